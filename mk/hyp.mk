@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# keel.img: EL2, freestanding. Two variants: release, and debug (checks and symbols built in).
+
+HYP_CC      := $(CROSS)gcc
+HYP_LD      := $(CROSS)ld
+HYP_OBJCOPY := $(CROSS)objcopy
+HYP_NM      := $(CROSS)nm
+
+HYP_WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes \
+            -Wundef -Wvla -Werror
+# Strict alignment: the first code runs with the MMU off, where all memory is Device memory.
+# No jump tables and no FP registers: the guest's stay in the registers until they must move.
+HYP_CFLAGS := -std=gnu11 -ffreestanding -nostdinc -isystem $(shell $(HYP_CC) -print-file-name=include 2>/dev/null) \
+              -Ihyp -Iinclude $(LIBFDT_INC) -mgeneral-regs-only -mstrict-align -fpie -fvisibility=hidden \
+              -fno-common -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
+              -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -ffunction-sections -fdata-sections \
+              -march=armv8-a+crc -mbranch-protection=none -mno-outline-atomics -g -MMD -MP $(HYP_WARN)
+HYP_CFLAGS_release := -Os
+HYP_CFLAGS_debug   := -O1 -DKEEL_DEBUG
+
+HYP_SRC_C := $(sort $(wildcard hyp/*/*.c))
+HYP_SRC_S := $(sort $(wildcard hyp/*/*.S))
+
+# $(1): variant
+define hyp_variant
+HYP_OBJ_$(1) := $$(HYP_SRC_C:hyp/%.c=$(BUILD)/$(1)/hyp/%.o) $$(HYP_SRC_S:hyp/%.S=$(BUILD)/$(1)/hyp/%.S.o) \
+                $$(LIBFDT_SRC_NAMES:%.c=$(BUILD)/$(1)/libfdt/%.o)
+
+$(BUILD)/$(1)/hyp/%.o: hyp/%.c $$(LIBFDT_STAMP) Makefile mk/hyp.mk
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$(HYP_CC) $$(HYP_CFLAGS) $$(HYP_CFLAGS_$(1)) -c -o $$@ $$<
+
+$(BUILD)/$(1)/hyp/%.S.o: hyp/%.S Makefile mk/hyp.mk
+	$$(call say,AS,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$(HYP_CC) $$(HYP_CFLAGS) $$(HYP_CFLAGS_$(1)) -D__ASSEMBLY__ -c -o $$@ $$<
+
+$(BUILD)/$(1)/libfdt/%.o: $$(LIBFDT_STAMP) mk/hyp.mk
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$(HYP_CC) $$(filter-out $$(HYP_WARN),$$(HYP_CFLAGS)) $$(HYP_CFLAGS_$(1)) -w -c -o $$@ $(LIBFDT_DIR)/$$*.c
+
+# Linked twice: the second time with the symbol table of the first. The table lies behind the text,
+# so that it moves nothing that it names.
+$(BUILD)/$(1)/keel.pass1.elf: $$(HYP_OBJ_$(1)) hyp/boot/keel.ld scripts/ksyms
+	$$(call say,LD,$$@)
+	$(Q)$(PYTHON) scripts/ksyms /dev/null >$(BUILD)/$(1)/ksyms0.S
+	$(Q)$(HYP_CC) -c -o $(BUILD)/$(1)/ksyms0.o $(BUILD)/$(1)/ksyms0.S
+	$(Q)$(HYP_LD) $$(HYP_LDFLAGS) -o $$@ $$(HYP_OBJ_$(1)) $(BUILD)/$(1)/ksyms0.o
+
+$(BUILD)/$(1)/keel.elf: $(BUILD)/$(1)/keel.pass1.elf
+	$$(call say,LD,$$@)
+	$(Q)$(HYP_NM) -n $$< >$(BUILD)/$(1)/keel.syms
+	$(Q)$(PYTHON) scripts/ksyms $(if $(filter debug,$(1)),$(BUILD)/$(1)/keel.syms,/dev/null) >$(BUILD)/$(1)/ksyms1.S
+	$(Q)$(HYP_CC) -c -o $(BUILD)/$(1)/ksyms1.o $(BUILD)/$(1)/ksyms1.S
+	$(Q)$(HYP_LD) $$(HYP_LDFLAGS) -o $$@ $$(HYP_OBJ_$(1)) $(BUILD)/$(1)/ksyms1.o
+
+$(BUILD)/$(1)/keel.img: $(BUILD)/$(1)/keel.elf
+	$$(call say,IMG,$$@)
+	$(Q)$(HYP_OBJCOPY) -O binary $$< $$@
+
+-include $$(HYP_OBJ_$(1):.o=.d)
+endef
+
+HYP_LDFLAGS := -T hyp/boot/keel.ld -pie --no-dynamic-linker -z text -z notext -z max-page-size=4096 \
+               --gc-sections --orphan-handling=error -Bsymbolic --build-id=none --no-warn-rwx-segments
+
+$(eval $(call hyp_variant,release))
+$(eval $(call hyp_variant,debug))
+
+.PHONY: keel
+keel: $(BUILD)/release/keel.img $(BUILD)/debug/keel.img ## build keel.img, release and debug
