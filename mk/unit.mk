@@ -15,7 +15,7 @@ $(BUILD)/unit/%: tests/unit/%.c Makefile mk/unit.mk
 	$(call say,TEST-CC,$@)
 	@mkdir -p $(@D)
 	$(Q)for s in $(call unit_sources,$<) $<; do o=$@.d/$$(echo $$s | tr / _).o; mkdir -p $@.d; \
-	  $(UNIT_CC) $(UNIT_CFLAGS) -c -o $$o $$s || exit 1; done
+	  $(UNIT_CC) $(UNIT_CFLAGS) -MT $@ -c -o $$o $$s || exit 1; done
 	$(Q)$(UNIT_CC) $(UNIT_CFLAGS) -o $@ $@.d/*.o -lcmocka $(call unit_libs,$<)
 
 -include $(wildcard $(BUILD)/unit/*.d/*.d)
