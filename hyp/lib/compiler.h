@@ -10,6 +10,7 @@
 #define __aligned(n) __attribute__((aligned(n)))
 #define __section(name) __attribute__((section(name)))
 #define __maybe_unused __attribute__((unused))
+#undef __always_inline /* glibc has one, in native builds */
 #define __always_inline inline __attribute__((always_inline))
 #define __noinline __attribute__((noinline))
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The transmit side of a PL011 UART (ARM DDI 0183), shared with the host's own driver: Keel reads
+ * the flag register and writes the data register, and changes nothing that the firmware or the host
+ * has set up.
+ */
+#ifndef KEEL_LIB_PL011_H
+#define KEEL_LIB_PL011_H
+
+#include <lib/types.h>
+
+/* Changed by pl011_write() alone; the lock is whoever's the structure is (the log's, for the
+ * console). */
+struct pl011 {
+	void *base; /* of the registers, as mapped; Device memory */
+	bool stuck; /* the FIFO stayed full for too long at the last write */
+};
+
+/**
+ * pl011_init() - make a UART able to transmit
+ * @uart: filled in
+ * @base: where its registers are mapped; 4 KiB, Device memory
+ *
+ * Enables the UART and its transmitter if they are not enabled. Baud rate, format, FIFO, interrupts
+ * and the receiver stay as they are.
+ */
+void pl011_init(struct pl011 *uart, void *base);
+
+/**
+ * pl011_write() - print text
+ * @uart: initialized by pl011_init()
+ * @s:    text; each "\n" is sent as "\r\n"
+ * @n:    its length in bytes
+ *
+ * Waits for room in the FIFO, but not for ever: what a stuck UART does not take within
+ * PL011_POLL_MAX reads of its flag register is dropped, and while it stays stuck each further call
+ * reads that register once. Needs a caller that serializes; has no lock of its own.
+ */
+void pl011_write(struct pl011 *uart, const char *s, size_t n);
+
+/*
+ * Reads of the flag register before a full FIFO counts as stuck. A character takes 1 ms at 9600
+ * baud, a read of a device register 50 ns or more: this is at least five characters' time.
+ */
+#define PL011_POLL_MAX 100000
+
+#endif
