@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pages for page tables. EL2 has no heap: each stage 2 (and EL2's own map) draws on a pool of pages
+ * that its owner donated, so that nobody can exhaust another's, or Keel's.
+ *
+ * The free pages hold the free list: runs of adjacent free pages, in address order, merged when
+ * they touch. Allocating a page is O(1); freeing is linear in the number of runs.
+ */
+#ifndef KEEL_MM_PAGE_POOL_H
+#define KEEL_MM_PAGE_POOL_H
+
+#include <arch/spinlock.h>
+#include <lib/types.h>
+
+#define POOL_PAGE_SIZE SZ_4K
+
+struct pool_run;
+
+/*
+ * Owned by whoever embeds it; only page_pool.c looks inside. Counters may be read without the lock.
+ * Its pages must stay mapped at EL2 (and nowhere else) until page_pool_take() gives them back.
+ */
+struct page_pool {
+	struct spinlock lock;  /* guards all of the below, and the insides of free pages */
+	struct pool_run *runs; /* free runs, ascending */
+	u64 total;             /* pages in the pool, free or allocated */
+	u64 free;              /* pages that are free */
+	u64 low_water;         /* the least that free has ever been since the pool last grew from 0 */
+	u64 bad_frees;         /* frees refused because the page was free already: a bug of Keel's */
+};
+
+/**
+ * page_pool_init() - an empty pool, or one that starts with a range
+ * @pool:  the pool; needs no particular contents
+ * @base:  EL2 address of the first page, 4K-aligned; NULL with @pages 0
+ * @pages: how many pages
+ *
+ * Return: 0; -EINVAL when @base is not aligned, or the range wraps (the pool is then empty).
+ */
+int __must_check page_pool_init(struct page_pool *pool, void *base, u64 pages);
+
+/**
+ * page_pool_add() - donate pages to a pool
+ *
+ * Arguments as page_pool_init().
+ *
+ * Return: 0; -EINVAL when @base is not aligned, @pages is 0, or the range wraps or meets a page
+ * that is already free in the pool (nothing was added).
+ */
+int __must_check page_pool_add(struct page_pool *pool, void *base, u64 pages);
+
+/**
+ * page_pool_take() - take one free page out of the pool for good, to give it back to its owner
+ *
+ * Return: the page, contents undefined; NULL when none is free.
+ */
+void *page_pool_take(struct page_pool *pool);
+
+/**
+ * page_pool_alloc() - one page, zeroed
+ *
+ * Return: the page; NULL when none is free.
+ */
+void *page_pool_alloc(struct page_pool *pool);
+
+/**
+ * page_pool_alloc_run() - adjacent pages, aligned to their size and zeroed
+ * @pool:  the pool
+ * @order: log2 of how many pages, 0..20: for concatenated roots
+ *
+ * First fit; linear in the number of free runs.
+ *
+ * Return: the first page; NULL when there is no such run, or @order is too large.
+ */
+void *page_pool_alloc_run(struct page_pool *pool, unsigned int order);
+
+/**
+ * page_pool_free() - give one page of page_pool_alloc() back
+ *
+ * A page that is free already is left alone and counted in bad_frees.
+ */
+void page_pool_free(struct page_pool *pool, void *page);
+
+/* page_pool_free_run() - give a run of page_pool_alloc_run() back; as page_pool_free(). */
+void page_pool_free_run(struct page_pool *pool, void *pages, unsigned int order);
+
+/* page_pool_available() - pages that are free now. Without the lock: a number, not a promise. */
+u64 page_pool_available(const struct page_pool *pool);
+
+#endif
