@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What Keel reads from firmware's device tree, and the copy that it edits for the host.
+ *
+ * A tree is untrusted input: it is bounds-checked by libfdt once host_fdt_check() has accepted its
+ * header. All functions work on memory that the caller gives, keep no state and need no lock.
+ */
+#ifndef KEEL_HOST_HOST_FDT_H
+#define KEEL_HOST_HOST_FDT_H
+
+#include <cpu/percpu.h>
+#include <host/memmap.h>
+#include <lib/types.h>
+
+/**
+ * host_fdt_check() - is there a device tree, and is its header sound?
+ * @fdt:      8-byte aligned; its header must be readable
+ * @max_size: bytes that may be read at @fdt at most
+ * @why:      on error, one line for the console that says what is wrong
+ *
+ * Return: 0; -EINVAL if there is none, or it is damaged, or larger than @max_size.
+ */
+int __must_check host_fdt_check(const void *fdt, size_t max_size, const char **why);
+
+/* The boot loader's command line: /chosen's bootargs, "" if there is none. */
+const char *host_fdt_bootargs(const void *fdt);
+
+/**
+ * host_fdt_initrd() - where the boot loader put the initrd, which is Keel's bundle
+ * @fdt: checked device tree
+ * @out: its range; untouched on error
+ * @why: on error, one line for the console that says what is wrong
+ *
+ * Return: 0; -ENOENT if /chosen names none; -EINVAL if what it says is not an address range.
+ */
+int __must_check host_fdt_initrd(const void *fdt, struct mem_range *out, const char **why);
+
+/* The kinds of UART that Keel can write to. */
+enum fdt_uart {
+	FDT_UART_PL011, /* arm,pl011 */
+	FDT_UART_SBSA	/* arm,sbsa-uart: a PL011 that firmware has set up */
+};
+
+struct fdt_console {
+	enum fdt_uart uart;
+	u64 base; /* physical address of the registers */
+	u64 size; /* bytes of them */
+};
+
+/**
+ * host_fdt_console() - find the UART that /chosen's stdout-path names
+ * @fdt: checked device tree
+ * @out: the UART; untouched on error
+ *
+ * Return: 0; -ENOENT if there is no stdout-path or it names no node; -ENODEV if that node is not a
+ * UART of the kinds above, or its registers have no physical address.
+ */
+int __must_check host_fdt_console(const void *fdt, struct fdt_console *out);
+
+/* How firmware's PSCI is called. */
+enum fdt_psci {
+	FDT_PSCI_NONE, /* no PSCI, or only version 0.1, whose function numbers are anybody's */
+	FDT_PSCI_SMC,
+	FDT_PSCI_HVC
+};
+
+enum fdt_psci host_fdt_psci(const void *fdt);
+
+/* The CPUs that can be started by PSCI, and the boot CPU. */
+struct fdt_cpus {
+	unsigned int count;
+	unsigned int
+		dropped; /* CPUs left out: KEEL_MAX_CPUS, or no way to start them through Keel */
+	u64 mpidr[KEEL_MAX_CPUS]; /* MPIDR_EL1's affinity fields; the boot CPU's is first */
+};
+
+/**
+ * host_fdt_cpus() - list the CPUs
+ * @fdt:        checked device tree
+ * @boot_mpidr: the boot CPU's MPIDR_EL1; other fields than the affinity are ignored
+ * @out:        the CPUs in the device tree's order, but the boot CPU first
+ * @why:        on error, one line for the console that says what is wrong
+ *
+ * CPUs whose status is "fail" are left out; one that is "disabled" is not, for that is how a device
+ * tree writes "off until it is started".
+ *
+ * Return: 0; -EINVAL if a CPU has no usable `reg`, or two have the same; -ENOENT if the boot CPU is
+ * not listed.
+ */
+int __must_check host_fdt_cpus(const void *fdt, u64 boot_mpidr, struct fdt_cpus *out,
+			       const char **why);
+
+/* What the host's device tree is to say. */
+struct host_fdt_params {
+	const struct mem_range *keel; /* Keel's memory: no-map in the host's tree */
+	unsigned int keel_count;
+	struct mem_range released[2]; /* memory reservations inside these are dropped: the bundle,
+				       * firmware's device tree; empty ones are ignored */
+	const char *bootargs;	      /* the host's command line, complete */
+	struct mem_range initrd;
+	const char *version; /* Keel's version, for /hypervisor */
+	u64 boot_mpidr;	     /* as for host_fdt_cpus() */
+};
+
+/* What host_fdt_edit() did that is worth a line in the log. */
+struct host_fdt_report {
+	unsigned int cpus_dropped;   /* CPU nodes removed since Keel cannot start such CPUs */
+	unsigned int timers_reduced; /* generic-timer nodes, normally 1 */
+};
+
+/**
+ * host_fdt_edit() - make the host's device tree from firmware's
+ * @fdt:    firmware's, checked; not changed
+ * @buf:    the host's tree; 8-byte aligned; must not overlap @fdt
+ * @size:   bytes at @buf
+ * @params: what to say
+ * @report: what was done
+ * @why:    on error, one line for the console
+ *
+ * - Keel's memory becomes `no-map` children of /reserved-memory, and is taken out of the memory
+ *   reservation block's way: reservations inside @params->released are dropped;
+ * - /hypervisor says `compatible = "keel,hypervisor"` and `version`;
+ * - generic-timer nodes keep the interrupt of the non-secure EL1 physical timer, and the secure one
+ *   (as a placeholder) where it is listed; the virtual timer and EL2's are gone;
+ * - /chosen has the host's bootargs and initrd;
+ * - CPUs that are not started by PSCI are removed, but for the boot CPU.
+ *
+ * The result is packed: fdt_totalsize() is what it needs.
+ *
+ * Return: 0; -ENOSPC if @size is too small; -EINVAL if the tree is damaged or a node that must be
+ * edited does not make sense; @buf is then undefined.
+ */
+int __must_check host_fdt_edit(const void *fdt, void *buf, size_t size,
+			       const struct host_fdt_params *params, struct host_fdt_report *report,
+			       const char **why);
+
+/**
+ * host_bootargs() - put the host's command line together
+ * @cmdline:  the bundle's, not terminated; may be NULL if @len is 0
+ * @len:      its length
+ * @bootargs: the boot loader's
+ * @out:      the result, terminated
+ * @size:     bytes at @out
+ *
+ * The bundle's words come first and the boot loader's after them, since to Linux the last of two
+ * equal words counts; `keel.` words of either are left out.
+ *
+ * Return: 0; -E2BIG if @out is too small.
+ */
+int __must_check host_bootargs(const char *cmdline, size_t len, const char *bootargs, char *out,
+			       size_t size);
+
+#endif

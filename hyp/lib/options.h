@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keel's boot options: the words of the boot loader's command line that begin with `keel.`.
+ *
+ * They are read before anything else is set up: with the MMU off, without a lock or an allocation,
+ * from the string as it lies in the device tree. A wrong word never stops the boot: it is reported
+ * and its option keeps the default.
+ */
+#ifndef KEEL_LIB_OPTIONS_H
+#define KEEL_LIB_OPTIONS_H
+
+#include <lib/types.h>
+
+#define OPTIONS_VA_BITS_MIN	25
+#define OPTIONS_VA_BITS_MAX	52
+#define OPTIONS_VA_BITS_DEFAULT 39
+
+/* keel.e2h: which translation regime Keel asks HCR_EL2.E2H for. */
+enum option_e2h {
+	OPTION_E2H_AUTO, /* what the CPU suggests */
+	OPTION_E2H_0,
+	OPTION_E2H_1
+};
+
+/* keel.loglevel: the least important messages that still reach the console. */
+enum option_loglevel { OPTION_LOG_ERR, OPTION_LOG_WARN, OPTION_LOG_INFO, OPTION_LOG_DEBUG };
+
+#define OPTIONS_SELFTEST_SIZE 32
+
+struct options {
+	u8 va_bits;			      /* keel.va_bits: 25..52 */
+	enum option_e2h e2h;		      /* keel.e2h */
+	enum option_loglevel loglevel;	      /* keel.loglevel */
+	char selftest[OPTIONS_SELFTEST_SIZE]; /* keel.selftest: empty if not given */
+};
+
+/**
+ * typedef options_warn_t - told of a word that could not be used
+ * @ctx:  as given to options_parse()
+ * @why:  what is wrong with it, a few words
+ * @word: the word itself, not terminated
+ * @len:  its length
+ */
+typedef void options_warn_t(void *ctx, const char *why, const char *word, size_t len);
+
+/**
+ * options_parse() - read Keel's options from a command line
+ * @bootargs: the command line; NULL stands for an empty one
+ * @out:      filled with the defaults, then with what @bootargs says; the last of two equal words
+ *            counts
+ * @warn:     called once for each word that is unknown or has a bad value; may be NULL
+ * @ctx:      for @warn
+ *
+ * Words are divided by blanks outside double quotes, as the Linux kernel divides them, and end at
+ * the word `--`, behind which everything belongs to the host's init.
+ */
+void options_parse(const char *bootargs, struct options *out, options_warn_t *warn, void *ctx);
+
+/**
+ * options_host_args() - copy a command line without Keel's own words
+ * @bootargs: the command line; NULL stands for an empty one
+ * @out:      where to; always terminated if @size is not 0
+ * @size:     bytes at @out
+ *
+ * The words left are divided by one blank each and are otherwise unchanged.
+ *
+ * Return: 0; -E2BIG if @out is too small for them (@out is then empty).
+ */
+int __must_check options_host_args(const char *bootargs, char *out, size_t size);
+
+#endif
