@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Cache maintenance by address (ARM DDI 0487, D7.5). */
+#ifndef KEEL_ARCH_CACHE_H
+#define KEEL_ARCH_CACHE_H
+
+#include <arch/barrier.h>
+#include <lib/types.h>
+
+/* Bytes of the smallest data cache line: CTR_EL0.DminLine is log2 of words. */
+static inline u64 dcache_line_size(void)
+{
+	u64 ctr;
+
+	__asm__("mrs %0, ctr_el0" : "=r"(ctr));
+	return 4ULL << ((ctr >> 16) & 0xf);
+}
+
+/* Four lines an iteration, then the rest: this runs over whole kernels at boot. */
+#define DEFINE_DCACHE_OP(name, op)                                               \
+	static inline void name(const void *start, u64 size)                     \
+	{                                                                        \
+		u64 line = dcache_line_size();                                   \
+		u64 addr = (u64)start & ~(line - 1);                             \
+		u64 end = (u64)start + size;                                     \
+                                                                                 \
+		for (; addr + 3 * line < end; addr += 4 * line)                  \
+			__asm__ volatile("dc " op ", %0\n"                       \
+					 "dc " op ", %1\n"                       \
+					 "dc " op ", %2\n"                       \
+					 "dc " op ", %3\n"                       \
+					 : : "r"(addr), "r"(addr + line),        \
+					 "r"(addr + 2 * line),                   \
+					 "r"(addr + 3 * line) : "memory");       \
+		for (; addr < end; addr += line)                                 \
+			__asm__ volatile("dc " op ", %0" : : "r"(addr) : "memory"); \
+		dsb(sy);                                                         \
+	}
+
+/* Clean to the point of coherency: what was written is seen with the caches off. */
+DEFINE_DCACHE_OP(dcache_clean_poc, "cvac")
+/* Clean and invalidate to the point of coherency. */
+DEFINE_DCACHE_OP(dcache_clean_inval_poc, "civac")
+/* Invalidate: drops stale lines over memory that was written with the caches off. */
+DEFINE_DCACHE_OP(dcache_inval_poc, "ivac")
+
+/* All instruction caches of the inner shareable domain. */
+static inline void icache_inval_all(void)
+{
+	__asm__ volatile("ic ialluis" ::: "memory");
+	dsb(ish);
+	isb();
+}
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Entry. The header makes keel.img an arm64 Linux `Image` (Documentation/arch/arm64/booting.rst),
+ * so whatever boots a kernel boots Keel: MMU and data cache off, x0 = physical address of the DTB.
+ */
+#include <boot/boot.h>
+#include <cpu/el2_regs.h>
+#include <cpu/percpu.h>
+
+	.section .head.text, "ax"
+	b	primary_entry
+	.long	0
+	.quad	0                       /* text_offset */
+	.quad	KEEL_REGION_SIZE        /* image_size: what the loader keeps free for us */
+	.quad	0xa                     /* flags: little-endian, 4K pages, anywhere in memory */
+	.quad	0
+	.quad	0
+	.quad	0
+	.ascii	"ARM\x64"
+	.long	0
+
+/*
+ * The boot CPU. x19: counter at entry, x20: DTB, x21: physical address of the image.
+ */
+primary_entry:
+	mrs	x19, cntvct_el0
+	mov	x20, x0
+	adrp	x21, _text
+	msr	daifset, #0xf
+	msr	spsel, #1
+	mov	x0, #EARLY_STACK_TOP
+	add	x0, x0, x21
+	mov	sp, x0
+	mov	x29, xzr
+	mov	x30, xzr
+
+	adrp	x0, _bss_start
+	add	x0, x0, :lo12:_bss_start
+	adrp	x1, _bss_end
+	add	x1, x1, :lo12:_bss_end
+1:	stp	xzr, xzr, [x0], #16
+	cmp	x0, x1
+	b.lo	1b
+
+	mov	x0, x21
+	bl	relocate
+
+	mrs	x2, CurrentEL
+	cmp	x2, #CURRENTEL_EL2
+	b.ne	2f
+	/* A fault from here on is at least printed. */
+	adrp	x0, vectors
+	add	x0, x0, :lo12:vectors
+	msr	vbar_el2, x0
+	msr	tpidr_el2, xzr
+	ldr	x0, =SCTLR_EL2_RES1
+	msr	sctlr_el2, x0
+	isb
+2:	mov	x0, x20
+	mov	x1, x21
+	mov	x3, x19
+	bl	early_main              /* returns only if all is well */
+	mov	x22, x0
+
+	/* From here on pointers in data are runtime addresses. */
+	ldr	x1, [x22, #BOOT_OFFSET]
+	add	x0, x21, x1
+	bl	relocate
+
+	/*
+	 * All that was written so far went past the caches. Lines that were there before the loader
+	 * handed over must not cover it once the caches are on.
+	 */
+	mov	x0, x21
+	add	x1, x21, #KEEL_REGION_SIZE
+	mrs	x2, ctr_el0
+	ubfx	x2, x2, #16, #4
+	mov	x3, #4
+	lsl	x3, x3, x2
+3:	dc	ivac, x0
+	add	x0, x0, x3
+	cmp	x0, x1
+	b.lo	3b
+	dsb	sy
+
+	ldr	x1, [x22, #BOOT_OFFSET]
+	mov	x0, sp
+	add	x0, x0, x1
+	mov	sp, x0
+	adrp	x2, boot_main
+	add	x2, x2, :lo12:boot_main
+	add	x2, x2, x1
+	mov	x1, x22
+	b	mmu_on
+
+/*
+ * relocate(x0: base to relocate to). Applies R_AARCH64_RELATIVE (1027) entries. The addend is in
+ * the entry, so this can be done again for another base. Written with PC-relative addresses only.
+ */
+relocate:
+	adrp	x1, _text
+	adrp	x2, _rela_start
+	add	x2, x2, :lo12:_rela_start
+	adrp	x3, _rela_end
+	add	x3, x3, :lo12:_rela_end
+1:	cmp	x2, x3
+	b.hs	2f
+	ldp	x4, x5, [x2], #16
+	ldr	x6, [x2], #8
+	cmp	w5, #1027
+	b.ne	1b
+	add	x6, x6, x0
+	str	x6, [x1, x4]
+	b	1b
+2:	ret
+
+/*
+ * The trampoline. Mapped at its physical address (and run at it), it is where a CPU stands while
+ * its MMU goes from off to on.
+ */
+	.section .idmap.text, "ax"
+	.align	3
+	.globl	boot_regs
+boot_regs:
+	.space	BOOT_REGS_SIZE
+
+/* mmu_on(x1: struct boot_regs, x2: runtime address to go on at); x0 and x19.. are kept. */
+mmu_on:
+	ldp	x3, x4, [x1, #BOOT_HCR]
+	msr	hcr_el2, x3
+	isb                             /* E2H decides the format of what follows */
+	msr	mair_el2, x4
+	ldp	x4, x5, [x1, #BOOT_TCR]
+	msr	tcr_el2, x4
+	msr	ttbr0_el2, x5
+	tbz	x3, #34, 1f             /* TTBR1_EL2 exists with E2H only */
+	ldr	x4, [x1, #BOOT_TTBR1]
+	msr	s3_4_c2_c0_1, x4
+1:	ldp	x4, x5, [x1, #BOOT_SCTLR]
+	msr	vbar_el2, x5
+	isb
+	tlbi	alle2
+	ic	iallu
+	dsb	nsh
+	isb
+	msr	sctlr_el2, x4
+	isb
+	br	x2
+
+/*
+ * A secondary CPU, or one that comes back from a deep sleep: from firmware, MMU off, x0 = index of
+ * its percpu structure.
+ */
+	.globl	secondary_entry
+secondary_entry:
+	mrs	x2, CurrentEL
+	cmp	x2, #CURRENTEL_EL2
+	b.ne	9f
+	msr	daifset, #0xf
+	msr	spsel, #1
+	ldr	x3, =SCTLR_EL2_RES1
+	msr	sctlr_el2, x3
+	isb
+	adr	x1, boot_regs
+	ldr	x3, [x1, #BOOT_OFFSET]
+	adrp	x2, secondary_runtime
+	add	x2, x2, :lo12:secondary_runtime
+	add	x2, x2, x3
+	b	mmu_on
+9:	wfi                             /* not at EL2: firmware broke its word, nobody to tell */
+	b	9b
+	.ltorg
+
+	.text
+secondary_runtime:
+	adrp	x1, percpu_table
+	add	x1, x1, :lo12:percpu_table
+	ldr	x1, [x1, x0, lsl #3]
+	msr	tpidr_el2, x1
+	ldr	x2, [x1, #PERCPU_STACK_TOP]
+	mov	sp, x2
+	mov	x29, xzr
+	mov	x30, xzr
+	b	secondary_main
+
+	.globl	call_on_stack
+call_on_stack:
+	mov	sp, x1
+	mov	x29, xzr
+	mov	x30, xzr
+	br	x0
+
+	.globl	host_enter
+host_enter:
+	mov	sp, x3
+	msr	elr_el2, x0
+	msr	spsr_el2, x1
+	mov	x4, x2
+	ldp	x0, x1, [x4]
+	ldp	x2, x3, [x4, #16]
+	.irp	n, 4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
+	mov	x\n, xzr
+	.endr
+	eret
+	dsb	nsh                     /* no speculation past the return */
+	isb

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Panic: registers, the syndrome in words, a backtrace with names where the build has a symbol
+ * table (docs/console.md shows one). Runs on whatever stack the CPU has, with no lock.
+ *
+ * Not in the portable core: it reads the frame pointer and stops the CPU.
+ */
+#include <stdarg.h>
+
+#include <arch/barrier.h>
+#include <arch/percpu.h>
+#include <arch/spinlock.h>
+#include <arch/sysreg.h>
+#include <boot/panic.h>
+#include <cpu/log.h>
+#include <lib/esr.h>
+#include <lib/ksyms.h>
+#include <lib/printf.h>
+#include <lib/unwind.h>
+
+#define BACKTRACE_MAX 32
+
+static const char *const vector_names[16] = {
+	"synchronous, SP_EL0", "IRQ, SP_EL0", "FIQ, SP_EL0", "SError, SP_EL0",
+	"synchronous", "IRQ", "FIQ", "SError",
+	"synchronous, lower EL", "IRQ, lower EL", "FIQ, lower EL", "SError, lower EL",
+	"synchronous, AArch32", "IRQ, AArch32", "FIQ, AArch32", "SError, AArch32",
+};
+
+static void __noreturn stop_cpu(void)
+{
+	for (;;)
+		wfi();
+}
+
+/* The stack that @sp is on: its slot's main or emergency part; the early one before that. */
+static void stack_bounds(u64 sp, u64 *lo, u64 *hi)
+{
+	u64 slot = ALIGN_DOWN(sp, (u64)STACK_SLOT_SIZE);
+
+	if (sp & BIT(STACK_OK_BIT)) {
+		*lo = slot + STACK_BASE;
+		*hi = slot + STACK_BASE + STACK_SIZE;
+	} else {
+		*lo = slot + STACK_EMERGENCY_BASE;
+		*hi = slot + STACK_EMERGENCY_BASE + STACK_EMERGENCY_SIZE;
+	}
+}
+
+static void print_location(const char *what, u64 pc, u64 lookup)
+{
+	struct ksyms syms = ksyms_image();
+	u64 text = (u64)_text;
+	const char *name = NULL;
+	u64 into = 0;
+
+	if (lookup >= text && lookup < (u64)_etext)
+		name = ksyms_lookup(&syms, lookup - text, &into);
+	if (name)
+		log_err("%s %016lx  %s+0x%lx", what, pc, name, into + (pc - lookup));
+	else
+		log_err("%s %016lx  (image+0x%lx)", what, pc, pc - text);
+}
+
+static void print_backtrace(u64 pc, u64 fp, u64 lo, u64 hi)
+{
+	struct unwind_frame frame = { .fp = fp, .pc = pc };
+	unsigned int depth = 0;
+
+	log_err("backtrace:");
+	print_location("  at  ", pc, pc);
+	while (depth++ < BACKTRACE_MAX && unwind_step(&frame, lo, hi))
+		print_location("  from", frame.pc, frame.pc - 4);
+}
+
+static void print_registers(const struct panic_frame *frame)
+{
+	unsigned int i;
+
+	for (i = 0; i < 30; i += 3)
+		log_err("x%-2u %016lx  x%-2u %016lx  x%-2u %016lx", i, frame->x[i], i + 1,
+			frame->x[i + 1], i + 2, frame->x[i + 2]);
+	log_err("x30 %016lx  sp  %016lx  pc  %016lx", frame->x[30], frame->sp, frame->elr);
+	log_err("spsr %016lx  esr %016lx  far %016lx", frame->spsr, frame->esr, frame->far);
+}
+
+static bool panic_begin(void)
+{
+	struct percpu *cpu = this_cpu();
+
+	log_panic_enter();
+	if (cpu && cpu->panicking)
+		return false;
+	if (cpu)
+		cpu->panicking = true;
+	return true;
+}
+
+static void panic_headline(const char *why)
+{
+	struct percpu *cpu = this_cpu();
+
+	log_err("panic on CPU %u: %s", cpu ? cpu->id : 0, why);
+}
+
+void __noreturn panic_exception(const struct panic_frame *frame)
+{
+	char text[ESR_DESCRIBE_MAX];
+	bool overflow = !(frame->sp & BIT(STACK_OK_BIT));
+	u64 lo, hi;
+
+	if (!panic_begin())
+		stop_cpu();
+	panic_headline(overflow ? "stack overflow" : "exception at EL2");
+	esr_describe(text, sizeof(text), frame->esr);
+	log_err("%s: %s", vector_names[frame->vector & 15], text);
+	print_registers(frame);
+	/* An overflown stack's records lie above sp, in the part that is mapped. */
+	stack_bounds(overflow ? ALIGN_DOWN(frame->sp, (u64)STACK_SLOT_SIZE) + STACK_BASE : frame->sp,
+		     &lo, &hi);
+	print_backtrace(frame->elr, frame->x[29], lo, hi);
+	log_err("stopped");
+	stop_cpu();
+}
+
+void __noreturn panic(const char *fmt, ...)
+{
+	char text[LOG_LINE_MAX];
+	struct panic_frame frame = { 0 };
+	u64 lo, hi;
+	va_list ap;
+
+	if (!panic_begin())
+		stop_cpu();
+	va_start(ap, fmt);
+	kl_vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	panic_headline(text);
+	/* Where panic() was called: the callee-saved registers are the caller's, the rest is gone. */
+	__asm__ volatile("stp x19, x20, [%0, #152]\n"
+			 "stp x21, x22, [%0, #168]\n"
+			 "stp x23, x24, [%0, #184]\n"
+			 "stp x25, x26, [%0, #200]\n"
+			 "stp x27, x28, [%0, #216]\n"
+			 : : "r"(&frame) : "memory");
+	frame.x[29] = (u64)__builtin_frame_address(0);
+	frame.sp = frame.x[29];
+	frame.elr = (u64)__builtin_return_address(0);
+	frame.x[30] = frame.elr;
+	frame.spsr = read_sysreg(spsr_el2);
+	frame.esr = read_sysreg(esr_el2);
+	frame.far = read_sysreg(far_el2);
+	print_registers(&frame);
+	stack_bounds(frame.sp, &lo, &hi);
+	print_backtrace(frame.elr - 4, frame.x[29], lo, hi);
+	log_err("stopped");
+	stop_cpu();
+}
+
+void __noreturn boot_stop(const char *fmt, ...)
+{
+	char text[LOG_LINE_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	kl_vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_err("%s", text);
+	stop_cpu();
+}
+
+#ifdef KEEL_DEBUG
+void spin_assert_failed(const struct spinlock *lock, const char *where)
+{
+	panic("%s: lock %p is not held", where, (const void *)lock);
+}
+#endif
