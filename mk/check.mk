@@ -1,1 +1,39 @@
 # SPDX-License-Identifier: BSD-2-Clause
+# Static checks: format, clang-tidy (.clang-tidy), cppcheck, Python syntax, shell syntax.
+
+CHECK_C      := $(sort $(wildcard hyp/*/*.c))
+CHECK_FORMAT := $(sort $(wildcard hyp/*/*.[ch] hyp/*/*/*.[ch] include/*/*.h tests/unit/*.[ch] tests/unit/*/*.[ch] \
+                  tests/fuzz/*.[ch] tests/system/helpers/*.c))
+# clang sees the same headers as the cross compiler, so the whole of hyp/ is checked as it is built.
+CHECK_CFLAGS := --target=aarch64-linux-gnu -std=gnu11 -ffreestanding -mgeneral-regs-only -DKEEL_DEBUG \
+                -Ihyp -Iinclude $(LIBFDT_INC)
+
+.PHONY: check check-format check-tidy check-cppcheck check-scripts
+check: check-format check-tidy check-cppcheck check-scripts ## format and static analysis
+
+check-format:
+	$(call say,FORMAT,$(words $(CHECK_FORMAT)) files)
+	$(Q)clang-format --dry-run -Werror $(CHECK_FORMAT)
+
+TIDY_STAMPS := $(CHECK_C:%=$(BUILD)/tidy/%.ok)
+$(BUILD)/tidy/%.c.ok: %.c .clang-tidy $(sort $(wildcard hyp/*/*.h hyp/*/*/*.h)) | $(LIBFDT_STAMP)
+	$(call say,TIDY,$<)
+	@mkdir -p $(@D)
+	$(Q)clang-tidy --quiet $< -- $(CHECK_CFLAGS) 2>$@.log || { cat $@.log; exit 1; }
+	$(Q)touch $@
+check-tidy: $(TIDY_STAMPS)
+
+check-cppcheck: $(LIBFDT_STAMP)
+	$(call say,CPPCHECK,hyp)
+	@mkdir -p $(BUILD)/cppcheck
+	$(Q)cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,performance,portability --inline-suppr \
+	  --suppress=missingInclude --suppress=missingIncludeSystem --error-exitcode=1 \
+	  --cppcheck-build-dir=$(BUILD)/cppcheck -D__aarch64__ -DKEEL_DEBUG -Ihyp -Iinclude $(sort $(wildcard hyp/*/*.c))
+
+CHECK_SH := scripts/apt-view.sh scripts/deps scripts/fetch-arm64 scripts/fetch-libfdt scripts/mkinitramfs scripts/run \
+            scripts/run-pytest scripts/run-unit scripts/test .ci/run
+CHECK_PY := tools/mkbundle scripts/ksyms $(sort $(wildcard tests/system/*.py tests/tools/*.py bench/*.py))
+check-scripts:
+	$(call say,SCRIPTS,$(words $(CHECK_SH) $(CHECK_PY)) files)
+	$(Q)for s in $(CHECK_SH); do bash -n $$s || exit 1; done
+	$(Q)for p in $(CHECK_PY); do $(PYTHON) -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' $$p || exit 1; done

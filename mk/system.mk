@@ -1,1 +1,66 @@
 # SPDX-License-Identifier: BSD-2-Clause
+# Whole machines under QEMU: what they boot (Debian's kernel, an initramfs, bundles), `make run`,
+# the system tests and the benchmark.
+
+ARM64 := $(BUILD)/downloads/arm64
+HOST  := $(BUILD)/host
+
+# What a fresh machine lacks is installed before anything else is made. Make reads this file, and
+# so makes it, first; it starts over if something was installed, for compilers are asked above.
+ifneq ($(filter run test test-% bench check fuzz%,$(MAKECMDGOALS)),)
+include $(BUILD)/deps.mk
+endif
+.PHONY: deps FORCE
+deps: ## install what is missing of the packages in scripts/packages
+	$(Q)scripts/deps
+$(BUILD)/deps.mk: FORCE
+	$(Q)scripts/deps $@
+
+# Debian's packages, fetched by name.
+KERNELS := kernel-6.1-cloud kernel-6.1 kernel-6.12-cloud kernel-6.12
+.PRECIOUS: $(ARM64)/%/VERSION
+$(ARM64)/%/VERSION: scripts/fetch-arm64 scripts/apt-view.sh
+	$(call say,FETCH,$*)
+	$(Q)scripts/fetch-arm64 $*
+
+.PHONY: fetch fetch-all
+fetch: $(ARM64)/kernel-6.1-cloud/VERSION $(ARM64)/busybox/VERSION $(LIBFDT_STAMP) ## download what `make run` and `make test` need
+fetch-all: fetch $(KERNELS:%=$(ARM64)/%/VERSION) ## download the other kernels too
+
+# Test programs that run in the host.
+.PRECIOUS: $(HOST)/bin/%
+HELPERS := $(patsubst tests/system/helpers/%.c,$(HOST)/bin/%,$(sort $(wildcard tests/system/helpers/*.c)))
+$(HOST)/bin/%: tests/system/helpers/%.c mk/system.mk
+	$(call say,HOST-CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc -std=gnu11 -static -O2 -Wall -Wextra -Wshadow -Werror -o $@ $<
+
+# One initramfs and one bundle for each kernel: $(HOST)/KERNEL/{initrd,bundle.cpio}.
+.PRECIOUS: $(HOST)/%/initrd $(HOST)/%/bundle.cpio
+$(HOST)/%/initrd: $(ARM64)/%/VERSION $(ARM64)/busybox/VERSION $(HELPERS) scripts/mkinitramfs tests/system/host-init
+	$(call say,INITRD,$@)
+	$(Q)scripts/mkinitramfs $@ $(ARM64)/$* $(ARM64)/busybox $(HELPERS)
+
+$(HOST)/%/bundle.cpio: $(HOST)/%/initrd tools/mkbundle
+	$(call say,BUNDLE,$@)
+	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/$*/vmlinuz --initrd $< --cmdline 'console=ttyAMA0' -o $@
+
+.PHONY: bundle run
+bundle: $(HOST)/kernel-6.1-cloud/bundle.cpio
+run: $(BUILD)/release/keel.img bundle ## boot QEMU, Keel, and Debian's kernel to a shell
+	$(Q)scripts/run $(BUILD)/release/keel.img $(HOST)/kernel-6.1-cloud/bundle.cpio
+
+# PYTEST: more arguments for pytest, as in `make test-system PYTEST='-k hotplug'`.
+PYTEST ?=
+.PHONY: test test-system test-full bench
+test-system: keel bundle ## the quick system tests (QEMU, minutes)
+	$(Q)scripts/run-pytest system tests/system -m 'not full' $(PYTEST)
+
+test-full: keel $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
+	$(Q)scripts/run-pytest system-full tests/system $(PYTEST)
+
+test: fetch ## set up, then run every test
+	+$(Q)scripts/test
+
+bench: $(BUILD)/release/keel.img bundle ## instruction counts and sizes against their targets
+	$(Q)$(PYTHON) bench/boot.py --build $(BUILD)

@@ -1,3 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-.PHONY: tools
-tools:
+# Tools for the user, and their tests. mkbundle is a script: nothing to build.
+
+.PHONY: tools test-tools
+tools: tools/mkbundle ## the tools (mkbundle)
+
+test-tools: ## tests of the tools and scripts (seconds, no QEMU)
+	$(Q)scripts/run-pytest tools tests/tools
