@@ -47,14 +47,15 @@ static const struct granule_rules {
 			  .sl0 = { NO_SL0, 2, 1, 0 } },
 };
 
-/* Physical address widths (ID_AA64MMFR0_EL1.PARange) and VTCR_EL2.PS for addresses that wide. */
+/*
+ * Physical address widths (ID_AA64MMFR0_EL1.PARange) and VTCR_EL2.PS for addresses that wide.
+ * Of the 56 bits of FEAT_D128, 64-bit descriptors can name 52.
+ */
 static const struct pa_width {
 	u8 bits;
 	u8 ps;
 } pa_widths[] = {
-	{ 32, 0 }, { 36, 1 }, { 40, 2 }, { 42, 3 }, { 44, 4 },
-	{ 48, 5 }, { 52, 6 }, { 56, 6 }, /* FEAT_D128: 52 bits are what 64-bit descriptors can name
-					    of it */
+	{ 32, 0 }, { 36, 1 }, { 40, 2 }, { 42, 3 }, { 44, 4 }, { 48, 5 }, { 52, 6 }, { 56, 6 },
 };
 
 static const struct pa_width *pa_width_of(unsigned int bits)
