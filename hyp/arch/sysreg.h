@@ -33,8 +33,6 @@
 #define SYS_ID_AA64MMFR2_EL1 s3_0_c0_c7_2
 #define SYS_ID_AA64MMFR3_EL1 s3_0_c0_c7_3
 #define SYS_ID_AA64MMFR4_EL1 s3_0_c0_c7_4
-#define SYS_SCTLR2_EL1       s3_0_c1_c0_3
-#define SYS_TCR2_EL1         s3_0_c2_c0_3
 #define SYS_ZCR_EL2          s3_4_c1_c2_0
 #define SYS_SMCR_EL2         s3_4_c1_c2_6
 #define SYS_HCRX_EL2         s3_4_c1_c2_2

@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The end, in words: for broken invariants of Keel's own, never for what a guest, the host or
- * firmware can cause.
- */
+/* The ways to stop that boot and the exception vectors have beside panic() (cpu/panic.h). */
 #ifndef KEEL_BOOT_PANIC_H
 #define KEEL_BOOT_PANIC_H
 
 #include <boot/boot.h>
-#include <lib/compiler.h>
-
-/**
- * panic() - print why, the registers and a backtrace, then stop this CPU for good
- *
- * Any context, any CPU; takes no lock. Other CPUs go on until they need what this one held.
- */
-void __noreturn panic(const char *fmt, ...) __printf(1, 2);
+#include <cpu/panic.h>
 
 /* From vectors.S: an exception from EL2 itself. */
 void __noreturn panic_exception(const struct panic_frame *frame);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading this CPU's ID registers. Unallocated ones read as zero, so none can trap at EL2. */
+#ifndef KEEL_ARCH_ID_REGS_H
+#define KEEL_ARCH_ID_REGS_H
+
+#include <arch/sysreg.h>
+#include <cpu/features.h>
+
+static inline void read_id_regs(struct cpu_id_regs *out)
+{
+	out->reg[ID_REG_PFR0] = read_sysreg(id_aa64pfr0_el1);
+	out->reg[ID_REG_PFR1] = read_sysreg(id_aa64pfr1_el1);
+	out->reg[ID_REG_PFR2] = read_sysreg(SYS_ID_AA64PFR2_EL1);
+	out->reg[ID_REG_DFR0] = read_sysreg(id_aa64dfr0_el1);
+	out->reg[ID_REG_DFR1] = read_sysreg(id_aa64dfr1_el1);
+	out->reg[ID_REG_ISAR0] = read_sysreg(id_aa64isar0_el1);
+	out->reg[ID_REG_ISAR1] = read_sysreg(id_aa64isar1_el1);
+	out->reg[ID_REG_ISAR2] = read_sysreg(SYS_ID_AA64ISAR2_EL1);
+	out->reg[ID_REG_ISAR3] = read_sysreg(SYS_ID_AA64ISAR3_EL1);
+	out->reg[ID_REG_MMFR0] = read_sysreg(id_aa64mmfr0_el1);
+	out->reg[ID_REG_MMFR1] = read_sysreg(id_aa64mmfr1_el1);
+	out->reg[ID_REG_MMFR2] = read_sysreg(SYS_ID_AA64MMFR2_EL1);
+	out->reg[ID_REG_MMFR3] = read_sysreg(SYS_ID_AA64MMFR3_EL1);
+	out->reg[ID_REG_MMFR4] = read_sysreg(SYS_ID_AA64MMFR4_EL1);
+	out->reg[ID_REG_ZFR0] = read_sysreg(SYS_ID_AA64ZFR0_EL1);
+	out->reg[ID_REG_SMFR0] = read_sysreg(SYS_ID_AA64SMFR0_EL1);
+	out->reg[ID_REG_CTR] = read_sysreg(ctr_el0);
+	out->reg[ID_REG_DCZID] = read_sysreg(dczid_el0);
+	out->reg[ID_REG_MIDR] = read_sysreg(midr_el1);
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The host's stage 2: the identity over everything that is the host's. RAM is mapped at boot in the
+ * largest blocks; devices when they are first touched, so that a sparse physical address space
+ * costs no tables. docs/stage2.md, docs/ownership.md.
+ */
+#ifndef KEEL_HOST_HOST_MEM_H
+#define KEEL_HOST_HOST_MEM_H
+
+#include <cpu/mmu_caps.h>
+#include <lib/types.h>
+#include <mm/page_pool.h>
+
+/**
+ * host_mem_init() - build the host's stage 2 from page ownership
+ * @caps: of the machine, as the weakest CPU has them
+ * @pool: where its tables come from
+ *
+ * Boot CPU, after the last ownership_claim_boot(). Names the host's side to ownership.c.
+ *
+ * Return: 0; -ENOMEM; what stage2_geometry() refused.
+ */
+int __must_check host_mem_init(const struct mmu_caps *caps, struct page_pool *pool);
+
+/* VTCR_EL2 and VTTBR_EL2 of the host's stage 2, the same on every CPU. */
+u64 host_mem_vtcr(void);
+u64 host_mem_vttbr(void);
+
+/**
+ * host_mem_fault() - the host touched an address that its stage 2 does not map
+ * @ipa: any value
+ *
+ * Maps the device range around @ipa if that is the host's; two CPUs may come for the same at once.
+ * Takes ownership_lock.
+ *
+ * Return: 0, the access can be repeated; -EPERM, the address is not the host's; -ERANGE, it is
+ * beyond what the machine can address; -ENOMEM.
+ */
+int __must_check host_mem_fault(struct ipa ipa);
+
+/* What lies at an address, in words, for the log. */
+const char *host_mem_describe(struct ipa ipa);
+
+/* Pages left for tables. */
+u64 host_mem_table_pages_free(void);
+
+/* In a debug build: page states and the host's stage 2 must agree, or Keel panics. Else nothing. */
+void host_mem_check(void);
+
+#endif

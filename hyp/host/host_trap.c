@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an exception from the host means, by exception class (ARM DDI 0487, D24.2.37, ESR_EL2.EC).
+ * The host can cause all of these at will: none stops the machine.
+ */
+#include <arch/el1.h>
+#include <arch/percpu.h>
+#include <arch/smc.h>
+#include <arch/sysreg.h>
+#include <cpu/el2_regs.h>
+#include <cpu/log.h>
+#include <host/host.h>
+#include <host/host_mem.h>
+#include <host/inject.h>
+#include <keel/hypercall.h>
+#include <lib/esr.h>
+#include <lib/smccc.h>
+
+typedef void host_trap_handler_t(struct host_regs *regs, u64 esr);
+
+struct psci host_psci;
+
+static bool firmware_smc;
+
+void host_set_firmware(bool smc)
+{
+	firmware_smc = smc;
+}
+
+/* ID registers of this CPU: PSTATE bits exist or not by what the CPU has. */
+static struct pstate_features this_pstate_features(void)
+{
+	u64 mmfr1 = read_sysreg(id_aa64mmfr1_el1), mmfr2 = read_sysreg(SYS_ID_AA64MMFR2_EL1);
+	u64 pfr1 = read_sysreg(id_aa64pfr1_el1);
+
+	return (struct pstate_features){
+		.pan = (mmfr1 & GENMASK(23, 20)) != 0,
+		.uao = (mmfr2 & GENMASK(7, 4)) != 0,
+		.ssbs = (pfr1 & GENMASK(7, 4)) != 0,
+		.mte = FIELD_GET(GENMASK(11, 8), pfr1) >= 2,
+		.nmi = (pfr1 & GENMASK(39, 36)) != 0,
+	};
+}
+
+/* Make EL1 take a synchronous exception at the instruction that trapped. */
+static void inject_sync(u64 esr, u64 far)
+{
+	struct pstate_features has = this_pstate_features();
+	u64 spsr = read_sysreg(spsr_el2);
+	struct el1_entry entry = el1_exception_entry(spsr, read_el1_sctlr(), &has);
+
+	write_el1_elr(read_sysreg(elr_el2));
+	write_el1_spsr(spsr);
+	write_el1_esr(esr);
+	write_el1_far(far);
+	write_sysreg(read_el1_vbar() + entry.vector, elr_el2);
+	write_sysreg(entry.pstate, spsr_el2);
+}
+
+/* A host access outside of what it owns: an external abort there, counted and logged. */
+static void refuse_access(u64 esr, u64 far, struct ipa ipa)
+{
+	static struct ratelimit limit;
+	const char *what = esr_ec(esr) == ESR_EC_IABT_LOWER ? "fetch" :
+			   esr & ESR_WNR                    ? "write" : "read";
+
+	host_count(KEEL_STAT_HOST_ABORTS);
+	log_limited(&limit, LOG_WARN, "host %s of %#lx (%s) refused: CPU %u, pc %#lx", what, ipa.v,
+		    host_mem_describe(ipa), this_cpu()->id, read_sysreg(elr_el2));
+	inject_sync(el1_external_abort_esr(esr, read_sysreg(spsr_el2)), far);
+}
+
+/*
+ * A stage 2 fault. D24.2.56: HPFAR_EL2 is valid for translation and access flag faults and on a
+ * stage 1 walk; the host's other faults (fetching from a device) are refused whatever the address.
+ */
+static void handle_abort(struct host_regs *regs, u64 esr)
+{
+	u64 far = read_sysreg(far_el2);
+	struct ipa ipa = IPA(FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & 0xfff));
+	u64 type = FIELD_PREP(ESR_FSC_TYPE, FIELD_GET(ESR_FSC_TYPE, esr));
+
+	(void)regs;
+	if (type == ESR_FSC_TRANSLATION && host_mem_fault(ipa) == 0)
+		return;
+	refuse_access(esr, far, ipa);
+}
+
+static void handle_hvc(struct host_regs *regs, u64 esr)
+{
+	if (FIELD_GET(ESR_IMM16, esr) == 0)
+		host_hypercall(regs);
+	else
+		regs->x[0] = (u64)SMCCC_RET_NOT_SUPPORTED;
+}
+
+/* D1.3.6.4: a trapped SMC leaves ELR_EL2 at the instruction. */
+static void skip_instruction(void)
+{
+	write_sysreg(read_sysreg(elr_el2) + 4, elr_el2);
+}
+
+static void handle_smc(struct host_regs *regs, u64 esr)
+{
+	struct smccc_regs *smccc = (struct smccc_regs *)regs->x;
+
+	skip_instruction();
+	host_count(KEEL_STAT_SMCS);
+	if (!firmware_smc || FIELD_GET(ESR_IMM16, esr) != 0) {
+		regs->x[0] = (u64)SMCCC_RET_NOT_SUPPORTED;
+		return;
+	}
+	switch (smc_policy((u32)regs->x[0])) {
+	case SMC_PSCI:
+		if (psci_handle(&host_psci, this_cpu()->id, smccc))
+			return;
+		break;
+	case SMC_FORWARD:
+		arch_smc(smccc->x);
+		return;
+	case SMC_DENY:
+		break;
+	}
+	regs->x[0] = (u64)SMCCC_RET_NOT_SUPPORTED;
+}
+
+/* Nothing else is set to trap; a CPU that traps more gets the answer "no such instruction". */
+static void handle_other(struct host_regs *regs, u64 esr)
+{
+	static struct ratelimit limit;
+	char text[ESR_DESCRIBE_MAX];
+
+	(void)regs;
+	esr_describe(text, sizeof(text), esr);
+	log_limited(&limit, LOG_WARN, "host trap without a use: %s, pc %#lx", text,
+		    read_sysreg(elr_el2));
+	inject_sync(el1_undef_esr(), read_sysreg(far_el2));
+}
+
+static host_trap_handler_t *const handlers[ESR_EC_COUNT] = {
+	[ESR_EC_HVC64] = handle_hvc,
+	[ESR_EC_SMC64] = handle_smc,
+	[ESR_EC_IABT_LOWER] = handle_abort,
+	[ESR_EC_DABT_LOWER] = handle_abort,
+};
+
+void host_trap(struct host_regs *regs)
+{
+	u64 esr = read_sysreg(esr_el2);
+	host_trap_handler_t *handler = handlers[esr_ec(esr)];
+
+	(handler ? handler : handle_other)(regs, esr);
+}

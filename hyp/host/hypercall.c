@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The host's hypercalls (include/keel/hypercall.h), and the counters that they read. */
+#include <cpu/log.h>
+#include <host/host.h>
+#include <host/host_mem.h>
+#include <keel/hypercall.h>
+#include <lib/errno.h>
+#include <lib/smccc.h>
+
+typedef void hypercall_t(struct host_regs *regs);
+
+struct hypercall {
+	u32 fid;
+	hypercall_t *call;
+};
+
+STATIC_ASSERT(KEEL_LOG_READ_MAX == 15 * sizeof(u64), "text goes to x3..x17");
+
+static u64 counters[KEEL_STAT_COUNT];
+
+void host_count(unsigned int stat)
+{
+	__atomic_fetch_add(&counters[stat], 1, __ATOMIC_RELAXED);
+}
+
+u64 host_stat(unsigned int stat)
+{
+	if (stat == KEEL_STAT_TABLE_PAGES_FREE)
+		return host_mem_table_pages_free();
+	return __atomic_load_n(&counters[stat], __ATOMIC_RELAXED);
+}
+
+static void hc_uid(struct host_regs *regs)
+{
+	regs->x[0] = KEEL_UID_0;
+	regs->x[1] = KEEL_UID_1;
+	regs->x[2] = KEEL_UID_2;
+	regs->x[3] = KEEL_UID_3;
+}
+
+static void hc_revision(struct host_regs *regs)
+{
+	regs->x[0] = KEEL_ABI_VERSION >> 16;
+	regs->x[1] = KEEL_ABI_VERSION & 0xffff;
+}
+
+static void hc_version(struct host_regs *regs)
+{
+	regs->x[0] = KEEL_ABI_VERSION;
+}
+
+static void hc_stat(struct host_regs *regs)
+{
+	u64 stat = regs->x[1];
+
+	if (stat >= KEEL_STAT_COUNT) {
+		regs->x[0] = (u64)-EINVAL;
+		return;
+	}
+	regs->x[0] = 0;
+	regs->x[1] = host_stat((unsigned int)stat);
+}
+
+static void hc_log_read(struct host_regs *regs)
+{
+	u64 text[KEEL_LOG_READ_MAX / sizeof(u64)] = { 0 };
+	u64 pos = regs->x[1], lost;
+	size_t i;
+
+	regs->x[0] = log_read(&pos, (char *)text, sizeof(text), &lost);
+	regs->x[1] = pos;
+	regs->x[2] = lost;
+	for (i = 0; i < ARRAY_SIZE(text); i++)
+		regs->x[3 + i] = text[i];
+}
+
+static const struct hypercall hypercalls[] = {
+	{ KEEL_HC_UID, hc_uid },         { KEEL_HC_REVISION, hc_revision },
+	{ KEEL_HC_VERSION, hc_version }, { KEEL_HC_STAT, hc_stat },
+	{ KEEL_HC_LOG_READ, hc_log_read },
+};
+
+void host_hypercall(struct host_regs *regs)
+{
+	u32 fid = (u32)regs->x[0];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(hypercalls); i++) {
+		if (hypercalls[i].fid != fid)
+			continue;
+		host_count(KEEL_STAT_HYPERCALLS);
+		hypercalls[i].call(regs);
+		host_mem_check();
+		return;
+	}
+	regs->x[0] = (u64)KEEL_NOT_SUPPORTED;
+}
