@@ -54,8 +54,8 @@ enum id_policy { ID_LOWER, ID_HIGHER, ID_EXACT, ID_UNKNOWN };
 /*
  * Every field that is known: X(register, field, shift, width, is signed, policy, safe value).
  * A field that is not here reads as zero in the merged registers: what Keel does not know, it
- * does not offer. In a signed field all ones mean "none" (ARM DDI 0487, D24.1.3: principles of the
- * ID scheme). In order of registers, and of shifts within one.
+ * does not offer. In a signed field all ones mean "none" (ARM DDI 0487, "Principles of the ID scheme for
+ * fields in ID registers"). In order of registers, and of shifts within one.
  */
 #define CPU_ID_FIELDS(X)                                   \
 	X(PFR0, EL0, 0, 4, false, ID_LOWER, 0)             \
@@ -96,7 +96,7 @@ enum id_policy { ID_LOWER, ID_HIGHER, ID_EXACT, ID_UNKNOWN };
 	X(PFR2, FPMR, 32, 4, false, ID_LOWER, 0)           \
 	X(DFR0, DebugVer, 0, 4, false, ID_LOWER, 0)        \
 	X(DFR0, TraceVer, 4, 4, false, ID_LOWER, 0)        \
-	X(DFR0, PMUVer, 8, 4, true, ID_LOWER, 0)           \
+	X(DFR0, PMUVer, 8, 4, false, ID_LOWER, 0)          \
 	X(DFR0, BRPs, 12, 4, false, ID_LOWER, 0)           \
 	X(DFR0, PMSS, 16, 4, false, ID_LOWER, 0)           \
 	X(DFR0, WRPs, 20, 4, false, ID_LOWER, 0)           \
@@ -382,7 +382,8 @@ enum cpu_feature {
 /**
  * struct cpu_features - what all CPUs can do, and what Keel already relies on
  * @reg:      merged registers: fields of the table alone, and RES1 bits. TGran*_2 is never 0 ("as
- *            stage 1") here, but what that means. ID_REG_MIDR is 0
+ *            stage 1") here, but what that means; a PMUVer of 0xf (not the architecture's) is 0;
+ *            DC ZVA is prohibited where its block size differs. ID_REG_MIDR is 0
  * @required: fields that a CPU that comes later must not have weaker than @floor
  * @floor:    in the place of each required field, the value it must have
  * @cpus:     how many CPUs went in
