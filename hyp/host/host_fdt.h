@@ -90,6 +90,9 @@ struct fdt_cpus {
 int __must_check host_fdt_cpus(const void *fdt, u64 boot_mpidr, struct fdt_cpus *out,
 			       const char **why);
 
+/* The boot protocol's limit for a device tree, and the space that host_place() gives it. */
+#define HOST_FDT_SPACE SZ_2M
+
 /* What the host's device tree is to say. */
 struct host_fdt_params {
 	const struct mem_range *keel; /* Keel's memory: no-map in the host's tree */

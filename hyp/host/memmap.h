@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine's memory as the device tree tells it: banks of RAM, and what of it is taken; and the
- * decision where the host's kernel and device tree go.
+ * The machine's memory as the device tree tells it: banks of RAM, and what of it is taken.
  *
  * A map is a plain value of fixed size, filled on the boot CPU before any other runs; it needs no
  * lock. Ranges are half open, sorted, disjoint and never adjacent (adjacent ones are merged).
@@ -10,9 +9,6 @@
 #define KEEL_HOST_MEMMAP_H
 
 #include <lib/types.h>
-
-#include <host/bundle.h>
-#include <host/image.h>
 
 /* No machine has memory at or above this: the largest physical address size is 56 bits. */
 #define MEMMAP_PA_LIMIT (1ULL << 56)
@@ -30,6 +26,23 @@ struct mem_ranges {
 	unsigned int count;
 	struct mem_range range[MEMMAP_MAX_RANGES];
 };
+
+/**
+ * mem_ranges_add() - add [base, base + size) to a set
+ *
+ * Return: 0; -EINVAL if the range wraps around or ends above MEMMAP_PA_LIMIT; -ENOSPC if the set is
+ * full. Nothing was changed on error; an empty range changes nothing.
+ */
+int __must_check mem_ranges_add(struct mem_ranges *set, u64 base, u64 size);
+
+/* mem_ranges_remove() - take [base, base + size) out of a set. Return: as mem_ranges_add(). */
+int __must_check mem_ranges_remove(struct mem_ranges *set, u64 base, u64 size);
+
+/* Is every address of [base, base + size) in @set? False for an empty or impossible range. */
+bool mem_ranges_contain(const struct mem_ranges *set, u64 base, u64 size);
+
+/* Is any address of [base, base + size) in @set? False for an empty or impossible range. */
+bool mem_ranges_overlap(const struct mem_ranges *set, u64 base, u64 size);
 
 struct memmap {
 	struct mem_ranges ram;	    /* what the device tree's memory nodes list */
@@ -99,42 +112,5 @@ enum memmap_prefer { MEMMAP_LOWEST, MEMMAP_HIGHEST };
  */
 int __must_check memmap_find(const struct memmap *map, u64 size, u64 align, u64 min, u64 max,
 			     enum memmap_prefer prefer, u64 *base);
-
-/* The boot protocol's limit for a device tree, and the space that host_place() gives it. */
-#define HOST_FDT_SPACE SZ_2M
-
-/* Where the host's parts lie; all physical addresses. */
-struct host_layout {
-	u64 kernel;	 /* the kernel's load address and entry point */
-	u64 kernel_from; /* where it lies in the bundle: equal to @kernel if nothing is to be copied
-			  */
-	u64 kernel_size; /* bytes to copy if so */
-	u64 kernel_end;	 /* end of the memory that the kernel owns */
-	u64 initrd;	 /* in the bundle */
-	u64 initrd_end;
-	u64 fdt; /* 2 MiB aligned, HOST_FDT_SPACE bytes */
-};
-
-/**
- * host_place() - decide where the host's kernel, initrd and device tree lie
- * @map:    map with all that must stay untouched reserved: Keel, and firmware's device tree. The
- *          bundle need not be. On success the bundle and the places decided on are reserved too,
- *          so that whoever needs memory afterwards uses memmap_find(). Undefined on error.
- * @base:   the bundle's address
- * @bundle: what is in it
- * @image:  what its kernel wants
- * @layout: the decision
- * @why:    on error, one line for the console
- *
- * The kernel stays where it is in the bundle if that is a legal place for it: at text_offset from a
- * 2 MiB boundary, and with nothing but the bundle's own padding in the memory that it owns. Else it
- * gets the lowest place that is free and near enough to the initrd (the boot protocol wants both in
- * one window of 32 GiB). The initrd is used in place.
- *
- * Return: 0; -EINVAL if the bundle is not in RAM; -ENOSPC if something does not fit.
- */
-int __must_check host_place(struct memmap *map, u64 base, const struct bundle *bundle,
-			    const struct image_info *image, struct host_layout *layout,
-			    const char **why);
 
 #endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading device-tree properties that may be anything: the helpers that memmap_fdt.c,
+ * host_fdt.c and host_fdt_edit.c share. Internal to host/. Errors of libfdt become errno names; the
+ * tree was accepted by host_fdt_check().
+ */
+#ifndef KEEL_HOST_FDT_READ_H
+#define KEEL_HOST_FDT_READ_H
+
+#include <lib/types.h>
+
+/* How addresses and sizes are written in a bus node's children: 1 or 2 cells each. */
+struct fdt_cells {
+	unsigned int addr;
+	unsigned int size; /* 0 where children have no size */
+};
+
+/* Return: 0; -EINVAL for other widths than 1 or 2 (size: 0 to 2). */
+int __must_check fdt_read_cells(const void *fdt, int bus, struct fdt_cells *out);
+
+/* The big-endian number of @cells cells (0 to 2) at @p. */
+u64 fdt_read_number(const void *p, unsigned int cells);
+
+/* A property that is one number of 1 or 2 cells. Return: 0; -ENOENT; -EINVAL for another size. */
+int __must_check fdt_read_u64(const void *fdt, int node, const char *name, u64 *out);
+
+/* A property that is a string (the first of them). NULL if it is missing or not terminated. */
+const char *fdt_read_string(const void *fdt, int node, const char *name);
+
+/* Is @word one of the strings of a property? False if that is missing or malformed. */
+bool fdt_has_string(const void *fdt, int node, const char *name, const char *word);
+
+/**
+ * fdt_read_reg() - one (address, size) pair of a `reg`-like property
+ * @fdt:   device tree
+ * @cells: of the node's parent
+ * @node:  node
+ * @name:  the property's name
+ * @index: which pair
+ * @base:  address
+ * @size:  size; 0 if @cells says that there is none
+ *
+ * Return: 0; -ENOENT if there is no such property, or no pair at @index; -EINVAL if the property's
+ * length is not a multiple of a pair's.
+ */
+int __must_check fdt_read_reg(const void *fdt, struct fdt_cells cells, int node, const char *name,
+			      unsigned int index, u64 *base, u64 *size);
+
+/* Is a child of /cpus a CPU that may be used? A status of "fail" says no, "disabled" does not. */
+bool fdt_is_cpu(const void *fdt, int node);
+
+/* The MPIDR_EL1 affinity of a CPU node. Return: 0; -EINVAL if its reg is not one. */
+int __must_check fdt_read_mpidr(const void *fdt, struct fdt_cells cells, int node, u64 *mpidr);
+
+/* Is a CPU started by PSCI, the one method that Keel stands between? */
+bool fdt_cpu_is_mediable(const void *fdt, int node);
+
+/* The offset of /cpus, and its cells. Return: the offset; -EINVAL. */
+int __must_check fdt_find_cpus(const void *fdt, struct fdt_cells *cells);
+
+/* Does `status` allow to use the node? True if there is none. */
+bool fdt_is_available(const void *fdt, int node);
+
+#endif

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What Keel reads from firmware's device tree; the editing is in host_fdt_edit.c. */
+#include <libfdt.h>
+
+#include <host/fdt_read.h>
+#include <host/host_fdt.h>
+#include <lib/errno.h>
+#include <lib/options.h>
+#include <lib/psci_abi.h>
+#include <lib/string.h>
+
+/* Deeper trees are refused: no real one comes near. */
+#define FDT_MAX_DEPTH 32
+
+static int fail(const char **why, const char *line, int err)
+{
+	*why = line;
+	return err;
+}
+
+/* Visits every node once, so that later searches do not mistake damage for "not found". */
+static bool structure_is_sound(const void *fdt)
+{
+	int depth = 0, node = 0;
+
+	while (node >= 0) {
+		if (depth > FDT_MAX_DEPTH)
+			return false;
+		node = fdt_next_node(fdt, node, &depth);
+	}
+	return node == -FDT_ERR_NOTFOUND && depth < 0;
+}
+
+int host_fdt_check(const void *fdt, size_t max_size, const char **why)
+{
+	if (!fdt)
+		return fail(why, "device tree: none was passed", -EINVAL);
+	if (!IS_ALIGNED((uintptr_t)fdt, 8))
+		return fail(why, "device tree: its address is not 8-byte aligned", -EINVAL);
+	if (max_size < sizeof(struct fdt_header) || fdt_magic(fdt) != FDT_MAGIC)
+		return fail(why, "device tree: none there (bad magic number)", -EINVAL);
+	if (fdt_totalsize(fdt) > max_size)
+		return fail(why, "device tree: too large", -EINVAL);
+	if (fdt_check_header(fdt) || fdt_version(fdt) < 0x11)
+		return fail(why, "device tree: damaged header, or an unknown version", -EINVAL);
+	if (!structure_is_sound(fdt))
+		return fail(why, "device tree: damaged", -EINVAL);
+	return 0;
+}
+
+const char *host_fdt_bootargs(const void *fdt)
+{
+	int chosen = fdt_path_offset(fdt, "/chosen");
+	const char *args = chosen >= 0 ? fdt_read_string(fdt, chosen, "bootargs") : NULL;
+
+	return args ? args : "";
+}
+
+int host_fdt_initrd(const void *fdt, struct mem_range *out, const char **why)
+{
+	int chosen = fdt_path_offset(fdt, "/chosen");
+	struct mem_range r;
+	int begin, end;
+
+	if (chosen < 0)
+		return fail(why, "bundle: none there: no initrd was passed", -ENOENT);
+	begin = fdt_read_u64(fdt, chosen, "linux,initrd-start", &r.base);
+	end = fdt_read_u64(fdt, chosen, "linux,initrd-end", &r.end);
+	if (begin == -ENOENT || end == -ENOENT)
+		return fail(why, "bundle: none there: no initrd was passed", -ENOENT);
+	if (begin || end || r.base >= r.end || r.end > MEMMAP_PA_LIMIT)
+		return fail(why, "device tree: /chosen's initrd is no address range", -EINVAL);
+	*out = r;
+	return 0;
+}
+
+/*
+ * The node that stdout-path names. Behind a colon are the UART's settings, of no concern here: it
+ * was set up by firmware. An alias is resolved by libfdt.
+ */
+static int stdout_node(const void *fdt)
+{
+	int chosen = fdt_path_offset(fdt, "/chosen");
+	const char *path, *colon;
+
+	if (chosen < 0)
+		return -ENOENT;
+	path = fdt_read_string(fdt, chosen, "stdout-path");
+	if (!path)
+		path = fdt_read_string(fdt, chosen, "linux,stdout-path");
+	if (!path || !*path)
+		return -ENOENT;
+	colon = strchr(path, ':');
+	return fdt_path_offset_namelen(fdt, path,
+				       (int)(colon ? (size_t)(colon - path) : strlen(path)));
+}
+
+/* Finds the entry of a bus's `ranges` that *@addr is in, and makes it the parent bus's address. */
+static int cross_ranges(const void *fdt, int bus, struct fdt_cells child, struct fdt_cells parent,
+			u64 *addr)
+{
+	size_t step = (child.addr + parent.addr + child.size) * sizeof(fdt32_t);
+	int len;
+	const u8 *p = fdt_getprop(fdt, bus, "ranges", &len);
+
+	if (!p || len < 0 || (size_t)len % step)
+		return -ENODEV;
+	if (len == 0)
+		return 0;
+	for (const u8 *end = p + len; p < end; p += step) {
+		u64 from = fdt_read_number(p, child.addr);
+		u64 to = fdt_read_number(p + child.addr * sizeof(fdt32_t), parent.addr);
+		u64 size = fdt_read_number(p + (child.addr + parent.addr) * sizeof(fdt32_t),
+					   child.size);
+
+		if (*addr >= from && *addr - from < size) {
+			*addr = to + (*addr - from);
+			return 0;
+		}
+	}
+	return -ENODEV;
+}
+
+/* The physical address and size of a node's first registers, through all buses above it. */
+static int read_registers(const void *fdt, int node, u64 *addr, u64 *size)
+{
+	struct fdt_cells cells, up;
+	int bus = fdt_parent_offset(fdt, node);
+
+	if (bus < 0 || fdt_read_cells(fdt, bus, &cells) ||
+	    fdt_read_reg(fdt, cells, node, "reg", 0, addr, size))
+		return -ENODEV;
+	while (bus != 0) {
+		int parent = fdt_parent_offset(fdt, bus);
+
+		if (parent < 0 || fdt_read_cells(fdt, parent, &up) ||
+		    cross_ranges(fdt, bus, cells, up, addr))
+			return -ENODEV;
+		bus = parent;
+		cells = up;
+	}
+	return 0;
+}
+
+int host_fdt_console(const void *fdt, struct fdt_console *out)
+{
+	int node = stdout_node(fdt);
+	struct fdt_console c;
+
+	if (node < 0)
+		return -ENOENT;
+	if (fdt_has_string(fdt, node, "compatible", "arm,pl011"))
+		c.uart = FDT_UART_PL011;
+	else if (fdt_has_string(fdt, node, "compatible", "arm,sbsa-uart"))
+		c.uart = FDT_UART_SBSA;
+	else
+		return -ENODEV;
+	if (read_registers(fdt, node, &c.base, &c.size) || c.base >= MEMMAP_PA_LIMIT || !c.size)
+		return -ENODEV;
+	*out = c;
+	return 0;
+}
+
+enum fdt_psci host_fdt_psci(const void *fdt)
+{
+	static const char compatible[][16] = { "arm,psci-1.0", "arm,psci-0.2" };
+	int node = -FDT_ERR_NOTFOUND;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(compatible) && node < 0; i++)
+		node = fdt_node_offset_by_compatible(fdt, -1, compatible[i]);
+	if (node < 0)
+		return FDT_PSCI_NONE;
+	if (fdt_has_string(fdt, node, "method", "smc"))
+		return FDT_PSCI_SMC;
+	if (fdt_has_string(fdt, node, "method", "hvc"))
+		return FDT_PSCI_HVC;
+	return FDT_PSCI_NONE;
+}
+
+static bool is_listed(const struct fdt_cpus *cpus, u64 mpidr)
+{
+	for (unsigned int i = 0; i < cpus->count; i++) {
+		if (cpus->mpidr[i] == mpidr)
+			return true;
+	}
+	return false;
+}
+
+/* Adds one CPU node to @cpus; the boot CPU is already there. */
+static int add_cpu(const void *fdt, struct fdt_cells cells, int node, bool psci,
+		   struct fdt_cpus *cpus, bool *found_boot, const char **why)
+{
+	u64 mpidr;
+
+	if (fdt_read_mpidr(fdt, cells, node, &mpidr))
+		return fail(why, "device tree: a CPU has no usable reg", -EINVAL);
+	if (mpidr == cpus->mpidr[0]) {
+		if (*found_boot)
+			return fail(why, "device tree: two CPUs have the same reg", -EINVAL);
+		*found_boot = true;
+	} else if (is_listed(cpus, mpidr)) {
+		return fail(why, "device tree: two CPUs have the same reg", -EINVAL);
+	} else if (!psci || !fdt_cpu_is_mediable(fdt, node) || cpus->count == KEEL_MAX_CPUS) {
+		cpus->dropped++;
+	} else {
+		cpus->mpidr[cpus->count++] = mpidr;
+	}
+	return 0;
+}
+
+int host_fdt_cpus(const void *fdt, u64 boot_mpidr, struct fdt_cpus *out, const char **why)
+{
+	bool psci = host_fdt_psci(fdt) != FDT_PSCI_NONE;
+	struct fdt_cells cells;
+	bool found_boot = false;
+	int node, parent = fdt_find_cpus(fdt, &cells);
+
+	if (parent < 0)
+		return fail(why, "device tree: no /cpus, or its cells are bad", -EINVAL);
+	out->count = 1;
+	out->dropped = 0;
+	out->mpidr[0] = boot_mpidr & PSCI_TARGET_AFFINITY;
+	fdt_for_each_subnode (node, fdt, parent) {
+		int err = 0;
+
+		if (fdt_is_cpu(fdt, node))
+			err = add_cpu(fdt, cells, node, psci, out, &found_boot, why);
+		if (err)
+			return err;
+	}
+	if (!found_boot)
+		return fail(why, "device tree: does not list the CPU that booted", -ENOENT);
+	return 0;
+}
+
+int host_bootargs(const char *cmdline, size_t len, const char *bootargs, char *out, size_t size)
+{
+	size_t n;
+	int err;
+
+	/* the bundle's text, terminated, so that it can be read in place; then what is left of it
+	 */
+	if (len >= size)
+		return -E2BIG;
+	memmove(out, cmdline ? cmdline : "", len);
+	out[len] = '\0';
+	err = options_host_args(out, out, size);
+	if (err)
+		return err;
+	n = strlen(out);
+	if (!n)
+		return options_host_args(bootargs, out, size);
+	if (size - n < 2)
+		return -E2BIG;
+	err = options_host_args(bootargs, out + n + 1, size - n - 1);
+	if (err)
+		return err;
+	if (out[n + 1])
+		out[n] = ' ';
+	return 0;
+}

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Makes the host's device tree from firmware's. Every step works on the copy alone and finds its
+ * nodes anew, because each change moves what lies behind it.
+ */
+#include <libfdt.h>
+
+#include <host/fdt_read.h>
+#include <host/host_fdt.h>
+#include <lib/errno.h>
+#include <lib/printf.h>
+#include <lib/psci_abi.h>
+#include <lib/string.h>
+
+static int fail(const char **why, const char *line, int err)
+{
+	*why = line;
+	return err;
+}
+
+/* What a failed edit means: the tree was sound, so it is room, or a node that is not as it should.
+ */
+static int edit_error(int fdt_err, const char **why)
+{
+	if (fdt_err == -FDT_ERR_NOSPACE)
+		return fail(why, "device tree: no room for the host's edits", -ENOSPC);
+	return fail(why, "device tree: cannot be edited for the host", -EINVAL);
+}
+
+static int set_string(void *fdt, int node, const char *name, const char *value)
+{
+	return fdt_setprop(fdt, node, name, value, (int)strlen(value) + 1);
+}
+
+/* Memory that is handed to the host must not stay in the memory reservation block. */
+static int drop_reservations(void *fdt, const struct host_fdt_params *p)
+{
+	for (int i = fdt_num_mem_rsv(fdt) - 1; i >= 0; i--) {
+		u64 base, size;
+		int err = fdt_get_mem_rsv(fdt, i, &base, &size);
+
+		for (unsigned int j = 0; j < ARRAY_SIZE(p->released) && !err; j++) {
+			const struct mem_range *r = &p->released[j];
+
+			if (base >= r->base && base < r->end && size <= r->end - base) {
+				err = fdt_del_mem_rsv(fdt, i);
+				break;
+			}
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Writes @value in @cells cells at *@p and moves *@p behind it; false if it does not fit. */
+static bool put_number(u8 **p, u64 value, unsigned int cells)
+{
+	if (cells == 1 && value > UINT32_MAX)
+		return false;
+	for (unsigned int bits = cells * 32; bits; bits -= 8)
+		*(*p)++ = (u8)(value >> (bits - 8));
+	return true;
+}
+
+/* A /reserved-memory like Linux wants it: with the root's cells and identity ranges. */
+static int make_reserved_memory(void *fdt)
+{
+	int addr = fdt_address_cells(fdt, 0), size = fdt_size_cells(fdt, 0);
+	int err, node = fdt_add_subnode(fdt, 0, "reserved-memory");
+
+	if (node < 0)
+		return node;
+	if (addr < 0 || size < 0)
+		return -FDT_ERR_BADNCELLS;
+	err = fdt_setprop_empty(fdt, node, "ranges");
+	if (!err)
+		err = fdt_setprop_u32(fdt, node, "#size-cells", (u32)size);
+	if (!err)
+		err = fdt_setprop_u32(fdt, node, "#address-cells", (u32)addr);
+	return err ? err : node;
+}
+
+/* Return: 0, or libfdt's error; -FDT_ERR_BADNCELLS if the range needs more cells than there are. */
+static int add_reserved(void *fdt, int parent, const struct mem_range *r)
+{
+	struct fdt_cells cells;
+	char name[32];
+	u8 reg[4 * sizeof(fdt32_t)], *p = reg;
+	int node, err;
+
+	if (fdt_read_cells(fdt, parent, &cells) || !cells.size ||
+	    !put_number(&p, r->base, cells.addr) || !put_number(&p, r->end - r->base, cells.size))
+		return -FDT_ERR_BADNCELLS;
+	kl_snprintf(name, sizeof(name), "keel@%llx", (unsigned long long)r->base);
+	node = fdt_add_subnode(fdt, parent, name);
+	if (node < 0)
+		return node;
+	err = fdt_setprop_empty(fdt, node, "no-map");
+	return err ? err : fdt_setprop(fdt, node, "reg", reg, (int)(p - reg));
+}
+
+static int reserve_keel(void *fdt, const struct host_fdt_params *p, const char **why)
+{
+	for (unsigned int i = 0; i < p->keel_count; i++) {
+		int err, parent = fdt_subnode_offset(fdt, 0, "reserved-memory");
+
+		if (parent == -FDT_ERR_NOTFOUND)
+			parent = make_reserved_memory(fdt);
+		err = parent < 0 ? parent : add_reserved(fdt, parent, &p->keel[i]);
+		if (err == -FDT_ERR_BADNCELLS)
+			return fail(why,
+				    "device tree: /reserved-memory cannot hold Keel's addresses",
+				    -EINVAL);
+		if (err)
+			return edit_error(err, why);
+	}
+	return 0;
+}
+
+static int add_hypervisor(void *fdt, const char *version)
+{
+	int err, node = fdt_subnode_offset(fdt, 0, "hypervisor");
+
+	/* firmware's own, if any, told of a hypervisor that the host can no longer reach */
+	if (node >= 0) {
+		err = fdt_del_node(fdt, node);
+		if (err)
+			return err;
+	}
+	node = fdt_add_subnode(fdt, 0, "hypervisor");
+	if (node < 0)
+		return node;
+	err = set_string(fdt, node, "version", version);
+	return err ? err : set_string(fdt, node, "compatible", "keel,hypervisor");
+}
+
+static int edit_chosen(void *fdt, const struct host_fdt_params *p)
+{
+	int err, node = fdt_subnode_offset(fdt, 0, "chosen");
+
+	if (node == -FDT_ERR_NOTFOUND)
+		node = fdt_add_subnode(fdt, 0, "chosen");
+	if (node < 0)
+		return node;
+	err = set_string(fdt, node, "bootargs", p->bootargs);
+	if (!err)
+		err = fdt_setprop_u64(fdt, node, "linux,initrd-start", p->initrd.base);
+	return err ? err : fdt_setprop_u64(fdt, node, "linux,initrd-end", p->initrd.end);
+}
+
+/*
+ * The generic timer (Linux: Documentation/devicetree/bindings/timer/arm,arch_timer.yaml). Its
+ * interrupts come in this order, from which leading ones are never and trailing ones often missing;
+ * or in any order, with names.
+ */
+enum timer_irq {
+	TIMER_SEC_PHYS,
+	TIMER_PHYS,
+	TIMER_IRQ_COUNT = 5 /* virt, hyp-phys, hyp-virt */
+};
+
+static const char timer_irq_names[][16] = {
+	[TIMER_SEC_PHYS] = "sec-phys",
+	[TIMER_PHYS] = "phys",
+};
+
+/* The interrupts of a timer node: where each begins in the property, and its length. */
+struct timer_irqs {
+	const char *property; /* "interrupts" or "interrupts-extended" */
+	const u8 *cells;
+	unsigned int count;
+	u16 offset[TIMER_IRQ_COUNT + 1];
+};
+
+static int interrupt_cells(const void *fdt, int controller, unsigned int *cells)
+{
+	u64 n;
+
+	if (controller < 0 || fdt_read_u64(fdt, controller, "#interrupt-cells", &n) || n < 1 ||
+	    n > 4)
+		return -EINVAL;
+	*cells = (unsigned int)n;
+	return 0;
+}
+
+/* The nearest interrupt-parent at @node or above it. */
+static int interrupt_parent(const void *fdt, int node)
+{
+	u64 phandle;
+
+	for (; node >= 0; node = fdt_parent_offset(fdt, node)) {
+		if (fdt_read_u64(fdt, node, "interrupt-parent", &phandle) == 0)
+			return fdt_node_offset_by_phandle(fdt, (u32)phandle);
+	}
+	return node;
+}
+
+/* The length in bytes of the interrupt at @at, which has @left bytes left; or -EINVAL. */
+static int irq_length(const void *fdt, int node, bool extended, const u8 *at, int left)
+{
+	unsigned int cells;
+	int controller;
+
+	if (left < (int)sizeof(fdt32_t))
+		return -EINVAL;
+	controller = extended ? fdt_node_offset_by_phandle(fdt, (u32)fdt_read_number(at, 1))
+			      : interrupt_parent(fdt, node);
+	if (interrupt_cells(fdt, controller, &cells))
+		return -EINVAL;
+	cells += extended ? 1 : 0;
+	return (int)(cells * sizeof(fdt32_t)) <= left ? (int)(cells * sizeof(fdt32_t)) : -EINVAL;
+}
+
+static int read_timer_irqs(const void *fdt, int node, struct timer_irqs *t)
+{
+	bool extended = fdt_getprop(fdt, node, "interrupts-extended", NULL) != NULL;
+	int len, at = 0;
+
+	t->property = extended ? "interrupts-extended" : "interrupts";
+	t->cells = fdt_getprop(fdt, node, t->property, &len);
+	t->offset[0] = 0;
+	if (!t->cells)
+		return -EINVAL;
+	for (t->count = 0; at < len && t->count < TIMER_IRQ_COUNT; t->count++) {
+		int n = irq_length(fdt, node, extended, t->cells + at, len - at);
+
+		if (n < 0)
+			return n;
+		at += n;
+		t->offset[t->count + 1] = (u16)at;
+	}
+	return at == len ? 0 : -EINVAL;
+}
+
+/* Which of a timer's interrupts is @irq: by name if there are names. -ENOENT if none is. */
+static int find_timer_irq(const void *fdt, int node, const struct timer_irqs *t, enum timer_irq irq)
+{
+	int index = (int)irq;
+
+	if (fdt_getprop(fdt, node, "interrupt-names", NULL))
+		index = fdt_stringlist_search(fdt, node, "interrupt-names", timer_irq_names[irq]);
+	return index >= 0 && (unsigned int)index < t->count ? index : -ENOENT;
+}
+
+/* What is left of a timer: its new interrupts and their names. */
+struct timer_edit {
+	u8 cells[2 * 5 * sizeof(fdt32_t)];
+	int cells_len;
+	char names[2 * sizeof(timer_irq_names[0])];
+	int names_len;
+};
+
+static void keep_timer_irq(struct timer_edit *e, const struct timer_irqs *t, int index,
+			   const char *name)
+{
+	size_t len = (size_t)t->offset[index + 1] - t->offset[index];
+	size_t name_len = strlen(name) + 1;
+
+	memcpy(e->cells + e->cells_len, t->cells + t->offset[index], len);
+	e->cells_len += (int)len;
+	memcpy(e->names + e->names_len, name, name_len);
+	e->names_len += (int)name_len;
+}
+
+/*
+ * Leaves a timer the interrupt of the non-secure EL1 physical timer. Where firmware lists the
+ * secure timer's it stays in front, unused, since kernels before 5.13 do not know the names and
+ * take the second interrupt for the one meant.
+ */
+static int reduce_timer(void *fdt, int node, const char **why)
+{
+	struct timer_edit e = { .cells_len = 0, .names_len = 0 };
+	int err, sec, phys;
+	struct timer_irqs t;
+
+	if (read_timer_irqs(fdt, node, &t))
+		return fail(why, "device tree: the timer's interrupts are malformed", -EINVAL);
+	sec = find_timer_irq(fdt, node, &t, TIMER_SEC_PHYS);
+	phys = find_timer_irq(fdt, node, &t, TIMER_PHYS);
+	if (phys < 0)
+		return fail(why, "device tree: the timer has no EL1 physical timer interrupt",
+			    -EINVAL);
+	if (sec >= 0)
+		keep_timer_irq(&e, &t, sec, timer_irq_names[TIMER_SEC_PHYS]);
+	keep_timer_irq(&e, &t, phys, timer_irq_names[TIMER_PHYS]);
+
+	err = fdt_setprop(fdt, node, t.property, e.cells, e.cells_len);
+	if (!err)
+		err = fdt_setprop(fdt, node, "interrupt-names", e.names, e.names_len);
+	return err ? edit_error(err, why) : 0;
+}
+
+static bool is_timer(const void *fdt, int node)
+{
+	return fdt_has_string(fdt, node, "compatible", "arm,armv8-timer") ||
+	       fdt_has_string(fdt, node, "compatible", "arm,armv7-timer");
+}
+
+static int reduce_timers(void *fdt, struct host_fdt_report *report, const char **why)
+{
+	/* changing a node's properties does not move the node */
+	for (int node = 0; node >= 0; node = fdt_next_node(fdt, node, NULL)) {
+		int err;
+
+		if (!is_timer(fdt, node))
+			continue;
+		err = reduce_timer(fdt, node, why);
+		if (err)
+			return err;
+		report->timers_reduced++;
+	}
+	return 0;
+}
+
+static bool must_drop_cpu(const void *fdt, struct fdt_cells cells, int node, bool psci, u64 boot)
+{
+	u64 mpidr;
+
+	if (!fdt_is_cpu(fdt, node) || (psci && fdt_cpu_is_mediable(fdt, node)))
+		return false;
+	return fdt_read_mpidr(fdt, cells, node, &mpidr) == 0 &&
+	       mpidr != (boot & PSCI_TARGET_AFFINITY);
+}
+
+/* The topology names CPUs by phandle; without it the host takes it from MPIDR_EL1. */
+static int drop_cpu_map(void *fdt, int cpus)
+{
+	int map = fdt_subnode_offset(fdt, cpus, "cpu-map");
+
+	return map < 0 ? 0 : fdt_del_node(fdt, map);
+}
+
+/* Firmware holds CPUs with a spin table in memory that Keel does not own: those stay unused. */
+static int drop_cpus(void *fdt, u64 boot_mpidr, struct host_fdt_report *report)
+{
+	bool psci = host_fdt_psci(fdt) != FDT_PSCI_NONE;
+	struct fdt_cells cells;
+	int node, cpus = fdt_find_cpus(fdt, &cells);
+
+	if (cpus < 0)
+		return 0;
+	node = fdt_first_subnode(fdt, cpus);
+	while (node >= 0) {
+		if (!must_drop_cpu(fdt, cells, node, psci, boot_mpidr)) {
+			node = fdt_next_subnode(fdt, node);
+			continue;
+		}
+		node = fdt_del_node(fdt, node);
+		if (node)
+			return node;
+		report->cpus_dropped++;
+		node = fdt_first_subnode(fdt, cpus);
+	}
+	return report->cpus_dropped ? drop_cpu_map(fdt, cpus) : 0;
+}
+
+int host_fdt_edit(const void *fdt, void *buf, size_t size, const struct host_fdt_params *params,
+		  struct host_fdt_report *report, const char **why)
+{
+	int err = fdt_open_into(fdt, buf, (int)MIN(size, (size_t)HOST_FDT_SPACE));
+
+	*report = (struct host_fdt_report){ 0 };
+	if (!err)
+		err = drop_reservations(buf, params);
+	if (!err)
+		err = drop_cpus(buf, params->boot_mpidr, report);
+	if (!err)
+		err = add_hypervisor(buf, params->version);
+	if (!err)
+		err = edit_chosen(buf, params);
+	if (err)
+		return edit_error(err, why);
+	err = reduce_timers(buf, report, why);
+	if (!err)
+		err = reserve_keel(buf, params, why);
+	if (err)
+		return err;
+	err = fdt_pack(buf);
+	return err ? edit_error(err, why) : 0;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Fills a memory map from a device tree (Devicetree Specification v0.4, 3.4, 3.5, 5.3). */
+#include <libfdt.h>
+
+#include <host/fdt_read.h>
+#include <host/memmap.h>
+#include <lib/errno.h>
+#include <lib/string.h>
+
+/* A range that could not be added: what to say of it. */
+struct complaint {
+	const char *bad;  /* it is malformed */
+	const char *many; /* there is no room for it */
+};
+
+static const struct complaint bank_complaint = {
+	.bad = "device tree: a memory node's reg is malformed or out of range",
+	.many = "device tree: too many memory banks",
+};
+
+static const struct complaint reserved_complaint = {
+	.bad = "device tree: a reserved range is malformed or out of range",
+	.many = "device tree: too many reserved ranges",
+};
+
+static int fail(const char **why, const char *line, int err)
+{
+	*why = line;
+	return err;
+}
+
+static int add(struct mem_ranges *set, u64 base, u64 size, const struct complaint *c,
+	       const char **why)
+{
+	int err = mem_ranges_add(set, base, size);
+
+	if (err == -ENOSPC)
+		return fail(why, c->many, err);
+	return err ? fail(why, c->bad, err) : 0;
+}
+
+/* Adds all pairs of a reg-like property; a missing one adds nothing. */
+static int add_reg(struct mem_ranges *set, const void *fdt, struct fdt_cells cells, int node,
+		   const char *name, const struct complaint *c, const char **why)
+{
+	for (unsigned int i = 0;; i++) {
+		u64 base, size;
+		int err = fdt_read_reg(fdt, cells, node, name, i, &base, &size);
+
+		if (err == -ENOENT)
+			return 0;
+		if (err)
+			return fail(why, c->bad, err);
+		err = add(set, base, size, c, why);
+		if (err)
+			return err;
+	}
+}
+
+/* Linux, too, prefers linux,usable-memory to reg where both are there. */
+static const char *bank_property(const void *fdt, int node)
+{
+	return fdt_getprop(fdt, node, "linux,usable-memory", NULL) ? "linux,usable-memory" : "reg";
+}
+
+static bool is_memory(const void *fdt, int node)
+{
+	const char *type = fdt_read_string(fdt, node, "device_type");
+
+	return type && strcmp(type, "memory") == 0 && fdt_is_available(fdt, node);
+}
+
+static int read_banks(struct memmap *map, const void *fdt, const char **why)
+{
+	struct fdt_cells cells;
+	int node;
+
+	if (fdt_read_cells(fdt, 0, &cells) || !cells.size)
+		return fail(why, "device tree: the root's #address-cells or #size-cells are bad",
+			    -EINVAL);
+	fdt_for_each_subnode (node, fdt, 0) {
+		int err = 0;
+
+		if (is_memory(fdt, node))
+			err = add_reg(&map->ram, fdt, cells, node, bank_property(fdt, node),
+				      &bank_complaint, why);
+		if (err)
+			return err;
+	}
+	return map->ram.count ? 0 : fail(why, "device tree: lists no memory", -ENOENT);
+}
+
+static int read_reservation_block(struct memmap *map, const void *fdt, const char **why)
+{
+	int n = fdt_num_mem_rsv(fdt);
+
+	if (n < 0)
+		return fail(why, "device tree: damaged memory reservation block", -EINVAL);
+	for (int i = 0; i < n; i++) {
+		u64 base, size;
+		int err;
+
+		if (fdt_get_mem_rsv(fdt, i, &base, &size))
+			return fail(why, "device tree: damaged memory reservation block", -EINVAL);
+		err = add(&map->reserved, base, size, &reserved_complaint, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int read_reserved_memory(struct memmap *map, const void *fdt, const char **why)
+{
+	int node, parent = fdt_path_offset(fdt, "/reserved-memory");
+	struct fdt_cells cells;
+
+	if (parent < 0)
+		return 0;
+	if (fdt_read_cells(fdt, parent, &cells) || !cells.size)
+		return fail(why, "device tree: /reserved-memory's cells are bad", -EINVAL);
+	fdt_for_each_subnode (node, fdt, parent) {
+		int err = 0;
+
+		/* one without reg is placed by the kernel that it is for */
+		if (fdt_is_available(fdt, node))
+			err = add_reg(&map->reserved, fdt, cells, node, "reg", &reserved_complaint,
+				      why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int memmap_from_fdt(struct memmap *map, const void *fdt, const char **why)
+{
+	int err;
+
+	map->ram.count = 0;
+	map->reserved.count = 0;
+	err = read_banks(map, fdt, why);
+	if (!err)
+		err = read_reservation_block(map, fdt, why);
+	if (!err)
+		err = read_reserved_memory(map, fdt, why);
+	return err;
+}

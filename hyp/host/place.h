@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The decision where the host's kernel, initrd and device tree lie in memory, by the rules of the
+ * arm64 boot protocol (Linux: Documentation/arch/arm64/booting.rst). A pure function of the memory
+ * map, the bundle and the kernel's header.
+ */
+#ifndef KEEL_HOST_PLACE_H
+#define KEEL_HOST_PLACE_H
+
+#include <host/bundle.h>
+#include <host/host_fdt.h>
+#include <host/image.h>
+#include <host/memmap.h>
+#include <lib/types.h>
+
+/* Where the host's parts lie; all physical addresses. */
+struct host_layout {
+	u64 kernel;	 /* the kernel's load address and entry point */
+	u64 kernel_from; /* where it lies in the bundle: equal to @kernel if nothing is to be copied
+			  */
+	u64 kernel_size; /* bytes to copy if so */
+	u64 kernel_end;	 /* end of the memory that the kernel owns */
+	u64 initrd;	 /* in the bundle */
+	u64 initrd_end;
+	u64 fdt; /* 2 MiB aligned, HOST_FDT_SPACE bytes */
+};
+
+/**
+ * host_place() - decide where the host's kernel, initrd and device tree lie
+ * @map:    map with all that must stay untouched reserved: Keel, and firmware's device tree. The
+ *          bundle must be free (boot loaders may list it in the memory reservation block: see
+ *          memmap_unreserve()). On success the bundle and the places decided on are reserved too,
+ *          so that whoever needs memory afterwards uses memmap_find(). Undefined on error.
+ * @base:   the bundle's address
+ * @bundle: what is in it
+ * @image:  what its kernel wants
+ * @layout: the decision
+ * @why:    on error, one line for the console
+ *
+ * The kernel stays where it is in the bundle if that is a legal place for it: at text_offset from a
+ * 2 MiB boundary, and with nothing but the bundle's own padding in the memory that it owns. Else it
+ * gets the lowest place that is free and near enough to the initrd (the boot protocol wants both in
+ * one window of 32 GiB). The initrd is used in place.
+ *
+ * Return: 0; -EINVAL if the bundle is not in RAM, or in reserved memory; -ENOSPC if something does
+ * not fit.
+ */
+int __must_check host_place(struct memmap *map, u64 base, const struct bundle *bundle,
+			    const struct image_info *image, struct host_layout *layout,
+			    const char **why);
+
+#endif

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Keel's boot options: words of a command line, and what each `keel.` word means. */
+#include <lib/errno.h>
+#include <lib/options.h>
+#include <lib/string.h>
+
+/* A piece of the command line, not terminated. */
+struct text {
+	const char *s;
+	size_t len;
+};
+
+static bool text_is(struct text t, const char *s)
+{
+	return strlen(s) == t.len && memcmp(t.s, s, t.len) == 0;
+}
+
+static bool text_begins(struct text t, const char *s)
+{
+	size_t len = strlen(s);
+
+	return t.len >= len && memcmp(t.s, s, len) == 0;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Takes the next word off @s; false at the end. A double quote hides blanks up to the next one. */
+static bool next_word(const char **s, struct text *word)
+{
+	const char *p = *s;
+	bool quoted = false;
+
+	while (is_blank(*p))
+		p++;
+	word->s = p;
+	for (; *p && (quoted || !is_blank(*p)); p++)
+		quoted ^= *p == '"';
+	word->len = (size_t)(p - word->s);
+	*s = p;
+	return word->len != 0;
+}
+
+static bool is_keel(struct text word)
+{
+	return text_begins(word, "keel.");
+}
+
+static bool set_va_bits(struct options *o, struct text value)
+{
+	u64 bits;
+
+	if (kl_parse_u64(value.s, value.len, &bits) || bits < OPTIONS_VA_BITS_MIN ||
+	    bits > OPTIONS_VA_BITS_MAX)
+		return false;
+	o->va_bits = (u8)bits;
+	return true;
+}
+
+static bool set_e2h(struct options *o, struct text value)
+{
+	if (text_is(value, "auto"))
+		o->e2h = OPTION_E2H_AUTO;
+	else if (text_is(value, "0"))
+		o->e2h = OPTION_E2H_0;
+	else if (text_is(value, "1"))
+		o->e2h = OPTION_E2H_1;
+	else
+		return false;
+	return true;
+}
+
+static bool set_loglevel(struct options *o, struct text value)
+{
+	static const char names[][8] = { "err", "warn", "info", "debug" };
+	static const char digits[][2] = { "0", "1", "2", "3" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if (text_is(value, names[i]) || text_is(value, digits[i])) {
+			o->loglevel = (enum option_loglevel)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_selftest(struct options *o, struct text value)
+{
+	if (value.len >= sizeof(o->selftest))
+		return false;
+	memcpy(o->selftest, value.s, value.len);
+	o->selftest[value.len] = '\0';
+	return true;
+}
+
+/* An option: its name with the equals sign, and who reads its value. */
+static const struct option {
+	char name[16];
+	bool (*set)(struct options *o, struct text value);
+} options[] = {
+	{ "keel.va_bits=", set_va_bits },
+	{ "keel.e2h=", set_e2h },
+	{ "keel.loglevel=", set_loglevel },
+	{ "keel.selftest=", set_selftest },
+};
+
+/* Return: NULL, or why @word cannot be used. */
+static const char *parse_word(struct options *o, struct text word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		size_t len = strlen(options[i].name);
+
+		if (!text_begins(word, options[i].name))
+			continue;
+		if (options[i].set(o, (struct text){ word.s + len, word.len - len }))
+			return NULL;
+		return "bad value in boot option";
+	}
+	return "unknown boot option";
+}
+
+void options_parse(const char *bootargs, struct options *out, options_warn_t *warn, void *ctx)
+{
+	const char *s = bootargs ? bootargs : "";
+	struct text word;
+
+	memset(out, 0, sizeof(*out));
+	out->va_bits = OPTIONS_VA_BITS_DEFAULT;
+	out->e2h = OPTION_E2H_AUTO;
+	out->loglevel = OPTION_LOG_INFO;
+
+	while (next_word(&s, &word) && !text_is(word, "--")) {
+		const char *why = is_keel(word) ? parse_word(out, word) : NULL;
+
+		if (why && warn)
+			warn(ctx, why, word.s, word.len);
+	}
+}
+
+int options_host_args(const char *bootargs, char *out, size_t size)
+{
+	const char *s = bootargs ? bootargs : "";
+	bool for_init = false;
+	struct text word;
+	size_t n = 0;
+
+	if (!size)
+		return -E2BIG;
+	while (next_word(&s, &word)) {
+		size_t blank = n ? 1 : 0;
+
+		for_init |= text_is(word, "--");
+		if (is_keel(word) && !for_init)
+			continue;
+		if (word.len >= size - n - blank) {
+			out[0] = '\0';
+			return -E2BIG;
+		}
+		if (blank)
+			out[n++] = ' ';
+		memcpy(out + n, word.s, word.len);
+		n += word.len;
+	}
+	out[n] = '\0';
+	return 0;
+}
