@@ -19,15 +19,15 @@
 
 /* How many device ranges Keel can claim, and how many banks of RAM there can be. */
 #define OWNERSHIP_DEVICE_MAX 16
-#define OWNERSHIP_BANK_MAX 64
+#define OWNERSHIP_BANK_MAX   64
 
 enum ownership_state {
-	OWNERSHIP_HOST,    /* the host's alone; mapped in the host's stage 2 */
+	OWNERSHIP_HOST,	   /* the host's alone; mapped in the host's stage 2 */
 	OWNERSHIP_SHARED,  /* the host's, and mapped in one VM or several as well */
 	OWNERSHIP_DONATED, /* one VM's alone; not in the host's stage 2 */
-	OWNERSHIP_KEEL,    /* Keel's, given by the host; in nobody's stage 2 */
+	OWNERSHIP_KEEL,	   /* Keel's, given by the host; in nobody's stage 2 */
 	OWNERSHIP_IMAGE,   /* Keel's since boot, and for ever: no move leads out of it */
-	OWNERSHIP_NONE,    /* not RAM: nothing is recorded for this address */
+	OWNERSHIP_NONE,	   /* not RAM: nothing is recorded for this address */
 };
 
 #define OWNERSHIP_STATES OWNERSHIP_NONE
@@ -152,7 +152,8 @@ void ownership_set_host(const struct ownership_host *host);
  *
  * From host-owned, or shared already, less than OWNERSHIP_SHARE_MAX times.
  *
- * Every move: any CPU, takes ownership_lock, time linear in @size. On any error nothing was changed.
+ * Every move: any CPU, takes ownership_lock, time linear in @size. On any error nothing was
+ * changed.
  *
  * Return: 0; -EINVAL misaligned, empty or wrapping; -ERANGE @pa is not within one bank of RAM;
  * -EPERM some page is not the host's to share; -EOVERFLOW some page is shared OWNERSHIP_SHARE_MAX
@@ -269,16 +270,20 @@ struct ownership_run {
  */
 struct ownership_run ownership_run_at(struct pa pa, u64 end);
 
+/* What the host's stage 2 has for a page: nothing, the page itself, or something it never should.
+ */
+enum ownership_view { OWNERSHIP_VIEW_NOTHING, OWNERSHIP_VIEW_IDENTITY, OWNERSHIP_VIEW_WRONG };
+
 /**
  * struct ownership_mismatch - where page states and the host's stage 2 disagree
- * @pa:     first page
- * @state:  what is recorded
- * @mapped: what the host's stage 2 has
+ * @pa:    first page
+ * @state: what is recorded
+ * @view:  what the host's stage 2 has
  */
 struct ownership_mismatch {
 	struct pa pa;
 	enum ownership_state state;
-	bool mapped;
+	enum ownership_view view;
 };
 
 /**
@@ -286,13 +291,12 @@ struct ownership_mismatch {
  * @ctx: the caller's
  * @pa:  a page
  * @max: bytes from @pa on that matter, at least a page
- * @run: out: bytes from @pa on, 1..@max, for which the answer is the same
+ * @run: out: bytes from @pa on, whole pages, for which the answer is the same; more than @max, or
+ *       less than a page, is taken for @max or a page
  *
- * Return: whether the host's stage 2 maps [pa, pa + run) to itself. A mapping to anywhere else is
- * to be reported with the opposite of what is right, which is the answer that makes a mismatch:
- * so a view of a wrong output address returns !ownership_host_may_reach(pa).
+ * Called with ownership_lock held. Return: the answer.
  */
-typedef bool ownership_host_view_t(void *ctx, struct pa pa, u64 max, u64 *run);
+typedef enum ownership_view ownership_host_view_t(void *ctx, struct pa pa, u64 max, u64 *run);
 
 /**
  * ownership_check_consistency() - the host's stage 2 maps exactly what the host may reach

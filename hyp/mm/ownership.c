@@ -1,0 +1,560 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Who owns each page of RAM: the bytes, the table of legal moves, and the order in which a move
+ * checks, prepares and changes both sides. Nothing else writes the bytes.
+ *
+ * A byte is 0 for host-owned, 1..OWNERSHIP_SHARE_MAX for shared that many times, or one of the
+ * three values below. Memory is looked at in runs of equal bytes, since there are few of them.
+ */
+#include <lib/errno.h>
+#include <mm/ownership.h>
+
+#define BYTE_HOST    0
+#define BYTE_DONATED 0xfd
+#define BYTE_KEEL    0xfe
+#define BYTE_IMAGE   0xff
+
+#define PAGE_SHIFT 12
+
+STATIC_ASSERT(OWNERSHIP_PAGE_SIZE == BIT(PAGE_SHIFT), "one byte a page");
+STATIC_ASSERT(OWNERSHIP_SHARE_MAX < BYTE_DONATED, "share counts and states are told apart");
+
+enum move { SHARE, UNSHARE, DONATE, RECLAIM, DONATE_KEEL, RECLAIM_KEEL, MOVE_COUNT };
+
+/* What a move does to a side. */
+enum action { NOTHING, MAP, UNMAP };
+
+/*
+ * The legal moves. A state's entry in refuse is 0 where the move may start from it, else the error
+ * that it answers with; to is the state it leads to (for SHARE and UNSHARE one more or less share).
+ */
+static const struct move_row {
+	enum ownership_state to;
+	enum action host, vm;
+	bool clear; /* before the host maps it */
+	s8 refuse[OWNERSHIP_STATES];
+} moves[MOVE_COUNT] = {
+	[SHARE] = { OWNERSHIP_SHARED,
+		    NOTHING,
+		    MAP,
+		    false,
+		    { [OWNERSHIP_HOST] = 0,
+		      [OWNERSHIP_SHARED] = 0,
+		      [OWNERSHIP_DONATED] = -EPERM,
+		      [OWNERSHIP_KEEL] = -EPERM,
+		      [OWNERSHIP_IMAGE] = -EPERM } },
+	[UNSHARE] = { OWNERSHIP_HOST,
+		      NOTHING,
+		      UNMAP,
+		      false,
+		      { [OWNERSHIP_HOST] = -EPERM,
+			[OWNERSHIP_SHARED] = 0,
+			[OWNERSHIP_DONATED] = -EPERM,
+			[OWNERSHIP_KEEL] = -EPERM,
+			[OWNERSHIP_IMAGE] = -EPERM } },
+	[DONATE] = { OWNERSHIP_DONATED,
+		     UNMAP,
+		     MAP,
+		     false,
+		     { [OWNERSHIP_HOST] = 0,
+		       [OWNERSHIP_SHARED] = -EBUSY,
+		       [OWNERSHIP_DONATED] = -EPERM,
+		       [OWNERSHIP_KEEL] = -EPERM,
+		       [OWNERSHIP_IMAGE] = -EPERM } },
+	[RECLAIM] = { OWNERSHIP_HOST,
+		      MAP,
+		      UNMAP,
+		      true,
+		      { [OWNERSHIP_HOST] = -EPERM,
+			[OWNERSHIP_SHARED] = -EPERM,
+			[OWNERSHIP_DONATED] = 0,
+			[OWNERSHIP_KEEL] = -EPERM,
+			[OWNERSHIP_IMAGE] = -EPERM } },
+	[DONATE_KEEL] = { OWNERSHIP_KEEL,
+			  UNMAP,
+			  NOTHING,
+			  false,
+			  { [OWNERSHIP_HOST] = 0,
+			    [OWNERSHIP_SHARED] = -EBUSY,
+			    [OWNERSHIP_DONATED] = -EPERM,
+			    [OWNERSHIP_KEEL] = -EPERM,
+			    [OWNERSHIP_IMAGE] = -EPERM } },
+	[RECLAIM_KEEL] = { OWNERSHIP_HOST,
+			   MAP,
+			   NOTHING,
+			   true,
+			   { [OWNERSHIP_HOST] = -EPERM,
+			     [OWNERSHIP_SHARED] = -EPERM,
+			     [OWNERSHIP_DONATED] = -EPERM,
+			     [OWNERSHIP_KEEL] = 0,
+			     [OWNERSHIP_IMAGE] = -EPERM } },
+};
+
+struct device_range {
+	u64 base;
+	u64 size;
+};
+
+struct spinlock ownership_lock = SPINLOCK_INIT;
+
+/* Banks and devices do not change once the host runs; the bytes are guarded by ownership_lock. */
+static struct ownership_bank *banks;
+static size_t bank_count;
+static struct device_range devices[OWNERSHIP_DEVICE_MAX];
+static size_t device_count;
+static const struct ownership_host *host;
+
+/* Bytes and states */
+
+static enum ownership_state byte_state(u8 byte)
+{
+	switch (byte) {
+	case BYTE_HOST:
+		return OWNERSHIP_HOST;
+	case BYTE_DONATED:
+		return OWNERSHIP_DONATED;
+	case BYTE_KEEL:
+		return OWNERSHIP_KEEL;
+	case BYTE_IMAGE:
+		return OWNERSHIP_IMAGE;
+	default:
+		return OWNERSHIP_SHARED;
+	}
+}
+
+static bool byte_host_may_reach(u8 byte)
+{
+	return byte <= OWNERSHIP_SHARE_MAX;
+}
+
+/* What @byte becomes; the move was found legal. */
+static u8 byte_after(enum move move, u8 byte)
+{
+	switch (move) {
+	case SHARE:
+		return (u8)(byte + 1);
+	case UNSHARE:
+		return (u8)(byte - 1);
+	case DONATE:
+		return BYTE_DONATED;
+	case DONATE_KEEL:
+		return BYTE_KEEL;
+	default:
+		return BYTE_HOST;
+	}
+}
+
+/* How many of the @n bytes from @p on equal the first: eight at a time. */
+static size_t run_length(const u8 *p, size_t n)
+{
+	u64 pattern = p[0] * 0x0101010101010101ULL, word;
+	size_t i = 0;
+
+	while (n - i >= sizeof(word)) {
+		__builtin_memcpy(&word, p + i, sizeof(word));
+		if (word != pattern)
+			break;
+		i += sizeof(word);
+	}
+	while (i < n && p[i] == p[0])
+		i++;
+	return i;
+}
+
+/* Addresses */
+
+static bool range_valid(u64 base, u64 size)
+{
+	return size != 0 && IS_ALIGNED(base | size, OWNERSHIP_PAGE_SIZE) && base + size - 1 >= base;
+}
+
+static bool range_overlaps(u64 a, u64 a_size, u64 b, u64 b_size)
+{
+	return a <= b ? b - a < a_size : a - b < b_size;
+}
+
+/* Banks are few: a search from the first is as good as any. */
+static struct ownership_bank *bank_of(u64 pa)
+{
+	for (size_t i = 0; i < bank_count; i++)
+		if (pa - banks[i].base < banks[i].size)
+			return &banks[i];
+	return NULL;
+}
+
+/* The byte of the page that holds pa; NULL where there is no RAM. */
+static u8 *byte_of(u64 pa)
+{
+	struct ownership_bank *bank = bank_of(pa);
+
+	return bank ? &bank->state[(pa - bank->base) >> PAGE_SHIFT] : NULL;
+}
+
+/* The bytes of a range, which must lie in one bank. */
+static int range_bytes(struct pa pa, u64 size, u8 **bytes)
+{
+	struct ownership_bank *bank = bank_of(pa.v);
+
+	if (!range_valid(pa.v, size))
+		return -EINVAL;
+	if (!bank || size > bank->size - (pa.v - bank->base))
+		return -ERANGE;
+	*bytes = byte_of(pa.v);
+	return 0;
+}
+
+/* Start of the day */
+
+static bool bank_valid(const struct ownership_bank *bank, const struct ownership_bank *before)
+{
+	if (!range_valid(bank->base, bank->size) || !bank->state)
+		return false;
+	return !before || (before->base < bank->base && bank->base - before->base >= before->size);
+}
+
+int ownership_init(struct ownership_bank *new_banks, size_t n)
+{
+	if (n > OWNERSHIP_BANK_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < n; i++)
+		if (!bank_valid(&new_banks[i], i ? &new_banks[i - 1] : NULL))
+			return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		__builtin_memset(new_banks[i].state, BYTE_HOST, new_banks[i].size >> PAGE_SHIFT);
+	banks = new_banks;
+	bank_count = n;
+	device_count = 0;
+	host = NULL;
+	return 0;
+}
+
+int ownership_claim_boot(struct pa pa, u64 size)
+{
+	u8 *bytes;
+	int err = range_bytes(pa, size, &bytes);
+
+	if (err)
+		return err;
+	if (host)
+		return -EBUSY;
+	if (bytes[0] != BYTE_HOST || run_length(bytes, size >> PAGE_SHIFT) != size >> PAGE_SHIFT)
+		return -EPERM;
+	__builtin_memset(bytes, BYTE_IMAGE, size >> PAGE_SHIFT);
+	return 0;
+}
+
+int ownership_claim_device(struct pa pa, u64 size)
+{
+	if (!range_valid(pa.v, size))
+		return -EINVAL;
+	if (host)
+		return -EBUSY;
+	for (size_t i = 0; i < bank_count; i++)
+		if (range_overlaps(pa.v, size, banks[i].base, banks[i].size))
+			return -ERANGE;
+	for (size_t i = 0; i < device_count; i++)
+		if (range_overlaps(pa.v, size, devices[i].base, devices[i].size))
+			return -EEXIST;
+	if (device_count == OWNERSHIP_DEVICE_MAX)
+		return -ENOSPC;
+	devices[device_count++] = (struct device_range){ pa.v, size };
+	return 0;
+}
+
+void ownership_set_host(const struct ownership_host *new_host)
+{
+	host = new_host;
+}
+
+/* Moves */
+
+/* A range of pages on its way, and where it lies on both sides. */
+struct transfer {
+	const struct move_row *row;
+	enum move move;
+	struct pa pa;
+	u64 size;
+	u8 *bytes;
+	const struct ownership_side *vm;
+	struct ipa ipa;
+};
+
+/* Every page of the range must be in a state that the move may start from. */
+static int check_states(const struct transfer *t)
+{
+	size_t n = t->size >> PAGE_SHIFT;
+
+	for (size_t i = 0; i < n; i += run_length(t->bytes + i, n - i)) {
+		u8 byte = t->bytes[i];
+		int refusal = t->row->refuse[byte_state(byte)];
+
+		if (refusal)
+			return refusal;
+		if (t->move == SHARE && byte == OWNERSHIP_SHARE_MAX)
+			return -EOVERFLOW;
+	}
+	return 0;
+}
+
+/* A side that is about to map must have nothing there; one about to unmap, exactly these pages. */
+static int check_side(const struct transfer *t, enum action action,
+		      const struct ownership_side *side, struct ipa ipa)
+{
+	switch (action) {
+	case MAP:
+		return side->ops->check_unmapped(side->ctx, ipa, t->size);
+	case UNMAP:
+		return side->ops->check_mapped(side->ctx, ipa, t->pa, t->size);
+	default:
+		return 0;
+	}
+}
+
+static int prepare_side(const struct transfer *t, enum action action,
+			const struct ownership_side *side, struct ipa ipa)
+{
+	return action == NOTHING ? 0 : side->ops->prepare(side->ctx, ipa, t->size);
+}
+
+static void change_side(const struct transfer *t, enum action action, enum action which,
+			const struct ownership_side *side, struct ipa ipa)
+{
+	if (action != which)
+		return;
+	if (action == MAP)
+		side->ops->map(side->ctx, ipa, t->pa, t->size);
+	else
+		side->ops->unmap(side->ctx, ipa, t->size);
+}
+
+/* All that can fail; no side can reach anything more or less for it. */
+static int transfer_check(const struct transfer *t)
+{
+	struct ipa host_ipa = host_pa_to_ipa(t->pa);
+	int err = check_states(t);
+
+	if (!err)
+		err = check_side(t, t->row->host, &host->side, host_ipa);
+	if (!err)
+		err = check_side(t, t->row->vm, t->vm, t->ipa);
+	if (!err)
+		err = prepare_side(t, t->row->host, &host->side, host_ipa);
+	if (!err)
+		err = prepare_side(t, t->row->vm, t->vm, t->ipa);
+	return err;
+}
+
+static void clear_pages(const struct transfer *t)
+{
+	for (u64 at = 0; at < t->size; at += OWNERSHIP_PAGE_SIZE)
+		host->clear_page(host->side.ctx, PA(t->pa.v + at));
+}
+
+static void change_states(const struct transfer *t)
+{
+	size_t n = t->size >> PAGE_SHIFT, run;
+
+	for (size_t i = 0; i < n; i += run) {
+		run = run_length(t->bytes + i, n - i);
+		__builtin_memset(t->bytes + i, byte_after(t->move, t->bytes[i]), run);
+	}
+}
+
+/*
+ * Cannot fail. Who loses the memory loses it before who gets it has it, and its contents go in
+ * between; the states change while neither side that changes has it.
+ */
+static void transfer_commit(const struct transfer *t)
+{
+	struct ipa host_ipa = host_pa_to_ipa(t->pa);
+
+	change_side(t, t->row->host, UNMAP, &host->side, host_ipa);
+	change_side(t, t->row->vm, UNMAP, t->vm, t->ipa);
+	if (t->row->clear)
+		clear_pages(t);
+	change_states(t);
+	change_side(t, t->row->host, MAP, &host->side, host_ipa);
+	change_side(t, t->row->vm, MAP, t->vm, t->ipa);
+}
+
+static int transfer(enum move move, struct pa pa, u64 size, const struct ownership_side *vm,
+		    struct ipa ipa)
+{
+	struct transfer t = { &moves[move], move, pa, size, NULL, vm, ipa };
+	int err = range_bytes(pa, size, &t.bytes);
+
+	if (err)
+		return err;
+	if (t.row->vm != NOTHING && !range_valid(ipa.v, size))
+		return -EINVAL;
+	if (!host)
+		return -ENODEV;
+	spin_lock(&ownership_lock);
+	err = transfer_check(&t);
+	if (!err)
+		transfer_commit(&t);
+	spin_unlock(&ownership_lock);
+	return err;
+}
+
+int ownership_share(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
+{
+	return transfer(SHARE, pa, size, vm, ipa);
+}
+
+int ownership_unshare(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
+{
+	return transfer(UNSHARE, pa, size, vm, ipa);
+}
+
+int ownership_donate(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
+{
+	return transfer(DONATE, pa, size, vm, ipa);
+}
+
+int ownership_reclaim(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
+{
+	return transfer(RECLAIM, pa, size, vm, ipa);
+}
+
+int ownership_donate_keel(struct pa pa, u64 size)
+{
+	return transfer(DONATE_KEEL, pa, size, NULL, IPA(0));
+}
+
+int ownership_reclaim_keel(struct pa pa, u64 size)
+{
+	return transfer(RECLAIM_KEEL, pa, size, NULL, IPA(0));
+}
+
+/* Questions */
+
+enum ownership_state ownership_state(struct pa pa)
+{
+	u8 *byte = byte_of(pa.v);
+
+	return byte ? byte_state(READ_ONCE(*byte)) : OWNERSHIP_NONE;
+}
+
+unsigned int ownership_share_count(struct pa pa)
+{
+	u8 *p = byte_of(pa.v);
+	u8 byte = p ? READ_ONCE(*p) : BYTE_HOST;
+
+	return byte <= OWNERSHIP_SHARE_MAX ? byte : 0;
+}
+
+const char *ownership_state_name(enum ownership_state state)
+{
+	switch (state) {
+	case OWNERSHIP_HOST:
+		return "the host's";
+	case OWNERSHIP_SHARED:
+		return "shared with a VM";
+	case OWNERSHIP_DONATED:
+		return "a VM's";
+	case OWNERSHIP_KEEL:
+	case OWNERSHIP_IMAGE:
+		return "Keel's";
+	default:
+		return "not RAM";
+	}
+}
+
+bool ownership_is_ram(struct pa pa)
+{
+	return bank_of(pa.v) != NULL;
+}
+
+static bool device_is_keel(u64 pa)
+{
+	for (size_t i = 0; i < device_count; i++)
+		if (pa - devices[i].base < devices[i].size)
+			return true;
+	return false;
+}
+
+bool ownership_host_may_reach(struct pa pa)
+{
+	u8 *byte = byte_of(pa.v);
+
+	return byte ? byte_host_may_reach(READ_ONCE(*byte)) : !device_is_keel(pa.v);
+}
+
+/* Where, from pa on and at most at end, something else begins or a range we know of ends. */
+static u64 next_edge(u64 pa, u64 end, u64 base, u64 size)
+{
+	if (pa < base)
+		return MIN(end, base);
+	return pa - base < size && end - base > size ? base + size : end;
+}
+
+/* The end of the stretch of RAM, claimed device or unclaimed space that pa is in. */
+static u64 region_end(u64 pa, u64 end)
+{
+	for (size_t i = 0; i < bank_count; i++)
+		end = next_edge(pa, end, banks[i].base, banks[i].size);
+	for (size_t i = 0; i < device_count; i++)
+		end = next_edge(pa, end, devices[i].base, devices[i].size);
+	return end;
+}
+
+/* RAM from pa up to end, all in one bank: how far it is as reachable for the host as its first. */
+static u64 reachable_run(u64 pa, u64 end)
+{
+	const u8 *bytes = byte_of(pa);
+	size_t n = (end - pa) >> PAGE_SHIFT, i = 0;
+	bool reachable = byte_host_may_reach(bytes[0]);
+
+	while (i < n && byte_host_may_reach(bytes[i]) == reachable)
+		i += run_length(bytes + i, n - i);
+	return (u64)i << PAGE_SHIFT;
+}
+
+struct ownership_run ownership_run_at(struct pa pa, u64 end)
+{
+	struct ownership_run run = {
+		.pa = pa,
+		.host = ownership_host_may_reach(pa),
+		.ram = ownership_is_ram(pa),
+	};
+
+	end = region_end(pa.v, end);
+	run.size = run.ram ? reachable_run(pa.v, end) : end - pa.v;
+	return run;
+}
+
+/* Compares [pa, end) with the host's stage 2, one run of either at a time. */
+static int check_range(u64 pa, u64 end, ownership_host_view_t *view, void *ctx,
+		       struct ownership_mismatch *bad)
+{
+	while (pa < end) {
+		struct ownership_run want = ownership_run_at(PA(pa), end);
+		u64 run = want.size;
+		bool mapped = view(ctx, PA(pa), want.size, &run);
+
+		if (mapped != want.host) {
+			*bad = (struct ownership_mismatch){ PA(pa), ownership_state(PA(pa)),
+							    mapped };
+			return -EIO;
+		}
+		pa += ALIGN_DOWN(MIN(MAX(run, OWNERSHIP_PAGE_SIZE), want.size),
+				 OWNERSHIP_PAGE_SIZE);
+	}
+	return 0;
+}
+
+int ownership_check_consistency(ownership_host_view_t *view, void *ctx,
+				struct ownership_mismatch *bad)
+{
+	int err = 0;
+
+	spin_lock(&ownership_lock);
+	for (size_t i = 0; i < bank_count && !err; i++)
+		err = check_range(banks[i].base, banks[i].base + banks[i].size, view, ctx, bad);
+	for (size_t i = 0; i < device_count && !err; i++)
+		err = check_range(devices[i].base, devices[i].base + devices[i].size, view, ctx,
+				  bad);
+	spin_unlock(&ownership_lock);
+	return err;
+}
