@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * PSCI between host and firmware, as a table of functions. Whatever makes a CPU start somewhere is
+ * rewritten so that it starts in Keel; the rest passes.
+ *
+ * A CPU's state changes before firmware is asked and is changed back if firmware refuses, so that
+ * it is right at the moment the CPU arrives, which may be before the call returns.
+ */
+#include <host/psci.h>
+#include <lib/errno.h>
+#include <lib/psci_abi.h>
+
+/* A call in progress. */
+struct call {
+	struct psci *psci;
+	struct psci_cpu *self;
+	struct smccc_regs *regs;
+	u64 arg[4]; /* arg[n] is Xn, or Wn in a 32-bit call; arg[0] the function identifier */
+};
+
+static s64 firmware(struct psci *psci, u32 fid, u64 a1, u64 a2, u64 a3)
+{
+	struct smccc_regs r = { .x = { fid, a1, a2, a3 } };
+
+	psci->ops->smc(psci->ctx, &r);
+	/* every result that is looked at here is 32 bits wide, in either form of a call */
+	return (s32)(u32)r.x[0];
+}
+
+static u32 call_fid(const struct call *c)
+{
+	return (u32)c->arg[0];
+}
+
+static void set_result(struct call *c, s64 result)
+{
+	c->regs->x[0] = (u64)result;
+}
+
+static unsigned int cpu_index(const struct psci *psci, const struct psci_cpu *cpu)
+{
+	return (unsigned int)(cpu - psci->cpu);
+}
+
+/* MPIDR to CPU; NULL if it is none, or has bits set that must be zero. */
+static struct psci_cpu *find_cpu(struct psci *psci, u64 mpidr)
+{
+	for (unsigned int i = 0; i < psci->nr_cpus; i++) {
+		if (psci->cpu[i].mpidr == mpidr)
+			return &psci->cpu[i];
+	}
+	return NULL;
+}
+
+/* The host runs AArch64 code, which is 4-byte aligned. */
+static bool entry_is_valid(struct psci *psci, u64 pc)
+{
+	return IS_ALIGNED(pc, 4) && psci->ops->host_owns(psci->ctx, IPA(pc));
+}
+
+/* Not mediated: firmware gets the call as it is, and the caller firmware's registers. */
+static void pass(struct call *c)
+{
+	c->psci->ops->smc(c->psci->ctx, c->regs);
+}
+
+/*
+ * Claims an OFF CPU for a start. A CPU that is ON here but off to firmware was lost (it cannot be
+ * on its way: both changes are made here first), and may be started again.
+ */
+static s64 claim_cpu(struct psci *psci, struct psci_cpu *cpu, bool lost, struct psci_entry entry)
+{
+	s64 ret = PSCI_SUCCESS;
+
+	spin_lock(&psci->lock);
+	if (cpu->state == PSCI_CPU_ON_PENDING) {
+		ret = PSCI_ON_PENDING;
+	} else if (cpu->state == PSCI_CPU_ON && !lost) {
+		ret = PSCI_ALREADY_ON;
+	} else {
+		cpu->state = PSCI_CPU_ON_PENDING;
+		cpu->resuming = false;
+		cpu->entry = entry;
+	}
+	spin_unlock(&psci->lock);
+	return ret;
+}
+
+static void set_state(struct psci *psci, struct psci_cpu *cpu, enum psci_cpu_state state)
+{
+	spin_lock(&psci->lock);
+	cpu->state = state;
+	spin_unlock(&psci->lock);
+}
+
+/* DEN 0022, 5.6 */
+static void cpu_on(struct call *c)
+{
+	struct psci_entry entry = { .pc = c->arg[2], .x0 = c->arg[3] };
+	struct psci *psci = c->psci;
+	struct psci_cpu *cpu = find_cpu(psci, c->arg[1]);
+	s64 ret;
+
+	if (!cpu)
+		return set_result(c, PSCI_INVALID_PARAMETERS);
+	if (!entry_is_valid(psci, entry.pc))
+		return set_result(c, PSCI_INVALID_ADDRESS);
+	ret = claim_cpu(psci, cpu, false, entry);
+	if (ret == PSCI_ALREADY_ON && cpu != c->self &&
+	    firmware(psci, PSCI_AFFINITY_INFO | PSCI_64, cpu->mpidr, 0, 0) == PSCI_AFFINITY_OFF)
+		ret = claim_cpu(psci, cpu, true, entry);
+	if (ret != PSCI_SUCCESS)
+		return set_result(c, ret);
+
+	ret = firmware(psci, PSCI_CPU_ON | PSCI_64, cpu->mpidr, psci->secondary_entry,
+		       cpu_index(psci, cpu));
+	if (ret != PSCI_SUCCESS)
+		set_state(psci, cpu, PSCI_CPU_OFF);
+	set_result(c, ret);
+}
+
+/* DEN 0022, 5.5: returns only if firmware refuses. */
+static void cpu_off(struct call *c)
+{
+	s64 ret;
+
+	set_state(c->psci, c->self, PSCI_CPU_OFF);
+	ret = firmware(c->psci, PSCI_CPU_OFF, 0, 0, 0);
+	set_state(c->psci, c->self, PSCI_CPU_ON);
+	set_result(c, ret);
+}
+
+static void set_resume(struct psci *psci, struct psci_cpu *cpu, bool resuming,
+		       struct psci_entry entry)
+{
+	spin_lock(&psci->lock);
+	cpu->resuming = resuming;
+	cpu->entry = entry;
+	spin_unlock(&psci->lock);
+}
+
+/*
+ * A suspend that loses the CPU's context: firmware wakes it at Keel's entry. @fid's entry point and
+ * context are its arguments @at and @at + 1. If it returns, the CPU did not go down, or not so
+ * deep.
+ */
+static void suspend(struct call *c, unsigned int at)
+{
+	struct psci_entry entry = { .pc = c->arg[at], .x0 = c->arg[at + 1] };
+	u64 arg[4] = { c->arg[0], c->arg[1], c->arg[2], c->arg[3] };
+	struct psci *psci = c->psci;
+	s64 ret;
+
+	if (!entry_is_valid(psci, entry.pc))
+		return set_result(c, PSCI_INVALID_ADDRESS);
+	arg[at] = psci->secondary_entry;
+	arg[at + 1] = cpu_index(psci, c->self);
+	set_resume(psci, c->self, true, entry);
+	/* the 64-bit form: Keel's entry may lie anywhere */
+	ret = firmware(psci, call_fid(c) | PSCI_64, arg[1], arg[2], arg[3]);
+	set_resume(psci, c->self, false, (struct psci_entry){ 0 });
+	set_result(c, ret);
+}
+
+static bool is_power_down(const struct psci *psci, u64 power_state)
+{
+	return power_state &
+	       (psci->extended_state_id ? PSCI_POWER_STATE_DOWN_EXTENDED : PSCI_POWER_STATE_DOWN);
+}
+
+/* DEN 0022, 5.4: (power_state, entry, context). A standby state keeps all, and has no entry. */
+static void cpu_suspend(struct call *c)
+{
+	if (is_power_down(c->psci, c->arg[1]))
+		suspend(c, 2);
+	else
+		set_result(c, firmware(c->psci, call_fid(c) | PSCI_64, c->arg[1], 0, 0));
+}
+
+/* DEN 0022, 5.12 and 5.13: (entry, context) */
+static void cpu_default_suspend(struct call *c)
+{
+	suspend(c, 1);
+}
+
+/* DEN 0022, 5.7: firmware knows, but a CPU that is on its way through Keel is not yet on. */
+static void affinity_info(struct call *c)
+{
+	struct psci_cpu *cpu = c->arg[2] == 0 ? find_cpu(c->psci, c->arg[1]) : NULL;
+	enum psci_cpu_state state = PSCI_CPU_OFF;
+	s64 ret;
+
+	ret = firmware(c->psci, PSCI_AFFINITY_INFO | PSCI_64, c->arg[1], c->arg[2], 0);
+	if (cpu) {
+		spin_lock(&c->psci->lock);
+		state = cpu->state;
+		spin_unlock(&c->psci->lock);
+	}
+	if (ret >= 0 && state == PSCI_CPU_ON_PENDING)
+		ret = PSCI_AFFINITY_ON_PENDING;
+	set_result(c, ret);
+}
+
+static void features(struct call *c);
+
+enum psci_forms { FORM_32 = 1, FORM_64 = 2, FORM_BOTH = FORM_32 | FORM_64 };
+
+/* DEN 0022, table 6: the functions that the host may call. What is not here is NOT_SUPPORTED. */
+static const struct psci_function {
+	u32 fid; /* its 32-bit form */
+	enum psci_forms forms;
+	void (*handle)(struct call *c);
+} functions[] = {
+	{ PSCI_VERSION, FORM_32, pass },
+	{ PSCI_CPU_SUSPEND, FORM_BOTH, cpu_suspend },
+	{ PSCI_CPU_OFF, FORM_32, cpu_off },
+	{ PSCI_CPU_ON, FORM_BOTH, cpu_on },
+	{ PSCI_AFFINITY_INFO, FORM_BOTH, affinity_info },
+	{ PSCI_MIGRATE, FORM_BOTH, pass },
+	{ PSCI_MIGRATE_INFO_TYPE, FORM_32, pass },
+	{ PSCI_MIGRATE_INFO_UP_CPU, FORM_BOTH, pass },
+	{ PSCI_SYSTEM_OFF, FORM_32, pass },
+	{ PSCI_SYSTEM_RESET, FORM_32, pass },
+	{ PSCI_FEATURES, FORM_32, features },
+	{ PSCI_CPU_DEFAULT_SUSPEND, FORM_BOTH, cpu_default_suspend },
+	{ PSCI_NODE_HW_STATE, FORM_BOTH, pass },
+	{ PSCI_SYSTEM_SUSPEND, FORM_BOTH, cpu_default_suspend },
+	{ PSCI_SET_SUSPEND_MODE, FORM_32, pass },
+	{ PSCI_STAT_RESIDENCY, FORM_BOTH, pass },
+	{ PSCI_STAT_COUNT, FORM_BOTH, pass },
+	{ PSCI_SYSTEM_RESET2, FORM_BOTH, pass },
+	{ PSCI_MEM_PROTECT, FORM_32, pass },
+	{ PSCI_MEM_CHECK_RANGE, FORM_BOTH, pass },
+};
+
+static const struct psci_function *find_function(u32 fid)
+{
+	enum psci_forms form = fid & PSCI_64 ? FORM_64 : FORM_32;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(functions); i++) {
+		if (functions[i].fid == (fid & ~PSCI_64))
+			return functions[i].forms & form ? &functions[i] : NULL;
+	}
+	return NULL;
+}
+
+/* DEN 0022, 5.16. The one function outside PSCI that may be asked for is SMCCC_VERSION. */
+static void features(struct call *c)
+{
+	u32 fid = (u32)c->arg[1];
+
+	if (fid == SMCCC_VERSION || find_function(fid))
+		pass(c);
+	else
+		set_result(c, PSCI_NOT_SUPPORTED);
+}
+
+/* The arguments as the called form has them: a 32-bit call's are Wn. */
+static void read_args(struct call *c)
+{
+	bool wide = c->regs->x[0] & SMCCC_64;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(c->arg); i++)
+		c->arg[i] = wide && i ? c->regs->x[i] : (u32)c->regs->x[i];
+	c->arg[0] &= ~SMCCC_SVE_HINT;
+}
+
+bool psci_handle(struct psci *psci, unsigned int cpu, struct smccc_regs *regs)
+{
+	struct call c = { .psci = psci, .self = &psci->cpu[cpu], .regs = regs };
+	const struct psci_function *f;
+
+	if (smc_policy((u32)regs->x[0]) != SMC_PSCI)
+		return false;
+	read_args(&c);
+	f = find_function(call_fid(&c));
+	if (f)
+		f->handle(&c);
+	else
+		set_result(&c, PSCI_NOT_SUPPORTED);
+	return true;
+}
+
+int psci_cpu_arrived(struct psci *psci, unsigned int cpu, struct psci_entry *out)
+{
+	struct psci_cpu *self;
+	int err = 0;
+
+	if (cpu >= psci->nr_cpus)
+		return -EINVAL;
+	self = &psci->cpu[cpu];
+	spin_lock(&psci->lock);
+	if (self->state == PSCI_CPU_ON_PENDING || self->resuming) {
+		*out = self->entry;
+		self->state = PSCI_CPU_ON;
+		self->resuming = false;
+	} else {
+		err = -EINVAL;
+	}
+	spin_unlock(&psci->lock);
+	return err;
+}
+
+/* From 1.0 on firmware says which of its two formats power_state has. */
+static bool has_extended_state_id(struct psci *psci)
+{
+	s64 version = firmware(psci, PSCI_VERSION, 0, 0, 0);
+	s64 answer;
+
+	if (version < 0 || FIELD_GET(PSCI_VERSION_MAJOR, (u64)version) < 1)
+		return false;
+	answer = firmware(psci, PSCI_FEATURES, PSCI_CPU_SUSPEND | PSCI_64, 0, 0);
+	return answer >= 0 && ((u64)answer & PSCI_FEATURES_SUSPEND_EXTENDED);
+}
+
+void psci_init(struct psci *psci, const struct psci_ops *ops, void *ctx,
+	       const struct fdt_cpus *cpus, struct pa secondary_entry)
+{
+	psci->ops = ops;
+	psci->ctx = ctx;
+	psci->secondary_entry = secondary_entry.v;
+	psci->nr_cpus = cpus->count;
+	psci->lock = (struct spinlock)SPINLOCK_INIT;
+	for (unsigned int i = 0; i < cpus->count; i++) {
+		psci->cpu[i] = (struct psci_cpu){
+			.mpidr = cpus->mpidr[i],
+			.state = i ? PSCI_CPU_OFF : PSCI_CPU_ON,
+		};
+	}
+	psci->extended_state_id = has_extended_state_id(psci);
+}
