@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The host touches memory that is Keel's: it gets an external abort, and the machine goes on."""
+
+import re
+
+import pytest
+
+import keelvm
+import messages
+
+BUS_ERROR = r"memprobe: signal BUS code \d+ address 0x[0-9a-f]+"
+# memprobe.c
+STATUS_SIGNAL = 3
+
+
+def probe(machine, how, address, *more):
+    return machine.run(" ".join(["memprobe", how, hex(address), *more]))
+
+
+def check_alive(machine):
+    assert machine.check("echo alive") == "alive"
+    assert machine.check("nproc") == str(machine.config.smp)
+
+
+@pytest.mark.parametrize("cpu,gic", [("max", 3), ("cortex-a53", 2)])
+@pytest.mark.parametrize("how", ["read", "write", "exec"])
+def test_process_gets_sigbus(boot, cpu, gic, how):
+    machine = boot(cpu=cpu, gic=gic)
+    base, size = keelvm.keel_region(machine)
+    for address in (base, base + size // 2, base + size - 8):
+        result = probe(machine, how, address, "0")
+        assert result.status == STATUS_SIGNAL, f"{how} {address:#x}: {result.output}"
+        assert re.search(BUS_ERROR, result.output), f"{how} {address:#x}: {result.output}"
+    check_alive(machine)
+    assert re.search(messages.HOST_ABORT, machine.console), "Keel logged nothing"
+
+
+def test_kernel_access_is_an_oops(boot):
+    machine = boot()
+    base, _ = keelvm.keel_region(machine)
+    result = probe(machine, "kernel", base)
+    assert result.status == 128 + 11 or result.status == 128 + 9 or result.status == 128 + 7, result
+    dmesg = machine.check("dmesg")
+    assert re.search(r"Internal error: synchronous external abort", dmesg), "no oops in the host's log"
+    check_alive(machine)
+
+
+def test_every_abort_is_counted(boot):
+    """Lines are few (the 1st, 2nd, 4th, 8th, ...), but the count in them is that of all."""
+    machine = boot()
+    base, _ = keelvm.keel_region(machine)
+    machine.check(f"for i in $(seq 20); do memprobe read {base:#x} >/dev/null; done; true", timeout=120)
+    counts = [int(count) for count in re.findall(messages.HOST_ABORT, machine.console)]
+    assert counts == [1, 2, 4, 8, 16], f"the counts that were logged: {counts}"
+    check_alive(machine)
+
+
+def test_neighbours_are_the_hosts(boot):
+    """The pages right before and behind Keel's memory are not Keel's: they are System RAM."""
+    machine = boot()
+    base, size = keelvm.keel_region(machine)
+    iomem = machine.check("cat /proc/iomem")
+    ram = [
+        (int(first, 16), int(last, 16))
+        for first, last in re.findall(r"^([0-9a-f]+)-([0-9a-f]+) : System RAM", iomem, re.M)
+    ]
+    overlapping = [r for r in ram if r[0] < base + size and base <= r[1]]
+    assert not overlapping, f"Keel's [{base:#x}, {base + size:#x}) is in the host's RAM {overlapping}"
+
+
+@pytest.mark.parametrize("gic", [2, 3])
+def test_devices_are_the_hosts(boot, gic):
+    """Device memory is passed through: fw_cfg's signature and a virtio transport's magic."""
+    machine = boot(gic=gic)
+    assert probe(machine, "read", 0x0902_0000).output == "memprobe: value 0x554d4551"
+    assert probe(machine, "read", 0x0A00_0000).output == "memprobe: value 0x174726976"
