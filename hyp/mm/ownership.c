@@ -25,69 +25,25 @@ enum move { SHARE, UNSHARE, DONATE, RECLAIM, DONATE_KEEL, RECLAIM_KEEL, MOVE_COU
 enum action { NOTHING, MAP, UNMAP };
 
 /*
- * The legal moves. A state's entry in refuse is 0 where the move may start from it, else the error
- * that it answers with; to is the state it leads to (for SHARE and UNSHARE one more or less share).
+ * The legal moves. The columns behind clear are the states that pages may be in before the move:
+ * 0 where it may start, else the error that it answers with. It leads to the state to, but SHARE
+ * and UNSHARE count shares up and down. clear: before the host can see the page.
  */
 static const struct move_row {
 	enum ownership_state to;
 	enum action host, vm;
-	bool clear; /* before the host maps it */
+	bool clear;
 	s8 refuse[OWNERSHIP_STATES];
 } moves[MOVE_COUNT] = {
-	[SHARE] = { OWNERSHIP_SHARED,
-		    NOTHING,
-		    MAP,
-		    false,
-		    { [OWNERSHIP_HOST] = 0,
-		      [OWNERSHIP_SHARED] = 0,
-		      [OWNERSHIP_DONATED] = -EPERM,
-		      [OWNERSHIP_KEEL] = -EPERM,
-		      [OWNERSHIP_IMAGE] = -EPERM } },
-	[UNSHARE] = { OWNERSHIP_HOST,
-		      NOTHING,
-		      UNMAP,
-		      false,
-		      { [OWNERSHIP_HOST] = -EPERM,
-			[OWNERSHIP_SHARED] = 0,
-			[OWNERSHIP_DONATED] = -EPERM,
-			[OWNERSHIP_KEEL] = -EPERM,
-			[OWNERSHIP_IMAGE] = -EPERM } },
-	[DONATE] = { OWNERSHIP_DONATED,
-		     UNMAP,
-		     MAP,
-		     false,
-		     { [OWNERSHIP_HOST] = 0,
-		       [OWNERSHIP_SHARED] = -EBUSY,
-		       [OWNERSHIP_DONATED] = -EPERM,
-		       [OWNERSHIP_KEEL] = -EPERM,
-		       [OWNERSHIP_IMAGE] = -EPERM } },
-	[RECLAIM] = { OWNERSHIP_HOST,
-		      MAP,
-		      UNMAP,
-		      true,
-		      { [OWNERSHIP_HOST] = -EPERM,
-			[OWNERSHIP_SHARED] = -EPERM,
-			[OWNERSHIP_DONATED] = 0,
-			[OWNERSHIP_KEEL] = -EPERM,
-			[OWNERSHIP_IMAGE] = -EPERM } },
-	[DONATE_KEEL] = { OWNERSHIP_KEEL,
-			  UNMAP,
-			  NOTHING,
-			  false,
-			  { [OWNERSHIP_HOST] = 0,
-			    [OWNERSHIP_SHARED] = -EBUSY,
-			    [OWNERSHIP_DONATED] = -EPERM,
-			    [OWNERSHIP_KEEL] = -EPERM,
-			    [OWNERSHIP_IMAGE] = -EPERM } },
-	[RECLAIM_KEEL] = { OWNERSHIP_HOST,
-			   MAP,
-			   NOTHING,
-			   true,
-			   { [OWNERSHIP_HOST] = -EPERM,
-			     [OWNERSHIP_SHARED] = -EPERM,
-			     [OWNERSHIP_DONATED] = -EPERM,
-			     [OWNERSHIP_KEEL] = 0,
-			     [OWNERSHIP_IMAGE] = -EPERM } },
+	/* clang-format off */
+	/*                  to                  host     vm       clear    HOST    SHARED  DONATED KEEL    IMAGE */
+	[SHARE] =          { OWNERSHIP_SHARED,  NOTHING, MAP,     false, { 0,      0,      -EPERM, -EPERM, -EPERM } },
+	[UNSHARE] =        { OWNERSHIP_HOST,    NOTHING, UNMAP,   false, { -EPERM, 0,      -EPERM, -EPERM, -EPERM } },
+	[DONATE] =         { OWNERSHIP_DONATED, UNMAP,   MAP,     false, { 0,      -EBUSY, -EPERM, -EPERM, -EPERM } },
+	[RECLAIM] =        { OWNERSHIP_HOST,    MAP,     UNMAP,   true,  { -EPERM, -EPERM, 0,      -EPERM, -EPERM } },
+	[DONATE_KEEL] =    { OWNERSHIP_KEEL,    UNMAP,   NOTHING, false, { 0,      -EBUSY, -EPERM, -EPERM, -EPERM } },
+	[RECLAIM_KEEL] =   { OWNERSHIP_HOST,    MAP,     NOTHING, true,  { -EPERM, -EPERM, -EPERM, 0,      -EPERM } },
+	/* clang-format on */
 };
 
 struct device_range {
@@ -130,18 +86,17 @@ static bool byte_host_may_reach(u8 byte)
 /* What @byte becomes; the move was found legal. */
 static u8 byte_after(enum move move, u8 byte)
 {
-	switch (move) {
-	case SHARE:
+	static const u8 bytes[OWNERSHIP_STATES] = {
+		[OWNERSHIP_HOST] = BYTE_HOST,
+		[OWNERSHIP_DONATED] = BYTE_DONATED,
+		[OWNERSHIP_KEEL] = BYTE_KEEL,
+	};
+
+	if (move == SHARE)
 		return (u8)(byte + 1);
-	case UNSHARE:
+	if (move == UNSHARE)
 		return (u8)(byte - 1);
-	case DONATE:
-		return BYTE_DONATED;
-	case DONATE_KEEL:
-		return BYTE_KEEL;
-	default:
-		return BYTE_HOST;
-	}
+	return bytes[moves[move].to];
 }
 
 /* How many of the @n bytes from @p on equal the first: eight at a time. */
@@ -165,7 +120,7 @@ static size_t run_length(const u8 *p, size_t n)
 
 static bool range_valid(u64 base, u64 size)
 {
-	return size != 0 && IS_ALIGNED(base | size, OWNERSHIP_PAGE_SIZE) && base + size - 1 >= base;
+	return size != 0 && IS_ALIGNED(base | size, OWNERSHIP_PAGE_SIZE) && base + size > base;
 }
 
 static bool range_overlaps(u64 a, u64 a_size, u64 b, u64 b_size)
@@ -531,11 +486,10 @@ static int check_range(u64 pa, u64 end, ownership_host_view_t *view, void *ctx,
 	while (pa < end) {
 		struct ownership_run want = ownership_run_at(PA(pa), end);
 		u64 run = want.size;
-		bool mapped = view(ctx, PA(pa), want.size, &run);
+		enum ownership_view got = view(ctx, PA(pa), want.size, &run);
 
-		if (mapped != want.host) {
-			*bad = (struct ownership_mismatch){ PA(pa), ownership_state(PA(pa)),
-							    mapped };
+		if (got != (want.host ? OWNERSHIP_VIEW_IDENTITY : OWNERSHIP_VIEW_NOTHING)) {
+			*bad = (struct ownership_mismatch){ PA(pa), ownership_state(PA(pa)), got };
 			return -EIO;
 		}
 		pa += ALIGN_DOWN(MIN(MAX(run, OWNERSHIP_PAGE_SIZE), want.size),
