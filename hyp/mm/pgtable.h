@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Translation tables of any stage, granule and depth: one walker, and the operations made of it
+ * (map, unmap, annotate, change attributes, split, merge, replace, look up).
+ *
+ * What a descriptor's attributes mean is not known here: EL2's stage 1 and everybody's stage 2
+ * differ in nothing but attributes. Known here are the valid and table bits, the output address,
+ * the Contiguous bit and, told by struct pgtable_hw, the bits that hardware sets by itself.
+ * Memory for tables and TLB maintenance are injected by struct pgtable_ops.
+ *
+ * Locking: no function takes a lock. Whoever owns a struct pgtable serializes all calls on it.
+ * Hardware table walkers, and hardware's updates of access flag and dirty state, run concurrently
+ * and lose nothing: valid leaves change by compare-and-exchange alone.
+ *
+ * Break-before-make (ARM DDI 0487, D8.17.1): a valid descriptor is replaced by another output
+ * address, size or memory type only after it was invalid and the TLBs were told. A walker can see
+ * the gap: a translation fault on an address that a look-up under the lock then finds mapped is to
+ * be retried. With pgtable.bbm2 (FEAT_BBM level 2) sizes change without the gap, and a CPU may
+ * take a TLB conflict abort instead, which its handler answers with invalidating everything of that
+ * address space and a retry.
+ */
+#ifndef KEEL_MM_PGTABLE_H
+#define KEEL_MM_PGTABLE_H
+
+#include <cpu/mmu_caps.h>
+#include <lib/types.h>
+
+/* Descriptor bits that all stages and formats share (D8.3.1, D8.3.2). */
+#define PTE_VALID BIT(0)
+#define PTE_TABLE BIT(1) /* a table, or at level 3 a page; 0 is a block */
+#define PTE_AF	  BIT(10)
+#define PTE_CONT  BIT(52) /* Contiguous */
+
+#define PGTABLE_LAST_LEVEL 3
+
+/* The shape of the tables. A value; does not change after pgtable_init(). */
+struct pgtable_format {
+	enum granule granule;
+	s8 start_level; /* level of the root: -1..3 */
+	u8 root_tables; /* concatenated tables at the start level: 1..16, 1 for stage 1 */
+	u8 ia_bits;	/* width of input addresses */
+	u8 oa_bits;	/* width of output addresses, 32..52 */
+	bool ds;	/* FEAT_LPA2 descriptors: OA[51:50] in bits 9:8 */
+};
+
+/* Leaf bits that hardware may set by itself; all zero where it never does. */
+struct pgtable_hw {
+	u64 access;	  /* the access flag, with TCR.HA */
+	u64 dirty;	  /* set by a write ... */
+	u64 dirty_enable; /* ... to a leaf that has this bit (DBM), with TCR.HD */
+};
+
+#define PGTABLE_LEVEL_ANY ((s8)127)
+
+/* What a TLB has to forget. */
+struct pgtable_inval {
+	u64 ia;	     /* first input address */
+	u64 size;    /* bytes */
+	u64 stride;  /* bytes: no leaf removed or changed in the range was smaller */
+	s8 level;    /* level of all the leaves, or PGTABLE_LEVEL_ANY */
+	bool tables; /* tables were unlinked too: what caches table descriptors must forget them */
+};
+
+/*
+ * What the owner of the tables supplies. All are called with the owner's lock held, with the
+ * context given to pgtable_init(). No function may be NULL.
+ */
+struct pgtable_ops {
+	/* One zeroed table, as large and as aligned as a granule; NULL if there is none left. */
+	void *(*zalloc_table)(void *ctx);
+	/* Take back a table. No walker can reach it: the TLBs have been told. */
+	void (*free_table)(void *ctx, void *table);
+	struct pa (*table_to_pa)(void *ctx, const void *table);
+	void *(*pa_to_table)(void *ctx, struct pa pa);
+	/*
+	 * Invalidate, on all CPUs, and wait until it is complete. Begins with whatever barrier
+	 * orders it after the descriptor writes before it (DSB ISHST).
+	 */
+	void (*tlb_inval)(void *ctx, const struct pgtable_inval *inval);
+};
+
+/* Tables of one address space. Owned by whoever embeds it; only mm/pgtable.c changes it. */
+struct pgtable {
+	struct pgtable_format fmt;
+	struct pgtable_hw hw;
+	bool bbm2; /* block sizes and the Contiguous bit may change without a break */
+	u64 *root;
+	const struct pgtable_ops *ops;
+	void *ctx;
+};
+
+/*
+ * For operations that may take long. @budget: descriptors that the call may look at; it stops with
+ * -EAGAIN when they are used up, after at least one step of progress. @done: set by the call:
+ * bytes, from the start of its range, that are finished. Go on with ia + done, size - done. A null
+ * pointer in its place means no limit. What is done is complete: TLBs told, tables freed.
+ */
+struct pgtable_progress {
+	u64 budget;
+	u64 done;
+};
+
+/* ---- descriptors and levels: functions of the format alone ---- */
+
+/* log2 of what one descriptor at @level (-1..3) covers. */
+unsigned int pgtable_level_shift(const struct pgtable_format *fmt, int level);
+
+/* Bytes that one descriptor at @level covers. */
+u64 pgtable_level_size(const struct pgtable_format *fmt, int level);
+
+/* Whether a block (or page, at level 3) may be at @level (D8.3.1: depends on granule, DS, LPA). */
+bool pgtable_leaf_allowed(const struct pgtable_format *fmt, int level);
+
+/* How many adjacent leaves at @level the Contiguous bit joins; 1 where it joins none (D8.7.1). */
+unsigned int pgtable_contig_entries(const struct pgtable_format *fmt, int level);
+
+/* The bits of a descriptor that say where it points to. */
+u64 pgtable_oa_mask(const struct pgtable_format *fmt);
+
+/* @pa as a descriptor's output address field; @pa is granule-aligned and fits into oa_bits. */
+u64 pgtable_pa_to_pte(const struct pgtable_format *fmt, struct pa pa);
+
+/* The output address of a valid descriptor. */
+struct pa pgtable_pte_to_pa(const struct pgtable_format *fmt, u64 pte);
+
+/* The bits of a leaf that are attributes: neither type, nor address, nor Contiguous. */
+u64 pgtable_attr_mask(const struct pgtable_format *fmt);
+
+static inline bool pgtable_pte_valid(u64 pte)
+{
+	return pte & PTE_VALID;
+}
+
+/* A valid descriptor at @level that points to a table of the next one. */
+static inline bool pgtable_pte_table(u64 pte, int level)
+{
+	return level < PGTABLE_LAST_LEVEL &&
+	       (pte & (PTE_VALID | PTE_TABLE)) == (PTE_VALID | PTE_TABLE);
+}
+
+/* A valid descriptor at @level that is a block or page. */
+static inline bool pgtable_pte_leaf(u64 pte, int level)
+{
+	return pgtable_pte_valid(pte) && !pgtable_pte_table(pte, level);
+}
+
+/* ---- the walker ---- */
+
+/* When a visitor is called; flags that are or-ed. */
+enum pgtable_when {
+	PGTABLE_LEAF = 1,	/* at an entry without a table: valid or not */
+	PGTABLE_TABLE_PRE = 2,	/* at a table descriptor, before the table's entries */
+	PGTABLE_TABLE_POST = 4, /* at a table descriptor, after them */
+};
+
+/* What a visitor is shown. */
+struct pgtable_visit {
+	struct pgtable *pgt;
+	u64 *ptep;
+	u64 pte;   /* *ptep, read just before */
+	u64 ia;	   /* first address that the entry covers */
+	u64 start; /* the part of the walk's range that the entry covers: [start, end) */
+	u64 end;
+	s8 level;
+	enum pgtable_when when;
+};
+
+/* 0 to go on; anything else ends the walk and is returned. */
+typedef int pgtable_visitor(const struct pgtable_visit *visit, void *arg);
+
+struct pgtable_walk {
+	pgtable_visitor *visit;
+	void *arg;
+	unsigned int when;		   /* PGTABLE_* flags of the visits wanted */
+	struct pgtable_progress *progress; /* or NULL */
+};
+
+/**
+ * pgtable_walk() - visit the entries that translate [ia, ia + size)
+ * @pgt:  tables
+ * @ia:   first input address; granule-aligned
+ * @size: bytes; a multiple of the granule, not 0
+ * @walk: visitor, its argument, and when to call it
+ *
+ * In ascending order. After a LEAF or TABLE_PRE visit the entry is read again, and a table that is
+ * there now is entered: so a visitor can put tables in. After TABLE_POST it is not read again, so
+ * a visitor can take the table out.
+ *
+ * Return: 0; -EINVAL on misalignment; -E2BIG past ia_bits; -EAGAIN when progress->budget ran out;
+ * or what the visitor returned.
+ */
+int __must_check pgtable_walk(struct pgtable *pgt, u64 ia, u64 size,
+			      const struct pgtable_walk *walk);
+
+/* ---- life ---- */
+
+/**
+ * pgtable_init() - empty tables
+ * @pgt:  to initialize; hw is zero and bbm2 false afterwards, for the caller to set before use
+ * @fmt:  format; copied
+ * @root: the root: pgtable_root_size(fmt) bytes, aligned as the MMU wants it. Cleared here. Stays
+ *	  the caller's, who may free it after pgtable_destroy().
+ * @ops:  must outlive @pgt
+ * @ctx:  given to each of @ops
+ *
+ * Return: 0; -EINVAL for a format that the architecture does not have.
+ */
+int __must_check pgtable_init(struct pgtable *pgt, const struct pgtable_format *fmt, u64 *root,
+			      const struct pgtable_ops *ops, void *ctx);
+
+/* Bytes of the root: all its entries, concatenated tables included. */
+u64 pgtable_root_size(const struct pgtable_format *fmt);
+
+/**
+ * pgtable_destroy() - clear the root and free all tables
+ *
+ * Takes as long as there are tables: unmap with a budget first where that matters. The TLBs are
+ * told before anything is freed. The empty tables can be used again.
+ */
+void pgtable_destroy(struct pgtable *pgt);
+
+/* ---- operations ---- */
+
+/* Flag of pgtable_map() and pgtable_split(): pages only, neither blocks nor the Contiguous bit. */
+#define PGTABLE_PAGES 1U
+
+/**
+ * pgtable_map() - make [ia, ia + size) translate to memory starting at pa
+ * @ia, @pa, @size: granule-aligned
+ * @attrs: attribute bits of the leaves, within pgtable_attr_mask()
+ * @flags: 0 or PGTABLE_PAGES
+ *
+ * Uses the largest blocks, and the Contiguous bit, where alignment allows. Entries that already
+ * translate to the same memory with the same attributes (access flag and dirty state apart) stay as
+ * they are. When it returns, a CPU that takes a context synchronization event sees the mapping.
+ *
+ * Return: 0; -EINVAL on misalignment, empty size or bits outside the attributes; -E2BIG past
+ * ia_bits or oa_bits; -EEXIST where something else is mapped or annotated (nothing was changed);
+ * -ENOMEM without memory for a table (what was mapped so far stays; the call can be repeated).
+ */
+int __must_check pgtable_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size, u64 attrs,
+			     unsigned int flags);
+
+/**
+ * pgtable_unmap() - make [ia, ia + size) translate to nothing
+ *
+ * Holes and annotations in the range stay. Tables that become empty are freed, after the TLBs were
+ * told. A block that is only partly in the range is split, which is the only reason for -ENOMEM.
+ *
+ * Return: 0; -EINVAL, -E2BIG as pgtable_map(); -ENOMEM (nothing was changed but how blocks are
+ * cut); -EAGAIN (see struct pgtable_progress).
+ */
+int __must_check pgtable_unmap(struct pgtable *pgt, u64 ia, u64 size,
+			       struct pgtable_progress *progress);
+
+/**
+ * pgtable_annotate() - unmap [ia, ia + size) and leave a value in its invalid entries
+ * @value: bit 0 clear; 0 removes annotations
+ *
+ * All or nothing: after the memory that it may need was found, it does not fail.
+ *
+ * Return: 0; -EINVAL, -E2BIG; -ENOMEM (nothing was changed but how blocks are cut).
+ */
+int __must_check pgtable_annotate(struct pgtable *pgt, u64 ia, u64 size, u64 value);
+
+/**
+ * pgtable_set_attrs() - change attribute bits of all leaves in [ia, ia + size)
+ * @clear, @set: bits within pgtable_attr_mask(); clear goes first
+ *
+ * For bits that may change without break-before-make: permissions, access flag, software bits,
+ * never memory types. The TLBs are told unless the bits are of @quiet alone (the access flag: an
+ * old leaf that a TLB still has as young is only found to be old later). Holes are passed over.
+ * Leaves partly in the range are split.
+ *
+ * Return: 0; -EINVAL, -E2BIG, -ENOMEM, -EAGAIN as pgtable_unmap().
+ */
+int __must_check pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, u64 clear, u64 set,
+				   u64 quiet, struct pgtable_progress *progress);
+
+/**
+ * pgtable_split() - cut all leaves in [ia, ia + size) to pages
+ *
+ * Neither blocks nor Contiguous bits remain in the range; translation and attributes stay, with
+ * access flag and dirty state inherited. Blocks partly in the range are cut as far as needed.
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EAGAIN; -ENOMEM (what was cut stays cut; can be repeated).
+ */
+int __must_check pgtable_split(struct pgtable *pgt, u64 ia, u64 size,
+			       struct pgtable_progress *progress);
+
+/**
+ * pgtable_merge() - make the leaves in [ia, ia + size) as large as they can be
+ *
+ * Tables and contiguous groups wholly in the range whose leaves continue one another with equal
+ * attributes become blocks, or get the Contiguous bit; empty tables, and those with one annotation
+ * throughout, go. Access flag and dirty state of the whole are those of any part. Needs no memory.
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EAGAIN.
+ */
+int __must_check pgtable_merge(struct pgtable *pgt, u64 ia, u64 size,
+			       struct pgtable_progress *progress);
+
+/**
+ * pgtable_replace() - let mapped [ia, ia + size) translate to other memory
+ * @attrs: attribute bits of the new leaves
+ *
+ * Break-before-make, leaf by leaf. Leaves partly in the range are split; sizes stay otherwise.
+ *
+ * Return: 0; -EINVAL on misalignment, also of @pa against the size of a block in the range; -E2BIG;
+ * -ENOENT where nothing is mapped; -ENOMEM. On any error no translation has changed.
+ */
+int __must_check pgtable_replace(struct pgtable *pgt, u64 ia, struct pa pa, u64 size, u64 attrs);
+
+/* One entry, as it is. */
+struct pgtable_leaf {
+	u64 *ptep;
+	u64 pte;  /* valid or not; access flag and dirty state of any part of a contiguous group */
+	u64 ia;	  /* first address that it covers */
+	u64 size; /* bytes that it covers, of the whole contiguous group if it is in one */
+	struct pa pa; /* what ia translates to, if it is valid */
+	s8 level;
+};
+
+/**
+ * pgtable_lookup() - the entry that translates @ia
+ * @ia: any address
+ *
+ * Return: 0 with @leaf filled; -ENOENT if it is not valid, @leaf filled as well (pte has the
+ * annotation, size what the hole's entry covers); -E2BIG past ia_bits.
+ */
+int __must_check pgtable_lookup(struct pgtable *pgt, u64 ia, struct pgtable_leaf *leaf);
+
+/* Told of each leaf whose bits pgtable_test_clear() cleared: [ia, ia + size), whole groups at once.
+ */
+typedef void pgtable_found(void *arg, u64 ia, u64 size);
+
+/**
+ * pgtable_test_clear() - find and clear a bit that hardware may set
+ * @bits:  attribute bits; a leaf (contiguous group) with any of them in any part is found
+ * @inval: whether the TLBs have to be told (dirty state: yes; access flag: no)
+ * @found: called for each, may be NULL
+ * @arg:   for @found
+ *
+ * Leaves partly in the range are cleared and reported whole. When it returns (also with -EAGAIN) no
+ * TLB holds what was cleared, if @inval.
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EAGAIN.
+ */
+int __must_check pgtable_test_clear(struct pgtable *pgt, u64 ia, u64 size, u64 bits, bool inval,
+				    pgtable_found *found, void *arg,
+				    struct pgtable_progress *progress);
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Stage-2 translation: what an IPA of a VM (the host, a guest, or a guest's guest through a shadow)
+ * means. Attributes, permissions, dirty logging, ageing and TLB maintenance for one VMID, on top of
+ * the tables of mm/pgtable.h.
+ *
+ * A vCPU translates through a pointer to a struct stage2, its VM's own or a shadow: this is all
+ * that running it needs (vttbr, geometry.vtcr).
+ *
+ * Locking: s2->lock serializes everything on one stage 2. The caller takes it, once around what has
+ * to be seen as one change; each function below that changes or reads tables asserts that it is
+ * held. Callbacks run under it.
+ *
+ * When a function returns, also with an error, no CPU's TLB holds a translation that the tables do
+ * not give, and memory that was unmapped can be given away. Two consequences of
+ * break-before-make for whoever handles a stage-2 fault: an address that stage2_lookup() finds
+ * mapped with the permission wanted is simply retried; and with FEAT_BBM level 2 a TLB conflict
+ * abort (fault status 0b110000) is answered by stage2_invalidate_all() and a retry.
+ */
+#ifndef KEEL_MM_STAGE2_H
+#define KEEL_MM_STAGE2_H
+
+#include <arch/spinlock.h>
+#include <cpu/mmu_caps.h>
+#include <lib/types.h>
+#include <mm/pgtable.h>
+#include <mm/stage2_geometry.h>
+
+/*
+ * What a mapping allows and is. Permissions are or-ed, with exactly one memory type (normal
+ * write-back if none is named).
+ */
+enum stage2_attrs {
+	STAGE2_NONE = 0,
+	STAGE2_R = 1 << 0,
+	STAGE2_W = 1 << 1,
+	STAGE2_PX = 1 << 2, /* executable at EL1; apart from UX only with FEAT_XNX */
+	STAGE2_UX = 1 << 3, /* executable at EL0 */
+	STAGE2_X = STAGE2_PX | STAGE2_UX,
+	STAGE2_RW = STAGE2_R | STAGE2_W,
+	STAGE2_RWX = STAGE2_RW | STAGE2_X,
+
+	/* Memory types; never executable but for normal memory. */
+	STAGE2_NORMAL = 0 << 4,
+	STAGE2_NORMAL_NC = 1 << 4,
+	STAGE2_DEVICE = 2 << 4, /* nGnRE */
+	STAGE2_DEVICE_nGnRnE = 3 << 4,
+	STAGE2_MEMTYPE = 3 << 4,
+
+	/* Four bits that mean what the owner of the stage 2 likes, kept in the descriptor. */
+	STAGE2_SW0 = 1 << 6,
+	STAGE2_SW1 = 1 << 7,
+	STAGE2_SW2 = 1 << 8,
+	STAGE2_SW3 = 1 << 9,
+	STAGE2_SW = 15 << 6,
+
+	/* State. Given to stage2_map(): map as old, or as clean. Told by stage2_lookup(). */
+	STAGE2_OLD = 1 << 10,	/* access flag clear */
+	STAGE2_CLEAN = 1 << 11, /* writable, and not written yet; only with hardware dirty state */
+
+	/* For stage2_map() alone: pages only, as dirty logging wants them. */
+	STAGE2_PAGES = 1 << 12,
+};
+
+/* Where table memory comes from: the pool that the VM's owner donated. Called with s2->lock held.
+ */
+struct stage2_mem_ops {
+	/* One zeroed table, a granule large and aligned; NULL if the pool is dry. */
+	void *(*zalloc_table)(void *ctx);
+	/* Take back a table that no TLB or walker knows any more. */
+	void (*free_table)(void *ctx, void *table);
+	struct pa (*table_to_pa)(void *ctx, const void *table);
+	void *(*pa_to_table)(void *ctx, struct pa pa);
+};
+
+struct stage2;
+
+/* What a higher layer (nested: the shadows made from this stage 2) wants to be told. */
+struct stage2_notifier {
+	/*
+	 * Translations in [ipa, ipa + size) went away, lost a permission (write, for dirty logging)
+	 * or go to other memory now. Called with s2->lock held, after the change is complete and
+	 * before the function that made it returns: what is derived from them must be gone then.
+	 */
+	void (*on_unmap)(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size);
+};
+
+struct stage2 {
+	struct spinlock lock;
+	struct pgtable pgt;
+	struct stage2_geometry geometry; /* constant after stage2_init() */
+	u64 vttbr;			 /* VTTBR_EL2, whole; see stage2_set_vmid() */
+	bool fwb; /* FEAT_S2FWB encodings: HCR_EL2.FWB of whoever runs on it */
+	bool xnx, hw_dirty, ttl, tlbi_range; /* of the machine, constant */
+	const struct stage2_mem_ops *mem;
+	void *mem_ctx;
+	const struct stage2_notifier *notifier; /* or NULL */
+	void *notifier_ctx;
+};
+
+struct stage2_config {
+	const struct stage2_geometry *geometry; /* copied */
+	const struct mmu_caps *caps;		/* used during stage2_init() only */
+	bool fwb;				/* use FEAT_S2FWB */
+	u16 vmid;
+	/* geometry->root_size bytes aligned to geometry->root_align; cleared here, stays the
+	 * caller's */
+	void *root;
+	const struct stage2_mem_ops *mem; /* must outlive the stage 2 */
+	void *mem_ctx;
+};
+
+/* As struct pgtable_progress: for calls that return -EAGAIN after a bounded number of steps. */
+#define stage2_progress pgtable_progress
+
+/*
+ * At most so many TLBIs by IPA are made for one change. Beyond it everything of the VMID is
+ * invalidated: a TLBI that all CPUs have to answer costs about as much as refilling one entry, and
+ * TLBs have around a thousand of them. One range TLBI counts as one.
+ */
+#define STAGE2_MAX_TLBIS 256
+
+/**
+ * stage2_init() - an empty stage 2
+ * @s2: storage, owned by the caller
+ * @config: see there
+ *
+ * Tells the TLBs nothing: a VMID is new, or was invalidated, when it is given out.
+ *
+ * Return: 0; -EINVAL for a geometry without meaning, a misaligned root or a root or VMID that
+ * VTTBR_EL2 cannot hold; -EOPNOTSUPP for fwb on a machine without it.
+ */
+int __must_check stage2_init(struct stage2 *s2, const struct stage2_config *config);
+
+/**
+ * stage2_destroy() - unmap everything and give all tables back
+ *
+ * Takes and drops s2->lock. No vCPU may be running on it. Calls no notifier. As long as it has
+ * tables: where that matters, call stage2_unmap() with a budget over the whole range before.
+ */
+void stage2_destroy(struct stage2 *s2);
+
+/**
+ * stage2_set_vmid() - let the tables be used under another VMID
+ *
+ * The caller loads s2->vttbr on CPUs that run it, and sees to it that the new VMID has nothing in
+ * any TLB. Lock held.
+ */
+void stage2_set_vmid(struct stage2 *s2, u16 vmid);
+
+/* Who is told of unmaps; NULL for nobody. One at a time. Lock held. */
+void stage2_set_notifier(struct stage2 *s2, const struct stage2_notifier *notifier, void *ctx);
+
+/* Bytes of the IPA space. */
+static inline u64 stage2_size(const struct stage2 *s2)
+{
+	return BIT(s2->geometry.ia_bits);
+}
+
+/* Bytes of a page: the unit of all ranges. */
+static inline u64 stage2_granule(const struct stage2 *s2)
+{
+	return granule_size(s2->geometry.granule);
+}
+
+/**
+ * stage2_map() - make [ipa, ipa + size) translate to memory starting at pa
+ * @s2:    stage 2 to change; its lock must be held
+ * @ipa:   first guest physical address; granule-aligned, within the VM's IPA size
+ * @pa:    first physical address; granule-aligned
+ * @size:  bytes; a multiple of the granule, not 0
+ * @attrs: permissions and a memory type; STAGE2_SW*, _OLD, _CLEAN, _PAGES
+ *
+ * Uses the largest blocks, and the Contiguous bit, where alignment allows (never with
+ * STAGE2_PAGES). Table memory comes from the pool. Mapping what is mapped already, to the same
+ * memory with the same attributes, changes nothing and is no error (STAGE2_OLD, and the clean or
+ * dirty state, do not count as attributes then).
+ *
+ * Return: 0; -E2BIG past the IPA size or the machine's output size; -EINVAL on misalignment,
+ * unknown or contradicting attributes (executable device memory; PX apart from UX without FEAT_XNX;
+ * CLEAN without W); -EEXIST where something else is mapped or annotated (nothing was changed);
+ * -ENOMEM when the pool ran dry (what was mapped so far stays, and the same call can be repeated
+ * after a top-up).
+ */
+int __must_check stage2_map(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size,
+			    enum stage2_attrs attrs);
+
+/**
+ * stage2_unmap() - make [ipa, ipa + size) translate to nothing
+ * @progress: limit and how far it came, or NULL for no limit
+ *
+ * Holes and annotations in the range stay as they are. Empty tables go back to the pool. Tells the
+ * notifier. Lock held.
+ *
+ * Return: 0; -EINVAL, -E2BIG as stage2_map(); -ENOMEM if a block only partly in the range could not
+ * be split (nothing was unmapped); -EAGAIN: go on at ipa + progress->done.
+ */
+int __must_check stage2_unmap(struct stage2 *s2, struct ipa ipa, u64 size,
+			      struct stage2_progress *progress);
+
+/**
+ * stage2_annotate() - unmap [ipa, ipa + size) and note in its entries whose it is
+ * @owner: 1..255, meaning as the caller likes; 0 removes the note
+ *
+ * An annotated address translates to nothing, and stage2_map() refuses it with -EEXIST until the
+ * note is removed. Annotations of whole blocks take no table. All or nothing. Lock held.
+ *
+ * Return: 0; -EINVAL, -E2BIG; -ENOMEM (nothing was unmapped or annotated).
+ */
+int __must_check stage2_annotate(struct stage2 *s2, struct ipa ipa, u64 size, u8 owner);
+
+/**
+ * stage2_protect() - change permissions of what is mapped in [ipa, ipa + size)
+ * @set:   STAGE2_R/_W/_PX/_UX/_SW* to grant
+ * @clear: ... to take away; not also in @set
+ *
+ * Holes are passed over. Leaves partly in the range are split. Granting W makes a leaf dirty;
+ * taking it away forgets whether it was: stage2_collect_dirty() does both in one. Granting also
+ * makes it young. Concurrent hardware updates of other bits are kept. Lock held.
+ *
+ * Return: 0; -EINVAL on misalignment, other bits, @set meeting @clear, X on device memory (what
+ * lies before it may have changed), or an execute permission that would need FEAT_XNX; -E2BIG;
+ * -ENOMEM (nothing was changed); -EAGAIN.
+ */
+int __must_check stage2_protect(struct stage2 *s2, struct ipa ipa, u64 size, enum stage2_attrs set,
+				enum stage2_attrs clear, struct stage2_progress *progress);
+
+/**
+ * stage2_split() - cut everything in [ipa, ipa + size) to pages, for dirty logging
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EAGAIN; -ENOMEM (what was cut stays so; can be repeated). Lock held.
+ */
+int __must_check stage2_split(struct stage2 *s2, struct ipa ipa, u64 size,
+			      struct stage2_progress *progress);
+
+/**
+ * stage2_merge() - make blocks and contiguous groups of what continues, after dirty logging
+ *
+ * A whole is as young and as dirty as any of its parts. Frees tables, needs none. Lock held.
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EAGAIN.
+ */
+int __must_check stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size,
+			      struct stage2_progress *progress);
+
+/**
+ * stage2_remap() - let mapped [ipa, ipa + size) translate to other memory, as copy-on-write does
+ * @pa:	   new memory; aligned as the blocks in the range are (granule-aligned is enough for a page)
+ * @attrs: of the new mapping; as for stage2_map(), without STAGE2_PAGES
+ *
+ * A CPU sees the old translation, then none, then the new one. Tells the notifier. Lock held.
+ *
+ * Return: 0; -ENOENT where nothing is mapped; -EINVAL, -E2BIG as stage2_map(), and -EINVAL on @pa
+ * misaligned to a block; -ENOMEM if a block partly in the range could not be split. On an error no
+ * translation has changed.
+ */
+int __must_check stage2_remap(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size,
+			      enum stage2_attrs attrs);
+
+/* What stage2_lookup() found. */
+struct stage2_leaf {
+	struct ipa ipa; /* first address of the leaf (of its contiguous group) or of the hole */
+	u64 size;	/* bytes of it */
+	struct pa pa;	/* what leaf.ipa translates to */
+	enum stage2_attrs attrs; /* permissions, type, SW bits, OLD, CLEAN */
+	s8 level;
+	bool mapped;
+	u8 owner; /* annotation if it is not mapped, 0 for none */
+};
+
+/**
+ * stage2_lookup() - what an address translates to
+ * @ipa: any address
+ *
+ * STAGE2_W tells that a write does not fault; STAGE2_CLEAN, with it, that there was none yet.
+ *
+ * Return: 0; -ENOENT if it is not mapped (@leaf is filled as well); -E2BIG past the IPA size. Lock
+ * held.
+ */
+int __must_check stage2_lookup(struct stage2 *s2, struct ipa ipa, struct stage2_leaf *leaf);
+
+/**
+ * stage2_set_young() - set the access flag of the leaf at @ipa
+ *
+ * The answer to an access flag fault, on machines whose hardware does not set it. Lock held.
+ *
+ * Return: 0; -ENOENT if nothing is mapped there; -E2BIG.
+ */
+int __must_check stage2_set_young(struct stage2 *s2, struct ipa ipa);
+
+/**
+ * stage2_test_clear_young() - was anything in [ipa, ipa + size) used? Forget that it was.
+ * @young: whether any access flag was set, so far as the call came
+ *
+ * The TLBs are not told: a translation that stays in one is used without becoming young again until
+ * it is evicted, which an estimate can live with. Lock held.
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EAGAIN.
+ */
+int __must_check stage2_test_clear_young(struct stage2 *s2, struct ipa ipa, u64 size, bool *young,
+					 struct stage2_progress *progress);
+
+/* Told of each dirty leaf: it is to be taken as written in all its size bytes. */
+typedef void stage2_dirty_fn(void *arg, struct ipa ipa, u64 size);
+
+/**
+ * stage2_collect_dirty() - find what was written in [ipa, ipa + size), and watch for the next write
+ * @dirty: called for each leaf that is dirty; may be NULL to discard
+ *
+ * With hardware dirty state the leaf stays writable and is clean afterwards. Without it, a dirty
+ * leaf is a writable one, and is write-protected: the next write faults, and stage2_protect() with
+ * STAGE2_W makes it dirty. Leaves partly in the range are reported whole: split them before. Copy
+ * the memory after this returned: a CPU may write through its TLB until then, not afterwards.
+ * Tells the notifier. Lock held.
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EAGAIN.
+ */
+int __must_check stage2_collect_dirty(struct stage2 *s2, struct ipa ipa, u64 size,
+				      stage2_dirty_fn *dirty, void *arg,
+				      struct stage2_progress *progress);
+
+/**
+ * stage2_walk() - visit the leaves that translate [ipa, ipa + size), without changing them
+ * @visit: called with each leaf or hole, contiguous groups once an entry; non-zero ends the walk
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EAGAIN; what @visit returned. Lock held.
+ */
+int __must_check stage2_walk(struct stage2 *s2, struct ipa ipa, u64 size,
+			     int (*visit)(void *arg, const struct stage2_leaf *leaf), void *arg,
+			     struct stage2_progress *progress);
+
+/**
+ * stage2_invalidate_all() - all TLBs forget everything under this VMID
+ *
+ * Both stages. Complete when it returns. Needs no lock.
+ */
+void stage2_invalidate_all(const struct stage2 *s2);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLB maintenance, fake: the same names as hyp/arch/tlb.h, carried out on the TLB model of
+ * fake_tlb.c. Each tlbi_*() is exactly one TLBI instruction without any barrier: what sequence of
+ * them is right is the business of the portable code, so that it can be tested here.
+ *
+ * Arguments are the register operand as the manual lays it out (ARM DDI 0487, C5.5), built by
+ * mm/stage2.c and mm/el2_map.c.
+ */
+#ifndef KEEL_ARCH_TLB_H
+#define KEEL_ARCH_TLB_H
+
+#include <lib/types.h>
+
+/*
+ * Make the stage-2 TLBIs below apply to the VMID in @vttbr. If VTTBR_EL2 differs: write it, ISB
+ * (and whatever the CPU's errata ask for around it). Runs with interrupts masked, HCR_EL2.TGE=0 and
+ * without preemption until tlb_s2_exit(). Returns what VTTBR_EL2 was.
+ */
+u64 tlb_s2_enter(u64 vttbr);
+
+/* Put VTTBR_EL2 back to @saved (if it differs: write, ISB). */
+void tlb_s2_exit(u64 saved);
+
+/* TLBI IPAS2E1IS, Xt: stage-2 entries (all levels) for one IPA under the current VMID. */
+void tlbi_ipas2e1is(u64 xt);
+
+/* TLBI RIPAS2E1IS, Xt (FEAT_TLBIRANGE): the same for a range of IPAs. */
+void tlbi_ripas2e1is(u64 xt);
+
+/* TLBI VMALLE1IS: stage-1 entries, and those that combine both stages, under the current VMID. */
+void tlbi_vmalle1is(void);
+
+/* TLBI VMALLE1: the same, on this CPU alone. */
+void tlbi_vmalle1(void);
+
+/* TLBI VMALLS12E1IS: all entries of both stages under the current VMID. */
+void tlbi_vmalls12e1is(void);
+
+/* TLBI ALLE1IS: all entries of both stages, all VMIDs. */
+void tlbi_alle1is(void);
+
+/* TLBI VAE2IS, Xt: EL2 stage-1 entries (all levels) for one address. */
+void tlbi_vae2is(u64 xt);
+
+/* TLBI ALLE2IS: all EL2 stage-1 entries. */
+void tlbi_alle2is(void);
+
+#endif
