@@ -158,10 +158,11 @@ struct text {
 static void __printf(2, 3) append(struct text *text, const char *fmt, ...)
 {
 	size_t at = MIN(text->used, text->size);
+	char *end = text->size ? text->buf + at : NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
-	text->used += (size_t)kl_vsnprintf(text->buf + at, text->size - at, fmt, ap);
+	text->used += (size_t)kl_vsnprintf(end, text->size - at, fmt, ap);
 	va_end(ap);
 }
 

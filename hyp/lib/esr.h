@@ -191,6 +191,6 @@ bool esr_fsc_level(unsigned int fsc, int *level);
  */
 int esr_describe(char *buf, size_t size, u64 esr);
 
-#define ESR_DESCRIBE_MAX 160
+#define ESR_DESCRIBE_MAX 256
 
 #endif
