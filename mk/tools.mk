@@ -4,5 +4,5 @@
 .PHONY: tools test-tools
 tools: tools/mkbundle ## the tools (mkbundle)
 
-test-tools: ## tests of the tools and scripts (seconds, no QEMU)
+test-tools: fetch ## tests of the tools and scripts (seconds, no QEMU)
 	$(Q)scripts/run-pytest tools tests/tools
