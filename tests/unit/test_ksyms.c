@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a backtrace is made of: finding a function's name, and walking the stack. */
+/* What a backtrace is made of: the table of functions, finding one, and walking the stack. */
 /* SOURCES: hyp/lib/ksyms.c hyp/lib/unwind.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -78,6 +78,85 @@ static void test_lookup_in_tables_of_every_size(void **state)
 					 offset, got ? got : "none", into, want);
 		}
 	}
+}
+
+/* Runs scripts/ksyms on what `nm -n` may print; returns its exit status. */
+static int run_script(const char *nm, char *out, size_t size)
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command),
+		 "printf '%s' | python3 scripts/ksyms /dev/stdin 2>/dev/null", nm);
+
+	FILE *pipe = popen(command, "r");
+
+	assert_non_null(pipe);
+	out[fread(out, 1, size - 1, pipe)] = 0;
+	return pclose(pipe);
+}
+
+/* What stands between the label @name and the next directive that is not data, in one line. */
+static void check_data(const char *out, const char *name, const char *want)
+{
+	char label[64], got[256] = "";
+	const char *p;
+
+	snprintf(label, sizeof(label), "\n%s:\n", name);
+	p = strstr(out, label);
+	assert_non_null(p);
+	p += strlen(label);
+	while (!strncmp(p, "\t.long ", 7) || !strncmp(p, "\t.asciz ", 8)) {
+		size_t n = strcspn(p, "\n");
+		const char *value = strchr(p, ' ');
+
+		strncat(got, value, n - (size_t)(value - p));
+		p += n + 1;
+	}
+	if (strcmp(got, want))
+		fail_msg("%s holds \"%s\", expected \"%s\"", name, got, want);
+}
+
+static void test_script_takes_functions_alone_and_sorts_them(void **state)
+{
+	char out[4096];
+
+	assert_int_equal(run_script("0000000040001080 t local\\n"
+				    "0000000040000000 T _text\\n"
+				    "0000000040000000 t $x\\n"
+				    "0000000040000000 T head\\n"
+				    "0000000040001000 t __alias\\n"
+				    "0000000040001000 t vectors\\n"
+				    "0000000040001100 t zz\\n"
+				    "0000000040001100 T aa\\n"
+				    "0000000040002000 R table\\n"
+				    "0000000040003000 B counter\\n"
+				    "                 U undefined\\n",
+				    out, sizeof(out)),
+			 0);
+	check_data(out, "ksyms_count", " 0x4");
+	check_data(out, "ksyms_offsets", " 0x0 0x1000 0x1080 0x1100");
+	check_data(out, "ksyms_name_offsets", " 0x0 0x5 0xd 0x13");
+	check_data(out, "ksyms_names", " \"head\" \"vectors\" \"local\" \"aa\"");
+}
+
+static void test_script_makes_an_empty_table_of_nothing(void **state)
+{
+	char out[4096];
+
+	assert_int_equal(run_script("", out, sizeof(out)), 0);
+	check_data(out, "ksyms_count", " 0x0");
+	check_data(out, "ksyms_offsets", "");
+	check_data(out, "ksyms_name_offsets", "");
+	check_data(out, "ksyms_names", "");
+}
+
+static void test_script_refuses_what_has_no_start(void **state)
+{
+	char out[4096];
+
+	assert_int_not_equal(run_script("0000000000001000 T f\\n", out, sizeof(out)), 0);
+	assert_int_not_equal(run_script("0 T _text\\n100000000 T far\\n", out, sizeof(out)), 0);
+	assert_int_not_equal(run_script("1000 T _text\\n0 T before\\n", out, sizeof(out)), 0);
 }
 
 #define STACK_WORDS 32
@@ -214,6 +293,9 @@ int main(void)
 		cmocka_unit_test(test_lookup_before_the_first_function_finds_none),
 		cmocka_unit_test(test_empty_table_finds_none),
 		cmocka_unit_test(test_lookup_in_tables_of_every_size),
+		cmocka_unit_test(test_script_takes_functions_alone_and_sorts_them),
+		cmocka_unit_test(test_script_makes_an_empty_table_of_nothing),
+		cmocka_unit_test(test_script_refuses_what_has_no_start),
 		STACK_TEST(test_unwind_walks_to_the_outermost_frame),
 		STACK_TEST(test_unwind_ends_at_a_return_address_of_zero),
 		STACK_TEST(test_unwind_reads_nothing_outside_of_the_stack),
