@@ -23,10 +23,10 @@ struct pool_run;
 struct page_pool {
 	struct spinlock lock;  /* guards all of the below, and the insides of free pages */
 	struct pool_run *runs; /* free runs, ascending */
-	u64 total;             /* pages in the pool, free or allocated */
-	u64 free;              /* pages that are free */
-	u64 low_water;         /* the least that free has ever been since the pool last grew from 0 */
-	u64 bad_frees;         /* frees refused because the page was free already: a bug of Keel's */
+	u64 total;	       /* pages in the pool, free or allocated */
+	u64 free;	       /* pages that are free */
+	u64 low_water; /* the least that free has ever been since the pool last grew from 0 */
+	u64 bad_frees; /* frees refused because the page was free already: a bug of Keel's */
 };
 
 /**

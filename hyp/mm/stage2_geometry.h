@@ -21,19 +21,19 @@
  * bits; nothing but the root may lie in [root, root + root_size).
  */
 struct stage2_geometry {
-	u8 ia_bits;           /* width of the IPA space: 16..52 */
+	u8 ia_bits;	      /* width of the IPA space: 16..52 */
 	enum granule granule; /* size of a page and of a table */
-	s8 start_level;       /* level of the root: 0..3 */
-	u8 root_tables;       /* concatenated tables in the root: 1, 2, 4, 8 or 16 */
-	u64 root_size;        /* bytes of the root: entries * 8, all concatenated tables together */
-	u64 root_align;       /* bytes: alignment that VTTBR_EL2.BADDR demands of the root */
-	bool ds;              /* FEAT_LPA2's descriptor format (4K and 16K with 52-bit addresses) */
-	u8 oa_bits;           /* width of output addresses: 32..52 */
-	u8 t0sz;              /* VTCR_EL2.T0SZ */
-	u8 sl0;               /* VTCR_EL2.SL0 */
-	u8 sl2;               /* VTCR_EL2.SL2 */
-	u8 ps;                /* VTCR_EL2.PS */
-	u64 vtcr;             /* VTCR_EL2, whole */
+	s8 start_level;	      /* level of the root: 0..3 */
+	u8 root_tables;	      /* concatenated tables in the root: 1, 2, 4, 8 or 16 */
+	u64 root_size;	      /* bytes of the root: entries * 8, all concatenated tables together */
+	u64 root_align;	      /* bytes: alignment that VTTBR_EL2.BADDR demands of the root */
+	bool ds;	      /* FEAT_LPA2's descriptor format (4K and 16K with 52-bit addresses) */
+	u8 oa_bits;	      /* width of output addresses: 32..52 */
+	u8 t0sz;	      /* VTCR_EL2.T0SZ */
+	u8 sl0;		      /* VTCR_EL2.SL0 */
+	u8 sl2;		      /* VTCR_EL2.SL2 */
+	u8 ps;		      /* VTCR_EL2.PS */
+	u64 vtcr;	      /* VTCR_EL2, whole */
 };
 
 /**

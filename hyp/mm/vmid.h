@@ -16,7 +16,7 @@
 #define VMID_HOST 0
 
 /* Words of bitmap that @bits of VMID take. */
-#define VMID_BITMAP_WORDS(bits) ((size_t)1 << ((bits) - 6))
+#define VMID_BITMAP_WORDS(bits) ((size_t)1 << ((bits)-6))
 
 /**
  * struct vmid - the VMID of one stage-2 context
@@ -46,7 +46,9 @@ struct vmid_cpu {
 /**
  * struct vmid_ops - what the allocator needs of the machine
  * @flush_local: invalidate all EL1&0 translations, of every VMID and both stages, in the TLBs of
- *               this CPU, and wait until that is done (TLBI ALLE1; DSB NSH; ISB)
+ *               this CPU, and wait until that is done (TLBI ALLE1; DSB NSH; ISB). It is local, so
+ *               VTTBR_EL2.CnP must be 0: no CPU may use entries of one that has not flushed yet.
+ *               Called with the allocator's lock held
  */
 struct vmid_ops {
 	void (*flush_local)(void *ctx);
@@ -57,7 +59,7 @@ struct vmid_allocator {
 	const struct vmid_ops *ops;
 	void *ctx;
 	u64 generation; /* in the bits above the number; 0 is never current */
-	u64 *bitmap;    /* numbers taken in this generation */
+	u64 *bitmap;	/* numbers taken in this generation */
 	struct vmid_cpu *cpus;
 	unsigned int nr_cpus;
 	unsigned int bits;
@@ -90,9 +92,9 @@ int __must_check vmid_init(struct vmid_allocator *va, unsigned int bits, u64 *bi
  * @v:   the context's
  * @cpu: this CPU, 0..nr_cpus-1; the caller cannot move to another (EL2 is not preempted)
  *
- * Must be called at each entry, before VTTBR_EL2 is written. The number is good until the same CPU's
- * next vmid_enter(), or vmid_cpu_reset(). Takes no lock when @v is of the current generation and
- * there was no rollover since this CPU's last entry.
+ * Must be called at each entry, before VTTBR_EL2 is written. The number is good until the same
+ * CPU's next vmid_enter(), or vmid_cpu_reset(). Takes no lock when @v is of the current generation
+ * and there was no rollover since this CPU's last entry.
  *
  * Return: 1..2^bits-1, for VTTBR_EL2.VMID.
  */
