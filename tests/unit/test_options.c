@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Boot options: every word, every bad value, quoting, and what is left for the host. */
+/* SOURCES: hyp/lib/options.c hyp/lib/parse.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <lib/errno.h>
+#include <lib/options.h>
+
+/* All complaints of one parse, as "why: word\n". */
+struct complaints {
+	char text[512];
+};
+
+static void complain(void *ctx, const char *why, const char *word, size_t len)
+{
+	struct complaints *c = ctx;
+	size_t n = strlen(c->text);
+
+	snprintf(c->text + n, sizeof(c->text) - n, "%s: %.*s\n", why, (int)len, word);
+}
+
+static struct options parse(const char *args, const char *complaints)
+{
+	struct complaints c = { "" };
+	struct options o;
+
+	memset(&o, 0xa5, sizeof(o));
+	options_parse(args, &o, complain, &c);
+	if (strcmp(c.text, complaints))
+		fail_msg("\"%s\" complained \"%s\", expected \"%s\"", args, c.text, complaints);
+	return o;
+}
+
+static void test_defaults(void **state)
+{
+	static const char *const empty[] = { NULL, "", "   ", "root=/dev/vda quiet" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(empty); i++) {
+		struct options o = parse(empty[i], "");
+
+		assert_int_equal(o.va_bits, 39);
+		assert_int_equal(o.e2h, OPTION_E2H_AUTO);
+		assert_int_equal(o.loglevel, OPTION_LOG_INFO);
+		assert_string_equal(o.selftest, "");
+	}
+}
+
+static void test_va_bits(void **state)
+{
+	char args[64];
+
+	for (unsigned int n = 25; n <= 52; n++) {
+		snprintf(args, sizeof(args), "a keel.va_bits=%u b", n);
+		assert_int_equal(parse(args, "").va_bits, n);
+	}
+	assert_int_equal(parse("keel.va_bits=0x30", "").va_bits, 48);
+}
+
+static void test_bad_values(void **state)
+{
+	static const char *const bad[] = {
+		"keel.va_bits=",
+		"keel.va_bits=24",
+		"keel.va_bits=53",
+		"keel.va_bits=-39",
+		"keel.va_bits=39x",
+		"keel.va_bits=295",
+		"keel.va_bits=18446744073709551655",
+		"keel.e2h=",
+		"keel.e2h=2",
+		"keel.e2h=00",
+		"keel.e2h=AUTO",
+		"keel.loglevel=",
+		"keel.loglevel=4",
+		"keel.loglevel=inf",
+		"keel.loglevel=information",
+		"keel.selftest=01234567890123456789012345678901",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char complaint[128];
+		struct options o;
+
+		snprintf(complaint, sizeof(complaint), "bad value in boot option: %s\n", bad[i]);
+		o = parse(bad[i], complaint);
+		assert_int_equal(o.va_bits, 39);
+		assert_int_equal(o.e2h, OPTION_E2H_AUTO);
+		assert_int_equal(o.loglevel, OPTION_LOG_INFO);
+		assert_string_equal(o.selftest, "");
+	}
+}
+
+static void test_e2h(void **state)
+{
+	assert_int_equal(parse("keel.e2h=0", "").e2h, OPTION_E2H_0);
+	assert_int_equal(parse("keel.e2h=1", "").e2h, OPTION_E2H_1);
+	assert_int_equal(parse("keel.e2h=1 keel.e2h=auto", "").e2h, OPTION_E2H_AUTO);
+}
+
+static void test_loglevel(void **state)
+{
+	static const char *const names[] = { "err", "warn", "info", "debug" };
+
+	for (int i = 0; i < 4; i++) {
+		char args[32];
+
+		snprintf(args, sizeof(args), "keel.loglevel=%s", names[i]);
+		assert_int_equal(parse(args, "").loglevel, i);
+		snprintf(args, sizeof(args), "keel.loglevel=%d", i);
+		assert_int_equal(parse(args, "").loglevel, i);
+	}
+}
+
+static void test_selftest(void **state)
+{
+	assert_string_equal(parse("keel.selftest=abort", "").selftest, "abort");
+	assert_string_equal(parse("keel.selftest=", "").selftest, "");
+	assert_string_equal(parse("keel.selftest=0123456789012345678901234567890", "").selftest,
+			    "0123456789012345678901234567890");
+}
+
+static void test_unknown_words_are_reported_and_the_rest_counts(void **state)
+{
+	struct options o =
+		parse("keel.x=1 keel.va_bits=48 keel. keel.e2h keel.va_bits",
+		      "unknown boot option: keel.x=1\nunknown boot option: keel.\n"
+		      "unknown boot option: keel.e2h\nunknown boot option: keel.va_bits\n");
+
+	assert_int_equal(o.va_bits, 48);
+	/* nobody has to listen */
+	options_parse("keel.x", &o, NULL, NULL);
+	assert_int_equal(o.va_bits, 39);
+}
+
+static void test_words(void **state)
+{
+	/* the last of two counts; tabs and newlines divide; other prefixes are not ours */
+	assert_int_equal(parse("keel.va_bits=40\tkeel.va_bits=41\n", "").va_bits, 41);
+	assert_int_equal(parse("xkeel.va_bits=40 keel_va_bits=41 keelva_bits=1", "").va_bits, 39);
+	/* quotes hide blanks; what is behind -- belongs to init */
+	assert_int_equal(parse("a=\"b keel.va_bits=40 c\" d", "").va_bits, 39);
+	assert_int_equal(parse("keel.va_bits=40 -- keel.va_bits=41 keel.bad", "").va_bits, 40);
+}
+
+static void host_args_are(const char *args, const char *expected)
+{
+	char out[256];
+
+	for (size_t size = 1; size <= strlen(expected) + 2; size++) {
+		int err;
+
+		memset(out, '#', sizeof(out));
+		err = options_host_args(args, out, size);
+		if (out[size] != '#')
+			fail_msg("\"%s\" wrote behind %zu bytes", args, size);
+		if (size <= strlen(expected)) {
+			if (err != -E2BIG || out[0])
+				fail_msg("\"%s\" in %zu bytes: %d \"%s\"", args, size, err, out);
+		} else if (err || strcmp(out, expected)) {
+			fail_msg("\"%s\" in %zu bytes: %d \"%s\", expected \"%s\"", args, size, err,
+				 out, expected);
+		}
+	}
+}
+
+static void test_host_args(void **state)
+{
+	char c;
+
+	host_args_are(NULL, "");
+	host_args_are("", "");
+	host_args_are("keel.va_bits=48", "");
+	host_args_are("keel.va_bits=48 keel.junk ", "");
+	host_args_are("root=/dev/vda keel.e2h=0 quiet", "root=/dev/vda quiet");
+	host_args_are("  a \t b\nc  ", "a b c");
+	host_args_are("x=\"a  keel.b  c\" keel.d", "x=\"a  keel.b  c\"");
+	host_args_are("unclosed=\"a  keel.b", "unclosed=\"a  keel.b");
+	host_args_are("a keel.b -- keel.c d", "a -- keel.c d");
+	assert_int_equal(options_host_args("a", &c, 0), -E2BIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_va_bits),
+		cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_e2h),
+		cmocka_unit_test(test_loglevel),
+		cmocka_unit_test(test_selftest),
+		cmocka_unit_test(test_unknown_words_are_reported_and_the_rest_counts),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_host_args),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
