@@ -45,7 +45,7 @@
 #include <lib/errno.h>
 
 #define MAX_ALIGN  9
-#define MAX_LENGTH 150
+#define MAX_LENGTH 280
 
 /* A heap buffer of exactly @size bytes, so that the sanitizer sees the first byte too many. */
 static u8 *pattern(size_t size, u8 seed)
