@@ -90,9 +90,11 @@ static void write_sinks(const char *s, size_t n)
 
 void log_msg(enum log_level level, const char *fmt, ...)
 {
-	struct line line = { .used = 0 };
+	struct line line; /* not initialized as a whole: that is a memset() a message */
 	va_list ap;
 
+	line.used = 0;
+	line.cut = false;
 	put_line(&line, prefixes[level], strlen(prefixes[level]));
 	va_start(ap, fmt);
 	kl_vprint(put_line, &line, fmt, ap);

@@ -22,7 +22,7 @@
 #define ESR_EC_CP15_64	     0x04 /* AArch32 MCRR/MRRC, coproc 15 */
 #define ESR_EC_CP14_32	     0x05 /* AArch32 MCR/MRC, coproc 14 */
 #define ESR_EC_CP14_LS	     0x06 /* AArch32 LDC/STC */
-#define ESR_EC_FP_ASIMD	     0x07 /* SVE, SIMD and FP access trapped by CPACR_EL1.FPEN, CPTR_ELx.TFP */
+#define ESR_EC_FP_ASIMD	     0x07 /* SVE, SIMD, FP trapped by CPACR_EL1.FPEN, CPTR_ELx.TFP */
 #define ESR_EC_CP10_ID	     0x08 /* AArch32 VMRS of an ID register */
 #define ESR_EC_PAC	     0x09 /* pointer authentication trapped by HCR_EL2.API, SCR_EL3.API */
 #define ESR_EC_OTHER	     0x0a /* LD64B, ST64B* and whatever has no class of its own */

@@ -48,6 +48,7 @@ static void test_syndromes_in_words(void **state)
 	check(0x86000005, "Instruction Abort from the current EL: translation fault, level 1");
 	check(0x8200028d, "Instruction Abort from a lower EL: permission fault, level 1, "
 			  "on a stage 1 table walk, EA");
+	check(0x82002106, "Instruction Abort from a lower EL: translation fault, level 2");
 	check(0x5a000012, "HVC #0x12");
 	check(0x5e000000, "SMC #0x0");
 	check(0x56000001, "SVC #0x1");

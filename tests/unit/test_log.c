@@ -73,7 +73,7 @@ static void check_read(u64 *pos, size_t size, const char *want, u64 want_lost)
 	size_t n = log_read(pos, buf, size, &lost);
 
 	buf[n] = 0;
-	if (strcmp(buf, want) || lost != want_lost)
+	if (n != strlen(want) || memcmp(buf, want, n) || lost != want_lost)
 		fail_msg("read \"%s\", %lu lost, expected \"%s\", %lu", buf, lost, want, want_lost);
 	free(buf);
 }

@@ -43,7 +43,7 @@ static void test_integers(void **state)
 		int n = numbers[i];
 
 		same("%d %i %u %x %X", n, n, n, n, n);
-		same("[%5d|%-5d|%05d|%+d|% d|%+05d]", n, n, n, n, n, n);
+		same("[%5d|%-5d|%-05d|%05d|%+d|% d|%+05d]", n, n, n, n, n, n, n);
 		same("[%3x|%-9x|%08x|%#x|%#X|%#010x|%-#10x]", n, n, n, n, n, n, n);
 		same("[%.0d|%.3d|%8.3d|%-8.3d|%08.3d|%#.5x|%.0x]", n, n, n, n, n, n, n);
 		same("[%hhd|%hd|%hhu|%hu|%hhx]", (signed char)n, (short)n, (unsigned char)n,
