@@ -45,6 +45,18 @@ $(HOST)/%/bundle.cpio: $(HOST)/%/initrd tools/mkbundle
 	$(call say,BUNDLE,$@)
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/$*/vmlinuz --initrd $< --cmdline 'console=ttyAMA0' -o $@
 
+# Bare-metal hosts: images of their own, in place of a kernel.
+PAYLOADS := $(patsubst tests/system/payload/%.c,$(HOST)/payload/%.img,$(sort $(wildcard tests/system/payload/*.c)))
+PAYLOAD_CFLAGS := -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -mcmodel=tiny -mgeneral-regs-only \
+                  -mstrict-align -fno-stack-protector -fno-asynchronous-unwind-tables -O1 -Wall -Wextra -Werror \
+                  -Iinclude -Wl,--build-id=none,--no-warn-rwx-segments -Wl,-T,tests/system/payload/payload.ld
+$(HOST)/payload/%.img: tests/system/payload/%.c tests/system/payload/start.S tests/system/payload/payload.ld \
+                       $(wildcard include/keel/*.h) mk/system.mk
+	$(call say,PAYLOAD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc $(PAYLOAD_CFLAGS) -o $(@:.img=.elf) tests/system/payload/start.S $<
+	$(Q)$(CROSS)objcopy -O binary $(@:.img=.elf) $@
+
 .PHONY: bundle run
 bundle: $(HOST)/kernel-6.1-cloud/bundle.cpio
 run: $(BUILD)/release/keel.img bundle ## boot QEMU, Keel, and Debian's kernel to a shell
@@ -53,10 +65,10 @@ run: $(BUILD)/release/keel.img bundle ## boot QEMU, Keel, and Debian's kernel to
 # PYTEST: more arguments for pytest, as in `make test-system PYTEST='-k hotplug'`.
 PYTEST ?=
 .PHONY: test test-system test-full bench
-test-system: keel bundle ## the quick system tests (QEMU, minutes)
+test-system: keel bundle $(PAYLOADS) ## the quick system tests (QEMU, minutes)
 	$(Q)scripts/run-pytest system tests/system -m 'not full' $(PYTEST)
 
-test-full: keel $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
+test-full: keel $(PAYLOADS) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
 	$(Q)scripts/run-pytest system-full tests/system $(PYTEST)
 
 test: fetch ## set up, then run every test

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * bootmark: as the host's first process (rdinit=/bin/bootmark), print the virtual counter and power
- * the machine off. Under `qemu -icount shift=0` the counter is the number of instructions since reset.
+ * the machine off. Under `qemu -icount shift=0` the counter is the number of instructions since
+ * reset.
  */
 #include <stdint.h>
 #include <stdio.h>
