@@ -90,10 +90,12 @@ struct pgtable {
 };
 
 /*
- * For operations that may take long. @budget: descriptors that the call may look at; it stops with
- * -EAGAIN when they are used up, after at least one step of progress. @done: set by the call:
- * bytes, from the start of its range, that are finished. Go on with ia + done, size - done. A null
- * pointer in its place means no limit. What is done is complete: TLBs told, tables freed.
+ * For operations that may take long. @budget: descriptors that the call may look at, used up as it
+ * goes; the call stops with -EAGAIN when none are left, after at least one step of progress (and at
+ * most a contiguous group too late). @done: bytes, from the start of the range, that are finished:
+ * 0 before the first call. To go on, make the same call again, same range and all, with a new
+ * budget. A null pointer in its place means no limit. Whatever is done is complete: TLBs told,
+ * tables freed.
  */
 struct pgtable_progress {
 	u64 budget;
@@ -187,7 +189,8 @@ struct pgtable_walk {
  * a visitor can take the table out.
  *
  * Return: 0; -EINVAL on misalignment; -E2BIG past ia_bits; -EAGAIN when progress->budget ran out;
- * or what the visitor returned.
+ * or what the visitor returned. All but -EAGAIN also from the operations below that take a
+ * struct pgtable_progress, -EINVAL also for a progress->done that is not within the range.
  */
 int __must_check pgtable_walk(struct pgtable *pgt, u64 ia, u64 size,
 			      const struct pgtable_walk *walk);
@@ -263,19 +266,32 @@ int __must_check pgtable_unmap(struct pgtable *pgt, u64 ia, u64 size,
  */
 int __must_check pgtable_annotate(struct pgtable *pgt, u64 ia, u64 size, u64 value);
 
+/*
+ * A change of attribute bits; all within pgtable_attr_mask(), and only bits that may change without
+ * break-before-make: permissions, access flag, software bits, never memory types.
+ */
+struct pgtable_change {
+	u64 clear; /* goes first */
+	u64 set;
+	/*
+	 * Bits that the TLBs need not be told of: software's, and the access flag (an old leaf that
+	 * a TLB still has as young is only found to be old later).
+	 */
+	u64 quiet;
+	u64 only_with; /* if not 0: a leaf with none of these bits ends the call with -EINVAL */
+};
+
 /**
  * pgtable_set_attrs() - change attribute bits of all leaves in [ia, ia + size)
- * @clear, @set: bits within pgtable_attr_mask(); clear goes first
  *
- * For bits that may change without break-before-make: permissions, access flag, software bits,
- * never memory types. The TLBs are told unless the bits are of @quiet alone (the access flag: an
- * old leaf that a TLB still has as young is only found to be old later). Holes are passed over.
- * Leaves partly in the range are split.
+ * Holes are passed over. Leaves partly in the range are split.
  *
- * Return: 0; -EINVAL, -E2BIG, -ENOMEM, -EAGAIN as pgtable_unmap().
+ * Return: 0; -EINVAL, -E2BIG, -ENOMEM, -EAGAIN as pgtable_unmap(), -EINVAL also for other bits, and
+ * for change->only_with (what lies before that leaf has changed).
  */
-int __must_check pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, u64 clear, u64 set,
-				   u64 quiet, struct pgtable_progress *progress);
+int __must_check pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size,
+				   const struct pgtable_change *change,
+				   struct pgtable_progress *progress);
 
 /**
  * pgtable_split() - cut all leaves in [ia, ia + size) to pages

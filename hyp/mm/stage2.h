@@ -105,7 +105,7 @@ struct stage2_config {
 	u16 vmid;
 	/* geometry->root_size bytes aligned to geometry->root_align; cleared here, stays the
 	 * caller's */
-	void *root;
+	void *root;			  /* mem->table_to_pa() tells its address */
 	const struct stage2_mem_ops *mem; /* must outlive the stage 2 */
 	void *mem_ctx;
 };
@@ -193,7 +193,7 @@ int __must_check stage2_map(struct stage2 *s2, struct ipa ipa, struct pa pa, u64
  * notifier. Lock held.
  *
  * Return: 0; -EINVAL, -E2BIG as stage2_map(); -ENOMEM if a block only partly in the range could not
- * be split (nothing was unmapped); -EAGAIN: go on at ipa + progress->done.
+ * be split (nothing was unmapped); -EAGAIN: make the same call again.
  */
 int __must_check stage2_unmap(struct stage2 *s2, struct ipa ipa, u64 size,
 			      struct stage2_progress *progress);
@@ -211,7 +211,7 @@ int __must_check stage2_annotate(struct stage2 *s2, struct ipa ipa, u64 size, u8
 
 /**
  * stage2_protect() - change permissions of what is mapped in [ipa, ipa + size)
- * @set:   STAGE2_R/_W/_PX/_UX/_SW* to grant
+ * @set:   STAGE2_R/_W/_X/_SW* to grant; PX and UX go together
  * @clear: ... to take away; not also in @set
  *
  * Holes are passed over. Leaves partly in the range are split. Granting W makes a leaf dirty;

@@ -1,0 +1,1213 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Translation tables: level arithmetic, descriptors, the walker, and the operations built on it.
+ * What each operation promises is in pgtable.h; what the attributes mean is its callers' business.
+ *
+ * Three rules hold everywhere below (ARM DDI 0487, D8.16 and D8.17):
+ *  - a valid leaf changes by pte_cmpxchg() alone, since hardware may set its access flag or dirty
+ *    state at any moment;
+ *  - a change of address, size or memory type goes through an invalid entry and an invalidation;
+ *  - a table is freed after the invalidation that follows its unlinking.
+ */
+#include <arch/barrier.h>
+#include <arch/pte.h>
+#include <lib/errno.h>
+#include <mm/pgtable.h>
+
+/* ---- levels and descriptors ---- */
+
+#define PTE_OA_47 GENMASK(47, 0)
+#define PTE_OA_49 GENMASK(49, 0)
+/* FEAT_LPA2, DS=1: OA[51:50] in bits 9:8; 64K with FEAT_LPA: OA[51:48] in bits 15:12 (D8.3). */
+#define PTE_OA_51_50_DS	 GENMASK(9, 8)
+#define PTE_OA_51_48_64K GENMASK(15, 12)
+
+/* D8.7.1: leaves joined by the Contiguous bit, by granule, at levels 1 to 3. */
+static const u8 contig_entries[GRANULE_COUNT][4] = {
+	[GRANULE_4K] = { 1, 16, 16, 16 },
+	[GRANULE_16K] = { 1, 1, 32, 128 },
+	[GRANULE_64K] = { 1, 1, 32, 32 },
+};
+
+static bool has_lpa_64k(const struct pgtable_format *fmt)
+{
+	return fmt->granule == GRANULE_64K && fmt->oa_bits > 48;
+}
+
+/* log2 of the descriptors in a table: a table is a granule, a descriptor 8 bytes. */
+static unsigned int table_bits(const struct pgtable_format *fmt)
+{
+	return granule_shift(fmt->granule) - 3;
+}
+
+static u64 table_entries(const struct pgtable_format *fmt)
+{
+	return BIT(table_bits(fmt));
+}
+
+unsigned int pgtable_level_shift(const struct pgtable_format *fmt, int level)
+{
+	return granule_shift(fmt->granule) +
+	       (unsigned int)(PGTABLE_LAST_LEVEL - level) * table_bits(fmt);
+}
+
+u64 pgtable_level_size(const struct pgtable_format *fmt, int level)
+{
+	return BIT(pgtable_level_shift(fmt, level));
+}
+
+bool pgtable_leaf_allowed(const struct pgtable_format *fmt, int level)
+{
+	/* The highest level with blocks: one higher with 52-bit output addresses. */
+	static const s8 highest[GRANULE_COUNT] = { 1, 2, 2 };
+	bool wide = fmt->ds || has_lpa_64k(fmt);
+
+	return level >= highest[fmt->granule] - (wide ? 1 : 0);
+}
+
+unsigned int pgtable_contig_entries(const struct pgtable_format *fmt, int level)
+{
+	return level < 0 ? 1 : contig_entries[fmt->granule][level];
+}
+
+static u64 contig_size(const struct pgtable_format *fmt, int level)
+{
+	return pgtable_contig_entries(fmt, level) * pgtable_level_size(fmt, level);
+}
+
+u64 pgtable_oa_mask(const struct pgtable_format *fmt)
+{
+	u64 page = ~(granule_size(fmt->granule) - 1);
+
+	if (fmt->ds)
+		return (PTE_OA_49 & page) | PTE_OA_51_50_DS;
+	return (PTE_OA_47 & page) | (has_lpa_64k(fmt) ? PTE_OA_51_48_64K : 0);
+}
+
+u64 pgtable_pa_to_pte(const struct pgtable_format *fmt, struct pa pa)
+{
+	if (fmt->ds)
+		return (pa.v & PTE_OA_49) | FIELD_PREP(PTE_OA_51_50_DS, pa.v >> 50);
+	if (has_lpa_64k(fmt))
+		return (pa.v & PTE_OA_47) | FIELD_PREP(PTE_OA_51_48_64K, pa.v >> 48);
+	return pa.v;
+}
+
+struct pa pgtable_pte_to_pa(const struct pgtable_format *fmt, u64 pte)
+{
+	u64 page = ~(granule_size(fmt->granule) - 1);
+
+	if (fmt->ds)
+		return PA((pte & PTE_OA_49 & page) | FIELD_GET(PTE_OA_51_50_DS, pte) << 50);
+	if (has_lpa_64k(fmt))
+		return PA((pte & PTE_OA_47 & page) | FIELD_GET(PTE_OA_51_48_64K, pte) << 48);
+	return PA(pte & PTE_OA_47 & page);
+}
+
+u64 pgtable_attr_mask(const struct pgtable_format *fmt)
+{
+	/* With 4K and 16K pages and no DS, bits below the address that are not attributes are 0. */
+	u64 low = GENMASK(11, 2);
+
+	return (low | GENMASK(63, 50)) & ~(pgtable_oa_mask(fmt) | PTE_CONT);
+}
+
+static u64 leaf_pte(const struct pgtable_format *fmt, int level, struct pa pa, u64 attrs)
+{
+	u64 type = PTE_VALID | (level == PGTABLE_LAST_LEVEL ? PTE_TABLE : 0);
+
+	return pgtable_pa_to_pte(fmt, pa) | attrs | type;
+}
+
+static u64 table_pte(struct pgtable *pgt, const void *table)
+{
+	struct pa pa = pgt->ops->table_to_pa(pgt->ctx, table);
+
+	return pgtable_pa_to_pte(&pgt->fmt, pa) | PTE_VALID | PTE_TABLE;
+}
+
+static u64 *pte_table(struct pgtable *pgt, u64 pte)
+{
+	return pgt->ops->pa_to_table(pgt->ctx, pgtable_pte_to_pa(&pgt->fmt, pte));
+}
+
+/* The bits of a leaf that may become set behind our back. */
+static u64 hw_mask(const struct pgtable *pgt, u64 pte)
+{
+	return pgt->hw.access | ((pte & pgt->hw.dirty_enable) ? pgt->hw.dirty : 0);
+}
+
+/* Do two leaves have the same attributes, access flag and dirty state apart? */
+static bool same_attrs(const struct pgtable *pgt, u64 a, u64 b)
+{
+	return ((a ^ b) & pgtable_attr_mask(&pgt->fmt) & ~hw_mask(pgt, a & b)) == 0;
+}
+
+/* ---- one entry ---- */
+
+/* Clear @clear and set @set in *ptep, losing no update by hardware. Returns what it was. */
+static u64 pte_change(u64 *ptep, u64 clear, u64 set)
+{
+	u64 old = pte_read(ptep);
+
+	while (((old & ~clear) | set) != old && !pte_cmpxchg(ptep, &old, (old & ~clear) | set))
+		;
+	return old;
+}
+
+/* Make *ptep invalid. Returns its last valid value, with all that hardware did to it. */
+static u64 pte_break(u64 *ptep, u64 invalid)
+{
+	u64 old = pte_read(ptep);
+
+	while (!pte_cmpxchg(ptep, &old, invalid))
+		;
+	return old;
+}
+
+static void inval_leaf(struct pgtable *pgt, u64 ia, u64 size, s8 level)
+{
+	struct pgtable_inval inval = {
+		.ia = ia,
+		.size = size,
+		.stride = pgtable_level_size(&pgt->fmt, level),
+		.level = level,
+	};
+
+	pgt->ops->tlb_inval(pgt->ctx, &inval);
+}
+
+/* ---- gathering: what the TLBs must forget, and the tables that wait for it ---- */
+
+/*
+ * Broken leaves and unlinked tables of one operation. Unlinked tables have no valid entry; they are
+ * chained through their first one, where a table's address still reads as an invalid descriptor to
+ * a walker that is late.
+ */
+struct gather {
+	struct pgtable *pgt;
+	u64 start, end; /* nothing gathered while they are equal */
+	u64 stride;
+	s8 level;
+	bool tables;
+	u64 *unlinked;
+};
+
+static void gather_range(struct gather *g, u64 ia, u64 size, u64 stride, s8 level)
+{
+	if (g->start == g->end) {
+		g->start = ia;
+		g->end = ia + size;
+		g->stride = stride;
+		g->level = level;
+		return;
+	}
+	g->start = MIN(g->start, ia);
+	g->end = MAX(g->end, ia + size);
+	g->stride = MIN(g->stride, stride);
+	if (g->level != level)
+		g->level = PGTABLE_LEVEL_ANY;
+}
+
+static void gather_leaf(struct gather *g, u64 ia, s8 level)
+{
+	u64 size = pgtable_level_size(&g->pgt->fmt, level);
+
+	gather_range(g, ia, size, size, level);
+}
+
+/* Take the table at @v out, leaving @invalid in its place. */
+static void gather_table(struct gather *g, const struct pgtable_visit *v, u64 invalid)
+{
+	u64 *table = pte_table(g->pgt, v->pte);
+	u64 size = pgtable_level_size(&g->pgt->fmt, v->level);
+
+	pte_write(v->ptep, invalid);
+	pte_write(table, (u64)(uintptr_t)g->unlinked);
+	g->unlinked = table;
+	g->tables = true;
+	gather_range(g, v->ia, size, size, PGTABLE_LEVEL_ANY);
+}
+
+static void gather_free_tables(struct gather *g)
+{
+	u64 *table, *next;
+
+	for (table = g->unlinked; table; table = next) {
+		next = (u64 *)(uintptr_t)pte_read(table);
+		g->pgt->ops->free_table(g->pgt->ctx, table);
+	}
+}
+
+/* Tell the TLBs; then, and only then, free the tables. */
+static void gather_flush(struct gather *g)
+{
+	struct pgtable_inval inval = {
+		.ia = g->start,
+		.size = g->end - g->start,
+		.stride = g->stride,
+		.level = g->level,
+		.tables = g->tables,
+	};
+
+	if (g->start == g->end)
+		return;
+	g->pgt->ops->tlb_inval(g->pgt->ctx, &inval);
+	gather_free_tables(g);
+}
+
+/* ---- the walker ---- */
+
+struct walker {
+	struct pgtable *pgt;
+	const struct pgtable_walk *walk;
+	u64 ia;		 /* start of the caller's range */
+	bool progressed; /* in this call */
+};
+
+static u64 *table_entry(const struct pgtable *pgt, u64 *table, int level, u64 ia)
+{
+	u64 index = ia >> pgtable_level_shift(&pgt->fmt, level);
+
+	/* The root has as many entries as the input address needs: more than a table, or fewer. */
+	if (level != pgt->fmt.start_level)
+		index &= table_entries(&pgt->fmt) - 1;
+	return table + index;
+}
+
+static int visit_entry(struct walker *w, struct pgtable_visit *v, enum pgtable_when when)
+{
+	v->pte = pte_read(v->ptep);
+	v->when = when;
+	return (w->walk->when & when) ? w->walk->visit(v, w->walk->arg) : 0;
+}
+
+/* A budget ends a walk in front of an entry, but never within a contiguous group. */
+static bool must_stop(const struct walker *w, s8 level, u64 ia)
+{
+	const struct pgtable_progress *progress = w->walk->progress;
+
+	return progress && w->progressed && !progress->budget &&
+	       IS_ALIGNED(ia, contig_size(&w->pgt->fmt, level));
+}
+
+static void count_step(struct walker *w, const struct pgtable_visit *v, bool finished)
+{
+	struct pgtable_progress *progress = w->walk->progress;
+
+	if (progress && finished) {
+		progress->done = v->end - w->ia;
+		w->progressed = true;
+	} else if (progress && progress->budget) {
+		progress->budget--;
+	}
+}
+
+static int walk_table(struct walker *w, u64 *table, s8 level, u64 start, u64 end);
+
+static int walk_entry(struct walker *w, struct pgtable_visit *v)
+{
+	u64 pte = pte_read(v->ptep);
+	bool table = pgtable_pte_table(pte, v->level);
+	int ret;
+
+	count_step(w, v, false);
+	ret = visit_entry(w, v, table ? PGTABLE_TABLE_PRE : PGTABLE_LEAF);
+	if (ret)
+		return ret;
+	pte = pte_read(v->ptep);
+	if (pgtable_pte_table(pte, v->level)) {
+		ret = walk_table(w, pte_table(w->pgt, pte), (s8)(v->level + 1), v->start, v->end);
+		if (!ret)
+			ret = visit_entry(w, v, PGTABLE_TABLE_POST);
+	}
+	if (!ret)
+		count_step(w, v, true);
+	return ret;
+}
+
+static int walk_table(struct walker *w, u64 *table, s8 level, u64 start, u64 end)
+{
+	u64 size = pgtable_level_size(&w->pgt->fmt, level);
+	int ret = 0;
+
+	for (u64 ia = start, next; ia < end && !ret; ia = next) {
+		struct pgtable_visit v = { .pgt = w->pgt, .level = level, .start = ia };
+
+		if (must_stop(w, level, ia))
+			return -EAGAIN;
+		next = MIN(end, ALIGN_DOWN(ia, size) + size);
+		v.ptep = table_entry(w->pgt, table, level, ia);
+		v.ia = ALIGN_DOWN(ia, size);
+		v.end = next;
+		ret = walk_entry(w, &v);
+	}
+	return ret;
+}
+
+static int check_range(const struct pgtable *pgt, u64 ia, u64 size)
+{
+	u64 limit = BIT(pgt->fmt.ia_bits);
+
+	if (!size || !IS_ALIGNED(ia | size, granule_size(pgt->fmt.granule)))
+		return -EINVAL;
+	return ia >= limit || size > limit - ia ? -E2BIG : 0;
+}
+
+static int check_output(const struct pgtable *pgt, struct pa pa, u64 size)
+{
+	u64 limit = BIT(pgt->fmt.oa_bits);
+
+	if (!IS_ALIGNED(pa.v, granule_size(pgt->fmt.granule)))
+		return -EINVAL;
+	return pa.v >= limit || size > limit - pa.v ? -E2BIG : 0;
+}
+
+int pgtable_walk(struct pgtable *pgt, u64 ia, u64 size, const struct pgtable_walk *walk)
+{
+	struct walker w = { .pgt = pgt, .walk = walk, .ia = ia };
+	u64 done = walk->progress ? walk->progress->done : 0;
+	int ret = check_range(pgt, ia, size);
+
+	if (ret)
+		return ret;
+	if (done > size || !IS_ALIGNED(done, granule_size(pgt->fmt.granule)))
+		return -EINVAL;
+	return walk_table(&w, pgt->root, pgt->fmt.start_level, ia + done, ia + size);
+}
+
+/* ---- look-up ---- */
+
+/* Let @leaf, valid and with the Contiguous bit, mean its whole group. */
+static void widen_to_group(struct pgtable *pgt, struct pgtable_leaf *leaf)
+{
+	unsigned int n = pgtable_contig_entries(&pgt->fmt, leaf->level);
+	u64 index = (leaf->ia >> pgtable_level_shift(&pgt->fmt, leaf->level)) & (n - 1);
+
+	leaf->ptep -= index;
+	leaf->ia -= index * leaf->size;
+	leaf->size *= n;
+	for (unsigned int i = 0; i < n; i++) {
+		u64 pte = pte_read(leaf->ptep + i);
+
+		leaf->pte |= pte & hw_mask(pgt, pte);
+	}
+	leaf->pa = pgtable_pte_to_pa(&pgt->fmt, pte_read(leaf->ptep));
+}
+
+static void find_leaf(struct pgtable *pgt, u64 ia, struct pgtable_leaf *leaf)
+{
+	u64 *table = pgt->root;
+	s8 level = pgt->fmt.start_level;
+	u64 *ptep = table_entry(pgt, table, level, ia);
+	u64 pte = pte_read(ptep);
+
+	for (; pgtable_pte_table(pte, level); pte = pte_read(ptep)) {
+		table = pte_table(pgt, pte);
+		ptep = table_entry(pgt, table, ++level, ia);
+	}
+	*leaf = (struct pgtable_leaf){
+		.ptep = ptep,
+		.pte = pte,
+		.ia = ALIGN_DOWN(ia, pgtable_level_size(&pgt->fmt, level)),
+		.size = pgtable_level_size(&pgt->fmt, level),
+		.pa = pgtable_pte_to_pa(&pgt->fmt, pte),
+		.level = level,
+	};
+	if (pgtable_pte_valid(pte) && (pte & PTE_CONT))
+		widen_to_group(pgt, leaf);
+}
+
+int pgtable_lookup(struct pgtable *pgt, u64 ia, struct pgtable_leaf *leaf)
+{
+	if (ia >> pgt->fmt.ia_bits)
+		return -E2BIG;
+	find_leaf(pgt, ia, leaf);
+	return pgtable_pte_valid(leaf->pte) ? 0 : -ENOENT;
+}
+
+/* ---- contiguous groups ---- */
+
+struct group {
+	u64 *ptep; /* of the first leaf */
+	unsigned int n;
+	u64 ia;
+	s8 level;
+};
+
+static struct group group_around(const struct pgtable *pgt, u64 *ptep, u64 ia, s8 level)
+{
+	unsigned int n = pgtable_contig_entries(&pgt->fmt, level);
+	u64 index = (ia >> pgtable_level_shift(&pgt->fmt, level)) & (n - 1);
+	u64 base = ALIGN_DOWN(ia, contig_size(&pgt->fmt, level));
+
+	return (struct group){ .ptep = ptep - index, .n = n, .ia = base, .level = level };
+}
+
+/* The leaves to be written or rewritten, given the descriptor of the first, any Contiguous bit. */
+static void write_group(struct pgtable *pgt, const struct group *g, u64 first)
+{
+	u64 size = pgtable_level_size(&pgt->fmt, g->level);
+	u64 rest = first & ~pgtable_oa_mask(&pgt->fmt);
+	struct pa pa = pgtable_pte_to_pa(&pgt->fmt, first);
+
+	for (unsigned int i = 0; i < g->n; i++)
+		pte_write(g->ptep + i, rest | pgtable_pa_to_pte(&pgt->fmt, PA(pa.v + i * size)));
+}
+
+/* Make the group invalid and forgotten. Returns the first descriptor, with the state of any. */
+static u64 break_group(struct pgtable *pgt, const struct group *g)
+{
+	u64 first = 0;
+
+	for (unsigned int i = 0; i < g->n; i++) {
+		u64 old = pte_break(g->ptep + i, 0);
+
+		first |= i ? old & hw_mask(pgt, old) : old;
+	}
+	inval_leaf(pgt, g->ia, g->n * pgtable_level_size(&pgt->fmt, g->level), g->level);
+	return first;
+}
+
+/* The access flag and dirty state of any of @n leaves. */
+static u64 any_hw_state(const struct pgtable *pgt, const u64 *ptep, u64 n)
+{
+	u64 state = 0;
+
+	for (u64 i = 0; i < n; i++) {
+		u64 pte = pte_read(ptep + i);
+
+		state |= pte & hw_mask(pgt, pte);
+	}
+	return state;
+}
+
+/*
+ * Set (@cont is PTE_CONT) or clear (0) the Contiguous bit without a break, with FEAT_BBM level 2.
+ * While TLBs still know the group as one, hardware may note a write to one leaf in any other:
+ * so state is spread over all once they have forgotten.
+ */
+static void change_group_bbm2(struct pgtable *pgt, const struct group *g, u64 cont)
+{
+	u64 state;
+
+	for (unsigned int i = 0; i < g->n; i++)
+		(void)pte_change(g->ptep + i, PTE_CONT, cont);
+	inval_leaf(pgt, g->ia, g->n * pgtable_level_size(&pgt->fmt, g->level), g->level);
+	state = any_hw_state(pgt, g->ptep, g->n);
+	for (unsigned int i = 0; i < g->n; i++)
+		(void)pte_change(g->ptep + i, 0, state);
+}
+
+static void change_group(struct pgtable *pgt, const struct group *g, u64 cont)
+{
+	if (pgt->bbm2) {
+		change_group_bbm2(pgt, g, cont);
+		return;
+	}
+	write_group(pgt, g, (break_group(pgt, g) & ~PTE_CONT) | cont);
+	dsb(ishst);
+}
+
+/* ---- splitting ---- */
+
+#define NO_CUT (~0ULL)
+
+/* Does a range have an address within it, other than its first, that is to become a boundary? */
+static bool is_cut(u64 ia, u64 size, u64 cut)
+{
+	return cut > ia && cut - ia < size;
+}
+
+/*
+ * Fill a table that no walker can reach with the leaves that a block at the level above stands for.
+ * Contiguous, but for the group that is going to be cut at @cut, or unless it is not wanted.
+ */
+static void fill_table(struct pgtable *pgt, u64 *table, s8 level, u64 ia, u64 block, u64 cut,
+		       unsigned int flags)
+{
+	const struct pgtable_format *fmt = &pgt->fmt;
+	struct pa pa = pgtable_pte_to_pa(fmt, block);
+	u64 attrs = block & pgtable_attr_mask(fmt);
+	u64 size = pgtable_level_size(fmt, level);
+	u64 group = contig_size(fmt, level);
+	bool contig = !(flags & PGTABLE_PAGES) && group > size;
+
+	for (u64 i = 0, offset = 0; i < table_entries(fmt); i++, offset += size) {
+		bool cont = contig && !is_cut(ia + ALIGN_DOWN(offset, group), group, cut);
+
+		pte_write(table + i,
+			  leaf_pte(fmt, level, PA(pa.v + offset), attrs) | (cont ? PTE_CONT : 0));
+	}
+}
+
+static void fill_table_invalid(struct pgtable *pgt, u64 *table, u64 value)
+{
+	for (u64 i = 0; value && i < table_entries(&pgt->fmt); i++)
+		pte_write(table + i, value);
+}
+
+/* Put a table in the place of an invalid entry: what the entry says, its entries say. */
+static int install_table(struct pgtable *pgt, u64 *ptep, u64 invalid)
+{
+	u64 *table = pgt->ops->zalloc_table(pgt->ctx);
+
+	if (!table)
+		return -ENOMEM;
+	fill_table_invalid(pgt, table, invalid);
+	pte_write(ptep, table_pte(pgt, table));
+	return 0;
+}
+
+/* Put a table in the place of the block at @ptep, which is in no contiguous group. */
+static int split_block(struct pgtable *pgt, u64 *ptep, u64 ia, s8 level, u64 cut,
+		       unsigned int flags)
+{
+	u64 *table = pgt->ops->zalloc_table(pgt->ctx);
+	s8 below = (s8)(level + 1);
+	u64 size = pgtable_level_size(&pgt->fmt, level);
+	u64 old = pte_read(ptep);
+
+	if (!table)
+		return -ENOMEM;
+	if (pgt->bbm2) {
+		do {
+			fill_table(pgt, table, below, ia, old, cut, flags);
+		} while (!pte_cmpxchg(ptep, &old, table_pte(pgt, table)));
+		inval_leaf(pgt, ia, size, level);
+		return 0;
+	}
+	old = pte_break(ptep, 0);
+	inval_leaf(pgt, ia, size, level);
+	fill_table(pgt, table, below, ia, old, cut, flags);
+	pte_write(ptep, table_pte(pgt, table));
+	dsb(ishst);
+	return 0;
+}
+
+/* Cut the leaf once, closer to @cut. */
+static int cut_leaf(struct pgtable *pgt, const struct pgtable_leaf *leaf, u64 cut)
+{
+	if (leaf->pte & PTE_CONT) {
+		struct group g = group_around(pgt, leaf->ptep, leaf->ia, leaf->level);
+
+		change_group(pgt, &g, 0);
+		return 0;
+	}
+	return split_block(pgt, leaf->ptep, leaf->ia, leaf->level, cut, 0);
+}
+
+/* Make @cut a boundary between leaves. Holes are not cut. */
+static int split_at(struct pgtable *pgt, u64 cut)
+{
+	struct pgtable_leaf leaf;
+	int ret = 0;
+
+	if (cut >> pgt->fmt.ia_bits)
+		return 0;
+	for (;;) {
+		find_leaf(pgt, cut, &leaf);
+		if (ret || leaf.ia == cut || !pgtable_pte_valid(leaf.pte))
+			return ret;
+		/* In a contiguous group the leaf that has @cut is the one to go on with. */
+		if (!(leaf.pte & PTE_CONT) && leaf.level == PGTABLE_LAST_LEVEL)
+			return 0;
+		ret = cut_leaf(pgt, &leaf, cut);
+	}
+}
+
+/* Let no leaf lie across either end of the range. */
+static int split_ends(struct pgtable *pgt, u64 ia, u64 size)
+{
+	int ret = check_range(pgt, ia, size);
+
+	if (!ret)
+		ret = split_at(pgt, ia);
+	return ret ? ret : split_at(pgt, ia + size);
+}
+
+static int split_visit(const struct pgtable_visit *v, void *arg)
+{
+	(void)arg;
+	if (!pgtable_pte_valid(v->pte))
+		return 0;
+	if (v->pte & PTE_CONT) {
+		struct group g = group_around(v->pgt, v->ptep, v->ia, v->level);
+
+		change_group(v->pgt, &g, 0);
+	}
+	if (v->level == PGTABLE_LAST_LEVEL)
+		return 0;
+	return split_block(v->pgt, v->ptep, v->ia, v->level, NO_CUT, PGTABLE_PAGES);
+}
+
+int pgtable_split(struct pgtable *pgt, u64 ia, u64 size, struct pgtable_progress *progress)
+{
+	struct pgtable_walk walk = {
+		.visit = split_visit,
+		.when = PGTABLE_LEAF,
+		.progress = progress,
+	};
+
+	return pgtable_walk(pgt, ia, size, &walk);
+}
+
+/* ---- mapping ---- */
+
+struct map {
+	u64 ia, end;
+	struct pa pa; /* of ia */
+	u64 attrs;
+	unsigned int flags;
+};
+
+static int map_check_visit(const struct pgtable_visit *v, void *arg)
+{
+	const struct map *m = arg;
+	u64 have = pgtable_pte_to_pa(&v->pgt->fmt, v->pte).v + (v->start - v->ia);
+	u64 want = m->pa.v + (v->start - m->ia);
+
+	if (!v->pte)
+		return 0;
+	if (!pgtable_pte_valid(v->pte) || have != want || !same_attrs(v->pgt, v->pte, m->attrs))
+		return -EEXIST;
+	return 0;
+}
+
+static bool map_fits(const struct map *m, const struct pgtable_visit *v, struct pa pa)
+{
+	u64 size = pgtable_level_size(&v->pgt->fmt, v->level);
+
+	if (v->level < PGTABLE_LAST_LEVEL && (m->flags & PGTABLE_PAGES))
+		return false;
+	return pgtable_leaf_allowed(&v->pgt->fmt, v->level) && v->end - v->start == size &&
+	       IS_ALIGNED(pa.v, size);
+}
+
+static bool all_equal(const u64 *ptep, u64 n, u64 value)
+{
+	for (u64 i = 0; i < n; i++) {
+		if (pte_read(ptep + i) != value)
+			return false;
+	}
+	return true;
+}
+
+/* Whether the contiguous group that begins at @v can be mapped as one. */
+static bool map_fits_group(const struct map *m, const struct pgtable_visit *v, struct pa pa)
+{
+	unsigned int n = pgtable_contig_entries(&v->pgt->fmt, v->level);
+	u64 size = contig_size(&v->pgt->fmt, v->level);
+
+	return !(m->flags & PGTABLE_PAGES) && n > 1 && IS_ALIGNED(v->ia | pa.v, size) &&
+	       m->end - v->ia >= size && all_equal(v->ptep, n, 0);
+}
+
+static int map_visit(const struct pgtable_visit *v, void *arg)
+{
+	const struct map *m = arg;
+	struct pa pa = PA(m->pa.v + (v->start - m->ia));
+	u64 pte = leaf_pte(&v->pgt->fmt, v->level, pa, m->attrs);
+
+	if (pgtable_pte_valid(v->pte))
+		return 0;
+	if (!map_fits(m, v, pa))
+		return install_table(v->pgt, v->ptep, v->pte);
+	if (map_fits_group(m, v, pa)) {
+		struct group g = group_around(v->pgt, v->ptep, v->ia, v->level);
+
+		write_group(v->pgt, &g, pte | PTE_CONT);
+	} else {
+		pte_write(v->ptep, pte);
+	}
+	return 0;
+}
+
+int pgtable_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size, u64 attrs, unsigned int flags)
+{
+	struct map m = { .ia = ia, .end = ia + size, .pa = pa, .attrs = attrs, .flags = flags };
+	struct pgtable_walk check = { .visit = map_check_visit, .arg = &m, .when = PGTABLE_LEAF };
+	struct pgtable_walk map = { .visit = map_visit, .arg = &m, .when = PGTABLE_LEAF };
+	int ret = check_range(pgt, ia, size);
+
+	if (!ret)
+		ret = check_output(pgt, pa, size);
+	if (!ret && ((attrs & ~pgtable_attr_mask(&pgt->fmt)) || (flags & ~PGTABLE_PAGES)))
+		ret = -EINVAL;
+	if (!ret)
+		ret = pgtable_walk(pgt, ia, size, &check);
+	if (ret)
+		return ret;
+	ret = pgtable_walk(pgt, ia, size, &map);
+	/* D8.2.6: walkers see a descriptor that was invalid once a DSB has completed the write. */
+	dsb(ishst);
+	return ret;
+}
+
+/* ---- unmapping and annotating ---- */
+
+struct remove {
+	struct gather gather;
+	bool annotate; /* write value into all entries; otherwise valid ones become 0 */
+	u64 value;
+};
+
+static int remove_leaf(const struct pgtable_visit *v, struct remove *r)
+{
+	if (pgtable_pte_valid(v->pte)) {
+		(void)pte_break(v->ptep, r->value);
+		gather_leaf(&r->gather, v->ia, v->level);
+	} else if (r->annotate && v->pte != r->value) {
+		pte_write(v->ptep, r->value);
+	}
+	return 0;
+}
+
+/* A table that says the same invalid thing throughout is no use: its parent can say it. */
+static int remove_table(const struct pgtable_visit *v, struct remove *r)
+{
+	const u64 *table = pte_table(v->pgt, v->pte);
+	u64 first = pte_read(table);
+
+	if (!pgtable_pte_valid(first) && all_equal(table, table_entries(&v->pgt->fmt), first))
+		gather_table(&r->gather, v, first);
+	return 0;
+}
+
+static int remove_visit(const struct pgtable_visit *v, void *arg)
+{
+	return v->when == PGTABLE_LEAF ? remove_leaf(v, arg) : remove_table(v, arg);
+}
+
+static int remove_range(struct pgtable *pgt, u64 ia, u64 size, struct remove *r,
+			struct pgtable_progress *progress)
+{
+	struct pgtable_walk walk = {
+		.visit = remove_visit,
+		.arg = r,
+		.when = PGTABLE_LEAF | PGTABLE_TABLE_POST,
+		.progress = progress,
+	};
+	int ret = pgtable_walk(pgt, ia, size, &walk);
+
+	gather_flush(&r->gather);
+	return ret;
+}
+
+int pgtable_unmap(struct pgtable *pgt, u64 ia, u64 size, struct pgtable_progress *progress)
+{
+	struct remove r = { .gather.pgt = pgt };
+	int ret = split_ends(pgt, ia, size);
+
+	return ret ? ret : remove_range(pgt, ia, size, &r, progress);
+}
+
+/* As split_at(), for holes that do not say @value already. */
+static int split_hole_at(struct pgtable *pgt, u64 cut, u64 value)
+{
+	struct pgtable_leaf leaf;
+	int ret = 0;
+
+	if (cut >> pgt->fmt.ia_bits)
+		return 0;
+	for (;;) {
+		find_leaf(pgt, cut, &leaf);
+		if (ret || leaf.ia == cut || pgtable_pte_valid(leaf.pte) || leaf.pte == value)
+			return ret;
+		ret = install_table(pgt, leaf.ptep, leaf.pte);
+	}
+}
+
+int pgtable_annotate(struct pgtable *pgt, u64 ia, u64 size, u64 value)
+{
+	struct remove r = { .gather.pgt = pgt, .annotate = true, .value = value };
+	int ret = (value & PTE_VALID) ? -EINVAL : split_ends(pgt, ia, size);
+
+	if (!ret)
+		ret = split_hole_at(pgt, ia, value);
+	if (!ret)
+		ret = split_hole_at(pgt, ia + size, value);
+	return ret ? ret : remove_range(pgt, ia, size, &r, NULL);
+}
+
+/* ---- attributes ---- */
+
+struct change {
+	struct gather gather;
+	const struct pgtable_change *bits;
+};
+
+static int change_visit(const struct pgtable_visit *v, void *arg)
+{
+	struct change *c = arg;
+	const struct pgtable_change *bits = c->bits;
+	u64 old;
+
+	if (!pgtable_pte_valid(v->pte))
+		return 0;
+	if (bits->only_with && !(v->pte & bits->only_with))
+		return -EINVAL;
+	old = pte_change(v->ptep, bits->clear, bits->set);
+	if ((old ^ ((old & ~bits->clear) | bits->set)) & ~bits->quiet)
+		gather_leaf(&c->gather, v->ia, v->level);
+	return 0;
+}
+
+int pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, const struct pgtable_change *change,
+		      struct pgtable_progress *progress)
+{
+	struct change c = { .gather.pgt = pgt, .bits = change };
+	struct pgtable_walk walk = {
+		.visit = change_visit,
+		.arg = &c,
+		.when = PGTABLE_LEAF,
+		.progress = progress,
+	};
+	int ret = -EINVAL;
+
+	if (!((change->clear | change->set) & ~pgtable_attr_mask(&pgt->fmt)))
+		ret = split_ends(pgt, ia, size);
+	if (ret)
+		return ret;
+	ret = pgtable_walk(pgt, ia, size, &walk);
+	gather_flush(&c.gather);
+	/* A quiet change is seen by walkers too. */
+	dsb(ishst);
+	return ret;
+}
+
+/* ---- hardware's bits ---- */
+
+struct test_clear {
+	struct gather gather;
+	u64 bits;
+	bool inval;
+	u64 seen; /* leaves below were looked at: in a contiguous group all at once */
+	pgtable_found *found;
+	void *arg;
+};
+
+static void clear_leaves(struct test_clear *t, const struct pgtable_leaf *leaf)
+{
+	u64 size = pgtable_level_size(&t->gather.pgt->fmt, leaf->level);
+
+	for (u64 i = 0; i < leaf->size / size; i++)
+		(void)pte_change(leaf->ptep + i, t->bits, 0);
+	if (t->inval)
+		gather_range(&t->gather, leaf->ia, leaf->size, size, leaf->level);
+	if (t->found)
+		t->found(t->arg, leaf->ia, leaf->size);
+}
+
+static int test_clear_visit(const struct pgtable_visit *v, void *arg)
+{
+	struct test_clear *t = arg;
+	struct pgtable_leaf leaf;
+
+	if (!pgtable_pte_valid(v->pte) || v->start < t->seen)
+		return 0;
+	find_leaf(v->pgt, v->ia, &leaf);
+	t->seen = leaf.ia + leaf.size;
+	if (leaf.pte & t->bits)
+		clear_leaves(t, &leaf);
+	return 0;
+}
+
+int pgtable_test_clear(struct pgtable *pgt, u64 ia, u64 size, u64 bits, bool inval,
+		       pgtable_found *found, void *arg, struct pgtable_progress *progress)
+{
+	struct test_clear t = {
+		.gather.pgt = pgt,
+		.bits = bits,
+		.inval = inval,
+		.found = found,
+		.arg = arg,
+	};
+	struct pgtable_walk walk = {
+		.visit = test_clear_visit,
+		.arg = &t,
+		.when = PGTABLE_LEAF,
+		.progress = progress,
+	};
+	int ret = -EINVAL;
+
+	if (!(bits & ~pgtable_attr_mask(&pgt->fmt)))
+		ret = pgtable_walk(pgt, ia, size, &walk);
+	gather_flush(&t.gather);
+	return ret;
+}
+
+/* ---- merging ---- */
+
+/* Are these @n entries leaves at @level that continue one another, the first aligned to all? */
+static bool leaves_continue(struct pgtable *pgt, const u64 *ptep, u64 n, s8 level)
+{
+	u64 size = pgtable_level_size(&pgt->fmt, level);
+	u64 first = pte_read(ptep);
+	u64 pa = pgtable_pte_to_pa(&pgt->fmt, first).v;
+
+	if (!pgtable_pte_leaf(first, level) || !IS_ALIGNED(pa, n * size))
+		return false;
+	for (u64 i = 1; i < n; i++) {
+		u64 pte = pte_read(ptep + i);
+
+		if (!pgtable_pte_leaf(pte, level) || !same_attrs(pgt, pte, first) ||
+		    pgtable_pte_to_pa(&pgt->fmt, pte).v != pa + i * size)
+			return false;
+	}
+	return true;
+}
+
+static bool any_without_cont(const u64 *ptep, u64 n)
+{
+	for (u64 i = 0; i < n; i++) {
+		if (!(pte_read(ptep + i) & PTE_CONT))
+			return true;
+	}
+	return false;
+}
+
+struct merge {
+	u64 ia, end;
+};
+
+static bool in_range(const struct merge *m, u64 ia, u64 size)
+{
+	return ia >= m->ia && ia + size <= m->end;
+}
+
+static void merge_group(struct pgtable *pgt, const struct merge *m, const struct group *g)
+{
+	if (g->n > 1 && in_range(m, g->ia, g->n * pgtable_level_size(&pgt->fmt, g->level)) &&
+	    leaves_continue(pgt, g->ptep, g->n, g->level) && any_without_cont(g->ptep, g->n))
+		change_group(pgt, g, PTE_CONT);
+}
+
+/* Set the Contiguous bit where it can be in the table at @v. */
+static void merge_groups(const struct pgtable_visit *v, const struct merge *m)
+{
+	const struct pgtable_format *fmt = &v->pgt->fmt;
+	s8 level = (s8)(v->level + 1);
+	unsigned int n = pgtable_contig_entries(fmt, level);
+	u64 *table = pte_table(v->pgt, v->pte);
+
+	for (u64 i = 0; i < table_entries(fmt); i += n) {
+		u64 ia = v->ia + i * pgtable_level_size(fmt, level);
+		struct group g = { .ptep = table + i, .n = n, .ia = ia, .level = level };
+
+		merge_group(v->pgt, m, &g);
+	}
+}
+
+/* Let the TLBs forget the table at @v and what its entries say. */
+static void inval_table(const struct pgtable_visit *v)
+{
+	struct pgtable_inval inval = {
+		.ia = v->ia,
+		.size = pgtable_level_size(&v->pgt->fmt, v->level),
+		.stride = pgtable_level_size(&v->pgt->fmt, v->level + 1),
+		.level = PGTABLE_LEVEL_ANY,
+		.tables = true,
+	};
+
+	v->pgt->ops->tlb_inval(v->pgt->ctx, &inval);
+}
+
+/*
+ * Put a block in the place of the table at @v. Hardware may note accesses in the old leaves until
+ * the TLBs have forgotten them, so their state is read (again) after that.
+ */
+static void merge_table(const struct pgtable_visit *v)
+{
+	struct pgtable *pgt = v->pgt;
+	u64 *table = pte_table(pgt, v->pte);
+	u64 attrs = pte_read(table) & pgtable_attr_mask(&pgt->fmt);
+	struct pa pa = pgtable_pte_to_pa(&pgt->fmt, pte_read(table));
+	u64 block = leaf_pte(&pgt->fmt, v->level, pa, attrs);
+	u64 n = table_entries(&pgt->fmt);
+
+	pte_write(v->ptep, pgt->bbm2 ? block | any_hw_state(pgt, table, n) : 0);
+	inval_table(v);
+	block |= any_hw_state(pgt, table, n);
+	if (pgt->bbm2)
+		(void)pte_change(v->ptep, 0, block);
+	else
+		pte_write(v->ptep, block);
+	dsb(ishst);
+	pgt->ops->free_table(pgt->ctx, table);
+}
+
+static void merge_invalid(const struct pgtable_visit *v, u64 invalid)
+{
+	struct gather g = { .pgt = v->pgt };
+
+	gather_table(&g, v, invalid);
+	gather_flush(&g);
+}
+
+static void merge_below(const struct pgtable_visit *v, const struct merge *m)
+{
+	const struct pgtable_format *fmt = &v->pgt->fmt;
+	u64 *table = pte_table(v->pgt, v->pte);
+	u64 first = pte_read(table);
+
+	if (!pgtable_pte_valid(first) && all_equal(table, table_entries(fmt), first))
+		merge_invalid(v, first);
+	else if (pgtable_leaf_allowed(fmt, v->level) &&
+		 in_range(m, v->ia, pgtable_level_size(fmt, v->level)) &&
+		 leaves_continue(v->pgt, table, table_entries(fmt), (s8)(v->level + 1)))
+		merge_table(v);
+	else
+		merge_groups(v, m);
+}
+
+static int merge_visit(const struct pgtable_visit *v, void *arg)
+{
+	const struct merge *m = arg;
+
+	if (v->when == PGTABLE_TABLE_POST)
+		merge_below(v, m);
+	/* Groups in the root have no table entry above them: its last leaf stands for each. */
+	if (v->level == v->pgt->fmt.start_level) {
+		struct group g = group_around(v->pgt, v->ptep, v->ia, v->level);
+
+		if (v->ptep == g.ptep + g.n - 1)
+			merge_group(v->pgt, m, &g);
+	}
+	return 0;
+}
+
+int pgtable_merge(struct pgtable *pgt, u64 ia, u64 size, struct pgtable_progress *progress)
+{
+	struct merge m = { .ia = ia, .end = ia + size };
+	struct pgtable_walk walk = {
+		.visit = merge_visit,
+		.arg = &m,
+		.when = PGTABLE_LEAF | PGTABLE_TABLE_POST,
+		.progress = progress,
+	};
+
+	return pgtable_walk(pgt, ia, size, &walk);
+}
+
+/* ---- replacing ---- */
+
+struct replace {
+	struct map map;
+	u64 seen; /* leaves below are done: a contiguous group is replaced as one */
+};
+
+/* Refuse what cannot be; a contiguous group that cannot stay one is dissolved. */
+static int replace_check_visit(const struct pgtable_visit *v, void *arg)
+{
+	const struct map *m = arg;
+	u64 pa = m->pa.v + (v->ia - m->ia);
+	struct group g = group_around(v->pgt, v->ptep, v->ia, v->level);
+
+	if (!pgtable_pte_valid(v->pte))
+		return -ENOENT;
+	if (!IS_ALIGNED(pa, pgtable_level_size(&v->pgt->fmt, v->level)))
+		return -EINVAL;
+	if ((v->pte & PTE_CONT) &&
+	    !IS_ALIGNED(pa - (v->ia - g.ia), contig_size(&v->pgt->fmt, v->level)))
+		change_group(v->pgt, &g, 0);
+	return 0;
+}
+
+static int replace_visit(const struct pgtable_visit *v, void *arg)
+{
+	struct replace *r = arg;
+	struct group g = { .ptep = v->ptep, .n = 1, .ia = v->ia, .level = v->level };
+	struct pa pa = PA(r->map.pa.v + (v->ia - r->map.ia));
+	u64 cont = v->pte & PTE_CONT;
+
+	if (v->start < r->seen)
+		return 0;
+	if (cont)
+		g = group_around(v->pgt, v->ptep, v->ia, v->level);
+	(void)break_group(v->pgt, &g);
+	write_group(v->pgt, &g, leaf_pte(&v->pgt->fmt, v->level, pa, r->map.attrs) | cont);
+	r->seen = g.ia + g.n * pgtable_level_size(&v->pgt->fmt, v->level);
+	return 0;
+}
+
+int pgtable_replace(struct pgtable *pgt, u64 ia, struct pa pa, u64 size, u64 attrs)
+{
+	struct replace r = { .map = { .ia = ia, .end = ia + size, .pa = pa, .attrs = attrs } };
+	struct pgtable_walk check = {
+		.visit = replace_check_visit,
+		.arg = &r.map,
+		.when = PGTABLE_LEAF,
+	};
+	struct pgtable_walk replace = { .visit = replace_visit, .arg = &r, .when = PGTABLE_LEAF };
+	int ret = check_output(pgt, pa, size);
+
+	if (!ret && (attrs & ~pgtable_attr_mask(&pgt->fmt)))
+		ret = -EINVAL;
+	if (!ret)
+		ret = split_ends(pgt, ia, size);
+	if (!ret)
+		ret = pgtable_walk(pgt, ia, size, &check);
+	if (!ret)
+		ret = pgtable_walk(pgt, ia, size, &replace);
+	dsb(ishst);
+	return ret;
+}
+
+/* ---- life ---- */
+
+u64 pgtable_root_size(const struct pgtable_format *fmt)
+{
+	return BIT(fmt->ia_bits - pgtable_level_shift(fmt, fmt->start_level)) * sizeof(u64);
+}
+
+static bool format_start_valid(const struct pgtable_format *fmt)
+{
+	/* D8.2.1, D8.2.2: 64K tables begin at level 1 or below, level -1 is for 4K with DS. */
+	s8 lowest = fmt->granule == GRANULE_64K ? 1 : 0;
+
+	if (fmt->granule == GRANULE_4K && fmt->ds)
+		lowest = -1;
+	return fmt->start_level >= lowest && fmt->start_level <= PGTABLE_LAST_LEVEL;
+}
+
+static bool format_valid(const struct pgtable_format *fmt)
+{
+	unsigned int max_bits, bits;
+
+	if ((unsigned int)fmt->granule >= GRANULE_COUNT || !format_start_valid(fmt) ||
+	    (fmt->ds && fmt->granule == GRANULE_64K))
+		return false;
+	max_bits = fmt->ds || fmt->granule == GRANULE_64K ? 52 : 48;
+	if (fmt->oa_bits < 32 || fmt->oa_bits > max_bits || fmt->ia_bits > max_bits)
+		return false;
+	/* D8.2.2: concatenated tables at the start level, 1 to 16 of them, all in use. */
+	bits = pgtable_level_shift(fmt, fmt->start_level);
+	if (fmt->ia_bits <= bits || !fmt->root_tables)
+		return false;
+	bits += table_bits(fmt);
+	if (fmt->root_tables == 1)
+		return fmt->ia_bits <= bits;
+	return fmt->root_tables <= 16 && fmt->ia_bits > bits &&
+	       BIT(fmt->ia_bits - bits) == fmt->root_tables;
+}
+
+int pgtable_init(struct pgtable *pgt, const struct pgtable_format *fmt, u64 *root,
+		 const struct pgtable_ops *ops, void *ctx)
+{
+	if (!format_valid(fmt))
+		return -EINVAL;
+	*pgt = (struct pgtable){ .fmt = *fmt, .root = root, .ops = ops, .ctx = ctx };
+	for (u64 i = 0; i < pgtable_root_size(fmt) / sizeof(u64); i++)
+		pte_write(root + i, 0);
+	dsb(ishst);
+	return 0;
+}
+
+void pgtable_destroy(struct pgtable *pgt)
+{
+	struct remove r = { .gather.pgt = pgt, .annotate = true };
+
+	/* The whole range has no ends to be split, and is valid: this cannot fail. */
+	(void)remove_range(pgt, 0, BIT(pgt->fmt.ia_bits), &r, NULL);
+}
