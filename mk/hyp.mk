@@ -10,7 +10,9 @@ HYP_WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-pr
             -Wundef -Wvla -Werror
 # Strict alignment: the first code runs with the MMU off, where all memory is Device memory.
 # No jump tables and no FP registers: the guest's stay in the registers until they must move.
-HYP_CFLAGS := -std=gnu11 -ffreestanding -nostdinc -isystem $(shell $(HYP_CC) -print-file-name=include 2>/dev/null) \
+KEEL_VERSION := 0.1
+
+HYP_CFLAGS := -std=gnu11 -DKEEL_VERSION='"$(KEEL_VERSION)"' -ffreestanding -nostdinc -isystem $(shell $(HYP_CC) -print-file-name=include 2>/dev/null) \
               -Ihyp -Iinclude $(LIBFDT_INC) -mgeneral-regs-only -mstrict-align -fpie -fvisibility=hidden \
               -fno-common -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
               -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -ffunction-sections -fdata-sections \

@@ -20,8 +20,8 @@
 
 #define write_sysreg(value, reg)                                                \
 	do {                                                                    \
-		u64 value_ = (u64)(value);                                      \
-		__asm__ volatile("msr " SYSREG_STR(reg) ", %x0" : : "rZ"(value_)); \
+		u64 written_ = (u64)(value);                                    \
+		__asm__ volatile("msr " SYSREG_STR(reg) ", %x0" : : "rZ"(written_)); \
 	} while (0)
 
 /* op0, op1, CRn, CRm, op2 */

@@ -23,7 +23,7 @@
  * The boot CPU. x19: counter at entry, x20: DTB, x21: physical address of the image.
  */
 primary_entry:
-	mrs	x19, cntvct_el0
+	mrs	x19, cntpct_el0
 	mov	x20, x0
 	adrp	x21, _text
 	msr	daifset, #0xf

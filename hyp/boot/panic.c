@@ -152,7 +152,8 @@ void __noreturn panic(const char *fmt, ...)
 	frame.far = read_sysreg(far_el2);
 	print_registers(&frame);
 	stack_bounds(frame.sp, &lo, &hi);
-	print_backtrace(frame.elr - 4, frame.x[29], lo, hi);
+	/* panic()'s own frame record leads to the caller: start there. */
+	print_backtrace(frame.elr, *(const u64 *)frame.x[29], lo, hi);
 	log_err("stopped");
 	stop_cpu();
 }

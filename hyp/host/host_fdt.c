@@ -21,14 +21,15 @@ static int fail(const char **why, const char *line, int err)
 /* Visits every node once, so that later searches do not mistake damage for "not found". */
 static bool structure_is_sound(const void *fdt)
 {
-	int depth = 0, node = 0;
+	int depth = 0, node = 0, end;
 
-	while (node >= 0) {
+	while (node >= 0 && depth >= 0) {
 		if (depth > FDT_MAX_DEPTH)
 			return false;
 		node = fdt_next_node(fdt, node, &depth);
 	}
-	return node == -FDT_ERR_NOTFOUND && depth < 0;
+	/* behind the root is the end of the tree */
+	return node >= 0 && fdt_next_tag(fdt, node, &end) == FDT_END && end >= 0;
 }
 
 int host_fdt_check(const void *fdt, size_t max_size, const char **why)

@@ -39,6 +39,7 @@
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
+#define SZ_1K 0x400ULL
 #define SZ_4K 0x1000ULL
 #define SZ_16K 0x4000ULL
 #define SZ_64K 0x10000ULL

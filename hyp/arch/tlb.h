@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLB maintenance: each tlbi_*() is one TLBI instruction without any barrier (ARM DDI 0487, D8.17).
+ * What sequence of them is right is the business of the portable code, where it is tested on a
+ * model of a TLB. Operands are laid out as in C5.5.
+ */
+#ifndef KEEL_ARCH_TLB_H
+#define KEEL_ARCH_TLB_H
+
+#include <arch/barrier.h>
+#include <arch/sysreg.h>
+#include <lib/types.h>
+
+/*
+ * Make the stage-2 TLBIs below apply to the VMID in @vttbr: loads VTTBR_EL2 unless it is there
+ * already. No preemption until tlb_s2_exit(). Returns what VTTBR_EL2 was.
+ */
+static inline u64 tlb_s2_enter(u64 vttbr)
+{
+	u64 saved = read_sysreg(vttbr_el2);
+
+	if (saved != vttbr) {
+		write_sysreg(vttbr, vttbr_el2);
+		isb();
+	}
+	return saved;
+}
+
+/* Put VTTBR_EL2 back to @saved. */
+static inline void tlb_s2_exit(u64 saved)
+{
+	if (read_sysreg(vttbr_el2) != saved) {
+		write_sysreg(saved, vttbr_el2);
+		isb();
+	}
+}
+
+#define DEFINE_TLBI(name, op)                                   \
+	static inline void tlbi_##name(void)                    \
+	{                                                       \
+		__asm__ volatile("tlbi " op ::: "memory");      \
+	}
+#define DEFINE_TLBI_XT(name, insn)                                       \
+	static inline void tlbi_##name(u64 xt)                           \
+	{                                                                \
+		__asm__ volatile(insn ", %0" : : "r"(xt) : "memory");    \
+	}
+
+DEFINE_TLBI_XT(ipas2e1is, "tlbi ipas2e1is")
+DEFINE_TLBI_XT(ripas2e1is, "sys #4, c8, c0, #2") /* RIPAS2E1IS, FEAT_TLBIRANGE */
+DEFINE_TLBI(vmalle1is, "vmalle1is")
+DEFINE_TLBI(vmalle1, "vmalle1")
+DEFINE_TLBI(vmalls12e1is, "vmalls12e1is")
+DEFINE_TLBI(alle1is, "alle1is")
+DEFINE_TLBI(alle1, "alle1")
+DEFINE_TLBI_XT(vae2is, "tlbi vae2is")
+DEFINE_TLBI_XT(vae2, "tlbi vae2")
+DEFINE_TLBI(alle2is, "alle2is")
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The first C code: MMU off, running at the image's physical address, one CPU, no locks. It finds
+ * the console, reads Keel's options, lays out the EL2 address space and builds its tables. Then
+ * head.S turns the MMU on and boot_main() goes on at runtime addresses.
+ *
+ * All memory is Device memory here: no unaligned access, no exclusives. Pointers that are stored
+ * are physical and must be renewed afterwards.
+ */
+#include <arch/barrier.h>
+#include <arch/id_regs.h>
+#include <arch/sysreg.h>
+#include <boot/boot.h>
+#include <boot/boot_info.h>
+#include <boot/panic.h>
+#include <cpu/el2_regs.h>
+#include <cpu/features.h>
+#include <cpu/log.h>
+#include <lib/pl011.h>
+#include <mm/el2_map.h>
+
+#include <host/host_fdt.h>
+#include <libfdt.h>
+
+struct boot_info boot_info;
+static struct pl011 early_uart;
+static struct log_sink early_sink;
+
+static void early_write(void *ctx, const char *s, size_t n)
+{
+	pl011_write(ctx, s, n);
+}
+
+static void early_console(const void *fdt)
+{
+	if (host_fdt_console(fdt, &boot_info.console))
+		return;
+	boot_info.has_console = true;
+	pl011_init(&early_uart, (void *)boot_info.console.base);
+	early_sink.write = early_write;
+	early_sink.ctx = &early_uart;
+	log_add_sink(&early_sink);
+}
+
+static void early_fdt(u64 dtb)
+{
+	const void *fdt = (const void *)dtb;
+	const char *why;
+
+	/* Without a sound device tree there is no console to complain on. */
+	if (!IS_ALIGNED(dtb, 8) || host_fdt_check(fdt, HOST_FDT_SPACE, &why))
+		for (;;)
+			wfi();
+	boot_info.fdt = PA(dtb);
+	boot_info.fdt_size = fdt_totalsize(fdt);
+}
+
+static void warn_option(void *ctx, const char *why, const char *word, size_t len)
+{
+	(void)ctx;
+	log_warn("option %.*s: %s", (int)len, word, why);
+}
+
+static void early_options(void)
+{
+	static const enum log_level levels[] = {
+		[OPTION_LOG_ERR] = LOG_ERR,
+		[OPTION_LOG_WARN] = LOG_WARN,
+		[OPTION_LOG_INFO] = LOG_INFO,
+		[OPTION_LOG_DEBUG] = LOG_DEBUG,
+	};
+	const char *args = host_fdt_bootargs((const void *)boot_info.fdt.v);
+
+	options_parse(args, &boot_info.options, warn_option, NULL);
+	log_set_level(levels[boot_info.options.loglevel]);
+}
+
+/*
+ * Which regime EL2 is to have. Some CPUs have E2H stuck at 1 (no FEAT_E2H0), those without FEAT_VHE
+ * at 0; E2H=0 is the default where both work, since the host then needs no redirected registers.
+ */
+static bool choose_e2h(void)
+{
+	bool want = boot_info.options.e2h == OPTION_E2H_1;
+	bool got;
+
+	write_sysreg(HCR_RW | (want ? HCR_E2H : 0), hcr_el2);
+	isb();
+	got = (read_sysreg(hcr_el2) & HCR_E2H) != 0;
+	if (got && !cpu_has(&boot_info.features, FEAT_VHE))
+		got = false; /* RES0 that reads back as written */
+	write_sysreg(HCR_RW | (got ? HCR_E2H : 0), hcr_el2);
+	isb();
+	if (got != want && boot_info.options.e2h != OPTION_E2H_AUTO)
+		log_warn("option keel.e2h: this CPU has E2H=%d only", got);
+	return got;
+}
+
+static void early_layout(struct el2_layout *layout)
+{
+	struct mem_ranges *ram = &boot_info.memmap.ram;
+	struct mmu_caps caps;
+	struct el2_layout_in in = {
+		.trampoline = PA((u64)_idmap_start),
+		.va_bits = boot_info.options.va_bits,
+		.image = boot_info.image,
+		.image_size = KEEL_REGION_SIZE,
+		.ram_start = PA(ram->range[0].base),
+		.ram_end = PA(ram->range[ram->count - 1].end),
+		.caps = &caps,
+	};
+	int ret;
+
+	cpu_features_mmu_caps(&boot_info.features, &caps);
+	in.e2h = choose_e2h();
+	ret = el2_layout(layout, &in);
+	if (ret && in.va_bits != EL2_VA_BITS_DEFAULT) {
+		log_warn("option keel.va_bits: %u does not work on this machine, using %u",
+			 in.va_bits, EL2_VA_BITS_DEFAULT);
+		in.va_bits = EL2_VA_BITS_DEFAULT;
+		ret = el2_layout(layout, &in);
+	}
+	if (ret)
+		boot_stop("no EL2 address space for an image at %#lx (error %d): is the image in the "
+			  "device tree's memory?", boot_info.image.v, ret);
+	boot_info.va_bits = in.va_bits;
+	boot_info.e2h = in.e2h;
+}
+
+/* Map the image, each part with its own permissions, and the pages behind it. */
+static int early_map_image(void)
+{
+	const struct {
+		const char *start, *end;
+		enum el2_prot prot;
+	} parts[] = {
+		{ _text, _etext, EL2_RX },
+		{ _etext, _erodata, EL2_R },
+		{ _erodata, _text + KEEL_REGION_SIZE, EL2_RW },
+	};
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < ARRAY_SIZE(parts) && !ret; i++)
+		ret = el2_map_linear(PA((u64)parts[i].start),
+				     (u64)(parts[i].end - parts[i].start), parts[i].prot);
+	return ret ? ret : el2_map_identity(PA((u64)_idmap_start), SZ_4K, EL2_RX);
+}
+
+static void early_tables(const struct el2_layout *layout)
+{
+	struct pa pages = PA((u64)_end);
+	struct pa end = PA(boot_info.image.v + EARLY_STACK_TOP - STACK_SIZE);
+	int ret = el2_map_early_init(layout, pages, end);
+
+	if (!ret)
+		ret = early_map_image();
+	if (ret)
+		boot_stop("cannot build EL2's page tables (error %d)", ret);
+}
+
+static struct boot_regs *early_regs(const struct el2_layout *layout)
+{
+	boot_regs = (struct boot_regs){
+		.hcr = HCR_RW | (boot_info.e2h ? HCR_E2H : 0),
+		.mair = MAIR_EL2_VALUE,
+		.tcr = layout->tcr,
+		.ttbr0 = el2_map_ttbr0().v,
+		.ttbr1 = el2_map_ttbr1().v,
+		.sctlr = SCTLR_EL2_RES1 | SCTLR_M | SCTLR_C | SCTLR_I | SCTLR_SA | SCTLR_WXN,
+		.vbar = (u64)vectors + layout->linear_offset,
+		.offset = layout->linear_offset,
+	};
+	return &boot_regs;
+}
+
+static void __noreturn wrong_el(u64 current_el)
+{
+	boot_stop("entered at EL%lu, but Keel needs EL2: boot it where a hypervisor can start "
+		  "(for QEMU: -machine virt,virtualization=on)", current_el >> 2);
+}
+
+struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count)
+{
+	static struct el2_layout layout;
+	struct cpu_id_regs ids;
+	const char *why;
+
+	boot_info.image = PA(image);
+	boot_info.entry_count = entry_count;
+	if (log_init(boot_info.log_ring, sizeof(boot_info.log_ring)))
+		log_reset_sinks();
+	early_fdt(dtb);
+	early_console((const void *)dtb);
+	if (current_el != CURRENTEL_EL2)
+		wrong_el(current_el);
+	early_options();
+	if (!IS_ALIGNED(image, SZ_2M))
+		boot_stop("loaded at %#lx, which is not a multiple of 2 MiB", image);
+	if (memmap_from_fdt(&boot_info.memmap, (const void *)dtb, &why))
+		boot_stop("%s", why);
+	read_id_regs(&ids);
+	cpu_features_init(&boot_info.features, &ids);
+	early_layout(&layout);
+	early_tables(&layout);
+	return early_regs(&layout);
+}

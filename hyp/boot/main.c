@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Boot, from the MMU on to the host's first instruction. What is wrong with firmware's input or the
+ * bundle ends in boot_stop() with one line.
+ */
+#include <arch/percpu.h>
+#include <arch/sysreg.h>
+#include <arch/smc.h>
+#include <boot/boot.h>
+#include <boot/boot_info.h>
+#include <boot/panic.h>
+#include <boot/selftest.h>
+#include <boot/smp.h>
+#include <cpu/el2_regs.h>
+#include <cpu/log.h>
+#include <host/host.h>
+#include <host/host_cpu.h>
+#include <host/host_load.h>
+#include <host/host_mem.h>
+#include <lib/errno.h>
+#include <lib/pl011.h>
+#include <lib/string.h>
+#include <mm/el2_map.h>
+#include <mm/ownership.h>
+
+#define MPIDR_AFFINITY (GENMASK(39, 32) | GENMASK(23, 0))
+
+static struct page_pool keel_pool;
+static struct pl011 uart;
+static struct log_sink uart_sink;
+static struct host_load load;
+
+/* Keel's memory: its region, and what it took besides for page ownership. */
+static struct mem_range keel_ranges[2];
+static unsigned int keel_range_count;
+
+/* ---- run time begins ---- */
+
+static void uart_write(void *ctx, const char *s, size_t n)
+{
+	pl011_write(ctx, s, n);
+}
+
+/* The log again, with addresses that are valid from now on. */
+static void init_log(void)
+{
+	log_reset_sinks();
+	if (log_init(boot_info.log_ring, sizeof(boot_info.log_ring)))
+		panic("the log ring has a bad size");
+	if (boot_info.has_console) {
+		void *base = el2_map_private(PA(boot_info.console.base), SZ_4K, EL2_DEVICE);
+
+		if (base) {
+			pl011_init(&uart, base);
+			uart_sink.write = uart_write;
+			uart_sink.ctx = &uart;
+			log_add_sink(&uart_sink);
+		}
+	}
+	log_smp_ready();
+}
+
+/* Pages behind the image that the early tables left over, up to the early stack. */
+static void init_pool(void)
+{
+	struct pa next;
+	u64 end = boot_info.image.v + EARLY_STACK_TOP - STACK_SIZE;
+
+	if (page_pool_init(&keel_pool, NULL, 0))
+		panic("page pool");
+	next = el2_map_runtime(&keel_pool);
+	if (page_pool_add(&keel_pool, el2_pa_to_va(el2_map_layout(), next), (end - next.v) / SZ_4K))
+		panic("page pool");
+}
+
+static void print_banner(void)
+{
+	const struct el2_layout *l = el2_map_layout();
+
+	log_info("Keel " KEEL_VERSION " at %#lx, entered at EL2, device tree at %#lx",
+		 boot_info.image.v, boot_info.fdt.v);
+	log_info("EL2 address space: E2H=%d, VA_BITS=%u, %s", boot_info.e2h, boot_info.va_bits,
+		 el2_case_name(l->which));
+	log_info("EL2 address space: trampoline at %#lx, runtime %#lx..%#lx, %u bits, start level %d",
+		 (u64)_idmap_start - l->linear_offset, l->runtime_base,
+		 l->runtime_base + l->runtime_size - 1, l->ttbr0_bits, l->ttbr0_level);
+}
+
+/* ---- memory ---- */
+
+static void map_fdt(void)
+{
+	load.fdt = el2_map_private(boot_info.fdt, boot_info.fdt_size, EL2_R);
+	if (!load.fdt)
+		boot_stop("the device tree does not fit EL2's address space: raise keel.va_bits");
+}
+
+static void reserve(u64 base, u64 size)
+{
+	if (memmap_reserve(&boot_info.memmap, base, size))
+		boot_stop("too many memory reservations");
+}
+
+static void add_keel_range(u64 base, u64 size)
+{
+	keel_ranges[keel_range_count++] = (struct mem_range){ base, base + size };
+	reserve(base, size);
+}
+
+static void find_cpus(void)
+{
+	const char *why;
+
+	load.boot_mpidr = read_sysreg(mpidr_el1) & MPIDR_AFFINITY;
+	if (host_fdt_cpus(load.fdt, load.boot_mpidr, &boot_info.cpus, &why))
+		boot_stop("%s", why);
+	/* Without firmware that answers, there is only the CPU that runs. */
+	if (host_fdt_psci(load.fdt) != FDT_PSCI_SMC) {
+		log_warn("no PSCI by SMC in the device tree: one CPU, and no power management");
+		boot_info.cpus.count = 1;
+	} else {
+		host_set_firmware(true);
+	}
+}
+
+static void print_cpus(void)
+{
+	char text[LOG_LINE_MAX - 64];
+	struct mmu_caps caps;
+
+	cpu_features_mmu_caps(&boot_info.features, &caps);
+	cpu_features_describe(&boot_info.features, text, sizeof(text));
+	log_info("%u CPU%s, %u-bit physical addresses", boot_info.cpus.count,
+		 boot_info.cpus.count == 1 ? "" : "s", caps.pa_bits);
+	log_info("CPU features: %s", text);
+}
+
+/* Keel's region has room for this many CPUs' stacks; more CPUs bring their own pages. */
+#define POOL_CPUS          32
+#define POOL_PAGES_PER_CPU 5
+
+static u64 bank_pages(const struct mem_range *bank)
+{
+	return (ALIGN_DOWN(bank->end, SZ_4K) - ALIGN_UP(bank->base, SZ_4K)) / SZ_4K;
+}
+
+static u64 ownership_bytes(void)
+{
+	const struct mem_ranges *ram = &boot_info.memmap.ram;
+	u64 bytes = 0;
+	unsigned int i;
+
+	for (i = 0; i < ram->count; i++)
+		bytes += bank_pages(&ram->range[i]);
+	return ALIGN_UP(bytes, SZ_4K);
+}
+
+static u64 extra_pool_bytes(void)
+{
+	unsigned int count = boot_info.cpus.count;
+
+	return count > POOL_CPUS ? (count - POOL_CPUS) * POOL_PAGES_PER_CPU * SZ_4K : 0;
+}
+
+/* Memory of Keel's own beyond its region, cleared. */
+static void *take_memory(u64 size)
+{
+	const struct el2_layout *l = el2_map_layout();
+	u64 base;
+
+	if (memmap_find(&boot_info.memmap, size, SZ_4K, l->linear_start.v, l->linear_end.v,
+			MEMMAP_LOWEST, &base))
+		boot_stop("no %llu KiB of free memory for page ownership", size / SZ_1K);
+	add_keel_range(base, size);
+	if (el2_map_linear(PA(base), size, EL2_RW))
+		boot_stop("page ownership cannot be mapped: out of pages for tables");
+	return memset(el2_pa_to_va(l, PA(base)), 0, size);
+}
+
+static void init_ownership(void)
+{
+	static struct ownership_bank banks[OWNERSHIP_BANK_MAX];
+	const struct mem_ranges *ram = &boot_info.memmap.ram;
+	u64 size = ownership_bytes(), extra = extra_pool_bytes();
+	u8 *state = take_memory(size + extra);
+	unsigned int i;
+	int ret;
+
+	if (extra && page_pool_add(&keel_pool, state + size, extra / SZ_4K))
+		panic("page pool");
+	if (ram->count > OWNERSHIP_BANK_MAX)
+		boot_stop("more than %u banks of memory", OWNERSHIP_BANK_MAX);
+	for (i = 0; i < ram->count; i++) {
+		banks[i] = (struct ownership_bank){
+			.base = ALIGN_UP(ram->range[i].base, SZ_4K),
+			.size = bank_pages(&ram->range[i]) * SZ_4K,
+			.state = state,
+		};
+		state += bank_pages(&ram->range[i]);
+	}
+	ret = ownership_init(banks, ram->count);
+	for (i = 0; i < keel_range_count && !ret; i++)
+		ret = ownership_claim_boot(PA(keel_ranges[i].base),
+					   keel_ranges[i].end - keel_ranges[i].base);
+	if (ret)
+		boot_stop("page ownership cannot start (error %d)", ret);
+	log_info("memory: %llu KiB of Keel's own, %llu KiB of page ownership for %llu MiB",
+		 (KEEL_REGION_SIZE + extra) / SZ_1K, size / SZ_1K,
+		 memmap_ram_size(&boot_info.memmap) / SZ_1M);
+}
+
+/* ---- the host ---- */
+
+static void firmware_smc(void *ctx, struct smccc_regs *regs)
+{
+	(void)ctx;
+	arch_smc(regs->x);
+}
+
+static bool host_owns(void *ctx, struct ipa ipa)
+{
+	(void)ctx;
+	return ownership_is_ram(host_ipa_to_pa(ipa)) &&
+	       ownership_host_may_reach(host_ipa_to_pa(ipa));
+}
+
+static void init_host(void)
+{
+	static const struct psci_ops psci_ops = { .smc = firmware_smc, .host_owns = host_owns };
+	struct mmu_caps caps;
+	int ret;
+
+	cpu_features_mmu_caps(&boot_info.features, &caps);
+	ret = host_mem_init(&caps, &keel_pool);
+	if (ret)
+		boot_stop("no stage 2 for the host (error %d): %s", ret,
+			  ret == -ENOMEM ? "out of pages for tables" :
+					   "the CPU has no 4K granule at stage 2");
+	cpu_features_require_mmu(&boot_info.features, caps.pa_bits);
+	psci_init(&host_psci, &psci_ops, NULL, &boot_info.cpus,
+		  el2_va_to_pa(el2_map_layout(), secondary_entry));
+}
+
+static void load_host(void)
+{
+	const char *why;
+
+	load.keel = keel_ranges;
+	load.keel_count = keel_range_count;
+	load.version = KEEL_VERSION;
+	if (host_load(&load, &why))
+		boot_stop("%s", why);
+	log_info("host: kernel at %#lx%s, initrd at %#lx, device tree at %#lx", load.layout.kernel,
+		 load.layout.kernel == load.layout.kernel_from ? " (in place)" : "",
+		 load.layout.initrd, load.layout.fdt);
+}
+
+static void __noreturn enter_host(void)
+{
+	const u64 args[4] = { load.layout.fdt };
+
+	el2_unmap_private(load.fdt, boot_info.fdt_size);
+	host_mem_check();
+	smp_host_ready();
+	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
+	log_info("starting the host, %lu counts of the %lu Hz counter after Keel's first instruction",
+		 read_sysreg(cntpct_el0) - boot_info.entry_count, read_sysreg(cntfrq_el0));
+	host_enter(load.layout.kernel, PSR_MODE_EL1h | PSR_DAIF, args, this_cpu()->stack_top);
+}
+
+/* On the boot CPU's own stack, the early one is free. */
+static void __noreturn boot_on_stack(void)
+{
+	if (page_pool_add(&keel_pool,
+			  el2_pa_to_va(el2_map_layout(), PA(boot_info.image.v + EARLY_STACK_TOP -
+							    STACK_SIZE)),
+			  (KEEL_REGION_SIZE - EARLY_STACK_TOP + STACK_SIZE) / SZ_4K))
+		panic("page pool");
+	smp_probe();
+	print_cpus();
+	init_host();
+	load_host();
+	selftest_boot(boot_info.options.selftest);
+	enter_host();
+}
+
+void __noreturn boot_main(void)
+{
+	const char *why;
+
+	init_pool();
+	init_log();
+	print_banner();
+	map_fdt();
+	load.map = &boot_info.memmap;
+	add_keel_range(boot_info.image.v, KEEL_REGION_SIZE);
+	reserve(boot_info.fdt.v, boot_info.fdt_size);
+	find_cpus();
+	if (host_load_place(&load, &why))
+		boot_stop("%s", why);
+	init_ownership();
+	if (smp_init())
+		boot_stop("no memory for the stacks of %u CPUs", boot_info.cpus.count);
+	call_on_stack(boot_on_stack, this_cpu()->stack_top);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Secondary CPUs: their memory, the probe at boot, and their way into the host. */
+#include <arch/barrier.h>
+#include <arch/id_regs.h>
+#include <arch/percpu.h>
+#include <arch/smc.h>
+#include <arch/spinlock.h>
+#include <arch/sysreg.h>
+#include <boot/boot.h>
+#include <boot/boot_info.h>
+#include <boot/selftest.h>
+#include <boot/smp.h>
+#include <cpu/el2_regs.h>
+#include <cpu/log.h>
+#include <host/host.h>
+#include <host/host_cpu.h>
+#include <host/host_mem.h>
+#include <lib/errno.h>
+#include <lib/psci_abi.h>
+#include <mm/el2_map.h>
+
+struct percpu *percpu_table[KEEL_MAX_CPUS];
+static struct percpu percpus[KEEL_MAX_CPUS];
+
+/* Before the host runs, a CPU that arrives only leaves its ID registers here. */
+static struct probe {
+	struct cpu_id_regs ids;
+	bool done;
+} probe;
+
+static bool host_ready;
+/* Guards boot_info.features once several CPUs come up at a time. Innermost but for the log's. */
+static struct spinlock features_lock = SPINLOCK_INIT;
+
+int smp_init(void)
+{
+	const struct el2_stack_part stack = { STACK_BASE, STACK_SIZE };
+	const struct el2_stack_part emergency = { STACK_EMERGENCY_BASE, STACK_EMERGENCY_SIZE };
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < boot_info.cpus.count && !ret; i++) {
+		percpus[i].id = i;
+		percpus[i].mpidr = boot_info.cpus.mpidr[i];
+		ret = el2_map_stacks(&percpus[i], STACK_SLOT_SIZE, stack, emergency);
+		/* Read with the MMU on, but after secondary_entry: no cache maintenance. */
+		percpu_table[i] = &percpus[i];
+	}
+	set_this_cpu(&percpus[0]);
+	return ret;
+}
+
+static s64 psci_call(u32 fid, u64 arg1, u64 arg2, u64 arg3)
+{
+	u64 regs[18] = { fid, arg1, arg2, arg3 };
+
+	arch_smc(regs);
+	return (s32)regs[0];
+}
+
+/* Wait until @done, a second at most. */
+static bool wait_until(bool (*done)(u64 arg), u64 arg)
+{
+	u64 end = read_sysreg(cntpct_el0) + read_sysreg(cntfrq_el0);
+
+	while (!done(arg)) {
+		if (read_sysreg(cntpct_el0) > end)
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
+static bool probe_done(u64 arg)
+{
+	(void)arg;
+	return __atomic_load_n(&probe.done, __ATOMIC_ACQUIRE);
+}
+
+static bool cpu_is_off(u64 mpidr)
+{
+	return psci_call(PSCI_AFFINITY_INFO | PSCI_64, mpidr, 0, 0) == PSCI_AFFINITY_OFF;
+}
+
+/* Fold one CPU's registers into the machine's. Returns whether it may run. */
+static bool merge_features(unsigned int id, const struct cpu_id_regs *ids)
+{
+	struct cpu_features_diff diff;
+	char name[40];
+	int ret;
+
+	spin_lock(&features_lock);
+	ret = cpu_features_merge(&boot_info.features, ids, &diff);
+	spin_unlock(&features_lock);
+	if (ret)
+		log_err("CPU %u is kept out: it lacks %s as the others have it", id,
+			id_field_format(diff.missing, name, sizeof(name)));
+	return ret == 0;
+}
+
+static void probe_cpu(unsigned int id)
+{
+	u64 mpidr = percpus[id].mpidr;
+	s64 ret;
+
+	probe.done = false;
+	ret = psci_call(PSCI_CPU_ON | PSCI_64, mpidr,
+			el2_va_to_pa(el2_map_layout(), secondary_entry).v, id);
+	if (ret != PSCI_SUCCESS) {
+		log_warn("CPU %u (MPIDR %#lx): firmware does not start it (PSCI error %ld)", id,
+			 mpidr, ret);
+		return;
+	}
+	if (!wait_until(probe_done, 0) || !wait_until(cpu_is_off, mpidr)) {
+		log_warn("CPU %u (MPIDR %#lx): started, but not heard of for a second", id, mpidr);
+		return;
+	}
+	(void)merge_features(id, &probe.ids);
+}
+
+void smp_probe(void)
+{
+	unsigned int i;
+
+	for (i = 1; i < boot_info.cpus.count; i++)
+		probe_cpu(i);
+}
+
+void smp_host_ready(void)
+{
+	__atomic_store_n(&host_ready, true, __ATOMIC_RELEASE);
+}
+
+/* Turn this CPU off. Firmware may refuse, which leaves nothing to do but to wait. */
+static void __noreturn cpu_off(void)
+{
+	(void)psci_call(PSCI_CPU_OFF, 0, 0, 0);
+	for (;;)
+		wfi();
+}
+
+static void __noreturn answer_probe(void)
+{
+	read_id_regs(&probe.ids);
+	__atomic_store_n(&probe.done, true, __ATOMIC_RELEASE);
+	cpu_off();
+}
+
+/* Through the mediator, so that the host sees this CPU as off. */
+static void __noreturn refuse_cpu(unsigned int id)
+{
+	struct smccc_regs regs = { .x = { PSCI_CPU_OFF } };
+
+	(void)psci_handle(&host_psci, id, &regs);
+	cpu_off();
+}
+
+void __noreturn secondary_main(unsigned int id)
+{
+	struct cpu_id_regs ids;
+	struct psci_entry entry;
+	u64 args[4] = { 0 };
+
+	if (!__atomic_load_n(&host_ready, __ATOMIC_ACQUIRE))
+		answer_probe();
+	read_id_regs(&ids);
+	if (!merge_features(id, &ids))
+		refuse_cpu(id);
+	selftest_secondary(boot_info.options.selftest);
+	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
+	if (psci_cpu_arrived(&host_psci, id, &entry))
+		refuse_cpu(id);
+	args[0] = entry.x0;
+	host_enter(entry.pc, PSR_MODE_EL1h | PSR_DAIF, args, this_cpu()->stack_top);
+}

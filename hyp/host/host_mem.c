@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The host's stage 2, and the host's side of page ownership. Lock order: ownership_lock, the stage
+ * 2's lock, the page pool's lock.
+ *
+ * Every change of the host's stage 2 after boot happens with ownership_lock held: "the page is the
+ * host's" and "so it is mapped" are one decision. That also makes this the only user of the pool at
+ * that moment, which is what lets prepare() promise that map() and unmap() find their tables.
+ */
+#include <arch/spinlock.h>
+#include <cpu/log.h>
+#include <cpu/panic.h>
+#include <host/host.h>
+#include <host/host_mem.h>
+#include <keel/hypercall.h>
+#include <lib/errno.h>
+#include <lib/string.h>
+#include <mm/el2_map.h>
+#include <mm/ownership.h>
+#include <mm/stage2.h>
+#include <mm/vmid.h>
+
+/*
+ * Stage 2 leaves memory types to the host's stage 1: with Normal write-back here the combination is
+ * whatever the host chose (D8.6.5), so that a device can be mapped as Device or as Normal
+ * Non-cacheable, as a frame buffer wants it. Devices are not executable.
+ */
+#define HOST_RAM_ATTRS    (STAGE2_RWX | STAGE2_NORMAL)
+#define HOST_DEVICE_ATTRS (STAGE2_RW | STAGE2_NORMAL)
+
+/* Sizes of a device mapping, largest first: as much as the surroundings allow. */
+static const u64 device_blocks[] = { SZ_1G, SZ_2M, SZ_4K };
+
+static struct stage2 host_s2;
+static struct page_pool *table_pool;
+
+/* ---- memory for tables ---- */
+
+static void *zalloc_table(void *ctx)
+{
+	return page_pool_alloc(ctx);
+}
+
+static void free_table(void *ctx, void *table)
+{
+	page_pool_free(ctx, table);
+}
+
+static struct pa table_to_pa(void *ctx, const void *table)
+{
+	(void)ctx;
+	return el2_va_to_pa(el2_map_layout(), table);
+}
+
+static void *pa_to_table(void *ctx, struct pa pa)
+{
+	(void)ctx;
+	return el2_pa_to_va(el2_map_layout(), pa);
+}
+
+static const struct stage2_mem_ops table_mem = {
+	.zalloc_table = zalloc_table,
+	.free_table = free_table,
+	.table_to_pa = table_to_pa,
+	.pa_to_table = pa_to_table,
+};
+
+u64 host_mem_table_pages_free(void)
+{
+	return page_pool_available(table_pool);
+}
+
+/*
+ * Tables that mapping or splitting [ipa, ipa + size) can take at most: at each end one a level, and
+ * in between one for each 2 MiB and each 1 GiB that is not covered by a block.
+ */
+static u64 tables_needed(u64 size)
+{
+	return 2 * 4 + size / SZ_2M + size / SZ_1G;
+}
+
+/* Devices are mapped again when they are touched again, so their tables are there for the taking. */
+static void drop_devices(void)
+{
+	u64 end = stage2_size(&host_s2), pa;
+	struct ownership_run run;
+
+	for (pa = 0; pa < end; pa += run.size) {
+		run = ownership_run_at(PA(pa), end);
+		if (run.ram || !run.host)
+			continue;
+		/* Device mappings lie within such a run whole, so nothing is split. */
+		if (stage2_unmap(&host_s2, IPA(pa), run.size, NULL))
+			panic("the host's device mappings cannot be dropped");
+	}
+}
+
+/* ---- the host's side of ownership ---- */
+
+static int check_mapped_leaf(void *arg, const struct stage2_leaf *leaf)
+{
+	(void)arg;
+	return leaf->mapped && leaf->pa.v == leaf->ipa.v ? 0 : -EPERM;
+}
+
+static int check_unmapped_leaf(void *arg, const struct stage2_leaf *leaf)
+{
+	(void)arg;
+	return leaf->mapped ? -EEXIST : 0;
+}
+
+static int walk_host(struct ipa ipa, u64 size,
+		     int (*visit)(void *arg, const struct stage2_leaf *leaf))
+{
+	int ret;
+
+	spin_lock(&host_s2.lock);
+	ret = stage2_walk(&host_s2, ipa, size, visit, NULL, NULL);
+	spin_unlock(&host_s2.lock);
+	return ret;
+}
+
+static int side_check_mapped(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+{
+	(void)ctx;
+	return ipa.v == pa.v ? walk_host(ipa, size, check_mapped_leaf) : -EINVAL;
+}
+
+static int side_check_unmapped(void *ctx, struct ipa ipa, u64 size)
+{
+	(void)ctx;
+	return walk_host(ipa, size, check_unmapped_leaf);
+}
+
+static int side_prepare(void *ctx, struct ipa ipa, u64 size)
+{
+	u64 needed = tables_needed(size);
+
+	(void)ctx;
+	(void)ipa;
+	if (page_pool_available(table_pool) >= needed)
+		return 0;
+	spin_lock(&host_s2.lock);
+	drop_devices();
+	spin_unlock(&host_s2.lock);
+	return page_pool_available(table_pool) >= needed ? 0 : -ENOMEM;
+}
+
+/* Map RAM to the host and let it grow together with its neighbours to blocks again. */
+static void side_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+{
+	u64 start = ALIGN_DOWN(ipa.v, SZ_1G);
+	u64 end = MIN(ALIGN_UP(ipa.v + size, SZ_1G), stage2_size(&host_s2));
+	int ret;
+
+	(void)ctx;
+	spin_lock(&host_s2.lock);
+	ret = stage2_map(&host_s2, ipa, pa, size, HOST_RAM_ATTRS);
+	if (!ret)
+		ret = stage2_merge(&host_s2, IPA(start), end - start, NULL);
+	spin_unlock(&host_s2.lock);
+	if (ret)
+		panic("the host's stage 2 cannot map %#lx (error %d)", ipa.v, ret);
+}
+
+static void side_unmap(void *ctx, struct ipa ipa, u64 size)
+{
+	int ret;
+
+	(void)ctx;
+	spin_lock(&host_s2.lock);
+	ret = stage2_unmap(&host_s2, ipa, size, NULL);
+	spin_unlock(&host_s2.lock);
+	if (ret)
+		panic("the host's stage 2 cannot unmap %#lx (error %d)", ipa.v, ret);
+}
+
+static const struct ownership_side_ops side_ops = {
+	.check_mapped = side_check_mapped,
+	.check_unmapped = side_check_unmapped,
+	.prepare = side_prepare,
+	.map = side_map,
+	.unmap = side_unmap,
+};
+
+static void clear_page(void *ctx, struct pa pa)
+{
+	(void)ctx;
+	memset(el2_window_map(pa, EL2_RW), 0, SZ_4K);
+	el2_window_unmap();
+}
+
+static const struct ownership_host host_side = {
+	.side = { .ops = &side_ops },
+	.clear_page = clear_page,
+};
+
+/* ---- boot ---- */
+
+static int init_stage2(const struct mmu_caps *caps)
+{
+	struct stage2_geometry geometry;
+	struct stage2_config config = {
+		.geometry = &geometry,
+		.caps = caps,
+		.fwb = false, /* it would override the host's memory types */
+		.vmid = VMID_HOST,
+		.mem = &table_mem,
+		.mem_ctx = table_pool,
+	};
+	unsigned int order = 0;
+	int ret = stage2_geometry(&geometry, stage2_max_ia_bits(GRANULE_4K, caps), GRANULE_4K, caps);
+
+	if (ret)
+		return ret;
+	while ((SZ_4K << order) < geometry.root_size || (SZ_4K << order) < geometry.root_align)
+		order++;
+	config.root = page_pool_alloc_run(table_pool, order);
+	if (!config.root)
+		return -ENOMEM;
+	return stage2_init(&host_s2, &config);
+}
+
+static int map_ram(void)
+{
+	u64 end = stage2_size(&host_s2), pa;
+	struct ownership_run run;
+	int ret = 0;
+
+	for (pa = 0; pa < end && !ret; pa += run.size) {
+		run = ownership_run_at(PA(pa), end);
+		if (run.ram && run.host)
+			ret = stage2_map(&host_s2, host_pa_to_ipa(run.pa), run.pa, run.size,
+					 HOST_RAM_ATTRS);
+	}
+	return ret;
+}
+
+int host_mem_init(const struct mmu_caps *caps, struct page_pool *pool)
+{
+	int ret;
+
+	table_pool = pool;
+	ret = init_stage2(caps);
+	if (ret)
+		return ret;
+	spin_lock(&ownership_lock);
+	spin_lock(&host_s2.lock);
+	ret = map_ram();
+	spin_unlock(&host_s2.lock);
+	spin_unlock(&ownership_lock);
+	if (!ret)
+		ownership_set_host(&host_side);
+	return ret;
+}
+
+u64 host_mem_vtcr(void)
+{
+	return host_s2.geometry.vtcr;
+}
+
+u64 host_mem_vttbr(void)
+{
+	return host_s2.vttbr;
+}
+
+/* ---- faults ---- */
+
+/* The largest block around @ipa that is device throughout and where nothing is mapped yet. */
+static u64 device_block_size(struct ipa ipa, u64 hole)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(device_blocks); i++) {
+		u64 size = device_blocks[i], base = ALIGN_DOWN(ipa.v, size);
+		struct ownership_run run;
+
+		if (size > hole)
+			continue;
+		run = ownership_run_at(PA(base), base + size);
+		if (run.size == size && run.host && !run.ram)
+			return size;
+	}
+	return 0;
+}
+
+/* Under ownership_lock and the stage 2's lock. */
+static int map_device(struct ipa ipa)
+{
+	struct stage2_leaf leaf;
+	u64 size, base;
+	int ret = stage2_lookup(&host_s2, ipa, &leaf);
+
+	if (ret != -ENOENT)
+		return ret; /* mapped meanwhile by another CPU */
+	size = device_block_size(ipa, leaf.size);
+	if (!size)
+		return -EPERM;
+	base = ALIGN_DOWN(ipa.v, size);
+	ret = stage2_map(&host_s2, IPA(base), PA(base), size, HOST_DEVICE_ATTRS);
+	if (ret == -ENOMEM) {
+		drop_devices();
+		ret = stage2_map(&host_s2, IPA(base), PA(base), size, HOST_DEVICE_ATTRS);
+	}
+	if (!ret)
+		host_count(KEEL_STAT_HOST_MMIO_MAPS);
+	return ret;
+}
+
+int host_mem_fault(struct ipa ipa)
+{
+	int ret;
+
+	if (ipa.v >= stage2_size(&host_s2))
+		return -ERANGE;
+	spin_lock(&ownership_lock);
+	if (!ownership_host_may_reach(host_ipa_to_pa(ipa))) {
+		ret = -EPERM;
+	} else {
+		spin_lock(&host_s2.lock);
+		ret = map_device(ipa);
+		spin_unlock(&host_s2.lock);
+	}
+	spin_unlock(&ownership_lock);
+	return ret;
+}
+
+const char *host_mem_describe(struct ipa ipa)
+{
+	switch (ownership_state(host_ipa_to_pa(ipa))) {
+	case OWNERSHIP_KEEL:
+	case OWNERSHIP_IMAGE:
+		return "Keel's memory";
+	case OWNERSHIP_DONATED:
+		return "a VM's memory";
+	case OWNERSHIP_HOST:
+	case OWNERSHIP_SHARED:
+		return "the host's memory";
+	case OWNERSHIP_NONE:
+		break;
+	}
+	return "no memory of the host's";
+}
+
+/* ---- consistency ---- */
+
+#ifdef KEEL_DEBUG
+/* What the host's stage 2 says of [pa, pa + max), for ownership_check_consistency(). */
+static enum ownership_view host_view(void *ctx, struct pa pa, u64 max, u64 *run)
+{
+	struct stage2_leaf leaf;
+	int ret;
+
+	(void)ctx;
+	spin_lock(&host_s2.lock);
+	ret = stage2_lookup(&host_s2, host_pa_to_ipa(pa), &leaf);
+	spin_unlock(&host_s2.lock);
+	if (ret == -E2BIG) {
+		*run = max;
+		return OWNERSHIP_VIEW_NOTHING;
+	}
+	*run = leaf.ipa.v + leaf.size - pa.v;
+	if (ret)
+		return OWNERSHIP_VIEW_NOTHING;
+	return leaf.pa.v == leaf.ipa.v ? OWNERSHIP_VIEW_IDENTITY : OWNERSHIP_VIEW_WRONG;
+}
+
+void host_mem_check(void)
+{
+	static const char *const views[] = {
+		[OWNERSHIP_VIEW_NOTHING] = "does not map",
+		[OWNERSHIP_VIEW_IDENTITY] = "maps",
+		[OWNERSHIP_VIEW_WRONG] = "maps elsewhere",
+	};
+	struct ownership_mismatch bad;
+
+	if (ownership_check_consistency(host_view, NULL, &bad))
+		panic("page %#lx is %s, but the host's stage 2 %s it", bad.pa.v,
+		      ownership_state_name(bad.state), views[bad.view]);
+}
+#else
+void host_mem_check(void)
+{
+}
+#endif

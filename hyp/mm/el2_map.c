@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * EL2's own page tables: a stage 1 with 4K pages. Before the MMU is on, tables are reached at their
+ * physical addresses and taken from a run of pages; afterwards through the linear window and from a
+ * page pool.
+ */
+#include <arch/barrier.h>
+#include <arch/percpu.h>
+#include <arch/pte.h>
+#include <arch/spinlock.h>
+#include <arch/tlb.h>
+#include <cpu/el2_regs.h>
+#include <lib/errno.h>
+#include <lib/string.h>
+#include <mm/el2_map.h>
+#include <mm/pgtable.h>
+
+/* Stage 1 descriptor attributes (D8.3.1.2, D8.4.1) */
+#define S1_ATTRINDX(n) ((u64)(n) << 2)
+#define S1_AP_EL1RES1  BIT(6) /* AP[1]: RES1 where the regime has one privilege level */
+#define S1_AP_RO       BIT(7)
+#define S1_SH_INNER    (3ULL << 8)
+#define S1_PXN         BIT(53) /* with E2H=1 */
+#define S1_UXN         BIT(54) /* with E2H=1; the same bit is XN with E2H=0 */
+
+/* Past so many pages one TLBI ALLE2IS is cheaper than one TLBI VAE2IS each. */
+#define INVAL_PAGES_MAX 64
+
+/* Lock of the tables and of private_next; see el2_map.h. */
+static struct spinlock el2_map_lock = SPINLOCK_INIT;
+
+static struct el2_map {
+	struct el2_layout layout;
+	struct pgtable lower;      /* TTBR0_EL2 */
+	struct pgtable upper;      /* TTBR1_EL2, with E2H */
+	u64 lower_base, upper_base; /* virtual address of either's first input address */
+	struct page_pool *pool;    /* NULL until run time */
+	struct pa early_next, early_end;
+	u64 private_next;
+} map;
+
+/* ---- tables ---- */
+
+static void *table_at(struct pa pa)
+{
+	return map.pool ? el2_pa_to_va(&map.layout, pa) : (void *)pa.v;
+}
+
+static void *zalloc_table(void *ctx)
+{
+	void *table;
+
+	(void)ctx;
+	if (map.pool)
+		return page_pool_alloc(map.pool);
+	if (map.early_next.v >= map.early_end.v)
+		return NULL;
+	table = (void *)map.early_next.v;
+	map.early_next.v += SZ_4K;
+	memset(table, 0, SZ_4K);
+	return table;
+}
+
+static void free_table(void *ctx, void *table)
+{
+	(void)ctx;
+	if (map.pool)
+		page_pool_free(map.pool, table);
+}
+
+static struct pa table_to_pa(void *ctx, const void *table)
+{
+	(void)ctx;
+	return map.pool ? el2_va_to_pa(&map.layout, table) : PA((u64)table);
+}
+
+static void *pa_to_table(void *ctx, struct pa pa)
+{
+	(void)ctx;
+	return table_at(pa);
+}
+
+/* C5.5: the operand of TLBI VAE2*: VA[55:12] and no level hint. */
+static u64 tlbi_va(u64 va)
+{
+	return (va >> 12) & GENMASK(43, 0);
+}
+
+/* Before run time the MMU is off and no TLB holds anything: mmu_on invalidates them all. */
+static void el2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
+{
+	u64 base = *(const u64 *)ctx, ia;
+
+	if (!map.pool)
+		return;
+	dsb(ishst); /* the descriptors, before any TLBI */
+	if (inval->tables || inval->size / inval->stride > INVAL_PAGES_MAX)
+		tlbi_alle2is();
+	else
+		for (ia = inval->ia; ia < inval->ia + inval->size; ia += inval->stride)
+			tlbi_vae2is(tlbi_va(base + ia));
+	dsb(ish);
+	isb();
+}
+
+static const struct pgtable_ops table_ops = {
+	.zalloc_table = zalloc_table,
+	.free_table = free_table,
+	.table_to_pa = table_to_pa,
+	.pa_to_table = pa_to_table,
+	.tlb_inval = el2_tlb_inval,
+};
+
+/* Which tables an address belongs to, and the address as they count it. */
+static struct pgtable *tables_for(u64 va, u64 *ia)
+{
+	*ia = va;
+	if (map.layout.which != EL2_TWO_BASES || va < map.layout.runtime_base)
+		return &map.lower;
+	*ia = va & (map.layout.runtime_size - 1);
+	return &map.upper;
+}
+
+static u64 prot_attrs(enum el2_prot prot)
+{
+	bool e2h = map.layout.which == EL2_TWO_BASES;
+	u64 xn = S1_UXN | (e2h ? S1_PXN : 0);
+	u64 attrs = PTE_AF | (e2h ? 0 : S1_AP_EL1RES1);
+
+	if (!map.layout.ds) /* D8.3.1: with DS those bits are address, and TCR says shareability */
+		attrs |= S1_SH_INNER;
+	switch (prot) {
+	case EL2_R:
+		return attrs | S1_ATTRINDX(MAIR_IDX_NORMAL) | S1_AP_RO | xn;
+	case EL2_RW:
+		return attrs | S1_ATTRINDX(MAIR_IDX_NORMAL) | xn;
+	case EL2_RX:
+		return attrs | S1_ATTRINDX(MAIR_IDX_NORMAL) | S1_AP_RO | (e2h ? S1_UXN : 0);
+	case EL2_DEVICE:
+		break;
+	}
+	return attrs | S1_ATTRINDX(MAIR_IDX_DEVICE) | xn;
+}
+
+static int map_range(u64 va, struct pa pa, u64 size, enum el2_prot prot, unsigned int flags)
+{
+	u64 ia;
+	struct pgtable *pgt = tables_for(va, &ia);
+
+	return pgtable_map(pgt, ia, pa, size, prot_attrs(prot), flags);
+}
+
+/* Unmapping whole mappings never splits a block, so it cannot fail. */
+static void unmap_range(u64 va, u64 size)
+{
+	u64 ia;
+	struct pgtable *pgt = tables_for(va, &ia);
+	int ret = pgtable_unmap(pgt, ia, size, NULL);
+
+	(void)ret;
+}
+
+/* ---- early: MMU off ---- */
+
+static int init_tables(struct pgtable *pgt, unsigned int bits, int level, u64 *base)
+{
+	const struct pgtable_format fmt = {
+		.granule = GRANULE_4K,
+		.start_level = (s8)level,
+		.root_tables = 1,
+		.ia_bits = (u8)bits,
+		.oa_bits = map.layout.ds ? 52 : 48,
+		.ds = map.layout.ds,
+	};
+	u64 *root = zalloc_table(NULL);
+
+	return root ? pgtable_init(pgt, &fmt, root, &table_ops, base) : -ENOMEM;
+}
+
+int el2_map_early_init(const struct el2_layout *layout, struct pa pages, struct pa end)
+{
+	int ret;
+
+	map.layout = *layout;
+	map.pool = NULL;
+	map.early_next = pages;
+	map.early_end = end;
+	map.lower_base = 0;
+	map.upper_base = layout->runtime_base;
+	map.private_next = ALIGN_UP(layout->private_base, SZ_2M);
+	ret = init_tables(&map.lower, layout->ttbr0_bits, layout->ttbr0_level,
+			  &map.lower_base);
+	if (!ret && layout->which == EL2_TWO_BASES)
+		ret = init_tables(&map.upper, layout->ttbr1_bits, layout->ttbr1_level,
+				  &map.upper_base);
+	return ret;
+}
+
+int el2_map_identity(struct pa pa, u64 size, enum el2_prot prot)
+{
+	return pgtable_map(&map.lower, pa.v, pa, size, prot_attrs(prot), 0);
+}
+
+struct pa el2_map_ttbr0(void)
+{
+	return table_to_pa(NULL, map.lower.root);
+}
+
+struct pa el2_map_ttbr1(void)
+{
+	return map.upper.root ? table_to_pa(NULL, map.upper.root) : PA(0);
+}
+
+/* ---- run time ---- */
+
+struct pa el2_map_runtime(struct page_pool *pool)
+{
+	u64 offset = map.layout.linear_offset;
+
+	map.lower.root = (u64 *)((u64)map.lower.root + offset);
+	/* The pointers stored before were physical. */
+	map.lower.ops = &table_ops;
+	map.lower.ctx = &map.lower_base;
+	if (map.upper.root) {
+		map.upper.root = (u64 *)((u64)map.upper.root + offset);
+		map.upper.ops = &table_ops;
+		map.upper.ctx = &map.upper_base;
+	}
+	map.pool = pool;
+	return map.early_next;
+}
+
+const struct el2_layout *el2_map_layout(void)
+{
+	return &map.layout;
+}
+
+int el2_map_linear(struct pa pa, u64 size, enum el2_prot prot)
+{
+	const struct el2_layout *l = &map.layout;
+	int ret;
+
+	if (pa.v < l->linear_start.v || pa.v > l->linear_end.v || size > l->linear_end.v - pa.v)
+		return -ERANGE;
+	if (!map.pool)
+		return map_range(pa.v + l->linear_offset, pa, size, prot, 0);
+	spin_lock(&el2_map_lock);
+	ret = map_range(pa.v + l->linear_offset, pa, size, prot, 0);
+	spin_unlock(&el2_map_lock);
+	return ret;
+}
+
+void el2_unmap_linear(struct pa pa, u64 size)
+{
+	spin_lock(&el2_map_lock);
+	unmap_range(pa.v + map.layout.linear_offset, size);
+	spin_unlock(&el2_map_lock);
+}
+
+/* Take @size bytes of the private area, aligned like @pa so that blocks can be used, and a guard. */
+static int take_private(struct pa pa, u64 size, u64 *va)
+{
+	u64 align = size >= SZ_2M ? SZ_2M : SZ_4K;
+	u64 base = ALIGN_UP(map.private_next, align) + (pa.v & (align - 1));
+
+	/* The area may end at the top of the address space: compare room, not ends. */
+	if (map.layout.private_end - base < size + SZ_4K ||
+	    map.layout.private_end - base > map.layout.runtime_size)
+		return -ENOSPC;
+	map.private_next = base + size + SZ_4K;
+	*va = base;
+	return 0;
+}
+
+void *el2_map_private(struct pa pa, u64 size, enum el2_prot prot)
+{
+	u64 into = pa.v & (SZ_4K - 1);
+	struct pa first = PA(pa.v - into);
+	u64 bytes = ALIGN_UP(size + into, SZ_4K);
+	u64 va = 0, before;
+	int ret;
+
+	spin_lock(&el2_map_lock);
+	before = map.private_next;
+	ret = take_private(first, bytes, &va);
+	if (!ret)
+		ret = map_range(va, first, bytes, prot, 0);
+	if (ret && va) {
+		unmap_range(va, bytes);
+		map.private_next = before;
+	}
+	spin_unlock(&el2_map_lock);
+	return ret ? NULL : (void *)(va + into);
+}
+
+void el2_unmap_private(const void *ptr, u64 size)
+{
+	u64 into = (u64)ptr & (SZ_4K - 1), va = (u64)ptr - into;
+	u64 bytes = ALIGN_UP(size + into, SZ_4K);
+
+	spin_lock(&el2_map_lock);
+	unmap_range(va, bytes);
+	if (map.private_next == va + bytes + SZ_4K)
+		map.private_next = va;
+	spin_unlock(&el2_map_lock);
+}
+
+/* ---- stacks and windows ---- */
+
+static int map_stack_part(u64 slot, struct el2_stack_part part)
+{
+	u64 offset;
+	int ret = 0;
+
+	for (offset = part.base; offset < part.base + part.size && !ret; offset += SZ_4K) {
+		void *page = page_pool_alloc(map.pool);
+
+		if (!page)
+			return -ENOMEM;
+		ret = map_range(slot + offset, el2_va_to_pa(&map.layout, page), SZ_4K, EL2_RW,
+				PGTABLE_PAGES);
+	}
+	return ret;
+}
+
+/*
+ * The descriptor of a CPU's window. Mapping a page there makes the tables down to it; taken out
+ * again by hand, its tables stay, so that the window is one store away from then on.
+ */
+static int make_window(struct percpu *cpu, u64 va)
+{
+	struct pgtable_leaf leaf;
+	u64 ia;
+	struct pgtable *pgt = tables_for(va, &ia);
+	int ret = pgtable_map(pgt, ia, map.layout.linear_start, SZ_4K, prot_attrs(EL2_R),
+			      PGTABLE_PAGES);
+
+	if (!ret)
+		ret = pgtable_lookup(pgt, ia, &leaf);
+	if (ret)
+		return ret;
+	cpu->window_va = va;
+	cpu->window_pte = leaf.ptep;
+	pte_write(leaf.ptep, 0);
+	dsb(ishst);
+	tlbi_vae2is(tlbi_va(va));
+	dsb(ish);
+	return 0;
+}
+
+int el2_map_stacks(struct percpu *cpu, u64 slot_size, struct el2_stack_part stack,
+		   struct el2_stack_part emergency)
+{
+	u64 slot;
+	int ret;
+
+	spin_lock(&el2_map_lock);
+	slot = ALIGN_UP(map.private_next, slot_size);
+	/* One more page behind the slot is the window; its guard is the next slot's start. */
+	map.private_next = slot + slot_size + 2 * SZ_4K;
+	ret = map_stack_part(slot, stack);
+	if (!ret)
+		ret = map_stack_part(slot, emergency);
+	if (!ret)
+		ret = make_window(cpu, slot + slot_size);
+	spin_unlock(&el2_map_lock);
+	cpu->stack_top = slot + stack.base + stack.size;
+	cpu->emergency_top = slot + emergency.base + emergency.size;
+	return ret;
+}
+
+/*
+ * Only this CPU uses its window, so its TLB alone may hold it: invalidating locally suffices. The
+ * descriptor goes from invalid to valid (no break needed) and from valid to invalid.
+ */
+void *el2_window_map(struct pa pa, enum el2_prot prot)
+{
+	struct percpu *cpu = this_cpu();
+	u64 ia;
+	struct pgtable *pgt = tables_for(cpu->window_va, &ia);
+
+	pte_write(cpu->window_pte, pgtable_pa_to_pte(&pgt->fmt, pa) | prot_attrs(prot) | PTE_VALID |
+					   PTE_TABLE);
+	dsb(nshst);
+	isb();
+	return (void *)cpu->window_va;
+}
+
+void el2_window_unmap(void)
+{
+	struct percpu *cpu = this_cpu();
+
+	pte_write(cpu->window_pte, 0);
+	dsb(nshst);
+	tlbi_vae2(tlbi_va(cpu->window_va));
+	dsb(nsh);
+	isb();
+}
