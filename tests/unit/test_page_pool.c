@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/mm/page_pool.c */
+/* Page pools: what is handed out is zeroed, aligned, the pool's own, and nobody else's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <lib/errno.h>
+#include <mm/page_pool.h>
+
+#define PAGE  POOL_PAGE_SIZE
+#define PAGES 256
+
+static u8 *arena;	/* PAGES pages, aligned to their size */
+static u8 owner[PAGES]; /* 0: not the pool's; 1: free in it; 2: allocated */
+static struct page_pool pool;
+
+enum { OUTSIDE, FREE, TAKEN };
+
+static int fresh_pool(void **state)
+{
+	if (!arena)
+		arena = aligned_alloc(PAGES * PAGE, PAGES * PAGE);
+	assert_non_null(arena);
+	memset(arena, 0xcc, PAGES * PAGE);
+	memset(owner, OUTSIDE, sizeof(owner));
+	assert_int_equal(page_pool_init(&pool, NULL, 0), 0);
+	return 0;
+}
+
+static u8 *page_at(size_t i)
+{
+	return arena + i * PAGE;
+}
+
+static void add(size_t first, size_t n)
+{
+	assert_int_equal(page_pool_add(&pool, page_at(first), n), 0);
+	memset(owner + first, FREE, n);
+}
+
+/* Checks what an allocation gave and dirties it. */
+static void expect_fresh(u8 *pages, size_t n)
+{
+	size_t first = (size_t)(pages - arena) / PAGE;
+
+	assert_true(pages >= arena && first + n <= PAGES);
+	assert_int_equal((uintptr_t)pages % (n * PAGE), 0);
+	for (size_t i = 0; i < n; i++) {
+		if (owner[first + i] != FREE)
+			fail_msg("page %zu was handed out but is not free", first + i);
+		owner[first + i] = TAKEN;
+	}
+	for (size_t i = 0; i < n * PAGE; i++)
+		if (pages[i])
+			fail_msg("byte %zu of %zu pages is %#x, not zero", i, n, pages[i]);
+	memset(pages, 0xdd, n * PAGE);
+}
+
+static size_t count(u8 what)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PAGES; i++)
+		n += owner[i] == what;
+	return n;
+}
+
+static void expect_counters(void)
+{
+	assert_int_equal(page_pool_available(&pool), count(FREE));
+	assert_int_equal(pool.total, count(FREE) + count(TAKEN));
+	assert_false(spin_is_locked(&pool.lock));
+}
+
+static void an_empty_pool_gives_nothing(void **state)
+{
+	assert_null(page_pool_alloc(&pool));
+	assert_null(page_pool_alloc_run(&pool, 0));
+	assert_null(page_pool_take(&pool));
+	expect_counters();
+}
+
+static void every_page_is_given_once(void **state)
+{
+	assert_int_equal(page_pool_init(&pool, page_at(3), 20), 0);
+	memset(owner + 3, FREE, 20);
+	for (size_t i = 0; i < 20; i++) {
+		expect_fresh(page_pool_alloc(&pool), 1);
+		expect_counters();
+	}
+	assert_null(page_pool_alloc(&pool));
+	assert_int_equal(pool.low_water, 0);
+}
+
+static void bad_ranges_are_refused(void **state)
+{
+	assert_int_equal(page_pool_init(&pool, page_at(0) + 8, 4), -EINVAL);
+	assert_int_equal(pool.total, 0);
+	assert_int_equal(page_pool_add(&pool, page_at(0), 0), -EINVAL);
+	assert_int_equal(page_pool_add(&pool, NULL, 4), -EINVAL);
+	assert_int_equal(page_pool_add(&pool, page_at(0) + 1, 4), -EINVAL);
+	assert_int_equal(page_pool_add(&pool, page_at(0), ~0ULL), -EINVAL);
+	assert_int_equal(page_pool_add(&pool, page_at(0), BIT(52)), -EINVAL);
+	add(10, 10);
+	/* any overlap with what is free: from the left, the right, inside, around, the same */
+	assert_int_equal(page_pool_add(&pool, page_at(5), 6), -EINVAL);
+	assert_int_equal(page_pool_add(&pool, page_at(19), 6), -EINVAL);
+	assert_int_equal(page_pool_add(&pool, page_at(12), 3), -EINVAL);
+	assert_int_equal(page_pool_add(&pool, page_at(5), 50), -EINVAL);
+	assert_int_equal(page_pool_add(&pool, page_at(10), 10), -EINVAL);
+	expect_counters();
+	add(5, 5);
+	add(20, 5);
+	expect_counters();
+	for (size_t i = 0; i < 20; i++)
+		expect_fresh(page_pool_alloc(&pool), 1);
+}
+
+static void runs_are_aligned_and_what_is_left_stays_free(void **state)
+{
+	add(1, 30);
+	expect_fresh(page_pool_alloc_run(&pool, 3), 8); /* 8..15 */
+	assert_int_equal(owner[8], TAKEN);
+	expect_counters();
+	expect_fresh(page_pool_alloc_run(&pool, 3), 8); /* 16..23 */
+	assert_null(page_pool_alloc_run(&pool, 3));
+	expect_fresh(page_pool_alloc_run(&pool, 2), 4); /* 4..7 */
+	expect_fresh(page_pool_alloc_run(&pool, 2), 4); /* 24..27 */
+	assert_null(page_pool_alloc_run(&pool, 2));
+	expect_fresh(page_pool_alloc_run(&pool, 1), 2); /* 2..3 */
+	expect_fresh(page_pool_alloc_run(&pool, 0), 1);
+	expect_fresh(page_pool_alloc_run(&pool, 1), 2); /* 28..29 */
+	expect_fresh(page_pool_alloc(&pool), 1);
+	assert_null(page_pool_alloc(&pool));
+	assert_int_equal(count(TAKEN), 30);
+	expect_counters();
+}
+
+static void an_order_out_of_range_is_refused(void **state)
+{
+	add(0, PAGES);
+	assert_null(page_pool_alloc_run(&pool, 9));
+	assert_null(page_pool_alloc_run(&pool, 20));
+	assert_null(page_pool_alloc_run(&pool, 21));
+	assert_null(page_pool_alloc_run(&pool, 64));
+	assert_null(page_pool_alloc_run(&pool, ~0u));
+	expect_counters();
+	expect_fresh(page_pool_alloc_run(&pool, 8), 256);
+	assert_null(page_pool_alloc(&pool));
+}
+
+/* Freed in any order, pages join to the run that they came from. */
+static void freed_pages_join(void **state)
+{
+	for (size_t stride = 1; stride < 64; stride += 2) {
+		fresh_pool(NULL);
+		add(0, 64);
+		for (size_t i = 0; i < 64; i++)
+			expect_fresh(page_pool_alloc(&pool), 1);
+		for (size_t i = 0; i < 64; i++) {
+			page_pool_free(&pool, page_at(i * stride % 64));
+			owner[i * stride % 64] = FREE;
+			expect_counters();
+		}
+		expect_fresh(page_pool_alloc_run(&pool, 6), 64);
+	}
+}
+
+static void a_double_free_is_counted_and_does_no_harm(void **state)
+{
+	u8 *run, *page;
+
+	add(0, 32);
+	run = page_pool_alloc_run(&pool, 2);
+	page = page_pool_alloc(&pool);
+	page_pool_free(&pool, page);
+	page_pool_free(&pool, page);
+	assert_int_equal(pool.bad_frees, 1);
+	page_pool_free_run(&pool, run, 3); /* more than was given: the rest is free */
+	assert_int_equal(pool.bad_frees, 2);
+	page_pool_free(&pool, run + 16);
+	page_pool_free(&pool, NULL);
+	page_pool_free_run(&pool, run, 64);
+	assert_int_equal(pool.bad_frees, 5);
+	assert_int_equal(pool.free, 28);
+	page_pool_free_run(&pool, run, 2);
+	assert_int_equal(pool.bad_frees, 5);
+	assert_int_equal(pool.free, 32);
+	page_pool_free(&pool, page_at(100)); /* all are free, so this cannot be the pool's */
+	assert_int_equal(pool.bad_frees, 6);
+	expect_counters();
+}
+
+static void taken_pages_leave_the_pool(void **state)
+{
+	add(0, 4);
+	for (size_t i = 0; i < 3; i++) {
+		u8 *page = page_pool_take(&pool);
+
+		owner[(page - arena) / PAGE] = OUTSIDE;
+		expect_counters();
+	}
+	expect_fresh(page_pool_alloc(&pool), 1);
+	assert_null(page_pool_take(&pool));
+	assert_int_equal(pool.total, 1);
+}
+
+static void low_water_is_the_least_there_was(void **state)
+{
+	void *a, *b;
+
+	add(0, 10);
+	assert_int_equal(pool.low_water, 10);
+	a = page_pool_alloc(&pool);
+	b = page_pool_alloc_run(&pool, 2);
+	assert_int_equal(pool.low_water, 5);
+	page_pool_free(&pool, a);
+	page_pool_free_run(&pool, b, 2);
+	assert_int_equal(pool.low_water, 5);
+	add(10, 10);
+	assert_int_equal(pool.low_water, 5);
+	assert_non_null(page_pool_take(&pool));
+	assert_int_equal(pool.low_water, 5);
+}
+
+static u32 random_below(u64 *seed, u32 n)
+{
+	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (u32)(*seed >> 33) % n;
+}
+
+/* Whether the pool could serve a run: some aligned stretch is free. */
+static bool run_possible(unsigned int order)
+{
+	size_t n = (size_t)1 << order;
+
+	for (size_t i = 0; i + n <= PAGES; i += n)
+		if (!memchr(owner + i, OUTSIDE, n) && !memchr(owner + i, TAKEN, n))
+			return true;
+	return false;
+}
+
+static void random_alloc(u64 *seed)
+{
+	unsigned int order = random_below(seed, 2) ? 0 : random_below(seed, 5);
+	u8 *pages = order ? page_pool_alloc_run(&pool, order) : page_pool_alloc(&pool);
+
+	if (!!pages != run_possible(order))
+		fail_msg("order %u: %s", order, pages ? "served" : "refused");
+	if (pages)
+		expect_fresh(pages, (size_t)1 << order);
+}
+
+/* Frees, takes out or donates the page. */
+static void random_change(u64 *seed, size_t page)
+{
+	u8 *taken;
+
+	if (owner[page] == OUTSIDE) {
+		add(page, 1);
+	} else if (owner[page] == TAKEN) {
+		page_pool_free(&pool, page_at(page));
+		owner[page] = FREE;
+	} else if (random_below(seed, 4) == 0) {
+		taken = page_pool_take(&pool);
+		assert_int_equal(owner[(taken - arena) / PAGE], FREE);
+		owner[(taken - arena) / PAGE] = OUTSIDE;
+		memset(taken, 0xee, PAGE);
+	}
+}
+
+static void random_use_agrees_with_a_map_of_pages(void **state)
+{
+	u64 seed = 7;
+
+	for (size_t step = 0; step < 100000; step++) {
+		if (random_below(&seed, 3) == 0)
+			random_alloc(&seed);
+		else
+			random_change(&seed, random_below(&seed, PAGES));
+		expect_counters();
+	}
+	assert_int_equal(pool.bad_frees, 0);
+}
+
+int main(void)
+{
+#define test(f) cmocka_unit_test_setup(f, fresh_pool)
+	const struct CMUnitTest tests[] = {
+		test(an_empty_pool_gives_nothing),
+		test(every_page_is_given_once),
+		test(bad_ranges_are_refused),
+		test(runs_are_aligned_and_what_is_left_stays_free),
+		test(an_order_out_of_range_is_refused),
+		test(freed_pages_join),
+		test(a_double_free_is_counted_and_does_no_harm),
+		test(taken_pages_leave_the_pool),
+		test(low_water_is_the_least_there_was),
+		test(random_use_agrees_with_a_map_of_pages),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
