@@ -160,7 +160,7 @@ int options_host_args(const char *bootargs, char *out, size_t size)
 		}
 		if (blank)
 			out[n++] = ' ';
-		memcpy(out + n, word.s, word.len);
+		memmove(out + n, word.s, word.len);
 		n += word.len;
 	}
 	out[n] = '\0';

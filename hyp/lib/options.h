@@ -59,7 +59,7 @@ void options_parse(const char *bootargs, struct options *out, options_warn_t *wa
 /**
  * options_host_args() - copy a command line without Keel's own words
  * @bootargs: the command line; NULL stands for an empty one
- * @out:      where to; always terminated if @size is not 0
+ * @out:      where to; always terminated if @size is not 0; may be @bootargs itself
  * @size:     bytes at @out
  *
  * The words left are divided by one blank each and are otherwise unchanged.
