@@ -93,6 +93,16 @@ static void set_state(struct psci *psci, struct psci_cpu *cpu, enum psci_cpu_sta
 	spin_unlock(&psci->lock);
 }
 
+/* Firmware refused to start @cpu. It may run nevertheless: if it was refused to go off meanwhile.
+ */
+static void unclaim_cpu(struct psci *psci, struct psci_cpu *cpu)
+{
+	spin_lock(&psci->lock);
+	if (cpu->state == PSCI_CPU_ON_PENDING)
+		cpu->state = PSCI_CPU_OFF;
+	spin_unlock(&psci->lock);
+}
+
 /* DEN 0022, 5.6 */
 static void cpu_on(struct call *c)
 {
@@ -115,7 +125,7 @@ static void cpu_on(struct call *c)
 	ret = firmware(psci, PSCI_CPU_ON | PSCI_64, cpu->mpidr, psci->secondary_entry,
 		       cpu_index(psci, cpu));
 	if (ret != PSCI_SUCCESS)
-		set_state(psci, cpu, PSCI_CPU_OFF);
+		unclaim_cpu(psci, cpu);
 	set_result(c, ret);
 }
 

@@ -1,0 +1,732 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* PSCI mediation on a fake firmware that, like a real one, knows which CPUs are on; SMC policy. */
+/* SOURCES: hyp/host/psci.c hyp/host/smc_policy.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <host/psci.h>
+#include <lib/errno.h>
+#include <lib/psci_abi.h>
+
+#define KEEL_ENTRY 0x8840200800ULL
+/* The host's memory, as the fake has it. */
+#define HOST_BASE 0x40000000ULL
+#define HOST_END  0x80000000ULL
+#define HOST_PC	  0x40000100ULL
+#define CONTEXT	  0x1122334455667788ULL
+
+#define NR_CPUS 4
+static const u64 mpidrs[NR_CPUS] = { 0x0, 0x1, 0x100, 0x100000001 };
+
+/* What the fake firmware does, and what it saw. */
+struct world {
+	struct psci psci;
+	u64 version;
+	s64 features; /* answer to PSCI_FEATURES */
+	bool on[NR_CPUS];
+	s64 refuse;		/* answer to whatever changes power, if not 0 */
+	unsigned int calls;	/* since the last check */
+	struct smccc_regs last; /* the last call's arguments */
+	/* run by firmware during a call, as another CPU would */
+	void (*meanwhile)(struct world *w);
+	jmp_buf gone; /* a CPU went off or down: the call does not return */
+	bool may_go;
+};
+
+static struct world w;
+
+static int fw_cpu(u64 mpidr)
+{
+	for (int i = 0; i < NR_CPUS; i++) {
+		if (mpidrs[i] == mpidr)
+			return i;
+	}
+	return -1;
+}
+
+static s64 fw_cpu_on(struct smccc_regs *r)
+{
+	int cpu = fw_cpu(r->x[1]);
+
+	if (cpu < 0)
+		return PSCI_INVALID_PARAMETERS;
+	if (w.on[cpu])
+		return PSCI_ALREADY_ON;
+	assert_int_equal(r->x[2], KEEL_ENTRY);
+	assert_int_equal(r->x[3], cpu);
+	w.on[cpu] = true;
+	return PSCI_SUCCESS;
+}
+
+static s64 fw_affinity_info(struct smccc_regs *r)
+{
+	int cpu = fw_cpu(r->x[1]);
+
+	if (cpu < 0 || r->x[2])
+		return PSCI_INVALID_PARAMETERS;
+	return w.on[cpu] ? PSCI_AFFINITY_ON : PSCI_AFFINITY_OFF;
+}
+
+/* The caller's context is gone. */
+static void fw_go(void)
+{
+	assert_true(w.may_go);
+	longjmp(w.gone, 1);
+}
+
+static s64 fw_power(struct smccc_regs *r)
+{
+	if (w.refuse)
+		return w.refuse;
+	switch ((u32)r->x[0]) {
+	case PSCI_CPU_ON | PSCI_64:
+		return fw_cpu_on(r);
+	case PSCI_CPU_OFF:
+		fw_go();
+	}
+	return PSCI_SUCCESS;
+}
+
+static void fake_smc(void *ctx, struct smccc_regs *r)
+{
+	void (*meanwhile)(struct world *) = w.meanwhile;
+
+	assert_ptr_equal(ctx, &w);
+	/* firmware may take long, and other CPUs call meanwhile */
+	assert_false(spin_is_locked(&w.psci.lock));
+	w.calls++;
+	w.last = *r;
+	w.meanwhile = NULL;
+	if (meanwhile)
+		meanwhile(&w);
+	switch ((u32)r->x[0]) {
+	case PSCI_VERSION:
+		r->x[0] = w.version;
+		break;
+	case PSCI_FEATURES:
+		r->x[0] = (u64)w.features;
+		break;
+	case PSCI_AFFINITY_INFO | PSCI_64:
+		r->x[0] = (u64)fw_affinity_info(r);
+		break;
+	default:
+		r->x[0] = (u64)fw_power(r);
+	}
+}
+
+static bool fake_host_owns(void *ctx, struct ipa ipa)
+{
+	assert_ptr_equal(ctx, &w);
+	return ipa.v >= HOST_BASE && ipa.v < HOST_END;
+}
+
+static const struct psci_ops ops = { .smc = fake_smc, .host_owns = fake_host_owns };
+
+static void start(u64 version, s64 features)
+{
+	static struct fdt_cpus cpus;
+
+	memset(&w, 0, sizeof(w));
+	w.version = version;
+	w.features = features;
+	w.on[0] = true;
+	cpus.count = NR_CPUS;
+	memcpy(cpus.mpidr, mpidrs, sizeof(mpidrs));
+	psci_init(&w.psci, &ops, &w, &cpus, PA(KEEL_ENTRY));
+	w.calls = 0;
+}
+
+static int setup(void **state)
+{
+	start(0x10001, 0);
+	return 0;
+}
+
+static struct smccc_regs args(u64 fid, u64 a1, u64 a2, u64 a3)
+{
+	struct smccc_regs r;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(r.x); i++)
+		r.x[i] = 0xf00d0000 + i;
+	r.x[0] = fid;
+	r.x[1] = a1;
+	r.x[2] = a2;
+	r.x[3] = a3;
+	return r;
+}
+
+/* A call of the host on @cpu that returns; gives its result. */
+static s64 call(unsigned int cpu, u64 fid, u64 a1, u64 a2, u64 a3)
+{
+	struct smccc_regs r = args(fid, a1, a2, a3), before = r;
+
+	assert_true(psci_handle(&w.psci, cpu, &r));
+	/* nothing of Keel's is left in the host's registers */
+	assert_memory_equal(&r.x[1], &before.x[1], sizeof(r) - sizeof(r.x[0]));
+	return (s64)r.x[0];
+}
+
+/* A call that does not return to the host. */
+static void call_goes(unsigned int cpu, u64 fid, u64 a1, u64 a2, u64 a3)
+{
+	struct smccc_regs r = args(fid, a1, a2, a3);
+
+	w.may_go = true;
+	if (setjmp(w.gone) == 0) {
+		psci_handle(&w.psci, cpu, &r);
+		fail_msg("%llx returned %lld", (unsigned long long)fid, (long long)r.x[0]);
+	}
+	w.may_go = false;
+}
+
+static void firmware_saw(unsigned int calls)
+{
+	if (w.calls != calls)
+		fail_msg("firmware saw %u calls, expected %u", w.calls, calls);
+	w.calls = 0;
+}
+
+static void arrives(unsigned int cpu, u64 pc, u64 x0)
+{
+	struct psci_entry e = { 0, 0 };
+
+	assert_int_equal(psci_cpu_arrived(&w.psci, cpu, &e), 0);
+	assert_int_equal(e.pc, pc);
+	assert_int_equal(e.x0, x0);
+}
+
+static void must_not_arrive(unsigned int cpu)
+{
+	struct psci_entry e = { 1, 2 };
+
+	assert_int_equal(psci_cpu_arrived(&w.psci, cpu, &e), -EINVAL);
+	assert_int_equal(e.pc, 1);
+}
+
+#define ON64	   (PSCI_CPU_ON | PSCI_64)
+#define SUSPEND64  (PSCI_CPU_SUSPEND | PSCI_64)
+#define AFFINITY64 (PSCI_AFFINITY_INFO | PSCI_64)
+#define S2RAM64	   (PSCI_SYSTEM_SUSPEND | PSCI_64)
+
+static s64 cpu_on(unsigned int cpu)
+{
+	return call(0, ON64, mpidrs[cpu], HOST_PC, CONTEXT + cpu);
+}
+
+static void bring_up(unsigned int cpu)
+{
+	assert_int_equal(cpu_on(cpu), PSCI_SUCCESS);
+	arrives(cpu, HOST_PC, CONTEXT + cpu);
+}
+
+/* --- CPU_ON, CPU_OFF --- */
+
+static void test_every_cpu_comes_up_through_keel(void **state)
+{
+	for (unsigned int cpu = 1; cpu < NR_CPUS; cpu++) {
+		bring_up(cpu);
+		firmware_saw(1);
+		assert_int_equal(w.last.x[0], ON64);
+	}
+	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
+		assert_int_equal(cpu_on(cpu), PSCI_ALREADY_ON);
+		must_not_arrive(cpu);
+	}
+}
+
+static void test_hotplug_many_times(void **state)
+{
+	for (unsigned int round = 0; round < 40; round++) {
+		unsigned int cpu = 1 + round % 3;
+
+		bring_up(cpu);
+		call_goes(cpu, PSCI_CPU_OFF, 0, 0, 0);
+		w.on[cpu] = false;
+		must_not_arrive(cpu);
+	}
+}
+
+static void test_32_bit_call(void **state)
+{
+	/* upper halves are ignored, as in Wn; firmware is called with 64 bits all the same */
+	s64 ret = call(0, 0xdead0000ULL << 32 | PSCI_CPU_ON, 0xbeef00000100,
+		       0xbeef00000000 | HOST_PC, CONTEXT);
+
+	assert_int_equal(ret, PSCI_SUCCESS);
+	assert_int_equal(w.last.x[0], ON64);
+	arrives(2, HOST_PC, CONTEXT & 0xffffffff);
+}
+
+static void test_cpu_on_arguments(void **state)
+{
+	static const u64 no_cpus[] = {
+		2, 0x101, 0x80000001, 0x200000001, 0xff00000000000001, ~0ULL
+	};
+	static const u64 no_places[] = { 0,	      HOST_BASE - 4, HOST_END,	 ~3ULL,
+					 HOST_PC + 1, HOST_PC + 2,   KEEL_ENTRY, HOST_PC + 3 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(no_cpus); i++)
+		assert_int_equal(call(0, ON64, no_cpus[i], HOST_PC, 0), PSCI_INVALID_PARAMETERS);
+	for (size_t i = 0; i < ARRAY_SIZE(no_places); i++)
+		assert_int_equal(call(0, ON64, 1, no_places[i], 0), PSCI_INVALID_ADDRESS);
+	firmware_saw(0);
+	must_not_arrive(1);
+	assert_int_equal(call(0, ON64, 1, HOST_END - 4, 0), PSCI_SUCCESS);
+}
+
+static void test_cpu_on_twice_before_it_arrives(void **state)
+{
+	assert_int_equal(cpu_on(1), PSCI_SUCCESS);
+	firmware_saw(1);
+	assert_int_equal(call(2, ON64, 1, HOST_PC + 8, 0), PSCI_ON_PENDING);
+	firmware_saw(0);
+	arrives(1, HOST_PC, CONTEXT + 1);
+	assert_int_equal(cpu_on(1), PSCI_ALREADY_ON);
+}
+
+/* Another CPU asks for the same target while firmware works. */
+static void race_cpu_on(struct world *world)
+{
+	assert_int_equal(call(2, ON64, 1, HOST_PC + 8, 0), PSCI_ON_PENDING);
+}
+
+static void test_two_cpus_start_a_third(void **state)
+{
+	w.meanwhile = race_cpu_on;
+	assert_int_equal(cpu_on(1), PSCI_SUCCESS);
+	firmware_saw(1);
+	arrives(1, HOST_PC, CONTEXT + 1);
+}
+
+/* The target is faster than firmware's return to the caller. */
+static void race_arrival(struct world *world)
+{
+	arrives(1, HOST_PC, CONTEXT + 1);
+	assert_int_equal(call(1, PSCI_VERSION, 0, 0, 0), 0x10001);
+}
+
+static void test_target_arrives_before_the_call_returns(void **state)
+{
+	w.meanwhile = race_arrival;
+	assert_int_equal(cpu_on(1), PSCI_SUCCESS);
+	assert_int_equal(w.psci.cpu[1].state, PSCI_CPU_ON);
+}
+
+static void test_firmware_refuses_cpu_on(void **state)
+{
+	static const s64 errors[] = {
+		PSCI_DENIED,	 PSCI_INTERNAL_FAILURE, PSCI_INVALID_PARAMETERS,
+		PSCI_ALREADY_ON, PSCI_ON_PENDING,	PSCI_INVALID_ADDRESS
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		w.refuse = errors[i];
+		assert_int_equal(cpu_on(1), errors[i]);
+		must_not_arrive(1);
+	}
+	w.refuse = 0;
+	bring_up(1);
+}
+
+/* The target runs all the same, as when it was refused to go off at that moment. */
+static void race_arrival_and_refusal(struct world *world)
+{
+	arrives(1, HOST_PC, CONTEXT + 1);
+	w.refuse = PSCI_INTERNAL_FAILURE;
+}
+
+static void test_a_running_cpu_is_not_marked_off_by_another(void **state)
+{
+	w.meanwhile = race_arrival_and_refusal;
+	assert_int_equal(cpu_on(1), PSCI_INTERNAL_FAILURE);
+	assert_int_equal(w.psci.cpu[1].state, PSCI_CPU_ON);
+}
+
+static void test_cpu_lost_by_firmware_can_be_started_again(void **state)
+{
+	bring_up(1);
+	w.on[1] = false;
+	w.calls = 0;
+	bring_up(1);
+	firmware_saw(2);
+	/* but a CPU never takes itself for lost */
+	w.on[0] = false;
+	assert_int_equal(cpu_on(0), PSCI_ALREADY_ON);
+	firmware_saw(0);
+}
+
+/* A CPU is on its way off: firmware still has it on. */
+static void race_on_while_going_off(struct world *world)
+{
+	assert_int_equal(cpu_on(1), PSCI_ALREADY_ON);
+	assert_int_equal(call(0, AFFINITY64, 1, 0, 0), PSCI_AFFINITY_ON);
+}
+
+static void test_cpu_on_while_it_goes_off(void **state)
+{
+	bring_up(1);
+	w.meanwhile = race_on_while_going_off;
+	call_goes(1, PSCI_CPU_OFF, 0, 0, 0);
+	w.on[1] = false;
+	must_not_arrive(1);
+	bring_up(1);
+}
+
+static void test_firmware_refuses_cpu_off(void **state)
+{
+	bring_up(1);
+	w.refuse = PSCI_DENIED;
+	assert_int_equal(call(1, PSCI_CPU_OFF, 0, 0, 0), PSCI_DENIED);
+	assert_int_equal(w.psci.cpu[1].state, PSCI_CPU_ON);
+	w.refuse = 0;
+	assert_int_equal(cpu_on(1), PSCI_ALREADY_ON);
+}
+
+static void test_uninvited_cpus_stay_out(void **state)
+{
+	must_not_arrive(1);
+	must_not_arrive(0);
+	must_not_arrive(NR_CPUS);
+	must_not_arrive(~0U);
+}
+
+/* --- AFFINITY_INFO --- */
+
+static void test_affinity_info(void **state)
+{
+	assert_int_equal(call(0, AFFINITY64, 0, 0, 0), PSCI_AFFINITY_ON);
+	assert_int_equal(call(0, AFFINITY64, 1, 0, 0), PSCI_AFFINITY_OFF);
+	assert_int_equal(cpu_on(1), PSCI_SUCCESS);
+	assert_int_equal(call(0, AFFINITY64, 1, 0, 0), PSCI_AFFINITY_ON_PENDING);
+	assert_int_equal(call(0, PSCI_AFFINITY_INFO, 1, 0, 0), PSCI_AFFINITY_ON_PENDING);
+	arrives(1, HOST_PC, CONTEXT + 1);
+	assert_int_equal(call(0, AFFINITY64, 1, 0, 0), PSCI_AFFINITY_ON);
+	/* other levels, and CPUs that are none, are firmware's to judge */
+	w.calls = 0;
+	assert_int_equal(call(0, AFFINITY64, 1, 1, 0), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(call(0, AFFINITY64, 77, 0, 0), PSCI_INVALID_PARAMETERS);
+	firmware_saw(2);
+}
+
+/* --- suspend --- */
+
+static u64 power_down(bool extended)
+{
+	return extended ? PSCI_POWER_STATE_DOWN_EXTENDED : PSCI_POWER_STATE_DOWN;
+}
+
+static void test_standby_keeps_the_entry_out(void **state)
+{
+	for (unsigned int extended = 0; extended < 2; extended++) {
+		start(0x10001, extended ? 2 : 0);
+		/* the bit of the other format says nothing; the entry is not looked at */
+		assert_int_equal(call(0, SUSPEND64, power_down(!extended) | 5, 1, 2), PSCI_SUCCESS);
+		assert_int_equal(w.last.x[0], SUSPEND64);
+		assert_int_equal(w.last.x[1], power_down(!extended) | 5);
+		assert_int_equal(w.last.x[2], 0);
+		must_not_arrive(0);
+	}
+}
+
+static void wakes_by_the_entry(struct world *world)
+{
+	assert_int_equal(w.last.x[2], KEEL_ENTRY);
+	assert_int_equal(w.last.x[3], 2);
+	arrives(2, HOST_PC + 4, CONTEXT);
+	/* once */
+	must_not_arrive(2);
+}
+
+static void test_power_down(void **state)
+{
+	for (unsigned int extended = 0; extended < 2; extended++) {
+		start(0x10001, extended ? 2 : 0);
+		bring_up(2);
+		w.meanwhile = wakes_by_the_entry;
+		call(2, SUSPEND64, power_down(extended), HOST_PC + 4, CONTEXT);
+		assert_int_equal(w.psci.cpu[2].state, PSCI_CPU_ON);
+	}
+}
+
+static void test_power_down_that_returns(void **state)
+{
+	bring_up(2);
+	/* a wake-up was pending, or firmware refused: in both cases nobody may come by the entry */
+	assert_int_equal(call(2, SUSPEND64, PSCI_POWER_STATE_DOWN, HOST_PC, 0), PSCI_SUCCESS);
+	must_not_arrive(2);
+	w.refuse = PSCI_INVALID_PARAMETERS;
+	assert_int_equal(call(2, SUSPEND64, PSCI_POWER_STATE_DOWN, HOST_PC, 0),
+			 PSCI_INVALID_PARAMETERS);
+	must_not_arrive(2);
+	assert_int_equal(w.psci.cpu[2].state, PSCI_CPU_ON);
+}
+
+static void test_suspend_addresses(void **state)
+{
+	assert_int_equal(call(0, SUSPEND64, PSCI_POWER_STATE_DOWN, HOST_END, 0),
+			 PSCI_INVALID_ADDRESS);
+	assert_int_equal(call(0, S2RAM64, KEEL_ENTRY, 0, 0), PSCI_INVALID_ADDRESS);
+	assert_int_equal(call(0, PSCI_CPU_DEFAULT_SUSPEND, 2, 0, 0), PSCI_INVALID_ADDRESS);
+	firmware_saw(0);
+}
+
+static void wakes_from_s2ram(struct world *world)
+{
+	assert_int_equal(w.last.x[1], KEEL_ENTRY);
+	assert_int_equal(w.last.x[2], 0);
+	arrives(0, HOST_PC, CONTEXT & 0xffffffff);
+}
+
+static void test_suspends_without_power_state(void **state)
+{
+	static const u32 fids[] = { PSCI_SYSTEM_SUSPEND, PSCI_CPU_DEFAULT_SUSPEND };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
+		w.meanwhile = wakes_from_s2ram;
+		call(0, fids[i], HOST_PC, CONTEXT, 0);
+		assert_int_equal(w.last.x[0], fids[i] | PSCI_64);
+	}
+}
+
+static void test_state_format_of_old_firmware(void **state)
+{
+	/* before 1.0 there is no PSCI_FEATURES to be asked */
+	start(0x00002, 2);
+	assert_false(w.psci.extended_state_id);
+	start(0x10000, PSCI_NOT_SUPPORTED);
+	assert_false(w.psci.extended_state_id);
+	start((u64)-1, 2);
+	assert_false(w.psci.extended_state_id);
+	start(0x10000, 2);
+	assert_true(w.psci.extended_state_id);
+}
+
+/* --- what passes, and what does not --- */
+
+static void test_passed_as_they_are(void **state)
+{
+	static const u32 fids[] = {
+		PSCI_VERSION,
+		PSCI_MIGRATE,
+		PSCI_MIGRATE | PSCI_64,
+		PSCI_MIGRATE_INFO_TYPE,
+		PSCI_MIGRATE_INFO_UP_CPU,
+		PSCI_MIGRATE_INFO_UP_CPU | PSCI_64,
+		PSCI_SYSTEM_OFF,
+		PSCI_SYSTEM_RESET,
+		PSCI_NODE_HW_STATE,
+		PSCI_SET_SUSPEND_MODE,
+		PSCI_STAT_RESIDENCY | PSCI_64,
+		PSCI_STAT_COUNT,
+		PSCI_SYSTEM_RESET2,
+		PSCI_SYSTEM_RESET2 | PSCI_64,
+		PSCI_MEM_PROTECT,
+		PSCI_MEM_CHECK_RANGE | PSCI_64,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
+		struct smccc_regs r = args(fids[i], 11, 22, 33), before = r;
+
+		assert_true(psci_handle(&w.psci, 0, &r));
+		firmware_saw(1);
+		assert_memory_equal(&w.last, &before, sizeof(before));
+	}
+}
+
+static void test_unknown_functions(void **state)
+{
+	static const u32 fids[] = {
+		PSCI_CPU_FREEZE,
+		PSCI_CPU_FREEZE | PSCI_64,
+		0x84000015,
+		0xc4000015,
+		0x8400001f,
+		0xc400001f,
+		PSCI_VERSION | PSCI_64,
+		PSCI_CPU_OFF | PSCI_64,
+		PSCI_FEATURES | PSCI_64,
+		PSCI_SYSTEM_OFF | PSCI_64,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fids); i++)
+		assert_int_equal(call(0, fids[i], 0, 0, 0), PSCI_NOT_SUPPORTED);
+	firmware_saw(0);
+}
+
+static void test_features(void **state)
+{
+	static const u32 known[] = { PSCI_CPU_ON, ON64,		 SUSPEND64,    PSCI_SYSTEM_RESET2,
+				     S2RAM64,	  PSCI_FEATURES, SMCCC_VERSION };
+	static const u32 unknown[] = { PSCI_CPU_FREEZE, 0xc4000015, 0x80000001, 0xc4000020, 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		w.features = i % 2 ? 0 : PSCI_NOT_SUPPORTED;
+		assert_int_equal(call(0, PSCI_FEATURES, known[i], 22, 33), w.features);
+		firmware_saw(1);
+		assert_int_equal(w.last.x[1], known[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++)
+		assert_int_equal(call(0, PSCI_FEATURES, unknown[i], 0, 0), PSCI_NOT_SUPPORTED);
+	firmware_saw(0);
+}
+
+static void test_sve_hint_is_not_part_of_the_function(void **state)
+{
+	assert_int_equal(call(0, ON64 | 0x10000, 1, HOST_PC, CONTEXT + 1), PSCI_SUCCESS);
+	arrives(1, HOST_PC, CONTEXT + 1);
+}
+
+static void test_other_calls_are_left_alone(void **state)
+{
+	static const u32 fids[] = { 0,		0x80000000, 0x84000020, 0xc4000060, 0xc2000000,
+				    0x84020003, 0x04000003, 0x85000003, 0xb2000001 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
+		struct smccc_regs r = args(fids[i], 1, HOST_PC, 0), before = r;
+
+		assert_false(psci_handle(&w.psci, 0, &r));
+		assert_memory_equal(&r, &before, sizeof(r));
+	}
+	firmware_saw(0);
+}
+
+static void test_smc_policy(void **state)
+{
+	static const struct {
+		u32 fid;
+		enum smc_policy policy;
+	} rows[] = {
+		/* yielding: trusted OS */
+		{ 0x00000000, SMC_FORWARD },
+		{ 0x32000004, SMC_FORWARD },
+		{ 0x7fffffff, SMC_FORWARD },
+		/* SMCCC_VERSION, ARCH_FEATURES, SOC_ID, workarounds 3, 2 and 1 */
+		{ 0x80000000, SMC_FORWARD },
+		{ 0x80000001, SMC_FORWARD },
+		{ 0x80000002, SMC_FORWARD },
+		{ 0x80003fff, SMC_FORWARD },
+		{ 0x80007fff, SMC_FORWARD },
+		{ 0x80008000, SMC_FORWARD },
+		/* CPU, silicon provider, OEM */
+		{ 0x81000000, SMC_FORWARD },
+		{ 0xc2000001, SMC_FORWARD },
+		{ 0x8300ff01, SMC_FORWARD },
+		/* execution state switch, hint or not */
+		{ 0x82000020, SMC_DENY },
+		{ 0xc2000020, SMC_DENY },
+		{ 0x82010020, SMC_DENY },
+		{ 0x82000021, SMC_FORWARD },
+		/* PSCI */
+		{ 0x84000000, SMC_PSCI },
+		{ 0x8400001f, SMC_PSCI },
+		{ 0xc4000003, SMC_PSCI },
+		{ 0xc401001f, SMC_PSCI },
+		{ 0x83ffffff, SMC_FORWARD },
+		/* the same numbers with bits that must be zero: whatever firmware makes of them */
+		{ 0x84020003, SMC_DENY },
+		{ 0xc4800003, SMC_DENY },
+		/* SDEI */
+		{ 0x84000020, SMC_DENY },
+		{ 0xc4000020, SMC_DENY },
+		{ 0xc4000021, SMC_DENY },
+		{ 0xc400003f, SMC_DENY },
+		/* management mode */
+		{ 0x84000040, SMC_DENY },
+		{ 0xc4000041, SMC_DENY },
+		/* TRNG */
+		{ 0x84000050, SMC_FORWARD },
+		{ 0xc4000053, SMC_FORWARD },
+		{ 0x8400005f, SMC_FORWARD },
+		/* FF-A: version, RXTX_MAP, memory donation, lending, sharing */
+		{ 0x84000060, SMC_DENY },
+		{ 0x84000063, SMC_DENY },
+		{ 0xc4000066, SMC_DENY },
+		{ 0xc4000071, SMC_DENY },
+		{ 0xc4000072, SMC_DENY },
+		{ 0xc4000073, SMC_DENY },
+		{ 0x840000ef, SMC_DENY },
+		/* errata management */
+		{ 0x840000f0, SMC_FORWARD },
+		{ 0x8400010f, SMC_FORWARD },
+		/* dynamic launch */
+		{ 0xc4000110, SMC_DENY },
+		{ 0xc400012f, SMC_DENY },
+		/* PCI configuration */
+		{ 0x84000130, SMC_FORWARD },
+		{ 0xc4000134, SMC_FORWARD },
+		{ 0x8400014f, SMC_FORWARD },
+		/* realm management: granule delegation */
+		{ 0xc4000150, SMC_DENY },
+		{ 0xc4000151, SMC_DENY },
+		{ 0xc400018f, SMC_DENY },
+		/* firmware activation */
+		{ 0xc40002e0, SMC_DENY },
+		/* general queries of the standard services */
+		{ 0x8400ff01, SMC_FORWARD },
+		{ 0x8400ff04, SMC_DENY },
+		/* hypervisors: that is Keel, and it is called by HVC */
+		{ 0x85000000, SMC_DENY },
+		{ 0xc5000020, SMC_DENY },
+		{ 0x86000000, SMC_DENY },
+		{ 0xc6000000, SMC_DENY },
+		/* owners that do not exist, one of them KVM's PSCI 0.1 */
+		{ 0x87000000, SMC_DENY },
+		{ 0x95c1ba5e, SMC_DENY },
+		{ 0xafffffff, SMC_DENY },
+		{ 0xefffffff, SMC_DENY },
+		/* trusted applications, trusted OS */
+		{ 0xb0000000, SMC_FORWARD },
+		{ 0xb2000001, SMC_FORWARD },
+		{ 0xbf00ff01, SMC_FORWARD },
+		{ 0xf2000000, SMC_FORWARD },
+		{ 0xffffffff, SMC_FORWARD },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		enum smc_policy got = smc_policy(rows[i].fid);
+
+		if (got != rows[i].policy)
+			fail_msg("%08x: %d, expected %d", rows[i].fid, got, rows[i].policy);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_every_cpu_comes_up_through_keel, setup),
+		cmocka_unit_test_setup(test_hotplug_many_times, setup),
+		cmocka_unit_test_setup(test_32_bit_call, setup),
+		cmocka_unit_test_setup(test_cpu_on_arguments, setup),
+		cmocka_unit_test_setup(test_cpu_on_twice_before_it_arrives, setup),
+		cmocka_unit_test_setup(test_two_cpus_start_a_third, setup),
+		cmocka_unit_test_setup(test_target_arrives_before_the_call_returns, setup),
+		cmocka_unit_test_setup(test_firmware_refuses_cpu_on, setup),
+		cmocka_unit_test_setup(test_a_running_cpu_is_not_marked_off_by_another, setup),
+		cmocka_unit_test_setup(test_cpu_lost_by_firmware_can_be_started_again, setup),
+		cmocka_unit_test_setup(test_cpu_on_while_it_goes_off, setup),
+		cmocka_unit_test_setup(test_firmware_refuses_cpu_off, setup),
+		cmocka_unit_test_setup(test_uninvited_cpus_stay_out, setup),
+		cmocka_unit_test_setup(test_affinity_info, setup),
+		cmocka_unit_test_setup(test_standby_keeps_the_entry_out, setup),
+		cmocka_unit_test_setup(test_power_down, setup),
+		cmocka_unit_test_setup(test_power_down_that_returns, setup),
+		cmocka_unit_test_setup(test_suspend_addresses, setup),
+		cmocka_unit_test_setup(test_suspends_without_power_state, setup),
+		cmocka_unit_test_setup(test_state_format_of_old_firmware, setup),
+		cmocka_unit_test_setup(test_passed_as_they_are, setup),
+		cmocka_unit_test_setup(test_unknown_functions, setup),
+		cmocka_unit_test_setup(test_features, setup),
+		cmocka_unit_test_setup(test_sve_hint_is_not_part_of_the_function, setup),
+		cmocka_unit_test_setup(test_other_calls_are_left_alone, setup),
+		cmocka_unit_test(test_smc_policy),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
