@@ -776,7 +776,7 @@ static void frozen_features_do_not_change(void **state)
 		}
 	}
 	expect_refused(&models[N1], "ID_AA64PFR0_EL1.RAS");
-	expect_refused(&models[MAX_CPU], "ID_AA64DFR0_EL1.DoubleLock");
+	expect_refused(&models[MAX_CPU], "ID_AA64MMFR2_EL1.CCIDX");
 }
 
 int main(void)
