@@ -32,6 +32,13 @@ static bool structure_is_sound(const void *fdt)
 	return node >= 0 && fdt_next_tag(fdt, node, &end) == FDT_END && end >= 0;
 }
 
+/* libfdt takes the blocks' alignment for granted (Devicetree Specification v0.4, 5.2). */
+static bool header_is_sound(const void *fdt)
+{
+	return fdt_check_header(fdt) == 0 && fdt_version(fdt) >= 17 &&
+	       IS_ALIGNED(fdt_off_mem_rsvmap(fdt), 8) && IS_ALIGNED(fdt_off_dt_struct(fdt), 4);
+}
+
 int host_fdt_check(const void *fdt, size_t max_size, const char **why)
 {
 	if (!fdt)
@@ -42,8 +49,11 @@ int host_fdt_check(const void *fdt, size_t max_size, const char **why)
 		return fail(why, "device tree: none there (bad magic number)", -EINVAL);
 	if (fdt_totalsize(fdt) > max_size)
 		return fail(why, "device tree: too large", -EINVAL);
-	if (fdt_check_header(fdt) || fdt_version(fdt) < 0x11)
+	if (!header_is_sound(fdt))
 		return fail(why, "device tree: damaged header, or an unknown version", -EINVAL);
+	/* fdt_open_into() does not look whether the block ends */
+	if (fdt_num_mem_rsv(fdt) < 0)
+		return fail(why, "device tree: damaged memory reservation block", -EINVAL);
 	if (!structure_is_sound(fdt))
 		return fail(why, "device tree: damaged", -EINVAL);
 	return 0;

@@ -94,14 +94,12 @@ static int read_reservation_block(struct memmap *map, const void *fdt, const cha
 {
 	int n = fdt_num_mem_rsv(fdt);
 
-	if (n < 0)
-		return fail(why, "device tree: damaged memory reservation block", -EINVAL);
 	for (int i = 0; i < n; i++) {
 		u64 base, size;
 		int err;
 
 		if (fdt_get_mem_rsv(fdt, i, &base, &size))
-			return fail(why, "device tree: damaged memory reservation block", -EINVAL);
+			return fail(why, reserved_complaint.bad, -EINVAL);
 		err = add(&map->reserved, base, size, &reserved_complaint, why);
 		if (err)
 			return err;

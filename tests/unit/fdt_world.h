@@ -49,7 +49,7 @@ static inline void fw_end(struct fdt_world *w)
 
 static inline void fw_bytes(struct fdt_world *w, const char *name, const void *data, size_t size)
 {
-	fw_ok(fdt_property(w->fdt, name, data, (int)size), name);
+	fw_ok(fdt_property(w->fdt, name, data ? data : "", (int)size), name);
 }
 
 static inline void fw_string(struct fdt_world *w, const char *name, const char *value)

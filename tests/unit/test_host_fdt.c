@@ -37,6 +37,7 @@ static void test_check(void **state)
 	struct fdt_world w = fw_virt("a", true);
 	size_t size = fdt_totalsize(w.fdt);
 	const char *why;
+	u32 offset;
 
 	assert_int_equal(host_fdt_check(w.fdt, size, &why), 0);
 	check_fails(NULL, size, "none was passed");
@@ -46,7 +47,23 @@ static void test_check(void **state)
 	fdt_set_magic(w.fdt, FDT_MAGIC + 1);
 	check_fails(w.fdt, size, "bad magic");
 	fdt_set_magic(w.fdt, FDT_MAGIC);
+	offset = fdt_off_dt_struct(w.fdt);
 	fdt_set_off_dt_struct(w.fdt, 0xfffffff0);
+	check_fails(w.fdt, size, "damaged header");
+	/* misaligned accesses would fault while the MMU is off */
+	fdt_set_off_dt_struct(w.fdt, offset + 2);
+	check_fails(w.fdt, size, "damaged header");
+	fdt_set_off_dt_struct(w.fdt, offset);
+	fdt_set_off_mem_rsvmap(w.fdt, fdt_off_mem_rsvmap(w.fdt) + 4);
+	check_fails(w.fdt, size, "damaged header");
+	fdt_set_off_mem_rsvmap(w.fdt, fdt_off_mem_rsvmap(w.fdt) - 4);
+	assert_int_equal(host_fdt_check(w.fdt, size, &why), 0);
+	/* a reservation block without an end */
+	offset = fdt_off_mem_rsvmap(w.fdt);
+	fdt_set_off_mem_rsvmap(w.fdt, (u32)ALIGN_DOWN(size, 8) - 8);
+	check_fails(w.fdt, size, "reservation block");
+	fdt_set_off_mem_rsvmap(w.fdt, offset);
+	fdt_set_version(w.fdt, 16);
 	check_fails(w.fdt, size, "damaged header");
 	fw_free(&w);
 }
