@@ -497,6 +497,7 @@ static void change_group_bbm2(struct pgtable *pgt, const struct group *g, u64 co
 	state = any_hw_state(pgt, g->ptep, g->n);
 	for (unsigned int i = 0; i < g->n; i++)
 		(void)pte_change(g->ptep + i, 0, state);
+	dsb(ishst);
 }
 
 static void change_group(struct pgtable *pgt, const struct group *g, u64 cont)
@@ -827,7 +828,10 @@ int pgtable_annotate(struct pgtable *pgt, u64 ia, u64 size, u64 value)
 		ret = split_hole_at(pgt, ia, value);
 	if (!ret)
 		ret = split_hole_at(pgt, ia + size, value);
-	return ret ? ret : remove_range(pgt, ia, size, &r, NULL);
+	if (!ret)
+		ret = remove_range(pgt, ia, size, &r, NULL);
+	dsb(ishst);
+	return ret;
 }
 
 /* ---- attributes ---- */
@@ -871,7 +875,7 @@ int pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, const struct pgtabl
 		return ret;
 	ret = pgtable_walk(pgt, ia, size, &walk);
 	gather_flush(&c.gather);
-	/* A quiet change is seen by walkers too. */
+	/* Walkers see the quiet changes too. */
 	dsb(ishst);
 	return ret;
 }
@@ -934,6 +938,7 @@ int pgtable_test_clear(struct pgtable *pgt, u64 ia, u64 size, u64 bits, bool inv
 	if (!(bits & ~pgtable_attr_mask(&pgt->fmt)))
 		ret = pgtable_walk(pgt, ia, size, &walk);
 	gather_flush(&t.gather);
+	dsb(ishst);
 	return ret;
 }
 
