@@ -62,15 +62,24 @@ static void print_location(const char *what, u64 pc, u64 lookup)
 		log_err("%s %016lx  (image+0x%lx)", what, pc, pc - text);
 }
 
-static void print_backtrace(u64 pc, u64 fp, u64 lo, u64 hi)
+/* Callers of the function at the end of @frame; a run of equal ones (recursion) takes two lines. */
+static void print_callers(struct unwind_frame frame, u64 lo, u64 hi)
 {
-	struct unwind_frame frame = { .fp = fp, .pc = pc };
-	unsigned int depth = 0;
+	u64 previous = 0;
+	unsigned int lines = 0, repeats = 0;
 
-	log_err("backtrace:");
-	print_location("  at  ", pc, pc);
-	while (depth++ < BACKTRACE_MAX && unwind_step(&frame, lo, hi))
+	while (lines < BACKTRACE_MAX && unwind_step(&frame, lo, hi)) {
+		if (frame.pc == previous) {
+			repeats++;
+			continue;
+		}
+		if (repeats)
+			log_err("  ... %u times more", repeats);
+		repeats = 0;
+		lines++;
+		previous = frame.pc;
 		print_location("  from", frame.pc, frame.pc - 4);
+	}
 }
 
 static void print_registers(const struct panic_frame *frame)
@@ -106,7 +115,8 @@ static void panic_headline(const char *why)
 void __noreturn panic_exception(const struct panic_frame *frame)
 {
 	char text[ESR_DESCRIBE_MAX];
-	bool overflow = !(frame->sp & BIT(STACK_OK_BIT));
+	/* The vectors put the frame on the emergency stack when it did not fit below sp. */
+	bool overflow = !((u64)frame & BIT(STACK_OK_BIT));
 	u64 lo, hi;
 
 	if (!panic_begin())
@@ -116,9 +126,11 @@ void __noreturn panic_exception(const struct panic_frame *frame)
 	log_err("%s: %s", vector_names[frame->vector & 15], text);
 	print_registers(frame);
 	/* An overflown stack's records lie above sp, in the part that is mapped. */
-	stack_bounds(overflow ? ALIGN_DOWN(frame->sp, (u64)STACK_SLOT_SIZE) + STACK_BASE : frame->sp,
+	stack_bounds(overflow ? ALIGN_DOWN(frame->sp, (u64)STACK_SLOT_SIZE) | STACK_BASE : frame->sp,
 		     &lo, &hi);
-	print_backtrace(frame->elr, frame->x[29], lo, hi);
+	log_err("backtrace:");
+	print_location("  at  ", frame->elr, frame->elr);
+	print_callers((struct unwind_frame){ .fp = frame->x[29] }, lo, hi);
 	log_err("stopped");
 	stop_cpu();
 }
@@ -152,8 +164,8 @@ void __noreturn panic(const char *fmt, ...)
 	frame.far = read_sysreg(far_el2);
 	print_registers(&frame);
 	stack_bounds(frame.sp, &lo, &hi);
-	/* panic()'s own frame record leads to the caller: start there. */
-	print_backtrace(frame.elr, *(const u64 *)frame.x[29], lo, hi);
+	log_err("backtrace:");
+	print_callers((struct unwind_frame){ .fp = frame.x[29] }, lo, hi);
 	log_err("stopped");
 	stop_cpu();
 }
