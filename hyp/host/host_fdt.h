@@ -97,8 +97,8 @@ int __must_check host_fdt_cpus(const void *fdt, u64 boot_mpidr, struct fdt_cpus 
 struct host_fdt_params {
 	const struct mem_range *keel; /* Keel's memory: no-map in the host's tree */
 	unsigned int keel_count;
-	struct mem_range released[2]; /* memory reservations inside these are dropped: the bundle,
-				       * firmware's device tree; empty ones are ignored */
+	struct mem_range released[2]; /* the bundle, firmware's device tree: their entries in the
+				       * memory reservation block go; empty ones are ignored */
 	const char *bootargs;	      /* the host's command line, complete */
 	struct mem_range initrd;
 	const char *version; /* Keel's version, for /hypervisor */
@@ -120,8 +120,8 @@ struct host_fdt_report {
  * @report: what was done
  * @why:    on error, one line for the console
  *
- * - Keel's memory becomes `no-map` children of /reserved-memory, and is taken out of the memory
- *   reservation block's way: reservations inside @params->released are dropped;
+ * - Keel's memory becomes `no-map` children of /reserved-memory;
+ * - entries of the memory reservation block that are @params->released are dropped;
  * - /hypervisor says `compatible = "keel,hypervisor"` and `version`;
  * - generic-timer nodes keep the interrupt of the non-secure EL1 physical timer, and the secure one
  *   (as a placeholder) where it is listed; the virtual timer and EL2's are gone;

@@ -32,6 +32,15 @@ static int set_string(void *fdt, int node, const char *name, const char *value)
 	return fdt_setprop(fdt, node, name, value, (int)strlen(value) + 1);
 }
 
+static bool is_released(const struct host_fdt_params *p, u64 base, u64 size)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(p->released); i++) {
+		if (mem_range_is_of(p->released[i], base, size))
+			return true;
+	}
+	return false;
+}
+
 /* Memory that is handed to the host must not stay in the memory reservation block. */
 static int drop_reservations(void *fdt, const struct host_fdt_params *p)
 {
@@ -39,14 +48,8 @@ static int drop_reservations(void *fdt, const struct host_fdt_params *p)
 		u64 base, size;
 		int err = fdt_get_mem_rsv(fdt, i, &base, &size);
 
-		for (unsigned int j = 0; j < ARRAY_SIZE(p->released) && !err; j++) {
-			const struct mem_range *r = &p->released[j];
-
-			if (base >= r->base && base < r->end && size <= r->end - base) {
-				err = fdt_del_mem_rsv(fdt, i);
-				break;
-			}
-		}
+		if (!err && is_released(p, base, size))
+			err = fdt_del_mem_rsv(fdt, i);
 		if (err)
 			return err;
 	}

@@ -110,6 +110,14 @@ bool mem_ranges_overlap(const struct mem_ranges *set, u64 base, u64 size)
 	return false;
 }
 
+bool mem_range_is_of(struct mem_range file, u64 base, u64 size)
+{
+	u64 end = base + size;
+
+	return end > base && base < file.end && end > file.base &&
+	       base >= ALIGN_DOWN(file.base, SZ_4K) && end <= ALIGN_UP(file.end, SZ_4K);
+}
+
 int memmap_reserve(struct memmap *map, u64 base, u64 size)
 {
 	return mem_ranges_add(&map->reserved, base, size);

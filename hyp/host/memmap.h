@@ -50,13 +50,24 @@ struct memmap {
 };
 
 /**
+ * mem_range_is_of() - is a reservation the boot loader's way to keep @file's memory free?
+ * @file: where the boot loader put something: Keel's bundle, a device tree
+ * @base: first address of the reservation
+ * @size: bytes
+ *
+ * True if it covers nothing but @file, or the rest of @file's first and last 4 KiB page.
+ */
+bool mem_range_is_of(struct mem_range file, u64 base, u64 size);
+
+/**
  * memmap_from_fdt() - read the banks of RAM and what firmware reserved
  * @map: filled; its contents are undefined on error
  * @fdt: device tree that host_fdt_check() accepted
  * @why: on error, one line for the console that says what is wrong
  *
  * RAM: the `memory` nodes below the root. Reserved: the memory reservation block, and each child of
- * /reserved-memory with a `reg`. The device tree itself is not reserved: see memmap_reserve().
+ * /reserved-memory with a `reg`. The initrd, which is Keel's bundle, is not reserved even if the
+ * reservation block lists it; neither is the device tree itself: see memmap_reserve().
  *
  * Return: 0; -ENOENT without any memory; -EINVAL if a node is malformed or a range is not an
  * address range (it wraps around, or ends above 56 bits); -ENOSPC for too many ranges.

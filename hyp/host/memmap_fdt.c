@@ -3,6 +3,7 @@
 #include <libfdt.h>
 
 #include <host/fdt_read.h>
+#include <host/host_fdt.h>
 #include <host/memmap.h>
 #include <lib/errno.h>
 #include <lib/string.h>
@@ -92,7 +93,12 @@ static int read_banks(struct memmap *map, const void *fdt, const char **why)
 
 static int read_reservation_block(struct memmap *map, const void *fdt, const char **why)
 {
+	struct mem_range bundle = { 0, 0 };
 	int n = fdt_num_mem_rsv(fdt);
+
+	/* it is host_place() that decides about the bundle's memory */
+	if (host_fdt_initrd(fdt, &bundle, why))
+		bundle = (struct mem_range){ 0, 0 };
 
 	for (int i = 0; i < n; i++) {
 		u64 base, size;
@@ -100,6 +106,8 @@ static int read_reservation_block(struct memmap *map, const void *fdt, const cha
 
 		if (fdt_get_mem_rsv(fdt, i, &base, &size))
 			return fail(why, reserved_complaint.bad, -EINVAL);
+		if (mem_range_is_of(bundle, base, size))
+			continue;
 		err = add(&map->reserved, base, size, &reserved_complaint, why);
 		if (err)
 			return err;

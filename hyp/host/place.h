@@ -28,9 +28,9 @@ struct host_layout {
 /**
  * host_place() - decide where the host's kernel, initrd and device tree lie
  * @map:    map with all that must stay untouched reserved: Keel, and firmware's device tree. The
- *          bundle must be free (boot loaders may list it in the memory reservation block: see
- *          memmap_unreserve()). On success the bundle and the places decided on are reserved too,
- *          so that whoever needs memory afterwards uses memmap_find(). Undefined on error.
+ *          bundle must be free (memmap_from_fdt() leaves it so). On success the bundle and the
+ * places decided on are reserved too, so that whoever needs memory afterwards uses memmap_find().
+ * Undefined on error.
  * @base:   the bundle's address
  * @bundle: what is in it
  * @image:  what its kernel wants

@@ -717,7 +717,7 @@ static void test_edit_drops_reservations_of_released_memory(void **state)
 	fw_reserve(&w, 0x48000000, 0x4000000); /* the bundle */
 	fw_reserve(&w, 0x47fff000, 0x2000);    /* reaches out of it */
 	fw_reserve(&w, 0x4c000000, 0x3000);    /* firmware's device tree */
-	fw_reserve(&w, 0x4bfff000, 0x1001);    /* reaches out of both */
+	fw_reserve(&w, 0x4bfff000, 0x5000);    /* reaches out of both */
 	fw_reserve(&w, 0x40000000, 0x10000);
 	fw_reserve(&w, 0x48000000, 0x1000);
 	fw_root(&w);

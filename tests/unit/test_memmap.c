@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The memory map: sets of ranges against a naive model, reading device trees, searching. */
-/* SOURCES: hyp/host/memmap.c hyp/host/memmap_fdt.c hyp/host/fdt_read.c */
+/* SOURCES: hyp/host/memmap.c hyp/host/memmap_fdt.c hyp/host/fdt_read.c hyp/host/host_fdt.c hyp/lib/options.c hyp/lib/parse.c */
 /* LIBS: -lfdt */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -379,6 +379,41 @@ static void test_reservations(void **state)
 	assert_false(memmap_is_free(&map, 0x42000000, 0x1000));
 }
 
+static void test_the_bundle_is_not_reserved(void **state)
+{
+	struct fdt_world w;
+	struct memmap map;
+
+	fw_begin(&w, 2, 2);
+	fw_reserve(&w, 0x48000800, 0x2000100); /* as it is */
+	fw_reserve(&w, 0x48000000, 0x2001000); /* with its pages */
+	fw_reserve(&w, 0x49000000, 0x1000);
+	fw_reserve(&w, 0x4a000900, 0x100);  /* in its last page, but not of it */
+	fw_reserve(&w, 0x4a000000, 0x1001); /* beyond its last page */
+	fw_root(&w);
+	fw_memory(&w, 0x40000000, 0x40000000);
+	fw_node(&w, "chosen");
+	fw_cells(&w, "linux,initrd-start", 0x48000800);
+	fw_cells(&w, "linux,initrd-end", 0x4a000900);
+	fw_end(&w);
+	map = from_fdt(&w);
+	is_set(&map.reserved, "4a000000-4a001001");
+	fw_begin(&w, 2, 2);
+	fw_reserve(&w, 0x4a000900, 0x100);
+	fw_reserve(&w, 0x48000000, 0x800);
+	fw_root(&w);
+	fw_memory(&w, 0x40000000, 0x40000000);
+	fw_node(&w, "chosen");
+	fw_cells(&w, "linux,initrd-start", 0x48000800);
+	fw_cells(&w, "linux,initrd-end", 0x4a000900);
+	fw_end(&w);
+	map = from_fdt(&w);
+	is_set(&map.reserved, "48000000-48000800 4a000900-4a000a00");
+	/* sums that wrap around are nobody's */
+	assert_false(mem_range_is_of((struct mem_range){ 0, 0x2000 }, 0x1000, ~0ULL));
+	assert_false(mem_range_is_of((struct mem_range){ 0, 0x2000 }, 0x1000, 0));
+}
+
 static void test_no_memory(void **state)
 {
 	struct fdt_world w;
@@ -470,6 +505,7 @@ int main(void)
 		cmocka_unit_test(test_banks_are_sorted_and_merged),
 		cmocka_unit_test(test_what_is_not_memory),
 		cmocka_unit_test(test_reservations),
+		cmocka_unit_test(test_the_bundle_is_not_reserved),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_too_many),
