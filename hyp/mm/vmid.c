@@ -51,11 +51,10 @@ static bool is_current(const struct vmid_allocator *va, u64 id)
 	return (id ^ load(&va->generation)) < numbers(va);
 }
 
-/* All numbers become free but those that run, and the host's. */
+/* All numbers become free; the search starts behind the host's, so that it is never found. */
 static void clear_numbers(struct vmid_allocator *va)
 {
 	bitmap_zero(va->bitmap, numbers(va));
-	bitmap_set(va->bitmap, VMID_HOST);
 	va->next = VMID_HOST + 1;
 }
 
@@ -125,9 +124,7 @@ static u64 new_id(struct vmid_allocator *va, u64 old)
 		return id;
 	number = bitmap_next_clear(va->bitmap, numbers(va), va->next);
 	if (number == numbers(va)) {
-		rollover(va);
-		if (keep_number(va, old, &id))
-			return id;
+		rollover(va); /* nothing that runs has an old id: it would have kept its number */
 		number = bitmap_next_clear(va->bitmap, numbers(va), va->next);
 	}
 	bitmap_set(va->bitmap, number);

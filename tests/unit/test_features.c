@@ -350,6 +350,7 @@ static void stage_2_granules_are_resolved(void **state)
 		{ ID_MMFR0_TGran16, ID_MMFR0_TGran16_2, 2, 2, 2 },
 		{ ID_MMFR0_TGran64, ID_MMFR0_TGran64_2, 0, 0, 2 },
 		{ ID_MMFR0_TGran64, ID_MMFR0_TGran64_2, 0xf, 0, 1 },
+		{ ID_MMFR0_TGran64, ID_MMFR0_TGran64_2, 1, 0, 2 }, /* no LPA2 for 64K */
 		{ ID_MMFR0_TGran64, ID_MMFR0_TGran64_2, 0, 1, 1 },
 	};
 
@@ -522,6 +523,20 @@ static void pa_range_as_a_width(void **state)
 		cpu_features_mmu_caps(&sys, &caps);
 		assert_int_equal(caps.pa_bits, widths[range]);
 	}
+}
+
+/* Values that are reserved today do not give 64K what it does not have. */
+static void sixty_four_k_has_no_lpa2(void **state)
+{
+	struct cpu_id_regs cpu = { 0 };
+	struct mmu_caps caps;
+
+	set_raw(&cpu, ID_MMFR0_TGran64, 1);
+	set_raw(&cpu, ID_MMFR0_TGran64_2, 3);
+	cpu_features_init(&sys, &cpu);
+	cpu_features_mmu_caps(&sys, &caps);
+	assert_true(caps.s1_granule[GRANULE_64K] && caps.s2_granule[GRANULE_64K]);
+	assert_false(caps.s1_lpa2[GRANULE_64K] || caps.s2_lpa2[GRANULE_64K]);
 }
 
 static void models_are_described(void **state)
@@ -791,6 +806,7 @@ int main(void)
 		cmocka_unit_test(dc_zva_is_prohibited_where_block_sizes_differ),
 		cmocka_unit_test(models_have_their_mmus),
 		cmocka_unit_test(pa_range_as_a_width),
+		cmocka_unit_test(sixty_four_k_has_no_lpa2),
 		cmocka_unit_test(models_are_described),
 		cmocka_unit_test(a_short_buffer_holds_whole_words),
 		cmocka_unit_test(features_are_told),

@@ -518,6 +518,7 @@ static void shares_are_counted_and_saturate(void **state)
 	}
 	struct snapshot before = take_snapshot();
 
+	assert_true(ownership_host_may_reach(PA(BANK0)));
 	assert_int_equal(ownership_share(PA(BANK0), PAGE, &vms[0], IPA(0)), -EOVERFLOW);
 	assert_int_equal(ownership_share(PA(BANK0), 3 * PAGE, &vms[0], IPA(0)), -EOVERFLOW);
 	expect_unchanged(&before, "one share too many");
@@ -646,6 +647,7 @@ static void boot_claims_are_for_ever(void **state)
 	must(ownership_claim_boot(PA(BANK0 + 10 * PAGE), 20 * PAGE));
 	assert_int_equal(ownership_claim_boot(PA(BANK0 + 29 * PAGE), 2 * PAGE), -EPERM);
 	assert_int_equal(ownership_claim_boot(PA(BANK0 + 9 * PAGE), 2 * PAGE), -EPERM);
+	assert_int_equal(ownership_claim_boot(PA(BANK0 + 10 * PAGE), 20 * PAGE), -EPERM);
 	assert_int_equal(ownership_claim_boot(PA(BANK0 - PAGE), 2 * PAGE), -ERANGE);
 	assert_int_equal(ownership_claim_boot(PA(BANK0 + 1), PAGE), -EINVAL);
 	ownership_set_host(&fake_host);
@@ -675,7 +677,10 @@ static void devices_are_the_hosts_unless_claimed(void **state)
 	assert_int_equal(ownership_claim_device(PA(BANK0 + 3 * PAGE), PAGE), -ERANGE);
 	assert_int_equal(ownership_claim_device(PA(0x123), PAGE), -EINVAL);
 	assert_int_equal(ownership_claim_device(PA(0x1000), 0), -EINVAL);
-	for (u64 i = 1; i < OWNERSHIP_DEVICE_MAX; i++)
+	must(ownership_claim_device(PA(0x8fff000), PAGE)); /* touching is not overlapping */
+	must(ownership_claim_device(PA(BANK0 - PAGE), PAGE));
+	must(ownership_claim_device(PA(BANK0 + BANK_PAGES * PAGE), PAGE));
+	for (u64 i = 4; i < OWNERSHIP_DEVICE_MAX; i++)
 		must(ownership_claim_device(PA(0xa000000 + i * 2 * PAGE), PAGE));
 	assert_int_equal(ownership_claim_device(PA(0xb000000), PAGE), -ENOSPC);
 	ownership_set_host(&fake_host);

@@ -188,6 +188,27 @@ static void a_long_run_survives_many_rollovers(void **state)
 	assert_int_equal(va.rollovers, 4);
 }
 
+/* Renewing a context's id reaches every CPU that still runs it, not the first alone. */
+static void all_that_run_it_are_renewed(void **state)
+{
+	int next;
+	u16 n;
+
+	make_machine(8, 4);
+	n = enter(1, 0);
+	enter(2, 0);
+	enter(3, 0);
+	next = roll_over(0, 1) + 1;
+	assert_int_equal(enter(0, 0), n);
+	leave(1);
+	next = roll_over(0, next) + 1;
+	assert_int_equal(enter(0, 0), n);
+	leave(2);
+	roll_over(0, next);
+	assert_int_equal(enter(0, 0), n);
+	assert_int_equal(enter(3, 0), n);
+}
+
 static void each_cpu_flushes_once_a_generation(void **state)
 {
 	unsigned int before;
@@ -338,6 +359,7 @@ int main(void)
 		cmocka_unit_test(every_number_is_used),
 		cmocka_unit_test(what_runs_at_a_rollover_keeps_its_number),
 		cmocka_unit_test(a_long_run_survives_many_rollovers),
+		cmocka_unit_test(all_that_run_it_are_renewed),
 		cmocka_unit_test(each_cpu_flushes_once_a_generation),
 		cmocka_unit_test(an_idle_cpu_holds_no_number),
 		cmocka_unit_test(leaving_does_not_lose_a_flush),
