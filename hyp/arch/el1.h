@@ -14,17 +14,17 @@ static inline bool el2_is_e2h(void)
 	return (read_sysreg(hcr_el2) & HCR_E2H) != 0;
 }
 
-#define DEFINE_EL1_REG(name, el1, el12)                         \
-	static inline u64 read_el1_##name(void)                 \
-	{                                                       \
+#define DEFINE_EL1_REG(name, el1, el12)                                     \
+	static inline u64 read_el1_##name(void)                             \
+	{                                                                   \
 		return el2_is_e2h() ? read_sysreg(el12) : read_sysreg(el1); \
-	}                                                       \
-	static inline void write_el1_##name(u64 value)          \
-	{                                                       \
-		if (el2_is_e2h())                               \
-			write_sysreg(value, el12);              \
-		else                                            \
-			write_sysreg(value, el1);               \
+	}                                                                   \
+	static inline void write_el1_##name(u64 value)                      \
+	{                                                                   \
+		if (el2_is_e2h())                                           \
+			write_sysreg(value, el12);                          \
+		else                                                        \
+			write_sysreg(value, el1);                           \
 	}
 
 DEFINE_EL1_REG(sctlr, sctlr_el1, s3_5_c1_c0_0)

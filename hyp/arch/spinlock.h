@@ -14,7 +14,10 @@ struct spinlock {
 	u32 owner; /* ticket that holds the lock */
 };
 
-#define SPINLOCK_INIT { 0, 0 }
+#define SPINLOCK_INIT \
+	{             \
+		0, 0  \
+	}
 
 static inline void spin_lock(struct spinlock *lock)
 {
@@ -77,10 +80,10 @@ static inline bool spin_is_locked(const struct spinlock *lock)
 /* A debug build stops on a lock that ought to be held and is not. */
 #ifdef KEEL_DEBUG
 void spin_assert_failed(const struct spinlock *lock, const char *where);
-#define spin_assert_held(lock)                                   \
-	do {                                                     \
-		if (!spin_is_locked(lock))                       \
-			spin_assert_failed(lock, __func__);      \
+#define spin_assert_held(lock)                              \
+	do {                                                \
+		if (!spin_is_locked(lock))                  \
+			spin_assert_failed(lock, __func__); \
 	} while (0)
 #else
 #define spin_assert_held(lock) ((void)(lock))

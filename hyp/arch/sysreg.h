@@ -9,18 +9,18 @@
 #include <lib/types.h>
 
 #define SYSREG_STR_(x) #x
-#define SYSREG_STR(x) SYSREG_STR_(x)
+#define SYSREG_STR(x)  SYSREG_STR_(x)
 
-#define read_sysreg(reg)                                                        \
-	({                                                                      \
-		u64 value_;                                                     \
-		__asm__ volatile("mrs %0, " SYSREG_STR(reg) : "=r"(value_));    \
-		value_;                                                         \
+#define read_sysreg(reg)                                                     \
+	({                                                                   \
+		u64 value_;                                                  \
+		__asm__ volatile("mrs %0, " SYSREG_STR(reg) : "=r"(value_)); \
+		value_;                                                      \
 	})
 
-#define write_sysreg(value, reg)                                                \
-	do {                                                                    \
-		u64 written_ = (u64)(value);                                    \
+#define write_sysreg(value, reg)                                                     \
+	do {                                                                         \
+		u64 written_ = (u64)(value);                                         \
 		__asm__ volatile("msr " SYSREG_STR(reg) ", %x0" : : "rZ"(written_)); \
 	} while (0)
 
@@ -33,28 +33,28 @@
 #define SYS_ID_AA64MMFR2_EL1 s3_0_c0_c7_2
 #define SYS_ID_AA64MMFR3_EL1 s3_0_c0_c7_3
 #define SYS_ID_AA64MMFR4_EL1 s3_0_c0_c7_4
-#define SYS_ZCR_EL2          s3_4_c1_c2_0
-#define SYS_SMCR_EL2         s3_4_c1_c2_6
-#define SYS_HCRX_EL2         s3_4_c1_c2_2
-#define SYS_HFGRTR_EL2       s3_4_c1_c1_4
-#define SYS_HFGWTR_EL2       s3_4_c1_c1_5
-#define SYS_HFGITR_EL2       s3_4_c1_c1_6
-#define SYS_HDFGRTR_EL2      s3_4_c3_c1_4
-#define SYS_HDFGWTR_EL2      s3_4_c3_c1_5
-#define SYS_HAFGRTR_EL2      s3_4_c3_c1_6
+#define SYS_ZCR_EL2	     s3_4_c1_c2_0
+#define SYS_SMCR_EL2	     s3_4_c1_c2_6
+#define SYS_HCRX_EL2	     s3_4_c1_c2_2
+#define SYS_HFGRTR_EL2	     s3_4_c1_c1_4
+#define SYS_HFGWTR_EL2	     s3_4_c1_c1_5
+#define SYS_HFGITR_EL2	     s3_4_c1_c1_6
+#define SYS_HDFGRTR_EL2	     s3_4_c3_c1_4
+#define SYS_HDFGWTR_EL2	     s3_4_c3_c1_5
+#define SYS_HAFGRTR_EL2	     s3_4_c3_c1_6
 #define SYS_HDFGRTR2_EL2     s3_4_c3_c1_0
 #define SYS_HDFGWTR2_EL2     s3_4_c3_c1_1
-#define SYS_HFGRTR2_EL2      s3_4_c3_c1_2
-#define SYS_HFGWTR2_EL2      s3_4_c3_c1_3
-#define SYS_HFGITR2_EL2      s3_4_c3_c1_7
-#define SYS_PMSCR_EL2        s3_4_c9_c9_0
-#define SYS_MPAM2_EL2        s3_4_c10_c5_0
-#define SYS_MPAMHCR_EL2      s3_4_c10_c4_0
-#define SYS_ICC_SRE_EL2      s3_4_c12_c9_5
-#define SYS_ICH_HCR_EL2      s3_4_c12_c11_0
-#define SYS_CNTPOFF_EL2      s3_4_c14_c0_6
-#define SYS_TTBR1_EL2        s3_4_c2_c0_1
+#define SYS_HFGRTR2_EL2	     s3_4_c3_c1_2
+#define SYS_HFGWTR2_EL2	     s3_4_c3_c1_3
+#define SYS_HFGITR2_EL2	     s3_4_c3_c1_7
+#define SYS_PMSCR_EL2	     s3_4_c9_c9_0
+#define SYS_MPAM2_EL2	     s3_4_c10_c5_0
+#define SYS_MPAMHCR_EL2	     s3_4_c10_c4_0
+#define SYS_ICC_SRE_EL2	     s3_4_c12_c9_5
+#define SYS_ICH_HCR_EL2	     s3_4_c12_c11_0
+#define SYS_CNTPOFF_EL2	     s3_4_c14_c0_6
+#define SYS_TTBR1_EL2	     s3_4_c2_c0_1
 #define SYS_CONTEXTIDR_EL2   s3_4_c13_c0_1
-#define SYS_PMCR_EL0         s3_3_c9_c12_0
+#define SYS_PMCR_EL0	     s3_3_c9_c12_0
 
 #endif

@@ -35,15 +35,15 @@ static inline void tlb_s2_exit(u64 saved)
 	}
 }
 
-#define DEFINE_TLBI(name, op)                                   \
-	static inline void tlbi_##name(void)                    \
-	{                                                       \
-		__asm__ volatile("tlbi " op ::: "memory");      \
+#define DEFINE_TLBI(name, op)                              \
+	static inline void tlbi_##name(void)               \
+	{                                                  \
+		__asm__ volatile("tlbi " op ::: "memory"); \
 	}
-#define DEFINE_TLBI_XT(name, insn)                                       \
-	static inline void tlbi_##name(u64 xt)                           \
-	{                                                                \
-		__asm__ volatile(insn ", %0" : : "r"(xt) : "memory");    \
+#define DEFINE_TLBI_XT(name, insn)                                    \
+	static inline void tlbi_##name(u64 xt)                        \
+	{                                                             \
+		__asm__ volatile(insn ", %0" : : "r"(xt) : "memory"); \
 	}
 
 DEFINE_TLBI_XT(ipas2e1is, "tlbi ipas2e1is")

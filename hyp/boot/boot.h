@@ -22,27 +22,27 @@
  * vectors test without touching memory. The first stack, used while the MMU is off, lies at the
  * end of Keel's region with the same property.
  */
-#define STACK_SLOT_SIZE      0x8000
+#define STACK_SLOT_SIZE	     0x8000
 #define STACK_EMERGENCY_BASE 0x1000
 #define STACK_EMERGENCY_SIZE 0x1000
-#define STACK_BASE           0x4000
-#define STACK_SIZE           0x2000
-#define STACK_OK_BIT         14
-#define EARLY_STACK_TOP      (KEEL_REGION_SIZE - STACK_SLOT_SIZE + STACK_BASE + STACK_SIZE)
+#define STACK_BASE	     0x4000
+#define STACK_SIZE	     0x2000
+#define STACK_OK_BIT	     14
+#define EARLY_STACK_TOP	     (KEEL_REGION_SIZE - STACK_SLOT_SIZE + STACK_BASE + STACK_SIZE)
 
 /* struct boot_regs, as the trampoline reads it */
-#define BOOT_HCR    0
-#define BOOT_MAIR   8
-#define BOOT_TCR    16
-#define BOOT_TTBR0  24
-#define BOOT_TTBR1  32
-#define BOOT_SCTLR  40
-#define BOOT_VBAR   48
-#define BOOT_OFFSET 56
+#define BOOT_HCR       0
+#define BOOT_MAIR      8
+#define BOOT_TCR       16
+#define BOOT_TTBR0     24
+#define BOOT_TTBR1     32
+#define BOOT_SCTLR     40
+#define BOOT_VBAR      48
+#define BOOT_OFFSET    56
 #define BOOT_REGS_SIZE 64
 
 /* struct panic_frame, as vectors.S fills it */
-#define FRAME_X(n)   ((n) * 8)
+#define FRAME_X(n)   ((n)*8)
 #define FRAME_SP     (31 * 8)
 #define FRAME_ELR    (32 * 8)
 #define FRAME_SPSR   (33 * 8)

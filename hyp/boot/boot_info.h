@@ -17,16 +17,16 @@
 #define LOG_RING_SIZE 16384
 
 struct boot_info {
-	u64 entry_count;             /* CNTPCT_EL0 at the first instruction */
-	struct pa image;             /* Keel's region, KEEL_REGION_SIZE bytes */
-	struct pa fdt;               /* firmware's device tree */
+	u64 entry_count; /* CNTPCT_EL0 at the first instruction */
+	struct pa image; /* Keel's region, KEEL_REGION_SIZE bytes */
+	struct pa fdt;	 /* firmware's device tree */
 	u64 fdt_size;
 	bool has_console;
 	struct fdt_console console;
 	struct options options;
-	unsigned int va_bits;        /* as used; options.va_bits is as asked for */
+	unsigned int va_bits; /* as used; options.va_bits is as asked for */
 	bool e2h;
-	struct memmap memmap;        /* RAM, and what of it is taken */
+	struct memmap memmap; /* RAM, and what of it is taken */
 	struct cpu_features features;
 	struct fdt_cpus cpus;
 	char log_ring[LOG_RING_SIZE];

@@ -121,8 +121,10 @@ static void early_layout(struct el2_layout *layout)
 		ret = el2_layout(layout, &in);
 	}
 	if (ret)
-		boot_stop("no EL2 address space for an image at %#lx (error %d): is the image in the "
-			  "device tree's memory?", boot_info.image.v, ret);
+		boot_stop(
+			"no EL2 address space for an image at %#lx (error %d): is the image in the "
+			"device tree's memory?",
+			boot_info.image.v, ret);
 	boot_info.va_bits = in.va_bits;
 	boot_info.e2h = in.e2h;
 }
@@ -142,8 +144,8 @@ static int early_map_image(void)
 	int ret = 0;
 
 	for (i = 0; i < ARRAY_SIZE(parts) && !ret; i++)
-		ret = el2_map_linear(PA((u64)parts[i].start),
-				     (u64)(parts[i].end - parts[i].start), parts[i].prot);
+		ret = el2_map_linear(PA((u64)parts[i].start), (u64)(parts[i].end - parts[i].start),
+				     parts[i].prot);
 	return ret ? ret : el2_map_identity(PA((u64)_idmap_start), SZ_4K, EL2_RX);
 }
 
@@ -177,7 +179,8 @@ static struct boot_regs *early_regs(const struct el2_layout *layout)
 static void __noreturn wrong_el(u64 current_el)
 {
 	boot_stop("entered at EL%lu, but Keel needs EL2: boot it where a hypervisor can start "
-		  "(for QEMU: -machine virt,virtualization=on)", current_el >> 2);
+		  "(for QEMU: -machine virt,virtualization=on)",
+		  current_el >> 2);
 }
 
 struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count)

@@ -4,8 +4,8 @@
  * bundle ends in boot_stop() with one line.
  */
 #include <arch/percpu.h>
-#include <arch/sysreg.h>
 #include <arch/smc.h>
+#include <arch/sysreg.h>
 #include <boot/boot.h>
 #include <boot/boot_info.h>
 #include <boot/panic.h>
@@ -81,7 +81,8 @@ static void print_banner(void)
 		 boot_info.image.v, boot_info.fdt.v);
 	log_info("EL2 address space: E2H=%d, VA_BITS=%u, %s", boot_info.e2h, boot_info.va_bits,
 		 el2_case_name(l->which));
-	log_info("EL2 address space: trampoline at %#lx, runtime %#lx..%#lx, %u bits, start level %d",
+	log_info("EL2 address space: trampoline at %#lx, runtime %#lx..%#lx, %u bits, start level "
+		 "%d",
 		 (u64)_idmap_start - l->linear_offset, l->runtime_base,
 		 l->runtime_base + l->runtime_size - 1, l->ttbr0_bits, l->ttbr0_level);
 }
@@ -136,7 +137,7 @@ static void print_cpus(void)
 }
 
 /* Keel's region has room for this many CPUs' stacks; more CPUs bring their own pages. */
-#define POOL_CPUS          32
+#define POOL_CPUS	   32
 #define POOL_PAGES_PER_CPU 5
 
 static u64 bank_pages(const struct mem_range *bank)
@@ -234,8 +235,8 @@ static void init_host(void)
 	ret = host_mem_init(&caps, &keel_pool);
 	if (ret)
 		boot_stop("no stage 2 for the host (error %d): %s", ret,
-			  ret == -ENOMEM ? "out of pages for tables" :
-					   "the CPU has no 4K granule at stage 2");
+			  ret == -ENOMEM ? "out of pages for tables"
+					 : "the CPU has no 4K granule at stage 2");
 	cpu_features_require_mmu(&boot_info.features, caps.pa_bits);
 	psci_init(&host_psci, &psci_ops, NULL, &boot_info.cpus,
 		  el2_va_to_pa(el2_map_layout(), secondary_entry));
@@ -263,7 +264,8 @@ static void __noreturn enter_host(void)
 	host_mem_check();
 	smp_host_ready();
 	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
-	log_info("starting the host, %lu counts of the %lu Hz counter after Keel's first instruction",
+	log_info("starting the host, %lu counts of the %lu Hz counter after Keel's first "
+		 "instruction",
 		 read_sysreg(cntpct_el0) - boot_info.entry_count, read_sysreg(cntfrq_el0));
 	host_enter(load.layout.kernel, PSR_MODE_EL1h | PSR_DAIF, args, this_cpu()->stack_top);
 }
@@ -272,8 +274,8 @@ static void __noreturn enter_host(void)
 static void __noreturn boot_on_stack(void)
 {
 	if (page_pool_add(&keel_pool,
-			  el2_pa_to_va(el2_map_layout(), PA(boot_info.image.v + EARLY_STACK_TOP -
-							    STACK_SIZE)),
+			  el2_pa_to_va(el2_map_layout(),
+				       PA(boot_info.image.v + EARLY_STACK_TOP - STACK_SIZE)),
 			  (KEEL_REGION_SIZE - EARLY_STACK_TOP + STACK_SIZE) / SZ_4K))
 		panic("page pool");
 	smp_probe();

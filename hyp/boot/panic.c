@@ -21,10 +21,10 @@
 #define BACKTRACE_MAX 32
 
 static const char *const vector_names[16] = {
-	"synchronous, SP_EL0", "IRQ, SP_EL0", "FIQ, SP_EL0", "SError, SP_EL0",
-	"synchronous", "IRQ", "FIQ", "SError",
+	"synchronous, SP_EL0",	 "IRQ, SP_EL0",	  "FIQ, SP_EL0",   "SError, SP_EL0",
+	"synchronous",		 "IRQ",		  "FIQ",	   "SError",
 	"synchronous, lower EL", "IRQ, lower EL", "FIQ, lower EL", "SError, lower EL",
-	"synchronous, AArch32", "IRQ, AArch32", "FIQ, AArch32", "SError, AArch32",
+	"synchronous, AArch32",	 "IRQ, AArch32",  "FIQ, AArch32",  "SError, AArch32",
 };
 
 static void __noreturn stop_cpu(void)
@@ -126,7 +126,8 @@ void __noreturn panic_exception(const struct panic_frame *frame)
 	log_err("%s: %s", vector_names[frame->vector & 15], text);
 	print_registers(frame);
 	/* An overflown stack's records lie above sp, in the part that is mapped. */
-	stack_bounds(overflow ? ALIGN_DOWN(frame->sp, (u64)STACK_SLOT_SIZE) | STACK_BASE : frame->sp,
+	stack_bounds(overflow ? ALIGN_DOWN(frame->sp, (u64)STACK_SLOT_SIZE) | STACK_BASE
+			      : frame->sp,
 		     &lo, &hi);
 	log_err("backtrace:");
 	print_location("  at  ", frame->elr, frame->elr);
@@ -148,13 +149,16 @@ void __noreturn panic(const char *fmt, ...)
 	kl_vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	panic_headline(text);
-	/* Where panic() was called: the callee-saved registers are the caller's, the rest is gone. */
+	/* Where panic() was called: the callee-saved registers are the caller's, the rest is gone.
+	 */
 	__asm__ volatile("stp x19, x20, [%0, #152]\n"
 			 "stp x21, x22, [%0, #168]\n"
 			 "stp x23, x24, [%0, #184]\n"
 			 "stp x25, x26, [%0, #200]\n"
 			 "stp x27, x28, [%0, #216]\n"
-			 : : "r"(&frame) : "memory");
+			 :
+			 : "r"(&frame)
+			 : "memory");
 	frame.x[29] = (u64)__builtin_frame_address(0);
 	frame.sp = frame.x[29];
 	frame.elr = (u64)__builtin_return_address(0);

@@ -104,10 +104,14 @@ static const struct selftest {
 	void (*boot)(void);
 	void (*secondary)(void);
 } selftests[] = {
-	{ "panic", test_panic, NULL },       { "fault", test_fault, NULL },
-	{ "wx", test_wx, NULL },             { "nx", test_nx, NULL },
-	{ "overflow", test_overflow, NULL }, { "ownership", test_ownership, NULL },
-	{ "panic-cpu1", NULL, test_panic },  { "overflow-cpu1", NULL, test_overflow },
+	{ "panic", test_panic, NULL },
+	{ "fault", test_fault, NULL },
+	{ "wx", test_wx, NULL },
+	{ "nx", test_nx, NULL },
+	{ "overflow", test_overflow, NULL },
+	{ "ownership", test_ownership, NULL },
+	{ "panic-cpu1", NULL, test_panic },
+	{ "overflow-cpu1", NULL, test_overflow },
 };
 
 static const struct selftest *find(const char *name)

@@ -20,78 +20,79 @@
 #define PSR_MODE_EL1h 0x5
 #define PSR_MODE_MASK 0xf
 #define PSR_MODE32    BIT_(4)
-#define PSR_F         BIT_(6)
-#define PSR_I         BIT_(7)
-#define PSR_A         BIT_(8)
-#define PSR_D         BIT_(9)
+#define PSR_F	      BIT_(6)
+#define PSR_I	      BIT_(7)
+#define PSR_A	      BIT_(8)
+#define PSR_D	      BIT_(9)
 #define PSR_DAIF      (PSR_D | PSR_A | PSR_I | PSR_F)
 
 /* SCTLR_EL2 (D23.2.139): bits that are RES1 before any extension gives them a meaning */
 #define SCTLR_EL2_RES1 0x30c50830
-#define SCTLR_M   BIT_(0)
-#define SCTLR_A   BIT_(1)
-#define SCTLR_C   BIT_(2)
-#define SCTLR_SA  BIT_(3)
-#define SCTLR_I   BIT_(12)
-#define SCTLR_WXN BIT_(19)
+#define SCTLR_M	       BIT_(0)
+#define SCTLR_A	       BIT_(1)
+#define SCTLR_C	       BIT_(2)
+#define SCTLR_SA       BIT_(3)
+#define SCTLR_I	       BIT_(12)
+#define SCTLR_WXN      BIT_(19)
 /* SCTLR_EL1 (D23.2.138) as a kernel finds it: MMU and caches off, RES1 bits set */
 #define SCTLR_EL1_RESET 0x30d00800
 
 #ifndef __ASSEMBLY__
 
 /* SCTLR_EL1 bits that decide the PSTATE of an exception */
-#define SCTLR_EL1_SPAN      BIT(23)
-#define SCTLR_EL1_DSSBS     BIT(44)
+#define SCTLR_EL1_SPAN	    BIT(23)
+#define SCTLR_EL1_DSSBS	    BIT(44)
 #define SCTLR_EL1_SPINTMASK BIT(62)
-#define SCTLR_EL1_NMI       BIT(61)
+#define SCTLR_EL1_NMI	    BIT(61)
 
 /* PSTATE bits beyond the mode and the masks */
 #define PSR_BTYPE  GENMASK(11, 10)
 #define PSR_SSBS   BIT(12)
 #define PSR_ALLINT BIT(13)
-#define PSR_IL     BIT(20)
-#define PSR_SS     BIT(21)
-#define PSR_PAN    BIT(22)
-#define PSR_UAO    BIT(23)
-#define PSR_DIT    BIT(24)
-#define PSR_TCO    BIT(25)
+#define PSR_IL	   BIT(20)
+#define PSR_SS	   BIT(21)
+#define PSR_PAN	   BIT(22)
+#define PSR_UAO	   BIT(23)
+#define PSR_DIT	   BIT(24)
+#define PSR_TCO	   BIT(25)
 #define PSR_NZCV   GENMASK(31, 28)
 
 /* HCR_EL2 (D23.2.53) */
-#define HCR_VM     BIT(0)
-#define HCR_FMO    BIT(3)
-#define HCR_IMO    BIT(4)
-#define HCR_AMO    BIT(5)
-#define HCR_TSC    BIT(19)
-#define HCR_RW     BIT(31)
-#define HCR_E2H    BIT(34)
-#define HCR_APK    BIT(40)
-#define HCR_API    BIT(41)
+#define HCR_VM	   BIT(0)
+#define HCR_FMO	   BIT(3)
+#define HCR_IMO	   BIT(4)
+#define HCR_AMO	   BIT(5)
+#define HCR_TSC	   BIT(19)
+#define HCR_RW	   BIT(31)
+#define HCR_E2H	   BIT(34)
+#define HCR_APK	   BIT(40)
+#define HCR_API	   BIT(41)
 #define HCR_FIEN   BIT(47)
 #define HCR_ENSCXT BIT(53)
-#define HCR_ATA    BIT(56)
+#define HCR_ATA	   BIT(56)
 
 /* TCR_EL2 with E2H=0 (D23.2.151) */
-#define TCR_T0SZ(x)       ((u64)(x))
-#define TCR_IRGN0_WBWA    BIT(8)
-#define TCR_ORGN0_WBWA    BIT(10)
-#define TCR_SH0_INNER     (3ULL << 12)
-#define TCR_EL2_PS(x)     ((u64)(x) << 16)
-#define TCR_EL2_RES1      (BIT(31) | BIT(23))
-#define TCR_EL2_DS        BIT(32)
+#define TCR_T0SZ(x)    ((u64)(x))
+#define TCR_IRGN0_WBWA BIT(8)
+#define TCR_ORGN0_WBWA BIT(10)
+#define TCR_SH0_INNER  (3ULL << 12)
+#define TCR_EL2_PS(x)  ((u64)(x) << 16)
+#define TCR_EL2_RES1   (BIT(31) | BIT(23))
+#define TCR_EL2_DS     BIT(32)
 /* TCR_EL2 with E2H=1: the layout of TCR_EL1 */
-#define TCR_E2H_T1SZ(x)   ((u64)(x) << 16)
+#define TCR_E2H_T1SZ(x)	   ((u64)(x) << 16)
 #define TCR_E2H_IRGN1_WBWA BIT(24)
 #define TCR_E2H_ORGN1_WBWA BIT(26)
-#define TCR_E2H_SH1_INNER (3ULL << 28)
-#define TCR_E2H_TG1_4K    (2ULL << 30)
-#define TCR_E2H_IPS(x)    ((u64)(x) << 32)
-#define TCR_E2H_DS        BIT(59)
+#define TCR_E2H_SH1_INNER  (3ULL << 28)
+#define TCR_E2H_TG1_4K	   (2ULL << 30)
+#define TCR_E2H_IPS(x)	   ((u64)(x) << 32)
+#define TCR_E2H_DS	   BIT(59)
 
 /* MAIR_EL2: the three memory types of Keel's own mappings, by index */
 #define MAIR_IDX_NORMAL 0
 #define MAIR_IDX_DEVICE 1
-#define MAIR_EL2_VALUE  0x04ffULL /* attr 1: Device-nGnRE; attr 0: Normal, write-back, allocating */
+#define MAIR_EL2_VALUE	0x04ffULL /* attr 1: Device-nGnRE; attr 0: Normal, write-back, allocating \
+				   */
 
 /* HPFAR_EL2.FIPA is IPA[51:12] at bit 4 */
 #define HPFAR_FIPA GENMASK(47, 4)

@@ -11,13 +11,13 @@
 
 /* CPTR_EL2 (D23.2.33) with E2H=0: TZ and TSM are RES1 where there is no SVE or SME. */
 #define CPTR_RES1_NVHE 0x22ffULL
-#define CPTR_TZ        BIT(8)
+#define CPTR_TZ	       BIT(8)
 #define CPTR_TSM       BIT(12)
 /* With E2H=1 it has the layout of CPACR_EL1. */
-#define CPACR_ZEN      GENMASK(17, 16)
-#define CPACR_FPEN     GENMASK(21, 20)
-#define CPACR_SMEN     GENMASK(25, 24)
-#define CPACR_E0POE    BIT(29)
+#define CPACR_ZEN   GENMASK(17, 16)
+#define CPACR_FPEN  GENMASK(21, 20)
+#define CPACR_SMEN  GENMASK(25, 24)
+#define CPACR_E0POE BIT(29)
 
 /* CNTHCTL_EL2 (D24.10.2): EL1 may use the physical counter and timer; the bits move with E2H. */
 #define CNTHCTL_NVHE (BIT(0) | BIT(1))
@@ -38,9 +38,9 @@
 
 /* An enable bit that a feature brings with it. */
 struct feature_bits {
-	u8 reg;   /* index into struct id_regs */
+	u8 reg;	  /* index into struct id_regs */
 	u8 shift; /* of the 4-bit ID field */
-	u8 min;   /* field value from which the bits exist */
+	u8 min;	  /* field value from which the bits exist */
 	u64 bits;
 };
 
@@ -70,39 +70,39 @@ static unsigned int field(const struct id_regs *id, unsigned int reg, unsigned i
 
 /* HCRX_EL2 (D23.2.54): 0 hides the feature from EL1, so the host gets what the CPU has. */
 static const struct feature_bits hcrx_bits[] = {
-	{ ISAR1, 60, 2, BIT(1) },           /* FEAT_LS64: EnALS */
-	{ ISAR1, 60, 3, BIT(2) | BIT(0) },  /* FEAT_LS64_V: EnASR; _ACCDATA: EnAS0 */
-	{ ISAR2, 16, 1, BIT(11) },          /* FEAT_MOPS: MSCEn */
-	{ MMFR3, 0, 1, BIT(14) },           /* FEAT_TCR2: TCR2En */
-	{ MMFR3, 4, 1, BIT(15) },           /* FEAT_SCTLR2: SCTLR2En */
-	{ MMFR3, 32, 1, BIT(17) },          /* FEAT_D128: D128En */
-	{ PFR1, 44, 1, BIT(22) },           /* FEAT_GCS: GCSEn */
-	{ PFR2, 32, 1, BIT(23) },           /* FEAT_FPMR: EnFPM */
+	{ ISAR1, 60, 2, BIT(1) },	   /* FEAT_LS64: EnALS */
+	{ ISAR1, 60, 3, BIT(2) | BIT(0) }, /* FEAT_LS64_V: EnASR; _ACCDATA: EnAS0 */
+	{ ISAR2, 16, 1, BIT(11) },	   /* FEAT_MOPS: MSCEn */
+	{ MMFR3, 0, 1, BIT(14) },	   /* FEAT_TCR2: TCR2En */
+	{ MMFR3, 4, 1, BIT(15) },	   /* FEAT_SCTLR2: SCTLR2En */
+	{ MMFR3, 32, 1, BIT(17) },	   /* FEAT_D128: D128En */
+	{ PFR1, 44, 1, BIT(22) },	   /* FEAT_GCS: GCSEn */
+	{ PFR2, 32, 1, BIT(23) },	   /* FEAT_FPMR: EnFPM */
 };
 
 /* HFGRTR_EL2 and HFGWTR_EL2 (D23.2.61, .63) */
 static const struct feature_bits hfgrw_bits[] = {
-	{ ISAR1, 60, 3, BIT(50) },                     /* nACCDATA_EL1 */
-	{ PFR1, 44, 1, BIT(52) | BIT(53) },            /* nGCS_EL0, nGCS_EL1 */
-	{ PFR1, 24, 1, BIT(54) | BIT(55) },            /* FEAT_SME: nSMPRI_EL1, nTPIDR2_EL0 */
-	{ PFR1, 48, 1, BIT(56) },                      /* FEAT_THE: nRCWMASK_EL1 */
-	{ MMFR3, 8, 1, BIT(57) | BIT(58) },            /* FEAT_S1PIE: nPIRE0_EL1, nPIR_EL1 */
-	{ MMFR3, 16, 1, BIT(59) | BIT(60) },           /* FEAT_S1POE: nPOR_EL0, nPOR_EL1 */
-	{ MMFR3, 20, 1, BIT(61) },                     /* FEAT_S2POE: nS2POR_EL1 */
-	{ MMFR3, 24, 1, BIT(62) | BIT(63) },           /* FEAT_AIE: nMAIR2_EL1, nAMAIR2_EL1 */
+	{ ISAR1, 60, 3, BIT(50) },	     /* nACCDATA_EL1 */
+	{ PFR1, 44, 1, BIT(52) | BIT(53) },  /* nGCS_EL0, nGCS_EL1 */
+	{ PFR1, 24, 1, BIT(54) | BIT(55) },  /* FEAT_SME: nSMPRI_EL1, nTPIDR2_EL0 */
+	{ PFR1, 48, 1, BIT(56) },	     /* FEAT_THE: nRCWMASK_EL1 */
+	{ MMFR3, 8, 1, BIT(57) | BIT(58) },  /* FEAT_S1PIE: nPIRE0_EL1, nPIR_EL1 */
+	{ MMFR3, 16, 1, BIT(59) | BIT(60) }, /* FEAT_S1POE: nPOR_EL0, nPOR_EL1 */
+	{ MMFR3, 20, 1, BIT(61) },	     /* FEAT_S2POE: nS2POR_EL1 */
+	{ MMFR3, 24, 1, BIT(62) | BIT(63) }, /* FEAT_AIE: nMAIR2_EL1, nAMAIR2_EL1 */
 };
 
 /* HFGITR_EL2 (D23.2.60) */
 static const struct feature_bits hfgi_bits[] = {
-	{ DFR0, 52, 1, BIT(55) | BIT(56) },            /* FEAT_BRBE: nBRBINJ, nBRBIALL */
-	{ PFR1, 44, 1, BIT(57) | BIT(58) | BIT(59) },  /* nGCSPUSHM_EL1, nGCSSTR_EL1, nGCSEPP */
+	{ DFR0, 52, 1, BIT(55) | BIT(56) },	      /* FEAT_BRBE: nBRBINJ, nBRBIALL */
+	{ PFR1, 44, 1, BIT(57) | BIT(58) | BIT(59) }, /* nGCSPUSHM_EL1, nGCSSTR_EL1, nGCSEPP */
 };
 
 /* HDFGRTR_EL2 (D23.2.57); HDFGWTR_EL2 has no nBRBIDR */
 #define HDFG_NBRBIDR BIT(59)
 static const struct feature_bits hdfg_bits[] = {
-	{ DFR0, 52, 1, BIT(59) | BIT(60) | BIT(61) },  /* nBRBIDR, nBRBCTL, nBRBDATA */
-	{ DFR0, 32, 3, BIT(62) },                      /* FEAT_SPEv1p2: nPMSNEVFR_EL1 */
+	{ DFR0, 52, 1, BIT(59) | BIT(60) | BIT(61) }, /* nBRBIDR, nBRBCTL, nBRBDATA */
+	{ DFR0, 32, 3, BIT(62) },		      /* FEAT_SPEv1p2: nPMSNEVFR_EL1 */
 };
 
 static u64 collect(const struct id_regs *id, const struct feature_bits *rows, size_t count)

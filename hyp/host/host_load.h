@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The host's parts in memory: from the bundle and firmware's device tree to a kernel to be entered. */
+/* The host's parts in memory: from the bundle and firmware's device tree to a kernel to be entered.
+ */
 #ifndef KEEL_HOST_HOST_LOAD_H
 #define KEEL_HOST_HOST_LOAD_H
 
@@ -9,9 +10,9 @@
 
 /* What the host is made of. */
 struct host_load {
-	const void *fdt;        /* firmware's device tree, mapped */
+	const void *fdt; /* firmware's device tree, mapped */
 	u64 boot_mpidr;
-	struct memmap *map;     /* RAM and what is taken; Keel's memory is reserved in it */
+	struct memmap *map;	      /* RAM and what is taken; Keel's memory is reserved in it */
 	const struct mem_range *keel; /* Keel's memory: the host must not touch it */
 	unsigned int keel_count;
 	const char *version;

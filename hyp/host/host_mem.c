@@ -25,7 +25,7 @@
  * whatever the host chose (D8.6.5), so that a device can be mapped as Device or as Normal
  * Non-cacheable, as a frame buffer wants it. Devices are not executable.
  */
-#define HOST_RAM_ATTRS    (STAGE2_RWX | STAGE2_NORMAL)
+#define HOST_RAM_ATTRS	  (STAGE2_RWX | STAGE2_NORMAL)
 #define HOST_DEVICE_ATTRS (STAGE2_RW | STAGE2_NORMAL)
 
 /* Sizes of a device mapping, largest first: as much as the surroundings allow. */
@@ -79,7 +79,8 @@ static u64 tables_needed(u64 size)
 	return 2 * 4 + size / SZ_2M + size / SZ_1G;
 }
 
-/* Devices are mapped again when they are touched again, so their tables are there for the taking. */
+/* Devices are mapped again when they are touched again, so their tables are there for the taking.
+ */
 static void drop_devices(void)
 {
 	u64 end = stage2_size(&host_s2), pa;
@@ -209,7 +210,8 @@ static int init_stage2(const struct mmu_caps *caps)
 		.mem_ctx = table_pool,
 	};
 	unsigned int order = 0;
-	int ret = stage2_geometry(&geometry, stage2_max_ia_bits(GRANULE_4K, caps), GRANULE_4K, caps);
+	int ret =
+		stage2_geometry(&geometry, stage2_max_ia_bits(GRANULE_4K, caps), GRANULE_4K, caps);
 
 	if (ret)
 		return ret;

@@ -61,8 +61,9 @@ static void inject_sync(u64 esr, u64 far)
 static void refuse_access(u64 esr, u64 far, struct ipa ipa)
 {
 	static struct ratelimit limit;
-	const char *what = esr_ec(esr) == ESR_EC_IABT_LOWER ? "fetch" :
-			   esr & ESR_WNR                    ? "write" : "read";
+	const char *what = esr_ec(esr) == ESR_EC_IABT_LOWER ? "fetch"
+			   : esr & ESR_WNR		    ? "write"
+							    : "read";
 
 	host_count(KEEL_STAT_HOST_ABORTS);
 	log_limited(&limit, LOG_WARN, "host %s of %#lx (%s) refused: CPU %u, pc %#lx", what, ipa.v,

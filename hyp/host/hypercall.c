@@ -75,8 +75,8 @@ static void hc_log_read(struct host_regs *regs)
 }
 
 static const struct hypercall hypercalls[] = {
-	{ KEEL_HC_UID, hc_uid },         { KEEL_HC_REVISION, hc_revision },
-	{ KEEL_HC_VERSION, hc_version }, { KEEL_HC_STAT, hc_stat },
+	{ KEEL_HC_UID, hc_uid },	   { KEEL_HC_REVISION, hc_revision },
+	{ KEEL_HC_VERSION, hc_version },   { KEEL_HC_STAT, hc_stat },
 	{ KEEL_HC_LOG_READ, hc_log_read },
 };
 

@@ -13,22 +13,22 @@
 #include <lib/types.h>
 
 #define EL2_VA_BITS_DEFAULT 39
-#define EL2_VA_BITS_MIN     28 /* half of it must hold Keel's memory, stacks and windows */
+#define EL2_VA_BITS_MIN	    28 /* half of it must hold Keel's memory, stacks and windows */
 
 /* Which of the cases of the address space this machine is. */
 enum el2_case {
 	EL2_TRAMPOLINE_LOWER,  /* E2H=0: T in the lower half, runtime range in the upper */
 	EL2_TRAMPOLINE_UPPER,  /* E2H=0: T in the upper half, runtime range in the lower */
 	EL2_TRAMPOLINE_BEYOND, /* E2H=0: T past BIT(VA_BITS), runtime range in the lower half */
-	EL2_TWO_BASES,         /* E2H=1: T in TTBR0's range, runtime range in TTBR1's */
+	EL2_TWO_BASES,	       /* E2H=1: T in TTBR0's range, runtime range in TTBR1's */
 };
 
 /* What the layout depends on. */
 struct el2_layout_in {
-	struct pa trampoline;       /* T: page-aligned */
-	unsigned int va_bits;       /* EL2_VA_BITS_MIN..48, or ..52 where s1_lpa2 has 4K */
-	bool e2h;                   /* HCR_EL2.E2H will be 1 */
-	struct pa image;            /* Keel's own memory, 2 MiB-aligned */
+	struct pa trampoline; /* T: page-aligned */
+	unsigned int va_bits; /* EL2_VA_BITS_MIN..48, or ..52 where s1_lpa2 has 4K */
+	bool e2h;	      /* HCR_EL2.E2H will be 1 */
+	struct pa image;      /* Keel's own memory, 2 MiB-aligned */
 	u64 image_size;
 	struct pa ram_start, ram_end; /* lowest RAM address, and one past the highest */
 	const struct mmu_caps *caps;
@@ -36,18 +36,18 @@ struct el2_layout_in {
 
 struct el2_layout {
 	enum el2_case which;
-	bool ds;             /* TCR_EL2.DS: 52-bit addresses in 4K descriptors */
-	u8 ttbr0_bits;       /* width of TTBR0's range: 64 - T0SZ */
-	u8 ttbr1_bits;       /* width of TTBR1's range, 0 without E2H */
-	s8 ttbr0_level;      /* start level of the walk from TTBR0, -1..3 */
-	s8 ttbr1_level;      /* likewise from TTBR1 */
-	u64 runtime_base;    /* the runtime range, [base, base + size) */
+	bool ds;	  /* TCR_EL2.DS: 52-bit addresses in 4K descriptors */
+	u8 ttbr0_bits;	  /* width of TTBR0's range: 64 - T0SZ */
+	u8 ttbr1_bits;	  /* width of TTBR1's range, 0 without E2H */
+	s8 ttbr0_level;	  /* start level of the walk from TTBR0, -1..3 */
+	s8 ttbr1_level;	  /* likewise from TTBR1 */
+	u64 runtime_base; /* the runtime range, [base, base + size) */
 	u64 runtime_size;
-	u64 linear_offset;   /* linear window: va = pa + offset (modulo 2^64) */
+	u64 linear_offset;		    /* linear window: va = pa + offset (modulo 2^64) */
 	struct pa linear_start, linear_end; /* physical range that the window can show */
-	u64 private_base;    /* behind the window: stacks, devices, temporary mappings */
+	u64 private_base; /* behind the window: stacks, devices, temporary mappings */
 	u64 private_end;
-	u64 tcr;             /* TCR_EL2 as a whole */
+	u64 tcr; /* TCR_EL2 as a whole */
 };
 
 /**

@@ -20,8 +20,8 @@
 #define S1_AP_EL1RES1  BIT(6) /* AP[1]: RES1 where the regime has one privilege level */
 #define S1_AP_RO       BIT(7)
 #define S1_SH_INNER    (3ULL << 8)
-#define S1_PXN         BIT(53) /* with E2H=1 */
-#define S1_UXN         BIT(54) /* with E2H=1; the same bit is XN with E2H=0 */
+#define S1_PXN	       BIT(53) /* with E2H=1 */
+#define S1_UXN	       BIT(54) /* with E2H=1; the same bit is XN with E2H=0 */
 
 /* Past so many pages one TLBI ALLE2IS is cheaper than one TLBI VAE2IS each. */
 #define INVAL_PAGES_MAX 64
@@ -31,10 +31,10 @@ static struct spinlock el2_map_lock = SPINLOCK_INIT;
 
 static struct el2_map {
 	struct el2_layout layout;
-	struct pgtable lower;      /* TTBR0_EL2 */
-	struct pgtable upper;      /* TTBR1_EL2, with E2H */
+	struct pgtable lower;	    /* TTBR0_EL2 */
+	struct pgtable upper;	    /* TTBR1_EL2, with E2H */
 	u64 lower_base, upper_base; /* virtual address of either's first input address */
-	struct page_pool *pool;    /* NULL until run time */
+	struct page_pool *pool;	    /* NULL until run time */
 	struct pa early_next, early_end;
 	u64 private_next;
 } map;
@@ -188,8 +188,7 @@ int el2_map_early_init(const struct el2_layout *layout, struct pa pages, struct 
 	map.lower_base = 0;
 	map.upper_base = layout->runtime_base;
 	map.private_next = ALIGN_UP(layout->private_base, SZ_2M);
-	ret = init_tables(&map.lower, layout->ttbr0_bits, layout->ttbr0_level,
-			  &map.lower_base);
+	ret = init_tables(&map.lower, layout->ttbr0_bits, layout->ttbr0_level, &map.lower_base);
 	if (!ret && layout->which == EL2_TWO_BASES)
 		ret = init_tables(&map.upper, layout->ttbr1_bits, layout->ttbr1_level,
 				  &map.upper_base);
@@ -257,7 +256,8 @@ void el2_unmap_linear(struct pa pa, u64 size)
 	spin_unlock(&el2_map_lock);
 }
 
-/* Take @size bytes of the private area, aligned like @pa so that blocks can be used, and a guard. */
+/* Take @size bytes of the private area, aligned like @pa so that blocks can be used, and a guard.
+ */
 static int take_private(struct pa pa, u64 size, u64 *va)
 {
 	u64 align = size >= SZ_2M ? SZ_2M : SZ_4K;
@@ -379,8 +379,8 @@ void *el2_window_map(struct pa pa, enum el2_prot prot)
 	u64 ia;
 	struct pgtable *pgt = tables_for(cpu->window_va, &ia);
 
-	pte_write(cpu->window_pte, pgtable_pa_to_pte(&pgt->fmt, pa) | prot_attrs(prot) | PTE_VALID |
-					   PTE_TABLE);
+	pte_write(cpu->window_pte,
+		  pgtable_pa_to_pte(&pgt->fmt, pa) | prot_attrs(prot) | PTE_VALID | PTE_TABLE);
 	dsb(nshst);
 	isb();
 	return (void *)cpu->window_va;

@@ -25,7 +25,8 @@ enum el2_prot { EL2_R, EL2_RW, EL2_RX, EL2_DEVICE };
  *
  * Return: 0; -ENOMEM.
  */
-int __must_check el2_map_early_init(const struct el2_layout *layout, struct pa pages, struct pa end);
+int __must_check el2_map_early_init(const struct el2_layout *layout, struct pa pages,
+				    struct pa end);
 
 /* Map [pa, pa + size) at its own address, in TTBR0's range: the trampoline. Early. */
 int __must_check el2_map_identity(struct pa pa, u64 size, enum el2_prot prot);
@@ -65,7 +66,8 @@ static inline struct pa el2_va_to_pa(const struct el2_layout *layout, const void
  */
 int __must_check el2_map_linear(struct pa pa, u64 size, enum el2_prot prot);
 
-/* Take [pa, pa + size) out of the linear window again. When it returns no CPU can reach it there. */
+/* Take [pa, pa + size) out of the linear window again. When it returns no CPU can reach it there.
+ */
 void el2_unmap_linear(struct pa pa, u64 size);
 
 /**

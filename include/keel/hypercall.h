@@ -19,12 +19,12 @@
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
  * 6b65656c-2d68-7970-8572-766973302e31) and revision (x0 major, x1 minor of the ABI).
  */
-#define KEEL_HC_UID      0x8600ff01
+#define KEEL_HC_UID	 0x8600ff01
 #define KEEL_HC_REVISION 0x8600ff03
-#define KEEL_UID_0       0x6c65656b
-#define KEEL_UID_1       0x7079682d
-#define KEEL_UID_2       0x69767285
-#define KEEL_UID_3       0x312e3073
+#define KEEL_UID_0	 0x6c65656b
+#define KEEL_UID_1	 0x7079682d
+#define KEEL_UID_2	 0x69767285
+#define KEEL_UID_3	 0x312e3073
 
 /* KEEL_HC_VERSION() -> x0 = KEEL_ABI_VERSION */
 #define KEEL_HC_VERSION 0xc6000000
@@ -43,10 +43,10 @@
 #define KEEL_LOG_READ_MAX 120
 
 enum keel_stat {
-	KEEL_STAT_HOST_ABORTS,    /* host accesses that became an external abort */
-	KEEL_STAT_HOST_MMIO_MAPS, /* device ranges that were mapped when first touched */
-	KEEL_STAT_HYPERCALLS,     /* calls in Keel's range */
-	KEEL_STAT_SMCS,           /* SMCs of the host, PSCI included */
+	KEEL_STAT_HOST_ABORTS,	    /* host accesses that became an external abort */
+	KEEL_STAT_HOST_MMIO_MAPS,   /* device ranges that were mapped when first touched */
+	KEEL_STAT_HYPERCALLS,	    /* calls in Keel's range */
+	KEEL_STAT_SMCS,		    /* SMCs of the host, PSCI included */
 	KEEL_STAT_TABLE_PAGES_FREE, /* pages left for page tables */
 	KEEL_STAT_COUNT
 };
