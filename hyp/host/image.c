@@ -27,8 +27,8 @@ STATIC_ASSERT(sizeof(struct image_header) == IMAGE_HEADER_SIZE, "booting.rst");
 #define LEGACY_TEXT_OFFSET 0x80000ULL
 #define LEGACY_ROOM	   (16 * SZ_1M)
 
-/* More than this is a damaged header, and would make sums overflow. */
-#define IMAGE_SIZE_LIMIT BIT(40)
+/* No memory is so large: a damaged header, and sums could overflow. */
+#define IMAGE_SIZE_LIMIT BIT(56)
 
 static int fail(const char **why, const char *line, int err)
 {

@@ -72,7 +72,8 @@ static int place_kernel(struct memmap *map, u64 base, const struct bundle *bundl
 		return fail(why, "memory map: too many reserved ranges", -ENOSPC);
 	l->kernel = l->kernel_from;
 	if (!stays && find_kernel(map, image, l))
-		return fail(why, "kernel: no free memory that is large enough for it", -ENOSPC);
+		return fail(why, "kernel: does not fit: no free memory is large enough for it",
+			    -ENOSPC);
 	l->kernel_size = image->file_size;
 	l->kernel_end = l->kernel + image->image_size;
 	/* below text_offset nothing else may lie: kernels that have one may use that too */
@@ -90,7 +91,8 @@ static int place_fdt(struct memmap *map, const struct image_info *image, struct 
 	if (memmap_find(map, HOST_FDT_SPACE, SZ_2M, near, near + FDT_OLD_WINDOW, MEMMAP_LOWEST,
 			&l->fdt) &&
 	    memmap_find(map, HOST_FDT_SPACE, SZ_2M, 0, MEMMAP_PA_LIMIT, MEMMAP_LOWEST, &l->fdt))
-		return fail(why, "device tree: no free memory for the host's copy", -ENOSPC);
+		return fail(why, "device tree: does not fit: no free memory for the host's copy",
+			    -ENOSPC);
 	if (memmap_reserve(map, l->fdt, HOST_FDT_SPACE))
 		return fail(why, "memory map: too many reserved ranges", -ENOSPC);
 	return 0;

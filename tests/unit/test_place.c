@@ -233,7 +233,7 @@ static void test_near_the_initrd(void **state)
 	w.map.ram.range[1].base += 2 * MB;
 	w.map.ram.range[1].end += 2 * MB;
 	w.map.reserved.count = 0;
-	is_refused(&w, -ENOSPC, "kernel: no free memory");
+	is_refused(&w, -ENOSPC, "kernel: does not fit");
 }
 
 static void test_fdt_near_the_kernel_if_it_can(void **state)
@@ -274,11 +274,15 @@ static void test_no_room(void **state)
 
 	w.bundle.kernel.offset = 4096;
 	w.image.image_size = GB;
-	is_refused(&w, -ENOSPC, "kernel: no free memory");
+	is_refused(&w, -ENOSPC, "kernel: does not fit");
+	w = world();
+	w.image.image_size = (1ULL << 56) - 1;
+	w.image.text_offset = 0x1fffff;
+	is_refused(&w, -ENOSPC, "kernel: does not fit");
 	w = world();
 	w.map.ram.count = 0;
 	assert_int_equal(mem_ranges_add(&w.map.ram, w.base, w.bundle.size), 0);
-	is_refused(&w, -ENOSPC, "device tree: no free memory");
+	is_refused(&w, -ENOSPC, "device tree: does not fit");
 }
 
 static void fill(struct memmap *map, unsigned int left)
