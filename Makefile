@@ -18,6 +18,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$(1)' '$(2)')
 include mk/libfdt.mk
 include mk/hyp.mk
 include mk/unit.mk
+include mk/fuzz.mk
 include mk/tools.mk
 include mk/system.mk
 include mk/check.mk

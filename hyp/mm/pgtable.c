@@ -610,9 +610,6 @@ static int split_at(struct pgtable *pgt, u64 cut)
 		find_leaf(pgt, cut, &leaf);
 		if (ret || leaf.ia == cut || !pgtable_pte_valid(leaf.pte))
 			return ret;
-		/* In a contiguous group the leaf that has @cut is the one to go on with. */
-		if (!(leaf.pte & PTE_CONT) && leaf.level == PGTABLE_LAST_LEVEL)
-			return 0;
 		ret = cut_leaf(pgt, &leaf, cut);
 	}
 }

@@ -168,7 +168,10 @@ void model_start(const struct model_config *config, u64 seed)
 	m.unit = pgtable_level_size(&m.s2.pgt.fmt, config->unit_level);
 	/* Across a boundary of the level two above the unit, off it by what makes ends uneven. */
 	m.base = BIT(config->ia_bits - 1) - config->units / 2 * m.unit;
-	m.pa_base = BIT(m.geometry.oa_bits - 1);
+	/* As aligned as the IPAs, to the level above the unit: so that there can be blocks. */
+	m.pa_base = BIT(m.geometry.oa_bits - 1) +
+		    ALIGN_UP(config->units * m.unit,
+			     pgtable_level_size(&m.s2.pgt.fmt, config->unit_level - 1));
 	fake_tlb_race(20, dirtied);
 }
 
@@ -266,8 +269,14 @@ static struct range random_range(void)
 static enum stage2_attrs random_attrs(void)
 {
 	static const unsigned int sets[] = {
-		STAGE2_RWX, STAGE2_RWX, STAGE2_RWX, STAGE2_RW, STAGE2_R | STAGE2_X,
-		STAGE2_RW | STAGE2_DEVICE, STAGE2_RW | STAGE2_NORMAL_NC, STAGE2_RWX | STAGE2_SW1,
+		STAGE2_RWX,
+		STAGE2_RWX,
+		STAGE2_RWX,
+		STAGE2_RW,
+		STAGE2_R | STAGE2_X,
+		STAGE2_RW | STAGE2_DEVICE,
+		STAGE2_RW | STAGE2_NORMAL_NC,
+		STAGE2_RWX | STAGE2_SW1,
 		STAGE2_RW | STAGE2_PX,
 	};
 	unsigned int n = ARRAY_SIZE(sets) - (m.config->xnx ? 0 : 1);
@@ -280,34 +289,33 @@ static struct pa random_pa(const struct range *r)
 {
 	u64 offset = model_rand(4) ? 0 : model_rand(3) * m.unit;
 
-	return PA(m.pa_base + (r->ipa.v - BIT(m.config->ia_bits - 1)) + m.config->units * m.unit +
-		  offset);
+	return PA(m.pa_base + (r->ipa.v - BIT(m.config->ia_bits - 1)) + offset);
 }
 
 /* Run @call until it is done: with budgets, and again after a failed allocation. */
-#define FINISH(call, what)                                                        \
-	({                                                                        \
-		struct stage2_progress progress = { 0 };                          \
-		struct stage2_progress *p = model_rand(3) ? NULL : &progress;     \
-		int ret_;                                                         \
-		m.op = (what);                                                    \
-		for (;;) {                                                        \
-			u64 before = progress.done;                               \
-			progress.budget = 1 + model_rand(300);                    \
-			ret_ = (call);                                            \
-			if (ret_ == -ENOMEM) {                                    \
-				fake_tlb_check(what);                             \
-				fake_mem_fail_after(-1);                          \
-			} else if (ret_ != -EAGAIN) {                             \
-				break;                                            \
-			} else if (progress.done <= before) {                     \
-				die("no progress");                               \
-			} else {                                                  \
-				fake_tlb_check(what);                             \
-			}                                                         \
-		}                                                                 \
-		(void)p;                                                          \
-		ret_;                                                             \
+#define FINISH(call, what)                                                    \
+	({                                                                    \
+		struct stage2_progress progress = { 0 };                      \
+		struct stage2_progress *p = model_rand(3) ? NULL : &progress; \
+		int ret_;                                                     \
+		m.op = (what);                                                \
+		for (;;) {                                                    \
+			u64 before = progress.done;                           \
+			progress.budget = 1 + model_rand(300);                \
+			ret_ = (call);                                        \
+			if (ret_ == -ENOMEM) {                                \
+				fake_tlb_check(what);                         \
+				fake_mem_fail_after(-1);                      \
+			} else if (ret_ != -EAGAIN) {                         \
+				break;                                        \
+			} else if (progress.done <= before) {                 \
+				die("no progress");                           \
+			} else {                                              \
+				fake_tlb_check(what);                         \
+			}                                                     \
+		}                                                             \
+		(void)p;                                                      \
+		ret_;                                                         \
 	})
 
 static void expect(int ret, int want)
@@ -344,7 +352,9 @@ static void op_map(const struct range *r)
 		struct unit *u = &m.units[r->first + i];
 
 		if (!u->mapped)
-			*u = (struct unit){ .mapped = true, .pa = pa.v + i * m.unit, .prot = attrs };
+			*u = (struct unit){ .mapped = true,
+					    .pa = pa.v + i * m.unit,
+					    .prot = attrs };
 	}
 }
 
@@ -431,8 +441,8 @@ static void op_split(const struct range *whole)
 		int ret = stage2_lookup(&m.s2, IPA(r.ipa.v + offset), &leaf);
 
 		if (!ret && leaf.size != stage2_granule(&m.s2))
-			die("%#llx is in a leaf of %#llx",
-			    (unsigned long long)(r.ipa.v + offset), (unsigned long long)leaf.size);
+			die("%#llx is in a leaf of %#llx", (unsigned long long)(r.ipa.v + offset),
+			    (unsigned long long)leaf.size);
 	}
 }
 
@@ -494,9 +504,27 @@ static void op_collect_dirty(const struct range *r)
 	}
 }
 
+/* The units that share a leaf with unit @i, as [*from, *to). */
+static void units_of_leaf(unsigned int i, unsigned int *from, unsigned int *to)
+{
+	struct stage2_leaf leaf;
+	u64 end = ipa_of(m.config->units);
+
+	*from = i;
+	*to = i + 1;
+	if (stage2_lookup(&m.s2, IPA(ipa_of(i)), &leaf))
+		return;
+	*from = (unsigned int)((MAX(leaf.ipa.v, m.base) - m.base) / m.unit);
+	*to = MAX(*to, (unsigned int)((MIN(leaf.ipa.v + leaf.size, end) - m.base) / m.unit));
+}
+
 static void op_clear_young(const struct range *r)
 {
 	bool young = false, any = false, used = false;
+	unsigned int from, to, ignored;
+
+	units_of_leaf(r->first, &from, &ignored);
+	units_of_leaf(r->first + r->n - 1, &ignored, &to);
 
 	for (unsigned int i = 0; i < r->n; i++)
 		used |= m.units[r->first + i].mapped && m.units[r->first + i].used;
@@ -510,8 +538,9 @@ static void op_clear_young(const struct range *r)
 	       0);
 	if (used && !any)
 		die("a use was forgotten");
-	for (unsigned int i = 0; i < r->n; i++)
-		m.units[r->first + i].used = false;
+	/* A leaf that is only partly in the range is old altogether now. */
+	for (unsigned int i = from; i < to; i++)
+		m.units[i].used = false;
 }
 
 /* Use the window through TLBs, as CPUs do while operations go on. */
@@ -553,9 +582,9 @@ static const struct {
 	unsigned int weight;
 	bool allocates;
 } ops[] = {
-	{ op_map, 30, true },	      { op_unmap, 12, true },	    { op_annotate, 5, true },
-	{ op_protect, 10, true },     { op_split, 5, true },	    { op_merge, 8, false },
-	{ op_remap, 5, true },	      { op_collect_dirty, 7, false }, { op_clear_young, 4, false },
+	{ op_map, 30, true },	  { op_unmap, 12, true },	  { op_annotate, 5, true },
+	{ op_protect, 10, true }, { op_split, 5, true },	  { op_merge, 8, false },
+	{ op_remap, 5, true },	  { op_collect_dirty, 7, false }, { op_clear_young, 4, false },
 	{ op_access, 14, false },
 };
 

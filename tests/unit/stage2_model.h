@@ -13,9 +13,9 @@ struct model_config {
 	const char *name;
 	enum granule granule;
 	u8 ia_bits;
-	bool ds;	   /* ask for a machine with LPA2 or LPA */
+	bool ds; /* ask for a machine with LPA2 or LPA */
 	u8 pa_bits;
-	int unit_level;	   /* the model's unit: what a descriptor at this level covers */
+	int unit_level; /* the model's unit: what a descriptor at this level covers */
 	unsigned int units;
 	u8 bbm_level;
 	bool hw, fwb, xnx, ttl, range;

@@ -20,7 +20,7 @@ struct entry {
 	u64 ia, size;
 	int level;
 	u64 desc;
-	u64 oa;	  /* of ia */
+	u64 oa;	   /* of ia */
 	bool walk; /* a table descriptor */
 	int table; /* the arena's page that it points to, for those */
 	/* CPUs that may hold it as a stage-2 (or EL2) entry, and as part of a combined one. */
@@ -160,7 +160,8 @@ static const struct {
 
 static unsigned int low_bit(const struct fake_regime *r, int level)
 {
-	return grains[r->granule].page_bits + (unsigned int)(3 - level) * grains[r->granule].level_bits;
+	return grains[r->granule].page_bits +
+	       (unsigned int)(3 - level) * grains[r->granule].level_bits;
 }
 
 static bool is_valid(u64 desc)
@@ -284,7 +285,7 @@ static bool overlap(u64 a, u64 a_size, u64 b, u64 b_size)
 
 static u64 group_size(const struct fake_regime *r, u64 desc, int level)
 {
-	unsigned int n = (desc & BIT(52)) && level > 0 ? grains[r->granule].contig[level] : 1;
+	u64 n = (desc & BIT(52)) && level > 0 ? grains[r->granule].contig[level] : 1;
 
 	return (n ? n : 1) << low_bit(r, level);
 }
@@ -719,11 +720,13 @@ static void check_use(const struct entry *e, u64 ia)
 	const char *what = disagreement(e, ia);
 
 	if (what)
-		fake_violation("stale TLB entry: %#llx has %#llx in a TLB; the tables have another %s",
-			       (unsigned long long)ia, (unsigned long long)e->desc, what);
+		fake_violation(
+			"stale TLB entry: %#llx has %#llx in a TLB; the tables have another %s",
+			(unsigned long long)ia, (unsigned long long)e->desc, what);
 }
 
-/* Hardware's update on the way of a write: in a contiguous group it may hit any of them (D8.5.2). */
+/* Hardware's update on the way of a write: in a contiguous group it may hit any of them (D8.5.2).
+ */
 static void note_write(const struct fake_regime *r, struct found *f, u64 ia)
 {
 	u64 size = 1ULL << low_bit(r, f->level);
@@ -980,8 +983,8 @@ static void complete(u8 cpus)
 	for (unsigned int i = 0; i < t.n;) {
 		struct entry *e = &t.entries[i];
 
-		e->plain &= (u8)~(e->plain_going & cpus);
-		e->combined &= (u8)~(e->combined_going & cpus);
+		e->plain &= (u8) ~(e->plain_going & cpus);
+		e->combined &= (u8) ~(e->combined_going & cpus);
 		e->plain_going &= (u8)~cpus;
 		e->combined_going &= (u8)~cpus;
 		if (e->plain | e->combined)
