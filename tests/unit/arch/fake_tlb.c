@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define MAX_REGIMES 16
-#define MAX_ENTRIES 32768
+#define MAX_ENTRIES 131072
 #define ALL_CPUS    ((1U << FAKE_CPUS) - 1)
 
 /* What some TLBs may hold. */

@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c */
+/*
+ * The tests' TLB model itself: that it catches each mistake that page-table code can make, by
+ * making them, and lets the right sequences pass.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include <arch/barrier.h>
+#include <arch/fake_mem.h>
+#include <arch/fake_tlb.h>
+#include <arch/pte.h>
+#include <arch/tlb.h>
+
+#define VMID  7
+#define VTTBR ((u64)VMID << 48)
+
+/* A stage-2 page or block: normal write-back, readable and writable, young. */
+#define ATTRS	  (0xfULL << 2 | 3ULL << 6 | 3ULL << 8 | 1ULL << 10)
+#define PAGE(pa)  ((pa) | ATTRS | 3)
+#define BLOCK(pa) ((pa) | ATTRS | 1)
+#define W	  BIT(7)
+
+/* Tables for [0, 512G) with 4K pages: one page is mapped at 0, one block of 2M at 4M. */
+static u64 *root, *l2, *l3;
+static int regime;
+
+static u64 table(const void *t)
+{
+	return fake_mem_to_pa(NULL, t).v | 3;
+}
+
+static void world_with(struct fake_regime r)
+{
+	fake_tlb_reset();
+	fake_mem_init(r.granule, 0x40000000, 16);
+	root = fake_mem_zalloc_root(1, SZ_4K);
+	l2 = fake_mem_zalloc(NULL);
+	l3 = fake_mem_zalloc(NULL);
+	r.root = root;
+	regime = fake_tlb_add(&r);
+	pte_write(&l3[0], PAGE(0x80000000));
+	pte_write(&l2[0], table(l3));
+	pte_write(&l2[2], BLOCK(0x80400000));
+	pte_write(&root[0], table(l2));
+	dsb(ishst);
+	(void)tlb_s2_enter(VTTBR);
+}
+
+static struct fake_regime usual(void)
+{
+	return (struct fake_regime){ .vmid = VMID,
+				     .granule = GRANULE_4K,
+				     .start_level = 1,
+				     .ia_bits = 39,
+				     .oa_bits = 44,
+				     .ha = true,
+				     .hd = true };
+}
+
+static int world(void **state)
+{
+	(void)state;
+	world_with(usual());
+	fake_expect_violation();
+	return 0;
+}
+
+static int world_bbm2(void **state)
+{
+	struct fake_regime r = usual();
+
+	(void)state;
+	r.bbm_level = 2;
+	world_with(r);
+	fake_expect_violation();
+	return 0;
+}
+
+static void caught(const char *what)
+{
+	const char *message = fake_expected_violation();
+
+	if (!message)
+		fail_msg("not caught: %s", what);
+	if (!strstr(message, what))
+		fail_msg("expected '%s', caught '%s'", what, message);
+}
+
+static void passed(void)
+{
+	const char *message = fake_expected_violation();
+
+	if (message)
+		fail_msg("nothing is wrong, but: %s", message);
+}
+
+static void set(u64 *ptep, u64 pte)
+{
+	u64 old = *ptep;
+
+	assert_true(pte_cmpxchg(ptep, &old, pte));
+}
+
+/* ttl: 0, or 4 (4K) | level */
+static void ipas2e1(u64 ipa, u64 ttl)
+{
+	tlbi_ipas2e1is(ttl << 44 | ipa >> 12);
+}
+
+/* All that is needed for one page, in order. */
+static void invalidate(u64 ipa)
+{
+	dsb(ishst);
+	ipas2e1(ipa, 0);
+	dsb(ish);
+	tlbi_vmalle1is();
+	dsb(ish);
+}
+
+static void right_sequence_passes(void **state)
+{
+	u64 pa;
+
+	assert_int_equal(fake_tlb_access(1, regime, 0x123, FAKE_READ, &pa), FAKE_OK);
+	assert_int_equal(pa, 0x80000123);
+	set(&l3[0], 0);
+	invalidate(0);
+	pte_write(&l3[0], PAGE(0x90000000));
+	dsb(ishst);
+	assert_int_equal(fake_tlb_access(1, regime, 0x123, FAKE_WRITE, &pa), FAKE_OK);
+	assert_int_equal(pa, 0x90000123);
+	fake_tlb_check("test");
+	passed();
+}
+
+static void address_changed_in_place(void **state)
+{
+	set(&l3[0], PAGE(0x90000000));
+	caught("other output address");
+}
+
+static void broken_but_not_invalidated(void **state)
+{
+	set(&l3[0], 0);
+	dsb(ish);
+	pte_write(&l3[0], PAGE(0x90000000));
+	caught("other output address");
+}
+
+static void made_before_invalidation_completed(void **state)
+{
+	set(&l3[0], 0);
+	dsb(ishst);
+	tlbi_vmalls12e1is();
+	dsb(ishst);
+	pte_write(&l3[0], PAGE(0x90000000));
+	caught("other output address");
+}
+
+static void invalidated_before_the_store_was_published(void **state)
+{
+	set(&l3[0], 0);
+	tlbi_vmalls12e1is();
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("another validity");
+}
+
+static void no_vmalle1_leaves_combined_entries(void **state)
+{
+	set(&l3[0], 0);
+	dsb(ishst);
+	ipas2e1(0, 0);
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("another validity");
+}
+
+static void vmalle1_before_ipas2e1_completed(void **state)
+{
+	set(&l3[0], 0);
+	dsb(ishst);
+	ipas2e1(0, 0);
+	tlbi_vmalle1is();
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("another validity");
+}
+
+static void local_vmalle1_leaves_other_cpus(void **state)
+{
+	set(&l3[0], 0);
+	dsb(ishst);
+	ipas2e1(0, 0);
+	dsb(ish);
+	tlbi_vmalle1();
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("CPUs 0/0xe");
+}
+
+static void wrong_level_hint(void **state)
+{
+	set(&l3[0], 0);
+	dsb(ishst);
+	ipas2e1(0, 4 | 2);
+	dsb(ish);
+	tlbi_vmalle1is();
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("another validity");
+}
+
+static void wrong_granule_hint(void **state)
+{
+	set(&l3[0], 0);
+	dsb(ishst);
+	ipas2e1(0, 8 | 3);
+	dsb(ish);
+	tlbi_vmalle1is();
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("another validity");
+}
+
+static void right_level_hint_passes(void **state)
+{
+	set(&l3[0], 0);
+	dsb(ishst);
+	ipas2e1(0, 4 | 3);
+	dsb(ish);
+	tlbi_vmalle1is();
+	dsb(ish);
+	fake_tlb_check("test");
+	passed();
+}
+
+static void wrong_vmid(void **state)
+{
+	set(&l3[0], 0);
+	(void)tlb_s2_enter((u64)(VMID + 1) << 48);
+	invalidate(0);
+	fake_tlb_check("test");
+	caught("another validity");
+}
+
+static void wrong_address(void **state)
+{
+	set(&l3[0], 0);
+	invalidate(SZ_4K);
+	fake_tlb_check("test");
+	caught("another validity");
+}
+
+static void range(u64 ipa, u64 tg, u64 scale, u64 num, u64 ttl)
+{
+	set(&l2[2], 0);
+	dsb(ishst);
+	tlbi_ripas2e1is(ipa >> 12 | ttl << 37 | num << 39 | scale << 44 | tg << 46);
+	dsb(ish);
+	tlbi_vmalle1is();
+	dsb(ish);
+	fake_tlb_check("test");
+}
+
+static void range_reaches(void **state)
+{
+	/* 2 pages from 4M - 8K, (4 + 1) << 6 pages: into the block at 4M. */
+	range(0x3fe000, 1, 1, 4, 2);
+	passed();
+}
+
+static void range_too_short(void **state)
+{
+	range(0x3fe000, 1, 0, 0, 2);
+	caught("another validity");
+}
+
+static void range_with_wrong_granule(void **state)
+{
+	range(0x400000, 2, 1, 4, 2);
+	caught("another validity");
+}
+
+static void range_with_wrong_level(void **state)
+{
+	range(0x400000, 1, 1, 4, 3);
+	caught("another validity");
+}
+
+static void plain_store_over_a_valid_leaf(void **state)
+{
+	pte_write(&l3[0], PAGE(0x80000000) & ~W);
+	caught("plain store over the valid leaf");
+}
+
+static void write_protected_without_invalidation(void **state)
+{
+	set(&l3[0], PAGE(0x80000000) & ~W);
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("write permission (write-protected");
+}
+
+static void granted_without_invalidation(void **state)
+{
+	u64 pa;
+
+	set(&l3[0], PAGE(0x80000000) & ~W);
+	invalidate(0);
+	assert_int_equal(fake_tlb_access(2, regime, 0, FAKE_READ, &pa), FAKE_OK);
+	assert_int_equal(fake_tlb_access(2, regime, 0, FAKE_WRITE, &pa), FAKE_PERMISSION);
+	set(&l3[0], PAGE(0x80000000));
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("write permission (granted)");
+}
+
+static void cleaned_without_invalidation(void **state)
+{
+	u64 pa;
+
+	set(&l3[0], PAGE(0x80000000) | BIT(51));
+	invalidate(0);
+	assert_int_equal(fake_tlb_access(2, regime, 0, FAKE_WRITE, &pa), FAKE_OK);
+	set(&l3[0], (PAGE(0x80000000) | BIT(51)) & ~W);
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("write permission (write-protected, or cleaned)");
+}
+
+static void memory_type_changed_in_place(void **state)
+{
+	set(&l3[0], PAGE(0x80000000) & ~(0xeULL << 2));
+	caught("other memory type");
+}
+
+static void ageing_needs_no_invalidation(void **state)
+{
+	u64 pa;
+
+	assert_int_equal(fake_tlb_access(2, regime, 0, FAKE_READ, &pa), FAKE_OK);
+	set(&l3[0], PAGE(0x80000000) & ~BIT(10));
+	dsb(ishst);
+	fake_tlb_check("test");
+	passed();
+}
+
+static void stale_use(void **state)
+{
+	u64 pa;
+
+	assert_int_equal(fake_tlb_access(3, regime, 0, FAKE_READ, &pa), FAKE_OK);
+	set(&l3[0], 0);
+	dsb(ish);
+	(void)fake_tlb_access(3, regime, 0, FAKE_READ, &pa);
+	caught("stale TLB entry");
+}
+
+static void not_published(void **state)
+{
+	pte_write(&l3[1], PAGE(0x80001000));
+	fake_tlb_check("test");
+	caught("without a DSB");
+}
+
+/* Fill a table with the pages that the block at 4M stands for, but for the offset. */
+static u64 *pages_of_block(u64 offset)
+{
+	u64 *t = fake_mem_zalloc(NULL);
+
+	for (u64 i = 0; i < 512; i++)
+		pte_write(&t[i], PAGE(0x80400000 + offset + i * SZ_4K));
+	return t;
+}
+
+static void block_becomes_table_in_place(void **state)
+{
+	set(&l2[2], table(pages_of_block(0)));
+	caught("other size");
+}
+
+static void block_becomes_table_in_place_with_bbm2(void **state)
+{
+	set(&l2[2], table(pages_of_block(0)));
+	invalidate(0x400000);
+	fake_tlb_check("test");
+	passed();
+}
+
+static void block_becomes_other_pages_with_bbm2(void **state)
+{
+	set(&l2[2], table(pages_of_block(SZ_4K)));
+	caught("other output address");
+}
+
+static void split_without_invalidation_with_bbm2(void **state)
+{
+	set(&l2[2], table(pages_of_block(0)));
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("another size");
+}
+
+static void table_becomes_block_in_place(void **state)
+{
+	pte_write(&l2[0], BLOCK(0x80000000));
+	caught("other size");
+}
+
+static void contiguous_set_in_place(void **state)
+{
+	set(&l3[0], PAGE(0x80000000) | BIT(52));
+	caught("other size");
+}
+
+static void one_invalidation_is_not_enough_for_a_group(void **state)
+{
+	for (u64 i = 1; i < 16; i++)
+		pte_write(&l3[i + 16], PAGE(0x80010000 + i * SZ_4K) | BIT(52));
+	pte_write(&l3[16], PAGE(0x80010000) | BIT(52));
+	for (u64 i = 16; i < 32; i++)
+		set(&l3[i], 0);
+	invalidate(0x10000);
+	fake_tlb_check("test");
+	caught("another validity");
+}
+
+static void table_freed_while_linked(void **state)
+{
+	fake_mem_free(NULL, l3);
+	caught("freed that is linked");
+}
+
+static void table_freed_before_invalidation(void **state)
+{
+	pte_write(&l2[0], 0);
+	dsb(ish);
+	fake_mem_free(NULL, l3);
+	caught("may still walk in");
+}
+
+static void level_hint_leaves_table_descriptors(void **state)
+{
+	set(&l3[0], 0);
+	pte_write(&l2[0], 0);
+	dsb(ishst);
+	ipas2e1(0, 4 | 3);
+	dsb(ish);
+	tlbi_vmalle1is();
+	dsb(ish);
+	fake_mem_free(NULL, l3);
+	caught("may still walk in");
+}
+
+static void table_freed_in_order_passes(void **state)
+{
+	set(&l3[0], 0);
+	pte_write(&l2[0], 0);
+	invalidate(0);
+	fake_mem_free(NULL, l3);
+	fake_tlb_check("test");
+	passed();
+}
+
+static void table_replaced_by_table(void **state)
+{
+	pte_write(&l2[0], table(fake_mem_zalloc(NULL)));
+	caught("other table");
+}
+
+static void table_linked_twice(void **state)
+{
+	pte_write(&l2[9], table(l3));
+	caught("linked elsewhere");
+}
+
+static void double_free(void **state)
+{
+	void *t = fake_mem_zalloc(NULL);
+
+	fake_mem_free(NULL, t);
+	fake_mem_free(NULL, t);
+	caught("no table in use");
+}
+
+static void malformed_descriptors(void **state)
+{
+	pte_write(&l3[1], BLOCK(0x80001000));
+	caught("reserved descriptor");
+	fake_expect_violation();
+	pte_write(&l2[3], BLOCK(0x80001000));
+	caught("address bits below its size");
+	fake_expect_violation();
+	pte_write(&l3[2], PAGE(BIT(44)));
+	caught("wider than 44 bits");
+	fake_expect_violation();
+	pte_write(&l3[3], PAGE(BIT(48)));
+	caught("RES0");
+	fake_expect_violation();
+	pte_write(&l2[4], 0x7f000003);
+	caught("leads nowhere");
+}
+
+static void el2_invalidation_by_va(void **state)
+{
+	struct fake_regime r = usual();
+
+	r.el2 = true;
+	world_with(r);
+	fake_expect_violation();
+	set(&l3[0], 0);
+	dsb(ishst);
+	tlbi_vae2(0);
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("another validity");
+	fake_expect_violation();
+	tlbi_vae2is(0);
+	dsb(ish);
+	fake_tlb_check("test");
+	passed();
+}
+
+int main(void)
+{
+#define T(name)	 cmocka_unit_test_setup(name, world)
+#define T2(name) cmocka_unit_test_setup(name, world_bbm2)
+	const struct CMUnitTest tests[] = {
+		T(right_sequence_passes),
+		T(address_changed_in_place),
+		T(broken_but_not_invalidated),
+		T(made_before_invalidation_completed),
+		T(invalidated_before_the_store_was_published),
+		T(no_vmalle1_leaves_combined_entries),
+		T(vmalle1_before_ipas2e1_completed),
+		T(local_vmalle1_leaves_other_cpus),
+		T(wrong_level_hint),
+		T(wrong_granule_hint),
+		T(right_level_hint_passes),
+		T(wrong_vmid),
+		T(wrong_address),
+		T(range_reaches),
+		T(range_too_short),
+		T(range_with_wrong_granule),
+		T(range_with_wrong_level),
+		T(plain_store_over_a_valid_leaf),
+		T(write_protected_without_invalidation),
+		T(granted_without_invalidation),
+		T(cleaned_without_invalidation),
+		T(memory_type_changed_in_place),
+		T(ageing_needs_no_invalidation),
+		T(stale_use),
+		T(not_published),
+		T(block_becomes_table_in_place),
+		T2(block_becomes_table_in_place_with_bbm2),
+		T2(block_becomes_other_pages_with_bbm2),
+		T2(split_without_invalidation_with_bbm2),
+		T(table_becomes_block_in_place),
+		T(contiguous_set_in_place),
+		T(one_invalidation_is_not_enough_for_a_group),
+		T(table_freed_while_linked),
+		T(table_freed_before_invalidation),
+		T(level_hint_leaves_table_descriptors),
+		T(table_freed_in_order_passes),
+		T(table_replaced_by_table),
+		T(table_linked_twice),
+		T(double_free),
+		T(malformed_descriptors),
+		T(el2_invalidation_by_va),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
