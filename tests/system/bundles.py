@@ -54,3 +54,14 @@ def cut(data, where):
 def with_text_offset(image, text_offset):
     """An arm64 Image whose header asks for another load address (QEMU obeys)."""
     return image[:8] + struct.pack("<Q", text_offset) + image[16:]
+
+
+def boot_stub(x0, entry):
+    """Code that branches to `entry` with x0, as a boot loader does."""
+    code = (
+        0x58000080,  # ldr x0, .+16
+        0x580000A1,  # ldr x1, .+20
+        0xD61F0020,  # br  x1
+        0xD503201F,  # nop
+    )
+    return struct.pack("<4I2Q", *code, x0, entry)

@@ -69,7 +69,7 @@ class Config:
     variant: str = "release"
     image: "Path | None" = None  # in place of the variant's keel.img
     bundle: "Path | None" = dataclasses.field(default_factory=bundle)
-    dtb: "Path | None" = None
+    loads: tuple = ()  # (path, address): no -kernel; the first one is where CPU 0 starts
     virtualization: bool = True
     reboot: bool = False  # may the machine reset? Otherwise a reset ends QEMU.
     extra: tuple = ()
@@ -80,16 +80,26 @@ class Config:
         args += ["-cpu", CPU_OPTIONS.get(self.cpu, self.cpu)]
         args += ["-smp", str(self.smp), "-m", self.mem]
         args += ["-nographic", "-nic", "none"]
-        args += ["-kernel", str(self.image or keel_image(self.variant))]
+        args += self.loader_args() if self.loads else self.kernel_args()
+        if not self.reboot:
+            args += ["-no-reboot"]
+        return args + list(self.extra)
+
+
+    def kernel_args(self):
+        args = ["-kernel", str(self.image or keel_image(self.variant))]
         if self.bundle:
             args += ["-initrd", str(self.bundle)]
         if self.append:
             args += ["-append", self.append]
-        if self.dtb:
-            args += ["-dtb", str(self.dtb)]
-        if not self.reboot:
-            args += ["-no-reboot"]
-        return args + list(self.extra)
+        return args
+
+    def loader_args(self):
+        args = []
+        for index, (path, address) in enumerate(self.loads):
+            start = "" if index else ",cpu-num=0"
+            args += ["-device", f"loader,file={path},addr={address:#x},force-raw=on{start}"]
+        return args
 
 
 @dataclasses.dataclass

@@ -7,55 +7,86 @@ All are regular expressions.
 # A line of Keel's, whatever it says.
 KEEL_LINE = r"^keel: .*$"
 KEEL_ERROR = r"^keel: error: .*$"
+ANY_ERROR = r"keel: error: "
 KEEL_WARNING = r"^keel: warning: .*$"
 
 # ---- boot
-BANNER = r"keel: Keel \S+"
-HOST_ENTERED = r"keel: .*starting the host"
-INSTRUCTIONS = r"keel: .*?(\d+) ticks"
-MEMORY_KEPT = r"keel: .*?(\d+) KiB kept"
-OWNERSHIP_ARRAY = r"keel: .*?ownership array.*?(\d+) KiB"
+BANNER = r"keel: Keel \S+ at 0x[0-9a-f]+, entered at EL2"
+HOST_STARTS = r"keel: starting the host"
+INSTRUCTIONS = r"keel: starting the host, (\d+) counts"
+MEMORY_KEPT = r"keel: memory: (\d+) KiB of Keel's own"
+OWNERSHIP_ARRAY = r"keel: memory: .*, (\d+) KiB of page ownership"
+CPU_COUNT = r"keel: (\d+) CPUs?, \d+-bit physical addresses"
 
 # ---- the host's device tree
 HYPERVISOR_COMPATIBLE = "keel,hypervisor"
 RESERVED_NODE_GLOB = "/proc/device-tree/reserved-memory/keel@*"
 
 # ---- EL2's address space
-LAYOUT_LOWER = r"keel: .*trampoline in the lower half"
-LAYOUT_UPPER = r"keel: .*trampoline in the upper half"
-LAYOUT_BEYOND = r"keel: .*trampoline beyond"
-LAYOUT_VHE = r"keel: .*trampoline in TTBR0_EL2, runtime range in TTBR1_EL2"
+LAYOUT_LOWER = r"keel: EL2 address space: E2H=0, .*trampoline in the lower half, runtime in the upper"
+LAYOUT_UPPER = r"keel: EL2 address space: E2H=0, .*trampoline in the upper half, runtime in the lower"
+LAYOUT_BEYOND = r"keel: EL2 address space: E2H=0, .*trampoline beyond VA_BITS"
+LAYOUT_VHE = r"keel: EL2 address space: E2H=1, .*trampoline in TTBR0, runtime in TTBR1"
 
 # ---- boots that cannot be
 STOP = {
-    "not-el2": r"keel: error: .*not.* at EL2",
-    "bundle-missing": r"keel: error: .*no bundle",
-    "bundle-garbage": r"keel: error: .*bundle.*no newc",
-    "bundle-truncated": r"keel: error: .*bundle.*cut short",
-    "bundle-no-kernel": r"keel: error: .*bundle.*no `?kernel",
-    "bundle-no-initrd": r"keel: error: .*bundle.*no `?initrd",
-    "kernel-no-magic": r"keel: error: .*kernel.*magic",
-    "kernel-too-big": r"keel: error: .*does not fit",
-    "no-memory": r"keel: error: .*no memory",
+    "not-el2": r"keel: error: entered at EL1, but Keel needs EL2",
+    "bundle-missing": r"keel: error: bundle: none there: no initrd",
+    "bundle-garbage": r"keel: error: bundle: none there: .*no newc cpio",
+    "bundle-truncated": r"keel: error: bundle: cut short",
+    "bundle-no-kernel": r"keel: error: bundle: has no kernel",
+    "bundle-no-initrd": r"keel: error: bundle: has no initrd",
+    "kernel-no-magic": r"keel: error: kernel: .*magic",
+    "kernel-too-big": r"keel: error: (?:bundle|kernel): .*does not fit",
+    "kernel-bad-size": r"keel: error: kernel: bad image_size",
+    "kernel-gzip": r"keel: error: kernel: compressed with gzip",
+    "bad-address": r"keel: error: loaded at 0x[0-9a-f]+, which is not a multiple of 2 MiB",
+    "bundle-not-in-ram": r"keel: error: bundle: does not lie in RAM",
+    "cmdline-too-long": r"keel: error: bundle: cmdline is too long",
+    "no-memory": r"keel: error: device tree: lists no memory",
 }
+
+# ---- boot options that cannot be used
+BAD_OPTION = r"keel: warning: option keel\..*"
+NO_VHE = r"keel: warning: option keel.e2h: this CPU has E2H=0 only"
+NO_SELFTEST = r"keel: warning: option keel.selftest: .*release build"
 
 # ---- the host touches what is Keel's
-HOST_ABORT = r"keel: warning: .*host.*\(occurrence (\d+)\)"
+HOST_ABORT = r"keel: warning: host (?:read|write|fetch) of 0x[0-9a-f]+ .* refused: .*\(occurrence (\d+)\)"
 
-# ---- panic
+# ---- panic: keel.selftest=KIND -> the headline, the syndrome in words (None: no exception), and the
+# function that the backtrace must name.
 PANIC = {
-    "panic": r"keel: error: panic on CPU 0: ",
-    "fault": r"keel: error: panic on CPU 0: exception at EL2",
-    "overflow": r"keel: error: panic on CPU 0: stack overflow",
-    "wx": r"keel: error: panic on CPU 0: exception at EL2",
-    "panic-cpu1": r"keel: error: panic on CPU 1: ",
+    "panic": ("panic on CPU 0: asked for by keel.selftest", None, "test_panic"),
+    "fault": (
+        "panic on CPU 0: exception at EL2",
+        "Data Abort from the current EL: .*translation fault",
+        "test_fault",
+    ),
+    "wx": (
+        "panic on CPU 0: exception at EL2",
+        "Data Abort from the current EL: .*permission fault",
+        "test_wx",
+    ),
+    "nx": (
+        "panic on CPU 0: exception at EL2",
+        "Instruction Abort from the current EL: .*permission fault",
+        "selftest_boot",
+    ),
+    "overflow": (
+        "panic on CPU 0: stack overflow",
+        "Data Abort from the current EL: .*translation fault",
+        "recurse",
+    ),
+    "panic-cpu1": ("panic on CPU 1: asked for by keel.selftest", None, "test_panic"),
+    "overflow-cpu1": (
+        "panic on CPU 1: stack overflow",
+        "Data Abort from the current EL: .*translation fault",
+        "recurse",
+    ),
 }
-PANIC_REGISTERS = r"x0\s+[0-9a-f]{16}"
+PANIC_REGISTERS = r"keel: error: x0\s+[0-9a-f]{16}\s+x1\s+[0-9a-f]{16}"
 PANIC_ESR = r"esr [0-9a-f]{16}"
-PANIC_ESR_WORDS = {
-    "fault": r"[Dd]ata [Aa]bort.*[Tt]ranslation fault",
-    "overflow": r"[Dd]ata [Aa]bort",
-    "wx": r"[Pp]ermission fault",
-}
-PANIC_BACKTRACE = r"(?:at|from)\s+[0-9a-f]{16}\s+(\w+)\+0x[0-9a-f]+"
+PANIC_BACKTRACE = r"keel: error: +(?:at|from)\s+[0-9a-f]{16}\s+(\w+)\+0x[0-9a-f]+"
 PANIC_END = r"keel: error: stopped"
+SELFTEST_OWNERSHIP = r"keel: selftest: ownership passed"

@@ -7,27 +7,50 @@ import pytest
 
 import messages
 
-SILENT_SECONDS = 3
+SILENT_SECONDS = 2
+
+
+def report_after(machine, headline):
+    console = machine.console
+    return console[console.index(headline):]
 
 
 @pytest.mark.parametrize("kind", sorted(messages.PANIC))
 def test_panic(start, kind):
-    """The reason, registers, the syndrome in words and a backtrace with names; then nothing."""
+    """The reason, registers, the syndrome in words, and a backtrace with names."""
+    headline, words, culprit = messages.PANIC[kind]
     machine = start(variant="debug", smp=2, append=f"keel.selftest={kind}")
-    machine.expect(messages.PANIC[kind])
+    machine.expect(re.escape(headline))
     machine.expect(messages.PANIC_END)
-    machine.expect_silence(SILENT_SECONDS)
-    report = machine.console[re.search(messages.PANIC[kind], machine.console).start():]
-    assert re.search(messages.PANIC_REGISTERS, report), "no registers"
-    assert re.search(messages.PANIC_ESR, report), "no ESR"
-    if kind in messages.PANIC_ESR_WORDS:
-        assert re.search(messages.PANIC_ESR_WORDS[kind], report), "the syndrome is not in words"
+    report = report_after(machine, headline)
+    assert re.search(messages.PANIC_REGISTERS, report), f"no registers:\n{report}"
+    assert re.search(messages.PANIC_ESR, report), f"no ESR:\n{report}"
+    if words:
+        assert re.search(words, report), f"the syndrome is not in words ({words}):\n{report}"
     names = re.findall(messages.PANIC_BACKTRACE, report)
-    assert any("selftest" in name for name in names), f"the culprit is not in the backtrace: {names}"
-    assert len(names) >= 2, f"the backtrace has no callers: {names}"
+    assert culprit in names, f"{culprit} is not in the backtrace: {names}"
+    assert len(set(names)) >= 2 or culprit == "recurse", f"the backtrace has no callers: {names}"
+
+
+@pytest.mark.parametrize("e2h", [0, 1])
+@pytest.mark.parametrize("kind", ["panic", "overflow"])
+def test_panic_of_the_boot_cpu_is_the_end(start, kind, e2h):
+    """Nothing is printed afterwards, and the machine does not reset."""
+    machine = start(variant="debug", smp=1, append=f"keel.selftest={kind} keel.e2h={e2h}")
+    machine.expect(messages.PANIC_END)
+    machine.expect(r"\n", timeout=10)
+    machine.expect_silence(SILENT_SECONDS)
 
 
 def test_release_build_has_no_selftest(boot):
-    """A release build reports the option as unknown, and boots."""
+    """A release build says so, and boots."""
     machine = boot(append="keel.selftest=panic")
-    assert not re.search(r"panic on CPU", machine.console)
+    assert re.search(messages.NO_SELFTEST, machine.console), "no warning"
+    assert "panic on CPU" not in machine.console
+
+
+@pytest.mark.parametrize("cpu", ["max", "cortex-a53"])
+def test_ownership_selftest(boot, cpu):
+    """Pages move between host and Keel, the host's stage 2 follows, and the host then boots."""
+    machine = boot(cpu=cpu, variant="debug", append="keel.selftest=ownership")
+    assert re.search(messages.SELFTEST_OWNERSHIP, machine.console)
