@@ -24,7 +24,7 @@ DEFAULT_KERNEL = "kernel-6.1-cloud"
 HOST_BIN = BUILD / "host" / "bin"
 
 # Emulation is slow and CI's machines are shared: these only end what will never come.
-BOOT_TIMEOUT = 240
+BOOT_TIMEOUT = float(os.environ.get("KEEL_BOOT_TIMEOUT", 240))
 COMMAND_TIMEOUT = 90
 TAIL_LINES = 60
 
