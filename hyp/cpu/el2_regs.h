@@ -43,7 +43,6 @@
 #define SCTLR_EL1_SPAN	    BIT(23)
 #define SCTLR_EL1_DSSBS	    BIT(44)
 #define SCTLR_EL1_SPINTMASK BIT(62)
-#define SCTLR_EL1_NMI	    BIT(61)
 
 /* PSTATE bits beyond the mode and the masks */
 #define PSR_BTYPE  GENMASK(11, 10)

@@ -35,7 +35,7 @@ struct el1_entry el1_exception_entry(u64 spsr, u64 sctlr, const struct pstate_fe
 		pstate |= PSR_SSBS;
 	if (has->mte)
 		pstate |= PSR_TCO;
-	if (has->nmi && (sctlr & SCTLR_EL1_NMI) && !(sctlr & SCTLR_EL1_SPINTMASK))
+	if (has->nmi && !(sctlr & SCTLR_EL1_SPINTMASK)) /* whether or not SCTLR_EL1.NMI is 1 */
 		pstate |= PSR_ALLINT;
 	return (struct el1_entry){ .vector = sync_vector(spsr), .pstate = pstate };
 }
