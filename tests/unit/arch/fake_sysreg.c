@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* System registers by name (see sysreg.h), and the running CPU's structure (see percpu.h). */
+#include <arch/percpu.h>
+#include <arch/sysreg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_REGS 256
+
+static struct reg {
+	char name[32];
+	bool known; /* has a value */
+	u64 value;
+	u64 mask;
+	unsigned int reads, writes;
+} regs[MAX_REGS];
+static unsigned int count;
+
+static bool tolerant;
+static char violation[64];
+
+struct percpu *fake_cpu;
+
+static struct reg *find(const char *name)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (!strcmp(regs[i].name, name))
+			return &regs[i];
+	return NULL;
+}
+
+static struct reg *make(const char *name)
+{
+	struct reg *reg = find(name);
+
+	if (reg)
+		return reg;
+	if (count == MAX_REGS || strlen(name) >= sizeof(reg->name)) {
+		fprintf(stderr, "fake_sysreg: no room for %s\n", name);
+		abort();
+	}
+	reg = &regs[count++];
+	*reg = (struct reg){ .mask = ~0ULL };
+	strcpy(reg->name, name);
+	return reg;
+}
+
+static void forbidden(const char *what, const char *name)
+{
+	if (!tolerant) {
+		fprintf(stderr, "%s of %s: %s\n", what, name,
+			find(name) ? "its value is UNKNOWN" : "this CPU has no such register");
+		abort();
+	}
+	if (!*violation)
+		snprintf(violation, sizeof(violation), "%s of %s", what, name);
+}
+
+u64 fake_sysreg_read(const char *name)
+{
+	struct reg *reg = find(name);
+
+	if (!reg || !reg->known) {
+		forbidden("read", name);
+		return 0;
+	}
+	reg->reads++;
+	return reg->value;
+}
+
+void fake_sysreg_write(const char *name, u64 value)
+{
+	struct reg *reg = find(name);
+
+	if (!reg) {
+		forbidden("write", name);
+		return;
+	}
+	reg->writes++;
+	reg->known = true;
+	reg->value = (reg->value & ~reg->mask) | (value & reg->mask);
+}
+
+void fake_sysreg_reset(void)
+{
+	count = 0;
+	tolerant = false;
+	violation[0] = 0;
+}
+
+void fake_sysreg_set(const char *name, u64 value)
+{
+	struct reg *reg = make(name);
+
+	reg->known = true;
+	reg->value = value;
+}
+
+void fake_sysreg_allow(const char *name)
+{
+	make(name);
+}
+
+void fake_sysreg_mask(const char *name, u64 mask)
+{
+	make(name)->mask = mask;
+}
+
+u64 fake_sysreg_get(const char *name)
+{
+	struct reg *reg = find(name);
+
+	if (!reg || !reg->known) {
+		fprintf(stderr, "fake_sysreg: %s has no value\n", name);
+		abort();
+	}
+	return reg->value;
+}
+
+unsigned int fake_sysreg_writes(const char *name)
+{
+	struct reg *reg = find(name);
+
+	return reg ? reg->writes : 0;
+}
+
+unsigned int fake_sysreg_reads(const char *name)
+{
+	struct reg *reg = find(name);
+
+	return reg ? reg->reads : 0;
+}
+
+void fake_sysreg_tolerate(void)
+{
+	tolerant = true;
+	violation[0] = 0;
+}
+
+const char *fake_sysreg_violation(void)
+{
+	return *violation ? violation : NULL;
+}
