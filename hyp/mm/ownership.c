@@ -33,7 +33,7 @@ static const struct move_row {
 	enum ownership_state to;
 	enum action host, vm;
 	bool clear;
-	s8 refuse[OWNERSHIP_STATES];
+	int refuse[OWNERSHIP_STATES];
 } moves[MOVE_COUNT] = {
 	/* clang-format off */
 	/*                  to                  host     vm       clear    HOST    SHARED  DONATED KEEL    IMAGE */
@@ -223,15 +223,20 @@ void ownership_set_host(const struct ownership_host *new_host)
 
 /* Moves */
 
-/* A range of pages on its way, and where it lies on both sides. */
+/* One side of a move, and where the range lies there. */
+struct leg {
+	const struct ownership_side *side;
+	struct ipa ipa;
+	enum action action;
+};
+
 struct transfer {
-	const struct move_row *row;
 	enum move move;
 	struct pa pa;
 	u64 size;
 	u8 *bytes;
-	const struct ownership_side *vm;
-	struct ipa ipa;
+	struct leg legs[2]; /* the host's, and the VM's if there is one */
+	size_t leg_count;
 };
 
 /* Every page of the range must be in a state that the move may start from. */
@@ -241,7 +246,7 @@ static int check_states(const struct transfer *t)
 
 	for (size_t i = 0; i < n; i += run_length(t->bytes + i, n - i)) {
 		u8 byte = t->bytes[i];
-		int refusal = t->row->refuse[byte_state(byte)];
+		int refusal = moves[t->move].refuse[byte_state(byte)];
 
 		if (refusal)
 			return refusal;
@@ -252,51 +257,57 @@ static int check_states(const struct transfer *t)
 }
 
 /* A side that is about to map must have nothing there; one about to unmap, exactly these pages. */
-static int check_side(const struct transfer *t, enum action action,
-		      const struct ownership_side *side, struct ipa ipa)
+static int check_leg(const struct transfer *t, const struct leg *leg)
 {
-	switch (action) {
+	const struct ownership_side *side = leg->side;
+
+	switch (leg->action) {
 	case MAP:
-		return side->ops->check_unmapped(side->ctx, ipa, t->size);
+		return side->ops->check_unmapped(side->ctx, leg->ipa, t->size);
 	case UNMAP:
-		return side->ops->check_mapped(side->ctx, ipa, t->pa, t->size);
+		return side->ops->check_mapped(side->ctx, leg->ipa, t->pa, t->size);
 	default:
 		return 0;
 	}
 }
 
-static int prepare_side(const struct transfer *t, enum action action,
-			const struct ownership_side *side, struct ipa ipa)
+static int prepare_leg(const struct transfer *t, const struct leg *leg)
 {
-	return action == NOTHING ? 0 : side->ops->prepare(side->ctx, ipa, t->size);
-}
-
-static void change_side(const struct transfer *t, enum action action, enum action which,
-			const struct ownership_side *side, struct ipa ipa)
-{
-	if (action != which)
-		return;
-	if (action == MAP)
-		side->ops->map(side->ctx, ipa, t->pa, t->size);
-	else
-		side->ops->unmap(side->ctx, ipa, t->size);
+	if (leg->action == NOTHING)
+		return 0;
+	return leg->side->ops->prepare(leg->side->ctx, leg->ipa, t->size);
 }
 
 /* All that can fail; no side can reach anything more or less for it. */
 static int transfer_check(const struct transfer *t)
 {
-	struct ipa host_ipa = host_pa_to_ipa(t->pa);
 	int err = check_states(t);
 
-	if (!err)
-		err = check_side(t, t->row->host, &host->side, host_ipa);
-	if (!err)
-		err = check_side(t, t->row->vm, t->vm, t->ipa);
-	if (!err)
-		err = prepare_side(t, t->row->host, &host->side, host_ipa);
-	if (!err)
-		err = prepare_side(t, t->row->vm, t->vm, t->ipa);
+	for (size_t i = 0; i < t->leg_count && !err; i++)
+		err = check_leg(t, &t->legs[i]);
+	for (size_t i = 0; i < t->leg_count && !err; i++)
+		err = prepare_leg(t, &t->legs[i]);
 	return err;
+}
+
+static void unmap_legs(const struct transfer *t)
+{
+	for (size_t i = 0; i < t->leg_count; i++) {
+		const struct leg *leg = &t->legs[i];
+
+		if (leg->action == UNMAP)
+			leg->side->ops->unmap(leg->side->ctx, leg->ipa, t->size);
+	}
+}
+
+static void map_legs(const struct transfer *t)
+{
+	for (size_t i = 0; i < t->leg_count; i++) {
+		const struct leg *leg = &t->legs[i];
+
+		if (leg->action == MAP)
+			leg->side->ops->map(leg->side->ctx, leg->ipa, t->pa, t->size);
+	}
 }
 
 static void clear_pages(const struct transfer *t)
@@ -321,65 +332,76 @@ static void change_states(const struct transfer *t)
  */
 static void transfer_commit(const struct transfer *t)
 {
-	struct ipa host_ipa = host_pa_to_ipa(t->pa);
-
-	change_side(t, t->row->host, UNMAP, &host->side, host_ipa);
-	change_side(t, t->row->vm, UNMAP, t->vm, t->ipa);
-	if (t->row->clear)
+	unmap_legs(t);
+	if (moves[t->move].clear)
 		clear_pages(t);
 	change_states(t);
-	change_side(t, t->row->host, MAP, &host->side, host_ipa);
-	change_side(t, t->row->vm, MAP, t->vm, t->ipa);
+	map_legs(t);
 }
 
-static int transfer(enum move move, struct pa pa, u64 size, const struct ownership_side *vm,
-		    struct ipa ipa)
+static int transfer(struct transfer *t)
 {
-	struct transfer t = { &moves[move], move, pa, size, NULL, vm, ipa };
-	int err = range_bytes(pa, size, &t.bytes);
+	int err = range_bytes(t->pa, t->size, &t->bytes);
 
 	if (err)
 		return err;
-	if (t.row->vm != NOTHING && !range_valid(ipa.v, size))
-		return -EINVAL;
 	if (!host)
 		return -ENODEV;
+	t->legs[0] = (struct leg){ &host->side, host_pa_to_ipa(t->pa), moves[t->move].host };
 	spin_lock(&ownership_lock);
-	err = transfer_check(&t);
+	err = transfer_check(t);
 	if (!err)
-		transfer_commit(&t);
+		transfer_commit(t);
 	spin_unlock(&ownership_lock);
 	return err;
 }
 
+static int transfer_vm(enum move move, struct pa pa, u64 size, const struct ownership_side *vm,
+		       struct ipa ipa)
+{
+	struct transfer t = { .move = move, .pa = pa, .size = size, .leg_count = 2 };
+
+	if (!range_valid(ipa.v, size))
+		return -EINVAL;
+	t.legs[1] = (struct leg){ vm, ipa, moves[move].vm };
+	return transfer(&t);
+}
+
+static int transfer_keel(enum move move, struct pa pa, u64 size)
+{
+	struct transfer t = { .move = move, .pa = pa, .size = size, .leg_count = 1 };
+
+	return transfer(&t);
+}
+
 int ownership_share(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
 {
-	return transfer(SHARE, pa, size, vm, ipa);
+	return transfer_vm(SHARE, pa, size, vm, ipa);
 }
 
 int ownership_unshare(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
 {
-	return transfer(UNSHARE, pa, size, vm, ipa);
+	return transfer_vm(UNSHARE, pa, size, vm, ipa);
 }
 
 int ownership_donate(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
 {
-	return transfer(DONATE, pa, size, vm, ipa);
+	return transfer_vm(DONATE, pa, size, vm, ipa);
 }
 
 int ownership_reclaim(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
 {
-	return transfer(RECLAIM, pa, size, vm, ipa);
+	return transfer_vm(RECLAIM, pa, size, vm, ipa);
 }
 
 int ownership_donate_keel(struct pa pa, u64 size)
 {
-	return transfer(DONATE_KEEL, pa, size, NULL, IPA(0));
+	return transfer_keel(DONATE_KEEL, pa, size);
 }
 
 int ownership_reclaim_keel(struct pa pa, u64 size)
 {
-	return transfer(RECLAIM_KEEL, pa, size, NULL, IPA(0));
+	return transfer_keel(RECLAIM_KEEL, pa, size);
 }
 
 /* Questions */
