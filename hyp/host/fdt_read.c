@@ -9,6 +9,25 @@
 
 #define CELL sizeof(fdt32_t)
 
+void fdt_walk_begin(struct fdt_walk *walk, const void *fdt)
+{
+	walk->fdt = fdt;
+	walk->depth = 0;
+	walk->node[0] = 0;
+}
+
+bool fdt_walk_next(struct fdt_walk *walk)
+{
+	int node = fdt_next_node(walk->fdt, fdt_walk_node(walk), &walk->depth);
+
+	if (node < 0 || walk->depth < 0 || walk->depth > FDT_MAX_DEPTH) {
+		walk->depth = 0;
+		return false;
+	}
+	walk->node[walk->depth] = node;
+	return true;
+}
+
 int fdt_read_cells(const void *fdt, int bus, struct fdt_cells *out)
 {
 	int addr = fdt_address_cells(fdt, bus);

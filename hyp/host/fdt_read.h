@@ -9,6 +9,31 @@
 
 #include <lib/types.h>
 
+/* Deeper trees are refused by host_fdt_check(): no real one comes near. */
+#define FDT_MAX_DEPTH 32
+
+/*
+ * A walk over all nodes that knows each one's ancestors. libfdt finds a parent only by searching
+ * from the root, which made up most of the time that Keel spent on device trees.
+ */
+struct fdt_walk {
+	const void *fdt;
+	int depth;		     /* of the present node; the root has 0 */
+	int node[FDT_MAX_DEPTH + 1]; /* offsets: the root to the present node */
+};
+
+/* Begins at the root. */
+void fdt_walk_begin(struct fdt_walk *walk, const void *fdt);
+
+/* Goes on to the next node in the tree's order. False at the end. */
+bool fdt_walk_next(struct fdt_walk *walk);
+
+/* The present node. */
+static inline int fdt_walk_node(const struct fdt_walk *walk)
+{
+	return walk->node[walk->depth];
+}
+
 /* How addresses and sizes are written in a bus node's children: 1 or 2 cells each. */
 struct fdt_cells {
 	unsigned int addr;

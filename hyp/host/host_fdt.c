@@ -9,9 +9,6 @@
 #include <lib/psci_abi.h>
 #include <lib/string.h>
 
-/* Deeper trees are refused: no real one comes near. */
-#define FDT_MAX_DEPTH 32
-
 static int fail(const char **why, const char *line, int err)
 {
 	*why = line;
@@ -132,22 +129,31 @@ static int cross_ranges(const void *fdt, int bus, struct fdt_cells child, struct
 	return -ENODEV;
 }
 
+/* Walks to @node, for its ancestors. */
+static bool walk_to(struct fdt_walk *walk, const void *fdt, int node)
+{
+	fdt_walk_begin(walk, fdt);
+	while (fdt_walk_node(walk) != node) {
+		if (!fdt_walk_next(walk))
+			return false;
+	}
+	return true;
+}
+
 /* The physical address and size of a node's first registers, through all buses above it. */
 static int read_registers(const void *fdt, int node, u64 *addr, u64 *size)
 {
 	struct fdt_cells cells, up;
-	int bus = fdt_parent_offset(fdt, node);
+	struct fdt_walk walk;
 
-	if (bus < 0 || fdt_read_cells(fdt, bus, &cells) ||
+	if (!walk_to(&walk, fdt, node) || walk.depth == 0 ||
+	    fdt_read_cells(fdt, walk.node[walk.depth - 1], &cells) ||
 	    fdt_read_reg(fdt, cells, node, "reg", 0, addr, size))
 		return -ENODEV;
-	while (bus != 0) {
-		int parent = fdt_parent_offset(fdt, bus);
-
-		if (parent < 0 || fdt_read_cells(fdt, parent, &up) ||
-		    cross_ranges(fdt, bus, cells, up, addr))
+	for (int bus = walk.depth - 1; bus > 0; bus--) {
+		if (fdt_read_cells(fdt, walk.node[bus - 1], &up) ||
+		    cross_ranges(fdt, walk.node[bus], cells, up, addr))
 			return -ENODEV;
-		bus = parent;
 		cells = up;
 	}
 	return 0;
@@ -172,13 +178,32 @@ int host_fdt_console(const void *fdt, struct fdt_console *out)
 	return 0;
 }
 
+/* Version 0.2 or later; PSCI 0.1 is "arm,psci" alone. */
+static bool is_psci(const void *fdt, int node)
+{
+	return fdt_has_string(fdt, node, "compatible", "arm,psci-1.0") ||
+	       fdt_has_string(fdt, node, "compatible", "arm,psci-0.2");
+}
+
+/* The binding wants no place for the node, but it has one by custom. */
+static int find_psci(const void *fdt)
+{
+	struct fdt_walk walk;
+	int node = fdt_path_offset(fdt, "/psci");
+
+	if (node >= 0 && is_psci(fdt, node))
+		return node;
+	for (fdt_walk_begin(&walk, fdt); fdt_walk_next(&walk);) {
+		if (is_psci(fdt, fdt_walk_node(&walk)))
+			return fdt_walk_node(&walk);
+	}
+	return -ENOENT;
+}
+
 enum fdt_psci host_fdt_psci(const void *fdt)
 {
-	static const char compatible[][16] = { "arm,psci-1.0", "arm,psci-0.2" };
-	int node = -FDT_ERR_NOTFOUND;
+	int node = find_psci(fdt);
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(compatible) && node < 0; i++)
-		node = fdt_node_offset_by_compatible(fdt, -1, compatible[i]);
 	if (node < 0)
 		return FDT_PSCI_NONE;
 	if (fdt_has_string(fdt, node, "method", "smc"))

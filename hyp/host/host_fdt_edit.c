@@ -123,15 +123,13 @@ static int reserve_keel(void *fdt, const struct host_fdt_params *p, const char *
 
 static int add_hypervisor(void *fdt, const char *version)
 {
-	int err, node = fdt_subnode_offset(fdt, 0, "hypervisor");
+	int err, node = fdt_add_subnode(fdt, 0, "hypervisor");
 
 	/* firmware's own, if any, told of a hypervisor that the host can no longer reach */
-	if (node >= 0) {
-		err = fdt_del_node(fdt, node);
-		if (err)
-			return err;
+	if (node == -FDT_ERR_EXISTS) {
+		err = fdt_del_node(fdt, fdt_subnode_offset(fdt, 0, "hypervisor"));
+		node = err ? err : fdt_add_subnode(fdt, 0, "hypervisor");
 	}
-	node = fdt_add_subnode(fdt, 0, "hypervisor");
 	if (node < 0)
 		return node;
 	err = set_string(fdt, node, "version", version);
@@ -176,61 +174,59 @@ struct timer_irqs {
 	u16 offset[TIMER_IRQ_COUNT + 1];
 };
 
-static int interrupt_cells(const void *fdt, int controller, unsigned int *cells)
+/* Finding a node by its phandle is a search over the whole tree. -EINVAL if it is no controller. */
+static int interrupt_cells(const void *fdt, u64 phandle)
 {
-	u64 n;
+	int controller = fdt_node_offset_by_phandle(fdt, (u32)phandle);
+	u64 cells;
 
-	if (controller < 0 || fdt_read_u64(fdt, controller, "#interrupt-cells", &n) || n < 1 ||
-	    n > 4)
+	if (controller < 0 || fdt_read_u64(fdt, controller, "#interrupt-cells", &cells) ||
+	    cells < 1 || cells > 4)
 		return -EINVAL;
-	*cells = (unsigned int)n;
-	return 0;
+	return (int)cells;
 }
 
-/* The nearest interrupt-parent at @node or above it. */
-static int interrupt_parent(const void *fdt, int node)
+/* The cells of an interrupt by the nearest interrupt-parent, at the node or above it. */
+static int parent_interrupt_cells(const struct fdt_walk *walk)
 {
-	u64 phandle;
+	for (int depth = walk->depth; depth >= 0; depth--) {
+		u64 phandle;
 
-	for (; node >= 0; node = fdt_parent_offset(fdt, node)) {
-		if (fdt_read_u64(fdt, node, "interrupt-parent", &phandle) == 0)
-			return fdt_node_offset_by_phandle(fdt, (u32)phandle);
+		if (fdt_read_u64(walk->fdt, walk->node[depth], "interrupt-parent", &phandle) == 0)
+			return interrupt_cells(walk->fdt, phandle);
 	}
-	return node;
+	return -EINVAL;
 }
 
-/* The length in bytes of the interrupt at @at, which has @left bytes left; or -EINVAL. */
-static int irq_length(const void *fdt, int node, bool extended, const u8 *at, int left)
+/* An entry of interrupts-extended is a phandle and then as many cells as that controller says. */
+static int extended_cells(const void *fdt, const u8 *at, int left)
 {
-	unsigned int cells;
-	int controller;
+	int cells;
 
 	if (left < (int)sizeof(fdt32_t))
 		return -EINVAL;
-	controller = extended ? fdt_node_offset_by_phandle(fdt, (u32)fdt_read_number(at, 1))
-			      : interrupt_parent(fdt, node);
-	if (interrupt_cells(fdt, controller, &cells))
-		return -EINVAL;
-	cells += extended ? 1 : 0;
-	return (int)(cells * sizeof(fdt32_t)) <= left ? (int)(cells * sizeof(fdt32_t)) : -EINVAL;
+	cells = interrupt_cells(fdt, fdt_read_number(at, 1));
+	return cells < 0 ? cells : cells + 1;
 }
 
-static int read_timer_irqs(const void *fdt, int node, struct timer_irqs *t)
+static int read_timer_irqs(const struct fdt_walk *walk, struct timer_irqs *t)
 {
-	bool extended = fdt_getprop(fdt, node, "interrupts-extended", NULL) != NULL;
-	int len, at = 0;
+	int node = fdt_walk_node(walk), cells = 0, len, at = 0;
+	bool extended = fdt_getprop(walk->fdt, node, "interrupts-extended", NULL) != NULL;
 
 	t->property = extended ? "interrupts-extended" : "interrupts";
-	t->cells = fdt_getprop(fdt, node, t->property, &len);
+	t->cells = fdt_getprop(walk->fdt, node, t->property, &len);
 	t->offset[0] = 0;
 	if (!t->cells)
 		return -EINVAL;
+	if (!extended)
+		cells = parent_interrupt_cells(walk);
 	for (t->count = 0; at < len && t->count < TIMER_IRQ_COUNT; t->count++) {
-		int n = irq_length(fdt, node, extended, t->cells + at, len - at);
-
-		if (n < 0)
-			return n;
-		at += n;
+		if (extended)
+			cells = extended_cells(walk->fdt, t->cells + at, len - at);
+		if (cells < 0 || cells * (int)sizeof(fdt32_t) > len - at)
+			return -EINVAL;
+		at += cells * (int)sizeof(fdt32_t);
 		t->offset[t->count + 1] = (u16)at;
 	}
 	return at == len ? 0 : -EINVAL;
@@ -271,13 +267,13 @@ static void keep_timer_irq(struct timer_edit *e, const struct timer_irqs *t, int
  * secure timer's it stays in front, unused, since kernels before 5.13 do not know the names and
  * take the second interrupt for the one meant.
  */
-static int reduce_timer(void *fdt, int node, const char **why)
+static int reduce_timer(const struct fdt_walk *walk, void *fdt, const char **why)
 {
 	struct timer_edit e = { .cells_len = 0, .names_len = 0 };
-	int err, sec, phys;
+	int err, sec, phys, node = fdt_walk_node(walk);
 	struct timer_irqs t;
 
-	if (read_timer_irqs(fdt, node, &t))
+	if (read_timer_irqs(walk, &t))
 		return fail(why, "device tree: the timer's interrupts are malformed", -EINVAL);
 	sec = find_timer_irq(fdt, node, &t, TIMER_SEC_PHYS);
 	phys = find_timer_irq(fdt, node, &t, TIMER_PHYS);
@@ -296,19 +292,24 @@ static int reduce_timer(void *fdt, int node, const char **why)
 
 static bool is_timer(const void *fdt, int node)
 {
-	return fdt_has_string(fdt, node, "compatible", "arm,armv8-timer") ||
-	       fdt_has_string(fdt, node, "compatible", "arm,armv7-timer");
+	int len;
+	const char *compatible = fdt_getprop(fdt, node, "compatible", &len);
+
+	return compatible && (fdt_stringlist_contains(compatible, len, "arm,armv8-timer") ||
+			      fdt_stringlist_contains(compatible, len, "arm,armv7-timer"));
 }
 
 static int reduce_timers(void *fdt, struct host_fdt_report *report, const char **why)
 {
-	/* changing a node's properties does not move the node */
-	for (int node = 0; node >= 0; node = fdt_next_node(fdt, node, NULL)) {
+	struct fdt_walk walk;
+
+	/* changing a node's properties moves neither the node nor its ancestors */
+	for (fdt_walk_begin(&walk, fdt); fdt_walk_next(&walk);) {
 		int err;
 
-		if (!is_timer(fdt, node))
+		if (!is_timer(fdt, fdt_walk_node(&walk)))
 			continue;
-		err = reduce_timer(fdt, node, why);
+		err = reduce_timer(&walk, fdt, why);
 		if (err)
 			return err;
 		report->timers_reduced++;

@@ -97,7 +97,7 @@ static int read_reservation_block(struct memmap *map, const void *fdt, const cha
 	int n = fdt_num_mem_rsv(fdt);
 
 	/* it is host_place() that decides about the bundle's memory */
-	if (host_fdt_initrd(fdt, &bundle, why))
+	if (n > 0 && host_fdt_initrd(fdt, &bundle, why))
 		bundle = (struct mem_range){ 0, 0 };
 
 	for (int i = 0; i < n; i++) {
