@@ -99,17 +99,21 @@ static u8 byte_after(enum move move, u8 byte)
 	return bytes[moves[move].to];
 }
 
-/* How many of the @n bytes from @p on equal the first: eight at a time. */
+/* How many of the @n bytes from @p on equal the first: by aligned words, four a round. */
 static size_t run_length(const u8 *p, size_t n)
 {
-	u64 pattern = p[0] * 0x0101010101010101ULL, word;
+	u64 pattern = p[0] * 0x0101010101010101ULL;
 	size_t i = 0;
 
-	while (n - i >= sizeof(word)) {
-		__builtin_memcpy(&word, p + i, sizeof(word));
-		if (word != pattern)
-			break;
-		i += sizeof(word);
+	while (i < n && !IS_ALIGNED((uintptr_t)(p + i), sizeof(u64)) && p[i] == p[0])
+		i++;
+	if (IS_ALIGNED((uintptr_t)(p + i), sizeof(u64))) {
+		const u64 *word = (const u64 *)(const void *)(p + i);
+
+		for (; n - i >= 4 * sizeof(u64); i += 4 * sizeof(u64), word += 4)
+			if ((word[0] ^ pattern) | (word[1] ^ pattern) | (word[2] ^ pattern) |
+			    (word[3] ^ pattern))
+				break;
 	}
 	while (i < n && p[i] == p[0])
 		i++;
