@@ -200,14 +200,22 @@ int el2_map_identity(struct pa pa, u64 size, enum el2_prot prot)
 	return pgtable_map(&map.lower, pa.v, pa, size, prot_attrs(prot), 0);
 }
 
-struct pa el2_map_ttbr0(void)
+/* D23.2, TTBR0_EL2: with DS, address bits 51:48 are in BADDR's low bits, 5:2. */
+static u64 root_to_ttbr(const u64 *root)
 {
-	return table_to_pa(NULL, map.lower.root);
+	u64 pa = table_to_pa(NULL, root).v;
+
+	return (pa & GENMASK(47, 0)) | FIELD_PREP(GENMASK(5, 2), pa >> 48);
 }
 
-struct pa el2_map_ttbr1(void)
+u64 el2_map_ttbr0(void)
 {
-	return map.upper.root ? table_to_pa(NULL, map.upper.root) : PA(0);
+	return root_to_ttbr(map.lower.root);
+}
+
+u64 el2_map_ttbr1(void)
+{
+	return map.upper.root ? root_to_ttbr(map.upper.root) : 0;
 }
 
 /* ---- run time ---- */
@@ -256,6 +264,14 @@ void el2_unmap_linear(struct pa pa, u64 size)
 	spin_unlock(&el2_map_lock);
 }
 
+/* The area may end at the top of the address space: compare room, not ends. */
+static bool private_has_room(u64 base, u64 size)
+{
+	u64 room = map.layout.private_end - base;
+
+	return room >= size && room <= map.layout.runtime_size;
+}
+
 /* Take @size bytes of the private area, aligned like @pa so that blocks can be used, and a guard.
  */
 static int take_private(struct pa pa, u64 size, u64 *va)
@@ -263,9 +279,7 @@ static int take_private(struct pa pa, u64 size, u64 *va)
 	u64 align = size >= SZ_2M ? SZ_2M : SZ_4K;
 	u64 base = ALIGN_UP(map.private_next, align) + (pa.v & (align - 1));
 
-	/* The area may end at the top of the address space: compare room, not ends. */
-	if (map.layout.private_end - base < size + SZ_4K ||
-	    map.layout.private_end - base > map.layout.runtime_size)
+	if (!private_has_room(base, size + SZ_4K))
 		return -ENOSPC;
 	map.private_next = base + size + SZ_4K;
 	*va = base;
@@ -351,14 +365,17 @@ static int make_window(struct percpu *cpu, u64 va)
 int el2_map_stacks(struct percpu *cpu, u64 slot_size, struct el2_stack_part stack,
 		   struct el2_stack_part emergency)
 {
-	u64 slot;
+	/* One more page behind the slot is the window; behind that is its guard. */
+	u64 slot, size = slot_size + 2 * SZ_4K;
 	int ret;
 
 	spin_lock(&el2_map_lock);
 	slot = ALIGN_UP(map.private_next, slot_size);
-	/* One more page behind the slot is the window; its guard is the next slot's start. */
-	map.private_next = slot + slot_size + 2 * SZ_4K;
-	ret = map_stack_part(slot, stack);
+	ret = private_has_room(slot, size) ? 0 : -ENOSPC;
+	if (!ret) {
+		map.private_next = slot + size;
+		ret = map_stack_part(slot, stack);
+	}
 	if (!ret)
 		ret = map_stack_part(slot, emergency);
 	if (!ret)

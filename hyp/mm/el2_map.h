@@ -31,9 +31,9 @@ int __must_check el2_map_early_init(const struct el2_layout *layout, struct pa p
 /* Map [pa, pa + size) at its own address, in TTBR0's range: the trampoline. Early. */
 int __must_check el2_map_identity(struct pa pa, u64 size, enum el2_prot prot);
 
-/* Roots for TTBR0_EL2 and TTBR1_EL2 (0 without E2H). */
-struct pa el2_map_ttbr0(void);
-struct pa el2_map_ttbr1(void);
+/* Values of TTBR0_EL2 and TTBR1_EL2 (0 without E2H). Early. */
+u64 el2_map_ttbr0(void);
+u64 el2_map_ttbr1(void);
 
 /**
  * el2_map_runtime() - the MMU is on: go on with runtime addresses
@@ -91,7 +91,7 @@ void el2_unmap_private(const void *va, u64 size);
  * @stack:          [base, base + size) of the stack in the slot
  * @emergency:      likewise of the emergency stack
  *
- * Return: 0; -ENOMEM.
+ * Return: 0; -ENOSPC, the private area is too small; -ENOMEM.
  */
 struct el2_stack_part {
 	u64 base, size;
