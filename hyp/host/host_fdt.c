@@ -33,7 +33,8 @@ static bool structure_is_sound(const void *fdt)
 static bool header_is_sound(const void *fdt)
 {
 	return fdt_check_header(fdt) == 0 && fdt_version(fdt) >= 17 &&
-	       IS_ALIGNED(fdt_off_mem_rsvmap(fdt), 8) && IS_ALIGNED(fdt_off_dt_struct(fdt), 4);
+	       fdt_last_comp_version(fdt) <= 17 && IS_ALIGNED(fdt_off_mem_rsvmap(fdt), 8) &&
+	       IS_ALIGNED(fdt_off_dt_struct(fdt), 4);
 }
 
 int host_fdt_check(const void *fdt, size_t max_size, const char **why)

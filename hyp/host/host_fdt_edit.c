@@ -66,22 +66,18 @@ static bool put_number(u8 **p, u64 value, unsigned int cells)
 	return true;
 }
 
-/* A /reserved-memory like Linux wants it: with the root's cells and identity ranges. */
-static int make_reserved_memory(void *fdt)
+/* A new /reserved-memory is as Linux wants it: with the root's cells, and identity ranges. */
+static int init_reserved_memory(void *fdt, int node)
 {
 	int addr = fdt_address_cells(fdt, 0), size = fdt_size_cells(fdt, 0);
-	int err, node = fdt_add_subnode(fdt, 0, "reserved-memory");
+	int err;
 
-	if (node < 0)
-		return node;
 	if (addr < 0 || size < 0)
 		return -FDT_ERR_BADNCELLS;
 	err = fdt_setprop_empty(fdt, node, "ranges");
 	if (!err)
 		err = fdt_setprop_u32(fdt, node, "#size-cells", (u32)size);
-	if (!err)
-		err = fdt_setprop_u32(fdt, node, "#address-cells", (u32)addr);
-	return err ? err : node;
+	return err ? err : fdt_setprop_u32(fdt, node, "#address-cells", (u32)addr);
 }
 
 /* Return: 0, or libfdt's error; -FDT_ERR_BADNCELLS if the range needs more cells than there are. */
@@ -103,22 +99,29 @@ static int add_reserved(void *fdt, int parent, const struct mem_range *r)
 	return err ? err : fdt_setprop(fdt, node, "reg", reg, (int)(p - reg));
 }
 
+static int add_all_reserved(void *fdt, const struct host_fdt_params *p)
+{
+	int node = fdt_add_subnode(fdt, 0, "reserved-memory");
+	int err = node < 0 ? node : init_reserved_memory(fdt, node);
+
+	if (err == -FDT_ERR_EXISTS) {
+		node = fdt_subnode_offset(fdt, 0, "reserved-memory");
+		err = node < 0 ? node : 0;
+	}
+	/* what is added below a node does not move the node */
+	for (unsigned int i = 0; i < p->keel_count && !err; i++)
+		err = add_reserved(fdt, node, &p->keel[i]);
+	return err;
+}
+
 static int reserve_keel(void *fdt, const struct host_fdt_params *p, const char **why)
 {
-	for (unsigned int i = 0; i < p->keel_count; i++) {
-		int err, parent = fdt_subnode_offset(fdt, 0, "reserved-memory");
+	int err = add_all_reserved(fdt, p);
 
-		if (parent == -FDT_ERR_NOTFOUND)
-			parent = make_reserved_memory(fdt);
-		err = parent < 0 ? parent : add_reserved(fdt, parent, &p->keel[i]);
-		if (err == -FDT_ERR_BADNCELLS)
-			return fail(why,
-				    "device tree: /reserved-memory cannot hold Keel's addresses",
-				    -EINVAL);
-		if (err)
-			return edit_error(err, why);
-	}
-	return 0;
+	if (err == -FDT_ERR_BADNCELLS)
+		return fail(why, "device tree: /reserved-memory cannot hold Keel's addresses",
+			    -EINVAL);
+	return err ? edit_error(err, why) : 0;
 }
 
 static int add_hypervisor(void *fdt, const char *version)
@@ -174,10 +177,24 @@ struct timer_irqs {
 	u16 offset[TIMER_IRQ_COUNT + 1];
 };
 
-/* Finding a node by its phandle is a search over the whole tree. -EINVAL if it is no controller. */
+/* libfdt's search looks at both names of the property in every node; nearly all trees have one. */
+static int find_phandle(const void *fdt, u64 phandle)
+{
+	struct fdt_walk walk;
+	u64 found;
+
+	for (fdt_walk_begin(&walk, fdt); fdt_walk_next(&walk);) {
+		if (fdt_read_u64(fdt, fdt_walk_node(&walk), "phandle", &found) == 0 &&
+		    found == phandle)
+			return fdt_walk_node(&walk);
+	}
+	return fdt_node_offset_by_phandle(fdt, (u32)phandle);
+}
+
+/* Return: how many cells an interrupt of the controller has; -EINVAL if it is none. */
 static int interrupt_cells(const void *fdt, u64 phandle)
 {
-	int controller = fdt_node_offset_by_phandle(fdt, (u32)phandle);
+	int controller = find_phandle(fdt, phandle);
 	u64 cells;
 
 	if (controller < 0 || fdt_read_u64(fdt, controller, "#interrupt-cells", &cells) ||

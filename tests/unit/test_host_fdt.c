@@ -63,6 +63,12 @@ static void test_check(void **state)
 	fdt_set_off_mem_rsvmap(w.fdt, (u32)ALIGN_DOWN(size, 8) - 8);
 	check_fails(w.fdt, size, "reservation block");
 	fdt_set_off_mem_rsvmap(w.fdt, offset);
+	/* too new, too old */
+	fdt_set_version(w.fdt, 18);
+	fdt_set_last_comp_version(w.fdt, 18);
+	check_fails(w.fdt, size, "damaged header");
+	fdt_set_last_comp_version(w.fdt, 16);
+	assert_int_equal(host_fdt_check(w.fdt, size, &why), 0);
 	fdt_set_version(w.fdt, 16);
 	check_fails(w.fdt, size, "damaged header");
 	fw_free(&w);
@@ -863,6 +869,27 @@ static void test_timer_with_extended_interrupts(void **state)
 	free(fdt);
 }
 
+static void test_timer_with_an_old_phandle(void **state)
+{
+	struct fdt_world w;
+	char *fdt;
+
+	fw_begin(&w, 2, 2);
+	fw_ok(fdt_finish_reservemap(w.fdt), "reservation block");
+	fw_node(&w, "");
+	fw_cells(&w, "interrupt-parent", 0x55);
+	fw_node(&w, "intc");
+	fw_cells(&w, "#interrupt-cells", 3);
+	fw_cells(&w, "linux,phandle", 0x55);
+	fw_end(&w);
+	fw_node(&w, "timer");
+	fw_string(&w, "compatible", "arm,armv8-timer");
+	fw_cells(&w, "interrupts", 1, 13, 4, 1, 14, 4, 1, 11, 4);
+	fdt = timer_end(&w);
+	cells_are(fdt, "/timer", "interrupts", 1, 13, 4, 1, 14, 4);
+	free(fdt);
+}
+
 static void test_timer_with_its_own_parent(void **state)
 {
 	struct fdt_world w;
@@ -1059,6 +1086,7 @@ int main(void)
 		cmocka_unit_test(test_timer_of_armv7),
 		cmocka_unit_test(test_timer_with_names),
 		cmocka_unit_test(test_timer_with_extended_interrupts),
+		cmocka_unit_test(test_timer_with_an_old_phandle),
 		cmocka_unit_test(test_timer_with_its_own_parent),
 		cmocka_unit_test(test_timers_of_any_number),
 		cmocka_unit_test(test_bad_timers),
