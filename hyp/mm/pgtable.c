@@ -216,7 +216,10 @@ static void gather_leaf(struct gather *g, u64 ia, s8 level)
 	gather_range(g, ia, size, size, level);
 }
 
-/* Take the table at @v out, leaving @invalid in its place. */
+/*
+ * Take the table at @v out, leaving @invalid in its place. One address in it, of those that were
+ * asked for, is enough for TLBs to forget its descriptor.
+ */
 static void gather_table(struct gather *g, const struct pgtable_visit *v, u64 invalid)
 {
 	u64 *table = pte_table(g->pgt, v->pte);
@@ -226,7 +229,7 @@ static void gather_table(struct gather *g, const struct pgtable_visit *v, u64 in
 	pte_write(table, (u64)(uintptr_t)g->unlinked);
 	g->unlinked = table;
 	g->tables = true;
-	gather_range(g, v->ia, size, size, PGTABLE_LEVEL_ANY);
+	gather_range(g, v->start, v->end - v->start, size, PGTABLE_LEVEL_ANY);
 }
 
 static void gather_free_tables(struct gather *g)
@@ -242,9 +245,10 @@ static void gather_free_tables(struct gather *g)
 /* Tell the TLBs; then, and only then, free the tables. */
 static void gather_flush(struct gather *g)
 {
+	u64 start = ALIGN_DOWN(g->start, g->stride);
 	struct pgtable_inval inval = {
-		.ia = g->start,
-		.size = g->end - g->start,
+		.ia = start,
+		.size = ALIGN_UP(g->end, g->stride) - start,
 		.stride = g->stride,
 		.level = g->level,
 		.tables = g->tables,
