@@ -185,6 +185,7 @@ static void check_windows(const struct el2_layout *l, const struct el2_layout_in
 	CHECK(l->private_end - l->private_base >= l->runtime_size / 8);
 	/* Blocks of 2 MiB fit: physical and virtual addresses agree in their low bits. */
 	CHECK(IS_ALIGNED(l->linear_offset, SZ_2M) && IS_ALIGNED(l->linear_start.v, SZ_2M));
+	CHECK(IS_ALIGNED(l->linear_end.v, SZ_2M));
 	CHECK(l->linear_start.v <= in->image.v);
 	CHECK(in->image.v + in->image_size <= l->linear_end.v);
 	/* Never what is not RAM, beyond the block that RAM's ends are in. */
