@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/host/host_trap.c hyp/host/inject.c hyp/host/smc_policy.c hyp/host/psci.c hyp/lib/esr.c hyp/lib/printf.c hyp/cpu/log.c tests/unit/arch/fake_sysreg.c */
+/*
+ * Exceptions from the host: what becomes of each class, on a CPU whose registers are an array.
+ * Firmware, the host's stage 2 and the hypercalls are this test's own, and note what reaches them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arch/percpu.h>
+#include <arch/smc.h>
+#include <arch/sysreg.h>
+#include <cpu/el2_regs.h>
+#include <cpu/log.h>
+#include <host/host.h>
+#include <host/host_mem.h>
+#include <keel/hypercall.h>
+#include <lib/errno.h>
+#include <lib/esr.h>
+#include <lib/psci_abi.h>
+
+#define PC   0xffff800008123450ULL
+#define VBAR 0xffff800008011000ULL
+#define SPSR 0x60400005ULL /* EL1h, Z and C set, PAN set */
+#define IPA_ 0x8765432abcULL
+#define FAR  0xffff0000deadbabcULL
+#define E2H  BIT(34)
+
+/* What was called, and with what. */
+static struct {
+	unsigned int faults, smcs, hypercalls;
+	u64 counted[KEEL_STAT_COUNT];
+	struct ipa fault_ipa;
+	int fault_result;
+	u64 smc[18], smc_result[18];
+} world;
+static struct percpu cpu;
+static char ring[8192];
+
+/* ---- what host_trap.c calls ---- */
+
+int host_mem_fault(struct ipa ipa)
+{
+	world.faults++;
+	world.fault_ipa = ipa;
+	return world.fault_result;
+}
+
+const char *host_mem_describe(struct ipa ipa)
+{
+	return ipa.v == IPA_ ? "Keel's memory" : "something else";
+}
+
+void host_count(unsigned int stat)
+{
+	assert_true(stat < KEEL_STAT_COUNT);
+	world.counted[stat]++;
+}
+
+void host_hypercall(struct host_regs *regs)
+{
+	world.hypercalls++;
+	regs->x[1] = 0x4242;
+}
+
+void arch_smc(u64 regs[18])
+{
+	world.smcs++;
+	memcpy(world.smc, regs, sizeof(world.smc));
+	memcpy(regs, world.smc_result, sizeof(world.smc_result));
+}
+
+static void psci_smc(void *ctx, struct smccc_regs *regs)
+{
+	arch_smc(regs->x);
+}
+
+static bool psci_host_owns(void *ctx, struct ipa ipa)
+{
+	return true;
+}
+
+/* ---- helpers ---- */
+
+/* EL1's registers, by their names at EL2 without and with E2H. */
+static const struct {
+	const char *plain, *e2h;
+} el1_regs[] = {
+	{ "sctlr_el1", "s3_5_c1_c0_0" }, { "spsr_el1", "s3_5_c4_c0_0" },
+	{ "elr_el1", "s3_5_c4_c0_1" },	 { "esr_el1", "s3_5_c5_c2_0" },
+	{ "far_el1", "s3_5_c6_c0_0" },	 { "vbar_el1", "s3_5_c12_c0_0" },
+};
+enum { SCTLR_1, SPSR_1, ELR_1, ESR_1, FAR_1, VBAR_1 };
+
+static const char *el1(unsigned int reg)
+{
+	bool e2h = fake_sysreg_get("hcr_el2") & E2H;
+
+	return e2h ? el1_regs[reg].e2h : el1_regs[reg].plain;
+}
+
+/* A CPU that has just taken an exception from EL1. Only EL1 registers of this regime exist. */
+static void take(u64 esr, bool e2h)
+{
+	fake_sysreg_reset();
+	fake_sysreg_set("hcr_el2", HCR_RW | HCR_VM | (e2h ? E2H : 0));
+	fake_sysreg_set("esr_el2", esr);
+	fake_sysreg_set("elr_el2", PC);
+	fake_sysreg_set("spsr_el2", SPSR);
+	fake_sysreg_set("far_el2", FAR);
+	fake_sysreg_set("hpfar_el2", (IPA_ >> 12) << 4 | BIT(63));
+	fake_sysreg_set("id_aa64pfr1_el1", 0);
+	fake_sysreg_set("id_aa64mmfr1_el1", 1 << 20); /* FEAT_PAN */
+	fake_sysreg_set("s3_0_c0_c7_2", 0);	      /* ID_AA64MMFR2_EL1 */
+	for (size_t i = 0; i < ARRAY_SIZE(el1_regs); i++)
+		fake_sysreg_allow(el1(i));
+	fake_sysreg_set(el1(SCTLR_1), BIT(23)); /* SPAN */
+	fake_sysreg_set(el1(VBAR_1), VBAR);
+}
+
+static void setup_world(bool firmware)
+{
+	static const struct psci_ops ops = { .smc = psci_smc, .host_owns = psci_host_owns };
+	static const struct fdt_cpus cpus = { .count = 2, .mpidr = { 0, 1 } };
+
+	memset(&world, 0, sizeof(world));
+	cpu = (struct percpu){ .id = 0 };
+	set_this_cpu(&cpu);
+	host_set_firmware(firmware);
+	world.smc_result[0] = 0x10001; /* PSCI 1.1 */
+	psci_init(&host_psci, &ops, NULL, &cpus, PA(0x40200000));
+	memset(&world, 0, sizeof(world));
+}
+
+static struct host_regs numbered(void)
+{
+	struct host_regs regs;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(regs.x); i++)
+		regs.x[i] = 0x1000 + i;
+	return regs;
+}
+
+/* Registers from x@first on are as numbered() made them. */
+static void check_unchanged(const struct host_regs *regs, unsigned int first)
+{
+	for (unsigned int i = first; i < ARRAY_SIZE(regs->x); i++)
+		if (regs->x[i] != 0x1000 + i)
+			fail_msg("x%u became %#lx", i, regs->x[i]);
+}
+
+static void check_returns_to(u64 pc, const char *what)
+{
+	if (fake_sysreg_get("elr_el2") != pc || fake_sysreg_get("spsr_el2") != SPSR)
+		fail_msg("%s: back to %#lx with %#lx, expected %#lx with %#llx", what,
+			 fake_sysreg_get("elr_el2"), fake_sysreg_get("spsr_el2"), pc, SPSR);
+	for (unsigned int i = SPSR_1; i <= FAR_1; i++)
+		if (fake_sysreg_writes(el1(i)))
+			fail_msg("%s: %s was written", what, el1(i));
+}
+
+static void check_injected(u64 esr, const char *what)
+{
+	static const struct {
+		unsigned int reg;
+		u64 value;
+	} expected[] = { { SPSR_1, SPSR }, { ELR_1, PC }, { FAR_1, FAR } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		if (fake_sysreg_get(el1(expected[i].reg)) != expected[i].value)
+			fail_msg("%s: %s is %#lx, expected %#lx", what, el1(expected[i].reg),
+				 fake_sysreg_get(el1(expected[i].reg)), expected[i].value);
+	if (fake_sysreg_get(el1(ESR_1)) != esr)
+		fail_msg("%s: ESR_EL1 is %#lx, expected %#lx", what, fake_sysreg_get(el1(ESR_1)),
+			 esr);
+	/* To EL1h's synchronous vector, all masked, the flags and PAN as they were. */
+	assert_int_equal(fake_sysreg_get("elr_el2"), VBAR + 0x200);
+	assert_int_equal(fake_sysreg_get("spsr_el2"), 0x604003c5);
+}
+
+static u64 abort_esr(unsigned int ec, unsigned int iss)
+{
+	return FIELD_PREP(ESR_EC, ec) | ESR_IL | iss;
+}
+
+static const char *log_text(void)
+{
+	static char text[sizeof(ring) + 1];
+	u64 pos = 0, lost;
+
+	text[log_read(&pos, text, sizeof(ring), &lost)] = 0;
+	return text;
+}
+
+/* ---- aborts ---- */
+
+static void test_a_fault_that_is_mapped_repeats_the_access(void **state)
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		struct host_regs regs = numbered();
+		unsigned int level = i % 4;
+
+		setup_world(true);
+		take(abort_esr(i < 4 ? 0x24 : 0x20, 0x04 | level), i & 1);
+		host_trap(&regs);
+		assert_int_equal(world.faults, 1);
+		/* HPFAR_EL2 gives the page, FAR_EL2 the byte. */
+		assert_int_equal(world.fault_ipa.v, IPA_);
+		check_returns_to(PC, "mapped");
+		check_unchanged(&regs, 0);
+		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 0);
+	}
+}
+
+static void test_a_refused_access_is_an_external_abort_in_the_host(void **state)
+{
+	static const struct {
+		const char *what, *word;
+		unsigned int ec, iss, el1_ec, el1_iss;
+	} rows[] = {
+		{ "read", "host read of 0x8765432abc (Keel's memory)", 0x24, 0x07, 0x25, 0x10 },
+		{ "write", "host write of", 0x24, 0x47, 0x25, 0x50 },
+		{ "fetch", "host fetch of", 0x20, 0x07, 0x21, 0x10 },
+		{ "walk", "host read of", 0x24, 0x87, 0x25, 0x14 },
+	};
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		const int errors[] = { -EPERM, -ERANGE, -ENOMEM };
+		struct host_regs regs = numbered();
+		size_t n = i / 2;
+
+		setup_world(true);
+		world.fault_result = errors[i % 3];
+		take(abort_esr(rows[n].ec, rows[n].iss), i & 1);
+		host_trap(&regs);
+		assert_int_equal(world.faults, 1);
+		check_injected(abort_esr(rows[n].el1_ec, rows[n].el1_iss), rows[n].what);
+		check_unchanged(&regs, 0);
+		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 1);
+	}
+}
+
+/* Only a translation fault can be cured by mapping. */
+static void test_other_faults_are_refused_without_asking(void **state)
+{
+	static const unsigned int fsc[] = { 0x00, 0x03, 0x09, 0x0b, 0x0d, 0x0f, 0x21, 0x30, 0x31 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fsc); i++) {
+		struct host_regs regs = numbered();
+
+		setup_world(true);
+		take(abort_esr(0x24, fsc[i]), false);
+		host_trap(&regs);
+		if (world.faults)
+			fail_msg("fault status %#x: asked to map", fsc[i]);
+		check_injected(abort_esr(0x25, 0x10), "other fault");
+		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 1);
+	}
+}
+
+static void test_refusals_are_logged(void **state)
+{
+	struct host_regs regs = numbered();
+
+	/* The first of this kind in this program is logged, so are its powers of two. */
+	setup_world(true);
+	world.fault_result = -EPERM;
+	for (unsigned int i = 0; i < 64; i++) {
+		take(abort_esr(0x24, 0x47), false);
+		host_trap(&regs);
+	}
+	if (!strstr(log_text(), "warning: host write of 0x8765432abc (Keel's memory) refused: CPU "
+				"0, pc 0xffff800008123450"))
+		fail_msg("log: %s", log_text());
+	assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 64);
+}
+
+/* ---- HVC ---- */
+
+static void test_hvc_0_is_a_hypercall(void **state)
+{
+	struct host_regs regs = numbered();
+
+	setup_world(true);
+	take(abort_esr(0x16, 0), false);
+	host_trap(&regs);
+	assert_int_equal(world.hypercalls, 1);
+	assert_int_equal(regs.x[0], 0x1000);
+	assert_int_equal(regs.x[1], 0x4242);
+	/* ELR_EL2 is behind an HVC already. */
+	check_returns_to(PC, "HVC");
+	assert_int_equal(world.smcs, 0);
+}
+
+static void test_other_hvcs_are_not_supported(void **state)
+{
+	static const unsigned int imm[] = { 1, 0x4a48, 0x8000, 0xffff };
+
+	for (size_t i = 0; i < ARRAY_SIZE(imm); i++) {
+		struct host_regs regs = numbered();
+
+		setup_world(true);
+		take(abort_esr(0x16, imm[i]), false);
+		host_trap(&regs);
+		assert_int_equal(world.hypercalls, 0);
+		assert_int_equal((s64)regs.x[0], -1);
+		check_unchanged(&regs, 1);
+		check_returns_to(PC, "HVC #imm");
+	}
+}
+
+/* ---- SMC ---- */
+
+static struct host_regs do_smc(u64 fid, unsigned int imm)
+{
+	struct host_regs regs = numbered();
+
+	regs.x[0] = fid;
+	for (unsigned int i = 0; i < 18; i++)
+		world.smc_result[i] = 0x9000 + i;
+	take(abort_esr(0x17, imm), false);
+	host_trap(&regs);
+	/* D1.3.6.4: a trapped SMC leaves ELR_EL2 at the instruction. */
+	check_returns_to(PC + 4, "SMC");
+	assert_int_equal(world.counted[KEEL_STAT_SMCS], 1);
+	return regs;
+}
+
+static void check_smc_refused(const struct host_regs *regs, const char *what)
+{
+	if (world.smcs)
+		fail_msg("%s: firmware was called", what);
+	if ((s64)regs->x[0] != -1)
+		fail_msg("%s: x0 is %#lx, expected NOT_SUPPORTED", what, regs->x[0]);
+	check_unchanged(regs, 1);
+}
+
+static void test_a_forwarded_smc_passes_its_registers_both_ways(void **state)
+{
+	struct host_regs regs;
+
+	setup_world(true);
+	regs = do_smc(0x80000000, 0); /* SMCCC_VERSION */
+	assert_int_equal(world.smcs, 1);
+	assert_int_equal(world.smc[0], 0x80000000);
+	for (unsigned int i = 1; i < 18; i++)
+		assert_int_equal(world.smc[i], 0x1000 + i);
+	for (unsigned int i = 0; i < 18; i++)
+		assert_int_equal(regs.x[i], 0x9000 + i);
+	check_unchanged(&regs, 18);
+}
+
+/* The function identifier is W0: what is in the upper half does not change what it is. */
+static void test_the_upper_half_of_x0_does_not_change_the_policy(void **state)
+{
+	struct host_regs regs;
+
+	setup_world(true);
+	regs = do_smc(0xdead0000c2000020, 0);
+	check_smc_refused(&regs, "denied call with rubbish above");
+	setup_world(true);
+	regs = do_smc(0xdead000080000000, 0);
+	assert_int_equal(world.smcs, 1);
+}
+
+static void test_a_denied_smc_does_not_reach_firmware(void **state)
+{
+	static const u64 fids[] = { 0xc2000020, 0x82000020, 0xc6000000, 0x86000000, 0x84000020 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
+		struct host_regs regs;
+
+		setup_world(true);
+		regs = do_smc(fids[i], 0);
+		check_smc_refused(&regs, "denied");
+	}
+}
+
+static void test_psci_goes_through_the_mediator(void **state)
+{
+	struct host_regs regs;
+
+	setup_world(true);
+	/* The mediator knows the CPUs: x1 is none of theirs, so it answers by itself. */
+	regs = do_smc(PSCI_CPU_ON | PSCI_64, 0);
+	assert_int_equal((s64)regs.x[0], PSCI_INVALID_PARAMETERS);
+	assert_int_equal(world.smcs, 0);
+	check_unchanged(&regs, 4);
+}
+
+static void test_an_smc_with_an_immediate_is_not_supported(void **state)
+{
+	static const unsigned int imm[] = { 1, 0x8000 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(imm); i++) {
+		struct host_regs regs;
+
+		setup_world(true);
+		regs = do_smc(0x80000000, imm[i]);
+		check_smc_refused(&regs, "SMC #imm");
+	}
+}
+
+static void test_without_firmware_no_smc_is_made(void **state)
+{
+	static const u64 fids[] = { 0x80000000, 0x84000000, 0xc4000003, 0xc2000020 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
+		struct host_regs regs;
+
+		setup_world(false);
+		regs = do_smc(fids[i], 0);
+		check_smc_refused(&regs, "no firmware");
+	}
+}
+
+/* ---- everything else ---- */
+
+/* Of all classes only four have a use; the rest are UNDEFINED instructions to the host. */
+static void test_other_classes_are_undefined_instructions(void **state)
+{
+	for (unsigned int ec = 0; ec < 64; ec++) {
+		struct host_regs regs = numbered();
+
+		if (ec == 0x16 || ec == 0x17 || ec == 0x20 || ec == 0x24)
+			continue;
+		setup_world(true);
+		take(abort_esr(ec, 0x12345), ec & 1);
+		host_trap(&regs);
+		check_injected(ESR_IL, "other class");
+		check_unchanged(&regs, 0);
+		assert_int_equal(world.faults + world.smcs + world.hypercalls, 0);
+	}
+	assert_non_null(strstr(log_text(), "host trap without a use"));
+}
+
+/* The new PSTATE has what this CPU has: the ID registers are looked at field by field. */
+static void test_new_pstate_follows_the_id_registers(void **state)
+{
+	static const struct {
+		const char *reg;
+		u64 value, sctlr, pstate;
+	} rows[] = {
+		{ "id_aa64pfr1_el1", 0, BIT(44), 0 },
+		{ "id_aa64pfr1_el1", 1 << 4, BIT(44), BIT(12) }, /* FEAT_SSBS, DSSBS */
+		{ "id_aa64pfr1_el1", 1 << 8, 0, 0 },		 /* FEAT_MTE: TCO is RAZ/WI */
+		{ "id_aa64pfr1_el1", 2 << 8, 0, BIT(25) },	 /* FEAT_MTE2: TCO */
+		{ "id_aa64pfr1_el1", 1ULL << 36, 0, BIT(13) },	 /* FEAT_NMI: ALLINT */
+		{ "id_aa64mmfr1_el1", 3 << 20, 0, BIT(22) },	 /* FEAT_PAN3 */
+		{ "id_aa64mmfr1_el1", 3 << 20, BIT(23), 0 },	 /* ... SPAN */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct host_regs regs = numbered();
+		u64 pstate;
+
+		setup_world(true);
+		take(0, false);
+		fake_sysreg_set("id_aa64mmfr1_el1", 0);
+		fake_sysreg_set("spsr_el2", 5);
+		fake_sysreg_set(rows[i].reg, rows[i].value);
+		fake_sysreg_set(el1(SCTLR_1), rows[i].sctlr);
+		host_trap(&regs);
+		pstate = fake_sysreg_get("spsr_el2");
+		if (pstate != (0x3c5 | rows[i].pstate))
+			fail_msg("%s = %#lx, SCTLR %#lx: PSTATE %#lx, expected %#lx", rows[i].reg,
+				 rows[i].value, rows[i].sctlr, pstate, 0x3c5 | rows[i].pstate);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refusals_are_logged),
+		cmocka_unit_test(test_a_fault_that_is_mapped_repeats_the_access),
+		cmocka_unit_test(test_a_refused_access_is_an_external_abort_in_the_host),
+		cmocka_unit_test(test_other_faults_are_refused_without_asking),
+		cmocka_unit_test(test_hvc_0_is_a_hypercall),
+		cmocka_unit_test(test_other_hvcs_are_not_supported),
+		cmocka_unit_test(test_a_forwarded_smc_passes_its_registers_both_ways),
+		cmocka_unit_test(test_the_upper_half_of_x0_does_not_change_the_policy),
+		cmocka_unit_test(test_a_denied_smc_does_not_reach_firmware),
+		cmocka_unit_test(test_psci_goes_through_the_mediator),
+		cmocka_unit_test(test_an_smc_with_an_immediate_is_not_supported),
+		cmocka_unit_test(test_without_firmware_no_smc_is_made),
+		cmocka_unit_test(test_other_classes_are_undefined_instructions),
+		cmocka_unit_test(test_new_pstate_follows_the_id_registers),
+	};
+
+	if (log_init(ring, sizeof(ring)))
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
