@@ -30,7 +30,11 @@ static void el2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 {
 	(void)ctx;
 	dsb(ishst);
-	for (u64 offset = 0; offset < inval->size; offset += inval->stride)
+	/* A range may be large with little in it. */
+	if (inval->size / inval->stride > 512)
+		tlbi_alle2is();
+	for (u64 offset = 0; offset < inval->size && inval->size / inval->stride <= 512;
+	     offset += inval->stride)
 		tlbi_vae2is((inval->ia + offset) >> 12);
 	dsb(ish);
 	isb();
