@@ -82,7 +82,7 @@ static const struct hypercall hypercalls[] = {
 
 void host_hypercall(struct host_regs *regs)
 {
-	u32 fid = (u32)regs->x[0];
+	u32 fid = (u32)regs->x[0] & ~(u32)SMCCC_SVE_HINT;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hypercalls); i++) {
