@@ -277,6 +277,18 @@ static void test_console_of_virt(void **state)
 	fw_free(&w);
 }
 
+static void test_no_console(void **state)
+{
+	struct fdt_console c;
+	struct fdt_world w;
+
+	fw_begin(&w, 2, 2);
+	fw_root(&w);
+	fw_finish(&w);
+	assert_int_equal(host_fdt_console(w.fdt, &c), -ENOENT);
+	fw_free(&w);
+}
+
 static void test_console_paths(void **state)
 {
 	static const char *const good[] = {
@@ -337,6 +349,29 @@ static void test_psci(void **state)
 		assert_int_equal(host_fdt_psci(w.fdt), rows[i].psci);
 		fw_free(&w);
 	}
+}
+
+static void test_psci_anywhere(void **state)
+{
+	struct fdt_world w;
+
+	for (unsigned int decoy = 0; decoy < 2; decoy++) {
+		fw_begin(&w, 2, 2);
+		fw_root(&w);
+		if (decoy)
+			fw_psci(&w, "arm,psci", "hvc");
+		fw_node(&w, "firmware");
+		fw_psci(&w, "arm,psci-1.0", "smc");
+		fw_end(&w);
+		fw_finish(&w);
+		assert_int_equal(host_fdt_psci(w.fdt), FDT_PSCI_SMC);
+		fw_free(&w);
+	}
+	fw_begin(&w, 2, 2);
+	fw_root(&w);
+	fw_finish(&w);
+	assert_int_equal(host_fdt_psci(w.fdt), FDT_PSCI_NONE);
+	fw_free(&w);
 }
 
 /* A tree with /cpus open. */
@@ -710,6 +745,38 @@ static void test_edit_respects_reserved_memory(void **state)
 	fw_end(&w);
 	fw_finish(&w);
 	edit_fails(&w, &p, -EINVAL, "cannot hold");
+	/* a root whose cells cannot be taken over, or not be written in */
+	for (unsigned int cells = 3; cells <= 5; cells++) {
+		fw_begin(&w, cells, 2);
+		fw_root(&w);
+		fw_finish(&w);
+		edit_fails(&w, &p, -EINVAL, "cannot hold");
+	}
+}
+
+static void test_edit_of_no_ranges(void **state)
+{
+	struct fdt_world w = fw_virt(NULL, true);
+	struct host_fdt_params p = params();
+	char *fdt;
+
+	p.keel_count = 0;
+	fdt = edited(&w, &p, NULL);
+	assert_int_equal(fdt_first_subnode(fdt, node_of(fdt, "/reserved-memory")),
+			 -FDT_ERR_NOTFOUND);
+	free(fdt);
+}
+
+/* The same range twice is a mistake of Keel's; it is an error, not a wrong tree. */
+static void test_edit_of_a_range_twice(void **state)
+{
+	static const struct mem_range twice[] = { { 0x40200000, 0x40400000 },
+						  { 0x40200000, 0x40300000 } };
+	struct fdt_world w = fw_virt(NULL, true);
+	struct host_fdt_params p = params();
+
+	p.keel = twice;
+	edit_fails(&w, &p, -EINVAL, "cannot be edited");
 }
 
 static void test_edit_drops_reservations_of_released_memory(void **state)
@@ -965,6 +1032,17 @@ static void test_bad_timers(void **state)
 	w = timer_begin(3, "arm,armv8-timer");
 	fw_bytes(&w, "interrupts", "\0\0\0\1\0\0", 6);
 	timer_fails(&w, "malformed");
+	w = timer_begin(3, "arm,armv8-timer");
+	fw_bytes(&w, "interrupts-extended", "\0\0", 2);
+	timer_fails(&w, "malformed");
+	/* no interrupt parent at all */
+	fw_begin(&w, 2, 2);
+	fw_ok(fdt_finish_reservemap(w.fdt), "reservation block");
+	fw_node(&w, "");
+	fw_node(&w, "timer");
+	fw_string(&w, "compatible", "arm,armv8-timer");
+	fw_cells(&w, "interrupts", 1, 13, 4, 1, 14, 4);
+	timer_fails(&w, "malformed");
 
 	w = timer_begin(3, "arm,armv8-timer");
 	fw_cells(&w, "interrupts", 1, 13, 4);
@@ -1068,9 +1146,11 @@ int main(void)
 		cmocka_unit_test(test_initrd),
 		cmocka_unit_test(test_bad_initrd),
 		cmocka_unit_test(test_console_of_virt),
+		cmocka_unit_test(test_no_console),
 		cmocka_unit_test(test_console_paths),
 		cmocka_unit_test(test_console_without_address),
 		cmocka_unit_test(test_psci),
+		cmocka_unit_test(test_psci_anywhere),
 		cmocka_unit_test(test_cpus_boot_first),
 		cmocka_unit_test(test_cpus_with_two_cells),
 		cmocka_unit_test(test_cpus_that_cannot_be_started),
@@ -1080,6 +1160,8 @@ int main(void)
 		cmocka_unit_test(test_edit_result_is_read_back),
 		cmocka_unit_test(test_edit_makes_what_is_missing),
 		cmocka_unit_test(test_edit_respects_reserved_memory),
+		cmocka_unit_test(test_edit_of_no_ranges),
+		cmocka_unit_test(test_edit_of_a_range_twice),
 		cmocka_unit_test(test_edit_drops_reservations_of_released_memory),
 		cmocka_unit_test(test_edit_without_room),
 		cmocka_unit_test(test_timer_with_four_cells),
