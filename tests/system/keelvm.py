@@ -228,9 +228,7 @@ class Machine:
 # ---- small tools for the tests
 
 
-def keel_region(machine):
-    """(base, size) of Keel's memory, from the host's device tree."""
-    node = machine.check(f"ls -d {messages.RESERVED_NODE_GLOB}").split()[0]
-    digits = machine.check(f"od -An -tx1 -v {node}/reg").split()
-    base, size = struct.unpack(">QQ", bytes(int(digit, 16) for digit in digits[:16]))
-    return base, size
+def keel_regions(machine):
+    """[(base, size)] of Keel's memory, from the host's device tree."""
+    digits = machine.check(f"cat {messages.RESERVED_NODE_GLOB}/reg | od -An -tx1 -v").split()
+    return list(struct.iter_unpack(">QQ", bytes(int(digit, 16) for digit in digits)))

@@ -48,6 +48,7 @@ STOP = {
 
 # ---- boot options that cannot be used
 BAD_OPTION = r"keel: warning: option keel\..*"
+VA_BITS_TOO_SMALL = r"keel: warning: option keel.va_bits: 25 does not work on this machine, using 39"
 NO_VHE = r"keel: warning: option keel.e2h: this CPU has E2H=0 only"
 NO_SELFTEST = r"keel: warning: option keel.selftest: .*release build"
 

@@ -14,7 +14,6 @@ CASES = [
     (39, 0, messages.LAYOUT_LOWER),
     (31, 0, messages.LAYOUT_UPPER),
     (30, 0, messages.LAYOUT_BEYOND),
-    (25, 0, messages.LAYOUT_BEYOND),
     (48, 0, messages.LAYOUT_LOWER),
     (39, 1, messages.LAYOUT_VHE),
     (31, 1, messages.LAYOUT_VHE),
@@ -29,6 +28,13 @@ def test_layout(boot, va_bits, e2h, expected):
     layouts = [m for m in machine.keel_lines() if "trampoline" in m]
     assert re.search(expected, machine.console), f"the layout is {layouts}, expected {expected!r}"
     assert machine.check("nproc") == "2"
+
+
+def test_va_bits_too_small_for_the_machine(boot):
+    """16 MiB of runtime range hold not even Keel: the default is used, with a warning."""
+    machine = boot(append="keel.va_bits=25")
+    assert re.search(messages.VA_BITS_TOO_SMALL, machine.console), "no warning"
+    assert re.search(messages.LAYOUT_LOWER, machine.console)
 
 
 def test_e2h_on_a_cpu_without_vhe(boot):
