@@ -70,14 +70,15 @@ static unsigned int field(const struct id_regs *id, unsigned int reg, unsigned i
 
 /* HCRX_EL2 (D23.2.54): 0 hides the feature from EL1, so the host gets what the CPU has. */
 static const struct feature_bits hcrx_bits[] = {
-	{ ISAR1, 60, 2, BIT(1) },	   /* FEAT_LS64: EnALS */
-	{ ISAR1, 60, 3, BIT(2) | BIT(0) }, /* FEAT_LS64_V: EnASR; _ACCDATA: EnAS0 */
-	{ ISAR2, 16, 1, BIT(11) },	   /* FEAT_MOPS: MSCEn */
-	{ MMFR3, 0, 1, BIT(14) },	   /* FEAT_TCR2: TCR2En */
-	{ MMFR3, 4, 1, BIT(15) },	   /* FEAT_SCTLR2: SCTLR2En */
-	{ MMFR3, 32, 1, BIT(17) },	   /* FEAT_D128: D128En */
-	{ PFR1, 44, 1, BIT(22) },	   /* FEAT_GCS: GCSEn */
-	{ PFR2, 32, 1, BIT(23) },	   /* FEAT_FPMR: EnFPM */
+	{ ISAR1, 60, 1, BIT(1) },  /* FEAT_LS64: EnALS */
+	{ ISAR1, 60, 2, BIT(2) },  /* FEAT_LS64_V: EnASR */
+	{ ISAR1, 60, 3, BIT(0) },  /* FEAT_LS64_ACCDATA: EnAS0 */
+	{ ISAR2, 16, 1, BIT(11) }, /* FEAT_MOPS: MSCEn */
+	{ MMFR3, 0, 1, BIT(14) },  /* FEAT_TCR2: TCR2En */
+	{ MMFR3, 4, 1, BIT(15) },  /* FEAT_SCTLR2: SCTLR2En */
+	{ MMFR3, 32, 1, BIT(17) }, /* FEAT_D128: D128En */
+	{ PFR1, 44, 1, BIT(22) },  /* FEAT_GCS: GCSEn */
+	{ PFR2, 32, 1, BIT(23) },  /* FEAT_FPMR: EnFPM */
 };
 
 /* HFGRTR_EL2 and HFGWTR_EL2 (D23.2.61, .63) */
