@@ -117,7 +117,13 @@ static u64 collect(const struct id_regs *id, const struct feature_bits *rows, si
 	return bits;
 }
 
-/* FEAT_FGT in ID_AA64MMFR0_EL1.FGT; 2 is FEAT_FGT2, whose bits are all of the n... kind. */
+/* HFGITR2_EL2 (D24.2): nDCCIVAPS, and TSBCSYNC, which is of the other polarity */
+#define HFGITR2_NDCCIVAPS BIT(1)
+
+/*
+ * FEAT_FGT in ID_AA64MMFR0_EL1.FGT; 2 is FEAT_FGT2, whose bits for registers are all of the n...
+ * kind.
+ */
 static void init_fine_traps(const struct id_regs *id)
 {
 	unsigned int fgt = field(id, MMFR0, 56);
@@ -137,7 +143,7 @@ static void init_fine_traps(const struct id_regs *id)
 		return;
 	write_sysreg(~0ULL, SYS_HFGRTR2_EL2);
 	write_sysreg(~0ULL, SYS_HFGWTR2_EL2);
-	write_sysreg(~0ULL, SYS_HFGITR2_EL2);
+	write_sysreg(HFGITR2_NDCCIVAPS, SYS_HFGITR2_EL2);
 	write_sysreg(~0ULL, SYS_HDFGRTR2_EL2);
 	write_sysreg(~0ULL, SYS_HDFGWTR2_EL2);
 }
