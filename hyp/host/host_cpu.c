@@ -28,7 +28,8 @@
 #define MDCR_E2PB GENMASK(13, 12) /* 0b11: the profiling buffer is EL1's, nothing traps */
 #define MDCR_E2TB GENMASK(25, 24) /* likewise the trace buffer */
 
-#define PMCR_N GENMASK(15, 11)
+#define PMCR_N	 GENMASK(15, 11)
+#define PMBIDR_P BIT(4) /* PMBIDR_EL1 (D24.7): the buffer belongs to a higher Exception level */
 
 /* ICC_SRE_EL2 (D12): system registers on, and EL1 may turn its own on */
 #define ICC_SRE_SRE    BIT(0)
@@ -193,7 +194,9 @@ static void init_debug(const struct id_regs *id)
 		mdcr |= FIELD_PREP(MDCR_HPMN, FIELD_GET(PMCR_N, read_sysreg(SYS_PMCR_EL0)));
 	if (field(id, DFR0, 32)) {
 		mdcr |= MDCR_E2PB;
-		write_sysreg(0, SYS_PMSCR_EL2);
+		/* Where firmware keeps the buffer to itself, its registers trap to EL3. */
+		if (!(read_sysreg(SYS_PMBIDR_EL1) & PMBIDR_P))
+			write_sysreg(0, SYS_PMSCR_EL2);
 	}
 	if (field(id, DFR0, 44))
 		mdcr |= MDCR_E2TB;
