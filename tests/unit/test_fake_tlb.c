@@ -506,6 +506,9 @@ static void malformed_descriptors(void **state)
 	fake_expect_violation();
 	pte_write(&l2[4], 0x7f000003);
 	caught("leads nowhere");
+	fake_expect_violation();
+	pte_write(&l3[16], PAGE(0x80001000) | BIT(52));
+	caught("misaligned contiguous group");
 }
 
 static void el2_invalidation_by_va(void **state)

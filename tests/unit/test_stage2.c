@@ -425,6 +425,30 @@ static void merge_stays_within_its_range(void **state)
 	assert_int_equal(lookup(0).size, SZ_2M);
 }
 
+static void merge_leaves_misaligned_memory_alone(void **state)
+{
+	assert_int_equal(MAP(0, SZ_1G + SZ_64K, SZ_2M, STAGE2_RWX | STAGE2_PAGES), 0);
+	assert_int_equal(MAP(SZ_2M, SZ_1G + SZ_4K, SZ_2M, STAGE2_RWX | STAGE2_PAGES), 0);
+	assert_int_equal(stage2_merge(&w.s2, IPA(0), 2 * SZ_2M, NULL), 0);
+	assert_int_equal(lookup(0).size, SZ_64K);
+	assert_int_equal(lookup(SZ_2M).size, SZ_4K);
+}
+
+static void budgets_never_stop_in_a_group(void **state)
+{
+	struct stage2_progress p = { 0 };
+	int ret;
+
+	assert_int_equal(MAP(0, SZ_1G, SZ_1M, STAGE2_RW), 0);
+	do {
+		p.budget = 5;
+		ret = stage2_unmap(&w.s2, IPA(0), SZ_2M, &p);
+		fake_tlb_check("unmap");
+		assert_true(p.done % SZ_64K == 0);
+	} while (ret == -EAGAIN);
+	assert_int_equal(ret, 0);
+}
+
 static void merge_in_small_steps_makes_large_blocks(void **state)
 {
 	struct stage2_progress p = { 0 };
@@ -724,6 +748,8 @@ int main(void)
 		FULL(annotations_refuse_mappings_and_take_no_tables),
 		FULL(split_and_merge_are_inverse),
 		OLD(merge_stays_within_its_range),
+		OLD(merge_leaves_misaligned_memory_alone),
+		OLD(budgets_never_stop_in_a_group),
 		FULL(merge_in_small_steps_makes_large_blocks),
 		FULL(merge_frees_tables_that_say_nothing),
 		FULL(dirty_state_is_exact),

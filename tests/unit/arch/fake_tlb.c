@@ -295,6 +295,21 @@ static u16 hash(u64 ia)
 	return (u16)(ia >> 12 ^ ia >> 28 ^ ia >> 44);
 }
 
+/* D8.7.1: a contiguous group's output range is as aligned as its input range. */
+static void check_group(const struct fake_regime *r, u64 desc, int level, u64 ia)
+{
+	u64 group = group_size(r, desc, level);
+
+	if (is_table(desc, level) || !(desc & BIT(52)))
+		return;
+	if (group == 1ULL << low_bit(r, level))
+		fake_violation("descriptor %#llx: Contiguous at level %d, where it is not",
+			       (unsigned long long)desc, level);
+	if ((output(r, desc) ^ ia) & (group - 1))
+		fake_violation("descriptor %#llx for %#llx: a misaligned contiguous group",
+			       (unsigned long long)desc, (unsigned long long)ia);
+}
+
 static void drop(unsigned int i)
 {
 	t.at[hash(t.entries[i].ia)]--;
@@ -543,6 +558,7 @@ static void check_store(u64 *ptep, u64 old, u64 new, bool atomic)
 		return;
 	t.unpublished = true;
 	check_desc(r, new, p->level, ia);
+	check_group(r, new, p->level, ia);
 	if (is_table(new, p->level)) {
 		check_make_table(p->regime, ia, p->level, new);
 		link_table(p->regime, ia, p->level, new, true);
