@@ -110,6 +110,26 @@ static void test_checksummed_and_upper_case_headers(void **state)
 	memcpy(c.data + 6, "ABCDEFAF", 8);
 	assert_int_equal(parse(&c, &b, &why), 0);
 	cpio_free(&c);
+
+	/* digits of either case have the same value */
+	for (unsigned int upper = 0; upper < 2; upper++) {
+		cpio_add(&c, "kernel", NULL, 0xabc);
+		memcpy(c.data + 6 + 6 * 8, upper ? "00000ABC" : "00000abc", 8);
+		cpio_add(&c, "initrd", "I", 1);
+		cpio_end(&c);
+		assert_int_equal(parse(&c, &b, &why), 0);
+		assert_int_equal(b.kernel.size, 0xabc);
+		cpio_free(&c);
+	}
+}
+
+static void test_contents_one_byte_short(void **state)
+{
+	struct cpio c = { 0 };
+
+	cpio_add(&c, "kernel", "KERNEL!!", 8);
+	c.size--;
+	is_refused(&c, -EINVAL, "cut short in a file's contents");
 }
 
 static void test_no_bundle(void **state)
@@ -321,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_sound),
 		cmocka_unit_test(test_order_padding_and_rubbish_do_not_matter),
 		cmocka_unit_test(test_checksummed_and_upper_case_headers),
+		cmocka_unit_test(test_contents_one_byte_short),
 		cmocka_unit_test(test_no_bundle),
 		cmocka_unit_test(test_cut_short_anywhere),
 		cmocka_unit_test(test_no_trailer),

@@ -277,6 +277,40 @@ static void test_console_of_virt(void **state)
 	fw_free(&w);
 }
 
+static void test_console_behind_malformed_ranges(void **state)
+{
+	for (unsigned int cells = 1; cells <= 8; cells++) {
+		static const u64 ranges[] = {
+			0, 0, 0x9000000, 0x1000, 0x1000, 0, 0xa000000, 0x1000
+		};
+		u64 some[9];
+		struct fdt_console c;
+		struct fdt_world w;
+		int err;
+
+		memcpy(some, ranges, sizeof(ranges));
+		some[cells] = FW_END;
+		fw_begin(&w, 2, 1);
+		fw_root(&w);
+		fw_node(&w, "chosen");
+		fw_string(&w, "stdout-path", "/bus/uart");
+		fw_end(&w);
+		fw_node(&w, "bus");
+		fw_cells(&w, "#address-cells", 1);
+		fw_cells(&w, "#size-cells", 1);
+		fw_cells_(&w, "ranges", some);
+		fw_node(&w, "uart");
+		fw_string(&w, "compatible", "arm,pl011");
+		fw_cells(&w, "reg", 0, 0x1000);
+		fw_end(&w);
+		fw_end(&w);
+		fw_finish(&w);
+		err = host_fdt_console(w.fdt, &c);
+		assert_int_equal(err, cells % 4 ? -ENODEV : 0);
+		fw_free(&w);
+	}
+}
+
 static void test_no_console(void **state)
 {
 	struct fdt_console c;
@@ -531,6 +565,13 @@ static void test_bad_cpus(void **state)
 	}
 
 	w = cpus_begin(3, "arm,psci-1.0");
+	cpus_end(&w);
+	cpus_are_refused(&w, 0, -EINVAL, "/cpus");
+	fw_begin(&w, 2, 2);
+	fw_root(&w);
+	fw_node(&w, "cpus");
+	fw_cells(&w, "#address-cells", 1);
+	fw_cells(&w, "#size-cells", 1);
 	cpus_end(&w);
 	cpus_are_refused(&w, 0, -EINVAL, "/cpus");
 	w = fw_virt(NULL, false);
@@ -1035,6 +1076,10 @@ static void test_bad_timers(void **state)
 	w = timer_begin(3, "arm,armv8-timer");
 	fw_bytes(&w, "interrupts-extended", "\0\0", 2);
 	timer_fails(&w, "malformed");
+	/* whole entries, and then not even a phandle */
+	w = timer_begin(3, "arm,armv8-timer");
+	fw_bytes(&w, "interrupts-extended", "\0\0\x80\x01\0\0\0\1\0\0\0\15\0\0\0\4\0\0", 18);
+	timer_fails(&w, "malformed");
 	/* no interrupt parent at all */
 	fw_begin(&w, 2, 2);
 	fw_ok(fdt_finish_reservemap(w.fdt), "reservation block");
@@ -1146,6 +1191,7 @@ int main(void)
 		cmocka_unit_test(test_initrd),
 		cmocka_unit_test(test_bad_initrd),
 		cmocka_unit_test(test_console_of_virt),
+		cmocka_unit_test(test_console_behind_malformed_ranges),
 		cmocka_unit_test(test_no_console),
 		cmocka_unit_test(test_console_paths),
 		cmocka_unit_test(test_console_without_address),

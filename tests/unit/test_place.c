@@ -149,6 +149,21 @@ static void test_room_up_to_the_initrd(void **state)
 	moves_to(&w, KEEL + KEEL_SIZE);
 }
 
+static void test_right_behind_the_initrd(void **state)
+{
+	struct world w = world();
+
+	w.bundle.kernel.offset = 12 * MB;
+	w.bundle.initrd.offset = MB;
+	w.bundle.initrd.size = 11 * MB;
+	stays(&w);
+	w = world();
+	w.bundle.kernel.offset = 12 * MB;
+	w.bundle.initrd.offset = MB;
+	w.bundle.initrd.size = 11 * MB + 1;
+	moves_to(&w, KEEL + KEEL_SIZE);
+}
+
 static void test_room_beyond_the_bundle(void **state)
 {
 	struct world w = world();
@@ -184,7 +199,13 @@ static void test_text_offset(void **state)
 	w.image.text_offset = 0x80000;
 	w.bundle.kernel.offset = 2 * MB + 0x80000;
 	stays(&w);
-	/* the boundary would be below address 0 */
+	/* the boundary is address 0 */
+	w = (struct world){ .bundle = w.bundle, .image = w.image };
+	w.image.text_offset = 0x100000;
+	w.bundle.kernel.offset = 0x100000;
+	assert_int_equal(mem_ranges_add(&w.map.ram, 0, GB), 0);
+	stays(&w);
+	/* the boundary would be below it */
 	w = (struct world){ .bundle = w.bundle, .image = w.image };
 	w.image.text_offset = 0x100000;
 	w.bundle.kernel.offset = 0x80000;
@@ -343,6 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_in_place),
 		cmocka_unit_test(test_room_up_to_the_initrd),
+		cmocka_unit_test(test_right_behind_the_initrd),
 		cmocka_unit_test(test_room_beyond_the_bundle),
 		cmocka_unit_test(test_unaligned_is_copied_low),
 		cmocka_unit_test(test_text_offset),
