@@ -261,7 +261,7 @@ static int find_timer_irq(const void *fdt, int node, const struct timer_irqs *t,
 
 /* What is left of a timer: its new interrupts and their names. */
 struct timer_edit {
-	u8 cells[2 * 5 * sizeof(fdt32_t)];
+	u8 cells[sizeof(fdt32_t[2][5])]; /* with a phandle, 5 each */
 	int cells_len;
 	char names[2 * sizeof(timer_irq_names[0])];
 	int names_len;
