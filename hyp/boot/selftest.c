@@ -44,7 +44,7 @@ static u64 __noinline recurse(u64 depth)
 	frame[depth % ARRAY_SIZE(frame)] = depth;
 	if (depth == ~0ULL)
 		return 0;
-	return recurse(depth + 1) + frame[(depth + 1) % ARRAY_SIZE(frame)];
+	return recurse(depth + 1) + frame[depth % ARRAY_SIZE(frame)];
 }
 
 static void test_overflow(void)

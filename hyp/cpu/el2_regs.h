@@ -90,8 +90,9 @@
 /* MAIR_EL2: the three memory types of Keel's own mappings, by index */
 #define MAIR_IDX_NORMAL 0
 #define MAIR_IDX_DEVICE 1
-#define MAIR_EL2_VALUE	0x04ffULL /* attr 1: Device-nGnRE; attr 0: Normal, write-back, allocating \
-				   */
+#define MAIR_EL2_VALUE                                                            \
+	0x04ffULL /* attr 1: Device-nGnRE; attr 0: Normal, write-back, allocating \
+		   */
 
 /* HPFAR_EL2.FIPA is IPA[51:12] at bit 4 */
 #define HPFAR_FIPA GENMASK(47, 4)

@@ -39,9 +39,9 @@ struct va {
 	u64 v;
 };
 
-#define PA(x) ((struct pa){ .v = (x) })
+#define PA(x)  ((struct pa){ .v = (x) })
 #define IPA(x) ((struct ipa){ .v = (x) })
-#define VA(x) ((struct va){ .v = (x) })
+#define VA(x)  ((struct va){ .v = (x) })
 
 /* The host's stage 2 is the identity, which is the one place where an IPA is a PA. */
 static inline struct pa host_ipa_to_pa(struct ipa ipa)
