@@ -509,6 +509,10 @@ static void malformed_descriptors(void **state)
 	fake_expect_violation();
 	pte_write(&l3[16], PAGE(0x80001000) | BIT(52));
 	caught("misaligned contiguous group");
+	fake_expect_violation();
+	pte_write(&l3[32], PAGE(0x80020000) | BIT(52));
+	pte_write(&l3[33], PAGE(0x80031000) | BIT(52));
+	caught("lead elsewhere");
 }
 
 static void el2_invalidation_by_va(void **state)

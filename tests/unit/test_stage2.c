@@ -449,6 +449,41 @@ static void budgets_never_stop_in_a_group(void **state)
 	assert_int_equal(ret, 0);
 }
 
+static void merge_reaches_groups_in_the_root(void **state)
+{
+	assert_int_equal(w.geometry.start_level, 1);
+	assert_int_equal(MAP(16 * SZ_1G, 16 * SZ_1G, 16 * SZ_1G, STAGE2_RWX), 0);
+	assert_int_equal(lookup(16 * SZ_1G).size, 16 * SZ_1G);
+	assert_int_equal(stage2_split(&w.s2, IPA(20 * SZ_1G), SZ_4K, NULL), 0);
+	assert_int_equal(lookup(16 * SZ_1G).size, SZ_1G);
+	assert_int_equal(stage2_merge(&w.s2, IPA(0), 64 * SZ_1G, NULL), 0);
+	assert_int_equal(lookup(16 * SZ_1G).size, 16 * SZ_1G);
+	assert_int_equal(world_tables(&w), 0);
+}
+
+static void empty_tables_partly_in_a_range_are_forgotten(void **state)
+{
+	/* Two empty tables that maps without memory left, and a range from one's middle on. */
+	assert_int_equal(MAP(0, 0, SZ_4K, STAGE2_R), 0);
+	for (u64 ipa = SZ_1G; ipa <= 2 * SZ_1G; ipa += SZ_1G) {
+		fake_mem_fail_after(1);
+		assert_int_equal(MAP(ipa, 0, SZ_4K, STAGE2_R), -ENOMEM);
+		fake_mem_fail_after(-1);
+	}
+	assert_int_equal(UNMAP(SZ_1G + SZ_1G / 2, SZ_1G), 0);
+	assert_int_equal(UNMAP(0, SZ_4K), 0);
+	assert_int_equal(world_tables(&w), 0);
+}
+
+static void granting_makes_young(void **state)
+{
+	assert_int_equal(MAP(0, 0, SZ_4K, STAGE2_R | STAGE2_OLD), 0);
+	assert_int_equal(PROTECT(0, SZ_4K, 0, STAGE2_X), 0);
+	assert_int_equal(lookup(0).attrs, STAGE2_R | STAGE2_OLD);
+	assert_int_equal(PROTECT(0, SZ_4K, STAGE2_W, 0), 0);
+	assert_int_equal(lookup(0).attrs, STAGE2_RW);
+}
+
 static void merge_in_small_steps_makes_large_blocks(void **state)
 {
 	struct stage2_progress p = { 0 };
@@ -750,6 +785,9 @@ int main(void)
 		OLD(merge_stays_within_its_range),
 		OLD(merge_leaves_misaligned_memory_alone),
 		OLD(budgets_never_stop_in_a_group),
+		OLD(merge_reaches_groups_in_the_root),
+		FULL(empty_tables_partly_in_a_range_are_forgotten),
+		FULL(granting_makes_young),
 		FULL(merge_in_small_steps_makes_large_blocks),
 		FULL(merge_frees_tables_that_say_nothing),
 		FULL(dirty_state_is_exact),

@@ -295,10 +295,11 @@ static u16 hash(u64 ia)
 	return (u16)(ia >> 12 ^ ia >> 28 ^ ia >> 44);
 }
 
-/* D8.7.1: a contiguous group's output range is as aligned as its input range. */
-static void check_group(const struct fake_regime *r, u64 desc, int level, u64 ia)
+/* D8.7.1: a contiguous group's output is as aligned as its input, and its members continue. */
+static void check_group(const struct fake_regime *r, const u64 *ptep, u64 desc, int level, u64 ia)
 {
 	u64 group = group_size(r, desc, level);
+	const u64 *self = ptep;
 
 	if (is_table(desc, level) || !(desc & BIT(52)))
 		return;
@@ -308,6 +309,16 @@ static void check_group(const struct fake_regime *r, u64 desc, int level, u64 ia
 	if ((output(r, desc) ^ ia) & (group - 1))
 		fake_violation("descriptor %#llx for %#llx: a misaligned contiguous group",
 			       (unsigned long long)desc, (unsigned long long)ia);
+	ptep -= (ia & (group - 1)) >> low_bit(r, level);
+	for (u64 i = 0; i < group >> low_bit(r, level); i++) {
+		u64 want = (output(r, desc) & ~(group - 1)) + (i << low_bit(r, level));
+
+		if (is_valid(ptep[i]) && ptep[i] & BIT(52) && ptep + i != self &&
+		    output(r, ptep[i]) != want)
+			fake_violation("descriptor %#llx for %#llx: others of its contiguous group "
+				       "lead elsewhere",
+				       (unsigned long long)desc, (unsigned long long)ia);
+	}
 }
 
 static void drop(unsigned int i)
@@ -558,7 +569,7 @@ static void check_store(u64 *ptep, u64 old, u64 new, bool atomic)
 		return;
 	t.unpublished = true;
 	check_desc(r, new, p->level, ia);
-	check_group(r, new, p->level, ia);
+	check_group(r, ptep, new, p->level, ia);
 	if (is_table(new, p->level)) {
 		check_make_table(p->regime, ia, p->level, new);
 		link_table(p->regime, ia, p->level, new, true);
