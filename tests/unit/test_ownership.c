@@ -21,7 +21,7 @@
 #define BANK_PAGES 100
 #define PAGES	   (2 * BANK_PAGES)
 #define VMS	   3
-#define VM_PAGES   64 /* IPA space of a VM */
+#define VM_PAGES   160 /* IPA space of a VM */
 #define UNMAPPED   (~0ULL)
 #define FRESH	   0xa5 /* contents of RAM that nobody has cleared */
 
@@ -136,6 +136,9 @@ static void fake_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
 
 		if (*entry != UNMAPPED)
 			fail_msg("%s: %#lx is mapped twice", side->name, ipa.v + at);
+		/* The state says so before the side can reach it. */
+		assert_int_equal(ownership_state(PA(pa.v + at)) == OWNERSHIP_HOST,
+				 side == &host_side);
 		*entry = pa.v + at;
 	}
 }
@@ -421,23 +424,25 @@ static void contents_go_only_when_the_host_gets_them(void **state)
 	assert_int_equal(contents[3], FRESH);
 }
 
-/* Ranges of 20 pages, long enough for the comparison by eight, with one page that does not fit. */
+/* Ranges long enough for comparisons by words, with one page that does not fit. */
+#define RANGE 75
+
 static void one_bad_page_spoils_the_range(void **state)
 {
 	for (int move = 0; move < MOVES; move++) {
-		for (u64 bad = 0; bad < 20; bad++) {
+		for (u64 bad = 0; bad < RANGE; bad++) {
 			enum ownership_state from = OWNERSHIP_HOST;
 			struct snapshot before;
 
 			fresh_machine(NULL);
 			while (expected[move][from].answer)
 				from++;
-			for (u64 page = 0; page < 20; page++)
+			for (u64 page = 0; page < RANGE; page++)
 				bring_to(page == bad ? OWNERSHIP_IMAGE : from, BANK1 + page * PAGE,
 					 page * PAGE);
 			before = take_snapshot();
-			if (do_move(move, BANK1, 20 * PAGE, &vms[0],
-				    move_maps_vm(move) ? 30 * PAGE : 0) != -EPERM)
+			if (do_move(move, BANK1, RANGE * PAGE, &vms[0],
+				    move_maps_vm(move) ? RANGE * PAGE : 0) != -EPERM)
 				fail_msg("%s took bad page %lu", move_name[move], bad);
 			expect_unchanged(&before, move_name[move]);
 		}
@@ -588,7 +593,7 @@ static void bad_ranges_are_refused(void **state)
 	}
 	assert_int_equal(fallible_calls, 0);
 	expect_unchanged(&before, "a bad range");
-	must(ownership_share(PA(BANK0), VM_PAGES * PAGE, &vms[0], IPA(0)));
+	must(ownership_share(PA(BANK0), BANK_PAGES * PAGE, &vms[0], IPA(0)));
 	must(ownership_donate_keel(PA(BANK1), BANK_PAGES * PAGE)); /* a whole bank is fine */
 }
 
@@ -911,7 +916,7 @@ static void random_move(u64 *seed, unsigned int step, unsigned int *done)
 {
 	int move = (int)random_below(seed, MOVES), want, got;
 	size_t vm = random_below(seed, VMS), at = random_below(seed, VM_PAGES);
-	size_t n = 1 + random_below(seed, random_below(seed, 4) ? 2 : 24);
+	size_t n = 1 + random_below(seed, random_below(seed, 4) ? 2 : 70);
 	size_t page = random_below(seed, PAGES - 24);
 
 	if (move_has_vm(move) && random_below(seed, 8))
