@@ -41,11 +41,13 @@ $(BUILD)/$(1)/hyp/%.S.o: hyp/%.S Makefile mk/hyp.mk
 # libfdt checks each offset against header fields that it reads a byte at a time, to allow for any
 # alignment. fdt.c reads no other memory than aligned words; told that the CPU can do unaligned
 # accesses the compiler makes one load of each, which is a third of all that boot does.
-$(BUILD)/$(1)/libfdt/fdt.o: HYP_LIBFDT_ALIGN := -mno-strict-align
+# FDT_ASSUME_MASK 12: no tree of an old version (host_fdt_check() refuses those), and a failed edit
+# need not be undone (its tree is thrown away).
+$(BUILD)/$(1)/libfdt/fdt.o: HYP_LIBFDT_ALIGN := -mno-strict-align -O3
 $(BUILD)/$(1)/libfdt/%.o: $$(LIBFDT_STAMP) mk/hyp.mk
 	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
-	$(Q)$(HYP_CC) $$(filter-out $$(HYP_WARN),$$(HYP_CFLAGS)) $$(HYP_CFLAGS_$(1)) -O2 $$(HYP_LIBFDT_ALIGN) -w -c -o $$@ $(LIBFDT_DIR)/$$*.c
+	$(Q)$(HYP_CC) $$(filter-out $$(HYP_WARN),$$(HYP_CFLAGS)) $$(HYP_CFLAGS_$(1)) -O2 -DFDT_ASSUME_MASK=12 $$(HYP_LIBFDT_ALIGN) -w -c -o $$@ $(LIBFDT_DIR)/$$*.c
 
 # Linked twice: the second time with the symbol table of the first. The table lies behind the text,
 # so that it moves nothing that it names.

@@ -295,6 +295,8 @@ void __noreturn boot_main(void)
 	print_banner();
 	map_fdt();
 	load.map = &boot_info.memmap;
+	load.fdt_range =
+		(struct mem_range){ boot_info.fdt.v, boot_info.fdt.v + boot_info.fdt_size };
 	add_keel_range(boot_info.image.v, KEEL_REGION_SIZE);
 	reserve(boot_info.fdt.v, boot_info.fdt_size);
 	find_cpus();

@@ -80,8 +80,7 @@ static int load_kernel(const struct host_layout *layout, const char **why)
 			el2_unmap_private(to, size);
 			return -ENOSPC;
 		}
-		/* The two can overlap, when the kernel only has to move a little. */
-		memmove(to, from, size);
+		memcpy(to, from, size);
 		el2_unmap_private(from, size);
 	}
 	dcache_clean_poc(to, size);
@@ -96,7 +95,7 @@ static int load_fdt(const struct host_load *load, const char **why)
 	struct host_fdt_params params = {
 		.keel = load->keel,
 		.keel_count = load->keel_count,
-		.released = { bundle_range },
+		.released = { bundle_range, load->fdt_range },
 		.bootargs = bootargs,
 		.initrd = { layout->initrd, layout->initrd_end },
 		.version = load->version,

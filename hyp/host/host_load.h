@@ -10,7 +10,8 @@
 
 /* What the host is made of. */
 struct host_load {
-	const void *fdt; /* firmware's device tree, mapped */
+	const void *fdt;	    /* firmware's device tree, mapped */
+	struct mem_range fdt_range; /* its memory, the host's to use once it has its own */
 	u64 boot_mpidr;
 	struct memmap *map;	      /* RAM and what is taken; Keel's memory is reserved in it */
 	const struct mem_range *keel; /* Keel's memory: the host must not touch it */
