@@ -5,7 +5,7 @@
 
 UNIT_CC     ?= clang
 UNIT_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Wno-unused-parameter -Werror -DKEEL_DEBUG \
-               -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+               -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-strict-aliasing \
                -Itests/unit -Ihyp -Iinclude -MMD -MP
 UNIT_TESTS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 unit_sources = $(shell sed -n 's/^.*SOURCES: *\(.*[^ ]\) *\*\/.*$$/\1/p' $(1))

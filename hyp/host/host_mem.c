@@ -71,13 +71,10 @@ u64 host_mem_table_pages_free(void)
 }
 
 /*
- * Tables that mapping or splitting [ipa, ipa + size) can take at most: at each end one a level, and
- * in between one for each 2 MiB and each 1 GiB that is not covered by a block.
+ * Tables that mapping or splitting a range can take at most: at each of its two ends one a level
+ * below the root. In between, what is aligned is one block.
  */
-static u64 tables_needed(u64 size)
-{
-	return 2 * 4 + size / SZ_2M + size / SZ_1G;
-}
+#define TABLES_NEEDED (2 * 3)
 
 /* Devices are mapped again when they are touched again, so their tables are there for the taking.
  */
@@ -135,16 +132,15 @@ static int side_check_unmapped(void *ctx, struct ipa ipa, u64 size)
 
 static int side_prepare(void *ctx, struct ipa ipa, u64 size)
 {
-	u64 needed = tables_needed(size);
-
 	(void)ctx;
 	(void)ipa;
-	if (page_pool_available(table_pool) >= needed)
+	(void)size;
+	if (page_pool_available(table_pool) >= TABLES_NEEDED)
 		return 0;
 	spin_lock(&host_s2.lock);
 	drop_devices();
 	spin_unlock(&host_s2.lock);
-	return page_pool_available(table_pool) >= needed ? 0 : -ENOMEM;
+	return page_pool_available(table_pool) >= TABLES_NEEDED ? 0 : -ENOMEM;
 }
 
 /* Map RAM to the host and let it grow together with its neighbours to blocks again. */
