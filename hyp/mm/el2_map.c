@@ -186,6 +186,7 @@ int el2_map_early_init(const struct el2_layout *layout, struct pa pages, struct 
 	map.early_next = pages;
 	map.early_end = end;
 	map.lower_base = 0;
+	map.upper.root = NULL;
 	map.upper_base = layout->runtime_base;
 	map.private_next = ALIGN_UP(layout->private_base, SZ_2M);
 	ret = init_tables(&map.lower, layout->ttbr0_bits, layout->ttbr0_level, &map.lower_base);
@@ -264,12 +265,46 @@ void el2_unmap_linear(struct pa pa, u64 size)
 	spin_unlock(&el2_map_lock);
 }
 
+static int visit_shown(const struct pgtable_visit *visit, void *arg)
+{
+	bool *shown = arg;
+
+	*shown = pgtable_pte_valid(visit->pte);
+	return *shown;
+}
+
+bool el2_linear_shown(struct pa pa, u64 size)
+{
+	bool shown = false;
+	const struct pgtable_walk walk = {
+		.visit = visit_shown,
+		.arg = &shown,
+		.when = PGTABLE_LEAF,
+	};
+	u64 ia;
+	struct pgtable *pgt = tables_for(pa.v + map.layout.linear_offset, &ia);
+	int ret;
+
+	spin_lock(&el2_map_lock);
+	ret = pgtable_walk(pgt, ia, size, &walk);
+	spin_unlock(&el2_map_lock);
+	return ret != 0;
+}
+
 /* The area may end at the top of the address space: compare room, not ends. */
 static bool private_has_room(u64 base, u64 size)
 {
 	u64 room = map.layout.private_end - base;
 
 	return room >= size && room <= map.layout.runtime_size;
+}
+
+/* The area may end at the top of the address space: compare room, not ends. */
+static bool private_has_room(u64 base, u64 size)
+{
+	u64 room = map.layout.private_end - base;
+
+	return room <= map.layout.runtime_size && room >= size;
 }
 
 /* Take @size bytes of the private area, aligned like @pa so that blocks can be used, and a guard.

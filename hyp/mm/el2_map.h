@@ -70,6 +70,9 @@ int __must_check el2_map_linear(struct pa pa, u64 size, enum el2_prot prot);
  */
 void el2_unmap_linear(struct pa pa, u64 size);
 
+/* Whether any of [pa, pa + size) is shown in the linear window now. Page-aligned, within it. */
+bool el2_linear_shown(struct pa pa, u64 size);
+
 /**
  * el2_map_private() - map physical memory or a device somewhere in the private area
  * @pa:   any address; what is mapped are the pages around [pa, pa + size)
