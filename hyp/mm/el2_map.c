@@ -299,14 +299,6 @@ static bool private_has_room(u64 base, u64 size)
 	return room >= size && room <= map.layout.runtime_size;
 }
 
-/* The area may end at the top of the address space: compare room, not ends. */
-static bool private_has_room(u64 base, u64 size)
-{
-	u64 room = map.layout.private_end - base;
-
-	return room <= map.layout.runtime_size && room >= size;
-}
-
 /* Take @size bytes of the private area, aligned like @pa so that blocks can be used, and a guard.
  */
 static int take_private(struct pa pa, u64 size, u64 *va)
