@@ -323,6 +323,11 @@ int host_mem_fault(struct ipa ipa)
 	return ret;
 }
 
+void host_mem_tlb_conflict(void)
+{
+	stage2_invalidate_all(&host_s2);
+}
+
 const char *host_mem_describe(struct ipa ipa)
 {
 	switch (ownership_state(host_ipa_to_pa(ipa))) {

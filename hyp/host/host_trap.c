@@ -79,9 +79,13 @@ static void handle_abort(struct host_regs *regs, u64 esr)
 {
 	u64 far = read_sysreg(far_el2);
 	struct ipa ipa = IPA(FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & 0xfff));
-	u64 type = FIELD_PREP(ESR_FSC_TYPE, FIELD_GET(ESR_FSC_TYPE, esr));
+	u64 type = esr & ESR_FSC_TYPE;
 
 	(void)regs;
+	if (esr_fsc(esr) == ESR_FSC_TLB_CONFLICT) {
+		host_mem_tlb_conflict();
+		return;
+	}
 	if (type == ESR_FSC_TRANSLATION && host_mem_fault(ipa) == 0)
 		return;
 	refuse_access(esr, far, ipa);

@@ -34,7 +34,7 @@
 
 /* What was called, and with what. */
 static struct {
-	unsigned int faults, smcs, hypercalls;
+	unsigned int faults, conflicts, smcs, hypercalls;
 	u64 counted[KEEL_STAT_COUNT];
 	struct ipa fault_ipa;
 	int fault_result;
@@ -50,6 +50,11 @@ int host_mem_fault(struct ipa ipa)
 	world.faults++;
 	world.fault_ipa = ipa;
 	return world.fault_result;
+}
+
+void host_mem_tlb_conflict(void)
+{
+	world.conflicts++;
 }
 
 const char *host_mem_describe(struct ipa ipa)
@@ -246,10 +251,24 @@ static void test_a_refused_access_is_an_external_abort_in_the_host(void **state)
 	}
 }
 
+static void test_a_tlb_conflict_is_cured_and_the_access_repeated(void **state)
+{
+	struct host_regs regs = numbered();
+
+	setup_world(true);
+	take(abort_esr(0x24, 0x30), false);
+	host_trap(&regs);
+	assert_int_equal(world.conflicts, 1);
+	assert_int_equal(world.faults, 0);
+	check_returns_to(PC, "conflict");
+	check_unchanged(&regs, 0);
+	assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 0);
+}
+
 /* Only a translation fault can be cured by mapping. */
 static void test_other_faults_are_refused_without_asking(void **state)
 {
-	static const unsigned int fsc[] = { 0x00, 0x03, 0x09, 0x0b, 0x0d, 0x0f, 0x21, 0x30, 0x31 };
+	static const unsigned int fsc[] = { 0x00, 0x03, 0x09, 0x0b, 0x0d, 0x0f, 0x21, 0x31 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fsc); i++) {
 		struct host_regs regs = numbered();
@@ -494,6 +513,7 @@ int main(void)
 		cmocka_unit_test(test_refusals_are_logged),
 		cmocka_unit_test(test_a_fault_that_is_mapped_repeats_the_access),
 		cmocka_unit_test(test_a_refused_access_is_an_external_abort_in_the_host),
+		cmocka_unit_test(test_a_tlb_conflict_is_cured_and_the_access_repeated),
 		cmocka_unit_test(test_other_faults_are_refused_without_asking),
 		cmocka_unit_test(test_hvc_0_is_a_hypercall),
 		cmocka_unit_test(test_other_hvcs_are_not_supported),
