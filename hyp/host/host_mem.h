@@ -39,8 +39,8 @@ u64 host_mem_vttbr(void);
 int __must_check host_mem_fault(struct ipa ipa);
 
 /*
- * The host met two TLB entries for one address, which FEAT_BBM level 2 allows while blocks are split
- * or merged (D8.17.2): forget them all; the access can then be repeated.
+ * The host met two TLB entries for one address, which FEAT_BBM level 2 allows while blocks are
+ * split or merged (D8.17.2): forget them all; the access can then be repeated.
  */
 void host_mem_tlb_conflict(void);
 
