@@ -8,10 +8,10 @@
 #include <arch/smc.h>
 #include <arch/sysreg.h>
 #include <cpu/el2_regs.h>
+#include <cpu/inject.h>
 #include <cpu/log.h>
 #include <host/host.h>
 #include <host/host_mem.h>
-#include <host/inject.h>
 #include <keel/hypercall.h>
 #include <lib/esr.h>
 #include <lib/smccc.h>

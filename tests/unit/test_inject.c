@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/inject.c */
+/* SOURCES: hyp/cpu/inject.c */
 /*
  * Exceptions that EL2 makes EL1 take, against the manual's AArch64.TakeException and its table of
  * vector offsets: every mode that EL0 and EL1 have, each PSTATE bit, each combination of features.
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include <host/inject.h>
+#include <cpu/inject.h>
 
 /* SPSR_EL2 and SCTLR_EL1 fields, by the manual's bit numbers (C5.2.19, D24.2.169). */
 #define N_TO_V	  (0xfULL << 28)

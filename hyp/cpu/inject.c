@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exceptions that EL2 makes EL1 take. */
 #include <cpu/el2_regs.h>
-#include <host/inject.h>
+#include <cpu/inject.h>
 #include <lib/esr.h>
 
 /* D1.3.1.5: offsets of the synchronous vector, by where the exception comes from */

@@ -3,8 +3,8 @@
  * What the architecture does when an exception is taken to EL1, so that EL2 can do it in its stead
  * (ARM DDI 0487, D1.3.1 and the pseudocode AArch64.TakeException). Values in, values out.
  */
-#ifndef KEEL_HOST_INJECT_H
-#define KEEL_HOST_INJECT_H
+#ifndef KEEL_CPU_INJECT_H
+#define KEEL_CPU_INJECT_H
 
 #include <lib/types.h>
 
