@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Deliberate failures and checks of a running Keel, chosen by the boot option keel.selftest in a
- * debug build (docs/testing.md lists them). A release build has none.
+ * debug build (docs/man/keel.7 lists them). A release build has none.
  */
 #ifndef KEEL_BOOT_SELFTEST_H
 #define KEEL_BOOT_SELFTEST_H

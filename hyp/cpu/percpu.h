@@ -13,7 +13,6 @@
 /* Offsets that assembly uses; checked against the structure below. */
 #define PERCPU_STACK_TOP     0
 #define PERCPU_EMERGENCY_TOP 8
-#define PERCPU_SCRATCH	     16
 
 #ifndef __ASSEMBLY__
 #include <lib/types.h>
@@ -21,19 +20,15 @@
 struct percpu {
 	u64 stack_top;	   /* one past the stack's highest byte, 16-aligned */
 	u64 emergency_top; /* stack for the panic that follows a stack overflow */
-	u64 scratch[2];	   /* two registers, while the vector checks the stack */
 	unsigned int id;   /* index in the order of the device tree's CPUs, 0 at boot */
 	u64 mpidr;	   /* MPIDR_EL1 affinity fields */
 	u64 window_va;	   /* this CPU's page for temporary mappings (mm/el2_map.h) */
 	u64 *window_pte;   /* its descriptor */
-	bool window_busy;
 	bool panicking;	   /* this CPU is already printing its panic */
-	u64 stage2_aborts; /* host accesses that became an external abort */
 };
 
 STATIC_ASSERT(__builtin_offsetof(struct percpu, stack_top) == PERCPU_STACK_TOP, "vectors.S");
 STATIC_ASSERT(__builtin_offsetof(struct percpu, emergency_top) == PERCPU_EMERGENCY_TOP,
 	      "vectors.S");
-STATIC_ASSERT(__builtin_offsetof(struct percpu, scratch) == PERCPU_SCRATCH, "vectors.S");
 #endif
 #endif

@@ -15,10 +15,12 @@ CASES = [
     (31, 0, messages.LAYOUT_UPPER),
     (30, 0, messages.LAYOUT_BEYOND),
     (48, 0, messages.LAYOUT_LOWER),
+    (52, 0, messages.LAYOUT_LOWER),
     (39, 1, messages.LAYOUT_VHE),
     (31, 1, messages.LAYOUT_VHE),
     (30, 1, messages.LAYOUT_VHE),
     (48, 1, messages.LAYOUT_VHE),
+    (52, 1, messages.LAYOUT_VHE),
 ]
 
 
