@@ -86,6 +86,8 @@ void el2_unmap_private(const void *va, u64 size)
 
 /* ---- caches ---- */
 
+static struct mem_range cleaned; /* last */
+
 static bool icache_fresh; /* invalidated when the kernel was in memory already */
 
 void dcache_clean_poc(const void *start, u64 size)
@@ -99,6 +101,7 @@ void dcache_clean_poc(const void *start, u64 size)
 	if (!is_mapped)
 		fail_msg("cleaning %#lx of RAM, %#lx bytes, which are not mapped", at, size);
 	memcpy(beyond + at, start, size);
+	cleaned = (struct mem_range){ RAM + at, RAM + at + size };
 }
 
 /* ---- bundles ---- */
@@ -227,6 +230,8 @@ static void check_host(const char *words)
 	assert_int_equal(fdt_check_header(fdt), 0);
 	/* All of the tree was cleaned, and no more than its space was used. */
 	assert_true(fdt_totalsize(fdt) <= HOST_FDT_SPACE);
+	assert_int_equal(cleaned.base, l->fdt);
+	assert_int_equal(cleaned.end, l->fdt + fdt_totalsize(fdt));
 	assert_memory_equal(fdt, ram + (l->fdt - RAM), fdt_totalsize(fdt));
 	chosen = fdt_path_offset(fdt, "/chosen");
 	assert_true(chosen >= 0);
