@@ -70,6 +70,7 @@ class Config:
     image: "Path | None" = None  # in place of the variant's keel.img
     bundle: "Path | None" = dataclasses.field(default_factory=bundle)
     loads: tuple = ()  # (path, address): no -kernel; the first one is where CPU 0 starts
+    bios: "Path | None" = None  # a boot loader: it starts, and nothing of `loads` does
     virtualization: bool = True
     reboot: bool = False  # may the machine reset? Otherwise a reset ends QEMU.
     extra: tuple = ()
@@ -80,11 +81,12 @@ class Config:
         args += ["-cpu", CPU_OPTIONS.get(self.cpu, self.cpu)]
         args += ["-smp", str(self.smp), "-m", self.mem]
         args += ["-nographic", "-nic", "none"]
+        if self.bios:
+            args += ["-bios", str(self.bios)]
         args += self.loader_args() if self.loads else self.kernel_args()
         if not self.reboot:
             args += ["-no-reboot"]
         return args + list(self.extra)
-
 
     def kernel_args(self):
         args = ["-kernel", str(self.image or keel_image(self.variant))]
@@ -97,7 +99,7 @@ class Config:
     def loader_args(self):
         args = []
         for index, (path, address) in enumerate(self.loads):
-            start = "" if index else ",cpu-num=0"
+            start = "" if index or self.bios else ",cpu-num=0"
             args += ["-device", f"loader,file={path},addr={address:#x},force-raw=on{start}"]
         return args
 
