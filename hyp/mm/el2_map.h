@@ -85,7 +85,7 @@ bool el2_linear_shown(struct pa pa, u64 size);
 void *el2_map_private(struct pa pa, u64 size, enum el2_prot prot);
 
 /* Undo el2_map_private() of the same @size; the area is used again if it was the last one taken. */
-void el2_unmap_private(const void *va, u64 size);
+void el2_unmap_private(const void *ptr, u64 size);
 
 /**
  * el2_map_stacks() - make a CPU's stacks, with guard pages around them, and its window
