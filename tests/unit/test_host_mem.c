@@ -54,6 +54,7 @@ static const struct mmu_caps *the_caps;
 
 /* Pages that were cleared, and what is seen through the window. */
 static u8 window[PAGE];
+static const u8 zero[PAGE];
 static bool window_used;
 static u64 cleared, cleared_sum;
 
@@ -115,8 +116,7 @@ void el2_window_unmap(void)
 {
 	assert_true(window_used);
 	window_used = false;
-	for (size_t i = 0; i < sizeof(window); i++)
-		assert_int_equal(window[i], 0);
+	assert_memory_equal(window, zero, sizeof(window));
 }
 
 /* The host's stage 2 is known to the TLB model from its first descriptor on. */
