@@ -48,6 +48,7 @@
 #define SYS_HFGWTR2_EL2	     s3_4_c3_c1_3
 #define SYS_HFGITR2_EL2	     s3_4_c3_c1_7
 #define SYS_PMBIDR_EL1	     s3_0_c9_c10_7
+#define SYS_TRFCR_EL2	     s3_4_c1_c2_1
 #define SYS_PMSCR_EL2	     s3_4_c9_c9_0
 #define SYS_MPAM2_EL2	     s3_4_c10_c5_0
 #define SYS_MPAMHCR_EL2	     s3_4_c10_c4_0

@@ -200,6 +200,8 @@ static void init_debug(const struct id_regs *id)
 	}
 	if (field(id, DFR0, 44))
 		mdcr |= MDCR_E2TB;
+	if (field(id, DFR0, 40)) /* FEAT_TRF: no trace of EL2, time stamps as EL1 wants them */
+		write_sysreg(0, SYS_TRFCR_EL2);
 	write_sysreg(mdcr, mdcr_el2);
 }
 

@@ -130,6 +130,8 @@ static void make(const struct cpu *cpu)
 		if (!cpu->spe_withheld)
 			fake_sysreg_allow("s3_4_c9_c9_0"); /* PMSCR_EL2 */
 	}
+	if (field(cpu, DFR0, 40))
+		fake_sysreg_allow("s3_4_c1_c2_1"); /* TRFCR_EL2 */
 	if (field(cpu, PFR0, 24) && cpu->sre_forbidden)
 		fake_sysreg_mask("s3_4_c12_c9_5", ~1ULL);
 	if (field(cpu, PFR0, 24) && !cpu->sre_forbidden)
@@ -266,6 +268,8 @@ static void check_extensions(const struct cpu *c)
 		expect(c, "ICH_HCR_EL2", "s3_4_c12_c11_0", 0);
 	if (field(c, DFR0, 32) && !c->spe_withheld)
 		expect(c, "PMSCR_EL2", "s3_4_c9_c9_0", 0);
+	if (field(c, DFR0, 40))
+		expect(c, "TRFCR_EL2", "s3_4_c1_c2_1", 0);
 	if (has_mpam(c))
 		expect(c, "MPAM2_EL2", "s3_4_c10_c5_0", 0);
 	if (has_mpam(c) && c->mpamidr & BIT(17))
