@@ -54,7 +54,6 @@ DEFINE_TLBI(vmalls12e1is, "vmalls12e1is")
 DEFINE_TLBI(alle1is, "alle1is")
 DEFINE_TLBI(alle1, "alle1")
 DEFINE_TLBI_XT(vae2is, "tlbi vae2is")
-DEFINE_TLBI_XT(vae2, "tlbi vae2")
 DEFINE_TLBI(alle2is, "alle2is")
 
 #endif

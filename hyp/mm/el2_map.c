@@ -414,8 +414,10 @@ int el2_map_stacks(struct percpu *cpu, u64 slot_size, struct el2_stack_part stac
 }
 
 /*
- * Only this CPU uses its window, so its TLB alone may hold it: invalidating locally suffices. The
- * descriptor goes from invalid to valid (no break needed) and from valid to invalid.
+ * The descriptor goes from invalid to valid (no break needed) and from valid to invalid. Only this
+ * CPU uses the window, but all CPUs share the tables, and one that looks ahead may cache whatever
+ * they say. So the break is for all of them: else such an entry would outlive the page's stay, and
+ * meet the next one's.
  */
 void *el2_window_map(struct pa pa, enum el2_prot prot)
 {
@@ -425,7 +427,7 @@ void *el2_window_map(struct pa pa, enum el2_prot prot)
 
 	pte_write(cpu->window_pte,
 		  pgtable_pa_to_pte(&pgt->fmt, pa) | prot_attrs(prot) | PTE_VALID | PTE_TABLE);
-	dsb(nshst);
+	dsb(ishst);
 	isb();
 	return (void *)cpu->window_va;
 }
@@ -435,8 +437,8 @@ void el2_window_unmap(void)
 	struct percpu *cpu = this_cpu();
 
 	pte_write(cpu->window_pte, 0);
-	dsb(nshst);
-	tlbi_vae2(tlbi_va(cpu->window_va));
-	dsb(nsh);
+	dsb(ishst);
+	tlbi_vae2is(tlbi_va(cpu->window_va));
+	dsb(ish);
 	isb();
 }

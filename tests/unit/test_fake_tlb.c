@@ -524,7 +524,7 @@ static void el2_invalidation_by_va(void **state)
 	fake_expect_violation();
 	set(&l3[0], 0);
 	dsb(ishst);
-	tlbi_vae2(0);
+	tlbi_vae2is(8);
 	dsb(ish);
 	fake_tlb_check("test");
 	caught("another validity");

@@ -998,11 +998,6 @@ void tlbi_vae2is(u64 xt)
 	by_va(xt, ALL_CPUS);
 }
 
-void tlbi_vae2(u64 xt)
-{
-	by_va(xt, (u8)(1U << t.cpu));
-}
-
 /* ---- barriers ---- */
 
 static void complete(u8 cpus)

@@ -46,9 +46,6 @@ void tlbi_alle1(void);
 /* TLBI VAE2IS, Xt: EL2 stage-1 entries (all levels) for one address. */
 void tlbi_vae2is(u64 xt);
 
-/* TLBI VAE2, Xt: the same, on this CPU alone. */
-void tlbi_vae2(u64 xt);
-
 /* TLBI ALLE2IS: all EL2 stage-1 entries. */
 void tlbi_alle2is(void);
 
