@@ -7,6 +7,7 @@
  * host's" and "so it is mapped" are one decision. That also makes this the only user of the pool at
  * that moment, which is what lets prepare() promise that map() and unmap() find their tables.
  */
+#include <arch/cache.h>
 #include <arch/spinlock.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
@@ -180,10 +181,17 @@ static const struct ownership_side_ops side_ops = {
 	.unmap = side_unmap,
 };
 
+/*
+ * To the point of coherency: the host can map the page as Normal Non-cacheable, and would read what
+ * memory has of the last owner's if the zeroes were in the caches alone.
+ */
 static void clear_page(void *ctx, struct pa pa)
 {
+	void *page = el2_window_map(pa, EL2_RW);
+
 	(void)ctx;
-	memset(el2_window_map(pa, EL2_RW), 0, SZ_4K);
+	memset(page, 0, SZ_4K);
+	dcache_clean_inval_poc(page, SZ_4K);
 	el2_window_unmap();
 }
 

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include <arch/cache.h>
 #include <arch/fake_mem.h>
 #include <arch/fake_tlb.h>
 #include <fake_panic.h>
@@ -55,7 +56,7 @@ static const struct mmu_caps *the_caps;
 /* Pages that were cleared, and what is seen through the window. */
 static u8 window[PAGE];
 static const u8 zero[PAGE];
-static bool window_used;
+static bool window_used, window_cleaned;
 static u64 cleared, cleared_sum;
 
 /* Memory that was given to Keel, beyond keel[]. */
@@ -106,6 +107,7 @@ void *el2_window_map(struct pa pa, enum el2_prot prot)
 	if (fake_walk(regime, pa.v, NULL, NULL, NULL) == FAKE_OK)
 		fail_msg("%#lx is cleared while the host reaches it", pa.v);
 	window_used = true;
+	window_cleaned = false;
 	cleared++;
 	cleared_sum += pa.v;
 	memset(window, 0xa5, sizeof(window));
@@ -116,7 +118,16 @@ void el2_window_unmap(void)
 {
 	assert_true(window_used);
 	window_used = false;
+	/* The host may look past the caches. */
+	assert_true(window_cleaned);
+}
+
+void dcache_clean_inval_poc(const void *start, u64 size)
+{
+	assert_ptr_equal(start, window);
+	assert_int_equal(size, sizeof(window));
 	assert_memory_equal(window, zero, sizeof(window));
+	window_cleaned = true;
 }
 
 /* The host's stage 2 is known to the TLB model from its first descriptor on. */
