@@ -34,6 +34,15 @@ primary_entry:
 	mov	x29, xzr
 	mov	x30, xzr
 
+	/*
+	 * The loader cleaned the file's part of the image, not the room behind it. A dirty line there
+	 * would be written back over what goes past the caches from here on.
+	 */
+	adrp	x0, _bss_start
+	add	x0, x0, :lo12:_bss_start
+	add	x1, x21, #KEEL_REGION_SIZE
+	bl	inval_dcache
+
 	adrp	x0, _bss_start
 	add	x0, x0, :lo12:_bss_start
 	adrp	x1, _bss_end
@@ -68,20 +77,12 @@ primary_entry:
 	bl	relocate
 
 	/*
-	 * All that was written so far went past the caches. Lines that were there before the loader
-	 * handed over must not cover it once the caches are on.
+	 * All that was written so far went past the caches. Clean lines that were or came there
+	 * meanwhile must not cover it once the caches are on.
 	 */
 	mov	x0, x21
 	add	x1, x21, #KEEL_REGION_SIZE
-	mrs	x2, ctr_el0
-	ubfx	x2, x2, #16, #4
-	mov	x3, #4
-	lsl	x3, x3, x2
-3:	dc	ivac, x0
-	add	x0, x0, x3
-	cmp	x0, x1
-	b.lo	3b
-	dsb	sy
+	bl	inval_dcache
 
 	ldr	x1, [x22, #BOOT_OFFSET]
 	mov	x0, sp
@@ -92,6 +93,21 @@ primary_entry:
 	add	x2, x2, x1
 	mov	x1, x22
 	b	mmu_on
+
+/* inval_dcache(x0: start, x1: end): to the point of coherency. CTR_EL0.DminLine is log2 of words. */
+inval_dcache:
+	mrs	x2, ctr_el0
+	ubfx	x2, x2, #16, #4
+	mov	x3, #4
+	lsl	x3, x3, x2
+	sub	x2, x3, #1
+	bic	x0, x0, x2
+1:	dc	ivac, x0
+	add	x0, x0, x3
+	cmp	x0, x1
+	b.lo	1b
+	dsb	sy
+	ret
 
 /*
  * relocate(x0: base to relocate to). Applies R_AARCH64_RELATIVE (1027) entries. The addend is in
