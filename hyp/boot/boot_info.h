@@ -2,7 +2,8 @@
 /*
  * What the boot CPU finds out before the host runs, from the first C code on. Plain values and
  * physical addresses, so that it outlives the change to runtime addresses. Written by one CPU;
- * read only once the host runs.
+ * read only once the host runs, but for the features: a CPU that comes later is merged into them
+ * (smp.c).
  */
 #ifndef KEEL_BOOT_BOOT_INFO_H
 #define KEEL_BOOT_BOOT_INFO_H
