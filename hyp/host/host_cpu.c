@@ -6,6 +6,7 @@
 #include <arch/barrier.h>
 #include <arch/el1.h>
 #include <arch/sysreg.h>
+#include <arch/tlb.h>
 #include <cpu/el2_regs.h>
 #include <host/host_cpu.h>
 
@@ -233,6 +234,10 @@ static void init_mpam(const struct id_regs *id)
 		write_sysreg(0, SYS_MPAMHCR_EL2);
 }
 
+/*
+ * Not FIEN: by FEAT_RASv1p1's fault injection the host could have Keel's own accesses fail. The
+ * registers trap then, and are UNDEFINED to the host.
+ */
 u64 host_hcr(void)
 {
 	u64 hcr = HCR_RW | HCR_VM | HCR_TSC | (read_sysreg(hcr_el2) & HCR_E2H);
@@ -243,8 +248,6 @@ u64 host_hcr(void)
 		hcr |= HCR_APK | HCR_API; /* pointer authentication does not trap */
 	if (field(&id, PFR1, 8) >= 2)
 		hcr |= HCR_ATA; /* FEAT_MTE2: allocation tags */
-	if (field(&id, PFR0, 28) >= 2)
-		hcr |= HCR_FIEN; /* FEAT_RASv1p1: fault injection registers */
 	if (field(&id, PFR0, 56) >= 2)
 		hcr |= HCR_ENSCXT; /* FEAT_CSV2_2: SCXTNUM_ELx */
 	return hcr;
@@ -270,5 +273,12 @@ void host_cpu_init(u64 vtcr, u64 vttbr)
 	write_sysreg(read_sysreg(mpidr_el1), vmpidr_el2);
 	write_el1_sctlr(SCTLR_EL1_RESET);
 	write_sysreg(host_hcr(), hcr_el2);
+	isb();
+	/*
+	 * After reset, and after a sleep through which other CPUs' broadcasts were not heard, TLBs
+	 * hold anything: what EL1 is translated by begins here (D8.17).
+	 */
+	tlbi_alle1();
+	dsb(nsh);
 	isb();
 }
