@@ -42,28 +42,6 @@ static inline void spin_lock(struct spinlock *lock)
 			 : "memory", "cc");
 }
 
-/* Takes the lock if it is free at once; tells whether it did. */
-static inline bool spin_trylock(struct spinlock *lock)
-{
-	u32 next, owner, failed = 1;
-
-	__asm__ volatile("1:	ldaxr	%w0, [%3]\n"
-			 "	ldr	%w1, [%4]\n"
-			 "	cmp	%w0, %w1\n"
-			 "	b.ne	2f\n"
-			 "	add	%w0, %w0, #1\n"
-			 "	stxr	%w2, %w0, [%3]\n"
-			 "	cbnz	%w2, 1b\n"
-			 "	b	3f\n"
-			 "2:	clrex\n"
-			 "	mov	%w2, #1\n"
-			 "3:"
-			 : "=&r"(next), "=&r"(owner), "+&r"(failed)
-			 : "r"(&lock->next), "r"(&lock->owner)
-			 : "memory", "cc");
-	return failed == 0;
-}
-
 /* The store-release of a new owner also generates the event that ends the waiters' WFE. */
 static inline void spin_unlock(struct spinlock *lock)
 {
