@@ -22,6 +22,13 @@
 #include <lib/string.h>
 #include <mm/el2_map.h>
 #include <mm/ownership.h>
+#ifdef KEEL_GUESTS
+#include <timer/timer.h>
+#include <trap/trap.h>
+#include <vgic/vgic.h>
+#include <vm/switch.h>
+#include <vm/vm_ops.h>
+#endif
 
 #define MPIDR_AFFINITY (GENMASK(39, 32) | GENMASK(23, 0))
 
@@ -242,6 +249,23 @@ static void init_host(void)
 		  el2_va_to_pa(el2_map_layout(), secondary_entry));
 }
 
+#ifdef KEEL_GUESTS
+/* What virtual machines need; the order is that of the run loop's hooks (vm/run.h). */
+static void init_guests(void)
+{
+	int ret = vm_init(&boot_info.features, boot_info.cpus.count, &keel_pool);
+
+	if (!ret)
+		ret = switch_init(&keel_pool, boot_info.cpus.count);
+	if (ret)
+		boot_stop("virtual machines cannot be set up (error %d)", ret);
+	trap_init(&boot_info.features);
+	timer_init();
+	vgic_init();
+	vm_cpu_online();
+}
+#endif
+
 static void load_host(void)
 {
 	const char *why;
@@ -281,6 +305,9 @@ static void __noreturn boot_on_stack(void)
 	smp_probe();
 	print_cpus();
 	init_host();
+#ifdef KEEL_GUESTS
+	init_guests();
+#endif
 	load_host();
 	selftest_boot(boot_info.options.selftest);
 	enter_host();

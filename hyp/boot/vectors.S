@@ -8,8 +8,7 @@
 #include <cpu/percpu.h>
 
 /* An exception that must not be: build a panic_frame on a stack that surely works. */
-	.macro	fatal vector
-	.balign	0x80
+	.macro	fatal_here vector
 	sub	sp, sp, #FRAME_SIZE
 	add	sp, sp, x0              /* sp' = sp + x0; x0' = sp: no register is lost */
 	sub	x0, sp, x0
@@ -27,11 +26,41 @@
 	b	fatal_overflow
 	.endm
 
-	.macro	host_sync
+	.macro	fatal vector
 	.balign	0x80
+	fatal_here \vector
+	.endm
+
+	/* From below: the guest's, if this CPU runs one; otherwise the host's. */
+	.macro	lower_sync
+	.balign	0x80
+#ifdef KEEL_GUESTS
+	stp	x0, x1, [sp, #-16]!
+	mrs	x0, tpidr_el2
+	ldr	x0, [x0, #PERCPU_VCPU]
+	mov	x1, #0
+	cbnz	x0, guest_exit
+	ldp	x0, x1, [sp], #16
+#endif
 	sub	sp, sp, #HOST_REGS_SIZE
 	stp	x0, x1, [sp, #0]
 	b	host_sync_common
+	.endm
+
+	/* Interrupts and SErrors are routed here only while a guest runs. */
+	.macro	lower_async vector, code
+#ifdef KEEL_GUESTS
+	.balign	0x80
+	stp	x0, x1, [sp, #-16]!
+	mrs	x0, tpidr_el2
+	ldr	x0, [x0, #PERCPU_VCPU]
+	mov	x1, #\code
+	cbnz	x0, guest_exit
+	ldp	x0, x1, [sp], #16
+	fatal_here \vector
+#else
+	fatal	\vector
+#endif
 	.endm
 
 	.text
@@ -44,10 +73,10 @@ vectors:
 	.irp	v, 4,5,6,7              /* EL2 with SP_EL2 */
 	fatal	\v
 	.endr
-	host_sync                       /* from below: AArch64 at the next level */
-	.irp	v, 9,10,11
-	fatal	\v
-	.endr
+	lower_sync                      /* from below: AArch64 at the next level */
+	lower_async 9, 1
+	lower_async 10, 2
+	lower_async 11, 3
 	.irp	v, 12,13,14,15          /* from below: AArch32 at EL1, which Keel does not run */
 	fatal	\v
 	.endr

@@ -13,13 +13,17 @@
 /* Offsets that assembly uses; checked against the structure below. */
 #define PERCPU_STACK_TOP     0
 #define PERCPU_EMERGENCY_TOP 8
+#define PERCPU_VCPU	     16
 
 #ifndef __ASSEMBLY__
 #include <lib/types.h>
 
+struct vcpu;
+
 struct percpu {
 	u64 stack_top;	   /* one past the stack's highest byte, 16-aligned */
 	u64 emergency_top; /* stack for the panic that follows a stack overflow */
+	struct vcpu *vcpu; /* the guest that has the CPU, NULL while the host has it: vectors.S */
 	unsigned int id;   /* index in the order of the device tree's CPUs, 0 at boot */
 	u64 mpidr;	   /* MPIDR_EL1 affinity fields */
 	u64 window_va;	   /* this CPU's page for temporary mappings (mm/el2_map.h) */
@@ -30,5 +34,6 @@ struct percpu {
 STATIC_ASSERT(__builtin_offsetof(struct percpu, stack_top) == PERCPU_STACK_TOP, "vectors.S");
 STATIC_ASSERT(__builtin_offsetof(struct percpu, emergency_top) == PERCPU_EMERGENCY_TOP,
 	      "vectors.S");
+STATIC_ASSERT(__builtin_offsetof(struct percpu, vcpu) == PERCPU_VCPU, "vectors.S");
 #endif
 #endif
