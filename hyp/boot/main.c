@@ -19,6 +19,7 @@
 #include <host/host_mem.h>
 #include <lib/errno.h>
 #include <lib/pl011.h>
+#include <lib/smccc.h>
 #include <lib/string.h>
 #include <mm/el2_map.h>
 #include <mm/ownership.h>
@@ -40,6 +41,9 @@ static struct host_load load;
 /* Keel's memory: its region, and what it took besides for page ownership. */
 static struct mem_range keel_ranges[2];
 static unsigned int keel_range_count;
+
+/* There is PSCI by SMC, so that an SMC is answered. */
+static bool has_firmware;
 
 /* ---- run time begins ---- */
 
@@ -127,6 +131,7 @@ static void find_cpus(void)
 		log_warn("no PSCI by SMC in the device tree: one CPU, and no power management");
 		boot_info.cpus.count = 1;
 	} else {
+		has_firmware = true;
 		host_set_firmware(true);
 	}
 }
@@ -219,10 +224,14 @@ static void init_ownership(void)
 
 /* ---- the host ---- */
 
+/* Without firmware an SMC is UNDEFINED at EL2, or is taken to whatever is at EL3. */
 static void firmware_smc(void *ctx, struct smccc_regs *regs)
 {
 	(void)ctx;
-	arch_smc(regs->x);
+	if (has_firmware)
+		arch_smc(regs->x);
+	else
+		regs->x[0] = (u64)SMCCC_RET_NOT_SUPPORTED;
 }
 
 static bool host_owns(void *ctx, struct ipa ipa)
