@@ -22,6 +22,7 @@ include mk/fuzz.mk
 include mk/tools.mk
 include mk/system.mk
 include mk/check.mk
+include mk/vmrun.mk
 
 .PHONY: all help clean
 all: keel tools ## build Keel (release and debug) and its tools

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The guest machine's map: where everything is, and which interrupt is whose. */
+#ifndef VMRUN_LAYOUT_H
+#define VMRUN_LAYOUT_H
+
+#include <stdint.h>
+
+/* The interrupt controller. One redistributor (128 KiB) for each vCPU, one behind the other. */
+#define GICD_BASE UINT64_C(0x08000000)
+#define GICD_SIZE UINT64_C(0x10000)
+#define GICR_BASE UINT64_C(0x080a0000)
+#define GICR_SIZE UINT64_C(0x20000) /* each */
+#define MAX_CPUS  512		    /* up to 0x0c0a0000 */
+
+#define UART_BASE   UINT64_C(0x10000000)
+#define UART_SIZE   UINT64_C(0x1000)
+#define VIRTIO_BASE UINT64_C(0x10010000)
+#define VIRTIO_SIZE UINT64_C(0x1000) /* each */
+#define MAX_VIRTIO  8
+
+#define RAM_BASE UINT64_C(0x80000000)
+
+/*
+ * Interrupts by their INTID. SPIs begin at 32, and the device tree and KVM_IRQFD count from there;
+ * PPIs begin at 16, and the device tree counts from there.
+ */
+#define FIRST_PPI    16
+#define FIRST_SPI    32
+#define NR_INTIDS    64 /* of SGIs, PPIs and SPIs together */
+#define UART_INTID   32
+#define VIRTIO_INTID 33 /* the first one's */
+
+/* The timers' PPIs, which KVM gives a vCPU unless told otherwise. */
+#define TIMER_EL3_INTID	 29
+#define TIMER_PHYS_INTID 30
+#define TIMER_VIRT_INTID 27
+#define TIMER_HYP_INTID	 26
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The I/O thread: it waits for files (standard input, the virtio queues' eventfds) and calls
+ * whoever watches one. It is the program's first thread; vCPUs have threads of their own.
+ */
+#ifndef VMRUN_LOOP_H
+#define VMRUN_LOOP_H
+
+#include <stdbool.h>
+
+/** struct watch - a file to wait for. Both functions run in the I/O thread. */
+struct watch {
+	int fd;
+	bool (*before_wait)(void *arg); /* before every wait: wait for this one? NULL: yes */
+	void (*ready)(void *arg);	/* it can be read */
+	void *arg;
+};
+
+/** loop_watch() - watch one more file (a copy of @watch is kept). Before loop_run() only. */
+void loop_watch(const struct watch *watch);
+
+/** loop_run() - call those whose files are ready until loop_stop(). Return: what that was given. */
+int loop_run(void);
+
+/** loop_wake() - something has changed: everybody's before_wait() is called again. Any thread. */
+void loop_wake(void);
+
+/** loop_stop() - end loop_run(). The first @status counts. Any thread. */
+void loop_stop(int status);
+
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * vmrun: start a Linux kernel in a virtual machine, with KVM's API.
+ *
+ * This file is the story; each step has a file of its own.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "gic.h"
+#include "loop.h"
+#include "message.h"
+#include "options.h"
+#include "pl011.h"
+#include "terminal.h"
+#include "vcpu.h"
+#include "virtio_blk.h"
+#include "virtio_console.h"
+#include "vm.h"
+
+/* A machine after a reset is a new machine: files are closed on exec, and the VM goes with them. */
+static void start_again(char **argv)
+{
+	terminal_restore();
+	execv("/proc/self/exe", argv);
+	die("cannot start again: %s", strerror(errno));
+}
+
+/* Which disk is vda must not depend on the console: that comes last. */
+static const struct console *add_devices(const struct vm *vm, const struct options *options)
+{
+	const struct console *uart = pl011_create(vm), *hvc;
+
+	for (unsigned int i = 0; i < options->nr_disks; i++)
+		virtio_blk_create(vm, options->disks[i]);
+	hvc = virtio_console_create(vm);
+	return options->virtio_console ? hvc : uart;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct vm vm = { 0 };
+	const struct console *console;
+	int status;
+
+	options_parse(&options, argc, argv);
+
+	vm.eventfds = !options.no_eventfds;
+	vm_create(&vm, options.ipa_bits);
+	vm_add_ram(&vm, options.mem);
+	vcpus_create(&vm, options.cpus, options.features);
+	gic_create(&vm);
+	console = add_devices(&vm, &options);
+	boot_load(&vm, &options.files);
+
+	terminal_start(console);
+	vcpus_start(&vm);
+	status = loop_run();
+	vcpus_stop(&vm);
+	terminal_restore();
+
+	if (status == STATUS_RESET && options.reboot)
+		start_again(argv);
+	return status;
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The command line. */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+#include "vcpu.h"
+
+#define MIB	     (UINT64_C(1) << 20)
+#define MAX_MEM_MIB  (UINT64_C(1) << 31) /* 2^51 bytes: no machine has that */
+#define MIN_IPA_BITS 32
+#define MAX_IPA_BITS 52
+
+static const char help[] =
+	"usage: vmrun [OPTION...] IMAGE\n"
+	"Start the arm64 kernel IMAGE in a virtual machine, its console on this terminal.\n"
+	"\n"
+	"  -i, --initrd FILE     initial RAM disk\n"
+	"  -c, --cmdline TEXT    the kernel's command line (default: console=ttyAMA0)\n"
+	"  -m, --mem SIZE        memory, in MiB or as 512M, 2G (default 256M)\n"
+	"  -p, --cpus N          virtual CPUs (default 1)\n"
+	"      --ipa-bits N      guest physical addresses have N bits, 32 to 52 (default 40)\n"
+	"      --features LIST   optional CPU features: pauth,sve; or none (default: all there "
+	"are)\n"
+	"  -d, --disk FILE[,ro]  a virtio disk (read-only with ,ro); may be repeated\n"
+	"      --console KIND    where input goes: uart (ttyAMA0, the default) or virtio (hvc0)\n"
+	"      --reboot          start again when the guest asks for a reset\n"
+	"      --no-eventfds     no KVM_IOEVENTFD and KVM_IRQFD: every notification exits to "
+	"vmrun\n"
+	"  -h, --help            this text\n"
+	"\n"
+	"On a terminal Ctrl-A X leaves, Ctrl-A Ctrl-A sends a Ctrl-A.\n"
+	"Exit status: 0 the guest powered off, 1 error, 2 wrong usage, 3 the guest asked for a "
+	"reset,\n"
+	"4 the guest crashed, 5 left by Ctrl-A X.\n";
+
+enum { OPT_IPA_BITS = 256, OPT_FEATURES, OPT_CONSOLE, OPT_REBOOT, OPT_NO_EVENTFDS };
+
+static const struct option long_options[] = {
+	{ "initrd", required_argument, NULL, 'i' },
+	{ "cmdline", required_argument, NULL, 'c' },
+	{ "mem", required_argument, NULL, 'm' },
+	{ "cpus", required_argument, NULL, 'p' },
+	{ "ipa-bits", required_argument, NULL, OPT_IPA_BITS },
+	{ "features", required_argument, NULL, OPT_FEATURES },
+	{ "disk", required_argument, NULL, 'd' },
+	{ "console", required_argument, NULL, OPT_CONSOLE },
+	{ "reboot", no_argument, NULL, OPT_REBOOT },
+	{ "no-eventfds", no_argument, NULL, OPT_NO_EVENTFDS },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+/* A decimal number; *@rest: what follows it. No digit is no number. */
+static bool parse_number(const char *text, uint64_t *value, const char **rest)
+{
+	char *after;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*value = strtoull(text, &after, 10);
+	*rest = after;
+	return errno == 0;
+}
+
+static unsigned int parse_range(const char *option, const char *text, unsigned int least,
+				unsigned int most)
+{
+	const char *rest;
+	uint64_t value;
+
+	if (!parse_number(text, &value, &rest) || *rest || value < least || value > most)
+		die_usage("--%s wants a number from %u to %u, not \"%s\"", option, least, most,
+			  text);
+	return (unsigned int)value;
+}
+
+/* SIZE in MiB, or with M or G. */
+static uint64_t parse_mem(const char *text)
+{
+	const char *rest;
+	uint64_t mib, unit = 1;
+
+	if (!parse_number(text, &mib, &rest))
+		die_usage("--mem wants a size like 512M, not \"%s\"", text);
+	if (*rest == 'G' || *rest == 'g')
+		unit = 1024;
+	if (*rest && strchr("MmGg", *rest))
+		rest++;
+	if (*rest || !mib || mib > MAX_MEM_MIB / unit)
+		die_usage("--mem wants a size like 512M, not \"%s\"", text);
+	return mib * unit * MIB;
+}
+
+/* The list stays whole: --reboot parses it again. */
+static uint32_t parse_features(const char *list)
+{
+	uint32_t features = 0;
+
+	if (!strcmp(list, "none"))
+		return 0;
+	while (*list) {
+		size_t length = strcspn(list, ",");
+		uint32_t feature = vcpu_feature(list, length);
+
+		if (!feature)
+			die_usage("--features knows pauth and sve, or none, but no \"%.*s\"",
+				  (int)length, list);
+		features |= feature;
+		list += length + (list[length] == ',');
+	}
+	return features;
+}
+
+static bool parse_console(const char *kind)
+{
+	if (strcmp(kind, "uart") != 0 && strcmp(kind, "virtio") != 0)
+		die_usage("--console is uart or virtio, not \"%s\"", kind);
+	return !strcmp(kind, "virtio");
+}
+
+static void add_disk(struct options *options, const char *spec)
+{
+	if (options->nr_disks == MAX_DISKS)
+		die_usage("too many disks: %d at most", MAX_DISKS);
+	options->disks[options->nr_disks++] = spec;
+}
+
+static void parse_one(struct options *options, int option, char *value)
+{
+	switch (option) {
+	case 'i':
+		options->files.initrd = value;
+		break;
+	case 'c':
+		options->files.cmdline = value;
+		break;
+	case 'm':
+		options->mem = parse_mem(value);
+		break;
+	case 'p':
+		options->cpus = parse_range("cpus", value, 1, MAX_CPUS);
+		break;
+	case 'd':
+		add_disk(options, value);
+		break;
+	case OPT_IPA_BITS:
+		options->ipa_bits = parse_range("ipa-bits", value, MIN_IPA_BITS, MAX_IPA_BITS);
+		break;
+	case OPT_FEATURES:
+		options->features = parse_features(value);
+		break;
+	case OPT_CONSOLE:
+		options->virtio_console = parse_console(value);
+		break;
+	case OPT_REBOOT:
+		options->reboot = true;
+		break;
+	case OPT_NO_EVENTFDS:
+		options->no_eventfds = true;
+		break;
+	default:
+		fputs(help, stdout);
+		exit(fflush(stdout) ? STATUS_ERROR : STATUS_OFF);
+	}
+}
+
+/* getopt's two complaints, in our words. It gives an unknown short option as a character. */
+static void refuse(char **argv, int complaint)
+{
+	if (complaint == ':')
+		die_usage("%s needs a value", argv[optind - 1]);
+	if (optopt)
+		die_usage("there is no option -%c", optopt);
+	die_usage("there is no option %s", argv[optind - 1]);
+}
+
+void options_parse(struct options *options, int argc, char **argv)
+{
+	int option;
+
+	*options = (struct options){ .mem = 256 * MIB, .cpus = 1, .features = FEATURES_OFFERED };
+	while ((option = getopt_long(argc, argv, ":i:c:m:p:d:h", long_options, NULL)) != -1) {
+		if (option == '?' || option == ':')
+			refuse(argv, option);
+		parse_one(options, option, optarg);
+	}
+	if (optind != argc - 1)
+		die_usage(optind == argc ? "which kernel?" : "one kernel, not several");
+	options->files.image = argv[optind];
+	if (!options->files.cmdline)
+		options->files.cmdline = options->virtio_console ? "console=ttyAMA0 console=hvc0"
+								 : "console=ttyAMA0";
+}

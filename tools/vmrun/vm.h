@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtual machine and KVM's calls for it. See Documentation/virt/kvm/api.rst in Linux; the
+ * files say which calls they make:
+ *
+ *   vm.c    KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_CREATE_VM, KVM_SET_USER_MEMORY_REGION
+ *   vcpu.c  KVM_CREATE_VCPU, KVM_GET_VCPU_MMAP_SIZE, KVM_ARM_PREFERRED_TARGET, KVM_ARM_VCPU_INIT,
+ *           KVM_ARM_VCPU_FINALIZE, KVM_GET_ONE_REG, KVM_SET_ONE_REG, KVM_RUN
+ *   gic.c   KVM_CREATE_DEVICE, KVM_SET_DEVICE_ATTR, KVM_IRQ_LINE, KVM_IRQFD
+ *   virtio.c KVM_IOEVENTFD
+ */
+#ifndef VMRUN_VM_H
+#define VMRUN_VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vcpu;
+
+/** struct vm - all there is of a VM. Filled before vCPUs run, and constant from then on. */
+struct vm {
+	int kvm; /* /dev/kvm */
+	int fd;	 /* the VM */
+	unsigned int ipa_bits;
+	bool eventfds; /* use KVM_IOEVENTFD and KVM_IRQFD where KVM has them */
+
+	uint8_t *ram; /* the guest's memory at RAM_BASE, in our address space */
+	uint64_t ram_size;
+
+	struct vcpu *vcpus;
+	unsigned int nr_cpus;
+};
+
+/**
+ * vm_create() - create a VM
+ * @ipa_bits: log2 of the end of its physical addresses; 0: KVM's default, which is 40
+ */
+void vm_create(struct vm *vm, unsigned int ipa_bits);
+
+/** vm_add_ram() - give it @size bytes (a multiple of 4 KiB) of memory at RAM_BASE. */
+void vm_add_ram(struct vm *vm, uint64_t size);
+
+/** vm_has() - the value of a capability, 0 if it is absent. */
+int vm_has(const struct vm *vm, unsigned int capability);
+
+/**
+ * vm_ioctl() - an ioctl that can only fail if something is badly wrong
+ * @fd: /dev/kvm, a VM, a vCPU or a device
+ * @name: the request's name, for the message
+ *
+ * Return: what the ioctl returned, not negative. It does not return otherwise.
+ */
+int vm_ioctl(int fd, unsigned long request, const void *arg, const char *name);
+#define VM_IOCTL(fd, request, arg) vm_ioctl(fd, request, arg, #request)
+
+/** vm_ram() - [@ipa, @ipa + @size) of the guest's memory, NULL if not all of that is memory. */
+void *vm_ram(const struct vm *vm, uint64_t ipa, uint64_t size);
+
+#endif
