@@ -48,12 +48,12 @@
 #define SYS_HFGWTR2_EL2	     s3_4_c3_c1_3
 #define SYS_HFGITR2_EL2	     s3_4_c3_c1_7
 #define SYS_PMBIDR_EL1	     s3_0_c9_c10_7
-#define SYS_TRFCR_EL2	     s3_4_c1_c2_1
 #define SYS_PMSCR_EL2	     s3_4_c9_c9_0
 #define SYS_MPAM2_EL2	     s3_4_c10_c5_0
 #define SYS_MPAMHCR_EL2	     s3_4_c10_c4_0
 #define SYS_ICC_SRE_EL2	     s3_4_c12_c9_5
 #define SYS_ICH_HCR_EL2	     s3_4_c12_c11_0
+#define SYS_CNTHV_CTL_EL2    s3_4_c14_c3_1
 #define SYS_CNTPOFF_EL2	     s3_4_c14_c0_6
 #define SYS_TTBR1_EL2	     s3_4_c2_c0_1
 #define SYS_CONTEXTIDR_EL2   s3_4_c13_c0_1

@@ -26,6 +26,8 @@
 
 /* MDCR_EL2 (D23.3.17) */
 #define MDCR_HPMN GENMASK(4, 0)
+#define MDCR_HPMD BIT(17)	  /* FEAT_PMUv3p1: the host's event counters stop at EL2 */
+#define MDCR_HCCD BIT(23)	  /* FEAT_PMUv3p5: so does the cycle counter */
 #define MDCR_E2PB GENMASK(13, 12) /* 0b11: the profiling buffer is EL1's, nothing traps */
 #define MDCR_E2TB GENMASK(25, 24) /* likewise the trace buffer */
 
@@ -185,14 +187,25 @@ static void init_vectors(const struct id_regs *id, bool e2h)
 	}
 }
 
-/* Counters, breakpoints, profiling, trace: all the host's. */
-static void init_debug(const struct id_regs *id)
+/* All counters are the host's, and do not count Keel where the CPU can tell them so. */
+static u64 pmu_controls(const struct id_regs *id)
 {
 	unsigned int pmu = field(id, DFR0, 8);
-	u64 mdcr = 0;
 
-	if (pmu && pmu != 0xf)
-		mdcr |= FIELD_PREP(MDCR_HPMN, FIELD_GET(PMCR_N, read_sysreg(SYS_PMCR_EL0)));
+	if (!pmu || pmu == 0xf)
+		return 0;
+	return FIELD_PREP(MDCR_HPMN, FIELD_GET(PMCR_N, read_sysreg(SYS_PMCR_EL0))) |
+	       (pmu >= 4 ? MDCR_HPMD : 0) | (pmu >= 6 ? MDCR_HCCD : 0);
+}
+
+/*
+ * Counters, breakpoints, profiling, trace: all the host's. TRFCR_EL2 and BRBCR_EL2 are not written:
+ * firmware may have their accesses trap to EL3, and they are off after reset.
+ */
+static void init_debug(const struct id_regs *id)
+{
+	u64 mdcr = pmu_controls(id);
+
 	if (field(id, DFR0, 32)) {
 		mdcr |= MDCR_E2PB;
 		/* Where firmware keeps the buffer to itself, its registers trap to EL3. */
@@ -201,13 +214,15 @@ static void init_debug(const struct id_regs *id)
 	}
 	if (field(id, DFR0, 44))
 		mdcr |= MDCR_E2TB;
-	if (field(id, DFR0, 40)) /* FEAT_TRF: no trace of EL2, time stamps as EL1 wants them */
-		write_sysreg(0, SYS_TRFCR_EL2);
 	write_sysreg(mdcr, mdcr_el2);
 }
 
-static void init_timer(bool e2h)
+/* EL2's own timers are off: their interrupts would be the host's to wonder at. */
+static void init_timer(const struct id_regs *id, bool e2h)
 {
+	write_sysreg(0, cnthp_ctl_el2);
+	if (field(id, MMFR1, 8)) /* FEAT_VHE */
+		write_sysreg(0, SYS_CNTHV_CTL_EL2);
 	write_sysreg(e2h ? CNTHCTL_VHE : CNTHCTL_NVHE, cnthctl_el2);
 	write_sysreg(0, cntvoff_el2);
 }
@@ -235,12 +250,13 @@ static void init_mpam(const struct id_regs *id)
 }
 
 /*
- * Not FIEN: by FEAT_RASv1p1's fault injection the host could have Keel's own accesses fail. The
- * registers trap then, and are UNDEFINED to the host.
+ * SWIO: the host's invalidation of a data cache by set and way cleans it first, so that it cannot
+ * undo Keel's writes. Not FIEN: by FEAT_RASv1p1's fault injection the host could have Keel's own
+ * accesses fail. The registers trap then, and are UNDEFINED to the host.
  */
 u64 host_hcr(void)
 {
-	u64 hcr = HCR_RW | HCR_VM | HCR_TSC | (read_sysreg(hcr_el2) & HCR_E2H);
+	u64 hcr = HCR_RW | HCR_VM | HCR_SWIO | HCR_TSC | (read_sysreg(hcr_el2) & HCR_E2H);
 	struct id_regs id;
 
 	read_ids(&id);
@@ -265,7 +281,7 @@ void host_cpu_init(u64 vtcr, u64 vttbr)
 	init_hcrx(&id);
 	init_fine_traps(&id);
 	init_debug(&id);
-	init_timer(e2h);
+	init_timer(&id, e2h);
 	init_gic(&id);
 	init_mpam(&id);
 	write_sysreg(0, hstr_el2);

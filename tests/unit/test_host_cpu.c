@@ -56,6 +56,7 @@ static const struct optional {
 	{ "ZCR_EL2", "s3_4_c1_c2_0", PFR0, 32, 1, 0, 0, 0 },
 	{ "SMCR_EL2", "s3_4_c1_c2_6", PFR1, 24, 1, 0, 0, 0 },
 	{ "HCRX_EL2", "s3_4_c1_c2_2", MMFR1, 40, 1, 0, 0, 0 },
+	{ "CNTHV_CTL_EL2", "s3_4_c14_c3_1", MMFR1, 8, 1, 0, 0, 0 },
 	{ "HFGRTR_EL2", "s3_4_c1_c1_4", MMFR0, 56, 1, 0, 0, 0 },
 	{ "HFGWTR_EL2", "s3_4_c1_c1_5", MMFR0, 56, 1, 0, 0, 0 },
 	{ "HFGITR_EL2", "s3_4_c1_c1_6", MMFR0, 56, 1, 0, 0, 0 },
@@ -121,9 +122,9 @@ void fake_dsb(const char *opt)
 /* Exactly the registers that this CPU has. All that are not read-only are UNKNOWN at first. */
 static void make(const struct cpu *cpu)
 {
-	static const char *const base[] = { "vtcr_el2", "vttbr_el2",   "cptr_el2",
-					    "mdcr_el2", "cnthctl_el2", "cntvoff_el2",
-					    "hstr_el2", "vpidr_el2",   "vmpidr_el2" };
+	static const char *const base[] = { "vtcr_el2",	   "vttbr_el2",	   "cptr_el2", "mdcr_el2",
+					    "cnthctl_el2", "cntvoff_el2",  "hstr_el2", "vpidr_el2",
+					    "vmpidr_el2",  "cnthp_ctl_el2" };
 
 	fake_sysreg_reset();
 	for (size_t i = 0; i < ARRAY_SIZE(base); i++)
@@ -148,8 +149,6 @@ static void make(const struct cpu *cpu)
 		if (!cpu->spe_withheld)
 			fake_sysreg_allow("s3_4_c9_c9_0"); /* PMSCR_EL2 */
 	}
-	if (field(cpu, DFR0, 40))
-		fake_sysreg_allow("s3_4_c1_c2_1"); /* TRFCR_EL2 */
 	if (field(cpu, PFR0, 24) && cpu->sre_forbidden)
 		fake_sysreg_mask("s3_4_c12_c9_5", ~1ULL);
 	if (field(cpu, PFR0, 24) && !cpu->sre_forbidden)
@@ -193,7 +192,7 @@ static u64 expected_hcr(const struct cpu *c)
 {
 	bool pauth = field(c, ISAR1, 4) || field(c, ISAR1, 8) || field(c, ISAR2, 12);
 
-	return BIT(0) | BIT(19) | BIT(31) | bits_if(c->e2h, BIT(34)) |
+	return BIT(0) | BIT(1) | BIT(19) | BIT(31) | bits_if(c->e2h, BIT(34)) |
 	       bits_if(pauth, BIT(40) | BIT(41)) | bits_if(field(c, PFR1, 8) >= 2, BIT(56)) |
 	       bits_if(field(c, PFR0, 56) >= 2, BIT(53));
 }
@@ -210,8 +209,10 @@ static u64 expected_cptr(const struct cpu *c)
 
 static u64 expected_mdcr(const struct cpu *c)
 {
-	return bits_if(has_pmu(c), c->pmcr >> 11 & 0x1f) | bits_if(field(c, DFR0, 32), 3 << 12) |
-	       bits_if(field(c, DFR0, 44), 3 << 24);
+	return bits_if(has_pmu(c), c->pmcr >> 11 & 0x1f) |
+	       bits_if(has_pmu(c) && field(c, DFR0, 8) >= 4, 1 << 17) | /* HPMD */
+	       bits_if(has_pmu(c) && field(c, DFR0, 8) >= 6, 1 << 23) | /* HCCD */
+	       bits_if(field(c, DFR0, 32), 3 << 12) | bits_if(field(c, DFR0, 44), 3 << 24);
 }
 
 static u64 expected_hcrx(const struct cpu *c)
@@ -285,8 +286,6 @@ static void check_extensions(const struct cpu *c)
 		expect(c, "ICH_HCR_EL2", "s3_4_c12_c11_0", 0);
 	if (field(c, DFR0, 32) && !c->spe_withheld)
 		expect(c, "PMSCR_EL2", "s3_4_c9_c9_0", 0);
-	if (field(c, DFR0, 40))
-		expect(c, "TRFCR_EL2", "s3_4_c1_c2_1", 0);
 	if (has_mpam(c))
 		expect(c, "MPAM2_EL2", "s3_4_c10_c5_0", 0);
 	if (has_mpam(c) && c->mpamidr & BIT(17))
@@ -307,6 +306,9 @@ static void check_cpu(const struct cpu *c)
 	/* EL1PCTEN, EL1PCEN: 0 and 1, but 10 and 11 with E2H, where EL0's are at 0, 1, 8, 9 */
 	expect(c, "CNTHCTL_EL2", "cnthctl_el2", c->e2h ? 0xf03 : 3);
 	expect(c, "CNTVOFF_EL2", "cntvoff_el2", 0);
+	expect(c, "CNTHP_CTL_EL2", "cnthp_ctl_el2", 0);
+	if (field(c, MMFR1, 8))
+		expect(c, "CNTHV_CTL_EL2", "s3_4_c14_c3_1", 0);
 	expect(c, "HSTR_EL2", "hstr_el2", 0);
 	expect(c, "VPIDR_EL2", "vpidr_el2", MIDR);
 	expect(c, "VMPIDR_EL2", "vmpidr_el2", MPIDR);
@@ -345,7 +347,7 @@ static void test_an_old_cpu(void **state)
 	/* Written out: what a reader of the manual would expect on the simplest machine. */
 	make(&a53);
 	host_cpu_init(VTCR, VTTBR);
-	assert_int_equal(fake_sysreg_get("hcr_el2"), 0x80080001);
+	assert_int_equal(fake_sysreg_get("hcr_el2"), 0x80080003);
 	assert_int_equal(fake_sysreg_get("cptr_el2"), 0x33ff);
 	assert_int_equal(fake_sysreg_get("mdcr_el2"), 6);
 	assert_int_equal(fake_sysreg_get("cnthctl_el2"), 3);
