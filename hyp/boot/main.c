@@ -300,6 +300,9 @@ static void __noreturn enter_host(void)
 	log_info("starting the host, %lu counts of the %lu Hz counter after Keel's first "
 		 "instruction",
 		 read_sysreg(cntpct_el0) - boot_info.entry_count, read_sysreg(cntfrq_el0));
+	/* The host may turn the UART's clock off, and then an access to it hangs or aborts. */
+	if (boot_info.options.console == OPTION_CONSOLE_BOOT)
+		log_console_off();
 	host_enter(load.layout.kernel, PSR_MODE_EL1h | PSR_DAIF, args, this_cpu()->stack_top);
 }
 

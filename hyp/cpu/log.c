@@ -14,6 +14,7 @@ static struct {
 	struct spinlock lock; /* covers all but smp and panicking */
 	bool smp;	      /* set once: the lock works */
 	bool panicking;	      /* set once: the lock may never be released */
+	bool console_off;     /* messages go to the ring alone, until a panic */
 	enum log_level level;
 	struct log_sink *sinks;
 	char *ring;
@@ -84,6 +85,8 @@ static void write_ring(const char *s, size_t n)
 
 static void write_sinks(const char *s, size_t n)
 {
+	if (log_state.console_off && !READ_ONCE(log_state.panicking))
+		return;
 	for (struct log_sink *sink = log_state.sinks; sink; sink = sink->next)
 		sink->write(sink->ctx, s, n);
 }
@@ -142,6 +145,14 @@ void log_set_level(enum log_level level)
 	bool taken = lock_log();
 
 	log_state.level = level;
+	unlock_log(taken);
+}
+
+void log_console_off(void)
+{
+	bool taken = lock_log();
+
+	log_state.console_off = true;
 	unlock_log(taken);
 }
 

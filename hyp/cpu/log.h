@@ -70,6 +70,13 @@ void log_reset_sinks(void);
 void log_set_level(enum log_level level);
 
 /**
+ * log_console_off() - from now on messages go to the ring alone
+ *
+ * For when the consoles' hardware is no longer Keel's to count on. log_panic_enter() ends it.
+ */
+void log_console_off(void);
+
+/**
  * log_smp_ready() - from now on the lock is taken
  *
  * Called once, before a second CPU starts, with MMU and caches on.
@@ -77,7 +84,7 @@ void log_set_level(enum log_level level);
 void log_smp_ready(void);
 
 /**
- * log_panic_enter() - from now on no CPU takes the lock
+ * log_panic_enter() - from now on no CPU takes the lock, and the consoles are on
  *
  * A panicking CPU calls it first. Lines of several CPUs may then mix; memory stays intact.
  */

@@ -86,6 +86,17 @@ static bool set_loglevel(struct options *o, struct text value)
 	return false;
 }
 
+static bool set_console(struct options *o, struct text value)
+{
+	if (text_is(value, "boot"))
+		o->console = OPTION_CONSOLE_BOOT;
+	else if (text_is(value, "keep"))
+		o->console = OPTION_CONSOLE_KEEP;
+	else
+		return false;
+	return true;
+}
+
 static bool set_selftest(struct options *o, struct text value)
 {
 	if (value.len >= sizeof(o->selftest))
@@ -100,9 +111,8 @@ static const struct option {
 	char name[16];
 	bool (*set)(struct options *o, struct text value);
 } options[] = {
-	{ "keel.va_bits=", set_va_bits },
-	{ "keel.e2h=", set_e2h },
-	{ "keel.loglevel=", set_loglevel },
+	{ "keel.va_bits=", set_va_bits },   { "keel.e2h=", set_e2h },
+	{ "keel.loglevel=", set_loglevel }, { "keel.console=", set_console },
 	{ "keel.selftest=", set_selftest },
 };
 
@@ -130,6 +140,7 @@ void options_parse(const char *bootargs, struct options *out, options_warn_t *wa
 	out->va_bits = OPTIONS_VA_BITS_DEFAULT;
 	out->e2h = OPTION_E2H_AUTO;
 	out->loglevel = OPTION_LOG_INFO;
+	out->console = OPTION_CONSOLE_BOOT;
 
 	while (next_word(&s, &word) && !text_is(word, "--")) {
 		const char *why = is_keel(word) ? parse_word(out, word) : NULL;

@@ -25,12 +25,16 @@ enum option_e2h {
 /* keel.loglevel: the least important messages that still reach the console. */
 enum option_loglevel { OPTION_LOG_ERR, OPTION_LOG_WARN, OPTION_LOG_INFO, OPTION_LOG_DEBUG };
 
+/* keel.console: whether messages go to the console while the host runs. */
+enum option_console { OPTION_CONSOLE_BOOT, OPTION_CONSOLE_KEEP };
+
 #define OPTIONS_SELFTEST_SIZE 32
 
 struct options {
 	u8 va_bits;			      /* keel.va_bits: 25..52 */
 	enum option_e2h e2h;		      /* keel.e2h */
 	enum option_loglevel loglevel;	      /* keel.loglevel */
+	enum option_console console;	      /* keel.console */
 	char selftest[OPTIONS_SELFTEST_SIZE]; /* keel.selftest: empty if not given */
 };
 

@@ -65,7 +65,7 @@ class Config:
     gic: int = 3
     smp: int = 2
     mem: str = "1G"
-    append: str = ""
+    append: str = "keel.console=keep"  # what Keel says while the host runs is on the console too
     variant: str = "release"
     image: "Path | None" = None  # in place of the variant's keel.img
     bundle: "Path | None" = dataclasses.field(default_factory=bundle)

@@ -306,6 +306,23 @@ static void test_panic_prints_although_the_lock_is_held(void **state)
 	assert_true(spin_is_locked(&log_state.lock));
 }
 
+static void test_console_that_is_off_gets_nothing_until_a_panic(void **state)
+{
+	u64 pos = 0;
+
+	log_smp_ready();
+	log_info("a");
+	log_console_off();
+	log_err("b");
+	check_console("keel: a\n");
+	check_read(&pos, RING_SIZE, "keel: a\nkeel: error: b\n", 0);
+	assert_false(spin_is_locked(&log_state.lock));
+	log_panic_enter();
+	log_err("c");
+	check_console("keel: a\nkeel: error: c\n");
+	check_read(&pos, RING_SIZE, "keel: error: c\n", 0);
+}
+
 /* A panic inside of a sink: the interrupted message must still not release a lock that it took. */
 static void panic_in_sink(void *ctx, const char *s, size_t n)
 {
@@ -374,6 +391,7 @@ int main(void)
 		TEST(test_lock_is_taken_from_smp_ready_on),
 		TEST(test_every_call_releases_the_lock),
 		TEST(test_panic_prints_although_the_lock_is_held),
+		TEST(test_console_that_is_off_gets_nothing_until_a_panic),
 		TEST(test_panic_inside_a_sink_prints),
 		TEST(test_ratelimit_lets_powers_of_two_through),
 		TEST(test_limited_message_tells_the_count),

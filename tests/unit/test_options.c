@@ -48,6 +48,7 @@ static void test_defaults(void **state)
 		assert_int_equal(o.va_bits, 39);
 		assert_int_equal(o.e2h, OPTION_E2H_AUTO);
 		assert_int_equal(o.loglevel, OPTION_LOG_INFO);
+		assert_int_equal(o.console, OPTION_CONSOLE_BOOT);
 		assert_string_equal(o.selftest, "");
 	}
 }
@@ -81,6 +82,9 @@ static void test_bad_values(void **state)
 		"keel.loglevel=4",
 		"keel.loglevel=inf",
 		"keel.loglevel=information",
+		"keel.console=",
+		"keel.console=on",
+		"keel.console=keeps",
 		"keel.selftest=01234567890123456789012345678901",
 	};
 
@@ -93,6 +97,7 @@ static void test_bad_values(void **state)
 		assert_int_equal(o.va_bits, 39);
 		assert_int_equal(o.e2h, OPTION_E2H_AUTO);
 		assert_int_equal(o.loglevel, OPTION_LOG_INFO);
+		assert_int_equal(o.console, OPTION_CONSOLE_BOOT);
 		assert_string_equal(o.selftest, "");
 	}
 }
@@ -116,6 +121,13 @@ static void test_loglevel(void **state)
 		snprintf(args, sizeof(args), "keel.loglevel=%d", i);
 		assert_int_equal(parse(args, "").loglevel, i);
 	}
+}
+
+static void test_console(void **state)
+{
+	assert_int_equal(parse("keel.console=keep", "").console, OPTION_CONSOLE_KEEP);
+	assert_int_equal(parse("keel.console=keep keel.console=boot", "").console,
+			 OPTION_CONSOLE_BOOT);
 }
 
 static void test_selftest(void **state)
@@ -194,6 +206,7 @@ int main(void)
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_e2h),
 		cmocka_unit_test(test_loglevel),
+		cmocka_unit_test(test_console),
 		cmocka_unit_test(test_selftest),
 		cmocka_unit_test(test_unknown_words_are_reported_and_the_rest_counts),
 		cmocka_unit_test(test_words),

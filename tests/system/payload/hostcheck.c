@@ -164,6 +164,22 @@ static u64 stat(u64 which)
 	return regs.x[0] == 0 ? regs.x[1] : ~0UL;
 }
 
+/* Read Keel's log from @pos to its end; returns the end, and counts @c in what was read. */
+static u64 read_log(u64 pos, char c, u32 *count)
+{
+	for (;;) {
+		struct regs regs = { { KEEL_HC_LOG_READ, pos } };
+		const char *text = (const char *)&regs.x[3];
+
+		hvc0(&regs);
+		if (regs.x[0] == 0 || regs.x[0] > KEEL_LOG_READ_MAX)
+			return regs.x[1];
+		for (u64 i = 0; i < regs.x[0]; i++)
+			*count += text[i] == c;
+		pos = regs.x[1];
+	}
+}
+
 /* ---- the state at entry (Linux, Documentation/arch/arm64/booting.rst) */
 
 static void check_entry(u64 fdt, u64 x1, u64 x2, u64 x3)
@@ -404,8 +420,8 @@ static void check_abort(const char *what, u64 address, enum access access)
 
 static void check_ownership(u64 fdt)
 {
-	u32 at = 0, regions = 0;
-	u64 base;
+	u32 at = 0, regions = 0, old_lines = 0, lines = 0;
+	u64 base, log_end = read_log(0, '\n', &old_lines);
 
 	while ((base = next_keel_node((const u8 *)fdt, &at))) {
 		regions++;
@@ -416,6 +432,9 @@ static void check_ownership(u64 fdt)
 		      (u64)PSCI_BAD_ADDRESS);
 	}
 	check("memory: Keel's is in the device tree", regions > 0, 1);
+	(void)read_log(log_end, '\n', &lines);
+	check("memory: faults are in Keel's log", lines > 0, 1);
+	check("... which had lines before", old_lines > 0, 1);
 	touch((u64)_start, LOAD);
 	check("memory: the host's own does not fault", fault.esr, 0);
 	touch((u64)_start + 0x40, LOAD);
