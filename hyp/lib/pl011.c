@@ -29,23 +29,25 @@ void pl011_init(struct pl011 *uart, void *base)
 		mmio_write32(uart_register(uart, UARTCR), cr | enable);
 }
 
-static bool wait_for_room(struct pl011 *uart)
+/* @polls: reads of the flag register that are left; those it takes are subtracted. */
+static bool wait_for_room(struct pl011 *uart, unsigned int *polls)
 {
-	unsigned int polls = uart->stuck ? 1 : PL011_POLL_MAX;
-
-	while (polls--) {
+	while (*polls) {
+		--*polls;
 		if (!(mmio_read32(uart_register(uart, UARTFR)) & UARTFR_TXFF)) {
 			uart->stuck = false;
 			return true;
 		}
+		if (uart->stuck)
+			return false;
 	}
 	uart->stuck = true;
 	return false;
 }
 
-static bool put_byte(struct pl011 *uart, char c)
+static bool put_byte(struct pl011 *uart, char c, unsigned int *polls)
 {
-	if (!wait_for_room(uart))
+	if (!wait_for_room(uart, polls))
 		return false;
 	mmio_write32(uart_register(uart, UARTDR), (u8)c);
 	return true;
@@ -53,10 +55,12 @@ static bool put_byte(struct pl011 *uart, char c)
 
 void pl011_write(struct pl011 *uart, const char *s, size_t n)
 {
+	unsigned int polls = PL011_POLL_MAX;
+
 	for (; n; n--, s++) {
-		if (*s == '\n' && !put_byte(uart, '\r'))
+		if (*s == '\n' && !put_byte(uart, '\r', &polls))
 			return;
-		if (!put_byte(uart, *s))
+		if (!put_byte(uart, *s, &polls))
 			return;
 	}
 }

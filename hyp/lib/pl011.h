@@ -32,16 +32,16 @@ void pl011_init(struct pl011 *uart, void *base);
  * @s:    text; each "\n" is sent as "\r\n"
  * @n:    its length in bytes
  *
- * Waits for room in the FIFO, but not for ever: what a stuck UART does not take within
- * PL011_POLL_MAX reads of its flag register is dropped, and while it stays stuck each further call
- * reads that register once. Needs a caller that serializes; has no lock of its own.
+ * Waits for room in the FIFO, but not for ever: what the UART does not take within PL011_POLL_MAX
+ * reads of its flag register, counted over the whole text, is dropped. While its FIFO stays full
+ * each further call reads that register once. Needs a caller that serializes; has no lock of its own.
  */
 void pl011_write(struct pl011 *uart, const char *s, size_t n);
 
 /*
- * Reads of the flag register before a full FIFO counts as stuck. A character takes 1 ms at 9600
- * baud, a read of a device register 50 ns or more: this is at least five characters' time.
+ * Reads of the flag register that one text may take. A read of a device register takes 50 ns or
+ * more: this is at least the 50 ms that the longest line (256 characters) takes at 57600 baud.
  */
-#define PL011_POLL_MAX 100000
+#define PL011_POLL_MAX 1000000
 
 #endif

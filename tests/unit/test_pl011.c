@@ -129,10 +129,22 @@ static void test_bytes_are_sent_as_unsigned(void **state)
 
 static void test_full_fifo_is_waited_for(void **state)
 {
-	device.busy = PL011_POLL_MAX - 1;
+	device.busy = (PL011_POLL_MAX - 1) / 4 - 1;
 	write_text("abc\n");
 	check_sent("abc\r\n");
 	assert_false(uart.stuck);
+}
+
+/* However long the text, and though no single character takes long. */
+static void test_slow_uart_has_one_budget_for_the_whole_text(void **state)
+{
+	device.busy = PL011_POLL_MAX / 3;
+	write_text("abcdefghijkl");
+	check_sent("abc");
+	assert_int_equal(device.fr_reads, PL011_POLL_MAX);
+	device.busy = device.busy_for = 0;
+	write_text("m");
+	check_sent("abcm");
 }
 
 static void test_stuck_uart_is_given_up_after_bounded_polling(void **state)
@@ -165,6 +177,7 @@ int main(void)
 		cmocka_unit_test_setup(test_newline_becomes_carriage_return_newline, setup),
 		cmocka_unit_test_setup(test_bytes_are_sent_as_unsigned, setup),
 		cmocka_unit_test_setup(test_full_fifo_is_waited_for, setup),
+		cmocka_unit_test_setup(test_slow_uart_has_one_budget_for_the_whole_text, setup),
 		cmocka_unit_test_setup(test_stuck_uart_is_given_up_after_bounded_polling, setup),
 		cmocka_unit_test_setup(test_stuck_uart_that_recovers_is_used_again, setup),
 	};
