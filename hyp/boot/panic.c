@@ -20,6 +20,8 @@
 
 #define BACKTRACE_MAX 32
 
+static bool panicked; /* set once, by any CPU */
+
 static const char *const vector_names[16] = {
 	"synchronous, SP_EL0",	 "IRQ, SP_EL0",	  "FIQ, SP_EL0",   "SError, SP_EL0",
 	"synchronous",		 "IRQ",		  "FIQ",	   "SError",
@@ -62,6 +64,12 @@ static void print_location(const char *what, u64 pc, u64 lookup)
 		log_err("%s %016lx  (image+0x%lx)", what, pc, pc - text);
 }
 
+static void print_repeats(unsigned int repeats)
+{
+	if (repeats)
+		log_err("  ... %u times more", repeats);
+}
+
 /* Callers of the function at the end of @frame; a run of equal ones (recursion) takes two lines. */
 static void print_callers(struct unwind_frame frame, u64 lo, u64 hi)
 {
@@ -73,13 +81,13 @@ static void print_callers(struct unwind_frame frame, u64 lo, u64 hi)
 			repeats++;
 			continue;
 		}
-		if (repeats)
-			log_err("  ... %u times more", repeats);
+		print_repeats(repeats);
 		repeats = 0;
 		lines++;
 		previous = frame.pc;
 		print_location("  from", frame.pc, frame.pc - 4);
 	}
+	print_repeats(repeats);
 }
 
 static void print_registers(const struct panic_frame *frame)
@@ -97,6 +105,7 @@ static bool panic_begin(void)
 {
 	struct percpu *cpu = this_cpu();
 
+	WRITE_ONCE(panicked, true);
 	log_panic_enter();
 	if (cpu && cpu->panicking)
 		return false;
@@ -110,6 +119,17 @@ static void panic_headline(const char *why)
 	struct percpu *cpu = this_cpu();
 
 	log_err("panic on CPU %u: %s", cpu ? cpu->id : 0, why);
+}
+
+bool panic_in_progress(void)
+{
+	return READ_ONCE(panicked);
+}
+
+void __noreturn panic_stop_cpu(void)
+{
+	log_err("CPU %u stopped: another CPU panicked", this_cpu()->id);
+	stop_cpu();
 }
 
 void __noreturn panic_exception(const struct panic_frame *frame)

@@ -12,6 +12,7 @@
 #include <boot/smp.h>
 #include <cpu/el2_regs.h>
 #include <cpu/log.h>
+#include <cpu/panic.h>
 #include <host/host.h>
 #include <host/host_cpu.h>
 #include <host/host_mem.h>
@@ -25,11 +26,11 @@
 struct percpu *percpu_table[KEEL_MAX_CPUS];
 static struct percpu percpus[KEEL_MAX_CPUS];
 
-/* Before the host runs, a CPU that arrives only leaves its ID registers here. */
-static struct probe {
-	struct cpu_id_regs ids;
-	bool done;
-} probe;
+/*
+ * Before the host runs, a CPU that arrives only leaves its ID registers, on its own stack, where
+ * they stay while it is off. Each has its own entry: one that comes late is not taken for another.
+ */
+static const struct cpu_id_regs *probe_answers[KEEL_MAX_CPUS];
 
 static bool host_ready;
 /* Guards boot_info.features once several CPUs come up at a time. Innermost but for the log's. */
@@ -74,10 +75,9 @@ static bool wait_until(bool (*done)(u64 arg), u64 arg)
 	return true;
 }
 
-static bool probe_done(u64 arg)
+static bool probe_done(u64 id)
 {
-	(void)arg;
-	return __atomic_load_n(&probe.done, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&probe_answers[id], __ATOMIC_ACQUIRE) != NULL;
 }
 
 static bool cpu_is_off(u64 mpidr)
@@ -106,7 +106,6 @@ static void probe_cpu(unsigned int id)
 	u64 mpidr = percpus[id].mpidr;
 	s64 ret;
 
-	probe.done = false;
 	ret = psci_call(PSCI_CPU_ON | PSCI_64, mpidr,
 			el2_va_to_pa(el2_map_layout(), secondary_entry).v, id);
 	if (ret != PSCI_SUCCESS) {
@@ -114,11 +113,11 @@ static void probe_cpu(unsigned int id)
 			 mpidr, ret);
 		return;
 	}
-	if (!wait_until(probe_done, 0) || !wait_until(cpu_is_off, mpidr)) {
+	if (!wait_until(probe_done, id) || !wait_until(cpu_is_off, mpidr)) {
 		log_warn("CPU %u (MPIDR %#lx): started, but not heard of for a second", id, mpidr);
 		return;
 	}
-	(void)merge_features(id, &probe.ids);
+	(void)merge_features(id, probe_answers[id]);
 }
 
 void smp_probe(void)
@@ -142,10 +141,12 @@ static void __noreturn cpu_off(void)
 		wfi();
 }
 
-static void __noreturn answer_probe(void)
+static void __noreturn answer_probe(unsigned int id)
 {
-	read_id_regs(&probe.ids);
-	__atomic_store_n(&probe.done, true, __ATOMIC_RELEASE);
+	struct cpu_id_regs ids;
+
+	read_id_regs(&ids);
+	__atomic_store_n(&probe_answers[id], &ids, __ATOMIC_RELEASE);
 	cpu_off();
 }
 
@@ -165,7 +166,9 @@ void __noreturn secondary_main(unsigned int id)
 	u64 args[4] = { 0 };
 
 	if (!__atomic_load_n(&host_ready, __ATOMIC_ACQUIRE))
-		answer_probe();
+		answer_probe(id);
+	if (panic_in_progress())
+		panic_stop_cpu();
 	read_id_regs(&ids);
 	if (!merge_features(id, &ids))
 		refuse_cpu(id);

@@ -7,13 +7,23 @@
 #define KEEL_CPU_PANIC_H
 
 #include <lib/compiler.h>
+#include <lib/types.h>
 
 /**
  * panic() - print why, the registers and a backtrace, then stop this CPU for good
  *
- * Any context, any CPU; takes no lock. Other CPUs go on until they need what this one held.
+ * Any context, any CPU; takes no lock. Other CPUs go on until they next enter EL2.
  * Implemented by boot (and by the tests, natively).
  */
 void __noreturn panic(const char *fmt, ...) __printf(1, 2);
+
+/*
+ * panic_in_progress() - whether any CPU has begun to panic. What one left half done may be found by
+ * the others: whoever enters EL2 and sees this calls panic_stop_cpu() before anything else.
+ */
+bool panic_in_progress(void);
+
+/* panic_stop_cpu() - one line that says so, then stop this CPU for good; takes no lock */
+void __noreturn panic_stop_cpu(void);
 
 #endif

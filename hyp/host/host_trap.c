@@ -10,6 +10,7 @@
 #include <cpu/el2_regs.h>
 #include <cpu/inject.h>
 #include <cpu/log.h>
+#include <cpu/panic.h>
 #include <host/host.h>
 #include <host/host_mem.h>
 #include <keel/hypercall.h>
@@ -170,5 +171,7 @@ void host_trap(struct host_regs *regs)
 	u64 esr = read_sysreg(esr_el2);
 	host_trap_handler_t *handler = handlers[esr_ec(esr)];
 
+	if (panic_in_progress())
+		panic_stop_cpu();
 	(handler ? handler : handle_other)(regs, esr);
 }

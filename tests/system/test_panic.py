@@ -32,6 +32,15 @@ def test_panic(start, kind):
     assert len(set(names)) >= 2 or culprit == "recurse", f"the backtrace has no callers: {names}"
 
 
+def test_panic_of_a_cpu_stops_the_others(start):
+    """CPU 0 runs the host meanwhile: it stops, with one line, when it next comes to Keel."""
+    machine = start(variant="debug", smp=2, append="keel.selftest=panic-cpu1")
+    machine.expect(messages.PANIC_END)
+    machine.expect(messages.PANIC_STOPS_ANOTHER)
+    machine.expect(r"\n", timeout=10)
+    machine.expect_silence(SILENT_SECONDS)
+
+
 @pytest.mark.parametrize("e2h", [0, 1])
 @pytest.mark.parametrize("kind", ["panic", "overflow"])
 def test_panic_of_the_boot_cpu_is_the_end(start, kind, e2h):

@@ -18,6 +18,7 @@
 #include <arch/sysreg.h>
 #include <cpu/el2_regs.h>
 #include <cpu/log.h>
+#include <cpu/panic.h>
 #include <host/host.h>
 #include <host/host_mem.h>
 #include <keel/hypercall.h>
@@ -35,15 +36,27 @@
 /* What was called, and with what. */
 static struct {
 	unsigned int faults, conflicts, smcs, hypercalls;
+	bool panicked;
 	u64 counted[KEEL_STAT_COUNT];
 	struct ipa fault_ipa;
 	int fault_result;
 	u64 smc[18], smc_result[18];
 } world;
+static jmp_buf stopped;
 static struct percpu cpu;
 static char ring[8192];
 
 /* ---- what host_trap.c calls ---- */
+
+bool panic_in_progress(void)
+{
+	return world.panicked;
+}
+
+void panic_stop_cpu(void)
+{
+	longjmp(stopped, 1);
+}
 
 int host_mem_fault(struct ipa ipa)
 {
@@ -507,6 +520,28 @@ static void test_new_pstate_follows_the_id_registers(void **state)
 	}
 }
 
+/* Whatever the host wants then: Keel's data may be half changed, and locks are never released. */
+static void test_after_a_panic_a_cpu_stops_at_its_next_exception(void **state)
+{
+	static const unsigned int classes[] = { ESR_EC_HVC64, ESR_EC_SMC64, ESR_EC_DABT_LOWER,
+						ESR_EC_IABT_LOWER, 0 };
+
+	for (volatile size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		struct host_regs regs = numbered();
+
+		setup_world(true);
+		world.panicked = true;
+		take(abort_esr(classes[i], 0x07), false);
+		if (!setjmp(stopped)) {
+			host_trap(&regs);
+			fail_msg("class %#x was handled after a panic", classes[i]);
+		}
+		check_unchanged(&regs, 0);
+		check_returns_to(PC, "after a panic");
+		assert_int_equal(world.faults + world.smcs + world.hypercalls, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,6 +560,7 @@ int main(void)
 		cmocka_unit_test(test_without_firmware_no_smc_is_made),
 		cmocka_unit_test(test_other_classes_are_undefined_instructions),
 		cmocka_unit_test(test_new_pstate_follows_the_id_registers),
+		cmocka_unit_test(test_after_a_panic_a_cpu_stops_at_its_next_exception),
 	};
 
 	if (log_init(ring, sizeof(ring)))
