@@ -144,18 +144,45 @@ static int side_prepare(void *ctx, struct ipa ipa, u64 size)
 	return page_pool_available(table_pool) >= TABLES_NEEDED ? 0 : -ENOMEM;
 }
 
-/* Map RAM to the host and let it grow together with its neighbours to blocks again. */
+/* Merge what can be in all blocks of this size that [ipa, ipa + size) touches. */
+static int merge_around(struct ipa ipa, u64 size, u64 block)
+{
+	u64 start = ALIGN_DOWN(ipa.v, block);
+	u64 end = MIN(ALIGN_UP(ipa.v + size, block), stage2_size(&host_s2));
+
+	return stage2_merge(&host_s2, IPA(start), end - start, NULL);
+}
+
+static bool in_block(u64 ipa)
+{
+	struct stage2_leaf leaf;
+
+	return stage2_lookup(&host_s2, IPA(ipa), &leaf) == 0 && leaf.size >= SZ_2M;
+}
+
+/*
+ * Let what was mapped grow together with its neighbours to blocks again. The tables of a whole
+ * 1 GiB are read only where a 2 MiB block came to be: not for each page that comes back.
+ */
+static int merge_with_neighbours(struct ipa ipa, u64 size)
+{
+	int ret = merge_around(ipa, size, SZ_2M);
+
+	if (!ret && (in_block(ipa.v) || in_block(ipa.v + size - 1)))
+		ret = merge_around(ipa, size, SZ_1G);
+	return ret;
+}
+
+/* Map RAM to the host. */
 static void side_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
 {
-	u64 start = ALIGN_DOWN(ipa.v, SZ_1G);
-	u64 end = MIN(ALIGN_UP(ipa.v + size, SZ_1G), stage2_size(&host_s2));
 	int ret;
 
 	(void)ctx;
 	spin_lock(&host_s2.lock);
 	ret = stage2_map(&host_s2, ipa, pa, size, HOST_RAM_ATTRS);
 	if (!ret)
-		ret = stage2_merge(&host_s2, IPA(start), end - start, NULL);
+		ret = merge_with_neighbours(ipa, size);
 	spin_unlock(&host_s2.lock);
 	if (ret)
 		panic("the host's stage 2 cannot map %#lx (error %d)", ipa.v, ret);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/host/host_mem.c hyp/mm/ownership.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/page_pool.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c tests/unit/fake_panic.c */
-/* LIBS: -Wl,--wrap=stage2_init -Wl,--wrap=page_pool_free */
+/* LIBS: -Wl,--wrap=stage2_init -Wl,--wrap=stage2_merge -Wl,--wrap=page_pool_free */
 /*
  * The host's memory on real tables, real ownership and a real pool of pages, under the strict TLB
  * model. What the host should reach is worked out here from the machine's description alone, and
@@ -128,6 +128,17 @@ void dcache_clean_inval_poc(const void *start, u64 size)
 	assert_int_equal(size, sizeof(window));
 	assert_memory_equal(window, zero, sizeof(window));
 	window_cleaned = true;
+}
+
+/* Bytes of the host's address space that were looked through for something to merge. */
+static u64 merged;
+
+int __real_stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *p);
+int __wrap_stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *p);
+int __wrap_stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *p)
+{
+	merged += size;
+	return __real_stage2_merge(s2, ipa, size, p);
 }
 
 /* The host's stage 2 is known to the TLB model from its first descriptor on. */
@@ -772,6 +783,25 @@ static void test_the_check_finds_what_the_tables_should_not_say(void **state)
 	expect_disagreement("page 0x8030000");
 }
 
+/* The lock is held meanwhile: a page that comes back must not cost the tables of a whole 1 GiB. */
+static void test_a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole(void **state)
+{
+	u64 base = 0x40000000 + 7 * SZ_2M;
+
+	start(&small_caps, PLENTY);
+	assert_int_equal(give(base + PAGE, PAGE), 0);
+	assert_int_equal(give(base + 3 * PAGE, PAGE), 0);
+	merged = 0;
+	assert_int_equal(take_back(0), 0);
+	assert_int_equal(merged, SZ_2M);
+	assert_int_equal(level_of(base), 3);
+	merged = 0;
+	assert_int_equal(take_back(0), 0);
+	assert_int_equal(merged, SZ_2M + SZ_1G);
+	assert_int_equal(level_of(base), 1);
+	check_all("merging");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -791,6 +821,8 @@ int main(void)
 		cmocka_unit_test(test_a_move_takes_the_tables_of_devices),
 		cmocka_unit_test(test_what_the_host_does_not_map_cannot_be_given),
 		cmocka_unit_test(test_a_vms_memory_is_kept_from_the_host_unless_shared),
+		cmocka_unit_test(
+			test_a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole),
 		cmocka_unit_test(test_the_check_finds_what_the_tables_should_not_say),
 	};
 
