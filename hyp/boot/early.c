@@ -183,6 +183,15 @@ static void __noreturn wrong_el(u64 current_el)
 		  current_el >> 2);
 }
 
+/* What the loader was told to keep free is written soon: tables, stacks. */
+static void check_fdt_place(u64 image)
+{
+	u64 fdt = boot_info.fdt.v;
+
+	if (fdt < image + KEEL_REGION_SIZE && fdt + boot_info.fdt_size > image)
+		boot_stop("the device tree at %#lx overlaps Keel's 2 MiB at %#lx", fdt, image);
+}
+
 struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count)
 {
 	static struct el2_layout layout;
@@ -197,6 +206,7 @@ struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count
 	early_console((const void *)dtb);
 	if (current_el != CURRENTEL_EL2)
 		wrong_el(current_el);
+	check_fdt_place(image);
 	early_options();
 	if (!IS_ALIGNED(image, SZ_2M))
 		boot_stop("loaded at %#lx, which is not a multiple of 2 MiB", image);

@@ -41,6 +41,7 @@ STOP = {
     "kernel-bad-size": r"keel: error: kernel: bad image_size",
     "kernel-gzip": r"keel: error: kernel: compressed with gzip",
     "bad-address": r"keel: error: loaded at 0x[0-9a-f]+, which is not a multiple of 2 MiB",
+    "tree-in-keel": r"keel: error: the device tree at 0x40300000 overlaps Keel's 2 MiB at 0x40200000",
     "bundle-not-in-ram": r"keel: error: .*bundle (?:is not in memory|does not lie in RAM)",
     "cmdline-too-long": r"keel: error: bundle: cmdline is too long",
     "no-memory": r"keel: error: device tree: lists no memory",

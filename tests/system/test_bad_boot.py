@@ -106,11 +106,11 @@ def start_with_tree(start, tmp_path):
     """Start Keel with this device tree, by a stub in the place of a boot loader (QEMU's own adds
     what it thinks is missing)."""
 
-    def run(dtb, **changes):
+    def run(dtb, dtb_at=DTB_ADDRESS, **changes):
         stub = tmp_path / "stub"
-        stub.write_bytes(bundles.boot_stub(DTB_ADDRESS, KEEL_ADDRESS))
+        stub.write_bytes(bundles.boot_stub(dtb_at, KEEL_ADDRESS))
         image = keelvm.keel_image()
-        return start(loads=((stub, STUB_ADDRESS), (image, KEEL_ADDRESS), (dtb, DTB_ADDRESS)), **changes)
+        return start(loads=((stub, STUB_ADDRESS), (image, KEEL_ADDRESS), (dtb, dtb_at)), **changes)
 
     return run
 
@@ -122,6 +122,12 @@ def test_device_tree_without_memory(start_with_tree, tmp_path):
     for node in nodes:
         fdt_tool("fdtput", "-r", dtb, f"/{node}")
     check_stops(start_with_tree(dtb, smp=1), "no-memory")
+
+
+def test_device_tree_in_the_memory_that_keel_asked_for(start_with_tree, tmp_path):
+    """Behind the image, where image_size says that nothing may be."""
+    dtb = device_tree(tmp_path / "tree.dtb", smp=1)
+    check_stops(start_with_tree(dtb, dtb_at=KEEL_ADDRESS + (1 << 20), smp=1), "tree-in-keel")
 
 
 def test_initrd_that_is_no_memory(start_with_tree, tmp_path):
