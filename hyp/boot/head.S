@@ -174,6 +174,10 @@ secondary_entry:
 	b.ne	9f
 	msr	daifset, #0xf
 	msr	spsel, #1
+	/* No stack and no structure yet: a fault is taken for an overflow, and parks this CPU. */
+	msr	tpidr_el2, xzr
+	mov	x3, #FRAME_SIZE
+	mov	sp, x3
 	ldr	x3, =SCTLR_EL2_RES1
 	msr	sctlr_el2, x3
 	isb
