@@ -41,8 +41,6 @@ static inline u64 dcache_line_size(void)
 DEFINE_DCACHE_OP(dcache_clean_poc, "cvac")
 /* Clean and invalidate to the point of coherency. */
 DEFINE_DCACHE_OP(dcache_clean_inval_poc, "civac")
-/* Invalidate: drops stale lines over memory that was written with the caches off. */
-DEFINE_DCACHE_OP(dcache_inval_poc, "ivac")
 
 /* All instruction caches of the inner shareable domain. */
 static inline void icache_inval_all(void)

@@ -66,7 +66,6 @@
 #define HCR_E2H	   BIT(34)
 #define HCR_APK	   BIT(40)
 #define HCR_API	   BIT(41)
-#define HCR_FIEN   BIT(47)
 #define HCR_ENSCXT BIT(53)
 #define HCR_ATA	   BIT(56)
 

@@ -227,7 +227,7 @@ static void normalize(u64 *out, const struct cpu_id_regs *cpu)
 
 void cpu_features_init(struct cpu_features *system, const struct cpu_id_regs *boot)
 {
-	*system = (struct cpu_features){ .cpus = 1 };
+	*system = (struct cpu_features){ 0 };
 	normalize(system->reg, boot);
 }
 
@@ -277,7 +277,6 @@ int cpu_features_merge(struct cpu_features *system, const struct cpu_id_regs *cp
 		return -EINVAL;
 	for (size_t r = 0; r < ID_REG_COUNT; r++)
 		system->reg[r] = merged[r];
-	system->cpus++;
 	return 0;
 }
 

@@ -386,7 +386,6 @@ enum cpu_feature {
  *            DC ZVA is prohibited where its block size differs. ID_REG_MIDR is 0
  * @required: fields that a CPU that comes later must not have weaker than @floor
  * @floor:    in the place of each required field, the value it must have
- * @cpus:     how many CPUs went in
  *
  * One for the machine, owned by boot; changed by the functions below, whose callers see to it that
  * one CPU at a time calls them (CPUs come up under boot's lock). Readers need no lock: a value that
@@ -396,7 +395,6 @@ struct cpu_features {
 	u64 reg[ID_REG_COUNT];
 	u64 required[BITMAP_WORDS(ID_FIELD_COUNT)];
 	u64 floor[ID_REG_COUNT];
-	unsigned int cpus;
 };
 
 /**

@@ -8,11 +8,8 @@ void fake_dsb(const char *opt);
 
 #define isb()	 __asm__ volatile("" ::: "memory")
 #define dsb(opt) fake_dsb(#opt)
-#define dmb(opt) __asm__ volatile("" ::: "memory")
 
-#define wfe()	    ((void)0)
 #define wfi()	    ((void)0)
-#define sev()	    ((void)0)
 #define cpu_relax() ((void)0)
 
 #endif

@@ -7,7 +7,6 @@
 
 void dcache_clean_poc(const void *start, u64 size);
 void dcache_clean_inval_poc(const void *start, u64 size);
-void dcache_inval_poc(const void *start, u64 size);
 void icache_inval_all(void);
 
 #endif
