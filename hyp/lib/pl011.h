@@ -34,7 +34,8 @@ void pl011_init(struct pl011 *uart, void *base);
  *
  * Waits for room in the FIFO, but not for ever: what the UART does not take within PL011_POLL_MAX
  * reads of its flag register, counted over the whole text, is dropped. While its FIFO stays full
- * each further call reads that register once. Needs a caller that serializes; has no lock of its own.
+ * each further call reads that register once. Needs a caller that serializes; has no lock of its
+ * own.
  */
 void pl011_write(struct pl011 *uart, const char *s, size_t n);
 
