@@ -71,15 +71,15 @@
 
 /* More of HCR_EL2: what traps from a guest, and where its interrupts go */
 #define HCR_SWIO   BIT(1)
-#define HCR_FB     BIT(9)
+#define HCR_FB	   BIT(9)
 #define HCR_BSU_IS BIT(10)
-#define HCR_TWI    BIT(13)
+#define HCR_TWI	   BIT(13)
 #define HCR_TID3   BIT(18)
 #define HCR_TIDCP  BIT(20)
 #define HCR_TACR   BIT(21)
-#define HCR_TSW    BIT(22)
-#define HCR_FWB    BIT(46)
-#define HCR_GUEST_TRAPS                                                                     \
+#define HCR_TSW	   BIT(22)
+#define HCR_FWB	   BIT(46)
+#define HCR_GUEST_TRAPS                                                                      \
 	(HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | \
 	 HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_TSW)
 
