@@ -223,6 +223,10 @@ class Machine:
         return result.output
 
     def quit(self):
+        # pexpect's own close() gives a process 0.1 s to die, which a loaded machine may not keep.
+        if self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
         self.child.close(force=True)
         self.log.close()
 
