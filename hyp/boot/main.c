@@ -24,7 +24,9 @@
 #include <mm/el2_map.h>
 #include <mm/ownership.h>
 #ifdef KEEL_GUESTS
+#include <host/vm_calls.h>
 #include <timer/timer.h>
+#include <trap/one_reg.h>
 #include <trap/trap.h>
 #include <vgic/vgic.h>
 #include <vm/switch.h>
@@ -262,8 +264,17 @@ static void init_host(void)
 /* What virtual machines need; the order is that of the run loop's hooks (vm/run.h). */
 static void init_guests(void)
 {
-	int ret = vm_init(&boot_info.features, boot_info.cpus.count, &keel_pool);
+	static const struct vm_call_ops call_ops = {
+		.get_reg = one_reg_get,
+		.set_reg = one_reg_set,
+		.reg_list = one_reg_list,
+		.vgic_init = vgic_create,
+		.irq_line = vgic_irq_line,
+	};
+	int ret;
 
+	cpu_features_freeze(&boot_info.features);
+	ret = vm_init(&boot_info.features, boot_info.cpus.count, &keel_pool);
 	if (!ret)
 		ret = switch_init(&keel_pool, boot_info.cpus.count);
 	if (ret)
@@ -271,6 +282,8 @@ static void init_guests(void)
 	trap_init(&boot_info.features);
 	timer_init();
 	vgic_init();
+	vm_set_created(timer_vm_init);
+	vm_calls_init(&call_ops);
 	vm_cpu_online();
 }
 #endif

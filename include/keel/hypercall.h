@@ -42,6 +42,184 @@
 #define KEEL_HC_LOG_READ  0xc6000002
 #define KEEL_LOG_READ_MAX 120
 
+/*
+ * ---- virtual machines ----
+ *
+ * A VM and its vCPUs live in memory that the host donates: from that call on the host cannot reach
+ * it, and it comes back, cleared, when KEEL_HC_VM_DESTROY has returned 0. VMs are named by handles,
+ * vCPUs by their VM's handle and their index. Addresses and sizes are multiples of 4096.
+ *
+ * All of them: -ENOENT for a handle or index that names nothing; -EPERM for memory that is not the
+ * host's to give or share; -EINVAL for misaligned, empty or wrapping ranges and undefined bits;
+ * -EBUSY where a vCPU runs, or another CPU is in the same call, and that stands in the way;
+ * -ERANGE for memory that EL2's address space cannot show; -EINVAL for more than KEEL_DONATE_MAX
+ * pages in one call.
+ */
+#define KEEL_DONATE_MAX 512
+
+/*
+ * KEEL_HC_VM_SIZE(x1 = IPA bits, 0 for the default) -> x0 = 0 or -EINVAL, x1 = pages for
+ * KEEL_HC_VM_CREATE, x2 = pages for KEEL_HC_VCPU_CREATE, x3 = IPA bits that 0 stands for,
+ * x4 = IPA bits at most.
+ */
+#define KEEL_HC_VM_SIZE 0xc6000010
+
+/*
+ * KEEL_HC_VM_CREATE(x1 = address of the pages that KEEL_HC_VM_SIZE asked for, adjacent and aligned
+ * to 64 KiB, x2 = pages, x3 = IPA bits or 0) -> x0 = 0, x1 = handle; -EINVAL for IPA bits out of
+ * range or too few pages; -ENOSPC without a free handle.
+ */
+#define KEEL_HC_VM_CREATE 0xc6000011
+
+/*
+ * KEEL_HC_VM_DESTROY(x1 = handle) -> x0 = 0: the handle is void and all that was donated is the
+ * host's again, what was shared is shared no more; -EAGAIN: call again, work is left (every other
+ * call gets -ENOENT from now on); -EBUSY, nothing changed, while a call or a vCPU holds the VM.
+ */
+#define KEEL_HC_VM_DESTROY 0xc6000012
+
+/*
+ * KEEL_HC_VM_TOPUP(x1 = handle, x2 = address, x3 = pages) -> x0 = 0. Donates pages for stage 2
+ * tables; what a call that returned -ENOMEM was short of.
+ */
+#define KEEL_HC_VM_TOPUP 0xc6000013
+
+/*
+ * KEEL_HC_VM_MAP(x1 = handle, x2 = IPA, x3 = address, x4 = bytes, x5 = KEEL_MAP_*) -> x0 = 0;
+ * -E2BIG past the VM's IPA size; -EEXIST where something else is mapped; -ENOMEM: top up and repeat
+ * the call; -EAGAIN: x1 bytes are done, go on with the rest; -EOVERFLOW for a page that is shared
+ * too often (250 times). Shares memory of the host with the VM. Mapping what is mapped there
+ * already is no error, so two vCPUs can fault on one page.
+ */
+#define KEEL_HC_VM_MAP	0xc6000014
+#define KEEL_MAP_WRITE	1 /* else read-only */
+#define KEEL_MAP_EXEC	2
+#define KEEL_MAP_DEVICE 4 /* a device: not RAM, never executable */
+
+/*
+ * KEEL_HC_VM_UNMAP(x1 = handle, x2 = IPA, x3 = bytes) -> x0 = 0; -E2BIG; -ENOMEM: top up and
+ * repeat; -EAGAIN: x1 bytes are done. Holes are passed over.
+ */
+#define KEEL_HC_VM_UNMAP 0xc6000015
+
+/*
+ * KEEL_HC_VCPU_CREATE(x1 = handle, x2 = index, 0..511, x3 = address of the pages that
+ * KEEL_HC_VM_SIZE asked for, adjacent, x4 = pages, x5 = address of the run page) -> x0 = 0;
+ * -EEXIST, also for a run page that is one already; -EBUSY after KEEL_HC_VGIC_INIT; -ENOMEM: top up
+ * and repeat. The run page stays the host's; it is shared with Keel until the VM is destroyed and
+ * is laid out as struct keel_run.
+ */
+#define KEEL_HC_VCPU_CREATE 0xc6000016
+
+/*
+ * KEEL_HC_VCPU_INIT(x1 = handle, x2 = index, x3 = KVM_ARM_VCPU_* feature bits) -> x0 = 0; -EINVAL
+ * for features that there are not, or other ones than at the first time. Resets the vCPU.
+ */
+#define KEEL_HC_VCPU_INIT 0xc6000017
+
+/*
+ * KEEL_HC_VCPU_RUN(x1 = handle, x2 = index) -> x0 = one of KEEL_EXIT_*, or -ENOEXEC before
+ * KEEL_HC_VCPU_INIT. Runs the vCPU on this CPU until the host is needed.
+ */
+#define KEEL_HC_VCPU_RUN 0xc6000018
+
+/*
+ * KEEL_HC_VCPU_GET_REG, _SET_REG(x1 = handle, x2 = index, x3 = register id as in KVM's
+ * KVM_GET_ONE_REG) -> x0 = 0; -ENOENT for a register that there is not; -EINVAL for a value that it
+ * does not take; -EBUSY while it runs. The value is in struct keel_run.data, as long as the id
+ * says.
+ */
+#define KEEL_HC_VCPU_GET_REG 0xc6000019
+#define KEEL_HC_VCPU_SET_REG 0xc600001a
+
+/*
+ * KEEL_HC_VCPU_REG_LIST(x1 = handle, x2 = index, x3 = from) -> x0 = 0, x1 = how many register ids
+ * there are in all; struct keel_run.data holds those from number x3 on, KEEL_REG_LIST_MAX at most.
+ */
+#define KEEL_HC_VCPU_REG_LIST 0xc600001b
+
+/*
+ * KEEL_HC_VGIC_INIT(x1 = handle, x2 = distributor's IPA, x3 = redistributors' IPA (128 KiB each, in
+ * the order of the vCPUs), x4 = interrupts, 64..1024 in steps of 32) -> x0 = 0; -EBUSY once it is
+ * done or a vCPU has run; -ENODEV without a GICv3 interface of the CPU; -E2BIG past the IPA size.
+ */
+#define KEEL_HC_VGIC_INIT 0xc600001c
+
+/*
+ * KEEL_HC_IRQ_LINE(x1 = handle, x2 = index of a vCPU, for a PPI, x3 = INTID, 16.., x4 = level) ->
+ * x0 = 0, and 1 if that vCPU (for an SPI: the one it is routed to, whose index is in x1) is to be
+ * woken or kicked; -EINVAL; -ENODEV without a vGIC.
+ */
+#define KEEL_HC_IRQ_LINE 0xc600001d
+
+/*
+ * KEEL_HC_VCPU_STATE(x1 = handle, x2 = index, x3 = KEEL_STATE_*) -> x0 = the state before it.
+ * KEEL_STATE_QUERY changes nothing.
+ */
+#define KEEL_HC_VCPU_STATE  0xc600001e
+#define KEEL_STATE_RUNNABLE 0
+#define KEEL_STATE_STOPPED  1 /* powered off: waits for PSCI CPU_ON */
+#define KEEL_STATE_QUERY    2
+
+/* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
+enum keel_exit {
+	KEEL_EXIT_IRQ,	 /* a host interrupt is pending, or a kick */
+	KEEL_EXIT_MMIO,	 /* .mmio: userspace's; for a read put the data there and run again */
+	KEEL_EXIT_FAULT, /* .fault: map the memory and run again, or refuse: keel_run.refuse */
+	KEEL_EXIT_WFI, /* .wfi: nothing to do until an interrupt, or the counter is at .deadline */
+	KEEL_EXIT_OFF, /* the vCPU turned itself off by PSCI */
+	KEEL_EXIT_SYSTEM, /* .system: shutdown or reset, as KVM_EXIT_SYSTEM_EVENT */
+	KEEL_EXIT_FAIL,	  /* .fail: the guest did what Keel cannot emulate; ESR_EL2 tells */
+};
+
+/* What the host says to the last exit by a memory access (keel_run.refuse). */
+#define KEEL_REFUSE_NOT	   0 /* the memory is mapped now; the .mmio is done */
+#define KEEL_REFUSE_ABORT  1 /* an external abort for the guest */
+#define KEEL_REFUSE_MEMORY 2 /* no memory there: KEEL_EXIT_MMIO, or _FAIL without a syndrome */
+#define KEEL_REFUSE_RUN	   3 /* the .mmio is done; KEEL_EXIT_IRQ before any instruction */
+
+#define KEEL_RUN_DATA	  3072
+#define KEEL_REG_LIST_MAX (KEEL_RUN_DATA / 8)
+#define KEEL_VCPUS_MAX	  512
+
+/*
+ * The run page. Whoever runs the vCPU owns it; Keel reads each field once and believes none, and
+ * writes what is marked "out" before KEEL_HC_VCPU_RUN returns.
+ */
+struct keel_run {
+	/* in */
+	unsigned long long refuse; /* one of KEEL_REFUSE_*, about the last .fault or .mmio */
+	/* out */
+	union {
+		struct {
+			unsigned long long address;
+			unsigned char data[8]; /* in, for a read */
+			unsigned int bytes;    /* 1, 2, 4, 8 */
+			unsigned int write;
+		} mmio;
+		struct {
+			unsigned long long ipa; /* page-aligned */
+			unsigned int write, exec;
+		} fault;
+		struct {
+			unsigned long long deadline; /* counter value; all ones for never */
+		} wfi;
+		struct {
+			unsigned int type; /* KVM_SYSTEM_EVENT_* */
+			unsigned int pad;
+			unsigned long long data[2];
+		} system;
+		struct {
+			unsigned long long esr, far, ipa, pc;
+		} fail;
+		unsigned char pad[248];
+	};
+	/* out: vCPUs that became able to run and whose threads are to be woken, a bit each */
+	unsigned long long wake[KEEL_VCPUS_MAX / 64];
+	unsigned char reserved[4096 - 8 - 248 - KEEL_VCPUS_MAX / 8 - KEEL_RUN_DATA];
+	unsigned char data[KEEL_RUN_DATA]; /* register values and lists */
+};
+
 enum keel_stat {
 	KEEL_STAT_HOST_ABORTS,	    /* host accesses that became an external abort */
 	KEEL_STAT_HOST_MMIO_MAPS,   /* device ranges that were mapped when first touched */

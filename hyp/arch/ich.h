@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtual CPU interface of GICv3 (ARM IHI 0069, 12.4) and the physical one as EL2 sees it.
+ */
+#ifndef KEEL_ARCH_ICH_H
+#define KEEL_ARCH_ICH_H
+
+#include <arch/barrier.h>
+#include <arch/sysreg.h>
+
+#define SYS_ICH_VTR_EL2	   s3_4_c12_c11_1
+#define SYS_ICH_MISR_EL2   s3_4_c12_c11_2
+#define SYS_ICH_VMCR_EL2   s3_4_c12_c11_7
+#define SYS_ICC_IAR1_EL1   s3_0_c12_c12_0
+#define SYS_ICC_EOIR1_EL1  s3_0_c12_c12_1
+#define SYS_ICC_HPPIR1_EL1 s3_0_c12_c12_2
+#define SYS_ICC_DIR_EL1	   s3_0_c12_c11_1
+#define SYS_ICC_CTLR_EL1   s3_0_c12_c12_4
+#define SYS_ICC_SGI1R_EL1  s3_0_c12_c11_5
+#define ICC_CTLR_EOIMODE   BIT(1)
+#define ICC_SRE_SRE	   BIT(0)
+#define ICC_SRE_ENABLE	   BIT(3)
+#define ICC_INTID	   0xffffff
+
+#define ICH_LR_MAX 16
+
+/* clang-format off */
+#define ICH_LR_CASES(X) \
+	X(0, c12, 0) X(1, c12, 1) X(2, c12, 2) X(3, c12, 3) \
+	X(4, c12, 4) X(5, c12, 5) X(6, c12, 6) X(7, c12, 7) \
+	X(8, c13, 0) X(9, c13, 1) X(10, c13, 2) X(11, c13, 3) \
+	X(12, c13, 4) X(13, c13, 5) X(14, c13, 6) X(15, c13, 7)
+/* clang-format on */
+#define ICH_LR_READ(n, crm, op2) \
+	case n:                  \
+		return read_sysreg(s3_4_c12_##crm##_##op2);
+#define ICH_LR_WRITE(n, crm, op2)                            \
+	case n:                                              \
+		write_sysreg(value, s3_4_c12_##crm##_##op2); \
+		break;
+
+static inline u64 ich_read_lr(unsigned int n)
+{
+	switch (n) {
+		ICH_LR_CASES(ICH_LR_READ)
+	default:
+		return 0;
+	}
+}
+
+static inline void ich_write_lr(unsigned int n, u64 value)
+{
+	switch (n) {
+		ICH_LR_CASES(ICH_LR_WRITE)
+	default:
+		break;
+	}
+}
+
+/* Active priorities; how many of the four there are follows from the priority bits. */
+static inline void ich_read_apr(u64 ap0r[4], u64 ap1r[4], unsigned int count)
+{
+	if (count > 2) {
+		ap0r[3] = read_sysreg(s3_4_c12_c8_3);
+		ap0r[2] = read_sysreg(s3_4_c12_c8_2);
+		ap1r[3] = read_sysreg(s3_4_c12_c9_3);
+		ap1r[2] = read_sysreg(s3_4_c12_c9_2);
+	}
+	if (count > 1) {
+		ap0r[1] = read_sysreg(s3_4_c12_c8_1);
+		ap1r[1] = read_sysreg(s3_4_c12_c9_1);
+	}
+	ap0r[0] = read_sysreg(s3_4_c12_c8_0);
+	ap1r[0] = read_sysreg(s3_4_c12_c9_0);
+}
+
+static inline void ich_write_apr(const u64 ap0r[4], const u64 ap1r[4], unsigned int count)
+{
+	if (count > 2) {
+		write_sysreg(ap0r[3], s3_4_c12_c8_3);
+		write_sysreg(ap0r[2], s3_4_c12_c8_2);
+		write_sysreg(ap1r[3], s3_4_c12_c9_3);
+		write_sysreg(ap1r[2], s3_4_c12_c9_2);
+	}
+	if (count > 1) {
+		write_sysreg(ap0r[1], s3_4_c12_c8_1);
+		write_sysreg(ap1r[1], s3_4_c12_c9_1);
+	}
+	write_sysreg(ap0r[0], s3_4_c12_c8_0);
+	write_sysreg(ap1r[0], s3_4_c12_c9_0);
+}
+
+/* ICH_HCR_EL2 and ICH_VMCR_EL2; changes take effect at the next entry of the guest. */
+static inline u64 ich_read_hcr(void)
+{
+	return read_sysreg(SYS_ICH_HCR_EL2);
+}
+
+static inline void ich_write_hcr(u64 value)
+{
+	write_sysreg(value, SYS_ICH_HCR_EL2);
+}
+
+static inline u64 ich_read_vmcr(void)
+{
+	return read_sysreg(SYS_ICH_VMCR_EL2);
+}
+
+static inline void ich_write_vmcr(u64 value)
+{
+	write_sysreg(value, SYS_ICH_VMCR_EL2);
+}
+
+static inline u64 ich_read_vtr(void)
+{
+	return read_sysreg(SYS_ICH_VTR_EL2);
+}
+
+/* Whether this CPU has a GICv3 CPU interface, and EL2 may use it (ICC_SRE_EL2.SRE). */
+static inline bool icc_present(void)
+{
+	return (read_sysreg(id_aa64pfr0_el1) & GENMASK(27, 24)) &&
+	       (read_sysreg(SYS_ICC_SRE_EL2) & ICC_SRE_SRE);
+}
+
+/* Whether EL1 reaches ICC_SRE_EL1; if not, it traps. */
+static inline void icc_open_sre(bool open)
+{
+	u64 sre = read_sysreg(SYS_ICC_SRE_EL2);
+
+	write_sysreg(open ? sre | ICC_SRE_ENABLE : sre & ~ICC_SRE_ENABLE, SYS_ICC_SRE_EL2);
+}
+
+/* The highest pending physical interrupt, without acknowledging it; 1020.. for none. */
+static inline u32 icc_highest_pending(void)
+{
+	return (u32)read_sysreg(SYS_ICC_HPPIR1_EL1) & ICC_INTID;
+}
+
+/* End the priority of an active interrupt, or its activity, with EOImode=1 for as long. */
+static inline void icc_with_eoimode(void (*write)(u32 intid), u32 intid)
+{
+	u64 ctlr = read_sysreg(SYS_ICC_CTLR_EL1);
+
+	write_sysreg(ctlr | ICC_CTLR_EOIMODE, SYS_ICC_CTLR_EL1);
+	isb();
+	write(intid);
+	isb();
+	write_sysreg(ctlr, SYS_ICC_CTLR_EL1);
+	isb();
+}
+
+static inline void icc_write_eoir(u32 intid)
+{
+	write_sysreg(intid, SYS_ICC_EOIR1_EL1);
+}
+
+static inline void icc_write_dir(u32 intid)
+{
+	write_sysreg(intid, SYS_ICC_DIR_EL1);
+}
+
+/*
+ * Acknowledge the physical interrupt that is pending and drop its priority, but leave it active: it
+ * does not fire again until it is deactivated, by the guest's EOI through a list register or by
+ * icc_deactivate().
+ *
+ * ICC_CTLR_EL1.EOImode is the host's; it has its value again when this returns. (With two security
+ * states EL2 and Non-secure EL1 share the Non-secure copy, with one there is one copy: IHI 0069,
+ * ICC_CTLR_EL1.) The write to EOIR1 with EOImode=1 undoes what reading IAR1 did to the running
+ * priority and the active priorities, whatever the binary point is, and nothing else (4.1, 4.8), so
+ * the host's own EOIs, which come in pairs with its acknowledges, find what they left.
+ *
+ * Return: the interrupt that was acknowledged, 1020.. for none.
+ */
+static inline u32 icc_acknowledge_active(void)
+{
+	u32 intid = (u32)read_sysreg(SYS_ICC_IAR1_EL1) & ICC_INTID;
+
+	if (intid >= 1020 && intid <= 1023)
+		return intid;
+	/* the distributor knows that it is active before anything is enabled again */
+	dsb(sy);
+	icc_with_eoimode(icc_write_eoir, intid);
+	return intid;
+}
+
+/* The interrupt may fire again on this CPU. */
+static inline void icc_deactivate(u32 intid)
+{
+	icc_with_eoimode(icc_write_dir, intid);
+}
+
+/* Make an SGI pending on this very CPU. */
+static inline void icc_send_sgi_to_self(u32 intid)
+{
+	u64 mpidr = read_sysreg(mpidr_el1);
+
+	write_sysreg(FIELD_PREP(GENMASK(27, 24), intid) | BIT(mpidr & 0xf) |
+			     FIELD_PREP(GENMASK(47, 44), (mpidr >> 4) & 0xf) |
+			     FIELD_PREP(GENMASK(23, 16), (mpidr >> 8) & 0xff) |
+			     FIELD_PREP(GENMASK(39, 32), (mpidr >> 16) & 0xff) |
+			     FIELD_PREP(GENMASK(55, 48), (mpidr >> 32) & 0xff),
+		     SYS_ICC_SGI1R_EL1);
+	isb();
+}
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The generic timer as EL2 sees it (ARM DDI 0487, D12): the counter, EL1's virtual timer, and EL2's
+ * own physical timer, which Keel uses for the guest's physical one.
+ */
+#ifndef KEEL_ARCH_TIMER_H
+#define KEEL_ARCH_TIMER_H
+
+#include <arch/barrier.h>
+#include <arch/el1.h>
+
+/* With E2H=1 the plain names reach EL2's virtual timer, and EL1's is CNTV_*_EL02. */
+DEFINE_EL1_REG(cntv_ctl, cntv_ctl_el0, s3_5_c14_c3_1)
+DEFINE_EL1_REG(cntv_cval, cntv_cval_el0, s3_5_c14_c3_2)
+
+/* The physical counter now, not what was speculated before. */
+static inline u64 timer_counter(void)
+{
+	isb();
+	return read_sysreg(cntpct_el0);
+}
+
+static inline void cnthp_start(u64 cval)
+{
+	write_sysreg(cval, cnthp_cval_el2);
+	write_sysreg(1, cnthp_ctl_el2);
+}
+
+static inline void cnthp_stop(void)
+{
+	write_sysreg(0, cnthp_ctl_el2);
+	isb();
+}
+
+#endif

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The host's hypercalls about VMs: see vm_calls.h. */
+#include <host/vm_calls.h>
+#include <keel/hypercall.h>
+#include <lib/errno.h>
+#include <lib/smccc.h>
+#include <lib/string.h>
+#include <vm/run.h>
+#include <vm/vm_ops.h>
+
+/* The size field of KVM's register ids: log2 of bytes (Linux: include/uapi/linux/kvm.h). */
+#define KVM_REG_SIZE GENMASK(55, 52)
+
+/* What a call is about; exactly one of the functions of its row is set. */
+struct vm_call {
+	s64 (*plain)(struct host_regs *regs);
+	s64 (*vm)(struct vm *vm, struct host_regs *regs);
+	s64 (*vcpu)(struct vcpu *vcpu, struct host_regs *regs);
+	s64 (*owned)(struct vcpu *vcpu, struct host_regs *regs); /* this CPU owns it meanwhile */
+};
+
+static const struct vm_call_ops no_ops;
+static const struct vm_call_ops *ops = &no_ops;
+
+void vm_calls_init(const struct vm_call_ops *new_ops)
+{
+	ops = new_ops;
+}
+
+/* ---- VMs ---- */
+
+static s64 hc_vm_size(struct host_regs *regs)
+{
+	struct vm_sizes sizes;
+	int ret = vm_sizes(regs->x[1], &sizes);
+
+	if (ret)
+		return ret;
+	regs->x[1] = sizes.vm_pages;
+	regs->x[2] = sizes.vcpu_pages;
+	regs->x[3] = sizes.ipa_bits_default;
+	regs->x[4] = sizes.ipa_bits_max;
+	return 0;
+}
+
+static s64 hc_vm_create(struct host_regs *regs)
+{
+	u64 handle;
+	int ret = vm_create(PA(regs->x[1]), regs->x[2], regs->x[3], &handle);
+
+	if (!ret)
+		regs->x[1] = handle;
+	return ret;
+}
+
+static s64 hc_vm_destroy(struct host_regs *regs)
+{
+	return vm_destroy(regs->x[1]);
+}
+
+static s64 hc_vm_topup(struct vm *vm, struct host_regs *regs)
+{
+	return vm_topup(vm, PA(regs->x[2]), regs->x[3]);
+}
+
+static s64 hc_vm_map(struct vm *vm, struct host_regs *regs)
+{
+	u64 done;
+	int ret = vm_map(vm, IPA(regs->x[2]), PA(regs->x[3]), regs->x[4], regs->x[5], &done);
+
+	if (ret == -EAGAIN)
+		regs->x[1] = done;
+	return ret;
+}
+
+static s64 hc_vm_unmap(struct vm *vm, struct host_regs *regs)
+{
+	u64 done;
+	int ret = vm_unmap(vm, IPA(regs->x[2]), regs->x[3], &done);
+
+	if (ret == -EAGAIN)
+		regs->x[1] = done;
+	return ret;
+}
+
+/* ---- vCPUs ---- */
+
+static s64 hc_vcpu_create(struct vm *vm, struct host_regs *regs)
+{
+	return vcpu_create(vm, regs->x[2], PA(regs->x[3]), regs->x[4], PA(regs->x[5]));
+}
+
+static s64 hc_vcpu_init(struct vcpu *vcpu, struct host_regs *regs)
+{
+	return vcpu_init(vcpu, regs->x[3]);
+}
+
+static s64 hc_vcpu_run(struct vcpu *vcpu, struct host_regs *regs)
+{
+	(void)regs;
+	return vcpu->initialized ? vcpu_run(vcpu) : -ENOEXEC;
+}
+
+static s64 hc_vcpu_state(struct vcpu *vcpu, struct host_regs *regs)
+{
+	return vcpu_set_state(vcpu, regs->x[3]);
+}
+
+/* ---- registers ---- */
+
+/* Bytes of the register that @id names; 0 for sizes that no register has. */
+static u64 reg_bytes(u64 id)
+{
+	u64 bytes = BIT(FIELD_GET(KVM_REG_SIZE, id));
+
+	return bytes <= VM_REG_BYTES_MAX ? bytes : 0;
+}
+
+static s64 hc_get_reg(struct vcpu *vcpu, struct host_regs *regs)
+{
+	u64 value[VM_REG_BYTES_MAX / sizeof(u64)] = { 0 };
+	u64 id = regs->x[3], bytes = reg_bytes(id);
+	int ret;
+
+	if (!vcpu->initialized)
+		return -ENOEXEC;
+	if (!ops->get_reg)
+		return KEEL_NOT_SUPPORTED;
+	ret = bytes ? ops->get_reg(vcpu, id, value) : -ENOENT;
+	if (!ret)
+		memcpy(vcpu->run->data, value, bytes);
+	return ret;
+}
+
+static s64 hc_set_reg(struct vcpu *vcpu, struct host_regs *regs)
+{
+	u64 value[VM_REG_BYTES_MAX / sizeof(u64)] = { 0 };
+	u64 id = regs->x[3], bytes = reg_bytes(id);
+
+	if (!vcpu->initialized)
+		return -ENOEXEC;
+	if (!ops->set_reg)
+		return KEEL_NOT_SUPPORTED;
+	if (!bytes)
+		return -ENOENT;
+	memcpy(value, vcpu->run->data, bytes);
+	return ops->set_reg(vcpu, id, value);
+}
+
+static s64 hc_reg_list(struct vcpu *vcpu, struct host_regs *regs)
+{
+	u64 total = 0;
+	int ret;
+
+	if (!vcpu->initialized)
+		return -ENOEXEC;
+	if (!ops->reg_list)
+		return KEEL_NOT_SUPPORTED;
+	ret = ops->reg_list(vcpu, regs->x[3], (u64 *)(void *)vcpu->run->data, KEEL_REG_LIST_MAX,
+			    &total);
+	if (!ret)
+		regs->x[1] = total;
+	return ret;
+}
+
+/* ---- interrupts ---- */
+
+static void drop_all(struct vm *vm, unsigned int end)
+{
+	unsigned int i;
+
+	for (i = 0; i < end; i++)
+		if (vm->vcpus[i])
+			vcpu_drop(vm->vcpus[i]);
+}
+
+/* Own all vCPUs, none of which has run: so none can until they are dropped. */
+static int take_all_new(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < VM_VCPUS_MAX; i++) {
+		struct vcpu *vcpu = vm->vcpus[i];
+
+		if (!vcpu)
+			continue;
+		if (vcpu_take(vcpu))
+			break;
+		if (vcpu->last_cpu != VCPU_NO_OWNER) {
+			vcpu_drop(vcpu);
+			break;
+		}
+	}
+	if (i == VM_VCPUS_MAX)
+		return 0;
+	drop_all(vm, i);
+	return -EBUSY;
+}
+
+static int vgic_init_locked(struct vm *vm, struct host_regs *regs)
+{
+	int ret;
+
+	if (vm->vgic)
+		return -EBUSY;
+	ret = take_all_new(vm);
+	if (ret)
+		return ret;
+	ret = ops->vgic_init(vm, IPA(regs->x[2]), IPA(regs->x[3]), regs->x[4]);
+	drop_all(vm, VM_VCPUS_MAX);
+	return ret;
+}
+
+static s64 hc_vgic_init(struct vm *vm, struct host_regs *regs)
+{
+	int ret;
+
+	if (!ops->vgic_init)
+		return KEEL_NOT_SUPPORTED;
+	spin_lock(&vm->lock);
+	ret = vgic_init_locked(vm, regs);
+	spin_unlock(&vm->lock);
+	return ret;
+}
+
+static s64 hc_irq_line(struct vm *vm, struct host_regs *regs)
+{
+	u64 vcpu = regs->x[2];
+	int ret;
+
+	if (!ops->irq_line)
+		return KEEL_NOT_SUPPORTED;
+	if (!__atomic_load_n(&vm->vgic, __ATOMIC_ACQUIRE))
+		return -ENODEV;
+	if (regs->x[4] > 1)
+		return -EINVAL;
+	ret = ops->irq_line(vm, &vcpu, regs->x[3], regs->x[4]);
+	if (ret == 1)
+		regs->x[1] = vcpu;
+	return ret;
+}
+
+/* ---- dispatch ---- */
+
+#define CALL_FIRST   KEEL_HC_VM_SIZE
+#define CALL_ROW(id) [(id)-CALL_FIRST]
+
+static const struct vm_call calls[] = {
+	CALL_ROW(KEEL_HC_VM_SIZE) = { .plain = hc_vm_size },
+	CALL_ROW(KEEL_HC_VM_CREATE) = { .plain = hc_vm_create },
+	CALL_ROW(KEEL_HC_VM_DESTROY) = { .plain = hc_vm_destroy },
+	CALL_ROW(KEEL_HC_VM_TOPUP) = { .vm = hc_vm_topup },
+	CALL_ROW(KEEL_HC_VM_MAP) = { .vm = hc_vm_map },
+	CALL_ROW(KEEL_HC_VM_UNMAP) = { .vm = hc_vm_unmap },
+	CALL_ROW(KEEL_HC_VCPU_CREATE) = { .vm = hc_vcpu_create },
+	CALL_ROW(KEEL_HC_VCPU_INIT) = { .owned = hc_vcpu_init },
+	CALL_ROW(KEEL_HC_VCPU_RUN) = { .owned = hc_vcpu_run },
+	CALL_ROW(KEEL_HC_VCPU_GET_REG) = { .owned = hc_get_reg },
+	CALL_ROW(KEEL_HC_VCPU_SET_REG) = { .owned = hc_set_reg },
+	CALL_ROW(KEEL_HC_VCPU_REG_LIST) = { .owned = hc_reg_list },
+	CALL_ROW(KEEL_HC_VGIC_INIT) = { .vm = hc_vgic_init },
+	CALL_ROW(KEEL_HC_IRQ_LINE) = { .vm = hc_irq_line },
+	CALL_ROW(KEEL_HC_VCPU_STATE) = { .vcpu = hc_vcpu_state },
+};
+
+static s64 call_vcpu(const struct vm_call *call, struct vm *vm, struct host_regs *regs)
+{
+	struct vcpu *vcpu = vm_vcpu(vm, regs->x[2]);
+	s64 ret;
+
+	if (!vcpu)
+		return -ENOENT;
+	if (call->vcpu)
+		return call->vcpu(vcpu, regs);
+	ret = vcpu_take(vcpu);
+	if (ret)
+		return ret;
+	ret = call->owned(vcpu, regs);
+	vcpu_drop(vcpu);
+	return ret;
+}
+
+static s64 call_vm(const struct vm_call *call, struct host_regs *regs)
+{
+	struct vm *vm = vm_get(regs->x[1]);
+	s64 ret;
+
+	if (!vm)
+		return -ENOENT;
+	ret = call->vm ? call->vm(vm, regs) : call_vcpu(call, vm, regs);
+	vm_put(vm);
+	return ret;
+}
+
+bool vm_hypercall(struct host_regs *regs)
+{
+	u32 index = ((u32)regs->x[0] & ~(u32)SMCCC_SVE_HINT) - CALL_FIRST;
+	const struct vm_call *call;
+
+	if (index >= ARRAY_SIZE(calls))
+		return false;
+	call = &calls[index];
+	regs->x[0] = (u64)(call->plain ? call->plain(regs) : call_vm(call, regs));
+	return true;
+}

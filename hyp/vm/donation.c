@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Donated memory: see donation.h. */
+#include <cpu/panic.h>
+#include <lib/errno.h>
+#include <mm/el2_map.h>
+#include <vm/donation.h>
+#include <vm/vm_ops.h>
+
+struct spinlock donation_lock = SPINLOCK_INIT;
+
+static int check_range(struct pa pa, u64 pages)
+{
+	if (!pages || pages > DONATION_PAGES_MAX || !IS_ALIGNED(pa.v, SZ_4K) ||
+	    pa.v + pages * SZ_4K < pa.v)
+		return -EINVAL;
+	return vm_in_linear_window(pa, pages * SZ_4K) ? 0 : -ERANGE;
+}
+
+/*
+ * The host's alone, so that nothing of it is shown: what is shown is Keel's, or shared with it, and
+ * donation_lock keeps it from becoming so.
+ */
+static int check_hosts(struct pa pa, u64 size)
+{
+	u64 at;
+
+	for (at = 0; at < size; at += SZ_4K) {
+		enum ownership_state state = ownership_state(PA(pa.v + at));
+
+		if (state != OWNERSHIP_HOST)
+			return state == OWNERSHIP_SHARED ? -EBUSY : -EPERM;
+	}
+	return 0;
+}
+
+/*
+ * Under ownership_lock, which whoever takes pages of Keel's pool holds: a side that found enough of
+ * them in prepare() still does when it maps.
+ */
+static int show(struct pa pa, u64 size)
+{
+	int ret;
+
+	spin_lock(&ownership_lock);
+	ret = el2_map_linear(pa, size, EL2_RW);
+	spin_unlock(&ownership_lock);
+	return ret;
+}
+
+/* Shown first: that can be undone without fail, while taking it from the host cannot. */
+static int take_locked(struct pa pa, u64 size)
+{
+	int ret = check_hosts(pa, size);
+
+	if (ret)
+		return ret;
+	ret = show(pa, size);
+	if (!ret)
+		ret = ownership_donate_keel(pa, size);
+	if (ret)
+		el2_unmap_linear(pa, size);
+	return ret == -ERANGE ? -EPERM : ret;
+}
+
+int donation_take(struct pa pa, u64 pages)
+{
+	int ret = check_range(pa, pages);
+
+	if (ret)
+		return ret;
+	spin_lock(&donation_lock);
+	ret = take_locked(pa, pages * SZ_4K);
+	spin_unlock(&donation_lock);
+	return ret;
+}
+
+/* Unmapped as it was mapped, whole: no block is cut, so nothing can fail. */
+void donation_hide(const struct donation *donation)
+{
+	el2_unmap_linear(donation->pa, donation->pages * SZ_4K);
+}
+
+int donation_return(const struct donation *donation)
+{
+	int ret = ownership_reclaim_keel(donation->pa, donation->pages * SZ_4K);
+
+	if (ret && ret != -ENOMEM)
+		panic("donated memory at %#lx cannot go back (error %d)", donation->pa.v, ret);
+	return ret;
+}
+
+/* The newest page of records, with room for one more. */
+static struct donation_page *page_with_room(struct vm *vm)
+{
+	struct donation_page *page = vm->donations;
+
+	if (page && page->count < DONATIONS_PER_PAGE)
+		return page;
+	page = page_pool_alloc(&vm->pool);
+	if (!page)
+		return NULL;
+	page->older = vm->donations;
+	vm->donations = page;
+	return page;
+}
+
+int donation_record(struct vm *vm, struct pa pa, u64 pages)
+{
+	struct donation_page *page = page_with_room(vm);
+
+	if (!page)
+		return -ENOMEM;
+	page->record[page->count++] = (struct donation){ pa, pages };
+	return 0;
+}
+
+int donation_add(struct vm *vm, struct pa pa, u64 pages, u64 keep)
+{
+	const struct donation donation = { pa, pages };
+	int ret;
+
+	spin_assert_held(&vm->lock);
+	if (pages < keep)
+		return -EINVAL;
+	/* The page for the record comes from what is donated, unless nothing is left of that. */
+	if (pages == keep && !page_with_room(vm))
+		return -ENOMEM;
+	ret = donation_take(pa, pages);
+	if (ret)
+		return ret;
+	if (pages > keep)
+		ret = page_pool_add(&vm->pool, vm_pa_to_va(PA(pa.v + keep * SZ_4K)), pages - keep);
+	if (!ret)
+		ret = donation_record(vm, pa, pages);
+	if (ret)
+		panic("no record of %lu pages at %#lx", donation.pages, donation.pa.v);
+	return 0;
+}
+
+bool donation_pop(struct vm *vm, struct donation *donation)
+{
+	struct donation_page *page = vm->donations;
+
+	while (page && !page->count)
+		page = page->older;
+	vm->donations = page;
+	if (!page)
+		return false;
+	*donation = page->record[--page->count];
+	if (!page->count)
+		vm->donations = page->older;
+	return true;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * In and out of a guest: general registers only. Everything else is the run loop's (run.c,
+ * switch.c). Assembly because between the last load and the ERET no register is free.
+ */
+#include <vm/vcpu_regs.h>
+
+	.text
+/*
+ * int guest_enter(struct vcpu *vcpu): ERET to the guest. Returns when it takes an exception to EL2:
+ * 0 synchronous, 1 IRQ, 2 FIQ, 3 SError. vectors.S comes back by guest_exit.
+ */
+	.globl	guest_enter
+guest_enter:
+	stp	x29, x30, [sp, #-112]!
+	mov	x29, sp
+	stp	x19, x20, [sp, #16]
+	stp	x21, x22, [sp, #32]
+	stp	x23, x24, [sp, #48]
+	stp	x25, x26, [sp, #64]
+	stp	x27, x28, [sp, #80]
+	str	x0, [sp, #96]
+	ldp	x2, x3, [x0, #VCPU_GPREGS + 31 * 8]
+	msr	elr_el2, x2
+	msr	spsr_el2, x3
+	ldp	x2, x3, [x0, #VCPU_GPREGS + 2 * 8]
+	ldp	x4, x5, [x0, #VCPU_GPREGS + 4 * 8]
+	ldp	x6, x7, [x0, #VCPU_GPREGS + 6 * 8]
+	ldp	x8, x9, [x0, #VCPU_GPREGS + 8 * 8]
+	ldp	x10, x11, [x0, #VCPU_GPREGS + 10 * 8]
+	ldp	x12, x13, [x0, #VCPU_GPREGS + 12 * 8]
+	ldp	x14, x15, [x0, #VCPU_GPREGS + 14 * 8]
+	ldp	x16, x17, [x0, #VCPU_GPREGS + 16 * 8]
+	ldp	x18, x19, [x0, #VCPU_GPREGS + 18 * 8]
+	ldp	x20, x21, [x0, #VCPU_GPREGS + 20 * 8]
+	ldp	x22, x23, [x0, #VCPU_GPREGS + 22 * 8]
+	ldp	x24, x25, [x0, #VCPU_GPREGS + 24 * 8]
+	ldp	x26, x27, [x0, #VCPU_GPREGS + 26 * 8]
+	ldp	x28, x29, [x0, #VCPU_GPREGS + 28 * 8]
+	ldr	x30, [x0, #VCPU_GPREGS + 30 * 8]
+	ldp	x0, x1, [x0, #VCPU_GPREGS]
+	eret
+	dsb	nsh                     /* no speculation past the return */
+	isb
+
+/*
+ * From vectors.S: sp as guest_enter left it less 16 bytes, which hold the guest's x0 and x1;
+ * x1 is what guest_enter returns.
+ */
+	.globl	guest_exit
+guest_exit:
+	ldr	x0, [sp, #16 + 96]
+	stp	x2, x3, [x0, #VCPU_GPREGS + 2 * 8]
+	stp	x4, x5, [x0, #VCPU_GPREGS + 4 * 8]
+	stp	x6, x7, [x0, #VCPU_GPREGS + 6 * 8]
+	stp	x8, x9, [x0, #VCPU_GPREGS + 8 * 8]
+	stp	x10, x11, [x0, #VCPU_GPREGS + 10 * 8]
+	stp	x12, x13, [x0, #VCPU_GPREGS + 12 * 8]
+	stp	x14, x15, [x0, #VCPU_GPREGS + 14 * 8]
+	stp	x16, x17, [x0, #VCPU_GPREGS + 16 * 8]
+	stp	x18, x19, [x0, #VCPU_GPREGS + 18 * 8]
+	stp	x20, x21, [x0, #VCPU_GPREGS + 20 * 8]
+	stp	x22, x23, [x0, #VCPU_GPREGS + 22 * 8]
+	stp	x24, x25, [x0, #VCPU_GPREGS + 24 * 8]
+	stp	x26, x27, [x0, #VCPU_GPREGS + 26 * 8]
+	stp	x28, x29, [x0, #VCPU_GPREGS + 28 * 8]
+	ldp	x2, x3, [sp], #16
+	stp	x2, x3, [x0, #VCPU_GPREGS]
+	mrs	x2, elr_el2
+	mrs	x3, spsr_el2
+	stp	x30, x2, [x0, #VCPU_GPREGS + 30 * 8]
+	str	x3, [x0, #VCPU_GPREGS + 32 * 8]
+	mov	x0, x1
+	ldp	x19, x20, [sp, #16]
+	ldp	x21, x22, [sp, #32]
+	ldp	x23, x24, [sp, #48]
+	ldp	x25, x26, [sp, #64]
+	ldp	x27, x28, [sp, #80]
+	ldp	x29, x30, [sp], #112
+	ret

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The run loop: enter the guest, and let the layers above finish what it exits for, until one of
+ * them says that the host is needed. No lock is held while a guest runs.
+ */
+#include <arch/barrier.h>
+#include <arch/el1.h>
+#include <arch/percpu.h>
+#include <arch/tlb.h>
+#include <cpu/inject.h>
+#include <cpu/log.h>
+#include <cpu/panic.h>
+#include <lib/errno.h>
+#include <lib/esr.h>
+#include <vm/run.h>
+#include <vm/switch.h>
+#include <vm/vm_ops.h>
+
+/* What guest_enter() returns (enter.S). */
+enum { GUEST_SYNC, GUEST_IRQ, GUEST_FIQ, GUEST_SERROR };
+
+int guest_enter(struct vcpu *vcpu);
+
+static const struct vcpu_hooks *hooks[VCPU_HOOKS_MAX];
+static unsigned int nr_hooks;
+
+void vcpu_add_hooks(const struct vcpu_hooks *new_hooks)
+{
+	if (nr_hooks == VCPU_HOOKS_MAX)
+		panic("too many layers on the run loop");
+	hooks[nr_hooks++] = new_hooks;
+}
+
+int vcpu_take(struct vcpu *vcpu)
+{
+	unsigned int nobody = VCPU_NO_OWNER;
+
+	return __atomic_compare_exchange_n(&vcpu->owner, &nobody, this_cpu()->id, false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
+		       ? 0
+		       : -EBUSY;
+}
+
+void vcpu_drop(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->owner, VCPU_NO_OWNER, __ATOMIC_RELEASE);
+}
+
+void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
+{
+	runner->run->wake[vcpu->index / 64] |= BIT(vcpu->index % 64);
+}
+
+/*
+ * Another vCPU of the same VM may have left translations on this CPU that are its own: ASIDs are
+ * private to a vCPU. Guest TLBIs that are local reach all CPUs (HCR_EL2.FB), so nothing else can be
+ * stale. Complete before the first entry.
+ */
+static void forget_other_vcpus(struct vcpu *vcpu)
+{
+	unsigned int cpu = this_cpu()->id;
+	u16 *last = &vcpu->vm->last_vcpu[cpu];
+	u16 mine = (u16)(vcpu->index + 1);
+
+	if (*last == mine)
+		return;
+	tlbi_vmalle1();
+	dsb(nsh);
+	isb();
+	*last = mine;
+}
+
+static void load(struct vcpu *vcpu)
+{
+	unsigned int i;
+
+	(void)vm_vmid_enter(vcpu);
+	switch_to_guest(vcpu);
+	forget_other_vcpus(vcpu);
+	for (i = 0; i < nr_hooks; i++)
+		if (hooks[i]->load)
+			hooks[i]->load(vcpu);
+}
+
+static void put(struct vcpu *vcpu)
+{
+	unsigned int i;
+
+	for (i = nr_hooks; i-- > 0;)
+		if (hooks[i]->put)
+			hooks[i]->put(vcpu);
+	switch_to_host(vcpu);
+	vm_vmid_leave(vcpu);
+	vcpu->last_cpu = this_cpu()->id;
+}
+
+static int call_resume(struct vcpu *vcpu)
+{
+	unsigned int i;
+	int ret = VCPU_RESUME;
+
+	for (i = 0; i < nr_hooks && ret == VCPU_RESUME; i++)
+		if (hooks[i]->resume)
+			ret = hooks[i]->resume(vcpu);
+	return ret;
+}
+
+static int call_enter(struct vcpu *vcpu)
+{
+	unsigned int i;
+	int ret = VCPU_RESUME;
+
+	for (i = 0; i < nr_hooks && ret == VCPU_RESUME; i++)
+		if (hooks[i]->enter)
+			ret = hooks[i]->enter(vcpu);
+	return ret;
+}
+
+static int fail(struct vcpu *vcpu, u64 esr)
+{
+	vcpu->run->fail.esr = esr;
+	vcpu->run->fail.far = read_sysreg(far_el2);
+	vcpu->run->fail.ipa = read_sysreg(hpfar_el2) << 8;
+	vcpu->run->fail.pc = vcpu->regs.pc;
+	return KEEL_EXIT_FAIL;
+}
+
+static int handle_sync(struct vcpu *vcpu)
+{
+	u64 esr = read_sysreg(esr_el2);
+	unsigned int i, ec = esr_ec(esr);
+	int ret;
+
+	if (ec == ESR_EC_FP_ASIMD || (ec == ESR_EC_SVE && (vcpu->features & BIT(4)))) {
+		switch_guest_fp(vcpu);
+		return VCPU_RESUME;
+	}
+	for (i = 0; i < nr_hooks; i++) {
+		if (!hooks[i]->exit)
+			continue;
+		ret = hooks[i]->exit(vcpu, esr);
+		if (ret != VCPU_NOT_MINE)
+			return ret;
+	}
+	return fail(vcpu, esr);
+}
+
+static int handle_irq(struct vcpu *vcpu)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < nr_hooks; i++) {
+		if (!hooks[i]->irq)
+			continue;
+		ret = hooks[i]->irq(vcpu);
+		if (ret != VCPU_NOT_MINE)
+			return ret;
+	}
+	return KEEL_EXIT_IRQ;
+}
+
+static int handle_exit(struct vcpu *vcpu, int code)
+{
+	switch (code) {
+	case GUEST_SYNC:
+		return handle_sync(vcpu);
+	case GUEST_IRQ:
+	case GUEST_FIQ:
+		return handle_irq(vcpu);
+	default: /* the machine's, not the guest's: the host is told, the guest is not harmed */
+		log_warn("SError while a guest ran: ESR_EL2 %#lx", read_sysreg(esr_el2));
+		return KEEL_EXIT_IRQ;
+	}
+}
+
+int vcpu_run(struct vcpu *vcpu)
+{
+	int ret;
+
+	load(vcpu);
+	ret = call_resume(vcpu);
+	while (ret == VCPU_RESUME) {
+		ret = call_enter(vcpu);
+		if (ret != VCPU_RESUME)
+			break;
+		this_cpu()->vcpu = vcpu;
+		ret = guest_enter(vcpu);
+		this_cpu()->vcpu = NULL;
+		ret = handle_exit(vcpu, ret);
+	}
+	put(vcpu);
+	return ret;
+}
+
+bool vcpu_has_pending(struct vcpu *vcpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_hooks; i++)
+		if (hooks[i]->pending && hooks[i]->pending(vcpu))
+			return true;
+	return false;
+}
+
+u64 vcpu_deadline(struct vcpu *vcpu)
+{
+	u64 first = ~0ULL;
+	unsigned int i;
+
+	for (i = 0; i < nr_hooks; i++)
+		if (hooks[i]->deadline)
+			first = MIN(first, hooks[i]->deadline(vcpu));
+	return first;
+}
+
+/* Reset values that the architecture defines for a PE that comes out of reset at EL1. */
+void vcpu_reset(struct vcpu *vcpu)
+{
+	unsigned int i;
+
+	vcpu->regs = (struct vcpu_gpregs){ .pstate = PSR_MODE_EL1h | PSR_DAIF };
+	for (i = 0; i < VCPU_SYSREG_COUNT; i++)
+		vcpu->sysreg[i] = 0;
+	vcpu->sysreg[SCTLR_EL1] = SCTLR_EL1_RESET;
+	vcpu->mmio_pending = false;
+	vcpu->on_pending = false;
+	for (i = 0; i < nr_hooks; i++)
+		if (hooks[i]->reset)
+			hooks[i]->reset(vcpu);
+}
+
+/* ---- exceptions into the guest ---- */
+
+/* PSTATE bits of features that a guest has: no MTE and no NMI (trap/ hides them). */
+static struct pstate_features guest_pstate_features(void)
+{
+	const struct cpu_features *machine = vm_features();
+
+	return (struct pstate_features){
+		.pan = cpu_has(machine, FEAT_PAN),
+		.uao = cpu_has(machine, FEAT_UAO),
+		.ssbs = cpu_has(machine, FEAT_SSBS),
+	};
+}
+
+static void inject(struct vcpu *vcpu, u64 esr, u64 far)
+{
+	const struct pstate_features has = guest_pstate_features();
+	u64 spsr = vcpu->regs.pstate;
+	struct el1_entry entry = el1_exception_entry(spsr, vcpu_read_sysreg(vcpu, SCTLR_EL1), &has);
+
+	vcpu_write_sysreg(vcpu, ELR_EL1, vcpu->regs.pc);
+	vcpu_write_sysreg(vcpu, SPSR_EL1, spsr);
+	vcpu_write_sysreg(vcpu, ESR_EL1, esr);
+	vcpu_write_sysreg(vcpu, FAR_EL1, far);
+	vcpu->regs.pc = vcpu_read_sysreg(vcpu, VBAR_EL1) + entry.vector;
+	vcpu->regs.pstate = entry.pstate;
+}
+
+void vcpu_inject_undef(struct vcpu *vcpu)
+{
+	inject(vcpu, el1_undef_esr(), vcpu_read_sysreg(vcpu, FAR_EL1));
+}
+
+void vcpu_inject_external_abort(struct vcpu *vcpu, u64 esr, u64 far)
+{
+	inject(vcpu, el1_external_abort_esr(esr, vcpu->regs.pstate), far);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Running a vCPU: the world switch, the run loop, and what the layers above add to it.
+ *
+ * KEEL_HC_VCPU_RUN loads the guest's state onto this CPU (vcpu_load), enters the guest as often as
+ * EL2 can finish its exits, and puts the state back (vcpu_put) when the host is needed. Between two
+ * entries only what an exit handler asks for is touched: the guest's EL1 registers stay in the
+ * hardware, and the handlers reach them with vcpu_read_sysreg() and vcpu_write_sysreg(), which know
+ * where a register is.
+ */
+#ifndef KEEL_VM_RUN_H
+#define KEEL_VM_RUN_H
+
+#include <vm/vm.h>
+
+/* What a handler says: enter the guest again, or one of enum keel_exit (>= 0). */
+#define VCPU_RESUME (-1)
+
+/**
+ * struct vcpu_hooks - what a layer above does at the points of the run loop
+ *
+ * Registered once, at boot, by trap/, vgic/ and timer/. All run on the vCPU's CPU, which owns it,
+ * with interrupts masked. Any may be NULL. Called in order of registration (load, enter) or in the
+ * opposite order (put).
+ *
+ * @load:    the vCPU comes to this CPU: put hardware state in place
+ * @put:     it leaves: take hardware state out, leave nothing behind that the host could notice
+ * @resume:  once a KEEL_HC_VCPU_RUN, after load: finish what userspace was asked for. VCPU_RESUME,
+ * or an exit at once
+ * @enter:   before every entry of the guest. VCPU_RESUME, or an exit in place of the entry
+ * @exit:    a synchronous exception from the guest, class in @esr; VCPU_RESUME, an exit, or
+ *           VCPU_NOT_MINE to let the next one see it
+ * @irq:     a physical interrupt is pending; VCPU_RESUME if EL2 has dealt with it, else
+ *           VCPU_NOT_MINE, which becomes KEEL_EXIT_IRQ
+ * @pending: whether an interrupt waits for the vCPU, so that WFI does not block
+ * @deadline: the counter value at which something will happen to it (a timer), ~0 for never
+ * @reset:   KEEL_HC_VCPU_INIT: state as after reset; not on its CPU
+ */
+struct vcpu_hooks {
+	void (*load)(struct vcpu *vcpu);
+	void (*put)(struct vcpu *vcpu);
+	int (*resume)(struct vcpu *vcpu);
+	int (*enter)(struct vcpu *vcpu);
+	int (*exit)(struct vcpu *vcpu, u64 esr);
+	int (*irq)(struct vcpu *vcpu);
+	bool (*pending)(struct vcpu *vcpu);
+	u64 (*deadline)(struct vcpu *vcpu);
+	void (*reset)(struct vcpu *vcpu);
+};
+
+#define VCPU_NOT_MINE  (-2)
+#define VCPU_HOOKS_MAX 8
+
+/* Register a layer; boot CPU. */
+void vcpu_add_hooks(const struct vcpu_hooks *hooks);
+
+/**
+ * vcpu_run() - KEEL_HC_VCPU_RUN: run a vCPU here until the host is needed
+ * @vcpu: owned by this CPU (vcpu_take()), initialized
+ *
+ * Return: one of enum keel_exit, its part of the run page filled.
+ */
+int vcpu_run(struct vcpu *vcpu);
+
+/**
+ * vcpu_reset() - KEEL_HC_VCPU_INIT's reset: registers and what the hooks keep
+ * @vcpu: owned by this CPU
+ */
+void vcpu_reset(struct vcpu *vcpu);
+
+/**
+ * vcpu_take() - become the owner of a vCPU: nobody else runs it or touches its registers
+ *
+ * Return: 0; -EBUSY if another CPU owns it.
+ */
+int __must_check vcpu_take(struct vcpu *vcpu);
+void vcpu_drop(struct vcpu *vcpu);
+
+/**
+ * vcpu_read_sysreg(), vcpu_write_sysreg() - a guest system register, wherever it is
+ *
+ * By the owner. In the hardware while loaded, in the register file otherwise.
+ */
+u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg);
+void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value);
+
+/* Make the guest take an exception to EL1 at its current instruction (cpu/inject.h's rules). */
+void vcpu_inject_undef(struct vcpu *vcpu);
+void vcpu_inject_external_abort(struct vcpu *vcpu, u64 esr, u64 far);
+
+/* For WFI: whether any layer has an interrupt for it; and when the next timer fires (~0: never). */
+bool vcpu_has_pending(struct vcpu *vcpu);
+u64 vcpu_deadline(struct vcpu *vcpu);
+
+/* Step over the instruction that trapped. */
+static inline void vcpu_skip_instruction(struct vcpu *vcpu)
+{
+	vcpu->regs.pc += 4;
+}
+
+/* Xn as an operand: register 31 reads as zero, and writes to it are lost. */
+static inline u64 vcpu_get_x(const struct vcpu *vcpu, unsigned int n)
+{
+	return n == 31 ? 0 : vcpu->regs.x[n];
+}
+
+static inline void vcpu_set_x(struct vcpu *vcpu, unsigned int n, u64 value)
+{
+	if (n != 31)
+		vcpu->regs.x[n] = value;
+}
+
+/* Say to the host that @vcpu's thread is to be woken when this run returns. */
+void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Moving a vCPU's system registers onto a CPU and off it; inside vm/ only. */
+#ifndef KEEL_VM_SWITCH_H
+#define KEEL_VM_SWITCH_H
+
+#include <vm/vm.h>
+
+/* What a CPU keeps for its host while a guest has the hardware; one for each CPU, for ever. */
+struct vm_cpu {
+	u64 sysreg[VCPU_SYSREG_COUNT]; /* the host's EL1 registers; only those that are switched */
+	u64 elr, spsr;		       /* where the host's hypercall returns to */
+	u64 hcr, cptr, mdcr, cnthctl, cntvoff, vtcr, vttbr, vpidr, vmpidr, hcrx;
+	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr;
+	struct vcpu_fpstate *host_fp; /* valid while @host_fp_out */
+	bool host_fp_out;  /* the FP registers are not the host's: it traps when it uses them */
+	bool guest_fp_in;  /* the FP registers are the loaded vCPU's */
+	struct vcpu *vcpu; /* loaded here, or NULL */
+};
+
+/* Give each CPU its struct vm_cpu; boot. Return: 0; -ENOMEM. */
+int __must_check switch_init(struct page_pool *pool, unsigned int nr_cpus);
+
+struct vm_cpu *this_vm_cpu(void);
+
+/* The host's EL1 state out, the guest's in; then EL2's controls for a guest. */
+void switch_to_guest(struct vcpu *vcpu);
+
+/* The opposite. The guest's FP registers, if it used them, are saved too. */
+void switch_to_host(struct vcpu *vcpu);
+
+/* The guest used FP or SVE: put its registers in place. */
+void switch_guest_fp(struct vcpu *vcpu);
+
+/**
+ * switch_host_fp() - the host used FP or SVE and it trapped: give it its registers back
+ *
+ * Return: whether that was why it trapped.
+ */
+bool switch_host_fp(void);
+
+#endif

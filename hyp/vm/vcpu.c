@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The life of a vCPU; its run page, and Keel as a side that shares it. See vm_ops.h. */
+#include <cpu/panic.h>
+#include <lib/errno.h>
+#include <lib/string.h>
+#include <mm/el2_map.h>
+#include <vm/donation.h>
+#include <vm/run.h>
+#include <vm/vm_ops.h>
+
+/* Run pages that one step of the VM's end takes back. */
+#define RELEASE_STEP 32
+
+/* How a vCPU lies in its donated pages. The register file is a VNCR page: aligned (D8.12). */
+struct vcpu_memory {
+	u64 sysreg[VCPU_SYSREG_BYTES / sizeof(u64)] __aligned(4096);
+	struct vcpu vcpu;
+	struct vcpu_fpstate fp;
+};
+
+#define VCPU_PAGES (sizeof(struct vcpu_memory) / SZ_4K)
+
+STATIC_ASSERT(sizeof(struct keel_run) == SZ_4K, "the run page is a page");
+
+u64 vcpu_pages(void)
+{
+	return VCPU_PAGES;
+}
+
+/* ---- the run page ---- */
+
+/*
+ * Keel as a side of page moves: the IPA is the address, the map EL2's linear window. A page that is
+ * shown there already is somebody's run page. All under donation_lock.
+ */
+static int keel_check_mapped(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+{
+	(void)ctx;
+	(void)ipa;
+	return el2_linear_shown(pa, size) ? 0 : -EPERM;
+}
+
+static int keel_check_unmapped(void *ctx, struct ipa ipa, u64 size)
+{
+	(void)ctx;
+	return el2_linear_shown(host_ipa_to_pa(ipa), size) ? -EEXIST : 0;
+}
+
+/* The last thing that can fail, and EL2 seeing a page of the host that it may see harms nobody. */
+static int keel_prepare(void *ctx, struct ipa ipa, u64 size)
+{
+	const bool *map = ctx;
+	int ret;
+
+	if (!*map)
+		return 0;
+	ret = el2_map_linear(host_ipa_to_pa(ipa), size, EL2_RW);
+	if (ret)
+		el2_unmap_linear(host_ipa_to_pa(ipa), size);
+	return ret;
+}
+
+/* keel_prepare() did it. */
+static void keel_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+{
+	(void)ctx;
+	(void)ipa;
+	(void)pa;
+	(void)size;
+}
+
+static void keel_unmap(void *ctx, struct ipa ipa, u64 size)
+{
+	(void)ctx;
+	el2_unmap_linear(host_ipa_to_pa(ipa), size);
+}
+
+static const struct ownership_side_ops keel_side_ops = {
+	.check_mapped = keel_check_mapped,
+	.check_unmapped = keel_check_unmapped,
+	.prepare = keel_prepare,
+	.map = keel_map,
+	.unmap = keel_unmap,
+};
+
+static int share_run_page(struct pa pa)
+{
+	bool map = true;
+	const struct ownership_side keel = { .ops = &keel_side_ops, .ctx = &map };
+	int ret;
+
+	if (!IS_ALIGNED(pa.v, SZ_4K))
+		return -EINVAL;
+	if (!vm_in_linear_window(pa, SZ_4K))
+		return -ERANGE;
+	spin_lock(&donation_lock);
+	ret = ownership_share(pa, SZ_4K, &keel, host_pa_to_ipa(pa));
+	spin_unlock(&donation_lock);
+	return ret == -ERANGE ? -EPERM : ret;
+}
+
+static void unshare_run_page(struct pa pa)
+{
+	bool map = false;
+	const struct ownership_side keel = { .ops = &keel_side_ops, .ctx = &map };
+	int ret;
+
+	spin_lock(&donation_lock);
+	ret = ownership_unshare(pa, SZ_4K, &keel, host_pa_to_ipa(pa));
+	spin_unlock(&donation_lock);
+	if (ret)
+		panic("the run page at %#lx cannot go back (error %d)", pa.v, ret);
+}
+
+/* ---- making one ---- */
+
+/*
+ * MPIDR_EL1 (D23.2): affinity 0 has 16 values only, which is as many as one SGI of a GICv3 reaches;
+ * the levels above count on. KVM numbers vCPUs so too. Bit 31 is RES1.
+ */
+static u64 mpidr_of(unsigned int index)
+{
+	return BIT(31) | (index & 0xf) | (u64)((index >> 4) & 0xff) << 8 |
+	       (u64)((index >> 12) & 0xff) << 16;
+}
+
+static struct vcpu *build(struct vm *vm, unsigned int index, struct pa pa, struct pa run)
+{
+	struct vcpu_memory *memory = vm_pa_to_va(pa);
+	struct vcpu *vcpu = &memory->vcpu;
+
+	memset(memory, 0, sizeof(*memory));
+	vcpu->vm = vm;
+	vcpu->s2 = &vm->s2;
+	vcpu->vmid = &vm->vmid;
+	vcpu->sysreg = memory->sysreg;
+	vcpu->fp = &memory->fp;
+	vcpu->run = vm_pa_to_va(run);
+	vcpu->index = index;
+	vcpu->mpidr = mpidr_of(index);
+	vcpu->owner = VCPU_NO_OWNER;
+	vcpu->last_cpu = VCPU_NO_OWNER;
+	vcpu->power = VCPU_STOPPED;
+	return vcpu;
+}
+
+/* The run page first: unsharing it again cannot fail. */
+static int create_locked(struct vm *vm, unsigned int index, struct pa pa, u64 pages, struct pa run)
+{
+	int ret;
+
+	if (vm->vcpus[index])
+		return -EEXIST;
+	if (vm->vgic)
+		return -EBUSY;
+	ret = share_run_page(run);
+	if (ret)
+		return ret;
+	ret = donation_add(vm, pa, pages, VCPU_PAGES);
+	if (ret) {
+		unshare_run_page(run);
+		return ret;
+	}
+	__atomic_store_n(&vm->vcpus[index], build(vm, index, pa, run), __ATOMIC_RELEASE);
+	vm->nr_vcpus++;
+	return 0;
+}
+
+int vcpu_create(struct vm *vm, u64 index, struct pa pa, u64 pages, struct pa run)
+{
+	int ret;
+
+	if (index >= VM_VCPUS_MAX)
+		return -EINVAL;
+	spin_lock(&vm->lock);
+	ret = create_locked(vm, (unsigned int)index, pa, pages, run);
+	spin_unlock(&vm->lock);
+	return ret;
+}
+
+bool vcpu_release_all(struct vm *vm)
+{
+	unsigned int released = 0;
+
+	for (; vm->destroy_vcpu < VM_VCPUS_MAX; vm->destroy_vcpu++) {
+		struct vcpu *vcpu = vm->vcpus[vm->destroy_vcpu];
+
+		if (!vcpu)
+			continue;
+		if (released++ == RELEASE_STEP)
+			return true;
+		unshare_run_page(vm_va_to_pa(vcpu->run));
+		vcpu->run = NULL;
+	}
+	return false;
+}
+
+/* ---- features and state ---- */
+
+/* What a feature takes; what is not here, there is not. */
+static const struct {
+	u8 bit;
+	bool always;
+	enum cpu_feature needs;
+} feature_rows[] = {
+	{ VCPU_PSCI_0_2, true, 0 },
+	{ VCPU_SVE, false, FEAT_SVE },
+	{ VCPU_PTRAUTH_ADDRESS, false, FEAT_PAuth },
+	{ VCPU_PTRAUTH_GENERIC, false, FEAT_PAuth },
+};
+
+static u64 known_features(void)
+{
+	u64 known = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(feature_rows); i++)
+		if (feature_rows[i].always || cpu_has(vm_features(), feature_rows[i].needs))
+			known |= BIT(feature_rows[i].bit);
+	return known;
+}
+
+static bool features_valid(u64 features)
+{
+	const u64 ptrauth = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
+	u64 keys = features & ptrauth;
+
+	return !(features & ~known_features()) && (!keys || keys == ptrauth);
+}
+
+int vcpu_init(struct vcpu *vcpu, u64 features)
+{
+	u64 wanted = features & ~BIT(VCPU_POWER_OFF);
+	bool off = features & BIT(VCPU_POWER_OFF);
+
+	if (!features_valid(wanted) || (vcpu->initialized && wanted != vcpu->features))
+		return -EINVAL;
+	vcpu->features = wanted;
+	vcpu_reset(vcpu);
+	vcpu->mmio_pending = false;
+	vcpu->on_pending = false;
+	vcpu->initialized = true;
+	__atomic_store_n(&vcpu->power, off ? VCPU_STOPPED : VCPU_RUNNABLE, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* Another vCPU's CPU_ON changes a stopped one alone, so on_pending is ours while it can run. */
+static u32 change_state(struct vcpu *vcpu, u32 state)
+{
+	if (state == VCPU_STOPPED &&
+	    __atomic_load_n(&vcpu->power, __ATOMIC_ACQUIRE) == VCPU_RUNNABLE)
+		vcpu->on_pending = false;
+	return __atomic_exchange_n(&vcpu->power, state, __ATOMIC_ACQ_REL);
+}
+
+int vcpu_set_state(struct vcpu *vcpu, u64 state)
+{
+	int ret;
+
+	if (state == KEEL_STATE_QUERY)
+		return (int)__atomic_load_n(&vcpu->power, __ATOMIC_ACQUIRE);
+	if (state != KEEL_STATE_RUNNABLE && state != KEEL_STATE_STOPPED)
+		return -EINVAL;
+	ret = vcpu_take(vcpu);
+	if (ret)
+		return ret;
+	ret = (int)change_state(vcpu, (u32)state);
+	vcpu_drop(vcpu);
+	return ret;
+}

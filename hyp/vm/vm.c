@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The life of a VM, and what all VMs share: limits of the machine and VMIDs. See vm_ops.h. */
+#include <arch/barrier.h>
+#include <arch/percpu.h>
+#include <arch/tlb.h>
+#include <cpu/log.h>
+#include <cpu/panic.h>
+#include <lib/errno.h>
+#include <lib/string.h>
+#include <vm/donation.h>
+#include <vm/vm_ops.h>
+
+/* VTTBR_EL2 can demand a root aligned to its size, 16 tables of 4K at most: so are all. */
+#define VM_ALIGN SZ_64K
+
+/* Donated pages that one step of vm_destroy() gives back, but for the last donation in it. */
+#define RETURN_PAGES 128
+
+static const struct cpu_features *machine;
+static struct mmu_caps caps;
+static unsigned int ipa_bits_max, oa_bits;
+static struct vmid_allocator vmids;
+static void (*created_hook)(struct vm *vm);
+
+/* ---- boot ---- */
+
+const struct cpu_features *vm_features(void)
+{
+	return machine;
+}
+
+/* D8.17.2: DSB NSH completes it on this CPU, ISB makes the CPU wait for that. */
+static void flush_local(void *ctx)
+{
+	(void)ctx;
+	dsb(nshst);
+	tlbi_alle1();
+	dsb(nsh);
+	isb();
+}
+
+static const struct vmid_ops vmid_ops = { .flush_local = flush_local };
+
+/* Boot memory is never freed, so it is taken as a run of a power of two pages. */
+static void *alloc_bytes(struct page_pool *pool, u64 bytes)
+{
+	unsigned int order = 0;
+
+	while ((SZ_4K << order) < bytes)
+		order++;
+	return page_pool_alloc_run(pool, order);
+}
+
+static int init_vmids(struct page_pool *pool, unsigned int nr_cpus)
+{
+	u64 *bitmap = alloc_bytes(pool, VMID_BITMAP_WORDS(caps.vmid_bits) * sizeof(u64));
+	struct vmid_cpu *cpus = alloc_bytes(pool, nr_cpus * sizeof(*cpus));
+
+	if (!bitmap || !cpus)
+		return -ENOMEM;
+	return vmid_init(&vmids, caps.vmid_bits, bitmap, cpus, nr_cpus, &vmid_ops, NULL);
+}
+
+int vm_init(const struct cpu_features *features, unsigned int nr_cpus, struct page_pool *pool)
+{
+	struct stage2_geometry geometry;
+	int ret;
+
+	machine = features;
+	created_hook = NULL;
+	cpu_features_mmu_caps(features, &caps);
+	ipa_bits_max = stage2_max_ia_bits(GRANULE_4K, &caps);
+	ret = stage2_geometry(&geometry, ipa_bits_max, GRANULE_4K, &caps);
+	if (ret)
+		return ret;
+	oa_bits = geometry.oa_bits;
+	ret = vm_table_init(pool);
+	return ret ? ret : init_vmids(pool, nr_cpus);
+}
+
+void vm_set_created(void (*created)(struct vm *vm))
+{
+	created_hook = created;
+}
+
+bool vm_in_linear_window(struct pa pa, u64 size)
+{
+	const struct el2_layout *l = el2_map_layout();
+	u64 end = MIN(l->linear_end.v, BIT(oa_bits));
+
+	return pa.v >= l->linear_start.v && pa.v <= end && size <= end - pa.v;
+}
+
+/* ---- VMIDs ---- */
+
+void vm_cpu_online(void)
+{
+	vmid_cpu_reset(&vmids, this_cpu()->id);
+}
+
+/*
+ * Invalidations go by the VMID in s2->vttbr, which therefore changes under the lock: whoever unmaps
+ * right now does so before this CPU can load anything under the new number.
+ */
+u16 vm_vmid_enter(struct vcpu *vcpu)
+{
+	struct stage2 *s2 = vcpu->s2;
+	u16 vmid = vmid_enter(&vmids, vcpu->vmid, this_cpu()->id);
+
+	if (READ_ONCE(s2->vttbr) >> 48 != vmid) {
+		spin_lock(&s2->lock);
+		stage2_set_vmid(s2, vmid);
+		spin_unlock(&s2->lock);
+	}
+	return vmid;
+}
+
+void vm_vmid_leave(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	vmid_leave(&vmids, this_cpu()->id);
+}
+
+/* ---- sizes ---- */
+
+static unsigned int default_ipa_bits(void)
+{
+	return MIN(VM_IPA_BITS_DEFAULT, ipa_bits_max);
+}
+
+static int check_ipa_bits(u64 ipa_bits, unsigned int *bits)
+{
+	if (ipa_bits && (ipa_bits < VM_IPA_BITS_MIN || ipa_bits > ipa_bits_max))
+		return -EINVAL;
+	*bits = ipa_bits ? (unsigned int)ipa_bits : default_ipa_bits();
+	return 0;
+}
+
+static void tell_if_capped(u64 ipa_bits)
+{
+	static bool told;
+
+	if (ipa_bits || ipa_bits_max >= VM_IPA_BITS_DEFAULT)
+		return;
+	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+		log_info("VMs that name no IPA size have %u bits: the machine has no more",
+			 ipa_bits_max);
+}
+
+static u64 root_bytes(const struct stage2_geometry *geometry)
+{
+	return ALIGN_UP(geometry->root_size, SZ_4K);
+}
+
+/* What vm_create() lays out: the root, struct vm, and from the pool a page of records. */
+static u64 vm_pages(const struct stage2_geometry *geometry)
+{
+	return (root_bytes(geometry) + ALIGN_UP(sizeof(struct vm), SZ_4K)) / SZ_4K + 1;
+}
+
+static int choose_geometry(u64 ipa_bits, struct stage2_geometry *geometry)
+{
+	unsigned int bits;
+	int ret = check_ipa_bits(ipa_bits, &bits);
+
+	if (ret)
+		return ret;
+	return stage2_geometry(geometry, bits, GRANULE_4K, &caps) ? -EINVAL : 0;
+}
+
+int vm_sizes(u64 ipa_bits, struct vm_sizes *sizes)
+{
+	struct stage2_geometry geometry;
+	int ret = choose_geometry(ipa_bits, &geometry);
+
+	if (ret)
+		return ret;
+	*sizes = (struct vm_sizes){
+		.vm_pages = vm_pages(&geometry),
+		.vcpu_pages = vcpu_pages(),
+		.ipa_bits_default = default_ipa_bits(),
+		.ipa_bits_max = ipa_bits_max,
+	};
+	return 0;
+}
+
+/* ---- tables of a VM's stage 2 ---- */
+
+static void *zalloc_table(void *ctx)
+{
+	return page_pool_alloc(ctx);
+}
+
+static void free_table(void *ctx, void *table)
+{
+	page_pool_free(ctx, table);
+}
+
+static struct pa table_to_pa(void *ctx, const void *table)
+{
+	(void)ctx;
+	return vm_va_to_pa(table);
+}
+
+static void *pa_to_table(void *ctx, struct pa pa)
+{
+	(void)ctx;
+	return vm_pa_to_va(pa);
+}
+
+static const struct stage2_mem_ops table_mem = {
+	.zalloc_table = zalloc_table,
+	.free_table = free_table,
+	.table_to_pa = table_to_pa,
+	.pa_to_table = pa_to_table,
+};
+
+/* ---- making one ---- */
+
+/*
+ * A VMID from the first day on: TLB maintenance loads VTTBR_EL2, and no tables but the host's are
+ * to be there under the host's VMID, not for a moment.
+ */
+static u16 first_vmid(struct vm *vm)
+{
+	u16 vmid = vmid_enter(&vmids, &vm->vmid, this_cpu()->id);
+
+	vmid_leave(&vmids, this_cpu()->id);
+	return vmid;
+}
+
+static int init_stage2(struct vm *vm, const struct stage2_geometry *geometry, void *root)
+{
+	const struct stage2_config config = {
+		.geometry = geometry,
+		.caps = &caps,
+		.fwb = caps.fwb,
+		.vmid = first_vmid(vm),
+		.root = root,
+		.mem = &table_mem,
+		.mem_ctx = &vm->pool,
+	};
+
+	return stage2_init(&vm->s2, &config);
+}
+
+/* Lay out a VM in memory that is Keel's now. Everything that could fail was checked. */
+static struct vm *build(struct pa pa, u64 pages, const struct stage2_geometry *geometry)
+{
+	u8 *base = vm_pa_to_va(pa);
+	struct vm *vm = (struct vm *)(void *)(base + root_bytes(geometry));
+	u64 used = vm_pages(geometry) - 1;
+
+	memset(vm, 0, sizeof(*vm));
+	vm->lock = (struct spinlock)SPINLOCK_INIT;
+	vm->state = VM_LIVE;
+	vm->side = (struct ownership_side){ .ops = &vm_side_ops, .ctx = vm };
+	if (page_pool_init(&vm->pool, base + used * SZ_4K, pages - used) ||
+	    donation_record(vm, pa, pages) || init_stage2(vm, geometry, base))
+		panic("a VM at %#lx cannot be laid out", pa.v);
+	return vm;
+}
+
+static int create_in(struct vm_slot *slot, struct pa pa, u64 pages,
+		     const struct stage2_geometry *geometry)
+{
+	int ret = donation_take(pa, pages);
+
+	if (ret)
+		return ret;
+	slot->vm = build(pa, pages, geometry);
+	slot->vm->handle = slot->handle;
+	if (created_hook)
+		created_hook(slot->vm);
+	return 0;
+}
+
+int vm_create(struct pa pa, u64 pages, u64 ipa_bits, u64 *handle)
+{
+	struct stage2_geometry geometry;
+	struct vm_slot *slot;
+	int ret = choose_geometry(ipa_bits, &geometry);
+
+	if (!ret && (pages < vm_pages(&geometry) || !IS_ALIGNED(pa.v, VM_ALIGN)))
+		ret = -EINVAL;
+	if (ret)
+		return ret;
+	slot = vm_table_new();
+	if (!slot)
+		return -ENOSPC;
+	ret = create_in(slot, pa, pages, &geometry);
+	if (ret) {
+		vm_table_free(slot);
+		return ret;
+	}
+	tell_if_capped(ipa_bits);
+	*handle = slot->handle;
+	vm_table_open(slot);
+	return 0;
+}
+
+/* ---- ending one ---- */
+
+/* The newest donation leaves EL2; with the oldest, the VM itself. */
+static void hide_newest(struct vm_slot *slot)
+{
+	struct donation donation;
+
+	if (!donation_pop(slot->vm, &donation))
+		panic("a VM without donated memory");
+	slot->return_pa = donation.pa;
+	slot->return_pages = donation.pages;
+	if (!slot->vm->donations)
+		slot->vm = NULL;
+	donation_hide(&donation);
+}
+
+/* Give memory back, newest first. Return: whether there is more. */
+static bool return_memory(struct vm_slot *slot)
+{
+	u64 returned = 0;
+
+	while (slot->vm || slot->return_pages) {
+		if (returned >= RETURN_PAGES)
+			return true;
+		if (!slot->return_pages)
+			hide_newest(slot);
+		if (donation_return(&(struct donation){ slot->return_pa, slot->return_pages }))
+			return true;
+		returned += slot->return_pages;
+		slot->return_pages = 0;
+	}
+	return false;
+}
+
+/* One bounded step; in this order, since each needs what the next takes away. */
+static bool destroy_step(struct vm_slot *slot)
+{
+	if (slot->vm) {
+		slot->vm->state = VM_DYING;
+		if (vm_unmap_all(slot->vm) || vcpu_release_all(slot->vm))
+			return true;
+	}
+	return return_memory(slot);
+}
+
+int vm_destroy(u64 handle)
+{
+	struct vm_slot *slot;
+	int ret = vm_table_close(handle, &slot);
+
+	if (ret)
+		return ret;
+	if (destroy_step(slot)) {
+		vm_table_pause(slot);
+		return -EAGAIN;
+	}
+	vm_table_free(slot);
+	return 0;
+}
+
+struct vcpu *vm_vcpu(struct vm *vm, u64 index)
+{
+	return index < VM_VCPUS_MAX ? __atomic_load_n(&vm->vcpus[index], __ATOMIC_ACQUIRE) : NULL;
+}

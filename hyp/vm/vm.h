@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VMs and vCPUs: what they are made of, and their life. All of it lies in memory that the host
+ * donated for this VM; the host knows VMs by handle only.
+ *
+ * Locks, in order: vm_table_lock, vm->lock (vCPUs, memory, donations and allocations from the pool
+ * of one VM), donation_lock, ownership_lock, vm->s2.lock, vm->vgic's lock, a vCPU's vGIC lock,
+ * vm->pool's lock. A running vCPU belongs to the CPU that runs it: vcpu->owner says so, taken and
+ * given back by compare-and-exchange; only the owner touches a vCPU's registers, no lock is needed
+ * for them.
+ */
+#ifndef KEEL_VM_VM_H
+#define KEEL_VM_VM_H
+
+#include <arch/spinlock.h>
+#include <cpu/percpu.h>
+#include <keel/hypercall.h>
+#include <lib/types.h>
+#include <mm/ownership.h>
+#include <mm/page_pool.h>
+#include <mm/stage2.h>
+#include <mm/vmid.h>
+#include <vm/vcpu_regs.h>
+
+#define VM_VCPUS_MAX  KEEL_VCPUS_MAX
+#define VCPU_NO_OWNER (~0U)
+
+struct vgic; /* vgic/vgic.h */
+struct vgic_cpu;
+struct vm;
+
+/* What each running vCPU waits for or is told by others; changed with atomics by any CPU. */
+enum vcpu_power {
+	VCPU_RUNNABLE = KEEL_STATE_RUNNABLE,
+	VCPU_STOPPED = KEEL_STATE_STOPPED,
+	VCPU_STARTING = 3, /* claimed by a CPU_ON that is writing on_pc and on_x0; for a moment */
+};
+
+struct vcpu {
+	struct vcpu_gpregs regs; /* first: enter.S */
+	struct vm *vm;
+	struct stage2 *s2; /* active stage 2: the VM's own, or a shadow. Never vm->s2 directly */
+	struct vmid *vmid; /* of the active stage 2 */
+	u64 *sysreg;	   /* register file: VCPU_SYSREG_BYTES, see vcpu_regs.h */
+	struct vcpu_fpstate *fp;
+	struct keel_run *run; /* the run page, shared with the host: read once, never believed */
+	struct vgic_cpu *vgic;
+	unsigned int index;
+	u64 mpidr;    /* MPIDR_EL1 as the guest sees it */
+	u64 features; /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
+	bool initialized;
+	unsigned int owner; /* CPU that holds it, or VCPU_NO_OWNER */
+	unsigned int
+		last_cpu; /* where it ran last, for TLB maintenance; VCPU_NO_OWNER for nowhere */
+	u32 power;	  /* enum vcpu_power */
+	/* PSCI CPU_ON's request, valid while @power goes from STOPPED to RUNNABLE */
+	u64 on_pc, on_x0;
+	bool on_pending;
+	/* an access that userspace finishes: valid after KEEL_EXIT_MMIO until the next run */
+	bool mmio_pending;
+	u64 mmio_esr;
+	/* a stage 2 fault that the host was asked to mend: valid after KEEL_EXIT_FAULT likewise */
+	bool fault_pending;
+	u64 mmio_ipa, mmio_far; /* of either */
+};
+
+STATIC_ASSERT(__builtin_offsetof(struct vcpu, regs) == VCPU_GPREGS, "enter.S");
+
+enum vm_state { VM_LIVE, VM_DYING };
+
+struct donation_page; /* donation.h */
+
+/* What vm_mem.c tells itself, through ownership.c, of a move of pages: under vm->lock. */
+struct vm_move {
+	bool map;
+	struct pa pa;
+	enum stage2_attrs attrs;
+};
+
+struct vm {
+	struct spinlock lock;
+	u64 handle;
+	enum vm_state state;
+	struct stage2 s2;
+	struct vmid vmid;
+	struct page_pool pool; /* all that was donated: objects and stage 2 tables come from here */
+	u64 cntvoff;	       /* CNTVOFF_EL2 of all vCPUs */
+	u32 psci_version;      /* that userspace chose; 0 for the newest */
+	struct vgic *vgic;     /* NULL until KEEL_HC_VGIC_INIT */
+	unsigned int nr_vcpus; /* created so far */
+	struct vcpu *vcpus[VM_VCPUS_MAX]; /* by index; set once, read with acquire */
+	u16 last_vcpu[KEEL_MAX_CPUS];	  /* by CPU: index + 1 of the vCPU that ran there last */
+	struct ownership_side side;	  /* this VM as a side of page moves */
+	struct vm_move move;		  /* the page move that is going on */
+	struct donation_page *donations;  /* what was donated, newest first; see donation.h */
+	/* how far KEEL_HC_VM_DESTROY has come */
+	u64 destroy_ipa;
+	unsigned int destroy_vcpu;
+};
+
+#endif

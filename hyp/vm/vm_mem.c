@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A VM's memory: map, unmap and top-up, each a bounded piece of work a call, and the VM as a side
+ * of page moves. RAM goes through ownership.c; devices have no owner and go to stage 2 directly.
+ *
+ * Under vm->lock (or alone with a VM that ends) nobody else changes this stage 2 or draws on its
+ * pool, so what was looked at stays so until it is acted on.
+ */
+#include <arch/cache.h>
+#include <cpu/panic.h>
+#include <lib/errno.h>
+#include <mm/el2_map.h>
+#include <vm/donation.h>
+#include <vm/vm_ops.h>
+
+/*
+ * What one call of unmap may cost, in descriptors and pages looked at; and what a stretch of mapped
+ * memory costs besides, for the walks and invalidations of its move.
+ */
+#define UNMAP_BUDGET   4096
+#define UNMAP_RUN_COST 64
+
+/* State that changes while a leaf is mapped; neither is an attribute. */
+#define STATE_ATTRS ((unsigned int)STAGE2_OLD | STAGE2_CLEAN)
+
+/* ---- stretches of the IPA space ---- */
+
+/* From ipa on: a hole, or mapped to adjacent memory of one kind. */
+struct run {
+	struct ipa ipa;
+	u64 size;
+	bool mapped;
+	struct pa pa;
+	enum stage2_attrs attrs; /* without STATE_ATTRS */
+	/* the walk's: */
+	u64 end;
+	u64 enough; /* stop at a leaf's end from this size on, if it is mapped */
+};
+
+static bool continues(const struct run *run, const struct stage2_leaf *leaf, struct pa pa,
+		      enum stage2_attrs attrs)
+{
+	if (leaf->mapped != run->mapped)
+		return false;
+	return !run->mapped ||
+	       (run->size < run->enough && attrs == run->attrs && pa.v == run->pa.v + run->size);
+}
+
+static int visit_run(void *arg, const struct stage2_leaf *leaf)
+{
+	struct run *run = arg;
+	u64 at = run->ipa.v + run->size;
+	u64 end = MIN(run->end, leaf->ipa.v + leaf->size);
+	struct pa pa = PA(leaf->pa.v + (at - leaf->ipa.v));
+	enum stage2_attrs attrs = (enum stage2_attrs)((unsigned int)leaf->attrs & ~STATE_ATTRS);
+
+	if (!run->size) {
+		run->mapped = leaf->mapped;
+		run->pa = pa;
+		run->attrs = attrs;
+	} else if (!continues(run, leaf, pa, attrs)) {
+		return 1;
+	}
+	run->size = end - run->ipa.v;
+	return 0;
+}
+
+/*
+ * The stretch that starts at @ipa, up to @end; mapped ones not much longer than @enough. Ends
+ * early, but not before its first leaf, when *@budget is used up.
+ */
+static struct run find_run(struct vm *vm, struct ipa ipa, u64 end, u64 enough, u64 *budget)
+{
+	struct run run = { .ipa = ipa, .end = end, .enough = enough };
+	struct stage2_progress progress = { .budget = *budget };
+	int ret;
+
+	spin_lock(&vm->s2.lock);
+	ret = stage2_walk(&vm->s2, ipa, end - ipa.v, visit_run, &run, &progress);
+	spin_unlock(&vm->s2.lock);
+	if (ret != 0 && ret != 1 && ret != -EAGAIN)
+		panic("stage 2 cannot be walked at %#lx (error %d)", ipa.v, ret);
+	*budget = progress.budget;
+	return run;
+}
+
+static bool is_device(enum stage2_attrs attrs)
+{
+	return (attrs & STAGE2_MEMTYPE) != STAGE2_NORMAL;
+}
+
+/* ---- caches ---- */
+
+/*
+ * A guest may use memory with its caches off, and without FEAT_S2FWB stage 2 does not prevent that.
+ * So that neither sees what the other wrote before: write back and drop what the caches have,
+ * before the guest gets the memory and after the host has it back.
+ */
+static void sync_data_caches(const struct vm *vm, struct pa pa, u64 size)
+{
+	u64 at;
+
+	if (vm->s2.fwb)
+		return;
+	for (at = 0; at < size; at += SZ_4K) {
+		dcache_clean_inval_poc(el2_window_map(PA(pa.v + at), EL2_RW), SZ_4K);
+		el2_window_unmap();
+	}
+}
+
+/* Instructions that the host wrote; FEAT_S2FWB implies that data caches need no cleaning for it. */
+static void sync_instruction_caches(enum stage2_attrs attrs)
+{
+	if ((attrs & STAGE2_X) && !cpu_features_field(vm_features(), ID_CTR_DIC))
+		icache_inval_all();
+}
+
+/* ---- the VM as a side of page moves ---- */
+
+/*
+ * Tables that it takes to map [start, end), which lies in one invalid entry at @level, to @pa: the
+ * rule by which pgtable_map() uses blocks.
+ */
+static u64 tables_in(const struct pgtable_format *fmt, int level, u64 start, u64 end, u64 pa)
+{
+	u64 size = pgtable_level_size(fmt, level), below, at, next, n = 1;
+
+	if (level == PGTABLE_LAST_LEVEL)
+		return 0;
+	if (end - start == size && IS_ALIGNED(pa, size) && pgtable_leaf_allowed(fmt, level))
+		return 0;
+	if (level + 1 == PGTABLE_LAST_LEVEL)
+		return 1;
+	below = pgtable_level_size(fmt, level + 1);
+	for (at = start; at < end; at = next) {
+		next = MIN(end, ALIGN_DOWN(at, below) + below);
+		n += tables_in(fmt, level + 1, at, next, pa + (at - start));
+	}
+	return n;
+}
+
+struct table_count {
+	const struct vm *vm;
+	u64 start, end;
+	u64 tables;
+};
+
+static int visit_count(void *arg, const struct stage2_leaf *leaf)
+{
+	struct table_count *count = arg;
+	u64 start = MAX(leaf->ipa.v, count->start);
+	u64 end = MIN(leaf->ipa.v + leaf->size, count->end);
+	u64 pa = count->vm->move.pa.v + (start - count->start);
+
+	count->tables += tables_in(&count->vm->s2.pgt.fmt, leaf->level, start, end, pa);
+	return 0;
+}
+
+static u64 tables_to_map(struct vm *vm, struct ipa ipa, u64 size)
+{
+	struct table_count count = { .vm = vm, .start = ipa.v, .end = ipa.v + size };
+
+	return stage2_walk(&vm->s2, ipa, size, visit_count, &count, NULL) ? ~0ULL : count.tables;
+}
+
+/* Tables that it takes to make @at a boundary between leaves: one a level down to pages. */
+static u64 tables_to_cut(struct vm *vm, u64 at)
+{
+	struct stage2_leaf leaf;
+
+	if (at >= stage2_size(&vm->s2) || stage2_lookup(&vm->s2, IPA(at), &leaf) ||
+	    leaf.ipa.v == at)
+		return 0;
+	return (u64)(PGTABLE_LAST_LEVEL - leaf.level);
+}
+
+static int side_prepare(void *ctx, struct ipa ipa, u64 size)
+{
+	struct vm *vm = ctx;
+	u64 needed;
+
+	spin_lock(&vm->s2.lock);
+	needed = vm->move.map ? tables_to_map(vm, ipa, size)
+			      : tables_to_cut(vm, ipa.v) + tables_to_cut(vm, ipa.v + size);
+	spin_unlock(&vm->s2.lock);
+	return page_pool_available(&vm->pool) >= needed ? 0 : -ENOMEM;
+}
+
+struct mapped_check {
+	u64 ipa, pa;
+};
+
+static int visit_mapped(void *arg, const struct stage2_leaf *leaf)
+{
+	const struct mapped_check *check = arg;
+
+	return leaf->mapped && leaf->pa.v - leaf->ipa.v == check->pa - check->ipa ? 0 : -EPERM;
+}
+
+static int visit_unmapped(void *arg, const struct stage2_leaf *leaf)
+{
+	(void)arg;
+	return leaf->mapped ? -EEXIST : 0;
+}
+
+static int walk(struct vm *vm, struct ipa ipa, u64 size,
+		int (*visit)(void *arg, const struct stage2_leaf *leaf), void *arg)
+{
+	int ret;
+
+	spin_lock(&vm->s2.lock);
+	ret = stage2_walk(&vm->s2, ipa, size, visit, arg, NULL);
+	spin_unlock(&vm->s2.lock);
+	return ret;
+}
+
+static int side_check_mapped(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+{
+	struct mapped_check check = { .ipa = ipa.v, .pa = pa.v };
+
+	return walk(ctx, ipa, size, visit_mapped, &check);
+}
+
+static int side_check_unmapped(void *ctx, struct ipa ipa, u64 size)
+{
+	return walk(ctx, ipa, size, visit_unmapped, NULL);
+}
+
+static int map_stage2(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
+{
+	int ret;
+
+	spin_lock(&vm->s2.lock);
+	ret = stage2_map(&vm->s2, ipa, pa, size, vm->move.attrs);
+	spin_unlock(&vm->s2.lock);
+	return ret;
+}
+
+static int unmap_stage2(struct vm *vm, struct ipa ipa, u64 size)
+{
+	int ret;
+
+	spin_lock(&vm->s2.lock);
+	ret = stage2_unmap(&vm->s2, ipa, size, NULL);
+	spin_unlock(&vm->s2.lock);
+	return ret;
+}
+
+static void side_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+{
+	int ret = map_stage2(ctx, ipa, pa, size);
+
+	if (ret)
+		panic("a VM's stage 2 cannot map %#lx (error %d)", ipa.v, ret);
+}
+
+static void side_unmap(void *ctx, struct ipa ipa, u64 size)
+{
+	int ret = unmap_stage2(ctx, ipa, size);
+
+	if (ret)
+		panic("a VM's stage 2 cannot unmap %#lx (error %d)", ipa.v, ret);
+}
+
+const struct ownership_side_ops vm_side_ops = {
+	.check_mapped = side_check_mapped,
+	.check_unmapped = side_check_unmapped,
+	.prepare = side_prepare,
+	.map = side_map,
+	.unmap = side_unmap,
+};
+
+/* ---- mapping ---- */
+
+static int check_range(const struct vm *vm, u64 ipa, u64 size)
+{
+	if (!size || !IS_ALIGNED(ipa | size, SZ_4K) || ipa + size < ipa)
+		return -EINVAL;
+	return ipa + size > stage2_size(&vm->s2) ? -E2BIG : 0;
+}
+
+static int attrs_of(u64 flags, enum stage2_attrs *attrs)
+{
+	unsigned int a = STAGE2_R;
+
+	if (flags & ~(u64)(KEEL_MAP_WRITE | KEEL_MAP_EXEC | KEEL_MAP_DEVICE))
+		return -EINVAL;
+	if ((flags & KEEL_MAP_DEVICE) && (flags & KEEL_MAP_EXEC))
+		return -EINVAL;
+	a |= flags & KEEL_MAP_WRITE ? STAGE2_W : 0;
+	a |= flags & KEEL_MAP_EXEC ? STAGE2_X : 0;
+	a |= flags & KEEL_MAP_DEVICE ? STAGE2_DEVICE : STAGE2_NORMAL;
+	*attrs = (enum stage2_attrs)a;
+	return 0;
+}
+
+/*
+ * How much of the range one call does: a block that the alignment allows, and what lies before the
+ * next such boundary otherwise. 1 GiB only where no cache has to be written back line by line.
+ */
+static u64 map_step(const struct vm *vm, u64 ipa, u64 pa, u64 size)
+{
+	if (vm->s2.fwb && IS_ALIGNED(ipa | pa, SZ_1G) && size >= SZ_1G)
+		return SZ_1G;
+	return MIN(size, ALIGN_DOWN(ipa, VM_MAP_STEP) + VM_MAP_STEP - ipa);
+}
+
+/* All of it the host's to share (@ram), or devices that it may reach. */
+static bool host_has(struct pa pa, u64 size, bool ram)
+{
+	struct ownership_run run;
+
+	if (pa.v + size < pa.v)
+		return false;
+	spin_lock(&ownership_lock);
+	run = ownership_run_at(pa, pa.v + size);
+	spin_unlock(&ownership_lock);
+	return run.host && run.ram == ram && run.size == size;
+}
+
+/* Caches only of what is RAM; whose it is, ownership.c looks at again. */
+static int map_ram(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
+{
+	if (!host_has(pa, size, true))
+		return -EPERM;
+	sync_data_caches(vm, pa, size);
+	sync_instruction_caches(vm->move.attrs);
+	return ownership_share(pa, size, &vm->side, ipa);
+}
+
+static int map_device(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
+{
+	int ret;
+
+	if (!host_has(pa, size, false))
+		return -EPERM;
+	ret = side_prepare(vm, ipa, size);
+	return ret ? ret : map_stage2(vm, ipa, pa, size);
+}
+
+static int map_hole(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
+{
+	vm->move.map = true;
+	vm->move.pa = pa;
+	if (pa.v + size > BIT(vm->s2.geometry.oa_bits))
+		return -EPERM;
+	return is_device(vm->move.attrs) ? map_device(vm, ipa, pa, size)
+					 : map_ram(vm, ipa, pa, size);
+}
+
+/* What is mapped in [ipa, end) must be just what is to be mapped there. */
+struct same_check {
+	u64 ipa, pa;
+	enum stage2_attrs attrs;
+};
+
+static int visit_same(void *arg, const struct stage2_leaf *leaf)
+{
+	const struct same_check *check = arg;
+
+	if (!leaf->mapped)
+		return 0;
+	return leaf->pa.v - leaf->ipa.v == check->pa - check->ipa &&
+			       ((unsigned int)leaf->attrs & ~STATE_ATTRS) == check->attrs
+		       ? 0
+		       : -EEXIST;
+}
+
+/*
+ * One step, within which holes are filled one at a time. Most often all of it is one hole. Return:
+ * 0 or an error; *done bytes are mapped in any case.
+ */
+static int map_range(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 *done)
+{
+	struct same_check check = { .ipa = ipa.v, .pa = pa.v, .attrs = vm->move.attrs };
+	u64 end = ipa.v + size, budget = ~0ULL;
+	struct run run = find_run(vm, ipa, end, size, &budget);
+	int ret = run.mapped || run.size < size ? walk(vm, ipa, size, visit_same, &check) : 0;
+
+	for (*done = 0; !ret; run = find_run(vm, IPA(ipa.v + *done), end, size, &budget)) {
+		if (!run.mapped)
+			ret = map_hole(vm, run.ipa, PA(pa.v + *done), run.size);
+		if (!ret)
+			*done += run.size;
+		if (*done == size)
+			break;
+	}
+	return ret;
+}
+
+static int map_locked(struct vm *vm, struct ipa ipa, struct pa pa, u64 size,
+		      enum stage2_attrs attrs, u64 *done)
+{
+	int ret;
+
+	vm->move.attrs = attrs;
+	ret = map_range(vm, ipa, pa, map_step(vm, ipa.v, pa.v, size), done);
+	if (!*done)
+		return ret;
+	return *done == size ? 0 : -EAGAIN;
+}
+
+int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags, u64 *done)
+{
+	enum stage2_attrs attrs;
+	int ret = attrs_of(flags, &attrs);
+
+	*done = 0;
+	if (!ret && (!IS_ALIGNED(pa.v, SZ_4K) || pa.v + size < pa.v))
+		ret = -EINVAL;
+	if (!ret)
+		ret = check_range(vm, ipa.v, size);
+	if (ret)
+		return ret;
+	spin_lock(&vm->lock);
+	ret = map_locked(vm, ipa, pa, size, attrs, done);
+	spin_unlock(&vm->lock);
+	return ret;
+}
+
+/* ---- unmapping ---- */
+
+static int unmap_device(struct vm *vm, const struct run *run)
+{
+	return unmap_stage2(vm, run->ipa, run->size);
+}
+
+static int unmap_ram(struct vm *vm, const struct run *run)
+{
+	int ret = ownership_unshare(run->pa, run->size, &vm->side, run->ipa);
+
+	if (!ret)
+		sync_data_caches(vm, run->pa, run->size);
+	return ret;
+}
+
+static int unmap_run(struct vm *vm, const struct run *run)
+{
+	if (!run->mapped)
+		return 0;
+	vm->move.map = false;
+	return is_device(run->attrs) ? unmap_device(vm, run) : unmap_ram(vm, run);
+}
+
+static void spend(u64 *budget, const struct run *run)
+{
+	u64 cost = run->mapped ? UNMAP_RUN_COST + run->size / SZ_4K : 0;
+
+	*budget -= MIN(*budget, cost);
+}
+
+/*
+ * Unmap [ipa, end) as far as the budget goes. Return: 0 or an error; *done bytes are finished in
+ * any case, and less than all of them without an error when the budget is used up.
+ */
+static int unmap_some(struct vm *vm, struct ipa ipa, u64 end, u64 *done)
+{
+	u64 budget = UNMAP_BUDGET;
+	int ret = 0;
+
+	*done = 0;
+	while (ipa.v + *done < end && budget) {
+		struct run run = find_run(vm, IPA(ipa.v + *done), end, VM_MAP_STEP, &budget);
+
+		ret = unmap_run(vm, &run);
+		if (ret)
+			break;
+		spend(&budget, &run);
+		*done += run.size;
+	}
+	return ret;
+}
+
+int vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 *done)
+{
+	int ret = check_range(vm, ipa.v, size);
+
+	*done = 0;
+	if (ret)
+		return ret;
+	spin_lock(&vm->lock);
+	ret = unmap_some(vm, ipa, ipa.v + size, done);
+	spin_unlock(&vm->lock);
+	if (ret && !*done)
+		return ret;
+	return *done == size ? 0 : -EAGAIN;
+}
+
+/* The whole IPA space: leaves are taken whole, so no table is ever short. */
+bool vm_unmap_all(struct vm *vm)
+{
+	u64 end = stage2_size(&vm->s2), done;
+	int ret;
+
+	if (vm->destroy_ipa == end)
+		return false;
+	ret = unmap_some(vm, IPA(vm->destroy_ipa), end, &done);
+	if (ret)
+		panic("memory of a VM cannot be taken back at %#lx (error %d)",
+		      vm->destroy_ipa + done, ret);
+	vm->destroy_ipa += done;
+	return vm->destroy_ipa != end;
+}
+
+/* ---- top-up ---- */
+
+int vm_topup(struct vm *vm, struct pa pa, u64 pages)
+{
+	int ret;
+
+	spin_lock(&vm->lock);
+	ret = donation_add(vm, pa, pages, 0);
+	spin_unlock(&vm->lock);
+	return ret;
+}

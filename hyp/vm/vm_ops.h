@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of VMs and vCPUs, and a VM's memory: what the hypercalls of include/keel/hypercall.h do.
+ * Arguments come from the host as they are; each function checks them before it changes anything,
+ * and an error means that nothing was changed, unless it says otherwise.
+ *
+ * A struct vm is what vm_get() gave (vm_table.h), and stays until vm_put(). The functions here take
+ * vm->lock where they need it; none may be called with it held.
+ */
+#ifndef KEEL_VM_VM_OPS_H
+#define KEEL_VM_VM_OPS_H
+
+#include <cpu/features.h>
+#include <mm/el2_map.h>
+#include <vm/vm.h>
+#include <vm/vm_table.h>
+
+#define VM_IPA_BITS_DEFAULT 40
+#define VM_IPA_BITS_MIN	    32
+
+/* Most memory that one call maps or unmaps, when it is not one 1 GiB block. */
+#define VM_MAP_STEP SZ_2M
+
+/* KVM's bits of KEEL_HC_VCPU_INIT (Linux: arch/arm64/include/uapi/asm/kvm.h). */
+enum vcpu_feature {
+	VCPU_POWER_OFF = 0,
+	VCPU_EL1_32BIT = 1,
+	VCPU_PSCI_0_2 = 2,
+	VCPU_PMU_V3 = 3,
+	VCPU_SVE = 4,
+	VCPU_PTRAUTH_ADDRESS = 5,
+	VCPU_PTRAUTH_GENERIC = 6,
+};
+
+/* ---- boot ---- */
+
+/**
+ * vm_init() - get ready for VMs
+ * @features: the machine's, final in what VMs are told (cpu_features_freeze()); kept
+ * @nr_cpus:  how many CPUs there can be, 1..KEEL_MAX_CPUS
+ * @pool:     Keel's own pool: handles and VMIDs come from it now, EL2's tables later
+ *
+ * Boot CPU, once, after ownership_set_host().
+ *
+ * Return: 0; -ENOMEM; -EINVAL for more CPUs than there are VMIDs; what stage2_geometry() refused.
+ */
+int __must_check vm_init(const struct cpu_features *features, unsigned int nr_cpus,
+			 struct page_pool *pool);
+
+/* The machine's features, as vm_init() was told. */
+const struct cpu_features *vm_features(void);
+
+/* Told of each new VM before anybody can find it. One; boot CPU, after vm_init(). */
+void vm_set_created(void (*created)(struct vm *vm));
+
+/* A CPU is about to run vCPUs for the first time since it came up. On that CPU. */
+void vm_cpu_online(void);
+
+/* ---- VMs ---- */
+
+struct vm_sizes {
+	u64 vm_pages;	/* for vm_create() */
+	u64 vcpu_pages; /* for vcpu_create() */
+	unsigned int ipa_bits_default, ipa_bits_max;
+};
+
+/**
+ * vm_sizes() - what VMs and vCPUs take
+ * @ipa_bits: width of the VM's IPA space: 0 for the default, or VM_IPA_BITS_MIN..the machine's most
+ *
+ * Return: 0; -EINVAL for another width.
+ */
+int __must_check vm_sizes(u64 ipa_bits, struct vm_sizes *sizes);
+
+/**
+ * vm_create() - a VM in donated memory
+ * @pa:       first page, aligned to 64 KiB
+ * @pages:    how many are donated, vm_sizes.vm_pages at least; at most DONATION_PAGES_MAX. What is
+ *	      beyond is for stage 2 tables
+ * @ipa_bits: as for vm_sizes()
+ * @handle:   out: its handle
+ *
+ * Return: 0; -EINVAL; -ENOSPC no handle left; -ERANGE, -EPERM, -EBUSY, -ENOMEM as donation_take().
+ */
+int __must_check vm_create(struct pa pa, u64 pages, u64 ipa_bits, u64 *handle);
+
+/**
+ * vm_destroy() - end a VM, a bounded number of steps at a time
+ *
+ * Return: 0, all memory is the host's again; -EAGAIN, call again: from the first call on nobody
+ * else finds the VM; -ENOENT; -EBUSY while another call is at work on it, a running vCPU for one.
+ */
+int __must_check vm_destroy(u64 handle);
+
+/* The vCPU of this index, or NULL. Any number. It stays as long as the VM. */
+struct vcpu *vm_vcpu(struct vm *vm, u64 index);
+
+/* ---- memory ---- */
+
+/**
+ * vm_topup() - donate pages for stage 2 tables and what else the VM needs
+ * @pages: 1..DONATION_PAGES_MAX
+ *
+ * Return: 0; errors as donation_take().
+ */
+int __must_check vm_topup(struct vm *vm, struct pa pa, u64 pages);
+
+/**
+ * vm_map() - share memory of the host, or map a device, with the VM
+ * @flags: KEEL_MAP_*
+ * @done:  out with -EAGAIN: bytes from the start that are mapped now
+ *
+ * Where [ipa, ipa + size) is mapped already to the very same with the same permissions, it stays so
+ * and counts as done.
+ *
+ * Return: 0; -EAGAIN; -EINVAL; -E2BIG past the IPA size; -EEXIST something else is mapped there;
+ * -ENOMEM the VM's pool is short of tables; -EPERM not the host's; -EOVERFLOW shared too often. An
+ * error other than -EAGAIN means that nothing was mapped.
+ */
+int __must_check vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
+			u64 *done);
+
+/**
+ * vm_unmap() - take memory away from the VM; holes are passed over
+ * @done: out with -EAGAIN: bytes from the start that are finished
+ *
+ * Return: 0; -EAGAIN; -EINVAL; -E2BIG; -ENOMEM a block must be split, and the VM's pool has no
+ * table (nothing was unmapped).
+ */
+int __must_check vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 *done);
+
+/* ---- vCPUs ---- */
+
+/**
+ * vcpu_create() - a vCPU in donated memory
+ * @index: 0..VM_VCPUS_MAX - 1
+ * @pa:	   donated pages; what is beyond vm_sizes.vcpu_pages goes to vm->pool
+ * @run:   address of the run page, which is shared with Keel until the VM goes
+ *
+ * Return: 0; -EINVAL index or pages; -EEXIST there is one, or the run page is one already; -EBUSY
+ * the VM's vGIC is complete; -ENOMEM also when the record of the donation needs vm_topup(); errors
+ * as donation_take() for the pages, -ERANGE and -EPERM for the run page, too.
+ */
+int __must_check vcpu_create(struct vm *vm, u64 index, struct pa pa, u64 pages, struct pa run);
+
+/**
+ * vcpu_init() - choose the vCPU's features, at the first time, and reset it
+ * @vcpu:     owned by this CPU
+ * @features: BIT(enum vcpu_feature). VCPU_POWER_OFF chooses the state and is no feature
+ *
+ * Return: 0; -EINVAL for features that there are not, contradict, or differ from the first time's.
+ */
+int __must_check vcpu_init(struct vcpu *vcpu, u64 features);
+
+/**
+ * vcpu_set_state() - KEEL_HC_VCPU_STATE
+ *
+ * Return: KEEL_STATE_* as it was before; -EINVAL for another @state; -EBUSY to change it while
+ * another CPU owns the vCPU.
+ */
+int __must_check vcpu_set_state(struct vcpu *vcpu, u64 state);
+
+/* ---- VMIDs ---- */
+
+/**
+ * vm_vmid_enter() - the VMID to run a vCPU's stage 2 under, here and now; also in s2->vttbr
+ *
+ * Before every load of VTTBR_EL2, by the vCPU's owner, without locks. As vmid_enter().
+ */
+u16 vm_vmid_enter(struct vcpu *vcpu);
+
+/* VTTBR_EL2 is the host's again. */
+void vm_vmid_leave(struct vcpu *vcpu);
+
+/* ---- inside vm/ ---- */
+
+/* One step of the end: false when nothing is mapped any more, true to be called again. */
+bool vm_unmap_all(struct vm *vm);
+
+/* Likewise: take back the run pages. */
+bool vcpu_release_all(struct vm *vm);
+
+/* A VM's side of page moves. */
+extern const struct ownership_side_ops vm_side_ops;
+
+/* Whether EL2's linear window can show [pa, pa + size), and a stage 2 can have tables there. */
+bool vm_in_linear_window(struct pa pa, u64 size);
+
+static inline void *vm_pa_to_va(struct pa pa)
+{
+	return el2_pa_to_va(el2_map_layout(), pa);
+}
+
+static inline struct pa vm_va_to_pa(const void *va)
+{
+	return el2_va_to_pa(el2_map_layout(), va);
+}
+
+/* Pages that vcpu_create() needs. */
+u64 vcpu_pages(void);
+
+#endif

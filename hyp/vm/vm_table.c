@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Handles and the slots behind them: see vm_table.h. */
+#include <arch/spinlock.h>
+#include <lib/errno.h>
+#include <vm/vm.h>
+#include <vm/vm_table.h>
+
+/* A handle: the index of the slot, and above it a number that grows with each VM. */
+#define HANDLE_INDEX	  GENMASK(15, 0)
+#define HANDLE_GENERATION GENMASK(63, 16)
+
+STATIC_ASSERT(VM_TABLE_SLOTS == HANDLE_INDEX + 1, "an index is 16 bits");
+
+/* refs: how many calls are at work, or these. */
+#define REFS_CLOSED BIT(31) /* nobody is let in */
+#define REFS_ALONE  BIT(30) /* with REFS_CLOSED: somebody makes or ends the VM */
+
+static struct spinlock vm_table_lock = SPINLOCK_INIT;
+static struct page_pool *slot_pool;
+static struct vm_slot *pages[VM_TABLE_PAGES]; /* set once, in order; read with acquire */
+static unsigned int nr_pages;
+static u32 first_free; /* index + 1 */
+static u64 generation;
+
+static struct vm_slot *slot_at(u32 index)
+{
+	struct vm_slot *page = __atomic_load_n(&pages[index / VM_SLOTS_PER_PAGE], __ATOMIC_ACQUIRE);
+
+	return page ? &page[index % VM_SLOTS_PER_PAGE] : NULL;
+}
+
+static struct vm_slot *slot_of(u64 handle)
+{
+	struct vm_slot *slot = slot_at((u32)(handle & HANDLE_INDEX));
+
+	return handle && slot && __atomic_load_n(&slot->handle, __ATOMIC_ACQUIRE) == handle ? slot
+											    : NULL;
+}
+
+static u32 index_of(const struct vm_slot *slot)
+{
+	return (u32)(slot->handle & HANDLE_INDEX);
+}
+
+/* Lock held, or boot. */
+static int add_page(void)
+{
+	struct vm_slot *page;
+	u32 i, first = nr_pages * VM_SLOTS_PER_PAGE;
+
+	if (nr_pages == VM_TABLE_PAGES)
+		return -ENOSPC;
+	spin_lock(&ownership_lock); /* the lock of whoever takes pages of Keel's pool */
+	page = page_pool_alloc(slot_pool);
+	spin_unlock(&ownership_lock);
+	if (!page)
+		return -ENOMEM;
+	for (i = VM_SLOTS_PER_PAGE; i-- > 0;) {
+		page[i].refs = (u32)REFS_CLOSED;
+		page[i].next_free = first_free;
+		first_free = first + i + 1;
+	}
+	__atomic_store_n(&pages[nr_pages], page, __ATOMIC_RELEASE);
+	nr_pages++;
+	return 0;
+}
+
+int vm_table_init(struct page_pool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < VM_TABLE_PAGES; i++)
+		pages[i] = NULL;
+	slot_pool = pool;
+	nr_pages = 0;
+	first_free = 0;
+	return add_page();
+}
+
+/* Lock held. */
+static struct vm_slot *take_slot(void)
+{
+	struct vm_slot *slot;
+	u32 index;
+
+	if (!first_free && add_page())
+		return NULL;
+	index = first_free - 1;
+	slot = slot_at(index);
+	first_free = slot->next_free;
+	slot->vm = NULL;
+	slot->return_pages = 0;
+	__atomic_store_n(&slot->refs, (u32)(REFS_CLOSED | REFS_ALONE), __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->handle, FIELD_PREP(HANDLE_GENERATION, ++generation) | index,
+			 __ATOMIC_RELEASE);
+	return slot;
+}
+
+struct vm_slot *vm_table_new(void)
+{
+	struct vm_slot *slot;
+
+	spin_lock(&vm_table_lock);
+	slot = take_slot();
+	spin_unlock(&vm_table_lock);
+	return slot;
+}
+
+void vm_table_open(struct vm_slot *slot)
+{
+	__atomic_store_n(&slot->refs, 0, __ATOMIC_RELEASE);
+}
+
+static void drop_ref(struct vm_slot *slot)
+{
+	__atomic_fetch_sub(&slot->refs, 1, __ATOMIC_RELEASE);
+}
+
+static bool take_ref(struct vm_slot *slot)
+{
+	u32 refs = __atomic_load_n(&slot->refs, __ATOMIC_RELAXED);
+
+	do {
+		if (refs & REFS_CLOSED)
+			return false;
+	} while (!__atomic_compare_exchange_n(&slot->refs, &refs, refs + 1, true, __ATOMIC_ACQUIRE,
+					      __ATOMIC_RELAXED));
+	return true;
+}
+
+/*
+ * Between the look at the handle and the count the slot may have become another VM's; counted in,
+ * it stays what it is, so a second look decides.
+ */
+struct vm *vm_get(u64 handle)
+{
+	struct vm_slot *slot = slot_of(handle);
+
+	if (!slot || !take_ref(slot))
+		return NULL;
+	if (__atomic_load_n(&slot->handle, __ATOMIC_RELAXED) != handle) {
+		drop_ref(slot);
+		return NULL;
+	}
+	return slot->vm;
+}
+
+void vm_put(struct vm *vm)
+{
+	drop_ref(slot_at((u32)(vm->handle & HANDLE_INDEX)));
+}
+
+/* From open and idle, or closed and idle, to closed and alone. */
+static int close_slot(struct vm_slot *slot)
+{
+	u32 refs = __atomic_load_n(&slot->refs, __ATOMIC_RELAXED);
+
+	if (refs != 0 && refs != REFS_CLOSED)
+		return -EBUSY;
+	return __atomic_compare_exchange_n(&slot->refs, &refs, (u32)(REFS_CLOSED | REFS_ALONE),
+					   false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
+		       ? 0
+		       : -EBUSY;
+}
+
+int vm_table_close(u64 handle, struct vm_slot **slot)
+{
+	int ret;
+
+	spin_lock(&vm_table_lock);
+	*slot = slot_of(handle);
+	ret = *slot ? close_slot(*slot) : -ENOENT;
+	spin_unlock(&vm_table_lock);
+	return ret;
+}
+
+void vm_table_pause(struct vm_slot *slot)
+{
+	__atomic_store_n(&slot->refs, (u32)REFS_CLOSED, __ATOMIC_RELEASE);
+}
+
+void vm_table_free(struct vm_slot *slot)
+{
+	u32 index = index_of(slot);
+
+	spin_lock(&vm_table_lock);
+	__atomic_store_n(&slot->handle, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->refs, (u32)REFS_CLOSED, __ATOMIC_RELEASE);
+	slot->vm = NULL;
+	slot->next_free = first_free;
+	first_free = index + 1;
+	spin_unlock(&vm_table_lock);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Handles: how the host names VMs. A handle is a number that was never given out before, with the
+ * index of a slot in its low bits, so a stale or invented one finds nothing.
+ *
+ * A slot counts the calls that are at work on its VM. vm_get() counts one in, vm_put() out, both
+ * without a lock; a VM is closed, for ever, at a moment when there are none. So a VM cannot go away
+ * under a call, and a call need not hold a lock for it to stay. A running vCPU is a call too.
+ *
+ * Slots come in pages from Keel's pool that are never given back: there are as many as there ever
+ * were VMs at a time, VM_TABLE_SLOTS at most. vm_table_lock guards giving out, closing and freeing
+ * them; it is taken before all other locks but is held while none is but ownership_lock, for a
+ * page.
+ */
+#ifndef KEEL_VM_VM_TABLE_H
+#define KEEL_VM_VM_TABLE_H
+
+#include <lib/types.h>
+#include <mm/page_pool.h>
+
+struct vm;
+
+#define VM_SLOTS_PER_PAGE 64U
+#define VM_TABLE_PAGES	  1024U
+#define VM_TABLE_SLOTS	  (VM_SLOTS_PER_PAGE * VM_TABLE_PAGES)
+
+/*
+ * One VM's slot. @handle and @refs are atomic. The rest belongs to whoever made or closed the VM:
+ * @vm is constant while it is open.
+ */
+struct vm_slot {
+	u64 handle; /* 0 while the slot is free */
+	struct vm *vm;
+	u32 refs;      /* calls at work, and what vm_table.c keeps besides */
+	u32 next_free; /* index + 1 */
+	/* donated memory that Keel no longer maps and has yet to give back: pages 0 for none */
+	struct pa return_pa;
+	u64 return_pages;
+	u64 pad[3];
+};
+
+STATIC_ASSERT(sizeof(struct vm_slot) * VM_SLOTS_PER_PAGE == POOL_PAGE_SIZE, "a page of slots");
+
+/**
+ * vm_table_init() - an empty table
+ * @pool: Keel's own pool
+ *
+ * Boot CPU.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int __must_check vm_table_init(struct page_pool *pool);
+
+/**
+ * vm_table_new() - a slot with a new handle, closed
+ *
+ * The caller fills slot->vm and then calls vm_table_open(), or gives it back by vm_table_free().
+ *
+ * Return: the slot; NULL when there is none, or no memory for more of them.
+ */
+struct vm_slot *vm_table_new(void);
+
+/* The VM is complete: vm_get() finds it. */
+void vm_table_open(struct vm_slot *slot);
+
+/**
+ * vm_get() - the VM that a handle names, for the length of a call
+ * @handle: any value
+ *
+ * Return: the VM, which stays until vm_put(); NULL if there is none (-ENOENT), or it is closed.
+ */
+struct vm *vm_get(u64 handle);
+
+/* End what vm_get() began; @vm may be gone right after. */
+void vm_put(struct vm *vm);
+
+/**
+ * vm_table_close() - let nobody in any more, and be alone with the VM
+ * @handle: any value
+ * @slot:   out: its slot
+ *
+ * Also for a VM that is closed already, to go on with. Ends with vm_table_pause() or
+ * vm_table_free().
+ *
+ * Return: 0; -ENOENT; -EBUSY while another call is at work on it (nothing was changed).
+ */
+int __must_check vm_table_close(u64 handle, struct vm_slot **slot);
+
+/* The VM stays closed; somebody else may go on with it. */
+void vm_table_pause(struct vm_slot *slot);
+
+/* The VM is gone, its handle void. */
+void vm_table_free(struct vm_slot *slot);
+
+#endif

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The GIC CPU interfaces, fake: see ich.h. Written from ARM IHI 0069, 4.1, 12.4. */
+#include <arch/ich.h>
+#include <arch/percpu.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define P  (1ULL << 62)
+#define A  (1ULL << 63)
+#define HW (1ULL << 61)
+#define G1 (1ULL << 60)
+
+struct fake_icc fake_icc[FAKE_CPUS];
+unsigned int fake_nr_lrs;
+bool fake_icc_present = true;
+static unsigned int prebits;
+
+static void broken(const char *rule)
+{
+	fprintf(stderr, "GIC: %s\n", rule);
+	abort();
+}
+
+struct fake_icc *fake_this_icc(void)
+{
+	if (this_cpu()->id >= FAKE_CPUS)
+		abort();
+	return &fake_icc[this_cpu()->id];
+}
+
+void fake_ich_reset(unsigned int lrs, unsigned int bits)
+{
+	memset(fake_icc, 0, sizeof(fake_icc));
+	fake_nr_lrs = lrs;
+	prebits = bits;
+	fake_icc_present = true;
+	for (int i = 0; i < FAKE_CPUS; i++) {
+		fake_icc[i].sre_open = true;
+		for (int n = 0; n < ICH_LR_MAX; n++) /* UNKNOWN at reset */
+			fake_icc[i].lr[n] = P | G1 | 0x155ULL;
+	}
+}
+
+u64 ich_read_lr(unsigned int n)
+{
+	if (n >= fake_nr_lrs)
+		broken("read of a list register that there is not");
+	return fake_this_icc()->lr[n];
+}
+
+static void check_hw(u64 value)
+{
+	u32 pintid = (u32)(value >> 32) & 0x1fff;
+
+	if ((value & A) && (value & P))
+		broken("a hardware interrupt both pending and active");
+	if (pintid < 16 || pintid > 31 || !(fake_this_icc()->phys_active & 1U << pintid))
+		broken("a list register is linked to a physical interrupt that is not active");
+}
+
+void ich_write_lr(unsigned int n, u64 value)
+{
+	struct fake_icc *icc = fake_this_icc();
+
+	if (n >= fake_nr_lrs)
+		broken("write of a list register that there is not");
+	if ((value & (P | A)) && (value & HW))
+		check_hw(value);
+	if (value & 0x7000ULL << 45)
+		broken("RES0 bits");
+	icc->lr[n] = value;
+}
+
+static unsigned int aprs(void)
+{
+	return prebits <= 5 ? 1 : prebits == 6 ? 2 : 4;
+}
+
+void ich_read_apr(u64 ap0r[4], u64 ap1r[4], unsigned int count)
+{
+	if (count != aprs())
+		broken("not all active priorities, or too many");
+	memcpy(ap0r, fake_this_icc()->ap0r, count * 8);
+	memcpy(ap1r, fake_this_icc()->ap1r, count * 8);
+}
+
+void ich_write_apr(const u64 ap0r[4], const u64 ap1r[4], unsigned int count)
+{
+	if (count != aprs())
+		broken("not all active priorities, or too many");
+	memcpy(fake_this_icc()->ap0r, ap0r, count * 8);
+	memcpy(fake_this_icc()->ap1r, ap1r, count * 8);
+}
+
+u64 ich_read_hcr(void)
+{
+	return fake_this_icc()->hcr;
+}
+
+void ich_write_hcr(u64 value)
+{
+	struct fake_icc *icc = fake_this_icc();
+
+	for (unsigned int i = 0; (value & 1) && i < fake_nr_lrs; i++)
+		for (unsigned int j = 0; j < i; j++)
+			if ((icc->lr[i] & (P | A)) && (icc->lr[j] & (P | A)) &&
+			    (u32)icc->lr[i] == (u32)icc->lr[j])
+				broken("the same interrupt in two list registers");
+	icc->hcr = value;
+}
+
+u64 ich_read_vmcr(void)
+{
+	return fake_this_icc()->vmcr;
+}
+
+void ich_write_vmcr(u64 value)
+{
+	fake_this_icc()->vmcr = value;
+}
+
+u64 ich_read_vtr(void)
+{
+	return (fake_nr_lrs - 1) | (u64)(prebits - 1) << 26 | 1 << 19;
+}
+
+bool icc_present(void)
+{
+	return fake_icc_present;
+}
+
+void icc_open_sre(bool open)
+{
+	fake_this_icc()->sre_open = open;
+}
+
+u32 fake_misr(void)
+{
+	struct fake_icc *icc = fake_this_icc();
+	unsigned int valid = 0, pending = 0;
+	u32 misr = 0;
+
+	if (!(icc->hcr & 1))
+		return 0;
+	for (unsigned int n = 0; n < fake_nr_lrs; n++) {
+		u64 lr = icc->lr[n];
+
+		valid += (lr & (P | A)) != 0;
+		pending += (lr & (P | A)) == P;
+		if (!(lr & (P | A)) && !(lr & HW) && (lr & 1ULL << 41))
+			misr |= 1; /* EOI */
+	}
+	if ((icc->hcr & 2) && valid <= 1)
+		misr |= 2; /* U */
+	if ((icc->hcr & 4) && (icc->hcr >> 27 & 31))
+		misr |= 4; /* LRENP */
+	if ((icc->hcr & 8) && !pending)
+		misr |= 8; /* NP */
+	return misr;
+}
+
+u32 icc_highest_pending(void)
+{
+	struct fake_icc *icc = fake_this_icc();
+	u32 pending = (icc->phys_pending | (fake_misr() ? 1U << 25 : 0)) & ~icc->phys_active;
+
+	return pending ? (u32)__builtin_ctz(pending) : FAKE_NONE;
+}
+
+u32 icc_acknowledge_active(void)
+{
+	struct fake_icc *icc = fake_this_icc();
+	u32 intid = icc->acked_instead ? icc->acked_instead : icc_highest_pending();
+
+	if (icc->acked_instead && intid < 16)
+		icc->phys_pending &= ~(1U << intid); /* an SGI is an edge */
+	icc->acked_instead = 0;
+	if (intid < 32)
+		icc->phys_active |= 1U << intid;
+	return intid;
+}
+
+void icc_deactivate(u32 intid)
+{
+	struct fake_icc *icc = fake_this_icc();
+
+	if (intid >= 32 || !(icc->phys_active & 1U << intid))
+		broken("a physical interrupt is deactivated that is not active");
+	icc->phys_active &= ~(1U << intid);
+}
+
+void icc_send_sgi_to_self(u32 intid)
+{
+	fake_this_icc()->phys_pending |= 1U << intid;
+}
+
+/* ---- the guest ---- */
+
+static int best_lr(struct fake_icc *icc, u32 running, bool group1)
+{
+	int best = -1;
+
+	if (!(icc->hcr & 1) || !(icc->vmcr & (group1 ? 2 : 1)))
+		return -1;
+	for (unsigned int n = 0; n < fake_nr_lrs; n++) {
+		u64 lr = icc->lr[n];
+		u32 priority = (u32)(lr >> 48) & 0xff;
+
+		if ((lr & (P | A)) != P || !(lr & G1) == group1)
+			continue;
+		if (priority >= running || priority >= (icc->vmcr >> 24 & 0xff))
+			continue;
+		if (best < 0 || priority < ((u32)(icc->lr[best] >> 48) & 0xff))
+			best = (int)n;
+	}
+	return best;
+}
+
+u32 fake_guest_pending(u32 running, bool group1)
+{
+	int n = best_lr(fake_this_icc(), running, group1);
+
+	return n < 0 ? FAKE_NONE : (u32)fake_this_icc()->lr[n];
+}
+
+u32 fake_guest_ack(u32 running, bool group1, u32 *priority)
+{
+	struct fake_icc *icc = fake_this_icc();
+	int n = best_lr(icc, running, group1);
+
+	if (n < 0)
+		return FAKE_NONE;
+	icc->lr[n] = (icc->lr[n] & ~P) | A;
+	*priority = (u32)(icc->lr[n] >> 48) & 0xff;
+	return (u32)icc->lr[n];
+}
+
+void fake_guest_eoi(u32 intid)
+{
+	struct fake_icc *icc = fake_this_icc();
+
+	for (unsigned int n = 0; n < fake_nr_lrs; n++) {
+		if (!(icc->lr[n] & A) || (u32)icc->lr[n] != intid)
+			continue;
+		icc->lr[n] &= ~A;
+		if (icc->lr[n] & HW)
+			icc_deactivate((u32)(icc->lr[n] >> 32) & 0x1fff);
+		return;
+	}
+	icc->hcr += 1ULL << 27;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The GIC CPU interfaces, fake: list registers that a model of a guest acknowledges and ends
+ * interrupts in. fake_ich.c has the model, and ends the test where the architecture's rules for
+ * list registers are broken.
+ */
+#ifndef KEEL_ARCH_ICH_H
+#define KEEL_ARCH_ICH_H
+
+#include <lib/types.h>
+
+#define ICH_LR_MAX 16
+#define ICC_INTID  0xffffff
+
+/* ---- what the code under test calls: on the CPU this_cpu() ---- */
+
+u64 ich_read_lr(unsigned int n);
+void ich_write_lr(unsigned int n, u64 value);
+void ich_read_apr(u64 ap0r[4], u64 ap1r[4], unsigned int count);
+void ich_write_apr(const u64 ap0r[4], const u64 ap1r[4], unsigned int count);
+u64 ich_read_hcr(void);
+void ich_write_hcr(u64 value);
+u64 ich_read_vmcr(void);
+void ich_write_vmcr(u64 value);
+u64 ich_read_vtr(void);
+bool icc_present(void);
+void icc_open_sre(bool open);
+u32 icc_highest_pending(void);
+u32 icc_acknowledge_active(void);
+void icc_deactivate(u32 intid);
+void icc_send_sgi_to_self(u32 intid);
+
+/* ---- what tests call ---- */
+
+#define FAKE_CPUS  8
+#define FAKE_NONE  1023
+#define FAKE_STACK 128
+
+struct fake_icc {
+	u64 lr[ICH_LR_MAX], hcr, vmcr, ap0r[4], ap1r[4];
+	bool sre_open;
+	u32 phys_pending, phys_active; /* physical SGIs and PPIs: inputs; active */
+	u32 acked_instead;	       /* the next acknowledge finds this more urgent one; 0 none */
+};
+
+extern struct fake_icc fake_icc[FAKE_CPUS];
+extern unsigned int fake_nr_lrs;
+extern bool fake_icc_present;
+
+/* All CPUs as after reset, with so many list registers and PREbits + 1 bits of preemption. */
+void fake_ich_reset(unsigned int lrs, unsigned int prebits);
+/* This CPU's. */
+struct fake_icc *fake_this_icc(void);
+/* The INTID that the guest would be interrupted for now, if its running priority is @running. */
+u32 fake_guest_pending(u32 running, bool group1);
+/* Read ICC_IAR<n>; priority of what was acknowledged. FAKE_NONE. */
+u32 fake_guest_ack(u32 running, bool group1, u32 *priority);
+/* Write ICC_EOIR<n>, EOImode=0: priority drop and deactivation; or ICC_DIR. */
+void fake_guest_eoi(u32 intid);
+/* ICH_MISR_EL2, while ICH_HCR_EL2.En. */
+u32 fake_misr(void);
+
+#endif

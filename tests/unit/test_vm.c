@@ -1,0 +1,791 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c */
+/* The life of VMs and vCPUs: handles, donated memory, and that nothing of them is left behind. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <vm/run.h>
+#include <vm_machine.h>
+
+#define HANDLES_MAX 200
+
+static struct vm_sizes sizes;
+
+static int start(void **state)
+{
+	machine_start(&(struct machine_config){ .sve = true, .pauth = true });
+	assert_int_equal(vm_sizes(0, &sizes), 0);
+	return 0;
+}
+
+static int finish(void **state)
+{
+	machine_check();
+	return 0;
+}
+
+/* ---- helpers ---- */
+
+struct a_vm {
+	u64 handle;
+	struct pa pa;
+};
+
+static int try_create(struct a_vm *vm, u64 ipa_bits)
+{
+	struct vm_sizes s;
+	int ret;
+
+	assert_int_equal(vm_sizes(ipa_bits, &s), 0);
+	vm->pa = machine_alloc(s.vm_pages, SZ_64K);
+	ret = vm_create(vm->pa, s.vm_pages, ipa_bits, &vm->handle);
+	if (ret)
+		machine_free(vm->pa, s.vm_pages);
+	return ret;
+}
+
+static struct a_vm create(u64 ipa_bits)
+{
+	struct a_vm vm;
+
+	assert_int_equal(try_create(&vm, ipa_bits), 0);
+	return vm;
+}
+
+static void destroy(u64 handle)
+{
+	int ret, calls = 0;
+
+	while ((ret = vm_destroy(handle)) == -EAGAIN)
+		if (++calls > 100000)
+			fail_msg("a VM does not end");
+	assert_int_equal(ret, 0);
+}
+
+static int add_vcpu(u64 handle, u64 index, struct pa *run)
+{
+	struct vm *vm = vm_get(handle);
+	struct pa pa = machine_alloc(sizes.vcpu_pages, SZ_4K);
+	int ret;
+
+	assert_non_null(vm);
+	*run = machine_alloc(1, SZ_4K);
+	ret = vcpu_create(vm, index, pa, sizes.vcpu_pages, *run);
+	vm_put(vm);
+	return ret;
+}
+
+/* ---- sizes ---- */
+
+static void ipa_sizes_are_the_machines(void **state)
+{
+	static const struct {
+		unsigned int pa_bits, def, max;
+	} rows[] = {
+		{ 36, 36, 36 }, { 40, 40, 40 }, { 44, 40, 44 }, { 48, 40, 48 }, { 52, 40, 52 }
+	};
+	struct vm_sizes s;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		machine_start(&(struct machine_config){ .pa_bits = rows[i].pa_bits });
+		assert_int_equal(vm_sizes(0, &s), 0);
+		assert_int_equal(s.ipa_bits_default, rows[i].def);
+		assert_int_equal(s.ipa_bits_max, rows[i].max);
+		for (u64 bits = 1; bits < 70; bits++) {
+			int want = bits < 32 || bits > rows[i].max ? -EINVAL : 0;
+
+			if (vm_sizes(bits, &s) != want)
+				fail_msg("%u-bit machine: VM of %u bits: %d", rows[i].pa_bits,
+					 (unsigned int)bits, vm_sizes(bits, &s));
+		}
+		assert_int_equal(vm_sizes(~0ULL, &s), -EINVAL);
+		assert_int_equal(vm_sizes((1ULL << 32) + 40, &s), -EINVAL);
+	}
+}
+
+static void the_ipa_size_decides_vtcr(void **state)
+{
+	struct mmu_caps caps;
+
+	machine_start(&(struct machine_config){ .pa_bits = 52 });
+	cpu_features_mmu_caps(&machine_features, &caps);
+	for (u64 bits = 32; bits <= 52; bits++) {
+		struct stage2_geometry want;
+		struct a_vm a = create(bits);
+		struct vm *vm = vm_get(a.handle);
+
+		assert_int_equal(stage2_geometry(&want, (unsigned int)bits, GRANULE_4K, &caps), 0);
+		assert_int_equal(vm->s2.geometry.vtcr, want.vtcr);
+		assert_int_equal(stage2_size(&vm->s2), 1ULL << bits);
+		assert_int_equal(vm->s2.vttbr & GENMASK(47, 0), a.pa.v); /* the root */
+		assert_int_not_equal(vm->s2.vttbr >> 48, VMID_HOST);
+		vm_put(vm);
+		destroy(a.handle);
+	}
+}
+
+static void a_capped_default_is_told_once(void **state)
+{
+	machine_start(&(struct machine_config){ .pa_bits = 36 });
+	create(36);
+	assert_int_equal(machine_log_lines, 0);
+	create(0);
+	assert_int_equal(machine_log_lines, 1);
+	assert_non_null(strstr(machine_log_last, "36 bits"));
+	create(0);
+	assert_int_equal(machine_log_lines, 1);
+}
+
+/* ---- handles ---- */
+
+static void handles_are_never_the_same(void **state)
+{
+	u64 old[HANDLES_MAX];
+
+	for (int i = 0; i < HANDLES_MAX; i++) {
+		old[i] = create(0).handle;
+		destroy(old[i]);
+		for (int j = 0; j < i; j++)
+			assert_int_not_equal(old[i], old[j]);
+	}
+	create(0);
+	for (int i = 0; i < HANDLES_MAX; i++) {
+		assert_null(vm_get(old[i]));
+		assert_int_equal(vm_destroy(old[i]), -ENOENT);
+	}
+}
+
+static void invented_handles_find_nothing(void **state)
+{
+	u64 real = create(0).handle;
+
+	assert_null(vm_get(0));
+	for (int bit = 0; bit < 64; bit++) {
+		assert_null(vm_get(real ^ (1ULL << bit)));
+		assert_int_equal(vm_destroy(real ^ (1ULL << bit)), -ENOENT);
+	}
+	assert_null(vm_get(~0ULL));
+	for (u64 index = 0; index < 0x10000; index++)
+		assert_null(vm_get(index));
+	assert_non_null(vm_get(real));
+}
+
+static void hundreds_of_vms_at_a_time(void **state)
+{
+	struct machine_state *before = machine_save();
+	struct a_vm vms[HANDLES_MAX];
+
+	for (int i = 0; i < HANDLES_MAX; i++) {
+		vms[i] = create(0);
+		machine_check();
+	}
+	for (int i = 0; i < HANDLES_MAX; i++) {
+		struct vm *vm = vm_get(vms[i].handle);
+
+		assert_non_null(vm);
+		assert_int_equal(vm->handle, vms[i].handle);
+		assert_int_equal(vm->s2.vttbr & GENMASK(47, 0), vms[i].pa.v);
+		vm_put(vm);
+	}
+	for (int i = 0; i < HANDLES_MAX; i++)
+		destroy(vms[i].handle);
+	/* The table has grown to 256 slots, and stays so. */
+	machine_pool.free += HANDLES_MAX / VM_SLOTS_PER_PAGE;
+	machine_assert_same(before, "after 200 VMs");
+	machine_drop(before);
+}
+
+static void a_table_without_memory_refuses(void **state)
+{
+	while (page_pool_available(&machine_pool))
+		page_pool_take(&machine_pool);
+	for (unsigned int i = 0; i < VM_SLOTS_PER_PAGE; i++)
+		create(0);
+	assert_int_equal(try_create(&(struct a_vm){ 0 }, 0), -ENOSPC);
+}
+
+static void a_vm_in_use_is_not_destroyed(void **state)
+{
+	u64 handle = create(0).handle;
+	struct machine_state *before = machine_save();
+	struct vm *one = vm_get(handle), *two = vm_get(handle);
+
+	assert_ptr_equal(one, two);
+	assert_int_equal(vm_destroy(handle), -EBUSY);
+	vm_put(one);
+	assert_int_equal(vm_destroy(handle), -EBUSY);
+	machine_assert_same(before, "a refused end");
+	assert_ptr_equal(vm_get(handle), two); /* it was not closed */
+	vm_put(two);
+	vm_put(two);
+	destroy(handle);
+	machine_drop(before);
+}
+
+/* ---- creating ---- */
+
+static void bad_donations_change_nothing(void **state)
+{
+	struct pa pa = machine_alloc(1024, SZ_2M);
+	struct machine_state *before = machine_save();
+	u64 n = sizes.vm_pages;
+	const struct {
+		const char *what;
+		u64 pa, pages, ipa_bits;
+		int want;
+	} rows[] = {
+		{ "too few pages", pa.v, n - 1, 0, -EINVAL },
+		{ "no pages", pa.v, 0, 0, -EINVAL },
+		{ "too many pages", pa.v, 513, 0, -EINVAL },
+		{ "pages that overflow", pa.v, 1ULL << 52, 0, -EINVAL },
+		{ "aligned to a page alone", pa.v + SZ_4K, n, 0, -EINVAL },
+		{ "not aligned", pa.v + 8, n, 0, -EINVAL },
+		{ "31 IPA bits", pa.v, n, 31, -EINVAL },
+		{ "49 IPA bits", pa.v, n, 49, -EINVAL },
+		{ "no RAM", DEVICE, n, 0, -ERANGE },
+		{ "the top of the address space", ~0ULL << 16, 15, 0, -ERANGE },
+		{ "over the top of the address space", ~0ULL << 16, 17, 0, -EINVAL },
+		{ "RAM that EL2 does not see", FAR_BASE, n, 0, -ERANGE },
+		{ "over the end of RAM", RAM_END - SZ_64K, 32, 0, -ERANGE },
+		{ "Keel's memory", IMAGE_BASE, n, 0, -EPERM },
+		{ "partly Keel's memory", IMAGE_BASE - SZ_64K, 32, 0, -EPERM },
+	};
+	u64 handle = 77;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int ret = vm_create(PA(rows[i].pa), rows[i].pages, rows[i].ipa_bits, &handle);
+
+		if (ret != rows[i].want)
+			fail_msg("%s: %d, should be %d", rows[i].what, ret, rows[i].want);
+		assert_int_equal(handle, 77);
+		machine_assert_same(before, rows[i].what);
+	}
+	machine_drop(before);
+}
+
+static void donated_memory_cannot_be_donated_again(void **state)
+{
+	struct a_vm a = create(0);
+	u64 handle;
+
+	assert_int_equal(vm_create(a.pa, sizes.vm_pages, 0, &handle), -EPERM);
+	destroy(a.handle);
+	assert_int_equal(vm_create(a.pa, sizes.vm_pages, 0, &handle), 0);
+}
+
+static void memory_comes_back_cleared(void **state)
+{
+	struct a_vm a = create(0);
+	struct pa run;
+
+	assert_int_equal(add_vcpu(a.handle, 0, &run), 0);
+	destroy(a.handle);
+	for (u64 i = 0; i < sizes.vm_pages * SZ_4K; i++)
+		assert_int_equal(machine_host_page(PA(a.pa.v + ALIGN_DOWN(i, SZ_4K)))[i % SZ_4K],
+				 0);
+	/* The run page was only shared: it is as the host left it. */
+	assert_int_equal(machine_host_page(run)[0], 0xa5);
+}
+
+/* ---- vCPUs ---- */
+
+static void mpidr_counts_as_kvm_does(void **state)
+{
+	static const struct {
+		u64 index, mpidr;
+	} rows[] = { { 0, 0x80000000 },	 { 1, 0x80000001 },   { 15, 0x8000000f },
+		     { 16, 0x80000100 }, { 255, 0x80000f0f }, { 256, 0x80001000 },
+		     { 511, 0x80001f0f } };
+	u64 handle = create(0).handle;
+	struct pa run;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vm *vm = vm_get(handle);
+		struct vcpu *vcpu;
+
+		assert_int_equal(add_vcpu(handle, rows[i].index, &run), 0);
+		vcpu = vm_vcpu(vm, rows[i].index);
+		assert_int_equal(vcpu->mpidr, rows[i].mpidr);
+		assert_int_equal(vcpu->index, rows[i].index);
+		vm_put(vm);
+	}
+}
+
+static void a_vcpu_is_made_of_its_memory(void **state)
+{
+	u64 handle = create(0).handle;
+	struct pa run;
+	struct vm *vm;
+	struct vcpu *vcpu;
+
+	assert_int_equal(add_vcpu(handle, 3, &run), 0);
+	vm = vm_get(handle);
+	vcpu = vm_vcpu(vm, 3);
+	assert_ptr_equal(vcpu->vm, vm);
+	assert_ptr_equal(vcpu->s2, &vm->s2);
+	assert_ptr_equal(vcpu->vmid, &vm->vmid);
+	assert_true(IS_ALIGNED((uintptr_t)vcpu->sysreg, 4096));
+	for (size_t i = 0; i < VCPU_SYSREG_BYTES / 8; i++)
+		assert_int_equal(vcpu->sysreg[i], 0);
+	assert_int_equal(vcpu->fp->ffr[31], 0);
+	assert_int_equal(vm_va_to_pa(vcpu->run).v, run.v);
+	assert_int_equal(vcpu->run->data[0], 0xa5); /* EL2 reaches it, contents are the host's */
+	assert_int_equal(ownership_state(run), OWNERSHIP_SHARED);
+	assert_int_equal(vcpu->owner, VCPU_NO_OWNER);
+	assert_int_equal(vcpu->last_cpu, VCPU_NO_OWNER);
+	assert_false(vcpu->initialized);
+	assert_int_equal(vm->nr_vcpus, 1);
+	assert_null(vm_vcpu(vm, 2));
+	assert_null(vm_vcpu(vm, 512));
+	assert_null(vm_vcpu(vm, ~0ULL));
+	vm_put(vm);
+}
+
+static void a_vm_has_512_vcpus(void **state)
+{
+	struct machine_state *before = machine_save();
+	u64 handle = create(0).handle;
+	struct pa run;
+
+	for (u64 i = 0; i < 512; i++) {
+		struct pa pa = machine_alloc(1, SZ_4K);
+		struct vm *vm = vm_get(handle);
+
+		/* The records of so many donations need a page now and then. */
+		if (i % 100 == 0)
+			assert_int_equal(vm_topup(vm, pa, 1), 0);
+		vm_put(vm);
+		if (add_vcpu(handle, i, &run))
+			fail_msg("vCPU %d cannot be created", (int)i);
+	}
+	machine_check();
+	destroy(handle);
+	machine_assert_same(before, "after 512 vCPUs");
+	machine_drop(before);
+}
+
+static void a_record_without_memory_asks_for_a_topup(void **state)
+{
+	u64 handle = create(0).handle, index;
+	struct pa run, pa, pa2;
+	struct vm *vm = vm_get(handle);
+	struct machine_state *before;
+
+	for (index = 0; index < 254; index++)
+		assert_int_equal(add_vcpu(handle, index, &run), 0);
+	pa = machine_alloc(sizes.vcpu_pages, SZ_4K);
+	pa2 = machine_alloc(1, SZ_4K);
+	run = machine_alloc(1, SZ_4K);
+	before = machine_save();
+	assert_int_equal(vcpu_create(vm, 254, pa, sizes.vcpu_pages, run), -ENOMEM);
+	machine_assert_same(before, "no memory for the record");
+	assert_int_equal(vm_topup(vm, pa2, 1), 0);
+	assert_int_equal(vcpu_create(vm, 254, pa, sizes.vcpu_pages, run), 0);
+	vm_put(vm);
+	destroy(handle);
+	machine_drop(before);
+}
+
+/* The page for a record was taken, and then the donation failed. */
+static void an_empty_page_of_records_does_no_harm(void **state)
+{
+	struct machine_state *before = machine_save();
+	u64 handle = create(0).handle, index;
+	struct vm *vm = vm_get(handle);
+	struct pa run = machine_alloc(1, SZ_4K), pa;
+
+	assert_int_equal(vm_topup(vm, machine_alloc(4, SZ_4K), 4), 0);
+	for (index = 0; index < 253; index++)
+		assert_int_equal(add_vcpu(handle, index, &pa), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(vcpu_create(vm, 300, PA(IMAGE_BASE), sizes.vcpu_pages, run),
+				 -EPERM);
+	assert_int_equal(page_pool_available(&vm->pool), 3);
+	vm_put(vm);
+	destroy(handle);
+	machine_assert_same(before, "an empty page of records");
+	machine_drop(before);
+}
+
+static void bad_vcpus_change_nothing(void **state)
+{
+	u64 handle = create(0).handle;
+	struct pa pa = machine_alloc(64, SZ_64K), run = machine_alloc(1, SZ_4K), taken;
+	u64 n = sizes.vcpu_pages;
+	const struct {
+		const char *what;
+		u64 index, pa, pages, run;
+		int want;
+	} rows[] = {
+		{ "an index of 512", 512, pa.v, n, run.v, -EINVAL },
+		{ "a huge index", 1ULL << 32, pa.v, n, run.v, -EINVAL },
+		{ "an index that is taken", 5, pa.v, n, run.v, -EEXIST },
+		{ "too few pages", 1, pa.v, n - 1, run.v, -EINVAL },
+		{ "too many pages", 1, pa.v, 513, run.v, -EINVAL },
+		{ "not aligned", 1, pa.v + 16, n, run.v, -EINVAL },
+		{ "a run page not aligned", 1, pa.v, n, run.v + 8, -EINVAL },
+		{ "a run page that is another's", 1, pa.v, n, 0, -EEXIST },
+		{ "a run page in what is donated", 1, pa.v, n, pa.v + SZ_4K, -EBUSY },
+		{ "a run page of Keel's", 1, pa.v, n, IMAGE_BASE, -EPERM },
+		{ "a run page that is a device", 1, pa.v, n, DEVICE, -ERANGE },
+		{ "a run page that EL2 does not see", 1, pa.v, n, FAR_BASE, -ERANGE },
+		{ "Keel's pages", 1, IMAGE_BASE, n, run.v, -EPERM },
+		{ "pages that are a run page", 1, 0, n, run.v, -EBUSY },
+	};
+	struct machine_state *before;
+	struct vm *vm;
+
+	assert_int_equal(add_vcpu(handle, 5, &taken), 0);
+	before = machine_save();
+	vm = vm_get(handle);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct pa p = PA(rows[i].pa ? rows[i].pa : taken.v);
+		struct pa r = PA(rows[i].run ? rows[i].run : taken.v);
+		int ret = vcpu_create(vm, rows[i].index, p, rows[i].pages, r);
+
+		if (ret != rows[i].want)
+			fail_msg("%s: %d, should be %d", rows[i].what, ret, rows[i].want);
+		machine_assert_same(before, rows[i].what);
+		assert_int_equal(vm->nr_vcpus, 1);
+	}
+	vm->vgic = (struct vgic *)vm;
+	assert_int_equal(vcpu_create(vm, 1, pa, n, run), -EBUSY);
+	machine_assert_same(before, "a complete vGIC");
+	vm_put(vm);
+	machine_drop(before);
+}
+
+static void a_run_page_may_be_guest_memory_too(void **state)
+{
+	struct machine_state *before = machine_save();
+	u64 handle = create(0).handle, done;
+	struct vm *vm = vm_get(handle);
+	struct pa run;
+
+	assert_int_equal(add_vcpu(handle, 0, &run), 0);
+	assert_int_equal(vm_topup(vm, machine_alloc(8, SZ_4K), 8), 0);
+	assert_int_equal(vm_map(vm, IPA(0), run, SZ_4K, KEEL_MAP_WRITE, &done), 0);
+	assert_int_equal(ownership_share_count(run), 2);
+	vm_put(vm);
+	destroy(handle);
+	machine_assert_same(before, "a run page that was mapped");
+	machine_drop(before);
+}
+
+/* ---- features and states ---- */
+
+static void features_are_what_the_machine_has(void **state)
+{
+	static const struct {
+		bool sve, pauth;
+		u64 features;
+		int want;
+	} rows[] = {
+		{ false, false, 0, 0 },
+		{ false, false, 0x4, 0 },
+		{ false, false, 0x5, 0 },
+		{ true, true, 0x2, -EINVAL }, /* AArch32 */
+		{ true, true, 0x8, -EINVAL }, /* PMU */
+		{ false, true, 0x10, -EINVAL },
+		{ true, false, 0x10, 0 },
+		{ true, false, 0x60, -EINVAL },
+		{ true, true, 0x60, 0 },
+		{ true, true, 0x20, -EINVAL }, /* address and generic keys go together */
+		{ true, true, 0x40, -EINVAL },
+		{ true, true, 0x80, -EINVAL }, /* virtual EL2 */
+		{ true, true, 1ULL << 40, -EINVAL },
+		{ true, true, 0x75, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vcpu *vcpu;
+		struct pa run;
+		u64 handle;
+		int ret;
+
+		machine_start(
+			&(struct machine_config){ .sve = rows[i].sve, .pauth = rows[i].pauth });
+		handle = create(0).handle;
+		assert_int_equal(add_vcpu(handle, 0, &run), 0);
+		vcpu = vm_vcpu(vm_get(handle), 0);
+		ret = vcpu_init(vcpu, rows[i].features);
+		if (ret != rows[i].want)
+			fail_msg("features %#llx with SVE %d, PAuth %d: %d",
+				 (unsigned long long)rows[i].features, rows[i].sve, rows[i].pauth,
+				 ret);
+		assert_int_equal(vcpu->initialized, ret == 0);
+		assert_int_equal(machine_resets, ret == 0);
+		if (!ret)
+			assert_int_equal(vcpu->features, rows[i].features & ~1ULL);
+	}
+}
+
+static void features_stay_as_they_were(void **state)
+{
+	u64 handle = create(0).handle;
+	struct vcpu *vcpu;
+	struct pa run;
+
+	assert_int_equal(add_vcpu(handle, 0, &run), 0);
+	vcpu = vm_vcpu(vm_get(handle), 0);
+	assert_int_equal(vcpu_init(vcpu, 0x14), 0);
+	assert_int_equal(vcpu->power, VCPU_RUNNABLE);
+	vcpu->mmio_pending = vcpu->on_pending = true;
+	assert_int_equal(vcpu_init(vcpu, 0x04), -EINVAL);
+	assert_int_equal(machine_resets, 1);
+	assert_true(vcpu->mmio_pending);
+	assert_int_equal(vcpu_init(vcpu, 0x15), 0); /* powered off is a state */
+	assert_int_equal(machine_resets, 2);
+	assert_int_equal(vcpu->power, VCPU_STOPPED);
+	assert_false(vcpu->mmio_pending || vcpu->on_pending);
+}
+
+static void states_are_told_and_set(void **state)
+{
+	u64 handle = create(0).handle;
+	struct vcpu *vcpu;
+	struct pa run;
+
+	assert_int_equal(add_vcpu(handle, 0, &run), 0);
+	vcpu = vm_vcpu(vm_get(handle), 0);
+	assert_int_equal(vcpu_init(vcpu, 0), 0);
+	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_QUERY), KEEL_STATE_RUNNABLE);
+	vcpu->on_pending = true;
+	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_STOPPED), KEEL_STATE_RUNNABLE);
+	assert_false(vcpu->on_pending);
+	vcpu->on_pending = true; /* CPU_ON is at work on it */
+	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_STOPPED), KEEL_STATE_STOPPED);
+	assert_true(vcpu->on_pending);
+	assert_int_equal(vcpu_set_state(vcpu, 3), -EINVAL);
+	assert_int_equal(vcpu_set_state(vcpu, ~0ULL), -EINVAL);
+	assert_int_equal(vcpu_take(vcpu), 0);
+	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_RUNNABLE), -EBUSY);
+	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_QUERY), KEEL_STATE_STOPPED);
+	vcpu_drop(vcpu);
+}
+
+/* ---- VMIDs ---- */
+
+static void vmids_are_given_at_entry(void **state)
+{
+	struct a_vm a = create(0), b = create(0);
+	struct vcpu *va, *vb;
+	struct pa run;
+	u16 id;
+
+	assert_int_equal(add_vcpu(a.handle, 0, &run), 0);
+	assert_int_equal(add_vcpu(b.handle, 0, &run), 0);
+	va = vm_vcpu(vm_get(a.handle), 0);
+	vb = vm_vcpu(vm_get(b.handle), 0);
+	id = vm_vmid_enter(va);
+	assert_int_not_equal(id, VMID_HOST);
+	assert_int_equal(va->s2->vttbr, a.pa.v | (u64)id << 48);
+	vm_vmid_leave(va);
+	assert_int_not_equal(vm_vmid_enter(vb), id);
+	assert_int_equal(vm_vmid_enter(va), id);
+	vm_cpu_online();
+	assert_int_equal(vm_vmid_enter(va), id);
+}
+
+static void a_vm_that_was_idle_gets_another_vmid(void **state)
+{
+	struct a_vm a = create(0);
+	struct vcpu *vcpu;
+	struct pa run;
+	u16 before, after;
+
+	assert_int_equal(add_vcpu(a.handle, 0, &run), 0);
+	vcpu = vm_vcpu(vm_get(a.handle), 0);
+	before = vm_vmid_enter(vcpu);
+	vm_vmid_leave(vcpu);
+	for (int i = 0; i < 300; i++) /* more than there are numbers */
+		destroy(create(0).handle);
+	after = vm_vmid_enter(vcpu);
+	assert_int_not_equal(after, before);
+	assert_int_equal(vcpu->s2->vttbr >> 48, after);
+}
+
+static struct vm *told;
+
+static void remember(struct vm *vm)
+{
+	assert_null(vm_get(vm->handle)); /* nobody finds it yet */
+	told = vm;
+}
+
+static void who_asked_is_told_of_a_new_vm(void **state)
+{
+	struct a_vm a;
+
+	vm_set_created(remember);
+	a = create(0);
+	assert_ptr_equal(told, vm_get(a.handle));
+}
+
+/* ---- nothing is left behind ---- */
+
+static void init_tells_what_it_lacks(void **state)
+{
+	for (unsigned int pages = 1; pages < 4; pages++) {
+		machine_start_without_vms(&(struct machine_config){ .keel_pages = pages });
+		assert_int_equal(vm_init(&machine_features, 4, &machine_pool),
+				 pages < 3 ? -ENOMEM : 0);
+	}
+	machine_start_without_vms(&(struct machine_config){ 0 });
+	assert_int_equal(vm_init(&machine_features, 256, &machine_pool), -EINVAL);
+	machine_start_without_vms(&(struct machine_config){ .vmid16 = true });
+	assert_int_equal(vm_init(&machine_features, 512, &machine_pool), 0);
+}
+
+/* Each thing that can fail in a VM's life does, once: the error is -ENOMEM, and nothing changed. */
+static void each_failure_is_undone(void **state)
+{
+	bool more = true;
+
+	for (int n = 0; more; n++) {
+		struct machine_state *before = machine_save(), *middle;
+		struct pa pa = machine_alloc(sizes.vcpu_pages, SZ_4K),
+			  run = machine_alloc(1, SZ_4K);
+		struct pa extra = machine_alloc(3, SZ_4K);
+		struct a_vm a;
+		struct vm *vm;
+		int ret;
+
+		machine_fail_after(n);
+		ret = try_create(&a, 0);
+		assert_int_equal(ret, machine_failed() ? -ENOMEM : 0);
+		if (ret) {
+			machine_assert_same(before, "a VM that failed");
+			machine_drop(before);
+			continue;
+		}
+		vm = vm_get(a.handle);
+		middle = machine_save();
+		ret = vcpu_create(vm, 0, pa, sizes.vcpu_pages, run);
+		assert_int_equal(ret, machine_failed() ? -ENOMEM : 0);
+		if (ret)
+			machine_assert_same(middle, "a vCPU that failed");
+		machine_drop(middle);
+		middle = machine_save();
+		if (!machine_failed()) {
+			ret = vm_topup(vm, extra, 3);
+			assert_int_equal(ret, machine_failed() ? -ENOMEM : 0);
+			if (ret)
+				machine_assert_same(middle, "a top-up that failed");
+		}
+		machine_drop(middle);
+		vm_put(vm);
+		destroy(a.handle);
+		more = machine_failed();
+		machine_fail_after(-1);
+		machine_assert_same(before, "the end");
+		machine_drop(before);
+	}
+}
+
+/* A random VM: vCPUs, memory, top-ups, each of which may fail. */
+static void random_life(u64 handle)
+{
+	struct vm *vm = vm_get(handle);
+	u32 steps = machine_random(6);
+	struct pa run;
+
+	assert_non_null(vm);
+	for (u32 i = 0; i < steps; i++) {
+		u64 done, pages = 1 + machine_random(4);
+		int ret = 0;
+
+		switch (machine_random(4)) {
+		case 0:
+			ret = add_vcpu(handle, machine_random(4), &run);
+			break;
+		case 1:
+			ret = vm_topup(vm, machine_alloc(pages, SZ_4K), pages);
+			break;
+		case 2:
+			ret = vm_map(vm, IPA(machine_random(64) * SZ_4K),
+				     machine_alloc(pages, SZ_4K), pages * SZ_4K, machine_random(4),
+				     &done);
+			break;
+		case 3:
+			ret = vm_unmap(vm, IPA(machine_random(64) * SZ_4K), pages * SZ_4K, &done);
+			break;
+		}
+		assert_true(ret == 0 || ret == -ENOMEM || ret == -EEXIST);
+	}
+	vm_put(vm);
+}
+
+static void ten_thousand_vms_leave_nothing(void **state)
+{
+	struct machine_state *before = machine_save();
+	struct a_vm vms[8] = { 0 };
+	struct a_vm *vm;
+
+	for (int cycle = 0; cycle < 10000 + 8; cycle++) {
+		vm = &vms[cycle % 8];
+		if (vm->handle) {
+			machine_fail_after(machine_random(2) ? (int)machine_random(4) : -1);
+			destroy(vm->handle);
+		}
+		vm->handle = 0;
+		if (cycle % 100 == 99) {
+			for (int i = 0; i < 8; i++)
+				if (vms[i].handle)
+					destroy(vms[i].handle);
+			memset(vms, 0, sizeof(vms));
+			machine_fail_after(-1);
+			machine_assert_same(before, "a hundred VMs");
+			machine_free_all();
+		}
+		if (cycle >= 10000)
+			continue;
+		machine_fail_after(machine_random(2) ? (int)machine_random(8) : -1);
+		if (try_create(vm, 32 + machine_random(17)))
+			vm->handle = 0;
+		else
+			random_life(vm->handle);
+	}
+	machine_fail_after(-1);
+	machine_assert_same(before, "ten thousand VMs");
+	machine_drop(before);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
+	const struct CMUnitTest tests[] = {
+		TEST(ipa_sizes_are_the_machines),
+		TEST(the_ipa_size_decides_vtcr),
+		TEST(a_capped_default_is_told_once),
+		TEST(handles_are_never_the_same),
+		TEST(invented_handles_find_nothing),
+		TEST(hundreds_of_vms_at_a_time),
+		TEST(a_table_without_memory_refuses),
+		TEST(a_vm_in_use_is_not_destroyed),
+		TEST(bad_donations_change_nothing),
+		TEST(donated_memory_cannot_be_donated_again),
+		TEST(memory_comes_back_cleared),
+		TEST(mpidr_counts_as_kvm_does),
+		TEST(a_vcpu_is_made_of_its_memory),
+		TEST(a_vm_has_512_vcpus),
+		TEST(a_record_without_memory_asks_for_a_topup),
+		TEST(bad_vcpus_change_nothing),
+		TEST(a_run_page_may_be_guest_memory_too),
+		TEST(features_are_what_the_machine_has),
+		TEST(features_stay_as_they_were),
+		TEST(states_are_told_and_set),
+		TEST(vmids_are_given_at_entry),
+		TEST(a_vm_that_was_idle_gets_another_vmid),
+		TEST(who_asked_is_told_of_a_new_vm),
+		TEST(an_empty_page_of_records_does_no_harm),
+		TEST(init_tells_what_it_lacks),
+		TEST(each_failure_is_undone),
+		TEST(ten_thousand_vms_leave_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

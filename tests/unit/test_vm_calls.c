@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/host/vm_calls.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c */
+/* The host's calls about VMs: registers in and out, handles and indices, owners, bad input. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <host/vm_calls.h>
+#include <keel/hypercall.h>
+#include <vm/run.h>
+#include <vm_machine.h>
+
+#define UNTOUCHED 0x5151515151515151ULL
+#define REG_U64	  0x6030000000100002ULL
+#define REG_U2048 0x6080000000150000ULL
+
+static struct host_regs regs;
+static u64 handle, pages_of_vm, pages_of_vcpu;
+static struct pa run_page;
+
+/* ---- calling ---- */
+
+static s64 call(u64 fid, u64 x1, u64 x2, u64 x3, u64 x4, u64 x5)
+{
+	for (int i = 0; i < 32; i++)
+		regs.x[i] = UNTOUCHED;
+	regs.x[0] = fid;
+	regs.x[1] = x1;
+	regs.x[2] = x2;
+	regs.x[3] = x3;
+	regs.x[4] = x4;
+	regs.x[5] = x5;
+	assert_true(vm_hypercall(&regs));
+	for (int i = 6; i < 32; i++)
+		assert_int_equal(regs.x[i], UNTOUCHED);
+	return (s64)regs.x[0];
+}
+
+static struct keel_run *run(void)
+{
+	return (struct keel_run *)(void *)machine_host_page(run_page);
+}
+
+/* ---- what trap/ and vgic/ would do ---- */
+
+static u8 reg_value[VM_REG_BYTES_MAX];
+static u64 seen_id;
+static int answer;
+static bool init_while_owned;
+
+static int get_reg(struct vcpu *vcpu, u64 id, void *value)
+{
+	assert_int_not_equal(vcpu->owner, VCPU_NO_OWNER);
+	seen_id = id;
+	memcpy(value, reg_value, 1u << (id >> 52 & 15));
+	return answer;
+}
+
+/* The host may write to the run page meanwhile: it makes no difference. */
+static int set_reg(struct vcpu *vcpu, u64 id, const void *value)
+{
+	assert_int_not_equal(vcpu->owner, VCPU_NO_OWNER);
+	memset(vcpu->run->data, 0xee, sizeof(vcpu->run->data));
+	seen_id = id;
+	memcpy(reg_value, value, sizeof(reg_value));
+	return answer;
+}
+
+static int reg_list(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total)
+{
+	*total = 1000;
+	for (u64 i = 0; i < max && from + i < *total; i++)
+		ids[i] = from + i;
+	return answer;
+}
+
+static int vgic_init(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids)
+{
+	assert_true(spin_is_locked(&vm->lock));
+	assert_int_equal(dist.v, 0x8000000);
+	assert_int_equal(redist.v, 0x80a0000);
+	assert_int_equal(intids, 256);
+	for (u64 i = 0; i < VM_VCPUS_MAX; i++)
+		if (vm->vcpus[i])
+			init_while_owned |= vm->vcpus[i]->owner != VCPU_NO_OWNER;
+	if (!answer)
+		vm->vgic = (struct vgic *)vm;
+	return answer;
+}
+
+static int irq_line(struct vm *vm, u64 *vcpu, u64 intid, bool level)
+{
+	assert_false(spin_is_locked(&vm->lock));
+	if (intid < 16)
+		return -EINVAL;
+	if (intid >= 32)
+		*vcpu = 7;
+	return level;
+}
+
+static const struct vm_call_ops layer = {
+	.get_reg = get_reg,
+	.set_reg = set_reg,
+	.reg_list = reg_list,
+	.vgic_init = vgic_init,
+	.irq_line = irq_line,
+};
+static const struct vm_call_ops none;
+
+static int exits(struct vcpu *vcpu)
+{
+	/* While it runs, on this CPU or another, nobody else gets at it. */
+	struct host_regs before = regs;
+	u64 index = vcpu->index;
+
+	assert_int_equal(call(KEEL_HC_VCPU_RUN, handle, index, 0, 0, 0), -EBUSY);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, index, 0, 0, 0), -EBUSY);
+	assert_int_equal(call(KEEL_HC_VCPU_GET_REG, handle, index, REG_U64, 0, 0), -EBUSY);
+	assert_int_equal(call(KEEL_HC_VCPU_SET_REG, handle, index, REG_U64, 0, 0), -EBUSY);
+	assert_int_equal(call(KEEL_HC_VCPU_REG_LIST, handle, index, 0, 0, 0), -EBUSY);
+	assert_int_equal(call(KEEL_HC_VCPU_STATE, handle, index, KEEL_STATE_STOPPED, 0, 0), -EBUSY);
+	assert_int_equal(call(KEEL_HC_VCPU_STATE, handle, index, KEEL_STATE_QUERY, 0, 0),
+			 KEEL_STATE_RUNNABLE);
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), -EBUSY);
+	assert_int_equal(call(KEEL_HC_VM_DESTROY, handle, 0, 0, 0, 0), -EBUSY);
+	vcpu->last_cpu = 0;
+	regs = before;
+	return KEEL_EXIT_WFI;
+}
+
+/* ---- a VM with vCPU 3 ---- */
+
+static void add_vcpu(u64 index)
+{
+	u64 pa = machine_alloc(pages_of_vcpu, SZ_4K).v;
+
+	run_page = machine_alloc(1, SZ_4K);
+	assert_int_equal(call(KEEL_HC_VCPU_CREATE, handle, index, pa, pages_of_vcpu, run_page.v),
+			 0);
+}
+
+static int start(void **state)
+{
+	machine_start(&(struct machine_config){ .sve = true });
+	vm_calls_init(&layer);
+	answer = 0;
+	init_while_owned = false;
+	machine_run = exits;
+	assert_int_equal(call(KEEL_HC_VM_SIZE, 0, 0, 0, 0, 0), 0);
+	pages_of_vm = regs.x[1];
+	pages_of_vcpu = regs.x[2];
+	assert_int_equal(regs.x[3], 40);
+	assert_int_equal(regs.x[4], 48);
+	assert_int_equal(
+		call(KEEL_HC_VM_CREATE, machine_alloc(pages_of_vm, SZ_64K).v, pages_of_vm, 0, 0, 0),
+		0);
+	handle = regs.x[1];
+	add_vcpu(3);
+	return 0;
+}
+
+static int finish(void **state)
+{
+	int ret;
+
+	while ((ret = (int)call(KEEL_HC_VM_DESTROY, handle, 0, 0, 0, 0)) == -EAGAIN)
+		;
+	assert_true(ret == 0 || ret == -ENOENT);
+	machine_check();
+	return 0;
+}
+
+static void other_calls_are_not_ours(void **state)
+{
+	static const u64 fids[] = { 0,		KEEL_HC_VERSION, KEEL_HC_LOG_READ, 0xc600000f,
+				    0xc600001f, 0x86000010,	 0x84000000 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
+		struct host_regs before;
+
+		regs.x[0] = fids[i];
+		before = regs;
+		if (vm_hypercall(&regs))
+			fail_msg("%#llx is taken for a call about VMs",
+				 (unsigned long long)fids[i]);
+		assert_memory_equal(&before, &regs, sizeof(regs));
+	}
+}
+
+static void the_identifier_is_32_bits(void **state)
+{
+	assert_int_equal(call(0xffffffff00000000ULL | KEEL_HC_VM_SIZE, 0, 0, 0, 0, 0), 0);
+	/* Bit 16 of it is a hint that the caller's SVE state may be lost (SMCCC 1.3). */
+	assert_int_equal(call(KEEL_HC_VM_SIZE | 0x10000, 0, 0, 0, 0, 0), 0);
+}
+
+static void a_bad_size_returns_nothing_else(void **state)
+{
+	assert_int_equal(call(KEEL_HC_VM_SIZE, 49, 2, 3, 4, 5), -EINVAL);
+	assert_int_equal(regs.x[1], 49);
+	assert_int_equal(regs.x[2], 2);
+	assert_int_equal(regs.x[4], 4);
+}
+
+static void every_call_wants_a_handle(void **state)
+{
+	struct machine_state *before = machine_save();
+
+	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VCPU_STATE; fid++) {
+		static const u64 bad[] = { 0, 1, ~0ULL, 1ULL << 63 };
+
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+			if (call(fid, bad[i], 3, 0, SZ_4K, 0) != -ENOENT)
+				fail_msg("call %#llx with handle %#llx: %lld",
+					 (unsigned long long)fid, (unsigned long long)bad[i],
+					 (long long)regs.x[0]);
+		if (call(fid, handle + 1, 3, 0, SZ_4K, 0) != -ENOENT)
+			fail_msg("call %#llx with another handle", (unsigned long long)fid);
+	}
+	machine_assert_same(before, "bad handles");
+	machine_drop(before);
+}
+
+static void calls_of_a_vcpu_want_an_index(void **state)
+{
+	static const u64 fids[] = { KEEL_HC_VCPU_INIT,	   KEEL_HC_VCPU_RUN,
+				    KEEL_HC_VCPU_GET_REG,  KEEL_HC_VCPU_SET_REG,
+				    KEEL_HC_VCPU_REG_LIST, KEEL_HC_VCPU_STATE };
+	static const u64 bad[] = { 0, 2, 4, 511, 512, 1ULL << 32 | 3, ~0ULL };
+
+	for (size_t f = 0; f < ARRAY_SIZE(fids); f++)
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+			assert_int_equal(call(fids[f], handle, bad[i], 0, 0, 0), -ENOENT);
+}
+
+static void memory_goes_through(void **state)
+{
+	u64 pa = machine_alloc(1024, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v;
+
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, 2 * SZ_2M, 1), -ENOMEM);
+	assert_int_equal(regs.x[1], handle);
+	assert_int_equal(call(KEEL_HC_VM_TOPUP, handle, extra, 8, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, 2 * SZ_2M, 1), -EAGAIN);
+	assert_int_equal(regs.x[1], SZ_2M);
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, SZ_2M, pa + SZ_2M, SZ_2M, 1), 0);
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa + SZ_2M, SZ_2M, 1), -EEXIST);
+	assert_int_equal(call(KEEL_HC_VM_UNMAP, handle, 0, 1ULL << 40, 0, 0), 0);
+	assert_int_equal(ownership_state(PA(pa)), OWNERSHIP_HOST);
+}
+
+static void a_long_unmap_tells_how_far_it_came(void **state)
+{
+	u64 extra = machine_alloc(8, SZ_4K).v;
+
+	assert_int_equal(call(KEEL_HC_VM_TOPUP, handle, extra, 8, 0, 0), 0);
+	for (u64 at = 0; at < SZ_2M; at += SZ_4K) {
+		u64 pa = machine_alloc(1, SZ_4K).v;
+
+		assert_int_equal(call(KEEL_HC_VM_MAP, handle, at, pa, SZ_4K, 1), 0);
+	}
+	assert_int_equal(call(KEEL_HC_VM_UNMAP, handle, 0, SZ_2M, 0, 0), -EAGAIN);
+	assert_true(regs.x[1] > 0 && regs.x[1] < SZ_2M && IS_ALIGNED(regs.x[1], SZ_4K));
+	assert_int_equal(call(KEEL_HC_VM_UNMAP, handle, SZ_2M - SZ_4K, SZ_4K, 0, 0), 0);
+}
+
+/* ---- running ---- */
+
+static void a_vcpu_runs_after_init(void **state)
+{
+	assert_int_equal(call(KEEL_HC_VCPU_RUN, handle, 3, 0, 0, 0), -ENOEXEC);
+	assert_int_equal(call(KEEL_HC_VCPU_GET_REG, handle, 3, REG_U64, 0, 0), -ENOEXEC);
+	assert_int_equal(call(KEEL_HC_VCPU_SET_REG, handle, 3, REG_U64, 0, 0), -ENOEXEC);
+	assert_int_equal(call(KEEL_HC_VCPU_REG_LIST, handle, 3, 0, 0, 0), -ENOEXEC);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 2, 0, 0), -EINVAL);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0x14, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VCPU_RUN, handle, 3, 0, 0, 0), KEEL_EXIT_WFI);
+	/* It is nobody's again. */
+	assert_int_equal(call(KEEL_HC_VCPU_RUN, handle, 3, 0, 0, 0), KEEL_EXIT_WFI);
+}
+
+static void states_go_through(void **state)
+{
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 1, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VCPU_STATE, handle, 3, KEEL_STATE_QUERY, 0, 0),
+			 KEEL_STATE_STOPPED);
+	assert_int_equal(call(KEEL_HC_VCPU_STATE, handle, 3, KEEL_STATE_RUNNABLE, 0, 0),
+			 KEEL_STATE_STOPPED);
+	assert_int_equal(call(KEEL_HC_VCPU_STATE, handle, 3, KEEL_STATE_QUERY, 0, 0),
+			 KEEL_STATE_RUNNABLE);
+	assert_int_equal(call(KEEL_HC_VCPU_STATE, handle, 3, 9, 0, 0), -EINVAL);
+}
+
+/* ---- registers ---- */
+
+static void a_register_is_as_long_as_its_id_says(void **state)
+{
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
+	for (u64 log2 = 0; log2 <= 8; log2++) {
+		u64 id = (REG_U64 & ~(15ULL << 52)) | log2 << 52, size = 1ULL << log2;
+
+		memset(reg_value, 0x77, sizeof(reg_value));
+		memset(run()->data, 0x11, KEEL_RUN_DATA);
+		assert_int_equal(call(KEEL_HC_VCPU_GET_REG, handle, 3, id, 0, 0), 0);
+		assert_int_equal(seen_id, id);
+		for (u64 i = 0; i < KEEL_RUN_DATA; i++)
+			assert_int_equal(run()->data[i], i < size ? 0x77 : 0x11);
+		memset(run()->data, 0x22, KEEL_RUN_DATA);
+		assert_int_equal(call(KEEL_HC_VCPU_SET_REG, handle, 3, id, 0, 0), 0);
+		for (u64 i = 0; i < sizeof(reg_value); i++)
+			assert_int_equal(reg_value[i], i < size ? 0x22 : 0);
+	}
+	for (u64 log2 = 9; log2 < 16; log2++) {
+		u64 id = (REG_U64 & ~(15ULL << 52)) | log2 << 52;
+
+		assert_int_equal(call(KEEL_HC_VCPU_GET_REG, handle, 3, id, 0, 0), -ENOENT);
+		assert_int_equal(call(KEEL_HC_VCPU_SET_REG, handle, 3, id, 0, 0), -ENOENT);
+	}
+}
+
+static void a_register_that_is_not_there_leaves_the_data(void **state)
+{
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
+	memset(run()->data, 0x11, KEEL_RUN_DATA);
+	answer = -ENOENT;
+	assert_int_equal(call(KEEL_HC_VCPU_GET_REG, handle, 3, REG_U2048, 0, 0), -ENOENT);
+	assert_int_equal(run()->data[0], 0x11);
+	answer = -EINVAL;
+	assert_int_equal(call(KEEL_HC_VCPU_SET_REG, handle, 3, REG_U64, 0, 0), -EINVAL);
+}
+
+static void lists_come_in_parts(void **state)
+{
+	u64 n = 0;
+
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
+	for (u64 from = 0; from < 1000; from += KEEL_REG_LIST_MAX) {
+		assert_int_equal(call(KEEL_HC_VCPU_REG_LIST, handle, 3, from, 0, 0), 0);
+		assert_int_equal(regs.x[1], 1000);
+		for (u64 i = 0; i < KEEL_REG_LIST_MAX && from + i < 1000; i++, n++)
+			assert_int_equal(((u64 *)(void *)run()->data)[i], n);
+	}
+	assert_int_equal(call(KEEL_HC_VCPU_REG_LIST, handle, 3, ~0ULL, 0, 0), 0);
+}
+
+/* ---- interrupts ---- */
+
+static void a_vgic_is_made_once_before_vcpus_run(void **state)
+{
+	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 40, 1, 0), -ENODEV);
+	answer = -EINVAL;
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), -EINVAL);
+	answer = 0;
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), 0);
+	assert_true(init_while_owned);
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), -EBUSY);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0); /* it was dropped again */
+	assert_int_equal(call(KEEL_HC_VCPU_CREATE, handle, 4, 0, pages_of_vcpu, 0), -EBUSY);
+}
+
+static void a_vgic_comes_too_late_when_one_has_run(void **state)
+{
+	struct pa first = run_page;
+
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
+	add_vcpu(1);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 1, 0, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VCPU_RUN, handle, 3, 0, 0, 0), KEEL_EXIT_WFI);
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), -EBUSY);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 1, 0, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
+	run_page = first;
+}
+
+static void lines_tell_whom_to_wake(void **state)
+{
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), 0);
+	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 40, 1, 0), 1);
+	assert_int_equal(regs.x[1], 7);
+	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 40, 0, 0), 0);
+	assert_int_equal(regs.x[1], handle);
+	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 20, 1, 0), 1);
+	assert_int_equal(regs.x[1], 3);
+	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 5, 1, 0), -EINVAL);
+	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 40, 2, 0), -EINVAL);
+}
+
+static void without_the_layers_their_calls_are_not_supported(void **state)
+{
+	static const u64 fids[] = { KEEL_HC_VCPU_GET_REG, KEEL_HC_VCPU_SET_REG,
+				    KEEL_HC_VCPU_REG_LIST, KEEL_HC_VGIC_INIT, KEEL_HC_IRQ_LINE };
+
+	vm_calls_init(&none);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fids); i++)
+		assert_int_equal(call(fids[i], handle, 3, 0, 0, 0), KEEL_NOT_SUPPORTED);
+}
+
+/* ---- anything at all ---- */
+
+static u64 random_argument(void)
+{
+	static const u64 odd[] = { 0,	  1,	     3,		 512,	     SZ_4K,    SZ_2M,
+				   ~0ULL, ~0xfffULL, 1ULL << 40, IMAGE_BASE, FAR_BASE, DEVICE };
+
+	switch (machine_random(6)) {
+	case 0:
+		return handle;
+	case 1:
+		return RAM_BASE + machine_random(RAM_PAGES) * SZ_4K;
+	case 2:
+		return machine_random(20);
+	case 3:
+		return 1ULL << machine_random(64);
+	default:
+		return odd[machine_random(ARRAY_SIZE(odd))];
+	}
+}
+
+static int leaves(struct vcpu *vcpu)
+{
+	return KEEL_EXIT_IRQ;
+}
+
+/* Whatever the host says, pages, maps and states stay in agreement, and all of it comes back. */
+static void nonsense_does_no_harm(void **state)
+{
+	u64 handles[64] = { 0 };
+	unsigned int n = 0;
+
+	static const struct vm_call_ops harmless = { .get_reg = get_reg };
+
+	machine_run = leaves;
+	vm_calls_init(&harmless);
+	for (int i = 0; i < 60000; i++) {
+		u64 fid = KEEL_HC_VM_SIZE + machine_random(15);
+		u64 x1 = machine_random(4) && n ? handles[machine_random(n)] : random_argument();
+		s64 ret;
+
+		if (fid == KEEL_HC_VM_DESTROY && machine_random(20))
+			continue;
+		if (fid == KEEL_HC_VM_CREATE)
+			x1 = RAM_BASE + machine_random(RAM_PAGES / 16) * SZ_64K;
+		machine_fail_after(machine_random(10) ? -1 : (int)machine_random(4));
+		ret = call(fid, x1,
+			   fid == KEEL_HC_VM_CREATE ? machine_random(40) : random_argument(),
+			   random_argument(), random_argument(), random_argument());
+		if (fid == KEEL_HC_VM_CREATE && !ret && n < ARRAY_SIZE(handles))
+			handles[n++] = regs.x[1];
+		if (i % 1000 == 0)
+			machine_check();
+	}
+	machine_fail_after(-1);
+	assert_true(n > 10);
+	for (unsigned int i = 0; i < n; i++)
+		while (call(KEEL_HC_VM_DESTROY, handles[i], 0, 0, 0, 0) == -EAGAIN)
+			;
+	while (call(KEEL_HC_VM_DESTROY, handle, 0, 0, 0, 0) == -EAGAIN)
+		;
+	machine_check();
+	if (n == ARRAY_SIZE(handles))
+		return; /* others are left that we have lost sight of */
+	for (u64 i = 0; i < RAM_PAGES; i++) {
+		enum ownership_state s = ownership_state(PA(RAM_BASE + i * SZ_4K));
+
+		assert_true(s == OWNERSHIP_HOST || s == OWNERSHIP_IMAGE);
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
+	const struct CMUnitTest tests[] = {
+		TEST(other_calls_are_not_ours),
+		TEST(the_identifier_is_32_bits),
+		TEST(a_bad_size_returns_nothing_else),
+		TEST(every_call_wants_a_handle),
+		TEST(calls_of_a_vcpu_want_an_index),
+		TEST(memory_goes_through),
+		TEST(a_long_unmap_tells_how_far_it_came),
+		TEST(a_vcpu_runs_after_init),
+		TEST(states_go_through),
+		TEST(a_register_is_as_long_as_its_id_says),
+		TEST(a_register_that_is_not_there_leaves_the_data),
+		TEST(lists_come_in_parts),
+		TEST(a_vgic_is_made_once_before_vcpus_run),
+		TEST(a_vgic_comes_too_late_when_one_has_run),
+		TEST(lines_tell_whom_to_wake),
+		TEST(without_the_layers_their_calls_are_not_supported),
+		TEST(nonsense_does_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,655 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c */
+/* A VM's memory: what is mapped how, in how large pieces, and that every error changes nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <vm_machine.h>
+
+#define RW  KEEL_MAP_WRITE
+#define RX  KEEL_MAP_EXEC
+#define RWX (KEEL_MAP_WRITE | KEEL_MAP_EXEC)
+#define DEV KEEL_MAP_DEVICE
+
+static u64 handle;
+static struct vm *vm;
+
+static void start_vm(const struct machine_config *config, u64 ipa_bits, u64 topup)
+{
+	struct vm_sizes sizes;
+
+	machine_start(config);
+	assert_int_equal(vm_sizes(ipa_bits, &sizes), 0);
+	assert_int_equal(
+		vm_create(machine_alloc(sizes.vm_pages, SZ_64K), sizes.vm_pages, ipa_bits, &handle),
+		0);
+	vm = vm_get(handle);
+	if (topup)
+		assert_int_equal(vm_topup(vm, machine_alloc(topup, SZ_4K), topup), 0);
+}
+
+static int start(void **state)
+{
+	start_vm(&(struct machine_config){ 0 }, 40, 64);
+	return 0;
+}
+
+static int finish(void **state)
+{
+	int ret;
+
+	vm_put(vm);
+	while ((ret = vm_destroy(handle)) == -EAGAIN)
+		;
+	assert_int_equal(ret, 0);
+	machine_check();
+	for (u64 i = 0; i < RAM_PAGES; i++) {
+		enum ownership_state s = ownership_state(PA(RAM_BASE + i * SZ_4K));
+
+		if (s != OWNERSHIP_HOST && s != OWNERSHIP_IMAGE)
+			fail_msg("page %d is %s after the VM's end", (int)i,
+				 ownership_state_name(s));
+	}
+	return 0;
+}
+
+/* ---- helpers ---- */
+
+static u64 done;
+
+static int map(u64 ipa, u64 pa, u64 size, u64 flags)
+{
+	return vm_map(vm, IPA(ipa), PA(pa), size, flags, &done);
+}
+
+static int map_all(u64 ipa, u64 pa, u64 size, u64 flags)
+{
+	int ret;
+
+	for (; (ret = map(ipa, pa, size, flags)) == -EAGAIN; size -= done, ipa += done, pa += done)
+		assert_true(done > 0 && done < size);
+	return ret;
+}
+
+static int unmap(u64 ipa, u64 size)
+{
+	return vm_unmap(vm, IPA(ipa), size, &done);
+}
+
+static int unmap_all(u64 ipa, u64 size)
+{
+	int ret;
+
+	for (; (ret = unmap(ipa, size)) == -EAGAIN; size -= done, ipa += done)
+		assert_true(done > 0 && done < size);
+	return ret;
+}
+
+static struct stage2_leaf lookup(u64 ipa)
+{
+	struct stage2_leaf leaf;
+	int ret;
+
+	spin_lock(&vm->s2.lock);
+	ret = stage2_lookup(&vm->s2, IPA(ipa), &leaf);
+	spin_unlock(&vm->s2.lock);
+	assert_true(ret == 0 || ret == -ENOENT);
+	return leaf;
+}
+
+static void assert_mapped(u64 ipa, u64 pa, unsigned int attrs)
+{
+	struct stage2_leaf leaf = lookup(ipa);
+
+	assert_true(leaf.mapped);
+	assert_int_equal(leaf.pa.v + (ipa - leaf.ipa.v), pa);
+	assert_int_equal(leaf.attrs, attrs);
+}
+
+static void assert_unmapped(u64 ipa)
+{
+	assert_false(lookup(ipa).mapped);
+}
+
+/* ---- mapping ---- */
+
+static void flags_become_permissions(void **state)
+{
+	static const struct {
+		u64 flags;
+		unsigned int attrs;
+	} rows[] = {
+		{ 0, STAGE2_R },
+		{ RW, STAGE2_RW },
+		{ RX, STAGE2_R | STAGE2_X },
+		{ RWX, STAGE2_RWX },
+	};
+
+	for (u64 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct pa pa = machine_alloc(1, SZ_4K);
+
+		assert_int_equal(map(i * SZ_4K, pa.v, SZ_4K, rows[i].flags), 0);
+		assert_mapped(i * SZ_4K, pa.v, rows[i].attrs);
+		assert_int_equal(ownership_state(pa), OWNERSHIP_SHARED);
+	}
+	assert_int_equal(map(SZ_1G, DEVICE, SZ_4K, DEV | RW), 0);
+	assert_mapped(SZ_1G, DEVICE, STAGE2_RW | STAGE2_DEVICE);
+	assert_int_equal(map(SZ_1G + SZ_4K, DEVICE, SZ_4K, DEV), 0);
+	assert_mapped(SZ_1G + SZ_4K, DEVICE, STAGE2_R | STAGE2_DEVICE);
+}
+
+static void blocks_where_the_alignment_allows(void **state)
+{
+	u64 pa = machine_alloc(1024, SZ_2M).v;
+
+	assert_int_equal(map_all(SZ_2M, pa, 2 * SZ_2M, RW), 0);
+	assert_int_equal(lookup(SZ_2M).level, 2);
+	assert_int_equal(lookup(2 * SZ_2M).level, 2);
+	/* Two gigabytes and two megabytes, of which one block is aligned on both sides. */
+	assert_int_equal(
+		map_all(3 * SZ_1G - SZ_2M, FAR_BASE + 0x40000000 - SZ_2M, SZ_1G + SZ_2M, RW), 0);
+	assert_int_equal(lookup(3 * SZ_1G - SZ_4K).level, 2);
+	assert_int_equal(lookup(3 * SZ_1G).level, 1);
+	assert_mapped(4 * SZ_1G - SZ_4K, FAR_BASE + 2 * SZ_1G - SZ_4K, STAGE2_RW);
+	assert_int_equal(unmap_all(3 * SZ_1G - SZ_2M, SZ_1G + SZ_2M), 0);
+}
+
+static void a_call_does_no_more_than_a_block(void **state)
+{
+	u64 pa = machine_alloc(2048, SZ_2M).v;
+
+	assert_int_equal(map(SZ_2M - 3 * SZ_4K, pa, 4 * SZ_2M, RW), -EAGAIN);
+	assert_int_equal(done, 3 * SZ_4K); /* up to the next boundary */
+	assert_int_equal(map(SZ_2M, pa + 3 * SZ_4K, 2 * SZ_2M, RW), -EAGAIN);
+	assert_int_equal(done, SZ_2M);
+	assert_unmapped(2 * SZ_2M);
+	assert_int_equal(map(2 * SZ_2M, pa + 3 * SZ_4K + SZ_2M, SZ_2M, RW), 0);
+}
+
+static void no_gigabyte_at_once_where_caches_must_be_cleaned(void **state)
+{
+	vm_put(vm);
+	start_vm(&(struct machine_config){ .no_fwb = true }, 40, 64);
+	assert_int_equal(map(SZ_1G, FAR_BASE, SZ_1G, RW), -EAGAIN);
+	assert_int_equal(done, SZ_2M);
+	assert_int_equal(machine_pages_cleaned, 512);
+}
+
+static void caches_are_cleaned_only_without_fwb(void **state)
+{
+	struct pa pa = machine_alloc(4, SZ_4K);
+
+	assert_int_equal(map(0, pa.v, 4 * SZ_4K, RWX), 0);
+	assert_int_equal(unmap(0, 4 * SZ_4K), 0);
+	assert_int_equal(machine_pages_cleaned, 0);
+	assert_int_equal(machine_icaches, 1);
+	vm_put(vm);
+	start_vm(&(struct machine_config){ .no_fwb = true, .dic = true }, 40, 64);
+	pa = machine_alloc(4, SZ_4K);
+	assert_int_equal(map(0, pa.v, 4 * SZ_4K, RWX), 0);
+	assert_int_equal(machine_pages_cleaned, 4);
+	assert_int_equal(machine_icaches, 0);
+	assert_int_equal(unmap(SZ_4K, SZ_4K), 0);
+	assert_int_equal(machine_pages_cleaned, 5);
+	assert_int_equal(map(SZ_1G, DEVICE, SZ_4K, DEV), 0);
+	assert_int_equal(machine_pages_cleaned, 5);
+}
+
+static void bad_maps_change_nothing(void **state)
+{
+	u64 pa = machine_alloc(1024, SZ_2M).v, top = 1ULL << 40;
+	const struct {
+		const char *what;
+		u64 ipa, pa, size, flags;
+		int want;
+	} rows[] = {
+		{ "IPA not aligned", 8, pa, SZ_4K, RW, -EINVAL },
+		{ "address not aligned", 0, pa + 8, SZ_4K, RW, -EINVAL },
+		{ "size not aligned", 0, pa, SZ_4K + 8, RW, -EINVAL },
+		{ "nothing", 0, pa, 0, RW, -EINVAL },
+		{ "an IPA that wraps", ~0ULL << 12, pa, 2 * SZ_4K, RW, -EINVAL },
+		{ "an address that wraps", 0, ~0ULL << 12, 2 * SZ_4K, RW, -EINVAL },
+		{ "a size that wraps", SZ_4K, pa, ~0ULL << 12, RW, -EINVAL },
+		{ "undefined flags", 0, pa, SZ_4K, 8, -EINVAL },
+		{ "high flags", 0, pa, SZ_4K, 1ULL << 32, -EINVAL },
+		{ "an executable device", 0, DEVICE, SZ_4K, DEV | RX, -EINVAL },
+		{ "past the IPA size", top, pa, SZ_4K, RW, -E2BIG },
+		{ "over the IPA size", top - SZ_4K, pa, 2 * SZ_4K, RW, -E2BIG },
+		{ "far past it", 1ULL << 62, pa, SZ_4K, RW, -E2BIG },
+		{ "Keel's memory", 0, IMAGE_BASE, SZ_4K, RW, -EPERM },
+		{ "partly Keel's memory", 0, IMAGE_BASE - SZ_4K, 2 * SZ_4K, RW, -EPERM },
+		{ "over the end of RAM", 0, RAM_END - SZ_4K, 2 * SZ_4K, RW, -EPERM },
+		{ "a device as RAM", 0, DEVICE, SZ_4K, RW, -EPERM },
+		{ "RAM as a device", 0, pa, SZ_4K, RW | DEV, -EPERM },
+		{ "RAM behind a device", 0, RAM_BASE - SZ_4K, 2 * SZ_4K, DEV, -EPERM },
+		{ "Keel's device", 0, KEEL_UART, SZ_4K, DEV, -EPERM },
+		{ "Keel's device, in the middle", 0, KEEL_UART - SZ_4K, 3 * SZ_4K, DEV, -EPERM },
+		{ "no address of the machine", 0, 1ULL << 48, SZ_4K, DEV, -EPERM },
+		{ "over the last address", 0, (1ULL << 48) - SZ_4K, 2 * SZ_4K, DEV, -EPERM },
+	};
+	struct machine_state *before = machine_save();
+	u64 free = page_pool_available(&vm->pool);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int ret = map(rows[i].ipa, rows[i].pa, rows[i].size, rows[i].flags);
+
+		if (ret != rows[i].want)
+			fail_msg("%s: %d, should be %d", rows[i].what, ret, rows[i].want);
+		machine_assert_same(before, rows[i].what);
+		assert_int_equal(page_pool_available(&vm->pool), free);
+		assert_unmapped(0);
+	}
+	machine_drop(before);
+}
+
+static void a_vms_own_memory_cannot_be_mapped(void **state)
+{
+	assert_int_equal(map(0, vm_va_to_pa(vm).v & ~0xfffULL, SZ_4K, RW), -EPERM);
+	assert_int_equal(map(0, vm->s2.vttbr & GENMASK(47, 0), SZ_4K, 0), -EPERM);
+}
+
+static void the_last_page_of_the_ipa_space(void **state)
+{
+	u64 pa = machine_alloc(1, SZ_4K).v, top = 1ULL << 40;
+
+	assert_int_equal(map(top - SZ_4K, pa, SZ_4K, RW), 0);
+	assert_mapped(top - SZ_4K, pa, STAGE2_RW);
+	assert_int_equal(unmap(top - SZ_4K, SZ_4K), 0);
+	assert_int_equal(unmap(top - SZ_4K, 2 * SZ_4K), -E2BIG);
+}
+
+static void the_same_again_is_no_error(void **state)
+{
+	u64 pa = machine_alloc(512, SZ_2M).v;
+	struct machine_state *before;
+
+	assert_int_equal(map(3 * SZ_4K, pa + 3 * SZ_4K, SZ_4K, RW), 0);
+	assert_int_equal(map(9 * SZ_4K, pa + 9 * SZ_4K, SZ_4K, RW), 0);
+	assert_int_equal(map(3 * SZ_4K, pa + 3 * SZ_4K, SZ_4K, RW), 0);
+	assert_int_equal(ownership_share_count(PA(pa + 3 * SZ_4K)), 1);
+	/* Around them, the rest. */
+	assert_int_equal(map(0, pa, SZ_2M, RW), 0);
+	for (u64 at = 0; at < SZ_2M; at += SZ_4K) {
+		assert_mapped(at, pa + at, STAGE2_RW);
+		assert_int_equal(ownership_share_count(PA(pa + at)), 1);
+	}
+	before = machine_save();
+	assert_int_equal(map(0, pa, SZ_2M, RW), 0);
+	assert_int_equal(map(0, pa, SZ_2M, RWX), -EEXIST);
+	assert_int_equal(map(0, pa, SZ_4K, 0), -EEXIST);
+	assert_int_equal(map(0, pa + SZ_4K, SZ_4K, RW), -EEXIST);
+	assert_int_equal(map(SZ_2M - SZ_4K, pa, SZ_4K, RW), -EEXIST);
+	machine_assert_same(before, "what is there already");
+	machine_drop(before);
+}
+
+static void something_else_in_the_middle_stops_all_of_it(void **state)
+{
+	u64 pa = machine_alloc(512, SZ_2M).v, other = machine_alloc(1, SZ_4K).v;
+	struct machine_state *before;
+
+	assert_int_equal(map(100 * SZ_4K, other, SZ_4K, RW), 0);
+	before = machine_save();
+	assert_int_equal(map(0, pa, SZ_2M, RW), -EEXIST);
+	machine_assert_same(before, "something else in the middle");
+	assert_unmapped(0);
+	machine_drop(before);
+}
+
+static void a_page_in_two_places_and_two_vms(void **state)
+{
+	u64 pa = machine_alloc(1, SZ_4K).v;
+
+	assert_int_equal(map(0, pa, SZ_4K, RW), 0);
+	assert_int_equal(map(SZ_1G, pa, SZ_4K, 0), 0);
+	assert_int_equal(ownership_share_count(PA(pa)), 2);
+	assert_int_equal(unmap(0, SZ_4K), 0);
+	assert_int_equal(ownership_share_count(PA(pa)), 1);
+	assert_mapped(SZ_1G, pa, STAGE2_R);
+}
+
+static void a_page_is_not_shared_without_end(void **state)
+{
+	u64 pa = machine_alloc(1, SZ_4K).v;
+
+	for (u64 i = 0; i < OWNERSHIP_SHARE_MAX; i++)
+		assert_int_equal(map(i * SZ_4K, pa, SZ_4K, RW), 0);
+	assert_int_equal(map(SZ_2M, pa, SZ_4K, RW), -EOVERFLOW);
+	assert_unmapped(SZ_2M);
+}
+
+/* ---- tables ---- */
+
+static void a_dry_pool_asks_for_a_topup(void **state)
+{
+	u64 pa = machine_alloc(512, SZ_2M).v;
+	struct machine_state *before;
+	struct pa extra;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ 0 }, 48, 0);
+	assert_int_equal(page_pool_available(&vm->pool), 0);
+	pa = machine_alloc(512, SZ_2M).v;
+	extra = machine_alloc(3, SZ_4K);
+	before = machine_save();
+	assert_int_equal(map(0, pa, SZ_4K, RW), -ENOMEM);
+	machine_assert_same(before, "no tables");
+	machine_drop(before);
+	/* Three levels below the root of 48 bits; not one page more is asked for. */
+	assert_int_equal(vm_topup(vm, extra, 2), 0);
+	assert_int_equal(map(0, pa, SZ_4K, RW), -ENOMEM);
+	assert_int_equal(page_pool_available(&vm->pool), 2);
+	assert_int_equal(map(0, DEVICE, SZ_4K, DEV), -ENOMEM);
+	assert_int_equal(page_pool_available(&vm->pool), 2);
+	assert_int_equal(vm_topup(vm, PA(extra.v + 2 * SZ_4K), 1), 0);
+	assert_int_equal(map(0, pa, SZ_4K, RW), 0);
+	assert_int_equal(page_pool_available(&vm->pool), 0);
+	assert_int_equal(map(SZ_4K, pa + SZ_4K, 16 * SZ_4K, RW), 0); /* needs none */
+	assert_int_equal(map(SZ_2M, pa + SZ_4K, SZ_4K, RW), -ENOMEM);
+	/* A block needs none either. */
+	assert_int_equal(unmap(0, SZ_2M), 0);
+	assert_int_equal(page_pool_available(&vm->pool), 3);
+	assert_int_equal(map(SZ_2M, pa, SZ_2M, RW), 0);
+	assert_int_equal(page_pool_available(&vm->pool), 1);
+}
+
+static void a_map_that_ran_dry_in_the_middle_tells_how_far_it_came(void **state)
+{
+	u64 pa, other;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ 0 }, 39, 3);
+	pa = machine_alloc(512, SZ_2M).v;
+	other = machine_alloc(1, SZ_4K).v;
+	/* Pages on both sides of a boundary of 1 GiB; tables for all but the last. */
+	assert_int_equal(map_all(SZ_1G - SZ_4K, pa, 2 * SZ_4K, RW), -ENOMEM);
+	assert_mapped(SZ_1G - SZ_4K, pa, STAGE2_RW);
+	assert_unmapped(SZ_1G);
+	assert_int_equal(vm_topup(vm, PA(other), 1), 0);
+	assert_int_equal(map_all(SZ_1G - SZ_4K, pa, 2 * SZ_4K, RW), 0);
+	assert_mapped(SZ_1G, pa + SZ_4K, STAGE2_RW);
+}
+
+static void cutting_a_block_takes_tables(void **state)
+{
+	u64 pa;
+	struct machine_state *before;
+	struct pa extra;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ 0 }, 40, 1);
+	pa = machine_alloc(512, SZ_2M).v;
+	extra = machine_alloc(1, SZ_4K);
+	assert_int_equal(map(0, pa, SZ_2M, RW), 0);
+	assert_int_equal(page_pool_available(&vm->pool), 0);
+	before = machine_save();
+	assert_int_equal(unmap(5 * SZ_4K, SZ_4K), -ENOMEM);
+	machine_assert_same(before, "a block that cannot be cut");
+	assert_int_equal(lookup(0).level, 2);
+	assert_int_equal(vm_topup(vm, extra, 1), 0);
+	/* Both ends cut the same block, but that is not counted on. */
+	assert_int_equal(unmap(5 * SZ_4K, SZ_2M - 5 * SZ_4K), 0);
+	assert_mapped(4 * SZ_4K, pa + 4 * SZ_4K, STAGE2_RW);
+	assert_unmapped(5 * SZ_4K);
+	assert_int_equal(ownership_state(PA(pa + 5 * SZ_4K)), OWNERSHIP_HOST);
+	assert_int_equal(ownership_state(PA(pa + 4 * SZ_4K)), OWNERSHIP_SHARED);
+	machine_drop(before);
+}
+
+static void bad_topups_change_nothing(void **state)
+{
+	struct pa pa = machine_alloc(600, SZ_4K);
+	struct machine_state *before = machine_save();
+	u64 free = page_pool_available(&vm->pool);
+
+	assert_int_equal(vm_topup(vm, pa, 0), -EINVAL);
+	assert_int_equal(vm_topup(vm, pa, 513), -EINVAL);
+	assert_int_equal(vm_topup(vm, PA(pa.v + 1), 1), -EINVAL);
+	assert_int_equal(vm_topup(vm, PA(IMAGE_BASE), 1), -EPERM);
+	assert_int_equal(vm_topup(vm, PA(DEVICE), 1), -ERANGE);
+	assert_int_equal(vm_topup(vm, PA(FAR_BASE), 1), -ERANGE);
+	assert_int_equal(vm_topup(vm, PA(vm->s2.vttbr & GENMASK(47, 0)), 1), -EPERM);
+	machine_assert_same(before, "bad top-ups");
+	assert_int_equal(page_pool_available(&vm->pool), free);
+	assert_int_equal(vm_topup(vm, pa, 512), 0);
+	assert_int_equal(vm_topup(vm, PA(pa.v + 511 * SZ_4K), 2), -EPERM);
+	machine_drop(before);
+}
+
+/* ---- unmapping ---- */
+
+static void holes_are_passed_over(void **state)
+{
+	u64 a = machine_alloc(1, SZ_4K).v, b = machine_alloc(512, SZ_2M).v;
+
+	assert_int_equal(unmap(0, 1ULL << 40), 0);
+	assert_int_equal(map(7 * SZ_4K, a, SZ_4K, RW), 0);
+	assert_int_equal(map(33 * SZ_1G, b, SZ_2M, RW), 0);
+	assert_int_equal(map((1ULL << 40) - SZ_4K, DEVICE, SZ_4K, DEV), 0);
+	assert_int_equal(unmap_all(0, 1ULL << 40), 0);
+	assert_unmapped(7 * SZ_4K);
+	assert_unmapped(33 * SZ_1G);
+	assert_unmapped((1ULL << 40) - SZ_4K);
+	assert_int_equal(ownership_state(PA(a)), OWNERSHIP_HOST);
+	assert_int_equal(ownership_state(PA(b)), OWNERSHIP_HOST);
+	machine_check();
+}
+
+static void bad_unmaps_change_nothing(void **state)
+{
+	assert_int_equal(unmap(0, 0), -EINVAL);
+	assert_int_equal(unmap(8, SZ_4K), -EINVAL);
+	assert_int_equal(unmap(0, SZ_4K + 8), -EINVAL);
+	assert_int_equal(unmap(SZ_4K, ~0ULL << 12), -EINVAL);
+	assert_int_equal(unmap(1ULL << 40, SZ_4K), -E2BIG);
+	assert_int_equal(unmap(0, (1ULL << 40) + SZ_4K), -E2BIG);
+}
+
+/* Memory goes back through its owner's record, devices do not, whatever lies beside them. */
+static void a_device_and_ram_side_by_side(void **state)
+{
+	u64 pa = RAM_BASE - SZ_4K;
+
+	assert_int_equal(map(0, pa, SZ_4K, DEV | RW), 0);
+	assert_int_equal(map(SZ_4K, pa + SZ_4K, SZ_4K, RW), 0);
+	assert_int_equal(unmap(0, 2 * SZ_4K), 0);
+	assert_unmapped(0);
+	assert_unmapped(SZ_4K);
+	assert_int_equal(ownership_state(PA(RAM_BASE)), OWNERSHIP_HOST);
+}
+
+static void unmapping_adjacent_pages_is_bounded(void **state)
+{
+	u64 pa = FAR_BASE + SZ_4K, size = 16 * SZ_2M, at = 0;
+	int ret;
+
+	assert_int_equal(map_all(0, pa, size, RW), 0);
+	assert_int_equal(lookup(0).level, 3);
+	while ((ret = unmap(at, size - at)) == -EAGAIN) {
+		assert_true(done > 0 && done <= 4 * SZ_2M);
+		at += done;
+	}
+	assert_int_equal(ret, 0);
+	assert_int_equal(ownership_state(PA(pa + size - SZ_4K)), OWNERSHIP_HOST);
+}
+
+static void unmapping_is_bounded(void **state)
+{
+	unsigned int calls = 0;
+	u64 at = 0, size = 1024 * SZ_4K;
+	int ret;
+
+	for (u64 i = 0; i < 1024; i++) /* scattered */
+		assert_int_equal(map(i * SZ_4K, machine_alloc(1, SZ_4K).v, SZ_4K, RW), 0);
+	while ((ret = unmap(at, size - at)) == -EAGAIN) {
+		assert_true(done > 0 && done <= 100 * SZ_4K);
+		at += done;
+		calls++;
+	}
+	assert_int_equal(ret, 0);
+	assert_true(calls >= 10);
+}
+
+static void the_end_is_bounded_too(void **state)
+{
+	unsigned int calls = 0;
+	int ret;
+
+	for (u64 i = 0; i < 1024; i++)
+		assert_int_equal(map(i * SZ_4K, machine_alloc(1, SZ_4K).v, SZ_4K, RW), 0);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(vm_topup(vm, machine_alloc(64, SZ_4K), 64), 0);
+	vm_put(vm);
+	while ((ret = vm_destroy(handle)) == -EAGAIN) {
+		assert_null(vm_get(handle));
+		calls++;
+	}
+	assert_int_equal(ret, 0);
+	assert_true(calls > 12);
+	start_vm(&(struct machine_config){ 0 }, 40, 0);
+}
+
+/* ---- random ---- */
+
+#define SPACE 2048 /* pages of IPA space that are used */
+
+struct model_page {
+	u64 pa; /* 0: hole */
+	u64 flags;
+};
+
+static struct model_page model[SPACE];
+
+static unsigned int attrs_of(u64 flags)
+{
+	return STAGE2_R | (flags & RW ? STAGE2_W : 0u) | (flags & RX ? STAGE2_X : 0u) |
+	       (flags & DEV ? STAGE2_DEVICE : 0u);
+}
+
+static void random_map(u64 base)
+{
+	u64 page = machine_random(SPACE), n = 1 + machine_random(machine_random(4) ? 8 : 900);
+	bool device = machine_random(8) == 0;
+	u64 flags = device ? DEV | (machine_random(2) ? RW : 0) : machine_random(4);
+	u64 pa = (device ? DEVICE : base) + machine_random(1024) * SZ_4K;
+	u64 step;
+	bool other = false;
+	int ret;
+
+	if (!machine_random(3)) { /* likely aligned alike, or the same again */
+		page = ALIGN_DOWN(page, 512);
+		pa = device ? DEVICE : base + page % 1024 * SZ_4K;
+	}
+	n = MIN(n, SPACE - page);
+	step = MIN(n, 512 - page % 512);
+	for (u64 i = 0; i < step; i++)
+		other |= model[page + i].pa &&
+			 (model[page + i].pa != pa + i * SZ_4K || model[page + i].flags != flags);
+	ret = map(page * SZ_4K, pa, n * SZ_4K, flags);
+	if (other)
+		assert_int_equal(ret, -EEXIST);
+	else if (ret != -ENOMEM)
+		assert_int_equal(ret, step == n ? 0 : -EAGAIN);
+	if (ret == -EEXIST || ret == -ENOMEM)
+		return;
+	if (ret == -EAGAIN)
+		n = done / SZ_4K;
+	for (u64 i = 0; i < n; i++)
+		model[page + i] = (struct model_page){ pa + i * SZ_4K, flags };
+}
+
+static void random_unmap(void)
+{
+	u64 page = machine_random(SPACE), n = 1 + machine_random(machine_random(4) ? 8 : 900);
+	int ret;
+
+	n = MIN(n, SPACE - page);
+	ret = unmap(page * SZ_4K, n * SZ_4K);
+	assert_true(ret == 0 || ret == -EAGAIN || ret == -ENOMEM);
+	if (ret == -ENOMEM)
+		return;
+	if (ret == -EAGAIN)
+		n = done / SZ_4K;
+	memset(model + page, 0, n * sizeof(model[0]));
+}
+
+static void check_model(u64 base)
+{
+	static u8 shares[2048];
+
+	memset(shares, 0, sizeof(shares));
+	for (u64 i = 0; i < SPACE; i++) {
+		if (!model[i].pa) {
+			assert_unmapped(i * SZ_4K);
+			continue;
+		}
+		assert_mapped(i * SZ_4K, model[i].pa, attrs_of(model[i].flags));
+		if (!(model[i].flags & DEV))
+			shares[(model[i].pa - base) / SZ_4K]++;
+	}
+	for (u64 i = 0; i < 2048; i++)
+		assert_int_equal(ownership_share_count(PA(base + i * SZ_4K)), shares[i]);
+}
+
+static void random_maps_agree_with_a_model(void **state)
+{
+	for (unsigned int seed = 0; seed < 20; seed++) {
+		u64 base;
+
+		if (seed) {
+			assert_int_equal(finish(NULL), 0);
+			start_vm(&(struct machine_config){ .no_fwb = seed & 1 }, seed % 3 ? 40 : 32,
+				 2);
+		}
+		machine_seed(seed);
+		memset(model, 0, sizeof(model));
+		base = machine_alloc(2048, SZ_2M).v;
+		for (int i = 0; i < 400; i++) {
+			if (machine_random(3))
+				random_map(base);
+			else
+				random_unmap();
+			if (machine_random(100) == 0)
+				assert_int_equal(vm_topup(vm, machine_alloc(1, SZ_4K), 1), 0);
+			if (i % 10 == 0)
+				check_model(base);
+		}
+		check_model(base);
+		machine_check();
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
+	const struct CMUnitTest tests[] = {
+		TEST(flags_become_permissions),
+		TEST(blocks_where_the_alignment_allows),
+		TEST(a_call_does_no_more_than_a_block),
+		TEST(no_gigabyte_at_once_where_caches_must_be_cleaned),
+		TEST(caches_are_cleaned_only_without_fwb),
+		TEST(bad_maps_change_nothing),
+		TEST(a_vms_own_memory_cannot_be_mapped),
+		TEST(the_last_page_of_the_ipa_space),
+		TEST(the_same_again_is_no_error),
+		TEST(something_else_in_the_middle_stops_all_of_it),
+		TEST(a_page_in_two_places_and_two_vms),
+		TEST(a_page_is_not_shared_without_end),
+		TEST(a_dry_pool_asks_for_a_topup),
+		TEST(a_map_that_ran_dry_in_the_middle_tells_how_far_it_came),
+		TEST(cutting_a_block_takes_tables),
+		TEST(bad_topups_change_nothing),
+		TEST(holes_are_passed_over),
+		TEST(bad_unmaps_change_nothing),
+		TEST(a_device_and_ram_side_by_side),
+		TEST(unmapping_adjacent_pages_is_bounded),
+		TEST(unmapping_is_bounded),
+		TEST(the_end_is_bounded_too),
+		TEST(random_maps_agree_with_a_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/mm/page_pool.c */
+/*
+ * Handles when another CPU comes in between: at each compare-and-exchange of the table, and each
+ * look at a handle, the test gets the chance to end the VM and to make another in its slot.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void come_between(void);
+
+#define __atomic_compare_exchange_n(p, expected, value, weak, yes, no)          \
+	({                                                                      \
+		__typeof__(*(p)) value_ = (value);                              \
+                                                                                \
+		come_between();                                                 \
+		__atomic_compare_exchange(p, expected, &value_, weak, yes, no); \
+	})
+
+#include "../../hyp/vm/vm_table.c"
+
+struct spinlock ownership_lock = SPINLOCK_INIT;
+
+static struct page_pool pool;
+static struct vm vms[2];
+static void (*other_cpu)(void);
+
+static void come_between(void)
+{
+	void (*run)(void) = other_cpu;
+
+	other_cpu = NULL;
+	if (run)
+		run();
+}
+
+static int start(void **state)
+{
+	static u8 memory[4][POOL_PAGE_SIZE] __aligned(4096);
+
+	assert_int_equal(page_pool_init(&pool, memory, 4), 0);
+	assert_int_equal(vm_table_init(&pool), 0);
+	other_cpu = NULL;
+	return 0;
+}
+
+static u64 make(struct vm *vm)
+{
+	struct vm_slot *slot = vm_table_new();
+
+	slot->vm = vm;
+	vm->handle = slot->handle;
+	vm_table_open(slot);
+	return slot->handle;
+}
+
+static void end(u64 handle)
+{
+	struct vm_slot *slot;
+
+	assert_int_equal(vm_table_close(handle, &slot), 0);
+	vm_table_free(slot);
+}
+
+static void replace(void)
+{
+	end(vms[0].handle);
+	make(&vms[1]);
+}
+
+static void end_first(void)
+{
+	end(vms[0].handle);
+}
+
+static void a_slot_that_changed_hands_is_not_taken_for_the_old_vm(void **state)
+{
+	u64 old = make(&vms[0]);
+
+	other_cpu = replace;
+	assert_null(vm_get(old));
+	assert_null(other_cpu);
+	/* The new one is there, and nobody is counted in. */
+	assert_int_equal(vms[1].handle & HANDLE_INDEX, old & HANDLE_INDEX);
+	assert_ptr_equal(vm_get(vms[1].handle), &vms[1]);
+	vm_put(&vms[1]);
+	end(vms[1].handle);
+}
+
+static void a_vm_that_ends_meanwhile_is_not_found(void **state)
+{
+	u64 handle = make(&vms[0]);
+
+	other_cpu = end_first;
+	assert_null(vm_get(handle));
+	assert_null(other_cpu);
+	/* Its slot is as free as any. */
+	assert_ptr_equal(vm_get(make(&vms[1])), &vms[1]);
+}
+
+static u64 entered;
+
+static void enter(void)
+{
+	assert_non_null(vm_get(entered));
+}
+
+static void a_call_that_comes_first_keeps_the_vm(void **state)
+{
+	struct vm_slot *slot;
+
+	entered = make(&vms[0]);
+	other_cpu = enter;
+	assert_int_equal(vm_table_close(entered, &slot), -EBUSY);
+	vm_put(&vms[0]);
+	assert_int_equal(vm_table_close(entered, &slot), 0);
+	assert_null(vm_get(entered));
+	assert_int_equal(vm_table_close(entered, &slot), -EBUSY); /* another CPU ends it */
+	vm_table_pause(slot);
+	assert_null(vm_get(entered));
+	assert_int_equal(vm_table_close(entered, &slot), 0);
+}
+
+static void a_vm_in_the_making_is_nobodys(void **state)
+{
+	struct vm_slot *slot = vm_table_new(), *other;
+
+	assert_null(vm_get(slot->handle));
+	assert_int_equal(vm_table_close(slot->handle, &other), -EBUSY);
+}
+
+static void the_table_is_full_at_its_end(void **state)
+{
+	static u8 memory[VM_TABLE_PAGES][POOL_PAGE_SIZE] __aligned(4096);
+	unsigned int i;
+
+	assert_int_equal(page_pool_init(&pool, memory, VM_TABLE_PAGES), 0);
+	assert_int_equal(vm_table_init(&pool), 0);
+	for (i = 0; i < VM_TABLE_SLOTS; i++) {
+		struct vm_slot *slot = vm_table_new();
+
+		assert_non_null(slot);
+		assert_int_equal(slot->handle & HANDLE_INDEX, i);
+	}
+	assert_null(vm_table_new());
+	assert_int_equal(page_pool_available(&pool), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, start)
+	const struct CMUnitTest tests[] = {
+		TEST(a_slot_that_changed_hands_is_not_taken_for_the_old_vm),
+		TEST(a_vm_that_ends_meanwhile_is_not_found),
+		TEST(a_call_that_comes_first_keeps_the_vm),
+		TEST(a_vm_in_the_making_is_nobodys),
+		TEST(the_table_is_full_at_its_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
