@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Stage 2 faults of a guest: the vGIC's registers are here, everything else is asked of the host,
+ * which maps memory, refuses the access, or says that it is userspace's to emulate.
+ */
+#include <arch/at.h>
+#include <arch/barrier.h>
+#include <arch/sysreg.h>
+#include <cpu/el2_regs.h>
+#include <lib/esr.h>
+#include <mm/stage2.h>
+#include <trap/mmio.h>
+#include <trap/trap.h>
+#include <vgic/vgic.h>
+
+/* PAR_EL1 (D23.2.128) */
+#define PAR_F  BIT(0)
+#define PAR_PA GENMASK(51, 12)
+
+enum fault_kind { FAULT_MISSING, FAULT_PERMISSION, FAULT_EXTERNAL, FAULT_CONFLICT, FAULT_OTHER };
+
+static enum fault_kind fault_kind(u64 esr)
+{
+	unsigned int fsc = esr_fsc(esr);
+
+	switch (fsc) {
+	case ESR_FSC_TRANSLATION_M1:
+	case ESR_FSC_TRANSLATION_M2:
+		return FAULT_MISSING;
+	case ESR_FSC_EXTABT:
+	case ESR_FSC_EXTABT_WALK_M1:
+	case ESR_FSC_EXTABT_WALK_M2:
+		return FAULT_EXTERNAL;
+	case ESR_FSC_TLB_CONFLICT:
+		return FAULT_CONFLICT;
+	}
+	switch (fsc & ESR_FSC_TYPE) {
+	case ESR_FSC_TRANSLATION:
+	case ESR_FSC_ACCESS_FLAG:
+		return FAULT_MISSING;
+	case ESR_FSC_PERMISSION:
+		return FAULT_PERMISSION;
+	case ESR_FSC_EXTABT_WALK:
+		return FAULT_EXTERNAL;
+	default:
+		return FAULT_OTHER;
+	}
+}
+
+static bool is_fetch(u64 esr)
+{
+	return esr_ec(esr) == ESR_EC_IABT_LOWER;
+}
+
+/*
+ * On a stage 1 walk, WnR tells of the access and not of the walk: the walk reads, and writes when
+ * it updates a descriptor, which is what a permission can be missing for. Cache maintenance has WnR
+ * set and needs no more than a mapping, unless a permission was missing.
+ */
+static bool is_write(u64 esr)
+{
+	if (esr & (ESR_S1PTW | ESR_CM))
+		return fault_kind(esr) == FAULT_PERMISSION;
+	return !is_fetch(esr) && (esr & ESR_WNR);
+}
+
+/*
+ * Where the access went. D24.2.56: HPFAR_EL2 is valid for translation and access flag faults and on
+ * stage 1 walks; otherwise stage 1 is asked again. False if it now says something else: the guest
+ * has changed its tables, and finds out when it repeats the access.
+ */
+static bool fault_ipa(u64 esr, u64 far, u64 *ipa)
+{
+	u64 saved, par;
+
+	if (fault_kind(esr) == FAULT_MISSING || (esr & ESR_S1PTW)) {
+		*ipa = FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & (SZ_4K - 1));
+		return true;
+	}
+	saved = read_sysreg(par_el1);
+	at_s1e1r(far);
+	isb();
+	par = read_sysreg(par_el1);
+	write_sysreg(saved, par_el1);
+	*ipa = (par & PAR_PA) | (far & (SZ_4K - 1));
+	return !(par & PAR_F);
+}
+
+static int inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
+{
+	vcpu_inject_external_abort(vcpu, esr, far);
+	return VCPU_RESUME;
+}
+
+/* Ask the host; pc stays, so that the access is repeated. */
+static int ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
+{
+	struct keel_run *run = vcpu->run;
+
+	vcpu->fault_pending = true;
+	vcpu->mmio_esr = esr;
+	vcpu->mmio_far = far;
+	vcpu->mmio_ipa = ipa;
+	run->fault.ipa = ALIGN_DOWN(ipa, SZ_4K);
+	run->fault.write = is_write(esr);
+	run->fault.exec = is_fetch(esr) && !(esr & ESR_S1PTW);
+	return KEEL_EXIT_FAULT;
+}
+
+static bool decode(const struct vcpu *vcpu, u64 esr, struct mmio_access *access)
+{
+	return !is_fetch(esr) &&
+	       mmio_decode(esr, vcpu->regs.pstate, vcpu_read_sysreg(vcpu, SCTLR_EL1), access);
+}
+
+static void finish_load(struct vcpu *vcpu, const struct mmio_access *access, u64 data)
+{
+	vcpu_set_x(vcpu, access->rt, mmio_load_value(access, data));
+}
+
+static bool try_vgic(struct vcpu *vcpu, u64 esr, u64 ipa)
+{
+	struct mmio_access access;
+	u64 data = 0;
+
+	if (!vcpu->vm->vgic || !decode(vcpu, esr, &access))
+		return false;
+	if (access.write)
+		data = mmio_store_data(&access, vcpu_get_x(vcpu, access.rt));
+	if (!vgic_mmio(vcpu, ipa, access.bytes, access.write, &data))
+		return false;
+	if (!access.write)
+		finish_load(vcpu, &access, data);
+	trap_step_over(vcpu, esr);
+	return true;
+}
+
+static int stage2_fault(struct vcpu *vcpu, u64 esr)
+{
+	u64 far = read_sysreg(far_el2), ipa;
+
+	if (!fault_ipa(esr, far, &ipa))
+		return VCPU_RESUME;
+	/* Nothing can be there: as on a machine whose bus has fewer address bits than its CPU. */
+	if (ipa >> vcpu->s2->geometry.ia_bits)
+		return inject_abort(vcpu, esr, far);
+	if (fault_kind(esr) == FAULT_MISSING && try_vgic(vcpu, esr, ipa))
+		return VCPU_RESUME;
+	return ask_host(vcpu, esr, far, ipa);
+}
+
+int abort_trap(struct vcpu *vcpu, u64 esr)
+{
+	switch (fault_kind(esr)) {
+	case FAULT_MISSING:
+	case FAULT_PERMISSION:
+		return stage2_fault(vcpu, esr);
+	case FAULT_EXTERNAL: /* the machine's answer to the guest's access */
+		return inject_abort(vcpu, esr, read_sysreg(far_el2));
+	case FAULT_CONFLICT: /* allowed with FEAT_BBM, see mm/stage2.h; the access is repeated */
+		stage2_invalidate_all(vcpu->s2);
+		return VCPU_RESUME;
+	default:
+		return VCPU_NOT_MINE;
+	}
+}
+
+/* ---- the host has answered ---- */
+
+/* KVM's documentation of KVM_EXIT_ARM_NISV: an access that the syndrome does not describe. */
+static int fail(struct vcpu *vcpu)
+{
+	vcpu->run->fail.esr = vcpu->mmio_esr;
+	vcpu->run->fail.far = vcpu->mmio_far;
+	vcpu->run->fail.ipa = vcpu->mmio_ipa;
+	vcpu->run->fail.pc = vcpu->regs.pc;
+	return KEEL_EXIT_FAIL;
+}
+
+static int start_mmio(struct vcpu *vcpu, const struct mmio_access *access)
+{
+	struct keel_run *run = vcpu->run;
+	u64 data = access->write ? mmio_store_data(access, vcpu_get_x(vcpu, access->rt)) : 0;
+	unsigned int i;
+
+	vcpu->mmio_pending = true;
+	run->mmio.address = vcpu->mmio_ipa;
+	run->mmio.bytes = access->bytes;
+	run->mmio.write = access->write;
+	for (i = 0; i < sizeof(run->mmio.data); i++)
+		run->mmio.data[i] = (u8)(data >> (8 * i));
+	return KEEL_EXIT_MMIO;
+}
+
+/* Nothing is mapped there, and nothing will be. */
+static int emulate(struct vcpu *vcpu)
+{
+	u64 esr = vcpu->mmio_esr;
+	struct mmio_access access;
+
+	if (is_fetch(esr) || (esr & ESR_S1PTW)) /* code and tables in a device */
+		return inject_abort(vcpu, esr, vcpu->mmio_far);
+	if (esr & ESR_CM) { /* no cache holds a device's registers */
+		trap_step_over(vcpu, esr);
+		return VCPU_RESUME;
+	}
+	return decode(vcpu, esr, &access) ? start_mmio(vcpu, &access) : fail(vcpu);
+}
+
+static u64 run_data(const struct keel_run *run)
+{
+	u64 data = 0;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(run->mmio.data); i++)
+		data |= (u64)READ_ONCE(run->mmio.data[i]) << (8 * i);
+	return data;
+}
+
+static void finish_mmio(struct vcpu *vcpu)
+{
+	struct mmio_access access;
+
+	/* pstate and SCTLR_EL1 may be others now, by KVM_SET_ONE_REG; the syndrome is Keel's */
+	if (!decode(vcpu, vcpu->mmio_esr, &access))
+		return;
+	if (!access.write)
+		finish_load(vcpu, &access, run_data(vcpu->run));
+	trap_step_over(vcpu, vcpu->mmio_esr);
+}
+
+void abort_forget(struct vcpu *vcpu)
+{
+	vcpu->mmio_pending = false;
+	vcpu->fault_pending = false;
+}
+
+int abort_resume(struct vcpu *vcpu)
+{
+	bool fault = vcpu->fault_pending, mmio = vcpu->mmio_pending;
+	u64 refuse;
+
+	if (!fault && !mmio)
+		return VCPU_RESUME;
+	abort_forget(vcpu);
+	refuse = READ_ONCE(vcpu->run->refuse);
+	if (refuse == KEEL_REFUSE_ABORT)
+		return inject_abort(vcpu, vcpu->mmio_esr, vcpu->mmio_far);
+	if (mmio) {
+		finish_mmio(vcpu);
+		return refuse == KEEL_REFUSE_RUN ? KEEL_EXIT_IRQ : VCPU_RESUME;
+	}
+	return refuse == KEEL_REFUSE_MEMORY ? emulate(vcpu) : VCPU_RESUME;
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* PSCI for guests, as a table of functions. See guest_psci.h. */
+#include <cpu/el2_regs.h>
+#include <lib/errno.h>
+#include <lib/psci_abi.h>
+#include <trap/guest_psci.h>
+#include <trap/sysreg.h>
+#include <trap/trap.h>
+
+/* KVM_SYSTEM_EVENT_* and its flag in data[0] */
+#define SYSTEM_EVENT_SHUTDOWN 1
+#define SYSTEM_EVENT_RESET    2
+#define SYSTEM_EVENT_RESET2   BIT(0)
+
+#define MIGRATE_TOS_NOT_PRESENT 2
+
+/* DEN 0022, 5.12.2: reset_type: 0 is a warm reset of the architecture, others are the vendor's */
+#define RESET2_VENDOR BIT(31)
+
+#define AFFINITY_LEVELS 4
+
+/* A call in progress; arg[n] is Xn, or Wn in a 32-bit call. */
+struct call {
+	struct vcpu *vcpu;
+	u64 arg[4];
+};
+
+static int result(const struct call *c, s64 value)
+{
+	c->vcpu->regs.x[0] = (u64)value;
+	return VCPU_RESUME;
+}
+
+u32 guest_psci_version(const struct vm *vm)
+{
+	u32 version = READ_ONCE(vm->psci_version);
+
+	return version ? version : GUEST_PSCI_1_1;
+}
+
+int guest_psci_set_version(struct vm *vm, u64 version)
+{
+	if (version != GUEST_PSCI_0_2 && version != GUEST_PSCI_1_0 && version != GUEST_PSCI_1_1)
+		return -EINVAL;
+	WRITE_ONCE(vm->psci_version, (u32)version);
+	return 0;
+}
+
+static int psci_version(const struct call *c)
+{
+	return result(c, guest_psci_version(c->vcpu->vm));
+}
+
+/* ---- vCPUs ---- */
+
+/* A vCPU of the VM that userspace has initialized; NULL where there is none. */
+static struct vcpu *vcpu_at(struct vm *vm, unsigned int index)
+{
+	struct vcpu *vcpu = __atomic_load_n(&vm->vcpus[index], __ATOMIC_ACQUIRE);
+
+	return vcpu && READ_ONCE(vcpu->initialized) ? vcpu : NULL;
+}
+
+static struct vcpu *find_vcpu(struct vm *vm, u64 target)
+{
+	unsigned int i;
+
+	for (i = 0; i < VM_VCPUS_MAX; i++) {
+		struct vcpu *vcpu = vcpu_at(vm, i);
+
+		if (vcpu && (vcpu->mpidr & PSCI_TARGET_AFFINITY) == target)
+			return vcpu;
+	}
+	return NULL;
+}
+
+static s64 affinity_of(const struct vcpu *vcpu)
+{
+	switch (__atomic_load_n(&vcpu->power, __ATOMIC_ACQUIRE)) {
+	case VCPU_STOPPED:
+		return PSCI_AFFINITY_OFF;
+	case VCPU_STARTING:
+		return PSCI_AFFINITY_ON_PENDING;
+	default:
+		return __atomic_load_n(&vcpu->on_pending, __ATOMIC_ACQUIRE)
+			       ? PSCI_AFFINITY_ON_PENDING
+			       : PSCI_AFFINITY_ON;
+	}
+}
+
+/* Of several callers one finds it STOPPED; the others learn how far that one has come. */
+static s64 start(struct vcpu *target, u64 pc, u64 x0)
+{
+	u32 stopped = VCPU_STOPPED;
+
+	if (!__atomic_compare_exchange_n(&target->power, &stopped, VCPU_STARTING, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return affinity_of(target) == PSCI_AFFINITY_ON ? PSCI_ALREADY_ON : PSCI_ON_PENDING;
+	target->on_pc = pc;
+	target->on_x0 = x0;
+	__atomic_store_n(&target->on_pending, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&target->power, VCPU_RUNNABLE, __ATOMIC_RELEASE);
+	return PSCI_SUCCESS;
+}
+
+/* DEN 0022, 5.6. The host wakes the target's thread when this run has returned. */
+static int cpu_on(const struct call *c)
+{
+	struct vcpu *target = find_vcpu(c->vcpu->vm, c->arg[1]);
+	s64 ret;
+
+	if (!target)
+		return result(c, PSCI_INVALID_PARAMETERS);
+	if (!IS_ALIGNED(c->arg[2], 4))
+		return result(c, PSCI_INVALID_ADDRESS);
+	ret = start(target, c->arg[2], c->arg[3]);
+	result(c, ret);
+	if (ret != PSCI_SUCCESS)
+		return VCPU_RESUME;
+	vcpu_wake(c->vcpu, target);
+	return KEEL_EXIT_IRQ;
+}
+
+/*
+ * On a loaded vCPU: what vcpu_reset() does to one that is not. Registers that the table does not
+ * hold are UNKNOWN at reset. Byte order and PSTATE are those of an EL1 that comes out of reset.
+ */
+void guest_psci_start(struct vcpu *vcpu)
+{
+	u64 pc = vcpu->on_pc, x0 = vcpu->on_x0;
+
+	__atomic_store_n(&vcpu->on_pending, false, __ATOMIC_RELEASE);
+	vcpu->regs = (struct vcpu_gpregs){ .pc = pc, .pstate = PSR_MODE_EL1h | PSR_DAIF };
+	vcpu->regs.x[0] = x0;
+	abort_forget(vcpu);
+	sysreg_reset(vcpu);
+	sysreg_reset_timers(vcpu);
+}
+
+/* DEN 0022, 5.5. Another vCPU may turn it on again before this one has left. */
+static int cpu_off(const struct call *c)
+{
+	__atomic_store_n(&c->vcpu->power, VCPU_STOPPED, __ATOMIC_RELEASE);
+	return KEEL_EXIT_OFF;
+}
+
+/* DEN 0022, 5.4: any state may end early, so all are the shallowest. */
+static int cpu_suspend(const struct call *c)
+{
+	result(c, PSCI_SUCCESS);
+	return trap_wait(c->vcpu, ~0ULL);
+}
+
+/* DEN 0022, 5.7: a node is on if anything in it is. */
+static int affinity_info(const struct call *c)
+{
+	static const u64 masks[AFFINITY_LEVELS] = {
+		GENMASK(39, 32) | GENMASK(23, 0),
+		GENMASK(39, 32) | GENMASK(23, 8),
+		GENMASK(39, 32) | GENMASK(23, 16),
+		GENMASK(39, 32),
+	};
+	struct vm *vm = c->vcpu->vm;
+	s64 found = PSCI_INVALID_PARAMETERS;
+	unsigned int i;
+	u64 mask;
+
+	if (c->arg[2] >= AFFINITY_LEVELS || (c->arg[1] & ~PSCI_TARGET_AFFINITY))
+		return result(c, PSCI_INVALID_PARAMETERS);
+	mask = masks[c->arg[2]];
+	for (i = 0; i < VM_VCPUS_MAX && found != PSCI_AFFINITY_ON; i++) {
+		struct vcpu *vcpu = vcpu_at(vm, i);
+		s64 state;
+
+		if (!vcpu || ((vcpu->mpidr ^ c->arg[1]) & mask))
+			continue;
+		state = affinity_of(vcpu);
+		/* ON before ON_PENDING before OFF */
+		if (found < 0 || state == PSCI_AFFINITY_ON || found == PSCI_AFFINITY_OFF)
+			found = state;
+	}
+	return result(c, found);
+}
+
+static int migrate_info_type(const struct call *c)
+{
+	return result(c, MIGRATE_TOS_NOT_PRESENT);
+}
+
+/* ---- the system ---- */
+
+/* A call that does not return; the result is for a userspace that goes on nevertheless. */
+static int system_event(const struct call *c, u32 type, u64 flags)
+{
+	struct keel_run *run = c->vcpu->run;
+
+	result(c, PSCI_INTERNAL_FAILURE);
+	run->system.type = type;
+	run->system.pad = 0;
+	run->system.data[0] = flags;
+	run->system.data[1] = 0;
+	return KEEL_EXIT_SYSTEM;
+}
+
+static int system_off(const struct call *c)
+{
+	return system_event(c, SYSTEM_EVENT_SHUTDOWN, 0);
+}
+
+static int system_reset(const struct call *c)
+{
+	return system_event(c, SYSTEM_EVENT_RESET, 0);
+}
+
+static int system_reset2(const struct call *c)
+{
+	if (c->arg[1] && !(c->arg[1] & RESET2_VENDOR))
+		return result(c, PSCI_INVALID_PARAMETERS);
+	return system_event(c, SYSTEM_EVENT_RESET, SYSTEM_EVENT_RESET2);
+}
+
+/* ---- the table ---- */
+
+static int psci_features(const struct call *c);
+
+static const struct psci_row {
+	u32 fid; /* 32-bit form */
+	bool has_64;
+	u32 since;
+	int (*call)(const struct call *c);
+} functions[] = {
+	{ PSCI_VERSION, false, GUEST_PSCI_0_2, psci_version },
+	{ PSCI_CPU_SUSPEND, true, GUEST_PSCI_0_2, cpu_suspend },
+	{ PSCI_CPU_OFF, false, GUEST_PSCI_0_2, cpu_off },
+	{ PSCI_CPU_ON, true, GUEST_PSCI_0_2, cpu_on },
+	{ PSCI_AFFINITY_INFO, true, GUEST_PSCI_0_2, affinity_info },
+	{ PSCI_MIGRATE_INFO_TYPE, false, GUEST_PSCI_0_2, migrate_info_type },
+	{ PSCI_SYSTEM_OFF, false, GUEST_PSCI_0_2, system_off },
+	{ PSCI_SYSTEM_RESET, false, GUEST_PSCI_0_2, system_reset },
+	{ PSCI_FEATURES, false, GUEST_PSCI_1_0, psci_features },
+	{ PSCI_SYSTEM_RESET2, true, GUEST_PSCI_1_1, system_reset2 },
+};
+
+static const struct psci_row *find_function(const struct vm *vm, u32 fid)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(functions); i++) {
+		const struct psci_row *row = &functions[i];
+
+		if (row->since <= guest_psci_version(vm) &&
+		    (fid == row->fid || (row->has_64 && fid == (row->fid | PSCI_64))))
+			return row;
+	}
+	return NULL;
+}
+
+/* DEN 0022, 5.16: original power state format, no flags; SMCCC_VERSION is asked for here too. */
+static int psci_features(const struct call *c)
+{
+	u32 fid = (u32)c->arg[1];
+
+	return result(c, fid == SMCCC_VERSION || find_function(c->vcpu->vm, fid)
+				 ? PSCI_SUCCESS
+				 : PSCI_NOT_SUPPORTED);
+}
+
+int guest_psci_call(struct vcpu *vcpu)
+{
+	u64 *x = vcpu->regs.x, mask = x[0] & PSCI_64 ? ~0ULL : GENMASK(31, 0);
+	struct call c = { vcpu, { (u32)x[0], x[1] & mask, x[2] & mask, x[3] & mask } };
+	const struct psci_row *row = find_function(vcpu->vm, (u32)x[0]);
+
+	return row ? row->call(&c) : result(&c, PSCI_NOT_SUPPORTED);
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SMCCC for guests. See guest_smccc.h. */
+#include <arch/smc.h>
+#include <arch/sysreg.h>
+#include <lib/psci_abi.h>
+#include <lib/smccc.h>
+#include <trap/guest_psci.h>
+#include <trap/guest_smccc.h>
+
+#define SMCCC_VERSION_1_1 0x10001
+
+/* DEN 0028, 7.3 to 7.8 */
+#define SMCCC_ARCH_FEATURES	  0x80000001U
+#define SMCCC_ARCH_WORKAROUND_1	  0x80008000U
+#define SMCCC_ARCH_WORKAROUND_2	  0x80007fffU
+#define SMCCC_ARCH_WORKAROUND_3	  0x80003fffU
+#define WORKAROUND_RET_NEEDED	  0
+#define WORKAROUND_RET_NOT_NEEDED 1
+#define WORKAROUND_2_NOT_REQUIRED (-2)
+
+/* DEN 0098: random numbers */
+#define TRNG_VERSION	    0x84000050U
+#define TRNG_FEATURES	    0x84000051U
+#define TRNG_GET_UUID	    0x84000052U
+#define TRNG_RND	    0x84000053U
+#define TRNG_VERSION_1_0    0x10000
+#define TRNG_INVALID_PARAMS (-2)
+#define TRNG_NO_ENTROPY	    (-3)
+/* RNDRRS: reseeded from the noise source first, and zero when that has nothing (D23.2.137) */
+#define SYS_RNDRRS   s3_3_c2_c4_1
+#define RNDRRS_TRIES 8
+
+static const struct cpu_features *machine;
+
+void guest_smccc_init(const struct cpu_features *features)
+{
+	machine = features;
+}
+
+static void set_result(struct vcpu *vcpu, s64 result)
+{
+	vcpu->regs.x[0] = (u64)result;
+}
+
+static int not_supported(struct vcpu *vcpu)
+{
+	set_result(vcpu, SMCCC_RET_NOT_SUPPORTED);
+	return VCPU_RESUME;
+}
+
+/* ---- mitigations ---- */
+
+static const u32 workaround_fids[] = {
+	SMCCC_ARCH_WORKAROUND_1,
+	SMCCC_ARCH_WORKAROUND_2,
+	SMCCC_ARCH_WORKAROUND_3,
+};
+
+/* Without EL3 there is no firmware that could do anything about its CPU. */
+static s64 ask_firmware(u32 fid)
+{
+	u64 regs[18] = { SMCCC_ARCH_FEATURES, fid };
+
+	if (!cpu_features_field(machine, ID_PFR0_EL3))
+		return SMCCC_RET_NOT_SUPPORTED;
+	arch_smc(regs);
+	return (s32)(u32)regs[0];
+}
+
+/* What the CPU says of itself: predictions do not cross contexts. */
+static bool cpu_is_safe(unsigned int n)
+{
+	if (n == 1)
+		return cpu_features_field(machine, ID_PFR0_CSV2) >= 1;
+	return n == 3 && (cpu_features_field(machine, ID_PFR0_CSV2) >= 3 ||
+			  cpu_features_field(machine, ID_MMFR1_ECBHB));
+}
+
+/*
+ * The second one is a switch that stays as the guest leaves it, on a CPU that goes on with other
+ * work: a guest gets it only to hear that it is not needed.
+ */
+enum workaround_state guest_smccc_workaround(unsigned int n)
+{
+	s64 ret;
+
+	if (cpu_is_safe(n))
+		return WORKAROUND_NOT_NEEDED;
+	ret = ask_firmware(workaround_fids[n - 1]);
+	if (ret == WORKAROUND_RET_NOT_NEEDED || (n == 2 && ret == WORKAROUND_2_NOT_REQUIRED))
+		return WORKAROUND_NOT_NEEDED;
+	return ret == WORKAROUND_RET_NEEDED && n != 2 ? WORKAROUND_NEEDED : WORKAROUND_NONE;
+}
+
+static s64 workaround_features(unsigned int n)
+{
+	switch (guest_smccc_workaround(n)) {
+	case WORKAROUND_NEEDED:
+		return WORKAROUND_RET_NEEDED;
+	case WORKAROUND_NOT_NEEDED:
+		return n == 2 ? WORKAROUND_2_NOT_REQUIRED : WORKAROUND_RET_NOT_NEEDED;
+	default:
+		return SMCCC_RET_NOT_SUPPORTED;
+	}
+}
+
+/* The call has no result, and may be made where it does nothing. */
+static int call_workaround(struct vcpu *vcpu, unsigned int n)
+{
+	u64 regs[18] = { workaround_fids[n - 1] };
+
+	if (n == 2 || guest_smccc_workaround(n) == WORKAROUND_NONE)
+		return not_supported(vcpu);
+	if (guest_smccc_workaround(n) == WORKAROUND_NEEDED)
+		arch_smc(regs);
+	set_result(vcpu, SMCCC_RET_SUCCESS);
+	return VCPU_RESUME;
+}
+
+static unsigned int workaround_number(u32 fid)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(workaround_fids); i++)
+		if (workaround_fids[i] == fid)
+			return i + 1;
+	return 0;
+}
+
+static s64 arch_features(u32 fid)
+{
+	unsigned int n = workaround_number(fid);
+
+	if (n)
+		return workaround_features(n);
+	return fid == SMCCC_VERSION || fid == SMCCC_ARCH_FEATURES ? SMCCC_RET_SUCCESS
+								  : SMCCC_RET_NOT_SUPPORTED;
+}
+
+/* ---- random numbers ---- */
+
+static bool trng_has(u32 fid)
+{
+	switch (fid) {
+	case TRNG_VERSION:
+	case TRNG_FEATURES:
+	case TRNG_GET_UUID:
+	case TRNG_RND:
+	case TRNG_RND | SMCCC_64:
+		return cpu_has(machine, FEAT_RNG);
+	default:
+		return false;
+	}
+}
+
+static bool random_word(u64 *word)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < RNDRRS_TRIES; tries++) {
+		*word = read_sysreg(SYS_RNDRRS);
+		if (*word)
+			return true;
+	}
+	return false;
+}
+
+/* Fill @out, the lowest word last, @width bits of each used. */
+static s64 entropy(u64 out[3], u64 bits, unsigned int width)
+{
+	unsigned int i, take;
+
+	if (!bits || bits > 3 * width)
+		return TRNG_INVALID_PARAMS;
+	for (i = 3; i-- > 0 && bits; bits -= take) {
+		take = bits < width ? (unsigned int)bits : width;
+		if (!random_word(&out[i]))
+			return TRNG_NO_ENTROPY;
+		out[i] &= GENMASK(take - 1, 0);
+	}
+	return SMCCC_RET_SUCCESS;
+}
+
+/* @bits of entropy in x1..x3; zeroes if there is an error. */
+static s64 trng_rnd(u64 *x, u64 bits, unsigned int width)
+{
+	u64 out[3] = { 0 };
+	s64 ret = entropy(out, bits, width);
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		x[1 + i] = ret ? 0 : out[i];
+	return ret;
+}
+
+static int trng_call(struct vcpu *vcpu, u32 fid)
+{
+	u64 *x = vcpu->regs.x;
+
+	switch (fid) {
+	case TRNG_VERSION:
+		set_result(vcpu, TRNG_VERSION_1_0);
+		break;
+	case TRNG_FEATURES:
+		set_result(vcpu, trng_has((u32)x[1]) ? SMCCC_RET_SUCCESS : SMCCC_RET_NOT_SUPPORTED);
+		break;
+	case TRNG_GET_UUID: /* 6b65656c-7472-4e67-8e52-4e4452525321, Keel's own; bytes as they lie
+			     */
+		x[0] = 0x6c65656b;
+		x[1] = 0x674e7274;
+		x[2] = 0x444e528e;
+		x[3] = 0x21535252;
+		break;
+	default:
+		set_result(vcpu,
+			   fid & SMCCC_64 ? trng_rnd(x, x[1], 64) : trng_rnd(x, (u32)x[1], 32));
+	}
+	return VCPU_RESUME;
+}
+
+/* ---- dispatch ---- */
+
+int guest_smccc_call(struct vcpu *vcpu)
+{
+	u32 fid = (u32)vcpu->regs.x[0];
+	u32 fid32 = fid & ~(u32)SMCCC_64;
+
+	if (fid32 >= PSCI_FIRST && fid32 <= PSCI_LAST)
+		return guest_psci_call(vcpu);
+	if (workaround_number(fid))
+		return call_workaround(vcpu, workaround_number(fid));
+	if (trng_has(fid))
+		return trng_call(vcpu, fid);
+	if (fid == SMCCC_VERSION)
+		set_result(vcpu, SMCCC_VERSION_1_1);
+	else if (fid == SMCCC_ARCH_FEATURES)
+		set_result(vcpu, arch_features((u32)vcpu->regs.x[1]));
+	else
+		return not_supported(vcpu);
+	return VCPU_RESUME;
+}

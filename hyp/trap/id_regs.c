@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * ID registers of a VM: the machine's, field by field, cut down to what a VM has.
+ *
+ * A field that is not in the table reads as zero. So it is with EL2, EL3, RAS, AMU, MPAM, SME, MTE,
+ * NMI, PMU, SPE, trace and its buffers, BRBE; with whatever takes a bit of HCRX_EL2 or of the fine
+ * grained traps that a guest is not given (TCR2, SCTLR2, S1PIE, GCS, THE, LS64, MOPS, FPMR, D128);
+ * and with what only EL2 can use (VH, VMIDBits, FWB, NV, XNX, FGT, ECV, EVT, TWED, HCX).
+ */
+#include <lib/types.h>
+#include <trap/id_regs.h>
+#include <vm/vm_ops.h>
+
+/* The field is what the machine has, but at most @most, in the field's own order. */
+struct id_row {
+	u16 field;
+	s8 most;
+	u8 when;
+};
+
+#define ANY 127
+
+static const struct id_row rows[] = {
+	/* AArch32 ID registers read as zero, so AArch32 is not offered to EL0 either. */
+	{ ID_PFR0_EL0, 1, WHEN_ALWAYS },
+	{ ID_PFR0_EL1, 1, WHEN_ALWAYS }, /* HCR_EL2.RW */
+	{ ID_PFR0_FP, ANY, WHEN_ALWAYS },
+	{ ID_PFR0_AdvSIMD, ANY, WHEN_ALWAYS },
+	{ ID_PFR0_GIC, 1, WHEN_VGIC },
+	{ ID_PFR0_SVE, 1, WHEN_SVE },
+	{ ID_PFR0_DIT, 1, WHEN_ALWAYS },
+	{ ID_PFR0_CSV2, 1, WHEN_ALWAYS }, /* 2 is SCXTNUM_ELx, which traps */
+	{ ID_PFR0_CSV3, 1, WHEN_ALWAYS },
+	{ ID_PFR1_BT, 1, WHEN_ALWAYS },
+	{ ID_PFR1_SSBS, 2, WHEN_ALWAYS },
+	{ ID_PFR1_CSV2_frac, 1, WHEN_ALWAYS }, /* 2 as for CSV2 */
+	{ ID_DFR0_DoubleLock, ANY, WHEN_ALWAYS },
+	{ ID_ISAR0_AES, 2, WHEN_ALWAYS },
+	{ ID_ISAR0_SHA1, 1, WHEN_ALWAYS },
+	{ ID_ISAR0_SHA2, 2, WHEN_ALWAYS },
+	{ ID_ISAR0_CRC32, 1, WHEN_ALWAYS },
+	{ ID_ISAR0_Atomic, 3, WHEN_ALWAYS },
+	{ ID_ISAR0_RDM, 1, WHEN_ALWAYS },
+	{ ID_ISAR0_SHA3, 1, WHEN_ALWAYS },
+	{ ID_ISAR0_SM3, 1, WHEN_ALWAYS },
+	{ ID_ISAR0_SM4, 1, WHEN_ALWAYS },
+	{ ID_ISAR0_DP, 1, WHEN_ALWAYS },
+	{ ID_ISAR0_FHM, 1, WHEN_ALWAYS },
+	{ ID_ISAR0_TS, 2, WHEN_ALWAYS },
+	{ ID_ISAR0_TLB, 2, WHEN_ALWAYS },
+	{ ID_ISAR0_RNDR, 1, WHEN_ALWAYS },
+	{ ID_ISAR1_DPB, 2, WHEN_ALWAYS },
+	{ ID_ISAR1_APA, ANY, WHEN_PAUTH },
+	{ ID_ISAR1_API, ANY, WHEN_PAUTH },
+	{ ID_ISAR1_JSCVT, 1, WHEN_ALWAYS },
+	{ ID_ISAR1_FCMA, 1, WHEN_ALWAYS },
+	{ ID_ISAR1_LRCPC, 3, WHEN_ALWAYS },
+	{ ID_ISAR1_GPA, ANY, WHEN_PAUTH },
+	{ ID_ISAR1_GPI, ANY, WHEN_PAUTH },
+	{ ID_ISAR1_FRINTTS, 1, WHEN_ALWAYS },
+	{ ID_ISAR1_SB, 1, WHEN_ALWAYS },
+	{ ID_ISAR1_SPECRES, 2, WHEN_ALWAYS },
+	{ ID_ISAR1_BF16, 2, WHEN_ALWAYS },
+	{ ID_ISAR1_DGH, 1, WHEN_ALWAYS },
+	{ ID_ISAR1_I8MM, 1, WHEN_ALWAYS },
+	{ ID_ISAR1_XS, 1, WHEN_ALWAYS },
+	{ ID_ISAR2_WFxT, 2, WHEN_ALWAYS },
+	{ ID_ISAR2_RPRES, 1, WHEN_ALWAYS },
+	{ ID_ISAR2_GPA3, ANY, WHEN_PAUTH },
+	{ ID_ISAR2_APA3, ANY, WHEN_PAUTH },
+	{ ID_ISAR2_BC, 1, WHEN_ALWAYS },
+	{ ID_ISAR2_PAC_frac, ANY, WHEN_PAUTH },
+	{ ID_ISAR2_CLRBHB, 1, WHEN_ALWAYS },
+	{ ID_ISAR2_PRFMSLC, 1, WHEN_ALWAYS },
+	{ ID_ISAR2_RPRFM, 1, WHEN_ALWAYS },
+	{ ID_ISAR2_CSSC, 1, WHEN_ALWAYS },
+	{ ID_ISAR2_LUT, 1, WHEN_ALWAYS },
+	{ ID_ISAR3_FAMINMAX, 1, WHEN_ALWAYS },
+	{ ID_ISAR3_LSFE, 1, WHEN_ALWAYS },
+	{ ID_ISAR3_FPRCVT, 1, WHEN_ALWAYS },
+	{ ID_MMFR0_ASIDBits, 2, WHEN_ALWAYS },
+	{ ID_MMFR0_BigEnd, 1, WHEN_ALWAYS },
+	{ ID_MMFR0_SNSMem, 1, WHEN_ALWAYS },
+	{ ID_MMFR0_BigEndEL0, 1, WHEN_ALWAYS },
+	{ ID_MMFR0_TGran16, 2, WHEN_ALWAYS },
+	{ ID_MMFR0_TGran64, 0, WHEN_ALWAYS },
+	{ ID_MMFR0_TGran4, 1, WHEN_ALWAYS },
+	{ ID_MMFR0_ExS, 1, WHEN_ALWAYS },
+	{ ID_MMFR1_HAFDBS, 2, WHEN_ALWAYS }, /* 3, FEAT_HAFT, is controlled by TCR2_EL1 */
+	{ ID_MMFR1_HPDS, 2, WHEN_ALWAYS },
+	{ ID_MMFR1_PAN, 3, WHEN_ALWAYS },
+	{ ID_MMFR1_SpecSEI, 1, WHEN_ALWAYS },
+	{ ID_MMFR1_ETS, 3, WHEN_ALWAYS },
+	{ ID_MMFR1_AFP, 1, WHEN_ALWAYS },
+	{ ID_MMFR1_nTLBPA, 1, WHEN_ALWAYS },
+	{ ID_MMFR1_TIDCP1, 1, WHEN_ALWAYS },
+	{ ID_MMFR1_ECBHB, 1, WHEN_ALWAYS },
+	{ ID_MMFR2_CnP, 1, WHEN_ALWAYS },
+	{ ID_MMFR2_UAO, 1, WHEN_ALWAYS },
+	{ ID_MMFR2_LSM, 1, WHEN_ALWAYS },
+	{ ID_MMFR2_VARange, 1, WHEN_ALWAYS },
+	{ ID_MMFR2_CCIDX, 1, WHEN_ALWAYS },
+	{ ID_MMFR2_ST, 1, WHEN_ALWAYS },
+	{ ID_MMFR2_AT, 1, WHEN_ALWAYS },
+	{ ID_MMFR2_IDS, 1, WHEN_ALWAYS },
+	{ ID_MMFR2_TTL, 1, WHEN_ALWAYS },
+	{ ID_MMFR2_BBM, 2, WHEN_ALWAYS },
+	{ ID_MMFR2_E0PD, 1, WHEN_ALWAYS },
+	{ ID_ZFR0_SVEver, ANY, WHEN_SVE },
+	{ ID_ZFR0_AES, ANY, WHEN_SVE },
+	{ ID_ZFR0_EltPerm, ANY, WHEN_SVE },
+	{ ID_ZFR0_BitPerm, ANY, WHEN_SVE },
+	{ ID_ZFR0_BF16, ANY, WHEN_SVE },
+	{ ID_ZFR0_B16B16, ANY, WHEN_SVE },
+	{ ID_ZFR0_SHA3, ANY, WHEN_SVE },
+	{ ID_ZFR0_SM4, ANY, WHEN_SVE },
+	{ ID_ZFR0_I8MM, ANY, WHEN_SVE },
+	{ ID_ZFR0_F16MM, ANY, WHEN_SVE },
+	{ ID_ZFR0_F32MM, ANY, WHEN_SVE },
+	{ ID_ZFR0_F64MM, ANY, WHEN_SVE },
+};
+
+/* Fields that do not come from the machine. */
+static const struct {
+	u16 field;
+	u8 value;
+} fixed[] = {
+	{ ID_DFR0_DebugVer, 6 }, /* Armv8.0 */
+	{ ID_DFR0_BRPs, 1 },	 /* as few as there may be: two */
+	{ ID_DFR0_WRPs, 1 },
+	{ ID_MMFR0_TGran16_2, 1 }, /* 1: not at stage 2; 0 would be "as at stage 1" */
+	{ ID_MMFR0_TGran64_2, 1 },
+	{ ID_MMFR0_TGran4_2, 1 },
+};
+
+/* D23.2.75, ID_AA64MMFR0_EL1.PARange: address bits, by value */
+static const u8 pa_ranges[] = { 32, 36, 40, 42, 44, 48, 52 };
+
+static const struct cpu_features *machine;
+
+void id_regs_init(const struct cpu_features *features)
+{
+	machine = features;
+}
+
+const struct cpu_features *id_regs_machine(void)
+{
+	return machine;
+}
+
+bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when)
+{
+	const u64 pauth = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
+
+	switch (when) {
+	case WHEN_VGIC:
+		return vcpu->vm->vgic;
+	case WHEN_SVE:
+		return vcpu->features & BIT(VCPU_SVE);
+	case WHEN_PAUTH:
+		return (vcpu->features & pauth) == pauth;
+	default:
+		return true;
+	}
+}
+
+static u64 put_field(enum id_field field, u64 value)
+{
+	const struct id_field_desc *desc = id_field_desc(field);
+
+	return (value & GENMASK(desc->width - 1, 0)) << desc->shift;
+}
+
+static u64 offered(const struct vcpu *vcpu, const struct id_row *row)
+{
+	enum id_field field = (enum id_field)row->field;
+	s64 value;
+
+	if (!vcpu_when(vcpu, (enum vcpu_when)row->when))
+		return 0;
+	value = cpu_features_signed(machine, field);
+	return put_field(field, (u64)MIN(value, (s64)row->most));
+}
+
+/* As wide as the VM's IPA space, or the next narrower width that there is a value for. */
+static u64 pa_range(const struct vcpu *vcpu)
+{
+	u64 value = cpu_features_field(machine, ID_MMFR0_PARange);
+
+	value = MIN(value, ARRAY_SIZE(pa_ranges) - 1);
+	while (value && pa_ranges[value] > vcpu->vm->s2.geometry.ia_bits)
+		value--;
+	return put_field(ID_MMFR0_PARange, value);
+}
+
+u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg)
+{
+	u64 value = reg == ID_REG_MMFR0 ? pa_range(vcpu) : 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		if (id_field_desc((enum id_field)rows[i].field)->reg == reg)
+			value |= offered(vcpu, &rows[i]);
+	for (i = 0; i < ARRAY_SIZE(fixed); i++)
+		if (id_field_desc((enum id_field)fixed[i].field)->reg == reg)
+			value |= put_field((enum id_field)fixed[i].field, fixed[i].value);
+	return value;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a VM's ID registers say: what it really has. docs/traps.md. */
+#ifndef KEEL_TRAP_ID_REGS_H
+#define KEEL_TRAP_ID_REGS_H
+
+#include <cpu/features.h>
+#include <vm/vm.h>
+
+/* What of a VM or vCPU decides whether something is there. */
+enum vcpu_when {
+	WHEN_ALWAYS,
+	WHEN_VGIC,  /* the VM has a vGIC */
+	WHEN_SVE,   /* vCPU feature */
+	WHEN_PAUTH, /* both vCPU features of pointer authentication */
+};
+
+bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when);
+
+/* @features: the machine's; kept. Boot CPU. */
+void id_regs_init(const struct cpu_features *features);
+
+/* The machine's, as id_regs_init() was told. */
+const struct cpu_features *id_regs_machine(void);
+
+/**
+ * id_reg_value() - an ID register as @vcpu reads it
+ * @reg: one that a field table describes: not MIDR, CTR or DCZID, which are the hardware's
+ */
+u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg);
+
+#endif

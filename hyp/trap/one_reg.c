@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* KVM's register ids. See one_reg.h. */
+#include <arch/sysreg.h>
+#include <cpu/el2_regs.h>
+#include <lib/errno.h>
+#include <lib/string.h>
+#include <trap/guest_psci.h>
+#include <trap/guest_smccc.h>
+#include <trap/one_reg.h>
+#include <trap/sysreg.h>
+
+/* api.rst, 4.68: 0x60 in bits 63:56, log2 of the size in 55:52, zero, the kind in 27:16 */
+#define ID_ARM64       0x6000000000000000ULL
+#define ID_SIZE	       GENMASK(55, 52)
+#define ID_U32	       FIELD_PREP(ID_SIZE, 2)
+#define ID_U64	       FIELD_PREP(ID_SIZE, 3)
+#define ID_U128	       FIELD_PREP(ID_SIZE, 4)
+#define ID_U256	       FIELD_PREP(ID_SIZE, 5)
+#define ID_U2048       FIELD_PREP(ID_SIZE, 8)
+#define ID_KIND	       GENMASK(27, 16)
+#define ID_NUMBER      GENMASK(15, 0)
+#define ID_KIND_CORE   0x10
+#define ID_KIND_SYSREG 0x13
+#define ID_KIND_FW     0x14
+#define ID_KIND_SVE    0x15
+
+#define REG_ID(size, kind, number) (ID_ARM64 | (size) | FIELD_PREP(ID_KIND, kind) | (number))
+
+/* struct kvm_regs (arch/arm64/include/uapi/asm/kvm.h): byte offsets; a core register's number is
+ * its offset divided by 4. */
+#define CORE_X	    0 /* user_pt_regs: 31 of 8 bytes */
+#define CORE_SP	    248
+#define CORE_PC	    256
+#define CORE_PSTATE 264
+#define CORE_SP_EL1 272
+#define CORE_ELR    280
+#define CORE_SPSR   288 /* EL1's, then four of AArch32's modes */
+#define CORE_V	    336 /* user_fpsimd_state: 32 of 16 bytes */
+#define CORE_FPSR   848
+#define CORE_FPCR   852
+#define SPSR_COUNT  5
+
+/* Numbers of SVE registers: what and which; slices are never more than one. */
+#define SVE_Z	   0x000
+#define SVE_P	   0x400
+#define SVE_FFR	   0x600
+#define SVE_REG(n) ((n) << 5)
+
+/*
+ * The virtual timer's ids are encodings that were swapped by mistake, and are part of KVM's API so:
+ * CNTV_CVAL_EL0's is that of CNTVCT_EL0, and the other way round.
+ */
+#define TIMER_ID_CTL  SYSREG_CNTV_CTL_EL0
+#define TIMER_ID_CVAL SYSREG_CNTVCT_EL0
+#define TIMER_ID_CNT  SYSREG_CNTV_CVAL_EL0
+
+#define CNT_CTL_ENABLE	 BIT(0)
+#define CNT_CTL_WRITABLE GENMASK(1, 0) /* ENABLE, IMASK */
+#define CNT_CTL_ISTATUS	 BIT(2)
+
+/* Firmware registers (api.rst, "ARM64 firmware pseudo-registers"; KVM_REG_ARM_*_WORKAROUND_*) */
+#define FW_PSCI_VERSION	  0
+#define FW_WORKAROUND_1	  1
+#define FW_WORKAROUND_2	  2
+#define FW_WORKAROUND_3	  3
+#define FW_COUNT	  4
+#define FW_AVAIL	  1
+#define FW_NOT_REQUIRED	  2 /* of 1 and 3 */
+#define FW_2_NOT_REQUIRED 3
+
+/* ---- core registers ---- */
+
+/* Where a 64-bit core register is; NULL for those that are not plain memory. */
+static u64 *core_u64(struct vcpu *vcpu, u64 offset)
+{
+	if (offset < CORE_SP && offset % 8 == 0)
+		return &vcpu->regs.x[offset / 8];
+	return offset == CORE_PC ? &vcpu->regs.pc : NULL;
+}
+
+static bool core_sysreg(u64 offset, enum vcpu_sysreg *reg)
+{
+	switch (offset) {
+	case CORE_SP:
+		*reg = SP_EL0;
+		return true;
+	case CORE_SP_EL1:
+		*reg = SP_EL1;
+		return true;
+	case CORE_ELR:
+		*reg = ELR_EL1;
+		return true;
+	case CORE_SPSR:
+		*reg = SPSR_EL1;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* SPSR_abt, _und, _irq, _fiq: EL1 is never AArch32, so they are zero and stay so. */
+static bool core_is_spsr_aa32(u64 offset)
+{
+	return offset > CORE_SPSR && offset < CORE_SPSR + 8 * SPSR_COUNT && offset % 8 == 0;
+}
+
+static int core_get(struct vcpu *vcpu, u64 offset, u64 *value)
+{
+	const u64 *plain = core_u64(vcpu, offset);
+	enum vcpu_sysreg reg;
+
+	if (plain)
+		*value = *plain;
+	else if (core_sysreg(offset, &reg))
+		*value = vcpu_read_sysreg(vcpu, reg);
+	else if (offset == CORE_PSTATE)
+		*value = vcpu->regs.pstate;
+	else if (core_is_spsr_aa32(offset))
+		*value = 0;
+	else
+		return -ENOENT;
+	return 0;
+}
+
+/*
+ * PSTATE goes into SPSR_EL2, where a mode above EL1 would be entered, and one that there is not
+ * would be an illegal exception return, which stays at EL2 (C5.2.18, D1.4.3).
+ */
+static bool pstate_valid(u64 pstate)
+{
+	const bool aarch32 = cpu_has(id_regs_machine(), FEAT_AA32EL0);
+
+	if (pstate >> 32)
+		return false;
+	switch (pstate & (PSR_MODE32 | PSR_MODE_MASK)) {
+	case PSR_MODE_EL0t:
+	case PSR_MODE_EL1t:
+	case PSR_MODE_EL1h:
+		return true;
+	case PSR_MODE32: /* User */
+		return aarch32;
+	default:
+		return false;
+	}
+}
+
+static int core_set(struct vcpu *vcpu, u64 offset, u64 value)
+{
+	u64 *plain = core_u64(vcpu, offset);
+	enum vcpu_sysreg reg;
+
+	if (plain)
+		*plain = value;
+	else if (core_sysreg(offset, &reg))
+		vcpu_write_sysreg(vcpu, reg, value);
+	else if (core_is_spsr_aa32(offset))
+		return value ? -EINVAL : 0;
+	else if (offset != CORE_PSTATE)
+		return -ENOENT;
+	else if (!pstate_valid(value))
+		return -EINVAL;
+	else
+		vcpu->regs.pstate = value;
+	return 0;
+}
+
+/* ---- registers of other sizes ---- */
+
+static bool has_sve(const struct vcpu *vcpu)
+{
+	return vcpu_when(vcpu, WHEN_SVE);
+}
+
+/* With SVE the vectors are userspace's as Z registers alone. */
+static void *core_v(struct vcpu *vcpu, u64 offset)
+{
+	if (has_sve(vcpu) || offset < CORE_V || offset >= CORE_FPSR || offset % 16)
+		return NULL;
+	return vcpu->fp->v[(offset - CORE_V) / 16];
+}
+
+static void *sve_bytes(struct vcpu *vcpu, u64 size, u64 number)
+{
+	u64 n = number >> 5 & 31;
+
+	if (!has_sve(vcpu) || (number & 31))
+		return NULL;
+	if (size == ID_U2048 && number < SVE_P)
+		return vcpu->fp->z[n];
+	if (size == ID_U256 && number >= SVE_P && number < SVE_FFR)
+		return vcpu->fp->p[n];
+	return size == ID_U256 && number == SVE_FFR ? vcpu->fp->ffr : NULL;
+}
+
+/* A register that is nothing but bytes, or NULL. */
+static void *plain_bytes(struct vcpu *vcpu, u64 id)
+{
+	u64 number = FIELD_GET(ID_NUMBER, id);
+
+	if (FIELD_GET(ID_KIND, id) == ID_KIND_SVE)
+		return sve_bytes(vcpu, id & ID_SIZE, number);
+	if (FIELD_GET(ID_KIND, id) == ID_KIND_CORE && (id & ID_SIZE) == ID_U128)
+		return core_v(vcpu, number * 4);
+	return NULL;
+}
+
+/* FPSR and FPCR. */
+static u64 *fp_control(struct vcpu *vcpu, u64 id)
+{
+	if (id == REG_ID(ID_U32, ID_KIND_CORE, CORE_FPSR / 4))
+		return &vcpu->fp->fpsr;
+	if (id == REG_ID(ID_U32, ID_KIND_CORE, CORE_FPCR / 4))
+		return &vcpu->fp->fpcr;
+	return NULL;
+}
+
+/* ---- timers ---- */
+
+static u64 virtual_count(const struct vcpu *vcpu)
+{
+	return read_sysreg(cntpct_el0) - READ_ONCE(vcpu->vm->cntvoff);
+}
+
+/* ISTATUS is as of now. */
+static u64 timer_ctl(struct vcpu *vcpu, enum vcpu_sysreg ctl, enum vcpu_sysreg cval, u64 now)
+{
+	u64 value = vcpu_read_sysreg(vcpu, ctl) & CNT_CTL_WRITABLE;
+
+	if ((value & CNT_CTL_ENABLE) && now >= vcpu_read_sysreg(vcpu, cval))
+		value |= CNT_CTL_ISTATUS;
+	return value;
+}
+
+static int timer_get(struct vcpu *vcpu, u64 number, u64 *value)
+{
+	switch (number) {
+	case TIMER_ID_CTL:
+		*value = timer_ctl(vcpu, CNTV_CTL_EL0, CNTV_CVAL_EL0, virtual_count(vcpu));
+		return 0;
+	case TIMER_ID_CVAL:
+		*value = vcpu_read_sysreg(vcpu, CNTV_CVAL_EL0);
+		return 0;
+	case TIMER_ID_CNT:
+		*value = virtual_count(vcpu);
+		return 0;
+	case SYSREG_CNTPCT_EL0:
+		*value = read_sysreg(cntpct_el0);
+		return 0;
+	case SYSREG_CNTP_CTL_EL0:
+		*value = timer_ctl(vcpu, CNTP_CTL_EL0, CNTP_CVAL_EL0, read_sysreg(cntpct_el0));
+		return 0;
+	case SYSREG_CNTP_CVAL_EL0:
+		*value = vcpu_read_sysreg(vcpu, CNTP_CVAL_EL0);
+		return 0;
+	default:
+		return -ENOENT;
+	}
+}
+
+/* The virtual count is the VM's: setting it on one vCPU sets it on all. The physical one stays. */
+static int timer_set(struct vcpu *vcpu, u64 number, u64 value)
+{
+	switch (number) {
+	case TIMER_ID_CTL:
+		vcpu_write_sysreg(vcpu, CNTV_CTL_EL0, value & CNT_CTL_WRITABLE);
+		return 0;
+	case TIMER_ID_CVAL:
+		vcpu_write_sysreg(vcpu, CNTV_CVAL_EL0, value);
+		return 0;
+	case TIMER_ID_CNT:
+		WRITE_ONCE(vcpu->vm->cntvoff, read_sysreg(cntpct_el0) - value);
+		return 0;
+	case SYSREG_CNTPCT_EL0:
+		return 0;
+	case SYSREG_CNTP_CTL_EL0:
+		vcpu_write_sysreg(vcpu, CNTP_CTL_EL0, value & CNT_CTL_WRITABLE);
+		return 0;
+	case SYSREG_CNTP_CVAL_EL0:
+		vcpu_write_sysreg(vcpu, CNTP_CVAL_EL0, value);
+		return 0;
+	default:
+		return -ENOENT;
+	}
+}
+
+static const u16 timer_numbers[] = {
+	TIMER_ID_CTL,	   TIMER_ID_CVAL,	TIMER_ID_CNT,
+	SYSREG_CNTPCT_EL0, SYSREG_CNTP_CTL_EL0, SYSREG_CNTP_CVAL_EL0,
+};
+
+/* ---- firmware ---- */
+
+static u64 fw_workaround(unsigned int n)
+{
+	switch (guest_smccc_workaround(n)) {
+	case WORKAROUND_NEEDED:
+		return FW_AVAIL;
+	case WORKAROUND_NOT_NEEDED:
+		return n == 2 ? FW_2_NOT_REQUIRED : FW_NOT_REQUIRED;
+	default:
+		return 0;
+	}
+}
+
+static int fw_get(struct vcpu *vcpu, u64 number, u64 *value)
+{
+	if (number >= FW_COUNT)
+		return -ENOENT;
+	*value = number == FW_PSCI_VERSION ? guest_psci_version(vcpu->vm)
+					   : fw_workaround((unsigned int)number);
+	return 0;
+}
+
+/* A guest that was told of less than there is goes on with that; of more it cannot. */
+static int fw_set(struct vcpu *vcpu, u64 number, u64 value)
+{
+	if (number >= FW_COUNT)
+		return -ENOENT;
+	if (number == FW_PSCI_VERSION)
+		return guest_psci_set_version(vcpu->vm, value);
+	return value <= fw_workaround((unsigned int)number) ? 0 : -EINVAL;
+}
+
+/* ---- by id ---- */
+
+static int get_u64(struct vcpu *vcpu, u64 id, u64 *value)
+{
+	u64 number = FIELD_GET(ID_NUMBER, id);
+	int ret;
+
+	switch (FIELD_GET(ID_KIND, id)) {
+	case ID_KIND_CORE:
+		return core_get(vcpu, number * 4, value);
+	case ID_KIND_FW:
+		return fw_get(vcpu, number, value);
+	case ID_KIND_SYSREG:
+		ret = timer_get(vcpu, number, value);
+		return ret == -ENOENT ? sysreg_user_get(vcpu, (u32)number, value) : ret;
+	default:
+		return -ENOENT;
+	}
+}
+
+static int set_u64(struct vcpu *vcpu, u64 id, u64 value)
+{
+	u64 number = FIELD_GET(ID_NUMBER, id);
+	int ret;
+
+	switch (FIELD_GET(ID_KIND, id)) {
+	case ID_KIND_CORE:
+		return core_set(vcpu, number * 4, value);
+	case ID_KIND_FW:
+		return fw_set(vcpu, number, value);
+	case ID_KIND_SYSREG:
+		ret = timer_set(vcpu, number, value);
+		return ret == -ENOENT ? sysreg_user_set(vcpu, (u32)number, value) : ret;
+	default:
+		return -ENOENT;
+	}
+}
+
+/* Nothing but size, kind and number may be in an id. */
+static bool id_valid(u64 id)
+{
+	return (id & ~(ID_SIZE | ID_KIND | ID_NUMBER)) == ID_ARM64;
+}
+
+static size_t id_bytes(u64 id)
+{
+	return (size_t)1 << FIELD_GET(ID_SIZE, id);
+}
+
+int one_reg_get(struct vcpu *vcpu, u64 id, void *data)
+{
+	const u64 *control = fp_control(vcpu, id);
+	const void *bytes;
+	u64 value;
+	int ret;
+
+	if (!id_valid(id))
+		return -ENOENT;
+	if (control) {
+		memcpy(data, control, sizeof(u32));
+		return 0;
+	}
+	bytes = plain_bytes(vcpu, id);
+	if (bytes) {
+		memcpy(data, bytes, id_bytes(id));
+		return 0;
+	}
+	if ((id & ID_SIZE) != ID_U64)
+		return -ENOENT;
+	ret = get_u64(vcpu, id, &value);
+	if (!ret)
+		memcpy(data, &value, sizeof(value));
+	return ret;
+}
+
+int one_reg_set(struct vcpu *vcpu, u64 id, const void *data)
+{
+	u64 *control = fp_control(vcpu, id), value = 0;
+	void *bytes;
+
+	if (!id_valid(id))
+		return -ENOENT;
+	if (control) {
+		memcpy(&value, data, sizeof(u32));
+		*control = value;
+		return 0;
+	}
+	bytes = plain_bytes(vcpu, id);
+	if (bytes) {
+		memcpy(bytes, data, id_bytes(id));
+		return 0;
+	}
+	if ((id & ID_SIZE) != ID_U64)
+		return -ENOENT;
+	memcpy(&value, data, sizeof(value));
+	/* from here on the copy counts, whatever the host does to its page */
+	return set_u64(vcpu, id, READ_ONCE(value));
+}
+
+/* ---- the list ---- */
+
+struct list {
+	u64 from, *ids, count;
+	u64 max;
+};
+
+static void add(struct list *list, u64 id)
+{
+	if (list->count >= list->from && list->count - list->from < list->max)
+		list->ids[list->count - list->from] = id;
+	list->count++;
+}
+
+static void add_core(struct list *list, const struct vcpu *vcpu)
+{
+	u64 offset;
+
+	for (offset = CORE_X; offset < CORE_SPSR + 8 * SPSR_COUNT; offset += 8)
+		add(list, REG_ID(ID_U64, ID_KIND_CORE, offset / 4));
+	for (offset = CORE_V; offset < CORE_FPSR && !has_sve(vcpu); offset += 16)
+		add(list, REG_ID(ID_U128, ID_KIND_CORE, offset / 4));
+	add(list, REG_ID(ID_U32, ID_KIND_CORE, CORE_FPSR / 4));
+	add(list, REG_ID(ID_U32, ID_KIND_CORE, CORE_FPCR / 4));
+}
+
+static void add_sve(struct list *list, const struct vcpu *vcpu)
+{
+	u64 n;
+
+	if (!has_sve(vcpu))
+		return;
+	for (n = 0; n < 32; n++)
+		add(list, REG_ID(ID_U2048, ID_KIND_SVE, SVE_Z | SVE_REG(n)));
+	for (n = 0; n < 16; n++)
+		add(list, REG_ID(ID_U256, ID_KIND_SVE, SVE_P | SVE_REG(n)));
+	add(list, REG_ID(ID_U256, ID_KIND_SVE, SVE_FFR));
+}
+
+static void add_sysregs(struct list *list, const struct vcpu *vcpu)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(timer_numbers); i++)
+		add(list, REG_ID(ID_U64, ID_KIND_SYSREG, timer_numbers[i]));
+	for (i = 0; i < sysreg_count(); i++)
+		if (sysreg_user_visible(vcpu, sysreg_row(i)))
+			add(list, REG_ID(ID_U64, ID_KIND_SYSREG, sysreg_row(i)->first));
+}
+
+int one_reg_list(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total)
+{
+	struct list list = { .from = from, .ids = ids, .max = max };
+	u64 n;
+
+	add_core(&list, vcpu);
+	add_sve(&list, vcpu);
+	for (n = 0; n < FW_COUNT; n++)
+		add(&list, REG_ID(ID_U64, ID_KIND_FW, n));
+	add_sysregs(&list, vcpu);
+	*total = list.count;
+	return 0;
+}

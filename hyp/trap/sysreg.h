@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The system-register table: one row a register that traps, that userspace can save, or both; a
+ * group of registers that a VM does not have is one row. Sorted by encoding.
+ */
+#ifndef KEEL_TRAP_SYSREG_H
+#define KEEL_TRAP_SYSREG_H
+
+#include <trap/id_regs.h>
+#include <vm/run.h>
+
+/* As in the low 16 bits of KVM's register ids (and of the instruction, from bit 5 on). */
+#define SYSREG_ENC(op0, op1, crn, crm, op2) \
+	((u16)((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2)))
+
+#define SYSREG_CNTV_CTL_EL0  SYSREG_ENC(3, 3, 14, 3, 1)
+#define SYSREG_CNTV_CVAL_EL0 SYSREG_ENC(3, 3, 14, 3, 2)
+#define SYSREG_CNTVCT_EL0    SYSREG_ENC(3, 3, 14, 0, 2)
+#define SYSREG_CNTPCT_EL0    SYSREG_ENC(3, 3, 14, 0, 1)
+#define SYSREG_CNTP_TVAL_EL0 SYSREG_ENC(3, 3, 14, 2, 0)
+#define SYSREG_CNTP_CTL_EL0  SYSREG_ENC(3, 3, 14, 2, 1)
+#define SYSREG_CNTP_CVAL_EL0 SYSREG_ENC(3, 3, 14, 2, 2)
+
+/* What userspace can do by ONE_REG. */
+enum sysreg_user {
+	USER_NONE,   /* not a register to it */
+	USER_STORED, /* read and write .storage */
+	USER_EQUAL,  /* read by .read; write what it reads already */
+};
+
+#define SYSREG_NO_STORAGE 0xffff
+
+struct sysreg_row {
+	u16 first, last; /* encodings; the same but for a group */
+	u8 when;	 /* enum vcpu_when: else the register is not there */
+	u8 user;	 /* enum sysreg_user */
+	u8 id;		 /* enum id_reg, for read_id() */
+	u16 storage;	 /* enum vcpu_sysreg, or SYSREG_NO_STORAGE */
+	const char *name;
+	/* A trapped MRS and MSR; NULL is UNDEFINED. A write returns VCPU_RESUME or an exit. */
+	u64 (*read)(struct vcpu *vcpu, const struct sysreg_row *row);
+	int (*write)(struct vcpu *vcpu, const struct sysreg_row *row, u64 value);
+	u64 reset; /* of .storage */
+	u64 mask;  /* bits that a write of .storage changes; the others keep their reset value */
+};
+
+/* The row of an encoding, or NULL. */
+const struct sysreg_row *sysreg_find(u32 encoding);
+
+/* Rows by number, 0..sysreg_count()-1. */
+size_t sysreg_count(void);
+const struct sysreg_row *sysreg_row(size_t n);
+
+/* A trapped MSR, MRS or system instruction. VCPU_RESUME or an exit. */
+int sysreg_trap(struct vcpu *vcpu, u64 esr);
+
+/* What is stored gets its reset value; by the owner, loaded or not. */
+void sysreg_reset(struct vcpu *vcpu);
+
+/* The timers are off; by the owner, loaded. */
+void sysreg_reset_timers(struct vcpu *vcpu);
+
+/* Whether userspace sees the register, on this vCPU. */
+bool sysreg_user_visible(const struct vcpu *vcpu, const struct sysreg_row *row);
+
+/**
+ * sysreg_user_get(), sysreg_user_set() - a register for userspace; by the owner
+ *
+ * Return: 0; -ENOENT if there is none; -EINVAL for a value that it does not take.
+ */
+int __must_check sysreg_user_get(struct vcpu *vcpu, u32 encoding, u64 *value);
+int __must_check sysreg_user_set(struct vcpu *vcpu, u32 encoding, u64 value);
+
+#endif

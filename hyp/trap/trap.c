@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Exits by exception class, WFI and WFE, and the points of the run loop. See trap.h. */
+#include <cpu/el2_regs.h>
+#include <lib/esr.h>
+#include <trap/guest_psci.h>
+#include <trap/guest_smccc.h>
+#include <trap/id_regs.h>
+#include <trap/sysreg.h>
+#include <trap/trap.h>
+
+/* AArch32 PSTATE of a Thumb instruction in an IT block (G1.9.2): IT[7:5] is the base condition */
+#define PSR_AA32_IT_LOW	 GENMASK(26, 25) /* IT[1:0] */
+#define PSR_AA32_IT_HIGH GENMASK(15, 10) /* IT[7:2] */
+
+/* G1.17.5, AArch32.ITAdvance */
+static u64 advance_it(u64 pstate)
+{
+	u64 it = FIELD_GET(PSR_AA32_IT_HIGH, pstate) << 2 | FIELD_GET(PSR_AA32_IT_LOW, pstate);
+
+	it = it & 7 ? (it & 0xe0) | ((it << 1) & 0x1f) : 0;
+	return (pstate & ~(PSR_AA32_IT_HIGH | PSR_AA32_IT_LOW)) |
+	       FIELD_PREP(PSR_AA32_IT_HIGH, it >> 2) | FIELD_PREP(PSR_AA32_IT_LOW, it & 3);
+}
+
+/* As if it had been executed: BTYPE and SS are spent (D8.14.1, D2.11.3). */
+void trap_step_over(struct vcpu *vcpu, u64 esr)
+{
+	u64 *pstate = &vcpu->regs.pstate;
+
+	if (*pstate & PSR_MODE32) {
+		vcpu->regs.pc += esr & ESR_IL ? 4 : 2;
+		*pstate = advance_it(*pstate);
+	} else {
+		vcpu->regs.pc += 4;
+		*pstate &= ~PSR_BTYPE;
+	}
+	*pstate &= ~PSR_SS;
+}
+
+int trap_wait(struct vcpu *vcpu, u64 until)
+{
+	u64 deadline;
+
+	if (vcpu_has_pending(vcpu))
+		return VCPU_RESUME;
+	deadline = vcpu_deadline(vcpu);
+	vcpu->run->wfi.deadline = MIN(deadline, until);
+	return KEEL_EXIT_WFI;
+}
+
+/* WFIT's operand is a value of CNTVCT_EL0 (C6.2.490). */
+static u64 wfit_deadline(const struct vcpu *vcpu, u64 esr)
+{
+	if (FIELD_GET(ESR_WFX_TI, esr) != ESR_WFX_TI_WFIT || !(esr & ESR_WFX_RV))
+		return ~0ULL;
+	return vcpu_get_x(vcpu, (unsigned int)FIELD_GET(ESR_WFX_RN, esr)) + vcpu->vm->cntvoff;
+}
+
+/* WFE is a hint that may do nothing; whoever spins in it is preempted by the host's timer. */
+static int handle_wfx(struct vcpu *vcpu, u64 esr)
+{
+	u64 until = wfit_deadline(vcpu, esr);
+
+	trap_step_over(vcpu, esr);
+	if (esr & ESR_WFX_TI_WFE) /* WFE or WFET */
+		return VCPU_RESUME;
+	return trap_wait(vcpu, until);
+}
+
+/* ELR is behind an HVC... */
+static int handle_hvc(struct vcpu *vcpu, u64 esr)
+{
+	(void)esr;
+	return guest_smccc_call(vcpu);
+}
+
+/* ... and at an SMC that is trapped. */
+static int handle_smc(struct vcpu *vcpu, u64 esr)
+{
+	trap_step_over(vcpu, esr);
+	return guest_smccc_call(vcpu);
+}
+
+/* What the guest does not have. */
+static int handle_undef(struct vcpu *vcpu, u64 esr)
+{
+	(void)esr;
+	vcpu_inject_undef(vcpu);
+	return VCPU_RESUME;
+}
+
+/*
+ * D24.2.37, ESR_EL2.EC. AArch32 can be at EL0 alone: what traps there is debug, performance
+ * monitors and the physical timer, which an AArch32 application does not have. What is missing
+ * here is never routed to EL2 with HCR_GUEST_TRAPS, or is for another layer.
+ */
+static int (*const handlers[ESR_EC_COUNT])(struct vcpu *vcpu, u64 esr) = {
+	[ESR_EC_UNKNOWN] = handle_undef,  [ESR_EC_WFX] = handle_wfx,
+	[ESR_EC_CP15_32] = handle_undef,  [ESR_EC_CP15_64] = handle_undef,
+	[ESR_EC_CP14_32] = handle_undef,  [ESR_EC_CP14_LS] = handle_undef,
+	[ESR_EC_CP10_ID] = handle_undef,  [ESR_EC_PAC] = handle_undef,
+	[ESR_EC_OTHER] = handle_undef,	  [ESR_EC_CP14_64] = handle_undef,
+	[ESR_EC_HVC64] = handle_hvc,	  [ESR_EC_SMC64] = handle_smc,
+	[ESR_EC_SYS128] = handle_undef,	  [ESR_EC_SYS64] = sysreg_trap,
+	[ESR_EC_SVE] = handle_undef,	  [ESR_EC_TSTART] = handle_undef,
+	[ESR_EC_SME] = handle_undef,	  [ESR_EC_IABT_LOWER] = abort_trap,
+	[ESR_EC_DABT_LOWER] = abort_trap,
+};
+
+static int trap_exit(struct vcpu *vcpu, u64 esr)
+{
+	unsigned int ec = esr_ec(esr);
+
+	return handlers[ec] ? handlers[ec](vcpu, esr) : VCPU_NOT_MINE;
+}
+
+/* Whoever makes a vCPU runnable writes on_pending before power, so it is read after it. */
+static int trap_resume(struct vcpu *vcpu)
+{
+	if (__atomic_load_n(&vcpu->power, __ATOMIC_ACQUIRE) != VCPU_RUNNABLE)
+		return KEEL_EXIT_OFF;
+	if (__atomic_load_n(&vcpu->on_pending, __ATOMIC_ACQUIRE))
+		guest_psci_start(vcpu);
+	return abort_resume(vcpu);
+}
+
+static void trap_reset(struct vcpu *vcpu)
+{
+	abort_forget(vcpu);
+	sysreg_reset(vcpu);
+}
+
+static const struct vcpu_hooks hooks = {
+	.resume = trap_resume,
+	.exit = trap_exit,
+	.reset = trap_reset,
+};
+
+void trap_init(const struct cpu_features *features)
+{
+	id_regs_init(features);
+	guest_smccc_init(features);
+	vcpu_add_hooks(&hooks);
+}

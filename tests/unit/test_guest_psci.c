@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* LIBS: -lpthread */
+/* PSCI and SMCCC as a guest sees them. */
+#include <trap_world.h>
+
+#include <pthread.h>
+
+#include <lib/psci_abi.h>
+#include <trap/guest_psci.h>
+#include <trap/guest_smccc.h>
+
+#define PC	      0x40080000ULL
+#define ARCH_FEATURES 0x80000001U
+#define WORKAROUND(n) ((n) == 1 ? 0x80008000U : (n) == 2 ? 0x80007fffU : 0x80003fffU)
+
+static int call(struct vcpu *vcpu, u64 fid, u64 a1, u64 a2, u64 a3)
+{
+	vcpu->regs.x[0] = fid;
+	vcpu->regs.x[1] = a1;
+	vcpu->regs.x[2] = a2;
+	vcpu->regs.x[3] = a3;
+	return take(vcpu, ESR_EC_HVC64, 0);
+}
+
+static s64 result(u64 fid, u64 a1, u64 a2, u64 a3)
+{
+	assert_int_equal(call(V, fid, a1, a2, a3), VCPU_RESUME);
+	return (s64)V->regs.x[0];
+}
+
+static void test_conduits(void **state)
+{
+	assert_int_equal(result(PSCI_VERSION, 0, 0, 0), 0x10001);
+	assert_int_equal(V->regs.pc, PC); /* behind the HVC already */
+	V->regs.x[0] = PSCI_VERSION;
+	assert_int_equal(take(V, ESR_EC_SMC64, 0), VCPU_RESUME);
+	assert_int_equal(V->regs.x[0], 0x10001);
+	assert_int_equal(V->regs.pc, PC + 4);
+}
+
+static void test_features(void **state)
+{
+	static const u32 there[] = { PSCI_VERSION,
+				     PSCI_CPU_SUSPEND,
+				     PSCI_CPU_SUSPEND | PSCI_64,
+				     PSCI_CPU_OFF,
+				     PSCI_CPU_ON,
+				     PSCI_CPU_ON | PSCI_64,
+				     PSCI_AFFINITY_INFO | PSCI_64,
+				     PSCI_MIGRATE_INFO_TYPE,
+				     PSCI_SYSTEM_OFF,
+				     PSCI_SYSTEM_RESET,
+				     PSCI_SYSTEM_RESET2,
+				     PSCI_FEATURES,
+				     SMCCC_VERSION };
+	static const u32 not_there[] = { PSCI_CPU_OFF | PSCI_64,
+					 PSCI_MIGRATE,
+					 PSCI_SYSTEM_SUSPEND,
+					 PSCI_MEM_PROTECT,
+					 PSCI_STAT_COUNT,
+					 0,
+					 0xffffffff };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(there); i++)
+		assert_int_equal(result(PSCI_FEATURES, there[i], 0, 0), 0);
+	for (i = 0; i < ARRAY_SIZE(not_there); i++) {
+		assert_int_equal(result(PSCI_FEATURES, not_there[i], 0, 0), PSCI_NOT_SUPPORTED);
+		if (not_there[i])
+			assert_int_equal(result(not_there[i], 0, 0, 0), PSCI_NOT_SUPPORTED);
+	}
+}
+
+static void test_older_versions(void **state)
+{
+	assert_int_equal(guest_psci_set_version(&w.vm, 0x10002), -EINVAL);
+	assert_int_equal(guest_psci_set_version(&w.vm, 1), -EINVAL);
+	assert_int_equal(guest_psci_set_version(&w.vm, 1ULL << 32 | GUEST_PSCI_0_2), -EINVAL);
+	assert_int_equal(guest_psci_set_version(&w.vm, GUEST_PSCI_1_0), 0);
+	assert_int_equal(result(PSCI_VERSION, 0, 0, 0), 0x10000);
+	assert_int_equal(result(PSCI_SYSTEM_RESET2, 0, 0, 0), PSCI_NOT_SUPPORTED);
+	assert_int_equal(guest_psci_set_version(&w.vm, GUEST_PSCI_0_2), 0);
+	assert_int_equal(result(PSCI_FEATURES, PSCI_VERSION, 0, 0), PSCI_NOT_SUPPORTED);
+}
+
+static void test_cpu_on(void **state)
+{
+	struct vcpu *t = &w.vcpu[2];
+
+	t->power = VCPU_STOPPED;
+	t->regs.x[5] = 5;
+	t->sysreg[TTBR0_EL1] = 7;
+	assert_int_equal(w.hooks->resume(t), KEEL_EXIT_OFF);
+	assert_int_equal(result(PSCI_AFFINITY_INFO, 2, 0, 0), PSCI_AFFINITY_OFF);
+	assert_int_equal(call(V, PSCI_CPU_ON | PSCI_64, 2, 0x8840000000, 0x1122334455667788),
+			 KEEL_EXIT_IRQ);
+	assert_int_equal(V->regs.x[0], PSCI_SUCCESS);
+	assert_int_equal(w.run[0].wake[0], BIT(2));
+	assert_int_equal(result(PSCI_AFFINITY_INFO, 2, 0, 0), PSCI_AFFINITY_ON_PENDING);
+	assert_int_equal(result(PSCI_CPU_ON, 2, 0, 0), PSCI_ON_PENDING);
+	assert_int_equal(w.hooks->resume(t), VCPU_RESUME);
+	assert_int_equal(t->regs.pc, 0x8840000000);
+	assert_int_equal(t->regs.x[0], 0x1122334455667788);
+	assert_int_equal(t->regs.x[5], 0);
+	assert_int_equal(t->regs.pstate, PSR_MODE_EL1h | PSR_DAIF);
+	assert_int_equal(t->sysreg[TTBR0_EL1], 0);
+	assert_int_equal(t->sysreg[SCTLR_EL1], SCTLR_EL1_RESET);
+	assert_int_equal(w.timer_encoding, SYSREG_CNTP_CTL_EL0);
+	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 0);
+	assert_int_equal(result(PSCI_CPU_ON, 2, 0, 0), PSCI_ALREADY_ON);
+	assert_int_equal(result(PSCI_AFFINITY_INFO, 2, 0, 0), PSCI_AFFINITY_ON);
+	t->regs.pc = 4;
+	assert_int_equal(w.hooks->resume(t), VCPU_RESUME);
+	assert_int_equal(t->regs.pc, 4); /* once */
+}
+
+static void test_cpu_on_refused(void **state)
+{
+	w.vcpu[1].power = VCPU_STOPPED;
+	assert_int_equal(result(PSCI_CPU_ON | PSCI_64, 9, 0, 0), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(result(PSCI_CPU_ON | PSCI_64, BIT(31) | 1, 0, 0), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(result(PSCI_CPU_ON | PSCI_64, BIT(40) | 1, 0, 0), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(result(PSCI_CPU_ON | PSCI_64, 1, 2, 0), PSCI_INVALID_ADDRESS);
+	assert_int_equal(result(PSCI_CPU_ON, 0, 0, 0), PSCI_ALREADY_ON);
+	w.vcpu[1].initialized = false;
+	assert_int_equal(result(PSCI_CPU_ON, 1, 0, 0), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(w.vcpu[1].power, VCPU_STOPPED);
+	assert_int_equal(w.run[0].wake[0], 0);
+}
+
+static void test_32_bit_calls_have_32_bit_arguments(void **state)
+{
+	w.vcpu[1].power = VCPU_STOPPED;
+	assert_int_equal(call(V, PSCI_CPU_ON, 0xff00000001, 0x140000000, 0x1ffffffff),
+			 KEEL_EXIT_IRQ);
+	assert_int_equal(w.hooks->resume(&w.vcpu[1]), VCPU_RESUME);
+	assert_int_equal(w.vcpu[1].regs.pc, 0x40000000);
+	assert_int_equal(w.vcpu[1].regs.x[0], 0xffffffff);
+}
+
+static void test_cpu_off(void **state)
+{
+	assert_int_equal(call(V, PSCI_CPU_OFF, 0, 0, 0), KEEL_EXIT_OFF);
+	assert_int_equal(V->power, VCPU_STOPPED);
+	assert_int_equal(w.hooks->resume(V), KEEL_EXIT_OFF);
+}
+
+static void test_suspend(void **state)
+{
+	w.deadline = 77;
+	assert_int_equal(call(V, PSCI_CPU_SUSPEND | PSCI_64, PSCI_POWER_STATE_DOWN, 4, 5),
+			 KEEL_EXIT_WFI);
+	assert_int_equal(w.run[0].wfi.deadline, 77);
+	assert_int_equal(V->regs.x[0], PSCI_SUCCESS);
+	w.pending = true;
+	assert_int_equal(result(PSCI_CPU_SUSPEND, 0, 0, 0), PSCI_SUCCESS);
+}
+
+static void test_affinity_info(void **state)
+{
+	unsigned int i;
+
+	for (i = 0; i < WORLD_VCPUS; i++)
+		w.vcpu[i].power = VCPU_STOPPED;
+	assert_int_equal(result(PSCI_AFFINITY_INFO, 0, 1, 0), PSCI_AFFINITY_OFF);
+	w.vcpu[3].power = VCPU_STARTING;
+	assert_int_equal(result(PSCI_AFFINITY_INFO, 0, 1, 0), PSCI_AFFINITY_ON_PENDING);
+	w.vcpu[1].power = VCPU_RUNNABLE;
+	assert_int_equal(result(PSCI_AFFINITY_INFO, 0, 1, 0), PSCI_AFFINITY_ON);
+	assert_int_equal(result(PSCI_AFFINITY_INFO, 0, 3, 0), PSCI_AFFINITY_ON);
+	assert_int_equal(result(PSCI_AFFINITY_INFO, 0x100, 1, 0), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(result(PSCI_AFFINITY_INFO, 0, 4, 0), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(result(PSCI_AFFINITY_INFO, 4, 0, 0), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(result(PSCI_MIGRATE_INFO_TYPE, 0, 0, 0), 2);
+}
+
+static void test_system_events(void **state)
+{
+	static const struct {
+		u64 fid, arg;
+		u32 type;
+		u64 flags;
+	} rows[] = {
+		{ PSCI_SYSTEM_OFF, 0, 1, 0 },
+		{ PSCI_SYSTEM_RESET, 0, 2, 0 },
+		{ PSCI_SYSTEM_RESET2, 0, 2, 1 },
+		{ PSCI_SYSTEM_RESET2 | PSCI_64, BIT(31) | 5, 2, 1 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(call(V, rows[i].fid, rows[i].arg, 0, 0), KEEL_EXIT_SYSTEM);
+		assert_int_equal(w.run[0].system.type, rows[i].type);
+		assert_int_equal(w.run[0].system.data[0], rows[i].flags);
+		assert_int_equal((s64)V->regs.x[0], PSCI_INTERNAL_FAILURE);
+	}
+	assert_int_equal(result(PSCI_SYSTEM_RESET2, 1, 0, 0), PSCI_INVALID_PARAMETERS);
+}
+
+static int wins[2], finished;
+
+static void *race(void *arg)
+{
+	struct vcpu *vcpu = &w.vcpu[(size_t)arg];
+	unsigned int tries;
+
+	for (tries = 0; tries < 20000; tries++) {
+		vcpu->regs.x[0] = PSCI_CPU_ON;
+		vcpu->regs.x[1] = 3;
+		vcpu->regs.x[2] = vcpu->regs.x[3] = 0x1000 * (1 + (size_t)arg);
+		if (guest_psci_call(vcpu) == KEEL_EXIT_IRQ)
+			__atomic_fetch_add(&wins[(size_t)arg], 1, __ATOMIC_RELAXED);
+		else if ((s64)vcpu->regs.x[0] != PSCI_ALREADY_ON &&
+			 (s64)vcpu->regs.x[0] != PSCI_ON_PENDING)
+			abort();
+	}
+	__atomic_fetch_add(&finished, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Two callers and one target that goes off again and again: each start is one caller's, whole. */
+static void test_races(void **state)
+{
+	struct vcpu *t = &w.vcpu[3];
+	pthread_t thread[2];
+	int started = 0;
+	size_t i;
+
+	t->power = VCPU_STOPPED;
+	wins[0] = wins[1] = finished = 0;
+	for (i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, race, (void *)i), 0);
+	while (__atomic_load_n(&finished, __ATOMIC_ACQUIRE) < 2) {
+		if (__atomic_load_n(&t->power, __ATOMIC_ACQUIRE) == VCPU_RUNNABLE) {
+			assert_int_equal(w.hooks->resume(t), VCPU_RESUME);
+			assert_int_equal(t->regs.pc, t->regs.x[0]);
+			started++;
+			assert_int_equal(call(t, PSCI_CPU_OFF, 0, 0, 0), KEEL_EXIT_OFF);
+		}
+	}
+	for (i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+	if (t->power == VCPU_RUNNABLE)
+		started++;
+	assert_int_equal(started, wins[0] + wins[1]);
+	assert_true(started > 0);
+}
+
+static void test_smccc(void **state)
+{
+	assert_int_equal(result(SMCCC_VERSION, 0, 0, 0), 0x10001);
+	assert_int_equal(result(ARCH_FEATURES, SMCCC_VERSION, 0, 0), 0);
+	assert_int_equal(result(ARCH_FEATURES, ARCH_FEATURES, 0, 0), 0);
+	assert_int_equal(result(ARCH_FEATURES, 0x12345, 0, 0), -1);
+	/* Keel's own hypercalls are not for guests, nor is anything else */
+	assert_int_equal(result(KEEL_HC_VERSION, 0, 0, 0), -1);
+	assert_int_equal(result(KEEL_HC_VM_DESTROY, 1, 0, 0), -1);
+	assert_int_equal(result(0xc2000000, 0, 0, 0), -1);
+	assert_int_equal(result(5, 0, 0, 0), -1);
+}
+
+static void test_workarounds(void **state)
+{
+	unsigned int n;
+
+	/* no firmware, nothing known */
+	for (n = 1; n <= 3; n++) {
+		assert_int_equal(result(ARCH_FEATURES, WORKAROUND(n), 0, 0), -1);
+		assert_int_equal(result(WORKAROUND(n), 0, 0, 0), -1);
+	}
+	set_field(ID_PFR0_CSV2, 1);
+	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(1), 0, 0), 1);
+	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(3), 0, 0), -1);
+	assert_int_equal(result(WORKAROUND(1), 0, 0, 0), 0);
+	set_field(ID_MMFR1_ECBHB, 1);
+	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(3), 0, 0), 1);
+	assert_int_equal(w.smcs, 0);
+}
+
+static void test_workarounds_of_firmware(void **state)
+{
+	set_field(ID_PFR0_EL3, 1);
+	w.firmware_there = true;
+	w.firmware = 0;
+	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(1), 0, 0), 0);
+	w.smcs = 0;
+	assert_int_equal(result(WORKAROUND(1), 0, 0, 0), 0);
+	assert_true(w.smcs > 0);
+	/* the switch would outlast the guest */
+	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(2), 0, 0), -1);
+	assert_int_equal(result(WORKAROUND(2), 0, 0, 0), -1);
+	w.firmware = -2;
+	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(2), 0, 0), -2);
+	w.firmware = 1;
+	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(3), 0, 0), 1);
+	w.firmware = -1;
+	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(1), 0, 0), -1);
+}
+
+static void test_trng(void **state)
+{
+	assert_int_equal(result(0x84000050, 0, 0, 0), -1);
+	set_field(ID_ISAR0_RNDR, 1);
+	fake_sysreg_set("s3_3_c2_c4_1", ~0ULL);
+	assert_int_equal(result(0x84000050, 0, 0, 0), 0x10000);
+	assert_int_equal(result(0x84000051, 0xc4000053, 0, 0), 0);
+	assert_int_equal(result(0x84000051, 0xc4000050, 0, 0), -1);
+	assert_true(result(0x84000052, 0, 0, 0) > 0);
+	assert_int_equal(result(0xc4000053, 100, 0, 0), 0);
+	assert_int_equal(V->regs.x[3], ~0ULL);
+	assert_int_equal(V->regs.x[2], GENMASK(35, 0));
+	assert_int_equal(V->regs.x[1], 0);
+	assert_int_equal(result(0xc4000053, 192, 0, 0), 0);
+	assert_int_equal(V->regs.x[1], ~0ULL);
+	assert_int_equal(result(0x84000053, 33, 9, 9), 0);
+	assert_int_equal(V->regs.x[3], 0xffffffff);
+	assert_int_equal(V->regs.x[2], 1);
+	assert_int_equal(result(0xc4000053, 0, 0, 0), -2);
+	assert_int_equal(result(0xc4000053, 193, 0, 0), -2);
+	assert_int_equal(result(0xc4000053, ~0ULL, 0, 0), -2);
+	assert_int_equal(result(0x84000053, 97, 0, 0), -2);
+	fake_sysreg_set("s3_3_c2_c4_1", 0); /* nothing there now */
+	assert_int_equal(result(0xc4000053, 64, 7, 8), -3);
+	assert_int_equal(V->regs.x[3], 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_conduits, world_setup),
+		cmocka_unit_test_setup(test_features, world_setup),
+		cmocka_unit_test_setup(test_older_versions, world_setup),
+		cmocka_unit_test_setup(test_cpu_on, world_setup),
+		cmocka_unit_test_setup(test_cpu_on_refused, world_setup),
+		cmocka_unit_test_setup(test_32_bit_calls_have_32_bit_arguments, world_setup),
+		cmocka_unit_test_setup(test_cpu_off, world_setup),
+		cmocka_unit_test_setup(test_suspend, world_setup),
+		cmocka_unit_test_setup(test_affinity_info, world_setup),
+		cmocka_unit_test_setup(test_system_events, world_setup),
+		cmocka_unit_test_setup(test_races, world_setup),
+		cmocka_unit_test_setup(test_smccc, world_setup),
+		cmocka_unit_test_setup(test_workarounds, world_setup),
+		cmocka_unit_test_setup(test_workarounds_of_firmware, world_setup),
+		cmocka_unit_test_setup(test_trng, world_setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* Stage 2 faults of a guest: what is decoded, what the host is asked, and how an access ends. */
+#include <trap_world.h>
+
+#include <trap/mmio.h>
+
+#define IPA_PAGE 0x0a003000ULL
+#define OFFSET	 0x18ULL
+
+#define SAS(n)	  FIELD_PREP(ESR_SAS, n)
+#define SRT(n)	  FIELD_PREP(ESR_SRT, n)
+#define MISSING	  (ESR_FSC_TRANSLATION | 3)
+#define FORBIDDEN (ESR_FSC_PERMISSION | 3)
+#define EE	  BIT(25)
+#define E0E	  BIT(24)
+#define PC	  0x40080000ULL
+
+/* The MMU reports a fault at @ipa. */
+static void fault_at(u64 ipa)
+{
+	fake_sysreg_set("hpfar_el2", FIELD_PREP(HPFAR_FIPA, ipa >> 12));
+	fake_sysreg_set("far_el2", 0xffff000000000000ULL | (ipa & 0xfff));
+}
+
+static int resume(void)
+{
+	return w.hooks->resume(V);
+}
+
+static int refuse(u64 how)
+{
+	w.run[0].refuse = how;
+	return resume();
+}
+
+/* A fault that the host says is userspace's. */
+static int mmio(u64 iss)
+{
+	fault_at(IPA_PAGE + OFFSET);
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, iss | MISSING), KEEL_EXIT_FAULT);
+	return refuse(2);
+}
+
+static void test_loads(void **state)
+{
+	static const struct {
+		u64 iss;
+		bool be;
+		u64 expect;
+	} rows[] = {
+		{ SAS(0), false, 0xf1 },
+		{ SAS(1), false, 0xf2f1 },
+		{ SAS(2), false, 0xf4f3f2f1 },
+		{ SAS(3) | ESR_SF, false, 0xf8f7f6f5f4f3f2f1 },
+		{ SAS(0) | ESR_SSE, false, 0xfffffff1 },
+		{ SAS(1) | ESR_SSE, false, 0xfffff2f1 },
+		{ SAS(0) | ESR_SSE | ESR_SF, false, 0xfffffffffffffff1 },
+		{ SAS(1) | ESR_SSE | ESR_SF, false, 0xfffffffffffff2f1 },
+		{ SAS(2) | ESR_SSE | ESR_SF, false, 0xfffffffff4f3f2f1 },
+		{ SAS(0), true, 0xf1 },
+		{ SAS(1), true, 0xf1f2 },
+		{ SAS(2), true, 0xf1f2f3f4 },
+		{ SAS(3) | ESR_SF, true, 0xf1f2f3f4f5f6f7f8 },
+		{ SAS(1) | ESR_SSE | ESR_SF, true, 0xfffffffffffff1f2 },
+	};
+	size_t i, b;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		world_start();
+		V->sysreg[SCTLR_EL1] = rows[i].be ? EE : 0;
+		V->regs.x[7] = ~0ULL;
+		assert_int_equal(mmio(ESR_ISV | SRT(7) | rows[i].iss), KEEL_EXIT_MMIO);
+		assert_int_equal(w.run[0].mmio.address, IPA_PAGE + OFFSET);
+		assert_int_equal(w.run[0].mmio.bytes, 1U << FIELD_GET(ESR_SAS, rows[i].iss));
+		assert_int_equal(w.run[0].mmio.write, 0);
+		assert_int_equal(V->regs.pc, PC);
+		for (b = 0; b < 8; b++)
+			w.run[0].mmio.data[b] = (u8)(0xf1 + b);
+		assert_int_equal(refuse(0), VCPU_RESUME);
+		if (V->regs.x[7] != rows[i].expect)
+			fail_msg("row %zu: %#lx, expected %#lx", i, V->regs.x[7], rows[i].expect);
+		assert_int_equal(V->regs.pc, PC + 4);
+		assert_int_equal(resume(), VCPU_RESUME); /* once */
+		assert_int_equal(V->regs.pc, PC + 4);
+	}
+}
+
+/* KVM_RUN with immediate_exit: the access is finished, and the guest does not run. */
+static void test_finish_without_running(void **state)
+{
+	world_start();
+	assert_int_equal(mmio(ESR_ISV | SRT(7) | SAS(2)), KEEL_EXIT_MMIO);
+	w.run[0].mmio.data[0] = 0x5a;
+	assert_int_equal(refuse(KEEL_REFUSE_RUN), KEEL_EXIT_IRQ);
+	assert_int_equal(V->regs.x[7] & 0xff, 0x5a);
+	assert_int_equal(V->regs.pc, PC + 4);
+	assert_int_equal(resume(), VCPU_RESUME); /* once */
+	assert_int_equal(V->regs.pc, PC + 4);
+}
+
+static void test_stores(void **state)
+{
+	unsigned int size, b, be;
+
+	for (size = 0; size < 4; size++)
+		for (be = 0; be < 2; be++) {
+			unsigned int bytes = 1U << size;
+
+			world_start();
+			V->sysreg[SCTLR_EL1] = be ? EE : E0E;
+			V->regs.x[3] = 0x8877665544332211;
+			assert_int_equal(mmio(ESR_ISV | ESR_WNR | SRT(3) | SAS(size)),
+					 KEEL_EXIT_MMIO);
+			assert_int_equal(w.run[0].mmio.write, 1);
+			for (b = 0; b < 8; b++) {
+				unsigned int at = be ? bytes - 1 - b : b;
+
+				assert_int_equal(w.run[0].mmio.data[b],
+						 b < bytes ? 0x11 * (at + 1) : 0);
+			}
+			assert_int_equal(refuse(0), VCPU_RESUME);
+			assert_int_equal(V->regs.pc, PC + 4);
+			assert_int_equal(V->regs.x[3], 0x8877665544332211);
+		}
+}
+
+static void test_byte_order_of_each_state(void **state)
+{
+	static const struct {
+		u64 pstate, sctlr;
+		bool be;
+	} rows[] = {
+		{ PSR_MODE_EL1h, EE, true },	 { PSR_MODE_EL1h, E0E, false },
+		{ PSR_MODE_EL1t, EE, true },	 { PSR_MODE_EL0t, E0E, true },
+		{ PSR_MODE_EL0t, EE, false },	 { PSR_MODE32 | BIT(9), 0, true },
+		{ PSR_MODE32, EE | E0E, false },
+	};
+	struct mmio_access a;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_true(mmio_decode(ESR_ISV | SAS(2), rows[i].pstate, rows[i].sctlr, &a));
+		if (a.big_endian != rows[i].be)
+			fail_msg("row %zu: big-endian is %d", i, a.big_endian);
+	}
+}
+
+static void test_zero_register(void **state)
+{
+	V->regs.x[30] = 5;
+	assert_int_equal(mmio(ESR_ISV | ESR_WNR | SRT(31) | SAS(2)), KEEL_EXIT_MMIO);
+	assert_int_equal(w.run[0].mmio.data[0], 0);
+	refuse(0);
+	assert_int_equal(mmio(ESR_ISV | SRT(31) | SAS(2)), KEEL_EXIT_MMIO);
+	memset(w.run[0].mmio.data, 0xff, 8);
+	refuse(0);
+	assert_int_equal(V->regs.pc, PC + 8);
+	assert_int_equal(V->regs.x[30], 5);
+}
+
+static void test_what_the_host_is_asked(void **state)
+{
+	static const struct {
+		u64 ec, iss;
+		u32 write, exec;
+	} rows[] = {
+		{ ESR_EC_DABT_LOWER, MISSING, 0, 0 },
+		{ ESR_EC_DABT_LOWER, MISSING | ESR_WNR, 1, 0 },
+		{ ESR_EC_DABT_LOWER, ESR_FSC_ACCESS_FLAG | 2 | ESR_WNR, 1, 0 },
+		{ ESR_EC_DABT_LOWER, ESR_FSC_TRANSLATION_M1, 0, 0 },
+		{ ESR_EC_DABT_LOWER, MISSING | ESR_WNR | ESR_S1PTW, 0, 0 },
+		{ ESR_EC_DABT_LOWER, FORBIDDEN | ESR_S1PTW, 1, 0 },
+		{ ESR_EC_DABT_LOWER, MISSING | ESR_WNR | ESR_CM, 0, 0 },
+		{ ESR_EC_IABT_LOWER, MISSING, 0, 1 },
+		{ ESR_EC_IABT_LOWER, MISSING | ESR_S1PTW, 0, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		world_start();
+		fault_at(IPA_PAGE + OFFSET);
+		assert_int_equal(take(V, rows[i].ec, rows[i].iss), KEEL_EXIT_FAULT);
+		assert_int_equal(w.run[0].fault.ipa, IPA_PAGE);
+		if (w.run[0].fault.write != rows[i].write || w.run[0].fault.exec != rows[i].exec)
+			fail_msg("row %zu: write %u, exec %u", i, w.run[0].fault.write,
+				 w.run[0].fault.exec);
+		assert_int_equal(V->regs.pc, PC);
+		assert_int_equal(refuse(0), VCPU_RESUME);
+		assert_int_equal(V->regs.pc, PC); /* repeated */
+		assert_int_equal(w.aborts, 0);
+	}
+}
+
+/* HPFAR_EL2 says nothing of a permission fault: stage 1 is asked, and PAR_EL1 stays the guest's. */
+static void test_permission_fault_asks_stage_1(void **state)
+{
+	fault_at(OFFSET);
+	fake_sysreg_set("hpfar_el2", ~0ULL);
+	w.par = IPA_PAGE | 0x1ULL << 60;
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, FORBIDDEN | ESR_WNR | ESR_ISV),
+			 KEEL_EXIT_FAULT);
+	assert_int_equal(w.run[0].fault.ipa, IPA_PAGE);
+	assert_int_equal(w.run[0].fault.write, 1);
+	assert_int_equal(fake_sysreg_get("par_el1"), 0x9a9);
+
+	world_start();
+	fault_at(OFFSET);
+	w.par = 1; /* gone meanwhile */
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, FORBIDDEN | ESR_WNR), VCPU_RESUME);
+	assert_int_equal(resume(), VCPU_RESUME);
+	assert_int_equal(V->regs.pc, PC);
+}
+
+static void test_write_to_read_only_memory_becomes_mmio(void **state)
+{
+	fault_at(OFFSET);
+	w.par = IPA_PAGE;
+	V->regs.x[2] = 0x1234;
+	assert_int_equal(
+		take(V, ESR_EC_DABT_LOWER, FORBIDDEN | ESR_WNR | ESR_ISV | SAS(1) | SRT(2)),
+		KEEL_EXIT_FAULT);
+	assert_int_equal(refuse(2), KEEL_EXIT_MMIO);
+	assert_int_equal(w.run[0].mmio.address, IPA_PAGE + OFFSET);
+	assert_int_equal(w.run[0].mmio.data[1], 0x12);
+}
+
+static void test_refused(void **state)
+{
+	fault_at(IPA_PAGE + OFFSET);
+	take(V, ESR_EC_DABT_LOWER, MISSING | ESR_WNR);
+	assert_int_equal(refuse(1), VCPU_RESUME);
+	assert_int_equal(w.aborts, 1);
+	assert_int_equal(w.abort_far, 0xffff000000000000ULL | OFFSET);
+	assert_int_equal(resume(), VCPU_RESUME);
+	assert_int_equal(w.aborts, 1);
+
+	assert_int_equal(mmio(ESR_ISV | SAS(2)), KEEL_EXIT_MMIO);
+	V->regs.x[0] = 77;
+	assert_int_equal(refuse(1), VCPU_RESUME);
+	assert_int_equal(w.aborts, 2);
+	assert_int_equal(V->regs.x[0], 77);
+	assert_int_equal(V->regs.pc, PC);
+}
+
+static void test_what_cannot_be_emulated(void **state)
+{
+	assert_int_equal(mmio(ESR_WNR), KEEL_EXIT_FAIL);
+	assert_int_equal(FIELD_GET(ESR_EC, w.run[0].fail.esr), ESR_EC_DABT_LOWER);
+	assert_int_equal(w.run[0].fail.ipa, IPA_PAGE + OFFSET);
+	assert_int_equal(w.run[0].fail.pc, PC);
+	assert_int_equal(V->regs.pc, PC);
+
+	assert_int_equal(mmio(ESR_CM | ESR_WNR), VCPU_RESUME); /* cache maintenance: done */
+	assert_int_equal(V->regs.pc, PC + 4);
+	assert_int_equal(mmio(ESR_S1PTW), VCPU_RESUME);
+	assert_int_equal(w.aborts, 1);
+	fault_at(IPA_PAGE);
+	assert_int_equal(take(V, ESR_EC_IABT_LOWER, MISSING), KEEL_EXIT_FAULT);
+	assert_int_equal(refuse(2), VCPU_RESUME);
+	assert_int_equal(w.aborts, 2);
+}
+
+static void test_vgic_first(void **state)
+{
+	w.vgic_data = 0x80;
+	fault_at(VGIC_BASE + 8);
+	assert_int_equal(
+		take(V, ESR_EC_DABT_LOWER, MISSING | ESR_ISV | SAS(0) | ESR_SSE | ESR_SF | SRT(4)),
+		VCPU_RESUME);
+	assert_int_equal(V->regs.x[4], 0xffffffffffffff80);
+	assert_int_equal(w.vgic_ipa, VGIC_BASE + 8);
+	assert_int_equal(w.vgic_bytes, 1);
+	assert_int_equal(V->regs.pc, PC + 4);
+	V->regs.x[4] = 0xaabbccdd;
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING | ESR_WNR | ESR_ISV | SAS(2) | SRT(4)),
+			 VCPU_RESUME);
+	assert_int_equal(w.vgic_written, 0xaabbccdd);
+	assert_int_equal(V->regs.pc, PC + 8);
+	/* without syndrome, or without a vGIC, it is the host's */
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING), KEEL_EXIT_FAULT);
+	w.vm.vgic = NULL;
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING | ESR_ISV), KEEL_EXIT_FAULT);
+	assert_int_equal(w.vgic_accesses, 2);
+}
+
+static void test_beyond_the_vm(void **state)
+{
+	fault_at(BIT(40));
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_TRANSLATION), VCPU_RESUME);
+	assert_int_equal(w.aborts, 1);
+	fault_at(BIT(40) - SZ_4K);
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_TRANSLATION), KEEL_EXIT_FAULT);
+}
+
+static void test_other_faults(void **state)
+{
+	fault_at(IPA_PAGE);
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_EXTABT), VCPU_RESUME);
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_EXTABT_WALK | 2), VCPU_RESUME);
+	assert_int_equal(w.aborts, 2);
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_TLB_CONFLICT), VCPU_RESUME);
+	assert_int_equal(w.invalidations, 1);
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_LOCKDOWN), VCPU_NOT_MINE);
+	assert_int_equal(V->regs.pc, PC);
+}
+
+static void test_reset_forgets(void **state)
+{
+	assert_int_equal(mmio(ESR_ISV | SAS(2)), KEEL_EXIT_MMIO);
+	w.hooks->reset(V);
+	assert_int_equal(resume(), VCPU_RESUME);
+	assert_int_equal(V->regs.pc, PC);
+}
+
+/* Any syndrome from any state: an answer, and no more than one instruction further. */
+static void test_any_syndrome(void **state)
+{
+	unsigned int i;
+
+	srand(1);
+	for (i = 0; i < 200000; i++) {
+		u64 iss = (u64)rand() & ESR_ISS;
+		u64 ec = rand() & 1 ? ESR_EC_DABT_LOWER : ESR_EC_IABT_LOWER, pc = V->regs.pc;
+		int ret;
+
+		fault_at(((u64)rand() << 16 ^ (u64)rand()) & GENMASK(51, 0));
+		w.par = (u64)rand();
+		V->sysreg[SCTLR_EL1] = rand() & 1 ? EE : 0;
+		ret = take(V, ec, iss);
+		while (ret == KEEL_EXIT_FAULT || ret == KEEL_EXIT_MMIO) {
+			assert_true(IS_ALIGNED(w.run[0].fault.ipa, SZ_4K) || ret == KEEL_EXIT_MMIO);
+			ret = refuse((u64)rand() % 4);
+		}
+		assert_true(ret == VCPU_RESUME || ret == VCPU_NOT_MINE || ret == KEEL_EXIT_FAIL ||
+			    ret == KEEL_EXIT_IRQ);
+		assert_in_range(V->regs.pc - pc, 0, 4);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_loads, world_setup),
+		cmocka_unit_test_setup(test_stores, world_setup),
+		cmocka_unit_test_setup(test_byte_order_of_each_state, world_setup),
+		cmocka_unit_test_setup(test_zero_register, world_setup),
+		cmocka_unit_test_setup(test_what_the_host_is_asked, world_setup),
+		cmocka_unit_test_setup(test_permission_fault_asks_stage_1, world_setup),
+		cmocka_unit_test_setup(test_write_to_read_only_memory_becomes_mmio, world_setup),
+		cmocka_unit_test_setup(test_finish_without_running, world_setup),
+		cmocka_unit_test_setup(test_refused, world_setup),
+		cmocka_unit_test_setup(test_what_cannot_be_emulated, world_setup),
+		cmocka_unit_test_setup(test_vgic_first, world_setup),
+		cmocka_unit_test_setup(test_beyond_the_vm, world_setup),
+		cmocka_unit_test_setup(test_other_faults, world_setup),
+		cmocka_unit_test_setup(test_reset_forgets, world_setup),
+		cmocka_unit_test_setup(test_any_syndrome, world_setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

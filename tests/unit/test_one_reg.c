@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/trap/trap.c hyp/trap/one_reg.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* Registers for userspace: KVM's ids, what they give and what they take. */
+#include <trap_world.h>
+
+#include <trap/guest_psci.h>
+#include <trap/one_reg.h>
+
+/* Written out as Linux's headers have them. */
+#define CORE(off)   (0x6030000000100000ULL | (off) / 4)
+#define CORE32(off) (0x6020000000100000ULL | (off) / 4)
+#define CORE_V(n)   (0x6040000000100000ULL | (336 + 16 * (n)) / 4)
+#define SYS(enc)    (0x6030000000130000ULL | (enc))
+#define FW(n)	    (0x6030000000140000ULL | (n))
+#define SVE_Z(n)    (0x6080000000150000ULL | (n) << 5)
+#define SVE_P(n)    (0x6050000000150400ULL | (n) << 5)
+#define SVE_FFR	    0x6050000000150600ULL
+#define PSTATE	    CORE(264)
+#define TIMER_CTL   0x603000000013df19ULL
+#define TIMER_CVAL  0x603000000013df02ULL
+#define TIMER_CNT   0x603000000013df1aULL
+
+static u64 get(u64 id)
+{
+	u64 value = 0;
+
+	if (one_reg_get(V, id, &value))
+		fail_msg("%#lx cannot be read", id);
+	return value;
+}
+
+static int set(u64 id, u64 value)
+{
+	return one_reg_set(V, id, &value);
+}
+
+static void test_core(void **state)
+{
+	unsigned int n;
+	u8 v[16], back[16];
+
+	for (n = 0; n < 31; n++)
+		assert_int_equal(set(CORE(8 * n), 100 + n), 0);
+	assert_int_equal(V->regs.x[30], 130);
+	assert_int_equal(get(CORE(8)), 101);
+	assert_int_equal(set(CORE(248), 1), 0);
+	assert_int_equal(set(CORE(256), 2), 0);
+	assert_int_equal(set(CORE(272), 3), 0);
+	assert_int_equal(set(CORE(280), 4), 0);
+	assert_int_equal(set(CORE(288), 5), 0);
+	assert_int_equal(V->sysreg[SP_EL0], 1);
+	assert_int_equal(V->regs.pc, 2);
+	assert_int_equal(V->sysreg[SP_EL1], 3);
+	assert_int_equal(V->sysreg[ELR_EL1], 4);
+	assert_int_equal(V->sysreg[SPSR_EL1], 5);
+	assert_int_equal(set(CORE(296), 0), 0);
+	assert_int_equal(set(CORE(296), 1), -EINVAL);
+	assert_int_equal(get(CORE(320)), 0);
+
+	memset(v, 0x5c, sizeof(v));
+	assert_int_equal(one_reg_set(V, CORE_V(31), v), 0);
+	assert_memory_equal(V->fp->v[31], v, 16);
+	assert_int_equal(one_reg_get(V, CORE_V(31), back), 0);
+	assert_memory_equal(back, v, 16);
+	assert_int_equal(set(CORE32(848), 0xffffffff12345678), 0);
+	assert_int_equal(V->fp->fpsr, 0x12345678);
+	assert_int_equal(set(CORE32(852), 7), 0);
+	assert_int_equal(get(CORE32(852)), 7);
+}
+
+/* What would let a guest in at EL2, or make an illegal exception return there. */
+static void test_pstate(void **state)
+{
+	u64 mode;
+
+	for (mode = 0; mode < 32; mode++) {
+		bool good = mode == PSR_MODE_EL0t || mode == PSR_MODE_EL1t || mode == PSR_MODE_EL1h;
+
+		V->regs.pstate = 0x3c5;
+		assert_int_equal(set(PSTATE, 0x3c0 | mode), good ? 0 : -EINVAL);
+		assert_int_equal(V->regs.pstate, good ? 0x3c0 | mode : 0x3c5);
+	}
+	assert_int_equal(set(PSTATE, 1ULL << 32 | PSR_MODE_EL1h), -EINVAL);
+	set_field(ID_PFR0_EL0, 2);
+	assert_int_equal(set(PSTATE, PSR_MODE32), 0);
+	assert_int_equal(set(PSTATE, PSR_MODE32 | 3), -EINVAL); /* Supervisor */
+}
+
+static void test_sysregs(void **state)
+{
+	const u64 ttbr0 = SYS(SYSREG_ENC(3, 0, 2, 0, 0)), pfr0 = SYS(SYSREG_ENC(3, 0, 0, 4, 0));
+	const u64 mdscr = SYS(SYSREG_ENC(2, 0, 0, 2, 2)), oslsr = SYS(SYSREG_ENC(2, 0, 1, 1, 4));
+
+	assert_int_equal(set(ttbr0, 0x1234), 0);
+	assert_int_equal(V->sysreg[TTBR0_EL1], 0x1234);
+	assert_int_equal(get(ttbr0), 0x1234);
+	assert_int_equal(get(SYS(SYSREG_ENC(3, 0, 0, 0, 0))), 0x410fd0c1);
+	assert_int_equal(get(SYS(SYSREG_ENC(3, 0, 0, 0, 5))), BIT(31));
+
+	assert_int_equal(set(pfr0, get(pfr0)), 0);
+	assert_int_equal(set(pfr0, get(pfr0) ^ 1), -EINVAL);
+	assert_int_equal(set(SYS(SYSREG_ENC(3, 0, 0, 6, 7)), 0), 0);
+	assert_int_equal(set(SYS(SYSREG_ENC(3, 0, 0, 6, 7)), 1), -EINVAL);
+	assert_int_equal(set(mdscr, ~0ULL), 0);
+	assert_int_equal(V->sysreg[MDSCR_EL1], 0x3001);
+	assert_int_equal(set(oslsr, ~0ULL), 0);
+	assert_int_equal(V->sysreg[OSLSR_EL1], 0xa);
+}
+
+static void test_features_hide_registers(void **state)
+{
+	const u64 zcr = SYS(SYSREG_ENC(3, 0, 1, 2, 0)), key = SYS(SYSREG_ENC(3, 0, 2, 1, 0));
+	static u8 z[256];
+	u64 value = 0;
+
+	assert_int_equal(one_reg_get(V, zcr, &value), -ENOENT);
+	assert_int_equal(one_reg_get(V, key, &value), -ENOENT);
+	assert_int_equal(one_reg_get(V, SVE_Z(0), z), -ENOENT);
+	V->features |= BIT(VCPU_SVE) | BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
+	assert_int_equal(set(zcr, 1), 0);
+	assert_int_equal(set(key, 2), 0);
+	memset(z, 0xc5, sizeof(z));
+	assert_int_equal(one_reg_set(V, SVE_Z(31), z), 0);
+	assert_memory_equal(V->fp->z[31], z, 256);
+	assert_int_equal(one_reg_set(V, SVE_P(15), z), 0);
+	assert_memory_equal(V->fp->p[15], z, 32);
+	assert_int_equal(one_reg_set(V, SVE_FFR, z), 0);
+	assert_memory_equal(V->fp->ffr, z, 32);
+	assert_int_equal(one_reg_set(V, SVE_P(16), z), 0); /* that is FFR's number */
+	assert_int_equal(one_reg_set(V, SVE_FFR | 1, z), -ENOENT);
+	assert_int_equal(one_reg_set(V, SVE_FFR | 1 << 5, z), -ENOENT);
+	assert_int_equal(one_reg_set(V, SVE_Z(0) | 1, z), -ENOENT);
+	assert_int_equal(one_reg_set(V, CORE_V(0), z), -ENOENT);
+}
+
+/* CVAL and CNT have each other's encoding, for ever. */
+static void test_timers(void **state)
+{
+	assert_int_equal(set(TIMER_CNT, 400), 0);
+	assert_int_equal(w.vm.cntvoff, 600);
+	assert_int_equal(get(TIMER_CNT), 400);
+	assert_int_equal(set(TIMER_CVAL, 500), 0);
+	assert_int_equal(V->sysreg[CNTV_CVAL_EL0], 500);
+	assert_int_equal(set(TIMER_CTL, ~0ULL), 0);
+	assert_int_equal(get(TIMER_CTL), 3);
+	fake_sysreg_set("cntpct_el0", 1100);
+	assert_int_equal(get(TIMER_CTL), 7);
+	assert_int_equal(set(SYS(SYSREG_CNTP_CVAL_EL0), 1100), 0);
+	assert_int_equal(set(SYS(SYSREG_CNTP_CTL_EL0), 1), 0);
+	assert_int_equal(get(SYS(SYSREG_CNTP_CTL_EL0)), 5);
+	assert_int_equal(get(SYS(SYSREG_CNTPCT_EL0)), 1100);
+	assert_int_equal(w.timer_encoding, 0); /* hardware is not touched */
+}
+
+static void test_firmware(void **state)
+{
+	assert_int_equal(get(FW(0)), 0x10001);
+	assert_int_equal(set(FW(0), 0x10000), 0);
+	assert_int_equal(get(FW(0)), 0x10000);
+	assert_int_equal(set(FW(0), 0x20000), -EINVAL);
+	assert_int_equal(get(FW(1)), 0);
+	assert_int_equal(set(FW(1), 1), -EINVAL);
+	set_field(ID_PFR0_CSV2, 1);
+	assert_int_equal(get(FW(1)), 2);
+	assert_int_equal(set(FW(1), 1), 0);
+	assert_int_equal(set(FW(4), 0), -ENOENT);
+}
+
+static void check_list(void)
+{
+	static u64 ids[KEEL_REG_LIST_MAX];
+	static u8 data[ONE_REG_BYTES_MAX];
+	u64 total, i, j;
+
+	assert_int_equal(one_reg_list(V, 0, ids, KEEL_REG_LIST_MAX, &total), 0);
+	assert_in_range(total, 100, KEEL_REG_LIST_MAX);
+	for (i = 0; i < total; i++) {
+		for (j = 0; j < i; j++)
+			if (ids[i] == ids[j])
+				fail_msg("%#lx is there twice", ids[i]);
+		if (one_reg_get(V, ids[i], data))
+			fail_msg("%#lx cannot be read", ids[i]);
+		if (one_reg_set(V, ids[i], data))
+			fail_msg("%#lx does not take what it gave, %#lx", ids[i], *(u64 *)data);
+	}
+}
+
+static void test_everything_listed_can_be_saved_and_restored(void **state)
+{
+	w.hooks->reset(V);
+	check_list();
+	V->features |= BIT(VCPU_SVE) | BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
+	check_list();
+}
+
+static void test_list_in_parts(void **state)
+{
+	u64 all[KEEL_REG_LIST_MAX], part[8], total, again, from, i;
+
+	assert_int_equal(one_reg_list(V, 0, all, KEEL_REG_LIST_MAX, &total), 0);
+	for (from = 0; from < total + 8; from += 7) {
+		memset(part, 0, sizeof(part));
+		assert_int_equal(one_reg_list(V, from, part, 7, &again), 0);
+		assert_int_equal(again, total);
+		for (i = 0; i < 8; i++)
+			assert_int_equal(part[i], i < 7 && from + i < total ? all[from + i] : 0);
+	}
+	assert_int_equal(one_reg_list(V, ~0ULL, part, 8, &again), 0);
+}
+
+/* Ids near to good ones, and any: nothing but errors, and nothing written beyond a register. */
+static void test_bad_ids(void **state)
+{
+	static const u64 bad[] = { 0,
+				   ~0ULL,
+				   CORE(4),
+				   CORE(328),
+				   CORE(848),
+				   CORE32(0),
+				   CORE32(856),
+				   CORE_V(32),
+				   CORE_V(0) + 1,
+				   CORE(0) | 1ULL << 40,
+				   CORE(0) ^ 1ULL << 56,
+				   SYS(SYSREG_ENC(3, 3, 9, 12, 0)),
+				   SYS(0xffff),
+				   FW(99),
+				   SYS(SYSREG_ENC(3, 0, 2, 0, 0)) ^ 1ULL << 52 };
+	u8 data[ONE_REG_BYTES_MAX];
+	unsigned int n;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (one_reg_get(V, bad[i], data) != -ENOENT ||
+		    one_reg_set(V, bad[i], data) != -ENOENT)
+			fail_msg("%#lx is a register", bad[i]);
+	}
+	srand(1);
+	for (n = 0; n < 300000; n++) {
+		u64 id = 0x6000000000000000ULL | (u64)(rand() % 16) << 52 |
+			 (u64)(0x10 + rand() % 8) << 16 | ((u64)rand() & 0xffff);
+
+		V->features = BIT(VCPU_PSCI_0_2) | (rand() & 1 ? BIT(VCPU_SVE) : 0);
+		memset(data, rand(), sizeof(data));
+		(void)!one_reg_set(V, id, data);
+		(void)!one_reg_get(V, id, data);
+	}
+	assert_true((V->regs.pstate & PSR_MODE_MASK) <= PSR_MODE_EL1h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_core, world_setup),
+		cmocka_unit_test_setup(test_pstate, world_setup),
+		cmocka_unit_test_setup(test_sysregs, world_setup),
+		cmocka_unit_test_setup(test_features_hide_registers, world_setup),
+		cmocka_unit_test_setup(test_timers, world_setup),
+		cmocka_unit_test_setup(test_firmware, world_setup),
+		cmocka_unit_test_setup(test_everything_listed_can_be_saved_and_restored,
+				       world_setup),
+		cmocka_unit_test_setup(test_list_in_parts, world_setup),
+		cmocka_unit_test_setup(test_bad_ids, world_setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

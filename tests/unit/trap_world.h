@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A VM for tests of hyp/trap/: vCPUs that are plain memory, and what lies below and beside the
+ * layer (run loop, vGIC, timers, firmware, MMU) as functions that record. Included once, by a test.
+ */
+#ifndef KEEL_TRAP_WORLD_H
+#define KEEL_TRAP_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arch/at.h>
+#include <arch/smc.h>
+#include <arch/sysreg.h>
+#include <cpu/el2_regs.h>
+#include <cpu/log.h>
+#include <lib/errno.h>
+#include <lib/esr.h>
+#include <timer/timer.h>
+#include <trap/id_regs.h>
+#include <trap/sysreg.h>
+#include <trap/trap.h>
+#include <vgic/vgic.h>
+#include <vm/vm_ops.h>
+
+#define WORLD_VCPUS 4
+#define VGIC_BASE   0x08000000ULL
+
+static struct world {
+	struct vm vm;
+	struct vcpu vcpu[WORLD_VCPUS];
+	u64 file[WORLD_VCPUS][VCPU_SYSREG_COUNT];
+	struct vcpu_fpstate fp[WORLD_VCPUS];
+	struct keel_run run[WORLD_VCPUS];
+	struct vgic vgic;
+	struct cpu_features features;
+	const struct vcpu_hooks *hooks;
+	/* what is */
+	bool pending;
+	u64 deadline;
+	s64 firmware; /* answer to SMCCC_ARCH_FEATURES */
+	bool firmware_there;
+	u64 par;       /* answer to AT */
+	u64 vgic_data; /* what the vGIC's registers read as */
+	int sgi_exit;
+	/* what happened */
+	unsigned int undefs, aborts, smcs, ats, logs, invalidations, vgic_accesses, sgis, sgis0;
+	u64 dir, abort_esr, abort_far, vgic_ipa, vgic_written, sgi, timer_written;
+	unsigned int vgic_bytes;
+	u32 timer_encoding;
+} w;
+
+#define V (&w.vcpu[0])
+
+/* ---- below and beside ---- */
+
+void vcpu_add_hooks(const struct vcpu_hooks *hooks)
+{
+	w.hooks = hooks;
+}
+
+u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
+{
+	return vcpu->sysreg[reg];
+}
+
+void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
+{
+	vcpu->sysreg[reg] = value;
+}
+
+void vcpu_inject_undef(struct vcpu *vcpu)
+{
+	w.undefs++;
+}
+
+void vcpu_inject_external_abort(struct vcpu *vcpu, u64 esr, u64 far)
+{
+	w.aborts++;
+	w.abort_esr = esr;
+	w.abort_far = far;
+}
+
+bool vcpu_has_pending(struct vcpu *vcpu)
+{
+	return w.pending;
+}
+
+u64 vcpu_deadline(struct vcpu *vcpu)
+{
+	return w.deadline;
+}
+
+void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
+{
+	runner->run->wake[vcpu->index / 64] |= BIT(vcpu->index % 64);
+}
+
+bool vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
+{
+	if (ipa < VGIC_BASE || ipa >= VGIC_BASE + VGIC_DIST_SIZE)
+		return false;
+	w.vgic_accesses++;
+	w.vgic_ipa = ipa;
+	w.vgic_bytes = bytes;
+	if (write)
+		w.vgic_written = *data;
+	else
+		*data = w.vgic_data;
+	return true;
+}
+
+int vgic_write_sgi1r(struct vcpu *vcpu, u64 value)
+{
+	w.sgis++;
+	w.sgi = value;
+	return w.sgi_exit;
+}
+
+int vgic_write_sgi0r(struct vcpu *vcpu, u64 value)
+{
+	w.sgis0++;
+	w.sgi = value;
+	return w.sgi_exit;
+}
+
+void vgic_write_dir(struct vcpu *vcpu, u64 value)
+{
+	w.dir = value;
+}
+
+u64 timer_read_sysreg(struct vcpu *vcpu, u32 encoding)
+{
+	w.timer_encoding = encoding;
+	return 0x7157;
+}
+
+void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	w.timer_encoding = encoding;
+	w.timer_written = value;
+}
+
+void stage2_invalidate_all(const struct stage2 *s2)
+{
+	assert_ptr_equal(s2, &w.vm.s2);
+	w.invalidations++;
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+	w.logs++;
+}
+
+void arch_smc(u64 regs[18])
+{
+	w.smcs++;
+	regs[0] = w.firmware_there ? (u64)w.firmware : 0;
+	if (!w.firmware_there)
+		fail_msg("an SMC on a machine without firmware");
+}
+
+void at_s1e1r(u64 va)
+{
+	w.ats++;
+	fake_sysreg_set("par_el1", w.par);
+}
+
+/* ---- the machine and its VM ---- */
+
+static inline void set_field(enum id_field field, u64 value)
+{
+	const struct id_field_desc *desc = id_field_desc(field);
+	u64 mask = GENMASK(desc->width - 1, 0) << desc->shift;
+
+	w.features.reg[desc->reg] = (w.features.reg[desc->reg] & ~mask) | value << desc->shift;
+}
+
+static inline void world_start(void)
+{
+	unsigned int i;
+
+	memset(&w, 0, sizeof(w));
+	fake_sysreg_reset();
+	fake_sysreg_set("par_el1", 0x9a9);
+	fake_sysreg_set("cntpct_el0", 1000);
+	fake_sysreg_set("hcr_el2", 0);
+	fake_sysreg_set("cntv_ctl_el0", 1);
+	fake_sysreg_set("midr_el1", 0x410fd0c1);
+	fake_sysreg_set("revidr_el1", 0x11);
+	fake_sysreg_set("aidr_el1", 0x22);
+	fake_sysreg_set("clidr_el1", 0x33);
+	w.deadline = ~0ULL;
+	w.sgi_exit = VCPU_RESUME;
+	w.vm.s2.geometry.ia_bits = 40;
+	w.vm.vgic = &w.vgic;
+	for (i = 0; i < WORLD_VCPUS; i++) {
+		w.vcpu[i] = (struct vcpu){ .vm = &w.vm,
+					   .s2 = &w.vm.s2,
+					   .sysreg = w.file[i],
+					   .fp = &w.fp[i],
+					   .run = &w.run[i],
+					   .index = i,
+					   .mpidr = BIT(31) | i,
+					   .initialized = true,
+					   .features = BIT(VCPU_PSCI_0_2) };
+		w.vcpu[i].regs.pstate = PSR_MODE_EL1h;
+		w.vcpu[i].regs.pc = 0x40080000;
+		w.vm.vcpus[i] = &w.vcpu[i];
+	}
+	trap_init(&w.features);
+}
+
+static inline int world_setup(void **state)
+{
+	world_start();
+	return 0;
+}
+
+/* An exit of class @ec with syndrome @iss. */
+static inline int take(struct vcpu *vcpu, u64 ec, u64 iss)
+{
+	return w.hooks->exit(vcpu, FIELD_PREP(ESR_EC, ec) | ESR_IL | iss);
+}
+
+#endif
