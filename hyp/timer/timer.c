@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest's timers (ARM DDI 0487, D12). See timer.h.
+ *
+ * The virtual timer's registers are in the hardware while the vCPU is loaded, and off while it is
+ * not: its interrupt, PPI 27, fires on a CPU only while a guest of Keel's is there. It is then held
+ * active, so that it does not fire again, until the guest ends it.
+ *
+ * The physical timer is the host's, so a guest's accesses trap. EL2's own physical timer, PPI 26,
+ * interrupts the guest when it is due. Both comparators count in the counter as it is: a guest's
+ * physical counter has no offset.
+ */
+#include <arch/ich.h>
+#include <arch/percpu.h>
+#include <arch/timer.h>
+#include <timer/timer.h>
+#include <vgic/vgic.h>
+#include <vm/run.h>
+
+/* CNTx_CTL_EL0 (D23.10) */
+#define CTL_ENABLE  BIT(0)
+#define CTL_IMASK   BIT(1)
+#define CTL_ISTATUS BIT(2)
+
+/* CPUs on which PPI 27 is held active for a VM that has no vGIC to end it. */
+static bool held[KEEL_MAX_CPUS];
+static bool has_icc;
+
+/* ---- one timer ---- */
+
+static bool armed(u64 ctl)
+{
+	return (ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;
+}
+
+/* Whether the timer asserts its interrupt when its counter is at @now. */
+static bool asserted(u64 ctl, u64 cval, u64 now)
+{
+	return armed(ctl) && now >= cval;
+}
+
+/* EL1's virtual timer asserts its interrupt, by the hardware's word. */
+static bool vtimer_asserted(void)
+{
+	return (read_el1_cntv_ctl() & (CTL_ENABLE | CTL_IMASK | CTL_ISTATUS)) ==
+	       (CTL_ENABLE | CTL_ISTATUS);
+}
+
+static bool vtimer_level(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	isb();
+	return vtimer_asserted();
+}
+
+static bool ptimer_asserted(const struct vcpu *vcpu)
+{
+	return asserted(vcpu->sysreg[CNTP_CTL_EL0], vcpu->sysreg[CNTP_CVAL_EL0], timer_counter());
+}
+
+/* Put PPI 30 where the physical timer says, and EL2's timer to when that will change. */
+static void ptimer_update(struct vcpu *vcpu)
+{
+	bool level = ptimer_asserted(vcpu);
+
+	vgic_set_level(vcpu, VGIC_PPI_PTIMER, level);
+	if (!level && armed(vcpu->sysreg[CNTP_CTL_EL0]))
+		cnthp_start(vcpu->sysreg[CNTP_CVAL_EL0]);
+	else
+		cnthp_stop();
+}
+
+/* ---- the trapped registers ---- */
+
+static u64 read_ctl(const struct vcpu *vcpu)
+{
+	u64 ctl = vcpu->sysreg[CNTP_CTL_EL0];
+
+	if ((ctl & CTL_ENABLE) && timer_counter() >= vcpu->sysreg[CNTP_CVAL_EL0])
+		ctl |= CTL_ISTATUS;
+	return ctl;
+}
+
+u64 timer_read_sysreg(struct vcpu *vcpu, u32 encoding)
+{
+	switch (encoding) {
+	case TIMER_CNTP_TVAL_EL0:
+		return (u32)(vcpu->sysreg[CNTP_CVAL_EL0] - timer_counter());
+	case TIMER_CNTP_CTL_EL0:
+		return read_ctl(vcpu);
+	case TIMER_CNTP_CVAL_EL0:
+		return vcpu->sysreg[CNTP_CVAL_EL0];
+	default:
+		return 0;
+	}
+}
+
+void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	switch (encoding) {
+	case TIMER_CNTP_TVAL_EL0: /* signed, 32 bits */
+		vcpu->sysreg[CNTP_CVAL_EL0] = timer_counter() + (u64)(s64)(s32)(u32)value;
+		break;
+	case TIMER_CNTP_CTL_EL0:
+		vcpu->sysreg[CNTP_CTL_EL0] = value & (CTL_ENABLE | CTL_IMASK);
+		break;
+	case TIMER_CNTP_CVAL_EL0:
+		vcpu->sysreg[CNTP_CVAL_EL0] = value;
+		break;
+	default:
+		return;
+	}
+	ptimer_update(vcpu);
+}
+
+/* ---- hooks ---- */
+
+static void timer_load(struct vcpu *vcpu)
+{
+	write_el1_cntv_cval(vcpu->sysreg[CNTV_CVAL_EL0]);
+	write_el1_cntv_ctl(vcpu->sysreg[CNTV_CTL_EL0] & (CTL_ENABLE | CTL_IMASK));
+	ptimer_update(vcpu);
+}
+
+static void timer_put(struct vcpu *vcpu)
+{
+	unsigned int cpu = this_cpu()->id;
+
+	vcpu->sysreg[CNTV_CTL_EL0] = read_el1_cntv_ctl() & (CTL_ENABLE | CTL_IMASK);
+	vcpu->sysreg[CNTV_CVAL_EL0] = read_el1_cntv_cval();
+	write_el1_cntv_ctl(0);
+	cnthp_stop();
+	if (held[cpu])
+		icc_deactivate(VGIC_PPI_VTIMER);
+	held[cpu] = false;
+}
+
+/*
+ * Between the look at what is pending and the acknowledge a more urgent interrupt, the host's, can
+ * have come. It is the host's to see: an input that is still up pends again by itself, an SGI is
+ * sent again.
+ */
+static void give_back(u32 intid)
+{
+	if (intid >= 1020 && intid <= 1023)
+		return;
+	icc_deactivate(intid);
+	if (intid < VGIC_SGIS)
+		icc_send_sgi_to_self(intid);
+}
+
+static int vtimer_fired(struct vcpu *vcpu)
+{
+	u32 intid = icc_acknowledge_active();
+
+	if (intid != VGIC_PPI_VTIMER) {
+		give_back(intid);
+		return VCPU_NOT_MINE;
+	}
+	if (vcpu->vm->vgic)
+		vgic_hold(vcpu, intid);
+	else
+		held[this_cpu()->id] = true;
+	return VCPU_RESUME;
+}
+
+/*
+ * Without a GICv3 CPU interface EL2 can neither ask what is pending nor hold it, and VMs have no
+ * vGIC. A timer that has fired is masked, so that the guest gets on; it sees that in CNTV_CTL_EL0.
+ */
+static int timer_irq_without_icc(struct vcpu *vcpu)
+{
+	if (vtimer_asserted())
+		write_el1_cntv_ctl(CTL_ENABLE | CTL_IMASK);
+	ptimer_update(vcpu);
+	return VCPU_NOT_MINE;
+}
+
+static int timer_irq(struct vcpu *vcpu)
+{
+	if (!has_icc)
+		return timer_irq_without_icc(vcpu);
+	switch (icc_highest_pending()) {
+	case VGIC_PPI_VTIMER:
+		return vtimer_fired(vcpu);
+	case TIMER_PPI_EL2: /* its line falls with it: nothing to acknowledge */
+		ptimer_update(vcpu);
+		return VCPU_RESUME;
+	default:
+		return VCPU_NOT_MINE;
+	}
+}
+
+/* Whether a timer that fires gets through to the guest: always, if there is no vGIC in between. */
+static bool heard(struct vcpu *vcpu, u32 intid)
+{
+	return !vcpu->vm->vgic || vgic_wakes(vcpu, intid);
+}
+
+static bool timer_pending(struct vcpu *vcpu)
+{
+	isb();
+	return (vtimer_asserted() && heard(vcpu, VGIC_PPI_VTIMER)) ||
+	       (ptimer_asserted(vcpu) && heard(vcpu, VGIC_PPI_PTIMER));
+}
+
+/* When a timer will wake the vCPU, by the physical counter. Loaded. */
+static u64 timer_deadline(struct vcpu *vcpu)
+{
+	u64 first = ~0ULL, cval, off = vcpu->vm->cntvoff;
+
+	/* what lies beyond the physical counter's end does not come: the counter is 56 bits at
+	 * least */
+	if (armed(read_el1_cntv_ctl()) && heard(vcpu, VGIC_PPI_VTIMER) &&
+	    !__builtin_add_overflow(read_el1_cntv_cval(), off, &cval))
+		first = cval;
+	if (armed(vcpu->sysreg[CNTP_CTL_EL0]) && heard(vcpu, VGIC_PPI_PTIMER))
+		first = MIN(first, vcpu->sysreg[CNTP_CVAL_EL0]);
+	return first;
+}
+
+static void timer_reset(struct vcpu *vcpu)
+{
+	vcpu->sysreg[CNTV_CTL_EL0] = 0;
+	vcpu->sysreg[CNTP_CTL_EL0] = 0;
+	vgic_set_level(vcpu, VGIC_PPI_PTIMER, false);
+}
+
+static const struct vcpu_hooks hooks = {
+	.load = timer_load,
+	.put = timer_put,
+	.irq = timer_irq,
+	.pending = timer_pending,
+	.deadline = timer_deadline,
+	.reset = timer_reset,
+};
+
+void timer_init(void)
+{
+	has_icc = icc_present();
+	vgic_map_hw(VGIC_PPI_VTIMER, vtimer_level);
+	vcpu_add_hooks(&hooks);
+}
+
+void timer_vm_init(struct vm *vm)
+{
+	vm->cntvoff = timer_counter();
+}

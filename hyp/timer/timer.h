@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest's timers: the virtual one is the hardware's, the physical one is emulated.
+ * docs/timers.md.
+ */
+#ifndef KEEL_TIMER_TIMER_H
+#define KEEL_TIMER_TIMER_H
+
+#include <vm/vm.h>
+
+/* Encodings as ESR_ELx gives them: op0, op1, CRn, CRm, op2 (ARM DDI 0487, C5.3). */
+#define TIMER_SYSREG(op0, op1, crn, crm, op2) \
+	((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
+/* EL2's physical timer, CNTHP (BSA: INTID 26) */
+#define TIMER_PPI_EL2 26
+
+#define TIMER_CNTP_TVAL_EL0 TIMER_SYSREG(3, 3, 14, 2, 0)
+#define TIMER_CNTP_CTL_EL0  TIMER_SYSREG(3, 3, 14, 2, 1)
+#define TIMER_CNTP_CVAL_EL0 TIMER_SYSREG(3, 3, 14, 2, 2)
+
+/* Register on the run loop. Boot CPU, once. */
+void timer_init(void);
+
+/* A VM begins: its virtual counter starts at 0 now. Before any of its vCPUs runs. */
+void timer_vm_init(struct vm *vm);
+
+/**
+ * timer_read_sysreg(), timer_write_sysreg() - the guest's trapped access to its physical timer
+ * @vcpu:     loaded on this CPU
+ * @encoding: one of TIMER_CNTP_*; others read as zero and ignore writes
+ *
+ * CNTP_CTL_EL0.ISTATUS is as of now; a write takes effect at once, on the line of PPI 30 too. No
+ * lock may be held.
+ */
+u64 timer_read_sysreg(struct vcpu *vcpu, u32 encoding);
+void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value);
+
+#endif

@@ -1,0 +1,786 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interrupt state, and its way into list registers and back (ARM IHI 0069, chapters 4 to 6 and
+ * 12.4).
+ *
+ * fold: the list registers' contents become state again. fill: the most urgent of what is active or
+ * can be delivered goes into them. Both happen before an entry, when something has changed.
+ */
+#include <arch/barrier.h>
+#include <cpu/log.h>
+#include <lib/errno.h>
+#include <lib/string.h>
+#include <vgic/vgic.h>
+
+/* ICH_LR<n>_EL2 */
+#define LR_ACTIVE   BIT(63)
+#define LR_PENDING  BIT(62)
+#define LR_HW	    BIT(61)
+#define LR_GROUP1   BIT(60)
+#define LR_PRIORITY GENMASK(55, 48)
+#define LR_PINTID   GENMASK(44, 32)
+#define LR_EOI	    BIT(41) /* with HW=0 */
+#define LR_VINTID   GENMASK(31, 0)
+/* ICH_HCR_EL2 */
+#define HCR_EN	     BIT(0)
+#define HCR_LRENPIE  BIT(2) /* EOIs of interrupts that are in no list register */
+#define HCR_NPIE     BIT(3) /* no list register is pending */
+#define HCR_TC	     BIT(10)
+#define HCR_TALL0    BIT(11)
+#define HCR_TALL1    BIT(12)
+#define HCR_TDIR     BIT(14)
+#define HCR_EOICOUNT GENMASK(31, 27)
+/* ICH_VTR_EL2 */
+#define VTR_LISTREGS GENMASK(4, 0)
+#define VTR_TDS	     BIT(19)
+#define VTR_PREBITS  GENMASK(28, 26)
+/* ICH_VMCR_EL2. At reset all is masked and off; VFIQEn is RES1 with system registers. */
+#define VMCR_VENG0 BIT(0)
+#define VMCR_VENG1 BIT(1)
+#define VMCR_VEOIM BIT(9)
+#define VMCR_VPMR  GENMASK(31, 24)
+#define VMCR_RESET BIT(3)
+
+static unsigned int nr_lrs, nr_aprs;
+static bool has_tdir;
+
+/* The inputs of physical PPIs that are mapped. */
+static bool (*hw_level[VGIC_PRIVATE])(struct vcpu *vcpu);
+
+/* ---- state ---- */
+
+struct vgic_irq *vgic_irq_of(struct vcpu *vcpu, u32 intid)
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+
+	if (intid < VGIC_PRIVATE)
+		return &vcpu->vgic->irq[intid];
+	if (intid >= vgic->nr_irqs || intid >= VGIC_INTIDS)
+		return NULL;
+	intid -= VGIC_PRIVATE;
+	return &vgic->spi[intid / VGIC_SPIS_A_PAGE][intid % VGIC_SPIS_A_PAGE];
+}
+
+struct vcpu *vgic_vcpu(struct vm *vm, u32 index)
+{
+	return index < VM_VCPUS_MAX ? __atomic_load_n(&vm->vcpus[index], __ATOMIC_ACQUIRE) : NULL;
+}
+
+/* Affinity 0 has 16 values: see mpidr_of() in vm/vcpu.c. */
+u16 vgic_index_of(u32 affinity)
+{
+	u32 index = (affinity & 0xf) | ((affinity >> 8) & 0xff) << 4 |
+		    ((affinity >> 16) & 0xff) << 12;
+
+	return (affinity & 0xff0000f0) || index >= VM_VCPUS_MAX ? VGIC_NO_VCPU : (u16)index;
+}
+
+static void set_dirty(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->vgic->dirty, true, __ATOMIC_RELEASE);
+}
+
+static void note_busy(struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+	bool busy = vgic_irq_pending(irq) || irq->active || irq->in_lr;
+
+	if (intid < VGIC_PRIVATE)
+		vcpu->vgic->busy = (vcpu->vgic->busy & ~(u32)BIT(intid)) | (u32)busy << intid;
+	else if (busy)
+		vgic->busy[intid / 64] |= BIT(intid % 64);
+	else
+		vgic->busy[intid / 64] &= ~BIT(intid % 64);
+}
+
+struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
+{
+	struct vcpu *owner = vcpu;
+
+	note_busy(vcpu, intid, irq);
+	if (intid >= VGIC_PRIVATE)
+		owner = vgic_vcpu(vcpu->vm, irq->home == VGIC_NO_VCPU ? irq->target : irq->home);
+	if (owner)
+		set_dirty(owner);
+	return owner;
+}
+
+void vgic_notify(struct vcpu *vcpu, struct vcpu *owner)
+{
+	if (!owner || owner == vcpu)
+		return;
+	vcpu_wake(vcpu, owner);
+	vcpu->vgic->leave = true;
+}
+
+/* Change the input of an interrupt. Return: whether there is something new to see. */
+static bool set_line(struct vgic_irq *irq, bool level)
+{
+	bool changed = irq->line != level;
+
+	irq->line = level;
+	if (!irq->edge)
+		return changed;
+	irq->latch |= level;
+	return level;
+}
+
+static struct vcpu *set_level_locked(struct vcpu *vcpu, u32 intid, bool level)
+{
+	struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
+	struct vcpu *owner;
+
+	if (intid < VGIC_SGIS || !irq || !set_line(irq, level))
+		return NULL;
+	owner = vgic_changed(vcpu, intid, irq);
+	return level && irq->enabled ? owner : NULL; /* nobody has to wake for less */
+}
+
+struct vcpu *vgic_set_level(struct vcpu *vcpu, u32 intid, bool level)
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+	struct vcpu *owner;
+
+	if (!vgic)
+		return NULL;
+	spin_lock(&vgic->lock);
+	owner = set_level_locked(vcpu, intid, level);
+	spin_unlock(&vgic->lock);
+	return owner;
+}
+
+static bool is_timer(u64 intid)
+{
+	return intid == VGIC_PPI_VTIMER || intid == VGIC_PPI_PTIMER;
+}
+
+int vgic_irq_line(struct vm *vm, u64 *index, u64 intid, bool level)
+{
+	struct vgic *vgic = vm->vgic;
+	u64 via = intid < VGIC_PRIVATE ? *index : vgic->frame[0];
+	struct vcpu *vcpu = via < VM_VCPUS_MAX ? vgic_vcpu(vm, (u32)via) : NULL;
+
+	if (intid < VGIC_SGIS || intid >= VGIC_INTIDS || intid >= vgic->nr_irqs || !vcpu)
+		return -EINVAL;
+	if (is_timer(intid))
+		return 0;
+	vcpu = vgic_set_level(vcpu, (u32)intid, level);
+	if (!vcpu)
+		return 0;
+	*index = vcpu->index;
+	return 1;
+}
+
+/* ---- physical interrupts ---- */
+
+void vgic_map_hw(u32 intid, bool (*level)(struct vcpu *vcpu))
+{
+	hw_level[intid] = level;
+}
+
+void vgic_hold(struct vcpu *vcpu, u32 intid)
+{
+	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
+
+	spin_lock(&vcpu->vm->vgic->lock);
+	vgic_fold(vcpu); /* the one before may have ended only now: a list register tells */
+	irq->held = true;
+	vcpu->vgic->held |= (u32)BIT(intid);
+	irq->line = true;
+	vgic_changed(vcpu, intid, irq);
+	spin_unlock(&vcpu->vm->vgic->lock);
+}
+
+/* The physical interrupt is held no more; if its input is up still, it will fire again. */
+static void unhold(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
+{
+	irq->held = false;
+	irq->line = false;
+	vcpu->vgic->held &= ~(u32)BIT(intid);
+	note_busy(vcpu, intid, irq);
+}
+
+static void release_hw(struct vcpu *vcpu, u32 intid)
+{
+	icc_deactivate(intid);
+	unhold(vcpu, intid, &vcpu->vgic->irq[intid]);
+}
+
+/* Nothing is in list registers. What is held and not wanted any more is let go. */
+static void resample_hw(struct vcpu *vcpu, bool all)
+{
+	u32 left = vcpu->vgic->held;
+
+	for (; left; left &= left - 1) {
+		u32 intid = (u32)__builtin_ctz(left);
+
+		if (all || (!vcpu->vgic->irq[intid].active && !hw_level[intid](vcpu)))
+			release_hw(vcpu, intid);
+	}
+}
+
+/* ---- folding ---- */
+
+/* What others asked for while it was in a list register. */
+static u64 apply_requests(struct vgic_irq *irq, u64 lr)
+{
+	if (irq->unpend)
+		lr &= ~LR_PENDING;
+	if (irq->activate)
+		lr |= LR_ACTIVE;
+	if (irq->deactivate)
+		lr &= ~LR_ACTIVE;
+	irq->unpend = irq->activate = irq->deactivate = false;
+	return lr;
+}
+
+/* What became of one interrupt in the guest's hands: it was put there as @was, and is @lr now. */
+static void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
+{
+	u32 intid = (u32)FIELD_GET(LR_VINTID, was);
+	struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
+	bool ended = (was & LR_HW) && !(lr & (LR_PENDING | LR_ACTIVE));
+
+	lr = apply_requests(irq, lr);
+	irq->in_lr = false;
+	irq->active = (lr & LR_ACTIVE) != 0;
+	if (irq->lr_latch && (lr & LR_PENDING))
+		irq->latch = true;
+	irq->lr_latch = false;
+	if (!irq->active)
+		irq->home = VGIC_NO_VCPU;
+	if (ended)
+		unhold(vcpu, intid, irq);
+	note_busy(vcpu, intid, irq);
+	/* it was put there by this vCPU, but routed elsewhere since */
+	if (intid >= VGIC_PRIVATE && !irq->active && vgic_irq_pending(irq) &&
+	    irq->target != vcpu->index)
+		vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
+}
+
+/* Call @visit for each busy interrupt that is @vcpu's to have. */
+static void for_each_busy(struct vcpu *vcpu, void *ctx,
+			  void (*visit)(void *ctx, u32 intid, struct vgic_irq *irq))
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+	u32 left = vcpu->vgic->busy, word;
+	u64 busy;
+
+	for (; left; left &= left - 1)
+		visit(ctx, (u32)__builtin_ctz(left), &vcpu->vgic->irq[__builtin_ctz(left)]);
+	for (word = 0; word * 64 < vgic->nr_irqs; word++)
+		for (busy = vgic->busy[word]; busy; busy &= busy - 1) {
+			u32 intid = word * 64 + (u32)__builtin_ctzll(busy);
+			struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
+
+			if ((irq->home == VGIC_NO_VCPU ? irq->target : irq->home) == vcpu->index)
+				visit(ctx, intid, irq);
+		}
+}
+
+/* By urgency, then by number (which of the same priority is first is our choice). */
+static u32 key_of(u32 intid, const struct vgic_irq *irq)
+{
+	return (u32)irq->priority << 10 | intid;
+}
+
+static void find_active_outside(void *ctx, u32 intid, struct vgic_irq *irq)
+{
+	u32 *best = ctx;
+
+	if (irq->active && !irq->in_lr && key_of(intid, irq) < *best)
+		*best = key_of(intid, irq);
+}
+
+static void deactivate(struct vcpu *vcpu, u32 intid)
+{
+	struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
+
+	irq->active = false;
+	irq->home = VGIC_NO_VCPU;
+	if (irq->held)
+		release_hw(vcpu, intid);
+	vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
+}
+
+/*
+ * EOIs of interrupts that were active and in no list register (ICH_HCR_EL2.EOIcount). Which ones it
+ * does not tell: with EOImode=0 a guest ends the most urgent one first.
+ */
+static void fold_eoicount(struct vcpu *vcpu)
+{
+	u64 count;
+
+	if (!vcpu->vgic->loaded || !(vcpu->vgic->hcr & HCR_LRENPIE))
+		return;
+	for (count = FIELD_GET(HCR_EOICOUNT, ich_read_hcr()); count; count--) {
+		u32 best = ~0U;
+
+		for_each_busy(vcpu, &best, find_active_outside);
+		if (best == ~0U)
+			break;
+		deactivate(vcpu, best & 0x3ff);
+	}
+	vcpu->vgic->hcr &= ~HCR_LRENPIE;
+}
+
+void vgic_fold(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+	u32 left = v->lr_used;
+
+	fold_eoicount(vcpu);
+	for (; left; left &= left - 1) {
+		unsigned int n = (unsigned int)__builtin_ctz(left);
+
+		fold_lr(vcpu, v->lr[n], ich_read_lr(n));
+	}
+	v->lr_used = 0;
+	if (v->loaded)
+		resample_hw(vcpu, false);
+	set_dirty(vcpu);
+}
+
+/* ---- filling ---- */
+
+/* The most urgent ones of a kind, and how many there are in all. */
+struct ranking {
+	u32 key[ICH_LR_MAX];
+	unsigned int count, total;
+};
+
+struct candidates {
+	u32 ctlr;
+	struct ranking active, pending;
+};
+
+static void rank(struct ranking *r, u32 key)
+{
+	unsigned int at = r->count;
+
+	r->total++;
+	if (at == nr_lrs && r->key[--at] <= key)
+		return;
+	for (; at > 0 && r->key[at - 1] > key; at--)
+		r->key[at] = r->key[at - 1];
+	r->key[at] = key;
+	r->count = MIN(r->count + 1, nr_lrs);
+}
+
+/* Whether it would be delivered if it were pending. */
+static bool is_on(u32 ctlr, const struct vgic_irq *irq)
+{
+	return irq->enabled &&
+	       (ctlr & (irq->group1 ? GICD_CTLR_ENABLE_GRP1 : GICD_CTLR_ENABLE_GRP0));
+}
+
+static void consider(void *ctx, u32 intid, struct vgic_irq *irq)
+{
+	struct candidates *c = ctx;
+
+	if (irq->active)
+		rank(&c->active, key_of(intid, irq));
+	else if (is_on(c->ctlr, irq) && vgic_irq_pending(irq))
+		rank(&c->pending, key_of(intid, irq));
+}
+
+/*
+ * While it is active: whether it can be pending besides in the same list register. Not while others
+ * wait for one: they may be more urgent.
+ */
+static bool can_be_both(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
+{
+	return !(vcpu->vgic->hcr & HCR_NPIE) && irq->edge && !irq->held &&
+	       (intid < VGIC_PRIVATE || irq->target == vcpu->index);
+}
+
+/*
+ * An interrupt as a list register. Never pending and active at once for a hardware interrupt
+ * (ICH_LR<n>_EL2.State), nor for a level, nor for one that is routed elsewhere: the EOI raises the
+ * maintenance interrupt, and its state is looked at again then.
+ */
+static u64 make_lr(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
+{
+	bool pending = is_on(vcpu->vm->vgic->ctlr, irq) && vgic_irq_pending(irq);
+	u64 lr = FIELD_PREP(LR_VINTID, intid) | FIELD_PREP(LR_PRIORITY, irq->priority) |
+		 (irq->group1 ? LR_GROUP1 : 0);
+
+	if (irq->active) {
+		lr |= LR_ACTIVE;
+		pending &= can_be_both(vcpu, intid, irq);
+	}
+	if (pending)
+		lr |= LR_PENDING;
+	if (irq->held)
+		lr |= LR_HW | FIELD_PREP(LR_PINTID, intid);
+	else if ((!irq->edge && irq->line) || (!pending && vgic_irq_pending(irq)))
+		lr |= LR_EOI;
+	return lr;
+}
+
+static void put_in_lr(struct vcpu *vcpu, unsigned int n, u32 intid)
+{
+	struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
+	struct vgic_cpu *v = vcpu->vgic;
+
+	v->lr[n] = make_lr(vcpu, intid, irq);
+	v->lr_used |= (u32)BIT(n);
+	irq->in_lr = true;
+	irq->home = (u16)vcpu->index;
+	if (v->lr[n] & LR_PENDING) {
+		irq->lr_latch = irq->latch;
+		irq->latch = false;
+	}
+	ich_write_lr(n, v->lr[n]);
+}
+
+/* List registers that were in use before and are not now. */
+static void clear_lrs(struct vgic_cpu *v)
+{
+	u32 left = v->lr_written & ~v->lr_used;
+
+	for (; left; left &= left - 1)
+		ich_write_lr((unsigned int)__builtin_ctz(left), 0);
+	v->lr_written = v->lr_used;
+}
+
+/*
+ * Everything if it fits. If not, one list register at least is for what is pending: the guest may
+ * need it before it can end anything. What is active and has no room is the least urgent; EOIcount
+ * tells when it is ended, or a trap of ICC_DIR_EL1 does.
+ */
+static void fill(struct vcpu *vcpu)
+{
+	struct candidates c = { .ctlr = vcpu->vm->vgic->ctlr };
+	struct vgic_cpu *v = vcpu->vgic;
+	unsigned int n, active, pending;
+
+	for_each_busy(vcpu, &c, consider);
+	active = MIN(c.active.count, nr_lrs - MIN(c.pending.count, 1U));
+	pending = MIN(c.pending.count, nr_lrs - active);
+	v->hcr = HCR_EN | (c.pending.total > pending ? HCR_NPIE : 0);
+	if (c.active.total > active)
+		v->hcr |= HCR_LRENPIE | (has_tdir ? HCR_TDIR : 0);
+	for (n = 0; n < active; n++)
+		put_in_lr(vcpu, n, c.active.key[n] & 0x3ff);
+	for (n = 0; n < pending; n++)
+		put_in_lr(vcpu, active + n, c.pending.key[n] & 0x3ff);
+	clear_lrs(v);
+	ich_write_hcr(v->hcr);
+}
+
+/* ---- WFI ---- */
+
+static bool urgent(u64 vmcr, u32 ctlr, const struct vgic_irq *irq)
+{
+	return is_on(ctlr, irq) && !irq->active &&
+	       (vmcr & (irq->group1 ? VMCR_VENG1 : VMCR_VENG0)) &&
+	       irq->priority < FIELD_GET(VMCR_VPMR, vmcr);
+}
+
+static u64 vmcr_of(const struct vgic_cpu *v)
+{
+	return v->loaded ? ich_read_vmcr() : v->vmcr;
+}
+
+bool vgic_wakes(struct vcpu *vcpu, u32 intid)
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+	bool wakes;
+
+	spin_lock(&vgic->lock);
+	wakes = urgent(vmcr_of(vcpu->vgic), vgic->ctlr, &vcpu->vgic->irq[intid]);
+	spin_unlock(&vgic->lock);
+	return wakes;
+}
+
+struct search {
+	u64 vmcr;
+	u32 ctlr;
+	bool found;
+};
+
+static void look_for_urgent(void *ctx, u32 intid, struct vgic_irq *irq)
+{
+	struct search *s = ctx;
+
+	(void)intid;
+	s->found |= vgic_irq_pending(irq) && urgent(s->vmcr, s->ctlr, irq);
+}
+
+/* Whether WFI has a reason to end. Running priority is left out: WFI may end without a reason. */
+static bool vgic_pending(struct vcpu *vcpu)
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+	struct search s = { .found = false };
+
+	if (!vgic)
+		return false;
+	spin_lock(&vgic->lock);
+	s.vmcr = vmcr_of(vcpu->vgic);
+	s.ctlr = vgic->ctlr;
+	vgic_fold(vcpu);
+	for_each_busy(vcpu, &s, look_for_urgent);
+	spin_unlock(&vgic->lock);
+	return s.found;
+}
+
+void vgic_write_dir(struct vcpu *vcpu, u64 value)
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+	u32 intid = (u32)value & ICC_INTID;
+	struct vgic_irq *irq;
+
+	if (!vgic || !(vmcr_of(vcpu->vgic) & VMCR_VEOIM))
+		return;
+	spin_lock(&vgic->lock);
+	vgic_fold(vcpu);
+	irq = vgic_irq_of(vcpu, intid);
+	if (irq && irq->active && (intid < VGIC_PRIVATE || irq->home == vcpu->index))
+		deactivate(vcpu, intid);
+	spin_unlock(&vgic->lock);
+}
+
+/* ---- hooks ---- */
+
+static void vgic_load(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+	unsigned int n;
+
+	/* ICC_SRE_EL1 traps: it reads as the guest expects, and is not its to change. */
+	icc_open_sre(false);
+	if (!vcpu->vm->vgic) { /* without a vGIC there is no CPU interface either: all of it traps
+				*/
+		ich_write_hcr(HCR_TC | HCR_TALL0 | HCR_TALL1);
+		return;
+	}
+	for (n = 0; n < nr_lrs; n++)
+		ich_write_lr(n, 0);
+	v->lr_written = 0;
+	ich_write_vmcr(v->vmcr);
+	ich_write_apr(v->ap0r, v->ap1r, nr_aprs);
+	v->loaded = true;
+	v->leave = false;
+	set_dirty(vcpu);
+}
+
+static int vgic_enter(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	if (!vcpu->vm->vgic)
+		return VCPU_RESUME;
+	if (__atomic_load_n(&v->dirty, __ATOMIC_ACQUIRE)) {
+		spin_lock(&vcpu->vm->vgic->lock);
+		vgic_fold(vcpu);
+		fill(vcpu);
+		__atomic_store_n(&v->dirty, false, __ATOMIC_RELAXED);
+		spin_unlock(&vcpu->vm->vgic->lock);
+	}
+	return v->leave ? (int)KEEL_EXIT_IRQ : VCPU_RESUME;
+}
+
+static void vgic_put(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	if (vcpu->vm->vgic) {
+		spin_lock(&vcpu->vm->vgic->lock);
+		vgic_fold(vcpu);
+		resample_hw(vcpu, true);
+		spin_unlock(&vcpu->vm->vgic->lock);
+		v->vmcr = ich_read_vmcr();
+		ich_read_apr(v->ap0r, v->ap1r, nr_aprs);
+		v->loaded = false;
+	}
+	ich_write_hcr(0);
+	icc_open_sre(true);
+	isb(); /* the maintenance interrupt is gone before the host could take it */
+}
+
+/*
+ * The maintenance interrupt: a level was ended, an interrupt without a list register was, or none
+ * is pending while more wait. Filling takes the reason away, and with it the interrupt.
+ */
+static int vgic_irq(struct vcpu *vcpu)
+{
+	if (!vcpu->vm->vgic || icc_highest_pending() != VGIC_PPI_MAINTENANCE)
+		return VCPU_NOT_MINE;
+	set_dirty(vcpu);
+	return VCPU_RESUME;
+}
+
+static void reset_irq(struct vgic_irq *irq, bool sgi)
+{
+	*irq = (struct vgic_irq){ .group1 = true, .edge = sgi, .target = 0, .home = VGIC_NO_VCPU };
+}
+
+static void reset_cpu(struct vgic_cpu *v)
+{
+	u32 intid;
+
+	memset(v, 0, sizeof(*v));
+	for (intid = 0; intid < VGIC_PRIVATE; intid++)
+		reset_irq(&v->irq[intid], intid < VGIC_SGIS);
+	v->vmcr = VMCR_RESET;
+	v->asleep = true;
+	v->dirty = true;
+}
+
+/* Not loaded, so nothing is in list registers. Inputs keep the level that their device gives them.
+ */
+static void vgic_reset(struct vcpu *vcpu)
+{
+	u32 intid, lines = 0;
+
+	if (!vcpu->vm->vgic)
+		return;
+	spin_lock(&vcpu->vm->vgic->lock);
+	for (intid = 0; intid < VGIC_PRIVATE; intid++)
+		lines |= (u32)vcpu->vgic->irq[intid].line << intid;
+	reset_cpu(vcpu->vgic);
+	for (; lines; lines &= lines - 1)
+		set_level_locked(vcpu, (u32)__builtin_ctz(lines), true);
+	spin_unlock(&vcpu->vm->vgic->lock);
+}
+
+static const struct vcpu_hooks hooks = {
+	.load = vgic_load,
+	.put = vgic_put,
+	.enter = vgic_enter,
+	.irq = vgic_irq,
+	.pending = vgic_pending,
+	.reset = vgic_reset,
+};
+
+void vgic_init(void)
+{
+	u64 vtr;
+
+	if (!icc_present()) {
+		log_info("no GICv3 CPU interface: virtual machines get no interrupt controller");
+		return;
+	}
+	vtr = ich_read_vtr();
+	nr_lrs = (unsigned int)FIELD_GET(VTR_LISTREGS, vtr) + 1;
+	nr_lrs = MIN(nr_lrs, (unsigned int)ICH_LR_MAX);
+	has_tdir = vtr & VTR_TDS;
+	/* PREbits is one less than their number: 5, 6 or 7 of them take 1, 2 or 4 registers */
+	nr_aprs = 1U << (MIN(MAX((unsigned int)FIELD_GET(VTR_PREBITS, vtr) + 1, 5U), 7U) - 5);
+	vcpu_add_hooks(&hooks);
+}
+
+/* ---- life ---- */
+
+STATIC_ASSERT(sizeof(struct vgic) <= SZ_4K, "a page each");
+STATIC_ASSERT(sizeof(struct vgic_cpu) <= SZ_4K, "a page each");
+STATIC_ASSERT(sizeof(struct vgic_irq) * VGIC_SPIS_A_PAGE <= SZ_4K, "a page each");
+STATIC_ASSERT(VGIC_SPIS_A_PAGE *VGIC_SPI_PAGES >= 1024 - VGIC_PRIVATE, "room for all");
+
+static u32 spi_pages(u64 nr_irqs)
+{
+	return (u32)(nr_irqs - VGIC_PRIVATE + VGIC_SPIS_A_PAGE - 1) / VGIC_SPIS_A_PAGE;
+}
+
+u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus)
+{
+	return 1 + spi_pages(nr_irqs) + nr_vcpus;
+}
+
+static bool range_fits(const struct vm *vm, u64 base, u64 size)
+{
+	u64 end = stage2_size(&vm->s2);
+
+	return base < end && size <= end - base;
+}
+
+static bool overlap(u64 a, u64 a_size, u64 b, u64 b_size)
+{
+	return a < b + b_size && b < a + a_size;
+}
+
+static int check(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs)
+{
+	u64 redist_size = (u64)VGIC_REDIST_SIZE * vm->nr_vcpus;
+
+	if (!nr_lrs)
+		return -ENODEV;
+	if (vm->vgic)
+		return -EBUSY;
+	if (nr_irqs < 64 || nr_irqs > 1024 || nr_irqs % 32 || !vm->nr_vcpus ||
+	    !IS_ALIGNED(dist | redist, SZ_64K))
+		return -EINVAL;
+	if (!range_fits(vm, dist, VGIC_DIST_SIZE) || !range_fits(vm, redist, redist_size))
+		return -E2BIG;
+	return overlap(dist, VGIC_DIST_SIZE, redist, redist_size) ? -EINVAL : 0;
+}
+
+/* Pages that vCPUs got in a try that failed stay with them, and count in the next one. */
+static int create_cpus(struct vm *vm, struct vgic *vgic)
+{
+	u32 i;
+
+	for (i = 0; i < VM_VCPUS_MAX; i++) {
+		struct vcpu *vcpu = vgic_vcpu(vm, i);
+
+		if (!vcpu)
+			continue;
+		if (!vcpu->vgic)
+			vcpu->vgic = page_pool_alloc(&vm->pool);
+		if (!vcpu->vgic)
+			return -ENOMEM;
+		reset_cpu(vcpu->vgic);
+		vgic->frame[vgic->nr_frames++] = (u16)i;
+	}
+	return 0;
+}
+
+static int create_spis(struct vm *vm, struct vgic *vgic)
+{
+	u32 page, i;
+
+	for (page = 0; page < spi_pages(vgic->nr_irqs); page++) {
+		vgic->spi[page] = page_pool_alloc(&vm->pool);
+		if (!vgic->spi[page])
+			return -ENOMEM;
+		for (i = 0; i < VGIC_SPIS_A_PAGE; i++)
+			reset_irq(&vgic->spi[page][i], false);
+	}
+	return 0;
+}
+
+static void free_vgic(struct vm *vm, struct vgic *vgic)
+{
+	u32 page;
+
+	for (page = 0; page < VGIC_SPI_PAGES; page++)
+		if (vgic->spi[page])
+			page_pool_free(&vm->pool, vgic->spi[page]);
+	page_pool_free(&vm->pool, vgic);
+}
+
+int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs)
+{
+	int ret = check(vm, dist.v, redist.v, nr_irqs);
+	struct vgic *vgic;
+
+	if (ret)
+		return ret;
+	vgic = page_pool_alloc(&vm->pool);
+	if (!vgic)
+		return -ENOMEM;
+	vgic->lock = (struct spinlock)SPINLOCK_INIT;
+	vgic->dist_base = dist.v;
+	vgic->redist_base = redist.v;
+	vgic->nr_irqs = (u32)nr_irqs;
+	ret = create_spis(vm, vgic);
+	if (!ret)
+		ret = create_cpus(vm, vgic);
+	if (ret) {
+		free_vgic(vm, vgic);
+		return ret;
+	}
+	__atomic_store_n(&vm->vgic, vgic, __ATOMIC_RELEASE);
+	return 0;
+}

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The registers of the distributor and the redistributors (ARM IHI 0069, 12.8 to 12.11), with one
+ * security state and affinity routing always on; and SGIs.
+ *
+ * A register that has a field for each interrupt is a row that says how wide the field is, and how
+ * one field is read and written.
+ */
+#include <lib/compiler.h>
+#include <vgic/vgic.h>
+
+/* GICD_CTLR, GICD_TYPER, GICD_IIDR: what KVM's says, revision 3 */
+#define GICD_CTLR_ARE	   BIT(4)
+#define GICD_CTLR_DS	   BIT(6)
+#define GICD_CTLR_WRITABLE (GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1)
+#define GICD_TYPER_IDBITS  (9ULL << 19) /* INTIDs of 10 bits */
+#define GICD_TYPER_NO1N	   BIT(25)	/* an SPI has one target */
+#define GIC_IIDR	   (0x4bULL << 24 | 3 << 12 | 0x43b)
+#define GIC_PIDR2	   0x3b /* ArchRev 3 */
+/* GICR_TYPER, GICR_WAKER */
+#define GICR_TYPER_LAST		  BIT(4)
+#define GICR_WAKER_PROCESSORSLEEP BIT(1)
+#define GICR_WAKER_CHILDRENASLEEP BIT(2)
+/* GICD_IROUTER<n> */
+#define IROUTER_AFF3   GENMASK(39, 32)
+#define IROUTER_AFF0_2 GENMASK(23, 0)
+
+/* An access that is being carried out; vgic->lock held. */
+struct access {
+	struct vcpu *vcpu; /* who makes it */
+	struct vcpu *of;   /* whose redistributor it is; for the distributor the same */
+	bool redist;
+	u32 frame;  /* number of the redistributor */
+	u32 offset; /* from the row's first register */
+	unsigned int bytes;
+};
+
+/*
+ * A row. With @bits, it is an array of fields, one an interrupt, and @get and @set do one of them;
+ * otherwise @read and @write do the register. None of them: read as zero, ignore writes.
+ */
+struct reg {
+	u16 offset, size;
+	u8 bits;
+	u8 widths; /* of accesses: the sum of 1, 2, 4, 8 */
+	bool fold; /* it shows or changes what list registers hold */
+	u32 (*get)(struct access *a, u32 intid, struct vgic_irq *irq);
+	void (*set)(struct access *a, u32 intid, struct vgic_irq *irq, u32 field);
+	u64 (*read)(struct access *a);
+	void (*write)(struct access *a, u64 value);
+};
+
+/* ---- one interrupt's fields ---- */
+
+/* Its state is new, and may concern another vCPU. */
+static void changed(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	vgic_notify(a->vcpu, vgic_changed(a->of, intid, irq));
+}
+
+/* Another vCPU has it in a list register, and only that one knows. It is asked to look. */
+static bool elsewhere(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	if (irq->in_lr)
+		changed(a, intid, irq);
+	return irq->in_lr;
+}
+
+static u32 get_group(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	(void)a;
+	(void)intid;
+	return irq->group1;
+}
+
+static void set_group(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (irq->group1 == field)
+		return;
+	irq->group1 = field;
+	changed(a, intid, irq);
+}
+
+static u32 get_enabled(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	(void)a;
+	(void)intid;
+	return irq->enabled;
+}
+
+static void change_enabled(struct access *a, u32 intid, struct vgic_irq *irq, bool enabled)
+{
+	if (irq->enabled == enabled)
+		return;
+	irq->enabled = enabled;
+	/* one that is neither pending nor active is in no list register either */
+	if (vgic_irq_pending(irq) || irq->active || irq->in_lr)
+		changed(a, intid, irq);
+}
+
+static void set_enabled(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (field)
+		change_enabled(a, intid, irq, true);
+}
+
+static void clear_enabled(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (field)
+		change_enabled(a, intid, irq, false);
+}
+
+static u32 get_pending(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	elsewhere(a, intid, irq);
+	return vgic_irq_pending(irq);
+}
+
+/* SGIs too: without a legacy mode these registers are theirs as well. */
+static void set_pending(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (!field || irq->latch)
+		return;
+	irq->latch = true;
+	changed(a, intid, irq);
+}
+
+static void clear_pending(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (!field)
+		return;
+	irq->latch = false;
+	if (irq->in_lr && irq->lr_latch)
+		irq->unpend = true;
+	changed(a, intid, irq);
+}
+
+static u32 get_active(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	elsewhere(a, intid, irq);
+	return irq->active;
+}
+
+static void change_active(struct access *a, u32 intid, struct vgic_irq *irq, bool active)
+{
+	irq->activate = irq->in_lr && active;
+	irq->deactivate = irq->in_lr && !active;
+	if (!irq->in_lr) {
+		irq->active = active;
+		if (!active)
+			irq->home = VGIC_NO_VCPU;
+		else if (irq->home == VGIC_NO_VCPU)
+			irq->home = irq->target;
+	}
+	changed(a, intid, irq);
+}
+
+static void set_active(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (field)
+		change_active(a, intid, irq, true);
+}
+
+static void clear_active(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (field)
+		change_active(a, intid, irq, false);
+}
+
+static u32 get_priority(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	(void)a;
+	(void)intid;
+	return irq->priority;
+}
+
+static void set_priority(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	irq->priority = (u8)(field & VGIC_PRIORITY_MASK);
+	if (vgic_irq_pending(irq) || irq->active || irq->in_lr)
+		changed(a, intid, irq);
+}
+
+static u32 get_config(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	(void)a;
+	(void)intid;
+	return irq->edge ? 2 : 0;
+}
+
+/* SGIs are edges, and here PPIs are levels: only SPIs can be configured. */
+static void set_config(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	bool edge = field & 2;
+
+	if (intid < VGIC_PRIVATE || irq->edge == edge)
+		return;
+	irq->edge = edge;
+	changed(a, intid, irq);
+}
+
+/* ---- registers of the distributor ---- */
+
+static u64 read_dist_ctlr(struct access *a)
+{
+	return a->vcpu->vm->vgic->ctlr | GICD_CTLR_ARE | GICD_CTLR_DS;
+}
+
+/* All vCPUs look anew; those that run or sleep elsewhere are told only of what is switched on. */
+static void write_dist_ctlr(struct access *a, u64 value)
+{
+	struct vm *vm = a->vcpu->vm;
+	struct vgic *vgic = vm->vgic;
+	u32 old = vgic->ctlr, i;
+
+	vgic->ctlr = (u32)(value & GICD_CTLR_WRITABLE);
+	if (vgic->ctlr == old)
+		return;
+	for (i = 0; i < vgic->nr_frames; i++) {
+		struct vcpu *vcpu = vgic_vcpu(vm, vgic->frame[i]);
+
+		__atomic_store_n(&vcpu->vgic->dirty, true, __ATOMIC_RELEASE);
+		if (vgic->ctlr & ~old)
+			vgic_notify(a->vcpu, vcpu);
+	}
+}
+
+static u64 read_dist_typer(struct access *a)
+{
+	return (a->vcpu->vm->vgic->nr_irqs / 32 - 1) | GICD_TYPER_IDBITS | GICD_TYPER_NO1N;
+}
+
+static u64 read_iidr(struct access *a)
+{
+	(void)a;
+	return GIC_IIDR;
+}
+
+static u64 read_pidr2(struct access *a)
+{
+	(void)a;
+	return GIC_PIDR2;
+}
+
+/* The SPI whose GICD_IROUTER<n> this is; NULL. */
+static struct vgic_irq *router_irq(struct access *a, u32 *intid)
+{
+	*intid = a->offset / 8;
+	return *intid < VGIC_PRIVATE ? NULL : vgic_irq_of(a->vcpu, *intid);
+}
+
+static u64 irouter_of(const struct vgic_irq *irq)
+{
+	return FIELD_PREP(IROUTER_AFF3, irq->affinity >> 24) | (irq->affinity & IROUTER_AFF0_2);
+}
+
+static u64 read_irouter(struct access *a)
+{
+	u32 intid;
+	struct vgic_irq *irq = router_irq(a, &intid);
+
+	return irq ? irouter_of(irq) >> (a->offset % 8 * 8) : 0;
+}
+
+/* What is active stays with its vCPU until it is ended there; what is pending moves. */
+static void write_irouter(struct access *a, u64 value)
+{
+	unsigned int shift = a->offset % 8 * 8;
+	u64 mask = (a->bytes == 8 ? ~0ULL : GENMASK(31, 0)) << shift;
+	u32 intid;
+	struct vgic_irq *irq = router_irq(a, &intid);
+
+	if (!irq)
+		return;
+	value = (irouter_of(irq) & ~mask) | (value << shift & mask);
+	irq->affinity =
+		(u32)(FIELD_GET(IROUTER_AFF3, value) << 24 | FIELD_GET(IROUTER_AFF0_2, value));
+	irq->target = vgic_index_of(irq->affinity);
+	changed(a, intid, irq);
+}
+
+/* ---- registers of a redistributor ---- */
+
+/* Affinity of MPIDR_EL1 in one word: Aff3 of a vCPU is 0. */
+static u64 affinity_of(const struct vcpu *vcpu)
+{
+	return vcpu->mpidr & GENMASK(23, 0);
+}
+
+static u64 read_redist_typer(struct access *a)
+{
+	bool last = a->frame + 1 == a->vcpu->vm->vgic->nr_frames;
+	u64 typer = affinity_of(a->of) << 32 | (u64)a->frame << 8 | (last ? GICR_TYPER_LAST : 0);
+
+	return typer >> (a->offset * 8);
+}
+
+/* Delivery does not depend on it: interrupts are for a sleeping vCPU to keep. */
+static u64 read_waker(struct access *a)
+{
+	return a->of->vgic->asleep ? GICR_WAKER_PROCESSORSLEEP | GICR_WAKER_CHILDRENASLEEP : 0;
+}
+
+static void write_waker(struct access *a, u64 value)
+{
+	a->of->vgic->asleep = value & GICR_WAKER_PROCESSORSLEEP;
+}
+
+/* ---- the maps ---- */
+
+#define FIELDS(at, n_bits, intids, get_, set_)                                                  \
+	{                                                                                       \
+		.offset = (at), .size = (intids) * (n_bits) / 8, .bits = (n_bits), .widths = 4, \
+		.get = (get_), .set = (set_)                                                    \
+	}
+#define STATE(at, intids, get_, set_)                                                       \
+	{                                                                                   \
+		.offset = (at), .size = (intids) / 8, .bits = 1, .widths = 4, .fold = true, \
+		.get = (get_), .set = (set_)                                                \
+	}
+#define BYTES(at, intids, get_, set_)                                                        \
+	{                                                                                    \
+		.offset = (at), .size = (intids), .bits = 8, .widths = 1 | 4, .get = (get_), \
+		.set = (set_)                                                                \
+	}
+
+/* 12.8: ascending. What is not here is reserved, or not in this implementation. */
+static const struct reg dist_regs[] = {
+	{ .offset = 0x0000,
+	  .size = 4,
+	  .widths = 4,
+	  .read = read_dist_ctlr,
+	  .write = write_dist_ctlr },
+	{ .offset = 0x0004, .size = 4, .widths = 4, .read = read_dist_typer },
+	{ .offset = 0x0008, .size = 4, .widths = 4, .read = read_iidr },
+	FIELDS(0x0080, 1, 1024, get_group, set_group),
+	FIELDS(0x0100, 1, 1024, get_enabled, set_enabled),
+	FIELDS(0x0180, 1, 1024, get_enabled, clear_enabled),
+	STATE(0x0200, 1024, get_pending, set_pending),
+	STATE(0x0280, 1024, get_pending, clear_pending),
+	STATE(0x0300, 1024, get_active, set_active),
+	STATE(0x0380, 1024, get_active, clear_active),
+	BYTES(0x0400, 1024, get_priority, set_priority),
+	FIELDS(0x0c00, 2, 1024, get_config, set_config),
+	{ .offset = 0x6000,
+	  .size = 0x1fe0,
+	  .widths = 4 | 8,
+	  .read = read_irouter,
+	  .write = write_irouter },
+	{ .offset = 0xffe8, .size = 4, .widths = 4, .read = read_pidr2 },
+};
+
+/* 12.10: the frame of control registers, then that of SGIs and PPIs. */
+static const struct reg redist_regs[] = {
+	{ .offset = 0x0004, .size = 4, .widths = 4, .read = read_iidr },
+	{ .offset = 0x0008, .size = 8, .widths = 4 | 8, .read = read_redist_typer },
+	{ .offset = 0x0014, .size = 4, .widths = 4, .read = read_waker, .write = write_waker },
+	{ .offset = 0xffe8, .size = 4, .widths = 4, .read = read_pidr2 },
+};
+
+static const struct reg sgi_regs[] = {
+	FIELDS(0x0080, 1, 32, get_group, set_group),
+	FIELDS(0x0100, 1, 32, get_enabled, set_enabled),
+	FIELDS(0x0180, 1, 32, get_enabled, clear_enabled),
+	STATE(0x0200, 32, get_pending, set_pending),
+	STATE(0x0280, 32, get_pending, clear_pending),
+	STATE(0x0300, 32, get_active, set_active),
+	STATE(0x0380, 32, get_active, clear_active),
+	BYTES(0x0400, 32, get_priority, set_priority),
+	FIELDS(0x0c00, 2, 32, get_config, set_config),
+};
+
+static const struct reg *find(const struct reg *regs, size_t count, u32 offset)
+{
+	size_t i;
+
+	for (i = 0; i < count && regs[i].offset <= offset; i++)
+		if (offset - regs[i].offset < regs[i].size)
+			return &regs[i];
+	return NULL;
+}
+
+/* ---- an access ---- */
+
+/* The fields of interrupts that there are; in the distributor the private ones' are reserved. */
+static u64 do_fields(const struct reg *reg, struct access *a, bool write, u64 value)
+{
+	u32 first = a->offset * 8 / reg->bits, count = a->bytes * 8 / reg->bits, i;
+	u32 mask = (u32)BIT(reg->bits) - 1;
+	u64 result = 0;
+
+	for (i = 0; i < count; i++) {
+		u32 intid = first + i, shift = i * reg->bits;
+		struct vgic_irq *irq = NULL;
+
+		if (a->redist || intid >= VGIC_PRIVATE)
+			irq = vgic_irq_of(a->of, intid);
+		if (!irq)
+			continue;
+		if (write)
+			reg->set(a, intid, irq, (u32)(value >> shift) & mask);
+		else
+			result |= (u64)reg->get(a, intid, irq) << shift;
+	}
+	return result;
+}
+
+static u64 do_register(const struct reg *reg, struct access *a, bool write, u64 value)
+{
+	if (!write)
+		return reg->read ? reg->read(a) : 0;
+	if (reg->write)
+		reg->write(a, value);
+	return 0;
+}
+
+static u64 do_access(const struct reg *reg, struct access *a, bool write, u64 value)
+{
+	struct vgic *vgic = a->vcpu->vm->vgic;
+	u64 result;
+
+	if (!reg || !(reg->widths & a->bytes) || a->offset % a->bytes)
+		return 0;
+	a->offset -= reg->offset;
+	spin_lock(&vgic->lock);
+	if (reg->fold)
+		vgic_fold(a->vcpu);
+	result = (reg->bits ? do_fields : do_register)(reg, a, write, value);
+	spin_unlock(&vgic->lock);
+	return a->bytes == 8 ? result : result & (BIT(a->bytes * 8) - 1);
+}
+
+static u64 do_dist(struct access *a, bool write, u64 value)
+{
+	return do_access(find(dist_regs, ARRAY_SIZE(dist_regs), a->offset), a, write, value);
+}
+
+static u64 do_redist(struct access *a, bool write, u64 value)
+{
+	struct vgic *vgic = a->vcpu->vm->vgic;
+
+	a->redist = true;
+	a->frame = a->offset / VGIC_REDIST_SIZE;
+	a->of = vgic_vcpu(a->vcpu->vm, vgic->frame[a->frame]);
+	a->offset %= VGIC_REDIST_SIZE;
+	if (a->offset < SZ_64K)
+		return do_access(find(redist_regs, ARRAY_SIZE(redist_regs), a->offset), a, write,
+				 value);
+	a->offset -= (u32)SZ_64K;
+	return do_access(find(sgi_regs, ARRAY_SIZE(sgi_regs), a->offset), a, write, value);
+}
+
+static bool within(u64 ipa, unsigned int bytes, u64 base, u64 size)
+{
+	return ipa >= base && ipa - base < size && size - (ipa - base) >= bytes;
+}
+
+bool vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+	struct access a = { .vcpu = vcpu, .of = vcpu, .bytes = bytes };
+	u64 result;
+
+	if (!vgic)
+		return false;
+	if (within(ipa, bytes, vgic->dist_base, VGIC_DIST_SIZE)) {
+		a.offset = (u32)(ipa - vgic->dist_base);
+		result = do_dist(&a, write, *data);
+	} else if (within(ipa, bytes, vgic->redist_base, (u64)VGIC_REDIST_SIZE * vgic->nr_frames)) {
+		a.offset = (u32)(ipa - vgic->redist_base);
+		result = do_redist(&a, write, *data);
+	} else {
+		return false;
+	}
+	if (!write)
+		*data = result;
+	return true;
+}
+
+/* ---- SGIs ---- */
+
+/* ICC_SGI1R_EL1 */
+#define SGIR_TARGETS GENMASK(15, 0)
+#define SGIR_AFF1    GENMASK(23, 16)
+#define SGIR_INTID   GENMASK(27, 24)
+#define SGIR_AFF2    GENMASK(39, 32)
+#define SGIR_IRM     BIT(40)
+#define SGIR_RS	     GENMASK(47, 44)
+#define SGIR_AFF3    GENMASK(55, 48)
+
+/* A register for Group 1 reaches SGIs of either group, with one security state. */
+static void send_sgi(struct vcpu *vcpu, struct vcpu *to, u32 intid, bool group1)
+{
+	struct vgic_irq *irq;
+
+	if (!to)
+		return;
+	irq = &to->vgic->irq[intid];
+	if ((irq->group1 && !group1) || irq->latch)
+		return;
+	irq->latch = true;
+	vgic_changed(to, intid, irq);
+	if (irq->enabled)
+		vgic_notify(vcpu, to);
+}
+
+static void send_to_others(struct vcpu *vcpu, u32 intid, bool group1)
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+	u32 i;
+
+	for (i = 0; i < vgic->nr_frames; i++)
+		if (vgic->frame[i] != vcpu->index)
+			send_sgi(vcpu, vgic_vcpu(vcpu->vm, vgic->frame[i]), intid, group1);
+}
+
+/* GICD_TYPER.RSS is 0, so the only range of affinity 0 is the first: others name nobody. */
+static void send_to_list(struct vcpu *vcpu, u64 value, u32 intid, bool group1)
+{
+	u32 affinity = (u32)(FIELD_GET(SGIR_AFF3, value) << 24 | FIELD_GET(SGIR_AFF2, value) << 16 |
+			     FIELD_GET(SGIR_AFF1, value) << 8);
+	u32 targets = (u32)FIELD_GET(SGIR_TARGETS, value);
+	u16 first = vgic_index_of(affinity);
+
+	if (FIELD_GET(SGIR_RS, value) || first == VGIC_NO_VCPU)
+		return;
+	for (; targets; targets &= targets - 1)
+		send_sgi(vcpu, vgic_vcpu(vcpu->vm, first + (u32)__builtin_ctz(targets)), intid,
+			 group1);
+}
+
+static int write_sgir(struct vcpu *vcpu, u64 value, bool group1)
+{
+	u32 intid = (u32)FIELD_GET(SGIR_INTID, value);
+	struct vgic *vgic = vcpu->vm->vgic;
+
+	if (!vgic)
+		return VCPU_RESUME;
+	spin_lock(&vgic->lock);
+	if (value & SGIR_IRM)
+		send_to_others(vcpu, intid, group1);
+	else
+		send_to_list(vcpu, value, intid, group1);
+	spin_unlock(&vgic->lock);
+	return vcpu->vgic->leave ? (int)KEEL_EXIT_IRQ : VCPU_RESUME;
+}
+
+int vgic_write_sgi1r(struct vcpu *vcpu, u64 value)
+{
+	return write_sgir(vcpu, value, true);
+}
+
+int vgic_write_sgi0r(struct vcpu *vcpu, u64 value)
+{
+	return write_sgir(vcpu, value, false);
+}

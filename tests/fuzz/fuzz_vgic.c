@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c */
+/* LIBS: -lcmocka */
+/*
+ * A guest that writes anything to any register of its GIC, takes, ends and sends interrupts in any
+ * order, while its vCPUs come and go. After each step what must always hold is checked: locks, list
+ * registers, what is busy; and the fake GIC checks the architecture's rules for list registers.
+ * With libFuzzer the input's bytes are the choices; without it (-DFUZZ_STANDALONE) they are random.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../unit/vgic_world.h"
+
+static u32 (*rnd)(u32 below);
+
+static u64 rnd64(void)
+{
+	return (u64)rnd(1U << 16) << 48 | (u64)rnd(1U << 16) << 32 | (u64)rnd(1U << 16) << 16 |
+	       rnd(1U << 16);
+}
+
+static unsigned int cpus;
+static bool outside[WORLD_CPUS]; /* the vCPU has exited */
+
+/* It enters, if it has not: nothing of the guest happens between an exit and the next entry. */
+static void enter(unsigned int n)
+{
+	if (outside[n])
+		world_exit(n);
+	outside[n] = false;
+	on(n);
+}
+
+static u64 some_register(void)
+{
+	static const u16 offsets[] = { 0x0,   0x4,   0x8,   0x14,  0x80,  0x100, 0x180,
+				       0x200, 0x280, 0x300, 0x380, 0x400, 0xc00, 0x6000 };
+	u64 base = rnd(2) ? DIST : sgi_frame(rnd(cpus), 0);
+
+	if (!rnd(8))
+		return DIST + rnd(0x10000);
+	if (!rnd(8))
+		return REDIST + rnd(cpus * 0x20000);
+	return base + offsets[rnd(ARRAY_SIZE(offsets))] + rnd(64) * (rnd(4) ? 4 : 1);
+}
+
+static void access(unsigned int n)
+{
+	u64 value = rnd(2) ? rnd64() : BIT(rnd(64));
+
+	vgic_mmio(on(n), some_register(), 1U << rnd(4), rnd(3), &value);
+}
+
+static void input(void)
+{
+	u64 index = rnd(cpus + 1);
+
+	(void)!vgic_irq_line(&world_vm, &index, rnd(140), rnd(2));
+}
+
+static void take(unsigned int n)
+{
+	u32 priority;
+
+	enter(n);
+	fake_guest_ack(rnd(257), rnd(4), &priority);
+}
+
+/* Ends what was acknowledged, or what was not. */
+static void end(unsigned int n)
+{
+	struct fake_icc *icc = &fake_icc[n];
+
+	enter(n);
+	if (rnd(4))
+		fake_guest_eoi((u32)icc->lr[rnd(fake_nr_lrs)]);
+	else if ((icc->hcr >> 27) < 31)
+		fake_guest_eoi(rnd(1024));
+}
+
+static void move(unsigned int n)
+{
+	world_put(n);
+	if (fake_icc[n].hcr || fake_icc[n].phys_active)
+		abort();
+	if (!rnd(4))
+		world_vgic_hooks->reset(&world_vcpu[n]);
+	world_load(n);
+	fake_icc[n].vmcr = rnd(4) ? 0xffULL << 24 | 3 : rnd64();
+}
+
+static void step(void)
+{
+	unsigned int n = rnd(cpus), what = rnd(10);
+
+	outside[n] |= what < 4 || what > 6;
+	switch (what) {
+	case 0 ... 3:
+		access(n);
+		break;
+	case 4:
+		input();
+		break;
+	case 5:
+		take(n);
+		break;
+	case 6:
+		end(n);
+		break;
+	case 7:
+		if (rnd(2))
+			vgic_write_sgi1r(on(n), rnd(4) ? rnd64() : rnd(16) | rnd(16) << 24);
+		else
+			vgic_write_sgi0r(on(n), rnd(16) | rnd(16) << 24);
+		break;
+	case 8:
+		if (rnd(2))
+			world_phys27[n] = rnd(2);
+		else if (rnd(4))
+			vgic_write_dir(on(n), rnd(1100));
+		else
+			move(n);
+		break;
+	default:
+		if (rnd(2))
+			world_vgic_hooks->pending(on(n));
+		else
+			world_kick();
+	}
+	if (rnd(4)) {
+		world_exit(n);
+		outside[n] = false;
+	}
+	world_check();
+}
+
+static void start(void)
+{
+	static const u32 irqs[] = { 64, 96, 992, 1024 };
+
+	cpus = 1 + rnd(WORLD_CPUS);
+	world_start(1 + rnd(ICH_LR_MAX), cpus, irqs[rnd(4)]);
+}
+
+static u64 state;
+
+static __maybe_unused u32 from_seed(u32 below)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (u32)(state >> 20) % below;
+}
+
+#ifdef FUZZ_STANDALONE
+
+int main(int argc, char **argv)
+{
+	unsigned long total = argc > 1 ? strtoul(argv[1], NULL, 0) : 1000000;
+	unsigned long seed = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
+
+	rnd = from_seed;
+	for (unsigned long done = 0; done < total; done++) {
+		if (done % 2000 == 0) {
+			state = (seed + done) * 0x9e3779b97f4a7c15ULL | 1;
+			start();
+		}
+		step();
+	}
+	printf("vGIC: %lu random steps\n", total);
+	return 0;
+}
+
+#else
+
+static const uint8_t *bytes;
+static size_t left;
+
+static u32 from_input(u32 below)
+{
+	u32 value = 0;
+
+	for (u32 limit = below - 1; limit && left; limit >>= 8, left--)
+		value = value << 8 | *bytes++;
+	return value % below;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	bytes = data;
+	left = size;
+	rnd = from_input;
+	start();
+	for (unsigned int i = 0; i < 500 && left; i++)
+		step();
+	return 0;
+}
+
+#endif

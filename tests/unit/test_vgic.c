@@ -1,0 +1,933 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c */
+/*
+ * Interrupts on their way into list registers and back: one by one, and random ones against a model
+ * of a GIC that knows nothing of list registers.
+ */
+#include "vgic_world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define IRQS	     96
+#define ISENABLER(n) (DIST + 0x100 + (n) / 32 * 4)
+#define ICENABLER(n) (DIST + 0x180 + (n) / 32 * 4)
+#define ISPENDR(n)   (DIST + 0x200 + (n) / 32 * 4)
+#define ICPENDR(n)   (DIST + 0x280 + (n) / 32 * 4)
+#define ISACTIVER(n) (DIST + 0x300 + (n) / 32 * 4)
+#define ICACTIVER(n) (DIST + 0x380 + (n) / 32 * 4)
+#define BITOF(n)     (1U << (n) % 32)
+
+static void enable_spi(u32 intid)
+{
+	wr(0, ISENABLER(intid), 4, BITOF(intid));
+}
+
+static void set_edge(u32 intid)
+{
+	u64 reg = DIST + 0xc00 + intid / 16 * 4;
+
+	wr(0, reg, 4, rd(0, reg, 4) | 2U << intid % 16 * 2);
+}
+
+static void level(u32 intid, bool up)
+{
+	u64 index = 0;
+	int ret = vgic_irq_line(&world_vm, &index, intid, up);
+
+	assert_true(ret >= 0);
+	if (ret)
+		world_woken |= 1U << index;
+	world_kick();
+}
+
+#define assert_ack(n, expected)                                                      \
+	do {                                                                         \
+		u32 got_ = ack(n);                                                   \
+		if (got_ != (expected))                                              \
+			fail_msg("line %d: acknowledged %u, not %u", __LINE__, got_, \
+				 (u32)(expected));                                   \
+	} while (0)
+
+/* ---- one by one ---- */
+
+static void a_level_is_delivered_until_it_falls(void **state)
+{
+	world_start(4, 1, IRQS);
+	enable_spi(40);
+	level(40, true);
+	assert_ack(0, 40);
+	assert_ack(0, FAKE_NONE);
+	eoi(0, 40);
+	assert_ack(0, 40); /* still up: its EOI raised the maintenance interrupt */
+	level(40, false);
+	eoi(0, 40);
+	assert_ack(0, FAKE_NONE);
+	world_check();
+}
+
+static void a_level_that_falls_before_it_is_taken_is_gone(void **state)
+{
+	world_start(4, 1, IRQS);
+	enable_spi(40);
+	level(40, true);
+	level(40, false);
+	world_exit(0);
+	assert_ack(0, FAKE_NONE);
+}
+
+static void a_level_that_fell_costs_no_maintenance(void **state)
+{
+	world_start(4, 1, IRQS);
+	enable_spi(40);
+	level(40, true);
+	assert_ack(0, 40);
+	level(40, false);
+	world_exit(0);
+	on(0);
+	fake_guest_eoi(40);
+	assert_int_equal(fake_misr(), 0);
+}
+
+static void a_level_that_rises_while_active_comes_again(void **state)
+{
+	world_start(4, 1, IRQS);
+	enable_spi(40);
+	level(40, true);
+	assert_ack(0, 40);
+	level(40, false);
+	world_exit(0);
+	level(40, true);
+	eoi(0, 40);
+	assert_ack(0, 40);
+}
+
+static void an_edge_is_delivered_once(void **state)
+{
+	world_start(4, 1, IRQS);
+	set_edge(40);
+	enable_spi(40);
+	level(40, true);
+	level(40, false);
+	assert_ack(0, 40);
+	eoi(0, 40);
+	assert_ack(0, FAKE_NONE);
+}
+
+static void an_edge_while_active_is_kept(void **state)
+{
+	world_start(4, 1, IRQS);
+	set_edge(40);
+	enable_spi(40);
+	level(40, true);
+	assert_ack(0, 40);
+	level(40, true); /* each 1 is an edge */
+	assert_ack(0, FAKE_NONE);
+	eoi(0, 40);
+	assert_ack(0, 40);
+	eoi(0, 40);
+	assert_ack(0, FAKE_NONE);
+}
+
+static void a_level_written_pending_is_taken_once(void **state)
+{
+	world_start(4, 1, IRQS);
+	enable_spi(40);
+	wr(0, ISPENDR(40), 4, BITOF(40));
+	assert_ack(0, 40);
+	wr(0, ISPENDR(40), 4, BITOF(40)); /* while it is active: once more */
+	eoi(0, 40);
+	assert_ack(0, 40);
+	eoi(0, 40);
+	assert_ack(0, FAKE_NONE);
+}
+
+static void more_than_list_registers_come_in_order(void **state)
+{
+	for (unsigned int lrs = 1; lrs <= 16; lrs++) {
+		world_start(lrs, 1, 1024);
+		for (u32 i = 0; i < 60; i++) {
+			u32 intid = 100 + i;
+
+			wr(0, DIST + 0x400 + intid, 1, (59 - i) / 2 * 8);
+			set_edge(intid);
+			enable_spi(intid);
+		}
+		for (u32 i = 0; i < 60; i++)
+			level(100 + i, true);
+		for (u32 i = 0; i < 60; i++) { /* pairs of a priority, the lower INTID first */
+			u32 expected = 100 + ((59 - i) ^ 1);
+
+			assert_ack(0, expected);
+			eoi(0, expected);
+		}
+		assert_ack(0, FAKE_NONE);
+		world_check();
+	}
+}
+
+/* Nested handlers: each acknowledges a more urgent one, more than there are list registers. */
+static void more_active_than_list_registers(void **state)
+{
+	for (unsigned int lrs = 1; lrs <= 16; lrs++) {
+		world_start(lrs, 1, 1024);
+		for (u32 i = 0; i < 31; i++) {
+			wr(0, DIST + 0x400 + 100 + i, 1, (30 - i) * 8);
+			set_edge(100 + i);
+			enable_spi(100 + i);
+			level(100 + i, true);
+			assert_ack(0, 100 + i);
+		}
+		for (u32 i = 31; i-- > 0;) {
+			u32 word = (u32)rd(0, ISACTIVER(100 + i), 4);
+
+			if (!(word & BITOF(100 + i)))
+				fail_msg("%u list registers: INTID %u is not active", lrs, 100 + i);
+			eoi(0, 100 + i);
+			word = (u32)rd(0, ISACTIVER(100 + i), 4);
+			if (word & BITOF(100 + i))
+				fail_msg("%u list registers: INTID %u is active still", lrs,
+					 100 + i);
+		}
+		world_check();
+	}
+}
+
+/* With EOImode=1 any of the active ones may be deactivated, and each write traps meanwhile. */
+static void deactivation_out_of_order(void **state)
+{
+	world_start(2, 1, 1024);
+	on(0);
+	fake_this_icc()->vmcr |= 1 << 9;
+	for (u32 i = 0; i < 8; i++) {
+		set_edge(100 + i);
+		enable_spi(100 + i);
+		level(100 + i, true);
+		assert_ack(0, 100 + i);
+	}
+	if (!(fake_this_icc()->hcr & 1 << 14))
+		fail_msg("ICC_DIR_EL1 does not trap with 8 active and 2 list registers");
+	for (u32 i = 0; i < 8; i++) {
+		on(0);
+		vgic_write_dir(&world_vcpu[0], 100 + i * 3 % 8);
+		world_exit(0);
+		u64 active = rd(0, ISACTIVER(100), 4);
+
+		assert_false(active & BITOF(100 + i * 3 % 8));
+		assert_int_equal(__builtin_popcountll(active), 7 - i);
+	}
+	vgic_write_dir(on(0), 2000);
+	vgic_write_dir(on(0), 1023);
+	assert_false(fake_this_icc()->hcr & 1 << 14);
+	world_check();
+}
+
+static void disabled_and_masked_ones_wait(void **state)
+{
+	world_start(4, 1, IRQS);
+	level(40, true);
+	assert_ack(0, FAKE_NONE);
+	enable_spi(40);
+	wr(0, DIST, 4, 0);
+	assert_ack(0, FAKE_NONE);
+	wr(0, DIST, 4, 2);
+	assert_ack(0, 40);
+	eoi(0, 40);
+	wr(0, ICENABLER(40), 4, BITOF(40));
+	assert_ack(0, FAKE_NONE);
+}
+
+static void group_0_is_signalled_as_group_0(void **state)
+{
+	u32 priority;
+
+	world_start(4, 1, IRQS);
+	wr(0, DIST + 0x84, 4, ~BITOF(40));
+	enable_spi(40);
+	level(40, true);
+	assert_ack(0, FAKE_NONE);
+	on(0);
+	assert_int_equal(fake_guest_ack(256, false, &priority), 40);
+	eoi(0, 40);
+	wr(0, DIST, 4, 2); /* group 0 off */
+	assert_int_equal(fake_guest_ack(256, false, &priority), FAKE_NONE);
+}
+
+/* ---- several vCPUs ---- */
+
+static void an_spi_goes_where_it_is_routed(void **state)
+{
+	world_start(4, 3, IRQS);
+	enable_spi(40);
+	wr(0, DIST + 0x6000 + 40 * 8, 8, 2);
+	world_kick();
+	level(40, true);
+	assert_ack(0, FAKE_NONE);
+	assert_ack(1, FAKE_NONE);
+	assert_ack(2, 40);
+	level(40, false);
+	eoi(2, 40);
+}
+
+static void a_pending_spi_follows_its_route(void **state)
+{
+	world_start(4, 3, IRQS);
+	enable_spi(40);
+	level(40, true); /* in a list register of vCPU 0 */
+	wr(1, DIST + 0x6000 + 40 * 8, 8, 1);
+	world_kick();
+	assert_ack(0, FAKE_NONE);
+	assert_ack(1, 40);
+	/* what is active stays */
+	wr(0, DIST + 0x6000 + 40 * 8, 8, 2);
+	world_kick();
+	assert_ack(2, FAKE_NONE);
+	eoi(1, 40);
+	world_kick();
+	assert_ack(1, FAKE_NONE);
+	assert_ack(2, 40);
+	world_check();
+}
+
+static void sgis_reach_whom_they_name(void **state)
+{
+	world_start(4, 4, IRQS);
+	for (unsigned int n = 0; n < 4; n++)
+		wr(n, sgi_frame(n, 0x100), 4, 0xffff);
+	assert_int_equal(vgic_write_sgi1r(on(1), 0xd | 3 << 24), KEEL_EXIT_IRQ);
+	assert_int_equal(world_woken, 0xd);
+	world_kick();
+	assert_ack(0, 3);
+	assert_ack(1, FAKE_NONE);
+	assert_ack(2, 3);
+	assert_ack(3, 3);
+	/* to itself alone: nobody has to be told */
+	assert_int_equal(vgic_write_sgi1r(on(1), 2 | 5 << 24), VCPU_RESUME);
+	world_exit(1);
+	assert_ack(1, 5);
+	/* all but itself */
+	assert_int_equal(vgic_write_sgi1r(on(3), 1ULL << 40 | 15 << 24 | 0xffff), KEEL_EXIT_IRQ);
+	assert_int_equal(world_woken, 7);
+	world_kick();
+	for (unsigned int n = 0; n < 3; n++)
+		assert_ack(n, 15);
+	assert_ack(3, FAKE_NONE);
+}
+
+static void sgis_to_nobody_do_nothing(void **state)
+{
+	static const u64 values[] = {
+		0xfff0,		  /* vCPUs that there are not */
+		0xf | 1ULL << 44, /* a range that there is not */
+		0xf | 1ULL << 16, 0xf | 0xffULL << 32, 0xf | 1ULL << 48,
+	};
+
+	world_start(4, 4, IRQS);
+	for (unsigned int n = 0; n < 4; n++)
+		wr(n, sgi_frame(n, 0x100), 4, 0xffff);
+	for (unsigned int i = 0; i < ARRAY_SIZE(values); i++) {
+		assert_int_equal(vgic_write_sgi1r(on(0), values[i]), VCPU_RESUME);
+		for (unsigned int n = 0; n < 4; n++)
+			assert_int_equal(world_vcpu[n].vgic->busy & 0xffff, 0);
+	}
+	/* group 0's registers do not reach group 1 */
+	assert_int_equal(vgic_write_sgi0r(on(0), 0xf), VCPU_RESUME);
+	assert_int_equal(world_vcpu[1].vgic->busy, 0);
+	wr(0, sgi_frame(1, 0x80), 4, ~1U);
+	assert_int_equal(vgic_write_sgi0r(on(0), 0xf), KEEL_EXIT_IRQ);
+	assert_int_equal(world_vcpu[1].vgic->busy, 1);
+}
+
+static void without_a_vgic_nothing_happens(void **state)
+{
+	u64 value = 0;
+
+	world_start_without_vgic(4, 1);
+	assert_int_equal(vgic_write_sgi1r(on(0), 1), VCPU_RESUME);
+	vgic_write_dir(on(0), 1);
+	assert_null(vgic_set_level(on(0), 40, true));
+	assert_false(vgic_mmio(on(0), DIST, 4, false, &value));
+	world_vgic_hooks->load(on(0));
+	if (fake_this_icc()->hcr != (7 << 10) || fake_this_icc()->sre_open)
+		fail_msg("the CPU interface does not trap");
+	assert_int_equal(world_vgic_hooks->enter(on(0)), VCPU_RESUME);
+	assert_false(world_vgic_hooks->pending(on(0)));
+	world_vgic_hooks->put(on(0));
+	assert_int_equal(fake_this_icc()->hcr, 0);
+	assert_true(fake_this_icc()->sre_open);
+	world_vgic_hooks->reset(on(0));
+}
+
+/* ---- a physical interrupt ---- */
+
+static void start_with_vtimer(void)
+{
+	world_start(4, 2, IRQS);
+	wr(0, sgi_frame(0, 0x100), 4, BITOF(27));
+}
+
+static void a_held_interrupt_ends_with_the_guests_eoi(void **state)
+{
+	start_with_vtimer();
+	world_phys27[0] = true;
+	world_exit(0);
+	assert_int_equal(fake_icc[0].phys_active, BITOF(27));
+	assert_ack(0, 27);
+	world_phys27[0] = false;
+	eoi(0, 27);
+	assert_int_equal(fake_icc[0].phys_active, 0);
+	world_exit(0);
+	assert_ack(0, FAKE_NONE);
+	world_phys27[0] = true;
+	world_exit(0);
+	assert_ack(0, 27);
+	eoi(0, 27);
+	world_exit(0);
+	assert_ack(0, 27); /* the input has not fallen: it fires again */
+	world_check();
+}
+
+static void a_held_interrupt_whose_input_falls_is_let_go(void **state)
+{
+	start_with_vtimer();
+	world_phys27[0] = true;
+	world_exit(0);
+	world_phys27[0] = false;
+	on(0);
+	world_vcpu[0].vgic->dirty = true;
+	world_exit(0);
+	assert_ack(0, FAKE_NONE);
+	assert_int_equal(fake_icc[0].phys_active, 0);
+}
+
+static void put_leaves_nothing(void **state)
+{
+	for (int acked = 0; acked < 2; acked++) {
+		start_with_vtimer();
+		world_phys27[0] = true;
+		world_exit(0);
+		if (acked)
+			assert_ack(0, 27);
+		world_put(0);
+		assert_int_equal(fake_icc[0].phys_active, 0);
+		assert_int_equal(fake_icc[0].hcr, 0);
+		assert_true(fake_icc[0].sre_open);
+		assert_int_equal(world_vcpu[0].vgic->lr_used, 0);
+		world_load(0);
+		assert_false(fake_icc[0].sre_open);
+		assert_ack(0, acked ? FAKE_NONE : 27);
+		world_phys27[0] = false;
+		eoi(0, 27);
+		world_exit(0);
+		assert_int_equal(fake_icc[0].phys_active, 0);
+		assert_ack(0, FAKE_NONE);
+	}
+}
+
+static void an_active_interrupt_survives_a_move(void **state)
+{
+	start_with_vtimer();
+	enable_spi(40);
+	level(40, true);
+	world_phys27[0] = true;
+	world_exit(0);
+	assert_ack(0, 27);
+	world_put(0);
+	/* another CPU: the same hooks, with another CPU's registers */
+	world_put(1);
+	on(1);
+	fake_icc[1].vmcr = 0;
+	world_vgic_hooks->load(&world_vcpu[0]);
+	assert_int_equal(world_vgic_hooks->enter(&world_vcpu[0]), VCPU_RESUME);
+	assert_int_equal(fake_icc[1].vmcr, fake_icc[0].vmcr);
+	assert_int_equal(fake_guest_pending(0, true), FAKE_NONE);
+	fake_guest_eoi(27);
+	assert_int_equal(fake_icc[1].phys_active, 0);
+	assert_int_equal(fake_guest_pending(256, true), 40);
+	world_vgic_hooks->put(&world_vcpu[0]);
+}
+
+/* ---- WFI ---- */
+
+static void wfi_ends_for_what_would_be_signalled(void **state)
+{
+	world_start(4, 1, IRQS);
+	assert_false(world_vgic_hooks->pending(on(0)));
+	wr(0, DIST + 0x400 + 40, 1, 0x80);
+	level(40, true);
+	assert_false(world_vgic_hooks->pending(on(0))); /* disabled */
+	enable_spi(40);
+	assert_true(world_vgic_hooks->pending(on(0)));
+	world_exit(0);
+	fake_this_icc()->vmcr = 0x80ULL << 24 | 3; /* masked: not more urgent than PMR */
+	assert_false(world_vgic_hooks->pending(on(0)));
+	fake_this_icc()->vmcr = 0x88ULL << 24 | 1; /* group 1 off */
+	assert_false(world_vgic_hooks->pending(on(0)));
+	fake_this_icc()->vmcr = 0x88ULL << 24 | 2;
+	assert_true(world_vgic_hooks->pending(on(0)));
+	world_exit(0);
+	assert_ack(0, 40);
+	assert_false(world_vgic_hooks->pending(on(0))); /* active */
+	level(40, false);
+	world_exit(0);
+	eoi(0, 40);
+	assert_false(world_vgic_hooks->pending(on(0)));
+}
+
+/* ---- life ---- */
+
+static void creation_checks_everything_first(void **state)
+{
+	static const struct {
+		u64 dist, redist, irqs;
+		int ret;
+	} rows[] = {
+		{ DIST, REDIST, 32, -EINVAL },
+		{ DIST, REDIST, 65, -EINVAL },
+		{ DIST, REDIST, 1056, -EINVAL },
+		{ DIST, REDIST, ~31ULL, -EINVAL },
+		{ DIST + 0x1000, REDIST, 64, -EINVAL },
+		{ DIST, REDIST + 0x8000, 64, -EINVAL },
+		{ REDIST + 0x10000, REDIST, 64, -EINVAL },
+		{ REDIST, REDIST - 0x50000, 64, -EINVAL },
+		{ 1ULL << 40, REDIST, 64, -E2BIG },
+		{ DIST, (1ULL << 40) - 0x20000, 64, -E2BIG },
+		{ DIST, ~0xffffULL, 64, -E2BIG },
+	};
+	u64 index = 0;
+
+	world_start_without_vgic(4, 3);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 before = page_pool_available(&world_vm.pool);
+		int ret = vgic_create(&world_vm, IPA(rows[i].dist), IPA(rows[i].redist),
+				      rows[i].irqs);
+
+		if (ret != rows[i].ret || world_vm.vgic)
+			fail_msg("row %u: %d, not %d", i, ret, rows[i].ret);
+		assert_int_equal(page_pool_available(&world_vm.pool), before);
+	}
+	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), 0);
+	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), -EBUSY);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 64, true), -EINVAL);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 15, true), -EINVAL);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 1ULL << 32 | 40, true), -EINVAL);
+	index = 3;
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 20, true), -EINVAL);
+	index = 1ULL << 32;
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 20, true), -EINVAL);
+	index = 0;
+	assert_int_equal(vgic_irq_line(&world_vm, &index, VGIC_PPI_VTIMER, true), 0);
+	assert_false(world_vcpu[0].vgic->irq[27].line);
+}
+
+static void creation_can_be_repeated_when_memory_is_short(void **state)
+{
+	u64 needed;
+
+	world_start_without_vgic(4, 4);
+	needed = vgic_pages(1024, 4);
+	assert_int_equal(needed, 9);
+	for (u64 left = 0; left <= needed; left++) {
+		void *taken[32];
+		unsigned int n = 0;
+		int ret;
+
+		world_start_without_vgic(4, 4);
+		while (page_pool_available(&world_vm.pool) > left)
+			taken[n++] = page_pool_alloc(&world_vm.pool);
+		ret = vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 1024);
+		if (ret != (left < needed ? -ENOMEM : 0))
+			fail_msg("%d with %d pages of %d", ret, (int)left, (int)needed);
+		while (n)
+			page_pool_free(&world_vm.pool, taken[--n]);
+		if (ret)
+			assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 1024), 0);
+		assert_int_equal(page_pool_available(&world_vm.pool), 32 - needed);
+	}
+}
+
+static void without_hardware_there_is_none(void **state)
+{
+	world_start_without_vgic(4, 1);
+	world_start(4, 1, 64);
+	assert_int_equal(fake_icc[0].hcr & 1, 1);
+	on(0);
+	world_put(0);
+	world_vgic_hooks->reset(&world_vcpu[0]);
+	world_load(0);
+	assert_int_equal(fake_icc[0].vmcr >> 24, 0);
+	world_check();
+}
+
+static void reset_keeps_inputs(void **state)
+{
+	u64 index = 0;
+
+	world_start(4, 1, 64);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 20, true), 0); /* disabled: no wake */
+	wr(0, sgi_frame(0, 0x100), 4, BITOF(20));
+	assert_ack(0, 20);
+	world_put(0);
+	world_vgic_hooks->reset(&world_vcpu[0]);
+	assert_true(world_vcpu[0].vgic->irq[20].line);
+	assert_false(world_vcpu[0].vgic->irq[20].active || world_vcpu[0].vgic->irq[20].enabled);
+	world_load(0);
+	world_check();
+}
+
+/* ---- random, against a model ---- */
+
+/* A GIC that has no list registers (IHI 0069, 4.1): what is there, is seen at once. */
+struct model_irq {
+	u8 priority;
+	bool enabled, edge, line, latch, active;
+	unsigned int target, active_on;
+};
+
+static struct model_irq spis[IRQS], ppis[WORLD_CPUS][32];
+static struct {
+	u32 intid, priority;
+} stack[WORLD_CPUS][FAKE_STACK];
+static unsigned int depth[WORLD_CPUS], model_cpus;
+static u64 seed;
+
+static u32 rnd(u32 below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (u32)(seed >> 20) % below;
+}
+
+static struct model_irq *model(unsigned int n, u32 intid)
+{
+	return intid < 32 ? &ppis[n][intid] : &spis[intid];
+}
+
+static u32 running(unsigned int n)
+{
+	return depth[n] ? stack[n][depth[n] - 1].priority : 256;
+}
+
+static bool deliverable(unsigned int n, u32 intid)
+{
+	struct model_irq *irq = model(n, intid);
+	bool line = irq->line || (intid == VGIC_PPI_VTIMER && world_phys27[n]);
+
+	return irq->enabled && !irq->active && (irq->latch || (!irq->edge && line)) &&
+	       (intid < 32 || irq->target == n) && irq->priority < running(n) &&
+	       irq->priority < 0xf0;
+}
+
+static u32 best_priority(unsigned int n)
+{
+	u32 best = 256;
+
+	for (u32 i = 0; i < IRQS; i++)
+		if (deliverable(n, i) && model(n, i)->priority < best)
+			best = model(n, i)->priority;
+	return best;
+}
+
+/* What the CPU interface signals is what the model says, on each vCPU. */
+static void compare(unsigned long step)
+{
+	for (unsigned int n = 0; n < model_cpus; n++) {
+		u32 best = best_priority(n), got;
+
+		if (!world_vcpu[n].vgic->loaded)
+			continue;
+		on(n);
+		got = fake_guest_pending(running(n), true);
+		if ((got == FAKE_NONE) != (best == 256))
+			fail_msg("step %lu, vCPU %u: INTID %u is signalled, priority %u is due",
+				 step, n, got, best);
+		if (got != FAKE_NONE && (!deliverable(n, got) || model(n, got)->priority != best))
+			fail_msg("step %lu, vCPU %u: INTID %u is signalled, not priority %u", step,
+				 n, got, best);
+	}
+}
+
+static void exit_all(void)
+{
+	for (unsigned int n = 0; n < model_cpus; n++)
+		if (world_vcpu[n].vgic->loaded)
+			world_exit(n);
+	world_kick();
+}
+
+static u32 random_irq(void)
+{
+	static const u32 some[] = { 0, 3, 15, 16, 20, 27, 32, 33, 40, 63, 64, 65, 66, 80, 90, 95 };
+
+	return some[rnd(ARRAY_SIZE(some))];
+}
+
+static void do_ack(unsigned int n)
+{
+	u32 priority, intid;
+	struct model_irq *irq;
+
+	on(n);
+	intid = fake_guest_ack(running(n), true, &priority);
+	world_exit(n);
+	if (intid == FAKE_NONE)
+		return;
+	irq = model(n, intid);
+	irq->active = true;
+	irq->active_on = n;
+	irq->latch = false;
+	stack[n][depth[n]].intid = intid;
+	stack[n][depth[n]++].priority = priority;
+}
+
+static void do_eoi(unsigned int n)
+{
+	u32 intid;
+
+	if (!depth[n])
+		return;
+	intid = stack[n][--depth[n]].intid;
+	on(n);
+	fake_guest_eoi(intid);
+	world_exit(n);
+	model(n, intid)->active = false;
+	/* where it comes next, if its route has changed since */
+	if (rnd(2))
+		world_exit(n);
+}
+
+static void do_line(unsigned int n, u32 intid)
+{
+	bool up = rnd(2);
+	u64 index = n;
+	int ret;
+
+	if (intid < 16)
+		return;
+	if (intid == VGIC_PPI_VTIMER) {
+		world_phys27[n] = up;
+		world_vcpu[n].vgic->dirty |= !up; /* a fall alone makes no exit, nor a fold */
+		if (world_vcpu[n].vgic->loaded)
+			world_exit(n);
+		return;
+	}
+	ret = vgic_irq_line(&world_vm, &index, intid, up);
+	if (ret == 1)
+		world_woken |= 1U << index;
+	model(n, intid)->latch |= up && model(n, intid)->edge;
+	model(n, intid)->line = up;
+}
+
+static void do_pend(unsigned int n, u32 intid)
+{
+	if (intid < 16) {
+		unsigned int to = rnd(model_cpus);
+
+		vgic_write_sgi1r(on(n), 1U << to | (u64)intid << 24);
+		ppis[to][intid].latch = true;
+		world_exit(n);
+	} else if (intid == VGIC_PPI_VTIMER) {
+		return;
+	} else {
+		wr(n, intid < 32 ? sgi_frame(n, 0x200) : ISPENDR(intid), 4, BITOF(intid));
+		model(n, intid)->latch = true;
+	}
+}
+
+static void do_unpend(unsigned int n, u32 intid)
+{
+	wr(n, intid < 32 ? sgi_frame(n, 0x280) : ICPENDR(intid), 4, BITOF(intid));
+	model(n, intid)->latch = false;
+}
+
+static void do_enable(unsigned int n, u32 intid, bool enable)
+{
+	u64 offset = enable ? 0x100 : 0x180;
+
+	wr(n, intid < 32 ? sgi_frame(n, offset) : DIST + offset + intid / 32 * 4, 4, BITOF(intid));
+	model(n, intid)->enabled = enable;
+}
+
+static void do_priority(unsigned int n, u32 intid)
+{
+	u32 priority = rnd(32) * 8;
+
+	if (model(n, intid)->active)
+		return;
+	wr(n, intid < 32 ? sgi_frame(n, 0x400 + intid) : DIST + 0x400 + intid, 1, priority);
+	model(n, intid)->priority = (u8)priority;
+}
+
+static void do_route(unsigned int n, u32 intid)
+{
+	if (intid < 32)
+		return;
+	spis[intid].target = rnd(model_cpus);
+	wr(n, DIST + 0x6000 + intid * 8, 8, spis[intid].target);
+}
+
+static void do_move(unsigned int n)
+{
+	world_put(n);
+	if (fake_icc[n].phys_active || fake_icc[n].hcr)
+		fail_msg("put leaves something on CPU %u", n);
+	world_load(n);
+}
+
+static void read_state(unsigned int n, u32 intid)
+{
+	bool priv = intid < 32, line;
+	u64 base = priv ? sgi_frame(n, 0) : DIST + intid / 32 * 4;
+	struct model_irq *irq = model(n, intid);
+	u64 pending, active;
+
+	exit_all();
+	rd(n, base + 0x200, 4); /* those that have it are asked to look */
+	exit_all();
+	pending = rd(n, base + 0x200, 4) & BITOF(intid);
+	active = rd(n, base + 0x300, 4) & BITOF(intid);
+	line = irq->line && !irq->edge;
+	if (intid != VGIC_PPI_VTIMER && !pending != !(irq->latch || line))
+		fail_msg("INTID %u reads as pending %d", intid, pending != 0);
+	if (!active != !irq->active)
+		fail_msg("INTID %u reads as active %d", intid, active != 0);
+}
+
+static void random_step(void)
+{
+	unsigned int n = rnd(model_cpus);
+	u32 intid = random_irq();
+
+	switch (rnd(16)) {
+	case 0 ... 3:
+		do_ack(n);
+		break;
+	case 4 ... 6:
+		do_eoi(n);
+		break;
+	case 7:
+	case 8:
+		do_line(n, intid);
+		break;
+	case 9:
+	case 10:
+		do_pend(n, intid);
+		break;
+	case 11:
+		do_unpend(n, intid);
+		break;
+	case 12:
+		do_enable(n, intid, rnd(4));
+		break;
+	case 13:
+		do_priority(n, intid);
+		break;
+	case 14:
+		do_route(n, intid);
+		break;
+	default:
+		if (rnd(2))
+			do_move(n);
+		else
+			read_state(n, intid);
+	}
+}
+
+static void start_model(unsigned int lrs, unsigned int cpus)
+{
+	model_cpus = cpus;
+	memset(spis, 0, sizeof(spis));
+	memset(ppis, 0, sizeof(ppis));
+	memset(depth, 0, sizeof(depth));
+	world_start(lrs, cpus, IRQS);
+	for (unsigned int n = 0; n < cpus; n++) {
+		fake_icc[n].vmcr = 0xf0ULL << 24 | 3;
+		for (u32 i = 0; i < 16; i++)
+			ppis[n][i].edge = true;
+	}
+	for (u32 i = 32; i < IRQS; i += 2) {
+		spis[i].edge = true;
+		set_edge(i);
+	}
+	exit_all();
+}
+
+static void as_a_gic_without_list_registers(void **state)
+{
+	static const unsigned int sizes[][2] = { { 1, 1 }, { 4, 1 }, { 1, 3 }, { 2, 2 },
+						 { 4, 4 }, { 3, 3 }, { 16, 2 } };
+
+	for (unsigned int run = 0; run < 70; run++) {
+		seed = run * 0x9e3779b97f4a7c15ULL + 12345;
+		start_model(sizes[run % 7][0], sizes[run % 7][1]);
+		for (unsigned long step = 0; step < 3000; step++) {
+			random_step();
+			world_kick();
+			/* what became less needs no wake, and is seen when the vCPU exits */
+			exit_all();
+			compare(step);
+			world_check();
+		}
+	}
+}
+
+/* The same, but vCPUs exit only when they are woken or have the lock-step of the guest itself. */
+static void who_has_something_to_see_is_woken(void **state)
+{
+	for (unsigned int run = 0; run < 40; run++) {
+		seed = run * 0x9e3779b97f4a7c15ULL + 777;
+		start_model(1 + run % 5, 1 + run % 4);
+		for (unsigned long step = 0; step < 3000; step++) {
+			random_step();
+			world_kick();
+			for (unsigned int n = 0; n < model_cpus; n++) {
+				u32 best = best_priority(n), got;
+
+				on(n);
+				got = fake_guest_pending(running(n), true);
+				if (best < 256 && got == FAKE_NONE)
+					fail_msg("run %u, step %lu: vCPU %u was not woken for "
+						 "priority %u",
+						 run, step, n, best);
+			}
+			exit_all();
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_level_is_delivered_until_it_falls),
+		cmocka_unit_test(a_level_that_falls_before_it_is_taken_is_gone),
+		cmocka_unit_test(a_level_that_fell_costs_no_maintenance),
+		cmocka_unit_test(a_level_that_rises_while_active_comes_again),
+		cmocka_unit_test(an_edge_is_delivered_once),
+		cmocka_unit_test(an_edge_while_active_is_kept),
+		cmocka_unit_test(a_level_written_pending_is_taken_once),
+		cmocka_unit_test(more_than_list_registers_come_in_order),
+		cmocka_unit_test(more_active_than_list_registers),
+		cmocka_unit_test(deactivation_out_of_order),
+		cmocka_unit_test(disabled_and_masked_ones_wait),
+		cmocka_unit_test(group_0_is_signalled_as_group_0),
+		cmocka_unit_test(an_spi_goes_where_it_is_routed),
+		cmocka_unit_test(a_pending_spi_follows_its_route),
+		cmocka_unit_test(sgis_reach_whom_they_name),
+		cmocka_unit_test(sgis_to_nobody_do_nothing),
+		cmocka_unit_test(without_a_vgic_nothing_happens),
+		cmocka_unit_test(a_held_interrupt_ends_with_the_guests_eoi),
+		cmocka_unit_test(a_held_interrupt_whose_input_falls_is_let_go),
+		cmocka_unit_test(put_leaves_nothing),
+		cmocka_unit_test(an_active_interrupt_survives_a_move),
+		cmocka_unit_test(wfi_ends_for_what_would_be_signalled),
+		cmocka_unit_test(creation_checks_everything_first),
+		cmocka_unit_test(creation_can_be_repeated_when_memory_is_short),
+		cmocka_unit_test(without_hardware_there_is_none),
+		cmocka_unit_test(reset_keeps_inputs),
+		cmocka_unit_test(as_a_gic_without_list_registers),
+		cmocka_unit_test(who_has_something_to_see_is_woken),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c */
+/* The distributor's and redistributors' registers as a guest sees them (IHI 0069, 12.8 to 12.11).
+ */
+#include "vgic_world.h"
+
+#include <string.h>
+
+#define assert_reg(n, ipa, bytes, expected)                                            \
+	do {                                                                           \
+		u64 got_ = rd(n, ipa, bytes), want_ = (expected);                      \
+		if (got_ != want_)                                                     \
+			fail_msg("line %d: %#llx reads as %#llx, not %#llx", __LINE__, \
+				 (unsigned long long)(ipa), (unsigned long long)got_,  \
+				 (unsigned long long)want_);                           \
+	} while (0)
+
+static void identification(void **state)
+{
+	world_start(4, 3, 96);
+	assert_reg(0, DIST + 4, 4, 2 | 9 << 19 | 1 << 25); /* 96 INTIDs of 10 bits */
+	assert_reg(0, DIST + 8, 4, 0x4b00343b);
+	assert_reg(0, DIST + 0xffe8, 4, 0x3b);
+	assert_reg(0, DIST, 4, 0x53); /* DS, ARE, both groups */
+	for (unsigned int n = 0; n < 3; n++) {
+		u64 typer = (u64)n << 32 | n << 8 | (n == 2 ? 0x10 : 0);
+
+		assert_reg(0, gicr(n, 8), 8, typer);
+		assert_reg(0, gicr(n, 8), 4, (u32)typer);
+		assert_reg(0, gicr(n, 12), 4, typer >> 32);
+		assert_reg(0, gicr(n, 0), 4, 0);
+		assert_reg(0, gicr(n, 4), 4, 0x4b00343b);
+		assert_reg(0, gicr(n, 0xffe8), 4, 0x3b);
+	}
+	world_start(4, 1, 1024);
+	assert_reg(0, DIST + 4, 4, 31 | 9 << 19 | 1 << 25);
+}
+
+static void ctlr_keeps_the_two_enables(void **state)
+{
+	world_start(4, 1, 96);
+	wr(0, DIST, 4, 0);
+	assert_reg(0, DIST, 4, 0x50);
+	wr(0, DIST, 4, ~0ULL);
+	assert_reg(0, DIST, 4, 0x53);
+	wr(0, DIST, 4, 2);
+	assert_reg(0, DIST, 4, 0x52);
+}
+
+/* Frames are in the order of the vCPUs, whose indices may have gaps; affinity is of 16 values. */
+static void frames_and_affinities(void **state)
+{
+	world_start_without_vgic(4, 3);
+	world_vm.vcpus[1] = NULL;
+	world_vm.vcpus[2] = NULL;
+	world_vm.vcpus[37] = &world_vcpu[1];
+	world_vm.vcpus[511] = &world_vcpu[2];
+	world_vcpu[1].index = 37;
+	world_vcpu[1].mpidr = 0x80000205;
+	world_vcpu[2].index = 511;
+	world_vcpu[2].mpidr = 0x80001f0f;
+	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), 0);
+	world_load(0);
+	assert_reg(0, gicr(0, 8), 8, 0);
+	assert_reg(0, gicr(1, 8), 8, 0x205ULL << 32 | 1 << 8);
+	assert_reg(0, gicr(2, 8), 8, 0x1f0fULL << 32 | 2 << 8 | 0x10);
+	/* SPI 40 to each, and to nobody */
+	wr(0, DIST + 0x6000 + 40 * 8, 8, 0x205);
+	assert_int_equal(vgic_irq_of(&world_vcpu[0], 40)->target, 37);
+	wr(0, DIST + 0x6000 + 40 * 8, 8, 0x1f0f);
+	assert_int_equal(vgic_irq_of(&world_vcpu[0], 40)->target, 511);
+	wr(0, DIST + 0x6000 + 40 * 8, 8, 0x10);
+	assert_int_equal(vgic_irq_of(&world_vcpu[0], 40)->target, VGIC_NO_VCPU);
+	wr(0, DIST + 0x6000 + 40 * 8, 8, 0x2000);
+	assert_int_equal(vgic_irq_of(&world_vcpu[0], 40)->target, VGIC_NO_VCPU);
+	/* SGIs by affinity */
+	wr(0, sgi_frame(1, 0x100), 4, 1);
+	assert_int_equal(vgic_write_sgi1r(on(0), 2ULL << 16 | 1 << 5), KEEL_EXIT_IRQ);
+	assert_int_equal(world_vcpu[1].vgic->busy, 1);
+}
+
+static void one_bit_fields(void **state)
+{
+	world_start(4, 1, 96);
+	for (u32 word = 1; word < 3; word++) {
+		u64 at = word * 4;
+
+		assert_reg(0, DIST + 0x80 + at, 4, 0xffffffff);
+		wr(0, DIST + 0x80 + at, 4, 0xa5a5a5a5);
+		assert_reg(0, DIST + 0x80 + at, 4, 0xa5a5a5a5);
+		wr(0, DIST + 0x100 + at, 4, 0x0f0f0f0f);
+		wr(0, DIST + 0x100 + at, 4, 0x80);
+		assert_reg(0, DIST + 0x100 + at, 4, 0x0f0f0f8f);
+		assert_reg(0, DIST + 0x180 + at, 4, 0x0f0f0f8f);
+		wr(0, DIST + 0x180 + at, 4, 0x0f);
+		assert_reg(0, DIST + 0x100 + at, 4, 0x0f0f0f80);
+		wr(0, DIST + 0x180 + at, 4, ~0U);
+		assert_reg(0, DIST + 0x180 + at, 4, 0);
+		wr(0, DIST + 0x200 + at, 4, 0x30000001);
+		assert_reg(0, DIST + 0x280 + at, 4, 0x30000001);
+		wr(0, DIST + 0x280 + at, 4, 1);
+		assert_reg(0, DIST + 0x200 + at, 4, 0x30000000);
+		wr(0, DIST + 0x300 + at, 4, 0x80000001);
+		assert_reg(0, DIST + 0x380 + at, 4, 0x80000001);
+		wr(0, DIST + 0x380 + at, 4, 0x80000000);
+		assert_reg(0, DIST + 0x300 + at, 4, 1);
+		world_check();
+	}
+}
+
+static void priorities(void **state)
+{
+	world_start(4, 1, 96);
+	wr(0, DIST + 0x400 + 40, 4, 0xffa18007);
+	assert_reg(0, DIST + 0x400 + 40, 4, 0xf8a08000);
+	wr(0, DIST + 0x400 + 41, 1, 0x1ff);
+	assert_reg(0, DIST + 0x400 + 41, 1, 0xf8);
+	assert_reg(0, DIST + 0x400 + 40, 4, 0xf8a0f800);
+	wr(0, sgi_frame(0, 0x400), 4, 0x08101820);
+	assert_reg(0, sgi_frame(0, 0x401), 1, 0x18);
+}
+
+static void configuration(void **state)
+{
+	world_start(4, 1, 96);
+	wr(0, DIST + 0xc08, 4, ~0U);
+	assert_reg(0, DIST + 0xc08, 4, 0xaaaaaaaa); /* the low bit of each is RES0 */
+	wr(0, DIST + 0xc08, 4, 0);
+	assert_reg(0, DIST + 0xc08, 4, 0);
+	wr(0, sgi_frame(0, 0xc00), 4, 0);
+	assert_reg(0, sgi_frame(0, 0xc00), 4, 0xaaaaaaaa);
+	wr(0, sgi_frame(0, 0xc04), 4, ~0U);
+	assert_reg(0, sgi_frame(0, 0xc04), 4, 0);
+}
+
+static void routes(void **state)
+{
+	u64 at = DIST + 0x6000 + 95 * 8;
+
+	world_start(4, 4, 96);
+	wr(0, at, 8, ~0ULL);
+	assert_reg(0, at, 8, 0xff00ffffffULL); /* no 1 of N */
+	wr(0, at, 8, 3);
+	assert_reg(0, at, 8, 3);
+	assert_int_equal(vgic_irq_of(&world_vcpu[0], 95)->target, 3);
+	wr(0, at + 4, 4, 0x12);
+	assert_reg(0, at, 8, 0x1200000003ULL);
+	assert_reg(0, at + 4, 4, 0x12);
+	assert_int_equal(vgic_irq_of(&world_vcpu[0], 95)->target, VGIC_NO_VCPU);
+	wr(0, at + 4, 4, 0);
+	wr(0, at, 4, 1);
+	assert_int_equal(vgic_irq_of(&world_vcpu[0], 95)->target, 1);
+	wr(0, DIST + 0x6000 + 96 * 8, 8, 1); /* there is none */
+	assert_reg(0, DIST + 0x6000 + 96 * 8, 8, 0);
+	assert_reg(0, DIST + 0x6000 + 31 * 8, 8, 0);
+}
+
+static void private_interrupts_are_the_redistributors(void **state)
+{
+	world_start(4, 2, 96);
+	wr(0, DIST + 0x100, 4, ~0U);
+	assert_reg(0, DIST + 0x100, 4, 0);
+	assert_reg(0, sgi_frame(0, 0x100), 4, 0);
+	wr(0, sgi_frame(1, 0x100), 4, 0x10001);
+	assert_reg(0, sgi_frame(0, 0x100), 4, 0);
+	assert_reg(0, sgi_frame(1, 0x100), 4, 0x10001);
+	wr(0, sgi_frame(1, 0x104), 4, ~0U);
+	assert_reg(0, sgi_frame(1, 0x104), 4, 0);
+}
+
+static void waker(void **state)
+{
+	world_start(4, 2, 96);
+	assert_reg(0, gicr(1, 0x14), 4, 6);
+	wr(0, gicr(1, 0x14), 4, 0);
+	assert_reg(0, gicr(1, 0x14), 4, 0);
+	assert_reg(0, gicr(0, 0x14), 4, 6);
+	wr(0, gicr(1, 0x14), 4, 2);
+	assert_reg(0, gicr(1, 0x14), 4, 6);
+}
+
+static void wrong_accesses_are_ignored(void **state)
+{
+	static const struct {
+		u64 at;
+		unsigned int bytes;
+	} rows[] = {
+		{ DIST + 0x104, 8 },  { DIST + 0x104, 1 },  { DIST + 0x104, 2 },
+		{ DIST + 0x105, 4 },  { DIST + 0x102, 4 },  { DIST + 0x428, 2 },
+		{ DIST + 0x428, 8 },  { DIST + 0x42a, 4 },  { DIST + 0xc08, 1 },
+		{ DIST + 0x6142, 4 }, { DIST + 0x6144, 8 }, { DIST + 0x6140, 1 },
+		{ DIST + 4, 8 },      { DIST, 1 },	    { DIST + 0x20, 4 },
+		{ DIST + 0x800, 4 },  { DIST + 0xd00, 4 },  { DIST + 0xf00, 4 },
+		{ DIST + 0x8000, 8 }, { DIST + 0xfffc, 4 },
+	};
+
+	world_start(4, 1, 96);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vgic before = *world_vm.vgic;
+		struct vgic_irq spis[64];
+
+		memcpy(spis, world_vm.vgic->spi[0], sizeof(spis));
+		wr(0, rows[i].at, rows[i].bytes, ~0ULL);
+		assert_reg(0, rows[i].at, rows[i].bytes, 0);
+		assert_memory_equal(spis, world_vm.vgic->spi[0], sizeof(spis));
+		assert_int_equal(before.ctlr, world_vm.vgic->ctlr);
+	}
+}
+
+static void what_is_not_in_the_frames_is_not_the_vgics(void **state)
+{
+	static const struct {
+		u64 at;
+		unsigned int bytes;
+		bool mine;
+	} rows[] = {
+		{ DIST - 4, 4, false },
+		{ DIST - 1, 4, false },
+		{ DIST + 0xfffc, 8, false },
+		{ DIST + 0xffff, 1, true },
+		{ DIST + 0x10000, 4, false },
+		{ REDIST - 8, 8, false },
+		{ REDIST, 8, true },
+		{ REDIST + 0x3fff8, 8, true },
+		{ REDIST + 0x3fffc, 8, false },
+		{ REDIST + 0x40000, 1, false },
+		{ 0, 1, false },
+		{ ~0ULL, 1, false },
+		{ ~0ULL - 3, 8, false },
+	};
+
+	world_start(4, 2, 96);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
+		for (int write = 0; write < 2; write++) {
+			u64 value = 0;
+
+			if (vgic_mmio(on(0), rows[i].at, rows[i].bytes, write, &value) !=
+			    rows[i].mine)
+				fail_msg("row %u", i);
+		}
+}
+
+/* An interrupt in a list register of another vCPU. */
+static void state_elsewhere_is_asked_for(void **state)
+{
+	u64 index = 0, active = DIST + 0x304, pending = DIST + 0x204;
+
+	world_start(4, 2, 96);
+	wr(0, DIST + 0x104, 4, 1 << 8);
+	wr(0, DIST + 0x6000 + 40 * 8, 8, 1);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 40, true), 1);
+	assert_int_equal(index, 1);
+	world_exit(1);
+	assert_int_equal(ack(1), 40);
+	/* the first look is old, and asks; the next is right */
+	rd(0, active, 4);
+	assert_int_equal(world_woken, 2);
+	world_kick();
+	assert_reg(0, active, 4, 1 << 8);
+	/* set and clear it from here */
+	wr(0, DIST + 0x384, 4, 1 << 8);
+	assert_int_equal(world_woken, 2);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 40, false), 0);
+	world_kick();
+	assert_reg(0, active, 4, 0);
+	assert_int_equal(ack(1), FAKE_NONE);
+	wr(0, pending, 4, 1 << 8);
+	world_kick();
+	wr(0, DIST + 0x284, 4, 1 << 8); /* it sits there, pending */
+	world_kick();
+	assert_int_equal(ack(1), FAKE_NONE);
+	wr(0, pending, 4, 1 << 8);
+	world_kick();
+	wr(0, DIST + 0x304, 4, 1 << 8);
+	world_kick();
+	assert_int_equal(ack(1), FAKE_NONE);
+	assert_reg(0, active, 4, 1 << 8);
+	assert_reg(0, pending, 4, 1 << 8);
+	world_check();
+}
+
+static void who_must_look_is_named_and_the_run_ends(void **state)
+{
+	world_start(4, 2, 96);
+	wr(0, DIST + 0x6000 + 40 * 8, 8, 1);
+	world_kick();
+	world_vcpu[0].vgic->leave = false;
+	wr(0, DIST + 0x204, 4, 1 << 8);
+	wr(0, DIST + 0x104, 4, 1 << 8);
+	assert_int_equal(world_woken, 2);
+	assert_int_equal(world_vgic_hooks->enter(on(0)), KEEL_EXIT_IRQ);
+	world_kick();
+	assert_int_equal(ack(1), 40);
+	assert_int_equal(world_vgic_hooks->enter(on(0)), VCPU_RESUME);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(identification),
+		cmocka_unit_test(ctlr_keeps_the_two_enables),
+		cmocka_unit_test(frames_and_affinities),
+		cmocka_unit_test(one_bit_fields),
+		cmocka_unit_test(priorities),
+		cmocka_unit_test(configuration),
+		cmocka_unit_test(routes),
+		cmocka_unit_test(private_interrupts_are_the_redistributors),
+		cmocka_unit_test(waker),
+		cmocka_unit_test(wrong_accesses_are_ignored),
+		cmocka_unit_test(what_is_not_in_the_frames_is_not_the_vgics),
+		cmocka_unit_test(state_elsewhere_is_asked_for),
+		cmocka_unit_test(who_must_look_is_named_and_the_run_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A VM with a vGIC for tests: see vgic_world.h. */
+#include "vgic_world.h"
+
+#include <cpu/log.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POOL_PAGES 32
+
+struct vm world_vm;
+struct vcpu world_vcpu[WORLD_CPUS];
+const struct vcpu_hooks *world_vgic_hooks;
+u32 world_woken;
+bool world_phys27[WORLD_CPUS];
+
+static struct keel_run run_page[WORLD_CPUS];
+static u64 sysregs[WORLD_CPUS][VCPU_SYSREG_COUNT];
+static struct percpu cpus[WORLD_CPUS];
+static u8 pool_memory[POOL_PAGES * SZ_4K] __aligned(4096);
+static unsigned int nr_cpus;
+static bool left[WORLD_CPUS];
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+}
+
+/* The vGIC's hooks are the ones that come when vgic_init() runs. */
+const struct vcpu_hooks *world_last_hooks;
+
+void vcpu_add_hooks(const struct vcpu_hooks *hooks)
+{
+	world_last_hooks = hooks;
+}
+
+void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
+{
+	assert_ptr_not_equal(runner, vcpu);
+	world_woken |= 1U << vcpu->index % 32;
+}
+
+struct vcpu *on(unsigned int n)
+{
+	fake_cpu = &cpus[n];
+	return &world_vcpu[n];
+}
+
+static bool phys27(struct vcpu *vcpu)
+{
+	return world_phys27[vcpu->index];
+}
+
+void world_start_without_vgic(unsigned int lrs, unsigned int count)
+{
+	nr_cpus = count;
+	memset(&world_vm, 0, sizeof(world_vm));
+	memset(world_vcpu, 0, sizeof(world_vcpu));
+	memset(run_page, 0, sizeof(run_page));
+	memset(sysregs, 0, sizeof(sysregs));
+	memset(world_phys27, 0, sizeof(world_phys27));
+	memset(left, 0, sizeof(left));
+	world_woken = 0;
+	world_vm.s2.geometry.ia_bits = 40;
+	assert_int_equal(page_pool_init(&world_vm.pool, pool_memory, POOL_PAGES), 0);
+	for (unsigned int i = 0; i < count; i++) {
+		cpus[i].id = i;
+		world_vcpu[i] = (struct vcpu){ .vm = &world_vm,
+					       .index = i,
+					       .run = &run_page[i],
+					       .sysreg = sysregs[i],
+					       .mpidr = 0x80000000 | i };
+		world_vm.vcpus[i] = &world_vcpu[i];
+	}
+	world_vm.nr_vcpus = count;
+	fake_ich_reset(lrs, 5);
+	on(0);
+	vgic_map_hw(VGIC_PPI_VTIMER, phys27);
+	vgic_init();
+	world_vgic_hooks = world_last_hooks;
+}
+
+void world_start(unsigned int lrs, unsigned int count, u32 irqs)
+{
+	world_start_without_vgic(lrs, count);
+	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), irqs), 0);
+	for (unsigned int i = 0; i < count; i++) {
+		world_load(i);
+		fake_this_icc()->vmcr |= 0xffULL << 24 | 3;
+	}
+	wr(0, DIST, 4, 3);
+	world_kick();
+	world_exit(0);
+}
+
+void world_load(unsigned int n)
+{
+	world_vgic_hooks->load(on(n));
+	world_exit(n);
+}
+
+void world_put(unsigned int n)
+{
+	world_vgic_hooks->put(on(n));
+}
+
+static void serve_irqs(struct vcpu *vcpu)
+{
+	struct fake_icc *icc = fake_this_icc();
+
+	for (unsigned int i = 0; i < 100; i++) {
+		icc->phys_pending = world_phys27[vcpu->index] ? 1U << VGIC_PPI_VTIMER : 0;
+		if (icc_highest_pending() == FAKE_NONE)
+			return;
+		if (icc_highest_pending() == VGIC_PPI_VTIMER)
+			vgic_hold(vcpu, icc_acknowledge_active());
+		else
+			assert_int_equal(world_vgic_hooks->irq(vcpu), VCPU_RESUME);
+		left[vcpu->index] |= world_vgic_hooks->enter(vcpu) != VCPU_RESUME;
+	}
+	fail_msg("a storm of interrupts on CPU %u", vcpu->index);
+}
+
+void world_exit(unsigned int n)
+{
+	struct vcpu *vcpu = on(n);
+
+	left[n] |= world_vgic_hooks->enter(vcpu) != VCPU_RESUME;
+	serve_irqs(vcpu);
+}
+
+void world_kick(void)
+{
+	bool any = true;
+
+	for (unsigned int round = 0; any; round++) {
+		any = false;
+		if (round == 100)
+			fail_msg("vCPUs wake one another for ever");
+		for (unsigned int n = 0; n < nr_cpus; n++) {
+			struct vcpu *vcpu = on(n);
+
+			if (!left[n] && !(world_woken & 1U << n) && !vcpu->vgic->leave)
+				continue;
+			any = true;
+			world_woken &= ~(1U << n);
+			left[n] = false;
+			vcpu->vgic->leave = false; /* what the next load does */
+			if (vcpu->vgic->loaded)
+				world_exit(n);
+		}
+	}
+}
+
+u64 rd(unsigned int n, u64 ipa, unsigned int bytes)
+{
+	u64 value = ~0ULL;
+
+	assert_true(vgic_mmio(on(n), ipa, bytes, false, &value));
+	world_exit(n);
+	return value;
+}
+
+void wr(unsigned int n, u64 ipa, unsigned int bytes, u64 value)
+{
+	assert_true(vgic_mmio(on(n), ipa, bytes, true, &value));
+	world_exit(n);
+}
+
+u32 ack(unsigned int n)
+{
+	u32 priority, intid;
+
+	on(n);
+	intid = fake_guest_ack(256, true, &priority);
+	serve_irqs(&world_vcpu[n]);
+	return intid;
+}
+
+void eoi(unsigned int n, u32 intid)
+{
+	on(n);
+	fake_guest_eoi(intid);
+	serve_irqs(&world_vcpu[n]);
+}
+
+void world_check(void)
+{
+	struct vgic *vgic = world_vm.vgic;
+
+	if (vgic->lock.held)
+		fail_msg("the vGIC's lock is held");
+	for (unsigned int n = 0; n < nr_cpus; n++) {
+		struct vgic_cpu *v = world_vcpu[n].vgic;
+
+		if (v->lr_used >> fake_nr_lrs)
+			fail_msg("list registers in use that there are not: %#x", v->lr_used);
+		for (u32 i = 0; i < 32; i++) {
+			bool lr = false;
+
+			for (unsigned int k = 0; k < fake_nr_lrs; k++)
+				lr |= (v->lr_used & 1U << k) && (u32)v->lr[k] == i;
+			if (lr != v->irq[i].in_lr)
+				fail_msg("vCPU %u, INTID %u: in_lr is %d", n, i, v->irq[i].in_lr);
+			if (v->irq[i].held != !!(v->held & 1U << i))
+				fail_msg("vCPU %u, INTID %u: held disagrees", n, i);
+			if (!(v->busy & 1U << i) &&
+			    (vgic_irq_pending(&v->irq[i]) || v->irq[i].active || lr))
+				fail_msg("vCPU %u, INTID %u is busy and forgotten", n, i);
+		}
+	}
+	for (u32 i = 32; i < vgic->nr_irqs && i < VGIC_INTIDS; i++) {
+		struct vgic_irq *irq = vgic_irq_of(&world_vcpu[0], i);
+
+		if (!(vgic->busy[i / 64] & 1ULL << i % 64) &&
+		    (vgic_irq_pending(irq) || irq->active || irq->in_lr))
+			fail_msg("INTID %u is busy and forgotten", i);
+		if (irq->in_lr && irq->home >= nr_cpus)
+			fail_msg("INTID %u is in a list register of nobody", i);
+	}
+}

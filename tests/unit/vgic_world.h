@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A VM with a vGIC and vCPUs that run, vCPU n on CPU n, with a guest that takes interrupts when the
+ * test says. In the place of the run loop: the hooks are called as vm/run.c would.
+ */
+#ifndef KEEL_VGIC_WORLD_H
+#define KEEL_VGIC_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arch/ich.h>
+#include <arch/percpu.h>
+#include <keel/hypercall.h>
+#include <lib/errno.h>
+#include <vgic/vgic.h>
+
+#define DIST	   0x08000000ULL
+#define REDIST	   0x080a0000ULL
+#define WORLD_CPUS 4
+
+extern struct vm world_vm;
+extern struct vcpu world_vcpu[WORLD_CPUS];
+/* The vGIC's hooks, and those that were registered last. */
+extern const struct vcpu_hooks *world_vgic_hooks, *world_last_hooks;
+/* vCPUs that vcpu_wake() named, a bit each. */
+extern u32 world_woken;
+/* The level that the physical PPI 27 of each CPU has. */
+extern bool world_phys27[WORLD_CPUS];
+
+/* A new VM of @cpus vCPUs, with its vGIC of @irqs interrupts; all loaded, group 1 and all on. */
+void world_start(unsigned int lrs, unsigned int cpus, u32 irqs);
+/* Only the VM; vgic_create() is up to the test. */
+void world_start_without_vgic(unsigned int lrs, unsigned int cpus);
+
+/* Be on vCPU @n's CPU. */
+struct vcpu *on(unsigned int n);
+void world_load(unsigned int n);
+void world_put(unsigned int n);
+/* An exit of the guest and its next entry, with all physical interrupts served. */
+void world_exit(unsigned int n);
+/* world_exit() of all that were woken or said that they leave. */
+void world_kick(void);
+
+/* Accesses of the guest on vCPU @n. */
+u64 rd(unsigned int n, u64 ipa, unsigned int bytes);
+void wr(unsigned int n, u64 ipa, unsigned int bytes, u64 value);
+static inline u64 gicr(unsigned int n, u64 offset)
+{
+	return REDIST + n * 0x20000ULL + offset;
+}
+static inline u64 sgi_frame(unsigned int n, u64 offset)
+{
+	return gicr(n, 0x10000 + offset);
+}
+
+/* Acknowledge and end on vCPU @n at idle priority; FAKE_NONE. */
+u32 ack(unsigned int n);
+void eoi(unsigned int n, u32 intid);
+
+/* Every rule that must hold at any time. */
+void world_check(void);
+
+#endif
