@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+/* KVM_CHECK_EXTENSION: what there is. All that is not in the table reads 0. */
+#define pr_fmt(fmt) "keel: " fmt
+
+#include <asm/sysreg.h>
+#include <linux/cpumask.h>
+
+#include "keel.h"
+
+static struct keel_vm_size limits;
+static u32 features;
+
+/* ---- values that are not constants ---- */
+
+static int value_nr_vcpus(void)
+{
+	return min_t(int, num_online_cpus(), KEEL_VCPUS);
+}
+
+static int value_ipa_bits(void)
+{
+	return limits.ipa_max;
+}
+
+static int value_gicv3(void)
+{
+	return !!(read_sysreg(id_aa64pfr0_el1) >> 24 & 0xf);
+}
+
+static int value_el1_32bit(void)
+{
+	return !!(features & BIT(KVM_ARM_VCPU_EL1_32BIT));
+}
+
+static int value_pmu(void)
+{
+	return !!(features & BIT(KVM_ARM_VCPU_PMU_V3));
+}
+
+static int value_sve(void)
+{
+	return !!(features & BIT(KVM_ARM_VCPU_SVE));
+}
+
+static int value_ptrauth(void)
+{
+	return !!(features & BIT(KVM_ARM_VCPU_PTRAUTH_ADDRESS));
+}
+
+static const struct {
+	unsigned int cap;
+	int value;
+	int (*get)(void);
+} caps[] = {
+	{ KVM_CAP_IRQCHIP, .get = value_gicv3 },
+	{ KVM_CAP_USER_MEMORY, 1 },
+	{ KVM_CAP_NR_VCPUS, .get = value_nr_vcpus },
+	{ KVM_CAP_NR_MEMSLOTS, KEEL_SLOTS },
+	{ KVM_CAP_MP_STATE, 1 },
+	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
+	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
+	{ KVM_CAP_IRQFD, .get = value_gicv3 },
+	{ KVM_CAP_IOEVENTFD, 1 },
+	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
+	{ KVM_CAP_MAX_VCPUS, KEEL_VCPUS },
+	{ KVM_CAP_ONE_REG, 1 },
+	{ KVM_CAP_READONLY_MEM, 1 },
+	{ KVM_CAP_ARM_PSCI, 1 },
+	{ KVM_CAP_DEVICE_CTRL, 1 },
+	{ KVM_CAP_ARM_EL1_32BIT, .get = value_el1_32bit },
+	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
+	{ KVM_CAP_ARM_PSCI_0_2, 1 },
+	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
+	{ KVM_CAP_ARM_PMU_V3, .get = value_pmu },
+	{ KVM_CAP_MAX_VCPU_ID, KEEL_VCPUS },
+	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
+	{ KVM_CAP_ARM_VM_IPA_SIZE, .get = value_ipa_bits },
+	{ KVM_CAP_ARM_SVE, .get = value_sve },
+	{ KVM_CAP_ARM_PTRAUTH_ADDRESS, .get = value_ptrauth },
+	{ KVM_CAP_ARM_PTRAUTH_GENERIC, .get = value_ptrauth },
+	{ KVM_CAP_ARM_IRQ_LINE_LAYOUT_2, 1 },
+	{ KVM_CAP_SYSTEM_EVENT_DATA, 1 },
+};
+
+int keel_check_extension(struct keel_vm *vm, unsigned long cap)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(caps); i++)
+		if (caps[i].cap == cap)
+			return caps[i].get ? caps[i].get() : caps[i].value;
+	return 0;
+}
+
+/* ---- which vCPU features EL2 offers: ask for each, in a VM made for it ---- */
+
+static const u32 feature_sets[] = {
+	BIT(KVM_ARM_VCPU_EL1_32BIT),
+	BIT(KVM_ARM_VCPU_PMU_V3),
+	BIT(KVM_ARM_VCPU_SVE),
+	BIT(KVM_ARM_VCPU_PTRAUTH_ADDRESS) | BIT(KVM_ARM_VCPU_PTRAUTH_GENERIC),
+};
+
+static int probe_set(struct keel_vm *vm, u32 index)
+{
+	struct keel_vcpu *vcpu = keel_vcpu_alloc(vm, index);
+
+	if (IS_ERR(vcpu))
+		return PTR_ERR(vcpu);
+	if (!keel_vcpu_init(vcpu, feature_sets[index]))
+		features |= feature_sets[index];
+	return 0;
+}
+
+int keel_caps_probe(void)
+{
+	struct keel_vm *vm;
+	unsigned int i;
+	int ret = keel_vm_size(0, &limits);
+
+	/* KEEL_NOT_SUPPORTED, or hardware that no VM can have. */
+	if (ret) {
+		pr_err("this Keel runs no guests (%d)\n", ret);
+		return -ENODEV;
+	}
+	vm = keel_vm_alloc(0);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	for (i = 0; i < ARRAY_SIZE(feature_sets) && !ret; i++)
+		ret = probe_set(vm, i);
+	keel_vm_put(vm);
+	return ret;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Where the kernels that keel.ko builds for differ, 6.1 to 6.12: nothing else looks at the version.
+ */
+#ifndef KEEL_COMPAT_H
+#define KEEL_COMPAT_H
+
+#include <linux/eventfd.h>
+#include <linux/kvm.h>
+#include <linux/rcupdate.h>
+#include <linux/version.h>
+
+static inline void keel_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
+#endif
+}
+
+/* Tell RCU that this CPU goes to a guest, which holds no references. */
+static inline void keel_note_context_switch(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	rcu_virt_note_context_switch();
+#else
+	rcu_virt_note_context_switch(smp_processor_id());
+#endif
+}
+
+/* The field's name is not the same everywhere, its place is. */
+static inline bool keel_immediate_exit(struct kvm_run *run)
+{
+	return READ_ONCE(*((u8 *)run + offsetofend(struct kvm_run, request_interrupt_window)));
+}
+
+#endif

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Guest memory comes when the guest first touches it: the process's page is pinned for good and
+ * mapped at EL2. Of a huge page as much is mapped as fits the guest's addresses: all of it, which
+ * makes a block of stage 2, or 64 KiB at a time. Memory that the process has not got is not taken
+ * before the guest touches it.
+ *
+ * What is pinned is in vm->pins, one entry for each mapping, at its first gfn. The entry is made
+ * before EL2 maps and goes after EL2 has unmapped, so memory that a guest reaches is pinned always.
+ * The other way round does not hold: an entry without a mapping is mapped again when it is touched.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "keel.h"
+
+/* What is mapped at once, largest first: 1 GiB, 2 MiB, 64 KiB, a page. */
+static const unsigned int orders[] = { 30 - PAGE_SHIFT, 21 - PAGE_SHIFT, 16 - PAGE_SHIFT, 0 };
+
+/* Memory that one fault brings: 2^order adjacent pages. */
+struct pinned {
+	u64 gfn;
+	struct page *page;
+	unsigned int order;
+	bool writable;
+};
+
+/* An entry of vm->pins: the frame, which of orders[], and whether the guest may write. */
+#define ENTRY_WRITABLE	BIT(0)
+#define ENTRY_ORDER	GENMASK(2, 1)
+#define ENTRY_PFN_SHIFT 3
+
+static void *to_entry(const struct pinned *pin)
+{
+	unsigned long i;
+
+	for (i = 0; orders[i] != pin->order; i++)
+		;
+	return xa_mk_value(page_to_pfn(pin->page) << ENTRY_PFN_SHIFT | i << 1 |
+			   (pin->writable ? ENTRY_WRITABLE : 0));
+}
+
+static struct pinned from_entry(u64 gfn, void *entry)
+{
+	unsigned long value = xa_to_value(entry);
+
+	return (struct pinned){
+		.gfn = gfn,
+		.page = pfn_to_page(value >> ENTRY_PFN_SHIFT),
+		.order = orders[(value & ENTRY_ORDER) >> 1],
+		.writable = value & ENTRY_WRITABLE,
+	};
+}
+
+static void unpin(const struct pinned *pin)
+{
+	unpin_user_page_range_dirty_lock(pin->page, 1UL << pin->order, pin->writable);
+}
+
+/* ---- under mem_lock: the record of pins, and EL2's map ---- */
+
+static bool find_pin(struct keel_vm *vm, u64 gfn, struct pinned *pin)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		u64 first = ALIGN_DOWN(gfn, 1UL << orders[i]);
+		void *entry = xa_load(&vm->pins, first);
+
+		if (!entry)
+			continue;
+		*pin = from_entry(first, entry);
+		if (gfn - first < 1UL << pin->order)
+			return true;
+	}
+	return false;
+}
+
+static bool any_pin(struct keel_vm *vm, u64 gfn, unsigned int order)
+{
+	unsigned long index = gfn;
+	struct pinned pin;
+
+	return find_pin(vm, gfn, &pin) ||
+	       xa_find(&vm->pins, &index, gfn + (1UL << order) - 1, XA_PRESENT);
+}
+
+static int map_pin(struct keel_vm *vm, const struct pinned *pin)
+{
+	u64 ipa = pin->gfn << PAGE_SHIFT, pa = page_to_phys(pin->page), done = 0;
+	u64 left = PAGE_SIZE << pin->order;
+	u64 flags = KEEL_MAP_EXEC | (pin->writable ? KEEL_MAP_WRITE : 0);
+	long ret;
+
+	for (;;) {
+		ret = keel_vm_call(vm, KEEL_HC_VM_MAP, ipa, pa, left, flags, &done);
+		if (ret != -EAGAIN || done >= left)
+			return ret;
+		ipa += done;
+		pa += done;
+		left -= done;
+		cond_resched();
+	}
+}
+
+static int account(struct keel_vm *vm, unsigned long pages)
+{
+	int ret = account_locked_vm(vm->mm, pages, true);
+
+	if (!ret)
+		vm->locked_pages += pages;
+	return ret;
+}
+
+static void unaccount(struct keel_vm *vm, unsigned long pages)
+{
+	account_locked_vm(vm->mm, pages, false);
+	vm->locked_pages -= pages;
+}
+
+void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages)
+{
+	unsigned long index, dropped = 0;
+	void *entry;
+
+	if (!npages)
+		return;
+	xa_for_each_range (&vm->pins, index, entry, gfn, gfn + npages - 1) {
+		struct pinned pin = from_entry(index, entry);
+
+		xa_erase(&vm->pins, index);
+		unpin(&pin);
+		dropped += 1UL << pin.order;
+		cond_resched();
+	}
+	if (dropped)
+		unaccount(vm, dropped);
+}
+
+/* On an error part of it may be gone; what is left is still pinned. */
+int keel_unmap(struct keel_vm *vm, u64 gfn, u64 npages)
+{
+	u64 ipa = gfn << PAGE_SHIFT, left = npages << PAGE_SHIFT, done = 0;
+	long ret;
+
+	for (;;) {
+		ret = keel_vm_call(vm, KEEL_HC_VM_UNMAP, ipa, left, 0, 0, &done);
+		if (ret != -EAGAIN || done >= left)
+			break;
+		ipa += done;
+		left -= done;
+		cond_resched();
+	}
+	if (!ret)
+		keel_unpin_range(vm, gfn, npages);
+	return ret;
+}
+
+static int insert(struct keel_vm *vm, const struct pinned *pin)
+{
+	int ret = account(vm, 1UL << pin->order);
+
+	if (ret)
+		return ret;
+	ret = xa_err(xa_store(&vm->pins, pin->gfn, to_entry(pin), GFP_KERNEL_ACCOUNT));
+	if (ret)
+		unaccount(vm, 1UL << pin->order);
+	return ret;
+}
+
+static void forget(struct keel_vm *vm, const struct pinned *pin)
+{
+	xa_erase(&vm->pins, pin->gfn);
+	unaccount(vm, 1UL << pin->order);
+}
+
+/*
+ * A map that stopped half-way leaves the entry, and the entry's pages pinned: the next fault goes
+ * on. One that did nothing leaves nothing.
+ */
+static int insert_and_map(struct keel_vm *vm, const struct pinned *pin)
+{
+	int ret = insert(vm, pin);
+
+	if (ret)
+		return ret;
+	ret = map_pin(vm, pin);
+	if (ret && !pin->order)
+		forget(vm, pin);
+	/* All that a VM has mapped is in the record: EL2 has something else there. */
+	return ret == -EEXIST ? -EFAULT : ret;
+}
+
+/* ---- without locks: pinning ---- */
+
+/*
+ * Read-only slots too are pinned for writing where the process may write: pages that it has never
+ * written would be the zero page otherwise, which cannot be shared that often. Returns what
+ * pin_user_pages_fast() does.
+ */
+static long pin_pages(const struct keel_slot *slot, unsigned long hva, unsigned long count,
+		      struct page **pages)
+{
+	long got = pin_user_pages_fast(hva, count, FOLL_LONGTERM | FOLL_WRITE, pages);
+
+	if (got == -EFAULT && slot->flags & KVM_MEM_READONLY)
+		got = pin_user_pages_fast(hva, count, FOLL_LONGTERM, pages);
+	return got;
+}
+
+static bool adjacent(struct page **pages, unsigned long count)
+{
+	unsigned long i, pfn = page_to_pfn(pages[0]);
+
+	for (i = 1; i < count; i++)
+		if (page_to_pfn(pages[i]) != pfn + i)
+			return false;
+	return true;
+}
+
+static unsigned long slot_hva(const struct keel_slot *slot, u64 gfn)
+{
+	return slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
+}
+
+/*
+ * Whether the 2^order guest pages around @gfn are all in the slot, and in the huge page that @gfn's
+ * page @page is of.
+ */
+static bool block_fits(const struct keel_slot *slot, u64 gfn, unsigned int order, struct page *page)
+{
+	struct page *head = compound_head(page);
+	unsigned long count = 1UL << order, before = gfn & (count - 1);
+	unsigned long index = page_to_pfn(page) - page_to_pfn(head);
+
+	return gfn - before >= slot->gfn && gfn - before + count <= slot->gfn + slot->npages &&
+	       index >= before && index - before + count <= 1UL << compound_order(head);
+}
+
+static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, struct pinned *pin)
+{
+	unsigned long count = 1UL << order;
+	struct page **pages;
+	long got;
+
+	pages = kvmalloc_array(count, sizeof(*pages), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!pages)
+		return -ENOMEM;
+	pin->gfn = ALIGN_DOWN(gfn, count);
+	pin->order = order;
+	pin->writable = !(slot->flags & KVM_MEM_READONLY);
+	got = pin_pages(slot, slot_hva(slot, pin->gfn), count, pages);
+	if (got == count && adjacent(pages, count)) {
+		pin->page = pages[0];
+		kvfree(pages);
+		return 0;
+	}
+	if (got > 0)
+		unpin_user_pages(pages, got);
+	kvfree(pages);
+	return -EFAULT;
+}
+
+static int pin_page(const struct keel_slot *slot, u64 gfn, struct pinned *pin)
+{
+	long got = pin_pages(slot, slot_hva(slot, gfn), 1, &pin->page);
+
+	pin->gfn = gfn;
+	pin->order = 0;
+	pin->writable = !(slot->flags & KVM_MEM_READONLY);
+	if (got == 1)
+		return 0;
+	return got == -EINTR || got == -ENOMEM ? got : -EFAULT;
+}
+
+/* Pin @gfn's page, then more of it if it is part of a huge page. */
+static int pin_best(const struct keel_slot *slot, u64 gfn, unsigned int max, struct pinned *pin)
+{
+	unsigned int i;
+	struct pinned block;
+	int ret = pin_page(slot, gfn, pin);
+
+	if (ret)
+		return ret;
+	for (i = 0; i < ARRAY_SIZE(orders) && orders[i]; i++) {
+		if (orders[i] > max || !block_fits(slot, gfn, orders[i], pin->page))
+			continue;
+		if (pin_block(slot, gfn, orders[i], &block))
+			continue;
+		unpin(pin);
+		*pin = block;
+		return 0;
+	}
+	return 0;
+}
+
+/* Under mem_lock. -EAGAIN: the slots have changed; -EBUSY: no room for a block, only for a page. */
+static int commit(struct keel_vm *vm, u64 gfn, const struct pinned *pin, unsigned long generation,
+		  bool *kept)
+{
+	struct pinned there;
+	int ret;
+
+	*kept = false;
+	if (vm->slots_generation != generation)
+		return -EAGAIN;
+	if (find_pin(vm, gfn, &there)) {
+		/* Another vCPU was faster. Should EL2 not have it, it gets it now. */
+		ret = map_pin(vm, &there);
+		return ret == -EEXIST ? 0 : ret;
+	}
+	if (pin->order && any_pin(vm, pin->gfn, pin->order))
+		return -EBUSY;
+	ret = insert_and_map(vm, pin);
+	*kept = find_pin(vm, gfn, &there);
+	return ret;
+}
+
+/* -EAGAIN: start over. */
+static int fault_once(struct keel_vm *vm, u64 gfn, bool write, unsigned int *max)
+{
+	unsigned long generation;
+	struct keel_slot slot;
+	struct pinned pin;
+	bool kept;
+	int ret;
+
+	if (!keel_slot_find(vm, gfn, &slot, &generation))
+		return -ENOENT;
+	if (write && slot.flags & KVM_MEM_READONLY)
+		return -ENOENT;
+	ret = pin_best(&slot, gfn, *max, &pin);
+	if (ret)
+		return ret;
+	mutex_lock(&vm->mem_lock);
+	ret = commit(vm, gfn, &pin, generation, &kept);
+	mutex_unlock(&vm->mem_lock);
+	if (!kept)
+		unpin(&pin);
+	if (ret != -EBUSY)
+		return ret;
+	*max = 0;
+	return -EAGAIN;
+}
+
+int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
+{
+	unsigned int max = orders[0];
+	int ret;
+
+	do {
+		if (signal_pending(current))
+			return -EINTR;
+		ret = fault_once(vm, ipa >> PAGE_SHIFT, write, &max);
+	} while (ret == -EAGAIN);
+	return ret;
+}

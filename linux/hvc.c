@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The hypercall itself, and its two everyday shapes. */
+#include <linux/errno.h>
+
+#include "keel.h"
+
+/* Enough for any one call: a level of tables takes one page, and a call works on bounded ranges. */
+#define TOPUPS_PER_CALL 64
+
+long keel_hvc(struct keel_regs *regs)
+{
+	register unsigned long x0 asm("x0") = regs->x[0];
+	register unsigned long x1 asm("x1") = regs->x[1];
+	register unsigned long x2 asm("x2") = regs->x[2];
+	register unsigned long x3 asm("x3") = regs->x[3];
+	register unsigned long x4 asm("x4") = regs->x[4];
+	register unsigned long x5 asm("x5") = regs->x[5];
+
+	asm volatile("hvc #0"
+		     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5)
+		     :
+		     : "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",
+		       "x17", "cc", "memory");
+	regs->x[0] = x0;
+	regs->x[1] = x1;
+	regs->x[2] = x2;
+	regs->x[3] = x3;
+	regs->x[4] = x4;
+	regs->x[5] = x5;
+	return (long)x0;
+}
+
+long keel_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)
+{
+	struct keel_regs regs = { { fid, a1, a2, a3, a4, a5 } };
+	long ret = keel_hvc(&regs);
+
+	if (out)
+		*out = regs.x[1];
+	return ret;
+}
+
+long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)
+{
+	unsigned int topups;
+	long ret;
+
+	for (topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
+		ret = keel_call(fid, vm->handle, a2, a3, a4, a5, out);
+		if (ret != -ENOMEM || keel_topup(vm))
+			return ret;
+	}
+	return -ENOMEM;
+}
+
+int keel_vm_size(u32 ipa_bits, struct keel_vm_size *size)
+{
+	struct keel_regs regs = { { KEEL_HC_VM_SIZE, ipa_bits } };
+	long ret = keel_hvc(&regs);
+
+	if (ret)
+		return ret;
+	size->vm_pages = regs.x[1];
+	size->vcpu_pages = regs.x[2];
+	size->ipa_default = regs.x[3];
+	size->ipa_max = regs.x[4];
+	return 0;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM_IRQFD: an eventfd that is written raises a shared interrupt of the guest.
+ *
+ * An irqfd is on vm->irqfds while it is active. Who takes it off the list (KVM_IRQFD with DEASSIGN,
+ * the VM's end, or the eventfd's) has its work done by the workqueue, for the eventfd's end comes
+ * with the eventfd's lock held.
+ */
+#include <linux/file.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "keel.h"
+
+struct keel_irqfd {
+	struct keel_vm *vm;
+	struct eventfd_ctx *eventfd;
+	u32 intid;
+	struct list_head list; /* empty: on its way out */
+	wait_queue_entry_t wait;
+	poll_table poll;
+	struct work_struct end;
+};
+
+static struct workqueue_struct *workqueue;
+
+/* An edge. */
+static void inject(struct keel_vm *vm, u32 intid)
+{
+	keel_irq_line(vm, 0, intid, true);
+	keel_irq_line(vm, 0, intid, false);
+}
+
+static void end_work(struct work_struct *work)
+{
+	struct keel_irqfd *irqfd = container_of(work, struct keel_irqfd, end);
+	u64 count;
+
+	/* Nobody comes in from the eventfd any more. */
+	eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
+	eventfd_ctx_put(irqfd->eventfd);
+	kfree(irqfd);
+}
+
+/* Under irqfds_lock. */
+static void deactivate(struct keel_irqfd *irqfd)
+{
+	list_del_init(&irqfd->list);
+	queue_work(workqueue, &irqfd->end);
+}
+
+/* With the eventfd's wait-queue lock held, interrupts off. */
+static int wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+{
+	struct keel_irqfd *irqfd = container_of(wait, struct keel_irqfd, wait);
+	__poll_t events = key_to_poll(key);
+	unsigned long flags;
+	u64 count;
+
+	if (events & EPOLLIN) {
+		eventfd_ctx_do_read(irqfd->eventfd, &count);
+		inject(irqfd->vm, irqfd->intid);
+	}
+	if (events & EPOLLHUP) {
+		spin_lock_irqsave(&irqfd->vm->irqfds_lock, flags);
+		if (!list_empty(&irqfd->list))
+			deactivate(irqfd);
+		spin_unlock_irqrestore(&irqfd->vm->irqfds_lock, flags);
+	}
+	return 0;
+}
+
+static void queue_proc(struct file *file, wait_queue_head_t *head, poll_table *poll)
+{
+	struct keel_irqfd *irqfd = container_of(poll, struct keel_irqfd, poll);
+
+	add_wait_queue(head, &irqfd->wait);
+}
+
+static int add(struct keel_vm *vm, struct keel_irqfd *irqfd)
+{
+	struct keel_irqfd *other;
+	int ret = 0;
+
+	spin_lock_irq(&vm->irqfds_lock);
+	list_for_each_entry (other, &vm->irqfds, list)
+		if (other->eventfd == irqfd->eventfd)
+			ret = -EBUSY;
+	if (!ret)
+		list_add_tail(&irqfd->list, &vm->irqfds);
+	spin_unlock_irq(&vm->irqfds_lock);
+	return ret;
+}
+
+static int start(struct keel_vm *vm, struct keel_irqfd *irqfd, struct file *file)
+{
+	u32 intid = irqfd->intid;
+	int ret = add(vm, irqfd);
+
+	if (ret)
+		return ret;
+	/* From here the irqfd can end at any time, and is not to be looked at. */
+	if (vfs_poll(file, &irqfd->poll) & EPOLLIN)
+		inject(vm, intid);
+	return 0;
+}
+
+static struct keel_irqfd *alloc_irqfd(struct keel_vm *vm, u32 gsi)
+{
+	struct keel_irqfd *irqfd = kzalloc(sizeof(*irqfd), GFP_KERNEL_ACCOUNT);
+
+	if (!irqfd)
+		return NULL;
+	irqfd->vm = vm;
+	irqfd->intid = gsi + KEEL_PRIVATE_IRQS;
+	INIT_LIST_HEAD(&irqfd->list);
+	INIT_WORK(&irqfd->end, end_work);
+	init_waitqueue_func_entry(&irqfd->wait, wakeup);
+	init_poll_funcptr(&irqfd->poll, queue_proc);
+	return irqfd;
+}
+
+static int assign_file(struct keel_vm *vm, u32 gsi, struct file *file)
+{
+	struct keel_irqfd *irqfd = alloc_irqfd(vm, gsi);
+	int ret;
+
+	if (!irqfd)
+		return -ENOMEM;
+	irqfd->eventfd = eventfd_ctx_fileget(file);
+	if (IS_ERR(irqfd->eventfd)) {
+		ret = PTR_ERR(irqfd->eventfd);
+		kfree(irqfd);
+		return ret;
+	}
+	ret = start(vm, irqfd, file);
+	if (ret) {
+		eventfd_ctx_put(irqfd->eventfd);
+		kfree(irqfd);
+	}
+	return ret;
+}
+
+static int assign(struct keel_vm *vm, const struct kvm_irqfd *args)
+{
+	struct file *file;
+	int ret;
+
+	if (!READ_ONCE(vm->vgic.init_asked))
+		return -EAGAIN;
+	if (args->gsi >= vm->vgic.nr_irqs - KEEL_PRIVATE_IRQS)
+		return -EINVAL;
+	file = fget(args->fd);
+	if (!file)
+		return -EBADF;
+	ret = assign_file(vm, args->gsi, file);
+	fput(file);
+	return ret;
+}
+
+static int deassign(struct keel_vm *vm, const struct kvm_irqfd *args)
+{
+	struct eventfd_ctx *eventfd = eventfd_ctx_fdget(args->fd);
+	struct keel_irqfd *irqfd, *next;
+
+	if (IS_ERR(eventfd))
+		return PTR_ERR(eventfd);
+	spin_lock_irq(&vm->irqfds_lock);
+	list_for_each_entry_safe (irqfd, next, &vm->irqfds, list)
+		if (irqfd->eventfd == eventfd && irqfd->intid == args->gsi + KEEL_PRIVATE_IRQS)
+			deactivate(irqfd);
+	spin_unlock_irq(&vm->irqfds_lock);
+	eventfd_ctx_put(eventfd);
+	/* When this returns no more interrupts come from it. */
+	flush_workqueue(workqueue);
+	return 0;
+}
+
+int keel_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
+{
+	/* KVM_CAP_IRQFD_RESAMPLE reads 0. */
+	if (args->flags & ~KVM_IRQFD_FLAG_DEASSIGN)
+		return -EINVAL;
+	return args->flags & KVM_IRQFD_FLAG_DEASSIGN ? deassign(vm, args) : assign(vm, args);
+}
+
+/* The VM's file is closed. */
+void keel_irqfd_release(struct keel_vm *vm)
+{
+	struct keel_irqfd *irqfd, *next;
+
+	spin_lock_irq(&vm->irqfds_lock);
+	list_for_each_entry_safe (irqfd, next, &vm->irqfds, list)
+		deactivate(irqfd);
+	spin_unlock_irq(&vm->irqfds_lock);
+	flush_workqueue(workqueue);
+}
+
+int keel_irqfd_init(void)
+{
+	workqueue = alloc_workqueue("keel-irqfd", 0, 0);
+	return workqueue ? 0 : -ENOMEM;
+}
+
+void keel_irqfd_exit(void)
+{
+	destroy_workqueue(workqueue);
+}

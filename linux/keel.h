@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * keel.ko's own types and what its files offer each other. docs/module.md is the long version.
+ *
+ * Locks, in order: vcpu->mutex, vm->lock, vm->mem_lock, vm->donate_lock; vm->irqfds_lock and an
+ * eventfd's wait-queue lock are taken by themselves. vm->slots and vm->ioeventfds are read under
+ * RCU.
+ */
+#ifndef KEEL_H
+#define KEEL_H
+
+#include <linux/kref.h>
+#include <linux/kvm.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/rcuwait.h>
+#include <linux/xarray.h>
+
+#include <keel/hypercall.h>
+
+#define KEEL_VCPUS	  KEEL_VCPUS_MAX
+#define KEEL_SLOTS	  512
+#define KEEL_SGIS	  16
+#define KEEL_PRIVATE_IRQS 32
+#define KEEL_IRQS_MAX	  1024
+
+/* ---- vm.c ---- */
+
+/* One KVM memory slot: guest pages [gfn, gfn + npages) are the process's memory from @hva on. */
+struct keel_slot {
+	u32 id;
+	u32 flags; /* KVM_MEM_* */
+	u64 gfn;
+	u64 npages;
+	unsigned long hva;
+};
+
+/* All slots of a VM, sorted by gfn. Never changed once vm->slots points here: replaced. */
+struct keel_slots {
+	struct rcu_head rcu;
+	unsigned int count;
+	struct keel_slot slot[];
+};
+
+#define KEEL_NO_ADDRESS (~0ULL)
+
+/* KVM_DEV_TYPE_ARM_VGIC_V3: what userspace has said so far. Under vm->lock. */
+struct keel_vgic {
+	bool created;
+	bool init_asked; /* KVM_DEV_ARM_VGIC_CTRL_INIT */
+	bool live;	 /* EL2 has it; set once, with release */
+	u32 nr_irqs;	 /* 0 until set */
+	u64 dist, redist;
+};
+
+/*
+ * A VM. One reference for its file, each vCPU's and each device's. Everything EL2 has of it goes
+ * when the last is put.
+ */
+struct keel_vm {
+	struct kref kref;
+	struct mm_struct *mm; /* counted as by mmgrab(); the only one that may use the VM */
+	u64 handle;	      /* what EL2 calls it */
+	u32 ipa_bits;
+	u32 vcpu_pages; /* how many KEEL_HC_VCPU_CREATE takes */
+
+	struct mutex lock; /* life of vCPUs and devices */
+	unsigned int nr_vcpus;
+	struct keel_vcpu *vcpus[KEEL_VCPUS]; /* by id; set once, with release */
+	bool has_run;			     /* a vCPU was entered: the machine's shape is fixed */
+	struct keel_vgic vgic;
+
+	struct mutex mem_lock; /* slots, pins, and what EL2 has mapped of them */
+	struct keel_slots __rcu *slots;
+	unsigned long slots_generation;
+	struct xarray pins; /* fault.c: by gfn, the memory that is mapped there */
+	unsigned long locked_pages;
+
+	struct mutex donate_lock;
+	struct list_head donated; /* struct page.lru; order in page_private() */
+
+	spinlock_t irqfds_lock;
+	struct list_head irqfds;
+	struct list_head ioeventfds; /* written under vm->lock */
+};
+
+int keel_vm_create(unsigned long type);
+struct keel_vm *keel_vm_alloc(u32 ipa_bits);
+void keel_vm_get(struct keel_vm *vm);
+void keel_vm_put(struct keel_vm *vm);
+
+/* ---- vcpu.c, regs.c, run.c ---- */
+
+enum keel_vcpu_mode { KEEL_OUTSIDE_GUEST, KEEL_IN_GUEST };
+
+/* A vCPU. It lives as long as its VM. Who holds @mutex may run it or touch its registers. */
+struct keel_vcpu {
+	struct keel_vm *vm;
+	u32 index;
+	struct mutex mutex;
+	struct kvm_run *run;  /* userspace maps this page: read each field once */
+	struct keel_run *hyp; /* the run page shared with EL2; the kernel's alone otherwise */
+	u32 features;	      /* of KVM_ARM_VCPU_INIT */
+	bool initialized;
+	bool sve_finalized;
+	bool mmio_read;	   /* userspace owes the data of a read */
+	bool mmio_pending; /* EL2 has yet to finish an access that was the host's */
+	bool has_fd;	   /* under vm->lock */
+
+	struct task_struct __rcu *task; /* in KVM_RUN */
+	struct rcuwait wait;
+	int mode;      /* enum keel_vcpu_mode */
+	atomic_t wake; /* something happened since the last entry */
+	bool stop;     /* the machine was shut down: power off before anything else */
+};
+
+int keel_vcpu_create(struct keel_vm *vm, unsigned long id);
+struct keel_vcpu *keel_vcpu_alloc(struct keel_vm *vm, u32 index);
+struct keel_vcpu *keel_vcpu_find(struct keel_vm *vm, u32 index);
+void keel_vcpu_free(struct keel_vcpu *vcpu);
+int keel_vcpu_init(struct keel_vcpu *vcpu, u32 features);
+void keel_vcpu_kick(struct keel_vcpu *vcpu);
+/* Do what vcpu->stop asks for. Under vcpu->mutex. */
+void keel_vcpu_apply_stop(struct keel_vcpu *vcpu);
+
+int keel_vcpu_one_reg(struct keel_vcpu *vcpu, void __user *argp, bool set);
+int keel_vcpu_reg_list(struct keel_vcpu *vcpu, void __user *argp);
+int keel_vcpu_run(struct keel_vcpu *vcpu);
+
+/* ---- slots.c, fault.c: guest memory ---- */
+
+int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region);
+bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
+
+/* Supply what a guest access to @ipa needs. -ENOENT: no slot is there (or it is read-only). */
+int keel_fault(struct keel_vm *vm, u64 ipa, bool write);
+/* Take [gfn, gfn + npages) from the guest, and let go of the memory. Under mem_lock. */
+int keel_unmap(struct keel_vm *vm, u64 gfn, u64 npages);
+/* As the last part of it, when EL2 has forgotten the VM already. */
+void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages);
+
+/* ---- vgic.c, irq.c, irqfd.c, ioeventfd.c ---- */
+
+int keel_vgic_create(struct keel_vm *vm, struct kvm_create_device *device);
+int keel_vgic_first_run(struct keel_vm *vm);
+bool keel_vgic_live(struct keel_vm *vm);
+
+int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level);
+int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq);
+int keel_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args);
+void keel_irqfd_release(struct keel_vm *vm);
+int keel_irqfd_init(void);
+void keel_irqfd_exit(void);
+int keel_ioeventfd(struct keel_vm *vm, const struct kvm_ioeventfd *args);
+bool keel_ioeventfd_write(struct keel_vm *vm, u64 addr, u32 len, u64 value);
+void keel_ioeventfd_release(struct keel_vm *vm);
+
+/* ---- caps.c, hostirq.c ---- */
+
+int keel_caps_probe(void);
+int keel_check_extension(struct keel_vm *vm, unsigned long cap);
+
+int keel_hostirq_init(void);
+void keel_hostirq_exit(void);
+
+/* ---- donate.c: memory for EL2 ---- */
+
+/* Pages for EL2, 2^order >= @pages of them, adjacent and aligned to @align bytes at least; NULL. */
+struct page *keel_donation_alloc(u32 pages, unsigned long align, unsigned int *order);
+/* Remember pages that EL2 has taken; from here to keel_donations_free() nobody may touch them. */
+void keel_donation_add(struct keel_vm *vm, struct page *page, unsigned int order);
+int keel_topup(struct keel_vm *vm);
+void keel_donations_free(struct keel_vm *vm);
+
+/* ---- hvc.c ---- */
+
+struct keel_regs {
+	unsigned long x[6];
+};
+
+/* HVC #0: x0..x5 go in and come back. Returns x0 as a number. */
+long keel_hvc(struct keel_regs *regs);
+
+/* A call with up to five arguments; @out, if any, gets x1. */
+long keel_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out);
+/* The same for @vm's handle in x1: it tops up when EL2 is short of pages. May sleep. */
+long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out);
+
+/* KEEL_HC_VM_SIZE's answer. */
+struct keel_vm_size {
+	u32 vm_pages, vcpu_pages, ipa_default, ipa_max;
+};
+int keel_vm_size(u32 ipa_bits, struct keel_vm_size *size);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * keel.ko: /dev/kvm on a kernel that runs below Keel. Finding Keel, loading and unloading, and the
+ * ioctls on /dev/kvm itself.
+ */
+#define pr_fmt(fmt) "keel: " fmt
+
+#include <asm/ptrace.h>
+#include <asm/sysreg.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/of.h>
+
+#include "keel.h"
+
+#define KVM_MINOR 232
+
+#if PAGE_SHIFT != 12
+#error "Keel's pages are 4 KiB: kernels with larger ones cannot share memory with it yet"
+#endif
+
+static long dev_ioctl(struct file *file, unsigned int nr, unsigned long arg)
+{
+	switch (nr) {
+	case KVM_GET_API_VERSION:
+		return arg ? -EINVAL : KVM_API_VERSION;
+	case KVM_CREATE_VM:
+		return keel_vm_create(arg);
+	case KVM_CHECK_EXTENSION:
+		return keel_check_extension(NULL, arg);
+	case KVM_GET_VCPU_MMAP_SIZE:
+		return arg ? -EINVAL : PAGE_SIZE;
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations dev_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = dev_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = KVM_MINOR,
+	.name = "kvm",
+	.fops = &dev_fops,
+};
+
+/* The device tree says so; without it a hypercall may be the end of a kernel that runs at EL2. */
+static bool keel_announced(void)
+{
+	struct device_node *node;
+
+	if (read_sysreg(CurrentEL) != CurrentEL_EL1)
+		return false;
+	node = of_find_compatible_node(NULL, NULL, "keel,hypervisor");
+	of_node_put(node);
+	return node;
+}
+
+static bool keel_answers(void)
+{
+	struct keel_regs regs = { { KEEL_HC_UID } };
+
+	keel_hvc(&regs);
+	return (u32)regs.x[0] == KEEL_UID_0 && (u32)regs.x[1] == KEEL_UID_1 &&
+	       (u32)regs.x[2] == KEEL_UID_2 && (u32)regs.x[3] == KEEL_UID_3;
+}
+
+static int find_keel(void)
+{
+	long version;
+
+	if (!keel_announced() || !keel_answers())
+		return -ENODEV;
+	version = keel_call(KEEL_HC_VERSION, 0, 0, 0, 0, 0, NULL);
+	if (version >> 16 == KEEL_ABI_VERSION >> 16)
+		return 0;
+	pr_err("Keel speaks version %ld of the hypercalls, this module %d\n", version >> 16,
+	       KEEL_ABI_VERSION >> 16);
+	return -ENODEV;
+}
+
+static int __init keel_init(void)
+{
+	int ret = find_keel();
+
+	if (ret)
+		return ret;
+	ret = keel_irqfd_init();
+	if (ret)
+		return ret;
+	ret = keel_hostirq_init();
+	if (ret)
+		goto no_hostirq;
+	ret = keel_caps_probe();
+	if (ret)
+		goto no_device;
+	ret = misc_register(&device);
+	if (ret)
+		goto no_device;
+	return 0;
+
+no_device:
+	keel_hostirq_exit();
+no_hostirq:
+	keel_irqfd_exit();
+	return ret;
+}
+
+static void __exit keel_exit(void)
+{
+	misc_deregister(&device);
+	keel_hostirq_exit();
+	keel_irqfd_exit();
+}
+
+module_init(keel_init);
+module_exit(keel_exit);
+
+MODULE_DESCRIPTION("KVM's API on the Keel hypervisor");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS_MISCDEV(KVM_MINOR);
+MODULE_ALIAS("devname:kvm");
+MODULE_ALIAS("of:N*T*Ckeel,hypervisor");

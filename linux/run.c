@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM_RUN. One hypercall runs the guest until the host is needed; here is what the host then does:
+ * supply memory, sleep, tell userspace, or nothing but take its interrupt.
+ *
+ * Waking and kicking: who has something for a vCPU sets vcpu->wake and looks at vcpu->mode; the
+ * vCPU sets mode and then clears wake before it enters. So either the entry sees what happened, or
+ * the other side sees the mode and sends an interrupt, which ends the run.
+ */
+#include <asm/arch_timer.h>
+#include <asm/daifflags.h>
+#include <linux/bitops.h>
+#include <linux/context_tracking.h>
+#include <linux/hrtimer.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <linux/vtime.h>
+
+#include "compat.h"
+#include "keel.h"
+
+#define NO_DEADLINE (~0ULL)
+/* Sleeps are no longer than this many seconds: a guest's compare value may be centuries off. */
+#define SLEEP_MAX 100000000ULL
+
+/* What the run loop does after an exit. */
+#define AGAIN 1
+
+/* ESR_EL2.EC of a data abort from a lower level. */
+#define EC_DABT_LOWER 0x24
+
+/* ---- others' side ---- */
+
+static void interrupt_guest(struct keel_vcpu *vcpu)
+{
+	struct task_struct *task;
+
+	rcu_read_lock();
+	task = rcu_dereference(vcpu->task);
+	if (task)
+		kick_process(task);
+	rcu_read_unlock();
+}
+
+/* Any context. */
+void keel_vcpu_kick(struct keel_vcpu *vcpu)
+{
+	atomic_set(&vcpu->wake, 1);
+	rcuwait_wake_up(&vcpu->wait); /* full barrier */
+	smp_mb();
+	if (READ_ONCE(vcpu->mode) == KEEL_IN_GUEST)
+		interrupt_guest(vcpu);
+}
+
+/* ---- sleeping ---- */
+
+/* Work that is done on the way to userspace counts as a signal: KVM_RUN returns for it. */
+static bool must_leave(void)
+{
+	return signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME);
+}
+
+static ktime_t counter_to_ktime(u64 deadline)
+{
+	u64 now = arch_timer_read_counter(), freq = arch_timer_get_cntfrq();
+	u64 ticks = deadline > now ? deadline - now : 0;
+	u64 seconds = min(ticks / freq, SLEEP_MAX);
+	u64 ns = seconds * NSEC_PER_SEC + ticks % freq * NSEC_PER_SEC / freq;
+
+	return ktime_add_ns(ktime_get(), ns);
+}
+
+/* Sleep until something happens to the vCPU, or the counter reaches @deadline, or a signal. */
+static void block(struct keel_vcpu *vcpu, u64 deadline)
+{
+	ktime_t until, *timeout = NULL;
+
+	if (deadline != NO_DEADLINE) {
+		until = counter_to_ktime(deadline);
+		timeout = &until;
+	}
+	prepare_to_rcuwait(&vcpu->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (atomic_read(&vcpu->wake) || must_leave())
+			break;
+		if (!schedule_hrtimeout(timeout, HRTIMER_MODE_ABS))
+			break;
+	}
+	finish_rcuwait(&vcpu->wait);
+}
+
+/* ---- entering ---- */
+
+/* Time in the guest is the guest's, and RCU need not wait for this CPU while it lasts. */
+static void guest_time_begin(void)
+{
+	vtime_account_guest_enter();
+	if (!context_tracking_guest_enter())
+		keel_note_context_switch();
+}
+
+/*
+ * The interrupt that ended the run is taken before guest time ends, so that a tick finds what was
+ * interrupted.
+ */
+static void guest_time_end(void)
+{
+	context_tracking_guest_exit();
+	local_irq_enable();
+	isb();
+	local_irq_disable();
+	vtime_account_guest_exit();
+}
+
+/*
+ * With interrupt priorities in the place of PSTATE.I (pseudo-NMIs) the GIC would hold back what is
+ * to end the run: these mask in PSTATE and open the priorities.
+ */
+static long run_guest(struct keel_vcpu *vcpu)
+{
+	long exit;
+
+	local_daif_mask();
+	exit = keel_call(KEEL_HC_VCPU_RUN, vcpu->vm->handle, vcpu->index, 0, 0, 0, NULL);
+	local_daif_restore(DAIF_PROCCTX_NOIRQ);
+	return exit;
+}
+
+/* With @finish just to finish an access: no instruction of the guest runs. */
+static long enter(struct keel_vcpu *vcpu, bool finish)
+{
+	long exit = KEEL_EXIT_IRQ;
+
+	local_irq_disable();
+	WRITE_ONCE(vcpu->mode, KEEL_IN_GUEST);
+	smp_mb();
+	if (finish || !must_leave()) {
+		atomic_xchg(&vcpu->wake, 0);
+		guest_time_begin();
+		exit = run_guest(vcpu);
+		WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
+		guest_time_end();
+		vcpu->hyp->refuse = KEEL_REFUSE_NOT;
+		vcpu->mmio_pending = false;
+	}
+	WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
+	local_irq_enable();
+	return exit;
+}
+
+/* ---- exits: AGAIN, or what KVM_RUN returns ---- */
+
+static int exit_mmio(struct keel_vcpu *vcpu)
+{
+	struct keel_run *hyp = vcpu->hyp;
+	struct kvm_run *run = vcpu->run;
+	u32 len = min_t(u32, hyp->mmio.bytes, sizeof(hyp->mmio.data));
+	u64 value = 0;
+
+	vcpu->mmio_pending = true;
+	memcpy(&value, hyp->mmio.data, len);
+	if (hyp->mmio.write && keel_ioeventfd_write(vcpu->vm, hyp->mmio.address, len, value))
+		return AGAIN;
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = hyp->mmio.address;
+	run->mmio.len = len;
+	run->mmio.is_write = hyp->mmio.write;
+	memset(run->mmio.data, 0, sizeof(run->mmio.data));
+	if (hyp->mmio.write)
+		memcpy(run->mmio.data, hyp->mmio.data, len);
+	vcpu->mmio_read = !hyp->mmio.write;
+	return 0;
+}
+
+static int exit_fault(struct keel_vcpu *vcpu)
+{
+	struct keel_run *hyp = vcpu->hyp;
+	bool exec = hyp->fault.exec;
+	int ret = keel_fault(vcpu->vm, hyp->fault.ipa, hyp->fault.write);
+
+	if (ret == -ENOENT) {
+		hyp->refuse = exec ? KEEL_REFUSE_ABORT : KEEL_REFUSE_MEMORY;
+		return AGAIN;
+	}
+	return !ret || ret == -EINTR ? AGAIN : ret;
+}
+
+static int exit_wfi(struct keel_vcpu *vcpu)
+{
+	block(vcpu, vcpu->hyp->wfi.deadline);
+	return AGAIN;
+}
+
+static int exit_off(struct keel_vcpu *vcpu)
+{
+	block(vcpu, NO_DEADLINE);
+	return AGAIN;
+}
+
+/* The guest asked for the end of the machine: until userspace says more, no vCPU goes on. */
+static void stop_all(struct keel_vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < KEEL_VCPUS; i++) {
+		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
+
+		if (!vcpu)
+			continue;
+		WRITE_ONCE(vcpu->stop, true);
+		keel_vcpu_kick(vcpu);
+	}
+}
+
+static int exit_system(struct keel_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	stop_all(vcpu->vm);
+	run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
+	run->system_event.type = vcpu->hyp->system.type;
+	run->system_event.ndata = 1;
+	run->system_event.data[0] = vcpu->hyp->system.data[0];
+	return 0;
+}
+
+static int exit_fail(struct keel_vcpu *vcpu)
+{
+	struct keel_run *hyp = vcpu->hyp;
+	struct kvm_run *run = vcpu->run;
+
+	/* KVM's answer to an access outside memory that says nothing of itself. */
+	if ((hyp->fail.esr >> 26 & 0x3f) == EC_DABT_LOWER)
+		return -ENOSYS;
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
+	run->internal.ndata = 4;
+	run->internal.data[0] = hyp->fail.esr;
+	run->internal.data[1] = hyp->fail.far;
+	run->internal.data[2] = hyp->fail.ipa;
+	run->internal.data[3] = hyp->fail.pc;
+	return 0;
+}
+
+static int exit_irq(struct keel_vcpu *vcpu)
+{
+	return AGAIN;
+}
+
+static int (*const exits[])(struct keel_vcpu *vcpu) = {
+	[KEEL_EXIT_IRQ] = exit_irq,	[KEEL_EXIT_MMIO] = exit_mmio,
+	[KEEL_EXIT_FAULT] = exit_fault, [KEEL_EXIT_WFI] = exit_wfi,
+	[KEEL_EXIT_OFF] = exit_off,	[KEEL_EXIT_SYSTEM] = exit_system,
+	[KEEL_EXIT_FAIL] = exit_fail,
+};
+
+static int exit_error(struct keel_vcpu *vcpu, long error)
+{
+	int ret;
+
+	switch (error) {
+	case -EAGAIN:
+		return AGAIN;
+	case -ENOMEM:
+		ret = keel_topup(vcpu->vm);
+		return ret ? ret : AGAIN;
+	default:
+		return error < 0 ? error : -EIO;
+	}
+}
+
+/* vCPUs that this run has made able to go on: by an interrupt, or by PSCI. */
+static void wake_others(struct keel_vcpu *vcpu)
+{
+	unsigned int word, bit;
+
+	for (word = 0; word < ARRAY_SIZE(vcpu->hyp->wake); word++) {
+		unsigned long bits = vcpu->hyp->wake[word];
+
+		for_each_set_bit (bit, &bits, BITS_PER_LONG) {
+			struct keel_vcpu *other = keel_vcpu_find(vcpu->vm, word * 64 + bit);
+
+			if (other)
+				keel_vcpu_kick(other);
+		}
+		vcpu->hyp->wake[word] = 0;
+	}
+}
+
+static int run_once(struct keel_vcpu *vcpu)
+{
+	long exit;
+
+	cond_resched();
+	if (must_leave())
+		return -EINTR;
+	keel_vcpu_apply_stop(vcpu);
+	exit = enter(vcpu, false);
+	if (exit < 0 || exit >= ARRAY_SIZE(exits))
+		return exit_error(vcpu, exit);
+	wake_others(vcpu);
+	return exits[exit](vcpu);
+}
+
+/* ---- KVM_RUN ---- */
+
+static int check_ready(struct keel_vcpu *vcpu)
+{
+	if (!vcpu->initialized)
+		return -ENOEXEC;
+	if (vcpu->features & BIT(KVM_ARM_VCPU_SVE) && !vcpu->sve_finalized)
+		return -EPERM;
+	return keel_vgic_first_run(vcpu->vm);
+}
+
+/* The data of a read that userspace was asked for; the guest gets it when it is entered. */
+static void finish_mmio(struct keel_vcpu *vcpu)
+{
+	if (!vcpu->mmio_read)
+		return;
+	memcpy(vcpu->hyp->mmio.data, vcpu->run->mmio.data, sizeof(vcpu->hyp->mmio.data));
+	vcpu->mmio_read = false;
+}
+
+/*
+ * Userspace is told that its accesses are finished, and the registers consistent, once KVM_RUN has
+ * returned -EINTR.
+ */
+static void finish_at_el2(struct keel_vcpu *vcpu)
+{
+	if (!vcpu->mmio_pending)
+		return;
+	vcpu->hyp->refuse = KEEL_REFUSE_RUN;
+	enter(vcpu, true);
+}
+
+static int run_loop(struct keel_vcpu *vcpu)
+{
+	int ret;
+
+	/* What an earlier call was about to refuse it may have left for a signal: look again. */
+	vcpu->hyp->refuse = KEEL_REFUSE_NOT;
+	rcu_assign_pointer(vcpu->task, current);
+	do
+		ret = run_once(vcpu);
+	while (ret == AGAIN);
+	RCU_INIT_POINTER(vcpu->task, NULL);
+	return ret;
+}
+
+int keel_vcpu_run(struct keel_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	int ret = check_ready(vcpu);
+
+	if (ret)
+		return ret;
+	finish_mmio(vcpu);
+	run->exit_reason = KVM_EXIT_UNKNOWN;
+	run->flags = 0;
+	ret = keel_immediate_exit(run) ? -EINTR : run_loop(vcpu);
+	if (ret == -EINTR) {
+		finish_at_el2(vcpu);
+		run->exit_reason = KVM_EXIT_INTR;
+	}
+	return ret;
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM_SET_USER_MEMORY_REGION: which guest addresses are memory, and whose. A VM's slots are one
+ * array, sorted, replaced as a whole: who looks one up needs no lock.
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "keel.h"
+
+#define SLOT_FLAGS KVM_MEM_READONLY
+/* KVM's own limit for a slot. */
+#define SLOT_PAGES_MAX ((1UL << 31) - 1)
+
+static u64 slot_end(const struct keel_slot *slot)
+{
+	return slot->gfn + slot->npages;
+}
+
+static const struct keel_slot *find_gfn(const struct keel_slots *slots, u64 gfn)
+{
+	unsigned int low = 0, high = slots->count;
+
+	while (low < high) {
+		unsigned int mid = (low + high) / 2;
+
+		if (gfn >= slot_end(&slots->slot[mid]))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < slots->count && gfn >= slots->slot[low].gfn ? &slots->slot[low] : NULL;
+}
+
+bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation)
+{
+	const struct keel_slot *slot;
+
+	rcu_read_lock();
+	/* Pairs with replace(): what is read of the slots is no older than the generation says. */
+	*generation = smp_load_acquire(&vm->slots_generation);
+	slot = find_gfn(rcu_dereference(vm->slots), gfn);
+	if (slot)
+		*out = *slot;
+	rcu_read_unlock();
+	return slot;
+}
+
+/* ---- what follows is under mem_lock ---- */
+
+static const struct keel_slots *current_slots(struct keel_vm *vm)
+{
+	return rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->mem_lock));
+}
+
+static const struct keel_slot *find_id(const struct keel_slots *slots, u32 id)
+{
+	unsigned int i;
+
+	for (i = 0; i < slots->count; i++)
+		if (slots->slot[i].id == id)
+			return &slots->slot[i];
+	return NULL;
+}
+
+static bool overlaps_other(const struct keel_slots *slots, const struct keel_slot *slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < slots->count; i++) {
+		const struct keel_slot *other = &slots->slot[i];
+
+		if (other->id != slot->id && slot->gfn < slot_end(other) &&
+		    other->gfn < slot_end(slot))
+			return true;
+	}
+	return false;
+}
+
+/* The slots without number @id, and with @add if there is one. */
+static struct keel_slots *copy_slots(const struct keel_slots *old, u32 id,
+				     const struct keel_slot *add)
+{
+	struct keel_slots *new;
+	unsigned int i;
+
+	new = kvmalloc(struct_size(new, slot, old->count + 1), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return NULL;
+	new->count = 0;
+	for (i = 0; i < old->count; i++) {
+		if (add && add->gfn < old->slot[i].gfn) {
+			new->slot[new->count++] = *add;
+			add = NULL;
+		}
+		if (old->slot[i].id != id)
+			new->slot[new->count++] = old->slot[i];
+	}
+	if (add)
+		new->slot[new->count++] = *add;
+	return new;
+}
+
+static void replace(struct keel_vm *vm, struct keel_slots *new)
+{
+	struct keel_slots *old = (struct keel_slots *)current_slots(vm);
+
+	rcu_assign_pointer(vm->slots, new);
+	smp_store_release(&vm->slots_generation, vm->slots_generation + 1);
+	kvfree_rcu(old, rcu);
+}
+
+/* Put @add in the place of slot @old; either may be NULL. */
+static int change(struct keel_vm *vm, const struct keel_slot *old, const struct keel_slot *add)
+{
+	u32 id = old ? old->id : add->id;
+	struct keel_slots *new = copy_slots(current_slots(vm), id, add);
+	int ret = 0;
+
+	if (!new)
+		return -ENOMEM;
+	if (old)
+		ret = keel_unmap(vm, old->gfn, old->npages);
+	if (ret)
+		kvfree(new);
+	else
+		replace(vm, new);
+	return ret;
+}
+
+static int update(struct keel_vm *vm, const struct keel_slot *old, const struct keel_slot *slot)
+{
+	if (old->npages != slot->npages || old->hva != slot->hva || old->flags != slot->flags)
+		return -EINVAL;
+	return old->gfn == slot->gfn ? 0 : change(vm, old, slot);
+}
+
+static int apply(struct keel_vm *vm, const struct keel_slot *slot)
+{
+	const struct keel_slots *slots = current_slots(vm);
+	const struct keel_slot *old = find_id(slots, slot->id);
+
+	if (!slot->npages)
+		return old ? change(vm, old, NULL) : -EINVAL;
+	if (overlaps_other(slots, slot))
+		return old && (old->npages != slot->npages || old->hva != slot->hva) ? -EINVAL
+										     : -EEXIST;
+	return old ? update(vm, old, slot) : change(vm, NULL, slot);
+}
+
+static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region)
+{
+	u64 size = region->memory_size;
+
+	if (region->flags & ~SLOT_FLAGS || region->slot >= KEEL_SLOTS)
+		return -EINVAL;
+	if (!PAGE_ALIGNED(size) || !PAGE_ALIGNED(region->guest_phys_addr) ||
+	    !PAGE_ALIGNED(region->userspace_addr))
+		return -EINVAL;
+	if (region->guest_phys_addr + size < region->guest_phys_addr ||
+	    size >> PAGE_SHIFT > SLOT_PAGES_MAX)
+		return -EINVAL;
+	/* Deleting a slot looks at nothing else. */
+	if (!size)
+		return 0;
+	if (untagged_addr(region->userspace_addr) != region->userspace_addr ||
+	    !access_ok((void __user *)(unsigned long)region->userspace_addr, size))
+		return -EINVAL;
+	/* KVM's answer for what the VM's IPA size does not reach. */
+	return (region->guest_phys_addr + size - 1) >> vm->ipa_bits ? -EFAULT : 0;
+}
+
+int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region)
+{
+	struct keel_slot slot = {
+		.id = region->slot,
+		.flags = region->flags,
+		.gfn = region->guest_phys_addr >> PAGE_SHIFT,
+		.npages = region->memory_size >> PAGE_SHIFT,
+		.hva = region->userspace_addr,
+	};
+	int ret = check_region(vm, region);
+
+	if (ret)
+		return ret;
+	mutex_lock(&vm->mem_lock);
+	ret = apply(vm, &slot);
+	mutex_unlock(&vm->mem_lock);
+	return ret;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A vCPU: its life, its file descriptor, and the ioctls on it that are neither run nor registers.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "keel.h"
+
+/* Feature bits that KVM has given a meaning; whether there is such a feature is EL2's to say. */
+#define VCPU_FEATURES GENMASK(8, 0)
+
+/* ---- life ---- */
+
+static int create_at_el2(struct keel_vm *vm, struct keel_vcpu *vcpu)
+{
+	unsigned int order;
+	struct page *pages = keel_donation_alloc(vm->vcpu_pages, PAGE_SIZE, &order);
+	int ret;
+
+	if (!pages)
+		return -ENOMEM;
+	ret = keel_vm_call(vm, KEEL_HC_VCPU_CREATE, vcpu->index, page_to_phys(pages), 1 << order,
+			   virt_to_phys(vcpu->hyp), NULL);
+	if (ret) {
+		__free_pages(pages, order);
+		return ret;
+	}
+	keel_donation_add(vm, pages, order);
+	return 0;
+}
+
+static struct keel_vcpu *alloc_host_side(struct keel_vm *vm, u32 index)
+{
+	struct keel_vcpu *vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
+
+	BUILD_BUG_ON(sizeof(struct keel_run) != 4096);
+	if (!vcpu)
+		return NULL;
+	vcpu->vm = vm;
+	vcpu->index = index;
+	mutex_init(&vcpu->mutex);
+	rcuwait_init(&vcpu->wait);
+	vcpu->run = (struct kvm_run *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	vcpu->hyp = (struct keel_run *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (vcpu->run && vcpu->hyp)
+		return vcpu;
+	keel_vcpu_free(vcpu);
+	return NULL;
+}
+
+/* When EL2 has it no more, or never had it. */
+void keel_vcpu_free(struct keel_vcpu *vcpu)
+{
+	if (!vcpu)
+		return;
+	free_page((unsigned long)vcpu->run);
+	free_page((unsigned long)vcpu->hyp);
+	kfree(vcpu);
+}
+
+/* Under vm->lock. */
+struct keel_vcpu *keel_vcpu_alloc(struct keel_vm *vm, u32 index)
+{
+	struct keel_vcpu *vcpu = alloc_host_side(vm, index);
+	int ret;
+
+	if (!vcpu)
+		return ERR_PTR(-ENOMEM);
+	ret = create_at_el2(vm, vcpu);
+	if (ret) {
+		keel_vcpu_free(vcpu);
+		return ERR_PTR(ret);
+	}
+	smp_store_release(&vm->vcpus[index], vcpu);
+	vm->nr_vcpus++;
+	return vcpu;
+}
+
+struct keel_vcpu *keel_vcpu_find(struct keel_vm *vm, u32 index)
+{
+	return index < KEEL_VCPUS ? smp_load_acquire(&vm->vcpus[index]) : NULL;
+}
+
+int keel_vcpu_init(struct keel_vcpu *vcpu, u32 features)
+{
+	int ret = keel_vm_call(vcpu->vm, KEEL_HC_VCPU_INIT, vcpu->index, features, 0, 0, NULL);
+
+	if (ret)
+		return ret;
+	vcpu->features = features;
+	vcpu->initialized = true;
+	vcpu->mmio_read = false;
+	vcpu->mmio_pending = false;
+	WRITE_ONCE(vcpu->stop, false);
+	return 0;
+}
+
+void keel_vcpu_apply_stop(struct keel_vcpu *vcpu)
+{
+	if (!xchg(&vcpu->stop, false))
+		return;
+	keel_vm_call(vcpu->vm, KEEL_HC_VCPU_STATE, vcpu->index, KEEL_STATE_STOPPED, 0, 0, NULL);
+}
+
+/* ---- ioctls; under vcpu->mutex ---- */
+
+static bool init_unknown(const struct kvm_vcpu_init *init)
+{
+	unsigned int i;
+
+	for (i = 1; i < ARRAY_SIZE(init->features); i++)
+		if (init->features[i])
+			return true;
+	return init->features[0] & ~VCPU_FEATURES;
+}
+
+static int ioctl_init(struct keel_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_vcpu_init init;
+
+	if (copy_from_user(&init, argp, sizeof(init)))
+		return -EFAULT;
+	if (init.target != KVM_ARM_TARGET_GENERIC_V8)
+		return -EINVAL;
+	if (init_unknown(&init))
+		return -ENOENT;
+	return keel_vcpu_init(vcpu, init.features[0]);
+}
+
+static int ioctl_finalize(struct keel_vcpu *vcpu, int __user *argp)
+{
+	int what;
+
+	if (!vcpu->initialized)
+		return -ENOEXEC;
+	if (get_user(what, argp))
+		return -EFAULT;
+	if (what != KVM_ARM_VCPU_SVE || !(vcpu->features & BIT(KVM_ARM_VCPU_SVE)))
+		return -EINVAL;
+	if (vcpu->sve_finalized)
+		return -EPERM;
+	vcpu->sve_finalized = true;
+	return 0;
+}
+
+static int ioctl_get_mp_state(struct keel_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_mp_state state;
+	long ret;
+
+	keel_vcpu_apply_stop(vcpu);
+	ret = keel_vm_call(vcpu->vm, KEEL_HC_VCPU_STATE, vcpu->index, KEEL_STATE_QUERY, 0, 0, NULL);
+	if (ret < 0)
+		return ret;
+	state.mp_state = ret == KEEL_STATE_STOPPED ? KVM_MP_STATE_STOPPED : KVM_MP_STATE_RUNNABLE;
+	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+}
+
+static int ioctl_set_mp_state(struct keel_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_mp_state state;
+	long ret;
+
+	if (copy_from_user(&state, argp, sizeof(state)))
+		return -EFAULT;
+	if (state.mp_state != KVM_MP_STATE_RUNNABLE && state.mp_state != KVM_MP_STATE_STOPPED)
+		return -EINVAL;
+	keel_vcpu_apply_stop(vcpu);
+	ret = keel_vm_call(vcpu->vm, KEEL_HC_VCPU_STATE, vcpu->index,
+			   state.mp_state == KVM_MP_STATE_STOPPED ? KEEL_STATE_STOPPED
+								  : KEEL_STATE_RUNNABLE,
+			   0, 0, NULL);
+	return ret < 0 ? ret : 0;
+}
+
+static long locked_ioctl(struct keel_vcpu *vcpu, unsigned int nr, void __user *argp)
+{
+	switch (nr) {
+	case KVM_RUN:
+		return argp ? -EINVAL : keel_vcpu_run(vcpu);
+	case KVM_ARM_VCPU_INIT:
+		return ioctl_init(vcpu, argp);
+	case KVM_ARM_VCPU_FINALIZE:
+		return ioctl_finalize(vcpu, argp);
+	case KVM_GET_ONE_REG:
+		return keel_vcpu_one_reg(vcpu, argp, false);
+	case KVM_SET_ONE_REG:
+		return keel_vcpu_one_reg(vcpu, argp, true);
+	case KVM_GET_REG_LIST:
+		return keel_vcpu_reg_list(vcpu, argp);
+	case KVM_GET_MP_STATE:
+		return ioctl_get_mp_state(vcpu, argp);
+	case KVM_SET_MP_STATE:
+		return ioctl_set_mp_state(vcpu, argp);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static long vcpu_ioctl(struct file *file, unsigned int nr, unsigned long arg)
+{
+	struct keel_vcpu *vcpu = file->private_data;
+	long ret;
+
+	if (vcpu->vm->mm != current->mm)
+		return -EIO;
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	ret = locked_ioctl(vcpu, nr, (void __user *)arg);
+	mutex_unlock(&vcpu->mutex);
+	return ret;
+}
+
+static vm_fault_t run_page_fault(struct vm_fault *vmf)
+{
+	struct keel_vcpu *vcpu = vmf->vma->vm_file->private_data;
+
+	if (vmf->pgoff)
+		return VM_FAULT_SIGBUS;
+	vmf->page = virt_to_page(vcpu->run);
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct run_page_ops = {
+	.fault = run_page_fault,
+};
+
+static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &run_page_ops;
+	return 0;
+}
+
+static int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct keel_vcpu *vcpu = file->private_data;
+
+	keel_vm_put(vcpu->vm);
+	return 0;
+}
+
+static const struct file_operations vcpu_fops = {
+	.owner = THIS_MODULE,
+	.release = vcpu_release,
+	.unlocked_ioctl = vcpu_ioctl,
+	.mmap = vcpu_mmap,
+	.llseek = noop_llseek,
+};
+
+/* ---- KVM_CREATE_VCPU ---- */
+
+static int make_fd(struct keel_vcpu *vcpu)
+{
+	char name[sizeof("kvm-vcpu:") + 8];
+	int fd;
+
+	snprintf(name, sizeof(name), "kvm-vcpu:%u", vcpu->index);
+	keel_vm_get(vcpu->vm);
+	fd = anon_inode_getfd(name, &vcpu_fops, vcpu, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		keel_vm_put(vcpu->vm);
+	else
+		vcpu->has_fd = true;
+	return fd;
+}
+
+/* What EL2 has made stays: if there was no file descriptor to be had, the next call gets it. */
+static struct keel_vcpu *find_or_alloc(struct keel_vm *vm, u32 index)
+{
+	struct keel_vcpu *vcpu = vm->vcpus[index];
+
+	if (!vcpu)
+		return keel_vcpu_alloc(vm, index);
+	return vcpu->has_fd ? ERR_PTR(-EEXIST) : vcpu;
+}
+
+static int create_locked(struct keel_vm *vm, u32 index)
+{
+	struct keel_vcpu *vcpu;
+
+	/* The redistributors are laid out already. */
+	if (vm->vgic.init_asked)
+		return -EBUSY;
+	vcpu = find_or_alloc(vm, index);
+	return IS_ERR(vcpu) ? PTR_ERR(vcpu) : make_fd(vcpu);
+}
+
+int keel_vcpu_create(struct keel_vm *vm, unsigned long id)
+{
+	int ret;
+
+	if (id >= KEEL_VCPUS)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	ret = create_locked(vm, id);
+	mutex_unlock(&vm->lock);
+	return ret;
+}

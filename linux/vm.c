@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A VM: its life, its file descriptor, and the ioctls on it. */
+#define pr_fmt(fmt) "keel: " fmt
+
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "keel.h"
+
+#define VM_TYPE_IPA_BITS 0xff
+
+/* ---- life ---- */
+
+static int create_at_el2(struct keel_vm *vm, u32 ipa_bits)
+{
+	struct keel_vm_size size;
+	unsigned int order;
+	struct page *pages;
+	int ret = keel_vm_size(ipa_bits, &size);
+
+	if (ret)
+		return ret;
+	pages = keel_donation_alloc(size.vm_pages, SZ_64K, &order);
+	if (!pages)
+		return -ENOMEM;
+	ret = keel_call(KEEL_HC_VM_CREATE, page_to_phys(pages), 1 << order, ipa_bits, 0, 0,
+			&vm->handle);
+	if (ret) {
+		__free_pages(pages, order);
+		return ret;
+	}
+	keel_donation_add(vm, pages, order);
+	vm->ipa_bits = ipa_bits ? ipa_bits : size.ipa_default;
+	vm->vcpu_pages = size.vcpu_pages;
+	return 0;
+}
+
+static struct keel_vm *alloc_host_side(void)
+{
+	struct keel_vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	struct keel_slots *slots = kvzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
+
+	if (!vm || !slots) {
+		kvfree(vm);
+		kvfree(slots);
+		return NULL;
+	}
+	kref_init(&vm->kref);
+	mutex_init(&vm->lock);
+	mutex_init(&vm->mem_lock);
+	mutex_init(&vm->donate_lock);
+	spin_lock_init(&vm->irqfds_lock);
+	INIT_LIST_HEAD(&vm->donated);
+	INIT_LIST_HEAD(&vm->irqfds);
+	INIT_LIST_HEAD(&vm->ioeventfds);
+	xa_init(&vm->pins);
+	RCU_INIT_POINTER(vm->slots, slots);
+	vm->vgic.dist = KEEL_NO_ADDRESS;
+	vm->vgic.redist = KEEL_NO_ADDRESS;
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	return vm;
+}
+
+static void free_host_side(struct keel_vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < KEEL_VCPUS; i++)
+		keel_vcpu_free(vm->vcpus[i]);
+	xa_destroy(&vm->pins);
+	kvfree(rcu_dereference_protected(vm->slots, true));
+	mmdrop(vm->mm);
+	kvfree(vm);
+}
+
+struct keel_vm *keel_vm_alloc(u32 ipa_bits)
+{
+	struct keel_vm *vm = alloc_host_side();
+	int ret;
+
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	ret = create_at_el2(vm, ipa_bits);
+	if (ret) {
+		free_host_side(vm);
+		return ERR_PTR(ret);
+	}
+	return vm;
+}
+
+static long destroy_at_el2(struct keel_vm *vm)
+{
+	long ret;
+
+	do {
+		ret = keel_call(KEEL_HC_VM_DESTROY, vm->handle, 0, 0, 0, 0, NULL);
+		cond_resched();
+	} while (ret == -EAGAIN || ret == -EBUSY);
+	return ret;
+}
+
+/* The last user is gone: no vCPU runs, nothing else can come in. */
+static void release(struct kref *kref)
+{
+	struct keel_vm *vm = container_of(kref, struct keel_vm, kref);
+	long ret;
+
+	keel_ioeventfd_release(vm);
+	ret = destroy_at_el2(vm);
+	if (ret) {
+		/* Memory that EL2 may still hold must not go back to the kernel. */
+		pr_err("VM %#llx cannot be destroyed (%ld): its memory is lost\n", vm->handle, ret);
+		return;
+	}
+	keel_unpin_range(vm, 0, 1UL << (vm->ipa_bits - PAGE_SHIFT));
+	keel_donations_free(vm);
+	free_host_side(vm);
+}
+
+void keel_vm_get(struct keel_vm *vm)
+{
+	kref_get(&vm->kref);
+}
+
+void keel_vm_put(struct keel_vm *vm)
+{
+	kref_put(&vm->kref, release);
+}
+
+/* ---- ioctls ---- */
+
+static int ioctl_memory_region(struct keel_vm *vm, void __user *argp)
+{
+	struct kvm_userspace_memory_region region;
+
+	if (copy_from_user(&region, argp, sizeof(region)))
+		return -EFAULT;
+	return keel_set_memory_region(vm, &region);
+}
+
+static int ioctl_preferred_target(void __user *argp)
+{
+	struct kvm_vcpu_init init = { .target = KVM_ARM_TARGET_GENERIC_V8 };
+
+	return copy_to_user(argp, &init, sizeof(init)) ? -EFAULT : 0;
+}
+
+static int ioctl_irq_line(struct keel_vm *vm, void __user *argp)
+{
+	struct kvm_irq_level irq;
+
+	if (copy_from_user(&irq, argp, sizeof(irq)))
+		return -EFAULT;
+	return keel_irq_line_ioctl(vm, &irq);
+}
+
+static int ioctl_irqfd(struct keel_vm *vm, void __user *argp)
+{
+	struct kvm_irqfd args;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	return keel_irqfd(vm, &args);
+}
+
+static int ioctl_ioeventfd(struct keel_vm *vm, void __user *argp)
+{
+	struct kvm_ioeventfd args;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	return keel_ioeventfd(vm, &args);
+}
+
+static int ioctl_create_device(struct keel_vm *vm, void __user *argp)
+{
+	struct kvm_create_device device;
+	int ret;
+
+	if (copy_from_user(&device, argp, sizeof(device)))
+		return -EFAULT;
+	if (device.type != KVM_DEV_TYPE_ARM_VGIC_V3)
+		return -ENODEV;
+	ret = keel_vgic_create(vm, &device);
+	if (ret)
+		return ret;
+	return copy_to_user(argp, &device, sizeof(device)) ? -EFAULT : 0;
+}
+
+static long vm_ioctl(struct file *file, unsigned int nr, unsigned long arg)
+{
+	struct keel_vm *vm = file->private_data;
+	void __user *argp = (void __user *)arg;
+
+	if (vm->mm != current->mm)
+		return -EIO;
+	switch (nr) {
+	case KVM_CHECK_EXTENSION:
+		return keel_check_extension(vm, arg);
+	case KVM_CREATE_VCPU:
+		return keel_vcpu_create(vm, arg);
+	case KVM_SET_USER_MEMORY_REGION:
+		return ioctl_memory_region(vm, argp);
+	case KVM_ARM_PREFERRED_TARGET:
+		return ioctl_preferred_target(argp);
+	case KVM_CREATE_DEVICE:
+		return ioctl_create_device(vm, argp);
+	case KVM_IRQ_LINE:
+		return ioctl_irq_line(vm, argp);
+	case KVM_IRQFD:
+		return ioctl_irqfd(vm, argp);
+	case KVM_IOEVENTFD:
+		return ioctl_ioeventfd(vm, argp);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	struct keel_vm *vm = file->private_data;
+
+	keel_irqfd_release(vm);
+	keel_vm_put(vm);
+	return 0;
+}
+
+static const struct file_operations vm_fops = {
+	.owner = THIS_MODULE,
+	.release = vm_release,
+	.unlocked_ioctl = vm_ioctl,
+	.llseek = noop_llseek,
+};
+
+static void say_if_capped(u32 ipa_bits)
+{
+	if (ipa_bits < 40)
+		pr_info_once("VMs of type 0 have %u bits of guest physical address, not 40\n",
+			     ipa_bits);
+}
+
+int keel_vm_create(unsigned long type)
+{
+	struct keel_vm *vm;
+	int fd;
+
+	if (type & ~VM_TYPE_IPA_BITS)
+		return -EINVAL;
+	vm = keel_vm_alloc(type);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	if (!type)
+		say_if_capped(vm->ipa_bits);
+	fd = anon_inode_getfd("kvm-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		keel_vm_put(vm);
+	return fd;
+}

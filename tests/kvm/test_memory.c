@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* KVM_SET_USER_MEMORY_REGION: what it takes, what it refuses, and what the guest then sees. */
+#include "kvmtest.h"
+
+#define PAGE 4096UL
+
+static void test_refusals(void)
+{
+	struct vm vm = bare_vm();
+	char *mem = map_memory(16 * PAGE);
+	unsigned long slots = (unsigned long)ioctl(vm.dev, KVM_CHECK_EXTENSION,
+						   (unsigned long)KVM_CAP_NR_MEMSLOTS);
+
+	gives(set_region(vm.fd, 0, 0, 1, PAGE, mem), EINVAL, "unaligned guest address");
+	gives(set_region(vm.fd, 0, 0, 0, PAGE + 1, mem), EINVAL, "unaligned size");
+	gives(set_region(vm.fd, 0, 0, 0, PAGE, mem + 1), EINVAL, "unaligned user address");
+	gives(set_region(vm.fd, 0, 0, ~0UL - PAGE + 1, 2 * PAGE, mem), EINVAL,
+	      "wrapping guest range");
+	gives(set_region(vm.fd, 0, 0, 0, PAGE, (void *)(1UL << 63)), EINVAL, "a kernel address");
+	gives(set_region(vm.fd, 0, 1U << 31, 0, PAGE, mem), EINVAL, "unknown flags");
+	gives(set_region(vm.fd, (uint32_t)slots, 0, 0, PAGE, mem), EINVAL, "slot number too large");
+	gives(set_region(vm.fd, 1U << 16, 0, 0, PAGE, mem), EINVAL, "another address space");
+	gives(set_region(vm.fd, 0, 0, 0, 0, mem), EINVAL, "deleting what there is not");
+	gives(ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION, NULL), EFAULT, "no argument");
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_ipa_limit(void)
+{
+	char *mem = map_memory(2 * PAGE);
+	int dev = open_kvm();
+	int fd = (int)must(ioctl(dev, KVM_CREATE_VM, 32UL), "KVM_CREATE_VM with 32 bits");
+
+	gives(set_region(fd, 0, 0, (1UL << 32) - PAGE, PAGE, mem), 0, "the last page below 2^32");
+	gives(set_region(fd, 1, 0, 1UL << 32, PAGE, mem), EFAULT, "the first page beyond 2^32");
+	gives(set_region(fd, 0, 0, 0, 0, NULL), 0, "delete it");
+	gives(set_region(fd, 0, 0, (1UL << 32) - PAGE, 2 * PAGE, mem), EFAULT,
+	      "a slot across 2^32");
+	close(fd);
+	close(dev);
+}
+
+static void test_changes(void)
+{
+	struct vm vm = bare_vm();
+	char *mem = map_memory(16 * PAGE);
+
+	gives(set_region(vm.fd, 0, 0, 16 * PAGE, 4 * PAGE, mem), 0, "create a slot");
+	gives(set_region(vm.fd, 0, 0, 16 * PAGE, 4 * PAGE, mem), 0, "the same again");
+	gives(set_region(vm.fd, 1, 0, 19 * PAGE, PAGE, mem), EEXIST, "overlap at the end");
+	gives(set_region(vm.fd, 1, 0, 15 * PAGE, 2 * PAGE, mem), EEXIST, "overlap at the start");
+	gives(set_region(vm.fd, 1, 0, 14 * PAGE, 8 * PAGE, mem), EEXIST, "overlap around");
+	gives(set_region(vm.fd, 1, 0, 20 * PAGE, PAGE, mem), 0, "adjacent above");
+	gives(set_region(vm.fd, 2, 0, 15 * PAGE, PAGE, mem), 0, "adjacent below");
+	gives(set_region(vm.fd, 0, 0, 16 * PAGE, 3 * PAGE, mem), EINVAL, "another size");
+	gives(set_region(vm.fd, 0, 0, 16 * PAGE, 4 * PAGE, mem + PAGE), EINVAL, "other memory");
+	gives(set_region(vm.fd, 0, KVM_MEM_READONLY, 16 * PAGE, 4 * PAGE, mem), EINVAL,
+	      "read-only afterwards");
+	gives(set_region(vm.fd, 0, 0, 17 * PAGE, 4 * PAGE, mem), EEXIST, "move onto another");
+	gives(set_region(vm.fd, 0, 0, 64 * PAGE, 4 * PAGE, mem), 0, "move");
+	gives(set_region(vm.fd, 3, 0, 16 * PAGE, PAGE, mem), 0, "where it was is free");
+	gives(set_region(vm.fd, 0, 0, 0, 0, NULL), 0, "delete");
+	gives(set_region(vm.fd, 0, 0, 0, 0, NULL), EINVAL, "delete again");
+	close(vm.fd);
+	close(vm.dev);
+}
+
+/* x0: address; reads it, writes back the value plus one, tells the value by a write to MMIO. */
+GUEST_CODE(peek, "mov x1, #0x09000000\n"
+		 "1: ldr x2, [x0]\n"
+		 "str x2, [x1]\n"
+		 "add x2, x2, #1\n"
+		 "str x2, [x0]\n"
+		 "str x2, [x1, #8]\n"
+		 "b 1b\n");
+
+#define SCRATCH 0x50000000UL
+
+static void start_peek(struct vm *vm, struct vcpu *vcpu, uint64_t addr)
+{
+	*vm = new_vm();
+	*vcpu = new_vcpu(vm, 0);
+	LOAD(vm, vcpu, peek);
+	must(set_reg(vcpu, CORE_REG(regs[0]), addr), "setting x0");
+}
+
+static void end_vm(struct vm *vm, struct vcpu *vcpu)
+{
+	close(vcpu->fd);
+	close(vm->fd);
+	close(vm->dev);
+	munmap(vm->mem, GUEST_SIZE);
+}
+
+static void test_read_write(void)
+{
+	uint64_t *mem = map_memory(16 * PAGE);
+	struct vm vm;
+	struct vcpu vcpu;
+
+	start_peek(&vm, &vcpu, SCRATCH + PAGE);
+	must(set_region(vm.fd, 1, 0, SCRATCH, 16 * PAGE, mem), "a slot");
+	mem[PAGE / 8] = 41;
+	expect_write(&vcpu, MMIO_BASE, 8, 41, "the guest reads what the process wrote");
+	expect_write(&vcpu, MMIO_BASE + 8, 8, 42, "the guest goes on");
+	check(mem[PAGE / 8] == 42, "the process reads what the guest wrote");
+	/* Take it away while it is mapped: what was memory is a device now. */
+	gives(set_region(vm.fd, 1, 0, 0, 0, NULL), 0, "delete a slot in use");
+	expect_mmio(&vcpu, false, SCRATCH + PAGE, 8, "a read where the slot was");
+	end_vm(&vm, &vcpu);
+}
+
+static void test_move(void)
+{
+	uint64_t *mem = map_memory(16 * PAGE);
+	struct vm vm;
+	struct vcpu vcpu;
+
+	start_peek(&vm, &vcpu, SCRATCH);
+	must(set_region(vm.fd, 1, 0, SCRATCH, PAGE, mem), "a slot");
+	mem[0] = 7;
+	expect_write(&vcpu, MMIO_BASE, 8, 7, "memory before the move");
+	expect_write(&vcpu, MMIO_BASE + 8, 8, 8, "memory before the move, written");
+	must(set_region(vm.fd, 1, 0, SCRATCH + 16 * PAGE, PAGE, mem), "moving the slot");
+	must(set_reg(&vcpu, CORE_REG(regs[0]), SCRATCH + 16 * PAGE), "setting x0");
+	expect_write(&vcpu, MMIO_BASE, 8, 8, "memory after the move");
+	end_vm(&vm, &vcpu);
+}
+
+static void test_readonly(void)
+{
+	uint64_t *mem = map_memory(16 * PAGE);
+	struct vm vm;
+	struct vcpu vcpu;
+
+	start_peek(&vm, &vcpu, SCRATCH);
+	must(set_region(vm.fd, 1, KVM_MEM_READONLY, SCRATCH, 16 * PAGE, mem), "a read-only slot");
+	mem[0] = 5;
+	expect_write(&vcpu, MMIO_BASE, 8, 5, "a read of read-only memory");
+	expect_write(&vcpu, SCRATCH, 8, 6, "a write to it is userspace's");
+	expect_write(&vcpu, MMIO_BASE + 8, 8, 6, "the guest goes on behind it");
+	check(mem[0] == 5, "the memory is as it was");
+	end_vm(&vm, &vcpu);
+}
+
+/* Large enough for blocks, and touched at odd places. */
+static void test_large(void)
+{
+	size_t size = 16UL << 20, at;
+	char *mem = map_memory(size + (2UL << 20));
+	struct vm vm;
+	struct vcpu vcpu;
+
+	mem = (char *)(((uintptr_t)mem + (2UL << 20) - 1) & ~((2UL << 20) - 1));
+	madvise(mem, size, MADV_HUGEPAGE);
+	start_peek(&vm, &vcpu, SCRATCH);
+	must(set_region(vm.fd, 1, 0, SCRATCH, size, mem), "16 MiB");
+	for (at = 0; at < size; at += (1UL << 20) + 8 * PAGE + 8) {
+		*(uint64_t *)(mem + at) = at;
+		must(set_reg(&vcpu, CORE_REG(pc), GUEST_BASE), "setting pc");
+		must(set_reg(&vcpu, CORE_REG(regs[0]), SCRATCH + at), "setting x0");
+		if (!expect_write(&vcpu, MMIO_BASE, 8, at, "a place in 16 MiB"))
+			break;
+		expect_write(&vcpu, MMIO_BASE + 8, 8, at + 1, "a place in 16 MiB, written");
+		check(*(uint64_t *)(mem + at) == at + 1, "the process sees it");
+	}
+	end_vm(&vm, &vcpu);
+}
+
+/* Memory that the process does not have. */
+static void test_no_backing(void)
+{
+	char *mem = mmap(NULL, 16 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct vm vm;
+	struct vcpu vcpu;
+
+	start_peek(&vm, &vcpu, SCRATCH);
+	must(set_region(vm.fd, 1, 0, SCRATCH, 16 * PAGE, mem), "a slot without memory");
+	gives(run(&vcpu), EFAULT, "KVM_RUN that touches it");
+	must(mprotect(mem, 16 * PAGE, PROT_READ | PROT_WRITE), "mprotect");
+	expect_write(&vcpu, MMIO_BASE, 8, 0, "once the memory is there the guest goes on");
+	end_vm(&vm, &vcpu);
+}
+
+int main(void)
+{
+	test_refusals();
+	test_ipa_limit();
+	test_changes();
+	test_read_write();
+	test_move();
+	test_readonly();
+	test_large();
+	test_no_backing();
+	return finish();
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* vCPUs: making, initializing, registers, power state. Not running. */
+#include "kvmtest.h"
+
+#define PSCI (1U << KVM_ARM_VCPU_PSCI_0_2)
+
+static void test_create(void)
+{
+	struct vm vm = bare_vm();
+	unsigned long max = (unsigned long)ioctl(vm.dev, KVM_CHECK_EXTENSION,
+						 (unsigned long)KVM_CAP_MAX_VCPU_ID);
+	long fd = ioctl(vm.fd, KVM_CREATE_VCPU, 0UL);
+
+	gives(fd, 0, "KVM_CREATE_VCPU 0");
+	gives(ioctl(vm.fd, KVM_CREATE_VCPU, 0UL), EEXIST, "KVM_CREATE_VCPU 0 again");
+	gives(ioctl(vm.fd, KVM_CREATE_VCPU, max), EINVAL, "an id beyond MAX_VCPU_ID");
+	gives(ioctl(vm.fd, KVM_CREATE_VCPU, max - 1), 0, "the last id");
+	close((int)fd);
+	gives(ioctl(vm.fd, KVM_CREATE_VCPU, 0UL), EEXIST, "an id whose file is closed");
+	not_there(ioctl(vm.fd, KVM_RUN, 0), "KVM_RUN on a VM");
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_uninitialized(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = raw_vcpu(&vm, 0);
+	struct kvm_reg_list list = { 0 };
+
+	gives(ioctl(vcpu.fd, KVM_RUN, 0), ENOEXEC, "KVM_RUN before KVM_ARM_VCPU_INIT");
+	gives(set_reg(&vcpu, CORE_REG(pc), 0), ENOEXEC, "KVM_SET_ONE_REG before it");
+	gives(ioctl(vcpu.fd, KVM_GET_REG_LIST, &list), ENOEXEC, "KVM_GET_REG_LIST before it");
+	gives(ioctl(vcpu.fd, KVM_RUN, 1UL), EINVAL, "KVM_RUN with an argument");
+	not_there(ioctl(vcpu.fd, _IO(KVMIO, 0xff), 0), "an unknown ioctl");
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static long init_with(int fd, uint32_t target, uint32_t word, uint32_t value)
+{
+	struct kvm_vcpu_init init = { .target = target };
+
+	init.features[word] = value;
+	return ioctl(fd, KVM_ARM_VCPU_INIT, &init);
+}
+
+static void test_init(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = raw_vcpu(&vm, 0);
+	struct kvm_vcpu_init preferred;
+
+	gives(ioctl(vm.fd, KVM_ARM_PREFERRED_TARGET, &preferred), 0, "KVM_ARM_PREFERRED_TARGET");
+	gives(ioctl(vm.fd, KVM_ARM_PREFERRED_TARGET, NULL), EFAULT,
+	      "KVM_ARM_PREFERRED_TARGET to nowhere");
+	gives(init_with(vcpu.fd, 1000, 0, 0), EINVAL, "an unknown target");
+	gives(init_with(vcpu.fd, preferred.target, 0, 1U << 31), ENOENT, "an unknown feature");
+	gives(init_with(vcpu.fd, preferred.target, 6, 1), ENOENT, "a feature in the last word");
+	gives(ioctl(vcpu.fd, KVM_ARM_VCPU_INIT, NULL), EFAULT,
+	      "KVM_ARM_VCPU_INIT without an argument");
+	gives(ioctl(vcpu.fd, KVM_RUN, 0), ENOEXEC, "still not initialized");
+	gives(init_with(vcpu.fd, preferred.target, 0, PSCI), 0, "KVM_ARM_VCPU_INIT");
+	gives(init_with(vcpu.fd, preferred.target, 0, PSCI), 0, "again, with the same features");
+	gives(init_with(vcpu.fd, preferred.target, 0, 0), EINVAL, "again, with other features");
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_registers(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	struct kvm_one_reg reg = { .id = CORE_REG(pc), .addr = 1 };
+	unsigned int i;
+
+	for (i = 0; i < 31; i++)
+		must(set_reg(&vcpu, CORE_REG(regs[0]) + 2 * i,
+			     0x1111111111111111ULL * (i % 16) + i),
+		     "setting Xn");
+	for (i = 0; i < 31; i++)
+		if (get_reg(&vcpu, CORE_REG(regs[0]) + 2 * i) !=
+		    0x1111111111111111ULL * (i % 16) + i)
+			break;
+	check(i == 31, "X0 to X30 keep what is set (got to %u)", i);
+	check((get_reg(&vcpu, CORE_REG(pstate)) & 0x1f) == 5, "reset PSTATE is EL1h");
+	gives(ioctl(vcpu.fd, KVM_GET_ONE_REG, &reg), EFAULT, "to an address that there is not");
+	gives(set_reg(&vcpu, CORE_REG(pc) + 0x8000, 0), ENOENT, "a core register beyond the last");
+	gives(set_reg(&vcpu, KVM_REG_ARM64 | KVM_REG_SIZE_U64 | 0x0fff0000, 0), ENOENT,
+	      "a register class that there is not");
+	reg.id = KVM_REG_X86 | KVM_REG_SIZE_U64;
+	gives(ioctl(vcpu.fd, KVM_GET_ONE_REG, &reg), EINVAL, "another architecture's register");
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_reg_list(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	struct kvm_reg_list probe = { .n = 0 }, *list;
+	uint64_t i, bad = 0;
+	char value[512];
+
+	gives(ioctl(vcpu.fd, KVM_GET_REG_LIST, &probe), E2BIG, "KVM_GET_REG_LIST without room");
+	check(probe.n > 32, "it says how many there are (%llu)", (unsigned long long)probe.n);
+	list = calloc(1, sizeof(*list) + (probe.n + 1) * sizeof(list->reg[0]));
+	list->n = probe.n - 1;
+	gives(ioctl(vcpu.fd, KVM_GET_REG_LIST, list), E2BIG, "with room for one less");
+	list->reg[probe.n] = 0x5a5a;
+	list->n = probe.n + 1;
+	gives(ioctl(vcpu.fd, KVM_GET_REG_LIST, list), 0, "with room");
+	check(list->n == probe.n && list->reg[probe.n] == 0x5a5a, "no more than that many came");
+	for (i = 0; i < list->n; i++) {
+		struct kvm_one_reg reg = { .id = list->reg[i], .addr = (uintptr_t)value };
+
+		if (ioctl(vcpu.fd, KVM_GET_ONE_REG, &reg)) {
+			bad++;
+			printf("# register %#llx: %s\n", (unsigned long long)reg.id,
+			       strerror(errno));
+		}
+	}
+	check(!bad, "each register that is listed can be read");
+	free(list);
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static long set_state(const struct vcpu *vcpu, uint32_t value)
+{
+	struct kvm_mp_state state = { value };
+
+	return ioctl(vcpu->fd, KVM_SET_MP_STATE, &state);
+}
+
+static uint32_t get_state(const struct vcpu *vcpu)
+{
+	struct kvm_mp_state state = { ~0U };
+
+	must(ioctl(vcpu->fd, KVM_GET_MP_STATE, &state), "KVM_GET_MP_STATE");
+	return state.mp_state;
+}
+
+static void test_mp_state(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0), off = raw_vcpu(&vm, 1);
+
+	check(get_state(&vcpu) == KVM_MP_STATE_RUNNABLE, "runnable after KVM_ARM_VCPU_INIT");
+	gives(set_state(&vcpu, KVM_MP_STATE_STOPPED), 0, "KVM_SET_MP_STATE stopped");
+	check(get_state(&vcpu) == KVM_MP_STATE_STOPPED, "it is stopped");
+	gives(set_state(&vcpu, KVM_MP_STATE_HALTED), EINVAL, "a state that arm64 does not have");
+	check(get_state(&vcpu) == KVM_MP_STATE_STOPPED, "it is stopped still");
+	gives(set_state(&vcpu, KVM_MP_STATE_RUNNABLE), 0, "KVM_SET_MP_STATE runnable");
+	must(init_vcpu(off.fd, PSCI | 1U << KVM_ARM_VCPU_POWER_OFF), "init with POWER_OFF");
+	check(get_state(&off) == KVM_MP_STATE_STOPPED, "stopped after POWER_OFF");
+	must(set_state(&off, KVM_MP_STATE_RUNNABLE), "KVM_SET_MP_STATE runnable");
+	must(init_vcpu(off.fd, PSCI | 1U << KVM_ARM_VCPU_POWER_OFF), "init with POWER_OFF");
+	check(get_state(&off) == KVM_MP_STATE_STOPPED, "stopped after POWER_OFF, again");
+	gives(ioctl(vcpu.fd, KVM_GET_MP_STATE, NULL), EFAULT, "KVM_GET_MP_STATE to nowhere");
+	close(off.fd);
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_finalize(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0), sve;
+	int what = KVM_ARM_VCPU_SVE;
+
+	gives(ioctl(vcpu.fd, KVM_ARM_VCPU_FINALIZE, &what), EINVAL, "SVE of a vCPU without it");
+	what = 31;
+	gives(ioctl(vcpu.fd, KVM_ARM_VCPU_FINALIZE, &what), EINVAL, "a feature that there is not");
+	if (ioctl(vm.dev, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_ARM_SVE) > 0) {
+		sve = raw_vcpu(&vm, 1);
+		what = KVM_ARM_VCPU_SVE;
+		must(init_vcpu(sve.fd, PSCI | 1U << KVM_ARM_VCPU_SVE), "init with SVE");
+		gives(ioctl(sve.fd, KVM_RUN, 0), EPERM, "KVM_RUN before SVE is finalized");
+		gives(ioctl(sve.fd, KVM_ARM_VCPU_FINALIZE, &what), 0, "finalize SVE");
+		gives(ioctl(sve.fd, KVM_ARM_VCPU_FINALIZE, &what), EPERM, "finalize SVE again");
+		close(sve.fd);
+	}
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+int main(void)
+{
+	test_create();
+	test_uninitialized();
+	test_init();
+	test_registers();
+	test_reg_list();
+	test_mp_state();
+	test_finalize();
+	return finish();
+}

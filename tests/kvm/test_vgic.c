@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* KVM_CREATE_DEVICE of a GICv3, its attributes, KVM_IRQ_LINE. */
+#include "kvmtest.h"
+
+#define IRQ(type, vcpu, num)                                                                       \
+	((uint32_t)(type) << KVM_ARM_IRQ_TYPE_SHIFT | (uint32_t)(vcpu) << KVM_ARM_IRQ_VCPU_SHIFT | \
+	 (num))
+
+static long irq_line(int fd, uint32_t irq, uint32_t level)
+{
+	struct kvm_irq_level line = { .irq = irq, .level = level };
+
+	return ioctl(fd, KVM_IRQ_LINE, &line);
+}
+
+static long set_nr_irqs(int gic, uint32_t nr)
+{
+	return gic_attr(gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &nr);
+}
+
+static long init_gic(int gic)
+{
+	return gic_attr(gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+			KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
+}
+
+static void test_create(void)
+{
+	struct vm vm = bare_vm();
+	struct kvm_create_device device = { .type = 0x7fff };
+	int gic = -1;
+
+	gives(ioctl(vm.fd, KVM_CREATE_DEVICE, &device), ENODEV, "an unknown type of device");
+	gives(ioctl(vm.fd, KVM_CREATE_DEVICE, NULL), EFAULT,
+	      "KVM_CREATE_DEVICE without an argument");
+	gives(create_gic(vm.fd, KVM_CREATE_DEVICE_TEST, &gic), 0,
+	      "only testing whether there is a GICv3");
+	gives(create_gic(vm.fd, 0, &gic), 0, "a GICv3");
+	gives(create_gic(vm.fd, 0, &gic), EEXIST, "another one");
+	gives(ioctl(gic, KVM_RUN, 0), ENOTTY, "KVM_RUN on a device");
+	if (on_keel())
+		gives(init_gic(gic), ENODEV, "init without vCPUs");
+	close(gic);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_has_attr(void)
+{
+	static const struct {
+		uint32_t group;
+		uint64_t attr;
+		int want;
+		const char *what;
+	} rows[] = {
+		{ KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_DIST, 0, "has DIST" },
+		{ KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST, 0, "has REDIST" },
+		{ KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V2_ADDR_TYPE_CPU, ENXIO,
+		  "has a GICv2 address" },
+		{ KVM_DEV_ARM_VGIC_GRP_ADDR, 1000, ENXIO, "has an unknown address" },
+		{ KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, 0, "has NR_IRQS" },
+		{ KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, 0, "has CTRL_INIT" },
+		{ KVM_DEV_ARM_VGIC_GRP_CTRL, 1000, ENXIO, "has an unknown control" },
+		{ 1000, 0, ENXIO, "has an unknown group" },
+	};
+	struct vm vm = bare_vm();
+	int gic = -1;
+	unsigned int i;
+
+	must(create_gic(vm.fd, 0, &gic), "KVM_CREATE_DEVICE");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		gives(gic_attr(gic, KVM_HAS_DEVICE_ATTR, rows[i].group, rows[i].attr, NULL),
+		      rows[i].want, rows[i].what);
+	gives(ioctl(gic, KVM_SET_DEVICE_ATTR, NULL), EFAULT,
+	      "KVM_SET_DEVICE_ATTR without an argument");
+	close(gic);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_addresses(void)
+{
+	struct vm vm = { .dev = open_kvm() };
+	uint64_t value = 0;
+	int gic = -1;
+
+	vm.fd = (int)must(ioctl(vm.dev, KVM_CREATE_VM, 36UL), "KVM_CREATE_VM with 36 bits");
+	must(create_gic(vm.fd, 0, &gic), "KVM_CREATE_DEVICE");
+	gives(set_gic_addr(gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST + 0x1000), EINVAL,
+	      "an address that is not a multiple of 64 KiB");
+	gives(set_gic_addr(gic, KVM_VGIC_V3_ADDR_TYPE_DIST, 1ULL << 36), E2BIG,
+	      "an address beyond the IPA size");
+	gives(gic_attr(gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR,
+		       KVM_VGIC_V3_ADDR_TYPE_DIST, NULL),
+	      EFAULT, "an address from nowhere");
+	gives(set_gic_addr(gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), 0,
+	      "the distributor's address");
+	gives(set_gic_addr(gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), EEXIST, "again");
+	gives(gic_attr(gic, KVM_GET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR,
+		       KVM_VGIC_V3_ADDR_TYPE_DIST, &value),
+	      0, "reading it");
+	check(value == GIC_DIST, "it is what was set");
+	close(gic);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_nr_irqs(void)
+{
+	static const uint32_t bad[] = { 0, 32, 63, 65, 1025, 1056 };
+	struct vm vm = bare_vm();
+	char what[64];
+	unsigned int i;
+	int gic = -1;
+
+	must(create_gic(vm.fd, 0, &gic), "KVM_CREATE_DEVICE");
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(what, sizeof(what), "NR_IRQS %u", bad[i]);
+		gives(set_nr_irqs(gic, bad[i]), EINVAL, what);
+	}
+	gives(set_nr_irqs(gic, 96), 0, "NR_IRQS 96");
+	gives(set_nr_irqs(gic, 128), EBUSY, "NR_IRQS a second time");
+	close(gic);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+GUEST_CODE(mmio_once, "mov x1, #0x09000000\n str xzr, [x1]\n b .\n");
+
+static void test_order(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+
+	LOAD(&vm, &vcpu, mmio_once);
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 40), 1), EBUSY,
+	      "KVM_IRQ_LINE before the GIC is initialized");
+	gives(init_gic(vm.gic), 0, "init before the addresses are set");
+	gives(ioctl(vm.fd, KVM_CREATE_VCPU, 1UL), EBUSY, "a vCPU after the GIC's init");
+	gives(set_nr_irqs(vm.gic, 128), EBUSY, "NR_IRQS after the GIC's init");
+	gives(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), 0, "the distributor");
+	gives(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), 0,
+	      "the redistributors");
+	expect_write(&vcpu, MMIO_BASE, 8, 0, "the guest runs");
+	close(vm.gic);
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+/* A VM whose GIC is not ready when it is run. */
+static void test_not_ready(bool addresses, int want, const char *what)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+
+	LOAD(&vm, &vcpu, mmio_once);
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	if (addresses) {
+		must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor");
+		must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST),
+		     "redistributors");
+	}
+	gives(ioctl(vcpu.fd, KVM_RUN, 0), want, what);
+	close(vm.gic);
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_late(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+
+	LOAD(&vm, &vcpu, mmio_once);
+	expect_write(&vcpu, MMIO_BASE, 8, 0, "a guest without a GIC runs");
+	gives(create_gic(vm.fd, 0, &vm.gic), EBUSY, "a GIC after the guest has run");
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_irq_line(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 40), 1), ENXIO,
+	      "KVM_IRQ_LINE without a GIC");
+	add_gic(&vm);
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 40), 1), 0, "an SPI");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 40), 0), 0, "and off again");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 31), 1), EINVAL, "a PPI as an SPI");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 256), 1), EINVAL,
+	      "an SPI beyond the last");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_PPI, 0, 20), 1), 0, "a PPI");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_PPI, 0, 20), 0), 0, "and off again");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_PPI, 0, 15), 1), EINVAL, "an SGI as a PPI");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_PPI, 0, 32), 1), EINVAL, "an SPI as a PPI");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_PPI, 7, 20), 1), EINVAL,
+	      "a vCPU that there is not");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_PPI, 0, 20) | 1U << KVM_ARM_IRQ_VCPU2_SHIFT, 1),
+	      EINVAL, "vCPU 256, by the upper bits");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_CPU, 0, 0), 1), ENXIO,
+	      "a CPU's line, with a GIC");
+	gives(irq_line(vm.fd, IRQ(3, 0, 40), 1), EINVAL, "an unknown type");
+	gives(ioctl(vm.fd, KVM_IRQ_LINE, NULL), EFAULT, "KVM_IRQ_LINE without an argument");
+	close(vm.gic);
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+int main(void)
+{
+	test_create();
+	test_has_attr();
+	test_addresses();
+	test_nr_irqs();
+	test_order();
+	test_not_ready(false, ENXIO, "KVM_RUN without the GIC's addresses");
+	test_not_ready(true, EBUSY, "KVM_RUN before the GIC's init");
+	test_late();
+	test_irq_line();
+	return finish();
+}
