@@ -37,3 +37,18 @@ $(BUILD)/kvm/%: tests/kvm/%.c $(wildcard tests/kvm/*.h) mk/linux.mk
 
 .PHONY: kvm-tests
 kvm-tests: $(KVM_TESTS) ## build the tests of /dev/kvm
+
+# Guests on Keel: a host with keel.ko, vmrun, a guest's kernel and initrd, and the tests of /dev/kvm.
+GUESTS_BUNDLE := $(HOST)/kernel-6.1-cloud/guests-bundle.cpio
+$(GUESTS_BUNDLE): $(HOST)/kernel-6.1-cloud/vmrun-initrd $(MODULE)/6.1-cloud/keel.ko $(KVM_TESTS) tools/mkbundle mk/linux.mk
+	$(call say,BUNDLE,$@)
+	$(Q)rm -rf $@.root && mkdir -p $@.root/lib/modules $@.root/bin
+	$(Q)cp $(MODULE)/6.1-cloud/keel.ko $@.root/lib/modules/90-keel.ko
+	$(Q)install -m 755 $(KVM_TESTS) $@.root/bin
+	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.initrd
+	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-6.1-cloud/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
+	$(Q)rm -rf $@.root $@.initrd
+
+.PHONY: test-guests
+test-guests: keel-guests $(GUESTS_BUNDLE) ## guests on Keel, and KVM's API (not yet part of `make test`)
+	$(Q)scripts/run-pytest guests tests/guests $(PYTEST)

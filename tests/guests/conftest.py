@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests use the system tests' machines, with an image and a bundle of their own."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SYSTEM = Path(__file__).resolve().parents[1] / "system"
+sys.path.insert(0, str(SYSTEM))
+
+import keelvm  # noqa: E402
+
+spec = importlib.util.spec_from_file_location("system_conftest", SYSTEM / "conftest.py")
+system_conftest = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(system_conftest)
+start = system_conftest.start
+pytest_runtest_makereport = system_conftest.pytest_runtest_makereport
+
+
+@pytest.fixture
+def boot(start):  # noqa: F811
+    """A host on Keel with keel.ko loaded, at its shell."""
+    defaults = {
+        "variant": "guests",
+        "bundle": keelvm.bundle().with_name("guests-bundle.cpio"),
+        "mem": "2G",
+        "append": "quiet keel.console=keep",
+    }
+    return lambda **changes: start(**{**defaults, **changes}).wait_for_shell()
