@@ -19,19 +19,14 @@ HYP_CFLAGS := -std=gnu11 -DKEEL_VERSION='"$(KEEL_VERSION)"' -ffreestanding -nost
               -march=armv8-a+crc -mbranch-protection=none -mno-outline-atomics -g -MMD -MP $(HYP_WARN)
 HYP_CFLAGS_release := -Os
 HYP_CFLAGS_debug   := -O1 -DKEEL_DEBUG
-HYP_CFLAGS_guests       := $(HYP_CFLAGS_release) -DKEEL_GUESTS
-HYP_CFLAGS_guests-debug := $(HYP_CFLAGS_debug) -DKEEL_GUESTS
 
 HYP_SRC_C := $(sort $(wildcard hyp/*/*.c))
 HYP_SRC_S := $(sort $(wildcard hyp/*/*.S))
-# Virtual machines (hyp/vm and what stands on it) are in the variants guests and guests-debug only,
-# until all that docs/support.md says of them is tested.
-HYP_SRC_GUESTS := hyp/arch/fpsimd.S hyp/vm/% hyp/trap/% hyp/vgic/% hyp/timer/% hyp/host/vm_calls.c
 
-# $(1): variant, $(2): sources that it leaves out
+# $(1): variant
 define hyp_variant
-HYP_OBJ_$(1) := $$(patsubst hyp/%.c,$(BUILD)/$(1)/hyp/%.o,$$(filter-out $(2),$$(HYP_SRC_C))) \
-                $$(patsubst hyp/%.S,$(BUILD)/$(1)/hyp/%.S.o,$$(filter-out $(2),$$(HYP_SRC_S))) \
+HYP_OBJ_$(1) := $$(HYP_SRC_C:hyp/%.c=$(BUILD)/$(1)/hyp/%.o) \
+                $$(HYP_SRC_S:hyp/%.S=$(BUILD)/$(1)/hyp/%.S.o) \
                 $$(LIBFDT_SRC_NAMES:%.c=$(BUILD)/$(1)/libfdt/%.o)
 
 $(BUILD)/$(1)/hyp/%.o: hyp/%.c $$(LIBFDT_STAMP) Makefile mk/hyp.mk
@@ -80,11 +75,8 @@ endef
 HYP_LDFLAGS := -T hyp/boot/keel.ld -pie --no-dynamic-linker -z text -z notext -z max-page-size=4096 \
                --gc-sections --orphan-handling=error -Bsymbolic --build-id=none --no-warn-rwx-segments
 
-$(eval $(call hyp_variant,release,$(HYP_SRC_GUESTS)))
-$(eval $(call hyp_variant,debug,$(HYP_SRC_GUESTS)))
-$(eval $(call hyp_variant,guests,))
-$(eval $(call hyp_variant,guests-debug,))
+$(eval $(call hyp_variant,release))
+$(eval $(call hyp_variant,debug))
 
-.PHONY: keel keel-guests
+.PHONY: keel
 keel: $(BUILD)/release/keel.img $(BUILD)/debug/keel.img ## build keel.img, release and debug
-keel-guests: $(BUILD)/guests/keel.img $(BUILD)/guests-debug/keel.img ## build keel.img with virtual machines, release and debug

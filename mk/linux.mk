@@ -39,16 +39,40 @@ $(BUILD)/kvm/%: tests/kvm/%.c $(wildcard tests/kvm/*.h) mk/linux.mk
 kvm-tests: $(KVM_TESTS) ## build the tests of /dev/kvm
 
 # Guests on Keel: a host with keel.ko, vmrun, a guest's kernel and initrd, and the tests of /dev/kvm.
-GUESTS_BUNDLE := $(HOST)/kernel-6.1-cloud/guests-bundle.cpio
-$(GUESTS_BUNDLE): $(HOST)/kernel-6.1-cloud/vmrun-initrd $(MODULE)/6.1-cloud/keel.ko $(KVM_TESTS) tools/mkbundle mk/linux.mk
-	$(call say,BUNDLE,$@)
+.PRECIOUS: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-%/guests-bundle.cpio
+$(HOST)/kernel-%/guests-initrd: $(HOST)/kernel-%/vmrun-initrd $(MODULE)/%/keel.ko $(KVM_TESTS) mk/linux.mk
+	$(call say,INITRD,$@)
 	$(Q)rm -rf $@.root && mkdir -p $@.root/lib/modules $@.root/bin
-	$(Q)cp $(MODULE)/6.1-cloud/keel.ko $@.root/lib/modules/90-keel.ko
+	$(Q)cp $(MODULE)/$*/keel.ko $@.root/lib/modules/90-keel.ko
 	$(Q)install -m 755 $(KVM_TESTS) $@.root/bin
+	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
+	$(Q)rm -rf $@.root && mv $@.new $@
+
+$(HOST)/kernel-%/guests-bundle.cpio: $(HOST)/kernel-%/guests-initrd tools/mkbundle
+	$(call say,BUNDLE,$@)
+	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $< --cmdline 'console=ttyAMA0' -o $@
+
+# What `make run` boots: the host starts a guest by itself.
+RUN_BUNDLE := $(HOST)/kernel-6.1-cloud/run-bundle.cpio
+$(RUN_BUNDLE): $(HOST)/kernel-6.1-cloud/guests-initrd scripts/run-guest tools/mkbundle mk/linux.mk
+	$(call say,BUNDLE,$@)
+	$(Q)rm -rf $@.root && mkdir -p $@.root/etc
+	$(Q)install -m 755 scripts/run-guest $@.root/etc/autostart
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.initrd
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-6.1-cloud/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
 	$(Q)rm -rf $@.root $@.initrd
 
-.PHONY: test-guests
-test-guests: keel-guests $(GUESTS_BUNDLE) ## guests on Keel, and KVM's API (not yet part of `make test`)
-	$(Q)scripts/run-pytest guests tests/guests $(PYTEST)
+fetch: $(ARM64)/headers-6.1-cloud/VERSION
+
+.PHONY: run test-guests
+run: $(BUILD)/release/keel.img $(RUN_BUNDLE) ## boot QEMU, Keel, Debian's kernel, and a guest to its shell
+	$(Q)scripts/run $(BUILD)/release/keel.img $(RUN_BUNDLE)
+
+test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio ## guests on Keel, and KVM's API (QEMU, minutes)
+	$(Q)scripts/run-pytest guests tests/guests -m 'not full' $(PYTEST)
+
+.PHONY: test-guests-full
+test-guests-full: keel $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
+	$(Q)scripts/run-pytest guests-full tests/guests $(PYTEST)
+test-full: test-guests-full
+test-system test-full: $(RUN_BUNDLE)

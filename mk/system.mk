@@ -57,10 +57,8 @@ $(HOST)/payload/%.img: tests/system/payload/%.c tests/system/payload/start.S tes
 	$(Q)$(CROSS)gcc $(PAYLOAD_CFLAGS) -o $(@:.img=.elf) tests/system/payload/start.S $<
 	$(Q)$(CROSS)objcopy -O binary $(@:.img=.elf) $@
 
-.PHONY: bundle run
+.PHONY: bundle
 bundle: $(HOST)/kernel-6.1-cloud/bundle.cpio
-run: $(BUILD)/release/keel.img bundle ## boot QEMU, Keel, and Debian's kernel to a shell
-	$(Q)scripts/run $(BUILD)/release/keel.img $(HOST)/kernel-6.1-cloud/bundle.cpio
 
 # PYTEST: more arguments for pytest, as in `make test-system PYTEST='-k hotplug'`.
 PYTEST ?=

@@ -23,7 +23,6 @@
 #include <lib/string.h>
 #include <mm/el2_map.h>
 #include <mm/ownership.h>
-#ifdef KEEL_GUESTS
 #include <host/vm_calls.h>
 #include <timer/timer.h>
 #include <trap/one_reg.h>
@@ -31,7 +30,6 @@
 #include <vgic/vgic.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
-#endif
 
 #define MPIDR_AFFINITY (GENMASK(39, 32) | GENMASK(23, 0))
 
@@ -260,7 +258,6 @@ static void init_host(void)
 		  el2_va_to_pa(el2_map_layout(), secondary_entry));
 }
 
-#ifdef KEEL_GUESTS
 /* What virtual machines need; the order is that of the run loop's hooks (vm/run.h). */
 static void init_guests(void)
 {
@@ -286,7 +283,6 @@ static void init_guests(void)
 	vm_calls_init(&call_ops);
 	vm_cpu_online();
 }
-#endif
 
 static void load_host(void)
 {
@@ -330,9 +326,7 @@ static void __noreturn boot_on_stack(void)
 	smp_probe();
 	print_cpus();
 	init_host();
-#ifdef KEEL_GUESTS
 	init_guests();
-#endif
 	load_host();
 	selftest_boot(boot_info.options.selftest);
 	enter_host();

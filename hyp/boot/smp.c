@@ -19,9 +19,7 @@
 #include <lib/errno.h>
 #include <lib/psci_abi.h>
 #include <mm/el2_map.h>
-#ifdef KEEL_GUESTS
 #include <vm/vm_ops.h>
-#endif
 
 struct percpu *percpu_table[KEEL_MAX_CPUS];
 static struct percpu percpus[KEEL_MAX_CPUS];
@@ -174,9 +172,7 @@ void __noreturn secondary_main(unsigned int id)
 		refuse_cpu(id);
 	selftest_secondary(boot_info.options.selftest);
 	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
-#ifdef KEEL_GUESTS
 	vm_cpu_online();
-#endif
 	if (psci_cpu_arrived(&host_psci, id, &entry))
 		refuse_cpu(id);
 	args[0] = entry.x0;

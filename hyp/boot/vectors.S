@@ -34,14 +34,12 @@
 	/* From below: the guest's, if this CPU runs one; otherwise the host's. */
 	.macro	lower_sync
 	.balign	0x80
-#ifdef KEEL_GUESTS
 	stp	x0, x1, [sp, #-16]!
 	mrs	x0, tpidr_el2
 	ldr	x0, [x0, #PERCPU_VCPU]
 	mov	x1, #0
 	cbnz	x0, guest_exit
 	ldp	x0, x1, [sp], #16
-#endif
 	sub	sp, sp, #HOST_REGS_SIZE
 	stp	x0, x1, [sp, #0]
 	b	host_sync_common
@@ -49,7 +47,6 @@
 
 	/* Interrupts and SErrors are routed here only while a guest runs. */
 	.macro	lower_async vector, code
-#ifdef KEEL_GUESTS
 	.balign	0x80
 	stp	x0, x1, [sp, #-16]!
 	mrs	x0, tpidr_el2
@@ -58,9 +55,6 @@
 	cbnz	x0, guest_exit
 	ldp	x0, x1, [sp], #16
 	fatal_here \vector
-#else
-	fatal	\vector
-#endif
 	.endm
 
 	.text

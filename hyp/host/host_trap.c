@@ -16,9 +16,7 @@
 #include <keel/hypercall.h>
 #include <lib/esr.h>
 #include <lib/smccc.h>
-#ifdef KEEL_GUESTS
 #include <vm/switch.h>
-#endif
 
 typedef void host_trap_handler_t(struct host_regs *regs, u64 esr);
 
@@ -146,7 +144,6 @@ static void handle_other(struct host_regs *regs, u64 esr)
 	inject_sync(el1_undef_esr(), read_sysreg(far_el2));
 }
 
-#ifdef KEEL_GUESTS
 /* The host uses floating point after a guest did: its registers come back now. */
 static void handle_fp(struct host_regs *regs, u64 esr)
 {
@@ -154,12 +151,9 @@ static void handle_fp(struct host_regs *regs, u64 esr)
 		handle_other(regs, esr);
 }
 
-#endif
 static host_trap_handler_t *const handlers[ESR_EC_COUNT] = {
 	[ESR_EC_HVC64] = handle_hvc,	    [ESR_EC_SMC64] = handle_smc,
-#ifdef KEEL_GUESTS
 	[ESR_EC_FP_ASIMD] = handle_fp,	    [ESR_EC_SVE] = handle_fp,
-#endif
 	[ESR_EC_IABT_LOWER] = handle_abort, [ESR_EC_DABT_LOWER] = handle_abort,
 };
 

@@ -6,9 +6,7 @@
 #include <keel/hypercall.h>
 #include <lib/errno.h>
 #include <lib/smccc.h>
-#ifdef KEEL_GUESTS
 #include <host/vm_calls.h>
-#endif
 
 typedef void hypercall_t(struct host_regs *regs);
 
@@ -96,11 +94,9 @@ void host_hypercall(struct host_regs *regs)
 		host_mem_check();
 		return;
 	}
-#ifdef KEEL_GUESTS
 	if (vm_hypercall(regs)) {
 		host_count(KEEL_STAT_HYPERCALLS);
 		return;
 	}
-#endif
 	regs->x[0] = (u64)KEEL_NOT_SUPPORTED;
 }

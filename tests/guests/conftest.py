@@ -23,8 +23,7 @@ pytest_runtest_makereport = system_conftest.pytest_runtest_makereport
 def boot(start):  # noqa: F811
     """A host on Keel with keel.ko loaded, at its shell."""
     defaults = {
-        "variant": "guests",
-        "bundle": keelvm.bundle().with_name("guests-bundle.cpio"),
+        "bundle": keelvm.guests_bundle(),
         "mem": "2G",
         "append": "quiet keel.console=keep",
     }

@@ -57,6 +57,16 @@ def bundle(kernel=DEFAULT_KERNEL):
     return BUILD / "host" / kernel / "bundle.cpio"
 
 
+def guests_bundle(kernel=DEFAULT_KERNEL):
+    """A host with keel.ko, vmrun and something to run in a guest: tests/guests."""
+    return BUILD / "host" / kernel / "guests-bundle.cpio"
+
+
+def run_bundle():
+    """What `make run` boots."""
+    return BUILD / "host" / DEFAULT_KERNEL / "run-bundle.cpio"
+
+
 @dataclasses.dataclass
 class Config:
     """A machine to build. The defaults are the quickest one that has everything."""
