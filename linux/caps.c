@@ -8,7 +8,6 @@
 #include "keel.h"
 
 static struct keel_vm_size limits;
-static u32 features;
 
 /* ---- values that are not constants ---- */
 
@@ -29,22 +28,22 @@ static int value_gicv3(void)
 
 static int value_el1_32bit(void)
 {
-	return !!(features & BIT(KVM_ARM_VCPU_EL1_32BIT));
+	return !!(limits.features & BIT(KVM_ARM_VCPU_EL1_32BIT));
 }
 
 static int value_pmu(void)
 {
-	return !!(features & BIT(KVM_ARM_VCPU_PMU_V3));
+	return !!(limits.features & BIT(KVM_ARM_VCPU_PMU_V3));
 }
 
 static int value_sve(void)
 {
-	return !!(features & BIT(KVM_ARM_VCPU_SVE));
+	return !!(limits.features & BIT(KVM_ARM_VCPU_SVE));
 }
 
 static int value_ptrauth(void)
 {
-	return !!(features & BIT(KVM_ARM_VCPU_PTRAUTH_ADDRESS));
+	return !!(limits.features & BIT(KVM_ARM_VCPU_PTRAUTH_ADDRESS));
 }
 
 static const struct {
@@ -93,42 +92,15 @@ int keel_check_extension(struct keel_vm *vm, unsigned long cap)
 	return 0;
 }
 
-/* ---- which vCPU features EL2 offers: ask for each, in a VM made for it ---- */
-
-static const u32 feature_sets[] = {
-	BIT(KVM_ARM_VCPU_EL1_32BIT),
-	BIT(KVM_ARM_VCPU_PMU_V3),
-	BIT(KVM_ARM_VCPU_SVE),
-	BIT(KVM_ARM_VCPU_PTRAUTH_ADDRESS) | BIT(KVM_ARM_VCPU_PTRAUTH_GENERIC),
-};
-
-static int probe_set(struct keel_vm *vm, u32 index)
-{
-	struct keel_vcpu *vcpu = keel_vcpu_alloc(vm, index);
-
-	if (IS_ERR(vcpu))
-		return PTR_ERR(vcpu);
-	if (!keel_vcpu_init(vcpu, feature_sets[index]))
-		features |= feature_sets[index];
-	return 0;
-}
+/* ---- what this Keel can do ---- */
 
 int keel_caps_probe(void)
 {
-	struct keel_vm *vm;
-	unsigned int i;
 	int ret = keel_vm_size(0, &limits);
 
 	/* KEEL_NOT_SUPPORTED, or hardware that no VM can have. */
-	if (ret) {
-		pr_err("this Keel runs no guests (%d)\n", ret);
-		return -ENODEV;
-	}
-	vm = keel_vm_alloc(0);
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	for (i = 0; i < ARRAY_SIZE(feature_sets) && !ret; i++)
-		ret = probe_set(vm, i);
-	keel_vm_put(vm);
-	return ret;
+	if (!ret)
+		return 0;
+	pr_err("this Keel runs no guests (%d)\n", ret);
+	return -ENODEV;
 }

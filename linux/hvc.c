@@ -64,5 +64,6 @@ int keel_vm_size(u32 ipa_bits, struct keel_vm_size *size)
 	size->vcpu_pages = regs.x[2];
 	size->ipa_default = regs.x[3];
 	size->ipa_max = regs.x[4];
+	size->features = regs.x[5];
 	return 0;
 }

@@ -190,6 +190,7 @@ long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u
 /* KEEL_HC_VM_SIZE's answer. */
 struct keel_vm_size {
 	u32 vm_pages, vcpu_pages, ipa_default, ipa_max;
+	u32 features; /* KVM_ARM_VCPU_* that EL2 offers */
 };
 int keel_vm_size(u32 ipa_bits, struct keel_vm_size *size);
 

@@ -192,9 +192,12 @@ static int exit_wfi(struct keel_vcpu *vcpu)
 	return AGAIN;
 }
 
+/* Another vCPU may have turned it on again since EL2 said so. */
 static int exit_off(struct keel_vcpu *vcpu)
 {
-	block(vcpu, NO_DEADLINE);
+	if (keel_call(KEEL_HC_VCPU_STATE, vcpu->vm->handle, vcpu->index, KEEL_STATE_QUERY, 0, 0,
+		      NULL) == KEEL_STATE_STOPPED)
+		block(vcpu, NO_DEADLINE);
 	return AGAIN;
 }
 

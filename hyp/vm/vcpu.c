@@ -209,7 +209,7 @@ static const struct {
 	{ VCPU_PTRAUTH_GENERIC, false, FEAT_PAuth },
 };
 
-static u64 known_features(void)
+u64 vcpu_features_known(void)
 {
 	u64 known = 0;
 	size_t i;
@@ -225,7 +225,7 @@ static bool features_valid(u64 features)
 	const u64 ptrauth = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
 	u64 keys = features & ptrauth;
 
-	return !(features & ~known_features()) && (!keys || keys == ptrauth);
+	return !(features & ~vcpu_features_known()) && (!keys || keys == ptrauth);
 }
 
 int vcpu_init(struct vcpu *vcpu, u64 features)
@@ -244,6 +244,12 @@ int vcpu_init(struct vcpu *vcpu, u64 features)
 	return 0;
 }
 
+/* A vCPU that a CPU_ON has claimed, and is about to say where it starts, can run as good as now. */
+static int told_state(u32 power)
+{
+	return power == VCPU_STOPPED ? KEEL_STATE_STOPPED : KEEL_STATE_RUNNABLE;
+}
+
 /* Another vCPU's CPU_ON changes a stopped one alone, so on_pending is ours while it can run. */
 static u32 change_state(struct vcpu *vcpu, u32 state)
 {
@@ -258,13 +264,13 @@ int vcpu_set_state(struct vcpu *vcpu, u64 state)
 	int ret;
 
 	if (state == KEEL_STATE_QUERY)
-		return (int)__atomic_load_n(&vcpu->power, __ATOMIC_ACQUIRE);
+		return told_state(__atomic_load_n(&vcpu->power, __ATOMIC_ACQUIRE));
 	if (state != KEEL_STATE_RUNNABLE && state != KEEL_STATE_STOPPED)
 		return -EINVAL;
 	ret = vcpu_take(vcpu);
 	if (ret)
 		return ret;
-	ret = (int)change_state(vcpu, (u32)state);
+	ret = told_state(change_state(vcpu, (u32)state));
 	vcpu_drop(vcpu);
 	return ret;
 }

@@ -180,6 +180,7 @@ int vm_sizes(u64 ipa_bits, struct vm_sizes *sizes)
 		.vcpu_pages = vcpu_pages(),
 		.ipa_bits_default = default_ipa_bits(),
 		.ipa_bits_max = ipa_bits_max,
+		.features = vcpu_features_known(),
 	};
 	return 0;
 }

@@ -62,6 +62,7 @@ struct vm_sizes {
 	u64 vm_pages;	/* for vm_create() */
 	u64 vcpu_pages; /* for vcpu_create() */
 	unsigned int ipa_bits_default, ipa_bits_max;
+	u64 features; /* BIT(enum vcpu_feature): what vcpu_init() takes */
 };
 
 /**
@@ -198,5 +199,8 @@ static inline struct pa vm_va_to_pa(const void *va)
 
 /* Pages that vcpu_create() needs. */
 u64 vcpu_pages(void);
+
+/* Features that vcpu_init() takes; VCPU_POWER_OFF is none. */
+u64 vcpu_features_known(void);
 
 #endif

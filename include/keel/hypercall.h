@@ -60,7 +60,7 @@
 /*
  * KEEL_HC_VM_SIZE(x1 = IPA bits, 0 for the default) -> x0 = 0 or -EINVAL, x1 = pages for
  * KEEL_HC_VM_CREATE, x2 = pages for KEEL_HC_VCPU_CREATE, x3 = IPA bits that 0 stands for,
- * x4 = IPA bits at most.
+ * x4 = IPA bits at most, x5 = KVM_ARM_VCPU_* feature bits that KEEL_HC_VCPU_INIT takes.
  */
 #define KEEL_HC_VM_SIZE 0xc6000010
 

@@ -565,6 +565,8 @@ static void states_are_told_and_set(void **state)
 	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_RUNNABLE), -EBUSY);
 	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_QUERY), KEEL_STATE_STOPPED);
 	vcpu_drop(vcpu);
+	vcpu->power = VCPU_STARTING; /* a CPU_ON is at it: the host knows two states */
+	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_QUERY), KEEL_STATE_RUNNABLE);
 }
 
 /* ---- VMIDs ---- */
