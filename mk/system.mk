@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Whole machines under QEMU: what they boot (Debian's kernel, an initramfs, bundles), `make run`,
-# the system tests and the benchmark.
+# Whole machines under QEMU: what they boot (Debian's kernel, an initramfs, bundles), `make run` and
+# the system tests.
 
 ARM64 := $(BUILD)/downloads/arm64
 HOST  := $(BUILD)/host
 
 # What a fresh machine lacks is installed before anything else is made. Make reads this file, and
 # so makes it, first; it starts over if something was installed, for compilers are asked above.
-ifneq ($(filter run test test-% bench check fuzz%,$(MAKECMDGOALS)),)
+ifneq ($(filter run test test-% bench bench-% check fuzz%,$(MAKECMDGOALS)),)
 include $(BUILD)/deps.mk
 endif
 .PHONY: deps FORCE
@@ -62,7 +62,7 @@ bundle: $(HOST)/kernel-6.1-cloud/bundle.cpio
 
 # PYTEST: more arguments for pytest, as in `make test-system PYTEST='-k hotplug'`.
 PYTEST ?=
-.PHONY: test test-system test-full bench
+.PHONY: test test-system test-full
 test-system: keel bundle $(PAYLOADS) ## the quick system tests (QEMU, minutes)
 	$(Q)scripts/run-pytest system tests/system -m 'not full' $(PYTEST)
 
@@ -71,6 +71,3 @@ test-full: keel $(PAYLOADS) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system t
 
 test: fetch ## set up, then run every test
 	+$(Q)scripts/test
-
-bench: $(BUILD)/release/keel.img bundle ## instruction counts and sizes against their targets
-	$(Q)$(PYTHON) bench/boot.py --build $(BUILD)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A Linux kernel with a few instructions before it: they print the counter as it is when the guest's
+ * first instruction runs, and go on to the kernel. KERNEL: the Image.
+ */
+#define UARTDR	  0x10000000	/* tools/vmrun/layout.h */
+#define KERNEL_AT 0x200000	/* a kernel wants a multiple of 2 MiB */
+#define BSS_ROOM  0x1000000	/* the kernel's memory behind its file */
+
+	.section .head, "ax"
+	.globl	_start
+_start:
+	b	entry
+	.word	0
+	.quad	0			/* text_offset */
+	.quad	_end - _start + BSS_ROOM	/* image_size */
+	.quad	0xa			/* flags: little-endian, 4K pages, anywhere in memory */
+	.quad	0, 0, 0
+	.ascii	"ARM\x64"
+	.word	0
+
+	/* x0 to x3 are the kernel's. */
+entry:
+	isb
+	mrs	x8, cntvct_el0
+	mov	x9, #UARTDR
+	adr	x10, text
+1:	ldrb	w11, [x10], #1
+	cbz	w11, 2f
+	str	w11, [x9]
+	b	1b
+2:	mov	x12, #60		/* 16 hexadecimal digits */
+3:	lsr	x11, x8, x12
+	and	x11, x11, #15
+	cmp	x11, #10
+	add	x13, x11, #'0'
+	add	x14, x11, #'a' - 10
+	csel	x11, x13, x14, lo
+	str	w11, [x9]
+	subs	x12, x12, #4
+	b.pl	3b
+	mov	w11, #'\n'
+	str	w11, [x9]
+	adr	x8, _start
+	add	x8, x8, #KERNEL_AT
+	br	x8
+text:
+	.asciz	"BENCH start=0x"
+
+	.org	_start + KERNEL_AT
+	.incbin	KERNEL
+	.balign	4096

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The benchmark guest: what single operations cost a guest, by its virtual counter.
+ *
+ * Each operation is done in rounds of a few dozen; the counter is read before and after a round,
+ * and the median round counts, so that a tick of the host's timer in some of them changes nothing.
+ * Nothing is printed before the end, for a console makes the host work. A line of the result:
+ *
+ *   BENCH operation=NAME count=OPERATIONS_A_ROUND ticks=MEDIAN least=TICKS most=TICKS
+ *
+ * The machine is vmrun's: tools/vmrun/layout.h, and boot.c for where the initial RAM disk lies.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+#define GICD_BASE 0x08000000UL
+#define GICR_BASE 0x080a0000UL
+#define GICR_SIZE 0x20000UL
+#define UART_BASE 0x10000000UL
+#define RAM_BASE  0x80000000UL
+#define MIB	  (1UL << 20)
+
+/* GICv3 (IHI 0069, 12.9 and 12.11). */
+#define GICD_CTLR	   0x0000
+#define GICD_TYPER	   0x0004
+#define GICD_CTLR_GRP1_ARE 0x12
+#define GICR_WAKER	   0x0014
+#define GICR_SGI	   0x10000
+#define GICR_IGROUPR0	   (GICR_SGI + 0x0080)
+#define GICR_ISENABLER0	   (GICR_SGI + 0x0100)
+#define WAKER_ASLEEP	   4 /* ChildrenAsleep */
+
+#define SGI	     1
+#define VTIMER_INTID 27
+
+#define UARTDR 0x00
+#define UARTFR 0x18
+
+#define PSCI_VERSION	0x84000000UL
+#define PSCI_SYSTEM_OFF 0x84000008UL
+#define PSCI_CPU_ON	0xc4000003UL
+
+/*
+ * Memory that nothing has touched: the host has to find it. The initial RAM disk: the host has it,
+ * and only the guest's stage 2 does not. vmrun puts the disk 2 MiB behind the device tree.
+ */
+#define FRESH_PAGES  (RAM_BASE + 160 * MIB)
+#define FRESH_BLOCKS (RAM_BASE + 176 * MIB)
+#define DISK_OFFSET  (2 * MIB)
+#define DISK_BLOCKS  (16 * MIB) /* from the disk's start; its pages begin it */
+
+#define MAX_ROUNDS 33
+
+#define read_sysreg(name)                                                      \
+	({                                                                     \
+		u64 value_;                                                    \
+		__asm__ volatile("mrs %0, " name : "=r"(value_) : : "memory"); \
+		value_;                                                        \
+	})
+#define write_sysreg(value, name) \
+	__asm__ volatile("msr " name ", %0\n\tisb" : : "r"((u64)(value)) : "memory")
+
+extern char secondary[];
+
+/* What interrupts leave, of one vCPU each. */
+static volatile struct {
+	u64 count;   /* interrupts taken */
+	u64 entered; /* the counter when the last one came */
+	u64 eoi;     /* ticks of its EOI */
+} taken[2];
+static volatile u64 answered; /* interrupts that the other vCPU has taken */
+static volatile bool other_is_up;
+
+static u64 disk;
+
+static u64 counter(void)
+{
+	u64 value;
+
+	__asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(value) : : "memory");
+	return value;
+}
+
+static u32 read32(u64 address)
+{
+	u32 value;
+
+	__asm__ volatile("ldr %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
+	return value;
+}
+
+static void write32(u64 address, u32 value)
+{
+	__asm__ volatile("str %w0, [%1]" : : "r"(value), "r"(address) : "memory");
+}
+
+static u64 hvc(u64 function, u64 arg1, u64 arg2, u64 arg3)
+{
+	register u64 x0 __asm__("x0") = function;
+	register u64 x1 __asm__("x1") = arg1;
+	register u64 x2 __asm__("x2") = arg2;
+	register u64 x3 __asm__("x3") = arg3;
+
+	__asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
+	return x0;
+}
+
+static void irqs_on(void)
+{
+	__asm__ volatile("msr daifclr, #2" : : : "memory");
+}
+
+static void irqs_off(void)
+{
+	__asm__ volatile("msr daifset, #2" : : : "memory");
+}
+
+static unsigned int this_cpu(void)
+{
+	return read_sysreg("mpidr_el1") & 1;
+}
+
+/* ---- output, at the end ---- */
+
+static void put(const char *text)
+{
+	for (; *text; text++)
+		write32(UART_BASE + UARTDR, (unsigned char)*text);
+}
+
+static void put_number(const char *name, u64 value)
+{
+	char digits[21], *first = &digits[20];
+
+	*first = '\0';
+	do {
+		*--first = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	put(name);
+	put(first);
+}
+
+__attribute__((noreturn)) static void power_off(void)
+{
+	for (;;)
+		hvc(PSCI_SYSTEM_OFF, 0, 0, 0);
+}
+
+__attribute__((noreturn)) void bench_unexpected(void)
+{
+	put_number("BENCH unexpected exception, ESR_EL1 ", read_sysreg("esr_el1"));
+	put_number(" ELR_EL1 ", read_sysreg("elr_el1"));
+	put("\n");
+	power_off();
+}
+
+/* ---- interrupts ---- */
+
+static void gic_init(void)
+{
+	u64 redistributor = GICR_BASE + this_cpu() * GICR_SIZE;
+
+	write32(GICD_BASE + GICD_CTLR, GICD_CTLR_GRP1_ARE);
+	write32(redistributor + GICR_WAKER, 0);
+	while (read32(redistributor + GICR_WAKER) & WAKER_ASLEEP)
+		;
+	write32(redistributor + GICR_IGROUPR0, ~0U);
+	write32(redistributor + GICR_ISENABLER0, 1U << SGI | 1U << VTIMER_INTID);
+	write_sysreg(1, "icc_sre_el1");
+	write_sysreg(0xff, "icc_pmr_el1");
+	write_sysreg(1, "icc_igrpen1_el1");
+}
+
+static void send_sgi(unsigned int cpu)
+{
+	write_sysreg((u64)SGI << 24 | 1UL << cpu, "icc_sgi1r_el1");
+}
+
+void irq_taken(u64 entered)
+{
+	unsigned int cpu = this_cpu();
+	u64 intid = read_sysreg("icc_iar1_el1"), before, after;
+
+	if (intid == VTIMER_INTID)
+		write_sysreg(0, "cntv_ctl_el0");
+	before = counter();
+	write_sysreg(intid, "icc_eoir1_el1");
+	after = counter();
+	taken[cpu].eoi = after - before;
+	taken[cpu].entered = entered;
+	taken[cpu].count++;
+	if (cpu)
+		answered = taken[cpu].count;
+}
+
+/* ---- operations: each does @count of them and tells the ticks that they took ---- */
+
+#define REPEATED(count, statement)                            \
+	({                                                    \
+		u64 start_ = counter();                       \
+		for (unsigned int i_ = 0; i_ < (count); i_++) \
+			statement;                            \
+		counter() - start_;                           \
+	})
+
+static u64 do_nothing(unsigned int count, unsigned int round)
+{
+	(void)round;
+	return REPEATED(count, __asm__ volatile("" : : : "memory"));
+}
+
+static u64 do_hypercall(unsigned int count, unsigned int round)
+{
+	(void)round;
+	return REPEATED(count, hvc(PSCI_VERSION, 0, 0, 0));
+}
+
+static u64 do_mmio_read(unsigned int count, unsigned int round)
+{
+	(void)round;
+	return REPEATED(count, read32(UART_BASE + UARTFR));
+}
+
+static u64 do_distributor_read(unsigned int count, unsigned int round)
+{
+	(void)round;
+	return REPEATED(count, read32(GICD_BASE + GICD_TYPER));
+}
+
+static u64 touch(u64 start, u64 stride, unsigned int count, unsigned int round)
+{
+	u64 address = start + (u64)round * count * stride;
+
+	return REPEATED(count, ({
+				write32(address, 1);
+				address += stride;
+			}));
+}
+
+static u64 do_fresh_page(unsigned int count, unsigned int round)
+{
+	return touch(FRESH_PAGES, 4096, count, round);
+}
+
+static u64 do_fresh_block(unsigned int count, unsigned int round)
+{
+	return touch(FRESH_BLOCKS, 2 * MIB, count, round);
+}
+
+static u64 do_known_page(unsigned int count, unsigned int round)
+{
+	return touch(disk, 4096, count, round);
+}
+
+static u64 do_known_block(unsigned int count, unsigned int round)
+{
+	return touch(disk + DISK_BLOCKS, 2 * MIB, count, round);
+}
+
+/* Take one interrupt, which is due or will be. */
+static void wait_for_irq(u64 before)
+{
+	irqs_on();
+	while (taken[0].count == before)
+		;
+	irqs_off();
+}
+
+static u64 do_eoi(unsigned int count, unsigned int round)
+{
+	u64 sum = 0;
+
+	(void)round;
+	for (unsigned int i = 0; i < count; i++) {
+		u64 before = taken[0].count;
+
+		send_sgi(0);
+		wait_for_irq(before);
+		sum += taken[0].eoi;
+	}
+	return sum;
+}
+
+/* From the time that the timer was set to, to the first instruction of the vector; a busy guest. */
+static u64 do_timer(unsigned int count, unsigned int round)
+{
+	u64 delay = read_sysreg("cntfrq_el0") / 50000, sum = 0;
+
+	(void)round;
+	for (unsigned int i = 0; i < count; i++) {
+		u64 before = taken[0].count, due = counter() + delay;
+
+		write_sysreg(due, "cntv_cval_el0");
+		write_sysreg(1, "cntv_ctl_el0");
+		wait_for_irq(before);
+		sum += taken[0].entered - due;
+	}
+	return sum;
+}
+
+/*
+ * Both vCPUs run: the other one is in a loop. QEMU runs them in turns, and WFE ends a turn, so
+ * there are but a few instructions of waiting.
+ */
+static u64 do_ipi(unsigned int count, unsigned int round)
+{
+	(void)round;
+	return REPEATED(count, ({
+				u64 before = answered;
+
+				send_sgi(1);
+				while (answered == before)
+					__asm__ volatile("wfe");
+			}));
+}
+
+/* ---- rounds ---- */
+
+static const struct operation {
+	const char *name;
+	u64 (*run)(unsigned int count, unsigned int round);
+	unsigned int count, rounds;
+	bool pair; /* of two vCPUs: done if there are two, and the others are done if there is one
+		    */
+} operations[] = {
+	{ "nothing", do_nothing, 64, 33, false },
+	{ "hypercall", do_hypercall, 64, 33, false },
+	{ "distributor-read", do_distributor_read, 64, 33, false },
+	{ "mmio-read", do_mmio_read, 64, 33, false },
+	{ "eoi", do_eoi, 64, 33, false },
+	{ "timer", do_timer, 64, 33, false },
+	{ "fresh-page", do_fresh_page, 64, 33, false },
+	{ "known-page", do_known_page, 64, 33, false },
+	{ "fresh-block", do_fresh_block, 4, 7, false },
+	{ "known-block", do_known_block, 4, 5, false },
+	{ "ipi", do_ipi, 64, 33, true },
+};
+#define NR_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+static u64 results[NR_OPERATIONS][MAX_ROUNDS];
+
+static void sort(u64 *values, unsigned int count)
+{
+	for (unsigned int i = 1; i < count; i++) {
+		u64 value = values[i];
+		unsigned int at = i;
+
+		for (; at && values[at - 1] > value; at--)
+			values[at] = values[at - 1];
+		values[at] = value;
+	}
+}
+
+static void measure(unsigned int which)
+{
+	const struct operation *operation = &operations[which];
+
+	/* Not page faults: those are different each time. */
+	if (operation->run == do_hypercall || operation->run == do_ipi)
+		operation->run(operation->count, 0);
+	for (unsigned int round = 0; round < operation->rounds; round++)
+		results[which][round] = operation->run(operation->count, round);
+}
+
+static void report(unsigned int which)
+{
+	const struct operation *operation = &operations[which];
+
+	sort(results[which], operation->rounds);
+	put("BENCH operation=");
+	put(operation->name);
+	put_number(" count=", operation->count);
+	put_number(" ticks=", results[which][operation->rounds / 2]);
+	put_number(" least=", results[which][0]);
+	put_number(" most=", results[which][operation->rounds - 1]);
+	put("\n");
+}
+
+static bool start_other(void)
+{
+	if ((int)hvc(PSCI_CPU_ON, 1, (u64)secondary, 0))
+		return false;
+	while (!other_is_up)
+		__asm__ volatile("wfe");
+	return true;
+}
+
+__attribute__((noreturn)) void bench_secondary(void)
+{
+	gic_init();
+	irqs_on();
+	other_is_up = true;
+	for (;;)
+		__asm__ volatile("wfe");
+}
+
+__attribute__((noreturn)) void bench_main(u64 device_tree)
+{
+	bool pair;
+
+	disk = device_tree + DISK_OFFSET;
+	gic_init();
+	pair = start_other();
+	for (unsigned int i = 0; i < NR_OPERATIONS; i++) {
+		if (operations[i].pair == pair)
+			measure(i);
+	}
+	put_number("BENCH frequency=", read_sysreg("cntfrq_el0"));
+	put("\n");
+	for (unsigned int i = 0; i < NR_OPERATIONS; i++) {
+		if (operations[i].pair == pair)
+			report(i);
+	}
+	put("BENCH end\n");
+	power_off();
+}

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What virtual machines cost: stock KVM beside Keel, operation by operation, in instructions.
+
+The same QEMU, CPU model, host kernel, VMM (vmrun) and guest on both sides. On one the host's kernel has
+EL2 and its own KVM, on the other Keel has EL2 and the host has keel.ko. bench/host/autostart is what
+the host does, bench/guest/ the guest. docs/bench.md explains the lines; common.py the exit status.
+"""
+
+import argparse
+import dataclasses
+import re
+import statistics
+import sys
+from pathlib import Path
+
+import chart
+import common
+from common import BenchError, Machine
+
+CMDLINE = "console=ttyAMA0 quiet"
+MEM = "2G"
+# (host kernel, CPU model)
+QUICK = [("6.1-cloud", "max")]
+FULL = [(kernel, cpu) for kernel in ("6.1-cloud", "6.12-cloud") for cpu in ("max", "neoverse-n1", "cortex-a57")]
+NANOSECONDS = 1_000_000_000
+
+# Targets.
+NONE, STOCK_KVM = None, "kvm"  # a number is one of its own, in instructions
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """A line of the table."""
+
+    name: str
+    title: str
+    section: str  # of the host's output
+    target: "int | str | None"
+
+
+OPERATIONS = [
+    Operation("nothing", "nothing: the guest's loop", "pages", NONE),
+    Operation("hypercall", "null hypercall", "pages", 200),
+    Operation("distributor-read", "vGIC distributor read", "pages", 400),
+    Operation("mmio-read", "MMIO read served by the VMM", "pages", 4000),
+    Operation("ipi", "IPI between two vCPUs", "pair", 1700),
+    Operation("eoi", "EOI of a virtual interrupt", "pages", 21),
+    Operation("timer", "virtual timer interrupt, latency", "pages", 900),
+    Operation("known-page", "stage-2 fault, page that the host has", "pages", STOCK_KVM),
+    Operation("fresh-page", "stage-2 fault, fresh page", "pages", STOCK_KVM),
+    Operation("known-block", "stage-2 fault, 2 MiB that the host has", "blocks", STOCK_KVM),
+    Operation("fresh-block", "stage-2 fault, fresh 2 MiB", "blocks", STOCK_KVM),
+    Operation("vm-create", "VM create", "vmlife", STOCK_KVM),
+    Operation("vm-run", "VM, first entry to first exit", "vmlife", STOCK_KVM),
+    Operation("vm-destroy", "VM destroy", "vmlife", STOCK_KVM),
+    Operation("boot", "guest boot, first instruction to /init", "boot", STOCK_KVM),
+]
+
+
+@dataclasses.dataclass
+class Row:
+    """A line of the result. Instructions, for one operation."""
+
+    kernel: str
+    cpu: str
+    operation: str
+    title: str
+    kvm: float
+    keel: float
+    target: "float | None"
+    target_is_kvm: bool
+
+    @property
+    def verdict(self):
+        return common.verdict(self.keel, self.target)
+
+
+# ---- the host's output
+
+
+def sections(console):
+    """{name: what the host measured under it}; each of them must have ended well."""
+    found = {}
+    for match in re.finditer(r"^BENCH begin (\w+)\n(.*?)^BENCH status=(\d+)$", console, re.M | re.S):
+        name, text, status = match.groups()
+        if status != "0":
+            raise BenchError(f"{name} ended with status {status}:\n{text}")
+        found[name] = text
+    if not re.search(r"^BENCH done$", console, re.M):
+        raise BenchError(f"the host did not come to an end; its console {common.ending(console)}")
+    return found
+
+
+def fields(line):
+    return dict(re.findall(r"(\w+)=(\S+)", line))
+
+
+def frequency(text):
+    match = re.search(r"\bfrequency=(\d+)", text)
+    if not match:
+        raise BenchError(f"no counter frequency in:\n{text}")
+    return int(match.group(1))
+
+
+def instructions_of(text):
+    """{operation: instructions for one} of a section that has BENCH lines."""
+    scale = NANOSECONDS / frequency(text)
+    values = {}
+    for line in re.findall(r"^BENCH operation=.*$", text, re.M):
+        line = fields(line)
+        total = int(line["ticks"]) * scale - int(line.get("idle", 0))
+        values[line["operation"]] = total / int(line["count"])
+    return values
+
+
+def boot_instructions(text):
+    """From a guest's first instruction to its first process."""
+    start = re.search(r"^BENCH start=(0x[0-9a-f]+)$", text, re.M)
+    mark = re.search(common.BOOTMARK, text)
+    if not start or not mark:
+        raise BenchError(f"the guest did not reach its first process:\n{text}")
+    return (int(mark.group(1)) - int(start.group(1), 16)) * NANOSECONDS / frequency(text)
+
+
+def values_of(one, two):
+    """{(section, operation): instructions} of the hosts with one and two CPUs."""
+    found = sections(one) | sections(two)
+    boots = [boot_instructions(text) for name, text in found.items() if name.startswith("boot")]
+    values = {
+        (name, operation): value
+        for name, text in found.items()
+        if not name.startswith("boot")
+        for operation, value in instructions_of(text).items()
+    }
+    pause = values.pop(("vmlife", "vm-nothing"), 0)
+    for key in values:
+        if key[0] == "vmlife":
+            values[key] -= pause
+    if boots:
+        values["boot", "boot"] = statistics.median(boots)
+    return values
+
+
+# ---- machines
+
+
+class Config:
+    """A host kernel and a CPU model."""
+
+    def __init__(self, build, out, kernel, cpu):
+        self.kernel, self.cpu = kernel, cpu
+        self.image = build / "release" / "keel.img"
+        self.vmlinuz = common.kernel_image(build, kernel)
+        self.dir = out / f"host-{kernel}"
+        self.initrd = self.dir / "initrd"
+        self.bundle = self.dir / "bundle.cpio"
+        if not self.initrd.exists():
+            raise BenchError(f"there is no {self.initrd}: use make bench or make bench-full")
+        common.make_bundle(self.vmlinuz, self.initrd, CMDLINE, self.bundle)
+
+    def boot(self, side, smp):
+        machine = Machine(cpu=self.cpu, smp=smp, mem=MEM)
+        if side == "keel":
+            console = machine.run("-kernel", self.image, "-initrd", self.bundle)
+        else:
+            console = machine.run("-kernel", self.vmlinuz, "-initrd", self.initrd, "-append", CMDLINE)
+        (self.dir / f"{side}-{self.cpu}-{smp}.log").write_text(console)
+        has_keel = "/sys/module/keel" in console
+        if has_keel != (side == "keel"):
+            raise BenchError(f"{side}: keel.ko is {'' if has_keel else 'not '}loaded; the console {common.ending(console)}")
+        return console
+
+    def measure(self, side):
+        return values_of(self.boot(side, 1), self.boot(side, 2))
+
+    def row(self, operation, kvm, keel):
+        key = operation.section, operation.name
+        for side, values in (("stock KVM", kvm), ("Keel", keel)):
+            if key not in values:
+                raise BenchError(f"{side}, {self.cpu}, {self.kernel}: {operation.title} is missing")
+        is_kvm = operation.target == STOCK_KVM
+        target = kvm[key] if is_kvm else operation.target
+        return Row(self.kernel, self.cpu, operation.name, operation.title, kvm[key], keel[key], target, is_kvm)
+
+    def rows(self):
+        kvm, keel = self.measure("kvm"), self.measure("keel")
+        return [self.row(operation, kvm, keel) for operation in OPERATIONS]
+
+
+# ---- results
+
+
+def formatted(value):
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def print_table(rows):
+    print(f"\nhost kernel {rows[0].kernel}, -cpu {rows[0].cpu}; instructions")
+    print(f"{'operation':42} {'stock KVM':>13} {'Keel':>13} {'Keel/KVM':>9} {'target':>13} verdict")
+    for row in rows:
+        target = "" if row.target is None else "stock KVM" if row.target_is_kvm else f"{row.target:,}"
+        line = f"{row.title:42} {formatted(row.kvm):>13} {formatted(row.keel):>13} {row.keel / row.kvm:9.3f}"
+        print(f"{line} {target:>13} {row.verdict}".rstrip(), flush=True)
+
+
+def measure_all(configs, build, out):
+    rows = []
+    for kernel, cpu in configs:
+        rows += Config(build, out, kernel, cpu).rows()
+        print_table([row for row in rows if (row.kernel, row.cpu) == (kernel, cpu)])
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Operations of virtual machines in instructions, on stock KVM and Keel.")
+    parser.add_argument("--build", type=Path, default=common.ROOT / "build", help="the build directory")
+    parser.add_argument("--full", action="store_true", help="the other host kernel and CPU models too")
+    parser.add_argument("--twice", action="store_true", help="measure again, and fail if a figure differs")
+    args = parser.parse_args()
+    configs = FULL if args.full else QUICK
+
+    def measure(build, out):
+        rows = measure_all(configs, build, out)
+        if args.twice and measure_all(configs, build, out) != rows:
+            raise BenchError("the second time there were other figures")
+        results = [dataclasses.asdict(row) | {"verdict": row.verdict} for row in rows]
+        common.write_json(out / "ops.json", results)
+        chart.draw(results, out / "ops.svg")
+        print(f"\n{out / 'ops.json'}, {out / 'ops.svg'}")
+        return [row.verdict for row in rows]
+
+    return common.run(measure, args.build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Benchmarks: a bare-metal guest, a host that runs it, `make bench`. docs/bench.md.
+
+BENCH       := $(BUILD)/bench
+BENCH_GUEST := 6.1-cloud
+BENCH_CFLAGS := -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -mcmodel=tiny -mgeneral-regs-only \
+                -mstrict-align -fno-stack-protector -fno-asynchronous-unwind-tables -O2 -Wall -Wextra -Wshadow -Werror \
+                -Wl,--build-id=none,--no-warn-rwx-segments -Wl,-T,bench/guest/guest.ld
+
+# The guest that measures operations.
+$(BENCH)/ops: bench/guest/start.S bench/guest/ops.c bench/guest/guest.ld mk/bench.mk
+	$(call say,PAYLOAD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc $(BENCH_CFLAGS) -o $@.elf bench/guest/start.S bench/guest/ops.c
+	$(Q)$(CROSS)objcopy -O binary $@.elf $@
+
+# The guest that is a kernel, and tells when it began.
+$(BENCH)/kernel: bench/guest/kernel.S bench/guest/guest.ld mk/bench.mk $(ARM64)/kernel-$(BENCH_GUEST)/VERSION
+	$(call say,PAYLOAD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc $(BENCH_CFLAGS) -DKERNEL='"$(ARM64)/kernel-$(BENCH_GUEST)/vmlinuz"' -o $@.elf bench/guest/kernel.S
+	$(Q)$(CROSS)objcopy -O binary $@.elf $@
+
+$(BENCH)/vmlife: bench/host/vmlife.c mk/bench.mk
+	$(call say,HOST-CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -O2 -Wall -Wextra -Wshadow -Werror -o $@ $<
+
+# The host: a guests' host that measures by itself. On stock KVM it is the same one; keel.ko refuses to be
+# loaded there.
+.PRECIOUS: $(BENCH)/host-%/initrd
+$(BENCH)/host-%/initrd: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-$(BENCH_GUEST)/initrd $(BENCH)/ops $(BENCH)/kernel \
+                        $(BENCH)/vmlife bench/host/autostart
+	$(call say,INITRD,$@)
+	$(Q)rm -rf $@.root && mkdir -p $@.root/etc $@.root/bench
+	$(Q)install -m 755 bench/host/autostart $@.root/etc/autostart
+	$(Q)install -m 755 $(BENCH)/vmlife $@.root/bench
+	$(Q)cp $(BENCH)/ops $(BENCH)/kernel $(HOST)/kernel-$(BENCH_GUEST)/initrd $@.root/bench
+	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
+	$(Q)rm -rf $@.root && mv $@.new $@
+
+BENCH_QUICK := 6.1-cloud
+BENCH_FULL  := 6.1-cloud 6.12-cloud
+
+# The one's exit status must not hide the other's: both run, and either can fail.
+.PHONY: bench bench-full
+bench: $(BUILD)/release/keel.img bundle $(BENCH_QUICK:%=$(BENCH)/host-%/initrd) ## instruction counts and sizes against their targets, Keel beside stock KVM
+	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
+	  $(PYTHON) bench/ops.py --build $(BUILD) && exit $$boot
+
+bench-full: $(BUILD)/release/keel.img bundle $(BENCH_FULL:%=$(BENCH)/host-%/initrd) ## `make bench` with every host kernel and CPU model, each measured twice
+	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
+	  $(PYTHON) bench/ops.py --full --twice --build $(BUILD) && exit $$boot
+
+CHECK_FORMAT += bench/guest/ops.c bench/host/vmlife.c
