@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SPE sample records: packets of format 0 (ARM DDI 0487, D17.3). One record is SPE_RECORD_SIZE
+ * bytes. Values to values.
+ */
+#ifndef KEEL_SPE_SPE_PACKET_H
+#define KEEL_SPE_SPE_PACKET_H
+
+#include <spe/spe_regs.h>
+
+/* Address packets, by their index. */
+enum spe_address {
+	SPE_ADDR_PC,
+	SPE_ADDR_TARGET, /* of a branch that was taken */
+	SPE_ADDR_VA,	 /* of the data */
+	SPE_ADDR_PA,
+	SPE_ADDR_PREVIOUS, /* target of the branch before */
+	SPE_ADDR_COUNT
+};
+
+/* Counter packets, by their index; cycles. */
+enum spe_counter {
+	SPE_COUNTER_TOTAL,
+	SPE_COUNTER_ISSUE,
+	SPE_COUNTER_TRANSLATION,
+	SPE_COUNTER_COUNT
+};
+
+/* Largest value of a counter: PMSIDR_EL1.CountSize says 12 bits, saturating. */
+#define SPE_COUNTER_MAX 0xfffU
+
+/* Operation Type packets: the class is in the header, the subclass is the payload. */
+enum spe_op_class {
+	SPE_OP_CLASS_OTHER,
+	SPE_OP_CLASS_LDST, /* loads, stores, atomics */
+	SPE_OP_CLASS_BRANCH,
+};
+
+/* Class "other": bit 0; SVE operations have bits of their own. */
+#define SPE_SUB_OTHER_COND 0x01
+#define SPE_SUB_OTHER_SVE  0x08
+#define SPE_SUB_SVE_FP	   0x02 /* other SVE */
+#define SPE_SUB_SVE_PRED   0x04 /* SVE, predicated */
+#define SPE_SUB_SVE_SG	   0x80 /* SVE load or store, gather or scatter */
+#define SPE_SUB_SVE_EVL	   GENMASK(6, 4)
+/* Class "load/store": bit 0 says store; the rest is one of these. */
+#define SPE_SUB_ST	    0x01
+#define SPE_SUB_LDST_GP	    0x00
+#define SPE_SUB_LDST_SIMDFP 0x04
+#define SPE_SUB_LDST_UNSPEC 0x10
+#define SPE_SUB_LDST_TAGS   0x14
+#define SPE_SUB_LDST_MEMCPY 0x20
+#define SPE_SUB_LDST_MEMSET 0x24
+#define SPE_SUB_LDST_SVE    0x08
+#define SPE_SUB_LDST_EXT    0x02 /* atomic, exclusive, acquire or release; with any of: */
+#define SPE_SUB_EXT_AT	    0x04
+#define SPE_SUB_EXT_EXCL    0x08
+#define SPE_SUB_EXT_AR	    0x10
+/* Class "branch or exception return". */
+#define SPE_SUB_BR_COND	    0x01
+#define SPE_SUB_BR_INDIRECT 0x02
+
+/* Which of the members of a record there are. */
+#define SPE_HAS_ADDR(n)	    BIT(n)	 /* enum spe_address */
+#define SPE_HAS_COUNTER(n)  BIT(8 + (n)) /* enum spe_counter */
+#define SPE_HAS_CONTEXT_EL1 BIT(16)
+#define SPE_HAS_CONTEXT_EL2 BIT(17)
+#define SPE_HAS_SOURCE	    BIT(18)
+#define SPE_HAS_TIMESTAMP   BIT(19)
+
+struct spe_record {
+	u64 has;			/* SPE_HAS_* */
+	u64 addr[SPE_ADDR_COUNT];	/* payloads, as spe_address_*() make them */
+	u32 counter[SPE_COUNTER_COUNT]; /* more than SPE_COUNTER_MAX is as much */
+	u32 context_el1, context_el2;
+	u64 events;  /* SPE_EVENT_* */
+	u8 op_class; /* enum spe_op_class */
+	u8 op_sub;   /* SPE_SUB_* */
+	u8 source;
+	u64 timestamp;
+};
+
+/* Payload of an address packet for a code address, executed (or branched to) at @el, Non-secure. */
+u64 spe_address_code(u64 va, unsigned int el);
+
+/*
+ * Payload for a data address. The top byte is the address's own where it is ignored by translation
+ * (@tbi: a tag), else zero.
+ */
+u64 spe_address_va(u64 va, bool tbi);
+
+/* Payload for a Non-secure physical address, 56 bits at most. */
+u64 spe_address_pa(u64 pa);
+
+/**
+ * spe_evl() - SPE_SUB_SVE_EVL of an effective vector length
+ * @bits: 1..2048; rounded up to a power of two, 32 at least
+ */
+u8 spe_evl(unsigned int bits);
+
+/**
+ * spe_record_build() - a record as it lies in the profiling buffer
+ * @out: gets all SPE_RECORD_SIZE bytes: packets, a Timestamp or End packet, padding
+ *
+ * Return: 0; -E2BIG if the packets do not fit (a load or store with all that there is does, and so
+ * does a branch; what is too much is both at once): nothing was written; -EINVAL for an op_class
+ * that there is not.
+ */
+int __must_check spe_record_build(const struct spe_record *record, u8 out[SPE_RECORD_SIZE]);
+
+#endif

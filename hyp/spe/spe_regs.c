@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SPE's registers and the interval counter. See spe_regs.h. */
+#include <lib/compiler.h>
+#include <spe/spe_regs.h>
+
+#define RECORD_PTR GENMASK(63, SPE_RECORD_SHIFT)
+#define PMBSR_BITS (PMBSR_MSS | PMBSR_COLL | PMBSR_S | PMBSR_EA | PMBSR_DL | PMBSR_EC)
+#define PMSCR_BITS (PMSCR_E0SPE | PMSCR_E1SPE | PMSCR_CX | PMSCR_PA | PMSCR_TS | PMSCR_PCT)
+#define PMSFCR_BITS \
+	(PMSFCR_FE | PMSFCR_FT | PMSFCR_FL | PMSFCR_FNE | PMSFCR_B | PMSFCR_LD | PMSFCR_ST)
+#define NO_STORAGE 0xff
+
+/* PMSEVFR_EL1: E[x] of what an FEAT_SPEv1p2 filters on; the IMPLEMENTATION DEFINED ones are none.
+ */
+#define EVENTS_V1P2                                                                            \
+	(SPE_EVENT_RETIRED | SPE_EVENT_L1D_REFILL | SPE_EVENT_TLB_WALK | SPE_EVENT_NOT_TAKEN | \
+	 SPE_EVENT_MISPRED | SPE_EVENT_MISALIGNED)
+#define EVENTS_SVE (SPE_EVENT_PRED_PARTIAL | SPE_EVENT_PRED_EMPTY)
+
+/* PMSIDR_EL1.Interval = 4: 1024 instructions; CountSize = 2: 12 bits, saturating (D24.7.14). */
+STATIC_ASSERT(SPE_MIN_INTERVAL == 1024, "PMSIDR_EL1.Interval says so");
+#define PMSIDR_VALUE                                                                      \
+	(PMSIDR_FE | PMSIDR_FT | PMSIDR_FL | PMSIDR_ARCHINST | PMSIDR_ERND | PMSIDR_FNE | \
+	 FIELD_PREP(PMSIDR_INTERVAL, 4) | FIELD_PREP(PMSIDR_MAXSIZE, SPE_RECORD_SHIFT) |  \
+	 FIELD_PREP(PMSIDR_COUNTSIZE, 2))
+#define PMBIDR_VALUE FIELD_PREP(PMBIDR_ALIGN, SPE_RECORD_SHIFT)
+
+#define STORED(reg, field, bits)                                                         \
+	{                                                                                \
+		.encoding = SPE_##reg##_EL1, .offset = offsetof(struct spe_regs, field), \
+		.mask = bits                                                             \
+	}
+#define FIXED(reg, bits)                                                           \
+	{                                                                          \
+		.encoding = SPE_##reg##_EL1, .offset = NO_STORAGE, .value = (bits) \
+	}
+
+static const struct spe_row {
+	u32 encoding;
+	u8 offset; /* in struct spe_regs, or NO_STORAGE */
+	u64 mask;  /* bits that are not RES0 */
+	u64 value; /* of a register that is read only */
+} rows[] = {
+	STORED(PMSCR, pmscr, PMSCR_BITS),
+	STORED(PMSNEVFR, pmsnevfr, EVENTS_V1P2 | EVENTS_SVE),
+	STORED(PMSICR, pmsicr, PMSICR_COUNT | PMSICR_ECOUNT),
+	STORED(PMSIRR, pmsirr, PMSIRR_INTERVAL | PMSIRR_RND),
+	STORED(PMSFCR, pmsfcr, PMSFCR_BITS),
+	STORED(PMSEVFR, pmsevfr, EVENTS_V1P2 | EVENTS_SVE),
+	STORED(PMSLATFR, pmslatfr, PMSLATFR_MINLAT),
+	FIXED(PMSIDR, PMSIDR_VALUE),
+	STORED(PMBLIMITR, pmblimitr, PMBLIMITR_LIMIT | PMBLIMITR_PMFZ | PMBLIMITR_FM | PMBLIMITR_E),
+	STORED(PMBPTR, pmbptr, RECORD_PTR),
+	STORED(PMBSR, pmbsr, PMBSR_BITS),
+	FIXED(PMBIDR, PMBIDR_VALUE),
+};
+
+static const struct spe_row *find(u32 encoding)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].encoding == encoding)
+			return &rows[i];
+	return NULL;
+}
+
+static u64 *storage(struct spe_regs *regs, const struct spe_row *row)
+{
+	return (u64 *)(void *)((char *)regs + row->offset);
+}
+
+u64 spe_events_filtered(const struct spe_regs *regs)
+{
+	return EVENTS_V1P2 | (regs->sve ? EVENTS_SVE : 0);
+}
+
+/* What the register holds of a value: without SVE its events cannot be asked for. */
+static u64 kept(const struct spe_regs *regs, const struct spe_row *row)
+{
+	u64 mask = row->mask;
+
+	if (row->encoding == SPE_PMSEVFR_EL1 || row->encoding == SPE_PMSNEVFR_EL1)
+		mask &= spe_events_filtered(regs);
+	return mask;
+}
+
+void spe_regs_reset(struct spe_regs *regs)
+{
+	*regs = (struct spe_regs){ .sve = regs->sve };
+}
+
+bool spe_reg_read(const struct spe_regs *regs, u32 encoding, u64 *value)
+{
+	const struct spe_row *row = find(encoding);
+
+	if (!row)
+		return false;
+	if (row->offset == NO_STORAGE)
+		*value = row->value;
+	else
+		*value = *(const u64 *)(const void *)((const char *)regs + row->offset);
+	return true;
+}
+
+bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value)
+{
+	const struct spe_row *row = find(encoding);
+
+	if (!row || row->offset == NO_STORAGE)
+		return false;
+	*storage(regs, row) = value & kept(regs, row);
+	return true;
+}
+
+bool spe_enabled_at(const struct spe_regs *regs, unsigned int el, bool aarch32)
+{
+	if (aarch32 || el > 1 || !spe_buffer_enabled(regs))
+		return false;
+	return (regs->pmscr & (el ? PMSCR_E1SPE : PMSCR_E0SPE)) != 0;
+}
+
+/* ---- the interval (D17.2.2; SPEToCollectSample() and SPEResetSampleCounter() in J1.1.1) ---- */
+
+/* PMSIRR_EL1.INTERVAL, not below what PMSIDR_EL1 says: 0 is "an UNKNOWN interval". */
+static u32 interval(const struct spe_regs *regs)
+{
+	return (u32)MAX(regs->pmsirr & PMSIRR_INTERVAL, SPE_MIN_INTERVAL);
+}
+
+/* The number of instructions until one of the two counters does something: 1 at least. */
+static u64 until_event(u64 count, u64 ecount)
+{
+	u64 left = count ? count : 1; /* the one that reloads */
+
+	return ecount ? MIN(left, ecount) : left;
+}
+
+u64 spe_interval_left(const struct spe_regs *regs)
+{
+	u64 count = FIELD_GET(PMSICR_COUNT, regs->pmsicr);
+	u64 ecount = FIELD_GET(PMSICR_ECOUNT, regs->pmsicr);
+
+	if ((regs->pmsirr & PMSIRR_RND) && ecount)
+		return MIN(ecount, count ? count : ecount);
+	return count ? count : 1 + interval(regs);
+}
+
+/*
+ * ERnd = 1: the jitter is drawn when COUNT has reached zero and delays the sample; the next
+ * interval starts without waiting for it.
+ */
+u64 spe_interval_run(struct spe_regs *regs, u64 ops, u8 (*random)(void *), void *arg, bool *sample)
+{
+	bool jitter = (regs->pmsirr & PMSIRR_RND) != 0;
+	u64 count = FIELD_GET(PMSICR_COUNT, regs->pmsicr);
+	u64 ecount = FIELD_GET(PMSICR_ECOUNT, regs->pmsicr);
+	u64 done = 0;
+
+	*sample = false;
+	while (done < ops && !*sample) {
+		u64 step = MIN(until_event(count, jitter ? ecount : 0), ops - done);
+		bool drawn = false;
+
+		done += step;
+		if (!count) {
+			count = interval(regs);
+		} else {
+			count -= step;
+			drawn = !count;
+		}
+		if (drawn) { /* a jitter that was still running is replaced */
+			if (jitter)
+				ecount = random(arg);
+			*sample = !jitter || !ecount;
+		} else if (jitter && ecount) {
+			ecount -= step;
+			*sample = !ecount;
+		}
+	}
+	regs->pmsicr = FIELD_PREP(PMSICR_COUNT, count) | FIELD_PREP(PMSICR_ECOUNT, ecount);
+	return done;
+}
