@@ -203,6 +203,14 @@ def print_table(rows):
         print(f"{line} {target:>13} {row.verdict}".rstrip(), flush=True)
 
 
+def print_side(kernel, cpu, values):
+    print(f"\nhost kernel {kernel}, -cpu {cpu}; instructions")
+    for operation in OPERATIONS:
+        value = values.get((operation.section, operation.name))
+        if value is not None:
+            print(f"{operation.title:42} {formatted(value):>13}", flush=True)
+
+
 def measure_all(configs, build, out):
     rows = []
     for kernel, cpu in configs:
@@ -215,9 +223,15 @@ def main():
     parser = argparse.ArgumentParser(description="Operations of virtual machines in instructions, on stock KVM and Keel.")
     parser.add_argument("--build", type=Path, default=common.ROOT / "build", help="the build directory")
     parser.add_argument("--full", action="store_true", help="the other host kernel and CPU models too")
+    parser.add_argument("--side", choices=("kvm", "keel"), help="measure this one alone, as text")
     parser.add_argument("--twice", action="store_true", help="measure again, and fail if a figure differs")
     args = parser.parse_args()
     configs = FULL if args.full else QUICK
+
+    def measure_side(build, out):
+        for kernel, cpu in configs:
+            print_side(kernel, cpu, Config(build, out, kernel, cpu).measure(args.side))
+        return []
 
     def measure(build, out):
         rows = measure_all(configs, build, out)
@@ -229,7 +243,7 @@ def main():
         print(f"\n{out / 'ops.json'}, {out / 'ops.svg'}")
         return [row.verdict for row in rows]
 
-    return common.run(measure, args.build)
+    return common.run(measure_side if args.side else measure, args.build)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
  *   BENCH operation=NAME count=VMS ticks=TICKS idle=NANOSECONDS
  */
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stddef.h>
@@ -131,10 +132,15 @@ static void create(struct vm *vm)
 static void run(struct vm *vm)
 {
 	uint64_t pc = RAM_BASE;
+	int result;
 	const struct kvm_one_reg reg = { .id = CORE_REG(regs.pc), .addr = (uintptr_t)&pc };
 
 	need(ioctl(vm->vcpu, KVM_SET_ONE_REG, &reg), "KVM_SET_ONE_REG");
-	need(ioctl(vm->vcpu, KVM_RUN, 0), "KVM_RUN");
+	/* As every VMM does: KVM_RUN may return before anything has happened. */
+	do
+		result = ioctl(vm->vcpu, KVM_RUN, 0);
+	while (result < 0 && errno == EINTR);
+	need(result, "KVM_RUN");
 	if (vm->run->exit_reason != KVM_EXIT_MMIO)
 		errx(1, "exit %u, not MMIO", vm->run->exit_reason);
 }
