@@ -35,8 +35,8 @@
 
 /* What was called, and with what. */
 static struct {
-	unsigned int faults, conflicts, smcs, hypercalls;
-	bool panicked;
+	unsigned int faults, conflicts, smcs, hypercalls, fps;
+	bool panicked, fp_out;
 	u64 counted[KEEL_STAT_COUNT];
 	struct ipa fault_ipa;
 	int fault_result;
@@ -85,6 +85,12 @@ void host_hypercall(struct host_regs *regs)
 {
 	world.hypercalls++;
 	regs->x[1] = 0x4242;
+}
+
+bool switch_host_fp(void)
+{
+	world.fps++;
+	return world.fp_out;
 }
 
 void arch_smc(u64 regs[18])
@@ -486,6 +492,24 @@ static void test_other_classes_are_undefined_instructions(void **state)
 	assert_non_null(strstr(log_text(), "host trap without a use"));
 }
 
+/* After a guest the host's FP registers come back when it uses them, and the use is repeated. */
+static void test_floating_point_comes_back_when_it_is_used(void **state)
+{
+	static const unsigned int classes[] = { 0x07, 0x19 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		struct host_regs regs = numbered();
+
+		setup_world(true);
+		world.fp_out = true;
+		take(abort_esr(classes[i], 0), false);
+		host_trap(&regs);
+		assert_int_equal(world.fps, 1);
+		check_returns_to(PC, "FP");
+		check_unchanged(&regs, 0);
+	}
+}
+
 /* The new PSTATE has what this CPU has: the ID registers are looked at field by field. */
 static void test_new_pstate_follows_the_id_registers(void **state)
 {
@@ -559,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_an_smc_with_an_immediate_is_not_supported),
 		cmocka_unit_test(test_without_firmware_no_smc_is_made),
 		cmocka_unit_test(test_other_classes_are_undefined_instructions),
+		cmocka_unit_test(test_floating_point_comes_back_when_it_is_used),
 		cmocka_unit_test(test_new_pstate_follows_the_id_registers),
 		cmocka_unit_test(test_after_a_panic_a_cpu_stops_at_its_next_exception),
 	};
