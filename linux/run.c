@@ -141,7 +141,7 @@ static long enter(struct keel_vcpu *vcpu, bool finish)
 		exit = run_guest(vcpu);
 		WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
 		guest_time_end();
-		vcpu->hyp->refuse = KEEL_REFUSE_NOT;
+		vcpu->hyp->answer = KEEL_ANSWER_MAPPED;
 		vcpu->mmio_pending = false;
 	}
 	WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
@@ -159,30 +159,38 @@ static int exit_mmio(struct keel_vcpu *vcpu)
 	u64 value = 0;
 
 	vcpu->mmio_pending = true;
-	memcpy(&value, hyp->mmio.data, len);
+	hyp->answer = KEEL_ANSWER_DONE;
+	if (hyp->mmio.write) /* what it does not store is zero */
+		memcpy(&value, hyp->mmio.data, sizeof(value));
 	if (hyp->mmio.write && keel_ioeventfd_write(vcpu->vm, hyp->mmio.address, len, value))
 		return AGAIN;
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = hyp->mmio.address;
 	run->mmio.len = len;
 	run->mmio.is_write = hyp->mmio.write;
-	memset(run->mmio.data, 0, sizeof(run->mmio.data));
-	if (hyp->mmio.write)
-		memcpy(run->mmio.data, hyp->mmio.data, len);
+	memcpy(run->mmio.data, &value, sizeof(run->mmio.data));
 	vcpu->mmio_read = !hyp->mmio.write;
 	return 0;
+}
+
+/* There is no slot, or a read-only one and a store: userspace's, if it can be told what it is. */
+static int no_memory(struct keel_vcpu *vcpu)
+{
+	struct keel_run *hyp = vcpu->hyp;
+
+	if (hyp->mmio.bytes)
+		return exit_mmio(vcpu);
+	hyp->answer = hyp->fault.exec ? KEEL_ANSWER_ABORT : KEEL_ANSWER_NONE;
+	return AGAIN;
 }
 
 static int exit_fault(struct keel_vcpu *vcpu)
 {
 	struct keel_run *hyp = vcpu->hyp;
-	bool exec = hyp->fault.exec;
 	int ret = keel_fault(vcpu->vm, hyp->fault.ipa, hyp->fault.write);
 
-	if (ret == -ENOENT) {
-		hyp->refuse = exec ? KEEL_REFUSE_ABORT : KEEL_REFUSE_MEMORY;
-		return AGAIN;
-	}
+	if (ret == -ENOENT)
+		return no_memory(vcpu);
 	return !ret || ret == -EINTR ? AGAIN : ret;
 }
 
@@ -252,10 +260,8 @@ static int exit_irq(struct keel_vcpu *vcpu)
 }
 
 static int (*const exits[])(struct keel_vcpu *vcpu) = {
-	[KEEL_EXIT_IRQ] = exit_irq,	[KEEL_EXIT_MMIO] = exit_mmio,
-	[KEEL_EXIT_FAULT] = exit_fault, [KEEL_EXIT_WFI] = exit_wfi,
-	[KEEL_EXIT_OFF] = exit_off,	[KEEL_EXIT_SYSTEM] = exit_system,
-	[KEEL_EXIT_FAIL] = exit_fail,
+	[KEEL_EXIT_IRQ] = exit_irq, [KEEL_EXIT_FAULT] = exit_fault,   [KEEL_EXIT_WFI] = exit_wfi,
+	[KEEL_EXIT_OFF] = exit_off, [KEEL_EXIT_SYSTEM] = exit_system, [KEEL_EXIT_FAIL] = exit_fail,
 };
 
 static int exit_error(struct keel_vcpu *vcpu, long error)
@@ -334,7 +340,7 @@ static void finish_at_el2(struct keel_vcpu *vcpu)
 {
 	if (!vcpu->mmio_pending)
 		return;
-	vcpu->hyp->refuse = KEEL_REFUSE_RUN;
+	vcpu->hyp->answer = KEEL_ANSWER_STOP;
 	enter(vcpu, true);
 }
 
@@ -342,8 +348,8 @@ static int run_loop(struct keel_vcpu *vcpu)
 {
 	int ret;
 
-	/* What an earlier call was about to refuse it may have left for a signal: look again. */
-	vcpu->hyp->refuse = KEEL_REFUSE_NOT;
+	/* An answer that an earlier call left for a signal may be out of date: look again. */
+	vcpu->hyp->answer = vcpu->mmio_pending ? KEEL_ANSWER_DONE : KEEL_ANSWER_MAPPED;
 	rcu_assign_pointer(vcpu->task, current);
 	do
 		ret = run_once(vcpu);

@@ -20,6 +20,10 @@ HYP_CFLAGS := -std=gnu11 -DKEEL_VERSION='"$(KEEL_VERSION)"' -ffreestanding -nost
 HYP_CFLAGS_release := -Os
 HYP_CFLAGS_debug   := -O1 -DKEEL_DEBUG
 
+# What a guest's exit goes through is for speed, the rest for size.
+HYP_HOT := vm/run vm/switch vm/vm_table mm/vmid trap/trap trap/abort trap/mmio trap/sysreg trap/guest_smccc \
+           trap/guest_psci vgic/vgic vgic/vgic_mmio timer/timer host/vm_calls host/hypercall host/host_trap
+
 HYP_SRC_C := $(sort $(wildcard hyp/*/*.c))
 HYP_SRC_S := $(sort $(wildcard hyp/*/*.S))
 
@@ -33,6 +37,8 @@ $(BUILD)/$(1)/hyp/%.o: hyp/%.c $$(LIBFDT_STAMP) Makefile mk/hyp.mk
 	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
 	$(Q)$(HYP_CC) $$(HYP_CFLAGS) $$(HYP_CFLAGS_$(1)) -c -o $$@ $$<
+
+$$(HYP_HOT:%=$(BUILD)/release/hyp/%.o): HYP_CFLAGS_release := -O2
 
 $(BUILD)/$(1)/hyp/%.S.o: hyp/%.S Makefile mk/hyp.mk
 	$$(call say,AS,$$@)

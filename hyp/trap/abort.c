@@ -92,21 +92,6 @@ static int inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
 	return VCPU_RESUME;
 }
 
-/* Ask the host; pc stays, so that the access is repeated. */
-static int ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
-{
-	struct keel_run *run = vcpu->run;
-
-	vcpu->fault_pending = true;
-	vcpu->mmio_esr = esr;
-	vcpu->mmio_far = far;
-	vcpu->mmio_ipa = ipa;
-	run->fault.ipa = ALIGN_DOWN(ipa, SZ_4K);
-	run->fault.write = is_write(esr);
-	run->fault.exec = is_fetch(esr) && !(esr & ESR_S1PTW);
-	return KEEL_EXIT_FAULT;
-}
-
 static bool decode(const struct vcpu *vcpu, u64 esr, struct mmio_access *access)
 {
 	return !is_fetch(esr) &&
@@ -133,6 +118,42 @@ static bool try_vgic(struct vcpu *vcpu, u64 esr, u64 ipa)
 		finish_load(vcpu, &access, data);
 	trap_step_over(vcpu, esr);
 	return true;
+}
+
+/* The load or store itself, for a host that finds no memory there. */
+static void describe(struct vcpu *vcpu, u64 esr, u64 ipa)
+{
+	struct keel_run *run = vcpu->run;
+	struct mmio_access access;
+	u64 data = 0;
+	unsigned int i;
+
+	run->mmio.bytes = 0;
+	if (!decode(vcpu, esr, &access))
+		return;
+	if (access.write)
+		data = mmio_store_data(&access, vcpu_get_x(vcpu, access.rt));
+	run->mmio.address = ipa;
+	run->mmio.bytes = access.bytes;
+	run->mmio.write = access.write;
+	for (i = 0; i < sizeof(run->mmio.data); i++)
+		run->mmio.data[i] = (u8)(data >> (8 * i));
+}
+
+/* Ask the host; pc stays, so that the access is repeated. */
+static int ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
+{
+	struct keel_run *run = vcpu->run;
+
+	vcpu->fault_pending = true;
+	vcpu->fault_esr = esr;
+	vcpu->fault_far = far;
+	vcpu->fault_ipa = ipa;
+	run->fault.ipa = ALIGN_DOWN(ipa, SZ_4K);
+	run->fault.write = is_write(esr);
+	run->fault.exec = is_fetch(esr) && !(esr & ESR_S1PTW);
+	describe(vcpu, esr, ipa);
+	return KEEL_EXIT_FAULT;
 }
 
 static int stage2_fault(struct vcpu *vcpu, u64 esr)
@@ -170,41 +191,24 @@ int abort_trap(struct vcpu *vcpu, u64 esr)
 /* KVM's documentation of KVM_EXIT_ARM_NISV: an access that the syndrome does not describe. */
 static int fail(struct vcpu *vcpu)
 {
-	vcpu->run->fail.esr = vcpu->mmio_esr;
-	vcpu->run->fail.far = vcpu->mmio_far;
-	vcpu->run->fail.ipa = vcpu->mmio_ipa;
+	vcpu->run->fail.esr = vcpu->fault_esr;
+	vcpu->run->fail.far = vcpu->fault_far;
+	vcpu->run->fail.ipa = vcpu->fault_ipa;
 	vcpu->run->fail.pc = vcpu->regs.pc;
 	return KEEL_EXIT_FAIL;
 }
 
-static int start_mmio(struct vcpu *vcpu, const struct mmio_access *access)
+/* Nothing is mapped there, nothing will be, and nobody does the access. */
+static int no_memory(struct vcpu *vcpu)
 {
-	struct keel_run *run = vcpu->run;
-	u64 data = access->write ? mmio_store_data(access, vcpu_get_x(vcpu, access->rt)) : 0;
-	unsigned int i;
-
-	vcpu->mmio_pending = true;
-	run->mmio.address = vcpu->mmio_ipa;
-	run->mmio.bytes = access->bytes;
-	run->mmio.write = access->write;
-	for (i = 0; i < sizeof(run->mmio.data); i++)
-		run->mmio.data[i] = (u8)(data >> (8 * i));
-	return KEEL_EXIT_MMIO;
-}
-
-/* Nothing is mapped there, and nothing will be. */
-static int emulate(struct vcpu *vcpu)
-{
-	u64 esr = vcpu->mmio_esr;
-	struct mmio_access access;
+	u64 esr = vcpu->fault_esr;
 
 	if (is_fetch(esr) || (esr & ESR_S1PTW)) /* code and tables in a device */
-		return inject_abort(vcpu, esr, vcpu->mmio_far);
-	if (esr & ESR_CM) { /* no cache holds a device's registers */
-		trap_step_over(vcpu, esr);
-		return VCPU_RESUME;
-	}
-	return decode(vcpu, esr, &access) ? start_mmio(vcpu, &access) : fail(vcpu);
+		return inject_abort(vcpu, esr, vcpu->fault_far);
+	if (!(esr & ESR_CM))
+		return fail(vcpu);
+	trap_step_over(vcpu, esr); /* no cache holds a device's registers */
+	return VCPU_RESUME;
 }
 
 static u64 run_data(const struct keel_run *run)
@@ -217,38 +221,44 @@ static u64 run_data(const struct keel_run *run)
 	return data;
 }
 
-static void finish_mmio(struct vcpu *vcpu)
+/*
+ * The host has done the access. Which one it was is the syndrome's to say, which is Keel's own;
+ * pstate and SCTLR_EL1 may be others now, by KVM_SET_ONE_REG. What it does not describe the host
+ * cannot have done, and the guest repeats it.
+ */
+static void finish_access(struct vcpu *vcpu)
 {
 	struct mmio_access access;
 
-	/* pstate and SCTLR_EL1 may be others now, by KVM_SET_ONE_REG; the syndrome is Keel's */
-	if (!decode(vcpu, vcpu->mmio_esr, &access))
+	if (!decode(vcpu, vcpu->fault_esr, &access))
 		return;
 	if (!access.write)
 		finish_load(vcpu, &access, run_data(vcpu->run));
-	trap_step_over(vcpu, vcpu->mmio_esr);
+	trap_step_over(vcpu, vcpu->fault_esr);
 }
 
 void abort_forget(struct vcpu *vcpu)
 {
-	vcpu->mmio_pending = false;
 	vcpu->fault_pending = false;
 }
 
 int abort_resume(struct vcpu *vcpu)
 {
-	bool fault = vcpu->fault_pending, mmio = vcpu->mmio_pending;
-	u64 refuse;
-
-	if (!fault && !mmio)
+	if (!vcpu->fault_pending)
 		return VCPU_RESUME;
 	abort_forget(vcpu);
-	refuse = READ_ONCE(vcpu->run->refuse);
-	if (refuse == KEEL_REFUSE_ABORT)
-		return inject_abort(vcpu, vcpu->mmio_esr, vcpu->mmio_far);
-	if (mmio) {
-		finish_mmio(vcpu);
-		return refuse == KEEL_REFUSE_RUN ? KEEL_EXIT_IRQ : VCPU_RESUME;
+	switch (READ_ONCE(vcpu->run->answer)) {
+	case KEEL_ANSWER_ABORT:
+		return inject_abort(vcpu, vcpu->fault_esr, vcpu->fault_far);
+	case KEEL_ANSWER_NONE:
+		return no_memory(vcpu);
+	case KEEL_ANSWER_DONE:
+		finish_access(vcpu);
+		return VCPU_RESUME;
+	case KEEL_ANSWER_STOP:
+		finish_access(vcpu);
+		return KEEL_EXIT_IRQ;
+	default:
+		return VCPU_RESUME;
 	}
-	return refuse == KEEL_REFUSE_MEMORY ? emulate(vcpu) : VCPU_RESUME;
 }

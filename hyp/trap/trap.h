@@ -35,8 +35,7 @@ int trap_wait(struct vcpu *vcpu, u64 until);
 /* abort.c: a Data or Instruction Abort from the guest. VCPU_RESUME, VCPU_NOT_MINE or an exit. */
 int abort_trap(struct vcpu *vcpu, u64 esr);
 
-/* abort.c: what the host said to the last KEEL_EXIT_FAULT or KEEL_EXIT_MMIO, if that was the exit.
- */
+/* abort.c: what the host answered to the last KEEL_EXIT_FAULT, if that was the exit. */
 int abort_resume(struct vcpu *vcpu);
 
 /* abort.c: there is nothing to finish any more. */

@@ -223,7 +223,7 @@ void vcpu_reset(struct vcpu *vcpu)
 	for (i = 0; i < VCPU_SYSREG_COUNT; i++)
 		vcpu->sysreg[i] = 0;
 	vcpu->sysreg[SCTLR_EL1] = SCTLR_EL1_RESET;
-	vcpu->mmio_pending = false;
+	vcpu->fault_pending = false;
 	vcpu->on_pending = false;
 	for (i = 0; i < nr_hooks; i++)
 		if (hooks[i]->reset)

@@ -237,7 +237,7 @@ int vcpu_init(struct vcpu *vcpu, u64 features)
 		return -EINVAL;
 	vcpu->features = wanted;
 	vcpu_reset(vcpu);
-	vcpu->mmio_pending = false;
+	vcpu->fault_pending = false;
 	vcpu->on_pending = false;
 	vcpu->initialized = true;
 	__atomic_store_n(&vcpu->power, off ? VCPU_STOPPED : VCPU_RUNNABLE, __ATOMIC_RELEASE);

@@ -56,12 +56,10 @@ struct vcpu {
 	/* PSCI CPU_ON's request, valid while @power goes from STOPPED to RUNNABLE */
 	u64 on_pc, on_x0;
 	bool on_pending;
-	/* an access that userspace finishes: valid after KEEL_EXIT_MMIO until the next run */
-	bool mmio_pending;
-	u64 mmio_esr;
-	/* a stage 2 fault that the host was asked to mend: valid after KEEL_EXIT_FAULT likewise */
+	/* a stage 2 fault that the host was asked about: valid after KEEL_EXIT_FAULT until the next
+	 * run */
 	bool fault_pending;
-	u64 mmio_ipa, mmio_far; /* of either */
+	u64 fault_esr, fault_ipa, fault_far;
 };
 
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, regs) == VCPU_GPREGS, "enter.S");

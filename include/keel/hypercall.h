@@ -164,19 +164,26 @@
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {
 	KEEL_EXIT_IRQ,	 /* a host interrupt is pending, or a kick */
-	KEEL_EXIT_MMIO,	 /* .mmio: userspace's; for a read put the data there and run again */
-	KEEL_EXIT_FAULT, /* .fault: map the memory and run again, or refuse: keel_run.refuse */
+	KEEL_EXIT_FAULT, /* .fault, .mmio: nothing, or not enough, is mapped there: keel_run.answer
+			  */
 	KEEL_EXIT_WFI, /* .wfi: nothing to do until an interrupt, or the counter is at .deadline */
 	KEEL_EXIT_OFF, /* the vCPU turned itself off by PSCI */
 	KEEL_EXIT_SYSTEM, /* .system: shutdown or reset, as KVM_EXIT_SYSTEM_EVENT */
 	KEEL_EXIT_FAIL,	  /* .fail: the guest did what Keel cannot emulate; ESR_EL2 tells */
 };
 
-/* What the host says to the last exit by a memory access (keel_run.refuse). */
-#define KEEL_REFUSE_NOT	   0 /* the memory is mapped now; the .mmio is done */
-#define KEEL_REFUSE_ABORT  1 /* an external abort for the guest */
-#define KEEL_REFUSE_MEMORY 2 /* no memory there: KEEL_EXIT_MMIO, or _FAIL without a syndrome */
-#define KEEL_REFUSE_RUN	   3 /* the .mmio is done; KEEL_EXIT_IRQ before any instruction */
+/*
+ * What the host has done about the last KEEL_EXIT_FAULT (keel_run.answer), for the next run. _DONE
+ * and _STOP need an access that .mmio told of; otherwise, and for any other number, the guest
+ * repeats it.
+ */
+#define KEEL_ANSWER_MAPPED 0 /* the memory is mapped now: the access is repeated */
+#define KEEL_ANSWER_ABORT  1 /* an external abort for the guest */
+#define KEEL_ANSWER_NONE                                                                          \
+	2		   /* no memory there, and nobody who could do it: KEEL_EXIT_FAIL, unless \
+			      it is a fetch, a table walk or cache maintenance */
+#define KEEL_ANSWER_DONE 3 /* the access is done, for a read with the data in .mmio: go on */
+#define KEEL_ANSWER_STOP 4 /* the same; then KEEL_EXIT_IRQ before any instruction */
 
 #define KEEL_RUN_DATA	  3072
 #define KEEL_REG_LIST_MAX (KEEL_RUN_DATA / 8)
@@ -188,15 +195,16 @@ enum keel_exit {
  */
 struct keel_run {
 	/* in */
-	unsigned long long refuse; /* one of KEEL_REFUSE_*, about the last .fault or .mmio */
+	unsigned long long answer; /* one of KEEL_ANSWER_* */
+	/* out, with KEEL_EXIT_FAULT: the load or store, for a host that has no memory there */
+	struct {
+		unsigned long long address;
+		unsigned char data[8]; /* in, for a read */
+		unsigned int bytes;    /* 1, 2, 4, 8; 0 if the syndrome does not describe it */
+		unsigned int write;
+	} mmio;
 	/* out */
 	union {
-		struct {
-			unsigned long long address;
-			unsigned char data[8]; /* in, for a read */
-			unsigned int bytes;    /* 1, 2, 4, 8 */
-			unsigned int write;
-		} mmio;
 		struct {
 			unsigned long long ipa; /* page-aligned */
 			unsigned int write, exec;
@@ -212,7 +220,7 @@ struct keel_run {
 		struct {
 			unsigned long long esr, far, ipa, pc;
 		} fail;
-		unsigned char pad[248];
+		unsigned char pad[224];
 	};
 	/* out: vCPUs that became able to run and whose threads are to be woken, a bit each */
 	unsigned long long wake[KEEL_VCPUS_MAX / 64];

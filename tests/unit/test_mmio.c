@@ -28,18 +28,20 @@ static int resume(void)
 	return w.hooks->resume(V);
 }
 
-static int refuse(u64 how)
+static int answer(u64 what)
 {
-	w.run[0].refuse = how;
+	w.run[0].answer = what;
 	return resume();
 }
 
-/* A fault that the host says is userspace's. */
-static int mmio(u64 iss)
+/* A fault where there is no memory: how many bytes the host is told of. */
+static unsigned int mmio(u64 iss)
 {
+	w.run[0].mmio.bytes = 77;
 	fault_at(IPA_PAGE + OFFSET);
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, iss | MISSING), KEEL_EXIT_FAULT);
-	return refuse(2);
+	assert_int_equal(w.run[0].fault.ipa, IPA_PAGE);
+	return w.run[0].mmio.bytes;
 }
 
 static void test_loads(void **state)
@@ -70,14 +72,14 @@ static void test_loads(void **state)
 		world_start();
 		V->sysreg[SCTLR_EL1] = rows[i].be ? EE : 0;
 		V->regs.x[7] = ~0ULL;
-		assert_int_equal(mmio(ESR_ISV | SRT(7) | rows[i].iss), KEEL_EXIT_MMIO);
+		assert_int_equal(mmio(ESR_ISV | SRT(7) | rows[i].iss),
+				 1U << FIELD_GET(ESR_SAS, rows[i].iss));
 		assert_int_equal(w.run[0].mmio.address, IPA_PAGE + OFFSET);
-		assert_int_equal(w.run[0].mmio.bytes, 1U << FIELD_GET(ESR_SAS, rows[i].iss));
 		assert_int_equal(w.run[0].mmio.write, 0);
 		assert_int_equal(V->regs.pc, PC);
 		for (b = 0; b < 8; b++)
 			w.run[0].mmio.data[b] = (u8)(0xf1 + b);
-		assert_int_equal(refuse(0), VCPU_RESUME);
+		assert_int_equal(answer(KEEL_ANSWER_DONE), VCPU_RESUME);
 		if (V->regs.x[7] != rows[i].expect)
 			fail_msg("row %zu: %#lx, expected %#lx", i, V->regs.x[7], rows[i].expect);
 		assert_int_equal(V->regs.pc, PC + 4);
@@ -90,9 +92,9 @@ static void test_loads(void **state)
 static void test_finish_without_running(void **state)
 {
 	world_start();
-	assert_int_equal(mmio(ESR_ISV | SRT(7) | SAS(2)), KEEL_EXIT_MMIO);
+	assert_int_equal(mmio(ESR_ISV | SRT(7) | SAS(2)), 4);
 	w.run[0].mmio.data[0] = 0x5a;
-	assert_int_equal(refuse(KEEL_REFUSE_RUN), KEEL_EXIT_IRQ);
+	assert_int_equal(answer(KEEL_ANSWER_STOP), KEEL_EXIT_IRQ);
 	assert_int_equal(V->regs.x[7] & 0xff, 0x5a);
 	assert_int_equal(V->regs.pc, PC + 4);
 	assert_int_equal(resume(), VCPU_RESUME); /* once */
@@ -110,8 +112,7 @@ static void test_stores(void **state)
 			world_start();
 			V->sysreg[SCTLR_EL1] = be ? EE : E0E;
 			V->regs.x[3] = 0x8877665544332211;
-			assert_int_equal(mmio(ESR_ISV | ESR_WNR | SRT(3) | SAS(size)),
-					 KEEL_EXIT_MMIO);
+			assert_int_equal(mmio(ESR_ISV | ESR_WNR | SRT(3) | SAS(size)), bytes);
 			assert_int_equal(w.run[0].mmio.write, 1);
 			for (b = 0; b < 8; b++) {
 				unsigned int at = be ? bytes - 1 - b : b;
@@ -119,7 +120,7 @@ static void test_stores(void **state)
 				assert_int_equal(w.run[0].mmio.data[b],
 						 b < bytes ? 0x11 * (at + 1) : 0);
 			}
-			assert_int_equal(refuse(0), VCPU_RESUME);
+			assert_int_equal(answer(KEEL_ANSWER_DONE), VCPU_RESUME);
 			assert_int_equal(V->regs.pc, PC + 4);
 			assert_int_equal(V->regs.x[3], 0x8877665544332211);
 		}
@@ -149,12 +150,12 @@ static void test_byte_order_of_each_state(void **state)
 static void test_zero_register(void **state)
 {
 	V->regs.x[30] = 5;
-	assert_int_equal(mmio(ESR_ISV | ESR_WNR | SRT(31) | SAS(2)), KEEL_EXIT_MMIO);
+	assert_int_equal(mmio(ESR_ISV | ESR_WNR | SRT(31) | SAS(2)), 4);
 	assert_int_equal(w.run[0].mmio.data[0], 0);
-	refuse(0);
-	assert_int_equal(mmio(ESR_ISV | SRT(31) | SAS(2)), KEEL_EXIT_MMIO);
+	answer(KEEL_ANSWER_DONE);
+	assert_int_equal(mmio(ESR_ISV | SRT(31) | SAS(2)), 4);
 	memset(w.run[0].mmio.data, 0xff, 8);
-	refuse(0);
+	answer(KEEL_ANSWER_DONE);
 	assert_int_equal(V->regs.pc, PC + 8);
 	assert_int_equal(V->regs.x[30], 5);
 }
@@ -186,7 +187,7 @@ static void test_what_the_host_is_asked(void **state)
 			fail_msg("row %zu: write %u, exec %u", i, w.run[0].fault.write,
 				 w.run[0].fault.exec);
 		assert_int_equal(V->regs.pc, PC);
-		assert_int_equal(refuse(0), VCPU_RESUME);
+		assert_int_equal(answer(KEEL_ANSWER_MAPPED), VCPU_RESUME);
 		assert_int_equal(V->regs.pc, PC); /* repeated */
 		assert_int_equal(w.aborts, 0);
 	}
@@ -220,24 +221,26 @@ static void test_write_to_read_only_memory_becomes_mmio(void **state)
 	assert_int_equal(
 		take(V, ESR_EC_DABT_LOWER, FORBIDDEN | ESR_WNR | ESR_ISV | SAS(1) | SRT(2)),
 		KEEL_EXIT_FAULT);
-	assert_int_equal(refuse(2), KEEL_EXIT_MMIO);
 	assert_int_equal(w.run[0].mmio.address, IPA_PAGE + OFFSET);
+	assert_int_equal(w.run[0].mmio.bytes, 2);
 	assert_int_equal(w.run[0].mmio.data[1], 0x12);
+	assert_int_equal(answer(KEEL_ANSWER_DONE), VCPU_RESUME);
+	assert_int_equal(V->regs.pc, PC + 4);
 }
 
 static void test_refused(void **state)
 {
 	fault_at(IPA_PAGE + OFFSET);
 	take(V, ESR_EC_DABT_LOWER, MISSING | ESR_WNR);
-	assert_int_equal(refuse(1), VCPU_RESUME);
+	assert_int_equal(answer(KEEL_ANSWER_ABORT), VCPU_RESUME);
 	assert_int_equal(w.aborts, 1);
 	assert_int_equal(w.abort_far, 0xffff000000000000ULL | OFFSET);
 	assert_int_equal(resume(), VCPU_RESUME);
 	assert_int_equal(w.aborts, 1);
 
-	assert_int_equal(mmio(ESR_ISV | SAS(2)), KEEL_EXIT_MMIO);
+	assert_int_equal(mmio(ESR_ISV | SAS(2)), 4);
 	V->regs.x[0] = 77;
-	assert_int_equal(refuse(1), VCPU_RESUME);
+	assert_int_equal(answer(KEEL_ANSWER_ABORT), VCPU_RESUME);
 	assert_int_equal(w.aborts, 2);
 	assert_int_equal(V->regs.x[0], 77);
 	assert_int_equal(V->regs.pc, PC);
@@ -245,20 +248,44 @@ static void test_refused(void **state)
 
 static void test_what_cannot_be_emulated(void **state)
 {
-	assert_int_equal(mmio(ESR_WNR), KEEL_EXIT_FAIL);
+	assert_int_equal(mmio(ESR_WNR), 0);
+	assert_int_equal(answer(KEEL_ANSWER_NONE), KEEL_EXIT_FAIL);
 	assert_int_equal(FIELD_GET(ESR_EC, w.run[0].fail.esr), ESR_EC_DABT_LOWER);
 	assert_int_equal(w.run[0].fail.ipa, IPA_PAGE + OFFSET);
 	assert_int_equal(w.run[0].fail.pc, PC);
 	assert_int_equal(V->regs.pc, PC);
 
-	assert_int_equal(mmio(ESR_CM | ESR_WNR), VCPU_RESUME); /* cache maintenance: done */
+	assert_int_equal(mmio(ESR_CM | ESR_WNR | ESR_ISV), 0); /* cache maintenance: done */
+	assert_int_equal(answer(KEEL_ANSWER_NONE), VCPU_RESUME);
 	assert_int_equal(V->regs.pc, PC + 4);
-	assert_int_equal(mmio(ESR_S1PTW), VCPU_RESUME);
+	assert_int_equal(mmio(ESR_S1PTW | ESR_ISV), 0);
+	assert_int_equal(answer(KEEL_ANSWER_NONE), VCPU_RESUME);
 	assert_int_equal(w.aborts, 1);
 	fault_at(IPA_PAGE);
-	assert_int_equal(take(V, ESR_EC_IABT_LOWER, MISSING), KEEL_EXIT_FAULT);
-	assert_int_equal(refuse(2), VCPU_RESUME);
+	assert_int_equal(take(V, ESR_EC_IABT_LOWER, MISSING | ESR_ISV), KEEL_EXIT_FAULT);
+	assert_int_equal(w.run[0].mmio.bytes, 0);
+	assert_int_equal(answer(KEEL_ANSWER_NONE), VCPU_RESUME);
 	assert_int_equal(w.aborts, 2);
+}
+
+/* An access that the host was not told of it cannot have done; and a number that means nothing. */
+static void test_answers_that_make_no_sense(void **state)
+{
+	V->regs.x[0] = 77;
+	assert_int_equal(mmio(0), 0);
+	assert_int_equal(answer(KEEL_ANSWER_DONE), VCPU_RESUME);
+	assert_int_equal(mmio(0), 0);
+	assert_int_equal(answer(KEEL_ANSWER_STOP), KEEL_EXIT_IRQ);
+	assert_int_equal(mmio(ESR_ISV | SAS(2)), 4);
+	assert_int_equal(answer(~0ULL), VCPU_RESUME);
+	assert_int_equal(V->regs.pc, PC);
+	assert_int_equal(V->regs.x[0], 77);
+	assert_int_equal(w.aborts, 0);
+	/* without a fault there is nothing to answer */
+	assert_int_equal(answer(KEEL_ANSWER_DONE), VCPU_RESUME);
+	assert_int_equal(answer(KEEL_ANSWER_ABORT), VCPU_RESUME);
+	assert_int_equal(V->regs.pc, PC);
+	assert_int_equal(w.aborts, 0);
 }
 
 static void test_vgic_first(void **state)
@@ -307,9 +334,9 @@ static void test_other_faults(void **state)
 
 static void test_reset_forgets(void **state)
 {
-	assert_int_equal(mmio(ESR_ISV | SAS(2)), KEEL_EXIT_MMIO);
+	assert_int_equal(mmio(ESR_ISV | SAS(2)), 4);
 	w.hooks->reset(V);
-	assert_int_equal(resume(), VCPU_RESUME);
+	assert_int_equal(answer(KEEL_ANSWER_DONE), VCPU_RESUME);
 	assert_int_equal(V->regs.pc, PC);
 }
 
@@ -328,9 +355,9 @@ static void test_any_syndrome(void **state)
 		w.par = (u64)rand();
 		V->sysreg[SCTLR_EL1] = rand() & 1 ? EE : 0;
 		ret = take(V, ec, iss);
-		while (ret == KEEL_EXIT_FAULT || ret == KEEL_EXIT_MMIO) {
-			assert_true(IS_ALIGNED(w.run[0].fault.ipa, SZ_4K) || ret == KEEL_EXIT_MMIO);
-			ret = refuse((u64)rand() % 4);
+		if (ret == KEEL_EXIT_FAULT) {
+			assert_true(IS_ALIGNED(w.run[0].fault.ipa, SZ_4K));
+			ret = answer((u64)rand() % 6);
 		}
 		assert_true(ret == VCPU_RESUME || ret == VCPU_NOT_MINE || ret == KEEL_EXIT_FAIL ||
 			    ret == KEEL_EXIT_IRQ);
@@ -351,6 +378,7 @@ int main(void)
 		cmocka_unit_test_setup(test_finish_without_running, world_setup),
 		cmocka_unit_test_setup(test_refused, world_setup),
 		cmocka_unit_test_setup(test_what_cannot_be_emulated, world_setup),
+		cmocka_unit_test_setup(test_answers_that_make_no_sense, world_setup),
 		cmocka_unit_test_setup(test_vgic_first, world_setup),
 		cmocka_unit_test_setup(test_beyond_the_vm, world_setup),
 		cmocka_unit_test_setup(test_other_faults, world_setup),

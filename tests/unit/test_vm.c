@@ -533,14 +533,14 @@ static void features_stay_as_they_were(void **state)
 	vcpu = vm_vcpu(vm_get(handle), 0);
 	assert_int_equal(vcpu_init(vcpu, 0x14), 0);
 	assert_int_equal(vcpu->power, VCPU_RUNNABLE);
-	vcpu->mmio_pending = vcpu->on_pending = true;
+	vcpu->fault_pending = vcpu->on_pending = true;
 	assert_int_equal(vcpu_init(vcpu, 0x04), -EINVAL);
 	assert_int_equal(machine_resets, 1);
-	assert_true(vcpu->mmio_pending);
+	assert_true(vcpu->fault_pending);
 	assert_int_equal(vcpu_init(vcpu, 0x15), 0); /* powered off is a state */
 	assert_int_equal(machine_resets, 2);
 	assert_int_equal(vcpu->power, VCPU_STOPPED);
-	assert_false(vcpu->mmio_pending || vcpu->on_pending);
+	assert_false(vcpu->fault_pending || vcpu->on_pending);
 }
 
 static void states_are_told_and_set(void **state)
