@@ -49,6 +49,8 @@
 #define SYS_HFGITR2_EL2	     s3_4_c3_c1_7
 #define SYS_PMBIDR_EL1	     s3_0_c9_c10_7
 #define SYS_PMSCR_EL2	     s3_4_c9_c9_0
+#define SYS_MPAMIDR_EL1	     s3_0_c10_c4_4
+#define SYS_VDISR_EL2	     s3_4_c12_c1_1
 #define SYS_MPAM2_EL2	     s3_4_c10_c5_0
 #define SYS_MPAMHCR_EL2	     s3_4_c10_c4_0
 #define SYS_ICC_SRE_EL2	     s3_4_c12_c9_5

@@ -282,6 +282,7 @@ static void init_guests(void)
 	vm_set_created(timer_vm_init);
 	vm_calls_init(&call_ops);
 	vm_cpu_online();
+	switch_cpu_online();
 }
 
 static void load_host(void)

@@ -19,6 +19,7 @@
 #include <lib/errno.h>
 #include <lib/psci_abi.h>
 #include <mm/el2_map.h>
+#include <vm/switch.h>
 #include <vm/vm_ops.h>
 
 struct percpu *percpu_table[KEEL_MAX_CPUS];
@@ -173,6 +174,7 @@ void __noreturn secondary_main(unsigned int id)
 	selftest_secondary(boot_info.options.selftest);
 	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
 	vm_cpu_online();
+	switch_cpu_online();
 	if (psci_cpu_arrived(&host_psci, id, &entry))
 		refuse_cpu(id);
 	args[0] = entry.x0;

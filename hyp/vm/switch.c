@@ -9,6 +9,7 @@
 #include <arch/barrier.h>
 #include <arch/el1.h>
 #include <arch/fpsimd.h>
+#include <arch/id_regs.h>
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
@@ -65,30 +66,12 @@
 #define SAVE_KEY(place, name)	    to[place] = read_sysreg(name);
 #define LOAD_KEY(place, name)	    write_sysreg(from[place], name);
 
-/* CPTR_EL2 (D23.2.33): with E2H=0 RES1 bits, traps of FP, SVE, SME and trace */
-#define CPTR_GUEST_NVHE (0x22ffULL | BIT(8) | BIT(12) | BIT(20))
-#define CPTR_TFP	BIT(10)
-#define CPTR_TZ		BIT(8)
-/* With E2H=1: FPEN, ZEN, SMEN 0 trap; TTA */
-#define CPACR_TTA  BIT(28)
-#define CPACR_FPEN GENMASK(21, 20)
-#define CPACR_ZEN  GENMASK(17, 16)
-
 /* CNTHCTL_EL2: the physical counter is free, the physical timer traps; bits move with E2H */
 #define CNTHCTL_GUEST_NVHE BIT(0)
 #define CNTHCTL_GUEST_VHE  BIT(10)
 
-/* MDCR_EL2: debug, OS lock, PMU, trace-filter and profiling registers trap */
-#define MDCR_HPMN  GENMASK(4, 0)
-#define MDCR_TPMCR BIT(5)
-#define MDCR_TPM   BIT(6)
-#define MDCR_TDA   BIT(9)
-#define MDCR_TDOSA BIT(10)
-#define MDCR_TDRA  BIT(11)
-#define MDCR_TPMS  BIT(14)
-#define MDCR_TTRF  BIT(19)
-#define MDCR_GUEST \
-	(MDCR_TPMCR | MDCR_TPM | MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TPMS | MDCR_TTRF)
+/* ZCR_EL2.LEN: as long as the CPU has them */
+#define ZCR_EL2_ALL 0xf
 
 /* KVM_ARM_VCPU_* feature bits that matter here */
 #define VCPU_FEATURE_SVE     BIT(4)
@@ -98,7 +81,7 @@ static struct vm_cpu *vm_cpus[KEEL_MAX_CPUS];
 
 /* What the CPU has, from its ID registers, once for each question: see switch_init(). */
 static struct {
-	bool pauth, hcx, fgt, sve;
+	bool pauth, sve;
 } cpu_has_;
 
 struct vm_cpu *this_vm_cpu(void)
@@ -121,8 +104,6 @@ int switch_init(struct page_pool *pool, unsigned int nr_cpus)
 	unsigned int i;
 
 	cpu_has_.pauth = (isar1 & GENMASK(11, 4)) || (isar2 & GENMASK(15, 12));
-	cpu_has_.hcx = read_sysreg(id_aa64mmfr1_el1) & GENMASK(43, 40);
-	cpu_has_.fgt = read_sysreg(id_aa64mmfr0_el1) & GENMASK(59, 56);
 	cpu_has_.sve = read_sysreg(id_aa64pfr0_el1) & GENMASK(35, 32);
 	for (i = 0; i < nr_cpus; i++) {
 		vm_cpus[i] = page_pool_alloc_run(pool, order_of(sizeof(struct vm_cpu)));
@@ -134,6 +115,17 @@ int switch_init(struct page_pool *pool, unsigned int nr_cpus)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+void switch_cpu_online(void)
+{
+	struct cpu_id_regs id;
+	u64 mpamidr = 0;
+
+	read_id_regs(&id);
+	if (guest_traps_mpam(&id))
+		mpamidr = read_sysreg(SYS_MPAMIDR_EL1);
+	guest_traps_compute(&id, mpamidr, el2_is_e2h(), &this_vm_cpu()->traps);
 }
 
 /* ---- EL1 registers ---- */
@@ -220,6 +212,39 @@ void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 
 /* ---- EL2 controls ---- */
 
+/* Controls that few CPUs have: of FEAT_FGT2 and FEAT_MPAM. */
+static void save_rare_controls(struct vm_cpu *cpu)
+{
+	struct vm_rare_controls *host = &cpu->rare;
+
+	if (cpu->traps.has_fgt2) {
+		host->hfgrtr2 = read_sysreg(SYS_HFGRTR2_EL2);
+		host->hfgwtr2 = read_sysreg(SYS_HFGWTR2_EL2);
+		host->hfgitr2 = read_sysreg(SYS_HFGITR2_EL2);
+		host->hdfgrtr2 = read_sysreg(SYS_HDFGRTR2_EL2);
+		host->hdfgwtr2 = read_sysreg(SYS_HDFGWTR2_EL2);
+	}
+	if (cpu->traps.has_mpam)
+		host->mpam2 = read_sysreg(SYS_MPAM2_EL2);
+	if (cpu->traps.has_mpamhcr)
+		host->mpamhcr = read_sysreg(SYS_MPAMHCR_EL2);
+}
+
+static void write_rare_controls(const struct vm_cpu *cpu, const struct vm_rare_controls *to)
+{
+	if (cpu->traps.has_fgt2) {
+		write_sysreg(to->hfgrtr2, SYS_HFGRTR2_EL2);
+		write_sysreg(to->hfgwtr2, SYS_HFGWTR2_EL2);
+		write_sysreg(to->hfgitr2, SYS_HFGITR2_EL2);
+		write_sysreg(to->hdfgrtr2, SYS_HDFGRTR2_EL2);
+		write_sysreg(to->hdfgwtr2, SYS_HDFGWTR2_EL2);
+	}
+	if (cpu->traps.has_mpam)
+		write_sysreg(to->mpam2, SYS_MPAM2_EL2);
+	if (cpu->traps.has_mpamhcr)
+		write_sysreg(to->mpamhcr, SYS_MPAMHCR_EL2);
+}
+
 static void save_controls(struct vm_cpu *cpu)
 {
 	cpu->hcr = read_sysreg(hcr_el2);
@@ -231,21 +256,20 @@ static void save_controls(struct vm_cpu *cpu)
 	cpu->vtcr = read_sysreg(vtcr_el2);
 	cpu->vttbr = read_sysreg(vttbr_el2);
 	cpu->vmpidr = read_sysreg(vmpidr_el2);
-	if (cpu_has_.hcx)
+	if (cpu->traps.has_hcx)
 		cpu->hcrx = read_sysreg(SYS_HCRX_EL2);
-	if (cpu_has_.fgt) {
+	if (cpu->traps.has_fgt) {
 		cpu->hfgrtr = read_sysreg(SYS_HFGRTR_EL2);
 		cpu->hfgwtr = read_sysreg(SYS_HFGWTR_EL2);
 		cpu->hfgitr = read_sysreg(SYS_HFGITR_EL2);
 		cpu->hdfgrtr = read_sysreg(SYS_HDFGRTR_EL2);
 		cpu->hdfgwtr = read_sysreg(SYS_HDFGWTR_EL2);
 	}
+	save_rare_controls(cpu);
 }
 
 static void write_fine_traps(u64 hfgrtr, u64 hfgwtr, u64 hfgitr, u64 hdfgrtr, u64 hdfgwtr)
 {
-	if (!cpu_has_.fgt)
-		return;
 	write_sysreg(hfgrtr, SYS_HFGRTR_EL2);
 	write_sysreg(hfgwtr, SYS_HFGWTR_EL2);
 	write_sysreg(hfgitr, SYS_HFGITR_EL2);
@@ -253,9 +277,9 @@ static void write_fine_traps(u64 hfgrtr, u64 hfgwtr, u64 hfgitr, u64 hdfgrtr, u6
 	write_sysreg(hdfgwtr, SYS_HDFGWTR_EL2);
 }
 
-static u64 guest_hcr(const struct vcpu *vcpu, u64 host_hcr)
+static u64 guest_hcr(const struct vcpu *vcpu, const struct vm_cpu *cpu)
 {
-	u64 hcr = (host_hcr & HCR_E2H) | HCR_VM | HCR_RW | HCR_GUEST_TRAPS;
+	u64 hcr = (cpu->hcr & HCR_E2H) | cpu->traps.hcr;
 
 	if ((vcpu->features & VCPU_FEATURE_PTRAUTH) == VCPU_FEATURE_PTRAUTH)
 		hcr |= HCR_API | HCR_APK;
@@ -264,51 +288,50 @@ static u64 guest_hcr(const struct vcpu *vcpu, u64 host_hcr)
 	return hcr;
 }
 
-static u64 guest_cptr_trapping(void)
-{
-	return el2_is_e2h() ? CPACR_TTA : CPTR_GUEST_NVHE | CPTR_TFP;
-}
-
-static u64 guest_cptr_open(const struct vcpu *vcpu)
-{
-	bool sve = vcpu->features & VCPU_FEATURE_SVE;
-
-	if (el2_is_e2h())
-		return CPACR_TTA | CPACR_FPEN | (sve ? CPACR_ZEN : 0);
-	return CPTR_GUEST_NVHE & ~(sve ? CPTR_TZ : 0);
-}
-
 static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu)
 {
-	write_sysreg(guest_cptr_trapping(), cptr_el2);
-	write_sysreg((cpu->mdcr & MDCR_HPMN) | MDCR_GUEST, mdcr_el2);
+	const struct guest_traps *traps = &cpu->traps;
+	const struct vm_rare_controls rare = { .mpam2 = traps->mpam2, .mpamhcr = traps->mpamhcr };
+
+	write_sysreg(traps->cptr, cptr_el2);
+	write_sysreg((cpu->mdcr & traps->mdcr_host) | traps->mdcr, mdcr_el2);
 	write_sysreg(el2_is_e2h() ? CNTHCTL_GUEST_VHE : CNTHCTL_GUEST_NVHE, cnthctl_el2);
 	write_sysreg(vcpu->vm->cntvoff, cntvoff_el2);
 	write_sysreg(vcpu->mpidr, vmpidr_el2);
-	if (cpu_has_.hcx)
-		write_sysreg(0, SYS_HCRX_EL2);
-	/* What the guest does not have traps: the n... bits are 0, and nothing else is set. */
-	write_fine_traps(0, 0, 0, 0, 0);
+	if (traps->has_hcx)
+		write_sysreg(traps->hcrx, SYS_HCRX_EL2);
+	if (traps->has_fgt)
+		write_fine_traps(traps->hfgrtr, traps->hfgwtr, traps->hfgitr, traps->hdfgrtr,
+				 traps->hdfgwtr);
+	write_rare_controls(cpu, &rare);
+	/* What a guest reads as DISR_EL1 (HCR_EL2.AMO), which it does not have: not another VM's.
+	 */
+	if (traps->has_ras)
+		write_sysreg(0, SYS_VDISR_EL2);
 	write_sysreg(vcpu->s2->geometry.vtcr, vtcr_el2);
 	write_sysreg(vcpu->s2->vttbr, vttbr_el2);
-	write_sysreg(guest_hcr(vcpu, cpu->hcr), hcr_el2);
+	write_sysreg(guest_hcr(vcpu, cpu), hcr_el2);
 	isb();
 }
 
 static void load_host_controls(const struct vm_cpu *cpu)
 {
+	const struct guest_traps *traps = &cpu->traps;
 	u64 cptr = cpu->cptr;
 
 	if (cpu->host_fp_out) /* its first use traps, see switch_host_fp() */
-		cptr = el2_is_e2h() ? cptr & ~(CPACR_FPEN | CPACR_ZEN) : cptr | CPTR_TFP;
+		cptr = traps->e2h ? cptr & ~(traps->cptr_fp | traps->cptr_sve)
+				  : cptr | traps->cptr_fp;
 	write_sysreg(cptr, cptr_el2);
 	write_sysreg(cpu->mdcr, mdcr_el2);
 	write_sysreg(cpu->cnthctl, cnthctl_el2);
 	write_sysreg(cpu->cntvoff, cntvoff_el2);
 	write_sysreg(cpu->vmpidr, vmpidr_el2);
-	if (cpu_has_.hcx)
+	if (traps->has_hcx)
 		write_sysreg(cpu->hcrx, SYS_HCRX_EL2);
-	write_fine_traps(cpu->hfgrtr, cpu->hfgwtr, cpu->hfgitr, cpu->hdfgrtr, cpu->hdfgwtr);
+	if (traps->has_fgt)
+		write_fine_traps(cpu->hfgrtr, cpu->hfgwtr, cpu->hfgitr, cpu->hdfgrtr, cpu->hdfgwtr);
+	write_rare_controls(cpu, &cpu->rare);
 	write_sysreg(cpu->vtcr, vtcr_el2);
 	write_sysreg(cpu->vttbr, vttbr_el2);
 	write_sysreg(cpu->hcr, hcr_el2);
@@ -331,25 +354,48 @@ void switch_to_guest(struct vcpu *vcpu)
 
 /* ---- floating point ---- */
 
-/* Open the FP traps for EL2 itself; both kinds of register, whatever CPTR_EL2 says for EL1. */
-static void open_fp(bool sve)
+/* Open the FP traps, for EL2 itself too. */
+static void open_fp(const struct vm_cpu *cpu, bool sve)
 {
-	if (el2_is_e2h())
-		write_sysreg(CPACR_FPEN | (sve ? CPACR_ZEN : 0), cptr_el2);
-	else
-		write_sysreg(CPTR_GUEST_NVHE & ~(sve ? CPTR_TZ : 0), cptr_el2);
+	write_sysreg(guest_traps_cptr_open(&cpu->traps, sve), cptr_el2);
 	isb();
 }
 
-/* ZCR_EL1 is the host's or the guest's; EL2 saves at the full length whatever it says. */
+/* EL2 saves what is the host's at the full length, whatever ZCR_EL1 says. */
 static void save_host_fp(struct vm_cpu *cpu)
 {
-	open_fp(cpu_has_.sve);
+	open_fp(cpu, cpu_has_.sve);
 	if (cpu_has_.sve)
 		sve_save(cpu->host_fp);
 	else
 		fpsimd_save(cpu->host_fp);
 	cpu->host_fp_out = true;
+}
+
+/*
+ * ZCR_EL1 traps as long as SVE does, so it changes hands together with the vectors; but the host
+ * gets it back with its other registers, since it finds it not trapped.
+ */
+static void load_guest_sve(struct vcpu *vcpu, struct vm_cpu *cpu)
+{
+	cpu->sysreg[ZCR_EL1] = read_el1_zcr();
+	write_el1_zcr(vcpu->sysreg[ZCR_EL1]);
+	if (vcpu->sve_vq) {
+		write_sysreg(vcpu->sve_vq - 1, SYS_ZCR_EL2);
+		isb();
+	}
+	sve_restore(vcpu->fp);
+}
+
+static void save_guest_sve(struct vcpu *vcpu, const struct vm_cpu *cpu)
+{
+	vcpu->sysreg[ZCR_EL1] = read_el1_zcr();
+	sve_save(vcpu->fp);
+	write_el1_zcr(cpu->sysreg[ZCR_EL1]);
+	if (vcpu->sve_vq) {
+		write_sysreg(ZCR_EL2_ALL, SYS_ZCR_EL2);
+		isb();
+	}
 }
 
 void switch_guest_fp(struct vcpu *vcpu)
@@ -359,14 +405,12 @@ void switch_guest_fp(struct vcpu *vcpu)
 
 	if (!cpu->host_fp_out)
 		save_host_fp(cpu);
-	open_fp(sve);
+	open_fp(cpu, sve);
 	if (sve)
-		sve_restore(vcpu->fp);
+		load_guest_sve(vcpu, cpu);
 	else
 		fpsimd_restore(vcpu->fp);
 	cpu->guest_fp_in = true;
-	write_sysreg(guest_cptr_open(vcpu), cptr_el2);
-	isb();
 }
 
 static void save_guest_fp(struct vcpu *vcpu, struct vm_cpu *cpu)
@@ -375,9 +419,9 @@ static void save_guest_fp(struct vcpu *vcpu, struct vm_cpu *cpu)
 
 	if (!cpu->guest_fp_in)
 		return;
-	open_fp(sve);
+	open_fp(cpu, sve);
 	if (sve)
-		sve_save(vcpu->fp);
+		save_guest_sve(vcpu, cpu);
 	else
 		fpsimd_save(vcpu->fp);
 	cpu->guest_fp_in = false;
@@ -389,7 +433,7 @@ bool switch_host_fp(void)
 
 	if (!cpu || !cpu->host_fp_out)
 		return false;
-	open_fp(cpu_has_.sve);
+	open_fp(cpu, cpu_has_.sve);
 	if (cpu_has_.sve)
 		sve_restore(cpu->host_fp);
 	else

@@ -3,7 +3,13 @@
 #ifndef KEEL_VM_SWITCH_H
 #define KEEL_VM_SWITCH_H
 
+#include <vm/guest_traps.h>
 #include <vm/vm.h>
+
+/* Controls that few CPUs have. */
+struct vm_rare_controls {
+	u64 hfgrtr2, hfgwtr2, hfgitr2, hdfgrtr2, hdfgwtr2, mpam2, mpamhcr;
+};
 
 /* What a CPU keeps for its host while a guest has the hardware; one for each CPU, for ever. */
 struct vm_cpu {
@@ -11,6 +17,8 @@ struct vm_cpu {
 	u64 elr, spsr;		       /* where the host's hypercall returns to */
 	u64 hcr, cptr, mdcr, cnthctl, cntvoff, vtcr, vttbr, vpidr, vmpidr, hcrx;
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr;
+	struct vm_rare_controls rare;
+	struct guest_traps traps;     /* what EL2 controls a guest by, here */
 	struct vcpu_fpstate *host_fp; /* valid while @host_fp_out */
 	bool host_fp_out;  /* the FP registers are not the host's: it traps when it uses them */
 	bool guest_fp_in;  /* the FP registers are the loaded vCPU's */
@@ -21,6 +29,9 @@ struct vm_cpu {
 int __must_check switch_init(struct page_pool *pool, unsigned int nr_cpus);
 
 struct vm_cpu *this_vm_cpu(void);
+
+/* A CPU has come up and is about to run its host: how it controls guests. On that CPU. */
+void switch_cpu_online(void);
 
 /* The host's EL1 state out, the guest's in; then EL2's controls for a guest. */
 void switch_to_guest(struct vcpu *vcpu);

@@ -46,8 +46,9 @@ struct vcpu {
 	struct keel_run *run; /* the run page, shared with the host: read once, never believed */
 	struct vgic_cpu *vgic;
 	unsigned int index;
-	u64 mpidr;    /* MPIDR_EL1 as the guest sees it */
-	u64 features; /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
+	u64 mpidr;	     /* MPIDR_EL1 as the guest sees it */
+	u64 features;	     /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
+	unsigned int sve_vq; /* longest vector that it may use, in quadwords; 0: the CPU's */
 	bool initialized;
 	unsigned int owner; /* CPU that holds it, or VCPU_NO_OWNER */
 	unsigned int
