@@ -34,7 +34,9 @@ static const struct id_row rows[] = {
 	{ ID_PFR1_BT, 1, WHEN_ALWAYS },
 	{ ID_PFR1_SSBS, 2, WHEN_ALWAYS },
 	{ ID_PFR1_CSV2_frac, 1, WHEN_ALWAYS }, /* 2 as for CSV2 */
-	{ ID_DFR0_DoubleLock, ANY, WHEN_ALWAYS },
+	{ ID_DFR0_BRPs, ANY, WHEN_ALWAYS },
+	{ ID_DFR0_WRPs, ANY, WHEN_ALWAYS },
+	{ ID_DFR0_CTX_CMPs, ANY, WHEN_ALWAYS },
 	{ ID_ISAR0_AES, 2, WHEN_ALWAYS },
 	{ ID_ISAR0_SHA1, 1, WHEN_ALWAYS },
 	{ ID_ISAR0_SHA2, 2, WHEN_ALWAYS },
@@ -125,12 +127,10 @@ static const struct {
 	u16 field;
 	u8 value;
 } fixed[] = {
-	{ ID_DFR0_DebugVer, 6 }, /* Armv8.0 */
-	{ ID_DFR0_BRPs, 1 },	 /* as few as there may be: two */
-	{ ID_DFR0_WRPs, 1 },
+	{ ID_DFR0_DebugVer, 6 },   /* Armv8.0 */
+	{ ID_DFR0_DoubleLock, 0 }, /* OSDLR_EL1 is Keel's: there, whatever the machine has */
 	{ ID_MMFR0_TGran16_2, 1 }, /* 1: not at stage 2; 0 would be "as at stage 1" */
-	{ ID_MMFR0_TGran64_2, 1 },
-	{ ID_MMFR0_TGran4_2, 1 },
+	{ ID_MMFR0_TGran64_2, 1 }, { ID_MMFR0_TGran4_2, 1 },
 };
 
 /* D23.2.75, ID_AA64MMFR0_EL1.PARange: address bits, by value */

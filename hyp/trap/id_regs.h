@@ -12,6 +12,9 @@ enum vcpu_when {
 	WHEN_VGIC,  /* the VM has a vGIC */
 	WHEN_SVE,   /* vCPU feature */
 	WHEN_PAUTH, /* both vCPU features of pointer authentication */
+	/* a guest has it if there are so many; userspace always */
+	WHEN_BREAKPOINT,
+	WHEN_WATCHPOINT,
 };
 
 bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when);

@@ -7,19 +7,19 @@
 #include <lib/errno.h>
 #include <lib/esr.h>
 #include <timer/timer.h>
+#include <trap/debug.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
 #include <vgic/vgic.h>
 
-/* MDSCR_EL1 (D23.3.20): what a VM without breakpoints can use */
-#define MDSCR_SS   BIT(0)
-#define MDSCR_TDCC BIT(12)
-#define MDSCR_KDE  BIT(13)
-
-/* OSLSR_EL1 (D23.3.27): the OS lock is there, and is unlocked, as KVM hands it over */
-#define OSLSR_OSLM BIT(3)
-#define OSLSR_OSLK BIT(1)
 #define OSLAR_OSLK BIT(0)
+
+/* DBGBCR<n>_EL1, DBGWCR<n>_EL1 (D24.3.2, .12): bits that are not RES0; DBGWVR<n>_EL1 */
+#define DBGBCR_BITS 0xffe1e7ULL
+#define DBGWCR_BITS 0x1f1fffffULL
+#define DBGWVR_BITS (~3ULL)
+/* MDCCINT_EL1 (D24.3.18): RX, TX */
+#define MDCCINT_BITS GENMASK(30, 29)
 
 /* ICC_SRE_EL1 (IHI 0069, 12.2.22): DIB, DFB and SRE are fixed */
 #define ICC_SRE 7
@@ -130,7 +130,25 @@ static int write_oslar(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 {
 	(void)row;
 	vcpu_write_sysreg(vcpu, OSLSR_EL1, OSLSR_OSLM | (value & OSLAR_OSLK ? OSLSR_OSLK : 0));
+	debug_update(vcpu);
 	return VCPU_RESUME;
+}
+
+/* MDSCR_EL1, OSDLR_EL1 */
+static int write_debug_control(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+{
+	int ret = write_stored(vcpu, row, value);
+
+	debug_update(vcpu);
+	return ret;
+}
+
+static int write_debug(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+{
+	int ret = write_stored(vcpu, row, value);
+
+	debug_update_reg(vcpu, (enum vcpu_sysreg)row->storage);
+	return ret;
 }
 
 static u64 read_timer(struct vcpu *vcpu, const struct sysreg_row *row)
@@ -210,18 +228,31 @@ static int write_timer(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 		REG_(from, to, what) \
 	}
 
+/* A breakpoint or watchpoint register. Userspace sees all 16, as KVM's does. */
+#define DBG_(n, op2, what, cond, bits)                                                            \
+	{                                                                                         \
+		.first = SYSREG_ENC(2, 0, 0, n, op2), .last = SYSREG_ENC(2, 0, 0, n, op2),        \
+		.name = #what #n "_EL1", .storage = what##0_EL1 + (n), .when = (cond), .id = (n), \
+		.user = USER_STORED, .read = read_stored, .write = write_debug, .mask = (bits)    \
+	}
+#define DBG(n)                                                    \
+	DBG_(n, 4, DBGBVR, WHEN_BREAKPOINT, ~0ULL),               \
+		DBG_(n, 5, DBGBCR, WHEN_BREAKPOINT, DBGBCR_BITS), \
+		DBG_(n, 6, DBGWVR, WHEN_WATCHPOINT, DBGWVR_BITS), \
+		DBG_(n, 7, DBGWCR, WHEN_WATCHPOINT, DBGWCR_BITS)
+
 #define TIMER(crm, op2, reg_name)                                                           \
 	{                                                                                   \
 		REG(3, 3, 14, crm, op2, reg_name), .read = read_timer, .write = write_timer \
 	}
 
 /*
- * In order of encodings (checked by a test). Trapped by: HCR_EL2.TID3 (ID registers), .TACR, .TSW,
- * .APK, .ATA, .EnSCXT, .FIEN; MDCR_EL2.TDA, .TDOSA, .TDRA (debug), .TPM (PMU), .TPMS, .TTRF;
- * CPTR_EL2 (trace, SVE); HCRX_EL2 and the fine-grained traps, all zero; CNTHCTL_EL2 (physical
- * timer); HCR_EL2.IMO and FMO (SGIs).
+ * In order of encodings (checked by a test). What traps: vm/guest_traps.c. Besides, CNTHCTL_EL2
+ * (physical timer); HCR_EL2.IMO and FMO (SGIs).
  */
 static const struct sysreg_row table[] = {
+	ABSENT_GROUP(SYSREG_ENC(0, 1, 4, 0, 0), SYSREG_ENC(0, 1, 4, 1, 7), "ALLINT, immediate"),
+
 	/*
 	 * Maintenance by set and way works on one CPU's caches and cannot be given to a vCPU, which
 	 * moves. A guest may use it only to power a CPU down (D7.5.9), which a vCPU needs no cache
@@ -237,48 +268,50 @@ static const struct sysreg_row table[] = {
 	ABSENT(1, 0, 7, 14, 4, "DC CIGSW"),
 	ABSENT(1, 0, 7, 14, 6, "DC CIGDSW"),
 
-	/* Debug: two breakpoints and two watchpoints, the least that there may be, that never
-	   match. */
+	ABSENT(1, 0, 7, 15, 1, "DC CIVAPS"),
+	ABSENT(1, 0, 7, 15, 5, "DC CIGDVAPS"),
+	ABSENT_GROUP(SYSREG_ENC(1, 1, 7, 2, 4), SYSREG_ENC(1, 1, 7, 2, 5), "BRB"),
+	ABSENT_GROUP(SYSREG_ENC(1, 3, 7, 7, 0), SYSREG_ENC(1, 3, 7, 7, 7), "GCS"),
+
+	/* Debug. There is no external debugger: its communication channel is empty. */
 	ZERO(2, 0, 0, 0, 2, "OSDTRRX_EL1"),
-	ZERO(2, 0, 0, 0, 4, "DBGBVR0_EL1"),
-	ZERO(2, 0, 0, 0, 5, "DBGBCR0_EL1"),
-	ZERO(2, 0, 0, 0, 6, "DBGWVR0_EL1"),
-	ZERO(2, 0, 0, 0, 7, "DBGWCR0_EL1"),
-	ZERO(2, 0, 0, 1, 4, "DBGBVR1_EL1"),
-	ZERO(2, 0, 0, 1, 5, "DBGBCR1_EL1"),
-	ZERO(2, 0, 0, 1, 6, "DBGWVR1_EL1"),
-	ZERO(2, 0, 0, 1, 7, "DBGWCR1_EL1"),
-	ZERO(2, 0, 0, 2, 0, "MDCCINT_EL1"),
-	KEPT(2, 0, 0, 2, 2, MDSCR_EL1, read_stored, write_stored, 0,
-	     MDSCR_SS | MDSCR_TDCC | MDSCR_KDE),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 2, 4), SYSREG_ENC(2, 0, 0, 2, 7), "DBG*2_EL1"),
+	DBG(0),
+	DBG(1),
+	KEPT(2, 0, 0, 2, 0, MDCCINT_EL1, read_stored, write_stored, 0, MDCCINT_BITS),
+	KEPT(2, 0, 0, 2, 2, MDSCR_EL1, read_stored, write_debug_control, 0,
+	     MDSCR_SS | MDSCR_TDCC | MDSCR_KDE | MDSCR_MDE),
+	DBG(2),
 	ZERO(2, 0, 0, 3, 2, "OSDTRTX_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 3, 4), SYSREG_ENC(2, 0, 0, 3, 7), "DBG*3_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 4, 4), SYSREG_ENC(2, 0, 0, 4, 7), "DBG*4_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 5, 4), SYSREG_ENC(2, 0, 0, 5, 7), "DBG*5_EL1"),
+	DBG(3),
+	ABSENT(2, 0, 0, 4, 2, "MDSELR_EL1"),
+	DBG(4),
+	ABSENT(2, 0, 0, 5, 2, "MDSTEPOP_EL1"),
+	DBG(5),
 	ZERO(2, 0, 0, 6, 2, "OSECCR_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 6, 4), SYSREG_ENC(2, 0, 0, 6, 7), "DBG*6_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 7, 4), SYSREG_ENC(2, 0, 0, 7, 7), "DBG*7_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 8, 4), SYSREG_ENC(2, 0, 0, 8, 7), "DBG*8_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 9, 4), SYSREG_ENC(2, 0, 0, 9, 7), "DBG*9_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 10, 4), SYSREG_ENC(2, 0, 0, 10, 7), "DBG*10_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 11, 4), SYSREG_ENC(2, 0, 0, 11, 7), "DBG*11_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 12, 4), SYSREG_ENC(2, 0, 0, 12, 7), "DBG*12_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 13, 4), SYSREG_ENC(2, 0, 0, 13, 7), "DBG*13_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 14, 4), SYSREG_ENC(2, 0, 0, 14, 7), "DBG*14_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 0, 15, 4), SYSREG_ENC(2, 0, 0, 15, 7), "DBG*15_EL1"),
+	DBG(6),
+	DBG(7),
+	DBG(8),
+	DBG(9),
+	DBG(10),
+	DBG(11),
+	DBG(12),
+	DBG(13),
+	DBG(14),
+	DBG(15),
 	ZERO_RO(2, 0, 1, 0, 0, "MDRAR_EL1"),
 	{ REG(2, 0, 1, 0, 4, "OSLAR_EL1"), .write = write_oslar },
 	KEPT(2, 0, 1, 1, 4, OSLSR_EL1, read_stored, NULL, OSLSR_OSLM, OSLSR_OSLK),
-	ZERO(2, 0, 1, 3, 4, "OSDLR_EL1"),
+	KEPT(2, 0, 1, 3, 4, OSDLR_EL1, read_stored, write_debug_control, 0, OSDLR_DLK),
 	ZERO(2, 0, 1, 4, 4, "DBGPRCR_EL1"),
 	ZERO(2, 0, 7, 8, 6, "DBGCLAIMSET_EL1"),
 	ZERO(2, 0, 7, 9, 6, "DBGCLAIMCLR_EL1"),
 	ZERO_RO(2, 0, 7, 14, 6, "DBGAUTHSTATUS_EL1"),
+	ABSENT_GROUP(SYSREG_ENC(2, 0, 9, 0, 0), SYSREG_ENC(2, 0, 15, 15, 7), "system PMU, PMU"),
 	ABSENT_GROUP(SYSREG_ENC(2, 1, 0, 0, 0), SYSREG_ENC(2, 1, 15, 15, 7), "trace unit, BRBE"),
 	ZERO_RO(2, 3, 0, 1, 0, "MDCCSR_EL0"),
 	ZERO(2, 3, 0, 4, 0, "DBGDTR_EL0"),
 	ZERO(2, 3, 0, 5, 0, "DBGDTRRX_EL0"),
+	ABSENT_GROUP(SYSREG_ENC(2, 3, 9, 0, 0), SYSREG_ENC(2, 3, 15, 15, 7), "system PMU"),
 
 	/* Identification; whatever is not allocated reads as zero. AArch32 is not offered. */
 	CONSTANT(3, 0, 0, 0, 0, "MIDR_EL1", read_midr, ID_REG_MIDR),
@@ -368,6 +401,7 @@ static const struct sysreg_row table[] = {
 	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 3, 0, APGAKEYLO_EL1, 0),
 	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 3, 1, APGAKEYHI_EL1, 0),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 2, 5, 0), SYSREG_ENC(3, 0, 2, 5, 2), "GCS"),
+	ABSENT(3, 0, 4, 3, 0, "ALLINT"),
 	ABSENT(3, 0, 4, 6, 0, "ICC_PMR_EL1"),
 	SAVED(3, 0, 5, 1, 0, AFSR0_EL1),
 	SAVED(3, 0, 5, 1, 1, AFSR1_EL1),
@@ -376,6 +410,7 @@ static const struct sysreg_row table[] = {
 	ABSENT(3, 0, 5, 6, 0, "TFSR_EL1"),
 	ABSENT(3, 0, 5, 6, 1, "TFSRE0_EL1"),
 	SAVED(3, 0, 6, 0, 0, FAR_EL1),
+	ABSENT(3, 0, 6, 0, 5, "PFAR_EL1"),
 	SAVED(3, 0, 7, 4, 0, PAR_EL1),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 9, 0), SYSREG_ENC(3, 0, 9, 10, 7), "SPE"),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 11, 0), SYSREG_ENC(3, 0, 9, 11, 7), "TRBE"),
@@ -417,6 +452,7 @@ static const struct sysreg_row table[] = {
 	ABSENT(3, 3, 2, 5, 1, "GCSPR_EL0"),
 	ABSENT(3, 3, 4, 2, 2, "SVCR"),
 	ABSENT(3, 3, 4, 4, 2, "FPMR"),
+	ABSENT_GROUP(SYSREG_ENC(3, 3, 9, 4, 0), SYSREG_ENC(3, 3, 9, 6, 7), "PMU"),
 	ABSENT_GROUP(SYSREG_ENC(3, 3, 9, 12, 0), SYSREG_ENC(3, 3, 9, 15, 7), "PMU"),
 	ABSENT(3, 3, 10, 2, 4, "POR_EL0"),
 	SAVED(3, 3, 13, 0, 2, TPIDR_EL0),
@@ -479,6 +515,18 @@ static int undefined(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
+static bool guest_has(const struct vcpu *vcpu, const struct sysreg_row *row)
+{
+	switch ((enum vcpu_when)row->when) {
+	case WHEN_BREAKPOINT:
+		return row->id < debug_breakpoints();
+	case WHEN_WATCHPOINT:
+		return row->id < debug_watchpoints();
+	default:
+		return vcpu_when(vcpu, (enum vcpu_when)row->when);
+	}
+}
+
 static u32 esr_encoding(u64 esr)
 {
 	return SYSREG_ENC(FIELD_GET(ESR_SYS64_OP0, esr), FIELD_GET(ESR_SYS64_OP1, esr),
@@ -495,7 +543,7 @@ int sysreg_trap(struct vcpu *vcpu, u64 esr)
 
 	if (!row)
 		log_unknown(vcpu, esr_encoding(esr), read);
-	there = row && vcpu_when(vcpu, (enum vcpu_when)row->when);
+	there = row && guest_has(vcpu, row);
 	if (!there || !(read ? row->read != NULL : row->write != NULL))
 		return undefined(vcpu);
 	if (read)
@@ -515,6 +563,7 @@ void sysreg_reset(struct vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(table); i++)
 		if (table[i].storage != SYSREG_NO_STORAGE)
 			vcpu_write_sysreg(vcpu, (enum vcpu_sysreg)table[i].storage, table[i].reset);
+	debug_update(vcpu);
 }
 
 void sysreg_reset_timers(struct vcpu *vcpu)

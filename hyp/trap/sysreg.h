@@ -34,7 +34,7 @@ struct sysreg_row {
 	u16 first, last; /* encodings; the same but for a group */
 	u8 when;	 /* enum vcpu_when: else the register is not there */
 	u8 user;	 /* enum sysreg_user */
-	u8 id;		 /* enum id_reg, for read_id() */
+	u8 id;		 /* enum id_reg, for read_id(); the number of a breakpoint */
 	u16 storage;	 /* enum vcpu_sysreg, or SYSREG_NO_STORAGE */
 	const char *name;
 	/* A trapped MRS and MSR; NULL is UNDEFINED. A write returns VCPU_RESUME or an exit. */

@@ -2,6 +2,7 @@
 /* Exits by exception class, WFI and WFE, and the points of the run loop. See trap.h. */
 #include <cpu/el2_regs.h>
 #include <lib/esr.h>
+#include <trap/debug.h>
 #include <trap/guest_psci.h>
 #include <trap/guest_smccc.h>
 #include <trap/id_regs.h>
@@ -131,6 +132,8 @@ static void trap_reset(struct vcpu *vcpu)
 }
 
 static const struct vcpu_hooks hooks = {
+	.load = debug_load,
+	.put = debug_put,
 	.resume = trap_resume,
 	.exit = trap_exit,
 	.reset = trap_reset,
@@ -139,6 +142,7 @@ static const struct vcpu_hooks hooks = {
 void trap_init(const struct cpu_features *features)
 {
 	id_regs_init(features);
+	debug_init(features);
 	guest_smccc_init(features);
 	vcpu_add_hooks(&hooks);
 }

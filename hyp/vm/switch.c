@@ -43,8 +43,7 @@
 	X(TPIDRRO_EL0, tpidrro_el0, tpidrro_el0)         \
 	X(TPIDR_EL1, tpidr_el1, tpidr_el1)               \
 	X(PAR_EL1, par_el1, par_el1)                     \
-	X(CSSELR_EL1, csselr_el1, csselr_el1)            \
-	X(MDSCR_EL1, mdscr_el1, mdscr_el1)
+	X(CSSELR_EL1, csselr_el1, csselr_el1)
 
 /* Pointer authentication keys (D23.2.9 and on), where the CPU has it. */
 #define KEY_REGS(X)                    \

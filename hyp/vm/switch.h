@@ -22,6 +22,7 @@ struct vm_cpu {
 	struct vcpu_fpstate *host_fp; /* valid while @host_fp_out */
 	bool host_fp_out;  /* the FP registers are not the host's: it traps when it uses them */
 	bool guest_fp_in;  /* the FP registers are the loaded vCPU's */
+	bool debug_live;   /* breakpoints and watchpoints are the loaded vCPU's (trap/debug.h) */
 	struct vcpu *vcpu; /* loaded here, or NULL */
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/trap/trap.c hyp/trap/one_reg.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/trap/trap.c hyp/trap/one_reg.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/debug.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
 /* Registers for userspace: KVM's ids, what they give and what they take. */
 #include <trap_world.h>
 
@@ -102,7 +102,7 @@ static void test_sysregs(void **state)
 	assert_int_equal(set(SYS(SYSREG_ENC(3, 0, 0, 6, 7)), 0), 0);
 	assert_int_equal(set(SYS(SYSREG_ENC(3, 0, 0, 6, 7)), 1), -EINVAL);
 	assert_int_equal(set(mdscr, ~0ULL), 0);
-	assert_int_equal(V->sysreg[MDSCR_EL1], 0x3001);
+	assert_int_equal(V->sysreg[MDSCR_EL1], 0xb001);
 	assert_int_equal(set(oslsr, ~0ULL), 0);
 	assert_int_equal(V->sysreg[OSLSR_EL1], 0xa);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/debug.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
 /* The system-register table, ID registers of a VM, and traps of system registers. */
 #include <trap_world.h>
 
@@ -141,8 +141,49 @@ static void test_absent_is_undefined_and_not_logged(void **state)
 		SYSREG_ENC(3, 0, 13, 0, 7),  /* SCXTNUM_EL1 */
 		SYSREG_ENC(3, 0, 2, 1, 0),   /* APIAKeyLo_EL1 */
 		SYSREG_ENC(3, 0, 1, 2, 0),   /* ZCR_EL1 */
-		SYSREG_ENC(2, 0, 0, 2, 4),   /* DBGBVR2_EL1 */
 		SYSREG_ENC(3, 0, 2, 0, 3),   /* TCR2_EL1 */
+		SYSREG_ENC(3, 0, 1, 0, 3),   /* SCTLR2_EL1 */
+		SYSREG_ENC(3, 0, 10, 4, 0),  /* LORSA_EL1 */
+		SYSREG_ENC(3, 0, 10, 4, 7),  /* LORID_EL1 */
+		SYSREG_ENC(3, 0, 5, 3, 0),   /* ERRIDR_EL1 */
+		SYSREG_ENC(3, 0, 5, 4, 1),   /* ERXCTLR_EL1 */
+		SYSREG_ENC(3, 0, 5, 4, 6),   /* ERXPFGCDN_EL1 */
+		SYSREG_ENC(3, 0, 5, 5, 3),   /* ERXMISC3_EL1 */
+		SYSREG_ENC(3, 3, 13, 2, 0),  /* AMCR_EL0 */
+		SYSREG_ENC(3, 3, 13, 4, 0),  /* AMEVCNTR00_EL0 */
+		SYSREG_ENC(3, 3, 13, 15, 7), /* AMEVTYPER115_EL0 */
+		SYSREG_ENC(3, 0, 10, 4, 4),  /* MPAMIDR_EL1 */
+		SYSREG_ENC(3, 0, 10, 5, 0),  /* MPAM1_EL1 */
+		SYSREG_ENC(3, 0, 10, 5, 1),  /* MPAM0_EL1 */
+		SYSREG_ENC(3, 0, 9, 11, 7),  /* TRBIDR_EL1 */
+		SYSREG_ENC(2, 1, 0, 0, 6),   /* TRCIDR8 and on */
+		SYSREG_ENC(2, 1, 9, 0, 0),   /* BRBCR_EL1 */
+		SYSREG_ENC(3, 0, 1, 0, 5),   /* RGSR_EL1 */
+		SYSREG_ENC(3, 0, 1, 0, 6),   /* GCR_EL1 */
+		SYSREG_ENC(3, 0, 5, 6, 0),   /* TFSR_EL1 */
+		SYSREG_ENC(3, 0, 5, 6, 1),   /* TFSRE0_EL1 */
+		SYSREG_ENC(3, 1, 0, 0, 4),   /* GMID_EL1 */
+		SYSREG_ENC(3, 1, 0, 0, 6),   /* SMIDR_EL1 */
+		SYSREG_ENC(3, 0, 1, 2, 6),   /* SMCR_EL1 */
+		SYSREG_ENC(3, 0, 1, 2, 4),   /* SMPRI_EL1 */
+		SYSREG_ENC(3, 3, 4, 2, 2),   /* SVCR */
+		SYSREG_ENC(3, 3, 13, 0, 5),  /* TPIDR2_EL0 */
+		SYSREG_ENC(3, 0, 13, 0, 5),  /* ACCDATA_EL1 */
+		SYSREG_ENC(3, 0, 2, 5, 0),   /* GCSCR_EL1 */
+		SYSREG_ENC(3, 3, 2, 5, 1),   /* GCSPR_EL0 */
+		SYSREG_ENC(3, 0, 10, 2, 3),  /* PIR_EL1 */
+		SYSREG_ENC(3, 3, 10, 2, 4),  /* POR_EL0 */
+		SYSREG_ENC(3, 0, 13, 0, 6),  /* RCWMASK_EL1 */
+		SYSREG_ENC(3, 3, 4, 4, 2),   /* FPMR */
+		SYSREG_ENC(3, 3, 13, 0, 7),  /* SCXTNUM_EL0 */
+		SYSREG_ENC(3, 0, 4, 3, 0),   /* ALLINT */
+		SYSREG_ENC(3, 3, 9, 4, 0),   /* PMICNTR_EL0 */
+		SYSREG_ENC(3, 0, 9, 14, 6),  /* PMMIR_EL1 */
+		SYSREG_ENC(2, 0, 9, 13, 7),  /* SPMCFGR_EL1 */
+		SYSREG_ENC(2, 3, 9, 12, 0),  /* SPMCR_EL0 */
+		SYSREG_ENC(2, 0, 0, 4, 2),   /* MDSELR_EL1 */
+		SYSREG_ENC(3, 0, 6, 0, 5),   /* PFAR_EL1 */
+		SYSREG_ENC(1, 0, 7, 15, 1),  /* DC CIVAPS */
 	};
 	size_t i;
 
@@ -162,7 +203,7 @@ static void test_id_space_reads_as_zero(void **state)
 			u64 expect = 0;
 
 			if (crm == 5 && op2 == 0)
-				expect = 0x101006;
+				expect = 0x6;
 			if (crm == 7 && op2 == 0)
 				expect = 0x11100000000;
 			if (value != expect)
@@ -176,23 +217,24 @@ static void test_id_registers_of_a_machine_with_everything(void **state)
 		u16 field;
 		u8 value;
 	} rows[] = {
-		{ ID_PFR0_EL0, 1 },	    { ID_PFR0_EL1, 1 },	       { ID_PFR0_EL2, 0 },
-		{ ID_PFR0_EL3, 0 },	    { ID_PFR0_GIC, 1 },	       { ID_PFR0_RAS, 0 },
-		{ ID_PFR0_SVE, 0 },	    { ID_PFR0_AMU, 0 },	       { ID_PFR0_MPAM, 0 },
-		{ ID_PFR0_CSV2, 1 },	    { ID_PFR1_MTE, 0 },	       { ID_PFR1_SME, 0 },
-		{ ID_PFR1_GCS, 0 },	    { ID_PFR1_THE, 0 },	       { ID_PFR1_NMI, 0 },
-		{ ID_PFR2_FPMR, 0 },	    { ID_DFR0_DebugVer, 6 },   { ID_DFR0_PMUVer, 0 },
-		{ ID_DFR0_BRPs, 1 },	    { ID_DFR0_WRPs, 1 },       { ID_DFR0_CTX_CMPs, 0 },
-		{ ID_DFR0_PMSVer, 0 },	    { ID_DFR0_TraceVer, 0 },   { ID_DFR0_TraceFilt, 0 },
-		{ ID_DFR0_TraceBuffer, 0 }, { ID_DFR0_BRBE, 0 },       { ID_ISAR0_TME, 0 },
-		{ ID_ISAR0_RNDR, 1 },	    { ID_ISAR1_APA, 0 },       { ID_ISAR1_API, 0 },
-		{ ID_ISAR1_GPA, 0 },	    { ID_ISAR1_LS64, 0 },      { ID_ISAR2_APA3, 0 },
-		{ ID_ISAR2_MOPS, 0 },	    { ID_MMFR0_FGT, 0 },       { ID_MMFR0_ECV, 0 },
-		{ ID_MMFR0_TGran4_2, 1 },   { ID_MMFR0_TGran16_2, 1 }, { ID_MMFR0_TGran64_2, 1 },
-		{ ID_MMFR0_PARange, 2 },    { ID_MMFR1_VH, 0 },	       { ID_MMFR1_HAFDBS, 2 },
-		{ ID_MMFR1_HCX, 0 },	    { ID_MMFR2_NV, 0 },	       { ID_MMFR2_FWB, 0 },
-		{ ID_MMFR2_EVT, 0 },	    { ID_MMFR3_TCRX, 0 },      { ID_MMFR3_S1PIE, 0 },
-		{ ID_ZFR0_SVEver, 0 },	    { ID_SMFR0_SMEver, 0 },    { ID_MMFR1_PAN, 3 },
+		{ ID_PFR0_EL0, 1 },	   { ID_PFR0_EL1, 1 },	       { ID_PFR0_EL2, 0 },
+		{ ID_PFR0_EL3, 0 },	   { ID_PFR0_GIC, 1 },	       { ID_PFR0_RAS, 0 },
+		{ ID_PFR0_SVE, 0 },	   { ID_PFR0_AMU, 0 },	       { ID_PFR0_MPAM, 0 },
+		{ ID_PFR0_CSV2, 1 },	   { ID_PFR1_MTE, 0 },	       { ID_PFR1_SME, 0 },
+		{ ID_PFR1_GCS, 0 },	   { ID_PFR1_THE, 0 },	       { ID_PFR1_NMI, 0 },
+		{ ID_PFR2_FPMR, 0 },	   { ID_DFR0_DebugVer, 6 },    { ID_DFR0_PMUVer, 0 },
+		{ ID_DFR0_BRPs, 15 },	   { ID_DFR0_WRPs, 15 },       { ID_DFR0_CTX_CMPs, 15 },
+		{ ID_DFR0_DoubleLock, 0 }, { ID_DFR0_PMSVer, 0 },      { ID_DFR0_TraceVer, 0 },
+		{ ID_DFR0_TraceFilt, 0 },  { ID_DFR0_TraceBuffer, 0 }, { ID_DFR0_BRBE, 0 },
+		{ ID_ISAR0_TME, 0 },	   { ID_ISAR0_RNDR, 1 },       { ID_ISAR1_APA, 0 },
+		{ ID_ISAR1_API, 0 },	   { ID_ISAR1_GPA, 0 },	       { ID_ISAR1_LS64, 0 },
+		{ ID_ISAR2_APA3, 0 },	   { ID_ISAR2_MOPS, 0 },       { ID_MMFR0_FGT, 0 },
+		{ ID_MMFR0_ECV, 0 },	   { ID_MMFR0_TGran4_2, 1 },   { ID_MMFR0_TGran16_2, 1 },
+		{ ID_MMFR0_TGran64_2, 1 }, { ID_MMFR0_PARange, 2 },    { ID_MMFR1_VH, 0 },
+		{ ID_MMFR1_HAFDBS, 2 },	   { ID_MMFR1_HCX, 0 },	       { ID_MMFR2_NV, 0 },
+		{ ID_MMFR2_FWB, 0 },	   { ID_MMFR2_EVT, 0 },	       { ID_MMFR3_TCRX, 0 },
+		{ ID_MMFR3_S1PIE, 0 },	   { ID_ZFR0_SVEver, 0 },      { ID_SMFR0_SMEver, 0 },
+		{ ID_MMFR1_PAN, 3 },
 	};
 	size_t i;
 
@@ -247,27 +289,209 @@ static void test_pa_range(void **state)
 	}
 }
 
-static void test_debug(void **state)
-{
-	const u32 mdscr = SYSREG_ENC(2, 0, 0, 2, 2), oslar = SYSREG_ENC(2, 0, 1, 0, 4);
-	const u32 oslsr = SYSREG_ENC(2, 0, 1, 1, 4), bcr0 = SYSREG_ENC(2, 0, 0, 0, 5);
+static const u32 mdscr = SYSREG_ENC(2, 0, 0, 2, 2), oslar = SYSREG_ENC(2, 0, 1, 0, 4);
+static const u32 oslsr = SYSREG_ENC(2, 0, 1, 1, 4), osdlr = SYSREG_ENC(2, 0, 1, 3, 4);
 
+static u32 dbg_enc(unsigned int n, unsigned int op2)
+{
+	return SYSREG_ENC(2, 0, 0, n, op2);
+}
+
+static void write_reg(u32 enc, u64 value)
+{
+	V->regs.x[2] = value;
+	assert_int_equal(msr(enc, 2), VCPU_RESUME);
+}
+
+static const char *dbg_name(const char *kind, unsigned int n)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "dbg%s%u_el1", kind, n);
+	return name;
+}
+
+/*
+ * A CPU with six breakpoints and four watchpoints, all of which the host uses, in a machine whose
+ * other CPUs have two and one less.
+ */
+static void debug_world(void)
+{
+	unsigned int n;
+
+	set_field(ID_DFR0_BRPs, 3);
+	set_field(ID_DFR0_WRPs, 2);
+	fake_sysreg_set("id_aa64dfr0_el1", 5 << 12 | 3 << 20);
+	fake_sysreg_set("mdscr_el1", 0x9000);
+	for (n = 0; n < 6; n++) {
+		fake_sysreg_set(dbg_name("bvr", n), 0x100 + n);
+		fake_sysreg_set(dbg_name("bcr", n), 0x200 + n);
+	}
+	for (n = 0; n < 4; n++) {
+		fake_sysreg_set(dbg_name("wvr", n), 0x300 + n);
+		fake_sysreg_set(dbg_name("wcr", n), 0x400 + n);
+	}
 	w.hooks->reset(V);
-	V->regs.x[2] = ~0ULL;
-	msr(mdscr, 2);
-	assert_int_equal(V->sysreg[MDSCR_EL1], 0x3001); /* no MDE: the host's breakpoints */
-	assert_int_equal(read_reg(mdscr), 0x3001);
+}
+
+static void load(struct vcpu *vcpu)
+{
+	w.cpu.vcpu = vcpu;
+	w.hooks->load(vcpu);
+}
+
+static void put(struct vcpu *vcpu)
+{
+	w.hooks->put(vcpu);
+	w.cpu.vcpu = NULL;
+}
+
+static void assert_hosts_debug(void)
+{
+	unsigned int n;
+
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0x9000);
+	for (n = 0; n < 6; n++) {
+		assert_int_equal(fake_sysreg_get(dbg_name("bvr", n)), 0x100 + n);
+		assert_int_equal(fake_sysreg_get(dbg_name("bcr", n)), 0x200 + n);
+	}
+	for (n = 0; n < 4; n++) {
+		assert_int_equal(fake_sysreg_get(dbg_name("wvr", n)), 0x300 + n);
+		assert_int_equal(fake_sysreg_get(dbg_name("wcr", n)), 0x400 + n);
+	}
+}
+
+static void test_debug_registers(void **state)
+{
+	unsigned int n;
+
+	debug_world();
+	write_reg(mdscr, ~0ULL);
+	assert_int_equal(read_reg(mdscr), 0xb001);
 	assert_int_equal(read_reg(oslsr), 8);
-	msr(oslar, 2);
+	write_reg(oslar, ~0ULL);
 	assert_int_equal(read_reg(oslsr), 0xa);
-	msr(oslar, 31);
+	write_reg(oslar, 0);
 	assert_int_equal(read_reg(oslsr), 8);
-	msr(bcr0, 2);
-	assert_int_equal(read_reg(bcr0), 0);
+	write_reg(osdlr, ~0ULL);
+	assert_int_equal(read_reg(osdlr), 1);
+	for (n = 0; n < 4; n++) {
+		write_reg(dbg_enc(n, 4), ~0ULL - n);
+		write_reg(dbg_enc(n, 5), ~0ULL);
+		assert_int_equal(read_reg(dbg_enc(n, 4)), ~0ULL - n);
+		assert_int_equal(read_reg(dbg_enc(n, 5)), 0xffe1e7);
+	}
+	for (n = 0; n < 3; n++) {
+		write_reg(dbg_enc(n, 6), ~0ULL - 4 * n);
+		write_reg(dbg_enc(n, 7), ~0ULL);
+		assert_int_equal(read_reg(dbg_enc(n, 6)), (~0ULL - 4 * n) & ~3ULL);
+		assert_int_equal(read_reg(dbg_enc(n, 7)), 0x1f1fffff);
+	}
 	assert_int_equal(w.undefs, 0);
 	msr(oslsr, 2); /* read-only */
 	mrs(oslar, 2); /* write-only */
 	assert_int_equal(w.undefs, 2);
+	for (n = 0; n < 16; n++) {
+		if (n >= 4) {
+			assert_undefined(dbg_enc(n, 4));
+			assert_undefined(dbg_enc(n, 5));
+		}
+		if (n >= 3) {
+			assert_undefined(dbg_enc(n, 6));
+			assert_undefined(dbg_enc(n, 7));
+		}
+	}
+	assert_int_equal(w.logs, 0);
+	assert_hosts_debug(); /* it was not loaded */
+}
+
+/* Who enables no breakpoint has none touched, whatever else it does. */
+static void test_debug_is_not_switched_unused(void **state)
+{
+	debug_world();
+	load(V);
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0);
+	write_reg(dbg_enc(0, 4), 0x1234);
+	write_reg(dbg_enc(0, 5), 0x1e5);
+	write_reg(mdscr, 0x3001); /* software step */
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0x3001);
+	put(V);
+	assert_int_equal(fake_sysreg_writes("dbgbvr0_el1"), 0);
+	assert_int_equal(fake_sysreg_reads("dbgbvr0_el1"), 0);
+	assert_int_equal(fake_sysreg_reads("dbgwcr0_el1"), 0);
+	assert_hosts_debug();
+}
+
+static void test_debug_is_switched_when_enabled(void **state)
+{
+	debug_world();
+	load(V);
+	write_reg(dbg_enc(3, 4), 0x1234);
+	write_reg(dbg_enc(3, 5), 0x1e5);
+	write_reg(mdscr, 0xa000);
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0xa000);
+	assert_int_equal(fake_sysreg_get("dbgbvr3_el1"), 0x1234);
+	assert_int_equal(fake_sysreg_get("dbgbcr3_el1"), 0x1e5);
+	/* what the guest does not know of is off, not the host's */
+	assert_int_equal(fake_sysreg_get("dbgbcr4_el1"), 0);
+	assert_int_equal(fake_sysreg_get("dbgbcr5_el1"), 0);
+	assert_int_equal(fake_sysreg_get("dbgwcr3_el1"), 0);
+	/* later writes go through */
+	write_reg(dbg_enc(0, 4), 0x5678);
+	write_reg(dbg_enc(0, 5), 0x1e1);
+	write_reg(dbg_enc(2, 6), 0x9abc);
+	write_reg(dbg_enc(2, 7), 0x1ff7);
+	assert_int_equal(fake_sysreg_get("dbgbvr0_el1"), 0x5678);
+	assert_int_equal(fake_sysreg_get("dbgbcr0_el1"), 0x1e1);
+	assert_int_equal(fake_sysreg_get("dbgwvr2_el1"), 0x9abc);
+	assert_int_equal(fake_sysreg_get("dbgwcr2_el1"), 0x1ff7);
+	put(V);
+	assert_hosts_debug();
+	/* and again, with what was written meanwhile */
+	write_reg(dbg_enc(0, 4), 0x777);
+	load(V);
+	assert_int_equal(fake_sysreg_get("dbgbvr0_el1"), 0x777);
+	assert_int_equal(fake_sysreg_get("dbgbvr3_el1"), 0x1234);
+	write_reg(mdscr, 0);
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0);
+	put(V);
+	assert_hosts_debug();
+}
+
+/* A lock that the guest sets silences its debug exceptions, and keeps its registers. */
+static void test_os_locks(void **state)
+{
+	debug_world();
+	load(V);
+	write_reg(oslar, 1);
+	write_reg(mdscr, 0xb001);
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0x1000);
+	assert_int_equal(fake_sysreg_reads("dbgbvr0_el1"), 0);
+	write_reg(oslar, 0);
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0xb001);
+	write_reg(osdlr, 1);
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0x1000);
+	assert_int_equal(read_reg(mdscr), 0xb001);
+	write_reg(osdlr, 0);
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0xb001);
+	/* CPU_ON finds everything off, in the hardware too */
+	w.hooks->reset(V);
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0);
+	put(V);
+	assert_hosts_debug();
+}
+
+/* Another vCPU's registers are not touched by a write to one that is not loaded. */
+static void test_debug_of_another_vcpu(void **state)
+{
+	debug_world();
+	load(&w.vcpu[1]);
+	write_reg(mdscr, 0xa000);
+	write_reg(dbg_enc(0, 4), 0x1234);
+	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0);
+	assert_int_equal(fake_sysreg_writes("dbgbvr0_el1"), 0);
+	put(&w.vcpu[1]);
+	assert_hosts_debug();
 }
 
 static void test_set_way_and_actlr(void **state)
@@ -390,7 +614,11 @@ int main(void)
 		cmocka_unit_test_setup(test_id_registers_follow_the_vm, world_setup),
 		cmocka_unit_test_setup(test_id_registers_never_exceed_the_machine, world_setup),
 		cmocka_unit_test_setup(test_pa_range, world_setup),
-		cmocka_unit_test_setup(test_debug, world_setup),
+		cmocka_unit_test_setup(test_debug_registers, world_setup),
+		cmocka_unit_test_setup(test_debug_is_not_switched_unused, world_setup),
+		cmocka_unit_test_setup(test_debug_is_switched_when_enabled, world_setup),
+		cmocka_unit_test_setup(test_os_locks, world_setup),
+		cmocka_unit_test_setup(test_debug_of_another_vcpu, world_setup),
 		cmocka_unit_test_setup(test_set_way_and_actlr, world_setup),
 		cmocka_unit_test_setup(test_timer_and_gic, world_setup),
 		cmocka_unit_test_setup(test_zero_register, world_setup),

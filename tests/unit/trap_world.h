@@ -26,12 +26,14 @@
 #include <trap/sysreg.h>
 #include <trap/trap.h>
 #include <vgic/vgic.h>
+#include <vm/switch.h>
 #include <vm/vm_ops.h>
 
 #define WORLD_VCPUS 4
 #define VGIC_BASE   0x08000000ULL
 
 static struct world {
+	struct vm_cpu cpu;
 	struct vm vm;
 	struct vcpu vcpu[WORLD_VCPUS];
 	u64 file[WORLD_VCPUS][VCPU_SYSREG_COUNT];
@@ -72,6 +74,11 @@ u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 {
 	vcpu->sysreg[reg] = value;
+}
+
+struct vm_cpu *this_vm_cpu(void)
+{
+	return &w.cpu;
 }
 
 void vcpu_inject_undef(struct vcpu *vcpu)
