@@ -8,19 +8,12 @@
 #include <arch/barrier.h>
 #include <arch/sysreg.h>
 
-#define SYS_ICH_VTR_EL2	   s3_4_c12_c11_1
-#define SYS_ICH_MISR_EL2   s3_4_c12_c11_2
-#define SYS_ICH_VMCR_EL2   s3_4_c12_c11_7
-#define SYS_ICC_IAR1_EL1   s3_0_c12_c12_0
-#define SYS_ICC_EOIR1_EL1  s3_0_c12_c12_1
-#define SYS_ICC_HPPIR1_EL1 s3_0_c12_c12_2
-#define SYS_ICC_DIR_EL1	   s3_0_c12_c11_1
-#define SYS_ICC_CTLR_EL1   s3_0_c12_c12_4
-#define SYS_ICC_SGI1R_EL1  s3_0_c12_c11_5
-#define ICC_CTLR_EOIMODE   BIT(1)
-#define ICC_SRE_SRE	   BIT(0)
-#define ICC_SRE_ENABLE	   BIT(3)
-#define ICC_INTID	   0xffffff
+#define SYS_ICH_VTR_EL2	 s3_4_c12_c11_1
+#define SYS_ICH_MISR_EL2 s3_4_c12_c11_2
+#define SYS_ICH_VMCR_EL2 s3_4_c12_c11_7
+#define ICC_SRE_SRE	 BIT(0)
+#define ICC_SRE_ENABLE	 BIT(3)
+#define ICC_INTID	 0xffffff
 
 #define ICH_LR_MAX 16
 
@@ -111,6 +104,12 @@ static inline void ich_write_vmcr(u64 value)
 	write_sysreg(value, SYS_ICH_VMCR_EL2);
 }
 
+/* Why the maintenance interrupt is asserted; 0 if it is not. */
+static inline u64 ich_read_misr(void)
+{
+	return read_sysreg(SYS_ICH_MISR_EL2);
+}
+
 static inline u64 ich_read_vtr(void)
 {
 	return read_sysreg(SYS_ICH_VTR_EL2);
@@ -129,80 +128,6 @@ static inline void icc_open_sre(bool open)
 	u64 sre = read_sysreg(SYS_ICC_SRE_EL2);
 
 	write_sysreg(open ? sre | ICC_SRE_ENABLE : sre & ~ICC_SRE_ENABLE, SYS_ICC_SRE_EL2);
-}
-
-/* The highest pending physical interrupt, without acknowledging it; 1020.. for none. */
-static inline u32 icc_highest_pending(void)
-{
-	return (u32)read_sysreg(SYS_ICC_HPPIR1_EL1) & ICC_INTID;
-}
-
-/* End the priority of an active interrupt, or its activity, with EOImode=1 for as long. */
-static inline void icc_with_eoimode(void (*write)(u32 intid), u32 intid)
-{
-	u64 ctlr = read_sysreg(SYS_ICC_CTLR_EL1);
-
-	write_sysreg(ctlr | ICC_CTLR_EOIMODE, SYS_ICC_CTLR_EL1);
-	isb();
-	write(intid);
-	isb();
-	write_sysreg(ctlr, SYS_ICC_CTLR_EL1);
-	isb();
-}
-
-static inline void icc_write_eoir(u32 intid)
-{
-	write_sysreg(intid, SYS_ICC_EOIR1_EL1);
-}
-
-static inline void icc_write_dir(u32 intid)
-{
-	write_sysreg(intid, SYS_ICC_DIR_EL1);
-}
-
-/*
- * Acknowledge the physical interrupt that is pending and drop its priority, but leave it active: it
- * does not fire again until it is deactivated, by the guest's EOI through a list register or by
- * icc_deactivate().
- *
- * ICC_CTLR_EL1.EOImode is the host's; it has its value again when this returns. (With two security
- * states EL2 and Non-secure EL1 share the Non-secure copy, with one there is one copy: IHI 0069,
- * ICC_CTLR_EL1.) The write to EOIR1 with EOImode=1 undoes what reading IAR1 did to the running
- * priority and the active priorities, whatever the binary point is, and nothing else (4.1, 4.8), so
- * the host's own EOIs, which come in pairs with its acknowledges, find what they left.
- *
- * Return: the interrupt that was acknowledged, 1020.. for none.
- */
-static inline u32 icc_acknowledge_active(void)
-{
-	u32 intid = (u32)read_sysreg(SYS_ICC_IAR1_EL1) & ICC_INTID;
-
-	if (intid >= 1020 && intid <= 1023)
-		return intid;
-	/* the distributor knows that it is active before anything is enabled again */
-	dsb(sy);
-	icc_with_eoimode(icc_write_eoir, intid);
-	return intid;
-}
-
-/* The interrupt may fire again on this CPU. */
-static inline void icc_deactivate(u32 intid)
-{
-	icc_with_eoimode(icc_write_dir, intid);
-}
-
-/* Make an SGI pending on this very CPU. */
-static inline void icc_send_sgi_to_self(u32 intid)
-{
-	u64 mpidr = read_sysreg(mpidr_el1);
-
-	write_sysreg(FIELD_PREP(GENMASK(27, 24), intid) | BIT(mpidr & 0xf) |
-			     FIELD_PREP(GENMASK(47, 44), (mpidr >> 4) & 0xf) |
-			     FIELD_PREP(GENMASK(23, 16), (mpidr >> 8) & 0xff) |
-			     FIELD_PREP(GENMASK(39, 32), (mpidr >> 16) & 0xff) |
-			     FIELD_PREP(GENMASK(55, 48), (mpidr >> 32) & 0xff),
-		     SYS_ICC_SGI1R_EL1);
-	isb();
 }
 
 #endif

@@ -17,6 +17,7 @@
 #include <host/host_cpu.h>
 #include <host/host_load.h>
 #include <host/host_mem.h>
+#include <host/redist.h>
 #include <lib/errno.h>
 #include <lib/pl011.h>
 #include <lib/smccc.h>
@@ -258,6 +259,20 @@ static void init_host(void)
 		  el2_va_to_pa(el2_map_layout(), secondary_entry));
 }
 
+/* Without them VMs have no interrupt controller. */
+static void init_redists(void)
+{
+	struct fdt_redists redists;
+	int ret = host_fdt_redists(load.fdt, &redists);
+
+	if (ret == -ENOENT)
+		return;
+	if (!ret)
+		ret = redist_init(&redists, percpu_table, boot_info.cpus.count);
+	if (ret)
+		log_warn("the redistributors of the GIC are not all to be found (error %d)", ret);
+}
+
 /* What virtual machines need; the order is that of the run loop's hooks (vm/run.h). */
 static void init_guests(void)
 {
@@ -277,8 +292,9 @@ static void init_guests(void)
 	if (ret)
 		boot_stop("virtual machines cannot be set up (error %d)", ret);
 	trap_init(&boot_info.features);
-	timer_init();
+	init_redists();
 	vgic_init();
+	timer_init();
 	vm_set_created(timer_vm_init);
 	vm_calls_init(&call_ops);
 	vm_cpu_online();

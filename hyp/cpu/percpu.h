@@ -28,6 +28,7 @@ struct percpu {
 	u64 mpidr;	   /* MPIDR_EL1 affinity fields */
 	u64 window_va;	   /* this CPU's page for temporary mappings (mm/el2_map.h) */
 	u64 *window_pte;   /* its descriptor */
+	void *gicr;	   /* SGI frame of its redistributor; NULL without GICv3: host/redist.h */
 	bool panicking;	   /* this CPU is already printing its panic */
 };
 

@@ -141,15 +141,15 @@ static bool walk_to(struct fdt_walk *walk, const void *fdt, int node)
 	return true;
 }
 
-/* The physical address and size of a node's first registers, through all buses above it. */
-static int read_registers(const void *fdt, int node, u64 *addr, u64 *size)
+/* The physical address and size of a node's @index-th registers, through all buses above it. */
+static int read_registers(const void *fdt, int node, unsigned int index, u64 *addr, u64 *size)
 {
 	struct fdt_cells cells, up;
 	struct fdt_walk walk;
 
 	if (!walk_to(&walk, fdt, node) || walk.depth == 0 ||
 	    fdt_read_cells(fdt, walk.node[walk.depth - 1], &cells) ||
-	    fdt_read_reg(fdt, cells, node, "reg", 0, addr, size))
+	    fdt_read_reg(fdt, cells, node, "reg", index, addr, size))
 		return -ENODEV;
 	for (int bus = walk.depth - 1; bus > 0; bus--) {
 		if (fdt_read_cells(fdt, walk.node[bus - 1], &up) ||
@@ -173,10 +173,57 @@ int host_fdt_console(const void *fdt, struct fdt_console *out)
 		c.uart = FDT_UART_SBSA;
 	else
 		return -ENODEV;
-	if (read_registers(fdt, node, &c.base, &c.size) || c.base >= MEMMAP_PA_LIMIT || !c.size)
+	if (read_registers(fdt, node, 0, &c.base, &c.size) || c.base >= MEMMAP_PA_LIMIT || !c.size)
 		return -ENODEV;
 	*out = c;
 	return 0;
+}
+
+/* The first node that can be used and is @compatible. */
+static int find_compatible(const void *fdt, const char *compatible)
+{
+	struct fdt_walk walk;
+
+	for (fdt_walk_begin(&walk, fdt); fdt_walk_next(&walk);) {
+		int node = fdt_walk_node(&walk);
+
+		if (fdt_has_string(fdt, node, "compatible", compatible) &&
+		    fdt_is_available(fdt, node))
+			return node;
+	}
+	return -ENOENT;
+}
+
+static int read_redists(const void *fdt, int gic, u64 count, struct fdt_redists *out)
+{
+	u64 base, size;
+
+	if (count > FDT_REDIST_REGIONS)
+		return -EINVAL;
+	for (out->count = 0; out->count < count; out->count++) {
+		/* the distributor's registers come first */
+		if (read_registers(fdt, gic, out->count + 1, &base, &size) ||
+		    base >= MEMMAP_PA_LIMIT || size > MEMMAP_PA_LIMIT - base)
+			return -EINVAL;
+		out->region[out->count] = (struct mem_range){ base, base + size };
+	}
+	return 0;
+}
+
+int host_fdt_redists(const void *fdt, struct fdt_redists *out)
+{
+	int ret, gic = find_compatible(fdt, "arm,gic-v3");
+	u64 count = 1;
+
+	if (gic < 0)
+		return -ENOENT;
+	out->stride = 0;
+	ret = fdt_read_u64(fdt, gic, "redistributor-stride", &out->stride);
+	if (!ret || ret == -ENOENT)
+		ret = fdt_read_u64(fdt, gic, "#redistributor-regions", &count);
+	if (ret && ret != -ENOENT)
+		return -EINVAL;
+	return read_redists(fdt, gic, count, out);
 }
 
 /* Version 0.2 or later; PSCI 0.1 is "arm,psci" alone. */

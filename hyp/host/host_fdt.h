@@ -57,6 +57,23 @@ struct fdt_console {
  */
 int __must_check host_fdt_console(const void *fdt, struct fdt_console *out);
 
+/* Where the redistributors of a GICv3 are. */
+#define FDT_REDIST_REGIONS 16
+struct fdt_redists {
+	unsigned int count;
+	struct mem_range region[FDT_REDIST_REGIONS];
+	u64 stride; /* from one to the next in a region; 0: as GICR_TYPER says */
+};
+
+/**
+ * host_fdt_redists() - the registers of the redistributors
+ * @fdt: checked device tree
+ * @out: undefined on error
+ *
+ * Return: 0; -ENOENT without a GICv3; -EINVAL if what its node says makes no sense.
+ */
+int __must_check host_fdt_redists(const void *fdt, struct fdt_redists *out);
+
 /* How firmware's PSCI is called. */
 enum fdt_psci {
 	FDT_PSCI_NONE, /* no PSCI, or only version 0.1, whose function numbers are anybody's */

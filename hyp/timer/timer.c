@@ -10,7 +10,7 @@
  * interrupts the guest when it is due. Both comparators count in the counter as it is: a guest's
  * physical counter has no offset.
  */
-#include <arch/ich.h>
+#include <arch/gicr.h>
 #include <arch/percpu.h>
 #include <arch/timer.h>
 #include <timer/timer.h>
@@ -24,7 +24,6 @@
 
 /* CPUs on which PPI 27 is held active for a VM that has no vGIC to end it. */
 static bool held[KEEL_MAX_CPUS];
-static bool has_icc;
 
 /* ---- one timer ---- */
 
@@ -131,44 +130,29 @@ static void timer_put(struct vcpu *vcpu)
 	write_el1_cntv_ctl(0);
 	cnthp_stop();
 	if (held[cpu])
-		icc_deactivate(VGIC_PPI_VTIMER);
+		gicr_clear_active(this_cpu(), VGIC_PPI_VTIMER);
 	held[cpu] = false;
 }
 
-/*
- * Between the look at what is pending and the acknowledge a more urgent interrupt, the host's, can
- * have come. It is the host's to see: an input that is still up pends again by itself, an SGI is
- * sent again.
- */
-static void give_back(u32 intid)
+/* Keep PPI 27 from firing again. Return: whether it was not kept from it already. */
+static bool hold(struct vcpu *vcpu)
 {
-	if (intid >= 1020 && intid <= 1023)
-		return;
-	icc_deactivate(intid);
-	if (intid < VGIC_SGIS)
-		icc_send_sgi_to_self(intid);
-}
+	bool *here = &held[this_cpu()->id];
 
-static int vtimer_fired(struct vcpu *vcpu)
-{
-	u32 intid = icc_acknowledge_active();
-
-	if (intid != VGIC_PPI_VTIMER) {
-		give_back(intid);
-		return VCPU_NOT_MINE;
-	}
 	if (vcpu->vm->vgic)
-		vgic_hold(vcpu, intid);
-	else
-		held[this_cpu()->id] = true;
-	return VCPU_RESUME;
+		return vgic_hold(vcpu, VGIC_PPI_VTIMER);
+	if (*here)
+		return false;
+	gicr_set_active(this_cpu(), VGIC_PPI_VTIMER);
+	*here = true;
+	return true;
 }
 
 /*
- * Without a GICv3 CPU interface EL2 can neither ask what is pending nor hold it, and VMs have no
- * vGIC. A timer that has fired is masked, so that the guest gets on; it sees that in CNTV_CTL_EL0.
+ * Without a redistributor EL2 cannot hold an interrupt, and VMs have no vGIC. A timer that has
+ * fired is masked, so that the guest gets on; it sees that in CNTV_CTL_EL0.
  */
-static int timer_irq_without_icc(struct vcpu *vcpu)
+static int timer_irq_without_gicr(struct vcpu *vcpu)
 {
 	if (vtimer_asserted())
 		write_el1_cntv_ctl(CTL_ENABLE | CTL_IMASK);
@@ -176,19 +160,20 @@ static int timer_irq_without_icc(struct vcpu *vcpu)
 	return VCPU_NOT_MINE;
 }
 
+/*
+ * What interrupts this CPU the timers tell: nothing is acknowledged, so no interrupt of the host's
+ * can be taken in its place. If one is pending besides, it interrupts the guest's next entry.
+ */
 static int timer_irq(struct vcpu *vcpu)
 {
-	if (!has_icc)
-		return timer_irq_without_icc(vcpu);
-	switch (icc_highest_pending()) {
-	case VGIC_PPI_VTIMER:
-		return vtimer_fired(vcpu);
-	case TIMER_PPI_EL2: /* its line falls with it: nothing to acknowledge */
-		ptimer_update(vcpu);
+	if (!this_cpu()->gicr)
+		return timer_irq_without_gicr(vcpu);
+	if (vtimer_asserted() && hold(vcpu))
 		return VCPU_RESUME;
-	default:
+	if (!cnthp_asserted())
 		return VCPU_NOT_MINE;
-	}
+	ptimer_update(vcpu); /* its line falls with it */
+	return VCPU_RESUME;
 }
 
 /* Whether a timer that fires gets through to the guest: always, if there is no vGIC in between. */
@@ -237,7 +222,6 @@ static const struct vcpu_hooks hooks = {
 
 void timer_init(void)
 {
-	has_icc = icc_present();
 	vgic_map_hw(VGIC_PPI_VTIMER, vtimer_level);
 	vcpu_add_hooks(&hooks);
 }

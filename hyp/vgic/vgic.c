@@ -7,6 +7,8 @@
  * can be delivered goes into them. Both happen before an entry, when something has changed.
  */
 #include <arch/barrier.h>
+#include <arch/gicr.h>
+#include <arch/percpu.h>
 #include <cpu/log.h>
 #include <lib/errno.h>
 #include <lib/string.h>
@@ -178,17 +180,23 @@ void vgic_map_hw(u32 intid, bool (*level)(struct vcpu *vcpu))
 	hw_level[intid] = level;
 }
 
-void vgic_hold(struct vcpu *vcpu, u32 intid)
+bool vgic_hold(struct vcpu *vcpu, u32 intid)
 {
 	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
+	bool new;
 
 	spin_lock(&vcpu->vm->vgic->lock);
 	vgic_fold(vcpu); /* the one before may have ended only now: a list register tells */
-	irq->held = true;
-	vcpu->vgic->held |= (u32)BIT(intid);
-	irq->line = true;
-	vgic_changed(vcpu, intid, irq);
+	new = !irq->held;
+	if (new) {
+		gicr_set_active(this_cpu(), intid);
+		irq->held = true;
+		vcpu->vgic->held |= (u32)BIT(intid);
+		irq->line = true;
+		vgic_changed(vcpu, intid, irq);
+	}
 	spin_unlock(&vcpu->vm->vgic->lock);
+	return new;
 }
 
 /* The physical interrupt is held no more; if its input is up still, it will fire again. */
@@ -202,7 +210,7 @@ static void unhold(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 
 static void release_hw(struct vcpu *vcpu, u32 intid)
 {
-	icc_deactivate(intid);
+	gicr_clear_active(this_cpu(), intid);
 	unhold(vcpu, intid, &vcpu->vgic->irq[intid]);
 }
 
@@ -605,7 +613,7 @@ static void vgic_put(struct vcpu *vcpu)
  */
 static int vgic_irq(struct vcpu *vcpu)
 {
-	if (!vcpu->vm->vgic || icc_highest_pending() != VGIC_PPI_MAINTENANCE)
+	if (!vcpu->vm->vgic || !ich_read_misr())
 		return VCPU_NOT_MINE;
 	set_dirty(vcpu);
 	return VCPU_RESUME;
@@ -658,8 +666,8 @@ void vgic_init(void)
 {
 	u64 vtr;
 
-	if (!icc_present()) {
-		log_info("no GICv3 CPU interface: virtual machines get no interrupt controller");
+	if (!icc_present() || !this_cpu()->gicr) {
+		log_info("no GICv3: virtual machines get no interrupt controller");
 		return;
 	}
 	vtr = ich_read_vtr();

@@ -134,18 +134,20 @@ struct vcpu *vgic_set_level(struct vcpu *vcpu, u32 intid, bool level);
  * vgic_map_hw() - a physical PPI is the guest's PPI of the same number
  * @level: whether the physical input is up, for the loaded vCPU. Under vgic->lock
  *
- * Boot CPU. vgic_hold() says when it fires.
+ * Boot CPU. vgic_hold() says when its input is up.
  */
 void vgic_map_hw(u32 intid, bool (*level)(struct vcpu *vcpu));
 
 /**
- * vgic_hold() - a mapped physical PPI has fired and been acknowledged on this CPU
+ * vgic_hold() - the input of a mapped physical PPI is up on this CPU
  * @vcpu: loaded here
  *
- * It is pending in the guest, and stays active in the hardware until the guest deactivates it, its
- * input is seen to have fallen, or the vCPU leaves this CPU.
+ * It becomes pending in the guest, and active in the hardware: it does not fire again until the
+ * guest deactivates it, its input is seen to have fallen, or the vCPU leaves this CPU.
+ *
+ * Return: false if it was held already, so that it cannot be what interrupts this CPU.
  */
-void vgic_hold(struct vcpu *vcpu, u32 intid);
+bool vgic_hold(struct vcpu *vcpu, u32 intid);
 
 /* Whether this PPI would end WFI if it were pending: it is on, and urgent enough. Loaded here. */
 bool vgic_wakes(struct vcpu *vcpu, u32 intid);

@@ -248,7 +248,6 @@ static struct fdt_world deep_uart(const char *path, const char *property, const 
 	fw_string(&w, "compatible", compatible);
 	fw_end(&w);
 	fw_end(&w);
-	fw_end(&w);
 	fw_finish(&w);
 	return w;
 }
@@ -1181,9 +1180,72 @@ static void test_host_bootargs(void **state)
 	bootargs_are(" console=ttyAMA0  quiet ", "keel.e2h=0 loud", "console=ttyAMA0 quiet loud");
 }
 
+/* --- host_fdt_redists() --- */
+
+/* A GICv3 below a bus at 0x1000000000, with as many regions as @regions says. */
+static struct fdt_world gic_on_a_bus(const char *status, u32 regions)
+{
+	struct fdt_world w;
+
+	fw_begin(&w, 2, 2);
+	fw_root(&w);
+	fw_node(&w, "bus");
+	fw_cells(&w, "#address-cells", 1);
+	fw_cells(&w, "#size-cells", 1);
+	fw_cells(&w, "ranges", 0, 0x10, 0, 0x10000000);
+	fw_node(&w, "gic");
+	fw_string(&w, "compatible", "arm,gic-v3");
+	if (status)
+		fw_string(&w, "status", status);
+	fw_cells(&w, "#redistributor-regions", regions);
+	fw_cells(&w, "redistributor-stride", 0, 0x40000);
+	fw_cells(&w, "reg", 0x1000, 0x10000, 0x20000, 0x80000, 0x200000, 0x40000);
+	fw_end(&w);
+	fw_end(&w);
+	fw_finish(&w);
+	return w;
+}
+
+static void test_redists(void **state)
+{
+	struct fdt_world w = fw_virt("a", true);
+	struct fdt_redists r;
+
+	assert_int_equal(host_fdt_redists(w.fdt, &r), 0);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.region[0].base, 0x80a0000);
+	assert_int_equal(r.region[0].end, 0x80a0000 + 0xf60000);
+	assert_int_equal(r.stride, 0);
+	free(w.fdt);
+	w = gic_on_a_bus(NULL, 2);
+	assert_int_equal(host_fdt_redists(w.fdt, &r), 0);
+	assert_int_equal(r.count, 2);
+	assert_int_equal(r.region[1].base, 0x1000200000);
+	assert_int_equal(r.region[1].end, 0x1000240000);
+	assert_int_equal(r.stride, 0x40000);
+	free(w.fdt);
+}
+
+static void test_redists_that_cannot_be_used(void **state)
+{
+	static const u32 bad[] = { 3, FDT_REDIST_REGIONS + 1, ~0U };
+	struct fdt_world w = gic_on_a_bus("disabled", 1);
+	struct fdt_redists r;
+
+	assert_int_equal(host_fdt_redists(w.fdt, &r), -ENOENT);
+	free(w.fdt);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		w = gic_on_a_bus("okay", bad[i]);
+		assert_int_equal(host_fdt_redists(w.fdt, &r), -EINVAL);
+		free(w.fdt);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_redists),
+		cmocka_unit_test(test_redists_that_cannot_be_used),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_check_finds_damage_in_the_structure),
 		cmocka_unit_test(test_check_limits_depth),

@@ -64,6 +64,7 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	assert_int_equal(page_pool_init(&world_vm.pool, pool_memory, POOL_PAGES), 0);
 	for (unsigned int i = 0; i < count; i++) {
 		cpus[i].id = i;
+		cpus[i].gicr = &cpus[i];
 		world_vcpu[i] = (struct vcpu){ .vm = &world_vm,
 					       .index = i,
 					       .run = &run_page[i],
@@ -109,10 +110,10 @@ static void serve_irqs(struct vcpu *vcpu)
 
 	for (unsigned int i = 0; i < 100; i++) {
 		icc->phys_pending = world_phys27[vcpu->index] ? 1U << VGIC_PPI_VTIMER : 0;
-		if (icc_highest_pending() == FAKE_NONE)
+		if (fake_irq() == FAKE_NONE)
 			return;
-		if (icc_highest_pending() == VGIC_PPI_VTIMER)
-			vgic_hold(vcpu, icc_acknowledge_active());
+		if (fake_irq() == VGIC_PPI_VTIMER)
+			assert_true(vgic_hold(vcpu, VGIC_PPI_VTIMER));
 		else
 			assert_int_equal(world_vgic_hooks->irq(vcpu), VCPU_RESUME);
 		left[vcpu->index] |= world_vgic_hooks->enter(vcpu) != VCPU_RESUME;

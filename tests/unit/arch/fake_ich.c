@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The GIC CPU interfaces, fake: see ich.h. Written from ARM IHI 0069, 4.1, 12.4. */
+#include <arch/gicr.h>
 #include <arch/ich.h>
 #include <arch/percpu.h>
 #include <stdio.h>
@@ -135,11 +136,11 @@ void icc_open_sre(bool open)
 	fake_this_icc()->sre_open = open;
 }
 
-u32 fake_misr(void)
+u64 ich_read_misr(void)
 {
 	struct fake_icc *icc = fake_this_icc();
 	unsigned int valid = 0, pending = 0;
-	u32 misr = 0;
+	u64 misr = 0;
 
 	if (!(icc->hcr & 1))
 		return 0;
@@ -160,39 +161,45 @@ u32 fake_misr(void)
 	return misr;
 }
 
-u32 icc_highest_pending(void)
+u32 fake_irq(void)
 {
 	struct fake_icc *icc = fake_this_icc();
-	u32 pending = (icc->phys_pending | (fake_misr() ? 1U << 25 : 0)) & ~icc->phys_active;
+	u32 pending = (icc->phys_pending | (ich_read_misr() ? 1U << 25 : 0)) & ~icc->phys_active;
 
 	return pending ? (u32)__builtin_ctz(pending) : FAKE_NONE;
 }
 
-u32 icc_acknowledge_active(void)
-{
-	struct fake_icc *icc = fake_this_icc();
-	u32 intid = icc->acked_instead ? icc->acked_instead : icc_highest_pending();
+/* ---- redistributors ---- */
 
-	if (icc->acked_instead && intid < 16)
-		icc->phys_pending &= ~(1U << intid); /* an SGI is an edge */
-	icc->acked_instead = 0;
-	if (intid < 32)
-		icc->phys_active |= 1U << intid;
-	return intid;
+static struct fake_icc *icc_of(const struct percpu *cpu)
+{
+	if (cpu->id >= FAKE_CPUS || !cpu->gicr)
+		broken("a CPU that has no redistributor");
+	return &fake_icc[cpu->id];
 }
 
-void icc_deactivate(u32 intid)
+void gicr_set_active(const struct percpu *cpu, u32 intid)
 {
-	struct fake_icc *icc = fake_this_icc();
+	if (intid >= 32 || (icc_of(cpu)->phys_active & 1U << intid))
+		broken("a physical interrupt is made active that is active");
+	icc_of(cpu)->phys_active |= 1U << intid;
+}
 
-	if (intid >= 32 || !(icc->phys_active & 1U << intid))
+void gicr_clear_active(const struct percpu *cpu, u32 intid)
+{
+	if (intid >= 32 || !(icc_of(cpu)->phys_active & 1U << intid))
 		broken("a physical interrupt is deactivated that is not active");
-	icc->phys_active &= ~(1U << intid);
+	icc_of(cpu)->phys_active &= ~(1U << intid);
 }
 
-void icc_send_sgi_to_self(u32 intid)
+void gicr_set_pending(const struct percpu *cpu, u32 intid)
 {
-	fake_this_icc()->phys_pending |= 1U << intid;
+	icc_of(cpu)->phys_pending |= 1U << intid;
+}
+
+void gicr_clear_pending(const struct percpu *cpu, u32 intid)
+{
+	icc_of(cpu)->phys_pending &= ~(1U << intid);
 }
 
 /* ---- the guest ---- */
@@ -245,7 +252,7 @@ void fake_guest_eoi(u32 intid)
 			continue;
 		icc->lr[n] &= ~A;
 		if (icc->lr[n] & HW)
-			icc_deactivate((u32)(icc->lr[n] >> 32) & 0x1fff);
+			gicr_clear_active(this_cpu(), (u32)(icc->lr[n] >> 32) & 0x1fff);
 		return;
 	}
 	icc->hcr += 1ULL << 27;

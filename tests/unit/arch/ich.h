@@ -23,12 +23,9 @@ void ich_write_hcr(u64 value);
 u64 ich_read_vmcr(void);
 void ich_write_vmcr(u64 value);
 u64 ich_read_vtr(void);
+u64 ich_read_misr(void);
 bool icc_present(void);
 void icc_open_sre(bool open);
-u32 icc_highest_pending(void);
-u32 icc_acknowledge_active(void);
-void icc_deactivate(u32 intid);
-void icc_send_sgi_to_self(u32 intid);
 
 /* ---- what tests call ---- */
 
@@ -40,7 +37,6 @@ struct fake_icc {
 	u64 lr[ICH_LR_MAX], hcr, vmcr, ap0r[4], ap1r[4];
 	bool sre_open;
 	u32 phys_pending, phys_active; /* physical SGIs and PPIs: inputs; active */
-	u32 acked_instead;	       /* the next acknowledge finds this more urgent one; 0 none */
 };
 
 extern struct fake_icc fake_icc[FAKE_CPUS];
@@ -57,7 +53,8 @@ u32 fake_guest_pending(u32 running, bool group1);
 u32 fake_guest_ack(u32 running, bool group1, u32 *priority);
 /* Write ICC_EOIR<n>, EOImode=0: priority drop and deactivation; or ICC_DIR. */
 void fake_guest_eoi(u32 intid);
-/* ICH_MISR_EL2, while ICH_HCR_EL2.En. */
-u32 fake_misr(void);
+/* What interrupts this CPU, the lowest INTID: a private interrupt, maintenance included; FAKE_NONE.
+ */
+u32 fake_irq(void);
 
 #endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * State of physical private interrupts, in a CPU's redistributor (ARM IHI 0069, 12.11): by register
+ * writes of which each says one interrupt only, so the host's own writes, of the same CPU or
+ * another, cannot get in the way. The redistributor is the host's otherwise.
+ */
+#ifndef KEEL_ARCH_GICR_H
+#define KEEL_ARCH_GICR_H
+
+#include <arch/mmio.h>
+#include <cpu/percpu.h>
+
+/* In the SGI frame */
+#define GICR_ISPENDR0	0x200
+#define GICR_ICPENDR0	0x280
+#define GICR_ISACTIVER0 0x300
+#define GICR_ICACTIVER0 0x380
+
+/* In the RD frame */
+#define GICR_TYPER	 0x8
+#define GICR_TYPER_VLPIS BIT(1) /* two frames more, for virtual LPIs */
+#define GICR_TYPER_LAST	 BIT(4) /* of a range of adjacent redistributors */
+#define GICR_TYPER_AFF	 GENMASK(63, 32)
+
+/*
+ * Make an interrupt of @cpu's active: it is not signalled until it is deactivated, be it by
+ * gicr_clear_active() or by a guest's EOI through a list register. In effect when this returns: the
+ * read makes sure that a deactivation that follows comes second.
+ */
+static inline void gicr_set_active(const struct percpu *cpu, u32 intid)
+{
+	mmio_write32((u8 *)cpu->gicr + GICR_ISACTIVER0, (u32)BIT(intid));
+	(void)mmio_read32((u8 *)cpu->gicr + GICR_ISACTIVER0);
+}
+
+static inline void gicr_clear_active(const struct percpu *cpu, u32 intid)
+{
+	mmio_write32((u8 *)cpu->gicr + GICR_ICACTIVER0, (u32)BIT(intid));
+}
+
+/* Make a PPI of @cpu's pending, whatever its input is; @cpu may be another one. */
+static inline void gicr_set_pending(const struct percpu *cpu, u32 intid)
+{
+	mmio_write32((u8 *)cpu->gicr + GICR_ISPENDR0, (u32)BIT(intid));
+}
+
+/* Take that back. A PPI whose input is up stays pending. In effect when this returns. */
+static inline void gicr_clear_pending(const struct percpu *cpu, u32 intid)
+{
+	mmio_write32((u8 *)cpu->gicr + GICR_ICPENDR0, (u32)BIT(intid));
+	(void)mmio_read32((u8 *)cpu->gicr + GICR_ICPENDR0);
+}
+
+#endif

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Redistributors (ARM IHI 0069, 12.10 and 12.11): see redist.h. */
+#include <arch/gicr.h>
+#include <arch/mmio.h>
+#include <host/redist.h>
+#include <lib/errno.h>
+#include <mm/el2_map.h>
+
+/* A redistributor is an RD frame and an SGI frame; GICv4's has two more. */
+#define FRAME_SIZE SZ_64K
+#define GICV3_SIZE (2 * FRAME_SIZE)
+#define GICV4_SIZE (4 * FRAME_SIZE)
+
+struct search {
+	struct percpu *const *cpus;
+	unsigned int count, found;
+	u64 stride;
+};
+
+static int read_typer(u64 base, u64 *typer)
+{
+	u8 *rd = el2_map_private(PA(base), SZ_4K, EL2_DEVICE);
+
+	if (!rd)
+		return -ENOMEM;
+	*typer = mmio_read32(rd + GICR_TYPER) | (u64)mmio_read32(rd + GICR_TYPER + 4) << 32;
+	el2_unmap_private(rd, SZ_4K);
+	return 0;
+}
+
+/* GICR_TYPER's affinity is packed: Aff3 follows Aff2. */
+static u64 mpidr_of(u64 typer)
+{
+	u64 affinity = FIELD_GET(GICR_TYPER_AFF, typer);
+
+	return (affinity & GENMASK(23, 0)) | FIELD_PREP(GENMASK(39, 32), affinity >> 24);
+}
+
+static struct percpu *cpu_of(const struct search *s, u64 mpidr)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->count; i++)
+		if (s->cpus[i]->mpidr == mpidr)
+			return s->cpus[i];
+	return NULL;
+}
+
+/* The redistributor at @base, whoever's it is. */
+static int visit(struct search *s, u64 base, u64 *typer)
+{
+	struct percpu *cpu;
+	int ret = read_typer(base, typer);
+
+	if (ret)
+		return ret;
+	cpu = cpu_of(s, mpidr_of(*typer));
+	if (!cpu || cpu->gicr)
+		return 0;
+	cpu->gicr = el2_map_private(PA(base + FRAME_SIZE), SZ_4K, EL2_DEVICE);
+	if (!cpu->gicr)
+		return -ENOMEM;
+	s->found++;
+	return 0;
+}
+
+static u64 next_after(const struct search *s, u64 base, u64 typer)
+{
+	if (s->stride)
+		return base + s->stride;
+	return base + (typer & GICR_TYPER_VLPIS ? GICV4_SIZE : GICV3_SIZE);
+}
+
+static int visit_region(struct search *s, const struct mem_range *region)
+{
+	u64 base = region->base, typer = 0;
+	int ret = 0;
+
+	while (!ret && s->found < s->count && base < region->end &&
+	       region->end - base >= GICV3_SIZE && !(typer & GICR_TYPER_LAST)) {
+		ret = visit(s, base, &typer);
+		base = next_after(s, base, typer);
+	}
+	return ret;
+}
+
+static void forget_all(const struct search *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->count; i++) {
+		if (s->cpus[i]->gicr)
+			el2_unmap_private(s->cpus[i]->gicr, SZ_4K);
+		s->cpus[i]->gicr = NULL;
+	}
+}
+
+int redist_init(const struct fdt_redists *redists, struct percpu *const cpus[], unsigned int count)
+{
+	struct search s = { .cpus = cpus, .count = count, .stride = redists->stride };
+	unsigned int i;
+	int ret = 0;
+
+	if (s.stride % FRAME_SIZE || (s.stride && s.stride < GICV3_SIZE))
+		return -ENOENT;
+	for (i = 0; i < redists->count && !ret; i++)
+		ret = visit_region(&s, &redists->region[i]);
+	if (!ret && s.found < count)
+		ret = -ENOENT;
+	if (ret)
+		forget_all(&s);
+	return ret;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each CPU's redistributor of the GICv3, as far as EL2 uses it: state of private interrupts
+ * (arch/gicr.h). All else of it is the host's.
+ */
+#ifndef KEEL_HOST_REDIST_H
+#define KEEL_HOST_REDIST_H
+
+#include <cpu/percpu.h>
+#include <host/host_fdt.h>
+
+/**
+ * redist_init() - find and map each CPU's redistributor
+ * @redists: where to look
+ * @cpus:    their gicr fields are filled; all stay NULL on error
+ * @count:   how many CPUs
+ *
+ * Boot CPU, before the host runs.
+ *
+ * Return: 0; -ENOENT if a CPU has none; -ENOMEM.
+ */
+int __must_check redist_init(const struct fdt_redists *redists, struct percpu *const cpus[],
+			     unsigned int count);
+
+#endif
