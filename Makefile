@@ -21,6 +21,7 @@ include mk/unit.mk
 include mk/fuzz.mk
 include mk/tools.mk
 include mk/system.mk
+include mk/guest.mk
 include mk/linux.mk
 include mk/check.mk
 include mk/vmrun.mk

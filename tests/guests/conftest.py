@@ -17,6 +17,7 @@ system_conftest = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(system_conftest)
 start = system_conftest.start
 pytest_runtest_makereport = system_conftest.pytest_runtest_makereport
+pytest_configure = system_conftest.pytest_configure
 
 
 @pytest.fixture

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bare-metal guest payloads (tests/guest) through vmrun on Keel.
+
+All payloads of a machine run in one boot of its host: tests are many and quick, hosts are not. A
+host in which a payload hung or that does not answer is replaced before the next test.
+"""
+
+import dataclasses
+import re
+
+import pytest
+
+import keelvm
+import messages
+
+VMRUN = "vmrun --mem 64M"
+PAYLOAD_TIMEOUT = 120
+OFF, ERROR, RESET = 0, 1, 3
+
+QUICK = [("max", 0)]
+FULL = [("max", 1), ("neoverse-n1", 0), ("cortex-a57", 0)]
+MACHINES = [pytest.param(*m, id=f"{m[0]}-e2h{m[1]}") for m in QUICK] + [
+    pytest.param(*m, id=f"{m[0]}-e2h{m[1]}", marks=pytest.mark.full) for m in FULL
+]
+
+
+@dataclasses.dataclass
+class Case:
+    """A payload and how it is run; `extra` cases are for the full matrix."""
+
+    name: str
+    payload: str
+    cpus: int = 1
+    options: str = ""
+    wrap: str = ""  # churn moves the vCPUs between CPUs; with -f beside processes that use FP
+    extra: bool = False
+
+    @property
+    def command(self):
+        image = f"/payloads/{self.payload}.img"
+        return f"{self.wrap} {VMRUN} --cpus {self.cpus} {self.options} {image} </dev/null"
+
+
+CASES = [
+    Case("psci", "psci", cpus=4),
+    Case("psci-1", "psci", extra=True),
+    Case("psci-churn", "psci", cpus=2, wrap="churn", extra=True),
+    Case("fp-no-sve", "fp", cpus=2, options="--features none", wrap="churn -f"),
+    Case("smp", "smp", cpus=2),
+    Case("smp-1", "smp", extra=True),
+    Case("smp-4", "smp", cpus=4, extra=True),
+    Case("smp-8", "smp", cpus=8, extra=True),
+    Case("smp-churn", "smp", cpus=2, wrap="churn"),
+]
+
+
+def case_params():
+    for case in CASES:
+        yield pytest.param(case, id=case.name, marks=[pytest.mark.full] if case.extra else [])
+
+
+class Hosts:
+    """At most one host: the one that the last test used."""
+
+    def __init__(self):
+        self.machine = None
+        self.key = None
+        self.count = 0
+
+    def get(self, cpu, e2h):
+        if self.key != (cpu, e2h) or not self.answers():
+            self.drop()
+            self.start(cpu, e2h)
+        return self.machine
+
+    def start(self, cpu, e2h):
+        config = keelvm.Config(
+            cpu=cpu,
+            mem="2G",
+            bundle=keelvm.guests_bundle(),
+            append=f"quiet keel.console=keep keel.e2h={e2h}",
+        )
+        self.count += 1
+        log = keelvm.LOGS / f"payloads-{cpu}-e2h{e2h}.{self.count}.log"
+        self.machine = keelvm.Machine(config, log)
+        self.machine.wait_for_shell()
+        self.key = (cpu, e2h)
+
+    def answers(self):
+        try:
+            return self.machine is not None and self.machine.check("echo yes", 30) == "yes"
+        except (keelvm.ConsoleError, OSError):
+            return False
+
+    def drop(self):
+        if self.machine:
+            self.machine.quit()
+        self.machine = self.key = None
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    hosts = Hosts()
+    yield hosts
+    hosts.drop()
+
+
+@pytest.fixture
+def host(hosts, request, cpu, e2h):
+    """The host of this machine, at its shell; checked to be well after the test, too."""
+    machine = hosts.get(cpu, e2h)
+    request.node.machines = [machine]
+    yield machine
+    assert machine.check("dmesg | grep -cE 'Oops|BUG|WARNING' || true") == "0", "the host is unwell"
+    assert not re.search(messages.PANIC_END, machine.console), "Keel panicked"
+
+
+def run_payload(machine, case):
+    try:
+        return machine.run(case.command, PAYLOAD_TIMEOUT)
+    except keelvm.ConsoleError:
+        machine.child.kill(9)  # whatever hangs: the next test gets another host
+        raise
+
+
+def check_payload(machine, case):
+    result = run_payload(machine, case)
+    failures = [line for line in result.lines if "FAIL" in line]
+    assert not failures, "\n".join(failures)
+    total = re.search(rf"payload {case.payload}: (\d+) passed, (\d+) failed", result.output)
+    assert total, f"no sum at the end:\n{result.output}"
+    assert int(total.group(1)) > 0 and int(total.group(2)) == 0
+    assert result.status == OFF, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("cpu,e2h", MACHINES, scope="module")
+@pytest.mark.parametrize("case", case_params())
+def test_payload(host, case):
+    output = check_payload(host, case)
+    if "churn" in case.wrap:
+        assert int(re.search(r"churn: (\d+) moves", output).group(1)) > 0
+    if "-f" in case.wrap:
+        looks, lost = re.search(r"churn: (\d+) looks, (\d+) values lost", output).groups()
+        assert int(looks) > 0 and int(lost) == 0
+
+
+@pytest.mark.parametrize("cpu,e2h", MACHINES, scope="module")
+@pytest.mark.parametrize("argument", ["reset", "reset2"])
+def test_reset(host, argument):
+    """SYSTEM_RESET and SYSTEM_RESET2 are vmrun's status; SYSTEM_OFF's is in every other test."""
+    case = Case("reset", "psci", cpus=2, options=f"--cmdline 'args: {argument}'")
+    assert run_payload(host, case).status == RESET
+
+
+@pytest.mark.parametrize("cpu,e2h", MACHINES, scope="module")
+def test_two_machines_with_fp(host):
+    """Two VMs on the same CPUs, both with values in all FP registers."""
+    command = Case("fp", "fp", cpus=2, options="--features none").command
+    result = host.run(f"{command} >/tmp/other & {command}; wait; cat /tmp/other", PAYLOAD_TIMEOUT)
+    sums = re.findall(r"payload fp: (\d+) passed, (\d+) failed", result.output)
+    assert len(sums) == 2 and all(int(failed) == 0 for _, failed in sums), result.output
