@@ -44,10 +44,10 @@ def draw_operation(axes, at, result):
     axes.barh(at - BAR / 2, 1, BAR, color=KVM_COLOUR)
     axes.barh(at + BAR / 2, ratio, BAR, color=colour)
     axes.text(1.01, at - BAR / 2, short(kvm), va="center", fontsize=7, color="#555555")
-    axes.text(ratio + 0.01, at + BAR / 2, short(keel), va="center", fontsize=7, color=colour, weight="bold")
-    if target is not None and not result["target_is_kvm"]:
-        where = min(target / kvm, RIGHT_EDGE)
-        axes.plot([where, where], [at - 0.02, at + BAR + 0.02], color=TARGET_COLOUR, linewidth=1.6)
+    label = short(keel) + (f" (× {keel / kvm:.1f})" if keel / kvm > RIGHT_EDGE else "")
+    axes.text(ratio + 0.01, at + BAR / 2, label, va="center", fontsize=7, color=colour, weight="bold")
+    if target is not None and result["target_is"] != "stock KVM" and target / kvm <= RIGHT_EDGE:
+        axes.plot([target / kvm] * 2, [at - 0.02, at + BAR + 0.02], color=TARGET_COLOUR, linewidth=1.6)
 
 
 def draw_configuration(axes, results):
@@ -55,7 +55,7 @@ def draw_configuration(axes, results):
         draw_operation(axes, at, result)
     axes.set_yticks(range(len(results)), [result["title"] for result in results], fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlim(0, RIGHT_EDGE + 0.2)
+    axes.set_xlim(0, RIGHT_EDGE + 0.35)
     axes.axvline(1, color=KVM_COLOUR, linewidth=0.8, zorder=0)
     axes.set_xlabel("times stock KVM", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)

@@ -21,7 +21,9 @@ $(BENCH)/kernel: bench/guest/kernel.S bench/guest/guest.ld mk/bench.mk $(ARM64)/
 	$(Q)$(CROSS)gcc $(BENCH_CFLAGS) -DKERNEL='"$(ARM64)/kernel-$(BENCH_GUEST)/vmlinuz"' -o $@.elf bench/guest/kernel.S
 	$(Q)$(CROSS)objcopy -O binary $@.elf $@
 
-$(BENCH)/vmlife: bench/host/vmlife.c mk/bench.mk
+# Programs for the host.
+BENCH_PROGRAMS := $(patsubst bench/host/%.c,$(BENCH)/%,$(sort $(wildcard bench/host/*.c)))
+$(BENCH_PROGRAMS): $(BENCH)/%: bench/host/%.c mk/bench.mk
 	$(call say,HOST-CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -O2 -Wall -Wextra -Wshadow -Werror -o $@ $<
@@ -30,11 +32,11 @@ $(BENCH)/vmlife: bench/host/vmlife.c mk/bench.mk
 # loaded there.
 .PRECIOUS: $(BENCH)/host-%/initrd
 $(BENCH)/host-%/initrd: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-$(BENCH_GUEST)/initrd $(BENCH)/ops $(BENCH)/kernel \
-                        $(BENCH)/vmlife bench/host/autostart
+                        $(BENCH_PROGRAMS) bench/host/autostart
 	$(call say,INITRD,$@)
 	$(Q)rm -rf $@.root && mkdir -p $@.root/etc $@.root/bench
 	$(Q)install -m 755 bench/host/autostart $@.root/etc/autostart
-	$(Q)install -m 755 $(BENCH)/vmlife $@.root/bench
+	$(Q)install -m 755 $(BENCH_PROGRAMS) $@.root/bench
 	$(Q)cp $(BENCH)/ops $(BENCH)/kernel $(HOST)/kernel-$(BENCH_GUEST)/initrd $@.root/bench
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@
@@ -52,4 +54,4 @@ bench-full: $(BUILD)/release/keel.img bundle $(BENCH_FULL:%=$(BENCH)/host-%/init
 	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
 	  $(PYTHON) bench/ops.py --full --twice --build $(BUILD) && exit $$boot
 
-CHECK_FORMAT += bench/guest/ops.c bench/host/vmlife.c
+CHECK_FORMAT += $(sort $(wildcard bench/*/*.c))
