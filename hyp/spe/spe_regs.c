@@ -28,7 +28,7 @@ STATIC_ASSERT(SPE_MIN_INTERVAL == 1024, "PMSIDR_EL1.Interval says so");
 #define STORED(reg, field, bits)                                                         \
 	{                                                                                \
 		.encoding = SPE_##reg##_EL1, .offset = offsetof(struct spe_regs, field), \
-		.mask = bits                                                             \
+		.mask = (bits)                                                           \
 	}
 #define FIXED(reg, bits)                                                           \
 	{                                                                          \

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Decodes SVE's and SME's loads and stores (ARM DDI 0487, C4.1.36 on, "SVE Memory"). Contiguous
+ * ones have an address; gathers, scatters and ZA transfers by vector number have a class. See
+ * spe_insn.h.
+ */
+#include <spe/spe_insn_rows.h>
+
+static void vector(u32 word, struct spe_insn *insn, u64 flags)
+{
+	bool store = word >> 29 == 7;
+
+	spe_insn_ldst(insn, store ? SPE_INSN_STORE : SPE_INSN_LOAD, SPE_LDST_SVE, 0);
+	insn->flags |= (u32)flags;
+}
+
+/* Xn|SP + @imm times the vector length, shifted right by @shift */
+static void by_vl(u32 word, struct spe_insn *insn, s64 imm, u32 shift)
+{
+	insn->form = SPE_FORM_VL;
+	insn->rn = (u8)spe_bits(word, 9, 5);
+	insn->imm = imm;
+	insn->shift = (u8)shift;
+}
+
+/* Xn|SP + Xm << @shift */
+static void by_register(u32 word, struct spe_insn *insn, u32 shift)
+{
+	insn->form = SPE_FORM_INDEX;
+	insn->rn = (u8)spe_bits(word, 9, 5);
+	insn->rm = (u8)spe_bits(word, 20, 16);
+	insn->extend = 3;
+	insn->shift = (u8)shift;
+}
+
+/* Rm = 31 is not the zero register but another instruction, or none. */
+static bool no_index(u32 word)
+{
+	return spe_bits(word, 20, 16) == 31;
+}
+
+/* LD1*, LDFF1*, LDNF1*, LD1R*: size in memory and in the vector, by dtype */
+static const u8 dtype_msz[16] = { 0, 0, 0, 0, 2, 1, 1, 1, 1, 1, 2, 2, 0, 0, 0, 3 };
+static const u8 dtype_esz[16] = { 0, 1, 2, 3, 3, 1, 2, 3, 3, 2, 2, 3, 3, 2, 1, 3 };
+
+/* LDR, STR of a vector; imm9 is split */
+static void whole_vector(u32 word, struct spe_insn *insn)
+{
+	vector(word, insn, 0);
+	by_vl(word, insn, spe_sbits(word, 21, 16) * 8 + spe_bits(word, 12, 10), 0);
+}
+
+static void whole_predicate(u32 word, struct spe_insn *insn)
+{
+	vector(word, insn, 0);
+	by_vl(word, insn, spe_sbits(word, 21, 16) * 8 + spe_bits(word, 12, 10), 3);
+}
+
+static void broadcast(u32 word, struct spe_insn *insn)
+{
+	u32 dtype = spe_bits(word, 24, 23) << 2 | spe_bits(word, 14, 13);
+
+	vector(word, insn, SPE_INSN_PRED);
+	spe_insn_base(insn, word, (s64)spe_bits(word, 21, 16) << dtype_msz[dtype]);
+}
+
+/* LD1RQ*: 16 bytes, LD1RO*: 32 */
+static void replicate_register(u32 word, struct spe_insn *insn)
+{
+	if (spe_bits(word, 22, 21) > 1 || no_index(word))
+		return;
+	vector(word, insn, SPE_INSN_PRED);
+	by_register(word, insn, spe_bits(word, 24, 23));
+}
+
+static void replicate_immediate(u32 word, struct spe_insn *insn)
+{
+	u32 ssz = spe_bits(word, 22, 21);
+
+	if (ssz > 1)
+		return;
+	vector(word, insn, SPE_INSN_PRED);
+	spe_insn_base(insn, word, spe_sbits(word, 19, 16) * (ssz ? 32 : 16));
+}
+
+static void load_register(u32 word, struct spe_insn *insn)
+{
+	if (no_index(word))
+		return;
+	vector(word, insn, SPE_INSN_PRED);
+	by_register(word, insn, dtype_msz[spe_bits(word, 24, 21)]);
+}
+
+static void load_first_fault(u32 word, struct spe_insn *insn)
+{
+	vector(word, insn, SPE_INSN_PRED);
+	by_register(word, insn, dtype_msz[spe_bits(word, 24, 21)]);
+}
+
+static void load_immediate(u32 word, struct spe_insn *insn)
+{
+	u32 dtype = spe_bits(word, 24, 21);
+
+	vector(word, insn, SPE_INSN_PRED);
+	by_vl(word, insn, spe_sbits(word, 19, 16), (u32)(dtype_esz[dtype] - dtype_msz[dtype]));
+}
+
+/* LDNT1*, LD2* to LD4*, STNT1*, ST2* to ST4*: bits 22:21 are the registers less one */
+static void structure_register(u32 word, struct spe_insn *insn)
+{
+	if (no_index(word))
+		return;
+	vector(word, insn, SPE_INSN_PRED);
+	by_register(word, insn, spe_bits(word, 24, 23));
+}
+
+static void structure_immediate(u32 word, struct spe_insn *insn)
+{
+	vector(word, insn, SPE_INSN_PRED);
+	by_vl(word, insn, spe_sbits(word, 19, 16) * (s64)(1 + spe_bits(word, 22, 21)), 0);
+}
+
+/* ST1*: bits 24:23 are the size in memory, 22:21 in the vector, which is not smaller */
+static void store_register(u32 word, struct spe_insn *insn)
+{
+	if (no_index(word) || spe_bits(word, 22, 21) < spe_bits(word, 24, 23))
+		return;
+	vector(word, insn, SPE_INSN_PRED);
+	by_register(word, insn, spe_bits(word, 24, 23));
+}
+
+static void store_immediate(u32 word, struct spe_insn *insn)
+{
+	u32 msz = spe_bits(word, 24, 23), esz = spe_bits(word, 22, 21);
+
+	if (esz < msz)
+		return;
+	vector(word, insn, SPE_INSN_PRED);
+	by_vl(word, insn, spe_sbits(word, 19, 16), esz - msz);
+}
+
+static void gather_scatter(u32 word, struct spe_insn *insn)
+{
+	vector(word, insn, SPE_INSN_PRED | SPE_INSN_SG);
+}
+
+/* Into 32-bit elements: bits 24:23 are the size in memory, @u says that it is zero-extended. */
+static void gather_32(u32 word, struct spe_insn *insn, bool u)
+{
+	u32 msz = spe_bits(word, 24, 23);
+
+	if (msz < 2 || (msz == 2 && u))
+		gather_scatter(word, insn);
+}
+
+static void gather_32_offset(u32 word, struct spe_insn *insn)
+{
+	gather_32(word, insn, spe_bit(word, 14));
+}
+
+static void gather_32_nontemporal(u32 word, struct spe_insn *insn)
+{
+	gather_32(word, insn, spe_bit(word, 13));
+}
+
+/* Into 64-bit elements: a doubleword is not extended. */
+static void gather_64(u32 word, struct spe_insn *insn)
+{
+	if (spe_bits(word, 24, 23) < 3 || spe_bit(word, 14))
+		gather_scatter(word, insn);
+}
+
+/* From 32-bit elements: not a doubleword. */
+static void scatter_32(u32 word, struct spe_insn *insn)
+{
+	if (spe_bits(word, 24, 23) < 3)
+		gather_scatter(word, insn);
+}
+
+/* Scaled offsets are not for bytes. */
+static void scatter_64_scaled(u32 word, struct spe_insn *insn)
+{
+	if (spe_bits(word, 24, 23))
+		gather_scatter(word, insn);
+}
+
+static void scatter_32_scaled(u32 word, struct spe_insn *insn)
+{
+	if (spe_bits(word, 24, 23))
+		scatter_32(word, insn);
+}
+
+/* No prefetch of SVE's has an address in its record: it is a hint about a whole vector. */
+static void prefetch(u32 word, struct spe_insn *insn)
+{
+	(void)word;
+	insn->flags |= SPE_INSN_PREFETCH;
+}
+
+static const struct spe_insn_row memory_rows[] = {
+	/* 32-bit gather and unsized contiguous: 1000010 */
+	{ 0xffc0e010, 0x85800000, whole_predicate },
+	{ 0xffc0e000, 0x85804000, whole_vector },
+	{ 0xffc08010, 0x85c00000, prefetch },
+	{ 0xffa08010, 0x84200000, prefetch },
+	{ 0xfe60e010, 0x8400c000, prefetch },
+	{ 0xfe60e010, 0x8400e000, prefetch },
+	{ 0xfe408000, 0x84408000, broadcast },
+	{ 0xffa08000, 0x84a00000, gather_32_offset }, /* scaled halfwords */
+	{ 0xffa08000, 0x85200000, gather_32_offset }, /* scaled words */
+	{ 0xfe60c000, 0x84008000, gather_32_nontemporal },
+	{ 0xfe208000, 0x84000000, gather_32_offset }, /* unscaled */
+	{ 0xfe608000, 0x84208000, gather_32_offset }, /* vector and immediate */
+	/* contiguous load: 1010010 */
+	{ 0xfe00e000, 0xa4000000, replicate_register },
+	{ 0xfe10e000, 0xa4002000, replicate_immediate },
+	{ 0xfe00e000, 0xa4004000, load_register },
+	{ 0xfe00e000, 0xa4006000, load_first_fault },
+	{ 0xfe00e000, 0xa400a000, load_immediate }, /* bit 20: LDNF1* */
+	{ 0xfe00e000, 0xa400c000, structure_register },
+	{ 0xfe10e000, 0xa400e000, structure_immediate },
+	/* 64-bit gather: 1100010 */
+	{ 0xffa08010, 0xc4200000, prefetch },
+	{ 0xffe08010, 0xc4608000, prefetch },
+	{ 0xfe60e010, 0xc400e000, prefetch },
+	{ 0xff808000, 0xc4800000, gather_64 }, /* 32-bit offsets, halfwords */
+	{ 0xff008000, 0xc5000000, gather_64 }, /* words and doublewords */
+	{ 0xffa08000, 0xc4000000, gather_64 }, /* bytes: unscaled only */
+	{ 0xffe08000, 0xc4e08000, gather_64 }, /* scaled 64-bit offsets: not bytes */
+	{ 0xff608000, 0xc5608000, gather_64 },
+	{ 0xfe60a000, 0xc4008000, gather_64 }, /* LDNT1* */
+	{ 0xfe608000, 0xc4208000, gather_64 }, /* vector and immediate */
+	{ 0xfe608000, 0xc4408000, gather_64 }, /* unscaled 64-bit offsets */
+	/* stores: 1110010 */
+	{ 0xffc0e010, 0xe5800000, whole_predicate },
+	{ 0xffc0e000, 0xe5804000, whole_vector },
+	{ 0xfe00e000, 0xe4004000, store_register },
+	{ 0xfe00e000, 0xe4006000, structure_register },
+	{ 0xfe10e000, 0xe410e000, structure_immediate },
+	{ 0xfe10e000, 0xe400e000, store_immediate },
+	{ 0xfe60e000, 0xe4002000, gather_scatter }, /* STNT1*, from 64-bit elements */
+	{ 0xfe60e000, 0xe4402000, scatter_32 },	    /* and from 32-bit ones */
+	{ 0xfe60a000, 0xe4008000, gather_scatter }, /* 32-bit offsets for 64-bit elements */
+	{ 0xfe60a000, 0xe4208000, scatter_64_scaled },
+	{ 0xfe60a000, 0xe4408000, scatter_32 },
+	{ 0xfe60a000, 0xe4608000, scatter_32_scaled },
+	{ 0xfe60e000, 0xe400a000, gather_scatter }, /* 64-bit offsets */
+	{ 0xfe60e000, 0xe420a000, scatter_64_scaled },
+	{ 0xfe60e000, 0xe440a000, gather_scatter }, /* vector and immediate */
+	{ 0xfe60e000, 0xe460a000, scatter_32 },
+};
+
+void spe_insn_decode_sve(u32 word, struct spe_insn *insn)
+{
+	insn->class = SPE_INSN_OTHER_SVE;
+	if (word >> 31)
+		spe_insn_by_row(memory_rows, ARRAY_SIZE(memory_rows), word, insn);
+}
+
+/* ---- SME ---- */
+
+static void tile(struct spe_insn *insn, u32 word)
+{
+	bool store = spe_bit(word, 21);
+
+	spe_insn_ldst(insn, store ? SPE_INSN_STORE : SPE_INSN_LOAD, SPE_LDST_SVE, 0);
+}
+
+/* LD1B..LD1D, ST1B..ST1D of a tile slice */
+static void tile_slice(u32 word, struct spe_insn *insn)
+{
+	tile(insn, word);
+	insn->flags |= SPE_INSN_PRED;
+	by_register(word, insn, spe_bits(word, 23, 22));
+}
+
+static void tile_slice_quad(u32 word, struct spe_insn *insn)
+{
+	tile(insn, word);
+	insn->flags |= SPE_INSN_PRED;
+	by_register(word, insn, 4);
+}
+
+/* LDR, STR of ZA: the offset is in vector lengths of Streaming mode */
+static void tile_array(u32 word, struct spe_insn *insn)
+{
+	tile(insn, word);
+}
+
+static const struct spe_insn_row sme_rows[] = {
+	{ 0xff000010, 0xe0000000, tile_slice },
+	{ 0xffc00010, 0xe1c00000, tile_slice_quad },
+	{ 0xffdf9c10, 0xe1000000, tile_array },
+};
+
+void spe_insn_decode_sme(u32 word, struct spe_insn *insn)
+{
+	insn->class = SPE_INSN_OTHER_SVE;
+	spe_insn_by_row(sme_rows, ARRAY_SIZE(sme_rows), word, insn);
+}
