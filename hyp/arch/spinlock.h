@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ticket spinlocks: fair, so that the time a CPU waits is bounded by what the others hold.
- * Built on load-acquire/store-exclusive and WFE; usable once the MMU is on (exclusives need
- * Normal memory). docs/locking.md has the order of all locks.
+ * Spinlocks, built on load-acquire/store-exclusive and WFE; usable once the MMU is on (exclusives
+ * need Normal memory). docs/locking.md has the order of all locks.
+ *
+ * Not fair: who finds the lock free takes it. A queue would hand it to the CPU that came first
+ * whether or not that one runs at all; below an emulator or another hypervisor, where a CPU can be
+ * off for milliseconds, all others would wait with it. Hold times are short and bounded, and every
+ * holder does something else in between, which on hardware keeps the waits short.
  */
 #ifndef KEEL_ARCH_SPINLOCK_H
 #define KEEL_ARCH_SPINLOCK_H
@@ -10,49 +14,40 @@
 #include <lib/types.h>
 
 struct spinlock {
-	u32 next;  /* ticket for the next CPU to come */
-	u32 owner; /* ticket that holds the lock */
+	u32 locked;
 };
 
 #define SPINLOCK_INIT \
 	{             \
-		0, 0  \
+		0     \
 	}
 
+/* A waiter's exclusive load arms its monitor, which the holder's store clears: that ends the WFE.
+ */
 static inline void spin_lock(struct spinlock *lock)
 {
-	u32 ticket, owner, tmp, failed;
+	u32 value, failed;
 
-	__asm__ volatile("	prfm	pstl1keep, [%4]\n"
-			 "1:	ldaxr	%w0, [%4]\n"
-			 "	add	%w2, %w0, #1\n"
-			 "	stxr	%w3, %w2, [%4]\n"
-			 "	cbnz	%w3, 1b\n"
-			 "	ldar	%w1, [%5]\n"
-			 "	cmp	%w1, %w0\n"
-			 "	b.eq	3f\n"
+	__asm__ volatile("	prfm	pstl1keep, [%2]\n"
 			 "	sevl\n"
-			 "2:	wfe\n"
-			 "	ldaxr	%w1, [%5]\n"
-			 "	cmp	%w1, %w0\n"
-			 "	b.ne	2b\n"
-			 "3:"
-			 : "=&r"(ticket), "=&r"(owner), "=&r"(tmp), "=&r"(failed)
-			 : "r"(&lock->next), "r"(&lock->owner)
-			 : "memory", "cc");
+			 "1:	wfe\n"
+			 "2:	ldaxr	%w0, [%2]\n"
+			 "	cbnz	%w0, 1b\n"
+			 "	stxr	%w1, %w3, [%2]\n"
+			 "	cbnz	%w1, 2b\n"
+			 : "=&r"(value), "=&r"(failed)
+			 : "r"(&lock->locked), "r"(1)
+			 : "memory");
 }
 
-/* The store-release of a new owner also generates the event that ends the waiters' WFE. */
 static inline void spin_unlock(struct spinlock *lock)
 {
-	u32 owner = lock->owner + 1;
-
-	__asm__ volatile("stlr %w0, [%1]" : : "r"(owner), "r"(&lock->owner) : "memory");
+	__asm__ volatile("stlr wzr, [%0]" : : "r"(&lock->locked) : "memory");
 }
 
 static inline bool spin_is_locked(const struct spinlock *lock)
 {
-	return READ_ONCE(lock->next) != READ_ONCE(lock->owner);
+	return READ_ONCE(lock->locked);
 }
 
 /* A debug build stops on a lock that ought to be held and is not. */

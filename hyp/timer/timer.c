@@ -62,7 +62,7 @@ static void ptimer_update(struct vcpu *vcpu)
 {
 	bool level = ptimer_asserted(vcpu);
 
-	vgic_set_level(vcpu, VGIC_PPI_PTIMER, level);
+	vgic_set_timer(vcpu, VGIC_PPI_PTIMER, level);
 	if (!level && armed(vcpu->sysreg[CNTP_CTL_EL0]))
 		cnthp_start(vcpu->sysreg[CNTP_CVAL_EL0]);
 	else
@@ -208,7 +208,7 @@ static void timer_reset(struct vcpu *vcpu)
 {
 	vcpu->sysreg[CNTV_CTL_EL0] = 0;
 	vcpu->sysreg[CNTP_CTL_EL0] = 0;
-	vgic_set_level(vcpu, VGIC_PPI_PTIMER, false);
+	vgic_set_timer(vcpu, VGIC_PPI_PTIMER, false);
 }
 
 static const struct vcpu_hooks hooks = {

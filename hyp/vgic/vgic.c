@@ -49,6 +49,26 @@ static bool has_tdir;
 /* The inputs of physical PPIs that are mapped. */
 static bool (*hw_level[VGIC_PRIVATE])(struct vcpu *vcpu);
 
+/* ---- what is looked at without the lock ---- */
+
+/*
+ * Whether no interrupt at all is pending or active for this vCPU. Without the lock, by its owner:
+ * most entries and exits have nothing to do, and the lock is the whole VM's. Whoever changes that
+ * writes the busy bits first and dirty after them (vgic_changed()), so a look after dirty has been
+ * cleared misses nothing that does not set it again.
+ */
+static bool is_idle(const struct vcpu *vcpu)
+{
+	const struct vgic *vgic = vcpu->vm->vgic;
+	const struct vgic_cpu *v = vcpu->vgic;
+	u64 busy = __atomic_load_n(&v->busy, __ATOMIC_RELAXED) | v->lr_used | v->held;
+	u32 word;
+
+	for (word = 0; word * 64 < vgic->nr_irqs; word++)
+		busy |= __atomic_load_n(&vgic->busy[word], __ATOMIC_RELAXED);
+	return !busy;
+}
+
 /* ---- state ---- */
 
 struct vgic_irq *vgic_irq_of(struct vcpu *vcpu, u32 intid)
@@ -149,6 +169,12 @@ struct vcpu *vgic_set_level(struct vcpu *vcpu, u32 intid, bool level)
 	owner = set_level_locked(vcpu, intid, level);
 	spin_unlock(&vgic->lock);
 	return owner;
+}
+
+void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level)
+{
+	if (vcpu->vm->vgic && vcpu->vgic->irq[intid].line != level)
+		(void)vgic_set_level(vcpu, intid, level);
 }
 
 static bool is_timer(u64 intid)
@@ -494,12 +520,13 @@ static u64 vmcr_of(const struct vgic_cpu *v)
 bool vgic_wakes(struct vcpu *vcpu, u32 intid)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
-	bool wakes;
 
-	spin_lock(&vgic->lock);
-	wakes = urgent(vmcr_of(vcpu->vgic), vgic->ctlr, &vcpu->vgic->irq[intid]);
-	spin_unlock(&vgic->lock);
-	return wakes;
+	/*
+	 * Without the lock: if another vCPU enables the interrupt at this moment, the change is
+	 * notified, and the vCPU does not sleep.
+	 */
+	return urgent(vmcr_of(vcpu->vgic), __atomic_load_n(&vgic->ctlr, __ATOMIC_RELAXED),
+		      &vcpu->vgic->irq[intid]);
 }
 
 struct search {
@@ -522,7 +549,7 @@ static bool vgic_pending(struct vcpu *vcpu)
 	struct vgic *vgic = vcpu->vm->vgic;
 	struct search s = { .found = false };
 
-	if (!vgic)
+	if (!vgic || is_idle(vcpu))
 		return false;
 	spin_lock(&vgic->lock);
 	s.vmcr = vmcr_of(vcpu->vgic);
@@ -573,19 +600,33 @@ static void vgic_load(struct vcpu *vcpu)
 	set_dirty(vcpu);
 }
 
+static void fold_and_fill(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	/* cleared before anything is looked at: see is_idle() */
+	(void)__atomic_exchange_n(&v->dirty, false, __ATOMIC_SEQ_CST);
+	if (is_idle(vcpu)) {
+		clear_lrs(v);
+		v->hcr = HCR_EN;
+		ich_write_hcr(HCR_EN);
+		return;
+	}
+	spin_lock(&vcpu->vm->vgic->lock);
+	vgic_fold(vcpu);
+	fill(vcpu);
+	__atomic_store_n(&v->dirty, false, __ATOMIC_RELAXED);
+	spin_unlock(&vcpu->vm->vgic->lock);
+}
+
 static int vgic_enter(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 
 	if (!vcpu->vm->vgic)
 		return VCPU_RESUME;
-	if (__atomic_load_n(&v->dirty, __ATOMIC_ACQUIRE)) {
-		spin_lock(&vcpu->vm->vgic->lock);
-		vgic_fold(vcpu);
-		fill(vcpu);
-		__atomic_store_n(&v->dirty, false, __ATOMIC_RELAXED);
-		spin_unlock(&vcpu->vm->vgic->lock);
-	}
+	if (__atomic_load_n(&v->dirty, __ATOMIC_RELAXED))
+		fold_and_fill(vcpu);
 	return v->leave ? (int)KEEL_EXIT_IRQ : VCPU_RESUME;
 }
 
@@ -594,10 +635,12 @@ static void vgic_put(struct vcpu *vcpu)
 	struct vgic_cpu *v = vcpu->vgic;
 
 	if (vcpu->vm->vgic) {
-		spin_lock(&vcpu->vm->vgic->lock);
-		vgic_fold(vcpu);
-		resample_hw(vcpu, true);
-		spin_unlock(&vcpu->vm->vgic->lock);
+		if (v->lr_used | v->held | (u32)(v->hcr & HCR_LRENPIE)) {
+			spin_lock(&vcpu->vm->vgic->lock);
+			vgic_fold(vcpu);
+			resample_hw(vcpu, true);
+			spin_unlock(&vcpu->vm->vgic->lock);
+		}
 		v->vmcr = ich_read_vmcr();
 		ich_read_apr(v->ap0r, v->ap1r, nr_aprs);
 		v->loaded = false;

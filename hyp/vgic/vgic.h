@@ -131,6 +131,13 @@ int __must_check vgic_irq_line(struct vm *vm, u64 *index, u64 intid, bool level)
 struct vcpu *vgic_set_level(struct vcpu *vcpu, u32 intid, bool level);
 
 /**
+ * vgic_set_timer() - the level of a timer's PPI, by the vCPU's owner
+ *
+ * Nobody else changes that input, so nothing is locked when it has not changed.
+ */
+void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level);
+
+/**
  * vgic_map_hw() - a physical PPI is the guest's PPI of the same number
  * @level: whether the physical input is up, for the loaded vCPU. Under vgic->lock
  *
