@@ -156,13 +156,16 @@ int keel_ioeventfd(struct keel_vm *vm, const struct kvm_ioeventfd *args);
 bool keel_ioeventfd_write(struct keel_vm *vm, u64 addr, u32 len, u64 value);
 void keel_ioeventfd_release(struct keel_vm *vm);
 
-/* ---- caps.c, hostirq.c ---- */
+/* ---- caps.c, hostirq.c, stats.c ---- */
 
 int keel_caps_probe(void);
 int keel_check_extension(struct keel_vm *vm, unsigned long cap);
 
 int keel_hostirq_init(void);
 void keel_hostirq_exit(void);
+
+void keel_stats_init(void);
+void keel_stats_exit(void);
 
 /* ---- donate.c: memory for EL2 ---- */
 

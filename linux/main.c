@@ -72,8 +72,10 @@ static int find_keel(void)
 {
 	long version;
 
-	if (!keel_announced() || !keel_answers())
+	if (!keel_announced() || !keel_answers()) {
+		pr_err("this kernel does not run below Keel: boot keel.img with it\n");
 		return -ENODEV;
+	}
 	version = keel_call(KEEL_HC_VERSION, 0, 0, 0, 0, 0, NULL);
 	if (version >> 16 == KEEL_ABI_VERSION >> 16)
 		return 0;
@@ -100,6 +102,7 @@ static int __init keel_init(void)
 	ret = misc_register(&device);
 	if (ret)
 		goto no_device;
+	keel_stats_init();
 	return 0;
 
 no_device:
@@ -111,6 +114,7 @@ no_hostirq:
 
 static void __exit keel_exit(void)
 {
+	keel_stats_exit();
 	misc_deregister(&device);
 	keel_hostirq_exit();
 	keel_irqfd_exit();
