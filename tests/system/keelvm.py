@@ -218,7 +218,7 @@ class Machine:
         # The quotes keep the typed line, which is echoed, from looking like the marks it prints.
         self.send(f'echo KEEL"-"BEGIN; {command}; echo KEEL"-"END=$?')
         self.expect(r"KEEL-BEGIN\r*\n", timeout)
-        match = self.expect(r"KEEL-END=(\d+)", timeout)
+        match = self.expect(r"KEEL-END=(\d+)\r", timeout)
         output = self.child.before.replace("\r", "")
         self.expect(PROMPT, timeout)
         return Result(int(match.group(1)), output.strip("\n"))

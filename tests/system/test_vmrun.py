@@ -94,7 +94,7 @@ class Guest:
 
 def status(machine):
     """What vmrun has returned, once the host's shell is back."""
-    value = int(machine.expect(r"STATUS=(\d+)").group(1))
+    value = int(machine.expect(r"STATUS=(\d+)\r").group(1))
     machine.expect(keelvm.PROMPT)
     return value
 
