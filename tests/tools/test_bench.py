@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""bench/: what a host's output means, targets and verdicts, and that a chart can be drawn again.
+
+The measuring itself takes whole machines: `make bench`.
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
+
+import chart  # noqa: E402
+import common  # noqa: E402
+import ops  # noqa: E402
+
+PAGES = """BENCH begin pages
+BENCH frequency=1000000000
+BENCH operation=hypercall count=64 ticks=12800 least=12800 most=13000
+BENCH operation=eoi count=64 ticks=256 least=256 most=256
+BENCH status=0
+"""
+VMLIFE = """BENCH begin vmlife
+BENCH frequency=1000000000
+BENCH operation=vm-nothing count=10 ticks=2000100 idle=2000000
+BENCH operation=vm-create count=10 ticks=2010100 idle=2000000
+BENCH status=0
+"""
+DONE = "BENCH done\n"
+
+
+def boot_section(name, start, mark, frequency=1_000_000_000):
+    return (
+        f"BENCH begin {name}\nBENCH start={start:#x}\n"
+        f"BOOTMARK counter={mark} frequency={frequency}\nBENCH status=0\n"
+    )
+
+
+def test_ticks_become_instructions_of_one_operation():
+    values = ops.values_of(PAGES + DONE, DONE)
+    assert values["pages", "hypercall"] == 200
+    assert values["pages", "eoi"] == 4
+
+
+def test_a_slower_counter_has_more_instructions_a_tick():
+    values = ops.values_of(PAGES.replace("1000000000", "62500000") + DONE, DONE)
+    assert values["pages", "hypercall"] == 3200
+
+
+def test_idle_time_and_the_pause_itself_are_no_instructions_of_a_vm():
+    values = ops.values_of(VMLIFE + DONE, DONE)
+    assert values["vmlife", "vm-create"] == (10100 - 100) / 10
+    assert ("vmlife", "vm-nothing") not in values
+
+
+def test_the_median_boot_counts_from_the_guests_first_instruction():
+    boots = boot_section("boot1", 100, 9100) + boot_section("boot2", 50, 550) + boot_section("boot3", 0, 600)
+    assert ops.values_of(boots + DONE, DONE)["boot", "boot"] == 600
+
+
+def test_two_hosts_are_put_together():
+    pair = PAGES.replace("begin pages", "begin pair").replace("hypercall", "ipi")
+    values = ops.values_of(PAGES + DONE, pair + DONE)
+    assert values["pair", "ipi"] == values["pages", "hypercall"] == 200
+
+
+@pytest.mark.parametrize(
+    "console,what",
+    [
+        (PAGES, "did not come to an end"),
+        (PAGES.replace("status=0", "status=1") + DONE, "pages ended with status 1"),
+        (PAGES.replace("frequency", "f") + DONE, "no counter frequency"),
+        (boot_section("boot1", 1, 2).replace("BOOTMARK", "PANIC") + DONE, "did not reach its first process"),
+    ],
+)
+def test_a_host_that_did_not_measure_is_no_result(console, what):
+    with pytest.raises(common.BenchError, match=what):
+        ops.values_of(console, DONE)
+
+
+def operation(target):
+    return ops.Operation("boot", "a boot", "boot", target)
+
+
+def test_targets():
+    kvm = {("boot", "boot"): 900, ("guestpart", "boot"): 800}
+    assert ops.target_of(operation(700), kvm) == (700, None)
+    assert ops.target_of(operation(ops.NONE), kvm) == (None, None)
+    assert ops.target_of(operation(ops.STOCK_KVM), kvm) == (900, ops.STOCK_KVM)
+    assert ops.target_of(operation(ops.GUEST_PART), kvm) == (804, ops.GUEST_PART)
+    with pytest.raises(common.BenchError, match="the guest itself"):
+        ops.target_of(operation(ops.GUEST_PART), {("boot", "boot"): 900})
+
+
+def test_verdicts_and_exit_status(tmp_path):
+    assert [common.verdict(5, target) for target in (None, 5, 4)] == ["", "PASS", "MISS"]
+
+    def broken(build, out):
+        raise common.BenchError("no machine")
+
+    assert common.run(lambda build, out: ["PASS", ""], tmp_path) == common.ALL_REACHED
+    assert common.run(lambda build, out: ["PASS", "MISS"], tmp_path) == common.MISSED
+    assert common.run(broken, tmp_path) == common.NOT_MEASURED
+
+
+def test_every_line_of_the_table_has_its_measurement():
+    """Names and sections are those of the guest, the host's program and its script."""
+    root = common.ROOT / "bench"
+    sources = [(root / part).read_text() for part in ("guest/ops.c", "host/vmlife.c", "host/autostart")]
+    for each in ops.OPERATIONS:
+        if each.name != "boot":
+            assert f'"{each.name}"' in sources[0] + sources[1], each.name
+        assert f"measure {each.section}" in sources[2].replace('"', ""), each.section
+
+
+def test_the_chart_is_the_same_for_the_same_results(tmp_path):
+    row = ops.Row("6.1-cloud", "max", "hypercall", "null hypercall", 1054.0, 246.0, 200, None)
+    slow = ops.Row("6.1-cloud", "max", "ipi", "IPI between two vCPUs", 100.0, 900.0, 100.0, ops.STOCK_KVM)
+    results = [dataclasses.asdict(r) | {"verdict": r.verdict} for r in (row, slow)]
+    for name in ("one.svg", "two.svg"):
+        chart.draw(results, tmp_path / name)
+    one, two = ((tmp_path / name).read_text() for name in ("one.svg", "two.svg"))
+    assert one == two
+    for text in ("null hypercall", "246", "1,054", "× 9.0", "target missed"):
+        assert text in one, f"the chart lacks {text!r}"
