@@ -19,11 +19,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 sys.dont_write_bytecode = True
 
+import keelvm  # noqa: E402
+
 DEFAULT_KERNEL = "6.1-cloud"
 # tests/system/helpers/bootmark.c prints this as a machine's first process.
 BOOTMARK = r"BOOTMARK counter=(\d+) frequency=(\d+)"
 TIMEOUT = 600
-CPU_OPTIONS = {"max": "max,pauth-impdef=on"}
 # What nothing may be read from or printed to.
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
@@ -51,7 +52,7 @@ class Machine:
     def command(self, machine_options=""):
         command = ["qemu-system-aarch64"]
         command += ["-machine", f"virt,gic-version=3,virtualization={self.onoff}{machine_options}"]
-        command += ["-cpu", CPU_OPTIONS.get(self.cpu, self.cpu), "-smp", str(self.smp)]
+        command += ["-cpu", keelvm.CPU_OPTIONS.get(self.cpu, self.cpu), "-smp", str(self.smp)]
         return command + ["-m", self.mem, "-nographic", "-nic", "none"]
 
     def run(self, *args):
@@ -60,8 +61,9 @@ class Machine:
         command += ["-icount", "shift=0,sleep=off", "-seed", str(self.seed)]
         command += ["-rtc", "base=2025-01-01,clock=vm", "-no-reboot", *map(str, args)]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        limits = {"timeout": TIMEOUT, "preexec_fn": keelvm.die_with_parent}
         try:
-            result = subprocess.run(command, timeout=TIMEOUT, check=False, **pipes)
+            result = subprocess.run(command, check=False, **pipes, **limits)
         except subprocess.TimeoutExpired as error:
             console = (error.stdout or b"").decode("utf-8", "replace")
             raise BenchError(f"the machine did not power off; its console {ending(console)}") from error
