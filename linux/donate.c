@@ -8,6 +8,13 @@
 
 #include "keel.h"
 
+/*
+ * For EL2's own pool, what tables of EL2's and the host's are made of: 256 KiB at a time, which
+ * keep the host's memory in as few pieces as can be, or as little as EL2 takes.
+ */
+#define POOL_ORDER     6
+#define POOL_ORDER_MIN 3
+
 /* Pages for tables come by the eight while memory is easily had, by the one when it is not. */
 #define TOPUP_ORDER 3
 
@@ -47,12 +54,31 @@ int keel_topup(struct keel_vm *vm)
 	if (!page)
 		return -ENOMEM;
 	mutex_lock(&vm->donate_lock);
-	ret = keel_call(KEEL_HC_VM_TOPUP, vm->handle, page_to_phys(page), 1 << order, 0, 0, NULL);
+	ret = keel_giving_call(KEEL_HC_VM_TOPUP, vm->handle, page_to_phys(page), 1 << order, NULL);
 	if (!ret) {
 		set_page_private(page, order);
 		list_add(&page->lru, &vm->donated);
 	}
 	mutex_unlock(&vm->donate_lock);
+	if (ret)
+		__free_pages(page, order);
+	return ret;
+}
+
+int keel_pool_topup(void)
+{
+	unsigned int order = POOL_ORDER;
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY, order);
+	long ret;
+
+	BUILD_BUG_ON(1 << POOL_ORDER_MIN != KEEL_POOL_DONATE_MIN);
+	if (!page) {
+		order = POOL_ORDER_MIN;
+		page = alloc_pages(GFP_KERNEL | __GFP_NOWARN, order);
+	}
+	if (!page)
+		return -ENOMEM;
+	ret = keel_call(KEEL_HC_POOL_DONATE, page_to_phys(page), 1 << order, 0, 0, 0, NULL);
 	if (ret)
 		__free_pages(page, order);
 	return ret;

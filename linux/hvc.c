@@ -40,6 +40,25 @@ long keel_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)
 	return ret;
 }
 
+/* What @err says EL2 is short of: pages of its own, or of @vm's. */
+static int give_pages(struct keel_vm *vm, long err)
+{
+	return err == -ENOBUFS ? keel_pool_topup() : keel_topup(vm);
+}
+
+long keel_giving_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 *out)
+{
+	unsigned int topups;
+	long ret;
+
+	for (topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
+		ret = keel_call(fid, a1, a2, a3, 0, 0, out);
+		if (ret != -ENOBUFS || keel_pool_topup())
+			break;
+	}
+	return ret == -ENOBUFS ? -ENOMEM : ret;
+}
+
 long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)
 {
 	unsigned int topups;
@@ -47,8 +66,10 @@ long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u
 
 	for (topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
 		ret = keel_call(fid, vm->handle, a2, a3, a4, a5, out);
-		if (ret != -ENOMEM || keel_topup(vm))
+		if (ret != -ENOMEM && ret != -ENOBUFS)
 			return ret;
+		if (give_pages(vm, ret))
+			break;
 	}
 	return -ENOMEM;
 }

@@ -174,6 +174,8 @@ struct page *keel_donation_alloc(u32 pages, unsigned long align, unsigned int *o
 /* Remember pages that EL2 has taken; from here to keel_donations_free() nobody may touch them. */
 void keel_donation_add(struct keel_vm *vm, struct page *page, unsigned int order);
 int keel_topup(struct keel_vm *vm);
+/* Pages for EL2's own pool. It keeps them, whatever becomes of this module. */
+int keel_pool_topup(void);
 void keel_donations_free(struct keel_vm *vm);
 
 /* ---- hvc.c ---- */
@@ -187,7 +189,9 @@ long keel_hvc(struct keel_regs *regs);
 
 /* A call with up to five arguments; @out, if any, gets x1. */
 long keel_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out);
-/* The same for @vm's handle in x1: it tops up when EL2 is short of pages. May sleep. */
+/* The same for calls that give or take back memory: it tops up EL2's own pool. May sleep. */
+long keel_giving_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 *out);
+/* The same for @vm's handle in x1: it tops up whatever EL2 is short of. May sleep. */
 long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out);
 
 /* KEEL_HC_VM_SIZE's answer. */

@@ -27,8 +27,8 @@ static int create_at_el2(struct keel_vm *vm, u32 ipa_bits)
 	pages = keel_donation_alloc(size.vm_pages, SZ_64K, &order);
 	if (!pages)
 		return -ENOMEM;
-	ret = keel_call(KEEL_HC_VM_CREATE, page_to_phys(pages), 1 << order, ipa_bits, 0, 0,
-			&vm->handle);
+	ret = keel_giving_call(KEEL_HC_VM_CREATE, page_to_phys(pages), 1 << order, ipa_bits,
+			       &vm->handle);
 	if (ret) {
 		__free_pages(pages, order);
 		return ret;
@@ -98,7 +98,7 @@ static long destroy_at_el2(struct keel_vm *vm)
 	long ret;
 
 	do {
-		ret = keel_call(KEEL_HC_VM_DESTROY, vm->handle, 0, 0, 0, 0, NULL);
+		ret = keel_giving_call(KEEL_HC_VM_DESTROY, vm->handle, 0, 0, NULL);
 		cond_resched();
 	} while (ret == -EAGAIN || ret == -EBUSY);
 	return ret;

@@ -6,6 +6,10 @@
  * Every change of the host's stage 2 after boot happens with ownership_lock held: "the page is the
  * host's" and "so it is mapped" are one decision. That also makes this the only user of the pool at
  * that moment, which is what lets prepare() promise that map() and unmap() find their tables.
+ *
+ * A table that holds part of what was donated stays though it is empty (keep_partial): what is
+ * donated comes back as it went, and so takes no memory to be mapped. When a block's worth is the
+ * host's again it merges to a block, and the table is free.
  */
 #include <arch/cache.h>
 #include <arch/spinlock.h>
@@ -71,11 +75,10 @@ u64 host_mem_table_pages_free(void)
 	return page_pool_available(table_pool);
 }
 
-/*
- * Tables that mapping or splitting a range can take at most: at each of its two ends one a level
- * below the root. In between, what is aligned is one block.
- */
-#define TABLES_NEEDED (2 * 3)
+u64 host_mem_table_pages(void)
+{
+	return READ_ONCE(table_pool->total);
+}
 
 /* Devices are mapped again when they are touched again, so their tables are there for the taking.
  */
@@ -88,7 +91,10 @@ static void drop_devices(void)
 		run = ownership_run_at(PA(pa), end);
 		if (run.ram || !run.host)
 			continue;
-		/* Device mappings lie within such a run whole, so nothing is split. */
+		/*
+		 * Device mappings lie within such a run whole, so nothing is split. Tables that RAM
+		 * shares stay, empty or not, so that RAM that comes back finds them.
+		 */
 		if (stage2_unmap(&host_s2, IPA(pa), run.size, NULL))
 			panic("the host's device mappings cannot be dropped");
 	}
@@ -131,17 +137,18 @@ static int side_check_unmapped(void *ctx, struct ipa ipa, u64 size)
 	return walk_host(ipa, size, check_unmapped_leaf);
 }
 
+/* What devices took is had back before anybody is told that there is too little. */
 static int side_prepare(void *ctx, struct ipa ipa, u64 size)
 {
+	u64 needed;
+
 	(void)ctx;
-	(void)ipa;
-	(void)size;
-	if (page_pool_available(table_pool) >= TABLES_NEEDED)
-		return 0;
 	spin_lock(&host_s2.lock);
-	drop_devices();
+	needed = stage2_tables_needed(&host_s2, ipa, host_ipa_to_pa(ipa), size);
+	if (page_pool_spare(table_pool) < needed)
+		drop_devices();
 	spin_unlock(&host_s2.lock);
-	return page_pool_available(table_pool) >= TABLES_NEEDED ? 0 : -ENOMEM;
+	return page_pool_spare(table_pool) >= needed ? 0 : -ENOBUFS;
 }
 
 /* Merge what can be in all blocks of this size that [ipa, ipa + size) touches. */
@@ -222,10 +229,70 @@ static void clear_page(void *ctx, struct pa pa)
 	el2_window_unmap();
 }
 
+static void shrink(void *ctx)
+{
+	(void)ctx;
+	spin_lock(&host_s2.lock);
+	drop_devices();
+	spin_unlock(&host_s2.lock);
+}
+
 static const struct ownership_host host_side = {
 	.side = { .ops = &side_ops },
 	.clear_page = clear_page,
+	.shrink = shrink,
 };
+
+/* ---- devices ---- */
+
+/* The largest block around @ipa that is device throughout and where nothing is mapped yet. */
+static u64 device_block_size(struct ipa ipa, u64 hole)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(device_blocks); i++) {
+		u64 size = device_blocks[i], base = ALIGN_DOWN(ipa.v, size);
+		struct ownership_run run;
+
+		if (size > hole)
+			continue;
+		run = ownership_run_at(PA(base), base + size);
+		if (run.size == size && run.host && !run.ram)
+			return size;
+	}
+	return 0;
+}
+
+static int map_device_block(u64 ipa)
+{
+	u64 size = device_block_size(IPA(ipa), stage2_size(&host_s2));
+	u64 base = ALIGN_DOWN(ipa, size);
+
+	return stage2_map(&host_s2, IPA(base), PA(base), size, HOST_DEVICE_ATTRS);
+}
+
+/*
+ * Tables that devices share with RAM or with what is Keel's are made at boot, and stay: what
+ * devices take later is theirs alone, and had back whole by drop_devices().
+ */
+static int make_shared_tables(void)
+{
+	u64 end = stage2_size(&host_s2), pa;
+	struct ownership_run run;
+	int ret = 0;
+
+	for (pa = 0; pa < end && !ret; pa += run.size) {
+		run = ownership_run_at(PA(pa), end);
+		if (run.ram || !run.host)
+			continue;
+		if (pa > 0)
+			ret = map_device_block(pa);
+		if (!ret && pa + run.size < end)
+			ret = map_device_block(pa + run.size - SZ_4K);
+	}
+	drop_devices();
+	return ret;
+}
 
 /* ---- boot ---- */
 
@@ -277,9 +344,12 @@ int host_mem_init(const struct mmu_caps *caps, struct page_pool *pool)
 	ret = init_stage2(caps);
 	if (ret)
 		return ret;
+	host_s2.pgt.keep_partial = true;
 	spin_lock(&ownership_lock);
 	spin_lock(&host_s2.lock);
 	ret = map_ram();
+	if (!ret)
+		ret = make_shared_tables();
 	spin_unlock(&host_s2.lock);
 	spin_unlock(&ownership_lock);
 	if (!ret)
@@ -299,22 +369,14 @@ u64 host_mem_vttbr(void)
 
 /* ---- faults ---- */
 
-/* The largest block around @ipa that is device throughout and where nothing is mapped yet. */
-static u64 device_block_size(struct ipa ipa, u64 hole)
+/* Whether there are pages for it besides those that only KEEL_HC_POOL_DONATE may have. */
+static bool room_for_device(struct ipa ipa, u64 size)
 {
-	size_t i;
+	u64 reserve = READ_ONCE(table_pool->reserve);
 
-	for (i = 0; i < ARRAY_SIZE(device_blocks); i++) {
-		u64 size = device_blocks[i], base = ALIGN_DOWN(ipa.v, size);
-		struct ownership_run run;
-
-		if (size > hole)
-			continue;
-		run = ownership_run_at(PA(base), base + size);
-		if (run.size == size && run.host && !run.ram)
-			return size;
-	}
-	return 0;
+	reserve -= MIN(reserve, KEEL_POOL_RESERVE_DEVICE);
+	return page_pool_available(table_pool) >=
+	       reserve + stage2_tables_needed(&host_s2, ipa, host_ipa_to_pa(ipa), size);
 }
 
 /* Under ownership_lock and the stage 2's lock. */
@@ -330,11 +392,9 @@ static int map_device(struct ipa ipa)
 	if (!size)
 		return -EPERM;
 	base = ALIGN_DOWN(ipa.v, size);
-	ret = stage2_map(&host_s2, IPA(base), PA(base), size, HOST_DEVICE_ATTRS);
-	if (ret == -ENOMEM) {
+	if (!room_for_device(IPA(base), size))
 		drop_devices();
-		ret = stage2_map(&host_s2, IPA(base), PA(base), size, HOST_DEVICE_ATTRS);
-	}
+	ret = stage2_map(&host_s2, IPA(base), PA(base), size, HOST_DEVICE_ATTRS);
 	if (!ret)
 		host_count(KEEL_STAT_HOST_MMIO_MAPS);
 	return ret;
@@ -403,21 +463,41 @@ static enum ownership_view host_view(void *ctx, struct pa pa, u64 max, u64 *run)
 	return leaf.pa.v == leaf.ipa.v ? OWNERSHIP_VIEW_IDENTITY : OWNERSHIP_VIEW_WRONG;
 }
 
-void host_mem_check(void)
+/* How much RAM host_mem_check_some() looks at. */
+#define CHECK_STEP (32 * SZ_1M)
+
+static void tell(int err, const struct ownership_mismatch *bad)
 {
 	static const char *const views[] = {
 		[OWNERSHIP_VIEW_NOTHING] = "does not map",
 		[OWNERSHIP_VIEW_IDENTITY] = "maps",
 		[OWNERSHIP_VIEW_WRONG] = "maps elsewhere",
 	};
+
+	if (err)
+		panic("page %#lx is %s, but the host's stage 2 %s it", bad->pa.v,
+		      ownership_state_name(bad->state), views[bad->view]);
+}
+
+void host_mem_check(void)
+{
 	struct ownership_mismatch bad;
 
-	if (ownership_check_consistency(host_view, NULL, &bad))
-		panic("page %#lx is %s, but the host's stage 2 %s it", bad.pa.v,
-		      ownership_state_name(bad.state), views[bad.view]);
+	tell(ownership_check_consistency(host_view, NULL, &bad), &bad);
+}
+
+void host_mem_check_some(void)
+{
+	struct ownership_mismatch bad;
+
+	tell(ownership_check_some(CHECK_STEP, host_view, NULL, &bad), &bad);
 }
 #else
 void host_mem_check(void)
+{
+}
+
+void host_mem_check_some(void)
 {
 }
 #endif

@@ -47,10 +47,14 @@ void host_mem_tlb_conflict(void);
 /* What lies at an address, in words, for the log. */
 const char *host_mem_describe(struct ipa ipa);
 
-/* Pages left for tables. */
+/* Pages for tables: those left, and all of them. */
 u64 host_mem_table_pages_free(void);
+u64 host_mem_table_pages(void);
 
 /* In a debug build: page states and the host's stage 2 must agree, or Keel panics. Else nothing. */
 void host_mem_check(void);
+
+/* The same for the next few of the pages, at a cost that every exit of a guest can bear. */
+void host_mem_check_some(void);
 
 #endif

@@ -3,10 +3,11 @@
 #include <cpu/log.h>
 #include <host/host.h>
 #include <host/host_mem.h>
+#include <host/vm_calls.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
 #include <lib/smccc.h>
-#include <host/vm_calls.h>
+#include <vm/vm_ops.h>
 
 typedef void hypercall_t(struct host_regs *regs);
 
@@ -28,6 +29,8 @@ u64 host_stat(unsigned int stat)
 {
 	if (stat == KEEL_STAT_TABLE_PAGES_FREE)
 		return host_mem_table_pages_free();
+	if (stat == KEEL_STAT_TABLE_PAGES)
+		return host_mem_table_pages();
 	return __atomic_load_n(&counters[stat], __ATOMIC_RELAXED);
 }
 
@@ -75,11 +78,32 @@ static void hc_log_read(struct host_regs *regs)
 		regs->x[3 + i] = text[i];
 }
 
+static void hc_pool_donate(struct host_regs *regs)
+{
+	regs->x[0] = (u64)(s64)vm_pool_donate(PA(regs->x[1]), regs->x[2]);
+}
+
 static const struct hypercall hypercalls[] = {
 	{ KEEL_HC_UID, hc_uid },	   { KEEL_HC_REVISION, hc_revision },
 	{ KEEL_HC_VERSION, hc_version },   { KEEL_HC_STAT, hc_stat },
-	{ KEEL_HC_LOG_READ, hc_log_read },
+	{ KEEL_HC_LOG_READ, hc_log_read }, { KEEL_HC_POOL_DONATE, hc_pool_donate },
 };
+
+/* All of what changes the host's stage 2 is looked at whole; after other calls, some of it. */
+static void check_after_vm_call(u32 fid)
+{
+	switch (fid) {
+	case KEEL_HC_VM_CREATE:
+	case KEEL_HC_VM_DESTROY:
+	case KEEL_HC_VM_TOPUP:
+	case KEEL_HC_VCPU_CREATE:
+		host_mem_check();
+		break;
+	default:
+		host_mem_check_some();
+		break;
+	}
+}
 
 void host_hypercall(struct host_regs *regs)
 {
@@ -96,6 +120,7 @@ void host_hypercall(struct host_regs *regs)
 	}
 	if (vm_hypercall(regs)) {
 		host_count(KEEL_STAT_HYPERCALLS);
+		check_after_vm_call(fid);
 		return;
 	}
 	regs->x[0] = (u64)KEEL_NOT_SUPPORTED;

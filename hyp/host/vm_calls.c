@@ -289,6 +289,7 @@ static s64 call_vm(const struct vm_call *call, struct host_regs *regs)
 	if (!vm)
 		return -ENOENT;
 	ret = call->vm ? call->vm(vm, regs) : call_vcpu(call, vm, regs);
+	vm_mem_check(vm);
 	vm_put(vm);
 	return ret;
 }

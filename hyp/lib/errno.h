@@ -23,5 +23,6 @@
 #define ERANGE	   34
 #define EOVERFLOW  75
 #define EOPNOTSUPP 95
+#define ENOBUFS	   105
 
 #endif

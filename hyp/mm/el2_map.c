@@ -243,6 +243,17 @@ const struct el2_layout *el2_map_layout(void)
 	return &map.layout;
 }
 
+/* All or nothing: the pages for its tables are counted before the first is taken. */
+static int show_linear(struct pa pa, u64 size, enum el2_prot prot)
+{
+	u64 va = pa.v + map.layout.linear_offset, ia;
+	struct pgtable *pgt = tables_for(va, &ia);
+
+	if (pgtable_tables_to_map(pgt, ia, pa, size) > page_pool_spare(map.pool))
+		return -ENOBUFS;
+	return map_range(va, pa, size, prot, 0);
+}
+
 int el2_map_linear(struct pa pa, u64 size, enum el2_prot prot)
 {
 	const struct el2_layout *l = &map.layout;
@@ -253,7 +264,7 @@ int el2_map_linear(struct pa pa, u64 size, enum el2_prot prot)
 	if (!map.pool)
 		return map_range(pa.v + l->linear_offset, pa, size, prot, 0);
 	spin_lock(&el2_map_lock);
-	ret = map_range(pa.v + l->linear_offset, pa, size, prot, 0);
+	ret = show_linear(pa, size, prot);
 	spin_unlock(&el2_map_lock);
 	return ret;
 }

@@ -60,9 +60,11 @@ static inline struct pa el2_va_to_pa(const struct el2_layout *layout, const void
 /**
  * el2_map_linear() - show [pa, pa + size) in the linear window
  *
- * Page-aligned. For memory that Keel owns.
+ * Page-aligned. For memory that Keel owns. Once the host runs, whoever calls this holds
+ * ownership_lock, as all who take pages of Keel's pool (page_pool_spare()).
  *
- * Return: 0; -ERANGE outside of the window; -EEXIST already shown otherwise; -ENOMEM.
+ * Return: 0; -ERANGE outside of the window; -EEXIST already shown otherwise; -ENOBUFS, too few
+ * pages to spare for tables. On an error nothing was changed.
  */
 int __must_check el2_map_linear(struct pa pa, u64 size, enum el2_prot prot);
 

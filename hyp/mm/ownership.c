@@ -60,6 +60,10 @@ static struct device_range devices[OWNERSHIP_DEVICE_MAX];
 static size_t device_count;
 static const struct ownership_host *host;
 
+/* How far ownership_check_some() has come. */
+static size_t check_bank;
+static u64 check_offset;
+
 /* Bytes and states */
 
 static enum ownership_state byte_state(u8 byte)
@@ -184,6 +188,8 @@ int ownership_init(struct ownership_bank *new_banks, size_t n)
 	bank_count = n;
 	device_count = 0;
 	host = NULL;
+	check_bank = 0;
+	check_offset = 0;
 	return 0;
 }
 
@@ -343,19 +349,28 @@ static void transfer_commit(const struct transfer *t)
 	map_legs(t);
 }
 
-static int transfer(struct transfer *t)
+static int transfer_locked(struct transfer *t)
 {
 	int err = range_bytes(t->pa, t->size, &t->bytes);
 
+	spin_assert_held(&ownership_lock);
 	if (err)
 		return err;
 	if (!host)
 		return -ENODEV;
 	t->legs[0] = (struct leg){ &host->side, host_pa_to_ipa(t->pa), moves[t->move].host };
-	spin_lock(&ownership_lock);
 	err = transfer_check(t);
 	if (!err)
 		transfer_commit(t);
+	return err;
+}
+
+static int transfer(struct transfer *t)
+{
+	int err;
+
+	spin_lock(&ownership_lock);
+	err = transfer_locked(t);
 	spin_unlock(&ownership_lock);
 	return err;
 }
@@ -403,9 +418,25 @@ int ownership_donate_keel(struct pa pa, u64 size)
 	return transfer_keel(DONATE_KEEL, pa, size);
 }
 
+int ownership_donate_keel_locked(struct pa pa, u64 size)
+{
+	struct transfer t = { .move = DONATE_KEEL, .pa = pa, .size = size, .leg_count = 1 };
+
+	return transfer_locked(&t);
+}
+
 int ownership_reclaim_keel(struct pa pa, u64 size)
 {
 	return transfer_keel(RECLAIM_KEEL, pa, size);
+}
+
+bool ownership_shrink_host(void)
+{
+	spin_assert_held(&ownership_lock);
+	if (!host || !host->shrink)
+		return false;
+	host->shrink(host->side.ctx);
+	return true;
 }
 
 /* Questions */
@@ -524,6 +555,16 @@ static int check_range(u64 pa, u64 end, ownership_host_view_t *view, void *ctx,
 	return 0;
 }
 
+static int check_devices(ownership_host_view_t *view, void *ctx, struct ownership_mismatch *bad)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < device_count && !err; i++)
+		err = check_range(devices[i].base, devices[i].base + devices[i].size, view, ctx,
+				  bad);
+	return err;
+}
+
 int ownership_check_consistency(ownership_host_view_t *view, void *ctx,
 				struct ownership_mismatch *bad)
 {
@@ -532,9 +573,79 @@ int ownership_check_consistency(ownership_host_view_t *view, void *ctx,
 	spin_lock(&ownership_lock);
 	for (size_t i = 0; i < bank_count && !err; i++)
 		err = check_range(banks[i].base, banks[i].base + banks[i].size, view, ctx, bad);
-	for (size_t i = 0; i < device_count && !err; i++)
-		err = check_range(devices[i].base, devices[i].base + devices[i].size, view, ctx,
-				  bad);
+	if (!err)
+		err = check_devices(view, ctx, bad);
 	spin_unlock(&ownership_lock);
 	return err;
+}
+
+/* Up to @size bytes of the bank that the cursor is in. */
+static int check_next(u64 size, ownership_host_view_t *view, void *ctx,
+		      struct ownership_mismatch *bad)
+{
+	struct ownership_bank *bank;
+	u64 at;
+	int err;
+
+	if (check_bank >= bank_count) {
+		check_bank = 0;
+		return check_devices(view, ctx, bad);
+	}
+	bank = &banks[check_bank];
+	at = check_offset;
+	size = MIN(size, bank->size - at);
+	err = check_range(bank->base + at, bank->base + at + size, view, ctx, bad);
+	check_offset = at + size;
+	if (check_offset == bank->size) {
+		check_bank++;
+		check_offset = 0;
+	}
+	return err;
+}
+
+int ownership_check_some(u64 size, ownership_host_view_t *view, void *ctx,
+			 struct ownership_mismatch *bad)
+{
+	int err;
+
+	spin_lock(&ownership_lock);
+	err = check_next(size, view, ctx, bad);
+	spin_unlock(&ownership_lock);
+	return err;
+}
+
+static bool vm_may_reach(u8 byte)
+{
+	enum ownership_state state = byte_state(byte);
+
+	return state == OWNERSHIP_SHARED || state == OWNERSHIP_DONATED;
+}
+
+/* How much of [pa, end), from its first page on, a VM may map. */
+static u64 vm_reachable(u64 pa, u64 end)
+{
+	const u8 *bytes = byte_of(pa);
+	u64 region = region_end(pa, end);
+	size_t n = (region - pa) >> PAGE_SHIFT, i = 0;
+
+	if (!bytes)
+		return device_is_keel(pa) ? 0 : region - pa;
+	while (i < n && vm_may_reach(bytes[i]))
+		i += run_length(bytes + i, n - i);
+	return (u64)i << PAGE_SHIFT;
+}
+
+int ownership_check_vm(struct pa pa, u64 size, struct ownership_mismatch *bad)
+{
+	u64 at = pa.v, end = pa.v + size, run;
+
+	for (; at < end; at += run) {
+		run = vm_reachable(at, end);
+		if (run)
+			continue;
+		*bad = (struct ownership_mismatch){ PA(at), ownership_state(PA(at)),
+						    OWNERSHIP_VIEW_WRONG };
+		return -EIO;
+	}
+	return 0;
 }

@@ -86,10 +86,13 @@ struct ownership_side {
  * struct ownership_host - what ownership needs of the host VM and the machine
  * @side:       the host's stage 2
  * @clear_page: fill a page of RAM with zeroes; the page is in nobody's stage 2 when it is called
+ * @shrink:     give tables back that can be made again when they are missed; NULL if there are
+ * none. ownership_lock held
  */
 struct ownership_host {
 	struct ownership_side side;
 	void (*clear_page)(void *ctx, struct pa pa);
+	void (*shrink)(void *ctx);
 };
 
 /*
@@ -205,6 +208,16 @@ int __must_check ownership_reclaim(struct pa pa, u64 size, const struct ownershi
  */
 int __must_check ownership_donate_keel(struct pa pa, u64 size);
 
+/* ownership_donate_keel_locked() - the same by who holds ownership_lock. */
+int __must_check ownership_donate_keel_locked(struct pa pa, u64 size);
+
+/**
+ * ownership_shrink_host() - let the host's side give tables back
+ *
+ * ownership_lock held. Return: whether it has any that it can give.
+ */
+bool ownership_shrink_host(void);
+
 /**
  * ownership_reclaim_keel() - give memory that was donated to Keel back to the host, cleared
  *
@@ -310,5 +323,28 @@ typedef enum ownership_view ownership_host_view_t(void *ctx, struct pa pa, u64 m
  */
 int __must_check ownership_check_consistency(ownership_host_view_t *view, void *ctx,
 					     struct ownership_mismatch *bad);
+
+/**
+ * ownership_check_some() - the same for a part, so that many calls check everything, again and
+ * again
+ * @size: bytes of RAM to check, page-aligned; less where a bank ends
+ *
+ * Goes on where the last call ended. Claimed devices are checked whenever RAM has been.
+ */
+int __must_check ownership_check_some(u64 size, ownership_host_view_t *view, void *ctx,
+				      struct ownership_mismatch *bad);
+
+/**
+ * ownership_check_vm() - may a VM map these pages?
+ * @pa:   first page
+ * @size: bytes, a multiple of the page size
+ * @bad:  out, with an error: the first page that no VM may have
+ *
+ * Memory that is shared or donated, and devices that are not Keel's. The states stay as they are
+ * while the VM maps the pages, so this needs no lock but the VM's own.
+ *
+ * Return: 0; -EIO with @bad filled.
+ */
+int __must_check ownership_check_vm(struct pa pa, u64 size, struct ownership_mismatch *bad);
 
 #endif

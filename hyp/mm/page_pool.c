@@ -203,3 +203,15 @@ u64 page_pool_available(const struct page_pool *pool)
 {
 	return READ_ONCE(pool->free);
 }
+
+void page_pool_set_reserve(struct page_pool *pool, u64 pages)
+{
+	WRITE_ONCE(pool->reserve, pages);
+}
+
+u64 page_pool_spare(const struct page_pool *pool)
+{
+	u64 free = page_pool_available(pool), reserve = READ_ONCE(pool->reserve);
+
+	return free > reserve ? free - reserve : 0;
+}

@@ -14,6 +14,17 @@
 
 #define POOL_PAGE_SIZE SZ_4K
 
+/*
+ * The reserve of Keel's own pool, from which come the tables of EL2's map and the host's stage 2.
+ * KEEL_HC_POOL_DONATE takes less for the tables of what it is given than it is given, and finds
+ * that much: to cut a block out of the host's stage 2 takes one a level below the root (3), EL2's
+ * map at most one more than that (4). The host's devices find what one fault can ask for once
+ * those that were mapped before are dropped. All others leave the reserve alone.
+ */
+#define KEEL_POOL_RESERVE_DONATE 7
+#define KEEL_POOL_RESERVE_DEVICE 4
+#define KEEL_POOL_RESERVE	 (KEEL_POOL_RESERVE_DONATE + KEEL_POOL_RESERVE_DEVICE)
+
 struct pool_run;
 
 /*
@@ -27,6 +38,7 @@ struct page_pool {
 	u64 free;	       /* pages that are free */
 	u64 low_water; /* the least that free has ever been since the pool last grew from 0 */
 	u64 bad_frees; /* frees refused because the page was free already: a bug of Keel's */
+	u64 reserve;   /* page_pool_set_reserve() */
 };
 
 /**
@@ -86,5 +98,17 @@ void page_pool_free_run(struct page_pool *pool, void *pages, unsigned int order)
 
 /* page_pool_available() - pages that are free now. Without the lock: a number, not a promise. */
 u64 page_pool_available(const struct page_pool *pool);
+
+/**
+ * page_pool_set_reserve() - keep free pages back
+ * @pages: how many; 0 to begin with
+ *
+ * Nothing enforces it: who may not have the last pages asks page_pool_spare() before it allocates,
+ * under a lock that all who do so hold.
+ */
+void page_pool_set_reserve(struct page_pool *pool, u64 pages);
+
+/* page_pool_spare() - free pages beyond the reserve. As page_pool_available(). */
+u64 page_pool_spare(const struct page_pool *pool);
 
 #endif

@@ -746,6 +746,85 @@ int pgtable_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size, u64 attrs, 
 	return ret;
 }
 
+/* ---- how many tables ---- */
+
+/* To map [start, end), which lies in one invalid entry at @level, to @pa, as map_visit() does. */
+static u64 tables_in(const struct pgtable_format *fmt, int level, u64 start, u64 end, u64 pa)
+{
+	u64 size = pgtable_level_size(fmt, level), below, n = 1;
+
+	if (level == PGTABLE_LAST_LEVEL ||
+	    (end - start == size && IS_ALIGNED(pa, size) && pgtable_leaf_allowed(fmt, level)))
+		return 0;
+	if (level + 1 == PGTABLE_LAST_LEVEL)
+		return 1;
+	below = pgtable_level_size(fmt, level + 1);
+	for (u64 at = start, next; at < end; at = next) {
+		next = MIN(end, ALIGN_DOWN(at, below) + below);
+		n += tables_in(fmt, level + 1, at, next, pa + (at - start));
+	}
+	return n;
+}
+
+struct table_count {
+	u64 pa_offset;
+	u64 tables;
+};
+
+static int count_visit(const struct pgtable_visit *v, void *arg)
+{
+	struct table_count *count = arg;
+
+	if (!pgtable_pte_valid(v->pte))
+		count->tables += tables_in(&v->pgt->fmt, v->level, v->start, v->end,
+					   v->start + count->pa_offset);
+	return 0;
+}
+
+u64 pgtable_tables_to_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size)
+{
+	struct table_count count = { .pa_offset = pa.v - ia };
+	const struct pgtable_walk walk = {
+		.visit = count_visit,
+		.arg = &count,
+		.when = PGTABLE_LEAF,
+	};
+
+	return pgtable_walk(pgt, ia, size, &walk) ? 0 : count.tables;
+}
+
+/* Whether cutting at @cut puts a table in the place of the leaf at @level around it. */
+static bool cut_divides(const struct pgtable_format *fmt, int level, u64 cut)
+{
+	return !IS_ALIGNED(cut, pgtable_level_size(fmt, level));
+}
+
+/* To cut at @cut, when @before was cut already: a table that this took is there for both. */
+static u64 tables_to_cut_at(struct pgtable *pgt, u64 cut, u64 before)
+{
+	const struct pgtable_format *fmt = &pgt->fmt;
+	struct pgtable_leaf leaf;
+	u64 n = 0;
+
+	if (pgtable_lookup(pgt, cut, &leaf))
+		return 0;
+	for (int level = leaf.level; level < PGTABLE_LAST_LEVEL; level++) {
+		u64 size = pgtable_level_size(fmt, level);
+		bool there = before != NO_CUT && cut_divides(fmt, level, before) &&
+			     ALIGN_DOWN(cut, size) == ALIGN_DOWN(before, size);
+
+		n += cut_divides(fmt, level, cut) && !there;
+	}
+	return n;
+}
+
+u64 pgtable_tables_to_cut(struct pgtable *pgt, u64 ia, u64 size)
+{
+	if (check_range(pgt, ia, size))
+		return 0;
+	return tables_to_cut_at(pgt, ia, NO_CUT) + tables_to_cut_at(pgt, ia + size, ia);
+}
+
 /* ---- unmapping and annotating ---- */
 
 struct remove {
@@ -765,13 +844,20 @@ static int remove_leaf(const struct pgtable_visit *v, struct remove *r)
 	return 0;
 }
 
+static bool may_remove(const struct pgtable_visit *v)
+{
+	return !v->pgt->keep_partial ||
+	       v->end - v->start == pgtable_level_size(&v->pgt->fmt, v->level);
+}
+
 /* A table that says the same invalid thing throughout is no use: its parent can say it. */
 static int remove_table(const struct pgtable_visit *v, struct remove *r)
 {
 	const u64 *table = pte_table(v->pgt, v->pte);
 	u64 first = pte_read(table);
 
-	if (!pgtable_pte_valid(first) && all_equal(table, table_entries(&v->pgt->fmt), first))
+	if (!pgtable_pte_valid(first) && may_remove(v) &&
+	    all_equal(table, table_entries(&v->pgt->fmt), first))
 		gather_table(&r->gather, v, first);
 	return 0;
 }
@@ -1051,14 +1137,22 @@ static void merge_invalid(const struct pgtable_visit *v, u64 invalid)
 	gather_flush(&g);
 }
 
+/* Does the table say one invalid thing, which its parent can say as well, and is to say? */
+static bool is_void(const struct pgtable *pgt, const u64 *table)
+{
+	u64 first = pte_read(table);
+
+	return !pgtable_pte_valid(first) && (first || !pgt->keep_partial) &&
+	       all_equal(table, table_entries(&pgt->fmt), first);
+}
+
 static void merge_below(const struct pgtable_visit *v, const struct merge *m)
 {
 	const struct pgtable_format *fmt = &v->pgt->fmt;
 	u64 *table = pte_table(v->pgt, v->pte);
-	u64 first = pte_read(table);
 
-	if (!pgtable_pte_valid(first) && all_equal(table, table_entries(fmt), first))
-		merge_invalid(v, first);
+	if (is_void(v->pgt, table))
+		merge_invalid(v, pte_read(table));
 	else if (pgtable_leaf_allowed(fmt, v->level) &&
 		 in_range(m, v->ia, pgtable_level_size(fmt, v->level)) &&
 		 leaves_continue(v->pgt, table, table_entries(fmt), (s8)(v->level + 1)))

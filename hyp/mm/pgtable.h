@@ -84,6 +84,11 @@ struct pgtable {
 	struct pgtable_format fmt;
 	struct pgtable_hw hw;
 	bool bbm2; /* block sizes and the Contiguous bit may change without a break */
+	/*
+	 * A table that an unmap empties stays unless the unmapped range covers all of the table's
+	 * own: so mapping the same range again takes no memory.
+	 */
+	bool keep_partial;
 	u64 *root;
 	const struct pgtable_ops *ops;
 	void *ctx;
@@ -199,7 +204,8 @@ int __must_check pgtable_walk(struct pgtable *pgt, u64 ia, u64 size,
 
 /**
  * pgtable_init() - empty tables
- * @pgt:  to initialize; hw is zero and bbm2 false afterwards, for the caller to set before use
+ * @pgt:  to initialize; hw is zero, bbm2 and keep_partial false afterwards, for the caller to set
+ *	  before use
  * @fmt:  format; copied
  * @root: the root: pgtable_root_size(fmt) bytes, aligned as the MMU wants it. Cleared here. Stays
  *	  the caller's, who may free it after pgtable_destroy().
@@ -248,7 +254,8 @@ int __must_check pgtable_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size
  * pgtable_unmap() - make [ia, ia + size) translate to nothing
  *
  * Holes and annotations in the range stay. Tables that become empty are freed, after the TLBs were
- * told. A block that is only partly in the range is split, which is the only reason for -ENOMEM.
+ * told (with keep_partial: those that lie within the range whole). A block that is only partly in
+ * the range is split, which is the only reason for -ENOMEM.
  *
  * Return: 0; -EINVAL, -E2BIG as pgtable_map(); -ENOMEM (nothing was changed but how blocks are
  * cut); -EAGAIN (see struct pgtable_progress).
@@ -308,13 +315,32 @@ int __must_check pgtable_split(struct pgtable *pgt, u64 ia, u64 size,
  * pgtable_merge() - make the leaves in [ia, ia + size) as large as they can be
  *
  * Tables and contiguous groups wholly in the range whose leaves continue one another with equal
- * attributes become blocks, or get the Contiguous bit; empty tables, and those with one annotation
- * throughout, go. Access flag and dirty state of the whole are those of any part. Needs no memory.
+ * attributes become blocks, or get the Contiguous bit; empty tables (but not with keep_partial),
+ * and those with one annotation throughout, go. Access flag and dirty state of the whole are those
+ * of any part. Needs no memory.
  *
  * Return: 0; -EINVAL, -E2BIG, -EAGAIN.
  */
 int __must_check pgtable_merge(struct pgtable *pgt, u64 ia, u64 size,
 			       struct pgtable_progress *progress);
+
+/**
+ * pgtable_tables_to_map() - how many tables pgtable_map() of just this would allocate
+ *
+ * Arguments as pgtable_map(), without its flags. Counts holes alone: what is mapped takes none.
+ *
+ * Return: how many; 0 also for a range that pgtable_map() refuses.
+ */
+u64 pgtable_tables_to_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size);
+
+/**
+ * pgtable_tables_to_cut() - how many tables it takes that no leaf lies across an end of the range
+ *
+ * That is what pgtable_unmap() and others that change a range allocate.
+ *
+ * Return: how many; 0 also for a range that they refuse.
+ */
+u64 pgtable_tables_to_cut(struct pgtable *pgt, u64 ia, u64 size);
 
 /**
  * pgtable_replace() - let mapped [ia, ia + size) translate to other memory

@@ -251,6 +251,13 @@ static void stage2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 	tlb_s2_exit(saved);
 }
 
+u64 stage2_tables_needed(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size)
+{
+	spin_assert_held(&s2->lock);
+	return pgtable_tables_to_map(&s2->pgt, ipa.v, pa, size) +
+	       pgtable_tables_to_cut(&s2->pgt, ipa.v, size);
+}
+
 void stage2_invalidate_all(const struct stage2 *s2)
 {
 	u64 saved = tlb_s2_enter(s2->vttbr);

@@ -330,6 +330,17 @@ int __must_check stage2_walk(struct stage2 *s2, struct ipa ipa, u64 size,
 			     struct stage2_progress *progress);
 
 /**
+ * stage2_tables_needed() - pages of table memory that the next change of a range can take
+ * @pa: what holes in [ipa, ipa + size) are going to be mapped to, by stage2_map()
+ *
+ * For mapping (without STAGE2_PAGES) what is not mapped, or for unmapping, protecting or remapping
+ * what is: the sum of both, where the range has both. Lock held.
+ *
+ * Return: how many; exactly so many for a range that is all hole, or all mapped.
+ */
+u64 stage2_tables_needed(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size);
+
+/**
  * stage2_invalidate_all() - all TLBs forget everything under this VMID
  *
  * Both stages. Complete when it returns. Needs no lock.

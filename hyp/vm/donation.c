@@ -8,6 +8,9 @@
 
 struct spinlock donation_lock = SPINLOCK_INIT;
 
+STATIC_ASSERT(KEEL_POOL_DONATE_MIN > KEEL_POOL_RESERVE_DONATE,
+	      "what is given is more than it takes");
+
 static int check_range(struct pa pa, u64 pages)
 {
 	if (!pages || pages > DONATION_PAGES_MAX || !IS_ALIGNED(pa.v, SZ_4K) ||
@@ -33,30 +36,30 @@ static int check_hosts(struct pa pa, u64 size)
 	return 0;
 }
 
-/*
- * Under ownership_lock, which whoever takes pages of Keel's pool holds: a side that found enough of
- * them in prepare() still does when it maps.
- */
-static int show(struct pa pa, u64 size)
+/* What the host's devices took is had back before anybody is told that there is too little. */
+int donation_show(struct pa pa, u64 size)
 {
-	int ret;
+	int ret = el2_map_linear(pa, size, EL2_RW);
 
-	spin_lock(&ownership_lock);
-	ret = el2_map_linear(pa, size, EL2_RW);
-	spin_unlock(&ownership_lock);
+	if (ret == -ENOBUFS && ownership_shrink_host())
+		ret = el2_map_linear(pa, size, EL2_RW);
 	return ret;
 }
 
-/* Shown first: that can be undone without fail, while taking it from the host cannot. */
+/*
+ * Shown first: that can be undone without fail, while taking it from the host cannot. Under one
+ * hold of ownership_lock, which whoever takes pages of Keel's pool has: a side that found enough of
+ * them in prepare() still does when it maps.
+ */
 static int take_locked(struct pa pa, u64 size)
 {
 	int ret = check_hosts(pa, size);
 
+	if (!ret)
+		ret = donation_show(pa, size);
 	if (ret)
 		return ret;
-	ret = show(pa, size);
-	if (!ret)
-		ret = ownership_donate_keel(pa, size);
+	ret = ownership_donate_keel_locked(pa, size);
 	if (ret)
 		el2_unmap_linear(pa, size);
 	return ret == -ERANGE ? -EPERM : ret;
@@ -69,7 +72,39 @@ int donation_take(struct pa pa, u64 pages)
 	if (ret)
 		return ret;
 	spin_lock(&donation_lock);
+	spin_lock(&ownership_lock);
 	ret = take_locked(pa, pages * SZ_4K);
+	spin_unlock(&ownership_lock);
+	spin_unlock(&donation_lock);
+	return ret;
+}
+
+/* With the reserve, which is enough for it: what comes in is more than what its tables take. */
+static int take_for_pool(struct page_pool *pool, struct pa pa, u64 size)
+{
+	int ret;
+
+	page_pool_set_reserve(pool, 0);
+	ret = take_locked(pa, size);
+	page_pool_set_reserve(pool, KEEL_POOL_RESERVE);
+	if (!ret && page_pool_add(pool, vm_pa_to_va(pa), size / SZ_4K))
+		panic("pages at %#lx cannot be added to Keel's", pa.v);
+	return ret;
+}
+
+int donation_to_pool(struct page_pool *pool, struct pa pa, u64 pages)
+{
+	int ret = check_range(pa, pages);
+
+	if (ret)
+		return ret;
+	if (pages < KEEL_POOL_DONATE_MIN || (pages & (pages - 1)) ||
+	    !IS_ALIGNED(pa.v, pages * SZ_4K))
+		return -EINVAL;
+	spin_lock(&donation_lock);
+	spin_lock(&ownership_lock);
+	ret = take_for_pool(pool, pa, pages * SZ_4K);
+	spin_unlock(&ownership_lock);
 	spin_unlock(&donation_lock);
 	return ret;
 }
@@ -84,7 +119,7 @@ int donation_return(const struct donation *donation)
 {
 	int ret = ownership_reclaim_keel(donation->pa, donation->pages * SZ_4K);
 
-	if (ret && ret != -ENOMEM)
+	if (ret && ret != -ENOBUFS)
 		panic("donated memory at %#lx cannot go back (error %d)", donation->pa.v, ret);
 	return ret;
 }

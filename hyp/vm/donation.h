@@ -45,10 +45,28 @@ extern struct spinlock donation_lock;
  * Takes donation_lock.
  *
  * Return: 0; -EINVAL misaligned, wrapping, none or too many; -ERANGE outside of EL2's linear
- * window; -EPERM not the host's; -EBUSY shared; -ENOMEM Keel has no pages for its own tables, or
- * the host's. On an error nothing was changed.
+ * window; -EPERM not the host's; -EBUSY shared; -ENOBUFS Keel has no pages to spare for its own
+ * tables, or the host's. On an error nothing was changed.
  */
 int __must_check donation_take(struct pa pa, u64 pages);
+
+/**
+ * donation_show() - show memory in EL2's linear window; ownership_lock held
+ *
+ * Return: 0; -ERANGE, -EEXIST, -ENOBUFS as el2_map_linear(). On an error nothing was changed.
+ */
+int __must_check donation_show(struct pa pa, u64 size);
+
+/**
+ * donation_to_pool() - make memory of the host Keel's for good, as pages for tables
+ * @pool:  Keel's own pool
+ * @pages: a power of two, KEEL_POOL_DONATE_MIN..DONATION_PAGES_MAX; @pa is aligned to as much
+ *
+ * May use the pool's reserve, which therefore always suffices: see KEEL_POOL_RESERVE.
+ *
+ * Return: 0; else as donation_take().
+ */
+int __must_check donation_to_pool(struct page_pool *pool, struct pa pa, u64 pages);
 
 /**
  * donation_hide() - take donated memory out of EL2's address space, ready to be given back
@@ -60,7 +78,9 @@ void donation_hide(const struct donation *donation);
 /**
  * donation_return() - give hidden memory back to the host, cleared
  *
- * Return: 0; -ENOMEM: Keel has no pages for the host's tables now, try again.
+ * Takes no page of Keel's: tables of the host's that held only a part of it were kept.
+ *
+ * Return: 0; -ENOBUFS: Keel has no pages to spare for the host's tables now, try again.
  */
 int __must_check donation_return(const struct donation *donation);
 
@@ -70,8 +90,8 @@ int __must_check donation_return(const struct donation *donation);
  * @keep:  how many of the pages, from the first on, the caller wants for itself; the others go to
  *         vm->pool
  *
- * Return: 0; -EINVAL for fewer pages than @keep; as donation_take(), -ENOMEM also when @keep is all
- * and vm->pool has no page for the record.
+ * Return: 0; -EINVAL for fewer pages than @keep; -ENOMEM when @keep is all and vm->pool has no page
+ * for the record; as donation_take().
  */
 int __must_check donation_add(struct vm *vm, struct pa pa, u64 pages, u64 keep);
 

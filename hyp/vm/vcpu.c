@@ -50,14 +50,8 @@ static int keel_check_unmapped(void *ctx, struct ipa ipa, u64 size)
 static int keel_prepare(void *ctx, struct ipa ipa, u64 size)
 {
 	const bool *map = ctx;
-	int ret;
 
-	if (!*map)
-		return 0;
-	ret = el2_map_linear(host_ipa_to_pa(ipa), size, EL2_RW);
-	if (ret)
-		el2_unmap_linear(host_ipa_to_pa(ipa), size);
-	return ret;
+	return *map ? donation_show(host_ipa_to_pa(ipa), size) : 0;
 }
 
 /* keel_prepare() did it. */

@@ -19,6 +19,7 @@
 static const struct cpu_features *machine;
 static struct mmu_caps caps;
 static unsigned int ipa_bits_max, oa_bits;
+static struct page_pool *keel_pool;
 static struct vmid_allocator vmids;
 static void (*created_hook)(struct vm *vm);
 
@@ -67,6 +68,7 @@ int vm_init(const struct cpu_features *features, unsigned int nr_cpus, struct pa
 	int ret;
 
 	machine = features;
+	keel_pool = pool;
 	created_hook = NULL;
 	cpu_features_mmu_caps(features, &caps);
 	ipa_bits_max = stage2_max_ia_bits(GRANULE_4K, &caps);
@@ -75,7 +77,10 @@ int vm_init(const struct cpu_features *features, unsigned int nr_cpus, struct pa
 		return ret;
 	oa_bits = geometry.oa_bits;
 	ret = vm_table_init(pool);
-	return ret ? ret : init_vmids(pool, nr_cpus);
+	if (!ret)
+		ret = init_vmids(pool, nr_cpus);
+	page_pool_set_reserve(pool, KEEL_POOL_RESERVE);
+	return ret;
 }
 
 void vm_set_created(void (*created)(struct vm *vm))
@@ -119,6 +124,11 @@ void vm_vmid_leave(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	vmid_leave(&vmids, this_cpu()->id);
+}
+
+int vm_pool_donate(struct pa pa, u64 pages)
+{
+	return donation_to_pool(keel_pool, pa, pages);
 }
 
 /* ---- sizes ---- */
@@ -286,9 +296,9 @@ int vm_create(struct pa pa, u64 pages, u64 ipa_bits, u64 *handle)
 		ret = -EINVAL;
 	if (ret)
 		return ret;
-	slot = vm_table_new();
-	if (!slot)
-		return -ENOSPC;
+	ret = vm_table_new(&slot);
+	if (ret)
+		return ret;
 	ret = create_in(slot, pa, pages, &geometry);
 	if (ret) {
 		vm_table_free(slot);
@@ -316,31 +326,33 @@ static void hide_newest(struct vm_slot *slot)
 	donation_hide(&donation);
 }
 
-/* Give memory back, newest first. Return: whether there is more. */
-static bool return_memory(struct vm_slot *slot)
+/* Give memory back, newest first. Return: 0; -EAGAIN: there is more; as donation_return(). */
+static int return_memory(struct vm_slot *slot)
 {
 	u64 returned = 0;
+	int ret;
 
 	while (slot->vm || slot->return_pages) {
 		if (returned >= RETURN_PAGES)
-			return true;
+			return -EAGAIN;
 		if (!slot->return_pages)
 			hide_newest(slot);
-		if (donation_return(&(struct donation){ slot->return_pa, slot->return_pages }))
-			return true;
+		ret = donation_return(&(struct donation){ slot->return_pa, slot->return_pages });
+		if (ret)
+			return ret;
 		returned += slot->return_pages;
 		slot->return_pages = 0;
 	}
-	return false;
+	return 0;
 }
 
 /* One bounded step; in this order, since each needs what the next takes away. */
-static bool destroy_step(struct vm_slot *slot)
+static int destroy_step(struct vm_slot *slot)
 {
 	if (slot->vm) {
 		slot->vm->state = VM_DYING;
 		if (vm_unmap_all(slot->vm) || vcpu_release_all(slot->vm))
-			return true;
+			return -EAGAIN;
 	}
 	return return_memory(slot);
 }
@@ -352,12 +364,12 @@ int vm_destroy(u64 handle)
 
 	if (ret)
 		return ret;
-	if (destroy_step(slot)) {
+	ret = destroy_step(slot);
+	if (ret)
 		vm_table_pause(slot);
-		return -EAGAIN;
-	}
-	vm_table_free(slot);
-	return 0;
+	else
+		vm_table_free(slot);
+	return ret;
 }
 
 struct vcpu *vm_vcpu(struct vm *vm, u64 index)

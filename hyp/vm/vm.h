@@ -92,6 +92,7 @@ struct vm {
 	struct ownership_side side;	  /* this VM as a side of page moves */
 	struct vm_move move;		  /* the page move that is going on */
 	struct donation_page *donations;  /* what was donated, newest first; see donation.h */
+	u64 check_ipa;			  /* how far vm_mem_check() has come; under lock */
 	/* how far KEEL_HC_VM_DESTROY has come */
 	u64 destroy_ipa;
 	unsigned int destroy_vcpu;

@@ -117,71 +117,13 @@ static void sync_instruction_caches(enum stage2_attrs attrs)
 
 /* ---- the VM as a side of page moves ---- */
 
-/*
- * Tables that it takes to map [start, end), which lies in one invalid entry at @level, to @pa: the
- * rule by which pgtable_map() uses blocks.
- */
-static u64 tables_in(const struct pgtable_format *fmt, int level, u64 start, u64 end, u64 pa)
-{
-	u64 size = pgtable_level_size(fmt, level), below, at, next, n = 1;
-
-	if (level == PGTABLE_LAST_LEVEL)
-		return 0;
-	if (end - start == size && IS_ALIGNED(pa, size) && pgtable_leaf_allowed(fmt, level))
-		return 0;
-	if (level + 1 == PGTABLE_LAST_LEVEL)
-		return 1;
-	below = pgtable_level_size(fmt, level + 1);
-	for (at = start; at < end; at = next) {
-		next = MIN(end, ALIGN_DOWN(at, below) + below);
-		n += tables_in(fmt, level + 1, at, next, pa + (at - start));
-	}
-	return n;
-}
-
-struct table_count {
-	const struct vm *vm;
-	u64 start, end;
-	u64 tables;
-};
-
-static int visit_count(void *arg, const struct stage2_leaf *leaf)
-{
-	struct table_count *count = arg;
-	u64 start = MAX(leaf->ipa.v, count->start);
-	u64 end = MIN(leaf->ipa.v + leaf->size, count->end);
-	u64 pa = count->vm->move.pa.v + (start - count->start);
-
-	count->tables += tables_in(&count->vm->s2.pgt.fmt, leaf->level, start, end, pa);
-	return 0;
-}
-
-static u64 tables_to_map(struct vm *vm, struct ipa ipa, u64 size)
-{
-	struct table_count count = { .vm = vm, .start = ipa.v, .end = ipa.v + size };
-
-	return stage2_walk(&vm->s2, ipa, size, visit_count, &count, NULL) ? ~0ULL : count.tables;
-}
-
-/* Tables that it takes to make @at a boundary between leaves: one a level down to pages. */
-static u64 tables_to_cut(struct vm *vm, u64 at)
-{
-	struct stage2_leaf leaf;
-
-	if (at >= stage2_size(&vm->s2) || stage2_lookup(&vm->s2, IPA(at), &leaf) ||
-	    leaf.ipa.v == at)
-		return 0;
-	return (u64)(PGTABLE_LAST_LEVEL - leaf.level);
-}
-
 static int side_prepare(void *ctx, struct ipa ipa, u64 size)
 {
 	struct vm *vm = ctx;
 	u64 needed;
 
 	spin_lock(&vm->s2.lock);
-	needed = vm->move.map ? tables_to_map(vm, ipa, size)
-			      : tables_to_cut(vm, ipa.v) + tables_to_cut(vm, ipa.v + size);
+	needed = stage2_tables_needed(&vm->s2, ipa, vm->move.pa, size);
 	spin_unlock(&vm->s2.lock);
 	return page_pool_available(&vm->pool) >= needed ? 0 : -ENOMEM;
 }
@@ -269,6 +211,65 @@ const struct ownership_side_ops vm_side_ops = {
 	.map = side_map,
 	.unmap = side_unmap,
 };
+
+/* ---- consistency ---- */
+
+#ifdef KEEL_DEBUG
+/* Descriptors that vm_mem_check() looks at in a call. */
+#define CHECK_BUDGET 128
+
+static int visit_check(void *arg, const struct stage2_leaf *leaf)
+{
+	struct ownership_mismatch bad;
+
+	(void)arg;
+	if (leaf->mapped && ownership_check_vm(leaf->pa, leaf->size, &bad))
+		panic("page %#lx is %s, but a VM's stage 2 maps it at %#lx", bad.pa.v,
+		      ownership_state_name(bad.state), leaf->ipa.v);
+	return 0;
+}
+
+/* Lock held. Return: how far it came. */
+static u64 check_some(struct vm *vm, struct ipa ipa, u64 size, u64 budget)
+{
+	struct stage2_progress progress = { .budget = budget };
+	int ret;
+
+	spin_lock(&vm->s2.lock);
+	ret = stage2_walk(&vm->s2, ipa, size, visit_check, NULL, &progress);
+	spin_unlock(&vm->s2.lock);
+	return ret ? progress.done : size;
+}
+
+static void check_range_states(struct vm *vm, struct ipa ipa, u64 size)
+{
+	if (size)
+		check_some(vm, ipa, size, ~0ULL);
+}
+
+void vm_mem_check(struct vm *vm)
+{
+	u64 end = stage2_size(&vm->s2);
+
+	spin_lock(&vm->lock);
+	vm->check_ipa += check_some(vm, IPA(vm->check_ipa), end - vm->check_ipa, CHECK_BUDGET);
+	if (vm->check_ipa == end)
+		vm->check_ipa = 0;
+	spin_unlock(&vm->lock);
+}
+#else
+static void check_range_states(struct vm *vm, struct ipa ipa, u64 size)
+{
+	(void)vm;
+	(void)ipa;
+	(void)size;
+}
+
+void vm_mem_check(struct vm *vm)
+{
+	(void)vm;
+}
+#endif
 
 /* ---- mapping ---- */
 
@@ -414,6 +415,7 @@ int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags, u64
 		return ret;
 	spin_lock(&vm->lock);
 	ret = map_locked(vm, ipa, pa, size, attrs, done);
+	check_range_states(vm, ipa, *done);
 	spin_unlock(&vm->lock);
 	return ret;
 }

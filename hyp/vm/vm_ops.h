@@ -81,7 +81,8 @@ int __must_check vm_sizes(u64 ipa_bits, struct vm_sizes *sizes);
  * @ipa_bits: as for vm_sizes()
  * @handle:   out: its handle
  *
- * Return: 0; -EINVAL; -ENOSPC no handle left; -ERANGE, -EPERM, -EBUSY, -ENOMEM as donation_take().
+ * Return: 0; -EINVAL; -ENOSPC no handle left; -ERANGE, -EPERM, -EBUSY, -ENOBUFS as donation_take(),
+ * -ENOBUFS also for a page of handles.
  */
 int __must_check vm_create(struct pa pa, u64 pages, u64 ipa_bits, u64 *handle);
 
@@ -89,12 +90,21 @@ int __must_check vm_create(struct pa pa, u64 pages, u64 ipa_bits, u64 *handle);
  * vm_destroy() - end a VM, a bounded number of steps at a time
  *
  * Return: 0, all memory is the host's again; -EAGAIN, call again: from the first call on nobody
- * else finds the VM; -ENOENT; -EBUSY while another call is at work on it, a running vCPU for one.
+ * else finds the VM; -ENOBUFS, call vm_pool_donate() and then again; -ENOENT; -EBUSY while another
+ * call is at work on it, a running vCPU for one.
  */
 int __must_check vm_destroy(u64 handle);
 
 /* The vCPU of this index, or NULL. Any number. It stays as long as the VM. */
 struct vcpu *vm_vcpu(struct vm *vm, u64 index);
+
+/**
+ * vm_pool_donate() - pages for Keel's own pool, when a call returned -ENOBUFS
+ * @pages: a power of two, KEEL_POOL_DONATE_MIN..DONATION_PAGES_MAX; @pa is aligned to as much
+ *
+ * They are Keel's for good. Return: 0; -EINVAL, -ERANGE, -EPERM, -EBUSY as donation_take().
+ */
+int __must_check vm_pool_donate(struct pa pa, u64 pages);
 
 /* ---- memory ---- */
 
@@ -129,6 +139,12 @@ int __must_check vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u
  * table (nothing was unmapped).
  */
 int __must_check vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 *done);
+
+/*
+ * In a debug build: some of what the VM's stage 2 maps, going on where the last call ended, must be
+ * pages that are shared or donated, or Keel panics. Else nothing. Takes vm->lock.
+ */
+void vm_mem_check(struct vm *vm);
 
 /* ---- vCPUs ---- */
 

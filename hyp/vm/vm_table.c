@@ -42,6 +42,17 @@ static u32 index_of(const struct vm_slot *slot)
 	return (u32)(slot->handle & HANDLE_INDEX);
 }
 
+static struct vm_slot *alloc_page(void)
+{
+	struct vm_slot *page = NULL;
+
+	spin_lock(&ownership_lock); /* the lock of whoever takes pages of Keel's pool */
+	if (page_pool_spare(slot_pool))
+		page = page_pool_alloc(slot_pool);
+	spin_unlock(&ownership_lock);
+	return page;
+}
+
 /* Lock held, or boot. */
 static int add_page(void)
 {
@@ -50,11 +61,9 @@ static int add_page(void)
 
 	if (nr_pages == VM_TABLE_PAGES)
 		return -ENOSPC;
-	spin_lock(&ownership_lock); /* the lock of whoever takes pages of Keel's pool */
-	page = page_pool_alloc(slot_pool);
-	spin_unlock(&ownership_lock);
+	page = alloc_page();
 	if (!page)
-		return -ENOMEM;
+		return -ENOBUFS;
 	for (i = VM_SLOTS_PER_PAGE; i-- > 0;) {
 		page[i].refs = (u32)REFS_CLOSED;
 		page[i].next_free = first_free;
@@ -74,17 +83,18 @@ int vm_table_init(struct page_pool *pool)
 	slot_pool = pool;
 	nr_pages = 0;
 	first_free = 0;
-	return add_page();
+	return add_page() ? -ENOMEM : 0;
 }
 
 /* Lock held. */
-static struct vm_slot *take_slot(void)
+static int take_slot(struct vm_slot **taken)
 {
+	int ret = first_free ? 0 : add_page();
 	struct vm_slot *slot;
 	u32 index;
 
-	if (!first_free && add_page())
-		return NULL;
+	if (ret)
+		return ret;
 	index = first_free - 1;
 	slot = slot_at(index);
 	first_free = slot->next_free;
@@ -93,17 +103,18 @@ static struct vm_slot *take_slot(void)
 	__atomic_store_n(&slot->refs, (u32)(REFS_CLOSED | REFS_ALONE), __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->handle, FIELD_PREP(HANDLE_GENERATION, ++generation) | index,
 			 __ATOMIC_RELEASE);
-	return slot;
+	*taken = slot;
+	return 0;
 }
 
-struct vm_slot *vm_table_new(void)
+int vm_table_new(struct vm_slot **slot)
 {
-	struct vm_slot *slot;
+	int ret;
 
 	spin_lock(&vm_table_lock);
-	slot = take_slot();
+	ret = take_slot(slot);
 	spin_unlock(&vm_table_lock);
-	return slot;
+	return ret;
 }
 
 void vm_table_open(struct vm_slot *slot)

@@ -54,11 +54,13 @@ int __must_check vm_table_init(struct page_pool *pool);
 /**
  * vm_table_new() - a slot with a new handle, closed
  *
+ * @slot: out
+ *
  * The caller fills slot->vm and then calls vm_table_open(), or gives it back by vm_table_free().
  *
- * Return: the slot; NULL when there is none, or no memory for more of them.
+ * Return: 0; -ENOSPC there is none; -ENOBUFS Keel has no page to spare for more of them.
  */
-struct vm_slot *vm_table_new(void);
+int __must_check vm_table_new(struct vm_slot **slot);
 
 /* The VM is complete: vm_get() finds it. */
 void vm_table_open(struct vm_slot *slot);

@@ -43,6 +43,17 @@
 #define KEEL_LOG_READ_MAX 120
 
 /*
+ * KEEL_HC_POOL_DONATE(x1 = address, x2 = pages) -> x0 = 0: pages for Keel's own page tables and the
+ * host's, which have to show and to hide, by the page, what the host donates. This is the answer to
+ * -ENOBUFS: donate, and repeat the call. What is donated is Keel's until the machine is reset; all
+ * that is ever asked for is two pages for each 2 MiB of memory and two for each GiB. @pages is a
+ * power of two, KEEL_POOL_DONATE_MIN to KEEL_DONATE_MAX, and the address is aligned to as much. -EINVAL, -EPERM,
+ * -EBUSY and -ERANGE as the calls about virtual machines.
+ */
+#define KEEL_HC_POOL_DONATE  0xc6000003
+#define KEEL_POOL_DONATE_MIN 8
+
+/*
  * ---- virtual machines ----
  *
  * A VM and its vCPUs live in memory that the host donates: from that call on the host cannot reach
@@ -53,7 +64,8 @@
  * host's to give or share; -EINVAL for misaligned, empty or wrapping ranges and undefined bits;
  * -EBUSY where a vCPU runs, or another CPU is in the same call, and that stands in the way;
  * -ERANGE for memory that EL2's address space cannot show; -EINVAL for more than KEEL_DONATE_MAX
- * pages in one call.
+ * pages in one call; -ENOBUFS where Keel's own pages run short: KEEL_HC_POOL_DONATE and repeat the
+ * call.
  */
 #define KEEL_DONATE_MAX 512
 
@@ -233,7 +245,8 @@ enum keel_stat {
 	KEEL_STAT_HOST_MMIO_MAPS,   /* device ranges that were mapped when first touched */
 	KEEL_STAT_HYPERCALLS,	    /* calls in Keel's range */
 	KEEL_STAT_SMCS,		    /* SMCs of the host, PSCI included */
-	KEEL_STAT_TABLE_PAGES_FREE, /* pages left for page tables */
+	KEEL_STAT_TABLE_PAGES_FREE, /* free pages of Keel's own pool, for page tables */
+	KEEL_STAT_TABLE_PAGES,	    /* pages of that pool, free or in use */
 	KEEL_STAT_COUNT
 };
 

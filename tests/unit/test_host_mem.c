@@ -513,43 +513,6 @@ static void test_random_faults_never_map_what_is_not_a_device(void **state)
 	}
 }
 
-/* ---- out of tables ---- */
-
-static void test_device_mappings_are_dropped_when_tables_run_out(void **state)
-{
-	u64 pa;
-
-	/* Room for one GiB cut to pages: two tables. */
-	start(&small_caps, pages_at_start(&small_caps) + 2);
-	for (size_t round = 0; round < 3; round++)
-		for (size_t i = 2; i < ARRAY_SIZE(devices); i++) {
-			u64 ipa = devices[i].base + devices[i].size;
-
-			check_fault(ipa, 0);
-			assert_int_equal(level_of(ipa), 3);
-			/* CPUs have it in their TLBs when it is dropped. */
-			for (unsigned int cpu = 0; cpu < FAKE_CPUS; cpu++)
-				assert_int_equal(fake_tlb_access(cpu, regime, ipa, FAKE_WRITE, &pa),
-						 FAKE_OK);
-			for (size_t j = 2; j < ARRAY_SIZE(devices); j++)
-				if (j != i && reaches(devices[j].base + devices[j].size))
-					fail_msg("device %zu is still mapped", j);
-			check_all("recycling");
-		}
-	assert_int_equal(mmio_maps, 3 * (ARRAY_SIZE(devices) - 2));
-}
-
-static void test_with_no_tables_at_all_a_fault_fails_and_changes_nothing(void **state)
-{
-	start(&small_caps, pages_at_start(&small_caps));
-	check_fault(devices[3].base + PAGE, -ENOMEM);
-	assert_false(reaches(devices[3].base + PAGE));
-	check_fault(0xc0000000, 0); /* a block in the root takes none */
-	check_all("out of tables");
-}
-
-/* ---- ownership ---- */
-
 static int give(u64 base, u64 size)
 {
 	int ret = ownership_donate_keel(PA(base), size);
@@ -558,6 +521,75 @@ static int give(u64 base, u64 size)
 		given[given_count++] = (struct range){ base, size };
 	return ret;
 }
+
+/* ---- out of tables ---- */
+
+/* A device that nothing but devices is near: it takes a table of 512 GiB. */
+#define FAR_DEVICE(n) ((u64)(n) << 39)
+
+static void test_device_mappings_are_dropped_when_tables_run_out(void **state)
+{
+	u64 pa;
+
+	start(&large_caps, pages_at_start(&large_caps) + 1);
+	for (u64 round = 0; round < 3; round++)
+		for (u64 i = 1; i < 9; i++) {
+			check_fault(FAR_DEVICE(i), 0);
+			assert_int_equal(level_of(FAR_DEVICE(i)), 1);
+			/* CPUs have it in their TLBs when it is dropped. */
+			for (unsigned int cpu = 0; cpu < FAKE_CPUS; cpu++)
+				assert_int_equal(fake_tlb_access(cpu, regime, FAR_DEVICE(i),
+								 FAKE_WRITE, &pa),
+						 FAKE_OK);
+			for (u64 j = 1; j < 9; j++)
+				if (j != i && reaches(FAR_DEVICE(j)))
+					fail_msg("device %lu is still mapped", j);
+			check_all("recycling");
+		}
+	assert_int_equal(mmio_maps, 3 * 8);
+}
+
+/* Between what is Keel's devices and where RAM ends the tables are there from the start. */
+static void test_devices_beside_what_is_not_take_no_tables(void **state)
+{
+	start(&small_caps, pages_at_start(&small_caps));
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+		check_fault(devices[i].base + devices[i].size, 0);
+		if (devices[i].base & (SZ_1G - 1))
+			check_fault(devices[i].base - 1, 0);
+	}
+	check_fault(ram[1].base + ram[1].size, 0);
+	assert_int_equal(page_pool_available(&pool), 0);
+	check_all("devices beside");
+}
+
+static void test_with_no_tables_at_all_a_fault_fails_and_changes_nothing(void **state)
+{
+	start(&large_caps, pages_at_start(&large_caps));
+	check_fault(FAR_DEVICE(2), -ENOMEM);
+	assert_false(reaches(FAR_DEVICE(2)));
+	check_fault(0xc0000000, 0); /* its table is there for RAM */
+	check_all("out of tables");
+}
+
+/* A reserve of the pool is for others, but for what one fault takes. */
+static void test_devices_leave_the_reserve_alone(void **state)
+{
+	start(&large_caps, pages_at_start(&large_caps) + KEEL_POOL_RESERVE);
+	page_pool_set_reserve(&pool, KEEL_POOL_RESERVE);
+	for (u64 i = 1; i < 40; i++) {
+		check_fault(FAR_DEVICE(i), 0);
+		assert_true(page_pool_available(&pool) >= KEEL_POOL_RESERVE_DONATE);
+	}
+	check_all("devices and the reserve");
+	/* Who moves pages gets none of it. */
+	assert_int_equal(give(0x50001000, PAGE), -ENOBUFS);
+	page_pool_set_reserve(&pool, 0);
+	assert_int_equal(give(0x50001000, PAGE), 0);
+	check_all("with the reserve");
+}
+
+/* ---- ownership ---- */
 
 static int take_back(unsigned int i)
 {
@@ -646,9 +678,8 @@ static void test_random_moves_give_all_tables_back(void **state)
 		while (given_count)
 			assert_int_equal(take_back(0), 0);
 		check_all("all back");
-		/* What is missing is what devices have: 2 MiB blocks in the first GiB, one table,
-		 * and at most one more for the 2 MiB that Keel's device is in. */
-		assert_true(free - page_pool_available(&pool) <= 2);
+		/* Devices have none: near what is not a device, their tables were there before. */
+		assert_int_equal(page_pool_available(&pool), free);
 		assert_int_equal(pool.bad_frees, 0);
 	}
 }
@@ -657,24 +688,66 @@ static void test_random_moves_give_all_tables_back(void **state)
 static void test_a_move_without_tables_fails_before_it_changes_anything(void **state)
 {
 	start(&small_caps, pages_at_start(&small_caps));
-	assert_int_equal(give(0x50001000, PAGE), -ENOMEM);
+	assert_int_equal(give(0x50001000, PAGE), -ENOBUFS);
 	check_all("a move without tables");
 	assert_int_equal(ownership_state(PA(0x50001000)), OWNERSHIP_HOST);
 }
 
 static void test_a_move_takes_the_tables_of_devices(void **state)
 {
-	/* What a move must have set aside for a page, by docs/ownership.md; devices hold some. */
-	start(&small_caps, pages_at_start(&small_caps) + 8);
-	check_fault(devices[2].base + PAGE, 0);
-	check_fault(devices[3].base + PAGE, 0);
-	assert_int_equal(page_pool_available(&pool), 4);
+	/* A page of a 1 GiB block takes two. */
+	start(&large_caps, pages_at_start(&large_caps) + 2);
+	check_fault(FAR_DEVICE(2), 0);
+	check_fault(FAR_DEVICE(3), 0);
+	assert_int_equal(page_pool_available(&pool), 0);
 	assert_int_equal(give(0x50001000, PAGE), 0);
-	assert_false(reaches(devices[2].base + PAGE));
+	assert_false(reaches(FAR_DEVICE(2)));
 	check_all("a move that dropped devices");
-	/* They come back when they are touched. */
-	check_fault(devices[2].base + PAGE, 0);
+	/* The table that the page is in has no room for them. */
+	check_fault(FAR_DEVICE(2), -ENOMEM);
+	assert_int_equal(take_back(0), 0);
+	check_fault(FAR_DEVICE(2), 0);
 	check_all("the device again");
+}
+
+/* What went comes back without a page for tables, whatever else went or came meanwhile. */
+static void test_what_was_given_comes_back_without_tables(void **state)
+{
+	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
+
+	fake_srand(5);
+	for (unsigned int n = 0; n < 20; n++) {
+		void *hoard[1000];
+		unsigned int hoarded = 0;
+
+		start(caps[n % 2], 900);
+		while (given_count < 60) {
+			/* All of some 2 MiB, in pieces, so that tables become empty. */
+			u64 base = 0x60000000 + fake_rand(4) * SZ_2M;
+			u64 pages = fake_rand(4) ? 64 : 512;
+			u64 at = ALIGN_DOWN(base + fake_rand(512) * PAGE, pages * PAGE);
+
+			if (fake_rand(8) == 0)
+				at = 0x40000000 + ALIGN_DOWN(fake_rand(0x40000), 64) * PAGE;
+			if (!is_keel(at, pages * PAGE) && is_ram(at, pages * PAGE))
+				assert_int_equal(give(at, pages * PAGE), 0);
+			else if (given_count && fake_rand(20) == 0)
+				break;
+		}
+		while ((hoard[hoarded] = page_pool_alloc(&pool)))
+			hoarded++;
+		while (given_count) {
+			void *page;
+
+			assert_int_equal(take_back(fake_rand(given_count)), 0);
+			/* Tables that are free again are not to be had either. */
+			while ((page = page_pool_alloc(&pool)))
+				hoard[hoarded++] = page;
+		}
+		check_all("back without tables");
+		while (hoarded)
+			__real_page_pool_free(&pool, hoard[--hoarded]);
+	}
 }
 
 static void test_what_the_host_does_not_map_cannot_be_given(void **state)
@@ -813,12 +886,15 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_the_hosts_is_refused),
 		cmocka_unit_test(test_random_faults_never_map_what_is_not_a_device),
 		cmocka_unit_test(test_device_mappings_are_dropped_when_tables_run_out),
+		cmocka_unit_test(test_devices_beside_what_is_not_take_no_tables),
 		cmocka_unit_test(test_with_no_tables_at_all_a_fault_fails_and_changes_nothing),
+		cmocka_unit_test(test_devices_leave_the_reserve_alone),
 		cmocka_unit_test(
 			test_given_memory_leaves_the_host_and_comes_back_cleared_in_blocks),
 		cmocka_unit_test(test_random_moves_give_all_tables_back),
 		cmocka_unit_test(test_a_move_without_tables_fails_before_it_changes_anything),
 		cmocka_unit_test(test_a_move_takes_the_tables_of_devices),
+		cmocka_unit_test(test_what_was_given_comes_back_without_tables),
 		cmocka_unit_test(test_what_the_host_does_not_map_cannot_be_given),
 		cmocka_unit_test(test_a_vms_memory_is_kept_from_the_host_unless_shared),
 		cmocka_unit_test(

@@ -13,10 +13,13 @@
 #include <cpu/log.h>
 #include <host/host.h>
 #include <host/host_mem.h>
+#include <host/vm_calls.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
+#include <vm/vm_ops.h>
 
 #define TABLE_PAGES 321
+#define ALL_PAGES   567
 
 static unsigned int checks; /* of page states against the host's stage 2 */
 static char ring[1024];
@@ -31,15 +34,36 @@ u64 host_mem_table_pages_free(void)
 	return TABLE_PAGES;
 }
 
-/* vm_calls.c has tests of its own: here is one call that is its. */
-#define VM_CALL KEEL_HC_VM_SIZE
+u64 host_mem_table_pages(void)
+{
+	return ALL_PAGES;
+}
+
+static unsigned int partial_checks;
+
+void host_mem_check_some(void)
+{
+	partial_checks++;
+}
+
+static u32 vm_call; /* the one that a fake of vm_calls.c takes; 0 for none */
 
 bool vm_hypercall(struct host_regs *regs)
 {
-	if (((u32)regs->x[0] & ~(u32)BIT(16)) != VM_CALL)
+	if (!vm_call || (u32)regs->x[0] != vm_call)
 		return false;
-	regs->x[0] = 0x77;
+	regs->x[0] = 77;
 	return true;
+}
+
+static u64 donated, donated_pages;
+static int donate_result;
+
+int vm_pool_donate(struct pa pa, u64 pages)
+{
+	donated = pa.v;
+	donated_pages = pages;
+	return donate_result;
 }
 
 /* One call with x1 = @arg and a number of their own in the other registers. */
@@ -51,7 +75,7 @@ static struct host_regs call(u64 fid, u64 arg)
 		regs.x[i] = 0xabcd0000 + i;
 	regs.x[0] = fid;
 	regs.x[1] = arg;
-	checks = 0;
+	checks = partial_checks = 0;
 	host_hypercall(&regs);
 	return regs;
 }
@@ -120,6 +144,7 @@ static void test_each_statistic_counts_its_own(void **state)
 	}
 	assert_int_equal(stat(KEEL_STAT_TABLE_PAGES_FREE), TABLE_PAGES);
 	assert_int_equal(host_stat(KEEL_STAT_TABLE_PAGES_FREE), TABLE_PAGES);
+	assert_int_equal(stat(KEEL_STAT_TABLE_PAGES), ALL_PAGES);
 }
 
 /* Calls that Keel has, also those that fail; the call that asks is counted already. */
@@ -221,7 +246,7 @@ static void test_a_position_that_never_was_reads_nothing(void **state)
 }
 
 static const u32 known[] = { KEEL_HC_UID,  KEEL_HC_REVISION, KEEL_HC_VERSION,
-			     KEEL_HC_STAT, KEEL_HC_LOG_READ, VM_CALL };
+			     KEEL_HC_STAT, KEEL_HC_LOG_READ, KEEL_HC_POOL_DONATE };
 
 static bool is_known(u32 fid)
 {
@@ -274,21 +299,60 @@ static void test_the_sve_hint_is_ignored(void **state)
 	assert_int_equal(call(KEEL_HC_VERSION | BIT(16), 0).x[0], KEEL_ABI_VERSION);
 }
 
+static void test_pool_donate_hands_on_what_it_is_given(void **state)
+{
+	struct host_regs regs;
+
+	donate_result = 0;
+	regs = call(KEEL_HC_POOL_DONATE, 0x12345000);
+	assert_int_equal(regs.x[0], 0);
+	assert_int_equal(donated, 0x12345000);
+	assert_int_equal(donated_pages, 0xabcd0002);
+	check_unchanged(&regs, 2, "POOL_DONATE");
+	donate_result = -EPERM;
+	assert_int_equal((s64)call(KEEL_HC_POOL_DONATE, 0x12345000).x[0], -EPERM);
+	donate_result = 0;
+}
+
+/* Whole where pages change hands with the host, in part where they do not. */
+static void test_page_states_are_checked_after_calls_about_vms(void **state)
+{
+	static const struct {
+		u32 fid;
+		bool whole;
+	} rows[] = {
+		{ KEEL_HC_VM_CREATE, true },   { KEEL_HC_VM_DESTROY, true },
+		{ KEEL_HC_VM_TOPUP, true },    { KEEL_HC_VCPU_CREATE, true },
+		{ KEEL_HC_VM_MAP, false },     { KEEL_HC_VCPU_RUN, false },
+		{ KEEL_HC_VCPU_STATE, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		vm_call = rows[i].fid;
+		assert_int_equal(call(vm_call, 0).x[0], 77);
+		assert_int_equal(checks, rows[i].whole);
+		assert_int_equal(partial_checks, !rows[i].whole);
+	}
+	vm_call = 0;
+}
+
 static void test_page_states_are_checked_after_each_call(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		call(known[i], 0);
-		assert_int_equal(checks,
-				 known[i] == VM_CALL ? 0 : 1); /* not after each exit of a guest */
+		assert_int_equal(checks, 1);
 	}
 }
 
 static void test_calls_about_vms_go_on_and_are_counted(void **state)
 {
 	u64 before = call(KEEL_HC_STAT, KEEL_STAT_HYPERCALLS).x[1];
-	struct host_regs regs = call(VM_CALL, 0xabcd0001);
+	struct host_regs regs;
 
-	assert_int_equal(regs.x[0], 0x77);
+	vm_call = KEEL_HC_VM_SIZE;
+	regs = call(vm_call, 0xabcd0001);
+	vm_call = 0;
+	assert_int_equal(regs.x[0], 77);
 	check_unchanged(&regs, 1, "a call about VMs");
 	assert_int_equal(call(KEEL_HC_STAT, KEEL_STAT_HYPERCALLS).x[1], before + 2);
 }
@@ -309,6 +373,8 @@ int main(void)
 		cmocka_unit_test(test_the_sve_hint_is_ignored),
 		cmocka_unit_test(test_page_states_are_checked_after_each_call),
 		cmocka_unit_test(test_calls_about_vms_go_on_and_are_counted),
+		cmocka_unit_test(test_pool_donate_hands_on_what_it_is_given),
+		cmocka_unit_test(test_page_states_are_checked_after_calls_about_vms),
 	};
 
 	if (log_init(ring, sizeof(ring)))

@@ -49,8 +49,9 @@ static int start(void **state)
 
 static u64 make(struct vm *vm)
 {
-	struct vm_slot *slot = vm_table_new();
+	struct vm_slot *slot;
 
+	assert_int_equal(vm_table_new(&slot), 0);
 	slot->vm = vm;
 	vm->handle = slot->handle;
 	vm_table_open(slot);
@@ -126,8 +127,9 @@ static void a_call_that_comes_first_keeps_the_vm(void **state)
 
 static void a_vm_in_the_making_is_nobodys(void **state)
 {
-	struct vm_slot *slot = vm_table_new(), *other;
+	struct vm_slot *slot, *other;
 
+	assert_int_equal(vm_table_new(&slot), 0);
 	assert_null(vm_get(slot->handle));
 	assert_int_equal(vm_table_close(slot->handle, &other), -EBUSY);
 }
@@ -135,18 +137,31 @@ static void a_vm_in_the_making_is_nobodys(void **state)
 static void the_table_is_full_at_its_end(void **state)
 {
 	static u8 memory[VM_TABLE_PAGES][POOL_PAGE_SIZE] __aligned(4096);
+	struct vm_slot *slot;
 	unsigned int i;
 
 	assert_int_equal(page_pool_init(&pool, memory, VM_TABLE_PAGES), 0);
 	assert_int_equal(vm_table_init(&pool), 0);
 	for (i = 0; i < VM_TABLE_SLOTS; i++) {
-		struct vm_slot *slot = vm_table_new();
-
-		assert_non_null(slot);
+		assert_int_equal(vm_table_new(&slot), 0);
 		assert_int_equal(slot->handle & HANDLE_INDEX, i);
 	}
-	assert_null(vm_table_new());
+	assert_int_equal(vm_table_new(&slot), -ENOSPC);
 	assert_int_equal(page_pool_available(&pool), 0);
+}
+
+/* What is left of the pool is the reserve: the table does not grow into it. */
+static void the_reserve_is_not_for_handles(void **state)
+{
+	struct vm_slot *slot;
+
+	page_pool_set_reserve(&pool, 2);
+	for (unsigned int i = 0; i < 2 * VM_SLOTS_PER_PAGE; i++)
+		assert_int_equal(vm_table_new(&slot), 0);
+	assert_int_equal(vm_table_new(&slot), -ENOBUFS);
+	assert_int_equal(page_pool_available(&pool), 2);
+	page_pool_set_reserve(&pool, 0);
+	assert_int_equal(vm_table_new(&slot), 0);
 }
 
 int main(void)
@@ -158,6 +173,7 @@ int main(void)
 		TEST(a_call_that_comes_first_keeps_the_vm),
 		TEST(a_vm_in_the_making_is_nobodys),
 		TEST(the_table_is_full_at_its_end),
+		TEST(the_reserve_is_not_for_handles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,18 +162,18 @@ static void show(struct pa pa, bool yes)
 		ASAN_POISON_MEMORY_REGION(page, SZ_4K);
 }
 
-/* Some pages may get mapped before memory for tables runs out, as in the real one. */
+/* All or nothing, as the real one. */
 int el2_map_linear(struct pa pa, u64 size, enum el2_prot prot)
 {
 	assert_int_equal(prot, EL2_RW);
 	assert_true(spin_is_locked(&ownership_lock)); /* as for all takers of Keel's pages */
 	if (pa.v < RAM_BASE || pa.v + size > RAM_END)
 		return -ERANGE;
+	if (order_to_fail())
+		return -ENOBUFS;
 	for (u64 at = 0; at < size; at += SZ_4K) {
 		if (shown[page_of(PA(pa.v + at))])
 			fail_msg("%#llx is shown again", (unsigned long long)(pa.v + at));
-		if (at == size / 2 && order_to_fail())
-			return -ENOMEM;
 		show(PA(pa.v + at), true);
 	}
 	return 0;
@@ -236,7 +236,7 @@ static int host_check_unmapped(void *ctx, struct ipa ipa, u64 size)
 
 static int host_prepare(void *ctx, struct ipa ipa, u64 size)
 {
-	return order_to_fail() ? -ENOMEM : 0;
+	return order_to_fail() ? -ENOBUFS : 0;
 }
 
 static void host_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)

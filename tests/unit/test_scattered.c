@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: tests/unit/fake_panic.c tests/unit/arch/fake_sysreg.c hyp/host/host_mem.c hyp/mm/el2_map.c hyp/mm/el2_layout.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c */
+/* LIBS: -Wl,--wrap=el2_window_map -Wl,--wrap=el2_window_unmap */
+/*
+ * A host whose memory is in pieces: 8 GiB, of which each page that it gives lies anywhere. EL2's
+ * map, the host's stage 2, ownership, VMs and Keel's pool are the real ones. Keel starts with as
+ * little as it has on a board; when a call says -ENOBUFS, this host donates and calls again. What
+ * is tested: that this always helps, that it has an end, and what it leaves behind.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <arch/barrier.h>
+#include <arch/cache.h>
+#include <arch/percpu.h>
+#include <arch/pte.h>
+#include <arch/tlb.h>
+#include <cpu/log.h>
+#include <host/host.h>
+#include <host/host_mem.h>
+#include <keel/hypercall.h>
+#include <lib/errno.h>
+#include <mm/el2_map.h>
+#include <mm/stage2.h>
+#include <vm/run.h>
+#include <vm/vm_ops.h>
+
+int memfd_create(const char *name, unsigned int flags);
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+#define RAM_BASE      0x40000000ULL
+#define RAM_SIZE      (8 * SZ_1G)
+#define RAM_PAGES     (RAM_SIZE / SZ_4K)
+#define REGIONS	      (RAM_SIZE / SZ_2M)
+#define KEEL	      SZ_2M /* the first of RAM */
+#define EARLY	      (KEEL / 2)
+#define FAR_DEVICE(n) ((u64)(n) << 39)
+
+/* Two tables for each 2 MiB, two for each GiB, and what the pool keeps back. */
+#define POOL_BOUND (2 * REGIONS + 2 * (RAM_SIZE / SZ_1G) + 2 * KEEL_POOL_RESERVE)
+
+static struct cpu_features features;
+static struct mmu_caps caps;
+static struct el2_layout layout;
+static struct ownership_bank bank;
+static u8 states[RAM_PAGES];
+static struct page_pool pool;
+static struct percpu cpu;
+static u64 base_va;
+static u64 random_state;
+static u64 donated; /* pages that the pool got */
+static struct vm_sizes sizes;
+
+/* ---- what is not real ---- */
+
+u64 pte_read(const u64 *ptep)
+{
+	return *ptep;
+}
+
+void pte_write(u64 *ptep, u64 pte)
+{
+	*ptep = pte;
+}
+
+bool pte_cmpxchg(u64 *ptep, u64 *old, u64 pte)
+{
+	bool same = *ptep == *old;
+
+	*old = *ptep;
+	if (same)
+		*ptep = pte;
+	return same;
+}
+
+u64 tlb_s2_enter(u64 vttbr)
+{
+	return vttbr;
+}
+
+void tlb_s2_exit(u64 saved)
+{
+}
+
+void tlbi_ipas2e1is(u64 xt)
+{
+}
+
+void tlbi_ripas2e1is(u64 xt)
+{
+}
+
+void tlbi_vmalle1is(void)
+{
+}
+
+void tlbi_vmalls12e1is(void)
+{
+}
+
+void tlbi_alle1(void)
+{
+}
+
+void tlbi_vae2is(u64 xt)
+{
+}
+
+void tlbi_alle2is(void)
+{
+}
+
+void fake_dsb(const char *opt)
+{
+}
+
+void dcache_clean_inval_poc(const void *start, u64 size)
+{
+}
+
+void icache_inval_all(void)
+{
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+}
+
+u64 ratelimit(struct ratelimit *rl)
+{
+	return ++rl->count;
+}
+
+void host_count(unsigned int stat)
+{
+}
+
+int vcpu_take(struct vcpu *vcpu)
+{
+	return 0;
+}
+
+void vcpu_drop(struct vcpu *vcpu)
+{
+}
+
+void vcpu_reset(struct vcpu *vcpu)
+{
+}
+
+static char *page_at(struct pa pa)
+{
+	return (char *)(base_va + (pa.v - RAM_BASE));
+}
+
+void *__wrap_el2_window_map(struct pa pa, enum el2_prot prot);
+void *__wrap_el2_window_map(struct pa pa, enum el2_prot prot)
+{
+	return page_at(pa);
+}
+
+void __wrap_el2_window_unmap(void);
+void __wrap_el2_window_unmap(void)
+{
+}
+
+/* ---- boot ---- */
+
+static void map_fixed(u64 at, u64 size, int fd, int flags)
+{
+	void *p = mmap((void *)at, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	if ((u64)p != at)
+		fail_msg("no memory at %#lx", at);
+}
+
+/* RAM where the linear window shows it; its first 2 MiB also where they are without an MMU. */
+static void make_ram(void)
+{
+	int fd = memfd_create("keel", 0);
+
+	assert_int_equal(ftruncate(fd, KEEL), 0);
+	if (base_va) {
+		munmap((void *)base_va, RAM_SIZE);
+		munmap((void *)RAM_BASE, KEEL);
+	}
+	base_va = RAM_BASE + layout.linear_offset;
+	map_fixed(base_va, RAM_SIZE, -1,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE);
+	map_fixed(base_va, KEEL, fd, MAP_SHARED | MAP_FIXED);
+	map_fixed(RAM_BASE, KEEL, fd, MAP_SHARED | MAP_FIXED_NOREPLACE);
+	close(fd);
+}
+
+static void make_layout(bool wide)
+{
+	struct cpu_id_regs regs = { 0 };
+	struct el2_layout_in in = {
+		.trampoline = PA(RAM_BASE),
+		.va_bits = 47,
+		.image = PA(RAM_BASE),
+		.image_size = KEEL,
+		.ram_start = PA(RAM_BASE),
+		.ram_end = PA(RAM_BASE + RAM_SIZE),
+		.caps = &caps,
+	};
+
+	/* PARange, and with LPA2: TGran4 and TGran4_2 for 52 bits; FWB so that clearing is all. */
+	regs.reg[ID_REG_MMFR0] = wide ? 6ULL | 1ULL << 28 | 3ULL << 40 : 2;
+	regs.reg[ID_REG_MMFR2] = 1ULL << 40;
+	regs.reg[ID_REG_PFR0] = 0x11;
+	cpu_features_init(&features, &regs);
+	cpu_features_mmu_caps(&features, &caps);
+	assert_int_equal(el2_layout(&layout, &in), 0);
+}
+
+static void boot(bool wide, u64 pool_pages)
+{
+	struct pa next;
+
+	fake_cpu = &cpu;
+	donated = 0;
+	random_state = 0x9e3779b97f4a7c15ULL;
+	make_layout(wide);
+	make_ram();
+	assert_int_equal(el2_map_early_init(&layout, PA(RAM_BASE + EARLY), PA(RAM_BASE + KEEL)), 0);
+	assert_int_equal(el2_map_linear(PA(RAM_BASE), KEEL, EL2_RW), 0);
+	next = el2_map_runtime(&pool);
+	assert_int_equal(page_pool_init(&pool, page_at(next), pool_pages), 0);
+	bank = (struct ownership_bank){ RAM_BASE, RAM_SIZE, states };
+	assert_int_equal(ownership_init(&bank, 1), 0);
+	assert_int_equal(ownership_claim_boot(PA(RAM_BASE), KEEL), 0);
+	assert_int_equal(host_mem_init(&caps, &pool), 0);
+	assert_int_equal(vm_init(&features, 1, &pool), 0);
+	assert_int_equal(vm_sizes(0, &sizes), 0);
+}
+
+/* ---- the host's allocator: memory in pieces ---- */
+
+static u64 rnd(u64 below)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (random_state >> 16) % below;
+}
+
+/* @pages somewhere in [from, from + size), aligned to @align, all the host's. */
+static struct pa host_pages_in(u64 from, u64 size, u64 pages, u64 align)
+{
+	for (unsigned int tries = 0; tries < 1000000; tries++) {
+		u64 at = ALIGN_DOWN(from + rnd(size - pages * SZ_4K + 1), align), i;
+
+		for (i = 0; i < pages; i++)
+			if (ownership_state(PA(at + i * SZ_4K)) != OWNERSHIP_HOST)
+				break;
+		if (i == pages)
+			return PA(at);
+	}
+	fail_msg("the host has no %lu pages", pages);
+	return PA(0);
+}
+
+static struct pa host_pages(u64 pages, u64 align)
+{
+	return host_pages_in(RAM_BASE + SZ_2M, RAM_SIZE - SZ_2M, pages, align);
+}
+
+/* The smallest donations, which bring the least and come anywhere. */
+static void help_keel(void)
+{
+	int ret = vm_pool_donate(host_pages(KEEL_POOL_DONATE_MIN, KEEL_POOL_DONATE_MIN * SZ_4K),
+				 KEEL_POOL_DONATE_MIN);
+
+	if (ret)
+		fail_msg("after %lu pages Keel takes no more (error %d)", donated, ret);
+	donated += KEEL_POOL_DONATE_MIN;
+	if (donated > POOL_BOUND)
+		fail_msg("Keel wants more than %lu pages", donated);
+}
+
+static u64 create(void)
+{
+	u64 pages = ALIGN_UP(sizes.vm_pages, 2), handle;
+	struct pa pa = host_pages(pages, SZ_64K);
+	int ret;
+
+	while ((ret = vm_create(pa, pages, 0, &handle)) == -ENOBUFS)
+		help_keel();
+	assert_int_equal(ret, 0);
+	return handle;
+}
+
+static void topup_from(struct vm *vm, struct pa pa, u64 pages)
+{
+	int ret;
+
+	while ((ret = vm_topup(vm, pa, pages)) == -ENOBUFS) {
+		help_keel();
+		/* The host would not give what it has just given. */
+		if (ownership_state(pa) != OWNERSHIP_HOST)
+			return;
+	}
+	assert_int_equal(ret, 0);
+}
+
+static void add_vcpu(struct vm *vm, u64 index)
+{
+	struct pa pa = host_pages(sizes.vcpu_pages, SZ_4K), run = host_pages(1, SZ_4K);
+	int ret;
+
+	while ((ret = vcpu_create(vm, index, pa, sizes.vcpu_pages, run)) == -ENOBUFS) {
+		help_keel();
+		pa = host_pages(sizes.vcpu_pages, SZ_4K);
+		run = host_pages(1, SZ_4K);
+	}
+	/* They may have met, by chance. */
+	if (ret != -EBUSY && ret != -EEXIST)
+		assert_int_equal(ret, 0);
+}
+
+static void destroy(u64 handle)
+{
+	int ret;
+
+	while ((ret = vm_destroy(handle)) == -EAGAIN)
+		;
+	assert_int_equal(ret, 0);
+}
+
+/* ---- tests ---- */
+
+/* A page of every 2 MiB that there are, while the host touches devices all over the place. */
+static void memory_in_4096_pieces(bool wide)
+{
+	struct vm *vm;
+	u64 handle, used;
+
+	boot(wide, 64);
+	used = pool.total - pool.free;
+	handle = create();
+	vm = vm_get(handle);
+	for (u64 region = 1; region < REGIONS; region++) {
+		topup_from(vm, host_pages_in(RAM_BASE + region * SZ_2M, SZ_2M, 1, SZ_4K), 1);
+		if (wide && region % 16 == 0)
+			assert_int_equal(host_mem_fault(IPA(FAR_DEVICE(1 + region / 16))), 0);
+		if (region % 512 == 0)
+			host_mem_check();
+	}
+	host_mem_check();
+	assert_true(donated > REGIONS); /* it took that */
+	vm_put(vm);
+	/* Not one page is to be had for the way back. */
+	page_pool_set_reserve(&pool, 0);
+	while (page_pool_alloc(&pool))
+		;
+	destroy(handle);
+	host_mem_check();
+	/* What is in use besides what was hoarded are tables of the pool's own pages. */
+	assert_true(pool.free > REGIONS);
+	assert_true(pool.bad_frees == 0 && used < pool.total);
+}
+
+static void memory_in_4096_pieces_small(void **state)
+{
+	memory_in_4096_pieces(false);
+}
+
+static void memory_in_4096_pieces_wide(void **state)
+{
+	memory_in_4096_pieces(true);
+}
+
+/* The bound holds for pieces of any size and place, and many VMs; in the end blocks are whole. */
+static void ten_thousand_scattered_vms(void **state)
+{
+	u64 idle = 0, total = 0;
+
+	boot(false, 64);
+	for (unsigned int cycle = 0; cycle < 10000; cycle++) {
+		u64 handle = create();
+		struct vm *vm = vm_get(handle);
+
+		add_vcpu(vm, rnd(KEEL_VCPUS_MAX));
+		for (u64 i = rnd(8); i > 0; i--)
+			topup_from(vm, host_pages(1, SZ_4K), 1);
+		vm_put(vm);
+		destroy(handle);
+		if (pool.total == total)
+			assert_int_equal(pool.total - pool.free, idle);
+		total = pool.total;
+		idle = pool.total - pool.free;
+		if (cycle % 500 == 0)
+			host_mem_check();
+	}
+	host_mem_check();
+	/* A VM at a time needs little, and ten thousand of them no more. */
+	assert_true(donated < 300);
+	assert_int_equal(pool.bad_frees, 0);
+}
+
+/* The last pages are for donations, and they are enough wherever those come from. */
+static void a_dry_pool_takes_a_donation_anywhere(void **state)
+{
+	for (unsigned int wide = 0; wide < 2; wide++)
+		for (unsigned int i = 0; i < 200; i++) {
+			u64 pages = KEEL_POOL_DONATE_MIN << rnd(7), before;
+			struct pa pa;
+
+			if (i % 50 == 0)
+				boot(wide, 64);
+			pa = host_pages(pages, pages * SZ_4K);
+			/* Devices have what they can get, others all but the reserve. */
+			while (page_pool_spare(&pool))
+				assert_non_null(page_pool_alloc(&pool));
+			for (u64 n = 1; wide && n < 30; n++)
+				assert_int_equal(host_mem_fault(IPA(FAR_DEVICE(n))), 0);
+			before = pool.free;
+			assert_int_equal(vm_pool_donate(pa, pages), 0);
+			assert_true(pool.free > before);
+			host_mem_check();
+		}
+}
+
+/* Pages that were given to the pool, and are free, are as good as any. */
+static void what_was_donated_is_used(void **state)
+{
+	u64 handle;
+
+	boot(false, 64);
+	while (page_pool_spare(&pool))
+		assert_non_null(page_pool_alloc(&pool));
+	help_keel();
+	help_keel();
+	help_keel();
+	handle = create();
+	destroy(handle);
+	host_mem_check();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory_in_4096_pieces_small),
+		cmocka_unit_test(memory_in_4096_pieces_wide),
+		cmocka_unit_test(ten_thousand_scattered_vms),
+		cmocka_unit_test(a_dry_pool_takes_a_donation_anywhere),
+		cmocka_unit_test(what_was_donated_is_used),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
