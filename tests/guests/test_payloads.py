@@ -45,7 +45,14 @@ CASES = [
     Case("psci", "psci", cpus=4),
     Case("psci-1", "psci", extra=True),
     Case("psci-churn", "psci", cpus=2, wrap="churn", extra=True),
-    Case("fp-no-sve", "fp", cpus=2, options="--features none", wrap="churn -f"),
+    Case("fp-no-sve", "fp", options="--features none"),
+    Case("fp", "fp", cpus=2, wrap="churn -f"),
+    Case("timers", "timers", cpus=2),
+    Case("timers-4-churn", "timers", cpus=4, wrap="churn", extra=True),
+    Case("gic", "gic", cpus=2),
+    Case("gic-1", "gic", extra=True),
+    Case("gic-4", "gic", cpus=4, extra=True),
+    Case("gic-churn", "gic", cpus=2, wrap="churn", extra=True),
     Case("smp", "smp", cpus=2),
     Case("smp-1", "smp", extra=True),
     Case("smp-4", "smp", cpus=4, extra=True),
@@ -156,7 +163,7 @@ def test_reset(host, argument):
 @pytest.mark.parametrize("cpu,e2h", MACHINES, scope="module")
 def test_two_machines_with_fp(host):
     """Two VMs on the same CPUs, both with values in all FP registers."""
-    command = Case("fp", "fp", cpus=2, options="--features none").command
+    command = Case("fp", "fp", cpus=2).command
     result = host.run(f"{command} >/tmp/other & {command}; wait; cat /tmp/other", PAYLOAD_TIMEOUT)
     sums = re.findall(r"payload fp: (\d+) passed, (\d+) failed", result.output)
     assert len(sums) == 2 and all(int(failed) == 0 for _, failed in sums), result.output
