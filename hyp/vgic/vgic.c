@@ -337,6 +337,11 @@ static void deactivate(struct vcpu *vcpu, u32 intid)
 	vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
 }
 
+static u64 vmcr_of(const struct vgic_cpu *v)
+{
+	return v->loaded ? ich_read_vmcr() : v->vmcr;
+}
+
 /*
  * EOIs of interrupts that were active and in no list register (ICH_HCR_EL2.EOIcount). Which ones it
  * does not tell: with EOImode=0 a guest ends the most urgent one first.
@@ -347,6 +352,10 @@ static void fold_eoicount(struct vcpu *vcpu)
 
 	if (!vcpu->vgic->loaded || !(vcpu->vgic->hcr & HCR_LRENPIE))
 		return;
+	vcpu->vgic->hcr &= ~HCR_LRENPIE;
+	/* With EOImode=1 it is ICC_DIR_EL1 that ends, and traps; QEMU counts EOIs nevertheless. */
+	if (has_tdir && (vmcr_of(vcpu->vgic) & VMCR_VEOIM))
+		return;
 	for (count = FIELD_GET(HCR_EOICOUNT, ich_read_hcr()); count; count--) {
 		u32 best = ~0U;
 
@@ -355,7 +364,6 @@ static void fold_eoicount(struct vcpu *vcpu)
 			break;
 		deactivate(vcpu, best & 0x3ff);
 	}
-	vcpu->vgic->hcr &= ~HCR_LRENPIE;
 }
 
 void vgic_fold(struct vcpu *vcpu)
@@ -510,11 +518,6 @@ static bool urgent(u64 vmcr, u32 ctlr, const struct vgic_irq *irq)
 	return is_on(ctlr, irq) && !irq->active &&
 	       (vmcr & (irq->group1 ? VMCR_VENG1 : VMCR_VENG0)) &&
 	       irq->priority < FIELD_GET(VMCR_VPMR, vmcr);
-}
-
-static u64 vmcr_of(const struct vgic_cpu *v)
-{
-	return v->loaded ? ich_read_vmcr() : v->vmcr;
 }
 
 bool vgic_wakes(struct vcpu *vcpu, u32 intid)
