@@ -101,6 +101,13 @@ bool spe_reg_read(const struct spe_regs *regs, u32 encoding, u64 *value)
 	return true;
 }
 
+bool spe_reg_fixed(u32 encoding)
+{
+	const struct spe_row *row = find(encoding);
+
+	return row && row->offset == NO_STORAGE;
+}
+
 bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value)
 {
 	const struct spe_row *row = find(encoding);

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The breakpoint on the guest's vectors. See spe_arm.h. */
+#include <lib/esr.h>
+#include <spe/spe_arm.h>
+
+/* VBAR_EL1 (D24.2.190): bits 10:0 are RES0 */
+#define VBAR GENMASK(63, 11)
+
+#define SCTLR_M BIT(0)
+
+/* MDSCR_EL1 (D24.3.20) */
+#define MDSCR_SS  BIT(0)
+#define MDSCR_KDE BIT(13)
+#define MDSCR_MDE BIT(15)
+
+/* SPSR_EL1 (C5.2.18) */
+#define PSTATE_D    BIT(9)
+#define PSTATE_M    GENMASK(4, 0)
+#define PSTATE_EL1T 4
+#define PSTATE_EL1H 5
+
+/* C6.2: MRS and MSR (register): 1101010100 L 1 o0 op1 CRn CRm op2 Rt; o0 and the rest from bit 5 on
+ * are an encoding's low 15 bits, whose top bit is always 1. */
+#define INSN_MSR_MASK 0xfff00000
+#define INSN_MSR      0xd5100000
+#define INSN_MRS      0xd5300000
+
+/* SUB SP, SP, #imm{, LSL #12}: 1 1 0 100010 sh imm12 Rn Rd */
+#define INSN_SUB_SP_MASK  0xff8003ff
+#define INSN_SUB_SP	  0xd10003ff
+#define INSN_SUB_SP_IMM	  GENMASK(21, 10)
+#define INSN_SUB_SP_SHIFT BIT(22)
+
+static const u16 vectors[SPE_ARM_VECTORS] = { SPE_VECTOR_EL1H, SPE_VECTOR_EL1T };
+
+void spe_arm_reset(struct spe_arm *arm, unsigned int slots)
+{
+	*arm = (struct spe_arm){ .slots = (u8)MIN(slots, SPE_ARM_VECTORS) };
+}
+
+unsigned int spe_arm_breakpoints(const struct spe_arm *arm, unsigned int count)
+{
+	return MAX(count, 2U + arm->slots) - arm->slots;
+}
+
+void spe_arm_interest(struct spe_arm *arm)
+{
+	arm->interested = true;
+}
+
+void spe_arm_exit(struct spe_arm *arm, const struct spe_guest *guest)
+{
+	u64 vbar = guest->vbar & VBAR;
+
+	if (!arm->interested || guest->el != 1)
+		return;
+	arm->el1t |= guest->sp0;
+	if (!(guest->sctlr & SCTLR_M)) {
+		arm->readable = false;
+		return;
+	}
+	if (arm->readable && arm->vbar == vbar)
+		return;
+	arm->vbar = vbar;
+	arm->readable = guest->readable(guest->arg, vbar + SPE_VECTOR_EL1H);
+}
+
+/* How many of the vectors are watched when nothing stands in the way. */
+static unsigned int watched(const struct spe_arm *arm)
+{
+	if (!arm->interested || !arm->readable)
+		return 0;
+	return arm->el1t ? arm->slots : 1;
+}
+
+static bool is_vector(const struct spe_arm *arm, u64 pc)
+{
+	for (unsigned int i = 0; i < watched(arm); i++)
+		if (pc == arm->vbar + vectors[i])
+			return true;
+	return false;
+}
+
+static void step_from(struct spe_arm *arm, u64 pc)
+{
+	arm->stepping = true;
+	arm->step_pc = pc;
+}
+
+void spe_arm_enter(struct spe_arm *arm, u64 pc, u64 mdscr, struct spe_debug_hw *hw)
+{
+	*hw = (struct spe_debug_hw){ .mdscr = mdscr, .guest = (mdscr & MDSCR_MDE) != 0 };
+	/* the instruction is over without a step exception: it trapped, and EL2 went on behind it
+	 */
+	if (arm->stepping && pc != arm->step_pc)
+		arm->stepping = false;
+	if (mdscr & MDSCR_SS)
+		return;
+	if (arm->stepping) {
+		hw->tde = true;
+		hw->step = true;
+		hw->guest = false;
+		hw->mdscr = (mdscr & ~MDSCR_MDE) | MDSCR_SS;
+		return;
+	}
+	hw->count = watched(arm);
+	if (!hw->count)
+		return;
+	hw->tde = true;
+	hw->mdscr |= MDSCR_MDE;
+	for (unsigned int i = 0; i < hw->count; i++)
+		hw->bvr[i] = arm->vbar + vectors[i];
+}
+
+bool spe_arm_decode(u32 word, struct spe_access *access)
+{
+	const struct spe_regs none = { 0 };
+	u32 kind = word & INSN_MSR_MASK;
+	u64 value;
+
+	if (kind != INSN_MRS && kind != INSN_MSR)
+		return false;
+	access->encoding = 1U << 15 | ((word >> 5) & 0x7fff);
+	access->rt = word & 31;
+	access->write = kind == INSN_MSR;
+	if (access->write && spe_reg_fixed(access->encoding))
+		return false;
+	return spe_reg_read(&none, access->encoding, &value);
+}
+
+/* The exception is the UNDEF of an access of SPE's, at EL1. */
+static bool is_access(u64 esr, u64 spsr, u32 word, struct spe_access *access)
+{
+	u64 mode = spsr & PSTATE_M;
+
+	return esr_ec(esr) == ESR_EC_UNKNOWN && (mode == PSTATE_EL1H || mode == PSTATE_EL1T) &&
+	       spe_arm_decode(word, access);
+}
+
+struct spe_hit spe_arm_hit(struct spe_arm *arm, u64 pc, unsigned int el, u64 esr, u64 spsr,
+			   u32 word, u32 vector)
+{
+	struct spe_hit hit = { .action = SPE_HIT_GUESTS };
+
+	if (el != 1 || !is_vector(arm, pc))
+		return hit;
+	if (is_access(esr, spsr, word, &hit.access)) {
+		arm->emulated++;
+		hit.action = SPE_HIT_EMULATE;
+		return hit;
+	}
+	arm->false_hits++;
+	if ((vector & INSN_SUB_SP_MASK) == INSN_SUB_SP) {
+		hit.action = SPE_HIT_SUB_SP;
+		hit.sub = (u32)FIELD_GET(INSN_SUB_SP_IMM, vector);
+		hit.sub <<= vector & INSN_SUB_SP_SHIFT ? 12 : 0;
+		return hit;
+	}
+	hit.action = SPE_HIT_STEP;
+	step_from(arm, pc);
+	return hit;
+}
+
+bool spe_arm_stepped(struct spe_arm *arm, u64 pc)
+{
+	arm->stepping = false;
+	return is_vector(arm, pc);
+}
+
+/* D2.4, "Enabling debug exceptions": as it would be with MDCR_EL2.TDE = 0. */
+static bool guest_takes(unsigned int el, u64 pstate, u64 mdscr)
+{
+	if (!(mdscr & MDSCR_MDE))
+		return false;
+	return el == 0 || ((mdscr & MDSCR_KDE) && !(pstate & PSTATE_D));
+}
+
+enum spe_debug_action spe_arm_debug(struct spe_arm *arm, unsigned int ec, u64 pc, unsigned int el,
+				    u64 pstate, u64 mdscr)
+{
+	bool always = ec == ESR_EC_BRK64;
+
+	if (always || guest_takes(el, pstate, mdscr))
+		return SPE_DEBUG_INJECT;
+	step_from(arm, pc);
+	return SPE_DEBUG_STEP;
+}

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/spe/spe_arm.c hyp/spe/spe_regs.c */
+/* The breakpoint on the guest's vectors: when it is there, and what its hits mean. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <spe/spe_arm.h>
+
+#define VBAR  0xffff800010010800ULL
+#define OTHER 0xfffffbfffe010000ULL /* a trampoline's vectors */
+#define PC    0xffff800010020000ULL
+#define EL1H  0x3c5ULL /* PSTATE: DAIF, EL1h */
+#define EL1T  0x3c4ULL
+#define MDE   (1ULL << 15)
+#define KDE   (1ULL << 13)
+#define SS    (1ULL << 0)
+#define D     (1ULL << 9)
+#define UNDEF (1ULL << 25) /* ESR_EL1: EC 0, IL */
+#define DABT  (0x25ULL << 26 | 1ULL << 25)
+
+#define MRS_PMSIDR   0xd53899e1U /* mrs x1, pmsidr_el1 */
+#define MSR_PMSCR    0xd518991fU /* msr pmscr_el1, xzr */
+#define MRS_PMBSR    0xd5389a62U /* mrs x2, pmbsr_el1 */
+#define MSR_PMSIDR   0xd51899e1U /* msr pmsidr_el1, x1: UNDEFINED */
+#define MRS_PMSDSFR  0xd5389a81U /* mrs x1, pmsdsfr_el1: not there */
+#define MRS_MIDR     0xd5380001U
+#define SUB_SP	     0xd10543ffU /* sub sp, sp, #0x150 */
+#define SUB_SP_SHIFT 0xd14007ffU /* sub sp, sp, #1, lsl #12 */
+#define STP	     0xa9bf07e0U /* stp x0, x1, [sp, #-16]! */
+
+static struct spe_arm arm;
+static struct spe_debug_hw hw;
+static unsigned int asked;
+static u64 asked_va;
+static bool can_read;
+
+static bool readable(void *arg, u64 va)
+{
+	assert_ptr_equal(arg, &arm);
+	asked++;
+	asked_va = va;
+	return can_read;
+}
+
+static int setup(void **state)
+{
+	spe_arm_reset(&arm, 1);
+	asked = 0;
+	can_read = true;
+	return 0;
+}
+
+static void exit_from(unsigned int el, u64 vbar)
+{
+	struct spe_guest guest = {
+		.el = el, .vbar = vbar, .sctlr = 1, .readable = readable, .arg = &arm
+	};
+
+	spe_arm_exit(&arm, &guest);
+}
+
+static int setup_armed(void **state)
+{
+	setup(NULL);
+	spe_arm_interest(&arm);
+	exit_from(1, VBAR);
+	return 0;
+}
+
+static void expect_armed(u64 mdscr, u64 at)
+{
+	spe_arm_enter(&arm, PC, mdscr, &hw);
+	assert_true(hw.tde);
+	assert_false(hw.step);
+	assert_int_equal(hw.count, 1);
+	assert_int_equal(hw.bvr[0], at);
+	assert_int_equal(hw.mdscr, mdscr | MDE);
+	assert_int_equal(hw.guest, (mdscr & MDE) != 0);
+}
+
+/* The hardware is the guest's alone. */
+static void expect_bare(u64 mdscr)
+{
+	spe_arm_enter(&arm, PC, mdscr, &hw);
+	assert_false(hw.tde);
+	assert_false(hw.step);
+	assert_int_equal(hw.count, 0);
+	assert_int_equal(hw.mdscr, mdscr);
+	assert_int_equal(hw.guest, (mdscr & MDE) != 0);
+}
+
+static void test_control_value(void **state)
+{
+	/* E; PMC 01: EL1; BAS 1111; HMC, SSC, BT 0 (D24.3.2) */
+	assert_int_equal(SPE_DBGBCR, 1 | 1 << 1 | 0xf << 5);
+}
+
+/* ---- when it is armed ---- */
+
+static void test_not_before_interest(void **state)
+{
+	exit_from(1, VBAR);
+	expect_bare(0);
+	assert_int_equal(asked, 0);
+	spe_arm_interest(&arm);
+	expect_bare(0); /* not before the next exit has shown the vectors */
+	exit_from(1, VBAR);
+	expect_armed(0, VBAR + 0x200);
+	assert_int_equal(asked_va, VBAR + 0x200);
+}
+
+static void test_never_from_el0(void **state)
+{
+	spe_arm_interest(&arm);
+	exit_from(0, OTHER);
+	expect_bare(0);
+	exit_from(1, VBAR);
+	exit_from(0, OTHER);
+	expect_armed(0, VBAR + 0x200);
+	assert_int_equal(asked, 1);
+}
+
+static void test_follows_the_vectors(void **state)
+{
+	setup_armed(NULL);
+	exit_from(1, VBAR + 0x800);
+	expect_armed(0, VBAR + 0xa00);
+	assert_int_equal(asked, 2);
+	/* not asked again while they stay; bits 10:0 are RES0 */
+	exit_from(1, VBAR + 0x800);
+	exit_from(1, VBAR + 0x800 + 0x7ff);
+	expect_armed(0, VBAR + 0xa00);
+	assert_int_equal(asked, 2);
+}
+
+static void test_needs_the_mmu(void **state)
+{
+	struct spe_guest guest = { .el = 1, .vbar = VBAR, .readable = readable, .arg = &arm };
+
+	setup_armed(NULL);
+	spe_arm_exit(&arm, &guest); /* SCTLR_EL1.M is 0 */
+	expect_bare(0);
+	exit_from(1, VBAR);
+	expect_armed(0, VBAR + 0x200);
+}
+
+static void test_needs_readable_vectors(void **state)
+{
+	spe_arm_interest(&arm);
+	can_read = false;
+	exit_from(1, VBAR);
+	expect_bare(0);
+	/* asked at each exit until they are */
+	exit_from(1, VBAR);
+	assert_int_equal(asked, 2);
+	can_read = true;
+	exit_from(1, VBAR);
+	expect_armed(0, VBAR + 0x200);
+	/* new ones that are not: nothing stays armed */
+	can_read = false;
+	exit_from(1, OTHER);
+	expect_bare(0);
+}
+
+static void test_reset(void **state)
+{
+	setup_armed(NULL);
+	spe_arm_reset(&arm, 1);
+	expect_bare(0);
+	exit_from(1, VBAR);
+	expect_bare(0);
+}
+
+/* EL1t's vector is watched too, once EL1t was seen, if a second breakpoint is kept. */
+static void test_el1t(void **state)
+{
+	struct spe_guest guest = {
+		.el = 1, .sp0 = true, .vbar = VBAR, .sctlr = 1, .readable = readable, .arg = &arm
+	};
+	struct spe_hit hit;
+
+	setup_armed(NULL);
+	spe_arm_exit(&arm, &guest);
+	expect_armed(0, VBAR + 0x200);
+
+	spe_arm_reset(&arm, 2);
+	spe_arm_interest(&arm);
+	exit_from(1, VBAR);
+	expect_armed(0, VBAR + 0x200);
+	hit = spe_arm_hit(&arm, VBAR, 1, UNDEF, EL1T, MRS_PMSIDR, SUB_SP);
+	assert_int_equal(hit.action, SPE_HIT_GUESTS);
+	spe_arm_exit(&arm, &guest);
+	exit_from(1, VBAR);
+	spe_arm_enter(&arm, PC, 0, &hw);
+	assert_int_equal(hw.count, 2);
+	assert_int_equal(hw.bvr[0], VBAR + 0x200);
+	assert_int_equal(hw.bvr[1], VBAR);
+	hit = spe_arm_hit(&arm, VBAR, 1, UNDEF, EL1T, MRS_PMSIDR, SUB_SP);
+	assert_int_equal(hit.action, SPE_HIT_EMULATE);
+}
+
+static void test_breakpoints_left(void **state)
+{
+	assert_int_equal(spe_arm_breakpoints(&arm, 6), 5);
+	assert_int_equal(spe_arm_breakpoints(&arm, 3), 2);
+	assert_int_equal(spe_arm_breakpoints(&arm, 2), 2);
+	spe_arm_reset(&arm, 2);
+	assert_int_equal(spe_arm_breakpoints(&arm, 6), 4);
+	assert_int_equal(spe_arm_breakpoints(&arm, 3), 2);
+	spe_arm_reset(&arm, 7);
+	assert_int_equal(arm.slots, 2);
+}
+
+/* ---- beside the guest's own debugging ---- */
+
+static void test_guest_breakpoints(void **state)
+{
+	setup_armed(NULL);
+	expect_armed(MDE | KDE, VBAR + 0x200);
+	expect_armed(KDE, VBAR + 0x200); /* MDE is ours: the guest's are not in the registers */
+}
+
+static void test_guest_steps(void **state)
+{
+	setup_armed(NULL);
+	expect_bare(SS);
+	expect_bare(SS | KDE | MDE);
+	expect_armed(KDE, VBAR + 0x200);
+}
+
+/* With TDE debug exceptions come whatever PSTATE.D and KDE say: they are not the guest's then. */
+static void test_debug_exceptions(void **state)
+{
+	static const struct {
+		unsigned int ec, el;
+		u64 pstate, mdscr;
+		enum spe_debug_action action;
+	} rows[] = {
+		{ 0x30, 0, 0, MDE, SPE_DEBUG_INJECT },
+		{ 0x30, 0, D, MDE, SPE_DEBUG_INJECT },
+		{ 0x30, 1, 5, MDE | KDE, SPE_DEBUG_INJECT },
+		{ 0x30, 1, 5 | D, MDE | KDE, SPE_DEBUG_STEP },
+		{ 0x30, 1, 5, MDE, SPE_DEBUG_STEP },
+		{ 0x30, 1, 5, KDE, SPE_DEBUG_STEP },
+		{ 0x30, 0, 0, KDE, SPE_DEBUG_STEP },
+		{ 0x34, 0, 0, MDE, SPE_DEBUG_INJECT },
+		{ 0x34, 1, 5 | D, MDE | KDE, SPE_DEBUG_STEP },
+		{ 0x34, 1, 5, MDE | KDE, SPE_DEBUG_INJECT },
+		{ 0x3c, 0, 0, 0, SPE_DEBUG_INJECT }, /* BRK: always */
+		{ 0x3c, 1, 5 | D, 0, SPE_DEBUG_INJECT },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup_armed(NULL);
+		assert_int_equal(spe_arm_debug(&arm, rows[i].ec, PC, rows[i].el, rows[i].pstate,
+					       rows[i].mdscr),
+				 rows[i].action);
+		spe_arm_enter(&arm, PC, rows[i].mdscr, &hw);
+		assert_int_equal(hw.step, rows[i].action == SPE_DEBUG_STEP);
+		if (hw.step)
+			assert_false(hw.guest); /* else it would fire again */
+	}
+}
+
+/* ---- hits ---- */
+
+static struct spe_hit hit_at(u64 esr, u64 spsr, u32 word, u32 vector)
+{
+	return spe_arm_hit(&arm, VBAR + 0x200, 1, esr, spsr, word, vector);
+}
+
+static void test_accesses(void **state)
+{
+	struct spe_hit hit = hit_at(UNDEF, EL1H, MRS_PMSIDR, SUB_SP);
+
+	assert_int_equal(hit.action, SPE_HIT_EMULATE);
+	assert_int_equal(hit.access.encoding, SPE_PMSIDR_EL1);
+	assert_int_equal(hit.access.rt, 1);
+	assert_false(hit.access.write);
+	hit = hit_at(UNDEF, EL1H, MSR_PMSCR, STP);
+	assert_int_equal(hit.action, SPE_HIT_EMULATE);
+	assert_int_equal(hit.access.encoding, SPE_PMSCR_EL1);
+	assert_int_equal(hit.access.rt, 31);
+	assert_true(hit.access.write);
+	hit = hit_at(UNDEF, EL1T, MRS_PMBSR, STP);
+	assert_int_equal(hit.action, SPE_HIT_EMULATE);
+	assert_int_equal(hit.access.encoding, SPE_PMBSR_EL1);
+	assert_int_equal(hit.access.rt, 2);
+	assert_int_equal(arm.emulated, 3);
+	assert_int_equal(arm.false_hits, 0);
+	expect_armed(0, VBAR + 0x200);
+}
+
+/* Only what the table of registers has, of all MRS and MSR. */
+static void test_decode(void **state)
+{
+	unsigned int reads = 0, writes = 0;
+	struct spe_access access;
+
+	for (u32 n = 0; n < 1U << 21; n++) {
+		u32 word = 0xd5000000 | n << 3 | 5; /* bits 23:3 */
+
+		if (!spe_arm_decode(word, &access))
+			continue;
+		assert_int_equal(word & 0xffc0f000, 0xd5009000); /* op0 = 3, op1 = 0, CRn = 9 */
+		assert_int_equal(access.rt, word & 31);
+		reads += !access.write;
+		writes += access.write;
+	}
+	assert_int_equal(reads, 12 * 4); /* bits 4:3 of Rt run */
+	assert_int_equal(writes, 10 * 4);
+}
+
+static void test_false_hits(void **state)
+{
+	static const struct {
+		u64 esr, spsr;
+		u32 word;
+	} rows[] = {
+		{ DABT, EL1H, STP },				  /* a fault in a user copy */
+		{ DABT, EL1H, MRS_PMSIDR },			  /* the class decides */
+		{ UNDEF, EL1H, MSR_PMSIDR },			  /* UNDEFINED on any CPU */
+		{ UNDEF, EL1H, MRS_PMSDSFR },			  /* of a later SPE */
+		{ UNDEF, EL1H, MRS_MIDR },    { UNDEF, EL1H, 0 }, /* not readable, or UDF */
+		{ UNDEF, 0, MRS_PMSIDR },			  /* not from EL1 */
+		{ UNDEF, 0x10, MRS_PMSIDR },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct spe_hit hit = hit_at(rows[i].esr, rows[i].spsr, rows[i].word, SUB_SP);
+
+		assert_int_equal(hit.action, SPE_HIT_SUB_SP);
+		assert_int_equal(hit.sub, 0x150);
+		assert_int_equal(arm.false_hits, i + 1);
+	}
+	assert_int_equal(hit_at(DABT, EL1H, STP, SUB_SP_SHIFT).sub, 0x1000);
+	assert_int_equal(arm.emulated, 0);
+	expect_armed(0, VBAR + 0x200);
+}
+
+static void test_not_ours(void **state)
+{
+	static const u64 pcs[] = { VBAR, VBAR + 0x204, VBAR + 0x280, PC, 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(pcs); i++)
+		assert_int_equal(
+			spe_arm_hit(&arm, pcs[i], 1, UNDEF, EL1H, MRS_PMSIDR, SUB_SP).action,
+			SPE_HIT_GUESTS);
+	assert_int_equal(spe_arm_hit(&arm, VBAR + 0x200, 0, UNDEF, EL1H, MRS_PMSIDR, SUB_SP).action,
+			 SPE_HIT_GUESTS);
+	arm.readable = false;
+	assert_int_equal(hit_at(UNDEF, EL1H, MRS_PMSIDR, SUB_SP).action, SPE_HIT_GUESTS);
+	assert_int_equal(arm.emulated + arm.false_hits, 0);
+}
+
+/* ---- stepping over the vector's first instruction ---- */
+
+static void expect_step(u64 pc, u64 mdscr)
+{
+	spe_arm_enter(&arm, pc, mdscr, &hw);
+	assert_true(hw.tde && hw.step);
+	assert_false(hw.guest);
+	assert_int_equal(hw.count, 0);
+	assert_int_equal(hw.mdscr, (mdscr & ~MDE) | SS);
+}
+
+static void test_step(void **state)
+{
+	assert_int_equal(hit_at(DABT, EL1H, STP, STP).action, SPE_HIT_STEP);
+	expect_step(VBAR + 0x200, 0);
+	/* an interrupt for the host comes first: the step is still to be done */
+	exit_from(1, VBAR);
+	expect_step(VBAR + 0x200, KDE | MDE);
+	assert_false(spe_arm_stepped(&arm, VBAR + 0x204));
+	expect_armed(0, VBAR + 0x200);
+}
+
+/* The instruction itself faults, and the guest is at its vector anew. */
+static void test_step_faults(void **state)
+{
+	assert_int_equal(hit_at(DABT, EL1H, STP, STP).action, SPE_HIT_STEP);
+	expect_step(VBAR + 0x200, 0);
+	assert_true(spe_arm_stepped(&arm, VBAR + 0x200));
+	assert_int_equal(hit_at(DABT, EL1H, STP, STP).action, SPE_HIT_STEP);
+	assert_int_equal(arm.false_hits, 2);
+}
+
+/* It traps instead, and EL2 goes on behind it: no step exception follows. */
+static void test_step_traps(void **state)
+{
+	assert_int_equal(hit_at(DABT, EL1H, STP, MRS_MIDR).action, SPE_HIT_STEP);
+	expect_step(VBAR + 0x200, 0);
+	spe_arm_enter(&arm, VBAR + 0x204, 0, &hw);
+	assert_false(hw.step);
+	assert_int_equal(hw.count, 1);
+	/* and if it has turned the guest's own step on */
+	assert_int_equal(hit_at(DABT, EL1H, STP, MRS_MIDR).action, SPE_HIT_STEP);
+	expect_bare(SS);
+	expect_armed(0, VBAR + 0x200);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_control_value, setup),
+		cmocka_unit_test_setup(test_not_before_interest, setup),
+		cmocka_unit_test_setup(test_never_from_el0, setup),
+		cmocka_unit_test_setup(test_follows_the_vectors, setup),
+		cmocka_unit_test_setup(test_needs_the_mmu, setup),
+		cmocka_unit_test_setup(test_needs_readable_vectors, setup),
+		cmocka_unit_test_setup(test_reset, setup),
+		cmocka_unit_test_setup(test_el1t, setup),
+		cmocka_unit_test_setup(test_breakpoints_left, setup),
+		cmocka_unit_test_setup(test_guest_breakpoints, setup),
+		cmocka_unit_test_setup(test_guest_steps, setup),
+		cmocka_unit_test_setup(test_debug_exceptions, setup),
+		cmocka_unit_test_setup(test_accesses, setup_armed),
+		cmocka_unit_test_setup(test_decode, setup),
+		cmocka_unit_test_setup(test_false_hits, setup_armed),
+		cmocka_unit_test_setup(test_not_ours, setup_armed),
+		cmocka_unit_test_setup(test_step, setup_armed),
+		cmocka_unit_test_setup(test_step_faults, setup_armed),
+		cmocka_unit_test_setup(test_step_traps, setup_armed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
