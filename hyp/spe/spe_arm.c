@@ -70,7 +70,7 @@ static unsigned int watched(const struct spe_arm *arm)
 {
 	if (!arm->interested || !arm->readable)
 		return 0;
-	return arm->el1t ? arm->slots : 1;
+	return arm->el1t && arm->slots > 1 ? SPE_ARM_VECTORS : 1;
 }
 
 static bool is_vector(const struct spe_arm *arm, u64 pc)

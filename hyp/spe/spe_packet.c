@@ -20,25 +20,40 @@
 #define ADDRESS_EL GENMASK(62, 61)
 #define ADDRESS	   GENMASK(55, 0)
 
-/* A record in the making; what does not fit is counted all the same. */
+/*
+ * A record in the making, in words of 8 bytes, since a store of a byte each would be what costs
+ * most of a sample. What does not fit is counted all the same.
+ */
 struct packets {
-	u8 bytes[SPE_RECORD_SIZE];
-	unsigned int used;
+	u64 words[SPE_RECORD_WORDS];
+	u64 word; /* the next of them, as far as it is filled */
+	u32 used; /* bytes */
 };
 
-static void put(struct packets *p, u64 byte)
+/* Append the low @bytes bytes of @value, 1..8, least significant first; the others are zero. */
+static void put(struct packets *p, u64 value, u32 bytes)
 {
-	if (p->used < SPE_RECORD_SIZE)
-		p->bytes[p->used] = (u8)byte;
-	p->used++;
+	u32 at = p->used % 8, index = p->used / 8;
+
+	p->word |= value << (8 * at);
+	p->used += bytes;
+	if (at + bytes < 8)
+		return;
+	if (index < SPE_RECORD_WORDS)
+		p->words[index] = p->word;
+	p->word = at ? value >> (8 * (8 - at)) : 0;
 }
 
-/* A packet with 1 << @log2 bytes of payload, little-endian. */
-static void packet(struct packets *p, u32 header, u64 payload, unsigned int log2)
+/* A packet with 1 << @log2 bytes of payload; less than 8 go with the header. */
+static void packet(struct packets *p, u32 header, u64 payload, u32 log2)
 {
-	put(p, (header & ~HEADER_SIZE) | FIELD_PREP(HEADER_SIZE, log2));
-	for (unsigned int i = 0; i < 1U << log2; i++)
-		put(p, payload >> (8 * i));
+	header = (header & ~(u32)HEADER_SIZE) | (u32)FIELD_PREP(HEADER_SIZE, log2);
+	if (log2 < 3) {
+		put(p, header | payload << 8, 1 + (1U << log2));
+	} else {
+		put(p, header, 1);
+		put(p, payload, 8);
+	}
 }
 
 static void addresses(struct packets *p, const struct spe_record *r)
@@ -69,7 +84,7 @@ static void events(struct packets *p, u64 events)
 	packet(p, HEADER_EVENTS, events, events >> 32 ? 3 : events >> 16 ? 2 : 1);
 }
 
-int spe_record_build(const struct spe_record *r, u8 out[SPE_RECORD_SIZE])
+int spe_record_build(const struct spe_record *r, u64 out[SPE_RECORD_WORDS])
 {
 	struct packets p = { 0 };
 
@@ -85,10 +100,12 @@ int spe_record_build(const struct spe_record *r, u8 out[SPE_RECORD_SIZE])
 	if (r->has & SPE_HAS_TIMESTAMP)
 		packet(&p, HEADER_TIMESTAMP, r->timestamp, 3);
 	else
-		put(&p, HEADER_END);
+		put(&p, HEADER_END, 1);
 	if (p.used > SPE_RECORD_SIZE)
 		return -E2BIG;
-	memcpy(out, p.bytes, SPE_RECORD_SIZE);
+	if (p.used < SPE_RECORD_SIZE)
+		p.words[p.used / 8] = p.word;
+	memcpy(out, p.words, SPE_RECORD_SIZE);
 	return 0;
 }
 

@@ -8,6 +8,8 @@
 
 #include <spe/spe_regs.h>
 
+#define SPE_RECORD_WORDS (SPE_RECORD_SIZE / 8)
+
 /* Address packets, by their index. */
 enum spe_address {
 	SPE_ADDR_PC,
@@ -100,12 +102,13 @@ u8 spe_evl(unsigned int bits);
 
 /**
  * spe_record_build() - a record as it lies in the profiling buffer
- * @out: gets all SPE_RECORD_SIZE bytes: packets, a Timestamp or End packet, padding
+ * @out: gets all of it: packets, a Timestamp or End packet, padding; in words as they lie in
+ * memory, little-endian as EL2 is
  *
  * Return: 0; -E2BIG if the packets do not fit (a load or store with all that there is does, and so
  * does a branch; what is too much is both at once): nothing was written; -EINVAL for an op_class
  * that there is not.
  */
-int __must_check spe_record_build(const struct spe_record *record, u8 out[SPE_RECORD_SIZE]);
+int __must_check spe_record_build(const struct spe_record *record, u64 out[SPE_RECORD_WORDS]);
 
 #endif

@@ -13,7 +13,12 @@
 #include <lib/errno.h>
 #include <spe/spe_packet.h>
 
-static u8 out[SPE_RECORD_SIZE];
+static union {
+	u64 words[SPE_RECORD_WORDS];
+	u8 bytes[SPE_RECORD_SIZE];
+} built;
+
+#define out (built.bytes)
 
 /* The record is exactly these bytes and zeroes. */
 static void expect_bytes(const struct spe_record *r, const u8 *bytes, size_t n)
@@ -22,7 +27,7 @@ static void expect_bytes(const struct spe_record *r, const u8 *bytes, size_t n)
 
 	memcpy(whole, bytes, n);
 	memset(out, 0xee, sizeof(out));
-	assert_int_equal(spe_record_build(r, out), 0);
+	assert_int_equal(spe_record_build(r, built.words), 0);
 	assert_memory_equal(out, whole, sizeof(out));
 }
 
@@ -99,7 +104,8 @@ static void test_operation_packets(void **state)
 	EXPECT(R(.op_class = SPE_OP_CLASS_OTHER, .op_sub = 1), 0x52, 0, 0, 0x48, 1, 0x01);
 	EXPECT(R(.op_class = SPE_OP_CLASS_LDST, .op_sub = 0x1f), 0x52, 0, 0, 0x49, 0x1f, 0x01);
 	EXPECT(R(.op_class = SPE_OP_CLASS_BRANCH, .op_sub = 3), 0x52, 0, 0, 0x4a, 3, 0x01);
-	assert_int_equal(spe_record_build(&(struct spe_record){ .op_class = 3 }, out), -EINVAL);
+	assert_int_equal(spe_record_build(&(struct spe_record){ .op_class = 3 }, built.words),
+			 -EINVAL);
 }
 
 static void test_source_and_timestamp(void **state)
@@ -135,11 +141,11 @@ static void test_largest_records(void **state)
 	};
 
 	/* a load with everything fills the record to the last byte */
-	assert_int_equal(spe_record_build(&r, out), 0);
+	assert_int_equal(spe_record_build(&r, built.words), 0);
 	assert_int_equal(out[SPE_RECORD_SIZE - 1], 0xa5);
 	r.has |= SPE_HAS_ADDR(SPE_ADDR_TARGET);
 	memset(out, 0xee, sizeof(out));
-	assert_int_equal(spe_record_build(&r, out), -E2BIG);
+	assert_int_equal(spe_record_build(&r, built.words), -E2BIG);
 	for (size_t i = 0; i < sizeof(out); i++)
 		assert_int_equal(out[i], 0xee);
 }
@@ -240,14 +246,14 @@ static struct spe_record random_record(void)
 
 static void test_round_trip(void **state)
 {
-	unsigned int built = 0;
+	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < 200000; i++) {
 		struct spe_record r = random_record(), back;
 
-		if (spe_record_build(&r, out) == -E2BIG)
+		if (spe_record_build(&r, built.words) == -E2BIG)
 			continue;
-		built++;
+		count++;
 		back = decode(out);
 		assert_int_equal(back.has, r.has);
 		assert_memory_equal(back.addr, r.addr, sizeof(r.addr));
@@ -260,7 +266,7 @@ static void test_round_trip(void **state)
 		assert_int_equal(back.source, r.source);
 		assert_int_equal(back.timestamp, r.timestamp);
 	}
-	assert_true(built > 100000);
+	assert_true(count > 100000);
 }
 
 int main(void)
