@@ -83,12 +83,13 @@ struct spe_insn {
 	u8 rn, rm; /* as .form says; of an indirect branch rn, where 32 is ELR_ELx */
 	u8 extend; /* of Xm, as in the instruction: 2 UXTW, 3 LSL, 6 SXTW, 7 SXTX */
 	u8 shift;
-	u8 cond;    /* 0..15 */
-	u8 rt, bit; /* of .test; bit 32 of a W register is not there: width below */
-	bool is64;  /* .test looks at Xt, not Wt */
-	u16 size;   /* bytes accessed in all; 0: not a constant of the instruction */
-	u8 align;   /* bytes of an element, or of the whole if that is atomic; 0: unknown */
-	s64 imm;    /* bytes; a direct branch's offset from the PC */
+	u8 cond;      /* 0..15 */
+	u8 rt, bit;   /* of .test */
+	bool is64;    /* .test looks at Xt, not Wt */
+	u16 size;     /* bytes accessed in all; 0: not a constant of the instruction */
+	u8 align;     /* bytes of an element, or of the whole if that is atomic; 0: unknown */
+	u8 pg, esize; /* SPE_INSN_PRED: governing predicate, and log2 of an element's bytes */
+	s64 imm;      /* bytes; a direct branch's offset from the PC */
 };
 
 /* .rn of a branch to ELR_ELx. */
@@ -138,6 +139,16 @@ bool spe_insn_target(const struct spe_insn *insn, const struct spe_cpu *cpu, u64
 
 /* Whether the elements of an access at @va are not aligned to their size. */
 bool spe_insn_misaligned(const struct spe_insn *insn, u64 va);
+
+/**
+ * spe_insn_predicate() - the predicate's events of an SVE or SME load or store
+ * @p:  the predicate register .pg, a bit for each byte of a vector, from bit 0 of p[0] on
+ * @vl: vector length in bytes, 16..256
+ *
+ * Return: SPE_EVENT_PRED_PARTIAL if not all elements are active, and SPE_EVENT_PRED_EMPTY too if
+ * none is; 0 if all are, or @insn has no predicate.
+ */
+u64 spe_insn_predicate(const struct spe_insn *insn, const u8 *p, unsigned int vl);
 
 /**
  * spe_insn_operation() - the Operation Type packet

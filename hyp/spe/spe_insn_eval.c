@@ -142,6 +142,19 @@ bool spe_insn_misaligned(const struct spe_insn *insn, u64 va)
 	return insn->align && !IS_ALIGNED(va, insn->align);
 }
 
+u64 spe_insn_predicate(const struct spe_insn *insn, const u8 *p, unsigned int vl)
+{
+	unsigned int elements = vl >> insn->esize, active = 0;
+
+	if (!(insn->flags & SPE_INSN_PRED))
+		return 0;
+	for (unsigned int bit = 0; bit < vl; bit += 1U << insn->esize)
+		active += p[bit / 8] >> (bit % 8) & 1;
+	if (active == elements)
+		return 0;
+	return SPE_EVENT_PRED_PARTIAL | (active ? 0 : SPE_EVENT_PRED_EMPTY);
+}
+
 /* SPEConstructClass() in J1.1.1.77, of loads and stores but SVE's */
 static u8 ldst_sub(const struct spe_insn *insn)
 {

@@ -14,6 +14,14 @@ static void vector(u32 word, struct spe_insn *insn, u64 flags)
 	insn->flags |= (u32)flags;
 }
 
+/* Under the predicate of bits 12:10, by elements of 1 << @esize bytes. */
+static void predicated(u32 word, struct spe_insn *insn, u64 flags, u32 esize)
+{
+	vector(word, insn, SPE_INSN_PRED | flags);
+	insn->pg = (u8)spe_bits(word, 12, 10);
+	insn->esize = (u8)esize;
+}
+
 /* Xn|SP + @imm times the vector length, shifted right by @shift */
 static void by_vl(u32 word, struct spe_insn *insn, s64 imm, u32 shift)
 {
@@ -60,7 +68,7 @@ static void broadcast(u32 word, struct spe_insn *insn)
 {
 	u32 dtype = spe_bits(word, 24, 23) << 2 | spe_bits(word, 14, 13);
 
-	vector(word, insn, SPE_INSN_PRED);
+	predicated(word, insn, 0, dtype_esz[dtype]);
 	spe_insn_base(insn, word, (s64)spe_bits(word, 21, 16) << dtype_msz[dtype]);
 }
 
@@ -69,7 +77,7 @@ static void replicate_register(u32 word, struct spe_insn *insn)
 {
 	if (spe_bits(word, 22, 21) > 1 || no_index(word))
 		return;
-	vector(word, insn, SPE_INSN_PRED);
+	predicated(word, insn, 0, spe_bits(word, 24, 23));
 	by_register(word, insn, spe_bits(word, 24, 23));
 }
 
@@ -79,7 +87,7 @@ static void replicate_immediate(u32 word, struct spe_insn *insn)
 
 	if (ssz > 1)
 		return;
-	vector(word, insn, SPE_INSN_PRED);
+	predicated(word, insn, 0, spe_bits(word, 24, 23));
 	spe_insn_base(insn, word, spe_sbits(word, 19, 16) * (ssz ? 32 : 16));
 }
 
@@ -87,13 +95,13 @@ static void load_register(u32 word, struct spe_insn *insn)
 {
 	if (no_index(word))
 		return;
-	vector(word, insn, SPE_INSN_PRED);
+	predicated(word, insn, 0, dtype_esz[spe_bits(word, 24, 21)]);
 	by_register(word, insn, dtype_msz[spe_bits(word, 24, 21)]);
 }
 
 static void load_first_fault(u32 word, struct spe_insn *insn)
 {
-	vector(word, insn, SPE_INSN_PRED);
+	predicated(word, insn, 0, dtype_esz[spe_bits(word, 24, 21)]);
 	by_register(word, insn, dtype_msz[spe_bits(word, 24, 21)]);
 }
 
@@ -101,7 +109,7 @@ static void load_immediate(u32 word, struct spe_insn *insn)
 {
 	u32 dtype = spe_bits(word, 24, 21);
 
-	vector(word, insn, SPE_INSN_PRED);
+	predicated(word, insn, 0, dtype_esz[dtype]);
 	by_vl(word, insn, spe_sbits(word, 19, 16), (u32)(dtype_esz[dtype] - dtype_msz[dtype]));
 }
 
@@ -110,13 +118,13 @@ static void structure_register(u32 word, struct spe_insn *insn)
 {
 	if (no_index(word))
 		return;
-	vector(word, insn, SPE_INSN_PRED);
+	predicated(word, insn, 0, spe_bits(word, 24, 23));
 	by_register(word, insn, spe_bits(word, 24, 23));
 }
 
 static void structure_immediate(u32 word, struct spe_insn *insn)
 {
-	vector(word, insn, SPE_INSN_PRED);
+	predicated(word, insn, 0, spe_bits(word, 24, 23));
 	by_vl(word, insn, spe_sbits(word, 19, 16) * (s64)(1 + spe_bits(word, 22, 21)), 0);
 }
 
@@ -125,7 +133,7 @@ static void store_register(u32 word, struct spe_insn *insn)
 {
 	if (no_index(word) || spe_bits(word, 22, 21) < spe_bits(word, 24, 23))
 		return;
-	vector(word, insn, SPE_INSN_PRED);
+	predicated(word, insn, 0, spe_bits(word, 22, 21));
 	by_register(word, insn, spe_bits(word, 24, 23));
 }
 
@@ -135,13 +143,13 @@ static void store_immediate(u32 word, struct spe_insn *insn)
 
 	if (esz < msz)
 		return;
-	vector(word, insn, SPE_INSN_PRED);
+	predicated(word, insn, 0, esz);
 	by_vl(word, insn, spe_sbits(word, 19, 16), esz - msz);
 }
 
-static void gather_scatter(u32 word, struct spe_insn *insn)
+static void gather_scatter(u32 word, struct spe_insn *insn, u32 esize)
 {
-	vector(word, insn, SPE_INSN_PRED | SPE_INSN_SG);
+	predicated(word, insn, SPE_INSN_SG, esize);
 }
 
 /* Into 32-bit elements: bits 24:23 are the size in memory, @u says that it is zero-extended. */
@@ -150,7 +158,7 @@ static void gather_32(u32 word, struct spe_insn *insn, bool u)
 	u32 msz = spe_bits(word, 24, 23);
 
 	if (msz < 2 || (msz == 2 && u))
-		gather_scatter(word, insn);
+		gather_scatter(word, insn, 2);
 }
 
 static void gather_32_offset(u32 word, struct spe_insn *insn)
@@ -167,21 +175,26 @@ static void gather_32_nontemporal(u32 word, struct spe_insn *insn)
 static void gather_64(u32 word, struct spe_insn *insn)
 {
 	if (spe_bits(word, 24, 23) < 3 || spe_bit(word, 14))
-		gather_scatter(word, insn);
+		gather_scatter(word, insn, 3);
 }
 
 /* From 32-bit elements: not a doubleword. */
 static void scatter_32(u32 word, struct spe_insn *insn)
 {
 	if (spe_bits(word, 24, 23) < 3)
-		gather_scatter(word, insn);
+		gather_scatter(word, insn, 2);
+}
+
+static void scatter_64(u32 word, struct spe_insn *insn)
+{
+	gather_scatter(word, insn, 3);
 }
 
 /* Scaled offsets are not for bytes. */
 static void scatter_64_scaled(u32 word, struct spe_insn *insn)
 {
 	if (spe_bits(word, 24, 23))
-		gather_scatter(word, insn);
+		gather_scatter(word, insn, 3);
 }
 
 static void scatter_32_scaled(u32 word, struct spe_insn *insn)
@@ -238,15 +251,15 @@ static const struct spe_insn_row memory_rows[] = {
 	{ 0xfe00e000, 0xe4006000, structure_register },
 	{ 0xfe10e000, 0xe410e000, structure_immediate },
 	{ 0xfe10e000, 0xe400e000, store_immediate },
-	{ 0xfe60e000, 0xe4002000, gather_scatter }, /* STNT1*, from 64-bit elements */
-	{ 0xfe60e000, 0xe4402000, scatter_32 },	    /* and from 32-bit ones */
-	{ 0xfe60a000, 0xe4008000, gather_scatter }, /* 32-bit offsets for 64-bit elements */
+	{ 0xfe60e000, 0xe4002000, scatter_64 }, /* STNT1*, from 64-bit elements */
+	{ 0xfe60e000, 0xe4402000, scatter_32 }, /* and from 32-bit ones */
+	{ 0xfe60a000, 0xe4008000, scatter_64 }, /* 32-bit offsets for 64-bit elements */
 	{ 0xfe60a000, 0xe4208000, scatter_64_scaled },
 	{ 0xfe60a000, 0xe4408000, scatter_32 },
 	{ 0xfe60a000, 0xe4608000, scatter_32_scaled },
-	{ 0xfe60e000, 0xe400a000, gather_scatter }, /* 64-bit offsets */
+	{ 0xfe60e000, 0xe400a000, scatter_64 }, /* 64-bit offsets */
 	{ 0xfe60e000, 0xe420a000, scatter_64_scaled },
-	{ 0xfe60e000, 0xe440a000, gather_scatter }, /* vector and immediate */
+	{ 0xfe60e000, 0xe440a000, scatter_64 }, /* vector and immediate */
 	{ 0xfe60e000, 0xe460a000, scatter_32 },
 };
 
@@ -267,18 +280,23 @@ static void tile(struct spe_insn *insn, u32 word)
 }
 
 /* LD1B..LD1D, ST1B..ST1D of a tile slice */
-static void tile_slice(u32 word, struct spe_insn *insn)
+static void tile_slice_of(u32 word, struct spe_insn *insn, u32 msz)
 {
 	tile(insn, word);
 	insn->flags |= SPE_INSN_PRED;
-	by_register(word, insn, spe_bits(word, 23, 22));
+	insn->pg = (u8)spe_bits(word, 12, 10);
+	insn->esize = (u8)msz;
+	by_register(word, insn, msz);
+}
+
+static void tile_slice(u32 word, struct spe_insn *insn)
+{
+	tile_slice_of(word, insn, spe_bits(word, 23, 22));
 }
 
 static void tile_slice_quad(u32 word, struct spe_insn *insn)
 {
-	tile(insn, word);
-	insn->flags |= SPE_INSN_PRED;
-	by_register(word, insn, 4);
+	tile_slice_of(word, insn, 4);
 }
 
 /* LDR, STR of ZA: the offset is in vector lengths of Streaming mode */

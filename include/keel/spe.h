@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The Statistical Profiling Extension for guests: Keel's addition to KVM's API for arm64. Included
- * by the VMM that asks for it, by keel.ko and by Keel. docs/spe.md tells how it is used, and how far
+ * by the VMM that asks for it, by keel.ko and by Keel. docs/spe.md tells how it is used and how far
  * it is built: where it is not, the capability reads 0 and the feature is refused.
  *
  * KVM has no SPE. Patches that were published for it used numbers which KVM has since given to

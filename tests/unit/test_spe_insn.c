@@ -222,6 +222,48 @@ static void test_misaligned(void **state)
 	}
 }
 
+/* Elements count, by the bit of their first byte. */
+static void test_predicates(void **state)
+{
+	static const struct {
+		u32 word;
+		u8 pg, esize;
+		const char *text;
+	} rows[] = {
+		{ 0xa43eb441, 5, 1, "ldnf1b {z1.h}, p5/z, [x2, #-2, mul vl]" },
+		{ 0xa5434441, 1, 2, "ld1w {z1.s}, p1/z, [x2, x3, lsl #2]" },
+		{ 0xa5e36441, 1, 3, "ldff1d {z1.d}, p1/z, [x2, x3, lsl #3]" },
+		{ 0xe5f2e441, 1, 3, "st4d {z1.d-z4.d}, p1, [x2, #8, mul vl]" },
+		{ 0xe4634841, 2, 3, "st1b {z1.d}, p2, [x2, x3]" },
+		{ 0x8440fc41, 7, 3, "ld1rb {z1.d}, p7/z, [x2]" },
+		{ 0xc5c3c441, 1, 3, "ld1d {z1.d}, p1/z, [x2, z3.d]" },
+		{ 0x85034841, 2, 2, "ld1w {z1.s}, p2/z, [x2, z3.s, uxtw]" },
+		{ 0xe0030441, 1, 0, "ld1b {za0h.b[w12, 1]}, p1/z, [x2, x3]" },
+		{ 0xe1c30440, 1, 4, "ld1q {za0h.q[w12]}, p1/z, [x2, x3]" },
+	};
+	u8 p[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct spe_insn insn = decode(rows[i].word);
+		unsigned int vl = 48, step = 1U << rows[i].esize;
+
+		if (!(insn.flags & SPE_INSN_PRED) || insn.pg != rows[i].pg ||
+		    insn.esize != rows[i].esize)
+			fail_msg("%s: p%u, %u", rows[i].text, insn.pg, insn.esize);
+		memset(p, 0, sizeof(p));
+		assert_int_equal(spe_insn_predicate(&insn, p, vl), 3 << 17);
+		for (unsigned int bit = 0; bit < vl; bit += step) {
+			if (step > 1) /* not an element's first bit */
+				p[bit / 8] |= (u8)(2 << bit % 8);
+			assert_int_equal(spe_insn_predicate(&insn, p, vl), bit ? 1 << 17 : 3 << 17);
+			p[bit / 8] |= (u8)(1 << bit % 8);
+		}
+		assert_int_equal(spe_insn_predicate(&insn, p, vl), 0);
+	}
+	memset(p, 0, sizeof(p));
+	assert_int_equal(spe_insn_predicate(&(struct spe_insn){ 0 }, p, 16), 0);
+}
+
 /* ---- branches ---- */
 
 #define COND SPE_INSN_COND
@@ -455,6 +497,7 @@ int main(void)
 		cmocka_unit_test_setup(test_tag_granule, setup),
 		cmocka_unit_test_setup(test_memory_copy, setup),
 		cmocka_unit_test_setup(test_misaligned, setup),
+		cmocka_unit_test_setup(test_predicates, setup),
 		cmocka_unit_test_setup(test_branches, setup),
 		cmocka_unit_test_setup(test_width, setup),
 		cmocka_unit_test_setup(test_signed_pointers, setup),
