@@ -46,6 +46,11 @@ static int value_ptrauth(void)
 	return !!(limits.features & BIT(KVM_ARM_VCPU_PTRAUTH_ADDRESS));
 }
 
+static int value_steal_time(void)
+{
+	return keel_pvtime_supported();
+}
+
 static const struct {
 	unsigned int cap;
 	int value;
@@ -73,12 +78,14 @@ static const struct {
 	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
 	{ KVM_CAP_ARM_PMU_V3, .get = value_pmu },
 	{ KVM_CAP_MAX_VCPU_ID, KEEL_VCPUS },
+	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 	{ KVM_CAP_ARM_VM_IPA_SIZE, .get = value_ipa_bits },
 	{ KVM_CAP_ARM_SVE, .get = value_sve },
 	{ KVM_CAP_ARM_PTRAUTH_ADDRESS, .get = value_ptrauth },
 	{ KVM_CAP_ARM_PTRAUTH_GENERIC, .get = value_ptrauth },
 	{ KVM_CAP_ARM_IRQ_LINE_LAYOUT_2, 1 },
+	{ KVM_CAP_STEAL_TIME, .get = value_steal_time },
 	{ KVM_CAP_SYSTEM_EVENT_DATA, 1 },
 };
 

@@ -107,6 +107,9 @@ struct keel_vcpu {
 	bool mmio_read;	   /* userspace owes the data of a read */
 	bool mmio_pending; /* EL2 has yet to finish an access that was the host's */
 	bool has_fd;	   /* under vm->lock */
+	bool steal_begun;  /* the guest has asked for its stolen time */
+	u64 steal_ipa;	   /* where it is, or KEEL_NO_ADDRESS */
+	u64 steal_seen;	   /* how long the thread had waited when it was last brought up to date */
 
 	struct task_struct __rcu *task; /* in KVM_RUN */
 	struct rcuwait wait;
@@ -127,6 +130,15 @@ void keel_vcpu_apply_stop(struct keel_vcpu *vcpu);
 int keel_vcpu_one_reg(struct keel_vcpu *vcpu, void __user *argp, bool set);
 int keel_vcpu_reg_list(struct keel_vcpu *vcpu, void __user *argp);
 int keel_vcpu_run(struct keel_vcpu *vcpu);
+
+/* ---- pvtime.c: stolen time, the one attribute that vCPUs have ---- */
+
+bool keel_pvtime_supported(void);
+void keel_pvtime_begin(struct keel_vcpu *vcpu);
+void keel_pvtime_update(struct keel_vcpu *vcpu);
+int keel_vcpu_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+int keel_vcpu_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+int keel_vcpu_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
 
 /* ---- slots.c, fault.c: guest memory ---- */
 

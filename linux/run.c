@@ -259,9 +259,20 @@ static int exit_irq(struct keel_vcpu *vcpu)
 	return AGAIN;
 }
 
+static int exit_steal_time(struct keel_vcpu *vcpu)
+{
+	keel_pvtime_begin(vcpu);
+	return AGAIN;
+}
+
 static int (*const exits[])(struct keel_vcpu *vcpu) = {
-	[KEEL_EXIT_IRQ] = exit_irq, [KEEL_EXIT_FAULT] = exit_fault,   [KEEL_EXIT_WFI] = exit_wfi,
-	[KEEL_EXIT_OFF] = exit_off, [KEEL_EXIT_SYSTEM] = exit_system, [KEEL_EXIT_FAIL] = exit_fail,
+	[KEEL_EXIT_IRQ] = exit_irq,
+	[KEEL_EXIT_FAULT] = exit_fault,
+	[KEEL_EXIT_WFI] = exit_wfi,
+	[KEEL_EXIT_OFF] = exit_off,
+	[KEEL_EXIT_SYSTEM] = exit_system,
+	[KEEL_EXIT_FAIL] = exit_fail,
+	[KEEL_EXIT_STEAL_TIME] = exit_steal_time,
 };
 
 static int exit_error(struct keel_vcpu *vcpu, long error)
@@ -305,6 +316,7 @@ static int run_once(struct keel_vcpu *vcpu)
 	if (must_leave())
 		return -EINTR;
 	keel_vcpu_apply_stop(vcpu);
+	keel_pvtime_update(vcpu);
 	exit = enter(vcpu, false);
 	if (exit < 0 || exit >= ARRAY_SIZE(exits))
 		return exit_error(vcpu, exit);

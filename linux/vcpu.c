@@ -41,6 +41,7 @@ static struct keel_vcpu *alloc_host_side(struct keel_vm *vm, u32 index)
 		return NULL;
 	vcpu->vm = vm;
 	vcpu->index = index;
+	vcpu->steal_ipa = KEEL_NO_ADDRESS;
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);
 	vcpu->run = (struct kvm_run *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
@@ -94,6 +95,7 @@ int keel_vcpu_init(struct keel_vcpu *vcpu, u32 features)
 	vcpu->initialized = true;
 	vcpu->mmio_read = false;
 	vcpu->mmio_pending = false;
+	vcpu->steal_begun = false;
 	WRITE_ONCE(vcpu->stop, false);
 	return 0;
 }
@@ -176,6 +178,16 @@ static int ioctl_set_mp_state(struct keel_vcpu *vcpu, void __user *argp)
 	return ret < 0 ? ret : 0;
 }
 
+static int ioctl_attr(struct keel_vcpu *vcpu, void __user *argp,
+		      int (*handler)(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr))
+{
+	struct kvm_device_attr attr;
+
+	if (copy_from_user(&attr, argp, sizeof(attr)))
+		return -EFAULT;
+	return handler(vcpu, &attr);
+}
+
 static long locked_ioctl(struct keel_vcpu *vcpu, unsigned int nr, void __user *argp)
 {
 	switch (nr) {
@@ -195,6 +207,12 @@ static long locked_ioctl(struct keel_vcpu *vcpu, unsigned int nr, void __user *a
 		return ioctl_get_mp_state(vcpu, argp);
 	case KVM_SET_MP_STATE:
 		return ioctl_set_mp_state(vcpu, argp);
+	case KVM_SET_DEVICE_ATTR:
+		return ioctl_attr(vcpu, argp, keel_vcpu_set_attr);
+	case KVM_GET_DEVICE_ATTR:
+		return ioctl_attr(vcpu, argp, keel_vcpu_get_attr);
+	case KVM_HAS_DEVICE_ATTR:
+		return ioctl_attr(vcpu, argp, keel_vcpu_has_attr);
 	default:
 		return -ENOTTY;
 	}

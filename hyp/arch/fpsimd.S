@@ -104,3 +104,9 @@ sve_restore:
 	row	ldr, p\n, 32
 	.endr
 	ret
+
+	.globl	sve_vq
+sve_vq:
+	rdvl	x0, #1
+	lsr	x0, x0, #4
+	ret

@@ -18,4 +18,7 @@ void fpsimd_restore(const struct vcpu_fpstate *state);
 void sve_save(struct vcpu_fpstate *state);
 void sve_restore(const struct vcpu_fpstate *state);
 
+/* Quadwords of a vector, as ZCR_EL2 has it; CPTR_EL2 must trap neither FP nor SVE. */
+unsigned int sve_vq(void);
+
 #endif

@@ -3,6 +3,7 @@
  * Boot, from the MMU on to the host's first instruction. What is wrong with firmware's input or the
  * bundle ends in boot_stop() with one line.
  */
+#include <arch/id_regs.h>
 #include <arch/percpu.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
@@ -18,13 +19,13 @@
 #include <host/host_load.h>
 #include <host/host_mem.h>
 #include <host/redist.h>
+#include <host/vm_calls.h>
 #include <lib/errno.h>
 #include <lib/pl011.h>
 #include <lib/smccc.h>
 #include <lib/string.h>
 #include <mm/el2_map.h>
 #include <mm/ownership.h>
-#include <host/vm_calls.h>
 #include <timer/timer.h>
 #include <trap/one_reg.h>
 #include <trap/trap.h>
@@ -283,6 +284,7 @@ static void init_guests(void)
 		.vgic_init = vgic_create,
 		.irq_line = vgic_irq_line,
 	};
+	struct cpu_id_regs ids;
 	int ret;
 
 	cpu_features_freeze(&boot_info.features);
@@ -299,6 +301,8 @@ static void init_guests(void)
 	vm_calls_init(&call_ops);
 	vm_cpu_online();
 	switch_cpu_online();
+	read_id_regs(&ids);
+	trap_cpu_online(&ids);
 }
 
 static void load_host(void)

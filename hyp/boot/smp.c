@@ -19,6 +19,7 @@
 #include <lib/errno.h>
 #include <lib/psci_abi.h>
 #include <mm/el2_map.h>
+#include <trap/trap.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
 
@@ -175,6 +176,7 @@ void __noreturn secondary_main(unsigned int id)
 	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
 	vm_cpu_online();
 	switch_cpu_online();
+	trap_cpu_online(&ids);
 	if (psci_cpu_arrived(&host_psci, id, &entry))
 		refuse_cpu(id);
 	args[0] = entry.x0;

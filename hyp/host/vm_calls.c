@@ -102,6 +102,11 @@ static s64 hc_vcpu_run(struct vcpu *vcpu, struct host_regs *regs)
 	return vcpu->initialized ? vcpu_run(vcpu) : -ENOEXEC;
 }
 
+static s64 hc_vcpu_steal_time(struct vcpu *vcpu, struct host_regs *regs)
+{
+	return vcpu_set_steal_time(vcpu, regs->x[3]);
+}
+
 static s64 hc_vcpu_state(struct vcpu *vcpu, struct host_regs *regs)
 {
 	return vcpu_set_state(vcpu, regs->x[3]);
@@ -262,6 +267,7 @@ static const struct vm_call calls[] = {
 	CALL_ROW(KEEL_HC_VGIC_INIT) = { .vm = hc_vgic_init },
 	CALL_ROW(KEEL_HC_IRQ_LINE) = { .vm = hc_irq_line },
 	CALL_ROW(KEEL_HC_VCPU_STATE) = { .vcpu = hc_vcpu_state },
+	CALL_ROW(KEEL_HC_VCPU_STEAL_TIME) = { .owned = hc_vcpu_steal_time },
 };
 
 static s64 call_vcpu(const struct vm_call *call, struct vm *vm, struct host_regs *regs)

@@ -2,6 +2,7 @@
 /* SMCCC for guests. See guest_smccc.h. */
 #include <arch/smc.h>
 #include <arch/sysreg.h>
+#include <lib/errno.h>
 #include <lib/psci_abi.h>
 #include <lib/smccc.h>
 #include <trap/guest_psci.h>
@@ -30,12 +31,11 @@
 #define SYS_RNDRRS   s3_3_c2_c4_1
 #define RNDRRS_TRIES 8
 
-static const struct cpu_features *machine;
+/* DEN 0057: stolen time */
+#define PV_TIME_FEATURES 0xc5000020U
+#define PV_TIME_ST	 0xc5000021U
 
-void guest_smccc_init(const struct cpu_features *features)
-{
-	machine = features;
-}
+static const struct cpu_features *machine;
 
 static void set_result(struct vcpu *vcpu, s64 result)
 {
@@ -48,6 +48,37 @@ static int not_supported(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
+/* ---- what userspace can turn off ---- */
+
+static u64 services_there(enum guest_smccc_group group)
+{
+	switch (group) {
+	case GUEST_SMCCC_STD:
+		return cpu_has(machine, FEAT_RNG) ? GUEST_SMCCC_TRNG : 0;
+	case GUEST_SMCCC_STD_HYP:
+		return GUEST_SMCCC_PV_TIME;
+	default:
+		return 0;
+	}
+}
+
+u64 guest_smccc_services(const struct vm *vm, enum guest_smccc_group group)
+{
+	return services_there(group) & ~READ_ONCE(vm->smccc_off[group]);
+}
+
+int guest_smccc_set_services(struct vm *vm, enum guest_smccc_group group, u64 services)
+{
+	if (services & ~services_there(group))
+		return -EINVAL;
+	if (services == guest_smccc_services(vm, group))
+		return 0;
+	if (READ_ONCE(vm->has_run))
+		return -EBUSY;
+	WRITE_ONCE(vm->smccc_off[group], ~services);
+	return 0;
+}
+
 /* ---- mitigations ---- */
 
 static const u32 workaround_fids[] = {
@@ -56,40 +87,78 @@ static const u32 workaround_fids[] = {
 	SMCCC_ARCH_WORKAROUND_3,
 };
 
+/* Of all CPUs that have come up, the worst: a vCPU can go to any. */
+static u8 workarounds[ARRAY_SIZE(workaround_fids)];
+
+static u64 id_field(const struct cpu_id_regs *id, enum id_field field)
+{
+	const struct id_field_desc *d = id_field_desc(field);
+
+	return id->reg[d->reg] >> d->shift & GENMASK(d->width - 1, 0);
+}
+
 /* Without EL3 there is no firmware that could do anything about its CPU. */
-static s64 ask_firmware(u32 fid)
+static s64 ask_firmware(const struct cpu_id_regs *id, u32 fid)
 {
 	u64 regs[18] = { SMCCC_ARCH_FEATURES, fid };
 
-	if (!cpu_features_field(machine, ID_PFR0_EL3))
+	if (!id_field(id, ID_PFR0_EL3))
 		return SMCCC_RET_NOT_SUPPORTED;
 	arch_smc(regs);
 	return (s32)(u32)regs[0];
 }
 
 /* What the CPU says of itself: predictions do not cross contexts. */
-static bool cpu_is_safe(unsigned int n)
+static bool cpu_is_safe(const struct cpu_id_regs *id, unsigned int n)
 {
 	if (n == 1)
-		return cpu_features_field(machine, ID_PFR0_CSV2) >= 1;
-	return n == 3 && (cpu_features_field(machine, ID_PFR0_CSV2) >= 3 ||
-			  cpu_features_field(machine, ID_MMFR1_ECBHB));
+		return id_field(id, ID_PFR0_CSV2) >= 1;
+	return n == 3 && (id_field(id, ID_PFR0_CSV2) >= 3 || id_field(id, ID_MMFR1_ECBHB));
 }
 
 /*
  * The second one is a switch that stays as the guest leaves it, on a CPU that goes on with other
  * work: a guest gets it only to hear that it is not needed.
  */
-enum workaround_state guest_smccc_workaround(unsigned int n)
+static enum workaround_state workaround_here(const struct cpu_id_regs *id, unsigned int n)
 {
 	s64 ret;
 
-	if (cpu_is_safe(n))
+	if (cpu_is_safe(id, n))
 		return WORKAROUND_NOT_NEEDED;
-	ret = ask_firmware(workaround_fids[n - 1]);
+	ret = ask_firmware(id, workaround_fids[n - 1]);
 	if (ret == WORKAROUND_RET_NOT_NEEDED || (n == 2 && ret == WORKAROUND_2_NOT_REQUIRED))
 		return WORKAROUND_NOT_NEEDED;
 	return ret == WORKAROUND_RET_NEEDED && n != 2 ? WORKAROUND_NEEDED : WORKAROUND_NONE;
+}
+
+/* CPUs come up under the host's own order of things, perhaps two at a time. */
+void guest_smccc_cpu_online(const struct cpu_id_regs *id)
+{
+	unsigned int n;
+
+	for (n = 1; n <= ARRAY_SIZE(workarounds); n++) {
+		u8 here = (u8)workaround_here(id, n), worst = READ_ONCE(workarounds[n - 1]);
+
+		while (here < worst &&
+		       !__atomic_compare_exchange_n(&workarounds[n - 1], &worst, here, false,
+						    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			;
+	}
+}
+
+void guest_smccc_init(const struct cpu_features *features)
+{
+	unsigned int i;
+
+	machine = features;
+	for (i = 0; i < ARRAY_SIZE(workarounds); i++)
+		workarounds[i] = WORKAROUND_NOT_NEEDED;
+}
+
+enum workaround_state guest_smccc_workaround(unsigned int n)
+{
+	return (enum workaround_state)READ_ONCE(workarounds[n - 1]);
 }
 
 static s64 workaround_features(unsigned int n)
@@ -127,19 +196,26 @@ static unsigned int workaround_number(u32 fid)
 	return 0;
 }
 
-static s64 arch_features(u32 fid)
+static bool has_pv_time(const struct vm *vm)
+{
+	return guest_smccc_services(vm, GUEST_SMCCC_STD_HYP) & GUEST_SMCCC_PV_TIME;
+}
+
+static s64 arch_features(const struct vm *vm, u32 fid)
 {
 	unsigned int n = workaround_number(fid);
 
 	if (n)
 		return workaround_features(n);
+	if (fid == PV_TIME_FEATURES)
+		return has_pv_time(vm) ? SMCCC_RET_SUCCESS : SMCCC_RET_NOT_SUPPORTED;
 	return fid == SMCCC_VERSION || fid == SMCCC_ARCH_FEATURES ? SMCCC_RET_SUCCESS
 								  : SMCCC_RET_NOT_SUPPORTED;
 }
 
 /* ---- random numbers ---- */
 
-static bool trng_has(u32 fid)
+static bool trng_has(const struct vm *vm, u32 fid)
 {
 	switch (fid) {
 	case TRNG_VERSION:
@@ -147,7 +223,7 @@ static bool trng_has(u32 fid)
 	case TRNG_GET_UUID:
 	case TRNG_RND:
 	case TRNG_RND | SMCCC_64:
-		return cpu_has(machine, FEAT_RNG);
+		return guest_smccc_services(vm, GUEST_SMCCC_STD) & GUEST_SMCCC_TRNG;
 	default:
 		return false;
 	}
@@ -202,7 +278,8 @@ static int trng_call(struct vcpu *vcpu, u32 fid)
 		set_result(vcpu, TRNG_VERSION_1_0);
 		break;
 	case TRNG_FEATURES:
-		set_result(vcpu, trng_has((u32)x[1]) ? SMCCC_RET_SUCCESS : SMCCC_RET_NOT_SUPPORTED);
+		set_result(vcpu, trng_has(vcpu->vm, (u32)x[1]) ? SMCCC_RET_SUCCESS
+							       : SMCCC_RET_NOT_SUPPORTED);
 		break;
 	case TRNG_GET_UUID: /* 6b65656c-7472-4e67-8e52-4e4452525321, Keel's own; bytes as they lie
 			     */
@@ -218,6 +295,33 @@ static int trng_call(struct vcpu *vcpu, u32 fid)
 	return VCPU_RESUME;
 }
 
+/* ---- stolen time ---- */
+
+/* A VM's userspace can give it to some vCPUs alone. */
+static bool has_steal_time(const struct vcpu *vcpu)
+{
+	return has_pv_time(vcpu->vm) && vcpu->steal_ipa != VCPU_NO_STEAL_TIME;
+}
+
+static int pv_time_features(struct vcpu *vcpu)
+{
+	u32 fid = (u32)vcpu->regs.x[1];
+
+	if ((fid != PV_TIME_FEATURES && fid != PV_TIME_ST) || !has_steal_time(vcpu))
+		return not_supported(vcpu);
+	set_result(vcpu, SMCCC_RET_SUCCESS);
+	return VCPU_RESUME;
+}
+
+/* The host begins the count before the guest learns where it is. */
+static int pv_time_st(struct vcpu *vcpu)
+{
+	if (!has_steal_time(vcpu))
+		return not_supported(vcpu);
+	vcpu->regs.x[0] = vcpu->steal_ipa;
+	return KEEL_EXIT_STEAL_TIME;
+}
+
 /* ---- dispatch ---- */
 
 int guest_smccc_call(struct vcpu *vcpu)
@@ -229,12 +333,16 @@ int guest_smccc_call(struct vcpu *vcpu)
 		return guest_psci_call(vcpu);
 	if (workaround_number(fid))
 		return call_workaround(vcpu, workaround_number(fid));
-	if (trng_has(fid))
+	if (trng_has(vcpu->vm, fid))
 		return trng_call(vcpu, fid);
+	if (fid == PV_TIME_FEATURES)
+		return pv_time_features(vcpu);
+	if (fid == PV_TIME_ST)
+		return pv_time_st(vcpu);
 	if (fid == SMCCC_VERSION)
 		set_result(vcpu, SMCCC_VERSION_1_1);
 	else if (fid == SMCCC_ARCH_FEATURES)
-		set_result(vcpu, arch_features((u32)vcpu->regs.x[1]));
+		set_result(vcpu, arch_features(vcpu->vm, (u32)vcpu->regs.x[1]));
 	else
 		return not_supported(vcpu);
 	return VCPU_RESUME;

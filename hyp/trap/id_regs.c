@@ -7,6 +7,7 @@
  * grained traps that a guest is not given (TCR2, SCTLR2, S1PIE, GCS, THE, LS64, MOPS, FPMR, D128);
  * and with what only EL2 can use (VH, VMIDBits, FWB, NV, XNX, FGT, ECV, EVT, TWED, HCX).
  */
+#include <lib/errno.h>
 #include <lib/types.h>
 #include <trap/id_regs.h>
 #include <vm/vm_ops.h>
@@ -171,6 +172,22 @@ static u64 put_field(enum id_field field, u64 value)
 	return (value & GENMASK(desc->width - 1, 0)) << desc->shift;
 }
 
+static u64 get_field(enum id_field field, u64 value)
+{
+	const struct id_field_desc *desc = id_field_desc(field);
+
+	return value >> desc->shift & GENMASK(desc->width - 1, 0);
+}
+
+/* The number that a raw value of a field means. */
+static s64 signed_field(enum id_field field, u64 raw)
+{
+	const struct id_field_desc *desc = id_field_desc(field);
+
+	return desc->is_signed && raw >> (desc->width - 1) ? (s64)raw - (s64)BIT(desc->width)
+							   : (s64)raw;
+}
+
 static u64 offered(const struct vcpu *vcpu, const struct id_row *row)
 {
 	enum id_field field = (enum id_field)row->field;
@@ -193,7 +210,8 @@ static u64 pa_range(const struct vcpu *vcpu)
 	return put_field(ID_MMFR0_PARange, value);
 }
 
-u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg)
+/* What there is. */
+static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 {
 	u64 value = reg == ID_REG_MMFR0 ? pa_range(vcpu) : 0;
 	size_t i;
@@ -205,4 +223,112 @@ u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg)
 		if (id_field_desc((enum id_field)fixed[i].field)->reg == reg)
 			value |= put_field((enum id_field)fixed[i].field, fixed[i].value);
 	return value;
+}
+
+STATIC_ASSERT(ID_REG_SMFR0 < VM_ID_REGS, "registers that userspace can choose");
+
+/*
+ * Not what EL2 itself decides: whether there is a vGIC, SVE or pointer authentication, how many
+ * breakpoints trap. Those must stay as they are.
+ */
+static bool can_be_lowered(enum id_field field)
+{
+	switch (field) {
+	case ID_PFR0_GIC:
+	case ID_PFR0_SVE:
+	case ID_DFR0_BRPs:
+	case ID_DFR0_WRPs:
+	case ID_DFR0_CTX_CMPs:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* What was chosen on one vCPU is for all; what depends on the vCPU, or on the vGIC, is not. */
+static u64 chosen_value(const struct vcpu *vcpu, enum id_reg reg, u64 most)
+{
+	u64 value = READ_ONCE(vcpu->vm->id[reg]);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		enum id_field field = (enum id_field)rows[i].field;
+		u64 mask = put_field(field, ~0ULL);
+
+		if (id_field_desc(field)->reg == reg &&
+		    (!can_be_lowered(field) || !vcpu_when(vcpu, (enum vcpu_when)rows[i].when)))
+			value = (value & ~mask) | (most & mask);
+	}
+	return value;
+}
+
+u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg)
+{
+	u64 most = most_value(vcpu, reg);
+
+	if (!(__atomic_load_n(&vcpu->vm->id_set, __ATOMIC_ACQUIRE) & BIT(reg)))
+		return most;
+	return chosen_value(vcpu, reg, most);
+}
+
+static bool field_valid(enum id_field field, u64 most, u64 value)
+{
+	const struct id_field_desc *desc = id_field_desc(field);
+
+	if (value == most)
+		return true;
+	if (!can_be_lowered(field))
+		return false;
+	switch ((enum id_policy)desc->policy) {
+	case ID_LOWER:
+		return signed_field(field, value) < signed_field(field, most);
+	case ID_EXACT:
+		return value == 0;
+	default:
+		return false;
+	}
+}
+
+/* The field of a row that says how far it goes, or PARange. */
+static u64 writable_bits(enum id_reg reg)
+{
+	u64 bits = reg == ID_REG_MMFR0 ? put_field(ID_MMFR0_PARange, ~0ULL) : 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		if (id_field_desc((enum id_field)rows[i].field)->reg == reg)
+			bits |= put_field((enum id_field)rows[i].field, ~0ULL);
+	return bits;
+}
+
+static bool value_valid(enum id_reg reg, u64 most, u64 value)
+{
+	size_t i;
+
+	if ((value ^ most) & ~writable_bits(reg))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		enum id_field field = (enum id_field)rows[i].field;
+
+		if (id_field_desc(field)->reg == reg &&
+		    !field_valid(field, get_field(field, most), get_field(field, value)))
+			return false;
+	}
+	return reg != ID_REG_MMFR0 ||
+	       get_field(ID_MMFR0_PARange, value) <= get_field(ID_MMFR0_PARange, most);
+}
+
+int id_reg_set(struct vcpu *vcpu, enum id_reg reg, u64 value)
+{
+	struct vm *vm = vcpu->vm;
+
+	if (value == id_reg_value(vcpu, reg))
+		return 0;
+	if (READ_ONCE(vm->has_run))
+		return -EBUSY;
+	if (!value_valid(reg, most_value(vcpu, reg), value))
+		return -EINVAL;
+	WRITE_ONCE(vm->id[reg], value);
+	__atomic_fetch_or(&vm->id_set, BIT(reg), __ATOMIC_RELEASE);
+	return 0;
 }

@@ -31,4 +31,16 @@ const struct cpu_features *id_regs_machine(void);
  */
 u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg);
 
+/**
+ * id_reg_set() - userspace chooses what a VM's ID register says
+ * @reg:   as for id_reg_value()
+ * @value: a field of it may say less than there is, if a guest can then do without the rest. Fields
+ *         with alternatives, such as the algorithm of pointer authentication, stay or are zero
+ *
+ * For all vCPUs of the VM. The hardware is as before: what a guest is not told of does not trap.
+ *
+ * Return: 0; -EINVAL; -EBUSY for a change once a vCPU has run.
+ */
+int __must_check id_reg_set(struct vcpu *vcpu, enum id_reg reg, u64 value);
+
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* KVM's register ids. See one_reg.h. */
+#include <arch/barrier.h>
 #include <arch/sysreg.h>
 #include <cpu/el2_regs.h>
 #include <lib/errno.h>
@@ -8,6 +9,7 @@
 #include <trap/guest_smccc.h>
 #include <trap/one_reg.h>
 #include <trap/sysreg.h>
+#include <vm/switch.h>
 
 /* api.rst, 4.68: 0x60 in bits 63:56, log2 of the size in 55:52, zero, the kind in 27:16 */
 #define ID_ARM64       0x6000000000000000ULL
@@ -16,13 +18,16 @@
 #define ID_U64	       FIELD_PREP(ID_SIZE, 3)
 #define ID_U128	       FIELD_PREP(ID_SIZE, 4)
 #define ID_U256	       FIELD_PREP(ID_SIZE, 5)
+#define ID_U512	       FIELD_PREP(ID_SIZE, 6)
 #define ID_U2048       FIELD_PREP(ID_SIZE, 8)
 #define ID_KIND	       GENMASK(27, 16)
 #define ID_NUMBER      GENMASK(15, 0)
 #define ID_KIND_CORE   0x10
+#define ID_KIND_DEMUX  0x11
 #define ID_KIND_SYSREG 0x13
 #define ID_KIND_FW     0x14
 #define ID_KIND_SVE    0x15
+#define ID_KIND_BMAP   0x16
 
 #define REG_ID(size, kind, number) (ID_ARM64 | (size) | FIELD_PREP(ID_KIND, kind) | (number))
 
@@ -46,6 +51,17 @@
 #define SVE_FFR	   0x600
 #define SVE_REG(n) ((n) << 5)
 
+#define SVE_VLS	   0xffff /* a bit for each vector length, in quadwords less 1 */
+#define SVE_VLS_ID REG_ID(ID_U512, ID_KIND_SVE, SVE_VLS)
+
+/* CCSIDR_EL1 by CSSELR_EL1's value: level and, in bit 0, whether it is the instruction cache. */
+#define DEMUX_CCSIDR_MAX 14
+
+/* CLIDR_EL1 (D24.2.27): three bits a level; data or unified, and separate instruction caches */
+#define CLIDR_NONE     0
+#define CLIDR_ICACHE   1
+#define CLIDR_SEPARATE 3
+
 /*
  * The virtual timer's ids are encodings that were swapped by mistake, and are part of KVM's API so:
  * CNTV_CVAL_EL0's is that of CNTVCT_EL0, and the other way round.
@@ -66,6 +82,7 @@
 #define FW_COUNT	  4
 #define FW_AVAIL	  1
 #define FW_NOT_REQUIRED	  2 /* of 1 and 3 */
+#define FW_2_UNKNOWN	  1
 #define FW_2_NOT_REQUIRED 3
 
 /* ---- core registers ---- */
@@ -318,7 +335,86 @@ static int fw_set(struct vcpu *vcpu, u64 number, u64 value)
 		return -ENOENT;
 	if (number == FW_PSCI_VERSION)
 		return guest_psci_set_version(vcpu->vm, value);
+	if (number == FW_WORKAROUND_2 && value == FW_2_UNKNOWN)
+		return 0;
 	return value <= fw_workaround((unsigned int)number) ? 0 : -EINVAL;
+}
+
+/* Services of the firmware, a bit each. */
+static int bmap_get(struct vcpu *vcpu, u64 number, u64 *value)
+{
+	if (number >= GUEST_SMCCC_GROUPS)
+		return -ENOENT;
+	*value = guest_smccc_services(vcpu->vm, (enum guest_smccc_group)number);
+	return 0;
+}
+
+static int bmap_set(struct vcpu *vcpu, u64 number, u64 value)
+{
+	if (number >= GUEST_SMCCC_GROUPS)
+		return -ENOENT;
+	return guest_smccc_set_services(vcpu->vm, (enum guest_smccc_group)number, value);
+}
+
+/* ---- cache sizes: CCSIDR_EL1, which does not trap, so they are this CPU's ---- */
+
+static bool cache_exists(u64 csselr)
+{
+	u64 kind = read_sysreg(clidr_el1) >> 3 * (csselr >> 1) & 7;
+
+	if (csselr & 1)
+		return kind == CLIDR_ICACHE || kind == CLIDR_SEPARATE;
+	return kind != CLIDR_NONE && kind != CLIDR_ICACHE;
+}
+
+static u32 read_ccsidr(u64 csselr)
+{
+	u64 saved = read_sysreg(csselr_el1), ccsidr;
+
+	write_sysreg(csselr, csselr_el1);
+	isb();
+	ccsidr = read_sysreg(ccsidr_el1);
+	write_sysreg(saved, csselr_el1);
+	isb();
+	return (u32)ccsidr;
+}
+
+/* Whether @id is one of them, and of a cache that there is. */
+static bool is_ccsidr(u64 id, u64 *csselr)
+{
+	*csselr = FIELD_GET(ID_NUMBER, id);
+	return id == REG_ID(ID_U32, ID_KIND_DEMUX, *csselr) && *csselr < DEMUX_CCSIDR_MAX &&
+	       cache_exists(*csselr);
+}
+
+/* ---- vector lengths ---- */
+
+static bool is_vls(const struct vcpu *vcpu, u64 id)
+{
+	return id == SVE_VLS_ID && has_sve(vcpu);
+}
+
+/* Those of this machine up to the vCPU's longest: 16 bits of 512. */
+static u64 vls_of(const struct vcpu *vcpu)
+{
+	return switch_sve_vqs() & (vcpu->sve_vq ? GENMASK(vcpu->sve_vq - 1, 0) : ~0ULL);
+}
+
+/* The longest can be chosen; what is below it is there or not, and cannot be left out (E1.2). */
+static int vls_set(struct vcpu *vcpu, const u64 *words)
+{
+	u64 vqs = READ_ONCE(words[0]), there = switch_sve_vqs(), beyond = 0;
+	unsigned int i, longest = 0;
+
+	for (i = 1; i < 8; i++)
+		beyond |= READ_ONCE(words[i]);
+	for (i = 0; i < SVE_VQ_MAX; i++)
+		if (vqs & BIT(i))
+			longest = i + 1;
+	if (beyond || !longest || vqs != (there & GENMASK(longest - 1, 0)))
+		return -EINVAL;
+	vcpu->sve_vq = longest;
+	return 0;
 }
 
 /* ---- by id ---- */
@@ -333,6 +429,8 @@ static int get_u64(struct vcpu *vcpu, u64 id, u64 *value)
 		return core_get(vcpu, number * 4, value);
 	case ID_KIND_FW:
 		return fw_get(vcpu, number, value);
+	case ID_KIND_BMAP:
+		return bmap_get(vcpu, number, value);
 	case ID_KIND_SYSREG:
 		ret = timer_get(vcpu, number, value);
 		return ret == -ENOENT ? sysreg_user_get(vcpu, (u32)number, value) : ret;
@@ -351,6 +449,8 @@ static int set_u64(struct vcpu *vcpu, u64 id, u64 value)
 		return core_set(vcpu, number * 4, value);
 	case ID_KIND_FW:
 		return fw_set(vcpu, number, value);
+	case ID_KIND_BMAP:
+		return bmap_set(vcpu, number, value);
 	case ID_KIND_SYSREG:
 		ret = timer_set(vcpu, number, value);
 		return ret == -ENOENT ? sysreg_user_set(vcpu, (u32)number, value) : ret;
@@ -370,26 +470,63 @@ static size_t id_bytes(u64 id)
 	return (size_t)1 << FIELD_GET(ID_SIZE, id);
 }
 
-int one_reg_get(struct vcpu *vcpu, u64 id, void *data)
+/* Registers that are neither bytes nor 64 bits long. */
+static int get_odd(struct vcpu *vcpu, u64 id, void *data)
 {
 	const u64 *control = fp_control(vcpu, id);
+	u64 csselr, vls[8] = { 0 };
+	u32 ccsidr;
+
+	if (control) {
+		memcpy(data, control, sizeof(u32));
+	} else if (is_ccsidr(id, &csselr)) {
+		ccsidr = read_ccsidr(csselr);
+		memcpy(data, &ccsidr, sizeof(ccsidr));
+	} else if (is_vls(vcpu, id)) {
+		vls[0] = vls_of(vcpu);
+		memcpy(data, vls, sizeof(vls));
+	} else {
+		return -ENOENT;
+	}
+	return 0;
+}
+
+static int set_odd(struct vcpu *vcpu, u64 id, const void *data)
+{
+	u64 *control = fp_control(vcpu, id);
+	u64 csselr, vls[8];
+	u32 value = 0;
+
+	if (is_vls(vcpu, id)) {
+		memcpy(vls, data, sizeof(vls));
+		return vls_set(vcpu, vls);
+	}
+	if (control) {
+		memcpy(&value, data, sizeof(value));
+		*control = value;
+		return 0;
+	}
+	if (!is_ccsidr(id, &csselr))
+		return -ENOENT;
+	memcpy(&value, data, sizeof(value));
+	return value == read_ccsidr(csselr) ? 0 : -EINVAL;
+}
+
+int one_reg_get(struct vcpu *vcpu, u64 id, void *data)
+{
 	const void *bytes;
 	u64 value;
 	int ret;
 
 	if (!id_valid(id))
 		return -ENOENT;
-	if (control) {
-		memcpy(data, control, sizeof(u32));
-		return 0;
-	}
 	bytes = plain_bytes(vcpu, id);
 	if (bytes) {
 		memcpy(data, bytes, id_bytes(id));
 		return 0;
 	}
 	if ((id & ID_SIZE) != ID_U64)
-		return -ENOENT;
+		return get_odd(vcpu, id, data);
 	ret = get_u64(vcpu, id, &value);
 	if (!ret)
 		memcpy(data, &value, sizeof(value));
@@ -398,23 +535,18 @@ int one_reg_get(struct vcpu *vcpu, u64 id, void *data)
 
 int one_reg_set(struct vcpu *vcpu, u64 id, const void *data)
 {
-	u64 *control = fp_control(vcpu, id), value = 0;
+	u64 value = 0;
 	void *bytes;
 
 	if (!id_valid(id))
 		return -ENOENT;
-	if (control) {
-		memcpy(&value, data, sizeof(u32));
-		*control = value;
-		return 0;
-	}
 	bytes = plain_bytes(vcpu, id);
 	if (bytes) {
 		memcpy(bytes, data, id_bytes(id));
 		return 0;
 	}
 	if ((id & ID_SIZE) != ID_U64)
-		return -ENOENT;
+		return set_odd(vcpu, id, data);
 	memcpy(&value, data, sizeof(value));
 	/* from here on the copy counts, whatever the host does to its page */
 	return set_u64(vcpu, id, READ_ONCE(value));
@@ -457,6 +589,7 @@ static void add_sve(struct list *list, const struct vcpu *vcpu)
 	for (n = 0; n < 16; n++)
 		add(list, REG_ID(ID_U256, ID_KIND_SVE, SVE_P | SVE_REG(n)));
 	add(list, REG_ID(ID_U256, ID_KIND_SVE, SVE_FFR));
+	add(list, SVE_VLS_ID);
 }
 
 static void add_sysregs(struct list *list, const struct vcpu *vcpu)
@@ -470,6 +603,15 @@ static void add_sysregs(struct list *list, const struct vcpu *vcpu)
 			add(list, REG_ID(ID_U64, ID_KIND_SYSREG, sysreg_row(i)->first));
 }
 
+static void add_ccsidrs(struct list *list)
+{
+	u64 csselr;
+
+	for (csselr = 0; csselr < DEMUX_CCSIDR_MAX; csselr++)
+		if (cache_exists(csselr))
+			add(list, REG_ID(ID_U32, ID_KIND_DEMUX, csselr));
+}
+
 int one_reg_list(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total)
 {
 	struct list list = { .from = from, .ids = ids, .max = max };
@@ -479,6 +621,9 @@ int one_reg_list(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total)
 	add_sve(&list, vcpu);
 	for (n = 0; n < FW_COUNT; n++)
 		add(&list, REG_ID(ID_U64, ID_KIND_FW, n));
+	for (n = 0; n < GUEST_SMCCC_GROUPS; n++)
+		add(&list, REG_ID(ID_U64, ID_KIND_BMAP, n));
+	add_ccsidrs(&list);
 	add_sysregs(&list, vcpu);
 	*total = list.count;
 	return 0;

@@ -19,7 +19,7 @@
  *        it is read once
  *
  * Return: 0; -ENOENT for an id that names no register of this vCPU; -EINVAL for a value that it
- * does not take (nothing was changed).
+ * does not take, -EBUSY for one that it does not take once a vCPU has run (nothing was changed).
  */
 int __must_check one_reg_get(struct vcpu *vcpu, u64 id, void *data);
 int __must_check one_reg_set(struct vcpu *vcpu, u64 id, const void *data);

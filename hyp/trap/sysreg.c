@@ -188,10 +188,10 @@ static int write_timer(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 	}
 
 /* An ID register of a VM; and one that does not describe anything that a VM has. */
-#define ID(crm, op2, reg_name, reg)                                                    \
-	{                                                                              \
-		REG(3, 0, 0, crm, op2, reg_name), .user = USER_EQUAL, .read = read_id, \
-						  .id = ID_REG_##reg                   \
+#define ID(crm, op2, reg_name, reg)                                                 \
+	{                                                                           \
+		REG(3, 0, 0, crm, op2, reg_name), .user = USER_ID, .read = read_id, \
+						  .id = ID_REG_##reg                \
 	}
 #define ID_ZERO(crm, op2, reg_name)                                                     \
 	{                                                                               \
@@ -607,6 +607,8 @@ int sysreg_user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 
 	if (!row)
 		return -ENOENT;
+	if (row->user == USER_ID)
+		return id_reg_set(vcpu, (enum id_reg)row->id, value);
 	if (row->user == USER_EQUAL)
 		return value == user_value(vcpu, row) ? 0 : -EINVAL;
 	write_stored(vcpu, row, value);

@@ -26,6 +26,7 @@ enum sysreg_user {
 	USER_NONE,   /* not a register to it */
 	USER_STORED, /* read and write .storage */
 	USER_EQUAL,  /* read by .read; write what it reads already */
+	USER_ID,     /* an ID register of .id, which can be lowered (id_regs.h) */
 };
 
 #define SYSREG_NO_STORAGE 0xffff
@@ -66,7 +67,8 @@ bool sysreg_user_visible(const struct vcpu *vcpu, const struct sysreg_row *row);
 /**
  * sysreg_user_get(), sysreg_user_set() - a register for userspace; by the owner
  *
- * Return: 0; -ENOENT if there is none; -EINVAL for a value that it does not take.
+ * Return: 0; -ENOENT if there is none; -EINVAL for a value that it does not take; -EBUSY for one
+ * that it does not take any more.
  */
 int __must_check sysreg_user_get(struct vcpu *vcpu, u32 encoding, u64 *value);
 int __must_check sysreg_user_set(struct vcpu *vcpu, u32 encoding, u64 value);

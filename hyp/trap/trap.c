@@ -125,6 +125,13 @@ static int trap_resume(struct vcpu *vcpu)
 	return abort_resume(vcpu);
 }
 
+static void trap_load(struct vcpu *vcpu)
+{
+	if (!READ_ONCE(vcpu->vm->has_run))
+		WRITE_ONCE(vcpu->vm->has_run, true);
+	debug_load(vcpu);
+}
+
 static void trap_reset(struct vcpu *vcpu)
 {
 	abort_forget(vcpu);
@@ -132,7 +139,7 @@ static void trap_reset(struct vcpu *vcpu)
 }
 
 static const struct vcpu_hooks hooks = {
-	.load = debug_load,
+	.load = trap_load,
 	.put = debug_put,
 	.resume = trap_resume,
 	.exit = trap_exit,
@@ -145,4 +152,9 @@ void trap_init(const struct cpu_features *features)
 	debug_init(features);
 	guest_smccc_init(features);
 	vcpu_add_hooks(&hooks);
+}
+
+void trap_cpu_online(const struct cpu_id_regs *id)
+{
+	guest_smccc_cpu_online(id);
 }

@@ -19,6 +19,9 @@
  */
 void trap_init(const struct cpu_features *features);
 
+/* A CPU has come up and is about to run its host. On it; @id: its own registers. */
+void trap_cpu_online(const struct cpu_id_regs *id);
+
 /* ---- inside trap/ ---- */
 
 /* The instruction that trapped is done: on to the next one. @esr: the trap's syndrome, for IL. */

@@ -83,6 +83,9 @@ static struct {
 	bool pauth, sve;
 } cpu_has_;
 
+/* switch_sve_vqs() */
+static u64 sve_vqs;
+
 struct vm_cpu *this_vm_cpu(void)
 {
 	return vm_cpus[this_cpu()->id];
@@ -104,6 +107,7 @@ int switch_init(struct page_pool *pool, unsigned int nr_cpus)
 
 	cpu_has_.pauth = (isar1 & GENMASK(11, 4)) || (isar2 & GENMASK(15, 12));
 	cpu_has_.sve = read_sysreg(id_aa64pfr0_el1) & GENMASK(35, 32);
+	sve_vqs = cpu_has_.sve ? GENMASK(SVE_VQ_MAX - 1, 0) : 0;
 	for (i = 0; i < nr_cpus; i++) {
 		vm_cpus[i] = page_pool_alloc_run(pool, order_of(sizeof(struct vm_cpu)));
 		if (!vm_cpus[i])
@@ -116,6 +120,36 @@ int switch_init(struct page_pool *pool, unsigned int nr_cpus)
 	return 0;
 }
 
+/* Open the FP traps, for EL2 itself too. */
+static void open_fp(const struct vm_cpu *cpu, bool sve)
+{
+	write_sysreg(guest_traps_cptr_open(&cpu->traps, sve), cptr_el2);
+	isb();
+}
+
+/* FEAT_SVE: a length that there is not is rounded down to one that there is (E1.2, ZCR_EL2.LEN). */
+static u64 find_vqs(void)
+{
+	u64 cptr = read_sysreg(cptr_el2), vqs = 0;
+	unsigned int vq;
+
+	open_fp(this_vm_cpu(), true);
+	for (vq = SVE_VQ_MAX; vq > 0; vq = sve_vq() - 1) {
+		write_sysreg(vq - 1, SYS_ZCR_EL2);
+		isb();
+		vqs |= BIT(sve_vq() - 1);
+	}
+	write_sysreg(ZCR_EL2_ALL, SYS_ZCR_EL2);
+	write_sysreg(cptr, cptr_el2);
+	isb();
+	return vqs;
+}
+
+u64 switch_sve_vqs(void)
+{
+	return READ_ONCE(sve_vqs);
+}
+
 void switch_cpu_online(void)
 {
 	struct cpu_id_regs id;
@@ -125,6 +159,8 @@ void switch_cpu_online(void)
 	if (guest_traps_mpam(&id))
 		mpamidr = read_sysreg(SYS_MPAMIDR_EL1);
 	guest_traps_compute(&id, mpamidr, el2_is_e2h(), &this_vm_cpu()->traps);
+	if (cpu_has_.sve)
+		__atomic_fetch_and(&sve_vqs, find_vqs(), __ATOMIC_RELAXED);
 }
 
 /* ---- EL1 registers ---- */
@@ -352,13 +388,6 @@ void switch_to_guest(struct vcpu *vcpu)
 }
 
 /* ---- floating point ---- */
-
-/* Open the FP traps, for EL2 itself too. */
-static void open_fp(const struct vm_cpu *cpu, bool sve)
-{
-	write_sysreg(guest_traps_cptr_open(&cpu->traps, sve), cptr_el2);
-	isb();
-}
 
 /* EL2 saves what is the host's at the full length, whatever ZCR_EL1 says. */
 static void save_host_fp(struct vm_cpu *cpu)

@@ -34,6 +34,9 @@ struct vm_cpu *this_vm_cpu(void);
 /* A CPU has come up and is about to run its host: how it controls guests. On that CPU. */
 void switch_cpu_online(void);
 
+/* Vector lengths of SVE that every CPU has that has come up: BIT(quadwords - 1); 0 without SVE. */
+u64 switch_sve_vqs(void);
+
 /* The host's EL1 state out, the guest's in; then EL2's controls for a guest. */
 void switch_to_guest(struct vcpu *vcpu);
 

@@ -135,6 +135,7 @@ static struct vcpu *build(struct vm *vm, unsigned int index, struct pa pa, struc
 	vcpu->owner = VCPU_NO_OWNER;
 	vcpu->last_cpu = VCPU_NO_OWNER;
 	vcpu->power = VCPU_STOPPED;
+	vcpu->steal_ipa = VCPU_NO_STEAL_TIME;
 	return vcpu;
 }
 
@@ -267,4 +268,17 @@ int vcpu_set_state(struct vcpu *vcpu, u64 state)
 	ret = told_state(change_state(vcpu, (u32)state));
 	vcpu_drop(vcpu);
 	return ret;
+}
+
+/* The structure is 64 bytes long and so aligned, and does not straddle the end. */
+int vcpu_set_steal_time(struct vcpu *vcpu, u64 ipa)
+{
+	if (!IS_ALIGNED(ipa, 64))
+		return -EINVAL;
+	if (ipa >= BIT(vcpu->vm->s2.geometry.ia_bits))
+		return -E2BIG;
+	if (vcpu->steal_ipa != VCPU_NO_STEAL_TIME)
+		return -EEXIST;
+	vcpu->steal_ipa = ipa;
+	return 0;
 }

@@ -22,8 +22,12 @@
 #include <mm/vmid.h>
 #include <vm/vcpu_regs.h>
 
-#define VM_VCPUS_MAX  KEEL_VCPUS_MAX
-#define VCPU_NO_OWNER (~0U)
+/* Registers of ID fields that userspace can lower: enum id_reg's first (cpu/features.h). */
+#define VM_ID_REGS 16
+
+#define VM_VCPUS_MAX	   KEEL_VCPUS_MAX
+#define VCPU_NO_OWNER	   (~0U)
+#define VCPU_NO_STEAL_TIME (~0ULL)
 
 struct vgic; /* vgic/vgic.h */
 struct vgic_cpu;
@@ -54,6 +58,7 @@ struct vcpu {
 	unsigned int
 		last_cpu; /* where it ran last, for TLB maintenance; VCPU_NO_OWNER for nowhere */
 	u32 power;	  /* enum vcpu_power */
+	u64 steal_ipa;	  /* where the host keeps its stolen time, or VCPU_NO_STEAL_TIME */
 	/* PSCI CPU_ON's request, valid while @power goes from STOPPED to RUNNABLE */
 	u64 on_pc, on_x0;
 	bool on_pending;
@@ -85,6 +90,10 @@ struct vm {
 	struct page_pool pool; /* all that was donated: objects and stage 2 tables come from here */
 	u64 cntvoff;	       /* CNTVOFF_EL2 of all vCPUs */
 	u32 psci_version;      /* that userspace chose; 0 for the newest */
+	bool has_run;	       /* one of its vCPUs was loaded: what guests are told is final */
+	u64 id_set;	       /* ID registers that userspace chose, BIT(enum id_reg)... */
+	u64 id[VM_ID_REGS];    /* ... and what it chose: no field says more than there is */
+	u64 smccc_off[3];      /* services that userspace turned off, by group (guest_smccc.h) */
 	struct vgic *vgic;     /* NULL until KEEL_HC_VGIC_INIT */
 	unsigned int nr_vcpus; /* created so far */
 	struct vcpu *vcpus[VM_VCPUS_MAX]; /* by index; set once, read with acquire */

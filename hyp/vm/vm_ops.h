@@ -177,6 +177,15 @@ int __must_check vcpu_init(struct vcpu *vcpu, u64 features);
  */
 int __must_check vcpu_set_state(struct vcpu *vcpu, u64 state);
 
+/**
+ * vcpu_set_steal_time() - say where the host keeps a vCPU's stolen time
+ * @vcpu: owned by this CPU
+ * @ipa:  a multiple of 64
+ *
+ * Return: 0; -EINVAL; -E2BIG past the IPA size; -EEXIST if that was said before.
+ */
+int __must_check vcpu_set_steal_time(struct vcpu *vcpu, u64 ipa);
+
 /* ---- VMIDs ---- */
 
 /**

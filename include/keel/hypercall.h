@@ -138,8 +138,8 @@
 /*
  * KEEL_HC_VCPU_GET_REG, _SET_REG(x1 = handle, x2 = index, x3 = register id as in KVM's
  * KVM_GET_ONE_REG) -> x0 = 0; -ENOENT for a register that there is not; -EINVAL for a value that it
- * does not take; -EBUSY while it runs. The value is in struct keel_run.data, as long as the id
- * says.
+ * does not take; -EBUSY while it runs, and for what can only be chosen before any vCPU has run. The
+ * value is in struct keel_run.data, as long as the id says.
  */
 #define KEEL_HC_VCPU_GET_REG 0xc6000019
 #define KEEL_HC_VCPU_SET_REG 0xc600001a
@@ -173,6 +173,14 @@
 #define KEEL_STATE_STOPPED  1 /* powered off: waits for PSCI CPU_ON */
 #define KEEL_STATE_QUERY    2
 
+/*
+ * KEEL_HC_VCPU_STEAL_TIME(x1 = handle, x2 = index, x3 = IPA, a multiple of 64) -> x0 = 0; -E2BIG
+ * past the IPA size; -EEXIST once it is set. Where in the guest's memory the host keeps the vCPU's
+ * stolen-time structure (ARM DEN 0057): Keel tells a guest that asks for it (KEEL_EXIT_STEAL_TIME)
+ * and does not look there.
+ */
+#define KEEL_HC_VCPU_STEAL_TIME 0xc600001f
+
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {
 	KEEL_EXIT_IRQ,	 /* a host interrupt is pending, or a kick */
@@ -180,8 +188,9 @@ enum keel_exit {
 			  */
 	KEEL_EXIT_WFI, /* .wfi: nothing to do until an interrupt, or the counter is at .deadline */
 	KEEL_EXIT_OFF, /* the vCPU turned itself off by PSCI */
-	KEEL_EXIT_SYSTEM, /* .system: shutdown or reset, as KVM_EXIT_SYSTEM_EVENT */
-	KEEL_EXIT_FAIL,	  /* .fail: the guest did what Keel cannot emulate; ESR_EL2 tells */
+	KEEL_EXIT_SYSTEM,     /* .system: shutdown or reset, as KVM_EXIT_SYSTEM_EVENT */
+	KEEL_EXIT_FAIL,	      /* .fail: the guest did what Keel cannot emulate; ESR_EL2 tells */
+	KEEL_EXIT_STEAL_TIME, /* the guest asks for its stolen time: begin it at zero, run again */
 };
 
 /*

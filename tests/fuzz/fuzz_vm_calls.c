@@ -22,7 +22,7 @@
 #include <vm_machine.h>
 
 #define HANDLES 8
-#define CALLS	(KEEL_HC_VCPU_STATE - KEEL_HC_VM_SIZE + 1)
+#define CALLS	(KEEL_HC_VCPU_STEAL_TIME - KEEL_HC_VM_SIZE + 1)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* vCPUs: making, initializing, registers, power state. Not running. */
+#include <sched.h>
+
 #include "kvmtest.h"
 
 #define PSCI (1U << KVM_ARM_VCPU_PSCI_0_2)
@@ -102,7 +104,7 @@ static void test_reg_list(void)
 	struct vm vm = new_vm();
 	struct vcpu vcpu = new_vcpu(&vm, 0);
 	struct kvm_reg_list probe = { .n = 0 }, *list;
-	uint64_t i, bad = 0;
+	uint64_t i, bad = 0, unwritable = 0;
 	char value[512];
 
 	gives(ioctl(vcpu.fd, KVM_GET_REG_LIST, &probe), E2BIG, "KVM_GET_REG_LIST without room");
@@ -121,9 +123,14 @@ static void test_reg_list(void)
 			bad++;
 			printf("# register %#llx: %s\n", (unsigned long long)reg.id,
 			       strerror(errno));
+		} else if (ioctl(vcpu.fd, KVM_SET_ONE_REG, &reg)) {
+			unwritable++;
+			printf("# register %#llx: %s\n", (unsigned long long)reg.id,
+			       strerror(errno));
 		}
 	}
 	check(!bad, "each register that is listed can be read");
+	check(!unwritable, "and takes what it gave");
 	free(list);
 	close(vcpu.fd);
 	close(vm.fd);
@@ -168,11 +175,54 @@ static void test_mp_state(void)
 	close(vm.dev);
 }
 
+static long vls_ioctl(const struct vcpu *vcpu, unsigned long op, uint64_t *vls)
+{
+	struct kvm_one_reg reg = { .id = KVM_REG_ARM64_SVE_VLS, .addr = (uintptr_t)vls };
+
+	return ioctl(vcpu->fd, op, &reg);
+}
+
+/* Leaves the shortest vectors alone. */
+static void test_vector_lengths(const struct vcpu *vcpu)
+{
+	uint64_t vls[8] = { 0 }, more[8] = { 0 }, one[8] = { 1 }, none[8] = { 0 };
+
+	gives(vls_ioctl(vcpu, KVM_GET_ONE_REG, vls), 0, "vector lengths before finalize");
+	check(vls[0] & 1, "128 bits are among them (%#llx)", (unsigned long long)vls[0]);
+	gives(vls_ioctl(vcpu, KVM_SET_ONE_REG, none), EINVAL, "no vector length");
+	more[7] = 1ULL << 63;
+	gives(vls_ioctl(vcpu, KVM_SET_ONE_REG, more), EINVAL, "a length that there is not");
+	gives(vls_ioctl(vcpu, KVM_SET_ONE_REG, vls), 0, "those that there are");
+	gives(vls_ioctl(vcpu, KVM_SET_ONE_REG, one), 0, "the shortest alone");
+}
+
+#define ID_AA64MMFR0_EL1 ARM64_SYS_REG(3, 0, 0, 7, 0)
+
+static void test_id_registers(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	uint64_t mmfr0 = get_reg(&vcpu, ID_AA64MMFR0_EL1);
+
+	gives(set_reg(&vcpu, ID_AA64MMFR0_EL1, mmfr0), 0, "an ID register as it is");
+	check(set_reg(&vcpu, ID_AA64MMFR0_EL1, mmfr0 + 1) < 0, "no wider PARange than there is");
+	if (on_keel()) {
+		gives(set_reg(&vcpu, ID_AA64MMFR0_EL1, mmfr0 - 1), 0, "a narrower one");
+		check(get_reg(&vcpu, ID_AA64MMFR0_EL1) == mmfr0 - 1, "which is read back");
+		gives(set_reg(&vcpu, ARM64_SYS_REG(3, 0, 0, 0, 0), 0), EINVAL, "another MIDR_EL1");
+	}
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
 static void test_finalize(void)
 {
 	struct vm vm = new_vm();
 	struct vcpu vcpu = new_vcpu(&vm, 0), sve;
 	int what = KVM_ARM_VCPU_SVE;
+	struct kvm_one_reg reg;
+	uint64_t vls[8];
 
 	gives(ioctl(vcpu.fd, KVM_ARM_VCPU_FINALIZE, &what), EINVAL, "SVE of a vCPU without it");
 	what = 31;
@@ -181,10 +231,113 @@ static void test_finalize(void)
 		sve = raw_vcpu(&vm, 1);
 		what = KVM_ARM_VCPU_SVE;
 		must(init_vcpu(sve.fd, PSCI | 1U << KVM_ARM_VCPU_SVE), "init with SVE");
+		test_vector_lengths(&sve);
 		gives(ioctl(sve.fd, KVM_RUN, 0), EPERM, "KVM_RUN before SVE is finalized");
 		gives(ioctl(sve.fd, KVM_ARM_VCPU_FINALIZE, &what), 0, "finalize SVE");
 		gives(ioctl(sve.fd, KVM_ARM_VCPU_FINALIZE, &what), EPERM, "finalize SVE again");
+		reg.id = KVM_REG_ARM64_SVE_VLS;
+		reg.addr = (uintptr_t)vls;
+		gives(ioctl(sve.fd, KVM_GET_ONE_REG, &reg), 0, "vector lengths, afterwards");
+		check(vls[0] == 1, "they are what was chosen (%#llx)", (unsigned long long)vls[0]);
+		gives(ioctl(sve.fd, KVM_SET_ONE_REG, &reg), EPERM, "and final");
 		close(sve.fd);
+	}
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static long pvtime(const struct vcpu *vcpu, unsigned long op, uint64_t attr, uint64_t *ipa)
+{
+	struct kvm_device_attr a = { .group = KVM_ARM_VCPU_PVTIME_CTRL,
+				     .attr = attr,
+				     .addr = (uintptr_t)ipa };
+
+	return ioctl(vcpu->fd, op, &a);
+}
+
+static void test_stolen_time(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = raw_vcpu(&vm, 0);
+	uint64_t ipa = GUEST_BASE + 64, odd = GUEST_BASE + 32, hole = 0x1000, got = 0;
+	struct kvm_device_attr group = { .group = 99 };
+
+	gives(ioctl(vcpu.fd, KVM_HAS_DEVICE_ATTR, &group), ENXIO, "a group that there is not");
+	gives(ioctl(vcpu.fd, KVM_SET_DEVICE_ATTR, NULL), EFAULT, "KVM_SET_DEVICE_ATTR of nothing");
+	if (ioctl(vm.dev, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_STEAL_TIME) <= 0) {
+		gives(pvtime(&vcpu, KVM_SET_DEVICE_ATTR, KVM_ARM_VCPU_PVTIME_IPA, &ipa), ENXIO,
+		      "stolen time where there is none");
+	} else {
+		gives(pvtime(&vcpu, KVM_HAS_DEVICE_ATTR, KVM_ARM_VCPU_PVTIME_IPA, NULL), 0,
+		      "it has KVM_ARM_VCPU_PVTIME_IPA");
+		gives(pvtime(&vcpu, KVM_HAS_DEVICE_ATTR, 1, NULL), ENXIO, "and no other");
+		gives(pvtime(&vcpu, KVM_SET_DEVICE_ATTR, 1, &ipa), ENXIO, "which cannot be set");
+		gives(pvtime(&vcpu, KVM_SET_DEVICE_ATTR, KVM_ARM_VCPU_PVTIME_IPA, NULL), EFAULT,
+		      "an address from nowhere");
+		gives(pvtime(&vcpu, KVM_SET_DEVICE_ATTR, KVM_ARM_VCPU_PVTIME_IPA, &odd), EINVAL,
+		      "an address that is not a multiple of 64");
+		gives(pvtime(&vcpu, KVM_SET_DEVICE_ATTR, KVM_ARM_VCPU_PVTIME_IPA, &hole), EINVAL,
+		      "an address without memory");
+		gives(pvtime(&vcpu, KVM_SET_DEVICE_ATTR, KVM_ARM_VCPU_PVTIME_IPA, &ipa), 0,
+		      "a good address");
+		gives(pvtime(&vcpu, KVM_SET_DEVICE_ATTR, KVM_ARM_VCPU_PVTIME_IPA, &ipa), EEXIST,
+		      "the same again");
+		gives(pvtime(&vcpu, KVM_GET_DEVICE_ATTR, KVM_ARM_VCPU_PVTIME_IPA, &got), 0,
+		      "KVM_GET_DEVICE_ATTR");
+		check(got == ipa, "it is what was set (%#llx)", (unsigned long long)got);
+	}
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+/* HVC PV_TIME_FEATURES(PV_TIME_ST), PV_TIME_ST; the results and the structure go to MMIO. */
+GUEST_CODE(steal_guest, "	ldr	x19, =0x09000000\n"
+			"	ldr	w0, =0xc5000020\n"
+			"	ldr	w1, =0xc5000021\n"
+			"	hvc	#0\n"
+			"	str	x0, [x19]\n"
+			"	ldr	w0, =0xc5000021\n"
+			"	hvc	#0\n"
+			"	str	x0, [x19]\n"
+			"1:	ldr	x1, [x0]\n"
+			"	str	x1, [x19]\n"
+			"	ldr	x1, [x0, #8]\n"
+			"	str	x1, [x19]\n"
+			"	b	1b\n"
+			"	.ltorg\n");
+
+static void test_stolen_time_in_a_guest(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	uint64_t ipa = GUEST_BASE + 0x10000, stolen = 0, last = 0;
+	volatile uint64_t *shared = (void *)(vm.mem + 0x10000);
+	bool backwards = false;
+	int i;
+
+	if (ioctl(vm.dev, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_STEAL_TIME) > 0) {
+		shared[0] = shared[1] = ~0ULL;
+		must(pvtime(&vcpu, KVM_SET_DEVICE_ATTR, KVM_ARM_VCPU_PVTIME_IPA, &ipa),
+		     "the address of stolen time");
+		add_gic(&vm);
+		LOAD(&vm, &vcpu, steal_guest);
+		expect_write(&vcpu, MMIO_BASE, 8, 0, "PV_TIME_FEATURES: success");
+		expect_write(&vcpu, MMIO_BASE, 8, ipa, "PV_TIME_ST: the address");
+		expect_write(&vcpu, MMIO_BASE, 8, 0, "revision and attributes are 0");
+		for (i = 0; i < 50 && !stolen; i++) {
+			if (!expect_mmio(&vcpu, true, MMIO_BASE, 8, "stolen time"))
+				break;
+			stolen = mmio_value(&vcpu);
+			backwards |= stolen < last;
+			last = stolen;
+			expect_write(&vcpu, MMIO_BASE, 8, 0, "and again");
+			sched_yield();
+		}
+		check(!backwards && stolen < 60000000000ULL, "stolen time counts up from 0 (%llu)",
+		      (unsigned long long)stolen);
+		check(shared[1] >= stolen, "userspace sees what the guest sees");
 	}
 	close(vcpu.fd);
 	close(vm.fd);
@@ -199,6 +352,9 @@ int main(void)
 	test_registers();
 	test_reg_list();
 	test_mp_state();
+	test_id_registers();
 	test_finalize();
+	test_stolen_time();
+	test_stolen_time_in_a_guest();
 	return finish();
 }

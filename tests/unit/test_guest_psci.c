@@ -260,42 +260,126 @@ static void test_smccc(void **state)
 	assert_int_equal(result(5, 0, 0, 0), -1);
 }
 
+/* A CPU comes up: its own CSV2, ECBHB and EL3, and what firmware says on it. */
+static void cpu_online(u64 csv2, u64 ecbhb, bool el3, s64 firmware)
+{
+	struct cpu_id_regs id = { 0 };
+
+	id.reg[ID_REG_PFR0] = csv2 << 56 | (u64)el3 << 12;
+	id.reg[ID_REG_MMFR1] = ecbhb << 60;
+	w.firmware_there = el3;
+	w.firmware = firmware;
+	trap_cpu_online(&id);
+}
+
+static void assert_workaround(unsigned int n, s64 features, s64 call_result)
+{
+	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(n), 0, 0), features);
+	assert_int_equal(result(WORKAROUND(n), 0, 0, 0), call_result);
+}
+
 static void test_workarounds(void **state)
 {
-	unsigned int n;
-
 	/* no firmware, nothing known */
-	for (n = 1; n <= 3; n++) {
-		assert_int_equal(result(ARCH_FEATURES, WORKAROUND(n), 0, 0), -1);
-		assert_int_equal(result(WORKAROUND(n), 0, 0, 0), -1);
-	}
-	set_field(ID_PFR0_CSV2, 1);
-	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(1), 0, 0), 1);
-	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(3), 0, 0), -1);
-	assert_int_equal(result(WORKAROUND(1), 0, 0, 0), 0);
-	set_field(ID_MMFR1_ECBHB, 1);
-	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(3), 0, 0), 1);
+	cpu_online(0, 0, false, 0);
+	assert_workaround(1, -1, -1);
+	assert_workaround(2, -1, -1);
+	assert_workaround(3, -1, -1);
+	world_start();
+	cpu_online(1, 0, false, 0);
+	assert_workaround(1, 1, 0);
+	assert_workaround(3, -1, -1);
+	world_start();
+	cpu_online(3, 0, false, 0);
+	assert_workaround(3, 1, 0);
+	world_start();
+	cpu_online(1, 1, false, 0);
+	assert_workaround(3, 1, 0);
 	assert_int_equal(w.smcs, 0);
 }
 
 static void test_workarounds_of_firmware(void **state)
 {
-	set_field(ID_PFR0_EL3, 1);
-	w.firmware_there = true;
-	w.firmware = 0;
-	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(1), 0, 0), 0);
+	cpu_online(0, 0, true, 0);
 	w.smcs = 0;
-	assert_int_equal(result(WORKAROUND(1), 0, 0, 0), 0);
-	assert_true(w.smcs > 0);
-	/* the switch would outlast the guest */
-	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(2), 0, 0), -1);
-	assert_int_equal(result(WORKAROUND(2), 0, 0, 0), -1);
-	w.firmware = -2;
+	assert_workaround(1, 0, 0);
+	assert_int_equal(w.smcs, 1); /* the call itself: nobody asks again */
+	assert_workaround(3, 0, 0);
+	assert_workaround(2, -1, -1); /* the switch would outlast the guest */
+	world_start();
+	cpu_online(0, 0, true, -2);
 	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(2), 0, 0), -2);
-	w.firmware = 1;
-	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(3), 0, 0), 1);
-	w.firmware = -1;
-	assert_int_equal(result(ARCH_FEATURES, WORKAROUND(1), 0, 0), -1);
+	world_start();
+	cpu_online(0, 0, true, 1);
+	w.smcs = 0;
+	assert_workaround(3, 1, 0);
+	assert_int_equal(w.smcs, 0);
+	world_start();
+	cpu_online(0, 0, true, -1);
+	assert_workaround(1, -1, -1);
+}
+
+/* The answer is that of the worst CPU, in whatever order they come. */
+static void test_workarounds_of_unlike_cpus(void **state)
+{
+	cpu_online(1, 1, true, 1);
+	assert_workaround(1, 1, 0);
+	cpu_online(0, 0, true, 0);
+	assert_workaround(1, 0, 0);
+	cpu_online(1, 1, true, 1);
+	assert_workaround(1, 0, 0);
+	cpu_online(0, 0, true, -1);
+	assert_workaround(1, -1, -1);
+	cpu_online(0, 0, true, 0);
+	assert_workaround(1, -1, -1);
+}
+
+#define PV_FEATURES 0xc5000020U
+#define PV_ST	    0xc5000021U
+
+static void test_stolen_time(void **state)
+{
+	V->steal_ipa = VCPU_NO_STEAL_TIME;
+	w.vcpu[1].steal_ipa = 0x40001040;
+	/* the VM knows of it, this vCPU has none */
+	assert_int_equal(result(ARCH_FEATURES, PV_FEATURES, 0, 0), 0);
+	assert_int_equal(result(PV_FEATURES, PV_ST, 0, 0), -1);
+	assert_int_equal(result(PV_ST, 0, 0, 0), -1);
+	/* that one has */
+	assert_int_equal(call(&w.vcpu[1], PV_FEATURES, PV_ST, 0, 0), VCPU_RESUME);
+	assert_int_equal(w.vcpu[1].regs.x[0], 0);
+	assert_int_equal(call(&w.vcpu[1], PV_FEATURES, PV_FEATURES, 0, 0), VCPU_RESUME);
+	assert_int_equal(w.vcpu[1].regs.x[0], 0);
+	assert_int_equal(call(&w.vcpu[1], PV_FEATURES, 0xc5000022, 0, 0), VCPU_RESUME);
+	assert_int_equal(w.vcpu[1].regs.x[0], ~0ULL);
+	assert_int_equal(call(&w.vcpu[1], PV_ST, 0, 0, 0), KEEL_EXIT_STEAL_TIME);
+	assert_int_equal(w.vcpu[1].regs.x[0], 0x40001040);
+	/* userspace turns it off */
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD_HYP, 0), 0);
+	assert_int_equal(result(ARCH_FEATURES, PV_FEATURES, 0, 0), -1);
+	assert_int_equal(call(&w.vcpu[1], PV_ST, 0, 0, 0), VCPU_RESUME);
+	assert_int_equal(w.vcpu[1].regs.x[0], ~0ULL);
+}
+
+static void test_services(void **state)
+{
+	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD), 0);
+	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD_HYP), 1);
+	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_VENDOR_HYP), 0);
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 1), -EINVAL);
+	set_field(ID_ISAR0_RNDR, 1);
+	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD), 1);
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 2), -EINVAL);
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 0), 0);
+	assert_int_equal(result(0x84000050, 0, 0, 0), -1);
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 1), 0);
+	assert_int_equal(result(0x84000050, 0, 0, 0), 0x10000);
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_VENDOR_HYP, 1), -EINVAL);
+	/* once a vCPU has run it stays so */
+	w.vm.has_run = true;
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 0), -EBUSY);
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 1), 0);
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 2), -EINVAL);
 }
 
 static void test_trng(void **state)
@@ -342,6 +426,9 @@ int main(void)
 		cmocka_unit_test_setup(test_smccc, world_setup),
 		cmocka_unit_test_setup(test_workarounds, world_setup),
 		cmocka_unit_test_setup(test_workarounds_of_firmware, world_setup),
+		cmocka_unit_test_setup(test_workarounds_of_unlike_cpus, world_setup),
+		cmocka_unit_test_setup(test_stolen_time, world_setup),
+		cmocka_unit_test_setup(test_services, world_setup),
 		cmocka_unit_test_setup(test_trng, world_setup),
 	};
 

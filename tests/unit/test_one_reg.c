@@ -15,6 +15,9 @@
 #define SVE_Z(n)    (0x6080000000150000ULL | (n) << 5)
 #define SVE_P(n)    (0x6050000000150400ULL | (n) << 5)
 #define SVE_FFR	    0x6050000000150600ULL
+#define SVE_VLS	    0x606000000015ffffULL
+#define DEMUX(n)    (0x6020000000110000ULL | (n))
+#define BMAP(n)	    (0x6030000000160000ULL | (n))
 #define PSTATE	    CORE(264)
 #define TIMER_CTL   0x603000000013df19ULL
 #define TIMER_CVAL  0x603000000013df02ULL
@@ -158,12 +161,144 @@ static void test_firmware(void **state)
 	assert_int_equal(set(FW(0), 0x10000), 0);
 	assert_int_equal(get(FW(0)), 0x10000);
 	assert_int_equal(set(FW(0), 0x20000), -EINVAL);
-	assert_int_equal(get(FW(1)), 0);
-	assert_int_equal(set(FW(1), 1), -EINVAL);
-	set_field(ID_PFR0_CSV2, 1);
 	assert_int_equal(get(FW(1)), 2);
 	assert_int_equal(set(FW(1), 1), 0);
+	trap_cpu_online(&(struct cpu_id_regs){ 0 });
+	assert_int_equal(get(FW(1)), 0);
+	assert_int_equal(set(FW(1), 1), -EINVAL);
 	assert_int_equal(set(FW(4), 0), -ENOENT);
+}
+
+static void test_services(void **state)
+{
+	assert_int_equal(get(BMAP(0)), 0);
+	set_field(ID_ISAR0_RNDR, 1);
+	assert_int_equal(get(BMAP(0)), 1);
+	assert_int_equal(get(BMAP(1)), 1);
+	assert_int_equal(get(BMAP(2)), 0);
+	assert_int_equal(set(BMAP(0), 2), -EINVAL);
+	assert_int_equal(set(BMAP(0), 0), 0);
+	assert_int_equal(get(BMAP(0)), 0);
+	w.hooks->load(V); /* the VM runs */
+	assert_int_equal(set(BMAP(1), 0), -EBUSY);
+	assert_int_equal(set(BMAP(1), 1), 0);
+	assert_int_equal(set(BMAP(3), 0), -ENOENT);
+}
+
+static int set32(u64 id, u32 value)
+{
+	return one_reg_set(V, id, &value);
+}
+
+/* Level 1 has both caches, level 2 one of data and instructions, level 3 one of instructions. */
+static void test_cache_sizes(void **state)
+{
+	static const bool there[14] = { [0] = true, [1] = true, [2] = true, [5] = true };
+	unsigned int n;
+	u32 value;
+
+	fake_sysreg_set("clidr_el1", 3 | 4 << 3 | 1 << 6);
+	for (n = 0; n < 14; n++)
+		if ((one_reg_get(V, DEMUX(n), &value) == 0) != there[n])
+			fail_msg("cache %u", n);
+	assert_int_equal(one_reg_get(V, DEMUX(0), &value), 0);
+	assert_int_equal(value, 0x700fe01a);
+	assert_int_equal(set32(DEMUX(0), 0x700fe01a), 0);
+	assert_int_equal(set32(DEMUX(0), 0x700fe01b), -EINVAL);
+	assert_int_equal(fake_sysreg_get("csselr_el1"), 5); /* the host's, as before */
+	assert_int_equal(set32(DEMUX(14), 0), -ENOENT);
+	assert_int_equal(set32(DEMUX(0x100), 0), -ENOENT);
+}
+
+static int set_vls(u64 bits, u64 beyond)
+{
+	u64 words[8] = { bits, [7] = beyond };
+
+	return one_reg_set(V, SVE_VLS, words);
+}
+
+static void test_vector_lengths(void **state)
+{
+	u64 words[8];
+
+	w.sve_vqs = 0x8b; /* 1, 2, 4 and 8 quadwords */
+	assert_int_equal(one_reg_get(V, SVE_VLS, words), -ENOENT);
+	assert_int_equal(set_vls(1, 0), -ENOENT);
+	V->features |= BIT(VCPU_SVE);
+	memset(words, 0x5a, sizeof(words));
+	assert_int_equal(one_reg_get(V, SVE_VLS, words), 0);
+	assert_int_equal(words[0], 0x8b);
+	assert_int_equal(words[1] | words[7], 0);
+	assert_int_equal(set_vls(0, 0), -EINVAL);
+	assert_int_equal(set_vls(0x8a, 0), -EINVAL); /* one cannot be left out */
+	assert_int_equal(set_vls(0x07, 0), -EINVAL); /* nor be had */
+	assert_int_equal(set_vls(0x808b, 0), -EINVAL);
+	assert_int_equal(set_vls(0x1008b, 0), -EINVAL);
+	assert_int_equal(set_vls(0x8b, 1), -EINVAL);
+	assert_int_equal(V->sve_vq, 0);
+	assert_int_equal(set_vls(0x0b, 0), 0);
+	assert_int_equal(V->sve_vq, 4);
+	assert_int_equal(one_reg_get(V, SVE_VLS, words), 0);
+	assert_int_equal(words[0], 0x0b);
+	assert_int_equal(set_vls(0x8b, 0), 0);
+	assert_int_equal(V->sve_vq, 8);
+}
+
+#define ID_REG_ID(crm, op2) SYS(SYSREG_ENC(3, 0, 0, crm, op2))
+
+static void test_id_registers_can_be_lowered(void **state)
+{
+	const u64 mmfr0 = ID_REG_ID(7, 0), isar0 = ID_REG_ID(6, 0), pfr0 = ID_REG_ID(4, 0);
+	const u64 isar1 = ID_REG_ID(6, 1), dfr0 = ID_REG_ID(5, 0), mmfr1 = ID_REG_ID(7, 1);
+	u64 value;
+
+	set_field(ID_MMFR0_PARange, 6);
+	set_field(ID_ISAR0_AES, 2);
+	set_field(ID_PFR0_GIC, 1);
+	set_field(ID_ISAR1_API, 5);
+	set_field(ID_MMFR1_SpecSEI, 1);
+	set_field(ID_DFR0_BRPs, 5);
+	w.vm.s2.geometry.ia_bits = 48;
+	V->features |= BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
+
+	/* PARange: 48 bits, then 40; never more */
+	value = get(mmfr0);
+	assert_int_equal(value & 15, 5);
+	assert_int_equal(set(mmfr0, value + 1), -EINVAL);
+	assert_int_equal(set(mmfr0, value - 3), 0);
+	assert_int_equal(get(mmfr0) & 15, 2);
+	assert_int_equal(set(mmfr0, value), 0); /* and back: nothing has run */
+	assert_int_equal(set(mmfr0, value - 3), 0);
+	/* TGran4_2 is Keel's to say; TGran4 may become "none" */
+	assert_int_equal(set(mmfr0, (value - 3) ^ BIT(41)), -EINVAL);
+	assert_int_equal(set(mmfr0, (value - 3) | 0xfULL << 28), 0);
+
+	assert_int_equal(set(isar0, get(isar0) - (1 << 4)), 0);
+	assert_int_equal(get(isar0) >> 4 & 15, 1);
+	assert_int_equal(set(isar0, 3 << 4), -EINVAL);
+	assert_int_equal(set(isar0, get(isar0) | 1), -EINVAL); /* not a field that is offered */
+	/* an algorithm, or none; not another */
+	assert_int_equal(set(isar1, get(isar1) - (1 << 8)), -EINVAL);
+	assert_int_equal(set(isar1, get(isar1) & ~0xf00ULL), 0);
+	/* what EL2 decides by stays: vGIC, breakpoints; and what is worse when it is more */
+	assert_int_equal(set(pfr0, get(pfr0) ^ BIT(24)), -EINVAL);
+	assert_int_equal(set(dfr0, get(dfr0) - (1 << 12)), -EINVAL);
+	assert_int_equal(set(mmfr1, get(mmfr1) & ~(0xfULL << 24)), -EINVAL);
+	assert_int_equal(set(ID_REG_ID(6, 7), 0), 0);
+	assert_int_equal(set(ID_REG_ID(6, 7), 1), -EINVAL);
+
+	/* the guest reads what was chosen, on every vCPU, and so does userspace */
+	assert_int_equal(id_reg_value(&w.vcpu[1], ID_REG_ISAR0), get(isar0));
+	assert_int_equal(id_reg_value(&w.vcpu[1], ID_REG_MMFR0), get(mmfr0));
+	/* but of what that vCPU has not, nothing */
+	assert_int_equal(set(pfr0, get(pfr0) & ~0xf0000ULL), 0);
+	w.vm.vgic = NULL;
+	assert_int_equal(get(pfr0) >> 24 & 15, 0);
+
+	w.hooks->load(V);
+	assert_int_equal(set(isar0, get(isar0)), 0);
+	assert_int_equal(set(isar0, 0), -EBUSY);
+	assert_int_equal(get(isar0) >> 4 & 15, 1);
 }
 
 static void check_list(void)
@@ -187,6 +322,7 @@ static void check_list(void)
 
 static void test_everything_listed_can_be_saved_and_restored(void **state)
 {
+	w.sve_vqs = 0xffff;
 	w.hooks->reset(V);
 	check_list();
 	V->features |= BIT(VCPU_SVE) | BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
@@ -257,6 +393,10 @@ int main(void)
 		cmocka_unit_test_setup(test_features_hide_registers, world_setup),
 		cmocka_unit_test_setup(test_timers, world_setup),
 		cmocka_unit_test_setup(test_firmware, world_setup),
+		cmocka_unit_test_setup(test_services, world_setup),
+		cmocka_unit_test_setup(test_cache_sizes, world_setup),
+		cmocka_unit_test_setup(test_vector_lengths, world_setup),
+		cmocka_unit_test_setup(test_id_registers_can_be_lowered, world_setup),
 		cmocka_unit_test_setup(test_everything_listed_can_be_saved_and_restored,
 				       world_setup),
 		cmocka_unit_test_setup(test_list_in_parts, world_setup),

@@ -616,6 +616,25 @@ static void states_are_told_and_set(void **state)
 	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_QUERY), KEEL_STATE_RUNNABLE);
 }
 
+static void stolen_time_is_set_once(void **state)
+{
+	u64 handle = create(36).handle;
+	struct vcpu *vcpu;
+	struct pa run;
+
+	assert_int_equal(add_vcpu(handle, 0, &run), 0);
+	vcpu = vm_vcpu(vm_get(handle), 0);
+	assert_int_equal(vcpu->steal_ipa, VCPU_NO_STEAL_TIME);
+	assert_int_equal(vcpu_set_steal_time(vcpu, 32), -EINVAL);
+	assert_int_equal(vcpu_set_steal_time(vcpu, 1ULL << 36), -E2BIG);
+	assert_int_equal(vcpu_set_steal_time(vcpu, ~63ULL), -E2BIG);
+	assert_int_equal(vcpu->steal_ipa, VCPU_NO_STEAL_TIME);
+	assert_int_equal(vcpu_set_steal_time(vcpu, (1ULL << 36) - 64), 0);
+	assert_int_equal(vcpu->steal_ipa, (1ULL << 36) - 64);
+	assert_int_equal(vcpu_set_steal_time(vcpu, 64), -EEXIST);
+	assert_int_equal(vcpu->steal_ipa, (1ULL << 36) - 64);
+}
+
 /* ---- VMIDs ---- */
 
 static void vmids_are_given_at_entry(void **state)
@@ -829,6 +848,7 @@ int main(void)
 		TEST(features_are_what_the_machine_has),
 		TEST(features_stay_as_they_were),
 		TEST(states_are_told_and_set),
+		TEST(stolen_time_is_set_once),
 		TEST(vmids_are_given_at_entry),
 		TEST(a_vm_that_was_idle_gets_another_vmid),
 		TEST(who_asked_is_told_of_a_new_vm),

@@ -177,7 +177,7 @@ static int finish(void **state)
 static void other_calls_are_not_ours(void **state)
 {
 	static const u64 fids[] = { 0,		KEEL_HC_VERSION, KEEL_HC_LOG_READ, 0xc600000f,
-				    0xc600001f, 0x86000010,	 0x84000000 };
+				    0xc6000020, 0x86000010,	 0x84000000 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
 		struct host_regs before;
@@ -210,7 +210,7 @@ static void every_call_wants_a_handle(void **state)
 {
 	struct machine_state *before = machine_save();
 
-	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VCPU_STATE; fid++) {
+	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VCPU_STEAL_TIME; fid++) {
 		static const u64 bad[] = { 0, 1, ~0ULL, 1ULL << 63 };
 
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -227,9 +227,10 @@ static void every_call_wants_a_handle(void **state)
 
 static void calls_of_a_vcpu_want_an_index(void **state)
 {
-	static const u64 fids[] = { KEEL_HC_VCPU_INIT,	   KEEL_HC_VCPU_RUN,
-				    KEEL_HC_VCPU_GET_REG,  KEEL_HC_VCPU_SET_REG,
-				    KEEL_HC_VCPU_REG_LIST, KEEL_HC_VCPU_STATE };
+	static const u64 fids[] = { KEEL_HC_VCPU_INIT,	    KEEL_HC_VCPU_RUN,
+				    KEEL_HC_VCPU_GET_REG,   KEEL_HC_VCPU_SET_REG,
+				    KEEL_HC_VCPU_REG_LIST,  KEEL_HC_VCPU_STATE,
+				    KEEL_HC_VCPU_STEAL_TIME };
 	static const u64 bad[] = { 0, 2, 4, 511, 512, 1ULL << 32 | 3, ~0ULL };
 
 	for (size_t f = 0; f < ARRAY_SIZE(fids); f++)
@@ -436,7 +437,7 @@ static void nonsense_does_no_harm(void **state)
 	machine_run = leaves;
 	vm_calls_init(&harmless);
 	for (int i = 0; i < 60000; i++) {
-		u64 fid = KEEL_HC_VM_SIZE + machine_random(15);
+		u64 fid = KEEL_HC_VM_SIZE + machine_random(16);
 		u64 x1 = machine_random(4) && n ? handles[machine_random(n)] : random_argument();
 		s64 ret;
 

@@ -54,6 +54,7 @@ static struct world {
 	unsigned int undefs, aborts, smcs, ats, logs, invalidations, vgic_accesses, sgis, sgis0;
 	u64 dir, abort_esr, abort_far, vgic_ipa, vgic_written, sgi, timer_written;
 	unsigned int vgic_bytes;
+	u64 sve_vqs;
 	u32 timer_encoding;
 } w;
 
@@ -74,6 +75,11 @@ u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 {
 	vcpu->sysreg[reg] = value;
+}
+
+u64 switch_sve_vqs(void)
+{
+	return w.sve_vqs;
 }
 
 struct vm_cpu *this_vm_cpu(void)
@@ -201,7 +207,10 @@ static inline void world_start(void)
 	fake_sysreg_set("midr_el1", 0x410fd0c1);
 	fake_sysreg_set("revidr_el1", 0x11);
 	fake_sysreg_set("aidr_el1", 0x22);
-	fake_sysreg_set("clidr_el1", 0x33);
+	fake_sysreg_set("clidr_el1", 0x123); /* separate, unified, instructions alone */
+	fake_sysreg_set("mdscr_el1", 0);
+	fake_sysreg_set("csselr_el1", 5);
+	fake_sysreg_set("ccsidr_el1", 0x700fe01a);
 	w.deadline = ~0ULL;
 	w.sgi_exit = VCPU_RESUME;
 	w.vm.s2.geometry.ia_bits = 40;

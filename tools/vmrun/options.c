@@ -25,7 +25,7 @@ static const char help[] =
 	"  -m, --mem SIZE        memory, in MiB or as 512M, 2G (default 256M)\n"
 	"  -p, --cpus N          virtual CPUs (default 1)\n"
 	"      --ipa-bits N      guest physical addresses have N bits, 32 to 52 (default 40)\n"
-	"      --features LIST   optional CPU features: pauth,sve; or none (default: all there "
+	"      --features LIST   optional features: pauth,sve,steal; or none (default: all there "
 	"are)\n"
 	"  -d, --disk FILE[,ro]  a virtio disk (read-only with ,ro); may be repeated\n"
 	"      --console KIND    where input goes: uart (ttyAMA0, the default) or virtio (hvc0)\n"
@@ -110,7 +110,7 @@ static uint32_t parse_features(const char *list)
 		uint32_t feature = vcpu_feature(list, length);
 
 		if (!feature)
-			die_usage("--features knows pauth and sve, or none, but no \"%.*s\"",
+			die_usage("--features knows pauth, sve and steal, or none, but no \"%.*s\"",
 				  (int)length, list);
 		features |= feature;
 		list += length + (list[length] == ',');

@@ -48,6 +48,7 @@ static const struct feature {
 	  { KVM_CAP_ARM_SVE, KVM_CAP_ARM_SVE },
 	  FEATURE_BIT(KVM_ARM_VCPU_SVE),
 	  KVM_ARM_VCPU_SVE },
+	{ "steal", FEATURE_STEAL, { KVM_CAP_STEAL_TIME, KVM_CAP_STEAL_TIME }, 0, 0 },
 };
 #define NR_FEATURES (sizeof(optional_features) / sizeof(optional_features[0]))
 
@@ -108,6 +109,18 @@ static void init_vcpu(const struct vcpu *vcpu, struct kvm_vcpu_init init, uint32
 	}
 }
 
+static void set_steal_time(const struct vcpu *vcpu)
+{
+	uint64_t ipa = STEAL_BASE + vcpu->index * STEAL_SIZE;
+	const struct kvm_device_attr attr = {
+		.group = KVM_ARM_VCPU_PVTIME_CTRL,
+		.attr = KVM_ARM_VCPU_PVTIME_IPA,
+		.addr = (uintptr_t)&ipa,
+	};
+
+	VM_IOCTL(vcpu->fd, KVM_SET_DEVICE_ATTR, &attr);
+}
+
 static void open_vcpu(struct vcpu *vcpu, size_t run_size)
 {
 	const struct vm *vm = vcpu->vm;
@@ -142,10 +155,14 @@ void vcpus_create(struct vm *vm, unsigned int count, uint32_t features)
 	if (!vm->vcpus)
 		die("out of memory");
 	vm->nr_cpus = count;
+	if (features & FEATURE_STEAL)
+		vm_add_steal_memory(vm, count);
 	for (unsigned int i = 0; i < count; i++) {
 		vm->vcpus[i] = (struct vcpu){ .vm = vm, .index = i };
 		open_vcpu(&vm->vcpus[i], run_size);
 		init_vcpu(&vm->vcpus[i], init, features);
+		if (features & FEATURE_STEAL)
+			set_steal_time(&vm->vcpus[i]);
 	}
 }
 

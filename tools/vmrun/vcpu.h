@@ -21,6 +21,7 @@ struct vcpu {
 enum {
 	FEATURE_PAUTH = 1 << 0, /* pointer authentication */
 	FEATURE_SVE = 1 << 1,
+	FEATURE_STEAL = 1 << 2, /* stolen time: not the CPU's, but KVM's */
 };
 #define FEATURES_OFFERED UINT32_MAX /* all that this machine's KVM offers */
 

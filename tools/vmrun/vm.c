@@ -106,6 +106,23 @@ void vm_add_ram(struct vm *vm, uint64_t size)
 	VM_IOCTL(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
 }
 
+void vm_add_steal_memory(const struct vm *vm, unsigned int count)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct kvm_userspace_memory_region slot = {
+		.slot = 1,
+		.guest_phys_addr = STEAL_BASE,
+		.memory_size = (count * STEAL_SIZE + page - 1) & ~(page - 1),
+	};
+	void *map = mmap(NULL, slot.memory_size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
+		die("out of memory");
+	slot.userspace_addr = (uintptr_t)map;
+	VM_IOCTL(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
+}
+
 void *vm_ram(const struct vm *vm, uint64_t ipa, uint64_t size)
 {
 	if (ipa < RAM_BASE || size > vm->ram_size || ipa - RAM_BASE > vm->ram_size - size)

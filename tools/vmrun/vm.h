@@ -5,7 +5,7 @@
  *
  *   vm.c    KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_CREATE_VM, KVM_SET_USER_MEMORY_REGION
  *   vcpu.c  KVM_CREATE_VCPU, KVM_GET_VCPU_MMAP_SIZE, KVM_ARM_PREFERRED_TARGET, KVM_ARM_VCPU_INIT,
- *           KVM_ARM_VCPU_FINALIZE, KVM_GET_ONE_REG, KVM_SET_ONE_REG, KVM_RUN
+ *           KVM_ARM_VCPU_FINALIZE, KVM_SET_DEVICE_ATTR, KVM_GET_ONE_REG, KVM_SET_ONE_REG, KVM_RUN
  *   gic.c   KVM_CREATE_DEVICE, KVM_SET_DEVICE_ATTR, KVM_IRQ_LINE, KVM_IRQFD
  *   virtio.c KVM_IOEVENTFD
  */
@@ -40,6 +40,9 @@ void vm_create(struct vm *vm, unsigned int ipa_bits);
 
 /** vm_add_ram() - give it @size bytes (a multiple of 4 KiB) of memory at RAM_BASE. */
 void vm_add_ram(struct vm *vm, uint64_t size);
+
+/** vm_add_steal_memory() - give it memory for the stolen time of @count vCPUs, at STEAL_BASE. */
+void vm_add_steal_memory(const struct vm *vm, unsigned int count);
 
 /** vm_has() - the value of a capability, 0 if it is absent. */
 int vm_has(const struct vm *vm, unsigned int capability);
