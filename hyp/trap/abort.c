@@ -5,6 +5,7 @@
  */
 #include <arch/at.h>
 #include <arch/barrier.h>
+#include <arch/el1.h>
 #include <arch/sysreg.h>
 #include <cpu/el2_regs.h>
 #include <lib/esr.h>
@@ -17,34 +18,21 @@
 #define PAR_F  BIT(0)
 #define PAR_PA GENMASK(51, 12)
 
-enum fault_kind { FAULT_MISSING, FAULT_PERMISSION, FAULT_EXTERNAL, FAULT_CONFLICT, FAULT_OTHER };
+enum fault_kind { FAULT_OTHER, FAULT_MISSING, FAULT_PERMISSION, FAULT_EXTERNAL, FAULT_CONFLICT };
+
+/* D24.2.37, DFSC and IFSC: what is not here is not stage 2's, or is the machine's to report. */
+#define LEVELS(fsc) [(fsc)...(fsc) + 3]
+static const u8 kinds[ESR_FSC + 1] = {
+	LEVELS(ESR_FSC_TRANSLATION) = FAULT_MISSING,   [ESR_FSC_TRANSLATION_M1] = FAULT_MISSING,
+	[ESR_FSC_TRANSLATION_M2] = FAULT_MISSING,      LEVELS(ESR_FSC_ACCESS_FLAG) = FAULT_MISSING,
+	LEVELS(ESR_FSC_PERMISSION) = FAULT_PERMISSION, [ESR_FSC_EXTABT] = FAULT_EXTERNAL,
+	LEVELS(ESR_FSC_EXTABT_WALK) = FAULT_EXTERNAL,  [ESR_FSC_EXTABT_WALK_M1] = FAULT_EXTERNAL,
+	[ESR_FSC_EXTABT_WALK_M2] = FAULT_EXTERNAL,     [ESR_FSC_TLB_CONFLICT] = FAULT_CONFLICT,
+};
 
 static enum fault_kind fault_kind(u64 esr)
 {
-	unsigned int fsc = esr_fsc(esr);
-
-	switch (fsc) {
-	case ESR_FSC_TRANSLATION_M1:
-	case ESR_FSC_TRANSLATION_M2:
-		return FAULT_MISSING;
-	case ESR_FSC_EXTABT:
-	case ESR_FSC_EXTABT_WALK_M1:
-	case ESR_FSC_EXTABT_WALK_M2:
-		return FAULT_EXTERNAL;
-	case ESR_FSC_TLB_CONFLICT:
-		return FAULT_CONFLICT;
-	}
-	switch (fsc & ESR_FSC_TYPE) {
-	case ESR_FSC_TRANSLATION:
-	case ESR_FSC_ACCESS_FLAG:
-		return FAULT_MISSING;
-	case ESR_FSC_PERMISSION:
-		return FAULT_PERMISSION;
-	case ESR_FSC_EXTABT_WALK:
-		return FAULT_EXTERNAL;
-	default:
-		return FAULT_OTHER;
-	}
+	return (enum fault_kind)kinds[esr_fsc(esr)];
 }
 
 static bool is_fetch(u64 esr)
@@ -92,10 +80,10 @@ static int inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
 	return VCPU_RESUME;
 }
 
+/* The vCPU is loaded: SCTLR_EL1 is its own. */
 static bool decode(const struct vcpu *vcpu, u64 esr, struct mmio_access *access)
 {
-	return !is_fetch(esr) &&
-	       mmio_decode(esr, vcpu->regs.pstate, vcpu_read_sysreg(vcpu, SCTLR_EL1), access);
+	return !is_fetch(esr) && mmio_decode(esr, vcpu->regs.pstate, read_el1_sctlr(), access);
 }
 
 static void finish_load(struct vcpu *vcpu, const struct mmio_access *access, u64 data)

@@ -95,7 +95,7 @@ static int handle_undef(struct vcpu *vcpu, u64 esr)
  * monitors and the physical timer, which an AArch32 application does not have. What is missing
  * here is never routed to EL2 with HCR_GUEST_TRAPS, or is for another layer.
  */
-static int (*const handlers[ESR_EC_COUNT])(struct vcpu *vcpu, u64 esr) = {
+static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
 	[ESR_EC_UNKNOWN] = handle_undef,  [ESR_EC_WFX] = handle_wfx,
 	[ESR_EC_CP15_32] = handle_undef,  [ESR_EC_CP15_64] = handle_undef,
 	[ESR_EC_CP14_32] = handle_undef,  [ESR_EC_CP14_LS] = handle_undef,
@@ -107,13 +107,6 @@ static int (*const handlers[ESR_EC_COUNT])(struct vcpu *vcpu, u64 esr) = {
 	[ESR_EC_SME] = handle_undef,	  [ESR_EC_IABT_LOWER] = abort_trap,
 	[ESR_EC_DABT_LOWER] = abort_trap,
 };
-
-static int trap_exit(struct vcpu *vcpu, u64 esr)
-{
-	unsigned int ec = esr_ec(esr);
-
-	return handlers[ec] ? handlers[ec](vcpu, esr) : VCPU_NOT_MINE;
-}
 
 /* Whoever makes a vCPU runnable writes on_pending before power, so it is read after it. */
 static int trap_resume(struct vcpu *vcpu)
@@ -142,7 +135,7 @@ static const struct vcpu_hooks hooks = {
 	.load = trap_load,
 	.put = debug_put,
 	.resume = trap_resume,
-	.exit = trap_exit,
+	.exits = handlers,
 	.reset = trap_reset,
 };
 

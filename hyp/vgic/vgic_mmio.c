@@ -25,7 +25,7 @@
 #define IROUTER_AFF3   GENMASK(39, 32)
 #define IROUTER_AFF0_2 GENMASK(23, 0)
 
-/* An access that is being carried out; vgic->lock held. */
+/* An access that is being carried out; vgic->lock held, but while a register is read. */
 struct access {
 	struct vcpu *vcpu; /* who makes it */
 	struct vcpu *of;   /* whose redistributor it is; for the distributor the same */
@@ -37,7 +37,8 @@ struct access {
 
 /*
  * A row. With @bits, it is an array of fields, one an interrupt, and @get and @set do one of them;
- * otherwise @read and @write do the register. None of them: read as zero, ignore writes.
+ * otherwise @read, by one load and without the lock, and @write do the register. None of them: read
+ * as zero, ignore writes.
  */
 struct reg {
 	u16 offset, size;
@@ -203,7 +204,7 @@ static void set_config(struct access *a, u32 intid, struct vgic_irq *irq, u32 fi
 
 static u64 read_dist_ctlr(struct access *a)
 {
-	return a->vcpu->vm->vgic->ctlr | GICD_CTLR_ARE | GICD_CTLR_DS;
+	return READ_ONCE(a->vcpu->vm->vgic->ctlr) | GICD_CTLR_ARE | GICD_CTLR_DS;
 }
 
 /* All vCPUs look anew; those that run or sleep elsewhere are told only of what is switched on. */
@@ -251,7 +252,9 @@ static struct vgic_irq *router_irq(struct access *a, u32 *intid)
 
 static u64 irouter_of(const struct vgic_irq *irq)
 {
-	return FIELD_PREP(IROUTER_AFF3, irq->affinity >> 24) | (irq->affinity & IROUTER_AFF0_2);
+	u32 affinity = READ_ONCE(irq->affinity);
+
+	return FIELD_PREP(IROUTER_AFF3, affinity >> 24) | (affinity & IROUTER_AFF0_2);
 }
 
 static u64 read_irouter(struct access *a)
@@ -298,7 +301,9 @@ static u64 read_redist_typer(struct access *a)
 /* Delivery does not depend on it: interrupts are for a sleeping vCPU to keep. */
 static u64 read_waker(struct access *a)
 {
-	return a->of->vgic->asleep ? GICR_WAKER_PROCESSORSLEEP | GICR_WAKER_CHILDRENASLEEP : 0;
+	return READ_ONCE(a->of->vgic->asleep)
+		       ? GICR_WAKER_PROCESSORSLEEP | GICR_WAKER_CHILDRENASLEEP
+		       : 0;
 }
 
 static void write_waker(struct access *a, u64 value)
@@ -382,51 +387,63 @@ static const struct reg *find(const struct reg *regs, size_t count, u32 offset)
 
 /* ---- an access ---- */
 
-/* The fields of interrupts that there are; in the distributor the private ones' are reserved. */
+/* How many of @count interrupts from @first on there are; nr_irqs is a multiple of 32. */
+static u32 existing(const struct vgic *vgic, u32 first, u32 count)
+{
+	u32 end = MIN(vgic->nr_irqs, (u32)VGIC_INTIDS);
+
+	return first >= end ? 0 : MIN(count, end - first);
+}
+
+/*
+ * The fields of interrupts that there are; in the distributor the private ones' are reserved. Those
+ * of one access lie behind each other: it is aligned, and has 32 fields at most.
+ */
 static u64 do_fields(const struct reg *reg, struct access *a, bool write, u64 value)
 {
-	u32 first = a->offset * 8 / reg->bits, count = a->bytes * 8 / reg->bits, i;
-	u32 mask = (u32)BIT(reg->bits) - 1;
+	u32 bits = reg->bits, first = a->offset * 8 / bits, mask = (u32)BIT(bits) - 1, i, shift;
+	u32 count = existing(a->vcpu->vm->vgic, first, a->bytes * 8 / bits);
+	struct vgic_irq *irq = vgic_irq_of(a->of, first);
 	u64 result = 0;
 
-	for (i = 0; i < count; i++) {
-		u32 intid = first + i, shift = i * reg->bits;
-		struct vgic_irq *irq = NULL;
-
-		if (a->redist || intid >= VGIC_PRIVATE)
-			irq = vgic_irq_of(a->of, intid);
-		if (!irq)
-			continue;
+	if (!a->redist && first < VGIC_PRIVATE)
+		return 0;
+	for (i = 0, shift = 0; i < count; i++, shift += bits)
 		if (write)
-			reg->set(a, intid, irq, (u32)(value >> shift) & mask);
+			reg->set(a, first + i, &irq[i], (u32)(value >> shift) & mask);
 		else
-			result |= (u64)reg->get(a, intid, irq) << shift;
-	}
+			result |= (u64)reg->get(a, first + i, &irq[i]) << shift;
 	return result;
 }
 
-static u64 do_register(const struct reg *reg, struct access *a, bool write, u64 value)
-{
-	if (!write)
-		return reg->read ? reg->read(a) : 0;
-	if (reg->write)
-		reg->write(a, value);
-	return 0;
-}
-
-static u64 do_access(const struct reg *reg, struct access *a, bool write, u64 value)
+static u64 do_locked(const struct reg *reg, struct access *a, bool write, u64 value)
 {
 	struct vgic *vgic = a->vcpu->vm->vgic;
-	u64 result;
+	u64 result = 0;
 
-	if (!reg || !(reg->widths & a->bytes) || a->offset % a->bytes)
-		return 0;
-	a->offset -= reg->offset;
 	spin_lock(&vgic->lock);
 	if (reg->fold)
 		vgic_fold(a->vcpu);
-	result = (reg->bits ? do_fields : do_register)(reg, a, write, value);
+	if (reg->bits)
+		result = do_fields(reg, a, write, value);
+	else if (reg->write)
+		reg->write(a, value);
 	spin_unlock(&vgic->lock);
+	return result;
+}
+
+/* A register without fields for each interrupt is read by one load, which needs no lock. */
+static u64 do_access(const struct reg *reg, struct access *a, bool write, u64 value)
+{
+	u64 result = 0;
+
+	if (!reg || !(reg->widths & a->bytes) || (a->offset & (a->bytes - 1)))
+		return 0;
+	a->offset -= reg->offset;
+	if (write || reg->bits)
+		result = do_locked(reg, a, write, value);
+	else if (reg->read)
+		result = reg->read(a);
 	return a->bytes == 8 ? result : result & (BIT(a->bytes * 8) - 1);
 }
 

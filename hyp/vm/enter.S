@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * In and out of a guest: general registers only. Everything else is the run loop's (run.c,
- * switch.c). Assembly because between the last load and the ERET no register is free.
+ * In and out of a guest: general registers, and the loop around them, which holds nothing in a
+ * register over an entry: so the callee-saved registers of EL2's own code are saved once a run.
+ * Everything else is run.c's and switch.c's. Assembly because between the last load and the ERET no
+ * register is free.
  */
 #include <vm/vcpu_regs.h>
 
 	.text
 /*
- * int guest_enter(struct vcpu *vcpu): ERET to the guest. Returns when it takes an exception to EL2:
- * 0 synchronous, 1 IRQ, 2 FIQ, 3 SError. vectors.S comes back by guest_exit.
+ * int guest_run(struct vcpu *vcpu): enter the guest, and again after each exit for as long as
+ * vcpu_exit() (run.c) says VCPU_RESUME, -1. Returns the first other thing that it says.
  */
-	.globl	guest_enter
-guest_enter:
-	stp	x29, x30, [sp, #-112]!
+	.globl	guest_run
+guest_run:
+	stp	x29, x30, [sp, #-96]!
 	mov	x29, sp
 	stp	x19, x20, [sp, #16]
 	stp	x21, x22, [sp, #32]
 	stp	x23, x24, [sp, #48]
 	stp	x25, x26, [sp, #64]
 	stp	x27, x28, [sp, #80]
-	str	x0, [sp, #96]
+enter:
 	ldp	x2, x3, [x0, #VCPU_GPREGS + 31 * 8]
 	msr	elr_el2, x2
 	msr	spsr_el2, x3
@@ -44,13 +46,13 @@ guest_enter:
 	isb
 
 /*
- * From vectors.S: sp as guest_enter left it less 16 bytes, which hold the guest's x0 and x1;
- * x1 is what guest_enter returns.
+ * From vectors.S: x0 is the vCPU, x1 what kind of exception it was; the guest's x0 and x1 are on
+ * the stack, which is as guest_run left it otherwise.
  */
 	.globl	guest_exit
 guest_exit:
-	ldr	x0, [sp, #16 + 96]
 	stp	x2, x3, [x0, #VCPU_GPREGS + 2 * 8]
+	ldp	x2, x3, [sp], #16
 	stp	x4, x5, [x0, #VCPU_GPREGS + 4 * 8]
 	stp	x6, x7, [x0, #VCPU_GPREGS + 6 * 8]
 	stp	x8, x9, [x0, #VCPU_GPREGS + 8 * 8]
@@ -64,17 +66,23 @@ guest_exit:
 	stp	x24, x25, [x0, #VCPU_GPREGS + 24 * 8]
 	stp	x26, x27, [x0, #VCPU_GPREGS + 26 * 8]
 	stp	x28, x29, [x0, #VCPU_GPREGS + 28 * 8]
-	ldp	x2, x3, [sp], #16
 	stp	x2, x3, [x0, #VCPU_GPREGS]
 	mrs	x2, elr_el2
 	mrs	x3, spsr_el2
 	stp	x30, x2, [x0, #VCPU_GPREGS + 30 * 8]
 	str	x3, [x0, #VCPU_GPREGS + 32 * 8]
-	mov	x0, x1
+	mov	x29, sp
+	mov	x19, x0
+	bl	vcpu_exit
+	cmn	w0, #1                  /* VCPU_RESUME */
+	b.ne	1f
+	mov	x0, x19
+	b	enter
+1:
 	ldp	x19, x20, [sp, #16]
 	ldp	x21, x22, [sp, #32]
 	ldp	x23, x24, [sp, #48]
 	ldp	x25, x26, [sp, #64]
 	ldp	x27, x28, [sp, #80]
-	ldp	x29, x30, [sp], #112
+	ldp	x29, x30, [sp], #96
 	ret

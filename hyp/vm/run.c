@@ -16,19 +16,52 @@
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
 
-/* What guest_enter() returns (enter.S). */
+/* Kinds of exceptions from a guest: vectors.S says them, enter.S hands them on. */
 enum { GUEST_SYNC, GUEST_IRQ, GUEST_FIQ, GUEST_SERROR };
 
-int guest_enter(struct vcpu *vcpu);
+/* enter.S and what it calls. */
+int guest_run(struct vcpu *vcpu);
+int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
 
 static const struct vcpu_hooks *hooks[VCPU_HOOKS_MAX];
 static unsigned int nr_hooks;
+
+/* Those of them that each exit and each entry asks, without the gaps; a NULL ends them. */
+static int (*enter_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
+static int (*irq_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
+static vcpu_exit_handler *exit_handlers[ESR_EC_COUNT];
+
+static void add_hook(int (**list)(struct vcpu *vcpu), int (*hook)(struct vcpu *vcpu))
+{
+	if (!hook)
+		return;
+	while (*list)
+		list++;
+	*list = hook;
+}
+
+static void add_exits(vcpu_exit_handler *const *exits)
+{
+	unsigned int ec;
+
+	for (ec = 0; ec < ESR_EC_COUNT; ec++) {
+		if (!exits[ec])
+			continue;
+		if (exit_handlers[ec])
+			panic("two layers for exception class %#x", ec);
+		exit_handlers[ec] = exits[ec];
+	}
+}
 
 void vcpu_add_hooks(const struct vcpu_hooks *new_hooks)
 {
 	if (nr_hooks == VCPU_HOOKS_MAX)
 		panic("too many layers on the run loop");
 	hooks[nr_hooks++] = new_hooks;
+	add_hook(enter_hooks, new_hooks->enter);
+	add_hook(irq_hooks, new_hooks->irq);
+	if (new_hooks->exits)
+		add_exits(new_hooks->exits);
 }
 
 int vcpu_take(struct vcpu *vcpu)
@@ -80,12 +113,14 @@ static void load(struct vcpu *vcpu)
 	for (i = 0; i < nr_hooks; i++)
 		if (hooks[i]->load)
 			hooks[i]->load(vcpu);
+	this_cpu()->vcpu = vcpu; /* what comes from below is the guest's now: vectors.S */
 }
 
 static void put(struct vcpu *vcpu)
 {
 	unsigned int i;
 
+	this_cpu()->vcpu = NULL;
 	for (i = nr_hooks; i-- > 0;)
 		if (hooks[i]->put)
 			hooks[i]->put(vcpu);
@@ -107,12 +142,10 @@ static int call_resume(struct vcpu *vcpu)
 
 static int call_enter(struct vcpu *vcpu)
 {
-	unsigned int i;
-	int ret = VCPU_RESUME;
+	int (**enter)(struct vcpu * vcpu), ret = VCPU_RESUME;
 
-	for (i = 0; i < nr_hooks && ret == VCPU_RESUME; i++)
-		if (hooks[i]->enter)
-			ret = hooks[i]->enter(vcpu);
+	for (enter = enter_hooks; *enter && ret == VCPU_RESUME; enter++)
+		ret = (*enter)(vcpu);
 	return ret;
 }
 
@@ -128,41 +161,30 @@ static int fail(struct vcpu *vcpu, u64 esr)
 static int handle_sync(struct vcpu *vcpu)
 {
 	u64 esr = read_sysreg(esr_el2);
-	unsigned int i, ec = esr_ec(esr);
-	int ret;
+	unsigned int ec = esr_ec(esr);
+	int ret = VCPU_NOT_MINE;
 
 	if (ec == ESR_EC_FP_ASIMD || (ec == ESR_EC_SVE && (vcpu->features & BIT(4)))) {
 		switch_guest_fp(vcpu);
 		return VCPU_RESUME;
 	}
-	for (i = 0; i < nr_hooks; i++) {
-		if (!hooks[i]->exit)
-			continue;
-		ret = hooks[i]->exit(vcpu, esr);
-		if (ret != VCPU_NOT_MINE)
-			return ret;
-	}
-	return fail(vcpu, esr);
+	if (exit_handlers[ec])
+		ret = exit_handlers[ec](vcpu, esr);
+	return ret == VCPU_NOT_MINE ? fail(vcpu, esr) : ret;
 }
 
 static int handle_irq(struct vcpu *vcpu)
 {
-	unsigned int i;
-	int ret;
+	int (**irq)(struct vcpu * vcpu), ret = VCPU_NOT_MINE;
 
-	for (i = 0; i < nr_hooks; i++) {
-		if (!hooks[i]->irq)
-			continue;
-		ret = hooks[i]->irq(vcpu);
-		if (ret != VCPU_NOT_MINE)
-			return ret;
-	}
-	return KEEL_EXIT_IRQ;
+	for (irq = irq_hooks; *irq && ret == VCPU_NOT_MINE; irq++)
+		ret = (*irq)(vcpu);
+	return ret == VCPU_NOT_MINE ? (int)KEEL_EXIT_IRQ : ret;
 }
 
-static int handle_exit(struct vcpu *vcpu, int code)
+static int handle_exit(struct vcpu *vcpu, unsigned int kind)
 {
-	switch (code) {
+	switch (kind) {
 	case GUEST_SYNC:
 		return handle_sync(vcpu);
 	case GUEST_IRQ:
@@ -174,21 +196,30 @@ static int handle_exit(struct vcpu *vcpu, int code)
 	}
 }
 
+/*
+ * The guest was left: deal with it, and get ready for the next entry. A CPU that has panicked may
+ * have left anything half done, so this one stops here, too.
+ */
+int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
+{
+	int ret;
+
+	if (panic_in_progress())
+		panic_stop_cpu();
+	ret = handle_exit(vcpu, kind);
+	return ret == VCPU_RESUME ? call_enter(vcpu) : ret;
+}
+
 int vcpu_run(struct vcpu *vcpu)
 {
 	int ret;
 
 	load(vcpu);
 	ret = call_resume(vcpu);
-	while (ret == VCPU_RESUME) {
+	if (ret == VCPU_RESUME)
 		ret = call_enter(vcpu);
-		if (ret != VCPU_RESUME)
-			break;
-		this_cpu()->vcpu = vcpu;
-		ret = guest_enter(vcpu);
-		this_cpu()->vcpu = NULL;
-		ret = handle_exit(vcpu, ret);
-	}
+	if (ret == VCPU_RESUME)
+		ret = guest_run(vcpu);
 	put(vcpu);
 	return ret;
 }

@@ -14,7 +14,9 @@
 #include <vm/vm.h>
 
 /* What a handler says: enter the guest again, or one of enum keel_exit (>= 0). */
-#define VCPU_RESUME (-1)
+#define VCPU_RESUME (-1) /* enter.S knows */
+
+typedef int vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
 
 /**
  * struct vcpu_hooks - what a layer above does at the points of the run loop
@@ -28,8 +30,9 @@
  * @resume:  once a KEEL_HC_VCPU_RUN, after load: finish what userspace was asked for. VCPU_RESUME,
  * or an exit at once
  * @enter:   before every entry of the guest. VCPU_RESUME, or an exit in place of the entry
- * @exit:    a synchronous exception from the guest, class in @esr; VCPU_RESUME, an exit, or
- *           VCPU_NOT_MINE to let the next one see it
+ * @exits:   what to do about synchronous exceptions from the guest: ESR_EC_COUNT functions, by
+ *           class. A class is one layer's alone. VCPU_RESUME, an exit, or VCPU_NOT_MINE, which
+ *           becomes KEEL_EXIT_FAIL, as it does where there is no function
  * @irq:     a physical interrupt is pending; VCPU_RESUME if EL2 has dealt with it, else
  *           VCPU_NOT_MINE, which becomes KEEL_EXIT_IRQ
  * @pending: whether an interrupt waits for the vCPU, so that WFI does not block
@@ -41,7 +44,7 @@ struct vcpu_hooks {
 	void (*put)(struct vcpu *vcpu);
 	int (*resume)(struct vcpu *vcpu);
 	int (*enter)(struct vcpu *vcpu);
-	int (*exit)(struct vcpu *vcpu, u64 esr);
+	vcpu_exit_handler *const *exits;
 	int (*irq)(struct vcpu *vcpu);
 	bool (*pending)(struct vcpu *vcpu);
 	u64 (*deadline)(struct vcpu *vcpu);

@@ -70,7 +70,7 @@ static void test_loads(void **state)
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		world_start();
-		V->sysreg[SCTLR_EL1] = rows[i].be ? EE : 0;
+		fake_sysreg_set("sctlr_el1", rows[i].be ? EE : 0);
 		V->regs.x[7] = ~0ULL;
 		assert_int_equal(mmio(ESR_ISV | SRT(7) | rows[i].iss),
 				 1U << FIELD_GET(ESR_SAS, rows[i].iss));
@@ -110,7 +110,7 @@ static void test_stores(void **state)
 			unsigned int bytes = 1U << size;
 
 			world_start();
-			V->sysreg[SCTLR_EL1] = be ? EE : E0E;
+			fake_sysreg_set("sctlr_el1", be ? EE : E0E);
 			V->regs.x[3] = 0x8877665544332211;
 			assert_int_equal(mmio(ESR_ISV | ESR_WNR | SRT(3) | SAS(size)), bytes);
 			assert_int_equal(w.run[0].mmio.write, 1);
@@ -353,7 +353,7 @@ static void test_any_syndrome(void **state)
 
 		fault_at(((u64)rand() << 16 ^ (u64)rand()) & GENMASK(51, 0));
 		w.par = (u64)rand();
-		V->sysreg[SCTLR_EL1] = rand() & 1 ? EE : 0;
+		fake_sysreg_set("sctlr_el1", rand() & 1 ? EE : 0);
 		ret = take(V, ec, iss);
 		if (ret == KEEL_EXIT_FAULT) {
 			assert_true(IS_ALIGNED(w.run[0].fault.ipa, SZ_4K));

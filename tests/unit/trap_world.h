@@ -203,6 +203,7 @@ static inline void world_start(void)
 	fake_sysreg_set("par_el1", 0x9a9);
 	fake_sysreg_set("cntpct_el0", 1000);
 	fake_sysreg_set("hcr_el2", 0);
+	fake_sysreg_set("sctlr_el1", 0);
 	fake_sysreg_set("cntv_ctl_el0", 1);
 	fake_sysreg_set("midr_el1", 0x410fd0c1);
 	fake_sysreg_set("revidr_el1", 0x11);
@@ -241,7 +242,9 @@ static inline int world_setup(void **state)
 /* An exit of class @ec with syndrome @iss. */
 static inline int take(struct vcpu *vcpu, u64 ec, u64 iss)
 {
-	return w.hooks->exit(vcpu, FIELD_PREP(ESR_EC, ec) | ESR_IL | iss);
+	vcpu_exit_handler *handler = w.hooks->exits[ec];
+
+	return handler ? handler(vcpu, FIELD_PREP(ESR_EC, ec) | ESR_IL | iss) : VCPU_NOT_MINE;
 }
 
 #endif
