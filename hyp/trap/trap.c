@@ -103,9 +103,8 @@ static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
 	[ESR_EC_OTHER] = handle_undef,	  [ESR_EC_CP14_64] = handle_undef,
 	[ESR_EC_HVC64] = handle_hvc,	  [ESR_EC_SMC64] = handle_smc,
 	[ESR_EC_SYS128] = handle_undef,	  [ESR_EC_SYS64] = sysreg_trap,
-	[ESR_EC_SVE] = handle_undef,	  [ESR_EC_TSTART] = handle_undef,
-	[ESR_EC_SME] = handle_undef,	  [ESR_EC_IABT_LOWER] = abort_trap,
-	[ESR_EC_DABT_LOWER] = abort_trap,
+	[ESR_EC_TSTART] = handle_undef,	  [ESR_EC_SME] = handle_undef,
+	[ESR_EC_IABT_LOWER] = abort_trap, [ESR_EC_DABT_LOWER] = abort_trap,
 };
 
 /* Whoever makes a vCPU runnable writes on_pending before power, so it is read after it. */

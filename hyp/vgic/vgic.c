@@ -127,12 +127,30 @@ struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 	return owner;
 }
 
+/*
+ * Its own kick, if there was one: looked at from here on. A later one marks it, and its CPU, again.
+ */
+static void answer_kick(struct vcpu *vcpu)
+{
+	if (vcpu_answer_kick(vcpu))
+		gicr_clear_pending(this_cpu(), VGIC_PPI_MAINTENANCE);
+}
+
 void vgic_notify(struct vcpu *vcpu, struct vcpu *owner)
 {
 	if (!owner || owner == vcpu)
 		return;
-	vcpu_wake(vcpu, owner);
-	vcpu->vgic->leave = true;
+	switch (vcpu_kick(owner)) {
+	case VCPU_HERE:
+		gicr_set_pending(owner->cpu, VGIC_PPI_MAINTENANCE);
+		break;
+	case VCPU_WAITS:
+		vcpu_wake(vcpu, owner);
+		vcpu->vgic->leave = true;
+		break;
+	default: /* it has been kicked already, or will look by itself */
+		break;
+	}
 }
 
 /* Change the input of an interrupt. Return: whether there is something new to see. */
@@ -607,6 +625,7 @@ static void fold_and_fill(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 
+	answer_kick(vcpu);
 	/* cleared before anything is looked at: see is_idle() */
 	(void)__atomic_exchange_n(&v->dirty, false, __ATOMIC_SEQ_CST);
 	if (is_idle(vcpu)) {
@@ -655,11 +674,12 @@ static void vgic_put(struct vcpu *vcpu)
 
 /*
  * The maintenance interrupt: a level was ended, an interrupt without a list register was, or none
- * is pending while more wait. Filling takes the reason away, and with it the interrupt.
+ * is pending while more wait; or another vCPU's kick. The next entry takes the reason away, and
+ * with it the interrupt.
  */
 static int vgic_irq(struct vcpu *vcpu)
 {
-	if (!vcpu->vm->vgic || !ich_read_misr())
+	if (!vcpu->vm->vgic || !(vcpu_is_kicked(vcpu) || ich_read_misr()))
 		return VCPU_NOT_MINE;
 	set_dirty(vcpu);
 	return VCPU_RESUME;

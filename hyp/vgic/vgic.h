@@ -7,7 +7,7 @@
  * and nothing but vm->pool's lock and the log's is taken under it. What is in a list register of a
  * CPU belongs to that CPU until it is folded back, which that CPU alone does: the guest changes it
  * without telling. vcpu->vgic->dirty is how others ask for that: set under the lock, seen at the
- * vCPU's next entry.
+ * vCPU's next entry. Whom a change is for is told by vgic_notify().
  */
 #ifndef KEEL_VGIC_VGIC_H
 #define KEEL_VGIC_VGIC_H
@@ -202,7 +202,12 @@ void vgic_fold(struct vcpu *vcpu);
 /* The vCPU with this index, or NULL. */
 struct vcpu *vgic_vcpu(struct vm *vm, u32 index);
 
-/* @owner has something to see: its thread is woken, unless it is @vcpu itself, when it leaves. */
+/*
+ * @owner has something to see, and @vcpu, loaded here, is the cause. If it is loaded on another
+ * CPU, that CPU's maintenance interrupt is made pending: it is EL2's while a guest runs, and means
+ * nothing to the host. If its thread sleeps in WFI, the host wakes it once @vcpu has left.
+ * Otherwise it looks by itself before it runs.
+ */
 void vgic_notify(struct vcpu *vcpu, struct vcpu *owner);
 
 /* The index that an affinity names, whether or not there is such a vCPU; VGIC_NO_VCPU. */

@@ -29,7 +29,27 @@ static unsigned int nr_hooks;
 /* Those of them that each exit and each entry asks, without the gaps; a NULL ends them. */
 static int (*enter_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 static int (*irq_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
-static vcpu_exit_handler *exit_handlers[ESR_EC_COUNT];
+
+static int handle_fp(struct vcpu *vcpu, u64 esr)
+{
+	(void)esr;
+	switch_guest_fp(vcpu);
+	return VCPU_RESUME;
+}
+
+static int handle_sve(struct vcpu *vcpu, u64 esr)
+{
+	if (vcpu->features & BIT(VCPU_SVE))
+		return handle_fp(vcpu, esr);
+	vcpu_inject_undef(vcpu);
+	return VCPU_RESUME;
+}
+
+/* By class. FP is the world switch's own, the rest the layers'. */
+static vcpu_exit_handler *exit_handlers[ESR_EC_COUNT] = {
+	[ESR_EC_FP_ASIMD] = handle_fp,
+	[ESR_EC_SVE] = handle_sve,
+};
 
 static void add_hook(int (**list)(struct vcpu *vcpu), int (*hook)(struct vcpu *vcpu))
 {
@@ -164,10 +184,6 @@ static int handle_sync(struct vcpu *vcpu)
 	unsigned int ec = esr_ec(esr);
 	int ret = VCPU_NOT_MINE;
 
-	if (ec == ESR_EC_FP_ASIMD || (ec == ESR_EC_SVE && (vcpu->features & BIT(4)))) {
-		switch_guest_fp(vcpu);
-		return VCPU_RESUME;
-	}
 	if (exit_handlers[ec])
 		ret = exit_handlers[ec](vcpu, esr);
 	return ret == VCPU_NOT_MINE ? fail(vcpu, esr) : ret;
@@ -210,10 +226,29 @@ int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
 	return ret == VCPU_RESUME ? call_enter(vcpu) : ret;
 }
 
+/* See vcpu_kick(). */
+static void arrive(struct vcpu *vcpu)
+{
+	vcpu->cpu = this_cpu();
+	__atomic_store_n(&vcpu->place, VCPU_HERE, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Who found it here has kicked it and woken nobody: then it must not sleep. */
+static int leave(struct vcpu *vcpu, int exit)
+{
+	bool waits = exit == KEEL_EXIT_WFI;
+	u32 was =
+		__atomic_exchange_n(&vcpu->place, waits ? VCPU_WAITS : VCPU_AWAY, __ATOMIC_ACQ_REL);
+
+	return waits && was == VCPU_KICKED ? (int)KEEL_EXIT_IRQ : exit;
+}
+
 int vcpu_run(struct vcpu *vcpu)
 {
 	int ret;
 
+	arrive(vcpu);
 	load(vcpu);
 	ret = call_resume(vcpu);
 	if (ret == VCPU_RESUME)
@@ -221,7 +256,7 @@ int vcpu_run(struct vcpu *vcpu)
 	if (ret == VCPU_RESUME)
 		ret = guest_run(vcpu);
 	put(vcpu);
-	return ret;
+	return leave(vcpu, ret);
 }
 
 bool vcpu_has_pending(struct vcpu *vcpu)

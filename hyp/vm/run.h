@@ -113,6 +113,44 @@ static inline void vcpu_set_x(struct vcpu *vcpu, unsigned int n, u64 value)
 		vcpu->regs.x[n] = value;
 }
 
+/**
+ * vcpu_kick() - there is something for @vcpu to see
+ *
+ * By anyone, after the something has been written. The caller interrupts the CPU if it has to.
+ *
+ * A fence on either side between writing and looking (here, in vcpu_run() when the vCPU arrives,
+ * and in vcpu_answer_kick()) sees to it that the vCPU finds what was written, or the caller finds
+ * the vCPU where it is by then. On its way out the vCPU exchanges @place, so a kick is either
+ * before that, and it does not sleep, or finds VCPU_WAITS.
+ *
+ * Return: the place it was in. VCPU_HERE: it is kicked now, on vcpu->cpu; VCPU_WAITS: its thread is
+ * to be woken; VCPU_KICKED, VCPU_AWAY: nothing is to be done.
+ */
+static inline enum vcpu_place vcpu_kick(struct vcpu *vcpu)
+{
+	u32 place = VCPU_HERE;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_compare_exchange_n(&vcpu->place, &place, VCPU_KICKED, false, __ATOMIC_ACQ_REL,
+				    __ATOMIC_ACQUIRE);
+	return (enum vcpu_place)place;
+}
+
+static inline bool vcpu_is_kicked(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->place, __ATOMIC_RELAXED) == VCPU_KICKED;
+}
+
+/* By the owner, before it looks. Return: whether it was kicked. */
+static inline bool vcpu_answer_kick(struct vcpu *vcpu)
+{
+	if (!vcpu_is_kicked(vcpu))
+		return false;
+	__atomic_store_n(&vcpu->place, VCPU_HERE, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return true;
+}
+
 /* Say to the host that @vcpu's thread is to be woken when this run returns. */
 void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu);
 

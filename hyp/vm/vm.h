@@ -40,6 +40,17 @@ enum vcpu_power {
 	VCPU_STARTING = 3, /* claimed by a CPU_ON that is writing on_pc and on_x0; for a moment */
 };
 
+/*
+ * Where a vCPU is, for those who have something for it. It moves itself; others only from HERE to
+ * KICKED. All atomic: see vcpu_kick().
+ */
+enum vcpu_place {
+	VCPU_AWAY,   /* on no CPU; it looks for what there is before its guest runs */
+	VCPU_WAITS,  /* the same, but its thread sleeps until somebody wakes it: KEEL_EXIT_WFI */
+	VCPU_HERE,   /* on a CPU */
+	VCPU_KICKED, /* the same, and another CPU has told it to look */
+};
+
 struct vcpu {
 	struct vcpu_gpregs regs; /* first: enter.S */
 	struct vm *vm;
@@ -62,6 +73,8 @@ struct vcpu {
 	/* PSCI CPU_ON's request, valid while @power goes from STOPPED to RUNNABLE */
 	u64 on_pc, on_x0;
 	bool on_pending;
+	u32 place;		  /* enum vcpu_place */
+	const struct percpu *cpu; /* where it is, or was last; set before @place says so */
 	/* a stage 2 fault that the host was asked about: valid after KEEL_EXIT_FAULT until the next
 	 * run */
 	bool fault_pending;

@@ -289,13 +289,64 @@ static void a_pending_spi_follows_its_route(void **state)
 	world_check();
 }
 
+#define KICK (1U << VGIC_PPI_MAINTENANCE)
+
+/* A vCPU on a CPU is told by that CPU's maintenance interrupt, once until it has looked. */
+static void a_kick_interrupts_the_cpu(void **state)
+{
+	world_start(4, 2, IRQS);
+	wr(1, sgi_frame(1, 0x100), 4, 0xffff);
+	assert_int_equal(vgic_write_sgi1r(on(0), 2 | 3 << 24), VCPU_RESUME);
+	assert_int_equal(fake_icc[1].phys_pending, KICK);
+	assert_int_equal(fake_icc[0].phys_pending, 0);
+	fake_icc[1].phys_pending = 0;
+	assert_int_equal(vgic_write_sgi1r(on(0), 2 | 4 << 24), VCPU_RESUME);
+	assert_int_equal(fake_icc[1].phys_pending, 0);
+	fake_icc[1].phys_pending = KICK;
+	assert_int_equal(world_vgic_hooks->irq(on(1)), VCPU_RESUME);
+	assert_int_equal(world_vgic_hooks->enter(on(1)), VCPU_RESUME);
+	assert_int_equal(fake_icc[1].phys_pending, 0);
+	assert_int_equal(world_vgic_hooks->irq(on(1)), VCPU_NOT_MINE);
+	assert_ack(1, 3);
+	assert_ack(1, 4);
+	assert_int_equal(vgic_write_sgi1r(on(0), 2 | 5 << 24), VCPU_RESUME);
+	assert_int_equal(fake_icc[1].phys_pending, KICK);
+	/* it leaves before it has looked: the run loop sees that it must not sleep */
+	world_put(1);
+	assert_int_equal(world_vcpu[1].place, VCPU_KICKED);
+	assert_int_equal(world_woken, 0);
+	fake_icc[1].phys_pending = 0; /* the host takes it, and has nothing to do */
+	world_load(1);
+	assert_int_equal(world_vcpu[1].place, VCPU_HERE);
+	assert_ack(1, 5);
+	world_check();
+}
+
+/* A vCPU that is on no CPU: the host wakes it if it sleeps, and has nothing to do if not. */
+static void who_sleeps_is_woken_by_the_host(void **state)
+{
+	world_start(4, 2, IRQS);
+	wr(1, sgi_frame(1, 0x100), 4, 0xffff);
+	world_put(1);
+	assert_int_equal(vgic_write_sgi1r(on(0), 2 | 3 << 24), VCPU_RESUME);
+	assert_int_equal(world_told(), 0);
+	world_vcpu[1].place = VCPU_WAITS;
+	assert_int_equal(vgic_write_sgi1r(on(0), 2 | 4 << 24), KEEL_EXIT_IRQ);
+	assert_int_equal(world_woken, 2);
+	assert_int_equal(fake_icc[1].phys_pending, 0);
+	world_load(1);
+	assert_ack(1, 3);
+	assert_ack(1, 4);
+}
+
 static void sgis_reach_whom_they_name(void **state)
 {
 	world_start(4, 4, IRQS);
 	for (unsigned int n = 0; n < 4; n++)
 		wr(n, sgi_frame(n, 0x100), 4, 0xffff);
-	assert_int_equal(vgic_write_sgi1r(on(1), 0xd | 3 << 24), KEEL_EXIT_IRQ);
-	assert_int_equal(world_woken, 0xd);
+	assert_int_equal(vgic_write_sgi1r(on(1), 0xd | 3 << 24), VCPU_RESUME);
+	assert_int_equal(world_told(), 0xd);
+	assert_int_equal(world_woken, 0); /* all of them are on their CPUs: no host is needed */
 	world_kick();
 	assert_ack(0, 3);
 	assert_ack(1, FAKE_NONE);
@@ -306,8 +357,8 @@ static void sgis_reach_whom_they_name(void **state)
 	world_exit(1);
 	assert_ack(1, 5);
 	/* all but itself */
-	assert_int_equal(vgic_write_sgi1r(on(3), 1ULL << 40 | 15 << 24 | 0xffff), KEEL_EXIT_IRQ);
-	assert_int_equal(world_woken, 7);
+	assert_int_equal(vgic_write_sgi1r(on(3), 1ULL << 40 | 15 << 24 | 0xffff), VCPU_RESUME);
+	assert_int_equal(world_told(), 7);
 	world_kick();
 	for (unsigned int n = 0; n < 3; n++)
 		assert_ack(n, 15);
@@ -334,8 +385,9 @@ static void sgis_to_nobody_do_nothing(void **state)
 	assert_int_equal(vgic_write_sgi0r(on(0), 0xf), VCPU_RESUME);
 	assert_int_equal(world_vcpu[1].vgic->busy, 0);
 	wr(0, sgi_frame(1, 0x80), 4, ~1U);
-	assert_int_equal(vgic_write_sgi0r(on(0), 0xf), KEEL_EXIT_IRQ);
+	assert_int_equal(vgic_write_sgi0r(on(0), 0xf), VCPU_RESUME);
 	assert_int_equal(world_vcpu[1].vgic->busy, 1);
+	assert_int_equal(world_told(), 2);
 }
 
 static void without_a_vgic_nothing_happens(void **state)
@@ -913,6 +965,8 @@ int main(void)
 		cmocka_unit_test(group_0_is_signalled_as_group_0),
 		cmocka_unit_test(an_spi_goes_where_it_is_routed),
 		cmocka_unit_test(a_pending_spi_follows_its_route),
+		cmocka_unit_test(a_kick_interrupts_the_cpu),
+		cmocka_unit_test(who_sleeps_is_woken_by_the_host),
 		cmocka_unit_test(sgis_reach_whom_they_name),
 		cmocka_unit_test(sgis_to_nobody_do_nothing),
 		cmocka_unit_test(without_a_vgic_nothing_happens),

@@ -75,6 +75,7 @@ static void frames_and_affinities(void **state)
 	assert_int_equal(vgic_irq_of(&world_vcpu[0], 40)->target, VGIC_NO_VCPU);
 	/* SGIs by affinity */
 	wr(0, sgi_frame(1, 0x100), 4, 1);
+	world_vcpu[1].place = VCPU_WAITS;
 	assert_int_equal(vgic_write_sgi1r(on(0), 2ULL << 16 | 1 << 5), KEEL_EXIT_IRQ);
 	assert_int_equal(world_vcpu[1].vgic->busy, 1);
 }
@@ -254,12 +255,12 @@ static void state_elsewhere_is_asked_for(void **state)
 	assert_int_equal(ack(1), 40);
 	/* the first look is old, and asks; the next is right */
 	rd(0, active, 4);
-	assert_int_equal(world_woken, 2);
+	assert_int_equal(world_told(), 2);
 	world_kick();
 	assert_reg(0, active, 4, 1 << 8);
 	/* set and clear it from here */
 	wr(0, DIST + 0x384, 4, 1 << 8);
-	assert_int_equal(world_woken, 2);
+	assert_int_equal(world_told(), 2);
 	assert_int_equal(vgic_irq_line(&world_vm, &index, 40, false), 0);
 	world_kick();
 	assert_reg(0, active, 4, 0);
@@ -285,10 +286,13 @@ static void who_must_look_is_named_and_the_run_ends(void **state)
 	wr(0, DIST + 0x6000 + 40 * 8, 8, 1);
 	world_kick();
 	world_vcpu[0].vgic->leave = false;
+	world_put(1);
+	world_vcpu[1].place = VCPU_WAITS;
 	wr(0, DIST + 0x204, 4, 1 << 8);
 	wr(0, DIST + 0x104, 4, 1 << 8);
 	assert_int_equal(world_woken, 2);
 	assert_int_equal(world_vgic_hooks->enter(on(0)), KEEL_EXIT_IRQ);
+	world_load(1);
 	world_kick();
 	assert_int_equal(ack(1), 40);
 	assert_int_equal(world_vgic_hooks->enter(on(0)), VCPU_RESUME);

@@ -95,6 +95,8 @@ void world_start(unsigned int lrs, unsigned int count, u32 irqs)
 
 void world_load(unsigned int n)
 {
+	world_vcpu[n].cpu = &cpus[n];
+	world_vcpu[n].place = VCPU_HERE;
 	world_vgic_hooks->load(on(n));
 	world_exit(n);
 }
@@ -102,6 +104,8 @@ void world_load(unsigned int n)
 void world_put(unsigned int n)
 {
 	world_vgic_hooks->put(on(n));
+	if (world_vcpu[n].place == VCPU_HERE) /* what vcpu_run() does; a kick is left to see */
+		world_vcpu[n].place = VCPU_AWAY;
 }
 
 static void serve_irqs(struct vcpu *vcpu)
@@ -109,7 +113,8 @@ static void serve_irqs(struct vcpu *vcpu)
 	struct fake_icc *icc = fake_this_icc();
 
 	for (unsigned int i = 0; i < 100; i++) {
-		icc->phys_pending = world_phys27[vcpu->index] ? 1U << VGIC_PPI_VTIMER : 0;
+		icc->phys_pending &= 1U << VGIC_PPI_MAINTENANCE; /* a kick */
+		icc->phys_pending |= (u32)world_phys27[vcpu->index] << VGIC_PPI_VTIMER;
 		if (fake_irq() == FAKE_NONE)
 			return;
 		if (fake_irq() == VGIC_PPI_VTIMER)
@@ -129,6 +134,16 @@ void world_exit(unsigned int n)
 	serve_irqs(vcpu);
 }
 
+u32 world_told(void)
+{
+	u32 told = world_woken;
+
+	for (unsigned int n = 0; n < nr_cpus; n++)
+		if (fake_icc[n].phys_pending & 1U << VGIC_PPI_MAINTENANCE)
+			told |= 1U << n;
+	return told;
+}
+
 void world_kick(void)
 {
 	bool any = true;
@@ -140,7 +155,7 @@ void world_kick(void)
 		for (unsigned int n = 0; n < nr_cpus; n++) {
 			struct vcpu *vcpu = on(n);
 
-			if (!left[n] && !(world_woken & 1U << n) && !vcpu->vgic->leave)
+			if (!left[n] && !(world_told() & 1U << n) && !vcpu->vgic->leave)
 				continue;
 			any = true;
 			world_woken &= ~(1U << n);

@@ -43,7 +43,9 @@ void world_load(unsigned int n);
 void world_put(unsigned int n);
 /* An exit of the guest and its next entry, with all physical interrupts served. */
 void world_exit(unsigned int n);
-/* world_exit() of all that were woken or said that they leave. */
+/* vCPUs that have been told that there is something to see, by waking them or by a kick. */
+u32 world_told(void);
+/* world_exit() of all that were told or said that they leave. */
 void world_kick(void);
 
 /* Accesses of the guest on vCPU @n. */
