@@ -14,6 +14,7 @@ import keelvm
 import messages
 
 VMRUN = "vmrun --mem 64M"
+VALUES = "--cmdline 'args: values rounds=1000'"
 PAYLOAD_TIMEOUT = 120
 OFF, ERROR, RESET = 0, 1, 3
 
@@ -47,6 +48,11 @@ CASES = [
     Case("psci-churn", "psci", cpus=2, wrap="churn", extra=True),
     Case("fp-no-sve", "fp", options="--features none"),
     Case("fp", "fp", cpus=2, wrap="churn -f"),
+    Case("registers", "registers", cpus=2),
+    Case("registers-none", "registers", options="--features none", extra=True),
+    Case("registers-churn", "registers", cpus=2, options=VALUES, wrap="churn"),
+    Case("exceptions", "exceptions"),
+    Case("exceptions-churn", "exceptions", wrap="churn", extra=True),
     Case("timers", "timers", cpus=2),
     Case("timers-4-churn", "timers", cpus=4, wrap="churn", extra=True),
     Case("gic", "gic", cpus=2),
@@ -85,7 +91,7 @@ class Hosts:
             cpu=cpu,
             mem="2G",
             bundle=keelvm.guests_bundle(),
-            append=f"quiet keel.console=keep keel.e2h={e2h}",
+            append=f"quiet keel.e2h={e2h}",  # Keel logs each register that `registers` finds undefined
         )
         self.count += 1
         log = keelvm.LOGS / f"payloads-{cpu}-e2h{e2h}.{self.count}.log"
@@ -167,3 +173,15 @@ def test_two_machines_with_fp(host):
     result = host.run(f"{command} >/tmp/other & {command}; wait; cat /tmp/other", PAYLOAD_TIMEOUT)
     sums = re.findall(r"payload fp: (\d+) passed, (\d+) failed", result.output)
     assert len(sums) == 2 and all(int(failed) == 0 for _, failed in sums), result.output
+
+
+@pytest.mark.parametrize("cpu,e2h", MACHINES, scope="module")
+@pytest.mark.parametrize("instruction", ["ldp", "post", "swp"])
+def test_access_without_syndrome(host, cpu, instruction):
+    """A device access that the CPU does not describe: KVM_RUN fails with ENOSYS, vmrun says so."""
+    if instruction == "swp" and cpu == "cortex-a57":
+        pytest.skip("the CPU has no FEAT_LSE")
+    case = Case("nisv", "exceptions", options=f"--cmdline 'args: {instruction}'")
+    result = run_payload(host, case)
+    assert result.status == ERROR
+    assert "a device access by an instruction that KVM cannot emulate" in result.output
