@@ -44,10 +44,13 @@ def draw_operation(axes, at, result):
     axes.barh(at - BAR / 2, 1, BAR, color=KVM_COLOUR)
     axes.barh(at + BAR / 2, ratio, BAR, color=colour)
     axes.text(1.01, at - BAR / 2, short(kvm), va="center", fontsize=7, color="#555555")
+    # A mark just behind the bar's end would lie on the value.
+    mark = target / kvm if target is not None and result["target_is"] != "stock KVM" else 0
+    beside = mark if ratio < mark < ratio + 0.3 else ratio
     label = short(keel) + (f" (× {keel / kvm:.1f})" if keel / kvm > RIGHT_EDGE else "")
-    axes.text(ratio + 0.01, at + BAR / 2, label, va="center", fontsize=7, color=colour, weight="bold")
-    if target is not None and result["target_is"] != "stock KVM" and target / kvm <= RIGHT_EDGE:
-        axes.plot([target / kvm] * 2, [at - 0.02, at + BAR + 0.02], color=TARGET_COLOUR, linewidth=1.6)
+    axes.text(beside + 0.02, at + BAR / 2, label, va="center", fontsize=7, color=colour, weight="bold")
+    if 0 < mark <= RIGHT_EDGE:
+        axes.plot([mark] * 2, [at - 0.02, at + BAR + 0.02], color=TARGET_COLOUR, linewidth=1.6)
 
 
 def draw_configuration(axes, results):
