@@ -46,13 +46,19 @@ static int give_pages(struct keel_vm *vm, long err)
 	return err == -ENOBUFS ? keel_pool_topup() : keel_topup(vm);
 }
 
+/* The end of a VM takes no pages: EL2 never says that it is short of them there. */
+static bool inject_to(u32 fid)
+{
+	return fid != KEEL_HC_VM_DESTROY && keel_inject();
+}
+
 long keel_giving_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 *out)
 {
 	unsigned int topups;
 	long ret;
 
 	for (topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
-		ret = keel_call(fid, a1, a2, a3, 0, 0, out);
+		ret = inject_to(fid) ? -ENOBUFS : keel_call(fid, a1, a2, a3, 0, 0, out);
 		if (ret != -ENOBUFS || keel_pool_topup())
 			break;
 	}
@@ -65,7 +71,7 @@ long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u
 	long ret;
 
 	for (topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
-		ret = keel_call(fid, vm->handle, a2, a3, a4, a5, out);
+		ret = keel_inject() ? -ENOMEM : keel_call(fid, vm->handle, a2, a3, a4, a5, out);
 		if (ret != -ENOMEM && ret != -ENOBUFS)
 			return ret;
 		if (give_pages(vm, ret))

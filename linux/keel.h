@@ -19,6 +19,8 @@
 
 #include <keel/hypercall.h>
 
+#include "inject.h"
+
 #define KEEL_VCPUS	  KEEL_VCPUS_MAX
 #define KEEL_SLOTS	  512
 #define KEEL_SGIS	  16

@@ -10,6 +10,7 @@ static const char *const names[KEEL_STAT_COUNT] = {
 	[KEEL_STAT_HYPERCALLS] = "hypercalls",
 	[KEEL_STAT_SMCS] = "smcs",
 	[KEEL_STAT_TABLE_PAGES_FREE] = "table_pages_free",
+	[KEEL_STAT_TABLE_PAGES] = "table_pages",
 };
 
 static struct dentry *directory;

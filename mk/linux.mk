@@ -26,6 +26,17 @@ $(MODULE)/%/keel.ko: $(ARM64)/headers-%/VERSION $(MODULE_SRC) $(MODULE_ABI) mk/l
 .PHONY: module
 module: $(MODULE_KERNELS:%=$(MODULE)/%/keel.ko) ## build keel.ko for Debian's 6.1 and 6.12 kernels
 
+# The same with fault injection, for tests/guests/test_inject.py: never shipped.
+.PRECIOUS: $(MODULE)/%/inject/keel.ko $(HOST)/kernel-%/inject-bundle.cpio
+$(MODULE)/%/inject/keel.ko: $(ARM64)/headers-%/VERSION $(MODULE_SRC) $(MODULE_ABI) mk/linux.mk
+	$(call say,MODULE,$@)
+	@mkdir -p $(@D)/linux $(@D)/include/keel
+	$(Q)cp -p $(MODULE_SRC) $(@D)/linux/
+	$(Q)cp -p $(MODULE_ABI) $(@D)/include/keel/
+	$(Q)$(MAKE) -s -C $(ARM64)/headers-$*/build M=$(abspath $(@D))/linux ARCH=arm64 KEEL_INJECT=1 \
+	  CROSS_COMPILE=$(CROSS) CONFIG_DEBUG_INFO_BTF_MODULES= KCFLAGS=-Werror modules
+	$(Q)cp $(@D)/linux/keel.ko $@
+
 # Tests of the API, in the host: one static program an ioctl family.
 KVM_TEST_SRC := $(sort $(wildcard tests/kvm/test_*.c))
 KVM_TESTS    := $(KVM_TEST_SRC:tests/kvm/%.c=$(BUILD)/kvm/%)
@@ -53,6 +64,15 @@ $(HOST)/kernel-%/guests-bundle.cpio: $(HOST)/kernel-%/guests-initrd tools/mkbund
 	$(call say,BUNDLE,$@)
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $< --cmdline 'console=ttyAMA0' -o $@
 
+# A file of a later archive takes the place of an earlier one's: the host loads the other module.
+$(HOST)/kernel-%/inject-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(MODULE)/%/inject/keel.ko tools/mkbundle
+	$(call say,BUNDLE,$@)
+	$(Q)rm -rf $@.root && mkdir -p $@.root/lib/modules
+	$(Q)cp $(MODULE)/$*/inject/keel.ko $@.root/lib/modules/90-keel.ko
+	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.initrd
+	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
+	$(Q)rm -rf $@.root $@.initrd
+
 # What `make run` boots: the host starts a guest by itself.
 RUN_BUNDLE := $(HOST)/kernel-6.1-cloud/run-bundle.cpio
 $(RUN_BUNDLE): $(HOST)/kernel-6.1-cloud/guests-initrd scripts/run-guest tools/mkbundle mk/linux.mk
@@ -69,11 +89,11 @@ fetch: $(ARM64)/headers-6.1-cloud/VERSION
 run: $(BUILD)/release/keel.img $(RUN_BUNDLE) ## boot QEMU, Keel, Debian's kernel, and a guest to its shell
 	$(Q)scripts/run $(BUILD)/release/keel.img $(RUN_BUNDLE)
 
-test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio ## guests on Keel, and KVM's API (QEMU, minutes)
+test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio ## guests on Keel, and KVM's API (QEMU, minutes)
 	$(Q)scripts/run-pytest guests tests/guests -m 'not full' $(PYTEST)
 
 .PHONY: test-guests-full
-test-guests-full: keel $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
+test-guests-full: keel $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
 	$(Q)scripts/run-pytest guests-full tests/guests $(PYTEST)
 test-full: test-guests-full
 test-system test-full: $(RUN_BUNDLE)

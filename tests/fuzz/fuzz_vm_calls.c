@@ -23,11 +23,13 @@
 
 #define HANDLES 8
 #define CALLS	(KEEL_HC_VCPU_STEAL_TIME - KEEL_HC_VM_SIZE + 1)
+#define DONATE	CALLS /* one more: KEEL_HC_POOL_DONATE */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static u64 handles[HANDLES];
 static unsigned int nr_handles;
+static bool donated; /* to Keel's pool, which keeps it */
 
 static u64 argument(uint8_t byte)
 {
@@ -54,7 +56,8 @@ static int leave(struct vcpu *vcpu)
 
 static void call(const uint8_t *step)
 {
-	struct host_regs regs = { .x = { KEEL_HC_VM_SIZE + step[0] % CALLS } };
+	unsigned int index = step[0] % (CALLS + 1);
+	struct host_regs regs = { .x = { KEEL_HC_VM_SIZE + index } };
 	bool create = regs.x[0] == KEEL_HC_VM_CREATE;
 
 	for (int i = 1; i <= 5; i++)
@@ -62,6 +65,10 @@ static void call(const uint8_t *step)
 	machine_fail_after(step[6] % 4 ? -1 : step[6] / 4);
 	if (create && nr_handles == HANDLES)
 		return;
+	if (index == DONATE) {
+		donated |= vm_pool_donate(PA(regs.x[1]), regs.x[2]) == 0;
+		return;
+	}
 	vm_hypercall(&regs);
 	if (create && (s64)regs.x[0] == 0)
 		handles[nr_handles++] = regs.x[1];
@@ -77,7 +84,7 @@ static void end_all(void)
 			regs.x[0] = KEEL_HC_VM_DESTROY;
 			regs.x[1] = handles[nr_handles];
 			vm_hypercall(&regs);
-		} while ((s64)regs.x[0] == -EAGAIN);
+		} while ((s64)regs.x[0] == -EAGAIN || (s64)regs.x[0] == -ENOBUFS);
 	}
 }
 
@@ -91,10 +98,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		before = machine_save();
 	}
 	nr_handles = 0;
+	donated = false;
 	for (; size >= 8; size -= 8, data += 8)
 		call(data);
 	machine_check();
 	end_all();
-	machine_assert_same(before, "after all VMs");
+	if (!donated) {
+		machine_assert_same(before, "after all VMs");
+		return 0;
+	}
+	/* It is the same machine no more: the next input gets a new one. */
+	machine_check();
+	machine_drop(before);
+	before = NULL;
 	return 0;
 }

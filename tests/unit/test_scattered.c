@@ -289,16 +289,20 @@ static void help_keel(void)
 		fail_msg("Keel wants more than %lu pages", donated);
 }
 
-static u64 create(void)
+static u64 create_at(struct pa pa)
 {
 	u64 pages = ALIGN_UP(sizes.vm_pages, 2), handle;
-	struct pa pa = host_pages(pages, SZ_64K);
 	int ret;
 
 	while ((ret = vm_create(pa, pages, 0, &handle)) == -ENOBUFS)
 		help_keel();
 	assert_int_equal(ret, 0);
 	return handle;
+}
+
+static u64 create(void)
+{
+	return create_at(host_pages(ALIGN_UP(sizes.vm_pages, 2), SZ_64K));
 }
 
 static void topup_from(struct vm *vm, struct pa pa, u64 pages)
@@ -448,6 +452,176 @@ static void what_was_donated_is_used(void **state)
 	host_mem_check();
 }
 
+/* ---- each call, short of each page that it takes ---- */
+
+static struct {
+	u64 handle;
+	struct vm *vm;
+	struct pa pages, run, block;
+} w;
+
+static int try_create(void)
+{
+	u64 handle;
+
+	return vm_create(w.pages, ALIGN_UP(sizes.vm_pages, 2), 0, &handle);
+}
+
+static int try_topup(void)
+{
+	return vm_topup(w.vm, w.pages, 1);
+}
+
+static int try_vcpu(void)
+{
+	return vcpu_create(w.vm, 3, w.pages, sizes.vcpu_pages, w.run);
+}
+
+static int try_map(void)
+{
+	u64 done;
+
+	return vm_map(w.vm, IPA(5 * SZ_1G), w.pages, SZ_4K, KEEL_MAP_WRITE, &done);
+}
+
+static int try_map_device(void)
+{
+	u64 done;
+
+	return vm_map(w.vm, IPA(7 * SZ_1G), PA(0x8000000), SZ_4K, KEEL_MAP_WRITE | KEEL_MAP_DEVICE,
+		      &done);
+}
+
+static int try_unmap(void)
+{
+	u64 done;
+
+	return vm_unmap(w.vm, IPA(SZ_2M + 5 * SZ_4K), SZ_4K, &done);
+}
+
+static int try_device(void)
+{
+	return host_mem_fault(IPA(FAR_DEVICE(5)));
+}
+
+static int try_donate(void)
+{
+	return vm_pool_donate(w.block, KEEL_POOL_DONATE_MIN);
+}
+
+static int try_destroy(void)
+{
+	int ret;
+
+	vm_put(w.vm);
+	while ((ret = vm_destroy(w.handle)) == -EAGAIN)
+		;
+	return ret;
+}
+
+/* Whose pages a call takes, what it says when it does not get them, and how many those are. */
+static const struct short_of {
+	const char *what;
+	int (*call)(void);
+	bool keels, reserve;
+	int error;
+	unsigned int takes;
+} short_of[] = {
+	/* Two tables of the host's and one or two of EL2's, as the first in their GiB. */
+	{ "VM_CREATE", try_create, true, true, -ENOBUFS, 4 },
+	{ "VM_TOPUP", try_topup, true, true, -ENOBUFS, 4 },
+	{ "VCPU_CREATE", try_vcpu, true, true, -ENOBUFS, 6 },
+	{ "VM_MAP", try_map, false, false, -ENOMEM, 2 },
+	{ "VM_MAP of a device", try_map_device, false, false, -ENOMEM, 2 },
+	{ "VM_UNMAP", try_unmap, false, false, -ENOMEM, 1 },
+	{ "a device of the host's", try_device, true, true, 0, 0 },
+	{ "POOL_DONATE", try_donate, true, true, 0, 0 },
+	{ "VM_DESTROY", try_destroy, true, false, 0, 0 },
+};
+
+/* A VM with a block at 2 MiB, and pages in GiBs of their own. */
+static void make_world(void)
+{
+	u64 done;
+
+	boot(true, 64);
+	w.handle = create_at(PA(RAM_BASE + SZ_1G + SZ_2M));
+	w.vm = vm_get(w.handle);
+	topup_from(w.vm, PA(RAM_BASE + SZ_1G), 16);
+	w.block = PA(RAM_BASE + 2 * SZ_1G);
+	assert_int_equal(vm_map(w.vm, IPA(SZ_2M), w.block, SZ_2M, KEEL_MAP_WRITE, &done), 0);
+	w.block = PA(RAM_BASE + 7 * SZ_1G + SZ_1M);
+	w.pages = PA(RAM_BASE + 5 * SZ_1G + SZ_64K);
+	w.run = PA(RAM_BASE + 6 * SZ_1G + 9 * SZ_4K);
+}
+
+/* All free pages but @left, in a list through their first words. */
+static void *hoard(struct page_pool *from, u64 left)
+{
+	void *list = NULL;
+
+	while (page_pool_available(from) > left) {
+		void **page = page_pool_alloc(from);
+
+		*page = list;
+		list = page;
+	}
+	return list;
+}
+
+static void unhoard(struct page_pool *to, void *list)
+{
+	while (list) {
+		void *next = *(void **)list;
+
+		page_pool_free(to, list);
+		list = next;
+	}
+}
+
+/* With @left pages. Return: whether that was enough. */
+static bool call_with(const struct short_of *s, u64 left)
+{
+	static u8 before[RAM_PAGES];
+	struct page_pool *from = s->keels ? &pool : &w.vm->pool;
+	u64 keels, vms;
+	void *list;
+	int ret;
+
+	make_world();
+	list = hoard(from, left + (s->reserve ? KEEL_POOL_RESERVE : 0));
+	memcpy(before, states, sizeof(states));
+	keels = pool.free;
+	vms = w.vm->pool.free;
+	ret = s->call();
+	host_mem_check();
+	if (!ret)
+		return true;
+	if (ret != s->error)
+		fail_msg("%s with %lu pages: error %d, expected %d", s->what, left, ret, s->error);
+	if (memcmp(before, states, sizeof(states)) || pool.free != keels || w.vm->pool.free != vms)
+		fail_msg("%s with %lu pages failed, and changed something", s->what, left);
+	unhoard(from, list);
+	ret = s->call();
+	if (ret)
+		fail_msg("%s, repeated with pages: error %d", s->what, ret);
+	host_mem_check();
+	return false;
+}
+
+static void each_call_short_of_each_page(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(short_of); i++) {
+		u64 left = 0;
+
+		while (!call_with(&short_of[i], left))
+			left++;
+		if (left != short_of[i].takes)
+			fail_msg("%s takes %lu pages, expected %u", short_of[i].what, left,
+				 short_of[i].takes);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +630,7 @@ int main(void)
 		cmocka_unit_test(ten_thousand_scattered_vms),
 		cmocka_unit_test(a_dry_pool_takes_a_donation_anywhere),
 		cmocka_unit_test(what_was_donated_is_used),
+		cmocka_unit_test(each_call_short_of_each_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Fault injection: in a build with KEEL_INJECT, which is for tests alone, everything in this module
+ * that can run out of something asks keel_inject() first. In any other build this is nothing.
+ *
+ * Included by keel.h, so that it comes before all uses. docs/module.md says how it is used.
+ */
+#ifndef KEEL_INJECT_H
+#define KEEL_INJECT_H
+
+#ifndef KEEL_INJECT
+
+static inline bool keel_inject(void)
+{
+	return false;
+}
+
+#else
+
+#include <linux/anon_inodes.h>
+#include <linux/cpuhotplug.h>
+#include <linux/gfp.h>
+#include <linux/interrupt.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+/* Whether what is about to be done is to fail. */
+bool keel_inject(void);
+
+static inline void *keel_kzalloc(size_t size, gfp_t gfp)
+{
+	return keel_inject() ? NULL : kzalloc(size, gfp);
+}
+
+static inline void *keel_kvzalloc(size_t size, gfp_t gfp)
+{
+	return keel_inject() ? NULL : kvzalloc(size, gfp);
+}
+
+static inline void *keel_kvmalloc(size_t size, gfp_t gfp)
+{
+	return keel_inject() ? NULL : kvmalloc(size, gfp);
+}
+
+static inline void *keel_kvmalloc_array(size_t n, size_t size, gfp_t gfp)
+{
+	return keel_inject() ? NULL : kvmalloc_array(n, size, gfp);
+}
+
+static inline struct page *keel_alloc_pages(gfp_t gfp, unsigned int order)
+{
+	return keel_inject() ? NULL : alloc_pages(gfp, order);
+}
+
+static inline unsigned long keel_get_zeroed_page(gfp_t gfp)
+{
+	return keel_inject() ? 0 : get_zeroed_page(gfp);
+}
+
+static inline int __percpu *keel_alloc_percpu_int(void)
+{
+	return keel_inject() ? NULL : alloc_percpu(int);
+}
+
+static inline int keel_anon_inode_getfd(const char *name, const struct file_operations *fops,
+					void *priv, int flags)
+{
+	return keel_inject() ? -EMFILE : anon_inode_getfd(name, fops, priv, flags);
+}
+
+static inline int keel_pin_user_pages_fast(unsigned long start, int nr, unsigned int flags,
+					   struct page **pages)
+{
+	return keel_inject() ? -ENOMEM : pin_user_pages_fast(start, nr, flags, pages);
+}
+
+static inline void *keel_xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
+{
+	return keel_inject() ? XA_ERROR(-ENOMEM) :
+			       xa_store(xa, index, entry, gfp);
+}
+
+static inline int keel_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc)
+{
+	return inc && keel_inject() ? -ENOMEM : account_locked_vm(mm, pages, inc);
+}
+
+static inline int keel_request_percpu_irq(unsigned int irq, irq_handler_t handler, const char *name,
+					  void __percpu *id)
+{
+	return keel_inject() ? -ENOMEM : request_percpu_irq(irq, handler, name, id);
+}
+
+static inline int keel_cpuhp_setup_state(enum cpuhp_state state, const char *name,
+					 int (*startup)(unsigned int cpu),
+					 int (*teardown)(unsigned int cpu))
+{
+	return keel_inject() ? -ENOMEM : cpuhp_setup_state(state, name, startup, teardown);
+}
+
+static inline int keel_misc_register(struct miscdevice *misc)
+{
+	return keel_inject() ? -ENOMEM : misc_register(misc);
+}
+
+#undef kzalloc
+#undef kvzalloc
+#undef kvmalloc
+#undef kvmalloc_array
+#undef alloc_pages
+#undef get_zeroed_page
+#undef alloc_percpu
+#undef pin_user_pages_fast
+#define kzalloc		    keel_kzalloc
+#define kvzalloc	    keel_kvzalloc
+#define kvmalloc	    keel_kvmalloc
+#define kvmalloc_array	    keel_kvmalloc_array
+#define alloc_pages	    keel_alloc_pages
+#define get_zeroed_page	    keel_get_zeroed_page
+#define alloc_percpu(type)  keel_alloc_percpu_##type()
+#define anon_inode_getfd    keel_anon_inode_getfd
+#define pin_user_pages_fast keel_pin_user_pages_fast
+#define xa_store	    keel_xa_store
+#define account_locked_vm   keel_account_locked_vm
+#define request_percpu_irq  keel_request_percpu_irq
+#define cpuhp_setup_state   keel_cpuhp_setup_state
+#define misc_register	    keel_misc_register
+
+#endif
+#endif

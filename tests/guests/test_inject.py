@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""keel.ko when the host runs out of memory at each allocation: the call fails, the host goes on."""
+
+import keelvm
+
+ALARMING = "WARNING|BUG|Oops|Call trace|is lost|Unable to handle|leak"
+FREE_TOLERANCE_KIB = 16 * 1024
+
+
+def inject_bundle(kernel=keelvm.DEFAULT_KERNEL):
+    return keelvm.BUILD / "host" / kernel / "inject-bundle.cpio"
+
+
+def mem_free(machine):
+    machine.check("sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1")
+    return int(machine.check("sed -n 's/MemFree: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
+
+
+def tables(machine):
+    """Pages of Keel's own pool, and how many of them are in use."""
+    stat = "cat /sys/kernel/debug/keel/table_pages"
+    pages = int(machine.check(stat))
+    return pages, pages - int(machine.check(f"{stat}_free"))
+
+
+def assert_calm(machine):
+    assert machine.check(f"dmesg | grep -cE '{ALARMING}' || true") == "0", machine.check("dmesg")
+
+
+def test_each_allocation_of_a_vm_fails(boot):
+    machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
+    machine.check("test_vcpu >/dev/null; true", timeout=240)  # what is kept for good is had by now
+    machine.check("mount -t debugfs debugfs /sys/kernel/debug")
+    before = mem_free(machine)
+    pages, used = tables(machine)
+    result = machine.run("test_inject", timeout=400)
+    assert result.status == 0, result.output
+    assert "5 passed, 0 failed" in result.output
+    assert before - mem_free(machine) < FREE_TOLERANCE_KIB
+    # Where a call was made to say that Keel's own pool is short, the pool was filled up, for good.
+    more = tables(machine)[0] - pages
+    assert 0 < more <= 1024 and more % 8 == 0
+    assert tables(machine)[1] - used <= more // 8 * 2  # for their own pages: at most so many tables
+    assert_calm(machine)
+    machine.check("rmmod keel")
+    assert_calm(machine)
+
+
+def test_each_allocation_of_the_load_fails(boot):
+    """Loading fails cleanly, once for each of the things that it takes, and then works."""
+    machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
+    machine.check("rmmod keel")
+    failures = machine.check(
+        "n=1; until insmod /lib/modules/90-keel.ko fail_at=$n 2>/dev/null; do n=$((n+1)); "
+        "[ $n -lt 50 ] || break; done; echo $((n-1))"
+    )
+    assert 5 <= int(failures) < 40
+    machine.check("echo 0 >/sys/module/keel/parameters/fail_at; test -c /dev/kvm")
+    assert machine.run("test_system", timeout=120).status == 0
+    machine.check("rmmod keel")
+    assert_calm(machine)
