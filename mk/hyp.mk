@@ -22,7 +22,8 @@ HYP_CFLAGS_debug   := -O1 -DKEEL_DEBUG
 
 # What a guest's exit goes through is for speed, the rest for size.
 HYP_HOT := vm/run vm/switch vm/vm_table mm/vmid trap/trap trap/abort trap/mmio trap/sysreg trap/guest_smccc \
-           trap/guest_psci vgic/vgic vgic/vgic_mmio timer/timer host/vm_calls host/hypercall host/host_trap
+           trap/guest_psci vgic/vgic vgic/vgic_mmio timer/timer host/vm_calls host/hypercall host/host_trap \
+           spe/spe_arm spe/spe_regs spe/spe_buffer spe/spe_filter spe/spe_insn spe/spe_insn_eval spe/spe_packet
 
 HYP_SRC_C := $(sort $(wildcard hyp/*/*.c))
 HYP_SRC_S := $(sort $(wildcard hyp/*/*.S))
@@ -36,7 +37,10 @@ HYP_OBJ_$(1) := $$(HYP_SRC_C:hyp/%.c=$(BUILD)/$(1)/hyp/%.o) \
 $(BUILD)/$(1)/hyp/%.o: hyp/%.c $$(LIBFDT_STAMP) Makefile mk/hyp.mk
 	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
-	$(Q)$(HYP_CC) $$(HYP_CFLAGS) $$(HYP_CFLAGS_$(1)) -c -o $$@ $$<
+	$(Q)$(HYP_CC) $$(HYP_CFLAGS) $$(HYP_CFLAGS_$(1)) $$(HYP_ALIGN) -c -o $$@ $$<
+
+# Records are built, with the MMU on and on EL2's own stack, by stores that are not aligned.
+$(BUILD)/$(1)/hyp/spe/spe_packet.o: HYP_ALIGN := -mno-strict-align
 
 $$(HYP_HOT:%=$(BUILD)/release/hyp/%.o): HYP_CFLAGS_release := -O2
 

@@ -75,10 +75,11 @@ static unsigned int watched(const struct spe_arm *arm)
 
 static bool is_vector(const struct spe_arm *arm, u64 pc)
 {
-	for (unsigned int i = 0; i < watched(arm); i++)
-		if (pc == arm->vbar + vectors[i])
-			return true;
-	return false;
+	u64 offset = pc - arm->vbar;
+
+	if (offset != SPE_VECTOR_EL1H && offset != SPE_VECTOR_EL1T)
+		return false;
+	return watched(arm) > (offset == SPE_VECTOR_EL1T ? 1U : 0U);
 }
 
 static void step_from(struct spe_arm *arm, u64 pc)
@@ -114,18 +115,14 @@ void spe_arm_enter(struct spe_arm *arm, u64 pc, u64 mdscr, struct spe_debug_hw *
 
 bool spe_arm_decode(u32 word, struct spe_access *access)
 {
-	const struct spe_regs none = { 0 };
 	u32 kind = word & INSN_MSR_MASK;
-	u64 value;
 
 	if (kind != INSN_MRS && kind != INSN_MSR)
 		return false;
 	access->encoding = 1U << 15 | ((word >> 5) & 0x7fff);
 	access->rt = word & 31;
 	access->write = kind == INSN_MSR;
-	if (access->write && spe_reg_fixed(access->encoding))
-		return false;
-	return spe_reg_read(&none, access->encoding, &value);
+	return spe_reg_is(access->encoding, access->write);
 }
 
 /* The exception is the UNDEF of an access of SPE's, at EL1. */

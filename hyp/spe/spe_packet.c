@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Encodes SPE sample records. See spe_packet.h. */
 #include <lib/errno.h>
-#include <lib/string.h>
 #include <spe/spe_packet.h>
 
 /* Short headers (D17.3): bits 5:4 are log2 of the payload's bytes. */
@@ -21,49 +20,38 @@
 #define ADDRESS	   GENMASK(55, 0)
 
 /*
- * A record in the making, in words of 8 bytes, since a store of a byte each would be what costs
- * most of a sample. What does not fit is counted all the same.
+ * A record in the making. A packet is stored as whole words, what follows overwrites what was too
+ * much: stores of single bytes would be most of what a sample costs. mk/hyp.mk lets the compiler
+ * use unaligned stores here, which it may not where the MMU can be off.
  */
 struct packets {
-	u64 words[SPE_RECORD_WORDS];
-	u64 word; /* the next of them, as far as it is filled */
-	u32 used; /* bytes */
+	u8 bytes[SPE_RECORD_SIZE + 2 * sizeof(u64)];
+	u32 used; /* more than SPE_RECORD_SIZE: it does not fit, and nothing more is stored */
 };
 
-/* Append the low @bytes bytes of @value, 1..8, least significant first; the others are zero. */
-static void put(struct packets *p, u64 value, u32 bytes)
+static __always_inline void store(u8 *at, u64 value)
 {
-	u32 at = p->used % 8, index = p->used / 8;
+	__builtin_memcpy(at, &value, sizeof(value));
+}
 
-	p->word |= value << (8 * at);
-	p->used += bytes;
-	if (at + bytes < 8)
+/* A packet with 1 << @log2 bytes of payload, little-endian; the payload's other bytes are zero. */
+static __always_inline void packet(struct packets *p, u32 header, u64 payload, u32 log2)
+{
+	if (p->used > SPE_RECORD_SIZE)
 		return;
-	if (index < SPE_RECORD_WORDS)
-		p->words[index] = p->word;
-	p->word = at ? value >> (8 * (8 - at)) : 0;
+	p->bytes[p->used] = (u8)((header & ~HEADER_SIZE) | FIELD_PREP(HEADER_SIZE, log2));
+	store(p->bytes + p->used + 1, payload);
+	p->used += 1 + (1U << log2);
 }
 
-/* A packet with 1 << @log2 bytes of payload; less than 8 go with the header. */
-static void packet(struct packets *p, u32 header, u64 payload, u32 log2)
-{
-	header = (header & ~(u32)HEADER_SIZE) | (u32)FIELD_PREP(HEADER_SIZE, log2);
-	if (log2 < 3) {
-		put(p, header | payload << 8, 1 + (1U << log2));
-	} else {
-		put(p, header, 1);
-		put(p, payload, 8);
-	}
-}
-
-static void addresses(struct packets *p, const struct spe_record *r)
+static __always_inline void addresses(struct packets *p, const struct spe_record *r)
 {
 	for (u32 i = 0; i < SPE_ADDR_COUNT; i++)
 		if (r->has & SPE_HAS_ADDR(i))
 			packet(p, HEADER_ADDRESS + i, r->addr[i], 3);
 }
 
-static void contexts(struct packets *p, const struct spe_record *r)
+static __always_inline void contexts(struct packets *p, const struct spe_record *r)
 {
 	if (r->has & SPE_HAS_CONTEXT_EL1)
 		packet(p, HEADER_CONTEXT, r->context_el1, 2);
@@ -71,7 +59,7 @@ static void contexts(struct packets *p, const struct spe_record *r)
 		packet(p, HEADER_CONTEXT + 1, r->context_el2, 2);
 }
 
-static void counters(struct packets *p, const struct spe_record *r)
+static __always_inline void counters(struct packets *p, const struct spe_record *r)
 {
 	for (u32 i = 0; i < SPE_COUNTER_COUNT; i++)
 		if (r->has & SPE_HAS_COUNTER(i))
@@ -79,17 +67,18 @@ static void counters(struct packets *p, const struct spe_record *r)
 }
 
 /* The payload is 2 bytes, or more where an event needs it. */
-static void events(struct packets *p, u64 events)
+static __always_inline void events(struct packets *p, u64 events)
 {
 	packet(p, HEADER_EVENTS, events, events >> 32 ? 3 : events >> 16 ? 2 : 1);
 }
 
 int spe_record_build(const struct spe_record *r, u64 out[SPE_RECORD_WORDS])
 {
-	struct packets p = { 0 };
+	struct packets p;
 
 	if (r->op_class > SPE_OP_CLASS_BRANCH)
 		return -EINVAL;
+	p.used = 0;
 	addresses(&p, r);
 	contexts(&p, r);
 	counters(&p, r);
@@ -99,13 +88,15 @@ int spe_record_build(const struct spe_record *r, u64 out[SPE_RECORD_WORDS])
 		packet(&p, HEADER_SOURCE, r->source, 0);
 	if (r->has & SPE_HAS_TIMESTAMP)
 		packet(&p, HEADER_TIMESTAMP, r->timestamp, 3);
+	else if (p.used < SPE_RECORD_SIZE)
+		p.bytes[p.used++] = HEADER_END;
 	else
-		put(&p, HEADER_END, 1);
+		p.used = SPE_RECORD_SIZE + 1;
 	if (p.used > SPE_RECORD_SIZE)
 		return -E2BIG;
-	if (p.used < SPE_RECORD_SIZE)
-		p.words[p.used / 8] = p.word;
-	memcpy(out, p.words, SPE_RECORD_SIZE);
+	for (u32 at = p.used; at < SPE_RECORD_SIZE; at += sizeof(u64))
+		store(p.bytes + at, 0);
+	__builtin_memcpy(out, p.bytes, SPE_RECORD_SIZE);
 	return 0;
 }
 

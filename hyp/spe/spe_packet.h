@@ -106,8 +106,8 @@ u8 spe_evl(unsigned int bits);
  * memory, little-endian as EL2 is
  *
  * Return: 0; -E2BIG if the packets do not fit (a load or store with all that there is does, and so
- * does a branch; what is too much is both at once): nothing was written; -EINVAL for an op_class
- * that there is not.
+ * does a branch; what is too much is both at once); -EINVAL for an op_class that there is not. What
+ * @out holds then is no record.
  */
 int __must_check spe_record_build(const struct spe_record *record, u64 out[SPE_RECORD_WORDS]);
 

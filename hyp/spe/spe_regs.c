@@ -25,22 +25,19 @@ STATIC_ASSERT(SPE_MIN_INTERVAL == 1024, "PMSIDR_EL1.Interval says so");
 	 FIELD_PREP(PMSIDR_COUNTSIZE, 2))
 #define PMBIDR_VALUE FIELD_PREP(PMBIDR_ALIGN, SPE_RECORD_SHIFT)
 
-#define STORED(reg, field, bits)                                                         \
-	{                                                                                \
-		.encoding = SPE_##reg##_EL1, .offset = offsetof(struct spe_regs, field), \
-		.mask = (bits)                                                           \
-	}
-#define FIXED(reg, bits)                                                           \
-	{                                                                          \
-		.encoding = SPE_##reg##_EL1, .offset = NO_STORAGE, .value = (bits) \
-	}
+/* CRm is 9 or 10, op2 anything: 16 encodings in a row. */
+#define FIRST	 SPE_SYSREG(9, 0)
+#define ROW(reg) [SPE_##reg##_EL1 - FIRST]
+#define STORED(reg, field, bits) \
+	ROW(reg) = { .there = true, .offset = offsetof(struct spe_regs, field), .mask = (bits) }
+#define FIXED(reg, bits) ROW(reg) = { .there = true, .offset = NO_STORAGE, .value = (bits) }
 
 static const struct spe_row {
-	u32 encoding;
+	bool there;
 	u8 offset; /* in struct spe_regs, or NO_STORAGE */
 	u64 mask;  /* bits that are not RES0 */
 	u64 value; /* of a register that is read only */
-} rows[] = {
+} rows[16] = {
 	STORED(PMSCR, pmscr, PMSCR_BITS),
 	STORED(PMSNEVFR, pmsnevfr, EVENTS_V1P2 | EVENTS_SVE),
 	STORED(PMSICR, pmsicr, PMSICR_COUNT | PMSICR_ECOUNT),
@@ -57,10 +54,9 @@ static const struct spe_row {
 
 static const struct spe_row *find(u32 encoding)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].encoding == encoding)
-			return &rows[i];
-	return NULL;
+	u32 index = encoding - FIRST;
+
+	return index < ARRAY_SIZE(rows) && rows[index].there ? &rows[index] : NULL;
 }
 
 static u64 *storage(struct spe_regs *regs, const struct spe_row *row)
@@ -74,11 +70,9 @@ u64 spe_events_filtered(const struct spe_regs *regs)
 }
 
 /* What the register holds of a value: without SVE its events cannot be asked for. */
-static u64 kept(const struct spe_regs *regs, const struct spe_row *row)
+static u64 kept(const struct spe_regs *regs, u32 encoding, u64 mask)
 {
-	u64 mask = row->mask;
-
-	if (row->encoding == SPE_PMSEVFR_EL1 || row->encoding == SPE_PMSNEVFR_EL1)
+	if (encoding == SPE_PMSEVFR_EL1 || encoding == SPE_PMSNEVFR_EL1)
 		mask &= spe_events_filtered(regs);
 	return mask;
 }
@@ -101,11 +95,11 @@ bool spe_reg_read(const struct spe_regs *regs, u32 encoding, u64 *value)
 	return true;
 }
 
-bool spe_reg_fixed(u32 encoding)
+bool spe_reg_is(u32 encoding, bool write)
 {
 	const struct spe_row *row = find(encoding);
 
-	return row && row->offset == NO_STORAGE;
+	return row && !(write && row->offset == NO_STORAGE);
 }
 
 bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value)
@@ -114,7 +108,7 @@ bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value)
 
 	if (!row || row->offset == NO_STORAGE)
 		return false;
-	*storage(regs, row) = value & kept(regs, row);
+	*storage(regs, row) = value & kept(regs, encoding, row->mask);
 	return true;
 }
 

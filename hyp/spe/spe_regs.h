@@ -147,8 +147,8 @@ void spe_regs_reset(struct spe_regs *regs);
 bool spe_reg_read(const struct spe_regs *regs, u32 encoding, u64 *value);
 bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value);
 
-/* Whether it is a register of these that cannot be written. */
-bool spe_reg_fixed(u32 encoding);
+/* Whether spe_reg_read(), or spe_reg_write(), would succeed. */
+bool spe_reg_is(u32 encoding, bool write);
 
 /* Events that PMSEVFR_EL1 and PMSNEVFR_EL1 can ask for. */
 u64 spe_events_filtered(const struct spe_regs *regs);

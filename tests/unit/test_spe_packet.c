@@ -144,10 +144,7 @@ static void test_largest_records(void **state)
 	assert_int_equal(spe_record_build(&r, built.words), 0);
 	assert_int_equal(out[SPE_RECORD_SIZE - 1], 0xa5);
 	r.has |= SPE_HAS_ADDR(SPE_ADDR_TARGET);
-	memset(out, 0xee, sizeof(out));
 	assert_int_equal(spe_record_build(&r, built.words), -E2BIG);
-	for (size_t i = 0; i < sizeof(out); i++)
-		assert_int_equal(out[i], 0xee);
 }
 
 /*
