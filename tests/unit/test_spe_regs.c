@@ -106,10 +106,14 @@ static void test_no_other_register(void **state)
 		value = 0x55;
 		if (spe_reg_read(&regs, encoding, &value)) {
 			found++;
+			assert_true(spe_reg_is(encoding, false));
+			assert_int_equal(spe_reg_is(encoding, true),
+					 encoding != ENC(9, 7) && encoding != ENC(10, 7));
 			assert_int_equal(encoding & ~0x3f, ENC(8, 0));
 			continue;
 		}
 		assert_int_equal(value, 0x55);
+		assert_false(spe_reg_is(encoding, false) || spe_reg_is(encoding, true));
 		assert_false(spe_reg_write(&regs, encoding, ~0ULL));
 		assert_memory_equal(&before, &regs, sizeof(regs));
 	}
