@@ -21,7 +21,15 @@ def in_guest(machine, command, pattern, timeout=240):
     return match, status
 
 
-@pytest.mark.parametrize("cpu,e2h", [("max", 0), ("max", 1), ("neoverse-n1", 0), ("cortex-a57", 0)])
+@pytest.mark.parametrize(
+    "cpu,e2h",
+    [
+        ("max", 0),
+        pytest.param("max", 1, marks=pytest.mark.full),
+        pytest.param("neoverse-n1", 0, marks=pytest.mark.full),
+        ("cortex-a57", 0),
+    ],
+)
 def test_debuggers_in_host_and_guest(boot, cpu, e2h):
     machine = boot(cpu=cpu, append=f"quiet keel.console=keep keel.e2h={e2h}")
     breakpoints, watchpoints = SLOTS[cpu]

@@ -10,7 +10,7 @@ VMRUN = "vmrun /guest/Image --initrd /guest/initrd --cmdline 'console=ttyAMA0 qu
 BUSY = "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done"
 
 
-@pytest.mark.parametrize("cpu", ["max", "cortex-a57"])
+@pytest.mark.parametrize("cpu", ["max", pytest.param("cortex-a57", marks=pytest.mark.full)])
 def test_linux_sees_stolen_time(boot, cpu):
     machine = boot(cpu=cpu)
     machine.send(f"taskset 1 {VMRUN}; echo vmrun ended with $?")
