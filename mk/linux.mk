@@ -95,5 +95,11 @@ test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.1
 .PHONY: test-guests-full
 test-guests-full: keel $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
 	$(Q)scripts/run-pytest guests-full tests/guests $(PYTEST)
+
+# KEEL_SOAK_BOOTS=500 make soak-guests
+.PHONY: soak-guests
+soak-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio ## one guest after the other for long: what hangs once in a hundred times
+	$(Q)KEEL_TEST_JOBS=1 scripts/run-pytest guests-soak tests/guests -m soak $(PYTEST)
+
 test-full: test-guests-full
 test-system test-full: $(RUN_BUNDLE)

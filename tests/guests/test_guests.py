@@ -1,35 +1,84 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Linux guests on Keel through /dev/kvm and vmrun, and the tests of KVM's API in the host."""
 
-import re
-
 import pytest
 
-GUEST_PROMPT = "guest# "
+import keelvm
+import vms
+
 KVM_TESTS = ["system", "vcpu", "memory", "vgic", "run", "eventfd", "lifetime"]
-VMRUN = "vmrun /guest/Image --initrd /guest/initrd --cmdline 'console=ttyAMA0 quiet' --mem 256M"
+
+KERNELS = ["kernel-6.1-cloud", "kernel-6.1", "kernel-6.12-cloud", "kernel-6.12"]
+CPUS = [("max", 0), ("max", 1), ("neoverse-n1", 0), ("cortex-a57", 0)]
+HOST_CPUS = [1, 2, 4]
+VCPUS = [1, 2, 4, 8]
+
+# The quick set: every row and column of the matrix, not every field.
+QUICK = {
+    ("kernel-6.1-cloud", "max", 0, 1): [2],
+    ("kernel-6.1-cloud", "max", 1, 2): [1, 4],
+    ("kernel-6.1-cloud", "neoverse-n1", 0, 2): [8],
+    ("kernel-6.1-cloud", "cortex-a57", 0, 2): [1, 2],
+}
 
 
-@pytest.mark.parametrize("cpu,e2h", [("max", 0), ("max", 1), ("neoverse-n1", 0), ("cortex-a57", 0)])
-@pytest.mark.parametrize("vcpus", [1, 2, 4])
-def test_guest_shell(boot, cpu, e2h, vcpus):
-    machine = boot(cpu=cpu, append=f"quiet keel.console=keep keel.e2h={e2h}")
-    machine.child.send(f"{VMRUN} --cpus {vcpus}; echo vmrun ended with $?\r")
-    machine.expect("KEEL-GUEST-REACHED")
-    machine.expect(re.escape(GUEST_PROMPT))
-    machine.child.send("echo CPUS=$(nproc)\r")
-    machine.expect(rf"CPUS={vcpus}\r")
-    machine.child.send("poweroff -f\r")
-    machine.expect(r"vmrun ended with (\d+)\r")
-    assert machine.child.match.group(1) == "0"
-    assert machine.check("dmesg | grep -c Oops || true") == "0"
+def shells(machine, vcpus):
+    """Guests with so many vCPUs, one after the other; the kernel's clock and scheduler are at work."""
+    for count in vcpus:
+        guest = vms.Guest(machine, f"--cpus {count}")
+        assert guest.run("nproc") == str(count)
+        assert guest.run(f"for i in $(seq {count}); do memtouch 4 & done; wait") == "\n".join(
+            ["memtouch: 4 MiB good"] * count
+        )
+        assert guest.run("sleep 0.1; dmesg | grep -c -E 'Oops|WARNING|stall|timed out'") == "0"
+        assert guest.end("poweroff -f") == vms.OFF
+    vms.assert_healthy(machine)
+
+
+@pytest.mark.parametrize("kernel,cpu,e2h,host_cpus", QUICK)
+def test_guest_shell(boot, kernel, cpu, e2h, host_cpus):
+    machine = boot(kernel=kernel, cpu=cpu, e2h=e2h, smp=host_cpus)
+    shells(machine, QUICK[kernel, cpu, e2h, host_cpus])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("host_cpus", HOST_CPUS)
+@pytest.mark.parametrize("cpu,e2h", CPUS)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_guest_shell_matrix(boot, kernel, cpu, e2h, host_cpus):
+    machine = boot(kernel=kernel, cpu=cpu, e2h=e2h, smp=host_cpus)
+    shells(machine, VCPUS)
+
+
+def test_four_guests_at_once(boot):
+    """They have two vCPUs each on two CPUs; each of them has memory and a console of its own."""
+    machine = boot(mem="3G")
+    vms.boots_and_ends(machine)
+    before = vms.Leftovers(machine)
+    guests = [vms.Background(machine, f"--cpus 2 --mem {128 + 64 * i}M") for i in range(4)]
+    for guest in guests:
+        guest.wait_for_shell()
+    for number, guest in enumerate(guests):
+        guest.send(f"memtouch 32 3 >/tmp/memory; echo GUEST-{number}-DONE")
+    for number, guest in enumerate(guests):
+        guest.expect(f"GUEST-{number}-DONE")
+        assert guest.run("cat /tmp/memory") == "memtouch: 32 MiB good"
+        assert guest.run("nproc") == "2"
+    # One that is killed and one that ends are nothing to the others.
+    assert guests[0].kill("KILL") == vms.KILLED
+    assert guests[1].end("poweroff -f") == vms.OFF
+    for guest in guests[2:]:
+        assert guest.run("echo still here") == "still here"
+        assert guest.end("poweroff -f") == vms.OFF
+    before.check()
+    vms.assert_healthy(machine)
 
 
 @pytest.mark.parametrize("family", KVM_TESTS)
 def test_kvm_api(boot, family):
     machine = boot()
     machine.child.send(f"test_{family}; echo family ended with $?\r")
-    machine.expect(r"(\d+) passed, (\d+) failed", timeout=240)
+    machine.expect(r"(\d+) passed, (\d+) failed", timeout=keelvm.BOOT_TIMEOUT)
     passed, failed = machine.child.match.groups()
     assert int(passed) > 0 and int(failed) == 0, machine.tail()
     machine.expect(r"family ended with 0")

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests' memory: sizes, what a guest uses it for, and hosts that have not got it."""
+
+import pytest
+
+import vms
+
+# MiB of the guest, MiB that it fills and reads back, the machine's memory.
+SIZES = [
+    (64, 8, "1G"),
+    (256, 128, "1G"),
+    pytest.param(1024, 768, "2G", marks=pytest.mark.full),
+    (4096, 1024, "6G"),
+    pytest.param(4096, 3584, "6G", marks=pytest.mark.full),
+]
+
+
+@pytest.mark.parametrize("size,used,mem", SIZES)
+def test_guest_ram(boot, size, used, mem):
+    machine = boot(mem=mem)
+    # The initial RAM disk is 10 MiB, the kernel 30.
+    guest = vms.Guest(machine, f"--cpus 2 --mem {size}M")
+    total = int(guest.run("awk '/^MemTotal/ { print $2 }' /proc/meminfo"))
+    assert size * 1024 * 0.4 < total < size * 1024
+    assert guest.run(f"memtouch {used}") == f"memtouch: {used} MiB good"
+    # Files too: their pages come one by one, and go.
+    guest.run("mkdir -p /tmp/t; mount -t tmpfs -o size=90% none /tmp/t")
+    guest.run("dd if=/dev/urandom of=/tmp/t/part bs=1M count=1 2>/dev/null")
+    guest.run(f"for i in $(seq {size // 64}); do cat /tmp/t/part; done >/tmp/t/a; cp /tmp/t/a /tmp/t/b")
+    assert guest.run("cmp /tmp/t/a /tmp/t/b && echo same") == "same"
+    assert guest.end("poweroff -f") == vms.OFF
+    vms.assert_healthy(machine)
+
+
+def survives(machine, before):
+    """A guest that asked for too much has gone; all is as before."""
+    before.check()
+    vms.boots_and_ends(machine)
+
+
+def test_guest_larger_than_the_host(boot):
+    """The host kills vmrun, or vmrun says that there is no memory; nothing else is hurt."""
+    machine = boot(mem="1G")
+    vms.boots_and_ends(machine)
+    before = vms.Leftovers(machine)
+    guest = vms.Background(machine, "--cpus 2 --mem 2G")
+    guest.wait_for_shell()
+    guest.send("memtouch 1800; echo SURVIVED-$((1))")
+    status = guest.wait()
+    assert status in (vms.ERROR, vms.KILLED), guest.console()
+    assert status == vms.KILLED or "Cannot allocate memory" in guest.console()
+    assert "SURVIVED-1" not in guest.console()
+    survives(machine, before)
+
+
+def test_memory_cgroup(boot):
+    """Guest memory is charged to vmrun's memory cgroup: beyond its limit vmrun is killed."""
+    machine = boot()
+    vms.boots_and_ends(machine)
+    machine.check("mkdir /tmp/cg; mount -t cgroup2 none /tmp/cg")
+    machine.check("echo +memory >/tmp/cg/cgroup.subtree_control; mkdir /tmp/cg/small")
+    machine.check("echo 160M >/tmp/cg/small/memory.max")
+    before = vms.Leftovers(machine)
+    enter = "echo 0 >/tmp/cg/small/cgroup.procs; exec"
+    machine.check(f"echo '#!/bin/sh' >/tmp/in-cgroup; echo '{enter} \"$@\"' >>/tmp/in-cgroup; chmod +x /tmp/in-cgroup")
+    guest = vms.Background(machine, "--mem 512M", prefix="/tmp/in-cgroup")
+    guest.wait_for_shell()
+    guest.send("memtouch 300; echo SURVIVED-$((1))")
+    status = guest.wait()
+    assert status in (vms.ERROR, vms.KILLED), guest.console()
+    assert "SURVIVED-1" not in guest.console()
+    survives(machine, before)
+
+
+def test_locked_memory_limit(boot):
+    """A user who may lock 16 MiB: the guest cannot have more, and vmrun says so."""
+    machine = boot()
+    vms.boots_and_ends(machine)
+    machine.check("chmod 666 /dev/kvm")
+    before = vms.Leftovers(machine)
+    result = machine.run(f"limited 16384 {vms.vmrun()} 2>&1 </dev/null", vms.GUEST_TIMEOUT)
+    assert result.status == vms.ERROR
+    assert "KVM_RUN failed: Cannot allocate memory" in result.output
+    assert len(result.lines) == 1
+    # Enough for all of it.
+    result = machine.run(
+        f"echo 'poweroff -f' | limited 524288 {vms.vmrun()} >/tmp/out 2>&1", vms.GUEST_TIMEOUT
+    )
+    assert result.status == vms.OFF, machine.check("cat /tmp/out")
+    survives(machine, before)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests that do what they should not: each is its own problem, and the host goes on."""
+
+import vms
+
+
+def raw(machine, kind):
+    """A guest of a few instructions, made by the helper rawguest."""
+    path = f"/tmp/{kind}.image"
+    machine.check(f"rawguest {kind} >{path}")
+    return {"image": path, "initrd": None}
+
+
+def test_panic(boot):
+    """A guest's panic: it asks for a reset; or it stands still and is stopped."""
+    machine = boot()
+    guest = vms.Guest(machine, "--cpus 2", cmdline="quiet panic=-1")
+    assert guest.end("echo c >/proc/sysrq-trigger") == vms.RESET
+    guest = vms.Background(machine, "--cpus 2", cmdline="quiet panic=0")
+    guest.wait_for_shell()
+    guest.send("echo c >/proc/sysrq-trigger")
+    guest.expect(".*end Kernel panic")
+    assert guest.kill("TERM") == vms.TERMINATED
+    vms.boots_and_ends(machine)
+    vms.assert_healthy(machine)
+
+
+def test_guest_that_never_exits_by_itself(boot):
+    """It loops with interrupts off, or in aborts, on the only CPU: the host runs, and stops it."""
+    machine = boot(smp=1)
+    vms.boots_and_ends(machine)
+    before = vms.Leftovers(machine)
+    for kind in ("masked", "fetch-loop"):
+        for signal, status in (("TERM", vms.TERMINATED), ("KILL", vms.KILLED)):
+            guest = vms.Background(machine, **raw(machine, kind))
+            machine.check("sleep 1")
+            used = machine.check(f"awk '{{ print $14 + $15 }}' /proc/{guest.pid}/stat")
+            assert int(used) > 20, "a guest that loops uses its CPU"
+            assert guest.alive()
+            assert guest.kill(signal) == status
+    before.check()
+    vms.boots_and_ends(machine)
+    vms.assert_healthy(machine)
+
+
+def test_accesses_where_nothing_is(boot):
+    machine = boot()
+    result = machine.run(vms.vmrun(**raw(machine, "load")) + " 2>&1 </dev/null")
+    assert result.status == vms.OFF
+    assert "the guest reads 8 bytes at 0x70000000, where nothing is" in result.output
+    result = machine.run(vms.vmrun(**raw(machine, "pair")) + " 2>&1 </dev/null")
+    assert result.status == vms.ERROR
+    assert "an instruction that KVM cannot emulate" in result.output
+    assert machine.run(vms.vmrun(**raw(machine, "fetch")) + " </dev/null").status == vms.OFF
+    vms.boots_and_ends(machine)
+    vms.assert_healthy(machine)

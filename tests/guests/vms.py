@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Driving guests: vmrun on the host's console or in the background, and what the host is left with.
+
+    guest = Guest(machine, "--cpus 2")       the machine's console is the guest's
+    assert guest.run("nproc") == "2"
+    assert guest.end("poweroff -f") == OFF
+
+    guest = Background(machine, "--cpus 2")  its console is a file in the host; the shell is the host's
+    guest.wait_for_shell()
+    assert guest.kill("KILL") == KILLED
+"""
+
+import itertools
+import re
+import shlex
+import time
+
+import keelvm
+
+PROMPT = "guest# "
+REACHED = "KEEL-GUEST-REACHED"
+IMAGE, INITRD = "/guest/Image", "/guest/initrd"
+
+# vmrun's exit statuses, and the shell's for a process that a signal ended.
+OFF, ERROR, RESET, CRASH = 0, 1, 3, 4
+TERMINATED, KILLED = 128 + 15, 128 + 9
+
+# Guests among many on an emulated machine are slow: these only end what will never come.
+GUEST_TIMEOUT = keelvm.BOOT_TIMEOUT
+POLL = 0.3
+
+# Free memory in KiB that may be missing afterwards: what the host's kernel caches. A VM that stays has
+# its guest's memory, some 60 MiB, or 100 KiB at the least.
+LEAK = 8192
+
+MODULE = "/lib/modules/90-keel.ko"
+
+
+def vmrun(options="", cmdline="quiet", console="console=ttyAMA0", image=IMAGE, initrd=INITRD):
+    """The command line for a guest with the test's initial RAM disk."""
+    ramdisk = f"--initrd {initrd} " if initrd else ""
+    return f"vmrun {image} {ramdisk}--cmdline '{console} {cmdline}' {options}"
+
+
+class Guest:
+    """A guest whose console is the machine's: vmrun runs in the host's shell until end()."""
+
+    def __init__(self, machine, options="", **arguments):
+        self.machine = machine
+        machine.send(f'{vmrun(options, **arguments)}; echo STATUS"="$?')
+        self.wait_for_shell()
+
+    def wait_for_shell(self):
+        self.machine.expect(REACHED)
+        self.machine.expect(PROMPT)
+
+    def run(self, command, timeout=GUEST_TIMEOUT):
+        """What a command in the guest's shell prints."""
+        self.machine.send(f'echo OUT"-"BEGIN; {command}; echo OUT"-"END')
+        self.machine.expect(r"OUT-BEGIN\r*\n", timeout)
+        self.machine.expect("OUT-END", timeout)
+        output = self.machine.child.before.replace("\r", "")
+        self.machine.expect(PROMPT)
+        return output.strip("\n")
+
+    def end(self, command):
+        """A command that ends the guest; vmrun's exit status."""
+        self.machine.send(command)
+        status = int(self.machine.expect(r"STATUS=(\d+)\r").group(1))
+        self.machine.expect(keelvm.PROMPT)
+        return status
+
+
+class Background:
+    """A guest in the background: it reads a FIFO, which the host's shell keeps open, and writes a file.
+
+    Descriptors of the shell are from 3 to 9: seven in the life of a machine's shell.
+    """
+
+    def __init__(self, machine, options="", prefix="", **arguments):
+        self.machine = machine
+        numbers = machine.__dict__.setdefault("background_numbers", itertools.count(3))
+        self.number = next(numbers)
+        self.output = f"/tmp/guest{self.number}.out"
+        self.marks = itertools.count()
+        fifo = f"/tmp/guest{self.number}.in"
+        command = f"{prefix} {vmrun(options, **arguments)}"
+        machine.check(f"mkfifo {fifo}; exec {self.number}<>{fifo}")
+        started = machine.check(f"{command} <&{self.number} >{self.output} 2>&1 & echo PID=$!")
+        self.pid = int(re.search(r"PID=(\d+)", started).group(1))
+
+    def console(self):
+        return self.machine.check(f"cat {self.output}").replace("\r", "")
+
+    def send(self, line):
+        self.machine.check(f"printf '%s\\n' {shlex.quote(line)} >&{self.number}")
+
+    def expect(self, text, timeout=GUEST_TIMEOUT):
+        """Wait until a line of the guest's console begins with `text`."""
+        deadline = time.monotonic() + timeout
+        while self.machine.run(f"grep -q {shlex.quote('^' + text)} {self.output}").status != 0:
+            if time.monotonic() > deadline:
+                raise keelvm.ConsoleError(
+                    f"guest {self.number}: waited {timeout} s for {text!r}, got:\n{self.console()}"
+                )
+            if not self.alive():
+                raise keelvm.ConsoleError(
+                    f"guest {self.number} ended before {text!r} came:\n{self.console()}"
+                )
+            time.sleep(POLL)
+
+    def wait_for_shell(self):
+        self.expect(REACHED)
+
+    def run(self, command, timeout=GUEST_TIMEOUT):
+        """What a command in the guest's shell prints."""
+        mark = next(self.marks)
+        self.send(f'echo BEGIN"-"{mark}; {command}; echo END"-"{mark}')
+        self.expect(f"END-{mark}", timeout)
+        return re.search(rf"^BEGIN-{mark}\n(.*?)\n?^END-{mark}$", self.console(), re.M | re.S).group(1)
+
+    def alive(self):
+        return self.machine.run(f"kill -0 {self.pid} 2>/dev/null").status == 0
+
+    def wait(self):
+        """vmrun's exit status, when it ends by itself."""
+        return self.machine.run(f"wait {self.pid}", GUEST_TIMEOUT).status
+
+    def end(self, command):
+        """A command that ends the guest; vmrun's exit status."""
+        self.send(command)
+        return self.wait()
+
+    def kill(self, signal):
+        """End vmrun by a signal; its exit status."""
+        self.machine.check(f"kill -{signal} {self.pid}")
+        return self.wait()
+
+
+def boots_and_ends(machine, options="--cpus 2"):
+    """The proof that all is well: a guest boots to its shell and powers off."""
+    guest = Guest(machine, options)
+    assert guest.run("echo $((6 * 7))") == "42"
+    assert guest.end("poweroff -f") == OFF
+
+
+# ---- what the host is left with
+
+
+def mem_free(machine):
+    """The host's free memory in KiB, once what is freed later has been freed."""
+    command = (
+        "for i in 1 2 3 4 5; do sleep 0.3; echo 3 >/proc/sys/vm/drop_caches; "
+        "echo 1 >/proc/sys/vm/compact_memory; awk '/^MemFree/ { print $2 }' /proc/meminfo; done"
+    )
+    return max(int(line) for line in machine.check(command).split())
+
+
+def stat(machine, name):
+    """One of Keel's counters."""
+    machine.check("[ -d /sys/kernel/debug/keel ] || mount -t debugfs debug /sys/kernel/debug")
+    return int(machine.check(f"cat /sys/kernel/debug/keel/{name}"))
+
+
+class Leftovers:
+    """Memory of the host and of Keel, before and after.
+
+    The first guest warms the caches: start one before this.
+    """
+
+    def __init__(self, machine):
+        self.machine = machine
+        self.free = mem_free(machine)
+        self.tables = stat(machine, "table_pages_free")
+
+    def check(self):
+        missing = self.free - mem_free(self.machine)
+        assert missing < LEAK, f"{missing} KiB of the host's memory are missing afterwards"
+        tables = stat(self.machine, "table_pages_free")
+        assert tables >= self.tables, f"of {self.tables} free table pages {tables} are left"
+
+
+def assert_healthy(machine):
+    """Nothing in the host has complained, and Keel refused nothing."""
+    wrong = machine.run("dmesg | grep -E 'Oops|BUG|WARNING:|stall|hung_task|blocked for more'")
+    assert wrong.status == 1, wrong.output
+    assert not re.search(r"^keel: error", machine.console, re.M), machine.tail()
+
+
+# ---- when something hangs
+
+# The private interrupts of CPU 0 and 1, pending and active: GICR_ISPENDR0, GICR_ISACTIVER0 of QEMU's board.
+GIC_WORDS = [0x080B0200, 0x080B0300, 0x080D0200, 0x080D0300]
+MONITOR = "\x01c"
+MONITOR_PROMPT = r"\(qemu\) "
+
+
+def monitor_dump(machine):
+    """What QEMU's monitor tells of a machine that hangs; it goes to the console's log."""
+    machine.child.send(MONITOR)
+    machine.expect(MONITOR_PROMPT, timeout=20)
+    for command in ["info registers -a"] + [f"xp /1wx {word:#x}" for word in GIC_WORDS]:
+        machine.child.send(command + "\n")
+        machine.expect(MONITOR_PROMPT, timeout=20)
