@@ -13,11 +13,11 @@ CPUS = [("max", 0), ("max", 1), ("neoverse-n1", 0), ("cortex-a57", 0)]
 HOST_CPUS = [1, 2, 4]
 VCPUS = [1, 2, 4, 8]
 
-# The quick set: every row and column of the matrix, not every field.
+# The quick set: each CPU model, and one and more vCPUs than the host has CPUs.
 QUICK = {
     ("kernel-6.1-cloud", "max", 0, 1): [2],
     ("kernel-6.1-cloud", "max", 1, 2): [1, 4],
-    ("kernel-6.1-cloud", "neoverse-n1", 0, 2): [8],
+    ("kernel-6.1-cloud", "neoverse-n1", 0, 2): [4],
     ("kernel-6.1-cloud", "cortex-a57", 0, 2): [1, 2],
 }
 

@@ -80,11 +80,11 @@ def kill_while_it_runs(machine, chance, count):
         delay = f"{chance.uniform(0, 0.5):.2f}"
         load = "for i in 1 2 3 4; do memtouch 8 0 & done"
         machine.check(
-            f"(sleep 1; echo '{load}'; echo echo LOAD-'$((1))') >/tmp/load; {vms.vmrun('--cpus 4')} "
+            f"(echo '{load}'; echo echo LOAD-'$((1))') >/tmp/load; {vms.vmrun('--cpus 4')} "
             "</tmp/load >/tmp/killed 2>&1 & echo $! >/tmp/pid"
         )
         machine.check(
-            "for i in $(seq 600); do grep -q ^LOAD-1 /tmp/killed && break; sleep 0.1; done; "
+            "for i in $(seq 2000); do grep -q ^LOAD-1 /tmp/killed && break; sleep 0.1; done; "
             "grep -q ^LOAD-1 /tmp/killed",
             vms.GUEST_TIMEOUT,
         )

@@ -13,7 +13,6 @@
 import itertools
 import re
 import shlex
-import time
 
 import keelvm
 
@@ -27,7 +26,7 @@ TERMINATED, KILLED = 128 + 15, 128 + 9
 
 # Guests among many on an emulated machine are slow: these only end what will never come.
 GUEST_TIMEOUT = keelvm.BOOT_TIMEOUT
-POLL = 0.3
+POLL = 0.2
 
 # Free memory in KiB that may be missing afterwards: what the host's kernel caches. A VM that stays has
 # its guest's memory, some 60 MiB, or 100 KiB at the least.
@@ -74,18 +73,19 @@ class Guest:
 class Background:
     """A guest in the background: it reads a FIFO, which the host's shell keeps open, and writes a file.
 
-    Descriptors of the shell are from 3 to 9: seven in the life of a machine's shell.
+    The shell's descriptors from 3 to 9 are for the FIFOs: seven guests at a time.
     """
 
     def __init__(self, machine, options="", prefix="", **arguments):
         self.machine = machine
-        numbers = machine.__dict__.setdefault("background_numbers", itertools.count(3))
-        self.number = next(numbers)
+        used = machine.__dict__.setdefault("background_guests", set())
+        self.number = min(set(range(3, 10)) - used)
+        used.add(self.number)
         self.output = f"/tmp/guest{self.number}.out"
         self.marks = itertools.count()
         fifo = f"/tmp/guest{self.number}.in"
         command = f"{prefix} {vmrun(options, **arguments)}"
-        machine.check(f"mkfifo {fifo}; exec {self.number}<>{fifo}")
+        machine.check(f"rm -f {fifo}; mkfifo {fifo}; exec {self.number}<>{fifo}")
         started = machine.check(f"{command} <&{self.number} >{self.output} 2>&1 & echo PID=$!")
         self.pid = int(re.search(r"PID=(\d+)", started).group(1))
 
@@ -97,17 +97,17 @@ class Background:
 
     def expect(self, text, timeout=GUEST_TIMEOUT):
         """Wait until a line of the guest's console begins with `text`."""
-        deadline = time.monotonic() + timeout
-        while self.machine.run(f"grep -q {shlex.quote('^' + text)} {self.output}").status != 0:
-            if time.monotonic() > deadline:
-                raise keelvm.ConsoleError(
-                    f"guest {self.number}: waited {timeout} s for {text!r}, got:\n{self.console()}"
-                )
-            if not self.alive():
-                raise keelvm.ConsoleError(
-                    f"guest {self.number} ended before {text!r} came:\n{self.console()}"
-                )
-            time.sleep(POLL)
+        there = f"grep -q {shlex.quote('^' + text)} {self.output}"
+        rounds = int(timeout / POLL)
+        result = self.machine.run(
+            f"for i in $(seq {rounds}); do {there} && break; "
+            f"kill -0 {self.pid} 2>/dev/null || break; sleep {POLL}; done; {there}",
+            timeout,
+        )
+        if result.status != 0:
+            raise keelvm.ConsoleError(
+                f"guest {self.number} ended or hangs, and did not print {text!r}:\n{self.console()}"
+            )
 
     def wait_for_shell(self):
         self.expect(REACHED)
@@ -123,17 +123,20 @@ class Background:
         return self.machine.run(f"kill -0 {self.pid} 2>/dev/null").status == 0
 
     def wait(self):
-        """vmrun's exit status, when it ends by itself."""
-        return self.machine.run(f"wait {self.pid}", GUEST_TIMEOUT).status
+        """vmrun's exit status, when it has ended."""
+        status = self.machine.run(f"wait {self.pid}", GUEST_TIMEOUT).status
+        self.machine.check(f"exec {self.number}>&-")
+        self.machine.background_guests.remove(self.number)
+        return status
 
     def end(self, command):
         """A command that ends the guest; vmrun's exit status."""
         self.send(command)
         return self.wait()
 
-    def kill(self, signal):
-        """End vmrun by a signal; its exit status."""
-        self.machine.check(f"kill -{signal} {self.pid}")
+    def kill(self, signal, delay=0):
+        """End vmrun by a signal, so many seconds from now; its exit status."""
+        self.machine.run(f"sleep {delay:.2f}; kill -{signal} {self.pid} 2>/dev/null")
         return self.wait()
 
 
