@@ -2,7 +2,7 @@
 /*
  * Load a kernel:
  *
- *   RAM_BASE + text_offset         the Image, and what its header asks for behind it
+ *   the first bank + text_offset   the Image, and what its header asks for behind it
  *   the next multiple of 2 MiB     the device tree
  *   the next multiple of 2 MiB     the initial RAM disk
  */
@@ -79,13 +79,14 @@ static uint64_t align_up(uint64_t value)
 /* Read a whole file to @ipa. */
 static void load_file(const struct vm *vm, const struct file *file, uint64_t ipa)
 {
+	const struct bank *bank = &vm->banks[0];
 	void *to = vm_ram(vm, ipa, file->size);
 
 	if (!to)
 		die("%s does not fit into %" PRIu64
 		    " MiB of memory: use a greater --mem (it takes %" PRIu64 " MiB more)",
-		    file->name, vm->ram_size / MIB,
-		    (ipa + file->size - RAM_BASE - vm->ram_size + MIB - 1) / MIB);
+		    file->name, bank->size / MIB,
+		    (ipa + file->size - bank->base - bank->size + MIB - 1) / MIB);
 	read_file(file, to, file->size);
 	close(file->fd);
 }
@@ -127,7 +128,7 @@ static uint64_t load_image(const struct vm *vm, const char *name, uint64_t *end)
 {
 	struct file file = open_file(name, "kernel");
 	struct image_header header = read_header(&file);
-	uint64_t start = RAM_BASE + header.text_offset;
+	uint64_t start = vm->banks[0].base + header.text_offset;
 
 	load_file(vm, &file, start);
 	*end = start + (header.image_size > file.size ? header.image_size : file.size);
@@ -136,6 +137,7 @@ static uint64_t load_image(const struct vm *vm, const char *name, uint64_t *end)
 
 void boot_load(const struct vm *vm, const struct boot_files *files)
 {
+	const struct bank *bank = &vm->banks[0];
 	struct tree_boot chosen = { .cmdline = files->cmdline };
 	uint64_t kernel_end, entry, tree;
 	void *to;
@@ -153,7 +155,7 @@ void boot_load(const struct vm *vm, const struct boot_files *files)
 	if (!to)
 		die("%" PRIu64 " MiB of memory are too little for this kernel: use --mem %" PRIu64
 		    "M or more",
-		    vm->ram_size / MIB, (tree + TREE_SIZE - RAM_BASE + MIB - 1) / MIB);
+		    bank->size / MIB, (tree + TREE_SIZE - bank->base + MIB - 1) / MIB);
 	tree_build(vm, &chosen, to);
 	vcpu_set_entry(&vm->vcpus[0], entry, tree);
 }

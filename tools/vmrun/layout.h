@@ -23,7 +23,13 @@
 #define VIRTIO_SIZE UINT64_C(0x1000) /* each */
 #define MAX_VIRTIO  8
 
-#define RAM_BASE UINT64_C(0x80000000)
+/* The first bank's place, unless the user says otherwise. Further banks are where the user says. */
+#define RAM_BASE  UINT64_C(0x80000000)
+#define MAX_BANKS 8
+#define TOP_BASE  UINT64_MAX /* in place of an address: so that the bank ends where addresses do */
+
+/* KVM's memory slots: the first bank's is 0, the others' begin here. */
+#define FURTHER_BANKS_SLOT 16
 
 /*
  * Interrupts by their INTID. SPIs begin at 32, and the device tree and KVM_IRQFD count from there;

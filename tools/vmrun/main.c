@@ -50,7 +50,9 @@ int main(int argc, char **argv)
 
 	vm.eventfds = !options.no_eventfds;
 	vm_create(&vm, options.ipa_bits);
-	vm_add_ram(&vm, options.mem);
+	vm_add_ram(&vm, options.mem_base, options.mem);
+	for (unsigned int i = 0; i < options.nr_banks; i++)
+		vm_add_ram(&vm, options.banks[i].base, options.banks[i].size);
 	vcpus_create(&vm, options.cpus, options.features);
 	gic_create(&vm);
 	console = add_devices(&vm, &options);

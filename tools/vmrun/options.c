@@ -13,6 +13,7 @@
 
 #define MIB	     (UINT64_C(1) << 20)
 #define MAX_MEM_MIB  (UINT64_C(1) << 31) /* 2^51 bytes: no machine has that */
+#define BANK_ALIGN   (2 * MIB)
 #define MIN_IPA_BITS 32
 #define MAX_IPA_BITS 52
 
@@ -23,8 +24,13 @@ static const char help[] =
 	"  -i, --initrd FILE     initial RAM disk\n"
 	"  -c, --cmdline TEXT    the kernel's command line (default: console=ttyAMA0)\n"
 	"  -m, --mem SIZE        memory, in MiB or as 512M, 2G (default 256M)\n"
+	"      --mem-base ADDR   where the memory begins (default 0x80000000); or top: it ends "
+	"where\n"
+	"                        guest physical addresses do\n"
+	"      --bank ADDR,SIZE  a further bank of memory, at ADDR or at the top; may be repeated\n"
 	"  -p, --cpus N          virtual CPUs (default 1)\n"
-	"      --ipa-bits N      guest physical addresses have N bits, 32 to 52 (default 40)\n"
+	"      --ipa-bits N      guest physical addresses have N bits, 32 to 52 (default 40, or "
+	"fewer)\n"
 	"      --features LIST   optional features: pauth,sve,steal; or none (default: all there "
 	"are)\n"
 	"  -d, --disk FILE[,ro]  a virtio disk (read-only with ,ro); may be repeated\n"
@@ -39,12 +45,22 @@ static const char help[] =
 	"reset,\n"
 	"4 the guest crashed, 5 left by Ctrl-A X.\n";
 
-enum { OPT_IPA_BITS = 256, OPT_FEATURES, OPT_CONSOLE, OPT_REBOOT, OPT_NO_EVENTFDS };
+enum {
+	OPT_IPA_BITS = 256,
+	OPT_MEM_BASE,
+	OPT_BANK,
+	OPT_FEATURES,
+	OPT_CONSOLE,
+	OPT_REBOOT,
+	OPT_NO_EVENTFDS
+};
 
 static const struct option long_options[] = {
 	{ "initrd", required_argument, NULL, 'i' },
 	{ "cmdline", required_argument, NULL, 'c' },
 	{ "mem", required_argument, NULL, 'm' },
+	{ "mem-base", required_argument, NULL, OPT_MEM_BASE },
+	{ "bank", required_argument, NULL, OPT_BANK },
 	{ "cpus", required_argument, NULL, 'p' },
 	{ "ipa-bits", required_argument, NULL, OPT_IPA_BITS },
 	{ "features", required_argument, NULL, OPT_FEATURES },
@@ -82,20 +98,50 @@ static unsigned int parse_range(const char *option, const char *text, unsigned i
 }
 
 /* SIZE in MiB, or with M or G. */
-static uint64_t parse_mem(const char *text)
+static uint64_t parse_size(const char *option, const char *text)
 {
 	const char *rest;
 	uint64_t mib, unit = 1;
 
 	if (!parse_number(text, &mib, &rest))
-		die_usage("--mem wants a size like 512M, not \"%s\"", text);
+		die_usage("--%s wants a size like 512M, not \"%s\"", option, text);
 	if (*rest == 'G' || *rest == 'g')
 		unit = 1024;
 	if (*rest && strchr("MmGg", *rest))
 		rest++;
 	if (*rest || !mib || mib > MAX_MEM_MIB / unit)
-		die_usage("--mem wants a size like 512M, not \"%s\"", text);
+		die_usage("--%s wants a size like 512M, not \"%s\"", option, text);
 	return mib * unit * MIB;
+}
+
+/* ADDR, decimal or 0x..., or "top"; @length characters of @text. */
+static uint64_t parse_base(const char *option, const char *text, size_t length)
+{
+	char *rest = NULL;
+	uint64_t base;
+
+	if (length == 3 && !memcmp(text, "top", 3))
+		return TOP_BASE;
+	errno = 0;
+	base = strtoull(text, &rest, 0);
+	if (*text < '0' || *text > '9' || rest != text + length || errno || base % BANK_ALIGN)
+		die_usage("--%s wants a multiple of 2 MiB or the word top, not \"%.*s\"", option,
+			  (int)length, text);
+	return base;
+}
+
+static void add_bank(struct options *options, const char *spec)
+{
+	size_t length = strcspn(spec, ",");
+
+	if (!spec[length])
+		die_usage("--bank wants ADDR,SIZE, not \"%s\"", spec);
+	if (options->nr_banks == MAX_BANKS - 1)
+		die_usage("too many banks: %d at most", MAX_BANKS - 1);
+	options->banks[options->nr_banks++] = (struct bank_wish){
+		.base = parse_base("bank", spec, length),
+		.size = parse_size("bank", spec + length + 1),
+	};
 }
 
 /* The list stays whole: --reboot parses it again. */
@@ -142,7 +188,13 @@ static void parse_one(struct options *options, int option, char *value)
 		options->files.cmdline = value;
 		break;
 	case 'm':
-		options->mem = parse_mem(value);
+		options->mem = parse_size("mem", value);
+		break;
+	case OPT_MEM_BASE:
+		options->mem_base = parse_base("mem-base", value, strlen(value));
+		break;
+	case OPT_BANK:
+		add_bank(options, value);
 		break;
 	case 'p':
 		options->cpus = parse_range("cpus", value, 1, MAX_CPUS);
@@ -185,7 +237,9 @@ void options_parse(struct options *options, int argc, char **argv)
 {
 	int option;
 
-	*options = (struct options){ .mem = 256 * MIB, .cpus = 1, .features = FEATURES_OFFERED };
+	*options = (struct options){
+		.mem = 256 * MIB, .mem_base = RAM_BASE, .cpus = 1, .features = FEATURES_OFFERED
+	};
 	while ((option = getopt_long(argc, argv, ":i:c:m:p:d:h", long_options, NULL)) != -1) {
 		if (option == '?' || option == ':')
 			refuse(argv, option);

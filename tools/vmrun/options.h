@@ -15,6 +15,11 @@
 struct options {
 	struct boot_files files;
 	uint64_t mem; /* bytes */
+	uint64_t mem_base;
+	struct bank_wish {
+		uint64_t base, size;
+	} banks[MAX_BANKS - 1]; /* beside that memory */
+	unsigned int nr_banks;
 	unsigned int cpus;
 	unsigned int ipa_bits; /* 0: KVM's default */
 	uint32_t features;     /* FEATURE_*, or FEATURES_OFFERED */

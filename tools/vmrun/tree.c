@@ -112,10 +112,12 @@ static void put_chosen(void *fdt, const struct tree_boot *boot)
 
 static void put_memory(void *fdt, const struct vm *vm)
 {
-	begin_at(fdt, "memory", RAM_BASE);
-	put_string(fdt, "device_type", "memory");
-	put_reg(fdt, RAM_BASE, vm->ram_size);
-	end(fdt);
+	for (unsigned int i = 0; i < vm->nr_banks; i++) {
+		begin_at(fdt, "memory", vm->banks[i].base);
+		put_string(fdt, "device_type", "memory");
+		put_reg(fdt, vm->banks[i].base, vm->banks[i].size);
+		end(fdt);
+	}
 }
 
 static void put_cpus(void *fdt, const struct vm *vm)

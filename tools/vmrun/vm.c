@@ -14,7 +14,7 @@
 #include "layout.h"
 #include "message.h"
 
-#define DEFAULT_IPA_BITS 40 /* what type 0 stands for */
+#define DEFAULT_IPA_BITS 40 /* what KVM's type 0 stands for */
 #define BLOCK_SIZE	 (UINT64_C(2) << 20)
 
 int vm_ioctl(int fd, unsigned long request, const void *arg, const char *name)
@@ -50,21 +50,35 @@ static int open_kvm(void)
 	return fd;
 }
 
-/* The type's bits 7:0 are the IPA size, where there is the capability; its value is the limit. */
+/*
+ * The type's bits 7:0 are the IPA size, where there is the capability; its value is the limit. The
+ * size is always named: what type 0 does on a machine of less than 40 bits is not the same for all
+ * KVMs, and none at all for some.
+ */
+static unsigned int choose_ipa_bits(const struct vm *vm, unsigned int wanted)
+{
+	unsigned int limit = (unsigned int)vm_has(vm, KVM_CAP_ARM_VM_IPA_SIZE);
+
+	if (wanted && !limit)
+		die("this KVM has no choice of --ipa-bits: leave it out");
+	if (wanted > limit)
+		die("%u bits of guest physical address are more than this machine's %u: "
+		    "use --ipa-bits %u or less",
+		    wanted, limit, limit);
+	if (wanted)
+		return wanted;
+	return limit && limit < DEFAULT_IPA_BITS ? limit : DEFAULT_IPA_BITS;
+}
+
 void vm_create(struct vm *vm, unsigned int ipa_bits)
 {
-	int limit, error;
+	unsigned int type;
+	int error;
 
 	vm->kvm = open_kvm();
-	limit = vm_has(vm, KVM_CAP_ARM_VM_IPA_SIZE);
-	if (ipa_bits && !limit)
-		die("this KVM has no choice of --ipa-bits: leave it out");
-	vm->ipa_bits = ipa_bits ? ipa_bits : DEFAULT_IPA_BITS;
-	if (limit && vm->ipa_bits > (unsigned int)limit)
-		die("%u bits of guest physical address are more than this machine's %d: "
-		    "use --ipa-bits %d or less",
-		    vm->ipa_bits, limit, limit);
-	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, (unsigned long)KVM_VM_TYPE_ARM_IPA_SIZE(ipa_bits));
+	vm->ipa_bits = choose_ipa_bits(vm, ipa_bits);
+	type = vm_has(vm, KVM_CAP_ARM_VM_IPA_SIZE) ? vm->ipa_bits : 0;
+	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, (unsigned long)KVM_VM_TYPE_ARM_IPA_SIZE(type));
 	error = errno;
 	if (vm->fd < 0)
 		die("cannot create a VM with %u bits of guest physical address: %s", vm->ipa_bits,
@@ -86,23 +100,37 @@ static void *map_ram(uint64_t size)
 	return (void *)start;
 }
 
-void vm_add_ram(struct vm *vm, uint64_t size)
+static void check_bank(const struct vm *vm, uint64_t base, uint64_t size)
 {
+	if (base < RAM_BASE)
+		die("memory at 0x%" PRIx64 " is where devices are: 0x%" PRIx64 " is the least",
+		    base, RAM_BASE);
+	for (unsigned int i = 0; i < vm->nr_banks; i++)
+		if (base < vm->banks[i].base + vm->banks[i].size && vm->banks[i].base < base + size)
+			die("memory at 0x%" PRIx64 " overlaps other memory", base);
+}
+
+void vm_add_ram(struct vm *vm, uint64_t base, uint64_t size)
+{
+	const uint64_t end = UINT64_C(1) << vm->ipa_bits;
+	const unsigned int index = vm->nr_banks;
 	struct kvm_userspace_memory_region slot = {
-		.slot = 0,
-		.guest_phys_addr = RAM_BASE,
+		.slot = index ? FURTHER_BANKS_SLOT + index : 0,
 		.memory_size = size,
 	};
 
-	/* ipa_bits may be 64 and more only in a KVM from a far future; the shift is safe anyway. */
-	if (vm->ipa_bits < 64 && size > (UINT64_C(1) << vm->ipa_bits) - RAM_BASE)
+	if (base == TOP_BASE)
+		base = size > end ? 0 : (end - size) & ~(BLOCK_SIZE - 1);
+	if (size > end || base > end - size)
 		die("%" PRIu64 " MiB of memory at 0x%" PRIx64
 		    " end beyond %u-bit addresses: use a smaller "
 		    "--mem or a greater --ipa-bits",
-		    size >> 20, RAM_BASE, vm->ipa_bits);
-	vm->ram = map_ram(size);
-	vm->ram_size = size;
-	slot.userspace_addr = (uintptr_t)vm->ram;
+		    size >> 20, base, vm->ipa_bits);
+	check_bank(vm, base, size);
+	vm->banks[index] = (struct bank){ .base = base, .size = size, .mem = map_ram(size) };
+	vm->nr_banks++;
+	slot.guest_phys_addr = base;
+	slot.userspace_addr = (uintptr_t)vm->banks[index].mem;
 	VM_IOCTL(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
 }
 
@@ -125,7 +153,12 @@ void vm_add_steal_memory(const struct vm *vm, unsigned int count)
 
 void *vm_ram(const struct vm *vm, uint64_t ipa, uint64_t size)
 {
-	if (ipa < RAM_BASE || size > vm->ram_size || ipa - RAM_BASE > vm->ram_size - size)
-		return NULL;
-	return vm->ram + (ipa - RAM_BASE);
+	for (unsigned int i = 0; i < vm->nr_banks; i++) {
+		const struct bank *bank = &vm->banks[i];
+
+		if (ipa >= bank->base && size <= bank->size &&
+		    ipa - bank->base <= bank->size - size)
+			return bank->mem + (ipa - bank->base);
+	}
+	return NULL;
 }

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "layout.h"
+
 struct vcpu;
 
 /** struct vm - all there is of a VM. Filled before vCPUs run, and constant from then on. */
@@ -25,8 +27,11 @@ struct vm {
 	unsigned int ipa_bits;
 	bool eventfds; /* use KVM_IOEVENTFD and KVM_IRQFD where KVM has them */
 
-	uint8_t *ram; /* the guest's memory at RAM_BASE, in our address space */
-	uint64_t ram_size;
+	struct bank {
+		uint64_t base, size; /* guest physical */
+		uint8_t *mem;	     /* in our address space */
+	} banks[MAX_BANKS];	     /* the kernel is in the first one */
+	unsigned int nr_banks;
 
 	struct vcpu *vcpus;
 	unsigned int nr_cpus;
@@ -34,12 +39,17 @@ struct vm {
 
 /**
  * vm_create() - create a VM
- * @ipa_bits: log2 of the end of its physical addresses; 0: KVM's default, which is 40
+ * @ipa_bits: log2 of the end of its physical addresses; 0: 40, or what the machine has if it is
+ * less
  */
 void vm_create(struct vm *vm, unsigned int ipa_bits);
 
-/** vm_add_ram() - give it @size bytes (a multiple of 4 KiB) of memory at RAM_BASE. */
-void vm_add_ram(struct vm *vm, uint64_t size);
+/**
+ * vm_add_ram() - give it a bank of memory; the first one is where the kernel goes
+ * @base: guest physical address, a multiple of 2 MiB; or TOP_BASE, for the last where it fits
+ * @size: bytes, a multiple of 4 KiB
+ */
+void vm_add_ram(struct vm *vm, uint64_t base, uint64_t size);
 
 /** vm_add_steal_memory() - give it memory for the stolen time of @count vCPUs, at STEAL_BASE. */
 void vm_add_steal_memory(const struct vm *vm, unsigned int count);
