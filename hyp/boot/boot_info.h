@@ -28,6 +28,8 @@ struct boot_info {
 	unsigned int va_bits; /* as used; options.va_bits is as asked for */
 	bool e2h;
 	struct memmap memmap; /* RAM, and what of it is taken */
+	/* RAM that keel.pa_bits put out of reach: nobody's, and not in the map; empty if none is */
+	struct mem_range beyond;
 	struct cpu_features features;
 	struct fdt_cpus cpus;
 	char log_ring[LOG_RING_SIZE];

@@ -192,6 +192,23 @@ static void check_fdt_place(u64 image)
 		boot_stop("the device tree at %#lx overlaps Keel's 2 MiB at %#lx", fdt, image);
 }
 
+/* keel.pa_bits: a smaller machine, with its memory cut off where its addresses end. */
+static void limit_pa_bits(void)
+{
+	struct mem_ranges *ram = &boot_info.memmap.ram;
+	u64 end = ram->range[ram->count - 1].end;
+	unsigned int bits;
+
+	if (!boot_info.options.pa_bits)
+		return;
+	bits = cpu_features_limit_pa(&boot_info.features, boot_info.options.pa_bits);
+	if (end <= BIT(bits))
+		return;
+	boot_info.beyond = (struct mem_range){ BIT(bits), end };
+	if (mem_ranges_remove(ram, BIT(bits), end - BIT(bits)) || !ram->count)
+		boot_stop("no memory below the %u bits of keel.pa_bits", bits);
+}
+
 struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count)
 {
 	static struct el2_layout layout;
@@ -214,6 +231,7 @@ struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count
 		boot_stop("%s", why);
 	read_id_regs(&ids);
 	cpu_features_init(&boot_info.features, &ids);
+	limit_pa_bits();
 	early_layout(&layout);
 	early_tables(&layout);
 	return early_regs(&layout);

@@ -40,8 +40,11 @@ static struct pl011 uart;
 static struct log_sink uart_sink;
 static struct host_load load;
 
-/* Keel's memory: its region, and what it took besides for page ownership. */
-static struct mem_range keel_ranges[2];
+/*
+ * Keel's memory: its region, and what it took besides for page ownership. When the host's device
+ * tree is made, also what keel.pa_bits keeps from everybody.
+ */
+static struct mem_range keel_ranges[3];
 static unsigned int keel_range_count;
 
 /* There is PSCI by SMC, so that an SMC is answered. */
@@ -309,6 +312,8 @@ static void load_host(void)
 {
 	const char *why;
 
+	if (boot_info.beyond.end)
+		keel_ranges[keel_range_count++] = boot_info.beyond;
 	load.keel = keel_ranges;
 	load.keel_count = keel_range_count;
 	load.version = KEEL_VERSION;

@@ -231,6 +231,23 @@ void cpu_features_init(struct cpu_features *system, const struct cpu_id_regs *bo
 	normalize(system->reg, boot);
 }
 
+/* A PARange in bits. Values that are not defined yet are no less than those that are. */
+static u8 pa_bits_of(u64 pa_range)
+{
+	return pa_range_bits[MIN(pa_range, ARRAY_SIZE(pa_range_bits) - 1)];
+}
+
+unsigned int cpu_features_limit_pa(struct cpu_features *system, unsigned int pa_bits)
+{
+	const struct id_field_desc *d = &id_fields[ID_MMFR0_PARange];
+	u64 pa_range = field_get(d, system->reg);
+
+	while (pa_range && pa_bits_of(pa_range) > pa_bits)
+		pa_range--;
+	field_set(d, system->reg, pa_range);
+	return pa_bits_of(pa_range);
+}
+
 /* What the machine would be with the CPU; notes where it differs. */
 static void combine(u64 *merged, const u64 *system, const u64 *cpu, u64 *differ)
 {
@@ -352,10 +369,8 @@ static void granule_caps(const struct cpu_features *system, enum granule g, stru
 
 void cpu_features_mmu_caps(const struct cpu_features *system, struct mmu_caps *caps)
 {
-	u64 pa_range = cpu_features_field(system, ID_MMFR0_PARange);
-
 	*caps = (struct mmu_caps){
-		.pa_bits = pa_range_bits[MIN(pa_range, ARRAY_SIZE(pa_range_bits) - 1)],
+		.pa_bits = pa_bits_of(cpu_features_field(system, ID_MMFR0_PARange)),
 		.vmid_bits = cpu_has(system, FEAT_VMID16) ? 16 : 8,
 		.bbm_level = (u8)MIN(cpu_features_field(system, ID_MMFR2_BBM), 2U),
 		.small_tables = cpu_has(system, FEAT_TTST),

@@ -415,6 +415,16 @@ struct cpu_features_diff {
 void cpu_features_init(struct cpu_features *system, const struct cpu_id_regs *boot);
 
 /**
+ * cpu_features_limit_pa() - take the machine for one with narrower physical addresses
+ * @system:  the machine's, of which nothing is required yet
+ * @pa_bits: 32..56: of the widths that PARange can name the widest that is no more; CPUs that come
+ *           later do not widen it
+ *
+ * Return: the machine's width now, which was less all along if the CPU has less.
+ */
+unsigned int cpu_features_limit_pa(struct cpu_features *system, unsigned int pa_bits);
+
+/**
  * cpu_features_merge() - another CPU has come: the weakest wins
  * @system: the machine's
  * @cpu:    registers of the CPU

@@ -48,15 +48,24 @@ static bool is_keel(struct text word)
 	return text_begins(word, "keel.");
 }
 
-static bool set_va_bits(struct options *o, struct text value)
+static bool parse_bits(struct text value, u64 least, u64 most, u8 *out)
 {
 	u64 bits;
 
-	if (kl_parse_u64(value.s, value.len, &bits) || bits < OPTIONS_VA_BITS_MIN ||
-	    bits > OPTIONS_VA_BITS_MAX)
+	if (kl_parse_u64(value.s, value.len, &bits) || bits < least || bits > most)
 		return false;
-	o->va_bits = (u8)bits;
+	*out = (u8)bits;
 	return true;
+}
+
+static bool set_va_bits(struct options *o, struct text value)
+{
+	return parse_bits(value, OPTIONS_VA_BITS_MIN, OPTIONS_VA_BITS_MAX, &o->va_bits);
+}
+
+static bool set_pa_bits(struct options *o, struct text value)
+{
+	return parse_bits(value, OPTIONS_PA_BITS_MIN, OPTIONS_PA_BITS_MAX, &o->pa_bits);
 }
 
 static bool set_e2h(struct options *o, struct text value)
@@ -111,9 +120,9 @@ static const struct option {
 	char name[16];
 	bool (*set)(struct options *o, struct text value);
 } options[] = {
-	{ "keel.va_bits=", set_va_bits },   { "keel.e2h=", set_e2h },
-	{ "keel.loglevel=", set_loglevel }, { "keel.console=", set_console },
-	{ "keel.selftest=", set_selftest },
+	{ "keel.va_bits=", set_va_bits }, { "keel.pa_bits=", set_pa_bits },
+	{ "keel.e2h=", set_e2h },	  { "keel.loglevel=", set_loglevel },
+	{ "keel.console=", set_console }, { "keel.selftest=", set_selftest },
 };
 
 /* Return: NULL, or why @word cannot be used. */

@@ -14,6 +14,8 @@
 #define OPTIONS_VA_BITS_MIN	25
 #define OPTIONS_VA_BITS_MAX	52
 #define OPTIONS_VA_BITS_DEFAULT 39
+#define OPTIONS_PA_BITS_MIN	32
+#define OPTIONS_PA_BITS_MAX	52
 
 /* keel.e2h: which translation regime Keel asks HCR_EL2.E2H for. */
 enum option_e2h {
@@ -32,6 +34,7 @@ enum option_console { OPTION_CONSOLE_BOOT, OPTION_CONSOLE_KEEP };
 
 struct options {
 	u8 va_bits;			      /* keel.va_bits: 25..52 */
+	u8 pa_bits;			      /* keel.pa_bits: 32..52; 0 if not given */
 	enum option_e2h e2h;		      /* keel.e2h */
 	enum option_loglevel loglevel;	      /* keel.loglevel */
 	enum option_console console;	      /* keel.console */

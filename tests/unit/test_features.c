@@ -524,6 +524,29 @@ static void pa_range_as_a_width(void **state)
 	}
 }
 
+static void a_narrower_machine_can_be_asked_for(void **state)
+{
+	static const u8 widths[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
+
+	for (u64 range = 0; range < ARRAY_SIZE(widths); range++) {
+		for (unsigned int bits = 32; bits <= 56; bits++) {
+			struct cpu_id_regs cpu = { 0 };
+			struct cpu_features_diff diff;
+			struct mmu_caps caps;
+			unsigned int want = 32;
+
+			for (u64 i = 0; i <= range; i++)
+				want = widths[i] <= bits ? widths[i] : want;
+			set_raw(&cpu, ID_MMFR0_PARange, range);
+			cpu_features_init(&sys, &cpu);
+			assert_int_equal(cpu_features_limit_pa(&sys, bits), want);
+			assert_int_equal(cpu_features_merge(&sys, &cpu, &diff), 0);
+			cpu_features_mmu_caps(&sys, &caps);
+			assert_int_equal(caps.pa_bits, want);
+		}
+	}
+}
+
 /* Values that are reserved today do not give 64K what it does not have. */
 static void sixty_four_k_has_no_lpa2(void **state)
 {
@@ -805,6 +828,7 @@ int main(void)
 		cmocka_unit_test(dc_zva_is_prohibited_where_block_sizes_differ),
 		cmocka_unit_test(models_have_their_mmus),
 		cmocka_unit_test(pa_range_as_a_width),
+		cmocka_unit_test(a_narrower_machine_can_be_asked_for),
 		cmocka_unit_test(sixty_four_k_has_no_lpa2),
 		cmocka_unit_test(models_are_described),
 		cmocka_unit_test(a_short_buffer_holds_whole_words),

@@ -46,6 +46,7 @@ static void test_defaults(void **state)
 		struct options o = parse(empty[i], "");
 
 		assert_int_equal(o.va_bits, 39);
+		assert_int_equal(o.pa_bits, 0);
 		assert_int_equal(o.e2h, OPTION_E2H_AUTO);
 		assert_int_equal(o.loglevel, OPTION_LOG_INFO);
 		assert_int_equal(o.console, OPTION_CONSOLE_BOOT);
@@ -64,6 +65,16 @@ static void test_va_bits(void **state)
 	assert_int_equal(parse("keel.va_bits=0x30", "").va_bits, 48);
 }
 
+static void test_pa_bits(void **state)
+{
+	char args[64];
+
+	for (unsigned int n = 32; n <= 52; n++) {
+		snprintf(args, sizeof(args), "a keel.pa_bits=%u b", n);
+		assert_int_equal(parse(args, "").pa_bits, n);
+	}
+}
+
 static void test_bad_values(void **state)
 {
 	static const char *const bad[] = {
@@ -74,6 +85,11 @@ static void test_bad_values(void **state)
 		"keel.va_bits=39x",
 		"keel.va_bits=295",
 		"keel.va_bits=18446744073709551655",
+		"keel.pa_bits=",
+		"keel.pa_bits=31",
+		"keel.pa_bits=53",
+		"keel.pa_bits=0",
+		"keel.pa_bits=288", /* 32 in a byte */
 		"keel.e2h=",
 		"keel.e2h=2",
 		"keel.e2h=00",
@@ -203,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_va_bits),
+		cmocka_unit_test(test_pa_bits),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_e2h),
 		cmocka_unit_test(test_loglevel),
