@@ -497,12 +497,22 @@ const struct sysreg_row *sysreg_find(u32 encoding)
 
 /* Registers that were unknown already: of all VMs, so that none can fill the log. */
 static u64 unknown[BITMAP_WORDS(0x10000)];
+/* How many are told of: a guest that tries every encoding must not have the log to itself. */
+#define UNKNOWN_MAX 64
+static unsigned int nr_unknown;
 
 static void log_unknown(const struct vcpu *vcpu, u32 encoding, bool read)
 {
 	u64 bit = BIT(encoding % 64);
+	unsigned int nr;
 
-	if (__atomic_fetch_or(&unknown[encoding / 64], bit, __ATOMIC_RELAXED) & bit)
+	if (__atomic_load_n(&nr_unknown, __ATOMIC_RELAXED) > UNKNOWN_MAX ||
+	    __atomic_fetch_or(&unknown[encoding / 64], bit, __ATOMIC_RELAXED) & bit)
+		return;
+	nr = __atomic_fetch_add(&nr_unknown, 1, __ATOMIC_RELAXED);
+	if (nr == UNKNOWN_MAX)
+		log_warn("more undefined registers of guests are not told of");
+	if (nr >= UNKNOWN_MAX)
 		return;
 	log_warn("a guest's %s of S%u_%u_C%u_C%u_%u is undefined (pc %#lx)",
 		 read ? "read" : "write", encoding >> 14, encoding >> 11 & 7, encoding >> 7 & 15,

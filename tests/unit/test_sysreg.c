@@ -126,6 +126,20 @@ static void test_unknown_is_undefined_and_logged_once(void **state)
 	assert_int_equal(w.logs, 2);
 }
 
+static void test_a_guest_cannot_fill_the_log(void **state)
+{
+	unsigned int enc, logs;
+
+	for (enc = 0; enc < 0x10000; enc++)
+		if (!sysreg_find(enc))
+			assert_undefined((u16)enc);
+	logs = w.logs;
+	if (logs > 70)
+		fail_msg("%u lines for one guest's sweep of all encodings", logs);
+	assert_undefined(SYSREG_ENC(3, 7, 15, 15, 7));
+	assert_int_equal(w.logs, logs);
+}
+
 static void test_absent_is_undefined_and_not_logged(void **state)
 {
 	static const u16 encs[] = {
@@ -608,6 +622,7 @@ int main(void)
 		cmocka_unit_test_setup(test_table_is_consistent, world_setup),
 		cmocka_unit_test_setup(test_find_nothing_between, world_setup),
 		cmocka_unit_test_setup(test_unknown_is_undefined_and_logged_once, world_setup),
+		cmocka_unit_test_setup(test_a_guest_cannot_fill_the_log, world_setup),
 		cmocka_unit_test_setup(test_absent_is_undefined_and_not_logged, world_setup),
 		cmocka_unit_test_setup(test_id_space_reads_as_zero, world_setup),
 		cmocka_unit_test_setup(test_id_registers_of_a_machine_with_everything, world_setup),
