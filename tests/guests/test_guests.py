@@ -17,7 +17,7 @@ VCPUS = [1, 2, 4, 8]
 QUICK = {
     ("kernel-6.1-cloud", "max", 0, 1): [2],
     ("kernel-6.1-cloud", "max", 1, 2): [1, 4],
-    ("kernel-6.1-cloud", "neoverse-n1", 0, 2): [4],
+    ("kernel-6.1-cloud", "neoverse-n1", 0, 2): [8],
     ("kernel-6.1-cloud", "cortex-a57", 0, 2): [1, 2],
 }
 
