@@ -12,6 +12,13 @@
 #include "keel.h"
 
 #define VM_TYPE_IPA_BITS 0xff
+/* What type 0 means (Linux: api.rst, 4.2), where the machine has that much. */
+#define IPA_BITS_DEFAULT 40
+
+static bool strict_ipa;
+module_param(strict_ipa, bool, 0644);
+MODULE_PARM_DESC(strict_ipa,
+		 "Refuse VMs of type 0 on a machine that has no 40 bits of guest physical address");
 
 /* ---- life ---- */
 
@@ -237,25 +244,41 @@ static const struct file_operations vm_fops = {
 	.llseek = noop_llseek,
 };
 
-static void say_if_capped(u32 ipa_bits)
+/* The machine is too small for what type 0 means. Return: whether such a VM may be made. */
+static int check_default(unsigned int limit)
 {
-	if (ipa_bits < 40)
-		pr_info_once("VMs of type 0 have %u bits of guest physical address, not 40\n",
-			     ipa_bits);
+	if (!strict_ipa) {
+		pr_info_once("VMs of type 0 have %u bits of guest physical address, not %d: this "
+			     "machine has no more\n",
+			     limit, IPA_BITS_DEFAULT);
+		return 0;
+	}
+	pr_warn_ratelimited("%s[%d]: a VM of type 0 (%d bits) is refused, as strict_ipa asks: "
+			    "KVM_CREATE_VM takes a type of 32 to %u here\n",
+			    current->comm, task_pid_nr(current), IPA_BITS_DEFAULT, limit);
+	return -EINVAL;
+}
+
+static int check_type(unsigned long type)
+{
+	unsigned int limit = keel_check_extension(NULL, KVM_CAP_ARM_VM_IPA_SIZE);
+
+	if (type & ~VM_TYPE_IPA_BITS)
+		return -EINVAL;
+	/* EL2 knows which sizes there are. */
+	return type || limit >= IPA_BITS_DEFAULT ? 0 : check_default(limit);
 }
 
 int keel_vm_create(unsigned long type)
 {
 	struct keel_vm *vm;
-	int fd;
+	int fd, ret = check_type(type);
 
-	if (type & ~VM_TYPE_IPA_BITS)
-		return -EINVAL;
+	if (ret)
+		return ret;
 	vm = keel_vm_alloc(type);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	if (!type)
-		say_if_capped(vm->ipa_bits);
 	fd = anon_inode_getfd("kvm-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		keel_vm_put(vm);

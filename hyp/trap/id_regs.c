@@ -199,14 +199,17 @@ static u64 offered(const struct vcpu *vcpu, const struct id_row *row)
 	return put_field(field, (u64)MIN(value, (s64)row->most));
 }
 
-/* As wide as the VM's IPA space, or the next narrower width that there is a value for. */
+/*
+ * The narrowest width that holds the VM's IPA space, which is no wider than the machine's. What
+ * lies between the two the guest can address, but nothing is there: docs/ipa.md.
+ */
 static u64 pa_range(const struct vcpu *vcpu)
 {
-	u64 value = cpu_features_field(machine, ID_MMFR0_PARange);
+	u64 most = MIN(cpu_features_field(machine, ID_MMFR0_PARange), ARRAY_SIZE(pa_ranges) - 1);
+	u64 value = 0;
 
-	value = MIN(value, ARRAY_SIZE(pa_ranges) - 1);
-	while (value && pa_ranges[value] > vcpu->vm->s2.geometry.ia_bits)
-		value--;
+	while (value < most && pa_ranges[value] < vcpu->vm->s2.geometry.ia_bits)
+		value++;
 	return put_field(ID_MMFR0_PARange, value);
 }
 

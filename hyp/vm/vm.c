@@ -3,7 +3,6 @@
 #include <arch/barrier.h>
 #include <arch/percpu.h>
 #include <arch/tlb.h>
-#include <cpu/log.h>
 #include <cpu/panic.h>
 #include <lib/errno.h>
 #include <lib/string.h>
@@ -144,17 +143,6 @@ static int check_ipa_bits(u64 ipa_bits, unsigned int *bits)
 		return -EINVAL;
 	*bits = ipa_bits ? (unsigned int)ipa_bits : default_ipa_bits();
 	return 0;
-}
-
-static void tell_if_capped(u64 ipa_bits)
-{
-	static bool told;
-
-	if (ipa_bits || ipa_bits_max >= VM_IPA_BITS_DEFAULT)
-		return;
-	if (!__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
-		log_info("VMs that name no IPA size have %u bits: the machine has no more",
-			 ipa_bits_max);
 }
 
 static u64 root_bytes(const struct stage2_geometry *geometry)
@@ -304,7 +292,6 @@ int vm_create(struct pa pa, u64 pages, u64 ipa_bits, u64 *handle)
 		vm_table_free(slot);
 		return ret;
 	}
-	tell_if_capped(ipa_bits);
 	*handle = slot->handle;
 	vm_table_open(slot);
 	return 0;

@@ -127,18 +127,6 @@ static void the_ipa_size_decides_vtcr(void **state)
 	}
 }
 
-static void a_capped_default_is_told_once(void **state)
-{
-	machine_start(&(struct machine_config){ .pa_bits = 36 });
-	create(36);
-	assert_int_equal(machine_log_lines, 0);
-	create(0);
-	assert_int_equal(machine_log_lines, 1);
-	assert_non_null(strstr(machine_log_last, "36 bits"));
-	create(0);
-	assert_int_equal(machine_log_lines, 1);
-}
-
 /* ---- handles ---- */
 
 static void handles_are_never_the_same(void **state)
@@ -829,7 +817,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(ipa_sizes_are_the_machines),
 		TEST(the_ipa_size_decides_vtcr),
-		TEST(a_capped_default_is_told_once),
 		TEST(handles_are_never_the_same),
 		TEST(invented_handles_find_nothing),
 		TEST(hundreds_of_vms_at_a_time),

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests with physical addresses of each size, and hosts that have few (docs/ipa.md)."""
+
+import re
+
+import pytest
+
+import keelvm
+
+GUEST = "vmrun /guest/Image --initrd /guest/initrd --cmdline 'console=ttyAMA0 quiet' --mem 256M"
+GUEST_PROMPT = "guest# "
+MIB = 1 << 20
+
+# 36-bit machines have PCIe below that: docs/ipa.md.
+SMALL = {"extra": ("-machine", "highmem=off"), "append": "quiet keel.console=keep keel.pa_bits=36"}
+CAPPED = "VMs of type 0 have 36 bits of guest physical address, not 40"
+
+
+def start_guest(machine, options):
+    machine.send(f"{GUEST} {options}; echo vmrun ended with $?")
+    machine.expect("KEEL-GUEST-REACHED")
+    machine.expect(GUEST_PROMPT)
+
+
+def run_in_guest(machine, command):
+    machine.send(f'echo OUT"-"BEGIN; {command}; echo OUT"-"END')
+    machine.expect(r"OUT-BEGIN\r*\n")
+    machine.expect("OUT-END")
+    output = machine.child.before.replace("\r", "")
+    machine.expect(GUEST_PROMPT)
+    return output
+
+
+def end_guest(machine):
+    machine.send("poweroff -f")
+    assert machine.expect(r"vmrun ended with (\d+)\r").group(1) == "0"
+    machine.expect(keelvm.PROMPT)
+
+
+@pytest.mark.parametrize(
+    "bits",
+    [pytest.param(bits, marks=[] if bits in (32, 48) else pytest.mark.full)
+     for bits in (32, 36, 39, 40, 42, 44, 48, 52)],
+)
+def test_linux_at_the_top_of_the_space(boot, bits):
+    """All of its memory; the kernel itself can only use 48 bits, so 52 get a bank of their own."""
+    machine = boot()
+    top = 1 << bits
+    if bits > 48:
+        start_guest(machine, f"--ipa-bits {bits} --bank top,64M")
+        regs = run_in_guest(machine, "hexdump -v -e '16/1 \"%02x\" \"\\n\"' /proc/device-tree/memory@*/reg")
+        assert f"{top - 64 * MIB:016x}{64 * MIB:016x}" in regs
+    else:
+        start_guest(machine, f"--ipa-bits {bits} --mem-base top")
+        memory = run_in_guest(machine, "grep 'System RAM' /proc/iomem")
+        assert f"{top - 256 * MIB:x}-{top - 1:x} : System RAM" in memory
+    end_guest(machine)
+
+
+def test_a_machine_of_36_bits(boot):
+    machine = boot(**SMALL)
+    assert any("36-bit physical addresses" in line for line in machine.keel_lines())
+    assert CAPPED not in machine.check("dmesg")
+
+    # A VMM that asks for what there is; and one that asks for too much.
+    start_guest(machine, "--mem-base top")
+    memory = run_in_guest(machine, "grep 'System RAM' /proc/iomem")
+    assert f"{(1 << 36) - 256 * MIB:x}-{(1 << 36) - 1:x} : System RAM" in memory
+    end_guest(machine)
+    assert CAPPED not in machine.check("dmesg")
+    refused = machine.run("vmrun /guest/Image --ipa-bits 37 2>&1")
+    assert refused.status == 1
+    assert re.search("37 bits .* are more than this machine's 36: use --ipa-bits 36", refused.output)
+
+    # VMs of type 0: test_ipa makes one, so does test_system; the line comes once.
+    output = machine.check("test_ipa | grep -E '^not|passed'; test_system | grep -E '^not|passed'", 240)
+    assert re.fullmatch(r"\d+ passed, 0 failed\n\d+ passed, 0 failed", output), output
+    assert machine.check(f"dmesg | grep -c '{CAPPED}'") == "1"
+
+
+
+def test_strict_ipa(boot):
+    machine = boot(**SMALL)
+    machine.check("echo 1 >/sys/module/keel/parameters/strict_ipa")
+    output = machine.run("test_system | grep 'type 0'").output
+    assert re.fullmatch(r"not ok \d+ - KVM_CREATE_VM of type 0: expected success, got EINVAL", output)
+    log = machine.check("dmesg")
+    assert re.search(r"test_system\[\d+\]: a VM of type 0 .* is refused.* type of 32 to 36 here", log)
+    assert CAPPED not in log
+    # A VMM that names its size does not notice.
+    start_guest(machine, "--cpus 2")
+    end_guest(machine)
+
+
+def test_strict_ipa_on_a_machine_that_has_40_bits(boot):
+    machine = boot()
+    machine.check("echo 1 >/sys/module/keel/parameters/strict_ipa")
+    output = machine.check("test_system | grep -E '^not|passed'")
+    assert re.fullmatch(r"\d+ passed, 0 failed", output), output
+    assert "a VM of type 0" not in machine.check("dmesg")
