@@ -117,6 +117,7 @@ static void forget_other_vcpus(struct vcpu *vcpu)
 
 	if (*last == mine)
 		return;
+	isb(); /* VTTBR_EL2 and HCR_EL2 are the guest's: the TLBI goes by them */
 	tlbi_vmalle1();
 	dsb(nsh);
 	isb();

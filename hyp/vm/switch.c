@@ -80,7 +80,7 @@ static struct vm_cpu *vm_cpus[KEEL_MAX_CPUS];
 
 /* What the CPU has, from its ID registers, once for each question: see switch_init(). */
 static struct {
-	bool pauth, sve;
+	bool sve;
 } cpu_has_;
 
 /* switch_sve_vqs() */
@@ -102,10 +102,8 @@ static unsigned int order_of(u64 bytes)
 
 int switch_init(struct page_pool *pool, unsigned int nr_cpus)
 {
-	u64 isar1 = read_sysreg(id_aa64isar1_el1), isar2 = read_sysreg(SYS_ID_AA64ISAR2_EL1);
 	unsigned int i;
 
-	cpu_has_.pauth = (isar1 & GENMASK(11, 4)) || (isar2 & GENMASK(15, 12));
 	cpu_has_.sve = read_sysreg(id_aa64pfr0_el1) & GENMASK(35, 32);
 	sve_vqs = cpu_has_.sve ? GENMASK(SVE_VQ_MAX - 1, 0) : 0;
 	for (i = 0; i < nr_cpus; i++) {
@@ -159,32 +157,46 @@ void switch_cpu_online(void)
 	if (guest_traps_mpam(&id))
 		mpamidr = read_sysreg(SYS_MPAMIDR_EL1);
 	guest_traps_compute(&id, mpamidr, el2_is_e2h(), &this_vm_cpu()->traps);
+	/* The registers come from host_cpu_init(), and FP from reset: what was kept is of the past.
+	 */
+	this_vm_cpu()->controls_saved = false;
+	this_vm_cpu()->host_fp_out = false;
 	if (cpu_has_.sve)
 		__atomic_fetch_and(&sve_vqs, find_vqs(), __ATOMIC_RELAXED);
 }
 
 /* ---- EL1 registers ---- */
 
-static void save_el1(u64 *to)
+/*
+ * Without pointer authentication a guest can neither use nor reach the keys: HCR_EL2.API and .APK
+ * are zero (D24.2.54), so instructions that use them and the registers themselves trap. The host's
+ * stay where they are.
+ */
+static bool has_keys(const struct vcpu *vcpu)
+{
+	return (vcpu->features & VCPU_FEATURE_PTRAUTH) == VCPU_FEATURE_PTRAUTH;
+}
+
+static void save_el1(u64 *to, bool keys)
 {
 	if (el2_is_e2h()) {
 		EL1_REGS(SAVE_VHE)
 	} else {
 		EL1_REGS(SAVE_NVHE)
 	}
-	if (cpu_has_.pauth) {
+	if (keys) {
 		KEY_REGS(SAVE_KEY)
 	}
 }
 
-static void load_el1(const u64 *from)
+static void load_el1(const u64 *from, bool keys)
 {
 	if (el2_is_e2h()) {
 		EL1_REGS(LOAD_VHE)
 	} else {
 		EL1_REGS(LOAD_NVHE)
 	}
-	if (cpu_has_.pauth) {
+	if (keys) {
 		KEY_REGS(LOAD_KEY)
 	}
 }
@@ -216,7 +228,7 @@ u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 	default:
 		break;
 	}
-	if (cpu_has_.pauth) {
+	if (has_keys(vcpu)) {
 		switch ((unsigned int)reg) {
 			KEY_REGS(READ_KEY_CASE)
 		default:
@@ -236,7 +248,7 @@ void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 	default:
 		break;
 	}
-	if (cpu_has_.pauth) {
+	if (has_keys(vcpu)) {
 		switch ((unsigned int)reg) {
 			KEY_REGS(WRITE_KEY_CASE)
 		default:
@@ -280,11 +292,15 @@ static void write_rare_controls(const struct vm_cpu *cpu, const struct vm_rare_c
 		write_sysreg(to->mpamhcr, SYS_MPAMHCR_EL2);
 }
 
+/*
+ * Once, before the CPU's first guest: nobody changes what host_cpu_init() has set up, but for the
+ * FP trap in CPTR_EL2, which cannot be set before that.
+ */
 static void save_controls(struct vm_cpu *cpu)
 {
+	cpu->controls_saved = true;
 	cpu->hcr = read_sysreg(hcr_el2);
-	if (!cpu->host_fp_out) /* otherwise it has our trap in it */
-		cpu->cptr = read_sysreg(cptr_el2);
+	cpu->cptr = read_sysreg(cptr_el2);
 	cpu->mdcr = read_sysreg(mdcr_el2);
 	cpu->cnthctl = read_sysreg(cnthctl_el2);
 	cpu->cntvoff = read_sysreg(cntvoff_el2);
@@ -316,13 +332,19 @@ static u64 guest_hcr(const struct vcpu *vcpu, const struct vm_cpu *cpu)
 {
 	u64 hcr = (cpu->hcr & HCR_E2H) | cpu->traps.hcr;
 
-	if ((vcpu->features & VCPU_FEATURE_PTRAUTH) == VCPU_FEATURE_PTRAUTH)
+	if (has_keys(vcpu))
 		hcr |= HCR_API | HCR_APK;
 	if (vcpu->s2->fwb)
 		hcr |= HCR_FWB;
 	return hcr;
 }
 
+/*
+ * No ISB behind these: nothing at EL2 depends on them before the ERET, which synchronizes
+ * (SCTLR_EL2.EOS is 1), and the EL1&0 regime is not used, not even speculatively, from EL2 (D8.2,
+ * "Use of out-of-context translation regimes"). Who invalidates TLBs before that synchronizes
+ * first.
+ */
 static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu)
 {
 	const struct guest_traps *traps = &cpu->traps;
@@ -346,7 +368,6 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu)
 	write_sysreg(vcpu->s2->geometry.vtcr, vtcr_el2);
 	write_sysreg(vcpu->s2->vttbr, vttbr_el2);
 	write_sysreg(guest_hcr(vcpu, cpu), hcr_el2);
-	isb();
 }
 
 static void load_host_controls(const struct vm_cpu *cpu)
@@ -370,7 +391,6 @@ static void load_host_controls(const struct vm_cpu *cpu)
 	write_sysreg(cpu->vtcr, vtcr_el2);
 	write_sysreg(cpu->vttbr, vttbr_el2);
 	write_sysreg(cpu->hcr, hcr_el2);
-	isb();
 }
 
 void switch_to_guest(struct vcpu *vcpu)
@@ -379,11 +399,12 @@ void switch_to_guest(struct vcpu *vcpu)
 
 	cpu->elr = read_sysreg(elr_el2);
 	cpu->spsr = read_sysreg(spsr_el2);
-	save_controls(cpu);
-	save_el1(cpu->sysreg);
+	if (!cpu->controls_saved)
+		save_controls(cpu);
+	save_el1(cpu->sysreg, has_keys(vcpu));
 	cpu->guest_fp_in = false;
 	load_guest_controls(vcpu, cpu);
-	load_el1(vcpu->sysreg);
+	load_el1(vcpu->sysreg, has_keys(vcpu));
 	cpu->vcpu = vcpu;
 }
 
@@ -477,9 +498,9 @@ void switch_to_host(struct vcpu *vcpu)
 	struct vm_cpu *cpu = this_vm_cpu();
 
 	save_guest_fp(vcpu, cpu);
-	save_el1(vcpu->sysreg);
+	save_el1(vcpu->sysreg, has_keys(vcpu));
 	cpu->vcpu = NULL;
-	load_el1(cpu->sysreg);
+	load_el1(cpu->sysreg, has_keys(vcpu));
 	load_host_controls(cpu);
 	write_sysreg(cpu->elr, elr_el2);
 	write_sysreg(cpu->spsr, spsr_el2);

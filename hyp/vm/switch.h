@@ -20,10 +20,11 @@ struct vm_cpu {
 	struct vm_rare_controls rare;
 	struct guest_traps traps;     /* what EL2 controls a guest by, here */
 	struct vcpu_fpstate *host_fp; /* valid while @host_fp_out */
-	bool host_fp_out;  /* the FP registers are not the host's: it traps when it uses them */
-	bool guest_fp_in;  /* the FP registers are the loaded vCPU's */
-	bool debug_live;   /* breakpoints and watchpoints are the loaded vCPU's (trap/debug.h) */
-	struct vcpu *vcpu; /* loaded here, or NULL */
+	bool controls_saved; /* @hcr to @rare are the host's for as long as the CPU is up */
+	bool host_fp_out;    /* the FP registers are not the host's: it traps when it uses them */
+	bool guest_fp_in;    /* the FP registers are the loaded vCPU's */
+	bool debug_live;     /* breakpoints and watchpoints are the loaded vCPU's (trap/debug.h) */
+	struct vcpu *vcpu;   /* loaded here, or NULL */
 };
 
 /* Give each CPU its struct vm_cpu; boot. Return: 0; -ENOMEM. */
