@@ -462,6 +462,40 @@ static void check_many_pending(void)
 	check_quiet("many: no more", take(), SPURIOUS);
 }
 
+/* All of them active at once, and ended in any order. */
+static void check_many_active(void)
+{
+	u32 i, intid, mask = ~1U;
+
+	write_sysreg(ICC_EOIMODE, ICC_CTLR_EL1);
+	pend_all();
+	for (i = 0; i < NR_SPIS; i++) {
+		intid = gic_ack();
+		check_quiet("many active: acknowledged", intid >= FIRST_SPI && intid <= LAST_SPI,
+			    1);
+		gic_eoi(intid);
+	}
+	check_quiet("many active: no more", gic_ack(), SPURIOUS);
+	check_quiet("many active: all", read32(GICD_BASE + GIC_ISACTIVER + 4), mask);
+	write32(GICD_BASE + GIC_ISPENDR + 4, ~1U);
+	check_quiet("many active: none is signalled again", signalled(), 0);
+	while (mask) {
+		intid = 32 + (u32)(random64() % 32);
+		if (!(mask >> (intid - 32) & 1))
+			continue;
+		mask &= ~(1U << (intid - 32));
+		write_sysreg(intid, ICC_DIR_EL1);
+		check_quiet("many active: less this one", read32(GICD_BASE + GIC_ISACTIVER + 4),
+			    mask);
+		check_quiet("many active: which comes again", gic_ack(), intid);
+		gic_eoi(intid);
+		write_sysreg(intid, ICC_DIR_EL1);
+	}
+	check_quiet("many active: none", read32(GICD_BASE + GIC_ISACTIVER + 4), 0);
+	check_quiet("many active: nothing pending", gic_ack(), SPURIOUS);
+	write_sysreg(0, ICC_CTLR_EL1);
+}
+
 /* Each preempts the one before: as many levels as there are, ended in reverse. */
 static void check_nesting(void)
 {
@@ -735,6 +769,9 @@ void payload_main(void)
 	for (i = 0; i < 10; i++)
 		check_many_pending();
 	check_round("more pending than list registers");
+	for (i = 0; i < 5; i++)
+		check_many_active();
+	check_round("more active than list registers");
 	all_off();
 	check_sgis_to_oneself();
 	all_off();
