@@ -92,8 +92,11 @@ class Background:
     def console(self):
         return self.machine.check(f"cat {self.output}").replace("\r", "")
 
+    def typed(self, line):
+        return f"printf '%s\\n' {shlex.quote(line)} >&{self.number}"
+
     def send(self, line):
-        self.machine.check(f"printf '%s\\n' {shlex.quote(line)} >&{self.number}")
+        self.machine.check(self.typed(line))
 
     def expect(self, text, timeout=GUEST_TIMEOUT):
         """Wait until a line of the guest's console begins with `text`."""
@@ -122,22 +125,23 @@ class Background:
     def alive(self):
         return self.machine.run(f"kill -0 {self.pid} 2>/dev/null").status == 0
 
-    def wait(self):
-        """vmrun's exit status, when it has ended."""
-        status = self.machine.run(f"wait {self.pid}", GUEST_TIMEOUT).status
+    def wait(self, first="true"):
+        """vmrun's exit status, when it has ended; `first` is what the host's shell does before.
+
+        One line, because the shell forgets the status of a process that it has reported as ended.
+        """
+        status = self.machine.run(f"{first}; wait {self.pid}", GUEST_TIMEOUT).status
         self.machine.check(f"exec {self.number}>&-")
         self.machine.background_guests.remove(self.number)
         return status
 
     def end(self, command):
         """A command that ends the guest; vmrun's exit status."""
-        self.send(command)
-        return self.wait()
+        return self.wait(self.typed(command))
 
-    def kill(self, signal, delay=0):
-        """End vmrun by a signal, so many seconds from now; its exit status."""
-        self.machine.run(f"sleep {delay:.2f}; kill -{signal} {self.pid} 2>/dev/null")
-        return self.wait()
+    def kill(self, signal):
+        """End vmrun by a signal; its exit status."""
+        return self.wait(f"kill -{signal} {self.pid}")
 
 
 def boots_and_ends(machine, options="--cpus 2"):
