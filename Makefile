@@ -25,6 +25,7 @@ include mk/guest.mk
 include mk/linux.mk
 include mk/check.mk
 include mk/vmrun.mk
+include mk/keelctl.mk
 include mk/bench.mk
 
 .PHONY: all help clean

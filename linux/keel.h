@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/rcuwait.h>
+#include <linux/sched.h>
 #include <linux/xarray.h>
 
 #include <keel/hypercall.h>
@@ -66,6 +67,9 @@ struct keel_vm {
 	u64 handle;	      /* what EL2 calls it */
 	u32 ipa_bits;
 	u32 vcpu_pages; /* how many KEEL_HC_VCPU_CREATE takes */
+	struct dentry *info;
+	pid_t owner; /* who made it */
+	char owner_name[TASK_COMM_LEN];
 
 	struct mutex lock; /* life of vCPUs and devices */
 	unsigned int nr_vcpus;
@@ -180,6 +184,13 @@ void keel_hostirq_exit(void);
 
 void keel_stats_init(void);
 void keel_stats_exit(void);
+
+/* ---- vminfo.c: what keelctl reads ---- */
+
+void keel_vminfo_add(struct keel_vm *vm);
+void keel_vminfo_remove(struct keel_vm *vm);
+/* @directory: keel's in debugfs */
+void keel_vminfo_init(struct dentry *directory);
 
 /* ---- donate.c: memory for EL2 ---- */
 

@@ -28,6 +28,7 @@ void keel_stats_init(void)
 	unsigned long i;
 
 	directory = debugfs_create_dir("keel", NULL);
+	keel_vminfo_init(directory);
 	for (i = 0; i < KEEL_STAT_COUNT; i++)
 		if (names[i])
 			debugfs_create_file_unsafe(names[i], 0400, directory, (void *)i,

@@ -117,6 +117,7 @@ static void release(struct kref *kref)
 	struct keel_vm *vm = container_of(kref, struct keel_vm, kref);
 	long ret;
 
+	keel_vminfo_remove(vm);
 	keel_ioeventfd_release(vm);
 	ret = destroy_at_el2(vm);
 	if (ret) {
@@ -279,6 +280,7 @@ int keel_vm_create(unsigned long type)
 	vm = keel_vm_alloc(type);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
+	keel_vminfo_add(vm);
 	fd = anon_inode_getfd("kvm-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		keel_vm_put(vm);

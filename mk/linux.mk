@@ -51,11 +51,11 @@ kvm-tests: $(KVM_TESTS) ## build the tests of /dev/kvm
 
 # Guests on Keel: a host with keel.ko, vmrun, a guest's kernel and initrd, and the tests of /dev/kvm.
 .PRECIOUS: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-%/guests-bundle.cpio
-$(HOST)/kernel-%/guests-initrd: $(HOST)/kernel-%/vmrun-initrd $(MODULE)/%/keel.ko $(KVM_TESTS) $(GUEST_IMAGES) $(GUEST_HOST) mk/linux.mk
+$(HOST)/kernel-%/guests-initrd: $(HOST)/kernel-%/vmrun-initrd $(MODULE)/%/keel.ko $(KVM_TESTS) $(HOST)/bin/keelctl $(GUEST_IMAGES) $(GUEST_HOST) mk/linux.mk
 	$(call say,INITRD,$@)
 	$(Q)rm -rf $@.root && mkdir -p $@.root/lib/modules $@.root/bin $@.root/payloads
 	$(Q)cp $(MODULE)/$*/keel.ko $@.root/lib/modules/90-keel.ko
-	$(Q)install -m 755 $(KVM_TESTS) $(GUEST_HOST) $@.root/bin
+	$(Q)install -m 755 $(KVM_TESTS) $(HOST)/bin/keelctl $(GUEST_HOST) $@.root/bin
 	$(Q)cp $(GUEST_IMAGES) $@.root/payloads
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@

@@ -246,6 +246,38 @@ static s64 hc_irq_line(struct vm *vm, struct host_regs *regs)
 	return ret;
 }
 
+/* ---- looking at VMs ---- */
+
+static s64 hc_vm_info(struct vm *vm, struct host_regs *regs)
+{
+	const struct stage2_geometry *g;
+	struct vm_info info;
+
+	vm_info(vm, &info);
+	g = &info.geometry;
+	regs->x[1] = g->ia_bits | (u64)granule_shift(g->granule) << 8 | (u64)g->start_level << 16 |
+		     (u64)g->root_tables << 24 | (u64)info.vcpus << 32;
+	regs->x[2] = g->root_size;
+	regs->x[3] = info.table_bytes;
+	regs->x[4] = info.donated_bytes;
+	regs->x[5] = info.free_bytes;
+	return 0;
+}
+
+static s64 hc_vm_walk(struct vm *vm, struct host_regs *regs)
+{
+	struct vm_stretch stretch;
+	int ret = vm_walk(vm, IPA(regs->x[2]), &stretch);
+
+	if (ret && ret != -EAGAIN)
+		return ret;
+	regs->x[1] = stretch.ipa.v;
+	regs->x[2] = stretch.size;
+	regs->x[3] = stretch.flags;
+	regs->x[4] = stretch.block;
+	return ret;
+}
+
 /* ---- dispatch ---- */
 
 #define CALL_FIRST   KEEL_HC_VM_SIZE
@@ -268,6 +300,8 @@ static const struct vm_call calls[] = {
 	CALL_ROW(KEEL_HC_IRQ_LINE) = { .vm = hc_irq_line },
 	CALL_ROW(KEEL_HC_VCPU_STATE) = { .vcpu = hc_vcpu_state },
 	CALL_ROW(KEEL_HC_VCPU_STEAL_TIME) = { .owned = hc_vcpu_steal_time },
+	CALL_ROW(KEEL_HC_VM_INFO) = { .vm = hc_vm_info },
+	CALL_ROW(KEEL_HC_VM_WALK) = { .vm = hc_vm_walk },
 };
 
 static s64 call_vcpu(const struct vm_call *call, struct vm *vm, struct host_regs *regs)

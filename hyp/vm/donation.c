@@ -146,6 +146,7 @@ int donation_record(struct vm *vm, struct pa pa, u64 pages)
 	if (!page)
 		return -ENOMEM;
 	page->record[page->count++] = (struct donation){ pa, pages };
+	vm->donated_pages += pages;
 	return 0;
 }
 

@@ -187,12 +187,20 @@ int vm_sizes(u64 ipa_bits, struct vm_sizes *sizes)
 
 static void *zalloc_table(void *ctx)
 {
-	return page_pool_alloc(ctx);
+	struct vm *vm = ctx;
+	void *table = page_pool_alloc(&vm->pool);
+
+	if (table)
+		vm->nr_tables++;
+	return table;
 }
 
 static void free_table(void *ctx, void *table)
 {
-	page_pool_free(ctx, table);
+	struct vm *vm = ctx;
+
+	vm->nr_tables--;
+	page_pool_free(&vm->pool, table);
 }
 
 static struct pa table_to_pa(void *ctx, const void *table)
@@ -237,7 +245,7 @@ static int init_stage2(struct vm *vm, const struct stage2_geometry *geometry, vo
 		.vmid = first_vmid(vm),
 		.root = root,
 		.mem = &table_mem,
-		.mem_ctx = &vm->pool,
+		.mem_ctx = vm,
 	};
 
 	return stage2_init(&vm->s2, &config);

@@ -101,6 +101,8 @@ struct vm {
 	struct stage2 s2;
 	struct vmid vmid;
 	struct page_pool pool; /* all that was donated: objects and stage 2 tables come from here */
+	u64 donated_pages;
+	u64 nr_tables;	       /* of stage 2, beside the root; under s2.lock */
 	u64 cntvoff;	       /* CNTVOFF_EL2 of all vCPUs */
 	u32 psci_version;      /* that userspace chose; 0 for the newest */
 	bool has_run;	       /* one of its vCPUs was loaded: what guests are told is final */

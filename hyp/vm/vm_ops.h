@@ -228,4 +228,36 @@ u64 vcpu_pages(void);
 /* Features that vcpu_init() takes; VCPU_POWER_OFF is none. */
 u64 vcpu_features_known(void);
 
+/* ---- looking at VMs ---- */
+
+struct vm_info {
+	struct stage2_geometry geometry;
+	u64 table_bytes;   /* of stage 2, the root too */
+	u64 donated_bytes; /* all that the host has given for this VM */
+	u64 free_bytes;	   /* of them: not used yet */
+	unsigned int vcpus;
+};
+
+/* vm_info() - what a VM has come to. */
+void vm_info(struct vm *vm, struct vm_info *info);
+
+/* Guest memory that is mapped by leaves of one size, with the same permissions. */
+struct vm_stretch {
+	struct ipa ipa;
+	u64 size;  /* bytes */
+	u64 block; /* bytes of a leaf, or of a group of contiguous ones */
+	u64 flags; /* KEEL_MAP_* */
+};
+
+/**
+ * vm_walk() - find guest memory that is mapped
+ * @ipa:     look from here on; a multiple of the VM's granule
+ * @stretch: out: the first stretch that reaches beyond @ipa, as far as a bounded number of steps
+ * came
+ *
+ * Return: 0, with a size of 0 if nothing is mapped from @ipa on; -EAGAIN: nothing is up to
+ * stretch->ipa, go on from there; -EINVAL; -E2BIG past the IPA size.
+ */
+int __must_check vm_walk(struct vm *vm, struct ipa ipa, struct vm_stretch *stretch);
+
 #endif

@@ -47,8 +47,8 @@
  * host's, which have to show and to hide, by the page, what the host donates. This is the answer to
  * -ENOBUFS: donate, and repeat the call. What is donated is Keel's until the machine is reset; all
  * that is ever asked for is two pages for each 2 MiB of memory and two for each GiB. @pages is a
- * power of two, KEEL_POOL_DONATE_MIN to KEEL_DONATE_MAX, and the address is aligned to as much. -EINVAL, -EPERM,
- * -EBUSY and -ERANGE as the calls about virtual machines.
+ * power of two, KEEL_POOL_DONATE_MIN to KEEL_DONATE_MAX, and the address is aligned to as much.
+ * -EINVAL, -EPERM, -EBUSY and -ERANGE as the calls about virtual machines.
  */
 #define KEEL_HC_POOL_DONATE  0xc6000003
 #define KEEL_POOL_DONATE_MIN 8
@@ -180,6 +180,21 @@
  * and does not look there.
  */
 #define KEEL_HC_VCPU_STEAL_TIME 0xc600001f
+
+/*
+ * KEEL_HC_VM_INFO(x1 = handle) -> x0 = 0, x1 = bits of its IPA size in 7:0, log2 of the granule in
+ * 15:8, start level of stage 2 in 23:16, tables of the root in 31:24, vCPUs in 63:32; x2 = bytes of
+ * the root, x3 = of all tables, x4 = of all that was donated, x5 = of it, what is not used yet.
+ */
+#define KEEL_HC_VM_INFO 0xc6000020
+
+/*
+ * KEEL_HC_VM_WALK(x1 = handle, x2 = IPA, a multiple of the granule) -> x0 = 0, x1 = IPA of the
+ * first memory that is mapped there or behind (it may begin before x2), x2 = bytes, 0 if there is
+ * no more; x3 = KEEL_MAP_*, x4 = bytes of each block that it is made of; -EAGAIN: nothing is mapped
+ * up to x1, go on from there; -E2BIG past the VM's IPA size.
+ */
+#define KEEL_HC_VM_WALK 0xc6000021
 
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {

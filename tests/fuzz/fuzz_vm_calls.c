@@ -7,7 +7,7 @@
  * Input: eight bytes a call: which one, when something is to fail, and five arguments, each of
  * which chooses among values that mean something.
  */
-/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/host/vm_calls.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c */
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/host/vm_calls.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_info.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c */
 /* LIBS: -lcmocka */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@
 #include <vm_machine.h>
 
 #define HANDLES 8
-#define CALLS	(KEEL_HC_VCPU_STEAL_TIME - KEEL_HC_VM_SIZE + 1)
+#define CALLS	(KEEL_HC_VM_WALK - KEEL_HC_VM_SIZE + 1)
 #define DONATE	CALLS /* one more: KEEL_HC_POOL_DONATE */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,36 +5,13 @@ import re
 
 import pytest
 
-import keelvm
+import vms
 
-GUEST = "vmrun /guest/Image --initrd /guest/initrd --cmdline 'console=ttyAMA0 quiet' --mem 256M"
-GUEST_PROMPT = "guest# "
 MIB = 1 << 20
 
 # 36-bit machines have PCIe below that: docs/ipa.md.
 SMALL = {"extra": ("-machine", "highmem=off"), "append": "quiet keel.console=keep keel.pa_bits=36"}
 CAPPED = "VMs of type 0 have 36 bits of guest physical address, not 40"
-
-
-def start_guest(machine, options):
-    machine.send(f"{GUEST} {options}; echo vmrun ended with $?")
-    machine.expect("KEEL-GUEST-REACHED")
-    machine.expect(GUEST_PROMPT)
-
-
-def run_in_guest(machine, command):
-    machine.send(f'echo OUT"-"BEGIN; {command}; echo OUT"-"END')
-    machine.expect(r"OUT-BEGIN\r*\n")
-    machine.expect("OUT-END")
-    output = machine.child.before.replace("\r", "")
-    machine.expect(GUEST_PROMPT)
-    return output
-
-
-def end_guest(machine):
-    machine.send("poweroff -f")
-    assert machine.expect(r"vmrun ended with (\d+)\r").group(1) == "0"
-    machine.expect(keelvm.PROMPT)
 
 
 @pytest.mark.parametrize(
@@ -47,14 +24,14 @@ def test_linux_at_the_top_of_the_space(boot, bits):
     machine = boot()
     top = 1 << bits
     if bits > 48:
-        start_guest(machine, f"--ipa-bits {bits} --bank top,64M")
-        regs = run_in_guest(machine, "hexdump -v -e '16/1 \"%02x\" \"\\n\"' /proc/device-tree/memory@*/reg")
+        guest = vms.Guest(machine, f"--ipa-bits {bits} --bank top,64M")
+        regs = guest.run("hexdump -v -e '16/1 \"%02x\" \"\\n\"' /proc/device-tree/memory@*/reg")
         assert f"{top - 64 * MIB:016x}{64 * MIB:016x}" in regs
     else:
-        start_guest(machine, f"--ipa-bits {bits} --mem-base top")
-        memory = run_in_guest(machine, "grep 'System RAM' /proc/iomem")
+        guest = vms.Guest(machine, f"--ipa-bits {bits} --mem-base top")
+        memory = guest.run("grep 'System RAM' /proc/iomem")
         assert f"{top - 256 * MIB:x}-{top - 1:x} : System RAM" in memory
-    end_guest(machine)
+    assert guest.end("poweroff -f") == vms.OFF
 
 
 def test_a_machine_of_36_bits(boot):
@@ -63,10 +40,10 @@ def test_a_machine_of_36_bits(boot):
     assert CAPPED not in machine.check("dmesg")
 
     # A VMM that asks for what there is; and one that asks for too much.
-    start_guest(machine, "--mem-base top")
-    memory = run_in_guest(machine, "grep 'System RAM' /proc/iomem")
+    guest = vms.Guest(machine, "--mem-base top")
+    memory = guest.run("grep 'System RAM' /proc/iomem")
     assert f"{(1 << 36) - 256 * MIB:x}-{(1 << 36) - 1:x} : System RAM" in memory
-    end_guest(machine)
+    assert guest.end("poweroff -f") == vms.OFF
     assert CAPPED not in machine.check("dmesg")
     refused = machine.run("vmrun /guest/Image --ipa-bits 37 2>&1")
     assert refused.status == 1
@@ -88,8 +65,8 @@ def test_strict_ipa(boot):
     assert re.search(r"test_system\[\d+\]: a VM of type 0 .* is refused.* type of 32 to 36 here", log)
     assert CAPPED not in log
     # A VMM that names its size does not notice.
-    start_guest(machine, "--cpus 2")
-    end_guest(machine)
+    guest = vms.Guest(machine, "--cpus 2")
+    assert guest.end("poweroff -f") == vms.OFF
 
 
 def test_strict_ipa_on_a_machine_that_has_40_bits(boot):

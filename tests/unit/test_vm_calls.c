@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/host/vm_calls.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c */
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/host/vm_calls.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_info.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c */
 /* The host's calls about VMs: registers in and out, handles and indices, owners, bad input. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -177,7 +177,7 @@ static int finish(void **state)
 static void other_calls_are_not_ours(void **state)
 {
 	static const u64 fids[] = { 0,		KEEL_HC_VERSION, KEEL_HC_LOG_READ, 0xc600000f,
-				    0xc6000020, 0x86000010,	 0x84000000 };
+				    0xc6000022, 0x86000010,	 0x84000000 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
 		struct host_regs before;
@@ -189,6 +189,45 @@ static void other_calls_are_not_ours(void **state)
 				 (unsigned long long)fids[i]);
 		assert_memory_equal(&before, &regs, sizeof(regs));
 	}
+}
+
+/* Calls until there is an answer. */
+static s64 walk(u64 ipa)
+{
+	s64 ret;
+
+	while ((ret = call(KEEL_HC_VM_WALK, handle, ipa, 0, 0, 0)) == -EAGAIN) {
+		assert_true(regs.x[1] > ipa);
+		ipa = regs.x[1];
+	}
+	return ret;
+}
+
+static void a_vm_is_told_of(void **state)
+{
+	const u64 pa = machine_alloc(2, SZ_2M).v;
+
+	(void)state;
+	assert_int_equal(call(KEEL_HC_VM_INFO, handle, 0, 0, 0, 0), 0);
+	/* 40 bits, 4K, level 1, two tables; one vCPU */
+	assert_int_equal(regs.x[1], 40 | 12 << 8 | 1 << 16 | 2 << 24 | 1ULL << 32);
+	assert_int_equal(regs.x[2], 2 * SZ_4K);
+	assert_int_equal(regs.x[3], 2 * SZ_4K);
+	assert_int_equal(regs.x[4], (pages_of_vm + pages_of_vcpu) * SZ_4K);
+	assert_true(regs.x[5] < regs.x[4]);
+
+	assert_int_equal(walk(0), 0);
+	assert_int_equal(regs.x[2], 0);
+	assert_int_equal(call(KEEL_HC_VM_TOPUP, handle, machine_alloc(8, SZ_4K).v, 8, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0x80000000, pa, SZ_4K, KEEL_MAP_WRITE), 0);
+	assert_int_equal(walk(0), 0);
+	assert_int_equal(regs.x[1], 0x80000000);
+	assert_int_equal(regs.x[2], SZ_4K);
+	assert_int_equal(regs.x[3], KEEL_MAP_WRITE);
+	assert_int_equal(regs.x[4], SZ_4K);
+	assert_int_equal(call(KEEL_HC_VM_WALK, handle, 1, 0, 0, 0), -EINVAL);
+	assert_int_equal(call(KEEL_HC_VM_WALK, handle, 1ULL << 40, 0, 0, 0), -E2BIG);
+	assert_int_equal(regs.x[1], handle);
 }
 
 static void the_identifier_is_32_bits(void **state)
@@ -210,7 +249,7 @@ static void every_call_wants_a_handle(void **state)
 {
 	struct machine_state *before = machine_save();
 
-	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VCPU_STEAL_TIME; fid++) {
+	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VM_WALK; fid++) {
 		static const u64 bad[] = { 0, 1, ~0ULL, 1ULL << 63 };
 
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -476,6 +515,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 	const struct CMUnitTest tests[] = {
 		TEST(other_calls_are_not_ours),
+		TEST(a_vm_is_told_of),
 		TEST(the_identifier_is_32_bits),
 		TEST(a_bad_size_returns_nothing_else),
 		TEST(every_call_wants_a_handle),

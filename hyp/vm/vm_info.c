@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What a VM has come to, for those who look at it from the host: its shape, its memory map. */
+#include <lib/errno.h>
+#include <vm/vm_ops.h>
+
+/* Descriptors that one call of vm_walk() looks at. */
+#define WALK_BUDGET 512
+
+void vm_info(struct vm *vm, struct vm_info *info)
+{
+	const struct stage2_geometry *g = &vm->s2.geometry;
+
+	spin_lock(&vm->lock);
+	*info = (struct vm_info){
+		.geometry = *g,
+		.table_bytes = g->root_size + vm->nr_tables * granule_size(g->granule),
+		.donated_bytes = vm->donated_pages * SZ_4K,
+		.free_bytes = page_pool_available(&vm->pool) * SZ_4K,
+		.vcpus = vm->nr_vcpus,
+	};
+	spin_unlock(&vm->lock);
+}
+
+static u64 map_flags(enum stage2_attrs attrs)
+{
+	u64 flags = 0;
+
+	flags |= attrs & STAGE2_W ? KEEL_MAP_WRITE : 0;
+	flags |= attrs & STAGE2_X ? KEEL_MAP_EXEC : 0;
+	flags |= (attrs & STAGE2_MEMTYPE) != STAGE2_NORMAL ? KEEL_MAP_DEVICE : 0;
+	return flags;
+}
+
+/* The first stretch that is mapped is made longer as long as the leaves are of a kind. */
+static int visit(void *arg, const struct stage2_leaf *leaf)
+{
+	struct vm_stretch *s = arg;
+	u64 flags = map_flags(leaf->attrs);
+
+	if (!leaf->mapped)
+		return s->size ? 1 : 0;
+	if (s->size && (leaf->size != s->block || flags != s->flags))
+		return 1;
+	if (!s->size)
+		*s = (struct vm_stretch){ .ipa = leaf->ipa, .block = leaf->size, .flags = flags };
+	s->size = leaf->ipa.v + leaf->size - s->ipa.v;
+	return 0;
+}
+
+int vm_walk(struct vm *vm, struct ipa ipa, struct vm_stretch *stretch)
+{
+	struct stage2_progress progress = { .budget = WALK_BUDGET };
+	u64 end = stage2_size(&vm->s2);
+	int ret;
+
+	*stretch = (struct vm_stretch){ .ipa = ipa };
+	if (!IS_ALIGNED(ipa.v, stage2_granule(&vm->s2)))
+		return -EINVAL;
+	if (ipa.v >= end)
+		return -E2BIG;
+	spin_lock(&vm->s2.lock);
+	ret = stage2_walk(&vm->s2, ipa, end - ipa.v, visit, stretch, &progress);
+	spin_unlock(&vm->s2.lock);
+	if (ret == -EAGAIN && !stretch->size)
+		stretch->ipa.v += progress.done;
+	return ret < 0 && !stretch->size ? ret : 0;
+}

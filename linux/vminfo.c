@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What keelctl reads, in debugfs, for root alone: /sys/kernel/debug/keel/log, Keel's log; and for
+ * each VM a directory vm/NUMBER with `info`, a name and a value a line, and `stage2`, its memory
+ * map.
+ *
+ * A file's reading keeps it from being removed, and it is removed before the VM goes.
+ */
+#include <linux/arm-smccc.h>
+#include <linux/debugfs.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+
+#include "keel.h"
+
+static struct dentry *vms;
+
+/* ---- a VM ---- */
+
+static int info_show(struct seq_file *file, void *unused)
+{
+	struct keel_vm *vm = file->private;
+	struct keel_regs regs = { { KEEL_HC_VM_INFO, vm->handle } };
+	long ret = keel_hvc(&regs);
+
+	if (ret)
+		return ret;
+	seq_printf(file, "ipa_bits %lu\n", regs.x[1] & 0xff);
+	seq_printf(file, "granule %lu\n", 1UL << (regs.x[1] >> 8 & 0xff));
+	seq_printf(file, "start_level %lu\n", regs.x[1] >> 16 & 0xff);
+	seq_printf(file, "root_tables %lu\n", regs.x[1] >> 24 & 0xff);
+	seq_printf(file, "vcpus %lu\n", regs.x[1] >> 32);
+	seq_printf(file, "root_bytes %lu\n", regs.x[2]);
+	seq_printf(file, "table_bytes %lu\n", regs.x[3]);
+	seq_printf(file, "donated_bytes %lu\n", regs.x[4]);
+	seq_printf(file, "free_bytes %lu\n", regs.x[5]);
+	seq_printf(file, "owner %d\n", vm->owner);
+	seq_printf(file, "owner_name %s\n", vm->owner_name);
+	return 0;
+}
+
+DEFINE_SHOW_ATTRIBUTE(info);
+
+/* Memory that is mapped in one way; what EL2 found in several steps is one line. */
+struct stretch {
+	u64 ipa, size, flags, block;
+};
+
+static void print(struct seq_file *file, const struct stretch *s)
+{
+	if (!s->size)
+		return;
+	seq_printf(file, "%#llx %#llx %llu r%c%c%s\n", s->ipa, s->ipa + s->size - 1, s->block,
+		   s->flags & KEEL_MAP_WRITE ? 'w' : '-', s->flags & KEEL_MAP_EXEC ? 'x' : '-',
+		   s->flags & KEEL_MAP_DEVICE ? " device" : "");
+}
+
+static void add(struct seq_file *file, struct stretch *s, const struct stretch *next)
+{
+	if (s->size && next->ipa == s->ipa + s->size && next->flags == s->flags &&
+	    next->block == s->block) {
+		s->size += next->size;
+		return;
+	}
+	print(file, s);
+	*s = *next;
+}
+
+/* Return: 1 at the end, 0 with *ipa to go on at, or an error. */
+static int walk_step(struct keel_vm *vm, struct seq_file *file, u64 *ipa, struct stretch *last)
+{
+	struct keel_regs regs = { { KEEL_HC_VM_WALK, vm->handle, *ipa } };
+	struct stretch next;
+	long ret = keel_hvc(&regs);
+
+	if (ret && ret != -EAGAIN)
+		return ret;
+	next = (struct stretch){ regs.x[1], regs.x[2], regs.x[3], regs.x[4] };
+	*ipa = next.ipa + next.size;
+	if (!ret && !next.size)
+		return 1;
+	if (!ret)
+		add(file, last, &next);
+	return *ipa >> vm->ipa_bits ? 1 : 0;
+}
+
+static int stage2_show(struct seq_file *file, void *unused)
+{
+	struct keel_vm *vm = file->private;
+	struct stretch last = {};
+	u64 ipa = 0;
+	int ret;
+
+	do {
+		ret = walk_step(vm, file, &ipa, &last);
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	} while (!ret);
+	print(file, &last);
+	return ret < 0 ? ret : 0;
+}
+
+DEFINE_SHOW_ATTRIBUTE(stage2);
+
+/* Without debugfs there is nothing to be read; nothing else is different. */
+void keel_vminfo_add(struct keel_vm *vm)
+{
+	static atomic_t number = ATOMIC_INIT(0);
+	char name[16];
+
+	vm->owner = task_tgid_nr(current);
+	get_task_comm(vm->owner_name, current->group_leader);
+	snprintf(name, sizeof(name), "%u", (unsigned int)atomic_inc_return(&number));
+	vm->info = debugfs_create_dir(name, vms);
+	debugfs_create_file("info", 0400, vm->info, vm, &info_fops);
+	debugfs_create_file("stage2", 0400, vm->info, vm, &stage2_fops);
+}
+
+void keel_vminfo_remove(struct keel_vm *vm)
+{
+	debugfs_remove(vm->info);
+}
+
+/* ---- Keel's log ---- */
+
+/* KEEL_HC_LOG_READ: x0 bytes of text in x3 and up, x1 where to go on. */
+static unsigned long read_log(u64 *position, char *text)
+{
+	struct arm_smccc_1_2_regs regs = { .a0 = KEEL_HC_LOG_READ, .a1 = *position };
+	unsigned long size;
+
+	arm_smccc_1_2_hvc(&regs, &regs);
+	size = min_t(unsigned long, regs.a0, KEEL_LOG_READ_MAX);
+	*position = regs.a1;
+	memcpy(text, (char *)&regs + offsetof(typeof(regs), a3), size);
+	return size;
+}
+
+static int log_show(struct seq_file *file, void *unused)
+{
+	char text[KEEL_LOG_READ_MAX];
+	unsigned long size;
+	u64 position = 0;
+
+	while ((size = read_log(&position, text)) && !seq_has_overflowed(file))
+		seq_write(file, text, size);
+	return 0;
+}
+
+DEFINE_SHOW_ATTRIBUTE(log);
+
+void keel_vminfo_init(struct dentry *directory)
+{
+	debugfs_create_file("log", 0400, directory, NULL, &log_fops);
+	vms = debugfs_create_dir("vm", directory);
+}
