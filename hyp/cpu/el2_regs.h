@@ -78,6 +78,7 @@
 #define HCR_TIDCP  BIT(20)
 #define HCR_TACR   BIT(21)
 #define HCR_TSW	   BIT(22)
+#define HCR_TVM	   BIT(26)
 #define HCR_FWB	   BIT(46)
 #define HCR_GUEST_TRAPS                                                                      \
 	(HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | \

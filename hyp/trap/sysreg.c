@@ -8,6 +8,7 @@
 #include <lib/esr.h>
 #include <timer/timer.h>
 #include <trap/debug.h>
+#include <trap/set_way.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
 #include <vgic/vgic.h>
@@ -32,6 +33,9 @@ static u64 read_zero(struct vcpu *vcpu, const struct sysreg_row *row)
 	(void)row;
 	return 0;
 }
+
+/* What a write returns that is to be repeated: the host has its turn in between. */
+#define WRITE_AGAIN (-3)
 
 static int ignore(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
@@ -134,6 +138,21 @@ static int write_oslar(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 	return VCPU_RESUME;
 }
 
+static int write_set_way(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+{
+	(void)row;
+	(void)value;
+	return set_way_trap(vcpu) ? VCPU_RESUME : WRITE_AGAIN;
+}
+
+/* While HCR_EL2.TVM is set. */
+static int write_vm_reg(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+{
+	bool done = set_way_write(vcpu, (enum vcpu_sysreg)row->storage, value);
+
+	return done ? VCPU_RESUME : WRITE_AGAIN;
+}
+
 /* MDSCR_EL1, OSDLR_EL1 */
 static int write_debug_control(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
@@ -178,6 +197,14 @@ static int write_timer(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 	}
 #define SAVED(op0, op1, crn, crm, op2, reg) SAVED_WHEN(WHEN_ALWAYS, op0, op1, crn, crm, op2, reg, 0)
 
+/* The same; it controls translation, so its writes trap for a while: set_way.h. */
+#define SAVED_VM(op0, op1, crn, crm, op2, reg, at_reset)                                       \
+	{                                                                                      \
+		.first = SYSREG_ENC(op0, op1, crn, crm, op2),                                  \
+		.last = SYSREG_ENC(op0, op1, crn, crm, op2), .name = #reg, .storage = (reg),   \
+		.user = USER_STORED, .write = write_vm_reg, .reset = (at_reset), .mask = ~0ULL \
+	}
+
 /* Traps, and is kept in the register file. */
 #define KEPT(op0, op1, crn, crm, op2, reg, on_read, on_write, at_reset, bits)                     \
 	{                                                                                         \
@@ -213,9 +240,9 @@ static int write_timer(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 	{                                                                 \
 		REG(op0, op1, crn, crm, op2, reg_name), .read = read_zero \
 	}
-#define IGNORED(op0, op1, crn, crm, op2, reg_name)                      \
-	{                                                               \
-		REG(op0, op1, crn, crm, op2, reg_name), .write = ignore \
+#define SET_WAY(crm, reg_name)                                         \
+	{                                                              \
+		REG(1, 0, 7, crm, 2, reg_name), .write = write_set_way \
 	}
 
 /* A VM does not have them: UNDEFINED, and nothing to log. */
@@ -253,18 +280,13 @@ static int write_timer(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 static const struct sysreg_row table[] = {
 	ABSENT_GROUP(SYSREG_ENC(0, 1, 4, 0, 0), SYSREG_ENC(0, 1, 4, 1, 7), "ALLINT, immediate"),
 
-	/*
-	 * Maintenance by set and way works on one CPU's caches and cannot be given to a vCPU, which
-	 * moves. A guest may use it only to power a CPU down (D7.5.9), which a vCPU needs no cache
-	 * maintenance for: nothing.
-	 */
-	IGNORED(1, 0, 7, 6, 2, "DC ISW"),
+	SET_WAY(6, "DC ISW"),
 	ABSENT(1, 0, 7, 6, 4, "DC IGSW"),
 	ABSENT(1, 0, 7, 6, 6, "DC IGDSW"),
-	IGNORED(1, 0, 7, 10, 2, "DC CSW"),
+	SET_WAY(10, "DC CSW"),
 	ABSENT(1, 0, 7, 10, 4, "DC CGSW"),
 	ABSENT(1, 0, 7, 10, 6, "DC CGDSW"),
-	IGNORED(1, 0, 7, 14, 2, "DC CISW"),
+	SET_WAY(14, "DC CISW"),
 	ABSENT(1, 0, 7, 14, 4, "DC CIGSW"),
 	ABSENT(1, 0, 7, 14, 6, "DC CIGDSW"),
 
@@ -375,7 +397,7 @@ static const struct sysreg_row table[] = {
 	ID_ZERO(7, 7, "S3_0_C0_C7_7"),
 
 	/* EL1 */
-	SAVED_WHEN(WHEN_ALWAYS, 3, 0, 1, 0, 0, SCTLR_EL1, SCTLR_EL1_RESET),
+	SAVED_VM(3, 0, 1, 0, 0, SCTLR_EL1, SCTLR_EL1_RESET),
 	KEPT(3, 0, 1, 0, 1, ACTLR_EL1, read_stored, ignore, 0, ~0ULL),
 	SAVED(3, 0, 1, 0, 2, CPACR_EL1),
 	ABSENT(3, 0, 1, 0, 3, "SCTLR2_EL1"),
@@ -386,9 +408,9 @@ static const struct sysreg_row table[] = {
 	ABSENT(3, 0, 1, 2, 3, "TRCITECR_EL1"),
 	ABSENT(3, 0, 1, 2, 4, "SMPRI_EL1"),
 	ABSENT(3, 0, 1, 2, 6, "SMCR_EL1"),
-	SAVED(3, 0, 2, 0, 0, TTBR0_EL1),
-	SAVED(3, 0, 2, 0, 1, TTBR1_EL1),
-	SAVED(3, 0, 2, 0, 2, TCR_EL1),
+	SAVED_VM(3, 0, 2, 0, 0, TTBR0_EL1, 0),
+	SAVED_VM(3, 0, 2, 0, 1, TTBR1_EL1, 0),
+	SAVED_VM(3, 0, 2, 0, 2, TCR_EL1, 0),
 	ABSENT(3, 0, 2, 0, 3, "TCR2_EL1"),
 	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 1, 0, APIAKEYLO_EL1, 0),
 	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 1, 1, APIAKEYHI_EL1, 0),
@@ -403,21 +425,21 @@ static const struct sysreg_row table[] = {
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 2, 5, 0), SYSREG_ENC(3, 0, 2, 5, 2), "GCS"),
 	ABSENT(3, 0, 4, 3, 0, "ALLINT"),
 	ABSENT(3, 0, 4, 6, 0, "ICC_PMR_EL1"),
-	SAVED(3, 0, 5, 1, 0, AFSR0_EL1),
-	SAVED(3, 0, 5, 1, 1, AFSR1_EL1),
-	SAVED(3, 0, 5, 2, 0, ESR_EL1),
+	SAVED_VM(3, 0, 5, 1, 0, AFSR0_EL1, 0),
+	SAVED_VM(3, 0, 5, 1, 1, AFSR1_EL1, 0),
+	SAVED_VM(3, 0, 5, 2, 0, ESR_EL1, 0),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 5, 3, 0), SYSREG_ENC(3, 0, 5, 5, 7), "RAS error records"),
 	ABSENT(3, 0, 5, 6, 0, "TFSR_EL1"),
 	ABSENT(3, 0, 5, 6, 1, "TFSRE0_EL1"),
-	SAVED(3, 0, 6, 0, 0, FAR_EL1),
+	SAVED_VM(3, 0, 6, 0, 0, FAR_EL1, 0),
 	ABSENT(3, 0, 6, 0, 5, "PFAR_EL1"),
 	SAVED(3, 0, 7, 4, 0, PAR_EL1),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 9, 0), SYSREG_ENC(3, 0, 9, 10, 7), "SPE"),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 11, 0), SYSREG_ENC(3, 0, 9, 11, 7), "TRBE"),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 13, 0), SYSREG_ENC(3, 0, 9, 15, 7), "PMU"),
-	SAVED(3, 0, 10, 2, 0, MAIR_EL1),
+	SAVED_VM(3, 0, 10, 2, 0, MAIR_EL1, 0),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 10, 2, 1), SYSREG_ENC(3, 0, 10, 2, 7), "MAIR2, S1PIE, S1POE"),
-	SAVED(3, 0, 10, 3, 0, AMAIR_EL1),
+	SAVED_VM(3, 0, 10, 3, 0, AMAIR_EL1, 0),
 	ABSENT(3, 0, 10, 3, 1, "AMAIR2_EL1"),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 10, 4, 0), SYSREG_ENC(3, 0, 10, 5, 7), "LORegions, MPAM"),
 	SAVED(3, 0, 12, 0, 0, VBAR_EL1),
@@ -434,7 +456,7 @@ static const struct sysreg_row table[] = {
 	  .write = ignore },
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 12, 12, 6), SYSREG_ENC(3, 0, 12, 12, 7), "GIC CPU interface"),
 
-	SAVED(3, 0, 13, 0, 1, CONTEXTIDR_EL1),
+	SAVED_VM(3, 0, 13, 0, 1, CONTEXTIDR_EL1, 0),
 	ABSENT(3, 0, 13, 0, 3, "RCWSMASK_EL1"),
 	SAVED(3, 0, 13, 0, 4, TPIDR_EL1),
 	ABSENT(3, 0, 13, 0, 5, "ACCDATA_EL1"),
@@ -560,6 +582,8 @@ int sysreg_trap(struct vcpu *vcpu, u64 esr)
 		vcpu_set_x(vcpu, rt, row->read(vcpu, row));
 	else
 		ret = row->write(vcpu, row, vcpu_get_x(vcpu, rt));
+	if (ret == WRITE_AGAIN)
+		return KEEL_EXIT_IRQ;
 	trap_step_over(vcpu, esr);
 	return ret;
 }

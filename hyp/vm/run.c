@@ -292,6 +292,8 @@ void vcpu_reset(struct vcpu *vcpu)
 	vcpu->sysreg[SCTLR_EL1] = SCTLR_EL1_RESET;
 	vcpu->fault_pending = false;
 	vcpu->on_pending = false;
+	vcpu->trap_vm_regs = false;
+	vcpu->flush_at = 0;
 	for (i = 0; i < nr_hooks; i++)
 		if (hooks[i]->reset)
 			hooks[i]->reset(vcpu);

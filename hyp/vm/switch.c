@@ -336,7 +336,14 @@ static u64 guest_hcr(const struct vcpu *vcpu, const struct vm_cpu *cpu)
 		hcr |= HCR_API | HCR_APK;
 	if (vcpu->s2->fwb)
 		hcr |= HCR_FWB;
+	if (vcpu->trap_vm_regs)
+		hcr |= HCR_TVM;
 	return hcr;
+}
+
+void switch_update_hcr(const struct vcpu *vcpu)
+{
+	write_sysreg(guest_hcr(vcpu, this_vm_cpu()), hcr_el2);
 }
 
 /*

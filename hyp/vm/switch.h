@@ -41,6 +41,9 @@ u64 switch_sve_vqs(void);
 /* The host's EL1 state out, the guest's in; then EL2's controls for a guest. */
 void switch_to_guest(struct vcpu *vcpu);
 
+/* What of the loaded vCPU decides about HCR_EL2 has changed. */
+void switch_update_hcr(const struct vcpu *vcpu);
+
 /* The opposite. The guest's FP registers, if it used them, are saved too. */
 void switch_to_host(struct vcpu *vcpu);
 

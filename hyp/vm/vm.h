@@ -79,6 +79,10 @@ struct vcpu {
 	 * run */
 	bool fault_pending;
 	u64 fault_esr, fault_ipa, fault_far;
+	/* trap/set_way.h: writes of translation registers trap; how far the VM's memory is flushed
+	 * from caches for the instruction at flush_pc, 0 while there is nothing under way */
+	bool trap_vm_regs;
+	u64 flush_pc, flush_at;
 };
 
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, regs) == VCPU_GPREGS, "enter.S");

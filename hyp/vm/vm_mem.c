@@ -504,6 +504,33 @@ bool vm_unmap_all(struct vm *vm)
 	return vm->destroy_ipa != end;
 }
 
+/* ---- caches, whole ---- */
+
+/* The next stretch, as much of it as one call does. Return: whether something was flushed. */
+static bool flush_run(struct vm *vm, u64 *at, u64 end, u64 *budget)
+{
+	struct run run = find_run(vm, IPA(*at), end, VM_MAP_STEP, budget);
+	bool flush = run.mapped && !is_device(run.attrs);
+	u64 size = flush ? MIN(run.size, VM_MAP_STEP) : run.size;
+
+	if (flush)
+		sync_data_caches(vm, run.pa, size);
+	*at += size;
+	return flush;
+}
+
+int vm_flush_caches(struct vm *vm, u64 *at)
+{
+	u64 end = stage2_size(&vm->s2), budget = UNMAP_BUDGET;
+	bool flushed = false;
+
+	spin_lock(&vm->lock);
+	while (*at < end && budget && !flushed)
+		flushed = flush_run(vm, at, end, &budget);
+	spin_unlock(&vm->lock);
+	return *at < end ? -EAGAIN : 0;
+}
+
 /* ---- top-up ---- */
 
 int vm_topup(struct vm *vm, struct pa pa, u64 pages)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/debug.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
 /* The system-register table, ID registers of a VM, and traps of system registers. */
 #include <trap_world.h>
 
@@ -509,10 +509,73 @@ static void test_debug_of_another_vcpu(void **state)
 	assert_hosts_debug();
 }
 
-static void test_set_way_and_actlr(void **state)
+#define DC_CISW SYSREG_ENC(1, 0, 7, 14, 2)
+#define SCTLR	SYSREG_ENC(3, 0, 1, 0, 0)
+#define MMU_ON	(SCTLR_EL1_RESET | SCTLR_M | SCTLR_C)
+
+/* The instruction is repeated, with the host's turn in between, until all is flushed. */
+static void assert_flush(u32 enc, unsigned int rt)
 {
-	assert_int_equal(msr(SYSREG_ENC(1, 0, 7, 14, 2), 0), VCPU_RESUME);
+	unsigned int i, flushes = w.flushes;
+	u64 pc = V->regs.pc;
+
+	for (i = 1; i < w.flush_steps; i++) {
+		assert_int_equal(msr(enc, rt), KEEL_EXIT_IRQ);
+		assert_int_equal(V->regs.pc, pc);
+	}
+	assert_int_equal(msr(enc, rt), VCPU_RESUME);
+	assert_int_equal(V->regs.pc, pc + 4);
+	assert_int_equal(w.flushes, flushes + 1);
+}
+
+static void test_set_way_flushes_when_caches_change(void **state)
+{
+	w.flush_steps = 4;
+	V->sysreg[SCTLR_EL1] = MMU_ON;
+	assert_flush(DC_CISW, 0);
+	assert_true(V->trap_vm_regs);
+	assert_int_equal(w.hcr_updates, 1);
+	for (int i = 0; i < 100; i++) /* the other sets and ways */
+		assert_int_equal(msr(DC_CISW, 0), VCPU_RESUME);
+	assert_int_equal(w.flushes, 1);
+	V->regs.x[3] = 0x1234;
+	assert_int_equal(msr(SYSREG_ENC(3, 0, 2, 0, 0), 3), VCPU_RESUME);
+	assert_int_equal(V->sysreg[TTBR0_EL1], 0x1234);
+	assert_int_equal(w.flushes, 1);
+	V->regs.x[3] = SCTLR_EL1_RESET;
+	assert_flush(SCTLR, 3); /* off */
+	assert_int_equal(V->sysreg[SCTLR_EL1], SCTLR_EL1_RESET);
+	assert_true(V->trap_vm_regs);
+	V->regs.x[3] = MMU_ON;
+	assert_flush(SCTLR, 3); /* and on: the end of it */
+	assert_int_equal(V->sysreg[SCTLR_EL1], MMU_ON);
+	assert_false(V->trap_vm_regs);
+	assert_int_equal(w.hcr_updates, 2);
+	assert_int_equal(w.undefs, 0);
+}
+
+/* Userspace moves the pc while a flush is under way: the next one begins at the beginning. */
+static void test_a_flush_that_was_given_up(void **state)
+{
+	w.flush_steps = 4;
+	assert_int_equal(msr(DC_CISW, 0), KEEL_EXIT_IRQ);
+	assert_int_equal(msr(DC_CISW, 0), KEEL_EXIT_IRQ);
+	V->regs.pc += 0x100;
+	assert_flush(DC_CISW, 0);
+}
+
+static void test_set_way_with_fwb_is_nothing(void **state)
+{
+	w.vm.s2.fwb = true;
+	w.flush_steps = 1;
+	assert_int_equal(msr(DC_CISW, 0), VCPU_RESUME);
 	assert_int_equal(V->regs.pc, PC + 4);
+	assert_int_equal(w.flush_calls, 0);
+	assert_false(V->trap_vm_regs);
+}
+
+static void test_actlr(void **state)
+{
 	V->regs.x[2] = 3;
 	msr(SYSREG_ENC(3, 0, 1, 0, 1), 2);
 	assert_int_equal(read_reg(SYSREG_ENC(3, 0, 1, 0, 1)), 0);
@@ -635,7 +698,10 @@ int main(void)
 		cmocka_unit_test_setup(test_debug_is_switched_when_enabled, world_setup),
 		cmocka_unit_test_setup(test_os_locks, world_setup),
 		cmocka_unit_test_setup(test_debug_of_another_vcpu, world_setup),
-		cmocka_unit_test_setup(test_set_way_and_actlr, world_setup),
+		cmocka_unit_test_setup(test_set_way_flushes_when_caches_change, world_setup),
+		cmocka_unit_test_setup(test_a_flush_that_was_given_up, world_setup),
+		cmocka_unit_test_setup(test_set_way_with_fwb_is_nothing, world_setup),
+		cmocka_unit_test_setup(test_actlr, world_setup),
 		cmocka_unit_test_setup(test_timer_and_gic, world_setup),
 		cmocka_unit_test_setup(test_zero_register, world_setup),
 		cmocka_unit_test_setup(test_reset, world_setup),

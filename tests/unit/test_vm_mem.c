@@ -178,6 +178,32 @@ static void no_gigabyte_at_once_where_caches_must_be_cleaned(void **state)
 	assert_int_equal(machine_pages_cleaned, 512);
 }
 
+/* All RAM of the VM, once, and nothing else; 2 MiB a call at most. */
+static void a_flush_finds_all_memory(void **state)
+{
+	u64 at = 0, calls = 0;
+	int ret;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ .no_fwb = true }, 40, 64);
+	for (u64 i = 0; i < 5; i++)
+		assert_int_equal(map(i * SZ_1G + 3 * SZ_4K, machine_alloc(1, SZ_4K).v, SZ_4K, RWX),
+				 0);
+	assert_int_equal(map(6 * SZ_1G, machine_alloc(512, SZ_2M).v, SZ_2M, RWX), 0);
+	assert_int_equal(map(7 * SZ_1G, DEVICE, SZ_4K, DEV), 0);
+	machine_pages_cleaned = 0;
+	do {
+		u64 before = machine_pages_cleaned;
+
+		ret = vm_flush_caches(vm, &at);
+		assert_true(machine_pages_cleaned - before <= 512);
+		assert_true(++calls < 100);
+	} while (ret == -EAGAIN);
+	assert_int_equal(ret, 0);
+	assert_int_equal(machine_pages_cleaned, 5 + 512);
+	assert_int_equal(at, 1ULL << 40);
+}
+
 static void caches_are_cleaned_only_without_fwb(void **state)
 {
 	struct pa pa = machine_alloc(4, SZ_4K);
@@ -630,6 +656,7 @@ int main(void)
 		TEST(blocks_where_the_alignment_allows),
 		TEST(a_call_does_no_more_than_a_block),
 		TEST(no_gigabyte_at_once_where_caches_must_be_cleaned),
+		TEST(a_flush_finds_all_memory),
 		TEST(caches_are_cleaned_only_without_fwb),
 		TEST(bad_maps_change_nothing),
 		TEST(a_vms_own_memory_cannot_be_mapped),

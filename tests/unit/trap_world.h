@@ -56,6 +56,8 @@ static struct world {
 	unsigned int vgic_bytes;
 	u64 sve_vqs;
 	u32 timer_encoding;
+	unsigned int flush_steps; /* how many the whole of the VM takes */
+	unsigned int flushes, flush_calls, hcr_updates;
 } w;
 
 #define V (&w.vcpu[0])
@@ -163,6 +165,22 @@ void stage2_invalidate_all(const struct stage2 *s2)
 {
 	assert_ptr_equal(s2, &w.vm.s2);
 	w.invalidations++;
+}
+
+int vm_flush_caches(struct vm *vm, u64 *at)
+{
+	assert_ptr_equal(vm, &w.vm);
+	w.flush_calls++;
+	if (++*at < w.flush_steps)
+		return -EAGAIN;
+	w.flushes++;
+	return 0;
+}
+
+void switch_update_hcr(const struct vcpu *vcpu)
+{
+	assert_ptr_equal(vcpu, V);
+	w.hcr_updates++;
 }
 
 void log_msg(enum log_level level, const char *fmt, ...)
