@@ -67,6 +67,11 @@ CASES = [
 ]
 
 
+# Physical address bits of each model, and all sizes that its VMs can have.
+IPA_MACHINES = [("max", 52), ("cortex-a53", 40), ("cortex-a57", 44), ("neoverse-n1", 48)]
+IPA_QUICK = ("max", "cortex-a53")
+
+
 def case_params():
     for case in CASES:
         yield pytest.param(case, id=case.name, marks=[pytest.mark.full] if case.extra else [])
@@ -185,3 +190,46 @@ def test_access_without_syndrome(host, cpu, instruction):
     result = run_payload(host, case)
     assert result.status == ERROR
     assert "a device access by an instruction that KVM cannot emulate" in result.output
+
+
+def sizes_of_docs():
+    """Start level, tables and bytes of the root with 4K pages, by size: docs/ipa.md's table."""
+    text = (keelvm.ROOT / "docs" / "ipa.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| \d+ \| (\d), (\d+), (\d+) \|", text, re.M)
+    return {int(bits): shape for bits, *shape in rows}
+
+
+@pytest.mark.parametrize("cpu,e2h,bits", [
+    pytest.param(cpu, 0, bits, id=cpu, marks=[] if cpu in IPA_QUICK else pytest.mark.full)
+    for cpu, bits in IPA_MACHINES
+], scope="module")
+def test_every_ipa_size(host, bits):
+    """VMs of all sizes at once: each guest looks at its own end, keelctl at all their roots."""
+    host.check("[ -d /sys/kernel/debug/keel ] || mount -t debugfs debugfs /sys/kernel/debug")
+    docs = sizes_of_docs()
+    sizes = range(32, bits + 1)
+    assert set(sizes) <= set(docs)
+    host.check(
+        f"for n in $(seq 32 {bits}); do {VMRUN} --ipa-bits $n --bank top,4M "
+        f"--cmdline \"args: linger bits=$n machine={bits}\" /payloads/ipa.img </dev/null >/tmp/ipa$n 2>&1 & "
+        "echo $! >>/tmp/ipa.pids; done"
+    )
+    try:
+        for size in sizes:
+            wait = f"while ! grep -q lingering /tmp/ipa{size} && kill -0 $(sed -n {size - 31}p /tmp/ipa.pids)"
+            host.check(f"{wait}; do sleep 0.2; done", PAYLOAD_TIMEOUT)
+            output = host.check(f"cat /tmp/ipa{size}")
+            assert "FAIL" not in output and output.endswith("lingering"), output
+            assert output.count("PASS") >= 6, output
+        shapes = {}
+        for line in host.check("keelctl vms").splitlines()[1:]:
+            _, size, granule, level, root, root_bytes, *_ = line.split()
+            assert granule == "4K"
+            shapes[int(size)] = [level, root.rstrip("x"), root_bytes]
+        assert shapes == {size: docs[size] for size in sizes}
+    finally:
+        host.run("kill $(cat /tmp/ipa.pids); wait; rm /tmp/ipa.pids")
+    levels = {shape[0] for shape in shapes.values()}
+    tables = {shape[1] for shape in shapes.values()}
+    assert levels == ({"0", "1", "2"} if bits >= 44 else {"1", "2"})
+    assert tables >= ({"1", "2", "4", "8", "16"})
