@@ -12,7 +12,7 @@ FUZZ_SRC        := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_STANDALONE := $(shell grep -l FUZZ_STANDALONE /dev/null $(FUZZ_SRC))
 FUZZ_TARGETS    := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZ_STEPPERS   := $(FUZZ_STANDALONE:tests/fuzz/fuzz_%.c=$(BUILD)/fuzz/steps_%)
-FUZZ_DEPS       := $(wildcard hyp/*/*.h hyp/*/*.c tests/unit/*.h tests/unit/*.c tests/unit/arch/*)
+FUZZ_DEPS       := $(wildcard hyp/*/*.h hyp/*/*.c tests/fuzz/*.h tests/unit/*.h tests/unit/*.c tests/unit/arch/*)
 
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_DEPS) mk/fuzz.mk
 	$(call say,FUZZ-CC,$@)

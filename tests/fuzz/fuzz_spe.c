@@ -7,8 +7,6 @@
  * RES0 bits; nothing is armed that should not be.
  * With libFuzzer the input's bytes are the choices; without it (-DFUZZ_STANDALONE) they are random.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <lib/errno.h>
@@ -18,11 +16,11 @@
 #include <spe/spe_insn.h>
 #include <spe/spe_packet.h>
 
+#include "steps.h"
+
 #define PLACE  0xffff800010000000ULL
 #define MEMORY 0x3000 /* bytes from PLACE on that there are */
 #define S      (1ULL << 17)
-
-static u32 (*rnd)(u32 below);
 
 static struct spe_regs regs;
 static struct spe_arm arm;
@@ -292,60 +290,5 @@ static void start(void)
 	base = 0;
 }
 
-static u64 state;
-
-static __maybe_unused u32 from_seed(u32 below)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (u32)(state >> 20) % below;
-}
-
-#ifdef FUZZ_STANDALONE
-
-int main(int argc, char **argv)
-{
-	unsigned long total = argc > 1 ? strtoul(argv[1], NULL, 0) : 1000000;
-	unsigned long seed = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
-
-	rnd = from_seed;
-	for (unsigned long done = 0; done < total; done++) {
-		if (done % 2000 == 0) {
-			state = (seed + done) * 0x9e3779b97f4a7c15ULL | 1;
-			start();
-		}
-		step();
-	}
-	printf("SPE: %lu random steps\n", total);
-	return 0;
-}
-
-#else
-
-static const uint8_t *bytes;
-static size_t left;
-
-static u32 from_input(u32 below)
-{
-	u32 value = 0;
-
-	for (u32 limit = below - 1; limit && left; limit >>= 8, left--)
-		value = value << 8 | *bytes++;
-	return value % below;
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-	bytes = data;
-	left = size;
-	rnd = from_input;
-	start();
-	for (unsigned int i = 0; i < 500 && left; i++)
-		step();
-	return 0;
-}
-
-#endif
+/* FUZZ_STANDALONE: see steps.h */
+STEPS_MAIN("SPE", start, step)
