@@ -15,26 +15,25 @@ static inline u64 dcache_line_size(void)
 	return 4ULL << ((ctr >> 16) & 0xf);
 }
 
-/* Four lines an iteration, then the rest: this runs over whole kernels at boot. */
-#define DEFINE_DCACHE_OP(name, op)                                                            \
-	static inline void name(const void *start, u64 size)                                  \
-	{                                                                                     \
-		u64 line = dcache_line_size();                                                \
-		u64 addr = (u64)start & ~(line - 1);                                          \
-		u64 end = (u64)start + size;                                                  \
-                                                                                              \
-		for (; addr + 3 * line < end; addr += 4 * line)                               \
-			__asm__ volatile("dc " op ", %0\n"                                    \
-					 "dc " op ", %1\n"                                    \
-					 "dc " op ", %2\n"                                    \
-					 "dc " op ", %3\n"                                    \
-					 :                                                    \
-					 : "r"(addr), "r"(addr + line), "r"(addr + 2 * line), \
-					   "r"(addr + 3 * line)                               \
-					 : "memory");                                         \
-		for (; addr < end; addr += line)                                              \
-			__asm__ volatile("dc " op ", %0" : : "r"(addr) : "memory");           \
-		dsb(sy);                                                                      \
+/* Eight lines an iteration, then the rest: this runs over whole kernels at boot. */
+#define DEFINE_DCACHE_OP(name, op)                                                  \
+	static inline void name(const void *start, u64 size)                        \
+	{                                                                           \
+		u64 line = dcache_line_size();                                      \
+		u64 addr = (u64)start & ~(line - 1);                                \
+		u64 end = (u64)start + size;                                        \
+                                                                                    \
+		while (addr + 7 * line < end)                                       \
+			__asm__ volatile(".rept 8\n"                                \
+					 "dc " op ", %0\n"                          \
+					 "add %0, %0, %1\n"                         \
+					 ".endr\n"                                  \
+					 : "+r"(addr)                               \
+					 : "r"(line)                                \
+					 : "memory");                               \
+		for (; addr < end; addr += line)                                    \
+			__asm__ volatile("dc " op ", %0" : : "r"(addr) : "memory"); \
+		dsb(sy);                                                            \
 	}
 
 /* Clean to the point of coherency: what was written is seen with the caches off. */

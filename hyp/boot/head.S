@@ -102,10 +102,25 @@ inval_dcache:
 	lsl	x3, x3, x2
 	sub	x2, x3, #1
 	bic	x0, x0, x2
-1:	dc	ivac, x0
+	/* Four lines a round; the rest one by one. */
+	sub	x4, x1, x3, lsl #2
+1:	cmp	x0, x4
+	b.hi	2f
+	dc	ivac, x0
 	add	x0, x0, x3
-	cmp	x0, x1
-	b.lo	1b
+	dc	ivac, x0
+	add	x0, x0, x3
+	dc	ivac, x0
+	add	x0, x0, x3
+	dc	ivac, x0
+	add	x0, x0, x3
+	b	1b
+2:	cmp	x0, x1
+	b.hs	3f
+	dc	ivac, x0
+	add	x0, x0, x3
+	b	2b
+3:
 	dsb	sy
 	ret
 

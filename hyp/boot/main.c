@@ -180,7 +180,7 @@ static u64 extra_pool_bytes(void)
 	return count > POOL_CPUS ? (count - POOL_CPUS) * POOL_PAGES_PER_CPU * SZ_4K : 0;
 }
 
-/* Memory of Keel's own beyond its region, cleared. */
+/* Memory of Keel's own beyond its region; whoever uses it clears it. */
 static void *take_memory(u64 size)
 {
 	const struct el2_layout *l = el2_map_layout();
@@ -192,7 +192,7 @@ static void *take_memory(u64 size)
 	add_keel_range(base, size);
 	if (el2_map_linear(PA(base), size, EL2_RW))
 		boot_stop("page ownership cannot be mapped: out of pages for tables");
-	return memset(el2_pa_to_va(l, PA(base)), 0, size);
+	return el2_pa_to_va(l, PA(base));
 }
 
 static void init_ownership(void)

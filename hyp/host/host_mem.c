@@ -87,15 +87,12 @@ static void drop_devices(void)
 	u64 end = stage2_size(&host_s2), pa;
 	struct ownership_run run;
 
-	for (pa = 0; pa < end; pa += run.size) {
-		run = ownership_run_at(PA(pa), end);
-		if (run.ram || !run.host)
-			continue;
+	for (pa = 0; ownership_next_device(pa, end, &run); pa = run.pa.v + run.size) {
 		/*
 		 * Device mappings lie within such a run whole, so nothing is split. Tables that RAM
 		 * shares stay, empty or not, so that RAM that comes back finds them.
 		 */
-		if (stage2_unmap(&host_s2, IPA(pa), run.size, NULL))
+		if (stage2_unmap(&host_s2, IPA(run.pa.v), run.size, NULL))
 			panic("the host's device mappings cannot be dropped");
 	}
 }
@@ -277,18 +274,16 @@ static int map_device_block(u64 ipa)
  */
 static int make_shared_tables(void)
 {
-	u64 end = stage2_size(&host_s2), pa;
+	u64 end = stage2_size(&host_s2), next = 0;
 	struct ownership_run run;
 	int ret = 0;
 
-	for (pa = 0; pa < end && !ret; pa += run.size) {
-		run = ownership_run_at(PA(pa), end);
-		if (run.ram || !run.host)
-			continue;
-		if (pa > 0)
-			ret = map_device_block(pa);
-		if (!ret && pa + run.size < end)
-			ret = map_device_block(pa + run.size - SZ_4K);
+	while (!ret && ownership_next_device(next, end, &run)) {
+		next = run.pa.v + run.size;
+		if (run.pa.v > 0)
+			ret = map_device_block(run.pa.v);
+		if (!ret && next < end)
+			ret = map_device_block(next - SZ_4K);
 	}
 	drop_devices();
 	return ret;

@@ -103,7 +103,17 @@ static u8 byte_after(enum move move, u8 byte)
 	return bytes[moves[move].to];
 }
 
-/* How many of the @n bytes from @p on equal the first: by aligned words, four a round. */
+/* What run_length() looks at in one go: see words_equal(). */
+#define RUN_BYTES (8 * sizeof(u64))
+
+static bool words_equal(const u64 *word, u64 pattern)
+{
+	return word[0] == pattern && word[1] == pattern && word[2] == pattern &&
+	       word[3] == pattern && word[4] == pattern && word[5] == pattern &&
+	       word[6] == pattern && word[7] == pattern;
+}
+
+/* How many of the @n bytes from @p on equal the first: by aligned words, eight a round. */
 static size_t run_length(const u8 *p, size_t n)
 {
 	u64 pattern = p[0] * 0x0101010101010101ULL;
@@ -111,14 +121,9 @@ static size_t run_length(const u8 *p, size_t n)
 
 	while (i < n && !IS_ALIGNED((uintptr_t)(p + i), sizeof(u64)) && p[i] == p[0])
 		i++;
-	if (IS_ALIGNED((uintptr_t)(p + i), sizeof(u64))) {
-		const u64 *word = (const u64 *)(const void *)(p + i);
-
-		for (; n - i >= 4 * sizeof(u64); i += 4 * sizeof(u64), word += 4)
-			if ((word[0] ^ pattern) | (word[1] ^ pattern) | (word[2] ^ pattern) |
-			    (word[3] ^ pattern))
-				break;
-	}
+	if (IS_ALIGNED((uintptr_t)(p + i), sizeof(u64)))
+		while (n - i >= RUN_BYTES && words_equal((const void *)(p + i), pattern))
+			i += RUN_BYTES;
 	while (i < n && p[i] == p[0])
 		i++;
 	return i;
@@ -273,9 +278,13 @@ static int check_leg(const struct transfer *t, const struct leg *leg)
 
 	switch (leg->action) {
 	case MAP:
-		return side->ops->check_unmapped(side->ctx, leg->ipa, t->size);
+		if (side->ops->check_unmapped)
+			return side->ops->check_unmapped(side->ctx, leg->ipa, t->size);
+		return 0;
 	case UNMAP:
-		return side->ops->check_mapped(side->ctx, leg->ipa, t->pa, t->size);
+		if (side->ops->check_mapped)
+			return side->ops->check_mapped(side->ctx, leg->ipa, t->pa, t->size);
+		return 0;
 	default:
 		return 0;
 	}
@@ -534,6 +543,18 @@ struct ownership_run ownership_run_at(struct pa pa, u64 end)
 	end = region_end(pa.v, end);
 	run.size = run.ram ? reachable_run(pa.v, end) : end - pa.v;
 	return run;
+}
+
+bool ownership_next_device(u64 pa, u64 end, struct ownership_run *run)
+{
+	for (u64 next; pa < end; pa = next) {
+		next = region_end(pa, end);
+		if (ownership_is_ram(PA(pa)) || device_is_keel(pa))
+			continue;
+		*run = (struct ownership_run){ .pa = PA(pa), .size = next - pa, .host = true };
+		return true;
+	}
+	return false;
 }
 
 /* Compares [pa, end) with the host's stage 2, one run of either at a time. */

@@ -60,6 +60,8 @@ struct ownership_bank {
  *                  Changes nothing.
  * @check_unmapped: 0 when the side maps nothing in [ipa, ipa + size) and ipa + size is within its
  *                  IPA space; else a negative errno, which the move returns. Changes nothing.
+ *                  Each of the two may be NULL for a side that nobody moves anything to or from
+ *                  without having looked before, under a lock that he still holds.
  * @prepare:        make sure that the one @map or @unmap of exactly this range that follows under
  *                  the same hold of ownership_lock cannot fail: allocate or set aside the tables
  *                  it takes, split blocks that reach over the range's ends. What the side can reach
@@ -282,6 +284,20 @@ struct ownership_run {
  * how the host's stage 2 is built. ownership_lock held (or one CPU, at boot).
  */
 struct ownership_run ownership_run_at(struct pa pa, u64 end);
+
+/**
+ * ownership_next_device() - the first stretch from pa on that is not RAM and that the host may
+ * reach
+ * @pa:  first address to look at, page-aligned
+ * @end: exclusive end, page-aligned
+ * @run: out, if there is one: it ends where anything else begins
+ *
+ * As walking with ownership_run_at(), but the bytes of RAM between are not looked at. Locks as
+ * there.
+ *
+ * Return: whether there is one before @end.
+ */
+bool ownership_next_device(u64 pa, u64 end, struct ownership_run *run);
 
 /* What the host's stage 2 has for a page: nothing, the page itself, or something it never should.
  */

@@ -283,7 +283,7 @@ static int visit_entry(struct walker *w, struct pgtable_visit *v, enum pgtable_w
 {
 	v->pte = pte_read(v->ptep);
 	v->when = when;
-	return (w->walk->when & when) ? w->walk->visit(v, w->walk->arg) : 0;
+	return w->walk->visit(v, w->walk->arg);
 }
 
 /* A budget ends a walk in front of an entry, but never within a contiguous group. */
@@ -293,6 +293,29 @@ static bool must_stop(const struct walker *w, s8 level, u64 ia)
 
 	return progress && w->progressed && !progress->budget &&
 	       IS_ALIGNED(ia, contig_size(&w->pgt->fmt, level));
+}
+
+/*
+ * With PGTABLE_JOIN: let @v, at an empty entry, mean all empty ones that follow it in the table and
+ * the range, as far as the budget goes; they are paid for here, but for the first.
+ */
+static void join_empty(struct walker *w, struct pgtable_visit *v, u64 end, u64 size)
+{
+	struct pgtable_progress *progress = w->walk->progress;
+	u64 most = progress ? MAX(progress->budget, 1UL) : ~0ULL, n = 1;
+
+	for (; v->end < end && n < most && !pte_read(v->ptep + n); n++)
+		v->end = MIN(end, v->end + size);
+	if (progress && n > 1)
+		progress->budget -= n - 1;
+}
+
+static bool wants_leaves(const struct walker *w, s8 level)
+{
+	unsigned int when = w->walk->when;
+
+	return (when & PGTABLE_LEAF) ||
+	       ((when & PGTABLE_ROOT_LEAF) && level == w->pgt->fmt.start_level);
 }
 
 static void count_step(struct walker *w, const struct pgtable_visit *v, bool finished)
@@ -312,17 +335,21 @@ static int walk_table(struct walker *w, u64 *table, s8 level, u64 start, u64 end
 static int walk_entry(struct walker *w, struct pgtable_visit *v)
 {
 	u64 pte = pte_read(v->ptep);
-	bool table = pgtable_pte_table(pte, v->level);
-	int ret;
+	int ret = 0;
 
 	count_step(w, v, false);
-	ret = visit_entry(w, v, table ? PGTABLE_TABLE_PRE : PGTABLE_LEAF);
+	if (!pgtable_pte_table(pte, v->level)) {
+		if (wants_leaves(w, v->level))
+			ret = visit_entry(w, v, PGTABLE_LEAF);
+	} else if (w->walk->when & PGTABLE_TABLE_PRE) {
+		ret = visit_entry(w, v, PGTABLE_TABLE_PRE);
+	}
 	if (ret)
 		return ret;
 	pte = pte_read(v->ptep);
 	if (pgtable_pte_table(pte, v->level)) {
 		ret = walk_table(w, pte_table(w->pgt, pte), (s8)(v->level + 1), v->start, v->end);
-		if (!ret)
+		if (!ret && (w->walk->when & PGTABLE_TABLE_POST))
 			ret = visit_entry(w, v, PGTABLE_TABLE_POST);
 	}
 	if (!ret)
@@ -332,18 +359,23 @@ static int walk_entry(struct walker *w, struct pgtable_visit *v)
 
 static int walk_table(struct walker *w, u64 *table, s8 level, u64 start, u64 end)
 {
-	u64 size = pgtable_level_size(&w->pgt->fmt, level);
+	unsigned int shift = pgtable_level_shift(&w->pgt->fmt, level);
+	struct pgtable_visit v = { .pgt = w->pgt, .level = level, .end = start };
+	u64 size = BIT(shift);
 	int ret = 0;
 
-	for (u64 ia = start, next; ia < end && !ret; ia = next) {
-		struct pgtable_visit v = { .pgt = w->pgt, .level = level, .start = ia };
-
-		if (must_stop(w, level, ia))
+	/* The last level has leaves alone. */
+	if (level == PGTABLE_LAST_LEVEL && !wants_leaves(w, level) && !w->walk->progress)
+		return 0;
+	for (table = table_entry(w->pgt, table, level, start); v.end < end && !ret;) {
+		v.start = v.end;
+		if (must_stop(w, level, v.start))
 			return -EAGAIN;
-		next = MIN(end, ALIGN_DOWN(ia, size) + size);
-		v.ptep = table_entry(w->pgt, table, level, ia);
-		v.ia = ALIGN_DOWN(ia, size);
-		v.end = next;
+		v.ptep = table + ((v.start >> shift) - (start >> shift));
+		v.ia = ALIGN_DOWN(v.start, size);
+		v.end = MIN(end, v.ia + size);
+		if ((w->walk->when & PGTABLE_JOIN) && !pte_read(v.ptep))
+			join_empty(w, &v, end, size);
 		ret = walk_entry(w, &v);
 	}
 	return ret;
@@ -661,6 +693,7 @@ struct map {
 	struct pa pa; /* of ia */
 	u64 attrs;
 	unsigned int flags;
+	bool check; /* what is mapped was not looked at before */
 };
 
 static int map_check_visit(const struct pgtable_visit *v, void *arg)
@@ -711,6 +744,12 @@ static int map_visit(const struct pgtable_visit *v, void *arg)
 	struct pa pa = PA(m->pa.v + (v->start - m->ia));
 	u64 pte = leaf_pte(&v->pgt->fmt, v->level, pa, m->attrs);
 
+	if (v->pte && m->check) {
+		int ret = map_check_visit(v, arg);
+
+		if (ret)
+			return ret;
+	}
 	if (pgtable_pte_valid(v->pte))
 		return 0;
 	if (!map_fits(m, v, pa))
@@ -728,7 +767,11 @@ static int map_visit(const struct pgtable_visit *v, void *arg)
 int pgtable_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size, u64 attrs, unsigned int flags)
 {
 	struct map m = { .ia = ia, .end = ia + size, .pa = pa, .attrs = attrs, .flags = flags };
-	struct pgtable_walk check = { .visit = map_check_visit, .arg = &m, .when = PGTABLE_LEAF };
+	struct pgtable_walk check = {
+		.visit = map_check_visit,
+		.arg = &m,
+		.when = PGTABLE_LEAF | PGTABLE_JOIN,
+	};
 	struct pgtable_walk map = { .visit = map_visit, .arg = &m, .when = PGTABLE_LEAF };
 	int ret = check_range(pgt, ia, size);
 
@@ -736,7 +779,9 @@ int pgtable_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size, u64 attrs, 
 		ret = check_output(pgt, pa, size);
 	if (!ret && ((attrs & ~pgtable_attr_mask(&pgt->fmt)) || (flags & ~PGTABLE_PAGES)))
 		ret = -EINVAL;
-	if (!ret)
+	/* One page has one leaf, which can be looked at when it is there to be changed. */
+	m.check = size == granule_size(pgt->fmt.granule);
+	if (!ret && !m.check)
 		ret = pgtable_walk(pgt, ia, size, &check);
 	if (ret)
 		return ret;
@@ -873,7 +918,7 @@ static int remove_range(struct pgtable *pgt, u64 ia, u64 size, struct remove *r,
 	struct pgtable_walk walk = {
 		.visit = remove_visit,
 		.arg = r,
-		.when = PGTABLE_LEAF | PGTABLE_TABLE_POST,
+		.when = PGTABLE_LEAF | PGTABLE_TABLE_POST | (r->value ? 0 : PGTABLE_JOIN),
 		.progress = progress,
 	};
 	int ret = pgtable_walk(pgt, ia, size, &walk);
@@ -951,7 +996,7 @@ int pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, const struct pgtabl
 	struct pgtable_walk walk = {
 		.visit = change_visit,
 		.arg = &c,
-		.when = PGTABLE_LEAF,
+		.when = PGTABLE_LEAF | PGTABLE_JOIN,
 		.progress = progress,
 	};
 	int ret = -EINVAL;
@@ -1017,7 +1062,7 @@ int pgtable_test_clear(struct pgtable *pgt, u64 ia, u64 size, u64 bits, bool inv
 	struct pgtable_walk walk = {
 		.visit = test_clear_visit,
 		.arg = &t,
-		.when = PGTABLE_LEAF,
+		.when = PGTABLE_LEAF | PGTABLE_JOIN,
 		.progress = progress,
 	};
 	int ret = -EINVAL;
@@ -1031,20 +1076,21 @@ int pgtable_test_clear(struct pgtable *pgt, u64 ia, u64 size, u64 bits, bool inv
 
 /* ---- merging ---- */
 
-/* Are these @n entries leaves at @level that continue one another, the first aligned to all? */
+/*
+ * Are these @n entries leaves at @level that continue one another, the first aligned to all? So is
+ * the first entry's address field then, and the others' differ from it in low bits alone.
+ */
 static bool leaves_continue(struct pgtable *pgt, const u64 *ptep, u64 n, s8 level)
 {
 	u64 size = pgtable_level_size(&pgt->fmt, level);
 	u64 first = pte_read(ptep);
-	u64 pa = pgtable_pte_to_pa(&pgt->fmt, first).v;
+	u64 ignored = PTE_CONT | hw_mask(pgt, first);
 
-	if (!pgtable_pte_leaf(first, level) || !IS_ALIGNED(pa, n * size))
+	if (!pgtable_pte_leaf(first, level) ||
+	    !IS_ALIGNED(pgtable_pte_to_pa(&pgt->fmt, first).v, n * size))
 		return false;
 	for (u64 i = 1; i < n; i++) {
-		u64 pte = pte_read(ptep + i);
-
-		if (!pgtable_pte_leaf(pte, level) || !same_attrs(pgt, pte, first) ||
-		    pgtable_pte_to_pa(&pgt->fmt, pte).v != pa + i * size)
+		if ((pte_read(ptep + i) ^ (first + i * size)) & ~ignored)
 			return false;
 	}
 	return true;
@@ -1183,7 +1229,7 @@ int pgtable_merge(struct pgtable *pgt, u64 ia, u64 size, struct pgtable_progress
 	struct pgtable_walk walk = {
 		.visit = merge_visit,
 		.arg = &m,
-		.when = PGTABLE_LEAF | PGTABLE_TABLE_POST,
+		.when = PGTABLE_ROOT_LEAF | PGTABLE_TABLE_POST,
 		.progress = progress,
 	};
 
@@ -1298,8 +1344,8 @@ int pgtable_init(struct pgtable *pgt, const struct pgtable_format *fmt, u64 *roo
 	if (!format_valid(fmt))
 		return -EINVAL;
 	*pgt = (struct pgtable){ .fmt = *fmt, .root = root, .ops = ops, .ctx = ctx };
-	for (u64 i = 0; i < pgtable_root_size(fmt) / sizeof(u64); i++)
-		pte_write(root + i, 0);
+	/* No walker knows it yet. */
+	__builtin_memset(root, 0, pgtable_root_size(fmt));
 	dsb(ishst);
 	return 0;
 }

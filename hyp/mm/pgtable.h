@@ -158,6 +158,13 @@ enum pgtable_when {
 	PGTABLE_LEAF = 1,	/* at an entry without a table: valid or not */
 	PGTABLE_TABLE_PRE = 2,	/* at a table descriptor, before the table's entries */
 	PGTABLE_TABLE_POST = 4, /* at a table descriptor, after them */
+	PGTABLE_ROOT_LEAF = 8,	/* as LEAF, but of the root alone */
+	/*
+	 * Empty entries (0: neither a leaf nor an annotation) that follow one another in a table
+	 * are one visit, to the first of them, with end behind the last. A visitor that fills
+	 * entries cannot have it.
+	 */
+	PGTABLE_JOIN = 16,
 };
 
 /* What a visitor is shown. */

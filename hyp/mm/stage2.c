@@ -552,10 +552,11 @@ struct walk_arg {
 static int walk_visit(const struct pgtable_visit *v, void *arg)
 {
 	const struct walk_arg *w = arg;
+	u64 size = pgtable_level_size(&v->pgt->fmt, v->level);
 	struct pgtable_leaf found = {
 		.pte = v->pte,
 		.ia = v->ia,
-		.size = pgtable_level_size(&v->pgt->fmt, v->level),
+		.size = ALIGN_UP(v->end, size) - v->ia,
 		.pa = pgtable_pte_to_pa(&v->pgt->fmt, v->pte),
 		.level = v->level,
 	};
@@ -573,7 +574,7 @@ int stage2_walk(struct stage2 *s2, struct ipa ipa, u64 size,
 	struct pgtable_walk walk = {
 		.visit = walk_visit,
 		.arg = &w,
-		.when = PGTABLE_LEAF,
+		.when = PGTABLE_LEAF | PGTABLE_JOIN,
 		.progress = progress,
 	};
 

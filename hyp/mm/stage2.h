@@ -321,7 +321,8 @@ int __must_check stage2_collect_dirty(struct stage2 *s2, struct ipa ipa, u64 siz
 
 /**
  * stage2_walk() - visit the leaves that translate [ipa, ipa + size), without changing them
- * @visit: called with each leaf or hole, contiguous groups once an entry; non-zero ends the walk
+ * @visit: called with each leaf or hole, contiguous groups once an entry, holes that are entries of
+ *	   one table as one; non-zero ends the walk
  *
  * Return: 0; -EINVAL, -E2BIG, -EAGAIN; what @visit returned. Lock held.
  */

@@ -117,32 +117,29 @@ static void sync_instruction_caches(enum stage2_attrs attrs)
 
 /* ---- the VM as a side of page moves ---- */
 
+/*
+ * What a move within one VM_MAP_STEP takes at the most: a table of each level below the root, and
+ * the same for a cut at each of its ends. With these there they need not be counted.
+ */
+#define STEP_TABLES (3 * (PGTABLE_LAST_LEVEL + 1))
+
+static bool within_step(u64 ipa, u64 size)
+{
+	return size <= VM_MAP_STEP &&
+	       ALIGN_DOWN(ipa, VM_MAP_STEP) == ALIGN_DOWN(ipa + size - 1, VM_MAP_STEP);
+}
+
 static int side_prepare(void *ctx, struct ipa ipa, u64 size)
 {
 	struct vm *vm = ctx;
 	u64 needed;
 
+	if (within_step(ipa.v, size) && page_pool_available(&vm->pool) >= STEP_TABLES)
+		return 0;
 	spin_lock(&vm->s2.lock);
 	needed = stage2_tables_needed(&vm->s2, ipa, vm->move.pa, size);
 	spin_unlock(&vm->s2.lock);
 	return page_pool_available(&vm->pool) >= needed ? 0 : -ENOMEM;
-}
-
-struct mapped_check {
-	u64 ipa, pa;
-};
-
-static int visit_mapped(void *arg, const struct stage2_leaf *leaf)
-{
-	const struct mapped_check *check = arg;
-
-	return leaf->mapped && leaf->pa.v - leaf->ipa.v == check->pa - check->ipa ? 0 : -EPERM;
-}
-
-static int visit_unmapped(void *arg, const struct stage2_leaf *leaf)
-{
-	(void)arg;
-	return leaf->mapped ? -EEXIST : 0;
 }
 
 static int walk(struct vm *vm, struct ipa ipa, u64 size,
@@ -154,18 +151,6 @@ static int walk(struct vm *vm, struct ipa ipa, u64 size,
 	ret = stage2_walk(&vm->s2, ipa, size, visit, arg, NULL);
 	spin_unlock(&vm->s2.lock);
 	return ret;
-}
-
-static int side_check_mapped(void *ctx, struct ipa ipa, struct pa pa, u64 size)
-{
-	struct mapped_check check = { .ipa = ipa.v, .pa = pa.v };
-
-	return walk(ctx, ipa, size, visit_mapped, &check);
-}
-
-static int side_check_unmapped(void *ctx, struct ipa ipa, u64 size)
-{
-	return walk(ctx, ipa, size, visit_unmapped, NULL);
 }
 
 static int map_stage2(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
@@ -204,9 +189,11 @@ static void side_unmap(void *ctx, struct ipa ipa, u64 size)
 		panic("a VM's stage 2 cannot unmap %#lx (error %d)", ipa.v, ret);
 }
 
+/*
+ * Nothing is checked: each range is one that find_run() has just found to be a hole, or to be
+ * mapped to just these pages.
+ */
 const struct ownership_side_ops vm_side_ops = {
-	.check_mapped = side_check_mapped,
-	.check_unmapped = side_check_unmapped,
 	.prepare = side_prepare,
 	.map = side_map,
 	.unmap = side_unmap,
