@@ -701,8 +701,19 @@ static void expect_run(u64 pa, u64 end, u64 run_end, bool is_host, bool ram)
 			 run.host, run.ram, run_end - pa, is_host, ram);
 }
 
+static void expect_device(u64 pa, u64 end, u64 first, u64 behind)
+{
+	struct ownership_run run = { 0 };
+
+	assert_true(ownership_next_device(pa, end, &run));
+	if (run.pa.v != first || run.size != behind - first || !run.host || run.ram)
+		fail_msg("device at %#lx: %#lx bytes, host %d, RAM %d; not %#lx to %#lx", run.pa.v,
+			 run.size, run.host, run.ram, first, behind);
+}
+
 static void runs_cover_the_address_space(void **state)
 {
+	struct ownership_run run;
 	u64 end = BIT(40);
 
 	must(ownership_init(banks, 2));
@@ -723,6 +734,14 @@ static void runs_cover_the_address_space(void **state)
 	expect_run(BANK0 + BANK_PAGES * PAGE, end, BANK1, true, false);
 	expect_run(BANK1, end, BANK1 + BANK_PAGES * PAGE, true, true);
 	expect_run(BANK1 + BANK_PAGES * PAGE, end, end, true, false);
+	expect_device(0, end, 0, 0x9000000);
+	expect_device(0x1000, 0x2000, 0x1000, 0x2000);
+	expect_device(0x9000000, end, 0x9002000, BANK0);
+	expect_device(BANK0 + PAGE, end, BANK0 + BANK_PAGES * PAGE, BANK1);
+	expect_device(BANK1, end, BANK1 + BANK_PAGES * PAGE, end);
+	assert_false(ownership_next_device(BANK0, BANK0 + 2 * PAGE, &run));
+	assert_false(ownership_next_device(0x9000000, 0x9002000, &run));
+	assert_false(ownership_next_device(end, end, &run));
 }
 
 /* The host's stage 2 as its fake has it, in runs of at most *ctx pages. */

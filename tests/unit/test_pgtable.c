@@ -266,6 +266,59 @@ static void visits_are_in_order(void **state)
 	     "leaf2:3ffff-40000 leaf1:40000-80000 leaf1:80000-c0000 ");
 }
 
+static void empty_entries_are_joined(void **state)
+{
+	struct pgtable_progress p = { .budget = 5 };
+	struct pgtable_walk bounded = {
+		.visit = note_visit,
+		.when = PGTABLE_LEAF | PGTABLE_JOIN,
+		.progress = &p,
+	};
+
+	/* Pages 3 and 0x1ff; 0x200 to 0x3ff say something; from 1G to 2G a block. */
+	assert_int_equal(pgtable_map(&pgt, 3 * SZ_4K, PA(SZ_4K), SZ_4K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_map(&pgt, 0x1ff000, PA(0), SZ_4K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_annotate(&pgt, SZ_2M, SZ_2M, 0x80), 0);
+	assert_int_equal(pgtable_map(&pgt, SZ_1G, PA(SZ_1G), SZ_1G, EL2_ATTRS, 0), 0);
+	walk(SZ_4K, 5 * SZ_1G, PGTABLE_LEAF | PGTABLE_JOIN,
+	     "leaf3:1-3 leaf3:3-4 leaf3:4-1ff leaf3:1ff-200 leaf2:200-400 leaf2:400-40000 "
+	     "leaf1:40000-80000 leaf1:80000-140001 ");
+	walk(8 * SZ_4K, SZ_4K, PGTABLE_LEAF | PGTABLE_JOIN, "leaf3:8-9 ");
+	/* They are paid for one by one: two tables, then pages 0, 1 and 2. */
+	trail[0] = 0;
+	assert_int_equal(pgtable_walk(&pgt, 0, SZ_1G, &bounded), -EAGAIN);
+	assert_string_equal(trail, "leaf3:0-3 leaf3:3-4 leaf3:4-5 leaf3:5-6 leaf3:6-7 leaf3:7-8 "
+				   "leaf3:8-9 leaf3:9-a leaf3:a-b leaf3:b-c leaf3:c-d leaf3:d-e "
+				   "leaf3:e-f leaf3:f-10 ");
+	assert_int_equal(p.done, SZ_64K);
+	assert_int_equal(p.budget, 0);
+}
+
+static void leaves_of_the_root_alone(void **state)
+{
+	assert_int_equal(pgtable_map(&pgt, 0, PA(0), SZ_4K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_map(&pgt, SZ_1G, PA(SZ_1G), SZ_1G, EL2_ATTRS, 0), 0);
+	walk(0, 3 * SZ_1G, PGTABLE_ROOT_LEAF | PGTABLE_TABLE_POST,
+	     "post2:0-200 post1:0-40000 leaf1:40000-80000 leaf1:80000-c0000 ");
+}
+
+/* One page is looked at and changed in one walk: what is there still counts. */
+static void a_page_is_not_mapped_over_another(void **state)
+{
+	assert_int_equal(pgtable_map(&pgt, 0, PA(0), SZ_4K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_annotate(&pgt, SZ_2M, SZ_2M, 0x80), 0);
+	assert_int_equal(pgtable_map(&pgt, SZ_1G, PA(SZ_1G), SZ_1G, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_map(&pgt, 0, PA(0), SZ_4K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_map(&pgt, 0, PA(SZ_4K), SZ_4K, EL2_ATTRS, 0), -EEXIST);
+	assert_int_equal(pgtable_map(&pgt, 0, PA(0), SZ_4K, EL2_ATTRS | EL2_RO, 0), -EEXIST);
+	assert_int_equal(pgtable_map(&pgt, SZ_2M, PA(0), SZ_4K, EL2_ATTRS, 0), -EEXIST);
+	assert_int_equal(pgtable_map(&pgt, SZ_1G + SZ_4K, PA(SZ_1G + SZ_4K), SZ_4K, EL2_ATTRS, 0),
+			 0);
+	assert_int_equal(pgtable_map(&pgt, SZ_1G + SZ_4K, PA(SZ_1G), SZ_4K, EL2_ATTRS, 0), -EEXIST);
+	walk(SZ_2M, SZ_4K, PGTABLE_LEAF, "leaf2:200-201 ");
+	walk(SZ_1G, SZ_1G, PGTABLE_LEAF, "leaf1:40000-80000 ");
+}
+
 static void a_visitor_can_end_the_walk(void **state)
 {
 	int end = -77;
@@ -392,6 +445,9 @@ int main(void)
 		cmocka_unit_test(blocks_and_groups_are_the_manuals),
 		cmocka_unit_test(every_address_bit_has_its_place),
 		T(visits_are_in_order),
+		T(empty_entries_are_joined),
+		T(leaves_of_the_root_alone),
+		T(a_page_is_not_mapped_over_another),
 		T(a_visitor_can_end_the_walk),
 		T(walks_refuse_bad_ranges),
 		T(budgets_stop_between_groups_and_go_on),
