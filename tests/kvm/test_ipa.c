@@ -10,7 +10,9 @@
 #define PAGE	 0x1000ULL
 #define KIB	 0x400ULL
 
-#define CAP_IPA	   ((unsigned long)KVM_CAP_ARM_VM_IPA_SIZE)
+#define CAP_IPA		 ((unsigned long)KVM_CAP_ARM_VM_IPA_SIZE)
+#define ID_AA64MMFR0_EL1 ARM64_SYS_REG(3, 0, 0, 7, 0)
+
 #define DIST_SIZE  (64 * KIB)
 #define FRAME_SIZE (128 * KIB) /* a redistributor */
 
@@ -322,6 +324,50 @@ static void test_guests(void)
 		end_vm(&vms[bits]);
 }
 
+/* ---- what userspace lets the guest see ---- */
+
+static void set_parange(const struct vcpu *vcpu, unsigned int bits, uint64_t mmfr0,
+			unsigned int parange, int want)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "%u bits: setting PARange to %u", bits, parange);
+	gives(set_reg(vcpu, ID_AA64MMFR0_EL1, (mmfr0 & ~PARANGE_MASK) | parange), want, what);
+}
+
+/* Down and up again to what the size is, before the first run; never above; not afterwards. */
+static void test_lowering_of(unsigned int bits)
+{
+	struct sized_vm s = sized_vm(bits);
+	uint64_t mmfr0 = get_reg(&s.vcpu, ID_AA64MMFR0_EL1);
+	unsigned int most = narrowest_parange(bits), i;
+
+	check((mmfr0 & PARANGE_MASK) == most, "%u bits: userspace reads PARange %u", bits, most);
+	for (i = most + 1; i <= PARANGE_MASK; i++)
+		set_parange(&s.vcpu, bits, mmfr0, i, EINVAL);
+	for (i = 0; i < most; i++)
+		set_parange(&s.vcpu, bits, mmfr0, i, 0);
+	set_parange(&s.vcpu, bits, mmfr0, most, 0);
+	set_parange(&s.vcpu, bits, mmfr0, 0, 0);
+
+	/* The guest is told of 32 bits, and its last page is where it was. */
+	test_last_page(&s, bits);
+	if (expect_mmio(&s.vcpu, true, MMIO_BASE + 8, 8, "what the guest reads"))
+		check(!(mmio_value(&s.vcpu) & PARANGE_MASK), "%u bits: lowered to 32", bits);
+	if (most)
+		set_parange(&s.vcpu, bits, mmfr0, most, EBUSY);
+	set_parange(&s.vcpu, bits, mmfr0, 0, 0);
+	end_vm(&s);
+}
+
+static void test_lowering(void)
+{
+	unsigned int bits;
+
+	for (bits = MIN_BITS; bits <= (unsigned int)limit && on_keel(); bits++)
+		test_lowering_of(bits);
+}
+
 int main(void)
 {
 	dev = open_kvm();
@@ -331,5 +377,6 @@ int main(void)
 	test_slots();
 	test_frames();
 	test_guests();
+	test_lowering();
 	return finish();
 }
