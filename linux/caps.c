@@ -5,6 +5,8 @@
 #include <asm/sysreg.h>
 #include <linux/cpumask.h>
 
+#include <keel/spe.h>
+
 #include "keel.h"
 
 static struct keel_vm_size limits;
@@ -44,6 +46,11 @@ static int value_sve(void)
 static int value_ptrauth(void)
 {
 	return !!(limits.features & BIT(KVM_ARM_VCPU_PTRAUTH_ADDRESS));
+}
+
+static int value_spe(void)
+{
+	return limits.features & BIT_ULL(KEEL_HC_VCPU_FEATURE_SPE) ? KEEL_SPE_EMULATED : 0;
 }
 
 static int value_steal_time(void)
@@ -87,6 +94,7 @@ static const struct {
 	{ KVM_CAP_ARM_IRQ_LINE_LAYOUT_2, 1 },
 	{ KVM_CAP_STEAL_TIME, .get = value_steal_time },
 	{ KVM_CAP_SYSTEM_EVENT_DATA, 1 },
+	{ KEEL_CAP_ARM_SPE, .get = value_spe },
 };
 
 int keel_check_extension(struct keel_vm *vm, unsigned long cap)

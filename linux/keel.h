@@ -107,9 +107,11 @@ struct keel_vcpu {
 	struct mutex mutex;
 	struct kvm_run *run;  /* userspace maps this page: read each field once */
 	struct keel_run *hyp; /* the run page shared with EL2; the kernel's alone otherwise */
-	u32 features;	      /* of KVM_ARM_VCPU_INIT */
+	u64 features;	      /* of KVM_ARM_VCPU_INIT, as KEEL_HC_VCPU_INIT takes them */
 	bool initialized;
 	bool sve_finalized;
+	bool spe_ready;	   /* KVM_ARM_VCPU_SPE_INIT was done */
+	u32 spe_irq;	   /* of KVM_ARM_VCPU_SPE_IRQ, 0 until set; under vm->lock */
 	bool mmio_read;	   /* userspace owes the data of a read */
 	bool mmio_pending; /* EL2 has yet to finish an access that was the host's */
 	bool has_fd;	   /* under vm->lock */
@@ -128,7 +130,7 @@ int keel_vcpu_create(struct keel_vm *vm, unsigned long id);
 struct keel_vcpu *keel_vcpu_alloc(struct keel_vm *vm, u32 index);
 struct keel_vcpu *keel_vcpu_find(struct keel_vm *vm, u32 index);
 void keel_vcpu_free(struct keel_vcpu *vcpu);
-int keel_vcpu_init(struct keel_vcpu *vcpu, u32 features);
+int keel_vcpu_init(struct keel_vcpu *vcpu, u64 features);
 void keel_vcpu_kick(struct keel_vcpu *vcpu);
 /* Do what vcpu->stop asks for. Under vcpu->mutex. */
 void keel_vcpu_apply_stop(struct keel_vcpu *vcpu);
@@ -137,14 +139,22 @@ int keel_vcpu_one_reg(struct keel_vcpu *vcpu, void __user *argp, bool set);
 int keel_vcpu_reg_list(struct keel_vcpu *vcpu, void __user *argp);
 int keel_vcpu_run(struct keel_vcpu *vcpu);
 
-/* ---- pvtime.c: stolen time, the one attribute that vCPUs have ---- */
+/* ---- spe.c: KVM_ARM_VCPU_SPE_CTRL ---- */
+
+/* Whether nothing is missing for KVM_RUN. */
+bool keel_spe_ready(const struct keel_vcpu *vcpu);
+int keel_spe_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+int keel_spe_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+int keel_spe_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+
+/* ---- pvtime.c: stolen time ---- */
 
 bool keel_pvtime_supported(void);
 void keel_pvtime_begin(struct keel_vcpu *vcpu);
 void keel_pvtime_update(struct keel_vcpu *vcpu);
-int keel_vcpu_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
-int keel_vcpu_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
-int keel_vcpu_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+int keel_pvtime_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+int keel_pvtime_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+int keel_pvtime_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
 
 /* ---- slots.c, fault.c: guest memory ---- */
 
@@ -222,7 +232,7 @@ long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u
 /* KEEL_HC_VM_SIZE's answer. */
 struct keel_vm_size {
 	u32 vm_pages, vcpu_pages, ipa_default, ipa_max;
-	u32 features; /* KVM_ARM_VCPU_* that EL2 offers */
+	u64 features; /* of KEEL_HC_VCPU_INIT that EL2 offers */
 };
 int keel_vm_size(u32 ipa_bits, struct keel_vm_size *size);
 

@@ -82,19 +82,19 @@ static bool known(const struct kvm_device_attr *attr)
 	       attr->attr == KVM_ARM_VCPU_PVTIME_IPA;
 }
 
-int keel_vcpu_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+int keel_pvtime_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 {
 	return known(attr) ? 0 : -ENXIO;
 }
 
-int keel_vcpu_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+int keel_pvtime_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 {
 	if (!known(attr))
 		return -ENXIO;
 	return put_user(vcpu->steal_ipa, (u64 __user *)attr->addr);
 }
 
-int keel_vcpu_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+int keel_pvtime_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 {
 	u64 ipa;
 	int ret;

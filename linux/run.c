@@ -16,6 +16,8 @@
 #include <linux/uaccess.h>
 #include <linux/vtime.h>
 
+#include <keel/spe.h>
+
 #include "compat.h"
 #include "keel.h"
 
@@ -265,6 +267,17 @@ static int exit_steal_time(struct keel_vcpu *vcpu)
 	return AGAIN;
 }
 
+/* Userspace has stopped profiling, and the guest does it. */
+static int exit_spe(struct keel_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	run->fail_entry.hardware_entry_failure_reason = KEEL_EXIT_FAIL_ENTRY_SPE;
+	run->fail_entry.cpu = raw_smp_processor_id();
+	return 0;
+}
+
 static int (*const exits[])(struct keel_vcpu *vcpu) = {
 	[KEEL_EXIT_IRQ] = exit_irq,
 	[KEEL_EXIT_FAULT] = exit_fault,
@@ -273,6 +286,7 @@ static int (*const exits[])(struct keel_vcpu *vcpu) = {
 	[KEEL_EXIT_SYSTEM] = exit_system,
 	[KEEL_EXIT_FAIL] = exit_fail,
 	[KEEL_EXIT_STEAL_TIME] = exit_steal_time,
+	[KEEL_EXIT_SPE] = exit_spe,
 };
 
 static int exit_error(struct keel_vcpu *vcpu, long error)
@@ -332,6 +346,8 @@ static int check_ready(struct keel_vcpu *vcpu)
 		return -ENOEXEC;
 	if (vcpu->features & BIT(KVM_ARM_VCPU_SVE) && !vcpu->sve_finalized)
 		return -EPERM;
+	if (!keel_spe_ready(vcpu))
+		return -EINVAL;
 	return keel_vgic_first_run(vcpu->vm);
 }
 

@@ -7,10 +7,14 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include <keel/spe.h>
+
 #include "keel.h"
 
 /* Feature bits that KVM has given a meaning; whether there is such a feature is EL2's to say. */
 #define VCPU_FEATURES GENMASK(8, 0)
+/* Keel's own, in a word of its own. */
+#define SPE_FEATURE BIT(KEEL_ARM_VCPU_SPE_BIT)
 
 /* ---- life ---- */
 
@@ -85,7 +89,7 @@ struct keel_vcpu *keel_vcpu_find(struct keel_vm *vm, u32 index)
 	return index < KEEL_VCPUS ? smp_load_acquire(&vm->vcpus[index]) : NULL;
 }
 
-int keel_vcpu_init(struct keel_vcpu *vcpu, u32 features)
+int keel_vcpu_init(struct keel_vcpu *vcpu, u64 features)
 {
 	int ret = keel_vm_call(vcpu->vm, KEEL_HC_VCPU_INIT, vcpu->index, features, 0, 0, NULL);
 
@@ -114,9 +118,17 @@ static bool init_unknown(const struct kvm_vcpu_init *init)
 	unsigned int i;
 
 	for (i = 1; i < ARRAY_SIZE(init->features); i++)
-		if (init->features[i])
+		if (init->features[i] & ~(i == KEEL_ARM_VCPU_SPE_WORD ? SPE_FEATURE : 0))
 			return true;
 	return init->features[0] & ~VCPU_FEATURES;
+}
+
+/* As KEEL_HC_VCPU_INIT takes them. */
+static u64 el2_features(const struct kvm_vcpu_init *init)
+{
+	bool spe = init->features[KEEL_ARM_VCPU_SPE_WORD] & SPE_FEATURE;
+
+	return init->features[0] | (spe ? BIT_ULL(KEEL_HC_VCPU_FEATURE_SPE) : 0);
 }
 
 static int ioctl_init(struct keel_vcpu *vcpu, void __user *argp)
@@ -129,7 +141,7 @@ static int ioctl_init(struct keel_vcpu *vcpu, void __user *argp)
 		return -EINVAL;
 	if (init_unknown(&init))
 		return -ENOENT;
-	return keel_vcpu_init(vcpu, init.features[0]);
+	return keel_vcpu_init(vcpu, el2_features(&init));
 }
 
 static int ioctl_finalize(struct keel_vcpu *vcpu, int __user *argp)
@@ -188,6 +200,35 @@ static int ioctl_attr(struct keel_vcpu *vcpu, void __user *argp,
 	return handler(vcpu, &attr);
 }
 
+typedef int attr_handler(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+
+static int set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+{
+	attr_handler *handler = keel_pvtime_set_attr;
+
+	if (attr->group == KVM_ARM_VCPU_SPE_CTRL)
+		handler = keel_spe_set_attr;
+	return handler(vcpu, attr);
+}
+
+static int get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+{
+	attr_handler *handler = keel_pvtime_get_attr;
+
+	if (attr->group == KVM_ARM_VCPU_SPE_CTRL)
+		handler = keel_spe_get_attr;
+	return handler(vcpu, attr);
+}
+
+static int has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+{
+	attr_handler *handler = keel_pvtime_has_attr;
+
+	if (attr->group == KVM_ARM_VCPU_SPE_CTRL)
+		handler = keel_spe_has_attr;
+	return handler(vcpu, attr);
+}
+
 static long locked_ioctl(struct keel_vcpu *vcpu, unsigned int nr, void __user *argp)
 {
 	switch (nr) {
@@ -208,11 +249,11 @@ static long locked_ioctl(struct keel_vcpu *vcpu, unsigned int nr, void __user *a
 	case KVM_SET_MP_STATE:
 		return ioctl_set_mp_state(vcpu, argp);
 	case KVM_SET_DEVICE_ATTR:
-		return ioctl_attr(vcpu, argp, keel_vcpu_set_attr);
+		return ioctl_attr(vcpu, argp, set_attr);
 	case KVM_GET_DEVICE_ATTR:
-		return ioctl_attr(vcpu, argp, keel_vcpu_get_attr);
+		return ioctl_attr(vcpu, argp, get_attr);
 	case KVM_HAS_DEVICE_ATTR:
-		return ioctl_attr(vcpu, argp, keel_vcpu_has_attr);
+		return ioctl_attr(vcpu, argp, has_attr);
 	default:
 		return -ENOTTY;
 	}

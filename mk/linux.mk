@@ -44,7 +44,7 @@ KVM_TESTS    := $(KVM_TEST_SRC:tests/kvm/%.c=$(BUILD)/kvm/%)
 $(BUILD)/kvm/%: tests/kvm/%.c $(wildcard tests/kvm/*.h) mk/linux.mk
 	$(call say,KVM-CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -pthread -O2 -g -Wall -Wextra -Wshadow -Werror -o $@ $<
+	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -pthread -O2 -g -Iinclude -Wall -Wextra -Wshadow -Werror -o $@ $<
 
 .PHONY: kvm-tests
 kvm-tests: $(KVM_TESTS) ## build the tests of /dev/kvm

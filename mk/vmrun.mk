@@ -8,7 +8,7 @@ VMRUN     := $(HOST)/bin/vmrun
 # libfdt is the distribution's, for arm64.
 ARM64_FDT := $(ARM64)/libfdt/root/usr
 VMRUN_CFLAGS := -std=gnu11 -O2 -g -pthread -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Werror \
-                -isystem $(ARM64_FDT)/include
+                -Iinclude -isystem $(ARM64_FDT)/include
 
 .PHONY: vmrun
 vmrun: $(VMRUN) ## vmrun, the small virtual machine monitor, for arm64

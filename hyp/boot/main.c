@@ -26,6 +26,8 @@
 #include <lib/string.h>
 #include <mm/el2_map.h>
 #include <mm/ownership.h>
+#include <spe/spe_emul.h>
+#include <spe/spe_vcpu.h>
 #include <timer/timer.h>
 #include <trap/one_reg.h>
 #include <trap/trap.h>
@@ -286,6 +288,7 @@ static void init_guests(void)
 		.reg_list = one_reg_list,
 		.vgic_init = vgic_create,
 		.irq_line = vgic_irq_line,
+		.spe = spe_vcpu_control,
 	};
 	struct cpu_id_regs ids;
 	int ret;
@@ -300,6 +303,7 @@ static void init_guests(void)
 	init_redists();
 	vgic_init();
 	timer_init();
+	spe_emul_init();
 	vm_set_created(timer_vm_init);
 	vm_calls_init(&call_ops);
 	vm_cpu_online();

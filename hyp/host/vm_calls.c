@@ -99,12 +99,23 @@ static s64 hc_vcpu_init(struct vcpu *vcpu, struct host_regs *regs)
 static s64 hc_vcpu_run(struct vcpu *vcpu, struct host_regs *regs)
 {
 	(void)regs;
-	return vcpu->initialized ? vcpu_run(vcpu) : -ENOEXEC;
+	if (!vcpu->initialized)
+		return -ENOEXEC;
+	if (vcpu->spe && !vcpu->spe_ready)
+		return -EINVAL;
+	return vcpu_run(vcpu);
 }
 
 static s64 hc_vcpu_steal_time(struct vcpu *vcpu, struct host_regs *regs)
 {
 	return vcpu_set_steal_time(vcpu, regs->x[3]);
+}
+
+static s64 hc_vcpu_spe(struct vcpu *vcpu, struct host_regs *regs)
+{
+	if (!vcpu->initialized)
+		return -ENOEXEC;
+	return ops->spe ? ops->spe(vcpu, regs->x[3], regs->x[4]) : KEEL_NOT_SUPPORTED;
 }
 
 static s64 hc_vcpu_state(struct vcpu *vcpu, struct host_regs *regs)
@@ -302,6 +313,7 @@ static const struct vm_call calls[] = {
 	CALL_ROW(KEEL_HC_VCPU_STEAL_TIME) = { .owned = hc_vcpu_steal_time },
 	CALL_ROW(KEEL_HC_VM_INFO) = { .vm = hc_vm_info },
 	CALL_ROW(KEEL_HC_VM_WALK) = { .vm = hc_vm_walk },
+	CALL_ROW(KEEL_HC_VCPU_SPE) = { .owned = hc_vcpu_spe },
 };
 
 static s64 call_vcpu(const struct vm_call *call, struct vm *vm, struct host_regs *regs)

@@ -23,6 +23,7 @@
  *the host's memory: write it once, do not read it
  * @vgic_init: vm->lock held, no vCPU has run or can while it does; sets vm->vgic last, with release
  *	       order. Memory from vm->pool: 0; -EINVAL; -EBUSY; -ENODEV; -E2BIG; -ENOMEM
+ * @spe:	       KEEL_HC_VCPU_SPE
  * @irq_line:  no lock held; vm->vgic is not NULL. 1 with *vcpu, where it is to be woken or kicked;
  *0; -EINVAL. *vcpu comes in as the host's index, any value
  */
@@ -32,6 +33,7 @@ struct vm_call_ops {
 	int (*reg_list)(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total);
 	int (*vgic_init)(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids);
 	int (*irq_line)(struct vm *vm, u64 *vcpu, u64 intid, bool level);
+	int (*spe)(struct vcpu *vcpu, u64 op, u64 value);
 };
 
 /* Boot CPU, before the host runs; @ops is kept. */

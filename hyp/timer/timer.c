@@ -7,8 +7,8 @@
  * active, so that it does not fire again, until the guest ends it.
  *
  * The physical timer is the host's, so a guest's accesses trap. EL2's own physical timer, PPI 26,
- * interrupts the guest when it is due. Both comparators count in the counter as it is: a guest's
- * physical counter has no offset.
+ * interrupts the guest when it is due, or when EL2 wants the CPU back (timer_set_alarm()). Both
+ * comparators count in the counter as it is: a guest's physical counter has no offset.
  */
 #include <arch/gicr.h>
 #include <arch/percpu.h>
@@ -62,11 +62,23 @@ static void ptimer_update(struct vcpu *vcpu)
 {
 	bool level = ptimer_asserted(vcpu);
 
+	u64 next = ~0ULL;
+
 	vgic_set_timer(vcpu, VGIC_PPI_PTIMER, level);
 	if (!level && armed(vcpu->sysreg[CNTP_CTL_EL0]))
-		cnthp_start(vcpu->sysreg[CNTP_CVAL_EL0]);
+		next = vcpu->sysreg[CNTP_CVAL_EL0];
+	if (vcpu->alarm)
+		next = MIN(next, vcpu->alarm);
+	if (next != ~0ULL)
+		cnthp_start(next);
 	else
 		cnthp_stop();
+}
+
+void timer_set_alarm(struct vcpu *vcpu, u64 at)
+{
+	vcpu->alarm = at;
+	ptimer_update(vcpu);
 }
 
 /* ---- the trapped registers ---- */

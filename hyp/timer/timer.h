@@ -18,6 +18,12 @@
 #define TIMER_CNTP_CTL_EL0  TIMER_SYSREG(3, 3, 14, 2, 1)
 #define TIMER_CNTP_CVAL_EL0 TIMER_SYSREG(3, 3, 14, 2, 2)
 
+/*
+ * EL2 wants the CPU back at @at, a value of CNTPCT_EL0, or never if it is 0: an interrupt comes by
+ * then, whatever the guest masks. @vcpu is loaded here; forgotten when it is asked for anew.
+ */
+void timer_set_alarm(struct vcpu *vcpu, u64 at);
+
 /* Register on the run loop. Boot CPU, once. */
 void timer_init(void);
 

@@ -30,9 +30,21 @@
 /* @features: the machine's; kept. Boot CPU. */
 void debug_init(const struct cpu_features *features);
 
-/* How many there are, for a guest: as many as every CPU of the machine has, 2..16. */
-unsigned int debug_breakpoints(void);
+/*
+ * How many there are, for a guest: as many as every CPU of the machine has, 2..16; with SPE fewer
+ * breakpoints, since EL2 needs them (spe/spe_arm.h).
+ */
+unsigned int debug_breakpoints(const struct vcpu *vcpu);
 unsigned int debug_watchpoints(void);
+
+/*
+ * A vCPU that has SPE, before each entry, in the place of debug_update(): its own registers, and
+ * the breakpoint on its vectors.
+ */
+void debug_enter_spe(struct vcpu *vcpu);
+
+/* MDSCR_EL1 as far as debug exceptions go: without what an OS lock silences. */
+u64 debug_mdscr(const struct vcpu *vcpu);
 
 /* The vCPU comes to this CPU; it leaves. */
 void debug_load(struct vcpu *vcpu);

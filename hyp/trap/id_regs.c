@@ -3,12 +3,13 @@
  * ID registers of a VM: the machine's, field by field, cut down to what a VM has.
  *
  * A field that is not in the table reads as zero. So it is with EL2, EL3, RAS, AMU, MPAM, SME, MTE,
- * NMI, PMU, SPE, trace and its buffers, BRBE; with whatever takes a bit of HCRX_EL2 or of the fine
+ * NMI, PMU, trace and its buffers, BRBE; with whatever takes a bit of HCRX_EL2 or of the fine
  * grained traps that a guest is not given (TCR2, SCTLR2, S1PIE, GCS, THE, LS64, MOPS, FPMR, D128);
  * and with what only EL2 can use (VH, VMIDBits, FWB, NV, XNX, FGT, ECV, EVT, TWED, HCX).
  */
 #include <lib/errno.h>
 #include <lib/types.h>
+#include <spe/spe_vcpu.h>
 #include <trap/id_regs.h>
 #include <vm/vm_ops.h>
 
@@ -127,11 +128,15 @@ static const struct id_row rows[] = {
 static const struct {
 	u16 field;
 	u8 value;
+	u8 when;
 } fixed[] = {
-	{ ID_DFR0_DebugVer, 6 },   /* Armv8.0 */
-	{ ID_DFR0_DoubleLock, 0 }, /* OSDLR_EL1 is Keel's: there, whatever the machine has */
-	{ ID_MMFR0_TGran16_2, 1 }, /* 1: not at stage 2; 0 would be "as at stage 1" */
-	{ ID_MMFR0_TGran64_2, 1 }, { ID_MMFR0_TGran4_2, 1 },
+	{ ID_DFR0_PMSVer, SPE_PMSVER, WHEN_SPE },
+	{ ID_DFR0_DebugVer, 6, WHEN_ALWAYS },	/* Armv8.0 */
+	{ ID_DFR0_DoubleLock, 0, WHEN_ALWAYS }, /* OSDLR_EL1 is Keel's: there, whatever the machine
+						   has */
+	{ ID_MMFR0_TGran16_2, 1, WHEN_ALWAYS }, /* 1: not at stage 2; 0 would be "as at stage 1" */
+	{ ID_MMFR0_TGran64_2, 1, WHEN_ALWAYS },
+	{ ID_MMFR0_TGran4_2, 1, WHEN_ALWAYS },
 };
 
 /* D23.2.75, ID_AA64MMFR0_EL1.PARange: address bits, by value */
@@ -158,6 +163,8 @@ bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when)
 		return vcpu->vm->vgic;
 	case WHEN_SVE:
 		return vcpu->features & BIT(VCPU_SVE);
+	case WHEN_SPE:
+		return vcpu->spe;
 	case WHEN_PAUTH:
 		return (vcpu->features & pauth) == pauth;
 	default:
@@ -188,6 +195,21 @@ static s64 signed_field(enum id_field field, u64 raw)
 							   : (s64)raw;
 }
 
+/*
+ * With SPE, EL2 has the last breakpoints (spe/spe_arm.h). Those are the context-aware ones, of
+ * which a guest is told at least one (D24.2.69).
+ */
+static s64 reserved(const struct vcpu *vcpu, enum id_field field)
+{
+	unsigned int all = (unsigned int)cpu_features_field(machine, ID_DFR0_BRPs) + 1;
+	s64 contexts = (s64)cpu_features_field(machine, ID_DFR0_CTX_CMPs), gone;
+
+	if (!vcpu->spe || (field != ID_DFR0_BRPs && field != ID_DFR0_CTX_CMPs))
+		return 0;
+	gone = all - spe_vcpu_breakpoints(vcpu, all);
+	return field == ID_DFR0_BRPs ? gone : MIN(gone, contexts);
+}
+
 static u64 offered(const struct vcpu *vcpu, const struct id_row *row)
 {
 	enum id_field field = (enum id_field)row->field;
@@ -195,7 +217,7 @@ static u64 offered(const struct vcpu *vcpu, const struct id_row *row)
 
 	if (!vcpu_when(vcpu, (enum vcpu_when)row->when))
 		return 0;
-	value = cpu_features_signed(machine, field);
+	value = cpu_features_signed(machine, field) - reserved(vcpu, field);
 	return put_field(field, (u64)MIN(value, (s64)row->most));
 }
 
@@ -223,7 +245,8 @@ static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 		if (id_field_desc((enum id_field)rows[i].field)->reg == reg)
 			value |= offered(vcpu, &rows[i]);
 	for (i = 0; i < ARRAY_SIZE(fixed); i++)
-		if (id_field_desc((enum id_field)fixed[i].field)->reg == reg)
+		if (id_field_desc((enum id_field)fixed[i].field)->reg == reg &&
+		    vcpu_when(vcpu, (enum vcpu_when)fixed[i].when))
 			value |= put_field((enum id_field)fixed[i].field, fixed[i].value);
 	return value;
 }

@@ -11,6 +11,7 @@ enum vcpu_when {
 	WHEN_ALWAYS,
 	WHEN_VGIC,  /* the VM has a vGIC */
 	WHEN_SVE,   /* vCPU feature */
+	WHEN_SPE,   /* vCPU feature */
 	WHEN_PAUTH, /* both vCPU features of pointer authentication */
 	/* a guest has it if there are so many; userspace always */
 	WHEN_BREAKPOINT,

@@ -6,12 +6,14 @@
 #include <cpu/log.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
+#include <spe/spe_vcpu.h>
 #include <timer/timer.h>
 #include <trap/debug.h>
 #include <trap/set_way.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
 #include <vgic/vgic.h>
+#include <vm/switch.h>
 
 #define OSLAR_OSLK BIT(0)
 
@@ -60,6 +62,28 @@ static int write_stored(struct vcpu *vcpu, const struct sysreg_row *row, u64 val
 static u64 read_id(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	return id_reg_value(vcpu, (enum id_reg)row->id);
+}
+
+/* A guest that reads it looks for what there is of debug and profiling. */
+static u64 read_dfr0(struct vcpu *vcpu, const struct sysreg_row *row)
+{
+	if (vcpu->spe && this_vm_cpu()->vcpu == vcpu)
+		spe_vcpu_interest(vcpu);
+	return read_id(vcpu, row);
+}
+
+static u64 read_spe(struct vcpu *vcpu, const struct sysreg_row *row)
+{
+	u64 value = 0;
+
+	(void)spe_vcpu_read(vcpu, row->first, &value);
+	return value;
+}
+
+static int write_spe(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+{
+	(void)spe_vcpu_write(vcpu, row->first, value);
+	return VCPU_RESUME;
 }
 
 /* Registers that a guest reads from the hardware; merged where the CPUs may differ. */
@@ -268,6 +292,18 @@ static int write_timer(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 		DBG_(n, 6, DBGWVR, WHEN_WATCHPOINT, DBGWVR_BITS), \
 		DBG_(n, 7, DBGWCR, WHEN_WATCHPOINT, DBGWCR_BITS)
 
+/* SPE: on a CPU that has none these do not trap (spe/spe_arm.h). */
+#define SPE(crm, op2, reg_name)                                                        \
+	{                                                                              \
+		REG(3, 0, 9, crm, op2, reg_name), .when = WHEN_SPE, .user = USER_OWN,  \
+						  .read = read_spe, .write = write_spe \
+	}
+#define SPE_RO(crm, op2, reg_name)                                                      \
+	{                                                                               \
+		REG(3, 0, 9, crm, op2, reg_name), .when = WHEN_SPE, .user = USER_EQUAL, \
+						  .read = read_spe                      \
+	}
+
 #define TIMER(crm, op2, reg_name)                                                           \
 	{                                                                                   \
 		REG(3, 3, 14, crm, op2, reg_name), .read = read_timer, .write = write_timer \
@@ -371,7 +407,8 @@ static const struct sysreg_row table[] = {
 	ID(4, 5, "ID_AA64SMFR0_EL1", SMFR0),
 	ID_ZERO(4, 6, "S3_0_C0_C4_6"),
 	ID_ZERO(4, 7, "ID_AA64FPFR0_EL1"),
-	ID(5, 0, "ID_AA64DFR0_EL1", DFR0),
+	{ REG(3, 0, 0, 5, 0, "ID_AA64DFR0_EL1"), .user = USER_ID, .read = read_dfr0,
+	  .id = ID_REG_DFR0 },
 	ID(5, 1, "ID_AA64DFR1_EL1", DFR1),
 	ID_ZERO(5, 2, "ID_AA64DFR2_EL1"),
 	ID_ZERO(5, 3, "S3_0_C0_C5_3"),
@@ -434,7 +471,20 @@ static const struct sysreg_row table[] = {
 	SAVED_VM(3, 0, 6, 0, 0, FAR_EL1, 0),
 	ABSENT(3, 0, 6, 0, 5, "PFAR_EL1"),
 	SAVED(3, 0, 7, 4, 0, PAR_EL1),
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 9, 0), SYSREG_ENC(3, 0, 9, 10, 7), "SPE"),
+	SPE(9, 0, "PMSCR_EL1"),
+	SPE(9, 1, "PMSNEVFR_EL1"),
+	SPE(9, 2, "PMSICR_EL1"),
+	SPE(9, 3, "PMSIRR_EL1"),
+	SPE(9, 4, "PMSFCR_EL1"),
+	SPE(9, 5, "PMSEVFR_EL1"),
+	SPE(9, 6, "PMSLATFR_EL1"),
+	SPE_RO(9, 7, "PMSIDR_EL1"),
+	SPE(10, 0, "PMBLIMITR_EL1"),
+	SPE(10, 1, "PMBPTR_EL1"),
+	ABSENT(3, 0, 9, 10, 2, "S3_0_C9_C10_2"),
+	SPE(10, 3, "PMBSR_EL1"),
+	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 10, 4), SYSREG_ENC(3, 0, 9, 10, 6), "SPE"),
+	SPE_RO(10, 7, "PMBIDR_EL1"),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 11, 0), SYSREG_ENC(3, 0, 9, 11, 7), "TRBE"),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 13, 0), SYSREG_ENC(3, 0, 9, 15, 7), "PMU"),
 	SAVED_VM(3, 0, 10, 2, 0, MAIR_EL1, 0),
@@ -551,7 +601,7 @@ static bool guest_has(const struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	switch ((enum vcpu_when)row->when) {
 	case WHEN_BREAKPOINT:
-		return row->id < debug_breakpoints();
+		return row->id < debug_breakpoints(vcpu);
 	case WHEN_WATCHPOINT:
 		return row->id < debug_watchpoints();
 	default:
@@ -597,6 +647,8 @@ void sysreg_reset(struct vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(table); i++)
 		if (table[i].storage != SYSREG_NO_STORAGE)
 			vcpu_write_sysreg(vcpu, (enum vcpu_sysreg)table[i].storage, table[i].reset);
+	if (vcpu->spe)
+		spe_vcpu_reset(vcpu);
 	debug_update(vcpu);
 }
 
@@ -645,6 +697,13 @@ int sysreg_user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 		return id_reg_set(vcpu, (enum id_reg)row->id, value);
 	if (row->user == USER_EQUAL)
 		return value == user_value(vcpu, row) ? 0 : -EINVAL;
+	if (row->user == USER_OWN) {
+		/* the guest has used it where it comes from, and need not ask again whether it is
+		 * there */
+		spe_vcpu_interest(vcpu);
+		(void)row->write(vcpu, row, value);
+		return 0;
+	}
 	write_stored(vcpu, row, value);
 	return 0;
 }

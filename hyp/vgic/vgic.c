@@ -208,7 +208,7 @@ int vgic_irq_line(struct vm *vm, u64 *index, u64 intid, bool level)
 
 	if (intid < VGIC_SGIS || intid >= VGIC_INTIDS || intid >= vgic->nr_irqs || !vcpu)
 		return -EINVAL;
-	if (is_timer(intid))
+	if (is_timer(intid) || intid == READ_ONCE(vm->spe_intid))
 		return 0;
 	vcpu = vgic_set_level(vcpu, (u32)intid, level);
 	if (!vcpu)

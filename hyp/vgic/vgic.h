@@ -111,7 +111,8 @@ int __must_check vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, 
 /**
  * vgic_irq_line() - KEEL_HC_IRQ_LINE (struct vm_call_ops.irq_line)
  * @index: in: the vCPU of a PPI, any value; out with 1: the vCPU to wake or kick
- * @intid: 16..nr_irqs - 1. The timers' PPIs are not the host's: nothing happens to them
+ * @intid: 16..nr_irqs - 1. The timers' PPIs, and SPE's, are not the host's: nothing happens
+ *	   to them
  *
  * Any CPU. An edge-triggered interrupt becomes pending with each @level of 1.
  *

@@ -30,6 +30,8 @@ static unsigned int nr_hooks;
 static int (*enter_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 static int (*irq_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 
+static const struct vcpu_profiler *profiler;
+
 static int handle_fp(struct vcpu *vcpu, u64 esr)
 {
 	(void)esr;
@@ -82,6 +84,11 @@ void vcpu_add_hooks(const struct vcpu_hooks *new_hooks)
 	add_hook(irq_hooks, new_hooks->irq);
 	if (new_hooks->exits)
 		add_exits(new_hooks->exits);
+}
+
+void vcpu_set_profiler(const struct vcpu_profiler *new_profiler)
+{
+	profiler = new_profiler;
 }
 
 int vcpu_take(struct vcpu *vcpu)
@@ -213,6 +220,18 @@ static int handle_exit(struct vcpu *vcpu, unsigned int kind)
 	}
 }
 
+/* What every exit does, of a vCPU that has SPE. */
+static int exit_with_spe(struct vcpu *vcpu, unsigned int kind)
+{
+	int ret;
+
+	profiler->exited(vcpu, kind == GUEST_IRQ);
+	ret = profiler->handled(vcpu, handle_exit(vcpu, kind));
+	if (ret == VCPU_RESUME)
+		ret = call_enter(vcpu);
+	return ret == VCPU_RESUME ? profiler->enter(vcpu) : ret;
+}
+
 /*
  * The guest was left: deal with it, and get ready for the next entry. A CPU that has panicked may
  * have left anything half done, so this one stops here, too.
@@ -223,6 +242,8 @@ int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
 
 	if (panic_in_progress())
 		panic_stop_cpu();
+	if (vcpu->spe)
+		return exit_with_spe(vcpu, kind);
 	ret = handle_exit(vcpu, kind);
 	return ret == VCPU_RESUME ? call_enter(vcpu) : ret;
 }
@@ -254,6 +275,8 @@ int vcpu_run(struct vcpu *vcpu)
 	ret = call_resume(vcpu);
 	if (ret == VCPU_RESUME)
 		ret = call_enter(vcpu);
+	if (ret == VCPU_RESUME && vcpu->spe)
+		ret = profiler->enter(vcpu);
 	if (ret == VCPU_RESUME)
 		ret = guest_run(vcpu);
 	put(vcpu);
@@ -313,7 +336,7 @@ static struct pstate_features guest_pstate_features(void)
 	};
 }
 
-static void inject(struct vcpu *vcpu, u64 esr, u64 far)
+void vcpu_inject(struct vcpu *vcpu, u64 esr, u64 far)
 {
 	const struct pstate_features has = guest_pstate_features();
 	u64 spsr = vcpu->regs.pstate;
@@ -329,10 +352,10 @@ static void inject(struct vcpu *vcpu, u64 esr, u64 far)
 
 void vcpu_inject_undef(struct vcpu *vcpu)
 {
-	inject(vcpu, el1_undef_esr(), vcpu_read_sysreg(vcpu, FAR_EL1));
+	vcpu_inject(vcpu, el1_undef_esr(), vcpu_read_sysreg(vcpu, FAR_EL1));
 }
 
 void vcpu_inject_external_abort(struct vcpu *vcpu, u64 esr, u64 far)
 {
-	inject(vcpu, el1_external_abort_esr(esr, vcpu->regs.pstate), far);
+	vcpu_inject(vcpu, el1_external_abort_esr(esr, vcpu->regs.pstate), far);
 }

@@ -51,6 +51,25 @@ struct vcpu_hooks {
 	void (*reset)(struct vcpu *vcpu);
 };
 
+/**
+ * struct vcpu_profiler - what is done besides, of vCPUs that have SPE (vcpu->spe)
+ *
+ * On the vCPU's CPU, as hooks. They are apart because every exit and entry asks for them: a vCPU
+ * without SPE pays for one look at a pointer.
+ *
+ * @exited:  the guest was left, nothing has been done about it; @irq: by an interrupt
+ * @handled: the exit is finished, with @ret: what is to be returned in its place, or @ret
+ * @enter:   the last thing before an entry. VCPU_RESUME, or an exit in its place
+ */
+struct vcpu_profiler {
+	void (*exited)(struct vcpu *vcpu, bool irq);
+	int (*handled)(struct vcpu *vcpu, int ret);
+	int (*enter)(struct vcpu *vcpu);
+};
+
+/* One; boot CPU. */
+void vcpu_set_profiler(const struct vcpu_profiler *profiler);
+
 #define VCPU_NOT_MINE  (-2)
 #define VCPU_HOOKS_MAX 8
 
@@ -88,6 +107,7 @@ u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg);
 void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value);
 
 /* Make the guest take an exception to EL1 at its current instruction (cpu/inject.h's rules). */
+void vcpu_inject(struct vcpu *vcpu, u64 esr, u64 far);
 void vcpu_inject_undef(struct vcpu *vcpu);
 void vcpu_inject_external_abort(struct vcpu *vcpu, u64 esr, u64 far);
 

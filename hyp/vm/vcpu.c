@@ -16,6 +16,7 @@ struct vcpu_memory {
 	u64 sysreg[VCPU_SYSREG_BYTES / sizeof(u64)] __aligned(4096);
 	struct vcpu vcpu;
 	struct vcpu_fpstate fp;
+	u64 spe[VCPU_SPE_BYTES / sizeof(u64)];
 };
 
 #define VCPU_PAGES (sizeof(struct vcpu_memory) / SZ_4K)
@@ -202,6 +203,7 @@ static const struct {
 	{ VCPU_SVE, false, FEAT_SVE },
 	{ VCPU_PTRAUTH_ADDRESS, false, FEAT_PAuth },
 	{ VCPU_PTRAUTH_GENERIC, false, FEAT_PAuth },
+	{ VCPU_SPE, false, FEAT_GICv3 }, /* emulated, on any CPU; its interrupt takes a vGIC */
 };
 
 u64 vcpu_features_known(void)
@@ -223,6 +225,24 @@ static bool features_valid(u64 features)
 	return !(features & ~vcpu_features_known()) && (!keys || keys == ptrauth);
 }
 
+/* All vCPUs of a VM have SPE, or none. */
+static bool spe_agreed(struct vm *vm, u64 features)
+{
+	u32 mine = features & BIT(VCPU_SPE) ? VM_SPE_WITH : VM_SPE_WITHOUT;
+	u32 was = VM_SPE_UNDECIDED;
+
+	return __atomic_compare_exchange_n(&vm->spe, &was, mine, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED) ||
+	       was == mine;
+}
+
+static struct spe_vcpu *spe_memory(struct vcpu *vcpu)
+{
+	struct vcpu_memory *memory = (struct vcpu_memory *)(void *)vcpu->sysreg;
+
+	return (struct spe_vcpu *)(void *)memory->spe;
+}
+
 int vcpu_init(struct vcpu *vcpu, u64 features)
 {
 	u64 wanted = features & ~BIT(VCPU_POWER_OFF);
@@ -230,6 +250,9 @@ int vcpu_init(struct vcpu *vcpu, u64 features)
 
 	if (!features_valid(wanted) || (vcpu->initialized && wanted != vcpu->features))
 		return -EINVAL;
+	if (!spe_agreed(vcpu->vm, wanted))
+		return -EINVAL;
+	vcpu->spe = wanted & BIT(VCPU_SPE) ? spe_memory(vcpu) : NULL;
 	vcpu->features = wanted;
 	vcpu_reset(vcpu);
 	vcpu->fault_pending = false;

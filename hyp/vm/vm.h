@@ -31,6 +31,7 @@
 
 struct vgic; /* vgic/vgic.h */
 struct vgic_cpu;
+struct spe_vcpu; /* spe/spe_vcpu.h */
 struct vm;
 
 /* What each running vCPU waits for or is told by others; changed with atomics by any CPU. */
@@ -60,6 +61,7 @@ struct vcpu {
 	struct vcpu_fpstate *fp;
 	struct keel_run *run; /* the run page, shared with the host: read once, never believed */
 	struct vgic_cpu *vgic;
+	struct spe_vcpu *spe; /* NULL without the feature */
 	unsigned int index;
 	u64 mpidr;	     /* MPIDR_EL1 as the guest sees it */
 	u64 features;	     /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
@@ -75,6 +77,8 @@ struct vcpu {
 	bool on_pending;
 	u32 place;		  /* enum vcpu_place */
 	const struct percpu *cpu; /* where it is, or was last; set before @place says so */
+	bool spe_ready;		  /* KEEL_SPE_INIT was done: it can run */
+	u64 alarm; /* counter value at which EL2 wants the CPU, 0 for never: timer.h */
 	/* a stage 2 fault that the host was asked about: valid after KEEL_EXIT_FAULT until the next
 	 * run */
 	bool fault_pending;
@@ -88,6 +92,12 @@ struct vcpu {
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, regs) == VCPU_GPREGS, "enter.S");
 
 enum vm_state { VM_LIVE, VM_DYING };
+
+/* Whether the vCPUs of a VM have SPE: the first one that is initialized decides for all. */
+enum vm_spe { VM_SPE_UNDECIDED, VM_SPE_WITHOUT, VM_SPE_WITH };
+
+/* Bytes that a vCPU has for its SPE; asserted in spe/spe_vcpu.c. */
+#define VCPU_SPE_BYTES 512
 
 struct donation_page; /* donation.h */
 
@@ -112,6 +122,8 @@ struct vm {
 	bool has_run;	       /* one of its vCPUs was loaded: what guests are told is final */
 	u64 id_set;	       /* ID registers that userspace chose, BIT(enum id_reg)... */
 	u64 id[VM_ID_REGS];    /* ... and what it chose: no field says more than there is */
+	u32 spe;	       /* enum vm_spe; atomic */
+	u32 spe_intid;	       /* the profiling interrupt of all vCPUs, 0 until chosen; atomic */
 	u64 smccc_off[3];      /* services that userspace turned off, by group (guest_smccc.h) */
 	struct vgic *vgic;     /* NULL until KEEL_HC_VGIC_INIT */
 	unsigned int nr_vcpus; /* created so far */

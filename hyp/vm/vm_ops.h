@@ -11,6 +11,7 @@
 #define KEEL_VM_VM_OPS_H
 
 #include <cpu/features.h>
+#include <keel/spe.h>
 #include <mm/el2_map.h>
 #include <vm/vm.h>
 #include <vm/vm_table.h>
@@ -30,6 +31,7 @@ enum vcpu_feature {
 	VCPU_SVE = 4,
 	VCPU_PTRAUTH_ADDRESS = 5,
 	VCPU_PTRAUTH_GENERIC = 6,
+	VCPU_SPE = KEEL_HC_VCPU_FEATURE_SPE,
 };
 
 /* ---- boot ---- */

@@ -124,8 +124,9 @@
 #define KEEL_HC_VCPU_CREATE 0xc6000016
 
 /*
- * KEEL_HC_VCPU_INIT(x1 = handle, x2 = index, x3 = KVM_ARM_VCPU_* feature bits) -> x0 = 0; -EINVAL
- * for features that there are not, or other ones than at the first time. Resets the vCPU.
+ * KEEL_HC_VCPU_INIT(x1 = handle, x2 = index, x3 = KVM_ARM_VCPU_* feature bits, and bit 63: SPE) ->
+ * x0 = 0; -EINVAL for features that there are not, or other ones than at the first time. Resets the
+ * vCPU.
  */
 #define KEEL_HC_VCPU_INIT 0xc6000017
 
@@ -196,6 +197,17 @@
  */
 #define KEEL_HC_VM_WALK 0xc6000021
 
+/*
+ * KEEL_HC_VCPU_SPE(x1 = handle, x2 = index, x3 = KEEL_SPE_*, x4) -> x0 = 0; -ENXIO for a vCPU
+ * without KEEL_HC_VCPU_FEATURE_SPE (keel/spe.h). KEEL_SPE_INIT, x4 = the profiling interrupt's
+ * INTID: once, before which KEEL_HC_VCPU_RUN is -EINVAL; -EBUSY the second time, -ENODEV before
+ * KEEL_HC_VGIC_INIT, -EINVAL for what is no PPI, is a timer's, or is another than another vCPU's.
+ * KEEL_SPE_STOP, x4 = KVM_ARM_VCPU_SPE_STOP_*: -EAGAIN before KEEL_SPE_INIT; -EINVAL.
+ */
+#define KEEL_HC_VCPU_SPE 0xc6000022
+#define KEEL_SPE_INIT	 0
+#define KEEL_SPE_STOP	 1
+
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {
 	KEEL_EXIT_IRQ,	 /* a host interrupt is pending, or a kick */
@@ -206,6 +218,7 @@ enum keel_exit {
 	KEEL_EXIT_SYSTEM,     /* .system: shutdown or reset, as KVM_EXIT_SYSTEM_EVENT */
 	KEEL_EXIT_FAIL,	      /* .fail: the guest did what Keel cannot emulate; ESR_EL2 tells */
 	KEEL_EXIT_STEAL_TIME, /* the guest asks for its stolen time: begin it at zero, run again */
+	KEEL_EXIT_SPE,	      /* the guest profiles, and KVM_ARM_VCPU_SPE_STOP_EXIT was asked for */
 };
 
 /*

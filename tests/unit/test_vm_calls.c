@@ -177,7 +177,7 @@ static int finish(void **state)
 static void other_calls_are_not_ours(void **state)
 {
 	static const u64 fids[] = { 0,		KEEL_HC_VERSION, KEEL_HC_LOG_READ, 0xc600000f,
-				    0xc6000022, 0x86000010,	 0x84000000 };
+				    0xc6000023, 0x86000010,	 0x84000000 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
 		struct host_regs before;
@@ -249,7 +249,7 @@ static void every_call_wants_a_handle(void **state)
 {
 	struct machine_state *before = machine_save();
 
-	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VM_WALK; fid++) {
+	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VCPU_SPE; fid++) {
 		static const u64 bad[] = { 0, 1, ~0ULL, 1ULL << 63 };
 
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)

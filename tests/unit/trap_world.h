@@ -55,6 +55,8 @@ static struct world {
 	u64 dir, abort_esr, abort_far, vgic_ipa, vgic_written, sgi, timer_written;
 	unsigned int vgic_bytes;
 	u64 sve_vqs;
+	u32 ppi;
+	bool ppi_level;
 	u32 timer_encoding;
 	unsigned int flush_steps; /* how many the whole of the VM takes */
 	unsigned int flushes, flush_calls, hcr_updates;
@@ -142,6 +144,12 @@ int vgic_write_sgi0r(struct vcpu *vcpu, u64 value)
 	w.sgis0++;
 	w.sgi = value;
 	return w.sgi_exit;
+}
+
+void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level)
+{
+	w.ppi = intid;
+	w.ppi_level = level;
 }
 
 void vgic_write_dir(struct vcpu *vcpu, u64 value)

@@ -41,6 +41,9 @@
 #define UART_INTID   32
 #define VIRTIO_INTID 33 /* the first one's */
 
+/* What Arm's Base System Architecture gives SPE. */
+#define SPE_INTID 21
+
 /* The timers' PPIs, which KVM gives a vCPU unless told otherwise. */
 #define TIMER_EL3_INTID	 29
 #define TIMER_PHYS_INTID 30

@@ -49,12 +49,14 @@ int main(int argc, char **argv)
 	options_parse(&options, argc, argv);
 
 	vm.eventfds = !options.no_eventfds;
+	vm.spe = options.spe;
 	vm_create(&vm, options.ipa_bits);
 	vm_add_ram(&vm, options.mem_base, options.mem);
 	for (unsigned int i = 0; i < options.nr_banks; i++)
 		vm_add_ram(&vm, options.banks[i].base, options.banks[i].size);
 	vcpus_create(&vm, options.cpus, options.features);
 	gic_create(&vm);
+	vcpus_init_spe(&vm);
 	console = add_devices(&vm, &options);
 	boot_load(&vm, &options.files);
 

@@ -34,6 +34,7 @@ static const char help[] =
 	"      --features LIST   optional features: pauth,sve,steal; or none (default: all there "
 	"are)\n"
 	"  -d, --disk FILE[,ro]  a virtio disk (read-only with ,ro); may be repeated\n"
+	"      --spe             statistical profiling in the guest (SPE; Keel alone has it)\n"
 	"      --console KIND    where input goes: uart (ttyAMA0, the default) or virtio (hvc0)\n"
 	"      --reboot          start again when the guest asks for a reset\n"
 	"      --no-eventfds     no KVM_IOEVENTFD and KVM_IRQFD: every notification exits to "
@@ -50,6 +51,7 @@ enum {
 	OPT_MEM_BASE,
 	OPT_BANK,
 	OPT_FEATURES,
+	OPT_SPE,
 	OPT_CONSOLE,
 	OPT_REBOOT,
 	OPT_NO_EVENTFDS
@@ -64,6 +66,7 @@ static const struct option long_options[] = {
 	{ "cpus", required_argument, NULL, 'p' },
 	{ "ipa-bits", required_argument, NULL, OPT_IPA_BITS },
 	{ "features", required_argument, NULL, OPT_FEATURES },
+	{ "spe", no_argument, NULL, OPT_SPE },
 	{ "disk", required_argument, NULL, 'd' },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "reboot", no_argument, NULL, OPT_REBOOT },
@@ -207,6 +210,9 @@ static void parse_one(struct options *options, int option, char *value)
 		break;
 	case OPT_FEATURES:
 		options->features = parse_features(value);
+		break;
+	case OPT_SPE:
+		options->spe = true;
 		break;
 	case OPT_CONSOLE:
 		options->virtio_console = parse_console(value);

@@ -26,6 +26,7 @@ struct options {
 	const char *disks[MAX_DISKS];
 	unsigned int nr_disks;
 	bool virtio_console; /* does standard input go to it, or to the serial port? */
+	bool spe;
 	bool reboot;
 	bool no_eventfds;
 };

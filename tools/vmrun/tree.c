@@ -179,6 +179,16 @@ static void put_timer(void *fdt)
 	end(fdt);
 }
 
+static void put_spe(void *fdt)
+{
+	static const uint32_t interrupt[] = { GIC_PPI, SPE_INTID - FIRST_PPI, LEVEL_HIGH };
+
+	begin(fdt, "spe-pmu");
+	put_string(fdt, "compatible", "arm,statistical-profiling-extension-v1");
+	put_u32s(fdt, "interrupts", interrupt, 3);
+	end(fdt);
+}
+
 static void put_uart(void *fdt)
 {
 	static const char compatible[] = "arm,pl011\0arm,primecell";
@@ -234,6 +244,8 @@ void tree_build(const struct vm *vm, const struct tree_boot *boot, void *to)
 	put_psci(to);
 	put_gic(to, vm);
 	put_timer(to);
+	if (vm->spe)
+		put_spe(to);
 	put_uart(to);
 	for (unsigned int i = 0; i < virtio_count(); i++)
 		put_virtio(to, i);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <keel/spe.h>
 #include <linux/kvm.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -101,11 +102,34 @@ static void init_vcpu(const struct vcpu *vcpu, struct kvm_vcpu_init init, uint32
 		if (features & optional_features[i].feature)
 			init.features[0] |= optional_features[i].init;
 	}
+	if (vcpu->vm->spe)
+		init.features[KEEL_ARM_VCPU_SPE_WORD] |= FEATURE_BIT(KEEL_ARM_VCPU_SPE_BIT);
 	VM_IOCTL(vcpu->fd, KVM_ARM_VCPU_INIT, &init);
 	/* Some features could have been configured before this; it is what makes them final. */
 	for (size_t i = 0; i < NR_FEATURES; i++) {
 		if (features & optional_features[i].feature && optional_features[i].finalize)
 			VM_IOCTL(vcpu->fd, KVM_ARM_VCPU_FINALIZE, &optional_features[i].finalize);
+	}
+}
+
+static void set_spe(const struct vcpu *vcpu, uint64_t attr, const int *value)
+{
+	const struct kvm_device_attr request = {
+		.group = KVM_ARM_VCPU_SPE_CTRL,
+		.attr = attr,
+		.addr = (uintptr_t)value,
+	};
+
+	VM_IOCTL(vcpu->fd, KVM_SET_DEVICE_ATTR, &request);
+}
+
+void vcpus_init_spe(const struct vm *vm)
+{
+	static const int irq = SPE_INTID;
+
+	for (unsigned int i = 0; vm->spe && i < vm->nr_cpus; i++) {
+		set_spe(&vm->vcpus[i], KVM_ARM_VCPU_SPE_IRQ, &irq);
+		set_spe(&vm->vcpus[i], KVM_ARM_VCPU_SPE_INIT, NULL);
 	}
 }
 
@@ -149,6 +173,8 @@ void vcpus_create(struct vm *vm, unsigned int count, uint32_t features)
 	struct kvm_vcpu_init init = { 0 };
 
 	check_count(vm, count);
+	if (vm->spe && !vm_has(vm, KEEL_CAP_ARM_SPE))
+		die("this machine's KVM has no SPE for guests: leave out --spe");
 	features = choose_features(vm, features);
 	VM_IOCTL(vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
 	vm->vcpus = calloc(count, sizeof(*vm->vcpus));

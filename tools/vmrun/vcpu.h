@@ -31,6 +31,9 @@ enum {
  */
 void vcpus_create(struct vm *vm, unsigned int count, uint32_t features);
 
+/** vcpus_init_spe() - finish what vm->spe asks for, once there is an interrupt controller */
+void vcpus_init_spe(const struct vm *vm);
+
 /** vcpu_feature() - the FEATURE_* of a name of @length bytes, 0 if there is none of that name. */
 uint32_t vcpu_feature(const char *name, size_t length);
 

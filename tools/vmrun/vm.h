@@ -27,6 +27,8 @@ struct vm {
 	unsigned int ipa_bits;
 	bool eventfds; /* use KVM_IOEVENTFD and KVM_IRQFD where KVM has them */
 
+	bool spe; /* the vCPUs can be profiled: Arm's SPE, keel/spe.h */
+
 	struct bank {
 		uint64_t base, size; /* guest physical */
 		uint8_t *mem;	     /* in our address space */

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * SPE by emulation: control, and time. See spe_emul.h.
+ *
+ * Time stands for instructions: a nanosecond of the counter in the guest is one of the population.
+ * While either EL is profiled all time in the guest counts, and a sample that falls due where
+ * profiling is off becomes none: so each EL has samples in proportion to its time.
+ */
+#include <arch/sysreg.h>
+#include <arch/timer.h>
+#include <cpu/el2_regs.h>
+#include <keel/spe.h>
+#include <lib/esr.h>
+#include <spe/spe_emul.h>
+#include <spe/spe_guest.h>
+#include <spe/spe_sample.h>
+#include <spe/spe_vcpu.h>
+#include <timer/timer.h>
+#include <trap/debug.h>
+#include <trap/trap.h>
+#include <vm/run.h>
+
+#define NS_PER_SECOND 1000000000ULL
+
+/* Nanoseconds of one count of the counter, in 1/65536; and the other way round. */
+static u64 ns_per_count, count_per_ns;
+
+/* ---- control ---- */
+
+static bool readable(void *arg, u64 va)
+{
+	return spe_guest_readable(arg, va);
+}
+
+static unsigned int el_of(u64 pstate)
+{
+	return !(pstate & PSR_MODE32) && (pstate & PSR_MODE_MASK) != PSR_MODE_EL0t;
+}
+
+static u32 fetch(struct vcpu *vcpu, u64 va)
+{
+	u32 word = 0;
+
+	(void)spe_guest_fetch(vcpu, va, &word);
+	return word;
+}
+
+/* The UNDEF is undone: on behind the access. */
+static void emulate(struct vcpu *vcpu, const struct spe_access *access, u64 spsr)
+{
+	u64 value = 0;
+
+	if (access->write) {
+		(void)spe_vcpu_write(vcpu, access->encoding, vcpu_get_x(vcpu, access->rt));
+	} else {
+		(void)spe_vcpu_read(vcpu, access->encoding, &value);
+		vcpu_set_x(vcpu, access->rt, value);
+	}
+	vcpu->regs.pc = vcpu_read_sysreg(vcpu, ELR_EL1);
+	vcpu->regs.pstate = (u32)spsr;
+	trap_step_over(vcpu, ESR_IL);
+}
+
+static void sub_sp(struct vcpu *vcpu, u32 bytes)
+{
+	bool sp1 = (vcpu->regs.pstate & PSR_MODE_MASK) == PSR_MODE_EL1h;
+	enum vcpu_sysreg sp = sp1 ? SP_EL1 : SP_EL0;
+
+	vcpu_write_sysreg(vcpu, sp, vcpu_read_sysreg(vcpu, sp) - bytes);
+	trap_step_over(vcpu, ESR_IL);
+}
+
+/* Return: whether the breakpoint was ours. */
+static bool hit(struct vcpu *vcpu)
+{
+	u64 esr = vcpu_read_sysreg(vcpu, ESR_EL1), spsr = vcpu_read_sysreg(vcpu, SPSR_EL1);
+	u32 word = 0, vector = 0;
+	struct spe_access access;
+	struct spe_hit hit;
+
+	if (esr_ec(esr) == ESR_EC_UNKNOWN)
+		word = fetch(vcpu, vcpu_read_sysreg(vcpu, ELR_EL1));
+	if (!spe_arm_decode(word, &access))
+		vector = fetch(vcpu, vcpu->regs.pc);
+	hit = spe_arm_hit(&vcpu->spe->arm, vcpu->regs.pc, el_of(vcpu->regs.pstate), esr, spsr, word,
+			  vector);
+	switch (hit.action) {
+	case SPE_HIT_EMULATE:
+		emulate(vcpu, &hit.access, spsr);
+		return true;
+	case SPE_HIT_SUB_SP:
+		sub_sp(vcpu, hit.sub);
+		return true;
+	case SPE_HIT_STEP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* To EL1, as it would be without MDCR_EL2.TDE: from EL1 itself the class is the next one. */
+static void inject(struct vcpu *vcpu, u64 esr)
+{
+	unsigned int ec = esr_ec(esr);
+	u64 far = vcpu_read_sysreg(vcpu, FAR_EL1);
+
+	if (ec == ESR_EC_WATCHPT_LOWER)
+		far = read_sysreg(far_el2);
+	if (el_of(vcpu->regs.pstate) && (ec == ESR_EC_BRKPT_LOWER || ec == ESR_EC_WATCHPT_LOWER))
+		esr += FIELD_PREP(ESR_EC, 1);
+	vcpu_inject(vcpu, esr, far);
+}
+
+static void debug_exception(struct vcpu *vcpu, u64 esr)
+{
+	if (spe_arm_debug(&vcpu->spe->arm, esr_ec(esr), vcpu->regs.pc, el_of(vcpu->regs.pstate),
+			  vcpu->regs.pstate, debug_mdscr(vcpu)) == SPE_DEBUG_INJECT)
+		inject(vcpu, esr);
+}
+
+static int handle_debug(struct vcpu *vcpu, u64 esr)
+{
+	if (!vcpu->spe)
+		return VCPU_NOT_MINE;
+	debug_exception(vcpu, esr);
+	return VCPU_RESUME;
+}
+
+static int handle_breakpoint(struct vcpu *vcpu, u64 esr)
+{
+	if (!vcpu->spe)
+		return VCPU_NOT_MINE;
+	if (!hit(vcpu))
+		debug_exception(vcpu, esr);
+	return VCPU_RESUME;
+}
+
+/* With TDE the steps are ours; at a vector, its breakpoint has not been heard yet. */
+static int handle_step(struct vcpu *vcpu, u64 esr)
+{
+	(void)esr;
+	if (!vcpu->spe)
+		return VCPU_NOT_MINE;
+	if (spe_arm_stepped(&vcpu->spe->arm, vcpu->regs.pc))
+		(void)hit(vcpu);
+	return VCPU_RESUME;
+}
+
+/* ---- time ---- */
+
+static bool profiles(const struct spe_vcpu *spe)
+{
+	return spe_enabled_at(&spe->regs, 0, false) || spe_enabled_at(&spe->regs, 1, false);
+}
+
+/* xorshift: what cannot be foreseen by the loop that is sampled, and no more. */
+static u8 jitter(void *arg)
+{
+	struct spe_vcpu *spe = arg;
+
+	spe->random ^= spe->random << 13;
+	spe->random ^= spe->random >> 7;
+	spe->random ^= spe->random << 17;
+	return (u8)(spe->random >> 32);
+}
+
+/* The time since the entry, up to the sample that falls due in it. */
+static void count(struct spe_vcpu *spe)
+{
+	u64 counts = timer_counter() - spe->since;
+	u64 ran = (counts >> 32 ? ~0ULL >> 16 : counts * ns_per_count) >> 16;
+
+	spe->since = 0;
+	if (ran && !spe->due)
+		(void)spe_interval_run(&spe->regs, ran, jitter, spe, &spe->due);
+}
+
+static u64 alarm(const struct spe_vcpu *spe)
+{
+	u64 left = spe->due ? 0 : spe_interval_left(&spe->regs);
+
+	return spe->since + ((left * count_per_ns) >> 16) + 1;
+}
+
+/* ---- the run loop ---- */
+
+static void exited(struct vcpu *vcpu, bool irq)
+{
+	struct spe_vcpu *spe = vcpu->spe;
+
+	spe->exit_pstate = vcpu->regs.pstate;
+	vcpu->alarm = 0;
+	if (!spe->since)
+		return;
+	count(spe);
+	if (!irq || !spe->due)
+		return;
+	spe->due = false;
+	spe_sample(vcpu);
+}
+
+static void watch_vectors(struct vcpu *vcpu)
+{
+	struct spe_vcpu *spe = vcpu->spe;
+	struct spe_guest guest = {
+		.el = el_of(spe->exit_pstate),
+		.sp0 = (spe->exit_pstate & PSR_MODE_MASK) == PSR_MODE_EL1t,
+		.readable = readable,
+		.arg = vcpu,
+	};
+
+	if (!guest.el || !spe->arm.interested)
+		return;
+	guest.vbar = vcpu_read_sysreg(vcpu, VBAR_EL1);
+	guest.sctlr = vcpu_read_sysreg(vcpu, SCTLR_EL1);
+	spe_arm_exit(&spe->arm, &guest);
+}
+
+/* Nothing is pending for the vCPU: when it runs again it goes on as if nothing had been. */
+static int ask_host(struct vcpu *vcpu)
+{
+	vcpu->run->mmio.bytes = 0;
+	vcpu->run->fault.ipa = vcpu->spe->missing_ipa;
+	vcpu->run->fault.write = 1;
+	vcpu->run->fault.exec = 0;
+	return KEEL_EXIT_FAULT;
+}
+
+static int handled(struct vcpu *vcpu, int ret)
+{
+	struct spe_vcpu *spe = vcpu->spe;
+	bool ask = spe->ask;
+
+	watch_vectors(vcpu);
+	spe->ask = false;
+	return ask && ret == VCPU_RESUME ? ask_host(vcpu) : ret;
+}
+
+static int enter(struct vcpu *vcpu)
+{
+	struct spe_vcpu *spe = vcpu->spe;
+	bool on = profiles(spe);
+
+	if (on && spe->stop == KVM_ARM_VCPU_SPE_STOP_EXIT)
+		return KEEL_EXIT_SPE;
+	debug_enter_spe(vcpu);
+	if (!on || spe->stop)
+		return VCPU_RESUME;
+	spe->since = timer_counter();
+	timer_set_alarm(vcpu, alarm(spe));
+	return VCPU_RESUME;
+}
+
+static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
+	[ESR_EC_BRKPT_LOWER] = handle_breakpoint, [ESR_EC_STEP_LOWER] = handle_step,
+	[ESR_EC_WATCHPT_LOWER] = handle_debug,	  [ESR_EC_BKPT32] = handle_debug,
+	[ESR_EC_VECTOR32] = handle_debug,	  [ESR_EC_BRK64] = handle_debug,
+};
+
+void spe_emul_init(void)
+{
+	static const struct vcpu_hooks hooks = { .exits = handlers };
+	static const struct vcpu_profiler profiler = {
+		.exited = exited,
+		.handled = handled,
+		.enter = enter,
+	};
+	u64 frequency = read_sysreg(cntfrq_el0);
+
+	frequency = MAX(frequency, 1);
+	ns_per_count = (NS_PER_SECOND << 16) / frequency;
+	count_per_ns = (frequency << 16) / NS_PER_SECOND;
+	vcpu_add_hooks(&hooks);
+	vcpu_set_profiler(&profiler);
+}

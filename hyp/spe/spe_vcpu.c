@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A vCPU's SPE. See spe_vcpu.h. */
+#include <keel/hypercall.h>
+#include <keel/spe.h>
+#include <lib/errno.h>
+#include <spe/spe_vcpu.h>
+#include <vgic/vgic.h>
+#include <vm/vm_ops.h>
+
+/* Breakpoints that are kept from the guest: it uses SP_EL1 at EL1, or is not watched. */
+#define SLOTS 1
+
+STATIC_ASSERT(sizeof(struct spe_vcpu) <= VCPU_SPE_BYTES, "struct vcpu_memory has room for it");
+
+void spe_vcpu_reset(struct vcpu *vcpu)
+{
+	struct spe_vcpu *spe = vcpu->spe;
+	u64 random = spe->random;
+
+	spe->regs.sve = vcpu->features & BIT(VCPU_SVE);
+	spe_regs_reset(&spe->regs);
+	spe_arm_reset(&spe->arm, SLOTS);
+	spe->due = false;
+	spe->missing = false;
+	spe->ask = false;
+	spe->random = random ? random : 0x9e3779b97f4a7c15ULL * (vcpu->index + 1);
+	if (vcpu->spe_ready)
+		spe_vcpu_update_irq(vcpu);
+}
+
+bool spe_vcpu_read(const struct vcpu *vcpu, u32 encoding, u64 *value)
+{
+	return spe_reg_read(&vcpu->spe->regs, encoding, value);
+}
+
+bool spe_vcpu_write(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	if (!spe_reg_write(&vcpu->spe->regs, encoding, value))
+		return false;
+	if (encoding == SPE_PMBSR_EL1 && vcpu->spe_ready)
+		spe_vcpu_update_irq(vcpu);
+	return true;
+}
+
+void spe_vcpu_update_irq(struct vcpu *vcpu)
+{
+	vgic_set_timer(vcpu, READ_ONCE(vcpu->vm->spe_intid), spe_irq(&vcpu->spe->regs));
+}
+
+unsigned int spe_vcpu_breakpoints(const struct vcpu *vcpu, unsigned int count)
+{
+	return spe_arm_breakpoints(&vcpu->spe->arm, count);
+}
+
+void spe_vcpu_interest(struct vcpu *vcpu)
+{
+	spe_arm_interest(&vcpu->spe->arm);
+}
+
+/* ---- the host's call ---- */
+
+/* PPIs; the timers' are Keel's. */
+static bool intid_valid(u64 intid)
+{
+	return intid >= VGIC_SGIS && intid < VGIC_PRIVATE && intid != VGIC_PPI_VTIMER &&
+	       intid != VGIC_PPI_PTIMER;
+}
+
+/* The same for all vCPUs: the first one chooses. */
+static bool intid_agreed(struct vm *vm, u32 intid)
+{
+	u32 was = 0;
+
+	return __atomic_compare_exchange_n(&vm->spe_intid, &was, intid, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED) ||
+	       was == intid;
+}
+
+static int init(struct vcpu *vcpu, u64 intid)
+{
+	if (vcpu->spe_ready)
+		return -EBUSY;
+	if (!__atomic_load_n(&vcpu->vm->vgic, __ATOMIC_ACQUIRE))
+		return -ENODEV;
+	if (!intid_valid(intid) || !intid_agreed(vcpu->vm, (u32)intid))
+		return -EINVAL;
+	vcpu->spe_ready = true;
+	spe_vcpu_update_irq(vcpu);
+	return 0;
+}
+
+static int stop(struct vcpu *vcpu, u64 how)
+{
+	if (!vcpu->spe_ready)
+		return -EAGAIN;
+	switch (how) {
+	case KVM_ARM_VCPU_SPE_STOP_TRAP:
+	case KVM_ARM_VCPU_SPE_STOP_EXIT:
+		vcpu->spe->stop = (u32)how;
+		return 0;
+	case KVM_ARM_VCPU_SPE_RESUME:
+		vcpu->spe->stop = 0;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int spe_vcpu_control(struct vcpu *vcpu, u64 op, u64 value)
+{
+	if (!vcpu->spe)
+		return -ENXIO;
+	switch (op) {
+	case KEEL_SPE_INIT:
+		return init(vcpu, value);
+	case KEEL_SPE_STOP:
+		return stop(vcpu, value);
+	default:
+		return -EINVAL;
+	}
+}

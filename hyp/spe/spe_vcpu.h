@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A vCPU's SPE: what it has of it, its registers as the guest and userspace access them, and what
+ * the host's calls set. The sampling itself is spe_emul.c.
+ *
+ * The vCPU's owner alone touches it; no locks.
+ */
+#ifndef KEEL_SPE_SPE_VCPU_H
+#define KEEL_SPE_SPE_VCPU_H
+
+#include <spe/spe_arm.h>
+#include <spe/spe_regs.h>
+#include <vm/vm.h>
+
+/* What the debug registers of the CPU hold, so that an entry writes only what changes. */
+struct spe_debug_live {
+	bool valid; /* .registers are in place */
+	bool tde;
+	u64 mdscr;
+	bool guest;
+	unsigned int count;
+	u64 bvr[SPE_ARM_VECTORS];
+};
+
+struct spe_vcpu {
+	struct spe_regs regs;
+	struct spe_arm arm;
+	struct spe_debug_live live; /* while loaded */
+	u32 stop;		    /* KVM_ARM_VCPU_SPE_STOP_*, or 0 */
+	bool due;		    /* a sample is to be taken at the next interrupt */
+	bool missing;		    /* .missing_ipa was asked of the host by the sample before */
+	u64 missing_ipa;
+	bool ask;	 /* ask the host for it now */
+	u64 since;	 /* counter value of the entry while the guest profiles, or 0 */
+	u64 random;	 /* state of the jitter's generator; not 0 */
+	u64 exit_pstate; /* PSTATE at the exit that is being dealt with */
+	u64 samples;	 /* records written */
+	u64 dropped;	 /* samples that became none for want of memory */
+};
+
+/* All of it as after a reset. @vcpu has the feature. */
+void spe_vcpu_reset(struct vcpu *vcpu);
+
+/*
+ * A register by its encoding, SPE_SYSREG(); false if there is none, or it is not written. A write
+ * takes effect at once, on the interrupt too. The vCPU has the feature.
+ */
+bool spe_vcpu_read(const struct vcpu *vcpu, u32 encoding, u64 *value);
+bool spe_vcpu_write(struct vcpu *vcpu, u32 encoding, u64 value);
+
+/* The interrupt is at the level that PMBSR_EL1 says. */
+void spe_vcpu_update_irq(struct vcpu *vcpu);
+
+/* How many of @count breakpoints the guest has. */
+unsigned int spe_vcpu_breakpoints(const struct vcpu *vcpu, unsigned int count);
+
+/* The guest, or userspace for it, wants SPE: its vectors are watched from here on. */
+void spe_vcpu_interest(struct vcpu *vcpu);
+
+/**
+ * spe_vcpu_control() - KEEL_HC_VCPU_SPE (struct vm_call_ops.spe)
+ * @op: KEEL_SPE_*
+ *
+ * Return: 0, or the call's error.
+ */
+int __must_check spe_vcpu_control(struct vcpu *vcpu, u64 op, u64 value);
+
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM_ARM_VCPU_SPE_CTRL (keel/spe.h): a vCPU's statistical profiling, which EL2 does. Under
+ * vcpu->mutex, so the vCPU does not run.
+ */
+#include <linux/uaccess.h>
+
+#include <keel/spe.h>
+
+#include "keel.h"
+
+#define PPI_FIRST KEEL_SGIS
+#define PPI_END	  KEEL_PRIVATE_IRQS
+/* The virtual and the physical timer, whose inputs are EL2's. */
+#define PPI_VTIMER 27
+#define PPI_PTIMER 30
+
+static bool has_spe(const struct keel_vcpu *vcpu)
+{
+	return vcpu->features & BIT_ULL(KEEL_HC_VCPU_FEATURE_SPE);
+}
+
+bool keel_spe_ready(const struct keel_vcpu *vcpu)
+{
+	return !has_spe(vcpu) || vcpu->spe_ready;
+}
+
+/* ---- the interrupt ---- */
+
+static bool irq_valid(int irq)
+{
+	return irq >= PPI_FIRST && irq < PPI_END && irq != PPI_VTIMER && irq != PPI_PTIMER;
+}
+
+/* Whether no vCPU has another one. Under vm->lock. */
+static bool irq_agreed(struct keel_vm *vm, u32 irq)
+{
+	unsigned int i;
+
+	for (i = 0; i < KEEL_VCPUS; i++) {
+		struct keel_vcpu *other = keel_vcpu_find(vm, i);
+
+		if (other && other->spe_irq && other->spe_irq != irq)
+			return false;
+	}
+	return true;
+}
+
+static int choose_irq(struct keel_vcpu *vcpu, u32 irq)
+{
+	struct keel_vm *vm = vcpu->vm;
+	int ret = -EINVAL;
+
+	mutex_lock(&vm->lock);
+	if (irq_agreed(vm, irq)) {
+		vcpu->spe_irq = irq;
+		ret = 0;
+	}
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+static int set_irq(struct keel_vcpu *vcpu, int __user *argp)
+{
+	int irq;
+
+	if (!READ_ONCE(vcpu->vm->vgic.created))
+		return -ENXIO;
+	if (vcpu->spe_irq)
+		return -EBUSY;
+	if (get_user(irq, argp))
+		return -EFAULT;
+	return irq_valid(irq) ? choose_irq(vcpu, irq) : -EINVAL;
+}
+
+static int get_irq(struct keel_vcpu *vcpu, int __user *argp)
+{
+	return vcpu->spe_irq ? put_user((int)vcpu->spe_irq, argp) : -ENXIO;
+}
+
+/* ---- the others ---- */
+
+static int init(struct keel_vcpu *vcpu)
+{
+	int ret;
+
+	if (vcpu->spe_ready)
+		return -EBUSY;
+	if (!keel_vgic_live(vcpu->vm))
+		return -ENODEV;
+	if (!vcpu->spe_irq)
+		return -ENXIO;
+	ret = keel_vm_call(vcpu->vm, KEEL_HC_VCPU_SPE, vcpu->index, KEEL_SPE_INIT, vcpu->spe_irq, 0,
+			   NULL);
+	vcpu->spe_ready = !ret;
+	return ret;
+}
+
+static int stop(struct keel_vcpu *vcpu, int __user *argp)
+{
+	int how;
+
+	if (!vcpu->spe_ready)
+		return -EAGAIN;
+	if (get_user(how, argp))
+		return -EFAULT;
+	return keel_vm_call(vcpu->vm, KEEL_HC_VCPU_SPE, vcpu->index, KEEL_SPE_STOP, (u32)how, 0,
+			    NULL);
+}
+
+int keel_spe_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+{
+	return has_spe(vcpu) && attr->attr <= KVM_ARM_VCPU_SPE_STOP ? 0 : -ENXIO;
+}
+
+int keel_spe_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+{
+	if (!has_spe(vcpu) || attr->attr != KVM_ARM_VCPU_SPE_IRQ)
+		return -ENXIO;
+	return get_irq(vcpu, (int __user *)attr->addr);
+}
+
+int keel_spe_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+{
+	int __user *argp = (int __user *)attr->addr;
+
+	if (!has_spe(vcpu))
+		return -ENXIO;
+	switch (attr->attr) {
+	case KVM_ARM_VCPU_SPE_IRQ:
+		return set_irq(vcpu, argp);
+	case KVM_ARM_VCPU_SPE_INIT:
+		return init(vcpu);
+	case KVM_ARM_VCPU_SPE_STOP:
+		return stop(vcpu, argp);
+	default:
+		return -ENXIO;
+	}
+}
