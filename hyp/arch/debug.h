@@ -10,12 +10,13 @@
 
 #define DEBUG_REGS_MAX 16
 
-#define DEBUG_REG_NUMBERS(X, name)                                                               \
-	X(name, 0)                                                                               \
-	X(name, 1)                                                                               \
-	X(name, 2)                                                                               \
-	X(name, 3) X(name, 4) X(name, 5) X(name, 6) X(name, 7) X(name, 8) X(name, 9) X(name, 10) \
-		X(name, 11) X(name, 12) X(name, 13) X(name, 14) X(name, 15)
+/* clang-format off */
+#define DEBUG_REG_NUMBERS(X, name)                              \
+	X(name, 0) X(name, 1) X(name, 2) X(name, 3)             \
+	X(name, 4) X(name, 5) X(name, 6) X(name, 7)             \
+	X(name, 8) X(name, 9) X(name, 10) X(name, 11)           \
+	X(name, 12) X(name, 13) X(name, 14) X(name, 15)
+/* clang-format on */
 #define DEBUG_REG_READ(name, n) \
 	case n:                 \
 		return read_sysreg(name##n##_el1);
