@@ -23,14 +23,17 @@ static inline u64 dcache_line_size(void)
 		u64 addr = (u64)start & ~(line - 1);                                \
 		u64 end = (u64)start + size;                                        \
                                                                                     \
-		while (addr + 7 * line < end)                                       \
+		for (; addr + 7 * line < end; addr += 8 * line) {                   \
+			u64 at = addr;                                              \
+                                                                                    \
 			__asm__ volatile(".rept 8\n"                                \
 					 "dc " op ", %0\n"                          \
 					 "add %0, %0, %1\n"                         \
 					 ".endr\n"                                  \
-					 : "+r"(addr)                               \
+					 : "+r"(at)                                 \
 					 : "r"(line)                                \
 					 : "memory");                               \
+		}                                                                   \
 		for (; addr < end; addr += line)                                    \
 			__asm__ volatile("dc " op ", %0" : : "r"(addr) : "memory"); \
 		dsb(sy);                                                            \

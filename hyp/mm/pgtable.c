@@ -853,7 +853,7 @@ static u64 tables_to_cut_at(struct pgtable *pgt, u64 cut, u64 before)
 
 	if (pgtable_lookup(pgt, cut, &leaf))
 		return 0;
-	for (int level = leaf.level; level < PGTABLE_LAST_LEVEL; level++) {
+	for (int level = (int)leaf.level; level < PGTABLE_LAST_LEVEL; level++) {
 		u64 size = pgtable_level_size(fmt, level);
 		bool there = before != NO_CUT && cut_divides(fmt, level, before) &&
 			     ALIGN_DOWN(cut, size) == ALIGN_DOWN(before, size);
