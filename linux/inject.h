@@ -80,8 +80,7 @@ static inline int keel_pin_user_pages_fast(unsigned long start, int nr, unsigned
 
 static inline void *keel_xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 {
-	return keel_inject() ? XA_ERROR(-ENOMEM) :
-			       xa_store(xa, index, entry, gfp);
+	return keel_inject() ? XA_ERROR(-ENOMEM) : xa_store(xa, index, entry, gfp);
 }
 
 static inline int keel_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc)
