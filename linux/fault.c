@@ -2,8 +2,9 @@
 /*
  * Guest memory comes when the guest first touches it: the process's page is pinned for good and
  * mapped at EL2. Of a huge page as much is mapped as fits the guest's addresses: all of it, which
- * makes a block of stage 2, or 64 KiB at a time. Memory that the process has not got is not taken
- * before the guest touches it.
+ * makes a block of stage 2, or 64 KiB at a time; of pages, those that follow in their 64 KiB and
+ * that the process has already. Memory that the process has not got is not taken before the guest
+ * touches it.
  *
  * What is pinned is in vm->pins, one entry for each mapping, at its first gfn. The entry is made
  * before EL2 maps and goes after EL2 has unmapped, so memory that a guest reaches is pinned always.
@@ -11,6 +12,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/pgtable.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -25,21 +27,29 @@ struct pinned {
 	struct page *page;
 	unsigned int order;
 	bool writable;
+	bool one_pin; /* on the huge page that all of it is in; otherwise each page has one */
 };
 
 /* An entry of vm->pins: the frame, which of orders[], and whether the guest may write. */
 #define ENTRY_WRITABLE	BIT(0)
 #define ENTRY_ORDER	GENMASK(2, 1)
-#define ENTRY_PFN_SHIFT 3
+#define ENTRY_ONE_PIN	BIT(3)
+#define ENTRY_PFN_SHIFT 4
+
+static unsigned int index_of(unsigned int order)
+{
+	unsigned int i;
+
+	for (i = 0; orders[i] != order; i++)
+		;
+	return i;
+}
 
 static void *to_entry(const struct pinned *pin)
 {
-	unsigned long i;
-
-	for (i = 0; orders[i] != pin->order; i++)
-		;
-	return xa_mk_value(page_to_pfn(pin->page) << ENTRY_PFN_SHIFT | i << 1 |
-			   (pin->writable ? ENTRY_WRITABLE : 0));
+	return xa_mk_value(page_to_pfn(pin->page) << ENTRY_PFN_SHIFT | index_of(pin->order) << 1 |
+			   (pin->writable ? ENTRY_WRITABLE : 0) |
+			   (pin->one_pin ? ENTRY_ONE_PIN : 0));
 }
 
 static struct pinned from_entry(u64 gfn, void *entry)
@@ -51,12 +61,15 @@ static struct pinned from_entry(u64 gfn, void *entry)
 		.page = pfn_to_page(value >> ENTRY_PFN_SHIFT),
 		.order = orders[(value & ENTRY_ORDER) >> 1],
 		.writable = value & ENTRY_WRITABLE,
+		.one_pin = value & ENTRY_ONE_PIN,
 	};
 }
 
 static void unpin(const struct pinned *pin)
 {
-	unpin_user_page_range_dirty_lock(pin->page, 1UL << pin->order, pin->writable);
+	unsigned long count = pin->one_pin ? 1 : 1UL << pin->order;
+
+	unpin_user_page_range_dirty_lock(pin->page, count, pin->writable);
 }
 
 /* ---- under mem_lock: the record of pins, and EL2's map ---- */
@@ -67,7 +80,7 @@ static bool find_pin(struct keel_vm *vm, u64 gfn, struct pinned *pin)
 
 	for (i = 0; i < ARRAY_SIZE(orders); i++) {
 		u64 first = ALIGN_DOWN(gfn, 1UL << orders[i]);
-		void *entry = xa_load(&vm->pins, first);
+		void *entry = vm->pin_orders & BIT(i) ? xa_load(&vm->pins, first) : NULL;
 
 		if (!entry)
 			continue;
@@ -87,11 +100,12 @@ static bool any_pin(struct keel_vm *vm, u64 gfn, unsigned int order)
 	       xa_find(&vm->pins, &index, gfn + (1UL << order) - 1, XA_PRESENT);
 }
 
-static int map_pin(struct keel_vm *vm, const struct pinned *pin)
+static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned long count,
+		     bool writable)
 {
-	u64 ipa = pin->gfn << PAGE_SHIFT, pa = page_to_phys(pin->page), done = 0;
-	u64 left = PAGE_SIZE << pin->order;
-	u64 flags = KEEL_MAP_EXEC | (pin->writable ? KEEL_MAP_WRITE : 0);
+	u64 ipa = gfn << PAGE_SHIFT, pa = page_to_phys(page), done = 0;
+	u64 left = count << PAGE_SHIFT;
+	u64 flags = KEEL_MAP_EXEC | (writable ? KEEL_MAP_WRITE : 0);
 	long ret;
 
 	for (;;) {
@@ -103,6 +117,11 @@ static int map_pin(struct keel_vm *vm, const struct pinned *pin)
 		left -= done;
 		cond_resched();
 	}
+}
+
+static int map_pin(struct keel_vm *vm, const struct pinned *pin)
+{
+	return map_pages(vm, pin->gfn, pin->page, 1UL << pin->order, pin->writable);
 }
 
 static int account(struct keel_vm *vm, unsigned long pages)
@@ -167,6 +186,8 @@ static int insert(struct keel_vm *vm, const struct pinned *pin)
 	ret = xa_err(xa_store(&vm->pins, pin->gfn, to_entry(pin), GFP_KERNEL_ACCOUNT));
 	if (ret)
 		unaccount(vm, 1UL << pin->order);
+	else
+		vm->pin_orders |= BIT(index_of(pin->order));
 	return ret;
 }
 
@@ -178,16 +199,17 @@ static void forget(struct keel_vm *vm, const struct pinned *pin)
 
 /*
  * A map that stopped half-way leaves the entry, and the entry's pages pinned: the next fault goes
- * on. One that did nothing leaves nothing.
+ * on. One that did nothing leaves nothing. *@kept: there is an entry.
  */
-static int insert_and_map(struct keel_vm *vm, const struct pinned *pin)
+static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, bool *kept)
 {
 	int ret = insert(vm, pin);
 
 	if (ret)
 		return ret;
 	ret = map_pin(vm, pin);
-	if (ret && !pin->order)
+	*kept = !ret || pin->order;
+	if (!*kept)
 		forget(vm, pin);
 	/* All that a VM has mapped is in the record: EL2 has something else there. */
 	return ret == -EEXIST ? -EFAULT : ret;
@@ -239,6 +261,66 @@ static bool block_fits(const struct keel_slot *slot, u64 gfn, unsigned int order
 	       index >= before && index - before + count <= 1UL << compound_order(head);
 }
 
+#define PUD_LEAF_ORDER (PUD_SHIFT - PAGE_SHIFT)
+#define PMD_LEAF_ORDER (PMD_SHIFT - PAGE_SHIFT)
+
+/*
+ * The order of the leaf in the process's tables that translates @hva to @pfn; 0 for a page, or if
+ * it does not any more. With interrupts off no table that was found is freed (as fast GUP has it).
+ */
+static unsigned int leaf_order(unsigned long hva, unsigned long pfn)
+{
+	pgd_t *pgdp = pgd_offset(current->mm, hva), pgd = READ_ONCE(*pgdp);
+	p4d_t *p4dp, p4d;
+	pud_t *pudp, pud;
+	pmd_t pmd;
+
+	if (pgd_none(pgd))
+		return 0;
+	p4dp = p4d_offset_lockless(pgdp, pgd, hva);
+	p4d = READ_ONCE(*p4dp);
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		return 0;
+	pudp = pud_offset_lockless(p4dp, p4d, hva);
+	pud = READ_ONCE(*pudp);
+	if (pud_none(pud) || !pud_present(pud))
+		return 0;
+	if (pud_leaf(pud))
+		return pud_pfn(pud) == ALIGN_DOWN(pfn, 1UL << PUD_LEAF_ORDER) ? PUD_LEAF_ORDER : 0;
+	pmd = READ_ONCE(*pmd_offset_lockless(pudp, pud, hva));
+	if (!pmd_present(pmd) || !pmd_leaf(pmd))
+		return 0;
+	return pmd_pfn(pmd) == ALIGN_DOWN(pfn, 1UL << PMD_LEAF_ORDER) ? PMD_LEAF_ORDER : 0;
+}
+
+/*
+ * Whether one leaf of the process's has all of the block around @pin's page, which is pinned: its
+ * pin keeps the whole huge page where it is, and in one piece.
+ */
+static bool one_leaf(const struct keel_slot *slot, const struct pinned *pin, unsigned int order)
+{
+	unsigned long mask = (1UL << order) - 1, pfn = page_to_pfn(pin->page), flags;
+	unsigned long hva = slot_hva(slot, pin->gfn);
+	unsigned int found;
+
+	if ((pin->gfn ^ pfn) & mask || (pin->gfn ^ hva >> PAGE_SHIFT) & mask)
+		return false;
+	local_irq_save(flags);
+	found = leaf_order(hva, pfn);
+	local_irq_restore(flags);
+	return found >= order;
+}
+
+static void widen(struct pinned *pin, unsigned int order)
+{
+	unsigned long before = pin->gfn & ((1UL << order) - 1);
+
+	pin->gfn -= before;
+	pin->page = pfn_to_page(page_to_pfn(pin->page) - before);
+	pin->order = order;
+	pin->one_pin = true;
+}
+
 static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, struct pinned *pin)
 {
 	unsigned long count = 1UL << order;
@@ -250,6 +332,7 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 		return -ENOMEM;
 	pin->gfn = ALIGN_DOWN(gfn, count);
 	pin->order = order;
+	pin->one_pin = false;
 	pin->writable = !(slot->flags & KVM_MEM_READONLY);
 	got = pin_pages(slot, slot_hva(slot, pin->gfn), count, pages);
 	if (got == count && adjacent(pages, count)) {
@@ -269,6 +352,7 @@ static int pin_page(const struct keel_slot *slot, u64 gfn, struct pinned *pin)
 
 	pin->gfn = gfn;
 	pin->order = 0;
+	pin->one_pin = false;
 	pin->writable = !(slot->flags & KVM_MEM_READONLY);
 	if (got == 1)
 		return 0;
@@ -287,6 +371,10 @@ static int pin_best(const struct keel_slot *slot, u64 gfn, unsigned int max, str
 	for (i = 0; i < ARRAY_SIZE(orders) && orders[i]; i++) {
 		if (orders[i] > max || !block_fits(slot, gfn, orders[i], pin->page))
 			continue;
+		if (one_leaf(slot, pin, orders[i])) {
+			widen(pin, orders[i]);
+			return 0;
+		}
 		if (pin_block(slot, gfn, orders[i], &block))
 			continue;
 		unpin(pin);
@@ -313,15 +401,97 @@ static int commit(struct keel_vm *vm, u64 gfn, const struct pinned *pin, unsigne
 	}
 	if (pin->order && any_pin(vm, pin->gfn, pin->order))
 		return -EBUSY;
-	ret = insert_and_map(vm, pin);
-	*kept = find_pin(vm, gfn, &there);
-	return ret;
+	return insert_and_map(vm, pin, kept);
+}
+
+/* ---- the pages behind it ---- */
+
+/*
+ * Guests go through memory from below. Of what follows a page in its 64 KiB the process often has
+ * some already, which then comes along, since a fault costs more than all of it. It is a guess:
+ * what of it fails is left for when it is touched.
+ */
+#define AROUND_PAGES 16
+
+struct around {
+	u64 gfn;
+	unsigned long count;
+	struct page *pages[AROUND_PAGES];
+};
+
+/* How many pages from @gfn on the process has, and may write. */
+static unsigned long count_present(const struct keel_slot *slot, u64 gfn, unsigned long count)
+{
+	struct page *pages[AROUND_PAGES];
+	int i, got = get_user_pages_fast_only(slot_hva(slot, gfn), count, FOLL_WRITE, pages);
+
+	for (i = 0; i < got; i++)
+		put_page(pages[i]);
+	return max(got, 0);
+}
+
+static void pin_around(const struct keel_slot *slot, u64 gfn, struct around *around)
+{
+	u64 end = min(ALIGN(gfn, AROUND_PAGES), slot->gfn + slot->npages);
+	unsigned long count = gfn < end ? count_present(slot, gfn, end - gfn) : 0;
+	long got = count ? pin_pages(slot, slot_hva(slot, gfn), count, around->pages) : 0;
+
+	around->gfn = gfn;
+	around->count = max(got, 0L);
+}
+
+/* Entries for @n pages from the @first on, one each. Returns how many it has made. */
+static unsigned long insert_around(struct keel_vm *vm, const struct around *around,
+				   unsigned long first, unsigned long n)
+{
+	unsigned long i;
+
+	if (account(vm, n))
+		return 0;
+	vm->pin_orders |= BIT(index_of(0));
+	for (i = 0; i < n; i++) {
+		struct pinned there, pin = {
+			.gfn = around->gfn + first + i,
+			.page = around->pages[first + i],
+			.writable = true,
+		};
+
+		if (find_pin(vm, pin.gfn, &there) ||
+		    xa_err(xa_store(&vm->pins, pin.gfn, to_entry(&pin), GFP_KERNEL_ACCOUNT)))
+			break;
+	}
+	if (i < n)
+		unaccount(vm, n - i);
+	return i;
+}
+
+/* Under mem_lock. Adjacent ones are mapped at once. Returns how many now are the VM's. */
+static unsigned long commit_around(struct keel_vm *vm, const struct around *around)
+{
+	unsigned long done = 0, n, want;
+	int ret = 0;
+
+	for (; done < around->count && !ret; done += n) {
+		struct page **pages = (struct page **)around->pages + done;
+
+		for (want = 1; done + want < around->count; want++)
+			if (page_to_pfn(pages[want]) != page_to_pfn(pages[0]) + want)
+				break;
+		n = insert_around(vm, around, done, want);
+		if (n)
+			ret = map_pages(vm, around->gfn + done, pages[0], n, true);
+		if (n < want)
+			ret = -EBUSY;
+	}
+	return done;
 }
 
 /* -EAGAIN: start over. */
 static int fault_once(struct keel_vm *vm, u64 gfn, bool write, unsigned int *max)
 {
 	unsigned long generation;
+	unsigned long kept_around = 0;
+	struct around around;
 	struct keel_slot slot;
 	struct pinned pin;
 	bool kept;
@@ -334,11 +504,18 @@ static int fault_once(struct keel_vm *vm, u64 gfn, bool write, unsigned int *max
 	ret = pin_best(&slot, gfn, *max, &pin);
 	if (ret)
 		return ret;
+	around.count = 0;
+	if (!pin.order && pin.writable)
+		pin_around(&slot, gfn + 1, &around);
 	mutex_lock(&vm->mem_lock);
 	ret = commit(vm, gfn, &pin, generation, &kept);
+	if (!ret)
+		kept_around = commit_around(vm, &around);
 	mutex_unlock(&vm->mem_lock);
 	if (!kept)
 		unpin(&pin);
+	if (around.count > kept_around)
+		unpin_user_pages(around.pages + kept_around, around.count - kept_around);
 	if (ret != -EBUSY)
 		return ret;
 	*max = 0;

@@ -81,6 +81,7 @@ struct keel_vm {
 	struct keel_slots __rcu *slots;
 	unsigned long slots_generation;
 	struct xarray pins; /* fault.c: by gfn, the memory that is mapped there */
+	unsigned int pin_orders; /* fault.c: which of its sizes there may be in pins, a bit each */
 	unsigned long locked_pages;
 
 	struct mutex donate_lock;

@@ -250,16 +250,17 @@ struct transfer {
 	struct pa pa;
 	u64 size;
 	u8 *bytes;
+	bool uniform;	    /* all bytes are alike, so check_states() found */
 	struct leg legs[2]; /* the host's, and the VM's if there is one */
 	size_t leg_count;
 };
 
 /* Every page of the range must be in a state that the move may start from. */
-static int check_states(const struct transfer *t)
+static int check_states(struct transfer *t)
 {
-	size_t n = t->size >> PAGE_SHIFT;
+	size_t n = t->size >> PAGE_SHIFT, run;
 
-	for (size_t i = 0; i < n; i += run_length(t->bytes + i, n - i)) {
+	for (size_t i = 0; i < n; i += run) {
 		u8 byte = t->bytes[i];
 		int refusal = moves[t->move].refuse[byte_state(byte)];
 
@@ -267,6 +268,8 @@ static int check_states(const struct transfer *t)
 			return refusal;
 		if (t->move == SHARE && byte == OWNERSHIP_SHARE_MAX)
 			return -EOVERFLOW;
+		run = run_length(t->bytes + i, n - i);
+		t->uniform = run == n;
 	}
 	return 0;
 }
@@ -298,7 +301,7 @@ static int prepare_leg(const struct transfer *t, const struct leg *leg)
 }
 
 /* All that can fail; no side can reach anything more or less for it. */
-static int transfer_check(const struct transfer *t)
+static int transfer_check(struct transfer *t)
 {
 	int err = check_states(t);
 
@@ -340,7 +343,7 @@ static void change_states(const struct transfer *t)
 	size_t n = t->size >> PAGE_SHIFT, run;
 
 	for (size_t i = 0; i < n; i += run) {
-		run = run_length(t->bytes + i, n - i);
+		run = t->uniform ? n : run_length(t->bytes + i, n - i);
 		__builtin_memset(t->bytes + i, byte_after(t->move, t->bytes[i]), run);
 	}
 }

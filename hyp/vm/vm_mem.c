@@ -108,20 +108,35 @@ static void sync_data_caches(const struct vm *vm, struct pa pa, u64 size)
 	}
 }
 
+static bool has_dic(void)
+{
+	return cpu_features_field(vm_features(), ID_CTR_DIC);
+}
+
 /* Instructions that the host wrote; FEAT_S2FWB implies that data caches need no cleaning for it. */
 static void sync_instruction_caches(enum stage2_attrs attrs)
 {
-	if ((attrs & STAGE2_X) && !cpu_features_field(vm_features(), ID_CTR_DIC))
+	if ((attrs & STAGE2_X) && !has_dic())
 		icache_inval_all();
+}
+
+static bool needs_sync(const struct vm *vm)
+{
+	return !vm->s2.fwb || !has_dic();
 }
 
 /* ---- the VM as a side of page moves ---- */
 
 /*
- * What a move within one VM_MAP_STEP takes at the most: a table of each level below the root, and
- * the same for a cut at each of its ends. With these there they need not be counted.
+ * What a move within one VM_MAP_STEP takes at the most: to fill a hole a table of each level below
+ * the root, else these for a cut at each end. If they are there they need not be counted.
  */
-#define STEP_TABLES (3 * (PGTABLE_LAST_LEVEL + 1))
+static u64 step_tables(const struct vm *vm)
+{
+	u64 levels = (u64)(PGTABLE_LAST_LEVEL - vm->s2.geometry.start_level);
+
+	return vm->move.map ? levels : 2 * levels;
+}
 
 static bool within_step(u64 ipa, u64 size)
 {
@@ -134,7 +149,7 @@ static int side_prepare(void *ctx, struct ipa ipa, u64 size)
 	struct vm *vm = ctx;
 	u64 needed;
 
-	if (within_step(ipa.v, size) && page_pool_available(&vm->pool) >= STEP_TABLES)
+	if (within_step(ipa.v, size) && page_pool_available(&vm->pool) >= step_tables(vm))
 		return 0;
 	spin_lock(&vm->s2.lock);
 	needed = stage2_tables_needed(&vm->s2, ipa, vm->move.pa, size);
@@ -309,11 +324,16 @@ static bool host_has(struct pa pa, u64 size, bool ram)
 /* Caches only of what is RAM; whose it is, ownership.c looks at again. */
 static int map_ram(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
 {
-	if (!host_has(pa, size, true))
-		return -EPERM;
-	sync_data_caches(vm, pa, size);
-	sync_instruction_caches(vm->move.attrs);
-	return ownership_share(pa, size, &vm->side, ipa);
+	int ret;
+
+	if (needs_sync(vm)) {
+		if (!host_has(pa, size, true))
+			return -EPERM;
+		sync_data_caches(vm, pa, size);
+		sync_instruction_caches(vm->move.attrs);
+	}
+	ret = ownership_share(pa, size, &vm->side, ipa);
+	return ret == -ERANGE ? -EPERM : ret;
 }
 
 static int map_device(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
