@@ -49,11 +49,30 @@ $(BUILD)/kvm/%: tests/kvm/%.c $(wildcard tests/kvm/*.h) mk/linux.mk
 .PHONY: kvm-tests
 kvm-tests: $(KVM_TESTS) ## build the tests of /dev/kvm
 
+# What a guest's initial RAM disk has besides to be profiled: Linux's driver for SPE, a program.
+PROFILE := $(BUILD)/guest/linux/profile
+$(BUILD)/guest/linux/%: tests/guest/linux/%.c mk/linux.mk
+	$(call say,GUEST-CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -O2 -fno-reorder-functions -Wall -Wextra -Wshadow -Werror -o $@ $<
+
+.PRECIOUS: $(HOST)/kernel-%/profile.cpio $(BUILD)/guest/linux/%
+$(HOST)/kernel-%/profile.cpio: $(PROFILE) $(ARM64)/kernel-%/VERSION mk/linux.mk
+	$(call say,INITRD,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -rf $@.root && mkdir -p $@.root/lib/modules $@.root/bin
+	$(Q)install -m 755 $< $@.root/bin
+	$(Q)module=$$(find $(ARM64)/kernel-$*/modules/kernel -name 'arm_spe_pmu.ko*') && case $$module in \
+	  *.xz) xz -dc $$module ;; *) cat $$module ;; esac >$@.root/lib/modules/30-arm_spe_pmu.ko
+	$(Q)$(call append_cpio,$@.root) >$@.new
+	$(Q)rm -rf $@.root && mv $@.new $@
+
 # Guests on Keel: a host with keel.ko, vmrun, a guest's kernel and initrd, and the tests of /dev/kvm.
 .PRECIOUS: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-%/guests-bundle.cpio
-$(HOST)/kernel-%/guests-initrd: $(HOST)/kernel-%/vmrun-initrd $(MODULE)/%/keel.ko $(KVM_TESTS) $(HOST)/bin/keelctl $(GUEST_IMAGES) $(GUEST_HOST) mk/linux.mk
+$(HOST)/kernel-%/guests-initrd: $(HOST)/kernel-%/vmrun-initrd $(MODULE)/%/keel.ko $(KVM_TESTS) $(HOST)/bin/keelctl $(GUEST_IMAGES) $(GUEST_HOST) $(HOST)/kernel-%/profile.cpio mk/linux.mk
 	$(call say,INITRD,$@)
-	$(Q)rm -rf $@.root && mkdir -p $@.root/lib/modules $@.root/bin $@.root/payloads
+	$(Q)rm -rf $@.root && mkdir -p $@.root/lib/modules $@.root/bin $@.root/payloads $@.root/guest
+	$(Q)cp $(HOST)/kernel-$*/profile.cpio $@.root/guest
 	$(Q)cp $(MODULE)/$*/keel.ko $@.root/lib/modules/90-keel.ko
 	$(Q)install -m 755 $(KVM_TESTS) $(HOST)/bin/keelctl $(GUEST_HOST) $@.root/bin
 	$(Q)cp $(GUEST_IMAGES) $@.root/payloads
@@ -72,6 +91,21 @@ $(HOST)/kernel-%/inject-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(MODULE)/%/
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.initrd
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
 	$(Q)rm -rf $@.root $@.initrd
+
+$(ARM64)/perf/VERSION: scripts/fetch-perf scripts/apt-view.sh
+	$(call say,FETCH,perf)
+	$(Q)scripts/fetch-perf
+
+# A host with perf for its guests, for the test of it alone: it is large.
+.PRECIOUS: $(HOST)/kernel-%/perf-bundle.cpio
+$(HOST)/kernel-%/perf-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(ARM64)/perf/VERSION scripts/needed-libraries tools/mkbundle mk/linux.mk
+	$(call say,BUNDLE,$@)
+	$(Q)rm -rf $@.perf $@.root && mkdir -p $@.root/guest
+	$(Q)$(PYTHON) scripts/needed-libraries $(ARM64)/perf/root usr/bin/perf $@.perf
+	$(Q)$(call append_cpio,$@.perf) >$@.root/guest/perf.cpio
+	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.initrd
+	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
+	$(Q)rm -rf $@.perf $@.root $@.initrd
 
 # What `make run` boots: the host starts a guest by itself.
 RUN_BUNDLE := $(HOST)/kernel-6.1-cloud/run-bundle.cpio
@@ -93,7 +127,7 @@ test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.1
 	$(Q)scripts/run-pytest guests tests/guests -m 'not full' $(PYTEST)
 
 .PHONY: test-guests-full
-test-guests-full: keel $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
+test-guests-full: keel $(HOST)/kernel-6.1-cloud/perf-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
 	$(Q)scripts/run-pytest guests-full tests/guests $(PYTEST)
 
 # KEEL_SOAK_BOOTS=500 make soak-guests

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Statistical profiling in guests: bare-metal payloads, with SPE and without."""
+"""Statistical profiling in guests: bare-metal payloads with SPE and without, Linux's driver."""
 
 import re
 
+import keelvm
 import pytest
+import vms
 
 VMRUN = "vmrun --mem 64M"
 TIMEOUT = 300
@@ -47,3 +49,77 @@ def test_moved(boot, cpu, e2h):
     assert "FAIL" not in result.output, result.output
     assert re.search(r"payload spe: \d+ passed, 0 failed", result.output), result.output
     assert int(re.search(r"churn: (\d+) moves", result.output).group(1)) > 0
+
+
+GUEST = {"initrd": "/root/profile-initrd", "cmdline": "quiet kpti=off"}  # the driver wants it off
+SAMPLES = r"profile: (\d+) samples, (\d+) in the loop, (\d+) of the array, (\d+) bad"
+
+
+def start_linux(machine, options):
+    """A Linux guest with Debian's arm_spe_pmu, and a program that uses it as perf does."""
+    machine.check(f"cat {vms.INITRD} /guest/profile.cpio >{GUEST['initrd']}")
+    return vms.Guest(machine, options, **GUEST)
+
+
+def check_samples(output, count):
+    """`count` programs have profiled their loop: almost all samples are there, and none is bad."""
+    found = re.findall(SAMPLES, output)
+    assert len(found) == count, output
+    for samples, in_loop, in_array, bad in (map(int, numbers) for numbers in found):
+        assert samples >= 10 and bad == 0, output
+        assert in_loop >= 0.9 * samples and in_array > 0, output
+
+
+@pytest.mark.parametrize("cpu,e2h", MACHINES)
+def test_linux(boot, cpu, e2h):
+    machine = boot(cpu=cpu, e2h=e2h)
+    guest = start_linux(machine, "--spe --cpus 2")
+    assert "probed for CPUs 0-1" in guest.run("dmesg | grep spe-pmu")
+    check_samples(guest.run("profile 10000 20000"), 1)
+    check_samples(guest.run("profile 10000 20000 & profile 10000 5000; wait"), 2)
+    assert guest.run("dmesg | grep -cE 'Oops|BUG:|WARNING:|Call trace'") == "0"
+    assert guest.end("poweroff -f") == vms.OFF
+
+
+def test_linux_without(boot):
+    """The same guest in a VM without SPE: no such PMU."""
+    guest = start_linux(boot(), "--cpus 1")
+    assert guest.run("ls /sys/bus/event_source/devices | grep -c spe") == "0"
+    assert guest.end("poweroff -f") == vms.OFF
+
+
+PERF = {"initrd": "/root/perf-initrd", "cmdline": GUEST["cmdline"]}
+RECORD = "perf record -o /root/data -c 20000 -e arm_spe_0/ts_enable=1,pa_enable=1{filter}/{level}"
+
+
+def record(guest, options, **what):
+    output = guest.run(f"{RECORD.format(**what)} {options} -- profile loop 5000 2>&1")
+    assert "Captured and wrote" in output, output
+    dump = guest.run("perf report -i /root/data -D >/root/dump 2>&1; grep -c ' PC ' /root/dump")
+    assert int(dump) >= 10
+    assert guest.run("grep -ci 'bad packet' /root/dump") == "0"
+
+
+def share(guest, symbol):
+    """Percent of the samples that perf finds in a function."""
+    report = guest.run("perf report -i /root/data --stdio --sort symbol 2>/dev/null")
+    found = re.findall(rf"([\d.]+)%\s+\[\.\] {symbol}\b", report)
+    return max(map(float, found), default=0)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("cpu,e2h", MACHINES)
+def test_perf(boot, cpu, e2h):
+    """Debian's perf in the guest: record, the hot function, its loads' addresses, system-wide."""
+    machine = boot(cpu=cpu, e2h=e2h, bundle=keelvm.guests_bundle().with_name("perf-bundle.cpio"))
+    machine.check(f"cat {vms.INITRD} /guest/profile.cpio /guest/perf.cpio >{PERF['initrd']}")
+    guest = vms.Guest(machine, "--spe --cpus 2 --mem 512M", **PERF)
+    record(guest, "", filter="", level="u")
+    assert share(guest, "hot") >= 90
+    record(guest, "", filter=",load_filter=1", level="u")
+    memory = guest.run("perf report -i /root/data --mem-mode --stdio --sort symbol_daddr,symbol 2>/dev/null")
+    assert "array" in memory and "hot" in memory
+    record(guest, "-a", filter="", level="")
+    assert share(guest, "hot") > 0
+    assert guest.run("dmesg | grep -cE 'Oops|BUG:|WARNING:|Call trace'") == "0"
+    assert guest.end("poweroff -f") == vms.OFF
