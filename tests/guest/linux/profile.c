@@ -4,7 +4,7 @@
  * (perf_event_open(2), the AUX area), and count where the samples are.
  *
  *	profile [TURNS [PERIOD]]	"profile: N samples, M in the loop, A of the array, B bad"
- *	profile loop [TURNS]		the loop alone, for perf
+ *	profile loop [TURNS]		the loop alone, for perf: "array: FROM to END"
  */
 #include <linux/perf_event.h>
 #include <stdbool.h>
@@ -143,6 +143,7 @@ static void profile(unsigned long turns, unsigned long period)
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "loop")) {
+		printf("array: %p to %p\n", (void *)array, (void *)(array + 4096));
 		hot(argc > 2 ? strtoul(argv[2], NULL, 0) : 2000);
 		return 0;
 	}
