@@ -50,8 +50,9 @@
 /*
  * IRQ: the profiling interrupt, PMBIRQ. addr points to an int: an INTID, 16..31 (a PPI), the same
  * on every vCPU of the VM; 21 is what Arm's Base System Architecture gives it. Set: -EBUSY it is
- * set already, or INIT was done; -EFAULT unreadable; -EINVAL not a PPI, a timer's (27, 30), or another than
- * another vCPU's; -ENXIO no in-kernel GIC. Get: -ENXIO it is not set; -EFAULT unwritable.
+ * set already, or INIT was done; -EFAULT unreadable; -EINVAL not a PPI, a timer's (27, 30), or
+ * another than another vCPU's; -ENXIO no in-kernel GIC. Get: -ENXIO it is not set; -EFAULT
+ * unwritable.
  */
 #define KVM_ARM_VCPU_SPE_IRQ 0
 
