@@ -3,7 +3,7 @@
 # twice: as a libFuzzer program, and, where it knows FUZZ_STANDALONE, as one that makes a fixed number
 # of random steps. `make fuzz` runs both, bounded; by hand: build/fuzz/fuzz_NAME CORPUS.
 
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 10
 FUZZ_STEPS   ?= 1000000
 FUZZ_SEED    ?= 1
 
