@@ -80,7 +80,7 @@ struct keel_vm {
 	struct mutex mem_lock; /* slots, pins, and what EL2 has mapped of them */
 	struct keel_slots __rcu *slots;
 	unsigned long slots_generation;
-	struct xarray pins; /* fault.c: by gfn, the memory that is mapped there */
+	struct xarray pins;	 /* fault.c: by gfn, the memory that is mapped there */
 	unsigned int pin_orders; /* fault.c: which of its sizes there may be in pins, a bit each */
 	unsigned long locked_pages;
 
