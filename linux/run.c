@@ -56,7 +56,7 @@ void keel_vcpu_kick(struct keel_vcpu *vcpu)
 
 /* ---- sleeping ---- */
 
-/* Work that is done on the way to userspace counts as a signal: KVM_RUN returns for it. */
+/* A signal, or work that is done on the way to userspace: see restart(). */
 static bool must_leave(void)
 {
 	return signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME);
@@ -386,20 +386,34 @@ static int run_loop(struct keel_vcpu *vcpu)
 	return ret;
 }
 
+/*
+ * There was work on the way to userspace and no signal, which userspace must not see: the signal
+ * code makes the call again once the work is done. The flag without a signal is what leads there.
+ */
+static int restart(void)
+{
+	set_thread_flag(TIF_SIGPENDING);
+	return -ERESTARTNOINTR;
+}
+
 int keel_vcpu_run(struct keel_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	int ret = check_ready(vcpu);
+	bool immediate;
 
 	if (ret)
 		return ret;
 	finish_mmio(vcpu);
 	run->exit_reason = KVM_EXIT_UNKNOWN;
 	run->flags = 0;
-	ret = keel_immediate_exit(run) ? -EINTR : run_loop(vcpu);
-	if (ret == -EINTR) {
-		finish_at_el2(vcpu);
-		run->exit_reason = KVM_EXIT_INTR;
-	}
+	immediate = keel_immediate_exit(run);
+	ret = immediate ? -EINTR : run_loop(vcpu);
+	if (ret != -EINTR)
+		return ret;
+	finish_at_el2(vcpu);
+	if (!immediate && !signal_pending(current))
+		return restart();
+	run->exit_reason = KVM_EXIT_INTR;
 	return ret;
 }
