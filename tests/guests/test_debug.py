@@ -27,7 +27,7 @@ def in_guest(machine, command, pattern, timeout=240):
         ("max", 0),
         pytest.param("max", 1, marks=pytest.mark.full),
         pytest.param("neoverse-n1", 0, marks=pytest.mark.full),
-        ("cortex-a57", 0),
+        pytest.param("cortex-a57", 0, marks=pytest.mark.full),
     ],
 )
 def test_debuggers_in_host_and_guest(boot, cpu, e2h):
