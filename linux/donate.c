@@ -12,15 +12,15 @@
  * For EL2's own pool, what tables of EL2's and the host's are made of: 256 KiB at a time, which
  * keep the host's memory in as few pieces as can be, or as little as EL2 takes.
  */
-#define POOL_ORDER     6
-#define POOL_ORDER_MIN 3
+#define POOL_ORDER     get_order(SZ_256K)
+#define POOL_ORDER_MIN get_order(KEEL_POOL_DONATE_MIN << KEEL_EL2_PAGE_SHIFT)
 
-/* Pages for tables come by the eight while memory is easily had, by the one when it is not. */
-#define TOPUP_ORDER 3
+/* Memory for tables comes in pieces of so much while it is easily had, by the table when not. */
+#define TOPUP_ORDER get_order(SZ_32K)
 
 struct page *keel_donation_alloc(u32 pages, unsigned long align, unsigned int *order)
 {
-	*order = get_order(max((unsigned long)pages << PAGE_SHIFT, align));
+	*order = get_order(max((unsigned long)pages << KEEL_EL2_PAGE_SHIFT, align));
 	return alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN, *order);
 }
 
@@ -32,29 +32,30 @@ void keel_donation_add(struct keel_vm *vm, struct page *page, unsigned int order
 	mutex_unlock(&vm->donate_lock);
 }
 
-static struct page *alloc_topup(unsigned int *order)
+static struct page *alloc_topup(const struct keel_vm *vm, unsigned int *order)
 {
 	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
 	struct page *page;
 
-	*order = TOPUP_ORDER;
+	*order = max_t(unsigned int, TOPUP_ORDER, vm->page_order);
 	page = alloc_pages(gfp | __GFP_NORETRY, *order);
 	if (page)
 		return page;
-	*order = 0;
+	*order = vm->page_order;
 	return alloc_pages(gfp, *order);
 }
 
 int keel_topup(struct keel_vm *vm)
 {
 	unsigned int order;
-	struct page *page = alloc_topup(&order);
+	struct page *page = alloc_topup(vm, &order);
 	long ret;
 
 	if (!page)
 		return -ENOMEM;
 	mutex_lock(&vm->donate_lock);
-	ret = keel_giving_call(KEEL_HC_VM_TOPUP, vm->handle, page_to_phys(page), 1 << order, NULL);
+	ret = keel_giving_call(KEEL_HC_VM_TOPUP, vm->handle, page_to_phys(page),
+			       KEEL_EL2_PAGES(order), NULL);
 	if (!ret) {
 		set_page_private(page, order);
 		list_add(&page->lru, &vm->donated);
@@ -71,14 +72,16 @@ int keel_pool_topup(void)
 	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY, order);
 	long ret;
 
-	BUILD_BUG_ON(1 << POOL_ORDER_MIN != KEEL_POOL_DONATE_MIN);
+	BUILD_BUG_ON(KEEL_EL2_PAGES(POOL_ORDER_MIN) < KEEL_POOL_DONATE_MIN);
+	BUILD_BUG_ON(KEEL_EL2_PAGES(POOL_ORDER) > KEEL_DONATE_MAX);
 	if (!page) {
 		order = POOL_ORDER_MIN;
 		page = alloc_pages(GFP_KERNEL | __GFP_NOWARN, order);
 	}
 	if (!page)
 		return -ENOMEM;
-	ret = keel_call(KEEL_HC_POOL_DONATE, page_to_phys(page), 1 << order, 0, 0, 0, NULL);
+	ret = keel_call(KEEL_HC_POOL_DONATE, page_to_phys(page), KEEL_EL2_PAGES(order), 0, 0, 0,
+			NULL);
 	if (ret)
 		__free_pages(page, order);
 	return ret;

@@ -10,6 +10,8 @@
  * before EL2 maps and goes after EL2 has unmapped, so memory that a guest reaches is pinned always.
  * The other way round does not hold: an entry without a mapping is mapped again when it is touched.
  */
+#define pr_fmt(fmt) "keel: " fmt
+
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
@@ -18,8 +20,9 @@
 
 #include "keel.h"
 
-/* What is mapped at once, largest first: 1 GiB, 2 MiB, 64 KiB, a page. */
+/* What is mapped at once, largest first: 1 GiB, 2 MiB, 64 KiB, a page of stage 2. */
 static const unsigned int orders[] = { 30 - PAGE_SHIFT, 21 - PAGE_SHIFT, 16 - PAGE_SHIFT, 0 };
+#define ORDER_PAGE (ARRAY_SIZE(orders) - 1)
 
 /* Memory that one fault brings: 2^order adjacent pages. */
 struct pinned {
@@ -36,30 +39,35 @@ struct pinned {
 #define ENTRY_ONE_PIN	BIT(3)
 #define ENTRY_PFN_SHIFT 4
 
-static unsigned int index_of(unsigned int order)
+static unsigned int order_of(const struct keel_vm *vm, unsigned int index)
+{
+	return index == ORDER_PAGE ? vm->page_order : orders[index];
+}
+
+static unsigned int index_of(const struct keel_vm *vm, unsigned int order)
 {
 	unsigned int i;
 
-	for (i = 0; orders[i] != order; i++)
+	for (i = 0; order_of(vm, i) != order; i++)
 		;
 	return i;
 }
 
-static void *to_entry(const struct pinned *pin)
+static void *to_entry(const struct keel_vm *vm, const struct pinned *pin)
 {
-	return xa_mk_value(page_to_pfn(pin->page) << ENTRY_PFN_SHIFT | index_of(pin->order) << 1 |
-			   (pin->writable ? ENTRY_WRITABLE : 0) |
+	return xa_mk_value(page_to_pfn(pin->page) << ENTRY_PFN_SHIFT |
+			   index_of(vm, pin->order) << 1 | (pin->writable ? ENTRY_WRITABLE : 0) |
 			   (pin->one_pin ? ENTRY_ONE_PIN : 0));
 }
 
-static struct pinned from_entry(u64 gfn, void *entry)
+static struct pinned from_entry(const struct keel_vm *vm, u64 gfn, void *entry)
 {
 	unsigned long value = xa_to_value(entry);
 
 	return (struct pinned){
 		.gfn = gfn,
 		.page = pfn_to_page(value >> ENTRY_PFN_SHIFT),
-		.order = orders[(value & ENTRY_ORDER) >> 1],
+		.order = order_of(vm, (value & ENTRY_ORDER) >> 1),
 		.writable = value & ENTRY_WRITABLE,
 		.one_pin = value & ENTRY_ONE_PIN,
 	};
@@ -79,12 +87,12 @@ static bool find_pin(struct keel_vm *vm, u64 gfn, struct pinned *pin)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(orders); i++) {
-		u64 first = ALIGN_DOWN(gfn, 1UL << orders[i]);
+		u64 first = ALIGN_DOWN(gfn, 1UL << order_of(vm, i));
 		void *entry = vm->pin_orders & BIT(i) ? xa_load(&vm->pins, first) : NULL;
 
 		if (!entry)
 			continue;
-		*pin = from_entry(first, entry);
+		*pin = from_entry(vm, first, entry);
 		if (gfn - first < 1UL << pin->order)
 			return true;
 	}
@@ -147,7 +155,7 @@ void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages)
 	if (!npages)
 		return;
 	xa_for_each_range (&vm->pins, index, entry, gfn, gfn + npages - 1) {
-		struct pinned pin = from_entry(index, entry);
+		struct pinned pin = from_entry(vm, index, entry);
 
 		xa_erase(&vm->pins, index);
 		unpin(&pin);
@@ -183,11 +191,11 @@ static int insert(struct keel_vm *vm, const struct pinned *pin)
 
 	if (ret)
 		return ret;
-	ret = xa_err(xa_store(&vm->pins, pin->gfn, to_entry(pin), GFP_KERNEL_ACCOUNT));
+	ret = xa_err(xa_store(&vm->pins, pin->gfn, to_entry(vm, pin), GFP_KERNEL_ACCOUNT));
 	if (ret)
 		unaccount(vm, 1UL << pin->order);
 	else
-		vm->pin_orders |= BIT(index_of(pin->order));
+		vm->pin_orders |= BIT(index_of(vm, pin->order));
 	return ret;
 }
 
@@ -208,7 +216,7 @@ static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, bool *ke
 	if (ret)
 		return ret;
 	ret = map_pin(vm, pin);
-	*kept = !ret || pin->order;
+	*kept = !ret || pin->order > vm->page_order;
 	if (!*kept)
 		forget(vm, pin);
 	/* All that a VM has mapped is in the record: EL2 has something else there. */
@@ -321,7 +329,9 @@ static void widen(struct pinned *pin, unsigned int order)
 	pin->one_pin = true;
 }
 
-static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, struct pinned *pin)
+/* Its memory is aligned to 2^@unit pages as the guest's addresses are. */
+static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, unsigned int unit,
+		     struct pinned *pin)
 {
 	unsigned long count = 1UL << order;
 	struct page **pages;
@@ -335,7 +345,8 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 	pin->one_pin = false;
 	pin->writable = !(slot->flags & KVM_MEM_READONLY);
 	got = pin_pages(slot, slot_hva(slot, pin->gfn), count, pages);
-	if (got == count && adjacent(pages, count)) {
+	if (got == count && adjacent(pages, count) &&
+	    IS_ALIGNED(page_to_pfn(pages[0]) ^ pin->gfn, 1UL << unit)) {
 		pin->page = pages[0];
 		kvfree(pages);
 		return 0;
@@ -359,8 +370,31 @@ static int pin_page(const struct keel_slot *slot, u64 gfn, struct pinned *pin)
 	return got == -EINTR || got == -ENOMEM ? got : -EFAULT;
 }
 
+/*
+ * A page of stage 2 that takes several of the kernel's: they must lie side by side, and so aligned,
+ * as in a huge page they do. Otherwise the process's memory is no memory for such a VM.
+ */
+static int pin_large_page(const struct keel_slot *slot, u64 gfn, unsigned int order,
+			  struct pinned *pin)
+{
+	struct pinned block;
+	int ret = pin_block(slot, gfn, order, order, &block);
+
+	unpin(pin);
+	if (!ret) {
+		*pin = block;
+		return 0;
+	}
+	pr_warn_ratelimited(
+		"%s[%d]: memory at %#lx is not in %lu KiB pieces, as keel.stage2_granule "
+		"wants: use huge pages\n",
+		current->comm, task_pid_nr(current), slot_hva(slot, gfn), PAGE_SIZE << order >> 10);
+	return ret;
+}
+
 /* Pin @gfn's page, then more of it if it is part of a huge page. */
-static int pin_best(const struct keel_slot *slot, u64 gfn, unsigned int max, struct pinned *pin)
+static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
+		    unsigned int max, struct pinned *pin)
 {
 	unsigned int i;
 	struct pinned block;
@@ -368,20 +402,20 @@ static int pin_best(const struct keel_slot *slot, u64 gfn, unsigned int max, str
 
 	if (ret)
 		return ret;
-	for (i = 0; i < ARRAY_SIZE(orders) && orders[i]; i++) {
+	for (i = 0; i < ORDER_PAGE && orders[i] > vm->page_order; i++) {
 		if (orders[i] > max || !block_fits(slot, gfn, orders[i], pin->page))
 			continue;
 		if (one_leaf(slot, pin, orders[i])) {
 			widen(pin, orders[i]);
 			return 0;
 		}
-		if (pin_block(slot, gfn, orders[i], &block))
+		if (pin_block(slot, gfn, orders[i], vm->page_order, &block))
 			continue;
 		unpin(pin);
 		*pin = block;
 		return 0;
 	}
-	return 0;
+	return vm->page_order ? pin_large_page(slot, gfn, vm->page_order, pin) : 0;
 }
 
 /* Under mem_lock. -EAGAIN: the slots have changed; -EBUSY: no room for a block, only for a page. */
@@ -399,7 +433,7 @@ static int commit(struct keel_vm *vm, u64 gfn, const struct pinned *pin, unsigne
 		ret = map_pin(vm, &there);
 		return ret == -EEXIST ? 0 : ret;
 	}
-	if (pin->order && any_pin(vm, pin->gfn, pin->order))
+	if (pin->order > vm->page_order && any_pin(vm, pin->gfn, pin->order))
 		return -EBUSY;
 	return insert_and_map(vm, pin, kept);
 }
@@ -448,7 +482,7 @@ static unsigned long insert_around(struct keel_vm *vm, const struct around *arou
 
 	if (account(vm, n))
 		return 0;
-	vm->pin_orders |= BIT(index_of(0));
+	vm->pin_orders |= BIT(ORDER_PAGE);
 	for (i = 0; i < n; i++) {
 		struct pinned there, pin = {
 			.gfn = around->gfn + first + i,
@@ -457,7 +491,7 @@ static unsigned long insert_around(struct keel_vm *vm, const struct around *arou
 		};
 
 		if (find_pin(vm, pin.gfn, &there) ||
-		    xa_err(xa_store(&vm->pins, pin.gfn, to_entry(&pin), GFP_KERNEL_ACCOUNT)))
+		    xa_err(xa_store(&vm->pins, pin.gfn, to_entry(vm, &pin), GFP_KERNEL_ACCOUNT)))
 			break;
 	}
 	if (i < n)
@@ -501,7 +535,7 @@ static int fault_once(struct keel_vm *vm, u64 gfn, bool write, unsigned int *max
 		return -ENOENT;
 	if (write && slot.flags & KVM_MEM_READONLY)
 		return -ENOENT;
-	ret = pin_best(&slot, gfn, *max, &pin);
+	ret = pin_best(vm, &slot, gfn, *max, &pin);
 	if (ret)
 		return ret;
 	around.count = 0;

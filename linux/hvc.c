@@ -90,7 +90,8 @@ int keel_vm_size(u32 ipa_bits, struct keel_vm_size *size)
 	size->vm_pages = regs.x[1];
 	size->vcpu_pages = regs.x[2];
 	size->ipa_default = regs.x[3];
-	size->ipa_max = regs.x[4];
+	size->ipa_max = regs.x[4] & 0xff;
+	size->granule_shift = regs.x[4] >> 8 & 0xff;
 	size->features = regs.x[5];
 	return 0;
 }

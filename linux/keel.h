@@ -66,7 +66,8 @@ struct keel_vm {
 	struct mm_struct *mm; /* counted as by mmgrab(); the only one that may use the VM */
 	u64 handle;	      /* what EL2 calls it */
 	u32 ipa_bits;
-	u32 vcpu_pages; /* how many KEEL_HC_VCPU_CREATE takes */
+	unsigned int page_order; /* log2 of the kernel's pages in one of stage 2, or 0 */
+	u32 vcpu_pages;		 /* how many KEEL_HC_VCPU_CREATE takes */
 	struct dentry *info;
 	pid_t owner; /* who made it */
 	char owner_name[TASK_COMM_LEN];
@@ -205,7 +206,11 @@ void keel_vminfo_init(struct dentry *directory);
 
 /* ---- donate.c: memory for EL2 ---- */
 
-/* Pages for EL2, 2^order >= @pages of them, adjacent and aligned to @align bytes at least; NULL. */
+/* EL2's pages, of 4096 bytes, in 2^@order of the kernel's. */
+#define KEEL_EL2_PAGE_SHIFT   12
+#define KEEL_EL2_PAGES(order) (1UL << ((order) + PAGE_SHIFT - KEEL_EL2_PAGE_SHIFT))
+
+/* Pages for EL2, at least @pages of its, adjacent and aligned to @align bytes at least; NULL. */
 struct page *keel_donation_alloc(u32 pages, unsigned long align, unsigned int *order);
 /* Remember pages that EL2 has taken; from here to keel_donations_free() nobody may touch them. */
 void keel_donation_add(struct keel_vm *vm, struct page *page, unsigned int order);
@@ -233,7 +238,8 @@ long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u
 /* KEEL_HC_VM_SIZE's answer. */
 struct keel_vm_size {
 	u32 vm_pages, vcpu_pages, ipa_default, ipa_max;
-	u64 features; /* of KEEL_HC_VCPU_INIT that EL2 offers */
+	unsigned int granule_shift; /* log2 of a page of stage 2 */
+	u64 features;		    /* of KEEL_HC_VCPU_INIT that EL2 offers */
 };
 int keel_vm_size(u32 ipa_bits, struct keel_vm_size *size);
 

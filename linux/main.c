@@ -15,10 +15,6 @@
 
 #define KVM_MINOR 232
 
-#if PAGE_SHIFT != 12
-#error "Keel's pages are 4 KiB: kernels with larger ones cannot share memory with it yet"
-#endif
-
 static long dev_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 {
 	switch (nr) {

@@ -154,8 +154,9 @@ static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_re
 
 	if (region->flags & ~SLOT_FLAGS || region->slot >= KEEL_SLOTS)
 		return -EINVAL;
-	if (!PAGE_ALIGNED(size) || !PAGE_ALIGNED(region->guest_phys_addr) ||
-	    !PAGE_ALIGNED(region->userspace_addr))
+	/* Of stage 2's pages: as on a kernel whose own are that large. */
+	if (!IS_ALIGNED(size | region->guest_phys_addr | region->userspace_addr,
+			PAGE_SIZE << vm->page_order))
 		return -EINVAL;
 	if (region->guest_phys_addr + size < region->guest_phys_addr ||
 	    size >> PAGE_SHIFT > SLOT_PAGES_MAX)

@@ -21,13 +21,13 @@
 static int create_at_el2(struct keel_vm *vm, struct keel_vcpu *vcpu)
 {
 	unsigned int order;
-	struct page *pages = keel_donation_alloc(vm->vcpu_pages, PAGE_SIZE, &order);
+	struct page *pages = keel_donation_alloc(vm->vcpu_pages, 0, &order);
 	int ret;
 
 	if (!pages)
 		return -ENOMEM;
-	ret = keel_vm_call(vm, KEEL_HC_VCPU_CREATE, vcpu->index, page_to_phys(pages), 1 << order,
-			   virt_to_phys(vcpu->hyp), NULL);
+	ret = keel_vm_call(vm, KEEL_HC_VCPU_CREATE, vcpu->index, page_to_phys(pages),
+			   KEEL_EL2_PAGES(order), virt_to_phys(vcpu->hyp), NULL);
 	if (ret) {
 		__free_pages(pages, order);
 		return ret;

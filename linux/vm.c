@@ -34,14 +34,15 @@ static int create_at_el2(struct keel_vm *vm, u32 ipa_bits)
 	pages = keel_donation_alloc(size.vm_pages, SZ_64K, &order);
 	if (!pages)
 		return -ENOMEM;
-	ret = keel_giving_call(KEEL_HC_VM_CREATE, page_to_phys(pages), 1 << order, ipa_bits,
-			       &vm->handle);
+	ret = keel_giving_call(KEEL_HC_VM_CREATE, page_to_phys(pages), KEEL_EL2_PAGES(order),
+			       ipa_bits, &vm->handle);
 	if (ret) {
 		__free_pages(pages, order);
 		return ret;
 	}
 	keel_donation_add(vm, pages, order);
 	vm->ipa_bits = ipa_bits ? ipa_bits : size.ipa_default;
+	vm->page_order = max_t(unsigned int, size.granule_shift, PAGE_SHIFT) - PAGE_SHIFT;
 	vm->vcpu_pages = size.vcpu_pages;
 	return 0;
 }

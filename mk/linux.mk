@@ -3,7 +3,7 @@
 # $(BUILD)/module/KERNEL/keel.ko, KERNEL as in scripts/fetch-headers. On an arm64 machine `make -C
 # linux` builds it for the running kernel.
 
-MODULE_KERNELS ?= 6.1-cloud 6.1 6.12-cloud 6.12
+MODULE_KERNELS ?= 6.1-cloud 6.1 6.12-cloud 6.12 6.12-16k
 MODULE         := $(BUILD)/module
 MODULE_SRC     := $(sort $(wildcard linux/*.[ch]) linux/Kbuild)
 MODULE_ABI     := $(sort $(wildcard include/keel/*.h))

@@ -17,7 +17,7 @@ $(BUILD)/deps.mk: FORCE
 	$(Q)scripts/deps $@
 
 # Debian's packages, fetched by name.
-KERNELS := kernel-6.1-cloud kernel-6.1 kernel-6.12-cloud kernel-6.12
+KERNELS := kernel-6.1-cloud kernel-6.1 kernel-6.12-cloud kernel-6.12 kernel-6.12-16k
 .PRECIOUS: $(ARM64)/%/VERSION
 $(ARM64)/%/VERSION: scripts/fetch-arm64 scripts/apt-view.sh
 	$(call say,FETCH,$*)

@@ -279,6 +279,36 @@ static void init_redists(void)
 		log_warn("the redistributors of the GIC are not all to be found (error %d)", ret);
 }
 
+/* keel.stage2_granule, or the host kernel's page size: its memory then comes in such pages. */
+static enum granule wanted_granule(void)
+{
+	static const enum granule of_kernel[] = {
+		[IMAGE_PAGE_UNSPECIFIED] = GRANULE_4K,
+		[IMAGE_PAGE_4K] = GRANULE_4K,
+		[IMAGE_PAGE_16K] = GRANULE_16K,
+		[IMAGE_PAGE_64K] = GRANULE_64K,
+	};
+	unsigned int shift = boot_info.options.stage2_page_shift;
+	enum granule g;
+
+	for (g = GRANULE_4K; g < GRANULE_COUNT; g++)
+		if (granule_shift(g) == shift)
+			return g;
+	return of_kernel[load.page_size];
+}
+
+static int init_vms(void)
+{
+	enum granule granule = wanted_granule();
+	int ret = vm_init(&boot_info.features, boot_info.cpus.count, granule, &keel_pool);
+
+	if (ret != -EOPNOTSUPP)
+		return ret;
+	log_warn("stage 2 has no pages of %lluK here: guests' stage 2 has 4K",
+		 granule_size(granule) / SZ_1K);
+	return vm_init(&boot_info.features, boot_info.cpus.count, GRANULE_4K, &keel_pool);
+}
+
 /* What virtual machines need; the order is that of the run loop's hooks (vm/run.h). */
 static void init_guests(void)
 {
@@ -294,7 +324,7 @@ static void init_guests(void)
 	int ret;
 
 	cpu_features_freeze(&boot_info.features);
-	ret = vm_init(&boot_info.features, boot_info.cpus.count, &keel_pool);
+	ret = init_vms();
 	if (!ret)
 		ret = switch_init(&keel_pool, boot_info.cpus.count);
 	if (ret)

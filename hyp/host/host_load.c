@@ -31,6 +31,7 @@ static int judge_bundle(struct host_load *load, const void *data, const char **w
 		ret = host_place(load->map, bundle_range.base, &bundle, &image, &load->layout, why);
 	if (ret)
 		return ret;
+	load->page_size = image.page_size;
 	ret = host_bootargs((const char *)data + bundle.cmdline.offset, bundle.cmdline.size,
 			    host_fdt_bootargs(load->fdt), bootargs, sizeof(bootargs));
 	if (ret)

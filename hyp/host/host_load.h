@@ -4,6 +4,7 @@
 #ifndef KEEL_HOST_HOST_LOAD_H
 #define KEEL_HOST_HOST_LOAD_H
 
+#include <host/image.h>
 #include <host/memmap.h>
 #include <host/place.h>
 #include <lib/types.h>
@@ -19,6 +20,7 @@ struct host_load {
 	const char *version;
 	/* results */
 	struct host_layout layout;
+	enum image_page_size page_size; /* of the host's kernel */
 	u64 bundle_size;
 };
 

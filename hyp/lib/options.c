@@ -68,6 +68,22 @@ static bool set_pa_bits(struct options *o, struct text value)
 	return parse_bits(value, OPTIONS_PA_BITS_MIN, OPTIONS_PA_BITS_MAX, &o->pa_bits);
 }
 
+static bool set_stage2_granule(struct options *o, struct text value)
+{
+	static const struct {
+		char name[4];
+		u8 shift;
+	} sizes[] = { { "4K", 12 }, { "16K", 14 }, { "64K", 16 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		if (text_is(value, sizes[i].name)) {
+			o->stage2_page_shift = sizes[i].shift;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool set_e2h(struct options *o, struct text value)
 {
 	if (text_is(value, "auto"))
@@ -117,12 +133,16 @@ static bool set_selftest(struct options *o, struct text value)
 
 /* An option: its name with the equals sign, and who reads its value. */
 static const struct option {
-	char name[16];
+	char name[24];
 	bool (*set)(struct options *o, struct text value);
 } options[] = {
-	{ "keel.va_bits=", set_va_bits }, { "keel.pa_bits=", set_pa_bits },
-	{ "keel.e2h=", set_e2h },	  { "keel.loglevel=", set_loglevel },
-	{ "keel.console=", set_console }, { "keel.selftest=", set_selftest },
+	{ "keel.va_bits=", set_va_bits },
+	{ "keel.pa_bits=", set_pa_bits },
+	{ "keel.stage2_granule=", set_stage2_granule },
+	{ "keel.e2h=", set_e2h },
+	{ "keel.loglevel=", set_loglevel },
+	{ "keel.console=", set_console },
+	{ "keel.selftest=", set_selftest },
 };
 
 /* Return: NULL, or why @word cannot be used. */

@@ -35,6 +35,7 @@ enum option_console { OPTION_CONSOLE_BOOT, OPTION_CONSOLE_KEEP };
 struct options {
 	u8 va_bits;			      /* keel.va_bits: 25..52 */
 	u8 pa_bits;			      /* keel.pa_bits: 32..52; 0 if not given */
+	u8 stage2_page_shift;		      /* keel.stage2_granule: 12, 14, 16; 0 if not given */
 	enum option_e2h e2h;		      /* keel.e2h */
 	enum option_loglevel loglevel;	      /* keel.loglevel */
 	enum option_console console;	      /* keel.console */

@@ -204,6 +204,30 @@ u64 page_pool_available(const struct page_pool *pool)
 	return READ_ONCE(pool->free);
 }
 
+/* Aligned runs of so many bytes that lie in @run. */
+static u64 runs_within(const struct pool_run *run, uintptr_t size)
+{
+	uintptr_t start = ALIGN_UP(run_start(run), size), end = ALIGN_DOWN(run_end(run), size);
+
+	return end > start ? (end - start) / size : 0;
+}
+
+bool page_pool_has_runs(struct page_pool *pool, unsigned int order, u64 count)
+{
+	const struct pool_run *run;
+	u64 found = 0;
+
+	if (!order)
+		return page_pool_available(pool) >= count;
+	if (order > MAX_RUN_ORDER)
+		return !count;
+	spin_lock(&pool->lock);
+	for (run = pool->runs; run && found < count; run = run->next)
+		found += runs_within(run, (uintptr_t)(POOL_PAGE_SIZE << order));
+	spin_unlock(&pool->lock);
+	return found >= count;
+}
+
 void page_pool_set_reserve(struct page_pool *pool, u64 pages)
 {
 	WRITE_ONCE(pool->reserve, pages);

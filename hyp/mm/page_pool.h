@@ -100,6 +100,16 @@ void page_pool_free_run(struct page_pool *pool, void *pages, unsigned int order)
 u64 page_pool_available(const struct page_pool *pool);
 
 /**
+ * page_pool_has_runs() - whether page_pool_alloc_run() would succeed so many times in a row
+ * @order: as there
+ * @count: how many
+ *
+ * A number, not a promise, as page_pool_available(). Linear in the number of free runs; at once for
+ * order 0.
+ */
+bool page_pool_has_runs(struct page_pool *pool, unsigned int order, u64 count);
+
+/**
  * page_pool_set_reserve() - keep free pages back
  * @pages: how many; 0 to begin with
  *

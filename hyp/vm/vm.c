@@ -9,7 +9,8 @@
 #include <vm/donation.h>
 #include <vm/vm_ops.h>
 
-/* VTTBR_EL2 can demand a root aligned to its size, 16 tables of 4K at most: so are all. */
+/* A VM's first donation, and so its root, which VTTBR_EL2 wants aligned to its size, is at least.
+ */
 #define VM_ALIGN SZ_64K
 
 /* Donated pages that one step of vm_destroy() gives back, but for the last donation in it. */
@@ -17,6 +18,7 @@
 
 static const struct cpu_features *machine;
 static struct mmu_caps caps;
+static enum granule granule;
 static unsigned int ipa_bits_max, oa_bits;
 static struct page_pool *keel_pool;
 static struct vmid_allocator vmids;
@@ -61,7 +63,8 @@ static int init_vmids(struct page_pool *pool, unsigned int nr_cpus)
 	return vmid_init(&vmids, caps.vmid_bits, bitmap, cpus, nr_cpus, &vmid_ops, NULL);
 }
 
-int vm_init(const struct cpu_features *features, unsigned int nr_cpus, struct page_pool *pool)
+int vm_init(const struct cpu_features *features, unsigned int nr_cpus, enum granule pages,
+	    struct page_pool *pool)
 {
 	struct stage2_geometry geometry;
 	int ret;
@@ -69,9 +72,10 @@ int vm_init(const struct cpu_features *features, unsigned int nr_cpus, struct pa
 	machine = features;
 	keel_pool = pool;
 	created_hook = NULL;
+	granule = pages;
 	cpu_features_mmu_caps(features, &caps);
-	ipa_bits_max = stage2_max_ia_bits(GRANULE_4K, &caps);
-	ret = stage2_geometry(&geometry, ipa_bits_max, GRANULE_4K, &caps);
+	ipa_bits_max = stage2_max_ia_bits(granule, &caps);
+	ret = stage2_geometry(&geometry, ipa_bits_max, granule, &caps);
 	if (ret)
 		return ret;
 	oa_bits = geometry.oa_bits;
@@ -163,7 +167,7 @@ static int choose_geometry(u64 ipa_bits, struct stage2_geometry *geometry)
 
 	if (ret)
 		return ret;
-	return stage2_geometry(geometry, bits, GRANULE_4K, &caps) ? -EINVAL : 0;
+	return stage2_geometry(geometry, bits, granule, &caps) ? -EINVAL : 0;
 }
 
 int vm_sizes(u64 ipa_bits, struct vm_sizes *sizes)
@@ -178,6 +182,7 @@ int vm_sizes(u64 ipa_bits, struct vm_sizes *sizes)
 		.vcpu_pages = vcpu_pages(),
 		.ipa_bits_default = default_ipa_bits(),
 		.ipa_bits_max = ipa_bits_max,
+		.granule_shift = granule_shift(granule),
 		.features = vcpu_features_known(),
 	};
 	return 0;
@@ -185,10 +190,17 @@ int vm_sizes(u64 ipa_bits, struct vm_sizes *sizes)
 
 /* ---- tables of a VM's stage 2 ---- */
 
+/* A table is a page of the granule. */
+unsigned int vm_table_order(const struct vm *vm)
+{
+	return granule_shift(vm->s2.geometry.granule) - granule_shift(GRANULE_4K);
+}
+
 static void *zalloc_table(void *ctx)
 {
 	struct vm *vm = ctx;
-	void *table = page_pool_alloc(&vm->pool);
+	unsigned int order = vm_table_order(vm);
+	void *table = order ? page_pool_alloc_run(&vm->pool, order) : page_pool_alloc(&vm->pool);
 
 	if (table)
 		vm->nr_tables++;
@@ -200,7 +212,7 @@ static void free_table(void *ctx, void *table)
 	struct vm *vm = ctx;
 
 	vm->nr_tables--;
-	page_pool_free(&vm->pool, table);
+	page_pool_free_run(&vm->pool, table, vm_table_order(vm));
 }
 
 static struct pa table_to_pa(void *ctx, const void *table)
@@ -288,7 +300,8 @@ int vm_create(struct pa pa, u64 pages, u64 ipa_bits, u64 *handle)
 	struct vm_slot *slot;
 	int ret = choose_geometry(ipa_bits, &geometry);
 
-	if (!ret && (pages < vm_pages(&geometry) || !IS_ALIGNED(pa.v, VM_ALIGN)))
+	if (!ret &&
+	    (pages < vm_pages(&geometry) || !IS_ALIGNED(pa.v, MAX(VM_ALIGN, geometry.root_align))))
 		ret = -EINVAL;
 	if (ret)
 		return ret;

@@ -144,17 +144,22 @@ static bool within_step(u64 ipa, u64 size)
 	       ALIGN_DOWN(ipa, VM_MAP_STEP) == ALIGN_DOWN(ipa + size - 1, VM_MAP_STEP);
 }
 
+static bool has_tables(struct vm *vm, u64 count)
+{
+	return page_pool_has_runs(&vm->pool, vm_table_order(vm), count);
+}
+
 static int side_prepare(void *ctx, struct ipa ipa, u64 size)
 {
 	struct vm *vm = ctx;
 	u64 needed;
 
-	if (within_step(ipa.v, size) && page_pool_available(&vm->pool) >= step_tables(vm))
+	if (within_step(ipa.v, size) && has_tables(vm, step_tables(vm)))
 		return 0;
 	spin_lock(&vm->s2.lock);
 	needed = stage2_tables_needed(&vm->s2, ipa, vm->move.pa, size);
 	spin_unlock(&vm->s2.lock);
-	return page_pool_available(&vm->pool) >= needed ? 0 : -ENOMEM;
+	return has_tables(vm, needed) ? 0 : -ENOMEM;
 }
 
 static int walk(struct vm *vm, struct ipa ipa, u64 size,
@@ -277,7 +282,7 @@ void vm_mem_check(struct vm *vm)
 
 static int check_range(const struct vm *vm, u64 ipa, u64 size)
 {
-	if (!size || !IS_ALIGNED(ipa | size, SZ_4K) || ipa + size < ipa)
+	if (!size || !IS_ALIGNED(ipa | size, stage2_granule(&vm->s2)) || ipa + size < ipa)
 		return -EINVAL;
 	return ipa + size > stage2_size(&vm->s2) ? -E2BIG : 0;
 }
@@ -414,7 +419,7 @@ int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags, u64
 	int ret = attrs_of(flags, &attrs);
 
 	*done = 0;
-	if (!ret && (!IS_ALIGNED(pa.v, SZ_4K) || pa.v + size < pa.v))
+	if (!ret && (!IS_ALIGNED(pa.v, stage2_granule(&vm->s2)) || pa.v + size < pa.v))
 		ret = -EINVAL;
 	if (!ret)
 		ret = check_range(vm, ipa.v, size);

@@ -40,14 +40,16 @@ enum vcpu_feature {
  * vm_init() - get ready for VMs
  * @features: the machine's, final in what VMs are told (cpu_features_freeze()); kept
  * @nr_cpus:  how many CPUs there can be, 1..KEEL_MAX_CPUS
+ * @pages:    of guests' stage 2: the granule of all VMs
  * @pool:     Keel's own pool: handles and VMIDs come from it now, EL2's tables later
  *
  * Boot CPU, once, after ownership_set_host().
  *
- * Return: 0; -ENOMEM; -EINVAL for more CPUs than there are VMIDs; what stage2_geometry() refused.
+ * Return: 0; -EOPNOTSUPP where stage 2 has no such pages (nothing was done: there is another try);
+ * -ENOMEM; -EINVAL for more CPUs than there are VMIDs; what else stage2_geometry() refused.
  */
 int __must_check vm_init(const struct cpu_features *features, unsigned int nr_cpus,
-			 struct page_pool *pool);
+			 enum granule pages, struct page_pool *pool);
 
 /* The machine's features, as vm_init() was told. */
 const struct cpu_features *vm_features(void);
@@ -64,7 +66,8 @@ struct vm_sizes {
 	u64 vm_pages;	/* for vm_create() */
 	u64 vcpu_pages; /* for vcpu_create() */
 	unsigned int ipa_bits_default, ipa_bits_max;
-	u64 features; /* BIT(enum vcpu_feature): what vcpu_init() takes */
+	unsigned int granule_shift; /* log2 of a page of its stage 2 */
+	u64 features;		    /* BIT(enum vcpu_feature): what vcpu_init() takes */
 };
 
 /**
@@ -77,7 +80,8 @@ int __must_check vm_sizes(u64 ipa_bits, struct vm_sizes *sizes);
 
 /**
  * vm_create() - a VM in donated memory
- * @pa:       first page, aligned to 64 KiB
+ * @pa:       first page, aligned to 64 KiB, and to the largest power of two that is no more than
+ *	      vm_sizes.vm_pages: the root of stage 2 lies first
  * @pages:    how many are donated, vm_sizes.vm_pages at least; at most DONATION_PAGES_MAX. What is
  *	      beyond is for stage 2 tables
  * @ipa_bits: as for vm_sizes()
@@ -233,6 +237,9 @@ static inline struct pa vm_va_to_pa(const void *va)
 {
 	return el2_va_to_pa(el2_map_layout(), va);
 }
+
+/* log2 of the pages of a table of the VM's stage 2. */
+unsigned int vm_table_order(const struct vm *vm);
 
 /* Pages that vcpu_create() needs. */
 u64 vcpu_pages(void);

@@ -58,7 +58,8 @@
  *
  * A VM and its vCPUs live in memory that the host donates: from that call on the host cannot reach
  * it, and it comes back, cleared, when KEEL_HC_VM_DESTROY has returned 0. VMs are named by handles,
- * vCPUs by their VM's handle and their index. Addresses and sizes are multiples of 4096.
+ * vCPUs by their VM's handle and their index. Pages are of 4096 bytes, addresses and sizes
+ * multiples of it; those of KEEL_HC_VM_MAP and _UNMAP are multiples of the granule of stage 2.
  *
  * All of them: -ENOENT for a handle or index that names nothing; -EPERM for memory that is not the
  * host's to give or share; -EINVAL for misaligned, empty or wrapping ranges and undefined bits;
@@ -72,14 +73,16 @@
 /*
  * KEEL_HC_VM_SIZE(x1 = IPA bits, 0 for the default) -> x0 = 0 or -EINVAL, x1 = pages for
  * KEEL_HC_VM_CREATE, x2 = pages for KEEL_HC_VCPU_CREATE, x3 = IPA bits that 0 stands for,
- * x4 = IPA bits at most, x5 = KVM_ARM_VCPU_* feature bits that KEEL_HC_VCPU_INIT takes.
+ * x4 = IPA bits at most in 7:0, log2 of the granule of stage 2 in 15:8, x5 = KVM_ARM_VCPU_* feature
+ * bits that KEEL_HC_VCPU_INIT takes.
  */
 #define KEEL_HC_VM_SIZE 0xc6000010
 
 /*
  * KEEL_HC_VM_CREATE(x1 = address of the pages that KEEL_HC_VM_SIZE asked for, adjacent and aligned
- * to 64 KiB, x2 = pages, x3 = IPA bits or 0) -> x0 = 0, x1 = handle; -EINVAL for IPA bits out of
- * range or too few pages; -ENOSPC without a free handle.
+ * to 64 KiB and to the largest power of two that is no more than their size, x2 = pages, x3 = IPA
+ * bits or 0) -> x0 = 0, x1 = handle; -EINVAL for IPA bits out of range or too few pages; -ENOSPC
+ * without a free handle.
  */
 #define KEEL_HC_VM_CREATE 0xc6000011
 
@@ -92,7 +95,8 @@
 
 /*
  * KEEL_HC_VM_TOPUP(x1 = handle, x2 = address, x3 = pages) -> x0 = 0. Donates pages for stage 2
- * tables; what a call that returned -ENOMEM was short of.
+ * tables; what a call that returned -ENOMEM was short of. A table is as large as the granule, and
+ * aligned to it: other pages only help with what else a VM takes.
  */
 #define KEEL_HC_VM_TOPUP 0xc6000013
 

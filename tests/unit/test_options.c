@@ -65,6 +65,23 @@ static void test_va_bits(void **state)
 	assert_int_equal(parse("keel.va_bits=0x30", "").va_bits, 48);
 }
 
+static void test_stage2_granule(void **state)
+{
+	static const struct {
+		const char *args;
+		u8 shift;
+	} rows[] = {
+		{ "quiet", 0 },
+		{ "keel.stage2_granule=4K", 12 },
+		{ "keel.stage2_granule=16K", 14 },
+		{ "keel.stage2_granule=64K", 16 },
+		{ "keel.stage2_granule=64K keel.stage2_granule=4K", 12 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(parse(rows[i].args, "").stage2_page_shift, rows[i].shift);
+}
+
 static void test_pa_bits(void **state)
 {
 	char args[64];
@@ -86,6 +103,11 @@ static void test_bad_values(void **state)
 		"keel.va_bits=295",
 		"keel.va_bits=18446744073709551655",
 		"keel.pa_bits=",
+		"keel.stage2_granule=",
+		"keel.stage2_granule=4",
+		"keel.stage2_granule=8K",
+		"keel.stage2_granule=4Kx",
+		"keel.stage2_granule=128K",
 		"keel.pa_bits=31",
 		"keel.pa_bits=53",
 		"keel.pa_bits=0",
@@ -220,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_va_bits),
 		cmocka_unit_test(test_pa_bits),
+		cmocka_unit_test(test_stage2_granule),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_e2h),
 		cmocka_unit_test(test_loglevel),

@@ -148,6 +148,9 @@ static void an_order_out_of_range_is_refused(void **state)
 	assert_null(page_pool_alloc_run(&pool, 21));
 	assert_null(page_pool_alloc_run(&pool, 64));
 	assert_null(page_pool_alloc_run(&pool, ~0u));
+	assert_false(page_pool_has_runs(&pool, 21, 1));
+	assert_false(page_pool_has_runs(&pool, ~0u, 1));
+	assert_true(page_pool_has_runs(&pool, ~0u, 0));
 	expect_counters();
 	expect_fresh(page_pool_alloc_run(&pool, 8), 256);
 	assert_null(page_pool_alloc(&pool));
@@ -233,23 +236,33 @@ static u32 random_below(u64 *seed, u32 n)
 	return (u32)(*seed >> 33) % n;
 }
 
-/* Whether the pool could serve a run: some aligned stretch is free. */
-static bool run_possible(unsigned int order)
+/* How many runs the pool could serve: aligned stretches that are free. */
+static u64 runs_possible(unsigned int order)
 {
 	size_t n = (size_t)1 << order;
+	u64 found = 0;
 
 	for (size_t i = 0; i + n <= PAGES; i += n)
-		if (!memchr(owner + i, OUTSIDE, n) && !memchr(owner + i, TAKEN, n))
-			return true;
-	return false;
+		found += !memchr(owner + i, OUTSIDE, n) && !memchr(owner + i, TAKEN, n);
+	return found;
+}
+
+static void expect_runs(unsigned int order)
+{
+	u64 possible = runs_possible(order);
+
+	assert_true(page_pool_has_runs(&pool, order, possible));
+	assert_false(page_pool_has_runs(&pool, order, possible + 1));
+	assert_true(page_pool_has_runs(&pool, order, possible / 2));
 }
 
 static void random_alloc(u64 *seed)
 {
 	unsigned int order = random_below(seed, 2) ? 0 : random_below(seed, 5);
+	u64 possible = runs_possible(order);
 	u8 *pages = order ? page_pool_alloc_run(&pool, order) : page_pool_alloc(&pool);
 
-	if (!!pages != run_possible(order))
+	if (!!pages != (possible > 0))
 		fail_msg("order %u: %s", order, pages ? "served" : "refused");
 	if (pages)
 		expect_fresh(pages, (size_t)1 << order);
@@ -283,6 +296,8 @@ static void random_use_agrees_with_a_map_of_pages(void **state)
 		else
 			random_change(&seed, random_below(&seed, PAGES));
 		expect_counters();
+		if (step % 16 == 0)
+			expect_runs(random_below(&seed, 6));
 	}
 	assert_int_equal(pool.bad_frees, 0);
 }

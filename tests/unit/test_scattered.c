@@ -241,7 +241,7 @@ static void boot(bool wide, u64 pool_pages)
 	assert_int_equal(ownership_init(&bank, 1), 0);
 	assert_int_equal(ownership_claim_boot(PA(RAM_BASE), KEEL), 0);
 	assert_int_equal(host_mem_init(&caps, &pool), 0);
-	assert_int_equal(vm_init(&features, 1, &pool), 0);
+	assert_int_equal(vm_init(&features, 1, GRANULE_4K, &pool), 0);
 	assert_int_equal(vm_sizes(0, &sizes), 0);
 }
 

@@ -83,17 +83,26 @@ static int add_vcpu(u64 handle, u64 index, struct pa *run)
 static void ipa_sizes_are_the_machines(void **state)
 {
 	static const struct {
-		unsigned int pa_bits, def, max;
+		unsigned int pa_bits;
+		enum granule granule;
+		unsigned int def, max;
 	} rows[] = {
-		{ 36, 36, 36 }, { 40, 40, 40 }, { 44, 40, 44 }, { 48, 40, 48 }, { 52, 40, 52 }
+		{ 36, GRANULE_4K, 36, 36 },  { 40, GRANULE_4K, 40, 40 },
+		{ 44, GRANULE_4K, 40, 44 },  { 48, GRANULE_4K, 40, 48 },
+		{ 52, GRANULE_4K, 40, 52 },  { 36, GRANULE_16K, 36, 36 },
+		{ 48, GRANULE_16K, 40, 48 }, { 52, GRANULE_16K, 40, 52 },
+		{ 36, GRANULE_64K, 36, 36 }, { 48, GRANULE_64K, 40, 48 },
+		{ 52, GRANULE_64K, 40, 52 },
 	};
 	struct vm_sizes s;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		machine_start(&(struct machine_config){ .pa_bits = rows[i].pa_bits });
+		machine_start(&(struct machine_config){ .pa_bits = rows[i].pa_bits,
+							.granule = rows[i].granule });
 		assert_int_equal(vm_sizes(0, &s), 0);
 		assert_int_equal(s.ipa_bits_default, rows[i].def);
 		assert_int_equal(s.ipa_bits_max, rows[i].max);
+		assert_int_equal(1ULL << s.granule_shift, granule_size(rows[i].granule));
 		for (u64 bits = 1; bits < 70; bits++) {
 			int want = bits < 32 || bits > rows[i].max ? -EINVAL : 0;
 
@@ -298,6 +307,27 @@ static void bad_donations_change_nothing(void **state)
 		assert_int_equal(handle, 77);
 		machine_assert_same(before, rows[i].what);
 	}
+	machine_drop(before);
+}
+
+/* 64K pages and 33 bits: 16 tables side by side, a root of 1 MiB. */
+static void a_large_root_is_aligned_to_its_size(void **state)
+{
+	struct machine_state *before;
+	struct pa pa;
+	struct vm_sizes s;
+	u64 handle;
+
+	machine_start(&(struct machine_config){ .granule = GRANULE_64K });
+	assert_int_equal(vm_sizes(33, &s), 0);
+	pa = machine_alloc(2 * s.vm_pages, SZ_1M);
+	before = machine_save();
+	assert_int_equal(vm_create(PA(pa.v + SZ_64K), s.vm_pages, 33, &handle), -EINVAL);
+	assert_int_equal(vm_create(PA(pa.v + SZ_1M / 2), s.vm_pages, 33, &handle), -EINVAL);
+	assert_int_equal(vm_create(pa, s.vm_pages - 1, 33, &handle), -EINVAL);
+	machine_assert_same(before, "a root that is not aligned");
+	assert_int_equal(vm_create(pa, s.vm_pages, 33, &handle), 0);
+	assert_int_equal(vm_get(handle)->s2.vttbr & GENMASK(47, 0), pa.v);
 	machine_drop(before);
 }
 
@@ -687,13 +717,22 @@ static void init_tells_what_it_lacks(void **state)
 {
 	for (unsigned int pages = 1; pages < 4; pages++) {
 		machine_start_without_vms(&(struct machine_config){ .keel_pages = pages });
-		assert_int_equal(vm_init(&machine_features, 4, &machine_pool),
+		assert_int_equal(vm_init(&machine_features, 4, GRANULE_4K, &machine_pool),
 				 pages < 3 ? -ENOMEM : 0);
 	}
 	machine_start_without_vms(&(struct machine_config){ 0 });
-	assert_int_equal(vm_init(&machine_features, 256, &machine_pool), -EINVAL);
+	assert_int_equal(vm_init(&machine_features, 256, GRANULE_4K, &machine_pool), -EINVAL);
 	machine_start_without_vms(&(struct machine_config){ .vmid16 = true });
-	assert_int_equal(vm_init(&machine_features, 512, &machine_pool), 0);
+	assert_int_equal(vm_init(&machine_features, 512, GRANULE_4K, &machine_pool), 0);
+	/* ID_AA64MMFR0_EL1 without 16K and 64K: then there is another try. */
+	machine_start_without_vms(&(struct machine_config){ 0 });
+	cpu_features_init(&machine_features,
+			  &(struct cpu_id_regs){
+				  .reg = { [ID_REG_MMFR0] = 0x0f000005, [ID_REG_PFR0] = 0x11 } });
+	assert_int_equal(vm_init(&machine_features, 4, GRANULE_16K, &machine_pool), -EOPNOTSUPP);
+	assert_int_equal(vm_init(&machine_features, 4, GRANULE_64K, &machine_pool), -EOPNOTSUPP);
+	assert_int_equal(page_pool_available(&machine_pool), 64);
+	assert_int_equal(vm_init(&machine_features, 4, GRANULE_4K, &machine_pool), 0);
 }
 
 /* Each thing that can fail in a VM's life does, once: the error is -ENOBUFS, and nothing changed.
@@ -824,6 +863,7 @@ int main(void)
 		TEST(bad_donations_to_the_pool_change_nothing),
 		TEST(a_vm_in_use_is_not_destroyed),
 		TEST(bad_donations_change_nothing),
+		TEST(a_large_root_is_aligned_to_its_size),
 		TEST(donated_memory_cannot_be_donated_again),
 		TEST(memory_comes_back_cleared),
 		TEST(mpidr_counts_as_kvm_does),

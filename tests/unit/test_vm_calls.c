@@ -152,7 +152,7 @@ static int start(void **state)
 	pages_of_vm = regs.x[1];
 	pages_of_vcpu = regs.x[2];
 	assert_int_equal(regs.x[3], 40);
-	assert_int_equal(regs.x[4], 48);
+	assert_int_equal(regs.x[4], 48 | 12 << 8);
 	assert_int_equal(regs.x[5], 0x14); /* PSCI and SVE */
 	assert_int_equal(
 		call(KEEL_HC_VM_CREATE, machine_alloc(pages_of_vm, SZ_64K).v, pages_of_vm, 0, 0, 0),

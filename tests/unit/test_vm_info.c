@@ -15,6 +15,16 @@
 static u64 handle, donated;
 static struct vm *vm;
 
+/* As KEEL_HC_VM_CREATE has it. */
+static u64 vm_align(u64 pages)
+{
+	u64 align = SZ_4K;
+
+	while (2 * align <= pages * SZ_4K)
+		align *= 2;
+	return MAX(align, SZ_64K);
+}
+
 static int try_vm(const struct machine_config *config, u64 ipa_bits)
 {
 	struct vm_sizes sizes;
@@ -25,8 +35,9 @@ static int try_vm(const struct machine_config *config, u64 ipa_bits)
 	if (ret && vm_sizes(32, &sizes))
 		fail_msg("no VM of 32 bits");
 	donated = sizes.vm_pages;
-	assert_int_equal(vm_create(machine_alloc(donated, SZ_64K), donated, ipa_bits, &handle),
-			 ret);
+	assert_int_equal(
+		vm_create(machine_alloc(donated, vm_align(donated)), donated, ipa_bits, &handle),
+		ret);
 	return ret;
 }
 
@@ -91,14 +102,14 @@ static void expect(const struct vm_stretch *s, u64 ipa, u64 size, u64 block, u64
 
 /* ---- vm_info() ---- */
 
-static void expect_shape(u64 bits)
+static void expect_shape(u64 bits, enum granule granule)
 {
 	struct stage2_geometry want;
 	struct mmu_caps caps;
 	struct vm_info info;
 
 	cpu_features_mmu_caps(&machine_features, &caps);
-	assert_int_equal(stage2_geometry(&want, (unsigned int)bits, GRANULE_4K, &caps), 0);
+	assert_int_equal(stage2_geometry(&want, (unsigned int)bits, granule, &caps), 0);
 	vm_info(vm, &info);
 	assert_int_equal(info.geometry.ia_bits, bits);
 	assert_int_equal(info.geometry.start_level, want.start_level);
@@ -110,27 +121,34 @@ static void expect_shape(u64 bits)
 	assert_int_equal(info.donated_bytes, donated * SZ_4K);
 	assert_int_equal(info.free_bytes, 0);
 	assert_int_equal(info.vcpus, 0);
+	assert_int_equal(vm->s2.vttbr & GENMASK(47, 1) & (want.root_size - 1), 0);
 }
 
-/* Every machine's limit, every size, through vm_create(). */
+/* Every size on a machine of this limit, through vm_create(). */
+static void expect_every_size(enum granule granule, unsigned int limit)
+{
+	const struct machine_config config = { .pa_bits = limit, .granule = granule };
+
+	for (u64 bits = 1; bits <= 64; bits++) {
+		int ret = try_vm(&config, bits);
+
+		assert_int_equal(ret, bits < 32 || bits > limit ? -EINVAL : 0);
+		if (ret)
+			continue;
+		vm = vm_get(handle);
+		expect_shape(bits, granule);
+		finish(NULL);
+	}
+}
+
 static void every_size_has_the_shape_that_it_should(void **state)
 {
 	static const unsigned int limits[] = { 32, 36, 40, 42, 44, 48, 52 };
 
 	(void)state;
-	for (size_t l = 0; l < ARRAY_SIZE(limits); l++) {
-		for (u64 bits = 1; bits <= 64; bits++) {
-			const struct machine_config config = { .pa_bits = limits[l] };
-			int ret = try_vm(&config, bits);
-
-			assert_int_equal(ret, bits < 32 || bits > limits[l] ? -EINVAL : 0);
-			if (ret)
-				continue;
-			vm = vm_get(handle);
-			expect_shape(bits);
-			finish(NULL);
-		}
-	}
+	for (enum granule g = GRANULE_4K; g < GRANULE_COUNT; g++)
+		for (size_t l = 0; l < ARRAY_SIZE(limits); l++)
+			expect_every_size(g, limits[l]);
 }
 
 static void tables_are_counted(void **state)
@@ -156,6 +174,28 @@ static void tables_are_counted(void **state)
 	vm_info(vm, &info);
 	assert_int_equal(info.table_bytes + info.free_bytes, 10 * SZ_4K);
 	assert_true(info.table_bytes <= 6 * SZ_4K);
+}
+
+/* Tables are as large as the granule; the pool's smaller pieces are of no use for them. */
+static void tables_of_large_pages_are_counted(void **state)
+{
+	u64 pa;
+	struct vm_info info;
+
+	(void)state;
+	finish(NULL);
+	assert_int_equal(
+		try_vm(&(struct machine_config){ .pa_bits = 52, .granule = GRANULE_64K }, 40), 0);
+	vm = vm_get(handle);
+	pa = machine_alloc(16, SZ_64K).v;
+	topup(16 * 2);
+	map(0x80000000, pa, SZ_64K, RWX); /* level 3 */
+	vm_info(vm, &info);
+	assert_int_equal(info.table_bytes, info.geometry.root_size + SZ_64K);
+	unmap(0x80000000, SZ_64K);
+	vm_info(vm, &info);
+	assert_int_equal(info.table_bytes, info.geometry.root_size);
+	assert_int_equal(info.free_bytes, 32 * SZ_4K);
 }
 
 static void vcpus_are_counted(void **state)
@@ -271,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_size_has_the_shape_that_it_should),
 		cmocka_unit_test_setup_teardown(tables_are_counted, start, finish),
+		cmocka_unit_test_setup_teardown(tables_of_large_pages_are_counted, start, finish),
 		cmocka_unit_test_setup_teardown(vcpus_are_counted, start, finish),
 		cmocka_unit_test_setup_teardown(an_empty_vm_has_nothing, start, finish),
 		cmocka_unit_test_setup_teardown(bad_addresses_are_refused, start, finish),

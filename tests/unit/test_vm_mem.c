@@ -14,6 +14,8 @@
 #define RWX (KEEL_MAP_WRITE | KEEL_MAP_EXEC)
 #define DEV KEEL_MAP_DEVICE
 
+#define TOP (1ULL << 40) /* of a VM of 40 bits */
+
 static u64 handle;
 static struct vm *vm;
 
@@ -24,7 +26,7 @@ static void start_vm(const struct machine_config *config, u64 ipa_bits, u64 topu
 	machine_start(config);
 	assert_int_equal(vm_sizes(ipa_bits, &sizes), 0);
 	assert_int_equal(
-		vm_create(machine_alloc(sizes.vm_pages, SZ_64K), sizes.vm_pages, ipa_bits, &handle),
+		vm_create(machine_alloc(sizes.vm_pages, SZ_1M), sizes.vm_pages, ipa_bits, &handle),
 		0);
 	vm = vm_get(handle);
 	if (topup)
@@ -538,9 +540,87 @@ static void the_end_is_bounded_too(void **state)
 	start_vm(&(struct machine_config){ 0 }, 40, 0);
 }
 
+/* ---- larger pages ---- */
+
+static void start_with(enum granule granule, u64 ipa_bits)
+{
+	vm_put(vm);
+	start_vm(&(struct machine_config){ .granule = granule }, ipa_bits, 0);
+}
+
+static void addresses_are_multiples_of_the_granule(enum granule granule)
+{
+	u64 page = granule_size(granule), pa = machine_alloc(1024, SZ_2M).v;
+	struct machine_state *before;
+
+	assert_int_equal(vm_topup(vm, machine_alloc(512, SZ_2M), 512), 0);
+	before = machine_save();
+	for (u64 off = SZ_4K; off < page; off *= 2) {
+		assert_int_equal(map(off, pa, page, RW), -EINVAL);
+		assert_int_equal(map(0, pa + off, page, RW), -EINVAL);
+		assert_int_equal(map(0, pa, off, RW), -EINVAL);
+		assert_int_equal(map(0, pa, page + off, RW), -EINVAL);
+		assert_int_equal(unmap(off, page), -EINVAL);
+		assert_int_equal(unmap(0, off), -EINVAL);
+	}
+	machine_assert_same(before, "parts of a page");
+	machine_drop(before);
+	assert_int_equal(map(page, pa + page, page, RWX), 0);
+	assert_mapped(page, pa + page, STAGE2_RWX);
+	assert_mapped(2 * page - SZ_4K, pa + 2 * page - SZ_4K, STAGE2_RWX);
+	assert_unmapped(page - SZ_4K);
+	assert_unmapped(2 * page);
+	for (u64 at = page; at < 2 * page; at += SZ_4K)
+		assert_int_equal(ownership_state(PA(pa + at)), OWNERSHIP_SHARED);
+	/* 2 MiB are one group of contiguous pages, for 16K and 64K alike */
+	assert_int_equal(map(SZ_2M, pa + SZ_2M, SZ_2M, RW), 0);
+	assert_int_equal(lookup(SZ_2M).size, SZ_2M);
+	assert_int_equal(map(TOP - page, pa, page, RW), 0);
+	assert_int_equal(map(TOP, pa, page, RW), -E2BIG);
+	assert_int_equal(unmap_all(0, SZ_1G), 0);
+	assert_int_equal(ownership_state(PA(pa + page)), OWNERSHIP_HOST);
+}
+
+static void pages_of_16k(void **state)
+{
+	start_with(GRANULE_16K, 40);
+	addresses_are_multiples_of_the_granule(GRANULE_16K);
+}
+
+static void pages_of_64k(void **state)
+{
+	start_with(GRANULE_64K, 40);
+	addresses_are_multiples_of_the_granule(GRANULE_64K);
+}
+
+/* A table of 64K comes from 16 adjacent pages, aligned; as many others are no help. */
+static void a_large_table_takes_adjacent_pages(void **state)
+{
+	u64 pa, pieces;
+
+	start_with(GRANULE_64K, 40);
+	pa = machine_alloc(16, SZ_64K).v;
+	pieces = machine_alloc(48, SZ_64K).v;
+	assert_int_equal(vm_topup(vm, PA(pieces + SZ_4K), 15), 0);
+	assert_int_equal(vm_topup(vm, PA(pieces + SZ_64K + 8 * SZ_4K), 16), 0);
+	assert_int_equal(page_pool_available(&vm->pool), 31);
+	assert_int_equal(map(0, pa, SZ_64K, RW), -ENOMEM);
+	assert_int_equal(map(0, DEVICE, SZ_64K, DEV), -ENOMEM);
+	assert_int_equal(page_pool_available(&vm->pool), 31);
+	/* The page before what was there makes a table's worth of it. */
+	assert_int_equal(vm_topup(vm, PA(pieces), 1), 0);
+	assert_int_equal(map(0, pa, SZ_64K, RW), 0);
+	assert_int_equal(page_pool_available(&vm->pool), 16);
+	assert_int_equal(unmap(0, SZ_64K), 0);
+	assert_int_equal(page_pool_available(&vm->pool), 32);
+}
+
 /* ---- random ---- */
 
-#define SPACE 2048 /* pages of IPA space that are used */
+#define SPACE 2048	     /* pages of IPA space that are used */
+#define PHYS  (2048 * SZ_4K) /* memory that is mapped there; maps begin in its lower half */
+
+static u64 unit; /* bytes of a page */
 
 struct model_page {
 	u64 pa; /* 0: hole */
@@ -555,26 +635,34 @@ static unsigned int attrs_of(u64 flags)
 	       (flags & DEV ? STAGE2_DEVICE : 0u);
 }
 
+static u64 random_count(void)
+{
+	u64 n = 1 + machine_random(machine_random(4) ? 8 : 900);
+
+	return MIN(n, PHYS / 2 / unit);
+}
+
 static void random_map(u64 base)
 {
-	u64 page = machine_random(SPACE), n = 1 + machine_random(machine_random(4) ? 8 : 900);
+	u64 page = machine_random(SPACE), n = random_count();
+	u64 half = PHYS / 2 / unit, block = SZ_2M / unit;
 	bool device = machine_random(8) == 0;
 	u64 flags = device ? DEV | (machine_random(2) ? RW : 0) : machine_random(4);
-	u64 pa = (device ? DEVICE : base) + machine_random(1024) * SZ_4K;
+	u64 pa = (device ? DEVICE : base) + machine_random((u32)half) * unit;
 	u64 step;
 	bool other = false;
 	int ret;
 
 	if (!machine_random(3)) { /* likely aligned alike, or the same again */
-		page = ALIGN_DOWN(page, 512);
-		pa = device ? DEVICE : base + page % 1024 * SZ_4K;
+		page = ALIGN_DOWN(page, block);
+		pa = device ? DEVICE : base + page % half * unit;
 	}
 	n = MIN(n, SPACE - page);
-	step = MIN(n, 512 - page % 512);
+	step = MIN(n, block - page % block);
 	for (u64 i = 0; i < step; i++)
 		other |= model[page + i].pa &&
-			 (model[page + i].pa != pa + i * SZ_4K || model[page + i].flags != flags);
-	ret = map(page * SZ_4K, pa, n * SZ_4K, flags);
+			 (model[page + i].pa != pa + i * unit || model[page + i].flags != flags);
+	ret = map(page * unit, pa, n * unit, flags);
 	if (other)
 		assert_int_equal(ret, -EEXIST);
 	else if (ret != -ENOMEM)
@@ -582,64 +670,71 @@ static void random_map(u64 base)
 	if (ret == -EEXIST || ret == -ENOMEM)
 		return;
 	if (ret == -EAGAIN)
-		n = done / SZ_4K;
+		n = done / unit;
 	for (u64 i = 0; i < n; i++)
-		model[page + i] = (struct model_page){ pa + i * SZ_4K, flags };
+		model[page + i] = (struct model_page){ pa + i * unit, flags };
 }
 
 static void random_unmap(void)
 {
-	u64 page = machine_random(SPACE), n = 1 + machine_random(machine_random(4) ? 8 : 900);
+	u64 page = machine_random(SPACE), n = random_count();
 	int ret;
 
 	n = MIN(n, SPACE - page);
-	ret = unmap(page * SZ_4K, n * SZ_4K);
+	ret = unmap(page * unit, n * unit);
 	assert_true(ret == 0 || ret == -EAGAIN || ret == -ENOMEM);
 	if (ret == -ENOMEM)
 		return;
 	if (ret == -EAGAIN)
-		n = done / SZ_4K;
+		n = done / unit;
 	memset(model + page, 0, n * sizeof(model[0]));
 }
 
 static void check_model(u64 base)
 {
-	static u8 shares[2048];
+	static u8 shares[PHYS / SZ_4K];
 
 	memset(shares, 0, sizeof(shares));
 	for (u64 i = 0; i < SPACE; i++) {
 		if (!model[i].pa) {
-			assert_unmapped(i * SZ_4K);
+			assert_unmapped(i * unit);
 			continue;
 		}
-		assert_mapped(i * SZ_4K, model[i].pa, attrs_of(model[i].flags));
+		assert_mapped(i * unit, model[i].pa, attrs_of(model[i].flags));
 		if (!(model[i].flags & DEV))
-			shares[(model[i].pa - base) / SZ_4K]++;
+			shares[(model[i].pa - base) / unit]++;
 	}
-	for (u64 i = 0; i < 2048; i++)
-		assert_int_equal(ownership_share_count(PA(base + i * SZ_4K)), shares[i]);
+	for (u64 at = 0; at < PHYS; at += SZ_4K)
+		assert_int_equal(ownership_share_count(PA(base + at)), shares[at / unit]);
+}
+
+static void topup_table(void)
+{
+	assert_int_equal(vm_topup(vm, machine_alloc(unit / SZ_4K, unit), unit / SZ_4K), 0);
 }
 
 static void random_maps_agree_with_a_model(void **state)
 {
-	for (unsigned int seed = 0; seed < 20; seed++) {
+	for (unsigned int seed = 0; seed < 30; seed++) {
+		const struct machine_config config = {
+			.no_fwb = seed & 1,
+			.granule = (enum granule)(seed % GRANULE_COUNT),
+		};
 		u64 base;
 
-		if (seed) {
-			assert_int_equal(finish(NULL), 0);
-			start_vm(&(struct machine_config){ .no_fwb = seed & 1 }, seed % 3 ? 40 : 32,
-				 2);
-		}
+		unit = granule_size(config.granule);
+		assert_int_equal(finish(NULL), 0);
+		start_vm(&config, seed % 4 ? 40 : 32, 2);
 		machine_seed(seed);
 		memset(model, 0, sizeof(model));
-		base = machine_alloc(2048, SZ_2M).v;
+		base = machine_alloc(PHYS / SZ_4K, SZ_2M).v;
 		for (int i = 0; i < 400; i++) {
 			if (machine_random(3))
 				random_map(base);
 			else
 				random_unmap();
 			if (machine_random(100) == 0)
-				assert_int_equal(vm_topup(vm, machine_alloc(1, SZ_4K), 1), 0);
+				topup_table();
 			if (i % 10 == 0)
 				check_model(base);
 		}
@@ -675,6 +770,9 @@ int main(void)
 		TEST(unmapping_adjacent_pages_is_bounded),
 		TEST(unmapping_is_bounded),
 		TEST(the_end_is_bounded_too),
+		TEST(pages_of_16k),
+		TEST(pages_of_64k),
+		TEST(a_large_table_takes_adjacent_pages),
 		TEST(random_maps_agree_with_a_model),
 	};
 

@@ -346,7 +346,10 @@ static void start_features(const struct machine_config *config)
 	unsigned int pa_bits = config->pa_bits ? config->pa_bits : 48;
 	struct cpu_id_regs regs = { 0 };
 
-	regs.reg[ID_REG_MMFR0] = parange(pa_bits) | (pa_bits == 52 ? 1ULL << 28 | 3ULL << 40 : 0);
+	/* all granules; with 52 bits 4K and 16K have FEAT_LPA2's descriptors */
+	regs.reg[ID_REG_MMFR0] =
+		parange(pa_bits) |
+		(pa_bits == 52 ? 1ULL << 28 | 3ULL << 40 | 2ULL << 20 | 3ULL << 32 : 1ULL << 20);
 	regs.reg[ID_REG_MMFR1] = config->vmid16 ? 2ULL << 4 : 0;
 	regs.reg[ID_REG_MMFR2] = config->no_fwb ? 0 : 1ULL << 40;
 	regs.reg[ID_REG_PFR0] = 0x11 | (config->sve ? 1ULL << 32 : 0);
@@ -406,7 +409,8 @@ void machine_start_without_vms(const struct machine_config *config)
 void machine_start(const struct machine_config *config)
 {
 	machine_start_without_vms(config);
-	assert_int_equal(vm_init(&machine_features, config->cpus ? config->cpus : 4, &machine_pool),
+	assert_int_equal(vm_init(&machine_features, config->cpus ? config->cpus : 4,
+				 config->granule, &machine_pool),
 			 0);
 }
 
