@@ -6,6 +6,7 @@
 #include <linux/cpumask.h>
 
 #include <keel/spe.h>
+#include <keel/stage2.h>
 
 #include "keel.h"
 
@@ -21,6 +22,11 @@ static int value_nr_vcpus(void)
 static int value_ipa_bits(void)
 {
 	return limits.ipa_max;
+}
+
+static int value_stage2_page(void)
+{
+	return 1 << limits.granule_shift;
 }
 
 static int value_gicv3(void)
@@ -95,6 +101,7 @@ static const struct {
 	{ KVM_CAP_STEAL_TIME, .get = value_steal_time },
 	{ KVM_CAP_SYSTEM_EVENT_DATA, 1 },
 	{ KEEL_CAP_ARM_SPE, .get = value_spe },
+	{ KEEL_CAP_ARM_STAGE2_PAGE_SIZE, .get = value_stage2_page },
 };
 
 int keel_check_extension(struct keel_vm *vm, unsigned long cap)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <keel/stage2.h>
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -70,6 +71,14 @@ static unsigned int choose_ipa_bits(const struct vm *vm, unsigned int wanted)
 	return limit && limit < DEFAULT_IPA_BITS ? limit : DEFAULT_IPA_BITS;
 }
 
+static uint64_t slot_page(const struct vm *vm)
+{
+	uint64_t own = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t stage2 = (uint64_t)vm_has(vm, KEEL_CAP_ARM_STAGE2_PAGE_SIZE);
+
+	return own > stage2 ? own : stage2;
+}
+
 void vm_create(struct vm *vm, unsigned int ipa_bits)
 {
 	unsigned int type;
@@ -77,12 +86,18 @@ void vm_create(struct vm *vm, unsigned int ipa_bits)
 
 	vm->kvm = open_kvm();
 	vm->ipa_bits = choose_ipa_bits(vm, ipa_bits);
+	vm->page = slot_page(vm);
 	type = vm_has(vm, KVM_CAP_ARM_VM_IPA_SIZE) ? vm->ipa_bits : 0;
 	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, (unsigned long)KVM_VM_TYPE_ARM_IPA_SIZE(type));
 	error = errno;
 	if (vm->fd < 0)
 		die("cannot create a VM with %u bits of guest physical address: %s", vm->ipa_bits,
 		    strerror(error));
+}
+
+static uint64_t align_up(uint64_t value, uint64_t unit)
+{
+	return (value + unit - 1) & ~(unit - 1);
 }
 
 /* Aligned as the guest sees it, so that blocks of 2 MiB can back it. */
@@ -95,7 +110,7 @@ static void *map_ram(uint64_t size)
 	if (map == MAP_FAILED)
 		die("cannot reserve %" PRIu64 " MiB for the guest: %s (use a smaller --mem)",
 		    size >> 20, strerror(errno));
-	start = (start + BLOCK_SIZE - 1) & ~(uintptr_t)(BLOCK_SIZE - 1);
+	start = align_up(start, BLOCK_SIZE);
 	madvise((void *)start, size, MADV_HUGEPAGE); /* a wish */
 	return (void *)start;
 }
@@ -134,19 +149,26 @@ void vm_add_ram(struct vm *vm, uint64_t base, uint64_t size)
 	VM_IOCTL(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
 }
 
-void vm_add_steal_memory(const struct vm *vm, unsigned int count)
+static void *map_pages(uint64_t size)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	struct kvm_userspace_memory_region slot = {
-		.slot = 1,
-		.guest_phys_addr = STEAL_BASE,
-		.memory_size = (count * STEAL_SIZE + page - 1) & ~(page - 1),
-	};
-	void *map = mmap(NULL, slot.memory_size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (map == MAP_FAILED)
 		die("out of memory");
+	return map;
+}
+
+void vm_add_steal_memory(const struct vm *vm, unsigned int count)
+{
+	bool large = vm->page > (uint64_t)sysconf(_SC_PAGESIZE); /* in huge pages alone */
+	struct kvm_userspace_memory_region slot = {
+		.slot = 1,
+		.guest_phys_addr = STEAL_BASE,
+		.memory_size = align_up(count * STEAL_SIZE, vm->page),
+	};
+	void *map = large ? map_ram(align_up(slot.memory_size, BLOCK_SIZE))
+			  : map_pages(slot.memory_size);
+
 	slot.userspace_addr = (uintptr_t)map;
 	VM_IOCTL(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
 }
