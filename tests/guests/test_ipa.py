@@ -34,6 +34,35 @@ def test_linux_at_the_top_of_the_space(boot, bits):
     assert guest.end("poweroff -f") == vms.OFF
 
 
+@pytest.mark.parametrize(
+    "kib",
+    [pytest.param(kib, marks=[] if kib == 64 else pytest.mark.full) for kib in (4, 16, 64)],
+)
+def test_pages_of_stage_2(boot, kib):
+    """keel.stage2_granule: guests run on it, VMs have it, and the API says so."""
+    machine = boot(append=f"quiet keel.console=keep keel.stage2_granule={kib}K")
+    machine.check("mount -t debugfs debugfs /sys/kernel/debug")
+    guest = vms.Background(machine, "--cpus 2 --ipa-bits 40")
+    guest.wait_for_shell()
+    _, line = machine.check("keelctl vms").splitlines()
+    bits, granule = line.split()[1:3]
+    assert (bits, granule) == ("40", f"{kib}K")
+    blocks = re.findall(r"in blocks of +(\d+[KM])", machine.check("keelctl s2 1"))
+    assert "2M" in blocks and all(re.fullmatch(rf"{kib}K|{max(kib, 64)}K|2M", b) for b in blocks)
+    assert guest.end("poweroff -f") == vms.OFF
+    output = machine.check("test_pages | grep -E '^not|bytes|passed'", 240)
+    assert f"a page of stage 2: {kib * 1024} bytes" in output
+    assert re.search(r"\d+ passed, 0 failed", output), output
+
+
+def test_pages_that_the_cpu_does_not_have(boot):
+    """cortex-a53 has no 16K: one line, and 4K."""
+    machine = boot(cpu="cortex-a53", append="quiet keel.console=keep keel.stage2_granule=16K")
+    warning = "stage 2 has no pages of 16K here: guests' stage 2 has 4K"
+    assert any(warning in line for line in machine.keel_lines())
+    assert "a page of stage 2: 4096 bytes" in machine.check("test_pages", 240)
+
+
 def test_a_machine_of_36_bits(boot):
     machine = boot(**SMALL)
     assert any("36-bit physical addresses" in line for line in machine.keel_lines())

@@ -12,6 +12,7 @@ import pytest
 
 import keelvm
 import messages
+import vms
 
 VMRUN = "vmrun --mem 64M"
 VALUES = "--cmdline 'args: values rounds=1000'"
@@ -70,6 +71,14 @@ CASES = [
 # Physical address bits of each model, and all sizes that its VMs can have.
 IPA_MACHINES = [("max", 52), ("cortex-a53", 40), ("cortex-a57", 44), ("neoverse-n1", 48)]
 IPA_QUICK = ("max", "cortex-a53")
+GRANULES = ("4K", "16K", "64K")
+CPUS_WITH_16K = ("max", "neoverse-n1")
+# Start levels of stage 2, and from which size on there are VMs that have them.
+START_LEVELS = {
+    "4K": [("2", 32), ("1", 35), ("0", 44)],
+    "16K": [("2", 32), ("1", 41), ("0", 52)],
+    "64K": [("3", 32), ("2", 34), ("1", 47)],
+}
 
 
 def case_params():
@@ -192,11 +201,13 @@ def test_access_without_syndrome(host, cpu, instruction):
     assert "a device access by an instruction that KVM cannot emulate" in result.output
 
 
-def sizes_of_docs():
-    """Start level, tables and bytes of the root with 4K pages, by size: docs/ipa.md's table."""
+def sizes_of_docs(granule):
+    """Start level, tables and bytes of the root, by size: docs/ipa.md's table."""
     text = (keelvm.ROOT / "docs" / "ipa.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \| \d+ \| (\d), (\d+), (\d+) \|", text, re.M)
-    return {int(bits): shape for bits, *shape in rows}
+    shape = r" (\d), (\d+), (\d+) \|"
+    rows = re.findall(rf"^\| (\d+) \| \d+ \|{3 * shape}", text, re.M)
+    first = 3 * GRANULES.index(granule)
+    return {int(bits): shapes[first : first + 3] for bits, *shapes in rows}
 
 
 @pytest.mark.parametrize("cpu,e2h,bits", [
@@ -204,9 +215,26 @@ def sizes_of_docs():
     for cpu, bits in IPA_MACHINES
 ], scope="module")
 def test_every_ipa_size(host, bits):
+    check_every_ipa_size(host, bits, "4K")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("cpu,bits,granule", [
+    pytest.param(cpu, bits, granule, id=f"{cpu}-{granule}")
+    for cpu, bits in IPA_MACHINES
+    for granule in GRANULES[1:]
+    if granule == "64K" or cpu in CPUS_WITH_16K
+])
+def test_every_ipa_size_of_larger_pages(boot, cpu, bits, granule):
+    machine = boot(cpu=cpu, mem="3G", append=f"quiet keel.stage2_granule={granule}")
+    check_every_ipa_size(machine, bits, granule)
+    vms.assert_healthy(machine)
+
+
+def check_every_ipa_size(host, bits, granule):
     """VMs of all sizes at once: each guest looks at its own end, keelctl at all their roots."""
     host.check("[ -d /sys/kernel/debug/keel ] || mount -t debugfs debugfs /sys/kernel/debug")
-    docs = sizes_of_docs()
+    docs = sizes_of_docs(granule)
     sizes = range(32, bits + 1)
     assert set(sizes) <= set(docs)
     host.check(
@@ -223,13 +251,14 @@ def test_every_ipa_size(host, bits):
             assert output.count("PASS") >= 6, output
         shapes = {}
         for line in host.check("keelctl vms").splitlines()[1:]:
-            _, size, granule, level, root, root_bytes, *_ = line.split()
-            assert granule == "4K"
+            _, size, pages, level, root, root_bytes, *_ = line.split()
+            assert pages == granule
             shapes[int(size)] = [level, root.rstrip("x"), root_bytes]
         assert shapes == {size: docs[size] for size in sizes}
     finally:
         host.run("kill $(cat /tmp/ipa.pids); wait; rm /tmp/ipa.pids")
+    # Of each kind that the architecture has for these sizes there was one.
     levels = {shape[0] for shape in shapes.values()}
     tables = {shape[1] for shape in shapes.values()}
-    assert levels == ({"0", "1", "2"} if bits >= 44 else {"1", "2"})
-    assert tables >= ({"1", "2", "4", "8", "16"})
+    assert levels == {level for level, least in START_LEVELS[granule] if bits >= least}
+    assert tables >= {"1", "2", "4", "8", "16"} or (granule == "64K" and tables == {"1", "8", "16"})

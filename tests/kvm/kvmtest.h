@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <keel/stage2.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -75,6 +76,15 @@ __attribute__((unused)) static bool not_there(long ret, const char *what)
 __attribute__((unused)) static bool on_keel(void)
 {
 	return !access("/sys/module/keel", F_OK);
+}
+
+/* What slots are multiples of: pages of the kernel, or larger ones of stage 2's. */
+__attribute__((unused)) static uint64_t slot_page(int dev)
+{
+	uint64_t own = (uint64_t)sysconf(_SC_PAGESIZE);
+	int stage2 = ioctl(dev, KVM_CHECK_EXTENSION, (unsigned long)KEEL_CAP_ARM_STAGE2_PAGE_SIZE);
+
+	return stage2 > 0 && (uint64_t)stage2 > own ? (uint64_t)stage2 : own;
 }
 
 static int finish(void)

@@ -7,7 +7,7 @@
 
 #define MIN_BITS 32
 #define MAX_BITS 52
-#define PAGE	 0x1000ULL
+#define PAGE	 page
 #define KIB	 0x400ULL
 
 #define CAP_IPA		 ((unsigned long)KVM_CAP_ARM_VM_IPA_SIZE)
@@ -17,6 +17,7 @@
 #define FRAME_SIZE (128 * KIB) /* a redistributor */
 
 static int dev, limit;
+static uint64_t page; /* what slots are multiples of */
 
 /* ---- finding out and choosing ---- */
 
@@ -371,6 +372,7 @@ static void test_lowering(void)
 int main(void)
 {
 	dev = open_kvm();
+	page = slot_page(dev);
 	test_discovery();
 	test_every_type();
 	test_higher_bits();

@@ -2,7 +2,8 @@
 /* KVM_SET_USER_MEMORY_REGION: what it takes, what it refuses, and what the guest then sees. */
 #include "kvmtest.h"
 
-#define PAGE 4096UL
+static uint64_t page; /* what slots are multiples of */
+#define PAGE page
 
 static void test_refusals(void)
 {
@@ -185,6 +186,10 @@ static void test_no_backing(void)
 
 int main(void)
 {
+	int dev = open_kvm();
+
+	page = slot_page(dev);
+	close(dev);
 	test_refusals();
 	test_ipa_limit();
 	test_changes();
