@@ -264,7 +264,7 @@ void vm_info(struct vm *vm, struct vm_info *info);
 struct vm_stretch {
 	struct ipa ipa;
 	u64 size;  /* bytes */
-	u64 block; /* bytes of a leaf, or of a group of contiguous ones */
+	u64 block; /* bytes of a leaf; of contiguous ones, of each */
 	u64 flags; /* KEEL_MAP_* */
 };
 
