@@ -6,6 +6,11 @@
 #define isb()	 __asm__ volatile("isb" ::: "memory")
 #define dsb(opt) __asm__ volatile("dsb " #opt ::: "memory")
 
+/* PSB CSYNC (C6.2.260): what was sampled before it is written by the time a DSB behind it
+ * completes. A NOP on a CPU without FEAT_SPE.
+ */
+#define psb_csync() __asm__ volatile("hint #17" ::: "memory")
+
 #define wfi()	    __asm__ volatile("wfi" ::: "memory")
 #define cpu_relax() __asm__ volatile("yield" ::: "memory")
 

@@ -35,6 +35,7 @@ DEFINE_EL1_REG(elr, elr_el1, s3_5_c4_c0_1)
 DEFINE_EL1_REG(esr, esr_el1, s3_5_c5_c2_0)
 DEFINE_EL1_REG(far, far_el1, s3_5_c6_c0_0)
 DEFINE_EL1_REG(zcr, s3_0_c1_c2_0, s3_5_c1_c2_0)
+DEFINE_EL1_REG(pmscr, s3_0_c9_c9_0, s3_5_c9_c9_0)
 DEFINE_EL1_REG(vbar, vbar_el1, s3_5_c12_c0_0)
 
 #endif

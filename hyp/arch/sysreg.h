@@ -47,6 +47,16 @@
 #define SYS_HFGRTR2_EL2	     s3_4_c3_c1_2
 #define SYS_HFGWTR2_EL2	     s3_4_c3_c1_3
 #define SYS_HFGITR2_EL2	     s3_4_c3_c1_7
+#define SYS_PMSNEVFR_EL1     s3_0_c9_c9_1
+#define SYS_PMSICR_EL1	     s3_0_c9_c9_2
+#define SYS_PMSIRR_EL1	     s3_0_c9_c9_3
+#define SYS_PMSFCR_EL1	     s3_0_c9_c9_4
+#define SYS_PMSEVFR_EL1	     s3_0_c9_c9_5
+#define SYS_PMSLATFR_EL1     s3_0_c9_c9_6
+#define SYS_PMSIDR_EL1	     s3_0_c9_c9_7
+#define SYS_PMBLIMITR_EL1    s3_0_c9_c10_0
+#define SYS_PMBPTR_EL1	     s3_0_c9_c10_1
+#define SYS_PMBSR_EL1	     s3_0_c9_c10_3
 #define SYS_PMBIDR_EL1	     s3_0_c9_c10_7
 #define SYS_PMSCR_EL2	     s3_4_c9_c9_0
 #define SYS_MPAMIDR_EL1	     s3_0_c10_c4_4

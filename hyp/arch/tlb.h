@@ -14,12 +14,17 @@
 /*
  * Make the stage-2 TLBIs below apply to the VMID in @vttbr: loads VTTBR_EL2 unless it is there
  * already. No preemption until tlb_s2_exit(). Returns what VTTBR_EL2 was.
+ *
+ * The CPU's profiling unit may still have records of EL1's to write, which must go by the stage 2
+ * that they were taken under. At EL2 it takes none, so the next ones are behind tlb_s2_exit().
  */
 static inline u64 tlb_s2_enter(u64 vttbr)
 {
 	u64 saved = read_sysreg(vttbr_el2);
 
 	if (saved != vttbr) {
+		psb_csync();
+		dsb(nsh);
 		write_sysreg(vttbr, vttbr_el2);
 		isb();
 	}

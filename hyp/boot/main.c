@@ -26,7 +26,7 @@
 #include <lib/string.h>
 #include <mm/el2_map.h>
 #include <mm/ownership.h>
-#include <spe/spe_emul.h>
+#include <spe/spe_provider.h>
 #include <spe/spe_vcpu.h>
 #include <timer/timer.h>
 #include <trap/one_reg.h>
@@ -333,7 +333,7 @@ static void init_guests(void)
 	init_redists();
 	vgic_init();
 	timer_init();
-	spe_emul_init();
+	spe_provider_init(boot_info.options.spe);
 	vm_set_created(timer_vm_init);
 	vm_calls_init(&call_ops);
 	vm_cpu_online();

@@ -19,6 +19,7 @@
 #include <lib/errno.h>
 #include <lib/psci_abi.h>
 #include <mm/el2_map.h>
+#include <spe/spe_provider.h>
 #include <trap/trap.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
@@ -26,11 +27,17 @@
 struct percpu *percpu_table[KEEL_MAX_CPUS];
 static struct percpu percpus[KEEL_MAX_CPUS];
 
+/* What a CPU tells of itself. */
+struct cpu_answer {
+	struct cpu_id_regs ids;
+	struct spe_unit_id spe;
+};
+
 /*
  * Before the host runs, a CPU that arrives only leaves its ID registers, on its own stack, where
  * they stay while it is off. Each has its own entry: one that comes late is not taken for another.
  */
-static const struct cpu_id_regs *probe_answers[KEEL_MAX_CPUS];
+static const struct cpu_answer *probe_answers[KEEL_MAX_CPUS];
 
 static bool host_ready;
 /* Guards boot_info.features once several CPUs come up at a time. Innermost but for the log's. */
@@ -117,13 +124,17 @@ static void probe_cpu(unsigned int id)
 		log_warn("CPU %u (MPIDR %#lx): started, but not heard of for a second", id, mpidr);
 		return;
 	}
-	(void)merge_features(id, probe_answers[id]);
+	if (merge_features(id, &probe_answers[id]->ids))
+		spe_provider_add_cpu(&probe_answers[id]->spe);
 }
 
 void smp_probe(void)
 {
+	struct spe_unit_id spe;
 	unsigned int i;
 
+	spe_unit_identify(&spe);
+	spe_provider_add_cpu(&spe);
 	for (i = 1; i < boot_info.cpus.count; i++)
 		probe_cpu(i);
 }
@@ -131,6 +142,18 @@ void smp_probe(void)
 void smp_host_ready(void)
 {
 	__atomic_store_n(&host_ready, true, __ATOMIC_RELEASE);
+}
+
+/* What guests have of SPE's hardware is as fixed as what ID registers say of the rest. */
+static bool profiling_fits(unsigned int id)
+{
+	struct spe_unit_id spe;
+
+	spe_unit_identify(&spe);
+	if (spe_provider_fits(&spe))
+		return true;
+	log_err("CPU %u is kept out: its profiling unit is not as the others'", id);
+	return false;
 }
 
 /* Turn this CPU off. Firmware may refuse, which leaves nothing to do but to wait. */
@@ -143,10 +166,11 @@ static void __noreturn cpu_off(void)
 
 static void __noreturn answer_probe(unsigned int id)
 {
-	struct cpu_id_regs ids;
+	struct cpu_answer answer;
 
-	read_id_regs(&ids);
-	__atomic_store_n(&probe_answers[id], &ids, __ATOMIC_RELEASE);
+	read_id_regs(&answer.ids);
+	spe_unit_identify(&answer.spe);
+	__atomic_store_n(&probe_answers[id], &answer, __ATOMIC_RELEASE);
 	cpu_off();
 }
 
@@ -170,7 +194,7 @@ void __noreturn secondary_main(unsigned int id)
 	if (panic_in_progress())
 		panic_stop_cpu();
 	read_id_regs(&ids);
-	if (!merge_features(id, &ids))
+	if (!merge_features(id, &ids) || !profiling_fits(id))
 		refuse_cpu(id);
 	selftest_secondary(boot_info.options.selftest);
 	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());

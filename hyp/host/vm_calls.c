@@ -41,6 +41,7 @@ static s64 hc_vm_size(struct host_regs *regs)
 	regs->x[3] = sizes.ipa_bits_default;
 	regs->x[4] = sizes.ipa_bits_max | (u64)sizes.granule_shift << 8;
 	regs->x[5] = sizes.features;
+	regs->x[6] = sizes.spe;
 	return 0;
 }
 

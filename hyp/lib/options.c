@@ -97,6 +97,19 @@ static bool set_e2h(struct options *o, struct text value)
 	return true;
 }
 
+static bool set_spe(struct options *o, struct text value)
+{
+	static const char names[][8] = { "auto", "hw", "emul", "off" }; /* enum option_spe */
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if (text_is(value, names[i])) {
+			o->spe = (enum option_spe)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool set_loglevel(struct options *o, struct text value)
 {
 	static const char names[][8] = { "err", "warn", "info", "debug" };
@@ -143,6 +156,7 @@ static const struct option {
 	{ "keel.loglevel=", set_loglevel },
 	{ "keel.console=", set_console },
 	{ "keel.selftest=", set_selftest },
+	{ "keel.spe=", set_spe },
 };
 
 /* Return: NULL, or why @word cannot be used. */
@@ -170,6 +184,7 @@ void options_parse(const char *bootargs, struct options *out, options_warn_t *wa
 	out->e2h = OPTION_E2H_AUTO;
 	out->loglevel = OPTION_LOG_INFO;
 	out->console = OPTION_CONSOLE_BOOT;
+	out->spe = OPTION_SPE_AUTO;
 
 	while (next_word(&s, &word) && !text_is(word, "--")) {
 		const char *why = is_keel(word) ? parse_word(out, word) : NULL;

@@ -30,6 +30,14 @@ enum option_loglevel { OPTION_LOG_ERR, OPTION_LOG_WARN, OPTION_LOG_INFO, OPTION_
 /* keel.console: whether messages go to the console while the host runs. */
 enum option_console { OPTION_CONSOLE_BOOT, OPTION_CONSOLE_KEEP };
 
+/* keel.spe: who does the profiling of guests. */
+enum option_spe {
+	OPTION_SPE_AUTO, /* the CPUs if all have a profiling unit, else Keel */
+	OPTION_SPE_HW,
+	OPTION_SPE_EMUL,
+	OPTION_SPE_OFF
+};
+
 #define OPTIONS_SELFTEST_SIZE 32
 
 struct options {
@@ -39,6 +47,7 @@ struct options {
 	enum option_e2h e2h;		      /* keel.e2h */
 	enum option_loglevel loglevel;	      /* keel.loglevel */
 	enum option_console console;	      /* keel.console */
+	enum option_spe spe;		      /* keel.spe */
 	char selftest[OPTIONS_SELFTEST_SIZE]; /* keel.selftest: empty if not given */
 };
 

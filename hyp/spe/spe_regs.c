@@ -4,8 +4,6 @@
 #include <spe/spe_regs.h>
 
 #define RECORD_PTR GENMASK(63, SPE_RECORD_SHIFT)
-#define PMBSR_BITS (PMBSR_MSS | PMBSR_COLL | PMBSR_S | PMBSR_EA | PMBSR_DL | PMBSR_EC)
-#define PMSCR_BITS (PMSCR_E0SPE | PMSCR_E1SPE | PMSCR_CX | PMSCR_PA | PMSCR_TS | PMSCR_PCT)
 #define PMSFCR_BITS \
 	(PMSFCR_FE | PMSFCR_FT | PMSFCR_FL | PMSFCR_FNE | PMSFCR_B | PMSFCR_LD | PMSFCR_ST)
 #define NO_STORAGE 0xff
@@ -93,6 +91,13 @@ bool spe_reg_read(const struct spe_regs *regs, u32 encoding, u64 *value)
 	else
 		*value = *(const u64 *)(const void *)((const char *)regs + row->offset);
 	return true;
+}
+
+u64 *spe_reg_storage(struct spe_regs *regs, u32 encoding)
+{
+	const struct spe_row *row = find(encoding);
+
+	return row && row->offset != NO_STORAGE ? storage(regs, row) : NULL;
 }
 
 bool spe_reg_is(u32 encoding, bool write)

@@ -33,6 +33,8 @@
 
 /* ID_AA64DFR0_EL1.PMSVer of a VM that has the feature: FEAT_SPEv1p2 (D24.2.80). */
 #define SPE_PMSVER 3
+/* The PMSVer from which on there are PMSNEVFR_EL1 and Discard mode: FEAT_SPEv1p2. */
+#define SPE_VERSION_INVERSE 3
 
 /* PMSCR_EL1 (D24.7.10) */
 #define PMSCR_E0SPE BIT(0)
@@ -41,6 +43,8 @@
 #define PMSCR_PA    BIT(4) /* physical addresses in records */
 #define PMSCR_TS    BIT(5) /* timestamps in records */
 #define PMSCR_PCT   BIT(6) /* bit 7 is RES0 without FEAT_ECV; EL2's PCT decides anyway */
+
+#define PMSCR_BITS (PMSCR_E0SPE | PMSCR_E1SPE | PMSCR_CX | PMSCR_PA | PMSCR_TS | PMSCR_PCT)
 
 /* PMSICR_EL1 (D24.7.13) */
 #define PMSICR_COUNT  GENMASK(31, 0)
@@ -67,11 +71,15 @@
 #define PMSIDR_FT	 BIT(1)
 #define PMSIDR_FL	 BIT(2)
 #define PMSIDR_ARCHINST	 BIT(3)
+#define PMSIDR_LDS	 BIT(4)
 #define PMSIDR_ERND	 BIT(5)
 #define PMSIDR_FNE	 BIT(6)
 #define PMSIDR_INTERVAL	 GENMASK(11, 8)
 #define PMSIDR_MAXSIZE	 GENMASK(15, 12)
 #define PMSIDR_COUNTSIZE GENMASK(19, 16)
+#define PMSIDR_FORMAT	 GENMASK(23, 20)
+#define PMSIDR_PBT	 BIT(24)
+#define PMSIDR_CRR	 BIT(25)
 
 /* PMBLIMITR_EL1 (D24.7.2) */
 #define PMBLIMITR_E	     BIT(0)
@@ -91,9 +99,12 @@
 #define PMBSR_EC_S1    0x24 /* stage 1 Data Abort */
 #define PMBSR_EC_S2    0x25 /* stage 2 Data Abort */
 #define PMBSR_BSC_FULL 0x01
+#define PMBSR_BITS     (PMBSR_MSS | PMBSR_COLL | PMBSR_S | PMBSR_EA | PMBSR_DL | PMBSR_EC)
 
-/* PMBIDR_EL1 (D24.7.1): F is 0, since a write neither sets access flags nor dirty state. */
+/* PMBIDR_EL1 (D24.7.1). Emulated, F is 0: a write sets neither access flags nor dirty state. */
 #define PMBIDR_ALIGN GENMASK(3, 0)
+#define PMBIDR_P     BIT(4)
+#define PMBIDR_F     BIT(5)
 
 /* Log2 of the size and of the alignment of records: each is exactly one cache line of 64 bytes. */
 #define SPE_RECORD_SHIFT 6
@@ -146,6 +157,9 @@ void spe_regs_reset(struct spe_regs *regs);
  */
 bool spe_reg_read(const struct spe_regs *regs, u32 encoding, u64 *value);
 bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value);
+
+/* Where the value of a register that can be written is kept; NULL for others. */
+u64 *spe_reg_storage(struct spe_regs *regs, u32 encoding);
 
 /* Whether spe_reg_read(), or spe_reg_write(), would succeed. */
 bool spe_reg_is(u32 encoding, bool write);

@@ -7,35 +7,44 @@
 #include <vgic/vgic.h>
 #include <vm/vm_ops.h>
 
-/* Breakpoints that are kept from the guest: it uses SP_EL1 at EL1, or is not watched. */
-#define SLOTS 1
-
 STATIC_ASSERT(sizeof(struct spe_vcpu) <= VCPU_SPE_BYTES, "struct vcpu_memory has room for it");
+
+static const struct spe_ops *provider;
+
+void spe_vcpu_set_provider(const struct spe_ops *ops)
+{
+	provider = ops;
+}
+
+bool spe_vcpu_emulated(const struct vcpu *vcpu)
+{
+	return vcpu->spe && provider->how == KEEL_SPE_EMULATED;
+}
+
+unsigned int spe_vcpu_version(const struct vcpu *vcpu)
+{
+	return vcpu->spe ? provider->version() : 0;
+}
 
 void spe_vcpu_reset(struct vcpu *vcpu)
 {
 	struct spe_vcpu *spe = vcpu->spe;
-	u64 random = spe->random;
 
+	provider->reset(vcpu);
 	spe->regs.sve = vcpu->features & BIT(VCPU_SVE);
 	spe_regs_reset(&spe->regs);
-	spe_arm_reset(&spe->arm, SLOTS);
-	spe->due = false;
-	spe->missing = false;
-	spe->ask = false;
-	spe->random = random ? random : 0x9e3779b97f4a7c15ULL * (vcpu->index + 1);
 	if (vcpu->spe_ready)
 		spe_vcpu_update_irq(vcpu);
 }
 
-bool spe_vcpu_read(const struct vcpu *vcpu, u32 encoding, u64 *value)
+bool spe_vcpu_read(struct vcpu *vcpu, u32 encoding, u64 *value)
 {
-	return spe_reg_read(&vcpu->spe->regs, encoding, value);
+	return provider->read(vcpu, encoding, value);
 }
 
 bool spe_vcpu_write(struct vcpu *vcpu, u32 encoding, u64 value)
 {
-	if (!spe_reg_write(&vcpu->spe->regs, encoding, value))
+	if (!provider->write(vcpu, encoding, value))
 		return false;
 	if (encoding == SPE_PMBSR_EL1 && vcpu->spe_ready)
 		spe_vcpu_update_irq(vcpu);
@@ -49,12 +58,12 @@ void spe_vcpu_update_irq(struct vcpu *vcpu)
 
 unsigned int spe_vcpu_breakpoints(const struct vcpu *vcpu, unsigned int count)
 {
-	return spe_arm_breakpoints(&vcpu->spe->arm, count);
+	return provider->breakpoints(vcpu, count);
 }
 
 void spe_vcpu_interest(struct vcpu *vcpu)
 {
-	spe_arm_interest(&vcpu->spe->arm);
+	provider->interest(vcpu);
 }
 
 /* ---- the host's call ---- */

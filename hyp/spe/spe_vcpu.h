@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A vCPU's SPE: what it has of it, its registers as the guest and userspace access them, and what
- * the host's calls set. The sampling itself is spe_emul.c.
+ * the host's calls set. The sampling itself is the provider's (spe_provider.h): spe_emul.c or
+ * spe_hw.c.
  *
  * The vCPU's owner alone touches it; no locks.
  */
@@ -9,6 +10,7 @@
 #define KEEL_SPE_SPE_VCPU_H
 
 #include <spe/spe_arm.h>
+#include <spe/spe_provider.h>
 #include <spe/spe_regs.h>
 #include <vm/vm.h>
 
@@ -27,6 +29,7 @@ struct spe_vcpu {
 	struct spe_arm arm;
 	struct spe_debug_live live; /* while loaded */
 	u32 stop;		    /* KVM_ARM_VCPU_SPE_STOP_*, or 0 */
+	bool running;		    /* hardware: .regs are in the CPU's unit, which is on */
 	bool due;		    /* a sample is to be taken at the next interrupt */
 	bool missing;		    /* .missing_ipa was asked of the host by the sample before */
 	u64 missing_ipa;
@@ -38,6 +41,15 @@ struct spe_vcpu {
 	u64 dropped;	 /* samples that became none for want of memory */
 };
 
+/* Who provides it, for all vCPUs. Boot CPU; without a call no vCPU may have the feature. */
+void spe_vcpu_set_provider(const struct spe_ops *ops);
+
+/* Whether @vcpu has SPE, and by emulation: its debug exceptions are EL2's (trap/debug.h). */
+bool spe_vcpu_emulated(const struct vcpu *vcpu);
+
+/* ID_AA64DFR0_EL1.PMSVer; 0 without the feature. */
+unsigned int spe_vcpu_version(const struct vcpu *vcpu);
+
 /* All of it as after a reset. @vcpu has the feature. */
 void spe_vcpu_reset(struct vcpu *vcpu);
 
@@ -45,7 +57,7 @@ void spe_vcpu_reset(struct vcpu *vcpu);
  * A register by its encoding, SPE_SYSREG(); false if there is none, or it is not written. A write
  * takes effect at once, on the interrupt too. The vCPU has the feature.
  */
-bool spe_vcpu_read(const struct vcpu *vcpu, u32 encoding, u64 *value);
+bool spe_vcpu_read(struct vcpu *vcpu, u32 encoding, u64 *value);
 bool spe_vcpu_write(struct vcpu *vcpu, u32 encoding, u64 value);
 
 /* The interrupt is at the level that PMBSR_EL1 says. */

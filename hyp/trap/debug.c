@@ -105,7 +105,7 @@ static void set_hardware(struct vcpu *vcpu, struct vm_cpu *cpu)
 	write_sysreg(mdscr, mdscr_el1);
 }
 
-/* ---- of a vCPU that has SPE ---- */
+/* ---- of a vCPU whose SPE is emulated ---- */
 
 static bool registers_as(const struct spe_debug_live *live, const struct spe_debug_hw *hw)
 {
@@ -180,7 +180,7 @@ void debug_load(struct vcpu *vcpu)
 	struct vm_cpu *cpu = this_vm_cpu();
 
 	cpu->sysreg[MDSCR_EL1] = read_sysreg(mdscr_el1);
-	if (vcpu->spe)
+	if (spe_vcpu_emulated(vcpu))
 		load_spe(vcpu);
 	else
 		set_hardware(vcpu, cpu);
@@ -202,7 +202,7 @@ void debug_update(struct vcpu *vcpu)
 {
 	struct vm_cpu *cpu = this_vm_cpu();
 
-	if (cpu->vcpu == vcpu && !vcpu->spe)
+	if (cpu->vcpu == vcpu && !spe_vcpu_emulated(vcpu))
 		set_hardware(vcpu, cpu);
 }
 
@@ -213,7 +213,7 @@ void debug_update_reg(struct vcpu *vcpu, enum vcpu_sysreg reg)
 
 	if (cpu->vcpu != vcpu || !cpu->debug_live)
 		return;
-	if (vcpu->spe) {
+	if (spe_vcpu_emulated(vcpu)) {
 		vcpu->spe->live.valid = false;
 		return;
 	}

@@ -31,15 +31,15 @@
 void debug_init(const struct cpu_features *features);
 
 /*
- * How many there are, for a guest: as many as every CPU of the machine has, 2..16; with SPE fewer
- * breakpoints, since EL2 needs them (spe/spe_arm.h).
+ * How many there are, for a guest: as many as every CPU of the machine has, 2..16; with emulated
+ * SPE fewer breakpoints, since EL2 needs them (spe/spe_arm.h).
  */
 unsigned int debug_breakpoints(const struct vcpu *vcpu);
 unsigned int debug_watchpoints(void);
 
 /*
- * A vCPU that has SPE, before each entry, in the place of debug_update(): its own registers, and
- * the breakpoint on its vectors.
+ * A vCPU whose SPE is emulated, before each entry, in the place of debug_update(): its own
+ * registers, and the breakpoint on its vectors.
  */
 void debug_enter_spe(struct vcpu *vcpu);
 

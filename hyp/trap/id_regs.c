@@ -130,13 +130,11 @@ static const struct {
 	u8 value;
 	u8 when;
 } fixed[] = {
-	{ ID_DFR0_PMSVer, SPE_PMSVER, WHEN_SPE },
 	{ ID_DFR0_DebugVer, 6, WHEN_ALWAYS },	/* Armv8.0 */
 	{ ID_DFR0_DoubleLock, 0, WHEN_ALWAYS }, /* OSDLR_EL1 is Keel's: there, whatever the machine
 						   has */
 	{ ID_MMFR0_TGran16_2, 1, WHEN_ALWAYS }, /* 1: not at stage 2; 0 would be "as at stage 1" */
-	{ ID_MMFR0_TGran64_2, 1, WHEN_ALWAYS },
-	{ ID_MMFR0_TGran4_2, 1, WHEN_ALWAYS },
+	{ ID_MMFR0_TGran64_2, 1, WHEN_ALWAYS }, { ID_MMFR0_TGran4_2, 1, WHEN_ALWAYS },
 };
 
 /* D23.2.75, ID_AA64MMFR0_EL1.PARange: address bits, by value */
@@ -196,8 +194,8 @@ static s64 signed_field(enum id_field field, u64 raw)
 }
 
 /*
- * With SPE, EL2 has the last breakpoints (spe/spe_arm.h). Those are the context-aware ones, of
- * which a guest is told at least one (D24.2.69).
+ * With emulated SPE, EL2 has the last breakpoints (spe/spe_arm.h). Those are the context-aware
+ * ones, of which a guest is told at least one (D24.2.69).
  */
 static s64 reserved(const struct vcpu *vcpu, enum id_field field)
 {
@@ -241,6 +239,8 @@ static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 	u64 value = reg == ID_REG_MMFR0 ? pa_range(vcpu) : 0;
 	size_t i;
 
+	if (reg == ID_REG_DFR0)
+		value = put_field(ID_DFR0_PMSVer, spe_vcpu_version(vcpu));
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		if (id_field_desc((enum id_field)rows[i].field)->reg == reg)
 			value |= offered(vcpu, &rows[i]);

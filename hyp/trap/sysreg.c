@@ -292,7 +292,7 @@ static int write_timer(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 		DBG_(n, 6, DBGWVR, WHEN_WATCHPOINT, DBGWVR_BITS), \
 		DBG_(n, 7, DBGWCR, WHEN_WATCHPOINT, DBGWCR_BITS)
 
-/* SPE: on a CPU that has none these do not trap (spe/spe_arm.h). */
+/* SPE: on a CPU that has none these do not trap (spe/spe_arm.h); elsewhere they always do. */
 #define SPE(crm, op2, reg_name)                                                        \
 	{                                                                              \
 		REG(3, 0, 9, crm, op2, reg_name), .when = WHEN_SPE, .user = USER_OWN,  \

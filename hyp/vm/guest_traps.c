@@ -33,7 +33,12 @@ enum control {
 #define CPACR_FPEN GENMASK(21, 20)
 #define CPACR_TTA  BIT(28)
 
-/* MDCR_EL2. E2PB and E2TB are zero: no buffer is the guest's, its registers trap */
+/*
+ * MDCR_EL2. E2TB is zero: the trace buffer is not the guest's, its registers trap. E2PB = 0b10: the
+ * profiling buffer goes by the EL1&0 regime and its registers trap, also of a guest without SPE.
+ * With 0b00 it would be EL2's, and what the unit has still to write, or a buffer that was left
+ * enabled, would go through EL2's own translation: into Keel.
+ */
 #define MDCR_HPMN   GENMASK(4, 0)
 #define MDCR_TPMCR  BIT(5)
 #define MDCR_TPM    BIT(6)
@@ -41,6 +46,7 @@ enum control {
 #define MDCR_TDA    BIT(9)
 #define MDCR_TDOSA  BIT(10)
 #define MDCR_TDRA   BIT(11)
+#define MDCR_E2PB   (2ULL << 12)
 #define MDCR_TPMS   BIT(14)
 #define MDCR_HPMD   BIT(17)
 #define MDCR_TTRF   BIT(19)
@@ -93,7 +99,7 @@ static const struct trap_row {
 	{ ID_DFR0_PMUVer, 6, C_MDCR_HOST, MDCR_HCCD | MDCR_HLP },
 	{ ID_DFR0_PMUVer, 7, C_MDCR_HOST, MDCR_HPMFZO },
 	{ ID_DFR0_MTPMU, 1, C_MDCR_HOST, MDCR_MTPME },
-	{ ID_DFR0_PMSVer, 1, C_MDCR, MDCR_TPMS },
+	{ ID_DFR0_PMSVer, 1, C_MDCR, MDCR_TPMS | MDCR_E2PB },
 	{ ID_DFR0_TraceFilt, 1, C_MDCR, MDCR_TTRF },
 	{ ID_MMFR0_FGT, 1, C_MDCR, MDCR_TDCC },
 	{ ID_PFR1_NMI, 1, C_HCRX, HCRX_TALLINT },

@@ -161,6 +161,7 @@ void switch_cpu_online(void)
 	 */
 	this_vm_cpu()->controls_saved = false;
 	this_vm_cpu()->host_fp_out = false;
+	spe_host_online(&this_vm_cpu()->spe);
 	if (cpu_has_.sve)
 		__atomic_fetch_and(&sve_vqs, find_vqs(), __ATOMIC_RELAXED);
 }
@@ -408,6 +409,8 @@ void switch_to_guest(struct vcpu *vcpu)
 	cpu->spsr = read_sysreg(spsr_el2);
 	if (!cpu->controls_saved)
 		save_controls(cpu);
+	if (cpu->spe.usable)
+		spe_host_leave(&cpu->spe);
 	save_el1(cpu->sysreg, has_keys(vcpu));
 	cpu->guest_fp_in = false;
 	load_guest_controls(vcpu, cpu);
@@ -509,6 +512,8 @@ void switch_to_host(struct vcpu *vcpu)
 	cpu->vcpu = NULL;
 	load_el1(cpu->sysreg, has_keys(vcpu));
 	load_host_controls(cpu);
+	if (cpu->spe.usable)
+		spe_host_return(&cpu->spe);
 	write_sysreg(cpu->elr, elr_el2);
 	write_sysreg(cpu->spsr, spsr_el2);
 }

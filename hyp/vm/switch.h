@@ -3,6 +3,7 @@
 #ifndef KEEL_VM_SWITCH_H
 #define KEEL_VM_SWITCH_H
 
+#include <spe/spe_host.h>
 #include <vm/guest_traps.h>
 #include <vm/vm.h>
 
@@ -19,6 +20,7 @@ struct vm_cpu {
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr;
 	struct vm_rare_controls rare;
 	struct guest_traps traps;     /* what EL2 controls a guest by, here */
+	struct spe_host spe;	      /* the host's profiling */
 	struct vcpu_fpstate *host_fp; /* valid while @host_fp_out */
 	bool controls_saved; /* @hcr to @rare are the host's for as long as the CPU is up */
 	bool host_fp_out;    /* the FP registers are not the host's: it traps when it uses them */

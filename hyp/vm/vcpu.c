@@ -203,7 +203,7 @@ static const struct {
 	{ VCPU_SVE, false, FEAT_SVE },
 	{ VCPU_PTRAUTH_ADDRESS, false, FEAT_PAuth },
 	{ VCPU_PTRAUTH_GENERIC, false, FEAT_PAuth },
-	{ VCPU_SPE, false, FEAT_GICv3 }, /* emulated, on any CPU; its interrupt takes a vGIC */
+	{ VCPU_SPE, false, FEAT_GICv3 }, /* its interrupt takes a vGIC; and vm_spe() */
 };
 
 u64 vcpu_features_known(void)
@@ -214,7 +214,7 @@ u64 vcpu_features_known(void)
 	for (i = 0; i < ARRAY_SIZE(feature_rows); i++)
 		if (feature_rows[i].always || cpu_has(vm_features(), feature_rows[i].needs))
 			known |= BIT(feature_rows[i].bit);
-	return known;
+	return vm_spe() ? known : known & ~BIT(VCPU_SPE);
 }
 
 static bool features_valid(u64 features)

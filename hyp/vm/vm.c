@@ -20,6 +20,7 @@ static const struct cpu_features *machine;
 static struct mmu_caps caps;
 static enum granule granule;
 static unsigned int ipa_bits_max, oa_bits;
+static u32 spe_how; /* vm_set_spe() */
 static struct page_pool *keel_pool;
 static struct vmid_allocator vmids;
 static void (*created_hook)(struct vm *vm);
@@ -73,6 +74,7 @@ int vm_init(const struct cpu_features *features, unsigned int nr_cpus, enum gran
 	keel_pool = pool;
 	created_hook = NULL;
 	granule = pages;
+	spe_how = 0;
 	cpu_features_mmu_caps(features, &caps);
 	ipa_bits_max = stage2_max_ia_bits(granule, &caps);
 	ret = stage2_geometry(&geometry, ipa_bits_max, granule, &caps);
@@ -84,6 +86,16 @@ int vm_init(const struct cpu_features *features, unsigned int nr_cpus, enum gran
 		ret = init_vmids(pool, nr_cpus);
 	page_pool_set_reserve(pool, KEEL_POOL_RESERVE);
 	return ret;
+}
+
+void vm_set_spe(u32 how)
+{
+	spe_how = how;
+}
+
+u32 vm_spe(void)
+{
+	return spe_how;
 }
 
 void vm_set_created(void (*created)(struct vm *vm))
@@ -178,6 +190,7 @@ int vm_sizes(u64 ipa_bits, struct vm_sizes *sizes)
 	if (ret)
 		return ret;
 	*sizes = (struct vm_sizes){
+		.spe = vcpu_features_known() & BIT(VCPU_SPE) ? spe_how : 0,
 		.vm_pages = vm_pages(&geometry),
 		.vcpu_pages = vcpu_pages(),
 		.ipa_bits_default = default_ipa_bits(),

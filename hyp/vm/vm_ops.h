@@ -54,6 +54,10 @@ int __must_check vm_init(const struct cpu_features *features, unsigned int nr_cp
 /* The machine's features, as vm_init() was told. */
 const struct cpu_features *vm_features(void);
 
+/* How vCPUs can have SPE: KEEL_SPE_*, or 0, as after vm_init(): not at all. Boot CPU. */
+void vm_set_spe(u32 how);
+u32 vm_spe(void);
+
 /* Told of each new VM before anybody can find it. One; boot CPU, after vm_init(). */
 void vm_set_created(void (*created)(struct vm *vm));
 
@@ -68,6 +72,7 @@ struct vm_sizes {
 	unsigned int ipa_bits_default, ipa_bits_max;
 	unsigned int granule_shift; /* log2 of a page of its stage 2 */
 	u64 features;		    /* BIT(enum vcpu_feature): what vcpu_init() takes */
+	u32 spe;		    /* KEEL_SPE_*: how VCPU_SPE is provided; 0 if it is not there */
 };
 
 /**

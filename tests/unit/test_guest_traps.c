@@ -78,7 +78,7 @@ static void each_feature(void **state)
 		{ ID_DFR0_PMUVer, 7, .mdcr = 0x60, .host = 0x2482009f },
 		{ ID_DFR0_PMUVer, 0xf, .hcr = 0 },
 		{ ID_DFR0_MTPMU, 1, .host = BIT(28) },
-		{ ID_DFR0_PMSVer, 1, .mdcr = BIT(14), .hdfgr = BIT(63) },
+		{ ID_DFR0_PMSVer, 1, .mdcr = BIT(14) | BIT(13), .hdfgr = BIT(63) },
 		{ ID_DFR0_TraceFilt, 1, .mdcr = BIT(19) },
 		{ ID_DFR0_TraceBuffer, 1, .hdfgr = BIT(51) },
 		{ ID_MMFR0_FGT, 1, .mdcr = BIT(27) },

@@ -21,6 +21,7 @@
 #include <cpu/log.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
+#include <spe/spe_vcpu.h>
 #include <timer/timer.h>
 #include <trap/id_regs.h>
 #include <trap/sysreg.h>
@@ -257,6 +258,7 @@ static inline void world_start(void)
 		w.vm.vcpus[i] = &w.vcpu[i];
 	}
 	trap_init(&w.features);
+	spe_vcpu_set_provider(&spe_emul_ops);
 }
 
 static inline int world_setup(void **state)

@@ -6,8 +6,18 @@
 /* @opt: the barrier's option as text, "ishst" or "ish" or another. */
 void fake_dsb(const char *opt);
 
-#define isb()	 __asm__ volatile("" ::: "memory")
-#define dsb(opt) fake_dsb(#opt)
+/* Into the trace of a test that links fake_sysreg.c (sysreg.h); nothing elsewhere. */
+void fake_trace_note(const char *what) __attribute__((weak));
+
+#define fake_barrier(what)                     \
+	do {                                   \
+		if (fake_trace_note)           \
+			fake_trace_note(what); \
+	} while (0)
+
+#define isb()	    fake_barrier("isb")
+#define psb_csync() fake_barrier("psb csync")
+#define dsb(opt)    fake_dsb(#opt)
 
 #define wfi()	    ((void)0)
 #define cpu_relax() ((void)0)

@@ -20,7 +20,48 @@ static unsigned int count;
 static bool tolerant;
 static char violation[64];
 
+static bool tracing, tracing_reads;
+static char trace[4096];
+
 struct percpu *fake_cpu;
+
+void fake_trace_start(bool reads)
+{
+	tracing = true;
+	tracing_reads = reads;
+	trace[0] = 0;
+}
+
+void fake_trace_note(const char *what)
+{
+	size_t n = strlen(trace);
+
+	if (!tracing)
+		return;
+	if (n + strlen(what) + 2 > sizeof(trace)) {
+		fprintf(stderr, "fake_sysreg: no room in the trace for %s\n", what);
+		abort();
+	}
+	snprintf(trace + n, sizeof(trace) - n, "%s%s", n ? " " : "", what);
+}
+
+const char *fake_trace(void)
+{
+	return trace;
+}
+
+static void trace_access(const char *name, bool write, u64 value)
+{
+	char text[64];
+
+	if (!tracing || !(write || tracing_reads))
+		return;
+	if (write)
+		snprintf(text, sizeof(text), "%s=%llx", name, (unsigned long long)value);
+	else
+		snprintf(text, sizeof(text), "%s?", name);
+	fake_trace_note(text);
+}
 
 static struct reg *find(const char *name)
 {
@@ -66,6 +107,7 @@ u64 fake_sysreg_read(const char *name)
 		return 0;
 	}
 	reg->reads++;
+	trace_access(name, false, 0);
 	return reg->value;
 }
 
@@ -78,6 +120,7 @@ void fake_sysreg_write(const char *name, u64 value)
 		return;
 	}
 	reg->writes++;
+	trace_access(name, true, value);
 	reg->known = true;
 	reg->value = (reg->value & ~reg->mask) | (value & reg->mask);
 }
@@ -85,6 +128,7 @@ void fake_sysreg_write(const char *name, u64 value)
 void fake_sysreg_reset(void)
 {
 	count = 0;
+	tracing = false;
 	tolerant = false;
 	violation[0] = 0;
 }

@@ -39,6 +39,15 @@ u64 fake_sysreg_get(const char *name);
 unsigned int fake_sysreg_writes(const char *name);
 unsigned int fake_sysreg_reads(const char *name);
 
+/*
+ * The trace: what happens from fake_trace_start() on, one after the other with a blank between: a
+ * write as "NAME=VALUE" (hexadecimal), a barrier by its name; a read too, as "NAME?", if it is
+ * asked for.
+ */
+void fake_trace_start(bool reads);
+void fake_trace_note(const char *what);
+const char *fake_trace(void);
+
 /* From here on touching a forbidden register is noted instead of ending the test. */
 void fake_sysreg_tolerate(void);
 /* The first such register since then, or NULL. */

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SPE by emulation, as the rest of Keel asks for it: registers in memory, breakpoints kept back. */
+#include <keel/spe.h>
+#include <spe/spe_provider.h>
+#include <spe/spe_vcpu.h>
+
+/* Breakpoints that are kept from the guest: it uses SP_EL1 at EL1, or is not watched. */
+#define SLOTS 1
+
+static unsigned int version(void)
+{
+	return SPE_PMSVER;
+}
+
+static void reset(struct vcpu *vcpu)
+{
+	struct spe_vcpu *spe = vcpu->spe;
+	u64 random = spe->random;
+
+	spe_arm_reset(&spe->arm, SLOTS);
+	spe->due = false;
+	spe->missing = false;
+	spe->ask = false;
+	spe->random = random ? random : 0x9e3779b97f4a7c15ULL * (vcpu->index + 1);
+}
+
+static bool read(struct vcpu *vcpu, u32 encoding, u64 *value)
+{
+	return spe_reg_read(&vcpu->spe->regs, encoding, value);
+}
+
+static bool write(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	return spe_reg_write(&vcpu->spe->regs, encoding, value);
+}
+
+static void interest(struct vcpu *vcpu)
+{
+	spe_arm_interest(&vcpu->spe->arm);
+}
+
+static unsigned int breakpoints(const struct vcpu *vcpu, unsigned int count)
+{
+	return spe_arm_breakpoints(&vcpu->spe->arm, count);
+}
+
+const struct spe_ops spe_emul_ops = {
+	.how = KEEL_SPE_EMULATED,
+	.version = version,
+	.reset = reset,
+	.read = read,
+	.write = write,
+	.interest = interest,
+	.breakpoints = breakpoints,
+};

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SPE by the CPUs' own profiling units. See spe_hw.h. */
+#include <arch/sysreg.h>
+#include <keel/spe.h>
+#include <lib/esr.h>
+#include <spe/spe_hw.h>
+#include <spe/spe_provider.h>
+#include <spe/spe_vcpu.h>
+#include <vm/run.h>
+#include <vm/switch.h>
+
+/* What guests are told of PMSIDR_EL1, whatever the CPUs have: no more than FEAT_SPEv1p2 has. */
+#define PMSIDR_OFFERED                                                                      \
+	(PMSIDR_FE | PMSIDR_FT | PMSIDR_FL | PMSIDR_ARCHINST | PMSIDR_LDS | PMSIDR_ERND |   \
+	 PMSIDR_FNE | PMSIDR_INTERVAL | PMSIDR_MAXSIZE | PMSIDR_COUNTSIZE | PMSIDR_FORMAT | \
+	 PMSIDR_PBT | PMSIDR_CRR)
+
+/* PMSEVFR_EL1: events by the version that brought them; the IMPLEMENTATION DEFINED ones (D24.7.11)
+ */
+#define EVENTS_V1P0                                                                          \
+	(SPE_EVENT_RETIRED | SPE_EVENT_L1D_REFILL | SPE_EVENT_TLB_WALK | SPE_EVENT_MISPRED | \
+	 GENMASK(15, 12) | GENMASK(31, 24) | GENMASK(63, 48))
+#define EVENTS_V1P1 SPE_EVENT_MISALIGNED
+#define EVENTS_SVE  (SPE_EVENT_PRED_PARTIAL | SPE_EVENT_PRED_EMPTY) /* and FEAT_SPEv1p1 */
+#define EVENTS_V1P2 SPE_EVENT_NOT_TAKEN
+
+/* Granule protection check fault, on a write to the buffer (D24.7.5) */
+#define PMBSR_EC_GPC 0x1e
+
+/* PMSIDR_EL1.CountSize: counters of 16 bits, and not of 12 */
+#define COUNTSIZE_16 3
+
+/* What every CPU has, and what of it guests are told. */
+static struct spe_unit_id machine;
+static unsigned int guest_version;
+static u64 guest_events;
+
+static unsigned int version(void)
+{
+	return guest_version;
+}
+
+/* ---- the unit ---- */
+
+/*
+ * A fault of the VM's stage 2, or of who owns the physical memory, is none that a VM without a
+ * stage 2 of its own can have or be told of: a synchronous External abort, as the emulation says.
+ * All of its memory is mapped, so it is not the guest's doing unless it has no memory there.
+ */
+static u64 for_guest(u64 pmbsr)
+{
+	u64 ec = FIELD_GET(PMBSR_EC, pmbsr);
+
+	if (ec == PMBSR_EC_S2 || ec == PMBSR_EC_GPC)
+		pmbsr = (pmbsr & ~(PMBSR_EC | PMBSR_MSS)) | FIELD_PREP(PMBSR_EC, PMBSR_EC_S1) |
+			FIELD_PREP(PMBSR_MSS, ESR_FSC_EXTABT) | PMBSR_EA;
+	return pmbsr & PMBSR_BITS;
+}
+
+static void start(struct vcpu *vcpu)
+{
+	struct spe_host *host = &this_vm_cpu()->spe;
+	const struct spe_regs *regs = &vcpu->spe->regs;
+
+	spe_host_take(host);
+	spe_unit_load(regs, host->inverse);
+	spe_unit_enable(regs->pmblimitr);
+	vcpu->spe->running = true;
+}
+
+/*
+ * The event is the vCPU's from here on, and its interrupt with it: the unit must not hold it, or
+ * the host would be interrupted for it.
+ */
+static void stop(struct vcpu *vcpu)
+{
+	struct spe_regs *regs = &vcpu->spe->regs;
+
+	spe_unit_drain();
+	regs->pmbptr = read_sysreg(SYS_PMBPTR_EL1);
+	regs->pmsicr = read_sysreg(SYS_PMSICR_EL1);
+	regs->pmbsr = for_guest(read_sysreg(SYS_PMBSR_EL1));
+	spe_unit_disable();
+	vcpu->spe->running = false;
+	if (!spe_irq(regs))
+		return;
+	write_sysreg(0, SYS_PMBSR_EL1);
+	spe_vcpu_update_irq(vcpu);
+}
+
+static void stop_if_running(struct vcpu *vcpu)
+{
+	if (vcpu->spe->running)
+		stop(vcpu);
+}
+
+/* ---- registers ---- */
+
+static u64 events(const struct spe_regs *regs)
+{
+	return guest_events & ~(regs->sve ? 0 : EVENTS_SVE);
+}
+
+static bool has(u64 bit)
+{
+	return machine.pmsidr & bit;
+}
+
+/* PMSFCR_EL1 (D24.7.12): each filter's bits are RES0 without it. */
+static u64 pmsfcr_bits(void)
+{
+	return (has(PMSIDR_FE) ? PMSFCR_FE : 0) | (has(PMSIDR_FL) ? PMSFCR_FL : 0) |
+	       (has(PMSIDR_FT) ? PMSFCR_FT | PMSFCR_B | PMSFCR_LD | PMSFCR_ST : 0) |
+	       (has(PMSIDR_FNE) ? PMSFCR_FNE : 0);
+}
+
+/* Bits that are not RES0, of a VM that has what @machine has. A PMU that PMFZ could freeze it has
+ * not.
+ */
+static u64 bits(const struct spe_regs *regs, u32 encoding)
+{
+	switch (encoding) {
+	case SPE_PMSCR_EL1:
+		return PMSCR_BITS;
+	case SPE_PMSNEVFR_EL1:
+		return has(PMSIDR_FNE) ? events(regs) : 0;
+	case SPE_PMSICR_EL1:
+		return PMSICR_COUNT | (has(PMSIDR_ERND) ? PMSICR_ECOUNT : 0);
+	case SPE_PMSIRR_EL1:
+		return PMSIRR_INTERVAL | PMSIRR_RND;
+	case SPE_PMSFCR_EL1:
+		return pmsfcr_bits();
+	case SPE_PMSEVFR_EL1:
+		return has(PMSIDR_FE) ? events(regs) : 0;
+	case SPE_PMSLATFR_EL1:
+		return FIELD_GET(PMSIDR_COUNTSIZE, machine.pmsidr) == COUNTSIZE_16
+			       ? GENMASK(15, 0)
+			       : PMSLATFR_MINLAT;
+	case SPE_PMBLIMITR_EL1:
+		return PMBLIMITR_LIMIT | PMBLIMITR_E |
+		       (guest_version >= SPE_VERSION_INVERSE ? PMBLIMITR_FM : 0);
+	case SPE_PMBPTR_EL1:
+		return ~(BIT(FIELD_GET(PMBIDR_ALIGN, machine.pmbidr)) - 1);
+	default:
+		return PMBSR_BITS;
+	}
+}
+
+/* Of those that are stored, the unit counts and writes three. */
+static bool unit_changes(u32 encoding)
+{
+	return encoding == SPE_PMSICR_EL1 || encoding == SPE_PMBPTR_EL1 ||
+	       encoding == SPE_PMBSR_EL1;
+}
+
+static bool read(struct vcpu *vcpu, u32 encoding, u64 *value)
+{
+	if (encoding == SPE_PMSIDR_EL1) {
+		*value = machine.pmsidr;
+		return true;
+	}
+	if (encoding == SPE_PMBIDR_EL1) {
+		*value = machine.pmbidr;
+		return true;
+	}
+	if (unit_changes(encoding))
+		stop_if_running(vcpu);
+	return spe_reg_read(&vcpu->spe->regs, encoding, value);
+}
+
+static bool write(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	struct spe_regs *regs = &vcpu->spe->regs;
+	u64 *storage = spe_reg_storage(regs, encoding);
+
+	if (!storage)
+		return false;
+	stop_if_running(vcpu);
+	*storage = value & bits(regs, encoding);
+	return true;
+}
+
+static void reset(struct vcpu *vcpu)
+{
+	stop_if_running(vcpu);
+}
+
+/* Nothing is watched and no breakpoint is kept: accesses trap. */
+static void interest(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+static unsigned int breakpoints(const struct vcpu *vcpu, unsigned int count)
+{
+	(void)vcpu;
+	return count;
+}
+
+const struct spe_ops spe_hw_ops = {
+	.how = KEEL_SPE_HARDWARE,
+	.version = version,
+	.reset = reset,
+	.read = read,
+	.write = write,
+	.interest = interest,
+	.breakpoints = breakpoints,
+};
+
+/* ---- the run loop ---- */
+
+static void exited(struct vcpu *vcpu, bool irq)
+{
+	(void)irq;
+	if (vcpu->spe->running && (read_sysreg(SYS_PMBSR_EL1) & PMBSR_S))
+		stop(vcpu);
+}
+
+/*
+ * The host is needed. What is written out now may be the record that fills the buffer: a vCPU that
+ * was about to sleep has an interrupt then.
+ */
+static int handled(struct vcpu *vcpu, int ret)
+{
+	if (ret == VCPU_RESUME || !vcpu->spe->running)
+		return ret;
+	stop(vcpu);
+	return ret == KEEL_EXIT_WFI && spe_irq(&vcpu->spe->regs) ? (int)KEEL_EXIT_IRQ : ret;
+}
+
+/* The buffer is off in the unit while the event is pending, since it is then for the guest. */
+static int enter(struct vcpu *vcpu)
+{
+	struct spe_vcpu *spe = vcpu->spe;
+	bool on = spe_enabled_at(&spe->regs, 0, false) || spe_enabled_at(&spe->regs, 1, false);
+
+	if (on && spe->stop == KVM_ARM_VCPU_SPE_STOP_EXIT)
+		return KEEL_EXIT_SPE;
+	if (on && !spe->stop && !spe->running)
+		start(vcpu);
+	return VCPU_RESUME;
+}
+
+/* Where the run ended without handled(): at an entry that was none. */
+static void put(struct vcpu *vcpu)
+{
+	if (vcpu->spe)
+		stop_if_running(vcpu);
+}
+
+void spe_hw_init(const struct spe_unit_id *what)
+{
+	static const struct vcpu_hooks hooks = { .put = put };
+	static const struct vcpu_profiler profiler = {
+		.exited = exited,
+		.handled = handled,
+		.enter = enter,
+	};
+
+	machine = *what;
+	guest_version = MIN(machine.version, (unsigned int)SPE_PMSVER);
+	machine.pmsidr &= PMSIDR_OFFERED;
+	if (guest_version < SPE_VERSION_INVERSE)
+		machine.pmsidr &= ~(PMSIDR_FNE | PMSIDR_PBT | PMSIDR_CRR);
+	guest_events = EVENTS_V1P0;
+	if (guest_version >= 2)
+		guest_events |= EVENTS_V1P1 | EVENTS_SVE;
+	if (guest_version >= SPE_VERSION_INVERSE)
+		guest_events |= EVENTS_V1P2;
+	guest_events &= machine.events;
+	vcpu_add_hooks(&hooks);
+	vcpu_set_profiler(&profiler);
+}

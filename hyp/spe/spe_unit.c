@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A CPU's profiling unit. See spe_unit.h. */
+#include <arch/barrier.h>
+#include <arch/el1.h>
+#include <arch/sysreg.h>
+#include <spe/spe_unit.h>
+
+/* ID_AA64DFR0_EL1 (D24.2.80) */
+#define DFR0_PMSVER GENMASK(35, 32)
+
+/* ---- what there is ---- */
+
+void spe_unit_identify(struct spe_unit_id *id)
+{
+	u64 version = FIELD_GET(DFR0_PMSVER, read_sysreg(id_aa64dfr0_el1));
+
+	*id = (struct spe_unit_id){ .version = 0 };
+	if (!version)
+		return;
+	/* It can always be read (D24.7.1); read at EL2, P is what EL3 says (MDCR_EL3.NSPB). */
+	id->pmbidr = read_sysreg(SYS_PMBIDR_EL1);
+	if (id->pmbidr & PMBIDR_P)
+		return;
+	id->version = (unsigned int)version;
+	id->pmsidr = read_sysreg(SYS_PMSIDR_EL1);
+	write_sysreg(~0ULL, SYS_PMSEVFR_EL1);
+	id->events = read_sysreg(SYS_PMSEVFR_EL1);
+	write_sysreg(0, SYS_PMSEVFR_EL1);
+}
+
+/* How two CPUs' values of a field become one. */
+enum how { BOTH, MOST, LEAST, SAME };
+
+/*
+ * PMSIDR_EL1 (D24.7.14) and PMBIDR_EL1 (D24.7.1). A longer least interval, a larger record and a
+ * coarser alignment hold on a CPU that can do better; so does a narrower counter.
+ */
+static const struct field_row {
+	u64 field;
+	u8 how;
+} pmsidr_rows[] = {
+	{ PMSIDR_FE | PMSIDR_FT | PMSIDR_FL | PMSIDR_LDS | PMSIDR_ERND | PMSIDR_FNE, BOTH },
+	{ PMSIDR_PBT | PMSIDR_CRR, BOTH },
+	{ PMSIDR_INTERVAL, MOST },
+	{ PMSIDR_MAXSIZE, MOST },
+	{ PMSIDR_COUNTSIZE, LEAST },
+	{ PMSIDR_ARCHINST, SAME },
+	{ PMSIDR_FORMAT, SAME },
+}, pmbidr_rows[] = {
+	{ PMBIDR_F, BOTH },
+	{ PMBIDR_ALIGN, MOST },
+};
+
+static bool merge(u64 *all, u64 one, const struct field_row *rows, size_t count)
+{
+	u64 merged = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		u64 a = *all & rows[i].field, b = one & rows[i].field;
+
+		if (rows[i].how == SAME && a != b)
+			return false;
+		if (rows[i].how == BOTH)
+			merged |= a & b;
+		else
+			merged |= rows[i].how == MOST ? MAX(a, b) : MIN(a, b);
+	}
+	*all = merged;
+	return true;
+}
+
+void spe_unit_merge(struct spe_unit_id *all, const struct spe_unit_id *one)
+{
+	bool alike = merge(&all->pmsidr, one->pmsidr, pmsidr_rows, ARRAY_SIZE(pmsidr_rows)) &&
+		     merge(&all->pmbidr, one->pmbidr, pmbidr_rows, ARRAY_SIZE(pmbidr_rows));
+
+	all->events &= one->events;
+	all->version = alike ? MIN(all->version, one->version) : 0;
+}
+
+bool spe_unit_covers(const struct spe_unit_id *one, const struct spe_unit_id *all)
+{
+	struct spe_unit_id merged = *all;
+
+	spe_unit_merge(&merged, one);
+	return merged.version == all->version && merged.pmsidr == all->pmsidr &&
+	       merged.pmbidr == all->pmbidr && merged.events == all->events;
+}
+
+/* ---- its registers ---- */
+
+void spe_unit_drain(void)
+{
+	psb_csync();
+	dsb(nsh);
+	isb();
+}
+
+void spe_unit_disable(void)
+{
+	write_sysreg(0, SYS_PMBLIMITR_EL1);
+	isb();
+}
+
+/* No ISB behind it: the ERET synchronizes, and at EL2 nothing is sampled. */
+void spe_unit_enable(u64 pmblimitr)
+{
+	isb();
+	write_sysreg(pmblimitr, SYS_PMBLIMITR_EL1);
+}
+
+void spe_unit_save(struct spe_regs *regs, bool inverse)
+{
+	regs->pmscr = read_el1_pmscr();
+	regs->pmsicr = read_sysreg(SYS_PMSICR_EL1);
+	regs->pmsirr = read_sysreg(SYS_PMSIRR_EL1);
+	regs->pmsfcr = read_sysreg(SYS_PMSFCR_EL1);
+	regs->pmsevfr = read_sysreg(SYS_PMSEVFR_EL1);
+	regs->pmslatfr = read_sysreg(SYS_PMSLATFR_EL1);
+	regs->pmbptr = read_sysreg(SYS_PMBPTR_EL1);
+	regs->pmbsr = read_sysreg(SYS_PMBSR_EL1);
+	if (inverse)
+		regs->pmsnevfr = read_sysreg(SYS_PMSNEVFR_EL1);
+}
+
+void spe_unit_load(const struct spe_regs *regs, bool inverse)
+{
+	write_el1_pmscr(regs->pmscr);
+	write_sysreg(regs->pmsicr, SYS_PMSICR_EL1);
+	write_sysreg(regs->pmsirr, SYS_PMSIRR_EL1);
+	write_sysreg(regs->pmsfcr, SYS_PMSFCR_EL1);
+	write_sysreg(regs->pmsevfr, SYS_PMSEVFR_EL1);
+	write_sysreg(regs->pmslatfr, SYS_PMSLATFR_EL1);
+	write_sysreg(regs->pmbptr, SYS_PMBPTR_EL1);
+	write_sysreg(regs->pmbsr, SYS_PMBSR_EL1);
+	if (inverse)
+		write_sysreg(regs->pmsnevfr, SYS_PMSNEVFR_EL1);
+}
