@@ -56,7 +56,12 @@ static int value_ptrauth(void)
 
 static int value_spe(void)
 {
-	return limits.features & BIT_ULL(KEEL_HC_VCPU_FEATURE_SPE) ? KEEL_SPE_EMULATED : 0;
+	return limits.spe;
+}
+
+u32 keel_spe_how(void)
+{
+	return limits.spe;
 }
 
 static int value_steal_time(void)

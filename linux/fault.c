@@ -568,3 +568,17 @@ int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 	} while (ret == -EAGAIN);
 	return ret;
 }
+
+int keel_map_pinned(struct keel_vm *vm, u64 *gfn)
+{
+	struct pinned pin;
+	int ret = -ENOENT;
+
+	mutex_lock(&vm->mem_lock);
+	if (find_pin(vm, *gfn, &pin)) {
+		ret = map_pin(vm, &pin);
+		*gfn = pin.gfn + (1UL << pin.order);
+	}
+	mutex_unlock(&vm->mem_lock);
+	return ret == -EEXIST ? 0 : ret;
+}

@@ -15,18 +15,20 @@ long keel_hvc(struct keel_regs *regs)
 	register unsigned long x3 asm("x3") = regs->x[3];
 	register unsigned long x4 asm("x4") = regs->x[4];
 	register unsigned long x5 asm("x5") = regs->x[5];
+	register unsigned long x6 asm("x6") = regs->x[6];
 
 	asm volatile("hvc #0"
-		     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5)
+		     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x6)
 		     :
-		     : "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",
-		       "x17", "cc", "memory");
+		     : "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
+		       "cc", "memory");
 	regs->x[0] = x0;
 	regs->x[1] = x1;
 	regs->x[2] = x2;
 	regs->x[3] = x3;
 	regs->x[4] = x4;
 	regs->x[5] = x5;
+	regs->x[6] = x6;
 	return (long)x0;
 }
 
@@ -93,5 +95,6 @@ int keel_vm_size(u32 ipa_bits, struct keel_vm_size *size)
 	size->ipa_max = regs.x[4] & 0xff;
 	size->granule_shift = regs.x[4] >> 8 & 0xff;
 	size->features = regs.x[5];
+	size->spe = regs.x[6];
 	return 0;
 }

@@ -15,7 +15,17 @@ static int fail_more;
 module_param(fail_more, int, 0644);
 MODULE_PARM_DESC(fail_more, "how many that follow fail too");
 
+static bool spe_populate;
+module_param(spe_populate, bool, 0644);
+MODULE_PARM_DESC(spe_populate,
+		 "INIT of SPE brings all memory, as it does with SPE of the hardware");
+
 static DEFINE_SPINLOCK(lock);
+
+bool keel_inject_populate(void)
+{
+	return READ_ONCE(spe_populate);
+}
 
 bool keel_inject(void)
 {

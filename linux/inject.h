@@ -15,6 +15,11 @@ static inline bool keel_inject(void)
 	return false;
 }
 
+static inline bool keel_inject_populate(void)
+{
+	return false;
+}
+
 #else
 
 #include <linux/anon_inodes.h>
@@ -30,6 +35,9 @@ static inline bool keel_inject(void)
 
 /* Whether what is about to be done is to fail. */
 bool keel_inject(void);
+
+/* Whether SPE, though emulated, is to have all memory there as SPE of the hardware has. */
+bool keel_inject_populate(void);
 
 static inline void *keel_kzalloc(size_t size, gfp_t gfp)
 {

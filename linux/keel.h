@@ -79,6 +79,10 @@ struct keel_vm {
 	struct keel_vgic vgic;
 
 	struct mutex mem_lock; /* slots, pins, and what EL2 has mapped of them */
+	/* keel_populate(): slots that are added bring their memory; others have it below this gfn
+	 */
+	bool populate;
+	u64 populated;
 	struct keel_slots __rcu *slots;
 	unsigned long slots_generation;
 	struct xarray pins;	 /* fault.c: by gfn, the memory that is mapped there */
@@ -163,8 +167,19 @@ int keel_pvtime_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *a
 int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region);
 bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
 
+/*
+ * Have all memory of the writable slots there, pinned and mapped, and that of those that come
+ * later. -EINTR, -ENOMEM, -EFAULT: it can be called again.
+ */
+int keel_populate(struct keel_vm *vm);
+
 /* Supply what a guest access to @ipa needs. -ENOENT: no slot is there (or it is read-only). */
 int keel_fault(struct keel_vm *vm, u64 ipa, bool write);
+/*
+ * The memory at *@gfn, if it is pinned, is mapped too, and *@gfn is where it ends; -ENOENT, and
+ * *@gfn as it was, if it is not.
+ */
+int keel_map_pinned(struct keel_vm *vm, u64 *gfn);
 /* Take [gfn, gfn + npages) from the guest, and let go of the memory. Under mem_lock. */
 int keel_unmap(struct keel_vm *vm, u64 gfn, u64 npages);
 /* As the last part of it, when EL2 has forgotten the VM already. */
@@ -190,6 +205,8 @@ void keel_ioeventfd_release(struct keel_vm *vm);
 
 int keel_caps_probe(void);
 int keel_check_extension(struct keel_vm *vm, unsigned long cap);
+/* How EL2 provides SPE: KEEL_SPE_*, 0 if it does not. */
+u32 keel_spe_how(void);
 
 int keel_hostirq_init(void);
 void keel_hostirq_exit(void);
@@ -222,10 +239,10 @@ void keel_donations_free(struct keel_vm *vm);
 /* ---- hvc.c ---- */
 
 struct keel_regs {
-	unsigned long x[6];
+	unsigned long x[7];
 };
 
-/* HVC #0: x0..x5 go in and come back. Returns x0 as a number. */
+/* HVC #0: x0..x6 go in and come back. Returns x0 as a number. */
 long keel_hvc(struct keel_regs *regs);
 
 /* A call with up to five arguments; @out, if any, gets x1. */
@@ -240,6 +257,7 @@ struct keel_vm_size {
 	u32 vm_pages, vcpu_pages, ipa_default, ipa_max;
 	unsigned int granule_shift; /* log2 of a page of stage 2 */
 	u64 features;		    /* of KEEL_HC_VCPU_INIT that EL2 offers */
+	u32 spe;		    /* how: KEEL_SPE_*, 0 without */
 };
 int keel_vm_size(u32 ipa_bits, struct keel_vm_size *size);
 

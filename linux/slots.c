@@ -171,6 +171,85 @@ static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_re
 	return (region->guest_phys_addr + size - 1) >> vm->ipa_bits ? -EFAULT : 0;
 }
 
+/* ---- without locks: all memory of a slot, before it is touched ---- */
+
+/*
+ * Block by block, from *@gfn on, which is where it has come to. A slot that goes meanwhile has no
+ * memory that could be missing; one that another thread puts in its place is that thread's.
+ */
+static int populate(struct keel_vm *vm, const struct keel_slot *slot, u64 *gfn)
+{
+	int ret = slot->flags & KVM_MEM_READONLY ? -ENOENT : 0;
+
+	while (!ret && *gfn < slot_end(slot)) {
+		ret = keel_map_pinned(vm, gfn);
+		if (ret == -ENOENT) /* it is, the next time */
+			ret = keel_fault(vm, *gfn << PAGE_SHIFT, true);
+		else if (!ret && signal_pending(current))
+			ret = -EINTR;
+		cond_resched();
+	}
+	if (ret == -ENOENT) {
+		*gfn = slot_end(slot);
+		ret = 0;
+	}
+	return ret;
+}
+
+/* The first slot that ends behind @gfn. */
+static bool next_slot(struct keel_vm *vm, u64 gfn, struct keel_slot *out)
+{
+	const struct keel_slots *slots;
+	unsigned int i;
+
+	rcu_read_lock();
+	slots = rcu_dereference(vm->slots);
+	for (i = 0; i < slots->count && slot_end(&slots->slot[i]) <= gfn; i++)
+		;
+	if (i < slots->count)
+		*out = slots->slot[i];
+	rcu_read_unlock();
+	return i < slots->count;
+}
+
+int keel_populate(struct keel_vm *vm)
+{
+	struct keel_slot slot;
+	int ret = 0;
+	u64 gfn;
+
+	/* From here on those who add slots do it themselves, so that none is missed. */
+	mutex_lock(&vm->mem_lock);
+	vm->populate = true;
+	gfn = vm->populated;
+	mutex_unlock(&vm->mem_lock);
+	while (!ret && next_slot(vm, gfn, &slot)) {
+		gfn = max(gfn, slot.gfn);
+		ret = populate(vm, &slot, &gfn);
+	}
+	mutex_lock(&vm->mem_lock);
+	vm->populated = max(vm->populated, gfn);
+	mutex_unlock(&vm->mem_lock);
+	return ret;
+}
+
+/* The slot is there already, so that it can be mapped; it does not stay without its memory. */
+static int populate_new(struct keel_vm *vm, const struct keel_slot *slot)
+{
+	const struct keel_slot *mine;
+	u64 gfn = slot->gfn;
+	int ret = populate(vm, slot, &gfn);
+
+	if (!ret)
+		return 0;
+	mutex_lock(&vm->mem_lock);
+	mine = find_id(current_slots(vm), slot->id);
+	if (mine && mine->gfn == slot->gfn && mine->hva == slot->hva)
+		(void)change(vm, mine, NULL);
+	mutex_unlock(&vm->mem_lock);
+	return ret;
+}
+
 int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region)
 {
 	struct keel_slot slot = {
@@ -181,11 +260,13 @@ int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory
 		.hva = region->userspace_addr,
 	};
 	int ret = check_region(vm, region);
+	bool all;
 
 	if (ret)
 		return ret;
 	mutex_lock(&vm->mem_lock);
 	ret = apply(vm, &slot);
+	all = vm->populate;
 	mutex_unlock(&vm->mem_lock);
-	return ret;
+	return !ret && all && slot.npages ? populate_new(vm, &slot) : ret;
 }

@@ -80,6 +80,15 @@ static int get_irq(struct keel_vcpu *vcpu, int __user *argp)
 
 /* ---- the others ---- */
 
+/*
+ * The CPU's profiling unit writes to memory by itself, and nobody can bring it a page that is not
+ * there: the record is lost. The emulation asks for what it misses, as the guest's accesses do.
+ */
+static bool needs_all_memory(void)
+{
+	return keel_spe_how() == KEEL_SPE_HARDWARE || keel_inject_populate();
+}
+
 static int init(struct keel_vcpu *vcpu)
 {
 	int ret;
@@ -90,6 +99,9 @@ static int init(struct keel_vcpu *vcpu)
 		return -ENODEV;
 	if (!vcpu->spe_irq)
 		return -ENXIO;
+	ret = needs_all_memory() ? keel_populate(vcpu->vm) : 0;
+	if (ret)
+		return ret;
 	ret = keel_vm_call(vcpu->vm, KEEL_HC_VCPU_SPE, vcpu->index, KEEL_SPE_INIT, vcpu->spe_irq, 0,
 			   NULL);
 	vcpu->spe_ready = !ret;

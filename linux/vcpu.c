@@ -113,12 +113,14 @@ void keel_vcpu_apply_stop(struct keel_vcpu *vcpu)
 
 /* ---- ioctls; under vcpu->mutex ---- */
 
+/* Where there is no SPE its bit is as unknown as to stock KVM. */
 static bool init_unknown(const struct kvm_vcpu_init *init)
 {
+	u32 spe = keel_spe_how() ? SPE_FEATURE : 0;
 	unsigned int i;
 
 	for (i = 1; i < ARRAY_SIZE(init->features); i++)
-		if (init->features[i] & ~(i == KEEL_ARM_VCPU_SPE_WORD ? SPE_FEATURE : 0))
+		if (init->features[i] & ~(i == KEEL_ARM_VCPU_SPE_WORD ? spe : 0))
 			return true;
 	return init->features[0] & ~VCPU_FEATURES;
 }

@@ -231,12 +231,14 @@ static int handled(struct vcpu *vcpu, int ret)
 /* The buffer is off in the unit while the event is pending, since it is then for the guest. */
 static int enter(struct vcpu *vcpu)
 {
-	struct spe_vcpu *spe = vcpu->spe;
-	bool on = spe_enabled_at(&spe->regs, 0, false) || spe_enabled_at(&spe->regs, 1, false);
+	const struct spe_vcpu *spe = vcpu->spe;
 
-	if (on && spe->stop == KVM_ARM_VCPU_SPE_STOP_EXIT)
+	if (spe->running ||
+	    !(spe_enabled_at(&spe->regs, 0, false) || spe_enabled_at(&spe->regs, 1, false)))
+		return VCPU_RESUME;
+	if (spe->stop == KVM_ARM_VCPU_SPE_STOP_EXIT)
 		return KEEL_EXIT_SPE;
-	if (on && !spe->stop && !spe->running)
+	if (!spe->stop)
 		start(vcpu);
 	return VCPU_RESUME;
 }

@@ -13,7 +13,7 @@
 #define KEEL_NOT_SUPPORTED (-1)
 
 /* ABI version: major in bits 31:16 (other majors do not understand each other), minor below. */
-#define KEEL_ABI_VERSION 0x00010000
+#define KEEL_ABI_VERSION 0x00010001
 
 /*
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
@@ -74,7 +74,8 @@
  * KEEL_HC_VM_SIZE(x1 = IPA bits, 0 for the default) -> x0 = 0 or -EINVAL, x1 = pages for
  * KEEL_HC_VM_CREATE, x2 = pages for KEEL_HC_VCPU_CREATE, x3 = IPA bits that 0 stands for,
  * x4 = IPA bits at most in 7:0, log2 of the granule of stage 2 in 15:8, x5 = KVM_ARM_VCPU_* feature
- * bits that KEEL_HC_VCPU_INIT takes.
+ * bits that KEEL_HC_VCPU_INIT takes, x6 = how SPE is provided: KEEL_SPE_* of keel/spe.h, 0 without
+ * KEEL_HC_VCPU_FEATURE_SPE.
  */
 #define KEEL_HC_VM_SIZE 0xc6000010
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The Statistical Profiling Extension for guests: Keel's addition to KVM's API for arm64. Included
- * by the VMM that asks for it, by keel.ko and by Keel. docs/spe.md tells how it is used and how far
- * it is built: where it is not, the capability reads 0 and the feature is refused.
+ * by the VMM that asks for it, by keel.ko and by Keel. docs/spe.md tells how it is used and who
+ * provides it: where nobody does (keel.spe=off), the capability reads 0 and the feature is refused
+ * as stock KVM refuses it.
  *
  * KVM has no SPE. Patches that were published for it used numbers which KVM has since given to
  * other things, so a program that goes by those would ask for something else. These numbers are
@@ -60,6 +61,13 @@
  * INIT: no parameter. Once for each vCPU, after the GIC is initialized and the interrupt set;
  * before it KVM_RUN is -EINVAL. -EBUSY it was done; -ENODEV the GIC is not initialized; -ENXIO no
  * interrupt is set.
+ *
+ * Under KEEL_SPE_HARDWARE the first INIT of a VM brings all memory of its writable slots, since the
+ * profiling unit cannot wait for a page: it is pinned and mapped when INIT returns, which may take
+ * a while. -EINTR a signal came (what is there stays; INIT again goes on); -ENOMEM not enough
+ * memory, or more than RLIMIT_MEMLOCK; -EFAULT a slot without memory behind it, or memory that
+ * cannot be pinned. From then on KVM_SET_USER_MEMORY_REGION does the same for a writable slot that
+ * it adds or moves, with the same errors: then the slot is not there.
  */
 #define KVM_ARM_VCPU_SPE_INIT 1
 

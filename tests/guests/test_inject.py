@@ -59,3 +59,14 @@ def test_each_allocation_of_the_load_fails(boot):
     assert machine.run("test_system", timeout=120).status == 0
     machine.check("rmmod keel")
     assert_calm(machine)
+
+
+def test_spe_brings_all_memory(boot):
+    """What INIT does where the CPUs' profiling units write to memory, on a machine without any."""
+    machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
+    machine.check("echo Y >/sys/module/keel/parameters/spe_populate")
+    result = machine.run("test_populate", timeout=400)
+    assert result.status == 0, result.output
+    result = machine.run("vmrun --mem 64M --spe /payloads/spe.img </dev/null", timeout=300)
+    assert "FAIL" not in result.output and result.status == 0, result.output
+    assert_calm(machine)

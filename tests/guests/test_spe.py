@@ -51,6 +51,28 @@ def test_moved(boot, cpu, e2h):
     assert int(re.search(r"churn: (\d+) moves", result.output).group(1)) > 0
 
 
+HW_WARNING = "option keel.spe: not all CPUs have a profiling unit for Keel to use, guests have no SPE"
+
+
+@pytest.mark.parametrize("choice", ["off", "hw"])
+def test_none(boot, choice):
+    """Turned off; and the hardware's asked for, which no CPU of QEMU's has. Nothing is offered."""
+    machine = boot(append=f"quiet keel.console=keep keel.spe={choice}")
+    assert machine.console.count(HW_WARNING) == (choice == "hw")
+    result = machine.run("test_spe off", TIMEOUT)
+    assert result.status == 0 and "not ok" not in result.output, result.output
+    result = machine.run(f"{VMRUN} --spe /payloads/spe.img </dev/null", TIMEOUT)
+    assert result.lines == ["vmrun: this machine's KVM has no SPE for guests: leave out --spe"]
+    assert result.status == 1
+    payload(machine, "spe", "--cmdline 'args: absent'")
+
+
+def test_emulated_if_asked(boot):
+    machine = boot(append="quiet keel.console=keep keel.spe=emul")
+    result = machine.run("test_spe", TIMEOUT)
+    assert result.status == 0, result.output
+
+
 GUEST = {"initrd": "/root/profile-initrd", "cmdline": "quiet kpti=off"}  # the driver wants it off
 SAMPLES = r"profile: (\d+) samples, (\d+) in the loop, (\d+) of the array, (\d+) bad"
 

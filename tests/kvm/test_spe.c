@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* KVM_ARM_VCPU_SPE_CTRL (include/keel/spe.h): the feature, each attribute, each error. */
+/*
+ * KVM_ARM_VCPU_SPE_CTRL (include/keel/spe.h): the feature, each attribute, each error. With the
+ * argument "off": that there is none of it.
+ */
 #include <keel/spe.h>
 
 #include "kvmtest.h"
@@ -198,16 +201,38 @@ static void test_stop(void)
 	drop(&vm, v, 1);
 }
 
-int main(void)
+static void test_off(void)
+{
+	struct vm vm = bare_vm();
+	struct vcpu v[1] = { raw_vcpu(&vm, 0) };
+
+	gives(init_spe(v[0].fd, PSCI, SPE_BIT), ENOENT, "KVM_ARM_VCPU_INIT with SPE");
+	must(init_vcpu(v[0].fd, PSCI), "a vCPU without SPE");
+	gives(has(&v[0], KVM_ARM_VCPU_SPE_IRQ), ENXIO, "the group");
+	check(!(get_reg(&v[0], DFR0) >> PMSVER & 15), "ID_AA64DFR0_EL1.PMSVer is 0");
+	drop(&vm, v, 1);
+}
+
+static void test_capability(int want)
 {
 	struct vm vm = bare_vm();
 	int how = ioctl(vm.dev, KVM_CHECK_EXTENSION, (unsigned long)KEEL_CAP_ARM_SPE);
 
-	check(how == KEEL_SPE_EMULATED, "the capability says that SPE is emulated (%d)", how);
+	check(how == want, "the capability says how SPE is provided (%d)", how);
 	check(ioctl(vm.fd, KVM_CHECK_EXTENSION, (unsigned long)KEEL_CAP_ARM_SPE) == how,
 	      "a VM says the same");
 	close(vm.fd);
 	close(vm.dev);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "off")) {
+		test_capability(0);
+		test_off();
+		return finish();
+	}
+	test_capability(KEEL_SPE_EMULATED);
 	test_feature();
 	test_without();
 	test_irq();

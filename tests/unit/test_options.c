@@ -50,6 +50,7 @@ static void test_defaults(void **state)
 		assert_int_equal(o.e2h, OPTION_E2H_AUTO);
 		assert_int_equal(o.loglevel, OPTION_LOG_INFO);
 		assert_int_equal(o.console, OPTION_CONSOLE_BOOT);
+		assert_int_equal(o.spe, OPTION_SPE_AUTO);
 		assert_string_equal(o.selftest, "");
 	}
 }
@@ -123,6 +124,10 @@ static void test_bad_values(void **state)
 		"keel.console=",
 		"keel.console=on",
 		"keel.console=keeps",
+		"keel.spe=",
+		"keel.spe=on",
+		"keel.spe=hardware",
+		"keel.spe=HW",
 		"keel.selftest=01234567890123456789012345678901",
 	};
 
@@ -136,6 +141,7 @@ static void test_bad_values(void **state)
 		assert_int_equal(o.e2h, OPTION_E2H_AUTO);
 		assert_int_equal(o.loglevel, OPTION_LOG_INFO);
 		assert_int_equal(o.console, OPTION_CONSOLE_BOOT);
+		assert_int_equal(o.spe, OPTION_SPE_AUTO);
 		assert_string_equal(o.selftest, "");
 	}
 }
@@ -166,6 +172,14 @@ static void test_console(void **state)
 	assert_int_equal(parse("keel.console=keep", "").console, OPTION_CONSOLE_KEEP);
 	assert_int_equal(parse("keel.console=keep keel.console=boot", "").console,
 			 OPTION_CONSOLE_BOOT);
+}
+
+static void test_spe(void **state)
+{
+	assert_int_equal(parse("keel.spe=hw", "").spe, OPTION_SPE_HW);
+	assert_int_equal(parse("keel.spe=emul", "").spe, OPTION_SPE_EMUL);
+	assert_int_equal(parse("keel.spe=off", "").spe, OPTION_SPE_OFF);
+	assert_int_equal(parse("keel.spe=off keel.spe=auto", "").spe, OPTION_SPE_AUTO);
 }
 
 static void test_selftest(void **state)
@@ -247,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_e2h),
 		cmocka_unit_test(test_loglevel),
 		cmocka_unit_test(test_console),
+		cmocka_unit_test(test_spe),
 		cmocka_unit_test(test_selftest),
 		cmocka_unit_test(test_unknown_words_are_reported_and_the_rest_counts),
 		cmocka_unit_test(test_words),

@@ -588,6 +588,37 @@ static void features_are_what_the_machine_has(void **state)
 	}
 }
 
+/* By whom, if by anybody; and it takes a vGIC for its interrupt. */
+static void spe_is_as_the_machine_was_told(void **state)
+{
+	static const struct {
+		bool gicv3;
+		u32 how, want;
+	} rows[] = {
+		{ false, KEEL_SPE_EMULATED, 0 },
+		{ false, KEEL_SPE_HARDWARE, 0 },
+		{ true, 0, 0 },
+		{ true, KEEL_SPE_EMULATED, KEEL_SPE_EMULATED },
+		{ true, KEEL_SPE_HARDWARE, KEEL_SPE_HARDWARE },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vm_sizes sizes;
+		struct pa run;
+		u64 handle;
+
+		machine_start(&(struct machine_config){ .gicv3 = rows[i].gicv3 });
+		vm_set_spe(rows[i].how);
+		assert_int_equal(vm_sizes(0, &sizes), 0);
+		assert_int_equal(sizes.spe, rows[i].want);
+		assert_int_equal(!(sizes.features & BIT(VCPU_SPE)), !rows[i].want);
+		handle = create(0).handle;
+		assert_int_equal(add_vcpu(handle, 0, &run), 0);
+		assert_int_equal(vcpu_init(vm_vcpu(vm_get(handle), 0), 0x4 | BIT(VCPU_SPE)),
+				 rows[i].want ? 0 : -EINVAL);
+	}
+}
+
 static void features_stay_as_they_were(void **state)
 {
 	u64 handle = create(0).handle;
@@ -873,6 +904,7 @@ int main(void)
 		TEST(bad_vcpus_change_nothing),
 		TEST(a_run_page_may_be_guest_memory_too),
 		TEST(features_are_what_the_machine_has),
+		TEST(spe_is_as_the_machine_was_told),
 		TEST(features_stay_as_they_were),
 		TEST(states_are_told_and_set),
 		TEST(stolen_time_is_set_once),
