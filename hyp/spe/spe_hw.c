@@ -31,7 +31,7 @@
 #define COUNTSIZE_16 3
 
 /* What every CPU has, and what of it guests are told. */
-static struct spe_unit_id machine;
+static struct spe_unit_id unit;
 static unsigned int guest_version;
 static u64 guest_events;
 
@@ -103,7 +103,7 @@ static u64 events(const struct spe_regs *regs)
 
 static bool has(u64 bit)
 {
-	return machine.pmsidr & bit;
+	return unit.pmsidr & bit;
 }
 
 /* PMSFCR_EL1 (D24.7.12): each filter's bits are RES0 without it. */
@@ -114,7 +114,7 @@ static u64 pmsfcr_bits(void)
 	       (has(PMSIDR_FNE) ? PMSFCR_FNE : 0);
 }
 
-/* Bits that are not RES0, of a VM that has what @machine has. A PMU that PMFZ could freeze it has
+/* Bits that are not RES0, of a VM that has what @unit has. A PMU that PMFZ could freeze it has
  * not.
  */
 static u64 bits(const struct spe_regs *regs, u32 encoding)
@@ -133,14 +133,13 @@ static u64 bits(const struct spe_regs *regs, u32 encoding)
 	case SPE_PMSEVFR_EL1:
 		return has(PMSIDR_FE) ? events(regs) : 0;
 	case SPE_PMSLATFR_EL1:
-		return FIELD_GET(PMSIDR_COUNTSIZE, machine.pmsidr) == COUNTSIZE_16
-			       ? GENMASK(15, 0)
-			       : PMSLATFR_MINLAT;
+		return FIELD_GET(PMSIDR_COUNTSIZE, unit.pmsidr) == COUNTSIZE_16 ? GENMASK(15, 0)
+										: PMSLATFR_MINLAT;
 	case SPE_PMBLIMITR_EL1:
 		return PMBLIMITR_LIMIT | PMBLIMITR_E |
 		       (guest_version >= SPE_VERSION_INVERSE ? PMBLIMITR_FM : 0);
 	case SPE_PMBPTR_EL1:
-		return ~(BIT(FIELD_GET(PMBIDR_ALIGN, machine.pmbidr)) - 1);
+		return ~(BIT(FIELD_GET(PMBIDR_ALIGN, unit.pmbidr)) - 1);
 	default:
 		return PMBSR_BITS;
 	}
@@ -156,11 +155,11 @@ static bool unit_changes(u32 encoding)
 static bool read(struct vcpu *vcpu, u32 encoding, u64 *value)
 {
 	if (encoding == SPE_PMSIDR_EL1) {
-		*value = machine.pmsidr;
+		*value = unit.pmsidr;
 		return true;
 	}
 	if (encoding == SPE_PMBIDR_EL1) {
-		*value = machine.pmbidr;
+		*value = unit.pmbidr;
 		return true;
 	}
 	if (unit_changes(encoding))
@@ -250,7 +249,7 @@ static void put(struct vcpu *vcpu)
 		stop_if_running(vcpu);
 }
 
-void spe_hw_init(const struct spe_unit_id *what)
+void spe_hw_init(const struct spe_unit_id *machine)
 {
 	static const struct vcpu_hooks hooks = { .put = put };
 	static const struct vcpu_profiler profiler = {
@@ -259,17 +258,17 @@ void spe_hw_init(const struct spe_unit_id *what)
 		.enter = enter,
 	};
 
-	machine = *what;
-	guest_version = MIN(machine.version, (unsigned int)SPE_PMSVER);
-	machine.pmsidr &= PMSIDR_OFFERED;
+	unit = *machine;
+	guest_version = MIN(unit.version, (unsigned int)SPE_PMSVER);
+	unit.pmsidr &= PMSIDR_OFFERED;
 	if (guest_version < SPE_VERSION_INVERSE)
-		machine.pmsidr &= ~(PMSIDR_FNE | PMSIDR_PBT | PMSIDR_CRR);
+		unit.pmsidr &= ~(PMSIDR_FNE | PMSIDR_PBT | PMSIDR_CRR);
 	guest_events = EVENTS_V1P0;
 	if (guest_version >= 2)
 		guest_events |= EVENTS_V1P1 | EVENTS_SVE;
 	if (guest_version >= SPE_VERSION_INVERSE)
 		guest_events |= EVENTS_V1P2;
-	guest_events &= machine.events;
+	guest_events &= unit.events;
 	vcpu_add_hooks(&hooks);
 	vcpu_set_profiler(&profiler);
 }
