@@ -7,11 +7,14 @@ BENCH_CFLAGS := -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -mcmodel=ti
                 -mstrict-align -fno-stack-protector -fno-asynchronous-unwind-tables -O2 -Wall -Wextra -Wshadow -Werror \
                 -Wl,--build-id=none,--no-warn-rwx-segments -Wl,-T,bench/guest/guest.ld
 
-# The guest that measures operations.
-$(BENCH)/ops: bench/guest/start.S bench/guest/ops.c bench/guest/guest.ld mk/bench.mk
+# The guests that measure operations, and profiling.
+BENCH_GUEST_LIB := bench/guest/start.S bench/guest/guest.c
+$(BENCH)/ops: bench/guest/ops.c
+$(BENCH)/spe: bench/guest/spe.c bench/guest/spe_vectors.S
+$(BENCH)/ops $(BENCH)/spe: $(BENCH_GUEST_LIB) bench/guest/guest.h bench/guest/guest.ld mk/bench.mk
 	$(call say,PAYLOAD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CROSS)gcc $(BENCH_CFLAGS) -o $@.elf bench/guest/start.S bench/guest/ops.c
+	$(Q)$(CROSS)gcc $(BENCH_CFLAGS) -o $@.elf $(filter %.c %.S,$^)
 	$(Q)$(CROSS)objcopy -O binary $@.elf $@
 
 # The guest that is a kernel, and tells when it began.
@@ -31,13 +34,13 @@ $(BENCH_PROGRAMS): $(BENCH)/%: bench/host/%.c mk/bench.mk
 # The host: a guests' host that measures by itself. On stock KVM it is the same one; keel.ko refuses to be
 # loaded there.
 .PRECIOUS: $(BENCH)/host-%/initrd
-$(BENCH)/host-%/initrd: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-$(BENCH_GUEST)/initrd $(BENCH)/ops $(BENCH)/kernel \
+$(BENCH)/host-%/initrd: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-$(BENCH_GUEST)/initrd $(BENCH)/ops $(BENCH)/spe $(BENCH)/kernel \
                         $(BENCH_PROGRAMS) bench/host/autostart
 	$(call say,INITRD,$@)
 	$(Q)rm -rf $@.root && mkdir -p $@.root/etc $@.root/bench
 	$(Q)install -m 755 bench/host/autostart $@.root/etc/autostart
 	$(Q)install -m 755 $(BENCH_PROGRAMS) $@.root/bench
-	$(Q)cp $(BENCH)/ops $(BENCH)/kernel $(HOST)/kernel-$(BENCH_GUEST)/initrd $@.root/bench
+	$(Q)cp $(BENCH)/ops $(BENCH)/spe $(BENCH)/kernel $(HOST)/kernel-$(BENCH_GUEST)/initrd $@.root/bench
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@
 

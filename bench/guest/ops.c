@@ -10,19 +10,7 @@
  *
  * The machine is vmrun's: tools/vmrun/layout.h, and boot.c for where the initial RAM disk lies.
  */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-typedef uint32_t u32;
-typedef uint64_t u64;
-
-#define GICD_BASE 0x08000000UL
-#define GICR_BASE 0x080a0000UL
-#define GICR_SIZE 0x20000UL
-#define UART_BASE 0x10000000UL
-#define RAM_BASE  0x80000000UL
-#define MIB	  (1UL << 20)
+#include "guest.h"
 
 /* GICv3 (IHI 0069, 12.9 and 12.11). */
 #define GICD_CTLR	   0x0000
@@ -37,13 +25,6 @@ typedef uint64_t u64;
 #define SGI	     1
 #define VTIMER_INTID 27
 
-#define UARTDR 0x00
-#define UARTFR 0x18
-
-#define PSCI_VERSION	0x84000000UL
-#define PSCI_SYSTEM_OFF 0x84000008UL
-#define PSCI_CPU_ON	0xc4000003UL
-
 /*
  * Memory that nothing has touched: the host has to find it. The initial RAM disk: the host has it,
  * and only the guest's stage 2 does not. vmrun puts the disk 2 MiB behind the device tree.
@@ -54,15 +35,6 @@ typedef uint64_t u64;
 #define DISK_BLOCKS  (16 * MIB) /* from the disk's start; its pages begin it */
 
 #define MAX_ROUNDS 33
-
-#define read_sysreg(name)                                                      \
-	({                                                                     \
-		u64 value_;                                                    \
-		__asm__ volatile("mrs %0, " name : "=r"(value_) : : "memory"); \
-		value_;                                                        \
-	})
-#define write_sysreg(value, name) \
-	__asm__ volatile("msr " name ", %0\n\tisb" : : "r"((u64)(value)) : "memory")
 
 extern char secondary[];
 
@@ -77,38 +49,6 @@ static volatile bool other_is_up;
 
 static u64 disk;
 
-static u64 counter(void)
-{
-	u64 value;
-
-	__asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(value) : : "memory");
-	return value;
-}
-
-static u32 read32(u64 address)
-{
-	u32 value;
-
-	__asm__ volatile("ldr %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
-	return value;
-}
-
-static void write32(u64 address, u32 value)
-{
-	__asm__ volatile("str %w0, [%1]" : : "r"(value), "r"(address) : "memory");
-}
-
-static u64 hvc(u64 function, u64 arg1, u64 arg2, u64 arg3)
-{
-	register u64 x0 __asm__("x0") = function;
-	register u64 x1 __asm__("x1") = arg1;
-	register u64 x2 __asm__("x2") = arg2;
-	register u64 x3 __asm__("x3") = arg3;
-
-	__asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
-	return x0;
-}
-
 static void irqs_on(void)
 {
 	__asm__ volatile("msr daifclr, #2" : : : "memory");
@@ -122,41 +62,6 @@ static void irqs_off(void)
 static unsigned int this_cpu(void)
 {
 	return read_sysreg("mpidr_el1") & 1;
-}
-
-/* ---- output, at the end ---- */
-
-static void put(const char *text)
-{
-	for (; *text; text++)
-		write32(UART_BASE + UARTDR, (unsigned char)*text);
-}
-
-static void put_number(const char *name, u64 value)
-{
-	char digits[21], *first = &digits[20];
-
-	*first = '\0';
-	do {
-		*--first = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	put(name);
-	put(first);
-}
-
-__attribute__((noreturn)) static void power_off(void)
-{
-	for (;;)
-		hvc(PSCI_SYSTEM_OFF, 0, 0, 0);
-}
-
-__attribute__((noreturn)) void bench_unexpected(void)
-{
-	put_number("BENCH unexpected exception, ESR_EL1 ", read_sysreg("esr_el1"));
-	put_number(" ELR_EL1 ", read_sysreg("elr_el1"));
-	put("\n");
-	power_off();
 }
 
 /* ---- interrupts ---- */
@@ -199,14 +104,6 @@ void irq_taken(u64 entered)
 }
 
 /* ---- operations: each does @count of them and tells the ticks that they took ---- */
-
-#define REPEATED(count, statement)                            \
-	({                                                    \
-		u64 start_ = counter();                       \
-		for (unsigned int i_ = 0; i_ < (count); i_++) \
-			statement;                            \
-		counter() - start_;                           \
-	})
 
 static u64 do_nothing(unsigned int count, unsigned int round)
 {
@@ -354,18 +251,6 @@ static const struct operation {
 #define NR_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
 
 static u64 results[NR_OPERATIONS][MAX_ROUNDS];
-
-static void sort(u64 *values, unsigned int count)
-{
-	for (unsigned int i = 1; i < count; i++) {
-		u64 value = values[i];
-		unsigned int at = i;
-
-		for (; at && values[at - 1] > value; at--)
-			values[at] = values[at - 1];
-		values[at] = value;
-	}
-}
 
 static void measure(unsigned int which)
 {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The benchmark guest's image header, entry points and vectors. It runs at EL1 with the MMU off:
- * nothing but the operation is measured.
+ * A benchmark guest's image header, entry points and vectors. It begins at EL1 with the MMU off:
+ * nothing but the operation is measured. A guest of one vCPU has no bench_secondary, one without
+ * interrupts no irq_taken.
  */
+	.weak	bench_secondary, irq_taken
+
 	.section .head, "ax"
 	.globl	_start
 _start:
