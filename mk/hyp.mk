@@ -24,7 +24,8 @@ HYP_CFLAGS_debug   := -O1 -DKEEL_DEBUG
 HYP_HOT := vm/run vm/switch vm/vm_table vm/vm_mem mm/vmid mm/pgtable mm/stage2 mm/ownership mm/page_pool mm/el2_map \
            host/host_mem trap/trap trap/abort trap/mmio trap/sysreg trap/guest_smccc \
            trap/guest_psci vgic/vgic vgic/vgic_mmio timer/timer host/vm_calls host/hypercall host/host_trap \
-           spe/spe_arm spe/spe_regs spe/spe_buffer spe/spe_filter spe/spe_insn spe/spe_insn_eval spe/spe_packet
+           spe/spe_arm spe/spe_regs spe/spe_buffer spe/spe_filter spe/spe_insn spe/spe_insn_eval spe/spe_packet \
+           spe/spe_emul spe/spe_hit spe/spe_guest spe/spe_sample spe/spe_vcpu trap/debug
 
 HYP_SRC_C := $(sort $(wildcard hyp/*/*.c))
 HYP_SRC_S := $(sort $(wildcard hyp/*/*.S))
@@ -41,7 +42,10 @@ $(BUILD)/$(1)/hyp/%.o: hyp/%.c $$(LIBFDT_STAMP) Makefile mk/hyp.mk
 	$(Q)$(HYP_CC) $$(HYP_CFLAGS) $$(HYP_CFLAGS_$(1)) $$(HYP_ALIGN) -c -o $$@ $$<
 
 # Records are built, with the MMU on and on EL2's own stack, by stores that are not aligned.
-$(BUILD)/$(1)/hyp/spe/spe_packet.o: HYP_ALIGN := -mno-strict-align
+$(BUILD)/$(1)/hyp/spe/spe_packet.o $(BUILD)/$(1)/hyp/spe/spe_sample.o: HYP_ALIGN := -mno-strict-align
+
+# spe_false_hit() is a leaf, and nobody's frame is above it: x29 is the guest's.
+$(BUILD)/$(1)/hyp/spe/spe_hit.o: HYP_ALIGN := -fomit-frame-pointer -momit-leaf-frame-pointer
 
 $$(HYP_HOT:%=$(BUILD)/release/hyp/%.o): HYP_CFLAGS_release := -O2
 

@@ -22,19 +22,23 @@ struct spinlock {
 		0     \
 	}
 
-/* A waiter's exclusive load arms its monitor, which the holder's store clears: that ends the WFE.
+/*
+ * A waiter's exclusive load arms its monitor, which the holder's store clears: that ends the WFE.
+ * An event that is left over ends it too, and it looks again.
  */
 static inline void spin_lock(struct spinlock *lock)
 {
 	u32 value, failed;
 
 	__asm__ volatile("	prfm	pstl1keep, [%2]\n"
-			 "	sevl\n"
-			 "1:	wfe\n"
-			 "2:	ldaxr	%w0, [%2]\n"
-			 "	cbnz	%w0, 1b\n"
+			 "1:	ldaxr	%w0, [%2]\n"
+			 "	cbnz	%w0, 2f\n"
 			 "	stxr	%w1, %w3, [%2]\n"
-			 "	cbnz	%w1, 2b\n"
+			 "	cbz	%w1, 3f\n"
+			 "	b	1b\n"
+			 "2:	wfe\n"
+			 "	b	1b\n"
+			 "3:\n"
 			 : "=&r"(value), "=&r"(failed)
 			 : "r"(&lock->locked), "r"(1)
 			 : "memory");

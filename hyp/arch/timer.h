@@ -26,6 +26,12 @@ static inline void cnthp_start(u64 cval)
 	write_sysreg(1, cnthp_ctl_el2);
 }
 
+/* It is on already. */
+static inline void cnthp_move(u64 cval)
+{
+	write_sysreg(cval, cnthp_cval_el2);
+}
+
 /* EL2's physical timer asserts its interrupt (CNTHP_CTL_EL2: on, not masked, condition met). */
 static inline bool cnthp_asserted(void)
 {

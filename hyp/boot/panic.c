@@ -20,7 +20,8 @@
 
 #define BACKTRACE_MAX 32
 
-static bool panicked; /* set once, by any CPU */
+extern int panic_begun;
+int panic_begun; /* set once, by any CPU: panic_in_progress() */
 
 static const char *const vector_names[16] = {
 	"synchronous, SP_EL0",	 "IRQ, SP_EL0",	  "FIQ, SP_EL0",   "SError, SP_EL0",
@@ -105,7 +106,7 @@ static bool panic_begin(void)
 {
 	struct percpu *cpu = this_cpu();
 
-	WRITE_ONCE(panicked, true);
+	WRITE_ONCE(panic_begun, 1);
 	log_panic_enter();
 	if (cpu && cpu->panicking)
 		return false;
@@ -119,11 +120,6 @@ static void panic_headline(const char *why)
 	struct percpu *cpu = this_cpu();
 
 	log_err("panic on CPU %u: %s", cpu ? cpu->id : 0, why);
-}
-
-bool panic_in_progress(void)
-{
-	return READ_ONCE(panicked);
 }
 
 void __noreturn panic_stop_cpu(void)

@@ -21,7 +21,12 @@ void __noreturn panic(const char *fmt, ...) __printf(1, 2);
  * panic_in_progress() - whether any CPU has begun to panic. What one left half done may be found by
  * the others: whoever enters EL2 and sees this calls panic_stop_cpu() before anything else.
  */
-bool panic_in_progress(void);
+static inline bool panic_in_progress(void)
+{
+	extern int panic_begun __attribute__((visibility("hidden")));
+
+	return READ_ONCE(panic_begun);
+}
 
 /* panic_stop_cpu() - one line that says so, then stop this CPU for good; takes no lock */
 void __noreturn panic_stop_cpu(void);

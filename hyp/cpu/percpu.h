@@ -21,15 +21,16 @@
 struct vcpu;
 
 struct percpu {
-	u64 stack_top;	   /* one past the stack's highest byte, 16-aligned */
-	u64 emergency_top; /* stack for the panic that follows a stack overflow */
-	struct vcpu *vcpu; /* the guest that has the CPU, NULL while the host has it: vectors.S */
-	unsigned int id;   /* index in the order of the device tree's CPUs, 0 at boot */
-	u64 mpidr;	   /* MPIDR_EL1 affinity fields */
-	u64 window_va;	   /* this CPU's page for temporary mappings (mm/el2_map.h) */
-	u64 *window_pte;   /* its descriptor */
-	void *gicr;	   /* SGI frame of its redistributor; NULL without GICv3: host/redist.h */
-	bool panicking;	   /* this CPU is already printing its panic */
+	u64 stack_top;	     /* one past the stack's highest byte, 16-aligned */
+	u64 emergency_top;   /* stack for the panic that follows a stack overflow */
+	struct vcpu *vcpu;   /* the guest that has the CPU, NULL while the host has it: vectors.S */
+	unsigned int id;     /* index in the order of the device tree's CPUs, 0 at boot */
+	u64 mpidr;	     /* MPIDR_EL1 affinity fields */
+	u64 window_va;	     /* this CPU's page for temporary mappings (mm/el2_map.h) */
+	u64 *window_pte;     /* its descriptor */
+	u64 window_attrs[2]; /* what that says beside the address: EL2_R, EL2_RW */
+	void *gicr;	     /* SGI frame of its redistributor; NULL without GICv3: host/redist.h */
+	bool panicking;	     /* this CPU is already printing its panic */
 };
 
 STATIC_ASSERT(__builtin_offsetof(struct percpu, stack_top) == PERCPU_STACK_TOP, "vectors.S");

@@ -24,6 +24,9 @@
 #define READ_ONCE(x)	 (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
+/* The usual case: the compiler puts it first. */
+#define likely(condition) __builtin_expect(!!(condition), 1)
+
 #define BIT(n) (1ULL << (n))
 /* GENMASK(hi, lo): bits hi..lo inclusive, 64 bits wide. */
 #define GENMASK(hi, lo) ((~0ULL >> (63 - (hi))) & (~0ULL << (lo)))

@@ -13,6 +13,7 @@
 #include <lib/errno.h>
 #include <lib/string.h>
 #include <mm/el2_map.h>
+#include <mm/el2_window.h>
 #include <mm/pgtable.h>
 
 /* Stage 1 descriptor attributes (D8.3.1.2, D8.4.1) */
@@ -78,12 +79,6 @@ static void *pa_to_table(void *ctx, struct pa pa)
 {
 	(void)ctx;
 	return table_at(pa);
-}
-
-/* C5.5: the operand of TLBI VAE2*: VA[55:12] and no level hint. */
-static u64 tlbi_va(u64 va)
-{
-	return (va >> 12) & GENMASK(43, 0);
 }
 
 /* Before run time the MMU is off and no TLB holds anything: mmu_on invalidates them all. */
@@ -393,6 +388,8 @@ static int make_window(struct percpu *cpu, u64 va)
 		return ret;
 	cpu->window_va = va;
 	cpu->window_pte = leaf.ptep;
+	cpu->window_attrs[EL2_R] = prot_attrs(EL2_R) | PTE_VALID | PTE_TABLE;
+	cpu->window_attrs[EL2_RW] = prot_attrs(EL2_RW) | PTE_VALID | PTE_TABLE;
 	pte_write(leaf.ptep, 0);
 	dsb(ishst);
 	tlbi_vae2is(tlbi_va(va));
@@ -424,32 +421,14 @@ int el2_map_stacks(struct percpu *cpu, u64 slot_size, struct el2_stack_part stac
 	return ret;
 }
 
-/*
- * The descriptor goes from invalid to valid (no break needed) and from valid to invalid. Only this
- * CPU uses the window, but all CPUs share the tables, and one that looks ahead may cache whatever
- * they say. So the break is for all of them: else such an entry would outlive the page's stay, and
- * meet the next one's.
- */
 void *el2_window_map(struct pa pa, enum el2_prot prot)
 {
-	struct percpu *cpu = this_cpu();
-	u64 ia;
-	struct pgtable *pgt = tables_for(cpu->window_va, &ia);
-
-	pte_write(cpu->window_pte,
-		  pgtable_pa_to_pte(&pgt->fmt, pa) | prot_attrs(prot) | PTE_VALID | PTE_TABLE);
-	dsb(ishst);
-	isb();
-	return (void *)cpu->window_va;
+	return el2_window_open(pa, prot).page;
 }
 
 void el2_window_unmap(void)
 {
-	struct percpu *cpu = this_cpu();
+	const struct percpu *cpu = this_cpu();
 
-	pte_write(cpu->window_pte, 0);
-	dsb(ishst);
-	tlbi_vae2is(tlbi_va(cpu->window_va));
-	dsb(ish);
-	isb();
+	el2_window_close((struct el2_window){ (char *)cpu->window_va, cpu->window_pte });
 }

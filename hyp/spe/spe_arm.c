@@ -25,17 +25,11 @@
 #define INSN_MSR      0xd5100000
 #define INSN_MRS      0xd5300000
 
-/* SUB SP, SP, #imm{, LSL #12}: 1 1 0 100010 sh imm12 Rn Rd */
-#define INSN_SUB_SP_MASK  0xff8003ff
-#define INSN_SUB_SP	  0xd10003ff
-#define INSN_SUB_SP_IMM	  GENMASK(21, 10)
-#define INSN_SUB_SP_SHIFT BIT(22)
-
 static const u16 vectors[SPE_ARM_VECTORS] = { SPE_VECTOR_EL1H, SPE_VECTOR_EL1T };
 
 void spe_arm_reset(struct spe_arm *arm, unsigned int slots)
 {
-	*arm = (struct spe_arm){ .slots = (u8)MIN(slots, SPE_ARM_VECTORS) };
+	*arm = (struct spe_arm){ .slots = (u8)MIN(slots, SPE_ARM_VECTORS), .changed = true };
 }
 
 unsigned int spe_arm_breakpoints(const struct spe_arm *arm, unsigned int count)
@@ -46,6 +40,7 @@ unsigned int spe_arm_breakpoints(const struct spe_arm *arm, unsigned int count)
 void spe_arm_interest(struct spe_arm *arm)
 {
 	arm->interested = true;
+	arm->changed = true;
 }
 
 void spe_arm_exit(struct spe_arm *arm, const struct spe_guest *guest)
@@ -54,6 +49,7 @@ void spe_arm_exit(struct spe_arm *arm, const struct spe_guest *guest)
 
 	if (!arm->interested || guest->el != 1)
 		return;
+	arm->changed |= !spe_arm_knows(arm, guest->sp0, vbar, guest->sctlr);
 	arm->el1t |= guest->sp0;
 	if (!(guest->sctlr & SCTLR_M)) {
 		arm->readable = false;
@@ -85,6 +81,7 @@ static bool is_vector(const struct spe_arm *arm, u64 pc)
 static void step_from(struct spe_arm *arm, u64 pc)
 {
 	arm->stepping = true;
+	arm->changed = true;
 	arm->step_pc = pc;
 }
 
@@ -95,6 +92,7 @@ void spe_arm_enter(struct spe_arm *arm, u64 pc, u64 mdscr, struct spe_debug_hw *
 	 */
 	if (arm->stepping && pc != arm->step_pc)
 		arm->stepping = false;
+	arm->changed = arm->stepping;
 	if (mdscr & MDSCR_SS)
 		return;
 	if (arm->stepping) {
@@ -142,15 +140,13 @@ struct spe_hit spe_arm_hit(struct spe_arm *arm, u64 pc, unsigned int el, u64 esr
 	if (el != 1 || !is_vector(arm, pc))
 		return hit;
 	if (is_access(esr, spsr, word, &hit.access)) {
-		arm->emulated++;
+		spe_count(&arm->emulated);
 		hit.action = SPE_HIT_EMULATE;
 		return hit;
 	}
-	arm->false_hits++;
-	if ((vector & INSN_SUB_SP_MASK) == INSN_SUB_SP) {
+	spe_count(&arm->false_hits);
+	if (spe_arm_sub_sp(vector, &hit.sub)) {
 		hit.action = SPE_HIT_SUB_SP;
-		hit.sub = (u32)FIELD_GET(INSN_SUB_SP_IMM, vector);
-		hit.sub <<= vector & INSN_SUB_SP_SHIFT ? 12 : 0;
 		return hit;
 	}
 	hit.action = SPE_HIT_STEP;
@@ -161,6 +157,7 @@ struct spe_hit spe_arm_hit(struct spe_arm *arm, u64 pc, unsigned int el, u64 esr
 bool spe_arm_stepped(struct spe_arm *arm, u64 pc)
 {
 	arm->stepping = false;
+	arm->changed = true;
 	return is_vector(arm, pc);
 }
 

@@ -33,9 +33,10 @@ struct spe_arm {
 	bool el1t;	 /* EL1 has been seen to use SP_EL0 */
 	bool readable;	 /* the vectors at .vbar translate, and can be executed */
 	bool stepping;	 /* over the instruction at .step_pc, with nothing armed */
+	bool changed;	 /* spe_arm_enter() may say something else than the last time */
 	u64 vbar;	 /* the vectors that are watched; valid if readable */
 	u64 step_pc;
-	u64 emulated, false_hits; /* statistics */
+	u64 emulated, false_hits; /* statistics: spe_count() */
 	u8 slots; /* breakpoints that are kept from the guest: 1, or 2 to watch EL1t too */
 };
 
@@ -100,6 +101,12 @@ unsigned int spe_arm_breakpoints(const struct spe_arm *arm, unsigned int count);
 /* The guest looks at what debug and profiling there is: from now on its vectors are watched. */
 void spe_arm_interest(struct spe_arm *arm);
 
+/* Whether spe_arm_exit() would change nothing: usual, and known at once. From EL1. */
+static inline bool spe_arm_knows(const struct spe_arm *arm, bool sp0, u64 vbar, u64 sctlr)
+{
+	return arm->readable && arm->vbar == vbar && (sctlr & 1) && (!sp0 || arm->el1t);
+}
+
 /*
  * At an exit. The vectors are looked at only after exits from EL1: a kernel with page-table
  * isolation has others while EL0 runs.
@@ -148,6 +155,27 @@ bool spe_arm_stepped(struct spe_arm *arm, u64 pc);
  */
 enum spe_debug_action spe_arm_debug(struct spe_arm *arm, unsigned int ec, u64 pc, unsigned int el,
 				    u64 pstate, u64 mdscr);
+
+/* SUB SP, SP, #imm{, LSL #12}: 1 1 0 100010 sh imm12 Rn Rd */
+#define SPE_INSN_SUB_SP_MASK  0xff8003ff
+#define SPE_INSN_SUB_SP	      0xd10003ff
+#define SPE_INSN_SUB_SP_IMM   GENMASK(21, 10)
+#define SPE_INSN_SUB_SP_SHIFT BIT(22)
+
+/* Whether @word is SUB SP, SP, #imm, and what it subtracts. */
+static inline bool spe_arm_sub_sp(u32 word, u32 *sub)
+{
+	if ((word & SPE_INSN_SUB_SP_MASK) != SPE_INSN_SUB_SP)
+		return false;
+	*sub = (u32)FIELD_GET(SPE_INSN_SUB_SP_IMM, word) << (word & SPE_INSN_SUB_SP_SHIFT ? 12 : 0);
+	return true;
+}
+
+/* One more, in a statistic that another CPU may be reading. */
+static inline void spe_count(u64 *statistic)
+{
+	WRITE_ONCE(*statistic, *statistic + 1);
+}
 
 /* Whether @word is an MRS or MSR of a register that spe_regs.h has; read-only ones are not written.
  */

@@ -12,14 +12,6 @@ static void event(struct spe_regs *regs, u32 ec, u32 mss)
 	regs->pmbsr |= FIELD_PREP(PMBSR_EC, ec) | FIELD_PREP(PMBSR_MSS, mss) | PMBSR_S;
 }
 
-/* Not SPEBufferIsFull(): all of a record fits between the pointer and the limit. */
-static bool fits(const struct spe_regs *regs)
-{
-	u64 limit = regs->pmblimitr & PMBLIMITR_LIMIT;
-
-	return regs->pmbptr < limit && limit - regs->pmbptr >= SPE_RECORD_SIZE;
-}
-
 static bool discards(const struct spe_regs *regs)
 {
 	return FIELD_GET(PMBLIMITR_FM, regs->pmblimitr) == PMBLIMITR_FM_DISCARD;
@@ -31,19 +23,17 @@ enum spe_place spe_buffer_place(struct spe_regs *regs, u64 *va)
 		return SPE_PLACE_OFF;
 	if (discards(regs))
 		return SPE_PLACE_DISCARD;
-	if (!fits(regs)) {
-		event(regs, PMBSR_EC_OTHER, PMBSR_BSC_FULL);
+	if (!spe_buffer_fits(regs)) {
+		spe_buffer_full(regs);
 		return SPE_PLACE_OFF;
 	}
 	*va = regs->pmbptr;
 	return SPE_PLACE_WRITE;
 }
 
-void spe_buffer_written(struct spe_regs *regs)
+void spe_buffer_full(struct spe_regs *regs)
 {
-	regs->pmbptr += SPE_RECORD_SIZE;
-	if (!fits(regs))
-		event(regs, PMBSR_EC_OTHER, PMBSR_BSC_FULL);
+	event(regs, PMBSR_EC_OTHER, PMBSR_BSC_FULL);
 }
 
 /* D24.7.5, FSC: external aborts, on the access and on a walk at any level. */

@@ -13,6 +13,14 @@
 
 #include <spe/spe_regs.h>
 
+/* Not SPEBufferIsFull(): all of a record fits between the pointer and the limit. */
+static inline bool spe_buffer_fits(const struct spe_regs *regs)
+{
+	u64 limit = regs->pmblimitr & PMBLIMITR_LIMIT;
+
+	return regs->pmbptr < limit && limit - regs->pmbptr >= SPE_RECORD_SIZE;
+}
+
 enum spe_place {
 	SPE_PLACE_OFF,	   /* the buffer is disabled, or stopped by a management event */
 	SPE_PLACE_DISCARD, /* Discard mode: samples are taken, and records go nowhere */
@@ -29,11 +37,19 @@ enum spe_place {
  */
 enum spe_place spe_buffer_place(struct spe_regs *regs, u64 *va);
 
+/* A "buffer filled" event. */
+void spe_buffer_full(struct spe_regs *regs);
+
 /*
  * The record at the address that spe_buffer_place() gave is written: the pointer moves on, and the
  * buffer is filled if that was the last one. Nothing may have changed the registers in between.
  */
-void spe_buffer_written(struct spe_regs *regs);
+static inline void spe_buffer_written(struct spe_regs *regs)
+{
+	regs->pmbptr += SPE_RECORD_SIZE;
+	if (!spe_buffer_fits(regs))
+		spe_buffer_full(regs);
+}
 
 /**
  * spe_buffer_fault() - the write faulted; nothing of the record was written

@@ -6,6 +6,7 @@
  * While either EL is profiled all time in the guest counts, and a sample that falls due where
  * profiling is off becomes none: so each EL has samples in proportion to its time.
  */
+#include <arch/el1.h>
 #include <arch/sysreg.h>
 #include <arch/timer.h>
 #include <cpu/el2_regs.h>
@@ -13,6 +14,7 @@
 #include <lib/esr.h>
 #include <spe/spe_emul.h>
 #include <spe/spe_guest.h>
+#include <spe/spe_hit.h>
 #include <spe/spe_sample.h>
 #include <spe/spe_vcpu.h>
 #include <timer/timer.h>
@@ -32,16 +34,14 @@ static bool readable(void *arg, u64 va)
 	return spe_guest_readable(arg, va);
 }
 
-static unsigned int el_of(u64 pstate)
-{
-	return !(pstate & PSR_MODE32) && (pstate & PSR_MODE_MASK) != PSR_MODE_EL0t;
-}
-
 static u32 fetch(struct vcpu *vcpu, u64 va)
 {
+	u64 saved = spe_guest_begin(vcpu);
 	u32 word = 0;
 
-	(void)spe_guest_fetch(vcpu, va, &word);
+	if (IS_ALIGNED(va, 4))
+		(void)spe_guest_fetch(va, &word);
+	spe_guest_end(vcpu, saved);
 	return word;
 }
 
@@ -56,7 +56,7 @@ static void emulate(struct vcpu *vcpu, const struct spe_access *access, u64 spsr
 		(void)spe_vcpu_read(vcpu, access->encoding, &value);
 		vcpu_set_x(vcpu, access->rt, value);
 	}
-	vcpu->regs.pc = vcpu_read_sysreg(vcpu, ELR_EL1);
+	vcpu->regs.pc = read_el1_elr();
 	vcpu->regs.pstate = (u32)spsr;
 	trap_step_over(vcpu, ESR_IL);
 }
@@ -73,17 +73,17 @@ static void sub_sp(struct vcpu *vcpu, u32 bytes)
 /* Return: whether the breakpoint was ours. */
 static bool hit(struct vcpu *vcpu)
 {
-	u64 esr = vcpu_read_sysreg(vcpu, ESR_EL1), spsr = vcpu_read_sysreg(vcpu, SPSR_EL1);
+	u64 esr = read_el1_esr(), spsr = read_el1_spsr();
 	u32 word = 0, vector = 0;
 	struct spe_access access;
 	struct spe_hit hit;
 
 	if (esr_ec(esr) == ESR_EC_UNKNOWN)
-		word = fetch(vcpu, vcpu_read_sysreg(vcpu, ELR_EL1));
+		word = fetch(vcpu, read_el1_elr());
 	if (!spe_arm_decode(word, &access))
 		vector = fetch(vcpu, vcpu->regs.pc);
-	hit = spe_arm_hit(&vcpu->spe->arm, vcpu->regs.pc, el_of(vcpu->regs.pstate), esr, spsr, word,
-			  vector);
+	hit = spe_arm_hit(&vcpu->spe->arm, vcpu->regs.pc, spe_el_of(vcpu->regs.pstate), esr, spsr,
+			  word, vector);
 	switch (hit.action) {
 	case SPE_HIT_EMULATE:
 		emulate(vcpu, &hit.access, spsr);
@@ -106,14 +106,15 @@ static void inject(struct vcpu *vcpu, u64 esr)
 
 	if (ec == ESR_EC_WATCHPT_LOWER)
 		far = read_sysreg(far_el2);
-	if (el_of(vcpu->regs.pstate) && (ec == ESR_EC_BRKPT_LOWER || ec == ESR_EC_WATCHPT_LOWER))
+	if (spe_el_of(vcpu->regs.pstate) &&
+	    (ec == ESR_EC_BRKPT_LOWER || ec == ESR_EC_WATCHPT_LOWER))
 		esr += FIELD_PREP(ESR_EC, 1);
 	vcpu_inject(vcpu, esr, far);
 }
 
 static void debug_exception(struct vcpu *vcpu, u64 esr)
 {
-	if (spe_arm_debug(&vcpu->spe->arm, esr_ec(esr), vcpu->regs.pc, el_of(vcpu->regs.pstate),
+	if (spe_arm_debug(&vcpu->spe->arm, esr_ec(esr), vcpu->regs.pc, spe_el_of(vcpu->regs.pstate),
 			  vcpu->regs.pstate, debug_mdscr(vcpu)) == SPE_DEBUG_INJECT)
 		inject(vcpu, esr);
 }
@@ -148,9 +149,9 @@ static int handle_step(struct vcpu *vcpu, u64 esr)
 
 /* ---- time ---- */
 
-static bool profiles(const struct spe_vcpu *spe)
+static bool profiles(const struct spe_regs *regs)
 {
-	return spe_enabled_at(&spe->regs, 0, false) || spe_enabled_at(&spe->regs, 1, false);
+	return spe_buffer_enabled(regs) && (regs->pmscr & (PMSCR_E0SPE | PMSCR_E1SPE));
 }
 
 /* xorshift: what cannot be foreseen by the loop that is sampled, and no more. */
@@ -164,10 +165,10 @@ static u8 jitter(void *arg)
 	return (u8)(spe->random >> 32);
 }
 
-/* The time since the entry, up to the sample that falls due in it. */
-static void count(struct spe_vcpu *spe)
+/* The time from the entry to @now, up to the sample that falls due in it. */
+static void count(struct spe_vcpu *spe, u64 now)
 {
-	u64 counts = timer_counter() - spe->since;
+	u64 counts = now - spe->since;
 	u64 ran = (counts >> 32 ? ~0ULL >> 16 : counts * ns_per_count) >> 16;
 
 	spe->since = 0;
@@ -179,7 +180,20 @@ static u64 alarm(const struct spe_vcpu *spe)
 {
 	u64 left = spe->due ? 0 : spe_interval_left(&spe->regs);
 
+	if (spe_begins_anew(spe))
+		return spe->since + spe->period;
 	return spe->since + ((left * count_per_ns) >> 16) + 1;
+}
+
+/* The first number of counts in which an instruction more than the interval runs: count(). */
+static void find_period(struct spe_vcpu *spe)
+{
+	u64 ops = spe_interval(&spe->regs) + 1ULL;
+
+	spe->period_of = spe->regs.pmsirr + 1;
+	spe->period = ((ops << 16) + ns_per_count - 1) / ns_per_count;
+	if (spe->regs.pmsirr & PMSIRR_RND)
+		spe->period = 0;
 }
 
 /* ---- the run loop ---- */
@@ -187,32 +201,33 @@ static u64 alarm(const struct spe_vcpu *spe)
 static void exited(struct vcpu *vcpu, bool irq)
 {
 	struct spe_vcpu *spe = vcpu->spe;
+	u64 now;
 
 	spe->exit_pstate = vcpu->regs.pstate;
+	spe->plain = false;
 	vcpu->alarm = 0;
 	if (!spe->since)
 		return;
-	count(spe);
+	now = timer_counter();
+	count(spe, now);
 	if (!irq || !spe->due)
 		return;
 	spe->due = false;
-	spe_sample(vcpu);
+	(void)spe_sample(vcpu, now);
 }
 
 static void watch_vectors(struct vcpu *vcpu)
 {
 	struct spe_vcpu *spe = vcpu->spe;
 	struct spe_guest guest = {
-		.el = el_of(spe->exit_pstate),
+		.el = 1,
 		.sp0 = (spe->exit_pstate & PSR_MODE_MASK) == PSR_MODE_EL1t,
+		.vbar = read_el1_vbar(),
+		.sctlr = read_el1_sctlr(),
 		.readable = readable,
 		.arg = vcpu,
 	};
 
-	if (!guest.el || !spe->arm.interested)
-		return;
-	guest.vbar = vcpu_read_sysreg(vcpu, VBAR_EL1);
-	guest.sctlr = vcpu_read_sysreg(vcpu, SCTLR_EL1);
 	spe_arm_exit(&spe->arm, &guest);
 }
 
@@ -231,7 +246,9 @@ static int handled(struct vcpu *vcpu, int ret)
 	struct spe_vcpu *spe = vcpu->spe;
 	bool ask = spe->ask;
 
-	watch_vectors(vcpu);
+	if (spe->arm.interested && spe_el_of(spe->exit_pstate) &&
+	    !spe_vectors_known(&spe->arm, spe->exit_pstate))
+		watch_vectors(vcpu);
 	spe->ask = false;
 	return ask && ret == VCPU_RESUME ? ask_host(vcpu) : ret;
 }
@@ -239,15 +256,18 @@ static int handled(struct vcpu *vcpu, int ret)
 static int enter(struct vcpu *vcpu)
 {
 	struct spe_vcpu *spe = vcpu->spe;
-	bool on = profiles(spe);
+	bool on = profiles(&spe->regs);
 
 	if (on && spe->stop == KVM_ARM_VCPU_SPE_STOP_EXIT)
 		return KEEL_EXIT_SPE;
 	debug_enter_spe(vcpu);
 	if (!on || spe->stop)
 		return VCPU_RESUME;
+	if (spe->period_of != spe->regs.pmsirr + 1)
+		find_period(spe);
 	spe->since = timer_counter();
 	timer_set_alarm(vcpu, alarm(spe));
+	spe->plain = spe_begins_anew(spe) && !spe->arm.stepping && timer_is_alarms(vcpu);
 	return VCPU_RESUME;
 }
 
@@ -261,6 +281,7 @@ void spe_emul_init(void)
 {
 	static const struct vcpu_hooks hooks = { .exits = handlers };
 	static const struct vcpu_profiler profiler = {
+		.sampled = spe_sample_alarm,
 		.exited = exited,
 		.handled = handled,
 		.enter = enter,

@@ -39,10 +39,3 @@ bool spe_filter_keep(const struct spe_regs *regs, u64 events, u64 ops, u32 laten
 	return events_pass(regs, events) && inverse_events_pass(regs, events) &&
 	       type_passes(regs, ops) && latency_passes(regs, latency);
 }
-
-u16 spe_filter_unknown_latency(const struct spe_regs *regs)
-{
-	if (!(regs->pmsfcr & PMSFCR_FL))
-		return 1;
-	return (u16)MAX(FIELD_GET(PMSLATFR_MINLAT, regs->pmslatfr), 1);
-}

@@ -30,6 +30,17 @@ bool spe_filter_keep(const struct spe_regs *regs, u64 events, u64 ops, u32 laten
  * PMSLATFR_EL1 asks for where the latency filter is on, so that it does not reject samples for a
  * number that nobody knows.
  */
-u16 spe_filter_unknown_latency(const struct spe_regs *regs);
+static inline u16 spe_filter_unknown_latency(const struct spe_regs *regs)
+{
+	if (!(regs->pmsfcr & PMSFCR_FL))
+		return 1;
+	return (u16)MAX(FIELD_GET(PMSLATFR_MINLAT, regs->pmslatfr), 1);
+}
+
+/* No filter is on: spe_filter_keep() would keep everything. */
+static inline bool spe_filter_none(const struct spe_regs *regs)
+{
+	return !(regs->pmsfcr & (PMSFCR_FE | PMSFCR_FNE | PMSFCR_FT | PMSFCR_FL));
+}
 
 #endif

@@ -4,36 +4,108 @@
  * they are now: the CPU translates (AT), EL2 accesses what comes of it in its window. The lock of
  * the stage 2 is held from the translation to the end of the access, so the memory is the VM's
  * meanwhile, and no permission is used that it does not have.
+ *
+ * All is between spe_guest_begin() and spe_guest_end(), which hold that lock and keep the guest's
+ * PAR_EL1: for as short as can be. Nothing that was translated or read is true after the end.
+ * Inline, for this is much of what a sample and a false hit cost.
  */
 #ifndef KEEL_SPE_SPE_GUEST_H
 #define KEEL_SPE_SPE_GUEST_H
 
-#include <spe/spe_packet.h>
+#include <arch/at.h>
+#include <arch/barrier.h>
+#include <arch/cache.h>
+#include <arch/spinlock.h>
+#include <arch/sysreg.h>
+#include <mm/el2_window.h>
+#include <mm/stage2.h>
 #include <vm/vm.h>
 
-/* An instruction at @va, as EL1 reads it; false if that is not memory it can read. */
-bool spe_guest_fetch(struct vcpu *vcpu, u64 va, u32 *word);
+/* PAR_EL1 (D24.2.128) */
+#define PAR_F	 BIT(0)
+#define PAR_FST	 GENMASK(6, 1)
+#define PAR_S	 BIT(9) /* of a fault: stage 2's */
+#define PAR_PA	 GENMASK(51, 12)
+#define PAR_ATTR GENMASK(63, 56)
+
+/* PAR_EL1.ATTR, as MAIR_EL1's: Device is 0b0000xxxx */
+#define PAR_ATTR_NORMAL GENMASK(63, 60)
+
+/* Return: the guest's PAR_EL1, for spe_guest_end(). */
+static inline u64 spe_guest_begin(struct vcpu *vcpu)
+{
+	spin_lock(&vcpu->s2->lock);
+	return read_sysreg(par_el1);
+}
+
+static inline void spe_guest_end(struct vcpu *vcpu, u64 par)
+{
+	write_sysreg(par, par_el1);
+	spin_unlock(&vcpu->s2->lock);
+}
+
+/* ---- in between ---- */
+
+static inline u64 spe_guest_translate(void (*at)(u64 va), u64 va)
+{
+	at(va);
+	isb();
+	return read_sysreg(par_el1);
+}
+
+/* Where stage 1 and stage 2 say normal memory. */
+static inline bool spe_guest_is_memory(u64 par)
+{
+	return likely(!(par & PAR_F)) && likely(par & PAR_ATTR_NORMAL);
+}
+
+/* What an address translates to: its page and the offset in it. */
+static inline u64 spe_guest_address(u64 par, u64 va)
+{
+	return (par & PAR_PA) | (va & (SZ_4K - 1));
+}
+
+/* An instruction at @va, a multiple of 4, as EL1 reads it; false if that is not memory it can read.
+ */
+static inline bool spe_guest_fetch(u64 va, u32 *word)
+{
+	u64 par = spe_guest_translate(at_s12e1r, va);
+	struct el2_window window;
+
+	if (!spe_guest_is_memory(par))
+		return false;
+	window = el2_window_open(PA(par & PAR_PA), EL2_R);
+	*word = READ_ONCE(*(const u32 *)(const void *)(window.page + (va & (SZ_4K - 1))));
+	el2_window_close(window);
+	return true;
+}
+
+/* The intermediate physical address of @va for a read at EL @el; false if stage 1 has none. */
+static inline bool spe_guest_ipa(u64 va, unsigned int el, u64 *ipa)
+{
+	u64 par = el ? spe_guest_translate(at_s1e1r, va) : spe_guest_translate(at_s1e0r, va);
+
+	*ipa = spe_guest_address(par, va);
+	return !(par & PAR_F);
+}
+
+/* The page at @va for EL2 to write, until spe_guest_close(); @par is a write's, of memory. */
+static inline struct el2_window spe_guest_open(u64 par)
+{
+	return el2_window_open(PA(par & PAR_PA), EL2_RW);
+}
+
+/* @bytes at @at, in it, were written. What the guest looks at past the caches is there, too. */
+static inline void spe_guest_close(struct el2_window window, u64 par, char *at, size_t bytes)
+{
+	if (~par & PAR_ATTR) /* all ones: write-back, inner and outer */
+		dcache_clean_inval_poc(at, bytes);
+	el2_window_close(window);
+}
+
+/* ---- by itself ---- */
 
 /* Whether EL1 can read at @va. */
 bool spe_guest_readable(struct vcpu *vcpu, u64 va);
-
-/* The intermediate physical address of @va for a read at EL @el; false if stage 1 has none. */
-bool spe_guest_ipa(struct vcpu *vcpu, u64 va, unsigned int el, u64 *ipa);
-
-enum spe_write {
-	SPE_WRITE_DONE,
-	SPE_WRITE_FAULT,   /* stage 1: *info is the fault status code */
-	SPE_WRITE_MISSING, /* stage 2: *info is the IPA that the host can be asked for */
-	SPE_WRITE_ABORT,   /* not normal memory, or there is no telling where */
-};
-
-/**
- * spe_guest_write() - a record, as a write by EL1
- * @va:	 a multiple of SPE_RECORD_SIZE
- *
- * The record is written whole, or nothing is.
- */
-enum spe_write spe_guest_write(struct vcpu *vcpu, u64 va, const u64 record[SPE_RECORD_WORDS],
-			       u64 *info);
 
 #endif

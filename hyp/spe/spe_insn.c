@@ -4,12 +4,7 @@
  * conditional. Each function below is one encoding group; the tables at the end list them. See
  * spe_insn.h.
  */
-#include <spe/spe_insn_rows.h>
-
-static void ldst(struct spe_insn *insn, bool load, enum spe_insn_kind kind, u32 size)
-{
-	spe_insn_ldst(insn, load ? SPE_INSN_LOAD : SPE_INSN_STORE, kind, size);
-}
+#include <spe/spe_insn_usual.h>
 
 /* Acquire, release, exclusive or atomic: @flags is not empty. */
 static void extended(struct spe_insn *insn, enum spe_insn_class class, u32 size, u64 flags)
@@ -34,7 +29,7 @@ static void simd_multiple(u32 word, struct spe_insn *insn)
 	/* LD2 to LD4 have no 1D arrangement */
 	if (!registers || (interleaved && spe_bits(word, 11, 10) == 3 && !q))
 		return;
-	ldst(insn, spe_bit(word, 22), SPE_LDST_SIMDFP, registers * (q ? 16 : 8));
+	spe_ldst(insn, spe_bit(word, 22), SPE_LDST_SIMDFP, registers * (q ? 16 : 8));
 	insn->align = (u8)BIT(spe_bits(word, 11, 10));
 	insn->flags |= SPE_INSN_SIMD;
 	spe_insn_base(insn, word, 0);
@@ -67,7 +62,7 @@ static void simd_single(u32 word, struct spe_insn *insn)
 
 	if (scale < 0)
 		return;
-	ldst(insn, spe_bit(word, 22), SPE_LDST_SIMDFP, elements << scale);
+	spe_ldst(insn, spe_bit(word, 22), SPE_LDST_SIMDFP, elements << scale);
 	insn->align = (u8)BIT(scale);
 	insn->flags |= SPE_INSN_SIMD;
 	spe_insn_base(insn, word, 0);
@@ -89,14 +84,14 @@ static void tags(u32 word, struct spe_insn *insn)
 	s64 imm = spe_sbits(word, 20, 12) * 16;
 
 	if (op2) { /* STG, STZG, ST2G, STZ2G: post-index, offset, pre-index */
-		ldst(insn, false, SPE_LDST_TAGS, opc & 2 ? 32 : 16);
+		spe_ldst(insn, false, SPE_LDST_TAGS, opc & 2 ? 32 : 16);
 		spe_insn_base(insn, word, op2 == 1 ? 0 : imm);
 	} else if (opc == 1) { /* LDG */
-		ldst(insn, true, SPE_LDST_TAGS, 16);
+		spe_ldst(insn, true, SPE_LDST_TAGS, 16);
 		spe_insn_base(insn, word, imm);
 		insn->flags |= SPE_INSN_ALIGN16;
 	} else if (!imm) { /* STZGM, STGM, LDGM: a block of IMPLEMENTATION DEFINED size */
-		ldst(insn, opc == 3, SPE_LDST_TAGS, 0);
+		spe_ldst(insn, opc == 3, SPE_LDST_TAGS, 0);
 		spe_insn_base(insn, word, 0);
 	}
 }
@@ -206,7 +201,7 @@ static void memory_copy_set(u32 word, struct spe_insn *insn)
 	if (stage == 3 || rn == rd || rn == rs || rd == rs || rn == 31 || rd == 31 ||
 	    (!set && rs == 31))
 		return;
-	ldst(insn, !set, set ? SPE_LDST_MEMSET : SPE_LDST_MEMCPY, 0);
+	spe_ldst(insn, !set, set ? SPE_LDST_MEMSET : SPE_LDST_MEMCPY, 0);
 	insn->form = SPE_FORM_MOPS;
 	insn->rn = (u8)(set ? rd : rs);
 	insn->rm = (u8)rn;
@@ -242,7 +237,7 @@ static void single_copy_64(u32 word, struct spe_insn *insn, bool load)
 {
 	if (spe_bits(word, 23, 22))
 		return;
-	ldst(insn, load, SPE_LDST_GP, 64);
+	spe_ldst(insn, load, SPE_LDST_GP, 64);
 	spe_insn_base(insn, word, 0);
 }
 
@@ -273,13 +268,6 @@ static void atomic(u32 word, struct spe_insn *insn)
 
 /* ---- plain loads and stores ---- */
 
-static void simdfp_or_gp(struct spe_insn *insn, bool load, bool v, u32 size)
-{
-	ldst(insn, load, v ? SPE_LDST_SIMDFP : SPE_LDST_GP, size);
-	if (v)
-		insn->flags |= SPE_INSN_FP;
-}
-
 /* opc 011 V 00 imm19 Rt */
 static void literal(u32 word, struct spe_insn *insn)
 {
@@ -291,74 +279,26 @@ static void literal(u32 word, struct spe_insn *insn)
 	if (!v && opc == 3)
 		insn->flags |= SPE_INSN_PREFETCH;
 	else
-		simdfp_or_gp(insn, true, v, v || opc < 2 ? 4U << opc : 4);
+		spe_simdfp_or_gp(insn, true, v, v || opc < 2 ? 4U << opc : 4);
 	insn->form = SPE_FORM_LITERAL;
 	insn->imm = spe_sbits(word, 23, 5) * 4;
 }
 
-/* opc 101 V 0 mode L imm7 Rt2 Rn Rt; modes: no-allocate, post-index, offset, pre-index */
-static void pair(u32 word, struct spe_insn *insn)
-{
-	u32 opc = spe_bits(word, 31, 30), mode = spe_bits(word, 24, 23), bytes;
-	bool v = spe_bit(word, 26), load = spe_bit(word, 22), stgp = !v && opc == 1 && !load;
-	s64 imm = spe_sbits(word, 21, 15);
-
-	if (opc == 3 || (!v && opc == 1 && mode == 0))
-		return;
-	if (v)
-		bytes = 4U << opc;
-	else
-		bytes = opc == 2 || stgp ? 8 : 4;
-	simdfp_or_gp(insn, load, v, 2 * bytes);
-	insn->align = (u8)bytes;
-	if (stgp) {
-		insn->kind = SPE_LDST_TAGS;
-		imm *= 2;
-	}
-	spe_insn_base(insn, word, mode == 1 ? 0 : imm * bytes);
-}
-
-/*
- * size 111 V 0x opc ... Rn Rt: the class and size of all single-register forms. Returns log2 of the
- * size, or -1 if unallocated; PRFM is one of them only where @prefetch.
- */
-static int single(u32 word, struct spe_insn *insn, bool prefetch)
-{
-	u32 size = spe_bits(word, 31, 30), opc = spe_bits(word, 23, 22);
-
-	if (spe_bit(word, 26)) {
-		if (opc >= 2 && size)
-			return -1;
-		if (opc >= 2)
-			size = 4;
-		simdfp_or_gp(insn, opc & 1, true, 1U << size);
-	} else if (size == 3 && opc == 2) {
-		if (!prefetch)
-			return -1;
-		insn->flags |= SPE_INSN_PREFETCH;
-	} else if (opc == 3 && size >= 2) {
-		return -1;
-	} else {
-		simdfp_or_gp(insn, opc, false, 1U << size);
-	}
-	return (int)size;
-}
-
 static void unscaled(u32 word, struct spe_insn *insn)
 {
-	if (single(word, insn, true) >= 0)
+	if (spe_single(word, insn, true) >= 0)
 		spe_insn_base(insn, word, spe_sbits(word, 20, 12));
 }
 
 static void post_index(u32 word, struct spe_insn *insn)
 {
-	if (single(word, insn, false) >= 0)
+	if (spe_single(word, insn, false) >= 0)
 		spe_insn_base(insn, word, 0);
 }
 
 static void pre_index(u32 word, struct spe_insn *insn)
 {
-	if (single(word, insn, false) >= 0)
+	if (spe_single(word, insn, false) >= 0)
 		spe_insn_base(insn, word, spe_sbits(word, 20, 12));
 }
 
@@ -368,17 +308,9 @@ static void unprivileged(u32 word, struct spe_insn *insn)
 		pre_index(word, insn);
 }
 
-static void unsigned_offset(u32 word, struct spe_insn *insn)
-{
-	int scale = single(word, insn, true);
-
-	if (scale >= 0)
-		spe_insn_base(insn, word, (s64)spe_bits(word, 21, 10) << scale);
-}
-
 static void register_offset(u32 word, struct spe_insn *insn)
 {
-	int scale = spe_bit(word, 14) ? single(word, insn, true) : -1;
+	int scale = spe_bit(word, 14) ? spe_single(word, insn, true) : -1;
 
 	if (scale < 0)
 		return;
@@ -397,7 +329,7 @@ static void authenticated(u32 word, struct spe_insn *insn)
 {
 	s64 imm = (s64)spe_bits(word, 20, 12) - (spe_bit(word, 22) ? 512 : 0);
 
-	ldst(insn, true, SPE_LDST_GP, 8);
+	spe_ldst(insn, true, SPE_LDST_GP, 8);
 	insn->flags |= SPE_INSN_AUTH;
 	spe_insn_base(insn, word, imm * 8);
 }
@@ -405,7 +337,7 @@ static void authenticated(u32 word, struct spe_insn *insn)
 /* DC ZVA, DC GVA, DC GZVA: a block at Xt, which the CPU aligns */
 static void system_store(u32 word, struct spe_insn *insn)
 {
-	ldst(insn, false, spe_bits(word, 7, 5) == 1 ? SPE_LDST_UNSPEC : SPE_LDST_TAGS, 0);
+	spe_ldst(insn, false, spe_bits(word, 7, 5) == 1 ? SPE_LDST_UNSPEC : SPE_LDST_TAGS, 0);
 	insn->form = SPE_FORM_REG;
 	insn->rn = (u8)spe_bits(word, 4, 0);
 }
@@ -523,9 +455,8 @@ static void simd(u32 word, struct spe_insn *insn)
 	insn->flags |= SPE_INSN_SIMD;
 }
 
-/* Loads and stores (C4.1.94), the frequent ones first. */
+/* Loads and stores (C4.1.94) but spe_insn_decode_usual()'s. */
 static const struct spe_insn_row ldst_rows[] = {
-	{ 0x3b000000, 0x39000000, unsigned_offset },  { 0x3a000000, 0x28000000, pair },
 	{ 0x3b200c00, 0x38000000, unscaled },	      { 0x3b200c00, 0x38000400, post_index },
 	{ 0x3b200c00, 0x38000800, unprivileged },     { 0x3b200c00, 0x38000c00, pre_index },
 	{ 0x3b200c00, 0x38200800, register_offset },  { 0x3f200c00, 0x38200000, atomic },
@@ -588,6 +519,7 @@ void spe_insn_decode(u32 word, struct spe_insn *insn)
 {
 	u32 group = spe_bits(word, 28, 25);
 
-	*insn = (struct spe_insn){ .class = SPE_INSN_OTHER };
+	if (spe_insn_decode_usual(word, insn))
+		return;
 	spe_insn_by_row(groups[group].rows, groups[group].count, word, insn);
 }

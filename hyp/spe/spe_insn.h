@@ -138,7 +138,10 @@ bool spe_insn_holds(const struct spe_insn *insn, const struct spe_cpu *cpu);
 bool spe_insn_target(const struct spe_insn *insn, const struct spe_cpu *cpu, u64 *target);
 
 /* Whether the elements of an access at @va are not aligned to their size. */
-bool spe_insn_misaligned(const struct spe_insn *insn, u64 va);
+static inline bool spe_insn_misaligned(const struct spe_insn *insn, u64 va)
+{
+	return insn->align && !IS_ALIGNED(va, insn->align);
+}
 
 /**
  * spe_insn_predicate() - the predicate's events of an SVE or SME load or store

@@ -137,11 +137,6 @@ bool spe_insn_target(const struct spe_insn *insn, const struct spe_cpu *cpu, u64
 	return true;
 }
 
-bool spe_insn_misaligned(const struct spe_insn *insn, u64 va)
-{
-	return insn->align && !IS_ALIGNED(va, insn->align);
-}
-
 u64 spe_insn_predicate(const struct spe_insn *insn, const u8 *p, unsigned int vl)
 {
 	unsigned int elements = vl >> insn->esize, active = 0;

@@ -82,17 +82,31 @@ struct spe_record {
 	u64 timestamp;
 };
 
+/* Address packets, bits 63:56 of the payload (D17.3.1) */
+#define SPE_ADDRESS_NS BIT(63)
+#define SPE_ADDRESS_EL GENMASK(62, 61)
+#define SPE_ADDRESS    GENMASK(55, 0)
+
 /* Payload of an address packet for a code address, executed (or branched to) at @el, Non-secure. */
-u64 spe_address_code(u64 va, unsigned int el);
+static inline u64 spe_address_code(u64 va, unsigned int el)
+{
+	return (va & SPE_ADDRESS) | FIELD_PREP(SPE_ADDRESS_EL, el) | SPE_ADDRESS_NS;
+}
 
 /*
  * Payload for a data address. The top byte is the address's own where it is ignored by translation
  * (@tbi: a tag), else zero.
  */
-u64 spe_address_va(u64 va, bool tbi);
+static inline u64 spe_address_va(u64 va, bool tbi)
+{
+	return tbi ? va : va & SPE_ADDRESS;
+}
 
 /* Payload for a Non-secure physical address, 56 bits at most. */
-u64 spe_address_pa(u64 pa);
+static inline u64 spe_address_pa(u64 pa)
+{
+	return (pa & SPE_ADDRESS) | SPE_ADDRESS_NS;
+}
 
 /**
  * spe_evl() - SPE_SUB_SVE_EVL of an effective vector length

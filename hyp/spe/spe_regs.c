@@ -117,20 +117,7 @@ bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value)
 	return true;
 }
 
-bool spe_enabled_at(const struct spe_regs *regs, unsigned int el, bool aarch32)
-{
-	if (aarch32 || el > 1 || !spe_buffer_enabled(regs))
-		return false;
-	return (regs->pmscr & (el ? PMSCR_E1SPE : PMSCR_E0SPE)) != 0;
-}
-
 /* ---- the interval (D17.2.2; SPEToCollectSample() and SPEResetSampleCounter() in J1.1.1) ---- */
-
-/* PMSIRR_EL1.INTERVAL, not below what PMSIDR_EL1 says: 0 is "an UNKNOWN interval". */
-static u32 interval(const struct spe_regs *regs)
-{
-	return (u32)MAX(regs->pmsirr & PMSIRR_INTERVAL, SPE_MIN_INTERVAL);
-}
 
 /* The number of instructions until one of the two counters does something: 1 at least. */
 static u64 until_event(u64 count, u64 ecount)
@@ -140,44 +127,33 @@ static u64 until_event(u64 count, u64 ecount)
 	return ecount ? MIN(left, ecount) : left;
 }
 
-u64 spe_interval_left(const struct spe_regs *regs)
-{
-	u64 count = FIELD_GET(PMSICR_COUNT, regs->pmsicr);
-	u64 ecount = FIELD_GET(PMSICR_ECOUNT, regs->pmsicr);
-
-	if ((regs->pmsirr & PMSIRR_RND) && ecount)
-		return MIN(ecount, count ? count : ecount);
-	return count ? count : 1 + interval(regs);
-}
-
 /*
  * ERnd = 1: the jitter is drawn when COUNT has reached zero and delays the sample; the next
  * interval starts without waiting for it.
  */
-u64 spe_interval_run(struct spe_regs *regs, u64 ops, u8 (*random)(void *), void *arg, bool *sample)
+u64 spe_interval_run_jitter(struct spe_regs *regs, u64 ops, u8 (*random)(void *), void *arg,
+			    bool *sample)
 {
-	bool jitter = (regs->pmsirr & PMSIRR_RND) != 0;
 	u64 count = FIELD_GET(PMSICR_COUNT, regs->pmsicr);
 	u64 ecount = FIELD_GET(PMSICR_ECOUNT, regs->pmsicr);
 	u64 done = 0;
 
 	*sample = false;
 	while (done < ops && !*sample) {
-		u64 step = MIN(until_event(count, jitter ? ecount : 0), ops - done);
+		u64 step = MIN(until_event(count, ecount), ops - done);
 		bool drawn = false;
 
 		done += step;
 		if (!count) {
-			count = interval(regs);
+			count = spe_interval(regs);
 		} else {
 			count -= step;
 			drawn = !count;
 		}
 		if (drawn) { /* a jitter that was still running is replaced */
-			if (jitter)
-				ecount = random(arg);
-			*sample = !jitter || !ecount;
-		} else if (jitter && ecount) {
+			ecount = random(arg);
+			*sample = !ecount;
+		} else if (ecount) {
 			ecount -= step;
 			*sample = !ecount;
 		}

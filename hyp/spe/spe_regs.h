@@ -183,7 +183,37 @@ static inline bool spe_buffer_enabled(const struct spe_regs *regs)
  * StatisticalProfilingEnabled() of the manual: whether instructions at EL @el (0 or 1) count as
  * population and are sampled. AArch32 never is.
  */
-bool spe_enabled_at(const struct spe_regs *regs, unsigned int el, bool aarch32);
+static inline bool spe_enabled_at(const struct spe_regs *regs, unsigned int el, bool aarch32)
+{
+	if (aarch32 || el > 1 || !spe_buffer_enabled(regs))
+		return false;
+	return (regs->pmscr & (el ? PMSCR_E1SPE : PMSCR_E0SPE)) != 0;
+}
+
+/* PMSIRR_EL1.INTERVAL, not below what PMSIDR_EL1 says: 0 is "an UNKNOWN interval". */
+static inline u32 spe_interval(const struct spe_regs *regs)
+{
+	return (u32)MAX(regs->pmsirr & PMSIRR_INTERVAL, SPE_MIN_INTERVAL);
+}
+
+/* spe_interval_run() without jitter: one counter, which is reloaded, and runs down to the sample.
+ */
+static inline u64 spe_interval_run_plain(struct spe_regs *regs, u64 ops, bool *sample)
+{
+	u64 count = FIELD_GET(PMSICR_COUNT, regs->pmsicr), reload = !count && ops ? 1 : 0, step;
+
+	if (reload)
+		count = spe_interval(regs);
+	step = MIN(count, ops - reload);
+	count -= step;
+	*sample = step && !count;
+	regs->pmsicr = FIELD_PREP(PMSICR_COUNT, count) | (regs->pmsicr & PMSICR_ECOUNT);
+	return reload + step;
+}
+
+/* And with it. */
+u64 spe_interval_run_jitter(struct spe_regs *regs, u64 ops, u8 (*random)(void *), void *arg,
+			    bool *sample);
 
 /**
  * spe_interval_run() - the population advances
@@ -194,12 +224,26 @@ bool spe_enabled_at(const struct spe_regs *regs, unsigned int el, bool aarch32);
  *
  * Return: how many of @ops were counted: all of them, or up to and including the sampled one.
  */
-u64 spe_interval_run(struct spe_regs *regs, u64 ops, u8 (*random)(void *), void *arg, bool *sample);
+static inline u64 spe_interval_run(struct spe_regs *regs, u64 ops, u8 (*random)(void *), void *arg,
+				   bool *sample)
+{
+	if (!(regs->pmsirr & PMSIRR_RND))
+		return spe_interval_run_plain(regs, ops, sample);
+	return spe_interval_run_jitter(regs, ops, random, arg, sample);
+}
 
 /*
  * A lower bound of the instructions until the next sample: at least 1, and exact unless the jitter
  * has still to be drawn.
  */
-u64 spe_interval_left(const struct spe_regs *regs);
+static inline u64 spe_interval_left(const struct spe_regs *regs)
+{
+	u64 count = FIELD_GET(PMSICR_COUNT, regs->pmsicr);
+	u64 ecount = FIELD_GET(PMSICR_ECOUNT, regs->pmsicr);
+
+	if ((regs->pmsirr & PMSIRR_RND) && ecount)
+		return MIN(ecount, count ? count : ecount);
+	return count ? count : 1 + spe_interval(regs);
+}
 
 #endif

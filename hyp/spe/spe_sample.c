@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* One sample. See spe_sample.h. */
 #include <arch/el1.h>
-#include <arch/timer.h>
 #include <cpu/el2_regs.h>
 #include <lib/bitmap.h>
-#include <lib/string.h>
 #include <spe/spe_buffer.h>
 #include <spe/spe_filter.h>
 #include <spe/spe_guest.h>
-#include <spe/spe_insn.h>
-#include <spe/spe_packet.h>
+#include <spe/spe_hit.h>
+#include <spe/spe_insn_usual.h>
+#include <spe/spe_pack.h>
 #include <spe/spe_sample.h>
 #include <spe/spe_vcpu.h>
+#include <timer/timer.h>
 #include <vm/run.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
@@ -23,16 +23,6 @@
 #define TCR_TBI1      BIT(38)
 
 #define ZCR_LEN GENMASK(3, 0)
-
-/* A sampled instruction. */
-struct sample {
-	struct vcpu *vcpu;
-	struct spe_regs *regs;
-	unsigned int el;
-	struct spe_cpu cpu;
-	struct spe_insn insn;
-	struct spe_record record;
-};
 
 /* ---- the guest's state ---- */
 
@@ -50,9 +40,9 @@ static unsigned int vector_quads(const struct vcpu *vcpu)
 	return n;
 }
 
-static void look_at_translation(struct vcpu *vcpu, struct spe_cpu *cpu)
+static void look_at_translation(struct spe_cpu *cpu)
 {
-	u64 tcr = vcpu_read_sysreg(vcpu, TCR_EL1);
+	u64 tcr = read_el1_tcr();
 
 	cpu->va_bits[0] = (u8)(64 - FIELD_GET(TCR_T0SZ_BITS, tcr));
 	cpu->va_bits[1] = (u8)(64 - FIELD_GET(TCR_T1SZ_BITS, tcr));
@@ -60,17 +50,48 @@ static void look_at_translation(struct vcpu *vcpu, struct spe_cpu *cpu)
 	cpu->tbi[1] = tcr & TCR_TBI1;
 }
 
-static void look_at_cpu(struct vcpu *vcpu, struct spe_cpu *cpu)
+static bool is_sve(const struct spe_insn *insn)
+{
+	return insn->class == SPE_INSN_OTHER_SVE || insn->kind == SPE_LDST_SVE ||
+	       insn->form == SPE_FORM_VL;
+}
+
+/* Of an instruction that does not ask: 0. */
+static unsigned int vector_bytes(const struct vcpu *vcpu, const struct spe_insn *insn)
+{
+	if (!is_sve(insn) || !(vcpu->features & BIT(VCPU_SVE)))
+		return 0;
+	return 16 * vector_quads(vcpu);
+}
+
+static void look_at_register(const struct vcpu *vcpu, struct spe_cpu *cpu, unsigned int n)
+{
+	if (n < ARRAY_SIZE(cpu->x))
+		cpu->x[n] = vcpu->regs.x[n];
+}
+
+static u64 stack_pointer(const struct vcpu *vcpu)
 {
 	bool sp1 = (vcpu->regs.pstate & PSR_MODE_MASK) == PSR_MODE_EL1h;
 
-	memcpy(cpu->x, vcpu->regs.x, sizeof(cpu->x));
+	return sp1 ? read_sysreg(sp_el1) : read_sysreg(sp_el0);
+}
+
+/* What the instruction names, and no more. */
+static void look_at_cpu(const struct vcpu *vcpu, const struct spe_insn *insn, struct spe_cpu *cpu)
+{
 	cpu->pc = vcpu->regs.pc;
 	cpu->pstate = vcpu->regs.pstate;
-	cpu->sp = vcpu_read_sysreg(vcpu, sp1 ? SP_EL1 : SP_EL0);
-	cpu->elr = vcpu_read_sysreg(vcpu, ELR_EL1);
-	cpu->vl = vcpu->features & BIT(VCPU_SVE) ? 16 * vector_quads(vcpu) : 0;
-	look_at_translation(vcpu, cpu);
+	look_at_register(vcpu, cpu, insn->rn);
+	look_at_register(vcpu, cpu, insn->rm);
+	look_at_register(vcpu, cpu, insn->rt);
+	if (insn->rn == 31)
+		cpu->sp = stack_pointer(vcpu);
+	if (insn->rn == SPE_INSN_ELR)
+		cpu->elr = read_el1_elr();
+	if (insn->flags & SPE_INSN_AUTH)
+		look_at_translation(cpu);
+	cpu->vl = vector_bytes(vcpu, insn);
 }
 
 /* ---- what is recorded ---- */
@@ -80,65 +101,71 @@ static bool is_data(const struct spe_insn *insn)
 	return insn->class >= SPE_INSN_LOAD && insn->class <= SPE_INSN_LOAD_ATOMIC;
 }
 
-static void add(struct spe_record *record, enum spe_address which, u64 payload)
+static __always_inline void add(struct spe_record *record, enum spe_address which, u64 payload)
 {
 	record->has |= SPE_HAS_ADDR(which);
 	record->addr[which] = payload;
 }
 
-static void describe_data(struct sample *s)
+/* Whether the top byte of @va is a tag, which translation ignores. */
+static __always_inline bool has_tag(u64 va)
 {
-	u64 va, ipa;
+	return va >> 56 && (read_el1_tcr() & (va >> 55 & 1 ? TCR_TBI1 : TCR_TBI0));
+}
 
-	if (!is_data(&s->insn) || !spe_insn_address(&s->insn, &s->cpu, &va))
-		return;
-	add(&s->record, SPE_ADDR_VA, spe_address_va(va, s->cpu.tbi[va >> 55 & 1]));
-	if (spe_insn_misaligned(&s->insn, va))
-		s->record.events |= SPE_EVENT_MISALIGNED;
-	if ((s->regs->pmscr & PMSCR_PA) && spe_guest_ipa(s->vcpu, va, s->el, &ipa))
-		add(&s->record, SPE_ADDR_PA, spe_address_pa(ipa));
+/* A data address, as what is accessed there. */
+static __always_inline void describe_access(const struct vcpu *vcpu, u64 va, bool misaligned,
+					    unsigned int el, struct spe_record *record)
+{
+	u64 ipa;
+
+	add(record, SPE_ADDR_VA, spe_address_va(va, has_tag(va)));
+	if (misaligned)
+		record->events |= SPE_EVENT_MISALIGNED;
+	if ((vcpu->spe->regs.pmscr & PMSCR_PA) && spe_guest_ipa(va, el, &ipa))
+		add(record, SPE_ADDR_PA, spe_address_pa(ipa));
 }
 
 /* Where a branch leads: an ERET to what SPSR_EL1 says. */
-static unsigned int target_el(const struct sample *s)
+static unsigned int target_el(const struct spe_insn *insn, unsigned int el)
 {
 	u64 mode;
 
-	if (s->insn.rn != SPE_INSN_ELR)
-		return s->el;
-	mode = vcpu_read_sysreg(s->vcpu, SPSR_EL1);
+	if (insn->rn != SPE_INSN_ELR)
+		return el;
+	mode = read_el1_spsr();
 	return !(mode & PSR_MODE32) && (mode & PSR_MODE_MASK) != PSR_MODE_EL0t;
 }
 
-static void describe_branch(struct sample *s)
+static void describe_branch(const struct spe_insn *insn, const struct spe_cpu *cpu, unsigned int el,
+			    struct spe_record *record)
 {
 	u64 target;
 
-	if (!spe_insn_holds(&s->insn, &s->cpu))
-		s->record.events |= SPE_EVENT_NOT_TAKEN;
-	else if (spe_insn_target(&s->insn, &s->cpu, &target))
-		add(&s->record, SPE_ADDR_TARGET, spe_address_code(target, target_el(s)));
+	if (!spe_insn_holds(insn, cpu))
+		record->events |= SPE_EVENT_NOT_TAKEN;
+	else if (spe_insn_target(insn, cpu, &target))
+		add(record, SPE_ADDR_TARGET, spe_address_code(target, target_el(insn, el)));
 }
 
-static void describe(struct sample *s)
+/* What does not depend on the instruction. */
+static __always_inline void describe(const struct vcpu *vcpu, unsigned int el, u64 now,
+				     struct spe_record *record)
 {
-	struct spe_record *record = &s->record;
+	u64 pmscr = vcpu->spe->regs.pmscr;
 
+	record->has = SPE_HAS_COUNTER(SPE_COUNTER_TOTAL);
+	record->counter[SPE_COUNTER_TOTAL] = spe_filter_unknown_latency(&vcpu->spe->regs);
 	record->events = SPE_EVENT_RETIRED;
-	add(record, SPE_ADDR_PC, spe_address_code(s->cpu.pc, s->el));
-	describe_data(s);
-	describe_branch(s);
-	record->has |= SPE_HAS_COUNTER(SPE_COUNTER_TOTAL);
-	record->counter[SPE_COUNTER_TOTAL] = spe_filter_unknown_latency(s->regs);
-	if (s->regs->pmscr & PMSCR_CX) {
+	add(record, SPE_ADDR_PC, spe_address_code(vcpu->regs.pc, el));
+	if (pmscr & PMSCR_CX) {
 		record->has |= SPE_HAS_CONTEXT_EL1;
-		record->context_el1 = (u32)vcpu_read_sysreg(s->vcpu, CONTEXTIDR_EL1);
+		record->context_el1 = (u32)read_el1_contextidr();
 	}
-	if (s->regs->pmscr & PMSCR_TS) {
+	if (pmscr & PMSCR_TS) {
 		record->has |= SPE_HAS_TIMESTAMP;
-		record->timestamp = timer_counter() - s->vcpu->vm->cntvoff;
+		record->timestamp = now - vcpu->vm->cntvoff;
 	}
-	spe_insn_operation(&s->insn, s->cpu.vl * 8, &record->op_class, &record->op_sub);
 }
 
 static u64 operation(const struct spe_insn *insn)
@@ -169,7 +196,7 @@ static bool stores_alone(const struct spe_regs *regs)
 /* Memory of the VM that is not mapped yet: asked for once; if it is not there then, it is not. */
 static void memory_missing(struct spe_vcpu *spe, u64 ipa)
 {
-	spe->dropped++;
+	spe_count(&spe->dropped);
 	ipa = ALIGN_DOWN(ipa, SZ_4K);
 	if (spe->missing && spe->missing_ipa == ipa) {
 		spe->missing = false;
@@ -181,56 +208,173 @@ static void memory_missing(struct spe_vcpu *spe, u64 ipa)
 	spe->ask = true;
 }
 
-static void write(struct vcpu *vcpu, u64 va, const u64 record[SPE_RECORD_WORDS])
+/* Nothing can be written: stage 1 says no, or nobody's memory is there, or not yet. */
+static void cannot_write(struct spe_vcpu *spe, u64 par, u64 va)
 {
-	struct spe_vcpu *spe = vcpu->spe;
-	u64 info = 0;
-
-	switch (spe_guest_write(vcpu, va, record, &info)) {
-	case SPE_WRITE_DONE:
-		spe->missing = false;
-		spe->samples++;
-		spe_buffer_written(&spe->regs);
-		return;
-	case SPE_WRITE_FAULT:
-		spe_buffer_fault(&spe->regs, 1, (u32)info);
-		return;
-	case SPE_WRITE_MISSING:
-		memory_missing(spe, info);
-		return;
-	default:
+	if (!(par & PAR_F)) {
 		spe_buffer_abort(&spe->regs);
 		return;
 	}
-}
-
-static void record(struct sample *s)
-{
-	u64 words[SPE_RECORD_WORDS], va;
-
-	if (spe_buffer_place(s->regs, &va) != SPE_PLACE_WRITE)
+	if (!(par & PAR_S)) {
+		spe_buffer_fault(&spe->regs, 1, (u32)FIELD_GET(PAR_FST, par));
 		return;
-	if (!spe_record_build(&s->record, words))
-		write(s->vcpu, va, words);
+	}
+	/* stage 1 alone tells where the host has to map something */
+	par = spe_guest_translate(at_s1e1w, va);
+	if (par & PAR_F)
+		spe_buffer_abort(&spe->regs);
+	else
+		memory_missing(spe, spe_guest_address(par, va));
 }
 
-void spe_sample(struct vcpu *vcpu)
+/* What is asked for with addresses, contexts and timestamps, of a load or store. */
+#define HAS_USUAL                                                                            \
+	(SPE_HAS_ADDR(SPE_ADDR_PC) | SPE_HAS_ADDR(SPE_ADDR_VA) | SPE_HAS_ADDR(SPE_ADDR_PA) | \
+	 SPE_HAS_CONTEXT_EL1 | SPE_HAS_COUNTER(SPE_COUNTER_TOTAL) | SPE_HAS_TIMESTAMP)
+
+/* At its known place each packet is two stores. */
+static __always_inline void pack(struct spe_record *record, u8 *out)
 {
-	struct sample s = { .vcpu = vcpu, .regs = &vcpu->spe->regs };
-	bool aarch32 = vcpu->regs.pstate & PSR_MODE32;
+	if (likely(record->has == HAS_USUAL && !(record->events >> 16))) {
+		record->has = HAS_USUAL;
+		record->events &= GENMASK(15, 0);
+	}
+	(void)spe_record_pack(record, out);
+}
+
+/* PC, target or two data addresses, context, counter, events, operation, timestamp. */
+STATIC_ASSERT(3 * 9 + 5 + 3 + 3 + 2 + 9 <= SPE_RECORD_SIZE - sizeof(u64), "a record fits");
+
+static __always_inline void write_record(struct spe_vcpu *spe, struct spe_record *record)
+{
+	u64 va = spe->regs.pmbptr, par = spe_guest_translate(at_s12e1w, va);
+	struct el2_window window;
+	char *to;
+
+	if (!spe_guest_is_memory(par)) {
+		cannot_write(spe, par, va);
+		return;
+	}
+	window = spe_guest_open(par);
+	to = window.page + (va & (SZ_4K - 1));
+	pack(record, (u8 *)to);
+	spe_guest_close(window, par, to, SPE_RECORD_SIZE);
+	spe->missing = false;
+	spe_count(&spe->samples);
+	spe_buffer_written(&spe->regs);
+}
+
+/* Whether spe_buffer_place() says where: as a rule there is room, at the pointer. */
+static __always_inline bool has_place(struct spe_regs *regs)
+{
+	u64 va;
+
+	if (likely(spe_buffer_fits(regs) && !(regs->pmblimitr & PMBLIMITR_FM)))
+		return true;
+	return spe_buffer_place(regs, &va) == SPE_PLACE_WRITE;
+}
+
+/* @ops: SPE_OP_* of the sampled instruction. */
+static __always_inline void keep(struct spe_vcpu *spe, struct spe_record *record, u64 ops)
+{
+	struct spe_regs *regs = &spe->regs;
+	bool kept = spe_filter_none(regs) ||
+		    spe_filter_keep(regs, record->events, ops, record->counter[SPE_COUNTER_TOTAL]);
+
+	if (kept && has_place(regs))
+		write_record(spe, record);
+}
+
+/* ---- a sample ---- */
+
+static void take_other(struct vcpu *vcpu, unsigned int el, u64 now, u32 word)
+{
+	struct spe_regs *regs = &vcpu->spe->regs;
+	struct spe_record record = { 0 };
+	struct spe_insn insn;
+	struct spe_cpu cpu;
+	u64 va;
+
+	spe_insn_decode(word, &insn);
+	if (stores_alone(regs))
+		spe_insn_as_store(&insn);
+	look_at_cpu(vcpu, &insn, &cpu);
+	describe(vcpu, el, now, &record);
+	if (!is_data(&insn))
+		describe_branch(&insn, &cpu, el, &record);
+	else if (spe_insn_address(&insn, &cpu, &va))
+		describe_access(vcpu, va, spe_insn_misaligned(&insn, va), el, &record);
+	spe_insn_operation(&insn, cpu.vl * 8, &record.op_class, &record.op_sub);
+	keep(vcpu->spe, &record, operation(&insn));
+}
+
+/*
+ * The same of a plain load or store, which most are that have much to tell: neither the instruction
+ * nor what is to be recorded is ever in memory. False if it is another one.
+ */
+static __always_inline bool take_usual(struct vcpu *vcpu, unsigned int el, u64 now, u32 word)
+{
+	struct spe_record record = { 0 };
+	struct spe_insn insn;
+	bool store;
+	u64 va;
+
+	if (!spe_insn_decode_usual(word, &insn) || insn.kind > SPE_LDST_SIMDFP || !insn.kind)
+		return false;
+	store = insn.class == SPE_INSN_STORE;
+	va = insn.rn < 31 ? vcpu->regs.x[insn.rn] : stack_pointer(vcpu);
+	va += (u64)insn.imm;
+	describe(vcpu, el, now, &record);
+	describe_access(vcpu, va, !IS_ALIGNED(va, insn.align), el, &record);
+	record.op_class = SPE_OP_CLASS_LDST;
+	record.op_sub = insn.kind == SPE_LDST_SIMDFP ? SPE_SUB_LDST_SIMDFP : SPE_SUB_LDST_GP;
+	record.op_sub |= store ? SPE_SUB_ST : 0;
+	keep(vcpu->spe, &record, store ? SPE_OP_STORE : SPE_OP_LOAD);
+	return true;
+}
+
+/* spe_sample(), and inline in the path that is for it alone. */
+static __always_inline bool sample(struct vcpu *vcpu, struct spe_vcpu *spe, unsigned int el,
+				   u64 now)
+{
+	u64 saved;
 	u32 word = 0; /* UDF: "other" */
 
-	s.el = (vcpu->regs.pstate & PSR_MODE_MASK) != PSR_MODE_EL0t;
-	if (!spe_enabled_at(s.regs, s.el, aarch32))
-		return;
-	look_at_cpu(vcpu, &s.cpu);
-	(void)spe_guest_fetch(vcpu, s.cpu.pc, &word);
-	spe_insn_decode(word, &s.insn);
-	if (stores_alone(s.regs))
-		spe_insn_as_store(&s.insn);
-	describe(&s);
-	if (spe_filter_keep(s.regs, s.record.events, operation(&s.insn),
-			    s.record.counter[SPE_COUNTER_TOTAL]))
-		record(&s);
+	if (!(spe->regs.pmscr & (el ? PMSCR_E1SPE : PMSCR_E0SPE)))
+		return true;
+	saved = spe_guest_begin(vcpu);
+	if (likely(IS_ALIGNED(vcpu->regs.pc, 4)))
+		(void)spe_guest_fetch(vcpu->regs.pc, &word);
+	if (!take_usual(vcpu, el, now, word))
+		take_other(vcpu, el, now, word);
+	spe_guest_end(vcpu, saved);
+	if (likely(!spe_irq(&spe->regs)))
+		return !spe->ask;
 	spe_vcpu_update_irq(vcpu);
+	return false;
+}
+
+bool spe_sample(struct vcpu *vcpu, u64 now)
+{
+	u64 pstate = vcpu->regs.pstate;
+
+	return (pstate & PSR_MODE32) || sample(vcpu, vcpu->spe, spe_el_of(pstate), now);
+}
+
+bool spe_sample_alarm(struct vcpu *vcpu)
+{
+	struct spe_vcpu *spe = vcpu->spe;
+	u64 now = timer_counter(), pstate = vcpu->regs.pstate;
+	unsigned int el = spe_el_of(pstate);
+
+	if (!spe->plain || now < vcpu->alarm)
+		return false;
+	if (el ? !spe_vectors_known(&spe->arm, pstate) : (pstate & PSR_MODE32) != 0)
+		return false;
+	spe->since = 0;
+	if (!sample(vcpu, spe, el, now))
+		return false;
+	spe->since = timer_counter();
+	timer_move_alarm(vcpu, spe->since + spe->period);
+	return true;
 }

@@ -5,12 +5,28 @@
 
 #include <vm/vm.h>
 
-/*
- * The instruction that @vcpu, loaded here, would execute next is sampled, if profiling is on where
- * it is and the filters let it through. What keeps the record from being written is told in
- * PMBSR_EL1; but for memory that the VM does not have yet the host is asked once:
- * struct spe_vcpu.ask.
+/**
+ * spe_sample() - sample the instruction that a vCPU would execute next
+ * @vcpu: loaded here; its buffer takes records
+ * @now:  the counter's value, for its timestamp
+ *
+ * It becomes a record if profiling is on where it is and the filters let it through. What keeps the
+ * record from being written is told in PMBSR_EL1; but for memory that the VM does not have yet the
+ * host is asked once: struct spe_vcpu.ask.
+ *
+ * Return: whether all is as before: profiling is on, no interrupt has risen, nothing is asked for.
  */
-void spe_sample(struct vcpu *vcpu);
+bool spe_sample(struct vcpu *vcpu, u64 now);
+
+/**
+ * spe_sample_alarm() - an interrupt has left @vcpu (struct vcpu_profiler.sampled)
+ *
+ * If that is the alarm at the end of an interval without jitter, and nothing else about the guest
+ * is new: the sample, and the next alarm.
+ *
+ * Return: whether the guest goes on at once. If not, what the other functions of the profiler see
+ * to is still to be done; the sample may have been taken.
+ */
+bool spe_sample_alarm(struct vcpu *vcpu);
 
 #endif

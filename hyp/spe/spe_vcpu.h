@@ -16,7 +16,9 @@
 
 /* What the debug registers of the CPU hold, so that an entry writes only what changes. */
 struct spe_debug_live {
-	bool valid; /* .registers are in place */
+	bool valid;   /* breakpoints and watchpoints are in place */
+	bool settled; /* all is, as long as .asked and struct spe_arm stay as they are */
+	u64 asked;    /* the guest's MDSCR_EL1 that this was made of */
 	bool tde;
 	u64 mdscr;
 	bool guest;
@@ -31,10 +33,14 @@ struct spe_vcpu {
 	u32 stop;		    /* KVM_ARM_VCPU_SPE_STOP_*, or 0 */
 	bool running;		    /* hardware: .regs are in the CPU's unit, which is on */
 	bool due;		    /* a sample is to be taken at the next interrupt */
-	bool missing;		    /* .missing_ipa was asked of the host by the sample before */
+	bool plain;   /* the alarm is at the end of a whole period, and nothing else is going on */
+	bool missing; /* .missing_ipa was asked of the host by the sample before */
 	u64 missing_ipa;
-	bool ask;	 /* ask the host for it now */
-	u64 since;	 /* counter value of the entry while the guest profiles, or 0 */
+	bool ask;   /* ask the host for it now */
+	u64 since;  /* counter value of the entry while the guest profiles, or 0 */
+	u64 period; /* counts of the counter to the sample of an interval that begins anew, without
+		     * jitter; 0 with it */
+	u64 period_of;	 /* one more than the PMSIRR_EL1 that it was made of, or 0 */
 	u64 random;	 /* state of the jitter's generator; not 0 */
 	u64 exit_pstate; /* PSTATE at the exit that is being dealt with */
 	u64 samples;	 /* records written */
@@ -49,6 +55,12 @@ bool spe_vcpu_emulated(const struct vcpu *vcpu);
 
 /* ID_AA64DFR0_EL1.PMSVer; 0 without the feature. */
 unsigned int spe_vcpu_version(const struct vcpu *vcpu);
+
+/* The interval has been used up, the next one has not begun, and no jitter is under way. */
+static inline bool spe_begins_anew(const struct spe_vcpu *spe)
+{
+	return !spe->regs.pmsicr && spe->period && !spe->due;
+}
 
 /* All of it as after a reset. @vcpu has the feature. */
 void spe_vcpu_reset(struct vcpu *vcpu);

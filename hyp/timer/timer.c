@@ -57,18 +57,26 @@ static bool ptimer_asserted(const struct vcpu *vcpu)
 	return asserted(vcpu->sysreg[CNTP_CTL_EL0], vcpu->sysreg[CNTP_CVAL_EL0], timer_counter());
 }
 
+/* PPI 30. A level that stays low is not told again: a guest that is profiled asks often. */
+static void ptimer_tell(struct vcpu *vcpu, bool level)
+{
+	if (level || vcpu->ptimer_level)
+		vgic_set_timer(vcpu, VGIC_PPI_PTIMER, level);
+	vcpu->ptimer_level = level;
+}
+
 /* Put PPI 30 where the physical timer says, and EL2's timer to when that will change. */
 static void ptimer_update(struct vcpu *vcpu)
 {
-	bool level = ptimer_asserted(vcpu);
+	u64 next = vcpu->alarm ? vcpu->alarm : ~0ULL;
+	bool level = false;
 
-	u64 next = ~0ULL;
-
-	vgic_set_timer(vcpu, VGIC_PPI_PTIMER, level);
-	if (!level && armed(vcpu->sysreg[CNTP_CTL_EL0]))
-		next = vcpu->sysreg[CNTP_CVAL_EL0];
-	if (vcpu->alarm)
-		next = MIN(next, vcpu->alarm);
+	if (armed(vcpu->sysreg[CNTP_CTL_EL0])) {
+		level = ptimer_asserted(vcpu);
+		if (!level)
+			next = MIN(next, vcpu->sysreg[CNTP_CVAL_EL0]);
+	}
+	ptimer_tell(vcpu, level);
 	if (next != ~0ULL)
 		cnthp_start(next);
 	else
@@ -220,6 +228,7 @@ static void timer_reset(struct vcpu *vcpu)
 {
 	vcpu->sysreg[CNTV_CTL_EL0] = 0;
 	vcpu->sysreg[CNTP_CTL_EL0] = 0;
+	vcpu->ptimer_level = false;
 	vgic_set_timer(vcpu, VGIC_PPI_PTIMER, false);
 }
 

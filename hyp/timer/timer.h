@@ -6,6 +6,7 @@
 #ifndef KEEL_TIMER_TIMER_H
 #define KEEL_TIMER_TIMER_H
 
+#include <arch/timer.h>
 #include <vm/vm.h>
 
 /* Encodings as ESR_ELx gives them: op0, op1, CRn, CRm, op2 (ARM DDI 0487, C5.3). */
@@ -23,6 +24,19 @@
  * then, whatever the guest masks. @vcpu is loaded here; forgotten when it is asked for anew.
  */
 void timer_set_alarm(struct vcpu *vcpu, u64 at);
+
+/* Whether EL2's timer is there for the alarm alone: until the guest's next exit but by it. */
+static inline bool timer_is_alarms(const struct vcpu *vcpu)
+{
+	return !(vcpu->sysreg[CNTP_CTL_EL0] & 1) && !vcpu->ptimer_level;
+}
+
+/* timer_set_alarm() once more where that is so, at once. */
+static inline void timer_move_alarm(struct vcpu *vcpu, u64 at)
+{
+	vcpu->alarm = at;
+	cnthp_move(at);
+}
 
 /* Register on the run loop. Boot CPU, once. */
 void timer_init(void);

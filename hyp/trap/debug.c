@@ -148,12 +148,12 @@ static void write_tde(bool tde)
 }
 
 /* With MDE = 0 the registers are not looked at, and stay as they are. */
-void debug_enter_spe(struct vcpu *vcpu)
+static void settle(struct vcpu *vcpu, u64 mdscr)
 {
 	struct spe_debug_live *live = &vcpu->spe->live;
 	struct spe_debug_hw hw;
 
-	spe_arm_enter(&vcpu->spe->arm, vcpu->regs.pc, debug_mdscr(vcpu), &hw);
+	spe_arm_enter(&vcpu->spe->arm, vcpu->regs.pc, mdscr, &hw);
 	if ((hw.mdscr & MDSCR_MDE) && !registers_as(live, &hw))
 		write_registers(vcpu, this_vm_cpu(), &hw);
 	if (hw.mdscr != live->mdscr)
@@ -164,6 +164,17 @@ void debug_enter_spe(struct vcpu *vcpu)
 	live->tde = hw.tde;
 	if (hw.step)
 		vcpu->regs.pstate |= PSR_SS;
+	live->asked = mdscr;
+	live->settled = true;
+}
+
+void debug_enter_spe(struct vcpu *vcpu)
+{
+	const struct spe_vcpu *spe = vcpu->spe;
+	u64 mdscr = debug_mdscr(vcpu);
+
+	if (spe->arm.changed || !spe->live.settled || spe->live.asked != mdscr)
+		settle(vcpu, mdscr);
 }
 
 /* MDCR_EL2 is without TDE as the world switch writes it. */
@@ -215,6 +226,7 @@ void debug_update_reg(struct vcpu *vcpu, enum vcpu_sysreg reg)
 		return;
 	if (spe_vcpu_emulated(vcpu)) {
 		vcpu->spe->live.valid = false;
+		vcpu->spe->live.settled = false;
 		return;
 	}
 	if (reg < DBGBCR0_EL1)

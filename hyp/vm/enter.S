@@ -5,7 +5,10 @@
  * Everything else is run.c's and switch.c's. Assembly because between the last load and the ERET no
  * register is free.
  */
+#include <cpu/percpu.h>
 #include <vm/vcpu_regs.h>
+
+#define EC_BREAKPOINT 0x30	/* ESR_EL2.EC (D24.2.37): from a lower Exception level */
 
 	.text
 /*
@@ -52,6 +55,9 @@ enter:
 	.globl	guest_exit
 guest_exit:
 	stp	x2, x3, [x0, #VCPU_GPREGS + 2 * 8]
+	ldr	x2, [x0, #VCPU_SPE_POINTER]
+	cbnz	x2, guest_exit_spe
+save:
 	ldp	x2, x3, [sp], #16
 	stp	x4, x5, [x0, #VCPU_GPREGS + 4 * 8]
 	stp	x6, x7, [x0, #VCPU_GPREGS + 6 * 8]
@@ -86,3 +92,40 @@ guest_exit:
 	ldp	x27, x28, [sp, #80]
 	ldp	x29, x30, [sp], #96
 	ret
+
+/*
+ * A vCPU that has SPE was left. If by a breakpoint, spe_false_hit() may have it done at once: what C
+ * need not keep is saved for it, and nothing else. SPSR_EL2 and ELR_EL2 stay in the hardware.
+ */
+	.macro	x4_to_x17 op
+	\op	x4, x5, [x0, #VCPU_GPREGS + 4 * 8]
+	\op	x6, x7, [x0, #VCPU_GPREGS + 6 * 8]
+	\op	x8, x9, [x0, #VCPU_GPREGS + 8 * 8]
+	\op	x10, x11, [x0, #VCPU_GPREGS + 10 * 8]
+	\op	x12, x13, [x0, #VCPU_GPREGS + 12 * 8]
+	\op	x14, x15, [x0, #VCPU_GPREGS + 14 * 8]
+	\op	x16, x17, [x0, #VCPU_GPREGS + 16 * 8]
+	.endm
+
+guest_exit_spe:
+	cbnz	x1, save
+	mrs	x3, esr_el2
+	lsr	w3, w3, #26
+	cmp	w3, #EC_BREAKPOINT
+	b.ne	save
+	x4_to_x17 stp
+	stp	x18, x30, [sp, #-16]!
+	bl	spe_false_hit
+	ldp	x18, x30, [sp], #16
+	cbz	x0, 1f
+	x4_to_x17 ldp
+	ldp	x2, x3, [x0, #VCPU_GPREGS + 2 * 8]
+	ldp	x0, x1, [sp], #16
+	eret
+	dsb	nsh
+	isb
+1:	mrs	x0, tpidr_el2           /* as if nothing had been */
+	ldr	x0, [x0, #PERCPU_VCPU]
+	mov	x1, #0
+	x4_to_x17 ldp
+	b	save

@@ -220,8 +220,14 @@ static int handle_exit(struct vcpu *vcpu, unsigned int kind)
 	}
 }
 
+/* Get ready for the next entry, if there is to be one. */
+static int finish(struct vcpu *vcpu, int ret)
+{
+	return ret == VCPU_RESUME ? call_enter(vcpu) : ret;
+}
+
 /* What every exit does, of a vCPU that has SPE. */
-static int exit_with_spe(struct vcpu *vcpu, unsigned int kind)
+static __noinline int exit_with_spe(struct vcpu *vcpu, unsigned int kind)
 {
 	int ret;
 
@@ -232,20 +238,22 @@ static int exit_with_spe(struct vcpu *vcpu, unsigned int kind)
 	return ret == VCPU_RESUME ? profiler->enter(vcpu) : ret;
 }
 
+static int irq_with_spe(struct vcpu *vcpu)
+{
+	return likely(profiler->sampled(vcpu)) ? VCPU_RESUME : exit_with_spe(vcpu, GUEST_IRQ);
+}
+
 /*
  * The guest was left: deal with it, and get ready for the next entry. A CPU that has panicked may
  * have left anything half done, so this one stops here, too.
  */
 int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
 {
-	int ret;
-
 	if (panic_in_progress())
 		panic_stop_cpu();
-	if (vcpu->spe)
-		return exit_with_spe(vcpu, kind);
-	ret = handle_exit(vcpu, kind);
-	return ret == VCPU_RESUME ? call_enter(vcpu) : ret;
+	if (!vcpu->spe)
+		return finish(vcpu, handle_exit(vcpu, kind));
+	return kind == GUEST_IRQ ? irq_with_spe(vcpu) : exit_with_spe(vcpu, kind);
 }
 
 /* See vcpu_kick(). */

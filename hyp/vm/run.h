@@ -57,11 +57,15 @@ struct vcpu_hooks {
  * On the vCPU's CPU, as hooks. They are apart because every exit and entry asks for them: a vCPU
  * without SPE pays for one look at a pointer.
  *
+ * @sampled: an interrupt has come. True if it was the alarm for a sample (timer_set_alarm()), that
+ * is done, and nothing else has changed: the guest goes on at once, and what else is pending
+ *           interrupts it. False: nothing has changed, or what has is @handled's to see
  * @exited:  the guest was left, nothing has been done about it; @irq: by an interrupt
  * @handled: the exit is finished, with @ret: what is to be returned in its place, or @ret
  * @enter:   the last thing before an entry. VCPU_RESUME, or an exit in its place
  */
 struct vcpu_profiler {
+	bool (*sampled)(struct vcpu *vcpu);
 	void (*exited)(struct vcpu *vcpu, bool irq);
 	int (*handled)(struct vcpu *vcpu, int ret);
 	int (*enter)(struct vcpu *vcpu);

@@ -116,7 +116,8 @@ struct vcpu_fpstate {
 };
 #endif
 
-/* Offsets in struct vcpu that enter.S uses; asserted in vcpu.h. */
-#define VCPU_GPREGS 0
+/* Offsets in struct vcpu that enter.S uses; asserted in vm.h. */
+#define VCPU_GPREGS	 0
+#define VCPU_SPE_POINTER 328
 
 #endif

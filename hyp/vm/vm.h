@@ -78,6 +78,7 @@ struct vcpu {
 	u32 place;		  /* enum vcpu_place */
 	const struct percpu *cpu; /* where it is, or was last; set before @place says so */
 	bool spe_ready;		  /* KEEL_SPE_INIT was done: it can run */
+	bool ptimer_level;	  /* what PPI 30 was told to be: timer.c */
 	u64 alarm; /* counter value at which EL2 wants the CPU, 0 for never: timer.h */
 	/* a stage 2 fault that the host was asked about: valid after KEEL_EXIT_FAULT until the next
 	 * run */
@@ -90,6 +91,7 @@ struct vcpu {
 };
 
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, regs) == VCPU_GPREGS, "enter.S");
+STATIC_ASSERT(__builtin_offsetof(struct vcpu, spe) == VCPU_SPE_POINTER, "enter.S");
 
 enum vm_state { VM_LIVE, VM_DYING };
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * el2_window_map() and el2_window_unmap() (mm/el2_map.h) for paths on which a call counts: the
+ * same, inline.
+ */
+#ifndef KEEL_MM_EL2_WINDOW_H
+#define KEEL_MM_EL2_WINDOW_H
+
+#include <arch/barrier.h>
+#include <arch/percpu.h>
+#include <arch/pte.h>
+#include <arch/tlb.h>
+#include <mm/el2_map.h>
+
+/* C5.5: the operand of TLBI VAE2*: VA[55:12] and no level hint. */
+static inline u64 tlbi_va(u64 va)
+{
+	return (va >> 12) & GENMASK(43, 0);
+}
+
+/* This CPU's, while it shows a page. */
+struct el2_window {
+	char *page;
+	u64 *pte; /* its descriptor */
+};
+
+/*
+ * The descriptor goes from invalid to valid (no break needed) and from valid to invalid. Only this
+ * CPU uses the window, but all CPUs share the tables, and one that looks ahead may cache whatever
+ * they say. So the break is for all of them: else such an entry would outlive the page's stay, and
+ * meet the next one's.
+ */
+static inline struct el2_window el2_window_open(struct pa pa, enum el2_prot prot)
+{
+	const struct percpu *cpu = this_cpu();
+	struct el2_window window = { (char *)cpu->window_va, cpu->window_pte };
+	u64 pte = pa.v & GENMASK(49, 12);
+
+	/* D8.3.1.2: OA[51:50], which only descriptors with DS have, are in bits 9:8 */
+	pte |= pa.v >> 50 << 8;
+	pte_write(window.pte, pte | cpu->window_attrs[prot]);
+	dsb(ishst);
+	isb();
+	return window;
+}
+
+static inline void el2_window_close(struct el2_window window)
+{
+	pte_write(window.pte, 0);
+	dsb(ishst);
+	tlbi_vae2is(tlbi_va((u64)window.page));
+	dsb(ish);
+	isb();
+}
+
+#endif

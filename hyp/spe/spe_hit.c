@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The usual false hit, between a guest's registers and its registers: enter.S comes here before it
+ * saves those that C keeps. Whatever is not usual is left as it was, for spe_emul.c.
+ */
+#include <arch/el1.h>
+#include <cpu/el2_regs.h>
+#include <cpu/panic.h>
+#include <lib/esr.h>
+#include <spe/spe_guest.h>
+#include <spe/spe_hit.h>
+#include <spe/spe_vcpu.h>
+
+/* PSTATE as an exception to EL1 leaves it: nothing that an instruction behind it would clear. */
+#define PSTATE_CHECKED (PSR_MODE32 | PSR_MODE_MASK | PSR_BTYPE | PSR_SS)
+
+/* A fault or its like of the guest's own, at vectors that are watched and where they were. */
+static bool is_false_hit(u64 vector)
+{
+	u64 vbar, esr;
+
+	if (el2_is_e2h()) {
+		vbar = read_sysreg(s3_5_c12_c0_0);
+		esr = read_sysreg(s3_5_c5_c2_0);
+	} else {
+		vbar = read_sysreg(vbar_el1);
+		esr = read_sysreg(esr_el1);
+	}
+	return vector - vbar == SPE_VECTOR_EL1H && esr_ec(esr) != ESR_EC_UNKNOWN;
+}
+
+static u32 instruction_at(struct vcpu *vcpu, u64 va)
+{
+	u64 saved = spe_guest_begin(vcpu);
+	u32 word = 0;
+
+	(void)spe_guest_fetch(va, &word);
+	spe_guest_end(vcpu, saved);
+	return word;
+}
+
+struct vcpu *spe_false_hit(struct vcpu *vcpu)
+{
+	struct spe_vcpu *spe = vcpu->spe;
+	u64 pc = read_sysreg(elr_el2);
+	u32 word, sub;
+
+	if (panic_in_progress() || spe->since || !spe->live.count || spe->live.bvr[0] != pc)
+		return NULL;
+	if ((read_sysreg(spsr_el2) & PSTATE_CHECKED) != PSR_MODE_EL1h || !is_false_hit(pc))
+		return NULL;
+	word = instruction_at(vcpu, pc);
+	if (!spe_arm_sub_sp(word, &sub))
+		return NULL;
+	write_sysreg(read_sysreg(sp_el1) - sub, sp_el1);
+	write_sysreg(pc + 4, elr_el2);
+	spe_count(&spe->arm.false_hits);
+	return vcpu;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The usual false hit of the breakpoint on a guest's vectors, at little cost (docs/spe.md). */
+#ifndef KEEL_SPE_SPE_HIT_H
+#define KEEL_SPE_SPE_HIT_H
+
+#include <arch/el1.h>
+#include <spe/spe_vcpu.h>
+
+/* The Exception level of a guest: AArch32 is at EL0 alone. */
+static inline unsigned int spe_el_of(u64 pstate)
+{
+	return !(pstate & PSR_MODE32) && (pstate & PSR_MODE_MASK) != PSR_MODE_EL0t;
+}
+
+/*
+ * Whether the loaded guest's vectors are where they were: spe_arm_exit() has nothing to do.
+ * @pstate: at its exit, which was from EL1
+ */
+static inline bool spe_vectors_known(const struct spe_arm *arm, u64 pstate)
+{
+	bool sp0 = (pstate & PSR_MODE_MASK) == PSR_MODE_EL1t;
+
+	if (el2_is_e2h())
+		return spe_arm_knows(arm, sp0, read_sysreg(s3_5_c12_c0_0),
+				     read_sysreg(s3_5_c1_c0_0));
+	return spe_arm_knows(arm, sp0, read_sysreg(vbar_el1), read_sysreg(sctlr_el1));
+}
+
+/**
+ * spe_false_hit() - a breakpoint exception from a loaded guest that has SPE
+ *
+ * For enter.S alone, with the exception's registers as the CPU left them. If it is a false hit with
+ * nothing special about it, at a vector that begins with SUB SP, SP, #imm, that instruction is
+ * done: ELR_EL2 is behind it.
+ *
+ * Return: @vcpu if it is done, and the guest goes on; NULL if nothing has changed.
+ */
+struct vcpu *spe_false_hit(struct vcpu *vcpu);
+
+#endif
