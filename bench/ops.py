@@ -15,14 +15,14 @@ from pathlib import Path
 
 import chart
 import common
+import hosts
 from common import BenchError, Machine
+from hosts import boot_instructions, fields, frequency, lines, sections
 
 CMDLINE = "console=ttyAMA0 quiet"
-MEM = "2G"
 # (host kernel, CPU model)
 QUICK = [("6.1-cloud", "max")]
 FULL = [(kernel, cpu) for kernel in ("6.1-cloud", "6.12-cloud") for cpu in ("max", "neoverse-n1", "cortex-a57")]
-NANOSECONDS = 1_000_000_000
 
 # Targets.
 NONE = None
@@ -82,48 +82,14 @@ class Row:
 # ---- the host's output
 
 
-def sections(console):
-    """{name: what the host measured under it}; each of them must have ended well."""
-    found = {}
-    for match in re.finditer(r"^BENCH begin (\w+)\n(.*?)^BENCH status=(\d+)$", console, re.M | re.S):
-        name, text, status = match.groups()
-        if status != "0":
-            raise BenchError(f"{name} ended with status {status}:\n{text}")
-        found[name] = text
-    if not re.search(r"^BENCH done$", console, re.M):
-        raise BenchError(f"the host did not come to an end; its console {common.ending(console)}")
-    return found
-
-
-def fields(line):
-    return dict(re.findall(r"(\w+)=(\S+)", line))
-
-
-def frequency(text):
-    match = re.search(r"\bfrequency=(\d+)", text)
-    if not match:
-        raise BenchError(f"no counter frequency in:\n{text}")
-    return int(match.group(1))
-
-
 def instructions_of(text):
     """{operation: instructions for one} of a section that has BENCH lines."""
-    scale = NANOSECONDS / frequency(text)
+    scale = hosts.NANOSECONDS / frequency(text)
     values = {}
-    for line in re.findall(r"^BENCH operation=.*$", text, re.M):
-        line = fields(line)
+    for line in map(fields, lines(text)):
         total = int(line["ticks"]) * scale - int(line.get("idle", 0))
         values[line["operation"]] = total / int(line["count"])
     return values
-
-
-def boot_instructions(text):
-    """From a guest's first instruction to its first process."""
-    start = re.search(r"^BENCH start=(0x[0-9a-f]+)$", text, re.M)
-    mark = re.search(common.BOOTMARK, text)
-    if not start or not mark:
-        raise BenchError(f"the guest did not reach its first process:\n{text}")
-    return (int(mark.group(1)) - int(start.group(1), 16)) * NANOSECONDS / frequency(text)
 
 
 def values_of(one, two):
@@ -161,22 +127,15 @@ def target_of(operation, kvm):
     return operation.target, None
 
 
-class Config:
+class Config(hosts.Config):
     """A host kernel and a CPU model."""
 
     def __init__(self, build, out, kernel, cpu):
-        self.kernel, self.cpu = kernel, cpu
-        self.image = build / "release" / "keel.img"
-        self.vmlinuz = common.kernel_image(build, kernel)
-        self.dir = out / f"host-{kernel}"
-        self.initrd = self.dir / "initrd"
-        self.bundle = self.dir / "bundle.cpio"
-        if not self.initrd.exists():
-            raise BenchError(f"there is no {self.initrd}: use make bench or make bench-full")
-        common.make_bundle(self.vmlinuz, self.initrd, CMDLINE, self.bundle)
+        super().__init__(build, out, kernel, cpu)
+        self.bundle = self.make_bundle("bundle.cpio", CMDLINE)
 
     def boot(self, side, smp):
-        machine = Machine(cpu=self.cpu, smp=smp, mem=MEM)
+        machine = Machine(cpu=self.cpu, smp=smp, mem=hosts.MEM)
         if side == "keel":
             console = machine.run("-kernel", self.image, "-initrd", self.bundle)
         else:

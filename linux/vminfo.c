@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What keelctl reads, in debugfs, for root alone: /sys/kernel/debug/keel/log, Keel's log; and for
- * each VM a directory vm/NUMBER with `info`, a name and a value a line, and `stage2`, its memory
- * map.
+ * each VM a directory vm/NUMBER with `info`, a name and a value a line, `stage2`, its memory map,
+ * and `spe`, what its vCPUs' profiling has come to: a vCPU, a name and a value a line.
  *
  * A file's reading keeps it from being removed, and it is removed before the VM goes.
  */
@@ -103,6 +103,31 @@ static int stage2_show(struct seq_file *file, void *unused)
 
 DEFINE_SHOW_ATTRIBUTE(stage2);
 
+static void show_spe(struct seq_file *file, struct keel_vm *vm, unsigned int index)
+{
+	struct keel_regs regs = { { KEEL_HC_VCPU_SPE_STATS, vm->handle, index } };
+
+	if (keel_hvc(&regs)) /* it has none, or a Keel that does not know this call */
+		return;
+	seq_printf(file, "%u samples %lu\n", index, regs.x[1]);
+	seq_printf(file, "%u dropped %lu\n", index, regs.x[2]);
+	seq_printf(file, "%u false_hits %lu\n", index, regs.x[3]);
+	seq_printf(file, "%u emulated %lu\n", index, regs.x[4]);
+}
+
+static int spe_show(struct seq_file *file, void *unused)
+{
+	struct keel_vm *vm = file->private;
+	unsigned int index;
+
+	for (index = 0; index < KEEL_VCPUS; index++)
+		if (smp_load_acquire(&vm->vcpus[index]))
+			show_spe(file, vm, index);
+	return 0;
+}
+
+DEFINE_SHOW_ATTRIBUTE(spe);
+
 /* Without debugfs there is nothing to be read; nothing else is different. */
 void keel_vminfo_add(struct keel_vm *vm)
 {
@@ -115,6 +140,7 @@ void keel_vminfo_add(struct keel_vm *vm)
 	vm->info = debugfs_create_dir(name, vms);
 	debugfs_create_file("info", 0400, vm->info, vm, &info_fops);
 	debugfs_create_file("stage2", 0400, vm->info, vm, &stage2_fops);
+	debugfs_create_file("spe", 0400, vm->info, vm, &spe_fops);
 }
 
 void keel_vminfo_remove(struct keel_vm *vm)

@@ -47,14 +47,16 @@ $(BENCH)/host-%/initrd: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-$(BENCH_GU
 BENCH_QUICK := 6.1-cloud
 BENCH_FULL  := 6.1-cloud 6.12-cloud
 
-# The one's exit status must not hide the other's: both run, and either can fail.
+# One's exit status must not hide another's: all run, and each can fail.
 .PHONY: bench bench-full
 bench: $(BUILD)/release/keel.img bundle $(BENCH_QUICK:%=$(BENCH)/host-%/initrd) ## instruction counts and sizes against their targets, Keel beside stock KVM
 	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
-	  $(PYTHON) bench/ops.py --build $(BUILD) && exit $$boot
+	  $(PYTHON) bench/ops.py --build $(BUILD); ops=$$?; \
+	  $(PYTHON) bench/spe.py --build $(BUILD) && [ $$ops = 0 ] && exit $$boot
 
 bench-full: $(BUILD)/release/keel.img bundle $(BENCH_FULL:%=$(BENCH)/host-%/initrd) ## `make bench` with every host kernel and CPU model, each measured twice
 	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
-	  $(PYTHON) bench/ops.py --full --twice --build $(BUILD) && exit $$boot
+	  $(PYTHON) bench/ops.py --full --twice --build $(BUILD); ops=$$?; \
+	  $(PYTHON) bench/spe.py --full --twice --build $(BUILD) && [ $$ops = 0 ] && exit $$boot
 
 CHECK_FORMAT += $(sort $(wildcard bench/*/*.c))

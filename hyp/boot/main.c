@@ -319,6 +319,7 @@ static void init_guests(void)
 		.vgic_init = vgic_create,
 		.irq_line = vgic_irq_line,
 		.spe = spe_vcpu_control,
+		.spe_stats = spe_vcpu_stats,
 	};
 	struct cpu_id_regs ids;
 	int ret;

@@ -119,6 +119,20 @@ static s64 hc_vcpu_spe(struct vcpu *vcpu, struct host_regs *regs)
 	return ops->spe ? ops->spe(vcpu, regs->x[3], regs->x[4]) : KEEL_NOT_SUPPORTED;
 }
 
+static s64 hc_vcpu_spe_stats(struct vcpu *vcpu, struct host_regs *regs)
+{
+	struct vcpu_spe_stats stats;
+	int ret = ops->spe_stats ? ops->spe_stats(vcpu, &stats) : KEEL_NOT_SUPPORTED;
+
+	if (ret)
+		return ret;
+	regs->x[1] = stats.samples;
+	regs->x[2] = stats.dropped;
+	regs->x[3] = stats.false_hits;
+	regs->x[4] = stats.emulated;
+	return 0;
+}
+
 static s64 hc_vcpu_state(struct vcpu *vcpu, struct host_regs *regs)
 {
 	return vcpu_set_state(vcpu, regs->x[3]);
@@ -315,6 +329,7 @@ static const struct vm_call calls[] = {
 	CALL_ROW(KEEL_HC_VM_INFO) = { .vm = hc_vm_info },
 	CALL_ROW(KEEL_HC_VM_WALK) = { .vm = hc_vm_walk },
 	CALL_ROW(KEEL_HC_VCPU_SPE) = { .owned = hc_vcpu_spe },
+	CALL_ROW(KEEL_HC_VCPU_SPE_STATS) = { .vcpu = hc_vcpu_spe_stats },
 };
 
 static s64 call_vcpu(const struct vm_call *call, struct vm *vm, struct host_regs *regs)

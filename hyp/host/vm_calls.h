@@ -12,6 +12,8 @@
 /* Longest register of KVM_GET_ONE_REG's ids, in bytes. */
 #define VM_REG_BYTES_MAX 256
 
+struct vcpu_spe_stats; /* vm/vm_ops.h */
+
 /**
  * struct vm_call_ops - what trap/ and vgic/ do for the host's calls
  *
@@ -24,6 +26,7 @@
  * @vgic_init: vm->lock held, no vCPU has run or can while it does; sets vm->vgic last, with release
  *	       order. Memory from vm->pool: 0; -EINVAL; -EBUSY; -ENODEV; -E2BIG; -ENOMEM
  * @spe:	       KEEL_HC_VCPU_SPE
+ * @spe_stats: KEEL_HC_VCPU_SPE_STATS; another CPU may run the vCPU. 0; -ENXIO
  * @irq_line:  no lock held; vm->vgic is not NULL. 1 with *vcpu, where it is to be woken or kicked;
  *0; -EINVAL. *vcpu comes in as the host's index, any value
  */
@@ -34,6 +37,7 @@ struct vm_call_ops {
 	int (*vgic_init)(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids);
 	int (*irq_line)(struct vm *vm, u64 *vcpu, u64 intid, bool level);
 	int (*spe)(struct vcpu *vcpu, u64 op, u64 value);
+	int (*spe_stats)(const struct vcpu *vcpu, struct vcpu_spe_stats *stats);
 };
 
 /* Boot CPU, before the host runs; @ops is kept. */

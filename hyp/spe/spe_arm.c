@@ -29,7 +29,12 @@ static const u16 vectors[SPE_ARM_VECTORS] = { SPE_VECTOR_EL1H, SPE_VECTOR_EL1T }
 
 void spe_arm_reset(struct spe_arm *arm, unsigned int slots)
 {
-	*arm = (struct spe_arm){ .slots = (u8)MIN(slots, SPE_ARM_VECTORS), .changed = true };
+	*arm = (struct spe_arm){
+		.slots = (u8)MIN(slots, SPE_ARM_VECTORS),
+		.changed = true,
+		.emulated = arm->emulated,
+		.false_hits = arm->false_hits,
+	};
 }
 
 unsigned int spe_arm_breakpoints(const struct spe_arm *arm, unsigned int count)

@@ -88,7 +88,7 @@ enum spe_debug_action {
 	SPE_DEBUG_STEP,	  /* the guest would not have taken it: enter, spe_arm_stepped() follows */
 };
 
-/* Nothing is armed. @slots: 1 or 2 */
+/* Nothing is armed; statistics stay. @slots: 1 or 2 */
 void spe_arm_reset(struct spe_arm *arm, unsigned int slots);
 
 /*

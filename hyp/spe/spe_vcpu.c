@@ -128,3 +128,18 @@ int spe_vcpu_control(struct vcpu *vcpu, u64 op, u64 value)
 		return -EINVAL;
 	}
 }
+
+int spe_vcpu_stats(const struct vcpu *vcpu, struct vcpu_spe_stats *stats)
+{
+	const struct spe_vcpu *spe = READ_ONCE(vcpu->spe);
+
+	if (!spe)
+		return -ENXIO;
+	*stats = (struct vcpu_spe_stats){
+		.samples = READ_ONCE(spe->samples),
+		.dropped = READ_ONCE(spe->dropped),
+		.false_hits = READ_ONCE(spe->arm.false_hits),
+		.emulated = READ_ONCE(spe->arm.emulated),
+	};
+	return 0;
+}

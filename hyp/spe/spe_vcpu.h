@@ -4,7 +4,7 @@
  * the host's calls set. The sampling itself is the provider's (spe_provider.h): spe_emul.c or
  * spe_hw.c.
  *
- * The vCPU's owner alone touches it; no locks.
+ * The vCPU's owner alone touches it; no locks. Statistics are read by others, too: spe_count().
  */
 #ifndef KEEL_SPE_SPE_VCPU_H
 #define KEEL_SPE_SPE_VCPU_H
@@ -12,7 +12,7 @@
 #include <spe/spe_arm.h>
 #include <spe/spe_provider.h>
 #include <spe/spe_regs.h>
-#include <vm/vm.h>
+#include <vm/vm_ops.h>
 
 /* What the debug registers of the CPU hold, so that an entry writes only what changes. */
 struct spe_debug_live {
@@ -43,8 +43,8 @@ struct spe_vcpu {
 	u64 period_of;	 /* one more than the PMSIRR_EL1 that it was made of, or 0 */
 	u64 random;	 /* state of the jitter's generator; not 0 */
 	u64 exit_pstate; /* PSTATE at the exit that is being dealt with */
-	u64 samples;	 /* records written */
-	u64 dropped;	 /* samples that became none for want of memory */
+	u64 samples;	 /* records written; spe_count() */
+	u64 dropped;	 /* samples that became none for want of memory; spe_count() */
 };
 
 /* Who provides it, for all vCPUs. Boot CPU; without a call no vCPU may have the feature. */
@@ -88,5 +88,14 @@ void spe_vcpu_interest(struct vcpu *vcpu);
  * Return: 0, or the call's error.
  */
 int __must_check spe_vcpu_control(struct vcpu *vcpu, u64 op, u64 value);
+
+/**
+ * spe_vcpu_stats() - KEEL_HC_VCPU_SPE_STATS (struct vm_call_ops.spe_stats)
+ *
+ * By any CPU: the vCPU's owner may be counting. Each number is whole, and not older than the call.
+ *
+ * Return: 0; -ENXIO without SPE.
+ */
+int __must_check spe_vcpu_stats(const struct vcpu *vcpu, struct vcpu_spe_stats *stats);
 
 #endif

@@ -51,6 +51,14 @@ enum vcpu_feature {
 int __must_check vm_init(const struct cpu_features *features, unsigned int nr_cpus,
 			 enum granule pages, struct page_pool *pool);
 
+/* KEEL_HC_VCPU_SPE_STATS, since the vCPU was created. */
+struct vcpu_spe_stats {
+	u64 samples;	/* records written */
+	u64 dropped;	/* samples that became none for want of memory */
+	u64 false_hits; /* of the breakpoint on its vectors */
+	u64 emulated;	/* accesses to registers */
+};
+
 /* The machine's features, as vm_init() was told. */
 const struct cpu_features *vm_features(void);
 

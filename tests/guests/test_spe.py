@@ -152,3 +152,38 @@ def test_perf(boot, cpu, e2h):
     assert share(guest, "hot") > 0
     assert guest.run("dmesg | grep -cE 'Oops|BUG:|WARNING:|Call trace'") == "0"
     assert guest.end("poweroff -f") == vms.OFF
+
+
+def statistics(machine):
+    """{(VM, vCPU): {name: value}} of what `keelctl stat` says about profiling."""
+    found = {}
+    for vm, vcpu, name, value in re.findall(r"^vm(\d+)/vcpu(\d+)/spe_(\w+) +(\d+)$", machine.check("keelctl stat"), re.M):
+        found.setdefault((int(vm), int(vcpu)), {})[name] = int(value)
+    return found
+
+
+def test_statistics(boot):
+    """keelctl stat, while a guest profiles itself: its counters grow, and others have none."""
+    machine = boot()
+    machine.check("[ -d /sys/kernel/debug/keel ] || mount -t debugfs debugfs /sys/kernel/debug")
+    assert statistics(machine) == {}
+    machine.check(f"cat {vms.INITRD} /guest/profile.cpio >{GUEST['initrd']}")
+    other = vms.Background(machine, "--mem 128M")
+    guest = vms.Background(machine, "--spe --cpus 2 --mem 128M", **GUEST)
+    other.wait_for_shell()
+    guest.wait_for_shell()
+    before = statistics(machine)
+    vm = max(vm for vm, _ in before)
+    assert set(before) == {(vm, 0), (vm, 1)}
+    assert all(set(counts) == {"samples", "dropped", "false_hits", "emulated"} for counts in before.values())
+    assert all(counts["samples"] == 0 and counts["emulated"] > 0 for counts in before.values())
+    check_samples(guest.run("profile 10000 20000"), 1)
+    after = statistics(machine)
+    assert set(after) == set(before)
+    assert all(after[vcpu][name] >= value for vcpu, counts in before.items() for name, value in counts.items())
+    for name in ("samples", "false_hits", "emulated"):
+        assert sum(counts[name] for counts in after.values()) > sum(counts[name] for counts in before.values())
+    assert sum(counts["samples"] for counts in after.values()) >= 10
+    guest.kill("KILL")
+    assert statistics(machine) == {}
+    other.kill("KILL")

@@ -49,6 +49,7 @@ static bool readable(void *arg, u64 va)
 
 static int setup(void **state)
 {
+	arm = (struct spe_arm){ 0 };
 	spe_arm_reset(&arm, 1);
 	asked = 0;
 	can_read = true;

@@ -132,6 +132,26 @@ static void test_init(void **state)
 	assert_int_equal(V->spe->stop, 0);
 }
 
+static void test_stats(void **state)
+{
+	struct vcpu_spe_stats stats;
+
+	assert_int_equal(spe_vcpu_stats(&w.vcpu[2], &stats), -ENXIO);
+	assert_int_equal(spe_vcpu_stats(V, &stats), 0);
+	assert_int_equal(stats.samples | stats.dropped | stats.false_hits | stats.emulated, 0);
+	V->spe->samples = 1;
+	spe_count(&V->spe->samples);
+	spe_count(&V->spe->dropped);
+	V->spe->arm.false_hits = 3;
+	V->spe->arm.emulated = 4;
+	sysreg_reset(V); /* they count on */
+	assert_int_equal(spe_vcpu_stats(V, &stats), 0);
+	assert_int_equal(stats.samples, 2);
+	assert_int_equal(stats.dropped, 1);
+	assert_int_equal(stats.false_hits, 3);
+	assert_int_equal(stats.emulated, 4);
+}
+
 static void test_irq(void **state)
 {
 	assert_true(spe_vcpu_write(V, SPE_PMBSR_EL1, PMBSR_S));
@@ -221,6 +241,7 @@ int main(void)
 		cmocka_unit_test_setup(test_interest, setup),
 		cmocka_unit_test_setup(test_user, setup),
 		cmocka_unit_test_setup(test_init, setup),
+		cmocka_unit_test_setup(test_stats, setup),
 		cmocka_unit_test_setup(test_irq, setup),
 		cmocka_unit_test_setup(test_hardware, setup),
 		cmocka_unit_test_setup(test_nothing_is_written_twice, setup),

@@ -106,7 +106,17 @@ static int irq_line(struct vm *vm, u64 *vcpu, u64 intid, bool level)
 	return level;
 }
 
+/* By whoever asks; the vCPU may run. */
+static int spe_stats(const struct vcpu *vcpu, struct vcpu_spe_stats *stats)
+{
+	if (vcpu->index != 3)
+		return -ENXIO;
+	*stats = (struct vcpu_spe_stats){ 11, 12, 13, 14 };
+	return 0;
+}
+
 static const struct vm_call_ops layer = {
+	.spe_stats = spe_stats,
 	.get_reg = get_reg,
 	.set_reg = set_reg,
 	.reg_list = reg_list,
@@ -129,6 +139,7 @@ static int exits(struct vcpu *vcpu)
 	assert_int_equal(call(KEEL_HC_VCPU_STATE, handle, index, KEEL_STATE_STOPPED, 0, 0), -EBUSY);
 	assert_int_equal(call(KEEL_HC_VCPU_STATE, handle, index, KEEL_STATE_QUERY, 0, 0),
 			 KEEL_STATE_RUNNABLE);
+	assert_int_equal(call(KEEL_HC_VCPU_SPE_STATS, handle, index, 0, 0, 0), 0);
 	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), -EBUSY);
 	assert_int_equal(call(KEEL_HC_VM_DESTROY, handle, 0, 0, 0, 0), -EBUSY);
 	vcpu->last_cpu = 0;
@@ -183,8 +194,13 @@ static int finish(void **state)
 
 static void other_calls_are_not_ours(void **state)
 {
-	static const u64 fids[] = { 0,		KEEL_HC_VERSION, KEEL_HC_LOG_READ, 0xc600000f,
-				    0xc6000023, 0x86000010,	 0x84000000 };
+	static const u64 fids[] = { 0,
+				    KEEL_HC_VERSION,
+				    KEEL_HC_LOG_READ,
+				    0xc600000f,
+				    KEEL_HC_VCPU_SPE_STATS + 1,
+				    0x86000010,
+				    0x84000000 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
 		struct host_regs before;
@@ -256,7 +272,7 @@ static void every_call_wants_a_handle(void **state)
 {
 	struct machine_state *before = machine_save();
 
-	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VCPU_SPE; fid++) {
+	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VCPU_SPE_STATS; fid++) {
 		static const u64 bad[] = { 0, 1, ~0ULL, 1ULL << 63 };
 
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -273,10 +289,11 @@ static void every_call_wants_a_handle(void **state)
 
 static void calls_of_a_vcpu_want_an_index(void **state)
 {
-	static const u64 fids[] = { KEEL_HC_VCPU_INIT,	    KEEL_HC_VCPU_RUN,
-				    KEEL_HC_VCPU_GET_REG,   KEEL_HC_VCPU_SET_REG,
-				    KEEL_HC_VCPU_REG_LIST,  KEEL_HC_VCPU_STATE,
-				    KEEL_HC_VCPU_STEAL_TIME };
+	static const u64 fids[] = { KEEL_HC_VCPU_INIT,	     KEEL_HC_VCPU_RUN,
+				    KEEL_HC_VCPU_GET_REG,    KEEL_HC_VCPU_SET_REG,
+				    KEEL_HC_VCPU_REG_LIST,   KEEL_HC_VCPU_STATE,
+				    KEEL_HC_VCPU_STEAL_TIME, KEEL_HC_VCPU_SPE,
+				    KEEL_HC_VCPU_SPE_STATS };
 	static const u64 bad[] = { 0, 2, 4, 511, 512, 1ULL << 32 | 3, ~0ULL };
 
 	for (size_t f = 0; f < ARRAY_SIZE(fids); f++)
@@ -435,10 +452,25 @@ static void lines_tell_whom_to_wake(void **state)
 	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 40, 2, 0), -EINVAL);
 }
 
+static void profiling_is_told_of(void **state)
+{
+	(void)state;
+	add_vcpu(5);
+	assert_int_equal(call(KEEL_HC_VCPU_SPE_STATS, handle, 3, 0, 0, 0), 0);
+	for (u64 i = 1; i <= 4; i++)
+		assert_int_equal(regs.x[i], 10 + i);
+	assert_int_equal(call(KEEL_HC_VCPU_SPE_STATS, handle, 5, 7, 8, 9), -ENXIO);
+	assert_int_equal(regs.x[3], 7); /* no other register changes */
+	assert_int_equal(call(KEEL_HC_VCPU_SPE_STATS, handle, 4, 0, 0, 0), -ENOENT);
+	assert_int_equal(call(KEEL_HC_VCPU_SPE_STATS, handle + 1, 3, 0, 0, 0), -ENOENT);
+}
+
 static void without_the_layers_their_calls_are_not_supported(void **state)
 {
-	static const u64 fids[] = { KEEL_HC_VCPU_GET_REG, KEEL_HC_VCPU_SET_REG,
-				    KEEL_HC_VCPU_REG_LIST, KEEL_HC_VGIC_INIT, KEEL_HC_IRQ_LINE };
+	static const u64 fids[] = { KEEL_HC_VCPU_GET_REG,  KEEL_HC_VCPU_SET_REG,
+				    KEEL_HC_VCPU_REG_LIST, KEEL_HC_VGIC_INIT,
+				    KEEL_HC_IRQ_LINE,	   KEEL_HC_VCPU_SPE,
+				    KEEL_HC_VCPU_SPE_STATS };
 
 	vm_calls_init(&none);
 	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
@@ -537,6 +569,7 @@ int main(void)
 		TEST(a_vgic_is_made_once_before_vcpus_run),
 		TEST(a_vgic_comes_too_late_when_one_has_run),
 		TEST(lines_tell_whom_to_wake),
+		TEST(profiling_is_told_of),
 		TEST(without_the_layers_their_calls_are_not_supported),
 		TEST(nonsense_does_no_harm),
 	};

@@ -33,7 +33,7 @@ static const char help[] =
 	"  vms      a line for each VM: its number, guest physical address bits, granule, start\n"
 	"           level and tables of stage 2, memory for tables and in all, vCPUs, process\n"
 	"  s2 VM    the memory map of the VM with that number, with the sizes of its blocks\n"
-	"  stat     Keel's counters\n"
+	"  stat     Keel's counters, and those of the vCPUs that have statistical profiling\n"
 	"  log      Keel's log\n"
 	"  -h, --help   this text\n"
 	"\n"
@@ -260,6 +260,38 @@ static int is_counter(const struct dirent *entry)
 	return entry->d_type == DT_REG && strcmp(entry->d_name, "log") != 0;
 }
 
+/* vmVM/vcpuINDEX/spe_NAME and the value; a VM that has ended meanwhile has no lines. */
+static void print_spe(unsigned long vm)
+{
+	char path[PATH_MAX], line[LINE_MAX_], name[64], what[32];
+	unsigned int vcpu;
+	uint64_t value;
+	FILE *file;
+
+	snprintf(path, sizeof(path), KEEL "/vm/%lu/spe", vm);
+	file = fopen(path, "r");
+	if (!file && errno != ENOENT)
+		explain(path);
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%u %31s %" SCNu64, &vcpu, what, &value) != 3)
+			die(STATUS_ERROR, "keel.ko and keelctl do not understand each other");
+		snprintf(name, sizeof(name), "vm%lu/vcpu%u/spe_%s", vm, vcpu, what);
+		printf("%-26s %" PRIu64 "\n", name, value);
+	}
+	fclose(file);
+}
+
+static void print_profiling(void)
+{
+	static unsigned long vms[NAMES_MAX];
+	size_t count = list_vms(vms, NAMES_MAX), i;
+
+	for (i = 0; i < count; i++)
+		print_spe(vms[i]);
+}
+
 static void cmd_stat(const char *unused)
 {
 	struct dirent **entries;
@@ -273,11 +305,12 @@ static void cmd_stat(const char *unused)
 		explain(KEEL);
 	for (i = 0; i < count; i++) {
 		snprintf(path, sizeof(path), KEEL "/%s", entries[i]->d_name);
-		printf("%-18s ", entries[i]->d_name);
+		printf("%-26s ", entries[i]->d_name);
 		copy_file(path);
 		free(entries[i]);
 	}
 	free(entries);
+	print_profiling();
 }
 
 static void cmd_log(const char *unused)
