@@ -6,5 +6,9 @@
 #include <lib/types.h>
 
 void at_s1e1r(u64 va);
+void at_s1e0r(u64 va);
+void at_s1e1w(u64 va);
+void at_s12e1r(u64 va);
+void at_s12e1w(u64 va);
 
 #endif
