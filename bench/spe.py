@@ -68,6 +68,13 @@ def percent(more, than):
     return 100 * (more / than - 1)
 
 
+def sample(profiled, without):
+    """What a sample took, of a run that would have taken so many instructions."""
+    if not profiled.samples:
+        raise BenchError("the guest took no samples")
+    return (profiled.instructions - without) / profiled.samples
+
+
 def intervals(have):
     """The intervals that were measured, as they are named, the shortest first."""
     names = [name.removeprefix("work-") for name in have if name.startswith("work-")]
@@ -79,10 +86,7 @@ def lines(without, have, boots):
     """(operation, title, value, unit, target) of each line of the table."""
     loop = without["svc-off"].each  # what an exception takes that EL1 takes to itself
     work = without["work-off"].instructions
-    first = intervals(have)[0]
-    sampled = have[f"work-{first}"]
-    if not sampled.samples:
-        raise BenchError("the guest took no samples")
+    branches = without["branches-off"].instructions
     yield "hypercall", "null hypercall, VM without SPE", without["hypercall-off"].each, "", None
     yield "hypercall-unarmed", "with SPE, nothing watched", have["hypercall-off"].each, "", None
     yield "hypercall-armed", "with SPE, vectors watched", have["hypercall-armed"].each, "", None
@@ -90,7 +94,9 @@ def lines(without, have, boots):
     yield "false-hit-stepped", "false hit, vector that is stepped over", have["svc-stepped-armed"].each - loop, "", None
     yield "read", "read of a register", have["read"].each, "", None
     yield "write", "write of a register", have["write"].each, "", None
-    yield "sample", "sample of a load", (sampled.instructions - work) / sampled.samples, "", SAMPLE
+    yield "sample", "sample of a load", sample(have["work-1k"], work), "", SAMPLE
+    yield "sample-branch", "sample of a branch", sample(have["branches-1k"], branches), "", None
+    yield "sample-jitter", "sample of a load, with jitter", sample(have["jitter"], work), "", None
     yield "work-armed", "work, vectors watched", percent(have["work-armed"].instructions, work), "%", IDLE
     for name in intervals(have):
         value = percent(have[f"work-{name}"].instructions, work)

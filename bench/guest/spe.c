@@ -22,6 +22,7 @@
 /* What perf sets for arm_spe/ts_enable=1,pa_enable=1/ with contexts: E0SPE, E1SPE, CX, PA, TS. */
 #define PMSCR	    0x3b
 #define PMBLIMITR_E 1
+#define JITTER	    1 /* PMSIRR_EL1.RND */
 #define RECORD	    64
 
 #define DFR0_PMSVER(dfr0) ((dfr0) >> 32 & 0xf)
@@ -86,9 +87,30 @@ static void work(void)
 			 : "memory", "cc");
 }
 
+/* The same number of turns and instructions, all of them branches but for two. */
+static void branches(void)
+{
+	u64 turns = TURNS;
+
+	__asm__ volatile("1:\n"
+			 ".rept 62\n"
+			 "b . + 4\n"
+			 ".endr\n"
+			 "subs %0, %0, #1\n"
+			 "b.ne 1b\n"
+			 : "+r"(turns)
+			 :
+			 : "memory", "cc");
+}
+
 static u64 do_work(void)
 {
 	return REPEATED(1, work());
+}
+
+static u64 do_branches(void)
+{
+	return REPEATED(1, branches());
 }
 
 /* An exception that EL1 takes to itself: where the vectors are watched, a false hit. */
@@ -153,13 +175,14 @@ static void measure(const char *name, const char *suffix, u64 (*run)(void), u64 
 static void measure_common(const char *suffix)
 {
 	measure("work", suffix, do_work, TURN * TURNS);
+	measure("branches", suffix, do_branches, TURN * TURNS);
 	measure("svc", suffix, do_svc, COUNT);
 	measure("svc-stepped", suffix, do_svc_stepped, COUNT);
 	measure("hypercall", suffix, do_hypercall, COUNT);
 }
 
 /* Samples are counted by the records in the buffer, which has room for all. */
-static u64 do_profiled_work(u64 interval, u64 *samples)
+static u64 do_profiled(u64 (*run)(void), u64 interval, u64 *samples)
 {
 	u64 ticks;
 
@@ -169,20 +192,20 @@ static u64 do_profiled_work(u64 interval, u64 *samples)
 	write_sysreg(interval, PMSIRR_EL1);
 	write_sysreg(0, PMSICR_EL1);
 	write_sysreg(PMSCR, PMSCR_EL1);
-	ticks = do_work();
+	ticks = run();
 	write_sysreg(0, PMSCR_EL1);
 	write_sysreg(0, PMBLIMITR_EL1);
 	*samples = (read_sysreg(PMBPTR_EL1) - BUFFER) / RECORD;
 	return ticks;
 }
 
-/* @interval: a multiple of 256, as PMSIRR_EL1 has it. */
-static void measure_profiled(const char *name, u64 interval)
+/* @interval: PMSIRR_EL1, a multiple of 256, and JITTER. */
+static void measure_profiled(const char *name, u64 (*run)(void), u64 interval)
 {
 	u64 least = ~0UL, samples = 0, here;
 
 	for (unsigned int round = 0; round < ROUNDS; round++) {
-		u64 ticks = do_profiled_work(interval, &here);
+		u64 ticks = do_profiled(run, interval, &here);
 
 		if (ticks >= least)
 			continue;
@@ -226,10 +249,12 @@ __attribute__((noreturn)) void bench_main(u64 device_tree)
 		measure_common("-armed");
 		measure("read", "", do_read, COUNT);
 		measure("write", "", do_write, COUNT);
-		measure_profiled("work-1k", 1024);
-		measure_profiled("work-10k", 10240);
-		measure_profiled("work-100k", 102400);
-		measure_profiled("work-1M", 1048576);
+		measure_profiled("work-1k", do_work, 1024);
+		measure_profiled("work-10k", do_work, 10240);
+		measure_profiled("work-100k", do_work, 102400);
+		measure_profiled("work-1M", do_work, 1048576);
+		measure_profiled("jitter", do_work, 1024 | JITTER);
+		measure_profiled("branches-1k", do_branches, 1024);
 	}
 	report();
 	power_off();

@@ -36,12 +36,10 @@ static bool readable(void *arg, u64 va)
 
 static u32 fetch(struct vcpu *vcpu, u64 va)
 {
-	u64 saved = spe_guest_begin(vcpu);
-	u32 word = 0;
+	u64 saved = spe_guest_begin();
+	u32 word = IS_ALIGNED(va, 4) ? spe_guest_fetch(vcpu, va) : 0;
 
-	if (IS_ALIGNED(va, 4))
-		(void)spe_guest_fetch(va, &word);
-	spe_guest_end(vcpu, saved);
+	spe_guest_end(saved);
 	return word;
 }
 

@@ -4,8 +4,9 @@
 
 bool spe_guest_readable(struct vcpu *vcpu, u64 va)
 {
-	u64 saved = spe_guest_begin(vcpu), par = spe_guest_translate(at_s12e1r, va);
+	u64 saved = spe_guest_begin(), par = spe_guest_translate(at_s12e1r, va);
 
-	spe_guest_end(vcpu, saved);
+	(void)vcpu;
+	spe_guest_end(saved);
 	return !(par & PAR_F);
 }

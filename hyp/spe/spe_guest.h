@@ -5,9 +5,10 @@
  * the stage 2 is held from the translation to the end of the access, so the memory is the VM's
  * meanwhile, and no permission is used that it does not have.
  *
- * All is between spe_guest_begin() and spe_guest_end(), which hold that lock and keep the guest's
- * PAR_EL1: for as short as can be. Nothing that was translated or read is true after the end.
- * Inline, for this is much of what a sample and a false hit cost.
+ * spe_guest_fetch() takes that lock itself; who writes holds it from the translation to
+ * spe_guest_close(). For as short as can be: it is the whole VM's. PAR_EL1 is the guest's: all is
+ * between spe_guest_begin() and spe_guest_end(), which keep it. Inline, for this is much of what a
+ * sample and a false hit cost.
  */
 #ifndef KEEL_SPE_SPE_GUEST_H
 #define KEEL_SPE_SPE_GUEST_H
@@ -32,16 +33,14 @@
 #define PAR_ATTR_NORMAL GENMASK(63, 60)
 
 /* Return: the guest's PAR_EL1, for spe_guest_end(). */
-static inline u64 spe_guest_begin(struct vcpu *vcpu)
+static inline u64 spe_guest_begin(void)
 {
-	spin_lock(&vcpu->s2->lock);
 	return read_sysreg(par_el1);
 }
 
-static inline void spe_guest_end(struct vcpu *vcpu, u64 par)
+static inline void spe_guest_end(u64 par)
 {
 	write_sysreg(par, par_el1);
-	spin_unlock(&vcpu->s2->lock);
 }
 
 /* ---- in between ---- */
@@ -65,19 +64,23 @@ static inline u64 spe_guest_address(u64 par, u64 va)
 	return (par & PAR_PA) | (va & (SZ_4K - 1));
 }
 
-/* An instruction at @va, a multiple of 4, as EL1 reads it; false if that is not memory it can read.
- */
-static inline bool spe_guest_fetch(u64 va, u32 *word)
+/* An instruction at @va, a multiple of 4, as EL1 reads it; 0 if that is not memory it can read. */
+static inline u32 spe_guest_fetch(struct vcpu *vcpu, u64 va)
 {
-	u64 par = spe_guest_translate(at_s12e1r, va);
+	struct spinlock *lock = &vcpu->s2->lock;
 	struct el2_window window;
+	u32 word = 0;
+	u64 par;
 
-	if (!spe_guest_is_memory(par))
-		return false;
-	window = el2_window_open(PA(par & PAR_PA), EL2_R);
-	*word = READ_ONCE(*(const u32 *)(const void *)(window.page + (va & (SZ_4K - 1))));
-	el2_window_close(window);
-	return true;
+	spin_lock(lock);
+	par = spe_guest_translate(at_s12e1r, va);
+	if (spe_guest_is_memory(par)) {
+		window = el2_window_open(PA(par & PAR_PA), EL2_R);
+		word = READ_ONCE(*(const u32 *)(const void *)(window.page + (va & (SZ_4K - 1))));
+		el2_window_close(window);
+	}
+	spin_unlock(lock);
+	return word;
 }
 
 /* The intermediate physical address of @va for a read at EL @el; false if stage 1 has none. */
@@ -89,7 +92,10 @@ static inline bool spe_guest_ipa(u64 va, unsigned int el, u64 *ipa)
 	return !(par & PAR_F);
 }
 
-/* The page at @va for EL2 to write, until spe_guest_close(); @par is a write's, of memory. */
+/*
+ * The page of an address for EL2 to write, until spe_guest_close(); @par is what a write there, of
+ * memory, translates to, under the stage 2's lock.
+ */
 static inline struct el2_window spe_guest_open(u64 par)
 {
 	return el2_window_open(PA(par & PAR_PA), EL2_RW);

@@ -245,20 +245,35 @@ static __always_inline void pack(struct spe_record *record, u8 *out)
 /* PC, target or two data addresses, context, counter, events, operation, timestamp. */
 STATIC_ASSERT(3 * 9 + 5 + 3 + 3 + 2 + 9 <= SPE_RECORD_SIZE - sizeof(u64), "a record fits");
 
-static __always_inline void write_record(struct spe_vcpu *spe, struct spe_record *record)
+/* Return: what the address translated to; it is written if that is memory. */
+static __always_inline u64 write_memory(struct vcpu *vcpu, u64 va, struct spe_record *record)
 {
-	u64 va = spe->regs.pmbptr, par = spe_guest_translate(at_s12e1w, va);
+	struct spinlock *lock = &vcpu->s2->lock;
 	struct el2_window window;
 	char *to;
+	u64 par;
+
+	spin_lock(lock);
+	par = spe_guest_translate(at_s12e1w, va);
+	if (likely(spe_guest_is_memory(par))) {
+		window = spe_guest_open(par);
+		to = window.page + (va & (SZ_4K - 1));
+		pack(record, (u8 *)to);
+		spe_guest_close(window, par, to, SPE_RECORD_SIZE);
+	}
+	spin_unlock(lock);
+	return par;
+}
+
+static __always_inline void write_record(struct vcpu *vcpu, struct spe_record *record)
+{
+	struct spe_vcpu *spe = vcpu->spe;
+	u64 va = spe->regs.pmbptr, par = write_memory(vcpu, va, record);
 
 	if (!spe_guest_is_memory(par)) {
 		cannot_write(spe, par, va);
 		return;
 	}
-	window = spe_guest_open(par);
-	to = window.page + (va & (SZ_4K - 1));
-	pack(record, (u8 *)to);
-	spe_guest_close(window, par, to, SPE_RECORD_SIZE);
 	spe->missing = false;
 	spe_count(&spe->samples);
 	spe_buffer_written(&spe->regs);
@@ -275,14 +290,14 @@ static __always_inline bool has_place(struct spe_regs *regs)
 }
 
 /* @ops: SPE_OP_* of the sampled instruction. */
-static __always_inline void keep(struct spe_vcpu *spe, struct spe_record *record, u64 ops)
+static __always_inline void keep(struct vcpu *vcpu, struct spe_record *record, u64 ops)
 {
-	struct spe_regs *regs = &spe->regs;
+	struct spe_regs *regs = &vcpu->spe->regs;
 	bool kept = spe_filter_none(regs) ||
 		    spe_filter_keep(regs, record->events, ops, record->counter[SPE_COUNTER_TOTAL]);
 
 	if (kept && has_place(regs))
-		write_record(spe, record);
+		write_record(vcpu, record);
 }
 
 /* ---- a sample ---- */
@@ -305,7 +320,7 @@ static void take_other(struct vcpu *vcpu, unsigned int el, u64 now, u32 word)
 	else if (spe_insn_address(&insn, &cpu, &va))
 		describe_access(vcpu, va, spe_insn_misaligned(&insn, va), el, &record);
 	spe_insn_operation(&insn, cpu.vl * 8, &record.op_class, &record.op_sub);
-	keep(vcpu->spe, &record, operation(&insn));
+	keep(vcpu, &record, operation(&insn));
 }
 
 /*
@@ -329,7 +344,7 @@ static __always_inline bool take_usual(struct vcpu *vcpu, unsigned int el, u64 n
 	record.op_class = SPE_OP_CLASS_LDST;
 	record.op_sub = insn.kind == SPE_LDST_SIMDFP ? SPE_SUB_LDST_SIMDFP : SPE_SUB_LDST_GP;
 	record.op_sub |= store ? SPE_SUB_ST : 0;
-	keep(vcpu->spe, &record, store ? SPE_OP_STORE : SPE_OP_LOAD);
+	keep(vcpu, &record, store ? SPE_OP_STORE : SPE_OP_LOAD);
 	return true;
 }
 
@@ -337,17 +352,17 @@ static __always_inline bool take_usual(struct vcpu *vcpu, unsigned int el, u64 n
 static __always_inline bool sample(struct vcpu *vcpu, struct spe_vcpu *spe, unsigned int el,
 				   u64 now)
 {
-	u64 saved;
 	u32 word = 0; /* UDF: "other" */
+	u64 saved;
 
 	if (!(spe->regs.pmscr & (el ? PMSCR_E1SPE : PMSCR_E0SPE)))
 		return true;
-	saved = spe_guest_begin(vcpu);
+	saved = spe_guest_begin();
 	if (likely(IS_ALIGNED(vcpu->regs.pc, 4)))
-		(void)spe_guest_fetch(vcpu->regs.pc, &word);
+		word = spe_guest_fetch(vcpu, vcpu->regs.pc);
 	if (!take_usual(vcpu, el, now, word))
 		take_other(vcpu, el, now, word);
-	spe_guest_end(vcpu, saved);
+	spe_guest_end(saved);
 	if (likely(!spe_irq(&spe->regs)))
 		return !spe->ask;
 	spe_vcpu_update_irq(vcpu);

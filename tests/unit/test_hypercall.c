@@ -109,8 +109,8 @@ static void test_revision_and_version_agree(void **state)
 	struct host_regs revision = call(0x8600ff03, 7), version = call(0xc6000000, 7);
 
 	assert_int_equal(revision.x[0], 1);
-	assert_int_equal(revision.x[1], 0);
-	assert_int_equal(version.x[0], 0x10000);
+	assert_int_equal(revision.x[1], 1);
+	assert_int_equal(version.x[0], 0x10001);
 	check_unchanged(&revision, 2, "REVISION");
 	assert_int_equal(version.x[1], 7);
 	check_unchanged(&version, 2, "VERSION");

@@ -55,18 +55,19 @@ static unsigned int cleaned, kicked;
 
 static void answer(u64 va, u64 pa)
 {
-	assert_true(spin_is_locked(&s2.lock));
 	fake_sysreg_set("par_el1", PAR_WB | pa);
 }
 
 void at_s12e1r(u64 va)
 {
+	assert_true(spin_is_locked(&s2.lock));
 	answer(va, CODE_PA);
 	memcpy(window + (va & 0xffc), &word, sizeof(word));
 }
 
 void at_s12e1w(u64 va)
 {
+	assert_true(spin_is_locked(&s2.lock));
 	answer(va, RECORDS);
 	if (fault)
 		fake_sysreg_set("par_el1", fault);
