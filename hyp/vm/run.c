@@ -240,7 +240,9 @@ static __noinline int exit_with_spe(struct vcpu *vcpu, unsigned int kind)
 
 static int irq_with_spe(struct vcpu *vcpu)
 {
-	return likely(profiler->sampled(vcpu)) ? VCPU_RESUME : exit_with_spe(vcpu, GUEST_IRQ);
+	if (profiler->sampled && likely(profiler->sampled(vcpu)))
+		return VCPU_RESUME;
+	return exit_with_spe(vcpu, GUEST_IRQ);
 }
 
 /*

@@ -59,7 +59,8 @@ struct vcpu_hooks {
  *
  * @sampled: an interrupt has come. True if it was the alarm for a sample (timer_set_alarm()), that
  * is done, and nothing else has changed: the guest goes on at once, and what else is pending
- *           interrupts it. False: nothing has changed, or what has is @handled's to see
+ *           interrupts it. False: nothing has changed, or what has is @handled's to see.
+ *           May be NULL
  * @exited:  the guest was left, nothing has been done about it; @irq: by an interrupt
  * @handled: the exit is finished, with @ret: what is to be returned in its place, or @ret
  * @enter:   the last thing before an entry. VCPU_RESUME, or an exit in its place
