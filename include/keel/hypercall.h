@@ -217,7 +217,7 @@
  * KEEL_HC_VCPU_SPE_STATS(x1 = handle, x2 = index) -> x0 = 0; what the vCPU's SPE has come to since
  * it was created, also while it runs: x1 = records written, x2 = samples that were dropped for want
  * of memory, x3 = false hits of the breakpoint on its vectors, x4 = accesses to registers that were
- * emulated. -ENXIO for a vCPU without KEEL_HC_VCPU_FEATURE_SPE.
+ * emulated; all 0 for SPE of the hardware. -ENXIO for a vCPU without KEEL_HC_VCPU_FEATURE_SPE.
  */
 #define KEEL_HC_VCPU_SPE_STATS 0xc6000023
 

@@ -104,10 +104,7 @@ unsigned int sve_vq(void)
 	return 1;
 }
 
-bool panic_in_progress(void)
-{
-	return false;
-}
+int panic_begun; /* cpu/panic.h */
 
 void panic_stop_cpu(void)
 {
