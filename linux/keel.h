@@ -119,7 +119,7 @@ struct keel_vcpu {
 	bool spe_ready;	   /* KVM_ARM_VCPU_SPE_INIT was done */
 	u32 spe_irq;	   /* of KVM_ARM_VCPU_SPE_IRQ, 0 until set; under vm->lock */
 	bool mmio_read;	   /* userspace owes the data of a read */
-	bool mmio_pending; /* EL2 has yet to finish an access that was the host's */
+	bool mmio_pending; /* EL2 has yet to finish what was the host's: an access, a call */
 	bool has_fd;	   /* under vm->lock */
 	bool steal_begun;  /* the guest has asked for its stolen time */
 	u64 steal_ipa;	   /* where it is, or KEEL_NO_ADDRESS */

@@ -12,6 +12,7 @@
 #include <linux/bitops.h>
 #include <linux/context_tracking.h>
 #include <linux/hrtimer.h>
+#include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/vtime.h>
@@ -278,6 +279,17 @@ static int exit_spe(struct keel_vcpu *vcpu)
 	return 0;
 }
 
+/* What a CPU without FEAT_RNG cannot give. The guest's call ends when it is entered. */
+static int exit_entropy(struct keel_vcpu *vcpu)
+{
+	struct keel_run *hyp = vcpu->hyp;
+
+	get_random_bytes(hyp->entropy.word, sizeof(hyp->entropy.word));
+	hyp->answer = KEEL_ANSWER_DONE;
+	vcpu->mmio_pending = true;
+	return AGAIN;
+}
+
 static int (*const exits[])(struct keel_vcpu *vcpu) = {
 	[KEEL_EXIT_IRQ] = exit_irq,
 	[KEEL_EXIT_FAULT] = exit_fault,
@@ -287,6 +299,7 @@ static int (*const exits[])(struct keel_vcpu *vcpu) = {
 	[KEEL_EXIT_FAIL] = exit_fail,
 	[KEEL_EXIT_STEAL_TIME] = exit_steal_time,
 	[KEEL_EXIT_SPE] = exit_spe,
+	[KEEL_EXIT_ENTROPY] = exit_entropy,
 };
 
 static int exit_error(struct keel_vcpu *vcpu, long error)

@@ -4,6 +4,7 @@
 #include <lib/errno.h>
 #include <lib/psci_abi.h>
 #include <trap/guest_psci.h>
+#include <trap/guest_smccc.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
 
@@ -133,6 +134,7 @@ void guest_psci_start(struct vcpu *vcpu)
 	vcpu->regs = (struct vcpu_gpregs){ .pc = pc, .pstate = PSR_MODE_EL1h | PSR_DAIF };
 	vcpu->regs.x[0] = x0;
 	abort_forget(vcpu);
+	guest_smccc_forget(vcpu);
 	sysreg_reset(vcpu);
 	sysreg_reset_timers(vcpu);
 }

@@ -54,7 +54,7 @@ static u64 services_there(enum guest_smccc_group group)
 {
 	switch (group) {
 	case GUEST_SMCCC_STD:
-		return cpu_has(machine, FEAT_RNG) ? GUEST_SMCCC_TRNG : 0;
+		return GUEST_SMCCC_TRNG;
 	case GUEST_SMCCC_STD_HYP:
 		return GUEST_SMCCC_PV_TIME;
 	default:
@@ -229,20 +229,21 @@ static bool trng_has(const struct vm *vm, u32 fid)
 	}
 }
 
-static bool random_word(u64 *word)
+/* The CPU's own source, or what the host has given: that is all it has. */
+static u64 random_word(const struct keel_run *run, unsigned int i)
 {
 	unsigned int tries;
+	u64 word = 0;
 
-	for (tries = 0; tries < RNDRRS_TRIES; tries++) {
-		*word = read_sysreg(SYS_RNDRRS);
-		if (*word)
-			return true;
-	}
-	return false;
+	if (!cpu_has(machine, FEAT_RNG))
+		return READ_ONCE(run->entropy.word[i]);
+	for (tries = 0; tries < RNDRRS_TRIES && !word; tries++)
+		word = read_sysreg(SYS_RNDRRS);
+	return word;
 }
 
 /* Fill @out, the lowest word last, @width bits of each used. */
-static s64 entropy(u64 out[3], u64 bits, unsigned int width)
+static s64 entropy(const struct keel_run *run, u64 out[3], u64 bits, unsigned int width)
 {
 	unsigned int i, take;
 
@@ -250,23 +251,54 @@ static s64 entropy(u64 out[3], u64 bits, unsigned int width)
 		return TRNG_INVALID_PARAMS;
 	for (i = 3; i-- > 0 && bits; bits -= take) {
 		take = bits < width ? (unsigned int)bits : width;
-		if (!random_word(&out[i]))
+		out[i] = random_word(run, i);
+		if (!out[i])
 			return TRNG_NO_ENTROPY;
 		out[i] &= GENMASK(take - 1, 0);
 	}
 	return SMCCC_RET_SUCCESS;
 }
 
-/* @bits of entropy in x1..x3; zeroes if there is an error. */
-static s64 trng_rnd(u64 *x, u64 bits, unsigned int width)
+/* x1 bits of entropy in x1..x3; zeroes if there is an error. */
+static void trng_rnd(struct vcpu *vcpu)
 {
-	u64 out[3] = { 0 };
-	s64 ret = entropy(out, bits, width);
+	bool wide = vcpu->regs.x[0] & SMCCC_64;
+	u64 *x = vcpu->regs.x, out[3] = { 0 };
+	s64 ret = entropy(vcpu->run, out, wide ? x[1] : (u32)x[1], wide ? 64 : 32);
 	unsigned int i;
 
 	for (i = 0; i < 3; i++)
 		x[1 + i] = ret ? 0 : out[i];
-	return ret;
+	set_result(vcpu, ret);
+}
+
+/* Without FEAT_RNG the host is asked, and the call ends with the next run. */
+static int call_trng_rnd(struct vcpu *vcpu)
+{
+	unsigned int i;
+
+	if (cpu_has(machine, FEAT_RNG)) {
+		trng_rnd(vcpu);
+		return VCPU_RESUME;
+	}
+	for (i = 0; i < ARRAY_SIZE(vcpu->run->entropy.word); i++)
+		vcpu->run->entropy.word[i] = 0;
+	vcpu->entropy_pending = true;
+	return KEEL_EXIT_ENTROPY;
+}
+
+void guest_smccc_forget(struct vcpu *vcpu)
+{
+	vcpu->entropy_pending = false;
+}
+
+int guest_smccc_resume(struct vcpu *vcpu)
+{
+	if (!vcpu->entropy_pending)
+		return VCPU_RESUME;
+	guest_smccc_forget(vcpu);
+	trng_rnd(vcpu);
+	return READ_ONCE(vcpu->run->answer) == KEEL_ANSWER_STOP ? (int)KEEL_EXIT_IRQ : VCPU_RESUME;
 }
 
 static int trng_call(struct vcpu *vcpu, u32 fid)
@@ -289,8 +321,7 @@ static int trng_call(struct vcpu *vcpu, u32 fid)
 		x[3] = 0x21535252;
 		break;
 	default:
-		set_result(vcpu,
-			   fid & SMCCC_64 ? trng_rnd(x, x[1], 64) : trng_rnd(x, (u32)x[1], 32));
+		return call_trng_rnd(vcpu);
 	}
 	return VCPU_RESUME;
 }

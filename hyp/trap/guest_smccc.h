@@ -13,7 +13,7 @@
 /* Groups of services that userspace can turn off, KVM_REG_ARM_*_BMAP, and what is in them. */
 enum guest_smccc_group { GUEST_SMCCC_STD, GUEST_SMCCC_STD_HYP, GUEST_SMCCC_VENDOR_HYP };
 #define GUEST_SMCCC_GROUPS  3
-#define GUEST_SMCCC_TRNG    BIT(0) /* of the first: with FEAT_RNG */
+#define GUEST_SMCCC_TRNG    BIT(0) /* of the first */
 #define GUEST_SMCCC_PV_TIME BIT(0) /* of the second */
 
 /* Whether a mitigation is there, for a guest and for KVM's firmware registers. */
@@ -37,6 +37,16 @@ void guest_smccc_cpu_online(const struct cpu_id_regs *id);
  * Return: VCPU_RESUME or an exit.
  */
 int guest_smccc_call(struct vcpu *vcpu);
+
+/**
+ * guest_smccc_resume() - end a call that the host was asked about (KEEL_EXIT_ENTROPY)
+ *
+ * Before the vCPU is entered. Return: VCPU_RESUME; KEEL_EXIT_IRQ, which the host has asked for.
+ */
+int guest_smccc_resume(struct vcpu *vcpu);
+
+/* The vCPU begins anew: such a call has no end. */
+void guest_smccc_forget(struct vcpu *vcpu);
 
 /* The services of a group that guests of the VM have. */
 u64 guest_smccc_services(const struct vm *vm, enum guest_smccc_group group);

@@ -110,11 +110,14 @@ static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
 /* Whoever makes a vCPU runnable writes on_pending before power, so it is read after it. */
 static int trap_resume(struct vcpu *vcpu)
 {
+	int ret;
+
 	if (__atomic_load_n(&vcpu->power, __ATOMIC_ACQUIRE) != VCPU_RUNNABLE)
 		return KEEL_EXIT_OFF;
 	if (__atomic_load_n(&vcpu->on_pending, __ATOMIC_ACQUIRE))
 		guest_psci_start(vcpu);
-	return abort_resume(vcpu);
+	ret = guest_smccc_resume(vcpu);
+	return ret == VCPU_RESUME ? abort_resume(vcpu) : ret;
 }
 
 static void trap_load(struct vcpu *vcpu)
@@ -127,6 +130,7 @@ static void trap_load(struct vcpu *vcpu)
 static void trap_reset(struct vcpu *vcpu)
 {
 	abort_forget(vcpu);
+	guest_smccc_forget(vcpu);
 	sysreg_reset(vcpu);
 }
 

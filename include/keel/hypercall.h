@@ -232,12 +232,13 @@ enum keel_exit {
 	KEEL_EXIT_FAIL,	      /* .fail: the guest did what Keel cannot emulate; ESR_EL2 tells */
 	KEEL_EXIT_STEAL_TIME, /* the guest asks for its stolen time: begin it at zero, run again */
 	KEEL_EXIT_SPE,	      /* the guest profiles, and KVM_ARM_VCPU_SPE_STOP_EXIT was asked for */
+	KEEL_EXIT_ENTROPY,    /* .entropy: the guest asks for random numbers: keel_run.answer */
 };
 
 /*
  * What the host has done about the last KEEL_EXIT_FAULT (keel_run.answer), for the next run. _DONE
  * and _STOP need an access that .mmio told of; otherwise, and for any other number, the guest
- * repeats it.
+ * repeats it. After KEEL_EXIT_ENTROPY the next run takes what is in .entropy; _STOP as below.
  */
 #define KEEL_ANSWER_MAPPED 0 /* the memory is mapped now: the access is repeated */
 #define KEEL_ANSWER_ABORT  1 /* an external abort for the guest */
@@ -282,6 +283,9 @@ struct keel_run {
 		struct {
 			unsigned long long esr, far, ipa, pc;
 		} fail;
+		struct {
+			unsigned long long word[3]; /* in; zero: there is none */
+		} entropy;
 		unsigned char pad[224];
 	};
 	/* out: vCPUs that became able to run and whose threads are to be woken, a bit each */

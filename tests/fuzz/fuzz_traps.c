@@ -75,7 +75,7 @@ static u64 sysreg_iss(void)
 
 static void check_exit(int ret)
 {
-	if (ret != VCPU_RESUME && ret != VCPU_NOT_MINE && (ret < 0 || ret > KEEL_EXIT_STEAL_TIME))
+	if (ret != VCPU_RESUME && ret != VCPU_NOT_MINE && (ret < 0 || ret > KEEL_EXIT_ENTROPY))
 		broken("an exit that there is not", (u64)ret);
 }
 

@@ -363,12 +363,9 @@ static void test_stolen_time(void **state)
 
 static void test_services(void **state)
 {
-	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD), 0);
+	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD), 1);
 	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD_HYP), 1);
 	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_VENDOR_HYP), 0);
-	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 1), -EINVAL);
-	set_field(ID_ISAR0_RNDR, 1);
-	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD), 1);
 	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 2), -EINVAL);
 	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 0), 0);
 	assert_int_equal(result(0x84000050, 0, 0, 0), -1);
@@ -384,7 +381,6 @@ static void test_services(void **state)
 
 static void test_trng(void **state)
 {
-	assert_int_equal(result(0x84000050, 0, 0, 0), -1);
 	set_field(ID_ISAR0_RNDR, 1);
 	fake_sysreg_set("s3_3_c2_c4_1", ~0ULL);
 	assert_int_equal(result(0x84000050, 0, 0, 0), 0x10000);
@@ -409,6 +405,56 @@ static void test_trng(void **state)
 	assert_int_equal(V->regs.x[3], 0);
 }
 
+/* TRNG_RND on a CPU without a source of its own: what the guest is told once the host has answered.
+ */
+static s64 host_gives(u32 fid, u64 bits, u64 high, u64 middle, u64 low)
+{
+	assert_int_equal(call(V, fid, bits, 0, 0), KEEL_EXIT_ENTROPY);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(V->run->entropy.word[i], 0);
+	V->run->entropy.word[0] = high;
+	V->run->entropy.word[1] = middle;
+	V->run->entropy.word[2] = low;
+	assert_int_equal(guest_smccc_resume(V), VCPU_RESUME);
+	return (s64)V->regs.x[0];
+}
+
+static void test_trng_of_the_host(void **state)
+{
+	V->run->answer = KEEL_ANSWER_DONE;
+	assert_int_equal(result(0x84000050, 0, 0, 0), 0x10000);
+	assert_int_equal(guest_smccc_resume(V), VCPU_RESUME); /* nothing to end */
+	assert_int_equal(V->regs.x[0], 0x10000);
+	assert_int_equal(host_gives(0xc4000053, 192, 1, 2, 3), 0);
+	assert_int_equal(V->regs.x[1], 1);
+	assert_int_equal(V->regs.x[2], 2);
+	assert_int_equal(V->regs.x[3], 3);
+	assert_int_equal(host_gives(0xc4000053, 65, 1, ~0ULL, 5), 0);
+	assert_int_equal(V->regs.x[1], 0);
+	assert_int_equal(V->regs.x[2], 1);
+	assert_int_equal(V->regs.x[3], 5);
+	assert_int_equal(host_gives(0x84000053, 32, 1, 2, ~0ULL), 0);
+	assert_int_equal(V->regs.x[3], 0xffffffff);
+	/* It has given nothing, or too little. */
+	assert_int_equal(host_gives(0xc4000053, 192, 0, 2, 3), -3);
+	assert_int_equal(V->regs.x[3], 0);
+	assert_int_equal(host_gives(0xc4000053, 0, 1, 2, 3), -2);
+	assert_int_equal(host_gives(0xc4000053, 193, 1, 2, 3), -2);
+	/* Userspace wants the registers consistent: the call ends, and no instruction runs. */
+	assert_int_equal(call(V, 0xc4000053, 64, 0, 0), KEEL_EXIT_ENTROPY);
+	V->run->entropy.word[2] = 7;
+	V->run->answer = KEEL_ANSWER_STOP;
+	assert_int_equal(guest_smccc_resume(V), KEEL_EXIT_IRQ);
+	assert_int_equal(V->regs.x[3], 7);
+	assert_int_equal(guest_smccc_resume(V), VCPU_RESUME);
+	/* A vCPU that begins anew has made no call. */
+	assert_int_equal(call(V, 0xc4000053, 64, 0, 0), KEEL_EXIT_ENTROPY);
+	guest_smccc_forget(V);
+	V->regs.x[0] = 9;
+	assert_int_equal(guest_smccc_resume(V), VCPU_RESUME);
+	assert_int_equal(V->regs.x[0], 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +476,7 @@ int main(void)
 		cmocka_unit_test_setup(test_stolen_time, world_setup),
 		cmocka_unit_test_setup(test_services, world_setup),
 		cmocka_unit_test_setup(test_trng, world_setup),
+		cmocka_unit_test_setup(test_trng_of_the_host, world_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
