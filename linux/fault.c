@@ -2,9 +2,9 @@
 /*
  * Guest memory comes when the guest first touches it: the process's page is pinned for good and
  * mapped at EL2. Of a huge page as much is mapped as fits the guest's addresses: all of it, which
- * makes a block of stage 2, or 64 KiB at a time; of pages, those that follow in their 64 KiB and
- * that the process has already. Memory that the process has not got is not taken before the guest
- * touches it.
+ * makes a block of stage 2, or 64 KiB at a time. What follows and the process has already comes
+ * along: pages in their 64 KiB, huge pages in their 8 MiB. Memory that the process has not got is
+ * not taken before the guest touches it.
  *
  * What is pinned is in vm->pins, one entry for each mapping, at its first gfn. The entry is made
  * before EL2 maps and goes after EL2 has unmapped, so memory that a guest reaches is pinned always.
@@ -24,6 +24,9 @@
 static const unsigned int orders[] = { 30 - PAGE_SHIFT, 21 - PAGE_SHIFT, 16 - PAGE_SHIFT, 0 };
 #define ORDER_PAGE (ARRAY_SIZE(orders) - 1)
 
+/* The same in all of keel_vm.pins. */
+static_assert(ARRAY_SIZE(orders) == KEEL_PIN_SIZES);
+
 /* Memory that one fault brings: 2^order adjacent pages. */
 struct pinned {
 	u64 gfn;
@@ -33,11 +36,10 @@ struct pinned {
 	bool one_pin; /* on the huge page that all of it is in; otherwise each page has one */
 };
 
-/* An entry of vm->pins: the frame, which of orders[], and whether the guest may write. */
+/* An entry of vm->pins[i], by gfn >> order_of(i): the frame, and whether the guest may write. */
 #define ENTRY_WRITABLE	BIT(0)
-#define ENTRY_ORDER	GENMASK(2, 1)
-#define ENTRY_ONE_PIN	BIT(3)
-#define ENTRY_PFN_SHIFT 4
+#define ENTRY_ONE_PIN	BIT(1)
+#define ENTRY_PFN_SHIFT 2
 
 static unsigned int order_of(const struct keel_vm *vm, unsigned int index)
 {
@@ -53,21 +55,22 @@ static unsigned int index_of(const struct keel_vm *vm, unsigned int order)
 	return i;
 }
 
-static void *to_entry(const struct keel_vm *vm, const struct pinned *pin)
+static void *to_entry(const struct pinned *pin)
 {
 	return xa_mk_value(page_to_pfn(pin->page) << ENTRY_PFN_SHIFT |
-			   index_of(vm, pin->order) << 1 | (pin->writable ? ENTRY_WRITABLE : 0) |
+			   (pin->writable ? ENTRY_WRITABLE : 0) |
 			   (pin->one_pin ? ENTRY_ONE_PIN : 0));
 }
 
-static struct pinned from_entry(const struct keel_vm *vm, u64 gfn, void *entry)
+static struct pinned from_entry(const struct keel_vm *vm, unsigned int i, unsigned long index,
+				void *entry)
 {
 	unsigned long value = xa_to_value(entry);
 
 	return (struct pinned){
-		.gfn = gfn,
+		.gfn = (u64)index << order_of(vm, i),
 		.page = pfn_to_page(value >> ENTRY_PFN_SHIFT),
-		.order = order_of(vm, (value & ENTRY_ORDER) >> 1),
+		.order = order_of(vm, i),
 		.writable = value & ENTRY_WRITABLE,
 		.one_pin = value & ENTRY_ONE_PIN,
 	};
@@ -82,30 +85,38 @@ static void unpin(const struct pinned *pin)
 
 /* ---- under mem_lock: the record of pins, and EL2's map ---- */
 
-static bool find_pin(struct keel_vm *vm, u64 gfn, struct pinned *pin)
+/* The mapping that has @gfn, of those orders[] that @which has a bit for. */
+static bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int which, struct pinned *pin)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(orders); i++) {
-		u64 first = ALIGN_DOWN(gfn, 1UL << order_of(vm, i));
-		void *entry = vm->pin_orders & BIT(i) ? xa_load(&vm->pins, first) : NULL;
+	which &= vm->pin_sizes;
+	for (i = 0; which >> i; i++) {
+		unsigned long index = gfn >> order_of(vm, i);
+		void *entry = which & BIT(i) ? xa_load(&vm->pins[i], index) : NULL;
 
 		if (!entry)
 			continue;
-		*pin = from_entry(vm, first, entry);
-		if (gfn - first < 1UL << pin->order)
-			return true;
+		*pin = from_entry(vm, i, index, entry);
+		return true;
 	}
 	return false;
 }
 
-static bool any_pin(struct keel_vm *vm, u64 gfn, unsigned int order)
+/* Whether something smaller than 2^order pages lies in the block at @gfn. */
+static bool any_smaller(struct keel_vm *vm, u64 gfn, unsigned int order)
 {
-	unsigned long index = gfn;
-	struct pinned pin;
+	u64 last = gfn + (1UL << order) - 1;
+	unsigned int i;
 
-	return find_pin(vm, gfn, &pin) ||
-	       xa_find(&vm->pins, &index, gfn + (1UL << order) - 1, XA_PRESENT);
+	for (i = index_of(vm, order) + 1; i < ARRAY_SIZE(orders); i++) {
+		unsigned long index = gfn >> order_of(vm, i);
+
+		if (vm->pin_sizes & BIT(i) &&
+		    xa_find(&vm->pins[i], &index, last >> order_of(vm, i), XA_PRESENT))
+			return true;
+	}
+	return false;
 }
 
 static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned long count,
@@ -132,38 +143,78 @@ static int map_pin(struct keel_vm *vm, const struct pinned *pin)
 	return map_pages(vm, pin->gfn, pin->page, 1UL << pin->order, pin->writable);
 }
 
+/*
+ * Accounting takes the process's mmap_lock and asks for capabilities. So it is done for some more
+ * pages than are needed, as far as the limit allows; what is not used goes back when memory does.
+ */
+#define ACCOUNT_AHEAD (SZ_256K >> PAGE_SHIFT)
+
+static int account_more(struct keel_vm *vm, unsigned long pages)
+{
+	unsigned long n = pages + ACCOUNT_AHEAD;
+
+	if (account_locked_vm(vm->mm, n, true)) {
+		n = pages;
+		if (account_locked_vm(vm->mm, n, true))
+			return -ENOMEM;
+	}
+	vm->accounted_pages += n;
+	return 0;
+}
+
 static int account(struct keel_vm *vm, unsigned long pages)
 {
-	int ret = account_locked_vm(vm->mm, pages, true);
+	unsigned long needed = vm->locked_pages + pages;
+	int ret = 0;
 
+	if (needed > vm->accounted_pages)
+		ret = account_more(vm, needed - vm->accounted_pages);
 	if (!ret)
-		vm->locked_pages += pages;
+		vm->locked_pages = needed;
 	return ret;
 }
 
-static void unaccount(struct keel_vm *vm, unsigned long pages)
+/* Let no more than @ahead be accounted for beyond what is locked. */
+static void unaccount(struct keel_vm *vm, unsigned long pages, unsigned long ahead)
 {
-	account_locked_vm(vm->mm, pages, false);
+	unsigned long spare;
+
 	vm->locked_pages -= pages;
+	spare = vm->accounted_pages - vm->locked_pages;
+	if (spare <= ahead)
+		return;
+	account_locked_vm(vm->mm, spare - ahead, false);
+	vm->accounted_pages -= spare - ahead;
 }
 
-void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages)
+static unsigned long drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 {
 	unsigned long index, dropped = 0;
 	void *entry;
 
-	if (!npages)
-		return;
-	xa_for_each_range (&vm->pins, index, entry, gfn, gfn + npages - 1) {
-		struct pinned pin = from_entry(vm, index, entry);
+	xa_for_each_range (&vm->pins[i], index, entry, gfn >> order_of(vm, i),
+			   last >> order_of(vm, i)) {
+		struct pinned pin = from_entry(vm, i, index, entry);
 
-		xa_erase(&vm->pins, index);
+		xa_erase(&vm->pins[i], index);
 		unpin(&pin);
 		dropped += 1UL << pin.order;
 		cond_resched();
 	}
-	if (dropped)
-		unaccount(vm, dropped);
+	return dropped;
+}
+
+/* No mapping lies across an end of the range: each is in one slot. */
+void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages)
+{
+	unsigned long dropped = 0;
+	unsigned int i;
+
+	if (!npages)
+		return;
+	for (i = 0; i < ARRAY_SIZE(orders); i++)
+		dropped += drop_pins(vm, i, gfn, gfn + npages - 1);
+	unaccount(vm, dropped, 0);
 }
 
 /* On an error part of it may be gone; what is left is still pinned. */
@@ -185,24 +236,26 @@ int keel_unmap(struct keel_vm *vm, u64 gfn, u64 npages)
 	return ret;
 }
 
+/* -EBUSY: there is an entry. */
 static int insert(struct keel_vm *vm, const struct pinned *pin)
 {
 	int ret = account(vm, 1UL << pin->order);
 
 	if (ret)
 		return ret;
-	ret = xa_err(xa_store(&vm->pins, pin->gfn, to_entry(vm, pin), GFP_KERNEL_ACCOUNT));
+	ret = xa_insert(&vm->pins[index_of(vm, pin->order)], pin->gfn >> pin->order, to_entry(pin),
+			GFP_KERNEL_ACCOUNT);
 	if (ret)
-		unaccount(vm, 1UL << pin->order);
+		unaccount(vm, 1UL << pin->order, ACCOUNT_AHEAD);
 	else
-		vm->pin_orders |= BIT(index_of(vm, pin->order));
+		vm->pin_sizes |= BIT(index_of(vm, pin->order));
 	return ret;
 }
 
 static void forget(struct keel_vm *vm, const struct pinned *pin)
 {
-	xa_erase(&vm->pins, pin->gfn);
-	unaccount(vm, 1UL << pin->order);
+	xa_erase(&vm->pins[index_of(vm, pin->order)], pin->gfn >> pin->order);
+	unaccount(vm, 1UL << pin->order, ACCOUNT_AHEAD);
 }
 
 /*
@@ -272,11 +325,31 @@ static bool block_fits(const struct keel_slot *slot, u64 gfn, unsigned int order
 #define PUD_LEAF_ORDER (PUD_SHIFT - PAGE_SHIFT)
 #define PMD_LEAF_ORDER (PMD_SHIFT - PAGE_SHIFT)
 
-/*
- * The order of the leaf in the process's tables that translates @hva to @pfn; 0 for a page, or if
- * it does not any more. With interrupts off no table that was found is freed (as fast GUP has it).
- */
-static unsigned int leaf_order(unsigned long hva, unsigned long pfn)
+/* What the process's tables say of an address. */
+struct translation {
+	unsigned int order;  /* of the leaf, 0 for a page or nothing */
+	unsigned long pfn;   /* the first of a leaf of more than a page */
+	bool writable;	     /* all of such a leaf */
+	unsigned long pages; /* without one: how many from the address on are there and writable */
+};
+
+static unsigned long count_pages(pmd_t *pmd, unsigned long hva, unsigned long max)
+{
+	pte_t *ptep = pte_offset_kernel(pmd, hva);
+	unsigned long n;
+
+	max = min(max, PTRS_PER_PTE - (hva >> PAGE_SHIFT) % PTRS_PER_PTE);
+	for (n = 0; n < max; n++) {
+		pte_t pte = READ_ONCE(ptep[n]);
+
+		if (!pte_present(pte) || !pte_write(pte))
+			break;
+	}
+	return n;
+}
+
+/* Interrupts are off, so that no table that was found is freed (as fast GUP has it). */
+static void walk_tables(unsigned long hva, unsigned long max, struct translation *found)
 {
 	pgd_t *pgdp = pgd_offset(current->mm, hva), pgd = READ_ONCE(*pgdp);
 	p4d_t *p4dp, p4d;
@@ -284,21 +357,43 @@ static unsigned int leaf_order(unsigned long hva, unsigned long pfn)
 	pmd_t pmd;
 
 	if (pgd_none(pgd))
-		return 0;
+		return;
 	p4dp = p4d_offset_lockless(pgdp, pgd, hva);
 	p4d = READ_ONCE(*p4dp);
 	if (p4d_none(p4d) || !p4d_present(p4d))
-		return 0;
+		return;
 	pudp = pud_offset_lockless(p4dp, p4d, hva);
 	pud = READ_ONCE(*pudp);
 	if (pud_none(pud) || !pud_present(pud))
-		return 0;
-	if (pud_leaf(pud))
-		return pud_pfn(pud) == ALIGN_DOWN(pfn, 1UL << PUD_LEAF_ORDER) ? PUD_LEAF_ORDER : 0;
+		return;
+	if (pud_leaf(pud)) {
+		found->order = PUD_LEAF_ORDER;
+		found->pfn = pud_pfn(pud);
+		found->writable = pud_write(pud);
+		return;
+	}
 	pmd = READ_ONCE(*pmd_offset_lockless(pudp, pud, hva));
-	if (!pmd_present(pmd) || !pmd_leaf(pmd))
-		return 0;
-	return pmd_pfn(pmd) == ALIGN_DOWN(pfn, 1UL << PMD_LEAF_ORDER) ? PMD_LEAF_ORDER : 0;
+	if (pmd_none(pmd) || !pmd_present(pmd))
+		return;
+	if (pmd_leaf(pmd)) {
+		found->order = PMD_LEAF_ORDER;
+		found->pfn = pmd_pfn(pmd);
+		found->writable = pmd_write(pmd);
+	} else {
+		found->pages = count_pages(&pmd, hva, max);
+	}
+}
+
+/* Of pages @max are looked at. What it says may be out of date when it returns. */
+static struct translation translate(unsigned long hva, unsigned long max)
+{
+	struct translation found = { 0 };
+	unsigned long flags;
+
+	local_irq_save(flags);
+	walk_tables(hva, max, &found);
+	local_irq_restore(flags);
+	return found;
 }
 
 /*
@@ -307,16 +402,14 @@ static unsigned int leaf_order(unsigned long hva, unsigned long pfn)
  */
 static bool one_leaf(const struct keel_slot *slot, const struct pinned *pin, unsigned int order)
 {
-	unsigned long mask = (1UL << order) - 1, pfn = page_to_pfn(pin->page), flags;
+	unsigned long mask = (1UL << order) - 1, pfn = page_to_pfn(pin->page);
 	unsigned long hva = slot_hva(slot, pin->gfn);
-	unsigned int found;
+	struct translation found;
 
 	if ((pin->gfn ^ pfn) & mask || (pin->gfn ^ hva >> PAGE_SHIFT) & mask)
 		return false;
-	local_irq_save(flags);
-	found = leaf_order(hva, pfn);
-	local_irq_restore(flags);
-	return found >= order;
+	found = translate(hva, 0);
+	return found.order >= order && found.pfn == ALIGN_DOWN(pfn, 1UL << found.order);
 }
 
 static void widen(struct pinned *pin, unsigned int order)
@@ -357,15 +450,62 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 	return -EFAULT;
 }
 
-static int pin_page(const struct keel_slot *slot, u64 gfn, struct pinned *pin)
-{
-	long got = pin_pages(slot, slot_hva(slot, gfn), 1, &pin->page);
+/*
+ * Guests go through memory from below. Of what follows a page in its 64 KiB the process often has
+ * some already, which then comes along, since a fault costs more than all of it. It is a guess:
+ * what of it fails is left for when it is touched.
+ */
+#define AROUND_PAGES 16
 
-	pin->gfn = gfn;
-	pin->order = 0;
-	pin->one_pin = false;
-	pin->writable = !(slot->flags & KVM_MEM_READONLY);
-	if (got == 1)
+/* Pages that are pinned, each by itself, for @gfn and what follows. */
+struct around {
+	u64 gfn;
+	unsigned long count;
+	struct page **pages; /* AROUND_PAGES */
+};
+
+static void unpin_from(struct around *around, unsigned long first)
+{
+	if (around->count > first)
+		unpin_user_pages(around->pages + first, around->count - first);
+	around->count = min(around->count, first);
+}
+
+/*
+ * Let the process have the page. What pinning would do as well, but with much to look up again;
+ * should it fail, pinning says why.
+ */
+static void fault_in(unsigned long hva)
+{
+	unsigned int flags = memalloc_pin_save();
+	bool unlocked = false;
+
+	mmap_read_lock(current->mm);
+	(void)fixup_user_fault(current->mm, hva, FAULT_FLAG_WRITE, &unlocked);
+	mmap_read_unlock(current->mm);
+	memalloc_pin_restore(flags);
+}
+
+/* How many pages from @gfn on are to be pinned: those that are there, or one that is now. */
+static unsigned long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
+{
+	u64 end = min(ALIGN(gfn + 1, AROUND_PAGES), slot->gfn + slot->npages);
+	struct translation found = translate(slot_hva(slot, gfn), end - gfn);
+
+	if (!found.order && !found.pages)
+		fault_in(slot_hva(slot, gfn));
+	return slot->flags & KVM_MEM_READONLY || vm->page_order ? 1 : max(found.pages, 1UL);
+}
+
+static int pin_around(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
+		      struct around *around)
+{
+	unsigned long count = pages_to_pin(vm, slot, gfn);
+	long got = pin_pages(slot, slot_hva(slot, gfn), count, around->pages);
+
+	around->gfn = gfn;
+	around->count = max(got, 0L);
+	if (got > 0)
 		return 0;
 	return got == -EINTR || got == -ENOMEM ? got : -EFAULT;
 }
@@ -377,14 +517,10 @@ static int pin_page(const struct keel_slot *slot, u64 gfn, struct pinned *pin)
 static int pin_large_page(const struct keel_slot *slot, u64 gfn, unsigned int order,
 			  struct pinned *pin)
 {
-	struct pinned block;
-	int ret = pin_block(slot, gfn, order, order, &block);
+	int ret = pin_block(slot, gfn, order, order, pin);
 
-	unpin(pin);
-	if (!ret) {
-		*pin = block;
+	if (!ret)
 		return 0;
-	}
 	pr_warn_ratelimited(
 		"%s[%d]: memory at %#lx is not in %lu KiB pieces, as keel.stage2_granule "
 		"wants: use huge pages\n",
@@ -392,87 +528,80 @@ static int pin_large_page(const struct keel_slot *slot, u64 gfn, unsigned int or
 	return ret;
 }
 
-/* Pin @gfn's page, then more of it if it is part of a huge page. */
-static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
-		    unsigned int max, struct pinned *pin)
+/* More than the page at @gfn, which is pinned, if it is part of a huge page. */
+static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
+		       unsigned int max, struct pinned *pin, struct around *around)
 {
-	unsigned int i;
 	struct pinned block;
-	int ret = pin_page(slot, gfn, pin);
+	unsigned int i;
 
-	if (ret)
-		return ret;
 	for (i = 0; i < ORDER_PAGE && orders[i] > vm->page_order; i++) {
 		if (orders[i] > max || !block_fits(slot, gfn, orders[i], pin->page))
 			continue;
 		if (one_leaf(slot, pin, orders[i])) {
+			unpin_from(around, 1);
 			widen(pin, orders[i]);
-			return 0;
+			return true;
 		}
 		if (pin_block(slot, gfn, orders[i], vm->page_order, &block))
 			continue;
-		unpin(pin);
+		unpin_from(around, 0);
 		*pin = block;
-		return 0;
+		return true;
 	}
-	return vm->page_order ? pin_large_page(slot, gfn, vm->page_order, pin) : 0;
+	return false;
+}
+
+/* Pin @gfn's page and those around it, or more of it if it is part of a huge page. */
+static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
+		    unsigned int max, struct pinned *pin, struct around *around)
+{
+	int ret = pin_around(vm, slot, gfn, around);
+
+	if (ret)
+		return ret;
+	*pin = (struct pinned){
+		.gfn = gfn,
+		.page = around->pages[0],
+		.writable = !(slot->flags & KVM_MEM_READONLY),
+	};
+	if (PageCompound(pin->page) && pin_larger(vm, slot, gfn, max, pin, around))
+		return 0;
+	if (!vm->page_order)
+		return 0;
+	unpin_from(around, 0);
+	return pin_large_page(slot, gfn, vm->page_order, pin);
+}
+
+/* Another vCPU was faster. Should EL2 not have it, it gets it now. */
+static int map_again(struct keel_vm *vm, const struct pinned *there)
+{
+	int ret = map_pin(vm, there);
+
+	return ret == -EEXIST ? 0 : ret;
 }
 
 /* Under mem_lock. -EAGAIN: the slots have changed; -EBUSY: no room for a block, only for a page. */
 static int commit(struct keel_vm *vm, u64 gfn, const struct pinned *pin, unsigned long generation,
 		  bool *kept)
 {
+	unsigned int larger = BIT(index_of(vm, pin->order)) - 1;
 	struct pinned there;
 	int ret;
 
 	*kept = false;
 	if (vm->slots_generation != generation)
 		return -EAGAIN;
-	if (find_pin(vm, gfn, &there)) {
-		/* Another vCPU was faster. Should EL2 not have it, it gets it now. */
-		ret = map_pin(vm, &there);
-		return ret == -EEXIST ? 0 : ret;
-	}
-	if (pin->order > vm->page_order && any_pin(vm, pin->gfn, pin->order))
-		return -EBUSY;
-	return insert_and_map(vm, pin, kept);
+	if (find_pin(vm, gfn, larger, &there))
+		return map_again(vm, &there);
+	ret = any_smaller(vm, pin->gfn, pin->order) ? -EBUSY : insert_and_map(vm, pin, kept);
+	/* An entry of just this size, or a page's in a block's place. */
+	if (ret == -EBUSY && find_pin(vm, gfn, ~0U, &there))
+		return map_again(vm, &there);
+	return ret;
 }
 
-/* ---- the pages behind it ---- */
-
-/*
- * Guests go through memory from below. Of what follows a page in its 64 KiB the process often has
- * some already, which then comes along, since a fault costs more than all of it. It is a guess:
- * what of it fails is left for when it is touched.
- */
-#define AROUND_PAGES 16
-
-struct around {
-	u64 gfn;
-	unsigned long count;
-	struct page *pages[AROUND_PAGES];
-};
-
-/* How many pages from @gfn on the process has, and may write. */
-static unsigned long count_present(const struct keel_slot *slot, u64 gfn, unsigned long count)
-{
-	struct page *pages[AROUND_PAGES];
-	int i, got = get_user_pages_fast_only(slot_hva(slot, gfn), count, FOLL_WRITE, pages);
-
-	for (i = 0; i < got; i++)
-		put_page(pages[i]);
-	return max(got, 0);
-}
-
-static void pin_around(const struct keel_slot *slot, u64 gfn, struct around *around)
-{
-	u64 end = min(ALIGN(gfn, AROUND_PAGES), slot->gfn + slot->npages);
-	unsigned long count = gfn < end ? count_present(slot, gfn, end - gfn) : 0;
-	long got = count ? pin_pages(slot, slot_hva(slot, gfn), count, around->pages) : 0;
-
-	around->gfn = gfn;
-	around->count = max(got, 0L);
-}
+/* ---- what follows ---- */
 
 /* Entries for @n pages from the @first on, one each. Returns how many it has made. */
 static unsigned long insert_around(struct keel_vm *vm, const struct around *around,
@@ -482,7 +611,7 @@ static unsigned long insert_around(struct keel_vm *vm, const struct around *arou
 
 	if (account(vm, n))
 		return 0;
-	vm->pin_orders |= BIT(ORDER_PAGE);
+	vm->pin_sizes |= BIT(index_of(vm, 0));
 	for (i = 0; i < n; i++) {
 		struct pinned there, pin = {
 			.gfn = around->gfn + first + i,
@@ -490,23 +619,24 @@ static unsigned long insert_around(struct keel_vm *vm, const struct around *arou
 			.writable = true,
 		};
 
-		if (find_pin(vm, pin.gfn, &there) ||
-		    xa_err(xa_store(&vm->pins, pin.gfn, to_entry(vm, &pin), GFP_KERNEL_ACCOUNT)))
+		if (find_pin(vm, pin.gfn, BIT(index_of(vm, 0)) - 1, &there) ||
+		    xa_insert(&vm->pins[index_of(vm, 0)], pin.gfn, to_entry(&pin),
+			      GFP_KERNEL_ACCOUNT))
 			break;
 	}
 	if (i < n)
-		unaccount(vm, n - i);
+		unaccount(vm, n - i, ACCOUNT_AHEAD);
 	return i;
 }
 
-/* Under mem_lock. Adjacent ones are mapped at once. Returns how many now are the VM's. */
+/* Under mem_lock, after the first. Adjacent ones are mapped at once. Returns how many are kept. */
 static unsigned long commit_around(struct keel_vm *vm, const struct around *around)
 {
-	unsigned long done = 0, n, want;
+	unsigned long done = 1, n, want;
 	int ret = 0;
 
 	for (; done < around->count && !ret; done += n) {
-		struct page **pages = (struct page **)around->pages + done;
+		struct page **pages = around->pages + done;
 
 		for (want = 1; done + want < around->count; want++)
 			if (page_to_pfn(pages[want]) != page_to_pfn(pages[0]) + want)
@@ -520,52 +650,100 @@ static unsigned long commit_around(struct keel_vm *vm, const struct around *arou
 	return done;
 }
 
-/* -EAGAIN: start over. */
-static int fault_once(struct keel_vm *vm, u64 gfn, bool write, unsigned int *max)
+/* A fault of a guest. */
+struct fault {
+	u64 gfn;
+	bool write;
+	unsigned int max;   /* the largest order that may be mapped */
+	unsigned int order; /* which was */
+};
+
+static int commit_all(struct keel_vm *vm, const struct fault *fault, struct pinned *pin,
+		      struct around *around, unsigned long generation)
 {
-	unsigned long generation;
-	unsigned long kept_around = 0;
-	struct around around;
-	struct keel_slot slot;
-	struct pinned pin;
+	unsigned long kept_around = 1;
 	bool kept;
 	int ret;
 
-	if (!keel_slot_find(vm, gfn, &slot, &generation))
-		return -ENOENT;
-	if (write && slot.flags & KVM_MEM_READONLY)
-		return -ENOENT;
-	ret = pin_best(vm, &slot, gfn, *max, &pin);
-	if (ret)
-		return ret;
-	around.count = 0;
-	if (!pin.order && pin.writable)
-		pin_around(&slot, gfn + 1, &around);
 	mutex_lock(&vm->mem_lock);
-	ret = commit(vm, gfn, &pin, generation, &kept);
-	if (!ret)
-		kept_around = commit_around(vm, &around);
+	ret = commit(vm, fault->gfn, pin, generation, &kept);
+	if (!ret && around->count > 1)
+		kept_around = commit_around(vm, around);
 	mutex_unlock(&vm->mem_lock);
 	if (!kept)
-		unpin(&pin);
-	if (around.count > kept_around)
-		unpin_user_pages(around.pages + kept_around, around.count - kept_around);
+		unpin(pin);
+	unpin_from(around, kept_around);
+	return ret;
+}
+
+/* -EAGAIN: start over. */
+static int fault_once(struct keel_vm *vm, struct fault *fault)
+{
+	struct page *pages[AROUND_PAGES];
+	struct around around = { .pages = pages };
+	unsigned long generation;
+	struct keel_slot slot;
+	struct pinned pin;
+	int ret;
+
+	if (!keel_slot_find(vm, fault->gfn, &slot, &generation))
+		return -ENOENT;
+	if (fault->write && slot.flags & KVM_MEM_READONLY)
+		return -ENOENT;
+	ret = pin_best(vm, &slot, fault->gfn, fault->max, &pin, &around);
+	if (ret)
+		return ret;
+	fault->order = pin.order;
+	ret = commit_all(vm, fault, &pin, &around, generation);
 	if (ret != -EBUSY)
 		return ret;
-	*max = 0;
+	fault->max = 0;
 	return -EAGAIN;
+}
+
+#define BLOCK_PAGES   (1UL << PMD_LEAF_ORDER)
+#define AROUND_BLOCKS 4
+
+/* Whether the process has a huge page there, which the VM has not. */
+static bool has_block(struct keel_vm *vm, u64 gfn)
+{
+	unsigned long generation;
+	struct translation found;
+	struct keel_slot slot;
+	struct pinned there;
+
+	if (!keel_slot_find(vm, gfn, &slot, &generation) || slot.flags & KVM_MEM_READONLY)
+		return false;
+	found = translate(slot_hva(&slot, gfn), 0);
+	return found.order == PMD_LEAF_ORDER && found.writable && !find_pin(vm, gfn, ~0U, &there);
+}
+
+/* As with pages: the huge pages that follow in their 8 MiB. */
+static void fault_blocks_around(struct keel_vm *vm, u64 gfn)
+{
+	struct fault next = { .max = PMD_LEAF_ORDER };
+
+	for (next.gfn = ALIGN_DOWN(gfn, BLOCK_PAGES) + BLOCK_PAGES;
+	     next.gfn % (AROUND_BLOCKS * BLOCK_PAGES) && has_block(vm, next.gfn);
+	     next.gfn += BLOCK_PAGES) {
+		if (fault_once(vm, &next))
+			break;
+		cond_resched();
+	}
 }
 
 int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 {
-	unsigned int max = orders[0];
+	struct fault fault = { .gfn = ipa >> PAGE_SHIFT, .write = write, .max = orders[0] };
 	int ret;
 
 	do {
 		if (signal_pending(current))
 			return -EINTR;
-		ret = fault_once(vm, ipa >> PAGE_SHIFT, write, &max);
+		ret = fault_once(vm, &fault);
 	} while (ret == -EAGAIN);
+	if (!ret && fault.order == PMD_LEAF_ORDER)
+		fault_blocks_around(vm, fault.gfn);
 	return ret;
 }
 
@@ -575,7 +753,7 @@ int keel_map_pinned(struct keel_vm *vm, u64 *gfn)
 	int ret = -ENOENT;
 
 	mutex_lock(&vm->mem_lock);
-	if (find_pin(vm, *gfn, &pin)) {
+	if (find_pin(vm, *gfn, ~0U, &pin)) {
 		ret = map_pin(vm, &pin);
 		*gfn = pin.gfn + (1UL << pin.order);
 	}

@@ -86,9 +86,9 @@ static inline int keel_pin_user_pages_fast(unsigned long start, int nr, unsigned
 	return keel_inject() ? -ENOMEM : pin_user_pages_fast(start, nr, flags, pages);
 }
 
-static inline void *keel_xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
+static inline int keel_xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 {
-	return keel_inject() ? XA_ERROR(-ENOMEM) : xa_store(xa, index, entry, gfp);
+	return keel_inject() ? -ENOMEM : xa_insert(xa, index, entry, gfp);
 }
 
 static inline int keel_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc)
@@ -131,7 +131,7 @@ static inline int keel_misc_register(struct miscdevice *misc)
 #define alloc_percpu(type)  keel_alloc_percpu_##type()
 #define anon_inode_getfd    keel_anon_inode_getfd
 #define pin_user_pages_fast keel_pin_user_pages_fast
-#define xa_store	    keel_xa_store
+#define xa_insert	    keel_xa_insert
 #define account_locked_vm   keel_account_locked_vm
 #define request_percpu_irq  keel_request_percpu_irq
 #define cpuhp_setup_state   keel_cpuhp_setup_state

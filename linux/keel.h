@@ -27,6 +27,7 @@
 #define KEEL_SGIS	  16
 #define KEEL_PRIVATE_IRQS 32
 #define KEEL_IRQS_MAX	  1024
+#define KEEL_PIN_SIZES	  4
 
 /* ---- vm.c ---- */
 
@@ -85,9 +86,10 @@ struct keel_vm {
 	u64 populated;
 	struct keel_slots __rcu *slots;
 	unsigned long slots_generation;
-	struct xarray pins;	 /* fault.c: by gfn, the memory that is mapped there */
-	unsigned int pin_orders; /* fault.c: which of its sizes there may be in pins, a bit each */
-	unsigned long locked_pages;
+	struct xarray pins[KEEL_PIN_SIZES]; /* fault.c: memory that is mapped, by its size */
+	unsigned int pin_sizes;		    /* fault.c: those that there may be, a bit each */
+	unsigned long locked_pages;	    /* fault.c: of pins */
+	unsigned long accounted_pages;	    /* fault.c: in mm's locked_vm, no fewer than those */
 
 	struct mutex donate_lock;
 	struct list_head donated; /* struct page.lru; order in page_private() */

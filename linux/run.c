@@ -339,7 +339,8 @@ static int run_once(struct keel_vcpu *vcpu)
 {
 	long exit;
 
-	cond_resched();
+	if (need_resched())
+		cond_resched();
 	if (must_leave())
 		return -EINTR;
 	keel_vcpu_apply_stop(vcpu);

@@ -15,7 +15,8 @@ static inline u64 dcache_line_size(void)
 	return 4ULL << ((ctr >> 16) & 0xf);
 }
 
-/* Eight lines an iteration, then the rest: this runs over whole kernels at boot. */
+/* 16 lines an iteration, then the rest: this runs over whole kernels at boot, and guests' memory.
+ */
 #define DEFINE_DCACHE_OP(name, op)                                                  \
 	static inline void name(const void *start, u64 size)                        \
 	{                                                                           \
@@ -23,17 +24,14 @@ static inline u64 dcache_line_size(void)
 		u64 addr = (u64)start & ~(line - 1);                                \
 		u64 end = (u64)start + size;                                        \
                                                                                     \
-		for (; addr + 7 * line < end; addr += 8 * line) {                   \
-			u64 at = addr;                                              \
-                                                                                    \
-			__asm__ volatile(".rept 8\n"                                \
+		for (u64 at = addr; addr + 15 * line < end; addr = at)              \
+			__asm__ volatile(".rept 16\n"                               \
 					 "dc " op ", %0\n"                          \
 					 "add %0, %0, %1\n"                         \
 					 ".endr\n"                                  \
 					 : "+r"(at)                                 \
 					 : "r"(line)                                \
 					 : "memory");                               \
-		}                                                                   \
 		for (; addr < end; addr += line)                                    \
 			__asm__ volatile("dc " op ", %0" : : "r"(addr) : "memory"); \
 		dsb(sy);                                                            \

@@ -105,23 +105,31 @@ static void check_after_vm_call(u32 fid)
 	}
 }
 
-void host_hypercall(struct host_regs *regs)
+static bool plain_hypercall(struct host_regs *regs, u32 fid)
 {
-	u32 fid = (u32)regs->x[0] & ~(u32)SMCCC_SVE_HINT;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hypercalls); i++) {
 		if (hypercalls[i].fid != fid)
 			continue;
-		host_count(KEEL_STAT_HYPERCALLS);
+		host_count(KEEL_STAT_HYPERCALLS); /* hc_stat() tells of itself */
 		hypercalls[i].call(regs);
-		host_mem_check();
-		return;
+		return true;
 	}
+	return false;
+}
+
+/* VMs' come first: they are the many. */
+void host_hypercall(struct host_regs *regs)
+{
+	u32 fid = (u32)regs->x[0] & ~(u32)SMCCC_SVE_HINT;
+
 	if (vm_hypercall(regs)) {
 		host_count(KEEL_STAT_HYPERCALLS);
 		check_after_vm_call(fid);
-		return;
+	} else if (plain_hypercall(regs, fid)) {
+		host_mem_check();
+	} else {
+		regs->x[0] = (u64)KEEL_NOT_SUPPORTED;
 	}
-	regs->x[0] = (u64)KEEL_NOT_SUPPORTED;
 }

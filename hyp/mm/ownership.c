@@ -108,9 +108,12 @@ static u8 byte_after(enum move move, u8 byte)
 
 static bool words_equal(const u64 *word, u64 pattern)
 {
-	return word[0] == pattern && word[1] == pattern && word[2] == pattern &&
-	       word[3] == pattern && word[4] == pattern && word[5] == pattern &&
-	       word[6] == pattern && word[7] == pattern;
+	u64 other = (word[0] ^ pattern) | (word[1] ^ pattern);
+
+	other |= (word[2] ^ pattern) | (word[3] ^ pattern);
+	other |= (word[4] ^ pattern) | (word[5] ^ pattern);
+	other |= (word[6] ^ pattern) | (word[7] ^ pattern);
+	return !other;
 }
 
 /* How many of the @n bytes from @p on equal the first: by aligned words, eight a round. */
@@ -167,7 +170,7 @@ static int range_bytes(struct pa pa, u64 size, u8 **bytes)
 		return -EINVAL;
 	if (!bank || size > bank->size - (pa.v - bank->base))
 		return -ERANGE;
-	*bytes = byte_of(pa.v);
+	*bytes = &bank->state[(pa.v - bank->base) >> PAGE_SHIFT];
 	return 0;
 }
 
@@ -250,10 +253,22 @@ struct transfer {
 	struct pa pa;
 	u64 size;
 	u8 *bytes;
-	bool uniform;	    /* all bytes are alike, so check_states() found */
-	struct leg legs[2]; /* the host's, and the VM's if there is one */
+	bool uniform;	  /* all bytes are alike, so check_states() found */
+	size_t first_leg; /* 1 where the host's has nothing to do */
 	size_t leg_count;
+	struct leg legs[2]; /* the host's, and the VM's if there is one */
 };
+
+/* Of one leg, the host's, which is filled in under the lock. */
+static void transfer_init(struct transfer *t, enum move move, struct pa pa, u64 size)
+{
+	t->move = move;
+	t->pa = pa;
+	t->size = size;
+	t->uniform = false;
+	t->first_leg = moves[move].host == NOTHING;
+	t->leg_count = 1;
+}
 
 /* Every page of the range must be in a state that the move may start from. */
 static int check_states(struct transfer *t)
@@ -305,16 +320,16 @@ static int transfer_check(struct transfer *t)
 {
 	int err = check_states(t);
 
-	for (size_t i = 0; i < t->leg_count && !err; i++)
+	for (size_t i = t->first_leg; i < t->leg_count && !err; i++)
 		err = check_leg(t, &t->legs[i]);
-	for (size_t i = 0; i < t->leg_count && !err; i++)
+	for (size_t i = t->first_leg; i < t->leg_count && !err; i++)
 		err = prepare_leg(t, &t->legs[i]);
 	return err;
 }
 
 static void unmap_legs(const struct transfer *t)
 {
-	for (size_t i = 0; i < t->leg_count; i++) {
+	for (size_t i = t->first_leg; i < t->leg_count; i++) {
 		const struct leg *leg = &t->legs[i];
 
 		if (leg->action == UNMAP)
@@ -324,7 +339,7 @@ static void unmap_legs(const struct transfer *t)
 
 static void map_legs(const struct transfer *t)
 {
-	for (size_t i = 0; i < t->leg_count; i++) {
+	for (size_t i = t->first_leg; i < t->leg_count; i++) {
 		const struct leg *leg = &t->legs[i];
 
 		if (leg->action == MAP)
@@ -343,8 +358,13 @@ static void change_states(const struct transfer *t)
 	size_t n = t->size >> PAGE_SHIFT, run;
 
 	for (size_t i = 0; i < n; i += run) {
+		u8 byte = byte_after(t->move, t->bytes[i]);
+
 		run = t->uniform ? n : run_length(t->bytes + i, n - i);
-		__builtin_memset(t->bytes + i, byte_after(t->move, t->bytes[i]), run);
+		if (run == 1)
+			t->bytes[i] = byte;
+		else
+			__builtin_memset(t->bytes + i, byte, run);
 	}
 }
 
@@ -390,18 +410,21 @@ static int transfer(struct transfer *t)
 static int transfer_vm(enum move move, struct pa pa, u64 size, const struct ownership_side *vm,
 		       struct ipa ipa)
 {
-	struct transfer t = { .move = move, .pa = pa, .size = size, .leg_count = 2 };
+	struct transfer t;
 
 	if (!range_valid(ipa.v, size))
 		return -EINVAL;
+	transfer_init(&t, move, pa, size);
+	t.leg_count = 2;
 	t.legs[1] = (struct leg){ vm, ipa, moves[move].vm };
 	return transfer(&t);
 }
 
 static int transfer_keel(enum move move, struct pa pa, u64 size)
 {
-	struct transfer t = { .move = move, .pa = pa, .size = size, .leg_count = 1 };
+	struct transfer t;
 
+	transfer_init(&t, move, pa, size);
 	return transfer(&t);
 }
 
@@ -432,8 +455,9 @@ int ownership_donate_keel(struct pa pa, u64 size)
 
 int ownership_donate_keel_locked(struct pa pa, u64 size)
 {
-	struct transfer t = { .move = DONATE_KEEL, .pa = pa, .size = size, .leg_count = 1 };
+	struct transfer t;
 
+	transfer_init(&t, DONATE_KEEL, pa, size);
 	return transfer_locked(&t);
 }
 

@@ -128,7 +128,11 @@ static u64 table_pte(struct pgtable *pgt, const void *table)
 
 static u64 *pte_table(struct pgtable *pgt, u64 pte)
 {
-	return pgt->ops->pa_to_table(pgt->ctx, pgtable_pte_to_pa(&pgt->fmt, pte));
+	struct pa pa = PA(pte & pgt->plain_oa);
+
+	if (!pgt->plain_oa)
+		pa = pgtable_pte_to_pa(&pgt->fmt, pte);
+	return pgt->ops->pa_to_table(pgt->ctx, pa);
 }
 
 /* The bits of a leaf that may become set behind our back. */
@@ -405,6 +409,7 @@ int pgtable_walk(struct pgtable *pgt, u64 ia, u64 size, const struct pgtable_wal
 	u64 done = walk->progress ? walk->progress->done : 0;
 	int ret = check_range(pgt, ia, size);
 
+	pgt->hole.ptep = NULL;
 	if (ret)
 		return ret;
 	if (done > size || !IS_ALIGNED(done, granule_size(pgt->fmt.granule)))
@@ -433,20 +438,21 @@ static void widen_to_group(struct pgtable *pgt, struct pgtable_leaf *leaf)
 
 static void find_leaf(struct pgtable *pgt, u64 ia, struct pgtable_leaf *leaf)
 {
-	u64 *table = pgt->root;
+	unsigned int bits = table_bits(&pgt->fmt);
 	s8 level = pgt->fmt.start_level;
-	u64 *ptep = table_entry(pgt, table, level, ia);
-	u64 pte = pte_read(ptep);
+	unsigned int shift = pgtable_level_shift(&pgt->fmt, level);
+	u64 *ptep = pgt->root + (ia >> shift), pte = pte_read(ptep);
 
 	for (; pgtable_pte_table(pte, level); pte = pte_read(ptep)) {
-		table = pte_table(pgt, pte);
-		ptep = table_entry(pgt, table, ++level, ia);
+		level++;
+		shift -= bits;
+		ptep = pte_table(pgt, pte) + (ia >> shift & (BIT(bits) - 1));
 	}
 	*leaf = (struct pgtable_leaf){
 		.ptep = ptep,
 		.pte = pte,
-		.ia = ALIGN_DOWN(ia, pgtable_level_size(&pgt->fmt, level)),
-		.size = pgtable_level_size(&pgt->fmt, level),
+		.ia = ALIGN_DOWN(ia, BIT(shift)),
+		.size = BIT(shift),
 		.pa = pgtable_pte_to_pa(&pgt->fmt, pte),
 		.level = level,
 	};
@@ -459,6 +465,7 @@ int pgtable_lookup(struct pgtable *pgt, u64 ia, struct pgtable_leaf *leaf)
 	if (ia >> pgt->fmt.ia_bits)
 		return -E2BIG;
 	find_leaf(pgt, ia, leaf);
+	pgt->hole = (struct pgtable_hole){ leaf->pte ? NULL : leaf->ptep, leaf->ia, leaf->level };
 	return pgtable_pte_valid(leaf->pte) ? 0 : -ENOENT;
 }
 
@@ -655,6 +662,7 @@ static int split_ends(struct pgtable *pgt, u64 ia, u64 size)
 {
 	int ret = check_range(pgt, ia, size);
 
+	pgt->hole.ptep = NULL;
 	if (!ret)
 		ret = split_at(pgt, ia);
 	return ret ? ret : split_at(pgt, ia + size);
@@ -764,28 +772,67 @@ static int map_visit(const struct pgtable_visit *v, void *arg)
 	return 0;
 }
 
+/* The empty entry at @ia, if it is one: often the last look-up has just found it. */
+static struct pgtable_hole find_hole(struct pgtable *pgt, u64 ia)
+{
+	struct pgtable_hole hole = pgt->hole;
+	struct pgtable_leaf leaf;
+
+	pgt->hole.ptep = NULL;
+	if (hole.ptep && hole.ia == ia)
+		return hole;
+	find_leaf(pgt, ia, &leaf);
+	return (struct pgtable_hole){ leaf.pte ? NULL : leaf.ptep, leaf.ia, leaf.level };
+}
+
+/*
+ * Most often it is one leaf, in a table that is there: an empty entry that the walk below would
+ * come to, and fill just so.
+ */
+static bool map_one_leaf(struct pgtable *pgt, const struct map *m)
+{
+	u64 size = m->end - m->ia;
+	const struct pgtable_hole hole = find_hole(pgt, m->ia);
+
+	if (!hole.ptep || hole.ia != m->ia || pgtable_level_size(&pgt->fmt, hole.level) != size ||
+	    !IS_ALIGNED(m->pa.v, size) || !pgtable_leaf_allowed(&pgt->fmt, hole.level) ||
+	    (hole.level < PGTABLE_LAST_LEVEL && (m->flags & PGTABLE_PAGES)))
+		return false;
+	pte_write(hole.ptep, leaf_pte(&pgt->fmt, hole.level, m->pa, m->attrs));
+	return true;
+}
+
+static int map_by_walk(struct pgtable *pgt, struct map *m)
+{
+	struct pgtable_walk check = {
+		.visit = map_check_visit,
+		.arg = m,
+		.when = PGTABLE_LEAF | PGTABLE_JOIN,
+	};
+	struct pgtable_walk map = { .visit = map_visit, .arg = m, .when = PGTABLE_LEAF };
+	u64 size = m->end - m->ia;
+	int ret = 0;
+
+	/* One page has one leaf, which can be looked at when it is there to be changed. */
+	m->check = size == granule_size(pgt->fmt.granule);
+	if (!m->check)
+		ret = pgtable_walk(pgt, m->ia, size, &check);
+	return ret ? ret : pgtable_walk(pgt, m->ia, size, &map);
+}
+
 int pgtable_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size, u64 attrs, unsigned int flags)
 {
 	struct map m = { .ia = ia, .end = ia + size, .pa = pa, .attrs = attrs, .flags = flags };
-	struct pgtable_walk check = {
-		.visit = map_check_visit,
-		.arg = &m,
-		.when = PGTABLE_LEAF | PGTABLE_JOIN,
-	};
-	struct pgtable_walk map = { .visit = map_visit, .arg = &m, .when = PGTABLE_LEAF };
 	int ret = check_range(pgt, ia, size);
 
 	if (!ret)
 		ret = check_output(pgt, pa, size);
 	if (!ret && ((attrs & ~pgtable_attr_mask(&pgt->fmt)) || (flags & ~PGTABLE_PAGES)))
 		ret = -EINVAL;
-	/* One page has one leaf, which can be looked at when it is there to be changed. */
-	m.check = size == granule_size(pgt->fmt.granule);
-	if (!ret && !m.check)
-		ret = pgtable_walk(pgt, ia, size, &check);
 	if (ret)
 		return ret;
-	ret = pgtable_walk(pgt, ia, size, &map);
+	if (!map_one_leaf(pgt, &m))
+		ret = map_by_walk(pgt, &m);
 	/* D8.2.6: walkers see a descriptor that was invalid once a DSB has completed the write. */
 	dsb(ishst);
 	return ret;
@@ -1344,6 +1391,8 @@ int pgtable_init(struct pgtable *pgt, const struct pgtable_format *fmt, u64 *roo
 	if (!format_valid(fmt))
 		return -EINVAL;
 	*pgt = (struct pgtable){ .fmt = *fmt, .root = root, .ops = ops, .ctx = ctx };
+	if (!fmt->ds && !has_lpa_64k(fmt))
+		pgt->plain_oa = pgtable_oa_mask(fmt);
 	/* No walker knows it yet. */
 	__builtin_memset(root, 0, pgtable_root_size(fmt));
 	dsb(ishst);

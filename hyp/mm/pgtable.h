@@ -80,6 +80,13 @@ struct pgtable_ops {
 };
 
 /* Tables of one address space. Owned by whoever embeds it; only mm/pgtable.c changes it. */
+/* An empty entry that a look-up has come to; ptep is NULL once the tables may be others. */
+struct pgtable_hole {
+	u64 *ptep;
+	u64 ia; /* first address that it covers */
+	s8 level;
+};
+
 struct pgtable {
 	struct pgtable_format fmt;
 	struct pgtable_hw hw;
@@ -92,6 +99,8 @@ struct pgtable {
 	u64 *root;
 	const struct pgtable_ops *ops;
 	void *ctx;
+	u64 plain_oa; /* a descriptor's address, where it is in one piece; 0 where it is not */
+	struct pgtable_hole hole; /* so that to map what was just looked up takes no second walk */
 };
 
 /*

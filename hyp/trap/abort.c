@@ -91,45 +91,47 @@ static void finish_load(struct vcpu *vcpu, const struct mmio_access *access, u64
 	vcpu_set_x(vcpu, access->rt, mmio_load_value(access, data));
 }
 
-static bool try_vgic(struct vcpu *vcpu, u64 esr, u64 ipa)
-{
-	struct mmio_access access;
-	u64 data = 0;
+/* A load or store that the syndrome describes; a store's data. */
+struct described {
+	struct mmio_access access; /* bytes: 0 if it is not described */
+	u64 data;
+};
 
-	if (!vcpu->vm->vgic || !decode(vcpu, esr, &access))
+static void describe(const struct vcpu *vcpu, u64 esr, struct described *it)
+{
+	it->data = 0;
+	if (!decode(vcpu, esr, &it->access))
+		it->access.bytes = 0;
+	else if (it->access.write)
+		it->data = mmio_store_data(&it->access, vcpu_get_x(vcpu, it->access.rt));
+}
+
+static bool try_vgic(struct vcpu *vcpu, u64 esr, u64 ipa, const struct described *it)
+{
+	u64 data = it->data;
+
+	if (!vcpu->vm->vgic || !it->access.bytes ||
+	    !vgic_mmio(vcpu, ipa, it->access.bytes, it->access.write, &data))
 		return false;
-	if (access.write)
-		data = mmio_store_data(&access, vcpu_get_x(vcpu, access.rt));
-	if (!vgic_mmio(vcpu, ipa, access.bytes, access.write, &data))
-		return false;
-	if (!access.write)
-		finish_load(vcpu, &access, data);
+	if (!it->access.write)
+		finish_load(vcpu, &it->access, data);
 	trap_step_over(vcpu, esr);
 	return true;
 }
 
 /* The load or store itself, for a host that finds no memory there. */
-static void describe(struct vcpu *vcpu, u64 esr, u64 ipa)
+static void tell_access(struct keel_run *run, u64 ipa, const struct described *it)
 {
-	struct keel_run *run = vcpu->run;
-	struct mmio_access access;
-	u64 data = 0;
-	unsigned int i;
-
-	run->mmio.bytes = 0;
-	if (!decode(vcpu, esr, &access))
+	run->mmio.bytes = it->access.bytes;
+	if (!it->access.bytes)
 		return;
-	if (access.write)
-		data = mmio_store_data(&access, vcpu_get_x(vcpu, access.rt));
 	run->mmio.address = ipa;
-	run->mmio.bytes = access.bytes;
-	run->mmio.write = access.write;
-	for (i = 0; i < sizeof(run->mmio.data); i++)
-		run->mmio.data[i] = (u8)(data >> (8 * i));
+	run->mmio.write = it->access.write;
+	__builtin_memcpy(run->mmio.data, &it->data, sizeof(run->mmio.data));
 }
 
 /* Ask the host; pc stays, so that the access is repeated. */
-static int ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
+static int ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa, const struct described *it)
 {
 	struct keel_run *run = vcpu->run;
 
@@ -140,22 +142,24 @@ static int ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
 	run->fault.ipa = ALIGN_DOWN(ipa, SZ_4K);
 	run->fault.write = is_write(esr);
 	run->fault.exec = is_fetch(esr) && !(esr & ESR_S1PTW);
-	describe(vcpu, esr, ipa);
+	tell_access(run, ipa, it);
 	return KEEL_EXIT_FAULT;
 }
 
 static int stage2_fault(struct vcpu *vcpu, u64 esr)
 {
 	u64 far = read_sysreg(far_el2), ipa;
+	struct described it;
 
 	if (!fault_ipa(esr, far, &ipa))
 		return VCPU_RESUME;
 	/* Nothing can be there: as on a machine whose bus has fewer address bits than its CPU. */
 	if (ipa >> vcpu->s2->geometry.ia_bits)
 		return inject_abort(vcpu, esr, far);
-	if (fault_kind(esr) == FAULT_MISSING && try_vgic(vcpu, esr, ipa))
+	describe(vcpu, esr, &it);
+	if (fault_kind(esr) == FAULT_MISSING && try_vgic(vcpu, esr, ipa, &it))
 		return VCPU_RESUME;
-	return ask_host(vcpu, esr, far, ipa);
+	return ask_host(vcpu, esr, far, ipa, &it);
 }
 
 int abort_trap(struct vcpu *vcpu, u64 esr)

@@ -50,26 +50,19 @@ static int not_supported(struct vcpu *vcpu)
 
 /* ---- what userspace can turn off ---- */
 
-static u64 services_there(enum guest_smccc_group group)
-{
-	switch (group) {
-	case GUEST_SMCCC_STD:
-		return GUEST_SMCCC_TRNG;
-	case GUEST_SMCCC_STD_HYP:
-		return GUEST_SMCCC_PV_TIME;
-	default:
-		return 0;
-	}
-}
+static const u64 services_there[GUEST_SMCCC_GROUPS] = {
+	[GUEST_SMCCC_STD] = GUEST_SMCCC_TRNG,
+	[GUEST_SMCCC_STD_HYP] = GUEST_SMCCC_PV_TIME,
+};
 
 u64 guest_smccc_services(const struct vm *vm, enum guest_smccc_group group)
 {
-	return services_there(group) & ~READ_ONCE(vm->smccc_off[group]);
+	return services_there[group] & ~READ_ONCE(vm->smccc_off[group]);
 }
 
 int guest_smccc_set_services(struct vm *vm, enum guest_smccc_group group, u64 services)
 {
-	if (services & ~services_there(group))
+	if (services & ~services_there[group])
 		return -EINVAL;
 	if (services == guest_smccc_services(vm, group))
 		return 0;

@@ -30,6 +30,12 @@ static unsigned int nr_hooks;
 static int (*enter_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 static int (*irq_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 
+/* The same of those that each run asks; put goes from the last to the first. */
+static void (*load_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
+static void (*put_hooks[VCPU_HOOKS_MAX])(struct vcpu *vcpu);
+static unsigned int nr_put_hooks;
+static int (*resume_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
+
 static const struct vcpu_profiler *profiler;
 
 static int handle_fp(struct vcpu *vcpu, u64 esr)
@@ -62,6 +68,17 @@ static void add_hook(int (**list)(struct vcpu *vcpu), int (*hook)(struct vcpu *v
 	*list = hook;
 }
 
+static void add_load_and_put(const struct vcpu_hooks *new_hooks)
+{
+	void (**list)(struct vcpu * vcpu) = load_hooks;
+
+	while (*list)
+		list++;
+	*list = new_hooks->load;
+	if (new_hooks->put)
+		put_hooks[nr_put_hooks++] = new_hooks->put;
+}
+
 static void add_exits(vcpu_exit_handler *const *exits)
 {
 	unsigned int ec;
@@ -82,6 +99,8 @@ void vcpu_add_hooks(const struct vcpu_hooks *new_hooks)
 	hooks[nr_hooks++] = new_hooks;
 	add_hook(enter_hooks, new_hooks->enter);
 	add_hook(irq_hooks, new_hooks->irq);
+	add_hook(resume_hooks, new_hooks->resume);
+	add_load_and_put(new_hooks);
 	if (new_hooks->exits)
 		add_exits(new_hooks->exits);
 }
@@ -133,14 +152,13 @@ static void forget_other_vcpus(struct vcpu *vcpu)
 
 static void load(struct vcpu *vcpu)
 {
-	unsigned int i;
+	void (**hook)(struct vcpu * vcpu);
 
 	(void)vm_vmid_enter(vcpu);
 	switch_to_guest(vcpu);
 	forget_other_vcpus(vcpu);
-	for (i = 0; i < nr_hooks; i++)
-		if (hooks[i]->load)
-			hooks[i]->load(vcpu);
+	for (hook = load_hooks; *hook; hook++)
+		(*hook)(vcpu);
 	this_cpu()->vcpu = vcpu; /* what comes from below is the guest's now: vectors.S */
 }
 
@@ -149,9 +167,8 @@ static void put(struct vcpu *vcpu)
 	unsigned int i;
 
 	this_cpu()->vcpu = NULL;
-	for (i = nr_hooks; i-- > 0;)
-		if (hooks[i]->put)
-			hooks[i]->put(vcpu);
+	for (i = nr_put_hooks; i-- > 0;)
+		put_hooks[i](vcpu);
 	switch_to_host(vcpu);
 	vm_vmid_leave(vcpu);
 	vcpu->last_cpu = this_cpu()->id;
@@ -159,12 +176,10 @@ static void put(struct vcpu *vcpu)
 
 static int call_resume(struct vcpu *vcpu)
 {
-	unsigned int i;
-	int ret = VCPU_RESUME;
+	int (**resume)(struct vcpu * vcpu), ret = VCPU_RESUME;
 
-	for (i = 0; i < nr_hooks && ret == VCPU_RESUME; i++)
-		if (hooks[i]->resume)
-			ret = hooks[i]->resume(vcpu);
+	for (resume = resume_hooks; *resume && ret == VCPU_RESUME; resume++)
+		ret = (*resume)(vcpu);
 	return ret;
 }
 

@@ -65,23 +65,37 @@ static int visit_run(void *arg, const struct stage2_leaf *leaf)
 	return 0;
 }
 
+/* Whether one leaf, or one hole, has all of it: then that is the stretch, found in one look. */
+static bool one_leaf(struct vm *vm, struct run *run)
+{
+	struct stage2_leaf leaf;
+	int ret = stage2_lookup(&vm->s2, run->ipa, &leaf);
+
+	if ((ret && ret != -ENOENT) ||
+	    leaf.size - (run->ipa.v - leaf.ipa.v) < run->end - run->ipa.v)
+		return false;
+	(void)visit_run(run, &leaf);
+	return true;
+}
+
 /*
  * The stretch that starts at @ipa, up to @end; mapped ones not much longer than @enough. Ends
  * early, but not before its first leaf, when *@budget is used up.
  */
-static struct run find_run(struct vm *vm, struct ipa ipa, u64 end, u64 enough, u64 *budget)
+static void find_run(struct vm *vm, struct run *run, struct ipa ipa, u64 end, u64 enough,
+		     u64 *budget)
 {
-	struct run run = { .ipa = ipa, .end = end, .enough = enough };
 	struct stage2_progress progress = { .budget = *budget };
-	int ret;
+	int ret = 0;
 
+	*run = (struct run){ .ipa = ipa, .end = end, .enough = enough };
 	spin_lock(&vm->s2.lock);
-	ret = stage2_walk(&vm->s2, ipa, end - ipa.v, visit_run, &run, &progress);
+	if (!one_leaf(vm, run))
+		ret = stage2_walk(&vm->s2, ipa, end - ipa.v, visit_run, run, &progress);
 	spin_unlock(&vm->s2.lock);
 	if (ret != 0 && ret != 1 && ret != -EAGAIN)
 		panic("stage 2 cannot be walked at %#lx (error %d)", ipa.v, ret);
 	*budget = progress.budget;
-	return run;
 }
 
 static bool is_device(enum stage2_attrs attrs)
@@ -94,7 +108,8 @@ static bool is_device(enum stage2_attrs attrs)
 /*
  * A guest may use memory with its caches off, and without FEAT_S2FWB stage 2 does not prevent that.
  * So that neither sees what the other wrote before: write back and drop what the caches have,
- * before the guest gets the memory and after the host has it back.
+ * before the guest gets the memory, and after the host has it back while the VM goes on. Not when
+ * the VM ends: docs/vms.md says why.
  */
 static void sync_data_caches(const struct vm *vm, struct pa pa, u64 size)
 {
@@ -387,10 +402,12 @@ static int map_range(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 
 {
 	struct same_check check = { .ipa = ipa.v, .pa = pa.v, .attrs = vm->move.attrs };
 	u64 end = ipa.v + size, budget = ~0ULL;
-	struct run run = find_run(vm, ipa, end, size, &budget);
-	int ret = run.mapped || run.size < size ? walk(vm, ipa, size, visit_same, &check) : 0;
+	struct run run;
+	int ret;
 
-	for (*done = 0; !ret; run = find_run(vm, IPA(ipa.v + *done), end, size, &budget)) {
+	find_run(vm, &run, ipa, end, size, &budget);
+	ret = run.mapped || run.size < size ? walk(vm, ipa, size, visit_same, &check) : 0;
+	for (*done = 0; !ret; find_run(vm, &run, IPA(ipa.v + *done), end, size, &budget)) {
 		if (!run.mapped)
 			ret = map_hole(vm, run.ipa, PA(pa.v + *done), run.size);
 		if (!ret)
@@ -443,7 +460,7 @@ static int unmap_ram(struct vm *vm, const struct run *run)
 {
 	int ret = ownership_unshare(run->pa, run->size, &vm->side, run->ipa);
 
-	if (!ret)
+	if (!ret && vm->state != VM_DYING)
 		sync_data_caches(vm, run->pa, run->size);
 	return ret;
 }
@@ -474,8 +491,9 @@ static int unmap_some(struct vm *vm, struct ipa ipa, u64 end, u64 *done)
 
 	*done = 0;
 	while (ipa.v + *done < end && budget) {
-		struct run run = find_run(vm, IPA(ipa.v + *done), end, VM_MAP_STEP, &budget);
+		struct run run;
 
+		find_run(vm, &run, IPA(ipa.v + *done), end, VM_MAP_STEP, &budget);
 		ret = unmap_run(vm, &run);
 		if (ret)
 			break;
@@ -521,10 +539,13 @@ bool vm_unmap_all(struct vm *vm)
 /* The next stretch, as much of it as one call does. Return: whether something was flushed. */
 static bool flush_run(struct vm *vm, u64 *at, u64 end, u64 *budget)
 {
-	struct run run = find_run(vm, IPA(*at), end, VM_MAP_STEP, budget);
-	bool flush = run.mapped && !is_device(run.attrs);
-	u64 size = flush ? MIN(run.size, VM_MAP_STEP) : run.size;
+	struct run run;
+	bool flush;
+	u64 size;
 
+	find_run(vm, &run, IPA(*at), end, VM_MAP_STEP, budget);
+	flush = run.mapped && !is_device(run.attrs);
+	size = flush ? MIN(run.size, VM_MAP_STEP) : run.size;
 	if (flush)
 		sync_data_caches(vm, run.pa, size);
 	*at += size;

@@ -319,6 +319,39 @@ static void a_page_is_not_mapped_over_another(void **state)
 	walk(SZ_1G, SZ_1G, PGTABLE_LEAF, "leaf1:40000-80000 ");
 }
 
+/* What a look-up has found is used by the next map, and by none once the tables are others. */
+static void a_hole_that_was_found_is_forgotten_in_time(void **state)
+{
+	struct pgtable_leaf leaf;
+	u64 ia = SZ_1G + SZ_4K;
+
+	assert_int_equal(pgtable_map(&pgt, SZ_1G, PA(SZ_2M), SZ_4K, EL2_ATTRS, 0), 0);
+	/* used */
+	assert_int_equal(pgtable_lookup(&pgt, ia, &leaf), -ENOENT);
+	assert_int_equal(pgtable_map(&pgt, ia, PA(SZ_4K), SZ_4K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_lookup(&pgt, ia, &leaf), 0);
+	assert_int_equal(leaf.pa.v, SZ_4K);
+	/* once */
+	assert_int_equal(pgtable_map(&pgt, ia, PA(SZ_64K), SZ_4K, EL2_ATTRS, 0), -EEXIST);
+	/* another address's, and one that is larger than what is to be mapped */
+	assert_int_equal(pgtable_lookup(&pgt, ia + SZ_4K, &leaf), -ENOENT);
+	assert_int_equal(pgtable_map(&pgt, ia + SZ_64K, PA(SZ_4K), SZ_4K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_lookup(&pgt, 2 * SZ_1G, &leaf), -ENOENT);
+	assert_int_equal(leaf.size, SZ_1G);
+	assert_int_equal(pgtable_map(&pgt, 2 * SZ_1G, PA(SZ_4K), SZ_4K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_lookup(&pgt, 2 * SZ_1G + SZ_4K, &leaf), -ENOENT);
+	assert_int_equal(leaf.size, SZ_4K);
+	/* of a table that goes, and comes again elsewhere */
+	assert_int_equal(pgtable_unmap(&pgt, 2 * SZ_1G, SZ_1G, NULL), 0);
+	assert_int_equal(pgtable_map(&pgt, 2 * SZ_1G + SZ_4K, PA(SZ_4K), SZ_4K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_lookup(&pgt, 2 * SZ_1G + SZ_4K, &leaf), 0);
+	assert_int_equal(leaf.level, 3);
+	/* that was annotated meanwhile */
+	assert_int_equal(pgtable_lookup(&pgt, ia + SZ_4K, &leaf), -ENOENT);
+	assert_int_equal(pgtable_annotate(&pgt, ia + SZ_4K, SZ_4K, 4), 0);
+	assert_int_equal(pgtable_map(&pgt, ia + SZ_4K, PA(SZ_4K), SZ_4K, EL2_ATTRS, 0), -EEXIST);
+}
+
 static void a_visitor_can_end_the_walk(void **state)
 {
 	int end = -77;
@@ -448,6 +481,7 @@ int main(void)
 		T(empty_entries_are_joined),
 		T(leaves_of_the_root_alone),
 		T(a_page_is_not_mapped_over_another),
+		T(a_hole_that_was_found_is_forgotten_in_time),
 		T(a_visitor_can_end_the_walk),
 		T(walks_refuse_bad_ranges),
 		T(budgets_stop_between_groups_and_go_on),

@@ -19,11 +19,10 @@
 static u64 handle;
 static struct vm *vm;
 
-static void start_vm(const struct machine_config *config, u64 ipa_bits, u64 topup)
+static void create_vm(u64 ipa_bits, u64 topup)
 {
 	struct vm_sizes sizes;
 
-	machine_start(config);
 	assert_int_equal(vm_sizes(ipa_bits, &sizes), 0);
 	assert_int_equal(
 		vm_create(machine_alloc(sizes.vm_pages, SZ_1M), sizes.vm_pages, ipa_bits, &handle),
@@ -31,6 +30,12 @@ static void start_vm(const struct machine_config *config, u64 ipa_bits, u64 topu
 	vm = vm_get(handle);
 	if (topup)
 		assert_int_equal(vm_topup(vm, machine_alloc(topup, SZ_4K), topup), 0);
+}
+
+static void start_vm(const struct machine_config *config, u64 ipa_bits, u64 topup)
+{
+	machine_start(config);
+	create_vm(ipa_bits, topup);
 }
 
 static int start(void **state)
@@ -224,6 +229,24 @@ static void caches_are_cleaned_only_without_fwb(void **state)
 	assert_int_equal(machine_pages_cleaned, 5);
 	assert_int_equal(map(SZ_1G, DEVICE, SZ_4K, DEV), 0);
 	assert_int_equal(machine_pages_cleaned, 5);
+}
+
+/* What the next guest gets is cleaned before it does, whoever had it. */
+static void the_end_of_a_vm_cleans_no_caches(void **state)
+{
+	struct pa pa;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ .no_fwb = true, .dic = true }, 40, 64);
+	pa = machine_alloc(4, SZ_4K);
+	assert_int_equal(map(0, pa.v, 4 * SZ_4K, RWX), 0);
+	assert_int_equal(machine_pages_cleaned, 4);
+	vm_put(vm);
+	assert_int_equal(vm_destroy(handle), 0);
+	assert_int_equal(machine_pages_cleaned, 4);
+	create_vm(40, 64);
+	assert_int_equal(map(0, pa.v, 4 * SZ_4K, RWX), 0);
+	assert_int_equal(machine_pages_cleaned, 8);
 }
 
 static void bad_maps_change_nothing(void **state)
@@ -753,6 +776,7 @@ int main(void)
 		TEST(no_gigabyte_at_once_where_caches_must_be_cleaned),
 		TEST(a_flush_finds_all_memory),
 		TEST(caches_are_cleaned_only_without_fwb),
+		TEST(the_end_of_a_vm_cleans_no_caches),
 		TEST(bad_maps_change_nothing),
 		TEST(a_vms_own_memory_cannot_be_mapped),
 		TEST(the_last_page_of_the_ipa_space),
