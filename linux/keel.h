@@ -119,6 +119,8 @@ struct keel_vcpu {
 	bool initialized;
 	bool sve_finalized;
 	bool spe_ready;	   /* KVM_ARM_VCPU_SPE_INIT was done */
+	bool spe_live;	   /* EL2 has heard of it */
+	u32 spe_stop;	   /* the last KVM_ARM_VCPU_SPE_STOP, 0 before it */
 	u32 spe_irq;	   /* of KVM_ARM_VCPU_SPE_IRQ, 0 until set; under vm->lock */
 	bool mmio_read;	   /* userspace owes the data of a read */
 	bool mmio_pending; /* EL2 has yet to finish what was the host's: an access, a call */
@@ -151,6 +153,8 @@ int keel_vcpu_run(struct keel_vcpu *vcpu);
 
 /* Whether nothing is missing for KVM_RUN. */
 bool keel_spe_ready(const struct keel_vcpu *vcpu);
+/* Before each run, once the GIC is live: EL2 hears of what userspace has set up. */
+int keel_spe_first_run(struct keel_vcpu *vcpu);
 int keel_spe_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
 int keel_spe_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
 int keel_spe_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);

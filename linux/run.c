@@ -356,13 +356,16 @@ static int run_once(struct keel_vcpu *vcpu)
 
 static int check_ready(struct keel_vcpu *vcpu)
 {
+	int ret;
+
 	if (!vcpu->initialized)
 		return -ENOEXEC;
 	if (vcpu->features & BIT(KVM_ARM_VCPU_SVE) && !vcpu->sve_finalized)
 		return -EPERM;
 	if (!keel_spe_ready(vcpu))
 		return -EINVAL;
-	return keel_vgic_first_run(vcpu->vm);
+	ret = keel_vgic_first_run(vcpu->vm);
+	return ret ? ret : keel_spe_first_run(vcpu);
 }
 
 /* The data of a read that userspace was asked for; the guest gets it when it is entered. */

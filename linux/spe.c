@@ -89,23 +89,44 @@ static bool needs_all_memory(void)
 	return keel_spe_how() == KEEL_SPE_HARDWARE || keel_inject_populate();
 }
 
+/* The GIC's addresses may come later, as after its own INIT: EL2 hears of this at the first run. */
 static int init(struct keel_vcpu *vcpu)
 {
 	int ret;
 
 	if (vcpu->spe_ready)
 		return -EBUSY;
-	if (!keel_vgic_live(vcpu->vm))
+	if (!READ_ONCE(vcpu->vm->vgic.init_asked))
 		return -ENODEV;
 	if (!vcpu->spe_irq)
 		return -ENXIO;
 	ret = needs_all_memory() ? keel_populate(vcpu->vm) : 0;
-	if (ret)
-		return ret;
-	ret = keel_vm_call(vcpu->vm, KEEL_HC_VCPU_SPE, vcpu->index, KEEL_SPE_INIT, vcpu->spe_irq, 0,
-			   NULL);
 	vcpu->spe_ready = !ret;
 	return ret;
+}
+
+static int call(struct keel_vcpu *vcpu, u64 op, u32 value)
+{
+	return keel_vm_call(vcpu->vm, KEEL_HC_VCPU_SPE, vcpu->index, op, value, 0, NULL);
+}
+
+int keel_spe_first_run(struct keel_vcpu *vcpu)
+{
+	int ret;
+
+	if (!has_spe(vcpu) || vcpu->spe_live)
+		return 0;
+	ret = call(vcpu, KEEL_SPE_INIT, vcpu->spe_irq);
+	if (ret)
+		return ret;
+	vcpu->spe_live = true;
+	return vcpu->spe_stop ? call(vcpu, KEEL_SPE_STOP, vcpu->spe_stop) : 0;
+}
+
+static bool stop_valid(int how)
+{
+	return how == KVM_ARM_VCPU_SPE_STOP_TRAP || how == KVM_ARM_VCPU_SPE_STOP_EXIT ||
+	       how == KVM_ARM_VCPU_SPE_RESUME;
 }
 
 static int stop(struct keel_vcpu *vcpu, int __user *argp)
@@ -116,8 +137,10 @@ static int stop(struct keel_vcpu *vcpu, int __user *argp)
 		return -EAGAIN;
 	if (get_user(how, argp))
 		return -EFAULT;
-	return keel_vm_call(vcpu->vm, KEEL_HC_VCPU_SPE, vcpu->index, KEEL_SPE_STOP, (u32)how, 0,
-			    NULL);
+	if (!stop_valid(how))
+		return -EINVAL;
+	vcpu->spe_stop = how;
+	return vcpu->spe_live ? call(vcpu, KEEL_SPE_STOP, how) : 0;
 }
 
 int keel_spe_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)

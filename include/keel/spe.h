@@ -50,17 +50,17 @@
 
 /*
  * IRQ: the profiling interrupt, PMBIRQ. addr points to an int: an INTID, 16..31 (a PPI), the same
- * on every vCPU of the VM; 21 is what Arm's Base System Architecture gives it. Set: -EBUSY it is
- * set already, or INIT was done; -EFAULT unreadable; -EINVAL not a PPI, a timer's (27, 30), or
- * another than another vCPU's; -ENXIO no in-kernel GIC. Get: -ENXIO it is not set; -EFAULT
+ * on every vCPU of the VM; 21 is what Arm's Base System Architecture gives it. Set, in this order:
+ * -ENXIO no in-kernel GIC; -EBUSY it is set already, or INIT was done; -EFAULT unreadable; -EINVAL
+ * not a PPI, a timer's (27, 30), or another than another vCPU's. Get: -ENXIO it is not set; -EFAULT
  * unwritable.
  */
 #define KVM_ARM_VCPU_SPE_IRQ 0
 
 /*
- * INIT: no parameter. Once for each vCPU, after the GIC is initialized and the interrupt set;
- * before it KVM_RUN is -EINVAL. -EBUSY it was done; -ENODEV the GIC is not initialized; -ENXIO no
- * interrupt is set.
+ * INIT: no parameter. Once for each vCPU, after the GIC is initialized (KVM_DEV_ARM_VGIC_CTRL_INIT;
+ * its addresses can come later) and the interrupt set; before it KVM_RUN is -EINVAL. -EBUSY it was
+ * done; -ENODEV the GIC is not initialized; -ENXIO no interrupt is set.
  *
  * Under KEEL_SPE_HARDWARE the first INIT of a VM brings all memory of its writable slots, since the
  * profiling unit cannot wait for a page: it is pinned and mapped when INIT returns, which may take
