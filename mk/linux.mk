@@ -54,7 +54,7 @@ PROFILE := $(BUILD)/guest/linux/profile
 $(BUILD)/guest/linux/%: tests/guest/linux/%.c mk/linux.mk
 	$(call say,GUEST-CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -O2 -fno-reorder-functions -Wall -Wextra -Wshadow -Werror -o $@ $<
+	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -O2 -fno-toplevel-reorder -fno-reorder-functions -Wall -Wextra -Wshadow -Werror -o $@ $<
 
 .PRECIOUS: $(HOST)/kernel-%/profile.cpio $(BUILD)/guest/linux/%
 $(HOST)/kernel-%/profile.cpio: $(PROFILE) $(ARM64)/kernel-%/VERSION mk/linux.mk

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Statistical profiling in guests: bare-metal payloads with SPE and without, Linux's driver."""
 
+import math
 import re
 
 import keelvm
@@ -74,7 +75,31 @@ def test_emulated_if_asked(boot):
 
 
 GUEST = {"initrd": "/root/profile-initrd", "cmdline": "quiet kpti=off"}  # the driver wants it off
-SAMPLES = r"profile: (\d+) samples, (\d+) in the loop, (\d+) of the array, (\d+) bad"
+HOT = r"hot for (\d+) us of a second"
+SAMPLES = (
+    r"profile: (\d+) samples, (\d+) draws, (\d+) in hot\(\), (\d+) in warm\(\), "
+    rf"(\d+) in their caller, (\d+) of the array, (\d+) bad; {HOT}"
+)
+CALLS = r"profile: (\d+) samples, (\d+) in the kernel, (\d+) bad"
+
+# Three of four chunks of work are hot()'s, at random, one in 17 turns is half hot()'s; the program
+# says how much of the time hot() has.
+HOT_WORK, HOT_TIME_OFF = 0.735, 0.1
+# QEMU takes an interrupt at the beginning of the next block: of the 1024 blocks of a chunk one or
+# two can belong to the wrong function. And draws that are the same by chance are missing
+# (profile.c): a hundredth more of hot()'s than of warm()'s, which have 65 blocks each.
+BLOCKS_OFF = 0.01
+SIGMAS = 5
+
+
+def check_share(hot, warm, expected):
+    """hot()'s part of the samples of both is that of the time: each sample is a draw."""
+    assert abs(expected - HOT_WORK) < HOT_TIME_OFF
+    share = hot / (hot + warm)
+    error = math.sqrt(expected * (1 - expected) / (hot + warm))
+    assert abs(share - expected) <= SIGMAS * error + BLOCKS_OFF, (
+        f"{hot} of {hot + warm} samples are {share:.3f}, not {expected:.3f} +- {error:.3f}"
+    )
 
 
 def start_linux(machine, options):
@@ -87,9 +112,16 @@ def check_samples(output, count):
     """`count` programs have profiled their loop: almost all samples are there, and none is bad."""
     found = re.findall(SAMPLES, output)
     assert len(found) == count, output
-    for samples, in_loop, in_array, bad in (map(int, numbers) for numbers in found):
-        assert samples >= 10 and bad == 0, output
-        assert in_loop >= 0.9 * samples and in_array > 0, output
+    for numbers in found:
+        samples, draws, hot, warm, caller, in_array, bad, time = map(int, numbers)
+        assert draws >= 10 and bad == 0 and 0 < in_array <= samples, output
+        assert hot + warm + caller >= 0.9 * draws, output
+        check_share(hot, warm, time / 1e6)
+
+
+def check_quiet(guest):
+    """The guest's kernel has not complained."""
+    assert guest.run("dmesg | grep -cE 'Oops|BUG:|WARNING:|Call trace'") == "0"
 
 
 @pytest.mark.parametrize("cpu,e2h", MACHINES)
@@ -99,8 +131,59 @@ def test_linux(boot, cpu, e2h):
     assert "probed for CPUs 0-1" in guest.run("dmesg | grep spe-pmu")
     check_samples(guest.run("profile 10000 20000"), 1)
     check_samples(guest.run("profile 10000 20000 & profile 10000 5000; wait"), 2)
-    assert guest.run("dmesg | grep -cE 'Oops|BUG:|WARNING:|Call trace'") == "0"
+    profile_with_kprobes(guest)
+    profile_with_debugger(guest)
+    check_quiet(guest)
     assert guest.end("poweroff -f") == vms.OFF
+
+
+# ---- beside SPE: what is a debug exception, too
+
+TRACING = "/sys/kernel/tracing"
+PROBED = "__arm64_sys_sched_get_priority_max"
+PROBES = f"p:entered {PROBED}", f"r:returned {PROBED}"
+BREAKPOINTS, WATCHPOINTS = 5, 4  # QEMU's CPUs have six and four: one is EL2's
+
+
+def probe(guest):
+    """Kprobes at the beginning and the end of a system call that nobody else makes."""
+    guest.run(f"[ -e {TRACING}/kprobe_events ] || mount -t tracefs tracefs {TRACING}")
+    for line in PROBES:
+        guest.run(f"echo {line} >>{TRACING}/kprobe_events")
+    guest.run(f"echo 1 >{TRACING}/events/kprobes/enable")
+
+
+def check_probes(guest, hits):
+    """Each has been hit as often as it should have been, none was missed. They are gone then."""
+    profile = guest.run(f"cat {TRACING}/kprobe_profile")
+    for name in ("entered", "returned"):
+        assert re.search(rf"^ *{name} +{hits} +0$", profile, re.M), profile
+    guest.run(f"echo 0 >{TRACING}/events/kprobes/enable; echo >{TRACING}/kprobe_events")
+
+
+def profile_with_kprobes(guest):
+    """The kernel is sampled in the call that has the kprobes, and around them."""
+    probe(guest)
+    output = guest.run("profile calls 3000 20000")
+    samples, in_kernel, bad = map(int, re.search(CALLS, output).groups())
+    assert in_kernel > 10 and bad == 0 and in_kernel <= samples, output
+    check_probes(guest, 3000)
+
+
+def check_debugger(output, count, rounds):
+    """Each of `count` hwdebugs has had all its breaks, watches and steps, and nothing else."""
+    offered = f"hwdebug: {BREAKPOINTS} breakpoints, {WATCHPOINTS} watchpoints"
+    assert output.count(offered) == count, output
+    result = f"{rounds} rounds, {rounds} breaks, {rounds} watches, 0 others"
+    assert output.count(result) == count, output
+
+
+def profile_with_debugger(guest):
+    """Hardware breakpoints, watchpoints and steps on both vCPUs while both are profiled."""
+    each = "taskset $cpu hwdebug 20 >/tmp/debug$cpu & taskset $cpu profile 5000 20000 &"
+    output = guest.run(f"for cpu in 1 2; do {each} done; wait; cat /tmp/debug[12]")
+    check_debugger(output, 2, 20)
+    check_samples(output, 2)
 
 
 def test_linux_without(boot):
@@ -110,48 +193,161 @@ def test_linux_without(boot):
     assert guest.end("poweroff -f") == vms.OFF
 
 
+# ---- perf
+
 PERF = {"initrd": "/root/perf-initrd", "cmdline": GUEST["cmdline"]}
-RECORD = "perf record -o /root/data -c 50000 -e arm_spe_0/ts_enable=1,pa_enable=1{filter}/{level}"
+PERF_TIMEOUT = 900
+LOOP, LONG_LOOP = "profile loop 20000", "profile loop 60000"  # a filter leaves few samples
+EVERYTHING = "LD|ST|B|OTHER|SVE-OTHER"
 
 
-def record(guest, options, **what):
-    output = guest.run(f"{RECORD.format(**what)} {options} -- profile loop 20000 2>&1")
+def record(guest, events, what, options="", level="u", period=50000):
+    """perf record; what the workload has printed."""
+    event = f"arm_spe_0/ts_enable=1,pa_enable=1{events}/{level}"
+    output = guest.run(
+        f"perf record -o /root/data -c {period} -e {event} {options} -- {what} 2>&1", PERF_TIMEOUT
+    )
     assert "Captured and wrote" in output, output
-    dump = guest.run("perf report -i /root/data -D >/root/dump 2>&1; grep -c ' PC ' /root/dump")
-    assert int(dump) >= 10
-    assert guest.run("grep -ci 'bad packet' /root/dump") == "0"
-    return [int(end, 16) for end in re.search(r"array: (\w+) to (\w+)", output).groups()]
+    return output
+
+
+def packets(guest):
+    """How many packets of each kind perf finds in the data, without what differs in each."""
+    text = guest.run(
+        "perf report -i /root/data -D >/root/dump 2>&1; grep -ci 'bad packet' /root/dump; "
+        r"sed -nE 's/^\. +[0-9a-f]{8}: +([0-9a-f]{2} )+ *//p' /root/dump | "
+        "sed -E 's/0x[0-9a-f]+/X/; s/^TS .*/TS/; s/ +$//' | sort | uniq -c",
+        PERF_TIMEOUT,
+    )
+    bad, _, text = text.partition("\n")
+    assert bad == "0", text
+    return {name: int(count) for count, name in re.findall(r"^ *(\d+) (.+)$", text, re.M)}
+
+
+def total(found, pattern):
+    return sum(count for name, count in found.items() if re.match(pattern, name))
+
+
+def check_packets(found, operation, event="RETIRED", latency=r"\d+"):
+    """Each record is whole, and what the filter has let through is what it should have."""
+    records = total(found, "PC ")
+    assert records >= 100, found
+    assert total(found, rf"({EVERYTHING})\b") == records, found
+    assert total(found, rf"({operation})\b") == records, found
+    assert total(found, rf"EV .*\b{event}\b") == total(found, "EV ") == records, found
+    assert total(found, rf"LAT {latency} TOT") == total(found, "LAT ") == records, found
+    assert total(found, "TS") == records, found
+    data = total(found, r"(LD|ST)\b")
+    assert total(found, "VA ") <= data, found
+    assert 0.9 * data <= total(found, "PA ") <= total(found, "VA "), found
+
+
+def symbols(guest):
+    """How many samples perf finds in a function, on a CPU: {(cpu, name): count}.
+
+    Where the same address comes again, that is no draw of its own (profile.c).
+    """
+    text = guest.run(
+        "perf script -i /root/data --itrace=i1i -F cpu,ip,sym 2>/dev/null | "
+        "awk '$2 != last[$1] { n[$1 \" \" $NF]++ } { last[$1] = $2 } "
+        "END { for (s in n) print n[s], s }'",
+        PERF_TIMEOUT,
+    )
+    return {
+        (int(cpu), name): int(count)
+        for count, cpu, name in re.findall(r"^(\d+) \[(\d+)\] (\S+)$", text, re.M)
+    }
 
 
 def report(guest, options):
-    output = guest.run(f"perf report -i /root/data --stdio --no-children {options} 2>/dev/null")
+    output = guest.run(
+        f"perf report -i /root/data --stdio --no-children {options} 2>/dev/null", PERF_TIMEOUT
+    )
     return re.sub(r"\x1b\[[0-9;]*m", "", output)
 
 
-def share(guest, symbol):
-    """Percent of the samples that perf finds in a function."""
-    found = re.findall(rf"([\d.]+)%\s+\[\.\] {symbol}\b", report(guest, "--sort symbol"))
-    return max(map(float, found), default=0)
+def hottest(guest):
+    """The first function of perf's report."""
+    return re.search(r"%\s+\[\S\] (\S+)", report(guest, "--itrace=i1i --sort symbol")).group(1)
+
+
+def check_hot(found, output, cpu=None):
+    """The share of the samples that the workload's hot function has is that of its time."""
+    hot, warm = (
+        sum(count for (c, name), count in found.items() if name == function and cpu in (None, c))
+        for function in ("hot", "warm")
+    )
+    assert hot + warm >= 50, found
+    for time in re.findall(HOT, output):
+        check_share(hot, warm, int(time) / 1e6)
+
+
+def perf_finds_the_hot_function(guest):
+    output = record(guest, "", LOOP)
+    check_packets(packets(guest), EVERYTHING)
+    found = symbols(guest)
+    check_hot(found, output)
+    assert hottest(guest) == "hot" == max(found, key=found.get)[1]
+
+
+def perf_filters(guest):
+    """Loads with jitter, and their addresses; stores by latency; branches by an event."""
+    output = record(guest, ",load_filter=1,jitter=1", LONG_LOOP)
+    check_packets(packets(guest), "LD")
+    check_hot(symbols(guest), output)
+    begin, end = (int(a, 16) for a in re.search(r"array: (\w+) to (\w+)", output).groups())
+    memory = report(guest, "--mem-mode --sort symbol_daddr,symbol")
+    addresses = [int(a, 16) for a in re.findall(r"\[\.\] (0x[0-9a-f]+) +\[\.\] hot\b", memory)]
+    assert addresses and all(begin <= address < end for address in addresses)
+    record(guest, ",store_filter=1,min_latency=100", LONG_LOOP)
+    check_packets(packets(guest), "ST", latency="[1-9][0-9]{2,}")
+    record(guest, ",branch_filter=1,event_filter=2", LONG_LOOP)
+    check_packets(packets(guest), "B")
+
+
+def perf_sees_both_cpus(guest):
+    both = " & ".join(f"taskset {mask} {LOOP}" for mask in (1, 2))
+    output = record(guest, "", f"sh -c '{both}; wait'", options="-a", level="")
+    found = packets(guest)
+    check_packets(found, EVERYTHING)
+    assert total(found, "PC X el0") > 0 and total(found, "PC X el1") > 0, found
+    found = symbols(guest)
+    for cpu in (0, 1):
+        check_hot(found, output, cpu)
+
+
+def perf_with_debuggers(guest):
+    """Kernel and programs on both vCPUs; kprobes, breakpoints and steps at the same time."""
+    probe(guest)
+    what = "profile only-calls 3000 & taskset 1 hwdebug 20 & taskset 2 hwdebug 20"
+    output = record(guest, "", f"sh -c '{what}; wait'", options="-a", level="")
+    check_probes(guest, 3000)
+    check_debugger(output, 2, 20)
+    found = packets(guest)
+    check_packets(found, EVERYTHING)
+    assert total(found, "PC X el0") > 0 and total(found, "PC X el1") > 0, found
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("cpu,e2h", MACHINES)
 def test_perf(boot, cpu, e2h):
-    """Debian's perf in the guest: record, the hot function, its loads' addresses, system-wide."""
+    """Debian's perf in the guest: record with filters, report, script, system-wide."""
     machine = boot(cpu=cpu, e2h=e2h, bundle=keelvm.guests_bundle().with_name("perf-bundle.cpio"))
     machine.check(f"cat {vms.INITRD} /guest/profile.cpio /guest/perf.cpio >{PERF['initrd']}")
     guest = vms.Guest(machine, "--spe --cpus 2 --mem 512M", **PERF)
-    record(guest, "", filter="", level="u")
-    # the rest is the start of the program, in which QEMU translates much and gets on slowly
-    assert share(guest, "hot") > 50
-    begin, end = record(guest, "", filter=",load_filter=1", level="u")
-    memory = report(guest, "--mem-mode --sort symbol_daddr,symbol")
-    addresses = [int(a, 16) for a in re.findall(r"\[\.\] (0x[0-9a-f]+) +\[\.\] hot\b", memory)]
-    assert addresses and all(begin <= address < end for address in addresses)
-    record(guest, "-a", filter="", level="")
-    assert share(guest, "hot") > 0
-    assert guest.run("dmesg | grep -cE 'Oops|BUG:|WARNING:|Call trace'") == "0"
+    perf_finds_the_hot_function(guest)
+    perf_filters(guest)
+    perf_sees_both_cpus(guest)
+    perf_with_debuggers(guest)
+    check_quiet(guest)
     assert guest.end("poweroff -f") == vms.OFF
+
+
+@pytest.mark.full
+def test_api_orders(boot):
+    """tests/kvm/test_spe.c with longer sequences of calls."""
+    result = boot().run("test_spe 4 | grep -v '^ok'", PERF_TIMEOUT)
+    assert re.search(r"\d+ passed, 0 failed", result.output), result.output
 
 
 def statistics(machine):
