@@ -103,14 +103,14 @@ static bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int which, struct pin
 	return false;
 }
 
-/* Whether something smaller than 2^order pages lies in the block at @gfn. */
-static bool any_smaller(struct keel_vm *vm, u64 gfn, unsigned int order)
+/* Whether something smaller lies in what @pin, of size @size, is to be. */
+static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned int size)
 {
-	u64 last = gfn + (1UL << order) - 1;
+	u64 last = pin->gfn + (1UL << pin->order) - 1;
 	unsigned int i;
 
-	for (i = index_of(vm, order) + 1; i < ARRAY_SIZE(orders); i++) {
-		unsigned long index = gfn >> order_of(vm, i);
+	for (i = size + 1; vm->pin_sizes >> i; i++) {
+		unsigned long index = pin->gfn >> order_of(vm, i);
 
 		if (vm->pin_sizes & BIT(i) &&
 		    xa_find(&vm->pins[i], &index, last >> order_of(vm, i), XA_PRESENT))
@@ -144,14 +144,15 @@ static int map_pin(struct keel_vm *vm, const struct pinned *pin)
 }
 
 /*
- * Accounting takes the process's mmap_lock and asks for capabilities. So it is done for some more
- * pages than are needed, as far as the limit allows; what is not used goes back when memory does.
+ * Accounting takes the process's mmap_lock and asks for capabilities. So it is done for as much
+ * again as is needed, and for so many pages at least, as far as the limit allows; what is not used
+ * goes back when memory does.
  */
-#define ACCOUNT_AHEAD (SZ_256K >> PAGE_SHIFT)
+#define ACCOUNT_AHEAD ((unsigned long)SZ_256K >> PAGE_SHIFT)
 
 static int account_more(struct keel_vm *vm, unsigned long pages)
 {
-	unsigned long n = pages + ACCOUNT_AHEAD;
+	unsigned long n = pages + max(pages, ACCOUNT_AHEAD);
 
 	if (account_locked_vm(vm->mm, n, true)) {
 		n = pages;
@@ -236,25 +237,24 @@ int keel_unmap(struct keel_vm *vm, u64 gfn, u64 npages)
 	return ret;
 }
 
-/* -EBUSY: there is an entry. */
-static int insert(struct keel_vm *vm, const struct pinned *pin)
+/* @size: which of orders[] it has. -EBUSY: there is an entry. */
+static int insert(struct keel_vm *vm, const struct pinned *pin, unsigned int size)
 {
 	int ret = account(vm, 1UL << pin->order);
 
 	if (ret)
 		return ret;
-	ret = xa_insert(&vm->pins[index_of(vm, pin->order)], pin->gfn >> pin->order, to_entry(pin),
-			GFP_KERNEL_ACCOUNT);
+	ret = xa_insert(&vm->pins[size], pin->gfn >> pin->order, to_entry(pin), GFP_KERNEL_ACCOUNT);
 	if (ret)
 		unaccount(vm, 1UL << pin->order, ACCOUNT_AHEAD);
 	else
-		vm->pin_sizes |= BIT(index_of(vm, pin->order));
+		vm->pin_sizes |= BIT(size);
 	return ret;
 }
 
-static void forget(struct keel_vm *vm, const struct pinned *pin)
+static void forget(struct keel_vm *vm, const struct pinned *pin, unsigned int size)
 {
-	xa_erase(&vm->pins[index_of(vm, pin->order)], pin->gfn >> pin->order);
+	xa_erase(&vm->pins[size], pin->gfn >> pin->order);
 	unaccount(vm, 1UL << pin->order, ACCOUNT_AHEAD);
 }
 
@@ -262,16 +262,17 @@ static void forget(struct keel_vm *vm, const struct pinned *pin)
  * A map that stopped half-way leaves the entry, and the entry's pages pinned: the next fault goes
  * on. One that did nothing leaves nothing. *@kept: there is an entry.
  */
-static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, bool *kept)
+static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, unsigned int size,
+			  bool *kept)
 {
-	int ret = insert(vm, pin);
+	int ret = insert(vm, pin, size);
 
 	if (ret)
 		return ret;
 	ret = map_pin(vm, pin);
 	*kept = !ret || pin->order > vm->page_order;
 	if (!*kept)
-		forget(vm, pin);
+		forget(vm, pin, size);
 	/* All that a VM has mapped is in the record: EL2 has something else there. */
 	return ret == -EEXIST ? -EFAULT : ret;
 }
@@ -461,6 +462,7 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 struct around {
 	u64 gfn;
 	unsigned long count;
+	bool there;	     /* the process had them already */
 	struct page **pages; /* AROUND_PAGES */
 };
 
@@ -487,12 +489,14 @@ static void fault_in(unsigned long hva)
 }
 
 /* How many pages from @gfn on are to be pinned: those that are there, or one that is now. */
-static unsigned long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
+static unsigned long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
+				  bool *there)
 {
 	u64 end = min(ALIGN(gfn + 1, AROUND_PAGES), slot->gfn + slot->npages);
 	struct translation found = translate(slot_hva(slot, gfn), end - gfn);
 
-	if (!found.order && !found.pages)
+	*there = found.order || found.pages;
+	if (!*there)
 		fault_in(slot_hva(slot, gfn));
 	return slot->flags & KVM_MEM_READONLY || vm->page_order ? 1 : max(found.pages, 1UL);
 }
@@ -500,7 +504,7 @@ static unsigned long pages_to_pin(const struct keel_vm *vm, const struct keel_sl
 static int pin_around(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
 		      struct around *around)
 {
-	unsigned long count = pages_to_pin(vm, slot, gfn);
+	unsigned long count = pages_to_pin(vm, slot, gfn, &around->there);
 	long got = pin_pages(slot, slot_hva(slot, gfn), count, around->pages);
 
 	around->gfn = gfn;
@@ -585,16 +589,16 @@ static int map_again(struct keel_vm *vm, const struct pinned *there)
 static int commit(struct keel_vm *vm, u64 gfn, const struct pinned *pin, unsigned long generation,
 		  bool *kept)
 {
-	unsigned int larger = BIT(index_of(vm, pin->order)) - 1;
+	unsigned int size = index_of(vm, pin->order);
 	struct pinned there;
 	int ret;
 
 	*kept = false;
 	if (vm->slots_generation != generation)
 		return -EAGAIN;
-	if (find_pin(vm, gfn, larger, &there))
+	if (find_pin(vm, gfn, BIT(size) - 1, &there))
 		return map_again(vm, &there);
-	ret = any_smaller(vm, pin->gfn, pin->order) ? -EBUSY : insert_and_map(vm, pin, kept);
+	ret = any_smaller(vm, pin, size) ? -EBUSY : insert_and_map(vm, pin, size, kept);
 	/* An entry of just this size, or a page's in a block's place. */
 	if (ret == -EBUSY && find_pin(vm, gfn, ~0U, &there))
 		return map_again(vm, &there);
@@ -656,6 +660,7 @@ struct fault {
 	bool write;
 	unsigned int max;   /* the largest order that may be mapped */
 	unsigned int order; /* which was */
+	bool there;	    /* the process had it already */
 };
 
 static int commit_all(struct keel_vm *vm, const struct fault *fault, struct pinned *pin,
@@ -694,6 +699,7 @@ static int fault_once(struct keel_vm *vm, struct fault *fault)
 	if (ret)
 		return ret;
 	fault->order = pin.order;
+	fault->there = around.there;
 	ret = commit_all(vm, fault, &pin, &around, generation);
 	if (ret != -EBUSY)
 		return ret;
@@ -742,7 +748,7 @@ int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 			return -EINTR;
 		ret = fault_once(vm, &fault);
 	} while (ret == -EAGAIN);
-	if (!ret && fault.order == PMD_LEAF_ORDER)
+	if (!ret && fault.there && fault.order == PMD_LEAF_ORDER)
 		fault_blocks_around(vm, fault.gfn);
 	return ret;
 }

@@ -58,7 +58,7 @@ void keel_vcpu_kick(struct keel_vcpu *vcpu)
 /* ---- sleeping ---- */
 
 /* A signal, or work that is done on the way to userspace: see restart(). */
-static bool must_leave(void)
+static __always_inline bool must_leave(void)
 {
 	return signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME);
 }

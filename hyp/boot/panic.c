@@ -20,8 +20,7 @@
 
 #define BACKTRACE_MAX 32
 
-extern int panic_begun;
-int panic_begun; /* set once, by any CPU: panic_in_progress() */
+bool panic_begun;
 
 static const char *const vector_names[16] = {
 	"synchronous, SP_EL0",	 "IRQ, SP_EL0",	  "FIQ, SP_EL0",   "SError, SP_EL0",
@@ -106,7 +105,7 @@ static bool panic_begin(void)
 {
 	struct percpu *cpu = this_cpu();
 
-	WRITE_ONCE(panic_begun, 1);
+	WRITE_ONCE(panic_begun, true);
 	log_panic_enter();
 	if (cpu && cpu->panicking)
 		return false;

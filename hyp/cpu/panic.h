@@ -17,14 +17,15 @@
  */
 void __noreturn panic(const char *fmt, ...) __printf(1, 2);
 
+/* Set once, by any CPU, as it begins to panic. */
+extern bool panic_begun __attribute__((visibility("hidden")));
+
 /*
  * panic_in_progress() - whether any CPU has begun to panic. What one left half done may be found by
  * the others: whoever enters EL2 and sees this calls panic_stop_cpu() before anything else.
  */
 static inline bool panic_in_progress(void)
 {
-	extern int panic_begun __attribute__((visibility("hidden")));
-
 	return READ_ONCE(panic_begun);
 }
 

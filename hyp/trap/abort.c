@@ -119,6 +119,11 @@ static bool try_vgic(struct vcpu *vcpu, u64 esr, u64 ipa, const struct described
 	return true;
 }
 
+/* Little-endian, as both sides are. */
+typedef u64 __attribute__((may_alias)) run_word_t;
+STATIC_ASSERT(__builtin_offsetof(struct keel_run, mmio.data) % sizeof(run_word_t) == 0,
+	      "one store");
+
 /* The load or store itself, for a host that finds no memory there. */
 static void tell_access(struct keel_run *run, u64 ipa, const struct described *it)
 {
@@ -127,7 +132,7 @@ static void tell_access(struct keel_run *run, u64 ipa, const struct described *i
 		return;
 	run->mmio.address = ipa;
 	run->mmio.write = it->access.write;
-	__builtin_memcpy(run->mmio.data, &it->data, sizeof(run->mmio.data));
+	*(run_word_t *)(void *)run->mmio.data = it->data;
 }
 
 /* Ask the host; pc stays, so that the access is repeated. */

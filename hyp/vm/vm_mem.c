@@ -88,7 +88,10 @@ static void find_run(struct vm *vm, struct run *run, struct ipa ipa, u64 end, u6
 	struct stage2_progress progress = { .budget = *budget };
 	int ret = 0;
 
-	*run = (struct run){ .ipa = ipa, .end = end, .enough = enough };
+	run->ipa = ipa;
+	run->size = 0; /* the walk's first leaf says what it is */
+	run->end = end;
+	run->enough = enough;
 	spin_lock(&vm->s2.lock);
 	if (!one_leaf(vm, run))
 		ret = stage2_walk(&vm->s2, ipa, end - ipa.v, visit_run, run, &progress);

@@ -48,8 +48,7 @@ static char ring[8192];
 
 /* ---- what host_trap.c calls ---- */
 
-extern int panic_begun;
-int panic_begun;
+bool panic_begun;
 
 void panic_stop_cpu(void)
 {
@@ -152,14 +151,14 @@ static void setup_world(bool firmware)
 	static const struct fdt_cpus cpus = { .count = 2, .mpidr = { 0, 1 } };
 
 	memset(&world, 0, sizeof(world));
-	panic_begun = 0;
+	panic_begun = false;
 	cpu = (struct percpu){ .id = 0 };
 	set_this_cpu(&cpu);
 	host_set_firmware(firmware);
 	world.smc_result[0] = 0x10001; /* PSCI 1.1 */
 	psci_init(&host_psci, &ops, NULL, &cpus, PA(0x40200000));
 	memset(&world, 0, sizeof(world));
-	panic_begun = 0;
+	panic_begun = false;
 }
 
 static struct host_regs numbered(void)
@@ -554,7 +553,7 @@ static void test_after_a_panic_a_cpu_stops_at_its_next_exception(void **state)
 		struct host_regs regs = numbered();
 
 		setup_world(true);
-		panic_begun = 1;
+		panic_begun = true;
 		take(abort_esr(classes[i], 0x07), false);
 		if (!setjmp(stopped)) {
 			host_trap(&regs);

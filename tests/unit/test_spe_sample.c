@@ -35,8 +35,7 @@
 #define CNTVOFF 1000ULL
 #define PERIOD	1025ULL
 
-extern int panic_begun;
-int panic_begun;
+bool panic_begun;
 
 static struct percpu cpu;
 static struct vm vm;
@@ -169,7 +168,7 @@ static int setup(void **state)
 	fake_sysreg_set("cnthp_cval_el2", 0);
 	pte = fault = 0;
 	cleaned = kicked = 0;
-	panic_begun = 0;
+	panic_begun = false;
 	memset(&s2, 0, sizeof(s2));
 	memset(&spe, 0, sizeof(spe));
 	memset(sysreg, 0, sizeof(sysreg));
@@ -395,9 +394,9 @@ static void test_other_hits_are_left_alone(void **state)
 	spe.live.count = 0;
 	assert_null(spe_false_hit(V));
 	spe.live.count = 1;
-	panic_begun = 1;
+	panic_begun = true;
 	assert_null(spe_false_hit(V));
-	panic_begun = 0;
+	panic_begun = false;
 	word = STP;
 	assert_null(spe_false_hit(V));
 	assert_int_equal(fake_sysreg_get("sp_el1"), 0x20000);
