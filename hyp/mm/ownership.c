@@ -103,30 +103,41 @@ static u8 byte_after(enum move move, u8 byte)
 	return bytes[moves[move].to];
 }
 
-/* What run_length() looks at in one go: see words_equal(). */
+/* What run_length() looks at in one go: eight words, as an exclusive or with what they may be. */
 #define RUN_BYTES (8 * sizeof(u64))
 
-static bool words_equal(const u64 *word, u64 pattern)
+static u64 words_differ(const u64 *word, u64 pattern)
 {
 	u64 other = (word[0] ^ pattern) | (word[1] ^ pattern);
 
 	other |= (word[2] ^ pattern) | (word[3] ^ pattern);
 	other |= (word[4] ^ pattern) | (word[5] ^ pattern);
-	other |= (word[6] ^ pattern) | (word[7] ^ pattern);
-	return !other;
+	return other | (word[6] ^ pattern) | (word[7] ^ pattern);
 }
 
-/* How many of the @n bytes from @p on equal the first: by aligned words, eight a round. */
+/* How many of the @n bytes at @word, in whole rounds, say @pattern. */
+static __always_inline size_t rounds(const u64 *word, size_t n, u64 pattern)
+{
+	const u64 *start = word, *end = word + n / RUN_BYTES * 8;
+
+	while (word != end && !words_differ(word, pattern))
+		word += 8;
+	return (size_t)(word - start) * sizeof(*word);
+}
+
+/* How many of the @n bytes from @p on equal the first. Most often they are zero: the host's alone.
+ */
 static size_t run_length(const u8 *p, size_t n)
 {
 	u64 pattern = p[0] * 0x0101010101010101ULL;
+	const void *at;
 	size_t i = 0;
 
 	while (i < n && !IS_ALIGNED((uintptr_t)(p + i), sizeof(u64)) && p[i] == p[0])
 		i++;
-	if (IS_ALIGNED((uintptr_t)(p + i), sizeof(u64)))
-		while (n - i >= RUN_BYTES && words_equal((const void *)(p + i), pattern))
-			i += RUN_BYTES;
+	at = p + i;
+	if (IS_ALIGNED((uintptr_t)at, sizeof(u64)))
+		i += pattern ? rounds(at, n - i, pattern) : rounds(at, n - i, 0);
 	while (i < n && p[i] == p[0])
 		i++;
 	return i;
