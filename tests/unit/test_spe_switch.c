@@ -104,7 +104,7 @@ unsigned int sve_vq(void)
 	return 1;
 }
 
-int panic_begun; /* cpu/panic.h */
+bool panic_begun; /* cpu/panic.h */
 
 void panic_stop_cpu(void)
 {
