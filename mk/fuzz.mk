@@ -24,14 +24,19 @@ $(BUILD)/fuzz/steps_%: tests/fuzz/fuzz_%.c $(FUZZ_DEPS) mk/fuzz.mk
 	@mkdir -p $(@D)
 	$(Q)$(UNIT_CC) $(FUZZ_CFLAGS) -DFUZZ_STANDALONE -o $@ $< $(call unit_sources,$<) $(call unit_libs,$<)
 
-.PHONY: fuzz fuzz-build
+FUZZ_RUNS := $(FUZZ_STEPPERS:$(BUILD)/fuzz/%=run-%) $(FUZZ_TARGETS:$(BUILD)/fuzz/%=run-%)
+
+.PHONY: fuzz fuzz-build $(FUZZ_RUNS)
 fuzz-build: $(FUZZ_TARGETS) $(FUZZ_STEPPERS)
 
-fuzz: fuzz-build ## run every fuzzer for FUZZ_SECONDS, and FUZZ_STEPS random steps of each model
-	$(Q)set -e; for f in $(FUZZ_STEPPERS); do \
-	  echo "  STEPS    $$f $(FUZZ_STEPS)"; $$f $(FUZZ_STEPS) $(FUZZ_SEED); done
-	$(Q)set -e; for f in $(FUZZ_TARGETS); do mkdir -p $(BUILD)/fuzz/corpus/$${f##*/}; \
-	  echo "  FUZZ     $$f $(FUZZ_SECONDS) s"; \
-	  $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=0 -verbosity=0 -max_len=4096 \
-	    -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$${f##*/} >$$f.log 2>&1 || \
-	    { tail -n 40 $$f.log; exit 1; }; done
+fuzz: $(FUZZ_RUNS) ## run every fuzzer for FUZZ_SECONDS, and FUZZ_STEPS random steps of each model
+
+$(filter run-steps_%,$(FUZZ_RUNS)): run-%: $(BUILD)/fuzz/%
+	@echo "  STEPS    $< $(FUZZ_STEPS)"
+	$(Q)$< $(FUZZ_STEPS) $(FUZZ_SEED)
+
+$(filter run-fuzz_%,$(FUZZ_RUNS)): run-%: $(BUILD)/fuzz/%
+	@echo "  FUZZ     $< $(FUZZ_SECONDS) s"
+	@mkdir -p $(BUILD)/fuzz/corpus/$(<F)
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=0 -verbosity=0 -max_len=4096 \
+	  -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$(<F) >$<.log 2>&1 || { tail -n 40 $<.log; exit 1; }

@@ -10,6 +10,7 @@ import pytest
 SYSTEM = Path(__file__).resolve().parents[1] / "system"
 sys.path.insert(0, str(SYSTEM))
 
+import hosts as hosts_of_tests  # noqa: E402
 import keelvm  # noqa: E402
 import vms  # noqa: E402
 
@@ -37,6 +38,14 @@ def pytest_runtest_makereport(item, call):
             vms.monitor_dump(machine)
         except (keelvm.ConsoleError, OSError):
             pass  # it has ended
+
+
+@pytest.fixture(scope="module")
+def hosts(request):
+    """hosts.get(cpu, e2h): a host at its shell, shared by the tests of the module."""
+    shared = hosts_of_tests.Hosts(request.module.__name__)
+    yield shared
+    shared.drop()
 
 
 @pytest.fixture

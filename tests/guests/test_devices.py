@@ -46,6 +46,7 @@ def test_disks_and_consoles(boot, cpu):
     vms.assert_healthy(machine)
 
 
+@pytest.mark.full
 def test_ipa_sizes(boot):
     machine = boot()
     for bits in (32, 36, 40):

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Bare-metal guest payloads (tests/guest) through vmrun on Keel.
 
-All payloads of a machine run in one boot of its host: tests are many and quick, hosts are not. A
-host in which a payload hung or that does not answer is replaced before the next test.
+All payloads of a machine run in one boot of its host (hosts.py).
 """
 
 import dataclasses
@@ -84,52 +83,6 @@ START_LEVELS = {
 def case_params():
     for case in CASES:
         yield pytest.param(case, id=case.name, marks=[pytest.mark.full] if case.extra else [])
-
-
-class Hosts:
-    """At most one host: the one that the last test used."""
-
-    def __init__(self):
-        self.machine = None
-        self.key = None
-        self.count = 0
-
-    def get(self, cpu, e2h):
-        if self.key != (cpu, e2h) or not self.answers():
-            self.drop()
-            self.start(cpu, e2h)
-        return self.machine
-
-    def start(self, cpu, e2h):
-        config = keelvm.Config(
-            cpu=cpu,
-            mem="2G",
-            bundle=keelvm.guests_bundle(),
-            append=f"quiet keel.e2h={e2h}",  # Keel logs each register that `registers` finds undefined
-        )
-        self.count += 1
-        log = keelvm.LOGS / f"payloads-{cpu}-e2h{e2h}.{self.count}.log"
-        self.machine = keelvm.Machine(config, log)
-        self.machine.wait_for_shell()
-        self.key = (cpu, e2h)
-
-    def answers(self):
-        try:
-            return self.machine is not None and self.machine.check("echo yes", 30) == "yes"
-        except (keelvm.ConsoleError, OSError):
-            return False
-
-    def drop(self):
-        if self.machine:
-            self.machine.quit()
-        self.machine = self.key = None
-
-
-@pytest.fixture(scope="module")
-def hosts():
-    hosts = Hosts()
-    yield hosts
-    hosts.drop()
 
 
 @pytest.fixture

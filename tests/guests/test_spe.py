@@ -12,7 +12,7 @@ VMRUN = "vmrun --mem 64M"
 TIMEOUT = 300
 MACHINES = [
     pytest.param("max", 0, id="max-e2h0"),
-    pytest.param("max", 1, id="max-e2h1"),
+    pytest.param("max", 1, id="max-e2h1", marks=pytest.mark.full),
     pytest.param("neoverse-n2", 0, id="neoverse-n2", marks=pytest.mark.full),
     pytest.param("cortex-a57", 0, id="cortex-a57", marks=pytest.mark.full),
 ]
