@@ -38,6 +38,16 @@ def frequency(text):
     return int(match.group(1))
 
 
+def instructions_of(text):
+    """{operation: instructions for one} of a section that has BENCH lines."""
+    scale = NANOSECONDS / frequency(text)
+    values = {}
+    for line in map(fields, lines(text)):
+        total = int(line["ticks"]) * scale - int(line.get("idle", 0))
+        values[line["operation"]] = total / int(line["count"])
+    return values
+
+
 def boot_instructions(text):
     """From a guest's first instruction to its first process."""
     start = re.search(r"^BENCH start=(0x[0-9a-f]+)$", text, re.M)
@@ -58,6 +68,19 @@ class Config:
         self.initrd = self.dir / "initrd"
         if not self.initrd.exists():
             raise BenchError(f"there is no {self.initrd}: use make bench or make bench-full")
+
+    def boot(self, side, smp, cmdline, name):
+        """The console of a host on Keel (side "keel") or with its own KVM ("kvm"); kept as NAME.log."""
+        machine = common.Machine(cpu=self.cpu, smp=smp, mem=MEM)
+        if side == "keel":
+            console = machine.run("-kernel", self.image, "-initrd", self.make_bundle(f"{name}.cpio", cmdline))
+        else:
+            console = machine.run("-kernel", self.vmlinuz, "-initrd", self.initrd, "-append", cmdline)
+        (self.dir / f"{name}.log").write_text(console)
+        has_keel = "/sys/module/keel" in console
+        if has_keel != (side == "keel"):
+            raise BenchError(f"{side}: keel.ko is {'' if has_keel else 'not '}loaded; the console {common.ending(console)}")
+        return console
 
     def make_bundle(self, name, cmdline):
         return common.make_bundle(self.vmlinuz, self.initrd, cmdline, self.dir / name)

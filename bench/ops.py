@@ -16,8 +16,8 @@ from pathlib import Path
 import chart
 import common
 import hosts
-from common import BenchError, Machine
-from hosts import boot_instructions, fields, frequency, lines, sections
+from common import BenchError
+from hosts import boot_instructions, instructions_of, sections
 
 CMDLINE = "console=ttyAMA0 quiet"
 # (host kernel, CPU model)
@@ -82,16 +82,6 @@ class Row:
 # ---- the host's output
 
 
-def instructions_of(text):
-    """{operation: instructions for one} of a section that has BENCH lines."""
-    scale = hosts.NANOSECONDS / frequency(text)
-    values = {}
-    for line in map(fields, lines(text)):
-        total = int(line["ticks"]) * scale - int(line.get("idle", 0))
-        values[line["operation"]] = total / int(line["count"])
-    return values
-
-
 def values_of(one, two):
     """{(section, operation): instructions} of the hosts with one and two CPUs."""
     found = sections(one) | sections(two)
@@ -130,24 +120,8 @@ def target_of(operation, kvm):
 class Config(hosts.Config):
     """A host kernel and a CPU model."""
 
-    def __init__(self, build, out, kernel, cpu):
-        super().__init__(build, out, kernel, cpu)
-        self.bundle = self.make_bundle("bundle.cpio", CMDLINE)
-
-    def boot(self, side, smp):
-        machine = Machine(cpu=self.cpu, smp=smp, mem=hosts.MEM)
-        if side == "keel":
-            console = machine.run("-kernel", self.image, "-initrd", self.bundle)
-        else:
-            console = machine.run("-kernel", self.vmlinuz, "-initrd", self.initrd, "-append", CMDLINE)
-        (self.dir / f"{side}-{self.cpu}-{smp}.log").write_text(console)
-        has_keel = "/sys/module/keel" in console
-        if has_keel != (side == "keel"):
-            raise BenchError(f"{side}: keel.ko is {'' if has_keel else 'not '}loaded; the console {common.ending(console)}")
-        return console
-
     def measure(self, side):
-        return values_of(self.boot(side, 1), self.boot(side, 2))
+        return values_of(*(self.boot(side, smp, CMDLINE, f"{side}-{self.cpu}-{smp}") for smp in (1, 2)))
 
     def row(self, operation, kvm, keel):
         key = operation.section, operation.name

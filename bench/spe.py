@@ -12,7 +12,7 @@ from pathlib import Path
 
 import common
 import hosts
-from common import BenchError, Machine
+from common import BenchError
 
 CMDLINE = "console=ttyAMA0 quiet bench=spe"
 QUICK = [("6.1-cloud", "max")]
@@ -109,11 +109,7 @@ class Config(hosts.Config):
     """A host kernel and a CPU model."""
 
     def measure(self):
-        bundle = self.make_bundle("spe-bundle.cpio", CMDLINE)
-        machine = Machine(cpu=self.cpu, smp=1, mem=hosts.MEM)
-        console = machine.run("-kernel", self.image, "-initrd", bundle)
-        (self.dir / f"spe-{self.cpu}.log").write_text(console)
-        found = hosts.sections(console)
+        found = hosts.sections(self.boot("keel", 1, CMDLINE, f"spe-{self.cpu}"))
         boots = [hosts.boot_instructions(found[name]) for name in ("bootwithout", "bootwith")]
         rows = lines(counts(found["without"]), counts(found["with"]), boots)
         return [Row(self.kernel, self.cpu, *row) for row in rows]

@@ -57,6 +57,7 @@ bench: $(BUILD)/release/keel.img bundle $(BENCH_QUICK:%=$(BENCH)/host-%/initrd) 
 bench-full: $(BUILD)/release/keel.img bundle $(BENCH_FULL:%=$(BENCH)/host-%/initrd) ## `make bench` with every host kernel and CPU model, each measured twice
 	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
 	  $(PYTHON) bench/ops.py --full --twice --build $(BUILD); ops=$$?; \
+	  $(PYTHON) bench/ipa.py --build $(BUILD) || exit $$?; \
 	  $(PYTHON) bench/spe.py --full --twice --build $(BUILD) && [ $$ops = 0 ] && exit $$boot
 
 CHECK_FORMAT += $(sort $(wildcard bench/*/*.c))
