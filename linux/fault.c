@@ -188,6 +188,11 @@ static void unaccount(struct keel_vm *vm, unsigned long pages, unsigned long ahe
 	vm->accounted_pages -= spare - ahead;
 }
 
+void keel_account_exactly(struct keel_vm *vm)
+{
+	unaccount(vm, 0, 0);
+}
+
 static unsigned long drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 {
 	unsigned long index, dropped = 0;

@@ -188,6 +188,8 @@ int keel_fault(struct keel_vm *vm, u64 ipa, bool write);
 int keel_map_pinned(struct keel_vm *vm, u64 *gfn);
 /* Take [gfn, gfn + npages) from the guest, and let go of the memory. Under mem_lock. */
 int keel_unmap(struct keel_vm *vm, u64 gfn, u64 npages);
+/* What the process is said to have locked is what is pinned, with nothing ahead. Under mem_lock. */
+void keel_account_exactly(struct keel_vm *vm);
 /* As the last part of it, when EL2 has forgotten the VM already. */
 void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages);
 

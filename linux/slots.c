@@ -229,6 +229,7 @@ int keel_populate(struct keel_vm *vm)
 	}
 	mutex_lock(&vm->mem_lock);
 	vm->populated = max(vm->populated, gfn);
+	keel_account_exactly(vm);
 	mutex_unlock(&vm->mem_lock);
 	return ret;
 }
@@ -240,12 +241,11 @@ static int populate_new(struct keel_vm *vm, const struct keel_slot *slot)
 	u64 gfn = slot->gfn;
 	int ret = populate(vm, slot, &gfn);
 
-	if (!ret)
-		return 0;
 	mutex_lock(&vm->mem_lock);
-	mine = find_id(current_slots(vm), slot->id);
+	mine = ret ? find_id(current_slots(vm), slot->id) : NULL;
 	if (mine && mine->gfn == slot->gfn && mine->hva == slot->hva)
 		(void)change(vm, mine, NULL);
+	keel_account_exactly(vm);
 	mutex_unlock(&vm->mem_lock);
 	return ret;
 }

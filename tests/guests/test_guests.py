@@ -39,7 +39,7 @@ def shells(machine, vcpus):
         assert guest.run(f"for i in $(seq {count}); do memtouch 4 & done; wait") == "\n".join(
             ["memtouch: 4 MiB good"] * count
         )
-        alarms = "dmesg | grep -v 'ommand line' | grep -c -E 'Oops|WARNING|stall|timed out'"
+        alarms = "dmesg | grep -v 'ommand line' | grep -c -E 'Oops|WARNING|detected.*stall|lockup|timed out'"
         assert guest.run(f"sleep 0.1; {alarms}") == "0"
         assert guest.end("poweroff -f") == vms.OFF
     vms.assert_healthy(machine)
