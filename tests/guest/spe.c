@@ -133,6 +133,18 @@ static void work(u64 bytes)
 	die("no samples come");
 }
 
+/*
+ * What PMBSR_EL1 says, but for the whole of buffer[] being full: that is no failure. On a machine
+ * that is busy with other things the time of many samples can pass between two instructions.
+ */
+static u64 failure(void)
+{
+	u64 pmbsr = read_sysreg(PMBSR_EL1);
+	bool all = read_sysreg(PMBPTR_EL1) == (u64)buffer + sizeof(buffer);
+
+	return pmbsr == PMBSR_FULL && all ? 0 : pmbsr;
+}
+
 /* ---- records ---- */
 
 struct record {
@@ -356,7 +368,7 @@ static void test_samples(void)
 		before = r.timestamp;
 	}
 	check_round("timestamps");
-	check("nothing is pending", read_sysreg(PMBSR_EL1), 0);
+	check("nothing is pending", failure(), 0);
 	before = read_sysreg(PMBPTR_EL1);
 	for (i = 0; i < 1000; i++)
 		turn();
@@ -711,7 +723,7 @@ static bool go_on(u64 turn_number, u64 records)
 /* No sample has failed, and there are as many as there should be at least. */
 static void check_samples(const char *name, u64 at_least)
 {
-	check(name, read_sysreg(PMBSR_EL1), 0);
+	check(name, failure(), 0);
 	disable();
 	check_true("... samples", check_records(buffer, 1, NULL) >= at_least);
 	check_round(name);
@@ -822,7 +834,7 @@ static u64 run_without_mmu(void)
 	enable((u64)buffer, (u64)buffer + sizeof(buffer), E1SPE | PA);
 	without_mmu(50000);
 	leave();
-	pmbsr = read_sysreg(PMBSR_EL1);
+	pmbsr = failure();
 	disable();
 	end = read_sysreg(PMBPTR_EL1);
 	check_records(buffer, 1, count_without_mmu);
