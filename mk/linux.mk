@@ -92,20 +92,30 @@ $(HOST)/kernel-%/inject-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(MODULE)/%/
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
 	$(Q)rm -rf $@.root $@.initrd
 
-$(ARM64)/perf/VERSION: scripts/fetch-perf scripts/apt-view.sh
-	$(call say,FETCH,perf)
-	$(Q)scripts/fetch-perf
+# Programs of Debian's with their libraries, each for hosts of its own: they are large. perf is a
+# guest's; QEMU is the host's, a second VMM.
+.PRECIOUS: $(ARM64)/perf/VERSION $(ARM64)/qemu/VERSION
+$(ARM64)/perf/VERSION $(ARM64)/qemu/VERSION: $(ARM64)/%/VERSION: scripts/fetch-program scripts/apt-view.sh
+	$(call say,FETCH,$*)
+	$(Q)scripts/fetch-program $*
 
-# A host with perf for its guests, for the test of it alone: it is large.
-.PRECIOUS: $(HOST)/kernel-%/perf-bundle.cpio
+.PRECIOUS: $(HOST)/kernel-%/perf-bundle.cpio $(HOST)/kernel-%/qemu-bundle.cpio
 $(HOST)/kernel-%/perf-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(ARM64)/perf/VERSION scripts/needed-libraries tools/mkbundle mk/linux.mk
 	$(call say,BUNDLE,$@)
-	$(Q)rm -rf $@.perf $@.root && mkdir -p $@.root/guest
-	$(Q)$(PYTHON) scripts/needed-libraries $(ARM64)/perf/root usr/bin/perf $@.perf
-	$(Q)$(call append_cpio,$@.perf) >$@.root/guest/perf.cpio
+	$(Q)rm -rf $@.program $@.root && mkdir -p $@.root/guest
+	$(Q)$(PYTHON) scripts/needed-libraries $(ARM64)/perf/root usr/bin/perf $@.program
+	$(Q)$(call append_cpio,$@.program) >$@.root/guest/perf.cpio
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.initrd
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
-	$(Q)rm -rf $@.perf $@.root $@.initrd
+	$(Q)rm -rf $@.program $@.root $@.initrd
+
+$(HOST)/kernel-%/qemu-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(ARM64)/qemu/VERSION scripts/needed-libraries tools/mkbundle mk/linux.mk
+	$(call say,BUNDLE,$@)
+	$(Q)rm -rf $@.program
+	$(Q)$(PYTHON) scripts/needed-libraries $(ARM64)/qemu/root usr/bin/qemu-system-aarch64 $@.program
+	$(Q){ cat $<; $(call append_cpio,$@.program); } >$@.initrd
+	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
+	$(Q)rm -rf $@.program $@.initrd
 
 # What `make run` boots: the host starts a guest by itself.
 RUN_BUNDLE := $(HOST)/kernel-6.1-cloud/run-bundle.cpio
@@ -127,7 +137,7 @@ test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.1
 	$(Q)scripts/run-pytest guests tests/guests -m 'not full' $(PYTEST)
 
 .PHONY: test-guests-full
-test-guests-full: keel $(HOST)/kernel-6.1-cloud/perf-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
+test-guests-full: keel $(HOST)/kernel-6.1-cloud/perf-bundle.cpio $(HOST)/kernel-6.1-cloud/qemu-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
 	$(Q)scripts/run-pytest guests-full tests/guests $(PYTEST)
 
 # KEEL_SOAK_BOOTS=500 make soak-guests

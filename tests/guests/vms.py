@@ -42,11 +42,13 @@ def vmrun(options="", cmdline="quiet", console="console=ttyAMA0", image=IMAGE, i
 
 
 class Guest:
-    """A guest whose console is the machine's: vmrun runs in the host's shell until end()."""
+    """A guest whose console is the machine's: the VMM runs in the host's shell until end()."""
+
+    vmm = staticmethod(vmrun)  # the command line, from what __init__ is given
 
     def __init__(self, machine, options="", **arguments):
         self.machine = machine
-        machine.send(f'{vmrun(options, **arguments)}; echo STATUS"="$?')
+        machine.send(f'{self.vmm(options, **arguments)}; echo STATUS"="$?')
         self.wait_for_shell()
 
     def wait_for_shell(self):
@@ -63,7 +65,7 @@ class Guest:
         return output.strip("\n")
 
     def end(self, command):
-        """A command that ends the guest; vmrun's exit status."""
+        """A command that ends the guest; the VMM's exit status."""
         self.machine.send(command)
         status = int(self.machine.expect(r"STATUS=(\d+)\r").group(1))
         self.machine.expect(keelvm.PROMPT)

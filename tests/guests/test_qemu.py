@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Debian's QEMU, as it is, is the VMM (docs/support.md says what it can have)."""
+
+import re
+
+import pytest
+
+import keelvm
+import vms
+from test_ipa import SMALL
+
+pytestmark = pytest.mark.full  # QEMU for arm64 and its libraries are a large download
+
+# Keel has no ITS for guests, and there QEMU does not ask but fails.
+MACHINE = "virt,gic-version=3,its=off"
+MONITOR = "\x01\x01c"  # the first Ctrl-A is for the emulator's QEMU, which passes the second one on
+MONITOR_PROMPT = r"\(qemu\) "
+
+
+def qemu(options):
+    """The command line for a guest with the test's initial RAM disk."""
+    return (
+        f"qemu-system-aarch64 -machine {MACHINE} -accel kvm -cpu host -nodefaults -nographic {options} "
+        f"-kernel {vms.IMAGE} -initrd {vms.INITRD} -append 'console=ttyAMA0 quiet'"
+    )
+
+
+class QemuGuest(vms.Guest):
+    vmm = staticmethod(lambda options: qemu(f"-serial mon:stdio {options}"))
+
+    def monitor(self, *commands):
+        """What QEMU's monitor answers to each command."""
+        self.machine.child.send(MONITOR)
+        self.machine.expect(MONITOR_PROMPT)
+        answers = []
+        for command in commands:
+            self.machine.child.send(command + "\n")
+            self.machine.expect(MONITOR_PROMPT)
+            answers.append(self.machine.child.before)
+        self.machine.child.send(MONITOR)
+        return answers
+
+
+@pytest.fixture
+def boot_with_qemu(boot):
+    def boot_host(**changes):
+        bundle = keelvm.guests_bundle().with_name("qemu-bundle.cpio")
+        machine = boot(**{"mem": "3G", "bundle": bundle, **changes})
+        machine.check("mount -t debugfs debugfs /sys/kernel/debug")
+        return machine
+
+    return boot_host
+
+
+def uses_devices(machine):
+    """virtio-mmio by ioeventfds and irqfds: a disk, read and written, and QEMU's own DHCP server."""
+    machine.check("dd if=/dev/urandom of=/tmp/disk bs=1M count=4")
+    there = machine.check("md5sum </tmp/disk")
+    guest = QemuGuest(
+        machine,
+        "-m 256M -smp 2 -drive if=none,id=d,file=/tmp/disk,format=raw -device virtio-blk-device,drive=d "
+        "-netdev user,id=n -device virtio-net-device,netdev=n",
+    )
+    assert guest.run("md5sum </dev/vda") == there
+    assert "lease of 10.0.2.15 obtained" in guest.run("ip link set eth0 up; udhcpc -i eth0 -n -q -s /bin/true 2>&1")
+    guest.run("echo written by the guest | dd of=/dev/vda bs=512 seek=7 conv=sync; sync")
+    assert guest.end("poweroff -f") == vms.OFF
+    assert machine.check("dd if=/tmp/disk bs=512 skip=7 count=1 2>/dev/null | head -n 1") == "written by the guest"
+
+
+def reboots(machine):
+    """By PSCI and by the monitor; each vCPU is reset, and has its registers written."""
+    guest = QemuGuest(machine, "-m 256M -smp 4")
+    assert guest.run("nproc") == "4"
+    machine.send("reboot -f")
+    guest.wait_for_shell()
+    assert guest.run("nproc") == "4"
+    registers, _ = guest.monitor("info registers -a", "system_reset")
+    assert len(re.findall(r"PC=ffff[0-9a-f]{12}", registers)) == 4, registers
+    guest.wait_for_shell()
+    assert guest.run("memtouch 32") == "memtouch: 32 MiB good"
+    assert guest.end("poweroff -f") == vms.OFF
+
+
+def stops_and_goes_on(machine):
+    """While it is stopped QEMU reads every register, and writes them back."""
+    guest = QemuGuest(machine, "-m 256M -smp 2")
+    guest.run("memtouch 16 20 >/tmp/memory & echo started")
+    for _ in range(3):
+        assert "paused" in guest.monitor("stop", "info registers -a", "info status", "cont")[2]
+    assert guest.run("wait; cat /tmp/memory") == "memtouch: 16 MiB good"
+    assert guest.end("poweroff -f") == vms.OFF
+
+
+@pytest.mark.parametrize("cpu,e2h", [("max", 0), ("max", 1), ("neoverse-n1", 0), ("cortex-a57", 0)])
+def test_qemu(boot_with_qemu, cpu, e2h):
+    machine = boot_with_qemu(cpu=cpu, e2h=e2h)
+    uses_devices(machine)
+    reboots(machine)
+    stops_and_goes_on(machine)
+    assert "qemu" not in machine.check("keelctl vms")
+    vms.assert_healthy(machine)
+
+
+def vm_bits(machine, options):
+    """How many bits of address QEMU asks for."""
+    machine.check(f"{qemu(options)} -serial null >/tmp/qemu 2>&1 </dev/null & echo $! >/tmp/pid")
+    machine.check("for i in $(seq 300); do keelctl vms | grep -q qemu && break; sleep 0.1; done")
+    bits = machine.check("keelctl vms | grep qemu").split()[1]
+    machine.run("kill $(cat /tmp/pid); wait $(cat /tmp/pid)")
+    return int(bits)
+
+
+@pytest.mark.parametrize("strict", [0, 1])
+def test_qemu_on_a_machine_of_36_bits(boot_with_qemu, strict):
+    """QEMU counts its map's bits, and leaves out what the machine's do not reach; type 0 it never uses."""
+    machine = boot_with_qemu(**SMALL)
+    machine.check(f"echo {strict} >/sys/module/keel/parameters/strict_ipa")
+    guest = QemuGuest(machine, "-m 256M -smp 2")
+    assert guest.run("memtouch 32") == "memtouch: 32 MiB good"
+    assert guest.end("poweroff -f") == vms.OFF
+    assert vm_bits(machine, "-m 256M") == 32
+    assert vm_bits(machine, "-m 256M,maxmem=32G,slots=1") == 36
+    refused = machine.run(qemu("-m 256M,maxmem=64G,slots=1") + " 2>&1")
+    assert refused.status == 1
+    assert "Addressing limited to 36 bits, but memory exceeds it" in refused.output
+    assert machine.run("dmesg | grep -E 'VMs? of type 0'").output == ""
+    vms.assert_healthy(machine)
