@@ -7,7 +7,7 @@ import pytest
 
 import keelvm
 import vms
-from test_ipa import SMALL
+from test_ipa import CPUS, SMALL
 
 pytestmark = pytest.mark.full  # QEMU for arm64 and its libraries are a large download
 
@@ -111,10 +111,10 @@ def vm_bits(machine, options):
     return int(bits)
 
 
-@pytest.mark.parametrize("strict", [0, 1])
-def test_qemu_on_a_machine_of_36_bits(boot_with_qemu, strict):
+@pytest.mark.parametrize("cpu,strict", [("max", 0)] + [(cpu, 1) for cpu in CPUS])
+def test_qemu_on_a_machine_of_36_bits(boot_with_qemu, cpu, strict):
     """QEMU counts its map's bits, and leaves out what the machine's do not reach; type 0 it never uses."""
-    machine = boot_with_qemu(**SMALL)
+    machine = boot_with_qemu(cpu=cpu, **SMALL)
     machine.check(f"echo {strict} >/sys/module/keel/parameters/strict_ipa")
     guest = QemuGuest(machine, "-m 256M -smp 2")
     assert guest.run("memtouch 32") == "memtouch: 32 MiB good"

@@ -153,6 +153,13 @@ def boots_and_ends(machine, options="--cpus 2"):
     assert guest.end("poweroff -f") == OFF
 
 
+def passes(machine, *families):
+    """Programs of tests/kvm run in the host, each to its end."""
+    for family in families:
+        output = machine.check(f"test_{family} | grep -E '^not|passed'", keelvm.BOOT_TIMEOUT)
+        assert re.fullmatch(r"\d+ passed, 0 failed", output), f"{family}: {output}"
+
+
 # ---- what the host is left with
 
 
