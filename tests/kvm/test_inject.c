@@ -8,10 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/wait.h>
 
-#include "kvmtest.h"
-
-#define FAIL_AT	  "/sys/module/keel/parameters/fail_at"
-#define FAIL_MORE "/sys/module/keel/parameters/fail_more"
+#include "parameters.h"
 
 #define MORE_BASE 0x50000000ULL
 #define MORE_SIZE (16UL << 12)
@@ -27,39 +24,6 @@ GUEST_CODE(touch, "mov x1, #0x09000000\n"
 		  "b.ne 1b\n"
 		  "str w0, [x1]\n"
 		  "b 2b\n");
-
-static void write_number(const char *path, int number)
-{
-	FILE *file = fopen(path, "w");
-
-	if (!file || fprintf(file, "%d\n", number) < 0 || fclose(file))
-		give_up(path);
-}
-
-static int read_number(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	int number = -1;
-
-	if (!file || fscanf(file, "%d", &number) != 1)
-		give_up(path);
-	fclose(file);
-	return number;
-}
-
-static long locked_kib(void)
-{
-	FILE *file = fopen("/proc/self/status", "r");
-	char line[128];
-	long kib = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "VmLck: %ld", &kib) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return kib;
-}
 
 /* ---- the life of a VM, which ends where something fails ---- */
 

@@ -9,10 +9,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
-#include "kvmtest.h"
-
-#define POPULATE "/sys/module/keel/parameters/spe_populate"
-#define FAIL_AT	 "/sys/module/keel/parameters/fail_at"
+#include "parameters.h"
 
 #define SPE_BIT	   (1U << KEEL_ARM_VCPU_SPE_BIT)
 #define SLOT_BASE  0x80000000ULL
@@ -20,40 +17,6 @@
 #define LARGE_SIZE (64UL << 20)
 #define KIB(bytes) ((long)((bytes) / 1024))
 #define ROUNDS	   500
-
-static void write_number(const char *path, int number)
-{
-	FILE *file = fopen(path, "w");
-
-	if (!file || fprintf(file, "%d\n", number) < 0 || fclose(file))
-		give_up(path);
-}
-
-static int read_number(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	int number = -1;
-
-	if (!file || fscanf(file, "%d", &number) != 1)
-		give_up(path);
-	fclose(file);
-	return number;
-}
-
-/* What is pinned for guests is accounted as locked. */
-static long locked_kib(void)
-{
-	FILE *file = fopen("/proc/self/status", "r");
-	char line[128];
-	long kib = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "VmLck: %ld", &kib) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return kib;
-}
 
 static char *map_pages(size_t size)
 {

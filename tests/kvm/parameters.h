@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* For tests that a test build of keel.ko answers: its parameters, and what it has pinned. */
+#ifndef PARAMETERS_H
+#define PARAMETERS_H
+
+#include "kvmtest.h"
+
+#define PARAMETER(name) "/sys/module/keel/parameters/" name
+#define FAIL_AT		PARAMETER("fail_at")
+#define FAIL_MORE	PARAMETER("fail_more")
+#define POPULATE	PARAMETER("spe_populate")
+
+static inline void write_number(const char *path, int number)
+{
+	FILE *file = fopen(path, "w");
+
+	if (!file || fprintf(file, "%d\n", number) < 0 || fclose(file))
+		give_up(path);
+}
+
+static inline int read_number(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	int number = -1;
+
+	if (!file || fscanf(file, "%d", &number) != 1)
+		give_up(path);
+	fclose(file);
+	return number;
+}
+
+/* What is pinned for guests is accounted as locked. -1: it is not told. */
+static inline long locked_kib(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[128];
+	long kib = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "VmLck: %ld", &kib) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+#endif
