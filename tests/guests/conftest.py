@@ -13,6 +13,7 @@ sys.path.insert(0, str(SYSTEM))
 import hosts as hosts_of_tests  # noqa: E402
 import keelvm  # noqa: E402
 import vms  # noqa: E402
+from hosts import host_config  # noqa: E402
 
 spec = importlib.util.spec_from_file_location("system_conftest", SYSTEM / "conftest.py")
 system_conftest = importlib.util.module_from_spec(spec)
@@ -32,6 +33,7 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.when != "call" or not report.failed:
         return
+    item.failed = True
     for machine in getattr(item, "machines", []):
         report.sections.append((f"console ({machine.log_path})", machine.tail()))
         try:
@@ -40,24 +42,35 @@ def pytest_runtest_makereport(item, call):
             pass  # it has ended
 
 
-@pytest.fixture(scope="module")
-def hosts(request):
-    """hosts.get(cpu, e2h): a host at its shell, shared by the tests of the module."""
-    shared = hosts_of_tests.Hosts(request.module.__name__)
-    yield shared
-    shared.drop()
+@pytest.fixture(scope="session")
+def hosts():
+    shared_hosts = hosts_of_tests.Hosts()
+    yield shared_hosts
+    shared_hosts.drop()
+
+
+@pytest.fixture
+def shared(hosts, request):
+    """As boot, but of a host that other tests use as well: leave it as it was.
+
+    A test that fails takes its host with it.
+    """
+    machines = request.node.machines = []
+
+    def shared_host(**changes):
+        machines.append(hosts.get(host_config(**changes)))
+        return machines[-1]
+
+    yield shared_host
+    if getattr(request.node, "failed", False):
+        hosts.drop()
 
 
 @pytest.fixture
 def boot(start):  # noqa: F811
-    """A host on Keel with keel.ko loaded, at its shell. `e2h=` is keel.e2h; `kernel=` is by name."""
+    """boot(kernel=, e2h=, ...): a host as host_config() makes it, at its shell."""
 
-    def boot_host(kernel=keelvm.DEFAULT_KERNEL, e2h=0, **changes):
-        defaults = {
-            "bundle": keelvm.guests_bundle(kernel),
-            "mem": "2G",
-            "append": f"quiet keel.console=keep keel.e2h={e2h}",
-        }
-        return start(**{**defaults, **changes}).wait_for_shell()
+    def boot_host(**changes):
+        return start(**vars(host_config(**changes))).wait_for_shell()
 
     return boot_host

@@ -1,7 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Hosts that several tests use, one after the other: tests are many and quick, boots are not."""
 
+import itertools
+import os
+
 import keelvm
+
+
+def host_config(kernel=keelvm.DEFAULT_KERNEL, e2h=0, **changes):
+    """A host on Keel with keel.ko loaded. `e2h` is keel.e2h; `kernel` is by name."""
+    defaults = {
+        "bundle": keelvm.guests_bundle(kernel),
+        "mem": "2G",
+        "append": f"quiet keel.console=keep keel.e2h={e2h}",
+    }
+    return keelvm.Config(**{**defaults, **changes})
 
 
 class Hosts:
@@ -10,38 +23,27 @@ class Hosts:
     One in which something hung, or that does not answer, is replaced before the next test.
     """
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self):
         self.machine = None
-        self.key = None
-        self.count = 0
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "0")
+        self.logs = (keelvm.LOGS / f"shared-{worker}.{n}.log" for n in itertools.count(1))
 
-    def get(self, cpu, e2h):
-        if self.key != (cpu, e2h) or not self.answers():
+    def get(self, config):
+        """A host of this kind, at its shell; its kernel has said nothing yet."""
+        if not self.machine or self.machine.config != config or not self.is_well():
             self.drop()
-            self.start(cpu, e2h)
+            self.machine = keelvm.Machine(config, next(self.logs))
+            self.machine.wait_for_shell()
         return self.machine
 
-    def start(self, cpu, e2h):
-        config = keelvm.Config(
-            cpu=cpu,
-            mem="2G",
-            bundle=keelvm.guests_bundle(),
-            append=f"quiet keel.e2h={e2h}",  # Keel logs each register that `registers` finds undefined
-        )
-        self.count += 1
-        log = keelvm.LOGS / f"{self.name}-{cpu}-e2h{e2h}.{self.count}.log"
-        self.machine = keelvm.Machine(config, log)
-        self.machine.wait_for_shell()
-        self.key = (cpu, e2h)
-
-    def answers(self):
+    def is_well(self):
+        """It answers, and is tidied up."""
         try:
-            return self.machine is not None and self.machine.check("echo yes", 30) == "yes"
+            return self.machine.run("rm -rf /tmp/* && dmesg -c >/dev/null", 30).status == 0
         except (keelvm.ConsoleError, OSError):
             return False
 
     def drop(self):
         if self.machine:
             self.machine.quit()
-        self.machine = self.key = None
+        self.machine = None

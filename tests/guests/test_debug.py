@@ -30,8 +30,8 @@ def in_guest(machine, command, pattern, timeout=240):
         pytest.param("cortex-a57", 0, marks=pytest.mark.full),
     ],
 )
-def test_debuggers_in_host_and_guest(boot, cpu, e2h):
-    machine = boot(cpu=cpu, append=f"quiet keel.console=keep keel.e2h={e2h}")
+def test_debuggers_in_host_and_guest(shared, cpu, e2h):
+    machine = shared(cpu=cpu, append=f"quiet keel.console=keep keel.e2h={e2h}")
     breakpoints, watchpoints = SLOTS[cpu]
     said = f"{breakpoints} breakpoints, {watchpoints} watchpoints"
     assert said in machine.check("hwdebug 10")
@@ -58,9 +58,9 @@ def test_debuggers_in_host_and_guest(boot, cpu, e2h):
     machine.check(": >/tmp/stop; wait; [ ! -e /tmp/bad ] && [ $(wc -l </tmp/rounds) -gt 4 ]")
 
 
-def test_pmu_is_the_hosts(boot):
+def test_pmu_is_the_hosts(shared):
     """The host counts while a guest runs; the guest finds no PMU."""
-    machine = boot()
+    machine = shared()
     machine.check("cycles")
     machine.check("{ (while [ ! -e /tmp/stop ]; do cycles >>/tmp/cycles 2>&1 || echo >>/tmp/bad; done) & }")
     machine.send(f"{VMRUN} --cpus 2; echo vmrun ended with $?")

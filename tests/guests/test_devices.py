@@ -16,8 +16,8 @@ LONG = "0123456789" * 20
         pytest.param("cortex-a57", marks=pytest.mark.full),
     ],
 )
-def test_disks_and_consoles(boot, cpu):
-    machine = boot(cpu=cpu)
+def test_disks_and_consoles(shared, cpu):
+    machine = shared(cpu=cpu)
     machine.check("dd if=/dev/urandom of=/tmp/a bs=1M count=8 2>/dev/null; cp /tmp/a /tmp/b")
     checksum = machine.check("md5sum </tmp/a")
     guest = vms.Guest(machine, "--cpus 2 --ipa-bits 36 --disk /tmp/a --disk /tmp/b,ro")
@@ -47,8 +47,8 @@ def test_disks_and_consoles(boot, cpu):
 
 
 @pytest.mark.full
-def test_ipa_sizes(boot):
-    machine = boot()
+def test_ipa_sizes(shared):
+    machine = shared()
     for bits in (32, 36, 40):
         vms.boots_and_ends(machine, f"--ipa-bits {bits}")
     refused = machine.run(vms.vmrun("--ipa-bits 32 --mem 2049M") + " 2>&1")

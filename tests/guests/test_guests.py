@@ -92,16 +92,9 @@ def test_four_guests_at_once(boot):
     vms.assert_healthy(machine)
 
 
-@pytest.fixture
-def api_host(hosts, request):
-    machine = hosts.get("max", 0)
-    request.node.machines = [machine]
-    return machine
-
-
 @pytest.mark.parametrize("family", KVM_TESTS)
-def test_kvm_api(api_host, family):
-    machine = api_host
+def test_kvm_api(shared, family):
+    machine = shared()
     machine.child.send(f"test_{family}; echo family ended with $?\r")
     machine.expect(r"(\d+) passed, (\d+) failed", timeout=keelvm.BOOT_TIMEOUT)
     passed, failed = machine.child.match.groups()

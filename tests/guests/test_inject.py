@@ -2,6 +2,7 @@
 """keel.ko when the host runs out of memory at each allocation: the call fails, the host goes on."""
 
 import keelvm
+import vms
 
 ALARMING = "WARNING|BUG|Oops|Call trace|is lost|Unable to handle|leak"
 FREE_TOLERANCE_KIB = 16 * 1024
@@ -30,7 +31,7 @@ def assert_calm(machine):
 def test_each_allocation_of_a_vm_fails(boot):
     machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
     machine.check("test_vcpu >/dev/null; true", timeout=240)  # what is kept for good is had by now
-    machine.check("mount -t debugfs debugfs /sys/kernel/debug")
+    vms.mount_debugfs(machine)
     before = mem_free(machine)
     pages, used = tables(machine)
     result = machine.run("test_inject", timeout=400)

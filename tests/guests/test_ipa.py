@@ -33,17 +33,17 @@ def linux_at_the_top(machine, bits):
     assert guest.end("poweroff -f") == vms.OFF
 
 
-def test_linux_at_the_top_of_the_space(boot):
-    machine = boot()
+def test_linux_at_the_top_of_the_space(shared):
+    machine = shared()
     for bits in (32, 48):
         linux_at_the_top(machine, bits)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("cpu", CPUS)
-def test_every_size(boot, cpu):
+def test_every_size(shared, cpu):
     """Linux at the top of the space, and the API."""
-    machine = boot(cpu=cpu)
+    machine = shared(cpu=cpu)
     limit = CPUS[cpu]
     for bits in SIZES:
         if bits <= limit:
@@ -60,7 +60,7 @@ def test_every_size(boot, cpu):
 def test_pages_of_stage_2(boot, kib):
     """keel.stage2_granule: guests run on it, VMs have it, and the API says so."""
     machine = boot(append=f"quiet keel.console=keep keel.stage2_granule={kib}K")
-    machine.check("mount -t debugfs debugfs /sys/kernel/debug")
+    vms.mount_debugfs(machine)
     guest = vms.Background(machine, "--cpus 2 --ipa-bits 40")
     guest.wait_for_shell()
     _, line = machine.check("keelctl vms").splitlines()

@@ -13,10 +13,6 @@ STRETCH = r"(0x[0-9a-f]{16})\.\.(0x[0-9a-f]{16}) +(\d+[KMG]) in blocks of +(\d+[
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-def mount_debugfs(machine):
-    machine.check("[ -d /sys/kernel/debug/keel ] || mount -t debugfs debugfs /sys/kernel/debug")
-
-
 def list_vms(machine):
     head, *lines = machine.check("keelctl vms").splitlines()
     assert re.fullmatch(r" *VM +BITS +GRANULE +LEVEL +ROOT +BYTES +TABLES +MEMORY +VCPUS +PROCESS", head)
@@ -41,9 +37,9 @@ def memory_map(machine, vm):
     return stretches
 
 
-def test_vms_are_shown(boot):
-    machine = boot()
-    mount_debugfs(machine)
+def test_vms_are_shown(shared):
+    machine = shared()
+    vms.mount_debugfs(machine)
     assert list_vms(machine) == []
     small = vms.Background(machine, "--cpus 2 --mem 128M --ipa-bits 35")
     large = vms.Background(machine, "--mem 128M --ipa-bits 43 --mem-base top")
@@ -76,7 +72,7 @@ def test_vms_are_shown(boot):
 
 def test_counters_and_log(boot):
     machine = boot()
-    mount_debugfs(machine)
+    vms.mount_debugfs(machine)
     counters = dict(line.split() for line in machine.check("keelctl stat").splitlines())
     assert set(counters) >= {"host_aborts", "hypercalls", "smcs", "table_pages", "table_pages_free"}
     assert int(counters["hypercalls"]) > 0 and int(counters["host_aborts"]) == 0
@@ -103,7 +99,7 @@ def test_wrong_use_is_one_line(boot):
         result = machine.run(f"keelctl {arguments} 2>&1")
         assert result.status == status, result
         assert re.fullmatch(f"keelctl: .*{line}.*", result.output), result.output
-    mount_debugfs(machine)
+    vms.mount_debugfs(machine)
     machine.check("rmmod keel")
     result = machine.run("keelctl vms 2>&1")
     assert (result.status, result.output) == (1, "keelctl: keel.ko is not loaded")

@@ -11,9 +11,9 @@ import vms
 
 
 @pytest.mark.parametrize("reboots", [10, pytest.param(50, marks=pytest.mark.full)])
-def test_reboot_loop(boot, reboots):
+def test_reboot_loop(shared, reboots):
     """One vmrun starts its guest over and over; then the host has the memory that it had."""
-    machine = boot()
+    machine = shared()
     vms.boots_and_ends(machine)
     before = vms.Leftovers(machine)
     guest = vms.Guest(machine, "--cpus 2 --reboot")
@@ -26,9 +26,9 @@ def test_reboot_loop(boot, reboots):
 
 
 @pytest.mark.parametrize("rounds", [8, pytest.param(40, marks=pytest.mark.full)])
-def test_host_cpu_hotplug(boot, rounds):
+def test_host_cpu_hotplug(shared, rounds):
     """CPU 1 goes and comes under a guest that keeps both vCPUs busy."""
-    machine = boot()
+    machine = shared()
     guest = vms.Background(machine, "--cpus 2")
     guest.wait_for_shell()
     guest.send("memtouch 16 0 & memtouch 16 0 &")
@@ -111,12 +111,12 @@ def kill_while_it_ends(machine, chance, count):
 
 
 @pytest.mark.parametrize("factor", [1, pytest.param(4, marks=pytest.mark.full)])
-def test_vmm_is_killed(boot, factor):
+def test_vmm_is_killed(shared, factor):
     """vmrun gets a SIGKILL at any moment, 30 times: nothing is left, and all goes on."""
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
     print(f"seed {seed}")
-    machine = boot(smp=2)
+    machine = shared(smp=2)
     vms.boots_and_ends(machine)
     unload_and_load(machine)
     vms.boots_and_ends(machine, "--cpus 4")
@@ -131,8 +131,8 @@ def test_vmm_is_killed(boot, factor):
     vms.assert_healthy(machine)
 
 
-def test_module_unloads_when_the_last_vm_is_gone(boot):
-    machine = boot()
+def test_module_unloads_when_the_last_vm_is_gone(shared):
+    machine = shared()
     guest = vms.Background(machine)
     guest.wait_for_shell()
     refused = machine.run("rmmod keel 2>&1")

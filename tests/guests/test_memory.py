@@ -52,15 +52,15 @@ def test_guest_larger_than_the_host(boot):
     survives(machine, before)
 
 
-def test_memory_cgroup(boot):
+def test_memory_cgroup(shared):
     """Guest memory is charged to vmrun's memory cgroup: beyond its limit vmrun is killed."""
-    machine = boot()
+    machine = shared()
     vms.boots_and_ends(machine)
-    machine.check("mkdir /tmp/cg; mount -t cgroup2 none /tmp/cg")
-    machine.check("echo +memory >/tmp/cg/cgroup.subtree_control; mkdir /tmp/cg/small")
-    machine.check("echo 160M >/tmp/cg/small/memory.max")
+    machine.check("mkdir -p /cg; mount -t cgroup2 none /cg")
+    machine.check("echo +memory >/cg/cgroup.subtree_control; mkdir /cg/small")
+    machine.check("echo 160M >/cg/small/memory.max")
     before = vms.Leftovers(machine)
-    enter = "echo 0 >/tmp/cg/small/cgroup.procs; exec"
+    enter = "echo 0 >/cg/small/cgroup.procs; exec"
     machine.check(f"echo '#!/bin/sh' >/tmp/in-cgroup; echo '{enter} \"$@\"' >>/tmp/in-cgroup; chmod +x /tmp/in-cgroup")
     guest = vms.Background(machine, "--mem 512M", prefix="/tmp/in-cgroup")
     guest.wait_for_shell()
@@ -68,11 +68,12 @@ def test_memory_cgroup(boot):
     assert status in (vms.ERROR, vms.KILLED), guest.console()
     assert "SURVIVED-1" not in guest.console()
     survives(machine, before)
+    machine.check("umount /cg")
 
 
-def test_locked_memory_limit(boot):
+def test_locked_memory_limit(shared):
     """A user who may lock 16 MiB: the guest cannot have more, and vmrun says so."""
-    machine = boot()
+    machine = shared()
     vms.boots_and_ends(machine)
     machine.check("chmod 666 /dev/kvm")
     before = vms.Leftovers(machine)

@@ -3,6 +3,8 @@
 
 import re
 
+import vms
+
 VMRUN = "vmrun /guest/Image --initrd /guest/initrd --cmdline 'console=ttyAMA0 quiet' --mem 256M"
 
 
@@ -18,20 +20,15 @@ def test_debug_build_runs_a_guest(boot):
     assert machine.check("test_memory >/dev/null; echo $?") == "0"
 
 
-def stat(machine, name):
-    return int(machine.check(f"cat /sys/kernel/debug/keel/{name}"))
-
-
-def test_vms_in_memory_that_is_in_pieces_leave_nothing(boot):
+def test_vms_in_memory_that_is_in_pieces_leave_nothing(shared):
     """Tables that a scattered host costs are free again when its VMs are gone."""
-    machine = boot(mem="2G")
-    machine.check("mount -t debugfs debugfs /sys/kernel/debug")
+    machine = shared(mem="2G")
     pages, used = [], []
     for _ in range(3):
         result = machine.run("test_scattered", timeout=240)
         assert result.status == 0, result.output
-        pages.append(stat(machine, "table_pages"))
-        used.append(pages[-1] - stat(machine, "table_pages_free"))
+        pages.append(vms.stat(machine, "table_pages"))
+        used.append(pages[-1] - vms.stat(machine, "table_pages_free"))
     assert pages[2] == pages[1]
     assert used[2] == used[1]
     assert machine.check("dmesg | grep -cE 'WARNING|BUG|Oops|is lost' || true") == "0"

@@ -11,9 +11,9 @@ def raw(machine, kind):
     return {"image": path, "initrd": None}
 
 
-def test_panic(boot):
+def test_panic(shared):
     """A guest's panic: it asks for a reset; or it stands still and is stopped."""
-    machine = boot()
+    machine = shared()
     guest = vms.Guest(machine, "--cpus 2", cmdline="quiet panic=-1")
     assert guest.end("echo c >/proc/sysrq-trigger") == vms.RESET
     guest = vms.Background(machine, "--cpus 2", cmdline="quiet panic=0")
@@ -43,8 +43,8 @@ def test_guest_that_never_exits_by_itself(boot):
     vms.assert_healthy(machine)
 
 
-def test_accesses_where_nothing_is(boot):
-    machine = boot()
+def test_accesses_where_nothing_is(shared):
+    machine = shared()
     result = machine.run(vms.vmrun(**raw(machine, "load")) + " 2>&1 </dev/null")
     assert result.status == vms.OFF
     assert "the guest reads 8 bytes at 0x70000000, where nothing is" in result.output

@@ -46,7 +46,7 @@ def boot_with_qemu(boot):
     def boot_host(**changes):
         bundle = keelvm.guests_bundle().with_name("qemu-bundle.cpio")
         machine = boot(**{"mem": "3G", "bundle": bundle, **changes})
-        machine.check("mount -t debugfs debugfs /sys/kernel/debug")
+        vms.mount_debugfs(machine)
         return machine
 
     return boot_host

@@ -29,9 +29,9 @@ def payload(machine, name, options):
 
 
 @pytest.mark.parametrize("cpu,e2h", MACHINES)
-def test_payloads(boot, cpu, e2h):
+def test_payloads(shared, cpu, e2h):
     """One boot for all: what SPE does, what is without it, and what else there is beside it."""
-    machine = boot(cpu=cpu, e2h=e2h)
+    machine = shared(cpu=cpu, e2h=e2h)
     payload(machine, "spe", "--cmdline 'args: absent'")
     payload(machine, "spe", "--spe")
     payload(machine, "spe", "--spe --features none")
@@ -43,9 +43,9 @@ def test_payloads(boot, cpu, e2h):
 
 
 @pytest.mark.parametrize("cpu,e2h", [pytest.param("max", 0, id="max-e2h0")])
-def test_moved(boot, cpu, e2h):
+def test_moved(shared, cpu, e2h):
     """The vCPU changes CPUs all the time."""
-    machine = boot(cpu=cpu, e2h=e2h)
+    machine = shared(cpu=cpu, e2h=e2h)
     result = machine.run(f"churn {VMRUN} --spe /payloads/spe.img </dev/null", TIMEOUT)
     assert "FAIL" not in result.output, result.output
     assert re.search(r"payload spe: \d+ passed, 0 failed", result.output), result.output
@@ -125,8 +125,8 @@ def check_quiet(guest):
 
 
 @pytest.mark.parametrize("cpu,e2h", MACHINES)
-def test_linux(boot, cpu, e2h):
-    machine = boot(cpu=cpu, e2h=e2h)
+def test_linux(shared, cpu, e2h):
+    machine = shared(cpu=cpu, e2h=e2h)
     guest = start_linux(machine, "--spe --cpus 2")
     assert "probed for CPUs 0-1" in guest.run("dmesg | grep spe-pmu")
     check_samples(guest.run("profile 10000 20000"), 1)
@@ -186,9 +186,9 @@ def profile_with_debugger(guest):
     check_samples(output, 2)
 
 
-def test_linux_without(boot):
+def test_linux_without(shared):
     """The same guest in a VM without SPE: no such PMU."""
-    guest = start_linux(boot(), "--cpus 1")
+    guest = start_linux(shared(), "--cpus 1")
     assert guest.run("ls /sys/bus/event_source/devices | grep -c spe") == "0"
     assert guest.end("poweroff -f") == vms.OFF
 
@@ -361,7 +361,7 @@ def statistics(machine):
 def test_statistics(boot):
     """keelctl stat, while a guest profiles itself: its counters grow, and others have none."""
     machine = boot()
-    machine.check("[ -d /sys/kernel/debug/keel ] || mount -t debugfs debugfs /sys/kernel/debug")
+    vms.mount_debugfs(machine)
     assert statistics(machine) == {}
     machine.check(f"cat {vms.INITRD} /guest/profile.cpio >{GUEST['initrd']}")
     other = vms.Background(machine, "--mem 128M")

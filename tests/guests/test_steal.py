@@ -11,8 +11,8 @@ BUSY = "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done"
 
 
 @pytest.mark.parametrize("cpu", ["max", pytest.param("cortex-a57", marks=pytest.mark.full)])
-def test_linux_sees_stolen_time(boot, cpu):
-    machine = boot(cpu=cpu)
+def test_linux_sees_stolen_time(shared, cpu):
+    machine = shared(cpu=cpu)
     machine.send(f"taskset 1 {VMRUN}; echo vmrun ended with $?")
     machine.expect("KEEL-GUEST-REACHED")
     machine.expect(re.escape(GUEST_PROMPT))
@@ -26,9 +26,9 @@ def test_linux_sees_stolen_time(boot, cpu):
     machine.expect(r"vmrun ended with 0")
 
 
-def test_without_stolen_time(boot):
+def test_without_stolen_time(shared):
     """--features decides; the guest is told that there is none."""
-    machine = boot()
+    machine = shared()
     machine.send(f"{VMRUN} --features none; echo vmrun ended with $?")
     machine.expect("KEEL-GUEST-REACHED")
     machine.expect(re.escape(GUEST_PROMPT))

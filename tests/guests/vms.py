@@ -172,9 +172,13 @@ def mem_free(machine):
     return max(int(line) for line in machine.check(command).split())
 
 
+def mount_debugfs(machine):
+    machine.check("[ -d /sys/kernel/debug/keel ] || mount -t debugfs debugfs /sys/kernel/debug")
+
+
 def stat(machine, name):
     """One of Keel's counters."""
-    machine.check("[ -d /sys/kernel/debug/keel ] || mount -t debugfs debug /sys/kernel/debug")
+    mount_debugfs(machine)
     return int(machine.check(f"cat /sys/kernel/debug/keel/{name}"))
 
 

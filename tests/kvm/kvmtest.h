@@ -294,16 +294,21 @@ __attribute__((unused)) static long create_gic(int fd, uint32_t flags, int *gic)
 	return ret;
 }
 
-/* A whole interrupt controller; the vCPUs are there already. */
-__attribute__((unused)) static void add_gic(struct vm *vm)
+/* A whole interrupt controller; the vCPUs are there already. A redistributor takes 128 KiB. */
+__attribute__((unused)) static void add_gic_at(struct vm *vm, uint64_t redist)
 {
 	must(create_gic(vm->fd, 0, &vm->gic), "KVM_CREATE_DEVICE");
 	must(set_gic_addr(vm->gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor's address");
-	must(set_gic_addr(vm->gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST),
+	must(set_gic_addr(vm->gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, redist),
 	     "redistributors' address");
 	must(gic_attr(vm->gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
 		      KVM_DEV_ARM_VGIC_CTRL_INIT, NULL),
 	     "init of the GIC");
+}
+
+__attribute__((unused)) static void add_gic(struct vm *vm)
+{
+	add_gic_at(vm, GIC_REDIST);
 }
 
 #endif

@@ -17,6 +17,12 @@ GUEST_CODE(touch, "mov x0, #0x50000000\n"
 		  "str x0, [x1]\n"
 		  "b .\n");
 
+/* Tells which vCPU it is. */
+GUEST_CODE(who, "mrs x0, mpidr_el1\n"
+		"mov x1, #0x09000000\n"
+		"str x0, [x1]\n"
+		"b .\n");
+
 static void write_sysctl(const char *path)
 {
 	int fd = open(path, O_WRONLY);
@@ -78,6 +84,45 @@ static void whole_vm(unsigned int order)
 	munmap(vm.mem, GUEST_SIZE);
 	munmap(more, 16UL << 20);
 	close(vm.dev);
+}
+
+#define MPIDR_AFFINITY 0xff00ffffffULL
+#define VCPUS_MAX      1024
+#define FAR_REDIST     0x20000000ULL /* with room for all */
+#define AFF_OF(vcpu)   (((vcpu)&15) | (vcpu) >> 4 << 8)
+
+/* Every vCPU of the largest VM there is has run. */
+static void crowded_vm(unsigned int round)
+{
+	static struct vcpu vcpus[VCPUS_MAX];
+	struct vm vm = new_vm();
+	unsigned long nr_vcpus = (unsigned long)must(
+		ioctl(vm.fd, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_MAX_VCPUS), "MAX_VCPUS");
+	unsigned long i, good = 0;
+
+	if (nr_vcpus > VCPUS_MAX)
+		nr_vcpus = VCPUS_MAX;
+	for (i = 0; i < nr_vcpus; i++)
+		vcpus[i] = new_vcpu(&vm, i);
+	add_gic_at(&vm, FAR_REDIST);
+	if (!round)
+		gives(ioctl(vm.fd, KVM_CREATE_VCPU, nr_vcpus), EINVAL, "one vCPU more");
+	for (i = 0; i < nr_vcpus; i++) {
+		LOAD(&vm, &vcpus[i], who);
+		good += !run(&vcpus[i]) && vcpus[i].run->exit_reason == KVM_EXIT_MMIO &&
+			(mmio_value(&vcpus[i]) & MPIDR_AFFINITY) == AFF_OF(i);
+	}
+	if (!round)
+		check(good == nr_vcpus, "%lu of %lu vCPUs run, each with its MPIDR", good,
+		      nr_vcpus);
+	for (i = 0; i < nr_vcpus; i++) {
+		munmap(vcpus[i].run, vcpus[i].run_size);
+		close(vcpus[i].fd);
+	}
+	close(vm.gic);
+	close(vm.fd);
+	close(vm.dev);
+	munmap(vm.mem, GUEST_SIZE);
 }
 
 static void empty_vm(unsigned int i)
@@ -222,6 +267,7 @@ int main(void)
 	test_module_in_use();
 	leaves_nothing(empty_vm, 500, 32, "empty VMs");
 	leaves_nothing(whole_vm, 120, 96, "VMs");
+	leaves_nothing(crowded_vm, 2, 2048, "VMs of all vCPUs that there can be");
 	leaves_nothing(kill_one, 120, 96, "killed processes");
 	if (on_keel())
 		test_locked_limit();
