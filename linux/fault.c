@@ -36,7 +36,8 @@ struct pinned {
 	bool one_pin; /* on the huge page that all of it is in; otherwise each page has one */
 };
 
-/* An entry of vm->pins[i], by gfn >> order_of(i): the frame, and whether the guest may write. */
+/* An entry of size i in vm->pins, by gfn >> order_of(i): the frame, and whether the guest may
+ * write. */
 #define ENTRY_WRITABLE	BIT(0)
 #define ENTRY_ONE_PIN	BIT(1)
 #define ENTRY_PFN_SHIFT 2
@@ -90,10 +91,10 @@ static bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int which, struct pin
 {
 	unsigned int i;
 
-	which &= vm->pin_sizes;
+	which &= vm->pins.sizes;
 	for (i = 0; which >> i; i++) {
 		unsigned long index = gfn >> order_of(vm, i);
-		void *entry = which & BIT(i) ? xa_load(&vm->pins[i], index) : NULL;
+		void *entry = which & BIT(i) ? keel_pins_load(&vm->pins, i, index) : NULL;
 
 		if (!entry)
 			continue;
@@ -109,11 +110,11 @@ static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned i
 	u64 last = pin->gfn + (1UL << pin->order) - 1;
 	unsigned int i;
 
-	for (i = size + 1; vm->pin_sizes >> i; i++) {
+	for (i = size + 1; vm->pins.sizes >> i; i++) {
 		unsigned long index = pin->gfn >> order_of(vm, i);
 
-		if (vm->pin_sizes & BIT(i) &&
-		    xa_find(&vm->pins[i], &index, last >> order_of(vm, i), XA_PRESENT))
+		if (vm->pins.sizes & BIT(i) &&
+		    keel_pins_next(&vm->pins, i, &index, last >> order_of(vm, i)))
 			return true;
 	}
 	return false;
@@ -195,14 +196,13 @@ void keel_account_exactly(struct keel_vm *vm)
 
 static unsigned long drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 {
-	unsigned long index, dropped = 0;
+	unsigned long index = gfn >> order_of(vm, i), dropped = 0;
 	void *entry;
 
-	xa_for_each_range (&vm->pins[i], index, entry, gfn >> order_of(vm, i),
-			   last >> order_of(vm, i)) {
+	for (; (entry = keel_pins_next(&vm->pins, i, &index, last >> order_of(vm, i))); index++) {
 		struct pinned pin = from_entry(vm, i, index, entry);
 
-		xa_erase(&vm->pins[i], index);
+		keel_pins_erase(&vm->pins, i, index);
 		unpin(&pin);
 		dropped += 1UL << pin.order;
 		cond_resched();
@@ -220,6 +220,7 @@ void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages)
 		return;
 	for (i = 0; i < ARRAY_SIZE(orders); i++)
 		dropped += drop_pins(vm, i, gfn, gfn + npages - 1);
+	keel_pins_trim(&vm->pins, gfn >> vm->page_order, (gfn + npages - 1) >> vm->page_order);
 	unaccount(vm, dropped, 0);
 }
 
@@ -249,17 +250,15 @@ static int insert(struct keel_vm *vm, const struct pinned *pin, unsigned int siz
 
 	if (ret)
 		return ret;
-	ret = xa_insert(&vm->pins[size], pin->gfn >> pin->order, to_entry(pin), GFP_KERNEL_ACCOUNT);
+	ret = keel_pins_insert(&vm->pins, size, pin->gfn >> pin->order, to_entry(pin));
 	if (ret)
 		unaccount(vm, 1UL << pin->order, ACCOUNT_AHEAD);
-	else
-		vm->pin_sizes |= BIT(size);
 	return ret;
 }
 
 static void forget(struct keel_vm *vm, const struct pinned *pin, unsigned int size)
 {
-	xa_erase(&vm->pins[size], pin->gfn >> pin->order);
+	keel_pins_erase(&vm->pins, size, pin->gfn >> pin->order);
 	unaccount(vm, 1UL << pin->order, ACCOUNT_AHEAD);
 }
 
@@ -620,7 +619,6 @@ static unsigned long insert_around(struct keel_vm *vm, const struct around *arou
 
 	if (account(vm, n))
 		return 0;
-	vm->pin_sizes |= BIT(index_of(vm, 0));
 	for (i = 0; i < n; i++) {
 		struct pinned there, pin = {
 			.gfn = around->gfn + first + i,
@@ -629,8 +627,7 @@ static unsigned long insert_around(struct keel_vm *vm, const struct around *arou
 		};
 
 		if (find_pin(vm, pin.gfn, BIT(index_of(vm, 0)) - 1, &there) ||
-		    xa_insert(&vm->pins[index_of(vm, 0)], pin.gfn, to_entry(&pin),
-			      GFP_KERNEL_ACCOUNT))
+		    keel_pins_insert(&vm->pins, index_of(vm, 0), pin.gfn, to_entry(&pin)))
 			break;
 	}
 	if (i < n)
@@ -689,7 +686,7 @@ static int commit_all(struct keel_vm *vm, const struct fault *fault, struct pinn
 /* -EAGAIN: start over. */
 static int fault_once(struct keel_vm *vm, struct fault *fault)
 {
-	struct page *pages[AROUND_PAGES];
+	struct page *pages[AROUND_PAGES] KEEL_NOT_CLEARED;
 	struct around around = { .pages = pages };
 	unsigned long generation;
 	struct keel_slot slot;

@@ -29,6 +29,9 @@
 #define KEEL_IRQS_MAX	  1024
 #define KEEL_PIN_SIZES	  4
 
+/* A kernel may clear what is on the stack: not this, which is filled before it is read. */
+#define KEEL_NOT_CLEARED __attribute__((uninitialized))
+
 /* ---- vm.c ---- */
 
 /* One KVM memory slot: guest pages [gfn, gfn + npages) are the process's memory from @hva on. */
@@ -56,6 +59,17 @@ struct keel_vgic {
 	bool live;	 /* EL2 has it; set once, with release */
 	u32 nr_irqs;	 /* 0 until set */
 	u64 dist, redist;
+};
+
+struct keel_leaf;
+
+/* pins.c: the record of a VM's mappings, by size. Under vm->mem_lock, or alone with a VM that ends.
+ */
+struct keel_pins {
+	struct xarray by_size[KEEL_PIN_SIZES];
+	unsigned int sizes;	/* of which there may be entries, a bit each */
+	struct keel_leaf *leaf; /* of pages, used last, or NULL */
+	unsigned long leaf_at;
 };
 
 /*
@@ -86,10 +100,9 @@ struct keel_vm {
 	u64 populated;
 	struct keel_slots __rcu *slots;
 	unsigned long slots_generation;
-	struct xarray pins[KEEL_PIN_SIZES]; /* fault.c: memory that is mapped, by its size */
-	unsigned int pin_sizes;		    /* fault.c: those that there may be, a bit each */
-	unsigned long locked_pages;	    /* fault.c: of pins */
-	unsigned long accounted_pages;	    /* fault.c: in mm's locked_vm, no fewer than those */
+	struct keel_pins pins;	       /* fault.c: memory that is mapped */
+	unsigned long locked_pages;    /* fault.c: of pins */
+	unsigned long accounted_pages; /* fault.c: in mm's locked_vm, no fewer than those */
 
 	struct mutex donate_lock;
 	struct list_head donated; /* struct page.lru; order in page_private() */
@@ -192,6 +205,26 @@ int keel_unmap(struct keel_vm *vm, u64 gfn, u64 npages);
 void keel_account_exactly(struct keel_vm *vm);
 /* As the last part of it, when EL2 has forgotten the VM already. */
 void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages);
+
+/* ---- pins.c ---- */
+
+/*
+ * @size: 0 for the largest mappings, KEEL_PIN_SIZES - 1 for pages; @index: which one of that size.
+ * All under vm->mem_lock, or alone with a VM that ends.
+ */
+void keel_pins_init(struct keel_pins *pins);
+/* Entries that are left are forgotten. */
+void keel_pins_destroy(struct keel_pins *pins);
+/* @entry as xa_mk_value() makes it. -EBUSY: there is one. -ENOMEM. May sleep. */
+int keel_pins_insert(struct keel_pins *pins, unsigned int size, unsigned long index, void *entry);
+/* NULL: there is none. */
+void *keel_pins_load(struct keel_pins *pins, unsigned int size, unsigned long index);
+void keel_pins_erase(struct keel_pins *pins, unsigned int size, unsigned long index);
+/* The first entry from *@index up to @last, and *@index is where it is; NULL if there is none. */
+void *keel_pins_next(struct keel_pins *pins, unsigned int size, unsigned long *index,
+		     unsigned long last);
+/* Free what the pages from @first up to @last do not need any more. May sleep. */
+void keel_pins_trim(struct keel_pins *pins, unsigned long first, unsigned long last);
 
 /* ---- vgic.c, irq.c, irqfd.c, ioeventfd.c ---- */
 

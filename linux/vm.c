@@ -51,7 +51,6 @@ static struct keel_vm *alloc_host_side(void)
 {
 	struct keel_vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	struct keel_slots *slots = kvzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
-	unsigned int i;
 
 	if (!vm || !slots) {
 		kvfree(vm);
@@ -66,8 +65,7 @@ static struct keel_vm *alloc_host_side(void)
 	INIT_LIST_HEAD(&vm->donated);
 	INIT_LIST_HEAD(&vm->irqfds);
 	INIT_LIST_HEAD(&vm->ioeventfds);
-	for (i = 0; i < KEEL_PIN_SIZES; i++)
-		xa_init(&vm->pins[i]);
+	keel_pins_init(&vm->pins);
 	RCU_INIT_POINTER(vm->slots, slots);
 	vm->vgic.dist = KEEL_NO_ADDRESS;
 	vm->vgic.redist = KEEL_NO_ADDRESS;
@@ -82,8 +80,7 @@ static void free_host_side(struct keel_vm *vm)
 
 	for (i = 0; i < KEEL_VCPUS; i++)
 		keel_vcpu_free(vm->vcpus[i]);
-	for (i = 0; i < KEEL_PIN_SIZES; i++)
-		xa_destroy(&vm->pins[i]);
+	keel_pins_destroy(&vm->pins);
 	kvfree(rcu_dereference_protected(vm->slots, true));
 	mmdrop(vm->mm);
 	kvfree(vm);

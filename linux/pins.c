@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The record of what a VM has pinned (keel.h, struct keel_pins): an entry for each mapping, by the
+ * mapping's size and its number among all of that size. Large ones lie in an xarray each. Pages,
+ * which come by the thousand and most often next to the last one, lie in leaves of 64: the leaf
+ * that was used last is at hand, and then a page takes a dozen instructions, not some hundred.
+ */
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "keel.h"
+
+/* The smallest size's xarray has leaves. */
+#define PAGES	     (KEEL_PIN_SIZES - 1)
+#define LEAF_SHIFT   6
+#define LEAF_ENTRIES (1UL << LEAF_SHIFT)
+
+struct keel_leaf {
+	void *entries[LEAF_ENTRIES];
+};
+
+void keel_pins_init(struct keel_pins *pins)
+{
+	unsigned int i;
+
+	for (i = 0; i < KEEL_PIN_SIZES; i++)
+		xa_init(&pins->by_size[i]);
+}
+
+void keel_pins_destroy(struct keel_pins *pins)
+{
+	struct keel_leaf *leaf;
+	unsigned long at;
+	unsigned int i;
+
+	xa_for_each(&pins->by_size[PAGES], at, leaf) kfree(leaf);
+	for (i = 0; i < KEEL_PIN_SIZES; i++)
+		xa_destroy(&pins->by_size[i]);
+}
+
+/* Where the entry of a page is; NULL if there is no leaf. */
+static void **find_place(struct keel_pins *pins, unsigned long index)
+{
+	unsigned long at = index >> LEAF_SHIFT;
+
+	if (!pins->leaf || pins->leaf_at != at) {
+		struct keel_leaf *leaf = xa_load(&pins->by_size[PAGES], at);
+
+		if (!leaf)
+			return NULL;
+		pins->leaf = leaf;
+		pins->leaf_at = at;
+	}
+	return &pins->leaf->entries[index & (LEAF_ENTRIES - 1)];
+}
+
+static void **make_place(struct keel_pins *pins, unsigned long index)
+{
+	struct keel_leaf *leaf = kzalloc(sizeof(*leaf), GFP_KERNEL_ACCOUNT);
+
+	if (!leaf)
+		return NULL;
+	if (xa_insert(&pins->by_size[PAGES], index >> LEAF_SHIFT, leaf, GFP_KERNEL_ACCOUNT)) {
+		kfree(leaf);
+		return NULL;
+	}
+	return find_place(pins, index);
+}
+
+static int insert_page(struct keel_pins *pins, unsigned long index, void *entry)
+{
+	void **place = find_place(pins, index);
+
+	if (!place)
+		place = make_place(pins, index);
+	if (!place)
+		return -ENOMEM;
+	if (*place)
+		return -EBUSY;
+	*place = entry;
+	return 0;
+}
+
+int keel_pins_insert(struct keel_pins *pins, unsigned int size, unsigned long index, void *entry)
+{
+	int ret = size == PAGES ? insert_page(pins, index, entry)
+				: xa_insert(&pins->by_size[size], index, entry, GFP_KERNEL_ACCOUNT);
+
+	if (!ret)
+		pins->sizes |= BIT(size);
+	return ret;
+}
+
+void *keel_pins_load(struct keel_pins *pins, unsigned int size, unsigned long index)
+{
+	void **place;
+
+	if (size != PAGES)
+		return xa_load(&pins->by_size[size], index);
+	place = find_place(pins, index);
+	return place ? *place : NULL;
+}
+
+void keel_pins_erase(struct keel_pins *pins, unsigned int size, unsigned long index)
+{
+	void **place;
+
+	if (size != PAGES) {
+		xa_erase(&pins->by_size[size], index);
+		return;
+	}
+	place = find_place(pins, index);
+	if (place)
+		*place = NULL;
+}
+
+static void *next_page(struct keel_pins *pins, unsigned long *index, unsigned long last)
+{
+	while (*index <= last) {
+		unsigned long at = *index >> LEAF_SHIFT;
+		void **place = find_place(pins, *index);
+
+		if (place && *place)
+			return *place;
+		if (place) {
+			++*index;
+			continue;
+		}
+		if (!xa_find(&pins->by_size[PAGES], &at, last >> LEAF_SHIFT, XA_PRESENT))
+			break;
+		*index = at << LEAF_SHIFT;
+	}
+	return NULL;
+}
+
+void *keel_pins_next(struct keel_pins *pins, unsigned int size, unsigned long *index,
+		     unsigned long last)
+{
+	if (size == PAGES)
+		return next_page(pins, index, last);
+	return xa_find(&pins->by_size[size], index, last, XA_PRESENT);
+}
+
+void keel_pins_trim(struct keel_pins *pins, unsigned long first, unsigned long last)
+{
+	struct keel_leaf *leaf;
+	unsigned long at;
+
+	pins->leaf = NULL;
+	xa_for_each_range (&pins->by_size[PAGES], at, leaf, first >> LEAF_SHIFT,
+			   last >> LEAF_SHIFT) {
+		if (memchr_inv(leaf, 0, sizeof(*leaf)))
+			continue;
+		xa_erase(&pins->by_size[PAGES], at);
+		kfree(leaf);
+		cond_resched();
+	}
+}
