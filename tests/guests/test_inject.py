@@ -12,11 +12,6 @@ def inject_bundle(kernel=keelvm.DEFAULT_KERNEL):
     return keelvm.BUILD / "host" / kernel / "inject-bundle.cpio"
 
 
-def mem_free(machine):
-    machine.check("sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1")
-    return int(machine.check("sed -n 's/MemFree: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
-
-
 def tables(machine):
     """Pages of Keel's own pool, and how many of them are in use."""
     stat = "cat /sys/kernel/debug/keel/table_pages"
@@ -32,12 +27,12 @@ def test_each_allocation_of_a_vm_fails(boot):
     machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
     machine.check("test_vcpu >/dev/null; true", timeout=240)  # what is kept for good is had by now
     vms.mount_debugfs(machine)
-    before = mem_free(machine)
+    before = vms.mem_free(machine)
     pages, used = tables(machine)
     result = machine.run("test_inject", timeout=400)
     assert result.status == 0, result.output
     assert "5 passed, 0 failed" in result.output
-    assert before - mem_free(machine) < FREE_TOLERANCE_KIB
+    assert before - vms.mem_free(machine) < FREE_TOLERANCE_KIB
     # Where a call was made to say that Keel's own pool is short, the pool was filled up, for good.
     more = tables(machine)[0] - pages
     assert 0 < more <= 1024 and more % 8 == 0

@@ -33,18 +33,30 @@ static void write_sysctl(const char *path)
 		close(fd);
 }
 
-static long read_mem_free(void)
+/* The sum of the numbers that follow @word at a line's beginning. */
+static long sum_of(const char *path, const char *word)
 {
-	FILE *file = fopen("/proc/meminfo", "r");
-	char line[128];
-	long kib = 0;
+	FILE *file = fopen(path, "r");
+	long sum = 0;
+	char line[256];
 
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemFree: %ld", &kib) == 1)
-			break;
+	while (file && fgets(line, sizeof(line), file)) {
+		char *at = line + strspn(line, " ");
+
+		if (!strncmp(at, word, strlen(word)))
+			sum += strtol(at + strlen(word), NULL, 10);
+	}
 	if (file)
 		fclose(file);
-	return kib;
+	return sum;
+}
+
+/* Free pages that a CPU keeps for itself count: with Linux 6.12 they can be many. */
+static long read_mem_free(void)
+{
+	long page_kib = sysconf(_SC_PAGESIZE) / 1024;
+
+	return sum_of("/proc/meminfo", "MemFree:") + sum_of("/proc/zoneinfo", "count:") * page_kib;
 }
 
 /* Free memory in KiB, once what is freed later has been freed. */
