@@ -26,6 +26,17 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "soak: what `make soak-guests` repeats for long")
 
 
+def pytest_collection_modifyitems(items):
+    """In a module the tests of one kind of machine follow one another: they may share a host."""
+    modules = list(dict.fromkeys(item.module for item in items))
+
+    def order(item):
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        return modules.index(item.module), params.get("cpu", "max"), params.get("e2h", 0)
+
+    items.sort(key=order)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """Show the consoles' ends with a failure, and have the machines' state in their logs."""
