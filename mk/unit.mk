@@ -7,18 +7,36 @@ UNIT_CC     ?= clang
 UNIT_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Wno-unused-parameter -Werror -DKEEL_DEBUG \
                -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-strict-aliasing \
                -Itests/unit -Ihyp -Iinclude -MMD -MP
-UNIT_TESTS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_SRC    := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_TESTS  := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_OBJ    := $(BUILD)/unit/obj
+# What a source names in its comments, for the fuzzers.
 unit_sources = $(shell sed -n 's/^.*SOURCES: *\(.*[^ ]\) *\*\/.*$$/\1/p' $(1))
 unit_libs    = $(shell sed -n 's/^.*LIBS: *\(.*[^ ]\) *\*\/.*$$/\1/p' $(1))
 
-$(BUILD)/unit/%: tests/unit/%.c Makefile mk/unit.mk
-	$(call say,TEST-CC,$@)
+# The same for all unit tests, as rules: the objects that each one links, and its LIBS. Many tests link
+# the same sources, which are compiled once.
+$(BUILD)/unit/tests.mk: $(UNIT_SRC) mk/unit.mk
 	@mkdir -p $(@D)
-	$(Q)for s in $(call unit_sources,$<) $<; do o=$@.d/$$(echo $$s | tr / _).o; mkdir -p $@.d; \
-	  $(UNIT_CC) $(UNIT_CFLAGS) -MT $@ -c -o $$o $$s || exit 1; done
-	$(Q)$(UNIT_CC) $(UNIT_CFLAGS) -o $@ $@.d/*.o -lcmocka $(call unit_libs,$<)
+	$(Q)awk -v out=$(BUILD)/unit -v obj=$(UNIT_OBJ) ' \
+	  function words(what) { sub(".*" what ": *", ""); sub(" *\\*/.*", ""); return $$0 } \
+	  FNR == 1 { name = FILENAME; gsub(/.*\/|\.c$$/, "", name); source(FILENAME) } \
+	  function source(file) { sub(/\.c$$/, ".o", file); print out "/" name ": " obj "/" file } \
+	  /\/\* SOURCES: / { n = split(words("SOURCES"), s, " "); for (i = 1; i <= n; i++) source(s[i]); next } \
+	  /\/\* LIBS: / { print out "/" name ": UNIT_LIBS := " words("LIBS") }' $(UNIT_SRC) >$@
+-include $(BUILD)/unit/tests.mk
 
--include $(wildcard $(BUILD)/unit/*.d/*.d)
+.PRECIOUS: $(UNIT_OBJ)/%.o
+$(UNIT_OBJ)/%.o: %.c mk/unit.mk
+	$(call say,TEST-CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(UNIT_CC) $(UNIT_CFLAGS) -c -o $@ $<
+
+$(UNIT_TESTS):
+	$(call say,TEST-LD,$@)
+	$(Q)$(UNIT_CC) $(UNIT_CFLAGS) -o $@ $(filter %.o,$^) -lcmocka $(UNIT_LIBS)
+
+-include $(shell find $(UNIT_OBJ) -name '*.d' 2>/dev/null)
 
 .PHONY: test-unit
 test-unit: $(UNIT_TESTS) ## native unit tests under sanitizers (seconds, no QEMU)
