@@ -7,22 +7,38 @@ FUZZ_SECONDS ?= 10
 FUZZ_STEPS   ?= 1000000
 FUZZ_SEED    ?= 1
 
-FUZZ_CFLAGS     := $(filter-out -MMD -MP,$(UNIT_CFLAGS)) -O2
+FUZZ_CFLAGS     := $(UNIT_CFLAGS) -O2
 FUZZ_SRC        := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_STANDALONE := $(shell grep -l FUZZ_STANDALONE /dev/null $(FUZZ_SRC))
 FUZZ_TARGETS    := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 FUZZ_STEPPERS   := $(FUZZ_STANDALONE:tests/fuzz/fuzz_%.c=$(BUILD)/fuzz/steps_%)
-FUZZ_DEPS       := $(wildcard hyp/*/*.h hyp/*/*.c tests/fuzz/*.h tests/unit/*.h tests/unit/*.c tests/unit/arch/*)
+FUZZ_OBJ        := $(BUILD)/fuzz/obj
+STEPS_OBJ       := $(BUILD)/fuzz/steps-obj
 
-$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_DEPS) mk/fuzz.mk
-	$(call say,FUZZ-CC,$@)
+$(BUILD)/fuzz/tests.mk: $(FUZZ_SRC) scripts/test-rules mk/fuzz.mk
 	@mkdir -p $(@D)
-	$(Q)$(UNIT_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $< $(call unit_sources,$<) $(call unit_libs,$<)
+	$(Q)scripts/test-rules -v out=$(BUILD)/fuzz -v obj=$(FUZZ_OBJ) $(FUZZ_SRC) >$@.new
+	$(Q)scripts/test-rules -v out=$(BUILD)/fuzz -v obj=$(STEPS_OBJ) -v as=steps_ $(FUZZ_STANDALONE) >>$@.new
+	$(Q)mv $@.new $@
+-include $(BUILD)/fuzz/tests.mk
 
-$(BUILD)/fuzz/steps_%: tests/fuzz/fuzz_%.c $(FUZZ_DEPS) mk/fuzz.mk
-	$(call say,FUZZ-CC,$@)
+.PRECIOUS: $(FUZZ_OBJ)/%.o $(STEPS_OBJ)/%.o
+$(FUZZ_OBJ)/%.o: %.c mk/fuzz.mk mk/unit.mk
+	$(call say,FUZZ-CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(UNIT_CC) $(FUZZ_CFLAGS) -DFUZZ_STANDALONE -o $@ $< $(call unit_sources,$<) $(call unit_libs,$<)
+	$(Q)$(UNIT_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(STEPS_OBJ)/%.o: %.c mk/fuzz.mk mk/unit.mk
+	$(call say,FUZZ-CC,$< (steps))
+	@mkdir -p $(@D)
+	$(Q)$(UNIT_CC) $(FUZZ_CFLAGS) -DFUZZ_STANDALONE -c -o $@ $<
+
+$(FUZZ_TARGETS): FUZZ_LINK := -fsanitize=fuzzer
+$(FUZZ_TARGETS) $(FUZZ_STEPPERS):
+	$(call say,FUZZ-LD,$@)
+	$(Q)$(UNIT_CC) $(FUZZ_CFLAGS) $(FUZZ_LINK) -o $@ $(filter %.o,$^) $(TEST_LIBS)
+
+-include $(shell find $(FUZZ_OBJ) $(STEPS_OBJ) -name '*.d' 2>/dev/null)
 
 FUZZ_RUNS := $(FUZZ_STEPPERS:$(BUILD)/fuzz/%=run-%) $(FUZZ_TARGETS:$(BUILD)/fuzz/%=run-%)
 

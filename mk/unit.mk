@@ -10,20 +10,12 @@ UNIT_CFLAGS := -std=gnu11 -g -O1 -Wall -Wextra -Wno-unused-parameter -Werror -DK
 UNIT_SRC    := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_TESTS  := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 UNIT_OBJ    := $(BUILD)/unit/obj
-# What a source names in its comments, for the fuzzers.
-unit_sources = $(shell sed -n 's/^.*SOURCES: *\(.*[^ ]\) *\*\/.*$$/\1/p' $(1))
-unit_libs    = $(shell sed -n 's/^.*LIBS: *\(.*[^ ]\) *\*\/.*$$/\1/p' $(1))
 
-# The same for all unit tests, as rules: the objects that each one links, and its LIBS. Many tests link
-# the same sources, which are compiled once.
-$(BUILD)/unit/tests.mk: $(UNIT_SRC) mk/unit.mk
+# Many tests link the same sources, which are compiled once.
+$(BUILD)/unit/tests.mk: $(UNIT_SRC) scripts/test-rules mk/unit.mk
 	@mkdir -p $(@D)
-	$(Q)awk -v out=$(BUILD)/unit -v obj=$(UNIT_OBJ) ' \
-	  function words(what) { sub(".*" what ": *", ""); sub(" *\\*/.*", ""); return $$0 } \
-	  FNR == 1 { name = FILENAME; gsub(/.*\/|\.c$$/, "", name); source(FILENAME) } \
-	  function source(file) { sub(/\.c$$/, ".o", file); print out "/" name ": " obj "/" file } \
-	  /\/\* SOURCES: / { n = split(words("SOURCES"), s, " "); for (i = 1; i <= n; i++) source(s[i]); next } \
-	  /\/\* LIBS: / { print out "/" name ": UNIT_LIBS := " words("LIBS") }' $(UNIT_SRC) >$@
+	$(Q)scripts/test-rules -v out=$(BUILD)/unit -v obj=$(UNIT_OBJ) $(UNIT_SRC) >$@.new
+	$(Q)mv $@.new $@
 -include $(BUILD)/unit/tests.mk
 
 .PRECIOUS: $(UNIT_OBJ)/%.o
@@ -34,7 +26,7 @@ $(UNIT_OBJ)/%.o: %.c mk/unit.mk
 
 $(UNIT_TESTS):
 	$(call say,TEST-LD,$@)
-	$(Q)$(UNIT_CC) $(UNIT_CFLAGS) -o $@ $(filter %.o,$^) -lcmocka $(UNIT_LIBS)
+	$(Q)$(UNIT_CC) $(UNIT_CFLAGS) -o $@ $(filter %.o,$^) -lcmocka $(TEST_LIBS)
 
 -include $(shell find $(UNIT_OBJ) -name '*.d' 2>/dev/null)
 
