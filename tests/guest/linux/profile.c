@@ -3,13 +3,19 @@
  * In a Linux guest: profile a loop of this program's own with arm_spe_0, as perf does it
  * (perf_event_open(2), the AUX area), and count where the samples are.
  *
- *	profile [TURNS [PERIOD]]	"profile: N samples, D draws, H in hot(), W in warm(), L in
- *					their caller, A of the array, B bad; hot for T us of a
- *					second"; H, W and L are of D
- *	profile calls [TURNS [PERIOD]]	system calls (sched_get_priority_max) in place of the loop,
- *					the kernel, too: "profile: N samples, K in the kernel, B
- *bad" profile loop [TURNS]		the loop alone, for perf: "array: FROM to END", and "hot for
- *T us of a second" profile only-calls [TURNS]	the system calls alone
+ * profile [TURNS [PERIOD]]
+ *     "profile: N samples, D draws, H in hot(), W in warm(), L in their caller, A of the array, B
+ *     bad; hot for T us of a second"; H, W and L are of D
+ *
+ * profile calls [TURNS [PERIOD]]
+ *     system calls (sched_get_priority_max) in place of the loop, the kernel, too: "profile: N
+ *     samples, K in the kernel, B bad"
+ *
+ * profile loop [TURNS]
+ *     the loop alone, for perf: "array: FROM to END", and "hot for T us of a second"
+ *
+ * profile only-calls [TURNS]
+ *     the system calls alone
  */
 #include <linux/perf_event.h>
 #include <stdbool.h>
@@ -241,6 +247,29 @@ static void look_at(const uint8_t *record, struct result *r)
 	r->in_caller += pc >= (uintptr_t)now && pc < (uintptr_t)fail;
 }
 
+/* Linux's driver fills a page up with packets of padding where there is no room in the next one. */
+static bool is_padding(const uint8_t *record)
+{
+	static const uint8_t none[RECORD];
+
+	return !memcmp(record, none, RECORD);
+}
+
+/* Padding is less than a page: more of it are records that are not there. */
+static void look_at_all(const uint8_t *aux, uint64_t size, size_t page, struct result *r)
+{
+	unsigned long padding = 0;
+
+	for (uint64_t at = 0; at + RECORD <= size && at < AUX_SIZE; at += RECORD) {
+		if (is_padding(aux + at))
+			padding++;
+		else
+			look_at(aux + at, r);
+	}
+	if (padding * RECORD >= page)
+		r->bad += padding;
+}
+
 static struct result profile(void (*work)(uint64_t turns), bool kernel, const char *turns,
 			     const char *period)
 {
@@ -275,8 +304,7 @@ static struct result profile(void (*work)(uint64_t turns), bool kernel, const ch
 	work(count(turns));
 	if (ioctl(fd, PERF_EVENT_IOC_DISABLE, 0))
 		fail("PERF_EVENT_IOC_DISABLE");
-	for (uint64_t at = 0; at + RECORD <= header->aux_head && at < AUX_SIZE; at += RECORD)
-		look_at(aux + at, &r);
+	look_at_all(aux, header->aux_head, page, &r);
 	return r;
 }
 
