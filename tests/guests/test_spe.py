@@ -130,7 +130,7 @@ def test_linux(shared, cpu, e2h):
     guest = start_linux(machine, "--spe --cpus 2")
     assert "probed for CPUs 0-1" in guest.run("dmesg | grep spe-pmu")
     check_samples(guest.run("profile 10000 20000"), 1)
-    check_samples(guest.run("profile 10000 20000 & profile 10000 5000; wait"), 2)
+    check_samples(guest.run("profile 10000 20000 & profile 10000 50000; wait"), 2)
     profile_with_kprobes(guest)
     profile_with_debugger(guest)
     check_quiet(guest)
