@@ -10,7 +10,7 @@ import keelvm
 import vms
 
 
-@pytest.mark.parametrize("reboots", [10, pytest.param(50, marks=pytest.mark.full)])
+@pytest.mark.parametrize("reboots", [5, pytest.param(50, marks=pytest.mark.full)])
 def test_reboot_loop(shared, reboots):
     """One vmrun starts its guest over and over; then the host has the memory that it had."""
     machine = shared()
@@ -25,7 +25,7 @@ def test_reboot_loop(shared, reboots):
     vms.assert_healthy(machine)
 
 
-@pytest.mark.parametrize("rounds", [8, pytest.param(40, marks=pytest.mark.full)])
+@pytest.mark.parametrize("rounds", [4, pytest.param(40, marks=pytest.mark.full)])
 def test_host_cpu_hotplug(shared, rounds):
     """CPU 1 goes and comes under a guest that keeps both vCPUs busy."""
     machine = shared()
@@ -110,9 +110,9 @@ def kill_while_it_ends(machine, chance, count):
         assert status in (vms.KILLED, vms.OFF), machine.check("cat /tmp/killed")
 
 
-@pytest.mark.parametrize("factor", [1, pytest.param(4, marks=pytest.mark.full)])
-def test_vmm_is_killed(shared, factor):
-    """vmrun gets a SIGKILL at any moment, 30 times: nothing is left, and all goes on."""
+@pytest.mark.parametrize("kills", [10] + [pytest.param(n, marks=pytest.mark.full) for n in (30, 120)])
+def test_vmm_is_killed(shared, kills):
+    """vmrun gets a SIGKILL at any moment, so often: nothing is left, and all goes on."""
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
     print(f"seed {seed}")
@@ -121,10 +121,10 @@ def test_vmm_is_killed(shared, factor):
     unload_and_load(machine)
     vms.boots_and_ends(machine, "--cpus 4")
     before = vms.Leftovers(machine)
-    kill_while_it_starts(machine, chance, "creation", 12 * factor)
-    kill_while_it_starts(machine, chance, "boot", 12 * factor)
-    kill_while_it_runs(machine, chance, 3 * factor)
-    kill_while_it_ends(machine, chance, 3 * factor)
+    kill_while_it_starts(machine, chance, "creation", kills * 2 // 5)
+    kill_while_it_starts(machine, chance, "boot", kills * 2 // 5)
+    kill_while_it_runs(machine, chance, kills // 10)
+    kill_while_it_ends(machine, chance, kills // 10)
     before.check()
     unload_and_load(machine)
     vms.boots_and_ends(machine, "--cpus 4")

@@ -8,7 +8,7 @@ import vms
 # MiB of the guest, MiB that it fills and reads back, the machine's memory.
 SIZES = [
     (64, 8, "1G"),
-    (256, 128, "1G"),
+    pytest.param(256, 128, "1G", marks=pytest.mark.full),
     pytest.param(1024, 768, "2G", marks=pytest.mark.full),
     (4096, 1024, "6G"),
     pytest.param(4096, 3584, "6G", marks=pytest.mark.full),
