@@ -22,15 +22,15 @@ def in_guest(machine, command, pattern, timeout=240):
 
 
 @pytest.mark.parametrize(
-    "cpu,e2h",
+    "cpu,e2h,rounds",
     [
-        ("max", 0),
-        pytest.param("max", 1, marks=pytest.mark.full),
-        pytest.param("neoverse-n1", 0, marks=pytest.mark.full),
-        pytest.param("cortex-a57", 0, marks=pytest.mark.full),
+        ("max", 0, 1),
+        pytest.param("max", 1, 3, marks=pytest.mark.full),
+        pytest.param("neoverse-n1", 0, 3, marks=pytest.mark.full),
+        pytest.param("cortex-a57", 0, 3, marks=pytest.mark.full),
     ],
 )
-def test_debuggers_in_host_and_guest(shared, cpu, e2h):
+def test_debuggers_in_host_and_guest(shared, cpu, e2h, rounds):
     machine = shared(cpu=cpu, append=f"quiet keel.console=keep keel.e2h={e2h}")
     breakpoints, watchpoints = SLOTS[cpu]
     said = f"{breakpoints} breakpoints, {watchpoints} watchpoints"
@@ -44,7 +44,7 @@ def test_debuggers_in_host_and_guest(shared, cpu, e2h):
     machine.send(f"{VMRUN} --cpus 2; echo vmrun ended with $?")
     machine.expect("KEEL-GUEST-REACHED")
     machine.expect(re.escape(GUEST_PROMPT))
-    for _ in range(3):
+    for _ in range(rounds):
         match, status = in_guest(machine, "hwdebug 50", r"hwdebug: (\d+) breakpoints, (\d+) watchpoints")
         assert (int(match.group(1)), int(match.group(2))) == (breakpoints, watchpoints)
         assert status == 0, machine.tail()

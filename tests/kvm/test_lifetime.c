@@ -277,10 +277,10 @@ int main(void)
 	test_other_process();
 	test_vm_closed_first();
 	test_module_in_use();
-	leaves_nothing(empty_vm, 500, 32, "empty VMs");
-	leaves_nothing(whole_vm, 120, 96, "VMs");
+	leaves_nothing(empty_vm, 200, 32, "empty VMs");
+	leaves_nothing(whole_vm, 60, 96, "VMs");
 	leaves_nothing(crowded_vm, 2, 2048, "VMs of all vCPUs that there can be");
-	leaves_nothing(kill_one, 120, 96, "killed processes");
+	leaves_nothing(kill_one, 60, 96, "killed processes");
 	if (on_keel())
 		test_locked_limit();
 	return finish();
