@@ -115,21 +115,32 @@ void keel_pins_erase(struct keel_pins *pins, unsigned int size, unsigned long in
 		*place = NULL;
 }
 
+/* Let the leaf of @index be at hand, or the next one up to @last; false if there is none. */
+static bool find_leaf(struct keel_pins *pins, unsigned long index, unsigned long last)
+{
+	unsigned long at = index >> LEAF_SHIFT;
+
+	if (pins->leaf && pins->leaf_at == at)
+		return true;
+	pins->leaf = xa_find(&pins->by_size[PAGES], &at, last >> LEAF_SHIFT, XA_PRESENT);
+	pins->leaf_at = at;
+	return pins->leaf;
+}
+
 static void *next_page(struct keel_pins *pins, unsigned long *index, unsigned long last)
 {
-	while (*index <= last) {
-		unsigned long at = *index >> LEAF_SHIFT;
-		void **place = find_place(pins, *index);
+	for (; *index <= last && find_leaf(pins, *index, last); *index += LEAF_ENTRIES) {
+		unsigned long start = pins->leaf_at << LEAF_SHIFT;
+		unsigned long i = *index > start ? *index - start : 0;
+		unsigned long end = min(last - start + 1, LEAF_ENTRIES);
 
-		if (place && *place)
-			return *place;
-		if (place) {
-			++*index;
-			continue;
+		for (; i < end; i++) {
+			if (!pins->leaf->entries[i])
+				continue;
+			*index = start + i;
+			return pins->leaf->entries[i];
 		}
-		if (!xa_find(&pins->by_size[PAGES], &at, last >> LEAF_SHIFT, XA_PRESENT))
-			break;
-		*index = at << LEAF_SHIFT;
+		*index = start;
 	}
 	return NULL;
 }
