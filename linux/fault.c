@@ -36,8 +36,7 @@ struct pinned {
 	bool one_pin; /* on the huge page that all of it is in; otherwise each page has one */
 };
 
-/* An entry of size i in vm->pins, by gfn >> order_of(i): the frame, and whether the guest may
- * write. */
+/* An entry of size i in vm->pins, by gfn >> order_of(i): the frame, and what the guest may. */
 #define ENTRY_WRITABLE	BIT(0)
 #define ENTRY_ONE_PIN	BIT(1)
 #define ENTRY_PFN_SHIFT 2
@@ -91,6 +90,7 @@ static bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int which, struct pin
 {
 	unsigned int i;
 
+	lockdep_assert_held(&vm->mem_lock);
 	which &= vm->pins.sizes;
 	for (i = 0; which >> i; i++) {
 		unsigned long index = gfn >> order_of(vm, i);
@@ -719,11 +719,17 @@ static bool has_block(struct keel_vm *vm, u64 gfn)
 	struct translation found;
 	struct keel_slot slot;
 	struct pinned there;
+	bool pinned;
 
 	if (!keel_slot_find(vm, gfn, &slot, &generation) || slot.flags & KVM_MEM_READONLY)
 		return false;
 	found = translate(slot_hva(&slot, gfn), 0);
-	return found.order == PMD_LEAF_ORDER && found.writable && !find_pin(vm, gfn, ~0U, &there);
+	if (found.order != PMD_LEAF_ORDER || !found.writable)
+		return false;
+	mutex_lock(&vm->mem_lock);
+	pinned = find_pin(vm, gfn, ~0U, &there);
+	mutex_unlock(&vm->mem_lock);
+	return !pinned;
 }
 
 /* As with pages: the huge pages that follow in their 8 MiB. */

@@ -63,8 +63,7 @@ struct keel_vgic {
 
 struct keel_leaf;
 
-/* pins.c: the record of a VM's mappings, by size. Under vm->mem_lock, or alone with a VM that ends.
- */
+/* pins.c: the record of a VM's mappings. Under vm->mem_lock, or alone with a VM that ends. */
 struct keel_pins {
 	struct xarray by_size[KEEL_PIN_SIZES];
 	unsigned int sizes;	/* of which there may be entries, a bit each */
@@ -210,7 +209,7 @@ void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages);
 
 /*
  * @size: 0 for the largest mappings, KEEL_PIN_SIZES - 1 for pages; @index: which one of that size.
- * All under vm->mem_lock, or alone with a VM that ends.
+ * All under vm->mem_lock, or alone with a VM that ends: looking changes what is at hand, too.
  */
 void keel_pins_init(struct keel_pins *pins);
 /* Entries that are left are forgotten. */
