@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* KVM_SET_USER_MEMORY_REGION: what it takes, what it refuses, and what the guest then sees. */
+#include <pthread.h>
+
 #include "kvmtest.h"
 
 static uint64_t page; /* what slots are multiples of */
@@ -184,6 +186,84 @@ static void test_no_backing(void)
 	end_vm(&vm, &vcpu);
 }
 
+#define HUGE	    (2UL << 20)
+#define RACE_BASE   0x100000000ULL /* huge pages: one vCPU goes through them */
+#define RACE_HUGE   64
+#define PAGES_BASE  0xc0000000ULL /* single pages: the other does, and they come and go */
+#define PAGES_COUNT 80
+#define RACE_ROUNDS 20
+
+/* Writes to x0, x0 + x3, ... up to x2, and tells. */
+GUEST_CODE(stride, "1: str x0, [x0]\n"
+		   "add x0, x0, x3\n"
+		   "cmp x0, x2\n"
+		   "b.lo 1b\n"
+		   "mov x1, #0x09000000\n"
+		   "str w3, [x1]\n"
+		   "b .\n");
+
+static bool goes_through(const struct vcpu *vcpu, uint64_t from, uint64_t to, uint64_t step)
+{
+	set_reg(vcpu, CORE_REG(regs[0]), from);
+	set_reg(vcpu, CORE_REG(regs[2]), to);
+	set_reg(vcpu, CORE_REG(regs[3]), step);
+	return !set_reg(vcpu, CORE_REG(pc), GUEST_BASE) && !run(vcpu) &&
+	       vcpu->run->exit_reason == KVM_EXIT_MMIO;
+}
+
+struct race {
+	struct vm vm;
+	struct vcpu huge;
+	char *mem;
+	unsigned int good;
+};
+
+/* Huge pages that the process has: several come by each fault. */
+static void *huge_thread(void *arg)
+{
+	struct race *race = arg;
+	unsigned int i;
+
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		must(set_region(race->vm.fd, 1, 0, RACE_BASE, RACE_HUGE * HUGE, race->mem), "huge");
+		race->good +=
+			goes_through(&race->huge, RACE_BASE, RACE_BASE + RACE_HUGE * HUGE, HUGE);
+		must(set_region(race->vm.fd, 1, 0, RACE_BASE, 0, NULL), "no huge");
+	}
+	return NULL;
+}
+
+/* Huge pages are brought while single ones, and the record of them, come and go. */
+static void test_races(void)
+{
+	struct race race = { .vm = new_vm() };
+	struct vcpu pages = new_vcpu(&race.vm, 0);
+	char *mem = map_memory(PAGES_COUNT * PAGE);
+	unsigned int i, good = 0;
+	pthread_t thread;
+
+	race.huge = new_vcpu(&race.vm, 1);
+	race.mem = map_memory((RACE_HUGE + 1) * HUGE);
+	race.mem += -(uintptr_t)race.mem & (HUGE - 1);
+	madvise(race.mem, RACE_HUGE * HUGE, MADV_HUGEPAGE);
+	memset(race.mem, 1, RACE_HUGE * HUGE);
+	madvise(mem, PAGES_COUNT * PAGE, MADV_NOHUGEPAGE);
+	LOAD(&race.vm, &pages, stride);
+	pthread_create(&thread, NULL, huge_thread, &race);
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		must(set_region(race.vm.fd, 2, 0, PAGES_BASE, PAGES_COUNT * PAGE, mem), "pages");
+		good += goes_through(&pages, PAGES_BASE, PAGES_BASE + PAGES_COUNT * PAGE, PAGE);
+		must(set_region(race.vm.fd, 2, 0, PAGES_BASE, 0, NULL), "no pages");
+	}
+	pthread_join(thread, NULL);
+	check(good == RACE_ROUNDS, "single pages come and go (%u times)", good);
+	check(race.good == RACE_ROUNDS, "... while huge ones are brought (%u times)", race.good);
+	close(pages.fd);
+	close(race.huge.fd);
+	close(race.vm.fd);
+	close(race.vm.dev);
+}
+
 int main(void)
 {
 	int dev = open_kvm();
@@ -198,5 +278,6 @@ int main(void)
 	test_readonly();
 	test_large();
 	test_no_backing();
+	test_races();
 	return finish();
 }
