@@ -248,6 +248,66 @@ static bool host_owns(void *ctx, struct ipa ipa)
 	       ownership_host_may_reach(host_ipa_to_pa(ipa));
 }
 
+/* A side of a move that maps nothing: pages that it shares are pinned, and still the host's. */
+static void pin_nothing(void *ctx, struct ipa ipa, u64 size)
+{
+	(void)ctx;
+	(void)ipa;
+	(void)size;
+}
+
+static void pin_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+{
+	(void)pa;
+	pin_nothing(ctx, ipa, size);
+}
+
+static int pin_prepare(void *ctx, struct ipa ipa, u64 size)
+{
+	pin_nothing(ctx, ipa, size);
+	return 0;
+}
+
+/* Pages that are shared can be given to nobody. What is no RAM has no owner that could change. */
+static int keep_with_host(void *ctx, u64 base, u64 size)
+{
+	static const struct ownership_side_ops ops = { .prepare = pin_prepare,
+						       .map = pin_map,
+						       .unmap = pin_nothing };
+	static const struct ownership_side firmware = { .ops = &ops };
+	int ret = 0;
+
+	(void)ctx;
+	for (u64 pa = base; pa < base + size && !ret; pa += SZ_4K) {
+		if (ownership_is_ram(PA(pa)))
+			ret = ownership_share(PA(pa), SZ_4K, &firmware, IPA(pa));
+		else if (!ownership_host_may_reach(PA(pa)))
+			ret = -EPERM;
+	}
+	return ret;
+}
+
+/* What of the host's SMCs reaches firmware beside what is harmless: keel.smc. */
+static void init_smcs(void)
+{
+	static const struct optee_ops optee_ops = { .smc = firmware_smc, .keep = keep_with_host };
+	const struct option_smc *allow = &boot_info.options.smc;
+	const char *why;
+
+	host_allow_smcs(allow);
+	for (unsigned int i = 0; i < allow->count; i++)
+		log_info("keel.smc: the host may call firmware with %#x to %#x",
+			 allow->range[i].first, allow->range[i].last);
+	if (!allow->optee)
+		return;
+	why = optee_init(&host_optee, &optee_ops, NULL);
+	if (why)
+		log_warn("keel.smc: no OP-TEE for the host: %s", why);
+	else
+		log_info("keel.smc: OP-TEE for the host, %llu KiB shared at %#lx",
+			 host_optee.shm_size / SZ_1K, host_optee.shm_base);
+}
+
 static void init_host(void)
 {
 	static const struct psci_ops psci_ops = { .smc = firmware_smc, .host_owns = host_owns };
@@ -263,6 +323,7 @@ static void init_host(void)
 	cpu_features_require_mmu(&boot_info.features, caps.pa_bits);
 	psci_init(&host_psci, &psci_ops, NULL, &boot_info.cpus,
 		  el2_va_to_pa(el2_map_layout(), secondary_entry));
+	init_smcs();
 }
 
 /* Without them VMs have no interrupt controller. */

@@ -5,7 +5,9 @@
 #ifndef KEEL_HOST_HOST_H
 #define KEEL_HOST_HOST_H
 
+#include <host/optee.h>
 #include <host/psci.h>
+#include <lib/options.h>
 #include <lib/types.h>
 
 /* The host's general registers while EL2 has the CPU; x31 is padding. As vectors.S lays them out.
@@ -16,6 +18,9 @@ struct host_regs {
 
 /* The one mediator of the host's power management. */
 extern struct psci host_psci;
+
+/* OP-TEE, if keel.smc=optee let the host at it. */
+extern struct optee host_optee;
 
 /**
  * host_trap() - a synchronous exception from the host
@@ -38,6 +43,14 @@ void host_hypercall(struct host_regs *regs);
  * Boot CPU, before the host runs.
  */
 void host_set_firmware(bool smc);
+
+/**
+ * host_allow_smcs() - let more of the host's SMCs through than those that are harmless
+ * @allow: keel.smc; kept, not copied
+ *
+ * Boot CPU, before the host runs. Without it no such call is allowed.
+ */
+void host_allow_smcs(const struct option_smc *allow);
 
 /* One of enum keel_stat, all CPUs together. */
 u64 host_stat(unsigned int stat);

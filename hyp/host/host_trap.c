@@ -21,12 +21,20 @@
 typedef void host_trap_handler_t(struct host_regs *regs, u64 esr);
 
 struct psci host_psci;
+struct optee host_optee;
 
+static const struct option_smc no_smcs;
+static const struct option_smc *allowed_smcs = &no_smcs;
 static bool firmware_smc;
 
 void host_set_firmware(bool smc)
 {
 	firmware_smc = smc;
+}
+
+void host_allow_smcs(const struct option_smc *allow)
+{
+	allowed_smcs = allow;
 }
 
 /* ID registers of this CPU: PSTATE bits exist or not by what the CPU has. */
@@ -107,6 +115,14 @@ static void skip_instruction(void)
 	write_sysreg(read_sysreg(elr_el2) + 4, elr_el2);
 }
 
+/* So that who misses a service of firmware's finds out what keel.smc is to say. */
+static void log_refused_smc(u32 fid)
+{
+	static struct ratelimit limit;
+
+	log_limited(&limit, LOG_WARN, "host SMC %#x refused: keel.smc does not allow it", fid);
+}
+
 static void handle_smc(struct host_regs *regs, u64 esr)
 {
 	struct smccc_regs *smccc = (struct smccc_regs *)regs->x;
@@ -117,7 +133,7 @@ static void handle_smc(struct host_regs *regs, u64 esr)
 		regs->x[0] = (u64)SMCCC_RET_NOT_SUPPORTED;
 		return;
 	}
-	switch (smc_policy((u32)regs->x[0])) {
+	switch (smc_policy(allowed_smcs, (u32)regs->x[0])) {
 	case SMC_PSCI:
 		if (psci_handle(&host_psci, this_cpu()->id, smccc))
 			return;
@@ -125,6 +141,11 @@ static void handle_smc(struct host_regs *regs, u64 esr)
 	case SMC_FORWARD:
 		arch_smc(smccc->x);
 		return;
+	case SMC_ASK:
+		if (optee_handle(&host_optee, smccc))
+			return;
+		log_refused_smc((u32)regs->x[0]);
+		break;
 	case SMC_DENY:
 		break;
 	}

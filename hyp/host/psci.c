@@ -8,6 +8,7 @@
  */
 #include <host/psci.h>
 #include <lib/errno.h>
+#include <lib/options.h>
 #include <lib/psci_abi.h>
 
 /* A call in progress. */
@@ -277,10 +278,11 @@ static void read_args(struct call *c)
 
 bool psci_handle(struct psci *psci, unsigned int cpu, struct smccc_regs *regs)
 {
+	static const struct option_smc no_others; /* PSCI needs nobody's leave */
 	struct call c = { .psci = psci, .self = &psci->cpu[cpu], .regs = regs };
 	const struct psci_function *f;
 
-	if (smc_policy((u32)regs->x[0]) != SMC_PSCI)
+	if (smc_policy(&no_others, (u32)regs->x[0]) != SMC_PSCI)
 		return false;
 	read_args(&c);
 	f = find_function(call_fid(&c));

@@ -23,6 +23,8 @@
 
 #include <host/host_fdt.h>
 
+struct option_smc;
+
 /**
  * struct psci_ops - what mediation needs of its surroundings
  * @smc:       call firmware; @regs are X0..X17 in and out. Called without a lock held. Does not
@@ -103,12 +105,22 @@ int __must_check psci_cpu_arrived(struct psci *psci, unsigned int cpu, struct ps
 
 /* What becomes of an SMC of the host. */
 enum smc_policy {
-	SMC_DENY,    /* answered NOT_SUPPORTED: firmware could be made to act on Keel's memory */
+	SMC_DENY,    /* answered NOT_SUPPORTED, whatever keel.smc says */
+	SMC_ASK,     /* the same, since keel.smc does not allow it; OP-TEE's are optee_handle()'s */
 	SMC_FORWARD, /* goes to firmware as it is */
 	SMC_PSCI     /* psci_handle() */
 };
 
-/* The policy for function identifier @fid (W0). A pure function; docs/boot.md has the reasons. */
-enum smc_policy smc_policy(u32 fid);
+/**
+ * smc_policy() - what becomes of a call
+ * @allow: what keel.smc adds to the calls that are forwarded
+ * @fid:   function identifier, W0
+ *
+ * A pure function; docs/boot.md has the reasons.
+ */
+enum smc_policy smc_policy(const struct option_smc *allow, u32 fid);
+
+/* A function identifier without what is no part of the function's identity: the SVE hint. */
+u32 smc_identity(u32 fid);
 
 #endif

@@ -135,6 +135,79 @@ static bool set_console(struct options *o, struct text value)
 	return true;
 }
 
+/*
+ * DEN 0028, table 6-1: a name for the calls of an owner. Yielding calls are the trusted OS's
+ * whatever their owner field: the numbers of old ones were given out before there was one.
+ */
+static const struct smc_name {
+	char name[12];
+	u32 first, last;
+} smc_names[] = {
+	{ "cpu", 0x81000000, 0x81ffffff },	  { "cpu", 0xc1000000, 0xc1ffffff },
+	{ "sip", 0x82000000, 0x82ffffff },	  { "sip", 0xc2000000, 0xc2ffffff },
+	{ "oem", 0x83000000, 0x83ffffff },	  { "oem", 0xc3000000, 0xc3ffffff },
+	{ "trusted-os", 0x00000000, 0x7fffffff }, { "trusted-os", 0xb0000000, 0xbfffffff },
+	{ "trusted-os", 0xf0000000, 0xffffffff },
+};
+
+static bool add_smc_range(struct option_smc *smc, u64 first, u64 last)
+{
+	if (first > last || last > UINT32_MAX || smc->count == OPTIONS_SMC_MAX)
+		return false;
+	smc->range[smc->count].first = (u32)first;
+	smc->range[smc->count].last = (u32)last;
+	smc->count++;
+	return true;
+}
+
+/* FIRST or FIRST-LAST */
+static bool add_smc_numbers(struct option_smc *smc, struct text item)
+{
+	struct text left = item, right;
+	u64 first, last;
+
+	for (left.len = 0; left.len < item.len && item.s[left.len] != '-'; left.len++)
+		;
+	if (left.len == item.len)
+		return !kl_parse_u64(item.s, item.len, &first) && add_smc_range(smc, first, first);
+	right = (struct text){ item.s + left.len + 1, item.len - left.len - 1 };
+	return !kl_parse_u64(left.s, left.len, &first) &&
+	       !kl_parse_u64(right.s, right.len, &last) && add_smc_range(smc, first, last);
+}
+
+static bool add_smc_item(struct option_smc *smc, struct text item)
+{
+	bool known = false, fits = true;
+
+	if (text_is(item, "optee"))
+		return smc->optee = true;
+	for (size_t i = 0; i < ARRAY_SIZE(smc_names); i++) {
+		if (!text_is(item, smc_names[i].name))
+			continue;
+		known = true;
+		fits &= add_smc_range(smc, smc_names[i].first, smc_names[i].last);
+	}
+	return known ? fits : add_smc_numbers(smc, item);
+}
+
+static bool set_smc(struct options *o, struct text value)
+{
+	struct option_smc smc = { .count = 0 };
+	const char *end = value.s + value.len;
+
+	for (const char *s = value.s; s <= end;) {
+		struct text item = { s, 0 };
+
+		while (s + item.len < end && s[item.len] != ',')
+			item.len++;
+		if (!add_smc_item(&smc, item))
+			return false;
+		s += item.len + 1;
+	}
+	o->smc = smc;
+	return true;
+}
+
 static bool set_selftest(struct options *o, struct text value)
 {
 	if (value.len >= sizeof(o->selftest))
@@ -157,6 +230,7 @@ static const struct option {
 	{ "keel.console=", set_console },
 	{ "keel.selftest=", set_selftest },
 	{ "keel.spe=", set_spe },
+	{ "keel.smc=", set_smc },
 };
 
 /* Return: NULL, or why @word cannot be used. */

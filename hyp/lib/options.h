@@ -40,6 +40,18 @@ enum option_spe {
 
 #define OPTIONS_SELFTEST_SIZE 32
 
+/* keel.smc: at most this many stretches of function identifiers; a name takes up to three */
+#define OPTIONS_SMC_MAX 16
+
+/* keel.smc: which of the host's SMCs go to firmware beside those that always do. */
+struct option_smc {
+	bool optee; /* OP-TEE's calls, checked (host/optee.h) */
+	u8 count;
+	struct {
+		u32 first, last; /* both included; a fast call's without the SVE hint */
+	} range[OPTIONS_SMC_MAX];
+};
+
 struct options {
 	u8 va_bits;			      /* keel.va_bits: 25..52 */
 	u8 pa_bits;			      /* keel.pa_bits: 32..52; 0 if not given */
@@ -48,6 +60,7 @@ struct options {
 	enum option_loglevel loglevel;	      /* keel.loglevel */
 	enum option_console console;	      /* keel.console */
 	enum option_spe spe;		      /* keel.spe */
+	struct option_smc smc;		      /* keel.smc: nothing if not given */
 	char selftest[OPTIONS_SELFTEST_SIZE]; /* keel.selftest: empty if not given */
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/host_trap.c hyp/cpu/inject.c hyp/host/smc_policy.c hyp/host/psci.c hyp/lib/esr.c hyp/lib/printf.c hyp/cpu/log.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/host/host_trap.c hyp/cpu/inject.c hyp/host/smc_policy.c hyp/host/optee.c hyp/host/psci.c hyp/lib/esr.c hyp/lib/printf.c hyp/cpu/log.c tests/unit/arch/fake_sysreg.c */
 /*
  * Exceptions from the host: what becomes of each class, on a CPU whose registers are an array.
  * Firmware, the host's stage 2 and the hypercalls are this test's own, and note what reaches them.
@@ -422,7 +422,8 @@ static void test_the_upper_half_of_x0_does_not_change_the_policy(void **state)
 
 static void test_a_denied_smc_does_not_reach_firmware(void **state)
 {
-	static const u64 fids[] = { 0xc2000020, 0x82000020, 0xc6000000, 0x86000000, 0x84000020 };
+	static const u64 fids[] = { 0xc2000020, 0x82000020, 0xc6000000, 0x86000000,
+				    0x84000020, 0x32000004, 0x82000001, 0xb2000009 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
 		struct host_regs regs;
@@ -431,6 +432,53 @@ static void test_a_denied_smc_does_not_reach_firmware(void **state)
 		regs = do_smc(fids[i], 0);
 		check_smc_refused(&regs, "denied");
 	}
+}
+
+/* Who boots Keel vouches for a call; the call beside it stays where it was, and is logged. */
+static void test_keel_smc_lets_calls_through(void **state)
+{
+	static const struct option_smc allow = { .count = 1,
+						 .range = { { 0x82000001, 0x82000001 } } };
+	static const struct option_smc nothing;
+	struct host_regs regs;
+
+	setup_world(true);
+	host_allow_smcs(&allow);
+	do_smc(0x82000001, 0);
+	assert_int_equal(world.smcs, 1);
+	setup_world(true);
+	regs = do_smc(0x82000002, 0);
+	check_smc_refused(&regs, "not in the range");
+	setup_world(true);
+	host_allow_smcs(&nothing);
+	regs = do_smc(0x82000001, 0);
+	check_smc_refused(&regs, "no longer allowed");
+	if (!strstr(log_text(), "SMC 0x32000004 refused: keel.smc does not allow it"))
+		fail_msg("the first refusal of this program is not in the log: %s", log_text());
+}
+
+/* OP-TEE's calls go through its own table, whatever keel.smc has besides. */
+static void test_optee_calls_are_mediated(void **state)
+{
+	static const struct optee_ops ops = { .smc = psci_smc };
+	struct host_regs regs;
+
+	setup_world(true);
+	host_optee = (struct optee){
+		.ops = &ops, .on = true, .shm_base = 0xfe000000, .shm_size = 0x200000
+	};
+	do_smc(0xb2000001, 0);
+	assert_int_equal(world.smcs, 1);
+	setup_world(true);
+	/* numbered(): a message at 0x1001_00001002 */
+	regs = do_smc(0x32000004, 0);
+	assert_int_equal(world.smcs, 0);
+	assert_int_equal(regs.x[0], 4);
+	check_unchanged(&regs, 1);
+	setup_world(true);
+	regs = do_smc(0x32000013, 0);
+	check_smc_refused(&regs, "OP-TEE's call by registered memory");
+	host_optee = (struct optee){ .on = false };
 }
 
 static void test_psci_goes_through_the_mediator(void **state)
@@ -578,6 +626,8 @@ int main(void)
 		cmocka_unit_test(test_a_forwarded_smc_passes_its_registers_both_ways),
 		cmocka_unit_test(test_the_upper_half_of_x0_does_not_change_the_policy),
 		cmocka_unit_test(test_a_denied_smc_does_not_reach_firmware),
+		cmocka_unit_test(test_keel_smc_lets_calls_through),
+		cmocka_unit_test(test_optee_calls_are_mediated),
 		cmocka_unit_test(test_psci_goes_through_the_mediator),
 		cmocka_unit_test(test_an_smc_with_an_immediate_is_not_supported),
 		cmocka_unit_test(test_without_firmware_no_smc_is_made),

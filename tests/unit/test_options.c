@@ -51,8 +51,88 @@ static void test_defaults(void **state)
 		assert_int_equal(o.loglevel, OPTION_LOG_INFO);
 		assert_int_equal(o.console, OPTION_CONSOLE_BOOT);
 		assert_int_equal(o.spe, OPTION_SPE_AUTO);
+		assert_false(o.smc.optee);
+		assert_int_equal(o.smc.count, 0);
 		assert_string_equal(o.selftest, "");
 	}
+}
+
+static bool smc_has(const struct option_smc *smc, u32 id)
+{
+	for (unsigned int i = 0; i < smc->count; i++)
+		if (id >= smc->range[i].first && id <= smc->range[i].last)
+			return true;
+	return false;
+}
+
+/* Each name and number lets through what it stands for, and the call before and behind it not. */
+static void test_smc(void **state)
+{
+	static const struct {
+		const char *args;
+		bool optee;
+		u32 in[3], out[4];
+	} rows[] = {
+		{ "keel.smc=optee", true, {}, { 0x32000004, 0xb2000009, 0x82000000, 0 } },
+		{ "keel.smc=sip",
+		  false,
+		  { 0x82000000, 0xc200ffff, 0x82ffffff },
+		  { 0x81ffffff, 0x83000000, 0xc1ffffff, 0xc3000000 } },
+		{ "keel.smc=cpu",
+		  false,
+		  { 0x81000000, 0xc1000001, 0xc1ffffff },
+		  { 0x80ffffff, 0x82000000, 0xc0ffffff, 0xc2000000 } },
+		{ "keel.smc=oem",
+		  false,
+		  { 0x83000000, 0xc3000001, 0xc3ffffff },
+		  { 0x82ffffff, 0x84000000, 0xc2ffffff, 0xc4000000 } },
+		{ "keel.smc=trusted-os",
+		  false,
+		  { 0, 0xb0000000, 0xffffffff },
+		  { 0x80000000, 0xaf000000, 0xc0000000, 0xefffffff } },
+		{ "keel.smc=0x82000010",
+		  false,
+		  { 0x82000010, 0x82000010, 0x82000010 },
+		  { 0x8200000f, 0x82000011, 0xc2000010, 0 } },
+		{ "keel.smc=0x82000010-0x82000012,optee,0xc2000000",
+		  true,
+		  { 0x82000010, 0x82000012, 0xc2000000 },
+		  { 0x8200000f, 0x82000013, 0xc2000001, 0 } },
+		/* the last word counts, and the first is forgotten */
+		{ "keel.smc=sip,optee keel.smc=oem",
+		  false,
+		  { 0x83000000, 0x83000001, 0xc3000000 },
+		  { 0x82000000, 0xc2000000, 0x81000000, 0 } },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct option_smc smc = parse(rows[i].args, "").smc;
+
+		assert_int_equal(smc.optee, rows[i].optee);
+		for (size_t j = 0; smc.count && j < ARRAY_SIZE(rows[i].in); j++)
+			if (!smc_has(&smc, rows[i].in[j]))
+				fail_msg("%s: %08x is not in it", rows[i].args, rows[i].in[j]);
+		for (size_t j = 0; j < ARRAY_SIZE(rows[i].out); j++)
+			if (smc_has(&smc, rows[i].out[j]))
+				fail_msg("%s: %08x is in it", rows[i].args, rows[i].out[j]);
+	}
+}
+
+/* As many stretches as there is room for, and not one more. */
+static void test_many_smcs(void **state)
+{
+	char args[512] = "keel.smc=1", complaint[600];
+	unsigned int i;
+
+	for (i = 1; i < OPTIONS_SMC_MAX; i++)
+		strcat(args, ",3");
+	assert_int_equal(parse(args, "").smc.count, OPTIONS_SMC_MAX);
+	strcat(args, ",4");
+	snprintf(complaint, sizeof(complaint), "bad value in boot option: %s\n", args);
+	assert_int_equal(parse(args, complaint).smc.count, 0);
+	snprintf(args, sizeof(args), "keel.smc=1,1,1,1,1,1,1,1,1,1,1,1,1,1,trusted-os");
+	snprintf(complaint, sizeof(complaint), "bad value in boot option: %s\n", args);
+	assert_int_equal(parse(args, complaint).smc.count, 0);
 }
 
 static void test_va_bits(void **state)
@@ -128,6 +208,21 @@ static void test_bad_values(void **state)
 		"keel.spe=on",
 		"keel.spe=hardware",
 		"keel.spe=HW",
+		"keel.smc=",
+		"keel.smc=,",
+		"keel.smc=sip,",
+		"keel.smc=,sip",
+		"keel.smc=all",
+		"keel.smc=Sip",
+		"keel.smc=sips",
+		"keel.smc=-",
+		"keel.smc=1-",
+		"keel.smc=-1",
+		"keel.smc=2-1",
+		"keel.smc=1-2-3",
+		"keel.smc=0x100000000",
+		"keel.smc=0-0x100000000",
+		"keel.smc=optee,0xg",
 		"keel.selftest=01234567890123456789012345678901",
 	};
 
@@ -142,6 +237,8 @@ static void test_bad_values(void **state)
 		assert_int_equal(o.loglevel, OPTION_LOG_INFO);
 		assert_int_equal(o.console, OPTION_CONSOLE_BOOT);
 		assert_int_equal(o.spe, OPTION_SPE_AUTO);
+		assert_int_equal(o.smc.count, 0);
+		assert_false(o.smc.optee);
 		assert_string_equal(o.selftest, "");
 	}
 }
@@ -254,6 +351,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_smc),
+		cmocka_unit_test(test_many_smcs),
 		cmocka_unit_test(test_va_bits),
 		cmocka_unit_test(test_pa_bits),
 		cmocka_unit_test(test_stage2_granule),

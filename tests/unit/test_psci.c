@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* PSCI mediation on a fake firmware that, like a real one, knows which CPUs are on; SMC policy. */
+/* PSCI mediation on a fake firmware that, like a real one, knows which CPUs are on. */
 /* SOURCES: hyp/host/psci.c hyp/host/smc_policy.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -597,106 +597,6 @@ static void test_other_calls_are_left_alone(void **state)
 	firmware_saw(0);
 }
 
-static void test_smc_policy(void **state)
-{
-	static const struct {
-		u32 fid;
-		enum smc_policy policy;
-	} rows[] = {
-		/* yielding: trusted OS */
-		{ 0x00000000, SMC_FORWARD },
-		{ 0x32000004, SMC_FORWARD },
-		{ 0x7fffffff, SMC_FORWARD },
-		/* SMCCC_VERSION, ARCH_FEATURES, SOC_ID, workarounds 3, 2 and 1 */
-		{ 0x80000000, SMC_FORWARD },
-		{ 0x80000001, SMC_FORWARD },
-		{ 0x80000002, SMC_FORWARD },
-		{ 0x80003fff, SMC_FORWARD },
-		{ 0x80007fff, SMC_FORWARD },
-		{ 0x80008000, SMC_FORWARD },
-		/* CPU, silicon provider, OEM */
-		{ 0x81000000, SMC_FORWARD },
-		{ 0xc2000001, SMC_FORWARD },
-		{ 0x8300ff01, SMC_FORWARD },
-		/* execution state switch, hint or not */
-		{ 0x82000020, SMC_DENY },
-		{ 0xc2000020, SMC_DENY },
-		{ 0x82010020, SMC_DENY },
-		{ 0x82000021, SMC_FORWARD },
-		/* PSCI */
-		{ 0x84000000, SMC_PSCI },
-		{ 0x8400001f, SMC_PSCI },
-		{ 0xc4000003, SMC_PSCI },
-		{ 0xc401001f, SMC_PSCI },
-		{ 0x83ffffff, SMC_FORWARD },
-		/* the same numbers with bits that must be zero: whatever firmware makes of them */
-		{ 0x84020003, SMC_DENY },
-		{ 0xc4800003, SMC_DENY },
-		/* SDEI */
-		{ 0x84000020, SMC_DENY },
-		{ 0xc4000020, SMC_DENY },
-		{ 0xc4000021, SMC_DENY },
-		{ 0xc400003f, SMC_DENY },
-		/* management mode */
-		{ 0x84000040, SMC_DENY },
-		{ 0xc4000041, SMC_DENY },
-		/* TRNG */
-		{ 0x84000050, SMC_FORWARD },
-		{ 0xc4000053, SMC_FORWARD },
-		{ 0x8400005f, SMC_FORWARD },
-		/* FF-A: version, RXTX_MAP, memory donation, lending, sharing */
-		{ 0x84000060, SMC_DENY },
-		{ 0x84000063, SMC_DENY },
-		{ 0xc4000066, SMC_DENY },
-		{ 0xc4000071, SMC_DENY },
-		{ 0xc4000072, SMC_DENY },
-		{ 0xc4000073, SMC_DENY },
-		{ 0x840000ef, SMC_DENY },
-		/* errata management */
-		{ 0x840000f0, SMC_FORWARD },
-		{ 0x8400010f, SMC_FORWARD },
-		/* dynamic launch */
-		{ 0xc4000110, SMC_DENY },
-		{ 0xc400012f, SMC_DENY },
-		/* PCI configuration */
-		{ 0x84000130, SMC_FORWARD },
-		{ 0xc4000134, SMC_FORWARD },
-		{ 0x8400014f, SMC_FORWARD },
-		/* realm management: granule delegation */
-		{ 0xc4000150, SMC_DENY },
-		{ 0xc4000151, SMC_DENY },
-		{ 0xc400018f, SMC_DENY },
-		/* firmware activation */
-		{ 0xc40002e0, SMC_DENY },
-		/* general queries of the standard services */
-		{ 0x8400ff01, SMC_FORWARD },
-		{ 0x8400ff04, SMC_DENY },
-		/* hypervisors: that is Keel, and it is called by HVC */
-		{ 0x85000000, SMC_DENY },
-		{ 0xc5000020, SMC_DENY },
-		{ 0x86000000, SMC_DENY },
-		{ 0xc6000000, SMC_DENY },
-		/* owners that do not exist, one of them KVM's PSCI 0.1 */
-		{ 0x87000000, SMC_DENY },
-		{ 0x95c1ba5e, SMC_DENY },
-		{ 0xafffffff, SMC_DENY },
-		{ 0xefffffff, SMC_DENY },
-		/* trusted applications, trusted OS */
-		{ 0xb0000000, SMC_FORWARD },
-		{ 0xb2000001, SMC_FORWARD },
-		{ 0xbf00ff01, SMC_FORWARD },
-		{ 0xf2000000, SMC_FORWARD },
-		{ 0xffffffff, SMC_FORWARD },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		enum smc_policy got = smc_policy(rows[i].fid);
-
-		if (got != rows[i].policy)
-			fail_msg("%08x: %d, expected %d", rows[i].fid, got, rows[i].policy);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -725,7 +625,6 @@ int main(void)
 		cmocka_unit_test_setup(test_features, setup),
 		cmocka_unit_test_setup(test_sve_hint_is_not_part_of_the_function, setup),
 		cmocka_unit_test_setup(test_other_calls_are_left_alone, setup),
-		cmocka_unit_test(test_smc_policy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,6 +241,12 @@ static void check_hypercalls(void)
 	check_undefined_call("hvc: other immediate", hvc1, KEEL_HC_VERSION);
 	check_undefined_call("smc: nobody's", smc0, 0x8500abcd);
 	check_undefined_call("smc: Keel's calls are not SMCs", smc0, KEEL_HC_VERSION);
+	/* QEMU's firmware has none of these: that Keel refused them is in its log (check_smcs()).
+	 */
+	check_undefined_call("smc: a yielding call", smc0, 0x32000004);
+	check_undefined_call("smc: a silicon provider's", smc0, 0x82000001);
+	check_undefined_call("smc: a trusted OS's", smc0, 0xb2000009);
+	check_undefined_call("smc: SDEI", smc0, 0xc4000021);
 }
 
 /* ---- PSCI */
@@ -328,6 +334,46 @@ static void check_secondary(void)
 	for (round = 0; round < 3; round++)
 		check_secondary_once(PSCI_CPU_ON, 0x123456789abcdef0UL);
 	check_secondary_once(PSCI_CPU_ON_32, 0x12345678);
+}
+
+/* ---- SMCs that keel.smc could allow */
+
+/* Of the log from @pos on, how many lines contain @text. */
+static u32 count_in_log(const char *text)
+{
+	u32 found = 0;
+	u64 pos = 0, at = 0;
+
+	for (;;) {
+		struct regs regs = { { KEEL_HC_LOG_READ, pos } };
+		const char *part = (const char *)&regs.x[3];
+
+		hvc0(&regs);
+		if (regs.x[0] == 0 || regs.x[0] > KEEL_LOG_READ_MAX)
+			return found;
+		for (u64 i = 0; i < regs.x[0]; i++) {
+			at = part[i] == text[at] ? at + 1 : part[i] == text[0];
+			if (!text[at]) {
+				found++;
+				at = 0;
+			}
+		}
+		pos = regs.x[1];
+	}
+}
+
+/* The machine was booted with keel.smc=0x82000010; a second refusal in a row would be logged. */
+static void check_smcs(void)
+{
+	check("smc: a refused call is in Keel's log",
+	      count_in_log("host SMC 0x32000004 refused: keel.smc does not allow it"), 1);
+	check("smc: keel.smc is in Keel's log",
+	      count_in_log("the host may call firmware with 0x82000010 to 0x82000010"), 1);
+	/* three were refused before, and the log has the first, second, fourth ... of them */
+	check("smc: firmware lacks the allowed call", smc(0x82000010, 0, 0, 0), (u64)NOT_SUPPORTED);
+	check("... but Keel did not refuse it", count_in_log("host SMC 0x82000010 refused"), 0);
+	check("smc: firmware lacks its neighbour", smc(0x82000011, 0, 0, 0), (u64)NOT_SUPPORTED);
+	check("... and Keel refused it", count_in_log("host SMC 0x82000011 refused"), 1);
 }
 
 /* ---- interrupts, and standby */
@@ -471,6 +517,7 @@ void payload_main(u64 fdt, u64 x1, u64 x2, u64 x3)
 	check_hypercalls();
 	check_psci_answers();
 	check_secondary();
+	check_smcs();
 	check_timer_and_suspend();
 	check_ownership(fdt);
 	finish();
