@@ -57,16 +57,25 @@ $(HOST)/payload/%.img: tests/system/payload/%.c tests/system/payload/start.S tes
 	$(Q)$(CROSS)gcc $(PAYLOAD_CFLAGS) -o $(@:.img=.elf) tests/system/payload/start.S $<
 	$(Q)$(CROSS)objcopy -O binary $(@:.img=.elf) $@
 
+# Hosts that mean harm: tests/hostile/NAME.c, and NAME.S if there is one.
+HOSTILE := $(patsubst tests/hostile/%.c,$(HOST)/hostile/%.img,$(sort $(wildcard tests/hostile/*.c)))
+$(HOST)/hostile/%.img: tests/hostile/%.c $(wildcard tests/hostile/*.[hS]) tests/system/payload/start.S \
+                       tests/system/payload/payload.ld $(wildcard include/keel/*.h) mk/system.mk
+	$(call say,HOSTILE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc $(PAYLOAD_CFLAGS) -o $(@:.img=.elf) tests/system/payload/start.S $< $(wildcard tests/hostile/$*.S)
+	$(Q)$(CROSS)objcopy -O binary $(@:.img=.elf) $@
+
 .PHONY: bundle
 bundle: $(HOST)/kernel-6.1-cloud/bundle.cpio
 
 # PYTEST: more arguments for pytest, as in `make test-system PYTEST='-k hotplug'`.
 PYTEST ?=
 .PHONY: test test-system test-full
-test-system: keel bundle $(PAYLOADS) ## the quick system tests (QEMU, minutes)
+test-system: keel bundle $(PAYLOADS) $(HOSTILE) ## the quick system tests (QEMU, minutes)
 	$(Q)scripts/run-pytest system tests/system -m 'not full' $(PYTEST)
 
-test-full: keel $(PAYLOADS) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
+test-full: keel $(PAYLOADS) $(HOSTILE) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
 	$(Q)scripts/run-pytest system-full tests/system $(PYTEST)
 
 test: fetch ## set up, then run every test

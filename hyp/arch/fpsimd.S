@@ -74,6 +74,7 @@ fpsimd_restore:
 
 	.globl	sve_save
 sve_save:
+	mov	w3, w1
 	status_save
 	add	x1, x0, #FP_Z
 	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
@@ -82,20 +83,22 @@ sve_save:
 	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
 	row	str, p\n, 32
 	.endr
+	cbz	w3, 1f
 	rdffr	p0.b
 	str	p0, [x1]
 	mov	x2, #(FP_FFR - FP_P)
 	sub	x1, x1, x2
 	ldr	p0, [x1]                /* p0 carried the FFR: put it back */
-	ret
+1:	ret
 
 	.globl	sve_restore
 sve_restore:
-	status_restore
+	cbz	w1, 1f
 	mov	x1, #FP_FFR
 	add	x1, x0, x1
 	ldr	p0, [x1]
 	wrffr	p0.b
+1:	status_restore
 	add	x1, x0, #FP_Z
 	.irp	n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 	row	ldr, z\n, 256

@@ -12,11 +12,15 @@ void fpsimd_save(struct vcpu_fpstate *state);
 void fpsimd_restore(const struct vcpu_fpstate *state);
 
 /*
- * Z, P and FFR registers at the vector length in force (ZCR_EL2, ZCR_EL1), one register each
- * SVE_VQ_MAX * 16 (2) bytes, and FPCR and FPSR. CPTR_EL2 must trap neither FP nor SVE.
+ * Z and P registers, and FFR if @ffr, at the vector length in force, one register each SVE_VQ_MAX *
+ * 16 (2) bytes, and FPCR and FPSR. CPTR_EL2 must not trap FP.
+ *
+ * Out of Streaming SVE mode the length is by ZCR_EL2, SVE must not be trapped, and FFR is always
+ * there. With PSTATE.SM set it is by SMCR_EL2, SME must not be trapped, and FFR is there with
+ * FEAT_SME_FA64 alone: elsewhere RDFFR and WRFFR are illegal (C6, CheckNonStreamingSVEEnabled()).
  */
-void sve_save(struct vcpu_fpstate *state);
-void sve_restore(const struct vcpu_fpstate *state);
+void sve_save(struct vcpu_fpstate *state, bool ffr);
+void sve_restore(const struct vcpu_fpstate *state, bool ffr);
 
 /* Quadwords of a vector, as ZCR_EL2 has it; CPTR_EL2 must trap neither FP nor SVE. */
 unsigned int sve_vq(void);

@@ -70,5 +70,7 @@
 #define SYS_TTBR1_EL2	     s3_4_c2_c0_1
 #define SYS_CONTEXTIDR_EL2   s3_4_c13_c0_1
 #define SYS_PMCR_EL0	     s3_3_c9_c12_0
+#define SYS_SVCR	     s3_3_c4_c2_2
+#define SYS_FPMR	     s3_3_c4_c4_2
 
 #endif

@@ -31,6 +31,7 @@ enum control {
 /* with E2H=1: the layout of CPACR_EL1. ZEN, FPEN, SMEN and E0POE trap while they are zero */
 #define CPACR_ZEN  GENMASK(17, 16)
 #define CPACR_FPEN GENMASK(21, 20)
+#define CPACR_SMEN GENMASK(25, 24)
 #define CPACR_TTA  BIT(28)
 
 /*
@@ -151,6 +152,7 @@ void guest_traps_compute(const struct cpu_id_regs *id, u64 mpamidr, bool e2h,
 		.cptr = e2h ? c[C_CPTR_VHE] : c[C_CPTR_NVHE],
 		.cptr_fp = e2h ? CPACR_FPEN : CPTR_TFP,
 		.cptr_sve = e2h ? CPACR_ZEN : CPTR_TZ,
+		.cptr_sme = e2h ? CPACR_SMEN : CPTR_TSM,
 		.mdcr = c[C_MDCR],
 		.mdcr_host = c[C_MDCR_HOST],
 		.hcrx = c[C_HCRX],
@@ -162,15 +164,25 @@ void guest_traps_compute(const struct cpu_id_regs *id, u64 mpamidr, bool e2h,
 		.has_fgt2 = field(id, ID_MMFR0_FGT) >= 2,
 		.has_mpam = guest_traps_mpam(id),
 		.has_ras = field(id, ID_PFR0_RAS),
+		.has_sve = field(id, ID_PFR0_SVE),
+		.has_sme = field(id, ID_PFR1_SME),
+		.has_fa64 = field(id, ID_PFR1_SME) && field(id, ID_SMFR0_FA64),
+		.has_fpmr = field(id, ID_PFR2_FPMR),
 	};
 	if (traps->has_mpam)
 		compute_mpam(mpamidr, traps);
 }
 
-/* In one layout a bit traps, in the other two let pass. */
-u64 guest_traps_cptr_open(const struct guest_traps *traps, bool sve)
+u64 guest_traps_cptr_bits(const struct guest_traps *traps, unsigned int also)
 {
-	u64 bits = traps->cptr_fp | (sve ? traps->cptr_sve : 0);
+	return traps->cptr_fp | (also & OPEN_SVE ? traps->cptr_sve : 0) |
+	       (also & OPEN_SME ? traps->cptr_sme : 0);
+}
+
+/* In one layout a bit traps, in the other two let pass. */
+u64 guest_traps_cptr_open(const struct guest_traps *traps, unsigned int also)
+{
+	u64 bits = guest_traps_cptr_bits(traps, also);
 
 	return traps->e2h ? traps->cptr | bits : traps->cptr & ~bits;
 }

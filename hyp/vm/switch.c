@@ -3,18 +3,17 @@
  * The world switch (docs/world-switch.md): EL1's registers belong to the host or to one guest, and
  * EL2's controls follow. What a guest does not have is trapped, and so need not be switched.
  *
- * Floating point is switched when it is used, on both sides: a guest finds it trapped when it
- * comes, and the host finds it trapped when a guest has used it.
+ * Floating point is switched when it is used (fp.c).
  */
 #include <arch/barrier.h>
 #include <arch/el1.h>
-#include <arch/fpsimd.h>
 #include <arch/id_regs.h>
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
 #include <cpu/el2_regs.h>
 #include <lib/errno.h>
+#include <vm/fp.h>
 #include <vm/run.h>
 #include <vm/switch.h>
 
@@ -69,22 +68,10 @@
 #define CNTHCTL_GUEST_NVHE BIT(0)
 #define CNTHCTL_GUEST_VHE  BIT(10)
 
-/* ZCR_EL2.LEN: as long as the CPU has them */
-#define ZCR_EL2_ALL 0xf
-
 /* KVM_ARM_VCPU_* feature bits that matter here */
-#define VCPU_FEATURE_SVE     BIT(4)
 #define VCPU_FEATURE_PTRAUTH (BIT(5) | BIT(6))
 
 static struct vm_cpu *vm_cpus[KEEL_MAX_CPUS];
-
-/* What the CPU has, from its ID registers, once for each question: see switch_init(). */
-static struct {
-	bool sve;
-} cpu_has_;
-
-/* switch_sve_vqs() */
-static u64 sve_vqs;
 
 struct vm_cpu *this_vm_cpu(void)
 {
@@ -104,8 +91,6 @@ int switch_init(struct page_pool *pool, unsigned int nr_cpus)
 {
 	unsigned int i;
 
-	cpu_has_.sve = read_sysreg(id_aa64pfr0_el1) & GENMASK(35, 32);
-	sve_vqs = cpu_has_.sve ? GENMASK(SVE_VQ_MAX - 1, 0) : 0;
 	for (i = 0; i < nr_cpus; i++) {
 		vm_cpus[i] = page_pool_alloc_run(pool, order_of(sizeof(struct vm_cpu)));
 		if (!vm_cpus[i])
@@ -116,36 +101,6 @@ int switch_init(struct page_pool *pool, unsigned int nr_cpus)
 			return -ENOMEM;
 	}
 	return 0;
-}
-
-/* Open the FP traps, for EL2 itself too. */
-static void open_fp(const struct vm_cpu *cpu, bool sve)
-{
-	write_sysreg(guest_traps_cptr_open(&cpu->traps, sve), cptr_el2);
-	isb();
-}
-
-/* FEAT_SVE: a length that there is not is rounded down to one that there is (E1.2, ZCR_EL2.LEN). */
-static u64 find_vqs(void)
-{
-	u64 cptr = read_sysreg(cptr_el2), vqs = 0;
-	unsigned int vq;
-
-	open_fp(this_vm_cpu(), true);
-	for (vq = SVE_VQ_MAX; vq > 0; vq = sve_vq() - 1) {
-		write_sysreg(vq - 1, SYS_ZCR_EL2);
-		isb();
-		vqs |= BIT(sve_vq() - 1);
-	}
-	write_sysreg(ZCR_EL2_ALL, SYS_ZCR_EL2);
-	write_sysreg(cptr, cptr_el2);
-	isb();
-	return vqs;
-}
-
-u64 switch_sve_vqs(void)
-{
-	return READ_ONCE(sve_vqs);
 }
 
 void switch_cpu_online(void)
@@ -160,10 +115,8 @@ void switch_cpu_online(void)
 	/* The registers come from host_cpu_init(), and FP from reset: what was kept is of the past.
 	 */
 	this_vm_cpu()->controls_saved = false;
-	this_vm_cpu()->host_fp_out = false;
+	fp_cpu_online(this_vm_cpu());
 	spe_host_online(&this_vm_cpu()->spe);
-	if (cpu_has_.sve)
-		__atomic_fetch_and(&sve_vqs, find_vqs(), __ATOMIC_RELAXED);
 }
 
 /* ---- EL1 registers ---- */
@@ -381,12 +334,8 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu)
 static void load_host_controls(const struct vm_cpu *cpu)
 {
 	const struct guest_traps *traps = &cpu->traps;
-	u64 cptr = cpu->cptr;
 
-	if (cpu->host_fp_out) /* its first use traps, see switch_host_fp() */
-		cptr = traps->e2h ? cptr & ~(traps->cptr_fp | traps->cptr_sve)
-				  : cptr | traps->cptr_fp;
-	write_sysreg(cptr, cptr_el2);
+	write_sysreg(fp_host_cptr(cpu), cptr_el2);
 	write_sysreg(cpu->mdcr, mdcr_el2);
 	write_sysreg(cpu->cnthctl, cnthctl_el2);
 	write_sysreg(cpu->cntvoff, cntvoff_el2);
@@ -411,103 +360,19 @@ void switch_to_guest(struct vcpu *vcpu)
 		save_controls(cpu);
 	if (cpu->spe.usable)
 		spe_host_leave(&cpu->spe);
+	fp_leave_host(cpu);
 	save_el1(cpu->sysreg, has_keys(vcpu));
-	cpu->guest_fp_in = false;
 	load_guest_controls(vcpu, cpu);
 	load_el1(vcpu->sysreg, has_keys(vcpu));
 	cpu->vcpu = vcpu;
-}
-
-/* ---- floating point ---- */
-
-/* EL2 saves what is the host's at the full length, whatever ZCR_EL1 says. */
-static void save_host_fp(struct vm_cpu *cpu)
-{
-	open_fp(cpu, cpu_has_.sve);
-	if (cpu_has_.sve)
-		sve_save(cpu->host_fp);
-	else
-		fpsimd_save(cpu->host_fp);
-	cpu->host_fp_out = true;
-}
-
-/*
- * ZCR_EL1 traps as long as SVE does, so it changes hands together with the vectors; but the host
- * gets it back with its other registers, since it finds it not trapped.
- */
-static void load_guest_sve(struct vcpu *vcpu, struct vm_cpu *cpu)
-{
-	cpu->sysreg[ZCR_EL1] = read_el1_zcr();
-	write_el1_zcr(vcpu->sysreg[ZCR_EL1]);
-	if (vcpu->sve_vq) {
-		write_sysreg(vcpu->sve_vq - 1, SYS_ZCR_EL2);
-		isb();
-	}
-	sve_restore(vcpu->fp);
-}
-
-static void save_guest_sve(struct vcpu *vcpu, const struct vm_cpu *cpu)
-{
-	vcpu->sysreg[ZCR_EL1] = read_el1_zcr();
-	sve_save(vcpu->fp);
-	write_el1_zcr(cpu->sysreg[ZCR_EL1]);
-	if (vcpu->sve_vq) {
-		write_sysreg(ZCR_EL2_ALL, SYS_ZCR_EL2);
-		isb();
-	}
-}
-
-void switch_guest_fp(struct vcpu *vcpu)
-{
-	struct vm_cpu *cpu = this_vm_cpu();
-	bool sve = vcpu->features & VCPU_FEATURE_SVE;
-
-	if (!cpu->host_fp_out)
-		save_host_fp(cpu);
-	open_fp(cpu, sve);
-	if (sve)
-		load_guest_sve(vcpu, cpu);
-	else
-		fpsimd_restore(vcpu->fp);
-	cpu->guest_fp_in = true;
-}
-
-static void save_guest_fp(struct vcpu *vcpu, struct vm_cpu *cpu)
-{
-	bool sve = vcpu->features & VCPU_FEATURE_SVE;
-
-	if (!cpu->guest_fp_in)
-		return;
-	open_fp(cpu, sve);
-	if (sve)
-		save_guest_sve(vcpu, cpu);
-	else
-		fpsimd_save(vcpu->fp);
-	cpu->guest_fp_in = false;
-}
-
-bool switch_host_fp(void)
-{
-	struct vm_cpu *cpu = this_vm_cpu();
-
-	if (!cpu || !cpu->host_fp_out)
-		return false;
-	open_fp(cpu, cpu_has_.sve);
-	if (cpu_has_.sve)
-		sve_restore(cpu->host_fp);
-	else
-		fpsimd_restore(cpu->host_fp);
-	cpu->host_fp_out = false;
-	write_sysreg(cpu->cptr, cptr_el2);
-	isb();
-	return true;
 }
 
 void switch_to_host(struct vcpu *vcpu)
 {
 	struct vm_cpu *cpu = this_vm_cpu();
 
-	save_guest_fp(vcpu, cpu);
+	fp_leave_guest(vcpu, cpu);
+	fp_return_host(cpu);
 	save_el1(vcpu->sysreg, has_keys(vcpu));
 	cpu->vcpu = NULL;
 	load_el1(cpu->sysreg, has_keys(vcpu));

@@ -22,8 +22,10 @@ struct vm_cpu {
 	struct guest_traps traps;     /* what EL2 controls a guest by, here */
 	struct spe_host spe;	      /* the host's profiling */
 	struct vcpu_fpstate *host_fp; /* valid while @host_fp_out */
+	u64 host_fpmr;		      /* likewise, if @host_streaming */
 	bool controls_saved; /* @hcr to @rare are the host's for as long as the CPU is up */
 	bool host_fp_out;    /* the FP registers are not the host's: it traps when it uses them */
+	bool host_streaming; /* ... and it left in Streaming SVE mode: it gets them back at once */
 	bool guest_fp_in;    /* the FP registers are the loaded vCPU's */
 	bool debug_live;     /* breakpoints and watchpoints are the loaded vCPU's (trap/debug.h) */
 	struct vcpu *vcpu;   /* loaded here, or NULL */
@@ -53,7 +55,7 @@ void switch_to_host(struct vcpu *vcpu);
 void switch_guest_fp(struct vcpu *vcpu);
 
 /**
- * switch_host_fp() - the host used FP or SVE and it trapped: give it its registers back
+ * switch_host_fp() - the host used FP, SVE or SME and it trapped: give it its registers back
  *
  * Return: whether that was why it trapped.
  */

@@ -154,6 +154,24 @@ static void mpam_id_register(void **state)
 	assert_int_equal(of(&id, BIT(58), false).mpam2, 3ULL << 48 | BIT(58));
 }
 
+/* What the switch asks of a CPU; FA64 counts with SME alone. */
+static void what_vectors_there_are(void **state)
+{
+	struct cpu_id_regs id = bare();
+	struct guest_traps t = of(&id, 0, false);
+
+	assert_false(t.has_sve || t.has_sme || t.has_fa64 || t.has_fpmr);
+	set_field(&id, ID_SMFR0_FA64, 1);
+	assert_false(of(&id, 0, false).has_fa64);
+	set_field(&id, ID_PFR1_SME, 1);
+	t = of(&id, 0, false);
+	assert_true(t.has_sme && t.has_fa64 && !t.has_sve);
+	set_field(&id, ID_PFR0_SVE, 1);
+	set_field(&id, ID_PFR2_FPMR, 1);
+	t = of(&id, 0, true);
+	assert_true(t.has_sve && t.has_fpmr);
+}
+
 static void fp_opens(void **state)
 {
 	struct cpu_id_regs id = bare();
@@ -162,18 +180,25 @@ static void fp_opens(void **state)
 	set_field(&id, ID_PFR0_AMU, 1);
 	set_field(&id, ID_PFR0_SVE, 1);
 	t = of(&id, 0, false);
-	assert_int_equal(guest_traps_cptr_open(&t, false), 0x400033ff);
-	assert_int_equal(guest_traps_cptr_open(&t, true), 0x400032ff);
+	assert_int_equal(guest_traps_cptr_open(&t, 0), 0x400033ff);
+	assert_int_equal(guest_traps_cptr_open(&t, OPEN_SVE), 0x400032ff);
+	assert_int_equal(guest_traps_cptr_open(&t, OPEN_SME), 0x400023ff);
+	assert_int_equal(guest_traps_cptr_bits(&t, OPEN_SVE | OPEN_SME), 0x1500);
 	t = of(&id, 0, true);
-	assert_int_equal(guest_traps_cptr_open(&t, false), 0x40300000);
-	assert_int_equal(guest_traps_cptr_open(&t, true), 0x40330000);
+	assert_int_equal(guest_traps_cptr_open(&t, 0), 0x40300000);
+	assert_int_equal(guest_traps_cptr_open(&t, OPEN_SVE), 0x40330000);
+	assert_int_equal(guest_traps_cptr_open(&t, OPEN_SME), 0x43300000);
+	assert_int_equal(guest_traps_cptr_bits(&t, OPEN_SVE | OPEN_SME), 0x3330000);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_bare_cpu),	    cmocka_unit_test(each_feature),
-		cmocka_unit_test(mpam_id_register), cmocka_unit_test(registers_that_are_there),
+		cmocka_unit_test(a_bare_cpu),
+		cmocka_unit_test(each_feature),
+		cmocka_unit_test(mpam_id_register),
+		cmocka_unit_test(registers_that_are_there),
+		cmocka_unit_test(what_vectors_there_are),
 		cmocka_unit_test(fp_opens),
 	};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/switch.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
 /*
  * The order of a whole run of a vCPU, with the world switch and the run loop as they are: records
  * are written and the buffer is off before anything changes that they go by, and it is on after all
@@ -91,11 +91,11 @@ void fpsimd_restore(const struct vcpu_fpstate *state)
 {
 }
 
-void sve_save(struct vcpu_fpstate *state)
+void sve_save(struct vcpu_fpstate *state, bool ffr)
 {
 }
 
-void sve_restore(const struct vcpu_fpstate *state)
+void sve_restore(const struct vcpu_fpstate *state, bool ffr)
 {
 }
 

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Floating point is switched when it is used, on both sides: a guest finds it trapped when it
+ * comes, and the host finds it trapped when a guest has used it.
+ *
+ * PSTATE.SM is not changed by exceptions (ARM DDI 0487, B1.4): a host that was left in Streaming
+ * SVE mode would have EL2's own SVE instructions, and the guest, run in it. So the mode is left
+ * first of all, and while the host's registers are in memory it finds SME trapped as well: an
+ * SMSTART or a write of SVCR zeroes registers, which must be the host's own by then. Between
+ * fp_leave_host() and fp_return_host(), and while host_fp_out is set, PSTATE.SM is 0.
+ *
+ * ZA, ZT0 and what else belongs to SME stay where they are: guests have it trapped.
+ */
+#include <arch/barrier.h>
+#include <arch/el1.h>
+#include <arch/fpsimd.h>
+#include <arch/sysreg.h>
+#include <vm/fp.h>
+
+/* ZCR_EL2.LEN: as long as the CPU has them */
+#define ZCR_EL2_ALL 0xf
+
+#define SVCR_SM BIT(0)
+
+/* KVM_ARM_VCPU_* feature bits that matter here */
+#define VCPU_FEATURE_SVE BIT(4)
+
+/* switch_sve_vqs(): none has come up yet */
+static u64 sve_vqs = GENMASK(SVE_VQ_MAX - 1, 0);
+
+u64 switch_sve_vqs(void)
+{
+	return READ_ONCE(sve_vqs);
+}
+
+/* Open the FP traps, for EL2 itself too. */
+static void open_fp(const struct vm_cpu *cpu, unsigned int also)
+{
+	write_sysreg(guest_traps_cptr_open(&cpu->traps, also), cptr_el2);
+	isb();
+}
+
+/* ---- a CPU comes up ---- */
+
+/* A length that there is not is rounded down to one that there is (E1.2, ZCR_EL2.LEN). */
+static u64 find_vqs(void)
+{
+	u64 vqs = 0;
+	unsigned int vq;
+
+	for (vq = SVE_VQ_MAX; vq > 0; vq = sve_vq() - 1) {
+		write_sysreg(vq - 1, SYS_ZCR_EL2);
+		isb();
+		vqs |= BIT(sve_vq() - 1);
+	}
+	write_sysreg(ZCR_EL2_ALL, SYS_ZCR_EL2);
+	return vqs;
+}
+
+/* FP comes from reset: what was kept is of the past. Firmware may have left PSTATE.SM set. */
+void fp_cpu_online(struct vm_cpu *cpu)
+{
+	const struct guest_traps *traps = &cpu->traps;
+	u64 cptr = read_sysreg(cptr_el2), vqs = 0;
+
+	cpu->host_fp_out = false;
+	cpu->host_streaming = false;
+	open_fp(cpu, (traps->has_sve ? OPEN_SVE : 0) | (traps->has_sme ? OPEN_SME : 0));
+	if (traps->has_sme)
+		write_sysreg(0, SYS_SVCR);
+	if (traps->has_sve)
+		vqs = find_vqs();
+	__atomic_fetch_and(&sve_vqs, vqs, __ATOMIC_RELAXED);
+	write_sysreg(cptr, cptr_el2);
+	isb();
+}
+
+/* ---- the host's ---- */
+
+/* EL2 saves what is the host's at the full length, whatever ZCR_EL1 says. */
+static void save_host(struct vm_cpu *cpu)
+{
+	bool sve = cpu->traps.has_sve;
+
+	open_fp(cpu, sve ? OPEN_SVE : 0);
+	if (sve)
+		sve_save(cpu->host_fp, true);
+	else
+		fpsimd_save(cpu->host_fp);
+	cpu->host_fp_out = true;
+}
+
+static void restore_host(struct vm_cpu *cpu)
+{
+	bool sve = cpu->traps.has_sve;
+
+	open_fp(cpu, sve ? OPEN_SVE : 0);
+	if (sve)
+		sve_restore(cpu->host_fp, true);
+	else
+		fpsimd_restore(cpu->host_fp);
+	cpu->host_fp_out = false;
+}
+
+/* Out of Streaming SVE mode. A change of PSTATE.SM zeroes registers and FPMR, and sets FPSR. */
+static __noinline void save_streaming_host(struct vm_cpu *cpu, u64 svcr)
+{
+	open_fp(cpu, OPEN_SME);
+	sve_save(cpu->host_fp, cpu->traps.has_fa64);
+	if (cpu->traps.has_fpmr)
+		cpu->host_fpmr = read_sysreg(SYS_FPMR);
+	write_sysreg(svcr & ~SVCR_SM, SYS_SVCR);
+	cpu->host_fp_out = true;
+	cpu->host_streaming = true;
+}
+
+/* Back into it, and at once: out of it an SVE instruction of the host need not trap, but may be
+ * UNDEFINED, and gives another vector length. */
+static __noinline void restore_streaming_host(struct vm_cpu *cpu)
+{
+	open_fp(cpu, OPEN_SME);
+	write_sysreg(read_sysreg(SYS_SVCR) | SVCR_SM, SYS_SVCR);
+	sve_restore(cpu->host_fp, cpu->traps.has_fa64);
+	if (cpu->traps.has_fpmr)
+		write_sysreg(cpu->host_fpmr, SYS_FPMR);
+	cpu->host_fp_out = false;
+	cpu->host_streaming = false;
+}
+
+void fp_leave_host(struct vm_cpu *cpu)
+{
+	u64 svcr;
+
+	cpu->guest_fp_in = false;
+	/* While the host's registers are in memory it cannot have entered the mode. */
+	if (!cpu->traps.has_sme || cpu->host_fp_out)
+		return;
+	svcr = read_sysreg(SYS_SVCR);
+	if (svcr & SVCR_SM)
+		save_streaming_host(cpu, svcr);
+}
+
+void fp_return_host(struct vm_cpu *cpu)
+{
+	if (cpu->host_streaming)
+		restore_streaming_host(cpu);
+}
+
+/* Its first use of what it does not have traps, see switch_host_fp(). */
+u64 fp_host_cptr(const struct vm_cpu *cpu)
+{
+	const struct guest_traps *traps = &cpu->traps;
+
+	if (!cpu->host_fp_out)
+		return cpu->cptr;
+	return traps->e2h ? cpu->cptr & ~guest_traps_cptr_bits(traps, OPEN_SVE | OPEN_SME)
+			  : cpu->cptr | guest_traps_cptr_bits(traps, OPEN_SME);
+}
+
+bool switch_host_fp(void)
+{
+	struct vm_cpu *cpu = this_vm_cpu();
+
+	if (!cpu || !cpu->host_fp_out)
+		return false;
+	restore_host(cpu);
+	write_sysreg(cpu->cptr, cptr_el2);
+	isb();
+	return true;
+}
+
+/* ---- a guest's ---- */
+
+/*
+ * ZCR_EL1 traps as long as SVE does, so it changes hands together with the vectors; but the host
+ * gets it back with its other registers, since it finds it not trapped.
+ */
+static void load_guest_sve(struct vcpu *vcpu, struct vm_cpu *cpu)
+{
+	cpu->sysreg[ZCR_EL1] = read_el1_zcr();
+	write_el1_zcr(vcpu->sysreg[ZCR_EL1]);
+	if (vcpu->sve_vq) {
+		write_sysreg(vcpu->sve_vq - 1, SYS_ZCR_EL2);
+		isb();
+	}
+	sve_restore(vcpu->fp, true);
+}
+
+static void save_guest_sve(struct vcpu *vcpu, const struct vm_cpu *cpu)
+{
+	vcpu->sysreg[ZCR_EL1] = read_el1_zcr();
+	sve_save(vcpu->fp, true);
+	write_el1_zcr(cpu->sysreg[ZCR_EL1]);
+	if (vcpu->sve_vq) {
+		write_sysreg(ZCR_EL2_ALL, SYS_ZCR_EL2);
+		isb();
+	}
+}
+
+void switch_guest_fp(struct vcpu *vcpu)
+{
+	struct vm_cpu *cpu = this_vm_cpu();
+	bool sve = vcpu->features & VCPU_FEATURE_SVE;
+
+	if (!cpu->host_fp_out)
+		save_host(cpu);
+	open_fp(cpu, sve ? OPEN_SVE : 0);
+	if (sve)
+		load_guest_sve(vcpu, cpu);
+	else
+		fpsimd_restore(vcpu->fp);
+	cpu->guest_fp_in = true;
+}
+
+void fp_leave_guest(struct vcpu *vcpu, struct vm_cpu *cpu)
+{
+	bool sve = vcpu->features & VCPU_FEATURE_SVE;
+
+	if (!cpu->guest_fp_in)
+		return;
+	open_fp(cpu, sve ? OPEN_SVE : 0);
+	if (sve)
+		save_guest_sve(vcpu, cpu);
+	else
+		fpsimd_save(vcpu->fp);
+	cpu->guest_fp_in = false;
+}
