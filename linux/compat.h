@@ -6,7 +6,6 @@
 
 #include <linux/eventfd.h>
 #include <linux/kvm.h>
-#include <linux/rcupdate.h>
 #include <linux/version.h>
 
 static inline void keel_eventfd_signal(struct eventfd_ctx *ctx)
@@ -15,16 +14,6 @@ static inline void keel_eventfd_signal(struct eventfd_ctx *ctx)
 	eventfd_signal(ctx);
 #else
 	eventfd_signal(ctx, 1);
-#endif
-}
-
-/* Tell RCU that this CPU goes to a guest, which holds no references. */
-static inline void keel_note_context_switch(void)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-	rcu_virt_note_context_switch();
-#else
-	rcu_virt_note_context_switch(smp_processor_id());
 #endif
 }
 

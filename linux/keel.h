@@ -2,9 +2,9 @@
 /*
  * keel.ko's own types and what its files offer each other. docs/module.md is the long version.
  *
- * Locks, in order: vcpu->mutex, vm->lock, vm->mem_lock, vm->donate_lock; vm->irqfds_lock and an
- * eventfd's wait-queue lock are taken by themselves. vm->slots and vm->ioeventfds are read under
- * RCU.
+ * Locks, in order: vcpu->mutex, vm->stop_lock, vm->lock, vm->mem_lock, vm->donate_lock; and by
+ * themselves vm->irqfds_mutex, an eventfd's wait-queue lock, vm->irqfds_lock. vm->slots and
+ * vm->ioeventfds are read under RCU.
  */
 #ifndef KEEL_H
 #define KEEL_H
@@ -52,13 +52,18 @@ struct keel_slots {
 
 #define KEEL_NO_ADDRESS (~0ULL)
 
-/* KVM_DEV_TYPE_ARM_VGIC_V3: what userspace has said so far. Under vm->lock. */
+/*
+ * KVM_DEV_TYPE_ARM_VGIC_V3: what userspace has said so far. Under vm->lock. The flags are set once,
+ * with release, when what they speak of is there: keel_vgic_created() and the others need no lock.
+ */
 struct keel_vgic {
 	bool created;
-	bool init_asked; /* KVM_DEV_ARM_VGIC_CTRL_INIT */
-	bool live;	 /* EL2 has it; set once, with release */
+	bool init_asked; /* KVM_DEV_ARM_VGIC_CTRL_INIT; nr_irqs is final */
+	bool live;	 /* EL2 has it */
 	u32 nr_irqs;	 /* 0 until set */
 	u64 dist, redist;
+	DECLARE_BITMAP(early_lines,
+		       KEEL_IRQS_MAX); /* shared ones that are high before it is live */
 };
 
 struct keel_leaf;
@@ -103,9 +108,12 @@ struct keel_vm {
 	unsigned long locked_pages;    /* fault.c: of pins */
 	unsigned long accounted_pages; /* fault.c: in mm's locked_vm, no fewer than those */
 
+	struct mutex stop_lock; /* writing vcpu->stop of any vCPU */
+
 	struct mutex donate_lock;
 	struct list_head donated; /* struct page.lru; order in page_private() */
 
+	struct mutex irqfds_mutex; /* one irqfd at a time is made or asked to end */
 	spinlock_t irqfds_lock;
 	struct list_head irqfds;
 	struct list_head ioeventfds; /* written under vm->lock */
@@ -130,11 +138,12 @@ struct keel_vcpu {
 	u64 features;	      /* of KVM_ARM_VCPU_INIT, as KEEL_HC_VCPU_INIT takes them */
 	bool initialized;
 	bool sve_finalized;
-	bool spe_ready;	   /* KVM_ARM_VCPU_SPE_INIT was done */
-	bool spe_live;	   /* EL2 has heard of it */
-	u32 spe_stop;	   /* the last KVM_ARM_VCPU_SPE_STOP, 0 before it */
-	u32 spe_irq;	   /* of KVM_ARM_VCPU_SPE_IRQ, 0 until set; under vm->lock */
-	bool mmio_read;	   /* userspace owes the data of a read */
+	bool spe_ready;		   /* KVM_ARM_VCPU_SPE_INIT was done */
+	bool spe_live;		   /* EL2 has heard of it */
+	u32 spe_stop;		   /* the last KVM_ARM_VCPU_SPE_STOP, 0 before it */
+	unsigned long early_lines; /* as the GIC's, of private interrupts; under vm->lock */
+	u32 spe_irq;		   /* of KVM_ARM_VCPU_SPE_IRQ, 0 until set; under vm->lock */
+	bool mmio_read;		   /* userspace owes the data of a read */
 	bool mmio_pending; /* EL2 has yet to finish what was the host's: an access, a call */
 	bool has_fd;	   /* under vm->lock */
 	bool steal_begun;  /* the guest has asked for its stolen time */
@@ -229,9 +238,15 @@ void keel_pins_trim(struct keel_pins *pins, unsigned long first, unsigned long l
 
 int keel_vgic_create(struct keel_vm *vm, struct kvm_create_device *device);
 int keel_vgic_first_run(struct keel_vm *vm);
+bool keel_vgic_created(struct keel_vm *vm);
+bool keel_vgic_initialized(struct keel_vm *vm);
 bool keel_vgic_live(struct keel_vm *vm);
 
 int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level);
+/* A shared interrupt's line goes up and down. Any context. */
+void keel_irq_edge(struct keel_vm *vm, u32 intid);
+/* EL2 has the GIC: it hears of the lines that are high already. Under vm->lock. */
+void keel_irq_early_lines(struct keel_vm *vm);
 int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq);
 int keel_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args);
 void keel_irqfd_release(struct keel_vm *vm);
@@ -284,6 +299,24 @@ struct keel_regs {
 
 /* HVC #0: x0..x6 go in and come back. Returns x0 as a number. */
 long keel_hvc(struct keel_regs *regs);
+
+/*
+ * KEEL_HC_VCPU_RUN by itself, to be inlined where nothing may be traced. The loop of KVM_RUN is the
+ * one place where a few instructions more or less count.
+ */
+static __always_inline long keel_hvc_run(u64 handle, u32 index)
+{
+	register unsigned long x0 asm("x0") = KEEL_HC_VCPU_RUN;
+	register unsigned long x1 asm("x1") = handle;
+	register unsigned long x2 asm("x2") = index;
+
+	asm volatile("hvc #0"
+		     : "+r"(x0), "+r"(x1), "+r"(x2)
+		     :
+		     : "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",
+		       "x15", "x16", "x17", "cc", "memory");
+	return (long)x0;
+}
 
 /* A call with up to five arguments; @out, if any, gets x1. */
 long keel_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out);

@@ -3,19 +3,21 @@
  * KVM_RUN. One hypercall runs the guest until the host is needed; here is what the host then does:
  * supply memory, sleep, tell userspace, or nothing but take its interrupt.
  *
- * Waking and kicking: who has something for a vCPU sets vcpu->wake and looks at vcpu->mode; the
- * vCPU sets mode and then clears wake before it enters. So either the entry sees what happened, or
- * the other side sees the mode and sends an interrupt, which ends the run.
+ * Waking and kicking: who has something for a vCPU tells EL2 or sets vcpu->stop, sets vcpu->wake,
+ * and then looks at vcpu->mode; the vCPU sets mode, and then clears wake, looks at stop, and
+ * enters. With a full barrier on each side either the entry sees what happened, or the other side
+ * sees the mode and sends an interrupt, which ends the run. docs/module.md has all such pairs.
  */
 #include <asm/arch_timer.h>
 #include <asm/daifflags.h>
 #include <linux/bitops.h>
-#include <linux/context_tracking.h>
+#include <linux/entry-kvm.h>
 #include <linux/hrtimer.h>
+#include <linux/kvm_host.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
+#include <linux/smp.h>
 #include <linux/uaccess.h>
-#include <linux/vtime.h>
 
 #include <keel/spe.h>
 
@@ -34,12 +36,21 @@
 
 /* ---- others' side ---- */
 
+/*
+ * The thread that has it in the guest, if one does. Acquire: the task was set before the mode. A
+ * task that is no longer in KVM_RUN is there until the RCU read section ends.
+ */
+static struct task_struct *in_guest(struct keel_vcpu *vcpu)
+{
+	return smp_load_acquire(&vcpu->mode) == KEEL_IN_GUEST ? rcu_dereference(vcpu->task) : NULL;
+}
+
 static void interrupt_guest(struct keel_vcpu *vcpu)
 {
 	struct task_struct *task;
 
 	rcu_read_lock();
-	task = rcu_dereference(vcpu->task);
+	task = in_guest(vcpu);
 	if (task)
 		kick_process(task);
 	rcu_read_unlock();
@@ -49,19 +60,33 @@ static void interrupt_guest(struct keel_vcpu *vcpu)
 void keel_vcpu_kick(struct keel_vcpu *vcpu)
 {
 	atomic_set(&vcpu->wake, 1);
-	rcuwait_wake_up(&vcpu->wait); /* full barrier */
-	smp_mb();
+	rcuwait_wake_up(&vcpu->wait);
+	smp_mb(); /* pairs with enter() */
 	if (READ_ONCE(vcpu->mode) == KEEL_IN_GUEST)
 		interrupt_guest(vcpu);
 }
 
-/* ---- sleeping ---- */
-
-/* A signal, or work that is done on the way to userspace: see restart(). */
-static __always_inline bool must_leave(void)
+static void nothing(void *unused)
 {
-	return signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME);
 }
+
+/*
+ * Until the vCPU, which was kicked and does not enter again, has left the guest. It is in there
+ * with interrupts masked, so what another CPU asks of that CPU is done after it has left; and a
+ * task that has moved on has left.
+ */
+static void wait_outside(struct keel_vcpu *vcpu)
+{
+	struct task_struct *task;
+
+	rcu_read_lock();
+	task = in_guest(vcpu);
+	if (task)
+		smp_call_function_single(task_cpu(task), nothing, NULL, true);
+	rcu_read_unlock();
+}
+
+/* ---- sleeping ---- */
 
 static ktime_t counter_to_ktime(u64 deadline)
 {
@@ -85,7 +110,7 @@ static void block(struct keel_vcpu *vcpu, u64 deadline)
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (atomic_read(&vcpu->wake) || must_leave())
+		if (atomic_read(&vcpu->wake) || signal_pending(current))
 			break;
 		if (!schedule_hrtimeout(timeout, HRTIMER_MODE_ABS))
 			break;
@@ -95,38 +120,58 @@ static void block(struct keel_vcpu *vcpu, u64 deadline)
 
 /* ---- entering ---- */
 
-/* Time in the guest is the guest's, and RCU need not wait for this CPU while it lasts. */
-static void guest_time_begin(void)
+/*
+ * What the kernel does on the way to userspace (signals, rescheduling, restartable sequences) it
+ * does on the way to a guest, too: for a struct kvm_vcpu, in which it only says that a signal was
+ * the reason. Nobody reads that there, so there is one for all.
+ */
+static struct kvm_run nobodys_run;
+static struct kvm_vcpu nobody = { .run = &nobodys_run };
+
+/* -EINTR: a signal is pending. */
+static int do_work(struct keel_vcpu *vcpu)
 {
-	vtime_account_guest_enter();
-	if (!context_tracking_guest_enter())
-		keel_note_context_switch();
+	int ret;
+
+	if (likely(!__xfer_to_guest_mode_work_pending()))
+		return 0;
+	ret = xfer_to_guest_mode_handle_work(&nobody);
+	if (ret == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return ret;
 }
 
-/*
- * The interrupt that ended the run is taken before guest time ends, so that a tick finds what was
- * interrupted.
- */
-static void guest_time_end(void)
+/* RCU may not watch this CPU meanwhile: nothing in here can be traced. */
+static noinstr long run_guest(u64 handle, u32 index)
 {
-	context_tracking_guest_exit();
-	local_irq_enable();
-	isb();
-	local_irq_disable();
-	vtime_account_guest_exit();
+	long exit;
+
+	guest_state_enter_irqoff();
+	exit = keel_hvc_run(handle, index);
+	guest_state_exit_irqoff();
+	return exit;
 }
 
 /*
  * With interrupt priorities in the place of PSTATE.I (pseudo-NMIs) the GIC would hold back what is
- * to end the run: these mask in PSTATE and open the priorities.
+ * to end the run: masked in PSTATE, the priorities are open. The interrupt that ended the run is
+ * taken before guest time ends, so that a tick finds what was interrupted.
  */
-static long run_guest(struct keel_vcpu *vcpu)
+static long enter_irqoff(struct keel_vcpu *vcpu)
 {
 	long exit;
 
+	guest_timing_enter_irqoff();
 	local_daif_mask();
-	exit = keel_call(KEEL_HC_VCPU_RUN, vcpu->vm->handle, vcpu->index, 0, 0, 0, NULL);
+	exit = run_guest(vcpu->vm->handle, vcpu->index);
 	local_daif_restore(DAIF_PROCCTX_NOIRQ);
+	WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
+	if (exit == KEEL_EXIT_IRQ) {
+		local_irq_enable();
+		isb();
+		local_irq_disable();
+	}
+	guest_timing_exit_irqoff();
 	return exit;
 }
 
@@ -136,14 +181,11 @@ static long enter(struct keel_vcpu *vcpu, bool finish)
 	long exit = KEEL_EXIT_IRQ;
 
 	local_irq_disable();
-	WRITE_ONCE(vcpu->mode, KEEL_IN_GUEST);
-	smp_mb();
-	if (finish || !must_leave()) {
-		atomic_xchg(&vcpu->wake, 0);
-		guest_time_begin();
-		exit = run_guest(vcpu);
-		WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
-		guest_time_end();
+	smp_store_release(&vcpu->mode, KEEL_IN_GUEST); /* vcpu->task was set before: in_guest() */
+	smp_mb();				       /* pairs with keel_vcpu_kick() */
+	if (finish || (!xfer_to_guest_mode_work_pending() && !READ_ONCE(vcpu->stop))) {
+		atomic_set(&vcpu->wake, 0);
+		exit = enter_irqoff(vcpu);
 		vcpu->hyp->answer = KEEL_ANSWER_MAPPED;
 		vcpu->mmio_pending = false;
 	}
@@ -212,19 +254,51 @@ static int exit_off(struct keel_vcpu *vcpu)
 	return AGAIN;
 }
 
-/* The guest asked for the end of the machine: until userspace says more, no vCPU goes on. */
-static void stop_all(struct keel_vm *vm)
+static void for_each_vcpu(struct keel_vm *vm, void (*act)(struct keel_vcpu *vcpu))
 {
 	unsigned int i;
 
 	for (i = 0; i < KEEL_VCPUS; i++) {
 		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
 
-		if (!vcpu)
-			continue;
-		WRITE_ONCE(vcpu->stop, true);
-		keel_vcpu_kick(vcpu);
+		if (vcpu)
+			act(vcpu);
 	}
+}
+
+static void stop(struct keel_vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->stop, true);
+	keel_vcpu_kick(vcpu);
+}
+
+/*
+ * The guest asked for the end of the machine: until userspace says more, no vCPU goes on. When this
+ * returns none is in the guest. None takes notice of its own stop before that, or one that still
+ * runs could turn it on again.
+ */
+static void stop_all(struct keel_vm *vm)
+{
+	mutex_lock(&vm->stop_lock);
+	for_each_vcpu(vm, stop);
+	for_each_vcpu(vm, wait_outside);
+	mutex_unlock(&vm->stop_lock);
+}
+
+static int off_at_el2(struct keel_vcpu *vcpu)
+{
+	return keel_vm_call(vcpu->vm, KEEL_HC_VCPU_STATE, vcpu->index, KEEL_STATE_STOPPED, 0, 0,
+			    NULL);
+}
+
+void keel_vcpu_apply_stop(struct keel_vcpu *vcpu)
+{
+	if (likely(!READ_ONCE(vcpu->stop)))
+		return;
+	mutex_lock(&vcpu->vm->stop_lock);
+	off_at_el2(vcpu);
+	WRITE_ONCE(vcpu->stop, false);
+	mutex_unlock(&vcpu->vm->stop_lock);
 }
 
 static int exit_system(struct keel_vcpu *vcpu)
@@ -233,6 +307,7 @@ static int exit_system(struct keel_vcpu *vcpu)
 
 	stop_all(vcpu->vm);
 	run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
+	memset(&run->system_event, 0, sizeof(run->system_event));
 	run->system_event.type = vcpu->hyp->system.type;
 	run->system_event.ndata = 1;
 	run->system_event.data[0] = vcpu->hyp->system.data[0];
@@ -302,19 +377,10 @@ static int (*const exits[])(struct keel_vcpu *vcpu) = {
 	[KEEL_EXIT_ENTROPY] = exit_entropy,
 };
 
-static int exit_error(struct keel_vcpu *vcpu, long error)
+/* EL2 refused, of which userspace hears; an exit that this module does not know is a mistake. */
+static int exit_error(long error)
 {
-	int ret;
-
-	switch (error) {
-	case -EAGAIN:
-		return AGAIN;
-	case -ENOMEM:
-		ret = keel_topup(vcpu->vm);
-		return ret ? ret : AGAIN;
-	default:
-		return error < 0 ? error : -EIO;
-	}
+	return error < 0 ? error : -EIO;
 }
 
 /* vCPUs that this run has made able to go on: by an interrupt, or by PSCI. */
@@ -337,17 +403,16 @@ static void wake_others(struct keel_vcpu *vcpu)
 
 static int run_once(struct keel_vcpu *vcpu)
 {
+	int ret = do_work(vcpu);
 	long exit;
 
-	if (need_resched())
-		cond_resched();
-	if (must_leave())
-		return -EINTR;
+	if (ret)
+		return ret;
 	keel_vcpu_apply_stop(vcpu);
 	keel_pvtime_update(vcpu);
 	exit = enter(vcpu, false);
 	if (exit < 0 || exit >= ARRAY_SIZE(exits))
-		return exit_error(vcpu, exit);
+		return exit_error(exit);
 	wake_others(vcpu);
 	return exits[exit](vcpu);
 }
@@ -404,33 +469,25 @@ static int run_loop(struct keel_vcpu *vcpu)
 }
 
 /*
- * There was work on the way to userspace and no signal, which userspace must not see: the signal
- * code makes the call again once the work is done. The flag without a signal is what leads there.
+ * As KVM has it: what userspace was asked for is finished first, and with immediate_exit that is
+ * all; the reason of the exit before and what belongs to it stay as they are.
  */
-static int restart(void)
-{
-	set_thread_flag(TIF_SIGPENDING);
-	return -ERESTARTNOINTR;
-}
-
 int keel_vcpu_run(struct keel_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	int ret = check_ready(vcpu);
-	bool immediate;
 
 	if (ret)
 		return ret;
 	finish_mmio(vcpu);
-	run->exit_reason = KVM_EXIT_UNKNOWN;
-	run->flags = 0;
-	immediate = keel_immediate_exit(run);
-	ret = immediate ? -EINTR : run_loop(vcpu);
-	if (ret != -EINTR)
-		return ret;
-	finish_at_el2(vcpu);
-	if (!immediate && !signal_pending(current))
-		return restart();
-	run->exit_reason = KVM_EXIT_INTR;
+	if (keel_immediate_exit(run)) {
+		ret = -EINTR;
+	} else {
+		run->exit_reason = KVM_EXIT_UNKNOWN;
+		run->flags = 0;
+		ret = run_loop(vcpu);
+	}
+	if (ret == -EINTR)
+		finish_at_el2(vcpu);
 	return ret;
 }

@@ -4,6 +4,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -86,7 +87,9 @@ struct keel_vcpu *keel_vcpu_alloc(struct keel_vm *vm, u32 index)
 
 struct keel_vcpu *keel_vcpu_find(struct keel_vm *vm, u32 index)
 {
-	return index < KEEL_VCPUS ? smp_load_acquire(&vm->vcpus[index]) : NULL;
+	if (index >= KEEL_VCPUS)
+		return NULL;
+	return smp_load_acquire(&vm->vcpus[array_index_nospec(index, KEEL_VCPUS)]);
 }
 
 int keel_vcpu_init(struct keel_vcpu *vcpu, u64 features)
@@ -100,15 +103,10 @@ int keel_vcpu_init(struct keel_vcpu *vcpu, u64 features)
 	vcpu->mmio_read = false;
 	vcpu->mmio_pending = false;
 	vcpu->steal_begun = false;
+	mutex_lock(&vcpu->vm->stop_lock);
 	WRITE_ONCE(vcpu->stop, false);
+	mutex_unlock(&vcpu->vm->stop_lock);
 	return 0;
-}
-
-void keel_vcpu_apply_stop(struct keel_vcpu *vcpu)
-{
-	if (!xchg(&vcpu->stop, false))
-		return;
-	keel_vm_call(vcpu->vm, KEEL_HC_VCPU_STATE, vcpu->index, KEEL_STATE_STOPPED, 0, 0, NULL);
 }
 
 /* ---- ioctls; under vcpu->mutex ---- */
@@ -357,7 +355,7 @@ int keel_vcpu_create(struct keel_vm *vm, unsigned long id)
 	if (id >= KEEL_VCPUS)
 		return -EINVAL;
 	mutex_lock(&vm->lock);
-	ret = create_locked(vm, id);
+	ret = create_locked(vm, array_index_nospec(id, KEEL_VCPUS));
 	mutex_unlock(&vm->lock);
 	return ret;
 }

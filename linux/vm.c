@@ -61,6 +61,8 @@ static struct keel_vm *alloc_host_side(void)
 	mutex_init(&vm->lock);
 	mutex_init(&vm->mem_lock);
 	mutex_init(&vm->donate_lock);
+	mutex_init(&vm->stop_lock);
+	mutex_init(&vm->irqfds_mutex);
 	spin_lock_init(&vm->irqfds_lock);
 	INIT_LIST_HEAD(&vm->donated);
 	INIT_LIST_HEAD(&vm->irqfds);

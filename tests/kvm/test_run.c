@@ -2,8 +2,10 @@
 /* KVM_RUN: exits, and how it is left from outside. */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/time.h>
 #include <time.h>
+#include <ucontext.h>
 
 #include "kvmtest.h"
 
@@ -13,6 +15,14 @@ static void end_vm(struct vm *vm, struct vcpu *vcpu)
 	close(vm->fd);
 	close(vm->dev);
 	munmap(vm->mem, GUEST_SIZE);
+}
+
+static volatile sig_atomic_t signals;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	signals++;
 }
 
 /* ---- MMIO ---- */
@@ -201,18 +211,91 @@ static void test_cpu_on(void)
 	end_vm(&vm, &first);
 }
 
+/* ---- the end of the machine ---- */
+
+/* Counts, at 1 MiB into memory. */
+GUEST_CODE(counting, "mov x1, #0x40100000\n"
+		     "1: ldr x2, [x1]\n"
+		     "add x2, x2, #1\n"
+		     "str x2, [x1]\n"
+		     "b 1b\n");
+
+#define EVENT_ROUNDS 10
+
+static atomic_bool over;
+
+static void *run_for_ever(void *arg)
+{
+	struct vcpu *vcpu = arg;
+
+	while (!over)
+		ioctl(vcpu->fd, KVM_RUN, 0);
+	return NULL;
+}
+
+static void end_thread(pthread_t thread)
+{
+	struct timespec soon;
+	int ret;
+
+	over = true;
+	do {
+		pthread_kill(thread, SIGALRM);
+		clock_gettime(CLOCK_REALTIME, &soon);
+		soon.tv_nsec += 10000000;
+		soon.tv_sec += soon.tv_nsec / 1000000000;
+		soon.tv_nsec %= 1000000000;
+		ret = pthread_timedjoin_np(thread, NULL, &soon);
+	} while (ret == ETIMEDOUT);
+}
+
+/* Return: whether the other vCPU counts no further once userspace has been told of the end. */
+static bool stops_other(const struct vm *vm, struct vcpu *first, struct vcpu *other)
+{
+	volatile uint64_t *counter = (uint64_t *)(void *)(vm->mem + 0x100000);
+	pthread_t thread;
+	uint64_t at_end;
+
+	must(init_vcpu(first->fd, 1U << KVM_ARM_VCPU_PSCI_0_2), "init");
+	must(init_vcpu(other->fd, 1U << KVM_ARM_VCPU_PSCI_0_2), "init");
+	LOAD(vm, first, psci);
+	load_code(vm, other, GUEST_BASE + 0x1000, counting, counting_end);
+	must(set_reg(first, CORE_REG(regs[0]), FN_SYSTEM_OFF), "setting x0");
+	*counter = 0;
+	over = false;
+	pthread_create(&thread, NULL, run_for_ever, other);
+	while (*counter < 1000)
+		usleep(100);
+	if (run(first) || first->run->exit_reason != KVM_EXIT_SYSTEM_EVENT)
+		give_up("SYSTEM_OFF");
+	at_end = *counter;
+	usleep(20000);
+	end_thread(thread);
+	return *counter == at_end;
+}
+
+static void test_no_vcpu_outlives_the_end(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu first = new_vcpu(&vm, 0), other = raw_vcpu(&vm, 1);
+	unsigned int i, good = 0;
+
+	signal(SIGALRM, on_signal);
+	for (i = 0; i < EVENT_ROUNDS; i++)
+		good += stops_other(&vm, &first, &other);
+	check(good == EVENT_ROUNDS,
+	      "no vCPU runs once one has returned KVM_EXIT_SYSTEM_EVENT (%u of %u times)", good,
+	      EVENT_ROUNDS);
+	check(first.run->system_event.ndata == 1 && first.run->system_event.data[0] == 0,
+	      "the event has one datum, 0");
+	close(other.fd);
+	end_vm(&vm, &first);
+}
+
 /* ---- leaving from outside ---- */
 
 GUEST_CODE(spin, "msr daifset, #0xf\n b .\n");
 GUEST_CODE(sleeping, "1: wfi\n b 1b\n");
-
-static volatile sig_atomic_t signals;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	signals++;
-}
 
 static void catch_alarm(void)
 {
@@ -253,6 +336,83 @@ static void test_signals(void)
 	end_vm(&vm, &vcpu);
 }
 
+/*
+ * CPUs with too much to do: the thread is preempted all the time, which leaves the kernel more to
+ * do on its way out than to see to signals.
+ */
+#define HOGS	4
+#define SIGNALS 600
+
+static atomic_uint handled, restarted, returned;
+
+#define INSN_SVC 0xd4000001
+#define NR_IOCTL 29
+
+/* Whether KVM_RUN would be made once more by itself, and not return. */
+static void look_where(int sig, siginfo_t *info, void *context)
+{
+	const ucontext_t *user = context;
+
+	(void)sig;
+	(void)info;
+	if (*(const uint32_t *)user->uc_mcontext.pc == INSN_SVC &&
+	    user->uc_mcontext.regs[8] == NR_IOCTL && user->uc_mcontext.regs[1] == KVM_RUN)
+		restarted++;
+	handled++;
+}
+
+static void *hog(void *arg)
+{
+	while (!over)
+		;
+	return arg;
+}
+
+static void *run_and_count(void *arg)
+{
+	struct vcpu *vcpu = arg;
+
+	while (!over && ioctl(vcpu->fd, KVM_RUN, 0) < 0 && errno == EINTR)
+		returned++;
+	return NULL;
+}
+
+static void send_and_wait(pthread_t thread)
+{
+	unsigned int before = handled;
+
+	usleep(500 + (useconds_t)rand() % 4000);
+	pthread_kill(thread, SIGALRM);
+	while (handled == before)
+		usleep(100);
+}
+
+static void test_work_on_the_way_out(void)
+{
+	struct sigaction action = { .sa_sigaction = look_where, .sa_flags = SA_SIGINFO };
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	pthread_t thread, hogs[HOGS];
+	unsigned int i;
+
+	LOAD(&vm, &vcpu, spin);
+	sigaction(SIGALRM, &action, NULL);
+	over = false;
+	for (i = 0; i < HOGS; i++)
+		pthread_create(&hogs[i], NULL, hog, NULL);
+	pthread_create(&thread, NULL, run_and_count, &vcpu);
+	usleep(500000);
+	check(!returned, "KVM_RUN does not return because its thread was preempted (%u times)",
+	      returned);
+	for (i = 0; i < SIGNALS; i++)
+		send_and_wait(thread);
+	check(!restarted, "each signal ends KVM_RUN (%u of %u did not)", restarted, SIGNALS);
+	end_thread(thread);
+	for (i = 0; i < HOGS; i++)
+		pthread_join(hogs[i], NULL);
+	end_vm(&vm, &vcpu);
+}
+
 static void test_immediate_exit(void)
 {
 	struct vm vm = new_vm();
@@ -284,6 +444,29 @@ static void test_finishes_first(void)
 	gives(ioctl(vcpu.fd, KVM_RUN, 0), EINTR, "immediate_exit after it");
 	check(get_reg(&vcpu, CORE_REG(regs[2])) == data, "the read has its data");
 	check(get_reg(&vcpu, CORE_REG(pc)) == GUEST_BASE + 8, "the guest is behind the read");
+	end_vm(&vm, &vcpu);
+}
+
+/* That finishes what was asked for, and is no exit of its own. */
+static void test_leaves_the_exit(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	unsigned int i;
+
+	LOAD(&vm, &vcpu, writes);
+	expect_write(&vcpu, MMIO_BASE, 1, 0x88, "a write");
+	vcpu.run->immediate_exit = 1;
+	for (i = 0; i < 2; i++) {
+		gives(ioctl(vcpu.fd, KVM_RUN, 0), EINTR, "immediate_exit after it");
+		check(vcpu.run->exit_reason == KVM_EXIT_MMIO &&
+			      vcpu.run->mmio.phys_addr == MMIO_BASE && vcpu.run->mmio.len == 1 &&
+			      vcpu.run->mmio.is_write && mmio_value(&vcpu) == 0x88,
+		      "the exit before is still there to be read");
+		check(get_reg(&vcpu, CORE_REG(pc)) == GUEST_BASE + 12, "the write is done, once");
+	}
+	vcpu.run->immediate_exit = 0;
+	expect_write(&vcpu, MMIO_BASE + 2, 2, 0x7788, "the next one");
 	end_vm(&vm, &vcpu);
 }
 
@@ -342,9 +525,12 @@ int main(void)
 	test_fetch_from_device();
 	test_psci();
 	test_cpu_on();
+	test_no_vcpu_outlives_the_end();
 	test_signals();
+	test_work_on_the_way_out();
 	test_immediate_exit();
 	test_finishes_first();
+	test_leaves_the_exit();
 	test_other_thread();
 	test_timer_wakes();
 	return finish();
