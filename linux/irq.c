@@ -1,34 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Interrupt lines of guests: to EL2's GIC, and to the vCPU that is to notice. */
-#include "keel.h"
+#include <linux/bitmap.h>
+#include <linux/nospec.h>
 
-/* Another CPU is at the same line: EL2 never holds it for longer than a few hundred instructions.
- */
-#define BUSY_RETRIES 1000
+#include "keel.h"
 
 /* Any context. */
 int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
 {
-	unsigned int tries;
+	struct keel_vcpu *to;
 	u64 target;
-	long ret;
+	long ret = keel_call(KEEL_HC_IRQ_LINE, vm->handle, vcpu, intid, level, 0, &target);
 
-	for (tries = 0; tries < BUSY_RETRIES; tries++) {
-		ret = keel_call(KEEL_HC_IRQ_LINE, vm->handle, vcpu, intid, level, 0, &target);
-		if (ret != -EBUSY)
-			break;
-		cpu_relax();
-	}
-	if (ret == 1) {
-		struct keel_vcpu *to =
-			keel_vcpu_find(vm, intid < KEEL_PRIVATE_IRQS ? vcpu : target);
-
-		if (to)
-			keel_vcpu_kick(to);
-		ret = 0;
-	}
-	return ret;
+	if (ret != 1)
+		return ret;
+	to = keel_vcpu_find(vm, intid < KEEL_PRIVATE_IRQS ? vcpu : target);
+	if (to)
+		keel_vcpu_kick(to);
+	return 0;
 }
+
+/*
+ * Before EL2 has the GIC it is not heard, nor would it be afterwards: until the guest has run all
+ * lines are configured as levels, and this one is low again.
+ */
+void keel_irq_edge(struct keel_vm *vm, u32 intid)
+{
+	keel_irq_line(vm, 0, intid, true);
+	keel_irq_line(vm, 0, intid, false);
+}
+
+/* ---- before EL2 has the GIC: after its init, without its addresses ---- */
+
+/* Lines that are high, of the VM or of a vCPU. Under vm->lock. */
+static unsigned long *early_lines(struct keel_vm *vm, u32 vcpu, u32 intid)
+{
+	struct keel_vcpu *of = keel_vcpu_find(vm, vcpu);
+
+	return intid < KEEL_PRIVATE_IRQS && of ? &of->early_lines : vm->vgic.early_lines;
+}
+
+void keel_irq_early_lines(struct keel_vm *vm)
+{
+	unsigned long intid;
+	unsigned int i;
+
+	for_each_set_bit (intid, vm->vgic.early_lines, KEEL_IRQS_MAX)
+		keel_irq_line(vm, 0, intid, true);
+	for (i = 0; i < KEEL_VCPUS; i++) {
+		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
+
+		if (!vcpu)
+			continue;
+		for_each_set_bit (intid, &vcpu->early_lines, KEEL_PRIVATE_IRQS)
+			keel_irq_line(vm, i, intid, true);
+	}
+}
+
+/* Return: whether it was early enough. */
+static bool keep_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
+{
+	bool early;
+
+	mutex_lock(&vm->lock);
+	early = !vm->vgic.live;
+	if (early)
+		__assign_bit(intid, early_lines(vm, vcpu, intid), level);
+	mutex_unlock(&vm->lock);
+	return early;
+}
+
+/* ---- KVM_IRQ_LINE ---- */
 
 /* An INTID that userspace may drive, by kind of line. */
 static bool intid_valid(struct keel_vm *vm, u32 type, u32 intid)
@@ -49,13 +91,17 @@ int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq)
 	if (type > KVM_ARM_IRQ_TYPE_PPI)
 		return -EINVAL;
 	/* A CPU's own lines are for VMs with a GIC in userspace: there are none such here. */
-	if (type == KVM_ARM_IRQ_TYPE_CPU || !READ_ONCE(vm->vgic.created))
+	if (type == KVM_ARM_IRQ_TYPE_CPU || !keel_vgic_created(vm))
 		return -ENXIO;
 	if (type == KVM_ARM_IRQ_TYPE_PPI && !keel_vcpu_find(vm, vcpu))
 		return -EINVAL;
-	if (!keel_vgic_live(vm))
-		return irq->level ? -EBUSY : 0;
+	if (!keel_vgic_initialized(vm))
+		return -EBUSY;
 	if (!intid_valid(vm, type, intid))
 		return -EINVAL;
-	return keel_irq_line(vm, type == KVM_ARM_IRQ_TYPE_PPI ? vcpu : 0, intid, irq->level);
+	vcpu = type == KVM_ARM_IRQ_TYPE_PPI ? vcpu : 0;
+	intid = array_index_nospec(intid, KEEL_IRQS_MAX);
+	if (!keel_vgic_live(vm) && keep_line(vm, vcpu, intid, irq->level))
+		return 0;
+	return keel_irq_line(vm, vcpu, intid, irq->level);
 }

@@ -5,8 +5,14 @@
  * An irqfd is on vm->irqfds while it is active. Who takes it off the list (KVM_IRQFD with DEASSIGN,
  * the VM's end, or the eventfd's) has its work done by the workqueue, for the eventfd's end comes
  * with the eventfd's lock held.
+ *
+ * None ends before it is wholly there, which is when its wait entry is in the eventfd's queue:
+ * DEASSIGN waits for vm->irqfds_mutex, under which one is made; the VM's end comes after all of the
+ * VM's ioctls; and the eventfd's end after the last reference to its file, one of which is held
+ * meanwhile.
  */
 #include <linux/file.h>
+#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -25,13 +31,6 @@ struct keel_irqfd {
 };
 
 static struct workqueue_struct *workqueue;
-
-/* An edge. */
-static void inject(struct keel_vm *vm, u32 intid)
-{
-	keel_irq_line(vm, 0, intid, true);
-	keel_irq_line(vm, 0, intid, false);
-}
 
 static void end_work(struct work_struct *work)
 {
@@ -61,7 +60,7 @@ static int wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, void *k
 
 	if (events & EPOLLIN) {
 		eventfd_ctx_do_read(irqfd->eventfd, &count);
-		inject(irqfd->vm, irqfd->intid);
+		keel_irq_edge(irqfd->vm, irqfd->intid);
 	}
 	if (events & EPOLLHUP) {
 		spin_lock_irqsave(&irqfd->vm->irqfds_lock, flags);
@@ -94,16 +93,15 @@ static int add(struct keel_vm *vm, struct keel_irqfd *irqfd)
 	return ret;
 }
 
+/* Under irqfds_mutex, with a reference to @file. */
 static int start(struct keel_vm *vm, struct keel_irqfd *irqfd, struct file *file)
 {
-	u32 intid = irqfd->intid;
 	int ret = add(vm, irqfd);
 
 	if (ret)
 		return ret;
-	/* From here the irqfd can end at any time, and is not to be looked at. */
 	if (vfs_poll(file, &irqfd->poll) & EPOLLIN)
-		inject(vm, intid);
+		keel_irq_edge(vm, irqfd->intid);
 	return 0;
 }
 
@@ -114,7 +112,7 @@ static struct keel_irqfd *alloc_irqfd(struct keel_vm *vm, u32 gsi)
 	if (!irqfd)
 		return NULL;
 	irqfd->vm = vm;
-	irqfd->intid = gsi + KEEL_PRIVATE_IRQS;
+	irqfd->intid = array_index_nospec(gsi + KEEL_PRIVATE_IRQS, KEEL_IRQS_MAX);
 	INIT_LIST_HEAD(&irqfd->list);
 	INIT_WORK(&irqfd->end, end_work);
 	init_waitqueue_func_entry(&irqfd->wait, wakeup);
@@ -135,7 +133,9 @@ static int assign_file(struct keel_vm *vm, u32 gsi, struct file *file)
 		kfree(irqfd);
 		return ret;
 	}
+	mutex_lock(&vm->irqfds_mutex);
 	ret = start(vm, irqfd, file);
+	mutex_unlock(&vm->irqfds_mutex);
 	if (ret) {
 		eventfd_ctx_put(irqfd->eventfd);
 		kfree(irqfd);
@@ -148,7 +148,7 @@ static int assign(struct keel_vm *vm, const struct kvm_irqfd *args)
 	struct file *file;
 	int ret;
 
-	if (!READ_ONCE(vm->vgic.init_asked))
+	if (!keel_vgic_initialized(vm))
 		return -EAGAIN;
 	if (args->gsi >= vm->vgic.nr_irqs - KEEL_PRIVATE_IRQS)
 		return -EINVAL;
@@ -167,11 +167,13 @@ static int deassign(struct keel_vm *vm, const struct kvm_irqfd *args)
 
 	if (IS_ERR(eventfd))
 		return PTR_ERR(eventfd);
+	mutex_lock(&vm->irqfds_mutex);
 	spin_lock_irq(&vm->irqfds_lock);
 	list_for_each_entry_safe (irqfd, next, &vm->irqfds, list)
 		if (irqfd->eventfd == eventfd && irqfd->intid == args->gsi + KEEL_PRIVATE_IRQS)
 			deactivate(irqfd);
 	spin_unlock_irq(&vm->irqfds_lock);
+	mutex_unlock(&vm->irqfds_mutex);
 	eventfd_ctx_put(eventfd);
 	/* When this returns no more interrupts come from it. */
 	flush_workqueue(workqueue);

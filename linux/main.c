@@ -94,14 +94,17 @@ static int __init keel_init(void)
 		goto no_hostirq;
 	ret = keel_caps_probe();
 	if (ret)
-		goto no_device;
+		goto no_caps;
+	/* Before the device is there for all: each VM has files in its directory. */
+	keel_stats_init();
 	ret = misc_register(&device);
 	if (ret)
 		goto no_device;
-	keel_stats_init();
 	return 0;
 
 no_device:
+	keel_stats_exit();
+no_caps:
 	keel_hostirq_exit();
 no_hostirq:
 	keel_irqfd_exit();
@@ -110,8 +113,8 @@ no_hostirq:
 
 static void __exit keel_exit(void)
 {
-	keel_stats_exit();
 	misc_deregister(&device);
+	keel_stats_exit();
 	keel_hostirq_exit();
 	keel_irqfd_exit();
 }

@@ -64,7 +64,7 @@ static int set_irq(struct keel_vcpu *vcpu, int __user *argp)
 {
 	int irq;
 
-	if (!READ_ONCE(vcpu->vm->vgic.created))
+	if (!keel_vgic_created(vcpu->vm))
 		return -ENXIO;
 	if (vcpu->spe_irq)
 		return -EBUSY;
@@ -96,7 +96,7 @@ static int init(struct keel_vcpu *vcpu)
 
 	if (vcpu->spe_ready)
 		return -EBUSY;
-	if (!READ_ONCE(vcpu->vm->vgic.init_asked))
+	if (!keel_vgic_initialized(vcpu->vm))
 		return -ENODEV;
 	if (!vcpu->spe_irq)
 		return -ENXIO;

@@ -40,9 +40,11 @@ static int go_live(struct keel_vm *vm)
 	if (overlap(vm))
 		return -EINVAL;
 	ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, vgic->dist, vgic->redist, vgic->nr_irqs, 0, NULL);
-	if (!ret)
-		smp_store_release(&vgic->live, true);
-	return ret == -ENODEV ? -ENXIO : ret;
+	if (ret)
+		return ret == -ENODEV ? -ENXIO : ret;
+	keel_irq_early_lines(vm);
+	smp_store_release(&vgic->live, true);
+	return 0;
 }
 
 static bool addresses_known(const struct keel_vgic *vgic)
@@ -52,9 +54,7 @@ static bool addresses_known(const struct keel_vgic *vgic)
 
 static int go_live_if_known(struct keel_vm *vm)
 {
-	struct keel_vgic *vgic = &vm->vgic;
-
-	return vgic->init_asked && addresses_known(vgic) && !vgic->live ? go_live(vm) : 0;
+	return addresses_known(&vm->vgic) && !vm->vgic.live ? go_live(vm) : 0;
 }
 
 static u64 *address_of(struct keel_vgic *vgic, u64 type, u64 *size)
@@ -85,7 +85,7 @@ static int set_address(struct keel_vm *vm, u64 type, u64 value)
 	if (value + size < value || (value + size - 1) >> vm->ipa_bits)
 		return -E2BIG;
 	*address = value;
-	ret = go_live_if_known(vm);
+	ret = vm->vgic.init_asked ? go_live_if_known(vm) : 0;
 	if (ret)
 		*address = KEEL_NO_ADDRESS;
 	return ret;
@@ -122,27 +122,22 @@ static int ctrl_init(struct keel_vm *vm)
 		return -ENODEV;
 	if (!vgic->nr_irqs)
 		vgic->nr_irqs = NR_IRQS_DEFAULT;
-	vgic->init_asked = true;
 	ret = go_live_if_known(vm);
-	if (ret)
-		vgic->init_asked = false;
+	if (!ret)
+		smp_store_release(&vgic->init_asked, true);
 	return ret;
 }
 
 static int first_run(struct keel_vm *vm)
 {
-	int ret = 0;
-
 	if (vm->vgic.created) {
 		if (!addresses_known(&vm->vgic))
 			return -ENXIO;
 		if (!vm->vgic.init_asked)
 			return -EBUSY;
-		ret = go_live_if_known(vm);
 	}
-	if (!ret)
-		WRITE_ONCE(vm->has_run, true);
-	return ret;
+	WRITE_ONCE(vm->has_run, true);
+	return 0;
 }
 
 /* Before the first entry of any vCPU. -EBUSY, -ENXIO: there is a GIC, and it is not ready. */
@@ -156,6 +151,16 @@ int keel_vgic_first_run(struct keel_vm *vm)
 	ret = first_run(vm);
 	mutex_unlock(&vm->lock);
 	return ret;
+}
+
+bool keel_vgic_created(struct keel_vm *vm)
+{
+	return smp_load_acquire(&vm->vgic.created);
+}
+
+bool keel_vgic_initialized(struct keel_vm *vm)
+{
+	return smp_load_acquire(&vm->vgic.init_asked);
 }
 
 bool keel_vgic_live(struct keel_vm *vm)
@@ -280,7 +285,7 @@ static int create_locked(struct keel_vm *vm)
 	if (fd < 0)
 		keel_vm_put(vm);
 	else
-		vm->vgic.created = true;
+		smp_store_release(&vm->vgic.created, true);
 	return fd;
 }
 

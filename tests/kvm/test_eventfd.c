@@ -186,11 +186,95 @@ static void test_irqfd(void)
 	close(vm.dev);
 }
 
+/* ---- one that is made while it is taken away ---- */
+
+#define RACERS	 4
+#define RACE_US	 1500000
+#define PER_RACE 4 /* threads */
+
+struct racer {
+	int vm, fd;
+	uint32_t gsi;
+	unsigned int made, ended; /* by one thread each */
+};
+
+static volatile bool race_over;
+
+static void *make_irqfds(void *arg)
+{
+	struct racer *racer = arg;
+
+	while (!race_over)
+		racer->made += !irqfd(racer->vm, racer->fd, racer->gsi, 0);
+	return NULL;
+}
+
+static void *end_irqfds(void *arg)
+{
+	struct racer *racer = arg;
+
+	while (!race_over)
+		irqfd(racer->vm, racer->fd, racer->gsi, KVM_IRQFD_FLAG_DEASSIGN);
+	return NULL;
+}
+
+/* And from the other side: the eventfd's last file is closed. */
+static void *end_eventfds(void *arg)
+{
+	struct racer *racer = arg;
+	uint64_t one = 1;
+
+	while (!race_over) {
+		int fd = eventfd(1, EFD_NONBLOCK);
+
+		irqfd(racer->vm, fd, racer->gsi, 0);
+		if (write(fd, &one, sizeof(one)) != sizeof(one))
+			perror("eventfd");
+		close(fd);
+		racer->ended++;
+	}
+	return NULL;
+}
+
+static void test_irqfd_races(void)
+{
+	static void *(*const act[PER_RACE])(void *arg) = { make_irqfds, end_irqfds, end_irqfds,
+							   end_eventfds };
+	struct racer racers[RACERS];
+	pthread_t threads[RACERS][PER_RACE];
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	unsigned int i, k, made = 0, ended = 0;
+
+	add_gic(&vm);
+	for (i = 0; i < RACERS; i++) {
+		racers[i] = (struct racer){ vm.fd, eventfd(0, EFD_NONBLOCK), i, 0, 0 };
+		for (k = 0; k < PER_RACE; k++)
+			pthread_create(&threads[i][k], NULL, act[k], &racers[i]);
+	}
+	usleep(RACE_US);
+	race_over = true;
+	for (i = 0; i < RACERS; i++) {
+		for (k = 0; k < PER_RACE; k++)
+			pthread_join(threads[i][k], NULL);
+		made += racers[i].made;
+		ended += racers[i].ended;
+		close(racers[i].fd);
+	}
+	check(made && ended, "irqfds that are taken away while they are made (%u made, %u closed)",
+	      made, ended);
+	close(vm.gic);
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
 int main(void)
 {
 	test_ioeventfd_errors();
 	test_ioeventfd();
 	test_irqfd_errors();
 	test_irqfd();
+	test_irqfd_races();
 	return finish();
 }

@@ -149,6 +149,49 @@ static void test_order(void)
 	close(vm.dev);
 }
 
+/* Tells what is pending of the interrupts 32 to 63, and of vCPU 0's own. */
+GUEST_CODE(pending, "mov x1, #0x09000000\n"
+		    "mov x2, #0x08000000\n"
+		    "ldr w3, [x2, #0x204]\n" /* GICD_ISPENDR1 */
+		    "str w3, [x1]\n"
+		    "mov x2, #0x080b0000\n"
+		    "ldr w3, [x2, #0x200]\n" /* GICR_ISPENDR0 */
+		    "str w3, [x1, #4]\n"
+		    "b .\n");
+
+static bool bit_of(const struct vcpu *vcpu, unsigned int bit)
+{
+	return mmio_value(vcpu) >> bit & 1;
+}
+
+/* From the GIC's init on, lines are there: also while nobody knows where the GIC will be. */
+static void test_early_lines(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+
+	LOAD(&vm, &vcpu, pending);
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 40), 0), EBUSY,
+	      "KVM_IRQ_LINE before the GIC is initialized, of level 0");
+	must(init_gic(vm.gic), "init of the GIC");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 40), 1), 0, "an SPI, early");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_PPI, 0, 20), 1), 0, "a PPI, early");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_PPI, 0, 21), 1), 0, "another");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_PPI, 0, 21), 0), 0, "which goes");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 256), 1), EINVAL, "no SPI, early");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "the distributor");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), "redistributors");
+	if (expect_mmio(&vcpu, true, MMIO_BASE, 4, "pending SPIs"))
+		check(bit_of(&vcpu, 8) && !bit_of(&vcpu, 9), "the SPI that came early is pending");
+	if (expect_mmio(&vcpu, true, MMIO_BASE + 4, 4, "pending PPIs"))
+		check(bit_of(&vcpu, 20) && !bit_of(&vcpu, 21), "so is the PPI, if it still is");
+	close(vm.gic);
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
 /* A VM whose GIC is not ready when it is run. */
 static void test_not_ready(bool addresses, int want, const char *what)
 {
@@ -206,6 +249,7 @@ static void test_irq_line(void)
 	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_CPU, 0, 0), 1), ENXIO,
 	      "a CPU's line, with a GIC");
 	gives(irq_line(vm.fd, IRQ(3, 0, 40), 1), EINVAL, "an unknown type");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_PPI, 0, 27), 1), 0, "the virtual timer's PPI");
 	gives(ioctl(vm.fd, KVM_IRQ_LINE, NULL), EFAULT, "KVM_IRQ_LINE without an argument");
 	close(vm.gic);
 	close(vcpu.fd);
@@ -224,5 +268,6 @@ int main(void)
 	test_not_ready(true, EBUSY, "KVM_RUN before the GIC's init");
 	test_late();
 	test_irq_line();
+	test_early_lines();
 	return finish();
 }

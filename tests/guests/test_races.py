@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Calls of /dev/kvm that meet, in a host whose allocators look for memory that is used after it was freed."""
+
+import pytest
+
+import keelvm
+import vms
+
+# Freed objects are filled, and looked at when they are given out again. Debian's 6.12 has KFENCE besides.
+WATCHFUL = "quiet keel.console=keep slub_debug=FZP,kmalloc-* init_on_free=1 kfence.sample_interval=1"
+
+# Of the pairs as many as there is time for; in the full matrix all of them several times.
+SECONDS, SECONDS_FULL = 20, 600
+LIMIT = 1500
+
+
+def races(machine, seconds):
+    machine.check("test_vcpu >/dev/null; true", timeout=240)  # what is kept for good is had by now
+    vms.mount_debugfs(machine)
+    before = vms.Leftovers(machine)
+    result = machine.run(f"test_races {seconds}", timeout=LIMIT)
+    assert result.status == 0 and "1 passed, 0 failed" in result.output, result.output
+    vms.assert_healthy(machine)
+    before.check()
+    vms.boots_and_ends(machine)
+    machine.check("rmmod keel")
+    vms.assert_healthy(machine)
+
+
+def test_pairs_of_calls(boot):
+    races(boot(smp=2, append=WATCHFUL), SECONDS)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("smp", [1, 4])
+@pytest.mark.parametrize("kernel", ["kernel-6.1", "kernel-6.12-cloud", "kernel-6.12"])
+def test_pairs_of_calls_for_long(boot, kernel, smp):
+    races(boot(kernel=kernel, smp=smp, append=WATCHFUL), SECONDS_FULL)

@@ -1,0 +1,685 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Calls that meet: threads of a process do different things to one VM at once, in all pairs of what
+ * there is, with guests that run meanwhile. What a call returns is of no interest here: each
+ * process must end in time, by itself or when it is killed, and its host must not complain.
+ *
+ * test_races [SECONDS [SEED]]: pairs in any order until the time is over; 0: all of them once.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <keel/spe.h>
+
+#include "kvmtest.h"
+
+#define VCPUS	  2
+#define EVENTFDS  2
+#define THREADS	  4
+#define ROUND_MS  40
+#define END_MS	  30000 /* an emulated machine is slow */
+#define MORE_BASE 0x50000000ULL
+#define MORE_SIZE 0x100000UL
+#define PSCI	  (1U << KVM_ARM_VCPU_PSCI_0_2)
+
+/* ---- a VM that everybody has ---- */
+
+/* Its files are replaced while others use them: a number may be another file's by then. */
+static atomic_int vm, gic, vcpus[VCPUS], eventfds[EVENTFDS];
+static char *memory, *more;
+static struct kvm_run *runs; /* a page for each vCPU */
+static long page;
+
+static atomic_bool stopped;
+static atomic_int tids[THREADS];
+
+/*
+ * Interrupts from 32 on are enabled; then it writes to memory, to devices, sends an SGI, waits for
+ * interrupts now and then and takes them, and resets the machine at last.
+ */
+GUEST_CODE(busy, "mov x1, #0x09000000\n"
+		 "mov x10, #0x08000000\n"
+		 "mov w2, #0x12\n str w2, [x10]\n"		 /* GICD_CTLR: ARE, group 1 */
+		 "mov w2, #-1\n str w2, [x10, #0x84]\n"		 /* GICD_IGROUPR1 */
+		 "mov w2, #0xaaaaaaaa\n str w2, [x10, #0xc08]\n" /* GICD_ICFGR2: edges */
+		 "mov w2, #-1\n str w2, [x10, #0x104]\n"	 /* GICD_ISENABLER1 */
+		 "mov x2, #7\n msr s3_0_c12_c12_5, x2\n isb\n"	 /* ICC_SRE_EL1 */
+		 "mov x2, #0xff\n msr s3_0_c4_c6_0, x2\n"	 /* ICC_PMR_EL1 */
+		 "mov x2, #1\n msr s3_0_c12_c12_7, x2\n isb\n"	 /* ICC_IGRPEN1_EL1 */
+		 "mov x5, #0x50000000\n"
+		 "mov x6, #0\n"
+		 "1: add x6, x6, #1\n"
+		 "and x7, x6, #0xff\n"
+		 "add x7, x5, x7, lsl #12\n"
+		 "str x6, [x7]\n"
+		 "tst x6, #0x3f\n b.ne 1b\n"
+		 "str w6, [x1]\n"
+		 "str w6, [x1, #8]\n"
+		 "ldr w7, [x1, #16]\n"
+		 "mov x0, #3\n msr s3_0_c12_c11_5, x0\n" /* ICC_SGI1R_EL1 */
+		 "mov x0, #0x84000000\n hvc #0\n"
+		 "tst x6, #0x7ff\n b.ne 2f\n"
+		 "mov x0, #0x84000000\n orr x0, x0, #8\n add x0, x0, #1\n hvc #0\n"
+		 "2: tst x6, #0xff\n b.ne 3f\n"
+		 "wfi\n"
+		 "3: mrs x3, s3_0_c12_c12_0\n" /* ICC_IAR1_EL1 */
+		 "cmp x3, #1020\n b.hs 1b\n"
+		 "msr s3_0_c12_c12_1, x3\n" /* ICC_EOIR1_EL1 */
+		 "b 3b\n");
+
+static unsigned int any(unsigned int *seed, unsigned int limit)
+{
+	return (unsigned int)rand_r(seed) / 7 % limit;
+}
+
+static void swap_fd(atomic_int *slot, int fd)
+{
+	int old = atomic_exchange(slot, fd);
+
+	if (old >= 0)
+		close(old);
+}
+
+static void start_vcpu(int fd)
+{
+	uint64_t pc = GUEST_BASE;
+	struct kvm_one_reg reg = { .id = CORE_REG(pc), .addr = (uintptr_t)&pc };
+
+	if (!init_vcpu(fd, PSCI))
+		ioctl(fd, KVM_SET_ONE_REG, &reg);
+}
+
+static void start_gic(int fd)
+{
+	set_gic_addr(fd, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST);
+	gic_attr(fd, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT,
+		 NULL);
+	set_gic_addr(fd, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST);
+}
+
+/* A new one takes the place of what there is. */
+static void renew(void)
+{
+	int dev = open("/dev/kvm", O_RDWR | O_CLOEXEC), fd = ioctl(dev, KVM_CREATE_VM, 0UL);
+	int i, device = -1;
+
+	close(dev);
+	if (fd < 0)
+		return;
+	set_region(fd, 0, 0, GUEST_BASE, GUEST_SIZE, memory);
+	set_region(fd, 1, 0, MORE_BASE, MORE_SIZE, more);
+	swap_fd(&vm, fd);
+	for (i = 0; i < VCPUS; i++) {
+		int vcpu = ioctl(fd, KVM_CREATE_VCPU, (unsigned long)i);
+
+		start_vcpu(vcpu);
+		mmap((char *)runs + i * page, (size_t)page, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_FIXED, vcpu, 0);
+		swap_fd(&vcpus[i], vcpu);
+	}
+	create_gic(fd, 0, &device);
+	start_gic(device);
+	swap_fd(&gic, device);
+}
+
+static void build(void)
+{
+	int i;
+
+	page = sysconf(_SC_PAGESIZE);
+	memory = map_memory(GUEST_SIZE);
+	more = map_memory(MORE_SIZE);
+	runs = map_memory((size_t)(VCPUS * page));
+	memcpy(memory, busy, (size_t)(busy_end - busy));
+	__builtin___clear_cache(memory, memory + (busy_end - busy));
+	vm = gic = -1;
+	for (i = 0; i < VCPUS; i++)
+		vcpus[i] = -1;
+	for (i = 0; i < EVENTFDS; i++)
+		eventfds[i] = eventfd(0, EFD_NONBLOCK);
+	renew();
+	if (vm < 0 || vcpus[VCPUS - 1] < 0 || gic < 0)
+		_exit(2);
+}
+
+/* ---- what threads do, over and over ---- */
+
+static int any_vcpu(unsigned int *seed)
+{
+	return vcpus[any(seed, VCPUS)];
+}
+
+static void run_vcpu(unsigned int i)
+{
+	volatile struct kvm_run *run = (void *)((char *)runs + i * page);
+
+	if (!ioctl(vcpus[i], KVM_RUN, 0) && run->exit_reason == KVM_EXIT_SYSTEM_EVENT)
+		start_vcpu(vcpus[i]);
+}
+
+static void do_run_0(unsigned int *seed)
+{
+	(void)seed;
+	run_vcpu(0);
+}
+
+static void do_run_1(unsigned int *seed)
+{
+	(void)seed;
+	run_vcpu(1);
+}
+
+static void do_immediate_exit(unsigned int *seed)
+{
+	struct kvm_run *run = (void *)((char *)runs + any(seed, VCPUS) * page);
+
+	__atomic_store_n(&run->immediate_exit, 1, __ATOMIC_RELAXED);
+	sched_yield();
+	__atomic_store_n(&run->immediate_exit, 0, __ATOMIC_RELAXED);
+}
+
+/* What userspace may write there is garbage to the kernel at any time. */
+static void do_scribble(unsigned int *seed)
+{
+	volatile uint32_t *word = (void *)((char *)runs + any(seed, VCPUS) * page);
+
+	word[any(seed, 64)] = (uint32_t)rand_r(seed);
+}
+
+static void do_signal(unsigned int *seed)
+{
+	syscall(SYS_tgkill, getpid(), tids[any(seed, THREADS)], SIGUSR1);
+	sched_yield();
+}
+
+static void do_init_vcpu(unsigned int *seed)
+{
+	int fd = any_vcpu(seed);
+
+	if (any(seed, 4))
+		start_vcpu(fd);
+	else
+		init_vcpu(fd, PSCI | 1U << any(seed, 12));
+}
+
+static void do_registers(unsigned int *seed)
+{
+	struct {
+		struct kvm_reg_list list;
+		uint64_t id[2048];
+	} all = { .list.n = 2048 };
+	unsigned char value[2048] = { 0 };
+	struct kvm_one_reg reg = { .addr = (uintptr_t)value };
+	int fd = any_vcpu(seed), i;
+
+	if (ioctl(fd, KVM_GET_REG_LIST, &all.list) || !all.list.n)
+		return;
+	for (i = 0; i < 20; i++) {
+		reg.id = all.id[any(seed, (unsigned int)all.list.n)];
+		ioctl(fd, KVM_GET_ONE_REG, &reg);
+		ioctl(fd, KVM_SET_ONE_REG, &reg);
+	}
+}
+
+static void do_mp_state(unsigned int *seed)
+{
+	struct kvm_mp_state state;
+	int fd = any_vcpu(seed);
+
+	ioctl(fd, KVM_GET_MP_STATE, &state);
+	state.mp_state = any(seed, 3) ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_STOPPED;
+	ioctl(fd, KVM_SET_MP_STATE, &state);
+}
+
+static void do_vcpu_attributes(unsigned int *seed)
+{
+	static const uint32_t groups[] = { KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_TIMER_CTRL,
+					   KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_SPE_CTRL };
+	static const unsigned long ops[] = { KVM_SET_DEVICE_ATTR, KVM_GET_DEVICE_ATTR,
+					     KVM_HAS_DEVICE_ATTR };
+	uint64_t value = any(seed, 2) ? MORE_BASE + 64 * any(seed, 64) : any(seed, 32);
+	struct kvm_device_attr attr = { .group = groups[any(seed, 4)],
+					.attr = any(seed, 4),
+					.addr = (uintptr_t)&value };
+	int sve = KVM_ARM_VCPU_SVE, fd = any_vcpu(seed);
+
+	ioctl(fd, ops[any(seed, 3)], &attr);
+	ioctl(fd, KVM_ARM_VCPU_FINALIZE, &sve);
+}
+
+static void do_map_run(unsigned int *seed)
+{
+	size_t size = (size_t)page * (1 + any(seed, 2));
+	int flags = any(seed, 2) ? MAP_SHARED : MAP_PRIVATE;
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, any_vcpu(seed), 0);
+
+	if (map == MAP_FAILED)
+		return;
+	*(volatile char *)map = 0;
+	munmap(map, size);
+}
+
+static struct kvm_irqfd irqfd_of(unsigned int *seed, uint32_t flags)
+{
+	unsigned int i = any(seed, EVENTFDS);
+
+	return (struct kvm_irqfd){ .fd = (uint32_t)eventfds[i], .gsi = i, .flags = flags };
+}
+
+static void do_irqfd(unsigned int *seed)
+{
+	struct kvm_irqfd args = irqfd_of(seed, 0);
+
+	ioctl(vm, KVM_IRQFD, &args);
+}
+
+static void do_no_irqfd(unsigned int *seed)
+{
+	struct kvm_irqfd args = irqfd_of(seed, KVM_IRQFD_FLAG_DEASSIGN);
+
+	ioctl(vm, KVM_IRQFD, &args);
+}
+
+static struct kvm_ioeventfd ioeventfd_of(unsigned int *seed, uint32_t flags)
+{
+	unsigned int i = any(seed, EVENTFDS);
+
+	return (struct kvm_ioeventfd){
+		.fd = eventfds[i], .addr = MMIO_BASE + 4 * i, .len = 4, .flags = flags
+	};
+}
+
+static void do_ioeventfd(unsigned int *seed)
+{
+	struct kvm_ioeventfd args = ioeventfd_of(seed, 0);
+
+	ioctl(vm, KVM_IOEVENTFD, &args);
+}
+
+static void do_no_ioeventfd(unsigned int *seed)
+{
+	struct kvm_ioeventfd args = ioeventfd_of(seed, KVM_IOEVENTFD_FLAG_DEASSIGN);
+
+	ioctl(vm, KVM_IOEVENTFD, &args);
+}
+
+static void do_event(unsigned int *seed)
+{
+	uint64_t count = 1;
+
+	if (write(eventfds[any(seed, EVENTFDS)], &count, sizeof(count)) < 0)
+		sched_yield();
+}
+
+static void do_end_eventfd(unsigned int *seed)
+{
+	swap_fd(&eventfds[any(seed, EVENTFDS)], eventfd(any(seed, 2), EFD_NONBLOCK));
+}
+
+static void do_line(unsigned int *seed)
+{
+	struct kvm_irq_level line = { .level = any(seed, 2) };
+	uint32_t kind = any(seed, 2) ? KVM_ARM_IRQ_TYPE_SPI : KVM_ARM_IRQ_TYPE_PPI;
+
+	line.irq = kind << KVM_ARM_IRQ_TYPE_SHIFT | any(seed, VCPUS + 1) << KVM_ARM_IRQ_VCPU_SHIFT |
+		   any(seed, 64);
+	ioctl(vm, KVM_IRQ_LINE, &line);
+}
+
+static void do_slots(unsigned int *seed)
+{
+	uint32_t slot = 1 + any(seed, 3), flags = any(seed, 4) ? 0 : KVM_MEM_READONLY;
+	size_t size = any(seed, 2) ? MORE_SIZE : (size_t)page * any(seed, 4);
+	int fd = vm;
+
+	set_region(fd, slot, flags, MORE_BASE + MORE_SIZE * any(seed, 2), size, more);
+	set_region(fd, slot, 0, MORE_BASE, 0, NULL);
+	set_region(fd, 1, 0, MORE_BASE, MORE_SIZE, more);
+}
+
+/* What a guest has is taken from the process, or changed, and comes again. */
+static void do_memory(unsigned int *seed)
+{
+	size_t size = (size_t)page * (1 + any(seed, 16));
+	char *at = more + (size_t)page * any(seed, (unsigned int)(MORE_SIZE / (size_t)page) - 16);
+
+	switch (any(seed, 4)) {
+	case 0:
+		madvise(at, size, MADV_DONTNEED);
+		break;
+	case 1:
+		mprotect(at, size, PROT_READ);
+		mprotect(at, size, PROT_READ | PROT_WRITE);
+		break;
+	case 2:
+		madvise(at, size, MADV_POPULATE_WRITE);
+		break;
+	default:
+		mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		     0);
+	}
+}
+
+static void do_create(unsigned int *seed)
+{
+	int fd = ioctl(vm, KVM_CREATE_VCPU, (unsigned long)any(seed, 6)), device = -1;
+
+	if (fd >= 0)
+		close(fd);
+	create_gic(vm, any(seed, 2) ? KVM_CREATE_DEVICE_TEST : 0, &device);
+	ioctl(vm, KVM_CHECK_EXTENSION, (unsigned long)any(seed, 250));
+}
+
+static void do_gic_attributes(unsigned int *seed)
+{
+	static const unsigned long ops[] = { KVM_SET_DEVICE_ATTR, KVM_GET_DEVICE_ATTR,
+					     KVM_HAS_DEVICE_ATTR };
+	uint64_t value = (uint64_t)any(seed, 4096) << 16 | any(seed, 2) * 64;
+
+	gic_attr(gic, ops[any(seed, 3)], any(seed, 10), any(seed, 4096), &value);
+}
+
+/* A file is kept, and closed, by more than its number. */
+static void do_duplicate(unsigned int *seed)
+{
+	static atomic_int *const files[] = { &vm, &gic, &vcpus[0], &vcpus[1] };
+	int fd = dup(*files[any(seed, 4)]);
+
+	sched_yield();
+	if (fd >= 0)
+		close(fd);
+}
+
+static void do_renew(unsigned int *seed)
+{
+	(void)seed;
+	renew();
+}
+
+/* Another process has the files, but not the memory. */
+static void do_fork(unsigned int *seed)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		return;
+	if (!child) {
+		ioctl(vm, KVM_CREATE_VCPU, 5UL);
+		ioctl(any_vcpu(seed), KVM_RUN, 0);
+		_exit(0);
+	}
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* What keelctl(1) reads, in the place of a directory that may be gone by then. */
+static void do_look(unsigned int *seed)
+{
+	static const char *const names[] = { "info", "stage2", "spe" };
+	char text[4096];
+	int fd;
+
+	(void)snprintf(text, sizeof(text), "/sys/kernel/debug/keel/vm/%u/%s", any(seed, 100),
+		       names[any(seed, 3)]);
+	fd = open(text, O_RDONLY);
+	if (fd < 0)
+		return;
+	while (read(fd, text, sizeof(text)) > 0)
+		;
+	close(fd);
+}
+
+static const struct {
+	const char *name;
+	void (*act)(unsigned int *seed);
+} actions[] = {
+	{ "run-0", do_run_0 },
+	{ "run-1", do_run_1 },
+	{ "immediate-exit", do_immediate_exit },
+	{ "scribble", do_scribble },
+	{ "signal", do_signal },
+	{ "init-vcpu", do_init_vcpu },
+	{ "registers", do_registers },
+	{ "mp-state", do_mp_state },
+	{ "vcpu-attributes", do_vcpu_attributes },
+	{ "map-run", do_map_run },
+	{ "irqfd", do_irqfd },
+	{ "no-irqfd", do_no_irqfd },
+	{ "ioeventfd", do_ioeventfd },
+	{ "no-ioeventfd", do_no_ioeventfd },
+	{ "event", do_event },
+	{ "end-eventfd", do_end_eventfd },
+	{ "line", do_line },
+	{ "slots", do_slots },
+	{ "memory", do_memory },
+	{ "create", do_create },
+	{ "gic-attributes", do_gic_attributes },
+	{ "duplicate", do_duplicate },
+	{ "renew", do_renew },
+	{ "fork", do_fork },
+	{ "look", do_look },
+};
+
+#define ACTIONS (sizeof(actions) / sizeof(actions[0]))
+#define PAIRS	(ACTIONS * (ACTIONS + 1) / 2)
+
+/* ---- a round: one process ---- */
+
+struct worker {
+	unsigned int index, action, seed;
+};
+
+struct round {
+	struct worker worker[THREADS];
+	unsigned int threads;
+	bool killed; /* in the middle, and not ended */
+};
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+static void *work(void *arg)
+{
+	struct worker *worker = arg;
+
+	tids[worker->index] = (int)syscall(SYS_gettid);
+	while (!stopped)
+		actions[worker->action].act(&worker->seed);
+	tids[worker->index] = 0;
+	return NULL;
+}
+
+static void sleep_ms(unsigned int ms)
+{
+	struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	while (nanosleep(&time, &time))
+		;
+}
+
+/* Until each of them has come out of what it is in. */
+static void end_threads(const struct round *round, pthread_t *threads)
+{
+	unsigned int i, alive = 1;
+
+	stopped = true;
+	while (alive) {
+		for (i = alive = 0; i < round->threads; i++)
+			if (tids[i]) {
+				syscall(SYS_tgkill, getpid(), tids[i], SIGUSR1);
+				alive++;
+			}
+		sleep_ms(2);
+	}
+	for (i = 0; i < round->threads; i++)
+		pthread_join(threads[i], NULL);
+}
+
+__attribute__((noreturn)) static void be_process(struct round *round)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	pthread_t threads[THREADS];
+	unsigned int i;
+
+	sigaction(SIGUSR1, &action, NULL);
+	build();
+	for (i = 0; i < round->threads; i++) {
+		tids[i] = 1; /* no thread's of this process */
+		if (pthread_create(&threads[i], NULL, work, &round->worker[i]))
+			_exit(2);
+	}
+	sleep_ms(ROUND_MS);
+	if (round->killed)
+		for (;;)
+			pause();
+	end_threads(round, threads);
+	exit(0);
+}
+
+static void describe(const struct round *round, const char *what)
+{
+	unsigned int i;
+
+	printf("# %s:", what);
+	for (i = 0; i < round->threads; i++)
+		printf(" %s", actions[round->worker[i].action].name);
+	printf("%s\n", round->killed ? ", killed" : "");
+}
+
+/* Return: whether the process has ended, and as it was to. */
+static bool ended(pid_t child, const struct round *round)
+{
+	unsigned int ms;
+	int status;
+
+	for (ms = 0; ms < END_MS; ms += 5) {
+		pid_t pid = waitpid(child, &status, WNOHANG);
+
+		if (pid == child)
+			return round->killed ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
+					     : WIFEXITED(status) && !WEXITSTATUS(status);
+		sleep_ms(5);
+	}
+	return false;
+}
+
+static bool do_round(struct round *round)
+{
+	pid_t child;
+
+	fflush(stdout);
+	child = (pid_t)must(fork(), "fork");
+	if (!child)
+		be_process(round);
+	if (round->killed) {
+		sleep_ms(ROUND_MS + rand() % ROUND_MS);
+		kill(child, SIGKILL);
+	}
+	if (ended(child, round))
+		return true;
+	describe(round, "a process that did not end as it was to");
+	kill(child, SIGKILL);
+	return false;
+}
+
+/* ---- all pairs ---- */
+
+static bool met[ACTIONS][ACTIONS];
+
+static void note_met(const struct round *round)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < round->threads; i++)
+		for (k = 0; k < i; k++)
+			met[round->worker[i].action][round->worker[k].action] =
+				met[round->worker[k].action][round->worker[i].action] = true;
+}
+
+static unsigned int count_met(void)
+{
+	unsigned int a, b, count = 0;
+
+	for (a = 0; a < ACTIONS; a++)
+		for (b = a; b < ACTIONS; b++)
+			count += met[a][b];
+	return count;
+}
+
+static struct pair {
+	unsigned int a, b;
+} pairs[PAIRS];
+
+static void shuffle_pairs(void)
+{
+	unsigned int a, b, i = 0;
+
+	for (a = 0; a < ACTIONS; a++)
+		for (b = a; b < ACTIONS; b++)
+			pairs[i++] = (struct pair){ a, b };
+	while (--i) {
+		unsigned int other = (unsigned int)rand() % (i + 1);
+		struct pair pair = pairs[i];
+
+		pairs[i] = pairs[other];
+		pairs[other] = pair;
+	}
+}
+
+/* The pair, and up to two more. */
+static struct round round_of(const struct pair *pair)
+{
+	struct round round = { .threads = 2 + (unsigned int)rand() % (THREADS - 1),
+			       .killed = rand() % 4 == 0 };
+	unsigned int i;
+
+	for (i = 0; i < round.threads; i++) {
+		round.worker[i].index = i;
+		round.worker[i].action = (unsigned int)rand() % ACTIONS;
+		round.worker[i].seed = (unsigned int)rand();
+	}
+	round.worker[0].action = pair->a;
+	round.worker[1].action = pair->b;
+	return round;
+}
+
+static unsigned int seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (unsigned int)(now.tv_sec - start->tv_sec);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int seconds = argc > 1 ? (unsigned int)atoi(argv[1]) : 0;
+	unsigned int seed = argc > 2 ? (unsigned int)atoi(argv[2]) : (unsigned int)time(NULL);
+	unsigned int rounds = 0, bad = 0;
+	struct timespec start;
+
+	printf("# seed %u\n", seed);
+	srand(seed);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (bad < 3 && (seconds ? seconds_since(&start) < seconds : rounds < PAIRS)) {
+		struct round round;
+
+		if (rounds % PAIRS == 0)
+			shuffle_pairs();
+		round = round_of(&pairs[rounds++ % PAIRS]);
+		bad += !do_round(&round);
+		note_met(&round);
+	}
+	check(!bad, "%u processes, %u of %zu pairs of calls: all of them ended (%u did not)",
+	      rounds, count_met(), PAIRS, bad);
+	return finish();
+}
