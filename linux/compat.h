@@ -8,6 +8,10 @@
 #include <linux/kvm.h>
 #include <linux/version.h>
 
+#if !IS_ENABLED(CONFIG_KVM)
+#error "a kernel with CONFIG_KVM is needed: not for its KVM, but for what it exports to one"
+#endif
+
 static inline void keel_eventfd_signal(struct eventfd_ctx *ctx)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
