@@ -4,7 +4,8 @@
  * shares. It begins in tests/system/payload/start.S, runs with the MMU off on QEMU's `virt`
  * machine, prints a line for each check and one with the sums, and ends the machine.
  *
- * Included once a program. A program defines hostile_main().
+ * Included once a program. A program defines hostile_main(), and payload_secondary() if it says
+ * HOSTILE_SECONDARY before: what a second CPU does, which starts at `secondary`.
  */
 #ifndef KEEL_TESTS_HOSTILE_H
 #define KEEL_TESTS_HOSTILE_H
@@ -133,12 +134,14 @@ static void __attribute__((noreturn)) finish(void)
 		;
 }
 
+#ifndef HOSTILE_SECONDARY
 void payload_secondary(u64 context)
 {
 	(void)context;
 	for (;;)
 		;
 }
+#endif
 
 void payload_unexpected(void)
 {

@@ -37,3 +37,16 @@ def test_streaming_mode(run_hostile, e2h):
 @pytest.mark.parametrize("e2h", [0, 1])
 def test_streaming_mode_without_full_a64(run_hostile, e2h):
     run_hostile("sme", 150, f"keel.e2h={e2h}", smp=1, cpu="max,pauth-impdef=on,sme_fa64=off")
+
+
+@pytest.mark.parametrize(
+    "e2h,variant",
+    [
+        (0, "release"),
+        (1, "debug"),
+        pytest.param(1, "release", marks=pytest.mark.full),
+        pytest.param(0, "debug", marks=pytest.mark.full),
+    ],
+)
+def test_calls(run_hostile, e2h, variant):
+    run_hostile("calls", 25, f"keel.e2h={e2h}", smp=2, variant=variant)
