@@ -27,6 +27,10 @@
 #define HCR_EN	     BIT(0)
 #define HCR_LRENPIE  BIT(2) /* EOIs of interrupts that are in no list register */
 #define HCR_NPIE     BIT(3) /* no list register is pending */
+#define HCR_VGRP0EIE BIT(4) /* the guest has enabled a group at its CPU interface... */
+#define HCR_VGRP0DIE BIT(5) /* ... or disabled it */
+#define HCR_VGRP1EIE BIT(6)
+#define HCR_VGRP1DIE BIT(7)
 #define HCR_TC	     BIT(10)
 #define HCR_TALL0    BIT(11)
 #define HCR_TALL1    BIT(12)
@@ -37,7 +41,7 @@
 #define VTR_TDS	     BIT(19)
 #define VTR_PREBITS  GENMASK(28, 26)
 /* ICH_VMCR_EL2. At reset all is masked and off; VFIQEn is RES1 with system registers. */
-#define VMCR_VENG0 BIT(0)
+#define VMCR_VENG0 BIT(0) /* the same bits as of GICD_CTLR */
 #define VMCR_VENG1 BIT(1)
 #define VMCR_VEOIM BIT(9)
 #define VMCR_VPMR  GENMASK(31, 24)
@@ -411,8 +415,13 @@ struct ranking {
 
 struct candidates {
 	u32 ctlr;
+	u32 groups; /* those that the guest has enabled at its CPU interface: VMCR_VENG<n> */
+	u32 off;    /* pending ones of other groups, in all */
 	struct ranking active, pending;
 };
+
+/* In a key: pending, but not signalled until the guest enables its group. Behind all others. */
+#define KEY_GROUP_OFF BIT(18)
 
 static void rank(struct ranking *r, u32 key)
 {
@@ -427,11 +436,24 @@ static void rank(struct ranking *r, u32 key)
 	r->count = MIN(r->count + 1, nr_lrs);
 }
 
+static u32 group_bit(const struct vgic_irq *irq)
+{
+	return irq->group1 ? GICD_CTLR_ENABLE_GRP1 : GICD_CTLR_ENABLE_GRP0;
+}
+
 /* Whether it would be delivered if it were pending. */
 static bool is_on(u32 ctlr, const struct vgic_irq *irq)
 {
-	return irq->enabled &&
-	       (ctlr & (irq->group1 ? GICD_CTLR_ENABLE_GRP1 : GICD_CTLR_ENABLE_GRP0));
+	return irq->enabled && (ctlr & group_bit(irq));
+}
+
+static void consider_pending(struct candidates *c, u32 key, bool signalled)
+{
+	if (!signalled) {
+		key |= (u32)KEY_GROUP_OFF;
+		c->off++;
+	}
+	rank(&c->pending, key);
 }
 
 static void consider(void *ctx, u32 intid, struct vgic_irq *irq)
@@ -441,7 +463,7 @@ static void consider(void *ctx, u32 intid, struct vgic_irq *irq)
 	if (irq->active)
 		rank(&c->active, key_of(intid, irq));
 	else if (is_on(c->ctlr, irq) && vgic_irq_pending(irq))
-		rank(&c->pending, key_of(intid, irq));
+		consider_pending(c, key_of(intid, irq), c->groups & group_bit(irq));
 }
 
 /*
@@ -505,20 +527,36 @@ static void clear_lrs(struct vgic_cpu *v)
 }
 
 /*
- * Everything if it fits. If not, one list register at least is for what is pending: the guest may
- * need it before it can end anything. What is active and has no room is the least urgent; EOIcount
- * tells when it is ended, or a trap of ICC_DIR_EL1 does.
+ * When what is left out can become the most urgent: when all that is in and is signalled has been
+ * acknowledged, and when the guest changes which groups are signalled.
+ */
+static u64 when_to_fill_again(const struct candidates *c, unsigned int pending)
+{
+	u64 hcr;
+
+	if (c->pending.total == pending)
+		return 0;
+	hcr = c->groups & VMCR_VENG0 ? HCR_VGRP0DIE : HCR_VGRP0EIE;
+	hcr |= c->groups & VMCR_VENG1 ? HCR_VGRP1DIE : HCR_VGRP1EIE;
+	return c->pending.total - c->off > pending ? hcr | HCR_NPIE : hcr;
+}
+
+/*
+ * Everything if it fits. If not, one list register at least is for what is pending and signalled:
+ * the guest may need it before it can end anything. What is active and has no room is the least
+ * urgent; EOIcount tells when it is ended, or a trap of ICC_DIR_EL1 does.
  */
 static void fill(struct vcpu *vcpu)
 {
-	struct candidates c = { .ctlr = vcpu->vm->vgic->ctlr };
+	struct candidates c = { .ctlr = vcpu->vm->vgic->ctlr,
+				.groups = (u32)ich_read_vmcr() & (VMCR_VENG0 | VMCR_VENG1) };
 	struct vgic_cpu *v = vcpu->vgic;
 	unsigned int n, active, pending;
 
 	for_each_busy(vcpu, &c, consider);
-	active = MIN(c.active.count, nr_lrs - MIN(c.pending.count, 1U));
+	active = MIN(c.active.count, nr_lrs - (c.pending.total > c.off));
 	pending = MIN(c.pending.count, nr_lrs - active);
-	v->hcr = HCR_EN | (c.pending.total > pending ? HCR_NPIE : 0);
+	v->hcr = v->hcr_on | when_to_fill_again(&c, pending);
 	if (c.active.total > active)
 		v->hcr |= HCR_LRENPIE | (has_tdir ? HCR_TDIR : 0);
 	for (n = 0; n < active; n++)
@@ -581,6 +619,14 @@ static bool vgic_pending(struct vcpu *vcpu)
 	return s.found;
 }
 
+/* An SPI in another vCPU's list register: that one does it, at once. */
+static void deactivate_elsewhere(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
+{
+	irq->activate = false;
+	irq->deactivate = true;
+	vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
+}
+
 void vgic_write_dir(struct vcpu *vcpu, u64 value)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
@@ -592,12 +638,24 @@ void vgic_write_dir(struct vcpu *vcpu, u64 value)
 	spin_lock(&vgic->lock);
 	vgic_fold(vcpu);
 	irq = vgic_irq_of(vcpu, intid);
-	if (irq && irq->active && (intid < VGIC_PRIVATE || irq->home == vcpu->index))
+	if (irq && irq->in_lr)
+		deactivate_elsewhere(vcpu, intid, irq);
+	else if (irq && irq->active)
 		deactivate(vcpu, intid);
 	spin_unlock(&vgic->lock);
 }
 
 /* ---- hooks ---- */
+
+/*
+ * ICH_HCR_EL2 of a vCPU for which nothing waits. With EOImode=1 an SPI may be deactivated by
+ * another vCPU than the one that took it, whose list registers do not have it: so where there are
+ * others ICC_DIR_EL1 always traps. Who has EOImode=0 does not write it.
+ */
+static u64 hcr_on(const struct vgic *vgic)
+{
+	return HCR_EN | (has_tdir && vgic->nr_frames > 1 ? HCR_TDIR : 0);
+}
 
 static void vgic_load(struct vcpu *vcpu)
 {
@@ -616,6 +674,7 @@ static void vgic_load(struct vcpu *vcpu)
 	v->lr_written = 0;
 	ich_write_vmcr(v->vmcr);
 	ich_write_apr(v->ap0r, v->ap1r, nr_aprs);
+	v->hcr_on = hcr_on(vcpu->vm->vgic);
 	v->loaded = true;
 	v->leave = false;
 	set_dirty(vcpu);
@@ -630,8 +689,8 @@ static void fold_and_fill(struct vcpu *vcpu)
 	(void)__atomic_exchange_n(&v->dirty, false, __ATOMIC_SEQ_CST);
 	if (is_idle(vcpu)) {
 		clear_lrs(v);
-		v->hcr = HCR_EN;
-		ich_write_hcr(HCR_EN);
+		v->hcr = v->hcr_on;
+		ich_write_hcr(v->hcr);
 		return;
 	}
 	spin_lock(&vcpu->vm->vgic->lock);
@@ -698,7 +757,6 @@ static void reset_cpu(struct vgic_cpu *v)
 	for (intid = 0; intid < VGIC_PRIVATE; intid++)
 		reset_irq(&v->irq[intid], intid < VGIC_SGIS);
 	v->vmcr = VMCR_RESET;
-	v->asleep = true;
 	v->dirty = true;
 }
 

@@ -61,12 +61,13 @@ struct vgic_cpu {
 	u32 held;   /* private interrupts whose physical one is held active: struct vgic_irq.held */
 	bool dirty; /* there is something to fold or fill at the next entry; atomic */
 	bool leave; /* the next entry is an exit to the host: it has others to wake. Owner's */
-	bool loaded;		    /* the list registers are in the hardware */
-	bool asleep;		    /* GICR_WAKER.ProcessorSleep */
-	u32 lr_used;		    /* bitmap of list registers that hold an interrupt */
-	u32 lr_written;		    /* bitmap of those that may be other than 0 in the hardware */
+	bool loaded;	/* the list registers are in the hardware */
+	bool asleep;	/* GICR_WAKER.ProcessorSleep. Awake at reset, as after a firmware's boot */
+	u32 lr_used;	/* bitmap of list registers that hold an interrupt */
+	u32 lr_written; /* bitmap of those that may be other than 0 in the hardware */
 	u64 lr[ICH_LR_MAX];	    /* as they were filled, valid where lr_used says */
 	u64 hcr;		    /* ICH_HCR_EL2 as it was written */
+	u64 hcr_on;		    /* what of it is always set while loaded */
 	u64 vmcr, ap0r[4], ap1r[4]; /* while not loaded */
 };
 
@@ -186,7 +187,10 @@ bool vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *
 int vgic_write_sgi1r(struct vcpu *vcpu, u64 value);
 int vgic_write_sgi0r(struct vcpu *vcpu, u64 value);
 
-/* ICC_DIR_EL1 written, which traps only while more are active than there are list registers. */
+/*
+ * ICC_DIR_EL1 written. It traps where there are several vCPUs, or while more are active than there
+ * are list registers. An SPI may be deactivated by any vCPU.
+ */
 void vgic_write_dir(struct vcpu *vcpu, u64 value);
 
 /* ---- inside vgic/; vgic->lock held ---- */

@@ -69,7 +69,9 @@ static void end(unsigned int n)
 	struct fake_icc *icc = &fake_icc[n];
 
 	enter(n);
-	if (rnd(4))
+	if (!rnd(3))
+		dir(n, rnd(2) ? (u32)icc->lr[rnd(fake_nr_lrs)] : rnd(1024));
+	else if (rnd(4))
 		fake_guest_eoi((u32)icc->lr[rnd(fake_nr_lrs)]);
 	else if ((icc->hcr >> 27) < 31)
 		fake_guest_eoi(rnd(1024));
@@ -83,7 +85,7 @@ static void move(unsigned int n)
 	if (!rnd(4))
 		world_vgic_hooks->reset(&world_vcpu[n]);
 	world_load(n);
-	fake_icc[n].vmcr = rnd(4) ? 0xffULL << 24 | 3 : rnd64();
+	fake_icc[n].vmcr = rnd(4) ? 0xffULL << 24 | rnd(2) << 9 | 3 : rnd64();
 }
 
 static void step(void)

@@ -143,6 +143,17 @@ static void check_router(void)
 	check_quiet("IROUTER of an SGI", read64(GICD_BASE + GICD_IROUTER + 8 * 8), 0);
 }
 
+/* Firmware has woken it by the time that a kernel looks. */
+static void check_awake(void)
+{
+	u64 cpu = 0;
+
+	do
+		check_quiet("GICR_WAKER: awake from the start", read32(gicr(cpu) + GICR_WAKER), 0);
+	while (!(read64(gicr(cpu++) + GICR_TYPER) & GICR_TYPER_LAST));
+	check_round("GICR_WAKER");
+}
+
 static void check_waker(u64 cpu)
 {
 	u64 reg = gicr(cpu) + GICR_WAKER;
@@ -200,6 +211,14 @@ static void check_fields(void)
 
 /* ---- interrupts, taken by polling: IRQs stay masked ---- */
 
+/* Drop the priority and deactivate, in either EOImode. */
+static void end(u32 intid)
+{
+	gic_eoi(intid);
+	if (read_sysreg(ICC_CTLR_EL1) & ICC_EOIMODE)
+		write_sysreg(intid, ICC_DIR_EL1);
+}
+
 /* relax() turns the timer off, but its interrupt may have been under way: that one does not count.
  */
 static u32 take(void)
@@ -207,7 +226,7 @@ static u32 take(void)
 	u32 intid;
 
 	while ((intid = gic_ack()) == PPI_VTIMER)
-		gic_eoi(intid);
+		end(intid);
 	return intid;
 }
 
@@ -215,7 +234,7 @@ static bool signalled(void)
 {
 	isb();
 	if (read_sysreg(ICC_HPPIR1_EL1) == PPI_VTIMER)
-		gic_eoi(gic_ack());
+		end(gic_ack());
 	return read_sysreg(isr_el1) & ISR_I;
 }
 
@@ -462,6 +481,40 @@ static void check_many_pending(void)
 	check_quiet("many: no more", take(), SPURIOUS);
 }
 
+/* What group 0 has pending, while that is off, is not in the way of group 1. */
+static void check_many_of_a_disabled_group(void)
+{
+	u32 i;
+
+	write_sysreg(0, ICC_IGRPEN0_EL1);
+	for (i = FIRST_SPI; i < LAST_SPI; i++) {
+		spi_setup(i, 0x20, true);
+		gic_set_group(i, false);
+		gic_pend(i);
+	}
+	spi_setup(LAST_SPI, 0xa0, true);
+	gic_pend(LAST_SPI);
+	check_quiet("group 0 off: group 1 is taken", take(), LAST_SPI);
+	gic_eoi(LAST_SPI);
+	check_quiet("group 0 off: nothing else", take(), SPURIOUS);
+	write_sysreg(1, ICC_IGRPEN0_EL1);
+	isb();
+	check_quiet("group 0 on: an FIQ", read_sysreg(isr_el1) & ISR_F, ISR_F);
+	gic_pend(LAST_SPI);
+	write_sysreg(0, ICC_IGRPEN0_EL1);
+	wait_until(signalled());
+	check_quiet("group 0 off again: group 1 is taken", take(), LAST_SPI);
+	gic_eoi(LAST_SPI);
+	write_sysreg(1, ICC_IGRPEN0_EL1);
+	for (i = FIRST_SPI; i < LAST_SPI; i++) {
+		isb();
+		check_quiet("group 0 on: all are taken", read_sysreg(ICC_IAR0_EL1), i);
+		dsb();
+		write_sysreg(i, ICC_EOIR0_EL1);
+	}
+	check_round("more pending of a disabled group than list registers");
+}
+
 /* All of them active at once, and ended in any order. */
 static void check_many_active(void)
 {
@@ -613,6 +666,42 @@ static void check_routing(void)
 	gic_eoi(44);
 }
 
+/* With EOImode=1 an SPI is deactivated by any CPU. */
+static void deactivate_at(u64 cpu, u64 other)
+{
+	write_sysreg(ICC_EOIMODE, ICC_CTLR_EL1);
+	if (cpu == 0) {
+		gic_pend(40);
+		check_quiet("EOImode 1: taken", take(), 40);
+		gic_eoi(40);
+	}
+	smp_barrier();
+	if (cpu == other) {
+		write_sysreg(40, ICC_DIR_EL1);
+		wait_until(!gic_bit(GIC_ISACTIVER, 40));
+	}
+	smp_barrier();
+	if (cpu == 0) {
+		gic_pend(40);
+		wait_until(signalled());
+		check_quiet("EOImode 1: and again, once another CPU has deactivated it", take(),
+			    40);
+		end(40);
+	}
+	smp_barrier();
+	write_sysreg(0, ICC_CTLR_EL1);
+}
+
+static void check_deactivation_elsewhere(void)
+{
+	u64 other;
+
+	spi_setup(40, 0x80, true);
+	for (other = 0; other < nr_cpus; other++)
+		smp_run(deactivate_at, other);
+	check_round("EOImode 1: deactivation by any CPU");
+}
+
 /* ---- garbage ---- */
 
 static void write_garbage(u64 address)
@@ -754,6 +843,7 @@ void payload_main(void)
 	};
 	u64 i;
 
+	check_awake();
 	gic_init();
 	smp_start();
 	check_identity();
@@ -773,6 +863,8 @@ void payload_main(void)
 		check_many_active();
 	check_round("more active than list registers");
 	all_off();
+	check_many_of_a_disabled_group();
+	all_off();
 	check_sgis_to_oneself();
 	all_off();
 	for (i = 0; i < 5; i++)
@@ -780,5 +872,6 @@ void payload_main(void)
 	check_round("SGIs");
 	check_routing();
 	check_round("routing");
+	check_deactivation_elsewhere();
 	check_after_garbage();
 }

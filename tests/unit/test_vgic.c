@@ -222,6 +222,156 @@ static void deactivation_out_of_order(void **state)
 	world_check();
 }
 
+static void split_eoi(unsigned int n)
+{
+	on(n);
+	fake_this_icc()->vmcr |= 1 << 9; /* EOImode=1 */
+}
+
+/* IHI 0069, ICC_DIR_EL1: an SPI may be deactivated by another PE than the one that took it. */
+static void another_vcpu_deactivates(void **state)
+{
+	for (int away = 0; away < 2; away++) {
+		world_start(4, 3, IRQS);
+		for (unsigned int n = 0; n < 3; n++)
+			split_eoi(n);
+		set_edge(40);
+		enable_spi(40);
+		level(40, true);
+		assert_ack(0, 40);
+		eoi(0, 40);
+		if (away)
+			world_put(0);
+		dir(1, 40);
+		world_kick();
+		if (away)
+			world_load(0);
+		if (rd(2, ISACTIVER(40), 4) & BITOF(40))
+			fail_msg("INTID 40 is active still");
+		level(40, true);
+		assert_ack(0, 40);
+		world_check();
+	}
+}
+
+/* More active than list registers, each deactivated by a vCPU that did not take it. */
+static void others_deactivate_more_than_list_registers(void **state)
+{
+	world_start(2, 2, 1024);
+	for (unsigned int n = 0; n < 2; n++)
+		split_eoi(n);
+	for (u32 i = 0; i < 8; i++) {
+		set_edge(100 + i);
+		enable_spi(100 + i);
+		level(100 + i, true);
+		assert_ack(0, 100 + i);
+		eoi(0, 100 + i);
+	}
+	for (u32 i = 0; i < 8; i++) {
+		u32 intid = 100 + i * 3 % 8;
+
+		dir(1, intid);
+		world_kick();
+		level(intid, true);
+		assert_ack(0, intid);
+		eoi(0, intid);
+		dir(0, intid);
+	}
+	assert_ack(0, FAKE_NONE);
+	world_check();
+}
+
+/* Who has one vCPU, and no more active than list registers, does not trap. */
+static void one_vcpu_deactivates_without_a_trap(void **state)
+{
+	world_start(2, 1, IRQS);
+	split_eoi(0);
+	set_edge(40);
+	enable_spi(40);
+	level(40, true);
+	assert_ack(0, 40);
+	on(0);
+	assert_false(fake_guest_dir(40));
+	world_exit(0);
+	level(40, true);
+	assert_ack(0, 40);
+}
+
+static void pend_edges(u32 first, u32 count, u32 priority, bool group1)
+{
+	for (u32 i = first; i < first + count; i++) {
+		u64 reg = DIST + 0x80 + i / 32 * 4, old = rd(0, reg, 4);
+
+		set_edge(i);
+		wr(0, DIST + 0x400 + i, 1, priority);
+		wr(0, reg, 4, group1 ? old | BITOF(i) : old & ~BITOF(i));
+		enable_spi(i);
+		level(i, true);
+	}
+}
+
+/* What a guest does not have signalled does not keep what it has out of list registers. */
+static void a_group_that_is_off_does_not_starve_the_other(void **state)
+{
+	u32 priority;
+
+	for (unsigned int lrs = 1; lrs <= 16; lrs++) {
+		world_start(lrs, 1, IRQS);
+		on(0);
+		fake_this_icc()->vmcr &= ~1ULL; /* ICC_IGRPEN0_EL1 = 0 */
+		pend_edges(33, 20, 0x10, false);
+		pend_edges(60, 1, 0xa0, true);
+		assert_ack(0, 60);
+		eoi(0, 60);
+		assert_ack(0, FAKE_NONE);
+		on(0);
+		fake_this_icc()->vmcr |= 1;
+		world_serve(0);
+		for (u32 i = 0; i < 20; i++) {
+			u32 got = (on(0), fake_guest_ack(256, false, &priority));
+
+			if (got != 33 + i)
+				fail_msg("%u list registers: %u in place of %u", lrs, got, 33 + i);
+			eoi(0, got);
+		}
+		world_check();
+	}
+}
+
+/* The same when the guest turns the group off while its interrupts are in list registers. */
+static void a_group_that_is_turned_off_makes_room(void **state)
+{
+	for (unsigned int lrs = 1; lrs <= 16; lrs++) {
+		world_start(lrs, 1, IRQS);
+		pend_edges(33, 20, 0x10, false);
+		pend_edges(60, 1, 0xa0, true);
+		assert_ack(0, FAKE_NONE); /* group 0 is before it */
+		on(0);
+		fake_this_icc()->vmcr &= ~1ULL;
+		world_serve(0);
+		assert_ack(0, 60);
+		world_check();
+	}
+}
+
+/* All list registers active, and what waits is not signalled: no interrupt says so for ever. */
+static void what_is_not_signalled_makes_no_storm(void **state)
+{
+	world_start(2, 1, IRQS);
+	for (u32 i = 0; i < 2; i++) {
+		pend_edges(33 + i, 1, 0xa0 - i * 0x10, true);
+		assert_ack(0, 33 + i);
+	}
+	on(0);
+	fake_this_icc()->vmcr &= ~1ULL;
+	pend_edges(40, 1, 0x10, false);
+	world_serve(0);
+	assert_int_equal(ich_read_misr(), 0);
+	for (u32 i = 2; i-- > 0;)
+		eoi(0, 33 + i);
+	assert_ack(0, FAKE_NONE);
+}
+
 static void disabled_and_masked_ones_wait(void **state)
 {
 	world_start(4, 1, IRQS);
@@ -632,7 +782,7 @@ static void reset_keeps_inputs(void **state)
 /* A GIC that has no list registers (IHI 0069, 4.1): what is there, is seen at once. */
 struct model_irq {
 	u8 priority;
-	bool enabled, edge, line, latch, active;
+	bool enabled, edge, line, latch, active, group0;
 	unsigned int target, active_on;
 };
 
@@ -641,6 +791,14 @@ static struct {
 	u32 intid, priority;
 } stack[WORLD_CPUS][FAKE_STACK];
 static unsigned int depth[WORLD_CPUS], model_cpus;
+/* ICC_IGRPEN<n>_EL1 of each vCPU, a bit each; and what its EOImode=1 has left active. */
+static unsigned int groups[WORLD_CPUS];
+static bool split;
+static struct {
+	unsigned int n;
+	u32 intid;
+} dropped[WORLD_CPUS * IRQS];
+static unsigned int nr_dropped;
 static u64 seed;
 
 static u32 rnd(u32 below)
@@ -668,7 +826,7 @@ static bool deliverable(unsigned int n, u32 intid)
 
 	return irq->enabled && !irq->active && (irq->latch || (!irq->edge && line)) &&
 	       (intid < 32 || irq->target == n) && irq->priority < running(n) &&
-	       irq->priority < 0xf0;
+	       irq->priority < 0xf0 && (groups[n] & (irq->group0 ? 1 : 2));
 }
 
 static u32 best_priority(unsigned int n)
@@ -686,11 +844,12 @@ static void compare(unsigned long step)
 {
 	for (unsigned int n = 0; n < model_cpus; n++) {
 		u32 best = best_priority(n), got;
+		bool group1;
 
 		if (!world_vcpu[n].vgic->loaded)
 			continue;
 		on(n);
-		got = fake_guest_pending(running(n), true);
+		got = fake_guest_best(running(n), &group1);
 		if ((got == FAKE_NONE) != (best == 256))
 			fail_msg("step %lu, vCPU %u: INTID %u is signalled, priority %u is due",
 				 step, n, got, best);
@@ -719,9 +878,11 @@ static void do_ack(unsigned int n)
 {
 	u32 priority, intid;
 	struct model_irq *irq;
+	bool group1;
 
 	on(n);
-	intid = fake_guest_ack(running(n), true, &priority);
+	fake_guest_best(running(n), &group1);
+	intid = fake_guest_ack(running(n), group1, &priority);
 	world_exit(n);
 	if (intid == FAKE_NONE)
 		return;
@@ -743,10 +904,41 @@ static void do_eoi(unsigned int n)
 	on(n);
 	fake_guest_eoi(intid);
 	world_exit(n);
-	model(n, intid)->active = false;
+	if (split) {
+		dropped[nr_dropped].n = n;
+		dropped[nr_dropped++].intid = intid;
+	} else {
+		model(n, intid)->active = false;
+	}
 	/* where it comes next, if its route has changed since */
 	if (rnd(2))
 		world_exit(n);
+}
+
+/* With EOImode=1, in any order; an SPI by any vCPU. */
+static void do_dir(unsigned int n)
+{
+	unsigned int which;
+	u32 intid;
+
+	if (!nr_dropped)
+		return;
+	which = rnd(nr_dropped);
+	intid = dropped[which].intid;
+	if (intid < 32)
+		n = dropped[which].n;
+	dir(n, intid);
+	model(n, intid)->active = false;
+	dropped[which] = dropped[--nr_dropped];
+}
+
+/* The guest writes ICC_IGRPEN<n>_EL1, which does not trap. */
+static void do_groups(unsigned int n)
+{
+	groups[n] = rnd(4) ? 3 : rnd(4);
+	on(n);
+	fake_this_icc()->vmcr = (fake_this_icc()->vmcr & ~3ULL) | groups[n];
+	world_serve(n);
 }
 
 static void do_line(unsigned int n, u32 intid)
@@ -851,7 +1043,7 @@ static void random_step(void)
 	unsigned int n = rnd(model_cpus);
 	u32 intid = random_irq();
 
-	switch (rnd(16)) {
+	switch (rnd(18)) {
 	case 0 ... 3:
 		do_ack(n);
 		break;
@@ -878,6 +1070,12 @@ static void random_step(void)
 	case 14:
 		do_route(n, intid);
 		break;
+	case 15:
+		do_groups(n);
+		break;
+	case 16:
+		do_dir(n);
+		break;
 	default:
 		if (rnd(2))
 			do_move(n);
@@ -886,15 +1084,33 @@ static void random_step(void)
 	}
 }
 
-static void start_model(unsigned int lrs, unsigned int cpus)
+/* A part of them in group 0. */
+static void move_to_group_0(u32 intid)
 {
+	bool priv = intid < 32;
+
+	for (unsigned int n = 0; n < (priv ? model_cpus : 1); n++) {
+		u64 reg = priv ? sgi_frame(n, 0x80) : DIST + 0x80 + intid / 32 * 4;
+
+		wr(n, reg, 4, rd(n, reg, 4) & ~BITOF(intid));
+		model(n, intid)->group0 = true;
+	}
+}
+
+static void start_model(unsigned int lrs, unsigned int cpus, bool split_)
+{
+	static const u32 group0[] = { 3, 20, 33, 40, 66, 95 };
+
 	model_cpus = cpus;
+	split = split_;
+	nr_dropped = 0;
 	memset(spis, 0, sizeof(spis));
 	memset(ppis, 0, sizeof(ppis));
 	memset(depth, 0, sizeof(depth));
 	world_start(lrs, cpus, IRQS);
 	for (unsigned int n = 0; n < cpus; n++) {
-		fake_icc[n].vmcr = 0xf0ULL << 24 | 3;
+		fake_icc[n].vmcr = 0xf0ULL << 24 | (split ? 1 << 9 : 0) | 3;
+		groups[n] = 3;
 		for (u32 i = 0; i < 16; i++)
 			ppis[n][i].edge = true;
 	}
@@ -902,6 +1118,8 @@ static void start_model(unsigned int lrs, unsigned int cpus)
 		spis[i].edge = true;
 		set_edge(i);
 	}
+	for (u32 i = 0; i < ARRAY_SIZE(group0); i++)
+		move_to_group_0(group0[i]);
 	exit_all();
 }
 
@@ -910,9 +1128,9 @@ static void as_a_gic_without_list_registers(void **state)
 	static const unsigned int sizes[][2] = { { 1, 1 }, { 4, 1 }, { 1, 3 }, { 2, 2 },
 						 { 4, 4 }, { 3, 3 }, { 16, 2 } };
 
-	for (unsigned int run = 0; run < 70; run++) {
+	for (unsigned int run = 0; run < 140; run++) {
 		seed = run * 0x9e3779b97f4a7c15ULL + 12345;
-		start_model(sizes[run % 7][0], sizes[run % 7][1]);
+		start_model(sizes[run % 7][0], sizes[run % 7][1], run >= 70);
 		for (unsigned long step = 0; step < 3000; step++) {
 			random_step();
 			world_kick();
@@ -927,17 +1145,18 @@ static void as_a_gic_without_list_registers(void **state)
 /* The same, but vCPUs exit only when they are woken or have the lock-step of the guest itself. */
 static void who_has_something_to_see_is_woken(void **state)
 {
-	for (unsigned int run = 0; run < 40; run++) {
+	for (unsigned int run = 0; run < 80; run++) {
 		seed = run * 0x9e3779b97f4a7c15ULL + 777;
-		start_model(1 + run % 5, 1 + run % 4);
+		start_model(1 + run % 5, 1 + run % 4, run >= 40);
 		for (unsigned long step = 0; step < 3000; step++) {
 			random_step();
 			world_kick();
 			for (unsigned int n = 0; n < model_cpus; n++) {
 				u32 best = best_priority(n), got;
+				bool group1;
 
 				on(n);
-				got = fake_guest_pending(running(n), true);
+				got = fake_guest_best(running(n), &group1);
 				if (best < 256 && got == FAKE_NONE)
 					fail_msg("run %u, step %lu: vCPU %u was not woken for "
 						 "priority %u",
@@ -961,6 +1180,12 @@ int main(void)
 		cmocka_unit_test(more_than_list_registers_come_in_order),
 		cmocka_unit_test(more_active_than_list_registers),
 		cmocka_unit_test(deactivation_out_of_order),
+		cmocka_unit_test(another_vcpu_deactivates),
+		cmocka_unit_test(others_deactivate_more_than_list_registers),
+		cmocka_unit_test(one_vcpu_deactivates_without_a_trap),
+		cmocka_unit_test(a_group_that_is_off_does_not_starve_the_other),
+		cmocka_unit_test(a_group_that_is_turned_off_makes_room),
+		cmocka_unit_test(what_is_not_signalled_makes_no_storm),
 		cmocka_unit_test(disabled_and_masked_ones_wait),
 		cmocka_unit_test(group_0_is_signalled_as_group_0),
 		cmocka_unit_test(an_spi_goes_where_it_is_routed),

@@ -172,12 +172,12 @@ static void private_interrupts_are_the_redistributors(void **state)
 static void waker(void **state)
 {
 	world_start(4, 2, 96);
-	assert_reg(0, gicr(1, 0x14), 4, 6);
-	wr(0, gicr(1, 0x14), 4, 0);
-	assert_reg(0, gicr(1, 0x14), 4, 0);
-	assert_reg(0, gicr(0, 0x14), 4, 6);
+	assert_reg(0, gicr(1, 0x14), 4, 0); /* awake, as a firmware leaves it */
 	wr(0, gicr(1, 0x14), 4, 2);
 	assert_reg(0, gicr(1, 0x14), 4, 6);
+	assert_reg(0, gicr(0, 0x14), 4, 0);
+	wr(0, gicr(1, 0x14), 4, 0);
+	assert_reg(0, gicr(1, 0x14), 4, 0);
 }
 
 static void wrong_accesses_are_ignored(void **state)

@@ -134,6 +134,11 @@ static void serve_irqs(struct vcpu *vcpu)
 	fail_msg("a storm of interrupts on CPU %u", vcpu->index);
 }
 
+void world_serve(unsigned int n)
+{
+	serve_irqs(on(n));
+}
+
 void world_exit(unsigned int n)
 {
 	struct vcpu *vcpu = on(n);
@@ -204,6 +209,16 @@ void eoi(unsigned int n, u32 intid)
 {
 	on(n);
 	fake_guest_eoi(intid);
+	serve_irqs(&world_vcpu[n]);
+}
+
+void dir(unsigned int n, u32 intid)
+{
+	on(n);
+	if (fake_guest_dir(intid)) {
+		vgic_write_dir(&world_vcpu[n], intid);
+		world_exit(n);
+	}
 	serve_irqs(&world_vcpu[n]);
 }
 

@@ -43,6 +43,8 @@ void world_load(unsigned int n);
 void world_put(unsigned int n);
 /* An exit of the guest and its next entry, with all physical interrupts served. */
 void world_exit(unsigned int n);
+/* The guest has run on: only physical interrupts that this has caused are served. */
+void world_serve(unsigned int n);
 /* vCPUs that have been told that there is something to see, by waking them or by a kick. */
 u32 world_told(void);
 /* world_exit() of all that were told or said that they leave. */
@@ -63,6 +65,8 @@ static inline u64 sgi_frame(unsigned int n, u64 offset)
 /* Acknowledge and end on vCPU @n at idle priority; FAKE_NONE. */
 u32 ack(unsigned int n);
 void eoi(unsigned int n, u32 intid);
+/* Deactivate by ICC_DIR_EL1, whether or not that traps. */
+void dir(unsigned int n, u32 intid);
 
 /* Every rule that must hold at any time. */
 void world_check(void);

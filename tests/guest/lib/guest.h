@@ -307,23 +307,24 @@ void secondary_main(u64 cpu);
 #define PPI_VTIMER 27
 #define PPI_PTIMER 30
 
-#define GICD_CTLR      0x0000
-#define GICD_TYPER     0x0004
-#define GICD_IIDR      0x0008
-#define GIC_IGROUPR    0x0080
-#define GIC_ISENABLER  0x0100
-#define GIC_ICENABLER  0x0180
-#define GIC_ISPENDR    0x0200
-#define GIC_ICPENDR    0x0280
-#define GIC_ISACTIVER  0x0300
-#define GIC_ICACTIVER  0x0380
-#define GIC_IPRIORITYR 0x0400
-#define GICD_ITARGETSR 0x0800
-#define GIC_ICFGR      0x0c00
-#define GICD_IROUTER   0x6000
-#define GIC_PIDR2      0xffe8
-#define GICR_TYPER     0x0008
-#define GICR_WAKER     0x0014
+#define GICD_CTLR	0x0000
+#define GICD_TYPER	0x0004
+#define GICD_IIDR	0x0008
+#define GIC_IGROUPR	0x0080
+#define GIC_ISENABLER	0x0100
+#define GIC_ICENABLER	0x0180
+#define GIC_ISPENDR	0x0200
+#define GIC_ICPENDR	0x0280
+#define GIC_ISACTIVER	0x0300
+#define GIC_ICACTIVER	0x0380
+#define GIC_IPRIORITYR	0x0400
+#define GICD_ITARGETSR	0x0800
+#define GIC_ICFGR	0x0c00
+#define GICD_IROUTER	0x6000
+#define GIC_PIDR2	0xffe8
+#define GICR_TYPER	0x0008
+#define GICR_TYPER_LAST BIT(4)
+#define GICR_WAKER	0x0014
 
 static inline u64 gicr(u64 cpu)
 {

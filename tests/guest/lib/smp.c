@@ -5,8 +5,6 @@
  */
 #include "guest.h"
 
-#define GICR_TYPER_LAST BIT(4)
-
 u64 nr_cpus = 1;
 static u32 arrived, phase;
 

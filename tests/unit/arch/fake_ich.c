@@ -12,6 +12,9 @@
 #define HW (1ULL << 61)
 #define G1 (1ULL << 60)
 
+#define TDIR (1ULL << 14) /* ICH_HCR_EL2 */
+#define EOIM (1ULL << 9)  /* ICH_VMCR_EL2 */
+
 struct fake_icc fake_icc[FAKE_CPUS];
 unsigned int fake_nr_lrs;
 bool fake_icc_present = true;
@@ -157,7 +160,12 @@ u64 ich_read_misr(void)
 	if ((icc->hcr & 4) && (icc->hcr >> 27 & 31))
 		misr |= 4; /* LRENP */
 	if ((icc->hcr & 8) && !pending)
-		misr |= 8; /* NP */
+		misr |= 8;				   /* NP */
+	for (unsigned int group = 0; group < 2; group++) { /* VGrp<n>E, VGrp<n>D */
+		unsigned int bit = 4 + 2 * group + !(icc->vmcr >> group & 1);
+
+		misr |= icc->hcr & 1ULL << bit;
+	}
 	return misr;
 }
 
@@ -243,10 +251,18 @@ u32 fake_guest_ack(u32 running, bool group1, u32 *priority)
 	return (u32)icc->lr[n];
 }
 
-void fake_guest_eoi(u32 intid)
+/* The highest priority of the groups that are enabled; of both the same: group 0's. */
+u32 fake_guest_best(u32 running, bool *group1)
 {
 	struct fake_icc *icc = fake_this_icc();
+	int g0 = best_lr(icc, running, false), g1 = best_lr(icc, running, true);
 
+	*group1 = g1 >= 0 && (g0 < 0 || (icc->lr[g1] >> 48 & 0xff) < (icc->lr[g0] >> 48 & 0xff));
+	return fake_guest_pending(running, *group1);
+}
+
+static void deactivate(struct fake_icc *icc, u32 intid)
+{
 	for (unsigned int n = 0; n < fake_nr_lrs; n++) {
 		if (!(icc->lr[n] & A) || (u32)icc->lr[n] != intid)
 			continue;
@@ -256,4 +272,23 @@ void fake_guest_eoi(u32 intid)
 		return;
 	}
 	icc->hcr += 1ULL << 27;
+}
+
+void fake_guest_eoi(u32 intid)
+{
+	struct fake_icc *icc = fake_this_icc();
+
+	if (!(icc->vmcr & EOIM))
+		deactivate(icc, intid);
+}
+
+bool fake_guest_dir(u32 intid)
+{
+	struct fake_icc *icc = fake_this_icc();
+
+	if (icc->hcr & TDIR)
+		return true;
+	if (icc->vmcr & EOIM)
+		deactivate(icc, intid);
+	return false;
 }

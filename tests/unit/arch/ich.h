@@ -51,8 +51,12 @@ struct fake_icc *fake_this_icc(void);
 u32 fake_guest_pending(u32 running, bool group1);
 /* Read ICC_IAR<n>; priority of what was acknowledged. FAKE_NONE. */
 u32 fake_guest_ack(u32 running, bool group1, u32 *priority);
-/* Write ICC_EOIR<n>, EOImode=0: priority drop and deactivation; or ICC_DIR. */
+/* What the guest would be interrupted for now, of both groups; FAKE_NONE. */
+u32 fake_guest_best(u32 running, bool *group1);
+/* Write ICC_EOIR<n>: with EOImode=0 that deactivates. (Priorities are the caller's to keep.) */
 void fake_guest_eoi(u32 intid);
+/* Write ICC_DIR. True: it traps, and nothing was done. */
+bool fake_guest_dir(u32 intid);
 /* What interrupts this CPU, the lowest INTID: a private interrupt, maintenance included; FAKE_NONE.
  */
 u32 fake_irq(void);
