@@ -209,11 +209,19 @@ static void limit_pa_bits(void)
 		boot_stop("no memory below the %u bits of keel.pa_bits", bits);
 }
 
+static void early_memmap(const void *fdt)
+{
+	const struct mem_range at = { boot_info.fdt.v, boot_info.fdt.v + boot_info.fdt_size };
+	const char *why;
+
+	if (memmap_from_fdt(&boot_info.memmap, fdt, at, &why))
+		boot_stop("%s", why);
+}
+
 struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count)
 {
 	static struct el2_layout layout;
 	struct cpu_id_regs ids;
-	const char *why;
 
 	boot_info.image = PA(image);
 	boot_info.entry_count = entry_count;
@@ -227,8 +235,7 @@ struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count
 	early_options();
 	if (!IS_ALIGNED(image, SZ_2M))
 		boot_stop("loaded at %#lx, which is not a multiple of 2 MiB", image);
-	if (memmap_from_fdt(&boot_info.memmap, (const void *)dtb, &why))
-		boot_stop("%s", why);
+	early_memmap((const void *)dtb);
 	read_id_regs(&ids);
 	cpu_features_init(&boot_info.features, &ids);
 	limit_pa_bits();

@@ -197,6 +197,17 @@ static void *take_memory(u64 size)
 	return el2_pa_to_va(l, PA(base));
 }
 
+/* Before the host runs, and after Keel has what is its own. */
+static void fix_reserved(void)
+{
+	const struct mem_ranges *fixed = &boot_info.memmap.fixed;
+	unsigned int i;
+
+	for (i = 0; i < fixed->count; i++)
+		ownership_fix_boot(fixed->range[i].base,
+				   fixed->range[i].end - fixed->range[i].base);
+}
+
 static void init_ownership(void)
 {
 	static struct ownership_bank banks[OWNERSHIP_BANK_MAX];
@@ -224,6 +235,7 @@ static void init_ownership(void)
 					   keel_ranges[i].end - keel_ranges[i].base);
 	if (ret)
 		boot_stop("page ownership cannot start (error %d)", ret);
+	fix_reserved();
 	log_info("memory: %llu KiB of Keel's own, %llu KiB of page ownership for %llu MiB",
 		 (KEEL_REGION_SIZE + extra) / SZ_1K, size / SZ_1K,
 		 memmap_ram_size(&boot_info.memmap) / SZ_1M);

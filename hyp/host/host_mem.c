@@ -429,6 +429,8 @@ const char *host_mem_describe(struct ipa ipa)
 	case OWNERSHIP_HOST:
 	case OWNERSHIP_SHARED:
 		return "the host's memory";
+	case OWNERSHIP_FIXED:
+		return "memory that firmware reserved";
 	case OWNERSHIP_NONE:
 		break;
 	}

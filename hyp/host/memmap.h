@@ -47,6 +47,7 @@ bool mem_ranges_overlap(const struct mem_ranges *set, u64 base, u64 size);
 struct memmap {
 	struct mem_ranges ram;	    /* what the device tree's memory nodes list */
 	struct mem_ranges reserved; /* what is taken, in RAM or not */
+	struct mem_ranges fixed;    /* what of it never moves to a VM or to Keel */
 };
 
 /**
@@ -63,16 +64,21 @@ bool mem_range_is_of(struct mem_range file, u64 base, u64 size);
  * memmap_from_fdt() - read the banks of RAM and what firmware reserved
  * @map: filled; its contents are undefined on error
  * @fdt: device tree that host_fdt_check() accepted
+ * @at:  where firmware put the tree: physical addresses
  * @why: on error, one line for the console that says what is wrong
  *
  * RAM: the `memory` nodes below the root. Reserved: the memory reservation block, and each child of
  * /reserved-memory with a `reg`. The initrd, which is Keel's bundle, is not reserved even if the
  * reservation block lists it; neither is the device tree itself: see memmap_reserve().
  *
+ * Fixed: what the reservation block lists but for the tree, which the host gets later, and children
+ * of /reserved-memory with `no-map`. It may be memory that only the Secure world can reach.
+ *
  * Return: 0; -ENOENT without any memory; -EINVAL if a node is malformed or a range is not an
  * address range (it wraps around, or ends above 56 bits); -ENOSPC for too many ranges.
  */
-int __must_check memmap_from_fdt(struct memmap *map, const void *fdt, const char **why);
+int __must_check memmap_from_fdt(struct memmap *map, const void *fdt, struct mem_range at,
+				 const char **why);
 
 /**
  * memmap_reserve() - take [base, base + size)

@@ -91,7 +91,18 @@ static int read_banks(struct memmap *map, const void *fdt, const char **why)
 	return map->ram.count ? 0 : fail(why, "device tree: lists no memory", -ENOENT);
 }
 
-static int read_reservation_block(struct memmap *map, const void *fdt, const char **why)
+/* Memory that is taken, and that never moves if @fixed. */
+static int add_reserved(struct memmap *map, u64 base, u64 size, bool fixed, const char **why)
+{
+	int err = add(&map->reserved, base, size, &reserved_complaint, why);
+
+	if (!err && fixed)
+		err = add(&map->fixed, base, size, &reserved_complaint, why);
+	return err;
+}
+
+static int read_reservation_block(struct memmap *map, const void *fdt, struct mem_range at,
+				  const char **why)
 {
 	struct mem_range bundle = { 0, 0 };
 	int n = fdt_num_mem_rsv(fdt);
@@ -108,11 +119,23 @@ static int read_reservation_block(struct memmap *map, const void *fdt, const cha
 			return fail(why, reserved_complaint.bad, -EINVAL);
 		if (mem_range_is_of(bundle, base, size))
 			continue;
-		err = add(&map->reserved, base, size, &reserved_complaint, why);
+		err = add_reserved(map, base, size, !mem_range_is_of(at, base, size), why);
 		if (err)
 			return err;
 	}
 	return 0;
+}
+
+/* All ranges of one child of /reserved-memory. */
+static int read_reserved_node(struct memmap *map, const void *fdt, struct fdt_cells cells, int node,
+			      const char **why)
+{
+	const char *const name = "reg";
+	int err = add_reg(&map->reserved, fdt, cells, node, name, &reserved_complaint, why);
+
+	if (!err && fdt_getprop(fdt, node, "no-map", NULL))
+		err = add_reg(&map->fixed, fdt, cells, node, name, &reserved_complaint, why);
+	return err;
 }
 
 static int read_reserved_memory(struct memmap *map, const void *fdt, const char **why)
@@ -129,23 +152,23 @@ static int read_reserved_memory(struct memmap *map, const void *fdt, const char 
 
 		/* one without reg is placed by the kernel that it is for */
 		if (fdt_is_available(fdt, node))
-			err = add_reg(&map->reserved, fdt, cells, node, "reg", &reserved_complaint,
-				      why);
+			err = read_reserved_node(map, fdt, cells, node, why);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-int memmap_from_fdt(struct memmap *map, const void *fdt, const char **why)
+int memmap_from_fdt(struct memmap *map, const void *fdt, struct mem_range at, const char **why)
 {
 	int err;
 
 	map->ram.count = 0;
 	map->reserved.count = 0;
+	map->fixed.count = 0;
 	err = read_banks(map, fdt, why);
 	if (!err)
-		err = read_reservation_block(map, fdt, why);
+		err = read_reservation_block(map, fdt, at, why);
 	if (!err)
 		err = read_reserved_memory(map, fdt, why);
 	return err;

@@ -4,12 +4,13 @@
  * checks, prepares and changes both sides. Nothing else writes the bytes.
  *
  * A byte is 0 for host-owned, 1..OWNERSHIP_SHARE_MAX for shared that many times, or one of the
- * three values below. Memory is looked at in runs of equal bytes, since there are few of them.
+ * values below. Memory is looked at in runs of equal bytes, since there are few of them.
  */
 #include <lib/errno.h>
 #include <mm/ownership.h>
 
 #define BYTE_HOST    0
+#define BYTE_FIXED   0xfc
 #define BYTE_DONATED 0xfd
 #define BYTE_KEEL    0xfe
 #define BYTE_IMAGE   0xff
@@ -17,7 +18,7 @@
 #define PAGE_SHIFT 12
 
 STATIC_ASSERT(OWNERSHIP_PAGE_SIZE == BIT(PAGE_SHIFT), "one byte a page");
-STATIC_ASSERT(OWNERSHIP_SHARE_MAX < BYTE_DONATED, "share counts and states are told apart");
+STATIC_ASSERT(OWNERSHIP_SHARE_MAX < BYTE_FIXED, "share counts and states are told apart");
 
 enum move { SHARE, UNSHARE, DONATE, RECLAIM, DONATE_KEEL, RECLAIM_KEEL, MOVE_COUNT };
 
@@ -36,13 +37,13 @@ static const struct move_row {
 	int refuse[OWNERSHIP_STATES];
 } moves[MOVE_COUNT] = {
 	/* clang-format off */
-	/*                  to                  host     vm       clear    HOST    SHARED  DONATED KEEL    IMAGE */
-	[SHARE] =          { OWNERSHIP_SHARED,  NOTHING, MAP,     false, { 0,      0,      -EPERM, -EPERM, -EPERM } },
-	[UNSHARE] =        { OWNERSHIP_HOST,    NOTHING, UNMAP,   false, { -EPERM, 0,      -EPERM, -EPERM, -EPERM } },
-	[DONATE] =         { OWNERSHIP_DONATED, UNMAP,   MAP,     false, { 0,      -EBUSY, -EPERM, -EPERM, -EPERM } },
-	[RECLAIM] =        { OWNERSHIP_HOST,    MAP,     UNMAP,   true,  { -EPERM, -EPERM, 0,      -EPERM, -EPERM } },
-	[DONATE_KEEL] =    { OWNERSHIP_KEEL,    UNMAP,   NOTHING, false, { 0,      -EBUSY, -EPERM, -EPERM, -EPERM } },
-	[RECLAIM_KEEL] =   { OWNERSHIP_HOST,    MAP,     NOTHING, true,  { -EPERM, -EPERM, -EPERM, 0,      -EPERM } },
+	/*                  to                  host     vm       clear    HOST    SHARED  DONATED KEEL    IMAGE   FIXED */
+	[SHARE] =          { OWNERSHIP_SHARED,  NOTHING, MAP,     false, { 0,      0,      -EPERM, -EPERM, -EPERM, -EPERM } },
+	[UNSHARE] =        { OWNERSHIP_HOST,    NOTHING, UNMAP,   false, { -EPERM, 0,      -EPERM, -EPERM, -EPERM, -EPERM } },
+	[DONATE] =         { OWNERSHIP_DONATED, UNMAP,   MAP,     false, { 0,      -EBUSY, -EPERM, -EPERM, -EPERM, -EPERM } },
+	[RECLAIM] =        { OWNERSHIP_HOST,    MAP,     UNMAP,   true,  { -EPERM, -EPERM, 0,      -EPERM, -EPERM, -EPERM } },
+	[DONATE_KEEL] =    { OWNERSHIP_KEEL,    UNMAP,   NOTHING, false, { 0,      -EBUSY, -EPERM, -EPERM, -EPERM, -EPERM } },
+	[RECLAIM_KEEL] =   { OWNERSHIP_HOST,    MAP,     NOTHING, true,  { -EPERM, -EPERM, -EPERM, 0,      -EPERM, -EPERM } },
 	/* clang-format on */
 };
 
@@ -77,6 +78,8 @@ static enum ownership_state byte_state(u8 byte)
 		return OWNERSHIP_KEEL;
 	case BYTE_IMAGE:
 		return OWNERSHIP_IMAGE;
+	case BYTE_FIXED:
+		return OWNERSHIP_FIXED;
 	default:
 		return OWNERSHIP_SHARED;
 	}
@@ -84,7 +87,7 @@ static enum ownership_state byte_state(u8 byte)
 
 static bool byte_host_may_reach(u8 byte)
 {
-	return byte <= OWNERSHIP_SHARE_MAX;
+	return byte <= OWNERSHIP_SHARE_MAX || byte == BYTE_FIXED;
 }
 
 /* What @byte becomes; the move was found legal. */
@@ -185,6 +188,24 @@ static int range_bytes(struct pa pa, u64 size, u8 **bytes)
 	return 0;
 }
 
+/* Where, from pa on and at most at end, something else begins or a range we know of ends. */
+static u64 next_edge(u64 pa, u64 end, u64 base, u64 size)
+{
+	if (pa < base)
+		return MIN(end, base);
+	return pa - base < size && end - base > size ? base + size : end;
+}
+
+/* The end of the stretch of RAM, claimed device or unclaimed space that pa is in. */
+static u64 region_end(u64 pa, u64 end)
+{
+	for (size_t i = 0; i < bank_count; i++)
+		end = next_edge(pa, end, banks[i].base, banks[i].size);
+	for (size_t i = 0; i < device_count; i++)
+		end = next_edge(pa, end, devices[i].base, devices[i].size);
+	return end;
+}
+
 /* Start of the day */
 
 static bool bank_valid(const struct ownership_bank *bank, const struct ownership_bank *before)
@@ -225,6 +246,20 @@ int ownership_claim_boot(struct pa pa, u64 size)
 		return -EPERM;
 	__builtin_memset(bytes, BYTE_IMAGE, size >> PAGE_SHIFT);
 	return 0;
+}
+
+void ownership_fix_boot(u64 base, u64 size)
+{
+	u64 end = ALIGN_UP(base + size, OWNERSHIP_PAGE_SIZE);
+
+	for (u64 pa = ALIGN_DOWN(base, OWNERSHIP_PAGE_SIZE); pa < end;) {
+		u64 next = region_end(pa, end);
+		u8 *byte = byte_of(pa);
+
+		for (; pa < next; pa += OWNERSHIP_PAGE_SIZE)
+			if (byte && *byte++ == BYTE_HOST)
+				byte[-1] = BYTE_FIXED;
+	}
 }
 
 int ownership_claim_device(struct pa pa, u64 size)
@@ -503,6 +538,14 @@ unsigned int ownership_share_count(struct pa pa)
 	return byte <= OWNERSHIP_SHARE_MAX ? byte : 0;
 }
 
+int ownership_may_share(struct pa pa, u64 size)
+{
+	struct transfer t = { .move = SHARE, .pa = pa, .size = size };
+	int err = range_bytes(pa, size, &t.bytes);
+
+	return err ? err : check_states(&t);
+}
+
 const char *ownership_state_name(enum ownership_state state)
 {
 	switch (state) {
@@ -515,6 +558,8 @@ const char *ownership_state_name(enum ownership_state state)
 	case OWNERSHIP_KEEL:
 	case OWNERSHIP_IMAGE:
 		return "Keel's";
+	case OWNERSHIP_FIXED:
+		return "reserved by firmware";
 	default:
 		return "not RAM";
 	}
@@ -538,24 +583,6 @@ bool ownership_host_may_reach(struct pa pa)
 	u8 *byte = byte_of(pa.v);
 
 	return byte ? byte_host_may_reach(READ_ONCE(*byte)) : !device_is_keel(pa.v);
-}
-
-/* Where, from pa on and at most at end, something else begins or a range we know of ends. */
-static u64 next_edge(u64 pa, u64 end, u64 base, u64 size)
-{
-	if (pa < base)
-		return MIN(end, base);
-	return pa - base < size && end - base > size ? base + size : end;
-}
-
-/* The end of the stretch of RAM, claimed device or unclaimed space that pa is in. */
-static u64 region_end(u64 pa, u64 end)
-{
-	for (size_t i = 0; i < bank_count; i++)
-		end = next_edge(pa, end, banks[i].base, banks[i].size);
-	for (size_t i = 0; i < device_count; i++)
-		end = next_edge(pa, end, devices[i].base, devices[i].size);
-	return end;
 }
 
 /* RAM from pa up to end, all in one bank: how far it is as reachable for the host as its first. */

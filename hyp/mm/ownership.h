@@ -27,6 +27,7 @@ enum ownership_state {
 	OWNERSHIP_DONATED, /* one VM's alone; not in the host's stage 2 */
 	OWNERSHIP_KEEL,	   /* Keel's, given by the host; in nobody's stage 2 */
 	OWNERSHIP_IMAGE,   /* Keel's since boot, and for ever: no move leads out of it */
+	OWNERSHIP_FIXED,   /* firmware reserved it: mapped in the host's stage 2, and never moved */
 	OWNERSHIP_NONE,	   /* not RAM: nothing is recorded for this address */
 };
 
@@ -129,6 +130,18 @@ int __must_check ownership_init(struct ownership_bank *banks, size_t n);
  * is not the host's (nothing was changed); -EBUSY after ownership_set_host().
  */
 int __must_check ownership_claim_boot(struct pa pa, u64 size);
+
+/**
+ * ownership_fix_boot() - let no move take what firmware reserved
+ * @base: first address
+ * @size: bytes; base + size does not wrap
+ *
+ * Such memory may be the Secure world's, and then answers with an external abort or not at all. So
+ * EL2 and VMs must not touch it; the host may, as on a machine without Keel. Pages that the range
+ * only touches count too. What is not RAM, or not the host's, stays as it is. Before
+ * ownership_set_host().
+ */
+void ownership_fix_boot(u64 base, u64 size);
 
 /**
  * ownership_claim_device() - keep a device's registers from the host
@@ -247,6 +260,16 @@ enum ownership_state ownership_state(struct pa pa);
  */
 unsigned int ownership_share_count(struct pa pa);
 
+/**
+ * ownership_may_share() - whether all of a range is in a state that ownership_share() starts from
+ *
+ * Whoever touches memory of the host before he moves it asks this first: fixed memory stays fixed,
+ * so that the answer is as good as long as it need be. Else as ownership_state(), without a lock.
+ *
+ * Return: 0; what ownership_share() answers to such a range.
+ */
+int __must_check ownership_may_share(struct pa pa, u64 size);
+
 /* ownership_state_name() - a state in words, for logs. */
 const char *ownership_state_name(enum ownership_state state);
 
@@ -256,7 +279,8 @@ bool ownership_is_ram(struct pa pa);
 /**
  * ownership_host_may_reach() - whether the host's stage 2 is to map the page that holds pa
  *
- * RAM that is host-owned or shared, and whatever is neither RAM nor a device that Keel claimed.
+ * RAM that is host-owned, shared or fixed, and whatever is neither RAM nor a device that Keel
+ * claimed.
  * As ownership_state().
  */
 bool ownership_host_may_reach(struct pa pa);

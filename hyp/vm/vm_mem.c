@@ -331,8 +331,8 @@ static u64 map_step(const struct vm *vm, u64 ipa, u64 pa, u64 size)
 	return MIN(size, ALIGN_DOWN(ipa, VM_MAP_STEP) + VM_MAP_STEP - ipa);
 }
 
-/* All of it the host's to share (@ram), or devices that it may reach. */
-static bool host_has(struct pa pa, u64 size, bool ram)
+/* All of it is devices that the host may reach. */
+static bool host_has_devices(struct pa pa, u64 size)
 {
 	struct ownership_run run;
 
@@ -341,21 +341,27 @@ static bool host_has(struct pa pa, u64 size, bool ram)
 	spin_lock(&ownership_lock);
 	run = ownership_run_at(pa, pa.v + size);
 	spin_unlock(&ownership_lock);
-	return run.host && run.ram == ram && run.size == size;
+	return run.host && !run.ram && run.size == size;
 }
 
-/* Caches only of what is RAM; whose it is, ownership.c looks at again. */
+/* Caches only of what can be shared, which EL2 may touch; ownership.c looks at it again. */
+static int sync_caches(struct vm *vm, struct pa pa, u64 size)
+{
+	int ret = ownership_may_share(pa, size);
+
+	if (ret)
+		return ret;
+	sync_data_caches(vm, pa, size);
+	sync_instruction_caches(vm->move.attrs);
+	return 0;
+}
+
 static int map_ram(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
 {
-	int ret;
+	int ret = needs_sync(vm) ? sync_caches(vm, pa, size) : 0;
 
-	if (needs_sync(vm)) {
-		if (!host_has(pa, size, true))
-			return -EPERM;
-		sync_data_caches(vm, pa, size);
-		sync_instruction_caches(vm->move.attrs);
-	}
-	ret = ownership_share(pa, size, &vm->side, ipa);
+	if (!ret)
+		ret = ownership_share(pa, size, &vm->side, ipa);
 	return ret == -ERANGE ? -EPERM : ret;
 }
 
@@ -363,7 +369,7 @@ static int map_device(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
 {
 	int ret;
 
-	if (!host_has(pa, size, false))
+	if (!host_has_devices(pa, size))
 		return -EPERM;
 	ret = side_prepare(vm, ipa, size);
 	return ret ? ret : map_stage2(vm, ipa, pa, size);

@@ -63,7 +63,7 @@ static void read_tree(const void *fdt)
 	const char *why = NULL;
 	char args[256];
 
-	if (memmap_from_fdt(&map, fdt, &why) == 0) {
+	if (memmap_from_fdt(&map, fdt, (struct mem_range){ 0, 0 }, &why) == 0) {
 		CHECK(map.ram.count);
 		check_set(&map.ram);
 		check_set(&map.reserved);

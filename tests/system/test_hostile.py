@@ -2,6 +2,7 @@
 """Bare-metal hosts that mean harm (tests/hostile): EL2 goes on, and they get what is documented."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -50,3 +51,41 @@ def test_streaming_mode_without_full_a64(run_hostile, e2h):
 )
 def test_calls(run_hostile, e2h, variant):
     run_hostile("calls", 25, f"keel.e2h={e2h}", smp=2, variant=variant)
+
+
+# ---- memory that firmware reserved
+
+RESERVED_BLOCK = "/memreserve/ 0x70000000 0x1000;\n"
+RESERVED_NODES = """
+/ {
+    ram@80000000 { device_type = "memory"; reg = <0 0x80000000 0 0x40000000>; };
+    reserved-memory {
+        #address-cells = <2>; #size-cells = <2>; ranges;
+        secure@80000000 { reg = <0 0x80000000 0 0x40000000>; no-map; };
+    };
+};
+"""
+
+
+def dtc(source, to):
+    """A device tree in another form."""
+    done = subprocess.run(["dtc", "-q", "-O", to, source], check=True, capture_output=True, timeout=60)
+    return done.stdout
+
+
+def reserved_tree(path, **changes):
+    """The machine's own tree, with more RAM than there is, and all that is not there reserved."""
+    args = keelvm.Config(**changes).qemu_args()
+    args[1] += f",dumpdtb={path}"
+    subprocess.run(["qemu-system-aarch64", *args], check=True, capture_output=True, timeout=60)
+    source = dtc(path, "dts").decode().replace("/dts-v1/;", f"/dts-v1/;\n{RESERVED_BLOCK}", 1)
+    path.write_text(source + RESERVED_NODES)
+    path.write_bytes(dtc(path, "dtb"))
+    return path
+
+
+# Without FEAT_S2FWB EL2 writes caches back before it maps.
+@pytest.mark.parametrize("cpu,variant", [("max", "debug"), ("cortex-a57", "release")])
+def test_memory_that_firmware_reserved(run_hostile, tmp_path, cpu, variant):
+    tree = reserved_tree(tmp_path / "tree", cpu=cpu)
+    run_hostile("reserved", 34, cpu=cpu, variant=variant, extra=("-dtb", str(tree)))

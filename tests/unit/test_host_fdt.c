@@ -712,7 +712,7 @@ static void test_edit_result_is_read_back(void **state)
 	struct memmap map;
 	const char *why;
 
-	assert_int_equal(memmap_from_fdt(&map, fdt, &why), 0);
+	assert_int_equal(memmap_from_fdt(&map, fdt, (struct mem_range){ 0, 0 }, &why), 0);
 	assert_true(mem_ranges_contain(&map.reserved, 0x40200000, 0x200000));
 	assert_true(mem_ranges_contain(&map.reserved, 0x7fe00000, 0x200000));
 	assert_int_equal(map.reserved.count, 2);

@@ -169,7 +169,7 @@ static void boot_with_tree(struct fdt_world w, struct cpio c)
 	cpio_free(&c);
 	mapped = map_calls = fail_map = 0;
 	icache_fresh = false;
-	assert_int_equal(memmap_from_fdt(&memmap, tree.fdt, &why), 0);
+	assert_int_equal(memmap_from_fdt(&memmap, tree.fdt, (struct mem_range){ 0, 0 }, &why), 0);
 	assert_int_equal(memmap_reserve(&memmap, KEEL, SZ_2M), 0);
 	load = (struct host_load){
 		.fdt = tree.fdt,

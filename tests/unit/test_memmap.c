@@ -240,6 +240,9 @@ static void test_find_refuses_nonsense(void **state)
 	assert_int_equal(memmap_ram_size(&map), MEMMAP_PA_LIMIT);
 }
 
+/* Where firmware put the tree. */
+static const struct mem_range tree_at = { 0x4b000100, 0x4b010000 };
+
 static struct memmap from_fdt(struct fdt_world *w)
 {
 	struct memmap map;
@@ -247,7 +250,7 @@ static struct memmap from_fdt(struct fdt_world *w)
 	int err;
 
 	fw_finish(w);
-	err = memmap_from_fdt(&map, w->fdt, &why);
+	err = memmap_from_fdt(&map, w->fdt, tree_at, &why);
 	if (err)
 		fail_msg("%d %s", err, why);
 	fw_free(w);
@@ -261,7 +264,7 @@ static void is_refused(struct fdt_world *w, int err, const char *line)
 	int got;
 
 	fw_finish(w);
-	got = memmap_from_fdt(&map, w->fdt, &why);
+	got = memmap_from_fdt(&map, w->fdt, tree_at, &why);
 	if (got != err || !strstr(why, line))
 		fail_msg("got %d \"%s\", expected %d and \"%s\"", got, why, err, line);
 	fw_free(w);
@@ -273,7 +276,7 @@ static void test_virt(void **state)
 	struct memmap map;
 	const char *why;
 
-	assert_int_equal(memmap_from_fdt(&map, w.fdt, &why), 0);
+	assert_int_equal(memmap_from_fdt(&map, w.fdt, tree_at, &why), 0);
 	is_set(&map.ram, "40000000-80000000");
 	is_set(&map.reserved, "");
 	fw_free(&w);
@@ -371,12 +374,48 @@ static void test_reservations(void **state)
 	fw_end(&w);
 	map = from_fdt(&w);
 	is_set(&map.reserved, "42000000-42002000 43000000-43000010 48000000-4a000000");
+	is_set(&map.fixed, "42000000-42002000 43000000-43000010 48000000-4a000000");
 	/* the bundle is often listed: it is given back, in whole or cut out */
 	assert_int_equal(memmap_unreserve(&map, 0x48000000, 0x2000000), 0);
 	assert_int_equal(memmap_unreserve(&map, 0x42000800, 0x800), 0);
 	is_set(&map.reserved, "42000000-42000800 42001000-42002000 43000000-43000010");
 	assert_true(memmap_is_free(&map, 0x48000000, 0x2000000));
 	assert_false(memmap_is_free(&map, 0x42000000, 0x1000));
+}
+
+/* Memory that the host's kernel uses goes on being movable, also when it is reserved. */
+static void test_what_is_fixed(void **state)
+{
+	struct fdt_world w;
+	struct memmap map;
+
+	fw_begin(&w, 2, 2);
+	fw_reserve(&w, 0x4b000000, 0x10000);	/* the tree, with its first page */
+	fw_reserve(&w, tree_at.base - 1, 0x10); /* of its first page, and so the tree's too */
+	fw_reserve(&w, 0x4b00ff00, 0x2000);	/* begins in the tree and is not of it */
+	fw_root(&w);
+	fw_memory(&w, 0x40000000, 0x40000000);
+	fw_node(&w, "reserved-memory");
+	fw_cells(&w, "#address-cells", 2);
+	fw_cells(&w, "#size-cells", 2);
+	fw_bytes(&w, "ranges", NULL, 0);
+	fw_node(&w, "cma@50000000");
+	fw_reg(&w, "reg", 0x50000000, 0x1000000);
+	fw_bytes(&w, "reusable", NULL, 0);
+	fw_end(&w);
+	fw_node(&w, "secure@60000800"); /* in two parts, one of them not in RAM */
+	fw_reg(&w, "reg", 0x60000800, 0x1000, 0x1000, 0x2000);
+	fw_bytes(&w, "no-map", NULL, 0);
+	fw_end(&w);
+	fw_node(&w, "off@70000000");
+	fw_string(&w, "status", "disabled");
+	fw_bytes(&w, "no-map", NULL, 0);
+	fw_reg(&w, "reg", 0x70000000, 0x1000000);
+	fw_end(&w);
+	fw_end(&w);
+	map = from_fdt(&w);
+	is_set(&map.reserved, "1000-3000 4b000000-4b011f00 50000000-51000000 60000800-60001800");
+	is_set(&map.fixed, "1000-3000 4b00ff00-4b011f00 60000800-60001800");
 }
 
 static void test_the_bundle_is_not_reserved(void **state)
@@ -505,6 +544,7 @@ int main(void)
 		cmocka_unit_test(test_banks_are_sorted_and_merged),
 		cmocka_unit_test(test_what_is_not_memory),
 		cmocka_unit_test(test_reservations),
+		cmocka_unit_test(test_what_is_fixed),
 		cmocka_unit_test(test_the_bundle_is_not_reserved),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_malformed),

@@ -313,6 +313,9 @@ static void bring_to(enum ownership_state to, u64 pa, u64 ipa)
 		host_side.map[pa_page(pa)] = UNMAPPED;
 		ownership_set_host(&fake_host);
 		break;
+	case OWNERSHIP_FIXED:
+		ownership_fix_boot(pa, PAGE);
+		break;
 	default:
 		break;
 	}
@@ -328,9 +331,11 @@ static const struct {
 		    { 0, OWNERSHIP_SHARED },
 		    { -EPERM, 0 },
 		    { -EPERM, 0 },
+		    { -EPERM, 0 },
 		    { -EPERM, 0 } },
 	[UNSHARE] = { { -EPERM, 0 },
 		      { 0, OWNERSHIP_HOST },
+		      { -EPERM, 0 },
 		      { -EPERM, 0 },
 		      { -EPERM, 0 },
 		      { -EPERM, 0 } },
@@ -338,14 +343,17 @@ static const struct {
 		     { -EBUSY, 0 },
 		     { -EPERM, 0 },
 		     { -EPERM, 0 },
+		     { -EPERM, 0 },
 		     { -EPERM, 0 } },
 	[RECLAIM] = { { -EPERM, 0 },
 		      { -EPERM, 0 },
 		      { 0, OWNERSHIP_HOST },
 		      { -EPERM, 0 },
+		      { -EPERM, 0 },
 		      { -EPERM, 0 } },
 	[DONATE_KEEL] = { { 0, OWNERSHIP_KEEL },
 			  { -EBUSY, 0 },
+			  { -EPERM, 0 },
 			  { -EPERM, 0 },
 			  { -EPERM, 0 },
 			  { -EPERM, 0 } },
@@ -353,6 +361,7 @@ static const struct {
 			   { -EPERM, 0 },
 			   { -EPERM, 0 },
 			   { 0, OWNERSHIP_HOST },
+			   { -EPERM, 0 },
 			   { -EPERM, 0 } },
 };
 
@@ -438,8 +447,10 @@ static void one_bad_page_spoils_the_range(void **state)
 			while (expected[move][from].answer)
 				from++;
 			for (u64 page = 0; page < RANGE; page++)
-				bring_to(page == bad ? OWNERSHIP_IMAGE : from, BANK1 + page * PAGE,
-					 page * PAGE);
+				bring_to(page != bad ? from
+					 : bad % 2   ? OWNERSHIP_IMAGE
+						     : OWNERSHIP_FIXED,
+					 BANK1 + page * PAGE, page * PAGE);
 			before = take_snapshot();
 			if (do_move(move, BANK1, RANGE * PAGE, &vms[0],
 				    move_maps_vm(move) ? RANGE * PAGE : 0) != -EPERM)
@@ -664,6 +675,60 @@ static void boot_claims_are_for_ever(void **state)
 	assert_int_equal(ownership_reclaim_keel(PA(BANK0 + 10 * PAGE), PAGE), -EPERM);
 }
 
+/* Ranges that reach over banks and out of them, that begin and end within pages, and over Keel's.
+ */
+static void what_firmware_reserved_is_never_moved(void **state)
+{
+	static const u64 fixed[] = { 0, 5, 6, 10, 29, 98, 99, 100, 101, 199 };
+	u64 end = BANK1 + BANK_PAGES * PAGE;
+	size_t next = 0;
+
+	must(ownership_init(banks, 2));
+	must(ownership_claim_boot(PA(BANK0 + 11 * PAGE), 18 * PAGE));
+	ownership_fix_boot(BANK0, 0);
+	ownership_fix_boot(BANK0 + 12 * PAGE + 1, 3);
+	ownership_fix_boot(BANK0 - 1, 2);
+	ownership_fix_boot(BANK0 + 5 * PAGE + 1, PAGE);
+	ownership_fix_boot(BANK0 + 10 * PAGE, 20 * PAGE);
+	ownership_fix_boot(BANK0 + 98 * PAGE, BANK1 + 2 * PAGE - (BANK0 + 98 * PAGE));
+	ownership_fix_boot(end - 1, PAGE);
+	ownership_fix_boot(0x1000, 0x100000);
+	ownership_set_host(&fake_host);
+	for (size_t i = 0; i < PAGES; i++) {
+		bool keel = i >= 11 && i < 29, is_fixed = fixed[next] == i;
+		enum ownership_state want = keel       ? OWNERSHIP_IMAGE
+					    : is_fixed ? OWNERSHIP_FIXED
+						       : OWNERSHIP_HOST;
+
+		if (ownership_state(PA(page_pa(i))) != want)
+			fail_msg("page %zu is %s", i,
+				 ownership_state_name(ownership_state(PA(page_pa(i)))));
+		assert_int_equal(ownership_host_may_reach(PA(page_pa(i))), !keel);
+		assert_int_equal(ownership_share_count(PA(page_pa(i))), 0);
+		assert_int_equal(ownership_may_share(PA(page_pa(i)), PAGE),
+				 want == OWNERSHIP_HOST ? 0 : -EPERM);
+		next += is_fixed && next + 1 < ARRAY_SIZE(fixed);
+	}
+	assert_int_equal(ownership_state(PA(end)), OWNERSHIP_NONE);
+}
+
+/* It is asked before the memory is touched, and answers as the share would. */
+static void a_share_can_be_asked_for_first(void **state)
+{
+	must(ownership_share(PA(BANK0 + PAGE), PAGE, &vms[0], IPA(0)));
+	must(ownership_may_share(PA(BANK0), BANK_PAGES * PAGE));
+	assert_int_equal(ownership_may_share(PA(BANK0), (BANK_PAGES + 1) * PAGE), -ERANGE);
+	assert_int_equal(ownership_may_share(PA(BANK0 - PAGE), PAGE), -ERANGE);
+	assert_int_equal(ownership_may_share(PA(BANK0 + 1), PAGE), -EINVAL);
+	assert_int_equal(ownership_may_share(PA(BANK0), 0), -EINVAL);
+	assert_int_equal(ownership_may_share(PA(BANK0), ~0ULL & ~(PAGE - 1)), -EINVAL);
+	bring_to(OWNERSHIP_FIXED, BANK0 + 99 * PAGE, 0);
+	assert_int_equal(ownership_may_share(PA(BANK0), BANK_PAGES * PAGE), -EPERM);
+	must(ownership_may_share(PA(BANK0), (BANK_PAGES - 1) * PAGE));
+	bring_to(OWNERSHIP_KEEL, BANK0 + 50 * PAGE, 0);
+	assert_int_equal(ownership_may_share(PA(BANK0), (BANK_PAGES - 1) * PAGE), -EPERM);
+}
+
 static void devices_are_the_hosts_unless_claimed(void **state)
 {
 	must(ownership_init(banks, 2));
@@ -838,6 +903,7 @@ static void states_have_names(void **state)
 	assert_string_equal(ownership_state_name(OWNERSHIP_DONATED), "a VM's");
 	assert_string_equal(ownership_state_name(OWNERSHIP_KEEL), "Keel's");
 	assert_string_equal(ownership_state_name(OWNERSHIP_IMAGE), "Keel's");
+	assert_string_equal(ownership_state_name(OWNERSHIP_FIXED), "reserved by firmware");
 	assert_string_equal(ownership_state_name(OWNERSHIP_NONE), "not RAM");
 }
 
@@ -991,6 +1057,8 @@ int main(void)
 		test(a_move_stays_within_a_bank),
 		test(banks_are_checked),
 		test(boot_claims_are_for_ever),
+		test(what_firmware_reserved_is_never_moved),
+		test(a_share_can_be_asked_for_first),
 		test(devices_are_the_hosts_unless_claimed),
 		test(runs_cover_the_address_space),
 		test(disagreement_with_the_host_is_found),
