@@ -11,6 +11,9 @@
  */
 #define psb_csync() __asm__ volatile("hint #17" ::: "memory")
 
+/* TSB CSYNC (C6.2.402): the same for what was traced. A NOP without FEAT_TRF. */
+#define tsb_csync() __asm__ volatile("hint #18" ::: "memory")
+
 #define wfi()	    __asm__ volatile("wfi" ::: "memory")
 #define cpu_relax() __asm__ volatile("yield" ::: "memory")
 

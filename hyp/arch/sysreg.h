@@ -59,6 +59,10 @@
 #define SYS_PMBSR_EL1	     s3_0_c9_c10_3
 #define SYS_PMBIDR_EL1	     s3_0_c9_c10_7
 #define SYS_PMSCR_EL2	     s3_4_c9_c9_0
+#define SYS_TRBLIMITR_EL1    s3_0_c9_c11_0
+#define SYS_TRBIDR_EL1	     s3_0_c9_c11_7
+#define SYS_TRFCR_EL2	     s3_4_c1_c2_1
+#define SYS_BRBCR_EL2	     s2_4_c9_c0_0
 #define SYS_MPAMIDR_EL1	     s3_0_c10_c4_4
 #define SYS_VDISR_EL2	     s3_4_c12_c1_1
 #define SYS_MPAM2_EL2	     s3_4_c10_c5_0

@@ -7,38 +7,8 @@
 #ifndef KEEL_ARCH_TLB_H
 #define KEEL_ARCH_TLB_H
 
-#include <arch/barrier.h>
-#include <arch/sysreg.h>
+#include <arch/tlb_s2.h>
 #include <lib/types.h>
-
-/*
- * Make the stage-2 TLBIs below apply to the VMID in @vttbr: loads VTTBR_EL2 unless it is there
- * already. No preemption until tlb_s2_exit(). Returns what VTTBR_EL2 was.
- *
- * The CPU's profiling unit may still have records of EL1's to write, which must go by the stage 2
- * that they were taken under. At EL2 it takes none, so the next ones are behind tlb_s2_exit().
- */
-static inline u64 tlb_s2_enter(u64 vttbr)
-{
-	u64 saved = read_sysreg(vttbr_el2);
-
-	if (saved != vttbr) {
-		psb_csync();
-		dsb(nsh);
-		write_sysreg(vttbr, vttbr_el2);
-		isb();
-	}
-	return saved;
-}
-
-/* Put VTTBR_EL2 back to @saved. */
-static inline void tlb_s2_exit(u64 saved)
-{
-	if (read_sysreg(vttbr_el2) != saved) {
-		write_sysreg(saved, vttbr_el2);
-		isb();
-	}
-}
 
 #define DEFINE_TLBI(name, op)                              \
 	static inline void tlbi_##name(void)               \

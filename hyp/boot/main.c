@@ -411,7 +411,8 @@ static void init_guests(void)
 	vm_set_created(timer_vm_init);
 	vm_calls_init(&call_ops);
 	vm_cpu_online();
-	switch_cpu_online();
+	if (!switch_cpu_online())
+		panic("the first CPU lacks vectors that nobody was told of");
 	read_id_regs(&ids);
 	trap_cpu_online(&ids);
 }

@@ -156,6 +156,15 @@ static bool profiling_fits(unsigned int id)
 	return false;
 }
 
+/* ... and so are the lengths of SVE vectors, once somebody was told. */
+static bool vectors_fit(unsigned int id)
+{
+	if (switch_cpu_online())
+		return true;
+	log_err("CPU %u is kept out: it lacks lengths of SVE vectors that guests have", id);
+	return false;
+}
+
 /* Turn this CPU off. Firmware may refuse, which leaves nothing to do but to wait. */
 static void __noreturn cpu_off(void)
 {
@@ -199,7 +208,8 @@ void __noreturn secondary_main(unsigned int id)
 	selftest_secondary(boot_info.options.selftest);
 	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
 	vm_cpu_online();
-	switch_cpu_online();
+	if (!vectors_fit(id))
+		refuse_cpu(id);
 	trap_cpu_online(&ids);
 	if (psci_cpu_arrived(&host_psci, id, &entry))
 		refuse_cpu(id);

@@ -84,6 +84,16 @@
 	(HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | \
 	 HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_TSW)
 
+/* MDCR_EL2 (D24.3): accesses of the trace filter trap */
+#define MDCR_TTRF BIT(19)
+
+/* The fine-grained traps of branch records (FEAT_BRBE): nBRBIDR, nBRBCTL, nBRBDATA; without the
+ * first; nBRBINJ, nBRBIALL.
+ */
+#define HDFGRTR_BRBE GENMASK(61, 59)
+#define HDFGWTR_BRBE GENMASK(61, 60)
+#define HFGITR_BRBE  GENMASK(56, 55)
+
 /* TCR_EL2 with E2H=0 (D23.2.151) */
 #define TCR_T0SZ(x)    ((u64)(x))
 #define TCR_IRGN0_WBWA BIT(8)

@@ -342,6 +342,13 @@ s64 cpu_features_signed(const struct cpu_features *system, enum id_field field)
 	return field_number(&id_fields[field], cpu_features_field(system, field));
 }
 
+s64 cpu_id_field(const struct cpu_id_regs *cpu, enum id_field field)
+{
+	u64 raw = field_get(&id_fields[field], cpu->reg);
+
+	return field == ID_DFR0_PMUVer && raw == 0xf ? 0 : field_number(&id_fields[field], raw);
+}
+
 static bool row_holds(const struct cpu_features *system, const struct feature_row *row)
 {
 	return cpu_features_signed(system, (enum id_field)row->field) >= row->min;

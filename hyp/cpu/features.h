@@ -491,6 +491,14 @@ void cpu_features_mmu_caps(const struct cpu_features *system, struct mmu_caps *c
  */
 size_t cpu_features_describe(const struct cpu_features *system, char *buf, size_t size);
 
+/**
+ * cpu_id_field() - a field of one CPU's own registers
+ * @cpu: as read, not merged with those of others
+ *
+ * Return: as cpu_features_signed(); 0 for a PMUVer of 0xf.
+ */
+s64 cpu_id_field(const struct cpu_id_regs *cpu, enum id_field field);
+
 /* id_field_desc() - the row of a field */
 const struct id_field_desc *id_field_desc(enum id_field field);
 

@@ -99,15 +99,12 @@ static const struct feature_bits hfgrw_bits[] = {
 
 /* HFGITR_EL2 (D23.2.60) */
 static const struct feature_bits hfgi_bits[] = {
-	{ DFR0, 52, 1, BIT(55) | BIT(56) },	      /* FEAT_BRBE: nBRBINJ, nBRBIALL */
 	{ PFR1, 44, 1, BIT(57) | BIT(58) | BIT(59) }, /* nGCSPUSHM_EL1, nGCSSTR_EL1, nGCSEPP */
 };
 
-/* HDFGRTR_EL2 (D23.2.57); HDFGWTR_EL2 has no nBRBIDR */
-#define HDFG_NBRBIDR BIT(59)
+/* HDFGRTR_EL2, HDFGWTR_EL2 (D23.2.57); for BRBE's see vm/host_trace.h */
 static const struct feature_bits hdfg_bits[] = {
-	{ DFR0, 52, 1, BIT(59) | BIT(60) | BIT(61) }, /* nBRBIDR, nBRBCTL, nBRBDATA */
-	{ DFR0, 32, 3, BIT(62) },		      /* FEAT_SPEv1p2: nPMSNEVFR_EL1 */
+	{ DFR0, 32, 3, BIT(62) }, /* FEAT_SPEv1p2: nPMSNEVFR_EL1 */
 };
 
 static u64 collect(const struct id_regs *id, const struct feature_bits *rows, size_t count)
@@ -140,7 +137,7 @@ static void init_fine_traps(const struct id_regs *id)
 	write_sysreg(hfgrw, SYS_HFGWTR_EL2);
 	write_sysreg(collect(id, hfgi_bits, ARRAY_SIZE(hfgi_bits)), SYS_HFGITR_EL2);
 	write_sysreg(hdfg, SYS_HDFGRTR_EL2);
-	write_sysreg(hdfg & ~HDFG_NBRBIDR, SYS_HDFGWTR_EL2);
+	write_sysreg(hdfg, SYS_HDFGWTR_EL2);
 	if (field(id, PFR0, 44)) /* FEAT_AMU */
 		write_sysreg(0, SYS_HAFGRTR_EL2);
 	if (fgt < 2)
@@ -199,8 +196,8 @@ static u64 pmu_controls(const struct id_regs *id)
 }
 
 /*
- * Counters, breakpoints, profiling, trace: all the host's. TRFCR_EL2 and BRBCR_EL2 are not written:
- * firmware may have their accesses trap to EL3, and they are off after reset.
+ * Counters, breakpoints, profiling, trace: all the host's. Its trace filter and branch records trap
+ * until it uses them, and TRFCR_EL2 and BRBCR_EL2 are not written before: vm/host_trace.h.
  */
 static void init_debug(const struct id_regs *id)
 {
@@ -214,6 +211,8 @@ static void init_debug(const struct id_regs *id)
 	}
 	if (field(id, DFR0, 44))
 		mdcr |= MDCR_E2TB;
+	if (field(id, DFR0, 40))
+		mdcr |= MDCR_TTRF;
 	write_sysreg(mdcr, mdcr_el2);
 }
 

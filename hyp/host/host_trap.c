@@ -172,11 +172,18 @@ static void handle_fp(struct host_regs *regs, u64 esr)
 		handle_other(regs, esr);
 }
 
+/* A system register, or an instruction of that kind, that traps. */
+static void handle_sysreg(struct host_regs *regs, u64 esr)
+{
+	if (!switch_host_trace(esr))
+		handle_other(regs, esr);
+}
+
 static host_trap_handler_t *const handlers[ESR_EC_COUNT] = {
 	[ESR_EC_HVC64] = handle_hvc,	    [ESR_EC_SMC64] = handle_smc,
 	[ESR_EC_FP_ASIMD] = handle_fp,	    [ESR_EC_SVE] = handle_fp,
-	[ESR_EC_SME] = handle_fp,	    [ESR_EC_IABT_LOWER] = handle_abort,
-	[ESR_EC_DABT_LOWER] = handle_abort,
+	[ESR_EC_SME] = handle_fp,	    [ESR_EC_SYS64] = handle_sysreg,
+	[ESR_EC_IABT_LOWER] = handle_abort, [ESR_EC_DABT_LOWER] = handle_abort,
 };
 
 void host_trap(struct host_regs *regs)

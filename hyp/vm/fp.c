@@ -25,12 +25,44 @@
 /* KVM_ARM_VCPU_* feature bits that matter here */
 #define VCPU_FEATURE_SVE BIT(4)
 
-/* switch_sve_vqs(): none has come up yet */
-static u64 sve_vqs = GENMASK(SVE_VQ_MAX - 1, 0);
+/*
+ * Lengths that every CPU has that has come up, BIT(quadwords - 1); and whether somebody was told,
+ * who counts on them from then on.
+ */
+#define VQS	  GENMASK(SVE_VQ_MAX - 1, 0)
+#define VQS_FINAL BIT(63)
+static u64 sve_vqs = VQS;
 
 u64 switch_sve_vqs(void)
 {
-	return READ_ONCE(sve_vqs);
+	u64 vqs = __atomic_load_n(&sve_vqs, __ATOMIC_RELAXED);
+
+	if (!(vqs & VQS_FINAL))
+		vqs = __atomic_fetch_or(&sve_vqs, VQS_FINAL, __ATOMIC_RELAXED);
+	return vqs & VQS;
+}
+
+/* A CPU comes that has @vqs. Return: whether it has all that somebody counts on. */
+static bool merge_vqs(u64 vqs)
+{
+	u64 old = __atomic_load_n(&sve_vqs, __ATOMIC_RELAXED), merged;
+
+	do {
+		merged = old & (vqs | VQS_FINAL);
+		if ((old & VQS_FINAL) && merged != old)
+			return false;
+	} while (!__atomic_compare_exchange_n(&sve_vqs, &old, merged, false, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	return true;
+}
+
+static unsigned int longest(u64 vqs)
+{
+	unsigned int vq;
+
+	for (vq = SVE_VQ_MAX; vq > 0 && !(vqs & BIT(vq - 1)); vq--)
+		;
+	return vq;
 }
 
 /* Open the FP traps, for EL2 itself too. */
@@ -58,7 +90,7 @@ static u64 find_vqs(void)
 }
 
 /* FP comes from reset: what was kept is of the past. Firmware may have left PSTATE.SM set. */
-void fp_cpu_online(struct vm_cpu *cpu)
+bool fp_cpu_online(struct vm_cpu *cpu)
 {
 	const struct guest_traps *traps = &cpu->traps;
 	u64 cptr = read_sysreg(cptr_el2), vqs = 0;
@@ -70,9 +102,10 @@ void fp_cpu_online(struct vm_cpu *cpu)
 		write_sysreg(0, SYS_SVCR);
 	if (traps->has_sve)
 		vqs = find_vqs();
-	__atomic_fetch_and(&sve_vqs, vqs, __ATOMIC_RELAXED);
 	write_sysreg(cptr, cptr_el2);
 	isb();
+	cpu->sve_longest = longest(vqs);
+	return merge_vqs(vqs);
 }
 
 /* ---- the host's ---- */
@@ -177,9 +210,11 @@ bool switch_host_fp(void)
  */
 static void load_guest_sve(struct vcpu *vcpu, struct vm_cpu *cpu)
 {
+	if (!vcpu->sve_vq) /* nobody has chosen: as long on any CPU that it comes to */
+		vcpu->sve_vq = longest(switch_sve_vqs());
 	cpu->sysreg[ZCR_EL1] = read_el1_zcr();
 	write_el1_zcr(vcpu->sysreg[ZCR_EL1]);
-	if (vcpu->sve_vq) {
+	if (vcpu->sve_vq < cpu->sve_longest) {
 		write_sysreg(vcpu->sve_vq - 1, SYS_ZCR_EL2);
 		isb();
 	}
@@ -191,7 +226,7 @@ static void save_guest_sve(struct vcpu *vcpu, const struct vm_cpu *cpu)
 	vcpu->sysreg[ZCR_EL1] = read_el1_zcr();
 	sve_save(vcpu->fp, true);
 	write_el1_zcr(cpu->sysreg[ZCR_EL1]);
-	if (vcpu->sve_vq) {
+	if (vcpu->sve_vq < cpu->sve_longest) {
 		write_sysreg(ZCR_EL2_ALL, SYS_ZCR_EL2);
 		isb();
 	}

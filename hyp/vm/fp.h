@@ -8,8 +8,11 @@
 
 #include <vm/switch.h>
 
-/* The CPU has come up: nothing is kept for its host. Its traps are computed. */
-void fp_cpu_online(struct vm_cpu *cpu);
+/*
+ * The CPU has come up: nothing is kept for its host. Its traps are computed. Return: whether it has
+ * the vector lengths that vCPUs were told of.
+ */
+bool __must_check fp_cpu_online(struct vm_cpu *cpu);
 
 /* A guest comes. CPTR_EL2 is the host's; afterwards it is not, and PSTATE.SM is 0. */
 void fp_leave_host(struct vm_cpu *cpu);

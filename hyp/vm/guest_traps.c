@@ -35,10 +35,10 @@ enum control {
 #define CPACR_TTA  BIT(28)
 
 /*
- * MDCR_EL2. E2TB is zero: the trace buffer is not the guest's, its registers trap. E2PB = 0b10: the
- * profiling buffer goes by the EL1&0 regime and its registers trap, also of a guest without SPE.
- * With 0b00 it would be EL2's, and what the unit has still to write, or a buffer that was left
- * enabled, would go through EL2's own translation: into Keel.
+ * MDCR_EL2. E2PB and E2TB are 0b10: the buffers of profiling and trace go by the EL1&0 regime and
+ * their registers trap, also of a guest without SPE. With 0b00 a buffer would be EL2's, and what
+ * the unit has still to write, or one that was left enabled, would go through EL2's own
+ * translation, or, by TRBLIMITR_EL1.nVM, to any physical address: into Keel.
  */
 #define MDCR_HPMN   GENMASK(4, 0)
 #define MDCR_TPMCR  BIT(5)
@@ -50,8 +50,8 @@ enum control {
 #define MDCR_E2PB   (2ULL << 12)
 #define MDCR_TPMS   BIT(14)
 #define MDCR_HPMD   BIT(17)
-#define MDCR_TTRF   BIT(19)
 #define MDCR_HCCD   BIT(23)
+#define MDCR_E2TB   (2ULL << 24)
 #define MDCR_HLP    BIT(26)
 #define MDCR_TDCC   BIT(27)
 #define MDCR_MTPME  BIT(28)
@@ -105,26 +105,15 @@ static const struct trap_row {
 	{ ID_MMFR0_FGT, 1, C_MDCR, MDCR_TDCC },
 	{ ID_PFR1_NMI, 1, C_HCRX, HCRX_TALLINT },
 	{ ID_DFR0_PMSVer, 1, C_HDFGR, HDFGR_PMBIDR },
+	{ ID_DFR0_TraceBuffer, 1, C_MDCR, MDCR_E2TB },
 	{ ID_DFR0_TraceBuffer, 1, C_HDFGR, HDFGR_TRBIDR },
 	{ ID_PFR0_MPAM, 1, C_MPAM2, MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 },
 	{ ID_PFR1_MPAM_frac, 1, C_MPAM2, MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 },
 };
 
-/* As cpu_features_signed(), of one CPU. 0xf in PMUVer is a PMU that is not the architecture's. */
-static s64 field(const struct cpu_id_regs *id, enum id_field f)
-{
-	const struct id_field_desc *d = id_field_desc(f);
-	u64 value = id->reg[d->reg] >> d->shift & GENMASK(d->width - 1, 0);
-
-	if (f == ID_DFR0_PMUVer && value == 0xf)
-		return 0;
-	return d->is_signed && value >> (d->width - 1) ? (s64)value - (s64)BIT(d->width)
-						       : (s64)value;
-}
-
 bool guest_traps_mpam(const struct cpu_id_regs *id)
 {
-	return field(id, ID_PFR0_MPAM) || field(id, ID_PFR1_MPAM_frac);
+	return cpu_id_field(id, ID_PFR0_MPAM) || cpu_id_field(id, ID_PFR1_MPAM_frac);
 }
 
 static void compute_mpam(u64 mpamidr, struct guest_traps *traps)
@@ -145,7 +134,7 @@ void guest_traps_compute(const struct cpu_id_regs *id, u64 mpamidr, bool e2h,
 	for (i = 0; i < C_COUNT; i++)
 		c[i] = always[i];
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		if (field(id, (enum id_field)rows[i].field) >= rows[i].min)
+		if (cpu_id_field(id, (enum id_field)rows[i].field) >= rows[i].min)
 			c[rows[i].control] |= rows[i].bits;
 	*traps = (struct guest_traps){
 		.hcr = c[C_HCR],
@@ -159,15 +148,15 @@ void guest_traps_compute(const struct cpu_id_regs *id, u64 mpamidr, bool e2h,
 		.hdfgrtr = c[C_HDFGR],
 		.mpam2 = c[C_MPAM2],
 		.e2h = e2h,
-		.has_hcx = field(id, ID_MMFR1_HCX),
-		.has_fgt = field(id, ID_MMFR0_FGT),
-		.has_fgt2 = field(id, ID_MMFR0_FGT) >= 2,
+		.has_hcx = cpu_id_field(id, ID_MMFR1_HCX),
+		.has_fgt = cpu_id_field(id, ID_MMFR0_FGT),
+		.has_fgt2 = cpu_id_field(id, ID_MMFR0_FGT) >= 2,
 		.has_mpam = guest_traps_mpam(id),
-		.has_ras = field(id, ID_PFR0_RAS),
-		.has_sve = field(id, ID_PFR0_SVE),
-		.has_sme = field(id, ID_PFR1_SME),
-		.has_fa64 = field(id, ID_PFR1_SME) && field(id, ID_SMFR0_FA64),
-		.has_fpmr = field(id, ID_PFR2_FPMR),
+		.has_ras = cpu_id_field(id, ID_PFR0_RAS),
+		.has_sve = cpu_id_field(id, ID_PFR0_SVE),
+		.has_sme = cpu_id_field(id, ID_PFR1_SME),
+		.has_fa64 = cpu_id_field(id, ID_PFR1_SME) && cpu_id_field(id, ID_SMFR0_FA64),
+		.has_fpmr = cpu_id_field(id, ID_PFR2_FPMR),
 	};
 	if (traps->has_mpam)
 		compute_mpam(mpamidr, traps);

@@ -103,7 +103,7 @@ int switch_init(struct page_pool *pool, unsigned int nr_cpus)
 	return 0;
 }
 
-void switch_cpu_online(void)
+bool switch_cpu_online(void)
 {
 	struct cpu_id_regs id;
 	u64 mpamidr = 0;
@@ -115,8 +115,9 @@ void switch_cpu_online(void)
 	/* The registers come from host_cpu_init(), and FP from reset: what was kept is of the past.
 	 */
 	this_vm_cpu()->controls_saved = false;
-	fp_cpu_online(this_vm_cpu());
 	spe_host_online(&this_vm_cpu()->spe);
+	host_trace_online(&this_vm_cpu()->trace, &id);
+	return fp_cpu_online(this_vm_cpu());
 }
 
 /* ---- EL1 registers ---- */
@@ -360,6 +361,8 @@ void switch_to_guest(struct vcpu *vcpu)
 		save_controls(cpu);
 	if (cpu->spe.usable)
 		spe_host_leave(&cpu->spe);
+	if (cpu->trace.used)
+		host_trace_leave(&cpu->trace);
 	fp_leave_host(cpu);
 	save_el1(cpu->sysreg, has_keys(vcpu));
 	load_guest_controls(vcpu, cpu);
@@ -379,6 +382,8 @@ void switch_to_host(struct vcpu *vcpu)
 	load_host_controls(cpu);
 	if (cpu->spe.usable)
 		spe_host_return(&cpu->spe);
+	if (cpu->trace.used)
+		host_trace_return(&cpu->trace);
 	write_sysreg(cpu->elr, elr_el2);
 	write_sysreg(cpu->spsr, spsr_el2);
 }

@@ -5,6 +5,7 @@
 
 #include <spe/spe_host.h>
 #include <vm/guest_traps.h>
+#include <vm/host_trace.h>
 #include <vm/vm.h>
 
 /* Controls that few CPUs have. */
@@ -20,10 +21,12 @@ struct vm_cpu {
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr;
 	struct vm_rare_controls rare;
 	struct guest_traps traps;     /* what EL2 controls a guest by, here */
-	struct spe_host spe;	      /* the host's profiling */
+	struct spe_host spe;	      /* the host's profiling... */
+	struct host_trace trace;      /* ... and trace */
 	struct vcpu_fpstate *host_fp; /* valid while @host_fp_out */
 	u64 host_fpmr;		      /* likewise, if @host_streaming */
-	bool controls_saved; /* @hcr to @rare are the host's for as long as the CPU is up */
+	bool controls_saved;	  /* @hcr to @rare are the host's for as long as the CPU is up */
+	unsigned int sve_longest; /* vector, in quadwords; 0 without SVE */
 	bool host_fp_out;    /* the FP registers are not the host's: it traps when it uses them */
 	bool host_streaming; /* ... and it left in Streaming SVE mode: it gets them back at once */
 	bool guest_fp_in;    /* the FP registers are the loaded vCPU's */
@@ -36,10 +39,16 @@ int __must_check switch_init(struct page_pool *pool, unsigned int nr_cpus);
 
 struct vm_cpu *this_vm_cpu(void);
 
-/* A CPU has come up and is about to run its host: how it controls guests. On that CPU. */
-void switch_cpu_online(void);
+/*
+ * A CPU has come up and is about to run its host: how it controls guests. On that CPU. Return:
+ * whether it may; false if it lacks a length of SVE vectors that a vCPU or userspace was told of.
+ */
+bool __must_check switch_cpu_online(void);
 
-/* Vector lengths of SVE that every CPU has that has come up: BIT(quadwords - 1); 0 without SVE. */
+/*
+ * Vector lengths of SVE that every CPU has that has come up: BIT(quadwords - 1); 0 without SVE.
+ * Final once it was asked: CPUs that lack one of them are kept out.
+ */
 u64 switch_sve_vqs(void);
 
 /* The host's EL1 state out, the guest's in; then EL2's controls for a guest. */
@@ -60,5 +69,13 @@ void switch_guest_fp(struct vcpu *vcpu);
  * Return: whether that was why it trapped.
  */
 bool switch_host_fp(void);
+
+/**
+ * switch_host_trace() - an access of the host trapped: has it begun to use trace or branch records?
+ * @esr: ESR_EL2, of class ESR_EC_SYS64
+ *
+ * Return: whether that was why it trapped. It does not any more: have the host repeat it.
+ */
+bool switch_host_trace(u64 esr);
 
 #endif

@@ -65,7 +65,7 @@ struct vcpu {
 	unsigned int index;
 	u64 mpidr;	     /* MPIDR_EL1 as the guest sees it */
 	u64 features;	     /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
-	unsigned int sve_vq; /* longest vector that it may use, in quadwords; 0: the CPU's */
+	unsigned int sve_vq; /* longest vector that it may use, in quadwords; 0: not chosen yet */
 	bool initialized;
 	unsigned int owner; /* CPU that holds it, or VCPU_NO_OWNER */
 	unsigned int

@@ -80,7 +80,7 @@ static void each_feature(void **state)
 		{ ID_DFR0_MTPMU, 1, .host = BIT(28) },
 		{ ID_DFR0_PMSVer, 1, .mdcr = BIT(14) | BIT(13), .hdfgr = BIT(63) },
 		{ ID_DFR0_TraceFilt, 1, .mdcr = BIT(19) },
-		{ ID_DFR0_TraceBuffer, 1, .hdfgr = BIT(51) },
+		{ ID_DFR0_TraceBuffer, 1, .mdcr = BIT(25), .hdfgr = BIT(51) },
 		{ ID_MMFR0_FGT, 1, .mdcr = BIT(27) },
 		{ ID_PFR1_NMI, 1, .hcrx = BIT(6) },
 		{ ID_PFR0_MPAM, 1, .mpam2 = 3ULL << 48 },

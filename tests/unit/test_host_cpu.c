@@ -212,7 +212,8 @@ static u64 expected_mdcr(const struct cpu *c)
 	return bits_if(has_pmu(c), c->pmcr >> 11 & 0x1f) |
 	       bits_if(has_pmu(c) && field(c, DFR0, 8) >= 4, 1 << 17) | /* HPMD */
 	       bits_if(has_pmu(c) && field(c, DFR0, 8) >= 6, 1 << 23) | /* HCCD */
-	       bits_if(field(c, DFR0, 32), 3 << 12) | bits_if(field(c, DFR0, 44), 3 << 24);
+	       bits_if(field(c, DFR0, 32), 3 << 12) | bits_if(field(c, DFR0, 44), 3 << 24) |
+	       bits_if(field(c, DFR0, 40), 1 << 19); /* TTRF: until the host uses it */
 }
 
 static u64 expected_hcrx(const struct cpu *c)
@@ -240,17 +241,16 @@ static u64 expected_hfgrtr(const struct cpu *c)
 static void check_fine_traps(const struct cpu *c)
 {
 	unsigned int fgt = field(c, MMFR0, 56);
-	bool brbe = field(c, DFR0, 52);
-	u64 hdfg = bits_if(brbe, BIT(60) | BIT(61)) | bits_if(field(c, DFR0, 32) >= 3, BIT(62));
+	u64 hdfg = bits_if(field(c, DFR0, 32) >= 3, BIT(62));
 
 	if (!fgt)
 		return;
 	expect(c, "HFGRTR_EL2", "s3_4_c1_c1_4", expected_hfgrtr(c));
 	expect(c, "HFGWTR_EL2", "s3_4_c1_c1_5", expected_hfgrtr(c));
 	expect(c, "HFGITR_EL2", "s3_4_c1_c1_6",
-	       bits_if(brbe, BIT(55) | BIT(56)) |
-		       bits_if(field(c, PFR1, 44), BIT(57) | BIT(58) | BIT(59)));
-	expect(c, "HDFGRTR_EL2", "s3_4_c3_c1_4", hdfg | bits_if(brbe, BIT(59)));
+	       bits_if(field(c, PFR1, 44), BIT(57) | BIT(58) | BIT(59)));
+	/* BRBE's are closed until the host uses it */
+	expect(c, "HDFGRTR_EL2", "s3_4_c3_c1_4", hdfg);
 	expect(c, "HDFGWTR_EL2", "s3_4_c3_c1_5", hdfg);
 	if (field(c, PFR0, 44))
 		expect(c, "HAFGRTR_EL2", "s3_4_c3_c1_6", 0);

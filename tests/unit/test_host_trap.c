@@ -35,8 +35,8 @@
 
 /* What was called, and with what. */
 static struct {
-	unsigned int faults, conflicts, smcs, hypercalls, fps;
-	bool fp_out;
+	unsigned int faults, conflicts, smcs, hypercalls, fps, traces;
+	bool fp_out, trace_begins;
 	u64 counted[KEEL_STAT_COUNT];
 	struct ipa fault_ipa;
 	int fault_result;
@@ -82,6 +82,12 @@ void host_hypercall(struct host_regs *regs)
 {
 	world.hypercalls++;
 	regs->x[1] = 0x4242;
+}
+
+bool switch_host_trace(u64 esr)
+{
+	world.traces++;
+	return world.trace_begins;
 }
 
 bool switch_host_fp(void)
@@ -542,7 +548,7 @@ static void test_other_classes_are_undefined_instructions(void **state)
 /* After a guest the host's FP registers come back when it uses them, and the use is repeated. */
 static void test_floating_point_comes_back_when_it_is_used(void **state)
 {
-	static const unsigned int classes[] = { 0x07, 0x19 };
+	static const unsigned int classes[] = { 0x07, 0x19, 0x1d };
 
 	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
 		struct host_regs regs = numbered();
@@ -555,6 +561,20 @@ static void test_floating_point_comes_back_when_it_is_used(void **state)
 		check_returns_to(PC, "FP");
 		check_unchanged(&regs, 0);
 	}
+}
+
+/* The host uses trace for the first time: the access is repeated. */
+static void test_trace_is_let_go_when_it_is_used(void **state)
+{
+	struct host_regs regs = numbered();
+
+	setup_world(true);
+	world.trace_begins = true;
+	take(abort_esr(0x18, 0x12345), false);
+	host_trap(&regs);
+	assert_int_equal(world.traces, 1);
+	check_returns_to(PC, "trace");
+	check_unchanged(&regs, 0);
 }
 
 /* The new PSTATE has what this CPU has: the ID registers are looked at field by field. */
@@ -633,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_without_firmware_no_smc_is_made),
 		cmocka_unit_test(test_other_classes_are_undefined_instructions),
 		cmocka_unit_test(test_floating_point_comes_back_when_it_is_used),
+		cmocka_unit_test(test_trace_is_let_go_when_it_is_used),
 		cmocka_unit_test(test_new_pstate_follows_the_id_registers),
 		cmocka_unit_test(test_after_a_panic_a_cpu_stops_at_its_next_exception),
 	};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
 /*
  * The order of a whole run of a vCPU, with the world switch and the run loop as they are: records
  * are written and the buffer is off before anything changes that they go by, and it is on after all
@@ -191,7 +191,7 @@ static int start(bool unit, bool with_spe)
 	memset(pool_memory, 0, sizeof(pool_memory));
 	assert_int_equal(page_pool_init(&pool, pool_memory, 64), 0);
 	assert_int_equal(switch_init(&pool, 1), 0);
-	switch_cpu_online();
+	assert_true(switch_cpu_online());
 	memset(&vm, 0, sizeof(vm));
 	memset(file, 0, sizeof(file));
 	memset(spe_memory, 0, sizeof(spe_memory));

@@ -17,6 +17,7 @@ void fake_trace_note(const char *what) __attribute__((weak));
 
 #define isb()	    fake_barrier("isb")
 #define psb_csync() fake_barrier("psb csync")
+#define tsb_csync() fake_barrier("tsb csync")
 #define dsb(opt)    fake_dsb(#opt)
 
 #define wfi()	    ((void)0)

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The host's trace and branch records while a guest has the CPU. See host_trace.h. */
+#include <arch/el1.h>
+#include <arch/percpu.h>
+#include <arch/sysreg.h>
+#include <arch/trace_buffer.h>
+#include <lib/esr.h>
+#include <vm/host_trace.h>
+#include <vm/switch.h>
+
+/* TRBIDR_EL1: the buffer belongs to a higher Exception level */
+#define TRBIDR_P BIT(4)
+
+void host_trace_online(struct host_trace *trace, const struct cpu_id_regs *id)
+{
+	bool fgt = cpu_id_field(id, ID_MMFR0_FGT) >= 1;
+
+	*trace = (struct host_trace){
+		.has_filter = cpu_id_field(id, ID_DFR0_TraceFilt) >= 1,
+		.has_branches = fgt && cpu_id_field(id, ID_DFR0_BRBE) >= 1,
+	};
+	if (cpu_id_field(id, ID_DFR0_TraceBuffer) >= 1)
+		trace->buffer = !(read_sysreg(SYS_TRBIDR_EL1) & TRBIDR_P);
+	trace->used = trace->buffer;
+	this_cpu()->trace_buffer = trace->buffer;
+}
+
+void host_trace_leave(struct host_trace *trace)
+{
+	if (trace->branches) {
+		trace->brbcr = read_el1_brbcr();
+		write_el1_brbcr(0);
+	}
+	if (trace->filter) {
+		trace->trfcr = read_el1_trfcr();
+		write_el1_trfcr(0);
+		isb();
+	}
+	if (trace->buffer)
+		trace->trblimitr = trace_buffer_stop();
+}
+
+void host_trace_return(const struct host_trace *trace)
+{
+	if (trace->buffer && trace->trblimitr)
+		trace_buffer_start(trace->trblimitr);
+	if (trace->filter)
+		write_el1_trfcr(trace->trfcr);
+	if (trace->branches)
+		write_el1_brbcr(trace->brbcr);
+}
+
+/* ---- the host's first access ---- */
+
+static u64 op(u64 esr, unsigned int op0, unsigned int op1)
+{
+	return FIELD_GET(ESR_SYS64_OP0, esr) == op0 && FIELD_GET(ESR_SYS64_OP1, esr) == op1;
+}
+
+static bool is_trfcr(u64 esr)
+{
+	return op(esr, 3, 0) && FIELD_GET(ESR_SYS64_CRN, esr) == 1 &&
+	       FIELD_GET(ESR_SYS64_CRM, esr) == 2 && FIELD_GET(ESR_SYS64_OP2, esr) == 1;
+}
+
+/* BRB*_EL1 are op0 2, op1 1, CRn 8 and 9; BRB IALL and BRB INJ are op0 1, op1 1, CRn 7, CRm 2. */
+static bool is_brbe(u64 esr)
+{
+	u64 crn = FIELD_GET(ESR_SYS64_CRN, esr);
+
+	return (op(esr, 2, 1) && (crn == 8 || crn == 9)) ||
+	       (op(esr, 1, 1) && crn == 7 && FIELD_GET(ESR_SYS64_CRM, esr) == 2);
+}
+
+/* The host's controls change, in the hardware and where they are kept while a guest runs. */
+static void open_filter(struct vm_cpu *cpu)
+{
+	write_sysreg(0, SYS_TRFCR_EL2);
+	cpu->mdcr = read_sysreg(mdcr_el2) & ~MDCR_TTRF;
+	write_sysreg(cpu->mdcr, mdcr_el2);
+	cpu->trace.filter = true;
+}
+
+static void open_branches(struct vm_cpu *cpu)
+{
+	write_sysreg(0, SYS_BRBCR_EL2);
+	cpu->hdfgrtr = read_sysreg(SYS_HDFGRTR_EL2) | HDFGRTR_BRBE;
+	cpu->hdfgwtr = read_sysreg(SYS_HDFGWTR_EL2) | HDFGWTR_BRBE;
+	cpu->hfgitr = read_sysreg(SYS_HFGITR_EL2) | HFGITR_BRBE;
+	write_sysreg(cpu->hdfgrtr, SYS_HDFGRTR_EL2);
+	write_sysreg(cpu->hdfgwtr, SYS_HDFGWTR_EL2);
+	write_sysreg(cpu->hfgitr, SYS_HFGITR_EL2);
+	cpu->trace.branches = true;
+}
+
+bool switch_host_trace(u64 esr)
+{
+	struct vm_cpu *cpu = this_vm_cpu();
+	struct host_trace *trace;
+
+	if (!cpu)
+		return false;
+	trace = &cpu->trace;
+	if (trace->has_filter && !trace->filter && is_trfcr(esr))
+		open_filter(cpu);
+	else if (trace->has_branches && !trace->branches && is_brbe(esr))
+		open_branches(cpu);
+	else
+		return false;
+	trace->used = true;
+	return true;
+}
