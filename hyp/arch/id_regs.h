@@ -29,4 +29,42 @@ static inline void read_id_regs(struct cpu_id_regs *out)
 	out->reg[ID_REG_MIDR] = read_sysreg(midr_el1);
 }
 
+/* AArch32's, S3_0_C0_C<crm>_<op2>; but ID_AFR0_EL1, which no architecture defines. */
+#define AARCH32_ID_REGS(X) \
+	X(1, 0)            \
+	X(1, 1)            \
+	X(1, 2)            \
+	X(1, 4)            \
+	X(1, 5)            \
+	X(1, 6)            \
+	X(1, 7)            \
+	X(2, 0)            \
+	X(2, 1)            \
+	X(2, 2)            \
+	X(2, 3)            \
+	X(2, 4)            \
+	X(2, 5)            \
+	X(2, 6)            \
+	X(2, 7)            \
+	X(3, 0)            \
+	X(3, 1)            \
+	X(3, 2)            \
+	X(3, 4)            \
+	X(3, 5)            \
+	X(3, 6)
+
+#define READ_AARCH32_ID(crm, op2) \
+	case (crm) << 3 | (op2):  \
+		return read_sysreg(s3_0_c0_c##crm##_##op2);
+
+/* One of them; 0 for what is none. */
+static inline u64 read_aarch32_id_reg(unsigned int crm, unsigned int op2)
+{
+	switch (crm << 3 | op2) {
+		AARCH32_ID_REGS(READ_AARCH32_ID)
+	default:
+		return 0;
+	}
+}
+
 #endif

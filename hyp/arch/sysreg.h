@@ -27,12 +27,14 @@
 /* op0, op1, CRn, CRm, op2 */
 #define SYS_ID_AA64PFR2_EL1  s3_0_c0_c4_2
 #define SYS_ID_AA64ZFR0_EL1  s3_0_c0_c4_4
+#define SYS_ID_AA64FPFR0_EL1 s3_0_c0_c4_7
 #define SYS_ID_AA64SMFR0_EL1 s3_0_c0_c4_5
 #define SYS_ID_AA64ISAR2_EL1 s3_0_c0_c6_2
 #define SYS_ID_AA64ISAR3_EL1 s3_0_c0_c6_3
 #define SYS_ID_AA64MMFR2_EL1 s3_0_c0_c7_2
 #define SYS_ID_AA64MMFR3_EL1 s3_0_c0_c7_3
 #define SYS_ID_AA64MMFR4_EL1 s3_0_c0_c7_4
+#define SYS_GCSCRE0_EL1	     s3_0_c2_c5_2
 #define SYS_ZCR_EL2	     s3_4_c1_c2_0
 #define SYS_SMCR_EL2	     s3_4_c1_c2_6
 #define SYS_HCRX_EL2	     s3_4_c1_c2_2

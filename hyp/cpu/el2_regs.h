@@ -84,8 +84,15 @@
 	(HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | \
 	 HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_TSW)
 
-/* MDCR_EL2 (D24.3): accesses of the trace filter trap */
-#define MDCR_TTRF BIT(19)
+/* MDCR_EL2 (D24.3): profiling and trace buffers are EL1's, and nothing of them traps; the event
+ * counters (FEAT_PMUv3p1) and the cycle counter (FEAT_PMUv3p5) stop at EL2; accesses of the trace
+ * filter trap
+ */
+#define MDCR_E2PB_EL1 GENMASK(13, 12)
+#define MDCR_E2TB_EL1 GENMASK(25, 24)
+#define MDCR_HPMD     BIT(17)
+#define MDCR_TTRF     BIT(19)
+#define MDCR_HCCD     BIT(23)
 
 /* The fine-grained traps of branch records (FEAT_BRBE): nBRBIDR, nBRBCTL, nBRBDATA; without the
  * first; nBRBINJ, nBRBIALL.

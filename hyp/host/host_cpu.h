@@ -6,6 +6,7 @@
 #ifndef KEEL_HOST_HOST_CPU_H
 #define KEEL_HOST_HOST_CPU_H
 
+#include <cpu/features.h>
 #include <lib/types.h>
 
 /**
@@ -18,7 +19,7 @@
  */
 void host_cpu_init(u64 vtcr, u64 vttbr);
 
-/* HCR_EL2 while the host runs; E2H as it is now. */
-u64 host_hcr(void);
+/* HCR_EL2 while the host runs, of which it has @host (host_features_limit()); E2H as it is now. */
+u64 host_hcr(const struct cpu_id_regs *host);
 
 #endif

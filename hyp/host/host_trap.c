@@ -12,6 +12,7 @@
 #include <cpu/log.h>
 #include <cpu/panic.h>
 #include <host/host.h>
+#include <host/host_features.h>
 #include <host/host_mem.h>
 #include <keel/hypercall.h>
 #include <lib/esr.h>
@@ -172,10 +173,38 @@ static void handle_fp(struct host_regs *regs, u64 esr)
 		handle_other(regs, esr);
 }
 
+/* The next instruction, with the PSTATE that executing this one would have left: D1.3. */
+static void step_over(void)
+{
+	skip_instruction();
+	write_sysreg(read_sysreg(spsr_el2) & ~(PSR_SS | PSR_BTYPE), spsr_el2);
+}
+
+/* MRS of S3_0_C0_C1..C7_*: HCR_EL2.TID3. */
+static bool is_id_read(u64 esr)
+{
+	return (esr & ESR_SYS64_READ) && FIELD_GET(ESR_SYS64_OP0, esr) == 3 &&
+	       !(esr & (ESR_SYS64_OP1 | ESR_SYS64_CRN)) && FIELD_GET(ESR_SYS64_CRM, esr) >= 1 &&
+	       FIELD_GET(ESR_SYS64_CRM, esr) <= 7;
+}
+
+static void read_id(struct host_regs *regs, u64 esr)
+{
+	u64 value = host_features_read((unsigned int)FIELD_GET(ESR_SYS64_CRM, esr),
+				       (unsigned int)FIELD_GET(ESR_SYS64_OP2, esr));
+	u64 rt = FIELD_GET(ESR_SYS64_RT, esr);
+
+	if (rt != 31) /* XZR */
+		regs->x[rt] = value;
+	step_over();
+}
+
 /* A system register, or an instruction of that kind, that traps. */
 static void handle_sysreg(struct host_regs *regs, u64 esr)
 {
-	if (!switch_host_trace(esr))
+	if (is_id_read(esr))
+		read_id(regs, esr);
+	else if (!switch_host_trace(esr))
 		handle_other(regs, esr);
 }
 

@@ -49,8 +49,6 @@ enum control {
 #define MDCR_TDRA   BIT(11)
 #define MDCR_E2PB   (2ULL << 12)
 #define MDCR_TPMS   BIT(14)
-#define MDCR_HPMD   BIT(17)
-#define MDCR_HCCD   BIT(23)
 #define MDCR_E2TB   (2ULL << 24)
 #define MDCR_HLP    BIT(26)
 #define MDCR_TDCC   BIT(27)

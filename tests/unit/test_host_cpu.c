@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/host_cpu.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/host/host_cpu.c hyp/host/host_features.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c */
 /*
  * EL2's controls for the host, on CPUs made of ID registers: an old one, a new one, one with
  * nothing, random ones. A CPU has the registers that its ID registers say, by a table that is
@@ -20,13 +20,13 @@
 #include <host/host_cpu.h>
 #include <lib/types.h>
 
-enum { PFR0, PFR1, PFR2, DFR0, ISAR1, ISAR2, MMFR0, MMFR1, MMFR3, SMFR0, IDS };
+enum { PFR0, PFR1, PFR2, DFR0, ISAR1, ISAR2, ISAR3, MMFR0, MMFR1, MMFR3, MMFR4, SMFR0, IDS };
 
 static const char *const id_names[IDS] = {
 	[PFR0] = "id_aa64pfr0_el1",   [PFR1] = "id_aa64pfr1_el1",   [PFR2] = "s3_0_c0_c4_2",
 	[DFR0] = "id_aa64dfr0_el1",   [ISAR1] = "id_aa64isar1_el1", [ISAR2] = "s3_0_c0_c6_2",
 	[MMFR0] = "id_aa64mmfr0_el1", [MMFR1] = "id_aa64mmfr1_el1", [MMFR3] = "s3_0_c0_c7_3",
-	[SMFR0] = "s3_0_c0_c4_5",
+	[SMFR0] = "s3_0_c0_c4_5",     [ISAR3] = "s3_0_c0_c6_3",	    [MMFR4] = "s3_0_c0_c7_4",
 };
 
 struct cpu {
@@ -103,6 +103,11 @@ static const char *tcr2_el1(const struct cpu *cpu)
 	return cpu->e2h ? "s3_5_c2_c0_3" : "s3_0_c2_c0_3";
 }
 
+static const char *gcscr_el1(const struct cpu *cpu)
+{
+	return cpu->e2h ? "s3_5_c2_c5_0" : "s3_0_c2_c5_0";
+}
+
 /* EL1's old translations: dropped when all that new ones are made by is written, and waited for. */
 static bool tlb_empty, tlb_waited;
 
@@ -126,11 +131,16 @@ static void make(const struct cpu *cpu)
 					    "cnthctl_el2", "cntvoff_el2",  "hstr_el2", "vpidr_el2",
 					    "vmpidr_el2",  "cnthp_ctl_el2" };
 
+	static const char *const others[] = { "id_aa64dfr1_el1", "id_aa64isar0_el1", "s3_0_c0_c7_2",
+					      "s3_0_c0_c4_4",	 "ctr_el0",	     "dczid_el0" };
+
 	fake_sysreg_reset();
 	for (size_t i = 0; i < ARRAY_SIZE(base); i++)
 		fake_sysreg_allow(base[i]);
 	for (unsigned int i = 0; i < IDS; i++)
 		fake_sysreg_set(id_names[i], cpu->id[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		fake_sysreg_set(others[i], ~0ULL); /* nothing in them matters here */
 	fake_sysreg_set("midr_el1", MIDR);
 	fake_sysreg_set("mpidr_el1", MPIDR);
 	fake_sysreg_set("hcr_el2", BIT(31) | (cpu->e2h ? BIT(34) : 0));
@@ -142,6 +152,10 @@ static void make(const struct cpu *cpu)
 		fake_sysreg_allow(tcr2_el1(cpu));
 	if (field(cpu, MMFR3, 4))
 		fake_sysreg_allow(sctlr2_el1(cpu));
+	if (field(cpu, PFR1, 44)) {
+		fake_sysreg_allow(gcscr_el1(cpu));
+		fake_sysreg_allow("s3_0_c2_c5_2"); /* GCSCRE0_EL1 */
+	}
 	if (has_pmu(cpu))
 		fake_sysreg_set("s3_3_c9_c12_0", cpu->pmcr); /* PMCR_EL0 */
 	if (field(cpu, DFR0, 32)) {
@@ -192,9 +206,9 @@ static u64 expected_hcr(const struct cpu *c)
 {
 	bool pauth = field(c, ISAR1, 4) || field(c, ISAR1, 8) || field(c, ISAR2, 12);
 
-	return BIT(0) | BIT(1) | BIT(19) | BIT(31) | bits_if(c->e2h, BIT(34)) |
+	return BIT(0) | BIT(1) | BIT(18) | BIT(19) | BIT(31) | bits_if(c->e2h, BIT(34)) |
 	       bits_if(pauth, BIT(40) | BIT(41)) | bits_if(field(c, PFR1, 8) >= 2, BIT(56)) |
-	       bits_if(field(c, PFR0, 56) >= 2, BIT(53));
+	       bits_if(field(c, PFR0, 56) >= 2 || field(c, PFR1, 32) >= 2, BIT(53));
 }
 
 static u64 expected_cptr(const struct cpu *c)
@@ -222,8 +236,8 @@ static u64 expected_hcrx(const struct cpu *c)
 	       bits_if(field(c, ISAR1, 60) >= 2, BIT(2)) |
 	       bits_if(field(c, ISAR1, 60) >= 3, BIT(0)) | bits_if(field(c, ISAR2, 16), BIT(11)) |
 	       bits_if(field(c, MMFR3, 0), BIT(14)) | bits_if(field(c, MMFR3, 4), BIT(15)) |
-	       bits_if(field(c, MMFR3, 32), BIT(17)) | bits_if(field(c, PFR1, 44), BIT(22)) |
-	       bits_if(field(c, PFR2, 32), BIT(23));
+	       bits_if(field(c, PFR1, 44), BIT(22)) | bits_if(field(c, PFR2, 32), BIT(23)) |
+	       bits_if(field(c, ISAR3, 12), BIT(24));
 }
 
 static u64 expected_hfgrtr(const struct cpu *c)
@@ -234,7 +248,6 @@ static u64 expected_hfgrtr(const struct cpu *c)
 	       bits_if(field(c, PFR1, 48), BIT(56)) |
 	       bits_if(field(c, MMFR3, 8), BIT(57) | BIT(58)) |
 	       bits_if(field(c, MMFR3, 16), BIT(59) | BIT(60)) |
-	       bits_if(field(c, MMFR3, 20), BIT(61)) |
 	       bits_if(field(c, MMFR3, 24), BIT(62) | BIT(63));
 }
 
@@ -242,6 +255,8 @@ static void check_fine_traps(const struct cpu *c)
 {
 	unsigned int fgt = field(c, MMFR0, 56);
 	u64 hdfg = bits_if(field(c, DFR0, 32) >= 3, BIT(62));
+	u64 hfgr2 = bits_if(field(c, PFR1, 60), BIT(0)) | bits_if(field(c, PFR1, 48), BIT(2));
+	bool pmuv3p9 = has_pmu(c) && field(c, DFR0, 8) >= 9;
 
 	if (!fgt)
 		return;
@@ -256,12 +271,14 @@ static void check_fine_traps(const struct cpu *c)
 		expect(c, "HAFGRTR_EL2", "s3_4_c3_c1_6", 0);
 	if (fgt < 2)
 		return;
-	/* TSBCSYNC traps where it is 1; nDCCIVAPS beside it where it is 0. */
-	expect(c, "HFGITR2_EL2", "s3_4_c3_c1_7", BIT(1));
-	expect(c, "HFGRTR2_EL2", "s3_4_c3_c1_2", ~0ULL);
-	expect(c, "HFGWTR2_EL2", "s3_4_c3_c1_3", ~0ULL);
-	expect(c, "HDFGRTR2_EL2", "s3_4_c3_c1_0", ~0ULL);
-	expect(c, "HDFGWTR2_EL2", "s3_4_c3_c1_1", ~0ULL);
+	/* nDCCIVAPS; TSBCSYNC, which traps where it is 1, is not */
+	expect(c, "HFGITR2_EL2", "s3_4_c3_c1_7", bits_if(field(c, MMFR4, 0), BIT(1)));
+	/* nPFAR_EL1, nRCWSMASK_EL1 */
+	expect(c, "HFGRTR2_EL2", "s3_4_c3_c1_2", hfgr2);
+	expect(c, "HFGWTR2_EL2", "s3_4_c3_c1_3", hfgr2);
+	/* nPMUACR_EL1, nPMZR_EL0 */
+	expect(c, "HDFGRTR2_EL2", "s3_4_c3_c1_0", bits_if(pmuv3p9, BIT(4)));
+	expect(c, "HDFGWTR2_EL2", "s3_4_c3_c1_1", bits_if(pmuv3p9, BIT(4) | BIT(21)));
 }
 
 static void check_extensions(const struct cpu *c)
@@ -278,6 +295,10 @@ static void check_extensions(const struct cpu *c)
 		expect(c, "TCR2_EL1", tcr2_el1(c), 0);
 	if (field(c, MMFR1, 40) && field(c, MMFR3, 4))
 		expect(c, "SCTLR2_EL1", sctlr2_el1(c), 0);
+	if (field(c, MMFR1, 40) && field(c, PFR1, 44)) {
+		expect(c, "GCSCR_EL1", gcscr_el1(c), 0);
+		expect(c, "GCSCRE0_EL1", "s3_0_c2_c5_2", 0);
+	}
 	/* SRE, DFB, DIB, Enable; what firmware forbids stays off, and the rest is left alone then
 	 */
 	if (field(c, PFR0, 24))
@@ -347,7 +368,7 @@ static void test_an_old_cpu(void **state)
 	/* Written out: what a reader of the manual would expect on the simplest machine. */
 	make(&a53);
 	host_cpu_init(VTCR, VTTBR);
-	assert_int_equal(fake_sysreg_get("hcr_el2"), 0x80080003);
+	assert_int_equal(fake_sysreg_get("hcr_el2"), 0x800c0003);
 	assert_int_equal(fake_sysreg_get("cptr_el2"), 0x33ff);
 	assert_int_equal(fake_sysreg_get("mdcr_el2"), 6);
 	assert_int_equal(fake_sysreg_get("cnthctl_el2"), 3);
@@ -429,10 +450,12 @@ static void test_interrupts_are_not_taken_from_the_host(void **state)
 {
 	const u64 fmo_imo_amo = BIT(3) | BIT(4) | BIT(5), twi_twe = BIT(13) | BIT(14);
 	const u64 tge = BIT(27);
+	struct cpu_id_regs all;
 	struct cpu max = max_cpu();
 
 	make(&max);
-	assert_int_equal(host_hcr() & (fmo_imo_amo | twi_twe | tge), 0);
+	memset(&all, 0xff, sizeof(all));
+	assert_int_equal(host_hcr(&all) & (fmo_imo_amo | twi_twe | tge), 0);
 	assert_int_equal(fake_sysreg_writes("hcr_el2"), 0);
 }
 

@@ -84,6 +84,11 @@ void host_hypercall(struct host_regs *regs)
 	regs->x[1] = 0x4242;
 }
 
+u64 host_features_read(unsigned int crm, unsigned int op2)
+{
+	return 0x1d00 + crm * 16 + op2;
+}
+
 bool switch_host_trace(u64 esr)
 {
 	world.traces++;
@@ -563,6 +568,48 @@ static void test_floating_point_comes_back_when_it_is_used(void **state)
 	}
 }
 
+/* Reads of S3_0_C0_C1..C7_*: what host_features.c says, in the register that the MRS names. */
+static void test_id_registers_are_read_for_the_host(void **state)
+{
+	for (unsigned int rt = 0; rt < 32; rt++) {
+		struct host_regs regs = numbered();
+		u64 expected = numbered().x[rt];
+
+		setup_world(true);
+		/* MRS Xt, S3_0_C0_C<crm>_<op2> */
+		take(abort_esr(0x18, 3 << 20 | (rt & 7) << 17 | rt << 5 | (1 + rt % 7) << 1 | 1),
+		     false);
+		fake_sysreg_set("spsr_el2", SPSR | BIT(21) | 3 << 10);
+		host_trap(&regs);
+		if (rt < 31)
+			expected = 0x1d00 + (1 + rt % 7) * 16 + (rt & 7);
+		assert_int_equal(rt < 31 ? regs.x[rt] : expected, expected);
+		check_returns_to(PC + 4, "MRS of an ID register");
+		assert_int_equal(fake_sysreg_get("spsr_el2"), SPSR); /* SS and BTYPE are spent */
+	}
+}
+
+/* What is beside them is not: writes, MIDR_EL1's neighbours, other op1. */
+static void test_other_registers_are_not_id_registers(void **state)
+{
+	static const u64 iss[] = { 3 << 20 | 4 << 1, /* MSR */
+				   3 << 20 | 0 << 1 | 1,
+				   3 << 20 | 8 << 1 | 1,
+				   3 << 20 | 1 << 14 | 4 << 1 | 1,
+				   3 << 20 | 1 << 10 | 4 << 1 | 1,
+				   2 << 20 | 4 << 1 | 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(iss); i++) {
+		struct host_regs regs = numbered();
+
+		setup_world(true);
+		take(abort_esr(0x18, iss[i]), false);
+		host_trap(&regs);
+		check_injected(ESR_IL, "no ID register");
+		check_unchanged(&regs, 0);
+	}
+}
+
 /* The host uses trace for the first time: the access is repeated. */
 static void test_trace_is_let_go_when_it_is_used(void **state)
 {
@@ -654,6 +701,8 @@ int main(void)
 		cmocka_unit_test(test_other_classes_are_undefined_instructions),
 		cmocka_unit_test(test_floating_point_comes_back_when_it_is_used),
 		cmocka_unit_test(test_trace_is_let_go_when_it_is_used),
+		cmocka_unit_test(test_id_registers_are_read_for_the_host),
+		cmocka_unit_test(test_other_registers_are_not_id_registers),
 		cmocka_unit_test(test_new_pstate_follows_the_id_registers),
 		cmocka_unit_test(test_after_a_panic_a_cpu_stops_at_its_next_exception),
 	};
