@@ -89,3 +89,10 @@ def reserved_tree(path, **changes):
 def test_memory_that_firmware_reserved(run_hostile, tmp_path, cpu, variant):
     tree = reserved_tree(tmp_path / "tree", cpu=cpu)
     run_hostile("reserved", 34, cpu=cpu, variant=variant, extra=("-dtb", str(tree)))
+
+
+@pytest.mark.parametrize(
+    "e2h,variant", [(0, "release"), pytest.param(1, "debug", marks=pytest.mark.full)]
+)
+def test_guests_of_random_instructions(run_hostile, e2h, variant):
+    run_hostile("wild", 34, f"keel.e2h={e2h}", smp=2, variant=variant)
