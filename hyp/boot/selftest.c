@@ -76,8 +76,11 @@ static void test_ownership(void)
 	if (ownership_donate_keel(page, SZ_4K) || ownership_host_may_reach(page))
 		panic("selftest: a page could not be donated");
 	host_mem_check();
-	if (host_mem_fault(host_pa_to_ipa(page)) == 0)
+	if (host_mem_fault(host_pa_to_ipa(page), HOST_WRITE) == 0)
 		panic("selftest: the host could fault a donated page in");
+	if (host_mem_fault(host_pa_to_ipa(page), HOST_READ) != HOST_MEM_ZEROS)
+		panic("selftest: the host does not read zeros in a donated page");
+	host_mem_check();
 	if (ownership_donate_keel(page, SZ_4K) == 0)
 		panic("selftest: a page could be donated twice");
 	seen = el2_window_map(page, EL2_RW);

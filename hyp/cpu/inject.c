@@ -53,6 +53,15 @@ u64 el1_external_abort_esr(u64 esr, u64 spsr)
 	return FIELD_PREP(ESR_EC, ec) | ESR_IL | (data ? esr & (ESR_WNR | ESR_CM) : 0) | fsc;
 }
 
+u64 el1_refusal_esr(u64 esr, u64 spsr)
+{
+	u64 abort = el1_external_abort_esr(esr, spsr);
+
+	if (esr_ec(esr) != ESR_EC_DABT_LOWER || (esr & ESR_S1PTW))
+		return abort;
+	return (abort & ~ESR_FSC) | ESR_FSC_ALIGNMENT;
+}
+
 u64 el1_undef_esr(void)
 {
 	return FIELD_PREP(ESR_EC, ESR_EC_UNKNOWN) | ESR_IL;

@@ -36,6 +36,16 @@ struct el1_entry el1_exception_entry(u64 spsr, u64 sctlr, const struct pstate_fe
  */
 u64 el1_external_abort_esr(u64 esr, u64 spsr);
 
+/**
+ * el1_refusal_esr() - the syndrome of an access that EL2 refuses the host
+ *
+ * As el1_external_abort_esr(), but that a load or store becomes an alignment fault, which says as
+ * little about memory: operating systems end a process for it, and give what the kernel did to
+ * their exception tables first, as they must for any load over the end of a page. An external abort
+ * they take for broken hardware, and a translation fault for one that a second try mends.
+ */
+u64 el1_refusal_esr(u64 esr, u64 spsr);
+
 /* The syndrome of an UNDEFINED instruction. */
 u64 el1_undef_esr(void);
 

@@ -39,6 +39,14 @@ static const u64 device_blocks[] = { SZ_1G, SZ_2M, SZ_4K };
 static struct stage2 host_s2;
 static struct page_pool *table_pool;
 
+/*
+ * What the host reads where it gave memory away: one page of Keel's, never written again, and how
+ * many pages of the host's address space show it. Nothing is mapped there as far as ownership is
+ * concerned. Under the stage 2's lock.
+ */
+static struct pa zero_page;
+static u64 zero_leaves;
+
 /* ---- memory for tables ---- */
 
 static void *zalloc_table(void *ctx)
@@ -105,10 +113,16 @@ static int check_mapped_leaf(void *arg, const struct stage2_leaf *leaf)
 	return leaf->mapped && leaf->pa.v == leaf->ipa.v ? 0 : -EPERM;
 }
 
+static bool shows_zeros(const struct stage2_leaf *leaf)
+{
+	return leaf->mapped && leaf->pa.v == zero_page.v && leaf->size == SZ_4K &&
+	       (leaf->attrs & STAGE2_RWX) == STAGE2_R;
+}
+
 static int check_unmapped_leaf(void *arg, const struct stage2_leaf *leaf)
 {
 	(void)arg;
-	return leaf->mapped ? -EEXIST : 0;
+	return leaf->mapped && !shows_zeros(leaf) ? -EEXIST : 0;
 }
 
 static int walk_host(struct ipa ipa, u64 size,
@@ -177,6 +191,32 @@ static int merge_with_neighbours(struct ipa ipa, u64 size)
 	return ret;
 }
 
+static int count_zeros(void *arg, const struct stage2_leaf *leaf)
+{
+	u64 *count = arg;
+
+	*count += shows_zeros(leaf);
+	return 0;
+}
+
+/*
+ * Break before make: the zeros that the host reads in memory that it is to have again. Tables that
+ * are left empty stay or go as for memory that was unmapped there, so that prepare() counted right.
+ */
+static int drop_zeros(struct ipa ipa, u64 size)
+{
+	u64 count = 0;
+	int ret;
+
+	if (!zero_leaves)
+		return 0;
+	ret = stage2_walk(&host_s2, ipa, size, count_zeros, &count, NULL);
+	if (ret || !count)
+		return ret;
+	zero_leaves -= count;
+	return stage2_unmap(&host_s2, ipa, size, NULL);
+}
+
 /* Map RAM to the host. */
 static void side_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
 {
@@ -184,7 +224,9 @@ static void side_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
 
 	(void)ctx;
 	spin_lock(&host_s2.lock);
-	ret = stage2_map(&host_s2, ipa, pa, size, HOST_RAM_ATTRS);
+	ret = drop_zeros(ipa, size);
+	if (!ret)
+		ret = stage2_map(&host_s2, ipa, pa, size, HOST_RAM_ATTRS);
 	if (!ret)
 		ret = merge_with_neighbours(ipa, size);
 	spin_unlock(&host_s2.lock);
@@ -331,12 +373,27 @@ static int map_ram(void)
 	return ret;
 }
 
+/* To the point of coherency, as clear_page(): the host chooses how it reads it. */
+static int make_zero_page(void)
+{
+	void *page = page_pool_alloc(table_pool);
+
+	if (!page)
+		return -ENOMEM;
+	dcache_clean_inval_poc(page, SZ_4K);
+	zero_page = el2_va_to_pa(el2_map_layout(), page);
+	zero_leaves = 0;
+	return 0;
+}
+
 int host_mem_init(const struct mmu_caps *caps, struct page_pool *pool)
 {
 	int ret;
 
 	table_pool = pool;
 	ret = init_stage2(caps);
+	if (!ret)
+		ret = make_zero_page();
 	if (ret)
 		return ret;
 	host_s2.pgt.keep_partial = true;
@@ -395,20 +452,52 @@ static int map_device(struct ipa ipa)
 	return ret;
 }
 
-int host_mem_fault(struct ipa ipa)
+/* Under ownership_lock and the stage 2's lock. The reserve is not for this. */
+static int map_zeros(struct ipa ipa)
+{
+	struct ipa page = IPA(ALIGN_DOWN(ipa.v, SZ_4K));
+	struct stage2_leaf leaf;
+	u64 needed;
+	int ret = stage2_lookup(&host_s2, page, &leaf);
+
+	if (ret != -ENOENT)
+		return ret; /* mapped meanwhile by another CPU */
+	needed = stage2_tables_needed(&host_s2, page, zero_page, SZ_4K);
+	if (page_pool_spare(table_pool) < needed)
+		drop_devices();
+	if (page_pool_spare(table_pool) < needed)
+		return -ENOMEM;
+	ret = stage2_map(&host_s2, page, zero_page, SZ_4K, STAGE2_R | STAGE2_NORMAL);
+	if (ret)
+		return ret;
+	zero_leaves++;
+	host_count(KEEL_STAT_HOST_ZERO_PAGES);
+	return HOST_MEM_ZEROS;
+}
+
+/* Under ownership_lock. */
+static int map_on_fault(struct ipa ipa, enum host_access access)
+{
+	struct pa pa = host_ipa_to_pa(ipa);
+	bool reachable = ownership_host_may_reach(pa);
+	int ret;
+
+	if (!reachable && (access != HOST_READ || !ownership_host_gave(pa)))
+		return -EPERM;
+	spin_lock(&host_s2.lock);
+	ret = reachable ? map_device(ipa) : map_zeros(ipa);
+	spin_unlock(&host_s2.lock);
+	return ret;
+}
+
+int host_mem_fault(struct ipa ipa, enum host_access access)
 {
 	int ret;
 
 	if (ipa.v >= stage2_size(&host_s2))
 		return -ERANGE;
 	spin_lock(&ownership_lock);
-	if (!ownership_host_may_reach(host_ipa_to_pa(ipa))) {
-		ret = -EPERM;
-	} else {
-		spin_lock(&host_s2.lock);
-		ret = map_device(ipa);
-		spin_unlock(&host_s2.lock);
-	}
+	ret = map_on_fault(ipa, access);
 	spin_unlock(&ownership_lock);
 	return ret;
 }
@@ -455,7 +544,7 @@ static enum ownership_view host_view(void *ctx, struct pa pa, u64 max, u64 *run)
 		return OWNERSHIP_VIEW_NOTHING;
 	}
 	*run = leaf.ipa.v + leaf.size - pa.v;
-	if (ret)
+	if (ret || (shows_zeros(&leaf) && ownership_host_gave(pa)))
 		return OWNERSHIP_VIEW_NOTHING;
 	return leaf.pa.v == leaf.ipa.v ? OWNERSHIP_VIEW_IDENTITY : OWNERSHIP_VIEW_WRONG;
 }

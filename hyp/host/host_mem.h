@@ -26,17 +26,26 @@ int __must_check host_mem_init(const struct mmu_caps *caps, struct page_pool *po
 u64 host_mem_vtcr(void);
 u64 host_mem_vttbr(void);
 
+/* The host's access that its stage 2 does not allow. */
+enum host_access { HOST_READ, HOST_WRITE, HOST_FETCH, HOST_WALK };
+
+/* What host_mem_fault() answers besides 0 and errors. */
+#define HOST_MEM_ZEROS 1
+
 /**
  * host_mem_fault() - the host touched an address that its stage 2 does not map
- * @ipa: any value
+ * @ipa:    any value
+ * @access: what it did
  *
- * Maps the device range around @ipa if that is the host's; two CPUs may come for the same at once.
- * Takes ownership_lock.
+ * Maps the device range around @ipa if that is the host's. Where the host gave memory away, a read
+ * finds a page of zeros: Linux reads a few bytes over the end of a page into the next one, and
+ * copies all of its memory when it hibernates or dumps core. Two CPUs may come for the same at
+ * once. Takes ownership_lock.
  *
- * Return: 0, the access can be repeated; -EPERM, the address is not the host's; -ERANGE, it is
- * beyond what the machine can address; -ENOMEM.
+ * Return: 0, the access can be repeated; HOST_MEM_ZEROS, likewise, and zeros are there now; -EPERM,
+ * the address is not the host's; -ERANGE, it is beyond what the machine can address; -ENOMEM.
  */
-int __must_check host_mem_fault(struct ipa ipa);
+int __must_check host_mem_fault(struct ipa ipa, enum host_access access);
 
 /*
  * The host met two TLB entries for one address, which FEAT_BBM level 2 allows while blocks are

@@ -3,6 +3,8 @@
  * What an exception from the host means, by exception class (ARM DDI 0487, D24.2.37, ESR_EL2.EC).
  * The host can cause all of these at will: none stops the machine.
  */
+#include <arch/at.h>
+#include <arch/barrier.h>
 #include <arch/el1.h>
 #include <arch/percpu.h>
 #include <arch/smc.h>
@@ -20,6 +22,10 @@
 #include <vm/switch.h>
 
 typedef void host_trap_handler_t(struct host_regs *regs, u64 esr);
+
+/* PAR_EL1 (D24.2.128) */
+#define PAR_F  BIT(0)
+#define PAR_PA GENMASK(51, 12)
 
 struct psci host_psci;
 struct optee host_optee;
@@ -68,36 +74,86 @@ static void inject_sync(u64 esr, u64 far)
 	write_sysreg(entry.pstate, spsr_el2);
 }
 
-/* A host access outside of what it owns: an external abort there, counted and logged. */
+static enum host_access access_of(u64 esr)
+{
+	if (esr & ESR_S1PTW)
+		return HOST_WALK;
+	if (esr_ec(esr) == ESR_EC_IABT_LOWER)
+		return HOST_FETCH;
+	return esr & ESR_WNR ? HOST_WRITE : HOST_READ;
+}
+
+/* A host access outside of what it owns: an abort there, counted and logged. */
 static void refuse_access(u64 esr, u64 far, struct ipa ipa)
 {
 	static struct ratelimit limit;
-	const char *what = esr_ec(esr) == ESR_EC_IABT_LOWER ? "fetch"
-			   : esr & ESR_WNR		    ? "write"
-							    : "read";
+	static const char *const names[] = {
+		[HOST_READ] = "read",
+		[HOST_WRITE] = "write",
+		[HOST_FETCH] = "fetch",
+		[HOST_WALK] = "table walk",
+	};
 
 	host_count(KEEL_STAT_HOST_ABORTS);
-	log_limited(&limit, LOG_WARN, "host %s of %#lx (%s) refused: CPU %u, pc %#lx", what, ipa.v,
+	log_limited(&limit, LOG_WARN, "host %s of %#lx (%s) refused: CPU %u, pc %#lx",
+		    names[access_of(esr)], ipa.v, host_mem_describe(ipa), this_cpu()->id,
+		    read_sysreg(elr_el2));
+	inject_sync(el1_refusal_esr(esr, read_sysreg(spsr_el2)), far);
+}
+
+/* Nothing that need worry anybody, so said once in a while. */
+static void tell_of_zeros(struct ipa ipa)
+{
+	static struct ratelimit limit;
+
+	log_limited(&limit, LOG_INFO, "host read of %#lx (%s) finds zeros: CPU %u, pc %#lx", ipa.v,
 		    host_mem_describe(ipa), this_cpu()->id, read_sysreg(elr_el2));
-	inject_sync(el1_external_abort_esr(esr, read_sysreg(spsr_el2)), far);
+}
+
+/* A translation fault, which can be cured by mapping. Return: whether it was. */
+static bool cure(struct ipa ipa, u64 esr)
+{
+	int ret = host_mem_fault(ipa, access_of(esr));
+
+	if (ret == HOST_MEM_ZEROS)
+		tell_of_zeros(ipa);
+	return ret >= 0;
 }
 
 /*
- * A stage 2 fault. D24.2.56: HPFAR_EL2 is valid for translation and access flag faults and on a
- * stage 1 walk; the host's other faults (fetching from a device) are refused whatever the address.
+ * D24.2.56: HPFAR_EL2 is valid for translation and access flag faults and on a stage 1 walk; for
+ * the host's other faults (a write where it reads zeros, a fetch from a device) stage 1 is asked.
+ * The address is for the log alone then, so a stage 1 that changed meanwhile does no harm.
  */
+static struct ipa fault_ipa(u64 esr, u64 far)
+{
+	u64 type = esr & ESR_FSC_TYPE, page, saved, par;
+
+	page = FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12;
+	if (type == ESR_FSC_PERMISSION && !(esr & ESR_S1PTW)) {
+		saved = read_sysreg(par_el1);
+		at_s1e1r(far);
+		isb();
+		par = read_sysreg(par_el1);
+		write_sysreg(saved, par_el1);
+		if (!(par & PAR_F))
+			page = par & PAR_PA;
+	}
+	return IPA(page | (far & (SZ_4K - 1)));
+}
+
 static void handle_abort(struct host_regs *regs, u64 esr)
 {
 	u64 far = read_sysreg(far_el2);
-	struct ipa ipa = IPA(FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & 0xfff));
-	u64 type = esr & ESR_FSC_TYPE;
+	struct ipa ipa;
 
 	(void)regs;
 	if (esr_fsc(esr) == ESR_FSC_TLB_CONFLICT) {
 		host_mem_tlb_conflict();
 		return;
 	}
-	if (type == ESR_FSC_TRANSLATION && host_mem_fault(ipa) == 0)
+	ipa = fault_ipa(esr, far);
+	if ((esr & ESR_FSC_TYPE) == ESR_FSC_TRANSLATION && cure(ipa, esr))
 		return;
 	refuse_access(esr, far, ipa);
 }

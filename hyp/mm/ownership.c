@@ -565,6 +565,13 @@ const char *ownership_state_name(enum ownership_state state)
 	}
 }
 
+bool ownership_host_gave(struct pa pa)
+{
+	enum ownership_state state = ownership_state(pa);
+
+	return state == OWNERSHIP_DONATED || state == OWNERSHIP_KEEL;
+}
+
 bool ownership_is_ram(struct pa pa)
 {
 	return bank_of(pa.v) != NULL;

@@ -273,6 +273,13 @@ int __must_check ownership_may_share(struct pa pa, u64 size);
 /* ownership_state_name() - a state in words, for logs. */
 const char *ownership_state_name(enum ownership_state state);
 
+/**
+ * ownership_host_gave() - whether the host had the page that holds pa, and gave it away
+ *
+ * To a VM or to Keel, at run time: it may come back. As ownership_state().
+ */
+bool ownership_host_gave(struct pa pa);
+
 /* ownership_is_ram() - whether pa is in a bank of RAM. No lock needed: banks do not change. */
 bool ownership_is_ram(struct pa pa);
 

@@ -295,12 +295,13 @@ struct keel_run {
 };
 
 enum keel_stat {
-	KEEL_STAT_HOST_ABORTS,	    /* host accesses that became an external abort */
+	KEEL_STAT_HOST_ABORTS,	    /* host accesses that were refused: an abort in the host */
 	KEEL_STAT_HOST_MMIO_MAPS,   /* device ranges that were mapped when first touched */
 	KEEL_STAT_HYPERCALLS,	    /* calls in Keel's range */
 	KEEL_STAT_SMCS,		    /* SMCs of the host, PSCI included */
 	KEEL_STAT_TABLE_PAGES_FREE, /* free pages of Keel's own pool, for page tables */
 	KEEL_STAT_TABLE_PAGES,	    /* pages of that pool, free or in use */
+	KEEL_STAT_HOST_ZERO_PAGES,  /* pages given away that the host read, as zeros */
 	KEEL_STAT_COUNT
 };
 

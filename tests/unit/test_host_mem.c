@@ -50,13 +50,16 @@ static struct page_pool pool;
 static struct el2_layout layout;
 static struct stage2 *host_s2;
 static int regime;
-static u64 mmio_maps;
+static u64 mmio_maps, zero_pages;
 static const struct mmu_caps *the_caps;
 
 /* Pages that were cleared, and what is seen through the window. */
 static u8 window[PAGE];
 static const u8 zero[PAGE];
 static bool window_used, window_cleaned;
+
+/* The page that the host reads where it gave memory away: the one that was cleaned at boot. */
+static const void *zeros;
 static u64 cleared, cleared_sum;
 
 /* Memory that was given to Keel, beyond keel[]. */
@@ -95,16 +98,22 @@ const struct el2_layout *el2_map_layout(void)
 
 void host_count(unsigned int stat)
 {
+	if (stat == KEEL_STAT_HOST_ZERO_PAGES) {
+		zero_pages++;
+		return;
+	}
 	assert_int_equal(stat, KEEL_STAT_HOST_MMIO_MAPS);
 	mmio_maps++;
 }
+
+static bool reaches(u64 ipa);
 
 void *el2_window_map(struct pa pa, enum el2_prot prot)
 {
 	assert_false(window_used);
 	assert_int_equal(prot, EL2_RW);
 	/* Nobody may see the page between its contents and zero. */
-	if (fake_walk(regime, pa.v, NULL, NULL, NULL) == FAKE_OK)
+	if (reaches(pa.v))
 		fail_msg("%#lx is cleared while the host reaches it", pa.v);
 	window_used = true;
 	window_cleaned = false;
@@ -124,10 +133,12 @@ void el2_window_unmap(void)
 
 void dcache_clean_inval_poc(const void *start, u64 size)
 {
-	assert_ptr_equal(start, window);
-	assert_int_equal(size, sizeof(window));
-	assert_memory_equal(window, zero, sizeof(window));
-	window_cleaned = true;
+	assert_int_equal(size, PAGE);
+	assert_memory_equal(start, zero, PAGE);
+	if (start == window)
+		window_cleaned = true;
+	else
+		zeros = start;
 }
 
 /* Bytes of the host's address space that were looked through for something to merge. */
@@ -203,7 +214,8 @@ static void make_machine(const struct mmu_caps *caps)
 {
 	the_caps = caps;
 	given_count = 0;
-	mmio_maps = cleared = cleared_sum = 0;
+	mmio_maps = zero_pages = cleared = cleared_sum = 0;
+	zeros = NULL;
 	window_used = false;
 	memset(&ownership_lock, 0, sizeof(ownership_lock));
 	memset(states, 0, sizeof(states));
@@ -246,6 +258,29 @@ static unsigned int pages_at_start(const struct mmu_caps *caps)
 	return PLENTY - (unsigned int)page_pool_available(&pool);
 }
 
+static bool was_given(u64 ipa)
+{
+	return overlaps(given, given_count, ipa, 1);
+}
+
+/* The host reads zeros at @ipa, from the one page that has them, and can do nothing else there. */
+static bool reads_zeros(u64 ipa)
+{
+	u64 pa = 0, page = ALIGN_DOWN(ipa, PAGE);
+
+	if (fake_walk(regime, page, &pa, NULL, NULL) != FAKE_OK)
+		return false;
+	if (pa != (u64)zeros - layout.linear_offset)
+		return false;
+	assert_memory_equal(zeros, zero, PAGE);
+	for (unsigned int cpu = 0; cpu < FAKE_CPUS; cpu++)
+		if (fake_tlb_access(cpu, regime, page, FAKE_READ, &pa) != FAKE_OK ||
+		    fake_tlb_access(cpu, regime, page, FAKE_WRITE, &pa) != FAKE_PERMISSION ||
+		    fake_tlb_access(cpu, regime, page, FAKE_EXEC, &pa) != FAKE_PERMISSION)
+			fail_msg("%#lx is not read-only", ipa);
+	return true;
+}
+
 /* Memory that the host has and the tables cover with blocks as large as they can be. */
 static void check_ram_page(u64 ipa)
 {
@@ -255,7 +290,7 @@ static void check_ram_page(u64 ipa)
 	enum fake_outcome outcome = fake_walk(regime, ipa, &pa, &desc, &level);
 
 	if (is_keel(ipa, 1)) {
-		if (outcome != FAKE_TRANSLATION)
+		if (outcome != FAKE_TRANSLATION && !(reads_zeros(ipa) && was_given(ipa)))
 			fail_msg("%#lx is Keel's, and the host has %#lx there", ipa, desc);
 		return;
 	}
@@ -371,10 +406,10 @@ static void test_boot_fails_without_tables_or_granule(void **state)
 
 /* ---- faults ---- */
 
-static void check_fault(u64 ipa, int expected)
+static void check_access(u64 ipa, enum host_access access, int expected)
 {
 	u64 before = mmio_maps;
-	int ret = host_mem_fault(IPA(ipa));
+	int ret = host_mem_fault(IPA(ipa), access);
 
 	if (ret != expected)
 		fail_msg("fault at %#lx: %d, expected %d", ipa, ret, expected);
@@ -382,6 +417,16 @@ static void check_fault(u64 ipa, int expected)
 		assert_int_equal(mmio_maps, before);
 	assert_false(spin_is_locked(&ownership_lock));
 	assert_false(spin_is_locked(&host_s2->lock));
+}
+
+/* By all that a host can do; of reads only what does not depend on who owns the memory. */
+static void check_fault(u64 ipa, int expected)
+{
+	check_access(ipa, HOST_WRITE, expected);
+	check_access(ipa, HOST_FETCH, expected);
+	check_access(ipa, HOST_WALK, expected);
+	if (!was_given(ipa))
+		check_access(ipa, HOST_READ, expected);
 }
 
 /* The level of the block that maps @ipa. */
@@ -647,6 +692,79 @@ static void test_given_memory_leaves_the_host_and_comes_back_cleared_in_blocks(v
 	}
 }
 
+/* ---- zeros ---- */
+
+/* A read of what was given away, which finds zeros that were or were not there already. */
+static void check_zeros(u64 ipa)
+{
+	u64 before = zero_pages;
+	bool there = reads_zeros(ipa);
+
+	check_access(ipa, HOST_READ, there ? 0 : HOST_MEM_ZEROS);
+	assert_int_equal(zero_pages, before + !there);
+	if (!reads_zeros(ipa))
+		fail_msg("the host does not read zeros at %#lx", ipa);
+	/* That they are there does not help who would do more. */
+	check_fault(ipa, -EPERM);
+}
+
+static void test_what_was_given_reads_as_zeros(void **state)
+{
+	static const struct range rows[] = {
+		{ 0x40000000, PAGE },	   { 0x50001000, 5 * PAGE },
+		{ 0x60000000, SZ_2M }, /* whole: its table is made for the zeros */
+		{ 0x60000000, 3 * SZ_2M }, { 0x5fffe000, SZ_2M + 4 * PAGE },
+		{ 0x40000000, SZ_1G },	   { 0x8bffff000, 4 * PAGE },
+	};
+	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		const struct range *r = &rows[i / 2];
+		u64 step = MAX(r->size / 8, PAGE), free;
+
+		start(caps[i % 2], 1000);
+		free = page_pool_available(&pool);
+		assert_int_equal(give(r->base, r->size), 0);
+		for (u64 at = 0; at < r->size; at += step)
+			check_zeros(r->base + at + 0x123);
+		check_zeros(r->base + r->size - 1);
+		check_zeros(r->base);
+		check_all("zeros");
+		/* It comes back as if nobody had looked: CPUs have the zeros in their TLBs. */
+		assert_int_equal(take_back(0), 0);
+		check_all("taking back what was read");
+		for (u64 at = 0; at < r->size; at += step)
+			assert_true(reaches(r->base + at));
+		assert_int_equal(page_pool_available(&pool), free);
+		assert_int_equal(pool.bad_frees, 0);
+	}
+}
+
+/* A table for zeros is one that nobody else needs; devices give theirs, the reserve stays. */
+static void test_zeros_take_no_table_that_others_may_need(void **state)
+{
+	/* What is given is all of 2 MiB: a table for the 1 GiB, and for zeros one more. */
+	start(&large_caps, pages_at_start(&large_caps) + 2 + KEEL_POOL_RESERVE);
+	page_pool_set_reserve(&pool, KEEL_POOL_RESERVE);
+	assert_int_equal(give(0x60000000, SZ_2M), 0);
+	check_fault(FAR_DEVICE(2), 0);
+	assert_int_equal(page_pool_spare(&pool), 0);
+	check_zeros(0x60003000);
+	assert_false(reaches(FAR_DEVICE(2)));
+	assert_int_equal(page_pool_spare(&pool), 0);
+	assert_int_equal(page_pool_available(&pool), KEEL_POOL_RESERVE);
+	/* Its neighbours are in the same table. */
+	check_zeros(0x60004000);
+	assert_int_equal(give(0x60200000, SZ_2M), 0);
+	check_access(0x60200000, HOST_READ, -ENOMEM);
+	assert_int_equal(page_pool_available(&pool), KEEL_POOL_RESERVE);
+	check_all("no table for zeros");
+	assert_int_equal(take_back(0), 0);
+	check_zeros(0x60200000);
+	assert_int_equal(take_back(0), 0);
+	check_all("back");
+}
+
 static void test_random_moves_give_all_tables_back(void **state)
 {
 	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
@@ -670,7 +788,12 @@ static void test_random_moves_give_all_tables_back(void **state)
 				assert_int_equal(give(at, pages * PAGE), expected);
 			/* Devices come and go in between. */
 			if (!fake_rand(4))
-				(void)!host_mem_fault(IPA(fake_rand(1U << 30)));
+				(void)!host_mem_fault(IPA(fake_rand(1U << 30)), HOST_WRITE);
+			if (given_count) {
+				const struct range *r = &given[fake_rand(given_count)];
+
+				check_zeros(r->base + fake_rand((u32)(r->size / PAGE)) * PAGE);
+			}
 			host_mem_check();
 			fake_tlb_check("a move");
 		}
@@ -734,6 +857,8 @@ static void test_what_was_given_comes_back_without_tables(void **state)
 			else if (given_count && fake_rand(20) == 0)
 				break;
 		}
+		for (unsigned int i = 0; i < given_count; i += 1 + fake_rand(4))
+			check_zeros(given[i].base + fake_rand((u32)(given[i].size / PAGE)) * PAGE);
 		while ((hoard[hoarded] = page_pool_alloc(&pool)))
 			hoarded++;
 		while (given_count) {
@@ -800,10 +925,14 @@ static void test_a_vms_memory_is_kept_from_the_host_unless_shared(void **state)
 	start(&small_caps, PLENTY);
 	assert_int_equal(ownership_donate(PA(0x50000000), SZ_2M, &donee, IPA(0)), 0);
 	assert_int_equal(ownership_share(PA(0x60000000), SZ_2M, &sharer, IPA(0)), 0);
+	given[given_count++] = (struct range){ 0x50000000, SZ_2M };
 	host_mem_check();
 	assert_false(reaches(0x50000000));
 	assert_true(reaches(0x60000000));
 	check_fault(0x50000000, -EPERM);
+	check_zeros(0x50000000);
+	check_zeros(0x501ff000);
+	host_mem_check();
 	assert_string_equal(host_mem_describe(IPA(0x50000123)), "a VM's memory");
 	assert_string_equal(host_mem_describe(IPA(0x60000000)), "the host's memory");
 	assert_string_equal(host_mem_describe(IPA(0x40000000)), "the host's memory");
@@ -856,6 +985,34 @@ static void test_the_check_finds_what_the_tables_should_not_say(void **state)
 	expect_disagreement("page 0x8030000");
 }
 
+/* Zeros are nothing where memory was given away, and read-only; anywhere else they are wrong. */
+static void test_the_check_finds_zeros_where_they_should_not_be(void **state)
+{
+	const struct pa page = PA((u64)zeros - layout.linear_offset);
+
+	start(&small_caps, PLENTY);
+	assert_int_equal(give(0x50003000, PAGE), 0);
+	check_zeros(0x50003000);
+	assert_null(fake_panics(run_check, NULL));
+	spin_lock(&host_s2->lock);
+	assert_int_equal(
+		stage2_protect(host_s2, IPA(0x50003000), PAGE, STAGE2_W, STAGE2_NONE, NULL), 0);
+	spin_unlock(&host_s2->lock);
+	expect_disagreement("page 0x50003000");
+
+	start(&small_caps, PLENTY);
+	spin_lock(&host_s2->lock);
+	assert_int_equal(stage2_map(host_s2, IPA(keel[1].base), page, PAGE, STAGE2_R), 0);
+	spin_unlock(&host_s2->lock);
+	expect_disagreement("page 0x83001000");
+
+	start(&small_caps, PLENTY);
+	spin_lock(&host_s2->lock);
+	assert_int_equal(stage2_remap(host_s2, IPA(0x50003000), page, PAGE, STAGE2_R), 0);
+	spin_unlock(&host_s2->lock);
+	expect_disagreement("page 0x50003000");
+}
+
 /* The lock is held meanwhile: a page that comes back must not cost the tables of a whole 1 GiB. */
 static void test_a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole(void **state)
 {
@@ -891,6 +1048,8 @@ int main(void)
 		cmocka_unit_test(test_devices_leave_the_reserve_alone),
 		cmocka_unit_test(
 			test_given_memory_leaves_the_host_and_comes_back_cleared_in_blocks),
+		cmocka_unit_test(test_what_was_given_reads_as_zeros),
+		cmocka_unit_test(test_zeros_take_no_table_that_others_may_need),
 		cmocka_unit_test(test_random_moves_give_all_tables_back),
 		cmocka_unit_test(test_a_move_without_tables_fails_before_it_changes_anything),
 		cmocka_unit_test(test_a_move_takes_the_tables_of_devices),
@@ -900,6 +1059,7 @@ int main(void)
 		cmocka_unit_test(
 			test_a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole),
 		cmocka_unit_test(test_the_check_finds_what_the_tables_should_not_say),
+		cmocka_unit_test(test_the_check_finds_zeros_where_they_should_not_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

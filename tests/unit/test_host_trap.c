@@ -39,12 +39,17 @@ static struct {
 	bool fp_out, trace_begins;
 	u64 counted[KEEL_STAT_COUNT];
 	struct ipa fault_ipa;
+	enum host_access fault_access;
 	int fault_result;
 	u64 smc[18], smc_result[18];
 } world;
 static jmp_buf stopped;
 static struct percpu cpu;
 static char ring[8192];
+
+/* Stage 1 of the host's, when it is asked: FAR_EL2's page is at a place of its own, or nowhere. */
+#define STAGE1_IPA 0x4567890000ULL
+static bool stage1_maps;
 
 /* ---- what host_trap.c calls ---- */
 
@@ -55,10 +60,11 @@ void panic_stop_cpu(void)
 	longjmp(stopped, 1);
 }
 
-int host_mem_fault(struct ipa ipa)
+int host_mem_fault(struct ipa ipa, enum host_access access)
 {
 	world.faults++;
 	world.fault_ipa = ipa;
+	world.fault_access = access;
 	return world.fault_result;
 }
 
@@ -69,7 +75,15 @@ void host_mem_tlb_conflict(void)
 
 const char *host_mem_describe(struct ipa ipa)
 {
+	if (ipa.v == (STAGE1_IPA | (FAR & 0xfff)))
+		return "where stage 1 points";
 	return ipa.v == IPA_ ? "Keel's memory" : "something else";
+}
+
+void at_s1e1r(u64 va)
+{
+	assert_int_equal(va, FAR);
+	fake_sysreg_set("par_el1", stage1_maps ? 0xff00000000000b80ULL | STAGE1_IPA : 0x809);
 }
 
 void host_count(unsigned int stat)
@@ -246,22 +260,42 @@ static void test_a_fault_that_is_mapped_repeats_the_access(void **state)
 		assert_int_equal(world.faults, 1);
 		/* HPFAR_EL2 gives the page, FAR_EL2 the byte. */
 		assert_int_equal(world.fault_ipa.v, IPA_);
+		assert_int_equal(world.fault_access, i < 4 ? HOST_READ : HOST_FETCH);
 		check_returns_to(PC, "mapped");
 		check_unchanged(&regs, 0);
 		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 0);
 	}
 }
 
-static void test_a_refused_access_is_an_external_abort_in_the_host(void **state)
+/* The access is repeated; that is no abort, but said once in a while. */
+static void test_zeros_that_the_host_reads_are_logged(void **state)
+{
+	struct host_regs regs = numbered();
+
+	setup_world(true);
+	world.fault_result = HOST_MEM_ZEROS;
+	take(abort_esr(0x24, 0x07), false);
+	host_trap(&regs);
+	check_returns_to(PC, "zeros");
+	check_unchanged(&regs, 0);
+	assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 0);
+	if (!strstr(log_text(), "host read of 0x8765432abc (Keel's memory) finds zeros: CPU 0"))
+		fail_msg("nothing of zeros in the log: %s", log_text());
+}
+
+static void test_a_refused_access_is_an_abort_that_the_host_can_mend(void **state)
 {
 	static const struct {
 		const char *what;
 		unsigned int ec, iss, el1_ec, el1_iss;
+		enum host_access access;
 	} rows[] = {
-		{ "read", 0x24, 0x07, 0x25, 0x10 },
-		{ "write", 0x24, 0x47, 0x25, 0x50 },
-		{ "fetch", 0x20, 0x07, 0x21, 0x10 },
-		{ "walk", 0x24, 0x87, 0x25, 0x14 },
+		{ "read", 0x24, 0x07, 0x25, 0x21, HOST_READ },
+		{ "write", 0x24, 0x47, 0x25, 0x61, HOST_WRITE },
+		{ "cache maintenance", 0x24, 0x147, 0x25, 0x161, HOST_WRITE },
+		{ "fetch", 0x20, 0x07, 0x21, 0x10, HOST_FETCH },
+		{ "walk", 0x24, 0x87, 0x25, 0x14, HOST_WALK },
+		{ "walk for a write", 0x24, 0xc7, 0x25, 0x54, HOST_WALK },
 	};
 
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
@@ -274,6 +308,7 @@ static void test_a_refused_access_is_an_external_abort_in_the_host(void **state)
 		take(abort_esr(rows[n].ec, rows[n].iss), i & 1);
 		host_trap(&regs);
 		assert_int_equal(world.faults, 1);
+		assert_int_equal(world.fault_access, rows[n].access);
 		check_injected(abort_esr(rows[n].el1_ec, rows[n].el1_iss), rows[n].what);
 		check_unchanged(&regs, 0);
 		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 1);
@@ -304,10 +339,12 @@ static void test_other_faults_are_refused_without_asking(void **state)
 
 		setup_world(true);
 		take(abort_esr(0x24, fsc[i]), false);
+		fake_sysreg_set("par_el1", 0x77);
 		host_trap(&regs);
 		if (world.faults)
 			fail_msg("fault status %#x: asked to map", fsc[i]);
-		check_injected(abort_esr(0x25, 0x10), "other fault");
+		check_injected(abort_esr(0x25, 0x21), "other fault");
+		assert_int_equal(fake_sysreg_get("par_el1"), 0x77);
 		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 1);
 	}
 }
@@ -324,16 +361,23 @@ static void test_refusals_are_logged(void **state)
 		  "0xffff800008123450" },
 		{ 0x24, 0x07, 64, "warning: host read of 0x8765432abc (Keel's memory) refused" },
 		{ 0x20, 0x07, 128, "warning: host fetch of 0x8765432abc (Keel's memory) refused" },
+		{ 0x24, 0x87, 256,
+		  "warning: host table walk of 0x8765432abc (Keel's memory) refused" },
+		/* HPFAR_EL2 does not say where a write to a read-only page was. */
+		{ 0x24, 0x4f, 512,
+		  "warning: host write of 0x4567890abc (where stage 1 points) refused" },
 	};
 	u64 before = 0;
 
 	setup_world(true);
 	world.fault_result = -EPERM;
+	stage1_maps = true;
 	for (size_t n = 0; n < ARRAY_SIZE(rows); n++) {
 		for (unsigned int i = 0; i < rows[n].times; i++) {
 			struct host_regs regs = numbered();
 
 			take(abort_esr(rows[n].ec, rows[n].iss), false);
+			fake_sysreg_set("par_el1", 0);
 			host_trap(&regs);
 		}
 		if (!strstr(log_text(), rows[n].line))
@@ -341,6 +385,7 @@ static void test_refusals_are_logged(void **state)
 		before += rows[n].times;
 		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], before);
 	}
+	stage1_maps = false;
 }
 
 /* ---- HVC ---- */
@@ -685,7 +730,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals_are_logged),
 		cmocka_unit_test(test_a_fault_that_is_mapped_repeats_the_access),
-		cmocka_unit_test(test_a_refused_access_is_an_external_abort_in_the_host),
+		cmocka_unit_test(test_zeros_that_the_host_reads_are_logged),
+		cmocka_unit_test(test_a_refused_access_is_an_abort_that_the_host_can_mend),
 		cmocka_unit_test(test_a_tlb_conflict_is_cured_and_the_access_repeated),
 		cmocka_unit_test(test_other_faults_are_refused_without_asking),
 		cmocka_unit_test(test_hvc_0_is_a_hypercall),

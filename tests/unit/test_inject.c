@@ -186,6 +186,34 @@ static void test_external_abort_syndromes(void **state)
 	}
 }
 
+/* A refused load or store is an alignment fault; all else is as an external abort. */
+static void test_refusal_syndromes(void **state)
+{
+	static const struct {
+		const char *what;
+		u64 esr, spsr, expected;
+	} rows[] = {
+		{ "read by EL1", EC(0x24) | 0x06, 5, EC(0x25) | 0x21 },
+		{ "write by EL1", EC(0x24) | WNR | 0x0f, 5, EC(0x25) | WNR | 0x21 },
+		{ "read by EL0", EC(0x24) | 0x05, EL0, EC(0x24) | 0x21 },
+		{ "read by AArch32", EC(0x24) | 0x05, EL0_A32, EC(0x24) | 0x21 },
+		{ "cache maintenance", EC(0x24) | CM | WNR | 0x07, 5, EC(0x25) | CM | WNR | 0x21 },
+		{ "fetch by EL1", EC(0x20) | 0x07, 5, EC(0x21) | 0x10 },
+		{ "fetch by EL0", EC(0x20) | 0x0f, EL0, EC(0x20) | 0x10 },
+		{ "walk for a read", EC(0x24) | S1PTW | 0x05, 5, EC(0x25) | 0x14 },
+		{ "walk for a fetch", EC(0x20) | S1PTW | 0x05, 5, EC(0x21) | 0x14 },
+		{ "with ISS", EC(0x24) | 0x1ffe600ULL | 0x06, 5, EC(0x25) | 0x21 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 got = el1_refusal_esr(rows[i].esr, rows[i].spsr);
+		u64 expected = rows[i].expected | ESR_IL_BIT;
+
+		if (got != expected)
+			fail_msg("%s: ESR %#lx, expected %#lx", rows[i].what, got, expected);
+	}
+}
+
 static void test_undefined_syndrome(void **state)
 {
 	assert_int_equal(el1_undef_esr(), ESR_IL_BIT);
@@ -202,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_uao_and_btype_are_cleared_and_tco_is_set),
 		cmocka_unit_test(test_allint_is_the_inverse_of_spintmask),
 		cmocka_unit_test(test_external_abort_syndromes),
+		cmocka_unit_test(test_refusal_syndromes),
 		cmocka_unit_test(test_undefined_syndrome),
 	};
 

@@ -357,7 +357,7 @@ static void memory_in_4096_pieces(bool wide)
 	for (u64 region = 1; region < REGIONS; region++) {
 		topup_from(vm, host_pages_in(RAM_BASE + region * SZ_2M, SZ_2M, 1, SZ_4K), 1);
 		if (wide && region % 16 == 0)
-			assert_int_equal(host_mem_fault(IPA(FAR_DEVICE(1 + region / 16))), 0);
+			assert_int_equal(host_mem_fault(IPA(FAR_DEVICE(1 + region / 16)), HOST_WRITE), 0);
 		if (region % 512 == 0)
 			host_mem_check();
 	}
@@ -428,7 +428,7 @@ static void a_dry_pool_takes_a_donation_anywhere(void **state)
 			while (page_pool_spare(&pool))
 				assert_non_null(page_pool_alloc(&pool));
 			for (u64 n = 1; wide && n < 30; n++)
-				assert_int_equal(host_mem_fault(IPA(FAR_DEVICE(n))), 0);
+				assert_int_equal(host_mem_fault(IPA(FAR_DEVICE(n)), HOST_READ), 0);
 			before = pool.free;
 			assert_int_equal(vm_pool_donate(pa, pages), 0);
 			assert_true(pool.free > before);
@@ -501,7 +501,7 @@ static int try_unmap(void)
 
 static int try_device(void)
 {
-	return host_mem_fault(IPA(FAR_DEVICE(5)));
+	return host_mem_fault(IPA(FAR_DEVICE(5)), HOST_WRITE);
 }
 
 static int try_donate(void)

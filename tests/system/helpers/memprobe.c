@@ -8,7 +8,8 @@
  *   memprobe kernel ADDR        have the kernel read it, by a write() from that address
  *
  * Exit status: 0 the access went through; 1 it could not be tried; 3 a signal, printed with its
- * code and address. A kernel that oopses on the access kills the program: no status at all.
+ * code and address. A kernel that oopses on the access kills the program: no status at all; one
+ * that deals with it makes write() fail.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -76,7 +77,7 @@ static int do_write(uint64_t address, uint64_t value)
 	return STATUS_OK;
 }
 
-/* An eventfd's write takes no lock before it reads: the oops leaves nothing locked behind. */
+/* An eventfd's write takes no lock before it reads: an oops would leave nothing locked behind. */
 static int do_kernel(uint64_t address)
 {
 	volatile uint64_t *target = map_physical(address, PROT_READ);

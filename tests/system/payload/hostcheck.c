@@ -44,6 +44,7 @@ typedef int bool;
 #define EC_IABT_CURRENT	  0x21UL
 #define EC_DABT_CURRENT	  0x25UL
 #define FSC_SYNC_EXTERNAL 0x10UL
+#define FSC_ALIGNMENT	  0x21UL
 #define FDT_MAGIC_LITTLE  0xedfe0dd0
 
 struct regs {
@@ -457,11 +458,38 @@ static void check_abort(const char *what, u64 address, enum access access)
 
 	touch(address, access);
 	check(what, fault.esr >> 26, ec);
-	check("... as a synchronous external abort", fault.esr & 0x3f, FSC_SYNC_EXTERNAL);
+	if (access == BRANCH)
+		check("... as a synchronous external abort", fault.esr & 0x3f, FSC_SYNC_EXTERNAL);
+	else
+		check("... as an alignment fault", fault.esr & 0x3f, FSC_ALIGNMENT);
 	check("... with its address", fault.far, address);
 	if (access != BRANCH)
 		check("... and its direction", (fault.esr >> 6) & 1, access == STORE);
 	check("... and is counted", stat(KEEL_STAT_HOST_ABORTS) - before, 1);
+}
+
+/* What the host gave away it reads as zeros, and can do nothing else with. */
+static void check_given(void)
+{
+	static u64 pages[KEEL_POOL_DONATE_MIN * 512]
+		__attribute__((aligned(KEEL_POOL_DONATE_MIN * 4096)));
+	struct regs regs = { { KEEL_HC_POOL_DONATE, (u64)pages, KEEL_POOL_DONATE_MIN } };
+	u64 before = stat(KEEL_STAT_HOST_ZERO_PAGES), aborts = stat(KEEL_STAT_HOST_ABORTS);
+	volatile u64 *given = pages;
+
+	given[1] = given[513] = 0x6b65656c;
+	hvc0(&regs);
+	check("memory: pages are given to Keel", regs.x[0], 0);
+	touch((u64)&given[1], LOAD);
+	check("memory: a load from what was given does not fault", fault.esr, 0);
+	check("... and finds zero", given[1] | given[2] | given[511], 0);
+	check("... also in the next page", given[513] | given[512], 0);
+	check("... which is counted by the page", stat(KEEL_STAT_HOST_ZERO_PAGES) - before, 2);
+	check("... and is no abort", stat(KEEL_STAT_HOST_ABORTS) - aborts, 0);
+	check_abort("memory: store to what was given faults", (u64)&given[1], STORE);
+	check_abort("... where nothing was read too", (u64)&given[1024], STORE);
+	check_abort("memory: fetch from what was given faults", (u64)&given[2], BRANCH);
+	check("memory: what was given has zeros still", given[1], 0);
 }
 
 static void check_ownership(u64 fdt)
@@ -481,6 +509,7 @@ static void check_ownership(u64 fdt)
 	(void)read_log(log_end, '\n', &lines);
 	check("memory: faults are in Keel's log", lines > 0, 1);
 	check("... which had lines before", old_lines > 0, 1);
+	check_given();
 	touch((u64)_start, LOAD);
 	check("memory: the host's own does not fault", fault.esr, 0);
 	touch((u64)_start + 0x40, LOAD);
