@@ -3,7 +3,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/ptrace.h>
 #include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
 
@@ -341,7 +345,7 @@ static void test_signals(void)
  * do on its way out than to see to signals.
  */
 #define HOGS	4
-#define SIGNALS 600
+#define SIGNALS 200
 
 static atomic_uint handled, restarted, returned;
 
@@ -411,6 +415,87 @@ static void test_work_on_the_way_out(void)
 	for (i = 0; i < HOGS; i++)
 		pthread_join(hogs[i], NULL);
 	end_vm(&vm, &vcpu);
+}
+
+#define NT_PRSTATUS	 1
+#define ERESTARTNOINTR	 513 /* the kernel's own: make the call again, without userspace */
+#define SYSCALL_TRAP	 (SIGTRAP | 0x80)
+#define TRACED_SYSCALLS	 100
+#define TRACED_SIGNAL_MS 20
+
+/* Runs a vCPU for ever; its system calls are seen by the parent, and a signal comes now and then.
+ */
+__attribute__((noreturn)) static void be_traced(void)
+{
+	struct itimerval timer = { .it_value = { .tv_usec = TRACED_SIGNAL_MS * 1000 },
+				   .it_interval = { .tv_usec = TRACED_SIGNAL_MS * 1000 } };
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+
+	LOAD(&vm, &vcpu, spin);
+	signal(SIGALRM, on_signal);
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	raise(SIGSTOP);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	for (;;)
+		ioctl(vcpu.fd, KVM_RUN, 0);
+}
+
+/* What the traced process's system call returns, by x0 as it is now. */
+static long x0_of(pid_t child)
+{
+	struct user_regs_struct regs = { 0 };
+	struct iovec iov = { &regs, sizeof(regs) };
+
+	must(ptrace(PTRACE_GETREGSET, child, (void *)NT_PRSTATUS, &iov), "PTRACE_GETREGSET");
+	return (long)regs.regs[0];
+}
+
+/* Return: how often a system call of the child's was to be made again by the kernel. */
+static unsigned int count_restarts(pid_t child)
+{
+	unsigned int stops = 0, restarts = 0;
+	int status, deliver = 0;
+
+	while (stops < 2 * TRACED_SYSCALLS) {
+		must(ptrace(PTRACE_SYSCALL, child, NULL, (void *)(long)deliver), "PTRACE_SYSCALL");
+		if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status))
+			give_up("a traced process");
+		deliver = WSTOPSIG(status) == SYSCALL_TRAP ? 0 : WSTOPSIG(status);
+		if (deliver)
+			continue;
+		stops++;
+		restarts += x0_of(child) == -ERESTARTNOINTR;
+	}
+	return restarts;
+}
+
+/* However busy the CPUs are: KVM_RUN is over when userspace hears of it, and not before. */
+static void test_no_restart(void)
+{
+	pthread_t hogs[HOGS];
+	unsigned int i, restarts;
+	int status;
+	pid_t child;
+
+	fflush(stdout);
+	child = (pid_t)must(fork(), "fork");
+	if (!child)
+		be_traced();
+	if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status))
+		give_up("a process to trace");
+	must(ptrace(PTRACE_SETOPTIONS, child, NULL, (void *)PTRACE_O_TRACESYSGOOD), "tracing");
+	over = false;
+	for (i = 0; i < HOGS; i++)
+		pthread_create(&hogs[i], NULL, hog, NULL);
+	restarts = count_restarts(child);
+	over = true;
+	for (i = 0; i < HOGS; i++)
+		pthread_join(hogs[i], NULL);
+	check(!restarts, "KVM_RUN is not made again by the kernel (%u of %u were)", restarts,
+	      TRACED_SYSCALLS);
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
 }
 
 static void test_immediate_exit(void)
@@ -528,6 +613,7 @@ int main(void)
 	test_no_vcpu_outlives_the_end();
 	test_signals();
 	test_work_on_the_way_out();
+	test_no_restart();
 	test_immediate_exit();
 	test_finishes_first();
 	test_leaves_the_exit();
