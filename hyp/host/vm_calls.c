@@ -78,10 +78,20 @@ static s64 hc_vm_map(struct vm *vm, struct host_regs *regs)
 static s64 hc_vm_unmap(struct vm *vm, struct host_regs *regs)
 {
 	u64 done;
-	int ret = vm_unmap(vm, IPA(regs->x[2]), regs->x[3], &done);
+	int ret = vm_unmap(vm, IPA(regs->x[2]), regs->x[3], regs->x[4], &done);
 
 	if (ret == -EAGAIN)
 		regs->x[1] = done;
+	return ret;
+}
+
+static s64 hc_vm_sync(struct vm *vm, struct host_regs *regs)
+{
+	u64 at = regs->x[2];
+	int ret = vm_sync(vm, &at);
+
+	if (ret == -EAGAIN)
+		regs->x[1] = at;
 	return ret;
 }
 
@@ -330,6 +340,7 @@ static const struct vm_call calls[] = {
 	CALL_ROW(KEEL_HC_VM_WALK) = { .vm = hc_vm_walk },
 	CALL_ROW(KEEL_HC_VCPU_SPE) = { .owned = hc_vcpu_spe },
 	CALL_ROW(KEEL_HC_VCPU_SPE_STATS) = { .vcpu = hc_vcpu_spe_stats },
+	CALL_ROW(KEEL_HC_VM_SYNC) = { .vm = hc_vm_sync },
 };
 
 static s64 call_vcpu(const struct vm_call *call, struct vm *vm, struct host_regs *regs)

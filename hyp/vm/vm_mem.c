@@ -512,15 +512,41 @@ static int unmap_some(struct vm *vm, struct ipa ipa, u64 end, u64 *done)
 	return ret;
 }
 
-int vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 *done)
+/* The first and the last leaf of the range are in it as a whole. Then no table is ever short. */
+static void widen_to_leaves(struct vm *vm, u64 *ipa, u64 *end)
 {
-	int ret = check_range(vm, ipa.v, size);
+	struct stage2_leaf leaf;
+
+	spin_lock(&vm->s2.lock);
+	if (!stage2_lookup(&vm->s2, IPA(*end - 1), &leaf))
+		*end = leaf.ipa.v + leaf.size;
+	if (!stage2_lookup(&vm->s2, IPA(*ipa), &leaf))
+		*ipa = leaf.ipa.v;
+	spin_unlock(&vm->s2.lock);
+}
+
+static int unmap_locked(struct vm *vm, u64 ipa, u64 end, u64 flags, u64 *done)
+{
+	u64 first = ipa, last = end, size = end - ipa;
+	int ret;
+
+	if (flags & KEEL_UNMAP_WHOLE)
+		widen_to_leaves(vm, &first, &last);
+	ret = unmap_some(vm, IPA(first), last, done);
+	/* A first leaf that was unmapped reaches into the range; without one nothing was done. */
+	*done = *done ? MIN(first + *done - ipa, size) : 0;
+	return ret;
+}
+
+int vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u64 *done)
+{
+	int ret = flags & ~(u64)KEEL_UNMAP_WHOLE ? -EINVAL : check_range(vm, ipa.v, size);
 
 	*done = 0;
 	if (ret)
 		return ret;
 	spin_lock(&vm->lock);
-	ret = unmap_some(vm, ipa, ipa.v + size, done);
+	ret = unmap_locked(vm, ipa.v, ipa.v + size, flags, done);
 	spin_unlock(&vm->lock);
 	if (ret && !*done)
 		return ret;
@@ -571,6 +597,21 @@ int vm_flush_caches(struct vm *vm, u64 *at)
 		flushed = flush_run(vm, at, end, &budget);
 	spin_unlock(&vm->lock);
 	return *at < end ? -EAGAIN : 0;
+}
+
+int vm_sync(struct vm *vm, u64 *at)
+{
+	int ret = 0;
+
+	if (!IS_ALIGNED(*at, stage2_granule(&vm->s2)))
+		return -EINVAL;
+	if (*at > stage2_size(&vm->s2))
+		return -E2BIG;
+	if (!vm->s2.fwb)
+		ret = vm_flush_caches(vm, at);
+	if (!ret && !has_dic())
+		icache_inval_all();
+	return ret;
 }
 
 /* ---- top-up ---- */

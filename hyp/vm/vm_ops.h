@@ -152,12 +152,28 @@ int __must_check vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u
 
 /**
  * vm_unmap() - take memory away from the VM; holes are passed over
- * @done: out with -EAGAIN: bytes from the start that are finished
+ * @flags: KEEL_UNMAP_*
+ * @done:  out with -EAGAIN: bytes from the start that are finished
+ *
+ * With KEEL_UNMAP_WHOLE a block, or a contiguous group, that the range has a part of goes as a
+ * whole: nothing is split, so nothing can be short.
  *
  * Return: 0; -EAGAIN; -EINVAL; -E2BIG; -ENOMEM a block must be split, and the VM's pool has no
  * table (nothing was unmapped).
  */
-int __must_check vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 *done);
+int __must_check vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u64 *done);
+
+/**
+ * vm_sync() - let the guest see what the host has written to memory that is mapped, as if it were
+ *	       mapped now
+ * @at: IPA to go on at, 0 to begin with; where to go on next
+ *
+ * Writes back and drops what data caches have of it, without FEAT_S2FWB; invalidates instruction
+ * caches, without CTR_EL0.DIC. Takes vm->lock. A bounded part a call.
+ *
+ * Return: 0 at the end; -EAGAIN; -EINVAL for an address within a page; -E2BIG past the IPA size.
+ */
+int __must_check vm_sync(struct vm *vm, u64 *at);
 
 /*
  * In a debug build: some of what the VM's stage 2 maps, going on where the last call ended, must be

@@ -13,7 +13,7 @@
 #define KEEL_NOT_SUPPORTED (-1)
 
 /* ABI version: major in bits 31:16 (other majors do not understand each other), minor below. */
-#define KEEL_ABI_VERSION 0x00010001
+#define KEEL_ABI_VERSION 0x00010002
 
 /*
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
@@ -114,10 +114,12 @@
 #define KEEL_MAP_DEVICE 4 /* a device: not RAM, never executable */
 
 /*
- * KEEL_HC_VM_UNMAP(x1 = handle, x2 = IPA, x3 = bytes) -> x0 = 0; -E2BIG; -ENOMEM: top up and
- * repeat; -EAGAIN: x1 bytes are done. Holes are passed over.
+ * KEEL_HC_VM_UNMAP(x1 = handle, x2 = IPA, x3 = bytes, x4 = KEEL_UNMAP_*) -> x0 = 0; -E2BIG;
+ * -ENOMEM: top up and repeat; -EAGAIN: x1 bytes are done. Holes are passed over. With
+ * KEEL_UNMAP_WHOLE all of a block is unmapped that a part of is in the range: there is no -ENOMEM.
  */
 #define KEEL_HC_VM_UNMAP 0xc6000015
+#define KEEL_UNMAP_WHOLE 1
 
 /*
  * KEEL_HC_VCPU_CREATE(x1 = handle, x2 = index, 0..511, x3 = address of the pages that
@@ -220,6 +222,13 @@
  * emulated; all 0 for SPE of the hardware. -ENXIO for a vCPU without KEEL_HC_VCPU_FEATURE_SPE.
  */
 #define KEEL_HC_VCPU_SPE_STATS 0xc6000023
+
+/*
+ * KEEL_HC_VM_SYNC(x1 = handle, x2 = IPA to go on at, 0 to begin with) -> x0 = 0; -EAGAIN: go on at
+ * x1; -E2BIG. The guest sees what was written to memory that is mapped, also with its caches off,
+ * and executes it: as if all of it were mapped now. Where caches see to that it does nothing.
+ */
+#define KEEL_HC_VM_SYNC 0xc6000024
 
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {

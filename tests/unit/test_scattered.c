@@ -496,7 +496,7 @@ static int try_unmap(void)
 {
 	u64 done;
 
-	return vm_unmap(w.vm, IPA(SZ_2M + 5 * SZ_4K), SZ_4K, &done);
+	return vm_unmap(w.vm, IPA(SZ_2M + 5 * SZ_4K), SZ_4K, 0, &done);
 }
 
 static int try_device(void)

@@ -838,7 +838,8 @@ static void random_life(u64 handle)
 				     &done);
 			break;
 		case 3:
-			ret = vm_unmap(vm, IPA(machine_random(64) * SZ_4K), pages * SZ_4K, &done);
+			ret = vm_unmap(vm, IPA(machine_random(64) * SZ_4K), pages * SZ_4K, 0,
+				       &done);
 			break;
 		}
 		assert_true(ret == 0 || ret == -ENOMEM || ret == -ENOBUFS || ret == -EEXIST);

@@ -194,12 +194,8 @@ static int finish(void **state)
 
 static void other_calls_are_not_ours(void **state)
 {
-	static const u64 fids[] = { 0,
-				    KEEL_HC_VERSION,
-				    KEEL_HC_LOG_READ,
-				    0xc600000f,
-				    KEEL_HC_VCPU_SPE_STATS + 1,
-				    0x86000010,
+	static const u64 fids[] = { 0,		KEEL_HC_VERSION,     KEEL_HC_LOG_READ,
+				    0xc600000f, KEEL_HC_VM_SYNC + 1, 0x86000010,
 				    0x84000000 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
@@ -329,6 +325,33 @@ static void a_long_unmap_tells_how_far_it_came(void **state)
 	assert_int_equal(call(KEEL_HC_VM_UNMAP, handle, 0, SZ_2M, 0, 0), -EAGAIN);
 	assert_true(regs.x[1] > 0 && regs.x[1] < SZ_2M && IS_ALIGNED(regs.x[1], SZ_4K));
 	assert_int_equal(call(KEEL_HC_VM_UNMAP, handle, SZ_2M - SZ_4K, SZ_4K, 0, 0), 0);
+}
+
+static void an_unmap_can_take_whole_blocks(void **state)
+{
+	u64 pa = machine_alloc(512, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v;
+
+	assert_int_equal(call(KEEL_HC_VM_TOPUP, handle, extra, 8, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, SZ_2M, 1), 0);
+	assert_int_equal(call(KEEL_HC_VM_UNMAP, handle, SZ_4K, SZ_4K, 2, 0), -EINVAL);
+	assert_int_equal(call(KEEL_HC_VM_UNMAP, handle, SZ_4K, SZ_4K, KEEL_UNMAP_WHOLE, 0), 0);
+	assert_int_equal(ownership_state(PA(pa)), OWNERSHIP_HOST);
+	assert_int_equal(ownership_state(PA(pa + SZ_2M - SZ_4K)), OWNERSHIP_HOST);
+}
+
+static void a_sync_goes_through_all_memory(void **state)
+{
+	u64 at = 0, calls = 0;
+	s64 ret;
+
+	assert_int_equal(call(KEEL_HC_VM_SYNC, handle + 1, 0, 0, 0, 0), -ENOENT);
+	assert_int_equal(call(KEEL_HC_VM_SYNC, handle, 1, 0, 0, 0), -EINVAL);
+	assert_int_equal(call(KEEL_HC_VM_SYNC, handle, ~0xfffULL, 0, 0, 0), -E2BIG);
+	while ((ret = call(KEEL_HC_VM_SYNC, handle, at, 0, 0, 0)) == -EAGAIN) {
+		assert_true(regs.x[1] > at && ++calls < 100);
+		at = regs.x[1];
+	}
+	assert_int_equal(ret, 0);
 }
 
 /* ---- running ---- */
@@ -561,6 +584,8 @@ int main(void)
 		TEST(calls_of_a_vcpu_want_an_index),
 		TEST(memory_goes_through),
 		TEST(a_long_unmap_tells_how_far_it_came),
+		TEST(an_unmap_can_take_whole_blocks),
+		TEST(a_sync_goes_through_all_memory),
 		TEST(a_vcpu_runs_after_init),
 		TEST(states_go_through),
 		TEST(a_register_is_as_long_as_its_id_says),

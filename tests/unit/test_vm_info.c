@@ -88,7 +88,7 @@ static void unmap(u64 ipa, u64 size)
 	u64 done;
 	int ret;
 
-	while ((ret = vm_unmap(vm, IPA(ipa), size, &done)) == -EAGAIN)
+	while ((ret = vm_unmap(vm, IPA(ipa), size, 0, &done)) == -EAGAIN)
 		ipa += done, size -= done;
 	assert_int_equal(ret, 0);
 }

@@ -83,7 +83,12 @@ static int map_all(u64 ipa, u64 pa, u64 size, u64 flags)
 
 static int unmap(u64 ipa, u64 size)
 {
-	return vm_unmap(vm, IPA(ipa), size, &done);
+	return vm_unmap(vm, IPA(ipa), size, 0, &done);
+}
+
+static int unmap_whole(u64 ipa, u64 size)
+{
+	return vm_unmap(vm, IPA(ipa), size, KEEL_UNMAP_WHOLE, &done);
 }
 
 static int unmap_all(u64 ipa, u64 size)
@@ -209,6 +214,61 @@ static void a_flush_finds_all_memory(void **state)
 	assert_int_equal(ret, 0);
 	assert_int_equal(machine_pages_cleaned, 5 + 512);
 	assert_int_equal(at, 1ULL << 40);
+}
+
+static int sync_all(void)
+{
+	u64 at = 0, calls = 0;
+	int ret;
+
+	while ((ret = vm_sync(vm, &at)) == -EAGAIN)
+		assert_true(++calls < 100);
+	return ret;
+}
+
+/* What the host has written since it was mapped: as much as a map of all of it would clean. */
+static void a_sync_cleans_what_the_cpu_does_not_keep_coherent(void **state)
+{
+	static const struct {
+		bool no_fwb, dic;
+		u64 pages, icaches;
+	} rows[] = {
+		{ false, true, 0, 0 },
+		{ false, false, 0, 1 },
+		{ true, true, 5 + 512, 0 },
+		{ true, false, 5 + 512, 1 },
+	};
+
+	for (u64 row = 0; row < ARRAY_SIZE(rows); row++) {
+		vm_put(vm);
+		start_vm(&(struct machine_config){ .no_fwb = rows[row].no_fwb,
+						   .dic = rows[row].dic },
+			 40, 64);
+		for (u64 i = 0; i < 5; i++)
+			assert_int_equal(
+				map(i * SZ_1G, machine_alloc(1, SZ_4K).v, SZ_4K, i & 1 ? RW : RWX),
+				0);
+		assert_int_equal(map(6 * SZ_1G, machine_alloc(512, SZ_2M).v, SZ_2M, RWX), 0);
+		assert_int_equal(map(7 * SZ_1G, DEVICE, SZ_4K, DEV), 0);
+		machine_pages_cleaned = 0;
+		machine_icaches = 0;
+		assert_int_equal(sync_all(), 0);
+		assert_int_equal(machine_pages_cleaned, rows[row].pages);
+		assert_int_equal(machine_icaches, rows[row].icaches);
+	}
+}
+
+static void a_sync_wants_an_address_of_the_vm(void **state)
+{
+	u64 at = SZ_4K - 1;
+
+	assert_int_equal(vm_sync(vm, &at), -EINVAL);
+	at = (1ULL << 40) + SZ_4K;
+	assert_int_equal(vm_sync(vm, &at), -E2BIG);
+	at = ~(SZ_4K - 1);
+	assert_int_equal(vm_sync(vm, &at), -E2BIG);
+	at = 1ULL << 40;
+	assert_int_equal(vm_sync(vm, &at), 0);
 }
 
 static void caches_are_cleaned_only_without_fwb(void **state)
@@ -448,6 +508,38 @@ static void cutting_a_block_takes_tables(void **state)
 	assert_int_equal(ownership_state(PA(pa + 5 * SZ_4K)), OWNERSHIP_HOST);
 	assert_int_equal(ownership_state(PA(pa + 4 * SZ_4K)), OWNERSHIP_SHARED);
 	machine_drop(before);
+}
+
+static void a_whole_unmap_takes_no_tables(void **state)
+{
+	u64 pa;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ 0 }, 40, 1);
+	pa = machine_alloc(512, SZ_2M).v;
+	assert_int_equal(map(0, pa, SZ_2M, RW), 0);
+	assert_int_equal(page_pool_available(&vm->pool), 0);
+	assert_int_equal(unmap_whole(5 * SZ_4K, SZ_4K), 0);
+	assert_unmapped(0);
+	assert_int_equal(ownership_state(PA(pa)), OWNERSHIP_HOST);
+	assert_int_equal(ownership_state(PA(pa + SZ_2M - SZ_4K)), OWNERSHIP_HOST);
+}
+
+/* What comes back as done is of the range that was asked for, however far the blocks reach. */
+static void a_whole_unmap_takes_the_blocks_at_both_ends(void **state)
+{
+	u64 pa = machine_alloc(2048, SZ_2M).v, at = SZ_2M + SZ_4K, end = 3 * SZ_2M + SZ_4K;
+	int ret;
+
+	assert_int_equal(map_all(0, pa, 4 * SZ_2M, RW), 0);
+	assert_int_equal(vm_unmap(vm, IPA(at), end - at, 2, &done), -EINVAL);
+	for (; (ret = unmap_whole(at, end - at)) == -EAGAIN; at += done)
+		assert_true(done > 0 && done < end - at);
+	assert_int_equal(ret, 0);
+	assert_mapped(SZ_2M - SZ_4K, pa + SZ_2M - SZ_4K, STAGE2_RW);
+	assert_unmapped(SZ_2M);
+	assert_unmapped(4 * SZ_2M - SZ_4K);
+	assert_int_equal(unmap_whole(SZ_1G, SZ_4K), 0);
 }
 
 static void bad_topups_change_nothing(void **state)
@@ -698,12 +790,30 @@ static void random_map(u64 base)
 		model[page + i] = (struct model_page){ pa + i * unit, flags };
 }
 
+/* Blocks that pages [page, page + n) have a part of go as a whole. */
+static void random_whole_unmap(u64 page, u64 n)
+{
+	struct stage2_leaf first = lookup(page * unit), last = lookup((page + n) * unit - 1);
+	u64 begin = first.mapped ? first.ipa.v / unit : page;
+	u64 end = last.mapped ? (last.ipa.v + last.size) / unit : page + n;
+	int ret = unmap_whole(page * unit, n * unit);
+
+	assert_true(ret == 0 || ret == -EAGAIN);
+	if (ret == -EAGAIN)
+		end = page + done / unit;
+	memset(model + begin, 0, (end - begin) * sizeof(model[0]));
+}
+
 static void random_unmap(void)
 {
 	u64 page = machine_random(SPACE), n = random_count();
 	int ret;
 
 	n = MIN(n, SPACE - page);
+	if (!machine_random(3)) {
+		random_whole_unmap(page, n);
+		return;
+	}
 	ret = unmap(page * unit, n * unit);
 	assert_true(ret == 0 || ret == -EAGAIN || ret == -ENOMEM);
 	if (ret == -ENOMEM)
@@ -775,6 +885,8 @@ int main(void)
 		TEST(a_call_does_no_more_than_a_block),
 		TEST(no_gigabyte_at_once_where_caches_must_be_cleaned),
 		TEST(a_flush_finds_all_memory),
+		TEST(a_sync_cleans_what_the_cpu_does_not_keep_coherent),
+		TEST(a_sync_wants_an_address_of_the_vm),
 		TEST(caches_are_cleaned_only_without_fwb),
 		TEST(the_end_of_a_vm_cleans_no_caches),
 		TEST(bad_maps_change_nothing),
@@ -787,6 +899,8 @@ int main(void)
 		TEST(a_dry_pool_asks_for_a_topup),
 		TEST(a_map_that_ran_dry_in_the_middle_tells_how_far_it_came),
 		TEST(cutting_a_block_takes_tables),
+		TEST(a_whole_unmap_takes_no_tables),
+		TEST(a_whole_unmap_takes_the_blocks_at_both_ends),
 		TEST(bad_topups_change_nothing),
 		TEST(holes_are_passed_over),
 		TEST(bad_unmaps_change_nothing),
