@@ -79,6 +79,7 @@ static const struct {
 	{ KVM_CAP_NR_VCPUS, .get = value_nr_vcpus },
 	{ KVM_CAP_NR_MEMSLOTS, KEEL_SLOTS },
 	{ KVM_CAP_MP_STATE, 1 },
+	{ KVM_CAP_SYNC_MMU, 1 },
 	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
 	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
 	{ KVM_CAP_IRQFD, .get = value_gicv3 },

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guest memory comes when the guest first touches it: the process's page is pinned for good and
- * mapped at EL2. Of a huge page as much is mapped as fits the guest's addresses: all of it, which
- * makes a block of stage 2, or 64 KiB at a time. What follows and the process has already comes
- * along: pages in their 64 KiB, huge pages in their 8 MiB. Memory that the process has not got is
- * not taken before the guest touches it.
+ * Guest memory comes when the guest first touches it: the process's page is pinned and mapped at
+ * EL2. Of a huge page as much is mapped as fits the guest's addresses: all of it, which makes a
+ * block of stage 2, or 64 KiB at a time. What follows and the process has already comes along:
+ * pages in their 64 KiB, huge pages in their 8 MiB. Memory that the process has not got is not
+ * taken before the guest touches it.
  *
  * What is pinned is in vm->pins, one entry for each mapping, at its first gfn. The entry is made
  * before EL2 maps and goes after EL2 has unmapped, so memory that a guest reaches is pinned always.
  * The other way round does not hold: an entry without a mapping is mapped again when it is touched.
+ *
+ * A pin is of the page that the process has at that address: what the process discards is taken
+ * from the guest before (watch.c), and the page of a fault that was under way is not mapped.
  */
 #define pr_fmt(fmt) "keel: " fmt
 
 #include <linux/highmem.h>
+#include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "keel.h"
@@ -34,6 +39,15 @@ struct pinned {
 	unsigned int order;
 	bool writable;
 	bool one_pin; /* on the huge page that all of it is in; otherwise each page has one */
+};
+
+/* A fault of a guest. */
+struct fault {
+	u64 gfn;
+	bool write;
+	unsigned int max;   /* the largest order that may be mapped */
+	unsigned int order; /* which was */
+	bool there;	    /* the process had it already */
 };
 
 /* An entry of size i in vm->pins, by gfn >> order_of(i): the frame, and what the guest may. */
@@ -80,7 +94,28 @@ static void unpin(const struct pinned *pin)
 {
 	unsigned long count = pin->one_pin ? 1 : 1UL << pin->order;
 
-	unpin_user_page_range_dirty_lock(pin->page, count, pin->writable);
+	unpin_user_page_range_dirty_lock(pin->page, count, false);
+}
+
+/*
+ * What a guest may have written is dirty. A folio's lock, which is for pages of files, cannot be
+ * had here: reclaim may hold it and wait for mem_lock. No need: such a page is dirty as long as the
+ * process may write to it, and was taken from the guest before it was made clean.
+ */
+static void mark_dirty(struct folio *folio)
+{
+	if (folio_test_dirty(folio))
+		return;
+	if (folio_test_anon(folio) || folio_test_swapbacked(folio) || folio_test_hugetlb(folio))
+		folio_set_dirty(folio);
+}
+
+static void mark_all_dirty(const struct pinned *pin)
+{
+	unsigned long i, count = pin->one_pin ? 1 : 1UL << pin->order;
+
+	for (i = 0; i < count; i++)
+		mark_dirty(page_folio(pin->page + i));
 }
 
 /* ---- under mem_lock: the record of pins, and EL2's map ---- */
@@ -104,14 +139,13 @@ static bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int which, struct pin
 	return false;
 }
 
-/* Whether something smaller lies in what @pin, of size @size, is to be. */
-static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned int size)
+/* Whether there is a mapping of one of the sizes from @size on in [gfn, last]. */
+static bool any_pin(struct keel_vm *vm, u64 gfn, u64 last, unsigned int size)
 {
-	u64 last = pin->gfn + (1UL << pin->order) - 1;
 	unsigned int i;
 
-	for (i = size + 1; vm->pins.sizes >> i; i++) {
-		unsigned long index = pin->gfn >> order_of(vm, i);
+	for (i = size; vm->pins.sizes >> i; i++) {
+		unsigned long index = gfn >> order_of(vm, i);
 
 		if (vm->pins.sizes & BIT(i) &&
 		    keel_pins_next(&vm->pins, i, &index, last >> order_of(vm, i)))
@@ -120,182 +154,273 @@ static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned i
 	return false;
 }
 
-static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned long count,
-		     bool writable)
+/* Whether something smaller lies in what @pin, of size @size, is to be. */
+static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned int size)
 {
-	u64 ipa = gfn << PAGE_SHIFT, pa = page_to_phys(page), done = 0;
-	u64 left = count << PAGE_SHIFT;
-	u64 flags = KEEL_MAP_EXEC | (writable ? KEEL_MAP_WRITE : 0);
+	return vm->pins.sizes >> (size + 1) &&
+	       any_pin(vm, pin->gfn, pin->gfn + (1UL << pin->order) - 1, size + 1);
+}
+
+/*
+ * From page *@at of @count on, which is where it has come to. What EL2 is short of cannot be given
+ * to it here: -ENOMEM and -ENOBUFS, see supply().
+ */
+static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned long count,
+		     bool writable, unsigned long *at)
+{
+	u64 flags = KEEL_MAP_EXEC | (writable ? KEEL_MAP_WRITE : 0), done = 0;
 	long ret;
 
 	for (;;) {
-		ret = keel_vm_call(vm, KEEL_HC_VM_MAP, ipa, pa, left, flags, &done);
-		if (ret != -EAGAIN || done >= left)
+		ret = keel_inject()
+			      ? -ENOMEM
+			      : keel_call(KEEL_HC_VM_MAP, vm->handle, (gfn + *at) << PAGE_SHIFT,
+					  page_to_phys(page) + (*at << PAGE_SHIFT),
+					  (count - *at) << PAGE_SHIFT, flags, &done);
+		if (ret != -EAGAIN || done >> PAGE_SHIFT >= count - *at)
 			return ret;
-		ipa += done;
-		pa += done;
-		left -= done;
+		*at += done >> PAGE_SHIFT;
 		cond_resched();
 	}
 }
 
-static int map_pin(struct keel_vm *vm, const struct pinned *pin)
+static int map_pin(struct keel_vm *vm, const struct pinned *pin, unsigned long *at)
 {
-	return map_pages(vm, pin->gfn, pin->page, 1UL << pin->order, pin->writable);
+	return map_pages(vm, pin->gfn, pin->page, 1UL << pin->order, pin->writable, at);
 }
 
-/*
- * Accounting takes the process's mmap_lock and asks for capabilities. So it is done for as much
- * again as is needed, and for so many pages at least, as far as the limit allows; what is not used
- * goes back when memory does.
- */
-#define ACCOUNT_AHEAD ((unsigned long)SZ_256K >> PAGE_SHIFT)
-
-static int account_more(struct keel_vm *vm, unsigned long pages)
+static void drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last, bool may_sleep)
 {
-	unsigned long n = pages + max(pages, ACCOUNT_AHEAD);
-
-	if (account_locked_vm(vm->mm, n, true)) {
-		n = pages;
-		if (account_locked_vm(vm->mm, n, true))
-			return -ENOMEM;
-	}
-	vm->accounted_pages += n;
-	return 0;
-}
-
-static int account(struct keel_vm *vm, unsigned long pages)
-{
-	unsigned long needed = vm->locked_pages + pages;
-	int ret = 0;
-
-	if (needed > vm->accounted_pages)
-		ret = account_more(vm, needed - vm->accounted_pages);
-	if (!ret)
-		vm->locked_pages = needed;
-	return ret;
-}
-
-/* Let no more than @ahead be accounted for beyond what is locked. */
-static void unaccount(struct keel_vm *vm, unsigned long pages, unsigned long ahead)
-{
-	unsigned long spare;
-
-	vm->locked_pages -= pages;
-	spare = vm->accounted_pages - vm->locked_pages;
-	if (spare <= ahead)
-		return;
-	account_locked_vm(vm->mm, spare - ahead, false);
-	vm->accounted_pages -= spare - ahead;
-}
-
-void keel_account_exactly(struct keel_vm *vm)
-{
-	unaccount(vm, 0, 0);
-}
-
-static unsigned long drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
-{
-	unsigned long index = gfn >> order_of(vm, i), dropped = 0;
+	unsigned long index = gfn >> order_of(vm, i);
 	void *entry;
 
 	for (; (entry = keel_pins_next(&vm->pins, i, &index, last >> order_of(vm, i))); index++) {
 		struct pinned pin = from_entry(vm, i, index, entry);
 
 		keel_pins_erase(&vm->pins, i, index);
+		if (pin.writable)
+			mark_all_dirty(&pin);
 		unpin(&pin);
-		dropped += 1UL << pin.order;
-		cond_resched();
+		if (vm->memlock)
+			atomic_long_add(1UL << pin.order, &vm->unpinned);
+		if (may_sleep)
+			cond_resched();
 	}
-	return dropped;
 }
 
-/* No mapping lies across an end of the range: each is in one slot. */
-void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages)
+/* No mapping lies across an end of the range. */
+static void unpin_range(struct keel_vm *vm, u64 first, u64 last, bool may_sleep)
 {
-	unsigned long dropped = 0;
 	unsigned int i;
 
-	if (!npages)
-		return;
 	for (i = 0; i < ARRAY_SIZE(orders); i++)
-		dropped += drop_pins(vm, i, gfn, gfn + npages - 1);
-	keel_pins_trim(&vm->pins, gfn >> vm->page_order, (gfn + npages - 1) >> vm->page_order);
-	unaccount(vm, dropped, 0);
+		drop_pins(vm, i, first, last, may_sleep);
+	keel_pins_trim(&vm->pins, first >> vm->page_order, last >> vm->page_order);
 }
 
-/* On an error part of it may be gone; what is left is still pinned. */
-int keel_unmap(struct keel_vm *vm, u64 gfn, u64 npages)
+/* Whole blocks at EL2: it needs nothing for that, and has no reason to refuse. */
+static long unmap(struct keel_vm *vm, u64 first, u64 last, bool may_sleep)
 {
-	u64 ipa = gfn << PAGE_SHIFT, left = npages << PAGE_SHIFT, done = 0;
+	u64 ipa = first << PAGE_SHIFT, left = (last - first + 1) << PAGE_SHIFT, done = 0;
 	long ret;
 
+	if (keel_inject_unmap())
+		return -EIO;
 	for (;;) {
-		ret = keel_vm_call(vm, KEEL_HC_VM_UNMAP, ipa, left, 0, 0, &done);
-		if (ret != -EAGAIN || done >= left)
-			break;
+		ret = keel_call(KEEL_HC_VM_UNMAP, vm->handle, ipa, left, KEEL_UNMAP_WHOLE, 0,
+				&done);
+		if (ret != -EAGAIN || !done || done >= left)
+			return ret;
 		ipa += done;
 		left -= done;
-		cond_resched();
+		if (may_sleep)
+			cond_resched();
 	}
-	if (!ret)
-		keel_unpin_range(vm, gfn, npages);
-	return ret;
-}
-
-/* @size: which of orders[] it has. -EBUSY: there is an entry. */
-static int insert(struct keel_vm *vm, const struct pinned *pin, unsigned int size)
-{
-	int ret = account(vm, 1UL << pin->order);
-
-	if (ret)
-		return ret;
-	ret = keel_pins_insert(&vm->pins, size, pin->gfn >> pin->order, to_entry(pin));
-	if (ret)
-		unaccount(vm, 1UL << pin->order, ACCOUNT_AHEAD);
-	return ret;
-}
-
-static void forget(struct keel_vm *vm, const struct pinned *pin, unsigned int size)
-{
-	keel_pins_erase(&vm->pins, size, pin->gfn >> pin->order);
-	unaccount(vm, 1UL << pin->order, ACCOUNT_AHEAD);
 }
 
 /*
- * A map that stopped half-way leaves the entry, and the entry's pages pinned: the next fault goes
- * on. One that did nothing leaves nothing. *@kept: there is an entry.
+ * The CPUs' profiling units may write to a page that was unmapped for as long as they have not been
+ * drained, which the way out of the guest does.
+ */
+static void drain(struct keel_vm *vm)
+{
+	if (READ_ONCE(vm->populate))
+		keel_guests_out();
+}
+
+void keel_take(struct keel_vm *vm, u64 first, u64 last, bool may_sleep)
+{
+	struct pinned pin;
+	long ret;
+
+	lockdep_assert_held(&vm->mem_lock);
+	if (vm->dead || !any_pin(vm, first, last, 0))
+		return;
+	if (find_pin(vm, first, ~0U, &pin))
+		first = pin.gfn;
+	if (find_pin(vm, last, ~0U, &pin))
+		last = pin.gfn + (1UL << pin.order) - 1;
+	ret = unmap(vm, first, last, may_sleep);
+	if (!ret) {
+		drain(vm);
+		unpin_range(vm, first, last, may_sleep);
+		return;
+	}
+	/* What the guest may still reach stays pinned, and the guest does not run. */
+	pr_err("VM %#llx: memory cannot be taken from it (%ld): it is stopped\n", vm->handle, ret);
+	keel_vm_kill(vm);
+}
+
+/* So many pages at a time, between which the kernel's memory management gets its turn. */
+#define TAKE_PAGES ((u64)SZ_64M >> PAGE_SHIFT)
+
+static void settle(struct keel_vm *vm);
+
+void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages)
+{
+	u64 end = gfn + npages;
+
+	for (; gfn < end; gfn += min(TAKE_PAGES, end - gfn)) {
+		mutex_lock(&vm->mem_lock);
+		keel_take(vm, gfn, gfn + min(TAKE_PAGES, end - gfn) - 1, true);
+		mutex_unlock(&vm->mem_lock);
+		cond_resched();
+	}
+	settle(vm);
+}
+
+void keel_unpin_all(struct keel_vm *vm)
+{
+	unpin_range(vm, 0, (1ULL << (vm->ipa_bits - PAGE_SHIFT)) - 1, true);
+	settle(vm);
+}
+
+/*
+ * @size: which of orders[] it has. A map that stopped half-way leaves the entry, and the entry's
+ * pages pinned: the next fault goes on. One that did nothing leaves nothing. *@kept: there is an
+ * entry.
  */
 static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, unsigned int size,
-			  bool *kept)
+			  unsigned long *at, bool *kept)
 {
-	int ret = insert(vm, pin, size);
+	int ret = keel_pins_insert(&vm->pins, size, pin->gfn >> pin->order, to_entry(pin));
 
 	if (ret)
 		return ret;
-	ret = map_pin(vm, pin);
+	ret = map_pin(vm, pin, at);
 	*kept = !ret || pin->order > vm->page_order;
 	if (!*kept)
-		forget(vm, pin, size);
+		keel_pins_erase(&vm->pins, size, pin->gfn >> pin->order);
 	/* All that a VM has mapped is in the record: EL2 has something else there. */
 	return ret == -EEXIST ? -EFAULT : ret;
 }
 
+/* ---- without locks ---- */
+
+/* Pages that count as locked where the module was asked for that: vm->memlock. */
+static int charge(struct keel_vm *vm, unsigned long pages)
+{
+	if (!account_locked_vm(vm->mm, pages, true))
+		return 0;
+	pr_warn_ratelimited(
+		"%s[%d]: guest memory counts as locked (keel.memlock=1), and its limit, "
+		"%lu KiB, is reached: raise it (ulimit -l)\n",
+		current->comm, task_pid_nr(current), rlimit(RLIMIT_MEMLOCK) >> 10);
+	return -ENOMEM;
+}
+
+/* What was unpinned where mmap_lock could not be taken counts no more. */
+static void settle(struct keel_vm *vm)
+{
+	unsigned long pages = vm->memlock ? atomic_long_xchg(&vm->unpinned, 0) : 0;
+
+	if (pages)
+		account_locked_vm(vm->mm, pages, false);
+}
+
+/* What a commit was short of: memory for EL2, for EL2's own pool, for the record of a pin. */
+static bool is_short(int err)
+{
+	return err == -ENOMEM || err == -ENOBUFS || err == -ENOSPC;
+}
+
+static int supply(struct keel_vm *vm, const struct pinned *pin, int err)
+{
+	switch (err) {
+	case -ENOMEM:
+		return keel_topup(vm);
+	case -ENOBUFS:
+		return keel_pool_topup();
+	default:
+		return keel_pins_reserve(&vm->pins, &vm->mem_lock, index_of(vm, pin->order),
+					 pin->gfn >> pin->order);
+	}
+}
+
+/* For one commit: a GiB of pages takes half as many tables as it has MiB. */
+#define SUPPLIES_MAX 1024
+
 /* ---- without locks: pinning ---- */
 
 /*
- * Read-only slots too are pinned for writing where the process may write: pages that it has never
- * written would be the zero page otherwise, which cannot be shared that often. Returns what
+ * Pinning fails for a moment where a page must be moved first, out of what is movable or CMA, and
+ * somebody holds it. So many times it is tried, a tick apart.
+ */
+#define PIN_TRIES 10
+
+static bool passes(long err)
+{
+	return err == -EAGAIN || err == -EBUSY || err == -ENOMEM;
+}
+
+static noinline long pin_again(unsigned long hva, unsigned long count, unsigned int flags,
+			       struct page **pages)
+{
+	unsigned int tries = 1;
+	long got;
+
+	do {
+		schedule_timeout_interruptible(1);
+		if (signal_pending(current))
+			return -EINTR;
+		got = pin_user_pages_fast(hva, count, flags, pages);
+	} while (passes(got) && ++tries < PIN_TRIES);
+	return got;
+}
+
+static long pin_patiently(unsigned long hva, unsigned long count, unsigned int flags,
+			  struct page **pages)
+{
+	long got = pin_user_pages_fast(hva, count, FOLL_LONGTERM | flags, pages);
+
+	return likely(!passes(got)) ? got : pin_again(hva, count, FOLL_LONGTERM | flags, pages);
+}
+
+/*
+ * For writing, where the process may write, also for reads and in read-only slots: pages that it
+ * has never written would be the zero page otherwise, which cannot be shared that often. *@writable
+ * says whether. Where the process may not write, for reading, if @read_only. Returns what
  * pin_user_pages_fast() does.
  */
-static long pin_pages(const struct keel_slot *slot, unsigned long hva, unsigned long count,
-		      struct page **pages)
+static __always_inline long pin_pages(const struct keel_slot *slot, unsigned long hva,
+				      unsigned long count, struct page **pages, bool read_only,
+				      bool *writable)
 {
-	long got = pin_user_pages_fast(hva, count, FOLL_LONGTERM | FOLL_WRITE, pages);
+	long got = pin_patiently(hva, count, FOLL_WRITE, pages);
 
-	if (got == -EFAULT && slot->flags & KVM_MEM_READONLY)
-		got = pin_user_pages_fast(hva, count, FOLL_LONGTERM, pages);
-	return got;
+	*writable = !(slot->flags & KVM_MEM_READONLY);
+	if (likely(got != -EFAULT) || !read_only)
+		return got;
+	*writable = false;
+	return pin_again(hva, count, FOLL_LONGTERM, pages);
+}
+
+/* What is no error of its own in KVM_RUN is one of the process's memory. */
+static int pin_error(long err)
+{
+	if (err == -EINTR || err == -ENOMEM || err == -EBUSY)
+		return err;
+	return err == -EAGAIN ? -EBUSY : -EFAULT;
 }
 
 static bool adjacent(struct page **pages, unsigned long count)
@@ -427,6 +552,27 @@ static void widen(struct pinned *pin, unsigned int order)
 	pin->one_pin = true;
 }
 
+/* Whether the process has all of it: what it has discarded is not to come back for a block's sake.
+ */
+static bool process_has(const struct keel_slot *slot, u64 gfn, unsigned long count)
+{
+	while (count) {
+		unsigned long hva = slot_hva(slot, gfn), n;
+		struct translation found = translate(hva, count);
+
+		n = found.pages;
+		if (found.order && found.writable)
+			n = (1UL << found.order) -
+			    ((hva >> PAGE_SHIFT) & ((1UL << found.order) - 1));
+		if (!n)
+			return false;
+		n = min(n, count);
+		gfn += n;
+		count -= n;
+	}
+	return true;
+}
+
 /* Its memory is aligned to 2^@unit pages as the guest's addresses are. */
 static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, unsigned int unit,
 		     struct pinned *pin)
@@ -441,8 +587,8 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 	pin->gfn = ALIGN_DOWN(gfn, count);
 	pin->order = order;
 	pin->one_pin = false;
-	pin->writable = !(slot->flags & KVM_MEM_READONLY);
-	got = pin_pages(slot, slot_hva(slot, pin->gfn), count, pages);
+	got = pin_pages(slot, slot_hva(slot, pin->gfn), count, pages,
+			slot->flags & KVM_MEM_READONLY, &pin->writable);
 	if (got == count && adjacent(pages, count) &&
 	    IS_ALIGNED(page_to_pfn(pages[0]) ^ pin->gfn, 1UL << unit)) {
 		pin->page = pages[0];
@@ -452,7 +598,7 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 	if (got > 0)
 		unpin_user_pages(pages, got);
 	kvfree(pages);
-	return -EFAULT;
+	return got < 0 ? pin_error(got) : -EFAULT;
 }
 
 /*
@@ -477,45 +623,91 @@ static void unpin_from(struct around *around, unsigned long first)
 	around->count = min(around->count, first);
 }
 
-/*
- * Let the process have the page. What pinning would do as well, but with much to look up again;
- * should it fail, pinning says why.
- */
-static void fault_in(unsigned long hva)
-{
-	unsigned int flags = memalloc_pin_save();
-	bool unlocked = false;
+#define MAY_NOT_FAULT (VM_IO | VM_PFNMAP)
 
-	mmap_read_lock(current->mm);
-	(void)fixup_user_fault(current->mm, hva, FAULT_FLAG_WRITE, &unlocked);
-	mmap_read_unlock(current->mm);
+/*
+ * Under mmap_lock, which is gone if the answer says RETRY or COMPLETED. Interruptible: what
+ * userspace answers for (userfaultfd) may take for ever.
+ */
+static vm_fault_t fault_in_locked(struct mm_struct *mm, unsigned long hva, unsigned int *shift)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, hva);
+	vm_fault_t fault = 0;
+
+	if (vma && vma->vm_flags & VM_WRITE && !(vma->vm_flags & MAY_NOT_FAULT))
+		fault = handle_mm_fault(vma, hva,
+					FAULT_FLAG_WRITE | FAULT_FLAG_ALLOW_RETRY |
+						FAULT_FLAG_KILLABLE | FAULT_FLAG_INTERRUPTIBLE,
+					NULL);
+	if (fault & VM_FAULT_HWPOISON_LARGE)
+		*shift = ilog2(vma_kernel_pagesize(vma));
+	return fault;
+}
+
+/* Memory that is broken is the process's to hear of, as from its own access. */
+static void tell_of_poison(unsigned long hva, unsigned int shift)
+{
+	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)ALIGN_DOWN(hva, 1UL << shift), shift,
+			current);
+}
+
+/*
+ * Let the process have the page. What pinning would do as well, but with much to look up again, and
+ * without hearing signals; should it fail, pinning says why. -EAGAIN: look again. -EHWPOISON: the
+ * process was told.
+ */
+static int fault_in(unsigned long hva)
+{
+	unsigned int shift = PAGE_SHIFT, flags;
+	struct mm_struct *mm = current->mm;
+	vm_fault_t fault;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	flags = memalloc_pin_save();
+	fault = fault_in_locked(mm, hva, &shift);
 	memalloc_pin_restore(flags);
+	if (!(fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
+		mmap_read_unlock(mm);
+	if (fault & VM_FAULT_RETRY)
+		return -EAGAIN;
+	if (!(fault & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE)))
+		return 0;
+	tell_of_poison(hva, shift);
+	return -EHWPOISON;
 }
 
 /* How many pages from @gfn on are to be pinned: those that are there, or one that is now. */
-static unsigned long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
-				  bool *there)
+static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
+			 bool *there)
 {
 	u64 end = min(ALIGN(gfn + 1, AROUND_PAGES), slot->gfn + slot->npages);
 	struct translation found = translate(slot_hva(slot, gfn), end - gfn);
+	int ret;
 
-	*there = found.order || found.pages;
-	if (!*there)
-		fault_in(slot_hva(slot, gfn));
-	return slot->flags & KVM_MEM_READONLY || vm->page_order ? 1 : max(found.pages, 1UL);
+	*there = found.pages || (found.order && found.writable);
+	if (!*there) {
+		ret = fault_in(slot_hva(slot, gfn));
+		if (ret)
+			return ret;
+	}
+	if (slot->flags & KVM_MEM_READONLY || vm->page_order || vm->memlock)
+		return 1;
+	return max(found.pages, 1UL);
 }
 
-static int pin_around(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
-		      struct around *around)
+static int pin_around(const struct keel_vm *vm, const struct keel_slot *slot,
+		      const struct fault *fault, struct around *around, bool *writable)
 {
-	unsigned long count = pages_to_pin(vm, slot, gfn, &around->there);
-	long got = pin_pages(slot, slot_hva(slot, gfn), count, around->pages);
+	long got, count = pages_to_pin(vm, slot, fault->gfn, &around->there);
 
-	around->gfn = gfn;
+	if (count < 0)
+		return count;
+	got = pin_pages(slot, slot_hva(slot, fault->gfn), count, around->pages,
+			count == 1 && !fault->write, writable);
+	around->gfn = fault->gfn;
 	around->count = max(got, 0L);
-	if (got > 0)
-		return 0;
-	return got == -EINTR || got == -ENOMEM ? got : -EFAULT;
+	return got > 0 ? 0 : pin_error(got);
 }
 
 /*
@@ -527,8 +719,8 @@ static int pin_large_page(const struct keel_slot *slot, u64 gfn, unsigned int or
 {
 	int ret = pin_block(slot, gfn, order, order, pin);
 
-	if (!ret)
-		return 0;
+	if (ret != -EFAULT)
+		return ret;
 	pr_warn_ratelimited(
 		"%s[%d]: memory at %#lx is not in %lu KiB pieces, as keel.stage2_granule "
 		"wants: use huge pages\n",
@@ -551,7 +743,8 @@ static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u
 			widen(pin, orders[i]);
 			return true;
 		}
-		if (pin_block(slot, gfn, orders[i], vm->page_order, &block))
+		if (!process_has(slot, ALIGN_DOWN(gfn, 1UL << orders[i]), 1UL << orders[i]) ||
+		    pin_block(slot, gfn, orders[i], vm->page_order, &block))
 			continue;
 		unpin_from(around, 0);
 		*pin = block;
@@ -560,52 +753,77 @@ static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u
 	return false;
 }
 
-/* Pin @gfn's page and those around it, or more of it if it is part of a huge page. */
-static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
-		    unsigned int max, struct pinned *pin, struct around *around)
+/* Pin @fault's page and those around it, or more of it if it is part of a huge page. */
+static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot,
+		    const struct fault *fault, struct pinned *pin, struct around *around)
 {
-	int ret = pin_around(vm, slot, gfn, around);
+	int ret = pin_around(vm, slot, fault, around, &pin->writable);
 
 	if (ret)
 		return ret;
-	*pin = (struct pinned){
-		.gfn = gfn,
-		.page = around->pages[0],
-		.writable = !(slot->flags & KVM_MEM_READONLY),
-	};
-	if (PageCompound(pin->page) && pin_larger(vm, slot, gfn, max, pin, around))
+	pin->gfn = fault->gfn;
+	pin->page = around->pages[0];
+	pin->order = 0;
+	pin->one_pin = false;
+	if (PageCompound(pin->page) && pin_larger(vm, slot, fault->gfn, fault->max, pin, around))
 		return 0;
 	if (!vm->page_order)
 		return 0;
 	unpin_from(around, 0);
-	return pin_large_page(slot, gfn, vm->page_order, pin);
+	return pin_large_page(slot, fault->gfn, vm->page_order, pin);
 }
 
-/* Another vCPU was faster. Should EL2 not have it, it gets it now. */
-static int map_again(struct keel_vm *vm, const struct pinned *there)
-{
-	int ret = map_pin(vm, there);
+/* What a fault has pinned is still what the process has there, if these have not changed. */
+struct seen {
+	struct keel_slot slot;
+	unsigned long generation; /* of the slots */
+	unsigned long sequence;	  /* of the slot's watch */
+};
 
+/* Under mem_lock. */
+static bool out_of_date(struct keel_vm *vm, const struct seen *seen)
+{
+	return vm->slots_generation != seen->generation ||
+	       mmu_interval_read_retry(&seen->slot.watch->notifier, seen->sequence);
+}
+
+/*
+ * Another vCPU was faster. Should EL2 not have it, it gets it now. One that may only be read, where
+ * the process may write now, makes way: -EAGAIN.
+ */
+static int map_again(struct keel_vm *vm, const struct pinned *there, const struct pinned *pin,
+		     unsigned long *at)
+{
+	int ret;
+
+	if (pin->writable && !there->writable) {
+		keel_take(vm, there->gfn, there->gfn, true);
+		return -EAGAIN;
+	}
+	ret = map_pin(vm, there, at);
 	return ret == -EEXIST ? 0 : ret;
 }
 
-/* Under mem_lock. -EAGAIN: the slots have changed; -EBUSY: no room for a block, only for a page. */
-static int commit(struct keel_vm *vm, u64 gfn, const struct pinned *pin, unsigned long generation,
-		  bool *kept)
+/*
+ * Under mem_lock. -EAGAIN: what was pinned is out of date; -EBUSY: no room for a block, only for a
+ * page; is_short(): again with *@at and *@kept as they are.
+ */
+static int commit(struct keel_vm *vm, u64 gfn, const struct pinned *pin, const struct seen *seen,
+		  unsigned long *at, bool *kept)
 {
 	unsigned int size = index_of(vm, pin->order);
-	struct pinned there;
-	int ret;
+	struct pinned there KEEL_NOT_CLEARED;
+	int ret = -EBUSY;
 
-	*kept = false;
-	if (vm->slots_generation != generation)
+	if (out_of_date(vm, seen))
 		return -EAGAIN;
 	if (find_pin(vm, gfn, BIT(size) - 1, &there))
-		return map_again(vm, &there);
-	ret = any_smaller(vm, pin, size) ? -EBUSY : insert_and_map(vm, pin, size, kept);
+		return map_again(vm, &there, pin, at);
+	if (!*kept && !any_smaller(vm, pin, size))
+		ret = insert_and_map(vm, pin, size, at, kept);
 	/* An entry of just this size, or a page's in a block's place. */
 	if (ret == -EBUSY && find_pin(vm, gfn, ~0U, &there))
-		return map_again(vm, &there);
+		return map_again(vm, &there, pin, at);
 	return ret;
 }
 
@@ -617,8 +835,6 @@ static unsigned long insert_around(struct keel_vm *vm, const struct around *arou
 {
 	unsigned long i;
 
-	if (account(vm, n))
-		return 0;
 	for (i = 0; i < n; i++) {
 		struct pinned there, pin = {
 			.gfn = around->gfn + first + i,
@@ -630,15 +846,13 @@ static unsigned long insert_around(struct keel_vm *vm, const struct around *arou
 		    keel_pins_insert(&vm->pins, index_of(vm, 0), pin.gfn, to_entry(&pin)))
 			break;
 	}
-	if (i < n)
-		unaccount(vm, n - i, ACCOUNT_AHEAD);
 	return i;
 }
 
 /* Under mem_lock, after the first. Adjacent ones are mapped at once. Returns how many are kept. */
 static unsigned long commit_around(struct keel_vm *vm, const struct around *around)
 {
-	unsigned long done = 1, n, want;
+	unsigned long done = 1, n, want, at;
 	int ret = 0;
 
 	for (; done < around->count && !ret; done += n) {
@@ -648,65 +862,99 @@ static unsigned long commit_around(struct keel_vm *vm, const struct around *arou
 			if (page_to_pfn(pages[want]) != page_to_pfn(pages[0]) + want)
 				break;
 		n = insert_around(vm, around, done, want);
+		at = 0;
 		if (n)
-			ret = map_pages(vm, around->gfn + done, pages[0], n, true);
+			ret = map_pages(vm, around->gfn + done, pages[0], n, true, &at);
 		if (n < want)
 			ret = -EBUSY;
 	}
 	return done;
 }
 
-/* A fault of a guest. */
-struct fault {
-	u64 gfn;
-	bool write;
-	unsigned int max;   /* the largest order that may be mapped */
-	unsigned int order; /* which was */
-	bool there;	    /* the process had it already */
+/* How far a commit has come. */
+struct committed {
+	unsigned long at;     /* pages of its mapping that EL2 has */
+	bool kept;	      /* there is an entry for what was pinned */
+	unsigned long around; /* how many of these are, the first counted */
 };
 
-static int commit_all(struct keel_vm *vm, const struct fault *fault, struct pinned *pin,
-		      struct around *around, unsigned long generation)
+static int commit_once(struct keel_vm *vm, const struct fault *fault, const struct pinned *pin,
+		       const struct around *around, const struct seen *seen, struct committed *done)
 {
-	unsigned long kept_around = 1;
-	bool kept;
 	int ret;
 
-	mutex_lock(&vm->mem_lock);
-	ret = commit(vm, fault->gfn, pin, generation, &kept);
+	if (mutex_lock_killable(&vm->mem_lock))
+		return -EINTR;
+	ret = commit(vm, fault->gfn, pin, seen, &done->at, &done->kept);
 	if (!ret && around->count > 1)
-		kept_around = commit_around(vm, around);
+		done->around = commit_around(vm, around);
 	mutex_unlock(&vm->mem_lock);
-	if (!kept)
-		unpin(pin);
-	unpin_from(around, kept_around);
 	return ret;
 }
 
-/* -EAGAIN: start over. */
-static int fault_once(struct keel_vm *vm, struct fault *fault)
+static int commit_all(struct keel_vm *vm, const struct fault *fault, const struct pinned *pin,
+		      struct around *around, const struct seen *seen)
 {
-	struct page *pages[AROUND_PAGES] KEEL_NOT_CLEARED;
-	struct around around = { .pages = pages };
-	unsigned long generation;
-	struct keel_slot slot;
-	struct pinned pin;
+	struct committed done = { .around = 1 };
+	unsigned int supplies = 0;
 	int ret;
 
-	if (!keel_slot_find(vm, fault->gfn, &slot, &generation))
-		return -ENOENT;
-	if (fault->write && slot.flags & KVM_MEM_READONLY)
-		return -ENOENT;
-	ret = pin_best(vm, &slot, fault->gfn, fault->max, &pin, &around);
+	while (is_short(ret = commit_once(vm, fault, pin, around, seen, &done))) {
+		if (fatal_signal_pending(current) || supplies++ == SUPPLIES_MAX ||
+		    supply(vm, pin, ret)) {
+			ret = -ENOMEM;
+			break;
+		}
+	}
+	if (!done.kept) {
+		unpin(pin);
+		if (vm->memlock)
+			atomic_long_add(1UL << pin->order, &vm->unpinned);
+	}
+	unpin_from(around, done.around);
+	return ret;
+}
+
+static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *seen)
+{
+	struct page *pages[AROUND_PAGES] KEEL_NOT_CLEARED;
+	struct around around KEEL_NOT_CLEARED;
+	struct pinned pin KEEL_NOT_CLEARED;
+	int ret;
+
+	around.pages = pages;
+	seen->sequence = mmu_interval_read_begin(&seen->slot.watch->notifier);
+	ret = pin_best(vm, &seen->slot, fault, &pin, &around);
 	if (ret)
 		return ret;
 	fault->order = pin.order;
 	fault->there = around.there;
-	ret = commit_all(vm, fault, &pin, &around, generation);
+	if (vm->memlock && charge(vm, 1UL << pin.order)) {
+		unpin(&pin);
+		unpin_from(&around, 1);
+		return -ENOMEM;
+	}
+	ret = commit_all(vm, fault, &pin, &around, seen);
+	if (vm->memlock)
+		settle(vm);
 	if (ret != -EBUSY)
 		return ret;
 	fault->max = 0;
 	return -EAGAIN;
+}
+
+/* -EAGAIN: start over; -EBUSY: the kernel cannot pin the page now. */
+static int fault_once(struct keel_vm *vm, struct fault *fault)
+{
+	struct seen seen KEEL_NOT_CLEARED;
+	int ret = -ENOENT;
+
+	if (!keel_slot_hold(vm, fault->gfn, &seen.slot, &seen.generation))
+		return ret;
+	if (!fault->write || !(seen.slot.flags & KVM_MEM_READONLY))
+		ret = fault_in_slot(vm, fault, &seen);
+	keel_watch_put(seen.slot.watch);
+	return ret;
 }
 
 #define BLOCK_PAGES   (1UL << PMD_LEAF_ORDER)
@@ -726,7 +974,8 @@ static bool has_block(struct keel_vm *vm, u64 gfn)
 	found = translate(slot_hva(&slot, gfn), 0);
 	if (found.order != PMD_LEAF_ORDER || !found.writable)
 		return false;
-	mutex_lock(&vm->mem_lock);
+	if (mutex_lock_killable(&vm->mem_lock))
+		return false;
 	pinned = find_pin(vm, gfn, ~0U, &there);
 	mutex_unlock(&vm->mem_lock);
 	return !pinned;
@@ -756,21 +1005,36 @@ int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 			return -EINTR;
 		ret = fault_once(vm, &fault);
 	} while (ret == -EAGAIN);
-	if (!ret && fault.there && fault.order == PMD_LEAF_ORDER)
+	if (!ret && fault.there && fault.order == PMD_LEAF_ORDER && !vm->memlock)
 		fault_blocks_around(vm, fault.gfn);
-	return ret;
+	if (ret == -EHWPOISON) /* the process has a signal */
+		return 0;
+	return ret == -EBUSY ? -EAGAIN : ret;
+}
+
+static int map_pinned_once(struct keel_vm *vm, u64 gfn, struct pinned *pin)
+{
+	unsigned long at = 0;
+	int ret = -ENOENT;
+
+	if (mutex_lock_killable(&vm->mem_lock))
+		return -EINTR;
+	if (find_pin(vm, gfn, ~0U, pin))
+		ret = map_pin(vm, pin, &at);
+	mutex_unlock(&vm->mem_lock);
+	return ret == -EEXIST ? 0 : ret;
 }
 
 int keel_map_pinned(struct keel_vm *vm, u64 *gfn)
 {
+	unsigned int supplies = 0;
 	struct pinned pin;
-	int ret = -ENOENT;
+	int ret;
 
-	mutex_lock(&vm->mem_lock);
-	if (find_pin(vm, *gfn, ~0U, &pin)) {
-		ret = map_pin(vm, &pin);
+	while (is_short(ret = map_pinned_once(vm, *gfn, &pin)))
+		if (supplies++ == SUPPLIES_MAX || supply(vm, &pin, ret))
+			return -ENOMEM;
+	if (!ret)
 		*gfn = pin.gfn + (1UL << pin.order);
-	}
-	mutex_unlock(&vm->mem_lock);
-	return ret == -EEXIST ? 0 : ret;
+	return ret;
 }

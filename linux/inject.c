@@ -20,11 +20,20 @@ module_param(spe_populate, bool, 0644);
 MODULE_PARM_DESC(spe_populate,
 		 "INIT of SPE brings all memory, as it does with SPE of the hardware");
 
+static bool unmap_fails;
+module_param(unmap_fails, bool, 0644);
+MODULE_PARM_DESC(unmap_fails, "EL2 refuses to unmap what the process discards");
+
 static DEFINE_SPINLOCK(lock);
 
 bool keel_inject_populate(void)
 {
 	return READ_ONCE(spe_populate);
+}
+
+bool keel_inject_unmap(void)
+{
+	return READ_ONCE(unmap_fails);
 }
 
 bool keel_inject(void)

@@ -20,6 +20,11 @@ static inline bool keel_inject_populate(void)
 	return false;
 }
 
+static inline bool keel_inject_unmap(void)
+{
+	return false;
+}
+
 #else
 
 #include <linux/anon_inodes.h>
@@ -28,6 +33,7 @@ static inline bool keel_inject_populate(void)
 #include <linux/interrupt.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -38,6 +44,9 @@ bool keel_inject(void);
 
 /* Whether SPE, though emulated, is to have all memory there as SPE of the hardware has. */
 bool keel_inject_populate(void);
+
+/* Whether EL2 is to refuse to unmap, which it never does. */
+bool keel_inject_unmap(void);
 
 static inline void *keel_kzalloc(size_t size, gfp_t gfp)
 {
@@ -91,6 +100,20 @@ static inline int keel_xa_insert(struct xarray *xa, unsigned long index, void *e
 	return keel_inject() ? -ENOMEM : xa_insert(xa, index, entry, gfp);
 }
 
+static inline int keel_xa_reserve(struct xarray *xa, unsigned long index, gfp_t gfp)
+{
+	return keel_inject() ? -ENOMEM : xa_reserve(xa, index, gfp);
+}
+
+static inline int keel_interval_notifier_insert(struct mmu_interval_notifier *notifier,
+						struct mm_struct *mm, unsigned long start,
+						unsigned long length,
+						const struct mmu_interval_notifier_ops *ops)
+{
+	return keel_inject() ? -ENOMEM
+			     : mmu_interval_notifier_insert(notifier, mm, start, length, ops);
+}
+
 static inline int keel_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc)
 {
 	return inc && keel_inject() ? -ENOMEM : account_locked_vm(mm, pages, inc);
@@ -122,20 +145,22 @@ static inline int keel_misc_register(struct miscdevice *misc)
 #undef get_zeroed_page
 #undef alloc_percpu
 #undef pin_user_pages_fast
-#define kzalloc		    keel_kzalloc
-#define kvzalloc	    keel_kvzalloc
-#define kvmalloc	    keel_kvmalloc
-#define kvmalloc_array	    keel_kvmalloc_array
-#define alloc_pages	    keel_alloc_pages
-#define get_zeroed_page	    keel_get_zeroed_page
-#define alloc_percpu(type)  keel_alloc_percpu_##type()
-#define anon_inode_getfd    keel_anon_inode_getfd
-#define pin_user_pages_fast keel_pin_user_pages_fast
-#define xa_insert	    keel_xa_insert
-#define account_locked_vm   keel_account_locked_vm
-#define request_percpu_irq  keel_request_percpu_irq
-#define cpuhp_setup_state   keel_cpuhp_setup_state
-#define misc_register	    keel_misc_register
+#define kzalloc			     keel_kzalloc
+#define kvzalloc		     keel_kvzalloc
+#define kvmalloc		     keel_kvmalloc
+#define kvmalloc_array		     keel_kvmalloc_array
+#define alloc_pages		     keel_alloc_pages
+#define get_zeroed_page		     keel_get_zeroed_page
+#define alloc_percpu(type)	     keel_alloc_percpu_##type()
+#define anon_inode_getfd	     keel_anon_inode_getfd
+#define pin_user_pages_fast	     keel_pin_user_pages_fast
+#define xa_insert		     keel_xa_insert
+#define xa_reserve		     keel_xa_reserve
+#define mmu_interval_notifier_insert keel_interval_notifier_insert
+#define account_locked_vm	     keel_account_locked_vm
+#define request_percpu_irq	     keel_request_percpu_irq
+#define cpuhp_setup_state	     keel_cpuhp_setup_state
+#define misc_register		     keel_misc_register
 
 #endif
 #endif

@@ -2,9 +2,10 @@
 /*
  * keel.ko's own types and what its files offer each other. docs/module.md is the long version.
  *
- * Locks, in order: vcpu->mutex, vm->stop_lock, vm->lock, vm->mem_lock, vm->donate_lock; and by
- * themselves vm->irqfds_mutex, an eventfd's wait-queue lock, vm->irqfds_lock. vm->slots and
- * vm->ioeventfds are read under RCU.
+ * Locks, in order: vcpu->mutex, vm->stop_lock, vm->lock, vm->slots_lock, then what the kernel's
+ * memory management locks, vm->mem_lock. vm->donate_lock comes after the first four. By themselves:
+ * vm->irqfds_mutex, an eventfd's wait-queue lock, vm->irqfds_lock. vm->slots and vm->ioeventfds are
+ * read under RCU.
  */
 #ifndef KEEL_H
 #define KEEL_H
@@ -13,8 +14,10 @@
 #include <linux/kvm.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/rcuwait.h>
+#include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/xarray.h>
 
@@ -41,6 +44,7 @@ struct keel_slot {
 	u64 gfn;
 	u64 npages;
 	unsigned long hva;
+	struct keel_watch *watch;
 };
 
 /* All slots of a VM, sorted by gfn. Never changed once vm->slots points here: replaced. */
@@ -67,6 +71,22 @@ struct keel_vgic {
 };
 
 struct keel_leaf;
+
+/* watch.c: who hears of what becomes of a slot's memory. It may outlive the slot. */
+struct keel_watch {
+	struct mmu_interval_notifier notifier;
+	struct keel_vm *vm; /* while the notifier is there */
+	u64 gfn;	    /* the slot's first */
+	refcount_t users;   /* the slot, and faults on it */
+	struct rcu_head rcu;
+};
+
+/* What the guest may not see yet of what was written to its memory: keel_sync(). */
+enum keel_stale {
+	KEEL_FRESH,
+	KEEL_SYNCING, /* from keel_vm.sync_ipa on */
+	KEEL_STALE,
+};
 
 /* pins.c: the record of a VM's mappings. Under vm->mem_lock, or alone with a VM that ends. */
 struct keel_pins {
@@ -97,16 +117,26 @@ struct keel_vm {
 	bool has_run;			     /* a vCPU was entered: the machine's shape is fixed */
 	struct keel_vgic vgic;
 
-	struct mutex mem_lock; /* slots, pins, and what EL2 has mapped of them */
+	struct mutex slots_lock; /* who changes slots */
 	/* keel_populate(): slots that are added bring their memory; others have it below this gfn
 	 */
 	bool populate;
 	u64 populated;
-	struct keel_slots __rcu *slots;
+	struct keel_slots __rcu *slots; /* replaced under both locks */
 	unsigned long slots_generation;
-	struct keel_pins pins;	       /* fault.c: memory that is mapped */
-	unsigned long locked_pages;    /* fault.c: of pins */
-	unsigned long accounted_pages; /* fault.c: in mm's locked_vm, no fewer than those */
+
+	/*
+	 * Pins, and what EL2 has mapped of them. Taken in the kernel's memory management: whoever
+	 * holds it allocates with GFP_NOWAIT at the most, locks no folio, and takes no other lock.
+	 */
+	struct mutex mem_lock;
+	struct keel_pins pins;	/* fault.c: memory that is mapped */
+	bool memlock;		/* what is pinned counts as the process's locked memory */
+	atomic_long_t unpinned; /* fault.c: pages that do not, as soon as it can be told */
+	bool dead;		/* memory could not be taken from it: it never runs again */
+
+	int stale;    /* enum keel_stale */
+	u64 sync_ipa; /* under lock */
 
 	struct mutex stop_lock; /* writing vcpu->stop of any vCPU */
 
@@ -120,6 +150,12 @@ struct keel_vm {
 };
 
 int keel_vm_create(unsigned long type);
+/* It does not run any more, nor ever again: when this returns no CPU is in this guest. */
+void keel_vm_kill(struct keel_vm *vm);
+/* When this returns no CPU is in a guest that it was in before. */
+void keel_guests_out(void);
+/* Before a vCPU runs: let the guest see what was written to its memory. -EINTR. */
+int keel_sync(struct keel_vm *vm);
 struct keel_vm *keel_vm_alloc(u32 ipa_bits);
 void keel_vm_get(struct keel_vm *vm);
 void keel_vm_put(struct keel_vm *vm);
@@ -145,6 +181,7 @@ struct keel_vcpu {
 	u32 spe_irq;		   /* of KVM_ARM_VCPU_SPE_IRQ, 0 until set; under vm->lock */
 	bool mmio_read;		   /* userspace owes the data of a read */
 	bool mmio_pending; /* EL2 has yet to finish what was the host's: an access, a call */
+	bool has_run;	   /* since it was made */
 	bool has_fd;	   /* under vm->lock */
 	bool steal_begun;  /* the guest has asked for its stolen time */
 	u64 steal_ipa;	   /* where it is, or KEEL_NO_ADDRESS */
@@ -192,7 +229,12 @@ int keel_pvtime_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *a
 /* ---- slots.c, fault.c: guest memory ---- */
 
 int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region);
+/* The watch of *@out is not to be used. */
 bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
+/* The same, and its watch is there until keel_watch_put(). */
+bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
+/* Nobody hears of the process's memory any more: the VM ends. */
+void keel_slots_release(struct keel_vm *vm);
 
 /*
  * Have all memory of the writable slots there, pinned and mapped, and that of those that come
@@ -200,19 +242,38 @@ bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
  */
 int keel_populate(struct keel_vm *vm);
 
-/* Supply what a guest access to @ipa needs. -ENOENT: no slot is there (or it is read-only). */
+/*
+ * Supply what a guest access to @ipa needs. -ENOENT: no slot is there (or it is read-only).
+ * -EAGAIN: the kernel cannot pin it now.
+ */
 int keel_fault(struct keel_vm *vm, u64 ipa, bool write);
 /*
  * The memory at *@gfn, if it is pinned, is mapped too, and *@gfn is where it ends; -ENOENT, and
  * *@gfn as it was, if it is not.
  */
 int keel_map_pinned(struct keel_vm *vm, u64 *gfn);
-/* Take [gfn, gfn + npages) from the guest, and let go of the memory. Under mem_lock. */
-int keel_unmap(struct keel_vm *vm, u64 gfn, u64 npages);
-/* What the process is said to have locked is what is pinned, with nothing ahead. Under mem_lock. */
-void keel_account_exactly(struct keel_vm *vm);
+/*
+ * Take what is pinned of gfns @first to @last from the guest, and let go of it; of a mapping that
+ * is there in part, all. It does not fail: a VM whose memory cannot be taken never runs again.
+ * Under mem_lock.
+ */
+void keel_take(struct keel_vm *vm, u64 first, u64 last, bool may_sleep);
+/* The same for any number of pages, without mem_lock, which it takes for a bounded time. */
+void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages);
 /* As the last part of it, when EL2 has forgotten the VM already. */
-void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages);
+void keel_unpin_all(struct keel_vm *vm);
+
+/* ---- watch.c ---- */
+
+/* ERR_PTR: -ENOMEM, -EOVERFLOW. Under slots_lock, without mem_lock, as keel_watch_end(). */
+struct keel_watch *keel_watch_begin(struct keel_vm *vm, const struct keel_slot *slot);
+/* Once this returns the kernel's memory management does not come any more. */
+void keel_watch_end(struct keel_watch *watch);
+static inline void keel_watch_put(struct keel_watch *watch)
+{
+	if (refcount_dec_and_test(&watch->users))
+		kfree_rcu(watch, rcu);
+}
 
 /* ---- pins.c ---- */
 
@@ -223,15 +284,21 @@ void keel_unpin_range(struct keel_vm *vm, u64 gfn, u64 npages);
 void keel_pins_init(struct keel_pins *pins);
 /* Entries that are left are forgotten. */
 void keel_pins_destroy(struct keel_pins *pins);
-/* @entry as xa_mk_value() makes it. -EBUSY: there is one. -ENOMEM. May sleep. */
+/* @entry as xa_mk_value() makes it. -EBUSY: there is one. -ENOSPC: keel_pins_reserve(), again. */
 int keel_pins_insert(struct keel_pins *pins, unsigned int size, unsigned long index, void *entry);
+/*
+ * Have memory for an entry there. It is for the next who inserts there, unless it is trimmed
+ * before. -ENOMEM. Takes @lock, vm->mem_lock, and sleeps without it.
+ */
+int keel_pins_reserve(struct keel_pins *pins, struct mutex *lock, unsigned int size,
+		      unsigned long index);
 /* NULL: there is none. */
 void *keel_pins_load(struct keel_pins *pins, unsigned int size, unsigned long index);
 void keel_pins_erase(struct keel_pins *pins, unsigned int size, unsigned long index);
 /* The first entry from *@index up to @last, and *@index is where it is; NULL if there is none. */
 void *keel_pins_next(struct keel_pins *pins, unsigned int size, unsigned long *index,
 		     unsigned long last);
-/* Free what the pages from @first up to @last do not need any more. May sleep. */
+/* Free what the pages from @first up to @last do not need any more. */
 void keel_pins_trim(struct keel_pins *pins, unsigned long first, unsigned long last);
 
 /* ---- vgic.c, irq.c, irqfd.c, ioeventfd.c ---- */

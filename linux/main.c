@@ -73,10 +73,11 @@ static int find_keel(void)
 		return -ENODEV;
 	}
 	version = keel_call(KEEL_HC_VERSION, 0, 0, 0, 0, 0, NULL);
-	if (version >> 16 == KEEL_ABI_VERSION >> 16)
+	/* A minor version adds, and what this module knows of it needs. */
+	if (version >> 16 == KEEL_ABI_VERSION >> 16 && version >= KEEL_ABI_VERSION)
 		return 0;
-	pr_err("Keel speaks version %ld of the hypercalls, this module %d\n", version >> 16,
-	       KEEL_ABI_VERSION >> 16);
+	pr_err("Keel speaks version %ld.%ld of the hypercalls, this module %d.%d\n", version >> 16,
+	       version & 0xffff, KEEL_ABI_VERSION >> 16, KEEL_ABI_VERSION & 0xffff);
 	return -ENODEV;
 }
 

@@ -5,7 +5,6 @@
  * which come by the thousand and most often next to the last one, lie in leaves of 64: the leaf
  * that was used last is at hand, and then a page takes a dozen instructions, not some hundred.
  */
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -25,7 +24,7 @@ void keel_pins_init(struct keel_pins *pins)
 	unsigned int i;
 
 	for (i = 0; i < KEEL_PIN_SIZES; i++)
-		xa_init(&pins->by_size[i]);
+		xa_init_flags(&pins->by_size[i], XA_FLAGS_ACCOUNT);
 }
 
 void keel_pins_destroy(struct keel_pins *pins)
@@ -55,13 +54,19 @@ static void **find_place(struct keel_pins *pins, unsigned long index)
 	return &pins->leaf->entries[index & (LEAF_ENTRIES - 1)];
 }
 
+/*
+ * Who inserts holds the lock that the kernel takes when it reclaims: so no memory is waited for
+ * there. keel_pins_reserve() does without the lock.
+ */
+#define NOWAIT (GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
+
 static void **make_place(struct keel_pins *pins, unsigned long index)
 {
-	struct keel_leaf *leaf = kzalloc(sizeof(*leaf), GFP_KERNEL_ACCOUNT);
+	struct keel_leaf *leaf = kzalloc(sizeof(*leaf), NOWAIT);
 
 	if (!leaf)
 		return NULL;
-	if (xa_insert(&pins->by_size[PAGES], index >> LEAF_SHIFT, leaf, GFP_KERNEL_ACCOUNT)) {
+	if (xa_insert(&pins->by_size[PAGES], index >> LEAF_SHIFT, leaf, NOWAIT)) {
 		kfree(leaf);
 		return NULL;
 	}
@@ -75,21 +80,56 @@ static int insert_page(struct keel_pins *pins, unsigned long index, void *entry)
 	if (!place)
 		place = make_place(pins, index);
 	if (!place)
-		return -ENOMEM;
+		return -ENOSPC;
 	if (*place)
 		return -EBUSY;
 	*place = entry;
 	return 0;
 }
 
+/* A place that was reserved reads as none. */
+static int insert_large(struct xarray *xa, unsigned long index, void *entry)
+{
+	if (xa_load(xa, index))
+		return -EBUSY;
+	return keel_inject() || xa_err(xa_store(xa, index, entry, NOWAIT)) ? -ENOSPC : 0;
+}
+
 int keel_pins_insert(struct keel_pins *pins, unsigned int size, unsigned long index, void *entry)
 {
 	int ret = size == PAGES ? insert_page(pins, index, entry)
-				: xa_insert(&pins->by_size[size], index, entry, GFP_KERNEL_ACCOUNT);
+				: insert_large(&pins->by_size[size], index, entry);
 
 	if (!ret)
 		pins->sizes |= BIT(size);
 	return ret;
+}
+
+/* Of pages' the leaf: an xarray's place is no use without. */
+static int reserve_leaf(struct keel_pins *pins, struct mutex *lock, unsigned long at)
+{
+	struct keel_leaf *leaf = kzalloc(sizeof(*leaf), GFP_KERNEL_ACCOUNT);
+	int ret = leaf ? xa_reserve(&pins->by_size[PAGES], at, GFP_KERNEL_ACCOUNT) : -ENOMEM;
+
+	if (!ret) {
+		mutex_lock(lock);
+		if (!xa_load(&pins->by_size[PAGES], at))
+			ret = xa_err(xa_store(&pins->by_size[PAGES], at, leaf, NOWAIT));
+		else
+			ret = -EEXIST;
+		mutex_unlock(lock);
+	}
+	if (ret)
+		kfree(leaf);
+	return ret == -EEXIST ? 0 : ret;
+}
+
+int keel_pins_reserve(struct keel_pins *pins, struct mutex *lock, unsigned int size,
+		      unsigned long index)
+{
+	if (size == PAGES)
+		return reserve_leaf(pins, lock, index >> LEAF_SHIFT);
+	return xa_reserve(&pins->by_size[size], index, GFP_KERNEL_ACCOUNT);
 }
 
 void *keel_pins_load(struct keel_pins *pins, unsigned int size, unsigned long index)
@@ -165,6 +205,5 @@ void keel_pins_trim(struct keel_pins *pins, unsigned long first, unsigned long l
 			continue;
 		xa_erase(&pins->by_size[PAGES], at);
 		kfree(leaf);
-		cond_resched();
 	}
 }

@@ -183,7 +183,9 @@ static long enter(struct keel_vcpu *vcpu, bool finish)
 	local_irq_disable();
 	smp_store_release(&vcpu->mode, KEEL_IN_GUEST); /* vcpu->task was set before: in_guest() */
 	smp_mb();				       /* pairs with keel_vcpu_kick() */
-	if (finish || (!xfer_to_guest_mode_work_pending() && !READ_ONCE(vcpu->stop))) {
+	if (unlikely(READ_ONCE(vcpu->vm->dead))) {
+		exit = -EIO;
+	} else if (finish || (!xfer_to_guest_mode_work_pending() && !READ_ONCE(vcpu->stop))) {
 		atomic_set(&vcpu->wake, 0);
 		exit = enter_irqoff(vcpu);
 		vcpu->hyp->answer = KEEL_ANSWER_MAPPED;
@@ -454,10 +456,26 @@ static void finish_at_el2(struct keel_vcpu *vcpu)
 	enter(vcpu, true);
 }
 
-static int run_loop(struct keel_vcpu *vcpu)
+/* What the VMM has written to memory since a vCPU was initialized again is what the guest sees. */
+static int sync_memory(struct keel_vcpu *vcpu)
 {
 	int ret;
 
+	if (likely(READ_ONCE(vcpu->vm->stale) == KEEL_FRESH))
+		return 0;
+	ret = keel_sync(vcpu->vm);
+	if (ret == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return ret;
+}
+
+static int run_loop(struct keel_vcpu *vcpu)
+{
+	int ret = sync_memory(vcpu);
+
+	if (ret)
+		return ret;
+	vcpu->has_run = true;
 	/* An answer that an earlier call left for a signal may be out of date: look again. */
 	vcpu->hyp->answer = vcpu->mmio_pending ? KEEL_ANSWER_DONE : KEEL_ANSWER_MAPPED;
 	rcu_assign_pointer(vcpu->task, current);

@@ -32,12 +32,14 @@ static const struct keel_slot *find_gfn(const struct keel_slots *slots, u64 gfn)
 	return low < slots->count && gfn >= slots->slot[low].gfn ? &slots->slot[low] : NULL;
 }
 
+/*
+ * The generation's load pairs with replace(): what is read of the slots is no older than it says.
+ */
 bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation)
 {
 	const struct keel_slot *slot;
 
 	rcu_read_lock();
-	/* Pairs with replace(): what is read of the slots is no older than the generation says. */
 	*generation = smp_load_acquire(&vm->slots_generation);
 	slot = find_gfn(rcu_dereference(vm->slots), gfn);
 	if (slot)
@@ -46,11 +48,27 @@ bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 	return slot;
 }
 
-/* ---- what follows is under mem_lock ---- */
+bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation)
+{
+	const struct keel_slot *slot;
+
+	rcu_read_lock();
+	*generation = smp_load_acquire(&vm->slots_generation);
+	slot = find_gfn(rcu_dereference(vm->slots), gfn);
+	/* One whose watch has ended goes just now. */
+	if (slot && refcount_inc_not_zero(&slot->watch->users))
+		*out = *slot;
+	else
+		slot = NULL;
+	rcu_read_unlock();
+	return slot;
+}
+
+/* ---- what follows is under slots_lock ---- */
 
 static const struct keel_slots *current_slots(struct keel_vm *vm)
 {
-	return rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->mem_lock));
+	return rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
 }
 
 static const struct keel_slot *find_id(const struct keel_slots *slots, u32 id)
@@ -101,38 +119,93 @@ static struct keel_slots *copy_slots(const struct keel_slots *old, u32 id,
 	return new;
 }
 
+/* Under mem_lock too, which a fault holds when it finds the slots as they were before it pinned. */
 static void replace(struct keel_vm *vm, struct keel_slots *new)
 {
 	struct keel_slots *old = (struct keel_slots *)current_slots(vm);
 
+	mutex_lock(&vm->mem_lock);
 	rcu_assign_pointer(vm->slots, new);
 	smp_store_release(&vm->slots_generation, vm->slots_generation + 1);
+	mutex_unlock(&vm->mem_lock);
 	kvfree_rcu(old, rcu);
 }
 
-/* Put @add in the place of slot @old; either may be NULL. */
-static int change(struct keel_vm *vm, const struct keel_slot *old, const struct keel_slot *add)
+static int add_slot(struct keel_vm *vm, const struct keel_slot *slot)
 {
-	u32 id = old ? old->id : add->id;
-	struct keel_slots *new = copy_slots(current_slots(vm), id, add);
-	int ret = 0;
+	struct keel_slot add = *slot;
+	struct keel_slots *new;
 
-	if (!new)
+	add.watch = keel_watch_begin(vm, slot);
+	if (IS_ERR(add.watch))
+		return PTR_ERR(add.watch);
+	new = copy_slots(current_slots(vm), slot->id, &add);
+	if (!new) {
+		keel_watch_end(add.watch);
 		return -ENOMEM;
-	if (old)
-		ret = keel_unmap(vm, old->gfn, old->npages);
-	if (ret)
-		kvfree(new);
-	else
-		replace(vm, new);
-	return ret;
+	}
+	replace(vm, new);
+	return 0;
+}
+
+/*
+ * First the slot goes, so that no fault brings more of its memory, then its memory; the watch is
+ * there as long as that is.
+ */
+static void withdraw(struct keel_vm *vm, const struct keel_slot *slot, struct keel_slots *without)
+{
+	struct keel_slot gone = *slot;
+
+	replace(vm, without);
+	keel_take_all(vm, gone.gfn, gone.npages);
+	keel_watch_end(gone.watch);
+}
+
+static int remove_slot(struct keel_vm *vm, const struct keel_slot *slot)
+{
+	struct keel_slots *without = copy_slots(current_slots(vm), slot->id, NULL);
+
+	if (!without)
+		return -ENOMEM;
+	withdraw(vm, slot, without);
+	return 0;
+}
+
+/* All that can fail comes first. Meanwhile the slot is in neither place. */
+static int move_slot(struct keel_vm *vm, const struct keel_slot *from, const struct keel_slot *to)
+{
+	struct keel_slots *without = copy_slots(current_slots(vm), from->id, NULL), *with;
+	struct keel_slot moved = *to;
+
+	moved.watch = keel_watch_begin(vm, to);
+	with = IS_ERR(moved.watch) ? NULL : copy_slots(current_slots(vm), to->id, &moved);
+	if (without && with) {
+		withdraw(vm, from, without);
+		replace(vm, with);
+		return 0;
+	}
+	kvfree(without);
+	kvfree(with);
+	if (IS_ERR(moved.watch))
+		return PTR_ERR(moved.watch);
+	keel_watch_end(moved.watch);
+	return -ENOMEM;
+}
+
+void keel_slots_release(struct keel_vm *vm)
+{
+	const struct keel_slots *slots = rcu_dereference_protected(vm->slots, true);
+	unsigned int i;
+
+	for (i = 0; i < slots->count; i++)
+		keel_watch_end(slots->slot[i].watch);
 }
 
 static int update(struct keel_vm *vm, const struct keel_slot *old, const struct keel_slot *slot)
 {
 	if (old->npages != slot->npages || old->hva != slot->hva || old->flags != slot->flags)
 		return -EINVAL;
-	return old->gfn == slot->gfn ? 0 : change(vm, old, slot);
+	return old->gfn == slot->gfn ? 0 : move_slot(vm, old, slot);
 }
 
 static int apply(struct keel_vm *vm, const struct keel_slot *slot)
@@ -141,11 +214,11 @@ static int apply(struct keel_vm *vm, const struct keel_slot *slot)
 	const struct keel_slot *old = find_id(slots, slot->id);
 
 	if (!slot->npages)
-		return old ? change(vm, old, NULL) : -EINVAL;
+		return old ? remove_slot(vm, old) : -EINVAL;
 	if (overlaps_other(slots, slot))
 		return old && (old->npages != slot->npages || old->hva != slot->hva) ? -EINVAL
 										     : -EEXIST;
-	return old ? update(vm, old, slot) : change(vm, NULL, slot);
+	return old ? update(vm, old, slot) : add_slot(vm, slot);
 }
 
 static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region)
@@ -212,25 +285,32 @@ static bool next_slot(struct keel_vm *vm, u64 gfn, struct keel_slot *out)
 	return i < slots->count;
 }
 
+/* What is brought before the VMM has written to it is not what the guest is to see. */
+static void note_populated(struct keel_vm *vm)
+{
+	WRITE_ONCE(vm->stale, KEEL_STALE);
+}
+
 int keel_populate(struct keel_vm *vm)
 {
 	struct keel_slot slot;
 	int ret = 0;
 	u64 gfn;
 
+	if (mutex_lock_killable(&vm->slots_lock))
+		return -EINTR;
 	/* From here on those who add slots do it themselves, so that none is missed. */
-	mutex_lock(&vm->mem_lock);
-	vm->populate = true;
+	WRITE_ONCE(vm->populate, true);
 	gfn = vm->populated;
-	mutex_unlock(&vm->mem_lock);
+	mutex_unlock(&vm->slots_lock);
 	while (!ret && next_slot(vm, gfn, &slot)) {
 		gfn = max(gfn, slot.gfn);
 		ret = populate(vm, &slot, &gfn);
 	}
-	mutex_lock(&vm->mem_lock);
+	note_populated(vm);
+	mutex_lock(&vm->slots_lock);
 	vm->populated = max(vm->populated, gfn);
-	keel_account_exactly(vm);
-	mutex_unlock(&vm->mem_lock);
+	mutex_unlock(&vm->slots_lock);
 	return ret;
 }
 
@@ -241,12 +321,12 @@ static int populate_new(struct keel_vm *vm, const struct keel_slot *slot)
 	u64 gfn = slot->gfn;
 	int ret = populate(vm, slot, &gfn);
 
-	mutex_lock(&vm->mem_lock);
+	note_populated(vm);
+	mutex_lock(&vm->slots_lock);
 	mine = ret ? find_id(current_slots(vm), slot->id) : NULL;
 	if (mine && mine->gfn == slot->gfn && mine->hva == slot->hva)
-		(void)change(vm, mine, NULL);
-	keel_account_exactly(vm);
-	mutex_unlock(&vm->mem_lock);
+		(void)remove_slot(vm, mine);
+	mutex_unlock(&vm->slots_lock);
 	return ret;
 }
 
@@ -264,9 +344,10 @@ int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory
 
 	if (ret)
 		return ret;
-	mutex_lock(&vm->mem_lock);
+	if (mutex_lock_killable(&vm->slots_lock))
+		return -EINTR;
 	ret = apply(vm, &slot);
 	all = vm->populate;
-	mutex_unlock(&vm->mem_lock);
+	mutex_unlock(&vm->slots_lock);
 	return !ret && all && slot.npages ? populate_new(vm, &slot) : ret;
 }

@@ -106,6 +106,12 @@ int keel_vcpu_init(struct keel_vcpu *vcpu, u64 features)
 	mutex_lock(&vcpu->vm->stop_lock);
 	WRITE_ONCE(vcpu->stop, false);
 	mutex_unlock(&vcpu->vm->stop_lock);
+	/*
+	 * It starts anew, from what the VMM writes to memory before it runs: which a guest with its
+	 * caches off may not see where that memory is mapped.
+	 */
+	if (vcpu->has_run)
+		WRITE_ONCE(vcpu->vm->stale, KEEL_STALE);
 	return 0;
 }
 
@@ -264,7 +270,7 @@ static long vcpu_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 	struct keel_vcpu *vcpu = file->private_data;
 	long ret;
 
-	if (vcpu->vm->mm != current->mm)
+	if (vcpu->vm->mm != current->mm || READ_ONCE(vcpu->vm->dead))
 		return -EIO;
 	if (mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;

@@ -20,6 +20,10 @@ module_param(strict_ipa, bool, 0644);
 MODULE_PARM_DESC(strict_ipa,
 		 "Refuse VMs of type 0 on a machine that has no 40 bits of guest physical address");
 
+static bool memlock;
+module_param(memlock, bool, 0644);
+MODULE_PARM_DESC(memlock, "Guest memory counts against RLIMIT_MEMLOCK, in VMs made from now on");
+
 /* ---- life ---- */
 
 static int create_at_el2(struct keel_vm *vm, u32 ipa_bits)
@@ -59,6 +63,7 @@ static struct keel_vm *alloc_host_side(void)
 	}
 	kref_init(&vm->kref);
 	mutex_init(&vm->lock);
+	mutex_init(&vm->slots_lock);
 	mutex_init(&vm->mem_lock);
 	mutex_init(&vm->donate_lock);
 	mutex_init(&vm->stop_lock);
@@ -71,6 +76,7 @@ static struct keel_vm *alloc_host_side(void)
 	RCU_INIT_POINTER(vm->slots, slots);
 	vm->vgic.dist = KEEL_NO_ADDRESS;
 	vm->vgic.redist = KEEL_NO_ADDRESS;
+	vm->memlock = READ_ONCE(memlock);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	return vm;
@@ -122,13 +128,14 @@ static void release(struct kref *kref)
 
 	keel_vminfo_remove(vm);
 	keel_ioeventfd_release(vm);
+	keel_slots_release(vm);
 	ret = destroy_at_el2(vm);
 	if (ret) {
 		/* Memory that EL2 may still hold must not go back to the kernel. */
 		pr_err("VM %#llx cannot be destroyed (%ld): its memory is lost\n", vm->handle, ret);
 		return;
 	}
-	keel_unpin_range(vm, 0, 1UL << (vm->ipa_bits - PAGE_SHIFT));
+	keel_unpin_all(vm);
 	keel_donations_free(vm);
 	free_host_side(vm);
 }
@@ -141,6 +148,57 @@ void keel_vm_get(struct keel_vm *vm)
 void keel_vm_put(struct keel_vm *vm)
 {
 	kref_put(&vm->kref, release);
+}
+
+/* ---- all vCPUs at once ---- */
+
+static void nothing(void *unused)
+{
+}
+
+/* A guest is left before the CPU takes an interrupt. */
+void keel_guests_out(void)
+{
+	on_each_cpu(nothing, NULL, true);
+}
+
+void keel_vm_kill(struct keel_vm *vm)
+{
+	WRITE_ONCE(vm->dead, true);
+	keel_guests_out();
+}
+
+/* ---- what was written to memory that EL2 has mapped ---- */
+
+static int sync_some(struct keel_vm *vm)
+{
+	u64 next;
+	long ret;
+
+	/* What is written from here on may need another one. */
+	if (xchg(&vm->stale, KEEL_SYNCING) == KEEL_STALE)
+		vm->sync_ipa = 0;
+	while ((ret = keel_call(KEEL_HC_VM_SYNC, vm->handle, vm->sync_ipa, 0, 0, 0, &next)) ==
+	       -EAGAIN) {
+		vm->sync_ipa = next;
+		if (signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	cmpxchg(&vm->stale, KEEL_SYNCING, KEEL_FRESH);
+	return ret;
+}
+
+int keel_sync(struct keel_vm *vm)
+{
+	int ret = 0;
+
+	if (mutex_lock_killable(&vm->lock))
+		return -EINTR;
+	if (READ_ONCE(vm->stale) != KEEL_FRESH)
+		ret = sync_some(vm);
+	mutex_unlock(&vm->lock);
+	return ret;
 }
 
 /* ---- ioctls ---- */
@@ -208,7 +266,7 @@ static long vm_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 	struct keel_vm *vm = file->private_data;
 	void __user *argp = (void __user *)arg;
 
-	if (vm->mm != current->mm)
+	if (vm->mm != current->mm || READ_ONCE(vm->dead))
 		return -EIO;
 	switch (nr) {
 	case KVM_CHECK_EXTENSION:

@@ -27,7 +27,7 @@ $(VMRUN): $(VMRUN_OBJ)
 	$(Q)$(CROSS)gcc -static -pthread -o $@ $^ $(ARM64_FDT)/lib/aarch64-linux-gnu/libfdt.a
 
 # An initramfs can be several archives, one behind the other: $(HOST)/%/initrd, and what is added.
-# A guest is the test host with another prompt, and with virtio_console.
+# A guest is the test host with another prompt, and with virtio_console and virtio_balloon.
 append_cpio = (cd $(1) && find . -mindepth 1 -exec touch -h -d @0 {} + -print | LC_ALL=C sort | \
               cpio --quiet -o -H newc -R 0:0 --reproducible)
 
@@ -37,8 +37,9 @@ $(HOST)/%/guest-initrd: $(HOST)/%/initrd tests/system/host-init mk/vmrun.mk
 	$(Q)rm -rf $@.root && mkdir -p $@.root/lib/modules
 	$(Q)sed -e 's/host# /guest# /' -e 's/KEEL-INIT-REACHED/KEEL-GUEST-REACHED/' tests/system/host-init >$@.root/init
 	$(Q)chmod 755 $@.root/init
-	$(Q)module=$$(find $(ARM64)/$*/modules/kernel -name 'virtio_console.ko*') && case $$module in \
-	  *.xz) xz -dc $$module ;; *) cat $$module ;; esac >$@.root/lib/modules/20-virtio_console.ko
+	$(Q)for name in virtio_console virtio_balloon; do \
+	  module=$$(find $(ARM64)/$*/modules/kernel -name "$$name.ko*") && case $$module in \
+	  *.xz) xz -dc $$module ;; *) cat $$module ;; esac >$@.root/lib/modules/20-$$name.ko || exit; done
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@
 

@@ -6,7 +6,7 @@ import pytest
 import keelvm
 import vms
 
-KVM_TESTS = ["system", "ipa", "vcpu", "memory", "pages", "vgic", "run", "spe", "eventfd", "lifetime"]
+KVM_TESTS = ["system", "ipa", "vcpu", "memory", "pages", "vgic", "run", "spe", "eventfd", "lifetime", "discard"]
 
 KERNELS = ["kernel-6.1-cloud", "kernel-6.1", "kernel-6.12-cloud", "kernel-6.12"]
 CPUS = [("max", 0), ("max", 1), ("neoverse-n1", 0), ("cortex-a57", 0)]

@@ -92,6 +92,52 @@ def stops_and_goes_on(machine):
     assert guest.end("poweroff -f") == vms.OFF
 
 
+def balloons_to(guest, mib):
+    """QEMU gives back to its host what the guest's balloon took, or takes it again."""
+    for _ in range(60):
+        if f"actual={mib}" in guest.monitor(f"balloon {mib}", "info balloon")[1]:
+            return
+        guest.run("sleep 1")
+    raise AssertionError(f"the balloon does not come to {mib} MiB")
+
+
+def gives_memory_back(machine):
+    """Disk and guest are at the same pages after a balloon and free-page reporting have discarded most of them."""
+    machine.check("dd if=/dev/zero of=/tmp/disk bs=1M count=64")
+    guest = QemuGuest(
+        machine,
+        "-m 512M -smp 2 -device virtio-balloon-device,free-page-reporting=on "
+        "-drive if=none,id=d,file=/tmp/disk,format=raw -device virtio-blk-device,drive=d",
+    )
+    assert guest.run("memtouch 300") == "memtouch: 300 MiB good"
+    for _ in range(2):
+        balloons_to(guest, 256)
+        balloons_to(guest, 512)
+        written = guest.run("dd if=/dev/urandom of=/file bs=1M count=60 2>/dev/null; md5sum </file")
+        guest.run("dd if=/file of=/dev/vda bs=1M 2>/dev/null; rm /file; echo 3 >/proc/sys/vm/drop_caches")
+        assert guest.run("dd if=/dev/vda bs=1M count=60 2>/dev/null | md5sum") == written
+        assert guest.run("memtouch 300") == "memtouch: 300 MiB good"
+    assert guest.end("poweroff -f") == vms.OFF
+
+
+def has_files_as_memory(machine):
+    """QEMU takes a file only where KVM_CAP_SYNC_MMU says that what becomes of it reaches the guest."""
+    guest = QemuGuest(
+        machine,
+        "-m 256M -smp 2 -object memory-backend-file,id=m,size=256M,mem-path=/tmp,share=on -machine memory-backend=m",
+    )
+    assert guest.run("memtouch 64") == "memtouch: 64 MiB good"
+    assert guest.end("poweroff -f") == vms.OFF
+
+
+@pytest.mark.parametrize("cpu,e2h", [("max", 0), ("cortex-a57", 0)])
+def test_qemu_discards_memory(boot_with_qemu, cpu, e2h):
+    machine = boot_with_qemu(cpu=cpu, e2h=e2h)
+    gives_memory_back(machine)
+    has_files_as_memory(machine)
+    vms.assert_healthy(machine)
+
+
 @pytest.mark.parametrize("cpu,e2h", [("max", 0), ("max", 1), ("neoverse-n1", 0), ("cortex-a57", 0)])
 def test_qemu(boot_with_qemu, cpu, e2h):
     machine = boot_with_qemu(cpu=cpu, e2h=e2h)

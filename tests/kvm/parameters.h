@@ -9,6 +9,8 @@
 #define FAIL_AT		PARAMETER("fail_at")
 #define FAIL_MORE	PARAMETER("fail_more")
 #define POPULATE	PARAMETER("spe_populate")
+#define UNMAP_FAILS	PARAMETER("unmap_fails")
+#define MEMLOCK		PARAMETER("memlock")
 
 static inline void write_number(const char *path, int number)
 {
@@ -29,7 +31,7 @@ static inline int read_number(const char *path)
 	return number;
 }
 
-/* What is pinned for guests is accounted as locked. -1: it is not told. */
+/* What is pinned for guests counts as locked, with MEMLOCK. -1: it is not told. */
 static inline long locked_kib(void)
 {
 	FILE *file = fopen("/proc/self/status", "r");

@@ -213,6 +213,23 @@ static void a_vm_lives_after_all_that(void)
 	clean_up();
 }
 
+/*
+ * Memory that the process discards and that cannot be taken from the guest: the guest does not run
+ * any more.
+ */
+static void a_failed_unmap_ends_the_vm(void)
+{
+	prepare();
+	check(live(), "a VM lives (%s)", where ? where : "all of it");
+	write_number(UNMAP_FAILS, 1);
+	must(madvise(more, SLOTS * MORE_SIZE, MADV_DONTNEED), "MADV_DONTNEED");
+	write_number(UNMAP_FAILS, 0);
+	gives(run(&vcpus[0]), EIO, "KVM_RUN when memory could not be taken from the guest");
+	gives(run(&vcpus[1]), EIO, "of another vCPU");
+	gives(set_region(vm.fd, 1, 0, MORE_BASE, 0, NULL), EIO, "KVM_SET_USER_MEMORY_REGION");
+	clean_up();
+}
+
 int main(void)
 {
 	if (access(FAIL_AT, W_OK)) {
@@ -220,9 +237,12 @@ int main(void)
 		return finish();
 	}
 	a_vm_lives_after_all_that();
+	write_number(MEMLOCK, 1);
 	rounds(0);
+	write_number(MEMLOCK, 0);
 	rounds(1);
 	rounds(100000);
+	a_failed_unmap_ends_the_vm();
 	a_vm_lives_after_all_that();
 	return finish();
 }

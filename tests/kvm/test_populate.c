@@ -170,6 +170,25 @@ static void test_signal(void)
 	munmap(mem, LARGE_SIZE);
 }
 
+/* It goes from such a VM too; what is there again comes when the guest touches it. */
+static void test_discarded(void)
+{
+	char *mem = map_pages(SLOT_SIZE);
+	struct vcpu v[2];
+	struct vm vm = start(v);
+
+	must(slot(&vm, 1, 0, SLOT_BASE, mem), "a slot");
+	must(spe_init(&v[0]), "INIT");
+	is_there(KIB(GUEST_SIZE + SLOT_SIZE), "after INIT");
+	must(madvise(mem, SLOT_SIZE, MADV_DONTNEED), "MADV_DONTNEED");
+	must(spe_init(&v[1]), "INIT of another vCPU");
+	must(slot(&vm, 1, 0, 0, NULL), "taking the slot away");
+	is_there(KIB(GUEST_SIZE), "none of what was discarded");
+	end(&vm, v);
+	is_there(0, "at the end");
+	munmap(mem, SLOT_SIZE);
+}
+
 /* Each thing that INIT, and a slot after it, takes fails once: a clean error, and the next works.
  */
 static int fail_init(int n)
@@ -241,9 +260,12 @@ int main(void)
 	if (!check(file && fgetc(file) == 'Y', "the module brings all memory at INIT"))
 		return finish();
 	fclose(file);
+	write_number(MEMLOCK, 1);
 	test_slots();
 	test_nothing_behind();
 	test_signal();
+	test_discarded();
 	test_failures();
+	write_number(MEMLOCK, 0);
 	return finish();
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What becomes of a slot's memory in the process, as the kernel's memory management tells of it. A
+ * watch is an interval notifier on the slot's addresses. Before the kernel takes a page from there,
+ * or a right to it, invalidate() has taken it from the guest and let go of the pin. A fault that
+ * brings memory meanwhile sees by the watch's sequence that what it pinned may be out of date.
+ *
+ * invalidate() runs with locks of the kernel's held: mmap_lock, those of reverse mappings, a
+ * folio's; and out of reclaim. So it takes mem_lock alone, under which nothing is allocated in a
+ * way that could reclaim, no folio is locked and no such lock is taken. docs/module.md is the long
+ * version.
+ */
+#include <linux/slab.h>
+
+#include "keel.h"
+
+static u64 gfn_of(const struct keel_watch *watch, unsigned long hva)
+{
+	return watch->gfn + ((hva - watch->notifier.interval_tree.start) >> PAGE_SHIFT);
+}
+
+static bool invalidate(struct mmu_interval_notifier *notifier,
+		       const struct mmu_notifier_range *range, unsigned long sequence)
+{
+	struct keel_watch *watch = container_of(notifier, struct keel_watch, notifier);
+	unsigned long first = max(range->start, notifier->interval_tree.start);
+	unsigned long last = min(range->end - 1, notifier->interval_tree.last);
+	bool may_sleep = mmu_notifier_range_blockable(range);
+	struct keel_vm *vm = watch->vm;
+
+	if (may_sleep)
+		mutex_lock(&vm->mem_lock);
+	else if (!mutex_trylock(&vm->mem_lock))
+		return false;
+	mmu_interval_set_seq(notifier, sequence);
+	keel_take(vm, gfn_of(watch, first), gfn_of(watch, last), may_sleep);
+	mutex_unlock(&vm->mem_lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops ops = {
+	.invalidate = invalidate,
+};
+
+struct keel_watch *keel_watch_begin(struct keel_vm *vm, const struct keel_slot *slot)
+{
+	struct keel_watch *watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!watch)
+		return ERR_PTR(-ENOMEM);
+	watch->vm = vm;
+	watch->gfn = slot->gfn;
+	refcount_set(&watch->users, 1);
+	ret = mmu_interval_notifier_insert(&watch->notifier, vm->mm, slot->hva,
+					   slot->npages << PAGE_SHIFT, &ops);
+	if (!ret)
+		return watch;
+	kfree(watch);
+	return ERR_PTR(ret);
+}
+
+void keel_watch_end(struct keel_watch *watch)
+{
+	mmu_interval_notifier_remove(&watch->notifier);
+	keel_watch_put(watch);
+}
