@@ -631,10 +631,10 @@ static void unpin_from(struct around *around, unsigned long first)
  */
 static vm_fault_t fault_in_locked(struct mm_struct *mm, unsigned long hva, unsigned int *shift)
 {
-	struct vm_area_struct *vma = vma_lookup(mm, hva);
+	struct vm_area_struct *vma = find_vma(mm, hva);
 	vm_fault_t fault = 0;
 
-	if (vma && vma->vm_flags & VM_WRITE && !(vma->vm_flags & MAY_NOT_FAULT))
+	if (vma && hva >= vma->vm_start && (vma->vm_flags & (VM_WRITE | MAY_NOT_FAULT)) == VM_WRITE)
 		fault = handle_mm_fault(vma, hva,
 					FAULT_FLAG_WRITE | FAULT_FLAG_ALLOW_RETRY |
 						FAULT_FLAG_KILLABLE | FAULT_FLAG_INTERRUPTIBLE,
@@ -923,7 +923,7 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *s
 	int ret;
 
 	around.pages = pages;
-	seen->sequence = mmu_interval_read_begin(&seen->slot.watch->notifier);
+	seen->sequence = keel_watch_sequence(seen->slot.watch);
 	ret = pin_best(vm, &seen->slot, fault, &pin, &around);
 	if (ret)
 		return ret;
@@ -943,35 +943,19 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *s
 	return -EAGAIN;
 }
 
-/* -EAGAIN: start over; -EBUSY: the kernel cannot pin the page now. */
-static int fault_once(struct keel_vm *vm, struct fault *fault)
-{
-	struct seen seen KEEL_NOT_CLEARED;
-	int ret = -ENOENT;
-
-	if (!keel_slot_hold(vm, fault->gfn, &seen.slot, &seen.generation))
-		return ret;
-	if (!fault->write || !(seen.slot.flags & KVM_MEM_READONLY))
-		ret = fault_in_slot(vm, fault, &seen);
-	keel_watch_put(seen.slot.watch);
-	return ret;
-}
-
 #define BLOCK_PAGES   (1UL << PMD_LEAF_ORDER)
 #define AROUND_BLOCKS 4
 
 /* Whether the process has a huge page there, which the VM has not. */
-static bool has_block(struct keel_vm *vm, u64 gfn)
+static bool has_block(struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
 {
-	unsigned long generation;
 	struct translation found;
-	struct keel_slot slot;
 	struct pinned there;
 	bool pinned;
 
-	if (!keel_slot_find(vm, gfn, &slot, &generation) || slot.flags & KVM_MEM_READONLY)
+	if (gfn >= slot->gfn + slot->npages || slot->flags & KVM_MEM_READONLY)
 		return false;
-	found = translate(slot_hva(&slot, gfn), 0);
+	found = translate(slot_hva(slot, gfn), 0);
 	if (found.order != PMD_LEAF_ORDER || !found.writable)
 		return false;
 	if (mutex_lock_killable(&vm->mem_lock))
@@ -982,17 +966,33 @@ static bool has_block(struct keel_vm *vm, u64 gfn)
 }
 
 /* As with pages: the huge pages that follow in their 8 MiB. */
-static void fault_blocks_around(struct keel_vm *vm, u64 gfn)
+static void fault_blocks_around(struct keel_vm *vm, u64 gfn, struct seen *seen)
 {
 	struct fault next = { .max = PMD_LEAF_ORDER };
 
 	for (next.gfn = ALIGN_DOWN(gfn, BLOCK_PAGES) + BLOCK_PAGES;
-	     next.gfn % (AROUND_BLOCKS * BLOCK_PAGES) && has_block(vm, next.gfn);
+	     next.gfn % (AROUND_BLOCKS * BLOCK_PAGES) && has_block(vm, &seen->slot, next.gfn);
 	     next.gfn += BLOCK_PAGES) {
-		if (fault_once(vm, &next))
+		if (fault_in_slot(vm, &next, seen))
 			break;
 		cond_resched();
 	}
+}
+
+/* -EAGAIN: start over; -EBUSY: the kernel cannot pin the page now. */
+static int fault_once(struct keel_vm *vm, struct fault *fault)
+{
+	struct seen seen KEEL_NOT_CLEARED;
+	int ret = -ENOENT;
+
+	if (!keel_slot_hold(vm, fault->gfn, &seen.slot, &seen.generation))
+		return ret;
+	if (!fault->write || !(seen.slot.flags & KVM_MEM_READONLY))
+		ret = fault_in_slot(vm, fault, &seen);
+	if (!ret && fault->there && fault->order == PMD_LEAF_ORDER && !vm->memlock)
+		fault_blocks_around(vm, fault->gfn, &seen);
+	keel_watch_put(seen.slot.watch);
+	return ret;
 }
 
 int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
@@ -1005,8 +1005,6 @@ int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 			return -EINTR;
 		ret = fault_once(vm, &fault);
 	} while (ret == -EAGAIN);
-	if (!ret && fault.there && fault.order == PMD_LEAF_ORDER && !vm->memlock)
-		fault_blocks_around(vm, fault.gfn);
 	if (ret == -EHWPOISON) /* the process has a signal */
 		return 0;
 	return ret == -EBUSY ? -EAGAIN : ret;

@@ -78,6 +78,7 @@ struct keel_watch {
 	struct keel_vm *vm; /* while the notifier is there */
 	u64 gfn;	    /* the slot's first */
 	refcount_t users;   /* the slot, and faults on it */
+	unsigned long calm; /* a sequence at which no invalidation was under way */
 	struct rcu_head rcu;
 };
 
@@ -269,6 +270,21 @@ void keel_unpin_all(struct keel_vm *vm);
 struct keel_watch *keel_watch_begin(struct keel_vm *vm, const struct keel_slot *slot);
 /* Once this returns the kernel's memory management does not come any more. */
 void keel_watch_end(struct keel_watch *watch);
+/*
+ * The sequence that a fault's look at the process's tables begins with. May sleep. One at which
+ * nothing was under way once is good for as long as there was no invalidation since.
+ */
+static inline unsigned long keel_watch_sequence(struct keel_watch *watch)
+{
+	unsigned long sequence = READ_ONCE(watch->calm);
+
+	if (likely(!mmu_interval_check_retry(&watch->notifier, sequence)))
+		return sequence;
+	sequence = mmu_interval_read_begin(&watch->notifier);
+	WRITE_ONCE(watch->calm, sequence);
+	return sequence;
+}
+
 static inline void keel_watch_put(struct keel_watch *watch)
 {
 	if (refcount_dec_and_test(&watch->users))
