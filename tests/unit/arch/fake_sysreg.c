@@ -25,6 +25,9 @@ static char trace[4096];
 
 struct percpu *fake_cpu;
 
+void (*fake_sysreg_watch)(const char *name, bool write, u64 value);
+void (*fake_barrier_watch)(const char *what);
+
 void fake_trace_start(bool reads)
 {
 	tracing = true;
@@ -36,6 +39,8 @@ void fake_trace_note(const char *what)
 {
 	size_t n = strlen(trace);
 
+	if (fake_barrier_watch)
+		fake_barrier_watch(what);
 	if (!tracing)
 		return;
 	if (n + strlen(what) + 2 > sizeof(trace)) {
@@ -102,6 +107,8 @@ u64 fake_sysreg_read(const char *name)
 {
 	struct reg *reg = find(name);
 
+	if (fake_sysreg_watch)
+		fake_sysreg_watch(name, false, 0);
 	if (!reg || !reg->known) {
 		forbidden("read", name);
 		return 0;
@@ -115,6 +122,8 @@ void fake_sysreg_write(const char *name, u64 value)
 {
 	struct reg *reg = find(name);
 
+	if (fake_sysreg_watch)
+		fake_sysreg_watch(name, true, value);
 	if (!reg) {
 		forbidden("write", name);
 		return;
@@ -131,6 +140,13 @@ void fake_sysreg_reset(void)
 	tracing = false;
 	tolerant = false;
 	violation[0] = 0;
+	fake_sysreg_watch = NULL;
+	fake_barrier_watch = NULL;
+}
+
+bool fake_sysreg_exists(const char *name)
+{
+	return find(name) != NULL;
 }
 
 void fake_sysreg_set(const char *name, u64 value)

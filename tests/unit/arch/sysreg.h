@@ -48,6 +48,16 @@ void fake_trace_start(bool reads);
 void fake_trace_note(const char *what);
 const char *fake_trace(void);
 
+/*
+ * A model's eye on what happens: each access before it is carried out, and each barrier. Both are
+ * NULL after fake_sysreg_reset().
+ */
+extern void (*fake_sysreg_watch)(const char *name, bool write, u64 value);
+extern void (*fake_barrier_watch)(const char *what);
+
+/* Whether this CPU has the register. */
+bool fake_sysreg_exists(const char *name);
+
 /* From here on touching a forbidden register is noted instead of ending the test. */
 void fake_sysreg_tolerate(void);
 /* The first such register since then, or NULL. */
