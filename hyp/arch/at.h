@@ -1,23 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Address translation instructions (ARM DDI 0487, C5.4). */
+/*
+ * Address translation instructions (ARM DDI 0487, C5.4). They walk tables that are not EL2's. What
+ * the walk says is in PAR_EL1 after an ISB; but an external abort on it, or an update of the access
+ * flag that fails, is an exception of EL2's own (R_QBSVM, R_XQSMX).
+ */
 #ifndef KEEL_ARCH_AT_H
 #define KEEL_ARCH_AT_H
 
+#include <arch/extable.h>
 #include <lib/types.h>
 
-/* AT S1E1R: stage 1 of EL1's regime, a read at EL1. The result is in PAR_EL1 after an ISB. */
-static inline void at_s1e1r(u64 va)
-{
-	__asm__ volatile("at s1e1r, %0" : : "r"(va) : "memory");
-}
-
-/* The same with stage 2 behind it; at EL0, and for a write. */
-#define DEFINE_AT(name, op)                                               \
-	static inline void name(u64 va)                                   \
-	{                                                                 \
-		__asm__ volatile("at " op ", %0" : : "r"(va) : "memory"); \
+/*
+ * at_s1e1r(): stage 1 of EL1's regime, a read at EL1. The others: at EL0, for a write, with stage 2
+ * behind it. Return: false if it could not be done; PAR_EL1 is UNKNOWN then.
+ */
+#define DEFINE_AT(name, op)                                                      \
+	static inline bool __must_check name(u64 va)                             \
+	{                                                                        \
+		__asm__ goto("1: at " op ", %0\n2:\n" EXTABLE("1b", "2b", "%l1") \
+			     :                                                   \
+			     : "r"(va)                                           \
+			     : "memory"                                          \
+			     : fault);                                           \
+		return true;                                                     \
+fault:                                                                           \
+		return false;                                                    \
 	}
 
+DEFINE_AT(at_s1e1r, "s1e1r")
 DEFINE_AT(at_s1e0r, "s1e0r")
 DEFINE_AT(at_s1e1w, "s1e1w")
 DEFINE_AT(at_s12e1r, "s12e1r")

@@ -55,6 +55,7 @@
 #define HOST_REGS_SIZE (32 * 8)
 
 #ifndef __ASSEMBLY__
+#include <cpu/extable.h>
 #include <cpu/percpu.h>
 #include <lib/types.h>
 
@@ -82,6 +83,7 @@ STATIC_ASSERT(sizeof(struct panic_frame) == FRAME_SIZE, "vectors.S");
 /* The linker's marks; their distances are what counts, the image may lie anywhere. */
 extern char _text[], _etext[], _erodata[], _edata[], _end[], _idmap_start[], _bss_start[];
 extern char vectors[], secondary_entry[];
+extern const struct extable_row _extable_start[], _extable_end[];
 extern struct boot_regs boot_regs;
 
 /* early.c: with the MMU off, from head.S */

@@ -12,6 +12,7 @@
 #include <arch/spinlock.h>
 #include <arch/sysreg.h>
 #include <boot/panic.h>
+#include <cpu/extable.h>
 #include <cpu/log.h>
 #include <lib/esr.h>
 #include <lib/ksyms.h>
@@ -19,6 +20,9 @@
 #include <lib/unwind.h>
 
 #define BACKTRACE_MAX 32
+
+/* As vectors.S numbers them */
+#define VECTOR_SYNC_EL2H 4
 
 bool panic_begun;
 
@@ -127,7 +131,7 @@ void __noreturn panic_stop_cpu(void)
 	stop_cpu();
 }
 
-void __noreturn panic_exception(const struct panic_frame *frame)
+static void __noreturn panic_exception(const struct panic_frame *frame)
 {
 	char text[ESR_DESCRIBE_MAX];
 	/* The vectors put the frame on the emergency stack when it did not fit below sp. */
@@ -149,6 +153,29 @@ void __noreturn panic_exception(const struct panic_frame *frame)
 	print_callers((struct unwind_frame){ .fp = frame->x[29] }, lo, hi);
 	log_err("stopped");
 	stop_cpu();
+}
+
+/* On a stack that is in bounds: what overflows it is no fault of somebody's memory. */
+static bool fix_up(struct panic_frame *frame)
+{
+	static struct ratelimit limit;
+	size_t rows = ((u64)_extable_end - (u64)_extable_start) / sizeof(struct extable_row);
+	u64 pc = frame->elr;
+
+	if (frame->vector != VECTOR_SYNC_EL2H || !((u64)frame & BIT(STACK_OK_BIT)))
+		return false;
+	if (!extable_fixup(_extable_start, rows, frame->esr, pc, &frame->elr))
+		return false;
+	log_limited(&limit, LOG_WARN,
+		    "EL2 met memory that faults: ESR_EL2 %#lx, FAR_EL2 %#lx, pc %#lx", frame->esr,
+		    frame->far, pc);
+	return true;
+}
+
+void exception_at_el2(struct panic_frame *frame)
+{
+	if (!fix_up(frame))
+		panic_exception(frame);
 }
 
 void __noreturn panic(const char *fmt, ...)

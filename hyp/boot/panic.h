@@ -6,8 +6,11 @@
 #include <boot/boot.h>
 #include <cpu/panic.h>
 
-/* From vectors.S: an exception from EL2 itself. */
-void __noreturn panic_exception(const struct panic_frame *frame);
+/*
+ * From vectors.S: an exception from EL2 itself. Returns if it is a fault that the exception table
+ * knows, with the place to go on at in @frame; otherwise it is the end.
+ */
+void exception_at_el2(struct panic_frame *frame);
 
 /**
  * boot_stop() - one line on the console, then stop: for what makes booting impossible

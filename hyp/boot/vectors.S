@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EL2's exception vectors (ARM DDI 0487, D1.3.1.5). From EL2 itself every exception is a bug and
- * ends in panic; from below, synchronous exceptions are the host's, and nothing else is routed
- * here while it runs.
+ * EL2's exception vectors (ARM DDI 0487, D1.3.1.5). From EL2 itself an exception is either a fault
+ * that the exception table knows (cpu/extable.h), or a bug, which ends in panic; from below,
+ * synchronous exceptions are the host's, and nothing else is routed here while it runs.
  */
 #include <boot/boot.h>
 #include <cpu/percpu.h>
@@ -100,7 +100,30 @@ fatal_common:
 	stp	x2, x3, [sp, #FRAME_ESR]
 	str	x1, [sp, #FRAME_VECTOR]
 	mov	x0, sp
-	bl	panic_exception
+	bl	exception_at_el2        /* returns if EL2 can go on, at FRAME_ELR */
+	ldp	x2, x3, [sp, #FRAME_ELR]
+	msr	elr_el2, x2
+	msr	spsr_el2, x3
+	ldp	x2, x3, [sp, #FRAME_X(2)]
+	ldp	x4, x5, [sp, #FRAME_X(4)]
+	ldp	x6, x7, [sp, #FRAME_X(6)]
+	ldp	x8, x9, [sp, #FRAME_X(8)]
+	ldp	x10, x11, [sp, #FRAME_X(10)]
+	ldp	x12, x13, [sp, #FRAME_X(12)]
+	ldp	x14, x15, [sp, #FRAME_X(14)]
+	ldp	x16, x17, [sp, #FRAME_X(16)]
+	ldp	x18, x19, [sp, #FRAME_X(18)]
+	ldp	x20, x21, [sp, #FRAME_X(20)]
+	ldp	x22, x23, [sp, #FRAME_X(22)]
+	ldp	x24, x25, [sp, #FRAME_X(24)]
+	ldp	x26, x27, [sp, #FRAME_X(26)]
+	ldp	x28, x29, [sp, #FRAME_X(28)]
+	ldr	x30, [sp, #FRAME_X(30)]
+	ldp	x0, x1, [sp, #FRAME_X(0)]
+	add	sp, sp, #FRAME_SIZE     /* a frame that fitted is where the stack ended */
+	eret
+	dsb	nsh                     /* no speculation past the return */
+	isb
 
 fatal_overflow:
 	mrs	x0, tpidr_el2

@@ -12,6 +12,7 @@
  * host's again it merges to a block, and the table is free.
  */
 #include <arch/cache.h>
+#include <arch/foreign.h>
 #include <arch/spinlock.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
@@ -258,14 +259,17 @@ static const struct ownership_side_ops side_ops = {
  * To the point of coherency: the host can map the page as Normal Non-cacheable, and would read what
  * memory has of the last owner's if the zeroes were in the caches alone.
  */
-static void clear_page(void *ctx, struct pa pa)
+static bool clear_page(void *ctx, struct pa pa)
 {
+	static struct ratelimit limit;
 	void *page = el2_window_map(pa, EL2_RW);
+	bool done = foreign_clear(page, SZ_4K) && foreign_clean_inval(page, SZ_4K);
 
 	(void)ctx;
-	memset(page, 0, SZ_4K);
-	dcache_clean_inval_poc(page, SZ_4K);
 	el2_window_unmap();
+	if (!done)
+		log_limited(&limit, LOG_ERR, "page %#lx cannot be cleared: it stays Keel's", pa.v);
+	return done;
 }
 
 static void shrink(void *ctx)

@@ -121,24 +121,40 @@ static bool cure(struct ipa ipa, u64 esr)
 }
 
 /*
+ * The page that the host's stage 1 has at @va, if it has one. The walk can fault at EL2, whose
+ * registers still say where the host goes on.
+ */
+static bool ask_stage1(u64 va, u64 *page)
+{
+	u64 elr = read_sysreg(elr_el2), spsr = read_sysreg(spsr_el2);
+	u64 saved = read_sysreg(par_el1), par;
+	bool done = at_s1e1r(va);
+
+	isb();
+	par = read_sysreg(par_el1);
+	write_sysreg(saved, par_el1);
+	if (!done) {
+		write_sysreg(elr, elr_el2);
+		write_sysreg(spsr, spsr_el2);
+	}
+	if (!done || (par & PAR_F))
+		return false;
+	*page = par & PAR_PA;
+	return true;
+}
+
+/*
  * D24.2.56: HPFAR_EL2 is valid for translation and access flag faults and on a stage 1 walk; for
  * the host's other faults (a write where it reads zeros, a fetch from a device) stage 1 is asked.
  * The address is for the log alone then, so a stage 1 that changed meanwhile does no harm.
  */
 static struct ipa fault_ipa(u64 esr, u64 far)
 {
-	u64 type = esr & ESR_FSC_TYPE, page, saved, par;
+	u64 type = esr & ESR_FSC_TYPE, page;
 
 	page = FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12;
-	if (type == ESR_FSC_PERMISSION && !(esr & ESR_S1PTW)) {
-		saved = read_sysreg(par_el1);
-		at_s1e1r(far);
-		isb();
-		par = read_sysreg(par_el1);
-		write_sysreg(saved, par_el1);
-		if (!(par & PAR_F))
-			page = par & PAR_PA;
-	}
+	if (type == ESR_FSC_PERMISSION && !(esr & ESR_S1PTW))
+		(void)ask_stage1(far, &page);
 	return IPA(page | (far & (SZ_4K - 1)));
 }
 

@@ -393,12 +393,6 @@ static void map_legs(const struct transfer *t)
 	}
 }
 
-static void clear_pages(const struct transfer *t)
-{
-	for (u64 at = 0; at < t->size; at += OWNERSHIP_PAGE_SIZE)
-		host->clear_page(host->side.ctx, PA(t->pa.v + at));
-}
-
 static void change_states(const struct transfer *t)
 {
 	size_t n = t->size >> PAGE_SHIFT, run;
@@ -415,16 +409,84 @@ static void change_states(const struct transfer *t)
 }
 
 /*
- * Cannot fail. Who loses the memory loses it before who gets it has it, and its contents go in
- * between; the states change while neither side that changes has it.
+ * Cannot fail. Who loses the memory loses it before who gets it has it; the states change while
+ * neither side that changes has it.
  */
+static void hand_over(const struct transfer *t)
+{
+	change_states(t);
+	map_legs(t);
+}
+
+/* The pages [from, from + n) of a move that has lost others. */
+static struct transfer part_of(const struct transfer *t, size_t from, size_t n)
+{
+	struct transfer part = *t;
+
+	part.pa.v += (u64)from << PAGE_SHIFT;
+	part.size = (u64)n << PAGE_SHIFT;
+	part.bytes += from;
+	part.uniform = false;
+	for (size_t i = 0; i < part.leg_count; i++)
+		part.legs[i].ipa.v += (u64)from << PAGE_SHIFT;
+	return part;
+}
+
+/* What nobody may see, or no table is there to show, is Keel's from now on, as its image is. */
+static void keep(const struct transfer *t)
+{
+	__builtin_memset(t->bytes, BYTE_IMAGE, t->size >> PAGE_SHIFT);
+}
+
+/* Pages that are clear, beside such as are not: what maps them was prepared as one with those. */
+static void hand_over_part(const struct transfer *t, size_t from, size_t n)
+{
+	struct transfer part;
+	int err = 0;
+
+	if (!n)
+		return;
+	part = part_of(t, from, n);
+	for (size_t i = part.first_leg; i < part.leg_count && !err; i++)
+		if (part.legs[i].action == MAP)
+			err = prepare_leg(&part, &part.legs[i]);
+	if (err)
+		keep(&part);
+	else
+		hand_over(&part);
+}
+
+/*
+ * A move that clears. A page that faults when it is cleared is not handed over: it may hold what
+ * its last owner wrote. It is kept, and the others go their way without it.
+ */
+static void hand_over_clear(const struct transfer *t)
+{
+	size_t n = t->size >> PAGE_SHIFT, from = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct transfer lost;
+
+		if (host->clear_page(host->side.ctx, PA(t->pa.v + ((u64)i << PAGE_SHIFT))))
+			continue;
+		hand_over_part(t, from, i - from);
+		lost = part_of(t, i, 1);
+		keep(&lost);
+		from = i + 1;
+	}
+	if (from)
+		hand_over_part(t, from, n - from);
+	else
+		hand_over(t);
+}
+
 static void transfer_commit(const struct transfer *t)
 {
 	unmap_legs(t);
 	if (moves[t->move].clear)
-		clear_pages(t);
-	change_states(t);
-	map_legs(t);
+		hand_over_clear(t);
+	else
+		hand_over(t);
 }
 
 static int transfer_locked(struct transfer *t)

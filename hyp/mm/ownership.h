@@ -88,13 +88,14 @@ struct ownership_side {
 /**
  * struct ownership_host - what ownership needs of the host VM and the machine
  * @side:       the host's stage 2
- * @clear_page: fill a page of RAM with zeroes; the page is in nobody's stage 2 when it is called
+ * @clear_page: fill a page of RAM with zeroes; the page is in nobody's stage 2 when it is called.
+ * False if it faults: then the page stays behind, as Keel's for ever
  * @shrink:     give tables back that can be made again when they are missed; NULL if there are
  * none. ownership_lock held
  */
 struct ownership_host {
 	struct ownership_side side;
-	void (*clear_page)(void *ctx, struct pa pa);
+	bool (*clear_page)(void *ctx, struct pa pa);
 	void (*shrink)(void *ctx);
 };
 

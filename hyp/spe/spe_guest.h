@@ -15,9 +15,10 @@
 
 #include <arch/at.h>
 #include <arch/barrier.h>
-#include <arch/cache.h>
+#include <arch/foreign.h>
 #include <arch/spinlock.h>
 #include <arch/sysreg.h>
+#include <lib/esr.h>
 #include <mm/el2_window.h>
 #include <mm/stage2.h>
 #include <vm/vm.h>
@@ -28,6 +29,10 @@
 #define PAR_S	 BIT(9) /* of a fault: stage 2's */
 #define PAR_PA	 GENMASK(51, 12)
 #define PAR_ATTR GENMASK(63, 56)
+
+/* What is said in its place of a translation or a write that took an exception: external aborts. */
+#define PAR_WALK_ABORT	(PAR_F | FIELD_PREP(PAR_FST, ESR_FSC_EXTABT_WALK))
+#define PAR_WRITE_ABORT (PAR_F | FIELD_PREP(PAR_FST, ESR_FSC_EXTABT))
 
 /* PAR_EL1.ATTR, as MAIR_EL1's: Device is 0b0000xxxx */
 #define PAR_ATTR_NORMAL GENMASK(63, 60)
@@ -45,9 +50,10 @@ static inline void spe_guest_end(u64 par)
 
 /* ---- in between ---- */
 
-static inline u64 spe_guest_translate(void (*at)(u64 va), u64 va)
+static inline u64 spe_guest_translate(bool (*at)(u64 va), u64 va)
 {
-	at(va);
+	if (!likely(at(va)))
+		return PAR_WALK_ABORT;
 	isb();
 	return read_sysreg(par_el1);
 }
@@ -76,7 +82,7 @@ static inline u32 spe_guest_fetch(struct vcpu *vcpu, u64 va)
 	par = spe_guest_translate(at_s12e1r, va);
 	if (spe_guest_is_memory(par)) {
 		window = el2_window_open(PA(par & PAR_PA), EL2_R);
-		word = READ_ONCE(*(const u32 *)(const void *)(window.page + (va & (SZ_4K - 1))));
+		word = foreign_fetch(window.page + (va & (SZ_4K - 1)));
 		el2_window_close(window);
 	}
 	spin_unlock(lock);
@@ -101,11 +107,14 @@ static inline struct el2_window spe_guest_open(u64 par)
 	return el2_window_open(PA(par & PAR_PA), EL2_RW);
 }
 
-/* @bytes at @at, in it, were written. What the guest looks at past the caches is there, too. */
+/*
+ * @bytes at @at, in it, were written. What the guest looks at past the caches is there, too, or
+ * will never be, since the memory faults.
+ */
 static inline void spe_guest_close(struct el2_window window, u64 par, char *at, size_t bytes)
 {
 	if (~par & PAR_ATTR) /* all ones: write-back, inner and outer */
-		dcache_clean_inval_poc(at, bytes);
+		(void)!foreign_clean_inval(at, bytes);
 	el2_window_close(window);
 }
 

@@ -38,19 +38,32 @@ static u32 instruction_at(struct vcpu *vcpu, u64 va)
 	return word;
 }
 
+/* D24.2.37: the syndrome of a breakpoint in a lower Exception level is always the same. */
+#define ESR_BREAKPOINT (FIELD_PREP(ESR_EC, ESR_EC_BRKPT_LOWER) | ESR_IL | 0x22)
+
+/* Not usual. If the fetch took a fault at EL2, what the exit will read is that one's. */
+static struct vcpu *unusual(u64 pc, u64 pstate)
+{
+	write_sysreg(pc, elr_el2);
+	write_sysreg(pstate, spsr_el2);
+	write_sysreg(ESR_BREAKPOINT, esr_el2);
+	return NULL;
+}
+
 struct vcpu *spe_false_hit(struct vcpu *vcpu)
 {
 	struct spe_vcpu *spe = vcpu->spe;
-	u64 pc = read_sysreg(elr_el2);
+	u64 pc = read_sysreg(elr_el2), pstate;
 	u32 word, sub;
 
 	if (panic_in_progress() || spe->since || !spe->live.count || spe->live.bvr[0] != pc)
 		return NULL;
-	if ((read_sysreg(spsr_el2) & PSTATE_CHECKED) != PSR_MODE_EL1h || !is_false_hit(pc))
+	pstate = read_sysreg(spsr_el2);
+	if ((pstate & PSTATE_CHECKED) != PSR_MODE_EL1h || !is_false_hit(pc))
 		return NULL;
 	word = instruction_at(vcpu, pc);
 	if (!spe_arm_sub_sp(word, &sub))
-		return NULL;
+		return unusual(pc, pstate);
 	write_sysreg(read_sysreg(sp_el1) - sub, sp_el1);
 	write_sysreg(pc + 4, elr_el2);
 	spe_count(&spe->arm.false_hits);

@@ -245,10 +245,13 @@ static __always_inline void pack(struct spe_record *record, u8 *out)
 /* PC, target or two data addresses, context, counter, events, operation, timestamp. */
 STATIC_ASSERT(3 * 9 + 5 + 3 + 3 + 2 + 9 <= SPE_RECORD_SIZE - sizeof(u64), "a record fits");
 
+STATIC_ASSERT(SPE_RECORD_SIZE == FOREIGN_RECORD, "one copy");
+
 /* Return: what the address translated to; it is written if that is memory. */
 static __always_inline u64 write_memory(struct vcpu *vcpu, u64 va, struct spe_record *record)
 {
 	struct spinlock *lock = &vcpu->s2->lock;
+	u64 packed[SPE_RECORD_SIZE / sizeof(u64)];
 	struct el2_window window;
 	char *to;
 	u64 par;
@@ -258,7 +261,9 @@ static __always_inline u64 write_memory(struct vcpu *vcpu, u64 va, struct spe_re
 	if (likely(spe_guest_is_memory(par))) {
 		window = spe_guest_open(par);
 		to = window.page + (va & (SZ_4K - 1));
-		pack(record, (u8 *)to);
+		pack(record, (u8 *)packed);
+		if (!likely(foreign_store_record(to, packed)))
+			par = PAR_WRITE_ABORT;
 		spe_guest_close(window, par, to, SPE_RECORD_SIZE);
 	}
 	spin_unlock(lock);

@@ -54,24 +54,26 @@ static bool is_write(u64 esr)
 
 /*
  * Where the access went. D24.2.56: HPFAR_EL2 is valid for translation and access flag faults and on
- * stage 1 walks; otherwise stage 1 is asked again. False if it now says something else: the guest
- * has changed its tables, and finds out when it repeats the access.
+ * stage 1 walks; otherwise stage 1 is asked again. False if it now says something else, or faults
+ * itself: the guest has changed its tables, and finds out when it repeats the access. One that
+ * always has them so does not get on, but is interrupted as ever.
  */
 static bool fault_ipa(u64 esr, u64 far, u64 *ipa)
 {
 	u64 saved, par;
+	bool done;
 
 	if (fault_kind(esr) == FAULT_MISSING || (esr & ESR_S1PTW)) {
 		*ipa = FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & (SZ_4K - 1));
 		return true;
 	}
 	saved = read_sysreg(par_el1);
-	at_s1e1r(far);
+	done = at_s1e1r(far);
 	isb();
 	par = read_sysreg(par_el1);
 	write_sysreg(saved, par_el1);
 	*ipa = (par & PAR_PA) | (far & (SZ_4K - 1));
-	return !(par & PAR_F);
+	return done && !(par & PAR_F);
 }
 
 static int inject_abort(struct vcpu *vcpu, u64 esr, u64 far)

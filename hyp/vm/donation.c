@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Donated memory: see donation.h. */
+#include <arch/foreign.h>
 #include <cpu/panic.h>
 #include <lib/errno.h>
 #include <mm/el2_map.h>
@@ -47,7 +48,8 @@ int donation_show(struct pa pa, u64 size)
 }
 
 /*
- * Shown first: that can be undone without fail, while taking it from the host cannot. Under one
+ * Shown first: that can be undone without fail, while taking it from the host cannot. And tried:
+ * Keel keeps nothing of its own in memory that does not answer. Under one
  * hold of ownership_lock, which whoever takes pages of Keel's pool has: a side that found enough of
  * them in prepare() still does when it maps.
  */
@@ -59,7 +61,10 @@ static int take_locked(struct pa pa, u64 size)
 		ret = donation_show(pa, size);
 	if (ret)
 		return ret;
-	ret = ownership_donate_keel_locked(pa, size);
+	if (foreign_answers(vm_pa_to_va(pa), size / SZ_4K))
+		ret = ownership_donate_keel_locked(pa, size);
+	else
+		ret = -EFAULT;
 	if (ret)
 		el2_unmap_linear(pa, size);
 	return ret == -ERANGE ? -EPERM : ret;

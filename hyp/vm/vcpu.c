@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The life of a vCPU; its run page, and Keel as a side that shares it. See vm_ops.h. */
+#include <arch/foreign.h>
 #include <cpu/panic.h>
 #include <lib/errno.h>
 #include <lib/string.h>
@@ -47,12 +48,23 @@ static int keel_check_unmapped(void *ctx, struct ipa ipa, u64 size)
 	return el2_linear_shown(host_ipa_to_pa(ipa), size) ? -EEXIST : 0;
 }
 
+/* A page that Keel is to read and write all the time must answer. */
+static int show_and_try(struct pa pa, u64 size)
+{
+	int ret = donation_show(pa, size);
+
+	if (ret || foreign_answers(vm_pa_to_va(pa), size / SZ_4K))
+		return ret;
+	el2_unmap_linear(pa, size);
+	return -EFAULT;
+}
+
 /* The last thing that can fail, and EL2 seeing a page of the host that it may see harms nobody. */
 static int keel_prepare(void *ctx, struct ipa ipa, u64 size)
 {
 	const bool *map = ctx;
 
-	return *map ? donation_show(host_ipa_to_pa(ipa), size) : 0;
+	return *map ? show_and_try(host_ipa_to_pa(ipa), size) : 0;
 }
 
 /* keel_prepare() did it. */

@@ -7,6 +7,7 @@
  * pool, so what was looked at stays so until it is acted on.
  */
 #include <arch/cache.h>
+#include <arch/foreign.h>
 #include <cpu/panic.h>
 #include <lib/errno.h>
 #include <mm/el2_map.h>
@@ -112,18 +113,21 @@ static bool is_device(enum stage2_attrs attrs)
  * A guest may use memory with its caches off, and without FEAT_S2FWB stage 2 does not prevent that.
  * So that neither sees what the other wrote before: write back and drop what the caches have,
  * before the guest gets the memory, and after the host has it back while the VM goes on. Not when
- * the VM ends: docs/vms.md says why.
+ * the VM ends: docs/vms.md says why. Return: 0; -EFAULT for memory that faults, of which as much is
+ * done as can be.
  */
-static void sync_data_caches(const struct vm *vm, struct pa pa, u64 size)
+static int sync_data_caches(const struct vm *vm, struct pa pa, u64 size)
 {
+	bool done = true;
 	u64 at;
 
 	if (vm->s2.fwb)
-		return;
+		return 0;
 	for (at = 0; at < size; at += SZ_4K) {
-		dcache_clean_inval_poc(el2_window_map(PA(pa.v + at), EL2_RW), SZ_4K);
+		done &= foreign_clean_inval(el2_window_map(PA(pa.v + at), EL2_RW), SZ_4K);
 		el2_window_unmap();
 	}
+	return done ? 0 : -EFAULT;
 }
 
 static bool has_dic(void)
@@ -349,11 +353,11 @@ static int sync_caches(struct vm *vm, struct pa pa, u64 size)
 {
 	int ret = ownership_may_share(pa, size);
 
-	if (ret)
-		return ret;
-	sync_data_caches(vm, pa, size);
-	sync_instruction_caches(vm->move.attrs);
-	return 0;
+	if (!ret)
+		ret = sync_data_caches(vm, pa, size);
+	if (!ret)
+		sync_instruction_caches(vm->move.attrs);
+	return ret;
 }
 
 static int map_ram(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
@@ -469,8 +473,9 @@ static int unmap_ram(struct vm *vm, const struct run *run)
 {
 	int ret = ownership_unshare(run->pa, run->size, &vm->side, run->ipa);
 
+	/* A fault does not undo that the host has it back: it will meet the same one. */
 	if (!ret && vm->state != VM_DYING)
-		sync_data_caches(vm, run->pa, run->size);
+		(void)sync_data_caches(vm, run->pa, run->size);
 	return ret;
 }
 
@@ -581,8 +586,8 @@ static bool flush_run(struct vm *vm, u64 *at, u64 end, u64 *budget)
 	find_run(vm, &run, IPA(*at), end, VM_MAP_STEP, budget);
 	flush = run.mapped && !is_device(run.attrs);
 	size = flush ? MIN(run.size, VM_MAP_STEP) : run.size;
-	if (flush)
-		sync_data_caches(vm, run.pa, size);
+	if (flush) /* the guest's own accesses there fault as well */
+		(void)sync_data_caches(vm, run.pa, size);
 	*at += size;
 	return flush;
 }

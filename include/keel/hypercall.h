@@ -64,7 +64,8 @@
  * All of them: -ENOENT for a handle or index that names nothing; -EPERM for memory that is not the
  * host's to give or share; -EINVAL for misaligned, empty or wrapping ranges and undefined bits;
  * -EBUSY where a vCPU runs, or another CPU is in the same call, and that stands in the way;
- * -ERANGE for memory that EL2's address space cannot show; -EINVAL for more than KEEL_DONATE_MAX
+ * -ERANGE for memory that EL2's address space cannot show; -EFAULT for memory that does not answer
+ * when EL2 accesses it; -EINVAL for more than KEEL_DONATE_MAX
  * pages in one call; -ENOBUFS where Keel's own pages run short: KEEL_HC_POOL_DONATE and repeat the
  * call.
  */

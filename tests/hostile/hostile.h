@@ -134,6 +134,7 @@ static void __attribute__((noreturn)) finish(void)
 		;
 }
 
+/* A program that starts the second CPU (start.S: secondary) has one of its own. */
 #ifndef HOSTILE_SECONDARY
 void payload_secondary(u64 context)
 {

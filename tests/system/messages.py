@@ -56,6 +56,9 @@ NO_SELFTEST = r"keel: warning: option keel.selftest: .*release build"
 # ---- the host touches what is Keel's
 HOST_ABORT = r"keel: warning: host (?:read|write|fetch) of 0x[0-9a-f]+ .* refused: .*\(occurrence (\d+)\)"
 
+# ---- EL2 touches what is somebody else's, and it faults
+FIXED_UP = r"keel: warning: EL2 met memory that faults: ESR_EL2 0x[0-9a-f]+"
+
 # ---- panic: keel.selftest=KIND -> the headline, the syndrome in words (None: no exception), and the
 # function that the backtrace must name.
 PANIC = {

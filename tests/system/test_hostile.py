@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 import keelvm
+import messages
 
 DONE = r"hostile: done, (\d+) passed, (\d+) failed"
 
@@ -96,3 +97,18 @@ def test_memory_that_firmware_reserved(run_hostile, tmp_path, cpu, variant):
 )
 def test_guests_of_random_instructions(run_hostile, e2h, variant):
     run_hostile("wild", 34, f"keel.e2h={e2h}", smp=2, variant=variant)
+
+
+@pytest.mark.parametrize("variant", ["release", "debug"])
+@pytest.mark.parametrize("e2h", [0, 1])
+def test_tables_of_a_guest_do_not_answer(run_hostile, variant, e2h):
+    """EL2 translates an address of the guest's, and the walk is an external abort: no more than that."""
+    machine = run_hostile("walk", 9, f"keel.e2h={e2h}", variant=variant)
+    assert re.search(messages.FIXED_UP, machine.console), "EL2 did not meet the abort"
+
+
+@pytest.mark.parametrize("cpu", ["max", "cortex-a57"])
+def test_tables_of_a_guest_change_under_el2(run_hostile, cpu):
+    """The address of a fault is translated again while another vCPU breaks the tables."""
+    machine = run_hostile("race", 10, "keel.spe=off", cpu=cpu, smp=2)
+    assert re.search(messages.FIXED_UP, machine.console), "EL2 did not meet the abort"

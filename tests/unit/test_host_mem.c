@@ -18,6 +18,8 @@
 #include <arch/cache.h>
 #include <arch/fake_mem.h>
 #include <arch/fake_tlb.h>
+#include <arch/foreign.h>
+#include <cpu/log.h>
 #include <fake_panic.h>
 #include <host/host.h>
 #include <host/host_mem.h>
@@ -141,6 +143,31 @@ void dcache_clean_inval_poc(const void *start, u64 size)
 		zeros = start;
 }
 
+/* Which of the pages that the window shows faults, counted from 1; 0: none. */
+static u64 bad_page;
+static unsigned int logged;
+
+bool fake_foreign_faults(const void *start, u64 size)
+{
+	bool bad = cleared == bad_page;
+
+	assert_ptr_equal(start, window);
+	if (bad) /* there is nothing to be cleaned */
+		window_cleaned = true;
+	return bad;
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+	assert_int_equal(level, LOG_ERR);
+	logged++;
+}
+
+u64 ratelimit(struct ratelimit *rl)
+{
+	return ++rl->count;
+}
+
 /* Bytes of the host's address space that were looked through for something to merge. */
 static u64 merged;
 
@@ -214,7 +241,8 @@ static void make_machine(const struct mmu_caps *caps)
 {
 	the_caps = caps;
 	given_count = 0;
-	mmio_maps = zero_pages = cleared = cleared_sum = 0;
+	mmio_maps = zero_pages = cleared = cleared_sum = bad_page = 0;
+	logged = 0;
 	zeros = NULL;
 	window_used = false;
 	memset(&ownership_lock, 0, sizeof(ownership_lock));
@@ -765,6 +793,29 @@ static void test_zeros_take_no_table_that_others_may_need(void **state)
 	check_all("back");
 }
 
+/* One page of a block faults when it is cleared: with tables for the rest, and without. */
+static void test_a_page_that_cannot_be_cleared_stays_behind(void **state)
+{
+	for (unsigned int drained = 0; drained < 2; drained++) {
+		start(&large_caps, 1000);
+		assert_int_equal(give(0x60000000, SZ_2M), 0);
+		while (drained && page_pool_available(&pool))
+			assert_non_null(page_pool_alloc(&pool));
+		cleared = cleared_sum = 0;
+		bad_page = 101;
+		assert_int_equal(ownership_reclaim_keel(PA(0x60000000), SZ_2M), 0);
+		assert_int_equal(cleared, SZ_2M / PAGE);
+		assert_int_equal(logged, 1);
+		bad_page = 0;
+		if (!drained)
+			given[0] = (struct range){ 0x60000000 + 100 * PAGE, PAGE };
+		check_all("a page that is lost");
+		check_fault(0x60000000 + 100 * PAGE, -EPERM);
+		assert_int_equal(reaches(0x60000000 + 99 * PAGE), !drained);
+		assert_int_equal(reaches(0x60000000 + 101 * PAGE), !drained);
+	}
+}
+
 static void test_random_moves_give_all_tables_back(void **state)
 {
 	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
@@ -1050,6 +1101,7 @@ int main(void)
 			test_given_memory_leaves_the_host_and_comes_back_cleared_in_blocks),
 		cmocka_unit_test(test_what_was_given_reads_as_zeros),
 		cmocka_unit_test(test_zeros_take_no_table_that_others_may_need),
+		cmocka_unit_test(test_a_page_that_cannot_be_cleared_stays_behind),
 		cmocka_unit_test(test_random_moves_give_all_tables_back),
 		cmocka_unit_test(test_a_move_without_tables_fails_before_it_changes_anything),
 		cmocka_unit_test(test_a_move_takes_the_tables_of_devices),

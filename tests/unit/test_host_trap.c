@@ -80,10 +80,20 @@ const char *host_mem_describe(struct ipa ipa)
 	return ipa.v == IPA_ ? "Keel's memory" : "something else";
 }
 
-void at_s1e1r(u64 va)
+/* The walk is an exception at EL2, which leaves its own marks. */
+static bool stage1_faults;
+
+bool at_s1e1r(u64 va)
 {
 	assert_int_equal(va, FAR);
+	if (stage1_faults) {
+		fake_sysreg_set("elr_el2", 0xdead);
+		fake_sysreg_set("spsr_el2", 0x3c9);
+		fake_sysreg_set("esr_el2", 0x96000010);
+		return false;
+	}
 	fake_sysreg_set("par_el1", stage1_maps ? 0xff00000000000b80ULL | STAGE1_IPA : 0x809);
+	return true;
 }
 
 void host_count(unsigned int stat)
@@ -386,6 +396,25 @@ static void test_refusals_are_logged(void **state)
 		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], before);
 	}
 	stage1_maps = false;
+}
+
+/* The host's tables fault under EL2's look at them: the host has its abort, at its instruction. */
+static void test_a_walk_that_faults(void **state)
+{
+	struct host_regs regs = numbered();
+
+	setup_world(true);
+	world.fault_result = -EPERM;
+	stage1_faults = true;
+	take(abort_esr(0x24, 0x4f), false);
+	fake_sysreg_set("par_el1", 0x77);
+	host_trap(&regs);
+	stage1_faults = false;
+	assert_int_equal(fake_sysreg_get("par_el1"), 0x77);
+	assert_int_equal(fake_sysreg_get("elr_el1"), PC);
+	assert_int_equal(fake_sysreg_get("spsr_el1"), SPSR);
+	assert_int_equal(fake_sysreg_get("elr_el2"), VBAR + 0x200);
+	assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 1);
 }
 
 /* ---- HVC ---- */
@@ -735,6 +764,7 @@ int main(void)
 		cmocka_unit_test(test_a_tlb_conflict_is_cured_and_the_access_repeated),
 		cmocka_unit_test(test_other_faults_are_refused_without_asking),
 		cmocka_unit_test(test_hvc_0_is_a_hypercall),
+		cmocka_unit_test(test_a_walk_that_faults),
 		cmocka_unit_test(test_other_hvcs_are_not_supported),
 		cmocka_unit_test(test_a_forwarded_smc_passes_its_registers_both_ways),
 		cmocka_unit_test(test_the_upper_half_of_x0_does_not_change_the_policy),

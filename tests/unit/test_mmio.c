@@ -213,6 +213,26 @@ static void test_permission_fault_asks_stage_1(void **state)
 	assert_int_equal(V->regs.pc, PC);
 }
 
+/* The walk of that is an exception at EL2: the guest repeats the access, and keeps PAR_EL1. */
+static void test_translation_that_faults_is_repeated(void **state)
+{
+	for (int i = 0; i < 3; i++) {
+		fault_at(OFFSET);
+		w.par = IPA_PAGE;
+		w.at_faults = true;
+		assert_int_equal(take(V, ESR_EC_DABT_LOWER, FORBIDDEN | ESR_WNR | ESR_ISV),
+				 VCPU_RESUME);
+		assert_int_equal(w.ats, i + 1);
+		assert_int_equal(V->regs.pc, PC);
+		assert_int_equal(w.aborts, 0);
+		assert_int_equal(fake_sysreg_get("par_el1"), 0x9a9);
+	}
+	w.at_faults = false;
+	fault_at(OFFSET);
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, FORBIDDEN | ESR_WNR | ESR_ISV),
+			 KEEL_EXIT_FAULT);
+}
+
 static void test_write_to_read_only_memory_becomes_mmio(void **state)
 {
 	fault_at(OFFSET);
@@ -374,6 +394,7 @@ int main(void)
 		cmocka_unit_test_setup(test_zero_register, world_setup),
 		cmocka_unit_test_setup(test_what_the_host_is_asked, world_setup),
 		cmocka_unit_test_setup(test_permission_fault_asks_stage_1, world_setup),
+		cmocka_unit_test_setup(test_translation_that_faults_is_repeated, world_setup),
 		cmocka_unit_test_setup(test_write_to_read_only_memory_becomes_mmio, world_setup),
 		cmocka_unit_test_setup(test_finish_without_running, world_setup),
 		cmocka_unit_test_setup(test_refused, world_setup),

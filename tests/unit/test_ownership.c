@@ -165,7 +165,10 @@ static bool side_maps(const struct fake_side *side, u64 pa)
 	return false;
 }
 
-static void fake_clear_page(void *ctx, struct pa pa)
+/* Pages that fault when they are cleared. */
+static bool bad[PAGES];
+
+static bool fake_clear_page(void *ctx, struct pa pa)
 {
 	assert_ptr_equal(ctx, &host_side);
 	for (size_t i = 0; i < VMS; i++)
@@ -173,8 +176,11 @@ static void fake_clear_page(void *ctx, struct pa pa)
 			fail_msg("%#lx is cleared while VM %zu can reach it", pa.v, i);
 	if (side_maps(&host_side, pa.v))
 		fail_msg("%#lx is cleared while the host can reach it", pa.v);
+	if (bad[pa_page(pa.v)])
+		return false;
 	note("c ");
 	contents[pa_page(pa.v)] = 0;
+	return true;
 }
 
 static const struct ownership_side_ops fake_ops = {
@@ -225,6 +231,7 @@ static int fresh_machine(void **state)
 		vms[i] = (struct ownership_side){ &fake_ops, &vm_side[i] };
 	}
 	memset(contents, FRESH, sizeof(contents));
+	memset(bad, 0, sizeof(bad));
 	start_injecting(0, 0);
 	ownership_set_host(&fake_host);
 	return 0;
@@ -415,6 +422,57 @@ static void the_loser_loses_before_the_winner_has(void **state)
 		must(do_move(rows[i].move, BANK1, 3 * PAGE, &vms[0], 0));
 		assert_string_equal(order, rows[i].order);
 	}
+}
+
+/* Keel's or a VM's pages come back to the host, some of which fault when they are cleared. */
+static void lose(int give, int take, unsigned int lost)
+{
+	fresh_machine(NULL);
+	must(do_move(give, BANK0, 6 * PAGE, &vms[0], 0));
+	for (unsigned int i = 0; i < 6; i++)
+		bad[i] = lost >> i & 1;
+	must(do_move(take, BANK0, 6 * PAGE, &vms[0], 0));
+	for (unsigned int i = 0; i < 6; i++) {
+		struct pa pa = PA(BANK0 + i * PAGE);
+
+		assert_int_equal(ownership_state(pa), bad[i] ? OWNERSHIP_IMAGE : OWNERSHIP_HOST);
+		assert_int_equal(side_maps(&host_side, pa.v), !bad[i]);
+		assert_false(side_maps(&vm_side[0], pa.v));
+		assert_int_equal(contents[i], bad[i] ? FRESH : 0);
+	}
+}
+
+static void what_cannot_be_cleared_stays_and_the_rest_comes_back(void **state)
+{
+	for (unsigned int lost = 0; lost < 64; lost++) {
+		lose(DONATE_KEEL, RECLAIM_KEEL, lost);
+		lose(DONATE, RECLAIM, lost);
+	}
+}
+
+/* A lost page stays so whatever is asked. */
+static void a_lost_page_is_nobodys(void **state)
+{
+	lose(DONATE_KEEL, RECLAIM_KEEL, 1);
+	bad[0] = false;
+	assert_int_equal(ownership_reclaim_keel(PA(BANK0), PAGE), -EPERM);
+	assert_int_equal(ownership_donate_keel(PA(BANK0), PAGE), -EPERM);
+	assert_int_equal(ownership_share(PA(BANK0), PAGE, &vms[0], IPA(0)), -EPERM);
+	assert_false(ownership_host_may_reach(PA(BANK0)));
+}
+
+/* Fewer tables than a part takes, where the whole would have had enough: it is kept as well. */
+static void a_part_without_tables_is_kept(void **state)
+{
+	must(ownership_donate_keel(PA(BANK0), 3 * PAGE));
+	bad[1] = true;
+	start_injecting(3, -ENOMEM); /* checked, prepared; the first part's prepare */
+	must(ownership_reclaim_keel(PA(BANK0), 3 * PAGE));
+	assert_int_equal(ownership_state(PA(BANK0)), OWNERSHIP_IMAGE);
+	assert_false(side_maps(&host_side, BANK0));
+	assert_int_equal(ownership_state(PA(BANK0 + PAGE)), OWNERSHIP_IMAGE);
+	assert_int_equal(ownership_state(PA(BANK0 + 2 * PAGE)), OWNERSHIP_HOST);
+	assert_true(side_maps(&host_side, BANK0 + 2 * PAGE));
 }
 
 static void contents_go_only_when_the_host_gets_them(void **state)
@@ -1047,6 +1105,9 @@ int main(void)
 		test(every_move_from_every_state),
 		test(the_loser_loses_before_the_winner_has),
 		test(contents_go_only_when_the_host_gets_them),
+		test(what_cannot_be_cleared_stays_and_the_rest_comes_back),
+		test(a_lost_page_is_nobodys),
+		test(a_part_without_tables_is_kept),
 		test(one_bad_page_spoils_the_range),
 		test(a_vm_must_map_what_it_gives_back),
 		test(nothing_is_mapped_over_something),

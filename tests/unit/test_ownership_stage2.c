@@ -162,9 +162,10 @@ static void expect_unreachable(const struct side *side, u64 ipa)
 				 FAKE_TRANSLATION);
 }
 
-static void clear_page(void *ctx, struct pa pa)
+static bool clear_page(void *ctx, struct pa pa)
 {
 	expect_unreachable(&host_s, pa.v);
+	return true;
 }
 
 static const struct ownership_host host = { .side = { &side_ops, &host_s },

@@ -46,8 +46,10 @@ static u64 sysreg[VCPU_SYSREG_COUNT];
 static struct vcpu vcpu, *const V = &vcpu;
 static u64 pte, shown; /* the window's descriptor; the page that it has shown last */
 static _Alignas(4096) u8 window[4096];
-static u32 word;  /* the guest's instruction, wherever it looks for one */
-static u64 fault; /* what PAR_EL1 says of an access to the buffer, if not 0 */
+static u32 word;	   /* the guest's instruction, wherever it looks for one */
+static bool access_faults; /* EL2's access to what is translated */
+static bool at_faults;	   /* AT is an exception at EL2 */
+static u64 fault;	   /* what PAR_EL1 says of an access to the buffer, if not 0 */
 static unsigned int cleaned, kicked;
 
 /* ---- the hardware, and what is not linked ---- */
@@ -57,34 +59,39 @@ static void answer(u64 va, u64 pa)
 	fake_sysreg_set("par_el1", PAR_WB | pa);
 }
 
-void at_s12e1r(u64 va)
+bool at_s12e1r(u64 va)
 {
 	assert_true(spin_is_locked(&s2.lock));
 	answer(va, CODE_PA);
 	memcpy(window + (va & 0xffc), &word, sizeof(word));
+	return !at_faults;
 }
 
-void at_s12e1w(u64 va)
+bool at_s12e1w(u64 va)
 {
 	assert_true(spin_is_locked(&s2.lock));
 	answer(va, RECORDS);
 	if (fault)
 		fake_sysreg_set("par_el1", fault);
+	return !at_faults;
 }
 
-void at_s1e1r(u64 va)
+bool at_s1e1r(u64 va)
 {
 	answer(va, DATA_PA);
+	return !at_faults;
 }
 
-void at_s1e0r(u64 va)
+bool at_s1e0r(u64 va)
 {
 	answer(va, DATA_PA + SZ_4K);
+	return !at_faults;
 }
 
-void at_s1e1w(u64 va)
+bool at_s1e1w(u64 va)
 {
 	answer(va, RECORDS);
+	return !at_faults;
 }
 
 void pte_write(u64 *ptep, u64 value)
@@ -106,6 +113,12 @@ void tlbi_vae2is(u64 xt)
 {
 	assert_int_equal(pte, 0);
 	assert_int_equal(xt, (u64)window >> 12 & GENMASK(43, 0));
+}
+
+bool fake_foreign_faults(const void *start, u64 size)
+{
+	assert_true((const u8 *)start >= window && (const u8 *)start + size <= window + 4096);
+	return access_faults;
 }
 
 void dcache_clean_inval_poc(const void *start, u64 size)
@@ -167,6 +180,8 @@ static int setup(void **state)
 	fake_sysreg_set("cntpct_el0", NOW);
 	fake_sysreg_set("cnthp_cval_el2", 0);
 	pte = fault = 0;
+	at_faults = access_faults = false;
+	fake_sysreg_set("esr_el2", 0);
 	cleaned = kicked = 0;
 	panic_begun = false;
 	memset(&s2, 0, sizeof(s2));
@@ -333,6 +348,39 @@ static void test_what_keeps_a_record_away(void **state)
 	assert_int_equal(spe.regs.pmbsr, PMBSR_S | PMBSR_BSC_FULL);
 }
 
+/* An exception of EL2's own on the guest's tables or memory: external aborts, and the guest goes
+ * on. */
+static void test_memory_that_faults(void **state)
+{
+	word = 0xf9400020; /* ldr x0, [x1] */
+	at_faults = true;
+	assert_false(spe_sample(V, NOW));
+	assert_int_equal(spe.samples, 0);
+	assert_int_equal(FIELD_GET(PMBSR_MSS, spe.regs.pmbsr), ESR_FSC_EXTABT_WALK);
+	assert_true(spe.regs.pmbsr & PMBSR_EA);
+	assert_int_equal(spe.regs.pmbptr, RECORDS);
+	at_faults = false;
+	access_faults = true;
+	spe.regs.pmbsr = 0;
+	assert_false(spe_sample(V, NOW));
+	assert_int_equal(spe.samples, 0);
+	assert_int_equal(FIELD_GET(PMBSR_MSS, spe.regs.pmbsr), ESR_FSC_EXTABT);
+	assert_true(spe.regs.pmbsr & PMBSR_EA);
+	assert_int_equal(spe.regs.pmbptr, RECORDS);
+	spe.regs.pmbsr = 0;
+	fault = RECORDS | 0x44ULL << 56; /* not cached */
+	assert_false(spe_sample(V, NOW));
+	assert_int_equal(cleaned, 0);
+	assert_int_equal(fake_sysreg_get("par_el1"), 0x1234);
+	assert_int_equal(pte, 0);
+	assert_false(spin_is_locked(&s2.lock));
+	access_faults = false;
+	fault = 0;
+	spe.regs.pmbsr = 0;
+	assert_true(spe_sample(V, NOW));
+	assert_int_equal(spe.samples, 1);
+}
+
 static void test_the_alarm(void **state)
 {
 	word = 0xf9400020;
@@ -407,14 +455,37 @@ static void test_other_hits_are_left_alone(void **state)
 	assert_non_null(spe_false_hit(V));
 }
 
+/* The fetch is a fault at EL2, whose registers the exit that follows must not take for its own. */
+static void test_false_hit_on_memory_that_faults(void **state)
+{
+	spe.since = 0;
+	for (int i = 0; i < 2; i++) {
+		at_faults = i == 0;
+		access_faults = i == 1;
+		fake_sysreg_set("esr_el2", 0x96000010);
+		assert_null(spe_false_hit(V));
+		assert_int_equal(fake_sysreg_get("elr_el2"), VBAR + SPE_VECTOR_EL1H);
+		assert_int_equal(fake_sysreg_get("spsr_el2"), EL1H);
+		assert_int_equal(fake_sysreg_get("esr_el2"),
+				 FIELD_PREP(ESR_EC, ESR_EC_BRKPT_LOWER) | ESR_IL | 0x22);
+		assert_int_equal(fake_sysreg_get("par_el1"), 0x1234);
+		assert_int_equal(fake_sysreg_get("sp_el1"), 0x20000);
+		assert_int_equal(fake_sysreg_writes("elr_el2"), i + 1);
+		assert_int_equal(fake_sysreg_writes("spsr_el2"), i + 1);
+	}
+	assert_false(spin_is_locked(&s2.lock));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_any_instruction, setup),
 		cmocka_unit_test_setup(test_what_keeps_a_record_away, setup),
+		cmocka_unit_test_setup(test_memory_that_faults, setup),
 		cmocka_unit_test_setup(test_the_alarm, setup),
 		cmocka_unit_test_setup(test_false_hit, setup),
 		cmocka_unit_test_setup(test_other_hits_are_left_alone, setup),
+		cmocka_unit_test_setup(test_false_hit_on_memory_that_faults, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

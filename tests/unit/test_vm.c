@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <vm/donation.h>
 #include <vm/run.h>
 #include <vm_machine.h>
 
@@ -310,6 +311,44 @@ static void bad_donations_change_nothing(void **state)
 	machine_drop(before);
 }
 
+/* Each page of it in turn does not answer: Keel notices before it depends on it. */
+static void memory_that_does_not_answer_is_not_taken(void **state)
+{
+	struct pa pa = machine_alloc(64, SZ_2M), topup = machine_alloc(16, SZ_64K);
+	struct machine_state *before = machine_save();
+	u64 handle = 77;
+	struct vm *vm;
+
+	for (u64 i = 0; i < sizes.vm_pages; i++) {
+		machine_bad_page = pa.v + i * SZ_4K;
+		assert_int_equal(vm_create(pa, sizes.vm_pages, 0, &handle), -EFAULT);
+		machine_assert_same(before, "a page that does not answer");
+	}
+	machine_bad_page = 0;
+	machine_drop(before);
+	assert_int_equal(vm_create(pa, sizes.vm_pages, 0, &handle), 0);
+	before = machine_save();
+	vm = vm_get(handle);
+	machine_bad_page = topup.v + 15 * SZ_4K;
+	assert_int_equal(vm_topup(vm, topup, 16), -EFAULT);
+	assert_int_equal(donation_to_pool(&machine_pool, topup, 16), -EFAULT);
+	machine_assert_same(before, "a page that does not answer");
+	vm_put(vm);
+	machine_drop(before);
+}
+
+/* A page that fails later does not come back; everything else does, and the VM ends. */
+static void a_page_that_fails_later_is_lost(void **state)
+{
+	struct a_vm a = create(0);
+
+	machine_bad_page = a.pa.v + SZ_4K;
+	destroy(a.handle);
+	for (u64 i = 0; i < sizes.vm_pages; i++)
+		assert_int_equal(ownership_state(PA(a.pa.v + i * SZ_4K)),
+				 i == 1 ? OWNERSHIP_IMAGE : OWNERSHIP_HOST);
+}
+
 /* 64K pages and 33 bits: 16 tables side by side, a root of 1 MiB. */
 static void a_large_root_is_aligned_to_its_size(void **state)
 {
@@ -519,6 +558,13 @@ static void bad_vcpus_change_nothing(void **state)
 	vm->vgic = (struct vgic *)vm;
 	assert_int_equal(vcpu_create(vm, 1, pa, n, run), -EBUSY);
 	machine_assert_same(before, "a complete vGIC");
+	vm->vgic = NULL;
+	machine_bad_page = run.v;
+	assert_int_equal(vcpu_create(vm, 1, pa, n, run), -EFAULT);
+	machine_assert_same(before, "a run page that does not answer");
+	machine_bad_page = pa.v + (n - 1) * SZ_4K;
+	assert_int_equal(vcpu_create(vm, 1, pa, n, run), -EFAULT);
+	machine_assert_same(before, "a page of the vCPU's that does not answer");
 	vm_put(vm);
 	machine_drop(before);
 }
@@ -895,6 +941,8 @@ int main(void)
 		TEST(bad_donations_to_the_pool_change_nothing),
 		TEST(a_vm_in_use_is_not_destroyed),
 		TEST(bad_donations_change_nothing),
+		TEST(memory_that_does_not_answer_is_not_taken),
+		TEST(a_page_that_fails_later_is_lost),
 		TEST(a_large_root_is_aligned_to_its_size),
 		TEST(donated_memory_cannot_be_donated_again),
 		TEST(memory_comes_back_cleared),

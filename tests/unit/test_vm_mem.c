@@ -291,6 +291,32 @@ static void caches_are_cleaned_only_without_fwb(void **state)
 	assert_int_equal(machine_pages_cleaned, 5);
 }
 
+/* A page that faults is not mapped; what had been mapped is unmapped in any case. */
+static void caches_that_cannot_be_cleaned(void **state)
+{
+	struct machine_state *before;
+	u64 at = 0;
+	struct pa pa;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ .no_fwb = true, .dic = true }, 40, 64);
+	pa = machine_alloc(4, SZ_4K);
+	before = machine_save();
+	machine_bad_page = pa.v + SZ_4K;
+	assert_int_equal(map(0, pa.v, 4 * SZ_4K, RWX), -EFAULT);
+	machine_assert_same(before, "a page that faults");
+	assert_unmapped(0);
+	machine_bad_page = 0;
+	assert_int_equal(map(0, pa.v, 4 * SZ_4K, RWX), 0);
+	machine_bad_page = pa.v + SZ_4K;
+	while (vm_flush_caches(vm, &at) == -EAGAIN)
+		;
+	assert_int_equal(unmap(0, 4 * SZ_4K), 0);
+	assert_unmapped(SZ_4K);
+	assert_int_equal(ownership_state(PA(machine_bad_page)), OWNERSHIP_HOST);
+	machine_drop(before);
+}
+
 /* What the next guest gets is cleaned before it does, whoever had it. */
 static void the_end_of_a_vm_cleans_no_caches(void **state)
 {
@@ -888,6 +914,7 @@ int main(void)
 		TEST(a_sync_cleans_what_the_cpu_does_not_keep_coherent),
 		TEST(a_sync_wants_an_address_of_the_vm),
 		TEST(caches_are_cleaned_only_without_fwb),
+		TEST(caches_that_cannot_be_cleaned),
 		TEST(the_end_of_a_vm_cleans_no_caches),
 		TEST(bad_maps_change_nothing),
 		TEST(a_vms_own_memory_cannot_be_mapped),

@@ -48,8 +48,9 @@ static struct world {
 	u64 deadline;
 	s64 firmware; /* answer to SMCCC_ARCH_FEATURES */
 	bool firmware_there;
-	u64 par;       /* answer to AT */
-	u64 vgic_data; /* what the vGIC's registers read as */
+	u64 par;	/* answer to AT */
+	bool at_faults; /* AT is an exception at EL2 */
+	u64 vgic_data;	/* what the vGIC's registers read as */
 	int sgi_exit;
 	/* what happened */
 	unsigned int undefs, aborts, smcs, ats, logs, invalidations, vgic_accesses, sgis, sgis0;
@@ -205,10 +206,11 @@ void arch_smc(u64 regs[18])
 		fail_msg("an SMC on a machine without firmware");
 }
 
-void at_s1e1r(u64 va)
+bool at_s1e1r(u64 va)
 {
 	w.ats++;
 	fake_sysreg_set("par_el1", w.par);
+	return !w.at_faults;
 }
 
 /* ---- the machine and its VM ---- */

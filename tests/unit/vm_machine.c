@@ -11,6 +11,7 @@
 
 #include <arch/barrier.h>
 #include <arch/cache.h>
+#include <arch/foreign.h>
 #include <arch/percpu.h>
 #include <arch/pte.h>
 #include <arch/tlb.h>
@@ -130,6 +131,17 @@ void dcache_clean_inval_poc(const void *start, u64 size)
 {
 	assert_ptr_equal(start, window);
 	machine_pages_cleaned += size / SZ_4K;
+}
+
+u64 machine_bad_page;
+
+/* As EL2 sees it, in its window or in the linear one. */
+bool fake_foreign_faults(const void *start, u64 size)
+{
+	const u8 *from = start;
+
+	return machine_bad_page >= RAM_BASE && from <= ram + (machine_bad_page - RAM_BASE) &&
+	       ram + (machine_bad_page - RAM_BASE) < from + size;
 }
 
 void icache_inval_all(void)
@@ -257,12 +269,15 @@ static void host_unmap(void *ctx, struct ipa ipa, u64 size)
 		host_maps[page_of(PA(ipa.v + at))] = false;
 }
 
-static void host_clear_page(void *ctx, struct pa pa)
+static bool host_clear_page(void *ctx, struct pa pa)
 {
 	if (host_maps[page_of(pa)] || shown[page_of(pa)])
 		fail_msg("%#llx is cleared while somebody has it", (unsigned long long)pa.v);
+	if (pa.v == machine_bad_page)
+		return false;
 	memset(el2_window_map(pa, EL2_RW), 0, SZ_4K);
 	el2_window_unmap();
+	return true;
 }
 
 static const struct ownership_side_ops host_ops = {
@@ -398,7 +413,7 @@ void machine_start_without_vms(const struct machine_config *config)
 	fail_countdown = -1;
 	failed = false;
 	window = NULL;
-	machine_pages_cleaned = machine_icaches = 0;
+	machine_pages_cleaned = machine_icaches = machine_bad_page = 0;
 	machine_log_lines = machine_resets = 0;
 	machine_run = NULL;
 	machine_seed(1);
@@ -524,6 +539,8 @@ void machine_check(void)
 			fail_msg("%#llx is %s, but the host's map says %d",
 				 (unsigned long long)pa.v, ownership_state_name(state),
 				 host_maps[i]);
+		if (pa.v == machine_bad_page && state == OWNERSHIP_IMAGE)
+			continue; /* lost: nobody's */
 		if (shown[i] ? state == OWNERSHIP_HOST : state == OWNERSHIP_IMAGE)
 			fail_msg("%#llx is %s, but EL2's map says %d", (unsigned long long)pa.v,
 				 ownership_state_name(state), shown[i]);

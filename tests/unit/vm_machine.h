@@ -57,6 +57,9 @@ u32 machine_random(u32 below);
 /* The host's contents of a page in RAM; it must be able to reach it. */
 u8 *machine_host_page(struct pa pa);
 
+/* The address of a page of which no access of EL2's is answered; 0: none. */
+extern u64 machine_bad_page;
+
 /* Page states, the host's map, EL2's map and Keel's pool now; and: are they what they were? */
 struct machine_state;
 struct machine_state *machine_save(void);

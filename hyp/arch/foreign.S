@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The longer accesses of foreign.h: what a fault would change is kept in registers. */
+
+	/* As EXTABLE() of extable.h. */
+	.macro	extable from, to, fixup
+	.pushsection .extable, "a"
+	.balign	4
+	.long	\from - ., \to - ., \fixup - .
+	.popsection
+	.endm
+
+	.macro	keep_syndrome
+	mrs	x9, elr_el2
+	mrs	x10, spsr_el2
+	mrs	x11, esr_el2
+	mrs	x12, far_el2
+	mrs	x13, hpfar_el2
+	.endm
+
+	.text
+/* bool foreign_clear(void *start, u64 size) */
+	.globl	foreign_clear
+foreign_clear:
+	keep_syndrome
+	add	x1, x1, x0
+.Lclear:
+	cmp	x0, x1
+	b.eq	.Ldone
+	stp	xzr, xzr, [x0]
+	stp	xzr, xzr, [x0, #16]
+	stp	xzr, xzr, [x0, #32]
+	stp	xzr, xzr, [x0, #48]
+	add	x0, x0, #64
+	b	.Lclear
+.Lclear_end:
+	extable	.Lclear, .Lclear_end, .Lfaulted
+
+/* bool foreign_clean_inval(const void *start, u64 size): 16 lines an iteration, then the rest */
+	.globl	foreign_clean_inval
+foreign_clean_inval:
+	keep_syndrome
+	add	x1, x1, x0
+	mrs	x2, ctr_el0
+	ubfx	x2, x2, #16, #4         /* DminLine: log2 of words */
+	mov	x3, #4
+	lsl	x2, x3, x2
+	sub	x3, x2, #1
+	bic	x0, x0, x3
+	lsl	x3, x2, #4
+	sub	x4, x1, x3
+	cmp	x1, x3
+	csel	x4, xzr, x4, lo
+.Llines:
+	cmp	x0, x4
+	b.hi	.Lline
+	.rept	16
+	dc	civac, x0
+	add	x0, x0, x2
+	.endr
+	b	.Llines
+.Lline:
+	cmp	x0, x1
+	b.hs	.Lcleaned
+	dc	civac, x0
+	add	x0, x0, x2
+	b	.Lline
+.Lcleaned:
+	dsb	sy
+	b	.Ldone
+.Lclean_end:
+	extable	.Llines, .Lclean_end, .Lclean_faulted
+
+/* bool foreign_answers(const void *start, u64 pages) */
+	.globl	foreign_answers
+foreign_answers:
+	keep_syndrome
+.Lpage:
+	ldr	xzr, [x0]
+	add	x0, x0, #4096
+	subs	x1, x1, #1
+	b.ne	.Lpage
+.Lpage_end:
+	extable	.Lpage, .Lpage_end, .Lfaulted
+.Ldone:
+	mov	w0, #1
+	ret
+
+.Lclean_faulted:
+	dsb	sy
+.Lfaulted:
+	msr	elr_el2, x9
+	msr	spsr_el2, x10
+	msr	esr_el2, x11
+	msr	far_el2, x12
+	msr	hpfar_el2, x13
+	mov	w0, wzr
+	ret

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Accesses of EL2 to memory that is not its own, or is about to be: a guest's or the host's may lie
+ * where nothing answers, or may have failed. A fault is an answer of these functions, not the end.
+ * What is reported late comes as an SError (vm/serror.h).
+ *
+ * The slow ones leave ELR_EL2, SPSR_EL2, ESR_EL2, FAR_EL2 and HPFAR_EL2 as they were. After
+ * foreign_fetch() and foreign_store_record() these can be those of a fault.
+ */
+#ifndef KEEL_ARCH_FOREIGN_H
+#define KEEL_ARCH_FOREIGN_H
+
+#include <arch/extable.h>
+#include <lib/types.h>
+
+/* The size of a record that foreign_store_record() writes. */
+#define FOREIGN_RECORD 64
+
+/* Fill with zeroes; @start and @size are multiples of 64. Return: false if it faulted. */
+bool __must_check foreign_clear(void *start, u64 size);
+
+/* As dcache_clean_inval_poc(). Return: false if it faulted; lines behind that are as they were. */
+bool __must_check foreign_clean_inval(const void *start, u64 size);
+
+/* Read a word of each page; @start is page-aligned. Return: whether all of them answer. */
+bool __must_check foreign_answers(const void *start, u64 pages);
+
+/* An instruction. Return: it; 0 (which is UDF) where the read faults. */
+static inline u32 foreign_fetch(const void *from)
+{
+	u32 word;
+
+	__asm__ volatile("1: ldr %w0, [%1]\n"
+			 "2:\n"
+			 ".subsection 1\n"
+			 "3: mov %w0, wzr\n"
+			 "b 2b\n"
+			 ".previous\n" EXTABLE("1b", "2b", "3b")
+			 : "=&r"(word)
+			 : "r"(from)
+			 : "memory");
+	return word;
+}
+
+/* Copy FOREIGN_RECORD bytes of EL2's to where they may fault; both aligned to 8. */
+static inline bool __must_check foreign_store_record(void *to, const void *from)
+{
+	__asm__ goto("ldp x2, x3, [%1]\n"
+		     "ldp x4, x5, [%1, #16]\n"
+		     "ldp x6, x7, [%1, #32]\n"
+		     "ldp x8, x9, [%1, #48]\n"
+		     "1: stp x2, x3, [%0]\n"
+		     "stp x4, x5, [%0, #16]\n"
+		     "stp x6, x7, [%0, #32]\n"
+		     "stp x8, x9, [%0, #48]\n"
+		     "2:\n" EXTABLE("1b", "2b", "%l2")
+		     :
+		     : "r"(to), "r"(from)
+		     : "memory", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9"
+		     : fault);
+	return true;
+fault:
+	return false;
+}
+
+#endif

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The exception table. See extable.h. */
+#include <cpu/extable.h>
+#include <lib/esr.h>
+
+static u64 target(const s32 *distance)
+{
+	return (u64)(uintptr_t)distance + (u64)(s64)*distance;
+}
+
+/* Translation, access flag and permission faults, and misaligned accesses: EL2 itself is wrong. */
+static bool is_own_mistake(u64 esr)
+{
+	switch (esr & ESR_FSC_TYPE) {
+	case ESR_FSC_ADDRESS_SIZE:
+	case ESR_FSC_TRANSLATION:
+	case ESR_FSC_ACCESS_FLAG:
+	case ESR_FSC_PERMISSION:
+		return true;
+	default:
+		return esr_fsc(esr) == ESR_FSC_ALIGNMENT || esr_fsc(esr) == ESR_FSC_TRANSLATION_M1;
+	}
+}
+
+bool extable_fixup(const struct extable_row *rows, size_t n, u64 esr, u64 pc, u64 *out)
+{
+	size_t i;
+
+	if (esr_ec(esr) != ESR_EC_DABT_CUR || (!(esr & ESR_CM) && is_own_mistake(esr)))
+		return false;
+	for (i = 0; i < n; i++) {
+		if (pc < target(&rows[i].from) || pc >= target(&rows[i].to))
+			continue;
+		*out = target(&rows[i].fixup);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The exception table: where EL2 goes on after a fault of an instruction that touches what is not
+ * EL2's (arch/at.h, arch/foreign.h). A fault that is not in it, or is a mistake of EL2's own, ends
+ * in a panic.
+ */
+#ifndef KEEL_CPU_EXTABLE_H
+#define KEEL_CPU_EXTABLE_H
+
+#include <lib/types.h>
+
+/* As arch/extable.h writes it: each is the distance from itself, in bytes. */
+struct extable_row {
+	s32 from, to; /* instructions [from, to) */
+	s32 fixup;
+};
+
+/**
+ * extable_fixup() - where to go on after a synchronous exception of EL2's
+ * @rows: the table
+ * @n:    how many
+ * @esr:  ESR_EL2
+ * @pc:   ELR_EL2
+ * @out:  set if there is such a place
+ *
+ * Only a Data Abort is looked up, and not one that says that EL2's own tables are wrong, unless a
+ * cache or AT instruction took it: what those walk may be somebody else's.
+ *
+ * Return: whether there is.
+ */
+bool extable_fixup(const struct extable_row *rows, size_t n, u64 esr, u64 pc, u64 *out);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Accesses to memory that may fault, fake: as hyp/arch/foreign.h, and they fault where the test
+ * that defines fake_foreign_faults() says so. Cache maintenance is the test's (cache.h).
+ */
+#ifndef KEEL_ARCH_FOREIGN_H
+#define KEEL_ARCH_FOREIGN_H
+
+#include <arch/cache.h>
+#include <lib/types.h>
+
+#define FOREIGN_RECORD 64
+
+/* Whether an access of @size bytes at @start faults; without it none does. */
+bool fake_foreign_faults(const void *start, u64 size) __attribute__((weak));
+
+static inline bool fake_foreign_ok(const void *start, u64 size)
+{
+	return !fake_foreign_faults || !fake_foreign_faults(start, size);
+}
+
+static inline bool __must_check foreign_clear(void *start, u64 size)
+{
+	if (!fake_foreign_ok(start, size))
+		return false;
+	__builtin_memset(start, 0, size);
+	return true;
+}
+
+static inline bool __must_check foreign_clean_inval(const void *start, u64 size)
+{
+	if (!fake_foreign_ok(start, size))
+		return false;
+	dcache_clean_inval_poc(start, size);
+	return true;
+}
+
+static inline bool __must_check foreign_answers(const void *start, u64 pages)
+{
+	return fake_foreign_ok(start, pages * SZ_4K);
+}
+
+static inline u32 foreign_fetch(const void *from)
+{
+	return fake_foreign_ok(from, sizeof(u32)) ? READ_ONCE(*(const u32 *)from) : 0;
+}
+
+static inline bool __must_check foreign_store_record(void *to, const void *from)
+{
+	if (!fake_foreign_ok(to, FOREIGN_RECORD))
+		return false;
+	__builtin_memcpy(to, from, FOREIGN_RECORD);
+	return true;
+}
+
+#endif
