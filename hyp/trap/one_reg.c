@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* KVM's register ids. See one_reg.h. */
-#include <arch/barrier.h>
 #include <arch/sysreg.h>
 #include <cpu/el2_regs.h>
 #include <lib/errno.h>
 #include <lib/string.h>
 #include <trap/guest_psci.h>
 #include <trap/guest_smccc.h>
+#include <trap/impl_regs.h>
 #include <trap/one_reg.h>
 #include <trap/sysreg.h>
 #include <vm/switch.h>
@@ -53,14 +53,6 @@
 
 #define SVE_VLS	   0xffff /* a bit for each vector length, in quadwords less 1 */
 #define SVE_VLS_ID REG_ID(ID_U512, ID_KIND_SVE, SVE_VLS)
-
-/* CCSIDR_EL1 by CSSELR_EL1's value: level and, in bit 0, whether it is the instruction cache. */
-#define DEMUX_CCSIDR_MAX 14
-
-/* CLIDR_EL1 (D24.2.27): three bits a level; data or unified, and separate instruction caches */
-#define CLIDR_NONE     0
-#define CLIDR_ICACHE   1
-#define CLIDR_SEPARATE 3
 
 /*
  * The virtual timer's ids are encodings that were swapped by mistake, and are part of KVM's API so:
@@ -356,35 +348,13 @@ static int bmap_set(struct vcpu *vcpu, u64 number, u64 value)
 	return guest_smccc_set_services(vcpu->vm, (enum guest_smccc_group)number, value);
 }
 
-/* ---- cache sizes: CCSIDR_EL1, which does not trap, so they are this CPU's ---- */
-
-static bool cache_exists(u64 csselr)
-{
-	u64 kind = read_sysreg(clidr_el1) >> 3 * (csselr >> 1) & 7;
-
-	if (csselr & 1)
-		return kind == CLIDR_ICACHE || kind == CLIDR_SEPARATE;
-	return kind != CLIDR_NONE && kind != CLIDR_ICACHE;
-}
-
-static u32 read_ccsidr(u64 csselr)
-{
-	u64 saved = read_sysreg(csselr_el1), ccsidr;
-
-	write_sysreg(csselr, csselr_el1);
-	isb();
-	ccsidr = read_sysreg(ccsidr_el1);
-	write_sysreg(saved, csselr_el1);
-	isb();
-	return (u32)ccsidr;
-}
+/* ---- cache sizes: CCSIDR_EL1, the machine's ---- */
 
 /* Whether @id is one of them, and of a cache that there is. */
 static bool is_ccsidr(u64 id, u64 *csselr)
 {
 	*csselr = FIELD_GET(ID_NUMBER, id);
-	return id == REG_ID(ID_U32, ID_KIND_DEMUX, *csselr) && *csselr < DEMUX_CCSIDR_MAX &&
-	       cache_exists(*csselr);
+	return id == REG_ID(ID_U32, ID_KIND_DEMUX, *csselr) && impl_regs_has_cache(*csselr);
 }
 
 /* ---- vector lengths ---- */
@@ -480,7 +450,7 @@ static int get_odd(struct vcpu *vcpu, u64 id, void *data)
 	if (control) {
 		memcpy(data, control, sizeof(u32));
 	} else if (is_ccsidr(id, &csselr)) {
-		ccsidr = read_ccsidr(csselr);
+		ccsidr = (u32)impl_regs_machine()->ccsidr[csselr];
 		memcpy(data, &ccsidr, sizeof(ccsidr));
 	} else if (is_vls(vcpu, id)) {
 		vls[0] = vls_of(vcpu);
@@ -509,7 +479,7 @@ static int set_odd(struct vcpu *vcpu, u64 id, const void *data)
 	if (!is_ccsidr(id, &csselr))
 		return -ENOENT;
 	memcpy(&value, data, sizeof(value));
-	return value == read_ccsidr(csselr) ? 0 : -EINVAL;
+	return value == (u32)impl_regs_machine()->ccsidr[csselr] ? 0 : -EINVAL;
 }
 
 int one_reg_get(struct vcpu *vcpu, u64 id, void *data)
@@ -607,8 +577,8 @@ static void add_ccsidrs(struct list *list)
 {
 	u64 csselr;
 
-	for (csselr = 0; csselr < DEMUX_CCSIDR_MAX; csselr++)
-		if (cache_exists(csselr))
+	for (csselr = 0; csselr < CCSIDR_COUNT; csselr++)
+		if (impl_regs_has_cache(csselr))
 			add(list, REG_ID(ID_U32, ID_KIND_DEMUX, csselr));
 }
 

@@ -9,6 +9,7 @@
 #include <spe/spe_vcpu.h>
 #include <timer/timer.h>
 #include <trap/debug.h>
+#include <trap/impl_regs.h>
 #include <trap/set_way.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
@@ -46,6 +47,9 @@ static int ignore(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 	(void)value;
 	return VCPU_RESUME;
 }
+
+/* CSSELR_EL1 (D24.2.34): TnD, Level, InD */
+#define CSSELR_BITS GENMASK(4, 0)
 
 static u64 read_stored(struct vcpu *vcpu, const struct sysreg_row *row)
 {
@@ -86,7 +90,10 @@ static int write_spe(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 	return VCPU_RESUME;
 }
 
-/* Registers that a guest reads from the hardware; merged where the CPUs may differ. */
+/*
+ * Registers that a guest reads from the hardware, where that says the same: impl_regs.h. Merged
+ * where the CPUs may differ.
+ */
 static u64 read_machine(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	(void)vcpu;
@@ -97,28 +104,37 @@ static u64 read_midr(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	(void)vcpu;
 	(void)row;
-	return read_sysreg(midr_el1);
+	return impl_regs_machine()->midr;
 }
 
 static u64 read_revidr(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	(void)vcpu;
 	(void)row;
-	return read_sysreg(revidr_el1);
+	return impl_regs_machine()->revidr;
 }
 
 static u64 read_aidr(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	(void)vcpu;
 	(void)row;
-	return read_sysreg(aidr_el1);
+	return impl_regs_machine()->aidr;
 }
 
 static u64 read_clidr(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	(void)vcpu;
 	(void)row;
-	return read_sysreg(clidr_el1);
+	return impl_regs_machine()->clidr;
+}
+
+/* The cache that the guest has selected; 0, which is UNKNOWN's, where there is none. */
+static u64 read_ccsidr(struct vcpu *vcpu, const struct sysreg_row *row)
+{
+	u64 csselr = vcpu_read_sysreg(vcpu, CSSELR_EL1);
+
+	(void)row;
+	return impl_regs_has_cache(csselr) ? impl_regs_machine()->ccsidr[csselr] : 0;
 }
 
 static u64 read_mpidr(struct vcpu *vcpu, const struct sysreg_row *row)
@@ -329,6 +345,7 @@ static const struct sysreg_row table[] = {
 	ABSENT(1, 0, 7, 15, 1, "DC CIVAPS"),
 	ABSENT(1, 0, 7, 15, 5, "DC CIGDVAPS"),
 	ABSENT_GROUP(SYSREG_ENC(1, 1, 7, 2, 4), SYSREG_ENC(1, 1, 7, 2, 5), "BRB"),
+	ABSENT_GROUP(SYSREG_ENC(1, 3, 7, 4, 1), SYSREG_ENC(1, 3, 7, 4, 4), "DC ZVA"),
 	ABSENT_GROUP(SYSREG_ENC(1, 3, 7, 7, 0), SYSREG_ENC(1, 3, 7, 7, 7), "GCS"),
 
 	/* Debug. There is no external debugger: its communication channel is empty. */
@@ -513,11 +530,13 @@ static const struct sysreg_row table[] = {
 	ABSENT(3, 0, 13, 0, 6, "RCWMASK_EL1"),
 	ABSENT(3, 0, 13, 0, 7, "SCXTNUM_EL1"),
 	SAVED(3, 0, 14, 1, 0, CNTKCTL_EL1),
+	{ REG(3, 1, 0, 0, 0, "CCSIDR_EL1"), .read = read_ccsidr },
 	CONSTANT(3, 1, 0, 0, 1, "CLIDR_EL1", read_clidr, 0),
+	ZERO_RO(3, 1, 0, 0, 2, "CCSIDR2_EL1"),
 	ABSENT(3, 1, 0, 0, 4, "GMID_EL1"),
 	ABSENT(3, 1, 0, 0, 6, "SMIDR_EL1"),
 	CONSTANT(3, 1, 0, 0, 7, "AIDR_EL1", read_aidr, 0),
-	SAVED(3, 2, 0, 0, 0, CSSELR_EL1),
+	KEPT(3, 2, 0, 0, 0, CSSELR_EL1, read_stored, write_stored, 0, CSSELR_BITS),
 	CONSTANT(3, 3, 0, 0, 1, "CTR_EL0", read_machine, ID_REG_CTR),
 
 	/* EL0 */

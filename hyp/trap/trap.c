@@ -6,8 +6,10 @@
 #include <trap/guest_psci.h>
 #include <trap/guest_smccc.h>
 #include <trap/id_regs.h>
+#include <trap/impl_regs.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
+#include <vm/switch.h>
 
 /* AArch32 PSTATE of a Thumb instruction in an IT block (G1.9.2): IT[7:5] is the base condition */
 #define PSR_AA32_IT_LOW	 GENMASK(26, 25) /* IT[1:0] */
@@ -145,6 +147,7 @@ static const struct vcpu_hooks hooks = {
 void trap_init(const struct cpu_features *features)
 {
 	id_regs_init(features);
+	impl_regs_init();
 	debug_init(features);
 	guest_smccc_init(features);
 	vcpu_add_hooks(&hooks);
@@ -153,4 +156,5 @@ void trap_init(const struct cpu_features *features)
 void trap_cpu_online(const struct cpu_id_regs *id)
 {
 	guest_smccc_cpu_online(id);
+	this_vm_cpu()->traps.hcr |= impl_regs_traps(id, id_regs_machine());
 }

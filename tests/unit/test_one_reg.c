@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/trap/trap.c hyp/trap/one_reg.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/trap/trap.c hyp/trap/one_reg.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
 /* Registers for userspace: KVM's ids, what they give and what they take. */
 #include <trap_world.h>
 
 #include <trap/guest_psci.h>
+#include <trap/impl_regs.h>
 #include <trap/one_reg.h>
 
 /* Written out as Linux's headers have them. */
@@ -196,6 +197,7 @@ static void test_cache_sizes(void **state)
 	u32 value;
 
 	fake_sysreg_set("clidr_el1", 3 | 4 << 3 | 1 << 6);
+	impl_regs_init();
 	for (n = 0; n < 14; n++)
 		if ((one_reg_get(V, DEMUX(n), &value) == 0) != there[n])
 			fail_msg("cache %u", n);

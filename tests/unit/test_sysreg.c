@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
 /* The system-register table, ID registers of a VM, and traps of system registers. */
 #include <trap_world.h>
+
+#include <trap/impl_regs.h>
 
 #define PC 0x40080000ULL
 
@@ -64,6 +66,27 @@ static void have_all(void)
 			set_field(f, GENMASK(id_field_desc(f)->width - 1, 0));
 		else
 			set_field(f, GENMASK(id_field_desc(f)->width - 2, 0));
+}
+
+/* On a CPU whose caches are not as the machine's these trap: what they say is the machine's. */
+static void test_caches_of_the_machine(void **state)
+{
+	fake_sysreg_set("clidr_el1", 3 | 4 << 3);
+	impl_regs_init();
+	fake_sysreg_set("clidr_el1", 0x777); /* another CPU's */
+	fake_sysreg_set("ccsidr_el1", 0x12345678);
+	w.features.reg[ID_REG_CTR] = 0x84448004;
+	assert_int_equal(read_reg(SYSREG_ENC(3, 3, 0, 0, 1)), 0x84448004);
+	assert_int_equal(read_reg(SYSREG_ENC(3, 1, 0, 0, 1)), 3 | 4 << 3);
+	for (u64 csselr = 0; csselr < 32; csselr++) {
+		bool there = csselr <= 2;
+
+		V->regs.x[1] = csselr | 0xff00;
+		assert_int_equal(msr(SYSREG_ENC(3, 2, 0, 0, 0), 1), VCPU_RESUME);
+		assert_int_equal(read_reg(SYSREG_ENC(3, 2, 0, 0, 0)), csselr);
+		assert_int_equal(read_reg(SYSREG_ENC(3, 1, 0, 0, 0)), there ? 0x700fe01a : 0);
+	}
+	assert_undefined(SYSREG_ENC(1, 3, 7, 4, 1)); /* DC ZVA, where it is prohibited */
 }
 
 static void test_table_is_sorted(void **state)
@@ -682,6 +705,7 @@ static void test_step_over(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_caches_of_the_machine, world_setup),
 		cmocka_unit_test_setup(test_table_is_sorted, world_setup),
 		cmocka_unit_test_setup(test_table_is_consistent, world_setup),
 		cmocka_unit_test_setup(test_find_nothing_between, world_setup),

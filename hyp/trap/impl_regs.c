@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What a CPU is and what caches it has. See impl_regs.h; references are to ARM DDI 0487, D24.2. */
+#include <arch/barrier.h>
+#include <arch/sysreg.h>
+#include <trap/impl_regs.h>
+
+/* CLIDR_EL1: three bits a level; data or unified, and separate instruction caches */
+#define CLIDR_NONE     0
+#define CLIDR_ICACHE   1
+#define CLIDR_SEPARATE 3
+
+/* HCR_EL2: reads of CTR_EL0, CLIDR_EL1, CCSIDR_EL1, and CSSELR_EL1; DC ZVA */
+#define HCR_TID2 BIT(17)
+#define HCR_TDZ	 BIT(28)
+
+static struct impl_regs machine;
+
+static bool has_cache(u64 clidr, u64 csselr)
+{
+	u64 kind = clidr >> 3 * (csselr >> 1) & 7;
+
+	if (csselr & 1)
+		return kind == CLIDR_ICACHE || kind == CLIDR_SEPARATE;
+	return kind != CLIDR_NONE && kind != CLIDR_ICACHE;
+}
+
+static void read_caches(u64 clidr, u64 *ccsidr)
+{
+	u64 saved = read_sysreg(csselr_el1), csselr;
+
+	for (csselr = 0; csselr < CCSIDR_COUNT; csselr++) {
+		ccsidr[csselr] = 0;
+		if (!has_cache(clidr, csselr))
+			continue;
+		write_sysreg(csselr, csselr_el1);
+		isb();
+		ccsidr[csselr] = read_sysreg(ccsidr_el1);
+	}
+	write_sysreg(saved, csselr_el1);
+	isb();
+}
+
+void impl_regs_init(void)
+{
+	machine.midr = read_sysreg(midr_el1);
+	machine.revidr = read_sysreg(revidr_el1);
+	machine.aidr = read_sysreg(aidr_el1);
+	machine.clidr = read_sysreg(clidr_el1);
+	read_caches(machine.clidr, machine.ccsidr);
+}
+
+const struct impl_regs *impl_regs_machine(void)
+{
+	return &machine;
+}
+
+bool impl_regs_has_cache(u64 csselr)
+{
+	return csselr < CCSIDR_COUNT && has_cache(machine.clidr, csselr);
+}
+
+static bool caches_differ(void)
+{
+	u64 clidr = read_sysreg(clidr_el1), ccsidr[CCSIDR_COUNT];
+	unsigned int i;
+
+	if (clidr != machine.clidr)
+		return true;
+	read_caches(clidr, ccsidr);
+	for (i = 0; i < CCSIDR_COUNT; i++)
+		if (ccsidr[i] != machine.ccsidr[i])
+			return true;
+	return false;
+}
+
+u64 impl_regs_traps(const struct cpu_id_regs *id, const struct cpu_features *all)
+{
+	struct cpu_features own;
+	u64 traps = 0;
+
+	cpu_features_init(&own, id); /* in the same terms */
+	if (own.reg[ID_REG_CTR] != all->reg[ID_REG_CTR] || caches_differ())
+		traps |= HCR_TID2;
+	if (own.reg[ID_REG_DCZID] != all->reg[ID_REG_DCZID])
+		traps |= HCR_TDZ;
+	return traps;
+}
