@@ -185,6 +185,7 @@ struct keel_vcpu {
 	bool has_run;	   /* since it was made */
 	bool has_fd;	   /* under vm->lock */
 	bool steal_begun;  /* the guest has asked for its stolen time */
+	bool has_run;	   /* since KVM_ARM_VCPU_INIT; atomic */
 	u64 steal_ipa;	   /* where it is, or KEEL_NO_ADDRESS */
 	u64 steal_seen;	   /* how long the thread had waited when it was last brought up to date */
 
@@ -320,6 +321,8 @@ void keel_pins_trim(struct keel_pins *pins, unsigned long first, unsigned long l
 /* ---- vgic.c, irq.c, irqfd.c, ioeventfd.c ---- */
 
 int keel_vgic_create(struct keel_vm *vm, struct kvm_create_device *device);
+/* KVM_ARM_VCPU_INIT has succeeded: the last one of a machine's reset resets the distributor. */
+void keel_vgic_vcpu_reset(struct keel_vcpu *vcpu);
 int keel_vgic_first_run(struct keel_vm *vm);
 bool keel_vgic_created(struct keel_vm *vm);
 bool keel_vgic_initialized(struct keel_vm *vm);

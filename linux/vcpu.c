@@ -140,6 +140,7 @@ static u64 el2_features(const struct kvm_vcpu_init *init)
 static int ioctl_init(struct keel_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_vcpu_init init;
+	int ret;
 
 	if (copy_from_user(&init, argp, sizeof(init)))
 		return -EFAULT;
@@ -147,7 +148,10 @@ static int ioctl_init(struct keel_vcpu *vcpu, void __user *argp)
 		return -EINVAL;
 	if (init_unknown(&init))
 		return -ENOENT;
-	return keel_vcpu_init(vcpu, el2_features(&init));
+	ret = keel_vcpu_init(vcpu, el2_features(&init));
+	if (!ret)
+		keel_vgic_vcpu_reset(vcpu);
+	return ret;
 }
 
 static int ioctl_finalize(struct keel_vcpu *vcpu, int __user *argp)

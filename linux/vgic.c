@@ -163,6 +163,42 @@ bool keel_vgic_initialized(struct keel_vm *vm)
 	return smp_load_acquire(&vm->vgic.init_asked);
 }
 
+/* Under vm->lock. Whether a vCPU has run since its last KVM_ARM_VCPU_INIT. */
+static bool any_has_run(struct keel_vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < KEEL_VCPUS; i++) {
+		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
+
+		if (vcpu && READ_ONCE(vcpu->has_run))
+			return true;
+	}
+	return false;
+}
+
+/* -EBUSY comes of an ioctl on a vCPU, which does not last, or of a run that has begun meanwhile. */
+static void reset(struct keel_vm *vm)
+{
+	while (!any_has_run(vm) && keel_vm_call(vm, KEEL_HC_VGIC_RESET, 0, 0, 0, 0, NULL) == -EBUSY)
+		cond_resched();
+}
+
+/*
+ * The vCPU was initialized again. When none is left that has run since, userspace resets the
+ * machine, of which the distributor is a part.
+ */
+void keel_vgic_vcpu_reset(struct keel_vcpu *vcpu)
+{
+	struct keel_vm *vm = vcpu->vm;
+
+	if (!xchg(&vcpu->has_run, false) || !keel_vgic_live(vm))
+		return;
+	mutex_lock(&vm->lock);
+	reset(vm);
+	mutex_unlock(&vm->lock);
+}
+
 bool keel_vgic_live(struct keel_vm *vm)
 {
 	return smp_load_acquire(&vm->vgic.live);

@@ -216,8 +216,9 @@ static void drop_all(struct vm *vm, unsigned int end)
 			vcpu_drop(vm->vcpus[i]);
 }
 
-/* Own all vCPUs, none of which has run: so none can until they are dropped. */
-static int take_all_new(struct vm *vm)
+/* Own all vCPUs, of which, if they are to be @new, none has run: so none can until it is dropped.
+ */
+static int take_all(struct vm *vm, bool new)
 {
 	unsigned int i;
 
@@ -228,7 +229,7 @@ static int take_all_new(struct vm *vm)
 			continue;
 		if (vcpu_take(vcpu))
 			break;
-		if (vcpu->last_cpu != VCPU_NO_OWNER) {
+		if (new && vcpu->last_cpu != VCPU_NO_OWNER) {
 			vcpu_drop(vcpu);
 			break;
 		}
@@ -245,7 +246,7 @@ static int vgic_init_locked(struct vm *vm, struct host_regs *regs)
 
 	if (vm->vgic)
 		return -EBUSY;
-	ret = take_all_new(vm);
+	ret = take_all(vm, true);
 	if (ret)
 		return ret;
 	ret = ops->vgic_init(vm, IPA(regs->x[2]), IPA(regs->x[3]), regs->x[4]);
@@ -261,6 +262,33 @@ static s64 hc_vgic_init(struct vm *vm, struct host_regs *regs)
 		return KEEL_NOT_SUPPORTED;
 	spin_lock(&vm->lock);
 	ret = vgic_init_locked(vm, regs);
+	spin_unlock(&vm->lock);
+	return ret;
+}
+
+static int vgic_reset_locked(struct vm *vm)
+{
+	int ret;
+
+	if (!vm->vgic)
+		return -ENODEV;
+	ret = take_all(vm, false);
+	if (ret)
+		return ret;
+	ops->vgic_reset(vm);
+	drop_all(vm, VM_VCPUS_MAX);
+	return 0;
+}
+
+static s64 hc_vgic_reset(struct vm *vm, struct host_regs *regs)
+{
+	int ret;
+
+	(void)regs;
+	if (!ops->vgic_reset)
+		return KEEL_NOT_SUPPORTED;
+	spin_lock(&vm->lock);
+	ret = vgic_reset_locked(vm);
 	spin_unlock(&vm->lock);
 	return ret;
 }
@@ -341,6 +369,7 @@ static const struct vm_call calls[] = {
 	CALL_ROW(KEEL_HC_VCPU_SPE) = { .owned = hc_vcpu_spe },
 	CALL_ROW(KEEL_HC_VCPU_SPE_STATS) = { .vcpu = hc_vcpu_spe_stats },
 	CALL_ROW(KEEL_HC_VM_SYNC) = { .vm = hc_vm_sync },
+	CALL_ROW(KEEL_HC_VGIC_RESET) = { .vm = hc_vgic_reset },
 };
 
 static s64 call_vcpu(const struct vm_call *call, struct vm *vm, struct host_regs *regs)

@@ -762,7 +762,7 @@ static void reset_cpu(struct vgic_cpu *v)
 
 /* Not loaded, so nothing is in list registers. Inputs keep the level that their device gives them.
  */
-static void vgic_reset(struct vcpu *vcpu)
+static void reset_vcpu(struct vcpu *vcpu)
 {
 	u32 intid, lines = 0;
 
@@ -783,7 +783,7 @@ static const struct vcpu_hooks hooks = {
 	.enter = vgic_enter,
 	.irq = vgic_irq,
 	.pending = vgic_pending,
-	.reset = vgic_reset,
+	.reset = reset_vcpu,
 };
 
 void vgic_init(void)
@@ -890,6 +890,32 @@ static void free_vgic(struct vm *vm, struct vgic *vgic)
 		if (vgic->spi[page])
 			page_pool_free(&vm->pool, vgic->spi[page]);
 	page_pool_free(&vm->pool, vgic);
+}
+
+static void reset_spi(struct vcpu *via, u32 intid)
+{
+	struct vgic_irq *irq = vgic_irq_of(via, intid);
+	bool line = irq->line;
+
+	reset_irq(irq, false);
+	irq->line = line;
+	note_busy(via, intid, irq);
+}
+
+/* By 32, so that whoever changes an input meanwhile does not wait for all of them. */
+void vgic_reset(struct vm *vm)
+{
+	struct vgic *vgic = vm->vgic;
+	struct vcpu *via = vgic_vcpu(vm, vgic->frame[0]);
+	u32 intid, end = MIN(vgic->nr_irqs, (u32)VGIC_INTIDS), i;
+
+	WRITE_ONCE(vgic->ctlr, 0);
+	for (intid = VGIC_PRIVATE; intid < end; intid += 32) {
+		spin_lock(&vgic->lock);
+		for (i = intid; i < MIN(intid + 32, end); i++)
+			reset_spi(via, i);
+		spin_unlock(&vgic->lock);
+	}
 }
 
 int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs)

@@ -110,6 +110,14 @@ u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus);
 int __must_check vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs);
 
 /**
+ * vgic_reset() - KEEL_HC_VGIC_RESET (struct vm_call_ops.vgic_reset)
+ *
+ * All vCPUs are owned by this CPU, so none runs. Inputs keep their levels, which may change
+ * meanwhile.
+ */
+void vgic_reset(struct vm *vm);
+
+/**
  * vgic_irq_line() - KEEL_HC_IRQ_LINE (struct vm_call_ops.irq_line)
  * @index: in: the vCPU of a PPI, any value; out with 1: the vCPU to wake or kick
  * @intid: 16..nr_irqs - 1. The timers' PPIs, and SPE's, are not the host's: nothing happens

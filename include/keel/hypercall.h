@@ -231,6 +231,14 @@
  */
 #define KEEL_HC_VM_SYNC 0xc6000024
 
+/*
+ * KEEL_HC_VGIC_RESET(x1 = handle) -> x0 = 0; -ENODEV without a vGIC; -EBUSY, nothing changed, while
+ * a vCPU runs, or another call is about one. The distributor as after KEEL_HC_VGIC_INIT: what it
+ * keeps of each SPI, and which groups are on; inputs keep the level that KEEL_HC_IRQ_LINE gave
+ * them. (What is a vCPU's own, KEEL_HC_VCPU_INIT resets.)
+ */
+#define KEEL_HC_VGIC_RESET 0xc6000025
+
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {
 	KEEL_EXIT_IRQ,	 /* a host interrupt is pending, or a kick */

@@ -88,6 +88,21 @@ static void move(unsigned int n)
 	fake_icc[n].vmcr = rnd(4) ? 0xffULL << 24 | rnd(2) << 9 | 3 : rnd64();
 }
 
+/* The machine is reset: its vCPUs leave, and are initialized again or not. */
+static void reset_machine(void)
+{
+	for (unsigned int n = 0; n < cpus; n++)
+		world_put(n);
+	vgic_reset(&world_vm);
+	for (unsigned int n = 0; n < cpus; n++) {
+		if (rnd(4))
+			world_vgic_hooks->reset(&world_vcpu[n]);
+		world_load(n);
+		fake_icc[n].vmcr = 0xffULL << 24 | rnd(2) << 9 | 3;
+		outside[n] = false;
+	}
+}
+
 static void step(void)
 {
 	unsigned int n = rnd(cpus), what = rnd(10);
@@ -121,7 +136,9 @@ static void step(void)
 			move(n);
 		break;
 	default:
-		if (rnd(2))
+		if (!rnd(100))
+			reset_machine();
+		else if (rnd(2))
 			world_vgic_hooks->pending(on(n));
 		else
 			world_kick();

@@ -257,6 +257,62 @@ static void test_irq_line(void)
 	close(vm.dev);
 }
 
+/* w2 = the distributor: enable SPI 40 in group 1, pend it, take it, and tell its INTID. */
+GUEST_CODE(take_spi_40, "mov x2, #0x08000000\n mov x1, #0x09000000\n mov w0, #2\n str w0, [x2]\n"
+			"mov w0, #0x100\n str w0, [x2, #0x104]\n mov w3, #0xff\n"
+			"msr s3_0_c4_c6_0, x3\n mov x3, #1\n msr s3_0_c12_c12_7, x3\n isb\n"
+			"str w0, [x2, #0x204]\n 1: mrs x0, s3_0_c12_c12_0\n cmp x0, #40\n b.ne 1b\n"
+			"str w0, [x1]\n b .\n");
+
+/* Tell GICD_CTLR's groups, and what of SPI 40 is active, enabled, pending. */
+GUEST_CODE(tell_spi_40,
+	   "mov x2, #0x08000000\n mov x1, #0x09000000\n ldr w0, [x2]\n"
+	   "and w0, w0, #3\n str w0, [x1]\n ldr w0, [x2, #0x304]\n str w0, [x1]\n"
+	   "ldr w0, [x2, #0x104]\n str w0, [x1]\n ldr w0, [x2, #0x204]\n str w0, [x1]\n"
+	   "b .\n");
+
+static void tell_spi(const struct vm *vm, struct vcpu *vcpu, uint32_t ctlr, uint32_t bits)
+{
+	LOAD(vm, vcpu, tell_spi_40);
+	expect_write(vcpu, MMIO_BASE, 4, ctlr, "groups that are on");
+	expect_write(vcpu, MMIO_BASE, 4, bits, "active SPIs");
+	expect_write(vcpu, MMIO_BASE, 4, bits, "enabled SPIs");
+	expect_write(vcpu, MMIO_BASE, 4, 0, "pending SPIs");
+}
+
+static void reinit(const struct vcpu *vcpu)
+{
+	must(init_vcpu(vcpu->fd, 1U << KVM_ARM_VCPU_PSCI_0_2), "KVM_ARM_VCPU_INIT again");
+}
+
+/*
+ * A machine whose vCPUs are all initialized again has a new distributor, too. (On other KVMs that
+ * is userspace's to do.) One that is initialized again while the other goes on has the old one.
+ */
+static void test_reset(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0), other = new_vcpu(&vm, 1);
+
+	add_gic(&vm);
+	LOAD(&vm, &vcpu, take_spi_40);
+	expect_write(&vcpu, MMIO_BASE, 4, 40, "an SPI is taken");
+	tell_spi(&vm, &other, 2, 0x100);
+	reinit(&vcpu);
+	tell_spi(&vm, &vcpu, 2, 0x100);
+	reinit(&other);
+	tell_spi(&vm, &other, 2, 0x100);
+	reinit(&vcpu);
+	reinit(&other);
+	tell_spi(&vm, &vcpu, on_keel() ? 0 : 2, on_keel() ? 0 : 0x100);
+	reinit(&vcpu);
+	close(vm.gic);
+	close(vcpu.fd);
+	close(other.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
 int main(void)
 {
 	test_create();
@@ -269,5 +325,6 @@ int main(void)
 	test_late();
 	test_irq_line();
 	test_early_lines();
+	test_reset();
 	return finish();
 }

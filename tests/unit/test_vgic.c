@@ -777,6 +777,52 @@ static void reset_keeps_inputs(void **state)
 	world_check();
 }
 
+/* An SPI that its machine left active, pending and enabled is none of the next one's. */
+static void the_distributor_is_reset(void **state)
+{
+	struct vgic *vgic;
+
+	world_start(2, 2, 1024);
+	vgic = world_vm.vgic;
+	enable_spi(40);
+	wr(0, DIST + 0x400 + 40, 1, 0x40);
+	wr(0, DIST + 0x6000 + 40 * 8, 8, 1);
+	level(40, true);
+	world_kick();
+	assert_ack(1, 40);
+	for (u32 i = 100; i < 108; i++) {
+		set_edge(i);
+		enable_spi(i);
+		level(i, true);
+		level(i, false);
+		assert_ack(0, i);
+	}
+	for (unsigned int n = 0; n < 2; n++)
+		world_put(n);
+	vgic_reset(&world_vm);
+	for (u32 i = 32; i < VGIC_INTIDS; i++) {
+		struct vgic_irq *irq = vgic_irq_of(&world_vcpu[0], i);
+
+		if (irq->active || irq->enabled || irq->edge || irq->latch || irq->priority ||
+		    irq->target || irq->affinity || irq->in_lr || !irq->group1 ||
+		    irq->home != VGIC_NO_VCPU)
+			fail_msg("INTID %u is not as after reset", i);
+		if (irq->line != (i == 40))
+			fail_msg("INTID %u: its input is %d", i, irq->line);
+	}
+	assert_int_equal(vgic->ctlr, 0);
+	for (unsigned int n = 0; n < 2; n++) {
+		world_vgic_hooks->reset(&world_vcpu[n]);
+		world_load(n);
+		fake_this_icc()->vmcr |= 0xffULL << 24 | 3;
+	}
+	world_check();
+	wr(0, DIST, 4, 3);
+	enable_spi(40);
+	assert_ack(0, 40); /* the input is up still */
+	world_check();
+}
+
 /* ---- random, against a model ---- */
 
 /* A GIC that has no list registers (IHI 0069, 4.1): what is there, is seen at once. */
@@ -1204,6 +1250,7 @@ int main(void)
 		cmocka_unit_test(creation_can_be_repeated_when_memory_is_short),
 		cmocka_unit_test(without_hardware_there_is_none),
 		cmocka_unit_test(reset_keeps_inputs),
+		cmocka_unit_test(the_distributor_is_reset),
 		cmocka_unit_test(as_a_gic_without_list_registers),
 		cmocka_unit_test(who_has_something_to_see_is_woken),
 	};

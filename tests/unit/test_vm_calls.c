@@ -96,6 +96,17 @@ static int vgic_init(struct vm *vm, struct ipa dist, struct ipa redist, u64 inti
 	return answer;
 }
 
+static unsigned int resets;
+
+static void vgic_reset(struct vm *vm)
+{
+	assert_true(spin_is_locked(&vm->lock));
+	for (u64 i = 0; i < VM_VCPUS_MAX; i++)
+		if (vm->vcpus[i])
+			assert_int_not_equal(vm->vcpus[i]->owner, VCPU_NO_OWNER);
+	resets++;
+}
+
 static int irq_line(struct vm *vm, u64 *vcpu, u64 intid, bool level)
 {
 	assert_false(spin_is_locked(&vm->lock));
@@ -121,6 +132,7 @@ static const struct vm_call_ops layer = {
 	.set_reg = set_reg,
 	.reg_list = reg_list,
 	.vgic_init = vgic_init,
+	.vgic_reset = vgic_reset,
 	.irq_line = irq_line,
 };
 static const struct vm_call_ops none;
@@ -194,8 +206,8 @@ static int finish(void **state)
 
 static void other_calls_are_not_ours(void **state)
 {
-	static const u64 fids[] = { 0,		KEEL_HC_VERSION,     KEEL_HC_LOG_READ,
-				    0xc600000f, KEEL_HC_VM_SYNC + 1, 0x86000010,
+	static const u64 fids[] = { 0,		KEEL_HC_VERSION,	KEEL_HC_LOG_READ,
+				    0xc600000f, KEEL_HC_VGIC_RESET + 1, 0x86000010,
 				    0x84000000 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
@@ -268,7 +280,7 @@ static void every_call_wants_a_handle(void **state)
 {
 	struct machine_state *before = machine_save();
 
-	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VCPU_SPE_STATS; fid++) {
+	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VGIC_RESET; fid++) {
 		static const u64 bad[] = { 0, 1, ~0ULL, 1ULL << 63 };
 
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -462,6 +474,27 @@ static void a_vgic_comes_too_late_when_one_has_run(void **state)
 	run_page = first;
 }
 
+static void a_vgic_is_reset_while_no_vcpu_runs(void **state)
+{
+	struct vcpu *vcpu;
+
+	resets = 0;
+	assert_int_equal(call(KEEL_HC_VGIC_RESET, handle, 0, 0, 0, 0), -ENODEV);
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), 0);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VCPU_RUN, handle, 3, 0, 0, 0), KEEL_EXIT_WFI);
+	vcpu = vm_vcpu(vm_get(handle), 3);
+	vm_put(vcpu->vm);
+	vcpu->owner = 1;
+	assert_int_equal(call(KEEL_HC_VGIC_RESET, handle, 0, 0, 0, 0), -EBUSY);
+	assert_int_equal(resets, 0);
+	vcpu->owner = VCPU_NO_OWNER;
+	assert_int_equal(call(KEEL_HC_VGIC_RESET, handle, 0, 0, 0, 0), 0);
+	assert_int_equal(resets, 1);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0); /* it was dropped again */
+	assert_int_equal(call(KEEL_HC_VGIC_RESET, handle + 1, 0, 0, 0, 0), -ENOENT);
+}
+
 static void lines_tell_whom_to_wake(void **state)
 {
 	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), 0);
@@ -490,10 +523,10 @@ static void profiling_is_told_of(void **state)
 
 static void without_the_layers_their_calls_are_not_supported(void **state)
 {
-	static const u64 fids[] = { KEEL_HC_VCPU_GET_REG,  KEEL_HC_VCPU_SET_REG,
-				    KEEL_HC_VCPU_REG_LIST, KEEL_HC_VGIC_INIT,
-				    KEEL_HC_IRQ_LINE,	   KEEL_HC_VCPU_SPE,
-				    KEEL_HC_VCPU_SPE_STATS };
+	static const u64 fids[] = { KEEL_HC_VCPU_GET_REG,   KEEL_HC_VCPU_SET_REG,
+				    KEEL_HC_VCPU_REG_LIST,  KEEL_HC_VGIC_INIT,
+				    KEEL_HC_IRQ_LINE,	    KEEL_HC_VCPU_SPE,
+				    KEEL_HC_VCPU_SPE_STATS, KEEL_HC_VGIC_RESET };
 
 	vm_calls_init(&none);
 	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
@@ -593,6 +626,7 @@ int main(void)
 		TEST(lists_come_in_parts),
 		TEST(a_vgic_is_made_once_before_vcpus_run),
 		TEST(a_vgic_comes_too_late_when_one_has_run),
+		TEST(a_vgic_is_reset_while_no_vcpu_runs),
 		TEST(lines_tell_whom_to_wake),
 		TEST(profiling_is_told_of),
 		TEST(without_the_layers_their_calls_are_not_supported),
