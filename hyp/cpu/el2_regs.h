@@ -36,6 +36,7 @@
 #define SCTLR_WXN      BIT_(19)
 /* SCTLR_EL1 (D23.2.138) as a kernel finds it: MMU and caches off, RES1 bits set */
 #define SCTLR_EL1_RESET 0x30d00800
+#define SCTLR_EL1_EE	BIT_(25) /* big-endian */
 
 #ifndef __ASSEMBLY__
 

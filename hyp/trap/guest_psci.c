@@ -7,6 +7,7 @@
 #include <trap/guest_smccc.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
+#include <vgic/vgic.h>
 
 /* KVM_SYSTEM_EVENT_* and its flag in data[0] */
 #define SYSTEM_EVENT_SHUTDOWN 1
@@ -90,7 +91,7 @@ static s64 affinity_of(const struct vcpu *vcpu)
 }
 
 /* Of several callers one finds it STOPPED; the others learn how far that one has come. */
-static s64 start(struct vcpu *target, u64 pc, u64 x0)
+static s64 start(struct vcpu *target, u64 pc, u64 x0, bool big_endian)
 {
 	u32 stopped = VCPU_STOPPED;
 
@@ -99,6 +100,7 @@ static s64 start(struct vcpu *target, u64 pc, u64 x0)
 		return affinity_of(target) == PSCI_AFFINITY_ON ? PSCI_ALREADY_ON : PSCI_ON_PENDING;
 	target->on_pc = pc;
 	target->on_x0 = x0;
+	target->on_big_endian = big_endian;
 	__atomic_store_n(&target->on_pending, true, __ATOMIC_RELEASE);
 	__atomic_store_n(&target->power, VCPU_RUNNABLE, __ATOMIC_RELEASE);
 	return PSCI_SUCCESS;
@@ -114,7 +116,8 @@ static int cpu_on(const struct call *c)
 		return result(c, PSCI_INVALID_PARAMETERS);
 	if (!IS_ALIGNED(c->arg[2], 4))
 		return result(c, PSCI_INVALID_ADDRESS);
-	ret = start(target, c->arg[2], c->arg[3]);
+	ret = start(target, c->arg[2], c->arg[3],
+		    vcpu_read_sysreg(c->vcpu, SCTLR_EL1) & SCTLR_EL1_EE);
 	result(c, ret);
 	if (ret != PSCI_SUCCESS)
 		return VCPU_RESUME;
@@ -124,7 +127,8 @@ static int cpu_on(const struct call *c)
 
 /*
  * On a loaded vCPU: what vcpu_reset() does to one that is not. Registers that the table does not
- * hold are UNKNOWN at reset. Byte order and PSTATE are those of an EL1 that comes out of reset.
+ * hold are UNKNOWN at reset. PSTATE is that of an EL1 that comes out of reset, byte order the
+ * caller's (DEN 0022, CPU_ON).
  */
 void guest_psci_start(struct vcpu *vcpu)
 {
@@ -137,6 +141,10 @@ void guest_psci_start(struct vcpu *vcpu)
 	guest_smccc_forget(vcpu);
 	sysreg_reset(vcpu);
 	sysreg_reset_timers(vcpu);
+	vgic_cpu_on(vcpu);
+	if (vcpu->on_big_endian)
+		vcpu_write_sysreg(vcpu, SCTLR_EL1,
+				  vcpu_read_sysreg(vcpu, SCTLR_EL1) | SCTLR_EL1_EE);
 }
 
 /* DEN 0022, 5.5. Another vCPU may turn it on again before this one has left. */

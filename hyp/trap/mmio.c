@@ -6,7 +6,6 @@
 
 /* SCTLR_EL1 (D23.2.138) */
 #define SCTLR_EL1_E0E BIT(24)
-#define SCTLR_EL1_EE  BIT(25)
 /* AArch32 PSTATE.E */
 #define PSR_AA32_E BIT(9)
 

@@ -760,6 +760,39 @@ static void reset_cpu(struct vgic_cpu *v)
 	v->dirty = true;
 }
 
+/* Nothing is in list registers. The input keeps the level that its device gives it. */
+static void restart_irq(struct vcpu *vcpu, u32 intid)
+{
+	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
+	bool line = irq->line, latch = irq->latch;
+
+	reset_irq(irq, intid < VGIC_SGIS);
+	irq->line = line;
+	irq->latch = latch;
+	note_busy(vcpu, intid, irq);
+}
+
+void vgic_cpu_on(struct vcpu *vcpu)
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+	struct vgic_cpu *v = vcpu->vgic;
+	u32 intid;
+
+	if (!vgic)
+		return;
+	spin_lock(&vgic->lock);
+	vgic_fold(vcpu);
+	resample_hw(vcpu, true);
+	for (intid = 0; intid < VGIC_PRIVATE; intid++)
+		restart_irq(vcpu, intid);
+	v->asleep = false;
+	spin_unlock(&vgic->lock);
+	memset(v->ap0r, 0, sizeof(v->ap0r));
+	memset(v->ap1r, 0, sizeof(v->ap1r));
+	ich_write_apr(v->ap0r, v->ap1r, nr_aprs);
+	ich_write_vmcr(VMCR_RESET);
+}
+
 /* Not loaded, so nothing is in list registers. Inputs keep the level that their device gives them.
  */
 static void reset_vcpu(struct vcpu *vcpu)

@@ -118,6 +118,15 @@ int __must_check vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, 
 void vgic_reset(struct vm *vm);
 
 /**
+ * vgic_cpu_on() - PSCI turns the vCPU on
+ * @vcpu: loaded here, before its first instruction
+ *
+ * Its CPU interface, and what its redistributor keeps of SGIs and PPIs, as after reset: firmware
+ * does that on a machine. But what is pending stays: it may have been sent since.
+ */
+void vgic_cpu_on(struct vcpu *vcpu);
+
+/**
  * vgic_irq_line() - KEEL_HC_IRQ_LINE (struct vm_call_ops.irq_line)
  * @index: in: the vCPU of a PPI, any value; out with 1: the vCPU to wake or kick
  * @intid: 16..nr_irqs - 1. The timers' PPIs, and SPE's, are not the host's: nothing happens

@@ -74,6 +74,7 @@ struct vcpu {
 	u64 steal_ipa;	  /* where the host keeps its stolen time, or VCPU_NO_STEAL_TIME */
 	/* PSCI CPU_ON's request, valid while @power goes from STOPPED to RUNNABLE */
 	u64 on_pc, on_x0;
+	bool on_big_endian; /* the caller's SCTLR_EL1.EE */
 	bool on_pending;
 	u32 place;		  /* enum vcpu_place */
 	const struct percpu *cpu; /* where it is, or was last; set before @place says so */

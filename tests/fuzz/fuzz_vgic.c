@@ -79,6 +79,8 @@ static void end(unsigned int n)
 
 static void move(unsigned int n)
 {
+	if (!rnd(4))
+		vgic_cpu_on(on(n));
 	world_put(n);
 	if (fake_icc[n].hcr || fake_icc[n].phys_active)
 		abort();

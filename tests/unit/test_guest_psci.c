@@ -110,9 +110,26 @@ static void test_cpu_on(void **state)
 	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 0);
 	assert_int_equal(result(PSCI_CPU_ON, 2, 0, 0), PSCI_ALREADY_ON);
 	assert_int_equal(result(PSCI_AFFINITY_INFO, 2, 0, 0), PSCI_AFFINITY_ON);
+	assert_int_equal(w.cpus_on, 1);
 	t->regs.pc = 4;
 	assert_int_equal(w.hooks->resume(t), VCPU_RESUME);
 	assert_int_equal(t->regs.pc, 4); /* once */
+	assert_int_equal(w.cpus_on, 1);
+}
+
+/* DEN 0022: it begins in the byte order of who turned it on. */
+static void test_cpu_on_keeps_the_callers_byte_order(void **state)
+{
+	struct vcpu *t = &w.vcpu[2];
+
+	for (int big = 0; big < 2; big++) {
+		t->power = VCPU_STOPPED;
+		t->sysreg[SCTLR_EL1] = SCTLR_EL1_RESET | (big ? 0 : SCTLR_EL1_EE);
+		V->sysreg[SCTLR_EL1] = SCTLR_EL1_RESET | SCTLR_M | (big ? SCTLR_EL1_EE : 0);
+		assert_int_equal(call(V, PSCI_CPU_ON | PSCI_64, 2, 0x40000000, 0), KEEL_EXIT_IRQ);
+		assert_int_equal(w.hooks->resume(t), VCPU_RESUME);
+		assert_int_equal(t->sysreg[SCTLR_EL1], SCTLR_EL1_RESET | (big ? SCTLR_EL1_EE : 0));
+	}
 }
 
 static void test_cpu_on_refused(void **state)
@@ -462,6 +479,7 @@ int main(void)
 		cmocka_unit_test_setup(test_features, world_setup),
 		cmocka_unit_test_setup(test_older_versions, world_setup),
 		cmocka_unit_test_setup(test_cpu_on, world_setup),
+		cmocka_unit_test_setup(test_cpu_on_keeps_the_callers_byte_order, world_setup),
 		cmocka_unit_test_setup(test_cpu_on_refused, world_setup),
 		cmocka_unit_test_setup(test_32_bit_calls_have_32_bit_arguments, world_setup),
 		cmocka_unit_test_setup(test_cpu_off, world_setup),

@@ -777,6 +777,50 @@ static void reset_keeps_inputs(void **state)
 	world_check();
 }
 
+/* PSCI turns a vCPU on: nothing is left of its life before but what waits, and its inputs. */
+static void a_vcpu_that_is_turned_on_begins_anew(void **state)
+{
+	start_with_vtimer();
+	wr(0, sgi_frame(0, 0x100), 4, 0xffff | BITOF(20));
+	wr(0, sgi_frame(0, 0x400), 4, 0x20202020);
+	wr(0, gicr(0, 0x14), 4, 2);
+	assert_int_equal(vgic_write_sgi1r(on(1), 1 | 3 << 24), VCPU_RESUME);
+	world_kick();
+	assert_ack(0, 3);
+	world_phys27[0] = true;
+	world_exit(0);
+	assert_ack(0, 27); /* active and held when it goes off */
+	level(20, true);
+	assert_int_equal(vgic_write_sgi1r(on(1), 1 | 2 << 24), VCPU_RESUME);
+	world_kick();
+	on(0);
+	fake_this_icc()->ap0r[0] = fake_this_icc()->ap1r[0] = 0x10;
+	vgic_cpu_on(&world_vcpu[0]);
+	if (fake_icc[0].vmcr & (0xffULL << 24 | 0x3ff) & ~8ULL)
+		fail_msg("ICH_VMCR_EL2 is %#llx", (unsigned long long)fake_icc[0].vmcr);
+	assert_int_equal(fake_icc[0].ap0r[0] | fake_icc[0].ap1r[0], 0);
+	assert_int_equal(fake_icc[0].phys_active, 0);
+	for (u32 i = 0; i < 32; i++) {
+		const struct vgic_irq *irq = &world_vcpu[0].vgic->irq[i];
+
+		if (irq->active || irq->enabled || irq->held || irq->priority || !irq->group1)
+			fail_msg("INTID %u is not as after reset", i);
+		if (irq->latch != (i == 2) || irq->line != (i == 20))
+			fail_msg("INTID %u: pending %d, input %d", i, irq->latch, irq->line);
+	}
+	world_phys27[0] = false;
+	world_exit(0);
+	world_check();
+	assert_int_equal(rd(1, gicr(0, 0x14), 4), 0);
+	on(0);
+	fake_this_icc()->vmcr |= 0xffULL << 24 | 3;
+	assert_ack(0, FAKE_NONE); /* nothing is enabled */
+	wr(0, sgi_frame(0, 0x100), 4, 0xffff | BITOF(20));
+	assert_ack(0, 2); /* sent since, or before: as on a machine */
+	assert_ack(0, 20);
+	world_check();
+}
+
 /* An SPI that its machine left active, pending and enabled is none of the next one's. */
 static void the_distributor_is_reset(void **state)
 {
@@ -1250,6 +1294,7 @@ int main(void)
 		cmocka_unit_test(creation_can_be_repeated_when_memory_is_short),
 		cmocka_unit_test(without_hardware_there_is_none),
 		cmocka_unit_test(reset_keeps_inputs),
+		cmocka_unit_test(a_vcpu_that_is_turned_on_begins_anew),
 		cmocka_unit_test(the_distributor_is_reset),
 		cmocka_unit_test(as_a_gic_without_list_registers),
 		cmocka_unit_test(who_has_something_to_see_is_woken),

@@ -55,7 +55,7 @@ static struct world {
 	/* what happened */
 	unsigned int undefs, aborts, smcs, ats, logs, invalidations, vgic_accesses, sgis, sgis0;
 	u64 dir, abort_esr, abort_far, vgic_ipa, vgic_written, sgi, timer_written;
-	unsigned int vgic_bytes;
+	unsigned int vgic_bytes, cpus_on;
 	u64 sve_vqs;
 	u32 ppi;
 	bool ppi_level;
@@ -152,6 +152,11 @@ void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level)
 {
 	w.ppi = intid;
 	w.ppi_level = level;
+}
+
+void vgic_cpu_on(struct vcpu *vcpu)
+{
+	w.cpus_on++;
 }
 
 void vgic_write_dir(struct vcpu *vcpu, u64 value)
