@@ -338,7 +338,7 @@ static void init_host(void)
 	init_smcs();
 }
 
-/* Without them VMs have no interrupt controller. */
+/* A CPU without one runs no vCPUs; if it is this one, VMs have no interrupt controller. */
 static void init_redists(void)
 {
 	struct fdt_redists redists;

@@ -21,6 +21,7 @@
 #include <mm/el2_map.h>
 #include <spe/spe_provider.h>
 #include <trap/trap.h>
+#include <vgic/vgic.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
 
@@ -165,6 +166,14 @@ static bool vectors_fit(unsigned int id)
 	return false;
 }
 
+static bool interrupts_fit(unsigned int id)
+{
+	if (vgic_cpu_online())
+		return true;
+	log_err("CPU %u is kept out: its GIC interface is not as the first one's", id);
+	return false;
+}
+
 /* Turn this CPU off. Firmware may refuse, which leaves nothing to do but to wait. */
 static void __noreturn cpu_off(void)
 {
@@ -208,7 +217,7 @@ void __noreturn secondary_main(unsigned int id)
 	selftest_secondary(boot_info.options.selftest);
 	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
 	vm_cpu_online();
-	if (!vectors_fit(id))
+	if (!vectors_fit(id) || !interrupts_fit(id))
 		refuse_cpu(id);
 	trap_cpu_online(&ids);
 	if (psci_cpu_arrived(&host_psci, id, &entry))

@@ -32,6 +32,10 @@ struct percpu {
 	void *gicr;	     /* SGI frame of its redistributor; NULL without GICv3: host/redist.h */
 	bool trace_buffer;   /* it has a trace buffer unit for EL1: vm/host_trace.c */
 	u64 trblimitr;	     /* of a buffer that is off, between tlb_s2_enter() and _exit() */
+	/* its GIC CPU interface (vgic/): list registers, 0 without one; active-priority registers;
+	 * whether ICC_DIR_EL1 can trap */
+	u8 nr_lrs, nr_aprs;
+	bool has_tdir;
 	bool panicking;	     /* this CPU is already printing its panic */
 };
 

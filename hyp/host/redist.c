@@ -107,7 +107,7 @@ int redist_init(const struct fdt_redists *redists, struct percpu *const cpus[], 
 		ret = visit_region(&s, &redists->region[i]);
 	if (!ret && s.found < count)
 		ret = -ENOENT;
-	if (ret)
+	if (ret == -ENOMEM)
 		forget_all(&s);
 	return ret;
 }

@@ -12,12 +12,12 @@
 /**
  * redist_init() - find and map each CPU's redistributor
  * @redists: where to look
- * @cpus:    their gicr fields are filled; all stay NULL on error
+ * @cpus:    their gicr fields are filled, of those that have one
  * @count:   how many CPUs
  *
  * Boot CPU, before the host runs.
  *
- * Return: 0; -ENOENT if a CPU has none; -ENOMEM.
+ * Return: 0; -ENOENT if a CPU has none; -ENOMEM, and all fields stay NULL.
  */
 int __must_check redist_init(const struct fdt_redists *redists, struct percpu *const cpus[],
 			     unsigned int count);

@@ -40,6 +40,7 @@
 #define VTR_LISTREGS GENMASK(4, 0)
 #define VTR_TDS	     BIT(19)
 #define VTR_PREBITS  GENMASK(28, 26)
+#define VTR_PRIBITS  GENMASK(31, 29)
 /* ICH_VMCR_EL2. At reset all is masked and off; VFIQEn is RES1 with system registers. */
 #define VMCR_VENG0 BIT(0) /* the same bits as of GICD_CTLR */
 #define VMCR_VENG1 BIT(1)
@@ -47,8 +48,9 @@
 #define VMCR_VPMR  GENMASK(31, 24)
 #define VMCR_RESET BIT(3)
 
-static unsigned int nr_lrs, nr_aprs;
-static bool has_tdir;
+/* VMs can have a vGIC; with what priorities, which guests see: fields of ICH_VTR_EL2. Constant. */
+static bool usable;
+static u64 priorities;
 
 /* The inputs of physical PPIs that are mapped. */
 static bool (*hw_level[VGIC_PRIVATE])(struct vcpu *vcpu);
@@ -376,7 +378,7 @@ static void fold_eoicount(struct vcpu *vcpu)
 		return;
 	vcpu->vgic->hcr &= ~HCR_LRENPIE;
 	/* With EOImode=1 it is ICC_DIR_EL1 that ends, and traps; QEMU counts EOIs nevertheless. */
-	if (has_tdir && (vmcr_of(vcpu->vgic) & VMCR_VEOIM))
+	if (this_cpu()->has_tdir && (vmcr_of(vcpu->vgic) & VMCR_VEOIM))
 		return;
 	for (count = FIELD_GET(HCR_EOICOUNT, ich_read_hcr()); count; count--) {
 		u32 best = ~0U;
@@ -417,13 +419,14 @@ struct candidates {
 	u32 ctlr;
 	u32 groups; /* those that the guest has enabled at its CPU interface: VMCR_VENG<n> */
 	u32 off;    /* pending ones of other groups, in all */
+	unsigned int nr_lrs;
 	struct ranking active, pending;
 };
 
 /* In a key: pending, but not signalled until the guest enables its group. Behind all others. */
 #define KEY_GROUP_OFF BIT(18)
 
-static void rank(struct ranking *r, u32 key)
+static void rank(struct ranking *r, u32 key, unsigned int nr_lrs)
 {
 	unsigned int at = r->count;
 
@@ -453,7 +456,7 @@ static void consider_pending(struct candidates *c, u32 key, bool signalled)
 		key |= (u32)KEY_GROUP_OFF;
 		c->off++;
 	}
-	rank(&c->pending, key);
+	rank(&c->pending, key, c->nr_lrs);
 }
 
 static void consider(void *ctx, u32 intid, struct vgic_irq *irq)
@@ -461,7 +464,7 @@ static void consider(void *ctx, u32 intid, struct vgic_irq *irq)
 	struct candidates *c = ctx;
 
 	if (irq->active)
-		rank(&c->active, key_of(intid, irq));
+		rank(&c->active, key_of(intid, irq), c->nr_lrs);
 	else if (is_on(c->ctlr, irq) && vgic_irq_pending(irq))
 		consider_pending(c, key_of(intid, irq), c->groups & group_bit(irq));
 }
@@ -549,16 +552,17 @@ static u64 when_to_fill_again(const struct candidates *c, unsigned int pending)
 static void fill(struct vcpu *vcpu)
 {
 	struct candidates c = { .ctlr = vcpu->vm->vgic->ctlr,
-				.groups = (u32)ich_read_vmcr() & (VMCR_VENG0 | VMCR_VENG1) };
+				.groups = (u32)ich_read_vmcr() & (VMCR_VENG0 | VMCR_VENG1),
+				.nr_lrs = this_cpu()->nr_lrs };
 	struct vgic_cpu *v = vcpu->vgic;
 	unsigned int n, active, pending;
 
 	for_each_busy(vcpu, &c, consider);
-	active = MIN(c.active.count, nr_lrs - (c.pending.total > c.off));
-	pending = MIN(c.pending.count, nr_lrs - active);
+	active = MIN(c.active.count, c.nr_lrs - (c.pending.total > c.off));
+	pending = MIN(c.pending.count, c.nr_lrs - active);
 	v->hcr = v->hcr_on | when_to_fill_again(&c, pending);
 	if (c.active.total > active)
-		v->hcr |= HCR_LRENPIE | (has_tdir ? HCR_TDIR : 0);
+		v->hcr |= HCR_LRENPIE | (this_cpu()->has_tdir ? HCR_TDIR : 0);
 	for (n = 0; n < active; n++)
 		put_in_lr(vcpu, n, c.active.key[n] & 0x3ff);
 	for (n = 0; n < pending; n++)
@@ -654,14 +658,17 @@ void vgic_write_dir(struct vcpu *vcpu, u64 value)
  */
 static u64 hcr_on(const struct vgic *vgic)
 {
-	return HCR_EN | (has_tdir && vgic->nr_frames > 1 ? HCR_TDIR : 0);
+	return HCR_EN | (this_cpu()->has_tdir && vgic->nr_frames > 1 ? HCR_TDIR : 0);
 }
 
 static void vgic_load(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
+	const struct percpu *cpu = this_cpu();
 	unsigned int n;
 
+	if (!cpu->nr_lrs) /* nothing to shut: the CPU has no interface */
+		return;
 	/* ICC_SRE_EL1 traps: it reads as the guest expects, and is not its to change. */
 	icc_open_sre(false);
 	if (!vcpu->vm->vgic) { /* without a vGIC there is no CPU interface either: all of it traps
@@ -669,11 +676,11 @@ static void vgic_load(struct vcpu *vcpu)
 		ich_write_hcr(HCR_TC | HCR_TALL0 | HCR_TALL1);
 		return;
 	}
-	for (n = 0; n < nr_lrs; n++)
+	for (n = 0; n < cpu->nr_lrs; n++)
 		ich_write_lr(n, 0);
 	v->lr_written = 0;
 	ich_write_vmcr(v->vmcr);
-	ich_write_apr(v->ap0r, v->ap1r, nr_aprs);
+	ich_write_apr(v->ap0r, v->ap1r, cpu->nr_aprs);
 	v->hcr_on = hcr_on(vcpu->vm->vgic);
 	v->loaded = true;
 	v->leave = false;
@@ -713,8 +720,11 @@ static int vgic_enter(struct vcpu *vcpu)
 
 static void vgic_put(struct vcpu *vcpu)
 {
+	const struct percpu *cpu = this_cpu();
 	struct vgic_cpu *v = vcpu->vgic;
 
+	if (!cpu->nr_lrs)
+		return;
 	if (vcpu->vm->vgic) {
 		if (v->lr_used | v->held | (u32)(v->hcr & HCR_LRENPIE)) {
 			spin_lock(&vcpu->vm->vgic->lock);
@@ -723,7 +733,7 @@ static void vgic_put(struct vcpu *vcpu)
 			spin_unlock(&vcpu->vm->vgic->lock);
 		}
 		v->vmcr = ich_read_vmcr();
-		ich_read_apr(v->ap0r, v->ap1r, nr_aprs);
+		ich_read_apr(v->ap0r, v->ap1r, cpu->nr_aprs);
 		v->loaded = false;
 	}
 	ich_write_hcr(0);
@@ -789,7 +799,7 @@ void vgic_cpu_on(struct vcpu *vcpu)
 	spin_unlock(&vgic->lock);
 	memset(v->ap0r, 0, sizeof(v->ap0r));
 	memset(v->ap1r, 0, sizeof(v->ap1r));
-	ich_write_apr(v->ap0r, v->ap1r, nr_aprs);
+	ich_write_apr(v->ap0r, v->ap1r, this_cpu()->nr_aprs);
 	ich_write_vmcr(VMCR_RESET);
 }
 
@@ -819,20 +829,41 @@ static const struct vcpu_hooks hooks = {
 	.reset = reset_vcpu,
 };
 
+/* Return: ICH_VTR_EL2, 0 without an interface. */
+static u64 ask_interface(struct percpu *cpu)
+{
+	u64 vtr = icc_present() ? ich_read_vtr() : 0;
+
+	cpu->nr_lrs = 0;
+	if (!icc_present())
+		return 0;
+	cpu->nr_lrs = (u8)MIN((unsigned int)FIELD_GET(VTR_LISTREGS, vtr) + 1, (u32)ICH_LR_MAX);
+	cpu->has_tdir = vtr & VTR_TDS;
+	/* PREbits is one less than their number: 5, 6 or 7 of them take 1, 2 or 4 registers */
+	cpu->nr_aprs =
+		(u8)(1U << (MIN(MAX((unsigned int)FIELD_GET(VTR_PREBITS, vtr) + 1, 5U), 7U) - 5));
+	return vtr;
+}
+
+bool vgic_cpu_online(void)
+{
+	struct percpu *cpu = this_cpu();
+	u64 vtr = ask_interface(cpu);
+
+	return !usable || (cpu->nr_lrs && cpu->gicr &&
+			   (vtr & (VTR_PREBITS | VTR_PRIBITS)) == priorities);
+}
+
 void vgic_init(void)
 {
-	u64 vtr;
+	struct percpu *cpu = this_cpu();
 
-	if (!icc_present() || !this_cpu()->gicr) {
-		log_info("no GICv3: virtual machines get no interrupt controller");
-		return;
-	}
-	vtr = ich_read_vtr();
-	nr_lrs = (unsigned int)FIELD_GET(VTR_LISTREGS, vtr) + 1;
-	nr_lrs = MIN(nr_lrs, (unsigned int)ICH_LR_MAX);
-	has_tdir = vtr & VTR_TDS;
-	/* PREbits is one less than their number: 5, 6 or 7 of them take 1, 2 or 4 registers */
-	nr_aprs = 1U << (MIN(MAX((unsigned int)FIELD_GET(VTR_PREBITS, vtr) + 1, 5U), 7U) - 5);
+	priorities = ask_interface(cpu) & (VTR_PREBITS | VTR_PRIBITS);
+	usable = cpu->nr_lrs && cpu->gicr;
+	if (!usable)
+		log_info("%s: virtual machines get no interrupt controller",
+			 cpu->nr_lrs ? "no redistributor was found" : "no GICv3");
+	/* In any case: guests reach no interface of a CPU that has one. */
 	vcpu_add_hooks(&hooks);
 }
 
@@ -869,7 +900,7 @@ static int check(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs)
 {
 	u64 redist_size = (u64)VGIC_REDIST_SIZE * vm->nr_vcpus;
 
-	if (!nr_lrs)
+	if (!usable)
 		return -ENODEV;
 	if (vm->vgic)
 		return -EBUSY;

@@ -85,9 +85,21 @@ struct vgic {
 	struct vgic_irq *spi[VGIC_SPI_PAGES];
 };
 
-/* Register on the run loop; ask the hardware. Boot CPU. Without GICv3's interface VMs get no vGIC.
+/*
+ * Register on the run loop; ask the hardware. Boot CPU, after redist_init(). Without GICv3's
+ * interface, or without a redistributor, VMs get no vGIC, and guests reach no interface.
  */
 void vgic_init(void);
+
+/**
+ * vgic_cpu_online() - ask this CPU's GIC interface what it has
+ *
+ * Each CPU but the first, when it comes up, after host_cpu_init(). The number of list registers may
+ * be another than the first one's; what guests see may not.
+ *
+ * Return: whether it can run VMs that have a vGIC, if VMs can have one.
+ */
+bool vgic_cpu_online(void);
 
 /**
  * vgic_pages() - what vgic_create() takes from the VM's pool, in pages

@@ -748,6 +748,72 @@ static void creation_can_be_repeated_when_memory_is_short(void **state)
 	}
 }
 
+/* A vCPU that goes from CPU to CPU, which have different numbers of list registers. */
+static void cpus_may_have_different_numbers_of_list_registers(void **state)
+{
+	world_start(8, 3, IRQS);
+	for (unsigned int cpu = 1; cpu < 3; cpu++) {
+		world_put(cpu);
+		fake_icc[cpu].nr_lrs = cpu; /* 1 and 2 */
+		on(cpu);
+		assert_true(vgic_cpu_online());
+	}
+	pend_edges(33, 20, 0x10, true);
+	for (u32 i = 33; i < 53; i++) {
+		unsigned int cpu = i % 3;
+
+		on(cpu);
+		if (i > 33)
+			world_vgic_hooks->load(&world_vcpu[0]);
+		assert_int_equal(world_vgic_hooks->enter(&world_vcpu[0]), VCPU_RESUME);
+		if (fake_guest_pending(256, true) != i)
+			fail_msg("CPU %u: %u is signalled, not %u", cpu,
+				 fake_guest_pending(256, true), i);
+		fake_guest_ack(256, true, &(u32){ 0 });
+		fake_guest_eoi(i);
+		world_vgic_hooks->put(&world_vcpu[0]);
+	}
+}
+
+/* What a guest would see change from CPU to CPU, or could not work there, keeps the CPU out. */
+static void a_cpu_whose_interface_does_not_fit_is_told(void **state)
+{
+	world_start_without_vgic(4, 2);
+	on(1);
+	fake_icc[1].nr_lrs = 16;
+	assert_true(vgic_cpu_online());
+	fake_icc[1].prebits = 6;
+	assert_false(vgic_cpu_online());
+	fake_icc[1].prebits = 5;
+	fake_icc[1].absent = true;
+	assert_false(vgic_cpu_online());
+	world_vgic_hooks->load(&world_vcpu[1]); /* touches nothing that there is not */
+	world_vgic_hooks->put(&world_vcpu[1]);
+	fake_icc[1].absent = false;
+	fake_cpu->gicr = NULL;
+	assert_false(vgic_cpu_online());
+}
+
+/* Without redistributors VMs have no vGIC, and guests still do not reach the interface. */
+static void without_a_redistributor_the_interface_traps(void **state)
+{
+	world_start_without_vgic(4, 2);
+	on(0);
+	fake_cpu->gicr = NULL;
+	world_last_hooks = NULL;
+	vgic_init();
+	assert_ptr_equal(world_last_hooks, world_vgic_hooks);
+	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), -ENODEV);
+	for (unsigned int n = 0; n < 2; n++) {
+		on(n);
+		assert_true(vgic_cpu_online());
+		world_vgic_hooks->load(&world_vcpu[n]);
+		if (fake_this_icc()->hcr != (7 << 10) || fake_this_icc()->sre_open)
+			fail_msg("the CPU interface does not trap on CPU %u", n);
+		world_vgic_hooks->put(&world_vcpu[n]);
+	}
+}
+
 static void without_hardware_there_is_none(void **state)
 {
 	world_start_without_vgic(4, 1);
@@ -1292,6 +1358,9 @@ int main(void)
 		cmocka_unit_test(wfi_ends_for_what_would_be_signalled),
 		cmocka_unit_test(creation_checks_everything_first),
 		cmocka_unit_test(creation_can_be_repeated_when_memory_is_short),
+		cmocka_unit_test(cpus_may_have_different_numbers_of_list_registers),
+		cmocka_unit_test(a_cpu_whose_interface_does_not_fit_is_told),
+		cmocka_unit_test(without_a_redistributor_the_interface_traps),
 		cmocka_unit_test(without_hardware_there_is_none),
 		cmocka_unit_test(reset_keeps_inputs),
 		cmocka_unit_test(a_vcpu_that_is_turned_on_begins_anew),

@@ -78,6 +78,11 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	vgic_map_hw(VGIC_PPI_VTIMER, phys27);
 	vgic_init();
 	world_vgic_hooks = world_last_hooks;
+	for (unsigned int i = 1; i < count; i++) {
+		on(i);
+		assert_true(vgic_cpu_online());
+	}
+	on(0);
 }
 
 void world_start(unsigned int lrs, unsigned int count, u32 irqs)
@@ -231,12 +236,12 @@ void world_check(void)
 	for (unsigned int n = 0; n < nr_cpus; n++) {
 		struct vgic_cpu *v = world_vcpu[n].vgic;
 
-		if (v->lr_used >> fake_nr_lrs)
+		if (v->lr_used >> fake_icc[n].nr_lrs)
 			fail_msg("list registers in use that there are not: %#x", v->lr_used);
 		for (u32 i = 0; i < 32; i++) {
 			bool lr = false;
 
-			for (unsigned int k = 0; k < fake_nr_lrs; k++)
+			for (unsigned int k = 0; k < fake_icc[n].nr_lrs; k++)
 				lr |= (v->lr_used & 1U << k) && (u32)v->lr[k] == i;
 			if (lr != v->irq[i].in_lr)
 				fail_msg("vCPU %u, INTID %u: in_lr is %d", n, i, v->irq[i].in_lr);

@@ -18,7 +18,6 @@
 struct fake_icc fake_icc[FAKE_CPUS];
 unsigned int fake_nr_lrs;
 bool fake_icc_present = true;
-static unsigned int prebits;
 
 static void broken(const char *rule)
 {
@@ -37,10 +36,11 @@ void fake_ich_reset(unsigned int lrs, unsigned int bits)
 {
 	memset(fake_icc, 0, sizeof(fake_icc));
 	fake_nr_lrs = lrs;
-	prebits = bits;
 	fake_icc_present = true;
 	for (int i = 0; i < FAKE_CPUS; i++) {
 		fake_icc[i].sre_open = true;
+		fake_icc[i].nr_lrs = lrs;
+		fake_icc[i].prebits = bits;
 		for (int n = 0; n < ICH_LR_MAX; n++) /* UNKNOWN at reset */
 			fake_icc[i].lr[n] = P | G1 | 0x155ULL;
 	}
@@ -48,7 +48,7 @@ void fake_ich_reset(unsigned int lrs, unsigned int bits)
 
 u64 ich_read_lr(unsigned int n)
 {
-	if (n >= fake_nr_lrs)
+	if (n >= fake_this_icc()->nr_lrs)
 		broken("read of a list register that there is not");
 	return fake_this_icc()->lr[n];
 }
@@ -67,7 +67,7 @@ void ich_write_lr(unsigned int n, u64 value)
 {
 	struct fake_icc *icc = fake_this_icc();
 
-	if (n >= fake_nr_lrs)
+	if (n >= fake_this_icc()->nr_lrs)
 		broken("write of a list register that there is not");
 	if ((value & (P | A)) && (value & HW))
 		check_hw(value);
@@ -78,6 +78,8 @@ void ich_write_lr(unsigned int n, u64 value)
 
 static unsigned int aprs(void)
 {
+	unsigned int prebits = fake_this_icc()->prebits;
+
 	return prebits <= 5 ? 1 : prebits == 6 ? 2 : 4;
 }
 
@@ -106,7 +108,9 @@ void ich_write_hcr(u64 value)
 {
 	struct fake_icc *icc = fake_this_icc();
 
-	for (unsigned int i = 0; (value & 1) && i < fake_nr_lrs; i++)
+	if (!icc_present())
+		broken("ICH_HCR_EL2 of a CPU that has no interface");
+	for (unsigned int i = 0; (value & 1) && i < icc->nr_lrs; i++)
 		for (unsigned int j = 0; j < i; j++)
 			if ((icc->lr[i] & (P | A)) && (icc->lr[j] & (P | A)) &&
 			    (u32)icc->lr[i] == (u32)icc->lr[j])
@@ -126,16 +130,22 @@ void ich_write_vmcr(u64 value)
 
 u64 ich_read_vtr(void)
 {
-	return (fake_nr_lrs - 1) | (u64)(prebits - 1) << 26 | 1 << 19;
+	const struct fake_icc *icc = fake_this_icc();
+
+	if (!icc_present())
+		broken("ICH_VTR_EL2 of a CPU that has no interface");
+	return (icc->nr_lrs - 1) | (u64)(icc->prebits - 1) << 26 | 1 << 19;
 }
 
 bool icc_present(void)
 {
-	return fake_icc_present;
+	return fake_icc_present && !fake_this_icc()->absent;
 }
 
 void icc_open_sre(bool open)
 {
+	if (!icc_present())
+		broken("ICC_SRE_EL2 of a CPU that has no interface");
 	fake_this_icc()->sre_open = open;
 }
 
@@ -147,7 +157,7 @@ u64 ich_read_misr(void)
 
 	if (!(icc->hcr & 1))
 		return 0;
-	for (unsigned int n = 0; n < fake_nr_lrs; n++) {
+	for (unsigned int n = 0; n < icc->nr_lrs; n++) {
 		u64 lr = icc->lr[n];
 
 		valid += (lr & (P | A)) != 0;
@@ -218,7 +228,7 @@ static int best_lr(struct fake_icc *icc, u32 running, bool group1)
 
 	if (!(icc->hcr & 1) || !(icc->vmcr & (group1 ? 2 : 1)))
 		return -1;
-	for (unsigned int n = 0; n < fake_nr_lrs; n++) {
+	for (unsigned int n = 0; n < icc->nr_lrs; n++) {
 		u64 lr = icc->lr[n];
 		u32 priority = (u32)(lr >> 48) & 0xff;
 
@@ -263,7 +273,7 @@ u32 fake_guest_best(u32 running, bool *group1)
 
 static void deactivate(struct fake_icc *icc, u32 intid)
 {
-	for (unsigned int n = 0; n < fake_nr_lrs; n++) {
+	for (unsigned int n = 0; n < icc->nr_lrs; n++) {
 		if (!(icc->lr[n] & A) || (u32)icc->lr[n] != intid)
 			continue;
 		icc->lr[n] &= ~A;

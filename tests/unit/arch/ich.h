@@ -35,6 +35,8 @@ void icc_open_sre(bool open);
 
 struct fake_icc {
 	u64 lr[ICH_LR_MAX], hcr, vmcr, ap0r[4], ap1r[4];
+	unsigned int nr_lrs, prebits; /* what ICH_VTR_EL2 says */
+	bool absent;		      /* this CPU has no interface */
 	bool sre_open;
 	u32 phys_pending, phys_active; /* physical SGIs and PPIs: inputs; active */
 };
