@@ -14,6 +14,8 @@
 #define ICC_SRE_SRE	 BIT(0)
 #define ICC_SRE_ENABLE	 BIT(3)
 #define ICC_INTID	 0xffffff
+#define ISR_F		 BIT(6)
+#define ISR_I		 BIT(7)
 
 #define ICH_LR_MAX 16
 
@@ -120,6 +122,12 @@ static inline bool icc_present(void)
 {
 	return (read_sysreg(id_aa64pfr0_el1) & GENMASK(27, 24)) &&
 	       (read_sysreg(SYS_ICC_SRE_EL2) & ICC_SRE_SRE);
+}
+
+/* Whether a physical interrupt waits for this CPU, EL2's or the host's (D24.2, ISR_EL1). */
+static inline bool interrupt_waits(void)
+{
+	return read_sysreg(isr_el1) & (ISR_I | ISR_F);
 }
 
 /* Whether EL1 reaches ICC_SRE_EL1; if not, it traps. */

@@ -241,6 +241,13 @@ static int finish(struct vcpu *vcpu, int ret)
 	return ret == VCPU_RESUME ? call_enter(vcpu) : ret;
 }
 
+/* An exit by no instruction: once EL2 has taken its reasons away, see whether the host has one. */
+static int finish_irq(struct vcpu *vcpu, int ret)
+{
+	ret = finish(vcpu, ret);
+	return ret == VCPU_RESUME && vcpu_host_waits(vcpu) ? (int)KEEL_EXIT_IRQ : ret;
+}
+
 /* What every exit does, of a vCPU that has SPE. */
 static __noinline int exit_with_spe(struct vcpu *vcpu, unsigned int kind)
 {
@@ -248,8 +255,7 @@ static __noinline int exit_with_spe(struct vcpu *vcpu, unsigned int kind)
 
 	profiler->exited(vcpu, kind == GUEST_IRQ);
 	ret = profiler->handled(vcpu, handle_exit(vcpu, kind));
-	if (ret == VCPU_RESUME)
-		ret = call_enter(vcpu);
+	ret = kind == GUEST_SYNC ? finish(vcpu, ret) : finish_irq(vcpu, ret);
 	return ret == VCPU_RESUME ? profiler->enter(vcpu) : ret;
 }
 
@@ -269,7 +275,8 @@ int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
 	if (panic_in_progress())
 		panic_stop_cpu();
 	if (!vcpu->spe)
-		return finish(vcpu, handle_exit(vcpu, kind));
+		return kind == GUEST_SYNC ? finish(vcpu, handle_sync(vcpu))
+					  : finish_irq(vcpu, handle_exit(vcpu, kind));
 	return kind == GUEST_IRQ ? irq_with_spe(vcpu) : exit_with_spe(vcpu, kind);
 }
 

@@ -11,6 +11,7 @@
 #ifndef KEEL_VM_RUN_H
 #define KEEL_VM_RUN_H
 
+#include <arch/ich.h>
 #include <vm/vm.h>
 
 /* What a handler says: enter the guest again, or one of enum keel_exit (>= 0). */
@@ -174,6 +175,23 @@ static inline bool vcpu_answer_kick(struct vcpu *vcpu)
 	__atomic_store_n(&vcpu->place, VCPU_HERE, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return true;
+}
+
+/**
+ * vcpu_host_waits() - whether an interrupt that EL2 has dealt with is the host's turn nevertheless
+ *
+ * At the end of each exit by an interrupt that would enter the guest again. Others can send kicks
+ * as fast as they are answered, and a kick hides what of the host's is pending too. So where the
+ * guest has come no further since the last such exit and something is still pending, the host
+ * looks. (The first time it is not believed: a reason that was taken away just now may still be
+ * seen.)
+ */
+static inline bool vcpu_host_waits(struct vcpu *vcpu)
+{
+	bool stuck = vcpu->irq_pc == vcpu->regs.pc;
+
+	vcpu->irq_pc = vcpu->regs.pc;
+	return stuck && interrupt_waits();
 }
 
 /* Say to the host that @vcpu's thread is to be woken when this run returns. */

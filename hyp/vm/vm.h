@@ -78,9 +78,10 @@ struct vcpu {
 	bool on_pending;
 	u32 place;		  /* enum vcpu_place */
 	const struct percpu *cpu; /* where it is, or was last; set before @place says so */
-	bool spe_ready;		  /* KEEL_SPE_INIT was done: it can run */
-	bool ptimer_level;	  /* what PPI 30 was told to be: timer.c */
-	u64 alarm; /* counter value at which EL2 wants the CPU, 0 for never: timer.h */
+	u64 irq_pc;	   /* where the guest was when EL2 last dealt with an interrupt. Owner's */
+	bool spe_ready;	   /* KEEL_SPE_INIT was done: it can run */
+	bool ptimer_level; /* what PPI 30 was told to be: timer.c */
+	u64 alarm;	   /* counter value at which EL2 wants the CPU, 0 for never: timer.h */
 	/* a stage 2 fault that the host was asked about: valid after KEEL_EXIT_FAULT until the next
 	 * run */
 	bool fault_pending;

@@ -142,6 +142,15 @@ bool icc_present(void)
 	return fake_icc_present && !fake_this_icc()->absent;
 }
 
+void (*fake_others_go_on)(void);
+
+bool interrupt_waits(void)
+{
+	if (fake_others_go_on)
+		fake_others_go_on();
+	return fake_this_icc()->host_waits;
+}
+
 void icc_open_sre(bool open)
 {
 	if (!icc_present())

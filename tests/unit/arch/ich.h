@@ -25,6 +25,7 @@ void ich_write_vmcr(u64 value);
 u64 ich_read_vtr(void);
 u64 ich_read_misr(void);
 bool icc_present(void);
+bool interrupt_waits(void);
 void icc_open_sre(bool open);
 
 /* ---- what tests call ---- */
@@ -37,12 +38,15 @@ struct fake_icc {
 	u64 lr[ICH_LR_MAX], hcr, vmcr, ap0r[4], ap1r[4];
 	unsigned int nr_lrs, prebits; /* what ICH_VTR_EL2 says */
 	bool absent;		      /* this CPU has no interface */
+	bool host_waits;	      /* an interrupt of the host's is pending */
 	bool sre_open;
 	u32 phys_pending, phys_active; /* physical SGIs and PPIs: inputs; active */
 };
 
 extern struct fake_icc fake_icc[FAKE_CPUS];
 extern unsigned int fake_nr_lrs;
+/* Called by interrupt_waits(), which a CPU asks while it waits for others: let them go on. */
+extern void (*fake_others_go_on)(void);
 extern bool fake_icc_present;
 
 /* All CPUs as after reset, with so many list registers and PREbits + 1 bits of preemption. */
