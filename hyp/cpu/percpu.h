@@ -36,7 +36,7 @@ struct percpu {
 	 * whether ICC_DIR_EL1 can trap */
 	u8 nr_lrs, nr_aprs;
 	bool has_tdir;
-	bool panicking;	     /* this CPU is already printing its panic */
+	bool panicking; /* this CPU is already printing its panic */
 };
 
 STATIC_ASSERT(__builtin_offsetof(struct percpu, stack_top) == PERCPU_STACK_TOP, "vectors.S");

@@ -111,10 +111,13 @@ static void describe(const struct vcpu *vcpu, u64 esr, struct described *it)
 static bool try_vgic(struct vcpu *vcpu, u64 esr, u64 ipa, const struct described *it)
 {
 	u64 data = it->data;
+	enum vgic_answer answer;
 
-	if (!vcpu->vm->vgic || !it->access.bytes ||
-	    !vgic_mmio(vcpu, ipa, it->access.bytes, it->access.write, &data))
+	if (!vcpu->vm->vgic || !it->access.bytes)
 		return false;
+	answer = vgic_mmio(vcpu, ipa, it->access.bytes, it->access.write, &data);
+	if (answer != VGIC_DONE)
+		return answer == VGIC_AGAIN;
 	if (!it->access.write)
 		finish_load(vcpu, &it->access, data);
 	trap_step_over(vcpu, esr);

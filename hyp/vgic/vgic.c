@@ -405,6 +405,7 @@ void vgic_fold(struct vcpu *vcpu)
 	if (v->loaded)
 		resample_hw(vcpu, false);
 	set_dirty(vcpu);
+	__atomic_store_n(&v->folds, v->folds + 1, __ATOMIC_RELEASE);
 }
 
 /* ---- filling ---- */
@@ -850,8 +851,8 @@ bool vgic_cpu_online(void)
 	struct percpu *cpu = this_cpu();
 	u64 vtr = ask_interface(cpu);
 
-	return !usable || (cpu->nr_lrs && cpu->gicr &&
-			   (vtr & (VTR_PREBITS | VTR_PRIBITS)) == priorities);
+	return !usable ||
+	       (cpu->nr_lrs && cpu->gicr && (vtr & (VTR_PREBITS | VTR_PRIBITS)) == priorities);
 }
 
 void vgic_init(void)

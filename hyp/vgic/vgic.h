@@ -63,6 +63,7 @@ struct vgic_cpu {
 	bool leave; /* the next entry is an exit to the host: it has others to wake. Owner's */
 	bool loaded;	/* the list registers are in the hardware */
 	bool asleep;	/* GICR_WAKER.ProcessorSleep. Awake at reset, as after a firmware's boot */
+	u32 folds;	/* how often list registers were folded; atomic */
 	u32 lr_used;	/* bitmap of list registers that hold an interrupt */
 	u32 lr_written; /* bitmap of those that may be other than 0 in the hardware */
 	u64 lr[ICH_LR_MAX];	    /* as they were filled, valid where lr_used says */
@@ -190,6 +191,9 @@ bool vgic_hold(struct vcpu *vcpu, u32 intid);
 /* Whether this PPI would end WFI if it were pending: it is on, and urgent enough. Loaded here. */
 bool vgic_wakes(struct vcpu *vcpu, u32 intid);
 
+/* Of an access: it is not the vGIC's; it is done; it is to be made again. */
+enum vgic_answer { VGIC_NOT_MINE, VGIC_DONE, VGIC_AGAIN };
+
 /**
  * vgic_mmio() - an access to the distributor or a redistributor
  * @vcpu:  the one that made it, loaded here
@@ -200,9 +204,13 @@ bool vgic_wakes(struct vcpu *vcpu, u32 intid);
  * does not take, read as zero and ignore writes. If other vCPUs are to wake, they are named in the
  * run page, and the next entry of @vcpu becomes KEEL_EXIT_IRQ.
  *
- * Return: false if the access is not, in whole, the vGIC's.
+ * A read of pending or active state waits for vCPUs that have some of it in their list registers,
+ * without a lock. If an interrupt comes meanwhile, the guest makes the access again.
+ *
+ * Return: VGIC_DONE; VGIC_AGAIN, nothing was read; VGIC_NOT_MINE if the access is not, in whole,
+ * the vGIC's.
  */
-bool vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data);
+enum vgic_answer vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data);
 
 /**
  * vgic_write_sgi1r() - ICC_SGI1R_EL1 written: send an SGI

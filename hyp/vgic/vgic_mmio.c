@@ -6,6 +6,7 @@
  * A register that has a field for each interrupt is a row that says how wide the field is, and how
  * one field is read and written.
  */
+#include <arch/barrier.h>
 #include <lib/compiler.h>
 #include <vgic/vgic.h>
 
@@ -33,6 +34,7 @@ struct access {
 	u32 frame;  /* number of the redistributor */
 	u32 offset; /* from the row's first register */
 	unsigned int bytes;
+	bool again; /* an interrupt came before it was done */
 };
 
 /*
@@ -57,14 +59,6 @@ struct reg {
 static void changed(struct access *a, u32 intid, struct vgic_irq *irq)
 {
 	vgic_notify(a->vcpu, vgic_changed(a->of, intid, irq));
-}
-
-/* Another vCPU has it in a list register, and only that one knows. It is asked to look. */
-static bool elsewhere(struct access *a, u32 intid, struct vgic_irq *irq)
-{
-	if (irq->in_lr)
-		changed(a, intid, irq);
-	return irq->in_lr;
 }
 
 static u32 get_group(struct access *a, u32 intid, struct vgic_irq *irq)
@@ -113,7 +107,8 @@ static void clear_enabled(struct access *a, u32 intid, struct vgic_irq *irq, u32
 
 static u32 get_pending(struct access *a, u32 intid, struct vgic_irq *irq)
 {
-	elsewhere(a, intid, irq);
+	(void)a;
+	(void)intid;
 	return vgic_irq_pending(irq);
 }
 
@@ -138,7 +133,8 @@ static void clear_pending(struct access *a, u32 intid, struct vgic_irq *irq, u32
 
 static u32 get_active(struct access *a, u32 intid, struct vgic_irq *irq)
 {
-	elsewhere(a, intid, irq);
+	(void)a;
+	(void)intid;
 	return irq->active;
 }
 
@@ -416,6 +412,75 @@ static u64 do_fields(const struct reg *reg, struct access *a, bool write, u64 va
 	return result;
 }
 
+/* vCPUs that an access waits for, and how often each had folded when it was asked to. */
+struct asked {
+	unsigned int count;
+	struct vcpu *vcpu[32]; /* fields of an access */
+	u32 folds[32];
+};
+
+/* What other vCPUs have in list registers only they know: they are asked to fold. */
+static void ask_others(const struct reg *reg, struct access *a, struct asked *asked)
+{
+	u32 first = a->offset * 8 / reg->bits, i;
+	u32 count = existing(a->vcpu->vm->vgic, first, a->bytes * 8 / reg->bits);
+	struct vgic_irq *irq = vgic_irq_of(a->of, first);
+
+	for (i = 0; i < count; i++) {
+		struct vcpu *home = irq[i].in_lr ? vgic_vcpu(a->vcpu->vm, irq[i].home) : NULL;
+
+		if (!home)
+			continue;
+		changed(a, first + i, &irq[i]);
+		asked->vcpu[asked->count] = home;
+		asked->folds[asked->count++] = home->vgic->folds;
+	}
+}
+
+/*
+ * Whoever has list registers in use folds within a bounded time: its CPU has been interrupted, or
+ * is at EL2 already. It does not wait for this vCPU, which has folded its own. The host's
+ * interrupts do not wait for that.
+ */
+static bool wait_for_others(const struct asked *asked)
+{
+	unsigned int i;
+
+	for (i = 0; i < asked->count; i++)
+		while (__atomic_load_n(&asked->vcpu[i]->vgic->folds, __ATOMIC_ACQUIRE) ==
+		       asked->folds[i]) {
+			if (interrupt_waits())
+				return false;
+			cpu_relax();
+		}
+	return true;
+}
+
+/* A read of state that list registers have the truth about. */
+static u64 read_state(const struct reg *reg, struct access *a)
+{
+	struct vgic *vgic = a->vcpu->vm->vgic;
+	struct asked asked;
+	u64 result = 0;
+
+	asked.count = 0;
+	spin_lock(&vgic->lock);
+	vgic_fold(a->vcpu);
+	ask_others(reg, a, &asked);
+	if (!asked.count)
+		result = do_fields(reg, a, false, 0);
+	spin_unlock(&vgic->lock);
+	if (!asked.count)
+		return result;
+	a->again = !wait_for_others(&asked);
+	if (a->again)
+		return 0;
+	spin_lock(&vgic->lock);
+	result = do_fields(reg, a, false, 0);
+	spin_unlock(&vgic->lock);
+	return result;
+}
+
 static u64 do_locked(const struct reg *reg, struct access *a, bool write, u64 value)
 {
 	struct vgic *vgic = a->vcpu->vm->vgic;
@@ -440,7 +505,9 @@ static u64 do_access(const struct reg *reg, struct access *a, bool write, u64 va
 	if (!reg || !(reg->widths & a->bytes) || (a->offset & (a->bytes - 1)))
 		return 0;
 	a->offset -= reg->offset;
-	if (write || reg->bits)
+	if (reg->fold && !write)
+		result = read_state(reg, a);
+	else if (write || reg->bits)
 		result = do_locked(reg, a, write, value);
 	else if (reg->read)
 		result = reg->read(a);
@@ -472,14 +539,14 @@ static bool within(u64 ipa, unsigned int bytes, u64 base, u64 size)
 	return ipa >= base && ipa - base < size && size - (ipa - base) >= bytes;
 }
 
-bool vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
+enum vgic_answer vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
 	struct access a = { .vcpu = vcpu, .of = vcpu, .bytes = bytes };
 	u64 result;
 
 	if (!vgic)
-		return false;
+		return VGIC_NOT_MINE;
 	if (within(ipa, bytes, vgic->dist_base, VGIC_DIST_SIZE)) {
 		a.offset = (u32)(ipa - vgic->dist_base);
 		result = do_dist(&a, write, *data);
@@ -487,11 +554,13 @@ bool vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *
 		a.offset = (u32)(ipa - vgic->redist_base);
 		result = do_redist(&a, write, *data);
 	} else {
-		return false;
+		return VGIC_NOT_MINE;
 	}
+	if (a.again)
+		return VGIC_AGAIN;
 	if (!write)
 		*data = result;
-	return true;
+	return VGIC_DONE;
 }
 
 /* ---- SGIs ---- */

@@ -45,6 +45,7 @@ static void access(unsigned int n)
 {
 	u64 value = rnd(2) ? rnd64() : BIT(rnd(64));
 
+	fake_icc[n].host_waits = !rnd(8);
 	vgic_mmio(on(n), some_register(), 1U << rnd(4), rnd(3), &value);
 }
 

@@ -677,8 +677,9 @@ static void deactivate_at(u64 cpu, u64 other)
 	}
 	smp_barrier();
 	if (cpu == other) {
+		check_quiet("EOImode 1: active, for each CPU", gic_bit(GIC_ISACTIVER, 40), 1);
 		write_sysreg(40, ICC_DIR_EL1);
-		wait_until(!gic_bit(GIC_ISACTIVER, 40));
+		check_quiet("EOImode 1: until any deactivates it", gic_bit(GIC_ISACTIVER, 40), 0);
 	}
 	smp_barrier();
 	if (cpu == 0) {

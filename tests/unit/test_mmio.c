@@ -324,11 +324,18 @@ static void test_vgic_first(void **state)
 			 VCPU_RESUME);
 	assert_int_equal(w.vgic_written, 0xaabbccdd);
 	assert_int_equal(V->regs.pc, PC + 8);
+	/* to be made again: nothing has changed */
+	w.vgic_answer = VGIC_AGAIN;
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING | ESR_ISV | SAS(2) | SRT(4)),
+			 VCPU_RESUME);
+	assert_int_equal(V->regs.pc, PC + 8);
+	assert_int_equal(V->regs.x[4], 0xaabbccdd);
+	w.vgic_answer = VGIC_DONE;
 	/* without syndrome, or without a vGIC, it is the host's */
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING), KEEL_EXIT_FAULT);
 	w.vm.vgic = NULL;
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING | ESR_ISV), KEEL_EXIT_FAULT);
-	assert_int_equal(w.vgic_accesses, 2);
+	assert_int_equal(w.vgic_accesses, 3);
 }
 
 static void test_beyond_the_vm(void **state)

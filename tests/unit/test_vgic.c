@@ -405,6 +405,67 @@ static void group_0_is_signalled_as_group_0(void **state)
 
 /* ---- several vCPUs ---- */
 
+/* IHI 0069, 12.9: reads give the state, whoever's list register it is in. */
+static void what_another_vcpu_handles_reads_as_active(void **state)
+{
+	world_start(4, 2, IRQS);
+	set_edge(40);
+	enable_spi(40);
+	level(40, true);
+	if (!(rd(1, ISPENDR(40), 4) & BITOF(40)))
+		fail_msg("not pending, before it is taken");
+	for (int waits = 0; waits < 2; waits++) {
+		assert_ack(0, 40);
+		fake_icc[1].host_waits = waits;
+		if (!(rd(1, ISACTIVER(40), 4) & BITOF(40)))
+			fail_msg("not active at the first read");
+		if (rd(1, ISPENDR(40), 4) & BITOF(40))
+			fail_msg("still pending, when it has been taken");
+		eoi(0, 40);
+		if (rd(1, ISACTIVER(40), 4) & BITOF(40))
+			fail_msg("active, when it has been ended");
+		level(40, true);
+	}
+	world_check();
+}
+
+/* While it waits the host's interrupts come through, and the guest repeats the access. */
+static void who_waits_for_others_lets_the_host_in(void **state)
+{
+	u64 value = 7;
+
+	world_start(4, 2, IRQS);
+	set_edge(40);
+	enable_spi(40);
+	level(40, true);
+	assert_ack(0, 40);
+	fake_others_go_on = NULL;
+	on(1);
+	fake_icc[1].host_waits = true;
+	assert_int_equal(vgic_mmio(&world_vcpu[1], ISACTIVER(40), 4, false, &value), VGIC_AGAIN);
+	assert_int_equal(value, 7);
+	assert_false(world_vm.vgic->lock.held);
+	assert_true(vcpu_is_kicked(&world_vcpu[0]));
+}
+
+/* Two vCPUs that want to know of each other's interrupts do not wait for each other. */
+static void two_that_ask_each_other_get_answers(void **state)
+{
+	world_start(4, 2, IRQS);
+	wr(0, DIST + 0x6000 + 41 * 8, 8, 1);
+	for (u32 i = 40; i < 42; i++) {
+		set_edge(i);
+		enable_spi(i);
+		level(i, true);
+	}
+	world_kick();
+	assert_ack(0, 40);
+	assert_ack(1, 41);
+	for (unsigned int n = 0; n < 2; n++)
+		assert_int_equal(rd(n, ISACTIVER(40), 4) & (BITOF(40) | BITOF(41)),
+				 BITOF(40) | BITOF(41));
+}
+
 static void an_spi_goes_where_it_is_routed(void **state)
 {
 	world_start(4, 3, IRQS);
@@ -470,6 +531,24 @@ static void a_kick_interrupts_the_cpu(void **state)
 	assert_int_equal(world_vcpu[1].place, VCPU_HERE);
 	assert_ack(1, 5);
 	world_check();
+}
+
+/* Kicks without end do not keep the host's interrupts out. */
+static void the_host_gets_its_turn_between_kicks(void **state)
+{
+	struct vcpu *vcpu;
+
+	world_start(4, 1, IRQS);
+	vcpu = on(0);
+	vcpu->irq_pc = 0;
+	vcpu->regs.pc = 0x1000;
+	fake_icc[0].host_waits = true; /* or the kick, whose end is not seen yet */
+	assert_false(vcpu_host_waits(vcpu));
+	assert_true(vcpu_host_waits(vcpu));
+	vcpu->regs.pc = 0x1004; /* the guest has gone on: so nothing was pending */
+	assert_false(vcpu_host_waits(vcpu));
+	fake_icc[0].host_waits = false;
+	assert_false(vcpu_host_waits(vcpu)); /* a loop of one instruction */
 }
 
 /* A vCPU that is on no CPU: the host wakes it if it sleeps, and has nothing to do if not. */
@@ -548,7 +627,7 @@ static void without_a_vgic_nothing_happens(void **state)
 	assert_int_equal(vgic_write_sgi1r(on(0), 1), VCPU_RESUME);
 	vgic_write_dir(on(0), 1);
 	assert_null(vgic_set_level(on(0), 40, true));
-	assert_false(vgic_mmio(on(0), DIST, 4, false, &value));
+	assert_int_equal(vgic_mmio(on(0), DIST, 4, false, &value), VGIC_NOT_MINE);
 	world_vgic_hooks->load(on(0));
 	if (fake_this_icc()->hcr != (7 << 10) || fake_this_icc()->sre_open)
 		fail_msg("the CPU interface does not trap");
@@ -1182,9 +1261,7 @@ static void read_state(unsigned int n, u32 intid)
 	struct model_irq *irq = model(n, intid);
 	u64 pending, active;
 
-	exit_all();
-	rd(n, base + 0x200, 4); /* those that have it are asked to look */
-	exit_all();
+	fake_icc[n].host_waits = !rnd(4);
 	pending = rd(n, base + 0x200, 4) & BITOF(intid);
 	active = rd(n, base + 0x300, 4) & BITOF(intid);
 	line = irq->line && !irq->edge;
@@ -1344,9 +1421,13 @@ int main(void)
 		cmocka_unit_test(what_is_not_signalled_makes_no_storm),
 		cmocka_unit_test(disabled_and_masked_ones_wait),
 		cmocka_unit_test(group_0_is_signalled_as_group_0),
+		cmocka_unit_test(what_another_vcpu_handles_reads_as_active),
+		cmocka_unit_test(who_waits_for_others_lets_the_host_in),
+		cmocka_unit_test(two_that_ask_each_other_get_answers),
 		cmocka_unit_test(an_spi_goes_where_it_is_routed),
 		cmocka_unit_test(a_pending_spi_follows_its_route),
 		cmocka_unit_test(a_kick_interrupts_the_cpu),
+		cmocka_unit_test(the_host_gets_its_turn_between_kicks),
 		cmocka_unit_test(who_sleeps_is_woken_by_the_host),
 		cmocka_unit_test(sgis_reach_whom_they_name),
 		cmocka_unit_test(sgis_to_nobody_do_nothing),

@@ -235,8 +235,8 @@ static void what_is_not_in_the_frames_is_not_the_vgics(void **state)
 		for (int write = 0; write < 2; write++) {
 			u64 value = 0;
 
-			if (vgic_mmio(on(0), rows[i].at, rows[i].bytes, write, &value) !=
-			    rows[i].mine)
+			if ((vgic_mmio(on(0), rows[i].at, rows[i].bytes, write, &value) ==
+			     VGIC_DONE) != rows[i].mine)
 				fail_msg("row %u", i);
 		}
 }
@@ -253,10 +253,6 @@ static void state_elsewhere_is_asked_for(void **state)
 	assert_int_equal(index, 1);
 	world_exit(1);
 	assert_int_equal(ack(1), 40);
-	/* the first look is old, and asks; the next is right */
-	rd(0, active, 4);
-	assert_int_equal(world_told(), 2);
-	world_kick();
 	assert_reg(0, active, 4, 1 << 8);
 	/* set and clear it from here */
 	wr(0, DIST + 0x384, 4, 1 << 8);

@@ -56,6 +56,7 @@ static struct world {
 	unsigned int undefs, aborts, smcs, ats, logs, invalidations, vgic_accesses, sgis, sgis0;
 	u64 dir, abort_esr, abort_far, vgic_ipa, vgic_written, sgi, timer_written;
 	unsigned int vgic_bytes, cpus_on;
+	enum vgic_answer vgic_answer;
 	u64 sve_vqs;
 	u32 ppi;
 	bool ppi_level;
@@ -120,18 +121,18 @@ void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
 	runner->run->wake[vcpu->index / 64] |= BIT(vcpu->index % 64);
 }
 
-bool vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
+enum vgic_answer vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
 {
 	if (ipa < VGIC_BASE || ipa >= VGIC_BASE + VGIC_DIST_SIZE)
-		return false;
+		return VGIC_NOT_MINE;
 	w.vgic_accesses++;
 	w.vgic_ipa = ipa;
 	w.vgic_bytes = bytes;
 	if (write)
 		w.vgic_written = *data;
-	else
+	else if (w.vgic_answer == VGIC_DONE)
 		*data = w.vgic_data;
-	return true;
+	return w.vgic_answer;
 }
 
 int vgic_write_sgi1r(struct vcpu *vcpu, u64 value)
@@ -250,6 +251,7 @@ static inline void world_start(void)
 	w.sgi_exit = VCPU_RESUME;
 	w.vm.s2.geometry.ia_bits = 40;
 	w.vm.vgic = &w.vgic;
+	w.vgic_answer = VGIC_DONE;
 	for (i = 0; i < WORLD_VCPUS; i++) {
 		w.vcpu[i] = (struct vcpu){ .vm = &w.vm,
 					   .s2 = &w.vm.s2,

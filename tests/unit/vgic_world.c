@@ -50,6 +50,18 @@ static bool phys27(struct vcpu *vcpu)
 	return world_phys27[vcpu->index];
 }
 
+/* Those that are kicked leave their guests and enter them again; then this CPU goes on. */
+static void others_go_on(void)
+{
+	struct percpu *me = fake_cpu;
+
+	assert_false(world_vm.vgic->lock.held);
+	for (unsigned int n = 0; n < nr_cpus; n++)
+		if (n != me->id && vcpu_is_kicked(&world_vcpu[n]))
+			world_exit(n);
+	fake_cpu = me;
+}
+
 void world_start_without_vgic(unsigned int lrs, unsigned int count)
 {
 	nr_cpus = count;
@@ -74,6 +86,7 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	}
 	world_vm.nr_vcpus = count;
 	fake_ich_reset(lrs, 5);
+	fake_others_go_on = others_go_on;
 	on(0);
 	vgic_map_hw(VGIC_PPI_VTIMER, phys27);
 	vgic_init();
@@ -189,14 +202,21 @@ u64 rd(unsigned int n, u64 ipa, unsigned int bytes)
 {
 	u64 value = ~0ULL;
 
-	assert_true(vgic_mmio(on(n), ipa, bytes, false, &value));
-	world_exit(n);
-	return value;
+	while (true) {
+		enum vgic_answer answer = vgic_mmio(on(n), ipa, bytes, false, &value);
+
+		world_exit(n);
+		if (answer == VGIC_DONE)
+			return value;
+		assert_int_equal(answer, VGIC_AGAIN);
+		assert_true(fake_icc[n].host_waits);
+		fake_icc[n].host_waits = false; /* the host has taken its interrupt */
+	}
 }
 
 void wr(unsigned int n, u64 ipa, unsigned int bytes, u64 value)
 {
-	assert_true(vgic_mmio(on(n), ipa, bytes, true, &value));
+	assert_int_equal(vgic_mmio(on(n), ipa, bytes, true, &value), VGIC_DONE);
 	world_exit(n);
 }
 
