@@ -7,6 +7,9 @@
 /* Enough for any one call: a level of tables takes one page, and a call works on bounded ranges. */
 #define TOPUPS_PER_CALL 64
 
+/* A call that has a vCPU is over within some ten thousand instructions. */
+#define BUSY_TRIES 10000
+
 long keel_hvc(struct keel_regs *regs)
 {
 	register unsigned long x0 asm("x0") = regs->x[0];
@@ -67,13 +70,30 @@ long keel_giving_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 *out)
 	return ret == -ENOBUFS ? -ENOMEM : ret;
 }
 
+/*
+ * Before the VM has run its GIC can be made, for which EL2 takes all vCPUs: while another CPU has
+ * one of them for a call both are busy, and not for long. Afterwards each call means what it says.
+ */
+static long call_when_free(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)
+{
+	unsigned int tries = BUSY_TRIES;
+	long ret;
+
+	for (;;) {
+		ret = keel_call(fid, vm->handle, a2, a3, a4, a5, out);
+		if (likely(ret != -EBUSY) || READ_ONCE(vm->has_run) || !--tries)
+			return ret;
+		cpu_relax();
+	}
+}
+
 long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)
 {
 	unsigned int topups;
 	long ret;
 
 	for (topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
-		ret = keel_inject() ? -ENOMEM : keel_call(fid, vm->handle, a2, a3, a4, a5, out);
+		ret = keel_inject() ? -ENOMEM : call_when_free(vm, fid, a2, a3, a4, a5, out);
 		if (ret != -ENOMEM && ret != -ENOBUFS)
 			return ret;
 		if (give_pages(vm, ret))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* KVM_IRQFD and KVM_IOEVENTFD. */
 #include <pthread.h>
-#include <sys/epoll.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 
 #include "kvmtest.h"
@@ -189,27 +189,25 @@ static void test_irqfd(void)
 
 /* ---- one that is made while it is taken away ---- */
 
-#define RACERS	 2
-#define RACE_US	 1500000
-#define PER_RACE 4   /* threads */
-#define WATCHERS 100 /* what else waits for the eventfd: a write keeps its queue locked for long \
-		      */
+#define RACERS	   4
+#define PER_RACE   3 /* threads */
+#define RACE_MADE  400
+#define RACE_LIMIT 20000 /* ms */
 
 struct racer {
 	int vm, fd;
 	uint32_t gsi;
-	unsigned int made, closed; /* by one thread each */
-	int epoll[WATCHERS];
 };
 
-static volatile bool race_over;
+static atomic_bool race_over;
+static atomic_uint made, closed;
 
 static void *make_irqfds(void *arg)
 {
 	struct racer *racer = arg;
 
 	while (!race_over)
-		racer->made += !irqfd(racer->vm, racer->fd, racer->gsi, 0);
+		made += !irqfd(racer->vm, racer->fd, racer->gsi, 0);
 	return NULL;
 }
 
@@ -222,86 +220,49 @@ static void *end_irqfds(void *arg)
 	return NULL;
 }
 
-static void write_event(int fd)
-{
-	uint64_t one = 1;
-
-	if (write(fd, &one, sizeof(one)) != sizeof(one))
-		perror("eventfd");
-}
-
-static void *write_events(void *arg)
-{
-	struct racer *racer = arg;
-
-	while (!race_over) {
-		write_event(racer->fd);
-		signalled(racer->fd);
-	}
-	return NULL;
-}
-
 /* And from the other side: the eventfd's last file is closed. */
 static void *close_eventfds(void *arg)
 {
 	struct racer *racer = arg;
+	uint64_t one = 1;
 
 	while (!race_over) {
 		int fd = eventfd(1, EFD_NONBLOCK);
 
 		irqfd(racer->vm, fd, racer->gsi, 0);
-		write_event(fd);
+		if (write(fd, &one, sizeof(one)) != sizeof(one))
+			perror("eventfd");
 		close(fd);
-		racer->closed++;
+		closed++;
+		usleep(1000);
 	}
 	return NULL;
 }
 
-static void watch(struct racer *racer)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-	unsigned int i;
-
-	for (i = 0; i < WATCHERS; i++) {
-		racer->epoll[i] = (int)must(epoll_create1(0), "epoll");
-		must(epoll_ctl(racer->epoll[i], EPOLL_CTL_ADD, racer->fd, &event), "epoll");
-	}
-}
-
-static void close_racer(struct racer *racer)
-{
-	unsigned int i;
-
-	for (i = 0; i < WATCHERS; i++)
-		close(racer->epoll[i]);
-	close(racer->fd);
-}
-
 static void test_irqfd_races(void)
 {
-	static void *(*const act[PER_RACE])(void *arg) = { make_irqfds, end_irqfds, write_events,
-							   close_eventfds };
+	static void *(*const act[PER_RACE])(void *arg) = { make_irqfds, end_irqfds, end_irqfds };
 	struct racer racers[RACERS];
-	pthread_t threads[RACERS][PER_RACE];
+	pthread_t threads[RACERS][PER_RACE], closer;
 	struct vm vm = new_vm();
 	struct vcpu vcpu = new_vcpu(&vm, 0);
-	unsigned int i, k, made = 0, closed = 0;
+	unsigned int i, k, ms;
 
 	add_gic(&vm);
 	for (i = 0; i < RACERS; i++) {
-		racers[i] = (struct racer){ .vm = vm.fd, .fd = eventfd(0, EFD_NONBLOCK), .gsi = i };
-		watch(&racers[i]);
+		racers[i] = (struct racer){ vm.fd, eventfd(0, EFD_NONBLOCK), i };
 		for (k = 0; k < PER_RACE; k++)
 			pthread_create(&threads[i][k], NULL, act[k], &racers[i]);
 	}
-	usleep(RACE_US);
+	pthread_create(&closer, NULL, close_eventfds, &racers[0]);
+	for (ms = 0; made < RACE_MADE && ms < RACE_LIMIT; ms += 10)
+		usleep(10000);
 	race_over = true;
+	pthread_join(closer, NULL);
 	for (i = 0; i < RACERS; i++) {
 		for (k = 0; k < PER_RACE; k++)
 			pthread_join(threads[i][k], NULL);
-		made += racers[i].made;
-		closed += racers[i].closed;
-		close_racer(&racers[i]);
+		close(racers[i].fd);
 	}
 	check(made && closed, "irqfds that are taken away while they are made (%u made, %u closed)",
 	      made, closed);

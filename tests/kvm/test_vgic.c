@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* KVM_CREATE_DEVICE of a GICv3, its attributes, KVM_IRQ_LINE. */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "kvmtest.h"
 
 #define IRQ(type, vcpu, num)                                                                       \
@@ -192,6 +195,56 @@ static void test_early_lines(void)
 	close(vm.dev);
 }
 
+#define MEETINGS 30
+
+static atomic_bool met_enough;
+static atomic_uint refused;
+
+static void *look_at_pc(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	uint64_t pc;
+	struct kvm_one_reg reg = { .id = CORE_REG(pc), .addr = (uintptr_t)&pc };
+
+	while (!met_enough)
+		refused += ioctl(vcpu->fd, KVM_GET_ONE_REG, &reg) < 0;
+	return NULL;
+}
+
+static bool make_gic_meanwhile(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	pthread_t thread;
+	bool good;
+
+	met_enough = false;
+	pthread_create(&thread, NULL, look_at_pc, &vcpu);
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	good = !set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST) && !init_gic(vm.gic) &&
+	       !set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST);
+	met_enough = true;
+	pthread_join(thread, NULL);
+	close(vm.gic);
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+	munmap(vm.mem, GUEST_SIZE);
+	return good;
+}
+
+/* A GIC is made while another thread looks at a vCPU: neither is in the other's way. */
+static void test_meets_registers(void)
+{
+	unsigned int i, good = 0;
+
+	for (i = 0; i < MEETINGS; i++)
+		good += make_gic_meanwhile();
+	check(good == MEETINGS, "a GIC is made while registers are read (%u of %u times)", good,
+	      MEETINGS);
+	check(!refused, "and the registers are (%u times not)", refused);
+}
+
 /* A VM whose GIC is not ready when it is run. */
 static void test_not_ready(bool addresses, int want, const char *what)
 {
@@ -326,5 +379,6 @@ int main(void)
 	test_irq_line();
 	test_early_lines();
 	test_reset();
+	test_meets_registers();
 	return finish();
 }
