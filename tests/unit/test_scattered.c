@@ -357,7 +357,8 @@ static void memory_in_4096_pieces(bool wide)
 	for (u64 region = 1; region < REGIONS; region++) {
 		topup_from(vm, host_pages_in(RAM_BASE + region * SZ_2M, SZ_2M, 1, SZ_4K), 1);
 		if (wide && region % 16 == 0)
-			assert_int_equal(host_mem_fault(IPA(FAR_DEVICE(1 + region / 16)), HOST_WRITE), 0);
+			assert_int_equal(
+				host_mem_fault(IPA(FAR_DEVICE(1 + region / 16)), HOST_WRITE), 0);
 		if (region % 512 == 0)
 			host_mem_check();
 	}
