@@ -185,7 +185,7 @@ struct keel_vcpu {
 	bool has_run;	   /* since it was made */
 	bool has_fd;	   /* under vm->lock */
 	bool steal_begun;  /* the guest has asked for its stolen time */
-	bool has_run;	   /* since KVM_ARM_VCPU_INIT; atomic */
+	bool ran_since;	   /* since KVM_ARM_VCPU_INIT; atomic */
 	u64 steal_ipa;	   /* where it is, or KEEL_NO_ADDRESS */
 	u64 steal_seen;	   /* how long the thread had waited when it was last brought up to date */
 

@@ -478,7 +478,7 @@ static int run_loop(struct keel_vcpu *vcpu)
 	vcpu->has_run = true;
 	/* An answer that an earlier call left for a signal may be out of date: look again. */
 	vcpu->hyp->answer = vcpu->mmio_pending ? KEEL_ANSWER_DONE : KEEL_ANSWER_MAPPED;
-	WRITE_ONCE(vcpu->has_run, true);
+	WRITE_ONCE(vcpu->ran_since, true);
 	rcu_assign_pointer(vcpu->task, current);
 	do
 		ret = run_once(vcpu);

@@ -171,7 +171,7 @@ static bool any_has_run(struct keel_vm *vm)
 	for (i = 0; i < KEEL_VCPUS; i++) {
 		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
 
-		if (vcpu && READ_ONCE(vcpu->has_run))
+		if (vcpu && READ_ONCE(vcpu->ran_since))
 			return true;
 	}
 	return false;
@@ -192,7 +192,7 @@ void keel_vgic_vcpu_reset(struct keel_vcpu *vcpu)
 {
 	struct keel_vm *vm = vcpu->vm;
 
-	if (!xchg(&vcpu->has_run, false) || !keel_vgic_live(vm))
+	if (!xchg(&vcpu->ran_since, false) || !keel_vgic_live(vm))
 		return;
 	mutex_lock(&vm->lock);
 	reset(vm);
