@@ -12,6 +12,7 @@ static const char *const names[KEEL_STAT_COUNT] = {
 	[KEEL_STAT_TABLE_PAGES_FREE] = "table_pages_free",
 	[KEEL_STAT_TABLE_PAGES] = "table_pages",
 	[KEEL_STAT_HOST_ZERO_PAGES] = "host_zero_pages",
+	[KEEL_STAT_GIC_REFUSED] = "gic_refused",
 };
 
 static struct dentry *directory;

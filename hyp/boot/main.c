@@ -16,6 +16,7 @@
 #include <cpu/log.h>
 #include <host/host.h>
 #include <host/host_cpu.h>
+#include <host/host_gic.h>
 #include <host/host_load.h>
 #include <host/host_mem.h>
 #include <host/redist.h>
@@ -43,10 +44,10 @@ static struct log_sink uart_sink;
 static struct host_load load;
 
 /*
- * Keel's memory: its region, and what it took besides for page ownership. When the host's device
- * tree is made, also what keel.pa_bits keeps from everybody.
+ * Keel's memory: its region, and what it took besides for page ownership and ITSs' tables. When the
+ * host's device tree is made, also what keel.pa_bits keeps from everybody.
  */
-static struct mem_range keel_ranges[3];
+static struct mem_range keel_ranges[3 + FDT_ITS_MAX];
 static unsigned int keel_range_count;
 
 /* There is PSCI by SMC, so that an SMC is answered. */
@@ -155,6 +156,9 @@ static void print_cpus(void)
 	log_info("CPU features: %s", text);
 }
 
+/* ITSs' tables take no more than this part of RAM, a small one's but for 1 MiB. */
+#define GIC_MEMORY_SHARE 256
+
 /* Keel's region has room for this many CPUs' stacks; more CPUs bring their own pages. */
 #define POOL_CPUS	   32
 #define POOL_PAGES_PER_CPU 5
@@ -183,17 +187,17 @@ static u64 extra_pool_bytes(void)
 }
 
 /* Memory of Keel's own beyond its region; whoever uses it clears it. */
-static void *take_memory(u64 size)
+static void *take_memory(u64 size, u64 align, const char *what)
 {
 	const struct el2_layout *l = el2_map_layout();
 	u64 base;
 
-	if (memmap_find(&boot_info.memmap, size, SZ_4K, l->linear_start.v, l->linear_end.v,
+	if (memmap_find(&boot_info.memmap, size, align, l->linear_start.v, l->linear_end.v,
 			MEMMAP_LOWEST, &base))
-		boot_stop("no %llu KiB of free memory for page ownership", size / SZ_1K);
+		boot_stop("no %llu KiB of free memory for %s", size / SZ_1K, what);
 	add_keel_range(base, size);
 	if (el2_map_linear(PA(base), size, EL2_RW))
-		boot_stop("page ownership cannot be mapped: out of pages for tables");
+		boot_stop("%s: out of pages to map it", what);
 	return el2_pa_to_va(l, PA(base));
 }
 
@@ -213,7 +217,7 @@ static void init_ownership(void)
 	static struct ownership_bank banks[OWNERSHIP_BANK_MAX];
 	const struct mem_ranges *ram = &boot_info.memmap.ram;
 	u64 size = ownership_bytes(), extra = extra_pool_bytes();
-	u8 *state = take_memory(size + extra);
+	u8 *state = take_memory(size + extra, SZ_4K, "page ownership");
 	unsigned int i;
 	int ret;
 
@@ -336,6 +340,50 @@ static void init_host(void)
 	psci_init(&host_psci, &psci_ops, NULL, &boot_info.cpus,
 		  el2_va_to_pa(el2_map_layout(), secondary_entry));
 	init_smcs();
+}
+
+/* Once page ownership has begun. */
+static void *take_gic_memory(u64 size, struct pa *pa)
+{
+	void *memory = take_memory(size, SZ_64K, "the tables of an ITS");
+
+	*pa = el2_va_to_pa(el2_map_layout(), memory);
+	if (ownership_claim_boot(*pa, size))
+		panic("the tables of an ITS");
+	return memory;
+}
+
+static int init_gic_with(const struct fdt_redists *redists)
+{
+	struct fdt_itses itses;
+	const struct host_gic_boot boot = {
+		.redists = redists,
+		.itses = &itses,
+		.pool = &keel_pool,
+		.limit = MAX(memmap_ram_size(&boot_info.memmap) / GIC_MEMORY_SHARE, SZ_1M),
+		.take = take_gic_memory,
+	};
+	int ret = host_fdt_itses(load.fdt, &itses);
+
+	return ret ? ret : host_gic_init(&boot);
+}
+
+/*
+ * What of the GIC writes memory by itself becomes EL2's, or nothing runs: the host could write
+ * Keel's memory with it.
+ */
+static void init_gic(void)
+{
+	struct fdt_redists redists;
+	int ret = host_fdt_redists(load.fdt, &redists);
+
+	if (ret == -ENOENT)
+		return;
+	if (!ret)
+		ret = init_gic_with(&redists);
+	if (ret)
+		boot_stop("the interrupt controller cannot be kept from Keel's memory (error %d)",
+			  ret);
 }
 
 /* A CPU without one runs no vCPUs; if it is this one, VMs have no interrupt controller. */
@@ -461,7 +509,10 @@ static void __noreturn boot_on_stack(void)
 		panic("page pool");
 	smp_probe();
 	print_cpus();
+	init_gic();
 	init_host();
+	if (host_gic_start())
+		boot_stop("the interrupt controller uses memory that is Keel's");
 	init_guests();
 	load_host();
 	selftest_boot(boot_info.options.selftest);

@@ -226,6 +226,36 @@ int host_fdt_redists(const void *fdt, struct fdt_redists *out)
 	return read_redists(fdt, gic, count, out);
 }
 
+static int read_its(const void *fdt, int node, struct fdt_its *its)
+{
+	u64 size;
+
+	if (read_registers(fdt, node, 0, &its->base, &size) || its->base >= MEMMAP_PA_LIMIT ||
+	    !IS_ALIGNED(its->base, SZ_64K))
+		return -EINVAL;
+	its->available = fdt_is_available(fdt, node);
+	its->coherent = !fdt_getprop(fdt, node, "dma-noncoherent", NULL);
+	return 0;
+}
+
+int host_fdt_itses(const void *fdt, struct fdt_itses *out)
+{
+	struct fdt_walk walk;
+	int ret = 0;
+
+	out->count = 0;
+	for (fdt_walk_begin(&walk, fdt); !ret && fdt_walk_next(&walk);) {
+		int node = fdt_walk_node(&walk);
+
+		if (!fdt_has_string(fdt, node, "compatible", "arm,gic-v3-its"))
+			continue;
+		if (out->count == FDT_ITS_MAX)
+			return -ENOSPC;
+		ret = read_its(fdt, node, &out->its[out->count++]);
+	}
+	return ret;
+}
+
 /* Version 0.2 or later; PSCI 0.1 is "arm,psci" alone. */
 static bool is_psci(const void *fdt, int node)
 {

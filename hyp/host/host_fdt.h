@@ -74,6 +74,28 @@ struct fdt_redists {
  */
 int __must_check host_fdt_redists(const void *fdt, struct fdt_redists *out);
 
+/* The ITSs of a GICv3: registers that make LPIs of devices' writes. */
+#define FDT_ITS_MAX 32
+struct fdt_its {
+	u64 base;	/* physical address of the control frame */
+	bool available; /* the host may use it: it is powered and clocked */
+	bool coherent;	/* it sees what is in caches; as far as the tree knows */
+};
+struct fdt_itses {
+	unsigned int count;
+	struct fdt_its its[FDT_ITS_MAX];
+};
+
+/**
+ * host_fdt_itses() - list them, those that are disabled too
+ * @fdt: checked device tree
+ * @out: undefined on error
+ *
+ * Return: 0; -EINVAL if one's registers have no physical address, or are not 64 KiB-aligned;
+ * -ENOSPC for more than FDT_ITS_MAX.
+ */
+int __must_check host_fdt_itses(const void *fdt, struct fdt_itses *out);
+
 /* How firmware's PSCI is called. */
 enum fdt_psci {
 	FDT_PSCI_NONE, /* no PSCI, or only version 0.1, whose function numbers are anybody's */

@@ -15,10 +15,12 @@
 #include <cpu/panic.h>
 #include <host/host.h>
 #include <host/host_features.h>
+#include <host/host_gic.h>
 #include <host/host_mem.h>
 #include <keel/hypercall.h>
 #include <lib/esr.h>
 #include <lib/smccc.h>
+#include <trap/mmio.h>
 #include <vm/switch.h>
 
 typedef void host_trap_handler_t(struct host_regs *regs, u64 esr);
@@ -120,6 +122,36 @@ static bool cure(struct ipa ipa, u64 esr)
 	return ret >= 0;
 }
 
+/* Data aborts, and trapped SMCs (D1.3.6.4), leave ELR_EL2 at the instruction. */
+static void skip_instruction(void)
+{
+	write_sysreg(read_sysreg(elr_el2) + 4, elr_el2);
+}
+
+/*
+ * A register of the interrupt controller that is EL2's. Return: false if it is none, or if the
+ * syndrome does not say what the access is. AArch32's instructions have no fixed length.
+ */
+static bool access_gic(struct host_regs *regs, u64 esr, struct ipa ipa)
+{
+	struct mmio_access access;
+	u64 data = 0;
+	enum host_gic_result result;
+
+	if (esr_ec(esr) != ESR_EC_DABT_LOWER || (read_sysreg(spsr_el2) & PSR_MODE32) ||
+	    !mmio_decode(esr, read_sysreg(spsr_el2), read_el1_sctlr(), &access))
+		return false;
+	if (access.write && access.rt != 31)
+		data = mmio_store_data(&access, regs->x[access.rt]);
+	result = host_gic_access(ipa, &access, &data);
+	if (result != HOST_GIC_DONE)
+		return result == HOST_GIC_AGAIN;
+	if (!access.write && access.rt != 31)
+		regs->x[access.rt] = mmio_load_value(&access, data);
+	skip_instruction();
+	return true;
+}
+
 /*
  * The page that the host's stage 1 has at @va, if it has one. The walk can fault at EL2, whose
  * registers still say where the host goes on.
@@ -163,13 +195,14 @@ static void handle_abort(struct host_regs *regs, u64 esr)
 	u64 far = read_sysreg(far_el2);
 	struct ipa ipa;
 
-	(void)regs;
 	if (esr_fsc(esr) == ESR_FSC_TLB_CONFLICT) {
 		host_mem_tlb_conflict();
 		return;
 	}
 	ipa = fault_ipa(esr, far);
 	if ((esr & ESR_FSC_TYPE) == ESR_FSC_TRANSLATION && cure(ipa, esr))
+		return;
+	if ((esr & ESR_FSC_TYPE) == ESR_FSC_TRANSLATION && access_gic(regs, esr, ipa))
 		return;
 	refuse_access(esr, far, ipa);
 }
@@ -180,12 +213,6 @@ static void handle_hvc(struct host_regs *regs, u64 esr)
 		host_hypercall(regs);
 	else
 		regs->x[0] = (u64)SMCCC_RET_NOT_SUPPORTED;
-}
-
-/* D1.3.6.4: a trapped SMC leaves ELR_EL2 at the instruction. */
-static void skip_instruction(void)
-{
-	write_sysreg(read_sysreg(elr_el2) + 4, elr_el2);
 }
 
 /* So that who misses a service of firmware's finds out what keel.smc is to say. */

@@ -14,7 +14,6 @@
 struct search {
 	struct percpu *const *cpus;
 	unsigned int count, found;
-	u64 stride;
 };
 
 static int read_typer(u64 base, u64 *typer)
@@ -46,41 +45,54 @@ static struct percpu *cpu_of(const struct search *s, u64 mpidr)
 	return NULL;
 }
 
-/* The redistributor at @base, whoever's it is. */
-static int visit(struct search *s, u64 base, u64 *typer)
+/* The redistributor at @base, whoever's it is. Return: 1 when all CPUs have theirs. */
+static int visit(void *ctx, u64 base, u64 typer)
 {
-	struct percpu *cpu;
-	int ret = read_typer(base, typer);
+	struct search *s = ctx;
+	struct percpu *cpu = cpu_of(s, mpidr_of(typer));
 
-	if (ret)
-		return ret;
-	cpu = cpu_of(s, mpidr_of(*typer));
 	if (!cpu || cpu->gicr)
 		return 0;
 	cpu->gicr = el2_map_private(PA(base + FRAME_SIZE), SZ_4K, EL2_DEVICE);
 	if (!cpu->gicr)
 		return -ENOMEM;
 	s->found++;
-	return 0;
+	return s->found == s->count;
 }
 
-static u64 next_after(const struct search *s, u64 base, u64 typer)
+static u64 next_after(u64 stride, u64 base, u64 typer)
 {
-	if (s->stride)
-		return base + s->stride;
+	if (stride)
+		return base + stride;
 	return base + (typer & GICR_TYPER_VLPIS ? GICV4_SIZE : GICV3_SIZE);
 }
 
-static int visit_region(struct search *s, const struct mem_range *region)
+static int walk_region(const struct mem_range *region, u64 stride,
+		       int (*visit_one)(void *ctx, u64 base, u64 typer), void *ctx)
 {
 	u64 base = region->base, typer = 0;
 	int ret = 0;
 
-	while (!ret && s->found < s->count && base < region->end &&
-	       region->end - base >= GICV3_SIZE && !(typer & GICR_TYPER_LAST)) {
-		ret = visit(s, base, &typer);
-		base = next_after(s, base, typer);
+	while (!ret && base < region->end && region->end - base >= GICV3_SIZE &&
+	       !(typer & GICR_TYPER_LAST)) {
+		ret = read_typer(base, &typer);
+		if (!ret)
+			ret = visit_one(ctx, base, typer);
+		base = next_after(stride, base, typer);
 	}
+	return ret;
+}
+
+int redist_walk(const struct fdt_redists *redists, int (*visit_one)(void *ctx, u64 base, u64 typer),
+		void *ctx)
+{
+	unsigned int i;
+	int ret = 0;
+
+	if (redists->stride % FRAME_SIZE || (redists->stride && redists->stride < GICV3_SIZE))
+		return -ENOENT;
+	for (i = 0; i < redists->count && !ret; i++)
+		ret = walk_region(&redists->region[i], redists->stride, visit_one, ctx);
 	return ret;
 }
 
@@ -97,16 +109,11 @@ static void forget_all(const struct search *s)
 
 int redist_init(const struct fdt_redists *redists, struct percpu *const cpus[], unsigned int count)
 {
-	struct search s = { .cpus = cpus, .count = count, .stride = redists->stride };
-	unsigned int i;
-	int ret = 0;
+	struct search s = { .cpus = cpus, .count = count };
+	int ret = redist_walk(redists, visit, &s);
 
-	if (s.stride % FRAME_SIZE || (s.stride && s.stride < GICV3_SIZE))
-		return -ENOENT;
-	for (i = 0; i < redists->count && !ret; i++)
-		ret = visit_region(&s, &redists->region[i]);
-	if (!ret && s.found < count)
-		ret = -ENOENT;
+	if (ret >= 0)
+		ret = s.found == count ? 0 : -ENOENT;
 	if (ret == -ENOMEM)
 		forget_all(&s);
 	return ret;

@@ -10,6 +10,20 @@
 #include <host/host_fdt.h>
 
 /**
+ * redist_walk() - visit every redistributor, each CPU's or nobody's
+ * @redists: where to look
+ * @visit:   @base: physical address of the RD frame, @typer: its GICR_TYPER. Return: 0; anything
+ *           else ends the walk
+ * @ctx:     for @visit
+ *
+ * Boot CPU, before the host runs.
+ *
+ * Return: 0, or what @visit returned; -ENOENT when @redists make no sense; -ENOMEM.
+ */
+int __must_check redist_walk(const struct fdt_redists *redists,
+			     int (*visit)(void *ctx, u64 base, u64 typer), void *ctx);
+
+/**
  * redist_init() - find and map each CPU's redistributor
  * @redists: where to look
  * @cpus:    their gicr fields are filled, of those that have one

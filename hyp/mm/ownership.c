@@ -57,7 +57,7 @@ struct spinlock ownership_lock = SPINLOCK_INIT;
 /* Banks and devices do not change once the host runs; the bytes are guarded by ownership_lock. */
 static struct ownership_bank *banks;
 static size_t bank_count;
-static struct device_range devices[OWNERSHIP_DEVICE_MAX];
+static struct device_range devices[OWNERSHIP_DEVICE_MAX]; /* ascending, none touch */
 static size_t device_count;
 static const struct ownership_host *host;
 
@@ -167,6 +167,29 @@ static struct ownership_bank *bank_of(u64 pa)
 	return NULL;
 }
 
+/* The first claimed device that ends behind pa; device_count if there is none. */
+static size_t first_device(u64 pa)
+{
+	size_t low = 0, high = device_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (devices[middle].base + (devices[middle].size - 1) < pa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool device_is_keel(u64 pa)
+{
+	size_t i = first_device(pa);
+
+	return i < device_count && pa >= devices[i].base;
+}
+
 /* The byte of the page that holds pa; NULL where there is no RAM. */
 static u8 *byte_of(u64 pa)
 {
@@ -199,10 +222,13 @@ static u64 next_edge(u64 pa, u64 end, u64 base, u64 size)
 /* The end of the stretch of RAM, claimed device or unclaimed space that pa is in. */
 static u64 region_end(u64 pa, u64 end)
 {
+	size_t device;
+
 	for (size_t i = 0; i < bank_count; i++)
 		end = next_edge(pa, end, banks[i].base, banks[i].size);
-	for (size_t i = 0; i < device_count; i++)
-		end = next_edge(pa, end, devices[i].base, devices[i].size);
+	device = first_device(pa);
+	if (device < device_count)
+		end = next_edge(pa, end, devices[device].base, devices[device].size);
 	return end;
 }
 
@@ -262,8 +288,31 @@ void ownership_fix_boot(u64 base, u64 size)
 	}
 }
 
+/* Make one of a range and the one behind it, if they touch. */
+static void join_devices(size_t i)
+{
+	if (i + 1 >= device_count || devices[i].base + devices[i].size != devices[i + 1].base)
+		return;
+	devices[i].size += devices[i + 1].size;
+	device_count--;
+	for (i++; i < device_count; i++)
+		devices[i] = devices[i + 1];
+}
+
+static void insert_device(size_t at, struct device_range range)
+{
+	for (size_t i = device_count++; i > at; i--)
+		devices[i] = devices[i - 1];
+	devices[at] = range;
+	join_devices(at);
+	if (at)
+		join_devices(at - 1);
+}
+
 int ownership_claim_device(struct pa pa, u64 size)
 {
+	size_t at = first_device(pa.v);
+
 	if (!range_valid(pa.v, size))
 		return -EINVAL;
 	if (host)
@@ -271,12 +320,11 @@ int ownership_claim_device(struct pa pa, u64 size)
 	for (size_t i = 0; i < bank_count; i++)
 		if (range_overlaps(pa.v, size, banks[i].base, banks[i].size))
 			return -ERANGE;
-	for (size_t i = 0; i < device_count; i++)
-		if (range_overlaps(pa.v, size, devices[i].base, devices[i].size))
-			return -EEXIST;
+	if (at < device_count && range_overlaps(pa.v, size, devices[at].base, devices[at].size))
+		return -EEXIST;
 	if (device_count == OWNERSHIP_DEVICE_MAX)
 		return -ENOSPC;
-	devices[device_count++] = (struct device_range){ pa.v, size };
+	insert_device(at, (struct device_range){ pa.v, size });
 	return 0;
 }
 
@@ -637,14 +685,6 @@ bool ownership_host_gave(struct pa pa)
 bool ownership_is_ram(struct pa pa)
 {
 	return bank_of(pa.v) != NULL;
-}
-
-static bool device_is_keel(u64 pa)
-{
-	for (size_t i = 0; i < device_count; i++)
-		if (pa - devices[i].base < devices[i].size)
-			return true;
-	return false;
 }
 
 bool ownership_host_may_reach(struct pa pa)

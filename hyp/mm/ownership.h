@@ -17,8 +17,8 @@
 /* How often one page may be shared at a time (with as many VMs, or places in one VM). */
 #define OWNERSHIP_SHARE_MAX 250
 
-/* How many device ranges Keel can claim, and how many banks of RAM there can be. */
-#define OWNERSHIP_DEVICE_MAX 16
+/* How many device ranges Keel can claim, those that touch being one; banks of RAM. */
+#define OWNERSHIP_DEVICE_MAX 640
 #define OWNERSHIP_BANK_MAX   64
 
 enum ownership_state {

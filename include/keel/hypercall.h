@@ -320,6 +320,7 @@ enum keel_stat {
 	KEEL_STAT_TABLE_PAGES_FREE, /* free pages of Keel's own pool, for page tables */
 	KEEL_STAT_TABLE_PAGES,	    /* pages of that pool, free or in use */
 	KEEL_STAT_HOST_ZERO_PAGES,  /* pages given away that the host read, as zeros */
+	KEEL_STAT_GIC_REFUSED,	    /* commands to an ITS, and tables of LPIs, that were refused */
 	KEEL_STAT_COUNT
 };
 

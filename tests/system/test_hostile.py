@@ -112,3 +112,12 @@ def test_tables_of_a_guest_change_under_el2(run_hostile, cpu):
     """The address of a fault is translated again while another vCPU breaks the tables."""
     machine = run_hostile("race", 10, "keel.spe=off", cpu=cpu, smp=2)
     assert re.search(messages.FIXED_UP, machine.console), "EL2 did not meet the abort"
+
+
+# ---- what the interrupt controller writes by itself
+
+
+@pytest.mark.parametrize("e2h,variant", [(0, "debug"), (1, "release")])
+def test_the_gic_writes_nothing_but_the_hosts(run_hostile, tmp_path, e2h, variant):
+    tree = reserved_tree(tmp_path / "tree")
+    run_hostile("its", 150, f"keel.e2h={e2h}", variant=variant, extra=("-dtb", str(tree)))

@@ -1241,9 +1241,62 @@ static void test_redists_that_cannot_be_used(void **state)
 	}
 }
 
+static void its_node(struct fdt_world *w, u64 base, const char *status, bool noncoherent)
+{
+	fw_node(w, "msi-controller");
+	fw_string(w, "compatible", "arm,gic-v3-its");
+	if (status)
+		fw_string(w, "status", status);
+	if (noncoherent)
+		fw_bytes(w, "dma-noncoherent", NULL, 0);
+	fw_reg_(w, "reg", 1, 1, (const u64[]){ base, 0x20000, FW_END });
+	fw_end(w);
+}
+
+static int read_itses(struct fdt_itses *itses, u64 base, unsigned int count)
+{
+	struct fdt_world w;
+	int ret;
+
+	fw_begin(&w, 2, 2);
+	fw_root(&w);
+	fw_node(&w, "intc@8000000");
+	fw_string(&w, "compatible", "arm,gic-v3");
+	fw_cells(&w, "#address-cells", 1);
+	fw_cells(&w, "#size-cells", 1);
+	fw_cells(&w, "ranges", 0, 0x10, 0, 0x40000000);
+	for (unsigned int i = 0; i < count; i++)
+		its_node(&w, base + i * 0x20000, i % 2 ? "disabled" : NULL, i % 3 == 0);
+	fw_end(&w);
+	fw_finish(&w);
+	ret = host_fdt_itses(w.fdt, itses);
+	fw_free(&w);
+	return ret;
+}
+
+/* Those that are disabled too: their registers are there all the same. */
+static void test_itses(void **state)
+{
+	struct fdt_itses itses;
+
+	assert_int_equal(read_itses(&itses, 0x8080000, 0), 0);
+	assert_int_equal(itses.count, 0);
+	assert_int_equal(read_itses(&itses, 0x8080000, FDT_ITS_MAX), 0);
+	assert_int_equal(itses.count, FDT_ITS_MAX);
+	for (unsigned int i = 0; i < FDT_ITS_MAX; i++) {
+		assert_int_equal(itses.its[i].base, 0x1008080000 + i * 0x20000ULL);
+		assert_int_equal(itses.its[i].available, i % 2 == 0);
+		assert_int_equal(itses.its[i].coherent, i % 3 != 0);
+	}
+	assert_int_equal(read_itses(&itses, 0x8080000, FDT_ITS_MAX + 1), -ENOSPC);
+	assert_int_equal(read_itses(&itses, 0x8081000, 1), -EINVAL);
+	assert_int_equal(read_itses(&itses, 0x48080000, 1), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_itses),
 		cmocka_unit_test(test_redists),
 		cmocka_unit_test(test_redists_that_cannot_be_used),
 		cmocka_unit_test(test_check),

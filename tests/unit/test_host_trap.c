@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/host_trap.c hyp/cpu/inject.c hyp/host/smc_policy.c hyp/host/optee.c hyp/host/psci.c hyp/lib/esr.c hyp/lib/printf.c hyp/cpu/log.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/host/host_trap.c hyp/cpu/inject.c hyp/host/smc_policy.c hyp/host/optee.c hyp/host/psci.c hyp/lib/esr.c hyp/trap/mmio.c hyp/lib/printf.c hyp/cpu/log.c tests/unit/arch/fake_sysreg.c */
 /*
  * Exceptions from the host: what becomes of each class, on a CPU whose registers are an array.
  * Firmware, the host's stage 2 and the hypercalls are this test's own, and note what reaches them.
@@ -20,6 +20,7 @@
 #include <cpu/log.h>
 #include <cpu/panic.h>
 #include <host/host.h>
+#include <host/host_gic.h>
 #include <host/host_mem.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
@@ -42,6 +43,10 @@ static struct {
 	enum host_access fault_access;
 	int fault_result;
 	u64 smc[18], smc_result[18];
+	enum host_gic_result gic_result;
+	struct mmio_access gic_access;
+	unsigned int gic_accesses;
+	u64 gic_data;
 } world;
 static jmp_buf stopped;
 static struct percpu cpu;
@@ -66,6 +71,18 @@ int host_mem_fault(struct ipa ipa, enum host_access access)
 	world.fault_ipa = ipa;
 	world.fault_access = access;
 	return world.fault_result;
+}
+
+enum host_gic_result host_gic_access(struct ipa ipa, const struct mmio_access *access, u64 *data)
+{
+	assert_int_equal(ipa.v, IPA_);
+	world.gic_accesses++;
+	world.gic_access = *access;
+	if (access->write)
+		world.gic_data = *data;
+	else
+		*data = world.gic_data;
+	return world.gic_result;
 }
 
 void host_mem_tlb_conflict(void)
@@ -320,6 +337,80 @@ static void test_a_refused_access_is_an_abort_that_the_host_can_mend(void **stat
 		assert_int_equal(world.faults, 1);
 		assert_int_equal(world.fault_access, rows[n].access);
 		check_injected(abort_esr(rows[n].el1_ec, rows[n].el1_iss), rows[n].what);
+		check_unchanged(&regs, 0);
+		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 1);
+	}
+}
+
+/* ISV, SAS 2 or 3, x5, SF for 64 bits; a translation fault. */
+#define ISS_W5 (BIT(24) | 2 << 22 | 5 << 16 | 0x07)
+#define ISS_X5 (BIT(24) | 3 << 22 | 5 << 16 | BIT(15) | 0x07)
+#define ISS_WR BIT(6)
+
+static struct host_regs access_gic(u64 iss, enum host_gic_result result, bool e2h)
+{
+	struct host_regs regs = numbered();
+
+	setup_world(true);
+	world.fault_result = -EPERM;
+	world.gic_result = result;
+	world.gic_data = 0x1122334455667788;
+	take(abort_esr(0x24, (unsigned int)iss), e2h);
+	host_trap(&regs);
+	return regs;
+}
+
+static void test_registers_of_the_gic_are_emulated(void **state)
+{
+	struct host_regs regs;
+
+	for (unsigned int e2h = 0; e2h < 2; e2h++) {
+		regs = access_gic(ISS_X5, HOST_GIC_DONE, e2h);
+		assert_int_equal(regs.x[5], 0x1122334455667788);
+		assert_int_equal(world.gic_access.bytes, 8);
+		check_returns_to(PC + 4, "a load");
+		regs = access_gic(ISS_W5, HOST_GIC_DONE, e2h);
+		assert_int_equal(regs.x[5], 0x55667788);
+		regs = access_gic(ISS_X5 | ISS_WR, HOST_GIC_DONE, e2h);
+		assert_int_equal(world.gic_data, 0x1005);
+		check_unchanged(&regs, 0);
+		check_returns_to(PC + 4, "a store");
+		/* The zero register */
+		regs = access_gic((ISS_X5 | ISS_WR) | 31 << 16, HOST_GIC_DONE, e2h);
+		assert_int_equal(world.gic_data, 0);
+		regs = access_gic(ISS_X5 | 31 << 16, HOST_GIC_DONE, e2h);
+		check_unchanged(&regs, 0);
+		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 0);
+	}
+}
+
+static void test_an_access_that_is_not_done_is_repeated(void **state)
+{
+	struct host_regs regs = access_gic(ISS_X5 | ISS_WR, HOST_GIC_AGAIN, false);
+
+	check_returns_to(PC, "again");
+	check_unchanged(&regs, 0);
+	assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 0);
+}
+
+/* Pairs and the like, walks of tables, fetches, and what is no register. */
+static void test_what_is_no_access_to_the_gic_is_refused(void **state)
+{
+	static const struct {
+		u64 iss;
+		unsigned int asked;
+	} rows[] = {
+		{ 0x07, 0 },
+		{ ISS_X5 | BIT(7), 0 },
+		{ ISS_X5 | BIT(8), 0 },
+		{ ISS_X5 & ~BIT(24), 0 },
+		{ ISS_X5, 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct host_regs regs = access_gic(rows[i].iss, HOST_GIC_NONE, false);
+
+		assert_int_equal(world.gic_accesses, rows[i].asked);
 		check_unchanged(&regs, 0);
 		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 1);
 	}
@@ -761,6 +852,9 @@ int main(void)
 		cmocka_unit_test(test_a_fault_that_is_mapped_repeats_the_access),
 		cmocka_unit_test(test_zeros_that_the_host_reads_are_logged),
 		cmocka_unit_test(test_a_refused_access_is_an_abort_that_the_host_can_mend),
+		cmocka_unit_test(test_registers_of_the_gic_are_emulated),
+		cmocka_unit_test(test_an_access_that_is_not_done_is_repeated),
+		cmocka_unit_test(test_what_is_no_access_to_the_gic_is_refused),
 		cmocka_unit_test(test_a_tlb_conflict_is_cured_and_the_access_repeated),
 		cmocka_unit_test(test_other_faults_are_refused_without_asking),
 		cmocka_unit_test(test_hvc_0_is_a_hypercall),

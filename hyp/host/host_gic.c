@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Which registers of the interrupt controller are EL2's, and what they need of the rest of Keel:
+ * see host_gic.h.
+ *
+ * Pinned memory is shared memory (mm/ownership.h), with the GIC in the place of a VM. So it stays
+ * the host's to use, and cannot be given to anybody while it is pinned.
+ */
+#include <arch/cache.h>
+#include <arch/gicr.h>
+#include <arch/spinlock.h>
+#include <cpu/log.h>
+#include <cpu/panic.h>
+#include <host/host_gic.h>
+#include <host/its.h>
+#include <host/lpi.h>
+#include <host/redist.h>
+#include <lib/errno.h>
+#include <mm/el2_map.h>
+#include <mm/ownership.h>
+
+/* GICv4: two frames of virtual LPIs lie behind the RD frame and the SGI frame. */
+#define VLPI_OFFSET (2 * GIC_FRAME_SIZE)
+#define VLPI_SIZE   (2 * GIC_FRAME_SIZE)
+
+/* Written at boot. rd_lock: one access to an RD frame at a time; ownership_lock is taken inside. */
+static struct its *itses;
+static unsigned int its_count;
+static struct lpi_rd *rds;
+static unsigned int rd_count;
+static struct spinlock rd_lock = SPINLOCK_INIT;
+
+/* ---- pinned memory ---- */
+
+static int gic_prepare(void *ctx, struct ipa ipa, u64 size)
+{
+	(void)ctx;
+	(void)ipa;
+	(void)size;
+	return 0;
+}
+
+static void gic_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+{
+	(void)ctx;
+	(void)ipa;
+	(void)pa;
+	(void)size;
+}
+
+static void gic_unmap(void *ctx, struct ipa ipa, u64 size)
+{
+	(void)ctx;
+	(void)ipa;
+	(void)size;
+}
+
+/* It has no stage 2: nothing is to be mapped, and what it shares is on record with its devices. */
+static const struct ownership_side_ops gic_side_ops = {
+	.prepare = gic_prepare,
+	.map = gic_map,
+	.unmap = gic_unmap,
+};
+
+static const struct ownership_side gic_side = { .ops = &gic_side_ops };
+
+static int pin(u64 pa, u64 size)
+{
+	return ownership_share(PA(pa), size, &gic_side, host_pa_to_ipa(PA(pa)));
+}
+
+static void unpin(u64 pa, u64 size)
+{
+	int ret = ownership_unshare(PA(pa), size, &gic_side, host_pa_to_ipa(PA(pa)));
+
+	if (ret)
+		panic("memory at %#lx cannot be unpinned (error %d)", pa, ret);
+}
+
+/* ---- what an ITS needs ---- */
+
+/* A page that the host can reach now. ownership_lock held. */
+static void read_command(u64 pa, bool coherent, struct its_command *command)
+{
+	u8 *page = el2_window_map(PA(ALIGN_DOWN(pa, SZ_4K)), EL2_R);
+	const struct its_command *from = (const struct its_command *)(page + pa % SZ_4K);
+	unsigned int i;
+
+	if (!coherent)
+		dcache_clean_inval_poc(from, sizeof(*from));
+	for (i = 0; i < ARRAY_SIZE(command->word); i++)
+		command->word[i] = READ_ONCE(from->word[i]);
+	el2_window_unmap();
+}
+
+static int fetch(u64 pa, bool coherent, struct its_command *command)
+{
+	enum ownership_state state;
+
+	spin_lock(&ownership_lock);
+	state = ownership_state(PA(pa));
+	if (state == OWNERSHIP_HOST || state == OWNERSHIP_SHARED)
+		read_command(pa, coherent, command);
+	spin_unlock(&ownership_lock);
+	return state == OWNERSHIP_HOST || state == OWNERSHIP_SHARED ? 0 : -EPERM;
+}
+
+static bool is_target(u64 target, bool pta)
+{
+	unsigned int i;
+
+	for (i = 0; i < rd_count; i++)
+		if (target == (pta ? rds[i].base / GIC_FRAME_SIZE : rds[i].number))
+			return true;
+	return false;
+}
+
+static const struct its_ops its_ops = {
+	.pin = pin,
+	.unpin = unpin,
+	.fetch = fetch,
+	.is_target = is_target,
+};
+
+static const struct lpi_ops lpi_ops = { .pin = pin, .unpin = unpin };
+
+/* ---- boot ---- */
+
+static void *alloc_records(struct page_pool *pool, u64 bytes)
+{
+	unsigned int order = 0;
+
+	while ((SZ_4K << order) < bytes)
+		order++;
+	return page_pool_alloc_run(pool, order);
+}
+
+static bool has_lpis(u64 typer)
+{
+	return typer & (GICR_TYPER_PLPIS | GICR_TYPER_VLPIS);
+}
+
+static int count_rd(void *ctx, u64 base, u64 typer)
+{
+	unsigned int *count = ctx;
+
+	(void)base;
+	*count += has_lpis(typer);
+	return 0;
+}
+
+static int add_rd(void *ctx, u64 base, u64 typer)
+{
+	struct lpi_rd *rd = &rds[rd_count];
+	int ret;
+
+	(void)ctx;
+	if (!has_lpis(typer))
+		return 0;
+	*rd = (struct lpi_rd){
+		.base = base,
+		.regs = el2_map_private(PA(base), GIC_FRAME_SIZE, EL2_DEVICE),
+		.number = FIELD_GET(GICR_TYPER_NUMBER, typer),
+		.virtual = typer & GICR_TYPER_VLPIS,
+	};
+	if (!rd->regs)
+		return -ENOMEM;
+	rd_count++;
+	ret = ownership_claim_device(PA(base), GIC_FRAME_SIZE);
+	if (!ret && rd->virtual)
+		ret = ownership_claim_device(PA(base + VLPI_OFFSET), VLPI_SIZE);
+	return ret;
+}
+
+static int init_rds(const struct host_gic_boot *boot)
+{
+	unsigned int count = 0;
+	int ret = redist_walk(boot->redists, count_rd, &count);
+
+	if (ret || !count)
+		return ret;
+	rds = alloc_records(boot->pool, count * sizeof(*rds));
+	return rds ? redist_walk(boot->redists, add_rd, NULL) : -ENOMEM;
+}
+
+/* Its registers, if it can be used; else the host sees zeroes. */
+static u8 *probe_its(const struct fdt_its *fdt, u64 limit, struct its_plan *plan)
+{
+	u8 *regs;
+
+	if (!fdt->available)
+		return NULL;
+	regs = el2_map_private(PA(fdt->base), GIC_FRAME_SIZE, EL2_DEVICE);
+	if (regs && !its_plan(regs, limit, plan))
+		return regs;
+	log_warn("the ITS at %#lx is not one that Keel can use: the host has none there",
+		 fdt->base);
+	return NULL;
+}
+
+static int add_its(const struct host_gic_boot *boot, const struct fdt_its *fdt)
+{
+	u8 *regs, *memory = NULL;
+	struct its_plan plan;
+	struct pa pa = PA(0);
+	int ret = ownership_claim_device(PA(fdt->base), GIC_FRAME_SIZE);
+
+	if (ret)
+		return ret;
+	regs = probe_its(fdt, boot->limit / boot->itses->count, &plan);
+	if (regs)
+		memory = boot->take(plan.total, &pa);
+	its_init(&itses[its_count++], &its_ops, fdt->base, regs, &plan, memory, pa.v,
+		 fdt->coherent);
+	if (regs)
+		log_info("ITS at %#lx: %llu KiB of tables, %u bits of DeviceID", fdt->base,
+			 plan.total / SZ_1K, plan.device_bits);
+	return 0;
+}
+
+int host_gic_init(const struct host_gic_boot *boot)
+{
+	unsigned int i;
+	int ret = init_rds(boot);
+
+	if (ret || !boot->itses->count)
+		return ret;
+	itses = alloc_records(boot->pool, boot->itses->count * sizeof(*itses));
+	if (!itses)
+		return -ENOMEM;
+	for (i = 0; i < boot->itses->count && !ret; i++)
+		ret = add_its(boot, &boot->itses->its[i]);
+	return ret;
+}
+
+int host_gic_start(void)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < rd_count && !ret; i++)
+		ret = lpi_start(&rds[i], &lpi_ops);
+	return ret;
+}
+
+/* ---- the host's accesses ---- */
+
+static enum host_gic_result access_its(struct its *its, u64 offset,
+				       const struct mmio_access *access, u64 *data)
+{
+	if (!access->write) {
+		*data = its_read(its, offset, access->bytes);
+		return HOST_GIC_DONE;
+	}
+	return its_write(its, offset, access->bytes, *data) == ITS_AGAIN ? HOST_GIC_AGAIN
+									 : HOST_GIC_DONE;
+}
+
+static void access_rd(struct lpi_rd *rd, u64 offset, const struct mmio_access *access, u64 *data)
+{
+	spin_lock(&rd_lock);
+	if (access->write)
+		lpi_write(rd, &lpi_ops, offset, access->bytes, *data);
+	else
+		*data = lpi_read(rd, &lpi_ops, offset, access->bytes);
+	spin_unlock(&rd_lock);
+}
+
+static bool is_register(u64 offset, const struct mmio_access *access)
+{
+	return (access->bytes == 4 || access->bytes == 8) && IS_ALIGNED(offset, access->bytes);
+}
+
+/* An RD frame, or one of those for virtual LPIs, which is as if it were empty. */
+static bool is_rds(const struct lpi_rd *rd, u64 pa)
+{
+	return pa - rd->base < GIC_FRAME_SIZE ||
+	       (rd->virtual && pa - rd->base - VLPI_OFFSET < VLPI_SIZE);
+}
+
+enum host_gic_result host_gic_access(struct ipa ipa, const struct mmio_access *access, u64 *data)
+{
+	u64 pa = host_ipa_to_pa(ipa).v;
+	unsigned int i;
+
+	if (!access->write)
+		*data = 0;
+	for (i = 0; i < its_count; i++)
+		if (pa - itses[i].base < GIC_FRAME_SIZE)
+			return is_register(pa, access)
+				       ? access_its(&itses[i], pa - itses[i].base, access, data)
+				       : HOST_GIC_DONE;
+	for (i = 0; i < rd_count; i++) {
+		if (!is_rds(&rds[i], pa))
+			continue;
+		if (is_register(pa, access) && pa - rds[i].base < GIC_FRAME_SIZE)
+			access_rd(&rds[i], pa - rds[i].base, access, data);
+		return HOST_GIC_DONE;
+	}
+	return HOST_GIC_NONE;
+}

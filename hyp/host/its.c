@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * An ITS as the host sees it (ARM IHI 0069, 12.18 and 12.19), on one that is EL2's. The hardware's
+ * registers hold addresses of Keel's memory and never any others. What the host writes to
+ * GITS_BASER<n> is kept for it to read, and its memory is left alone; its commands are copied, one
+ * read of each, checked, and put into EL2's queue.
+ *
+ * Nothing here waits for the hardware: how far it has come is looked at whenever the host accesses
+ * the queue's registers, which it does when it waits.
+ */
+#include <arch/cache.h>
+#include <arch/mmio.h>
+#include <cpu/log.h>
+#include <host/host.h>
+#include <host/its.h>
+#include <host/its_command.h>
+#include <keel/hypercall.h>
+#include <lib/errno.h>
+#include <lib/string.h>
+
+/* Commands that one access copies, ITTs that one lets go, and bytes that one clears. */
+#define BATCH	     16
+#define RELEASE_STEP 16
+#define LOOK_STEP    2048
+#define CLEAR_STEP   SZ_16K
+
+/* ---- the hardware's registers ---- */
+
+static u32 hw_read32(const struct its *its, u64 offset)
+{
+	return mmio_read32(its->regs + offset);
+}
+
+static u64 hw_read64(const struct its *its, u64 offset)
+{
+	return mmio_read64(its->regs + offset);
+}
+
+static void hw_write64(const struct its *its, u64 offset, u64 value)
+{
+	mmio_write64(its->regs + offset, value);
+}
+
+/*
+ * Without shareability where the hardware has none, and then non-cacheable. Return: as it reads.
+ */
+static u64 write_base(const struct its *its, u64 offset, u64 value)
+{
+	hw_write64(its, offset, value);
+	if (!(hw_read64(its, offset) & GIC_SHAREABILITY) && (value & GIC_SHAREABILITY)) {
+		value &= ~(GIC_SHAREABILITY | GIC_INNER_CACHE);
+		hw_write64(its, offset, value | GIC_INNER_NC);
+	}
+	return hw_read64(its, offset);
+}
+
+/* Whether an address, a size and that it is valid are as they were written. */
+static bool same_place(u64 a, u64 b)
+{
+	return !((a ^ b) & (GIC_VALID | GENMASK(51, 12) | GENMASK(9, 0)) & ~GITS_BASER_ENTRY_SIZE);
+}
+
+static bool program_table(const struct its *its, unsigned int n)
+{
+	const struct its_table *table = &its->table[n];
+
+	if (!table->bytes)
+		return true;
+	hw_write64(its, GITS_BASER + n * 8, 0);
+	return same_place(write_base(its, GITS_BASER + n * 8, table->hw), table->hw);
+}
+
+/*
+ * Give the disabled hardware its tables and an empty queue. Return: whether it took them, and not
+ * other addresses for want of bits.
+ */
+static bool program(struct its *its)
+{
+	u64 cbaser = write_base(its, GITS_CBASER, its->hw_cbaser);
+	bool taken = same_place(cbaser, its->hw_cbaser);
+	unsigned int n;
+
+	for (n = 0; n < GITS_BASERS; n++)
+		taken = program_table(its, n) && taken;
+	hw_write64(its, GITS_CWRITER, 0);
+	its->head = its->tail = 0;
+	if (taken)
+		its->hw_cbaser = cbaser;
+	return taken;
+}
+
+/* ---- ITTs ---- */
+
+static void release_now(struct its *its)
+{
+	if (its->release_size)
+		its->ops->unpin(its->release_pa, its->release_size);
+	its->release_size = 0;
+}
+
+static unsigned int slots_between(unsigned int from, unsigned int to)
+{
+	return (to - from) % ITS_SLOTS;
+}
+
+/* Where power was lost the hardware has nothing of what it was given. */
+static bool lost_state(const struct its *its)
+{
+	return hw_read64(its, GITS_CBASER) != its->hw_cbaser;
+}
+
+/* Look how far the hardware has come. */
+static void update(struct its *its)
+{
+	if (lost_state(its))
+		return;
+	its->head = (unsigned int)((hw_read64(its, GITS_CREADR) & GITS_QUEUE_OFFSET) /
+				   GITS_COMMAND_SIZE) %
+		    ITS_SLOTS;
+	if (slots_between(its->head, its->release_slot) >= slots_between(its->head, its->tail))
+		release_now(its);
+}
+
+/*
+ * The device has another ITT from now on, or none. The new one is pinned before, the old one let go
+ * when the hardware has carried out what is in @slot.
+ */
+static int remap_device(struct its *its, const struct its_command *mapd, unsigned int slot)
+{
+	u64 *entry = &its->itts[FIELD_GET(GITS_CMD_DEVICE, mapd->word[0])];
+	u64 next = its_itt_entry(mapd);
+	struct its_itt old = its_itt_of(its, *entry), new = its_itt_of(its, next);
+	int ret = new.size ? its->ops->pin(new.pa, new.size) : 0;
+
+	if (ret)
+		return ret;
+	its->release_pa = old.pa;
+	its->release_size = old.size;
+	its->release_slot = slot;
+	*entry = next;
+	return 0;
+}
+
+/* ---- commands ---- */
+
+static void refuse(const struct its *its, const struct its_command *command, u64 at)
+{
+	static struct ratelimit limit;
+
+	host_count(KEEL_STAT_GIC_REFUSED);
+	log_limited(&limit, LOG_WARN,
+		    "command of the host's to the ITS at %#lx refused, at %#lx of its queue: %#lx "
+		    "%#lx %#lx",
+		    its->base, at, command->word[0], command->word[1], command->word[2]);
+}
+
+static u64 queue_size(const struct its *its)
+{
+	return (FIELD_GET(GITS_CBASER_SIZE, its->cbaser) + 1) * SZ_4K;
+}
+
+static bool is_coherent(u64 cbaser)
+{
+	return (cbaser & GIC_SHAREABILITY) && FIELD_GET(GIC_INNER_CACHE, cbaser) > 1;
+}
+
+/* To memory, whether or not the hardware looks into caches. */
+static void put(struct its *its, const struct its_command *command)
+{
+	its->queue[its->tail] = *command;
+	dcache_clean_inval_poc(&its->queue[its->tail], sizeof(*command));
+	its->host_at[its->tail] = (u32)its->copied;
+	its->tail = (its->tail + 1) % ITS_SLOTS;
+}
+
+static int check_command(struct its *its, struct its_command *command)
+{
+	int ret = its_command_check(its, command);
+
+	if (!ret && FIELD_GET(GITS_CMD_OP, command->word[0]) == GITS_MAPD)
+		ret = remap_device(its, command, its->tail);
+	return ret;
+}
+
+/*
+ * Copy the next command. Return: false when it has to wait: the queue is full, or an ITT that an
+ * earlier one replaced is still in use.
+ */
+static bool copy_one(struct its *its)
+{
+	u64 at = (its->cbaser & GITS_CBASER_ADDR) + its->copied;
+	struct its_command command = { { 0 } };
+
+	if ((its->tail + 1) % ITS_SLOTS == its->head || its->release_size)
+		return false;
+	if (its->ops->fetch(at, is_coherent(its->cbaser), &command) || check_command(its, &command))
+		refuse(its, &command, at);
+	else
+		put(its, &command);
+	its->copied = (its->copied + GITS_COMMAND_SIZE) % queue_size(its);
+	return true;
+}
+
+/* Copy what there is, as far as it goes. Return: whether more would go at once. */
+static bool copy_some(struct its *its)
+{
+	unsigned int n = 0, tail = its->tail;
+
+	update(its);
+	if (!its->enabled || !(its->cbaser & GIC_VALID))
+		return false;
+	while (n < BATCH && its->copied != its->cwriter && copy_one(its))
+		n++;
+	if (its->tail != tail)
+		hw_write64(its, GITS_CWRITER, its->tail * GITS_COMMAND_SIZE);
+	return n && its->copied != its->cwriter;
+}
+
+/* ---- tables that are begun anew ---- */
+
+/* Let devices' ITTs go. Return: whether all are gone. */
+static bool release_some(struct its *its)
+{
+	unsigned int released = 0, looked = 0;
+
+	release_now(its);
+	for (; its->emptied < its->devices && released < RELEASE_STEP && looked < LOOK_STEP;
+	     its->emptied++, looked++) {
+		struct its_itt itt = its_itt_of(its, its->itts[its->emptied]);
+
+		if (!itt.size)
+			continue;
+		its->itts[its->emptied] = 0;
+		its->ops->unpin(itt.pa, itt.size);
+		released++;
+	}
+	return its->emptied == its->devices;
+}
+
+/* Clear the next part of one of the tables. @at: bytes of them that are clear already. */
+static u64 clear_some(struct its *its, u64 at)
+{
+	unsigned int n;
+
+	for (n = 0; n < GITS_BASERS; n++) {
+		struct its_table *table = &its->table[n];
+		u64 size;
+
+		if (at >= table->bytes) {
+			at -= table->bytes;
+			continue;
+		}
+		size = MIN(table->bytes - at, CLEAR_STEP);
+		memset(table->memory + at, 0, size);
+		dcache_clean_inval_poc(table->memory + at, size);
+		return size;
+	}
+	return 0;
+}
+
+/*
+ * The hardware is disabled, and the host has said that its tables are others: forget all devices
+ * and collections. Return: whether that is done.
+ */
+static bool empty_some(struct its *its)
+{
+	u64 size;
+
+	if (its->emptied < its->devices) {
+		(void)release_some(its);
+		return false;
+	}
+	size = clear_some(its, its->emptied - its->devices);
+	its->emptied += size;
+	return size == 0;
+}
+
+static bool quiescent(const struct its *its)
+{
+	return hw_read32(its, GITS_CTLR) & GITS_CTLR_QUIESCENT;
+}
+
+/*
+ * Power was lost with commands on their way: which of them the tables show is not known, nor which
+ * ITTs they name.
+ */
+static bool lost_commands(const struct its *its)
+{
+	return lost_state(its) && its->head != its->tail;
+}
+
+static enum its_result enable(struct its *its)
+{
+	if (!quiescent(its))
+		return ITS_DONE;
+	its->stale |= lost_commands(its);
+	if (its->used && its->stale && !empty_some(its))
+		return ITS_AGAIN;
+	if ((its->used && its->stale) || lost_state(its)) {
+		if (!program(its)) {
+			log_warn("the ITS at %#lx cannot reach memory at %#lx", its->base,
+				 (u64)(its->hw_cbaser & GITS_CBASER_ADDR));
+			return ITS_DONE;
+		}
+		release_now(its);
+	}
+	its->used = true;
+	its->stale = false;
+	its->emptied = 0;
+	mmio_write32(its->regs + GITS_CTLR, GITS_CTLR_ENABLED);
+	its->enabled = true;
+	return copy_some(its) ? ITS_AGAIN : ITS_DONE;
+}
+
+/* ---- the host's registers ---- */
+
+static u64 read_ctlr(struct its *its, u64 offset)
+{
+	(void)offset;
+	return (hw_read32(its, GITS_CTLR) & GITS_CTLR_QUIESCENT) |
+	       (its->enabled ? GITS_CTLR_ENABLED : 0);
+}
+
+static enum its_result write_ctlr(struct its *its, u64 offset, u64 value)
+{
+	(void)offset;
+	if (value & GITS_CTLR_ENABLED)
+		return its->enabled ? ITS_DONE : enable(its);
+	mmio_write32(its->regs + GITS_CTLR, 0);
+	its->enabled = false;
+	return ITS_DONE;
+}
+
+static u64 read_typer(struct its *its, u64 offset)
+{
+	(void)offset;
+	return its->typer;
+}
+
+/* What says which ITS this is. */
+static u64 read_hw32(struct its *its, u64 offset)
+{
+	return hw_read32(its, offset);
+}
+
+static u64 read_cbaser(struct its *its, u64 offset)
+{
+	(void)offset;
+	return its->cbaser;
+}
+
+/* 12.19.2: no effect that can be counted on while the ITS is enabled. */
+static enum its_result write_cbaser(struct its *its, u64 offset, u64 value)
+{
+	(void)offset;
+	if (its->enabled)
+		return ITS_DONE;
+	its->cbaser = value;
+	its->cwriter = its->copied = 0;
+	return ITS_DONE;
+}
+
+static u64 read_cwriter(struct its *its, u64 offset)
+{
+	(void)offset;
+	return its->cwriter;
+}
+
+static enum its_result write_cwriter(struct its *its, u64 offset, u64 value)
+{
+	(void)offset;
+	if ((value & GITS_QUEUE_OFFSET) >= queue_size(its))
+		return ITS_DONE;
+	its->cwriter = value & GITS_QUEUE_OFFSET;
+	if ((value & GITS_CWRITER_RETRY) && its->enabled)
+		hw_write64(its, GITS_CWRITER, its->tail * GITS_COMMAND_SIZE | GITS_CWRITER_RETRY);
+	return copy_some(its) ? ITS_AGAIN : ITS_DONE;
+}
+
+/* How far the hardware has come in the host's queue. */
+static u64 read_creadr(struct its *its, u64 offset)
+{
+	u64 stalled = hw_read64(its, GITS_CREADR) & GITS_CREADR_STALLED;
+
+	(void)offset;
+	(void)copy_some(its);
+	return stalled | (its->head == its->tail ? its->copied : its->host_at[its->head]);
+}
+
+static struct its_table *table_at(struct its *its, u64 offset)
+{
+	return &its->table[(offset - GITS_BASER) / 8];
+}
+
+static u64 read_baser(struct its *its, u64 offset)
+{
+	struct its_table *table = table_at(its, offset);
+
+	return table->host | table->fixed;
+}
+
+/* Another table than before is an empty one. 12.19.1: read-only while the ITS is enabled. */
+static enum its_result write_baser(struct its *its, u64 offset, u64 value)
+{
+	struct its_table *table = table_at(its, offset);
+	const u64 fields = GIC_VALID | GIC_INNER_CACHE | GENMASK(55, 53) | GENMASK(47, 0);
+
+	if (its->enabled || !table->bytes)
+		return ITS_DONE;
+	if (table->host != (value & fields)) {
+		its->stale = true;
+		its->emptied = 0;
+	}
+	table->host = value & fields;
+	return ITS_DONE;
+}
+
+/* Registers first to last of 4 or 8 bytes each; what is not here is RAZ/WI. */
+static const struct row {
+	u64 first, last;
+	unsigned int bytes;
+	u64 (*read)(struct its *its, u64 offset);
+	enum its_result (*write)(struct its *its, u64 offset, u64 value);
+} rows[] = {
+	{ GITS_CTLR, GITS_CTLR, 4, read_ctlr, write_ctlr },
+	{ GITS_IIDR, GITS_IIDR, 4, read_hw32, NULL },
+	{ GITS_TYPER, GITS_TYPER, 8, read_typer, NULL },
+	{ GITS_MPIDR, GITS_MPIDR, 4, read_hw32, NULL },
+	{ GITS_STATUSR, GITS_STATUSR, 4, read_hw32, NULL },
+	{ GITS_CBASER, GITS_CBASER, 8, read_cbaser, write_cbaser },
+	{ GITS_CWRITER, GITS_CWRITER, 8, read_cwriter, write_cwriter },
+	{ GITS_CREADR, GITS_CREADR, 8, read_creadr, NULL },
+	{ GITS_BASER, GITS_BASER + (GITS_BASERS - 1) * 8, 8, read_baser, write_baser },
+	{ GIC_ID_FIRST, GIC_FRAME_SIZE - 4, 4, read_hw32, NULL },
+};
+
+static const struct row *row_of(const struct its *its, u64 offset, unsigned int bytes)
+{
+	size_t i;
+
+	for (i = 0; its->regs && i < ARRAY_SIZE(rows); i++)
+		if (offset >= rows[i].first && offset < rows[i].last + rows[i].bytes &&
+		    bytes <= rows[i].bytes)
+			return &rows[i];
+	return NULL;
+}
+
+/* Half of a 64-bit register is at its offset, or at that plus 4. */
+static u64 whole_offset(const struct row *row, u64 offset)
+{
+	return ALIGN_DOWN(offset, (u64)row->bytes);
+}
+
+u64 its_read(struct its *its, u64 offset, unsigned int bytes)
+{
+	const struct row *row = row_of(its, offset, bytes);
+	u64 value;
+
+	if (!row)
+		return 0;
+	spin_lock(&its->lock);
+	value = row->read(its, whole_offset(row, offset));
+	spin_unlock(&its->lock);
+	value >>= (offset - whole_offset(row, offset)) * 8;
+	return bytes == 4 ? (u32)value : value;
+}
+
+static u64 merge_half(u64 old, u64 half, bool upper)
+{
+	return upper ? (u32)old | half << 32 : (old & GENMASK(63, 32)) | (u32)half;
+}
+
+enum its_result its_write(struct its *its, u64 offset, unsigned int bytes, u64 value)
+{
+	const struct row *row = row_of(its, offset, bytes);
+	enum its_result result;
+	u64 at;
+
+	if (!row || !row->write)
+		return ITS_DONE;
+	at = whole_offset(row, offset);
+	spin_lock(&its->lock);
+	if (bytes < row->bytes)
+		value = merge_half(row->read(its, at), value, offset != at);
+	result = row->write(its, at, value);
+	spin_unlock(&its->lock);
+	return result;
+}

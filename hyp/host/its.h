@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One ITS, which turns devices' message-signalled interrupts into LPIs. It reads and writes tables
+ * and commands in memory by physical address, past every stage 2. So its control frame is EL2's:
+ * the hardware has tables and a command queue in memory of Keel's, and the host drives registers
+ * that are emulated. docs/host-gic.md.
+ */
+#ifndef KEEL_HOST_ITS_H
+#define KEEL_HOST_ITS_H
+
+#include <arch/spinlock.h>
+#include <host/gic_regs.h>
+#include <lib/types.h>
+
+/* Commands that the hardware's queue holds: one page. */
+#define ITS_SLOTS (SZ_4K / GITS_COMMAND_SIZE)
+
+/* What a call to its_*() came to. */
+enum its_result {
+	ITS_DONE,
+	ITS_AGAIN, /* there is more to do: let the host take its interrupts, then repeat the access
+		    */
+};
+
+struct its_command {
+	u64 word[4];
+};
+
+/* One of GITS_BASER<n>. */
+struct its_table {
+	u64 hw;	   /* as the hardware has it; 0 for none */
+	u64 host;  /* as the host wrote it */
+	u64 fixed; /* fields that are read-only */
+	u8 *memory;
+	u64 bytes;
+};
+
+/**
+ * struct its_ops - what an ITS needs of its surroundings
+ * @pin:       hold [pa, pa + size) as memory of the host's that neither a VM nor Keel can be given.
+ *             Page-aligned. Return: 0 or an error
+ * @unpin:     undo one @pin
+ * @fetch:     read a command at a 32-byte aligned address of the host's memory, once. @coherent:
+ * the host says that it writes through caches. Return: 0; -EPERM, it is not the host's
+ * @is_target: whether commands may name such a redistributor. @target: bits 51:16 of a doubleword,
+ *             an address where @pta, else a processor number
+ */
+struct its_ops {
+	int (*pin)(u64 pa, u64 size);
+	void (*unpin)(u64 pa, u64 size);
+	int (*fetch)(u64 pa, bool coherent, struct its_command *command);
+	bool (*is_target)(u64 target, bool pta);
+};
+
+struct its {
+	struct spinlock lock; /* guards all of the below; ownership_lock is taken inside */
+	const struct its_ops *ops;
+	u64 base;  /* physical address of the control frame */
+	u8 *regs;  /* where EL2 sees it; NULL: of no use, and shown to the host as nothing */
+	u64 typer; /* as the host sees it */
+	struct its_table table[GITS_BASERS];
+
+	/* What the host wrote, and how much of its queue has been copied. */
+	u64 cbaser, cwriter, copied;
+	bool enabled;
+
+	/* The hardware's queue: commands in [head, tail) are its to carry out. */
+	struct its_command *queue;
+	u64 hw_cbaser;
+	unsigned int head, tail;
+	u32 host_at[ITS_SLOTS]; /* where each was in the host's queue */
+
+	/* The ITT of each device, pinned while it is mapped: address, and log2 of events less 1. */
+	u64 *itts;
+	u64 devices, collections;
+	/* One that the hardware may use until it has carried out the command in release_slot. */
+	u64 release_pa, release_size;
+	unsigned int release_slot;
+
+	/* The host gave up what the tables hold: they are to be emptied before it is enabled. */
+	bool used, stale;
+	u64 emptied;
+};
+
+/* How much memory the tables of an ITS are given. */
+struct its_plan {
+	u64 typer;		  /* as the hardware says */
+	u64 baser[GITS_BASERS];	  /* likewise, with a page size that works */
+	u64 bytes[GITS_BASERS];	  /* of each table; 0: not used */
+	unsigned int device_bits; /* DeviceIDs are below 2^this */
+	u64 total;		  /* bytes of memory, a multiple of 64 KiB */
+};
+
+/**
+ * its_plan() - look at an ITS and decide on its tables
+ * @regs:  its control frame
+ * @limit: bytes of memory to stay below, by fewer DeviceIDs if need be
+ * @plan:  out
+ *
+ * Boot CPU. Disables it.
+ *
+ * Return: 0; -ENODEV, it is not an ITS of a GICv3 or GICv4, does not become quiescent, or has no
+ * device table.
+ */
+int __must_check its_plan(u8 *regs, u64 limit, struct its_plan *plan);
+
+/**
+ * its_init() - begin
+ * @its:    filled
+ * @ops:    kept
+ * @base:   physical address of the control frame
+ * @regs:   where EL2 sees it; NULL for an ITS that is of no use: all its registers read as zero
+ * @plan:   of its_plan(); not used where @regs is NULL
+ * @memory: plan->total bytes of Keel's, 64 KiB-aligned; cleared here
+ * @pa:     its physical address
+ * @coherent: the device tree does not say that it is not
+ */
+void its_init(struct its *its, const struct its_ops *ops, u64 base, u8 *regs,
+	      const struct its_plan *plan, void *memory, u64 pa, bool coherent);
+
+/**
+ * its_read(), its_write() - the host's access to the control frame
+ * @offset: a multiple of @bytes, below GIC_FRAME_SIZE
+ * @bytes:  4 or 8
+ *
+ * Registers that are not emulated read as zero and ignore writes. Takes its->lock. A bounded number
+ * of steps, whatever the host asks for.
+ */
+u64 its_read(struct its *its, u64 offset, unsigned int bytes);
+enum its_result its_write(struct its *its, u64 offset, unsigned int bytes, u64 value);
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What an ITS is, and its tables in memory of Keel's: see its.h. Boot only. */
+#include <arch/cache.h>
+#include <arch/mmio.h>
+#include <host/its.h>
+#include <lib/errno.h>
+#include <lib/string.h>
+
+/* How long a disabled ITS may take to come to rest. */
+#define QUIESCENT_READS 1000000U
+
+/* What the host sees of GITS_TYPER: no virtual LPIs, and nothing that Keel does not know. */
+#define TYPER_SHOWN                                                                          \
+	(BIT(0) | BIT(2) | GITS_TYPER_ITT_ENTRY_SIZE | GITS_TYPER_ID_BITS | GITS_TYPER_PTA | \
+	 GITS_TYPER_HCC | GENMASK(36, 32))
+
+/* Collections: as many as there can be CPUs, and more. */
+#define COLLECTION_BYTES SZ_64K
+#define QUEUE_BYTES	 SZ_64K /* 12.19.2: an address is a multiple of 64 KiB */
+#define PAGES_MAX	 256
+
+static const u64 page_sizes[] = { SZ_4K, SZ_16K, SZ_64K };
+
+static u64 type_of(u64 baser)
+{
+	return FIELD_GET(GITS_BASER_TYPE, baser);
+}
+
+static u64 entry_size(u64 baser)
+{
+	return FIELD_GET(GITS_BASER_ENTRY_SIZE, baser) + 1;
+}
+
+static u64 page_size(u64 baser)
+{
+	return page_sizes[FIELD_GET(GITS_BASER_PAGE_SIZE, baser)];
+}
+
+static bool come_to_rest(u8 *regs)
+{
+	unsigned int i;
+
+	mmio_write32(regs + GITS_CTLR, 0);
+	for (i = 0; i < QUIESCENT_READS; i++)
+		if (mmio_read32(regs + GITS_CTLR) & GITS_CTLR_QUIESCENT)
+			return true;
+	return false;
+}
+
+static bool is_its(u8 *regs)
+{
+	u64 revision = FIELD_GET(GIC_PIDR2_ARCHREV, mmio_read32(regs + GIC_PIDR2));
+
+	return revision == 3 || revision == 4;
+}
+
+/* A table with the largest pages that the hardware takes; not valid. 0: none that Keel can use. */
+static u64 probe_baser(u8 *regs, unsigned int n)
+{
+	u64 offset = GITS_BASER + n * 8, baser, size;
+
+	for (size = ARRAY_SIZE(page_sizes); size-- > 0;) {
+		mmio_write64(regs + offset, FIELD_PREP(GITS_BASER_PAGE_SIZE, size));
+		baser = mmio_read64(regs + offset);
+		if (FIELD_GET(GITS_BASER_PAGE_SIZE, baser) == size)
+			return baser &
+			       (GITS_BASER_TYPE | GITS_BASER_ENTRY_SIZE | GITS_BASER_PAGE_SIZE);
+	}
+	return 0;
+}
+
+static u64 table_bytes(u64 baser, u64 entries)
+{
+	return ALIGN_UP(entries * entry_size(baser), page_size(baser));
+}
+
+/* As many DeviceIDs as a flat table, and what Keel keeps of each, have room for. */
+static u64 plan_devices(struct its_plan *plan, u64 baser, u64 limit)
+{
+	unsigned int bits = (unsigned int)FIELD_GET(GITS_TYPER_DEVBITS, plan->typer) + 1;
+	u64 bytes;
+
+	for (;; bits--) {
+		bytes = table_bytes(baser, BIT(bits));
+		if (bits == 1 || (bytes <= PAGES_MAX * page_size(baser) &&
+				  bytes + BIT(bits) * sizeof(u64) <= limit))
+			break;
+	}
+	plan->device_bits = bits;
+	return bytes;
+}
+
+static void plan_table(struct its_plan *plan, unsigned int n, u64 limit)
+{
+	u64 baser = plan->baser[n];
+
+	if (type_of(baser) == GITS_BASER_DEVICES && !plan->device_bits)
+		plan->bytes[n] = plan_devices(plan, baser, limit);
+	else if (type_of(baser) == GITS_BASER_COLLECTIONS)
+		plan->bytes[n] = ALIGN_UP(COLLECTION_BYTES, page_size(baser));
+	plan->total += ALIGN_UP(plan->bytes[n], SZ_64K);
+}
+
+int its_plan(u8 *regs, u64 limit, struct its_plan *plan)
+{
+	unsigned int n;
+
+	*plan = (struct its_plan){ .total = QUEUE_BYTES };
+	if (!is_its(regs) || !come_to_rest(regs))
+		return -ENODEV;
+	plan->typer = mmio_read64(regs + GITS_TYPER);
+	for (n = 0; n < GITS_BASERS; n++) {
+		plan->baser[n] = probe_baser(regs, n);
+		plan_table(plan, n, limit);
+	}
+	if (!plan->device_bits)
+		return -ENODEV;
+	plan->total += ALIGN_UP(BIT(plan->device_bits) * sizeof(u64), SZ_64K);
+	return 0;
+}
+
+/* With pages of 64 KiB address bits 51:48 are in 15:12 (12.19.1, GITS_BASER<n>). */
+static u64 address_field(u64 baser, u64 pa)
+{
+	if (page_size(baser) == SZ_64K)
+		return (pa & GENMASK(47, 16)) | (pa >> 48 & 0xf) << 12;
+	return pa & GENMASK(47, 12);
+}
+
+/* Carves memory: where it is, and its physical address. */
+struct carver {
+	u8 *memory;
+	u64 pa;
+};
+
+static u8 *carve(struct carver *c, u64 bytes)
+{
+	u8 *memory = c->memory;
+
+	c->memory += ALIGN_UP(bytes, SZ_64K);
+	c->pa += ALIGN_UP(bytes, SZ_64K);
+	return memory;
+}
+
+static void init_table(struct its_table *table, u64 baser, u64 bytes, u64 attrs, struct carver *c)
+{
+	table->bytes = bytes;
+	table->fixed = bytes ? baser & (GITS_BASER_TYPE | GITS_BASER_ENTRY_SIZE) : 0;
+	if (!bytes)
+		return;
+	table->hw = GIC_VALID | attrs | (baser & GITS_BASER_PAGE_SIZE) |
+		    address_field(baser, c->pa) | (bytes / page_size(baser) - 1);
+	table->memory = carve(c, bytes);
+}
+
+static void init_tables(struct its *its, const struct its_plan *plan, u64 attrs, struct carver *c)
+{
+	unsigned int n;
+
+	its->collections = FIELD_GET(GITS_TYPER_HCC, plan->typer);
+	for (n = 0; n < GITS_BASERS; n++) {
+		init_table(&its->table[n], plan->baser[n], plan->bytes[n], attrs, c);
+		if (plan->bytes[n] && type_of(plan->baser[n]) == GITS_BASER_COLLECTIONS)
+			its->collections += plan->bytes[n] / entry_size(plan->baser[n]);
+	}
+}
+
+void its_init(struct its *its, const struct its_ops *ops, u64 base, u8 *regs,
+	      const struct its_plan *plan, void *memory, u64 pa, bool coherent)
+{
+	u64 attrs = coherent ? GIC_INNER_SHARED | GIC_INNER_RAWAWB : GIC_INNER_NC;
+	struct carver c = { memory, pa };
+
+	*its = (struct its){ .ops = ops, .base = base, .regs = regs };
+	if (!regs)
+		return;
+	memset(memory, 0, plan->total);
+	dcache_clean_inval_poc(memory, plan->total);
+	its->typer = (plan->typer & TYPER_SHOWN & ~GITS_TYPER_DEVBITS) |
+		     FIELD_PREP(GITS_TYPER_DEVBITS, plan->device_bits - 1);
+	its->devices = BIT(plan->device_bits);
+	/* A queue of one page */
+	its->hw_cbaser = GIC_VALID | attrs | c.pa;
+	its->queue = (struct its_command *)carve(&c, QUEUE_BYTES);
+	init_tables(its, plan, attrs, &c);
+	its->itts = (u64 *)carve(&c, its->devices * sizeof(u64));
+	/* The registers have nothing of it yet: they are written when the host first enables it. */
+}

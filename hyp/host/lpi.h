@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The RD frames of redistributors that have LPIs. A redistributor reads which LPIs are enabled and
+ * writes which are pending, by physical address, from GICR_CTLR.EnableLPIs on. So these frames are
+ * EL2's, and the host's accesses go through here: nearly all are passed on, and EnableLPIs takes
+ * memory that is the host's and pins it. docs/host-gic.md.
+ */
+#ifndef KEEL_HOST_LPI_H
+#define KEEL_HOST_LPI_H
+
+#include <host/gic_regs.h>
+#include <lib/types.h>
+
+/* Memory that is pinned; size 0 for none. */
+struct lpi_pin {
+	u64 pa, size;
+};
+
+/**
+ * struct lpi_rd - a redistributor
+ * @base:    physical address of its RD frame
+ * @regs:    where EL2 sees it
+ * @number:  GICR_TYPER.Processor_Number
+ * @virtual: frames for virtual LPIs follow; they read as zero and ignore writes
+ * @pins:    its property and pending tables, while it may use them
+ *
+ * Its caller sees that no two accesses are made at a time.
+ */
+struct lpi_rd {
+	u64 base;
+	u8 *regs;
+	u64 number;
+	bool virtual;
+	struct lpi_pin pins[2];
+};
+
+/* As in struct its_ops. */
+struct lpi_ops {
+	int (*pin)(u64 pa, u64 size);
+	void (*unpin)(u64 pa, u64 size);
+};
+
+/**
+ * lpi_start() - begin with whatever firmware left
+ *
+ * LPIs are disabled, if the redistributor lets itself be told so.
+ *
+ * Return: 0; -EBUSY, it goes on using memory that is not the host's to give it.
+ */
+int __must_check lpi_start(struct lpi_rd *rd, const struct lpi_ops *ops);
+
+/* lpi_read(), lpi_write() - the host's access to the RD frame, as its_read() and its_write(). */
+u64 lpi_read(struct lpi_rd *rd, const struct lpi_ops *ops, u64 offset, unsigned int bytes);
+void lpi_write(struct lpi_rd *rd, const struct lpi_ops *ops, u64 offset, unsigned int bytes,
+	       u64 value);
+
+#endif

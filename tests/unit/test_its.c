@@ -1,0 +1,806 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/host/its.c hyp/host/its_command.c hyp/host/its_setup.c hyp/lib/printf.c hyp/cpu/log.c */
+/*
+ * The ITS that the host sees, on a fake one that carries commands out when the test lets it. The
+ * fake fails the test when it is given an address that is not its own memory's, a command that
+ * nobody checked, or an ITT that is not pinned; the host's memory is an array that may change while
+ * it is read.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arch/cache.h>
+#include <arch/mmio.h>
+#include <cpu/log.h>
+#include <cpu/panic.h>
+#include <host/host.h>
+#include <host/its.h>
+#include <keel/hypercall.h>
+#include <lib/errno.h>
+
+#define BASE	  0x8080000ULL
+#define MEMORY_PA 0x50000000ULL /* Keel's */
+#define QUEUE	  0x60000000ULL /* the host's */
+#define QUEUE_MAX 0x100000ULL
+#define ITT	  0x70000000ULL
+#define BAD	  0x90000000ULL /* nobody may pin or read here, nor above */
+#define PAGES	  0x100000UL
+#define DEVBITS	  10
+#define EVENTBITS 8
+#define TARGETS	  4
+
+/* The hardware. */
+static struct {
+	u8 frame[GIC_FRAME_SIZE]; /* its address is what mmio_*() get */
+	u64 typer, baser[8], cbaser, cwriter, creadr;
+	u64 address_mask;
+	u32 ctlr;
+	unsigned int page_sizes; /* BIT(n): it takes size n */
+	bool shareable, lazy, restless, stalled;
+	unsigned int done; /* commands carried out */
+} hw;
+
+static u8 *memory;
+static u64 memory_size;
+static struct its its;
+static u64 host_queue[QUEUE_MAX / 8];
+static unsigned int pins[PAGES], pinned, fetches, refusals, cleaned;
+static int pin_error;
+static struct its_command forged; /* what the memory says when it is read a second time */
+
+bool panic_begun;
+
+void host_count(unsigned int stat)
+{
+	assert_int_equal(stat, KEEL_STAT_GIC_REFUSED);
+	refusals++;
+}
+
+void dcache_clean_inval_poc(const void *start, u64 size)
+{
+	assert_true((const u8 *)start >= memory &&
+		    (const u8 *)start + size <= memory + memory_size);
+	cleaned++;
+}
+
+/* ---- what an ITS asks of its surroundings */
+
+static u64 page_index(u64 pa)
+{
+	assert_true(pa / SZ_4K < PAGES);
+	return pa / SZ_4K;
+}
+
+static int fake_pin(u64 pa, u64 size)
+{
+	assert_true(size && IS_ALIGNED(pa | size, SZ_4K));
+	if (pin_error)
+		return pin_error;
+	if (pa + size > BAD || pa < QUEUE)
+		return -EPERM;
+	for (u64 at = 0; at < size; at += SZ_4K)
+		pins[page_index(pa + at)]++;
+	pinned += size / SZ_4K;
+	return 0;
+}
+
+static void fake_unpin(u64 pa, u64 size)
+{
+	assert_true(size && IS_ALIGNED(pa | size, SZ_4K));
+	for (u64 at = 0; at < size; at += SZ_4K)
+		assert_true(pins[page_index(pa + at)]-- > 0);
+	pinned -= size / SZ_4K;
+}
+
+static int fake_fetch(u64 pa, bool coherent, struct its_command *command)
+{
+	if (pa < QUEUE || pa >= QUEUE + QUEUE_MAX)
+		return -EPERM;
+	fetches++;
+	memcpy(command, &host_queue[(pa - QUEUE) / 8], sizeof(*command));
+	memcpy(&host_queue[(pa - QUEUE) / 8], &forged, sizeof(forged));
+	return 0;
+}
+
+static bool fake_is_target(u64 target, bool pta)
+{
+	return pta ? target >= 0x80a && target < 0x80a + TARGETS : target < TARGETS;
+}
+
+static const struct its_ops ops = {
+	.pin = fake_pin,
+	.unpin = fake_unpin,
+	.fetch = fake_fetch,
+	.is_target = fake_is_target,
+};
+
+/* ---- the hardware */
+
+static void assert_own(u64 pa, u64 size)
+{
+	if (pa < MEMORY_PA || pa + size > MEMORY_PA + memory_size)
+		fail_msg("the hardware is given %#lx, of %#lx bytes", pa, size);
+}
+
+static u64 baser_size(u64 baser)
+{
+	return ((baser & 0xff) + 1) << (12 + 2 * FIELD_GET(GITS_BASER_PAGE_SIZE, baser));
+}
+
+static void check_tables(void)
+{
+	for (unsigned int n = 0; n < 8; n++)
+		if (hw.baser[n] & GIC_VALID)
+			assert_own(hw.baser[n] & GENMASK(47, 12) & hw.address_mask,
+				   baser_size(hw.baser[n]));
+	assert_true(hw.cbaser & GIC_VALID);
+	assert_own(hw.cbaser & GITS_CBASER_ADDR, SZ_4K * ((hw.cbaser & 0xff) + 1));
+	assert_int_equal(hw.cbaser & 0xffff, (hw.cbaser & GIC_SHAREABILITY)); /* one page */
+}
+
+/* The device's entry in the table in memory: bits 51:8 of its ITT, and log2 of its size. */
+static u64 *hw_entry(u64 device)
+{
+	u64 table = hw.baser[0] & GENMASK(47, 12);
+
+	if (!(hw.baser[0] & GIC_VALID) || (device + 1) * 8 > baser_size(hw.baser[0]))
+		return NULL;
+	return (u64 *)(memory + (table - MEMORY_PA)) + device;
+}
+
+static u64 hw_itt(u64 device)
+{
+	return *hw_entry(device) & GITS_CMD_ITT;
+}
+
+static void check_itt(u64 device)
+{
+	u64 itt = hw_itt(device), size = BIT(*hw_entry(device) & 0x3f);
+
+	for (u64 at = ALIGN_DOWN(itt, SZ_4K); itt && at < itt + size; at += SZ_4K)
+		if (!pins[page_index(at)])
+			fail_msg("the hardware uses %#lx, which is not pinned", at);
+}
+
+static void hw_mapd(const u64 *word)
+{
+	u64 device = word[0] >> 32;
+
+	assert_true(device < its.devices && hw_entry(device));
+	*hw_entry(device) = word[2] & GIC_VALID ? (word[2] & GITS_CMD_ITT) | (3 + word[1] + 1) : 0;
+}
+
+/* Whatever the hardware may use is pinned. */
+static void check_pins(void)
+{
+	for (u64 i = 0; i < its.devices; i++)
+		check_itt(i);
+}
+
+static void hw_step(void)
+{
+	const u8 *queue = memory + ((hw.cbaser & GITS_CBASER_ADDR) - MEMORY_PA);
+	const u64 *word = (const u64 *)(queue + (hw.creadr & GITS_QUEUE_OFFSET));
+	u64 op = word[0] & 0xff;
+
+	assert_true(op && op <= 0xf);
+	if (op == GITS_MAPD)
+		hw_mapd(word);
+	hw.done++;
+	hw.creadr = (hw.creadr + 32) % SZ_4K;
+	check_pins();
+}
+
+static void hw_run(unsigned int most)
+{
+	while ((hw.ctlr & 1) && most-- && hw.creadr != (hw.cwriter & GITS_QUEUE_OFFSET))
+		hw_step();
+}
+
+u32 mmio_read32(const volatile void *addr)
+{
+	u64 offset = (u64)((const volatile u8 *)addr - hw.frame);
+
+	if (offset == GITS_CTLR)
+		return hw.ctlr | (!(hw.ctlr & 1) && !hw.restless ? (u32)GITS_CTLR_QUIESCENT : 0);
+	if (offset == GIC_PIDR2)
+		return 0x3b;
+	if (offset == GITS_IIDR)
+		return 0x43b;
+	return 0;
+}
+
+void mmio_write32(volatile void *addr, u32 value)
+{
+	assert_ptr_equal(addr, hw.frame);
+	assert_true(value <= 1);
+	if (value && !(hw.ctlr & 1))
+		check_tables();
+	if (value && !(hw.ctlr & 1))
+		check_pins();
+	hw.ctlr = value;
+	if (!hw.lazy)
+		hw_run(~0U);
+}
+
+u64 mmio_read64(const volatile void *addr)
+{
+	u64 offset = (u64)((const volatile u8 *)addr - hw.frame);
+
+	if (offset >= GITS_BASER && offset < GITS_BASER + 64)
+		return hw.baser[(offset - GITS_BASER) / 8];
+	switch (offset) {
+	case GITS_TYPER:
+		return hw.typer;
+	case GITS_CBASER:
+		return hw.cbaser;
+	case GITS_CREADR:
+		return hw.creadr | hw.stalled;
+	}
+	fail_msg("read of %#lx", offset);
+	return 0;
+}
+
+static u64 base_written(u64 value)
+{
+	if (!hw.shareable)
+		value &= ~GIC_SHAREABILITY;
+	return value & (hw.address_mask | ~GENMASK(51, 12));
+}
+
+static void write_baser_hw(unsigned int n, u64 value)
+{
+	u64 fixed = hw.baser[n] & (GITS_BASER_TYPE | GITS_BASER_ENTRY_SIZE);
+
+	assert_false(hw.ctlr & 1);
+	if (!fixed)
+		return;
+	value = base_written(value) & ~(GITS_BASER_TYPE | GITS_BASER_ENTRY_SIZE);
+	if (!(hw.page_sizes & BIT(FIELD_GET(GITS_BASER_PAGE_SIZE, value))))
+		value &= ~GITS_BASER_PAGE_SIZE;
+	hw.baser[n] = fixed | value;
+}
+
+void mmio_write64(volatile void *addr, u64 value)
+{
+	u64 offset = (u64)((volatile u8 *)addr - hw.frame);
+
+	if (offset >= GITS_BASER && offset < GITS_BASER + 64) {
+		write_baser_hw((unsigned int)(offset - GITS_BASER) / 8, value);
+	} else if (offset == GITS_CBASER) {
+		assert_false(hw.ctlr & 1);
+		hw.cbaser = base_written(value);
+		hw.creadr = 0;
+	} else if (offset == GITS_CWRITER) {
+		hw.cwriter = value;
+		if (!hw.lazy)
+			hw_run(~0U);
+	} else {
+		fail_msg("write of %#lx", offset);
+	}
+}
+
+/* ---- the machine */
+
+static void reset_hw(void)
+{
+	memset(&hw, 0, sizeof(hw));
+	hw.typer = 1 | 2 | 7ULL << 4 | (EVENTBITS - 1ULL) << 8 | (DEVBITS - 1ULL) << 13 | BIT(37) |
+		   BIT(40);
+	hw.baser[0] = 1ULL << 56 | 7ULL << 48;
+	hw.baser[2] = 4ULL << 56 | 7ULL << 48;
+	hw.baser[3] = 2ULL << 56 | 7ULL << 48;
+	hw.page_sizes = 7;
+	hw.shareable = true;
+	hw.address_mask = GENMASK(51, 12);
+}
+
+static void begin(u64 limit)
+{
+	struct its_plan plan;
+
+	assert_int_equal(its_plan(hw.frame, limit, &plan), 0);
+	free(memory);
+	memory_size = plan.total;
+	memory = aligned_alloc(SZ_64K, plan.total);
+	memset(memory, 0xee, plan.total);
+	its_init(&its, &ops, BASE, hw.frame, &plan, memory, MEMORY_PA, true);
+}
+
+static int setup(void **state)
+{
+	reset_hw();
+	memset(pins, 0, sizeof(pins));
+	memset(host_queue, 0, sizeof(host_queue));
+	memset(&forged, 0xff, sizeof(forged));
+	pinned = fetches = refusals = 0;
+	pin_error = 0;
+	begin(SZ_1M);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(memory);
+	memory = NULL;
+	return 0;
+}
+
+/* ---- the host */
+
+static u64 tail;
+
+static u64 rd(u64 offset)
+{
+	return its_read(&its, offset, offset == GITS_CTLR ? 4 : 8);
+}
+
+/* As a CPU does: repeated as long as it is asked to. */
+static void wr(u64 offset, u64 value)
+{
+	unsigned int tries = 0;
+
+	while (its_write(&its, offset, offset == GITS_CTLR ? 4 : 8, value) == ITS_AGAIN)
+		assert_true(tries++ < 5000);
+}
+
+static void start_queue(u64 queue, u64 pages)
+{
+	wr(GITS_CTLR, 0);
+	wr(GITS_BASER, GIC_VALID | 0x61000000);
+	wr(GITS_BASER + 16, GIC_VALID | 0x62000000);
+	wr(GITS_CBASER, GIC_VALID | queue | (pages - 1));
+	wr(GITS_CWRITER, 0);
+	wr(GITS_CTLR, 1);
+	assert_int_equal(rd(GITS_CTLR) & 1, 1);
+	tail = 0;
+}
+
+static void put(u64 w0, u64 w1, u64 w2, u64 w3)
+{
+	u64 *word = &host_queue[tail / 8];
+
+	word[0] = w0, word[1] = w1, word[2] = w2, word[3] = w3;
+	tail = (tail + 32) % ((rd(GITS_CBASER) & 0xff) * SZ_4K + SZ_4K);
+}
+
+static void go(void)
+{
+	wr(GITS_CWRITER, tail);
+	for (unsigned int i = 0; i < 200000 && rd(GITS_CREADR) != tail; i++)
+		hw_run(1);
+	assert_int_equal(rd(GITS_CREADR), tail);
+}
+
+static void mapd(u64 device, u64 itt, unsigned int bits)
+{
+	put(GITS_MAPD | device << 32, bits - 1, itt ? GIC_VALID | itt : 0, 0);
+	go();
+}
+
+/* ---- tests */
+
+static void the_host_sees_an_its_without_virtual_lpis(void **state)
+{
+	assert_int_equal(rd(GITS_TYPER),
+			 1 | 7ULL << 4 | (EVENTBITS - 1ULL) << 8 | (DEVBITS - 1ULL) << 13);
+	assert_int_equal(its_read(&its, GITS_TYPER, 4), (u32)rd(GITS_TYPER));
+	assert_int_equal(its_read(&its, GITS_TYPER + 4, 4), rd(GITS_TYPER) >> 32);
+	assert_int_equal(its_read(&its, GIC_PIDR2, 4), 0x3b);
+	assert_int_equal(its_read(&its, GITS_IIDR, 4), 0x43b);
+	assert_int_equal(its_read(&its, GITS_CTLR, 4), GITS_CTLR_QUIESCENT);
+	for (u64 offset = 0x1000; offset < 0xf000; offset += 8) {
+		assert_int_equal(its_read(&its, offset, 8), 0);
+		wr(offset, ~0ULL);
+	}
+	wr(GITS_BASER + 24, ~0ULL); /* the table of vPEs */
+	assert_int_equal(rd(GITS_BASER + 24), 0);
+	wr(GITS_BASER, ~0ULL);
+	assert_int_equal(rd(GITS_BASER) & BIT(62), 0); /* Indirect */
+	assert_int_equal(rd(GITS_BASER) & GITS_BASER_TYPE, 1ULL << 56);
+	its_write(&its, GITS_CBASER + 4, 4, 0x80000000);
+	its_write(&its, GITS_CBASER, 4, 0x12345000);
+	assert_int_equal(rd(GITS_CBASER), GIC_VALID | 0x12345000);
+}
+
+static void the_hardware_has_keels_memory_whatever_the_host_writes(void **state)
+{
+	static const u64 addresses[] = { 0, MEMORY_PA, BAD, 0xfffffffff000, QUEUE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		start_queue(QUEUE, 1);
+		wr(GITS_CTLR, 0);
+		wr(GITS_BASER, GIC_VALID | addresses[i] | 0xff);
+		wr(GITS_BASER + 16, GIC_VALID | addresses[i] | 0x3ff);
+		wr(GITS_CTLR, 1);
+		assert_int_equal(rd(GITS_BASER) & GENMASK(47, 12), addresses[i]);
+		assert_int_equal(hw.ctlr, 1);
+		mapd(3, ITT, 5);
+		assert_int_equal(hw_itt(3), ITT);
+	}
+}
+
+static void commands_are_read_once(void **state)
+{
+	start_queue(QUEUE, 1);
+	for (u64 i = 0; i < 100; i++)
+		put(GITS_MAPD | i << 32, 4, GIC_VALID | (ITT + i * SZ_4K), 0);
+	go();
+	assert_int_equal(fetches, 100);
+	assert_int_equal(hw.done, 100);
+	assert_int_equal(refusals, 0);
+	assert_int_equal(pinned, 100);
+}
+
+static void fields_that_a_command_does_not_have_are_cleared(void **state)
+{
+	const u64 *got = (const u64 *)its.queue;
+
+	start_queue(QUEUE, 1);
+	put(~0ULL << 8 | GITS_SYNC, ~0ULL, 2ULL << 16 | 0xffff | GENMASK(63, 52), ~0ULL);
+	go();
+	assert_int_equal(got[0], GITS_SYNC);
+	assert_int_equal(got[1], 0);
+	assert_int_equal(got[2], 2ULL << 16);
+	assert_int_equal(got[3], 0);
+	put(GITS_MAPC, 0, 77ULL << 16 | 3, 0); /* unmaps: whose it was does not count */
+	go();
+	assert_int_equal(got[4 + 2], 3);
+	assert_int_equal(refusals, 0);
+}
+
+static void bad_commands_are_dropped(void **state)
+{
+	static const u64 rows[][4] = {
+		{ 0 },
+		{ 0x02 },
+		{ 0x29, 0, GIC_VALID | BAD, BAD }, /* VMAPP */
+		{ 0x2a },
+		{ 0x2b },
+		{ 0x21 },
+		{ 0x22 },
+		{ 0x25 },
+		{ 0x2d },
+		{ 0x2e },
+		{ 0x23 },
+		{ 0xff },
+		{ GITS_MAPD | 1ULL << (32 + DEVBITS), 4, GIC_VALID | ITT },
+		{ GITS_MAPD, EVENTBITS, GIC_VALID | ITT },
+		{ GITS_MAPD, 4, GIC_VALID | BAD },
+		{ GITS_MAPD, 7, GIC_VALID | (BAD - 0x100) },
+		{ GITS_MAPD, 4, GIC_VALID | MEMORY_PA },
+		{ GITS_INT | 1ULL << (32 + DEVBITS) },
+		{ GITS_MAPTI, 0, 0xffff },
+		{ GITS_MAPC, 0, GIC_VALID | (u64)TARGETS << 16 },
+		{ GITS_SYNC, 0, 0x80aULL << 16 },
+		{ GITS_MOVALL, 0, 0, (u64)TARGETS << 16 },
+		{ GITS_INVALL, 0, 0xffff },
+	};
+
+	start_queue(QUEUE, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned int before = refusals;
+
+		put(rows[i][0], rows[i][1], rows[i][2], rows[i][3]);
+		go();
+		if (refusals != before + 1)
+			fail_msg("command %zu was not refused", i);
+		assert_int_equal(pinned, 0);
+	}
+	assert_int_equal(hw.done, 0);
+	put(GITS_SYNC, 0, 0, 0);
+	go();
+	assert_int_equal(hw.done, 1);
+}
+
+static void addresses_of_redistributors_are_known_ones(void **state)
+{
+	hw.typer |= GITS_TYPER_PTA;
+	begin(SZ_1M);
+	start_queue(QUEUE, 1);
+	put(GITS_SYNC, 0, 0x80bULL << 16, 0);
+	put(GITS_SYNC, 0, 0, 0);
+	put(GITS_MAPC, 0, GIC_VALID | BAD, 0);
+	go();
+	assert_int_equal(refusals, 2);
+	assert_int_equal(hw.done, 1);
+}
+
+static void an_itt_stays_pinned_until_the_hardware_is_done_with_it(void **state)
+{
+	start_queue(QUEUE, 1);
+	mapd(1, ITT, 8); /* 8 bytes an event: 2 KiB */
+	assert_int_equal(pinned, 1);
+	hw.lazy = true;
+	put(GITS_MAPD | 1ULL << 32, 0, 0, 0);
+	wr(GITS_CWRITER, tail);
+	assert_int_equal(pins[ITT / SZ_4K], 1);
+	assert_int_not_equal(rd(GITS_CREADR), tail);
+	hw_run(1);
+	assert_int_equal(rd(GITS_CREADR), tail);
+	assert_int_equal(pinned, 0);
+}
+
+/* The second waits for the first's ITT, and is there in the end. */
+static void replacing_an_itt_again_and_again(void **state)
+{
+	start_queue(QUEUE, 1);
+	hw.lazy = true;
+	for (u64 i = 0; i < 60; i++)
+		put(GITS_MAPD | 2ULL << 32, 7, GIC_VALID | (ITT + i * SZ_4K + 0x900), 0);
+	go();
+	assert_int_equal(hw.done, 60);
+	assert_int_equal(pinned, 2); /* 2 KiB from 0x900 on */
+	assert_int_equal(pins[(ITT + 59 * SZ_4K) / SZ_4K], 1);
+	assert_int_equal(pins[(ITT + 60 * SZ_4K) / SZ_4K], 1);
+}
+
+static void an_itt_that_cannot_be_pinned_leaves_the_old_one(void **state)
+{
+	start_queue(QUEUE, 1);
+	mapd(1, ITT, 5);
+	pin_error = -EOVERFLOW;
+	mapd(1, ITT + SZ_64K, 5);
+	assert_int_equal(refusals, 1);
+	assert_int_equal(hw_itt(1), ITT);
+	assert_int_equal(pinned, 1);
+	pin_error = 0;
+	mapd(1, 0, 1);
+	assert_int_equal(pinned, 0);
+}
+
+static void other_tables_are_empty(void **state)
+{
+	u64 *device_table = (u64 *)its.table[0].memory;
+
+	start_queue(QUEUE, 16);
+	for (u64 i = 0; i < (1 << DEVBITS); i++)
+		put(GITS_MAPD | i << 32, 4, GIC_VALID | (ITT + i * SZ_4K), 0);
+	go();
+	assert_int_equal(pinned, 1 << DEVBITS);
+	device_table[5] = 42;
+	/* The same once more, as after a suspend: nothing is lost. */
+	wr(GITS_CTLR, 0);
+	wr(GITS_BASER, GIC_VALID | 0x61000000);
+	wr(GITS_CTLR, 1);
+	assert_int_equal(pinned, 1 << DEVBITS);
+	assert_int_equal(device_table[5], 42);
+	wr(GITS_CTLR, 0);
+	wr(GITS_BASER, GIC_VALID | 0x63000000);
+	assert_int_equal(pinned, 1 << DEVBITS);
+	wr(GITS_CTLR, 1);
+	assert_int_equal(pinned, 0);
+	assert_int_equal(device_table[5], 0);
+	assert_int_equal(hw.ctlr, 1);
+}
+
+/* One access does so much and no more. */
+static void an_access_is_bounded(void **state)
+{
+	unsigned int again = 0;
+
+	start_queue(QUEUE, 16);
+	for (u64 i = 0; i < 2000; i++)
+		put(GITS_SYNC, 0, 0, 0);
+	while (its_write(&its, GITS_CWRITER, 8, tail) == ITS_AGAIN) {
+		assert_true(fetches <= 16 * (again + 1));
+		again++;
+	}
+	assert_true(again >= 2000 / 16 - 1);
+	assert_int_equal(rd(GITS_CREADR), tail);
+	for (u64 i = 0; i < (1 << DEVBITS); i++)
+		put(GITS_MAPD | i << 32, 4, GIC_VALID | ITT, 0);
+	go();
+	wr(GITS_CTLR, 0);
+	wr(GITS_BASER, 0);
+	for (unsigned int before = pinned; its_write(&its, GITS_CTLR, 4, 1) == ITS_AGAIN;) {
+		assert_true(before - pinned <= 16);
+		before = pinned;
+	}
+	assert_int_equal(pinned, 0);
+}
+
+/* The hardware stands still: the host's access ends all the same. */
+static void a_hardware_that_stalls(void **state)
+{
+	start_queue(QUEUE, 16);
+	hw.lazy = true;
+	for (u64 i = 0; i < 1000; i++)
+		put(GITS_SYNC, 0, 0, 0);
+	wr(GITS_CWRITER, tail);
+	assert_int_equal(rd(GITS_CREADR), 0);
+	hw_run(10);
+	assert_int_equal(rd(GITS_CREADR), 320);
+	hw.stalled = true;
+	assert_int_equal(rd(GITS_CREADR), 321);
+	wr(GITS_CWRITER, tail | GITS_CWRITER_RETRY);
+	assert_int_equal(hw.cwriter & 1, 1);
+	hw.stalled = false;
+	go();
+	assert_int_equal(hw.done, 1000);
+}
+
+static void a_queue_that_is_not_the_hosts(void **state)
+{
+	start_queue(BAD, 1);
+	tail = 96;
+	go();
+	assert_int_equal(refusals, 3);
+	assert_int_equal(hw.done, 0);
+	wr(GITS_CWRITER, SZ_4K);
+	assert_int_equal(rd(GITS_CWRITER), 96);
+}
+
+static void an_enabled_its_keeps_its_registers(void **state)
+{
+	start_queue(QUEUE, 2);
+	wr(GITS_CBASER, GIC_VALID | BAD);
+	wr(GITS_BASER, BAD);
+	assert_int_equal(rd(GITS_CBASER), GIC_VALID | QUEUE | 1);
+	assert_int_equal(rd(GITS_BASER) & GENMASK(47, 12), 0x61000000);
+}
+
+static void lose_power(void)
+{
+	wr(GITS_CTLR, 0);
+	hw.cbaser = hw.creadr = hw.cwriter = 0;
+	for (unsigned int n = 0; n < 8; n++)
+		hw.baser[n] &= GITS_BASER_TYPE | GITS_BASER_ENTRY_SIZE;
+}
+
+static void power_was_lost(void **state)
+{
+	start_queue(QUEUE, 1);
+	mapd(1, ITT, 5);
+	lose_power();
+	wr(GITS_CTLR, 1);
+	assert_true(hw.baser[0] & GIC_VALID);
+	mapd(2, ITT, 5);
+	assert_int_equal(pinned, 2);
+	assert_int_equal(hw_itt(1), ITT);
+	/* With a command on its way: all is forgotten, since the old ITT may still be in a table.
+	 */
+	hw.lazy = true;
+	put(GITS_MAPD | 1ULL << 32, 4, GIC_VALID | (ITT + SZ_64K), 0);
+	wr(GITS_CWRITER, tail);
+	lose_power();
+	(void)rd(GITS_CREADR);
+	wr(GITS_CTLR, 1);
+	assert_int_equal(hw_itt(1), 0);
+	assert_int_equal(pinned, 0);
+}
+
+static void hardware_without_shareability_or_with_small_pages(void **state)
+{
+	for (unsigned int sizes = 1; sizes < 8; sizes += 2) {
+		reset_hw();
+		hw.shareable = sizes & 2;
+		hw.page_sizes = sizes;
+		begin(SZ_1M);
+		start_queue(QUEUE, 1);
+		mapd(1, ITT, 5);
+		assert_int_equal(hw_itt(1), ITT);
+		assert_int_equal(FIELD_GET(GIC_INNER_CACHE, hw.cbaser), hw.shareable ? 7 : 1);
+	}
+}
+
+/* Else it would use what lies at the address that is left. */
+static void hardware_that_cuts_addresses_off_is_not_enabled(void **state)
+{
+	hw.address_mask = GENMASK(27, 12);
+	wr(GITS_CBASER, GIC_VALID | QUEUE);
+	wr(GITS_CTLR, 1);
+	assert_int_equal(hw.ctlr, 0);
+	assert_int_equal(rd(GITS_CTLR) & 1, 0);
+}
+
+static void little_memory_is_few_devices(void **state)
+{
+	struct its_plan plan;
+
+	for (u64 limit = 64; limit < SZ_1M; limit *= 2) {
+		assert_int_equal(its_plan(hw.frame, limit, &plan), 0);
+		assert_true(plan.device_bits >= 1 && plan.device_bits <= DEVBITS);
+		assert_true(plan.device_bits == 1 ||
+			    plan.bytes[0] + (8ULL << plan.device_bits) <= limit);
+	}
+	hw.typer |= GITS_TYPER_DEVBITS; /* 32 bits */
+	assert_int_equal(its_plan(hw.frame, 8 * SZ_1M, &plan), 0);
+	assert_int_equal(plan.device_bits, 19);
+}
+
+static void what_is_no_its_reads_as_zero(void **state)
+{
+	struct its_plan plan;
+
+	hw.restless = true;
+	assert_int_equal(its_plan(hw.frame, SZ_1M, &plan), -ENODEV);
+	reset_hw();
+	hw.baser[0] = 0;
+	assert_int_equal(its_plan(hw.frame, SZ_1M, &plan), -ENODEV);
+	its_init(&its, &ops, BASE, NULL, NULL, NULL, 0, true);
+	for (u64 offset = 0; offset < GIC_FRAME_SIZE; offset += 4) {
+		assert_int_equal(its_read(&its, offset, 4), 0);
+		assert_int_equal(its_write(&its, offset, 4, ~0ULL), ITS_DONE);
+	}
+}
+
+static u64 next_random(void)
+{
+	static u64 x = 88172645463325252ULL;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return x;
+}
+
+/* Registers and commands at random, on hardware of random speed: the fake finds what is wrong. */
+static void random_hosts(void **state)
+{
+	static const u64 offsets[] = { GITS_CTLR,  GITS_CBASER,	    GITS_CWRITER,
+				       GITS_BASER, GITS_BASER + 16, GITS_CREADR };
+	static const u8 ops_known[] = { 1, 3, 4, 5, 8, 8, 8, 8, 9, 10, 11, 12, 13, 14, 15, 0x29 };
+
+	for (unsigned int round = 0; round < 40000; round++) {
+		u64 at = next_random() % 512, *word = &host_queue[at / 4 * 4];
+		u64 offset = offsets[next_random() % ARRAY_SIZE(offsets)];
+
+		hw.lazy = next_random() % 3;
+		word[0] = ops_known[next_random() % 16] | (next_random() % 1100) << 32;
+		word[1] = next_random() % 10;
+		word[2] = (next_random() & GIC_VALID) |
+			  (next_random() % 4 ? ITT + (next_random() % 64) * 0x300 : next_random());
+		if (offset == GITS_CBASER)
+			wr(offset, GIC_VALID | QUEUE);
+		else
+			wr(offset, next_random() % 2 ? next_random() % SZ_4K : next_random());
+		hw_run((unsigned int)(next_random() % 20));
+		(void)rd(GITS_CREADR);
+		if (next_random() % 64 == 0)
+			lose_power();
+	}
+	assert_true(hw.done > 1000);
+	hw.lazy = false;
+	start_queue(QUEUE, 1);
+	wr(GITS_CTLR, 0);
+	wr(GITS_BASER, 0);
+	wr(GITS_CTLR, 1);
+	assert_int_equal(pinned, 0);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(the_host_sees_an_its_without_virtual_lpis),
+		test(the_hardware_has_keels_memory_whatever_the_host_writes),
+		test(commands_are_read_once),
+		test(fields_that_a_command_does_not_have_are_cleared),
+		test(bad_commands_are_dropped),
+		test(addresses_of_redistributors_are_known_ones),
+		test(an_itt_stays_pinned_until_the_hardware_is_done_with_it),
+		test(replacing_an_itt_again_and_again),
+		test(an_itt_that_cannot_be_pinned_leaves_the_old_one),
+		test(other_tables_are_empty),
+		test(an_access_is_bounded),
+		test(a_hardware_that_stalls),
+		test(a_queue_that_is_not_the_hosts),
+		test(an_enabled_its_keeps_its_registers),
+		test(power_was_lost),
+		test(hardware_without_shareability_or_with_small_pages),
+		test(hardware_that_cuts_addresses_off_is_not_enabled),
+		test(little_memory_is_few_devices),
+		test(what_is_no_its_reads_as_zero),
+		test(random_hosts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

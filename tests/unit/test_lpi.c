@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/host/lpi.c hyp/lib/printf.c hyp/cpu/log.c */
+/*
+ * A redistributor's RD frame as the host sees it, on a fake one that fails the test when LPIs are
+ * enabled with tables that are not pinned.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arch/gicr.h>
+#include <arch/mmio.h>
+#include <cpu/panic.h>
+#include <host/host.h>
+#include <host/lpi.h>
+#include <keel/hypercall.h>
+#include <lib/errno.h>
+
+#define PROP 0x60000000ULL
+#define PEND 0x61000000ULL
+#define BAD  0x70000000ULL /* and above */
+
+static struct {
+	u8 frame[GIC_FRAME_SIZE];
+	u32 ctlr, waker;
+	u64 prop, pend, last_write, inv;
+	unsigned int rwp; /* reads until it is done */
+	bool always_on;	  /* EnableLPIs cannot be cleared */
+} hw;
+
+static struct lpi_rd rd;
+static struct lpi_pin pinned[4];
+static unsigned int pin_count, refusals, pin_calls, fail_pin;
+
+bool panic_begun;
+
+void host_count(unsigned int stat)
+{
+	assert_int_equal(stat, KEEL_STAT_GIC_REFUSED);
+	refusals++;
+}
+
+static int fake_pin(u64 pa, u64 size)
+{
+	assert_true(size && IS_ALIGNED(pa | size, SZ_4K));
+	if (++pin_calls == fail_pin)
+		return -EOVERFLOW;
+	if (pa + size > BAD)
+		return -EPERM;
+	assert_true(pin_count < ARRAY_SIZE(pinned));
+	pinned[pin_count++] = (struct lpi_pin){ pa, size };
+	return 0;
+}
+
+static void fake_unpin(u64 pa, u64 size)
+{
+	unsigned int i = 0;
+
+	while (i < pin_count && (pinned[i].pa != pa || pinned[i].size != size))
+		i++;
+	assert_true(i < pin_count);
+	pinned[i] = pinned[--pin_count];
+}
+
+static const struct lpi_ops ops = { .pin = fake_pin, .unpin = fake_unpin };
+
+static bool is_pinned(u64 pa, u64 size)
+{
+	for (unsigned int i = 0; i < pin_count; i++)
+		if (pa >= pinned[i].pa && pa + size <= pinned[i].pa + pinned[i].size)
+			return true;
+	return false;
+}
+
+static void check_tables(void)
+{
+	u64 ids = 1ULL << ((hw.prop & 0x1f) + 1);
+
+	ids = ids > 1ULL << 24 ? 1ULL << 24 : ids; /* GICD_TYPER.IDbits */
+	if (!is_pinned(hw.prop & GICR_PROPBASER_ADDR, ids > 8192 ? ids - 8192 : 1) ||
+	    !is_pinned(hw.pend & GICR_PENDBASER_ADDR, ids / 8))
+		fail_msg("LPIs with tables at %#lx and %#lx", hw.prop, hw.pend);
+}
+
+static u64 offset_of(const volatile void *addr)
+{
+	return (u64)((const volatile u8 *)addr - hw.frame);
+}
+
+u32 mmio_read32(const volatile void *addr)
+{
+	switch (offset_of(addr)) {
+	case GICR_CTLR:
+		if (hw.rwp && --hw.rwp)
+			return hw.ctlr | (u32)GICR_CTLR_RWP;
+		return hw.ctlr;
+	case GICR_WAKER:
+		return hw.waker;
+	case GIC_PIDR2:
+		return 0x3b;
+	case GICR_PROPBASER:
+		return (u32)hw.prop;
+	case GICR_PENDBASER + 4:
+		return (u32)(hw.pend >> 32);
+	}
+	return 0;
+}
+
+void mmio_write32(volatile void *addr, u32 value)
+{
+	switch (offset_of(addr)) {
+	case GICR_CTLR:
+		if (hw.always_on)
+			value |= hw.ctlr & 1;
+		if ((hw.ctlr & 1) && !(value & 1))
+			hw.rwp = 3;
+		hw.ctlr = value;
+		if (value & 1)
+			check_tables();
+		return;
+	case GICR_WAKER:
+		hw.waker = value;
+		return;
+	case GICR_PROPBASER:
+		assert_false(hw.ctlr & 1);
+		hw.prop = (hw.prop & GENMASK(63, 32)) | value;
+		return;
+	}
+	fail_msg("write of %#lx", offset_of(addr));
+}
+
+u64 mmio_read64(const volatile void *addr)
+{
+	switch (offset_of(addr)) {
+	case GICR_TYPER:
+		return 0x100000011ULL;
+	case GICR_PROPBASER:
+		return hw.prop;
+	case GICR_PENDBASER:
+		return hw.pend;
+	}
+	return 0;
+}
+
+void mmio_write64(volatile void *addr, u64 value)
+{
+	u64 offset = offset_of(addr);
+
+	assert_false((hw.ctlr & 1) && (offset == GICR_PROPBASER || offset == GICR_PENDBASER));
+	if (offset == GICR_PROPBASER)
+		hw.prop = value;
+	else if (offset == GICR_PENDBASER)
+		hw.pend = value;
+	else if (offset == GICR_INVLPIR)
+		hw.inv = value;
+	else
+		fail_msg("write of %#lx", offset);
+}
+
+static int setup(void **state)
+{
+	memset(&hw, 0, sizeof(hw));
+	rd = (struct lpi_rd){ .base = 0x80a0000, .regs = hw.frame };
+	pin_count = refusals = pin_calls = fail_pin = 0;
+	return 0;
+}
+
+static void wr(u64 offset, unsigned int bytes, u64 value)
+{
+	lpi_write(&rd, &ops, offset, bytes, value);
+}
+
+static u64 rd_(u64 offset, unsigned int bytes)
+{
+	return lpi_read(&rd, &ops, offset, bytes);
+}
+
+static bool enable(u64 prop, u64 pend)
+{
+	wr(GICR_PROPBASER, 8, prop);
+	wr(GICR_PENDBASER, 8, pend);
+	wr(GICR_CTLR, 4, 1);
+	return rd_(GICR_CTLR, 4) & 1;
+}
+
+static void tables_are_pinned_while_they_are_used(void **state)
+{
+	assert_true(enable(PROP | 15, PEND));
+	assert_int_equal(pin_count, 2);
+	assert_true(is_pinned(PROP, 0x10000 - 0x2000));
+	assert_true(is_pinned(PEND, 0x2000));
+	wr(GICR_PROPBASER, 8, BAD);
+	wr(GICR_PENDBASER, 8, BAD);
+	wr(GICR_PROPBASER, 4, (u32)BAD);
+	assert_int_equal(hw.prop, PROP | 15);
+	assert_int_equal(hw.pend, PEND);
+	wr(GICR_CTLR, 4, 1 | BIT(25)); /* DPG1NS; still enabled */
+	assert_int_equal(hw.ctlr, 1 | BIT(25));
+	assert_int_equal(pin_count, 2);
+}
+
+static void they_are_let_go_once_the_hardware_is_done(void **state)
+{
+	assert_true(enable(PROP | 15, PEND));
+	wr(GICR_CTLR, 4, 0);
+	assert_int_equal(pin_count, 2);
+	wr(GICR_PROPBASER, 8, BAD); /* RWP is 1 still */
+	assert_int_equal(hw.prop, PROP | 15);
+	while (rd_(GICR_CTLR, 4) & GICR_CTLR_RWP)
+		assert_int_equal(pin_count, 2);
+	(void)rd_(GICR_CTLR, 4);
+	assert_int_equal(pin_count, 0);
+	wr(GICR_PROPBASER, 8, PROP + 0x10000);
+	assert_int_equal(hw.prop, PROP + 0x10000);
+	assert_true(enable(PROP | 13, PEND));
+}
+
+static void every_size_is_pinned_whole(void **state)
+{
+	for (u64 bits = 0; bits < 32; bits++) {
+		setup(NULL);
+		assert_true(enable(PROP | bits, PEND));
+	}
+}
+
+static void tables_that_are_not_the_hosts_are_refused(void **state)
+{
+	static const u64 rows[][2] = {
+		{ BAD | 15, PEND },
+		{ PROP | 15, BAD },
+		{ (BAD - 0x1000) | 15, PEND },
+		{ PROP | 23, BAD - 0x10000 },
+		{ GENMASK(51, 12) | 23, PEND },
+		{ PROP | 31, GENMASK(51, 16) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_false(enable(rows[i][0], rows[i][1]));
+		assert_int_equal(refusals, i + 1);
+		assert_int_equal(pin_count, 0);
+	}
+	for (fail_pin = 1; fail_pin < 3; fail_pin++) {
+		pin_calls = 0;
+		assert_false(enable(PROP | 15, PEND));
+		assert_int_equal(pin_count, 0);
+	}
+	fail_pin = 0;
+	assert_true(enable(PROP | 15, PEND));
+}
+
+static void the_rest_is_passed_on_or_not_there(void **state)
+{
+	wr(GICR_WAKER, 4, 2);
+	assert_int_equal(hw.waker, 2);
+	assert_int_equal(rd_(GICR_WAKER, 4), 2);
+	wr(GICR_INVLPIR, 8, 8192);
+	assert_int_equal(hw.inv, 8192);
+	assert_int_equal(rd_(GICR_TYPER, 8), 0x100000011ULL);
+	assert_int_equal(rd_(GIC_PIDR2, 4), 0x3b);
+	hw.pend = 0x1234500000000ULL;
+	assert_int_equal(rd_(GICR_PENDBASER + 4, 4), 0x12345);
+	wr(GICR_TYPER, 8, ~0ULL);
+	for (u64 offset = 0x100; offset < GIC_ID_FIRST; offset += 8) {
+		wr(offset, 8, ~0ULL);
+		assert_int_equal(rd_(offset, 8), 0);
+	}
+	wr(GICR_CTLR, 8, 1); /* no such access */
+	assert_int_equal(hw.ctlr, 0);
+}
+
+static void what_firmware_left_is_disabled(void **state)
+{
+	assert_int_equal(lpi_start(&rd, &ops), 0);
+	hw.prop = BAD;
+	hw.ctlr = 1;
+	assert_int_equal(lpi_start(&rd, &ops), 0);
+	assert_int_equal(hw.ctlr, 0);
+}
+
+static void or_pinned(void **state)
+{
+	hw.always_on = true;
+	hw.ctlr = 1;
+	hw.prop = PROP | 13;
+	hw.pend = PEND;
+	rd.pins[0] = (struct lpi_pin){ 0 };
+	fail_pin = 1;
+	assert_true(fake_pin(PROP, 0x2000) != 0);
+	fail_pin = 0;
+	assert_int_equal(fake_pin(PROP, 0x2000), 0); /* for check_tables() */
+	assert_int_equal(fake_pin(PEND, 0x1000), 0);
+	assert_int_equal(lpi_start(&rd, &ops), 0);
+	assert_int_equal(pin_count, 4);
+	wr(GICR_PENDBASER, 8, BAD);
+	assert_int_equal(hw.pend, PEND);
+	wr(GICR_CTLR, 4, 0);
+	assert_int_equal(pin_count, 4);
+}
+
+static void or_nothing_runs(void **state)
+{
+	assert_int_equal(fake_pin(PROP, 0x2000), 0);
+	assert_int_equal(fake_pin(PEND, 0x1000), 0);
+	hw.always_on = true;
+	hw.ctlr = 1;
+	hw.prop = PROP | 13;
+	hw.pend = PEND;
+	fail_pin = pin_calls + 2;
+	assert_int_equal(lpi_start(&rd, &ops), -EBUSY);
+}
+
+#define test(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(tables_are_pinned_while_they_are_used),
+		test(they_are_let_go_once_the_hardware_is_done),
+		test(every_size_is_pinned_whole),
+		test(tables_that_are_not_the_hosts_are_refused),
+		test(the_rest_is_passed_on_or_not_there),
+		test(what_firmware_left_is_disabled),
+		test(or_pinned),
+		test(or_nothing_runs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
