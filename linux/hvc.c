@@ -71,17 +71,19 @@ long keel_giving_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 *out)
 }
 
 /*
- * Before the VM has run its GIC can be made, for which EL2 takes all vCPUs: while another CPU has
- * one of them for a call both are busy, and not for long. Afterwards each call means what it says.
+ * EL2 takes all vCPUs to make the GIC and to reset it: while another CPU has one of them for a call
+ * both are busy, and not for long. Who resets asks again by himself, since a run is in his way,
+ * too. Of a register that can only be set before the first run that is the answer all the same,
+ * later.
  */
 static long call_when_free(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)
 {
-	unsigned int tries = BUSY_TRIES;
+	unsigned int tries = fid == KEEL_HC_VGIC_RESET ? 1 : BUSY_TRIES;
 	long ret;
 
 	for (;;) {
 		ret = keel_call(fid, vm->handle, a2, a3, a4, a5, out);
-		if (likely(ret != -EBUSY) || READ_ONCE(vm->has_run) || !--tries)
+		if (likely(ret != -EBUSY) || !--tries)
 			return ret;
 		cpu_relax();
 	}
