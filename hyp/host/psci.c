@@ -151,22 +151,25 @@ static void set_resume(struct psci *psci, struct psci_cpu *cpu, bool resuming,
 }
 
 /*
- * A suspend that loses the CPU's context: firmware wakes it at Keel's entry. @fid's entry point and
- * context are its arguments @at and @at + 1. If it returns, the CPU did not go down, or not so
- * deep.
+ * A suspend that may lose the CPU's context: firmware wakes it at Keel's entry. @fid's entry point
+ * and context are its arguments @at and @at + 1. If it returns, the CPU did not go down, or not so
+ * deep. With @standby it is to return, and the host need not have named an entry; should firmware
+ * see that otherwise, the CPU comes by Keel's entry as well, and goes on at the host's if it has
+ * one.
  */
-static void suspend(struct call *c, unsigned int at)
+static void suspend(struct call *c, unsigned int at, bool standby)
 {
 	struct psci_entry entry = { .pc = c->arg[at], .x0 = c->arg[at + 1] };
 	u64 arg[4] = { c->arg[0], c->arg[1], c->arg[2], c->arg[3] };
 	struct psci *psci = c->psci;
+	bool valid = entry_is_valid(psci, entry.pc);
 	s64 ret;
 
-	if (!entry_is_valid(psci, entry.pc))
+	if (!valid && !standby)
 		return set_result(c, PSCI_INVALID_ADDRESS);
 	arg[at] = psci->secondary_entry;
 	arg[at + 1] = cpu_index(psci, c->self);
-	set_resume(psci, c->self, true, entry);
+	set_resume(psci, c->self, valid, entry);
 	/* the 64-bit form: Keel's entry may lie anywhere */
 	ret = firmware(psci, call_fid(c) | PSCI_64, arg[1], arg[2], arg[3]);
 	set_resume(psci, c->self, false, (struct psci_entry){ 0 });
@@ -179,19 +182,16 @@ static bool is_power_down(const struct psci *psci, u64 power_state)
 	       (psci->extended_state_id ? PSCI_POWER_STATE_DOWN_EXTENDED : PSCI_POWER_STATE_DOWN);
 }
 
-/* DEN 0022, 5.4: (power_state, entry, context). A standby state keeps all, and has no entry. */
+/* DEN 0022, 5.4: (power_state, entry, context). A standby state keeps all, and needs no entry. */
 static void cpu_suspend(struct call *c)
 {
-	if (is_power_down(c->psci, c->arg[1]))
-		suspend(c, 2);
-	else
-		set_result(c, firmware(c->psci, call_fid(c) | PSCI_64, c->arg[1], 0, 0));
+	suspend(c, 2, !is_power_down(c->psci, c->arg[1]));
 }
 
 /* DEN 0022, 5.12 and 5.13: (entry, context) */
 static void cpu_default_suspend(struct call *c)
 {
-	suspend(c, 1);
+	suspend(c, 1, false);
 }
 
 /* DEN 0022, 5.7: firmware knows, but a CPU that is on its way through Keel is not yet on. */

@@ -422,17 +422,46 @@ static u64 power_down(bool extended)
 	return extended ? PSCI_POWER_STATE_DOWN_EXTENDED : PSCI_POWER_STATE_DOWN;
 }
 
-static void test_standby_keeps_the_entry_out(void **state)
+/* A state that keeps all, by Keel's reading: whatever firmware makes of it, it has Keel's entry. */
+static void test_standby_has_keels_entry(void **state)
 {
 	for (unsigned int extended = 0; extended < 2; extended++) {
 		start(0x10001, extended ? 2 : 0);
-		/* the bit of the other format says nothing; the entry is not looked at */
+		/* the bit of the other format says nothing; the entry need not be one */
 		assert_int_equal(call(0, SUSPEND64, power_down(!extended) | 5, 1, 2), PSCI_SUCCESS);
 		assert_int_equal(w.last.x[0], SUSPEND64);
 		assert_int_equal(w.last.x[1], power_down(!extended) | 5);
-		assert_int_equal(w.last.x[2], 0);
+		assert_int_equal(w.last.x[2], KEEL_ENTRY);
+		assert_int_equal(w.last.x[3], 0);
 		must_not_arrive(0);
 	}
+}
+
+static void comes_by_keels_entry(struct world *world)
+{
+	assert_int_equal(w.last.x[2], KEEL_ENTRY);
+	assert_int_equal(w.last.x[3], 2);
+	arrives(2, HOST_PC + 4, CONTEXT);
+	must_not_arrive(2);
+}
+
+static void comes_uninvited(struct world *world)
+{
+	assert_int_equal(w.last.x[2], KEEL_ENTRY);
+	must_not_arrive(2);
+}
+
+/* Firmware lost the context of what was to be a standby. */
+static void test_standby_that_goes_deeper(void **state)
+{
+	bring_up(2);
+	w.meanwhile = comes_by_keels_entry;
+	call(2, SUSPEND64, 5, HOST_PC + 4, CONTEXT);
+	assert_int_equal(w.psci.cpu[2].state, PSCI_CPU_ON);
+	w.meanwhile = comes_uninvited;
+	call(2, SUSPEND64, 5, 0, 0);
+	call(2, SUSPEND64, 5, HOST_END, 0);
+	call(2, SUSPEND64, 5, KEEL_ENTRY, 0);
 }
 
 static void wakes_by_the_entry(struct world *world)
@@ -614,7 +643,8 @@ int main(void)
 		cmocka_unit_test_setup(test_firmware_refuses_cpu_off, setup),
 		cmocka_unit_test_setup(test_uninvited_cpus_stay_out, setup),
 		cmocka_unit_test_setup(test_affinity_info, setup),
-		cmocka_unit_test_setup(test_standby_keeps_the_entry_out, setup),
+		cmocka_unit_test_setup(test_standby_has_keels_entry, setup),
+		cmocka_unit_test_setup(test_standby_that_goes_deeper, setup),
 		cmocka_unit_test_setup(test_power_down, setup),
 		cmocka_unit_test_setup(test_power_down_that_returns, setup),
 		cmocka_unit_test_setup(test_suspend_addresses, setup),
