@@ -31,9 +31,6 @@
 /* What the run loop does after an exit. */
 #define AGAIN 1
 
-/* ESR_EL2.EC of a data abort from a lower level. */
-#define EC_DABT_LOWER 0x24
-
 /* ---- others' side ---- */
 
 /*
@@ -321,9 +318,6 @@ static int exit_fail(struct keel_vcpu *vcpu)
 	struct keel_run *hyp = vcpu->hyp;
 	struct kvm_run *run = vcpu->run;
 
-	/* KVM's answer to an access outside memory that says nothing of itself. */
-	if ((hyp->fail.esr >> 26 & 0x3f) == EC_DABT_LOWER)
-		return -ENOSYS;
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	run->internal.suberror = KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
 	run->internal.ndata = 4;

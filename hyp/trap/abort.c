@@ -190,25 +190,18 @@ int abort_trap(struct vcpu *vcpu, u64 esr)
 
 /* ---- the host has answered ---- */
 
-/* KVM's documentation of KVM_EXIT_ARM_NISV: an access that the syndrome does not describe. */
-static int fail(struct vcpu *vcpu)
-{
-	vcpu->run->fail.esr = vcpu->fault_esr;
-	vcpu->run->fail.far = vcpu->fault_far;
-	vcpu->run->fail.ipa = vcpu->fault_ipa;
-	vcpu->run->fail.pc = vcpu->regs.pc;
-	return KEEL_EXIT_FAIL;
-}
-
-/* Nothing is mapped there, nothing will be, and nobody does the access. */
+/*
+ * Nothing is mapped there, nothing will be, and nobody does the access: code and tables in a
+ * device, or an instruction that the syndrome does not describe (a pair, a vector, an atomic). The
+ * guest learns of it as of a bus that refuses; it may be no more than one process of the guest's.
+ */
 static int no_memory(struct vcpu *vcpu)
 {
 	u64 esr = vcpu->fault_esr;
+	bool cache_maintenance = (esr & ESR_CM) && !(esr & ESR_S1PTW) && !is_fetch(esr);
 
-	if (is_fetch(esr) || (esr & ESR_S1PTW)) /* code and tables in a device */
+	if (!cache_maintenance)
 		return inject_abort(vcpu, esr, vcpu->fault_far);
-	if (!(esr & ESR_CM))
-		return fail(vcpu);
 	trap_step_over(vcpu, esr); /* no cache holds a device's registers */
 	return VCPU_RESUME;
 }

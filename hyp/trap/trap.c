@@ -109,17 +109,29 @@ static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
 	[ESR_EC_IABT_LOWER] = abort_trap, [ESR_EC_DABT_LOWER] = abort_trap,
 };
 
-/* Whoever makes a vCPU runnable writes on_pending before power, so it is read after it. */
+/* What the host was asked for is finished, also for a vCPU that userspace has stopped meanwhile. */
+static int finish_pending(struct vcpu *vcpu)
+{
+	int ret = guest_smccc_resume(vcpu);
+
+	return ret == VCPU_RESUME ? abort_resume(vcpu) : ret;
+}
+
+/*
+ * Whoever makes a vCPU runnable writes on_pending before power, so it is read after it. A vCPU that
+ * starts anew has nothing to finish.
+ */
 static int trap_resume(struct vcpu *vcpu)
 {
-	int ret;
+	int ret = finish_pending(vcpu);
 
+	if (ret != VCPU_RESUME)
+		return ret;
 	if (__atomic_load_n(&vcpu->power, __ATOMIC_ACQUIRE) != VCPU_RUNNABLE)
 		return KEEL_EXIT_OFF;
 	if (__atomic_load_n(&vcpu->on_pending, __ATOMIC_ACQUIRE))
 		guest_psci_start(vcpu);
-	ret = guest_smccc_resume(vcpu);
-	return ret == VCPU_RESUME ? abort_resume(vcpu) : ret;
+	return VCPU_RESUME;
 }
 
 static void trap_load(struct vcpu *vcpu)

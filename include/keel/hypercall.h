@@ -260,9 +260,8 @@ enum keel_exit {
  */
 #define KEEL_ANSWER_MAPPED 0 /* the memory is mapped now: the access is repeated */
 #define KEEL_ANSWER_ABORT  1 /* an external abort for the guest */
-#define KEEL_ANSWER_NONE                                                                          \
-	2		   /* no memory there, and nobody who could do it: KEEL_EXIT_FAIL, unless \
-			      it is a fetch, a table walk or cache maintenance */
+/* no memory there, and nobody who could do it: an external abort, but for cache maintenance */
+#define KEEL_ANSWER_NONE 2
 #define KEEL_ANSWER_DONE 3 /* the access is done, for a read with the data in .mmio: go on */
 #define KEEL_ANSWER_STOP 4 /* the same; then KEEL_EXIT_IRQ before any instruction */
 

@@ -142,18 +142,6 @@ def test_two_machines_with_fp(host):
     assert len(sums) == 2 and all(int(failed) == 0 for _, failed in sums), result.output
 
 
-@pytest.mark.parametrize("cpu,e2h", MACHINES, scope="module")
-@pytest.mark.parametrize("instruction", ["ldp", "post", "swp"])
-def test_access_without_syndrome(host, cpu, instruction):
-    """A device access that the CPU does not describe: KVM_RUN fails with ENOSYS, vmrun says so."""
-    if instruction == "swp" and cpu == "cortex-a57":
-        pytest.skip("the CPU has no FEAT_LSE")
-    case = Case("nisv", "exceptions", options=f"--cmdline 'args: {instruction}'")
-    result = run_payload(host, case)
-    assert result.status == ERROR
-    assert "a device access by an instruction that KVM cannot emulate" in result.output
-
-
 def sizes_of_docs(granule):
     """Start level, tables and bytes of the root, by size: docs/ipa.md's table."""
     text = (keelvm.ROOT / "docs" / "ipa.md").read_text(encoding="utf-8")

@@ -93,8 +93,20 @@ static void test_mmio_reads(void)
 	end_vm(&vm, &vcpu);
 }
 
-/* A pair has no syndrome: nobody can emulate it. */
-GUEST_CODE(pair, "mov x1, #0x09000000\n stp x2, x3, [x1]\n b .\n");
+/* A pair has no syndrome, and nobody can emulate it: the guest takes an abort to its own vector. */
+GUEST_CODE(pair, "adr x0, 1f\n"
+		 "msr vbar_el1, x0\n"
+		 "isb\n"
+		 "mov x1, #0x09000000\n"
+		 "stp x2, x3, [x1, #16]\n"
+		 "b .\n"
+		 ".balign 2048\n"
+		 "1: .space 0x200\n"
+		 "mrs x3, esr_el1\n"
+		 "mrs x4, far_el1\n"
+		 "str x3, [x1]\n"
+		 "str x4, [x1, #8]\n"
+		 "b .\n");
 
 static void test_no_syndrome(void)
 {
@@ -102,7 +114,32 @@ static void test_no_syndrome(void)
 	struct vcpu vcpu = new_vcpu(&vm, 0);
 
 	LOAD(&vm, &vcpu, pair);
-	gives(run(&vcpu), ENOSYS, "an access without a syndrome, outside memory");
+	expect_write(&vcpu, MMIO_BASE, 8, 0x96000050,
+		     "a pair outside memory is an external abort of a write");
+	expect_write(&vcpu, MMIO_BASE + 8, 8, MMIO_BASE + 16, "... with its address");
+	end_vm(&vm, &vcpu);
+}
+
+GUEST_CODE(ask, "mov x1, #0x09000000\n ldr x0, [x1]\n str x0, [x1, #8]\n b .\n");
+
+/* Stopped between a read and its answer, a vCPU keeps the answer: the device is not read twice. */
+static void test_stopped_with_an_answer(void)
+{
+	struct kvm_mp_state stopped = { KVM_MP_STATE_STOPPED },
+			    runnable = { KVM_MP_STATE_RUNNABLE };
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	uint64_t data = 0x123456789abcdef0;
+
+	LOAD(&vm, &vcpu, ask);
+	expect_mmio(&vcpu, false, MMIO_BASE, 8, "a read");
+	memcpy(vcpu.run->mmio.data, &data, sizeof(data));
+	must(ioctl(vcpu.fd, KVM_SET_MP_STATE, &stopped), "KVM_SET_MP_STATE");
+	vcpu.run->immediate_exit = 1;
+	gives(run(&vcpu), EINTR, "KVM_RUN that only finishes the read");
+	vcpu.run->immediate_exit = 0;
+	must(ioctl(vcpu.fd, KVM_SET_MP_STATE, &runnable), "KVM_SET_MP_STATE");
+	expect_write(&vcpu, MMIO_BASE + 8, 8, data, "the answer is there, and asked for once");
 	end_vm(&vm, &vcpu);
 }
 
@@ -607,6 +644,7 @@ int main(void)
 	test_mmio_writes();
 	test_mmio_reads();
 	test_no_syndrome();
+	test_stopped_with_an_answer();
 	test_fetch_from_device();
 	test_psci();
 	test_cpu_on();

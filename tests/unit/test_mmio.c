@@ -269,10 +269,10 @@ static void test_refused(void **state)
 static void test_what_cannot_be_emulated(void **state)
 {
 	assert_int_equal(mmio(ESR_WNR), 0);
-	assert_int_equal(answer(KEEL_ANSWER_NONE), KEEL_EXIT_FAIL);
-	assert_int_equal(FIELD_GET(ESR_EC, w.run[0].fail.esr), ESR_EC_DABT_LOWER);
-	assert_int_equal(w.run[0].fail.ipa, IPA_PAGE + OFFSET);
-	assert_int_equal(w.run[0].fail.pc, PC);
+	assert_int_equal(answer(KEEL_ANSWER_NONE), VCPU_RESUME);
+	assert_int_equal(w.aborts, 1);
+	assert_int_equal(w.abort_far, 0xffff000000000000ULL | OFFSET);
+	assert_true(w.abort_esr & ESR_WNR);
 	assert_int_equal(V->regs.pc, PC);
 
 	assert_int_equal(mmio(ESR_CM | ESR_WNR | ESR_ISV), 0); /* cache maintenance: done */
@@ -280,12 +280,33 @@ static void test_what_cannot_be_emulated(void **state)
 	assert_int_equal(V->regs.pc, PC + 4);
 	assert_int_equal(mmio(ESR_S1PTW | ESR_ISV), 0);
 	assert_int_equal(answer(KEEL_ANSWER_NONE), VCPU_RESUME);
-	assert_int_equal(w.aborts, 1);
+	assert_int_equal(w.aborts, 2);
 	fault_at(IPA_PAGE);
 	assert_int_equal(take(V, ESR_EC_IABT_LOWER, MISSING | ESR_ISV), KEEL_EXIT_FAULT);
 	assert_int_equal(w.run[0].mmio.bytes, 0);
 	assert_int_equal(answer(KEEL_ANSWER_NONE), VCPU_RESUME);
-	assert_int_equal(w.aborts, 2);
+	assert_int_equal(w.aborts, 3);
+}
+
+/* Userspace stops the vCPU with an access outstanding: the answer counts, and the vCPU stays off.
+ */
+static void test_the_answer_comes_while_the_vcpu_is_off(void **state)
+{
+	static const u64 what[] = { KEEL_ANSWER_DONE, KEEL_ANSWER_STOP };
+
+	for (size_t i = 0; i < ARRAY_SIZE(what); i++) {
+		world_start();
+		assert_int_equal(mmio(ESR_ISV | SRT(7) | SAS(2)), 4);
+		w.run[0].mmio.data[0] = 0x5a;
+		V->power = VCPU_STOPPED;
+		assert_int_equal(answer(what[i]), i ? KEEL_EXIT_IRQ : KEEL_EXIT_OFF);
+		assert_int_equal(V->regs.x[7] & 0xff, 0x5a);
+		assert_int_equal(V->regs.pc, PC + 4);
+		assert_int_equal(answer(KEEL_ANSWER_MAPPED), KEEL_EXIT_OFF);
+		V->power = VCPU_RUNNABLE;
+		assert_int_equal(answer(KEEL_ANSWER_MAPPED), VCPU_RESUME);
+		assert_int_equal(V->regs.pc, PC + 4);
+	}
 }
 
 /* An access that the host was not told of it cannot have done; and a number that means nothing. */
@@ -406,6 +427,7 @@ int main(void)
 		cmocka_unit_test_setup(test_finish_without_running, world_setup),
 		cmocka_unit_test_setup(test_refused, world_setup),
 		cmocka_unit_test_setup(test_what_cannot_be_emulated, world_setup),
+		cmocka_unit_test_setup(test_the_answer_comes_while_the_vcpu_is_off, world_setup),
 		cmocka_unit_test_setup(test_answers_that_make_no_sense, world_setup),
 		cmocka_unit_test_setup(test_vgic_first, world_setup),
 		cmocka_unit_test_setup(test_beyond_the_vm, world_setup),
