@@ -160,6 +160,23 @@ mmu_on:
 	ldp	x3, x4, [x1, #BOOT_HCR]
 	msr	hcr_el2, x3
 	isb                             /* E2H decides the format of what follows */
+	/*
+	 * What later architectures added to the controls of translation and of exceptions is UNKNOWN
+	 * after reset, and would be live. ID_AA64MMFR3_EL1 (RAZ before it was defined): TCRX, SCTLRX,
+	 * S1PIE.
+	 */
+	mrs	x5, s3_0_c0_c7_3
+	tst	x5, #0xf
+	b.eq	2f
+	msr	s3_4_c2_c0_3, xzr       /* TCR2_EL2 */
+2:	tst	x5, #0xf0
+	b.eq	3f
+	msr	s3_4_c1_c0_3, xzr       /* SCTLR2_EL2 */
+3:	tst	x5, #0xf00
+	b.eq	4f
+	msr	s3_4_c10_c2_2, xzr      /* PIRE0_EL2 */
+	msr	s3_4_c10_c2_3, xzr      /* PIR_EL2 */
+4:
 	msr	mair_el2, x4
 	ldp	x4, x5, [x1, #BOOT_TCR]
 	msr	tcr_el2, x4

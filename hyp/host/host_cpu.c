@@ -176,6 +176,10 @@ void host_cpu_init(u64 vtcr, u64 vttbr)
 	init_gic(&host);
 	init_mpam(&host);
 	write_sysreg(0, hstr_el2);
+	/* On many CPUs it opens IMPLEMENTATION DEFINED controls to EL1; firmware may have left it
+	 * so.
+	 */
+	write_sysreg(0, actlr_el2);
 	write_sysreg(read_sysreg(midr_el1), vpidr_el2);
 	write_sysreg(read_sysreg(mpidr_el1), vmpidr_el2);
 	write_el1_sctlr(SCTLR_EL1_RESET);

@@ -127,9 +127,10 @@ void fake_dsb(const char *opt)
 /* Exactly the registers that this CPU has. All that are not read-only are UNKNOWN at first. */
 static void make(const struct cpu *cpu)
 {
-	static const char *const base[] = { "vtcr_el2",	   "vttbr_el2",	   "cptr_el2", "mdcr_el2",
-					    "cnthctl_el2", "cntvoff_el2",  "hstr_el2", "vpidr_el2",
-					    "vmpidr_el2",  "cnthp_ctl_el2" };
+	static const char *const base[] = { "vtcr_el2",	  "vttbr_el2",	  "cptr_el2",
+					    "mdcr_el2",	  "cnthctl_el2",  "cntvoff_el2",
+					    "hstr_el2",	  "actlr_el2",	  "vpidr_el2",
+					    "vmpidr_el2", "cnthp_ctl_el2" };
 
 	static const char *const others[] = { "id_aa64dfr1_el1", "id_aa64isar0_el1", "s3_0_c0_c7_2",
 					      "s3_0_c0_c4_4",	 "ctr_el0",	     "dczid_el0" };
@@ -331,6 +332,7 @@ static void check_cpu(const struct cpu *c)
 	if (field(c, MMFR1, 8))
 		expect(c, "CNTHV_CTL_EL2", "s3_4_c14_c3_1", 0);
 	expect(c, "HSTR_EL2", "hstr_el2", 0);
+	expect(c, "ACTLR_EL2", "actlr_el2", 0);
 	expect(c, "VPIDR_EL2", "vpidr_el2", MIDR);
 	expect(c, "VMPIDR_EL2", "vmpidr_el2", MPIDR);
 	/* MMU and caches off, little endian, RES1 bits: 29, 28, 23, 22, 20, 11 */
