@@ -610,9 +610,26 @@ static void log_unknown(const struct vcpu *vcpu, u32 encoding, bool read)
 		 encoding >> 3 & 15, encoding & 7, vcpu->regs.pc);
 }
 
-static int undefined(struct vcpu *vcpu)
+#define MMFR2_IDS GENMASK(39, 36)
+
+/* FEAT_IDST (D23.3.1): reads of op0 3, op1 0, 1 and 3, CRn 0, CRm 0 to 7. */
+static bool in_id_space(u64 esr)
 {
-	vcpu_inject_undef(vcpu);
+	u64 op1 = FIELD_GET(ESR_SYS64_OP1, esr);
+
+	return (esr & ESR_SYS64_READ) && FIELD_GET(ESR_SYS64_OP0, esr) == 3 &&
+	       (op1 == 0 || op1 == 1 || op1 == 3) && FIELD_GET(ESR_SYS64_CRN, esr) == 0 &&
+	       FIELD_GET(ESR_SYS64_CRM, esr) < 8;
+}
+
+/* A guest that has FEAT_IDST is told of an ID register that there is not as of a trapped access. */
+static int undefined(struct vcpu *vcpu, u64 esr)
+{
+	if (in_id_space(esr) && FIELD_GET(MMFR2_IDS, id_reg_value(vcpu, ID_REG_MMFR2)))
+		vcpu_inject(vcpu, FIELD_PREP(ESR_EC, ESR_EC_SYS64) | ESR_IL | (esr & ESR_ISS),
+			    vcpu_read_sysreg(vcpu, FAR_EL1));
+	else
+		vcpu_inject_undef(vcpu);
 	return VCPU_RESUME;
 }
 
@@ -646,7 +663,7 @@ int sysreg_trap(struct vcpu *vcpu, u64 esr)
 		log_unknown(vcpu, esr_encoding(esr), read);
 	there = row && guest_has(vcpu, row);
 	if (!there || !(read ? row->read != NULL : row->write != NULL))
-		return undefined(vcpu);
+		return undefined(vcpu, esr);
 	if (read)
 		vcpu_set_x(vcpu, rt, row->read(vcpu, row));
 	else

@@ -702,6 +702,40 @@ static void test_step_over(void **state)
 	assert_int_equal(V->regs.pstate, PSR_MODE32 | BIT(5));
 }
 
+/* FEAT_IDST: an ID register that there is not is a trapped access, if the guest is told of that. */
+static void test_missing_id_registers(void **state)
+{
+	static const struct {
+		u32 encoding;
+		bool id_space;
+	} rows[] = {
+		{ SYSREG_ENC(3, 1, 0, 0, 4), true },  /* GMID_EL1 */
+		{ SYSREG_ENC(3, 1, 0, 0, 6), true },  /* SMIDR_EL1 */
+		{ SYSREG_ENC(3, 3, 4, 2, 2), false }, /* SVCR */
+		{ SYSREG_ENC(2, 1, 0, 0, 6), false }, /* TRCIDR8 */
+	};
+
+	for (unsigned int ids = 0; ids < 2; ids++) {
+		set_field(ID_MMFR2_IDS, ids);
+		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+			u64 iss = iss_of(rows[i].encoding, 3, true);
+			bool told = ids && rows[i].id_space;
+
+			w.undefs = 0;
+			w.inject_esr = 0;
+			mrs(rows[i].encoding, 3);
+			assert_int_equal(w.undefs, 1);
+			assert_int_equal(w.inject_esr,
+					 told ? FIELD_PREP(ESR_EC, ESR_EC_SYS64) | ESR_IL | iss
+					      : 0);
+			w.inject_esr = 0;
+			msr(rows[i].encoding, 3); /* writes are UNDEFINED as ever */
+			assert_int_equal(w.undefs, 2);
+			assert_int_equal(w.inject_esr, 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -712,6 +746,7 @@ int main(void)
 		cmocka_unit_test_setup(test_unknown_is_undefined_and_logged_once, world_setup),
 		cmocka_unit_test_setup(test_a_guest_cannot_fill_the_log, world_setup),
 		cmocka_unit_test_setup(test_absent_is_undefined_and_not_logged, world_setup),
+		cmocka_unit_test_setup(test_missing_id_registers, world_setup),
 		cmocka_unit_test_setup(test_id_space_reads_as_zero, world_setup),
 		cmocka_unit_test_setup(test_id_registers_of_a_machine_with_everything, world_setup),
 		cmocka_unit_test_setup(test_id_registers_follow_the_vm, world_setup),

@@ -54,6 +54,7 @@ static struct world {
 	int sgi_exit;
 	/* what happened */
 	unsigned int undefs, aborts, smcs, ats, logs, invalidations, vgic_accesses, sgis, sgis0;
+	u64 inject_esr; /* of an undefined access that is told as a trapped one; 0: as UNDEFINED */
 	u64 dir, abort_esr, abort_far, vgic_ipa, vgic_written, sgi, timer_written;
 	unsigned int vgic_bytes, cpus_on;
 	enum vgic_answer vgic_answer;
@@ -97,6 +98,12 @@ struct vm_cpu *this_vm_cpu(void)
 void vcpu_inject_undef(struct vcpu *vcpu)
 {
 	w.undefs++;
+}
+
+void vcpu_inject(struct vcpu *vcpu, u64 esr, u64 far)
+{
+	w.undefs++;
+	w.inject_esr = esr;
 }
 
 void vcpu_inject_external_abort(struct vcpu *vcpu, u64 esr, u64 far)
