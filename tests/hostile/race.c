@@ -14,7 +14,7 @@
 #define HOLE_IPA	      0x80000000UL
 #define PAGE_IPA	      0x200000UL
 #define PAGE_PA		      (GUEST_CODE(0) + 0x400000)
-#define ROUNDS		      30000
+#define ROUNDS		      6000
 
 /*
  * Level 1, at IPA 0x1000: the first GiB as it is, the second by level 2, at IPA 0x2000, or in the
