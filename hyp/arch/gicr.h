@@ -11,6 +11,7 @@
 #include <cpu/percpu.h>
 
 /* In the SGI frame */
+#define GICR_ISENABLER0 0x100
 #define GICR_ISPENDR0	0x200
 #define GICR_ICPENDR0	0x280
 #define GICR_ISACTIVER0 0x300
@@ -36,6 +37,12 @@ static inline void gicr_set_active(const struct percpu *cpu, u32 intid)
 static inline void gicr_clear_active(const struct percpu *cpu, u32 intid)
 {
 	mmio_write32((u8 *)cpu->gicr + GICR_ICACTIVER0, (u32)BIT(intid));
+}
+
+/* Enable a PPI of @cpu's, which is not EL2's to do while the host runs. */
+static inline void gicr_enable(const struct percpu *cpu, u32 intid)
+{
+	mmio_write32((u8 *)cpu->gicr + GICR_ISENABLER0, (u32)BIT(intid));
 }
 
 /* Make a PPI of @cpu's pending, whatever its input is; @cpu may be another one. */

@@ -8,16 +8,19 @@
 #include <stdarg.h>
 
 #include <arch/barrier.h>
+#include <arch/gicr.h>
 #include <arch/percpu.h>
 #include <arch/spinlock.h>
 #include <arch/sysreg.h>
 #include <boot/panic.h>
 #include <cpu/extable.h>
 #include <cpu/log.h>
+#include <host/host_mem.h>
 #include <lib/esr.h>
 #include <lib/ksyms.h>
 #include <lib/printf.h>
 #include <lib/unwind.h>
+#include <vgic/vgic.h>
 
 #define BACKTRACE_MAX 32
 
@@ -37,6 +40,57 @@ static void __noreturn stop_cpu(void)
 {
 	for (;;)
 		wfi();
+}
+
+/* ---- one end for all CPUs ---- */
+
+/*
+ * Who has something to say takes a ticket, and speaks when those before have been served: lines do
+ * not mix, though no lock can be taken. The first ticket is that of the CPU that panics.
+ */
+static u32 tickets, served;
+
+/* Longer than any report takes on a slow UART: one that does not end does not silence the others.
+ */
+#define TURN_SECONDS 10
+
+static void wait_turn(u32 ticket)
+{
+	u64 end = read_sysreg(cntpct_el0) + TURN_SECONDS * read_sysreg(cntfrq_el0);
+
+	while (__atomic_load_n(&served, __ATOMIC_ACQUIRE) < ticket && read_sysreg(cntpct_el0) < end)
+		cpu_relax();
+}
+
+static void __noreturn end_turn(void)
+{
+	__atomic_fetch_add(&served, 1, __ATOMIC_RELEASE);
+	stop_cpu();
+}
+
+/* A CPU that sleeps, or runs a guest, comes by an interrupt. Not with a GICv2: it has no
+ * redistributors. */
+static void interrupt_others(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < KEEL_MAX_CPUS && percpu_table[i]; i++) {
+		if (percpu_table[i] == this_cpu() || !percpu_table[i]->gicr)
+			continue;
+		gicr_enable(percpu_table[i], VGIC_PPI_MAINTENANCE);
+		gicr_set_pending(percpu_table[i], VGIC_PPI_MAINTENANCE);
+	}
+}
+
+/*
+ * What is half done at EL2 must not be run on. CPUs in the host come to EL2 with their next access,
+ * and find panic_in_progress(); so do those that an interrupt takes out of a guest. Who waits for a
+ * lock at EL2 waits for ever.
+ */
+static void stop_others(void)
+{
+	host_mem_stop();
+	interrupt_others();
 }
 
 /* The stack that @sp is on: its slot's main or emergency part; the early one before that. */
@@ -108,13 +162,19 @@ static void print_registers(const struct panic_frame *frame)
 static bool panic_begin(void)
 {
 	struct percpu *cpu = this_cpu();
+	u32 ticket;
 
 	WRITE_ONCE(panic_begun, true);
 	log_panic_enter();
-	if (cpu && cpu->panicking)
+	if (!cpu) /* boot, before there are others, or locks */
+		return true;
+	if (cpu->panicking)
 		return false;
-	if (cpu)
-		cpu->panicking = true;
+	cpu->panicking = true;
+	ticket = __atomic_fetch_add(&tickets, 1, __ATOMIC_ACQ_REL);
+	if (!ticket)
+		stop_others();
+	wait_turn(ticket);
 	return true;
 }
 
@@ -127,8 +187,12 @@ static void panic_headline(const char *why)
 
 void __noreturn panic_stop_cpu(void)
 {
-	log_err("CPU %u stopped: another CPU panicked", this_cpu()->id);
-	stop_cpu();
+	const struct percpu *cpu = this_cpu();
+
+	wait_turn(__atomic_fetch_add(&tickets, 1, __ATOMIC_ACQ_REL));
+	log_err("CPU %u stopped: another CPU panicked; it ran %s at %016lx", cpu->id,
+		cpu->vcpu ? "a guest" : "the host", read_sysreg(elr_el2));
+	end_turn();
 }
 
 static void __noreturn panic_exception(const struct panic_frame *frame)
@@ -139,7 +203,7 @@ static void __noreturn panic_exception(const struct panic_frame *frame)
 	u64 lo, hi;
 
 	if (!panic_begin())
-		stop_cpu();
+		end_turn(); /* a panic in its own report: the next one's turn */
 	panic_headline(overflow ? "stack overflow" : "exception at EL2");
 	esr_describe(text, sizeof(text), frame->esr);
 	log_err("%s: %s", vector_names[frame->vector & 15], text);
@@ -152,7 +216,7 @@ static void __noreturn panic_exception(const struct panic_frame *frame)
 	print_location("  at  ", frame->elr, frame->elr);
 	print_callers((struct unwind_frame){ .fp = frame->x[29] }, lo, hi);
 	log_err("stopped");
-	stop_cpu();
+	end_turn();
 }
 
 /* On a stack that is in bounds: what overflows it is no fault of somebody's memory. */
@@ -186,7 +250,7 @@ void __noreturn panic(const char *fmt, ...)
 	va_list ap;
 
 	if (!panic_begin())
-		stop_cpu();
+		end_turn(); /* a panic in its own report: the next one's turn */
 	va_start(ap, fmt);
 	kl_vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -213,7 +277,7 @@ void __noreturn panic(const char *fmt, ...)
 	log_err("backtrace:");
 	print_callers((struct unwind_frame){ .fp = frame.x[29] }, lo, hi);
 	log_err("stopped");
-	stop_cpu();
+	end_turn();
 }
 
 void __noreturn boot_stop(const char *fmt, ...)

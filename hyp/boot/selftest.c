@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The failures and checks of keel.selftest. */
+#include <arch/percpu.h>
 #include <boot/boot.h>
 #include <boot/boot_info.h>
 #include <boot/selftest.h>
@@ -15,6 +16,16 @@
 static void test_panic(void)
 {
 	panic("asked for by keel.selftest");
+}
+
+/* When a CPU comes up for the second time, which is while the others run the host. */
+static void test_panic_again(void)
+{
+	static bool seen[KEEL_MAX_CPUS];
+
+	if (seen[this_cpu()->id])
+		panic("asked for by keel.selftest");
+	seen[this_cpu()->id] = true;
 }
 
 /* The first page of the runtime range is never mapped. */
@@ -113,6 +124,7 @@ static const struct selftest {
 	{ "nx", test_nx, NULL },
 	{ "overflow", test_overflow, NULL },
 	{ "ownership", test_ownership, NULL },
+	{ "panic-again", NULL, test_panic_again },
 	{ "panic-cpu1", NULL, test_panic },
 	{ "overflow-cpu1", NULL, test_overflow },
 };

@@ -12,7 +12,7 @@
 /**
  * panic() - print why, the registers and a backtrace, then stop this CPU for good
  *
- * Any context, any CPU; takes no lock. Other CPUs go on until they next enter EL2.
+ * Any context, any CPU; takes no lock. The other CPUs stop as well, at once: docs/console.md.
  * Implemented by boot (and by the tests, natively).
  */
 void __noreturn panic(const char *fmt, ...) __printf(1, 2);
@@ -29,7 +29,10 @@ static inline bool panic_in_progress(void)
 	return READ_ONCE(panic_begun);
 }
 
-/* panic_stop_cpu() - one line that says so, then stop this CPU for good; takes no lock */
+/*
+ * panic_stop_cpu() - one line that says so, after the report of the CPU that panicked, then stop
+ * this CPU for good; takes no lock. At EL2's entry: ELR_EL2 is where the CPU comes from.
+ */
 void __noreturn panic_stop_cpu(void);
 
 #endif

@@ -11,9 +11,12 @@
  * donated comes back as it went, and so takes no memory to be mapped. When a block's worth is the
  * host's again it merges to a block, and the table is free.
  */
+#include <arch/barrier.h>
 #include <arch/cache.h>
 #include <arch/foreign.h>
+#include <arch/pte.h>
 #include <arch/spinlock.h>
+#include <arch/tlb.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
 #include <host/host.h>
@@ -509,6 +512,24 @@ int host_mem_fault(struct ipa ipa, enum host_access access)
 void host_mem_tlb_conflict(void)
 {
 	stage2_invalidate_all(&host_s2);
+}
+
+void host_mem_stop(void)
+{
+	u64 *root = host_s2.pgt.root, old;
+	size_t i;
+
+	if (!root)
+		return;
+	for (i = 0; i < host_s2.geometry.root_size / sizeof(*root); i++) {
+		old = pte_read(&root[i]);
+		while (!pte_cmpxchg(&root[i], &old, 0))
+			;
+	}
+	dsb(ishst);
+	tlbi_alle1is();
+	dsb(ish);
+	isb();
 }
 
 const char *host_mem_describe(struct ipa ipa)

@@ -53,6 +53,12 @@ int __must_check host_mem_fault(struct ipa ipa, enum host_access access);
  */
 void host_mem_tlb_conflict(void);
 
+/*
+ * EL2 stops for good: take everything from the host, so that each CPU that runs it comes to EL2
+ * with its next access or fetch. Takes no lock; nothing of this file may be used afterwards.
+ */
+void host_mem_stop(void);
+
 /* What lies at an address, in words, for the log. */
 const char *host_mem_describe(struct ipa ipa);
 

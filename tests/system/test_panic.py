@@ -41,6 +41,30 @@ def test_panic_of_a_cpu_stops_the_others(start):
     machine.expect_silence(SILENT_SECONDS)
 
 
+@pytest.mark.parametrize("cpu,e2h,gic,sleeping", [
+    ("max", 0, 3, False),
+    ("max", 1, 3, True),
+    ("cortex-a57", 0, 2, False),
+])
+def test_a_panic_stops_all_cpus_at_once(boot, cpu, e2h, gic, sleeping):
+    """Three CPUs are in the host, busy or asleep, when the fourth panics: a line each, none mixed."""
+    machine = boot(cpu=cpu, gic=gic, variant="debug", smp=4,
+                   append=f"keel.selftest=panic-again keel.e2h={e2h}")
+    for _ in range(0 if sleeping else 4):
+        machine.check("(while :; do :; done &)")
+    machine.check("echo 0 >/sys/devices/system/cpu/cpu1/online")
+    machine.send("echo 1 >/sys/devices/system/cpu/cpu1/online")
+    machine.expect(messages.PANIC_END)
+    for _ in range(3):
+        machine.expect(r"another CPU panicked; it ran the host at [0-9a-f]{16}\r", timeout=30)
+    machine.expect_silence(SILENT_SECONDS)
+    report = report_after(machine, "panic on CPU 1")
+    stopped = re.findall(messages.PANIC_STOPPED, report, re.M)
+    assert sorted(stopped) == ["0", "2", "3"], f"not all stopped, or lines are mixed:\n{report}"
+    mixed = [line for line in report.splitlines() if line.count("keel:") > 1]
+    assert not mixed, mixed
+
+
 @pytest.mark.parametrize("e2h", [0, 1])
 @pytest.mark.parametrize("kind", ["panic", "overflow"])
 def test_panic_of_the_boot_cpu_is_the_end(start, kind, e2h):

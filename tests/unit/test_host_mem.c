@@ -816,6 +816,29 @@ static void test_a_page_that_cannot_be_cleared_stays_behind(void **state)
 	}
 }
 
+/* The end: nothing is reached any more, by no CPU, whatever its TLB held. */
+static void test_the_host_is_stopped(void **state)
+{
+	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
+	u64 pa;
+
+	for (unsigned int n = 0; n < 2; n++) {
+		start(caps[n], 1000);
+		check_fault(0x09000000, 0);
+		for (unsigned int cpu = 0; cpu < FAKE_CPUS; cpu++) {
+			fake_tlb_access(cpu, regime, 0x50000000, FAKE_WRITE, &pa);
+			fake_tlb_access(cpu, regime, 0x09000000, FAKE_WRITE, &pa);
+		}
+		spin_lock(&ownership_lock); /* somebody's that will not come back */
+		host_mem_stop();
+		spin_unlock(&ownership_lock);
+		for (unsigned int cpu = 0; cpu < FAKE_CPUS; cpu++)
+			for (u64 ipa = 0; ipa < 1ULL << 36; ipa += SZ_2M)
+				assert_int_equal(fake_tlb_access(cpu, regime, ipa, FAKE_READ, &pa),
+						 FAKE_TRANSLATION);
+	}
+}
+
 static void test_random_moves_give_all_tables_back(void **state)
 {
 	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
@@ -1102,6 +1125,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_given_reads_as_zeros),
 		cmocka_unit_test(test_zeros_take_no_table_that_others_may_need),
 		cmocka_unit_test(test_a_page_that_cannot_be_cleared_stays_behind),
+		cmocka_unit_test(test_the_host_is_stopped),
 		cmocka_unit_test(test_random_moves_give_all_tables_back),
 		cmocka_unit_test(test_a_move_without_tables_fails_before_it_changes_anything),
 		cmocka_unit_test(test_a_move_takes_the_tables_of_devices),
