@@ -88,7 +88,7 @@ $(BUILD)/$(1)/keel.img: $(BUILD)/$(1)/keel.elf
 endef
 
 HYP_LDFLAGS := -T hyp/boot/keel.ld -pie --no-dynamic-linker -z text -z notext -z max-page-size=4096 \
-               --gc-sections --orphan-handling=error -Bsymbolic --build-id=none --no-warn-rwx-segments
+               --gc-sections --fix-cortex-a53-843419 --orphan-handling=error -Bsymbolic --build-id=none --no-warn-rwx-segments
 
 $(eval $(call hyp_variant,release))
 $(eval $(call hyp_variant,debug))

@@ -5,6 +5,7 @@
 
 #define isb()	 __asm__ volatile("isb" ::: "memory")
 #define dsb(opt) __asm__ volatile("dsb " #opt ::: "memory")
+#define dmb(opt) __asm__ volatile("dmb " #opt ::: "memory")
 
 /* PSB CSYNC (C6.2.260): what was sampled before it is written by the time a DSB behind it
  * completes. A NOP on a CPU without FEAT_SPE.

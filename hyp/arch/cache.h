@@ -37,8 +37,11 @@ static inline u64 dcache_line_size(void)
 		dsb(sy);                                                            \
 	}
 
-/* Clean to the point of coherency: what was written is seen with the caches off. */
-DEFINE_DCACHE_OP(dcache_clean_poc, "cvac")
+/*
+ * Clean to the point of coherency: what was written is seen with the caches off. Invalidates as
+ * well: a clean alone can lose data on early Cortex-A53 (errata 819472, 824069, 826319, 827319).
+ */
+DEFINE_DCACHE_OP(dcache_clean_poc, "civac")
 /* Clean and invalidate to the point of coherency. */
 DEFINE_DCACHE_OP(dcache_clean_inval_poc, "civac")
 

@@ -6,6 +6,7 @@
 #ifndef KEEL_ARCH_EL1_H
 #define KEEL_ARCH_EL1_H
 
+#include <arch/barrier.h>
 #include <arch/sysreg.h>
 #include <cpu/el2_regs.h>
 
@@ -42,5 +43,30 @@ DEFINE_EL1_REG(brbcr, s2_1_c9_c0_0, s2_5_c9_c0_0)
 DEFINE_EL1_REG(pmscr, s3_0_c9_c9_0, s3_5_c9_c9_0)
 DEFINE_EL1_REG(vbar, vbar_el1, s3_5_c12_c0_0)
 DEFINE_EL1_REG(contextidr, contextidr_el1, s3_5_c13_c0_1)
+
+/* TCR_EL1.EPD0 and .EPD1: no walks by TTBR0_EL1 and TTBR1_EL1. SCTLR_EL1.M: el2_regs.h. */
+#define TCR_EPD0 BIT(7)
+#define TCR_EPD1 BIT(23)
+
+/*
+ * EL1's tables are not walked from here on. First no walks, then the MMU on, since with the MMU off
+ * an AT needs none to have a result.
+ */
+static inline void el1_walks_off(u64 tcr, u64 sctlr)
+{
+	write_el1_tcr(tcr | TCR_EPD0 | TCR_EPD1);
+	isb();
+	write_el1_sctlr(sctlr | SCTLR_M);
+	isb();
+}
+
+/* The opposite, once everything else is as it shall be. */
+static inline void el1_walks_on(u64 tcr, u64 sctlr)
+{
+	isb();
+	write_el1_sctlr(sctlr);
+	isb();
+	write_el1_tcr(tcr);
+}
 
 #endif

@@ -5,43 +5,66 @@
 #define KEEL_ARCH_TLB_S2_H
 
 #include <arch/barrier.h>
+#include <arch/el1.h>
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
 #include <arch/trace_buffer.h>
 #include <lib/types.h>
 
+/* What tlb_s2_enter() found, for tlb_s2_exit(). */
+struct tlb_s2_saved {
+	u64 vttbr, vtcr;
+	u64 tcr, sctlr; /* EL1's, if @blocked */
+	bool changed, blocked;
+};
+
 /*
- * Make the stage-2 TLBIs of tlb.h apply to the VMID in @vttbr: loads VTTBR_EL2 unless it is there
- * already. No preemption until tlb_s2_exit(). Returns what VTTBR_EL2 was.
+ * Make the stage-2 TLBIs of tlb.h apply to the VMID in @vttbr, and be decoded by @vtcr (a range's
+ * unit is VTCR_EL2.DS's, as loaded: C5.5): loads both unless they are there already. No preemption
+ * until tlb_s2_exit(). @block: the CPU may execute AT speculatively, so EL1's walks must be off in
+ * between.
  *
  * The CPU's profiling unit may still have records of EL1's to write, which must go by the stage 2
  * that they were taken under. At EL2 it takes none, so the next ones are behind tlb_s2_exit(). The
- * same is true of the trace buffer, which is off meanwhile: see trace_buffer_stop().
+ * same is true of the trace buffer, which is off meanwhile: see trace_buffer_stop(). Both may have
+ * to walk EL1's tables for that.
  */
-static inline u64 tlb_s2_enter(u64 vttbr)
+static inline struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block)
 {
-	u64 saved = read_sysreg(vttbr_el2);
+	struct tlb_s2_saved saved = { .vttbr = read_sysreg(vttbr_el2),
+				      .vtcr = read_sysreg(vtcr_el2) };
 
-	if (saved != vttbr) {
-		psb_csync();
-		dsb(nsh);
-		if (this_cpu()->trace_buffer)
-			this_cpu()->trblimitr = trace_buffer_stop();
-		write_sysreg(vttbr, vttbr_el2);
-		isb();
+	saved.changed = saved.vttbr != vttbr || saved.vtcr != vtcr;
+	saved.blocked = saved.changed && block;
+	if (!saved.changed)
+		return saved;
+	psb_csync();
+	dsb(nsh);
+	if (this_cpu()->trace_buffer)
+		this_cpu()->trblimitr = trace_buffer_stop();
+	if (saved.blocked) {
+		saved.tcr = read_el1_tcr();
+		saved.sctlr = read_el1_sctlr();
+		el1_walks_off(saved.tcr, saved.sctlr);
 	}
+	write_sysreg(vtcr, vtcr_el2);
+	write_sysreg(vttbr, vttbr_el2);
+	isb();
 	return saved;
 }
 
-/* Put VTTBR_EL2 back to @saved. */
-static inline void tlb_s2_exit(u64 saved)
+/* Put all of it back. */
+static inline void tlb_s2_exit(const struct tlb_s2_saved *saved)
 {
-	if (read_sysreg(vttbr_el2) != saved) {
-		write_sysreg(saved, vttbr_el2);
-		isb();
-		if (this_cpu()->trace_buffer && this_cpu()->trblimitr)
-			trace_buffer_start(this_cpu()->trblimitr);
-	}
+	if (!saved->changed)
+		return;
+	write_sysreg(saved->vtcr, vtcr_el2);
+	write_sysreg(saved->vttbr, vttbr_el2);
+	isb();
+	if (saved->blocked)
+		el1_walks_on(saved->tcr, saved->sctlr);
+	if (this_cpu()->trace_buffer && this_cpu()->trblimitr)
+		trace_buffer_start(this_cpu()->trblimitr);
 }
 
 #endif

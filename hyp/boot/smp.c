@@ -11,6 +11,7 @@
 #include <boot/selftest.h>
 #include <boot/smp.h>
 #include <cpu/el2_regs.h>
+#include <cpu/errata.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
 #include <host/host.h>
@@ -109,6 +110,35 @@ static bool merge_features(unsigned int id, const struct cpu_id_regs *ids)
 	return ret == 0;
 }
 
+/* From here on they are dealt with. Each is told of once, however many CPUs have it. */
+static void note_errata(u64 midr)
+{
+	const struct erratum *erratum = NULL;
+
+	while ((erratum = errata_add(midr, erratum)))
+		log_msg(erratum->actions & ERRATA_OPEN ? LOG_WARN : LOG_INFO,
+			"erratum %s of %s: %s", erratum->number, erratum->cpu,
+			errata_describe(erratum));
+}
+
+static void note_errata_locked(const struct cpu_id_regs *ids)
+{
+	spin_lock(&features_lock);
+	note_errata(ids->reg[ID_REG_MIDR]);
+	spin_unlock(&features_lock);
+}
+
+/* Tables were made for the CPUs that were there at boot. */
+static bool errata_fit(unsigned int id, const struct cpu_id_regs *ids)
+{
+	u32 early = errata_of(ids->reg[ID_REG_MIDR]) & ERRATA_EARLY;
+
+	if (!(early & ~errata_actions))
+		return true;
+	log_err("CPU %u is kept out: it has errata that the others have not", id);
+	return false;
+}
+
 static void probe_cpu(unsigned int id)
 {
 	u64 mpidr = percpus[id].mpidr;
@@ -125,8 +155,10 @@ static void probe_cpu(unsigned int id)
 		log_warn("CPU %u (MPIDR %#lx): started, but not heard of for a second", id, mpidr);
 		return;
 	}
-	if (merge_features(id, &probe_answers[id]->ids))
-		spe_provider_add_cpu(&probe_answers[id]->spe);
+	if (!merge_features(id, &probe_answers[id]->ids))
+		return;
+	note_errata(probe_answers[id]->ids.reg[ID_REG_MIDR]);
+	spe_provider_add_cpu(&probe_answers[id]->spe);
 }
 
 void smp_probe(void)
@@ -134,6 +166,7 @@ void smp_probe(void)
 	struct spe_unit_id spe;
 	unsigned int i;
 
+	note_errata(read_sysreg(midr_el1));
 	spe_unit_identify(&spe);
 	spe_provider_add_cpu(&spe);
 	for (i = 1; i < boot_info.cpus.count; i++)
@@ -212,8 +245,9 @@ void __noreturn secondary_main(unsigned int id)
 	if (panic_in_progress())
 		panic_stop_cpu();
 	read_id_regs(&ids);
-	if (!merge_features(id, &ids) || !profiling_fits(id))
+	if (!merge_features(id, &ids) || !profiling_fits(id) || !errata_fit(id, &ids))
 		refuse_cpu(id);
+	note_errata_locked(&ids);
 	selftest_secondary(boot_info.options.selftest);
 	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
 	vm_cpu_online();

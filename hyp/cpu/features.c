@@ -5,6 +5,7 @@
  *
  * References are to ARM DDI 0487, AArch64 ID registers (D23.2) and A2 for the features' names.
  */
+#include <cpu/errata.h>
 #include <cpu/features.h>
 #include <lib/errno.h>
 
@@ -391,6 +392,10 @@ void cpu_features_mmu_caps(const struct cpu_features *system, struct mmu_caps *c
 	};
 	for (unsigned int g = 0; g < GRANULE_COUNT; g++)
 		granule_caps(system, (enum granule)g, caps);
+	if (errata_need(ERRATUM_NO_HW_ACCESS))
+		caps->hw_access = false;
+	if (errata_need(ERRATUM_NO_HW_ACCESS | ERRATUM_NO_HW_DIRTY))
+		caps->hw_dirty = false;
 }
 
 static size_t text_length(const char *s)

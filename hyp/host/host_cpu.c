@@ -183,6 +183,7 @@ void host_cpu_init(u64 vtcr, u64 vttbr)
 	write_sysreg(read_sysreg(midr_el1), vpidr_el2);
 	write_sysreg(read_sysreg(mpidr_el1), vmpidr_el2);
 	write_el1_sctlr(SCTLR_EL1_RESET);
+	dsb(nsh); /* with the ISB behind it: ERRATUM_FENCE_HCR */
 	write_sysreg(host_hcr(&host), hcr_el2);
 	isb();
 	/*

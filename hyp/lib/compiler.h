@@ -25,7 +25,8 @@
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
 /* The usual case: the compiler puts it first. */
-#define likely(condition) __builtin_expect(!!(condition), 1)
+#define likely(condition)   __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 #define BIT(n) (1ULL << (n))
 /* GENMASK(hi, lo): bits hi..lo inclusive, 64 bits wide. */

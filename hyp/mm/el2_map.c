@@ -94,7 +94,7 @@ static void el2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 	else
 		for (ia = inval->ia; ia < inval->ia + inval->size; ia += inval->stride)
 			tlbi_vae2is(tlbi_va(base + ia));
-	dsb(ish);
+	tlb_sync();
 	isb();
 }
 
@@ -393,7 +393,7 @@ static int make_window(struct percpu *cpu, u64 va)
 	pte_write(leaf.ptep, 0);
 	dsb(ishst);
 	tlbi_vae2is(tlbi_va(va));
-	dsb(ish);
+	tlb_sync();
 	return 0;
 }
 

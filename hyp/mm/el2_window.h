@@ -10,6 +10,7 @@
 #include <arch/percpu.h>
 #include <arch/pte.h>
 #include <arch/tlb.h>
+#include <cpu/errata.h>
 #include <mm/el2_map.h>
 
 /* C5.5: the operand of TLBI VAE2*: VA[55:12] and no level hint. */
@@ -49,7 +50,7 @@ static inline void el2_window_close(struct el2_window window)
 	pte_write(window.pte, 0);
 	dsb(ishst);
 	tlbi_vae2is(tlbi_va((u64)window.page));
-	dsb(ish);
+	tlb_sync();
 	isb();
 }
 

@@ -5,6 +5,7 @@
  */
 #include <arch/barrier.h>
 #include <arch/tlb.h>
+#include <cpu/errata.h>
 #include <lib/errno.h>
 #include <mm/stage2.h>
 
@@ -214,11 +215,16 @@ static bool by_range(const struct stage2 *s2, const struct pgtable_inval *inval)
 	       inval->size >> granule_shift(s2->geometry.granule) < TLBI_RANGE_PAGES;
 }
 
+static struct tlb_s2_saved enter(const struct stage2 *s2)
+{
+	return tlb_s2_enter(s2->vttbr, s2->geometry.vtcr, errata_need(ERRATUM_BLOCK_WALKS));
+}
+
 /* Everything of the VMID that is loaded. */
 static void inval_vmid(void)
 {
 	tlbi_vmalls12e1is();
-	dsb(ish);
+	tlb_sync();
 }
 
 /*
@@ -232,15 +238,15 @@ static void inval_ipas(const struct stage2 *s2, const struct pgtable_inval *inva
 		inval_by_range(s2, inval);
 	else
 		inval_by_stride(s2, inval);
-	dsb(ish);
+	tlb_sync();
 	tlbi_vmalle1is();
-	dsb(ish);
+	tlb_sync();
 }
 
 static void stage2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 {
 	const struct stage2 *s2 = ctx;
-	u64 saved = tlb_s2_enter(s2->vttbr);
+	struct tlb_s2_saved saved = enter(s2);
 
 	dsb(ishst);
 	if (by_range(s2, inval) || inval->size / inval->stride <= STAGE2_MAX_TLBIS)
@@ -248,7 +254,7 @@ static void stage2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 	else
 		inval_vmid();
 	isb();
-	tlb_s2_exit(saved);
+	tlb_s2_exit(&saved);
 }
 
 u64 stage2_tables_needed(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size)
@@ -260,12 +266,12 @@ u64 stage2_tables_needed(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 si
 
 void stage2_invalidate_all(const struct stage2 *s2)
 {
-	u64 saved = tlb_s2_enter(s2->vttbr);
+	struct tlb_s2_saved saved = enter(s2);
 
 	dsb(ishst);
 	inval_vmid();
 	isb();
-	tlb_s2_exit(saved);
+	tlb_s2_exit(&saved);
 }
 
 /* ---- life ---- */

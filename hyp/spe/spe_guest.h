@@ -18,6 +18,7 @@
 #include <arch/foreign.h>
 #include <arch/spinlock.h>
 #include <arch/sysreg.h>
+#include <cpu/errata.h>
 #include <lib/esr.h>
 #include <mm/el2_window.h>
 #include <mm/stage2.h>
@@ -40,7 +41,7 @@
 /* Return: the guest's PAR_EL1, for spe_guest_end(). */
 static inline u64 spe_guest_begin(void)
 {
-	return read_sysreg(par_el1);
+	return read_par();
 }
 
 static inline void spe_guest_end(u64 par)
@@ -55,7 +56,7 @@ static inline u64 spe_guest_translate(bool (*at)(u64 va), u64 va)
 	if (!likely(at(va)))
 		return PAR_WALK_ABORT;
 	isb();
-	return read_sysreg(par_el1);
+	return read_par();
 }
 
 /* Where stage 1 and stage 2 say normal memory. */

@@ -8,6 +8,7 @@
 #include <arch/el1.h>
 #include <arch/sysreg.h>
 #include <cpu/el2_regs.h>
+#include <cpu/errata.h>
 #include <lib/esr.h>
 #include <mm/stage2.h>
 #include <trap/mmio.h>
@@ -67,10 +68,10 @@ static bool fault_ipa(u64 esr, u64 far, u64 *ipa)
 		*ipa = FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & (SZ_4K - 1));
 		return true;
 	}
-	saved = read_sysreg(par_el1);
+	saved = read_par();
 	done = at_s1e1r(far);
 	isb();
-	par = read_sysreg(par_el1);
+	par = read_par();
 	write_sysreg(saved, par_el1);
 	*ipa = (par & PAR_PA) | (far & (SZ_4K - 1));
 	return done && !(par & PAR_F);

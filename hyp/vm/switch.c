@@ -12,6 +12,7 @@
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
 #include <cpu/el2_regs.h>
+#include <cpu/errata.h>
 #include <lib/errno.h>
 #include <vm/fp.h>
 #include <vm/run.h>
@@ -132,13 +133,17 @@ static bool has_keys(const struct vcpu *vcpu)
 	return (vcpu->features & VCPU_FEATURE_PTRAUTH) == VCPU_FEATURE_PTRAUTH;
 }
 
-static void save_el1(u64 *to, bool keys)
+static void save_el1(u64 *to, bool keys, u32 errata)
 {
+	if (unlikely(errata & ERRATUM_FENCE_PAR))
+		dmb(sy);
 	if (el2_is_e2h()) {
 		EL1_REGS(SAVE_VHE)
 	} else {
 		EL1_REGS(SAVE_NVHE)
 	}
+	if (unlikely(errata & ERRATUM_FENCE_PAR))
+		dmb(sy);
 	if (keys) {
 		KEY_REGS(SAVE_KEY)
 	}
@@ -154,6 +159,33 @@ static void load_el1(const u64 *from, bool keys)
 	if (keys) {
 		KEY_REGS(LOAD_KEY)
 	}
+}
+
+/*
+ * Put a side's registers in the place of the other's: controls are loaded already. Where the CPU
+ * may execute AT speculatively, walks are off (block_walks()) until all of them are there: TCR_EL1
+ * has that, and so comes twice.
+ */
+static void replace_el1(u64 *from, bool keys, u32 errata)
+{
+	u64 tcr = from[TCR_EL1];
+
+	if (likely(!(errata & ERRATUM_BLOCK_WALKS))) {
+		load_el1(from, keys);
+		return;
+	}
+	isb();
+	from[TCR_EL1] = tcr | TCR_EPD0 | TCR_EPD1;
+	load_el1(from, keys);
+	from[TCR_EL1] = tcr;
+	isb();
+	write_el1_tcr(tcr);
+}
+
+static void block_walks(u32 errata)
+{
+	if (unlikely(errata & ERRATUM_BLOCK_WALKS))
+		el1_walks_off(read_el1_tcr(), read_el1_sctlr());
 }
 
 #define READ_CASE(place, el1, el12) \
@@ -296,9 +328,19 @@ static u64 guest_hcr(const struct vcpu *vcpu, const struct vm_cpu *cpu)
 	return hcr;
 }
 
+/* Some CPUs translate loads and stores around it wrongly. */
+static void write_hcr(u64 hcr, u32 errata)
+{
+	if (unlikely(errata & ERRATUM_FENCE_HCR))
+		dsb(nsh);
+	write_sysreg(hcr, hcr_el2);
+	if (unlikely(errata & ERRATUM_FENCE_HCR))
+		isb();
+}
+
 void switch_update_hcr(const struct vcpu *vcpu)
 {
-	write_sysreg(guest_hcr(vcpu, this_vm_cpu()), hcr_el2);
+	write_hcr(guest_hcr(vcpu, this_vm_cpu()), READ_ONCE(errata_actions));
 }
 
 /*
@@ -307,7 +349,7 @@ void switch_update_hcr(const struct vcpu *vcpu)
  * "Use of out-of-context translation regimes"). Who invalidates TLBs before that synchronizes
  * first.
  */
-static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu)
+static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32 errata)
 {
 	const struct guest_traps *traps = &cpu->traps;
 	const struct vm_rare_controls rare = { .mpam2 = traps->mpam2, .mpamhcr = traps->mpamhcr };
@@ -329,10 +371,10 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu)
 		write_sysreg(0, SYS_VDISR_EL2);
 	write_sysreg(vcpu->s2->geometry.vtcr, vtcr_el2);
 	write_sysreg(vcpu->s2->vttbr, vttbr_el2);
-	write_sysreg(guest_hcr(vcpu, cpu), hcr_el2);
+	write_hcr(guest_hcr(vcpu, cpu), errata);
 }
 
-static void load_host_controls(const struct vm_cpu *cpu)
+static void load_host_controls(const struct vm_cpu *cpu, u32 errata)
 {
 	const struct guest_traps *traps = &cpu->traps;
 
@@ -348,12 +390,13 @@ static void load_host_controls(const struct vm_cpu *cpu)
 	write_rare_controls(cpu, &cpu->rare);
 	write_sysreg(cpu->vtcr, vtcr_el2);
 	write_sysreg(cpu->vttbr, vttbr_el2);
-	write_sysreg(cpu->hcr, hcr_el2);
+	write_hcr(cpu->hcr, errata);
 }
 
 void switch_to_guest(struct vcpu *vcpu)
 {
 	struct vm_cpu *cpu = this_vm_cpu();
+	u32 errata = READ_ONCE(errata_actions);
 
 	cpu->elr = read_sysreg(elr_el2);
 	cpu->spsr = read_sysreg(spsr_el2);
@@ -364,22 +407,25 @@ void switch_to_guest(struct vcpu *vcpu)
 	if (cpu->trace.used)
 		host_trace_leave(&cpu->trace);
 	fp_leave_host(cpu);
-	save_el1(cpu->sysreg, has_keys(vcpu));
-	load_guest_controls(vcpu, cpu);
-	load_el1(vcpu->sysreg, has_keys(vcpu));
+	save_el1(cpu->sysreg, has_keys(vcpu), errata);
+	block_walks(errata);
+	load_guest_controls(vcpu, cpu, errata);
+	replace_el1(vcpu->sysreg, has_keys(vcpu), errata);
 	cpu->vcpu = vcpu;
 }
 
 void switch_to_host(struct vcpu *vcpu)
 {
 	struct vm_cpu *cpu = this_vm_cpu();
+	u32 errata = READ_ONCE(errata_actions);
 
 	fp_leave_guest(vcpu, cpu);
 	fp_return_host(cpu);
-	save_el1(vcpu->sysreg, has_keys(vcpu));
+	save_el1(vcpu->sysreg, has_keys(vcpu), errata);
 	cpu->vcpu = NULL;
-	load_el1(cpu->sysreg, has_keys(vcpu));
-	load_host_controls(cpu);
+	block_walks(errata);
+	load_host_controls(cpu, errata);
+	replace_el1(cpu->sysreg, has_keys(vcpu), errata);
 	if (cpu->spe.usable)
 		spe_host_return(&cpu->spe);
 	if (cpu->trace.used)

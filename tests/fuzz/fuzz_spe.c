@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/spe/spe_regs.c hyp/spe/spe_buffer.c hyp/spe/spe_filter.c hyp/spe/spe_packet.c hyp/spe/spe_insn.c hyp/spe/spe_insn_sve.c hyp/spe/spe_insn_eval.c hyp/spe/spe_arm.c */
+/* SOURCES: hyp/spe/spe_regs.c hyp/spe/spe_buffer.c hyp/spe/spe_filter.c hyp/spe/spe_packet.c hyp/spe/spe_insn.c hyp/spe/spe_insn_sve.c hyp/spe/spe_insn_eval.c hyp/spe/spe_arm.c hyp/cpu/errata.c */
 /*
  * A guest that writes anything to its SPE registers, while samples of any instruction are taken,
  * filtered, built and written, and writes fault. After each step: no byte was written but between

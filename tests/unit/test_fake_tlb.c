@@ -49,7 +49,7 @@ static void world_with(struct fake_regime r)
 	pte_write(&l2[2], BLOCK(0x80400000));
 	pte_write(&root[0], table(l2));
 	dsb(ishst);
-	(void)tlb_s2_enter(VTTBR);
+	(void)tlb_s2_enter(VTTBR, 0, false);
 }
 
 static struct fake_regime usual(void)
@@ -244,7 +244,7 @@ static void right_level_hint_passes(void **state)
 static void wrong_vmid(void **state)
 {
 	set(&l3[0], 0);
-	(void)tlb_s2_enter((u64)(VMID + 1) << 48);
+	(void)tlb_s2_enter((u64)(VMID + 1) << 48, 0, false);
 	invalidate(0);
 	fake_tlb_check("test");
 	caught("another validity");
@@ -292,6 +292,53 @@ static void range_with_wrong_level(void **state)
 {
 	range(0x400000, 1, 1, 4, 3);
 	caught("another validity");
+}
+
+/* C5.5: with VTCR_EL2.DS as loaded a range's base counts in 64K, whatever the tables have. */
+static void range_is_decoded_by_the_loaded_vtcr(void **state)
+{
+	set(&l2[2], 0);
+	(void)tlb_s2_enter(VTTBR, BIT(32), false);
+	range(0x400000, 1, 1, 4, 2);
+	caught("another validity");
+	fake_expect_violation();
+	dsb(ishst);
+	tlbi_ripas2e1is(0x400000 >> 16 | 2ULL << 37 | 4ULL << 39 | 1ULL << 44 | 1ULL << 46);
+	dsb(ish);
+	tlbi_vmalle1is();
+	dsb(ish);
+	fake_tlb_check("test");
+	passed();
+}
+
+/* The erratum: one TLBI and DSB are not enough, two TLBIs in front of one DSB are not either. */
+static void early_dsb_needs_a_second_tlbi_and_dsb(void **state)
+{
+	fake_tlb_errata(true, false);
+	set(&l3[0], 0);
+	dsb(ishst);
+	tlbi_vmalls12e1is();
+	tlbi_vmalls12e1is();
+	dsb(ish);
+	dsb(ish);
+	fake_tlb_check("test");
+	caught("another validity");
+	fake_expect_violation();
+	tlbi_vae2is(0); /* any will do */
+	dsb(ish);
+	fake_tlb_check("test");
+	passed();
+}
+
+static void vttbr_changes_with_walks_off_only(void **state)
+{
+	fake_tlb_errata(false, true);
+	(void)tlb_s2_enter(VTTBR, 0, false); /* it is there already */
+	(void)tlb_s2_enter((u64)(VMID + 1) << 48, 0, true);
+	passed();
+	fake_expect_violation();
+	(void)tlb_s2_enter(VTTBR, 0, false);
+	caught("EL1's tables may be walked");
 }
 
 static void plain_store_over_a_valid_leaf(void **state)
@@ -557,6 +604,9 @@ int main(void)
 		T(range_too_short),
 		T(range_with_wrong_granule),
 		T(range_with_wrong_level),
+		T(range_is_decoded_by_the_loaded_vtcr),
+		T(early_dsb_needs_a_second_tlbi_and_dsb),
+		T(vttbr_changes_with_walks_off_only),
 		T(plain_store_over_a_valid_leaf),
 		T(write_protected_without_invalidation),
 		T(granted_without_invalidation),

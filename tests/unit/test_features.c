@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/cpu/features.c */
+/* SOURCES: hyp/cpu/features.c hyp/cpu/errata.c */
 /*
  * CPU features: the table of fields, the merging of CPUs, and what is answered about real ones
  * (ID registers as QEMU 10.0.2's models have them at EL2 on its virt board with a GICv3).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/guest_traps.c hyp/cpu/features.c hyp/lib/printf.c */
+/* SOURCES: hyp/vm/guest_traps.c hyp/cpu/features.c hyp/lib/printf.c hyp/cpu/errata.c */
 /*
  * EL2's controls for guests: what of a CPU that a guest is not given traps, for each feature and
  * both values of HCR_EL2.E2H, and no bit of a feature that the CPU lacks is set.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/host_trace.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/vm/host_trace.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /*
  * The host's trace and branch records: in what order they are stopped and started, what is touched
  * on which CPU, and that Keel touches nothing that firmware may trap before the host does.
@@ -206,25 +206,51 @@ static void an_idle_buffer(void **state)
 /* Borrowing VTTBR_EL2: the buffer is off for as long, external mode too. */
 static void another_vmid(void **state)
 {
-	u64 saved;
+	struct tlb_s2_saved saved;
 
 	make(true, false, false);
 	fake_sysreg_set(TRBLIMITR, 0x40001040);
+	fake_sysreg_set("vtcr_el2", 5);
 	fake_trace_start(false);
-	saved = tlb_s2_enter(2);
+	saved = tlb_s2_enter(2, 7, false);
 	assert_string_equal(fake_trace(), "psb csync dsb nsh tsb csync tsb csync dsb nsh " TRBLIMITR
-					  "=0 isb vttbr_el2=2 isb");
+					  "=0 isb vtcr_el2=7 vttbr_el2=2 isb");
 	fake_trace_start(false);
-	tlb_s2_exit(saved);
-	assert_string_equal(fake_trace(), "vttbr_el2=1 isb isb " TRBLIMITR "=40001040");
+	tlb_s2_exit(&saved);
+	assert_string_equal(fake_trace(), "vtcr_el2=5 vttbr_el2=1 isb isb " TRBLIMITR "=40001040");
 	/* the same VMID, and a buffer that is off */
 	fake_trace_start(false);
-	tlb_s2_exit(tlb_s2_enter(1));
+	saved = tlb_s2_enter(1, 5, true);
+	tlb_s2_exit(&saved);
 	assert_string_equal(fake_trace(), "");
 	fake_sysreg_set(TRBLIMITR, 0);
 	fake_trace_start(false);
-	tlb_s2_exit(tlb_s2_enter(2));
-	assert_string_equal(fake_trace(), "psb csync dsb nsh vttbr_el2=2 isb vttbr_el2=1 isb");
+	saved = tlb_s2_enter(2, 5, false);
+	tlb_s2_exit(&saved);
+	assert_string_equal(fake_trace(), "psb csync dsb nsh vtcr_el2=5 vttbr_el2=2 isb vtcr_el2=5 "
+					  "vttbr_el2=1 isb");
+}
+
+/* Where AT may be executed ahead: EL1's tables are walked to drain the units, and then no more. */
+static void another_vmid_without_walks(void **state)
+{
+	struct tlb_s2_saved saved;
+
+	make(true, false, false);
+	fake_sysreg_set(TRBLIMITR, 1);
+	fake_sysreg_set("vtcr_el2", 5);
+	fake_sysreg_set("hcr_el2", 0);
+	fake_sysreg_set("tcr_el1", 0x10);
+	fake_sysreg_set("sctlr_el1", 0x30);
+	fake_trace_start(false);
+	saved = tlb_s2_enter(1, 7, true);
+	assert_string_equal(fake_trace(), "psb csync dsb nsh tsb csync tsb csync dsb nsh " TRBLIMITR
+					  "=0 isb tcr_el1=800090 isb sctlr_el1=31 isb vtcr_el2=7 "
+					  "vttbr_el2=1 isb");
+	fake_trace_start(false);
+	tlb_s2_exit(&saved);
+	assert_string_equal(fake_trace(), "vtcr_el2=5 vttbr_el2=1 isb isb sctlr_el1=30 isb "
+					  "tcr_el1=10 isb " TRBLIMITR "=1");
 }
 
 int main(void)
@@ -238,6 +264,7 @@ int main(void)
 		cmocka_unit_test(the_whole_of_it),
 		cmocka_unit_test(an_idle_buffer),
 		cmocka_unit_test(another_vmid),
+		cmocka_unit_test(another_vmid_without_walks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/spe/spe_arm.c hyp/spe/spe_regs.c */
+/* SOURCES: hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/cpu/errata.c */
 /* The breakpoint on the guest's vectors: when it is there, and what its hits mean. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/spe/spe_insn.c hyp/spe/spe_insn_sve.c hyp/spe/spe_insn_eval.c hyp/spe/spe_packet.c */
+/* SOURCES: hyp/spe/spe_insn.c hyp/spe/spe_insn_sve.c hyp/spe/spe_insn_eval.c hyp/spe/spe_packet.c hyp/cpu/errata.c */
 /*
  * Sampled instructions by hand: addresses, conditions, targets, operation types. Words are from the
  * assembler, or from the manual's diagrams where it is too old. All encodings are compared with

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/spe/spe_sample.c hyp/spe/spe_hit.c hyp/spe/spe_regs.c hyp/spe/spe_buffer.c hyp/spe/spe_filter.c hyp/spe/spe_packet.c hyp/spe/spe_insn.c hyp/spe/spe_insn_sve.c hyp/spe/spe_insn_eval.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/spe/spe_sample.c hyp/spe/spe_hit.c hyp/spe/spe_regs.c hyp/spe/spe_buffer.c hyp/spe/spe_filter.c hyp/spe/spe_packet.c hyp/spe/spe_insn.c hyp/spe/spe_insn_sve.c hyp/spe/spe_insn_eval.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /*
  * One sample and one false hit, from the guest's registers to its memory. The paths for what is
  * usual have to come to what the functions for everything come to.

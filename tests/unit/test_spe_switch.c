@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /*
  * The order of a whole run of a vCPU, with the world switch and the run loop as they are: records
  * are written and the buffer is off before anything changes that they go by, and it is on after all
@@ -18,6 +18,7 @@
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
+#include <cpu/errata.h>
 #include <cpu/inject.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
@@ -407,6 +408,76 @@ static void test_without_a_unit(void **state)
 	assert_null(strstr(fake_trace(), "psb"));
 }
 
+/* ---- errata ---- */
+
+#define EPD 0x800080ULL
+
+/* From @from on: walks are off before VTTBR_EL2 changes, and on, by @tcr, when all else is done. */
+static const char *assert_walks_off(const char *from, u64 tcr, const char *to)
+{
+	const char *vttbr = find(from, "vttbr_el2"), *at = from, *last = NULL;
+	char text[32];
+
+	for (at = find(from, "tcr_el1"); at && at < to; at = find(at + 1, "tcr_el1")) {
+		if (!last) {
+			assert_true(strtoull(at + strlen("tcr_el1="), NULL, 16) & EPD);
+			assert_true(at < vttbr && find(at, "sctlr_el1") < vttbr);
+		}
+		last = at;
+	}
+	snprintf(text, sizeof(text), "isb tcr_el1=%llx ", (unsigned long long)tcr);
+	assert_non_null(last);
+	if (strncmp(last - 4, text, strlen(text)) != 0)
+		fail_msg("walks come back by \"%.30s\", expected \"%s\"", last - 4, text);
+	for (size_t i = 0; i < ARRAY_SIZE(context); i++) {
+		at = strcmp(context[i], "tcr_el1") ? find(last, context[i]) : NULL;
+		if (at && at < to)
+			fail_msg("%s is written when walks are on", context[i]);
+	}
+	return last;
+}
+
+/* AT that the CPU executes ahead must not find one side's tables with the other's registers. */
+static void test_no_walks_in_between(void **state)
+{
+	const char *entry, *at;
+
+	guest = interrupted;
+	vcpu.sysreg[TCR_EL1] = 0x1234;
+	fake_sysreg_set("tcr_el1", 0x5555);
+	fake_sysreg_set("sctlr_el1", 0);
+	errata_actions = ERRATUM_BLOCK_WALKS | ERRATUM_FENCE_PAR | ERRATUM_FENCE_HCR;
+	fake_trace_start(false);
+	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+	errata_actions = 0;
+	entry = find(fake_trace(), "guest");
+	at = assert_walks_off(fake_trace(), 0x1234, entry);
+	assert_true(at < entry);
+	assert_walks_off(entry, 0x5555, end_of(entry));
+	assert_int_equal(vcpu.sysreg[TCR_EL1], 0x1234);
+	assert_int_equal(fake_sysreg_get("tcr_el1"), 0x5555);
+	/* The registers are saved between two fences. */
+	at = find(fake_trace(), "dmb sy");
+	assert_non_null(at);
+	assert_non_null(find(at + 1, "dmb sy"));
+	/* HCR_EL2 */
+	at = strstr(fake_trace(), "hcr_el2=");
+	assert_non_null(at);
+	assert_memory_equal(strchr(at, ' '), " isb", 4);
+}
+
+/* On a CPU without errata none of that is done. */
+static void test_no_errata(void **state)
+{
+	guest = interrupted;
+	fake_sysreg_set("tcr_el1", 0x5555);
+	fake_trace_start(false);
+	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+	assert_null(strstr(fake_trace(), "dmb"));
+	for (const char *at = find(fake_trace(), "tcr_el1"); at; at = find(at + 1, "tcr_el1"))
+		assert_false(strtoull(at + strlen("tcr_el1="), NULL, 16) & EPD);
+}
+
 int main(void)
 {
 	static const struct spe_unit_id unit = { .version = 3, .pmbidr = 6, .events = 0xaa };
@@ -416,6 +487,8 @@ int main(void)
 		cmocka_unit_test_setup(test_the_guest_alone, with),
 		cmocka_unit_test_setup(test_full, with),
 		cmocka_unit_test_setup(test_without_a_unit, no_unit),
+		cmocka_unit_test_setup(test_no_walks_in_between, no_unit),
+		cmocka_unit_test_setup(test_no_errata, no_unit),
 		cmocka_unit_test_setup(test_an_entry_that_is_none, with), /* its hooks stay */
 	};
 

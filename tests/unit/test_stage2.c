@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/stage2_model.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c */
+/* SOURCES: tests/unit/stage2_model.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/cpu/errata.c */
 /* Stage 2: exact descriptors, each documented error and effect, and random sequences. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 #include <string.h>
+
+#include <cpu/errata.h>
 
 #include "stage2_model.h"
 #include "stage2_world.h"
@@ -763,6 +765,65 @@ static void random_sequences_agree_with_the_model(void **state)
 	}
 }
 
+/*
+ * The same on CPUs with errata: a DSB comes back before other CPUs have done what a TLBI asks of
+ * them, and AT is executed ahead of the program. Configurations with DS and range TLBIs are among
+ * them.
+ */
+static void random_sequences_make_errata_good(void **state)
+{
+	const unsigned int steps = 20000 / model_config_count + 1;
+
+	errata_actions = ERRATUM_REPEAT_TLBI | ERRATUM_BLOCK_WALKS;
+	for (unsigned int i = 0; i < model_config_count; i++) {
+		model_start(&model_configs[i], 5000 + i);
+		fake_tlb_errata(true, true);
+		for (unsigned int step = 0; step < steps; step++)
+			model_step();
+		model_end();
+	}
+	errata_actions = 0;
+}
+
+/* Each of the two is seen by the model: without what is done about it, one unmap is wrong. */
+static void errata_need_what_is_done(void **state)
+{
+	static const struct {
+		bool early_dsb, speculative_at;
+		u32 actions;
+		const char *expected;
+	} rows[] = {
+		{ true, false, 0, "a TLB may hold" },
+		{ true, false, ERRATUM_REPEAT_TLBI, NULL },
+		{ false, true, 0, "EL1's tables may be walked" },
+		{ false, true, ERRATUM_BLOCK_WALKS, NULL },
+	};
+	unsigned int repeats = fake_tlbi_by_address();
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *message;
+
+		assert_int_equal(MAP(SZ_2M, SZ_1G, SZ_4K, STAGE2_RW), 0);
+		fake_tlb_errata(rows[i].early_dsb, rows[i].speculative_at);
+		errata_actions = rows[i].actions;
+		fake_expect_violation();
+		assert_int_equal(UNMAP(SZ_2M, SZ_4K), 0);
+		fake_tlb_check("unmap");
+		message = fake_expected_violation();
+		if (!message != !rows[i].expected ||
+		    (message && !strstr(message, rows[i].expected)))
+			fail_msg("row %zu: %s", i, message ? message : "no violation");
+		fake_tlb_errata(false, false);
+		stage2_invalidate_all(&w.s2);
+	}
+	errata_actions = 0;
+	/* On CPUs without the erratum nothing is repeated. */
+	repeats = fake_tlbi_by_address();
+	assert_int_equal(MAP(SZ_2M, SZ_1G, SZ_4K, STAGE2_RW), 0);
+	assert_int_equal(UNMAP(SZ_2M, SZ_4K), 0);
+	assert_int_equal(fake_tlbi_by_address(), repeats + 1);
+}
+
 int main(void)
 {
 #define FULL(name) cmocka_unit_test_setup_teardown(name, start_full, finish)
@@ -800,7 +861,9 @@ int main(void)
 		FULL(walk_visits_leaves_and_can_be_ended),
 		OLD(many_invalidations_become_one),
 		FULL(ranges_take_few_invalidations),
+		FULL(errata_need_what_is_done),
 		cmocka_unit_test(random_sequences_agree_with_the_model),
+		cmocka_unit_test(random_sequences_make_errata_good),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

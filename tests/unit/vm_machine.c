@@ -90,17 +90,17 @@ bool pte_cmpxchg(u64 *ptep, u64 *old, u64 pte)
 
 static u64 vttbr;
 
-u64 tlb_s2_enter(u64 new_vttbr)
+struct tlb_s2_saved tlb_s2_enter(u64 new_vttbr, u64 vtcr, bool block)
 {
-	u64 saved = vttbr;
+	struct tlb_s2_saved saved = { .vttbr = vttbr, .vtcr = vtcr };
 
 	vttbr = new_vttbr;
 	return saved;
 }
 
-void tlb_s2_exit(u64 saved)
+void tlb_s2_exit(const struct tlb_s2_saved *saved)
 {
-	vttbr = saved;
+	vttbr = saved->vttbr;
 }
 
 void tlbi_ipas2e1is(u64 xt)
@@ -112,6 +112,10 @@ void tlbi_ripas2e1is(u64 xt)
 }
 
 void tlbi_vmalle1is(void)
+{
+}
+
+void tlbi_vae2is(u64 xt)
 {
 }
 

@@ -19,6 +19,7 @@ void fake_trace_note(const char *what) __attribute__((weak));
 #define psb_csync() fake_barrier("psb csync")
 #define tsb_csync() fake_barrier("tsb csync")
 #define dsb(opt)    fake_dsb(#opt)
+#define dmb(opt)    fake_barrier("dmb " #opt)
 
 #define wfi()	    ((void)0)
 #define cpu_relax() ((void)0)

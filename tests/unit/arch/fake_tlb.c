@@ -27,6 +27,8 @@ struct entry {
 	u8 plain, combined;
 	/* A TLBI for it was issued and is not complete. */
 	u8 plain_going, combined_going;
+	/* The same, and a DSB came back too early. */
+	u8 plain_late, combined_late;
 	/* The change after which it is stale has been published: a TLBI has an effect. */
 	bool published;
 };
@@ -47,7 +49,9 @@ static struct {
 	unsigned int n;
 	u16 at[65536]; /* entries by a hash of where they begin: 0 is a quick no */
 	unsigned int cpu;
-	u64 vttbr;
+	u64 vttbr, vtcr;
+	bool early_dsb, speculative_at; /* errata */
+	unsigned int broadcasts;	/* since the last DSB */
 	bool unpublished;
 	unsigned int by_address, all;
 	unsigned int race_percent;
@@ -107,7 +111,9 @@ void fake_tlb_reset(void)
 	memset(t.places, 0, sizeof(t.places));
 	t.n = t.cpu = 0;
 	memset(t.at, 0, sizeof(t.at));
-	t.vttbr = 0;
+	t.vttbr = t.vtcr = 0;
+	t.early_dsb = t.speculative_at = false;
+	t.broadcasts = 0;
 	t.unpublished = false;
 	t.by_address = t.all = 0;
 	t.race_percent = 0;
@@ -345,7 +351,8 @@ static void remember(struct entry e)
 		old->combined |= e.combined;
 		old->published = old->published && e.published;
 		if (!e.published)
-			old->plain_going = old->combined_going = 0;
+			old->plain_going = old->combined_going = old->plain_late =
+				old->combined_late = 0;
 		return;
 	}
 	if (t.n == MAX_ENTRIES) {
@@ -537,6 +544,7 @@ static void forget_later(int regime, u64 ia, int level, u64 old)
 		if (e->regime == regime && overlap(ia, size, e->ia, e->size)) {
 			e->published = false;
 			e->plain_going = e->combined_going = 0;
+			e->plain_late = e->combined_late = 0;
 		}
 	}
 	if (is_table(old, level)) {
@@ -826,17 +834,27 @@ void fake_tlb_check(const char *where)
 
 /* ---- TLB maintenance (D8.17, C5.5) ---- */
 
-u64 tlb_s2_enter(u64 vttbr)
+struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block)
 {
-	u64 saved = t.vttbr;
+	struct tlb_s2_saved saved = { t.vttbr, t.vtcr };
 
+	if (t.speculative_at && !block && (vttbr != t.vttbr || vtcr != t.vtcr))
+		fake_violation("VTTBR_EL2 changes while EL1's tables may be walked");
 	t.vttbr = vttbr;
+	t.vtcr = vtcr;
 	return saved;
 }
 
-void tlb_s2_exit(u64 saved)
+void tlb_s2_exit(const struct tlb_s2_saved *saved)
 {
-	t.vttbr = saved;
+	t.vttbr = saved->vttbr;
+	t.vtcr = saved->vtcr;
+}
+
+void fake_tlb_errata(bool early_dsb, bool speculative_at)
+{
+	t.early_dsb = early_dsb;
+	t.speculative_at = speculative_at;
 }
 
 static bool current_vmid(const struct entry *e)
@@ -876,6 +894,7 @@ void tlbi_ipas2e1is(u64 xt)
 	u64 ipa = BITS(xt, 39, 0) << 12;
 	unsigned int hint = ttl_level(xt);
 
+	t.broadcasts++;
 	t.by_address++;
 	for (unsigned int i = 0; i < t.n; i++) {
 		struct entry *e = &t.entries[i];
@@ -897,11 +916,13 @@ void tlbi_ripas2e1is(u64 xt)
 	unsigned int hint = (unsigned int)BITS(xt, 38, 37);
 	u64 granules = (BITS(xt, 43, 39) + 1) << (5 * BITS(xt, 45, 44) + 1);
 
+	t.broadcasts++;
 	t.by_address++;
 	for (unsigned int i = 0; i < t.n; i++) {
 		struct entry *e = &t.entries[i];
 		const struct fake_regime *r = &t.regimes[e->regime];
-		u64 unit = r->ds ? 16 : grains[r->granule].page_bits;
+		/* C5.5: by what is loaded, not by what the entries were made under */
+		u64 unit = t.vtcr & BIT(32) ? 16 : grains[r->granule].page_bits;
 		u64 ipa = BITS(xt, 36, 0) << unit;
 		u64 size = granules << grains[r->granule].page_bits;
 
@@ -925,6 +946,7 @@ static void combined(u8 cpus)
 
 void tlbi_vmalle1is(void)
 {
+	t.broadcasts++;
 	combined(ALL_CPUS);
 }
 
@@ -958,11 +980,13 @@ static bool any_el2(const struct entry *e)
 
 void tlbi_vmalls12e1is(void)
 {
+	t.broadcasts++;
 	everything(current_vmid, ALL_CPUS);
 }
 
 void tlbi_alle1is(void)
 {
+	t.broadcasts++;
 	everything(any_stage2, ALL_CPUS);
 }
 
@@ -973,6 +997,7 @@ void tlbi_alle1(void)
 
 void tlbi_alle2is(void)
 {
+	t.broadcasts++;
 	everything(any_el2, ALL_CPUS);
 }
 
@@ -995,25 +1020,41 @@ static void by_va(u64 xt, u8 cpus)
 
 void tlbi_vae2is(u64 xt)
 {
+	t.broadcasts++;
 	by_va(xt, ALL_CPUS);
 }
 
 /* ---- barriers ---- */
+
+/*
+ * With the erratum a DSB waits for its own CPU alone, and for the others only if TLBIs were issued
+ * twice, with a DSB in between: then for what came before that one.
+ */
+static void finish(u8 *holds, u8 *going, u8 *late, u8 cpus)
+{
+	u8 others = t.early_dsb ? (u8) ~(1U << t.cpu) : 0;
+	u8 done = *going & cpus & (u8)~others;
+
+	if (t.broadcasts)
+		done |= *late & cpus;
+	*holds &= (u8)~done;
+	*late = (u8)((*late | (*going & others)) & cpus & ~done);
+	*going &= (u8)~cpus;
+}
 
 static void complete(u8 cpus)
 {
 	for (unsigned int i = 0; i < t.n;) {
 		struct entry *e = &t.entries[i];
 
-		e->plain &= (u8) ~(e->plain_going & cpus);
-		e->combined &= (u8) ~(e->combined_going & cpus);
-		e->plain_going &= (u8)~cpus;
-		e->combined_going &= (u8)~cpus;
+		finish(&e->plain, &e->plain_going, &e->plain_late, cpus);
+		finish(&e->combined, &e->combined_going, &e->combined_late, cpus);
 		if (e->plain | e->combined)
 			i++;
 		else
 			drop(i);
 	}
+	t.broadcasts = 0;
 }
 
 /* Stores are published by any DSB; TLB maintenance waits for one that covers loads as well. */

@@ -49,6 +49,13 @@ enum fake_outcome { FAKE_OK, FAKE_TRANSLATION, FAKE_PERMISSION, FAKE_ACCESS_FLAG
 /* Forget all regimes, TLB entries and orders. */
 void fake_tlb_reset(void);
 
+/*
+ * Errata of the CPUs, until the next reset. @early_dsb: a DSB waits for the TLBIs of other CPUs
+ * only once a second TLBI was issued behind a first DSB. @speculative_at: VTTBR_EL2 may only change
+ * while EL1's walks are off.
+ */
+void fake_tlb_errata(bool early_dsb, bool speculative_at);
+
 /* Make a regime known. Returns its number. Its root is empty. */
 int fake_tlb_add(const struct fake_regime *regime);
 

@@ -12,15 +12,19 @@
 
 #include <lib/types.h>
 
-/*
- * Make the stage-2 TLBIs below apply to the VMID in @vttbr. If VTTBR_EL2 differs: write it, ISB
- * (and whatever the CPU's errata ask for around it). Runs with interrupts masked, HCR_EL2.TGE=0 and
- * without preemption until tlb_s2_exit(). Returns what VTTBR_EL2 was.
- */
-u64 tlb_s2_enter(u64 vttbr);
+/* What was loaded before. */
+struct tlb_s2_saved {
+	u64 vttbr, vtcr;
+};
 
-/* Put VTTBR_EL2 back to @saved (if it differs: write, ISB). */
-void tlb_s2_exit(u64 saved);
+/*
+ * Make the stage-2 TLBIs below apply to the VMID in @vttbr and be decoded by @vtcr. @block: with
+ * EL1's walks off meanwhile. Without preemption until tlb_s2_exit().
+ */
+struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block);
+
+/* Put back what was loaded. */
+void tlb_s2_exit(const struct tlb_s2_saved *saved);
 
 /* TLBI IPAS2E1IS, Xt: stage-2 entries (all levels) for one IPA under the current VMID. */
 void tlbi_ipas2e1is(u64 xt);
