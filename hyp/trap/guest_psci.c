@@ -90,14 +90,17 @@ static s64 affinity_of(const struct vcpu *vcpu)
 	}
 }
 
-/* Of several callers one finds it STOPPED; the others learn how far that one has come. */
+/*
+ * Of several callers one finds it STOPPED. DEN 0022 has ALREADY_ON and ON_PENDING for the others;
+ * KVM knows no pending, and software that was written for it expects ALREADY_ON.
+ */
 static s64 start(struct vcpu *target, u64 pc, u64 x0, bool big_endian)
 {
 	u32 stopped = VCPU_STOPPED;
 
 	if (!__atomic_compare_exchange_n(&target->power, &stopped, VCPU_STARTING, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return affinity_of(target) == PSCI_AFFINITY_ON ? PSCI_ALREADY_ON : PSCI_ON_PENDING;
+		return PSCI_ALREADY_ON;
 	target->on_pc = pc;
 	target->on_x0 = x0;
 	target->on_big_endian = big_endian;

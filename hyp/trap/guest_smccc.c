@@ -35,6 +35,10 @@
 #define PV_TIME_FEATURES 0xc5000020U
 #define PV_TIME_ST	 0xc5000021U
 
+/* KVM's (Linux: Documentation/virt/kvm/arm/hypercalls.rst) */
+#define VENDOR_HYP_FEATURES 0x86000000U
+#define VENDOR_HYP_UID	    0x8600ff01U
+
 static const struct cpu_features *machine;
 
 static void set_result(struct vcpu *vcpu, s64 result)
@@ -53,6 +57,7 @@ static int not_supported(struct vcpu *vcpu)
 static const u64 services_there[GUEST_SMCCC_GROUPS] = {
 	[GUEST_SMCCC_STD] = GUEST_SMCCC_TRNG,
 	[GUEST_SMCCC_STD_HYP] = GUEST_SMCCC_PV_TIME,
+	[GUEST_SMCCC_VENDOR_HYP] = GUEST_SMCCC_FEATURES,
 };
 
 u64 guest_smccc_services(const struct vm *vm, enum guest_smccc_group group)
@@ -346,6 +351,34 @@ static int pv_time_st(struct vcpu *vcpu)
 	return KEEL_EXIT_STEAL_TIME;
 }
 
+/* ---- the hypervisor's services: KVM's, as far as there are any ---- */
+
+/* The UID is there as long as any service is, and the services' bits are one register. */
+static bool has_vendor(const struct vm *vm, u32 fid)
+{
+	u64 services = guest_smccc_services(vm, GUEST_SMCCC_VENDOR_HYP);
+
+	return fid == VENDOR_HYP_UID
+		       ? services != 0
+		       : fid == VENDOR_HYP_FEATURES && (services & GUEST_SMCCC_FEATURES);
+}
+
+static int vendor_call(struct vcpu *vcpu, u32 fid)
+{
+	u64 *x = vcpu->regs.x;
+
+	if (fid == VENDOR_HYP_UID) { /* 28b46fb6-2ec5-11e9-a9ca-4b564d003a74 */
+		x[0] = 0xb66fb428;
+		x[1] = 0xe911c52e;
+		x[2] = 0x564bcaa9;
+		x[3] = 0x743a004d;
+	} else {
+		x[0] = guest_smccc_services(vcpu->vm, GUEST_SMCCC_VENDOR_HYP);
+		x[1] = x[2] = x[3] = 0;
+	}
+	return VCPU_RESUME;
+}
+
 /* ---- dispatch ---- */
 
 int guest_smccc_call(struct vcpu *vcpu)
@@ -363,6 +396,8 @@ int guest_smccc_call(struct vcpu *vcpu)
 		return pv_time_features(vcpu);
 	if (fid == PV_TIME_ST)
 		return pv_time_st(vcpu);
+	if (has_vendor(vcpu->vm, fid))
+		return vendor_call(vcpu, fid);
 	if (fid == SMCCC_VERSION)
 		set_result(vcpu, SMCCC_VERSION_1_1);
 	else if (fid == SMCCC_ARCH_FEATURES)

@@ -12,9 +12,10 @@
 
 /* Groups of services that userspace can turn off, KVM_REG_ARM_*_BMAP, and what is in them. */
 enum guest_smccc_group { GUEST_SMCCC_STD, GUEST_SMCCC_STD_HYP, GUEST_SMCCC_VENDOR_HYP };
-#define GUEST_SMCCC_GROUPS  3
-#define GUEST_SMCCC_TRNG    BIT(0) /* of the first */
-#define GUEST_SMCCC_PV_TIME BIT(0) /* of the second */
+#define GUEST_SMCCC_GROUPS   3
+#define GUEST_SMCCC_TRNG     BIT(0) /* of the first */
+#define GUEST_SMCCC_PV_TIME  BIT(0) /* of the second */
+#define GUEST_SMCCC_FEATURES BIT(0) /* of the third */
 
 /* Whether a mitigation is there, for a guest and for KVM's firmware registers. */
 enum workaround_state {

@@ -28,7 +28,7 @@ static const struct id_row rows[] = {
 	{ ID_PFR0_EL1, 1, WHEN_ALWAYS }, /* HCR_EL2.RW */
 	{ ID_PFR0_FP, ANY, WHEN_ALWAYS },
 	{ ID_PFR0_AdvSIMD, ANY, WHEN_ALWAYS },
-	{ ID_PFR0_GIC, 1, WHEN_VGIC },
+	{ ID_PFR0_GIC, 1, WHEN_VGIC_ID },
 	{ ID_PFR0_SVE, 1, WHEN_SVE },
 	{ ID_PFR0_DIT, 1, WHEN_ALWAYS },
 	{ ID_PFR0_CSV2, 1, WHEN_ALWAYS }, /* 2 is SCXTNUM_ELx, which traps */
@@ -159,6 +159,8 @@ bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when)
 	switch (when) {
 	case WHEN_VGIC:
 		return vcpu->vm->vgic;
+	case WHEN_VGIC_ID:
+		return vcpu->vm->vgic || !READ_ONCE(vcpu->vm->has_run);
 	case WHEN_SVE:
 		return vcpu->features & BIT(VCPU_SVE);
 	case WHEN_SPE:

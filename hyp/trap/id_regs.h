@@ -9,10 +9,11 @@
 /* What of a VM or vCPU decides whether something is there. */
 enum vcpu_when {
 	WHEN_ALWAYS,
-	WHEN_VGIC,  /* the VM has a vGIC */
-	WHEN_SVE,   /* vCPU feature */
-	WHEN_SPE,   /* vCPU feature */
-	WHEN_PAUTH, /* both vCPU features of pointer authentication */
+	WHEN_VGIC,    /* the VM has a vGIC */
+	WHEN_VGIC_ID, /* the same; before the first run it may still come */
+	WHEN_SVE,     /* vCPU feature */
+	WHEN_SPE,     /* vCPU feature */
+	WHEN_PAUTH,   /* both vCPU features of pointer authentication */
 	/* a guest has it if there are so many; userspace always */
 	WHEN_BREAKPOINT,
 	WHEN_WATCHPOINT,

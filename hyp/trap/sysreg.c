@@ -265,6 +265,15 @@ static int write_timer(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 		REG(3, 0, 0, crm, op2, reg_name), .user = USER_EQUAL, .read = read_zero \
 	}
 
+/*
+ * One of AArch32, which a VM does not have. Userspace may restore what a machine had that has
+ * AArch32: to a guest that does not it says nothing (KVM ignores it likewise).
+ */
+#define ID_AA32(crm, op2, reg_name)                                                  \
+	{                                                                            \
+		REG(3, 0, 0, crm, op2, reg_name), .user = USER_WI, .read = read_zero \
+	}
+
 /* The same on all vCPUs or in all VMs, does not trap. */
 #define CONSTANT(op0, op1, crn, crm, op2, reg_name, on_read, reg)                              \
 	{                                                                                      \
@@ -387,34 +396,35 @@ static const struct sysreg_row table[] = {
 	ZERO(2, 3, 0, 4, 0, "DBGDTR_EL0"),
 	ZERO(2, 3, 0, 5, 0, "DBGDTRRX_EL0"),
 	ABSENT_GROUP(SYSREG_ENC(2, 3, 9, 0, 0), SYSREG_ENC(2, 3, 15, 15, 7), "system PMU"),
+	SAVED(2, 4, 0, 7, 0, DBGVCR32_EL2),
 
 	/* Identification; whatever is not allocated reads as zero. AArch32 is not offered. */
 	CONSTANT(3, 0, 0, 0, 0, "MIDR_EL1", read_midr, ID_REG_MIDR),
 	CONSTANT(3, 0, 0, 0, 5, "MPIDR_EL1", read_mpidr, 0),
 	CONSTANT(3, 0, 0, 0, 6, "REVIDR_EL1", read_revidr, 0),
-	ID_ZERO(1, 0, "ID_PFR0_EL1"),
-	ID_ZERO(1, 1, "ID_PFR1_EL1"),
-	ID_ZERO(1, 2, "ID_DFR0_EL1"),
+	ID_AA32(1, 0, "ID_PFR0_EL1"),
+	ID_AA32(1, 1, "ID_PFR1_EL1"),
+	ID_AA32(1, 2, "ID_DFR0_EL1"),
 	ID_ZERO(1, 3, "ID_AFR0_EL1"),
-	ID_ZERO(1, 4, "ID_MMFR0_EL1"),
-	ID_ZERO(1, 5, "ID_MMFR1_EL1"),
-	ID_ZERO(1, 6, "ID_MMFR2_EL1"),
-	ID_ZERO(1, 7, "ID_MMFR3_EL1"),
-	ID_ZERO(2, 0, "ID_ISAR0_EL1"),
-	ID_ZERO(2, 1, "ID_ISAR1_EL1"),
-	ID_ZERO(2, 2, "ID_ISAR2_EL1"),
-	ID_ZERO(2, 3, "ID_ISAR3_EL1"),
-	ID_ZERO(2, 4, "ID_ISAR4_EL1"),
-	ID_ZERO(2, 5, "ID_ISAR5_EL1"),
-	ID_ZERO(2, 6, "ID_MMFR4_EL1"),
-	ID_ZERO(2, 7, "ID_ISAR6_EL1"),
-	ID_ZERO(3, 0, "MVFR0_EL1"),
-	ID_ZERO(3, 1, "MVFR1_EL1"),
-	ID_ZERO(3, 2, "MVFR2_EL1"),
+	ID_AA32(1, 4, "ID_MMFR0_EL1"),
+	ID_AA32(1, 5, "ID_MMFR1_EL1"),
+	ID_AA32(1, 6, "ID_MMFR2_EL1"),
+	ID_AA32(1, 7, "ID_MMFR3_EL1"),
+	ID_AA32(2, 0, "ID_ISAR0_EL1"),
+	ID_AA32(2, 1, "ID_ISAR1_EL1"),
+	ID_AA32(2, 2, "ID_ISAR2_EL1"),
+	ID_AA32(2, 3, "ID_ISAR3_EL1"),
+	ID_AA32(2, 4, "ID_ISAR4_EL1"),
+	ID_AA32(2, 5, "ID_ISAR5_EL1"),
+	ID_AA32(2, 6, "ID_MMFR4_EL1"),
+	ID_AA32(2, 7, "ID_ISAR6_EL1"),
+	ID_AA32(3, 0, "MVFR0_EL1"),
+	ID_AA32(3, 1, "MVFR1_EL1"),
+	ID_AA32(3, 2, "MVFR2_EL1"),
 	ID_ZERO(3, 3, "S3_0_C0_C3_3"),
-	ID_ZERO(3, 4, "ID_PFR2_EL1"),
+	ID_AA32(3, 4, "ID_PFR2_EL1"),
 	ID_ZERO(3, 5, "ID_DFR1_EL1"),
-	ID_ZERO(3, 6, "ID_MMFR5_EL1"),
+	ID_AA32(3, 6, "ID_MMFR5_EL1"),
 	ID_ZERO(3, 7, "S3_0_C0_C3_7"),
 	ID(4, 0, "ID_AA64PFR0_EL1", PFR0),
 	ID(4, 1, "ID_AA64PFR1_EL1", PFR1),
@@ -510,6 +520,9 @@ static const struct sysreg_row table[] = {
 	ABSENT(3, 0, 10, 3, 1, "AMAIR2_EL1"),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 10, 4, 0), SYSREG_ENC(3, 0, 10, 5, 7), "LORegions, MPAM"),
 	SAVED(3, 0, 12, 0, 0, VBAR_EL1),
+	/* VDISR_EL2 while a guest is loaded: it does not have FEAT_RAS, but the register does not
+	   trap */
+	SAVED(3, 0, 12, 1, 1, DISR_EL1),
 
 	/* The GIC: SGIs trap; the others only where a VM has no vGIC and finds nothing. */
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 12, 8, 0), SYSREG_ENC(3, 0, 12, 11, 0), "GIC CPU interface"),
@@ -555,6 +568,11 @@ static const struct sysreg_row table[] = {
 	TIMER(2, 1, "CNTP_CTL_EL0"),
 	TIMER(2, 2, "CNTP_CVAL_EL0"),
 	ABSENT_GROUP(SYSREG_ENC(3, 3, 14, 8, 0), SYSREG_ENC(3, 3, 14, 15, 7), "PMU"),
+
+	/* An AArch32 EL1's, which is never there; kept, since KVM has them to save. */
+	SAVED(3, 4, 3, 0, 0, DACR32_EL2),
+	SAVED(3, 4, 5, 0, 1, IFSR32_EL2),
+	SAVED_WHEN(WHEN_ALWAYS, 3, 4, 5, 3, 0, FPEXC32_EL2, 0x700),
 };
 
 size_t sysreg_count(void)
@@ -710,7 +728,12 @@ static const struct sysreg_row *find_user(const struct vcpu *vcpu, u32 encoding)
 
 static u64 user_value(struct vcpu *vcpu, const struct sysreg_row *row)
 {
-	return row->user == USER_STORED ? read_stored(vcpu, row) : row->read(vcpu, row);
+	switch ((enum sysreg_user)row->user) {
+	case USER_STORED:
+		return read_stored(vcpu, row);
+	default:
+		return row->read(vcpu, row);
+	}
 }
 
 int sysreg_user_get(struct vcpu *vcpu, u32 encoding, u64 *value)
@@ -731,6 +754,8 @@ int sysreg_user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 		return -ENOENT;
 	if (row->user == USER_ID)
 		return id_reg_set(vcpu, (enum id_reg)row->id, value);
+	if (row->user == USER_WI)
+		return 0;
 	if (row->user == USER_EQUAL)
 		return value == user_value(vcpu, row) ? 0 : -EINVAL;
 	if (row->user == USER_OWN) {

@@ -26,6 +26,7 @@ enum sysreg_user {
 	USER_NONE,   /* not a register to it */
 	USER_STORED, /* read and write .storage */
 	USER_EQUAL,  /* read by .read; write what it reads already */
+	USER_WI,     /* read by .read; a write is ignored */
 	USER_OWN,    /* read and write as the guest does: SPE */
 	USER_ID,     /* an ID register of .id, which can be lowered (id_regs.h) */
 };

@@ -212,6 +212,9 @@ u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 		return vcpu->sysreg[reg];
 	switch ((unsigned int)reg) {
 		EL1_REGS(READ_CASE)
+	case DISR_EL1:
+		return this_vm_cpu()->traps.has_ras ? read_sysreg(SYS_VDISR_EL2)
+						    : vcpu->sysreg[DISR_EL1];
 	default:
 		break;
 	}
@@ -232,6 +235,10 @@ void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 		return;
 	switch ((unsigned int)reg) {
 		EL1_REGS(WRITE_CASE)
+	case DISR_EL1:
+		if (this_vm_cpu()->traps.has_ras)
+			write_sysreg(value, SYS_VDISR_EL2);
+		return;
 	default:
 		break;
 	}
@@ -365,10 +372,9 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32
 		write_fine_traps(traps->hfgrtr, traps->hfgwtr, traps->hfgitr, traps->hdfgrtr,
 				 traps->hdfgwtr);
 	write_rare_controls(cpu, &rare);
-	/* What a guest reads as DISR_EL1 (HCR_EL2.AMO), which it does not have: not another VM's.
-	 */
+	/* What a guest reads and writes as DISR_EL1 (HCR_EL2.AMO). */
 	if (traps->has_ras)
-		write_sysreg(0, SYS_VDISR_EL2);
+		write_sysreg(vcpu->sysreg[DISR_EL1], SYS_VDISR_EL2);
 	write_sysreg(vcpu->s2->geometry.vtcr, vtcr_el2);
 	write_sysreg(vcpu->s2->vttbr, vttbr_el2);
 	write_hcr(guest_hcr(vcpu, cpu), errata);
@@ -421,6 +427,8 @@ void switch_to_host(struct vcpu *vcpu)
 
 	fp_leave_guest(vcpu, cpu);
 	fp_return_host(cpu);
+	if (cpu->traps.has_ras)
+		vcpu->sysreg[DISR_EL1] = read_sysreg(SYS_VDISR_EL2);
 	save_el1(vcpu->sysreg, has_keys(vcpu), errata);
 	cpu->vcpu = NULL;
 	block_walks(errata);

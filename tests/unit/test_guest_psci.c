@@ -98,7 +98,8 @@ static void test_cpu_on(void **state)
 	assert_int_equal(V->regs.x[0], PSCI_SUCCESS);
 	assert_int_equal(w.run[0].wake[0], BIT(2));
 	assert_int_equal(result(PSCI_AFFINITY_INFO, 2, 0, 0), PSCI_AFFINITY_ON_PENDING);
-	assert_int_equal(result(PSCI_CPU_ON, 2, 0, 0), PSCI_ON_PENDING);
+	/* as KVM answers, pending or not */
+	assert_int_equal(result(PSCI_CPU_ON, 2, 0, 0), PSCI_ALREADY_ON);
 	assert_int_equal(w.hooks->resume(t), VCPU_RESUME);
 	assert_int_equal(t->regs.pc, 0x8840000000);
 	assert_int_equal(t->regs.x[0], 0x1122334455667788);
@@ -382,13 +383,25 @@ static void test_services(void **state)
 {
 	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD), 1);
 	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD_HYP), 1);
-	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_VENDOR_HYP), 0);
+	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_VENDOR_HYP), 1);
 	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 2), -EINVAL);
 	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 0), 0);
 	assert_int_equal(result(0x84000050, 0, 0, 0), -1);
 	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 1), 0);
 	assert_int_equal(result(0x84000050, 0, 0, 0), 0x10000);
-	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_VENDOR_HYP, 1), -EINVAL);
+	/* KVM's UID and its features call; no PTP */
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_VENDOR_HYP, 3), -EINVAL);
+	assert_int_equal(result(0x8600ff01, 0, 0, 0), 0xb66fb428);
+	assert_int_equal(V->regs.x[1], 0xe911c52e);
+	assert_int_equal(V->regs.x[2], 0x564bcaa9);
+	assert_int_equal(V->regs.x[3], 0x743a004d);
+	assert_int_equal(result(0x86000000, 9, 9, 9), 1);
+	assert_int_equal(V->regs.x[1] | V->regs.x[2] | V->regs.x[3], 0);
+	assert_int_equal(result(0x86000001, 0, 0, 0), -1); /* PTP */
+	assert_int_equal(result(0xc6000000, 0, 0, 0), -1);
+	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_VENDOR_HYP, 0), 0);
+	assert_int_equal(result(0x8600ff01, 0, 0, 0), -1);
+	assert_int_equal(result(0x86000000, 0, 0, 0), -1);
 	/* once a vCPU has run it stays so */
 	w.vm.has_run = true;
 	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 0), -EBUSY);
