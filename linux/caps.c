@@ -8,6 +8,7 @@
 #include <keel/spe.h>
 #include <keel/stage2.h>
 
+#include "compat.h"
 #include "keel.h"
 
 static struct keel_vm_size limits;
@@ -106,6 +107,7 @@ static const struct {
 	{ KVM_CAP_ARM_IRQ_LINE_LAYOUT_2, 1 },
 	{ KVM_CAP_STEAL_TIME, .get = value_steal_time },
 	{ KVM_CAP_SYSTEM_EVENT_DATA, 1 },
+	{ KVM_CAP_USER_MEMORY2, 1 },
 	{ KEEL_CAP_ARM_SPE, .get = value_spe },
 	{ KEEL_CAP_ARM_STAGE2_PAGE_SIZE, .get = value_stage2_page },
 };

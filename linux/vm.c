@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "keel.h"
 
 #define VM_TYPE_IPA_BITS 0xff
@@ -212,6 +213,25 @@ static int ioctl_memory_region(struct keel_vm *vm, void __user *argp)
 	return keel_set_memory_region(vm, &region);
 }
 
+/* What it adds is guest_memfd, whose flag is one that there is not. */
+static int ioctl_memory_region2(struct keel_vm *vm, void __user *argp)
+{
+	struct kvm_userspace_memory_region2 region2;
+	struct kvm_userspace_memory_region region;
+
+	BUILD_BUG_ON(sizeof(region2) != 160);
+	if (copy_from_user(&region2, argp, sizeof(region2)))
+		return -EFAULT;
+	region = (struct kvm_userspace_memory_region){
+		.slot = region2.slot,
+		.flags = region2.flags,
+		.guest_phys_addr = region2.guest_phys_addr,
+		.memory_size = region2.memory_size,
+		.userspace_addr = region2.userspace_addr,
+	};
+	return keel_set_memory_region(vm, &region);
+}
+
 static int ioctl_preferred_target(void __user *argp)
 {
 	struct kvm_vcpu_init init = { .target = KVM_ARM_TARGET_GENERIC_V8 };
@@ -275,6 +295,8 @@ static long vm_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 		return keel_vcpu_create(vm, arg);
 	case KVM_SET_USER_MEMORY_REGION:
 		return ioctl_memory_region(vm, argp);
+	case KVM_SET_USER_MEMORY_REGION2:
+		return ioctl_memory_region2(vm, argp);
 	case KVM_ARM_PREFERRED_TARGET:
 		return ioctl_preferred_target(argp);
 	case KVM_CREATE_DEVICE:

@@ -29,6 +29,52 @@ static void test_refusals(void)
 	close(vm.dev);
 }
 
+#ifndef KVM_SET_USER_MEMORY_REGION2
+#define KVM_CAP_USER_MEMORY2 231
+struct kvm_userspace_memory_region2 {
+	uint32_t slot, flags;
+	uint64_t guest_phys_addr, memory_size, userspace_addr, guest_memfd_offset;
+	uint32_t guest_memfd, pad1;
+	uint64_t pad2[14];
+};
+#define KVM_SET_USER_MEMORY_REGION2 _IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
+#endif
+#ifndef KVM_MEM_GUEST_MEMFD
+#define KVM_MEM_GUEST_MEMFD (1U << 2)
+#endif
+
+/* KVM_SET_USER_MEMORY_REGION2: the same slots; what it adds is not there. */
+static void test_region2(void)
+{
+	struct vm vm = bare_vm();
+	char *mem = map_memory(4 * PAGE), *end = map_memory(2 * PAGE) + PAGE;
+	struct kvm_userspace_memory_region2 region = {
+		.guest_phys_addr = PAGE,
+		.memory_size = 2 * PAGE,
+		.userspace_addr = (uintptr_t)mem,
+	};
+
+	if (!on_keel() && ioctl(vm.fd, KVM_CHECK_EXTENSION, KVM_CAP_USER_MEMORY2) != 1)
+		return; /* a kernel before 6.8 */
+	check(ioctl(vm.fd, KVM_CHECK_EXTENSION, KVM_CAP_USER_MEMORY2) == 1, "KVM_CAP_USER_MEMORY2");
+	gives(ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION2, NULL), EFAULT, "2: no argument");
+	/* all of the structure is read */
+	munmap(end, PAGE);
+	memcpy(end - 32, &region, 32);
+	gives(ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION2, end - 32), EFAULT, "2: a short argument");
+	region.flags = KVM_MEM_GUEST_MEMFD;
+	gives(ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION2, &region), EINVAL, "2: guest_memfd");
+	region.flags = 0;
+	gives(ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION2, &region), 0, "2: create a slot");
+	gives(set_region(vm.fd, 1, 0, 2 * PAGE, PAGE, mem), EEXIST, "2: it is there");
+	gives(set_region(vm.fd, 0, 0, PAGE, 2 * PAGE, mem), 0, "2: and the same as the other's");
+	region.memory_size = 0;
+	gives(ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION2, &region), 0, "2: delete it");
+	gives(set_region(vm.fd, 1, 0, 2 * PAGE, PAGE, mem), 0, "2: it is gone");
+	close(vm.fd);
+	close(vm.dev);
+}
+
 static void test_ipa_limit(void)
 {
 	char *mem = map_memory(2 * PAGE);
@@ -271,6 +317,7 @@ int main(void)
 	page = slot_page(dev);
 	close(dev);
 	test_refusals();
+	test_region2();
 	test_ipa_limit();
 	test_changes();
 	test_read_write();
