@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/trap/impl_regs.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/trap/impl_regs.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /* CPUs whose caches or kinds differ: what the machine is said to be, and what traps where. */
 #include <setjmp.h>
 #include <stdarg.h>
