@@ -66,12 +66,15 @@ static const struct ownership_side gic_side = { .ops = &gic_side_ops };
 
 static int pin(u64 pa, u64 size)
 {
-	return ownership_share(PA(pa), size, &gic_side, host_pa_to_ipa(PA(pa)));
+	const struct pa at = PA(pa);
+
+	return ownership_share(at, size, &gic_side, host_pa_to_ipa(at));
 }
 
 static void unpin(u64 pa, u64 size)
 {
-	int ret = ownership_unshare(PA(pa), size, &gic_side, host_pa_to_ipa(PA(pa)));
+	const struct pa at = PA(pa);
+	int ret = ownership_unshare(at, size, &gic_side, host_pa_to_ipa(at));
 
 	if (ret)
 		panic("memory at %#lx cannot be unpinned (error %d)", pa, ret);
