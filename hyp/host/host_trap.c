@@ -287,10 +287,8 @@ static bool is_id_read(u64 esr)
 	       FIELD_GET(ESR_SYS64_CRM, esr) <= 7;
 }
 
-static void read_id(struct host_regs *regs, u64 esr)
+static void finish_read(struct host_regs *regs, u64 esr, u64 value)
 {
-	u64 value = host_features_read((unsigned int)FIELD_GET(ESR_SYS64_CRM, esr),
-				       (unsigned int)FIELD_GET(ESR_SYS64_OP2, esr));
 	u64 rt = FIELD_GET(ESR_SYS64_RT, esr);
 
 	if (rt != 31) /* XZR */
@@ -298,11 +296,41 @@ static void read_id(struct host_regs *regs, u64 esr)
 	step_over();
 }
 
+static void read_id(struct host_regs *regs, u64 esr)
+{
+	finish_read(regs, esr,
+		    host_features_read((unsigned int)FIELD_GET(ESR_SYS64_CRM, esr),
+				       (unsigned int)FIELD_GET(ESR_SYS64_OP2, esr)));
+}
+
+/* MRS or MSR of S3_<op1>_C11 and C15: IMPLEMENTATION DEFINED (D23.1.1). */
+static bool is_implementation_defined(u64 esr)
+{
+	u64 crn = FIELD_GET(ESR_SYS64_CRN, esr);
+
+	return FIELD_GET(ESR_SYS64_OP0, esr) == 3 && (crn == 11 || crn == 15);
+}
+
+/*
+ * ACTLR_EL2 is zero, which on many CPUs takes these from EL1. Drivers of the host (of the DSU's
+ * counters, for one) use them because the device tree says that they are there, and have no way to
+ * hear of an UNDEFINED instruction: to them they read as zero and ignore writes.
+ */
+static void nothing_there(struct host_regs *regs, u64 esr)
+{
+	if (esr & ESR_SYS64_READ)
+		finish_read(regs, esr, 0);
+	else
+		step_over();
+}
+
 /* A system register, or an instruction of that kind, that traps. */
 static void handle_sysreg(struct host_regs *regs, u64 esr)
 {
 	if (is_id_read(esr))
 		read_id(regs, esr);
+	else if (is_implementation_defined(esr))
+		nothing_there(regs, esr);
 	else if (!switch_host_trace(esr))
 		handle_other(regs, esr);
 }

@@ -234,6 +234,7 @@ static const struct control {
 	{ "vpidr_el2", ALWAYS, 0, false },
 	{ "vmpidr_el2", ALWAYS, 0, false },
 	{ "hstr_el2", ALWAYS, 0, false },
+	{ "actlr_el2", ALWAYS, 0, false },
 	{ "cnthp_ctl_el2", ALWAYS, 0, false },
 	{ "elr_el2", ALWAYS, 0, true },
 	{ "spsr_el2", ALWAYS, 0, true },

@@ -754,6 +754,28 @@ static void test_id_registers_are_read_for_the_host(void **state)
 	}
 }
 
+/* S3_<op1>_C11_* and C15_*, which ACTLR_EL2 takes from EL1 on many CPUs. */
+static void test_implementation_defined_registers_read_as_zero(void **state)
+{
+	static const unsigned int crn[] = { 11, 15 };
+
+	for (unsigned int rt = 0; rt < 32; rt++) {
+		for (unsigned int read = 0; read < 2; read++) {
+			struct host_regs regs = numbered(), expected = numbered();
+
+			setup_world(true);
+			take(abort_esr(0x18, 3 << 20 | (rt & 7) << 14 | crn[rt & 1] << 10 |
+						     rt << 5 | (rt & 15) << 1 | read),
+			     false);
+			host_trap(&regs);
+			if (read && rt < 31)
+				expected.x[rt] = 0;
+			assert_memory_equal(&regs, &expected, sizeof(regs));
+			check_returns_to(PC + 4, "an IMPLEMENTATION DEFINED register");
+		}
+	}
+}
+
 /* What is beside them is not: writes, MIDR_EL1's neighbours, other op1. */
 static void test_other_registers_are_not_id_registers(void **state)
 {
@@ -872,6 +894,7 @@ int main(void)
 		cmocka_unit_test(test_floating_point_comes_back_when_it_is_used),
 		cmocka_unit_test(test_trace_is_let_go_when_it_is_used),
 		cmocka_unit_test(test_id_registers_are_read_for_the_host),
+		cmocka_unit_test(test_implementation_defined_registers_read_as_zero),
 		cmocka_unit_test(test_other_registers_are_not_id_registers),
 		cmocka_unit_test(test_new_pstate_follows_the_id_registers),
 		cmocka_unit_test(test_after_a_panic_a_cpu_stops_at_its_next_exception),
