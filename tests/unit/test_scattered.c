@@ -108,6 +108,10 @@ void tlbi_vmalls12e1is(void)
 {
 }
 
+void tlbi_alle1is(void)
+{
+}
+
 void tlbi_alle1(void)
 {
 }

@@ -15,6 +15,7 @@
 
 #include <arch/barrier.h>
 #include <arch/fpsimd.h>
+#include <arch/ich.h>
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
@@ -103,6 +104,11 @@ void sve_restore(const struct vcpu_fpstate *state, bool ffr)
 unsigned int sve_vq(void)
 {
 	return 1;
+}
+
+bool interrupt_waits(void)
+{
+	return true;
 }
 
 bool panic_begun; /* cpu/panic.h */
