@@ -73,15 +73,15 @@ static bool caches_differ(void)
 	return false;
 }
 
-u64 impl_regs_traps(const struct cpu_id_regs *id, const struct cpu_features *all)
+u64 impl_regs_traps(const struct cpu_id_regs *id, const struct cpu_features *machine)
 {
 	struct cpu_features own;
 	u64 traps = 0;
 
 	cpu_features_init(&own, id); /* in the same terms */
-	if (own.reg[ID_REG_CTR] != all->reg[ID_REG_CTR] || caches_differ())
+	if (own.reg[ID_REG_CTR] != machine->reg[ID_REG_CTR] || caches_differ())
 		traps |= HCR_TID2;
-	if (own.reg[ID_REG_DCZID] != all->reg[ID_REG_DCZID])
+	if (own.reg[ID_REG_DCZID] != machine->reg[ID_REG_DCZID])
 		traps |= HCR_TDZ;
 	return traps;
 }

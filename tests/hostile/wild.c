@@ -87,13 +87,27 @@ static void gic_init(u64 cpu)
 
 /* ---- the host's registers ---- */
 
-#define HOST_REGISTERS(X)                                                                   \
-	X(TPIDR_EL0)                                                                        \
-	X(TPIDR_EL1)                                                                        \
-	X(TPIDRRO_EL0)                                                                      \
-	X(TTBR0_EL1) X(TTBR1_EL1) X(MAIR_EL1) X(CONTEXTIDR_EL1) X(FAR_EL1) X(CNTKCTL_EL1)   \
-		X(AFSR0_EL1) X(VBAR_EL1) X(SCTLR_EL1) X(CPACR_EL1) X(TCR_EL1) X(CSSELR_EL1) \
-			X(MDSCR_EL1) X(DBGBVR0_EL1) X(DBGBCR0_EL1) X(PAR_EL1) X(SP_EL0)
+#define HOST_REGISTERS(X) \
+	X(TPIDR_EL0)      \
+	X(TPIDR_EL1)      \
+	X(TPIDRRO_EL0)    \
+	X(TTBR0_EL1)      \
+	X(TTBR1_EL1)      \
+	X(MAIR_EL1)       \
+	X(CONTEXTIDR_EL1) \
+	X(FAR_EL1)        \
+	X(CNTKCTL_EL1)    \
+	X(AFSR0_EL1)      \
+	X(VBAR_EL1)       \
+	X(SCTLR_EL1)      \
+	X(CPACR_EL1)      \
+	X(TCR_EL1)        \
+	X(CSSELR_EL1)     \
+	X(MDSCR_EL1)      \
+	X(DBGBVR0_EL1)    \
+	X(DBGBCR0_EL1)    \
+	X(PAR_EL1)        \
+	X(SP_EL0)
 
 #define GIVE(name) write_sysreg(random(cpu), name);
 #define KEEP(name) values[n++] = read_sysreg(name);
