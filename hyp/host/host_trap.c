@@ -10,6 +10,7 @@
 #include <arch/smc.h>
 #include <arch/sysreg.h>
 #include <cpu/el2_regs.h>
+#include <cpu/errata.h>
 #include <cpu/inject.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
@@ -159,11 +160,11 @@ static bool access_gic(struct host_regs *regs, u64 esr, struct ipa ipa)
 static bool ask_stage1(u64 va, u64 *page)
 {
 	u64 elr = read_sysreg(elr_el2), spsr = read_sysreg(spsr_el2);
-	u64 saved = read_sysreg(par_el1), par;
+	u64 saved = read_par(), par;
 	bool done = at_s1e1r(va);
 
 	isb();
-	par = read_sysreg(par_el1);
+	par = read_par();
 	write_sysreg(saved, par_el1);
 	if (!done) {
 		write_sysreg(elr, elr_el2);
