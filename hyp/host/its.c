@@ -84,6 +84,7 @@ static bool program(struct its *its)
 		taken = program_table(its, n) && taken;
 	hw_write64(its, GITS_CWRITER, 0);
 	its->head = its->tail = 0;
+	its->programmed = taken;
 	if (taken)
 		its->hw_cbaser = cbaser;
 	return taken;
@@ -296,7 +297,7 @@ static enum its_result enable(struct its *its)
 	its->stale |= lost_commands(its);
 	if (its->used && its->stale && !empty_some(its))
 		return ITS_AGAIN;
-	if ((its->used && its->stale) || lost_state(its)) {
+	if (!its->programmed || (its->used && its->stale) || lost_state(its)) {
 		if (!program(its)) {
 			log_warn("the ITS at %#lx cannot reach memory at %#lx", its->base,
 				 (u64)(its->hw_cbaser & GITS_CBASER_ADDR));

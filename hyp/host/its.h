@@ -77,6 +77,8 @@ struct its {
 	u64 release_pa, release_size;
 	unsigned int release_slot;
 
+	/* The hardware took all of its tables when it was last given them. */
+	bool programmed;
 	/* The host gave up what the tables hold: they are to be emptied before it is enabled. */
 	bool used, stale;
 	u64 emptied;

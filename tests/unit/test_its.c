@@ -700,6 +700,33 @@ static void hardware_that_cuts_addresses_off_is_not_enabled(void **state)
 	assert_int_equal(rd(GITS_CTLR) & 1, 0);
 }
 
+/* It took the queue, so it looks as if it had all; however often the host tries. */
+static void hardware_that_takes_the_queue_alone_is_never_enabled(void **state)
+{
+	hw.page_sizes = 1;
+	wr(GITS_CBASER, GIC_VALID | QUEUE);
+	for (unsigned int i = 0; i < 3; i++) {
+		wr(GITS_CTLR, 1);
+		assert_int_equal(hw.ctlr, 0);
+		assert_int_equal(rd(GITS_CTLR) & 1, 0);
+	}
+	hw.page_sizes = 7;
+	wr(GITS_CTLR, 1);
+	assert_int_equal(hw.ctlr, 1);
+	check_tables();
+}
+
+/* As it was when Keel ran before, whose queue was at the same place. */
+static void tables_are_given_whatever_the_queue_register_says(void **state)
+{
+	hw.cbaser = its.hw_cbaser;
+	wr(GITS_CBASER, GIC_VALID | QUEUE);
+	wr(GITS_CTLR, 1);
+	assert_int_equal(hw.ctlr, 1);
+	assert_true(hw.baser[0] & GIC_VALID);
+	check_tables();
+}
+
 static void little_memory_is_few_devices(void **state)
 {
 	struct its_plan plan;
@@ -797,6 +824,8 @@ int main(void)
 		test(power_was_lost),
 		test(hardware_without_shareability_or_with_small_pages),
 		test(hardware_that_cuts_addresses_off_is_not_enabled),
+		test(hardware_that_takes_the_queue_alone_is_never_enabled),
+		test(tables_are_given_whatever_the_queue_register_says),
 		test(little_memory_is_few_devices),
 		test(what_is_no_its_reads_as_zero),
 		test(random_hosts),
