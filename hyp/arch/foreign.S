@@ -70,6 +70,19 @@ foreign_clean_inval:
 .Lclean_end:
 	extable	.Llines, .Lclean_end, .Lclean_faulted
 
+/* bool foreign_load(void *to, const void *from): each doubleword is read once */
+	.globl	foreign_load
+foreign_load:
+	keep_syndrome
+.Lload:
+	ldp	x2, x3, [x1]
+	ldp	x4, x5, [x1, #16]
+.Lload_end:
+	extable	.Lload, .Lload_end, .Lfaulted
+	stp	x2, x3, [x0]
+	stp	x4, x5, [x0, #16]
+	b	.Ldone
+
 /* bool foreign_answers(const void *start, u64 pages) */
 	.globl	foreign_answers
 foreign_answers:

@@ -13,14 +13,21 @@
 #include <arch/extable.h>
 #include <lib/types.h>
 
-/* The size of a record that foreign_store_record() writes. */
+/* The size of a record that foreign_store_record() writes; of what foreign_load() reads. */
 #define FOREIGN_RECORD 64
+#define FOREIGN_LOAD   32
 
 /* Fill with zeroes; @start and @size are multiples of 64. Return: false if it faulted. */
 bool __must_check foreign_clear(void *start, u64 size);
 
 /* As dcache_clean_inval_poc(). Return: false if it faulted; lines behind that are as they were. */
 bool __must_check foreign_clean_inval(const void *start, u64 size);
+
+/*
+ * Copy FOREIGN_LOAD bytes from where they may fault to EL2's, each doubleword by one read; both
+ * aligned to 8. Return: false if it faulted, and nothing is copied.
+ */
+bool __must_check foreign_load(void *to, const void *from);
 
 /* Read a word of each page; @start is page-aligned. Return: whether all of them answer. */
 bool __must_check foreign_answers(const void *start, u64 pages);

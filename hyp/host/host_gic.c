@@ -6,7 +6,7 @@
  * Pinned memory is shared memory (mm/ownership.h), with the GIC in the place of a VM. So it stays
  * the host's to use, and cannot be given to anybody while it is pinned.
  */
-#include <arch/cache.h>
+#include <arch/foreign.h>
 #include <arch/gicr.h>
 #include <arch/spinlock.h>
 #include <cpu/log.h>
@@ -82,30 +82,31 @@ static void unpin(u64 pa, u64 size)
 
 /* ---- what an ITS needs ---- */
 
-/* A page that the host can reach now. ownership_lock held. */
-static void read_command(u64 pa, bool coherent, struct its_command *command)
+STATIC_ASSERT(sizeof(struct its_command) == FOREIGN_LOAD, "a command is read at once");
+
+/* A page that the host can reach now, which may fault nevertheless. ownership_lock held. */
+static int read_command(u64 pa, bool coherent, struct its_command *command)
 {
 	u8 *page = el2_window_map(PA(ALIGN_DOWN(pa, SZ_4K)), EL2_R);
-	const struct its_command *from = (const struct its_command *)(page + pa % SZ_4K);
-	unsigned int i;
+	const u8 *from = page + pa % SZ_4K;
+	bool done = (coherent || foreign_clean_inval(from, sizeof(*command))) &&
+		    foreign_load(command, from);
 
-	if (!coherent)
-		dcache_clean_inval_poc(from, sizeof(*from));
-	for (i = 0; i < ARRAY_SIZE(command->word); i++)
-		command->word[i] = READ_ONCE(from->word[i]);
 	el2_window_unmap();
+	return done ? 0 : -EFAULT;
 }
 
 static int fetch(u64 pa, bool coherent, struct its_command *command)
 {
 	enum ownership_state state;
+	int ret = -EPERM;
 
 	spin_lock(&ownership_lock);
 	state = ownership_state(PA(pa));
 	if (state == OWNERSHIP_HOST || state == OWNERSHIP_SHARED)
-		read_command(pa, coherent, command);
+		ret = read_command(pa, coherent, command);
 	spin_unlock(&ownership_lock);
-	return state == OWNERSHIP_HOST || state == OWNERSHIP_SHARED ? 0 : -EPERM;
+	return ret;
 }
 
 static bool is_target(u64 target, bool pta)

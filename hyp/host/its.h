@@ -41,7 +41,8 @@ struct its_table {
  *             Page-aligned. Return: 0 or an error
  * @unpin:     undo one @pin
  * @fetch:     read a command at a 32-byte aligned address of the host's memory, once. @coherent:
- * the host says that it writes through caches. Return: 0; -EPERM, it is not the host's
+ *             the host writes through caches. Return: 0; -EPERM, it is not the host's; -EFAULT, it
+ *             faults. Registers of EL2's exceptions stay as they are
  * @is_target: whether commands may name such a redistributor. @target: bits 51:16 of a doubleword,
  *             an address where @pta, else a processor number
  */

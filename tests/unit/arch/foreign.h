@@ -10,6 +10,7 @@
 #include <lib/types.h>
 
 #define FOREIGN_RECORD 64
+#define FOREIGN_LOAD   32
 
 /* Whether an access of @size bytes at @start faults; without it none does. */
 bool fake_foreign_faults(const void *start, u64 size) __attribute__((weak));
@@ -32,6 +33,14 @@ static inline bool __must_check foreign_clean_inval(const void *start, u64 size)
 	if (!fake_foreign_ok(start, size))
 		return false;
 	dcache_clean_inval_poc(start, size);
+	return true;
+}
+
+static inline bool __must_check foreign_load(void *to, const void *from)
+{
+	if (!fake_foreign_ok(from, FOREIGN_LOAD))
+		return false;
+	__builtin_memcpy(to, from, FOREIGN_LOAD);
 	return true;
 }
 
