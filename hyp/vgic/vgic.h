@@ -205,7 +205,8 @@ enum vgic_answer { VGIC_NOT_MINE, VGIC_DONE, VGIC_AGAIN };
  * run page, and the next entry of @vcpu becomes KEEL_EXIT_IRQ.
  *
  * A read of pending or active state waits for vCPUs that have some of it in their list registers,
- * without a lock. If an interrupt comes meanwhile, the guest makes the access again.
+ * without a lock. If an interrupt comes meanwhile, or they take too long, the guest makes the
+ * access again.
  *
  * Return: VGIC_DONE; VGIC_AGAIN, nothing was read; VGIC_NOT_MINE if the access is not, in whole,
  * the vGIC's.

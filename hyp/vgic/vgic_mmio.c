@@ -437,19 +437,22 @@ static void ask_others(const struct reg *reg, struct access *a, struct asked *as
 	}
 }
 
+/* How often an access looks whether the others have folded: far more than it takes them to. */
+#define WAIT_LOOKS 100000U
+
 /*
- * Whoever has list registers in use folds within a bounded time: its CPU has been interrupted, or
- * is at EL2 already. It does not wait for this vCPU, which has folded its own. The host's
- * interrupts do not wait for that.
+ * Whoever has list registers in use folds soon: its CPU has been interrupted, or is at EL2 already.
+ * It does not wait for this vCPU, which has folded its own. The host's interrupts do not wait for
+ * that. Nor does EL2 for a host that masks the interrupt over there, and its own here.
  */
 static bool wait_for_others(const struct asked *asked)
 {
-	unsigned int i;
+	unsigned int i, looks = 0;
 
 	for (i = 0; i < asked->count; i++)
 		while (__atomic_load_n(&asked->vcpu[i]->vgic->folds, __ATOMIC_ACQUIRE) ==
 		       asked->folds[i]) {
-			if (interrupt_waits())
+			if (interrupt_waits() || ++looks == WAIT_LOOKS)
 				return false;
 			cpu_relax();
 		}

@@ -448,6 +448,22 @@ static void who_waits_for_others_lets_the_host_in(void **state)
 	assert_true(vcpu_is_kicked(&world_vcpu[0]));
 }
 
+/* The host can mask what would take the other one out of its guest, and all that is its own. */
+static void nobody_waits_for_ever(void **state)
+{
+	u64 value = 7;
+
+	world_start(4, 2, IRQS);
+	set_edge(40);
+	enable_spi(40);
+	level(40, true);
+	assert_ack(0, 40);
+	fake_others_go_on = NULL;
+	assert_int_equal(vgic_mmio(on(1), ISACTIVER(40), 4, false, &value), VGIC_AGAIN);
+	assert_int_equal(value, 7);
+	assert_false(world_vm.vgic->lock.held);
+}
+
 /* Two vCPUs that want to know of each other's interrupts do not wait for each other. */
 static void two_that_ask_each_other_get_answers(void **state)
 {
@@ -1423,6 +1439,7 @@ int main(void)
 		cmocka_unit_test(group_0_is_signalled_as_group_0),
 		cmocka_unit_test(what_another_vcpu_handles_reads_as_active),
 		cmocka_unit_test(who_waits_for_others_lets_the_host_in),
+		cmocka_unit_test(nobody_waits_for_ever),
 		cmocka_unit_test(two_that_ask_each_other_get_answers),
 		cmocka_unit_test(an_spi_goes_where_it_is_routed),
 		cmocka_unit_test(a_pending_spi_follows_its_route),
