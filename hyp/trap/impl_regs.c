@@ -13,7 +13,7 @@
 #define HCR_TID2 BIT(17)
 #define HCR_TDZ	 BIT(28)
 
-static struct impl_regs machine;
+static struct impl_regs boot_cpu;
 
 static bool has_cache(u64 clidr, u64 csselr)
 {
@@ -42,21 +42,21 @@ static void read_caches(u64 clidr, u64 *ccsidr)
 
 void impl_regs_init(void)
 {
-	machine.midr = read_sysreg(midr_el1);
-	machine.revidr = read_sysreg(revidr_el1);
-	machine.aidr = read_sysreg(aidr_el1);
-	machine.clidr = read_sysreg(clidr_el1);
-	read_caches(machine.clidr, machine.ccsidr);
+	boot_cpu.midr = read_sysreg(midr_el1);
+	boot_cpu.revidr = read_sysreg(revidr_el1);
+	boot_cpu.aidr = read_sysreg(aidr_el1);
+	boot_cpu.clidr = read_sysreg(clidr_el1);
+	read_caches(boot_cpu.clidr, boot_cpu.ccsidr);
 }
 
 const struct impl_regs *impl_regs_machine(void)
 {
-	return &machine;
+	return &boot_cpu;
 }
 
 bool impl_regs_has_cache(u64 csselr)
 {
-	return csselr < CCSIDR_COUNT && has_cache(machine.clidr, csselr);
+	return csselr < CCSIDR_COUNT && has_cache(boot_cpu.clidr, csselr);
 }
 
 static bool caches_differ(void)
@@ -64,11 +64,11 @@ static bool caches_differ(void)
 	u64 clidr = read_sysreg(clidr_el1), ccsidr[CCSIDR_COUNT];
 	unsigned int i;
 
-	if (clidr != machine.clidr)
+	if (clidr != boot_cpu.clidr)
 		return true;
 	read_caches(clidr, ccsidr);
 	for (i = 0; i < CCSIDR_COUNT; i++)
-		if (ccsidr[i] != machine.ccsidr[i])
+		if (ccsidr[i] != boot_cpu.ccsidr[i])
 			return true;
 	return false;
 }
