@@ -165,8 +165,17 @@ void keel_guests_out(void)
 
 void keel_vm_kill(struct keel_vm *vm)
 {
+	unsigned int i;
+
 	WRITE_ONCE(vm->dead, true);
 	keel_guests_out();
+	/* Who sleeps in KVM_RUN hears of it, too. */
+	for (i = 0; i < KEEL_VCPUS; i++) {
+		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
+
+		if (vcpu)
+			keel_vcpu_kick(vcpu);
+	}
 }
 
 /* ---- what was written to memory that EL2 has mapped ---- */
