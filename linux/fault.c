@@ -250,12 +250,16 @@ static void drain(struct keel_vm *vm)
 
 void keel_take(struct keel_vm *vm, u64 first, u64 last, bool may_sleep)
 {
+	u64 offset = (1ULL << vm->page_order) - 1;
 	struct pinned pin;
 	long ret;
 
 	lockdep_assert_held(&vm->mem_lock);
 	if (vm->dead || !any_pin(vm, first, last, 0))
 		return;
+	/* EL2 takes pages of stage 2, also where nothing is pinned at an end of the range. */
+	first &= ~offset;
+	last |= offset;
 	if (find_pin(vm, first, ~0U, &pin))
 		first = pin.gfn;
 	if (find_pin(vm, last, ~0U, &pin))
