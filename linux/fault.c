@@ -416,7 +416,7 @@ static __always_inline long pin_pages(const struct keel_slot *slot, unsigned lon
 	if (likely(got != -EFAULT) || !read_only)
 		return got;
 	*writable = false;
-	return pin_again(hva, count, FOLL_LONGTERM, pages);
+	return pin_patiently(hva, count, 0, pages);
 }
 
 /* What is no error of its own in KVM_RUN is one of the process's memory. */
