@@ -4,6 +4,10 @@
  * (KVM_CAP_SYNC_MMU): every way to discard it or to put other memory in its place, for pages, huge
  * pages and files, all of it and in part, and while vCPUs use it. Afterwards the guest and the
  * process must be at the same page.
+ *
+ *	test_discard [quick]
+ *
+ * quick: every test and every way, with fewer rounds of the races.
  */
 #include "kvmtest.h"
 
@@ -23,6 +27,7 @@
 #define READY 0x55aa55aa55aa55aaULL
 
 static uint64_t page; /* what slots are multiples of */
+static bool quick;
 
 /* ---- the guest ---- */
 
@@ -592,7 +597,7 @@ static bool sums_agree(void)
 	return !go(&vcpus[0]) && mmio_value(&vcpus[0]) == mine;
 }
 
-#define ROUNDS	   6
+#define ROUNDS	   (quick ? 2U : 6U)
 #define ROUND_US   60000
 #define DISCARDERS 2
 
@@ -743,6 +748,9 @@ static void *slot_changer(void *arg)
 	return arg;
 }
 
+#define SLOT_ROUNDS (quick ? 2U : 4U)
+#define SWEEPS	    (quick ? 3U : 20U)
+
 /* The same memory in two slots, one of which comes and goes. */
 static void test_slots(void)
 {
@@ -752,12 +760,12 @@ static void test_slots(void)
 	unsigned int i;
 
 	start(&m);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < SLOT_ROUNDS; i++) {
 		stop = false;
 		run_program(&vcpus[0], SWEEP_AT, 1);
 		pthread_create(&changer, NULL, slot_changer, NULL);
 		pthread_create(&other, NULL, discarder, (void *)(uintptr_t)(i + 77));
-		while (rounds < 20 * (i + 1) && !go(&vcpus[0]))
+		while (rounds < SWEEPS * (i + 1) && !go(&vcpus[0]))
 			rounds++;
 		stop = true;
 		pthread_join(changer, NULL);
@@ -777,10 +785,11 @@ static void test_capability(void)
 	close(dev);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct memory m;
 
+	quick = argc > 1 && !strcmp(argv[1], "quick");
 	test_capability();
 	m = anonymous(false);
 	each_way(&m);
