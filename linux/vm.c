@@ -203,7 +203,7 @@ int keel_sync(struct keel_vm *vm)
 {
 	int ret = 0;
 
-	if (mutex_lock_killable(&vm->lock))
+	if (mutex_lock_interruptible(&vm->lock))
 		return -EINTR;
 	if (READ_ONCE(vm->stale) != KEEL_FRESH)
 		ret = sync_some(vm);
