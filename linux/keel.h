@@ -228,6 +228,16 @@ int keel_pvtime_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *a
 int keel_pvtime_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
 int keel_pvtime_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
 
+/* ---- timer.c ---- */
+
+/* The virtual and the physical timer's private interrupts, whose inputs are EL2's. */
+#define KEEL_PPI_VTIMER 27
+#define KEEL_PPI_PTIMER 30
+
+int keel_timer_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+int keel_timer_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+int keel_timer_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
+
 /* ---- slots.c, fault.c: guest memory ---- */
 
 int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region);

@@ -11,9 +11,6 @@
 
 #define PPI_FIRST KEEL_SGIS
 #define PPI_END	  KEEL_PRIVATE_IRQS
-/* The virtual and the physical timer, whose inputs are EL2's. */
-#define PPI_VTIMER 27
-#define PPI_PTIMER 30
 
 static bool has_spe(const struct keel_vcpu *vcpu)
 {
@@ -29,7 +26,8 @@ bool keel_spe_ready(const struct keel_vcpu *vcpu)
 
 static bool irq_valid(int irq)
 {
-	return irq >= PPI_FIRST && irq < PPI_END && irq != PPI_VTIMER && irq != PPI_PTIMER;
+	return irq >= PPI_FIRST && irq < PPI_END && irq != KEEL_PPI_VTIMER &&
+	       irq != KEEL_PPI_PTIMER;
 }
 
 /* Whether no vCPU has another one. Under vm->lock. */

@@ -218,6 +218,8 @@ static int set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 
 	if (attr->group == KVM_ARM_VCPU_SPE_CTRL)
 		handler = keel_spe_set_attr;
+	else if (attr->group == KVM_ARM_VCPU_TIMER_CTRL)
+		handler = keel_timer_set_attr;
 	return handler(vcpu, attr);
 }
 
@@ -227,6 +229,8 @@ static int get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 
 	if (attr->group == KVM_ARM_VCPU_SPE_CTRL)
 		handler = keel_spe_get_attr;
+	else if (attr->group == KVM_ARM_VCPU_TIMER_CTRL)
+		handler = keel_timer_get_attr;
 	return handler(vcpu, attr);
 }
 
@@ -236,6 +240,8 @@ static int has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 
 	if (attr->group == KVM_ARM_VCPU_SPE_CTRL)
 		handler = keel_spe_has_attr;
+	else if (attr->group == KVM_ARM_VCPU_TIMER_CTRL)
+		handler = keel_timer_has_attr;
 	return handler(vcpu, attr);
 }
 

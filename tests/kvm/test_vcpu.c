@@ -247,6 +247,53 @@ static void test_finalize(void)
 	close(vm.dev);
 }
 
+static long timer_irq(const struct vcpu *vcpu, unsigned long op, uint64_t attr, int *irq)
+{
+	struct kvm_device_attr a = { .group = KVM_ARM_VCPU_TIMER_CTRL,
+				     .attr = attr,
+				     .addr = (uintptr_t)irq };
+
+	return ioctl(vcpu->fd, op, &a);
+}
+
+static void test_timer_interrupts(void)
+{
+	static const int usual[] = {
+		[KVM_ARM_VCPU_TIMER_IRQ_VTIMER] = 27, [KVM_ARM_VCPU_TIMER_IRQ_PTIMER] = 30
+	};
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	int got, irq, sgi = 15, spi = 32, other = 20;
+	uint64_t i;
+
+	for (i = 0; i < 2; i++) {
+		got = 0;
+		irq = usual[i];
+		gives(timer_irq(&vcpu, KVM_HAS_DEVICE_ATTR, i, NULL), 0, "it has the attribute");
+		gives(timer_irq(&vcpu, KVM_GET_DEVICE_ATTR, i, &got), 0, "KVM_GET_DEVICE_ATTR");
+		check(got == irq, "the timer's interrupt is the usual one (%d)", got);
+		gives(timer_irq(&vcpu, KVM_GET_DEVICE_ATTR, i, NULL), EFAULT, "to nowhere");
+		gives(timer_irq(&vcpu, KVM_SET_DEVICE_ATTR, i, &irq), EINVAL, "set without a GIC");
+	}
+	gives(timer_irq(&vcpu, KVM_HAS_DEVICE_ATTR, 9, NULL), ENXIO, "no such timer");
+	gives(timer_irq(&vcpu, KVM_GET_DEVICE_ATTR, 9, &got), ENXIO, "which cannot be read");
+	add_gic(&vm);
+	for (i = 0; i < 2; i++) {
+		irq = usual[i];
+		gives(timer_irq(&vcpu, KVM_SET_DEVICE_ATTR, i, &irq), 0, "set to what it is");
+		gives(timer_irq(&vcpu, KVM_SET_DEVICE_ATTR, i, NULL), EFAULT, "from nowhere");
+		gives(timer_irq(&vcpu, KVM_SET_DEVICE_ATTR, i, &sgi), EINVAL, "set to an SGI");
+		gives(timer_irq(&vcpu, KVM_SET_DEVICE_ATTR, i, &spi), EINVAL, "set to an SPI");
+		if (on_keel())
+			gives(timer_irq(&vcpu, KVM_SET_DEVICE_ATTR, i, &other), EINVAL,
+			      "set to another private interrupt");
+	}
+	gives(timer_irq(&vcpu, KVM_SET_DEVICE_ATTR, 9, &irq), ENXIO, "set no such timer");
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
 static long pvtime(const struct vcpu *vcpu, unsigned long op, uint64_t attr, uint64_t *ipa)
 {
 	struct kvm_device_attr a = { .group = KVM_ARM_VCPU_PVTIME_CTRL,
@@ -353,6 +400,7 @@ int main(void)
 	test_reg_list();
 	test_mp_state();
 	test_id_registers();
+	test_timer_interrupts();
 	test_finalize();
 	test_stolen_time();
 	test_stolen_time_in_a_guest();
