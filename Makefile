@@ -27,6 +27,7 @@ include mk/check.mk
 include mk/vmrun.mk
 include mk/keelctl.mk
 include mk/bench.mk
+include mk/clients.mk
 
 .PHONY: all help clean
 all: keel tools ## build Keel (release and debug) and its tools
