@@ -12,6 +12,11 @@
  */
 #define psb_csync() __asm__ volatile("hint #17" ::: "memory")
 
+/* ESB (C6.2.98): errors of what is before it are pending by then, and one that is masked goes into
+ * DISR_EL1. A NOP without FEAT_RAS.
+ */
+#define esb() __asm__ volatile("hint #16" ::: "memory")
+
 /* TSB CSYNC (C6.2.402): the same for what was traced. A NOP without FEAT_TRF. */
 #define tsb_csync() __asm__ volatile("hint #18" ::: "memory")
 

@@ -66,6 +66,8 @@
 #define SYS_TRFCR_EL2	     s3_4_c1_c2_1
 #define SYS_BRBCR_EL2	     s2_4_c9_c0_0
 #define SYS_MPAMIDR_EL1	     s3_0_c10_c4_4
+#define SYS_DISR_EL1	     s3_0_c12_c1_1
+#define SYS_VSESR_EL2	     s3_4_c5_c2_3
 #define SYS_VDISR_EL2	     s3_4_c12_c1_1
 #define SYS_MPAM2_EL2	     s3_4_c10_c5_0
 #define SYS_MPAMHCR_EL2	     s3_4_c10_c4_0

@@ -21,11 +21,14 @@
 #include <lib/printf.h>
 #include <lib/unwind.h>
 #include <vgic/vgic.h>
+#include <vm/switch.h>
 
 #define BACKTRACE_MAX 32
 
 /* As vectors.S numbers them */
-#define VECTOR_SYNC_EL2H 4
+#define VECTOR_SYNC_EL2H   4
+#define VECTOR_SERROR_EL2H 7
+#define VECTOR_SERROR_HOST 11
 
 bool panic_begun;
 
@@ -226,10 +229,14 @@ static bool fix_up(struct panic_frame *frame)
 	size_t rows = ((u64)_extable_end - (u64)_extable_start) / sizeof(struct extable_row);
 	u64 pc = frame->elr;
 
-	if (frame->vector != VECTOR_SYNC_EL2H || !((u64)frame & BIT(STACK_OK_BIT)))
+	if (frame->vector != VECTOR_SYNC_EL2H && frame->vector != VECTOR_SERROR_EL2H)
+		return false;
+	if (!((u64)frame & BIT(STACK_OK_BIT)))
 		return false;
 	if (!extable_fixup(_extable_start, rows, frame->esr, pc, &frame->elr))
 		return false;
+	if (frame->vector == VECTOR_SERROR_EL2H)
+		return true; /* who waited for it has more to say */
 	log_limited(&limit, LOG_WARN,
 		    "EL2 met memory that faults: ESR_EL2 %#lx, FAR_EL2 %#lx, pc %#lx", frame->esr,
 		    frame->far, pc);
@@ -238,7 +245,9 @@ static bool fix_up(struct panic_frame *frame)
 
 void exception_at_el2(struct panic_frame *frame)
 {
-	if (!fix_up(frame))
+	if (frame->vector == VECTOR_SERROR_HOST)
+		switch_host_serror(frame->esr);
+	else if (!fix_up(frame))
 		panic_exception(frame);
 }
 

@@ -2,7 +2,8 @@
 /*
  * EL2's exception vectors (ARM DDI 0487, D1.3.1.5). From EL2 itself an exception is either a fault
  * that the exception table knows (cpu/extable.h), or a bug, which ends in panic; from below,
- * synchronous exceptions are the host's, and nothing else is routed here while it runs.
+ * synchronous exceptions are the host's, and while it runs nothing else is routed here but SErrors,
+ * if it has a virtual one.
  */
 #include <boot/boot.h>
 #include <cpu/percpu.h>
@@ -45,7 +46,10 @@
 	b	host_sync_common
 	.endm
 
-	/* Interrupts and SErrors are routed here only while a guest runs. */
+	/*
+	 * Interrupts are routed here only while a guest runs. So are SErrors, but for those of a
+	 * host that has a virtual one: exception_at_el2() makes them virtual as well.
+	 */
 	.macro	lower_async vector, code
 	.balign	0x80
 	stp	x0, x1, [sp, #-16]!

@@ -62,6 +62,7 @@
 #define HCR_FMO	   BIT(3)
 #define HCR_IMO	   BIT(4)
 #define HCR_AMO	   BIT(5)
+#define HCR_VSE	   BIT(8) /* the CPU clears it when the virtual SError is taken */
 #define HCR_TSC	   BIT(19)
 #define HCR_RW	   BIT(31)
 #define HCR_E2H	   BIT(34)

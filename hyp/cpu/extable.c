@@ -22,11 +22,19 @@ static bool is_own_mistake(u64 esr)
 	}
 }
 
+/* EL2 unmasks SErrors nowhere but at a place that is in the table (arch/serror.h). */
+static bool may_be_expected(u64 esr)
+{
+	if (esr_ec(esr) == ESR_EC_SERROR)
+		return true;
+	return esr_ec(esr) == ESR_EC_DABT_CUR && ((esr & ESR_CM) || !is_own_mistake(esr));
+}
+
 bool extable_fixup(const struct extable_row *rows, size_t n, u64 esr, u64 pc, u64 *out)
 {
 	size_t i;
 
-	if (esr_ec(esr) != ESR_EC_DABT_CUR || (!(esr & ESR_CM) && is_own_mistake(esr)))
+	if (!may_be_expected(esr))
 		return false;
 	for (i = 0; i < n; i++) {
 		if (pc < target(&rows[i].from) || pc >= target(&rows[i].to))

@@ -16,15 +16,15 @@ struct extable_row {
 };
 
 /**
- * extable_fixup() - where to go on after a synchronous exception of EL2's
+ * extable_fixup() - where to go on after a synchronous exception or an SError of EL2's
  * @rows: the table
  * @n:    how many
  * @esr:  ESR_EL2
  * @pc:   ELR_EL2
  * @out:  set if there is such a place
  *
- * Only a Data Abort is looked up, and not one that says that EL2's own tables are wrong, unless a
- * cache or AT instruction took it: what those walk may be somebody else's.
+ * Looked up are SErrors, and Data Aborts but those that say that EL2's own tables are wrong; these
+ * too if a cache or AT instruction took them: what it walks may be somebody else's.
  *
  * Return: whether there is.
  */

@@ -36,6 +36,7 @@ struct percpu {
 	 * whether ICC_DIR_EL1 can trap */
 	u8 nr_lrs, nr_aprs;
 	bool has_tdir;
+	bool ras;	/* it has FEAT_RAS: vm/switch.h */
 	bool panicking; /* this CPU is already printing its panic */
 };
 

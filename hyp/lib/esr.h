@@ -143,6 +143,10 @@
 #define ESR_SERROR_AET	GENMASK(12, 10) /* valid if DFSC is ESR_FSC_SERROR */
 #define ESR_FSC_SERROR	0x11
 
+/* DISR_EL1 (D24.4): an SError that ESB has deferred; its syndrome if IDS is 0 */
+#define DISR_A	 BIT(31)
+#define DISR_ISS (ESR_SERROR_AET | BIT(9) | GENMASK(5, 0))
+
 static inline unsigned int esr_ec(u64 esr)
 {
 	return (unsigned int)FIELD_GET(ESR_EC, esr);

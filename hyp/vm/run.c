@@ -13,6 +13,7 @@
 #include <lib/errno.h>
 #include <lib/esr.h>
 #include <vm/run.h>
+#include <vm/serror.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
 
@@ -150,6 +151,37 @@ static void forget_other_vcpus(struct vcpu *vcpu)
 	*last = mine;
 }
 
+/* Of the guest: taken while it ran, or found when it is put. */
+static int handle_serror(struct vcpu *vcpu, u64 esr)
+{
+	static const char *const whose[] = { [SERROR_HOST] = "the host takes it",
+					     [SERROR_GUEST] = "the guest takes it",
+					     [SERROR_NOBODY] = "the guest goes on" };
+	static struct ratelimit limit;
+	enum serror_owner owner = serror_owner(esr, this_vm_cpu()->traps.has_ras);
+
+	log_limited(&limit, LOG_WARN, "SError of a guest, ESR_EL2 %#lx: %s", esr, whose[owner]);
+	switch (owner) {
+	case SERROR_NOBODY:
+		return VCPU_RESUME;
+	case SERROR_GUEST:
+		switch_guest_serror(vcpu);
+		return VCPU_RESUME;
+	default:
+		switch_host_serror(esr);
+		return KEEL_EXIT_IRQ;
+	}
+}
+
+/* It was found when the guest was left for the host. */
+static void take_serror(struct vcpu *vcpu)
+{
+	u64 esr = switch_take_guest_serror();
+
+	if (esr)
+		(void)handle_serror(vcpu, esr);
+}
+
 static void load(struct vcpu *vcpu)
 {
 	void (**hook)(struct vcpu * vcpu);
@@ -167,6 +199,8 @@ static void put(struct vcpu *vcpu)
 	unsigned int i;
 
 	this_cpu()->vcpu = NULL;
+	if (unlikely(switch_serror_found()))
+		take_serror(vcpu);
 	for (i = nr_put_hooks; i-- > 0;)
 		put_hooks[i](vcpu);
 	switch_to_host(vcpu);
@@ -229,9 +263,8 @@ static int handle_exit(struct vcpu *vcpu, unsigned int kind)
 	case GUEST_IRQ:
 	case GUEST_FIQ:
 		return handle_irq(vcpu);
-	default: /* the machine's, not the guest's: the host is told, the guest is not harmed */
-		log_warn("SError while a guest ran: ESR_EL2 %#lx", read_sysreg(esr_el2));
-		return KEEL_EXIT_IRQ;
+	default:
+		return handle_serror(vcpu, read_sysreg(esr_el2));
 	}
 }
 
@@ -295,13 +328,17 @@ static int leave(struct vcpu *vcpu, int exit)
 	u32 was =
 		__atomic_exchange_n(&vcpu->place, waits ? VCPU_WAITS : VCPU_AWAY, __ATOMIC_ACQ_REL);
 
-	return waits && was == VCPU_KICKED ? (int)KEEL_EXIT_IRQ : exit;
+	return waits && (was == VCPU_KICKED || vcpu->serror_pending) ? (int)KEEL_EXIT_IRQ : exit;
 }
 
 int vcpu_run(struct vcpu *vcpu)
 {
 	int ret;
 
+	if (unlikely(switch_host_serror_found())) {
+		switch_take_host_serror();
+		return KEEL_EXIT_IRQ;
+	}
 	arrive(vcpu);
 	load(vcpu);
 	ret = call_resume(vcpu);
@@ -319,6 +356,8 @@ bool vcpu_has_pending(struct vcpu *vcpu)
 {
 	unsigned int i;
 
+	if (vcpu->serror_pending && switch_serror_waits(vcpu))
+		return true;
 	for (i = 0; i < nr_hooks; i++)
 		if (hooks[i]->pending && hooks[i]->pending(vcpu))
 			return true;
@@ -348,6 +387,7 @@ void vcpu_reset(struct vcpu *vcpu)
 	vcpu->fault_pending = false;
 	vcpu->on_pending = false;
 	vcpu->trap_vm_regs = false;
+	vcpu->serror_pending = false;
 	vcpu->flush_at = 0;
 	for (i = 0; i < nr_hooks; i++)
 		if (hooks[i]->reset)

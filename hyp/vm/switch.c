@@ -9,13 +9,16 @@
 #include <arch/el1.h>
 #include <arch/id_regs.h>
 #include <arch/percpu.h>
+#include <arch/serror.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
 #include <cpu/el2_regs.h>
 #include <cpu/errata.h>
 #include <lib/errno.h>
+#include <lib/esr.h>
 #include <vm/fp.h>
 #include <vm/run.h>
+#include <vm/serror.h>
 #include <vm/switch.h>
 
 /* Registers that are EL1's in either regime: place, name with E2H=0, encoding with E2H=1 (_EL12).
@@ -69,6 +72,8 @@
 #define CNTHCTL_GUEST_NVHE BIT(0)
 #define CNTHCTL_GUEST_VHE  BIT(10)
 
+#define ISR_A BIT(8) /* ISR_EL1: at EL2, a physical SError */
+
 /* KVM_ARM_VCPU_* feature bits that matter here */
 #define VCPU_FEATURE_PTRAUTH (BIT(5) | BIT(6))
 
@@ -116,6 +121,9 @@ bool switch_cpu_online(void)
 	/* The registers come from host_cpu_init(), and FP from reset: what was kept is of the past.
 	 */
 	this_vm_cpu()->controls_saved = false;
+	this_vm_cpu()->serror_pending = false;
+	this_vm_cpu()->disr = 0;
+	this_cpu()->ras = this_vm_cpu()->traps.has_ras;
 	spe_host_online(&this_vm_cpu()->spe);
 	host_trace_online(&this_vm_cpu()->trace, &id);
 	return fp_cpu_online(this_vm_cpu());
@@ -293,7 +301,7 @@ static void write_rare_controls(const struct vm_cpu *cpu, const struct vm_rare_c
 static void save_controls(struct vm_cpu *cpu)
 {
 	cpu->controls_saved = true;
-	cpu->hcr = read_sysreg(hcr_el2);
+	cpu->hcr = read_sysreg(hcr_el2) & ~(HCR_AMO | HCR_VSE); /* host_hcr() */
 	cpu->cptr = read_sysreg(cptr_el2);
 	cpu->mdcr = read_sysreg(mdcr_el2);
 	cpu->cnthctl = read_sysreg(cnthctl_el2);
@@ -332,6 +340,8 @@ static u64 guest_hcr(const struct vcpu *vcpu, const struct vm_cpu *cpu)
 		hcr |= HCR_FWB;
 	if (vcpu->trap_vm_regs)
 		hcr |= HCR_TVM;
+	if (vcpu->serror_pending)
+		hcr |= HCR_VSE;
 	return hcr;
 }
 
@@ -345,9 +355,38 @@ static void write_hcr(u64 hcr, u32 errata)
 		isb();
 }
 
-void switch_update_hcr(const struct vcpu *vcpu)
+bool switch_serror_waits(struct vcpu *vcpu)
 {
+	if (this_vm_cpu()->vcpu == vcpu && !(read_sysreg(hcr_el2) & HCR_VSE))
+		vcpu->serror_pending = false;
+	return vcpu->serror_pending;
+}
+
+void switch_update_hcr(struct vcpu *vcpu)
+{
+	(void)switch_serror_waits(vcpu);
 	write_hcr(guest_hcr(vcpu, this_vm_cpu()), READ_ONCE(errata_actions));
+}
+
+/* IMPLEMENTATION DEFINED, as on a CPU without FEAT_RAS, which no guest has. */
+static void write_guest_syndrome(const struct vm_cpu *cpu)
+{
+	if (cpu->traps.has_ras)
+		write_sysreg(ESR_SERROR_IDS, SYS_VSESR_EL2);
+}
+
+/*
+ * HCR_EL2 of a host that has a virtual SError: @hcr is what it has otherwise. With AMO, DISR_EL1 is
+ * VDISR_EL2 to the host, and what was there was a guest's.
+ */
+static u64 host_serror_hcr(const struct vm_cpu *cpu, u64 hcr)
+{
+	if (cpu->traps.has_ras) {
+		write_sysreg(cpu->serror_syndrome, SYS_VSESR_EL2);
+		if (!(hcr & HCR_AMO))
+			write_sysreg(0, SYS_VDISR_EL2);
+	}
+	return hcr | HCR_AMO | HCR_VSE;
 }
 
 /*
@@ -375,6 +414,8 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32
 	/* What a guest reads and writes as DISR_EL1 (HCR_EL2.AMO). */
 	if (traps->has_ras)
 		write_sysreg(vcpu->sysreg[DISR_EL1], SYS_VDISR_EL2);
+	if (unlikely(vcpu->serror_pending))
+		write_guest_syndrome(cpu);
 	write_sysreg(vcpu->s2->geometry.vtcr, vtcr_el2);
 	write_sysreg(vcpu->s2->vttbr, vttbr_el2);
 	write_hcr(guest_hcr(vcpu, cpu), errata);
@@ -396,7 +437,80 @@ static void load_host_controls(const struct vm_cpu *cpu, u32 errata)
 	write_rare_controls(cpu, &cpu->rare);
 	write_sysreg(cpu->vtcr, vtcr_el2);
 	write_sysreg(cpu->vttbr, vttbr_el2);
-	write_hcr(cpu->hcr, errata);
+	write_hcr(unlikely(cpu->serror_pending) ? host_serror_hcr(cpu, cpu->hcr) : cpu->hcr,
+		  errata);
+}
+
+/* ---- SErrors ---- */
+
+void switch_guest_serror(struct vcpu *vcpu)
+{
+	vcpu->serror_pending = true;
+	write_guest_syndrome(this_vm_cpu());
+	write_hcr(guest_hcr(vcpu, this_vm_cpu()), READ_ONCE(errata_actions));
+}
+
+/* One can be pending at a time: the graver one stays. */
+void switch_host_serror(u64 esr)
+{
+	struct vm_cpu *cpu = this_vm_cpu();
+	u64 hcr = read_sysreg(hcr_el2);
+	bool waits = cpu->serror_pending && (cpu->vcpu || (hcr & HCR_VSE));
+
+	if (!waits || serror_owner(cpu->serror_syndrome, true) != SERROR_HOST)
+		cpu->serror_syndrome = esr & ESR_ISS;
+	cpu->serror_pending = true;
+	if (!cpu->vcpu)
+		write_hcr(host_serror_hcr(cpu, hcr), READ_ONCE(errata_actions));
+}
+
+/* On a CPU that cannot tell without taking it. */
+bool switch_serror_is_pending(void)
+{
+	dsb(sy);
+	isb();
+	return read_sysreg(isr_el1) & ISR_A;
+}
+
+void switch_keep_disr(void)
+{
+	this_vm_cpu()->disr = read_sysreg(SYS_DISR_EL1);
+	write_sysreg(0, SYS_DISR_EL1);
+}
+
+static void return_disr(struct vm_cpu *cpu)
+{
+	write_sysreg(cpu->disr, SYS_DISR_EL1);
+	cpu->disr = 0;
+}
+
+void switch_take_host_serror(void)
+{
+	if (!this_cpu()->ras)
+		return;
+	switch_host_serror(serror_esr_of_disr(read_sysreg(SYS_DISR_EL1)));
+	return_disr(this_vm_cpu());
+}
+
+u64 switch_take_guest_serror(void)
+{
+	u64 disr;
+
+	if (!this_cpu()->ras)
+		return serror_window();
+	disr = read_sysreg(SYS_DISR_EL1);
+	write_sysreg(0, SYS_DISR_EL1);
+	return serror_esr_of_disr(disr);
+}
+
+/* HCR_EL2.VSE tells whether the host has taken it; ESB may have put it where the guest's goes. */
+static void keep_host_serror(struct vm_cpu *cpu)
+{
+	u64 vdisr = cpu->traps.has_ras ? read_sysreg(SYS_VDISR_EL2) : 0;
+
+	cpu->serror_pending = read_sysreg(hcr_el2) & HCR_VSE;
+	if (vdisr)
+		cpu->disr = vdisr;
 }
 
 void switch_to_guest(struct vcpu *vcpu)
@@ -408,6 +522,8 @@ void switch_to_guest(struct vcpu *vcpu)
 	cpu->spsr = read_sysreg(spsr_el2);
 	if (!cpu->controls_saved)
 		save_controls(cpu);
+	if (unlikely(cpu->serror_pending))
+		keep_host_serror(cpu);
 	if (cpu->spe.usable)
 		spe_host_leave(&cpu->spe);
 	if (cpu->trace.used)
@@ -425,10 +541,14 @@ void switch_to_host(struct vcpu *vcpu)
 	struct vm_cpu *cpu = this_vm_cpu();
 	u32 errata = READ_ONCE(errata_actions);
 
+	if (unlikely(vcpu->serror_pending))
+		(void)switch_serror_waits(vcpu);
 	fp_leave_guest(vcpu, cpu);
 	fp_return_host(cpu);
 	if (cpu->traps.has_ras)
 		vcpu->sysreg[DISR_EL1] = read_sysreg(SYS_VDISR_EL2);
+	if (unlikely(cpu->disr))
+		return_disr(cpu);
 	save_el1(vcpu->sysreg, has_keys(vcpu), errata);
 	cpu->vcpu = NULL;
 	block_walks(errata);

@@ -3,6 +3,10 @@
 #ifndef KEEL_VM_SWITCH_H
 #define KEEL_VM_SWITCH_H
 
+#include <arch/barrier.h>
+#include <arch/percpu.h>
+#include <arch/sysreg.h>
+#include <lib/esr.h>
 #include <spe/spe_host.h>
 #include <vm/guest_traps.h>
 #include <vm/host_trace.h>
@@ -32,6 +36,12 @@ struct vm_cpu {
 	bool guest_fp_in;    /* the FP registers are the loaded vCPU's */
 	bool debug_live;     /* breakpoints and watchpoints are the loaded vCPU's (trap/debug.h) */
 	struct vcpu *vcpu;   /* loaded here, or NULL */
+	/* The host has a virtual SError of this syndrome (VSESR_EL2), or has taken it since it last
+	 * ran a guest: its HCR_EL2 has AMO. What the host has in DISR_EL1 while a guest is loaded.
+	 */
+	bool serror_pending;
+	u64 serror_syndrome;
+	u64 disr;
 };
 
 /* Give each CPU its struct vm_cpu; boot. Return: 0; -ENOMEM. */
@@ -55,10 +65,59 @@ u64 switch_sve_vqs(void);
 void switch_to_guest(struct vcpu *vcpu);
 
 /* What of the loaded vCPU decides about HCR_EL2 has changed. */
-void switch_update_hcr(const struct vcpu *vcpu);
+void switch_update_hcr(struct vcpu *vcpu);
 
 /* The opposite. The guest's FP registers, if it used them, are saved too. */
 void switch_to_host(struct vcpu *vcpu);
+
+/* Of the two below: what is seldom there, or wanted. */
+bool switch_serror_is_pending(void);
+void switch_keep_disr(void);
+
+/**
+ * switch_serror_found() - make what there is of SErrors pending, and look
+ *
+ * EL2 is above who would take it, or has it masked: with FEAT_RAS, ESB puts it into DISR_EL1.
+ * Inline, as the next: each run asks both.
+ *
+ * Return: whether there is one: one of switch_take_...() is next.
+ */
+static inline bool switch_serror_found(void)
+{
+	if (unlikely(!this_cpu()->ras))
+		return switch_serror_is_pending();
+	esb();
+	return read_sysreg(SYS_DISR_EL1) & DISR_A;
+}
+
+/* The same before a guest is loaded: what is in DISR_EL1 is the host's, and is put aside. */
+static inline bool switch_host_serror_found(void)
+{
+	if (unlikely(!this_cpu()->ras))
+		return switch_serror_is_pending();
+	if (unlikely(read_sysreg(SYS_DISR_EL1)))
+		switch_keep_disr();
+	esb();
+	return read_sysreg(SYS_DISR_EL1) & DISR_A;
+}
+
+/*
+ * No guest is loaded: with FEAT_RAS the SError that was found is the host's virtual one from now
+ * on. Without, it stays pending, and EL1 takes it.
+ */
+void switch_take_host_serror(void);
+
+/* A vCPU is loaded. Return: ESR_EL2 of the SError that was found; 0 if it has gone. */
+u64 switch_take_guest_serror(void);
+
+/* Have the host of this CPU take a virtual SError, with this ESR_EL2, when it runs (again). */
+void switch_host_serror(u64 esr);
+
+/* Have the guest take one. The vCPU is loaded. */
+void switch_guest_serror(struct vcpu *vcpu);
+
+/* Whether the vCPU has one that it has not taken. By its owner. */
+bool switch_serror_waits(struct vcpu *vcpu);
 
 /* The guest used FP or SVE: put its registers in place. */
 void switch_guest_fp(struct vcpu *vcpu);

@@ -90,6 +90,7 @@ struct vcpu {
 	/* trap/set_way.h: writes of translation registers trap; how far the VM's memory is flushed
 	 * from caches for the instruction at flush_pc, 0 while there is nothing under way */
 	bool trap_vm_regs;
+	bool serror_pending; /* a virtual SError; loaded: as HCR_EL2.VSE was last written */
 	u64 flush_pc, flush_at;
 };
 

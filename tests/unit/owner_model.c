@@ -260,7 +260,9 @@ static const struct control {
 	{ "s3_4_c3_c1_7", ID_MMFR0_FGT, 2, false },
 	{ "s3_4_c12_c9_5", ID_PFR0_GIC, 1, false }, /* ICC_SRE_EL2, ICH_HCR_EL2 */
 	{ "s3_4_c12_c11_0", ID_PFR0_GIC, 1, false },
-	{ "s3_4_c12_c1_1", ID_PFR0_RAS, 1, false },  /* VDISR_EL2 */
+	{ "isr_el1", ALWAYS, 0, true },
+	{ "s3_4_c12_c1_1", ID_PFR0_RAS, 1, false }, /* VDISR_EL2; DISR_EL1 */
+	{ "s3_0_c12_c1_1", ID_PFR0_RAS, 1, true },
 	{ "s3_4_c10_c5_0", ID_PFR0_MPAM, 1, false }, /* MPAM2_EL2, MPAMIDR_EL1 */
 	{ "s3_0_c10_c4_4", ID_PFR0_MPAM, 1, true },
 	{ "s3_4_c9_c9_0", ID_DFR0_PMSVer, 1,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
+/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/serror.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /*
  * The order of a whole run of a vCPU, with the world switch and the run loop as they are: records
  * are written and the buffer is off before anything changes that they go by, and it is on after all
@@ -123,6 +123,11 @@ void panic(const char *fmt, ...)
 	abort();
 }
 
+u64 ratelimit(struct ratelimit *rl)
+{
+	return ++rl->count;
+}
+
 void log_msg(enum log_level level, const char *fmt, ...)
 {
 }
@@ -172,6 +177,7 @@ static void make_cpu(bool unit)
 		"mair_el1",	    "amair_el1",	"vbar_el1",	"contextidr_el1",
 		"cntkctl_el1",	    "sp_el0",		"sp_el1",	"tpidr_el0",
 		"tpidrro_el0",	    "tpidr_el1",	"par_el1",	"csselr_el1",
+		"isr_el1",
 	};
 	static const char *const unit_regs[] = {
 		"s3_0_c9_c9_0", "s3_0_c9_c9_1",	 "s3_0_c9_c9_2", "s3_0_c9_c9_3",

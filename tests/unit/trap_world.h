@@ -200,7 +200,7 @@ int vm_flush_caches(struct vm *vm, u64 *at)
 	return 0;
 }
 
-void switch_update_hcr(const struct vcpu *vcpu)
+void switch_update_hcr(struct vcpu *vcpu)
 {
 	assert_ptr_equal(vcpu, V);
 	w.hcr_updates++;

@@ -16,6 +16,7 @@ void fake_trace_note(const char *what) __attribute__((weak));
 	} while (0)
 
 #define isb()	    fake_barrier("isb")
+#define esb()	    fake_barrier("esb")
 #define psb_csync() fake_barrier("psb csync")
 #define tsb_csync() fake_barrier("tsb csync")
 #define dsb(opt)    fake_dsb(#opt)

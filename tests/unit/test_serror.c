@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/vm/serror.c hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
+/*
+ * SErrors: whose they are, and that each of them reaches him, with the world switch and the run
+ * loop as they are.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arch/barrier.h>
+#include <arch/fpsimd.h>
+#include <arch/percpu.h>
+#include <arch/serror.h>
+#include <arch/sysreg.h>
+#include <arch/tlb.h>
+#include <cpu/el2_regs.h>
+#include <cpu/inject.h>
+#include <cpu/log.h>
+#include <cpu/panic.h>
+#include <lib/esr.h>
+#include <vm/run.h>
+#include <vm/serror.h>
+#include <vm/switch.h>
+#include <vm/vm_ops.h>
+
+#define DISR  "s3_0_c12_c1_1"
+#define VDISR "s3_4_c12_c1_1"
+#define VSESR "s3_4_c5_c2_3"
+
+#define SERROR	 (FIELD_PREP(ESR_EC, ESR_EC_SERROR) | ESR_IL)
+#define AET(aet) (SERROR | FIELD_PREP(ESR_SERROR_AET, aet) | ESR_FSC_SERROR)
+#define UC	 AET(0)
+#define UER	 AET(3)
+#define CE	 AET(6)
+
+#define HOST_HCR 0x80000001ULL
+#define ISR_A	 BIT(8)
+
+int guest_run(struct vcpu *vcpu);
+int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
+
+static struct percpu cpu;
+static struct vm vm;
+static struct vcpu vcpu;
+static u64 file[VCPU_SYSREG_BYTES / 8];
+static struct vcpu_fpstate fp;
+static struct keel_run run_page;
+static struct cpu_features features;
+static u8 pool_memory[64 * SZ_4K] __aligned(65536);
+static unsigned int lines, entries;
+static int (*guest)(void);
+
+/*
+ * The hardware: an SError that is pending, which ESB at EL2 puts into DISR_EL1, and which goes
+ * nowhere else, since EL2 has it masked.
+ */
+static u64 pending;
+
+static void hardware(const char *what)
+{
+	if (strcmp(what, "esb") != 0 || !pending)
+		return;
+	fake_sysreg_set(DISR, DISR_A | (pending & ESR_ISS));
+	pending = 0;
+}
+
+u64 fake_serror_window(void)
+{
+	u64 esr = pending;
+
+	assert_true(fake_sysreg_get("hcr_el2") & HCR_AMO);
+	pending = 0;
+	fake_sysreg_set("isr_el1", 0);
+	return esr;
+}
+
+/* ---- below and beside ---- */
+
+u16 vm_vmid_enter(struct vcpu *v)
+{
+	return 1;
+}
+
+void vm_vmid_leave(struct vcpu *v)
+{
+}
+
+const struct cpu_features *vm_features(void)
+{
+	return &features;
+}
+
+void tlbi_vmalle1(void)
+{
+}
+
+void fake_dsb(const char *opt)
+{
+	fake_trace_note("dsb");
+}
+
+void fpsimd_save(struct vcpu_fpstate *state)
+{
+}
+
+void fpsimd_restore(const struct vcpu_fpstate *state)
+{
+}
+
+void sve_save(struct vcpu_fpstate *state, bool ffr)
+{
+}
+
+void sve_restore(const struct vcpu_fpstate *state, bool ffr)
+{
+}
+
+unsigned int sve_vq(void)
+{
+	return 1;
+}
+
+bool interrupt_waits(void)
+{
+	return true;
+}
+
+bool panic_begun; /* cpu/panic.h */
+
+void panic_stop_cpu(void)
+{
+	abort();
+}
+
+void panic(const char *fmt, ...)
+{
+	abort();
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+	lines++;
+}
+
+u64 ratelimit(struct ratelimit *rl)
+{
+	return ++rl->count;
+}
+
+struct el1_entry el1_exception_entry(u64 spsr, u64 sctlr, const struct pstate_features *has)
+{
+	abort();
+}
+
+u64 el1_external_abort_esr(u64 esr, u64 spsr)
+{
+	abort();
+}
+
+u64 el1_undef_esr(void)
+{
+	abort();
+}
+
+/* In the place of enter.S. */
+int guest_run(struct vcpu *v)
+{
+	entries++;
+	return guest();
+}
+
+/* ---- the machine ---- */
+
+static void make_cpu(bool ras)
+{
+	static const char *const zero[] = {
+		"id_aa64pfr0_el1",  "id_aa64pfr1_el1",	"s3_0_c0_c4_2", "id_aa64dfr1_el1",
+		"id_aa64isar0_el1", "id_aa64isar1_el1", "s3_0_c0_c6_2", "s3_0_c0_c6_3",
+		"id_aa64mmfr0_el1", "id_aa64mmfr1_el1", "s3_0_c0_c7_2", "s3_0_c0_c7_3",
+		"s3_0_c0_c7_4",	    "s3_0_c0_c4_4",	"s3_0_c0_c4_5", "ctr_el0",
+		"dczid_el0",	    "midr_el1",		"cptr_el2",	"cnthctl_el2",
+		"cntvoff_el2",	    "vtcr_el2",		"vttbr_el2",	"vmpidr_el2",
+		"elr_el2",	    "spsr_el2",		"esr_el2",	"far_el2",
+		"hpfar_el2",	    "sctlr_el1",	"cpacr_el1",	"ttbr0_el1",
+		"ttbr1_el1",	    "tcr_el1",		"spsr_el1",	"elr_el1",
+		"afsr0_el1",	    "afsr1_el1",	"esr_el1",	"far_el1",
+		"mair_el1",	    "amair_el1",	"vbar_el1",	"contextidr_el1",
+		"cntkctl_el1",	    "sp_el0",		"sp_el1",	"tpidr_el0",
+		"tpidrro_el0",	    "tpidr_el1",	"par_el1",	"csselr_el1",
+	};
+
+	fake_sysreg_reset();
+	for (size_t i = 0; i < ARRAY_SIZE(zero); i++)
+		fake_sysreg_set(zero[i], 0);
+	fake_sysreg_set("id_aa64dfr0_el1", 6);
+	fake_sysreg_set("hcr_el2", HOST_HCR);
+	fake_sysreg_set("mdcr_el2", 0);
+	if (!ras) {
+		fake_sysreg_set("isr_el1", 0);
+		return;
+	}
+	fake_sysreg_set("id_aa64pfr0_el1", 1ULL << 28);
+	fake_sysreg_set(DISR, 0);
+	fake_sysreg_set(VDISR, 0);
+	fake_sysreg_allow(VSESR);
+	fake_barrier_watch = hardware;
+}
+
+static int start(bool ras)
+{
+	struct page_pool pool;
+
+	fake_cpu = &cpu;
+	make_cpu(ras);
+	memset(pool_memory, 0, sizeof(pool_memory));
+	assert_int_equal(page_pool_init(&pool, pool_memory, 64), 0);
+	assert_int_equal(switch_init(&pool, 1), 0);
+	assert_true(switch_cpu_online());
+	memset(&vm, 0, sizeof(vm));
+	memset(file, 0, sizeof(file));
+	vcpu = (struct vcpu){
+		.vm = &vm, .s2 = &vm.s2, .sysreg = file, .fp = &fp, .run = &run_page
+	};
+	pending = 0;
+	entries = 0;
+	return 0;
+}
+
+static int with_ras(void **state)
+{
+	return start(true);
+}
+
+static int without_ras(void **state)
+{
+	return start(false);
+}
+
+static u64 hcr(void)
+{
+	return fake_sysreg_get("hcr_el2");
+}
+
+/* Whoever has the CPU takes his virtual SError. */
+static void take(void)
+{
+	assert_true((hcr() & HCR_AMO) && (hcr() & HCR_VSE));
+	fake_sysreg_set("hcr_el2", hcr() & ~HCR_VSE);
+}
+
+static void assert_host_has(u64 syndrome)
+{
+	assert_int_equal(hcr(), HOST_HCR | HCR_AMO | HCR_VSE);
+	assert_int_equal(fake_sysreg_get(VSESR), syndrome & ESR_ISS);
+	assert_int_equal(fake_sysreg_get(VDISR), 0);
+}
+
+/* ---- guests ---- */
+
+static u64 error; /* what the guest causes */
+
+static int interrupted(void)
+{
+	return vcpu_exit(&vcpu, 1);
+}
+
+static int meets_it(void)
+{
+	int ret;
+
+	fake_sysreg_set("esr_el2", error);
+	ret = vcpu_exit(&vcpu, 3);
+	return ret == VCPU_RESUME ? interrupted() : ret;
+}
+
+static int leaves_it_pending(void)
+{
+	pending = error;
+	if (fake_sysreg_exists("isr_el1"))
+		fake_sysreg_set("isr_el1", ISR_A);
+	return interrupted();
+}
+
+static int expects_and_takes(void)
+{
+	assert_true(hcr() & HCR_VSE);
+	take();
+	return interrupted();
+}
+
+static int expects_none(void)
+{
+	assert_false(hcr() & HCR_VSE);
+	return interrupted();
+}
+
+static void run(int (*what)(void))
+{
+	guest = what;
+	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+}
+
+/* ---- whose it is ---- */
+
+static void test_owner(void **state)
+{
+	static const u8 by_aet[8] = { SERROR_HOST, SERROR_GUEST, SERROR_NOBODY, SERROR_GUEST,
+				      SERROR_HOST, SERROR_HOST,	 SERROR_NOBODY, SERROR_HOST };
+
+	for (u64 aet = 0; aet < 8; aet++) {
+		assert_int_equal(serror_owner(AET(aet), true), by_aet[aet]);
+		assert_int_equal(serror_owner(AET(aet) | ESR_SERROR_IESB, true), by_aet[aet]);
+		assert_int_equal(serror_owner(AET(aet), false), SERROR_GUEST);
+		assert_int_equal(serror_owner(AET(aet) | ESR_SERROR_IDS, true), SERROR_GUEST);
+		/* Without that DFSC AET has no meaning. */
+		assert_int_equal(serror_owner(AET(aet) & ~0x3fULL, true), SERROR_HOST);
+	}
+}
+
+static void test_disr(void **state)
+{
+	assert_int_equal(serror_esr_of_disr(DISR_A | 0xe11), SERROR | 0xe11);
+	assert_int_equal(serror_esr_of_disr(DISR_A | 0xffffff), SERROR | 0x1e3f);
+	assert_int_equal(serror_esr_of_disr(DISR_A | ESR_SERROR_IDS | 0x123456),
+			 SERROR | ESR_SERROR_IDS | 0x123456);
+}
+
+/* ---- taken while a guest runs, and found behind it: the same ---- */
+
+static void corrected(int (*what)(void))
+{
+	error = CE;
+	lines = 0;
+	run(what);
+	assert_int_equal(lines, 1);
+	assert_int_equal(hcr(), HOST_HCR);
+	run(expects_none);
+	assert_int_equal(hcr(), HOST_HCR);
+}
+
+static void test_corrected(void **state)
+{
+	corrected(meets_it);
+	corrected(leaves_it_pending);
+}
+
+static void contained(int (*what)(void))
+{
+	error = UER;
+	run(what);
+	assert_int_equal(hcr(), HOST_HCR);
+	if (what == meets_it)
+		assert_true(vcpu.serror_pending);
+	/* It stays the guest's until it takes it, and has no more to say than one of no RAS. */
+	run(interrupted);
+	assert_int_equal(hcr(), HOST_HCR);
+	assert_true(vcpu_has_pending(&vcpu));
+	run(expects_and_takes);
+	assert_false(vcpu_has_pending(&vcpu));
+	run(expects_none);
+}
+
+static void test_contained(void **state)
+{
+	contained(meets_it);
+	assert_int_equal(fake_sysreg_get(VSESR), ESR_SERROR_IDS);
+	contained(leaves_it_pending);
+	assert_int_equal(fake_sysreg_get(DISR), 0);
+}
+
+static void test_contained_without_ras(void **state)
+{
+	contained(meets_it);
+	contained(leaves_it_pending);
+	assert_int_equal(pending, 0);
+}
+
+static void uncontainable(int (*what)(void))
+{
+	error = UC;
+	fake_sysreg_set(VDISR, 0x77);
+	run(what);
+	assert_false(vcpu.serror_pending);
+	assert_host_has(UC);
+	/* It is masked there: another run does not lose it, nor shows it to the guest. */
+	run(expects_none);
+	assert_host_has(UC);
+	take();
+	run(expects_none);
+	assert_int_equal(hcr(), HOST_HCR);
+}
+
+static void test_uncontainable(void **state)
+{
+	uncontainable(meets_it);
+	uncontainable(leaves_it_pending);
+}
+
+/* What the guest does with HCR_EL2 meanwhile does not bring back one that it has taken. */
+static int takes_and_goes_on(void)
+{
+	take();
+	switch_update_hcr(&vcpu);
+	assert_false(hcr() & HCR_VSE);
+	return interrupted();
+}
+
+static int still_has_it(void)
+{
+	switch_update_hcr(&vcpu);
+	assert_true(hcr() & HCR_VSE);
+	return interrupted();
+}
+
+static void test_other_changes_of_hcr(void **state)
+{
+	error = UER;
+	run(meets_it);
+	run(still_has_it);
+	run(takes_and_goes_on);
+	run(expects_none);
+}
+
+/* A vCPU does not sleep over one that was found when it was put. */
+static int waits(void)
+{
+	pending = UER;
+	return KEEL_EXIT_WFI;
+}
+
+static void test_no_sleep(void **state)
+{
+	run(waits);
+	assert_true(vcpu.serror_pending);
+	vcpu_reset(&vcpu);
+	assert_false(vcpu.serror_pending);
+}
+
+/* ---- the host's own ---- */
+
+static void test_the_host_comes_with_one(void **state)
+{
+	pending = UER;
+	fake_sysreg_set(DISR, 0x55);
+	run(expects_none);
+	assert_int_equal(entries, 0);
+	assert_host_has(UER);
+	assert_int_equal(fake_sysreg_get(DISR), 0x55);
+	run(expects_none); /* masked: guests run on */
+	assert_int_equal(entries, 1);
+	assert_host_has(UER);
+	assert_int_equal(fake_sysreg_get(DISR), 0x55);
+}
+
+static void test_the_host_comes_with_one_without_ras(void **state)
+{
+	pending = SERROR;
+	fake_sysreg_set("isr_el1", ISR_A);
+	run(expects_none);
+	assert_int_equal(entries, 0);
+	assert_int_equal(hcr(), HOST_HCR);
+	assert_int_equal(pending, SERROR); /* EL1 takes it */
+}
+
+/* While it has a virtual one, others are routed to EL2. The graver one stays. */
+static void test_another_one(void **state)
+{
+	error = UC;
+	run(meets_it);
+	switch_host_serror(CE);
+	assert_host_has(UC);
+	take();
+	switch_host_serror(CE);
+	assert_host_has(CE);
+	switch_host_serror(UC);
+	assert_host_has(UC);
+}
+
+/* With ESB the host defers its virtual one: then that is what it reads in DISR_EL1. */
+static void test_the_host_defers_it(void **state)
+{
+	error = UC;
+	run(meets_it);
+	take();
+	fake_sysreg_set(VDISR, DISR_A | 0x11);
+	run(expects_none);
+	assert_int_equal(hcr(), HOST_HCR);
+	assert_int_equal(fake_sysreg_get(DISR), DISR_A | 0x11);
+	run(expects_none);
+	assert_int_equal(fake_sysreg_get(DISR), DISR_A | 0x11);
+}
+
+/* What nobody has caused costs no access of HCR_EL2 more, and no log. */
+static void test_none(void **state)
+{
+	lines = 0;
+	run(expects_none);
+	assert_int_equal(lines, 0);
+	assert_int_equal(hcr(), HOST_HCR);
+	assert_int_equal(fake_sysreg_writes("hcr_el2"), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_disr),
+		cmocka_unit_test_setup(test_corrected, with_ras),
+		cmocka_unit_test_setup(test_contained, with_ras),
+		cmocka_unit_test_setup(test_contained_without_ras, without_ras),
+		cmocka_unit_test_setup(test_uncontainable, with_ras),
+		cmocka_unit_test_setup(test_other_changes_of_hcr, with_ras),
+		cmocka_unit_test_setup(test_no_sleep, with_ras),
+		cmocka_unit_test_setup(test_the_host_comes_with_one, with_ras),
+		cmocka_unit_test_setup(test_the_host_comes_with_one_without_ras, without_ras),
+		cmocka_unit_test_setup(test_another_one, with_ras),
+		cmocka_unit_test_setup(test_the_host_defers_it, with_ras),
+		cmocka_unit_test_setup(test_none, with_ras),
+		cmocka_unit_test_setup(test_none, without_ras),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
