@@ -168,10 +168,22 @@ static u64 bank_pages(const struct mem_range *bank)
 	return (ALIGN_DOWN(bank->end, SZ_4K) - ALIGN_UP(bank->base, SZ_4K)) / SZ_4K;
 }
 
-static u64 ownership_bytes(void)
+/* The addresses of share counts, of all banks; the banks' bytes follow. */
+static u64 ownership_counts_bytes(void)
 {
 	const struct mem_ranges *ram = &boot_info.memmap.ram;
 	u64 bytes = 0;
+	unsigned int i;
+
+	for (i = 0; i < ram->count; i++)
+		bytes += ownership_counts_size(bank_pages(&ram->range[i]) * SZ_4K);
+	return bytes;
+}
+
+static u64 ownership_bytes(void)
+{
+	const struct mem_ranges *ram = &boot_info.memmap.ram;
+	u64 bytes = ownership_counts_bytes();
 	unsigned int i;
 
 	for (i = 0; i < ram->count; i++)
@@ -217,11 +229,12 @@ static void init_ownership(void)
 	static struct ownership_bank banks[OWNERSHIP_BANK_MAX];
 	const struct mem_ranges *ram = &boot_info.memmap.ram;
 	u64 size = ownership_bytes(), extra = extra_pool_bytes();
-	u8 *state = take_memory(size + extra, SZ_4K, "page ownership");
+	u8 *memory = take_memory(size + extra, SZ_4K, "page ownership");
+	u8 *state = memory + ownership_counts_bytes();
 	unsigned int i;
 	int ret;
 
-	if (extra && page_pool_add(&keel_pool, state + size, extra / SZ_4K))
+	if (extra && page_pool_add(&keel_pool, memory + size, extra / SZ_4K))
 		panic("page pool");
 	if (ram->count > OWNERSHIP_BANK_MAX)
 		boot_stop("more than %u banks of memory", OWNERSHIP_BANK_MAX);
@@ -230,8 +243,10 @@ static void init_ownership(void)
 			.base = ALIGN_UP(ram->range[i].base, SZ_4K),
 			.size = bank_pages(&ram->range[i]) * SZ_4K,
 			.state = state,
+			.counts = (void *)memory,
 		};
 		state += bank_pages(&ram->range[i]);
+		memory += ownership_counts_size(banks[i].size);
 	}
 	ret = ownership_init(banks, ram->count);
 	for (i = 0; i < keel_range_count && !ret; i++)

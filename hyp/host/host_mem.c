@@ -283,10 +283,25 @@ static void shrink(void *ctx)
 	spin_unlock(&host_s2.lock);
 }
 
+static u32 *take_counts(void *ctx)
+{
+	if (!page_pool_spare(table_pool))
+		shrink(ctx);
+	return page_pool_spare(table_pool) ? page_pool_alloc(table_pool) : NULL;
+}
+
+static void give_counts(void *ctx, u32 *counts)
+{
+	(void)ctx;
+	page_pool_free(table_pool, counts);
+}
+
 static const struct ownership_host host_side = {
 	.side = { .ops = &side_ops },
 	.clear_page = clear_page,
 	.shrink = shrink,
+	.take_counts = take_counts,
+	.give_counts = give_counts,
 };
 
 /* ---- devices ---- */

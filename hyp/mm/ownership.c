@@ -3,13 +3,15 @@
  * Who owns each page of RAM: the bytes, the table of legal moves, and the order in which a move
  * checks, prepares and changes both sides. Nothing else writes the bytes.
  *
- * A byte is 0 for host-owned, 1..OWNERSHIP_SHARE_MAX for shared that many times, or one of the
- * values below. Memory is looked at in runs of equal bytes, since there are few of them.
+ * A byte is 0 for host-owned, 1..OWNERSHIP_BYTE_SHARES for shared that many times, or one of the
+ * values below. Memory is looked at in runs of equal bytes, since there are few of them. Shares
+ * that a byte has no room for are counted in pages of the host's pool, one page by one.
  */
 #include <lib/errno.h>
 #include <mm/ownership.h>
 
 #define BYTE_HOST    0
+#define BYTE_COUNTED 0xfb /* shared more often: counts say how often */
 #define BYTE_FIXED   0xfc
 #define BYTE_DONATED 0xfd
 #define BYTE_KEEL    0xfe
@@ -18,7 +20,7 @@
 #define PAGE_SHIFT 12
 
 STATIC_ASSERT(OWNERSHIP_PAGE_SIZE == BIT(PAGE_SHIFT), "one byte a page");
-STATIC_ASSERT(OWNERSHIP_SHARE_MAX < BYTE_FIXED, "share counts and states are told apart");
+STATIC_ASSERT(OWNERSHIP_BYTE_SHARES == BYTE_COUNTED - 1, "share counts and states are told apart");
 
 enum move { SHARE, UNSHARE, DONATE, RECLAIM, DONATE_KEEL, RECLAIM_KEEL, MOVE_COUNT };
 
@@ -87,7 +89,7 @@ static enum ownership_state byte_state(u8 byte)
 
 static bool byte_host_may_reach(u8 byte)
 {
-	return byte <= OWNERSHIP_SHARE_MAX || byte == BYTE_FIXED;
+	return byte <= BYTE_COUNTED || byte == BYTE_FIXED;
 }
 
 /* What @byte becomes; the move was found legal. */
@@ -198,6 +200,18 @@ static u8 *byte_of(u64 pa)
 	return bank ? &bank->state[(pa - bank->base) >> PAGE_SHIFT] : NULL;
 }
 
+/* Where the address of the counts for an offset into a bank is kept. */
+static u32 **counts_of(const struct ownership_bank *bank, u64 offset)
+{
+	return &bank->counts[offset / OWNERSHIP_COUNTS_SPAN];
+}
+
+/* The count of a page whose byte is BYTE_COUNTED, or is about to be. */
+static u32 *count_of(const struct ownership_bank *bank, u64 offset)
+{
+	return &(*counts_of(bank, offset))[(offset % OWNERSHIP_COUNTS_SPAN) >> PAGE_SHIFT];
+}
+
 /* The bytes of a range, which must lie in one bank. */
 static int range_bytes(struct pa pa, u64 size, u8 **bytes)
 {
@@ -236,7 +250,7 @@ static u64 region_end(u64 pa, u64 end)
 
 static bool bank_valid(const struct ownership_bank *bank, const struct ownership_bank *before)
 {
-	if (!range_valid(bank->base, bank->size) || !bank->state)
+	if (!range_valid(bank->base, bank->size) || !bank->state || !bank->counts)
 		return false;
 	return !before || (before->base < bank->base && bank->base - before->base >= before->size);
 }
@@ -248,8 +262,10 @@ int ownership_init(struct ownership_bank *new_banks, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (!bank_valid(&new_banks[i], i ? &new_banks[i - 1] : NULL))
 			return -EINVAL;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		__builtin_memset(new_banks[i].state, BYTE_HOST, new_banks[i].size >> PAGE_SHIFT);
+		__builtin_memset(new_banks[i].counts, 0, ownership_counts_size(new_banks[i].size));
+	}
 	banks = new_banks;
 	bank_count = n;
 	device_count = 0;
@@ -348,6 +364,7 @@ struct transfer {
 	u64 size;
 	u8 *bytes;
 	bool uniform;	  /* all bytes are alike, so check_states() found */
+	bool counted;	  /* counts are looked at for it, so check_states() found */
 	size_t first_leg; /* 1 where the host's has nothing to do */
 	size_t leg_count;
 	struct leg legs[2]; /* the host's, and the VM's if there is one */
@@ -360,6 +377,7 @@ static void transfer_init(struct transfer *t, enum move move, struct pa pa, u64 
 	t->pa = pa;
 	t->size = size;
 	t->uniform = false;
+	t->counted = false;
 	t->first_leg = moves[move].host == NOTHING;
 	t->leg_count = 1;
 }
@@ -375,8 +393,8 @@ static int check_states(struct transfer *t)
 
 		if (refusal)
 			return refusal;
-		if (t->move == SHARE && byte == OWNERSHIP_SHARE_MAX)
-			return -EOVERFLOW;
+		if (byte == OWNERSHIP_BYTE_SHARES || byte == BYTE_COUNTED)
+			t->counted = true;
 		run = run_length(t->bytes + i, n - i);
 		t->uniform = run == n;
 	}
@@ -409,6 +427,84 @@ static int prepare_leg(const struct transfer *t, const struct leg *leg)
 	return leg->side->ops->prepare(leg->side->ctx, leg->ipa, t->size);
 }
 
+/* Counts */
+
+static bool counts_used(const struct ownership_bank *bank, u64 offset)
+{
+	const u8 *bytes = bank->state + (offset >> PAGE_SHIFT);
+	size_t n = MIN(bank->size - offset, OWNERSHIP_COUNTS_SPAN) >> PAGE_SHIFT;
+
+	for (size_t i = 0; i < n; i++)
+		if (bytes[i] == BYTE_COUNTED)
+			return true;
+	return false;
+}
+
+/* Counts of which no page has need go back to the pool. */
+static void drop_counts(const struct ownership_bank *bank, u64 from, u64 end)
+{
+	for (u64 at = ALIGN_DOWN(from, OWNERSHIP_COUNTS_SPAN); at < end;
+	     at += OWNERSHIP_COUNTS_SPAN) {
+		u32 **counts = counts_of(bank, at);
+
+		if (!*counts || counts_used(bank, at))
+			continue;
+		host->give_counts(host->side.ctx, *counts);
+		*counts = NULL;
+	}
+}
+
+/* Room for one share more of a page. */
+static int prepare_count(const struct ownership_bank *bank, u64 offset)
+{
+	u8 byte = bank->state[offset >> PAGE_SHIFT];
+	u32 **counts = counts_of(bank, offset);
+
+	if (byte == BYTE_COUNTED)
+		return *count_of(bank, offset) == OWNERSHIP_SHARE_MAX ? -EOVERFLOW : 0;
+	if (byte == OWNERSHIP_BYTE_SHARES && !*counts)
+		*counts = host->take_counts(host->side.ctx);
+	return byte == OWNERSHIP_BYTE_SHARES && !*counts ? -ENOBUFS : 0;
+}
+
+static int prepare_counts(const struct transfer *t)
+{
+	const struct ownership_bank *bank = bank_of(t->pa.v);
+	u64 from = t->pa.v - bank->base, end = from + t->size;
+	int err = 0;
+
+	if (t->move != SHARE)
+		return 0;
+	for (u64 at = from; at < end && !err; at += OWNERSHIP_PAGE_SIZE)
+		err = prepare_count(bank, at);
+	if (err)
+		drop_counts(bank, from, end);
+	return err;
+}
+
+/* One share more or less of a page; what it takes was prepared. */
+static void change_count(enum move move, const struct ownership_bank *bank, u64 offset)
+{
+	u8 *byte = &bank->state[offset >> PAGE_SHIFT];
+	u32 n = *byte == BYTE_COUNTED ? *count_of(bank, offset) : *byte;
+
+	n = move == SHARE ? n + 1 : n - 1;
+	*byte = (u8)MIN(n, BYTE_COUNTED);
+	if (*byte == BYTE_COUNTED)
+		*count_of(bank, offset) = n;
+}
+
+static void change_counts(const struct transfer *t)
+{
+	const struct ownership_bank *bank = bank_of(t->pa.v);
+	u64 from = t->pa.v - bank->base, end = from + t->size;
+
+	for (u64 at = from; at < end; at += OWNERSHIP_PAGE_SIZE)
+		change_count(t->move, bank, at);
+	if (t->move == UNSHARE)
+		drop_counts(bank, from, end);
+}
+
 /* All that can fail; no side can reach anything more or less for it. */
 static int transfer_check(struct transfer *t)
 {
@@ -418,7 +514,7 @@ static int transfer_check(struct transfer *t)
 		err = check_leg(t, &t->legs[i]);
 	for (size_t i = t->first_leg; i < t->leg_count && !err; i++)
 		err = prepare_leg(t, &t->legs[i]);
-	return err;
+	return !err && t->counted ? prepare_counts(t) : err;
 }
 
 static void unmap_legs(const struct transfer *t)
@@ -462,7 +558,10 @@ static void change_states(const struct transfer *t)
  */
 static void hand_over(const struct transfer *t)
 {
-	change_states(t);
+	if (t->counted)
+		change_counts(t);
+	else
+		change_states(t);
 	map_legs(t);
 }
 
@@ -640,12 +739,23 @@ enum ownership_state ownership_state(struct pa pa)
 	return byte ? byte_state(READ_ONCE(*byte)) : OWNERSHIP_NONE;
 }
 
-unsigned int ownership_share_count(struct pa pa)
+u32 ownership_share_count(struct pa pa)
 {
-	u8 *p = byte_of(pa.v);
-	u8 byte = p ? READ_ONCE(*p) : BYTE_HOST;
+	const struct ownership_bank *bank = bank_of(pa.v);
+	u64 offset;
+	u32 count;
 
-	return byte <= OWNERSHIP_SHARE_MAX ? byte : 0;
+	if (!bank)
+		return 0;
+	offset = pa.v - bank->base;
+	spin_lock(&ownership_lock);
+	count = bank->state[offset >> PAGE_SHIFT];
+	if (count == BYTE_COUNTED)
+		count = *count_of(bank, offset);
+	else if (count > BYTE_COUNTED)
+		count = 0;
+	spin_unlock(&ownership_lock);
+	return count;
 }
 
 int ownership_may_share(struct pa pa, u64 size)

@@ -15,7 +15,11 @@
 #define OWNERSHIP_PAGE_SIZE SZ_4K
 
 /* How often one page may be shared at a time (with as many VMs, or places in one VM). */
-#define OWNERSHIP_SHARE_MAX 250
+#define OWNERSHIP_SHARE_MAX 0xffffffffU
+
+/* So many of them need no memory; from one more on a page of counts (u32) serves this much RAM. */
+#define OWNERSHIP_BYTE_SHARES 250
+#define OWNERSHIP_COUNTS_SPAN (4 * SZ_1M)
 
 /* How many device ranges Keel can claim, those that touch being one; banks of RAM. */
 #define OWNERSHIP_DEVICE_MAX 640
@@ -38,15 +42,23 @@ enum ownership_state {
  * @base:  first physical address, page-aligned
  * @size:  bytes, a multiple of the page size, not zero
  * @state: size / OWNERSHIP_PAGE_SIZE bytes, in memory that is Keel's own
+ * @counts: ownership_counts_size() bytes there: the pages of counts, by OWNERSHIP_COUNTS_SPAN
  *
- * Filled by boot. The array of banks and the bytes belong to ownership.c from ownership_init() on;
- * they are never freed.
+ * Filled by boot. The array of banks, the bytes and the addresses of counts belong to ownership.c
+ * from ownership_init() on; they are never freed.
  */
 struct ownership_bank {
 	u64 base;
 	u64 size;
 	u8 *state;
+	u32 **counts;
 };
+
+/* ownership_counts_size() - bytes of struct ownership_bank's counts, for a bank of @size bytes */
+static inline u64 ownership_counts_size(u64 size)
+{
+	return ALIGN_UP(size, OWNERSHIP_COUNTS_SPAN) / OWNERSHIP_COUNTS_SPAN * sizeof(u32 *);
+}
 
 /**
  * struct ownership_side_ops - how a move sees and changes one side's stage 2
@@ -92,11 +104,16 @@ struct ownership_side {
  * False if it faults: then the page stays behind, as Keel's for ever
  * @shrink:     give tables back that can be made again when they are missed; NULL if there are
  * none. ownership_lock held
+ * @take_counts: OWNERSHIP_PAGE_SIZE bytes of EL2's for counts, with any contents; NULL if there are
+ * too few, and the host is to give some. ownership_lock held
+ * @give_counts: give them back. ownership_lock held
  */
 struct ownership_host {
 	struct ownership_side side;
 	bool (*clear_page)(void *ctx, struct pa pa);
 	void (*shrink)(void *ctx);
+	u32 *(*take_counts)(void *ctx);
+	void (*give_counts)(void *ctx, u32 *counts);
 };
 
 /*
@@ -115,7 +132,7 @@ extern struct spinlock ownership_lock;
  * Boot, one CPU, before anything else here. Forgets everything from before.
  *
  * Return: 0; -EINVAL on an empty, misaligned, wrapping, overlapping or unsorted bank, or one
- * without bytes; -E2BIG on more than OWNERSHIP_BANK_MAX.
+ * without bytes or counts; -E2BIG on more than OWNERSHIP_BANK_MAX.
  */
 int __must_check ownership_init(struct ownership_bank *banks, size_t n);
 
@@ -176,7 +193,8 @@ void ownership_set_host(const struct ownership_host *host);
  *
  * Return: 0; -EINVAL misaligned, empty or wrapping; -ERANGE @pa is not within one bank of RAM;
  * -EPERM some page is not the host's to share; -EOVERFLOW some page is shared OWNERSHIP_SHARE_MAX
- * times; -ENODEV before ownership_set_host(); else what the sides' check or prepare returned.
+ * times; -ENOBUFS Keel's pool is short of a page of counts; -ENODEV before ownership_set_host();
+ * else what the sides' check or prepare returned.
  */
 int __must_check ownership_share(struct pa pa, u64 size, const struct ownership_side *vm,
 				 struct ipa ipa);
@@ -257,9 +275,9 @@ enum ownership_state ownership_state(struct pa pa);
 /**
  * ownership_share_count() - how often the page that holds pa is shared
  *
- * As ownership_state(). Return: 0..OWNERSHIP_SHARE_MAX.
+ * Takes ownership_lock. Return: 0..OWNERSHIP_SHARE_MAX.
  */
-unsigned int ownership_share_count(struct pa pa);
+u32 ownership_share_count(struct pa pa);
 
 /**
  * ownership_may_share() - whether all of a range is in a state that ownership_share() starts from
@@ -267,7 +285,7 @@ unsigned int ownership_share_count(struct pa pa);
  * Whoever touches memory of the host before he moves it asks this first: fixed memory stays fixed,
  * so that the answer is as good as long as it need be. Else as ownership_state(), without a lock.
  *
- * Return: 0; what ownership_share() answers to such a range.
+ * Return: 0; what ownership_share() answers to such a range, -EOVERFLOW and -ENOBUFS excepted.
  */
 int __must_check ownership_may_share(struct pa pa, u64 size);
 

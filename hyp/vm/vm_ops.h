@@ -144,8 +144,9 @@ int __must_check vm_topup(struct vm *vm, struct pa pa, u64 pages);
  * and counts as done.
  *
  * Return: 0; -EAGAIN; -EINVAL; -E2BIG past the IPA size; -EEXIST something else is mapped there;
- * -ENOMEM the VM's pool is short of tables; -EPERM not the host's; -EOVERFLOW shared too often. An
- * error other than -EAGAIN means that nothing was mapped.
+ * -ENOMEM the VM's pool is short of tables; -EPERM not the host's; -EOVERFLOW shared too often;
+ * -ENOBUFS Keel's pool is short of a page of counts (ownership_share()). An error other than
+ * -EAGAIN means that nothing was mapped.
  */
 int __must_check vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
 			u64 *done);

@@ -47,6 +47,7 @@ static const struct range devices[] = {
 };
 
 static u8 states[2][(SZ_1G + 64 * SZ_1M) / PAGE];
+static u32 *counts[2][ARRAY_SIZE(states[0]) / 1024];
 static struct ownership_bank banks[2];
 static struct page_pool pool;
 static struct el2_layout layout;
@@ -248,7 +249,8 @@ static void make_machine(const struct mmu_caps *caps)
 	memset(&ownership_lock, 0, sizeof(ownership_lock));
 	memset(states, 0, sizeof(states));
 	for (size_t i = 0; i < ARRAY_SIZE(ram); i++)
-		banks[i] = (struct ownership_bank){ ram[i].base, ram[i].size, states[i] };
+		banks[i] =
+			(struct ownership_bank){ ram[i].base, ram[i].size, states[i], counts[i] };
 	assert_int_equal(ownership_init(banks, ARRAY_SIZE(banks)), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(keel); i++)
 		assert_int_equal(ownership_claim_boot(PA(keel[i].base), keel[i].size), 0);
@@ -992,6 +994,36 @@ static void vm_unmap(void *ctx, struct ipa ipa, u64 size)
 
 static const struct ownership_side_ops vm_ops = { vm_ok, vm_ok2, vm_ok2, vm_map, vm_unmap };
 
+/* Counts are pages of the pool: what devices took is had back for them, and they never dip into
+ * the reserve. */
+static void test_counts_of_shares_come_from_the_pool(void **state)
+{
+	const struct ownership_side sharer = { &vm_ops, &pool };
+	const struct pa pa = PA(0x60000000);
+
+	start(&large_caps, pages_at_start(&large_caps) + KEEL_POOL_RESERVE);
+	page_pool_set_reserve(&pool, KEEL_POOL_RESERVE);
+	for (unsigned int i = 0; i < OWNERSHIP_BYTE_SHARES; i++)
+		assert_int_equal(ownership_share(pa, PAGE, &sharer, IPA(0)), 0);
+	assert_int_equal(ownership_share(pa, PAGE, &sharer, IPA(0)), -ENOBUFS);
+	assert_int_equal(ownership_share_count(pa), OWNERSHIP_BYTE_SHARES);
+	assert_int_equal(page_pool_available(&pool), KEEL_POOL_RESERVE);
+	page_pool_set_reserve(&pool, KEEL_POOL_RESERVE - 1);
+	check_fault(FAR_DEVICE(2), 0);
+	assert_true(reaches(FAR_DEVICE(2)));
+	for (unsigned int i = 0; i < OWNERSHIP_BYTE_SHARES; i++)
+		assert_int_equal(ownership_share(pa, PAGE, &sharer, IPA(0)), 0);
+	assert_false(reaches(FAR_DEVICE(2)));
+	assert_int_equal(ownership_share_count(pa), 2 * OWNERSHIP_BYTE_SHARES);
+	assert_int_equal(page_pool_available(&pool), KEEL_POOL_RESERVE - 1);
+	for (unsigned int i = 0; i < 2 * OWNERSHIP_BYTE_SHARES; i++)
+		assert_int_equal(ownership_unshare(pa, PAGE, &sharer, IPA(0)), 0);
+	assert_int_equal(ownership_state(pa), OWNERSHIP_HOST);
+	assert_int_equal(page_pool_available(&pool), KEEL_POOL_RESERVE);
+	assert_int_equal(pool.bad_frees, 0);
+	check_all("counts of shares");
+}
+
 static void test_a_vms_memory_is_kept_from_the_host_unless_shared(void **state)
 {
 	const struct ownership_side donee = { &vm_ops, NULL }, sharer = { &vm_ops, &pool };
@@ -1131,6 +1163,7 @@ int main(void)
 		cmocka_unit_test(test_a_move_takes_the_tables_of_devices),
 		cmocka_unit_test(test_what_was_given_comes_back_without_tables),
 		cmocka_unit_test(test_what_the_host_does_not_map_cannot_be_given),
+		cmocka_unit_test(test_counts_of_shares_come_from_the_pool),
 		cmocka_unit_test(test_a_vms_memory_is_kept_from_the_host_unless_shared),
 		cmocka_unit_test(
 			test_a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole),

@@ -37,6 +37,7 @@ struct fake_side {
 static struct fake_side host_side, vm_side[VMS];
 static u8 contents[PAGES];
 static u8 bytes0[BANK_PAGES], bytes1[BANK_PAGES];
+static u32 *counts0[1], *counts1[1];
 static struct ownership_bank banks[2];
 
 static unsigned int fallible_calls; /* how many calls that may fail there were */
@@ -191,9 +192,49 @@ static const struct ownership_side_ops fake_ops = {
 	.unmap = fake_unmap,
 };
 
+/* What share counts are kept in: with what is left there from before. */
+#define COUNT_PAGES 4
+static u32 count_pages[COUNT_PAGES][PAGE / sizeof(u32)];
+static bool count_taken[COUNT_PAGES];
+
+static u32 *fake_take_counts(void *ctx)
+{
+	assert_ptr_equal(ctx, &host_side);
+	if (inject())
+		return NULL;
+	for (size_t i = 0; i < COUNT_PAGES; i++)
+		if (!count_taken[i]) {
+			count_taken[i] = true;
+			return memset(count_pages[i], FRESH, PAGE);
+		}
+	fail_msg("more pages of counts than there can be");
+	return NULL;
+}
+
+static void fake_give_counts(void *ctx, u32 *counts)
+{
+	size_t i = (size_t)(counts - count_pages[0]) / ARRAY_SIZE(count_pages[0]);
+
+	assert_ptr_equal(ctx, &host_side);
+	assert_true(spin_is_locked(&ownership_lock));
+	assert_true(i < COUNT_PAGES && counts == count_pages[i] && count_taken[i]);
+	count_taken[i] = false;
+}
+
+static size_t counts_taken(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT_PAGES; i++)
+		n += count_taken[i];
+	return n;
+}
+
 static const struct ownership_host fake_host = {
 	.side = { &fake_ops, &host_side },
 	.clear_page = fake_clear_page,
+	.take_counts = fake_take_counts,
+	.give_counts = fake_give_counts,
 };
 
 static struct ownership_side vms[VMS];
@@ -220,8 +261,8 @@ static int fresh_machine(void **state)
 
 	memset(bytes0, 0x77, sizeof(bytes0));
 	memset(bytes1, 0x77, sizeof(bytes1));
-	banks[0] = (struct ownership_bank){ BANK0, BANK_PAGES * PAGE, bytes0 };
-	banks[1] = (struct ownership_bank){ BANK1, BANK_PAGES * PAGE, bytes1 };
+	banks[0] = (struct ownership_bank){ BANK0, BANK_PAGES * PAGE, bytes0, counts0 };
+	banks[1] = (struct ownership_bank){ BANK1, BANK_PAGES * PAGE, bytes1, counts1 };
 	assert_int_equal(ownership_init(banks, 2), 0);
 	make_side(&host_side, "the host", PAGES);
 	for (size_t i = 0; i < PAGES; i++)
@@ -232,6 +273,7 @@ static int fresh_machine(void **state)
 	}
 	memset(contents, FRESH, sizeof(contents));
 	memset(bad, 0, sizeof(bad));
+	memset(count_taken, 0, sizeof(count_taken));
 	start_injecting(0, 0);
 	ownership_set_host(&fake_host);
 	return 0;
@@ -240,6 +282,8 @@ static int fresh_machine(void **state)
 /* Everything there is, to compare before and after. */
 struct snapshot {
 	u8 bytes[PAGES], contents[PAGES];
+	u32 *counts[2];
+	bool count_taken[COUNT_PAGES];
 	u64 host[PAGES], vm[VMS][VM_PAGES];
 };
 
@@ -247,6 +291,10 @@ static struct snapshot take_snapshot(void)
 {
 	struct snapshot s;
 
+	memset(&s, 0, sizeof(s));
+	s.counts[0] = counts0[0];
+	s.counts[1] = counts1[0];
+	memcpy(s.count_taken, count_taken, sizeof(count_taken));
 	memcpy(s.bytes, bytes0, BANK_PAGES);
 	memcpy(s.bytes + BANK_PAGES, bytes1, BANK_PAGES);
 	memcpy(s.contents, contents, PAGES);
@@ -581,28 +629,210 @@ static void a_failure_anywhere_changes_nothing(void **state)
 	}
 }
 
-static void shares_are_counted_and_saturate(void **state)
+/* The VM's place is given up behind ownership's back, so that one VM can share it often. */
+static int share_once(u64 pa)
 {
-	/* The VM's place is given up behind ownership's back, so that one VM can share it often. */
-	for (unsigned int n = 1; n <= OWNERSHIP_SHARE_MAX; n++) {
-		must(ownership_share(PA(BANK0), PAGE, &vms[0], IPA(0)));
+	int err = ownership_share(PA(pa), PAGE, &vms[0], IPA(0));
+
+	if (!err)
 		vm_side[0].map[0] = UNMAPPED;
-		assert_int_equal(ownership_share_count(PA(BANK0)), n);
-		assert_int_equal(ownership_state(PA(BANK0)), OWNERSHIP_SHARED);
+	return err;
+}
+
+static void unshare_once(u64 pa)
+{
+	vm_side[0].map[0] = pa;
+	must(ownership_unshare(PA(pa), PAGE, &vms[0], IPA(0)));
+}
+
+static void expect_shared(u64 pa, u32 n)
+{
+	assert_int_equal(ownership_share_count(PA(pa)), n);
+	assert_int_equal(ownership_state(PA(pa)), n ? OWNERSHIP_SHARED : OWNERSHIP_HOST);
+	assert_true(ownership_host_may_reach(PA(pa)));
+	assert_int_equal(counts_taken(), n > OWNERSHIP_BYTE_SHARES);
+	assert_int_equal(counts0[0] != NULL, n > OWNERSHIP_BYTE_SHARES);
+}
+
+static void shares_are_counted_far_past_a_byte(void **state)
+{
+	const u32 many = 100000;
+	const u64 pa = BANK0 + 7 * PAGE;
+
+	for (u32 n = 1; n <= many; n++) {
+		must(share_once(pa));
+		expect_shared(pa, n);
 	}
+	must(ownership_may_share(PA(BANK0), BANK_PAGES * PAGE));
+	for (u32 n = many; n > 0; n--) {
+		assert_int_equal(ownership_donate(PA(pa), PAGE, &vms[1], IPA(0)), -EBUSY);
+		assert_int_equal(ownership_donate_keel(PA(pa), PAGE), -EBUSY);
+		assert_int_equal(ownership_reclaim(PA(pa), PAGE, &vms[1], IPA(0)), -EPERM);
+		unshare_once(pa);
+		expect_shared(pa, n - 1);
+	}
+	assert_int_equal(ownership_unshare(PA(pa), PAGE, &vms[0], IPA(0)), -EPERM);
+	must(ownership_donate(PA(pa), PAGE, &vms[1], IPA(0)));
+}
+
+static void shares_saturate(void **state)
+{
+	for (u32 n = 0; n <= OWNERSHIP_BYTE_SHARES; n++)
+		must(share_once(BANK0));
+	counts0[0][0] = OWNERSHIP_SHARE_MAX - 1;
+	must(share_once(BANK0));
+	assert_int_equal(ownership_share_count(PA(BANK0)), OWNERSHIP_SHARE_MAX);
 	struct snapshot before = take_snapshot();
 
-	assert_true(ownership_host_may_reach(PA(BANK0)));
-	assert_int_equal(ownership_share(PA(BANK0), PAGE, &vms[0], IPA(0)), -EOVERFLOW);
+	assert_int_equal(share_once(BANK0), -EOVERFLOW);
 	assert_int_equal(ownership_share(PA(BANK0), 3 * PAGE, &vms[0], IPA(0)), -EOVERFLOW);
 	expect_unchanged(&before, "one share too many");
-	for (unsigned int n = OWNERSHIP_SHARE_MAX; n > 0; n--) {
-		assert_int_equal(ownership_donate(PA(BANK0), PAGE, &vms[1], IPA(0)), -EBUSY);
-		vm_side[0].map[0] = BANK0;
-		must(ownership_unshare(PA(BANK0), PAGE, &vms[0], IPA(0)));
-		assert_int_equal(ownership_share_count(PA(BANK0)), n - 1);
+	assert_int_equal(ownership_share_count(PA(BANK0)), OWNERSHIP_SHARE_MAX);
+	unshare_once(BANK0);
+	assert_int_equal(ownership_share_count(PA(BANK0)), OWNERSHIP_SHARE_MAX - 1);
+}
+
+/* A bank that three pages of counts serve, the last not wholly; what shares it maps nothing. */
+#define SPAN_PAGES  (OWNERSHIP_COUNTS_SPAN / PAGE)
+#define LARGE_SPANS 3
+#define LARGE_PAGES (2 * SPAN_PAGES + 100)
+#define LARGE_BASE  (BANK0 + 5 * PAGE)
+
+static u8 large_bytes[LARGE_PAGES];
+static u32 *large_counts[LARGE_SPANS];
+static struct ownership_bank large = { LARGE_BASE, LARGE_PAGES *PAGE, large_bytes, large_counts };
+
+static int large_prepare(void *ctx, struct ipa ipa, u64 size)
+{
+	return inject();
+}
+
+static void large_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+{
+}
+
+static void large_unmap(void *ctx, struct ipa ipa, u64 size)
+{
+}
+
+static const struct ownership_side_ops large_ops = { .prepare = large_prepare,
+						     .map = large_map,
+						     .unmap = large_unmap };
+static const struct ownership_side large_side = { .ops = &large_ops };
+
+/* All of the bank is shared so often. */
+static void make_large(unsigned int shares)
+{
+	memset(large_counts, FRESH, sizeof(large_counts));
+	must(ownership_init(&large, 1));
+	ownership_set_host(&fake_host);
+	for (unsigned int i = 0; i < shares; i++)
+		must(ownership_share(PA(LARGE_BASE), LARGE_PAGES * PAGE, &large_side, IPA(0)));
+}
+
+static int large_move(int move, size_t page, size_t n)
+{
+	const u64 pa = LARGE_BASE + page * PAGE;
+
+	return do_move(move, pa, n * PAGE, &large_side, pa);
+}
+
+static void counts_that_run_short_change_nothing(void **state)
+{
+	static const struct {
+		size_t page, n, spans;
+	} rows[] = {
+		{ 3, 1, 1 },
+		{ SPAN_PAGES - 1, 2, 2 },
+		{ 0, LARGE_PAGES, 3 },
+		{ 2 * SPAN_PAGES + 99, 1, 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		fresh_machine(NULL);
+		make_large(OWNERSHIP_BYTE_SHARES);
+		assert_int_equal(counts_taken(), 0);
+		for (unsigned int call = 1; call <= rows[i].spans + 1; call++) {
+			start_injecting(call, -ENOMEM);
+			assert_int_equal(large_move(SHARE, rows[i].page, rows[i].n),
+					 call == 1 ? -ENOMEM : -ENOBUFS);
+			assert_int_equal(fallible_calls, call);
+			assert_int_equal(counts_taken(), 0);
+			for (size_t k = 0; k < LARGE_PAGES; k++)
+				assert_int_equal(large_bytes[k], OWNERSHIP_BYTE_SHARES);
+			for (size_t k = 0; k < LARGE_SPANS; k++)
+				assert_null(large_counts[k]);
+		}
+		start_injecting(0, 0);
+		must(large_move(SHARE, rows[i].page, rows[i].n));
+		assert_int_equal(counts_taken(), rows[i].spans);
+		must(large_move(UNSHARE, rows[i].page, rows[i].n));
+		assert_int_equal(counts_taken(), 0);
+		assert_int_equal(large_bytes[rows[i].page], OWNERSHIP_BYTE_SHARES);
 	}
-	assert_int_equal(ownership_state(PA(BANK0)), OWNERSHIP_HOST);
+}
+
+/* Counts as they should be, and pages of counts where a byte does not do, and nowhere else. */
+static void expect_counts(const u32 *want, unsigned int step)
+{
+	bool used[LARGE_SPANS] = { false };
+	size_t n = 0;
+
+	for (size_t i = 0; i < LARGE_PAGES; i++) {
+		u32 count = ownership_share_count(PA(LARGE_BASE + i * PAGE));
+
+		if (count != want[i])
+			fail_msg("step %u: page %zu is shared %u times, not %u", step, i, count,
+				 want[i]);
+		used[i / SPAN_PAGES] |= count > OWNERSHIP_BYTE_SHARES;
+	}
+	for (size_t i = 0; i < LARGE_SPANS; i++) {
+		assert_int_equal(large_counts[i] != NULL, used[i]);
+		n += used[i];
+	}
+	assert_int_equal(counts_taken(), n);
+}
+
+static u32 random_below(u64 *seed, u32 n);
+
+/*
+ * All of the bank, or a few pages about the places where other counts begin, up and down about the
+ * most that a byte counts, so that pages of counts come and go; the pool is short now and then.
+ */
+static void random_counts_agree_with_the_model(void **state)
+{
+	static u32 want[LARGE_PAGES];
+	unsigned int short_of = 0;
+	u64 seed = 3;
+
+	make_large(OWNERSHIP_BYTE_SHARES - 2);
+	for (size_t i = 0; i < LARGE_PAGES; i++)
+		want[i] = OWNERSHIP_BYTE_SHARES - 2;
+	for (unsigned int step = 0; step < 16000; step++) {
+		const u32 limit = step / 64 % 2 ? 245 : 255;
+		bool all = random_below(&seed, 16) == 0;
+		size_t n = all ? LARGE_PAGES : 1 + random_below(&seed, 6);
+		size_t page = all ? 0 : (1 + random_below(&seed, 2)) * SPAN_PAGES - 4;
+		int move, answer;
+
+		page += all ? 0 : random_below(&seed, 8);
+		move = want[all ? SPAN_PAGES / 2 : page] < limit ? SHARE : UNSHARE;
+		start_injecting(random_below(&seed, 3) ? 2 + random_below(&seed, 2) : 0, -ENOMEM);
+		answer = large_move(move, page, n);
+		assert_true(!answer || (move == SHARE && answer == -ENOBUFS));
+		short_of += answer == -ENOBUFS;
+		for (size_t i = page; i < page + n && !answer; i++)
+			want[i] += move == SHARE ? 1 : -1u;
+		expect_counts(want, step);
+	}
+	print_message("%u of 16000 moves were short of a page\n", short_of);
+	assert_true(short_of > 20);
+	start_injecting(0, 0);
+	for (size_t i = 0; i < LARGE_PAGES; i++)
+		for (; want[i]; want[i]--)
+			must(large_move(UNSHARE, i, 1));
+	expect_counts(want, 0);
+	must(ownership_may_share(PA(LARGE_BASE), LARGE_PAGES * PAGE));
 }
 
 /* A range with different share counts in it moves each page by one. */
@@ -669,8 +899,8 @@ static void bad_ranges_are_refused(void **state)
 /* Banks that touch are two all the same. */
 static void a_move_stays_within_a_bank(void **state)
 {
-	struct ownership_bank touching[2] = { { BANK0, 8 * PAGE, bytes0 },
-					      { BANK0 + 8 * PAGE, 8 * PAGE, bytes1 } };
+	struct ownership_bank touching[2] = { { BANK0, 8 * PAGE, bytes0, counts0 },
+					      { BANK0 + 8 * PAGE, 8 * PAGE, bytes1, counts1 } };
 
 	must(ownership_init(touching, 2));
 	ownership_set_host(&fake_host);
@@ -684,7 +914,8 @@ static void a_move_stays_within_a_bank(void **state)
 static void banks_are_checked(void **state)
 {
 	static struct ownership_bank many[OWNERSHIP_BANK_MAX + 1];
-	struct ownership_bank good[2] = { { BANK0, PAGE, bytes0 }, { BANK1, PAGE, bytes1 } };
+	struct ownership_bank good[2] = { { BANK0, PAGE, bytes0, counts0 },
+					  { BANK1, PAGE, bytes1, counts1 } };
 	struct ownership_bank b[2];
 
 #define refused(edit)                                                \
@@ -699,6 +930,7 @@ static void banks_are_checked(void **state)
 	refused(b[1].size = PAGE - 1);
 	refused(b[1].base += 16);
 	refused(b[0].state = NULL);
+	refused(b[1].counts = NULL);
 	refused(b[1].base = BANK0);
 	refused(b[1].base = BANK0 - PAGE);
 	refused(b[0].size = BANK1 - BANK0 + PAGE);
@@ -708,7 +940,8 @@ static void banks_are_checked(void **state)
 	assert_int_equal(ownership_state(PA(BANK1 + 5 * PAGE)), OWNERSHIP_HOST);
 	must(ownership_donate_keel(PA(BANK1 + 5 * PAGE), PAGE));
 	for (size_t i = 0; i < OWNERSHIP_BANK_MAX; i++)
-		many[i] = (struct ownership_bank){ BANK0 + 2 * i * PAGE, PAGE, bytes0 + i };
+		many[i] =
+			(struct ownership_bank){ BANK0 + 2 * i * PAGE, PAGE, bytes0 + i, counts0 };
 	must(ownership_init(many, OWNERSHIP_BANK_MAX));
 	assert_true(ownership_is_ram(PA(BANK0 + 126 * PAGE + 5)));
 	assert_false(ownership_is_ram(PA(BANK0 + 127 * PAGE)));
@@ -1141,7 +1374,10 @@ int main(void)
 		test(a_vm_must_map_what_it_gives_back),
 		test(nothing_is_mapped_over_something),
 		test(a_failure_anywhere_changes_nothing),
-		test(shares_are_counted_and_saturate),
+		test(shares_are_counted_far_past_a_byte),
+		test(shares_saturate),
+		test(counts_that_run_short_change_nothing),
+		test(random_counts_agree_with_the_model),
 		test(mixed_counts_move_together),
 		test(bad_ranges_are_refused),
 		test(a_move_stays_within_a_bank),

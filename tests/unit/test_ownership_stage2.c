@@ -36,7 +36,8 @@ struct side {
 
 static struct side host_s, vm_s[VMS];
 static u8 bytes[PAGES];
-static struct ownership_bank bank = { RAM, RAM_SIZE, bytes };
+static u32 *counts[PAGES / 1024];
+static struct ownership_bank bank = { RAM, RAM_SIZE, bytes, counts };
 static unsigned int most_tables; /* the most that one change ever took */
 
 static const struct stage2_mem_ops table_mem = {

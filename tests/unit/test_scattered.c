@@ -54,6 +54,7 @@ static struct mmu_caps caps;
 static struct el2_layout layout;
 static struct ownership_bank bank;
 static u8 states[RAM_PAGES];
+static u32 *counts[RAM_PAGES / 1024];
 static struct page_pool pool;
 static struct percpu cpu;
 static u64 base_va;
@@ -241,7 +242,7 @@ static void boot(bool wide, u64 pool_pages)
 	assert_int_equal(el2_map_linear(PA(RAM_BASE), KEEL, EL2_RW), 0);
 	next = el2_map_runtime(&pool);
 	assert_int_equal(page_pool_init(&pool, page_at(next), pool_pages), 0);
-	bank = (struct ownership_bank){ RAM_BASE, RAM_SIZE, states };
+	bank = (struct ownership_bank){ RAM_BASE, RAM_SIZE, states, counts };
 	assert_int_equal(ownership_init(&bank, 1), 0);
 	assert_int_equal(ownership_claim_boot(PA(RAM_BASE), KEEL), 0);
 	assert_int_equal(host_mem_init(&caps, &pool), 0);

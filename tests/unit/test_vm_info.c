@@ -290,7 +290,7 @@ static void a_long_walk_is_cut_into_steps(void **state)
 
 	(void)state;
 	topup(3 * tables);
-	for (u64 i = 0; i < tables; i++) /* a page is shared 250 times at most */
+	for (u64 i = 0; i < tables; i++)
 		map(i * SZ_1G + SZ_2M - SZ_4K, pa, SZ_4K, RW);
 	for (;; ipa = s.ipa.v + s.size, steps++) {
 		ret = vm_walk(vm, IPA(ipa), &s);

@@ -35,6 +35,7 @@ static struct percpu cpu;
 static u8 *ram, *keel_ram;
 static struct el2_layout layout;
 static u8 states[PAGES];
+static u32 *counts[PAGES]; /* more than enough */
 static bool host_maps[PAGES];
 static bool shown[RAM_PAGES];
 static bool in_use[RAM_PAGES]; /* by machine_alloc() */
@@ -292,9 +293,23 @@ static const struct ownership_side_ops host_ops = {
 	.unmap = host_unmap,
 };
 
+static u32 *host_take_counts(void *ctx)
+{
+	if (order_to_fail() || !page_pool_spare(&machine_pool))
+		return NULL;
+	return page_pool_alloc(&machine_pool);
+}
+
+static void host_give_counts(void *ctx, u32 *page)
+{
+	page_pool_free(&machine_pool, page);
+}
+
 static const struct ownership_host host = {
 	.side = { .ops = &host_ops },
 	.clear_page = host_clear_page,
+	.take_counts = host_take_counts,
+	.give_counts = host_give_counts,
 };
 
 u8 *machine_host_page(struct pa pa)
@@ -398,8 +413,9 @@ static void start_memory(unsigned int keel_pages)
 
 static void start_ownership(void)
 {
-	banks[0] = (struct ownership_bank){ RAM_BASE, RAM_PAGES * SZ_4K, states };
-	banks[1] = (struct ownership_bank){ FAR_BASE, FAR_PAGES * SZ_4K, states + RAM_PAGES };
+	banks[0] = (struct ownership_bank){ RAM_BASE, RAM_PAGES * SZ_4K, states, counts };
+	banks[1] = (struct ownership_bank){ FAR_BASE, FAR_PAGES * SZ_4K, states + RAM_PAGES,
+					    counts + RAM_PAGES };
 	assert_int_equal(ownership_init(banks, 2), 0);
 	assert_int_equal(ownership_claim_boot(PA(IMAGE_BASE), IMAGE_SIZE), 0);
 	assert_int_equal(ownership_claim_device(PA(KEEL_UART), SZ_4K), 0);
