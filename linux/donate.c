@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that EL2 holds for a VM. From the moment EL2 takes a page until KEEL_HC_VM_DESTROY has
- * succeeded an access to it is an external abort: here only its struct page is touched.
+ * Memory that EL2 holds for a VM, or for its own tables. From the moment EL2 takes a page until it
+ * has given it back only its struct page is touched here. All of them are PageOffline to the
+ * kernel: hibernation, core dumps and /proc/kcore pass over such pages, and memory that holds some
+ * cannot be taken offline.
  */
+#define pr_fmt(fmt) "keel: " fmt
+
 #include <linux/gfp.h>
+#include <linux/mmzone.h>
 #include <linux/slab.h>
 
 #include "keel.h"
@@ -18,10 +23,80 @@
 /* Memory for tables comes in pieces of so much while it is easily had, by the table when not. */
 #define TOPUP_ORDER get_order(SZ_32K)
 
+/* How often the kernel is asked for other memory when it gives what Keel does not know. */
+#define ALLOC_TRIES 32
+
+/* EL2's pool: what was given to it, newest first. struct page.lru; order in page_private(). */
+static DEFINE_MUTEX(pool_lock);
+static LIST_HEAD(pool_pages);
+
+/* ---- pages ---- */
+
+bool keel_boot_memory(const struct page *page)
+{
+	return early_section(__pfn_to_section(page_to_pfn(page)));
+}
+
+/* A list of pages, struct page.lru; order in page_private(). */
+static void free_list(struct list_head *pages)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe (page, next, pages, lru) {
+		unsigned int order = page_private(page);
+
+		list_del(&page->lru);
+		set_page_private(page, 0);
+		__free_pages(page, order);
+	}
+}
+
+/* What was added after boot is put aside, so that the next try finds something else. */
+static struct page *alloc_boot_memory(gfp_t gfp, unsigned int order)
+{
+	LIST_HEAD(aside);
+	struct page *page;
+	unsigned int tries;
+
+	for (tries = 0; tries < ALLOC_TRIES; tries++) {
+		page = alloc_pages(gfp, order);
+		if (!page || keel_boot_memory(page))
+			break;
+		set_page_private(page, order);
+		list_add(&page->lru, &aside);
+		page = NULL;
+	}
+	free_list(&aside);
+	if (tries == ALLOC_TRIES)
+		pr_warn_ratelimited("the kernel has only memory that was not there at boot\n");
+	return page;
+}
+
+static struct page *alloc_donation(gfp_t gfp, unsigned int order)
+{
+	struct page *page = alloc_boot_memory(gfp, order);
+	unsigned long i;
+
+	for (i = 0; page && i < 1UL << order; i++)
+		__SetPageOffline(page + i);
+	return page;
+}
+
+void keel_donation_free(struct page *page, unsigned int order)
+{
+	unsigned long i;
+
+	for (i = 0; i < 1UL << order; i++)
+		__ClearPageOffline(page + i);
+	__free_pages(page, order);
+}
+
+/* ---- a VM's ---- */
+
 struct page *keel_donation_alloc(u32 pages, unsigned long align, unsigned int *order)
 {
 	*order = get_order(max((unsigned long)pages << KEEL_EL2_PAGE_SHIFT, align));
-	return alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN, *order);
+	return alloc_donation(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN, *order);
 }
 
 void keel_donation_add(struct keel_vm *vm, struct page *page, unsigned int order)
@@ -38,11 +113,11 @@ static struct page *alloc_topup(const struct keel_vm *vm, unsigned int *order)
 	struct page *page;
 
 	*order = max_t(unsigned int, TOPUP_ORDER, vm->page_order);
-	page = alloc_pages(gfp | __GFP_NORETRY, *order);
+	page = alloc_donation(gfp | __GFP_NORETRY, *order);
 	if (page)
 		return page;
 	*order = vm->page_order;
-	return alloc_pages(gfp, *order);
+	return alloc_donation(gfp, *order);
 }
 
 int keel_topup(struct keel_vm *vm)
@@ -62,28 +137,7 @@ int keel_topup(struct keel_vm *vm)
 	}
 	mutex_unlock(&vm->donate_lock);
 	if (ret)
-		__free_pages(page, order);
-	return ret;
-}
-
-int keel_pool_topup(void)
-{
-	unsigned int order = POOL_ORDER;
-	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY, order);
-	long ret;
-
-	BUILD_BUG_ON(KEEL_EL2_PAGES(POOL_ORDER_MIN) < KEEL_POOL_DONATE_MIN);
-	BUILD_BUG_ON(KEEL_EL2_PAGES(POOL_ORDER) > KEEL_DONATE_MAX);
-	if (!page) {
-		order = POOL_ORDER_MIN;
-		page = alloc_pages(GFP_KERNEL | __GFP_NOWARN, order);
-	}
-	if (!page)
-		return -ENOMEM;
-	ret = keel_call(KEEL_HC_POOL_DONATE, page_to_phys(page), KEEL_EL2_PAGES(order), 0, 0, 0,
-			NULL);
-	if (ret)
-		__free_pages(page, order);
+		keel_donation_free(page, order);
 	return ret;
 }
 
@@ -96,6 +150,59 @@ void keel_donations_free(struct keel_vm *vm)
 
 		list_del(&page->lru);
 		set_page_private(page, 0);
-		__free_pages(page, order);
+		keel_donation_free(page, order);
 	}
+}
+
+/* ---- EL2's own ---- */
+
+/* Charged to who needs it first. */
+int keel_pool_topup(void)
+{
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	unsigned int order = POOL_ORDER;
+	struct page *page = alloc_donation(gfp | __GFP_NORETRY, order);
+	long ret;
+
+	BUILD_BUG_ON(KEEL_EL2_PAGES(POOL_ORDER_MIN) < KEEL_POOL_DONATE_MIN);
+	BUILD_BUG_ON(KEEL_EL2_PAGES(POOL_ORDER) > KEEL_POOL_DONATE_MAX);
+	if (!page) {
+		order = POOL_ORDER_MIN;
+		page = alloc_donation(gfp, order);
+	}
+	if (!page)
+		return -ENOMEM;
+	mutex_lock(&pool_lock);
+	ret = keel_call(KEEL_HC_POOL_DONATE, page_to_phys(page), KEEL_EL2_PAGES(order), 0, 0, 0,
+			NULL);
+	if (!ret) {
+		set_page_private(page, order);
+		list_add(&page->lru, &pool_pages);
+	}
+	mutex_unlock(&pool_lock);
+	if (ret)
+		keel_donation_free(page, order);
+	return ret;
+}
+
+/* Newest first: tables that hide and show a donation are in older ones. */
+bool keel_pool_reclaim(void)
+{
+	struct page *page, *next;
+	bool all;
+
+	mutex_lock(&pool_lock);
+	list_for_each_entry_safe (page, next, &pool_pages, lru) {
+		unsigned int order = page_private(page);
+
+		if (keel_call(KEEL_HC_POOL_RECLAIM, page_to_phys(page), KEEL_EL2_PAGES(order), 0, 0,
+			      0, NULL))
+			continue;
+		list_del(&page->lru);
+		set_page_private(page, 0);
+		keel_donation_free(page, order);
+	}
+	all = list_empty(&pool_pages);
+	mutex_unlock(&pool_lock);
+	return all;
 }

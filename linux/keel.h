@@ -144,6 +144,10 @@ struct keel_vm {
 	struct mutex donate_lock;
 	struct list_head donated; /* struct page.lru; order in page_private() */
 
+	struct list_head all; /* life.c */
+	bool ended;	      /* keel_vm_end(): set once */
+	bool gone;	      /* at EL2 */
+
 	struct mutex irqfds_mutex; /* one irqfd at a time is made or asked to end */
 	spinlock_t irqfds_lock;
 	struct list_head irqfds;
@@ -160,6 +164,24 @@ int keel_sync(struct keel_vm *vm);
 struct keel_vm *keel_vm_alloc(u32 ipa_bits);
 void keel_vm_get(struct keel_vm *vm);
 void keel_vm_put(struct keel_vm *vm);
+
+/*
+ * End a VM at EL2 though it has users, and free what was donated for it: KVM_RUN gives -EIO from
+ * now on, and whatever needs EL2 fails. The caller has a reference. May sleep.
+ */
+void keel_vm_end(struct keel_vm *vm);
+
+/* ---- life.c ---- */
+
+int keel_life_init(void);
+void keel_life_exit(void);
+/* Around the making of a VM. Return: 0; -EBUSY while the host is on its way to sleep or to its end.
+ */
+int keel_life_begin(void);
+void keel_life_end(void);
+/* From KEEL_HC_VM_CREATE to KEEL_HC_VM_DESTROY. */
+void keel_life_add(struct keel_vm *vm);
+void keel_life_remove(struct keel_vm *vm);
 
 /* ---- vcpu.c, regs.c, run.c ---- */
 
@@ -380,11 +402,17 @@ void keel_vminfo_init(struct dentry *directory);
 
 /* Pages for EL2, at least @pages of its, adjacent and aligned to @align bytes at least; NULL. */
 struct page *keel_donation_alloc(u32 pages, unsigned long align, unsigned int *order);
+/* Give pages back to the kernel that EL2 does not have, or no longer. */
+void keel_donation_free(struct page *page, unsigned int order);
 /* Remember pages that EL2 has taken; from here to keel_donations_free() nobody may touch them. */
 void keel_donation_add(struct keel_vm *vm, struct page *page, unsigned int order);
 int keel_topup(struct keel_vm *vm);
 /* Pages for EL2's own pool. It keeps them, whatever becomes of this module. */
 int keel_pool_topup(void);
+/* Have back what is free of it. Return: whether that was all. May sleep. */
+bool keel_pool_reclaim(void);
+/* Whether the page was there when Keel was started, so that Keel knows it for memory. */
+bool keel_boot_memory(const struct page *page);
 void keel_donations_free(struct keel_vm *vm);
 
 /* ---- hvc.c ---- */

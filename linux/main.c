@@ -93,6 +93,9 @@ static int __init keel_init(void)
 	ret = keel_hostirq_init();
 	if (ret)
 		goto no_hostirq;
+	ret = keel_life_init();
+	if (ret)
+		goto no_life;
 	ret = keel_caps_probe();
 	if (ret)
 		goto no_caps;
@@ -106,6 +109,8 @@ static int __init keel_init(void)
 no_device:
 	keel_stats_exit();
 no_caps:
+	keel_life_exit();
+no_life:
 	keel_hostirq_exit();
 no_hostirq:
 	keel_irqfd_exit();
@@ -116,6 +121,7 @@ static void __exit keel_exit(void)
 {
 	misc_deregister(&device);
 	keel_stats_exit();
+	keel_life_exit();
 	keel_hostirq_exit();
 	keel_irqfd_exit();
 }

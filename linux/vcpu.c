@@ -30,7 +30,7 @@ static int create_at_el2(struct keel_vm *vm, struct keel_vcpu *vcpu)
 	ret = keel_vm_call(vm, KEEL_HC_VCPU_CREATE, vcpu->index, page_to_phys(pages),
 			   KEEL_EL2_PAGES(order), virt_to_phys(vcpu->hyp), NULL);
 	if (ret) {
-		__free_pages(pages, order);
+		keel_donation_free(pages, order);
 		return ret;
 	}
 	keel_donation_add(vm, pages, order);

@@ -3,6 +3,7 @@
 #define pr_fmt(fmt) "keel: " fmt
 
 #include <linux/anon_inodes.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -42,7 +43,7 @@ static int create_at_el2(struct keel_vm *vm, u32 ipa_bits)
 	ret = keel_giving_call(KEEL_HC_VM_CREATE, page_to_phys(pages), KEEL_EL2_PAGES(order),
 			       ipa_bits, &vm->handle);
 	if (ret) {
-		__free_pages(pages, order);
+		keel_donation_free(pages, order);
 		return ret;
 	}
 	keel_donation_add(vm, pages, order);
@@ -102,18 +103,28 @@ struct keel_vm *keel_vm_alloc(u32 ipa_bits)
 
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
+	ret = keel_life_begin();
+	if (ret)
+		goto failed;
 	ret = create_at_el2(vm, ipa_bits);
-	if (ret) {
-		free_host_side(vm);
-		return ERR_PTR(ret);
-	}
+	if (!ret)
+		keel_life_add(vm);
+	keel_life_end();
+	if (ret)
+		goto failed;
 	return vm;
+
+failed:
+	free_host_side(vm);
+	return ERR_PTR(ret);
 }
 
 static long destroy_at_el2(struct keel_vm *vm)
 {
 	long ret;
 
+	if (vm->gone)
+		return 0;
 	do {
 		ret = keel_giving_call(KEEL_HC_VM_DESTROY, vm->handle, 0, 0, NULL);
 		cond_resched();
@@ -138,7 +149,33 @@ static void release(struct kref *kref)
 	}
 	keel_unpin_all(vm);
 	keel_donations_free(vm);
+	keel_life_remove(vm);
 	free_host_side(vm);
+}
+
+/* How long a call on a VM may last, at the most, once its vCPUs were told to leave. */
+#define END_TRIES 10000 /* of a millisecond */
+
+void keel_vm_end(struct keel_vm *vm)
+{
+	unsigned int tries = 0;
+	long ret;
+
+	WRITE_ONCE(vm->ended, true);
+	do {
+		keel_vm_kill(vm);
+		ret = keel_call(KEEL_HC_VM_DESTROY, vm->handle, 0, 0, 0, 0, NULL);
+		if (ret == -EBUSY)
+			usleep_range(500, 1000);
+	} while (ret == -EAGAIN || (ret == -EBUSY && ++tries < END_TRIES));
+	if (ret) {
+		pr_err("VM %#llx cannot be ended (%ld)\n", vm->handle, ret);
+		return;
+	}
+	vm->gone = true;
+	mutex_lock(&vm->donate_lock);
+	keel_donations_free(vm);
+	mutex_unlock(&vm->donate_lock);
 }
 
 void keel_vm_get(struct keel_vm *vm)

@@ -35,6 +35,7 @@
 #include <vgic/vgic.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
+#include <vm/vm_table.h>
 
 #define MPIDR_AFFINITY (GENMASK(39, 32) | GENMASK(23, 0))
 
@@ -463,8 +464,10 @@ static void init_guests(void)
 
 	cpu_features_freeze(&boot_info.features);
 	ret = init_vms();
-	if (!ret)
+	if (!ret) {
+		vm_table_grow();
 		ret = switch_init(&keel_pool, boot_info.cpus.count);
+	}
 	if (ret)
 		boot_stop("virtual machines cannot be set up (error %d)", ret);
 	trap_init(&boot_info.features);

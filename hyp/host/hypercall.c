@@ -8,6 +8,7 @@
 #include <lib/errno.h>
 #include <lib/smccc.h>
 #include <vm/vm_ops.h>
+#include <vm/vm_table.h>
 
 typedef void hypercall_t(struct host_regs *regs);
 
@@ -83,10 +84,22 @@ static void hc_pool_donate(struct host_regs *regs)
 	regs->x[0] = (u64)(s64)vm_pool_donate(PA(regs->x[1]), regs->x[2]);
 }
 
+static void hc_pool_reclaim(struct host_regs *regs)
+{
+	regs->x[0] = (u64)(s64)vm_pool_reclaim(PA(regs->x[1]), regs->x[2]);
+}
+
+static void hc_vm_next(struct host_regs *regs)
+{
+	regs->x[0] = 0;
+	regs->x[1] = vm_table_next(regs->x[1]);
+}
+
 static const struct hypercall hypercalls[] = {
 	{ KEEL_HC_UID, hc_uid },	   { KEEL_HC_REVISION, hc_revision },
 	{ KEEL_HC_VERSION, hc_version },   { KEEL_HC_STAT, hc_stat },
 	{ KEEL_HC_LOG_READ, hc_log_read }, { KEEL_HC_POOL_DONATE, hc_pool_donate },
+	{ KEEL_HC_VM_NEXT, hc_vm_next },   { KEEL_HC_POOL_RECLAIM, hc_pool_reclaim },
 };
 
 /* All of what changes the host's stage 2 is looked at whole; after other calls, some of it. */

@@ -716,6 +716,14 @@ int ownership_donate_keel_locked(struct pa pa, u64 size)
 	return transfer_locked(&t);
 }
 
+int ownership_reclaim_keel_locked(struct pa pa, u64 size)
+{
+	struct transfer t;
+
+	transfer_init(&t, RECLAIM_KEEL, pa, size);
+	return transfer_locked(&t);
+}
+
 int ownership_reclaim_keel(struct pa pa, u64 size)
 {
 	return transfer_keel(RECLAIM_KEEL, pa, size);

@@ -245,6 +245,9 @@ int __must_check ownership_donate_keel(struct pa pa, u64 size);
 /* ownership_donate_keel_locked() - the same by who holds ownership_lock. */
 int __must_check ownership_donate_keel_locked(struct pa pa, u64 size);
 
+/* ownership_reclaim_keel_locked() - ownership_reclaim_keel() by who holds ownership_lock. */
+int __must_check ownership_reclaim_keel_locked(struct pa pa, u64 size);
+
 /**
  * ownership_shrink_host() - let the host's side give tables back
  *

@@ -153,6 +153,35 @@ void *page_pool_take(struct page_pool *pool)
 	return page;
 }
 
+static bool remove_range(struct page_pool *pool, uintptr_t start, u64 pages)
+{
+	for (struct pool_run **link = &pool->runs; *link; link = &(*link)->next) {
+		if (start < run_start(*link) || start >= run_end(*link))
+			continue;
+		if (pages > (run_end(*link) - start) / POOL_PAGE_SIZE)
+			return false;
+		carve(link, start, pages);
+		return true;
+	}
+	return false;
+}
+
+bool page_pool_take_range(struct page_pool *pool, void *base, u64 pages)
+{
+	bool taken;
+
+	if (!range_valid(base, pages))
+		return false;
+	spin_lock(&pool->lock);
+	taken = remove_range(pool, (uintptr_t)base, pages);
+	if (taken) {
+		count_taken(pool, pages);
+		pool->total -= pages;
+	}
+	spin_unlock(&pool->lock);
+	return taken;
+}
+
 void *page_pool_alloc(struct page_pool *pool)
 {
 	void *page;

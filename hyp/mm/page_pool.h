@@ -29,7 +29,8 @@ struct pool_run;
 
 /*
  * Owned by whoever embeds it; only page_pool.c looks inside. Counters may be read without the lock.
- * Its pages must stay mapped at EL2 (and nowhere else) until page_pool_take() gives them back.
+ * Its pages must stay mapped at EL2 (and nowhere else) until page_pool_take() or
+ * page_pool_take_range() gives them back.
  */
 struct page_pool {
 	struct spinlock lock;  /* guards all of the below, and the insides of free pages */
@@ -67,6 +68,15 @@ int __must_check page_pool_add(struct page_pool *pool, void *base, u64 pages);
  * Return: the page, contents undefined; NULL when none is free.
  */
 void *page_pool_take(struct page_pool *pool);
+
+/**
+ * page_pool_take_range() - take these free pages out of the pool for good
+ * @base:  EL2 address of the first page
+ * @pages: how many
+ *
+ * Linear in the number of free runs. Return: whether all of them were free; else nothing changed.
+ */
+bool page_pool_take_range(struct page_pool *pool, void *base, u64 pages);
 
 /**
  * page_pool_alloc() - one page, zeroed

@@ -97,18 +97,74 @@ static int take_for_pool(struct page_pool *pool, struct pa pa, u64 size)
 	return ret;
 }
 
+/* Neither side's tables hold so little in a block, so that it goes and comes without a cut. */
+STATIC_ASSERT(KEEL_POOL_DONATE_MAX *SZ_4K < SZ_2M, "what is given to the pool is no block");
+
+static int check_for_pool(struct pa pa, u64 pages)
+{
+	if (pages < KEEL_POOL_DONATE_MIN || pages > KEEL_POOL_DONATE_MAX || (pages & (pages - 1)) ||
+	    !IS_ALIGNED(pa.v, pages * SZ_4K))
+		return -EINVAL;
+	return check_range(pa, pages);
+}
+
 int donation_to_pool(struct page_pool *pool, struct pa pa, u64 pages)
 {
-	int ret = check_range(pa, pages);
+	int ret = check_for_pool(pa, pages);
 
 	if (ret)
 		return ret;
-	if (pages < KEEL_POOL_DONATE_MIN || (pages & (pages - 1)) ||
-	    !IS_ALIGNED(pa.v, pages * SZ_4K))
-		return -EINVAL;
 	spin_lock(&donation_lock);
 	spin_lock(&ownership_lock);
 	ret = take_for_pool(pool, pa, pages * SZ_4K);
+	spin_unlock(&ownership_lock);
+	spin_unlock(&donation_lock);
+	return ret;
+}
+
+static bool is_given(struct pa pa, u64 size)
+{
+	u64 at = 0;
+
+	while (at < size && ownership_state(PA(pa.v + at)) == OWNERSHIP_KEEL)
+		at += SZ_4K;
+	return at == size;
+}
+
+/* Out of the pool, but for its reserve. What devices of the host's took is had back first. */
+static bool take_free(struct page_pool *pool, struct pa pa, u64 pages)
+{
+	if (page_pool_spare(pool) >= pages && page_pool_take_range(pool, vm_pa_to_va(pa), pages))
+		return true;
+	return ownership_shrink_host() && page_pool_spare(pool) >= pages &&
+	       page_pool_take_range(pool, vm_pa_to_va(pa), pages);
+}
+
+/* Both sides have its tables, and keep them until it is gone: nothing can fail. */
+static int return_from_pool(struct page_pool *pool, struct pa pa, u64 pages)
+{
+	int ret;
+
+	if (!is_given(pa, pages * SZ_4K))
+		return -EPERM;
+	if (!take_free(pool, pa, pages))
+		return -EBUSY;
+	el2_unmap_linear(pa, pages * SZ_4K);
+	ret = ownership_reclaim_keel_locked(pa, pages * SZ_4K);
+	if (ret)
+		panic("Keel's pages at %#lx cannot go back (error %d)", pa.v, ret);
+	return 0;
+}
+
+int donation_from_pool(struct page_pool *pool, struct pa pa, u64 pages)
+{
+	int ret = check_for_pool(pa, pages);
+
+	if (ret)
+		return ret;
+	spin_lock(&donation_lock);
+	spin_lock(&ownership_lock);
+	ret = return_from_pool(pool, pa, pages);
 	spin_unlock(&ownership_lock);
 	spin_unlock(&donation_lock);
 	return ret;

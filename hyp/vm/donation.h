@@ -58,15 +58,25 @@ int __must_check donation_take(struct pa pa, u64 pages);
 int __must_check donation_show(struct pa pa, u64 size);
 
 /**
- * donation_to_pool() - make memory of the host Keel's for good, as pages for tables
+ * donation_to_pool() - make memory of the host Keel's, as pages for tables
  * @pool:  Keel's own pool
- * @pages: a power of two, KEEL_POOL_DONATE_MIN..DONATION_PAGES_MAX; @pa is aligned to as much
+ * @pages: a power of two, KEEL_POOL_DONATE_MIN..KEEL_POOL_DONATE_MAX; @pa is aligned to as much
  *
  * May use the pool's reserve, which therefore always suffices: see KEEL_POOL_RESERVE.
  *
  * Return: 0; else as donation_take().
  */
 int __must_check donation_to_pool(struct page_pool *pool, struct pa pa, u64 pages);
+
+/**
+ * donation_from_pool() - give pages of donation_to_pool() back to the host, cleared
+ *
+ * Arguments as there. The pool keeps its reserve.
+ *
+ * Return: 0; -EINVAL, -ERANGE as there; -EPERM some of them were not donated; -EBUSY some are in
+ * use, or part of the reserve. On an error nothing was changed.
+ */
+int __must_check donation_from_pool(struct page_pool *pool, struct pa pa, u64 pages);
 
 /**
  * donation_hide() - take donated memory out of EL2's address space, ready to be given back

@@ -146,6 +146,11 @@ int vm_pool_donate(struct pa pa, u64 pages)
 	return donation_to_pool(keel_pool, pa, pages);
 }
 
+int vm_pool_reclaim(struct pa pa, u64 pages)
+{
+	return donation_from_pool(keel_pool, pa, pages);
+}
+
 /* ---- sizes ---- */
 
 static unsigned int default_ipa_bits(void)

@@ -119,11 +119,14 @@ struct vcpu *vm_vcpu(struct vm *vm, u64 index);
 
 /**
  * vm_pool_donate() - pages for Keel's own pool, when a call returned -ENOBUFS
- * @pages: a power of two, KEEL_POOL_DONATE_MIN..DONATION_PAGES_MAX; @pa is aligned to as much
+ * @pages: a power of two, KEEL_POOL_DONATE_MIN..KEEL_POOL_DONATE_MAX; @pa is aligned to as much
  *
- * They are Keel's for good. Return: 0; -EINVAL, -ERANGE, -EPERM, -EBUSY as donation_take().
+ * Return: 0; -EINVAL, -ERANGE, -EPERM, -EBUSY as donation_take().
  */
 int __must_check vm_pool_donate(struct pa pa, u64 pages);
+
+/* vm_pool_reclaim() - the way back: as donation_from_pool(), which see. */
+int __must_check vm_pool_reclaim(struct pa pa, u64 pages);
 
 /* ---- memory ---- */
 

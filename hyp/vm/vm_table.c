@@ -86,6 +86,26 @@ int vm_table_init(struct page_pool *pool)
 	return add_page() ? -ENOMEM : 0;
 }
 
+void vm_table_grow(void)
+{
+	while (nr_pages < VM_TABLE_BOOT_PAGES && !add_page())
+		;
+}
+
+u64 vm_table_next(u64 handle)
+{
+	u32 index = handle ? (u32)(handle & HANDLE_INDEX) + 1 : 0;
+	struct vm_slot *slot;
+	u64 next;
+
+	for (; index < VM_TABLE_SLOTS && (slot = slot_at(index)); index++) {
+		next = __atomic_load_n(&slot->handle, __ATOMIC_ACQUIRE);
+		if (next)
+			return next;
+	}
+	return 0;
+}
+
 /* Lock held. */
 static int take_slot(struct vm_slot **taken)
 {

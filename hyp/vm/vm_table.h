@@ -24,6 +24,8 @@ struct vm;
 #define VM_TABLE_PAGES	  1024U
 #define VM_TABLE_SLOTS	  (VM_SLOTS_PER_PAGE * VM_TABLE_PAGES)
 
+#define VM_TABLE_BOOT_PAGES 8U
+
 /*
  * One VM's slot. @handle and @refs are atomic. The rest belongs to whoever made or closed the VM:
  * @vm is constant while it is open.
@@ -50,6 +52,12 @@ STATIC_ASSERT(sizeof(struct vm_slot) * VM_SLOTS_PER_PAGE == POOL_PAGE_SIZE, "a p
  * Return: 0; -ENOMEM.
  */
 int __must_check vm_table_init(struct page_pool *pool);
+
+/*
+ * vm_table_grow() - have VM_TABLE_BOOT_PAGES pages of slots from the start, if the pool has them to
+ * spare. Pages that come later stay too, and may be what the host donated. Boot CPU.
+ */
+void vm_table_grow(void);
 
 /**
  * vm_table_new() - a slot with a new handle, closed
@@ -87,6 +95,14 @@ void vm_put(struct vm *vm);
  * Return: 0; -ENOENT; -EBUSY while another call is at work on it (nothing was changed).
  */
 int __must_check vm_table_close(u64 handle, struct vm_slot **slot);
+
+/**
+ * vm_table_next() - go through all VMs, closed ones too
+ * @handle: where to go on: any value, 0 to start with
+ *
+ * Return: the handle of the first VM whose slot is behind @handle's; 0 if there is none.
+ */
+u64 vm_table_next(u64 handle);
 
 /* The VM stays closed; somebody else may go on with it. */
 void vm_table_pause(struct vm_slot *slot);

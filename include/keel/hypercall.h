@@ -45,13 +45,29 @@
 /*
  * KEEL_HC_POOL_DONATE(x1 = address, x2 = pages) -> x0 = 0: pages for Keel's own page tables and the
  * host's, which have to show and to hide, by the page, what the host donates. This is the answer to
- * -ENOBUFS: donate, and repeat the call. What is donated is Keel's until the machine is reset; all
- * that is ever asked for is two pages for each 2 MiB of memory and two for each GiB. @pages is a
- * power of two, KEEL_POOL_DONATE_MIN to KEEL_DONATE_MAX, and the address is aligned to as much.
- * -EINVAL, -EPERM, -EBUSY and -ERANGE as the calls about virtual machines.
+ * -ENOBUFS: donate, and repeat the call. All that is ever asked for is two pages for each
+ * 2 MiB of memory and two for each GiB. x2 is a power of two, KEEL_POOL_DONATE_MIN to
+ * KEEL_POOL_DONATE_MAX, and the address is aligned to as much. -EINVAL, -EPERM, -EBUSY and -ERANGE
+ * as the calls about virtual machines.
  */
 #define KEEL_HC_POOL_DONATE  0xc6000003
 #define KEEL_POOL_DONATE_MIN 8
+#define KEEL_POOL_DONATE_MAX 64
+
+/*
+ * KEEL_HC_POOL_RECLAIM(x1 = address, x2 = pages, as for KEEL_HC_POOL_DONATE) -> x0 = 0: what was
+ * donated so is the host's again, cleared; -EBUSY where some of it is in use; -EPERM where some was
+ * not donated. Once there are no VMs, going from the newest donation to the oldest brings all back,
+ * but what names of VMs are kept in: 512 at a time are for nothing.
+ */
+#define KEEL_HC_POOL_RECLAIM 0xc6000004
+
+/*
+ * KEEL_HC_VM_NEXT(x1 = handle, 0 to start with) -> x0 = 0, x1 = the handle of another VM, 0 if
+ * there is none behind x1; also of one whose KEEL_HC_VM_DESTROY is not done. For a kernel that
+ * starts on a machine where another one made VMs, and died.
+ */
+#define KEEL_HC_VM_NEXT 0xc6000005
 
 /*
  * ---- virtual machines ----

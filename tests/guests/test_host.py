@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The host does what hosts do with all of their memory, some of which VMs have."""
 
+import pytest
+
 import vms
 
 
@@ -13,4 +15,44 @@ def test_reads_over_the_end_of_a_page(shared):
     assert vms.stat(machine, "host_zero_pages") > before, "no read reached a page of a VM's"
     assert vms.stat(machine, "host_aborts") == 0
     vms.boots_and_ends(machine)
+    vms.assert_healthy(machine)
+
+
+def disk_for_swap(path, size):
+    """QEMU's arguments for a disk of the host's, /dev/vda."""
+    with open(path, "wb") as disk:
+        disk.truncate(size)
+    return ("-drive", f"file={path},format=raw,if=none,id=swap", "-device", "virtio-blk-device,drive=swap")
+
+
+def hibernate(machine):
+    machine.check("echo test_resume >/sys/power/disk")
+    return machine.run("echo disk >/sys/power/state", timeout=300)
+
+
+@pytest.mark.full
+def test_hibernation_is_refused_with_a_vm(boot, tmp_path):
+    """With a VM it is refused, and says why; the VM goes on, and new VMs are made after it."""
+    machine = boot(mem="1G", extra=disk_for_swap(tmp_path / "swap", 2 << 30))
+    machine.check("mkswap /dev/vda && swapon /dev/vda")
+    guest = vms.Background(machine, "--cpus 2 --mem 128M")
+    guest.wait_for_shell()
+    pages = vms.stat(machine, "table_pages")
+    assert hibernate(machine).status != 0
+    assert "hibernation is refused: there are VMs" in machine.check("dmesg")
+    assert guest.run("nproc") == "2"
+    assert guest.end("poweroff -f") == vms.OFF
+    assert vms.stat(machine, "table_pages") <= pages
+    assert vms.stat(machine, "host_aborts") == 0
+    vms.boots_and_ends(machine)
+    vms.assert_healthy(machine)
+
+
+def test_the_pool_is_given_back(shared):
+    """Memory that EL2's tables took for many VMs is the host's again when the last one is gone."""
+    machine = shared()
+    vms.boots_and_ends(machine)
+    before = vms.stat(machine, "table_pages")
+    assert machine.run("test_scattered", timeout=240).status == 0
+    assert vms.stat(machine, "table_pages") == before
     vms.assert_healthy(machine)

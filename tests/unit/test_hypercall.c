@@ -66,6 +66,18 @@ int vm_pool_donate(struct pa pa, u64 pages)
 	return donate_result;
 }
 
+int vm_pool_reclaim(struct pa pa, u64 pages)
+{
+	donated = ~pa.v;
+	donated_pages = pages;
+	return donate_result;
+}
+
+u64 vm_table_next(u64 handle)
+{
+	return handle + 0x10001;
+}
+
 /* One call with x1 = @arg and a number of their own in the other registers. */
 static struct host_regs call(u64 fid, u64 arg)
 {
@@ -245,8 +257,9 @@ static void test_a_position_that_never_was_reads_nothing(void **state)
 	}
 }
 
-static const u32 known[] = { KEEL_HC_UID,  KEEL_HC_REVISION, KEEL_HC_VERSION,
-			     KEEL_HC_STAT, KEEL_HC_LOG_READ, KEEL_HC_POOL_DONATE };
+static const u32 known[] = { KEEL_HC_UID,	   KEEL_HC_REVISION, KEEL_HC_VERSION,
+			     KEEL_HC_STAT,	   KEEL_HC_LOG_READ, KEEL_HC_POOL_DONATE,
+			     KEEL_HC_POOL_RECLAIM, KEEL_HC_VM_NEXT };
 
 static bool is_known(u32 fid)
 {
@@ -309,9 +322,24 @@ static void test_pool_donate_hands_on_what_it_is_given(void **state)
 	assert_int_equal(donated, 0x12345000);
 	assert_int_equal(donated_pages, 0xabcd0002);
 	check_unchanged(&regs, 2, "POOL_DONATE");
+	regs = call(KEEL_HC_POOL_RECLAIM, 0x12345000);
+	assert_int_equal(regs.x[0], 0);
+	assert_int_equal(donated, ~0x12345000ULL);
+	assert_int_equal(donated_pages, 0xabcd0002);
+	check_unchanged(&regs, 2, "POOL_RECLAIM");
 	donate_result = -EPERM;
 	assert_int_equal((s64)call(KEEL_HC_POOL_DONATE, 0x12345000).x[0], -EPERM);
+	assert_int_equal((s64)call(KEEL_HC_POOL_RECLAIM, 0x12345000).x[0], -EPERM);
 	donate_result = 0;
+}
+
+static void test_vm_next_tells_the_next_handle(void **state)
+{
+	struct host_regs regs = call(KEEL_HC_VM_NEXT, 0x777);
+
+	assert_int_equal(regs.x[0], 0);
+	assert_int_equal(regs.x[1], 0x777 + 0x10001);
+	check_unchanged(&regs, 2, "VM_NEXT");
 }
 
 /* Whole where pages change hands with the host, in part where they do not. */
@@ -374,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_page_states_are_checked_after_each_call),
 		cmocka_unit_test(test_calls_about_vms_go_on_and_are_counted),
 		cmocka_unit_test(test_pool_donate_hands_on_what_it_is_given),
+		cmocka_unit_test(test_vm_next_tells_the_next_handle),
 		cmocka_unit_test(test_page_states_are_checked_after_calls_about_vms),
 	};
 

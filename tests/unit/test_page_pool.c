@@ -212,6 +212,36 @@ static void taken_pages_leave_the_pool(void **state)
 	assert_int_equal(pool.total, 1);
 }
 
+static void a_range_is_taken_if_all_of_it_is_free(void **state)
+{
+	void *page;
+
+	add(0, 32);
+	add(40, 8);
+	page = page_at(31);
+	assert_ptr_equal(page_pool_alloc(&pool), page);
+	owner[31] = TAKEN;
+	assert_false(page_pool_take_range(&pool, page_at(30), 2));
+	assert_false(page_pool_take_range(&pool, page_at(32), 8)); /* not the pool's */
+	assert_false(page_pool_take_range(&pool, page_at(44), 8));
+	assert_false(page_pool_take_range(&pool, page_at(8), 0));
+	expect_counters();
+	/* From a run's middle, start and end, and a whole one. */
+	assert_true(page_pool_take_range(&pool, page_at(8), 8));
+	assert_true(page_pool_take_range(&pool, page_at(0), 4));
+	assert_true(page_pool_take_range(&pool, page_at(16), 15));
+	assert_true(page_pool_take_range(&pool, page_at(40), 8));
+	memset(owner, OUTSIDE, 48);
+	memset(owner + 4, FREE, 4);
+	owner[31] = TAKEN;
+	expect_counters();
+	assert_false(page_pool_take_range(&pool, page_at(0), 4));
+	expect_fresh(page_pool_alloc_run(&pool, 2), 4);
+	page_pool_free(&pool, page);
+	assert_int_equal(pool.bad_frees, 0);
+	assert_int_equal(pool.total, 5);
+}
+
 static void low_water_is_the_least_there_was(void **state)
 {
 	void *a, *b;
@@ -314,6 +344,7 @@ int main(void)
 		test(freed_pages_join),
 		test(a_double_free_is_counted_and_does_no_harm),
 		test(taken_pages_leave_the_pool),
+		test(a_range_is_taken_if_all_of_it_is_free),
 		test(low_water_is_the_least_there_was),
 		test(random_use_agrees_with_a_map_of_pages),
 	};

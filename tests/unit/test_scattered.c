@@ -281,14 +281,18 @@ static struct pa host_pages(u64 pages, u64 align)
 	return host_pages_in(RAM_BASE + SZ_2M, RAM_SIZE - SZ_2M, pages, align);
 }
 
+/* Donations to the pool, in the order in which they were made. */
+static struct pa to_pool[POOL_BOUND / KEEL_POOL_DONATE_MIN + 1];
+
 /* The smallest donations, which bring the least and come anywhere. */
 static void help_keel(void)
 {
-	int ret = vm_pool_donate(host_pages(KEEL_POOL_DONATE_MIN, KEEL_POOL_DONATE_MIN * SZ_4K),
-				 KEEL_POOL_DONATE_MIN);
+	struct pa pa = host_pages(KEEL_POOL_DONATE_MIN, KEEL_POOL_DONATE_MIN * SZ_4K);
+	int ret = vm_pool_donate(pa, KEEL_POOL_DONATE_MIN);
 
 	if (ret)
 		fail_msg("after %lu pages Keel takes no more (error %d)", donated, ret);
+	to_pool[donated / KEEL_POOL_DONATE_MIN] = pa;
 	donated += KEEL_POOL_DONATE_MIN;
 	if (donated > POOL_BOUND)
 		fail_msg("Keel wants more than %lu pages", donated);
@@ -424,7 +428,7 @@ static void a_dry_pool_takes_a_donation_anywhere(void **state)
 {
 	for (unsigned int wide = 0; wide < 2; wide++)
 		for (unsigned int i = 0; i < 200; i++) {
-			u64 pages = KEEL_POOL_DONATE_MIN << rnd(7), before;
+			u64 pages = KEEL_POOL_DONATE_MIN << rnd(4), before;
 			struct pa pa;
 
 			if (i % 50 == 0)
@@ -440,6 +444,52 @@ static void a_dry_pool_takes_a_donation_anywhere(void **state)
 			assert_true(pool.free > before);
 			host_mem_check();
 		}
+}
+
+/*
+ * Newest first, no donation holds a table that an older one, or itself, is hidden or shown by.
+ * Those of VMs are gone with them, and devices give theirs.
+ */
+static void all_of_the_pool_comes_back_newest_first(void **state)
+{
+	for (unsigned int wide = 0; wide < 2; wide++) {
+		u64 handles[40], total, free;
+
+		boot(wide, 64);
+		total = pool.total;
+		free = pool.free;
+		for (unsigned int i = 0; i < ARRAY_SIZE(handles); i++) {
+			struct pa page = host_pages(1, SZ_4K);
+			struct vm *vm;
+
+			handles[i] = create();
+			vm = vm_get(handles[i]);
+			for (u64 n = rnd(20); n > 0; n--)
+				topup_from(vm, host_pages(1, SZ_4K), 1);
+			topup_from(vm, page, 1);
+			assert_true(host_mem_fault(host_pa_to_ipa(page), HOST_READ) >= 0);
+			if (wide)
+				assert_int_equal(host_mem_fault(IPA(FAR_DEVICE(1 + i)), HOST_READ),
+						 0);
+			vm_put(vm);
+			/* They come and go: what is freed is used again by others. */
+			if (rnd(3) == 0) {
+				destroy(handles[i]);
+				handles[i] = create();
+			}
+		}
+		assert_true(donated > 8 * KEEL_POOL_DONATE_MIN);
+		for (unsigned int i = 0; i < ARRAY_SIZE(handles); i++)
+			destroy(handles[i]);
+		for (u64 n = donated / KEEL_POOL_DONATE_MIN; n-- > 0;)
+			if (vm_pool_reclaim(to_pool[n], KEEL_POOL_DONATE_MIN))
+				fail_msg("donation %lu of %lu does not come back", n,
+					 donated / KEEL_POOL_DONATE_MIN);
+		host_mem_check();
+		assert_int_equal(pool.total, total);
+		assert_int_equal(pool.free, free);
+		assert_int_equal(pool.bad_frees, 0);
+	}
 }
 
 /* Pages that were given to the pool, and are free, are as good as any. */
@@ -636,6 +686,7 @@ int main(void)
 		cmocka_unit_test(ten_thousand_scattered_vms),
 		cmocka_unit_test(a_dry_pool_takes_a_donation_anywhere),
 		cmocka_unit_test(what_was_donated_is_used),
+		cmocka_unit_test(all_of_the_pool_comes_back_newest_first),
 		cmocka_unit_test(each_call_short_of_each_page),
 	};
 

@@ -226,6 +226,7 @@ static void bad_donations_to_the_pool_change_nothing(void **state)
 		{ 1, 8, -EINVAL },
 		{ SZ_4K, 8, -EINVAL },
 		{ 8 * SZ_4K, 16, -EINVAL },
+		{ 0, KEEL_POOL_DONATE_MAX * 2, -EINVAL },
 		{ FAR_BASE - RAM_BASE, 8, -ERANGE },
 		{ IMAGE_BASE - RAM_BASE, 8, -EPERM },
 		{ ~0ULL << 15, 8, -ERANGE },
@@ -242,13 +243,48 @@ static void bad_donations_to_the_pool_change_nothing(void **state)
 	assert_int_equal(vm_pool_donate(PA(ALIGN_DOWN(used.v, 8 * SZ_4K)), 8), -EPERM);
 	for (int n = 0; n < 2; n++) {
 		machine_fail_after(n);
-		assert_int_equal(vm_pool_donate(pa, 512), -ENOBUFS);
+		assert_int_equal(vm_pool_donate(pa, 64), -ENOBUFS);
 		machine_assert_same(before, "a donation that failed");
 		assert_int_equal(machine_pool.reserve, KEEL_POOL_RESERVE);
 	}
-	assert_int_equal(vm_pool_donate(pa, 512), 0);
-	assert_int_equal(vm_pool_donate(pa, 512), -EPERM);
+	assert_int_equal(vm_pool_donate(pa, 64), 0);
+	assert_int_equal(vm_pool_donate(pa, 64), -EPERM);
 	assert_int_equal(ownership_state(pa), OWNERSHIP_KEEL);
+	machine_drop(before);
+}
+
+/* What the pool was given comes back as it went, or in pieces, unless it is in use. */
+static void the_pool_gives_back_what_is_free(void **state)
+{
+	struct pa pa = machine_alloc(64, 64 * SZ_4K);
+	struct machine_state *before = machine_save(), *given;
+	void *page;
+
+	assert_int_equal(vm_pool_reclaim(pa, 64), -EPERM);
+	assert_int_equal(vm_pool_donate(pa, 64), 0);
+	given = machine_save();
+	assert_int_equal(vm_pool_reclaim(pa, 4), -EINVAL);
+	assert_int_equal(vm_pool_reclaim(PA(pa.v + SZ_4K), 8), -EINVAL);
+	assert_int_equal(vm_pool_reclaim(pa, 128), -EINVAL);
+	assert_int_equal(vm_pool_reclaim(PA(pa.v - 8 * SZ_4K), 8), -EPERM);
+	assert_int_equal(vm_pool_reclaim(PA(IMAGE_BASE), 8), -EPERM);
+	assert_int_equal(vm_pool_reclaim(PA(FAR_BASE), 8), -ERANGE);
+	machine_assert_same(given, "refusals");
+	machine_drop(given);
+	/* The reserve would suffer; one page of it is in use. */
+	machine_pool.reserve = page_pool_available(&machine_pool) - 63;
+	assert_int_equal(vm_pool_reclaim(pa, 64), -EBUSY);
+	machine_pool.reserve = KEEL_POOL_RESERVE;
+	page = vm_pa_to_va(PA(pa.v + 20 * SZ_4K));
+	assert_true(page_pool_take_range(&machine_pool, page, 1));
+	assert_int_equal(vm_pool_reclaim(pa, 64), -EBUSY);
+	assert_int_equal(page_pool_add(&machine_pool, page, 1), 0);
+	assert_int_equal(vm_pool_reclaim(PA(pa.v + 32 * SZ_4K), 32), 0);
+	assert_int_equal(ownership_state(PA(pa.v + 32 * SZ_4K)), OWNERSHIP_HOST);
+	assert_int_equal(ownership_state(PA(pa.v + 31 * SZ_4K)), OWNERSHIP_KEEL);
+	assert_int_equal(vm_pool_reclaim(pa, 64), -EPERM);
+	assert_int_equal(vm_pool_reclaim(pa, 32), 0);
+	machine_assert_same(before, "a donation that came back");
 	machine_drop(before);
 }
 
@@ -939,6 +975,7 @@ int main(void)
 		TEST(hundreds_of_vms_at_a_time),
 		TEST(a_table_without_memory_refuses),
 		TEST(bad_donations_to_the_pool_change_nothing),
+		TEST(the_pool_gives_back_what_is_free),
 		TEST(a_vm_in_use_is_not_destroyed),
 		TEST(bad_donations_change_nothing),
 		TEST(memory_that_does_not_answer_is_not_taken),

@@ -164,6 +164,40 @@ static void the_reserve_is_not_for_handles(void **state)
 	assert_int_equal(vm_table_new(&slot), 0);
 }
 
+static void all_handles_are_gone_through(void **state)
+{
+	static u8 memory[20][POOL_PAGE_SIZE] __aligned(4096);
+	struct vm_slot *slot[200];
+	bool seen[200] = { false };
+	unsigned int count = 0;
+	u64 handle = 0;
+
+	assert_int_equal(vm_table_next(0), 0);
+	assert_int_equal(page_pool_init(&pool, memory, 20), 0);
+	assert_int_equal(vm_table_init(&pool), 0);
+	vm_table_grow();
+	vm_table_grow();
+	assert_int_equal(page_pool_available(&pool), 20 - VM_TABLE_BOOT_PAGES);
+	for (unsigned int i = 0; i < ARRAY_SIZE(slot); i++)
+		assert_int_equal(vm_table_new(&slot[i]), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(slot); i += 3)
+		vm_table_free(slot[i]);
+	/* In the making, open, or half destroyed, all the same. */
+	for (unsigned int i = 1; i < ARRAY_SIZE(slot); i += 3)
+		vm_table_open(slot[i]);
+	while ((handle = vm_table_next(handle))) {
+		unsigned int i = 0;
+
+		while (i < ARRAY_SIZE(slot) && slot[i]->handle != handle)
+			i++;
+		assert_true(i < ARRAY_SIZE(slot) && !seen[i]);
+		seen[i] = true;
+		count++;
+	}
+	assert_int_equal(count, ARRAY_SIZE(slot) - (ARRAY_SIZE(slot) + 2) / 3);
+	assert_int_equal(vm_table_next(~0ULL), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, start)
@@ -173,6 +207,7 @@ int main(void)
 		TEST(a_call_that_comes_first_keeps_the_vm),
 		TEST(a_vm_in_the_making_is_nobodys),
 		TEST(the_table_is_full_at_its_end),
+		TEST(all_handles_are_gone_through),
 		TEST(the_reserve_is_not_for_handles),
 	};
 

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What becomes of VMs and of EL2's memory when the host goes: it hibernates, or another kernel
+ * takes its place. EL2 does not come along in an image of memory, and the next kernel has to find
+ * all memory its own. Also what becomes of VMs that another kernel left.
+ *
+ * Locks: life_lock, then vms_lock. A VM is made with life_lock held for reading.
+ */
+#define pr_fmt(fmt) "keel: " fmt
+
+#include <linux/memory.h>
+#include <linux/notifier.h>
+#include <linux/reboot.h>
+#include <linux/rwsem.h>
+#include <linux/suspend.h>
+
+#include "keel.h"
+
+static DECLARE_RWSEM(life_lock);
+static bool closed; /* no VM may be made; under life_lock */
+
+static DEFINE_SPINLOCK(vms_lock);
+static LIST_HEAD(vms); /* keel_vm.all; under vms_lock */
+
+/* ---- VMs ---- */
+
+int keel_life_begin(void)
+{
+	down_read(&life_lock);
+	if (!closed)
+		return 0;
+	up_read(&life_lock);
+	return -EBUSY;
+}
+
+void keel_life_end(void)
+{
+	up_read(&life_lock);
+}
+
+void keel_life_add(struct keel_vm *vm)
+{
+	spin_lock(&vms_lock);
+	list_add(&vm->all, &vms);
+	spin_unlock(&vms_lock);
+}
+
+/* The last one gone, EL2 needs no more than it had at boot. */
+void keel_life_remove(struct keel_vm *vm)
+{
+	bool last;
+
+	spin_lock(&vms_lock);
+	list_del(&vm->all);
+	last = list_empty(&vms);
+	spin_unlock(&vms_lock);
+	if (last)
+		keel_pool_reclaim();
+}
+
+/* A VM that has not ended yet, and whose last user is not gone: counted. */
+static struct keel_vm *next_vm(void)
+{
+	struct keel_vm *vm, *found = NULL;
+
+	spin_lock(&vms_lock);
+	list_for_each_entry (vm, &vms, all) {
+		if (READ_ONCE(vm->ended) || !kref_get_unless_zero(&vm->kref))
+			continue;
+		found = vm;
+		break;
+	}
+	spin_unlock(&vms_lock);
+	return found;
+}
+
+/* ---- hibernation ---- */
+
+static int prepare_sleep(const char *what)
+{
+	int ret = NOTIFY_BAD;
+
+	down_write(&life_lock);
+	if (!list_empty_careful(&vms)) {
+		pr_err("%s is refused: there are VMs, and what EL2 has of them is in no image\n",
+		       what);
+	} else if (!keel_pool_reclaim()) {
+		pr_err("%s is refused: Keel cannot give all memory back that it was given\n", what);
+	} else {
+		closed = true;
+		ret = NOTIFY_OK;
+	}
+	up_write(&life_lock);
+	return ret;
+}
+
+static int reopen(void)
+{
+	down_write(&life_lock);
+	closed = false;
+	up_write(&life_lock);
+	return NOTIFY_OK;
+}
+
+static int on_sleep(struct notifier_block *block, unsigned long event, void *unused)
+{
+	switch (event) {
+	case PM_HIBERNATION_PREPARE:
+		return prepare_sleep("hibernation");
+	case PM_RESTORE_PREPARE:
+		return prepare_sleep("the return from hibernation");
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		return reopen();
+	default:
+		return NOTIFY_DONE;
+	}
+}
+
+static struct notifier_block sleep_block = { .notifier_call = on_sleep };
+
+/* ---- another kernel ---- */
+
+/* SYS_RESTART is also what kexec says. */
+static int on_restart(struct notifier_block *block, unsigned long event, void *unused)
+{
+	struct keel_vm *vm;
+
+	if (event != SYS_RESTART)
+		return NOTIFY_DONE;
+	down_write(&life_lock);
+	closed = true;
+	up_write(&life_lock);
+	while ((vm = next_vm())) {
+		keel_vm_end(vm);
+		keel_vm_put(vm);
+	}
+	if (!keel_pool_reclaim())
+		pr_err("Keel keeps memory: a kernel that is started by kexec must not use it\n");
+	return NOTIFY_OK;
+}
+
+static struct notifier_block restart_block = { .notifier_call = on_restart };
+
+/* A kernel that died had VMs: nobody has them now. */
+static void end_leftovers(void)
+{
+	unsigned int count = 0;
+	u64 handle = 0;
+	long ret;
+
+	while (!keel_call(KEEL_HC_VM_NEXT, handle, 0, 0, 0, 0, &handle) && handle) {
+		do {
+			ret = keel_call(KEEL_HC_VM_DESTROY, handle, 0, 0, 0, 0, NULL);
+			cond_resched();
+		} while (ret == -EAGAIN);
+		count += !ret;
+	}
+	if (count)
+		pr_info("%u VMs of an earlier kernel's are ended\n", count);
+}
+
+/* ---- memory ---- */
+
+/* Nobody can take it back: it may well be meant for the host alone. */
+static int on_memory(struct notifier_block *block, unsigned long event, void *arg)
+{
+	struct memory_notify *memory = arg;
+
+	if (event == MEM_ONLINE && !keel_boot_memory(pfn_to_page(memory->start_pfn)))
+		pr_warn("memory at %#llx was not there at boot, and Keel does not know it: a VM "
+			"that "
+			"comes to have some of it ends with -EFAULT\n",
+			(u64)PFN_PHYS(memory->start_pfn));
+	return NOTIFY_OK;
+}
+
+static struct notifier_block memory_block = { .notifier_call = on_memory };
+
+/* ---- life ---- */
+
+int keel_life_init(void)
+{
+	int ret;
+
+	end_leftovers();
+	ret = register_pm_notifier(&sleep_block);
+	if (ret)
+		return ret;
+	ret = register_reboot_notifier(&restart_block);
+	if (ret)
+		goto no_restart;
+	ret = register_memory_notifier(&memory_block);
+	if (ret)
+		goto no_memory;
+	return 0;
+
+no_memory:
+	unregister_reboot_notifier(&restart_block);
+no_restart:
+	unregister_pm_notifier(&sleep_block);
+	return ret;
+}
+
+void keel_life_exit(void)
+{
+	unregister_memory_notifier(&memory_block);
+	unregister_reboot_notifier(&restart_block);
+	unregister_pm_notifier(&sleep_block);
+	if (!keel_pool_reclaim())
+		pr_warn("Keel keeps some of the memory that it was given\n");
+}
