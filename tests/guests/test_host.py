@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The host does what hosts do with all of their memory, some of which VMs have."""
 
+import re
+
 import pytest
 
 import vms
@@ -55,4 +57,18 @@ def test_the_pool_is_given_back(shared):
     before = vms.stat(machine, "table_pages")
     assert machine.run("test_scattered", timeout=240).status == 0
     assert vms.stat(machine, "table_pages") == before
+    vms.assert_healthy(machine)
+
+
+@pytest.mark.full
+def test_kcore_is_read_to_its_end(shared):
+    """/proc/kcore gives all of RAM, while a VM lives and EL2 has memory of the host's."""
+    machine = shared()
+    guest = vms.Background(machine, "--cpus 2 --mem 128M")
+    guest.wait_for_shell()
+    read = re.search(r"(\d+) MiB were read", machine.check("kcore", 300))
+    assert int(read.group(1)) > 1900
+    assert vms.stat(machine, "host_aborts") == 0
+    assert guest.run("nproc") == "2"
+    assert guest.end("poweroff -f") == vms.OFF
     vms.assert_healthy(machine)
