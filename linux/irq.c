@@ -45,6 +45,8 @@ void keel_irq_early_lines(struct keel_vm *vm)
 	unsigned long intid;
 	unsigned int i;
 
+	if (!vm->vgic.any_early)
+		return;
 	for_each_set_bit (intid, vm->vgic.early_lines, KEEL_IRQS_MAX)
 		keel_irq_line(vm, 0, intid, true);
 	for (i = 0; i < KEEL_VCPUS; i++) {
@@ -64,8 +66,10 @@ static bool keep_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
 
 	mutex_lock(&vm->lock);
 	early = !vm->vgic.live;
-	if (early)
+	if (early) {
 		__assign_bit(intid, early_lines(vm, vcpu, intid), level);
+		vm->vgic.any_early = true;
+	}
 	mutex_unlock(&vm->lock);
 	return early;
 }

@@ -68,6 +68,7 @@ struct keel_vgic {
 	u64 dist, redist;
 	DECLARE_BITMAP(early_lines,
 		       KEEL_IRQS_MAX); /* shared ones that are high before it is live */
+	bool any_early;		       /* one was driven, of these or of a vCPU's */
 };
 
 struct keel_leaf;
