@@ -123,8 +123,8 @@
  * -E2BIG past the VM's IPA size; -EEXIST where something else is mapped; -ENOMEM: top up and repeat
  * the call; -ENOBUFS for a page that is shared 250 times or more, where Keel's own pages run short:
  * KEEL_HC_POOL_DONATE and repeat the call; -EAGAIN: x1 bytes are done, go on with the rest;
- * -EOVERFLOW for a page that is shared too often (2^32 - 1 times). Shares memory of the host with the VM. Mapping what is mapped there
- * already is no error, so two vCPUs can fault on one page.
+ * -EOVERFLOW for a page that is shared too often (2^32 - 1 times). Shares memory of the host with
+ * the VM. Mapping what is mapped there already is no error, so two vCPUs can fault on one page.
  */
 #define KEEL_HC_VM_MAP	0xc6000014
 #define KEEL_MAP_WRITE	1 /* else read-only */
