@@ -121,10 +121,10 @@ static void check_unknown(u64 (*call)(u64 *x), u64 fid)
 static void check_unknown_calls(void)
 {
 	static const u64 fids[] = {
-		0x84000020, 0xc400001f, 0x84000000 + 0x1fff, 0x86000000, 0xc6000000,
-		0x8600ff01, 0xc6000001, 0x82000000,	     0x83000000, 0x85000001,
+		0x84000020, 0xc400001f, 0x84000000 + 0x1fff, 0x86000002, 0xc6000000,
+		0x8600ff02, 0xc6000001, 0x82000000,	     0x83000000, 0x85000001,
 		0xb2000000, 0xbf00ff01, 0x00000000,	     0x00000001, 0xffffffff,
-		0x04000000, 0x44000003, 0x80000002,	     0xc0000000, 0xffffffff86000000
+		0x04000000, 0x44000003, 0x80000002,	     0xc0000000, 0xffffffff86000002
 	};
 	u32 i;
 
@@ -132,9 +132,13 @@ static void check_unknown_calls(void)
 		check_unknown(hvc_regs, fids[i]);
 		check_unknown(smc_regs, fids[i]);
 	}
-	/* All of the vendor hypervisor's range by both widths: a host's calls are there. */
+	/*
+	 * All of the vendor hypervisor's range by both widths: a host's calls are there. A guest
+	 * has the first, which tells what there is, and the UID.
+	 */
 	for (i = 0; i < 256; i++) {
-		check_unknown(hvc_regs, 0x86000000 + i);
+		if (i)
+			check_unknown(hvc_regs, 0x86000000 + i);
 		check_unknown(hvc_regs, 0xc6000000 + i);
 		check_unknown(smc_regs, 0xc6000000 + i);
 	}

@@ -27,9 +27,15 @@ GUEST_CODE(masked, "msr daifset, #0xf\n"
 		   "b .\n");
 GUEST_CODE(load, "mov x1, #" NOTHING_THERE "\n"
 		 "ldr x2, [x1]\n" POWER_OFF);
-GUEST_CODE(pair, "mov x1, #" NOTHING_THERE "\n"
-		 "ldp x2, x3, [x1]\n" POWER_OFF);
 /* The Image is loaded at a multiple of 2 MiB and the code is 2 KiB into it. */
+GUEST_CODE(pair, "adr x0, .\n"
+		 "msr vbar_el1, x0\n"
+		 "isb\n"
+		 "mov x1, #" NOTHING_THERE "\n"
+		 "ldp x2, x3, [x1]\n"
+		 "b .\n"
+		 ".balign 0x200\n" /* a synchronous exception of EL1h */
+	   POWER_OFF);
 GUEST_CODE(fetch, "adr x0, .\n"
 		  "msr vbar_el1, x0\n"
 		  "isb\n"
