@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where the kernels that keel.ko builds for differ, 6.1 to 6.12: nothing else looks at the version.
- */
+/* Where the kernels that keel.ko builds for differ, 6.1 to 6.12: nothing
+ * else looks at the version. */
 #ifndef KEEL_COMPAT_H
 #define KEEL_COMPAT_H
 

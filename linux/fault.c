@@ -556,8 +556,8 @@ static void widen(struct pinned *pin, unsigned int order)
 	pin->one_pin = true;
 }
 
-/* Whether the process has all of it: what it has discarded is not to come back for a block's sake.
- */
+/* Whether the process has all of it: what it has discarded is not to
+ * come back for a block's sake. */
 static bool process_has(const struct keel_slot *slot, u64 gfn, unsigned long count)
 {
 	while (count) {

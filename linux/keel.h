@@ -120,8 +120,8 @@ struct keel_vm {
 	struct keel_vgic vgic;
 
 	struct mutex slots_lock; /* who changes slots */
-	/* keel_populate(): slots that are added bring their memory; others have it below this gfn
-	 */
+	/* keel_populate(): slots that are added bring their memory;
+	 * others have it below this gfn */
 	bool populate;
 	u64 populated;
 	struct keel_slots __rcu *slots; /* replaced under both locks */
@@ -176,8 +176,8 @@ void keel_vm_end(struct keel_vm *vm);
 
 int keel_life_init(void);
 void keel_life_exit(void);
-/* Around the making of a VM. Return: 0; -EBUSY while the host is on its way to sleep or to its end.
- */
+/* Around the making of a VM. Return: 0; -EBUSY while the host is on its
+ * way to sleep or to its end. */
 int keel_life_begin(void);
 void keel_life_end(void);
 /* From KEEL_HC_VM_CREATE to KEEL_HC_VM_DESTROY. */

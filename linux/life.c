@@ -169,8 +169,7 @@ static int on_memory(struct notifier_block *block, unsigned long event, void *ar
 
 	if (event == MEM_ONLINE && !keel_boot_memory(pfn_to_page(memory->start_pfn)))
 		pr_warn("memory at %#llx was not there at boot, and Keel does not know it: a VM "
-			"that "
-			"comes to have some of it ends with -EFAULT\n",
+			"that comes to have some of it ends with -EFAULT\n",
 			(u64)PFN_PHYS(memory->start_pfn));
 	return NOTIFY_OK;
 }

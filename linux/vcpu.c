@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A vCPU: its life, its file descriptor, and the ioctls on it that are neither run nor registers.
- */
+/* A vCPU: its life, its file descriptor, and the ioctls on it that are
+ * neither run nor registers. */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/module.h>

@@ -233,8 +233,8 @@ static const struct operation {
 	const char *name;
 	u64 (*run)(unsigned int count, unsigned int round);
 	unsigned int count, rounds;
-	bool pair; /* of two vCPUs: done if there are two, and the others are done if there is one
-		    */
+	/* of two vCPUs: done if there are two; the others are done if there is one */
+	bool pair;
 } operations[] = {
 	{ "nothing", do_nothing, 64, 33, false },
 	{ "hypercall", do_hypercall, 64, 33, false },

@@ -8,13 +8,11 @@
 #define dmb(opt) __asm__ volatile("dmb " #opt ::: "memory")
 
 /* PSB CSYNC (C6.2.260): what was sampled before it is written by the time a DSB behind it
- * completes. A NOP on a CPU without FEAT_SPE.
- */
+ * completes. A NOP on a CPU without FEAT_SPE. */
 #define psb_csync() __asm__ volatile("hint #17" ::: "memory")
 
 /* ESB (C6.2.98): errors of what is before it are pending by then, and one that is masked goes into
- * DISR_EL1. A NOP without FEAT_RAS.
- */
+ * DISR_EL1. A NOP without FEAT_RAS. */
 #define esb() __asm__ volatile("hint #16" ::: "memory")
 
 /* TSB CSYNC (C6.2.402): the same for what was traced. A NOP without FEAT_TRF. */

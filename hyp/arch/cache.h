@@ -15,8 +15,8 @@ static inline u64 dcache_line_size(void)
 	return 4ULL << ((ctr >> 16) & 0xf);
 }
 
-/* 16 lines an iteration, then the rest: this runs over whole kernels at boot, and guests' memory.
- */
+/* 16 lines an iteration, then the rest: this runs over whole kernels at
+ * boot, and guests' memory. */
 #define DEFINE_DCACHE_OP(name, op)                                                  \
 	static inline void name(const void *start, u64 size)                        \
 	{                                                                           \

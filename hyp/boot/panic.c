@@ -53,8 +53,8 @@ static void __noreturn stop_cpu(void)
  */
 static u32 tickets, served;
 
-/* Longer than any report takes on a slow UART: one that does not end does not silence the others.
- */
+/* Longer than any report takes on a slow UART: one that does not end
+ * does not silence the others. */
 #define TURN_SECONDS 10
 
 static void wait_turn(u32 ticket)
@@ -264,8 +264,8 @@ void __noreturn panic(const char *fmt, ...)
 	kl_vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	panic_headline(text);
-	/* Where panic() was called: the callee-saved registers are the caller's, the rest is gone.
-	 */
+	/* Where panic() was called: the callee-saved registers are the
+	 * caller's, the rest is gone. */
 	__asm__ volatile("stp x19, x20, [%0, #152]\n"
 			 "stp x21, x22, [%0, #168]\n"
 			 "stp x23, x24, [%0, #184]\n"

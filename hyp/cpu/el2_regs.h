@@ -86,10 +86,9 @@
 	(HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | \
 	 HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_TSW)
 
-/* MDCR_EL2 (D24.3): profiling and trace buffers are EL1's, and nothing of them traps; the event
- * counters (FEAT_PMUv3p1) and the cycle counter (FEAT_PMUv3p5) stop at EL2; accesses of the trace
- * filter trap
- */
+/* MDCR_EL2 (D24.3): profiling and trace buffers are EL1's, and nothing of them traps; the
+ * event counters (FEAT_PMUv3p1) and the cycle counter (FEAT_PMUv3p5) stop at EL2;
+ * accesses of the trace filter trap */
 #define MDCR_E2PB_EL1 GENMASK(13, 12)
 #define MDCR_E2TB_EL1 GENMASK(25, 24)
 #define MDCR_HPMD     BIT(17)
@@ -97,8 +96,7 @@
 #define MDCR_HCCD     BIT(23)
 
 /* The fine-grained traps of branch records (FEAT_BRBE): nBRBIDR, nBRBCTL, nBRBDATA; without the
- * first; nBRBINJ, nBRBIALL.
- */
+ * first; nBRBINJ, nBRBIALL. */
 #define HDFGRTR_BRBE GENMASK(61, 59)
 #define HDFGWTR_BRBE GENMASK(61, 60)
 #define HFGITR_BRBE  GENMASK(56, 55)
@@ -123,9 +121,8 @@
 /* MAIR_EL2: the three memory types of Keel's own mappings, by index */
 #define MAIR_IDX_NORMAL 0
 #define MAIR_IDX_DEVICE 1
-#define MAIR_EL2_VALUE                                                            \
-	0x04ffULL /* attr 1: Device-nGnRE; attr 0: Normal, write-back, allocating \
-		   */
+/* attr 1: Device-nGnRE; attr 0: Normal, write-back, allocating */
+#define MAIR_EL2_VALUE 0x04ffULL
 
 /* HPFAR_EL2.FIPA is IPA[51:12] at bit 4 */
 #define HPFAR_FIPA GENMASK(47, 4)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The log: lines are made on the caller's stack, then go to the ring and the sinks under one lock.
- */
+/* The log: lines are made on the caller's stack, then go to the ring and
+ * the sinks under one lock. */
 #include <stdarg.h>
 
 #include <arch/spinlock.h>

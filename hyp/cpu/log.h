@@ -97,7 +97,7 @@ void log_panic_enter(void);
  * @buf:  gets the text, not terminated
  * @size: of @buf in bytes
  * @lost: bytes that were overwritten before they could be read, 0 if none. After a loss reading
- * goes on at the start of a line.
+ *        goes on at the start of a line.
  *
  * Starting with *@pos = 0 in a ring that has wrapped counts as a loss. Any number of readers, each
  * with its own position. Copies at most the ring's size with the lock held.

@@ -21,9 +21,9 @@
 
 /* Where a file's contents are in the bundle. */
 struct bundle_file {
-	u64 offset; /* bytes from the bundle's first; 0 (where a header is) if there is no such file
-		     */
-	u64 size;   /* bytes */
+	/* bytes from the bundle's first; 0 (where a header is) if there is no such file */
+	u64 offset;
+	u64 size; /* bytes */
 };
 
 struct bundle {

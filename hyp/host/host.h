@@ -10,8 +10,8 @@
 #include <lib/options.h>
 #include <lib/types.h>
 
-/* The host's general registers while EL2 has the CPU; x31 is padding. As vectors.S lays them out.
- */
+/* The host's general registers while EL2 has the CPU; x31 is padding.
+ * As vectors.S lays them out. */
 struct host_regs {
 	u64 x[32];
 };

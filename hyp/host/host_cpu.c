@@ -79,8 +79,8 @@ static void init_el1(const struct cpu_id_regs *host)
 	}
 }
 
-/* FP, and SVE and SME if the host has them: not trapped, vectors as long as the hardware has them.
- */
+/* FP, and SVE and SME if the host has them: not trapped, vectors as long
+ * as the hardware has them. */
 static void init_vectors(const struct cpu_id_regs *host, bool e2h)
 {
 	u64 closed = CPTR_RES1_NVHE | CPTR_TZ | CPTR_TSM;
@@ -176,9 +176,8 @@ void host_cpu_init(u64 vtcr, u64 vttbr)
 	init_gic(&host);
 	init_mpam(&host);
 	write_sysreg(0, hstr_el2);
-	/* On many CPUs it opens IMPLEMENTATION DEFINED controls to EL1; firmware may have left it
-	 * so.
-	 */
+	/* On many CPUs it opens IMPLEMENTATION DEFINED controls to EL1;
+	 * firmware may have left it so. */
 	write_sysreg(0, actlr_el2);
 	write_sysreg(read_sysreg(midr_el1), vpidr_el2);
 	write_sysreg(read_sysreg(mpidr_el1), vmpidr_el2);

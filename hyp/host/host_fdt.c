@@ -352,8 +352,8 @@ int host_bootargs(const char *cmdline, size_t len, const char *bootargs, char *o
 	size_t n;
 	int err;
 
-	/* the bundle's text, terminated, so that it can be read in place; then what is left of it
-	 */
+	/* the bundle's text, terminated, so that it can be read in
+	 * place; then what is left of it */
 	if (len >= size)
 		return -E2BIG;
 	memmove(out, cmdline ? cmdline : "", len);

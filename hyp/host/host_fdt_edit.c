@@ -18,8 +18,8 @@ static int fail(const char **why, const char *line, int err)
 	return err;
 }
 
-/* What a failed edit means: the tree was sound, so it is room, or a node that is not as it should.
- */
+/* What a failed edit means: the tree was sound, so it is room, or a node
+ * that is not as it should. */
 static int edit_error(int fdt_err, const char **why)
 {
 	if (fdt_err == -FDT_ERR_NOSPACE)

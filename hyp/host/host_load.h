@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The host's parts in memory: from the bundle and firmware's device tree to a kernel to be entered.
- */
+/* The host's parts in memory: from the bundle and firmware's device tree
+ * to a kernel to be entered. */
 #ifndef KEEL_HOST_HOST_LOAD_H
 #define KEEL_HOST_HOST_LOAD_H
 

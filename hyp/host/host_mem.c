@@ -92,8 +92,8 @@ u64 host_mem_table_pages(void)
 	return READ_ONCE(table_pool->total);
 }
 
-/* Devices are mapped again when they are touched again, so their tables are there for the taking.
- */
+/* Devices are mapped again when they are touched again, so their tables
+ * are there for the taking. */
 static void drop_devices(void)
 {
 	u64 end = stage2_size(&host_s2), pa;

@@ -18,8 +18,8 @@
 /* What a call to its_*() came to. */
 enum its_result {
 	ITS_DONE,
-	ITS_AGAIN, /* there is more to do: let the host take its interrupts, then repeat the access
-		    */
+	/* there is more to do: let the host take its interrupts, then repeat the access */
+	ITS_AGAIN,
 };
 
 struct its_command {

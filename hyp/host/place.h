@@ -15,9 +15,9 @@
 
 /* Where the host's parts lie; all physical addresses. */
 struct host_layout {
-	u64 kernel;	 /* the kernel's load address and entry point */
-	u64 kernel_from; /* where it lies in the bundle: equal to @kernel if nothing is to be copied
-			  */
+	u64 kernel; /* the kernel's load address and entry point */
+	/* where it lies in the bundle: equal to @kernel if nothing is to be copied */
+	u64 kernel_from;
 	u64 kernel_size; /* bytes to copy if so */
 	u64 kernel_end;	 /* end of the memory that the kernel owns */
 	u64 initrd;	 /* in the bundle */
@@ -29,8 +29,8 @@ struct host_layout {
  * host_place() - decide where the host's kernel, initrd and device tree lie
  * @map:    map with all that must stay untouched reserved: Keel, and firmware's device tree. The
  *          bundle must be free (memmap_from_fdt() leaves it so). On success the bundle and the
- * places decided on are reserved too, so that whoever needs memory afterwards uses memmap_find().
- * Undefined on error.
+ *          places decided on are reserved too, so that whoever needs memory afterwards uses
+ *          memmap_find(). Undefined on error.
  * @base:   the bundle's address
  * @bundle: what is in it
  * @image:  what its kernel wants

@@ -94,8 +94,8 @@ static void set_state(struct psci *psci, struct psci_cpu *cpu, enum psci_cpu_sta
 	spin_unlock(&psci->lock);
 }
 
-/* Firmware refused to start @cpu. It may run nevertheless: if it was refused to go off meanwhile.
- */
+/* Firmware refused to start @cpu. It may run nevertheless: if it was
+ * refused to go off meanwhile. */
 static void unclaim_cpu(struct psci *psci, struct psci_cpu *cpu)
 {
 	spin_lock(&psci->lock);

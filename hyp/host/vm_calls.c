@@ -216,8 +216,8 @@ static void drop_all(struct vm *vm, unsigned int end)
 			vcpu_drop(vm->vcpus[i]);
 }
 
-/* Own all vCPUs, of which, if they are to be @new, none has run: so none can until it is dropped.
- */
+/* Own all vCPUs, of which, if they are to be @new, none has run: so
+ * none can until it is dropped. */
 static int take_all(struct vm *vm, bool new)
 {
 	unsigned int i;

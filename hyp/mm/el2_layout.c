@@ -4,8 +4,8 @@
 #include <lib/errno.h>
 #include <mm/el2_layout.h>
 
-/* D8.2.4: T0SZ is at most 39, so an input range has at least 25 bits (16 with FEAT_TTST, unused).
- */
+/* D8.2.4: T0SZ is at most 39, so an input range has at least 25 bits
+ * (16 with FEAT_TTST, unused). */
 #define S1_BITS_MIN	 25U
 #define S1_BITS_MAX	 48U
 #define S1_BITS_MAX_LPA2 52U

@@ -305,8 +305,8 @@ static bool private_has_room(u64 base, u64 size)
 	return room >= size && room <= map.layout.runtime_size;
 }
 
-/* Take @size bytes of the private area, aligned like @pa so that blocks can be used, and a guard.
- */
+/* Take @size bytes of the private area, aligned like @pa so that blocks
+ * can be used, and a guard. */
 static int take_private(struct pa pa, u64 size, u64 *va)
 {
 	u64 align = size >= SZ_2M ? SZ_2M : SZ_4K;

@@ -68,8 +68,8 @@ static inline struct pa el2_va_to_pa(const struct el2_layout *layout, const void
  */
 int __must_check el2_map_linear(struct pa pa, u64 size, enum el2_prot prot);
 
-/* Take [pa, pa + size) out of the linear window again. When it returns no CPU can reach it there.
- */
+/* Take [pa, pa + size) out of the linear window again. When it returns
+ * no CPU can reach it there. */
 void el2_unmap_linear(struct pa pa, u64 size);
 
 /* Whether any of [pa, pa + size) is shown in the linear window now. Page-aligned, within it. */

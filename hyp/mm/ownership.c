@@ -130,8 +130,8 @@ static __always_inline size_t rounds(const u64 *word, size_t n, u64 pattern)
 	return (size_t)(word - start) * sizeof(*word);
 }
 
-/* How many of the @n bytes from @p on equal the first. Most often they are zero: the host's alone.
- */
+/* How many of the @n bytes from @p on equal the first. Most often they
+ * are zero: the host's alone. */
 static size_t run_length(const u8 *p, size_t n)
 {
 	u64 pattern = p[0] * 0x0101010101010101ULL;

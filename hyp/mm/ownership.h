@@ -101,11 +101,11 @@ struct ownership_side {
  * struct ownership_host - what ownership needs of the host VM and the machine
  * @side:       the host's stage 2
  * @clear_page: fill a page of RAM with zeroes; the page is in nobody's stage 2 when it is called.
- * False if it faults: then the page stays behind, as Keel's for ever
+ *              False if it faults: then the page stays behind, as Keel's for ever
  * @shrink:     give tables back that can be made again when they are missed; NULL if there are
- * none. ownership_lock held
+ *              none. ownership_lock held
  * @take_counts: OWNERSHIP_PAGE_SIZE bytes of EL2's for counts, with any contents; NULL if there are
- * too few, and the host is to give some. ownership_lock held
+ *               too few, and the host is to give some. ownership_lock held
  * @give_counts: give them back. ownership_lock held
  */
 struct ownership_host {
@@ -352,8 +352,8 @@ struct ownership_run ownership_run_at(struct pa pa, u64 end);
  */
 bool ownership_next_device(u64 pa, u64 end, struct ownership_run *run);
 
-/* What the host's stage 2 has for a page: nothing, the page itself, or something it never should.
- */
+/* What the host's stage 2 has for a page: nothing, the page itself, or
+ * something it never should. */
 enum ownership_view { OWNERSHIP_VIEW_NOTHING, OWNERSHIP_VIEW_IDENTITY, OWNERSHIP_VIEW_WRONG };
 
 /**

@@ -388,8 +388,8 @@ struct pgtable_leaf {
  */
 int __must_check pgtable_lookup(struct pgtable *pgt, u64 ia, struct pgtable_leaf *leaf);
 
-/* Told of each leaf whose bits pgtable_test_clear() cleared: [ia, ia + size), whole groups at once.
- */
+/* Told of each leaf whose bits pgtable_test_clear() cleared: [ia, ia +
+ * size), whole groups at once. */
 typedef void pgtable_found(void *arg, u64 ia, u64 size);
 
 /**

@@ -62,8 +62,8 @@ enum stage2_attrs {
 	STAGE2_PAGES = 1 << 12,
 };
 
-/* Where table memory comes from: the pool that the VM's owner donated. Called with s2->lock held.
- */
+/* Where table memory comes from: the pool that the VM's owner donated.
+ * Called with s2->lock held. */
 struct stage2_mem_ops {
 	/* One zeroed table, a granule large and aligned; NULL if the pool is dry. */
 	void *(*zalloc_table)(void *ctx);

@@ -93,8 +93,8 @@ static void step_from(struct spe_arm *arm, u64 pc)
 void spe_arm_enter(struct spe_arm *arm, u64 pc, u64 mdscr, struct spe_debug_hw *hw)
 {
 	*hw = (struct spe_debug_hw){ .mdscr = mdscr, .guest = (mdscr & MDSCR_MDE) != 0 };
-	/* the instruction is over without a step exception: it trapped, and EL2 went on behind it
-	 */
+	/* the instruction is over without a step exception: it trapped,
+	 * and EL2 went on behind it */
 	if (arm->stepping && pc != arm->step_pc)
 		arm->stepping = false;
 	arm->changed = arm->stepping;

@@ -45,8 +45,8 @@ struct spe_guest {
 	unsigned int el; /* 0 or 1 */
 	bool sp0;	 /* at EL1: PSTATE.SP is 0 */
 	u64 vbar, sctlr; /* VBAR_EL1, SCTLR_EL1 */
-	/* Whether EL1 can fetch from @va. Asked when the vectors have moved, or could not be read.
-	 */
+	/* Whether EL1 can fetch from @va. Asked when the vectors have
+	 * moved, or could not be read. */
 	bool (*readable)(void *arg, u64 va);
 	void *arg;
 };
@@ -177,8 +177,8 @@ static inline void spe_count(u64 *statistic)
 	WRITE_ONCE(*statistic, *statistic + 1);
 }
 
-/* Whether @word is an MRS or MSR of a register that spe_regs.h has; read-only ones are not written.
- */
+/* Whether @word is an MRS or MSR of a register that spe_regs.h has;
+ * read-only ones are not written. */
 bool spe_arm_decode(u32 word, struct spe_access *access);
 
 #endif

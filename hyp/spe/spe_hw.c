@@ -15,8 +15,8 @@
 	 PMSIDR_FNE | PMSIDR_INTERVAL | PMSIDR_MAXSIZE | PMSIDR_COUNTSIZE | PMSIDR_FORMAT | \
 	 PMSIDR_PBT | PMSIDR_CRR)
 
-/* PMSEVFR_EL1: events by the version that brought them; the IMPLEMENTATION DEFINED ones (D24.7.11)
- */
+/* PMSEVFR_EL1: events by the version that brought them; the
+ * IMPLEMENTATION DEFINED ones (D24.7.11) */
 #define EVENTS_V1P0                                                                          \
 	(SPE_EVENT_RETIRED | SPE_EVENT_L1D_REFILL | SPE_EVENT_TLB_WALK | SPE_EVENT_MISPRED | \
 	 GENMASK(15, 12) | GENMASK(31, 24) | GENMASK(63, 48))
@@ -114,9 +114,8 @@ static u64 pmsfcr_bits(void)
 	       (has(PMSIDR_FNE) ? PMSFCR_FNE : 0);
 }
 
-/* Bits that are not RES0, of a VM that has what @unit has. A PMU that PMFZ could freeze it has
- * not.
- */
+/* Bits that are not RES0, of a VM that has what @unit has. A PMU that
+ * PMFZ could freeze it has not. */
 static u64 bits(const struct spe_regs *regs, u32 encoding)
 {
 	switch (encoding) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A decoded instruction and the registers: its address, its condition, its target. See spe_insn.h.
- */
+/* A decoded instruction and the registers: its address, its condition,
+ * its target. See spe_insn.h. */
 #include <spe/spe_insn.h>
 #include <spe/spe_packet.h>
 

@@ -117,7 +117,7 @@ u8 spe_evl(unsigned int bits);
 /**
  * spe_record_build() - a record as it lies in the profiling buffer
  * @out: gets all of it: packets, a Timestamp or End packet, padding; in words as they lie in
- * memory, little-endian as EL2 is
+ *       memory, little-endian as EL2 is
  *
  * Return: 0; -E2BIG if the packets do not fit (a load or store with all that there is does, and so
  * does a branch; what is too much is both at once); -EINVAL for an op_class that there is not. What

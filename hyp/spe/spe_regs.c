@@ -8,8 +8,8 @@
 	(PMSFCR_FE | PMSFCR_FT | PMSFCR_FL | PMSFCR_FNE | PMSFCR_B | PMSFCR_LD | PMSFCR_ST)
 #define NO_STORAGE 0xff
 
-/* PMSEVFR_EL1: E[x] of what an FEAT_SPEv1p2 filters on; the IMPLEMENTATION DEFINED ones are none.
- */
+/* PMSEVFR_EL1: E[x] of what an FEAT_SPEv1p2 filters on; the
+ * IMPLEMENTATION DEFINED ones are none. */
 #define EVENTS_V1P2                                                                            \
 	(SPE_EVENT_RETIRED | SPE_EVENT_L1D_REFILL | SPE_EVENT_TLB_WALK | SPE_EVENT_NOT_TAKEN | \
 	 SPE_EVENT_MISPRED | SPE_EVENT_MISALIGNED)

@@ -196,8 +196,8 @@ static inline u32 spe_interval(const struct spe_regs *regs)
 	return (u32)MAX(regs->pmsirr & PMSIRR_INTERVAL, SPE_MIN_INTERVAL);
 }
 
-/* spe_interval_run() without jitter: one counter, which is reloaded, and runs down to the sample.
- */
+/* spe_interval_run() without jitter: one counter, which is reloaded,
+ * and runs down to the sample. */
 static inline u64 spe_interval_run_plain(struct spe_regs *regs, u64 ops, bool *sample)
 {
 	u64 count = FIELD_GET(PMSICR_COUNT, regs->pmsicr), reload = !count && ops ? 1 : 0, step;

@@ -311,8 +311,8 @@ static int trng_call(struct vcpu *vcpu, u32 fid)
 		set_result(vcpu, trng_has(vcpu->vm, (u32)x[1]) ? SMCCC_RET_SUCCESS
 							       : SMCCC_RET_NOT_SUPPORTED);
 		break;
-	case TRNG_GET_UUID: /* 6b65656c-7472-4e67-8e52-4e4452525321, Keel's own; bytes as they lie
-			     */
+	/* 6b65656c-7472-4e67-8e52-4e4452525321, Keel's own; bytes as they lie */
+	case TRNG_GET_UUID:
 		x[0] = 0x6c65656b;
 		x[1] = 0x674e7274;
 		x[2] = 0x444e528e;

@@ -130,11 +130,12 @@ static const struct {
 	u8 value;
 	u8 when;
 } fixed[] = {
-	{ ID_DFR0_DebugVer, 6, WHEN_ALWAYS },	/* Armv8.0 */
-	{ ID_DFR0_DoubleLock, 0, WHEN_ALWAYS }, /* OSDLR_EL1 is Keel's: there, whatever the machine
-						   has */
+	{ ID_DFR0_DebugVer, 6, WHEN_ALWAYS }, /* Armv8.0 */
+	/* OSDLR_EL1 is Keel's: there, whatever the machine has */
+	{ ID_DFR0_DoubleLock, 0, WHEN_ALWAYS },
 	{ ID_MMFR0_TGran16_2, 1, WHEN_ALWAYS }, /* 1: not at stage 2; 0 would be "as at stage 1" */
-	{ ID_MMFR0_TGran64_2, 1, WHEN_ALWAYS }, { ID_MMFR0_TGran4_2, 1, WHEN_ALWAYS },
+	{ ID_MMFR0_TGran64_2, 1, WHEN_ALWAYS },
+	{ ID_MMFR0_TGran4_2, 1, WHEN_ALWAYS },
 };
 
 /* D23.2.75, ID_AA64MMFR0_EL1.PARange: address bits, by value */

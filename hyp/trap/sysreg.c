@@ -520,8 +520,8 @@ static const struct sysreg_row table[] = {
 	ABSENT(3, 0, 10, 3, 1, "AMAIR2_EL1"),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 10, 4, 0), SYSREG_ENC(3, 0, 10, 5, 7), "LORegions, MPAM"),
 	SAVED(3, 0, 12, 0, 0, VBAR_EL1),
-	/* VDISR_EL2 while a guest is loaded: it does not have FEAT_RAS, but the register does not
-	   trap */
+	/* VDISR_EL2 while a guest is loaded: it does not have FEAT_RAS, but
+	 * the register does not trap */
 	SAVED(3, 0, 12, 1, 1, DISR_EL1),
 
 	/* The GIC: SGIs trap; the others only where a VM has no vGIC and finds nothing. */

@@ -672,8 +672,8 @@ static void vgic_load(struct vcpu *vcpu)
 		return;
 	/* ICC_SRE_EL1 traps: it reads as the guest expects, and is not its to change. */
 	icc_open_sre(false);
-	if (!vcpu->vm->vgic) { /* without a vGIC there is no CPU interface either: all of it traps
-				*/
+	/* without a vGIC there is no CPU interface either: all of it traps */
+	if (!vcpu->vm->vgic) {
 		ich_write_hcr(HCR_TC | HCR_TALL0 | HCR_TALL1);
 		return;
 	}
@@ -804,8 +804,8 @@ void vgic_cpu_on(struct vcpu *vcpu)
 	ich_write_vmcr(VMCR_RESET);
 }
 
-/* Not loaded, so nothing is in list registers. Inputs keep the level that their device gives them.
- */
+/* Not loaded, so nothing is in list registers. Inputs keep the level
+ * that their device gives them. */
 static void reset_vcpu(struct vcpu *vcpu)
 {
 	u32 intid, lines = 0;

@@ -44,8 +44,8 @@ struct vgic_irq {
 	bool active : 1; /* in a list register: when it was put there */
 	bool held : 1;	 /* the physical interrupt of the same INTID is active on the vCPU's CPU */
 	bool in_lr : 1;	 /* the truth is in a list register of @home */
-	/* of one in a list register: it stands for the latch; and changes to make when it is folded
-	 */
+	/* of one in a list register: it stands for the latch; and changes
+	 * to make when it is folded */
 	bool lr_latch : 1, unpend : 1, activate : 1, deactivate : 1;
 	u16 target;   /* SPI: where it is routed to */
 	u16 home;     /* SPI: whose list register it is in, or on which vCPU it is active */

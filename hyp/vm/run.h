@@ -29,7 +29,7 @@ typedef int vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
  * @load:    the vCPU comes to this CPU: put hardware state in place
  * @put:     it leaves: take hardware state out, leave nothing behind that the host could notice
  * @resume:  once a KEEL_HC_VCPU_RUN, after load: finish what userspace was asked for. VCPU_RESUME,
- * or an exit at once
+ *           or an exit at once
  * @enter:   before every entry of the guest. VCPU_RESUME, or an exit in place of the entry
  * @exits:   what to do about synchronous exceptions from the guest: ESR_EC_COUNT functions, by
  *           class. A class is one layer's alone. VCPU_RESUME, an exit, or VCPU_NOT_MINE, which
@@ -59,8 +59,8 @@ struct vcpu_hooks {
  * without SPE pays for one look at a pointer.
  *
  * @sampled: an interrupt has come. True if it was the alarm for a sample (timer_set_alarm()), that
- * is done, and nothing else has changed: the guest goes on at once, and what else is pending
- *           interrupts it. False: nothing has changed, or what has is @handled's to see.
+ *           is done, and nothing else has changed: the guest goes on at once, and what else is
+ *           pending interrupts it. False: nothing has changed, or what has is @handled's to see.
  *           May be NULL
  * @exited:  the guest was left, nothing has been done about it; @irq: by an interrupt
  * @handled: the exit is finished, with @ret: what is to be returned in its place, or @ret

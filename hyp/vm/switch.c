@@ -21,8 +21,8 @@
 #include <vm/serror.h>
 #include <vm/switch.h>
 
-/* Registers that are EL1's in either regime: place, name with E2H=0, encoding with E2H=1 (_EL12).
- */
+/* Registers that are EL1's in either regime: place, name with E2H=0,
+ * encoding with E2H=1 (_EL12). */
 #define EL1_REGS(X)                                      \
 	X(SCTLR_EL1, sctlr_el1, s3_5_c1_c0_0)            \
 	X(CPACR_EL1, cpacr_el1, s3_5_c1_c0_2)            \
@@ -118,8 +118,8 @@ bool switch_cpu_online(void)
 	if (guest_traps_mpam(&id))
 		mpamidr = read_sysreg(SYS_MPAMIDR_EL1);
 	guest_traps_compute(&id, mpamidr, el2_is_e2h(), &this_vm_cpu()->traps);
-	/* The registers come from host_cpu_init(), and FP from reset: what was kept is of the past.
-	 */
+	/* The registers come from host_cpu_init(), and FP from reset:
+	 * what was kept is of the past. */
 	this_vm_cpu()->controls_saved = false;
 	this_vm_cpu()->serror_pending = false;
 	this_vm_cpu()->disr = 0;

@@ -36,9 +36,9 @@ struct vm_cpu {
 	bool guest_fp_in;    /* the FP registers are the loaded vCPU's */
 	bool debug_live;     /* breakpoints and watchpoints are the loaded vCPU's (trap/debug.h) */
 	struct vcpu *vcpu;   /* loaded here, or NULL */
-	/* The host has a virtual SError of this syndrome (VSESR_EL2), or has taken it since it last
-	 * ran a guest: its HCR_EL2 has AMO. What the host has in DISR_EL1 while a guest is loaded.
-	 */
+	/* The host has a virtual SError of this syndrome (VSESR_EL2), or has taken it
+	 * since it last ran a guest: its HCR_EL2 has AMO. What the host has in
+	 * DISR_EL1 while a guest is loaded. */
 	bool serror_pending;
 	u64 serror_syndrome;
 	u64 disr;

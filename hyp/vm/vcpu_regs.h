@@ -104,8 +104,8 @@ struct vcpu_gpregs {
 	u64 pad;
 };
 
-/* FP/SIMD and SVE, as fpsimd_save() lays them out (arch/fpsimd.h). SVE_VQ_MAX quadwords a vector.
- */
+/* FP/SIMD and SVE, as fpsimd_save() lays them out (arch/fpsimd.h).
+ * SVE_VQ_MAX quadwords a vector. */
 #define SVE_VQ_MAX 16
 struct vcpu_fpstate {
 	u64 fpcr, fpsr;

@@ -9,8 +9,8 @@
 #include <vm/donation.h>
 #include <vm/vm_ops.h>
 
-/* A VM's first donation, and so its root, which VTTBR_EL2 wants aligned to its size, is at least.
- */
+/* A VM's first donation, and so its root, which VTTBR_EL2 wants aligned
+ * to its size, is at least. */
 #define VM_ALIGN SZ_64K
 
 /* Donated pages that one step of vm_destroy() gives back, but for the last donation in it. */

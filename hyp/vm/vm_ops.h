@@ -305,7 +305,7 @@ struct vm_stretch {
  * vm_walk() - find guest memory that is mapped
  * @ipa:     look from here on; a multiple of the VM's granule
  * @stretch: out: the first stretch that reaches beyond @ipa, as far as a bounded number of steps
- * came
+ *           came
  *
  * Return: 0, with a size of 0 if nothing is mapped from @ipa on; -EAGAIN: nothing is up to
  * stretch->ipa, go on from there; -EINVAL; -E2BIG past the IPA size.

@@ -258,9 +258,9 @@
 
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {
-	KEEL_EXIT_IRQ,	 /* a host interrupt is pending, or a kick */
-	KEEL_EXIT_FAULT, /* .fault, .mmio: nothing, or not enough, is mapped there: keel_run.answer
-			  */
+	KEEL_EXIT_IRQ, /* a host interrupt is pending, or a kick */
+	/* .fault, .mmio: nothing, or not enough, is mapped there: keel_run.answer */
+	KEEL_EXIT_FAULT,
 	KEEL_EXIT_WFI, /* .wfi: nothing to do until an interrupt, or the counter is at .deadline */
 	KEEL_EXIT_OFF, /* the vCPU turned itself off by PSCI */
 	KEEL_EXIT_SYSTEM,     /* .system: shutdown or reset, as KVM_EXIT_SYSTEM_EVENT */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Loads and stores with byte order reversed, and code for EL0 and for stepping. */
 
-	/* Each: x0 the address, x1 what is stored; returns what is loaded. With the MMU off, so that
-	   only this access is big-endian: with it on, walks would be too. */
+	/* Each: x0 the address, x1 what is stored; returns what is loaded. With the MMU off, so
+	 * that only this access is big-endian: with it on, walks would be too. */
 	.macro	big_endian name, insn:vararg
 	.globl	\name
 \name:

@@ -42,8 +42,8 @@ static void check_identity(void)
 	check_round("GICR_TYPER");
 }
 
-/* What cannot be written is not: identification, the private interrupts' part of the distributor.
- */
+/* What cannot be written is not: identification, the private
+ * interrupts' part of the distributor. */
 static void check_read_only(void)
 {
 	static const u64 fixed[] = {
@@ -219,8 +219,8 @@ static void end(u32 intid)
 		write_sysreg(intid, ICC_DIR_EL1);
 }
 
-/* relax() turns the timer off, but its interrupt may have been under way: that one does not count.
- */
+/* relax() turns the timer off, but its interrupt may have been under
+ * way: that one does not count. */
 static u32 take(void)
 {
 	u32 intid;

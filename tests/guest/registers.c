@@ -54,8 +54,8 @@ static void check_entry(void)
 #define MMFR1 ENC(3, 0, 0, 7, 1)
 #define MMFR3 ENC(3, 0, 0, 7, 3)
 
-/* Registers that are UNDEFINED while a field is 0 (or says "not there"); that work when it is not.
- */
+/* Registers that are UNDEFINED while a field is 0 (or says "not there");
+ * that work when it is not. */
 static const struct feature {
 	const char *name;
 	u32 id, shift;

@@ -125,8 +125,8 @@ static void work(u64 bytes)
 	u64 from = read_sysreg(PMBPTR_EL1), n;
 
 	for (n = 0; n < PATIENCE / 10000; n++) {
-		turns(20); /* few exits: they are where EL2 has most to do, and would be sampled
-			      most */
+		/* few exits: they are where EL2 has most to do, and would be sampled most */
+		turns(20);
 		if (read_sysreg(PMBPTR_EL1) - from >= bytes || (read_sysreg(PMBSR_EL1) & PMBSR_S))
 			return;
 	}

@@ -39,8 +39,8 @@
 #define ICC_IAR1_EL1	S3_0_C12_C12_0
 #define ICC_EOIR1_EL1	S3_0_C12_C12_1
 
-/* Memory that CPU @cpu gives away and has back: 64 MiB each; what the pool has does not come back.
- */
+/* Memory that CPU @cpu gives away and has back: 64 MiB each; what the
+ * pool has does not come back. */
 #define SCRATCH(cpu)	  (HOSTILE_MEMORY + (cpu)*0x4000000UL)
 #define SCRATCH_BYTES	  0x4000000UL
 #define FOR_THE_POOL(cpu) (HOSTILE_MEMORY + 0x10000000UL + (cpu)*0x1000000UL)
@@ -195,8 +195,8 @@ static u64 call(struct cpu *cpu, u64 fid, u64 x1, u64 x2, u64 x3, u64 x4, u64 x5
 	return regs.x[0];
 }
 
-/* Memory for VM @n of a CPU: what is the VM's own, then four vCPUs and their run pages, then RAM.
- */
+/* Memory for VM @n of a CPU: what is the VM's own, then four vCPUs and
+ * their run pages, then RAM. */
 static u64 vm_memory(const struct cpu *cpu, u64 n)
 {
 	return SCRATCH(cpu->id) + n * (SCRATCH_BYTES / NVMS);
@@ -507,8 +507,8 @@ static void pmu_off(void)
 	write_sysreg(0, PMCR_EL0);
 }
 
-/* Breakpoints and watchpoints everywhere, in EL2's addresses too, and single step; PSTATE.D is set.
- */
+/* Breakpoints and watchpoints everywhere, in EL2's addresses too, and
+ * single step; PSTATE.D is set. */
 static void debug_on(void)
 {
 	write_sysreg(0, OSLAR_EL1);

@@ -40,8 +40,8 @@ __asm__(".pushsection .rodata\n"
 	"	mov	x2, #0x40000000\n"
 	"	msr	vbar_el1, x2\n"
 	"	isb\n"
-	"	mrs	x0, id_aa64pfr0_el1\n" /* an exit from EL1, at which the vectors are looked
-						  at */
+	/* an exit from EL1, at which the vectors are looked at */
+	"	mrs	x0, id_aa64pfr0_el1\n"
 	"	ldr	x0, =0x84000008\n"
 	"	hvc	#0\n"
 	"	b	.\n"

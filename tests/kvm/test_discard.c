@@ -346,8 +346,7 @@ static void one_way(const struct way *way, uint64_t offset, uint64_t size)
 	}
 	seen = guest_access(&vcpus[0], offset, 0);
 	check(fits(seen, before, way->after) && *word(offset) == seen,
-	      "%s: after %s of %llu KiB at %#llx the guest reads %#llx, the process "
-	      "%#llx",
+	      "%s: after %s of %llu KiB at %#llx the guest reads %#llx, the process %#llx",
 	      now.name, way->name, (unsigned long long)size >> 10, (unsigned long long)offset,
 	      (unsigned long long)seen, (unsigned long long)*word(offset));
 	different = different_pages(offset, size);

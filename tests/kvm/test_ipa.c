@@ -169,8 +169,8 @@ static void test_frames_of(unsigned int bits)
 	frame(bits, KVM_VGIC_V3_ADDR_TYPE_DIST, 1ULL << 60, E2BIG, "a distributor far beyond");
 	frame(bits, KVM_VGIC_V3_ADDR_TYPE_REDIST, edge - FRAME_SIZE, 0, "the last redistributor");
 	frame(bits, KVM_VGIC_V3_ADDR_TYPE_REDIST, edge, E2BIG, "a redistributor at the edge");
-	/* Other KVMs look at a redistributor's first half here, and at its place not at all later.
-	 */
+	/* Other KVMs look at a redistributor's first half here, and at
+	 * its place not at all later. */
 	if (!on_keel())
 		return;
 	frame(bits, KVM_VGIC_V3_ADDR_TYPE_REDIST, edge - FRAME_SIZE / 2, E2BIG,

@@ -45,8 +45,8 @@ static void *reader(void *unused)
 	return NULL;
 }
 
-/* Buffers and VMs turn about, so that one lies behind the other. All stay until the process ends.
- */
+/* Buffers and VMs turn about, so that one lies behind the other. All
+ * stay until the process ends. */
 static unsigned int fill_memory(pthread_t *threads)
 {
 	pthread_attr_t attr;

@@ -189,8 +189,8 @@ static void test_discarded(void)
 	munmap(mem, SLOT_SIZE);
 }
 
-/* Each thing that INIT, and a slot after it, takes fails once: a clean error, and the next works.
- */
+/* Each thing that INIT, and a slot after it, takes fails once: a clean
+ * error, and the next works. */
 static int fail_init(int n)
 {
 	struct vcpu v[2];

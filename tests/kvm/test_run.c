@@ -460,8 +460,8 @@ static void test_work_on_the_way_out(void)
 #define TRACED_SYSCALLS	 100
 #define TRACED_SIGNAL_MS 20
 
-/* Runs a vCPU for ever; its system calls are seen by the parent, and a signal comes now and then.
- */
+/* Runs a vCPU for ever; its system calls are seen by the parent, and a
+ * signal comes now and then. */
 __attribute__((noreturn)) static void be_traced(void)
 {
 	struct itimerval timer = { .it_value = { .tv_usec = TRACED_SIGNAL_MS * 1000 },

@@ -416,8 +416,8 @@ static inline const char *a64_differs(const struct spe_insn *i, const struct a64
 	return NULL;
 }
 
-/* Random words, most of them loads, stores and branches, with the fixed fields often as they must.
- */
+/* Random words, most of them loads, stores and branches, with the fixed
+ * fields often as they must. */
 static inline u32 a64_random_word(u64 (*rnd)(void))
 {
 	u32 word = (u32)(rnd() >> 20);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A stage 2 on the TLB model, for tests: made in one call, its lock held. Include after cmocka.h.
- */
+/* A stage 2 on the TLB model, for tests: made in one call, its lock
+ * held. Include after cmocka.h. */
 #ifndef KEEL_STAGE2_WORLD_H
 #define KEEL_STAGE2_WORLD_H
 

@@ -720,8 +720,8 @@ static void test_a_window_shows_one_page_at_a_time(void **state)
 			tlb_begin();
 			el2_window_unmap();
 			check_hole(va);
-			/* Any CPU may have cached it while it was there: all TLBs, and it is done.
-			 */
+			/* Any CPU may have cached it while it was there:
+			 * all TLBs, and it is done. */
 			assert_int_equal(tlb.issued, 1);
 			assert_int_equal(tlb.done, 1);
 			assert_int_equal(tlb.va[0], va & GENMASK(55, 12));

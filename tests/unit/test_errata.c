@@ -99,8 +99,8 @@ static unsigned int add(u64 midr)
 	return n;
 }
 
-/* All CPUs' actions add up; each erratum is told of once. Tables are made as the worst CPU needs.
- */
+/* All CPUs' actions add up; each erratum is told of once. Tables are
+ * made as the worst CPU needs. */
 static void test_cpus_add_up(void **state)
 {
 	const struct cpu_id_regs boot = { .reg = { [ID_REG_MMFR1] = 2 } }; /* HAFDBS */

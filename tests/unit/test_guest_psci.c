@@ -435,8 +435,8 @@ static void test_trng(void **state)
 	assert_int_equal(V->regs.x[3], 0);
 }
 
-/* TRNG_RND on a CPU without a source of its own: what the guest is told once the host has answered.
- */
+/* TRNG_RND on a CPU without a source of its own: what the guest is told
+ * once the host has answered. */
 static s64 host_gives(u32 fid, u64 bits, u64 high, u64 middle, u64 low)
 {
 	assert_int_equal(call(V, fid, bits, 0, 0), KEEL_EXIT_ENTROPY);

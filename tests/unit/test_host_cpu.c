@@ -300,8 +300,8 @@ static void check_extensions(const struct cpu *c)
 		expect(c, "GCSCR_EL1", gcscr_el1(c), 0);
 		expect(c, "GCSCRE0_EL1", "s3_0_c2_c5_2", 0);
 	}
-	/* SRE, DFB, DIB, Enable; what firmware forbids stays off, and the rest is left alone then
-	 */
+	/* SRE, DFB, DIB, Enable; what firmware forbids stays off, and
+	 * the rest is left alone then */
 	if (field(c, PFR0, 24))
 		expect(c, "ICC_SRE_EL2", "s3_4_c12_c9_5", c->sre_forbidden ? 0xe : 0xf);
 	if (field(c, PFR0, 24) && !c->sre_forbidden)

@@ -477,8 +477,7 @@ static void test_a_device_gets_the_largest_block_that_is_all_device(void **state
 		int level;
 	} rows[] = {
 		{ 0x10000000000 - PAGE, 1 },			/* the last GiB of 40 bits */
-		{ 0xc0000123, 1 },	     { 0x09000000, 2 }, /* Keel's device is in the same GiB
-								 */
+		{ 0xc0000123, 1 },	     { 0x09000000, 2 }, /* Keel's device is in the same GiB */
 		{ 0x08000000, 3 },				/* ... in the same 2 MiB */
 		{ 0x0802f000, 3 },				/* ... in the page before */
 		{ 0x08040abc, 3 },				/* ... in the page behind */

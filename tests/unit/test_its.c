@@ -664,8 +664,8 @@ static void power_was_lost(void **state)
 	mapd(2, ITT, 5);
 	assert_int_equal(pinned, 2);
 	assert_int_equal(hw_itt(1), ITT);
-	/* With a command on its way: all is forgotten, since the old ITT may still be in a table.
-	 */
+	/* With a command on its way: all is forgotten, since the old
+	 * ITT may still be in a table. */
 	hw.lazy = true;
 	put(GITS_MAPD | 1ULL << 32, 4, GIC_VALID | (ITT + SZ_64K), 0);
 	wr(GITS_CWRITER, tail);

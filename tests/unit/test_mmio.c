@@ -288,8 +288,8 @@ static void test_what_cannot_be_emulated(void **state)
 	assert_int_equal(w.aborts, 3);
 }
 
-/* Userspace stops the vCPU with an access outstanding: the answer counts, and the vCPU stays off.
- */
+/* Userspace stops the vCPU with an access outstanding: the answer
+ * counts, and the vCPU stays off. */
 static void test_the_answer_comes_while_the_vcpu_is_off(void **state)
 {
 	static const u64 what[] = { KEEL_ANSWER_DONE, KEEL_ANSWER_STOP };

@@ -966,8 +966,8 @@ static void boot_claims_are_for_ever(void **state)
 	assert_int_equal(ownership_reclaim_keel(PA(BANK0 + 10 * PAGE), PAGE), -EPERM);
 }
 
-/* Ranges that reach over banks and out of them, that begin and end within pages, and over Keel's.
- */
+/* Ranges that reach over banks and out of them, that begin and end
+ * within pages, and over Keel's. */
 static void what_firmware_reserved_is_never_moved(void **state)
 {
 	static const u64 fixed[] = { 0, 5, 6, 10, 29, 98, 99, 100, 101, 199 };

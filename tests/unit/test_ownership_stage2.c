@@ -116,8 +116,8 @@ static void end_change(struct side *side, unsigned int before)
 		most_tables = MAX(most_tables, now - before);
 }
 
-/* The host's memory grows together to blocks again; a VM's is mapped by pages, as userspace has it.
- */
+/* The host's memory grows together to blocks again; a VM's is mapped by
+ * pages, as userspace has it. */
 static void map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
 {
 	struct side *side = ctx;

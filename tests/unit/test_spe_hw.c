@@ -669,8 +669,8 @@ static void test_host(void **state)
 	}
 }
 
-/* A guest that does not profile: the host's buffer is off meanwhile, and nothing else is touched.
- */
+/* A guest that does not profile: the host's buffer is off meanwhile,
+ * and nothing else is touched. */
 static void test_host_beside_others(void **state)
 {
 	const u64 limit = 0xffff000012400001;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/spe/spe_packet.c */
-/* SPE sample records: each packet's bytes, and whole records through a decoder of the test's own.
- */
+/* SPE sample records: each packet's bytes, and whole records through a
+ * decoder of the test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/spe/spe_regs.c */
-/* SPE's registers: which there are, their RES0 bits, when samples are taken, the interval counter.
- */
+/* SPE's registers: which there are, their RES0 bits, when samples are
+ * taken, the interval counter. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

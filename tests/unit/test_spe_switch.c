@@ -280,8 +280,8 @@ static const char *assert_stops(const char *from)
 	return off + strlen(PMBLIMITR "=0 isb");
 }
 
-/* The buffer comes on, with @limit, behind an ISB; between the two and to @to no context changes.
- */
+/* The buffer comes on, with @limit, behind an ISB; between the two and
+ * to @to no context changes. */
 static void assert_starts(const char *from, const char *limit, const char *to)
 {
 	char text[64];

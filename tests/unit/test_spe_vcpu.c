@@ -13,8 +13,8 @@
 
 static u64 memory[2][VCPU_SPE_BYTES / 8];
 
-/* Two vCPUs with it, on a machine with 6 breakpoints, 2 of them context-aware, and 4 watchpoints.
- */
+/* Two vCPUs with it, on a machine with 6 breakpoints, 2 of them
+ * context-aware, and 4 watchpoints. */
 static void set_registers(const char *format, unsigned int count)
 {
 	char name[16];
@@ -25,8 +25,8 @@ static void set_registers(const char *format, unsigned int count)
 	}
 }
 
-/* Two vCPUs with it, on a machine with 6 breakpoints, 2 of them context-aware, and 4 watchpoints.
- */
+/* Two vCPUs with it, on a machine with 6 breakpoints, 2 of them
+ * context-aware, and 4 watchpoints. */
 static int setup(void **state)
 {
 	unsigned int i;

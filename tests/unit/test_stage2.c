@@ -67,8 +67,8 @@ static void assert_unmapped(u64 ipa)
 
 static void attributes_have_the_manuals_encoding(void **state)
 {
-	/* Without and with FWB: MemAttr 5:2, S2AP 7:6, SH 9:8, AF 10, DBM 51, XN 54:53, SW 58:55.
-	 */
+	/* Without and with FWB: MemAttr 5:2, S2AP 7:6, SH 9:8, AF 10,
+	 * DBM 51, XN 54:53, SW 58:55. */
 	static const struct {
 		unsigned int attrs;
 		u64 plain, fwb;

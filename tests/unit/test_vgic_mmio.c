@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c */
-/* The distributor's and redistributors' registers as a guest sees them (IHI 0069, 12.8 to 12.11).
- */
+/* The distributor's and redistributors' registers as a guest sees them
+ * (IHI 0069, 12.8 to 12.11). */
 #include "vgic_world.h"
 
 #include <string.h>

@@ -848,8 +848,8 @@ static void init_tells_what_it_lacks(void **state)
 	assert_int_equal(vm_init(&machine_features, 4, GRANULE_4K, &machine_pool), 0);
 }
 
-/* Each thing that can fail in a VM's life does, once: the error is -ENOBUFS, and nothing changed.
- */
+/* Each thing that can fail in a VM's life does, once: the error is
+ * -ENOBUFS, and nothing changed. */
 static void each_failure_is_undone(void **state)
 {
 	bool more = true;

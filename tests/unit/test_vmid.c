@@ -135,8 +135,8 @@ static void every_number_is_used(void **state)
 			assert_int_equal(vmid_enter(&va, &many[n - 1], 0), n);
 		assert_int_equal(va.rollovers, 0);
 		assert_int_equal(flushes, 1);
-		/* The next one starts a generation; the one before it was running, and keeps 2^n-1.
-		 */
+		/* The next one starts a generation; the one before it was
+		 * running, and keeps 2^n-1. */
 		assert_int_equal(vmid_enter(&va, &many[last], 0), 1);
 		assert_int_equal(va.rollovers, 1);
 		assert_int_equal(flushes, 2);

@@ -12,8 +12,8 @@
 #define GICR_SIZE UINT64_C(0x20000) /* each */
 #define MAX_CPUS  512		    /* up to 0x0c0a0000 */
 
-/* Stolen time: 64 bytes for each vCPU. Memory of its own, which the device tree does not tell of.
- */
+/* Stolen time: 64 bytes for each vCPU. Memory of its own, which the
+ * device tree does not tell of. */
 #define STEAL_BASE UINT64_C(0x0f000000)
 #define STEAL_SIZE UINT64_C(0x40) /* each */
 

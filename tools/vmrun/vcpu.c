@@ -247,8 +247,8 @@ static bool handle_exit(const struct vcpu *vcpu)
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_MMIO:
-		/* KVM completes the guest's load with what is in data when KVM_RUN is called next.
-		 */
+		/* KVM completes the guest's load with what is in data
+		 * when KVM_RUN is called next. */
 		mmio_access(run->mmio.phys_addr, run->mmio.data, run->mmio.len, run->mmio.is_write);
 		return true;
 	case KVM_EXIT_INTR:

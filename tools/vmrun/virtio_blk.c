@@ -40,8 +40,8 @@ static bool is_on_disk(const struct disk *disk, uint64_t sector, uint64_t bytes)
 	       bytes / SECTOR_SIZE <= disk->config.capacity - sector;
 }
 
-/* All of @buffers, from or to @sector on; where one is short (end of the file, disk full) it fails.
- */
+/* All of @buffers, from or to @sector on; where one is short (end of the
+ * file, disk full) it fails. */
 static uint8_t transfer(const struct disk *disk, const struct iovec *buffers, unsigned int count,
 			uint64_t sector, bool is_write)
 {

@@ -13,8 +13,8 @@
 
 static struct {
 	struct virtio_device virtio;
-	uint8_t pending[64]; /* input that the driver has no buffer for yet; the device's lock is
-				its */
+	/* input that the driver has no buffer for yet; under the device's lock */
+	uint8_t pending[64];
 	size_t count;
 } hvc;
 

@@ -40,8 +40,7 @@ static int open_kvm(void)
 
 	if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
 		die("there is no /dev/kvm: load keel.ko below Keel, or use a kernel with KVM that "
-		    "was "
-		    "started at EL2");
+		    "was started at EL2");
 	if (fd < 0)
 		die("cannot open /dev/kvm: %s%s", strerror(errno),
 		    errno == EACCES ? " (be root or in the group kvm)" : "");
@@ -138,8 +137,7 @@ void vm_add_ram(struct vm *vm, uint64_t base, uint64_t size)
 		base = size > end ? 0 : (end - size) & ~(BLOCK_SIZE - 1);
 	if (size > end || base > end - size)
 		die("%" PRIu64 " MiB of memory at 0x%" PRIx64
-		    " end beyond %u-bit addresses: use a smaller "
-		    "--mem or a greater --ipa-bits",
+		    " end beyond %u-bit addresses: use a smaller --mem or a greater --ipa-bits",
 		    size >> 20, base, vm->ipa_bits);
 	check_bank(vm, base, size);
 	vm->banks[index] = (struct bank){ .base = base, .size = size, .mem = map_ram(size) };

@@ -43,7 +43,7 @@ struct vm {
 /**
  * vm_create() - create a VM
  * @ipa_bits: log2 of the end of its physical addresses; 0: 40, or what the machine has if it is
- * less
+ *            less
  */
 void vm_create(struct vm *vm, unsigned int ipa_bits);
 

@@ -12,8 +12,8 @@
 #define MEMORY	  (BLOCK | PTE_NORMAL | PTE_SH | PTE_AF | PTE_UXN)
 #define MEMORY_MB 64
 
-/* MAIR_EL1: 0 is normal, write-back; 1 is device nGnRE. The others are `registers`' to play with.
- */
+/* MAIR_EL1: 0 is normal, write-back; 1 is device nGnRE. The others are
+ * `registers`' to play with. */
 const u64 mair_value = 0x04ff;
 /* TCR_EL1: T0SZ 25, walks cached and shareable, EPD1, T1SZ 25, 4K; IPS 44 bits, or what there is */
 const u64 tcr_value = 25 | 1 << 8 | 1 << 10 | 3 << 12 | 25UL << 16 | BIT(23) | 2UL << 30 |

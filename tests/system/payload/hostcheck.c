@@ -242,8 +242,8 @@ static void check_hypercalls(void)
 	check_undefined_call("hvc: other immediate", hvc1, KEEL_HC_VERSION);
 	check_undefined_call("smc: nobody's", smc0, 0x8500abcd);
 	check_undefined_call("smc: Keel's calls are not SMCs", smc0, KEEL_HC_VERSION);
-	/* QEMU's firmware has none of these: that Keel refused them is in its log (check_smcs()).
-	 */
+	/* QEMU's firmware has none of these: that Keel refused them is
+	 * in its log (check_smcs()). */
 	check_undefined_call("smc: a yielding call", smc0, 0x32000004);
 	check_undefined_call("smc: a silicon provider's", smc0, 0x82000001);
 	check_undefined_call("smc: a trusted OS's", smc0, 0xb2000009);

@@ -760,8 +760,8 @@ static void check_use(const struct entry *e, u64 ia)
 			(unsigned long long)ia, (unsigned long long)e->desc, what);
 }
 
-/* Hardware's update on the way of a write: in a contiguous group it may hit any of them (D8.5.2).
- */
+/* Hardware's update on the way of a write: in a contiguous group it may
+ * hit any of them (D8.5.2). */
 static void note_write(const struct fake_regime *r, struct found *f, u64 ia)
 {
 	u64 size = 1ULL << low_bit(r, f->level);

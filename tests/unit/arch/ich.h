@@ -63,8 +63,8 @@ u32 fake_guest_best(u32 running, bool *group1);
 void fake_guest_eoi(u32 intid);
 /* Write ICC_DIR. True: it traps, and nothing was done. */
 bool fake_guest_dir(u32 intid);
-/* What interrupts this CPU, the lowest INTID: a private interrupt, maintenance included; FAKE_NONE.
- */
+/* What interrupts this CPU, the lowest INTID: a private interrupt,
+ * maintenance included; FAKE_NONE. */
 u32 fake_irq(void);
 
 #endif
