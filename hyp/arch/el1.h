@@ -7,8 +7,8 @@
 #define KEEL_ARCH_EL1_H
 
 #include <arch/barrier.h>
+#include <arch/el2_regs.h>
 #include <arch/sysreg.h>
-#include <cpu/el2_regs.h>
 
 static inline bool el2_is_e2h(void)
 {

@@ -3,7 +3,18 @@
 #ifndef KEEL_ARCH_FPSIMD_H
 #define KEEL_ARCH_FPSIMD_H
 
-#include <vm/vcpu_regs.h>
+#include <lib/types.h>
+
+/* FP/SIMD and SVE, as fpsimd_save() lays them out. SVE_VQ_MAX quadwords a vector. */
+#define SVE_VQ_MAX 16
+struct vcpu_fpstate {
+	u64 fpcr, fpsr;
+	u8 v[32][16] __aligned(16); /* without SVE */
+	/* with SVE: the first vq quadwords of each row, predicates, the first fault register */
+	u8 z[32][SVE_VQ_MAX * 16] __aligned(16);
+	u8 p[16][SVE_VQ_MAX * 2] __aligned(16);
+	u8 ffr[SVE_VQ_MAX * 2] __aligned(16);
+};
 
 /*
  * V registers, FPCR and FPSR. CPTR_EL2 must not trap FP.

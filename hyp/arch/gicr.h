@@ -8,7 +8,6 @@
 #define KEEL_ARCH_GICR_H
 
 #include <arch/mmio.h>
-#include <cpu/percpu.h>
 
 /* In the SGI frame */
 #define GICR_ISENABLER0 0x100
@@ -24,38 +23,38 @@
 #define GICR_TYPER_AFF	 GENMASK(63, 32)
 
 /*
- * Make an interrupt of @cpu's active: it is not signalled until it is deactivated, be it by
+ * Make an interrupt of a CPU's active: it is not signalled until it is deactivated, be it by
  * gicr_clear_active() or by a guest's EOI through a list register. In effect when this returns: the
  * read makes sure that a deactivation that follows comes second.
  */
-static inline void gicr_set_active(const struct percpu *cpu, u32 intid)
+static inline void gicr_set_active(void *gicr, u32 intid)
 {
-	mmio_write32((u8 *)cpu->gicr + GICR_ISACTIVER0, (u32)BIT(intid));
-	(void)mmio_read32((u8 *)cpu->gicr + GICR_ISACTIVER0);
+	mmio_write32((u8 *)gicr + GICR_ISACTIVER0, (u32)BIT(intid));
+	(void)mmio_read32((u8 *)gicr + GICR_ISACTIVER0);
 }
 
-static inline void gicr_clear_active(const struct percpu *cpu, u32 intid)
+static inline void gicr_clear_active(void *gicr, u32 intid)
 {
-	mmio_write32((u8 *)cpu->gicr + GICR_ICACTIVER0, (u32)BIT(intid));
+	mmio_write32((u8 *)gicr + GICR_ICACTIVER0, (u32)BIT(intid));
 }
 
-/* Enable a PPI of @cpu's, which is not EL2's to do while the host runs. */
-static inline void gicr_enable(const struct percpu *cpu, u32 intid)
+/* Enable a PPI of a CPU's, which is not EL2's to do while the host runs. */
+static inline void gicr_enable(void *gicr, u32 intid)
 {
-	mmio_write32((u8 *)cpu->gicr + GICR_ISENABLER0, (u32)BIT(intid));
+	mmio_write32((u8 *)gicr + GICR_ISENABLER0, (u32)BIT(intid));
 }
 
-/* Make a PPI of @cpu's pending, whatever its input is; @cpu may be another one. */
-static inline void gicr_set_pending(const struct percpu *cpu, u32 intid)
+/* Make a PPI of a CPU's pending, whatever its input is; it may be another CPU's. */
+static inline void gicr_set_pending(void *gicr, u32 intid)
 {
-	mmio_write32((u8 *)cpu->gicr + GICR_ISPENDR0, (u32)BIT(intid));
+	mmio_write32((u8 *)gicr + GICR_ISPENDR0, (u32)BIT(intid));
 }
 
 /* Take that back. A PPI whose input is up stays pending. In effect when this returns. */
-static inline void gicr_clear_pending(const struct percpu *cpu, u32 intid)
+static inline void gicr_clear_pending(void *gicr, u32 intid)
 {
-	mmio_write32((u8 *)cpu->gicr + GICR_ICPENDR0, (u32)BIT(intid));
-	(void)mmio_read32((u8 *)cpu->gicr + GICR_ICPENDR0);
+	mmio_write32((u8 *)gicr + GICR_ICPENDR0, (u32)BIT(intid));
+	(void)mmio_read32((u8 *)gicr + GICR_ICPENDR0);
 }
 
 #endif

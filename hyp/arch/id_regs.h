@@ -3,8 +3,8 @@
 #ifndef KEEL_ARCH_ID_REGS_H
 #define KEEL_ARCH_ID_REGS_H
 
+#include <arch/id_reg_list.h>
 #include <arch/sysreg.h>
-#include <cpu/features.h>
 
 static inline void read_id_regs(struct cpu_id_regs *out)
 {

@@ -3,7 +3,7 @@
 #ifndef KEEL_ARCH_PERCPU_H
 #define KEEL_ARCH_PERCPU_H
 
-#include <cpu/percpu.h>
+struct percpu;
 
 /* NULL until boot has given this CPU its structure. */
 static inline struct percpu *this_cpu(void)

@@ -9,6 +9,7 @@
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
 #include <arch/trace_buffer.h>
+#include <cpu/percpu.h>
 #include <lib/types.h>
 
 /* What tlb_s2_enter() found, for tlb_s2_exit(). */

@@ -8,15 +8,15 @@
  * are physical and must be renewed afterwards.
  */
 #include <arch/barrier.h>
+#include <arch/el2_regs.h>
 #include <arch/id_regs.h>
 #include <arch/sysreg.h>
 #include <boot/boot.h>
 #include <boot/boot_info.h>
 #include <boot/panic.h>
-#include <cpu/el2_regs.h>
 #include <cpu/features.h>
 #include <cpu/log.h>
-#include <lib/pl011.h>
+#include <cpu/pl011.h>
 #include <mm/el2_map.h>
 
 #include <host/host_fdt.h>

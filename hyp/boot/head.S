@@ -4,7 +4,7 @@
  * so whatever boots a kernel boots Keel: MMU and data cache off, x0 = physical address of the DTB.
  */
 #include <boot/boot.h>
-#include <cpu/el2_regs.h>
+#include <arch/el2_regs.h>
 #include <cpu/percpu.h>
 
 	.section .head.text, "ax"

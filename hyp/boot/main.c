@@ -3,6 +3,7 @@
  * Boot, from the MMU on to the host's first instruction. What is wrong with firmware's input or the
  * bundle ends in boot_stop() with one line.
  */
+#include <arch/el2_regs.h>
 #include <arch/id_regs.h>
 #include <arch/percpu.h>
 #include <arch/smc.h>
@@ -12,8 +13,9 @@
 #include <boot/panic.h>
 #include <boot/selftest.h>
 #include <boot/smp.h>
-#include <cpu/el2_regs.h>
 #include <cpu/log.h>
+#include <cpu/percpu.h>
+#include <cpu/pl011.h>
 #include <host/host.h>
 #include <host/host_cpu.h>
 #include <host/host_gic.h>
@@ -22,7 +24,6 @@
 #include <host/redist.h>
 #include <host/vm_calls.h>
 #include <lib/errno.h>
-#include <lib/pl011.h>
 #include <lib/smccc.h>
 #include <lib/string.h>
 #include <mm/el2_map.h>

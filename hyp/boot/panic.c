@@ -15,6 +15,7 @@
 #include <boot/panic.h>
 #include <cpu/extable.h>
 #include <cpu/log.h>
+#include <cpu/percpu.h>
 #include <host/host_mem.h>
 #include <lib/esr.h>
 #include <lib/ksyms.h>
@@ -80,8 +81,8 @@ static void interrupt_others(void)
 	for (i = 0; i < KEEL_MAX_CPUS && percpu_table[i]; i++) {
 		if (percpu_table[i] == this_cpu() || !percpu_table[i]->gicr)
 			continue;
-		gicr_enable(percpu_table[i], VGIC_PPI_MAINTENANCE);
-		gicr_set_pending(percpu_table[i], VGIC_PPI_MAINTENANCE);
+		gicr_enable(percpu_table[i]->gicr, VGIC_PPI_MAINTENANCE);
+		gicr_set_pending(percpu_table[i]->gicr, VGIC_PPI_MAINTENANCE);
 	}
 }
 

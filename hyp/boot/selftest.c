@@ -6,6 +6,7 @@
 #include <boot/selftest.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
+#include <cpu/percpu.h>
 #include <host/host_mem.h>
 #include <lib/string.h>
 #include <mm/el2_map.h>

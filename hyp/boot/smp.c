@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Secondary CPUs: their memory, the probe at boot, and their way into the host. */
 #include <arch/barrier.h>
+#include <arch/el2_regs.h>
 #include <arch/id_regs.h>
 #include <arch/percpu.h>
 #include <arch/smc.h>
@@ -10,10 +11,10 @@
 #include <boot/boot_info.h>
 #include <boot/selftest.h>
 #include <boot/smp.h>
-#include <cpu/el2_regs.h>
 #include <cpu/errata.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
+#include <cpu/percpu.h>
 #include <host/host.h>
 #include <host/host_cpu.h>
 #include <host/host_mem.h>

@@ -5,10 +5,10 @@
  */
 #include <arch/barrier.h>
 #include <arch/el1.h>
+#include <arch/el2_regs.h>
 #include <arch/id_regs.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
-#include <cpu/el2_regs.h>
 #include <host/host_cpu.h>
 #include <host/host_features.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The host's features as an allow-list. See host_features.h; references
  * are to ARM DDI 0487, D24.2. */
+#include <arch/el2_regs.h>
 #include <arch/id_regs.h>
-#include <cpu/el2_regs.h>
 #include <host/host_features.h>
 
 /*

@@ -6,14 +6,15 @@
 #include <arch/at.h>
 #include <arch/barrier.h>
 #include <arch/el1.h>
+#include <arch/el2_regs.h>
 #include <arch/percpu.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
-#include <cpu/el2_regs.h>
 #include <cpu/errata.h>
 #include <cpu/inject.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
+#include <cpu/percpu.h>
 #include <host/host.h>
 #include <host/host_features.h>
 #include <host/host_gic.h>

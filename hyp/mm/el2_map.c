@@ -5,11 +5,12 @@
  * page pool.
  */
 #include <arch/barrier.h>
+#include <arch/el2_regs.h>
 #include <arch/percpu.h>
 #include <arch/pte.h>
 #include <arch/spinlock.h>
 #include <arch/tlb.h>
-#include <cpu/el2_regs.h>
+#include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <lib/string.h>
 #include <mm/el2_map.h>

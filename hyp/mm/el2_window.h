@@ -11,6 +11,7 @@
 #include <arch/pte.h>
 #include <arch/tlb.h>
 #include <cpu/errata.h>
+#include <cpu/percpu.h>
 #include <mm/el2_map.h>
 
 /* C5.5: the operand of TLBI VAE2*: VA[55:12] and no level hint. */

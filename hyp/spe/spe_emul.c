@@ -7,9 +7,9 @@
  * profiling is off becomes none: so each EL has samples in proportion to its time.
  */
 #include <arch/el1.h>
+#include <arch/el2_regs.h>
 #include <arch/sysreg.h>
 #include <arch/timer.h>
-#include <cpu/el2_regs.h>
 #include <keel/spe.h>
 #include <lib/esr.h>
 #include <spe/spe_emul.h>

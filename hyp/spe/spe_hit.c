@@ -4,7 +4,7 @@
  * saves those that C keeps. Whatever is not usual is left as it was, for spe_emul.c.
  */
 #include <arch/el1.h>
-#include <cpu/el2_regs.h>
+#include <arch/el2_regs.h>
 #include <cpu/panic.h>
 #include <lib/esr.h>
 #include <spe/spe_guest.h>

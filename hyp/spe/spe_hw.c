@@ -59,10 +59,10 @@ static u64 for_guest(u64 pmbsr)
 
 static void start(struct vcpu *vcpu)
 {
-	struct spe_host *host = &this_vm_cpu()->spe;
+	struct host_spe *host = &this_vm_cpu()->spe;
 	const struct spe_regs *regs = &vcpu->spe->regs;
 
-	spe_host_take(host);
+	host_spe_take(host);
 	spe_unit_load(regs, host->inverse);
 	spe_unit_enable(regs->pmblimitr);
 	vcpu->spe->running = true;

@@ -33,7 +33,7 @@
 #ifndef KEEL_SPE_SPE_HW_H
 #define KEEL_SPE_SPE_HW_H
 
-#include <spe/spe_unit.h>
+#include <cpu/spe_unit.h>
 
 /*
  * Register on the run loop. @machine: what every CPU has, copied; .version is not 0. Boot CPU,

@@ -12,8 +12,8 @@
 #define KEEL_SPE_SPE_PROVIDER_H
 
 #include <cpu/features.h>
+#include <cpu/spe_unit.h>
 #include <lib/options.h>
-#include <spe/spe_unit.h>
 #include <vm/vm.h>
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* One sample. See spe_sample.h. */
 #include <arch/el1.h>
-#include <cpu/el2_regs.h>
+#include <arch/el2_regs.h>
 #include <lib/bitmap.h>
 #include <spe/spe_buffer.h>
 #include <spe/spe_filter.h>

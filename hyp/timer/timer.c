@@ -13,6 +13,7 @@
 #include <arch/gicr.h>
 #include <arch/percpu.h>
 #include <arch/timer.h>
+#include <cpu/percpu.h>
 #include <timer/timer.h>
 #include <vgic/vgic.h>
 #include <vm/run.h>
@@ -150,7 +151,7 @@ static void timer_put(struct vcpu *vcpu)
 	write_el1_cntv_ctl(0);
 	cnthp_stop();
 	if (held[cpu])
-		gicr_clear_active(this_cpu(), VGIC_PPI_VTIMER);
+		gicr_clear_active(this_cpu()->gicr, VGIC_PPI_VTIMER);
 	held[cpu] = false;
 }
 
@@ -163,7 +164,7 @@ static bool hold(struct vcpu *vcpu)
 		return vgic_hold(vcpu, VGIC_PPI_VTIMER);
 	if (*here)
 		return false;
-	gicr_set_active(this_cpu(), VGIC_PPI_VTIMER);
+	gicr_set_active(this_cpu()->gicr, VGIC_PPI_VTIMER);
 	*here = true;
 	return true;
 }

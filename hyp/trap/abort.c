@@ -6,8 +6,8 @@
 #include <arch/at.h>
 #include <arch/barrier.h>
 #include <arch/el1.h>
+#include <arch/el2_regs.h>
 #include <arch/sysreg.h>
-#include <cpu/el2_regs.h>
 #include <cpu/errata.h>
 #include <lib/esr.h>
 #include <mm/stage2.h>

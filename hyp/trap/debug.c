@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A guest's debug registers in the hardware. See debug.h. */
 #include <arch/debug.h>
+#include <arch/el2_regs.h>
 #include <arch/sysreg.h>
-#include <cpu/el2_regs.h>
 #include <spe/spe_vcpu.h>
 #include <trap/debug.h>
 #include <vm/switch.h>

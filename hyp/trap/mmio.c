@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Decoding of emulated loads and stores. See mmio.h. */
-#include <cpu/el2_regs.h>
+#include <arch/el2_regs.h>
 #include <lib/esr.h>
 #include <trap/mmio.h>
 

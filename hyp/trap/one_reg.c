@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* KVM's register ids. See one_reg.h. */
+#include <arch/el2_regs.h>
 #include <arch/sysreg.h>
-#include <cpu/el2_regs.h>
 #include <lib/errno.h>
 #include <lib/string.h>
 #include <trap/guest_psci.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The system-register table and what is done with it. See sysreg.h; docs/traps.md. */
+#include <arch/el2_regs.h>
 #include <arch/sysreg.h>
 #include <arch/timer.h>
-#include <cpu/el2_regs.h>
 #include <cpu/log.h>
 #include <lib/errno.h>
 #include <lib/esr.h>

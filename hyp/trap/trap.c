@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Exits by exception class, WFI and WFE, and the points of the run loop. See trap.h. */
-#include <cpu/el2_regs.h>
+#include <arch/el2_regs.h>
 #include <lib/esr.h>
 #include <trap/debug.h>
 #include <trap/guest_psci.h>

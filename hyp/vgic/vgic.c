@@ -10,6 +10,7 @@
 #include <arch/gicr.h>
 #include <arch/percpu.h>
 #include <cpu/log.h>
+#include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <lib/string.h>
 #include <vgic/vgic.h>
@@ -139,7 +140,7 @@ struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 static void answer_kick(struct vcpu *vcpu)
 {
 	if (vcpu_answer_kick(vcpu))
-		gicr_clear_pending(this_cpu(), VGIC_PPI_MAINTENANCE);
+		gicr_clear_pending(this_cpu()->gicr, VGIC_PPI_MAINTENANCE);
 }
 
 void vgic_notify(struct vcpu *vcpu, struct vcpu *owner)
@@ -148,7 +149,7 @@ void vgic_notify(struct vcpu *vcpu, struct vcpu *owner)
 		return;
 	switch (vcpu_kick(owner)) {
 	case VCPU_HERE:
-		gicr_set_pending(owner->cpu, VGIC_PPI_MAINTENANCE);
+		gicr_set_pending(owner->cpu->gicr, VGIC_PPI_MAINTENANCE);
 		break;
 	case VCPU_WAITS:
 		vcpu_wake(vcpu, owner);
@@ -239,7 +240,7 @@ bool vgic_hold(struct vcpu *vcpu, u32 intid)
 	vgic_fold(vcpu); /* the one before may have ended only now: a list register tells */
 	new = !irq->held;
 	if (new) {
-		gicr_set_active(this_cpu(), intid);
+		gicr_set_active(this_cpu()->gicr, intid);
 		irq->held = true;
 		vcpu->vgic->held |= (u32)BIT(intid);
 		irq->line = true;
@@ -260,7 +261,7 @@ static void unhold(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 
 static void release_hw(struct vcpu *vcpu, u32 intid)
 {
-	gicr_clear_active(this_cpu(), intid);
+	gicr_clear_active(this_cpu()->gicr, intid);
 	unhold(vcpu, intid, &vcpu->vgic->irq[intid]);
 }
 

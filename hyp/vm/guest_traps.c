@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* EL2's controls for guests, as a table by feature. See guest_traps.h; docs/traps.md. */
-#include <cpu/el2_regs.h>
+#include <arch/el2_regs.h>
 #include <vm/guest_traps.h>
 
 enum control {

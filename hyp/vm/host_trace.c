@@ -4,6 +4,7 @@
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
 #include <arch/trace_buffer.h>
+#include <cpu/percpu.h>
 #include <lib/esr.h>
 #include <vm/host_trace.h>
 #include <vm/switch.h>

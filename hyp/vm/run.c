@@ -10,6 +10,7 @@
 #include <cpu/inject.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
+#include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
 #include <vm/run.h>

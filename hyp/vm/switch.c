@@ -7,13 +7,14 @@
  */
 #include <arch/barrier.h>
 #include <arch/el1.h>
+#include <arch/el2_regs.h>
 #include <arch/id_regs.h>
 #include <arch/percpu.h>
 #include <arch/serror.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
-#include <cpu/el2_regs.h>
 #include <cpu/errata.h>
+#include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
 #include <vm/fp.h>
@@ -124,7 +125,7 @@ bool switch_cpu_online(void)
 	this_vm_cpu()->serror_pending = false;
 	this_vm_cpu()->disr = 0;
 	this_cpu()->ras = this_vm_cpu()->traps.has_ras;
-	spe_host_online(&this_vm_cpu()->spe);
+	host_spe_online(&this_vm_cpu()->spe);
 	host_trace_online(&this_vm_cpu()->trace, &id);
 	return fp_cpu_online(this_vm_cpu());
 }
@@ -525,7 +526,7 @@ void switch_to_guest(struct vcpu *vcpu)
 	if (unlikely(cpu->serror_pending))
 		keep_host_serror(cpu);
 	if (cpu->spe.usable)
-		spe_host_leave(&cpu->spe);
+		host_spe_leave(&cpu->spe);
 	if (cpu->trace.used)
 		host_trace_leave(&cpu->trace);
 	fp_leave_host(cpu);
@@ -555,7 +556,7 @@ void switch_to_host(struct vcpu *vcpu)
 	load_host_controls(cpu, errata);
 	replace_el1(cpu->sysreg, has_keys(vcpu), errata);
 	if (cpu->spe.usable)
-		spe_host_return(&cpu->spe);
+		host_spe_return(&cpu->spe);
 	if (cpu->trace.used)
 		host_trace_return(&cpu->trace);
 	write_sysreg(cpu->elr, elr_el2);

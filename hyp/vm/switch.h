@@ -6,9 +6,10 @@
 #include <arch/barrier.h>
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
+#include <cpu/percpu.h>
 #include <lib/esr.h>
-#include <spe/spe_host.h>
 #include <vm/guest_traps.h>
+#include <vm/host_spe.h>
 #include <vm/host_trace.h>
 #include <vm/vm.h>
 
@@ -25,7 +26,7 @@ struct vm_cpu {
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr;
 	struct vm_rare_controls rare;
 	struct guest_traps traps;     /* what EL2 controls a guest by, here */
-	struct spe_host spe;	      /* the host's profiling... */
+	struct host_spe spe;	      /* the host's profiling... */
 	struct host_trace trace;      /* ... and trace */
 	struct vcpu_fpstate *host_fp; /* valid while @host_fp_out */
 	u64 host_fpmr;		      /* likewise, if @host_streaming */

@@ -9,6 +9,7 @@
 #define KEEL_VM_VCPU_REGS_H
 
 #ifndef __ASSEMBLY__
+#include <arch/fpsimd.h>
 #include <lib/types.h>
 
 #define VNCR(offset) ((offset) / 8)
@@ -104,17 +105,6 @@ struct vcpu_gpregs {
 	u64 pad;
 };
 
-/* FP/SIMD and SVE, as fpsimd_save() lays them out (arch/fpsimd.h).
- * SVE_VQ_MAX quadwords a vector. */
-#define SVE_VQ_MAX 16
-struct vcpu_fpstate {
-	u64 fpcr, fpsr;
-	u8 v[32][16] __aligned(16); /* without SVE */
-	u8 z[32][SVE_VQ_MAX * 16] __aligned(
-		16); /* with SVE: the first vq quadwords of each row... */
-	u8 p[16][SVE_VQ_MAX * 2] __aligned(16); /* ... predicates, */
-	u8 ffr[SVE_VQ_MAX * 2] __aligned(16);	/* ... and the first fault register */
-};
 #endif
 
 /* Offsets in struct vcpu that enter.S uses; asserted in vm.h. */

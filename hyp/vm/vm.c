@@ -4,6 +4,7 @@
 #include <arch/percpu.h>
 #include <arch/tlb.h>
 #include <cpu/panic.h>
+#include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <lib/string.h>
 #include <vm/donation.h>

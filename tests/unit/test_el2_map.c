@@ -21,6 +21,7 @@
 #include <arch/percpu.h>
 #include <arch/pte.h>
 #include <arch/tlb.h>
+#include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <mm/el2_map.h>
 #include <mm/pgtable.h>

@@ -13,10 +13,11 @@
 
 #include <cmocka.h>
 
+#include <arch/el2_regs.h>
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
 #include <arch/tlb_s2.h>
-#include <cpu/el2_regs.h>
+#include <cpu/percpu.h>
 #include <lib/esr.h>
 #include <vm/switch.h>
 

@@ -13,12 +13,13 @@
 
 #include <cmocka.h>
 
+#include <arch/el2_regs.h>
 #include <arch/percpu.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
-#include <cpu/el2_regs.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
+#include <cpu/percpu.h>
 #include <host/host.h>
 #include <host/host_gic.h>
 #include <host/host_mem.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The PL011 driver against a UART of which the test decides when it takes a character. */
-/* SOURCES: hyp/lib/pl011.c */
+/* SOURCES: hyp/cpu/pl011.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include <arch/mmio.h>
-#include <lib/pl011.h>
+#include <cpu/pl011.h>
 
 /* ARM DDI 0183, 3.2. */
 #define DR 0x00

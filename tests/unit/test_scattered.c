@@ -24,6 +24,7 @@
 #include <arch/pte.h>
 #include <arch/tlb.h>
 #include <cpu/log.h>
+#include <cpu/percpu.h>
 #include <host/host.h>
 #include <host/host_mem.h>
 #include <keel/hypercall.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/serror.c hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
+/* SOURCES: hyp/vm/serror.c hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /*
  * SErrors: whose they are, and that each of them reaches him, with the world switch and the run
  * loop as they are.
@@ -13,15 +13,16 @@
 #include <cmocka.h>
 
 #include <arch/barrier.h>
+#include <arch/el2_regs.h>
 #include <arch/fpsimd.h>
 #include <arch/percpu.h>
 #include <arch/serror.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
-#include <cpu/el2_regs.h>
 #include <cpu/inject.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
+#include <cpu/percpu.h>
 #include <lib/esr.h>
 #include <vm/run.h>
 #include <vm/serror.h>

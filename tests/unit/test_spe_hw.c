@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/spe/spe_hw.c hyp/spe/spe_host.c hyp/spe/spe_unit.c hyp/spe/spe_provider.c hyp/trap/trap.c hyp/trap/one_reg.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
+/* SOURCES: hyp/spe/spe_hw.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/spe/spe_provider.c hyp/trap/trap.c hyp/trap/one_reg.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /*
  * SPE by the CPUs' own units: who is chosen, what a vCPU is told, its registers wherever they are,
  * events, STOP, and a fake unit whose registers are all that there is of it.
@@ -93,7 +93,7 @@ static void start_machine(const struct spe_unit_id *id)
 	w.hooks = traps; /* the last to register was spe_hw.c */
 	spe_vcpu_set_provider(&spe_hw_ops);
 	make_unit(id->version);
-	spe_host_online(&w.cpu.spe);
+	host_spe_online(&w.cpu.spe);
 	memset(memory, 0, sizeof(memory));
 	for (i = 0; i < 2; i++) {
 		w.vcpu[i].spe = (void *)memory[i];
@@ -103,7 +103,7 @@ static void start_machine(const struct spe_unit_id *id)
 		assert_int_equal(spe_vcpu_control(&w.vcpu[i], KEEL_SPE_INIT, 21), 0);
 	}
 	w.cpu.vcpu = V;
-	spe_host_leave(&w.cpu.spe);
+	host_spe_leave(&w.cpu.spe);
 }
 
 static int setup(void **state)
@@ -438,7 +438,7 @@ static void test_old_unit(void **state)
 	start_machine(&old);
 	profile();
 	assert_int_equal(profiler->handled(V, KEEL_EXIT_IRQ), KEEL_EXIT_IRQ);
-	spe_host_return(&w.cpu.spe);
+	host_spe_return(&w.cpu.spe);
 }
 
 /* With E2H=1 EL1's PMSCR_EL1 has another name, and its own is EL2's. */
@@ -450,7 +450,7 @@ static void test_e2h(void **state)
 	assert_int_equal(fake_sysreg_get("s3_5_c9_c9_0"), PMSCR_E1SPE | PMSCR_TS);
 	assert_int_equal(fake_sysreg_writes(PMSCR), 0);
 	profiler->handled(V, KEEL_EXIT_IRQ);
-	spe_host_return(&w.cpu.spe);
+	host_spe_return(&w.cpu.spe);
 	assert_int_equal(fake_sysreg_get("s3_5_c9_c9_0"), 0x10);
 }
 
@@ -656,7 +656,7 @@ static void test_host(void **state)
 	for (unsigned int i = 0; i < ARRAY_SIZE(limits); i++) {
 		setup(NULL);
 		give_host(limits[i]);
-		spe_host_leave(&w.cpu.spe);
+		host_spe_leave(&w.cpu.spe);
 		profile();
 		assert_int_equal(fake_sysreg_get(PMBSR), 0);
 		msr(SPE_PMSCR_EL1, 0);
@@ -664,7 +664,7 @@ static void test_host(void **state)
 		msr(SPE_PMSCR_EL1, PMSCR_E0SPE);
 		profiler->enter(V);
 		profiler->handled(V, KEEL_EXIT_IRQ);
-		spe_host_return(&w.cpu.spe);
+		host_spe_return(&w.cpu.spe);
 		check_host(limits[i]);
 	}
 }
@@ -677,17 +677,17 @@ static void test_host_beside_others(void **state)
 
 	give_host(limit);
 	fake_trace_start(false);
-	spe_host_leave(&w.cpu.spe);
+	host_spe_leave(&w.cpu.spe);
 	assert_string_equal(fake_trace(), "psb csync dsb nsh isb " PMBLIMITR "=0 isb");
 	fake_trace_start(true);
-	spe_host_return(&w.cpu.spe);
+	host_spe_return(&w.cpu.spe);
 	assert_string_equal(fake_trace(), "isb " PMBLIMITR "=ffff000012400001");
 	check_host(limit);
 	/* nor the host: one read */
 	fake_sysreg_set(PMBLIMITR, 0xffff000012400000);
 	fake_trace_start(true);
-	spe_host_leave(&w.cpu.spe);
-	spe_host_return(&w.cpu.spe);
+	host_spe_leave(&w.cpu.spe);
+	host_spe_return(&w.cpu.spe);
 	assert_string_equal(fake_trace(), PMBLIMITR "?");
 }
 

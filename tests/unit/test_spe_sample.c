@@ -11,10 +11,11 @@
 
 #include <cmocka.h>
 
+#include <arch/el2_regs.h>
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
-#include <cpu/el2_regs.h>
 #include <cpu/panic.h>
+#include <cpu/percpu.h>
 #include <lib/esr.h>
 #include <spe/spe_hit.h>
 #include <spe/spe_insn.h>

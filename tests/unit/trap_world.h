@@ -15,9 +15,9 @@
 #include <cmocka.h>
 
 #include <arch/at.h>
+#include <arch/el2_regs.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
-#include <cpu/el2_regs.h>
 #include <cpu/log.h>
 #include <lib/errno.h>
 #include <lib/esr.h>

@@ -15,6 +15,7 @@
 
 #include <arch/ich.h>
 #include <arch/percpu.h>
+#include <cpu/percpu.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
 #include <vgic/vgic.h>

@@ -16,6 +16,7 @@
 #include <arch/pte.h>
 #include <arch/tlb.h>
 #include <cpu/log.h>
+#include <cpu/percpu.h>
 #include <mm/el2_map.h>
 #include <vm/run.h>
 #include <vm_machine.h>

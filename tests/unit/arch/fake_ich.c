@@ -3,6 +3,7 @@
 #include <arch/gicr.h>
 #include <arch/ich.h>
 #include <arch/percpu.h>
+#include <cpu/percpu.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,35 +199,37 @@ u32 fake_irq(void)
 
 /* ---- redistributors ---- */
 
-static struct fake_icc *icc_of(const struct percpu *cpu)
+static struct fake_icc *icc_of(const void *gicr)
 {
-	if (cpu->id >= FAKE_CPUS || !cpu->gicr)
+	const struct percpu *cpu = gicr;
+
+	if (!cpu || cpu->id >= FAKE_CPUS || cpu->gicr != gicr)
 		broken("a CPU that has no redistributor");
 	return &fake_icc[cpu->id];
 }
 
-void gicr_set_active(const struct percpu *cpu, u32 intid)
+void gicr_set_active(void *gicr, u32 intid)
 {
-	if (intid >= 32 || (icc_of(cpu)->phys_active & 1U << intid))
+	if (intid >= 32 || (icc_of(gicr)->phys_active & 1U << intid))
 		broken("a physical interrupt is made active that is active");
-	icc_of(cpu)->phys_active |= 1U << intid;
+	icc_of(gicr)->phys_active |= 1U << intid;
 }
 
-void gicr_clear_active(const struct percpu *cpu, u32 intid)
+void gicr_clear_active(void *gicr, u32 intid)
 {
-	if (intid >= 32 || !(icc_of(cpu)->phys_active & 1U << intid))
+	if (intid >= 32 || !(icc_of(gicr)->phys_active & 1U << intid))
 		broken("a physical interrupt is deactivated that is not active");
-	icc_of(cpu)->phys_active &= ~(1U << intid);
+	icc_of(gicr)->phys_active &= ~(1U << intid);
 }
 
-void gicr_set_pending(const struct percpu *cpu, u32 intid)
+void gicr_set_pending(void *gicr, u32 intid)
 {
-	icc_of(cpu)->phys_pending |= 1U << intid;
+	icc_of(gicr)->phys_pending |= 1U << intid;
 }
 
-void gicr_clear_pending(const struct percpu *cpu, u32 intid)
+void gicr_clear_pending(void *gicr, u32 intid)
 {
-	icc_of(cpu)->phys_pending &= ~(1U << intid);
+	icc_of(gicr)->phys_pending &= ~(1U << intid);
 }
 
 /* ---- the guest ---- */
@@ -287,7 +290,7 @@ static void deactivate(struct fake_icc *icc, u32 intid)
 			continue;
 		icc->lr[n] &= ~A;
 		if (icc->lr[n] & HW)
-			gicr_clear_active(this_cpu(), (u32)(icc->lr[n] >> 32) & 0x1fff);
+			gicr_clear_active(this_cpu()->gicr, (u32)(icc->lr[n] >> 32) & 0x1fff);
 		return;
 	}
 	icc->hcr += 1ULL << 27;

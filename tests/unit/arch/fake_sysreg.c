@@ -2,6 +2,7 @@
 /* System registers by name (see sysreg.h), and the running CPU's structure (see percpu.h). */
 #include <arch/percpu.h>
 #include <arch/sysreg.h>
+#include <cpu/percpu.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

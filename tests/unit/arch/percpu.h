@@ -3,7 +3,7 @@
 #ifndef KEEL_ARCH_PERCPU_H
 #define KEEL_ARCH_PERCPU_H
 
-#include <cpu/percpu.h>
+struct percpu;
 
 extern struct percpu *fake_cpu;
 

@@ -4,8 +4,8 @@
  * the flag register and writes the data register, and changes nothing that the firmware or the host
  * has set up.
  */
-#ifndef KEEL_LIB_PL011_H
-#define KEEL_LIB_PL011_H
+#ifndef KEEL_CPU_PL011_H
+#define KEEL_CPU_PL011_H
 
 #include <lib/types.h>
 

@@ -3,7 +3,7 @@
 #include <arch/barrier.h>
 #include <arch/el1.h>
 #include <arch/sysreg.h>
-#include <spe/spe_unit.h>
+#include <cpu/spe_unit.h>
 
 /* ID_AA64DFR0_EL1 (D24.2.80) */
 #define DFR0_PMSVER GENMASK(35, 32)

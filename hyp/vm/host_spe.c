@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The host's profiling while a guest has the CPU. See spe_host.h. */
+/* The host's profiling while a guest has the CPU. See host_spe.h. */
 #include <arch/sysreg.h>
-#include <spe/spe_host.h>
-#include <spe/spe_unit.h>
+#include <cpu/spe_unit.h>
+#include <vm/host_spe.h>
 
-void spe_host_online(struct spe_host *host)
+void host_spe_online(struct host_spe *host)
 {
 	struct spe_unit_id id;
 
 	spe_unit_identify(&id);
-	*host = (struct spe_host){
+	*host = (struct host_spe){
 		.usable = id.version,
 		.inverse = id.version >= SPE_VERSION_INVERSE,
 	};
 }
 
-void spe_host_leave(struct spe_host *host)
+void host_spe_leave(struct host_spe *host)
 {
 	host->pmblimitr = read_sysreg(SYS_PMBLIMITR_EL1);
 	if (!(host->pmblimitr & PMBLIMITR_E))
@@ -25,7 +25,7 @@ void spe_host_leave(struct spe_host *host)
 }
 
 /* An event that is pending for the host (PMBSR_EL1.S) is kept too, and with it its interrupt. */
-void spe_host_take(struct spe_host *host)
+void host_spe_take(struct host_spe *host)
 {
 	if (host->taken)
 		return;
@@ -33,7 +33,7 @@ void spe_host_take(struct spe_host *host)
 	host->taken = true;
 }
 
-void spe_host_return(struct spe_host *host)
+void host_spe_return(struct host_spe *host)
 {
 	if (host->taken)
 		spe_unit_load(&host->regs, host->inverse);

@@ -9,10 +9,10 @@
  * What reads or writes registers is for a CPU that has a unit which EL3 has given away
  * (struct spe_unit_id.version is not 0); elsewhere they are UNDEFINED or trap to EL3.
  */
-#ifndef KEEL_SPE_SPE_UNIT_H
-#define KEEL_SPE_SPE_UNIT_H
+#ifndef KEEL_CPU_SPE_UNIT_H
+#define KEEL_CPU_SPE_UNIT_H
 
-#include <spe/spe_regs.h>
+#include <cpu/spe_fields.h>
 
 /**
  * struct spe_unit_id - what a CPU, or what every CPU of the machine, has

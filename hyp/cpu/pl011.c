@@ -2,7 +2,7 @@
 /* PL011 UART, transmit side. Registers: ARM DDI 0183, 3.2. */
 #include <arch/mmio.h>
 
-#include <lib/pl011.h>
+#include <cpu/pl011.h>
 
 #define UARTDR 0x00
 #define UARTFR 0x18

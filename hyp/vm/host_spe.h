@@ -7,13 +7,13 @@
  * The other registers stay where they are, and are saved only for a guest that profiles
  * (spe_hw.c). A host that does not profile pays for one read of PMBLIMITR_EL1.
  */
-#ifndef KEEL_SPE_SPE_HOST_H
-#define KEEL_SPE_SPE_HOST_H
+#ifndef KEEL_VM_HOST_SPE_H
+#define KEEL_VM_HOST_SPE_H
 
-#include <spe/spe_regs.h>
+#include <cpu/spe_fields.h>
 
 /* One CPU's; inside struct vm_cpu. */
-struct spe_host {
+struct host_spe {
 	bool usable;   /* there is a profiling unit, and EL3 has given it away: call the others */
 	bool inverse;  /* PMSNEVFR_EL1 is there */
 	bool taken;    /* the unit is a guest's: @regs, and not the unit, has the host's... */
@@ -22,15 +22,15 @@ struct spe_host {
 };
 
 /* The CPU has come up. */
-void spe_host_online(struct spe_host *host);
+void host_spe_online(struct host_spe *host);
 
 /* A guest comes. Before VTTBR_EL2, HCR_EL2, MDCR_EL2 or EL1's registers change. */
-void spe_host_leave(struct spe_host *host);
+void host_spe_leave(struct host_spe *host);
 
 /* Between leave and return: the unit is for the guest's registers now. It is off. */
-void spe_host_take(struct spe_host *host);
+void host_spe_take(struct host_spe *host);
 
 /* The guest is gone, the unit is off, all registers but these are the host's. */
-void spe_host_return(struct spe_host *host);
+void host_spe_return(struct host_spe *host);
 
 #endif
