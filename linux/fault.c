@@ -162,24 +162,27 @@ static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned i
 }
 
 /*
- * From page *@at of @count on, which is where it has come to. What EL2 is short of cannot be given
- * to it here: -ENOMEM and -ENOBUFS, see supply().
+ * From page *@at of @count on, which is where it has come to. It may take calls that clean caches
+ * and map nothing: the pages are pinned meanwhile. What EL2 is short of cannot be given to it here:
+ * -ENOMEM and -ENOBUFS, see supply().
  */
 static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned long count,
 		     bool writable, unsigned long *at)
 {
-	u64 flags = KEEL_MAP_EXEC | (writable ? KEEL_MAP_WRITE : 0), done = 0;
+	u64 flags = KEEL_MAP_EXEC | (writable ? KEEL_MAP_WRITE : 0), done, clean = 0;
 	long ret;
 
 	for (;;) {
-		ret = keel_inject()
-			      ? -ENOMEM
-			      : keel_call(KEEL_HC_VM_MAP, vm->handle, (gfn + *at) << PAGE_SHIFT,
-					  page_to_phys(page) + (*at << PAGE_SHIFT),
-					  (count - *at) << PAGE_SHIFT, flags, &done);
-		if (ret != -EAGAIN || done >> PAGE_SHIFT >= count - *at)
+		struct keel_regs regs = { { KEEL_HC_VM_MAP, vm->handle, (gfn + *at) << PAGE_SHIFT,
+					    page_to_phys(page) + (*at << PAGE_SHIFT),
+					    (count - *at) << PAGE_SHIFT, flags, clean } };
+
+		ret = keel_inject() ? -ENOMEM : keel_hvc(&regs);
+		done = regs.x[1] >> PAGE_SHIFT;
+		if (ret != -EAGAIN || done >= count - *at)
 			return ret;
-		*at += done >> PAGE_SHIFT;
+		*at += done;
+		clean = regs.x[2];
 		cond_resched();
 	}
 }
@@ -229,7 +232,7 @@ static long unmap(struct keel_vm *vm, u64 first, u64 last, bool may_sleep)
 	for (;;) {
 		ret = keel_call(KEEL_HC_VM_UNMAP, vm->handle, ipa, left, KEEL_UNMAP_WHOLE, 0,
 				&done);
-		if (ret != -EAGAIN || !done || done >= left)
+		if (ret != -EAGAIN || done >= left)
 			return ret;
 		ipa += done;
 		left -= done;

@@ -67,11 +67,13 @@ static s64 hc_vm_topup(struct vm *vm, struct host_regs *regs)
 
 static s64 hc_vm_map(struct vm *vm, struct host_regs *regs)
 {
-	u64 done;
-	int ret = vm_map(vm, IPA(regs->x[2]), PA(regs->x[3]), regs->x[4], regs->x[5], &done);
+	struct vm_mapped so_far = { .clean = regs->x[6] };
+	int ret = vm_map(vm, IPA(regs->x[2]), PA(regs->x[3]), regs->x[4], regs->x[5], &so_far);
 
-	if (ret == -EAGAIN)
-		regs->x[1] = done;
+	if (ret == -EAGAIN) {
+		regs->x[1] = so_far.done;
+		regs->x[2] = so_far.clean;
+	}
 	return ret;
 }
 

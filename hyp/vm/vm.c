@@ -15,7 +15,7 @@
 #define VM_ALIGN SZ_64K
 
 /* Donated pages that one step of vm_destroy() gives back, but for the last donation in it. */
-#define RETURN_PAGES 128
+#define RETURN_PAGES 40
 
 static const struct cpu_features *machine;
 static struct mmu_caps caps;

@@ -18,8 +18,14 @@
  * What one call of unmap may cost, in descriptors and pages looked at; and what a stretch of mapped
  * memory costs besides, for the walks and invalidations of its move.
  */
-#define UNMAP_BUDGET   4096
+#define UNMAP_BUDGET   1536
 #define UNMAP_RUN_COST 64
+
+/*
+ * Without FEAT_S2FWB: what one call may clean from the caches, line by line, with the host's
+ * interrupts waiting. A line is two instructions, a page's window some twenty.
+ */
+#define CLEAN_STEP SZ_64K
 
 /* State that changes while a leaf is mapped; neither is an attribute. */
 #define STATE_ATTRS ((unsigned int)STAGE2_OLD | STAGE2_CLEAN)
@@ -128,6 +134,43 @@ static int sync_data_caches(const struct vm *vm, struct pa pa, u64 size)
 		el2_window_unmap();
 	}
 	return done ? 0 : -EFAULT;
+}
+
+/*
+ * The next part of memory that an unmap gave back. A fault does not undo that the host has it: it
+ * will meet the same one. Return: whether there is none left.
+ */
+static bool clean_unmapped(struct vm *vm)
+{
+	struct vm_unclean *left = &vm->unclean;
+	u64 size = MIN(left->size, vm->move.clean_left);
+
+	(void)sync_data_caches(vm, left->pa, size);
+	vm->move.clean_left -= size;
+	left->pa.v += size;
+	left->size -= size;
+	return !left->size;
+}
+
+/*
+ * The next part of memory that the VM is to get, behind what earlier calls have cleaned. Return: 0
+ * if all of it is clean; -EAGAIN; -EFAULT.
+ */
+static int clean_to_map(struct vm *vm, struct pa pa, u64 size)
+{
+	struct vm_move *move = &vm->move;
+	u64 end = pa.v + size, from = MAX(pa.v, move->clean_end), part;
+	int ret;
+
+	if (vm->s2.fwb || from >= end)
+		return 0;
+	part = MIN(end - from, move->clean_left);
+	ret = sync_data_caches(vm, PA(from), part);
+	if (ret)
+		return ret;
+	move->clean_left -= part;
+	move->clean_end = from + part;
+	return move->clean_end < end ? -EAGAIN : 0;
 }
 
 static bool has_dic(void)
@@ -354,7 +397,7 @@ static int sync_caches(struct vm *vm, struct pa pa, u64 size)
 	int ret = ownership_may_share(pa, size);
 
 	if (!ret)
-		ret = sync_data_caches(vm, pa, size);
+		ret = clean_to_map(vm, pa, size);
 	if (!ret)
 		sync_instruction_caches(vm->move.attrs);
 	return ret;
@@ -432,32 +475,39 @@ static int map_range(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 
 }
 
 static int map_locked(struct vm *vm, struct ipa ipa, struct pa pa, u64 size,
-		      enum stage2_attrs attrs, u64 *done)
+		      enum stage2_attrs attrs, struct vm_mapped *so_far)
 {
+	u64 *done = &so_far->done;
 	int ret;
 
 	vm->move.attrs = attrs;
+	vm->move.clean_left = CLEAN_STEP;
+	vm->move.clean_end = pa.v + so_far->clean;
 	ret = map_range(vm, ipa, pa, map_step(vm, ipa.v, pa.v, size), done);
+	so_far->clean = vm->move.clean_end - MIN(vm->move.clean_end, pa.v + *done);
 	if (!*done)
 		return ret;
 	return *done == size ? 0 : -EAGAIN;
 }
 
-int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags, u64 *done)
+int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
+	   struct vm_mapped *so_far)
 {
 	enum stage2_attrs attrs;
 	int ret = attrs_of(flags, &attrs);
 
-	*done = 0;
+	so_far->done = 0;
 	if (!ret && (!IS_ALIGNED(pa.v, stage2_granule(&vm->s2)) || pa.v + size < pa.v))
+		ret = -EINVAL;
+	if (!ret && (!IS_ALIGNED(so_far->clean, SZ_4K) || so_far->clean > size))
 		ret = -EINVAL;
 	if (!ret)
 		ret = check_range(vm, ipa.v, size);
 	if (ret)
 		return ret;
 	spin_lock(&vm->lock);
-	ret = map_locked(vm, ipa, pa, size, attrs, done);
-	check_range_states(vm, ipa, *done);
+	ret = map_locked(vm, ipa, pa, size, attrs, so_far);
+	check_range_states(vm, ipa, so_far->done);
 	spin_unlock(&vm->lock);
 	return ret;
 }
@@ -473,9 +523,8 @@ static int unmap_ram(struct vm *vm, const struct run *run)
 {
 	int ret = ownership_unshare(run->pa, run->size, &vm->side, run->ipa);
 
-	/* A fault does not undo that the host has it back: it will meet the same one. */
-	if (!ret && vm->state != VM_DYING)
-		(void)sync_data_caches(vm, run->pa, run->size);
+	if (!ret && vm->state != VM_DYING && !vm->s2.fwb)
+		vm->unclean = (struct vm_unclean){ run->pa, run->size };
 	return ret;
 }
 
@@ -496,7 +545,9 @@ static void spend(u64 *budget, const struct run *run)
 
 /*
  * Unmap [ipa, end) as far as the budget goes. Return: 0 or an error; *done bytes are finished in
- * any case, and less than all of them without an error when the budget is used up.
+ * any case, and less than all of them without an error when the budget is used up. What is unmapped
+ * and not yet clean is not finished: the next call, whoever makes it, goes on with that, and then
+ * finds a hole.
  */
 static int unmap_some(struct vm *vm, struct ipa ipa, u64 end, u64 *done)
 {
@@ -504,12 +555,13 @@ static int unmap_some(struct vm *vm, struct ipa ipa, u64 end, u64 *done)
 	int ret = 0;
 
 	*done = 0;
-	while (ipa.v + *done < end && budget) {
+	vm->move.clean_left = CLEAN_STEP;
+	while (clean_unmapped(vm) && ipa.v + *done < end && budget) {
 		struct run run;
 
 		find_run(vm, &run, IPA(ipa.v + *done), end, VM_MAP_STEP, &budget);
 		ret = unmap_run(vm, &run);
-		if (ret)
+		if (ret || !clean_unmapped(vm))
 			break;
 		spend(&budget, &run);
 		*done += run.size;
@@ -576,30 +628,30 @@ bool vm_unmap_all(struct vm *vm)
 
 /* ---- caches, whole ---- */
 
-/* The next stretch, as much of it as one call does. Return: whether something was flushed. */
-static bool flush_run(struct vm *vm, u64 *at, u64 end, u64 *budget)
+/* The next stretch, or as much of it as this call may still clean. */
+static void flush_run(struct vm *vm, u64 *at, u64 end, u64 *budget)
 {
+	u64 left = vm->move.clean_left;
 	struct run run;
-	bool flush;
-	u64 size;
 
-	find_run(vm, &run, IPA(*at), end, VM_MAP_STEP, budget);
-	flush = run.mapped && !is_device(run.attrs);
-	size = flush ? MIN(run.size, VM_MAP_STEP) : run.size;
-	if (flush) /* the guest's own accesses there fault as well */
-		(void)sync_data_caches(vm, run.pa, size);
-	*at += size;
-	return flush;
+	find_run(vm, &run, IPA(*at), end, left, budget);
+	if (run.mapped && !is_device(run.attrs)) {
+		run.size = MIN(run.size, left);
+		/* the guest's own accesses there fault as well */
+		(void)sync_data_caches(vm, run.pa, run.size);
+		vm->move.clean_left -= run.size;
+	}
+	*at += run.size;
 }
 
 int vm_flush_caches(struct vm *vm, u64 *at)
 {
 	u64 end = stage2_size(&vm->s2), budget = UNMAP_BUDGET;
-	bool flushed = false;
 
 	spin_lock(&vm->lock);
-	while (*at < end && budget && !flushed)
-		flushed = flush_run(vm, at, end, &budget);
+	vm->move.clean_left = CLEAN_STEP;
+	while (*at < end && budget && vm->move.clean_left)
+		flush_run(vm, at, end, &budget);
 	spin_unlock(&vm->lock);
 	return *at < end ? -EAGAIN : 0;
 }

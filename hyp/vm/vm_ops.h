@@ -138,10 +138,21 @@ int __must_check vm_pool_reclaim(struct pa pa, u64 pages);
  */
 int __must_check vm_topup(struct vm *vm, struct pa pa, u64 pages);
 
+/* How far a map has come. In bytes. */
+struct vm_mapped {
+	u64 done; /* out, with -EAGAIN: from the start, mapped now */
+	/*
+	 * In: from the start, cleaned from the caches by earlier calls, a multiple of 4096; out,
+	 * with -EAGAIN: for the next call, which is for the rest. It is the host's word: whose
+	 * memory it is, and who would read there what was before.
+	 */
+	u64 clean;
+};
+
 /**
  * vm_map() - share memory of the host, or map a device, with the VM
- * @flags: KEEL_MAP_*
- * @done:  out with -EAGAIN: bytes from the start that are mapped now
+ * @flags:  KEEL_MAP_*
+ * @so_far: how far it has come
  *
  * Where [ipa, ipa + size) is mapped already to the very same with the same permissions, it stays so
  * and counts as done.
@@ -152,12 +163,13 @@ int __must_check vm_topup(struct vm *vm, struct pa pa, u64 pages);
  * -EAGAIN means that nothing was mapped.
  */
 int __must_check vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
-			u64 *done);
+			struct vm_mapped *so_far);
 
 /**
  * vm_unmap() - take memory away from the VM; holes are passed over
  * @flags: KEEL_UNMAP_*
- * @done:  out with -EAGAIN: bytes from the start that are finished
+ * @done:  out with -EAGAIN: bytes from the start that are finished: 0, too, where the caches of
+ *what is unmapped are not clean yet
  *
  * With KEEL_UNMAP_WHOLE a block, or a contiguous group, that the range has a part of goes as a
  * whole: nothing is split, so nothing can be short.

@@ -13,7 +13,7 @@
 #define KEEL_NOT_SUPPORTED (-1)
 
 /* ABI version: major in bits 31:16 (other majors do not understand each other), minor below. */
-#define KEEL_ABI_VERSION 0x00010002
+#define KEEL_ABI_VERSION 0x00020000
 
 /*
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
@@ -119,12 +119,17 @@
 #define KEEL_HC_VM_TOPUP 0xc6000013
 
 /*
- * KEEL_HC_VM_MAP(x1 = handle, x2 = IPA, x3 = address, x4 = bytes, x5 = KEEL_MAP_*) -> x0 = 0;
- * -E2BIG past the VM's IPA size; -EEXIST where something else is mapped; -ENOMEM: top up and repeat
- * the call; -ENOBUFS for a page that is shared 250 times or more, where Keel's own pages run short:
- * KEEL_HC_POOL_DONATE and repeat the call; -EAGAIN: x1 bytes are done, go on with the rest;
- * -EOVERFLOW for a page that is shared too often (2^32 - 1 times). Shares memory of the host with
- * the VM. Mapping what is mapped there already is no error, so two vCPUs can fault on one page.
+ * KEEL_HC_VM_MAP(x1 = handle, x2 = IPA, x3 = address, x4 = bytes, x5 = KEEL_MAP_*, x6 = bytes that
+ * are clean) -> x0 = 0; -E2BIG past the VM's IPA size; -EEXIST where something else is mapped;
+ * -ENOMEM: top up and repeat the call; -ENOBUFS for a page that is shared 250 times or more, where
+ * Keel's own pages run short: KEEL_HC_POOL_DONATE and repeat the call; -EAGAIN: x1 bytes (0, too)
+ * are done, go on with the rest, of which the first x2 bytes are clean; -EOVERFLOW for a page that
+ * is shared too often (2^32 - 1 times). Shares memory of the host with the VM. Mapping what is
+ * mapped there already is no error, so two vCPUs can fault on one page.
+ *
+ * Without FEAT_S2FWB memory is cleaned from the data caches before it is mapped, 64 KiB a call. x6
+ * says how many bytes from the start were cleaned by the calls before this one, and not written
+ * since: 0 to begin with; a multiple of 4096, no more than x4.
  */
 #define KEEL_HC_VM_MAP	0xc6000014
 #define KEEL_MAP_WRITE	1 /* else read-only */
@@ -133,8 +138,9 @@
 
 /*
  * KEEL_HC_VM_UNMAP(x1 = handle, x2 = IPA, x3 = bytes, x4 = KEEL_UNMAP_*) -> x0 = 0; -E2BIG;
- * -ENOMEM: top up and repeat; -EAGAIN: x1 bytes are done. Holes are passed over. With
+ * -ENOMEM: top up and repeat; -EAGAIN: x1 bytes (0, too) are done. Holes are passed over. With
  * KEEL_UNMAP_WHOLE all of a block is unmapped that a part of is in the range: there is no -ENOMEM.
+ * Without FEAT_S2FWB caches may be stale for what was unmapped, until the call returns 0.
  */
 #define KEEL_HC_VM_UNMAP 0xc6000015
 #define KEEL_UNMAP_WHOLE 1

@@ -93,6 +93,21 @@ def test_memory_that_firmware_reserved(run_hostile, tmp_path, cpu, variant):
 
 
 @pytest.mark.parametrize(
+    "cpu,calls",
+    [("max", 1), ("cortex-a72", 32), pytest.param("neoverse-n1", 32, marks=pytest.mark.full)],
+)
+@pytest.mark.parametrize("variant", ["release", "debug"])
+def test_a_call_cleans_64_kib_of_caches(run_hostile, cpu, calls, variant):
+    """2 MiB are cleaned in 32 calls without FEAT_S2FWB, and need no cleaning with it."""
+    machine = run_hostile("caches", 20, cpu=cpu, variant=variant)
+    told = dict(re.findall(r"hostile: calls to (.+): (\d+)", machine.console))
+    what = ("map", "unmap", "unmap a part as a whole")
+    assert {key: int(told[key]) for key in what} == dict.fromkeys(what, calls)
+    # The first call comes to the end of what is mapped, the last one to that of the address space.
+    assert int(told["sync"]) in (calls, calls + 1)
+
+
+@pytest.mark.parametrize(
     "e2h,variant", [(0, "release"), pytest.param(1, "debug", marks=pytest.mark.full)]
 )
 def test_guests_of_random_instructions(run_hostile, e2h, variant):

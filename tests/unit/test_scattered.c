@@ -536,17 +536,17 @@ static int try_vcpu(void)
 
 static int try_map(void)
 {
-	u64 done;
+	struct vm_mapped mapped = { 0 };
 
-	return vm_map(w.vm, IPA(5 * SZ_1G), w.pages, SZ_4K, KEEL_MAP_WRITE, &done);
+	return vm_map(w.vm, IPA(5 * SZ_1G), w.pages, SZ_4K, KEEL_MAP_WRITE, &mapped);
 }
 
 static int try_map_device(void)
 {
-	u64 done;
+	struct vm_mapped mapped = { 0 };
 
 	return vm_map(w.vm, IPA(7 * SZ_1G), PA(0x8000000), SZ_4K, KEEL_MAP_WRITE | KEEL_MAP_DEVICE,
-		      &done);
+		      &mapped);
 }
 
 static int try_unmap(void)
@@ -599,14 +599,14 @@ static const struct short_of {
 /* A VM with a block at 2 MiB, and pages in GiBs of their own. */
 static void make_world(void)
 {
-	u64 done;
+	struct vm_mapped mapped = { 0 };
 
 	boot(true, 64);
 	w.handle = create_at(PA(RAM_BASE + SZ_1G + SZ_2M));
 	w.vm = vm_get(w.handle);
 	topup_from(w.vm, PA(RAM_BASE + SZ_1G), 16);
 	w.block = PA(RAM_BASE + 2 * SZ_1G);
-	assert_int_equal(vm_map(w.vm, IPA(SZ_2M), w.block, SZ_2M, KEEL_MAP_WRITE, &done), 0);
+	assert_int_equal(vm_map(w.vm, IPA(SZ_2M), w.block, SZ_2M, KEEL_MAP_WRITE, &mapped), 0);
 	w.block = PA(RAM_BASE + 7 * SZ_1G + SZ_1M);
 	w.pages = PA(RAM_BASE + 5 * SZ_1G + SZ_64K);
 	w.run = PA(RAM_BASE + 6 * SZ_1G + 9 * SZ_4K);

@@ -608,13 +608,14 @@ static void bad_vcpus_change_nothing(void **state)
 static void a_run_page_may_be_guest_memory_too(void **state)
 {
 	struct machine_state *before = machine_save();
-	u64 handle = create(0).handle, done;
+	u64 handle = create(0).handle;
+	struct vm_mapped mapped = { 0 };
 	struct vm *vm = vm_get(handle);
 	struct pa run;
 
 	assert_int_equal(add_vcpu(handle, 0, &run), 0);
 	assert_int_equal(vm_topup(vm, machine_alloc(8, SZ_4K), 8), 0);
-	assert_int_equal(vm_map(vm, IPA(0), run, SZ_4K, KEEL_MAP_WRITE, &done), 0);
+	assert_int_equal(vm_map(vm, IPA(0), run, SZ_4K, KEEL_MAP_WRITE, &mapped), 0);
 	assert_int_equal(ownership_share_count(run), 2);
 	vm_put(vm);
 	destroy(handle);
@@ -905,6 +906,7 @@ static void random_life(u64 handle)
 	assert_non_null(vm);
 	for (u32 i = 0; i < steps; i++) {
 		u64 done, pages = 1 + machine_random(4);
+		struct vm_mapped mapped = { 0 };
 		int ret = 0;
 
 		switch (machine_random(4)) {
@@ -917,7 +919,7 @@ static void random_life(u64 handle)
 		case 2:
 			ret = vm_map(vm, IPA(machine_random(64) * SZ_4K),
 				     machine_alloc(pages, SZ_4K), pages * SZ_4K, machine_random(4),
-				     &done);
+				     &mapped);
 			break;
 		case 3:
 			ret = vm_unmap(vm, IPA(machine_random(64) * SZ_4K), pages * SZ_4K, 0,

@@ -18,6 +18,7 @@
 
 static struct host_regs regs;
 static u64 handle, pages_of_vm, pages_of_vcpu;
+static u64 clean; /* x6 of KEEL_HC_VM_MAP */
 static struct pa run_page;
 
 /* ---- calling ---- */
@@ -25,7 +26,9 @@ static struct pa run_page;
 /* Registers from here on are not a call's own. */
 static int results(u64 fid)
 {
-	return ((u32)fid & ~0x10000U) == KEEL_HC_VM_SIZE ? 7 : 6;
+	u32 call = (u32)fid & ~0x10000U;
+
+	return call == KEEL_HC_VM_SIZE || call == KEEL_HC_VM_MAP ? 7 : 6;
 }
 
 static s64 call(u64 fid, u64 x1, u64 x2, u64 x3, u64 x4, u64 x5)
@@ -38,7 +41,11 @@ static s64 call(u64 fid, u64 x1, u64 x2, u64 x3, u64 x4, u64 x5)
 	regs.x[3] = x3;
 	regs.x[4] = x4;
 	regs.x[5] = x5;
+	if (fid == KEEL_HC_VM_MAP)
+		regs.x[6] = clean;
 	assert_true(vm_hypercall(&regs));
+	if (fid == KEEL_HC_VM_MAP)
+		assert_int_equal(regs.x[6], clean);
 	for (int i = results(fid); i < 32; i++)
 		assert_int_equal(regs.x[i], UNTOUCHED);
 	return (s64)regs.x[0];
@@ -170,9 +177,9 @@ static void add_vcpu(u64 index)
 			 0);
 }
 
-static int start(void **state)
+static int start_on(const struct machine_config *config)
 {
-	machine_start(&(struct machine_config){ .sve = true });
+	machine_start(config);
 	vm_calls_init(&layer);
 	answer = 0;
 	init_while_owned = false;
@@ -190,6 +197,16 @@ static int start(void **state)
 	handle = regs.x[1];
 	add_vcpu(3);
 	return 0;
+}
+
+static int start(void **state)
+{
+	return start_on(&(struct machine_config){ .sve = true });
+}
+
+static int start_without_fwb(void **state)
+{
+	return start_on(&(struct machine_config){ .sve = true, .no_fwb = true });
 }
 
 static int finish(void **state)
@@ -311,7 +328,8 @@ static void calls_of_a_vcpu_want_an_index(void **state)
 
 static void memory_goes_through(void **state)
 {
-	u64 pa = machine_alloc(1024, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v;
+	u64 pa = machine_alloc(1024, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v, at = 0;
+	s64 ret;
 
 	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, 2 * SZ_2M, 1), -ENOMEM);
 	assert_int_equal(regs.x[1], handle);
@@ -320,8 +338,29 @@ static void memory_goes_through(void **state)
 	assert_int_equal(regs.x[1], SZ_2M);
 	assert_int_equal(call(KEEL_HC_VM_MAP, handle, SZ_2M, pa + SZ_2M, SZ_2M, 1), 0);
 	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa + SZ_2M, SZ_2M, 1), -EEXIST);
-	assert_int_equal(call(KEEL_HC_VM_UNMAP, handle, 0, 1ULL << 40, 0, 0), 0);
+	while ((ret = call(KEEL_HC_VM_UNMAP, handle, at, (1ULL << 40) - at, 0, 0)) == -EAGAIN)
+		at += regs.x[1];
+	assert_int_equal(ret, 0);
 	assert_int_equal(ownership_state(PA(pa)), OWNERSHIP_HOST);
+}
+
+static void a_map_tells_how_far_it_has_cleaned(void **state)
+{
+	u64 pa = machine_alloc(1024, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v;
+
+	assert_int_equal(call(KEEL_HC_VM_TOPUP, handle, extra, 8, 0, 0), 0);
+	for (clean = 0; clean < SZ_2M - SZ_64K; clean = regs.x[2]) {
+		assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, 2 * SZ_2M, 1), -EAGAIN);
+		assert_int_equal(regs.x[1], 0);
+		assert_int_equal(regs.x[2], clean + SZ_64K);
+	}
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, 2 * SZ_2M, 1), -EAGAIN);
+	assert_int_equal(regs.x[1], SZ_2M);
+	assert_int_equal(regs.x[2], 0);
+	clean = SZ_2M + SZ_4K;
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, SZ_2M, pa + SZ_2M, SZ_2M, 1), -EINVAL);
+	assert_int_equal(regs.x[2], SZ_2M);
+	clean = 0;
 }
 
 static void a_long_unmap_tells_how_far_it_came(void **state)
@@ -616,6 +655,8 @@ int main(void)
 		TEST(every_call_wants_a_handle),
 		TEST(calls_of_a_vcpu_want_an_index),
 		TEST(memory_goes_through),
+		cmocka_unit_test_setup_teardown(a_map_tells_how_far_it_has_cleaned,
+						start_without_fwb, finish),
 		TEST(a_long_unmap_tells_how_far_it_came),
 		TEST(an_unmap_can_take_whole_blocks),
 		TEST(a_sync_goes_through_all_memory),

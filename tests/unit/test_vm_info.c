@@ -75,11 +75,11 @@ static void topup(u64 pages)
 
 static void map(u64 ipa, u64 pa, u64 size, u64 flags)
 {
-	u64 done;
+	struct vm_mapped mapped = { 0 };
 	int ret;
 
-	while ((ret = vm_map(vm, IPA(ipa), PA(pa), size, flags, &done)) == -EAGAIN)
-		ipa += done, pa += done, size -= done;
+	while ((ret = vm_map(vm, IPA(ipa), PA(pa), size, flags, &mapped)) == -EAGAIN)
+		ipa += mapped.done, pa += mapped.done, size -= mapped.done;
 	assert_int_equal(ret, 0);
 }
 

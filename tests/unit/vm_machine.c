@@ -27,6 +27,7 @@
 struct page_pool machine_pool;
 struct cpu_features machine_features;
 u64 machine_pages_cleaned, machine_icaches;
+void (*machine_on_clean)(struct pa pa);
 unsigned int machine_log_lines, machine_resets;
 char machine_log_last[256];
 int (*machine_run)(struct vcpu *vcpu);
@@ -137,6 +138,8 @@ void dcache_clean_inval_poc(const void *start, u64 size)
 {
 	assert_ptr_equal(start, window);
 	machine_pages_cleaned += size / SZ_4K;
+	if (machine_on_clean && window >= ram && window < ram + RAM_PAGES * SZ_4K)
+		machine_on_clean(PA(RAM_BASE + (u64)(window - ram)));
 }
 
 u64 machine_bad_page;
@@ -437,6 +440,7 @@ void machine_start_without_vms(const struct machine_config *config)
 	machine_pages_cleaned = machine_icaches = machine_bad_page = 0;
 	machine_log_lines = machine_resets = 0;
 	machine_run = NULL;
+	machine_on_clean = NULL;
 	machine_seed(1);
 	start_features(config);
 	start_memory(config->keel_pages ? config->keel_pages : 64);

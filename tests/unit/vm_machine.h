@@ -72,6 +72,9 @@ void machine_check(void);
 /* What was asked of the caches: pages cleaned and invalidated, instruction caches invalidated. */
 extern u64 machine_pages_cleaned, machine_icaches;
 
+/* Called for each page that is cleaned, if it is set. */
+extern void (*machine_on_clean)(struct pa pa);
+
 /* Log lines since machine_start(), and the last one. */
 extern unsigned int machine_log_lines;
 extern char machine_log_last[256];
