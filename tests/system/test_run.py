@@ -49,3 +49,47 @@ def test_run_ends_in_a_guest_and_below_it_the_host(terminal):
     terminal.expect(pexpect.EOF, timeout=60)
     terminal.close()
     assert terminal.exitstatus == 0
+
+
+TO_TRY = r"\n  [^\r\n]+?  (?P<command>(?:vmrun|keelctl|poweroff) [^\r\n]+)\r"
+
+
+def end_guest(terminal):
+    terminal.expect(GUEST_PROMPT)
+    terminal.sendline("poweroff -f")
+
+
+def test_what_the_host_says_to_try_works_as_typed(terminal):
+    """Each command of the banner, in its order."""
+    end_guest(terminal)
+    terminal.expect("Things to try:")
+    commands = [terminal.expect(TO_TRY) or terminal.match["command"] for _ in range(5)]
+    terminal.expect(keelvm.PROMPT)
+    background, look, counters, profiled, leave = commands
+
+    terminal.sendline(background)
+    terminal.expect(keelvm.PROMPT)
+    terminal.sendline("until grep KEEL-GUEST-REACHED /tmp/vm; do sleep 1; done")
+    terminal.expect(r"\nKEEL-GUEST-REACHED")
+    terminal.expect(keelvm.PROMPT)
+
+    terminal.sendline(look)
+    terminal.expect(r"VM +BITS.*\n +2 +\d+ .* vmrun\r")
+    terminal.expect(r"0x[0-9a-f]{16}\.\.0x[0-9a-f]{16} .* in blocks of .*  rwx\r")
+    terminal.expect(keelvm.PROMPT)
+
+    terminal.sendline(counters)
+    terminal.expect(r"hypercalls +\d{3,}\r")
+    terminal.expect(keelvm.PROMPT)
+
+    terminal.sendline(profiled)
+    terminal.expect(GUEST_PROMPT)
+    terminal.sendline("profile")
+    terminal.expect(r"profile: [1-9]\d+ samples, .* 0 bad;")
+    end_guest(terminal)
+    terminal.expect(keelvm.PROMPT)
+
+    terminal.sendline(leave)
+    terminal.expect(pexpect.EOF, timeout=60)
+    terminal.close()
+    assert terminal.exitstatus == 0
