@@ -83,20 +83,54 @@ foreign_load:
 	stp	x4, x5, [x0, #16]
 	b	.Ldone
 
-/* bool foreign_answers(const void *start, u64 pages) */
+/* bool foreign_answers(const void *start, u64 size, u64 step) */
 	.globl	foreign_answers
 foreign_answers:
 	keep_syndrome
 .Lpage:
 	ldr	xzr, [x0]
-	add	x0, x0, #4096
-	subs	x1, x1, #1
+	add	x0, x0, x2
+	subs	x1, x1, x2
 	b.ne	.Lpage
 .Lpage_end:
 	extable	.Lpage, .Lpage_end, .Lfaulted
+	b	.Ldone
+
+/* bool foreign_read_reg(const volatile void *reg, unsigned int bytes, u64 *value) */
+	.globl	foreign_read_reg
+foreign_read_reg:
+	keep_syndrome
+	cmp	w1, #8
+	b.eq	1f
+.Lread:
+	ldr	w3, [x0]
+	b	2f
+1:	ldr	x3, [x0]
+.Lread_end:
+2:	str	x3, [x2]
+	b	.Ldone
+	extable	.Lread, .Lread_end, .Lread_faulted
+
+/* bool foreign_write_reg(volatile void *reg, unsigned int bytes, u64 value) */
+	.globl	foreign_write_reg
+foreign_write_reg:
+	keep_syndrome
+	cmp	w1, #8
+	b.eq	1f
+.Lwrite:
+	str	w2, [x0]
+	b	.Ldone
+1:	str	x2, [x0]
+.Lwrite_end:
+	extable	.Lwrite, .Lwrite_end, .Lfaulted
+
 .Ldone:
 	mov	w0, #1
 	ret
+
+.Lread_faulted:
+	str	xzr, [x2]
+	b	.Lfaulted
 
 .Lclean_faulted:
 	dsb	sy

@@ -29,8 +29,20 @@ bool __must_check foreign_clean_inval(const void *start, u64 size);
  */
 bool __must_check foreign_load(void *to, const void *from);
 
-/* Read a word of each page; @start is page-aligned. Return: whether all of them answer. */
-bool __must_check foreign_answers(const void *start, u64 pages);
+/*
+ * Read a doubleword every @step bytes, a divisor of @size: a page for whether anything is there, a
+ * line for memory that has failed (FEAT_RAS's poison). Return: whether all of them answer.
+ */
+#define FOREIGN_LINE 64
+bool __must_check foreign_answers(const void *start, u64 size, u64 step);
+
+/*
+ * A register of a device that may have no power or clock, or not be there; @bytes: 4 or 8, aligned.
+ * Return: false if it faulted; what was read is 0 then. A write may be answered too late for that:
+ * then whoever runs next has an SError, as it would have had of its own write.
+ */
+bool __must_check foreign_read_reg(const volatile void *reg, unsigned int bytes, u64 *value);
+bool __must_check foreign_write_reg(volatile void *reg, unsigned int bytes, u64 value);
 
 /* An instruction. Return: it; 0 (which is UDF) where the read faults. */
 static inline u32 foreign_fetch(const void *from)

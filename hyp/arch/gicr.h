@@ -7,6 +7,7 @@
 #ifndef KEEL_ARCH_GICR_H
 #define KEEL_ARCH_GICR_H
 
+#include <arch/foreign.h>
 #include <arch/mmio.h>
 
 /* In the SGI frame */
@@ -38,10 +39,14 @@ static inline void gicr_clear_active(void *gicr, u32 intid)
 	mmio_write32((u8 *)gicr + GICR_ICACTIVER0, (u32)BIT(intid));
 }
 
-/* Enable a PPI of a CPU's, which is not EL2's to do while the host runs. */
-static inline void gicr_enable(void *gicr, u32 intid)
+/*
+ * Enable a PPI of a CPU's and make it pending, which is not EL2's to do while the host runs. The
+ * CPU may be off, and its redistributor with it.
+ */
+static inline void gicr_force(void *gicr, u32 intid)
 {
-	mmio_write32((u8 *)gicr + GICR_ISENABLER0, (u32)BIT(intid));
+	if (foreign_write_reg((u8 *)gicr + GICR_ISENABLER0, 4, BIT(intid)))
+		(void)!foreign_write_reg((u8 *)gicr + GICR_ISPENDR0, 4, BIT(intid));
 }
 
 /* Make a PPI of a CPU's pending, whatever its input is; it may be another CPU's. */

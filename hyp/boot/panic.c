@@ -81,8 +81,7 @@ static void interrupt_others(void)
 	for (i = 0; i < KEEL_MAX_CPUS && percpu_table[i]; i++) {
 		if (percpu_table[i] == this_cpu() || !percpu_table[i]->gicr)
 			continue;
-		gicr_enable(percpu_table[i]->gicr, VGIC_PPI_MAINTENANCE);
-		gicr_set_pending(percpu_table[i]->gicr, VGIC_PPI_MAINTENANCE);
+		gicr_force(percpu_table[i]->gicr, VGIC_PPI_MAINTENANCE);
 	}
 }
 

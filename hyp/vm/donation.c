@@ -49,7 +49,8 @@ int donation_show(struct pa pa, u64 size)
 
 /*
  * Shown first: that can be undone without fail, while taking it from the host cannot. And tried:
- * Keel keeps nothing of its own in memory that does not answer. Under one
+ * Keel keeps nothing of its own in memory that does not answer. A word of each page tells: single
+ * lines that have failed do no harm, since all of it is cleared before any of it is read. Under one
  * hold of ownership_lock, which whoever takes pages of Keel's pool has: a side that found enough of
  * them in prepare() still does when it maps.
  */
@@ -61,7 +62,7 @@ static int take_locked(struct pa pa, u64 size)
 		ret = donation_show(pa, size);
 	if (ret)
 		return ret;
-	if (foreign_answers(vm_pa_to_va(pa), size / SZ_4K))
+	if (foreign_answers(vm_pa_to_va(pa), size, SZ_4K))
 		ret = ownership_donate_keel_locked(pa, size);
 	else
 		ret = -EFAULT;

@@ -48,12 +48,13 @@ static int keel_check_unmapped(void *ctx, struct ipa ipa, u64 size)
 	return el2_linear_shown(host_ipa_to_pa(ipa), size) ? -EEXIST : 0;
 }
 
-/* A page that Keel is to read and write all the time must answer. */
+/* A page that Keel is to read and write all the time must answer: each line of what the host wrote.
+ */
 static int show_and_try(struct pa pa, u64 size)
 {
 	int ret = donation_show(pa, size);
 
-	if (ret || foreign_answers(vm_pa_to_va(pa), size / SZ_4K))
+	if (ret || foreign_answers(vm_pa_to_va(pa), size, FOREIGN_LINE))
 		return ret;
 	el2_unmap_linear(pa, size);
 	return -EFAULT;

@@ -595,9 +595,11 @@ static void bad_vcpus_change_nothing(void **state)
 	assert_int_equal(vcpu_create(vm, 1, pa, n, run), -EBUSY);
 	machine_assert_same(before, "a complete vGIC");
 	vm->vgic = NULL;
-	machine_bad_page = run.v;
-	assert_int_equal(vcpu_create(vm, 1, pa, n, run), -EFAULT);
-	machine_assert_same(before, "a run page that does not answer");
+	for (u64 line = 0; line < SZ_4K; line += 64) {
+		machine_bad_page = run.v + line;
+		assert_int_equal(vcpu_create(vm, 1, pa, n, run), -EFAULT);
+		machine_assert_same(before, "a run page with a line that does not answer");
+	}
 	machine_bad_page = pa.v + (n - 1) * SZ_4K;
 	assert_int_equal(vcpu_create(vm, 1, pa, n, run), -EFAULT);
 	machine_assert_same(before, "a page of the vCPU's that does not answer");

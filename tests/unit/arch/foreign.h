@@ -7,6 +7,7 @@
 #define KEEL_ARCH_FOREIGN_H
 
 #include <arch/cache.h>
+#include <arch/mmio.h>
 #include <lib/types.h>
 
 #define FOREIGN_RECORD 64
@@ -44,9 +45,36 @@ static inline bool __must_check foreign_load(void *to, const void *from)
 	return true;
 }
 
-static inline bool __must_check foreign_answers(const void *start, u64 pages)
+#define FOREIGN_LINE 64
+
+static inline bool __must_check foreign_answers(const void *start, u64 size, u64 step)
 {
-	return fake_foreign_ok(start, pages * SZ_4K);
+	for (u64 at = 0; at < size; at += step)
+		if (!fake_foreign_ok((const u8 *)start + at, sizeof(u64)))
+			return false;
+	return true;
+}
+
+/* A device's register is a fake one's (mmio.h). */
+static inline bool __must_check foreign_read_reg(const volatile void *reg, unsigned int bytes,
+						 u64 *value)
+{
+	*value = 0;
+	if (!fake_foreign_ok((const void *)reg, bytes))
+		return false;
+	*value = bytes == 8 ? mmio_read64(reg) : mmio_read32(reg);
+	return true;
+}
+
+static inline bool __must_check foreign_write_reg(volatile void *reg, unsigned int bytes, u64 value)
+{
+	if (!fake_foreign_ok((const void *)reg, bytes))
+		return false;
+	if (bytes == 8)
+		mmio_write64(reg, value);
+	else
+		mmio_write32(reg, (u32)value);
+	return true;
 }
 
 static inline u32 foreign_fetch(const void *from)
