@@ -200,19 +200,31 @@ static u64 extra_pool_bytes(void)
 	return count > POOL_CPUS ? (count - POOL_CPUS) * POOL_PAGES_PER_CPU * SZ_4K : 0;
 }
 
-/* Memory of Keel's own beyond its region; whoever uses it clears it. */
-static void *take_memory(u64 size, u64 align, const char *what)
+/*
+ * Memory of Keel's own beyond its region, below @end; whoever uses it clears it. Return: NULL if
+ * there is none.
+ */
+static void *find_memory(u64 size, u64 align, u64 end, const char *what)
 {
 	const struct el2_layout *l = el2_map_layout();
 	u64 base;
 
-	if (memmap_find(&boot_info.memmap, size, align, l->linear_start.v, l->linear_end.v,
-			MEMMAP_LOWEST, &base))
-		boot_stop("no %llu KiB of free memory for %s", size / SZ_1K, what);
+	if (memmap_find(&boot_info.memmap, size, align, l->linear_start.v,
+			MIN(l->linear_end.v, end), MEMMAP_LOWEST, &base))
+		return NULL;
 	add_keel_range(base, size);
 	if (el2_map_linear(PA(base), size, EL2_RW))
 		boot_stop("%s: out of pages to map it", what);
 	return el2_pa_to_va(l, PA(base));
+}
+
+static void *take_memory(u64 size, u64 align, const char *what)
+{
+	void *memory = find_memory(size, align, ~0ULL, what);
+
+	if (!memory)
+		boot_stop("no %llu KiB of free memory for %s", size / SZ_1K, what);
+	return memory;
 }
 
 /* Before the host runs, and after Keel has what is its own. */
@@ -360,10 +372,12 @@ static void init_host(void)
 }
 
 /* Once page ownership has begun. */
-static void *take_gic_memory(u64 size, struct pa *pa)
+static void *take_gic_memory(u64 size, u64 end, struct pa *pa)
 {
-	void *memory = take_memory(size, SZ_64K, "the tables of an ITS");
+	void *memory = find_memory(size, SZ_64K, end, "the tables of an ITS");
 
+	if (!memory)
+		return NULL;
 	*pa = el2_va_to_pa(el2_map_layout(), memory);
 	if (ownership_claim_boot(*pa, size))
 		panic("the tables of an ITS");
@@ -377,6 +391,7 @@ static int init_gic_with(const struct fdt_redists *redists)
 		.redists = redists,
 		.itses = &itses,
 		.pool = &keel_pool,
+		.fdt = load.fdt,
 		.limit = MAX(memmap_ram_size(&boot_info.memmap) / GIC_MEMORY_SHARE, SZ_1M),
 		.take = take_gic_memory,
 	};

@@ -81,6 +81,7 @@
 #define GICR_IIDR	      0x4
 #define GICR_TYPER_PLPIS      BIT(0)
 #define GICR_TYPER_NUMBER     GENMASK(23, 8)
+#define GICR_TYPER_COMMON     GENMASK(25, 24) /* CommonLPIAff */
 #define GICR_STATUSR	      0x10
 #define GICR_WAKER	      0x14
 #define GICR_SETLPIR	      0x40

@@ -256,6 +256,11 @@ int host_fdt_itses(const void *fdt, struct fdt_itses *out)
 	return ret;
 }
 
+bool host_fdt_is_machine(const void *fdt, const char *board)
+{
+	return fdt_has_string(fdt, 0, "compatible", board);
+}
+
 /* Version 0.2 or later; PSCI 0.1 is "arm,psci" alone. */
 static bool is_psci(const void *fdt, int node)
 {

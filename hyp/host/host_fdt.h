@@ -96,6 +96,9 @@ struct fdt_itses {
  */
 int __must_check host_fdt_itses(const void *fdt, struct fdt_itses *out);
 
+/* Is the machine compatible with @board? @fdt: checked device tree. */
+bool host_fdt_is_machine(const void *fdt, const char *board);
+
 /* How firmware's PSCI is called. */
 enum fdt_psci {
 	FDT_PSCI_NONE, /* no PSCI, or only version 0.1, whose function numbers are anybody's */

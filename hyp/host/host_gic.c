@@ -11,9 +11,12 @@
 #include <arch/spinlock.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
+#include <host/host.h>
 #include <host/host_gic.h>
 #include <host/its.h>
+#include <host/its_quirk.h>
 #include <host/lpi.h>
+#include <host/psci.h>
 #include <host/redist.h>
 #include <lib/errno.h>
 #include <mm/el2_map.h>
@@ -26,8 +29,7 @@
 /* Written at boot. rd_lock: one access to an RD frame at a time; ownership_lock is taken inside. */
 static struct its *itses;
 static unsigned int its_count;
-static struct lpi_rd *rds;
-static unsigned int rd_count;
+static u64 rd_limit; /* redistributors can reach addresses below this */
 static struct spinlock rd_lock = SPINLOCK_INIT;
 
 /* ---- pinned memory ---- */
@@ -80,6 +82,16 @@ static void unpin(u64 pa, u64 size)
 		panic("memory at %#lx cannot be unpinned (error %d)", pa, ret);
 }
 
+static bool is_off(u64 mpidr)
+{
+	return psci_is_off(&host_psci, mpidr);
+}
+
+static const struct lpi_ops lpi_ops = { .pin = pin, .unpin = unpin, .is_off = is_off };
+
+/* The redistributors; written at boot, and then under rd_lock. */
+static struct lpi_set rds = { .ops = &lpi_ops };
+
 /* ---- what an ITS needs ---- */
 
 STATIC_ASSERT(sizeof(struct its_command) == FOREIGN_LOAD, "a command is read at once");
@@ -113,9 +125,13 @@ static bool is_target(u64 target, bool pta)
 {
 	unsigned int i;
 
-	for (i = 0; i < rd_count; i++)
-		if (target == (pta ? rds[i].base / GIC_FRAME_SIZE : rds[i].number))
+	for (i = 0; i < rds.count; i++) {
+		const struct lpi_rd *rd = &rds.rds[i];
+
+		if (target == (pta ? rd->base / GIC_FRAME_SIZE
+				   : FIELD_GET(GICR_TYPER_NUMBER, READ_ONCE(rd->typer))))
 			return true;
+	}
 	return false;
 }
 
@@ -125,8 +141,6 @@ static const struct its_ops its_ops = {
 	.fetch = fetch,
 	.is_target = is_target,
 };
-
-static const struct lpi_ops lpi_ops = { .pin = pin, .unpin = unpin };
 
 /* ---- boot ---- */
 
@@ -155,7 +169,7 @@ static int count_rd(void *ctx, u64 base, u64 typer)
 
 static int add_rd(void *ctx, u64 base, u64 typer)
 {
-	struct lpi_rd *rd = &rds[rd_count];
+	struct lpi_rd *rd = &rds.rds[rds.count];
 	int ret;
 
 	(void)ctx;
@@ -164,12 +178,13 @@ static int add_rd(void *ctx, u64 base, u64 typer)
 	*rd = (struct lpi_rd){
 		.base = base,
 		.regs = el2_map_private(PA(base), GIC_FRAME_SIZE, EL2_DEVICE),
-		.number = FIELD_GET(GICR_TYPER_NUMBER, typer),
+		.typer = typer,
 		.virtual = typer & GICR_TYPER_VLPIS,
+		.pa_limit = rd_limit,
 	};
 	if (!rd->regs)
 		return -ENOMEM;
-	rd_count++;
+	rds.count++;
 	ret = ownership_claim_device(PA(base), GIC_FRAME_SIZE);
 	if (!ret && rd->virtual)
 		ret = ownership_claim_device(PA(base + VLPI_OFFSET), VLPI_SIZE);
@@ -183,19 +198,44 @@ static int init_rds(const struct host_gic_boot *boot)
 
 	if (ret || !count)
 		return ret;
-	rds = alloc_records(boot->pool, count * sizeof(*rds));
-	return rds ? redist_walk(boot->redists, add_rd, NULL) : -ENOMEM;
+	rds.rds = alloc_records(boot->pool, count * sizeof(*rds.rds));
+	return rds.rds ? redist_walk(boot->redists, add_rd, NULL) : -ENOMEM;
 }
 
-/* Its registers, if it can be used; else the host sees zeroes. */
-static u8 *probe_its(const struct fdt_its *fdt, u64 limit, struct its_plan *plan)
+/* What is known about it is said. Return: what Keel does about it. */
+static u32 find_quirks(const struct host_gic_boot *boot, u64 base, u32 iidr)
 {
+	const struct its_quirk *quirk = NULL;
+	u32 actions = 0;
+
+	while ((quirk = its_quirk_next(iidr, host_fdt_is_machine, boot->fdt, quirk))) {
+		log_info("erratum %s of the ITS at %#lx: %s", quirk->number, base,
+			 its_quirk_describe(quirk));
+		actions |= quirk->actions;
+	}
+	return actions;
+}
+
+/* Its registers and memory, if it can be used; else the host sees zeroes. */
+static u8 *probe_its(const struct host_gic_boot *boot, const struct fdt_its *fdt,
+		     struct its_plan *plan, void **memory, struct pa *pa)
+{
+	u64 limit = boot->limit / boot->itses->count, iidr;
+	u32 actions;
 	u8 *regs;
 
 	if (!fdt->available)
 		return NULL;
 	regs = el2_map_private(PA(fdt->base), GIC_FRAME_SIZE, EL2_DEVICE);
-	if (regs && !its_plan(regs, limit, plan))
+	if (regs) {
+		/* One that does not answer is of no use: its_plan(). */
+		if (!foreign_read_reg(regs + GITS_IIDR, 4, &iidr))
+			iidr = 0;
+		actions = find_quirks(boot, fdt->base, (u32)iidr);
+		if (!its_plan(regs, limit, actions, plan))
+			*memory = boot->take(plan->total, plan->memory_limit, pa);
+	}
+	if (*memory)
 		return regs;
 	log_warn("the ITS at %#lx is not one that Keel can use: the host has none there",
 		 fdt->base);
@@ -204,16 +244,15 @@ static u8 *probe_its(const struct fdt_its *fdt, u64 limit, struct its_plan *plan
 
 static int add_its(const struct host_gic_boot *boot, const struct fdt_its *fdt)
 {
-	u8 *regs, *memory = NULL;
+	void *memory = NULL;
 	struct its_plan plan;
 	struct pa pa = PA(0);
 	int ret = ownership_claim_device(PA(fdt->base), GIC_FRAME_SIZE);
+	u8 *regs;
 
 	if (ret)
 		return ret;
-	regs = probe_its(fdt, boot->limit / boot->itses->count, &plan);
-	if (regs)
-		memory = boot->take(plan.total, &pa);
+	regs = probe_its(boot, fdt, &plan, &memory, &pa);
 	its_init(&itses[its_count++], &its_ops, fdt->base, regs, &plan, memory, pa.v,
 		 fdt->coherent);
 	if (regs)
@@ -225,7 +264,10 @@ static int add_its(const struct host_gic_boot *boot, const struct fdt_its *fdt)
 int host_gic_init(const struct host_gic_boot *boot)
 {
 	unsigned int i;
-	int ret = init_rds(boot);
+	int ret;
+
+	rd_limit = its_quirk_redist_limit(host_fdt_is_machine, boot->fdt);
+	ret = init_rds(boot);
 
 	if (ret || !boot->itses->count)
 		return ret;
@@ -242,32 +284,39 @@ int host_gic_start(void)
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; i < rd_count && !ret; i++)
-		ret = lpi_start(&rds[i], &lpi_ops);
+	for (i = 0; i < rds.count && !ret; i++)
+		ret = lpi_start(&rds, &rds.rds[i]);
 	return ret;
 }
 
 /* ---- the host's accesses ---- */
 
+/* What does not answer aborts in the host, as if it had accessed the frame itself. */
 static enum host_gic_result access_its(struct its *its, u64 offset,
 				       const struct mmio_access *access, u64 *data)
 {
-	if (!access->write) {
-		*data = its_read(its, offset, access->bytes);
-		return HOST_GIC_DONE;
-	}
-	return its_write(its, offset, access->bytes, *data) == ITS_AGAIN ? HOST_GIC_AGAIN
-									 : HOST_GIC_DONE;
+	static const enum host_gic_result results[] = { [ITS_DONE] = HOST_GIC_DONE,
+							[ITS_AGAIN] = HOST_GIC_AGAIN,
+							[ITS_FAULTED] = HOST_GIC_FAULTED };
+
+	return results[access->write ? its_write(its, offset, access->bytes, *data)
+				     : its_read(its, offset, access->bytes, data)];
 }
 
-static void access_rd(struct lpi_rd *rd, u64 offset, const struct mmio_access *access, u64 *data)
+static enum host_gic_result access_rd(struct lpi_rd *rd, u64 offset,
+				      const struct mmio_access *access, u64 *data)
 {
+	enum host_gic_result result;
+
 	spin_lock(&rd_lock);
+	rd->faulted = false;
 	if (access->write)
-		lpi_write(rd, &lpi_ops, offset, access->bytes, *data);
+		lpi_write(&rds, rd, offset, access->bytes, *data);
 	else
-		*data = lpi_read(rd, &lpi_ops, offset, access->bytes);
+		*data = lpi_read(&rds, rd, offset, access->bytes);
+	result = rd->faulted ? HOST_GIC_FAULTED : HOST_GIC_DONE;
 	spin_unlock(&rd_lock);
+	return result;
 }
 
 static bool is_register(u64 offset, const struct mmio_access *access)
@@ -294,12 +343,14 @@ enum host_gic_result host_gic_access(struct ipa ipa, const struct mmio_access *a
 			return is_register(pa, access)
 				       ? access_its(&itses[i], pa - itses[i].base, access, data)
 				       : HOST_GIC_DONE;
-	for (i = 0; i < rd_count; i++) {
-		if (!is_rds(&rds[i], pa))
+	for (i = 0; i < rds.count; i++) {
+		struct lpi_rd *rd = &rds.rds[i];
+
+		if (!is_rds(rd, pa))
 			continue;
-		if (is_register(pa, access) && pa - rds[i].base < GIC_FRAME_SIZE)
-			access_rd(&rds[i], pa - rds[i].base, access, data);
-		return HOST_GIC_DONE;
+		return is_register(pa, access) && pa - rd->base < GIC_FRAME_SIZE
+			       ? access_rd(rd, pa - rd->base, access, data)
+			       : HOST_GIC_DONE;
 	}
 	return HOST_GIC_NONE;
 }

@@ -13,9 +13,10 @@
 
 /* What host_gic_access() came to. */
 enum host_gic_result {
-	HOST_GIC_NONE,	/* no register of these: the access is refused */
-	HOST_GIC_DONE,	/* the instruction is done */
-	HOST_GIC_AGAIN, /* it is to be repeated, once the host has taken its interrupts */
+	HOST_GIC_NONE,	  /* no register of these: the access is refused */
+	HOST_GIC_FAULTED, /* the hardware does not answer: an external abort */
+	HOST_GIC_DONE,	  /* the instruction is done */
+	HOST_GIC_AGAIN,	  /* it is to be repeated, once the host has taken its interrupts */
 };
 
 /**
@@ -23,15 +24,18 @@ enum host_gic_result {
  * @redists: the redistributors
  * @itses:   the ITSs
  * @pool:    for what Keel keeps of each
+ * @fdt:     the device tree, which says what machine this is
  * @limit:   bytes of memory that the tables of all ITSs may take
- * @take:    memory of Keel's own for ever, 64 KiB-aligned, with its physical address; does not fail
+ * @take:    memory of Keel's own for ever, 64 KiB-aligned, that ends below @end, with its physical
+ *           address. Return: NULL if there is none
  */
 struct host_gic_boot {
 	const struct fdt_redists *redists;
 	const struct fdt_itses *itses;
 	struct page_pool *pool;
+	const void *fdt;
 	u64 limit;
-	void *(*take)(u64 size, struct pa *pa);
+	void *(*take)(u64 size, u64 end, struct pa *pa);
 };
 
 /**

@@ -146,6 +146,11 @@ static bool access_gic(struct host_regs *regs, u64 esr, struct ipa ipa)
 	if (access.write && access.rt != 31)
 		data = mmio_store_data(&access, regs->x[access.rt]);
 	result = host_gic_access(ipa, &access, &data);
+	if (result == HOST_GIC_FAULTED) {
+		inject_sync(el1_external_abort_esr(esr, read_sysreg(spsr_el2)),
+			    read_sysreg(far_el2));
+		return true;
+	}
 	if (result != HOST_GIC_DONE)
 		return result == HOST_GIC_AGAIN;
 	if (!access.write && access.rt != 31)

@@ -9,7 +9,8 @@
  * the queue's registers, which it does when it waits.
  */
 #include <arch/cache.h>
-#include <arch/mmio.h>
+#include <arch/foreign.h>
+#include <arch/percpu.h>
 #include <cpu/log.h>
 #include <host/host.h>
 #include <host/its.h>
@@ -26,25 +27,39 @@
 
 /* ---- the hardware's registers ---- */
 
-static u32 hw_read32(const struct its *its, u64 offset)
+/*
+ * One that has lost its power reads as zero here: as if it were not quiescent, and had other
+ * addresses than Keel's.
+ */
+static u64 hw_read(struct its *its, u64 offset, unsigned int bytes)
 {
-	return mmio_read32(its->regs + offset);
+	u64 value;
+
+	if (!foreign_read_reg(its->regs + offset, bytes, &value))
+		its->faulted = true;
+	return value;
 }
 
-static u64 hw_read64(const struct its *its, u64 offset)
+static void hw_write(struct its *its, u64 offset, unsigned int bytes, u64 value)
 {
-	return mmio_read64(its->regs + offset);
+	if (!foreign_write_reg(its->regs + offset, bytes, value))
+		its->faulted = true;
 }
 
-static void hw_write64(const struct its *its, u64 offset, u64 value)
+static u64 hw_read64(struct its *its, u64 offset)
 {
-	mmio_write64(its->regs + offset, value);
+	return hw_read(its, offset, 8);
+}
+
+static void hw_write64(struct its *its, u64 offset, u64 value)
+{
+	hw_write(its, offset, 8, value);
 }
 
 /*
  * Without shareability where the hardware has none, and then non-cacheable. Return: as it reads.
  */
-static u64 write_base(const struct its *its, u64 offset, u64 value)
+static u64 write_base(struct its *its, u64 offset, u64 value)
 {
 	hw_write64(its, offset, value);
 	if (!(hw_read64(its, offset) & GIC_SHAREABILITY) && (value & GIC_SHAREABILITY)) {
@@ -60,7 +75,7 @@ static bool same_place(u64 a, u64 b)
 	return !((a ^ b) & (GIC_VALID | GENMASK(51, 12) | GENMASK(9, 0)) & ~GITS_BASER_ENTRY_SIZE);
 }
 
-static bool program_table(const struct its *its, unsigned int n)
+static bool program_table(struct its *its, unsigned int n)
 {
 	const struct its_table *table = &its->table[n];
 
@@ -84,10 +99,10 @@ static bool program(struct its *its)
 		taken = program_table(its, n) && taken;
 	hw_write64(its, GITS_CWRITER, 0);
 	its->head = its->tail = 0;
-	its->programmed = taken;
-	if (taken)
+	its->programmed = taken && !its->faulted;
+	if (its->programmed)
 		its->hw_cbaser = cbaser;
-	return taken;
+	return its->programmed;
 }
 
 /* ---- ITTs ---- */
@@ -105,7 +120,7 @@ static unsigned int slots_between(unsigned int from, unsigned int to)
 }
 
 /* Where power was lost the hardware has nothing of what it was given. */
-static bool lost_state(const struct its *its)
+static bool lost_state(struct its *its)
 {
 	return hw_read64(its, GITS_CBASER) != its->hw_cbaser;
 }
@@ -113,11 +128,14 @@ static bool lost_state(const struct its *its)
 /* Look how far the hardware has come. */
 static void update(struct its *its)
 {
+	u64 creadr;
+
 	if (lost_state(its))
 		return;
-	its->head = (unsigned int)((hw_read64(its, GITS_CREADR) & GITS_QUEUE_OFFSET) /
-				   GITS_COMMAND_SIZE) %
-		    ITS_SLOTS;
+	creadr = hw_read64(its, GITS_CREADR);
+	if (its->faulted)
+		return;
+	its->head = (unsigned int)((creadr & GITS_QUEUE_OFFSET) / GITS_COMMAND_SIZE) % ITS_SLOTS;
 	if (slots_between(its->head, its->release_slot) >= slots_between(its->head, its->tail))
 		release_now(its);
 }
@@ -217,6 +235,12 @@ static bool copy_some(struct its *its)
 	return n && its->copied != its->cwriter;
 }
 
+/* The access has taken effect, and the host has to come again for what is left to copy. */
+static enum its_result copy_rest(struct its *its)
+{
+	return copy_some(its) ? ITS_REST : ITS_DONE;
+}
+
 /* ---- tables that are begun anew ---- */
 
 /* Let devices' ITTs go. Return: whether all are gone. */
@@ -276,41 +300,46 @@ static bool empty_some(struct its *its)
 	return size == 0;
 }
 
-static bool quiescent(const struct its *its)
+static bool quiescent(struct its *its)
 {
-	return hw_read32(its, GITS_CTLR) & GITS_CTLR_QUIESCENT;
+	return hw_read(its, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT;
+}
+
+/* The hardware is given its tables once more. Return: whether it has them. */
+static bool program_anew(struct its *its)
+{
+	static struct ratelimit limit;
+
+	if (program(its)) {
+		release_now(its);
+		return true;
+	}
+	log_limited(&limit, LOG_WARN, "the ITS at %#lx does not take its tables", its->base);
+	its->used = its->stale = true; /* what it has of them is not known: anew, and empty */
+	return false;
 }
 
 /*
- * Power was lost with commands on their way: which of them the tables show is not known, nor which
- * ITTs they name.
+ * Where power was lost with commands on their way it is not known which of them the tables show,
+ * nor which ITTs they name.
  */
-static bool lost_commands(const struct its *its)
-{
-	return lost_state(its) && its->head != its->tail;
-}
-
 static enum its_result enable(struct its *its)
 {
-	if (!quiescent(its))
+	bool lost = lost_state(its);
+
+	if (!quiescent(its) || its->faulted)
 		return ITS_DONE;
-	its->stale |= lost_commands(its);
+	its->stale |= lost && its->head != its->tail;
 	if (its->used && its->stale && !empty_some(its))
 		return ITS_AGAIN;
-	if (!its->programmed || (its->used && its->stale) || lost_state(its)) {
-		if (!program(its)) {
-			log_warn("the ITS at %#lx cannot reach memory at %#lx", its->base,
-				 (u64)(its->hw_cbaser & GITS_CBASER_ADDR));
-			return ITS_DONE;
-		}
-		release_now(its);
-	}
+	if ((!its->programmed || (its->used && its->stale) || lost) && !program_anew(its))
+		return ITS_DONE;
 	its->used = true;
 	its->stale = false;
 	its->emptied = 0;
-	mmio_write32(its->regs + GITS_CTLR, GITS_CTLR_ENABLED);
-	its->enabled = true;
-	return copy_some(its) ? ITS_AGAIN : ITS_DONE;
+	hw_write(its, GITS_CTLR, 4, GITS_CTLR_ENABLED);
+	its->enabled = !its->faulted;
+	return copy_rest(its);
 }
 
 /* ---- the host's registers ---- */
@@ -318,7 +347,7 @@ static enum its_result enable(struct its *its)
 static u64 read_ctlr(struct its *its, u64 offset)
 {
 	(void)offset;
-	return (hw_read32(its, GITS_CTLR) & GITS_CTLR_QUIESCENT) |
+	return (hw_read(its, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT) |
 	       (its->enabled ? GITS_CTLR_ENABLED : 0);
 }
 
@@ -327,7 +356,7 @@ static enum its_result write_ctlr(struct its *its, u64 offset, u64 value)
 	(void)offset;
 	if (value & GITS_CTLR_ENABLED)
 		return its->enabled ? ITS_DONE : enable(its);
-	mmio_write32(its->regs + GITS_CTLR, 0);
+	hw_write(its, GITS_CTLR, 4, 0);
 	its->enabled = false;
 	return ITS_DONE;
 }
@@ -341,7 +370,7 @@ static u64 read_typer(struct its *its, u64 offset)
 /* What says which ITS this is. */
 static u64 read_hw32(struct its *its, u64 offset)
 {
-	return hw_read32(its, offset);
+	return hw_read(its, offset, 4);
 }
 
 static u64 read_cbaser(struct its *its, u64 offset)
@@ -375,7 +404,7 @@ static enum its_result write_cwriter(struct its *its, u64 offset, u64 value)
 	its->cwriter = value & GITS_QUEUE_OFFSET;
 	if ((value & GITS_CWRITER_RETRY) && its->enabled)
 		hw_write64(its, GITS_CWRITER, its->tail * GITS_COMMAND_SIZE | GITS_CWRITER_RETRY);
-	return copy_some(its) ? ITS_AGAIN : ITS_DONE;
+	return copy_rest(its);
 }
 
 /* How far the hardware has come in the host's queue. */
@@ -452,18 +481,46 @@ static u64 whole_offset(const struct row *row, u64 offset)
 	return ALIGN_DOWN(offset, (u64)row->bytes);
 }
 
-u64 its_read(struct its *its, u64 offset, unsigned int bytes)
+/*
+ * What each CPU has written that took effect, but for commands that are left to copy: its
+ * repetition copies them. Between the two other CPUs may write the same register, which the
+ * repetition must not undo. A CPU that does something else to an ITS meanwhile has given it up.
+ */
+static struct rest {
+	const struct its *its; /* NULL: nothing */
+	u64 offset, value;
+} rests[KEEL_MAX_CPUS];
+
+static struct rest *this_rest(void)
+{
+	return &rests[this_cpu()->id];
+}
+
+static bool is_repetition(const struct its *its, u64 offset, u64 value)
+{
+	const struct rest *rest = this_rest();
+
+	return rest->its == its && rest->offset == offset && rest->value == value;
+}
+
+enum its_result its_read(struct its *its, u64 offset, unsigned int bytes, u64 *value)
 {
 	const struct row *row = row_of(its, offset, bytes);
-	u64 value;
+	bool faulted;
 
+	*value = 0;
 	if (!row)
-		return 0;
+		return ITS_DONE;
 	spin_lock(&its->lock);
-	value = row->read(its, whole_offset(row, offset));
+	this_rest()->its = NULL;
+	its->faulted = false;
+	*value = row->read(its, whole_offset(row, offset));
+	faulted = its->faulted;
 	spin_unlock(&its->lock);
-	value >>= (offset - whole_offset(row, offset)) * 8;
-	return bytes == 4 ? (u32)value : value;
+	*value >>= (offset - whole_offset(row, offset)) * 8;
+	if (bytes == 4)
+		*value = (u32)*value;
+	return faulted ? ITS_FAULTED : ITS_DONE;
 }
 
 static u64 merge_half(u64 old, u64 half, bool upper)
@@ -471,19 +528,30 @@ static u64 merge_half(u64 old, u64 half, bool upper)
 	return upper ? (u32)old | half << 32 : (old & GENMASK(63, 32)) | (u32)half;
 }
 
+static enum its_result write_row(struct its *its, const struct row *row, u64 offset,
+				 unsigned int bytes, u64 value)
+{
+	u64 at = whole_offset(row, offset);
+
+	if (bytes < row->bytes)
+		value = merge_half(row->read(its, at), value, offset != at);
+	return row->write(its, at, value);
+}
+
 enum its_result its_write(struct its *its, u64 offset, unsigned int bytes, u64 value)
 {
 	const struct row *row = row_of(its, offset, bytes);
 	enum its_result result;
-	u64 at;
 
 	if (!row || !row->write)
 		return ITS_DONE;
-	at = whole_offset(row, offset);
 	spin_lock(&its->lock);
-	if (bytes < row->bytes)
-		value = merge_half(row->read(its, at), value, offset != at);
-	result = row->write(its, at, value);
+	its->faulted = false;
+	result = is_repetition(its, offset, value) ? copy_rest(its)
+						   : write_row(its, row, offset, bytes, value);
+	*this_rest() = (struct rest){ result == ITS_REST ? its : NULL, offset, value };
+	if (its->faulted)
+		result = ITS_FAULTED;
 	spin_unlock(&its->lock);
-	return result;
+	return result == ITS_REST ? ITS_AGAIN : result;
 }

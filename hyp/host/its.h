@@ -20,6 +20,8 @@ enum its_result {
 	ITS_DONE,
 	/* there is more to do: let the host take its interrupts, then repeat the access */
 	ITS_AGAIN,
+	ITS_FAULTED, /* the frame did not answer: it has no power, or no clock */
+	ITS_REST,    /* inside only: as ITS_AGAIN, but the write has taken effect */
 };
 
 struct its_command {
@@ -56,10 +58,13 @@ struct its_ops {
 struct its {
 	struct spinlock lock; /* guards all of the below; ownership_lock is taken inside */
 	const struct its_ops *ops;
-	u64 base;  /* physical address of the control frame */
-	u8 *regs;  /* where EL2 sees it; NULL: of no use, and shown to the host as nothing */
-	u64 typer; /* as the host sees it */
+	u64 base;     /* physical address of the control frame */
+	u8 *regs;     /* where EL2 sees it; NULL: of no use, and shown to the host as nothing */
+	u64 typer;    /* as the host sees it */
+	bool faulted; /* an access of now was not answered */
 	struct its_table table[GITS_BASERS];
+
+	u64 pa_limit; /* it can reach addresses below this */
 
 	/* What the host wrote, and how much of its queue has been copied. */
 	u64 cbaser, cwriter, copied;
@@ -92,20 +97,24 @@ struct its_plan {
 	u64 bytes[GITS_BASERS];	  /* of each table; 0: not used */
 	unsigned int device_bits; /* DeviceIDs are below 2^this */
 	u64 total;		  /* bytes of memory, a multiple of 64 KiB */
+	u64 pa_limit;		  /* the ITS can reach addresses below this */
+	u64 memory_limit;	  /* ... and its tables have to lie below this */
+	u32 actions;		  /* enum its_action */
 };
 
 /**
  * its_plan() - look at an ITS and decide on its tables
- * @regs:  its control frame
- * @limit: bytes of memory to stay below, by fewer DeviceIDs if need be
- * @plan:  out
+ * @regs:    its control frame
+ * @limit:   bytes of memory to stay below, by fewer DeviceIDs if need be
+ * @actions: what is known about it (enum its_action)
+ * @plan:    out
  *
  * Boot CPU. Disables it.
  *
- * Return: 0; -ENODEV, it is not an ITS of a GICv3 or GICv4, does not become quiescent, or has no
- * device table.
+ * Return: 0; -ENODEV, it does not answer, is not an ITS of a GICv3 or GICv4, does not become
+ * quiescent, or has no device table.
  */
-int __must_check its_plan(u8 *regs, u64 limit, struct its_plan *plan);
+int __must_check its_plan(u8 *regs, u64 limit, u32 actions, struct its_plan *plan);
 
 /**
  * its_init() - begin
@@ -115,7 +124,7 @@ int __must_check its_plan(u8 *regs, u64 limit, struct its_plan *plan);
  * @regs:   where EL2 sees it; NULL for an ITS that is of no use: all its registers read as zero
  * @plan:   of its_plan(); not used where @regs is NULL
  * @memory: plan->total bytes of Keel's, 64 KiB-aligned; cleared here
- * @pa:     its physical address
+ * @pa:     its physical address; it ends below plan->memory_limit
  * @coherent: the device tree does not say that it is not
  */
 void its_init(struct its *its, const struct its_ops *ops, u64 base, u8 *regs,
@@ -129,7 +138,7 @@ void its_init(struct its *its, const struct its_ops *ops, u64 base, u8 *regs,
  * Registers that are not emulated read as zero and ignore writes. Takes its->lock. A bounded number
  * of steps, whatever the host asks for.
  */
-u64 its_read(struct its *its, u64 offset, unsigned int bytes);
+enum its_result its_read(struct its *its, u64 offset, unsigned int bytes, u64 *value);
 enum its_result its_write(struct its *its, u64 offset, unsigned int bytes, u64 value);
 
 #endif

@@ -72,7 +72,9 @@ static int check_mapd(const struct its *its, struct its_command *command)
 	if (command->word[1] > FIELD_GET(GITS_TYPER_ID_BITS, its->typer))
 		return -EINVAL;
 	itt = its_itt_of(its, its_itt_entry(command));
-	return itt.size > ITT_SIZE_MAX ? -EINVAL : 0;
+	if (itt.size > ITT_SIZE_MAX || itt.pa >= its->pa_limit || itt.size > its->pa_limit - itt.pa)
+		return -EINVAL;
+	return 0;
 }
 
 /* What unmaps a collection names no redistributor. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What an ITS is, and its tables in memory of Keel's: see its.h. Boot only. */
 #include <arch/cache.h>
-#include <arch/mmio.h>
+#include <arch/foreign.h>
 #include <host/its.h>
+#include <host/its_quirk.h>
 #include <lib/errno.h>
 #include <lib/string.h>
 
@@ -19,7 +20,24 @@
 #define QUEUE_BYTES	 SZ_64K /* 12.19.2: an address is a multiple of 64 KiB */
 #define PAGES_MAX	 256
 
+/* GITS_BASER<n> has address bits 51:48 with pages of 64 KiB only (12.19.1). */
+#define BASER_LIMIT BIT(48)
+
 static const u64 page_sizes[] = { SZ_4K, SZ_16K, SZ_64K };
+
+/* What does not answer reads as zero, which is no ITS. */
+static u64 reg_read(u8 *regs, u64 offset, unsigned int bytes)
+{
+	u64 value;
+
+	(void)!foreign_read_reg(regs + offset, bytes, &value);
+	return value;
+}
+
+static void reg_write(u8 *regs, u64 offset, unsigned int bytes, u64 value)
+{
+	(void)!foreign_write_reg(regs + offset, bytes, value);
+}
 
 static u64 type_of(u64 baser)
 {
@@ -40,16 +58,16 @@ static bool come_to_rest(u8 *regs)
 {
 	unsigned int i;
 
-	mmio_write32(regs + GITS_CTLR, 0);
+	reg_write(regs, GITS_CTLR, 4, 0);
 	for (i = 0; i < QUIESCENT_READS; i++)
-		if (mmio_read32(regs + GITS_CTLR) & GITS_CTLR_QUIESCENT)
+		if (reg_read(regs, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT)
 			return true;
 	return false;
 }
 
 static bool is_its(u8 *regs)
 {
-	u64 revision = FIELD_GET(GIC_PIDR2_ARCHREV, mmio_read32(regs + GIC_PIDR2));
+	u64 revision = FIELD_GET(GIC_PIDR2_ARCHREV, reg_read(regs, GIC_PIDR2, 4));
 
 	return revision == 3 || revision == 4;
 }
@@ -60,8 +78,8 @@ static u64 probe_baser(u8 *regs, unsigned int n)
 	u64 offset = GITS_BASER + n * 8, baser, size;
 
 	for (size = ARRAY_SIZE(page_sizes); size-- > 0;) {
-		mmio_write64(regs + offset, FIELD_PREP(GITS_BASER_PAGE_SIZE, size));
-		baser = mmio_read64(regs + offset);
+		reg_write(regs, offset, 8, FIELD_PREP(GITS_BASER_PAGE_SIZE, size));
+		baser = reg_read(regs, offset, 8);
 		if (FIELD_GET(GITS_BASER_PAGE_SIZE, baser) == size)
 			return baser &
 			       (GITS_BASER_TYPE | GITS_BASER_ENTRY_SIZE | GITS_BASER_PAGE_SIZE);
@@ -99,16 +117,49 @@ static void plan_table(struct its_plan *plan, unsigned int n, u64 limit)
 	else if (type_of(baser) == GITS_BASER_COLLECTIONS)
 		plan->bytes[n] = ALIGN_UP(COLLECTION_BYTES, page_size(baser));
 	plan->total += ALIGN_UP(plan->bytes[n], SZ_64K);
+	if (plan->bytes[n] && page_size(baser) != SZ_64K)
+		plan->memory_limit = MIN(plan->memory_limit, BASER_LIMIT);
 }
 
-int its_plan(u8 *regs, u64 limit, struct its_plan *plan)
+/*
+ * Where the addresses end that the hardware has bits for: it would use what lies at the rest of a
+ * longer one. Bits 15:12 of GITS_CBASER can be RES0.
+ */
+static u64 reachable(u8 *regs, u32 actions)
+{
+	unsigned int bits = 16;
+	u64 cbaser;
+
+	reg_write(regs, GITS_CBASER, 8, GITS_CBASER_ADDR);
+	cbaser = reg_read(regs, GITS_CBASER, 8);
+	reg_write(regs, GITS_CBASER, 8, 0);
+	while (bits < 52 && (cbaser & BIT(bits)))
+		bits++;
+	return MIN(BIT(bits), actions & ITS_BELOW_4G ? SZ_4G : ~0ULL);
+}
+
+static u64 read_typer(u8 *regs, u32 actions)
+{
+	u64 typer = reg_read(regs, GITS_TYPER, 8);
+	u64 bits = FIELD_GET(GITS_TYPER_DEVBITS, typer);
+
+	if (actions & ITS_ITT_ENTRY_16)
+		typer |= GITS_TYPER_ITT_ENTRY_SIZE; /* 16, less 1 */
+	if (actions & ITS_DEVICE_BITS_20)
+		typer = (typer & ~GITS_TYPER_DEVBITS) |
+			FIELD_PREP(GITS_TYPER_DEVBITS, MIN(bits, 20U - 1));
+	return typer;
+}
+
+int its_plan(u8 *regs, u64 limit, u32 actions, struct its_plan *plan)
 {
 	unsigned int n;
 
-	*plan = (struct its_plan){ .total = QUEUE_BYTES };
+	*plan = (struct its_plan){ .total = QUEUE_BYTES, .actions = actions };
 	if (!is_its(regs) || !come_to_rest(regs))
 		return -ENODEV;
-	plan->typer = mmio_read64(regs + GITS_TYPER);
+	plan->typer = read_typer(regs, actions);
+	plan->pa_limit = plan->memory_limit = reachable(regs, actions);
 	for (n = 0; n < GITS_BASERS; n++) {
 		plan->baser[n] = probe_baser(regs, n);
 		plan_table(plan, n, limit);
@@ -119,7 +170,7 @@ int its_plan(u8 *regs, u64 limit, struct its_plan *plan)
 	return 0;
 }
 
-/* With pages of 64 KiB address bits 51:48 are in 15:12 (12.19.1, GITS_BASER<n>). */
+/* With pages of 64 KiB address bits 51:48 are in 15:12. Others: @pa is below BASER_LIMIT. */
 static u64 address_field(u64 baser, u64 pa)
 {
 	if (page_size(baser) == SZ_64K)
@@ -168,8 +219,8 @@ static void init_tables(struct its *its, const struct its_plan *plan, u64 attrs,
 void its_init(struct its *its, const struct its_ops *ops, u64 base, u8 *regs,
 	      const struct its_plan *plan, void *memory, u64 pa, bool coherent)
 {
-	u64 attrs = coherent ? GIC_INNER_SHARED | GIC_INNER_RAWAWB : GIC_INNER_NC;
 	struct carver c = { memory, pa };
+	u64 attrs;
 
 	*its = (struct its){ .ops = ops, .base = base, .regs = regs };
 	if (!regs)
@@ -179,9 +230,14 @@ void its_init(struct its *its, const struct its_ops *ops, u64 base, u8 *regs,
 	its->typer = (plan->typer & TYPER_SHOWN & ~GITS_TYPER_DEVBITS) |
 		     FIELD_PREP(GITS_TYPER_DEVBITS, plan->device_bits - 1);
 	its->devices = BIT(plan->device_bits);
+	its->pa_limit = plan->pa_limit;
+	coherent = coherent && !(plan->actions & ITS_NOT_SHAREABLE);
+	attrs = coherent ? GIC_INNER_SHARED | GIC_INNER_RAWAWB : GIC_INNER_NC;
 	/* A queue of one page */
 	its->hw_cbaser = GIC_VALID | attrs | c.pa;
 	its->queue = (struct its_command *)carve(&c, QUEUE_BYTES);
+	if (plan->actions & ITS_TABLES_NCNB)
+		attrs &= ~GIC_INNER_CACHE;
 	init_tables(its, plan, attrs, &c);
 	its->itts = (u64 *)carve(&c, its->devices * sizeof(u64));
 	/* The registers have nothing of it yet: they are written when the host first enables it. */

@@ -4,19 +4,29 @@
  *
  * The two tables may be set while EnableLPIs is 0, when nothing uses them. What the hardware has
  * then is what is looked at when EnableLPIs becomes 1, and from there on they cannot be changed.
+ *
+ * A frame may not answer: its CPU, and with it the redistributor, may be off. What is not known
+ * then is taken to be as it must not be: tables are in use, and LPIs cannot be enabled.
  */
+#include <arch/foreign.h>
 #include <arch/gicr.h>
-#include <arch/mmio.h>
 #include <cpu/log.h>
 #include <host/host.h>
 #include <host/lpi.h>
+#include <host/redist.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
 
 /* How long EnableLPIs may take to become 0 at boot. */
 #define RWP_READS 1000000U
 
-enum access { RAZ, PASS, RO, TABLE, CTLR };
+/* ... and that of a CPU that is off, while the host waits. */
+#define STOP_READS 100U
+
+/* What GICR_PROPBASER says of where the table is. */
+#define PROP_PLACE (GICR_PROPBASER_ADDR | GICR_PROPBASER_IDBITS)
+
+enum access { RAZ, PASS, RO, PROP, PEND, CTLR };
 
 /* What is not here is RAZ/WI: what it may do is not known. */
 static const struct row {
@@ -24,18 +34,12 @@ static const struct row {
 	unsigned int bytes;
 	enum access access;
 } rows[] = {
-	{ GICR_CTLR, GICR_CTLR, 4, CTLR },
-	{ GICR_IIDR, GICR_IIDR, 4, RO },
-	{ GICR_TYPER, GICR_TYPER, 8, RO },
-	{ GICR_STATUSR, GICR_STATUSR, 4, PASS },
-	{ GICR_WAKER, GICR_WAKER, 4, PASS },
-	{ GICR_SETLPIR, GICR_SETLPIR, 8, PASS },
-	{ GICR_CLRLPIR, GICR_CLRLPIR, 8, PASS },
-	{ GICR_PROPBASER, GICR_PROPBASER, 8, TABLE },
-	{ GICR_PENDBASER, GICR_PENDBASER, 8, TABLE },
-	{ GICR_INVLPIR, GICR_INVLPIR, 8, PASS },
-	{ GICR_INVALLR, GICR_INVALLR, 8, PASS },
-	{ GICR_SYNCR, GICR_SYNCR, 4, RO },
+	{ GICR_CTLR, GICR_CTLR, 4, CTLR },	     { GICR_IIDR, GICR_IIDR, 4, RO },
+	{ GICR_TYPER, GICR_TYPER, 8, RO },	     { GICR_STATUSR, GICR_STATUSR, 4, PASS },
+	{ GICR_WAKER, GICR_WAKER, 4, PASS },	     { GICR_SETLPIR, GICR_SETLPIR, 8, PASS },
+	{ GICR_CLRLPIR, GICR_CLRLPIR, 8, PASS },     { GICR_PROPBASER, GICR_PROPBASER, 8, PROP },
+	{ GICR_PENDBASER, GICR_PENDBASER, 8, PEND }, { GICR_INVLPIR, GICR_INVLPIR, 8, PASS },
+	{ GICR_INVALLR, GICR_INVALLR, 8, PASS },     { GICR_SYNCR, GICR_SYNCR, 4, RO },
 	{ GIC_ID_FIRST, GIC_FRAME_SIZE - 4, 4, RO },
 };
 
@@ -50,29 +54,33 @@ static enum access access_of(u64 offset, unsigned int bytes)
 	return RAZ;
 }
 
-static u64 hw_read(const struct lpi_rd *rd, u64 offset, unsigned int bytes)
+static u64 hw_read(struct lpi_rd *rd, u64 offset, unsigned int bytes)
 {
-	return bytes == 8 ? mmio_read64(rd->regs + offset) : mmio_read32(rd->regs + offset);
+	u64 value;
+
+	if (!foreign_read_reg(rd->regs + offset, bytes, &value))
+		rd->faulted = true;
+	return value;
 }
 
-static void hw_write(const struct lpi_rd *rd, u64 offset, unsigned int bytes, u64 value)
+static void hw_write(struct lpi_rd *rd, u64 offset, unsigned int bytes, u64 value)
 {
-	if (bytes == 8)
-		mmio_write64(rd->regs + offset, value);
-	else
-		mmio_write32(rd->regs + offset, (u32)value);
+	if (!foreign_write_reg(rd->regs + offset, bytes, value))
+		rd->faulted = true;
 }
 
-static bool lpis_enabled(const struct lpi_rd *rd)
+static bool lpis_enabled(struct lpi_rd *rd)
 {
-	return mmio_read32(rd->regs + GICR_CTLR) & GICR_CTLR_ENABLE_LPIS;
+	return hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_ENABLE_LPIS;
 }
 
 /* Once it was told not to, RWP says whether it still does. */
-static bool uses_tables(const struct lpi_rd *rd)
+static bool uses_tables(struct lpi_rd *rd)
 {
-	return mmio_read32(rd->regs + GICR_CTLR) &
-	       (GICR_CTLR_ENABLE_LPIS | (rd->pins[0].size ? GICR_CTLR_RWP : 0));
+	u64 ctlr = hw_read(rd, GICR_CTLR, 4);
+
+	return rd->faulted || (ctlr & GICR_CTLR_ENABLE_LPIS) ||
+	       (rd->pins[0].size && (ctlr & GICR_CTLR_RWP));
 }
 
 static struct lpi_pin pages_around(u64 pa, u64 bytes)
@@ -86,10 +94,8 @@ static struct lpi_pin pages_around(u64 pa, u64 bytes)
  * 5.1.1, 5.1.2: a byte for each LPI in the property table, a bit for each INTID in the pending
  * table. Both by the property table's IDbits, which the hardware may cut down but not exceed.
  */
-static void tables_of(const struct lpi_rd *rd, struct lpi_pin tables[2])
+static void tables_of(u64 prop, u64 pend, struct lpi_pin tables[2])
 {
-	u64 prop = mmio_read64(rd->regs + GICR_PROPBASER);
-	u64 pend = mmio_read64(rd->regs + GICR_PENDBASER);
 	u64 bits = MIN(FIELD_GET(GICR_PROPBASER_IDBITS, prop) + 1, GIC_ID_BITS_MAX);
 	u64 ids = MAX(BIT(bits), 2 * GIC_FIRST_LPI);
 
@@ -97,98 +103,203 @@ static void tables_of(const struct lpi_rd *rd, struct lpi_pin tables[2])
 	tables[1] = pages_around(pend & GICR_PENDBASER_ADDR, ids / 8);
 }
 
-static void unpin_tables(struct lpi_rd *rd, const struct lpi_ops *ops)
+static void unpin_tables(const struct lpi_set *set, struct lpi_rd *rd)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rd->pins); i++) {
 		if (rd->pins[i].size)
-			ops->unpin(rd->pins[i].pa, rd->pins[i].size);
+			set->ops->unpin(rd->pins[i].pa, rd->pins[i].size);
 		rd->pins[i].size = 0;
 	}
 }
 
-static int pin_tables(struct lpi_rd *rd, const struct lpi_ops *ops)
+/* Where the host has turned LPIs off, its tables are its own again once the hardware is done. */
+static void look_after_pins(const struct lpi_set *set, struct lpi_rd *rd)
 {
-	struct lpi_pin tables[2];
-	size_t i;
-	int ret = 0;
-
-	unpin_tables(rd, ops);
-	tables_of(rd, tables);
-	for (i = 0; i < ARRAY_SIZE(tables) && !ret; i++) {
-		ret = ops->pin(tables[i].pa, tables[i].size);
-		if (!ret)
-			rd->pins[i] = tables[i];
-	}
-	if (ret)
-		unpin_tables(rd, ops);
-	return ret;
+	if (rd->pins[0].size && !uses_tables(rd))
+		unpin_tables(set, rd);
 }
 
-static void refuse(const struct lpi_rd *rd)
+/* ---- property tables that are shared ---- */
+
+/*
+ * GICR_TYPER.CommonLPIAff: redistributors of the same affinity, down to a level, have one property
+ * table. Where GICR_PROPBASER differs while LPIs are enabled behaviour is UNPREDICTABLE (12.11):
+ * one could go on using a table that was another's, and has been let go since.
+ */
+static bool share_table(const struct lpi_rd *a, const struct lpi_rd *b)
+{
+	u64 levels = FIELD_GET(GICR_TYPER_COMMON, a->typer);
+	u64 differ = FIELD_GET(GICR_TYPER_AFF, a->typer ^ b->typer);
+
+	return !(differ >> (32 - 8 * levels));
+}
+
+/*
+ * Its CPU is off: a kernel that another one has started finds the others so, with the tables of
+ * the one before. Return: whether it has stopped using them.
+ */
+static bool stop_lpis(const struct lpi_set *set, struct lpi_rd *rd)
+{
+	unsigned int i;
+
+	rd->faulted = false;
+	hw_write(rd, GICR_CTLR, 4, hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
+	for (i = 0; i < STOP_READS && uses_tables(rd); i++)
+		;
+	look_after_pins(set, rd);
+	return !rd->pins[0].size;
+}
+
+/* May @rd have a property table at @prop, of which the bits in @mask are known? */
+static bool table_fits(const struct lpi_set *set, const struct lpi_rd *rd, u64 prop, u64 mask)
+{
+	unsigned int i;
+
+	for (i = 0; i < set->count; i++) {
+		struct lpi_rd *other = &set->rds[i];
+
+		if (other == rd || !other->pins[0].size || !share_table(rd, other) ||
+		    !((other->prop ^ prop) & mask & PROP_PLACE))
+			continue;
+		if (!set->ops->is_off(redist_mpidr(other->typer)) || !stop_lpis(set, other))
+			return false;
+	}
+	return true;
+}
+
+/* ---- enabling LPIs ---- */
+
+static void refuse(struct lpi_rd *rd, u64 prop, u64 pend)
 {
 	static struct ratelimit limit;
 
 	host_count(KEEL_STAT_GIC_REFUSED);
 	log_limited(&limit, LOG_WARN,
 		    "LPIs of the redistributor at %#lx refused: tables at %#llx and %#llx",
-		    rd->base, mmio_read64(rd->regs + GICR_PROPBASER) & GICR_PROPBASER_ADDR,
-		    mmio_read64(rd->regs + GICR_PENDBASER) & GICR_PENDBASER_ADDR);
+		    rd->base, prop & GICR_PROPBASER_ADDR, pend & GICR_PENDBASER_ADDR);
 }
 
-static void write_ctlr(struct lpi_rd *rd, const struct lpi_ops *ops, u64 value)
+static int pin_both(const struct lpi_set *set, struct lpi_rd *rd, const struct lpi_pin tables[2])
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < ARRAY_SIZE(rd->pins) && !ret; i++) {
+		ret = tables[i].pa + tables[i].size > rd->pa_limit
+			      ? -EINVAL
+			      : set->ops->pin(tables[i].pa, tables[i].size);
+		if (!ret)
+			rd->pins[i] = tables[i];
+	}
+	if (ret)
+		unpin_tables(set, rd);
+	return ret;
+}
+
+/* Nothing uses what is pinned from before. */
+static int pin_tables(const struct lpi_set *set, struct lpi_rd *rd)
+{
+	u64 prop = hw_read(rd, GICR_PROPBASER, 8), pend = hw_read(rd, GICR_PENDBASER, 8);
+	struct lpi_pin tables[2];
+	int ret = -EIO;
+
+	unpin_tables(set, rd);
+	tables_of(prop, pend, tables);
+	if (!rd->faulted)
+		ret = !rd->refused && table_fits(set, rd, prop, ~0ULL) ? pin_both(set, rd, tables)
+								       : -EBUSY;
+	if (ret)
+		refuse(rd, prop, pend);
+	else
+		rd->prop = prop;
+	return ret;
+}
+
+static void write_ctlr(const struct lpi_set *set, struct lpi_rd *rd, u64 value)
 {
 	value &= GICR_CTLR_ENABLE_LPIS | GICR_CTLR_DPG;
 	/* While the tables are still in use from before, they are pinned. */
 	if ((value & GICR_CTLR_ENABLE_LPIS) && !lpis_enabled(rd) &&
-	    (uses_tables(rd) || pin_tables(rd, ops))) {
-		refuse(rd);
+	    (uses_tables(rd) || pin_tables(set, rd)))
 		value &= ~GICR_CTLR_ENABLE_LPIS;
-	}
-	mmio_write32(rd->regs + GICR_CTLR, (u32)value);
+	if (!rd->faulted)
+		hw_write(rd, GICR_CTLR, 4, value);
 }
 
-int lpi_start(struct lpi_rd *rd, const struct lpi_ops *ops)
+/* Also 32 bits of it, of which the other half is not known yet. */
+static void write_prop(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned int bytes,
+		       u64 value)
+{
+	unsigned int shift = offset == GICR_PROPBASER ? 0 : 32;
+	u64 mask = (bytes == 8 ? ~0ULL : GENMASK(31, 0)) << shift;
+
+	if (uses_tables(rd))
+		return;
+	if (table_fits(set, rd, value << shift, mask)) {
+		rd->refused &= ~mask;
+		hw_write(rd, offset, bytes, value);
+	} else {
+		rd->refused |= mask;
+		refuse(rd, value << shift, 0);
+	}
+}
+
+int lpi_start(const struct lpi_set *set, struct lpi_rd *rd)
 {
 	unsigned int i;
 
+	rd->faulted = false;
 	if (!lpis_enabled(rd))
 		return 0;
-	mmio_write32(rd->regs + GICR_CTLR, mmio_read32(rd->regs + GICR_CTLR) & (u32)GICR_CTLR_DPG);
+	hw_write(rd, GICR_CTLR, 4, hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
 	for (i = 0; i < RWP_READS; i++)
-		if (!(mmio_read32(rd->regs + GICR_CTLR) & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP)))
+		if (!(hw_read(rd, GICR_CTLR, 4) & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP)))
 			return 0;
-	return pin_tables(rd, ops) ? -EBUSY : 0;
+	return pin_tables(set, rd) ? -EBUSY : 0;
 }
 
-/* Where the host has turned LPIs off, its tables are its own again once the hardware is done. */
-static void look_after_pins(struct lpi_rd *rd, const struct lpi_ops *ops)
+/* ---- the host's accesses ---- */
+
+/* A frame that did not answer at boot does so once its CPU is on. */
+static void identify(struct lpi_rd *rd)
 {
-	if (rd->pins[0].size && !uses_tables(rd))
-		unpin_tables(rd, ops);
+	u64 low, high;
+
+	if (!redist_is_unknown(rd->typer))
+		return;
+	low = hw_read(rd, GICR_TYPER, 4);
+	high = hw_read(rd, GICR_TYPER + 4, 4);
+	if (!rd->faulted)
+		WRITE_ONCE(rd->typer, low | high << 32);
 }
 
-u64 lpi_read(struct lpi_rd *rd, const struct lpi_ops *ops, u64 offset, unsigned int bytes)
+u64 lpi_read(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned int bytes)
 {
 	enum access access = access_of(offset, bytes);
 
+	identify(rd);
 	if (access == RAZ)
 		return 0;
 	if (access == CTLR)
-		look_after_pins(rd, ops);
+		look_after_pins(set, rd);
 	return hw_read(rd, offset, bytes);
 }
 
-void lpi_write(struct lpi_rd *rd, const struct lpi_ops *ops, u64 offset, unsigned int bytes,
+void lpi_write(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned int bytes,
 	       u64 value)
 {
+	identify(rd);
 	switch (access_of(offset, bytes)) {
 	case CTLR:
-		write_ctlr(rd, ops, value);
-		look_after_pins(rd, ops);
+		write_ctlr(set, rd, value);
+		look_after_pins(set, rd);
 		break;
-	case TABLE:
+	case PROP:
+		write_prop(set, rd, offset, bytes, value);
+		break;
+	case PEND:
 		if (!uses_tables(rd))
 			hw_write(rd, offset, bytes, value);
 		break;

@@ -313,6 +313,19 @@ int psci_cpu_arrived(struct psci *psci, unsigned int cpu, struct psci_entry *out
 	return err;
 }
 
+bool psci_is_off(struct psci *psci, u64 mpidr)
+{
+	const struct psci_cpu *cpu = find_cpu(psci, mpidr);
+	bool off;
+
+	if (!cpu)
+		return true;
+	spin_lock(&psci->lock);
+	off = cpu->state == PSCI_CPU_OFF;
+	spin_unlock(&psci->lock);
+	return off;
+}
+
 /* From 1.0 on firmware says which of its two formats power_state has. */
 static bool has_extended_state_id(struct psci *psci)
 {

@@ -103,6 +103,9 @@ bool psci_handle(struct psci *psci, unsigned int cpu, struct smccc_regs *regs);
  */
 int __must_check psci_cpu_arrived(struct psci *psci, unsigned int cpu, struct psci_entry *out);
 
+/* Is the CPU with @mpidr off, as the host knows it, or is there none? Takes @psci->lock. */
+bool psci_is_off(struct psci *psci, u64 mpidr);
+
 /* What becomes of an SMC of the host. */
 enum smc_policy {
 	SMC_DENY,    /* answered NOT_SUPPORTED, whatever keel.smc says */

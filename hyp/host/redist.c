@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Redistributors (ARM IHI 0069, 12.10 and 12.11): see redist.h. */
+#include <arch/foreign.h>
 #include <arch/gicr.h>
-#include <arch/mmio.h>
+#include <host/gic_regs.h>
 #include <host/redist.h>
 #include <lib/errno.h>
 #include <mm/el2_map.h>
@@ -16,19 +17,33 @@ struct search {
 	unsigned int count, found;
 };
 
-static int read_typer(u64 base, u64 *typer)
+/* An affinity that no CPU has: Aff0 counts up to 15 (D24.2.110), or to 255 at a stretch. */
+#define NOBODY GICR_TYPER_AFF
+
+bool redist_is_unknown(u64 typer)
+{
+	return (typer & GICR_TYPER_AFF) == NOBODY;
+}
+
+/* @like: another's GICR_TYPER. A frame is read before it is known whether its CPU has power. */
+static int read_typer(u64 base, u64 like, u64 *typer)
 {
 	u8 *rd = el2_map_private(PA(base), SZ_4K, EL2_DEVICE);
+	u64 low, high;
 
 	if (!rd)
 		return -ENOMEM;
-	*typer = mmio_read32(rd + GICR_TYPER) | (u64)mmio_read32(rd + GICR_TYPER + 4) << 32;
+	if (foreign_read_reg(rd + GICR_TYPER, 4, &low) &&
+	    foreign_read_reg(rd + GICR_TYPER + 4, 4, &high))
+		*typer = low | high << 32;
+	else
+		*typer = NOBODY | GICR_TYPER_PLPIS | (like & GICR_TYPER_VLPIS);
 	el2_unmap_private(rd, SZ_4K);
 	return 0;
 }
 
 /* GICR_TYPER's affinity is packed: Aff3 follows Aff2. */
-static u64 mpidr_of(u64 typer)
+u64 redist_mpidr(u64 typer)
 {
 	u64 affinity = FIELD_GET(GICR_TYPER_AFF, typer);
 
@@ -49,7 +64,7 @@ static struct percpu *cpu_of(const struct search *s, u64 mpidr)
 static int visit(void *ctx, u64 base, u64 typer)
 {
 	struct search *s = ctx;
-	struct percpu *cpu = cpu_of(s, mpidr_of(typer));
+	struct percpu *cpu = cpu_of(s, redist_mpidr(typer));
 
 	if (!cpu || cpu->gicr)
 		return 0;
@@ -67,18 +82,38 @@ static u64 next_after(u64 stride, u64 base, u64 typer)
 	return base + (typer & GICR_TYPER_VLPIS ? GICV4_SIZE : GICV3_SIZE);
 }
 
-static int walk_region(const struct mem_range *region, u64 stride,
-		       int (*visit_one)(void *ctx, u64 base, u64 typer), void *ctx)
+/* Where the walk is: a redistributor's GICR_TYPER that is known, or the stride, tells its size. */
+struct walk {
+	u64 stride, like;
+	bool sized;
+	int (*visit_one)(void *ctx, u64 base, u64 typer);
+	void *ctx;
+};
+
+static int walk_one(struct walk *w, u64 base, u64 *typer)
+{
+	int ret = read_typer(base, w->like, typer);
+
+	if (ret)
+		return ret;
+	if (!redist_is_unknown(*typer)) {
+		w->like = *typer;
+		w->sized = true;
+	} else if (!w->sized) {
+		return -ENOENT;
+	}
+	return w->visit_one(w->ctx, base, *typer);
+}
+
+static int walk_region(struct walk *w, const struct mem_range *region)
 {
 	u64 base = region->base, typer = 0;
 	int ret = 0;
 
 	while (!ret && base < region->end && region->end - base >= GICV3_SIZE &&
 	       !(typer & GICR_TYPER_LAST)) {
-		ret = read_typer(base, &typer);
-		if (!ret)
-			ret = visit_one(ctx, base, typer);
-		base = next_after(stride, base, typer);
+		ret = walk_one(w, base, &typer);
+		base = next_after(w->stride, base, typer);
 	}
 	return ret;
 }
@@ -86,13 +121,18 @@ static int walk_region(const struct mem_range *region, u64 stride,
 int redist_walk(const struct fdt_redists *redists, int (*visit_one)(void *ctx, u64 base, u64 typer),
 		void *ctx)
 {
+	struct walk w = { .stride = redists->stride,
+			  .like = redists->stride >= GICV4_SIZE ? GICR_TYPER_VLPIS : 0,
+			  .sized = redists->stride != 0,
+			  .visit_one = visit_one,
+			  .ctx = ctx };
 	unsigned int i;
 	int ret = 0;
 
 	if (redists->stride % FRAME_SIZE || (redists->stride && redists->stride < GICV3_SIZE))
 		return -ENOENT;
 	for (i = 0; i < redists->count && !ret; i++)
-		ret = walk_region(&redists->region[i], redists->stride, visit_one, ctx);
+		ret = walk_region(&w, &redists->region[i]);
 	return ret;
 }
 

@@ -50,5 +50,6 @@
 #define SZ_1M  0x100000ULL
 #define SZ_2M  0x200000ULL
 #define SZ_1G  0x40000000ULL
+#define SZ_4G  0x100000000ULL
 
 #endif

@@ -46,6 +46,10 @@
 #define NOWHERE 0x0b000000UL
 #define BEYOND	(1UL << 44)
 
+/* The device tree has frames there that do not answer. */
+#define DEAD_RD	 0x0c100000UL
+#define DEAD_ITS 0x0c200000UL
+
 #define QUEUE	   (HOSTILE_MEMORY + 0x00000000)
 #define QUEUE_SIZE 0x10000UL
 #define TABLE	   (HOSTILE_MEMORY + 0x00100000)
@@ -367,6 +371,25 @@ static void check_accesses(void)
 	      hvc(KEEL_HC_VM_MAP, vm, 0, RD1, PAGE, KEEL_MAP_WRITE | KEEL_MAP_DEVICE), (u64)EPERM_);
 }
 
+/* An external abort of the host's, by a load (0) or a store (1). */
+static void check_aborts(const char *what, u64 address, u64 kind)
+{
+	touch(address, kind);
+	check(what, fault.esr & 0xfc00003f, 0x25UL << ESR_EC_SHIFT | 0x10);
+	check("its address", fault.far, address);
+}
+
+/* What has no power: the host has the fault, and the ITS is as if there were none. */
+static void check_dead_frames(void)
+{
+	check_aborts("a load from a redistributor without power", DEAD_RD + 8, 0);
+	check_aborts("a store", DEAD_RD + GICR_PROPBASER, 1);
+	check_aborts("another one", DEAD_RD + 0x20000 + GICR_PENDBASER, 0);
+	check("an ITS without power", R32(DEAD_ITS + 0xffe8), 0);
+	R64(DEAD_ITS + 0x80) = ~0UL;
+	check("its queue", R64(DEAD_ITS + 0x80), 0);
+}
+
 /* An LPI from a command to the CPU. */
 static void check_delivery(void)
 {
@@ -409,6 +432,7 @@ static void hostile_main(u64 fdt)
 	check_queues();
 	check_race();
 	check_accesses();
+	check_dead_frames();
 	check_lpi_tables();
 	check_delivery();
 }

@@ -58,6 +58,7 @@ NO_SELFTEST = r"keel: warning: option keel.selftest: .*release build"
 HOST_ABORT = r"keel: warning: host (?:read|write|fetch) of 0x[0-9a-f]+ .* refused: .*\(occurrence (\d+)\)"
 
 # ---- EL2 touches what is somebody else's, and it faults
+NO_ITS = r"keel: warning: the ITS at 0xc200000 is not one that Keel can use"
 FIXED_UP = r"keel: warning: EL2 met memory that faults: ESR_EL2 0x[0-9a-f]+"
 
 # ---- panic: keel.selftest=KIND -> the headline, the syndrome in words (None: no exception), and the

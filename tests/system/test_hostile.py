@@ -74,13 +74,13 @@ def dtc(source, to):
     return done.stdout
 
 
-def reserved_tree(path, **changes):
+def reserved_tree(path, nodes=RESERVED_NODES, **changes):
     """The machine's own tree, with more RAM than there is, and all that is not there reserved."""
     args = keelvm.Config(**changes).qemu_args()
     args[1] += f",dumpdtb={path}"
     subprocess.run(["qemu-system-aarch64", *args], check=True, capture_output=True, timeout=60)
     source = dtc(path, "dts").decode().replace("/dts-v1/;", f"/dts-v1/;\n{RESERVED_BLOCK}", 1)
-    path.write_text(source + RESERVED_NODES)
+    path.write_text(source + nodes)
     path.write_bytes(dtc(path, "dtb"))
     return path
 
@@ -131,8 +131,24 @@ def test_tables_of_a_guest_change_under_el2(run_hostile, cpu):
 
 # ---- what the interrupt controller writes by itself
 
+# Frames where nothing answers: an ITS, and two redistributors of CPUs without power.
+DEAD_FRAMES = """
+/ {
+    intc@8000000 {
+        #redistributor-regions = <2>;
+        reg = <0 0x08000000 0 0x10000>, <0 0x080a0000 0 0xf60000>, <0 0x0c100000 0 0x40000>;
+        its@c200000 {
+            compatible = "arm,gic-v3-its"; msi-controller; #msi-cells = <1>;
+            reg = <0 0x0c200000 0 0x20000>;
+        };
+    };
+};
+"""
+
 
 @pytest.mark.parametrize("e2h,variant", [(0, "debug"), (1, "release")])
 def test_the_gic_writes_nothing_but_the_hosts(run_hostile, tmp_path, e2h, variant):
-    tree = reserved_tree(tmp_path / "tree")
-    run_hostile("its", 150, f"keel.e2h={e2h}", variant=variant, extra=("-dtb", str(tree)))
+    tree = reserved_tree(tmp_path / "tree", nodes=RESERVED_NODES + DEAD_FRAMES)
+    machine = run_hostile("its", 158, f"keel.e2h={e2h}", variant=variant, extra=("-dtb", str(tree)))
+    assert re.search(messages.FIXED_UP, machine.console), "EL2 did not meet the aborts"
+    assert re.search(messages.NO_ITS, machine.console)

@@ -394,6 +394,18 @@ static void test_an_access_that_is_not_done_is_repeated(void **state)
 	assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 0);
 }
 
+/* As on the bare machine, where the frame has no power. */
+static void test_a_register_that_does_not_answer(void **state)
+{
+	for (unsigned int e2h = 0; e2h < 2; e2h++) {
+		struct host_regs regs = access_gic(ISS_X5 | ISS_WR, HOST_GIC_FAULTED, e2h);
+
+		check_injected(0x96000050, "no power");
+		check_unchanged(&regs, 0);
+		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 0);
+	}
+}
+
 /* Pairs and the like, walks of tables, fetches, and what is no register. */
 static void test_what_is_no_access_to_the_gic_is_refused(void **state)
 {
@@ -877,6 +889,7 @@ int main(void)
 		cmocka_unit_test(test_a_refused_access_is_an_abort_that_the_host_can_mend),
 		cmocka_unit_test(test_registers_of_the_gic_are_emulated),
 		cmocka_unit_test(test_an_access_that_is_not_done_is_repeated),
+		cmocka_unit_test(test_a_register_that_does_not_answer),
 		cmocka_unit_test(test_what_is_no_access_to_the_gic_is_refused),
 		cmocka_unit_test(test_a_tlb_conflict_is_cured_and_the_access_repeated),
 		cmocka_unit_test(test_other_faults_are_refused_without_asking),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/its.c hyp/host/its_command.c hyp/host/its_setup.c hyp/lib/printf.c hyp/cpu/log.c */
+/* SOURCES: hyp/host/its.c hyp/host/its_command.c hyp/host/its_setup.c hyp/host/its_quirk.c hyp/lib/printf.c hyp/cpu/log.c */
 /*
  * The ITS that the host sees, on a fake one that carries commands out when the test lets it. The
  * fake fails the test when it is given an address that is not its own memory's, a command that
@@ -16,11 +16,14 @@
 #include <cmocka.h>
 
 #include <arch/cache.h>
+#include <arch/foreign.h>
 #include <arch/mmio.h>
+#include <arch/percpu.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
 #include <host/host.h>
 #include <host/its.h>
+#include <host/its_quirk.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
 
@@ -43,11 +46,12 @@ static struct {
 	u32 ctlr;
 	unsigned int page_sizes; /* BIT(n): it takes size n */
 	bool shareable, lazy, restless, stalled;
-	unsigned int done; /* commands carried out */
+	bool dead, flickers; /* no register answers; some accesses are not answered */
+	unsigned int done;   /* commands carried out */
 } hw;
 
 static u8 *memory;
-static u64 memory_size;
+static u64 memory_size, memory_pa = MEMORY_PA;
 static struct its its;
 static u64 host_queue[QUEUE_MAX / 8];
 static unsigned int pins[PAGES], pinned, fetches, refusals, cleaned;
@@ -55,6 +59,9 @@ static int pin_error;
 static struct its_command forged; /* what the memory says when it is read a second time */
 
 bool panic_begun;
+
+static struct percpu cpus[2] = { { .id = 0 }, { .id = 1 } };
+struct percpu *fake_cpu = &cpus[0];
 
 void host_count(unsigned int stat)
 {
@@ -122,9 +129,24 @@ static const struct its_ops ops = {
 
 /* ---- the hardware */
 
+static u64 next_random(void)
+{
+	static u64 x = 88172645463325252ULL;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return x;
+}
+
+bool fake_foreign_faults(const void *start, u64 size)
+{
+	return hw.dead || (hw.flickers && next_random() % 8 == 0);
+}
+
 static void assert_own(u64 pa, u64 size)
 {
-	if (pa < MEMORY_PA || pa + size > MEMORY_PA + memory_size)
+	if (pa < memory_pa || pa + size > memory_pa + memory_size)
 		fail_msg("the hardware is given %#lx, of %#lx bytes", pa, size);
 }
 
@@ -133,12 +155,19 @@ static u64 baser_size(u64 baser)
 	return ((baser & 0xff) + 1) << (12 + 2 * FIELD_GET(GITS_BASER_PAGE_SIZE, baser));
 }
 
+/* 12.19.1: with pages of 64 KiB, bits 51:48 are in 15:12. */
+static u64 baser_address(u64 baser)
+{
+	if (FIELD_GET(GITS_BASER_PAGE_SIZE, baser) == 2)
+		return (baser & GENMASK(47, 16)) | (baser >> 12 & 0xf) << 48;
+	return baser & GENMASK(47, 12);
+}
+
 static void check_tables(void)
 {
 	for (unsigned int n = 0; n < 8; n++)
 		if (hw.baser[n] & GIC_VALID)
-			assert_own(hw.baser[n] & GENMASK(47, 12) & hw.address_mask,
-				   baser_size(hw.baser[n]));
+			assert_own(baser_address(hw.baser[n]), baser_size(hw.baser[n]));
 	assert_true(hw.cbaser & GIC_VALID);
 	assert_own(hw.cbaser & GITS_CBASER_ADDR, SZ_4K * ((hw.cbaser & 0xff) + 1));
 	assert_int_equal(hw.cbaser & 0xffff, (hw.cbaser & GIC_SHAREABILITY)); /* one page */
@@ -147,11 +176,11 @@ static void check_tables(void)
 /* The device's entry in the table in memory: bits 51:8 of its ITT, and log2 of its size. */
 static u64 *hw_entry(u64 device)
 {
-	u64 table = hw.baser[0] & GENMASK(47, 12);
+	u64 table = baser_address(hw.baser[0]);
 
 	if (!(hw.baser[0] & GIC_VALID) || (device + 1) * 8 > baser_size(hw.baser[0]))
 		return NULL;
-	return (u64 *)(memory + (table - MEMORY_PA)) + device;
+	return (u64 *)(memory + (table - memory_pa)) + device;
 }
 
 static u64 hw_itt(u64 device)
@@ -185,7 +214,7 @@ static void check_pins(void)
 
 static void hw_step(void)
 {
-	const u8 *queue = memory + ((hw.cbaser & GITS_CBASER_ADDR) - MEMORY_PA);
+	const u8 *queue = memory + ((hw.cbaser & GITS_CBASER_ADDR) - memory_pa);
 	const u64 *word = (const u64 *)(queue + (hw.creadr & GITS_QUEUE_OFFSET));
 	u64 op = word[0] & 0xff;
 
@@ -301,16 +330,22 @@ static void reset_hw(void)
 	hw.address_mask = GENMASK(51, 12);
 }
 
-static void begin(u64 limit)
+static void begin_with(u64 limit, u32 actions)
 {
 	struct its_plan plan;
 
-	assert_int_equal(its_plan(hw.frame, limit, &plan), 0);
+	assert_int_equal(its_plan(hw.frame, limit, actions, &plan), 0);
 	free(memory);
 	memory_size = plan.total;
 	memory = aligned_alloc(SZ_64K, plan.total);
 	memset(memory, 0xee, plan.total);
-	its_init(&its, &ops, BASE, hw.frame, &plan, memory, MEMORY_PA, true);
+	assert_true(memory_pa + plan.total <= plan.memory_limit);
+	its_init(&its, &ops, BASE, hw.frame, &plan, memory, memory_pa, true);
+}
+
+static void begin(u64 limit)
+{
+	begin_with(limit, 0);
 }
 
 static int setup(void **state)
@@ -321,6 +356,8 @@ static int setup(void **state)
 	memset(&forged, 0xff, sizeof(forged));
 	pinned = fetches = refusals = 0;
 	pin_error = 0;
+	memory_pa = MEMORY_PA;
+	fake_cpu = &cpus[0];
 	begin(SZ_1M);
 	return 0;
 }
@@ -336,9 +373,21 @@ static int teardown(void **state)
 
 static u64 tail;
 
+static u64 read_(u64 offset, unsigned int bytes)
+{
+	u64 value = 42;
+
+	assert_int_equal(its_read(&its, offset, bytes, &value), hw.dead ? ITS_FAULTED : ITS_DONE);
+	return value;
+}
+
 static u64 rd(u64 offset)
 {
-	return its_read(&its, offset, offset == GITS_CTLR ? 4 : 8);
+	u64 value = 42;
+	enum its_result result = its_read(&its, offset, offset == GITS_CTLR ? 4 : 8, &value);
+
+	assert_true(result == ITS_DONE || hw.dead || hw.flickers);
+	return value;
 }
 
 /* As a CPU does: repeated as long as it is asked to. */
@@ -390,13 +439,13 @@ static void the_host_sees_an_its_without_virtual_lpis(void **state)
 {
 	assert_int_equal(rd(GITS_TYPER),
 			 1 | 7ULL << 4 | (EVENTBITS - 1ULL) << 8 | (DEVBITS - 1ULL) << 13);
-	assert_int_equal(its_read(&its, GITS_TYPER, 4), (u32)rd(GITS_TYPER));
-	assert_int_equal(its_read(&its, GITS_TYPER + 4, 4), rd(GITS_TYPER) >> 32);
-	assert_int_equal(its_read(&its, GIC_PIDR2, 4), 0x3b);
-	assert_int_equal(its_read(&its, GITS_IIDR, 4), 0x43b);
-	assert_int_equal(its_read(&its, GITS_CTLR, 4), GITS_CTLR_QUIESCENT);
+	assert_int_equal(read_(GITS_TYPER, 4), (u32)rd(GITS_TYPER));
+	assert_int_equal(read_(GITS_TYPER + 4, 4), rd(GITS_TYPER) >> 32);
+	assert_int_equal(read_(GIC_PIDR2, 4), 0x3b);
+	assert_int_equal(read_(GITS_IIDR, 4), 0x43b);
+	assert_int_equal(read_(GITS_CTLR, 4), GITS_CTLR_QUIESCENT);
 	for (u64 offset = 0x1000; offset < 0xf000; offset += 8) {
-		assert_int_equal(its_read(&its, offset, 8), 0);
+		assert_int_equal(read_(offset, 8), 0);
 		wr(offset, ~0ULL);
 	}
 	wr(GITS_BASER + 24, ~0ULL); /* the table of vPEs */
@@ -649,6 +698,7 @@ static void an_enabled_its_keeps_its_registers(void **state)
 static void lose_power(void)
 {
 	wr(GITS_CTLR, 0);
+	hw.ctlr = 0;
 	hw.cbaser = hw.creadr = hw.cwriter = 0;
 	for (unsigned int n = 0; n < 8; n++)
 		hw.baser[n] &= GITS_BASER_TYPE | GITS_BASER_ENTRY_SIZE;
@@ -732,13 +782,13 @@ static void little_memory_is_few_devices(void **state)
 	struct its_plan plan;
 
 	for (u64 limit = 64; limit < SZ_1M; limit *= 2) {
-		assert_int_equal(its_plan(hw.frame, limit, &plan), 0);
+		assert_int_equal(its_plan(hw.frame, limit, 0, &plan), 0);
 		assert_true(plan.device_bits >= 1 && plan.device_bits <= DEVBITS);
 		assert_true(plan.device_bits == 1 ||
 			    plan.bytes[0] + (8ULL << plan.device_bits) <= limit);
 	}
 	hw.typer |= GITS_TYPER_DEVBITS; /* 32 bits */
-	assert_int_equal(its_plan(hw.frame, 8 * SZ_1M, &plan), 0);
+	assert_int_equal(its_plan(hw.frame, 8 * SZ_1M, 0, &plan), 0);
 	assert_int_equal(plan.device_bits, 19);
 }
 
@@ -747,25 +797,225 @@ static void what_is_no_its_reads_as_zero(void **state)
 	struct its_plan plan;
 
 	hw.restless = true;
-	assert_int_equal(its_plan(hw.frame, SZ_1M, &plan), -ENODEV);
+	assert_int_equal(its_plan(hw.frame, SZ_1M, 0, &plan), -ENODEV);
 	reset_hw();
 	hw.baser[0] = 0;
-	assert_int_equal(its_plan(hw.frame, SZ_1M, &plan), -ENODEV);
+	assert_int_equal(its_plan(hw.frame, SZ_1M, 0, &plan), -ENODEV);
 	its_init(&its, &ops, BASE, NULL, NULL, NULL, 0, true);
 	for (u64 offset = 0; offset < GIC_FRAME_SIZE; offset += 4) {
-		assert_int_equal(its_read(&its, offset, 4), 0);
+		assert_int_equal(read_(offset, 4), 0);
 		assert_int_equal(its_write(&its, offset, 4, ~0ULL), ITS_DONE);
 	}
 }
 
-static u64 next_random(void)
+/* Which address bits the hardware has is known before it is given an address. */
+static void addresses_that_the_hardware_has_no_bits_for(void **state)
 {
-	static u64 x = 88172645463325252ULL;
+	struct its_plan plan;
 
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return x;
+	hw.address_mask = GENMASK(39, 12);
+	assert_int_equal(its_plan(hw.frame, SZ_1M, 0, &plan), 0);
+	assert_int_equal(plan.pa_limit, BIT(40));
+	assert_int_equal(plan.memory_limit, BIT(40));
+	hw.address_mask = GENMASK(51, 16); /* bits 15:12 are RES0 */
+	assert_int_equal(its_plan(hw.frame, SZ_1M, 0, &plan), 0);
+	assert_int_equal(plan.pa_limit, BIT(52));
+	assert_int_equal(plan.memory_limit, BIT(52));
+	hw.page_sizes = 3; /* no 64 KiB: GITS_BASER<n> has 48 bits */
+	assert_int_equal(its_plan(hw.frame, SZ_1M, 0, &plan), 0);
+	assert_int_equal(plan.pa_limit, BIT(52));
+	assert_int_equal(plan.memory_limit, BIT(48));
+	assert_int_equal(its_plan(hw.frame, SZ_1M, ITS_BELOW_4G, &plan), 0);
+	assert_int_equal(plan.pa_limit, BIT(32));
+	assert_int_equal(plan.memory_limit, BIT(32));
+	assert_int_equal(hw.cbaser, 0);
+}
+
+static void memory_above_48_bits(void **state)
+{
+	memory_pa = 0xabcdef0000000ULL;
+	begin(SZ_1M);
+	start_queue(QUEUE, 1);
+	mapd(1, ITT, 5);
+	assert_int_equal(hw_itt(1), ITT);
+	assert_int_equal(baser_address(hw.baser[0]) >> 48, 0xa);
+}
+
+/* It would use what lies at the address that is left of it. */
+static void an_itt_out_of_the_hardwares_reach_is_refused(void **state)
+{
+	hw.address_mask = GENMASK(30, 12);
+	begin(SZ_1M);
+	start_queue(QUEUE, 1);
+	mapd(1, 0x7fffff00, 6); /* begins below, ends above */
+	mapd(1, 0x80000000, 5);
+	mapd(1, 0x870000000, 5);
+	assert_int_equal(refusals, 3);
+	assert_int_equal(pinned, 0);
+	mapd(1, 0x7ffff000, 5);
+	assert_int_equal(pinned, 1);
+}
+
+/* ---- quirks */
+
+static const char *board;
+
+static bool is_board(const void *ctx, const char *name)
+{
+	assert_ptr_equal(ctx, &board);
+	return board && !strcmp(board, name);
+}
+
+static u32 actions_of(u32 iidr, const char *on)
+{
+	const struct its_quirk *quirk = NULL;
+	u32 actions = 0;
+
+	board = on;
+	while ((quirk = its_quirk_next(iidr, is_board, &board, quirk))) {
+		assert_true(quirk->number[0] && its_quirk_describe(quirk)[0]);
+		assert_false(actions & quirk->actions);
+		actions |= quirk->actions;
+	}
+	return actions;
+}
+
+static void its_are_known_by_their_iidr_and_board(void **state)
+{
+	static const struct {
+		u32 iidr;
+		const char *board;
+		u32 actions;
+	} rows[] = {
+		{ 0x43b, NULL, 0 },
+		{ 0x1070, NULL, ITS_ITT_ENTRY_16 },
+		{ 0x11070, NULL, 0 },
+		{ 0xa100034c, NULL, ITS_DEVICE_BITS_20 | ITS_TABLES_NCNB | ITS_HOSTS },
+		{ 0xa100734c, NULL, ITS_DEVICE_BITS_20 | ITS_TABLES_NCNB | ITS_HOSTS },
+		{ 0xa110034c, NULL, 0 },
+		{ 0x4, NULL, ITS_NO_VLPIS },
+		{ 0x51736, NULL, ITS_NO_VLPIS },
+		{ 0x201743b, NULL, 0 },
+		{ 0x201743b, "arm,foundation", 0 },
+		{ 0x201743b, "rockchip,rk3588s", ITS_NOT_SHAREABLE },
+		{ 0x201743b, "rockchip,rk3566", ITS_BELOW_4G },
+		{ 0x201743b, "renesas,r8a779h0", ITS_BELOW_4G },
+		{ 0x43b, "rockchip,rk3566", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (actions_of(rows[i].iidr, rows[i].board) != rows[i].actions)
+			fail_msg("%#x on %s: %#x", rows[i].iidr, rows[i].board,
+				 actions_of(rows[i].iidr, rows[i].board));
+	board = "rockchip,rk3568";
+	assert_int_equal(its_quirk_redist_limit(is_board, &board), BIT(32));
+	board = "rockchip,rk3588";
+	assert_int_equal(its_quirk_redist_limit(is_board, &board), ~0ULL);
+}
+
+/* What is pinned of an ITT is what the hardware uses of it; the host is told the same. */
+static void itts_of_larger_entries_than_it_says(void **state)
+{
+	begin_with(SZ_1M, ITS_ITT_ENTRY_16);
+	assert_int_equal(FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, rd(GITS_TYPER)), 15);
+	start_queue(QUEUE, 1);
+	mapd(1, ITT + 0x100, 8); /* 4 KiB from 0x100 on */
+	assert_int_equal(pinned, 2);
+}
+
+static void tables_as_the_quirks_want_them(void **state)
+{
+	hw.typer |= GITS_TYPER_DEVBITS;
+	begin_with(256 * SZ_1M, ITS_DEVICE_BITS_20 | ITS_TABLES_NCNB);
+	assert_true(its.devices <= 1 << 20);
+	assert_int_equal(FIELD_GET(GIC_INNER_CACHE, its.table[0].hw), 0);
+	assert_int_equal(FIELD_GET(GIC_INNER_CACHE, its.hw_cbaser), 7);
+	reset_hw();
+	begin_with(SZ_1M, ITS_NOT_SHAREABLE);
+	start_queue(QUEUE, 1);
+	assert_int_equal(hw.cbaser & GIC_SHAREABILITY, 0);
+	assert_int_equal(FIELD_GET(GIC_INNER_CACHE, hw.cbaser), 1);
+	assert_int_equal(hw.baser[0] & GIC_SHAREABILITY, 0);
+}
+
+/* ---- writes that are repeated */
+
+/* What two CPUs write is in the order in which they began. */
+static void a_repeated_write_does_not_undo_anothers(void **state)
+{
+	start_queue(QUEUE, 1);
+	for (u64 i = 0; i < 100; i++)
+		put(GITS_SYNC, 0, 0, 0);
+	assert_int_equal(its_write(&its, GITS_CWRITER, 8, 60 * 32), ITS_AGAIN);
+	fake_cpu = &cpus[1];
+	wr(GITS_CWRITER, 100 * 32);
+	assert_int_equal(hw.done, 100);
+	fake_cpu = &cpus[0];
+	assert_int_equal(its_write(&its, GITS_CWRITER, 8, 60 * 32), ITS_DONE);
+	assert_int_equal(rd(GITS_CWRITER), 100 * 32);
+	assert_int_equal(rd(GITS_CREADR), 100 * 32);
+	assert_int_equal(hw.done, 100);
+	assert_int_equal(refusals, 0);
+}
+
+/* A write is a repetition until this CPU has done something else. */
+static void the_same_value_a_round_later_is_a_write(void **state)
+{
+	start_queue(QUEUE, 1);
+	for (u64 i = 0; i < 128; i++)
+		put(GITS_SYNC, 0, 0, 0);
+	assert_int_equal(its_write(&its, GITS_CWRITER, 8, 60 * 32), ITS_AGAIN);
+	(void)rd(GITS_CREADR);
+	wr(GITS_CWRITER, 127 * 32);
+	for (u64 i = 0; i < 128; i++)
+		memcpy(&host_queue[i * 4], &(u64){ GITS_SYNC }, 8);
+	wr(GITS_CWRITER, 60 * 32);
+	assert_int_equal(rd(GITS_CREADR), 60 * 32);
+	assert_int_equal(hw.done + refusals, 128 + 60);
+}
+
+static void a_repeated_enable_does_not_undo_a_disable(void **state)
+{
+	start_queue(QUEUE, 1);
+	wr(GITS_CTLR, 0);
+	for (u64 i = 0; i < 100; i++)
+		put(GITS_SYNC, 0, 0, 0);
+	wr(GITS_CWRITER, tail);
+	assert_int_equal(its_write(&its, GITS_CTLR, 4, 1), ITS_AGAIN);
+	fake_cpu = &cpus[1];
+	wr(GITS_CTLR, 0);
+	fake_cpu = &cpus[0];
+	assert_int_equal(its_write(&its, GITS_CTLR, 4, 1), ITS_DONE);
+	assert_int_equal(rd(GITS_CTLR) & GITS_CTLR_ENABLED, 0);
+	assert_int_equal(hw.ctlr, 0);
+	wr(GITS_CTLR, 1);
+	go();
+	assert_int_equal(hw.done, 100);
+}
+
+/* ---- a frame that does not answer */
+
+static void a_frame_without_power(void **state)
+{
+	struct its_plan plan;
+	u64 value;
+
+	start_queue(QUEUE, 1);
+	mapd(1, ITT, 5);
+	hw.lazy = true;
+	put(GITS_MAPD | 1ULL << 32, 0, 0, 0);
+	wr(GITS_CWRITER, tail);
+	hw.dead = true;
+	assert_int_equal(its_read(&its, GITS_CREADR, 8, &value), ITS_FAULTED);
+	assert_int_equal(its_write(&its, GITS_CWRITER, 8, tail), ITS_FAULTED);
+	assert_int_equal(its_read(&its, GITS_CTLR, 4, &value), ITS_FAULTED);
+	assert_int_equal(its_read(&its, GITS_CBASER, 8, &value), ITS_DONE); /* Keel's own */
+	assert_int_equal(pinned, 1); /* nobody knows that the hardware is done with it */
+	hw.dead = false;
+	go();
+	assert_int_equal(pinned, 0);
+	hw.dead = true;
+	assert_int_equal(its_plan(hw.frame, SZ_1M, 0, &plan), -ENODEV);
 }
 
 /* Registers and commands at random, on hardware of random speed: the fake finds what is wrong. */
@@ -780,6 +1030,7 @@ static void random_hosts(void **state)
 		u64 offset = offsets[next_random() % ARRAY_SIZE(offsets)];
 
 		hw.lazy = next_random() % 3;
+		hw.flickers = next_random() % 4 == 0;
 		word[0] = ops_known[next_random() % 16] | (next_random() % 1100) << 32;
 		word[1] = next_random() % 10;
 		word[2] = (next_random() & GIC_VALID) |
@@ -794,7 +1045,7 @@ static void random_hosts(void **state)
 			lose_power();
 	}
 	assert_true(hw.done > 1000);
-	hw.lazy = false;
+	hw.lazy = hw.flickers = false;
 	start_queue(QUEUE, 1);
 	wr(GITS_CTLR, 0);
 	wr(GITS_BASER, 0);
@@ -828,6 +1079,16 @@ int main(void)
 		test(tables_are_given_whatever_the_queue_register_says),
 		test(little_memory_is_few_devices),
 		test(what_is_no_its_reads_as_zero),
+		test(addresses_that_the_hardware_has_no_bits_for),
+		test(memory_above_48_bits),
+		test(an_itt_out_of_the_hardwares_reach_is_refused),
+		test(its_are_known_by_their_iidr_and_board),
+		test(itts_of_larger_entries_than_it_says),
+		test(tables_as_the_quirks_want_them),
+		test(a_repeated_write_does_not_undo_anothers),
+		test(the_same_value_a_round_later_is_a_write),
+		test(a_repeated_enable_does_not_undo_a_disable),
+		test(a_frame_without_power),
 		test(random_hosts),
 	};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/lpi.c hyp/lib/printf.c hyp/cpu/log.c */
+/* SOURCES: hyp/host/lpi.c hyp/host/redist.c hyp/lib/printf.c hyp/cpu/log.c */
 /*
  * A redistributor's RD frame as the host sees it, on a fake one that fails the test when LPIs are
  * enabled with tables that are not pinned.
@@ -12,28 +12,38 @@
 
 #include <cmocka.h>
 
+#include <arch/foreign.h>
 #include <arch/gicr.h>
 #include <arch/mmio.h>
 #include <cpu/panic.h>
 #include <host/host.h>
 #include <host/lpi.h>
+#include <host/redist.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
+#include <mm/el2_map.h>
 
 #define PROP 0x60000000ULL
 #define PEND 0x61000000ULL
 #define BAD  0x70000000ULL /* and above */
 
-static struct {
+#define RDS 4
+
+/* The redistributors, and the one that is accessed. */
+static struct fake {
 	u8 frame[GIC_FRAME_SIZE];
 	u32 ctlr, waker;
-	u64 prop, pend, last_write, inv;
+	u64 typer, prop, pend, inv;
 	unsigned int rwp; /* reads until it is done */
 	bool always_on;	  /* EnableLPIs cannot be cleared */
-} hw;
+	bool dead;	  /* does not answer */
+} fakes[RDS], *now;
+#define hw (*now)
 
-static struct lpi_rd rd;
-static struct lpi_pin pinned[4];
+static struct lpi_rd rds[RDS];
+#define rd (rds[now - fakes])
+static bool cpu_off[RDS];
+static struct lpi_pin pinned[2 * RDS];
 static unsigned int pin_count, refusals, pin_calls, fail_pin;
 
 bool panic_begun;
@@ -66,7 +76,29 @@ static void fake_unpin(u64 pa, u64 size)
 	pinned[i] = pinned[--pin_count];
 }
 
-static const struct lpi_ops ops = { .pin = fake_pin, .unpin = fake_unpin };
+/* CPU i has affinity i. */
+static bool fake_is_off(u64 mpidr)
+{
+	return mpidr >= RDS || cpu_off[mpidr];
+}
+
+static const struct lpi_ops ops = {
+	.pin = fake_pin,
+	.unpin = fake_unpin,
+	.is_off = fake_is_off,
+};
+static const struct lpi_set set = { &ops, rds, RDS };
+
+void *el2_map_private(struct pa pa, u64 size, enum el2_prot prot)
+{
+	fail();
+	return NULL;
+}
+
+void el2_unmap_private(const void *ptr, u64 size)
+{
+	fail();
+}
 
 static bool is_pinned(u64 pa, u64 size)
 {
@@ -88,10 +120,23 @@ static void check_tables(void)
 
 static u64 offset_of(const volatile void *addr)
 {
+	for (now = fakes; (u64)((const volatile u8 *)addr - hw.frame) >= GIC_FRAME_SIZE; now++)
+		assert_true(now < &fakes[RDS - 1]);
 	return (u64)((const volatile u8 *)addr - hw.frame);
 }
 
-u32 mmio_read32(const volatile void *addr)
+bool fake_foreign_faults(const void *start, u64 size)
+{
+	struct fake *before = now;
+	bool dead;
+
+	(void)offset_of(start);
+	dead = hw.dead;
+	now = before;
+	return dead;
+}
+
+static u32 read32(const volatile void *addr)
 {
 	switch (offset_of(addr)) {
 	case GICR_CTLR:
@@ -100,6 +145,10 @@ u32 mmio_read32(const volatile void *addr)
 		return hw.ctlr;
 	case GICR_WAKER:
 		return hw.waker;
+	case GICR_TYPER:
+		return (u32)hw.typer;
+	case GICR_TYPER + 4:
+		return (u32)(hw.typer >> 32);
 	case GIC_PIDR2:
 		return 0x3b;
 	case GICR_PROPBASER:
@@ -110,7 +159,7 @@ u32 mmio_read32(const volatile void *addr)
 	return 0;
 }
 
-void mmio_write32(volatile void *addr, u32 value)
+static void write32(volatile void *addr, u32 value)
 {
 	switch (offset_of(addr)) {
 	case GICR_CTLR:
@@ -129,15 +178,19 @@ void mmio_write32(volatile void *addr, u32 value)
 		assert_false(hw.ctlr & 1);
 		hw.prop = (hw.prop & GENMASK(63, 32)) | value;
 		return;
+	case GICR_PROPBASER + 4:
+		assert_false(hw.ctlr & 1);
+		hw.prop = (u32)hw.prop | (u64)value << 32;
+		return;
 	}
 	fail_msg("write of %#lx", offset_of(addr));
 }
 
-u64 mmio_read64(const volatile void *addr)
+static u64 read64(const volatile void *addr)
 {
 	switch (offset_of(addr)) {
 	case GICR_TYPER:
-		return 0x100000011ULL;
+		return hw.typer;
 	case GICR_PROPBASER:
 		return hw.prop;
 	case GICR_PENDBASER:
@@ -146,7 +199,7 @@ u64 mmio_read64(const volatile void *addr)
 	return 0;
 }
 
-void mmio_write64(volatile void *addr, u64 value)
+static void write64(volatile void *addr, u64 value)
 {
 	u64 offset = offset_of(addr);
 
@@ -161,22 +214,66 @@ void mmio_write64(volatile void *addr, u64 value)
 		fail_msg("write of %#lx", offset);
 }
 
+u32 mmio_read32(const volatile void *addr)
+{
+	struct fake *before = now;
+	u32 value = read32(addr);
+
+	now = before;
+	return value;
+}
+
+u64 mmio_read64(const volatile void *addr)
+{
+	struct fake *before = now;
+	u64 value = read64(addr);
+
+	now = before;
+	return value;
+}
+
+void mmio_write32(volatile void *addr, u32 value)
+{
+	struct fake *before = now;
+
+	write32(addr, value);
+	now = before;
+}
+
+void mmio_write64(volatile void *addr, u64 value)
+{
+	struct fake *before = now;
+
+	write64(addr, value);
+	now = before;
+}
+
 static int setup(void **state)
 {
-	memset(&hw, 0, sizeof(hw));
-	rd = (struct lpi_rd){ .base = 0x80a0000, .regs = hw.frame };
+	memset(fakes, 0, sizeof(fakes));
+	memset(cpu_off, 0, sizeof(cpu_off));
+	for (u64 i = 0; i < RDS; i++) {
+		fakes[i].typer = i << 32 | i << 8 | GICR_TYPER_PLPIS;
+		rds[i] = (struct lpi_rd){ .base = 0x80a0000 + i * 0x20000,
+					  .regs = fakes[i].frame,
+					  .typer = fakes[i].typer,
+					  .pa_limit = ~0ULL };
+	}
+	now = &fakes[0];
 	pin_count = refusals = pin_calls = fail_pin = 0;
 	return 0;
 }
 
 static void wr(u64 offset, unsigned int bytes, u64 value)
 {
-	lpi_write(&rd, &ops, offset, bytes, value);
+	rd.faulted = false;
+	lpi_write(&set, &rd, offset, bytes, value);
 }
 
 static u64 rd_(u64 offset, unsigned int bytes)
 {
-	return lpi_read(&rd, &ops, offset, bytes);
+	rd.faulted = false;
+	return lpi_read(&set, &rd, offset, bytes);
 }
 
 static bool enable(u64 prop, u64 pend)
@@ -252,6 +349,19 @@ static void tables_that_are_not_the_hosts_are_refused(void **state)
 	assert_true(enable(PROP | 15, PEND));
 }
 
+/* It would use what lies at the rest of the address. */
+static void tables_out_of_reach_are_refused(void **state)
+{
+	rd.pa_limit = PROP + 0x10000;
+	assert_false(enable(PROP | 15, PEND));
+	assert_int_equal(refusals, 1);
+	assert_int_equal(pin_count, 0);
+	rd.pa_limit = PEND + 0x2000 - 1;
+	assert_false(enable(PROP | 15, PEND));
+	rd.pa_limit++;
+	assert_true(enable(PROP | 15, PEND));
+}
+
 static void the_rest_is_passed_on_or_not_there(void **state)
 {
 	wr(GICR_WAKER, 4, 2);
@@ -259,7 +369,7 @@ static void the_rest_is_passed_on_or_not_there(void **state)
 	assert_int_equal(rd_(GICR_WAKER, 4), 2);
 	wr(GICR_INVLPIR, 8, 8192);
 	assert_int_equal(hw.inv, 8192);
-	assert_int_equal(rd_(GICR_TYPER, 8), 0x100000011ULL);
+	assert_int_equal(rd_(GICR_TYPER, 8), hw.typer);
 	assert_int_equal(rd_(GIC_PIDR2, 4), 0x3b);
 	hw.pend = 0x1234500000000ULL;
 	assert_int_equal(rd_(GICR_PENDBASER + 4, 4), 0x12345);
@@ -274,10 +384,10 @@ static void the_rest_is_passed_on_or_not_there(void **state)
 
 static void what_firmware_left_is_disabled(void **state)
 {
-	assert_int_equal(lpi_start(&rd, &ops), 0);
+	assert_int_equal(lpi_start(&set, &rd), 0);
 	hw.prop = BAD;
 	hw.ctlr = 1;
-	assert_int_equal(lpi_start(&rd, &ops), 0);
+	assert_int_equal(lpi_start(&set, &rd), 0);
 	assert_int_equal(hw.ctlr, 0);
 }
 
@@ -293,7 +403,7 @@ static void or_pinned(void **state)
 	fail_pin = 0;
 	assert_int_equal(fake_pin(PROP, 0x2000), 0); /* for check_tables() */
 	assert_int_equal(fake_pin(PEND, 0x1000), 0);
-	assert_int_equal(lpi_start(&rd, &ops), 0);
+	assert_int_equal(lpi_start(&set, &rd), 0);
 	assert_int_equal(pin_count, 4);
 	wr(GICR_PENDBASER, 8, BAD);
 	assert_int_equal(hw.pend, PEND);
@@ -310,7 +420,146 @@ static void or_nothing_runs(void **state)
 	hw.prop = PROP | 13;
 	hw.pend = PEND;
 	fail_pin = pin_calls + 2;
-	assert_int_equal(lpi_start(&rd, &ops), -EBUSY);
+	assert_int_equal(lpi_start(&set, &rd), -EBUSY);
+}
+
+/* ---- shared property tables */
+
+/* All of them: CommonLPIAff 0. */
+static void one_table_for_all(void **state)
+{
+	assert_true(enable(PROP | 15, PEND));
+	now = &fakes[1];
+	wr(GICR_PROPBASER, 8, PROP + 0x20000);
+	assert_int_equal(hw.prop, 0);
+	assert_int_equal(refusals, 1);
+	wr(GICR_PROPBASER, 8, PROP | 14); /* fewer LPIs in the same place */
+	assert_int_equal(hw.prop, 0);
+	wr(GICR_CTLR, 4, 1); /* with the 0 that is there */
+	assert_int_equal(hw.ctlr, 0);
+	assert_int_equal(pin_count, 2);
+	/* the same place, cached otherwise */
+	assert_true(enable(PROP | 15 | 7 << 7, PEND + 0x10000));
+	assert_int_equal(pin_count, 4);
+	/* Each has its own pin of it. */
+	now = &fakes[0];
+	wr(GICR_CTLR, 4, 0);
+	for (unsigned int i = 0; i < 4; i++)
+		(void)rd_(GICR_CTLR, 4);
+	assert_true(is_pinned(PROP, 0x10000 - 0x2000));
+	assert_false(enable(PROP + 0x20000, PEND));
+}
+
+static void a_table_in_two_halves(void **state)
+{
+	assert_true(enable(PROP | 15 | 1ULL << 56, PEND));
+	now = &fakes[1];
+	wr(GICR_PROPBASER + 4, 4, 0x1000001); /* another address */
+	assert_int_equal(hw.prop, 0);
+	wr(GICR_PROPBASER + 4, 4, 0x1000000);
+	wr(GICR_PROPBASER, 4, (u32)PROP | 14);
+	assert_int_equal(hw.prop, 1ULL << 56);
+	wr(GICR_PROPBASER, 4, (u32)PROP | 15);
+	assert_int_equal(hw.prop, PROP | 15 | 1ULL << 56);
+	wr(GICR_PENDBASER, 8, PEND + 0x10000);
+	wr(GICR_CTLR, 4, 1);
+	assert_int_equal(hw.ctlr, 1);
+}
+
+static void affinities_say_who_shares(void **state)
+{
+	static const struct {
+		u64 level, affinity;
+		bool shares;
+	} rows[] = {
+		{ 0, 0xffffff01, true }, { 1, 0x00ffff01, true },  { 1, 0x01000001, false },
+		{ 2, 0x0000ff01, true }, { 2, 0x00010001, false }, { 2, 0x01000001, false },
+		{ 3, 0x000000fe, true }, { 3, 0x00000101, false }, { 3, 0x00010001, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup(NULL);
+		rds[0].typer |= rows[i].level << 24;
+		rds[1].typer = rows[i].affinity << 32 | rows[i].level << 24 | GICR_TYPER_PLPIS;
+		cpu_off[0] = false;
+		assert_true(enable(PROP | 15, PEND));
+		now = &fakes[1];
+		if (enable((PROP + 0x20000) | 15, PEND + 0x10000) == rows[i].shares)
+			fail_msg("row %zu", i);
+	}
+}
+
+/* A kernel that another one has started: the other CPUs are off, and their redistributors on. */
+static void the_next_kernel_has_a_table_of_its_own(void **state)
+{
+	for (unsigned int i = 0; i < RDS; i++) {
+		now = &fakes[i];
+		assert_true(enable(PROP | 15, PEND + i * 0x10000));
+		cpu_off[i] = i > 0;
+	}
+	now = &fakes[0];
+	wr(GICR_CTLR, 4, 0);
+	for (unsigned int i = 0; i < 4; i++)
+		(void)rd_(GICR_CTLR, 4);
+	cpu_off[2] = false; /* this one is not */
+	assert_false(enable((PROP + 0x20000) | 15, PEND));
+	cpu_off[2] = true;
+	assert_true(enable((PROP + 0x20000) | 15, PEND));
+	assert_int_equal(pin_count, 2);
+	for (unsigned int i = 1; i < RDS; i++)
+		assert_int_equal(fakes[i].ctlr, 0);
+}
+
+static void one_that_does_not_let_itself_be_told(void **state)
+{
+	assert_true(enable(PROP | 15, PEND));
+	hw.always_on = true;
+	cpu_off[0] = true;
+	now = &fakes[1];
+	assert_false(enable((PROP + 0x20000) | 15, PEND + 0x10000));
+	fakes[0].always_on = false;
+	fakes[0].dead = true;
+	assert_false(enable((PROP + 0x20000) | 15, PEND + 0x10000));
+	assert_int_equal(pin_count, 2);
+}
+
+/* ---- frames that do not answer */
+
+static void without_power_nothing_changes(void **state)
+{
+	assert_true(enable(PROP | 15, PEND));
+	hw.dead = true;
+	for (u64 offset = 0; offset < GIC_FRAME_SIZE; offset += 8) {
+		wr(offset, 8, ~0ULL);
+		wr(offset, 4, 0);
+		(void)rd_(offset, 8);
+	}
+	(void)rd_(GICR_CTLR, 4);
+	assert_true(rd.faulted);
+	wr(GICR_CTLR, 4, 0);
+	assert_true(rd.faulted);
+	assert_int_equal(pin_count, 2);
+	hw.dead = false;
+	hw.ctlr = 0; /* it comes from reset */
+	(void)rd_(GICR_CTLR, 4);
+	assert_false(rd.faulted);
+	assert_int_equal(pin_count, 0);
+	hw.dead = true;
+	wr(GICR_CTLR, 4, 1);
+	assert_true(rd.faulted);
+	assert_int_equal(pin_count, 0);
+	assert_int_equal(lpi_start(&set, &rd), 0);
+}
+
+static void who_it_is_comes_out_when_it_answers(void **state)
+{
+	rd.typer = GENMASK(63, 32) | GICR_TYPER_PLPIS;
+	hw.dead = true;
+	(void)rd_(GICR_WAKER, 4);
+	assert_true(redist_is_unknown(rd.typer));
+	hw.dead = false;
+	(void)rd_(GICR_WAKER, 4);
+	assert_int_equal(rd.typer, hw.typer);
 }
 
 #define test(name) cmocka_unit_test_setup(name, setup)
@@ -322,7 +571,15 @@ int main(void)
 		test(they_are_let_go_once_the_hardware_is_done),
 		test(every_size_is_pinned_whole),
 		test(tables_that_are_not_the_hosts_are_refused),
+		test(tables_out_of_reach_are_refused),
 		test(the_rest_is_passed_on_or_not_there),
+		test(one_table_for_all),
+		test(a_table_in_two_halves),
+		test(affinities_say_who_shares),
+		test(the_next_kernel_has_a_table_of_its_own),
+		test(one_that_does_not_let_itself_be_told),
+		test(without_power_nothing_changes),
+		test(who_it_is_comes_out_when_it_answers),
 		test(what_firmware_left_is_disabled),
 		test(or_pinned),
 		test(or_nothing_runs),

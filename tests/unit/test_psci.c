@@ -235,6 +235,7 @@ static void test_every_cpu_comes_up_through_keel(void **state)
 		firmware_saw(1);
 		assert_int_equal(w.last.x[0], ON64);
 	}
+	assert_true(psci_is_off(&w.psci, 0xffffff)); /* no CPU */
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
 		assert_int_equal(cpu_on(cpu), PSCI_ALREADY_ON);
 		must_not_arrive(cpu);
@@ -247,9 +248,11 @@ static void test_hotplug_many_times(void **state)
 		unsigned int cpu = 1 + round % 3;
 
 		bring_up(cpu);
+		assert_false(psci_is_off(&w.psci, mpidrs[cpu]));
 		call_goes(cpu, PSCI_CPU_OFF, 0, 0, 0);
 		w.on[cpu] = false;
 		must_not_arrive(cpu);
+		assert_true(psci_is_off(&w.psci, mpidrs[cpu]));
 	}
 }
 

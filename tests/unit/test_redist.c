@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <arch/foreign.h>
 #include <arch/gicr.h>
 #include <arch/mmio.h>
 #include <host/redist.h>
@@ -63,6 +64,14 @@ u32 mmio_read32(const volatile void *addr)
 	return 0;
 }
 
+/* Frames from here on do not answer. */
+static u64 dead_from, dead_to;
+
+bool fake_foreign_faults(const void *start, u64 size)
+{
+	return (u64)start >= dead_from && (u64)start < dead_to;
+}
+
 static void add_frame(u64 base, u64 affinity, u64 flags)
 {
 	frames[nr_frames].base = base;
@@ -77,6 +86,7 @@ static int setup(void **state)
 		percpus[i].mpidr = i == 2 ? 0x0500000100ULL : i; /* Aff3 is not beside Aff2 */
 	}
 	nr_frames = 0;
+	dead_from = dead_to = 0;
 	mapped = 0;
 	maps_left = -1;
 	return 0;
@@ -139,6 +149,50 @@ static void the_trees_stride_counts(void **state)
 	}
 }
 
+struct visited {
+	unsigned int count;
+	u64 base[4], typer[4];
+};
+
+static int note(void *ctx, u64 base, u64 typer)
+{
+	struct visited *v = ctx;
+
+	assert_true(v->count < 4);
+	v->base[v->count] = base;
+	v->typer[v->count++] = typer;
+	return 0;
+}
+
+/* A CPU without power: its frame is a redistributor with LPIs all the same, as large as others. */
+static void frames_that_do_not_answer(void **state)
+{
+	struct fdt_redists r = one_region(3 * GICV4);
+	struct visited v = { 0 };
+
+	add_frame(REGION, 0, GICR_TYPER_VLPIS);
+	add_frame(REGION + 2 * GICV4, 1, GICR_TYPER_VLPIS | GICR_TYPER_LAST);
+	dead_from = REGION + GICV4;
+	dead_to = REGION + 2 * GICV4;
+	assert_int_equal(redist_walk(&r, note, &v), 0);
+	assert_int_equal(v.count, 3);
+	assert_int_equal(v.base[1], REGION + GICV4);
+	assert_true(redist_is_unknown(v.typer[1]));
+	assert_int_equal(v.typer[1] & 3, 3);
+	assert_int_equal(v.base[2], REGION + 2 * GICV4);
+	assert_int_equal(redist_init(&r, cpus, CPUS), -ENOENT);
+	assert_at(1, REGION + 2 * GICV4);
+	assert_null(percpus[2].gicr);
+	/* The first one, and nothing says how large it is. */
+	dead_from = REGION;
+	assert_int_equal(redist_walk(&r, note, &v), -ENOENT);
+	r.stride = GICV4;
+	v.count = 0;
+	assert_int_equal(redist_walk(&r, note, &v), 0);
+	assert_int_equal(v.count, 3);
+	assert_int_equal(v.typer[0] & 3, 3);
+}
+
 static void a_cpu_without_one_leaves_the_others_theirs(void **state)
 {
 	struct fdt_redists r = one_region(2 * GICV3 + SZ_64K); /* half a redistributor at the end */
@@ -156,6 +210,7 @@ static void a_cpu_without_one_leaves_the_others_theirs(void **state)
 	assert_int_equal(mapped, 0);
 	/* two that say they are the same CPU's: the first counts, and the other CPU has none */
 	nr_frames = 0;
+	dead_from = dead_to = 0;
 	r = one_region(2 * GICV3);
 	add_frame(REGION, 0, 0);
 	add_frame(REGION + GICV3, 0, 0);
@@ -188,6 +243,7 @@ int main(void)
 		cmocka_unit_test_setup(each_cpu_gets_its_own, setup),
 		cmocka_unit_test_setup(several_regions_and_gicv4, setup),
 		cmocka_unit_test_setup(the_trees_stride_counts, setup),
+		cmocka_unit_test_setup(frames_that_do_not_answer, setup),
 		cmocka_unit_test_setup(a_cpu_without_one_leaves_the_others_theirs, setup),
 		cmocka_unit_test_setup(out_of_memory_at_each_mapping, setup),
 	};
