@@ -373,6 +373,7 @@ static const struct vm_call calls[] = {
 	CALL_ROW(KEEL_HC_VM_SYNC) = { .vm = hc_vm_sync },
 	CALL_ROW(KEEL_HC_VGIC_RESET) = { .vm = hc_vgic_reset },
 };
+STATIC_ASSERT(ARRAY_SIZE(calls) == KEEL_HC_VM_LAST - CALL_FIRST + 1, "the last call has a row");
 
 static s64 call_vcpu(const struct vm_call *call, struct vm *vm, struct host_regs *regs)
 {

@@ -262,6 +262,9 @@
  */
 #define KEEL_HC_VGIC_RESET 0xc6000025
 
+/* Calls about VMs are numbered from KEEL_HC_VM_SIZE to this one, without a gap. */
+#define KEEL_HC_VM_LAST KEEL_HC_VGIC_RESET
+
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {
 	KEEL_EXIT_IRQ, /* a host interrupt is pending, or a kick */

@@ -22,7 +22,7 @@
 #include <vm_machine.h>
 
 #define HANDLES 8
-#define CALLS	(KEEL_HC_VGIC_RESET - KEEL_HC_VM_SIZE + 1)
+#define CALLS	(KEEL_HC_VM_LAST - KEEL_HC_VM_SIZE + 1)
 #define DONATE	CALLS /* one more: KEEL_HC_POOL_DONATE */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -223,8 +223,8 @@ static int finish(void **state)
 
 static void other_calls_are_not_ours(void **state)
 {
-	static const u64 fids[] = { 0,		KEEL_HC_VERSION,	KEEL_HC_LOG_READ,
-				    0xc600000f, KEEL_HC_VGIC_RESET + 1, 0x86000010,
+	static const u64 fids[] = { 0,		KEEL_HC_VERSION,     KEEL_HC_LOG_READ,
+				    0xc600000f, KEEL_HC_VM_LAST + 1, 0x86000010,
 				    0x84000000 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
@@ -297,7 +297,7 @@ static void every_call_wants_a_handle(void **state)
 {
 	struct machine_state *before = machine_save();
 
-	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VGIC_RESET; fid++) {
+	for (u64 fid = KEEL_HC_VM_DESTROY; fid <= KEEL_HC_VM_LAST; fid++) {
 		static const u64 bad[] = { 0, 1, ~0ULL, 1ULL << 63 };
 
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
