@@ -353,9 +353,17 @@ static void init_smcs(void)
 			 host_optee.shm_size / SZ_1K, host_optee.shm_base);
 }
 
+static void host_starts(void *ctx)
+{
+	(void)ctx;
+	host_gic_forget();
+}
+
 static void init_host(void)
 {
-	static const struct psci_ops psci_ops = { .smc = firmware_smc, .host_owns = host_owns };
+	static const struct psci_ops psci_ops = { .smc = firmware_smc,
+						  .host_owns = host_owns,
+						  .host_starts = host_starts };
 	struct mmu_caps caps;
 	int ret;
 

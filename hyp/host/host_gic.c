@@ -289,6 +289,18 @@ int host_gic_start(void)
 	return ret;
 }
 
+void host_gic_forget(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < its_count; i++)
+		its_forget(&itses[i]);
+	spin_lock(&rd_lock);
+	for (i = 0; i < rds.count; i++)
+		lpi_forget(&rds.rds[i]);
+	spin_unlock(&rd_lock);
+}
+
 /* ---- the host's accesses ---- */
 
 /* What does not answer aborts in the host, as if it had accessed the frame itself. */

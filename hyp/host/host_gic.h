@@ -57,6 +57,14 @@ int __must_check host_gic_init(const struct host_gic_boot *boot);
 int __must_check host_gic_start(void);
 
 /**
+ * host_gic_forget() - a kernel of the host's starts: what another one set up is not its
+ *
+ * ITSs have empty tables, and LPIs are disabled, when it comes to them. Any CPU, no other one being
+ * on. Takes the locks of ITSs and rd_lock.
+ */
+void host_gic_forget(void);
+
+/**
  * host_gic_access() - the host's access to an address that its stage 2 does not map
  * @ipa:    any
  * @access: what it is

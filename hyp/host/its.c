@@ -429,6 +429,12 @@ static u64 read_baser(struct its *its, u64 offset)
 	return table->host | table->fixed;
 }
 
+static void begin_anew(struct its *its)
+{
+	its->stale = true;
+	its->emptied = 0;
+}
+
 /* Another table than before is an empty one. 12.19.1: read-only while the ITS is enabled. */
 static enum its_result write_baser(struct its *its, u64 offset, u64 value)
 {
@@ -437,10 +443,8 @@ static enum its_result write_baser(struct its *its, u64 offset, u64 value)
 
 	if (its->enabled || !table->bytes)
 		return ITS_DONE;
-	if (table->host != (value & fields)) {
-		its->stale = true;
-		its->emptied = 0;
-	}
+	if (table->host != (value & fields))
+		begin_anew(its);
 	table->host = value & fields;
 	return ITS_DONE;
 }
@@ -554,4 +558,11 @@ enum its_result its_write(struct its *its, u64 offset, unsigned int bytes, u64 v
 		result = ITS_FAULTED;
 	spin_unlock(&its->lock);
 	return result == ITS_REST ? ITS_AGAIN : result;
+}
+
+void its_forget(struct its *its)
+{
+	spin_lock(&its->lock);
+	begin_anew(its);
+	spin_unlock(&its->lock);
 }

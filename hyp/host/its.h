@@ -141,4 +141,7 @@ void its_init(struct its *its, const struct its_ops *ops, u64 base, u8 *regs,
 enum its_result its_read(struct its *its, u64 offset, unsigned int bytes, u64 *value);
 enum its_result its_write(struct its *its, u64 offset, unsigned int bytes, u64 value);
 
+/* The kernel that set it up is gone: when it is enabled next its tables are empty. */
+void its_forget(struct its *its);
+
 #endif

@@ -17,8 +17,9 @@
 #include <keel/hypercall.h>
 #include <lib/errno.h>
 
-/* How long EnableLPIs may take to become 0 at boot. */
-#define RWP_READS 1000000U
+/* How long EnableLPIs may take to become 0 at boot, and while the host waits. */
+#define RWP_READS      1000000U
+#define RWP_READS_HOST 1000U
 
 /* ... and that of a CPU that is off, while the host waits. */
 #define STOP_READS 100U
@@ -246,17 +247,21 @@ static void write_prop(const struct lpi_set *set, struct lpi_rd *rd, u64 offset,
 	}
 }
 
+/* 12.11.2: whether EnableLPIs can be cleared is the hardware's choice. Return: whether it was. */
+static bool disable_lpis(struct lpi_rd *rd, unsigned int reads)
+{
+	hw_write(rd, GICR_CTLR, 4, hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
+	while (reads-- && !rd->faulted)
+		if (!(hw_read(rd, GICR_CTLR, 4) & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP)))
+			return !rd->faulted;
+	return false;
+}
+
 int lpi_start(const struct lpi_set *set, struct lpi_rd *rd)
 {
-	unsigned int i;
-
 	rd->faulted = false;
-	if (!lpis_enabled(rd))
+	if (!lpis_enabled(rd) || disable_lpis(rd, RWP_READS))
 		return 0;
-	hw_write(rd, GICR_CTLR, 4, hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
-	for (i = 0; i < RWP_READS; i++)
-		if (!(hw_read(rd, GICR_CTLR, 4) & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP)))
-			return 0;
 	return pin_tables(set, rd) ? -EBUSY : 0;
 }
 
@@ -275,11 +280,36 @@ static void identify(struct lpi_rd *rd)
 		WRITE_ONCE(rd->typer, low | high << 32);
 }
 
+void lpi_forget(struct lpi_rd *rd)
+{
+	rd->left = rd->pins[0].size;
+}
+
+/*
+ * A kernel that finds LPIs enabled takes the tables for its own, whatever it has there now. So it
+ * does not find them enabled.
+ */
+static void disable_left(const struct lpi_set *set, struct lpi_rd *rd)
+{
+	if (!rd->left)
+		return;
+	if (disable_lpis(rd, RWP_READS_HOST))
+		unpin_tables(set, rd);
+	else if (rd->faulted)
+		return;
+	else
+		log_warn("LPIs of the redistributor at %#lx stay enabled, with the tables of a "
+			 "kernel that is gone",
+			 rd->base);
+	rd->left = false;
+}
+
 u64 lpi_read(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned int bytes)
 {
 	enum access access = access_of(offset, bytes);
 
 	identify(rd);
+	disable_left(set, rd);
 	if (access == RAZ)
 		return 0;
 	if (access == CTLR)
@@ -291,6 +321,7 @@ void lpi_write(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigne
 	       u64 value)
 {
 	identify(rd);
+	disable_left(set, rd);
 	switch (access_of(offset, bytes)) {
 	case CTLR:
 		write_ctlr(set, rd, value);

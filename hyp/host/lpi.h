@@ -27,6 +27,7 @@ struct lpi_pin {
  * @refused:  bits of GICR_PROPBASER that do not have what the host wrote last
  * @prop:     address and size in GICR_PROPBASER, while it may use its tables
  * @pins:     its property and pending tables, while it may use them
+ * @left:     LPIs were enabled by a kernel that is gone
  */
 struct lpi_rd {
 	u64 base;
@@ -38,6 +39,7 @@ struct lpi_rd {
 	u64 refused;
 	u64 prop;
 	struct lpi_pin pins[2];
+	bool left;
 };
 
 /* As in struct its_ops; @is_off: the CPU with this MPIDR is off, or there is none. */
@@ -63,6 +65,14 @@ struct lpi_set {
  * -EBUSY, it goes on using memory that is not the host's to give it.
  */
 int __must_check lpi_start(const struct lpi_set *set, struct lpi_rd *rd);
+
+/*
+ * lpi_forget() - the kernel that enabled LPIs is gone
+ *
+ * They are disabled at the host's next access to the frame: until then it may be that of a CPU that
+ * is off.
+ */
+void lpi_forget(struct lpi_rd *rd);
 
 /* lpi_read(), lpi_write() - the host's access to the RD frame, as its_read() and its_write(). */
 u64 lpi_read(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned int bytes);

@@ -212,6 +212,28 @@ static void affinity_info(struct call *c)
 	set_result(c, ret);
 }
 
+static bool is_alone(struct psci *psci, const struct psci_cpu *self)
+{
+	bool alone = true;
+
+	spin_lock(&psci->lock);
+	for (unsigned int i = 0; i < psci->nr_cpus; i++)
+		alone = alone && (&psci->cpu[i] == self || psci->cpu[i].state == PSCI_CPU_OFF);
+	spin_unlock(&psci->lock);
+	return alone;
+}
+
+/*
+ * DEN 0022, 5.3: what a kernel asks first, before it has touched interrupts, and never again. With
+ * no other CPU on, whatever ran before is gone.
+ */
+static void version(struct call *c)
+{
+	if (is_alone(c->psci, c->self))
+		c->psci->ops->host_starts(c->psci->ctx);
+	pass(c);
+}
+
 static void features(struct call *c);
 
 enum psci_forms { FORM_32 = 1, FORM_64 = 2, FORM_BOTH = FORM_32 | FORM_64 };
@@ -222,7 +244,7 @@ static const struct psci_function {
 	enum psci_forms forms;
 	void (*handle)(struct call *c);
 } functions[] = {
-	{ PSCI_VERSION, FORM_32, pass },
+	{ PSCI_VERSION, FORM_32, version },
 	{ PSCI_CPU_SUSPEND, FORM_BOTH, cpu_suspend },
 	{ PSCI_CPU_OFF, FORM_32, cpu_off },
 	{ PSCI_CPU_ON, FORM_BOTH, cpu_on },

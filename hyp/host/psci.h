@@ -30,10 +30,13 @@ struct option_smc;
  * @smc:       call firmware; @regs are X0..X17 in and out. Called without a lock held. Does not
  *             return from a call that turns the CPU or the machine off.
  * @host_owns: may the host execute at @ipa?
+ * @host_starts: a kernel of the host's starts, and none runs. The first one, or one that took the
+ *             place of another, by kexec or after a crash. Called without a lock held.
  */
 struct psci_ops {
 	void (*smc)(void *ctx, struct smccc_regs *regs);
 	bool (*host_owns)(void *ctx, struct ipa ipa);
+	void (*host_starts)(void *ctx);
 };
 
 enum psci_cpu_state { PSCI_CPU_OFF, PSCI_CPU_ON_PENDING, PSCI_CPU_ON };

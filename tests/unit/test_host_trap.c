@@ -198,9 +198,16 @@ static void take(u64 esr, bool e2h)
 	fake_sysreg_set(el1(VBAR_1), VBAR);
 }
 
+static void psci_host_starts(void *ctx)
+{
+	(void)ctx;
+}
+
 static void setup_world(bool firmware)
 {
-	static const struct psci_ops ops = { .smc = psci_smc, .host_owns = psci_host_owns };
+	static const struct psci_ops ops = { .smc = psci_smc,
+					     .host_owns = psci_host_owns,
+					     .host_starts = psci_host_starts };
 	static const struct fdt_cpus cpus = { .count = 2, .mpidr = { 0, 1 } };
 
 	memset(&world, 0, sizeof(world));

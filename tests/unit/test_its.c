@@ -629,6 +629,24 @@ static void other_tables_are_empty(void **state)
 	assert_int_equal(hw.ctlr, 1);
 }
 
+/* One that happens to have its tables and its queue where the one before had them. */
+static void another_kernels_tables_are_empty(void **state)
+{
+	its_forget(&its);
+	start_queue(QUEUE, 1);
+	mapd(1, ITT, 5);
+	its_forget(&its);
+	mapd(2, ITT, 5); /* until it is enabled again it is as it was */
+	assert_int_equal(pinned, 2);
+	assert_int_equal(hw_itt(1), ITT);
+	start_queue(QUEUE, 1);
+	assert_int_equal(pinned, 0);
+	assert_int_equal(hw_itt(1), 0);
+	mapd(3, ITT, 5);
+	start_queue(QUEUE, 1);
+	assert_int_equal(hw_itt(3), ITT);
+}
+
 /* One access does so much and no more. */
 static void an_access_is_bounded(void **state)
 {
@@ -1068,6 +1086,7 @@ int main(void)
 		test(replacing_an_itt_again_and_again),
 		test(an_itt_that_cannot_be_pinned_leaves_the_old_one),
 		test(other_tables_are_empty),
+		test(another_kernels_tables_are_empty),
 		test(an_access_is_bounded),
 		test(a_hardware_that_stalls),
 		test(a_queue_that_is_not_the_hosts),

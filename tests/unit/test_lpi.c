@@ -562,6 +562,38 @@ static void who_it_is_comes_out_when_it_answers(void **state)
 	assert_int_equal(rd.typer, hw.typer);
 }
 
+/* Whatever it accesses first, a kernel finds its frame as after a reset. */
+static void what_another_kernel_left_is_disabled(void **state)
+{
+	lpi_forget(&rd);
+	assert_int_equal(rd_(GICR_CTLR, 4), 0);
+	assert_true(enable(PROP | 15, PEND));
+	lpi_forget(&rd);
+	assert_int_equal(pin_count, 2); /* its CPU may be off: nothing is done yet */
+	assert_int_equal(hw.ctlr, 1);
+	assert_int_equal(rd_(GICR_CTLR, 4), 0);
+	assert_int_equal(pin_count, 0);
+	assert_true(enable(PROP | 15, PEND));
+	lpi_forget(&rd);
+	assert_true(enable(PROP + 0x10000, PEND + 0x10000));
+	assert_int_equal(hw.prop, PROP + 0x10000);
+	assert_int_equal(pin_count, 2);
+	assert_true(rd_(GICR_CTLR, 4) & 1);
+	assert_int_equal(refusals, 0);
+}
+
+static void or_stays_as_it_is(void **state)
+{
+	hw.always_on = true;
+	assert_true(enable(PROP | 15, PEND));
+	lpi_forget(&rd);
+	assert_int_equal(rd_(GICR_CTLR, 4), 1);
+	assert_false(rd.left);
+	assert_int_equal(pin_count, 2);
+	wr(GICR_PENDBASER, 8, BAD);
+	assert_int_equal(hw.pend, PEND);
+}
+
 #define test(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -583,6 +615,8 @@ int main(void)
 		test(what_firmware_left_is_disabled),
 		test(or_pinned),
 		test(or_nothing_runs),
+		test(what_another_kernel_left_is_disabled),
+		test(or_stays_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

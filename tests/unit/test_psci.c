@@ -33,6 +33,7 @@ struct world {
 	bool on[NR_CPUS];
 	s64 refuse;		/* answer to whatever changes power, if not 0 */
 	unsigned int calls;	/* since the last check */
+	unsigned int starts;	/* of the host's kernels */
 	struct smccc_regs last; /* the last call's arguments */
 	/* run by firmware during a call, as another CPU would */
 	void (*meanwhile)(struct world *w);
@@ -127,7 +128,16 @@ static bool fake_host_owns(void *ctx, struct ipa ipa)
 	return ipa.v >= HOST_BASE && ipa.v < HOST_END;
 }
 
-static const struct psci_ops ops = { .smc = fake_smc, .host_owns = fake_host_owns };
+static void fake_host_starts(void *ctx)
+{
+	assert_ptr_equal(ctx, &w);
+	assert_false(spin_is_locked(&w.psci.lock));
+	w.starts++;
+}
+
+static const struct psci_ops ops = { .smc = fake_smc,
+				     .host_owns = fake_host_owns,
+				     .host_starts = fake_host_starts };
 
 static void start(u64 version, s64 features)
 {
@@ -254,6 +264,37 @@ static void test_hotplug_many_times(void **state)
 		must_not_arrive(cpu);
 		assert_true(psci_is_off(&w.psci, mpidrs[cpu]));
 	}
+}
+
+static void goes_off(unsigned int cpu)
+{
+	call_goes(cpu, PSCI_CPU_OFF, 0, 0, 0);
+	w.on[cpu] = false;
+}
+
+static void asks_version(unsigned int cpu, unsigned int starts)
+{
+	assert_int_equal(call(cpu, PSCI_VERSION, 0, 0, 0), 0x10001);
+	assert_int_equal(w.starts, starts);
+}
+
+/* On whichever CPU it starts, the others being off, or on their way. */
+static void test_a_kernel_that_starts(void **state)
+{
+	assert_int_equal(w.starts, 0); /* Keel's own calls are no kernel's */
+	asks_version(0, 1);
+	assert_int_equal(cpu_on(1), PSCI_SUCCESS);
+	asks_version(0, 1);
+	arrives(1, HOST_PC, CONTEXT + 1);
+	asks_version(0, 1);
+	asks_version(1, 1);
+	bring_up(3);
+	goes_off(0);
+	asks_version(1, 1);
+	goes_off(3);
+	asks_version(1, 2);
+	assert_int_equal(call(1, AFFINITY64, 0, 0, 0), PSCI_AFFINITY_OFF);
+	assert_int_equal(w.starts, 2);
 }
 
 static void test_32_bit_call(void **state)
@@ -634,6 +675,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_every_cpu_comes_up_through_keel, setup),
 		cmocka_unit_test_setup(test_hotplug_many_times, setup),
+		cmocka_unit_test_setup(test_a_kernel_that_starts, setup),
 		cmocka_unit_test_setup(test_32_bit_call, setup),
 		cmocka_unit_test_setup(test_cpu_on_arguments, setup),
 		cmocka_unit_test_setup(test_cpu_on_twice_before_it_arrives, setup),
