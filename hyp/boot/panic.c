@@ -162,7 +162,13 @@ static void print_registers(const struct panic_frame *frame)
 	log_err("spsr %016lx  esr %016lx  far %016lx", frame->spsr, frame->esr, frame->far);
 }
 
-static bool panic_begin(void)
+enum turn {
+	TURN_FIRST, /* no other CPU has panicked */
+	TURN_LATER,
+	TURN_OWN, /* in the report of its own panic */
+};
+
+static enum turn panic_begin(void)
 {
 	struct percpu *cpu = this_cpu();
 	u32 ticket;
@@ -170,15 +176,15 @@ static bool panic_begin(void)
 	WRITE_ONCE(panic_begun, true);
 	log_panic_enter();
 	if (!cpu) /* boot, before there are others, or locks */
-		return true;
+		return TURN_FIRST;
 	if (cpu->panicking)
-		return false;
+		return TURN_OWN;
 	cpu->panicking = true;
 	ticket = __atomic_fetch_add(&tickets, 1, __ATOMIC_ACQ_REL);
 	if (!ticket)
 		stop_others();
 	wait_turn(ticket);
-	return true;
+	return ticket ? TURN_LATER : TURN_FIRST;
 }
 
 static void panic_headline(const char *why)
@@ -198,6 +204,16 @@ void __noreturn panic_stop_cpu(void)
 	end_turn();
 }
 
+/*
+ * What EL2 finds wrong while another CPU panics may be what that one left half done, or what
+ * stop_others() did to the host's stage 2: it is no panic of its own.
+ */
+static void __noreturn panic_found(const char *what)
+{
+	log_err("CPU %u stopped: another CPU panicked; at EL2 it found: %s", this_cpu()->id, what);
+	end_turn();
+}
+
 static void __noreturn panic_exception(const struct panic_frame *frame)
 {
 	char text[ESR_DESCRIBE_MAX];
@@ -205,7 +221,7 @@ static void __noreturn panic_exception(const struct panic_frame *frame)
 	bool overflow = !((u64)frame & BIT(STACK_OK_BIT));
 	u64 lo, hi;
 
-	if (!panic_begin())
+	if (panic_begin() == TURN_OWN)
 		end_turn(); /* a panic in its own report: the next one's turn */
 	panic_headline(overflow ? "stack overflow" : "exception at EL2");
 	esr_describe(text, sizeof(text), frame->esr);
@@ -255,14 +271,17 @@ void __noreturn panic(const char *fmt, ...)
 {
 	char text[LOG_LINE_MAX];
 	struct panic_frame frame = { 0 };
+	enum turn turn = panic_begin();
 	u64 lo, hi;
 	va_list ap;
 
-	if (!panic_begin())
-		end_turn(); /* a panic in its own report: the next one's turn */
+	if (turn == TURN_OWN)
+		end_turn();
 	va_start(ap, fmt);
 	kl_vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (turn == TURN_LATER)
+		panic_found(text);
 	panic_headline(text);
 	/* Where panic() was called: the callee-saved registers are the
 	 * caller's, the rest is gone. */

@@ -12,7 +12,8 @@
 /**
  * panic() - print why, the registers and a backtrace, then stop this CPU for good
  *
- * Any context, any CPU; takes no lock. The other CPUs stop as well, at once: docs/console.md.
+ * Any context, any CPU; takes no lock. The other CPUs stop as well, at once: docs/console.md. On a
+ * CPU that comes here while another one has panicked: one line, which says why, then stop.
  * Implemented by boot (and by the tests, natively).
  */
 void __noreturn panic(const char *fmt, ...) __printf(1, 2);

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import keelvm
 import messages
 
 SILENT_SECONDS = 2
@@ -63,6 +64,20 @@ def test_a_panic_stops_all_cpus_at_once(boot, cpu, e2h, gic, sleeping):
     assert sorted(stopped) == ["0", "2", "3"], f"not all stopped, or lines are mixed:\n{report}"
     mixed = [line for line in report.splitlines() if line.count("keel:") > 1]
     assert not mixed, mixed
+
+
+@pytest.mark.parametrize("e2h", [0, 1])
+def test_a_panic_while_another_cpu_is_in_a_call(start, make_bundle, e2h):
+    """What that CPU finds wrong at EL2 by then, or that it comes back to the host, is a line, and no second panic."""
+    payload = (keelvm.BUILD / "host" / "hostile" / "panic.img").read_bytes()
+    bundle = make_bundle(kernel=payload, initrd=b"none", cmdline="none")
+    append = f"keel.console=keep keel.selftest=panic-again keel.e2h={e2h}"
+    machine = start(variant="debug", smp=2, bundle=bundle, append=append)
+    machine.expect(messages.PANIC_END)
+    machine.expect(f"{messages.PANIC_STOPS_ANOTHER}|{messages.PANIC_HEADLINE}")
+    machine.expect(r"\n", timeout=10)
+    machine.expect_silence(SILENT_SECONDS)
+    assert re.findall(messages.PANIC_HEADLINE, machine.console) == ["keel: error: panic on CPU 1"]
 
 
 @pytest.mark.parametrize("e2h", [0, 1])
