@@ -275,6 +275,19 @@ static bool clear_page(void *ctx, struct pa pa)
 	return done;
 }
 
+/* The zeros that the host reads in what it gave away: this does not come back. */
+static void forget(void *ctx, struct pa pa, u64 size)
+{
+	int ret;
+
+	(void)ctx;
+	spin_lock(&host_s2.lock);
+	ret = drop_zeros(host_pa_to_ipa(pa), size);
+	spin_unlock(&host_s2.lock);
+	if (ret)
+		panic("the host's stage 2 cannot forget %#lx (error %d)", pa.v, ret);
+}
+
 static void shrink(void *ctx)
 {
 	(void)ctx;
@@ -299,6 +312,7 @@ static void give_counts(void *ctx, u32 *counts)
 static const struct ownership_host host_side = {
 	.side = { .ops = &side_ops },
 	.clear_page = clear_page,
+	.forget = forget,
 	.shrink = shrink,
 	.take_counts = take_counts,
 	.give_counts = give_counts,

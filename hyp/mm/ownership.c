@@ -583,6 +583,7 @@ static struct transfer part_of(const struct transfer *t, size_t from, size_t n)
 static void keep(const struct transfer *t)
 {
 	__builtin_memset(t->bytes, BYTE_IMAGE, t->size >> PAGE_SHIFT);
+	host->forget(host->side.ctx, t->pa, t->size);
 }
 
 /* Pages that are clear, beside such as are not: what maps them was prepared as one with those. */

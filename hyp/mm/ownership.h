@@ -102,6 +102,8 @@ struct ownership_side {
  * @side:       the host's stage 2
  * @clear_page: fill a page of RAM with zeroes; the page is in nobody's stage 2 when it is called.
  *              False if it faults: then the page stays behind, as Keel's for ever
+ * @forget:     pages that nobody has, and that stay behind: the host finds nothing there any more.
+ *              ownership_lock held
  * @shrink:     give tables back that can be made again when they are missed; NULL if there are
  *              none. ownership_lock held
  * @take_counts: OWNERSHIP_PAGE_SIZE bytes of EL2's for counts, with any contents; NULL if there are
@@ -111,6 +113,7 @@ struct ownership_side {
 struct ownership_host {
 	struct ownership_side side;
 	bool (*clear_page)(void *ctx, struct pa pa);
+	void (*forget)(void *ctx, struct pa pa, u64 size);
 	void (*shrink)(void *ctx);
 	u32 *(*take_counts)(void *ctx);
 	void (*give_counts)(void *ctx, u32 *counts);

@@ -184,6 +184,20 @@ static bool fake_clear_page(void *ctx, struct pa pa)
 	return true;
 }
 
+/* Pages that stayed behind. */
+static u64 forgotten;
+
+static void fake_forget(void *ctx, struct pa pa, u64 size)
+{
+	assert_ptr_equal(ctx, &host_side);
+	assert_true(spin_is_locked(&ownership_lock));
+	for (u64 at = pa.v; at < pa.v + size; at += PAGE, forgotten++) {
+		assert_int_equal(ownership_state(PA(at)), OWNERSHIP_IMAGE);
+		if (side_maps(&host_side, at))
+			fail_msg("%#lx stays behind while the host can reach it", at);
+	}
+}
+
 static const struct ownership_side_ops fake_ops = {
 	.check_mapped = fake_check_mapped,
 	.check_unmapped = fake_check_unmapped,
@@ -233,6 +247,7 @@ static size_t counts_taken(void)
 static const struct ownership_host fake_host = {
 	.side = { &fake_ops, &host_side },
 	.clear_page = fake_clear_page,
+	.forget = fake_forget,
 	.take_counts = fake_take_counts,
 	.give_counts = fake_give_counts,
 };

@@ -169,8 +169,17 @@ static bool clear_page(void *ctx, struct pa pa)
 	return true;
 }
 
-static const struct ownership_host host = { .side = { &side_ops, &host_s },
-					    .clear_page = clear_page };
+/* Nothing fails to be cleared. */
+static void forget(void *ctx, struct pa pa, u64 size)
+{
+	fail_msg("%#lx of %#lx bytes is kept", pa.v, size);
+}
+
+static const struct ownership_host host = {
+	.side = { &side_ops, &host_s },
+	.clear_page = clear_page,
+	.forget = forget,
+};
 
 static void make_side(struct side *side, u16 vmid, unsigned int ia_bits, struct mmu_caps *caps)
 {

@@ -289,6 +289,14 @@ static bool host_clear_page(void *ctx, struct pa pa)
 	return true;
 }
 
+static void host_forget(void *ctx, struct pa pa, u64 size)
+{
+	for (u64 at = 0; at < size; at += SZ_4K)
+		if (host_maps[page_of(PA(pa.v + at))])
+			fail_msg("%#llx stays behind, and the host maps it",
+				 (unsigned long long)(pa.v + at));
+}
+
 static const struct ownership_side_ops host_ops = {
 	.check_mapped = host_check_mapped,
 	.check_unmapped = host_check_unmapped,
@@ -312,6 +320,7 @@ static void host_give_counts(void *ctx, u32 *page)
 static const struct ownership_host host = {
 	.side = { .ops = &host_ops },
 	.clear_page = host_clear_page,
+	.forget = host_forget,
 	.take_counts = host_take_counts,
 	.give_counts = host_give_counts,
 };
