@@ -162,12 +162,18 @@ void keel_vm_end(struct keel_vm *vm)
 	long ret;
 
 	WRITE_ONCE(vm->ended, true);
-	do {
-		keel_vm_kill(vm);
+	keel_vm_kill(vm);
+	for (;;) {
 		ret = keel_call(KEEL_HC_VM_DESTROY, vm->handle, 0, 0, 0, 0, NULL);
-		if (ret == -EBUSY)
-			usleep_range(500, 1000);
-	} while (ret == -EAGAIN || (ret == -EBUSY && ++tries < END_TRIES));
+		if (ret == -EAGAIN) { /* it has begun: no vCPU runs any more, or will */
+			cond_resched();
+			continue;
+		}
+		if (ret != -EBUSY || ++tries == END_TRIES)
+			break;
+		usleep_range(500, 1000);
+		keel_vm_kill(vm);
+	}
 	if (ret) {
 		pr_err("VM %#llx cannot be ended (%ld)\n", vm->handle, ret);
 		return;
