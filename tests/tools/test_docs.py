@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The documentation names what is there: files, functions, pages and sections of pages."""
+"""The documentation names what is there: files, functions, sections; its lines are of sane width."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = "hyp", "linux", "include", "tools", "tests", "scripts", "mk", "bench", "docs"
+WIDTH, ROW = 110, 300
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = {".c", ".h", ".S", ".py", ""}
 
@@ -15,7 +16,8 @@ CODE = {".c", ".h", ".S", ".py", ""}
 ELSEWHERE = set(
     "arch_timer_select_ppi cpuhp_setup_state fork kick_process load_unaligned_zeropad madvise"
     " memory_failure mmap mmu_interval_read_begin mprotect mremap munmap pin_user_pages_fast"
-    " put_user rcuwait_wake_up set_page_dirty_lock synchronize_rcu task_cpu xfer_to_guest_mode_handle_work".split()
+    " put_user rcuwait_wake_up set_page_dirty_lock synchronize_rcu task_cpu"
+    " xfer_to_guest_mode_handle_work".split()
 )
 # A kernel's files; what is built; what stands for a name of the reader's choice.
 NOT_HERE = re.compile(r"drivers/|tools/testing/|keel\.ko$|.*NAME\.|PMBSR_EL1")
@@ -96,6 +98,13 @@ def test_every_link_of_a_page_leads_somewhere(page):
         if not path.exists() or (anchor and anchor not in heading_anchors(path.read_text())):
             dead.append(f"{target}#{anchor}" if anchor else target)
     assert dead == []
+
+
+def test_no_line_is_too_wide(page):
+    """Of text that can be folded; a table's row cannot, and has its own limit."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    lines = [line for line in text.splitlines() if not line.startswith("    ")]
+    assert [x for x in lines if len(x) > (ROW if x.startswith("|") else WIDTH)] == []
 
 
 def test_every_page_is_in_the_index():
