@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Static checks: format, comments, clang-tidy (.clang-tidy), cppcheck, Python syntax, shell syntax.
+# Static checks: format, comments, includes, clang-tidy (.clang-tidy), cppcheck, Python syntax, shell syntax.
 
 CHECK_C      := $(sort $(wildcard hyp/*/*.c))
 CHECK_FORMAT := $(sort $(wildcard hyp/*/*.[ch] hyp/*/*/*.[ch] include/*/*.h tests/unit/*.[ch] tests/unit/*/*.[ch] \
@@ -8,8 +8,8 @@ CHECK_FORMAT := $(sort $(wildcard hyp/*/*.[ch] hyp/*/*/*.[ch] include/*/*.h test
 CHECK_CFLAGS := -DKEEL_VERSION='"$(KEEL_VERSION)"' --target=aarch64-linux-gnu -std=gnu11 -ffreestanding -mgeneral-regs-only -DKEEL_DEBUG \
                 -Ihyp -Iinclude $(LIBFDT_INC)
 
-.PHONY: check check-format check-text check-tidy check-cppcheck check-scripts
-check: check-format check-text check-tidy check-cppcheck check-scripts ## format and static analysis
+.PHONY: check check-format check-text check-layers check-tidy check-cppcheck check-scripts
+check: check-format check-text check-layers check-tidy check-cppcheck check-scripts ## format and static analysis
 
 check-format:
 	$(call say,FORMAT,$(words $(CHECK_FORMAT)) files)
@@ -20,6 +20,10 @@ CHECK_TEXT := $(sort $(CHECK_FORMAT) $(wildcard tools/*/*.[ch] bench/guest/*.[ch
 check-text:
 	$(call say,TEXT,$(words $(CHECK_TEXT)) files)
 	$(Q)$(PYTHON) scripts/check-text $(CHECK_TEXT)
+
+check-layers:
+	$(call say,LAYERS,hyp linux)
+	$(Q)$(PYTHON) scripts/check-layers
 
 TIDY_STAMPS := $(CHECK_C:%=$(BUILD)/tidy/%.ok)
 $(BUILD)/tidy/%.c.ok: %.c .clang-tidy $(sort $(wildcard hyp/*/*.h hyp/*/*/*.h)) | $(LIBFDT_STAMP)

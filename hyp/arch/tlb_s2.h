@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Borrowing VTTBR_EL2 for TLB maintenance of another VMID. No assembly of its own: tests compile
- * it. */
+/*
+ * Borrowing VTTBR_EL2 for TLB maintenance of another VMID. No assembly of its own: tests compile it.
+ */
 #ifndef KEEL_ARCH_TLB_S2_H
 #define KEEL_ARCH_TLB_S2_H
 
 #include <arch/barrier.h>
 #include <arch/el1.h>
-#include <arch/percpu.h>
 #include <arch/sysreg.h>
 #include <arch/trace_buffer.h>
-#include <cpu/percpu.h>
 #include <lib/types.h>
 
 /* What tlb_s2_enter() found, for tlb_s2_exit(). */
 struct tlb_s2_saved {
 	u64 vttbr, vtcr;
 	u64 tcr, sctlr; /* EL1's, if @blocked */
+	u64 trblimitr;	/* of a trace buffer that is off meanwhile, or 0 */
 	bool changed, blocked;
 };
 
@@ -23,14 +23,14 @@ struct tlb_s2_saved {
  * Make the stage-2 TLBIs of tlb.h apply to the VMID in @vttbr, and be decoded by @vtcr (a range's
  * unit is VTCR_EL2.DS's, as loaded: C5.5): loads both unless they are there already. No preemption
  * until tlb_s2_exit(). @block: the CPU may execute AT speculatively, so EL1's walks must be off in
- * between.
+ * between. @trace: the CPU has a trace buffer unit for EL1.
  *
  * The CPU's profiling unit may still have records of EL1's to write, which must go by the stage 2
  * that they were taken under. At EL2 it takes none, so the next ones are behind tlb_s2_exit(). The
  * same is true of the trace buffer, which is off meanwhile: see trace_buffer_stop(). Both may have
  * to walk EL1's tables for that.
  */
-static inline struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block)
+static inline struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block, bool trace)
 {
 	struct tlb_s2_saved saved = { .vttbr = read_sysreg(vttbr_el2),
 				      .vtcr = read_sysreg(vtcr_el2) };
@@ -41,8 +41,8 @@ static inline struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block)
 		return saved;
 	psb_csync();
 	dsb(nsh);
-	if (this_cpu()->trace_buffer)
-		this_cpu()->trblimitr = trace_buffer_stop();
+	if (trace)
+		saved.trblimitr = trace_buffer_stop();
 	if (saved.blocked) {
 		saved.tcr = read_el1_tcr();
 		saved.sctlr = read_el1_sctlr();
@@ -64,8 +64,8 @@ static inline void tlb_s2_exit(const struct tlb_s2_saved *saved)
 	isb();
 	if (saved->blocked)
 		el1_walks_on(saved->tcr, saved->sctlr);
-	if (this_cpu()->trace_buffer && this_cpu()->trblimitr)
-		trace_buffer_start(this_cpu()->trblimitr);
+	if (saved->trblimitr)
+		trace_buffer_start(saved->trblimitr);
 }
 
 #endif

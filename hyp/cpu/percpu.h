@@ -31,7 +31,6 @@ struct percpu {
 	u64 window_attrs[2]; /* what that says beside the address: EL2_R, EL2_RW */
 	void *gicr;	     /* SGI frame of its redistributor; NULL without GICv3: host/redist.h */
 	bool trace_buffer;   /* it has a trace buffer unit for EL1: vm/host_trace.c */
-	u64 trblimitr;	     /* of a buffer that is off, between tlb_s2_enter() and _exit() */
 	/* its GIC CPU interface (vgic/): list registers, 0 without one; active-priority registers;
 	 * whether ICC_DIR_EL1 can trap */
 	u8 nr_lrs, nr_aprs;

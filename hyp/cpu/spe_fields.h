@@ -6,10 +6,10 @@
 #ifndef KEEL_CPU_SPE_FIELDS_H
 #define KEEL_CPU_SPE_FIELDS_H
 
+#include <arch/encoding.h>
 #include <lib/types.h>
 
-/* Encodings as in the low 16 bits of an ESR's system-register form (ARM DDI 0487, C5.3). */
-#define SPE_SYSREG(crm, op2) ((u32)(3 << 14 | 0 << 11 | 9 << 7 | (crm) << 3 | (op2)))
+#define SPE_SYSREG(crm, op2) SYSREG_ENC(3, 0, 9, crm, op2)
 
 #define SPE_PMSCR_EL1	  SPE_SYSREG(9, 0)
 #define SPE_PMSNEVFR_EL1  SPE_SYSREG(9, 1)

@@ -4,8 +4,10 @@
  * those of mm/pgtable.c with both put in.
  */
 #include <arch/barrier.h>
+#include <arch/percpu.h>
 #include <arch/tlb.h>
 #include <cpu/errata.h>
+#include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <mm/stage2.h>
 
@@ -217,7 +219,8 @@ static bool by_range(const struct stage2 *s2, const struct pgtable_inval *inval)
 
 static struct tlb_s2_saved enter(const struct stage2 *s2)
 {
-	return tlb_s2_enter(s2->vttbr, s2->geometry.vtcr, errata_need(ERRATUM_BLOCK_WALKS));
+	return tlb_s2_enter(s2->vttbr, s2->geometry.vtcr, errata_need(ERRATUM_BLOCK_WALKS),
+			    this_cpu()->trace_buffer);
 }
 
 /* Everything of the VMID that is loaded. */

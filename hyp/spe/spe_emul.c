@@ -12,6 +12,7 @@
 #include <arch/timer.h>
 #include <keel/spe.h>
 #include <lib/esr.h>
+#include <spe/spe_debug.h>
 #include <spe/spe_emul.h>
 #include <spe/spe_guest.h>
 #include <spe/spe_hit.h>
@@ -258,7 +259,7 @@ static int enter(struct vcpu *vcpu)
 
 	if (on && spe->stop == KVM_ARM_VCPU_SPE_STOP_EXIT)
 		return KEEL_EXIT_SPE;
-	debug_enter_spe(vcpu);
+	spe_debug_enter(vcpu);
 	if (!on || spe->stop)
 		return VCPU_RESUME;
 	if (spe->period_of != spe->regs.pmsirr + 1)

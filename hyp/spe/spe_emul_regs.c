@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SPE by emulation, as the rest of Keel asks for it: registers in memory, breakpoints kept back. */
 #include <keel/spe.h>
+#include <spe/spe_debug.h>
 #include <spe/spe_provider.h>
 #include <spe/spe_vcpu.h>
 
@@ -39,11 +40,6 @@ static void interest(struct vcpu *vcpu)
 	spe_arm_interest(&vcpu->spe->arm);
 }
 
-static unsigned int breakpoints(const struct vcpu *vcpu, unsigned int count)
-{
-	return spe_arm_breakpoints(&vcpu->spe->arm, count);
-}
-
 const struct spe_ops spe_emul_ops = {
 	.how = KEEL_SPE_EMULATED,
 	.version = version,
@@ -51,5 +47,5 @@ const struct spe_ops spe_emul_ops = {
 	.read = read,
 	.write = write,
 	.interest = interest,
-	.breakpoints = breakpoints,
+	.debug = &spe_debug_user,
 };

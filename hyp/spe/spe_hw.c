@@ -189,12 +189,6 @@ static void interest(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
-static unsigned int breakpoints(const struct vcpu *vcpu, unsigned int count)
-{
-	(void)vcpu;
-	return count;
-}
-
 const struct spe_ops spe_hw_ops = {
 	.how = KEEL_SPE_HARDWARE,
 	.version = version,
@@ -202,7 +196,6 @@ const struct spe_ops spe_hw_ops = {
 	.read = read,
 	.write = write,
 	.interest = interest,
-	.breakpoints = breakpoints,
 };
 
 /* ---- the run loop ---- */

@@ -14,6 +14,7 @@
 #include <cpu/features.h>
 #include <cpu/spe_unit.h>
 #include <lib/options.h>
+#include <trap/debug.h>
 #include <vm/vm.h>
 
 /**
@@ -25,7 +26,7 @@
  * @read:	 a register by its encoding, SPE_SYSREG(); false if there is none
  * @write:	 likewise; false, and nothing has changed, also if it is not written
  * @interest:	 the guest, or userspace for it, looks for SPE
- * @breakpoints: how many of @count the guest has
+ * @debug:	 its use of the debug registers, or NULL: trap/debug.h
  */
 struct spe_ops {
 	u32 how;
@@ -34,7 +35,7 @@ struct spe_ops {
 	bool (*read)(struct vcpu *vcpu, u32 encoding, u64 *value);
 	bool (*write)(struct vcpu *vcpu, u32 encoding, u64 value);
 	void (*interest)(struct vcpu *vcpu);
-	unsigned int (*breakpoints)(const struct vcpu *vcpu, unsigned int count);
+	const struct debug_user *debug;
 };
 
 extern const struct spe_ops spe_emul_ops, spe_hw_ops;

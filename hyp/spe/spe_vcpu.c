@@ -4,26 +4,19 @@
 #include <keel/spe.h>
 #include <lib/errno.h>
 #include <spe/spe_vcpu.h>
+#include <trap/debug.h>
+#include <trap/device.h>
 #include <vgic/vgic.h>
+#include <vm/run.h>
 #include <vm/vm_ops.h>
 
 STATIC_ASSERT(sizeof(struct spe_vcpu) <= VCPU_SPE_BYTES, "struct vcpu_memory has room for it");
 
 static const struct spe_ops *provider;
 
-void spe_vcpu_set_provider(const struct spe_ops *ops)
+static unsigned int version(void)
 {
-	provider = ops;
-}
-
-bool spe_vcpu_emulated(const struct vcpu *vcpu)
-{
-	return vcpu->spe && provider->how == KEEL_SPE_EMULATED;
-}
-
-unsigned int spe_vcpu_version(const struct vcpu *vcpu)
-{
-	return vcpu->spe ? provider->version() : 0;
+	return provider->version();
 }
 
 void spe_vcpu_reset(struct vcpu *vcpu)
@@ -51,19 +44,44 @@ bool spe_vcpu_write(struct vcpu *vcpu, u32 encoding, u64 value)
 	return true;
 }
 
+static u64 read_trapped(struct vcpu *vcpu, u32 encoding)
+{
+	u64 value = 0;
+
+	(void)spe_vcpu_read(vcpu, encoding, &value);
+	return value;
+}
+
+static int write_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	(void)spe_vcpu_write(vcpu, encoding, value);
+	return VCPU_RESUME;
+}
+
 void spe_vcpu_update_irq(struct vcpu *vcpu)
 {
 	vgic_set_timer(vcpu, READ_ONCE(vcpu->vm->spe_intid), spe_irq(&vcpu->spe->regs));
 }
 
-unsigned int spe_vcpu_breakpoints(const struct vcpu *vcpu, unsigned int count)
-{
-	return provider->breakpoints(vcpu, count);
-}
-
-void spe_vcpu_interest(struct vcpu *vcpu)
+/* The guest, or userspace for it, wants SPE: its vectors are watched from here on. */
+static void sought(struct vcpu *vcpu)
 {
 	provider->interest(vcpu);
+}
+
+void spe_vcpu_set_provider(const struct spe_ops *ops)
+{
+	static const struct trap_device device = {
+		.read = read_trapped,
+		.write = write_trapped,
+		.reset = spe_vcpu_reset,
+		.version = version,
+		.sought = sought,
+	};
+
+	provider = ops;
+	trap_set_device(TRAP_DEVICE_SPE, &device);
+	debug_set_user(ops->debug);
 }
 
 /* ---- the host's call ---- */

@@ -47,14 +47,11 @@ struct spe_vcpu {
 	u64 dropped;	 /* samples that became none for want of memory; spe_count() */
 };
 
-/* Who provides it, for all vCPUs. Boot CPU; without a call no vCPU may have the feature. */
+/*
+ * Who provides it, for all vCPUs: from here on guests find it (trap/device.h). Boot CPU; without a
+ * call no vCPU may have the feature.
+ */
 void spe_vcpu_set_provider(const struct spe_ops *ops);
-
-/* Whether @vcpu has SPE, and by emulation: its debug exceptions are EL2's (trap/debug.h). */
-bool spe_vcpu_emulated(const struct vcpu *vcpu);
-
-/* ID_AA64DFR0_EL1.PMSVer; 0 without the feature. */
-unsigned int spe_vcpu_version(const struct vcpu *vcpu);
 
 /* The interval has been used up, the next one has not begun, and no jitter is under way. */
 static inline bool spe_begins_anew(const struct spe_vcpu *spe)
@@ -74,12 +71,6 @@ bool spe_vcpu_write(struct vcpu *vcpu, u32 encoding, u64 value);
 
 /* The interrupt is at the level that PMBSR_EL1 says. */
 void spe_vcpu_update_irq(struct vcpu *vcpu);
-
-/* How many of @count breakpoints the guest has. */
-unsigned int spe_vcpu_breakpoints(const struct vcpu *vcpu, unsigned int count);
-
-/* The guest, or userspace for it, wants SPE: its vectors are watched from here on. */
-void spe_vcpu_interest(struct vcpu *vcpu);
 
 /**
  * spe_vcpu_control() - KEEL_HC_VCPU_SPE (struct vm_call_ops.spe)

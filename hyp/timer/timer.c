@@ -15,6 +15,7 @@
 #include <arch/timer.h>
 #include <cpu/percpu.h>
 #include <timer/timer.h>
+#include <trap/device.h>
 #include <vgic/vgic.h>
 #include <vm/run.h>
 
@@ -104,11 +105,11 @@ static u64 read_ctl(const struct vcpu *vcpu)
 u64 timer_read_sysreg(struct vcpu *vcpu, u32 encoding)
 {
 	switch (encoding) {
-	case TIMER_CNTP_TVAL_EL0:
+	case SYSREG_CNTP_TVAL_EL0:
 		return (u32)(vcpu->sysreg[CNTP_CVAL_EL0] - timer_counter());
-	case TIMER_CNTP_CTL_EL0:
+	case SYSREG_CNTP_CTL_EL0:
 		return read_ctl(vcpu);
-	case TIMER_CNTP_CVAL_EL0:
+	case SYSREG_CNTP_CVAL_EL0:
 		return vcpu->sysreg[CNTP_CVAL_EL0];
 	default:
 		return 0;
@@ -118,13 +119,13 @@ u64 timer_read_sysreg(struct vcpu *vcpu, u32 encoding)
 void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	switch (encoding) {
-	case TIMER_CNTP_TVAL_EL0: /* signed, 32 bits */
+	case SYSREG_CNTP_TVAL_EL0: /* signed, 32 bits */
 		vcpu->sysreg[CNTP_CVAL_EL0] = timer_counter() + (u64)(s64)(s32)(u32)value;
 		break;
-	case TIMER_CNTP_CTL_EL0:
+	case SYSREG_CNTP_CTL_EL0:
 		vcpu->sysreg[CNTP_CTL_EL0] = value & (CTL_ENABLE | CTL_IMASK);
 		break;
-	case TIMER_CNTP_CVAL_EL0:
+	case SYSREG_CNTP_CVAL_EL0:
 		vcpu->sysreg[CNTP_CVAL_EL0] = value;
 		break;
 	default:
@@ -233,6 +234,25 @@ static void timer_reset(struct vcpu *vcpu)
 	vgic_set_timer(vcpu, VGIC_PPI_PTIMER, false);
 }
 
+/* As after reset, and the virtual timer, which is in the hardware, is off. */
+static void timer_cpu_on(struct vcpu *vcpu)
+{
+	timer_write_sysreg(vcpu, SYSREG_CNTP_CTL_EL0, 0);
+	write_el1_cntv_ctl(0);
+}
+
+static int write_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	timer_write_sysreg(vcpu, encoding, value);
+	return VCPU_RESUME;
+}
+
+static const struct trap_device device = {
+	.read = timer_read_sysreg,
+	.write = write_trapped,
+	.cpu_on = timer_cpu_on,
+};
+
 static const struct vcpu_hooks hooks = {
 	.load = timer_load,
 	.put = timer_put,
@@ -246,6 +266,7 @@ void timer_init(void)
 {
 	vgic_map_hw(VGIC_PPI_VTIMER, vtimer_level);
 	vcpu_add_hooks(&hooks);
+	trap_set_device(TRAP_DEVICE_TIMER, &device);
 }
 
 void timer_vm_init(struct vm *vm)

@@ -6,18 +6,12 @@
 #ifndef KEEL_TIMER_TIMER_H
 #define KEEL_TIMER_TIMER_H
 
+#include <arch/encoding.h>
 #include <arch/timer.h>
 #include <vm/vm.h>
 
-/* Encodings as ESR_ELx gives them: op0, op1, CRn, CRm, op2 (ARM DDI 0487, C5.3). */
-#define TIMER_SYSREG(op0, op1, crn, crm, op2) \
-	((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
 /* EL2's physical timer, CNTHP (BSA: INTID 26) */
 #define TIMER_PPI_EL2 26
-
-#define TIMER_CNTP_TVAL_EL0 TIMER_SYSREG(3, 3, 14, 2, 0)
-#define TIMER_CNTP_CTL_EL0  TIMER_SYSREG(3, 3, 14, 2, 1)
-#define TIMER_CNTP_CVAL_EL0 TIMER_SYSREG(3, 3, 14, 2, 2)
 
 /*
  * EL2 wants the CPU back at @at, a value of CNTPCT_EL0, or never if it is 0: an interrupt comes by
@@ -47,7 +41,7 @@ void timer_vm_init(struct vm *vm);
 /**
  * timer_read_sysreg(), timer_write_sysreg() - the guest's trapped access to its physical timer
  * @vcpu:     loaded on this CPU
- * @encoding: one of TIMER_CNTP_*; others read as zero and ignore writes
+ * @encoding: one of SYSREG_CNTP_*; others read as zero and ignore writes
  *
  * CNTP_CTL_EL0.ISTATUS is as of now; a write takes effect at once, on the line of PPI 30 too. No
  * lock may be held.

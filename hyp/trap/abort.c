@@ -11,9 +11,9 @@
 #include <cpu/errata.h>
 #include <lib/esr.h>
 #include <mm/stage2.h>
+#include <trap/device.h>
 #include <trap/mmio.h>
 #include <trap/trap.h>
-#include <vgic/vgic.h>
 
 /* PAR_EL1 (D23.2.128) */
 #define PAR_F  BIT(0)
@@ -112,13 +112,14 @@ static void describe(const struct vcpu *vcpu, u64 esr, struct described *it)
 static bool try_vgic(struct vcpu *vcpu, u64 esr, u64 ipa, const struct described *it)
 {
 	u64 data = it->data;
-	enum vgic_answer answer;
+	enum trap_mmio answer;
 
 	if (!vcpu->vm->vgic || !it->access.bytes)
 		return false;
-	answer = vgic_mmio(vcpu, ipa, it->access.bytes, it->access.write, &data);
-	if (answer != VGIC_DONE)
-		return answer == VGIC_AGAIN;
+	answer = trap_device(TRAP_DEVICE_VGIC)
+			 ->mmio(vcpu, ipa, it->access.bytes, it->access.write, &data);
+	if (answer != TRAP_MMIO_DONE)
+		return answer == TRAP_MMIO_AGAIN;
 	if (!it->access.write)
 		finish_load(vcpu, &it->access, data);
 	trap_step_over(vcpu, esr);

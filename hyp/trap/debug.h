@@ -4,7 +4,7 @@
  * registers trap always and live in the register file; the CPU gets what is needed of them:
  *
  * - MDSCR_EL1 whenever the guest is loaded, for software step; with the guest's OS lock or OS
- * double lock set, without the bits that these silence;
+ *   double lock set, without the bits that these silence;
  * - breakpoints and watchpoints while MDSCR_EL1.MDE enables them. The host's are saved then, and
  *   put back when the vCPU leaves the CPU. A guest that does not use them costs nothing.
  *
@@ -30,6 +30,25 @@
 /* @features: the machine's; kept. Boot CPU. */
 void debug_init(const struct cpu_features *features);
 
+/**
+ * struct debug_user - EL2's own use of a guest's debug registers: emulated SPE's
+ *
+ * Of vCPUs that have SPE (vcpu->spe); by the vCPU's owner, on its CPU.
+ *
+ * @breakpoints: how many of @count the guest keeps
+ * @load:        the vCPU comes to this CPU: MDSCR_EL1 is EL2's to write
+ * @changed:     a breakpoint or watchpoint of the guest's has changed in the register file, and the
+ *               hardware has what it was
+ */
+struct debug_user {
+	unsigned int (*breakpoints)(const struct vcpu *vcpu, unsigned int count);
+	void (*load)(struct vcpu *vcpu);
+	void (*changed)(struct vcpu *vcpu);
+};
+
+/* One, or none; boot CPU. */
+void debug_set_user(const struct debug_user *el2);
+
 /*
  * How many there are, for a guest: as many as every CPU of the machine has, 2..16; with emulated
  * SPE fewer breakpoints, since EL2 needs them (spe/spe_arm.h).
@@ -37,11 +56,14 @@ void debug_init(const struct cpu_features *features);
 unsigned int debug_breakpoints(const struct vcpu *vcpu);
 unsigned int debug_watchpoints(void);
 
+/* How many breakpoints this CPU has, which can be more than a guest knows of. */
+unsigned int debug_breakpoints_here(void);
+
 /*
- * A vCPU whose SPE is emulated, before each entry, in the place of debug_update(): its own
- * registers, and the breakpoint on its vectors.
+ * The first @breakpoints and @watchpoints of the guest's go to the hardware, others are off. The
+ * host's are saved before if they are still there, and come back with debug_put().
  */
-void debug_enter_spe(struct vcpu *vcpu);
+void debug_take_registers(struct vcpu *vcpu, unsigned int breakpoints, unsigned int watchpoints);
 
 /* MDSCR_EL1 as far as debug exceptions go: without what an OS lock silences. */
 u64 debug_mdscr(const struct vcpu *vcpu);

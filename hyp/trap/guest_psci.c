@@ -3,11 +3,11 @@
 #include <arch/el2_regs.h>
 #include <lib/errno.h>
 #include <lib/psci_abi.h>
+#include <trap/device.h>
 #include <trap/guest_psci.h>
 #include <trap/guest_smccc.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
-#include <vgic/vgic.h>
 
 /* KVM_SYSTEM_EVENT_* and its flag in data[0] */
 #define SYSTEM_EVENT_SHUTDOWN 1
@@ -143,8 +143,7 @@ void guest_psci_start(struct vcpu *vcpu)
 	abort_forget(vcpu);
 	guest_smccc_forget(vcpu);
 	sysreg_reset(vcpu);
-	sysreg_reset_timers(vcpu);
-	vgic_cpu_on(vcpu);
+	trap_devices_on(vcpu);
 	if (vcpu->on_big_endian)
 		vcpu_write_sysreg(vcpu, SCTLR_EL1,
 				  vcpu_read_sysreg(vcpu, SCTLR_EL1) | SCTLR_EL1_EE);

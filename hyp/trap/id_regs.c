@@ -9,7 +9,8 @@
  */
 #include <lib/errno.h>
 #include <lib/types.h>
-#include <spe/spe_vcpu.h>
+#include <trap/debug.h>
+#include <trap/device.h>
 #include <trap/id_regs.h>
 #include <vm/vm_ops.h>
 
@@ -205,9 +206,9 @@ static s64 reserved(const struct vcpu *vcpu, enum id_field field)
 	unsigned int all = (unsigned int)cpu_features_field(machine, ID_DFR0_BRPs) + 1;
 	s64 contexts = (s64)cpu_features_field(machine, ID_DFR0_CTX_CMPs), gone;
 
-	if (!vcpu->spe || (field != ID_DFR0_BRPs && field != ID_DFR0_CTX_CMPs))
+	if (field != ID_DFR0_BRPs && field != ID_DFR0_CTX_CMPs)
 		return 0;
-	gone = all - spe_vcpu_breakpoints(vcpu, all);
+	gone = all - debug_breakpoints(vcpu);
 	return field == ID_DFR0_BRPs ? gone : MIN(gone, contexts);
 }
 
@@ -242,8 +243,8 @@ static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 	u64 value = reg == ID_REG_MMFR0 ? pa_range(vcpu) : 0;
 	size_t i;
 
-	if (reg == ID_REG_DFR0)
-		value = put_field(ID_DFR0_PMSVer, spe_vcpu_version(vcpu));
+	if (reg == ID_REG_DFR0 && vcpu->spe)
+		value = put_field(ID_DFR0_PMSVer, trap_device(TRAP_DEVICE_SPE)->version());
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		if (id_field_desc((enum id_field)rows[i].field)->reg == reg)
 			value |= offered(vcpu, &rows[i]);

@@ -6,14 +6,12 @@
 #include <cpu/log.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
-#include <spe/spe_vcpu.h>
-#include <timer/timer.h>
 #include <trap/debug.h>
+#include <trap/device.h>
 #include <trap/impl_regs.h>
 #include <trap/set_way.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
-#include <vgic/vgic.h>
 #include <vm/switch.h>
 
 #define OSLAR_OSLK BIT(0)
@@ -72,22 +70,8 @@ static u64 read_id(struct vcpu *vcpu, const struct sysreg_row *row)
 static u64 read_dfr0(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	if (vcpu->spe && this_vm_cpu()->vcpu == vcpu)
-		spe_vcpu_interest(vcpu);
+		trap_device(TRAP_DEVICE_SPE)->sought(vcpu);
 	return read_id(vcpu, row);
-}
-
-static u64 read_spe(struct vcpu *vcpu, const struct sysreg_row *row)
-{
-	u64 value = 0;
-
-	(void)spe_vcpu_read(vcpu, row->first, &value);
-	return value;
-}
-
-static int write_spe(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
-{
-	(void)spe_vcpu_write(vcpu, row->first, value);
-	return VCPU_RESUME;
 }
 
 /*
@@ -150,26 +134,6 @@ static u64 read_sre(struct vcpu *vcpu, const struct sysreg_row *row)
 	return ICC_SRE;
 }
 
-static int write_sgi1r(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
-{
-	(void)row;
-	return vgic_write_sgi1r(vcpu, value);
-}
-
-/* Traps while more interrupts are active than there are list registers. */
-static int write_dir(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
-{
-	(void)row;
-	vgic_write_dir(vcpu, value);
-	return VCPU_RESUME;
-}
-
-static int write_sgi0r(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
-{
-	(void)row;
-	return vgic_write_sgi0r(vcpu, value);
-}
-
 static int write_oslar(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	(void)row;
@@ -210,15 +174,14 @@ static int write_debug(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 	return ret;
 }
 
-static u64 read_timer(struct vcpu *vcpu, const struct sysreg_row *row)
+static u64 read_device(struct vcpu *vcpu, const struct sysreg_row *row)
 {
-	return timer_read_sysreg(vcpu, row->first);
+	return trap_device((enum trap_device_id)row->id)->read(vcpu, row->first);
 }
 
-static int write_timer(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static int write_device(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
-	timer_write_sysreg(vcpu, row->first, value);
-	return VCPU_RESUME;
+	return trap_device((enum trap_device_id)row->id)->write(vcpu, row->first, value);
 }
 
 /* ---- the table ---- */
@@ -317,21 +280,29 @@ static int write_timer(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 		DBG_(n, 6, DBGWVR, WHEN_WATCHPOINT, DBGWVR_BITS), \
 		DBG_(n, 7, DBGWCR, WHEN_WATCHPOINT, DBGWCR_BITS)
 
-/* SPE: on a CPU that has none these do not trap (spe/spe_arm.h); elsewhere they always do. */
-#define SPE(crm, op2, reg_name)                                                        \
-	{                                                                              \
-		REG(3, 0, 9, crm, op2, reg_name), .when = WHEN_SPE, .user = USER_OWN,  \
-						  .read = read_spe, .write = write_spe \
-	}
-#define SPE_RO(crm, op2, reg_name)                                                      \
-	{                                                                               \
-		REG(3, 0, 9, crm, op2, reg_name), .when = WHEN_SPE, .user = USER_EQUAL, \
-						  .read = read_spe                      \
-	}
+/* Its device keeps it and answers for it (device.h). */
+#define OF_DEVICE(device) .read = read_device, .write = write_device, .id = TRAP_DEVICE_##device
 
-#define TIMER(crm, op2, reg_name)                                                           \
-	{                                                                                   \
-		REG(3, 3, 14, crm, op2, reg_name), .read = read_timer, .write = write_timer \
+/* SPE: on a CPU that has none these do not trap (spe/spe_arm.h); elsewhere they always do. */
+#define SPE(crm, op2, reg_name)                                                       \
+	{                                                                             \
+		REG(3, 0, 9, crm, op2, reg_name), .when = WHEN_SPE, .user = USER_OWN, \
+						  OF_DEVICE(SPE)                      \
+	}
+#define SPE_RO(crm, op2, reg_name)                                                           \
+	{                                                                                    \
+		REG(3, 0, 9, crm, op2, reg_name), .when = WHEN_SPE, .user = USER_EQUAL,      \
+						  .read = read_device, .id = TRAP_DEVICE_SPE \
+	}
+#define TIMER(crm, op2, reg_name)                                   \
+	{                                                           \
+		REG(3, 3, 14, crm, op2, reg_name), OF_DEVICE(TIMER) \
+	}
+/* Traps while more interrupts are active than there are list registers (ICC_DIR_EL1), or always. */
+#define VGIC_WO(crm, op2, reg_name)                                                          \
+	{                                                                                    \
+		REG(3, 0, 12, crm, op2, reg_name), .when = WHEN_VGIC, .write = write_device, \
+						   .id = TRAP_DEVICE_VGIC                    \
 	}
 
 /*
@@ -526,11 +497,11 @@ static const struct sysreg_row table[] = {
 
 	/* The GIC: SGIs trap; the others only where a VM has no vGIC and finds nothing. */
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 12, 8, 0), SYSREG_ENC(3, 0, 12, 11, 0), "GIC CPU interface"),
-	{ REG(3, 0, 12, 11, 1, "ICC_DIR_EL1"), .when = WHEN_VGIC, .write = write_dir },
+	VGIC_WO(11, 1, "ICC_DIR_EL1"),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 12, 11, 2), SYSREG_ENC(3, 0, 12, 11, 4), "GIC CPU interface"),
-	{ REG(3, 0, 12, 11, 5, "ICC_SGI1R_EL1"), .when = WHEN_VGIC, .write = write_sgi1r },
-	{ REG(3, 0, 12, 11, 6, "ICC_ASGI1R_EL1"), .when = WHEN_VGIC, .write = write_sgi0r },
-	{ REG(3, 0, 12, 11, 7, "ICC_SGI0R_EL1"), .when = WHEN_VGIC, .write = write_sgi0r },
+	VGIC_WO(11, 5, "ICC_SGI1R_EL1"),
+	VGIC_WO(11, 6, "ICC_ASGI1R_EL1"),
+	VGIC_WO(11, 7, "ICC_SGI0R_EL1"),
 	ABSENT_GROUP(SYSREG_ENC(3, 0, 12, 12, 0), SYSREG_ENC(3, 0, 12, 12, 4), "GIC CPU interface"),
 	{ REG(3, 0, 12, 12, 5, "ICC_SRE_EL1"), .when = WHEN_VGIC, .read = read_sre,
 	  .write = ignore },
@@ -702,14 +673,8 @@ void sysreg_reset(struct vcpu *vcpu)
 		if (table[i].storage != SYSREG_NO_STORAGE)
 			vcpu_write_sysreg(vcpu, (enum vcpu_sysreg)table[i].storage, table[i].reset);
 	if (vcpu->spe)
-		spe_vcpu_reset(vcpu);
+		trap_device(TRAP_DEVICE_SPE)->reset(vcpu);
 	debug_update(vcpu);
-}
-
-void sysreg_reset_timers(struct vcpu *vcpu)
-{
-	timer_write_sysreg(vcpu, SYSREG_CNTP_CTL_EL0, 0);
-	write_el1_cntv_ctl(0);
 }
 
 /* ---- userspace ---- */
@@ -761,7 +726,7 @@ int sysreg_user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 	if (row->user == USER_OWN) {
 		/* the guest has used it where it comes from, and need not ask again whether it is
 		 * there */
-		spe_vcpu_interest(vcpu);
+		trap_device((enum trap_device_id)row->id)->sought(vcpu);
 		(void)row->write(vcpu, row, value);
 		return 0;
 	}

@@ -6,20 +6,9 @@
 #ifndef KEEL_TRAP_SYSREG_H
 #define KEEL_TRAP_SYSREG_H
 
+#include <arch/encoding.h>
 #include <trap/id_regs.h>
 #include <vm/run.h>
-
-/* As in the low 16 bits of KVM's register ids (and of the instruction, from bit 5 on). */
-#define SYSREG_ENC(op0, op1, crn, crm, op2) \
-	((u16)((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2)))
-
-#define SYSREG_CNTV_CTL_EL0  SYSREG_ENC(3, 3, 14, 3, 1)
-#define SYSREG_CNTV_CVAL_EL0 SYSREG_ENC(3, 3, 14, 3, 2)
-#define SYSREG_CNTVCT_EL0    SYSREG_ENC(3, 3, 14, 0, 2)
-#define SYSREG_CNTPCT_EL0    SYSREG_ENC(3, 3, 14, 0, 1)
-#define SYSREG_CNTP_TVAL_EL0 SYSREG_ENC(3, 3, 14, 2, 0)
-#define SYSREG_CNTP_CTL_EL0  SYSREG_ENC(3, 3, 14, 2, 1)
-#define SYSREG_CNTP_CVAL_EL0 SYSREG_ENC(3, 3, 14, 2, 2)
 
 /* What userspace can do by ONE_REG. */
 enum sysreg_user {
@@ -37,8 +26,8 @@ struct sysreg_row {
 	u16 first, last; /* encodings; the same but for a group */
 	u8 when;	 /* enum vcpu_when: else the register is not there */
 	u8 user;	 /* enum sysreg_user */
-	u8 id;		 /* enum id_reg, for read_id(); the number of a breakpoint */
-	u16 storage;	 /* enum vcpu_sysreg, or SYSREG_NO_STORAGE */
+	u8 id; /* enum id_reg, for read_id(); enum trap_device_id; the number of a breakpoint */
+	u16 storage; /* enum vcpu_sysreg, or SYSREG_NO_STORAGE */
 	const char *name;
 	/* A trapped MRS and MSR; NULL is UNDEFINED. A write returns VCPU_RESUME or an exit. */
 	u64 (*read)(struct vcpu *vcpu, const struct sysreg_row *row);
@@ -59,9 +48,6 @@ int sysreg_trap(struct vcpu *vcpu, u64 esr);
 
 /* What is stored gets its reset value; by the owner, loaded or not. */
 void sysreg_reset(struct vcpu *vcpu);
-
-/* The timers are off; by the owner, loaded. */
-void sysreg_reset_timers(struct vcpu *vcpu);
 
 /* Whether userspace sees the register, on this vCPU. */
 bool sysreg_user_visible(const struct vcpu *vcpu, const struct sysreg_row *row);

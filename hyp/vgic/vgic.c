@@ -7,6 +7,7 @@
  * can be delivered goes into them. Both happen before an entry, when something has changed.
  */
 #include <arch/barrier.h>
+#include <arch/encoding.h>
 #include <arch/gicr.h>
 #include <arch/percpu.h>
 #include <cpu/log.h>
@@ -822,6 +823,26 @@ static void reset_vcpu(struct vcpu *vcpu)
 	spin_unlock(&vcpu->vm->vgic->lock);
 }
 
+/* The CPU interface's registers that trap. */
+static int write_sysreg_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	switch (encoding) {
+	case SYSREG_ICC_DIR_EL1:
+		vgic_write_dir(vcpu, value);
+		return VCPU_RESUME;
+	case SYSREG_ICC_SGI1R_EL1:
+		return vgic_write_sgi1r(vcpu, value);
+	default: /* ICC_SGI0R_EL1, ICC_ASGI1R_EL1 */
+		return vgic_write_sgi0r(vcpu, value);
+	}
+}
+
+static const struct trap_device device = {
+	.write = write_sysreg_trapped,
+	.mmio = vgic_mmio,
+	.cpu_on = vgic_cpu_on,
+};
+
 static const struct vcpu_hooks hooks = {
 	.load = vgic_load,
 	.put = vgic_put,
@@ -867,6 +888,7 @@ void vgic_init(void)
 			 cpu->nr_lrs ? "no redistributor was found" : "no GICv3");
 	/* In any case: guests reach no interface of a CPU that has one. */
 	vcpu_add_hooks(&hooks);
+	trap_set_device(TRAP_DEVICE_VGIC, &device);
 }
 
 /* ---- life ---- */

@@ -15,6 +15,7 @@
 #include <arch/ich.h>
 #include <arch/spinlock.h>
 #include <lib/types.h>
+#include <trap/device.h>
 #include <vm/run.h>
 
 #define VGIC_PRIVATE	 32
@@ -192,8 +193,6 @@ bool vgic_hold(struct vcpu *vcpu, u32 intid);
 bool vgic_wakes(struct vcpu *vcpu, u32 intid);
 
 /* Of an access: it is not the vGIC's; it is done; it is to be made again. */
-enum vgic_answer { VGIC_NOT_MINE, VGIC_DONE, VGIC_AGAIN };
-
 /**
  * vgic_mmio() - an access to the distributor or a redistributor
  * @vcpu:  the one that made it, loaded here
@@ -208,10 +207,11 @@ enum vgic_answer { VGIC_NOT_MINE, VGIC_DONE, VGIC_AGAIN };
  * without a lock. If an interrupt comes meanwhile, or they take too long, the guest makes the
  * access again.
  *
- * Return: VGIC_DONE; VGIC_AGAIN, nothing was read; VGIC_NOT_MINE if the access is not, in whole,
+ * Return: TRAP_MMIO_DONE; TRAP_MMIO_AGAIN, nothing was read; TRAP_MMIO_NOT_MINE if the access is
+ * not, in whole,
  * the vGIC's.
  */
-enum vgic_answer vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data);
+enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data);
 
 /**
  * vgic_write_sgi1r() - ICC_SGI1R_EL1 written: send an SGI

@@ -542,14 +542,14 @@ static bool within(u64 ipa, unsigned int bytes, u64 base, u64 size)
 	return ipa >= base && ipa - base < size && size - (ipa - base) >= bytes;
 }
 
-enum vgic_answer vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
+enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
 	struct access a = { .vcpu = vcpu, .of = vcpu, .bytes = bytes };
 	u64 result;
 
 	if (!vgic)
-		return VGIC_NOT_MINE;
+		return TRAP_MMIO_NOT_MINE;
 	if (within(ipa, bytes, vgic->dist_base, VGIC_DIST_SIZE)) {
 		a.offset = (u32)(ipa - vgic->dist_base);
 		result = do_dist(&a, write, *data);
@@ -557,13 +557,13 @@ enum vgic_answer vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool 
 		a.offset = (u32)(ipa - vgic->redist_base);
 		result = do_redist(&a, write, *data);
 	} else {
-		return VGIC_NOT_MINE;
+		return TRAP_MMIO_NOT_MINE;
 	}
 	if (a.again)
-		return VGIC_AGAIN;
+		return TRAP_MMIO_AGAIN;
 	if (!write)
 		*data = result;
-	return VGIC_DONE;
+	return TRAP_MMIO_DONE;
 }
 
 /* ---- SGIs ---- */

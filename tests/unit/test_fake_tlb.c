@@ -49,7 +49,7 @@ static void world_with(struct fake_regime r)
 	pte_write(&l2[2], BLOCK(0x80400000));
 	pte_write(&root[0], table(l2));
 	dsb(ishst);
-	(void)tlb_s2_enter(VTTBR, 0, false);
+	(void)tlb_s2_enter(VTTBR, 0, false, false);
 }
 
 static struct fake_regime usual(void)
@@ -244,7 +244,7 @@ static void right_level_hint_passes(void **state)
 static void wrong_vmid(void **state)
 {
 	set(&l3[0], 0);
-	(void)tlb_s2_enter((u64)(VMID + 1) << 48, 0, false);
+	(void)tlb_s2_enter((u64)(VMID + 1) << 48, 0, false, false);
 	invalidate(0);
 	fake_tlb_check("test");
 	caught("another validity");
@@ -298,7 +298,7 @@ static void range_with_wrong_level(void **state)
 static void range_is_decoded_by_the_loaded_vtcr(void **state)
 {
 	set(&l2[2], 0);
-	(void)tlb_s2_enter(VTTBR, BIT(32), false);
+	(void)tlb_s2_enter(VTTBR, BIT(32), false, false);
 	range(0x400000, 1, 1, 4, 2);
 	caught("another validity");
 	fake_expect_violation();
@@ -333,11 +333,11 @@ static void early_dsb_needs_a_second_tlbi_and_dsb(void **state)
 static void vttbr_changes_with_walks_off_only(void **state)
 {
 	fake_tlb_errata(false, true);
-	(void)tlb_s2_enter(VTTBR, 0, false); /* it is there already */
-	(void)tlb_s2_enter((u64)(VMID + 1) << 48, 0, true);
+	(void)tlb_s2_enter(VTTBR, 0, false, false); /* it is there already */
+	(void)tlb_s2_enter((u64)(VMID + 1) << 48, 0, true, false);
 	passed();
 	fake_expect_violation();
-	(void)tlb_s2_enter(VTTBR, 0, false);
+	(void)tlb_s2_enter(VTTBR, 0, false, false);
 	caught("EL1's tables may be walked");
 }
 

@@ -213,7 +213,7 @@ static void another_vmid(void **state)
 	fake_sysreg_set(TRBLIMITR, 0x40001040);
 	fake_sysreg_set("vtcr_el2", 5);
 	fake_trace_start(false);
-	saved = tlb_s2_enter(2, 7, false);
+	saved = tlb_s2_enter(2, 7, false, true);
 	assert_string_equal(fake_trace(), "psb csync dsb nsh tsb csync tsb csync dsb nsh " TRBLIMITR
 					  "=0 isb vtcr_el2=7 vttbr_el2=2 isb");
 	fake_trace_start(false);
@@ -221,12 +221,12 @@ static void another_vmid(void **state)
 	assert_string_equal(fake_trace(), "vtcr_el2=5 vttbr_el2=1 isb isb " TRBLIMITR "=40001040");
 	/* the same VMID, and a buffer that is off */
 	fake_trace_start(false);
-	saved = tlb_s2_enter(1, 5, true);
+	saved = tlb_s2_enter(1, 5, true, true);
 	tlb_s2_exit(&saved);
 	assert_string_equal(fake_trace(), "");
 	fake_sysreg_set(TRBLIMITR, 0);
 	fake_trace_start(false);
-	saved = tlb_s2_enter(2, 5, false);
+	saved = tlb_s2_enter(2, 5, false, true);
 	tlb_s2_exit(&saved);
 	assert_string_equal(fake_trace(), "psb csync dsb nsh vtcr_el2=5 vttbr_el2=2 isb vtcr_el2=5 "
 					  "vttbr_el2=1 isb");
@@ -244,7 +244,7 @@ static void another_vmid_without_walks(void **state)
 	fake_sysreg_set("tcr_el1", 0x10);
 	fake_sysreg_set("sctlr_el1", 0x30);
 	fake_trace_start(false);
-	saved = tlb_s2_enter(1, 7, true);
+	saved = tlb_s2_enter(1, 7, true, true);
 	assert_string_equal(fake_trace(), "psb csync dsb nsh tsb csync tsb csync dsb nsh " TRBLIMITR
 					  "=0 isb tcr_el1=800090 isb sctlr_el1=31 isb vtcr_el2=7 "
 					  "vttbr_el2=1 isb");

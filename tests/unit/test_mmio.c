@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
+/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/trap/device.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_debug.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /* Stage 2 faults of a guest: what is decoded, what the host is asked, and how an access ends. */
 #include <trap_world.h>
 
@@ -346,12 +346,12 @@ static void test_vgic_first(void **state)
 	assert_int_equal(w.vgic_written, 0xaabbccdd);
 	assert_int_equal(V->regs.pc, PC + 8);
 	/* to be made again: nothing has changed */
-	w.vgic_answer = VGIC_AGAIN;
+	w.mmio_answer = TRAP_MMIO_AGAIN;
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING | ESR_ISV | SAS(2) | SRT(4)),
 			 VCPU_RESUME);
 	assert_int_equal(V->regs.pc, PC + 8);
 	assert_int_equal(V->regs.x[4], 0xaabbccdd);
-	w.vgic_answer = VGIC_DONE;
+	w.mmio_answer = TRAP_MMIO_DONE;
 	/* without syndrome, or without a vGIC, it is the host's */
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING), KEEL_EXIT_FAULT);
 	w.vm.vgic = NULL;

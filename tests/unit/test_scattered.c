@@ -85,7 +85,7 @@ bool pte_cmpxchg(u64 *ptep, u64 *old, u64 pte)
 	return same;
 }
 
-struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block)
+struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block, bool trace)
 {
 	return (struct tlb_s2_saved){ vttbr, vtcr };
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
+/* SOURCES: hyp/trap/trap.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/trap/device.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_debug.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /* A vCPU that has SPE: what it is told, registers for userspace, the host's calls, the hardware. */
 #include <trap_world.h>
 
+#include <spe/spe_debug.h>
 #include <spe/spe_vcpu.h>
 #include <trap/debug.h>
 
@@ -185,14 +186,14 @@ static void test_hardware(void **state)
 	V->sysreg[DBGBCR0_EL1] = 0x1e5;
 	V->sysreg[DBGBCR0_EL1 + 5] = 0x1e5; /* not the guest's: it has five */
 	watch();
-	debug_enter_spe(V);
+	spe_debug_enter(V);
 	assert_int_equal(fake_sysreg_get("dbgbvr5_el1"), VBAR + 0x200);
 	assert_int_equal(fake_sysreg_get("dbgbcr5_el1"), SPE_DBGBCR);
 	assert_int_equal(fake_sysreg_get("dbgbcr0_el1"), 0);
 	assert_int_equal(fake_sysreg_get("mdscr_el1"), MDSCR_MDE);
 	assert_int_equal(fake_sysreg_get("mdcr_el2"), 0xe00 | TDE);
 	V->sysreg[MDSCR_EL1] = MDSCR_MDE | MDSCR_KDE;
-	debug_enter_spe(V);
+	spe_debug_enter(V);
 	assert_int_equal(fake_sysreg_get("dbgbvr0_el1"), 0x1111);
 	assert_int_equal(fake_sysreg_get("dbgbcr0_el1"), 0x1e5);
 	assert_int_equal(fake_sysreg_get("dbgbcr5_el1"), SPE_DBGBCR);
@@ -206,13 +207,13 @@ static void test_nothing_is_written_twice(void **state)
 	unsigned int before;
 
 	watch();
-	debug_enter_spe(V);
+	spe_debug_enter(V);
 	before = fake_sysreg_writes("dbgbvr5_el1");
-	debug_enter_spe(V);
+	spe_debug_enter(V);
 	assert_int_equal(fake_sysreg_writes("dbgbvr5_el1"), before);
 	V->sysreg[DBGBVR0_EL1] = 0x2222;
 	debug_update_reg(V, DBGBVR0_EL1);
-	debug_enter_spe(V);
+	spe_debug_enter(V);
 	assert_int_equal(fake_sysreg_writes("dbgbvr5_el1"), before + 2); /* off, and on again */
 }
 
@@ -221,14 +222,14 @@ static void test_steps(void **state)
 {
 	watch();
 	V->sysreg[MDSCR_EL1] = MDSCR_SS;
-	debug_enter_spe(V);
+	spe_debug_enter(V);
 	assert_int_equal(fake_sysreg_get("mdcr_el2"), 0xe00);
 	assert_int_equal(fake_sysreg_get("mdscr_el1"), MDSCR_SS);
 	assert_false(V->regs.pstate & PSR_SS);
 	V->sysreg[MDSCR_EL1] = 0;
 	V->spe->arm.stepping = true;
 	V->spe->arm.step_pc = V->regs.pc;
-	debug_enter_spe(V);
+	spe_debug_enter(V);
 	assert_int_equal(fake_sysreg_get("mdcr_el2"), 0xe00 | TDE);
 	assert_int_equal(fake_sysreg_get("mdscr_el1"), MDSCR_SS);
 	assert_true(V->regs.pstate & PSR_SS);

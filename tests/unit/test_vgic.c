@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c */
 /*
  * Interrupts on their way into list registers and back: one by one, and random ones against a model
  * of a GIC that knows nothing of list registers.
@@ -442,7 +442,8 @@ static void who_waits_for_others_lets_the_host_in(void **state)
 	fake_others_go_on = NULL;
 	on(1);
 	fake_icc[1].host_waits = true;
-	assert_int_equal(vgic_mmio(&world_vcpu[1], ISACTIVER(40), 4, false, &value), VGIC_AGAIN);
+	assert_int_equal(vgic_mmio(&world_vcpu[1], ISACTIVER(40), 4, false, &value),
+			 TRAP_MMIO_AGAIN);
 	assert_int_equal(value, 7);
 	assert_false(world_vm.vgic->lock.held);
 	assert_true(vcpu_is_kicked(&world_vcpu[0]));
@@ -459,7 +460,7 @@ static void nobody_waits_for_ever(void **state)
 	level(40, true);
 	assert_ack(0, 40);
 	fake_others_go_on = NULL;
-	assert_int_equal(vgic_mmio(on(1), ISACTIVER(40), 4, false, &value), VGIC_AGAIN);
+	assert_int_equal(vgic_mmio(on(1), ISACTIVER(40), 4, false, &value), TRAP_MMIO_AGAIN);
 	assert_int_equal(value, 7);
 	assert_false(world_vm.vgic->lock.held);
 }
@@ -643,7 +644,7 @@ static void without_a_vgic_nothing_happens(void **state)
 	assert_int_equal(vgic_write_sgi1r(on(0), 1), VCPU_RESUME);
 	vgic_write_dir(on(0), 1);
 	assert_null(vgic_set_level(on(0), 40, true));
-	assert_int_equal(vgic_mmio(on(0), DIST, 4, false, &value), VGIC_NOT_MINE);
+	assert_int_equal(vgic_mmio(on(0), DIST, 4, false, &value), TRAP_MMIO_NOT_MINE);
 	world_vgic_hooks->load(on(0));
 	if (fake_this_icc()->hcr != (7 << 10) || fake_this_icc()->sre_open)
 		fail_msg("the CPU interface does not trap");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c */
 /* The distributor's and redistributors' registers as a guest sees them
  * (IHI 0069, 12.8 to 12.11). */
 #include "vgic_world.h"
@@ -236,7 +236,7 @@ static void what_is_not_in_the_frames_is_not_the_vgics(void **state)
 			u64 value = 0;
 
 			if ((vgic_mmio(on(0), rows[i].at, rows[i].bytes, write, &value) ==
-			     VGIC_DONE) != rows[i].mine)
+			     TRAP_MMIO_DONE) != rows[i].mine)
 				fail_msg("row %u", i);
 		}
 }

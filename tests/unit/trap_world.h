@@ -23,6 +23,7 @@
 #include <lib/esr.h>
 #include <spe/spe_vcpu.h>
 #include <timer/timer.h>
+#include <trap/device.h>
 #include <trap/id_regs.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
@@ -56,8 +57,8 @@ static struct world {
 	unsigned int undefs, aborts, smcs, ats, logs, invalidations, vgic_accesses, sgis, sgis0;
 	u64 inject_esr; /* of an undefined access that is told as a trapped one; 0: as UNDEFINED */
 	u64 dir, abort_esr, abort_far, vgic_ipa, vgic_written, sgi, timer_written;
-	unsigned int vgic_bytes, cpus_on;
-	enum vgic_answer vgic_answer;
+	unsigned int vgic_bytes, cpus_on, timers_off;
+	enum trap_mmio mmio_answer;
 	u64 sve_vqs;
 	u32 ppi;
 	bool ppi_level;
@@ -128,30 +129,31 @@ void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
 	runner->run->wake[vcpu->index / 64] |= BIT(vcpu->index % 64);
 }
 
-enum vgic_answer vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
+static enum trap_mmio fake_vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write,
+				     u64 *data)
 {
 	if (ipa < VGIC_BASE || ipa >= VGIC_BASE + VGIC_DIST_SIZE)
-		return VGIC_NOT_MINE;
+		return TRAP_MMIO_NOT_MINE;
 	w.vgic_accesses++;
 	w.vgic_ipa = ipa;
 	w.vgic_bytes = bytes;
 	if (write)
 		w.vgic_written = *data;
-	else if (w.vgic_answer == VGIC_DONE)
+	else if (w.mmio_answer == TRAP_MMIO_DONE)
 		*data = w.vgic_data;
-	return w.vgic_answer;
+	return w.mmio_answer;
 }
 
-int vgic_write_sgi1r(struct vcpu *vcpu, u64 value)
+static int fake_vgic_write(struct vcpu *vcpu, u32 encoding, u64 value)
 {
-	w.sgis++;
-	w.sgi = value;
-	return w.sgi_exit;
-}
-
-int vgic_write_sgi0r(struct vcpu *vcpu, u64 value)
-{
-	w.sgis0++;
+	if (encoding == SYSREG_ICC_DIR_EL1) {
+		w.dir = value;
+		return VCPU_RESUME;
+	}
+	if (encoding == SYSREG_ICC_SGI1R_EL1)
+		w.sgis++;
+	else
+		w.sgis0++;
 	w.sgi = value;
 	return w.sgi_exit;
 }
@@ -162,27 +164,36 @@ void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level)
 	w.ppi_level = level;
 }
 
-void vgic_cpu_on(struct vcpu *vcpu)
+static void fake_cpu_on(struct vcpu *vcpu)
 {
 	w.cpus_on++;
 }
 
-void vgic_write_dir(struct vcpu *vcpu, u64 value)
-{
-	w.dir = value;
-}
+static const struct trap_device fake_vgic = { .write = fake_vgic_write,
+					      .mmio = fake_vgic_mmio,
+					      .cpu_on = fake_cpu_on };
 
-u64 timer_read_sysreg(struct vcpu *vcpu, u32 encoding)
+static u64 fake_timer_read(struct vcpu *vcpu, u32 encoding)
 {
 	w.timer_encoding = encoding;
 	return 0x7157;
 }
 
-void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
+static int fake_timer_write(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	w.timer_encoding = encoding;
 	w.timer_written = value;
+	return VCPU_RESUME;
 }
+
+static void fake_timer_on(struct vcpu *vcpu)
+{
+	w.timers_off++;
+}
+
+static const struct trap_device fake_timer = { .read = fake_timer_read,
+					       .write = fake_timer_write,
+					       .cpu_on = fake_timer_on };
 
 void stage2_invalidate_all(const struct stage2 *s2)
 {
@@ -258,7 +269,7 @@ static inline void world_start(void)
 	w.sgi_exit = VCPU_RESUME;
 	w.vm.s2.geometry.ia_bits = 40;
 	w.vm.vgic = &w.vgic;
-	w.vgic_answer = VGIC_DONE;
+	w.mmio_answer = TRAP_MMIO_DONE;
 	for (i = 0; i < WORLD_VCPUS; i++) {
 		w.vcpu[i] = (struct vcpu){ .vm = &w.vm,
 					   .s2 = &w.vm.s2,
@@ -274,6 +285,8 @@ static inline void world_start(void)
 		w.vm.vcpus[i] = &w.vcpu[i];
 	}
 	trap_init(&w.features);
+	trap_set_device(TRAP_DEVICE_VGIC, &fake_vgic);
+	trap_set_device(TRAP_DEVICE_TIMER, &fake_timer);
 	spe_vcpu_set_provider(&spe_emul_ops);
 }
 

@@ -203,12 +203,12 @@ u64 rd(unsigned int n, u64 ipa, unsigned int bytes)
 	u64 value = ~0ULL;
 
 	while (true) {
-		enum vgic_answer answer = vgic_mmio(on(n), ipa, bytes, false, &value);
+		enum trap_mmio answer = vgic_mmio(on(n), ipa, bytes, false, &value);
 
 		world_exit(n);
-		if (answer == VGIC_DONE)
+		if (answer == TRAP_MMIO_DONE)
 			return value;
-		assert_int_equal(answer, VGIC_AGAIN);
+		assert_int_equal(answer, TRAP_MMIO_AGAIN);
 		assert_true(fake_icc[n].host_waits);
 		fake_icc[n].host_waits = false; /* the host has taken its interrupt */
 	}
@@ -216,7 +216,7 @@ u64 rd(unsigned int n, u64 ipa, unsigned int bytes)
 
 void wr(unsigned int n, u64 ipa, unsigned int bytes, u64 value)
 {
-	assert_int_equal(vgic_mmio(on(n), ipa, bytes, true, &value), VGIC_DONE);
+	assert_int_equal(vgic_mmio(on(n), ipa, bytes, true, &value), TRAP_MMIO_DONE);
 	world_exit(n);
 }
 

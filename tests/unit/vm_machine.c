@@ -93,7 +93,7 @@ bool pte_cmpxchg(u64 *ptep, u64 *old, u64 pte)
 
 static u64 vttbr;
 
-struct tlb_s2_saved tlb_s2_enter(u64 new_vttbr, u64 vtcr, bool block)
+struct tlb_s2_saved tlb_s2_enter(u64 new_vttbr, u64 vtcr, bool block, bool trace)
 {
 	struct tlb_s2_saved saved = { .vttbr = vttbr, .vtcr = vtcr };
 

@@ -3,8 +3,10 @@
 #include <arch/barrier.h>
 #include <arch/fake_mem.h>
 #include <arch/fake_tlb.h>
+#include <arch/percpu.h>
 #include <arch/pte.h>
 #include <arch/tlb.h>
+#include <cpu/percpu.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -834,10 +836,16 @@ void fake_tlb_check(const char *where)
 
 /* ---- TLB maintenance (D8.17, C5.5) ---- */
 
-struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block)
+/* For tests that have no CPUs of their own. */
+static struct percpu no_cpu;
+__attribute__((weak)) struct percpu *fake_cpu = &no_cpu;
+
+struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block, bool trace)
 {
 	struct tlb_s2_saved saved = { t.vttbr, t.vtcr };
 
+	if (trace != fake_cpu->trace_buffer)
+		fake_violation("VTTBR_EL2 changes while a trace buffer may be on");
 	if (t.speculative_at && !block && (vttbr != t.vttbr || vtcr != t.vtcr))
 		fake_violation("VTTBR_EL2 changes while EL1's tables may be walked");
 	t.vttbr = vttbr;

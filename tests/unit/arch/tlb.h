@@ -21,7 +21,7 @@ struct tlb_s2_saved {
  * Make the stage-2 TLBIs below apply to the VMID in @vttbr and be decoded by @vtcr. @block: with
  * EL1's walks off meanwhile. Without preemption until tlb_s2_exit().
  */
-struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block);
+struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block, bool trace);
 
 /* Put back what was loaded. */
 void tlb_s2_exit(const struct tlb_s2_saved *saved);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The debug registers of a vCPU whose SPE is emulated: the guest's own, and EL2's breakpoint on its
+ * vectors. See spe_arm.h for what they are to hold, trap/debug.h for vCPUs without it.
+ */
+#include <arch/debug.h>
+#include <arch/el2_regs.h>
+#include <arch/sysreg.h>
+#include <spe/spe_debug.h>
+#include <spe/spe_vcpu.h>
+#include <trap/debug.h>
+
+/* MDCR_EL2 (D24.3.17) */
+#define MDCR_TDE BIT(8)
+
+static bool registers_as(const struct spe_debug_live *live, const struct spe_debug_hw *hw)
+{
+	unsigned int i;
+
+	if (!live->valid || live->guest != hw->guest || live->count != hw->count)
+		return false;
+	for (i = 0; i < hw->count; i++)
+		if (live->bvr[i] != hw->bvr[i])
+			return false;
+	return true;
+}
+
+/* The guest's from the first on, ours in the last ones of this CPU. */
+static void write_registers(struct vcpu *vcpu, const struct spe_debug_hw *hw)
+{
+	struct spe_debug_live *live = &vcpu->spe->live;
+	unsigned int i, last = debug_breakpoints_here() - 1;
+
+	debug_take_registers(vcpu, hw->guest ? debug_breakpoints(vcpu) : 0,
+			     hw->guest ? debug_watchpoints() : 0);
+	for (i = 0; i < hw->count; i++) {
+		write_dbgbvr(last - i, hw->bvr[i]);
+		write_dbgbcr(last - i, SPE_DBGBCR);
+		live->bvr[i] = hw->bvr[i];
+	}
+	live->guest = hw->guest;
+	live->count = hw->count;
+	live->valid = true;
+}
+
+static void write_tde(bool tde)
+{
+	u64 mdcr = read_sysreg(mdcr_el2) & ~MDCR_TDE;
+
+	write_sysreg(tde ? mdcr | MDCR_TDE : mdcr, mdcr_el2);
+}
+
+/* With MDE = 0 the registers are not looked at, and stay as they are. */
+static void settle(struct vcpu *vcpu, u64 mdscr)
+{
+	struct spe_debug_live *live = &vcpu->spe->live;
+	struct spe_debug_hw hw;
+
+	spe_arm_enter(&vcpu->spe->arm, vcpu->regs.pc, mdscr, &hw);
+	if ((hw.mdscr & MDSCR_MDE) && !registers_as(live, &hw))
+		write_registers(vcpu, &hw);
+	if (hw.mdscr != live->mdscr)
+		write_sysreg(hw.mdscr, mdscr_el1);
+	live->mdscr = hw.mdscr;
+	if (hw.tde != live->tde)
+		write_tde(hw.tde);
+	live->tde = hw.tde;
+	if (hw.step)
+		vcpu->regs.pstate |= PSR_SS;
+	live->asked = mdscr;
+	live->settled = true;
+}
+
+void spe_debug_enter(struct vcpu *vcpu)
+{
+	const struct spe_vcpu *spe = vcpu->spe;
+	u64 mdscr = debug_mdscr(vcpu);
+
+	if (spe->arm.changed || !spe->live.settled || spe->live.asked != mdscr)
+		settle(vcpu, mdscr);
+}
+
+/* MDCR_EL2 is without TDE as the world switch writes it. */
+static void load(struct vcpu *vcpu)
+{
+	vcpu->spe->live = (struct spe_debug_live){ .mdscr = 0 };
+	write_sysreg(0, mdscr_el1);
+}
+
+static unsigned int breakpoints(const struct vcpu *vcpu, unsigned int count)
+{
+	return spe_arm_breakpoints(&vcpu->spe->arm, count);
+}
+
+static void changed(struct vcpu *vcpu)
+{
+	vcpu->spe->live.valid = false;
+	vcpu->spe->live.settled = false;
+}
+
+const struct debug_user spe_debug_user = {
+	.breakpoints = breakpoints,
+	.load = load,
+	.changed = changed,
+};
