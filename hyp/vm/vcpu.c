@@ -48,8 +48,8 @@ static int keel_check_unmapped(void *ctx, struct ipa ipa, u64 size)
 	return el2_linear_shown(host_ipa_to_pa(ipa), size) ? -EEXIST : 0;
 }
 
-/* A page that Keel is to read and write all the time must answer: each line of what the host wrote.
- */
+/* A page that Keel is to read and write all the time must answer:
+ * each line of what the host wrote. */
 static int show_and_try(struct pa pa, u64 size)
 {
 	int ret = donation_show(pa, size);
