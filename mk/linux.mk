@@ -93,13 +93,21 @@ $(HOST)/kernel-%/inject-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(MODULE)/%/
 	$(Q)rm -rf $@.root $@.initrd
 
 # Programs of Debian's with their libraries, each for hosts of its own: they are large. perf is a
-# guest's; QEMU is the host's, a second VMM.
-.PRECIOUS: $(ARM64)/perf/VERSION $(ARM64)/qemu/VERSION
-$(ARM64)/perf/VERSION $(ARM64)/qemu/VERSION: $(ARM64)/%/VERSION: scripts/fetch-program scripts/apt-view.sh
+# guest's; QEMU is the host's, a second VMM; kexec is the host's.
+.PRECIOUS: $(ARM64)/kexec/VERSION $(ARM64)/perf/VERSION $(ARM64)/qemu/VERSION
+$(ARM64)/kexec/VERSION $(ARM64)/perf/VERSION $(ARM64)/qemu/VERSION: $(ARM64)/%/VERSION: scripts/fetch-program scripts/apt-view.sh
 	$(call say,FETCH,$*)
 	$(Q)scripts/fetch-program $*
 
-.PRECIOUS: $(HOST)/kernel-%/perf-bundle.cpio $(HOST)/kernel-%/qemu-bundle.cpio
+.PRECIOUS: $(HOST)/kernel-%/kexec-bundle.cpio $(HOST)/kernel-%/perf-bundle.cpio $(HOST)/kernel-%/qemu-bundle.cpio
+$(HOST)/kernel-%/kexec-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(ARM64)/kexec/VERSION scripts/needed-libraries tools/mkbundle mk/linux.mk
+	$(call say,BUNDLE,$@)
+	$(Q)rm -rf $@.program
+	$(Q)$(PYTHON) scripts/needed-libraries $(ARM64)/kexec/root sbin/kexec $@.program
+	$(Q){ cat $<; $(call append_cpio,$@.program); } >$@.initrd
+	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
+	$(Q)rm -rf $@.program $@.initrd
+
 $(HOST)/kernel-%/perf-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(ARM64)/perf/VERSION scripts/needed-libraries tools/mkbundle mk/linux.mk
 	$(call say,BUNDLE,$@)
 	$(Q)rm -rf $@.program $@.root && mkdir -p $@.root/guest
@@ -127,17 +135,17 @@ $(RUN_BUNDLE): $(HOST)/kernel-6.1-cloud/guests-initrd scripts/run-guest tools/mk
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-6.1-cloud/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
 	$(Q)rm -rf $@.root $@.initrd
 
-fetch: $(ARM64)/headers-6.1-cloud/VERSION
+fetch: $(ARM64)/headers-6.1-cloud/VERSION $(ARM64)/kexec/VERSION
 
 .PHONY: run test-guests
 run: $(BUILD)/release/keel.img $(RUN_BUNDLE) ## boot QEMU, Keel, Debian's kernel, and a guest to its shell
 	$(Q)scripts/run $(BUILD)/release/keel.img $(RUN_BUNDLE)
 
-test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio ## guests on Keel, and KVM's API (QEMU, minutes)
+test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(HOST)/kernel-6.1-cloud/kexec-bundle.cpio ## guests on Keel, and KVM's API (QEMU, minutes)
 	$(Q)scripts/run-pytest guests tests/guests -m 'not full' $(PYTEST)
 
 .PHONY: test-guests-full
-test-guests-full: keel $(HOST)/kernel-6.1-cloud/perf-bundle.cpio $(HOST)/kernel-6.1-cloud/qemu-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
+test-guests-full: keel $(HOST)/kernel-6.1-cloud/kexec-bundle.cpio $(HOST)/kernel-6.12-cloud/kexec-bundle.cpio $(HOST)/kernel-6.1-cloud/perf-bundle.cpio $(HOST)/kernel-6.1-cloud/qemu-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
 	$(Q)scripts/run-pytest guests-full tests/guests $(PYTEST)
 
 # KEEL_SOAK_BOOTS=500 make soak-guests

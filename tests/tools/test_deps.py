@@ -203,3 +203,28 @@ def test_without_root_and_sudo_it_says_what_to_do(tmp_path):
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith("deps: not root"), result.stderr
     assert "apt-get" not in result.stderr, "it tried all the same"
+
+
+def fetches(target, build):
+    """What a fresh tree fetches for a target of make: the scripts' command lines.
+
+    A make within it, for the module, fails, because it needs what is fetched.
+    """
+    result = subprocess.run(
+        ["make", "-nk", f"BUILD={build}", target],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return set(re.findall(r"scripts/fetch-[a-z0-9-]+(?: [a-z0-9.-]+)?", result.stdout))
+
+
+def test_fetch_brings_what_make_test_uses(tmp_path):
+    """After `make fetch` the quick tests need no network."""
+    fetched = fetches("fetch", tmp_path)
+    assert "scripts/fetch-program kexec" in fetched
+    for target in ("run", "test-system", "test-guests"):
+        used = fetches(target, tmp_path)
+        assert used and used <= fetched, f"{target}: `make fetch` lacks {used - fetched}"

@@ -1,13 +1,33 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Read all of the machine's RAM, to the end, through /proc/kcore: what debuggers of kernels do. */
+/*
+ * Read all of the machine's RAM, to the end, through /proc/kcore: what debuggers of kernels do.
+ *
+ * usage: kcore [FILE [MARK]]    FILE may be /proc/vmcore; MARK is a text that is looked for
+ */
+#define _GNU_SOURCE
 #include <elf.h>
 #include <err.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define NO_RAM ((Elf64_Addr)-1) /* of a segment that is not memory of known place */
+
+static const char *mark;
+static unsigned long long marks;
+
+/* Those that begin and end in one piece. */
+static void count_marks(const char *at, size_t size)
+{
+	const char *end = at + size;
+
+	while (mark && (at = memmem(at, (size_t)(end - at), mark, strlen(mark)))) {
+		marks++;
+		at += strlen(mark);
+	}
+}
 
 static unsigned long long read_segment(int fd, const Elf64_Phdr *segment)
 {
@@ -24,19 +44,22 @@ static unsigned long long read_segment(int fd, const Elf64_Phdr *segment)
 		if (got <= 0)
 			err(1, "physical address %#llx",
 			    (unsigned long long)segment->p_paddr + done);
+		count_marks(buffer, (size_t)got);
 		done += got;
 	}
 	return done;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	int fd = open("/proc/kcore", O_RDONLY);
+	const char *file = argc > 1 ? argv[1] : "/proc/kcore";
+	int fd = open(file, O_RDONLY);
 	unsigned long long total = 0;
 	Elf64_Ehdr header;
 
+	mark = argc > 2 ? argv[2] : NULL;
 	if (fd < 0 || pread(fd, &header, sizeof(header), 0) != sizeof(header))
-		err(1, "/proc/kcore");
+		err(1, "%s", file);
 	for (unsigned int i = 0; i < header.e_phnum; i++) {
 		Elf64_Phdr segment;
 
@@ -47,5 +70,7 @@ int main(void)
 			total += read_segment(fd, &segment);
 	}
 	printf("%llu MiB were read\n", total >> 20);
+	if (mark)
+		printf("%llu marks\n", marks);
 	return 0;
 }

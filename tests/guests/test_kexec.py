@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Another kernel takes the host's place below Keel: by kexec, or when the host has died."""
+
+import re
+
+import keelvm
+import pytest
+
+import vms
+
+CONSOLE = "console=ttyAMA0 quiet"
+
+# The next kernel's initial RAM disk is the host's root file system, or what a crash kernel needs of it.
+PACK = "cd / && find . -xdev | grep {} | cpio -o -H newc >/tmp/{} 2>/dev/null; cd /root"
+EVERYTHING = "-v '^./tmp/'"
+LITTLE = "-E '^./(init|bin|bin/(busybox|kcore)|dev|proc|sys|tmp|root|root/.*)$'"
+
+# What the host that dies has in its memory, in a file of 8 MiB.
+MARK = "written-before-the-crash"
+MARKS = (8 << 20) // (len(MARK) + 1)
+
+
+def host_with_kexec(kernel=keelvm.DEFAULT_KERNEL, **changes):
+    return {"kernel": kernel, "bundle": keelvm.guests_bundle(kernel).with_name("kexec-bundle.cpio"), **changes}
+
+
+def guest_alive(machine):
+    """A VM, with more donations than one: it is what the next kernel is not to notice."""
+    guest = vms.Background(machine, "--cpus 2 --mem 128M")
+    guest.wait_for_shell()
+
+
+def next_kernel(machine, cpus):
+    """Load a kernel, start it, and see that the machine is wholly its own."""
+    machine.check(PACK.format(EVERYTHING, "initrd"), 300)
+    machine.check(f"kexec -i -c -l /guest/Image --initrd=/tmp/initrd --command-line='{CONSOLE} second'", 300)
+    machine.send("kexec -e")
+    machine.wait_for_shell()
+    machine.background_guests = set()
+    assert "second" in machine.check("cat /proc/cmdline")
+    assert machine.check("nproc") == str(cpus)
+    for cpu in range(1, cpus):
+        machine.check(f"cd /sys/devices/system/cpu/cpu{cpu} && echo 0 >online && echo 1 >online; cd /root")
+    vms.boots_and_ends(machine, f"--cpus {cpus}")
+    vms.assert_healthy(machine)
+    assert vms.stat(machine, "host_aborts") == 0
+    # What the first kernel did with its GIC is not in the second one's way.
+    assert vms.stat(machine, "gic_refused") == 0
+    taint = int(machine.check("cat /proc/sys/kernel/tainted"))
+    assert taint & ~((1 << 12) | (1 << 13)) == 0, "tainted by more than a module from outside"
+
+
+def test_kexec(boot):
+    """While a VM lives: its memory is the next kernel's, in which guests run as well."""
+    machine = boot(**host_with_kexec())
+    guest_alive(machine)
+    next_kernel(machine, 2)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"cpu": "max", "e2h": 1, "smp": 4},
+        {"cpu": "neoverse-n1", "smp": 2},
+        {"cpu": "cortex-a57", "kernel": "kernel-6.12-cloud", "smp": 1},
+    ],
+    ids=lambda host: "-".join(str(value) for value in host.values()),
+)
+def test_kexec_matrix(boot, host):
+    """A kernel after the other, without and with VMs having run; the last one fills all memory."""
+    machine = boot(**host_with_kexec(**host))
+    next_kernel(machine, host["smp"])
+    guest_alive(machine)
+    next_kernel(machine, host["smp"])
+    machine.check("mkdir /tmp/all && mount -t tmpfs -o size=90% tmpfs /tmp/all")
+    machine.check("dd if=/dev/zero of=/tmp/all/file bs=1M count=1400 && rm /tmp/all/file", 300)
+    assert vms.stat(machine, "host_aborts") == 0
+
+
+def crash_kernel(machine, cpu):
+    """Load one, fill some memory, and die on that CPU; the crash kernel's shell is the machine's then."""
+    machine.check(f"cp {vms.MODULE} /root/keel.ko")
+    machine.check(PACK.format(LITTLE, "crash.initrd"))
+    machine.check(f"yes {MARK} | head -c {8 << 20} >/tmp/marks")
+    options = f"{CONSOLE} maxcpus=1 reset_devices"
+    loaded = machine.check(f"kexec -c -p /guest/Image --initrd=/tmp/crash.initrd --command-line='{options}'", 300)
+    assert "symbol" not in loaded, "kexec knows the kernel's symbols"
+    machine.send(f"taskset {1 << cpu:x} sh -c 'echo c >/proc/sysrq-trigger'")
+    machine.wait_for_shell()
+    machine.background_guests = set()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("cpu, e2h, crashed", [("max", 0, 0), ("max", 1, 1), ("neoverse-n1", 0, 1)])
+def test_crash_kernel(boot, cpu, e2h, crashed):
+    """The host dies with a VM alive: /proc/vmcore is read to its end, and Keel goes on."""
+    options = f"quiet keel.console=keep keel.e2h={e2h} crashkernel=256M"
+    machine = boot(**host_with_kexec("kernel-6.12-cloud", cpu=cpu, mem="1G", append=options))
+    guest_alive(machine)
+    crash_kernel(machine, crashed)
+    size = int(machine.check("stat -c %s /proc/vmcore"))
+    assert size > 700 << 20
+    read = machine.check(f"kcore /proc/vmcore {MARK}", 600)
+    assert int(re.search(r"(\d+) MiB were read", read).group(1)) >= (size >> 20) - 1
+    assert int(re.search(r"(\d+) marks", read).group(1)) > MARKS * 0.99
+    # The dead kernel's VM is there still, until the module of this one comes.
+    machine.check("insmod /root/keel.ko")
+    assert "1 VMs of an earlier kernel's are ended" in machine.check("dmesg")
+    assert vms.stat(machine, "host_aborts") == 0
+    assert vms.stat(machine, "host_zero_pages") > 0, "no read reached a page of the VM's"
+    vms.assert_healthy(machine)
+    machine.send("reboot -f")
+    assert machine.wait_for_exit() == 0
