@@ -378,6 +378,8 @@ void keel_ioeventfd_release(struct keel_vm *vm);
 /* ---- caps.c, hostirq.c, stats.c ---- */
 
 int keel_caps_probe(void);
+/* main.c: -ENODEV unless this kernel runs below a Keel that the module can talk to; says why. */
+int keel_find(void);
 int keel_check_extension(struct keel_vm *vm, unsigned long cap);
 /* How EL2 provides SPE: KEEL_SPE_*, 0 if it does not. */
 u32 keel_spe_how(void);

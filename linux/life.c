@@ -78,7 +78,7 @@ static struct keel_vm *next_vm(void)
 
 static int prepare_sleep(const char *what)
 {
-	int ret = NOTIFY_BAD;
+	int ret = notifier_from_errno(-EBUSY);
 
 	down_write(&life_lock);
 	if (!list_empty_careful(&vms)) {
@@ -94,10 +94,13 @@ static int prepare_sleep(const char *what)
 	return ret;
 }
 
+/* It may be another Keel than the one that was there when the image was written. */
 static int reopen(void)
 {
+	bool usable = !keel_find() && !keel_caps_probe();
+
 	down_write(&life_lock);
-	closed = false;
+	closed = !usable;
 	up_write(&life_lock);
 	return NOTIFY_OK;
 }

@@ -64,7 +64,7 @@ static bool keel_answers(void)
 	       (u32)regs.x[2] == KEEL_UID_2 && (u32)regs.x[3] == KEEL_UID_3;
 }
 
-static int find_keel(void)
+int keel_find(void)
 {
 	long version;
 
@@ -83,7 +83,7 @@ static int find_keel(void)
 
 static int __init keel_init(void)
 {
-	int ret = find_keel();
+	int ret = keel_find();
 
 	if (ret)
 		return ret;

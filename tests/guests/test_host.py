@@ -3,6 +3,7 @@
 
 import re
 
+import keelvm
 import pytest
 
 import vms
@@ -27,9 +28,7 @@ def disk_for_swap(path, size):
     return ("-drive", f"file={path},format=raw,if=none,id=swap", "-device", "virtio-blk-device,drive=swap")
 
 
-def hibernate(machine):
-    machine.check("echo test_resume >/sys/power/disk")
-    return machine.run("echo disk >/sys/power/state", timeout=300)
+HIBERNATE = "echo shutdown >/sys/power/disk && echo disk >/sys/power/state"
 
 
 @pytest.mark.full
@@ -40,11 +39,41 @@ def test_hibernation_is_refused_with_a_vm(boot, tmp_path):
     guest = vms.Background(machine, "--cpus 2 --mem 128M")
     guest.wait_for_shell()
     pages = vms.stat(machine, "table_pages")
-    assert hibernate(machine).status != 0
+    result = machine.run(HIBERNATE, 300)
+    assert result.status != 0
+    assert "Device or resource busy" in result.output
     assert "hibernation is refused: there are VMs" in machine.check("dmesg")
     assert guest.run("nproc") == "2"
     assert guest.end("poweroff -f") == vms.OFF
     assert vms.stat(machine, "table_pages") <= pages
+    assert vms.stat(machine, "host_aborts") == 0
+    vms.boots_and_ends(machine)
+    vms.assert_healthy(machine)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kernel, e2h", [("kernel-6.1-cloud", 0), ("kernel-6.12-cloud", 1)])
+def test_hibernation(boot, tmp_path, kernel, e2h):
+    """With the last VM gone memory is written to disk, the machine goes off, and another boot goes on with it."""
+    host = {"kernel": kernel, "e2h": e2h, "mem": "512M", "extra": disk_for_swap(tmp_path / "swap", 1 << 30)}
+    machine = boot(**host)
+    guest = vms.Background(machine, "--cpus 2 --mem 128M")
+    guest.wait_for_shell()
+    machine.check("mkswap /dev/vda && swapon /dev/vda")
+    assert guest.end("poweroff -f") == vms.OFF
+    machine.check("echo from-the-first-boot >/tmp/mark; sleep 100000 & echo $! >/tmp/pid")
+    machine.send(HIBERNATE)
+    assert machine.wait_for_exit(300) == 0
+    assert "refused" not in machine.console
+
+    machine = boot(**host)
+    assert machine.run("cat /tmp/mark").status != 0
+    machine.send("cat /sys/block/vda/dev >/sys/power/resume")
+    machine.expect(keelvm.PROMPT, 300)  # of the shell in the image
+    assert machine.check("cat /tmp/mark") == "from-the-first-boot"
+    machine.check("kill $(cat /tmp/pid)")
+    assert machine.check("nproc") == "2"
+    assert "PM: hibernation: hibernation exit" in machine.check("dmesg")
     assert vms.stat(machine, "host_aborts") == 0
     vms.boots_and_ends(machine)
     vms.assert_healthy(machine)
