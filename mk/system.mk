@@ -57,6 +57,14 @@ $(HOST)/payload/%.img: tests/system/payload/%.c tests/system/payload/start.S tes
 	$(Q)$(CROSS)gcc $(PAYLOAD_CFLAGS) -o $(@:.img=.elf) tests/system/payload/start.S $<
 	$(Q)$(CROSS)objcopy -O binary $(@:.img=.elf) $@
 
+# Firmware at EL3: code that runs where it is put.
+FIRMWARE := $(patsubst tests/system/firmware/%.S,$(HOST)/firmware/%.bin,$(sort $(wildcard tests/system/firmware/*.S)))
+$(HOST)/firmware/%.bin: tests/system/firmware/%.S mk/system.mk
+	$(call say,FIRMWARE,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc -nostdlib -static -march=armv8.2-a -Wl,--build-id=none,-Ttext=0 -o $(@:.bin=.elf) $<
+	$(Q)$(CROSS)objcopy -O binary -j .text $(@:.bin=.elf) $@
+
 # Hosts that mean harm: tests/hostile/NAME.c, and NAME.S if there is one.
 HOSTILE := $(patsubst tests/hostile/%.c,$(HOST)/hostile/%.img,$(sort $(wildcard tests/hostile/*.c)))
 $(HOST)/hostile/%.img: tests/hostile/%.c $(wildcard tests/hostile/*.[hS]) tests/system/payload/start.S \
@@ -72,10 +80,10 @@ bundle: $(HOST)/kernel-6.1-cloud/bundle.cpio
 # PYTEST: more arguments for pytest, as in `make test-system PYTEST='-k hotplug'`.
 PYTEST ?=
 .PHONY: test test-system test-full
-test-system: keel bundle $(PAYLOADS) $(HOSTILE) ## the quick system tests (QEMU, minutes)
+test-system: keel bundle $(PAYLOADS) $(HOSTILE) $(FIRMWARE) ## the quick system tests (QEMU, minutes)
 	$(Q)scripts/run-pytest system tests/system -m 'not full' $(PYTEST)
 
-test-full: keel $(PAYLOADS) $(HOSTILE) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
+test-full: keel $(PAYLOADS) $(HOSTILE) $(FIRMWARE) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
 	$(Q)scripts/run-pytest system-full tests/system $(PYTEST)
 
 test: fetch ## set up, then run every test

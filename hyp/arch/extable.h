@@ -15,4 +15,7 @@
 	".pushsection .extable, \"a\"\n.balign 4\n" \
 	".long " from " - ., " to " - ., " fixup " - .\n.popsection\n"
 
+/* Likewise an access to a system register that may be UNDEFINED. */
+#define EXTABLE_SYSREG(from, to, fixup) EXTABLE(from, to, fixup " + 1")
+
 #endif

@@ -6,6 +6,7 @@
 #ifndef KEEL_ARCH_SYSREG_H
 #define KEEL_ARCH_SYSREG_H
 
+#include <arch/extable.h>
 #include <lib/types.h>
 
 #define SYSREG_STR_(x) #x
@@ -23,6 +24,40 @@
 		u64 written_ = (u64)(value);                                         \
 		__asm__ volatile("msr " SYSREG_STR(reg) ", %x0" : : "rZ"(written_)); \
 	} while (0)
+
+/*
+ * Registers that EL3 may keep from EL2: false where the access is UNDEFINED, and 0 is read. Then
+ * ELR_EL2, SPSR_EL2, ESR_EL2 and FAR_EL2 are lost.
+ */
+#define try_read_sysreg(reg, value)                                                          \
+	({                                                                                   \
+		u64 done_ = 1;                                                               \
+		__asm__ volatile("1: mrs %0, " SYSREG_STR(reg) "\n"                          \
+							       "2:\n"                        \
+							       ".subsection 1\n"             \
+							       "3: mov %0, xzr\n"            \
+							       "mov %1, xzr\n"               \
+							       "b 2b\n"                      \
+							       ".previous\n" EXTABLE_SYSREG( \
+								       "1b", "2b", "3b")     \
+				 : "=&r"(*(value)), "+r"(done_));                            \
+		done_ != 0;                                                                  \
+	})
+
+#define try_write_sysreg(value, reg)                                                             \
+	({                                                                                       \
+		u64 done_ = 1, written_ = (u64)(value);                                          \
+		__asm__ volatile(                                                                \
+			"1: msr " SYSREG_STR(reg) ", %x1\n"                                      \
+						  "2:\n"                                         \
+						  ".subsection 1\n"                              \
+						  "3: mov %0, xzr\n"                             \
+						  "b 2b\n"                                       \
+						  ".previous\n" EXTABLE_SYSREG("1b", "2b", "3b") \
+			: "+r"(done_)                                                            \
+			: "rZ"(written_));                                                       \
+		done_ != 0;                                                                      \
+	})
 
 /* op0, op1, CRn, CRm, op2 */
 #define SYS_ID_AA64PFR2_EL1  s3_0_c0_c4_2
@@ -77,6 +112,11 @@
 #define SYS_CNTPOFF_EL2	     s3_4_c14_c0_6
 #define SYS_TTBR1_EL2	     s3_4_c2_c0_1
 #define SYS_CONTEXTIDR_EL2   s3_4_c13_c0_1
+#define SYS_TCR2_EL2	     s3_4_c2_c0_3
+#define SYS_SCTLR2_EL2	     s3_4_c1_c0_3
+#define SYS_PIR_EL2	     s3_4_c10_c2_3
+#define SYS_RNDRRS	     s3_3_c2_c4_1
+#define SYS_APIAKEYLO_EL1    s3_0_c2_c1_0
 #define SYS_PMCR_EL0	     s3_3_c9_c12_0
 #define SYS_SVCR	     s3_3_c4_c2_2
 #define SYS_FPMR	     s3_3_c4_c4_2

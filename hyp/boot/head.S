@@ -165,6 +165,9 @@ mmu_on:
 	 * after reset, and would be live. ID_AA64MMFR3_EL1 (RAZ before it was defined): TCRX, SCTLRX,
 	 * S1PIE.
 	 */
+	adr	x6, skip_vectors        /* EL3 may keep them: then they count as zero */
+	msr	vbar_el2, x6
+	isb
 	mrs	x5, s3_0_c0_c7_3
 	tst	x5, #0xf
 	b.eq	2f
@@ -222,6 +225,20 @@ secondary_entry:
 9:	wfi                             /* not at EL2: firmware broke its word, nobody to tell */
 	b	9b
 	.ltorg
+
+/* Vectors of which one is used: a system register that is UNDEFINED is passed over. */
+	.balign	0x800
+skip_vectors:
+	.fill	0x200 / 4, 4, 0x14000000        /* B to itself */
+	mrs	x6, esr_el2
+	lsr	x6, x6, #26
+	cbz	x6, 1f                  /* ESR_EC_UNKNOWN */
+	cmp	x6, #0x18               /* ESR_EC_SYS64 */
+	b.ne	.
+1:	mrs	x6, elr_el2
+	add	x6, x6, #4
+	msr	elr_el2, x6
+	eret
 
 	.text
 secondary_runtime:

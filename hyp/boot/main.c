@@ -4,7 +4,6 @@
  * bundle ends in boot_stop() with one line.
  */
 #include <arch/el2_regs.h>
-#include <arch/id_regs.h>
 #include <arch/percpu.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
@@ -16,6 +15,7 @@
 #include <cpu/log.h>
 #include <cpu/percpu.h>
 #include <cpu/pl011.h>
+#include <cpu/withheld.h>
 #include <host/host.h>
 #include <host/host_cpu.h>
 #include <host/host_gic.h>
@@ -504,7 +504,7 @@ static void init_guests(void)
 	vm_cpu_online();
 	if (!switch_cpu_online())
 		panic("the first CPU lacks vectors that nobody was told of");
-	read_id_regs(&ids);
+	cpu_read_id_regs(&ids);
 	trap_cpu_online(&ids);
 }
 

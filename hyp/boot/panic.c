@@ -251,8 +251,9 @@ static bool fix_up(struct panic_frame *frame)
 		return false;
 	if (!extable_fixup(_extable_start, rows, frame->esr, pc, &frame->elr))
 		return false;
-	if (frame->vector == VECTOR_SERROR_EL2H)
-		return true; /* who waited for it has more to say */
+	/* Who waited for an SError, or tried a register, has more to say. */
+	if (frame->vector == VECTOR_SERROR_EL2H || esr_ec(frame->esr) != ESR_EC_DABT_CUR)
+		return true;
 	log_limited(&limit, LOG_WARN,
 		    "EL2 met memory that faults: ESR_EL2 %#lx, FAR_EL2 %#lx, pc %#lx", frame->esr,
 		    frame->far, pc);

@@ -15,6 +15,7 @@
 #include <cpu/log.h>
 #include <cpu/panic.h>
 #include <cpu/percpu.h>
+#include <cpu/withheld.h>
 #include <host/host.h>
 #include <host/host_cpu.h>
 #include <host/host_mem.h>
@@ -32,7 +33,8 @@ static struct percpu percpus[KEEL_MAX_CPUS];
 
 /* What a CPU tells of itself. */
 struct cpu_answer {
-	struct cpu_id_regs ids;
+	struct cpu_id_regs ids; /* without what EL3 keeps */
+	u32 withheld;
 	struct spe_unit_id spe;
 };
 
@@ -111,6 +113,25 @@ static bool merge_features(unsigned int id, const struct cpu_id_regs *ids)
 	return ret == 0;
 }
 
+/* What EL3 keeps of this CPU is not there from here on. */
+static void read_what_is_ours(struct cpu_id_regs *ids)
+{
+	read_id_regs(ids);
+	this_cpu()->withheld = withheld_probe(ids);
+	withheld_clear(ids, this_cpu()->withheld);
+}
+
+/* Each is told of once, however many CPUs lack it. */
+static void note_withheld(u32 withheld)
+{
+	static u32 told;
+	u32 left = withheld & ~__atomic_fetch_or(&told, withheld, __ATOMIC_RELAXED);
+
+	for (; left; left &= left - 1)
+		log_warn("firmware withholds %s from EL2: features that need it are absent",
+			 withheld_name(left));
+}
+
 /* From here on they are dealt with. Each is told of once, however many CPUs have it. */
 static void note_errata(u64 midr)
 {
@@ -156,6 +177,7 @@ static void probe_cpu(unsigned int id)
 		log_warn("CPU %u (MPIDR %#lx): started, but not heard of for a second", id, mpidr);
 		return;
 	}
+	note_withheld(probe_answers[id]->withheld);
 	if (!merge_features(id, &probe_answers[id]->ids))
 		return;
 	note_errata(probe_answers[id]->ids.reg[ID_REG_MIDR]);
@@ -164,9 +186,14 @@ static void probe_cpu(unsigned int id)
 
 void smp_probe(void)
 {
+	struct cpu_id_regs ids;
 	struct spe_unit_id spe;
 	unsigned int i;
 
+	read_what_is_ours(&ids);
+	note_withheld(this_cpu()->withheld);
+	if (!merge_features(0, &ids))
+		panic("the first CPU lacks what nobody has asked for");
 	note_errata(read_sysreg(midr_el1));
 	spe_unit_identify(&spe);
 	spe_provider_add_cpu(&spe);
@@ -220,7 +247,8 @@ static void __noreturn answer_probe(unsigned int id)
 {
 	struct cpu_answer answer;
 
-	read_id_regs(&answer.ids);
+	read_what_is_ours(&answer.ids);
+	answer.withheld = this_cpu()->withheld;
 	spe_unit_identify(&answer.spe);
 	__atomic_store_n(&probe_answers[id], &answer, __ATOMIC_RELEASE);
 	cpu_off();
@@ -245,7 +273,8 @@ void __noreturn secondary_main(unsigned int id)
 		answer_probe(id);
 	if (panic_in_progress())
 		panic_stop_cpu();
-	read_id_regs(&ids);
+	read_what_is_ours(&ids);
+	note_withheld(this_cpu()->withheld);
 	if (!merge_features(id, &ids) || !profiling_fits(id) || !errata_fit(id, &ids))
 		refuse_cpu(id);
 	note_errata_locked(&ids);

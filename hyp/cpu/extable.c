@@ -22,10 +22,18 @@ static bool is_own_mistake(u64 esr)
 	}
 }
 
+/* Firmware that does not give a register to EL2 has the access be UNDEFINED, or as if it trapped. */
+static bool is_undefined(u64 esr)
+{
+	return esr_ec(esr) == ESR_EC_UNKNOWN || esr_ec(esr) == ESR_EC_SYS64;
+}
+
 /* EL2 unmasks SErrors nowhere but at a place that is in the table (arch/serror.h). */
 static bool may_be_expected(u64 esr)
 {
 	if (esr_ec(esr) == ESR_EC_SERROR)
+		return true;
+	if (is_undefined(esr))
 		return true;
 	return esr_ec(esr) == ESR_EC_DABT_CUR && ((esr & ESR_CM) || !is_own_mistake(esr));
 }
@@ -37,9 +45,12 @@ bool extable_fixup(const struct extable_row *rows, size_t n, u64 esr, u64 pc, u6
 	if (!may_be_expected(esr))
 		return false;
 	for (i = 0; i < n; i++) {
-		if (pc < target(&rows[i].from) || pc >= target(&rows[i].to))
+		u64 fixup = target(&rows[i].fixup);
+
+		if (pc < target(&rows[i].from) || pc >= target(&rows[i].to) ||
+		    is_undefined(esr) != ((fixup & EXTABLE_UNDEF) != 0))
 			continue;
-		*out = target(&rows[i].fixup);
+		*out = fixup & ~(u64)EXTABLE_UNDEF;
 		return true;
 	}
 	return false;

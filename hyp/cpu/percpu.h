@@ -36,6 +36,7 @@ struct percpu {
 	u8 nr_lrs, nr_aprs;
 	bool has_tdir;
 	bool ras;	/* it has FEAT_RAS: vm/switch.h */
+	u32 withheld;	/* what EL3 keeps from EL2: cpu/withheld.h */
 	bool panicking; /* this CPU is already printing its panic */
 };
 

@@ -4,15 +4,17 @@
 #include <arch/el1.h>
 #include <arch/sysreg.h>
 #include <cpu/spe_unit.h>
-
-/* ID_AA64DFR0_EL1 (D24.2.80) */
-#define DFR0_PMSVER GENMASK(35, 32)
+#include <cpu/withheld.h>
 
 /* ---- what there is ---- */
 
 void spe_unit_identify(struct spe_unit_id *id)
 {
-	u64 version = FIELD_GET(DFR0_PMSVER, read_sysreg(id_aa64dfr0_el1));
+	struct cpu_id_regs ids = { .reg = { [ID_REG_DFR0] = read_sysreg(id_aa64dfr0_el1) } };
+	s64 version;
+
+	withheld_clear(&ids, this_cpu()->withheld);
+	version = cpu_id_field(&ids, ID_DFR0_PMSVer);
 
 	*id = (struct spe_unit_id){ .version = 0 };
 	if (!version)

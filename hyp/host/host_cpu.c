@@ -6,9 +6,9 @@
 #include <arch/barrier.h>
 #include <arch/el1.h>
 #include <arch/el2_regs.h>
-#include <arch/id_regs.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
+#include <cpu/withheld.h>
 #include <host/host_cpu.h>
 #include <host/host_features.h>
 
@@ -160,7 +160,7 @@ void host_cpu_init(u64 vtcr, u64 vttbr)
 	bool e2h = el2_is_e2h();
 	struct cpu_id_regs cpu, host;
 
-	read_id_regs(&cpu);
+	cpu_read_id_regs(&cpu);
 	host = cpu;
 	host_features_limit(&host);
 	write_sysreg(vtcr, vtcr_el2);

@@ -2,7 +2,8 @@
 /* The host's features as an allow-list. See host_features.h; references
  * are to ARM DDI 0487, D24.2. */
 #include <arch/el2_regs.h>
-#include <arch/id_regs.h>
+#include <arch/sysreg.h>
+#include <cpu/withheld.h>
 #include <host/host_features.h>
 
 /*
@@ -233,7 +234,7 @@ u64 host_features_read(unsigned int crm, unsigned int op2)
 
 	if (crm < 4)
 		return read_aarch32(crm, op2);
-	read_id_regs(&id);
+	cpu_read_id_regs(&id);
 	for (i = 0; i < ARRAY_SIZE(places); i++)
 		if (places[i].crm == crm && places[i].op2 == op2)
 			return limited(&id, (enum id_reg)places[i].reg);

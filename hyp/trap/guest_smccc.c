@@ -27,9 +27,7 @@
 #define TRNG_VERSION_1_0    0x10000
 #define TRNG_INVALID_PARAMS (-2)
 #define TRNG_NO_ENTROPY	    (-3)
-/* RNDRRS: reseeded from the noise source first, and zero when that has nothing (D23.2.137) */
-#define SYS_RNDRRS   s3_3_c2_c4_1
-#define RNDRRS_TRIES 8
+#define RNDRRS_TRIES	    8
 
 /* DEN 0057: stolen time */
 #define PV_TIME_FEATURES 0xc5000020U

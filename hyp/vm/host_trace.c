@@ -73,18 +73,24 @@ static bool is_brbe(u64 esr)
 	       (op(esr, 1, 1) && crn == 7 && FIELD_GET(ESR_SYS64_CRM, esr) == 2);
 }
 
-/* The host's controls change, in the hardware and where they are kept while a guest runs. */
-static void open_filter(struct vm_cpu *cpu)
+/*
+ * The host's controls change, in the hardware and where they are kept while a guest runs. Return:
+ * false where EL3 keeps the register: what the host has is UNDEFINED, as on the bare machine.
+ */
+static bool open_filter(struct vm_cpu *cpu)
 {
-	write_sysreg(0, SYS_TRFCR_EL2);
+	if (!try_write_sysreg(0, SYS_TRFCR_EL2))
+		return false;
 	cpu->mdcr = read_sysreg(mdcr_el2) & ~MDCR_TTRF;
 	write_sysreg(cpu->mdcr, mdcr_el2);
 	cpu->trace.filter = true;
+	return true;
 }
 
-static void open_branches(struct vm_cpu *cpu)
+static bool open_branches(struct vm_cpu *cpu)
 {
-	write_sysreg(0, SYS_BRBCR_EL2);
+	if (!try_write_sysreg(0, SYS_BRBCR_EL2))
+		return false;
 	cpu->hdfgrtr = read_sysreg(SYS_HDFGRTR_EL2) | HDFGRTR_BRBE;
 	cpu->hdfgwtr = read_sysreg(SYS_HDFGWTR_EL2) | HDFGWTR_BRBE;
 	cpu->hfgitr = read_sysreg(SYS_HFGITR_EL2) | HFGITR_BRBE;
@@ -92,22 +98,33 @@ static void open_branches(struct vm_cpu *cpu)
 	write_sysreg(cpu->hdfgwtr, SYS_HDFGWTR_EL2);
 	write_sysreg(cpu->hfgitr, SYS_HFGITR_EL2);
 	cpu->trace.branches = true;
+	return true;
+}
+
+static bool open_either(struct vm_cpu *cpu, u64 esr)
+{
+	const struct host_trace *trace = &cpu->trace;
+
+	if (trace->has_filter && !trace->filter && is_trfcr(esr))
+		return open_filter(cpu);
+	if (trace->has_branches && !trace->branches && is_brbe(esr))
+		return open_branches(cpu);
+	return false;
 }
 
 bool switch_host_trace(u64 esr)
 {
 	struct vm_cpu *cpu = this_vm_cpu();
-	struct host_trace *trace;
+	u64 elr = read_sysreg(elr_el2), spsr = read_sysreg(spsr_el2);
 
 	if (!cpu)
 		return false;
-	trace = &cpu->trace;
-	if (trace->has_filter && !trace->filter && is_trfcr(esr))
-		open_filter(cpu);
-	else if (trace->has_branches && !trace->branches && is_brbe(esr))
-		open_branches(cpu);
-	else
-		return false;
-	trace->used = true;
-	return true;
+	if (open_either(cpu, esr)) {
+		cpu->trace.used = true;
+		return true;
+	}
+	/* What was tried may have been UNDEFINED. */
+	write_sysreg(elr, elr_el2);
+	write_sysreg(spsr, spsr_el2);
+	return false;
 }

@@ -6,7 +6,8 @@
  *
  * Firmware may trap the filter and the recorder to EL3 (MDCR_EL3.TTRF, .SBRBE), and has no way to
  * say so. So the host finds both trapped to EL2 at first, and Keel touches neither before the host
- * does. Then they are let go, EL2's own halves are turned off, and they are switched from there on.
+ * does. Then EL2's own halves are turned off, if EL3 lets it; they are let go, and switched from
+ * there on. Elsewhere they are UNDEFINED to the host.
  * Until then they are as reset leaves them: off.
  */
 #ifndef KEEL_VM_HOST_TRACE_H

@@ -8,13 +8,13 @@
 #include <arch/barrier.h>
 #include <arch/el1.h>
 #include <arch/el2_regs.h>
-#include <arch/id_regs.h>
 #include <arch/percpu.h>
 #include <arch/serror.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
 #include <cpu/errata.h>
 #include <cpu/percpu.h>
+#include <cpu/withheld.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
 #include <vm/fp.h>
@@ -115,7 +115,7 @@ bool switch_cpu_online(void)
 	struct cpu_id_regs id;
 	u64 mpamidr = 0;
 
-	read_id_regs(&id);
+	cpu_read_id_regs(&id);
 	if (guest_traps_mpam(&id))
 		mpamidr = read_sysreg(SYS_MPAMIDR_EL1);
 	guest_traps_compute(&id, mpamidr, el2_is_e2h(), &this_vm_cpu()->traps);

@@ -61,6 +61,9 @@ HOST_ABORT = r"keel: warning: host (?:read|write|fetch) of 0x[0-9a-f]+ .* refuse
 NO_ITS = r"keel: warning: the ITS at 0xc200000 is not one that Keel can use"
 FIXED_UP = r"keel: warning: EL2 met memory that faults: ESR_EL2 0x[0-9a-f]+"
 
+# ---- firmware does not open a CPU's features to EL2
+WITHHELD = r"keel: warning: firmware withholds (\S+) from EL2: features that need it are absent"
+
 # ---- panic: keel.selftest=KIND -> the headline, the syndrome in words (None: no exception), and the
 # function that the backtrace must name.
 PANIC = {

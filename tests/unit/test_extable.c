@@ -77,6 +77,23 @@ static void only_data_aborts_and_serrors_are_looked_up(void **state)
 				 ec == ESR_EC_DABT_CUR || ec == ESR_EC_SERROR);
 }
 
+/* What EL3 keeps is UNDEFINED, or is as if it trapped; an abort there is a mistake, and no answer. */
+static void registers_that_may_be_undefined_have_rows_of_their_own(void **state)
+{
+	u64 to;
+
+	rows[1].fixup |= EXTABLE_UNDEF;
+	for (u64 ec = 0; ec < ESR_EC_COUNT; ec++) {
+		u64 esr = FIELD_PREP(ESR_EC, ec) | ESR_IL | ESR_FSC_EXTABT;
+		bool undefined = ec == ESR_EC_UNKNOWN || ec == ESR_EC_SYS64;
+
+		assert_int_equal(extable_fixup(rows, 3, esr, pc(8), &to), undefined);
+		if (undefined)
+			assert_int_equal(to, pc(204));
+	}
+	assert_false(extable_fixup(rows, 3, FIELD_PREP(ESR_EC, ESR_EC_UNKNOWN), pc(44), &to));
+}
+
 /* What the memory says is its owner's; what EL2's own tables say is EL2's. */
 static void faults_of_el2s_own_tables_are_no_answer(void **state)
 {
@@ -104,6 +121,8 @@ int main(void)
 		cmocka_unit_test_setup(each_instruction_goes_to_its_own_place, setup),
 		cmocka_unit_test_setup(an_empty_table_knows_nothing, setup),
 		cmocka_unit_test_setup(only_data_aborts_and_serrors_are_looked_up, setup),
+		cmocka_unit_test_setup(registers_that_may_be_undefined_have_rows_of_their_own,
+				       setup),
 		cmocka_unit_test_setup(faults_of_el2s_own_tables_are_no_answer, setup),
 	};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/host_cpu.c hyp/host/host_features.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
+/* SOURCES: hyp/host/host_cpu.c hyp/host/host_features.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c */
 /*
  * EL2's controls for the host, on CPUs made of ID registers: an old one, a new one, one with
  * nothing, random ones. A CPU has the registers that its ID registers say, by a table that is

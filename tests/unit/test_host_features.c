@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/host_features.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
+/* SOURCES: hyp/host/host_features.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c */
 /*
  * The host's ID registers: never more than the CPU has, never more than the table knows, and
  * nothing of what is left out.

@@ -77,6 +77,8 @@ static void make(bool all, bool withheld, bool e2h)
 	fake_sysreg_set("hcr_el2", e2h ? HCR_E2H : 0);
 	fake_sysreg_set("mdcr_el2", MDCR_TTRF);
 	fake_sysreg_set("vttbr_el2", 1);
+	fake_sysreg_set("elr_el2", 0x1000);
+	fake_sysreg_set("spsr_el2", 0x3c5);
 	if (all) {
 		set_field(&id, ID_DFR0_TraceFilt, 1);
 		set_field(&id, ID_DFR0_TraceBuffer, 1);
@@ -150,6 +152,24 @@ static void it_begins_once(void **state)
 	assert_int_equal(vm_cpu.hfgitr, 3ULL << 55);
 	assert_false(switch_host_trace(ACCESS_TRFCR));
 	assert_false(switch_host_trace(ACCESS_BRBCR));
+}
+
+/* EL3 keeps them: UNDEFINED to the host, where it was, and nothing is switched from then on. */
+static void what_el3_keeps_does_not_begin(void **state)
+{
+	make(true, false, false);
+	fake_sysreg_withhold(TRFCR2);
+	fake_sysreg_withhold(BRBCR2);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_false(switch_host_trace(ACCESS_TRFCR));
+		assert_false(switch_host_trace(ACCESS_BRBCR));
+	}
+	assert_false(vm_cpu.trace.filter || vm_cpu.trace.branches);
+	assert_int_equal(fake_sysreg_get("mdcr_el2"), MDCR_TTRF);
+	assert_int_equal(fake_sysreg_get(HDFGRTR), 0);
+	assert_int_equal(fake_sysreg_get("elr_el2"), 0x1000);
+	assert_int_equal(fake_sysreg_get("spsr_el2"), 0x3c5);
+	assert_int_equal(fake_sysreg_writes("elr_el2"), 4);
 }
 
 /* Each way to begin with branch records, and what is beside them. */
@@ -257,6 +277,7 @@ static void another_vmid_without_walks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_el3_keeps_does_not_begin),
 		cmocka_unit_test(without_it_nothing_is_touched),
 		cmocka_unit_test(what_firmware_withholds_is_not_touched),
 		cmocka_unit_test(before_the_host_begins),

@@ -15,6 +15,7 @@ static struct reg {
 	u64 value;
 	u64 mask;
 	unsigned int reads, writes;
+	bool withheld;
 } regs[MAX_REGS];
 static unsigned int count;
 
@@ -24,7 +25,8 @@ static char violation[64];
 static bool tracing, tracing_reads;
 static char trace[4096];
 
-struct percpu *fake_cpu;
+static struct percpu somebody;
+struct percpu *fake_cpu = &somebody;
 
 void (*fake_sysreg_watch)(const char *name, bool write, u64 value);
 void (*fake_barrier_watch)(const char *what);
@@ -125,7 +127,7 @@ void fake_sysreg_write(const char *name, u64 value)
 
 	if (fake_sysreg_watch)
 		fake_sysreg_watch(name, true, value);
-	if (!reg) {
+	if (!reg || reg->withheld) {
 		forbidden("write", name);
 		return;
 	}
@@ -202,4 +204,32 @@ void fake_sysreg_tolerate(void)
 const char *fake_sysreg_violation(void)
 {
 	return *violation ? violation : NULL;
+}
+
+void fake_sysreg_withhold(const char *name)
+{
+	struct reg *reg = make(name);
+
+	reg->withheld = true;
+	reg->known = false;
+}
+
+static bool withheld(const char *name)
+{
+	const struct reg *reg = find(name);
+
+	return reg && reg->withheld;
+}
+
+bool fake_sysreg_try_read(const char *name, u64 *value)
+{
+	*value = withheld(name) ? 0 : fake_sysreg_read(name);
+	return !withheld(name);
+}
+
+bool fake_sysreg_try_write(const char *name, u64 value)
+{
+	if (!withheld(name))
+		fake_sysreg_write(name, value);
+	return !withheld(name);
 }

@@ -16,9 +16,20 @@
 #define read_sysreg(reg)	 fake_sysreg_read(SYSREG_STR(reg))
 #define write_sysreg(value, reg) fake_sysreg_write(SYSREG_STR(reg), (u64)(value))
 
+#undef try_read_sysreg
+#undef try_write_sysreg
+#define try_read_sysreg(reg, value)  fake_sysreg_try_read(SYSREG_STR(reg), value)
+#define try_write_sysreg(value, reg) fake_sysreg_try_write(SYSREG_STR(reg), (u64)(value))
+
 /* As the code under test sees them; recorded. */
 u64 fake_sysreg_read(const char *name);
 void fake_sysreg_write(const char *name, u64 value);
+
+bool fake_sysreg_try_read(const char *name, u64 *value);
+bool fake_sysreg_try_write(const char *name, u64 value);
+
+/* EL3 keeps the register: to try it is no mistake, and fails. */
+void fake_sysreg_withhold(const char *name);
 
 /* Forget all registers. */
 void fake_sysreg_reset(void);
