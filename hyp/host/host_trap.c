@@ -267,7 +267,7 @@ static void handle_other(struct host_regs *regs, u64 esr)
 
 	(void)regs;
 	esr_describe(text, sizeof(text), esr);
-	log_limited(&limit, LOG_WARN, "host trap without a use: %s, pc %#lx", text,
+	log_limited(&limit, LOG_WARN, "unexpected trap from the host: %s, pc %#lx", text,
 		    read_sysreg(elr_el2));
 	inject_sync(el1_undef_esr(), read_sysreg(far_el2));
 }

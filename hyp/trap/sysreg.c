@@ -591,7 +591,7 @@ static void log_unknown(const struct vcpu *vcpu, u32 encoding, bool read)
 		return;
 	nr = __atomic_fetch_add(&nr_unknown, 1, __ATOMIC_RELAXED);
 	if (nr == UNKNOWN_MAX)
-		log_warn("more undefined registers of guests are not told of");
+		log_warn("further undefined registers of guests will not be logged");
 	if (nr >= UNKNOWN_MAX)
 		return;
 	log_warn("a guest's %s of S%u_%u_C%u_C%u_%u is undefined (pc %#lx)",

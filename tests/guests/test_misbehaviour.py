@@ -47,7 +47,7 @@ def test_accesses_where_nothing_is(shared):
     machine = shared()
     result = machine.run(vms.vmrun(**raw(machine, "load")) + " 2>&1 </dev/null")
     assert result.status == vms.OFF
-    assert "the guest reads 8 bytes at 0x70000000, where nothing is" in result.output
+    assert "the guest reads 8 bytes at 0x70000000, where there is no device" in result.output
     # what nobody can do, or look up, is an exception in the guest
     assert machine.run(vms.vmrun(**raw(machine, "pair")) + " </dev/null").status == vms.OFF
     assert machine.run(vms.vmrun(**raw(machine, "fetch")) + " </dev/null").status == vms.OFF

@@ -20,7 +20,7 @@ KILLED = 128 + 15
 
 # Arguments, exit status, what the one line says.
 REFUSED = [
-    ("", USAGE, r"which kernel\?"),
+    ("", USAGE, r"no kernel is named"),
     ("a b", USAGE, r"one kernel"),
     ("--bogus /guest/Image", USAGE, r"no option --bogus"),
     ("-z /guest/Image", USAGE, r"no option -z"),
@@ -41,7 +41,7 @@ REFUSED = [
     ("/guest/Image --cpus 513", USAGE, r"--cpus wants a number from 1 to 512"),
     ("/guest/Image --ipa-bits 31", USAGE, r"--ipa-bits wants a number from 32 to 52"),
     ("/guest/Image --ipa-bits 53", USAGE, r"--ipa-bits wants a number from 32 to 52"),
-    ("/guest/Image --features sve,fpu", USAGE, r'no "fpu"'),
+    ("/guest/Image --features sve,fpu", USAGE, r'not "fpu"'),
     ("/guest/Image --console tty", USAGE, r"--console is uart or virtio"),
     ("/none", ERROR, r"cannot open the kernel /none: No such file"),
     ("/guest", ERROR, r"the kernel /guest is not a file"),

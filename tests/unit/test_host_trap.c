@@ -732,7 +732,7 @@ static void test_other_classes_are_undefined_instructions(void **state)
 		check_unchanged(&regs, 0);
 		assert_int_equal(world.faults + world.smcs + world.hypercalls, 0);
 	}
-	assert_non_null(strstr(log_text(), "host trap without a use"));
+	assert_non_null(strstr(log_text(), "unexpected trap from the host"));
 }
 
 /* After a guest the host's FP registers come back when it uses them, and the use is repeated. */

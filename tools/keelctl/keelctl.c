@@ -28,11 +28,11 @@ enum { STATUS_OK, STATUS_ERROR, STATUS_USAGE };
 
 static const char help[] =
 	"usage: keelctl COMMAND\n"
-	"Look at Keel and its virtual machines; for root.\n"
+	"Show the state of Keel and of its virtual machines; for root.\n"
 	"\n"
 	"  vms      a line for each VM: its number, guest physical address bits, granule, start\n"
-	"           level and tables of stage 2, memory for tables and in all, vCPUs, process\n"
-	"  s2 VM    the memory map of the VM with that number, with the sizes of its blocks\n"
+	"           level and root of stage 2, memory for tables and in total, vCPUs, process\n"
+	"  s2 VM    what stage 2 maps for the VM of that number, and the sizes of its blocks\n"
 	"  stat     Keel's counters, and those of the vCPUs that have statistical profiling\n"
 	"  log      Keel's log\n"
 	"  -h, --help   this text\n"
@@ -60,7 +60,7 @@ static void __attribute__((noreturn)) explain(const char *path)
 	int error = errno;
 
 	if (error == EACCES || error == EPERM)
-		die(STATUS_ERROR, "cannot read %s: be root", path);
+		die(STATUS_ERROR, "cannot read %s: only root may", path);
 	if (access(MODULE, F_OK))
 		die(STATUS_ERROR, "keel.ko is not loaded");
 	if (access(KEEL, F_OK))
@@ -225,7 +225,7 @@ static void print_stretch(const char *line)
 
 	if (sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNu64 " %31[^\n]", &first, &last, &block,
 		   how) != 4)
-		die(STATUS_ERROR, "keel.ko and keelctl do not understand each other");
+		die(STATUS_ERROR, "keel.ko and keelctl are of different versions");
 	printf("%#018" PRIx64 "..%#018" PRIx64 "  %6s in blocks of %4s  %s\n", first, last,
 	       size_text(last - first + 1, size, sizeof(size)),
 	       size_text(block, each, sizeof(each)), how);
@@ -237,7 +237,7 @@ static void cmd_s2(const char *vm)
 	FILE *file;
 
 	if (!*vm || vm[strspn(vm, "0123456789")])
-		die(STATUS_USAGE, "s2 wants a VM's number, as `keelctl vms` has it, not \"%s\"",
+		die(STATUS_USAGE, "s2 wants a VM's number, as `keelctl vms` prints it, not \"%s\"",
 		    vm);
 	closedir(open_directory(KEEL "/vm"));
 	snprintf(path, sizeof(path), KEEL "/vm/%s/stage2", vm);
@@ -276,7 +276,7 @@ static void print_spe(unsigned long vm)
 		return;
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "%u %31s %" SCNu64, &vcpu, what, &value) != 3)
-			die(STATUS_ERROR, "keel.ko and keelctl do not understand each other");
+			die(STATUS_ERROR, "keel.ko and keelctl are of different versions");
 		snprintf(name, sizeof(name), "vm%lu/vcpu%u/spe_%s", vm, vcpu, what);
 		printf("%-26s %" PRIu64 "\n", name, value);
 	}

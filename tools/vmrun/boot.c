@@ -119,7 +119,7 @@ static struct image_header read_header(const struct file *file)
 		header.image_size = file->size + OLD_IMAGE_MEMORY;
 	}
 	if (header.text_offset > MOST_MEMORY || header.image_size > MOST_MEMORY)
-		die("%s has nonsense in its header", file->name);
+		die("%s has an invalid header", file->name);
 	return header;
 }
 

@@ -39,7 +39,7 @@ static void note_stray(uint64_t address, unsigned int size, bool is_write)
 	static atomic_uint notes;
 
 	if (atomic_fetch_add(&notes, 1) < MAX_STRAY_NOTES)
-		warn("the guest %s %u bytes at 0x%" PRIx64 ", where nothing is",
+		warn("the guest %s %u bytes at 0x%" PRIx64 ", where there is no device",
 		     is_write ? "writes" : "reads", size, address);
 }
 

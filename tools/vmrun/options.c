@@ -24,15 +24,15 @@ static const char help[] =
 	"  -i, --initrd FILE     initial RAM disk\n"
 	"  -c, --cmdline TEXT    the kernel's command line (default: console=ttyAMA0)\n"
 	"  -m, --mem SIZE        memory, in MiB or as 512M, 2G (default 256M)\n"
-	"      --mem-base ADDR   where the memory begins (default 0x80000000); or top: it ends where\n"
-	"                        guest physical addresses do\n"
+	"      --mem-base ADDR   where the memory begins (default 0x80000000); top: as high as guest\n"
+	"                        physical addresses allow\n"
 	"      --bank ADDR,SIZE  a further bank of memory, at ADDR or at the top; may be repeated\n"
 	"  -p, --cpus N          virtual CPUs (default 1)\n"
 	"      --ipa-bits N      guest physical addresses have N bits, 32 to 52 (default 40, or fewer)\n"
-	"      --features LIST   optional features: pauth,sve,steal; or none (default: all there are)\n"
+	"      --features LIST   optional features: pauth,sve,steal; or none (default: all available)\n"
 	"  -d, --disk FILE[,ro]  a virtio disk (read-only with ,ro); may be repeated\n"
-	"      --spe             statistical profiling in the guest (SPE; Keel alone has it)\n"
-	"      --console KIND    where input goes: uart (ttyAMA0, the default) or virtio (hvc0)\n"
+	"      --spe             statistical profiling in the guest (SPE; only on Keel)\n"
+	"      --console KIND    which console gets input: uart (ttyAMA0, the default), virtio (hvc0)\n"
 	"      --reboot          start again when the guest asks for a reset\n"
 	"      --no-eventfds     no KVM_IOEVENTFD and KVM_IRQFD: every notification exits to vmrun\n"
 	"  -h, --help            this text\n"
@@ -154,7 +154,7 @@ static uint32_t parse_features(const char *list)
 		uint32_t feature = vcpu_feature(list, length);
 
 		if (!feature)
-			die_usage("--features knows pauth, sve and steal, or none, but no \"%.*s\"",
+			die_usage("--features takes pauth, sve, steal, or none, not \"%.*s\"",
 				  (int)length, list);
 		features |= feature;
 		list += length + (list[length] == ',');
@@ -247,7 +247,7 @@ void options_parse(struct options *options, int argc, char **argv)
 		parse_one(options, option, optarg);
 	}
 	if (optind != argc - 1)
-		die_usage(optind == argc ? "which kernel?" : "one kernel, not several");
+		die_usage(optind == argc ? "no kernel is named" : "only one kernel can be started");
 	options->files.image = argv[optind];
 	if (!options->files.cmdline)
 		options->files.cmdline = options->virtio_console ? "console=ttyAMA0 console=hvc0"
