@@ -9,7 +9,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = "hyp", "linux", "include", "tools", "tests", "scripts", "mk", "bench", "docs"
 WIDTH, ROW = 110, 300
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "tests" / "guest" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 CODE = {".c", ".h", ".S", ".py", ""}
 
 # Linux's and the C library's: not in this tree, and not Keel's to name.
