@@ -108,6 +108,20 @@ sve_restore:
 	.endr
 	ret
 
+	/* An illegal instruction of Streaming SVE mode is trapped, to where it was: to EL2. */
+	.globl	sve_has_ffr
+sve_has_ffr:
+1:	rdffr	p0.b
+2:	mov	w0, #1
+	ret
+3:	mov	w0, #0
+	ret
+	/* As EXTABLE_SYSREG() of extable.h. */
+	.pushsection .extable, "a"
+	.balign	4
+	.long	1b - ., 2b - ., 3b - . + 1
+	.popsection
+
 	.globl	sve_vq
 sve_vq:
 	rdvl	x0, #1

@@ -27,11 +27,17 @@ void fpsimd_restore(const struct vcpu_fpstate *state);
  * 16 (2) bytes, and FPCR and FPSR. CPTR_EL2 must not trap FP.
  *
  * Out of Streaming SVE mode the length is by ZCR_EL2, SVE must not be trapped, and FFR is always
- * there. With PSTATE.SM set it is by SMCR_EL2, SME must not be trapped, and FFR is there with
- * FEAT_SME_FA64 alone: elsewhere RDFFR and WRFFR are illegal (C6, CheckNonStreamingSVEEnabled()).
+ * there. With PSTATE.SM set it is by SMCR_EL2, SME must not be trapped, and FFR is there if
+ * sve_has_ffr() says so: elsewhere RDFFR and WRFFR are illegal (C6, CheckNonStreamingSVEEnabled()).
  */
 void sve_save(struct vcpu_fpstate *state, bool ffr);
 void sve_restore(const struct vcpu_fpstate *state, bool ffr);
+
+/*
+ * Whether FFR can be read, in Streaming SVE mode: FEAT_SME_FA64 must be in force at EL2, which takes
+ * SMCR_EL2.FA64 and, where there is EL3, SMCR_EL3.FA64. CPTR_EL2 must not trap SME. P0 is lost.
+ */
+bool sve_has_ffr(void);
 
 /* Quadwords of a vector, as ZCR_EL2 has it; CPTR_EL2 must trap neither FP nor SVE. */
 unsigned int sve_vq(void);

@@ -22,10 +22,14 @@ static bool is_own_mistake(u64 esr)
 	}
 }
 
-/* Firmware that does not give a register to EL2 has the access be UNDEFINED, or as if it trapped. */
+/*
+ * Firmware that does not give a register to EL2 has the access be UNDEFINED, or as if it trapped;
+ * FFR, in Streaming SVE mode, by the trap of SME.
+ */
 static bool is_undefined(u64 esr)
 {
-	return esr_ec(esr) == ESR_EC_UNKNOWN || esr_ec(esr) == ESR_EC_SYS64;
+	return esr_ec(esr) == ESR_EC_UNKNOWN || esr_ec(esr) == ESR_EC_SYS64 ||
+	       esr_ec(esr) == ESR_EC_SME;
 }
 
 /* EL2 unmasks SErrors nowhere but at a place that is in the table (arch/serror.h). */

@@ -14,7 +14,9 @@
 #include <arch/barrier.h>
 #include <arch/el1.h>
 #include <arch/fpsimd.h>
+#include <arch/percpu.h>
 #include <arch/sysreg.h>
+#include <cpu/log.h>
 #include <vm/fp.h>
 
 /* ZCR_EL2.LEN: as long as the CPU has them */
@@ -89,6 +91,20 @@ static u64 find_vqs(void)
 	return vqs;
 }
 
+/* Firmware may keep it from EL2 (SMCR_EL3.FA64), whatever the ID register says. Leaves the mode. */
+static bool full_a64_in_force(void)
+{
+	bool yes;
+
+	write_sysreg(SVCR_SM, SYS_SVCR);
+	yes = sve_has_ffr();
+	write_sysreg(0, SYS_SVCR);
+	if (!yes)
+		log_warn("CPU %u: FEAT_SME_FA64 is not in force: firmware has SMCR_EL3.FA64 clear",
+			 this_cpu()->id);
+	return yes;
+}
+
 /* FP comes from reset: what was kept is of the past. Firmware may have left PSTATE.SM set. */
 bool fp_cpu_online(struct vm_cpu *cpu)
 {
@@ -100,6 +116,8 @@ bool fp_cpu_online(struct vm_cpu *cpu)
 	open_fp(cpu, (traps->has_sve ? OPEN_SVE : 0) | (traps->has_sme ? OPEN_SME : 0));
 	if (traps->has_sme)
 		write_sysreg(0, SYS_SVCR);
+	if (traps->has_fa64)
+		cpu->traps.has_fa64 = full_a64_in_force();
 	if (traps->has_sve)
 		vqs = find_vqs();
 	write_sysreg(cptr, cptr_el2);

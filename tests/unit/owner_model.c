@@ -433,6 +433,27 @@ static void undrained(void)
 	m.psb = m.tsb = m.psb_done = m.tsb_done = false;
 }
 
+static bool keeps_fa64; /* SMCR_EL3.FA64 is 0 */
+
+void owner_model_keep_fa64(bool keep)
+{
+	keeps_fa64 = keep;
+}
+
+static bool fa64(void)
+{
+	return cpu_id_field(&m.id, ID_SMFR0_FA64) && !keeps_fa64;
+}
+
+bool sve_has_ffr(void)
+{
+	if (!owner_model_streaming())
+		fail_msg("FFR is tried out of Streaming SVE mode");
+	if (owner_model_trapped(OWNER_FP) || owner_model_trapped(OWNER_SME))
+		fail_msg("FFR is tried while CPTR_EL2 traps SME");
+	return fa64();
+}
+
 static void check_vectors_usable(bool sve, bool ffr)
 {
 	bool sm = owner_model_streaming();
@@ -445,8 +466,10 @@ static void check_vectors_usable(bool sve, bool ffr)
 		return;
 	if (sm && owner_model_trapped(OWNER_SME))
 		fail_msg("SVE at EL2 in Streaming SVE mode while CPTR_EL2 traps SME");
-	if (sm && ffr && !cpu_id_field(&m.id, ID_SMFR0_FA64))
+	if (sm && ffr && !fa64())
 		fail_msg("FFR in Streaming SVE mode without FEAT_SME_FA64");
+	if (sm && !ffr && fa64())
+		fail_msg("FFR of Streaming SVE mode is forgotten");
 	if (!sm && cpu_id_field(&m.id, ID_PFR0_SVE) < 1)
 		fail_msg("SVE at EL2 on a CPU without it");
 	if (!sm && owner_model_trapped(OWNER_SVE))

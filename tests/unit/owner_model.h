@@ -26,6 +26,9 @@ void owner_model_complete(struct cpu_id_regs *id);
 /* Exactly the registers of this CPU, UNKNOWN where reset leaves them so; @e2h: HCR_EL2.E2H. */
 void owner_model_make(const struct cpu_id_regs *id, bool e2h);
 
+/* Firmware keeps FEAT_SME_FA64 from EL2 and EL1, on CPUs that are made from then on. */
+void owner_model_keep_fa64(bool keep);
+
 /* The host's turn: each register gets a value of the host's; after a run it must have it still. */
 void owner_model_host_begins(void);
 void owner_model_host_ends(const char *what);

@@ -85,7 +85,7 @@ static void registers_that_may_be_undefined_have_rows_of_their_own(void **state)
 	rows[1].fixup |= EXTABLE_UNDEF;
 	for (u64 ec = 0; ec < ESR_EC_COUNT; ec++) {
 		u64 esr = FIELD_PREP(ESR_EC, ec) | ESR_IL | ESR_FSC_EXTABT;
-		bool undefined = ec == ESR_EC_UNKNOWN || ec == ESR_EC_SYS64;
+		bool undefined = ec == ESR_EC_UNKNOWN || ec == ESR_EC_SYS64 || ec == ESR_EC_SME;
 
 		assert_int_equal(extable_fixup(rows, 3, esr, pc(8), &to), undefined);
 		if (undefined)

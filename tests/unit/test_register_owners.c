@@ -277,6 +277,15 @@ static void play_all(const struct cpu_id_regs *id)
 	}
 }
 
+/* With firmware that gives EL2 all that the CPU has, and with one that does not. */
+static void play_all_firmware(const struct cpu_id_regs *id)
+{
+	play_all(id);
+	owner_model_keep_fa64(true);
+	play_all(id);
+	owner_model_keep_fa64(false);
+}
+
 /* ---- CPUs ---- */
 
 /* Fields that bring state, and the values of each that differ in it. */
@@ -345,7 +354,7 @@ static void all_features(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(choices); i++)
 		choose(&id, i, last_value(i));
-	play_all(&id);
+	play_all_firmware(&id);
 	/* ... but one */
 	for (size_t without = 0; without < ARRAY_SIZE(choices); without++) {
 		struct cpu_id_regs less = { 0 };
@@ -369,7 +378,7 @@ static void random_cpus(void **state)
 			if (seed >> 60 & 1)
 				choose(&id, i, (unsigned int)(seed >> 50) % (last_value(i) + 1));
 		}
-		play_all(&id);
+		play_all_firmware(&id);
 	}
 }
 

@@ -102,6 +102,11 @@ void sve_restore(const struct vcpu_fpstate *state, bool ffr)
 {
 }
 
+bool sve_has_ffr(void)
+{
+	return false;
+}
+
 unsigned int sve_vq(void)
 {
 	return 1;
