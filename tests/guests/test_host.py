@@ -21,11 +21,11 @@ def test_reads_over_the_end_of_a_page(shared):
     vms.assert_healthy(machine)
 
 
-def disk_for_swap(path, size):
+def disk_for_swap(path, size, device="virtio-blk-device"):
     """QEMU's arguments for a disk of the host's, /dev/vda."""
     with open(path, "wb") as disk:
         disk.truncate(size)
-    return ("-drive", f"file={path},format=raw,if=none,id=swap", "-device", "virtio-blk-device,drive=swap")
+    return ("-drive", f"file={path},format=raw,if=none,id=swap", "-device", f"{device},drive=swap")
 
 
 HIBERNATE = "echo shutdown >/sys/power/disk && echo disk >/sys/power/state"
@@ -52,10 +52,18 @@ def test_hibernation_is_refused_with_a_vm(boot, tmp_path):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("kernel, e2h", [("kernel-6.1-cloud", 0), ("kernel-6.12-cloud", 1)])
-def test_hibernation(boot, tmp_path, kernel, e2h):
+@pytest.mark.parametrize(
+    "cpu, kernel, e2h, device",
+    [
+        ("max", "kernel-6.1-cloud", 0, "virtio-blk-pci"),
+        # Not max: 6.12 copies tables of five levels wrongly, on any machine.
+        ("neoverse-n1", "kernel-6.12-cloud", 1, "virtio-blk-device"),
+    ],
+)
+def test_hibernation(boot, tmp_path, cpu, kernel, e2h, device):
     """With the last VM gone memory is written to disk, the machine goes off, and another boot goes on with it."""
-    host = {"kernel": kernel, "e2h": e2h, "mem": "512M", "extra": disk_for_swap(tmp_path / "swap", 1 << 30)}
+    disk = disk_for_swap(tmp_path / "swap", 1 << 30, device)
+    host = {"cpu": cpu, "kernel": kernel, "e2h": e2h, "mem": "512M", "extra": disk}
     machine = boot(**host)
     guest = vms.Background(machine, "--cpus 2 --mem 128M")
     guest.wait_for_shell()
@@ -72,6 +80,7 @@ def test_hibernation(boot, tmp_path, kernel, e2h):
     machine.expect(keelvm.PROMPT, 300)  # of the shell in the image
     assert machine.check("cat /tmp/mark") == "from-the-first-boot"
     machine.check("kill $(cat /tmp/pid)")
+    machine.check("dd if=/dev/vda of=/dev/null bs=4k count=100 iflag=direct")
     assert machine.check("nproc") == "2"
     assert "PM: hibernation: hibernation exit" in machine.check("dmesg")
     assert vms.stat(machine, "host_aborts") == 0

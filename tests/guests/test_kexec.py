@@ -19,9 +19,27 @@ LITTLE = "-E '^./(init|bin|bin/(busybox|kcore)|dev|proc|sys|tmp|root|root/.*)$'"
 MARK = "written-before-the-crash"
 MARKS = (8 << 20) // (len(MARK) + 1)
 
+DISK = 4 << 20
+
 
 def host_with_kexec(kernel=keelvm.DEFAULT_KERNEL, **changes):
     return {"kernel": kernel, "bundle": keelvm.guests_bundle(kernel).with_name("kexec-bundle.cpio"), **changes}
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """QEMU's arguments for a disk of the host's whose interrupts are LPIs."""
+    path = tmp_path / "disk"
+    path.write_bytes(bytes(range(256)) * (DISK // 256))
+    return ("-device", "virtio-blk-pci,drive=disk", "-drive", f"if=none,id=disk,format=raw,file={path}")
+
+
+def read_disk(machine):
+    """Read all of it; the checksum. Its interrupts must have come by the ITS."""
+    checksum = machine.check("md5sum </dev/vda", 200).split()[0]
+    interrupts = machine.check("cat /proc/interrupts")
+    assert re.search(r"^ *\d+:.* [1-9]\d* .*ITS-\S*MSI.*virtio0-req", interrupts, re.M), interrupts
+    return checksum
 
 
 def guest_alive(machine):
@@ -32,6 +50,7 @@ def guest_alive(machine):
 
 def next_kernel(machine, cpus):
     """Load a kernel, start it, and see that the machine is wholly its own."""
+    checksum = read_disk(machine)
     machine.check(PACK.format(EVERYTHING, "initrd"), 300)
     machine.check(f"kexec -i -c -l /guest/Image --initrd=/tmp/initrd --command-line='{CONSOLE} second'", 300)
     machine.send("kexec -e")
@@ -39,6 +58,7 @@ def next_kernel(machine, cpus):
     machine.background_guests = set()
     assert "second" in machine.check("cat /proc/cmdline")
     assert machine.check("nproc") == str(cpus)
+    assert read_disk(machine) == checksum
     for cpu in range(1, cpus):
         machine.check(f"cd /sys/devices/system/cpu/cpu{cpu} && echo 0 >online && echo 1 >online; cd /root")
     vms.boots_and_ends(machine, f"--cpus {cpus}")
@@ -50,9 +70,9 @@ def next_kernel(machine, cpus):
     assert taint & ~((1 << 12) | (1 << 13)) == 0, "tainted by more than a module from outside"
 
 
-def test_kexec(boot):
+def test_kexec(boot, disk):
     """While a VM lives: its memory is the next kernel's, in which guests run as well."""
-    machine = boot(**host_with_kexec())
+    machine = boot(**host_with_kexec(extra=disk))
     guest_alive(machine)
     next_kernel(machine, 2)
 
@@ -67,9 +87,9 @@ def test_kexec(boot):
     ],
     ids=lambda host: "-".join(str(value) for value in host.values()),
 )
-def test_kexec_matrix(boot, host):
+def test_kexec_matrix(boot, disk, host):
     """A kernel after the other, without and with VMs having run; the last one fills all memory."""
-    machine = boot(**host_with_kexec(**host))
+    machine = boot(**host_with_kexec(extra=disk, **host))
     next_kernel(machine, host["smp"])
     guest_alive(machine)
     next_kernel(machine, host["smp"])
