@@ -38,6 +38,23 @@ struct kvm_userspace_memory_region2 {
 #define KVM_SET_USER_MEMORY_REGION2 _IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
 #endif
 
+/* Of Linux 6.19. */
+#ifndef KVM_CAP_ARM_SEA_TO_USER
+#define KVM_CAP_ARM_SEA_TO_USER		245
+#define KVM_EXIT_ARM_SEA		41
+#define KVM_EXIT_ARM_SEA_FLAG_GPA_VALID (1ULL << 0)
+#endif
+struct keel_arm_sea {
+	__u64 flags, esr, gva, gpa;
+};
+
+/* What is in struct kvm_run for each exit has no room of its own: it is as long as the padding. */
+static inline struct keel_arm_sea *keel_arm_sea(struct kvm_run *run)
+{
+	BUILD_BUG_ON(sizeof(struct keel_arm_sea) > sizeof(run->padding));
+	return (struct keel_arm_sea *)run->padding;
+}
+
 /* The field's name is not the same everywhere, its place is. */
 static inline bool keel_immediate_exit(struct kvm_run *run)
 {

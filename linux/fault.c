@@ -192,7 +192,7 @@ static int map_pin(struct keel_vm *vm, const struct pinned *pin, unsigned long *
 	return map_pages(vm, pin->gfn, pin->page, 1UL << pin->order, pin->writable, at);
 }
 
-static void drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last, bool may_sleep)
+static void drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 {
 	unsigned long index = gfn >> order_of(vm, i);
 	void *entry;
@@ -206,23 +206,22 @@ static void drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last, boo
 		unpin(&pin);
 		if (vm->memlock)
 			atomic_long_add(1UL << pin.order, &vm->unpinned);
-		if (may_sleep)
-			cond_resched();
+		cond_resched();
 	}
 }
 
 /* No mapping lies across an end of the range. */
-static void unpin_range(struct keel_vm *vm, u64 first, u64 last, bool may_sleep)
+static void unpin_range(struct keel_vm *vm, u64 first, u64 last)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(orders); i++)
-		drop_pins(vm, i, first, last, may_sleep);
+		drop_pins(vm, i, first, last);
 	keel_pins_trim(&vm->pins, first >> vm->page_order, last >> vm->page_order);
 }
 
 /* Whole blocks at EL2: it needs nothing for that, and has no reason to refuse. */
-static long unmap(struct keel_vm *vm, u64 first, u64 last, bool may_sleep)
+static long unmap(struct keel_vm *vm, u64 first, u64 last)
 {
 	u64 ipa = first << PAGE_SHIFT, left = (last - first + 1) << PAGE_SHIFT, done = 0;
 	long ret;
@@ -236,8 +235,7 @@ static long unmap(struct keel_vm *vm, u64 first, u64 last, bool may_sleep)
 			return ret;
 		ipa += done;
 		left -= done;
-		if (may_sleep)
-			cond_resched();
+		cond_resched();
 	}
 }
 
@@ -251,7 +249,11 @@ static void drain(struct keel_vm *vm)
 		keel_guests_out();
 }
 
-void keel_take(struct keel_vm *vm, u64 first, u64 last, bool may_sleep)
+/*
+ * Others get the CPU meanwhile, whoever calls: the out-of-memory reaper, too, which may wait for no
+ * one, but gives the CPU away as often as it unmaps a page.
+ */
+void keel_take(struct keel_vm *vm, u64 first, u64 last)
 {
 	u64 offset = (1ULL << vm->page_order) - 1;
 	struct pinned pin;
@@ -267,10 +269,10 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last, bool may_sleep)
 		first = pin.gfn;
 	if (find_pin(vm, last, ~0U, &pin))
 		last = pin.gfn + (1UL << pin.order) - 1;
-	ret = unmap(vm, first, last, may_sleep);
+	ret = unmap(vm, first, last);
 	if (!ret) {
 		drain(vm);
-		unpin_range(vm, first, last, may_sleep);
+		unpin_range(vm, first, last);
 		return;
 	}
 	/* What the guest may still reach stays pinned, and the guest does not run. */
@@ -289,16 +291,44 @@ void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages)
 
 	for (; gfn < end; gfn += min(TAKE_PAGES, end - gfn)) {
 		mutex_lock(&vm->mem_lock);
-		keel_take(vm, gfn, gfn + min(TAKE_PAGES, end - gfn) - 1, true);
+		keel_take(vm, gfn, gfn + min(TAKE_PAGES, end - gfn) - 1);
 		mutex_unlock(&vm->mem_lock);
 		cond_resched();
 	}
 	settle(vm);
 }
 
+bool keel_let_go(struct keel_vm *vm, u64 gfn, unsigned long pfn)
+{
+	struct pinned pin;
+	bool is_it;
+
+	mutex_lock(&vm->mem_lock);
+	is_it = find_pin(vm, gfn, ~0U, &pin) && page_to_pfn(pin.page) + (gfn - pin.gfn) == pfn;
+	if (is_it)
+		keel_take(vm, gfn, gfn);
+	mutex_unlock(&vm->mem_lock);
+	settle(vm);
+	return is_it;
+}
+
+#ifdef KEEL_INJECT
+unsigned long keel_pinned_pfn(struct keel_vm *vm, u64 gfn)
+{
+	struct pinned pin;
+	unsigned long pfn = 0;
+
+	mutex_lock(&vm->mem_lock);
+	if (find_pin(vm, gfn, ~0U, &pin))
+		pfn = page_to_pfn(pin.page) + (gfn - pin.gfn);
+	mutex_unlock(&vm->mem_lock);
+	return pfn;
+}
+#endif
+
 void keel_unpin_all(struct keel_vm *vm)
 {
-	unpin_range(vm, 0, (1ULL << (vm->ipa_bits - PAGE_SHIFT)) - 1, true);
+	unpin_range(vm, 0, (1ULL << (vm->ipa_bits - PAGE_SHIFT)) - 1);
 	settle(vm);
 }
 
@@ -632,19 +662,29 @@ static void unpin_from(struct around *around, unsigned long first)
 
 #define MAY_NOT_FAULT (VM_IO | VM_PFNMAP)
 
+/* As pin_pages() wants it: for writing where that is allowed, else for reading if @read_only. */
+static bool may_fault(const struct vm_area_struct *vma, bool read_only)
+{
+	if (vma->vm_flags & MAY_NOT_FAULT)
+		return false;
+	return vma->vm_flags & VM_WRITE || (read_only && vma->vm_flags & VM_READ);
+}
+
 /*
  * Under mmap_lock, which is gone if the answer says RETRY or COMPLETED. Interruptible: what
  * userspace answers for (userfaultfd) may take for ever.
  */
-static vm_fault_t fault_in_locked(struct mm_struct *mm, unsigned long hva, unsigned int *shift)
+static vm_fault_t fault_in_locked(struct mm_struct *mm, unsigned long hva, bool read_only,
+				  unsigned int *shift)
 {
 	struct vm_area_struct *vma = find_vma(mm, hva);
 	vm_fault_t fault = 0;
 
-	if (vma && hva >= vma->vm_start && (vma->vm_flags & (VM_WRITE | MAY_NOT_FAULT)) == VM_WRITE)
+	if (vma && hva >= vma->vm_start && may_fault(vma, read_only))
 		fault = handle_mm_fault(vma, hva,
-					FAULT_FLAG_WRITE | FAULT_FLAG_ALLOW_RETRY |
-						FAULT_FLAG_KILLABLE | FAULT_FLAG_INTERRUPTIBLE,
+					FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |
+						FAULT_FLAG_INTERRUPTIBLE |
+						(vma->vm_flags & VM_WRITE ? FAULT_FLAG_WRITE : 0),
 					NULL);
 	if (fault & VM_FAULT_HWPOISON_LARGE)
 		*shift = ilog2(vma_kernel_pagesize(vma));
@@ -663,7 +703,7 @@ static void tell_of_poison(unsigned long hva, unsigned int shift)
  * without hearing signals; should it fail, pinning says why. -EAGAIN: look again. -EHWPOISON: the
  * process was told.
  */
-static int fault_in(unsigned long hva)
+static int fault_in(unsigned long hva, bool read_only)
 {
 	unsigned int shift = PAGE_SHIFT, flags;
 	struct mm_struct *mm = current->mm;
@@ -672,7 +712,7 @@ static int fault_in(unsigned long hva)
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	flags = memalloc_pin_save();
-	fault = fault_in_locked(mm, hva, &shift);
+	fault = fault_in_locked(mm, hva, read_only, &shift);
 	memalloc_pin_restore(flags);
 	if (!(fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
 		mmap_read_unlock(mm);
@@ -686,7 +726,7 @@ static int fault_in(unsigned long hva)
 
 /* How many pages from @gfn on are to be pinned: those that are there, or one that is now. */
 static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
-			 bool *there)
+			 bool read_only, bool *there)
 {
 	u64 end = min(ALIGN(gfn + 1, AROUND_PAGES), slot->gfn + slot->npages);
 	struct translation found = translate(slot_hva(slot, gfn), end - gfn);
@@ -694,7 +734,7 @@ static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot,
 
 	*there = found.pages || (found.order && found.writable);
 	if (!*there) {
-		ret = fault_in(slot_hva(slot, gfn));
+		ret = fault_in(slot_hva(slot, gfn), read_only);
 		if (ret)
 			return ret;
 	}
@@ -703,10 +743,16 @@ static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot,
 	return max(found.pages, 1UL);
 }
 
+/* Pinning does not tell memory that is broken from such as the process has not. */
+static int why_not(int err, const struct keel_slot *slot, u64 gfn, bool read_only)
+{
+	return (err == -EFAULT ? fault_in(slot_hva(slot, gfn), read_only) : 0) ?: err;
+}
+
 static int pin_around(const struct keel_vm *vm, const struct keel_slot *slot,
 		      const struct fault *fault, struct around *around, bool *writable)
 {
-	long got, count = pages_to_pin(vm, slot, fault->gfn, &around->there);
+	long got, count = pages_to_pin(vm, slot, fault->gfn, !fault->write, &around->there);
 
 	if (count < 0)
 		return count;
@@ -714,7 +760,17 @@ static int pin_around(const struct keel_vm *vm, const struct keel_slot *slot,
 			count == 1 && !fault->write, writable);
 	around->gfn = fault->gfn;
 	around->count = max(got, 0L);
-	return got > 0 ? 0 : pin_error(got);
+	return got > 0 ? 0 : why_not(pin_error(got), slot, fault->gfn, !fault->write);
+}
+
+/* Pinning of several has failed: whether one of them is the reason, as why_not() has it. */
+static int look_at_each(const struct keel_slot *slot, u64 gfn, unsigned long count)
+{
+	int ret = -EFAULT;
+
+	for (; count && ret == -EFAULT; gfn++, count--)
+		ret = why_not(ret, slot, gfn, slot->flags & KVM_MEM_READONLY);
+	return ret;
 }
 
 /*
@@ -726,6 +782,9 @@ static int pin_large_page(const struct keel_slot *slot, u64 gfn, unsigned int or
 {
 	int ret = pin_block(slot, gfn, order, order, pin);
 
+	if (ret != -EFAULT)
+		return ret;
+	ret = look_at_each(slot, ALIGN_DOWN(gfn, 1UL << order), 1UL << order);
 	if (ret != -EFAULT)
 		return ret;
 	pr_warn_ratelimited(
@@ -804,7 +863,7 @@ static int map_again(struct keel_vm *vm, const struct pinned *there, const struc
 	int ret;
 
 	if (pin->writable && !there->writable) {
-		keel_take(vm, there->gfn, there->gfn, true);
+		keel_take(vm, there->gfn, there->gfn);
 		return -EAGAIN;
 	}
 	ret = map_pin(vm, there, at);

@@ -24,6 +24,16 @@ static bool unmap_fails;
 module_param(unmap_fails, bool, 0644);
 MODULE_PARM_DESC(unmap_fails, "EL2 refuses to unmap what the process discards");
 
+/* Once, where an interrupt ended a run, after which EL2 waits for no answer. */
+static unsigned long abort_at;
+module_param(abort_at, ulong, 0644);
+MODULE_PARM_DESC(abort_at,
+		 "the memory at this guest address is broken, where the guest is; 0: none");
+
+static bool abort_told;
+module_param(abort_told, bool, 0644);
+MODULE_PARM_DESC(abort_told, "the same, but that EL2 could read the memory");
+
 static DEFINE_SPINLOCK(lock);
 
 bool keel_inject_populate(void)
@@ -34,6 +44,26 @@ bool keel_inject_populate(void)
 bool keel_inject_unmap(void)
 {
 	return READ_ONCE(unmap_fails);
+}
+
+long keel_inject_abort(struct keel_vcpu *vcpu, long exit)
+{
+	unsigned long ipa = READ_ONCE(abort_at), pfn;
+
+	if (!ipa || exit != KEEL_EXIT_IRQ)
+		return exit;
+	pfn = keel_pinned_pfn(vcpu->vm, ipa >> PAGE_SHIFT);
+	if (!pfn)
+		return exit;
+	WRITE_ONCE(abort_at, 0);
+	vcpu->hyp->abort.esr = 0x92000010; /* a read from EL0 */
+	vcpu->hyp->abort.far = ipa | 0x123;
+	vcpu->hyp->abort.ipa = ipa | 0x123;
+	vcpu->hyp->abort.pa = PFN_PHYS(pfn) | 0x123;
+	vcpu->hyp->abort.flags = KEEL_ABORT_FAR | KEEL_ABORT_IPA;
+	if (!READ_ONCE(abort_told))
+		vcpu->hyp->abort.flags |= KEEL_ABORT_MEMORY;
+	return KEEL_EXIT_ABORT;
 }
 
 bool keel_inject(void)

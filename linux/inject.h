@@ -8,7 +8,14 @@
 #ifndef KEEL_INJECT_H
 #define KEEL_INJECT_H
 
+struct keel_vcpu;
+
 #ifndef KEEL_INJECT
+
+static inline long keel_inject_abort(struct keel_vcpu *vcpu, long exit)
+{
+	return exit;
+}
 
 static inline bool keel_inject(void)
 {
@@ -47,6 +54,9 @@ bool keel_inject_populate(void);
 
 /* Whether EL2 is to refuse to unmap, which it never does. */
 bool keel_inject_unmap(void);
+
+/* What @exit is to be taken for, a run's: an external abort at memory that is broken, or itself. */
+long keel_inject_abort(struct keel_vcpu *vcpu, long exit);
 
 static inline void *keel_kzalloc(size_t size, gfp_t gfp)
 {

@@ -135,6 +135,7 @@ struct keel_vm {
 	struct keel_pins pins;	/* fault.c: memory that is mapped */
 	bool memlock;		/* what is pinned counts as the process's locked memory */
 	atomic_long_t unpinned; /* fault.c: pages that do not, as soon as it can be told */
+	bool sea_to_user;	/* KVM_CAP_ARM_SEA_TO_USER is enabled */
 	bool dead;		/* memory could not be taken from it: it never runs again */
 
 	int stale;    /* enum keel_stale */
@@ -232,6 +233,16 @@ int keel_vcpu_one_reg(struct keel_vcpu *vcpu, void __user *argp, bool set);
 int keel_vcpu_reg_list(struct keel_vcpu *vcpu, void __user *argp);
 int keel_vcpu_run(struct keel_vcpu *vcpu);
 
+/* What the run loop does after an exit, where KVM_RUN does not return. */
+#define KEEL_RUN_AGAIN 1
+
+/* ---- error.c ---- */
+
+/* KEEL_EXIT_ABORT. KEEL_RUN_AGAIN, or what KVM_RUN returns. */
+int keel_exit_abort(struct keel_vcpu *vcpu);
+int keel_vcpu_get_events(struct keel_vcpu *vcpu, void __user *argp);
+int keel_vcpu_set_events(struct keel_vcpu *vcpu, void __user *argp);
+
 /* ---- spe.c: KVM_ARM_VCPU_SPE_CTRL ---- */
 
 /* Whether nothing is missing for KVM_RUN. */
@@ -279,7 +290,7 @@ int keel_populate(struct keel_vm *vm);
 
 /*
  * Supply what a guest access to @ipa needs. -ENOENT: no slot is there (or it is read-only).
- * -EAGAIN: the kernel cannot pin it now.
+ * -EAGAIN: the kernel cannot pin it now. 0 also for memory that is broken: current has a SIGBUS.
  */
 int keel_fault(struct keel_vm *vm, u64 ipa, bool write);
 /*
@@ -292,7 +303,14 @@ int keel_map_pinned(struct keel_vm *vm, u64 *gfn);
  * is there in part, all. It does not fail: a VM whose memory cannot be taken never runs again.
  * Under mem_lock.
  */
-void keel_take(struct keel_vm *vm, u64 first, u64 last, bool may_sleep);
+void keel_take(struct keel_vm *vm, u64 first, u64 last);
+/*
+ * Take what is pinned at @gfn from the guest and let go of it, so that the kernel can do with the
+ * page what it wants. Return: whether that was @pfn. May sleep; takes mem_lock.
+ */
+bool keel_let_go(struct keel_vm *vm, u64 gfn, unsigned long pfn);
+/* In test builds: the frame that is pinned there, or 0. */
+unsigned long keel_pinned_pfn(struct keel_vm *vm, u64 gfn);
 /* The same for any number of pages, without mem_lock, which it takes for a bounded time. */
 void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages);
 /* As the last part of it, when EL2 has forgotten the VM already. */

@@ -8,6 +8,8 @@
  * enters. With a full barrier on each side either the entry sees what happened, or the other side
  * sees the mode and sends an interrupt, which ends the run. docs/module.md has all such pairs.
  */
+#define pr_fmt(fmt) "keel: " fmt
+
 #include <asm/arch_timer.h>
 #include <asm/daifflags.h>
 #include <linux/bitops.h>
@@ -28,8 +30,7 @@
 /* Sleeps are no longer than this many seconds: a guest's compare value may be centuries off. */
 #define SLEEP_MAX 100000000ULL
 
-/* What the run loop does after an exit. */
-#define AGAIN 1
+#define AGAIN KEEL_RUN_AGAIN
 
 /* ---- others' side ---- */
 
@@ -318,6 +319,10 @@ static int exit_fail(struct keel_vcpu *vcpu)
 	struct keel_run *hyp = vcpu->hyp;
 	struct kvm_run *run = vcpu->run;
 
+	pr_err_ratelimited("VM %#llx, vCPU %u cannot go on: ESR_EL2 %#llx, FAR_EL2 %#llx, "
+			   "guest address %#llx, pc %#llx\n",
+			   vcpu->vm->handle, vcpu->index, hyp->fail.esr, hyp->fail.far,
+			   hyp->fail.ipa, hyp->fail.pc);
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	run->internal.suberror = KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
 	run->internal.ndata = 4;
@@ -371,6 +376,7 @@ static int (*const exits[])(struct keel_vcpu *vcpu) = {
 	[KEEL_EXIT_STEAL_TIME] = exit_steal_time,
 	[KEEL_EXIT_SPE] = exit_spe,
 	[KEEL_EXIT_ENTROPY] = exit_entropy,
+	[KEEL_EXIT_ABORT] = keel_exit_abort,
 };
 
 /* EL2 refused, of which userspace hears; an exit that this module does not know is a mistake. */
@@ -406,7 +412,7 @@ static int run_once(struct keel_vcpu *vcpu)
 		return ret;
 	keel_vcpu_apply_stop(vcpu);
 	keel_pvtime_update(vcpu);
-	exit = enter(vcpu, false);
+	exit = keel_inject_abort(vcpu, enter(vcpu, false));
 	if (exit < 0 || exit >= ARRAY_SIZE(exits))
 		return exit_error(exit);
 	wake_others(vcpu);

@@ -13,6 +13,9 @@ static const char *const names[KEEL_STAT_COUNT] = {
 	[KEEL_STAT_TABLE_PAGES] = "table_pages",
 	[KEEL_STAT_HOST_ZERO_PAGES] = "host_zero_pages",
 	[KEEL_STAT_GIC_REFUSED] = "gic_refused",
+	[KEEL_STAT_GUEST_ABORTS] = "guest_aborts",
+	[KEEL_STAT_GUEST_SERRORS] = "guest_serrors",
+	[KEEL_STAT_EL2_FAULTS] = "el2_faults",
 };
 
 static struct dentry *directory;

@@ -260,6 +260,10 @@ static long locked_ioctl(struct keel_vcpu *vcpu, unsigned int nr, void __user *a
 		return keel_vcpu_one_reg(vcpu, argp, true);
 	case KVM_GET_REG_LIST:
 		return keel_vcpu_reg_list(vcpu, argp);
+	case KVM_GET_VCPU_EVENTS:
+		return keel_vcpu_get_events(vcpu, argp);
+	case KVM_SET_VCPU_EVENTS:
+		return keel_vcpu_set_events(vcpu, argp);
 	case KVM_GET_MP_STATE:
 		return ioctl_get_mp_state(vcpu, argp);
 	case KVM_SET_MP_STATE:

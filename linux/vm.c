@@ -318,6 +318,18 @@ static int ioctl_ioeventfd(struct keel_vm *vm, void __user *argp)
 	return keel_ioeventfd(vm, &args);
 }
 
+static int ioctl_enable_cap(struct keel_vm *vm, void __user *argp)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, argp, sizeof(cap)))
+		return -EFAULT;
+	if (cap.flags || cap.cap != KVM_CAP_ARM_SEA_TO_USER)
+		return -EINVAL;
+	WRITE_ONCE(vm->sea_to_user, true);
+	return 0;
+}
+
 static int ioctl_create_device(struct keel_vm *vm, void __user *argp)
 {
 	struct kvm_create_device device;
@@ -351,6 +363,8 @@ static long vm_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 		return ioctl_memory_region2(vm, argp);
 	case KVM_ARM_PREFERRED_TARGET:
 		return ioctl_preferred_target(argp);
+	case KVM_ENABLE_CAP:
+		return ioctl_enable_cap(vm, argp);
 	case KVM_CREATE_DEVICE:
 		return ioctl_create_device(vm, argp);
 	case KVM_IRQ_LINE:

@@ -25,15 +25,14 @@ static bool invalidate(struct mmu_interval_notifier *notifier,
 	struct keel_watch *watch = container_of(notifier, struct keel_watch, notifier);
 	unsigned long first = max(range->start, notifier->interval_tree.start);
 	unsigned long last = min(range->end - 1, notifier->interval_tree.last);
-	bool may_sleep = mmu_notifier_range_blockable(range);
 	struct keel_vm *vm = watch->vm;
 
-	if (may_sleep)
+	if (mmu_notifier_range_blockable(range))
 		mutex_lock(&vm->mem_lock);
 	else if (!mutex_trylock(&vm->mem_lock))
 		return false;
 	mmu_interval_set_seq(notifier, sequence);
-	keel_take(vm, gfn_of(watch, first), gfn_of(watch, last), may_sleep);
+	keel_take(vm, gfn_of(watch, first), gfn_of(watch, last));
 	mutex_unlock(&vm->mem_lock);
 	return true;
 }

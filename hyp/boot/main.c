@@ -31,6 +31,7 @@
 #include <spe/spe_provider.h>
 #include <spe/spe_vcpu.h>
 #include <timer/timer.h>
+#include <trap/error.h>
 #include <trap/one_reg.h>
 #include <trap/trap.h>
 #include <vgic/vgic.h>
@@ -482,6 +483,7 @@ static void init_guests(void)
 		.irq_line = vgic_irq_line,
 		.spe = spe_vcpu_control,
 		.spe_stats = spe_vcpu_stats,
+		.events = error_events,
 	};
 	struct cpu_id_regs ids;
 	int ret;

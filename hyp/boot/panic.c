@@ -14,6 +14,7 @@
 #include <arch/sysreg.h>
 #include <boot/panic.h>
 #include <cpu/extable.h>
+#include <cpu/hw_errors.h>
 #include <cpu/log.h>
 #include <cpu/percpu.h>
 #include <host/host_mem.h>
@@ -21,6 +22,7 @@
 #include <lib/ksyms.h>
 #include <lib/printf.h>
 #include <lib/unwind.h>
+#include <mm/el2_map.h>
 #include <vgic/vgic.h>
 #include <vm/switch.h>
 
@@ -254,9 +256,10 @@ static bool fix_up(struct panic_frame *frame)
 	/* Who waited for an SError, or tried a register, has more to say. */
 	if (frame->vector == VECTOR_SERROR_EL2H || esr_ec(frame->esr) != ESR_EC_DABT_CUR)
 		return true;
+	hw_error(HW_EL2_FAULTS);
 	log_limited(&limit, LOG_WARN,
-		    "EL2 met memory that faults: ESR_EL2 %#lx, FAR_EL2 %#lx, pc %#lx", frame->esr,
-		    frame->far, pc);
+		    "EL2 met memory that faults: ESR_EL2 %#lx, FAR_EL2 %#lx, PA %#lx, pc %#lx",
+		    frame->esr, frame->far, el2_physical(frame->far), pc);
 	return true;
 }
 

@@ -40,17 +40,29 @@ struct el1_entry el1_exception_entry(u64 spsr, u64 sctlr, const struct pstate_fe
 	return (struct el1_entry){ .vector = sync_vector(spsr), .pstate = pstate };
 }
 
+/* What is an external abort already says itself on which level it was, and whether FAR is valid. */
+static u64 external_abort_iss(u64 esr)
+{
+	u64 fsc = esr_fsc(esr);
+
+	if (fsc == ESR_FSC_EXTABT)
+		return esr & (ESR_FSC | ESR_FNV | ESR_EA);
+	if (esr_fsc_is_external(fsc) && !(esr & ESR_S1PTW))
+		return esr & (ESR_FSC | ESR_EA);
+	return esr & ESR_S1PTW ? ESR_FSC_EXTABT_WALK : ESR_FSC_EXTABT;
+}
+
 u64 el1_external_abort_esr(u64 esr, u64 spsr)
 {
 	bool from_el0 = (spsr & PSR_MODE32) || (spsr & PSR_MODE_MASK) == PSR_MODE_EL0t;
 	bool data = esr_ec(esr) == ESR_EC_DABT_LOWER;
-	u64 ec, fsc = esr & ESR_S1PTW ? ESR_FSC_EXTABT_WALK : ESR_FSC_EXTABT;
+	u64 ec, iss = external_abort_iss(esr);
 
 	if (data)
 		ec = from_el0 ? ESR_EC_DABT_LOWER : ESR_EC_DABT_CUR;
 	else
 		ec = from_el0 ? ESR_EC_IABT_LOWER : ESR_EC_IABT_CUR;
-	return FIELD_PREP(ESR_EC, ec) | ESR_IL | (data ? esr & (ESR_WNR | ESR_CM) : 0) | fsc;
+	return FIELD_PREP(ESR_EC, ec) | ESR_IL | (data ? esr & (ESR_WNR | ESR_CM) : 0) | iss;
 }
 
 u64 el1_refusal_esr(u64 esr, u64 spsr)

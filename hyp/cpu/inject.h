@@ -28,11 +28,13 @@ struct el1_entry el1_exception_entry(u64 spsr, u64 sctlr, const struct pstate_fe
 
 /**
  * el1_external_abort_esr() - the syndrome of a synchronous external abort at EL1
- * @esr:  ESR_EL2 of the stage 2 fault that becomes one: a Data or Instruction Abort
+ * @esr:  ESR_EL2 of what becomes one, a stage 2 fault or an external abort: a Data or Instruction
+ *	  Abort
  * @spsr: SPSR_EL2
  *
  * WnR and CM are the access's own. A fault on a stage 1 table walk becomes an external abort on
- * the walk; its stage 1 level is not known to EL2, and reads as 0.
+ * the walk; its stage 1 level is not known to EL2, and reads as 0. An external abort stays what it
+ * was: level, EA, and FnV with the one that can have it.
  */
 u64 el1_external_abort_esr(u64 esr, u64 spsr);
 

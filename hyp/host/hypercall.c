@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's hypercalls (include/keel/hypercall.h), and the counters that they read. */
+#include <cpu/hw_errors.h>
 #include <cpu/log.h>
 #include <host/host.h>
 #include <host/host_mem.h>
@@ -28,11 +29,20 @@ void host_count(unsigned int stat)
 
 u64 host_stat(unsigned int stat)
 {
-	if (stat == KEEL_STAT_TABLE_PAGES_FREE)
+	switch (stat) {
+	case KEEL_STAT_TABLE_PAGES_FREE:
 		return host_mem_table_pages_free();
-	if (stat == KEEL_STAT_TABLE_PAGES)
+	case KEEL_STAT_TABLE_PAGES:
 		return host_mem_table_pages();
-	return __atomic_load_n(&counters[stat], __ATOMIC_RELAXED);
+	case KEEL_STAT_GUEST_ABORTS:
+		return hw_errors(HW_GUEST_ABORTS);
+	case KEEL_STAT_GUEST_SERRORS:
+		return hw_errors(HW_GUEST_SERRORS);
+	case KEEL_STAT_EL2_FAULTS:
+		return hw_errors(HW_EL2_FAULTS);
+	default:
+		return __atomic_load_n(&counters[stat], __ATOMIC_RELAXED);
+	}
 }
 
 static void hc_uid(struct host_regs *regs)

@@ -131,6 +131,21 @@ static s64 hc_vcpu_spe(struct vcpu *vcpu, struct host_regs *regs)
 	return ops->spe ? ops->spe(vcpu, regs->x[3], regs->x[4]) : KEEL_NOT_SUPPORTED;
 }
 
+static s64 hc_vcpu_events(struct vcpu *vcpu, struct host_regs *regs)
+{
+	u64 pending = 0;
+	int ret;
+
+	if (!vcpu->initialized)
+		return -ENOEXEC;
+	if (!ops->events)
+		return KEEL_NOT_SUPPORTED;
+	ret = ops->events(vcpu, regs->x[3], &pending);
+	if (!ret)
+		regs->x[1] = pending;
+	return ret;
+}
+
 static s64 hc_vcpu_spe_stats(struct vcpu *vcpu, struct host_regs *regs)
 {
 	struct vcpu_spe_stats stats;
@@ -372,6 +387,7 @@ static const struct vm_call calls[] = {
 	CALL_ROW(KEEL_HC_VCPU_SPE_STATS) = { .vcpu = hc_vcpu_spe_stats },
 	CALL_ROW(KEEL_HC_VM_SYNC) = { .vm = hc_vm_sync },
 	CALL_ROW(KEEL_HC_VGIC_RESET) = { .vm = hc_vgic_reset },
+	CALL_ROW(KEEL_HC_VCPU_EVENTS) = { .owned = hc_vcpu_events },
 };
 STATIC_ASSERT(ARRAY_SIZE(calls) == KEEL_HC_VM_LAST - CALL_FIRST + 1, "the last call has a row");
 

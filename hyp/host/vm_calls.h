@@ -28,6 +28,7 @@ struct vcpu_spe_stats; /* vm/vm_ops.h */
  * @vgic_reset: KEEL_HC_VGIC_RESET; vm->lock held, all vCPUs owned by this CPU; vm->vgic is not NULL
  * @spe:	       KEEL_HC_VCPU_SPE
  * @spe_stats: KEEL_HC_VCPU_SPE_STATS; another CPU may run the vCPU. 0; -ENXIO
+ * @events:    KEEL_HC_VCPU_EVENTS; the vCPU is initialized: 0, with *pending; -EINVAL
  * @irq_line:  no lock held; vm->vgic is not NULL. 1 with *vcpu, where it is to be woken or kicked;
  *0; -EINVAL. *vcpu comes in as the host's index, any value
  */
@@ -39,6 +40,7 @@ struct vm_call_ops {
 	void (*vgic_reset)(struct vm *vm);
 	int (*irq_line)(struct vm *vm, u64 *vcpu, u64 intid, bool level);
 	int (*spe)(struct vcpu *vcpu, u64 op, u64 value);
+	int (*events)(struct vcpu *vcpu, u64 raise, u64 *pending);
 	int (*spe_stats)(const struct vcpu *vcpu, struct vcpu_spe_stats *stats);
 };
 

@@ -75,6 +75,7 @@
 #define ESR_AR	  BIT(14)	  /* acquire/release */
 #define ESR_VNCR  BIT(13)	  /* access through VNCR_EL2 (FEAT_NV2) */
 #define ESR_SET	  GENMASK(12, 11) /* synchronous error type, for an external abort */
+#define ESR_SET	  GENMASK(12, 11) /* with FEAT_RAS and FSC ESR_FSC_EXTABT: error type */
 #define ESR_FNV	  BIT(10)	  /* FAR is not valid */
 #define ESR_EA	  BIT(9)	  /* external abort type */
 #define ESR_CM	  BIT(8)	  /* cache maintenance or address translation instruction */
@@ -155,6 +156,13 @@ static inline unsigned int esr_ec(u64 esr)
 static inline unsigned int esr_fsc(u64 esr)
 {
 	return (unsigned int)FIELD_GET(ESR_FSC, esr);
+}
+
+/* A synchronous external abort, on a table walk or not. */
+static inline bool esr_fsc_is_external(u64 fsc)
+{
+	return fsc == ESR_FSC_EXTABT || fsc == ESR_FSC_EXTABT_WALK_M2 ||
+	       fsc == ESR_FSC_EXTABT_WALK_M1 || (fsc & ESR_FSC_TYPE) == ESR_FSC_EXTABT_WALK;
 }
 
 /**

@@ -427,6 +427,26 @@ void *el2_window_map(struct pa pa, enum el2_prot prot)
 	return el2_window_open(pa, prot).page;
 }
 
+static u64 window_physical(u64 pte)
+{
+	/* D8.3.1.2: with DS, OA[51:50] are in bits 9:8 */
+	u64 high = map.layout.ds ? (pte >> 8 & 3) << 50 : 0;
+
+	return (pte & GENMASK(49, 12)) | high;
+}
+
+u64 el2_physical(u64 va)
+{
+	const struct percpu *cpu = this_cpu();
+	u64 pte, pa = va - map.layout.linear_offset;
+
+	if (ALIGN_DOWN(va, SZ_4K) == cpu->window_va) {
+		pte = READ_ONCE(*cpu->window_pte);
+		return pte & PTE_VALID ? window_physical(pte) | (va & (SZ_4K - 1)) : ~0ULL;
+	}
+	return pa >= map.layout.linear_start.v && pa < map.layout.linear_end.v ? pa : ~0ULL;
+}
+
 void el2_window_unmap(void)
 {
 	const struct percpu *cpu = this_cpu();

@@ -115,6 +115,14 @@ int __must_check el2_map_stacks(struct percpu *cpu, u64 slot, struct el2_stack_p
  */
 void *el2_window_map(struct pa pa, enum el2_prot prot);
 
+/**
+ * el2_physical() - where memory is that EL2 accesses at an address, as far as no lock is needed
+ * @va: in this CPU's window while that shows a page, or in the linear one
+ *
+ * Return: its physical address; all ones for another @va.
+ */
+u64 el2_physical(u64 va);
+
 /* End el2_window_map(). The page cannot be reached through the window when it returns. */
 void el2_window_unmap(void);
 

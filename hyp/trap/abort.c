@@ -12,6 +12,7 @@
 #include <lib/esr.h>
 #include <mm/stage2.h>
 #include <trap/device.h>
+#include <trap/error.h>
 #include <trap/mmio.h>
 #include <trap/trap.h>
 
@@ -53,6 +54,18 @@ static bool is_write(u64 esr)
 	return !is_fetch(esr) && (esr & ESR_WNR);
 }
 
+bool abort_translate(u64 va, u64 *ipa)
+{
+	u64 saved = read_par(), par;
+	bool done = at_s1e1r(va);
+
+	isb();
+	par = read_par();
+	write_sysreg(saved, par_el1);
+	*ipa = (par & PAR_PA) | (va & (SZ_4K - 1));
+	return done && !(par & PAR_F);
+}
+
 /*
  * Where the access went. D24.2.56: HPFAR_EL2 is valid for translation and access flag faults and on
  * stage 1 walks; otherwise stage 1 is asked again. False if it now says something else, or faults
@@ -61,20 +74,11 @@ static bool is_write(u64 esr)
  */
 static bool fault_ipa(u64 esr, u64 far, u64 *ipa)
 {
-	u64 saved, par;
-	bool done;
-
 	if (fault_kind(esr) == FAULT_MISSING || (esr & ESR_S1PTW)) {
 		*ipa = FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & (SZ_4K - 1));
 		return true;
 	}
-	saved = read_par();
-	done = at_s1e1r(far);
-	isb();
-	par = read_par();
-	write_sysreg(saved, par_el1);
-	*ipa = (par & PAR_PA) | (far & (SZ_4K - 1));
-	return done && !(par & PAR_F);
+	return abort_translate(far, ipa);
 }
 
 static int inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
@@ -180,8 +184,8 @@ int abort_trap(struct vcpu *vcpu, u64 esr)
 	case FAULT_MISSING:
 	case FAULT_PERMISSION:
 		return stage2_fault(vcpu, esr);
-	case FAULT_EXTERNAL: /* the machine's answer to the guest's access */
-		return inject_abort(vcpu, esr, read_sysreg(far_el2));
+	case FAULT_EXTERNAL:
+		return error_trap(vcpu, esr);
 	case FAULT_CONFLICT: /* allowed with FEAT_BBM, see mm/stage2.h; the access is repeated */
 		stage2_invalidate_all(vcpu->s2);
 		return VCPU_RESUME;

@@ -38,7 +38,13 @@ int trap_wait(struct vcpu *vcpu, u64 until);
 /* abort.c: a Data or Instruction Abort from the guest. VCPU_RESUME, VCPU_NOT_MINE or an exit. */
 int abort_trap(struct vcpu *vcpu, u64 esr);
 
-/* abort.c: what the host answered to the last KEEL_EXIT_FAULT, if that was the exit. */
+/*
+ * abort.c: what stage 1 makes of an address of the loaded guest now, for a read at EL1. False: it
+ * faults, or the walk does. PAR_EL1 stays the guest's; FAR_EL2 and its like may be another fault's.
+ */
+bool abort_translate(u64 va, u64 *ipa);
+
+/* abort.c: what the host answered to the last KEEL_EXIT_FAULT or _ABORT, if that was the exit. */
 int abort_resume(struct vcpu *vcpu);
 
 /* abort.c: there is nothing to finish any more. */

@@ -19,6 +19,7 @@ enum control {
 #define HCR_TID1 BIT(16) /* AIDR_EL1, REVIDR_EL1, SMIDR_EL1 */
 #define HCR_TLOR BIT(35)
 #define HCR_TERR BIT(36)
+#define HCR_TEA	 BIT(37) /* synchronous external aborts go to EL2 */
 #define HCR_TID5 BIT(58) /* GMID_EL1 */
 
 /* CPTR_EL2 (D24.2.34) with E2H=0; TZ and TSM are RES1 where there is no SVE or SME */
@@ -85,7 +86,7 @@ static const struct trap_row {
 	u64 bits;
 } rows[] = {
 	{ ID_MMFR1_LO, 1, C_HCR, HCR_TLOR },
-	{ ID_PFR0_RAS, 1, C_HCR, HCR_TERR },
+	{ ID_PFR0_RAS, 1, C_HCR, HCR_TERR | HCR_TEA },
 	{ ID_PFR1_MTE, 2, C_HCR, HCR_TID5 }, /* the others trap without HCR_EL2.ATA */
 	{ ID_PFR1_SME, 1, C_HCR, HCR_TID1 },
 	{ ID_DFR0_TraceVer, 1, C_CPTR_NVHE, CPTR_TTA },

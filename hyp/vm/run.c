@@ -7,6 +7,7 @@
 #include <arch/el1.h>
 #include <arch/percpu.h>
 #include <arch/tlb.h>
+#include <cpu/hw_errors.h>
 #include <cpu/inject.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
@@ -161,7 +162,9 @@ static int handle_serror(struct vcpu *vcpu, u64 esr)
 	static struct ratelimit limit;
 	enum serror_owner owner = serror_owner(esr, this_vm_cpu()->traps.has_ras);
 
-	log_limited(&limit, LOG_WARN, "SError of a guest, ESR_EL2 %#lx: %s", esr, whose[owner]);
+	hw_error(HW_GUEST_SERRORS);
+	log_limited(&limit, LOG_WARN, "VM %#lx, vCPU %u: SError, ESR_EL2 %#lx: %s",
+		    vcpu->vm->handle, vcpu->index, esr, whose[owner]);
 	switch (owner) {
 	case SERROR_NOBODY:
 		return VCPU_RESUME;

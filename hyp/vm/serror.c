@@ -21,6 +21,23 @@ enum serror_owner serror_owner(u64 esr, bool ras)
 	return (enum serror_owner)owner_by_aet[FIELD_GET(ESR_SERROR_AET, esr)];
 }
 
+/* ESR_EL2.SET (D24.2.45): which of them are contained. */
+static const bool contained_by_set[4] = {
+	[0] = true,  /* UER: recoverable */
+	[2] = false, /* UC: uncontainable */
+	[3] = true,  /* UEO: restartable */
+};
+
+bool abort_is_contained(u64 esr, bool ras)
+{
+	return !ras || esr_fsc(esr) != ESR_FSC_EXTABT || contained_by_set[FIELD_GET(ESR_SET, esr)];
+}
+
+u64 serror_esr_uncontained(void)
+{
+	return FIELD_PREP(ESR_EC, ESR_EC_SERROR) | ESR_IL | ESR_FSC_SERROR; /* AET is 0: UC */
+}
+
 u64 serror_esr_of_disr(u64 disr)
 {
 	u64 iss = disr & (disr & ESR_SERROR_IDS ? ESR_ISS : DISR_ISS);

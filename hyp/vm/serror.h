@@ -24,6 +24,18 @@ enum serror_owner { SERROR_HOST, SERROR_GUEST, SERROR_NOBODY };
  */
 enum serror_owner serror_owner(u64 esr, bool ras);
 
+/**
+ * abort_is_contained() - whether a guest's synchronous external abort reaches no further
+ * @esr: ESR_EL2
+ * @ras: the CPU has FEAT_RAS
+ *
+ * Return: false: ESR_EL2.SET says that it is uncontainable, or what nobody knows: the host's.
+ */
+bool abort_is_contained(u64 esr, bool ras);
+
+/* ESR_EL2 of the SError that stands for an uncontained abort. */
+u64 serror_esr_uncontained(void);
+
 /* ESR_EL2 as it would be if what ESB has put into @disr, DISR_EL1, had been taken. */
 u64 serror_esr_of_disr(u64 disr);
 

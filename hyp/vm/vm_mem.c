@@ -190,6 +190,40 @@ static bool needs_sync(const struct vm *vm)
 	return !vm->s2.fwb || !has_dic();
 }
 
+/* ---- memory that has failed ---- */
+
+static bool memory_at(struct stage2 *s2, struct ipa ipa, struct pa *pa)
+{
+	struct stage2_leaf leaf;
+	int ret;
+
+	spin_lock(&s2->lock);
+	ret = stage2_lookup(s2, ipa, &leaf);
+	spin_unlock(&s2->lock);
+	if (ret || is_device(leaf.attrs))
+		return false;
+	*pa = PA(leaf.pa.v + (ipa.v - leaf.ipa.v));
+	return true;
+}
+
+/*
+ * The page can be anybody's by the time that it is read: a read of RAM, of which nothing is kept,
+ * does no harm.
+ */
+bool vm_memory_answers(struct vcpu *vcpu, struct ipa ipa, struct pa *pa)
+{
+	const char *page;
+	bool answers;
+
+	if (!memory_at(vcpu->s2, ipa, pa))
+		return true;
+	page = el2_window_map(PA(ALIGN_DOWN(pa->v, SZ_4K)), EL2_R);
+	answers = foreign_answers(page + ALIGN_DOWN(pa->v, FOREIGN_LINE) % SZ_4K, FOREIGN_LINE,
+				  sizeof(u64));
+	el2_window_unmap();
+	return answers;
+}
+
 /* ---- the VM as a side of page moves ---- */
 
 /*

@@ -191,6 +191,19 @@ int __must_check vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u6
  */
 int __must_check vm_sync(struct vm *vm, u64 *at);
 
+/**
+ * vm_memory_answers() - whether EL2 can read the memory that a guest could not
+ * @vcpu: its active stage 2
+ * @ipa:  within its memory
+ * @pa:   out, with false: where that is
+ *
+ * By plain reads of the line that @ipa is in. Takes the lock of stage 2.
+ *
+ * Return: false: there is memory, and it faults. True for a device, which is not read, and for what
+ * is not mapped any more.
+ */
+bool vm_memory_answers(struct vcpu *vcpu, struct ipa ipa, struct pa *pa);
+
 /*
  * In a debug build: some of what the VM's stage 2 maps, going on where the last call ended, must be
  * pages that are shared or donated, or Keel panics. Else nothing. Takes vm->lock.

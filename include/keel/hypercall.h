@@ -262,8 +262,19 @@
  */
 #define KEEL_HC_VGIC_RESET 0xc6000025
 
+/*
+ * KEEL_HC_VCPU_EVENTS(x1 = handle, x2 = index, x3 = KEEL_EVENT_* to raise, 0 to ask) -> x0 = 0,
+ * x1 = KEEL_EVENT_* that the vCPU has not taken yet; -EINVAL for other bits, nothing changed;
+ * -ENOEXEC before KEEL_HC_VCPU_INIT. An abort is taken at once: the next run begins at the guest's
+ * vector. It is what becomes of the access that the last exit told of, if the exit was
+ * KEEL_EXIT_FAULT or KEEL_EXIT_ABORT; the address is that of the last fault in any case.
+ */
+#define KEEL_HC_VCPU_EVENTS 0xc6000026
+#define KEEL_EVENT_SERROR   1 /* a virtual SError, of no syndrome that the guest knows */
+#define KEEL_EVENT_ABORT    2 /* a synchronous external abort of data */
+
 /* Calls about VMs are numbered from KEEL_HC_VM_SIZE to this one, without a gap. */
-#define KEEL_HC_VM_LAST KEEL_HC_VGIC_RESET
+#define KEEL_HC_VM_LAST KEEL_HC_VCPU_EVENTS
 
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {
@@ -277,12 +288,14 @@ enum keel_exit {
 	KEEL_EXIT_STEAL_TIME, /* the guest asks for its stolen time: begin it at zero, run again */
 	KEEL_EXIT_SPE,	      /* the guest profiles, and KVM_ARM_VCPU_SPE_STOP_EXIT was asked for */
 	KEEL_EXIT_ENTROPY,    /* .entropy: the guest asks for random numbers: keel_run.answer */
+	KEEL_EXIT_ABORT, /* .abort: an access of the guest met an external abort: keel_run.answer */
 };
 
 /*
  * What the host has done about the last KEEL_EXIT_FAULT (keel_run.answer), for the next run. _DONE
  * and _STOP need an access that .mmio told of; otherwise, and for any other number, the guest
- * repeats it. After KEEL_EXIT_ENTROPY the next run takes what is in .entropy; _STOP as below.
+ * repeats it. After KEEL_EXIT_ENTROPY the next run takes what is in .entropy; _STOP as below. After
+ * KEEL_EXIT_ABORT the access is repeated, or with _ABORT the guest has the external abort.
  */
 #define KEEL_ANSWER_MAPPED 0 /* the memory is mapped now: the access is repeated */
 #define KEEL_ANSWER_ABORT  1 /* an external abort for the guest */
@@ -290,6 +303,15 @@ enum keel_exit {
 #define KEEL_ANSWER_NONE 2
 #define KEEL_ANSWER_DONE 3 /* the access is done, for a read with the data in .mmio: go on */
 #define KEEL_ANSWER_STOP 4 /* the same; then KEEL_EXIT_IRQ before any instruction */
+
+/* keel_run.abort.flags: what is known of an external abort. */
+#define KEEL_ABORT_FAR 1 /* .far: the guest's virtual address */
+#define KEEL_ABORT_IPA 2 /* .ipa: where that is in the VM's memory; else it was on a table walk */
+/*
+ * .pa: the memory that the VM has there; EL2 has read it, and met an external abort as well. Else
+ * it is the kind of access, or a device, or the error has gone: no reason to do without the memory.
+ */
+#define KEEL_ABORT_MEMORY 4
 
 #define KEEL_RUN_DATA	  3072
 #define KEEL_REG_LIST_MAX (KEEL_RUN_DATA / 8)
@@ -329,6 +351,11 @@ struct keel_run {
 		struct {
 			unsigned long long word[3]; /* in; zero: there is none */
 		} entropy;
+		struct {
+			unsigned long long esr; /* ESR_EL2 without ISV and what it brings */
+			unsigned long long far, ipa, pa;
+			unsigned int flags; /* KEEL_ABORT_*: which of these are valid */
+		} abort;
 		unsigned char pad[224];
 	};
 	/* out: vCPUs that became able to run and whose threads are to be woken, a bit each */
@@ -346,6 +373,9 @@ enum keel_stat {
 	KEEL_STAT_TABLE_PAGES,	    /* pages of that pool, free or in use */
 	KEEL_STAT_HOST_ZERO_PAGES,  /* pages given away that the host read, as zeros */
 	KEEL_STAT_GIC_REFUSED,	    /* commands to an ITS, and tables of LPIs, that were refused */
+	KEEL_STAT_GUEST_ABORTS,	    /* external aborts that guests' accesses met, and EL2 took */
+	KEEL_STAT_GUEST_SERRORS,    /* SErrors that EL2 took from guests, or found behind them */
+	KEEL_STAT_EL2_FAULTS,	    /* accesses of EL2's own to memory that faulted */
 	KEEL_STAT_COUNT
 };
 

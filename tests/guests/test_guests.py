@@ -8,7 +8,7 @@ import pytest
 import keelvm
 import vms
 
-KVM_TESTS = ["system", "ipa", "vcpu", "memory", "pages", "vgic", "run", "spe", "eventfd", "lifetime", "discard"]
+KVM_TESTS = ["system", "ipa", "vcpu", "memory", "pages", "vgic", "run", "events", "spe", "eventfd", "lifetime", "discard"]
 
 # With every test, in less time; the full set has the whole of them.
 QUICK_KVM_TESTS = {"discard": "test_discard quick"}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """keel.ko when the host runs out of memory at each allocation: the call fails, the host goes on."""
 
+import re
+
 import keelvm
 import vms
 
@@ -64,4 +66,16 @@ def test_spe_brings_all_memory(boot):
     assert result.status == 0, result.output
     result = machine.run("vmrun --mem 64M --spe /payloads/spe.img </dev/null", timeout=300)
     assert "FAIL" not in result.output and result.status == 0, result.output
+    assert_calm(machine)
+
+
+def test_memory_breaks_below_a_guest(boot):
+    """The VMM has its SIGBUS, the kernel its bad page; and what only the guest has met costs no page."""
+    machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
+    result = machine.run("test_broken", timeout=200)
+    assert result.status == 0, result.output
+    log = machine.check("dmesg")
+    assert re.search(r"keel: VM 0x[0-9a-f]+: memory at guest address 0x40008123, 0x[0-9a-f]+, is broken\n", log)
+    assert log.count("Memory failure: ") >= 1
+    assert machine.check("grep HardwareCorrupted /proc/meminfo").split()[1] == "4"
     assert_calm(machine)

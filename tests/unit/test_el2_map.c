@@ -719,7 +719,9 @@ static void test_a_window_shows_one_page_at_a_time(void **state)
 			check_hole(cpus[(i + 1) % 2].window_va);
 			check_hole(va + PAGE);
 			tlb_begin();
+			assert_int_equal(el2_physical(va + 0x123), pa + 0x123);
 			el2_window_unmap();
+			assert_int_equal(el2_physical(va), ~0ULL);
 			check_hole(va);
 			/* Any CPU may have cached it while it was there:
 			 * all TLBs, and it is done. */

@@ -65,8 +65,8 @@ static void each_feature(void **state)
 		u64 hcr, nvhe, vhe, mdcr, host, hcrx, hdfgr, mpam2;
 	} rows[] = {
 		{ ID_MMFR1_LO, 1, .hcr = BIT(35) },
-		{ ID_PFR0_RAS, 1, .hcr = BIT(36) },
-		{ ID_PFR0_RAS, 2, .hcr = BIT(36) },
+		{ ID_PFR0_RAS, 1, .hcr = BIT(36) | BIT(37) },
+		{ ID_PFR0_RAS, 2, .hcr = BIT(36) | BIT(37) },
 		{ ID_PFR1_MTE, 1, .hcr = 0 }, /* instructions alone */
 		{ ID_PFR1_MTE, 2, .hcr = BIT(58) },
 		{ ID_PFR1_SME, 1, .hcr = BIT(16) },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/hypercall.c hyp/lib/printf.c hyp/cpu/log.c */
+/* SOURCES: hyp/host/hypercall.c hyp/lib/printf.c hyp/cpu/log.c hyp/cpu/hw_errors.c */
 /* The hypercall ABI: what include/keel/hypercall.h promises of each call, and of all others. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <cpu/hw_errors.h>
 #include <cpu/log.h>
 #include <host/host.h>
 #include <host/host_mem.h>
@@ -157,6 +158,22 @@ static void test_each_statistic_counts_its_own(void **state)
 	assert_int_equal(stat(KEEL_STAT_TABLE_PAGES_FREE), TABLE_PAGES);
 	assert_int_equal(host_stat(KEEL_STAT_TABLE_PAGES_FREE), TABLE_PAGES);
 	assert_int_equal(stat(KEEL_STAT_TABLE_PAGES), ALL_PAGES);
+}
+
+static void test_errors_of_the_machine_are_counted(void **state)
+{
+	static const unsigned int stats[HW_ERROR_COUNT] = {
+		[HW_GUEST_ABORTS] = KEEL_STAT_GUEST_ABORTS,
+		[HW_GUEST_SERRORS] = KEEL_STAT_GUEST_SERRORS,
+		[HW_EL2_FAULTS] = KEEL_STAT_EL2_FAULTS,
+	};
+
+	for (unsigned int i = 0; i < HW_ERROR_COUNT; i++) {
+		for (unsigned int j = 0; j <= i; j++)
+			hw_error((enum hw_error)i);
+		for (unsigned int j = 0; j < HW_ERROR_COUNT; j++)
+			assert_int_equal(stat(stats[j]), j <= i ? j + 1 : 0);
+	}
 }
 
 /* Calls that Keel has, also those that fail; the call that asks is counted already. */
@@ -391,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_the_uid_is_the_one_of_the_abi),
 		cmocka_unit_test(test_revision_and_version_agree),
 		cmocka_unit_test(test_each_statistic_counts_its_own),
+		cmocka_unit_test(test_errors_of_the_machine_are_counted),
 		cmocka_unit_test(test_hypercalls_are_counted),
 		cmocka_unit_test(test_unknown_statistics_are_refused),
 		cmocka_unit_test(test_the_log_is_read_piece_by_piece),

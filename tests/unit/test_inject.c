@@ -171,6 +171,15 @@ static void test_external_abort_syndromes(void **state)
 		/* the decoded access (ISV..AR), VNCR, FnV, EA and ISS2 are EL2's alone */
 		{ "with ISS", EC(0x24) | 0x1ffe600ULL | 0x06, 5, EC(0x25) | 0x10 },
 		{ "with ISS2", 0xffffff00000000ULL | EC(0x24) | 0x06, 5, EC(0x25) | 0x10 },
+		/* external aborts stay what they are: FnV, EA and the level are valid in these */
+		{ "external", EC(0x24) | WNR | 0x10, 5, EC(0x25) | WNR | 0x10 },
+		{ "external, no FAR", EC(0x24) | 0x600 | 0x10, EL0, EC(0x24) | 0x600 | 0x10 },
+		{ "external, with SET", EC(0x24) | 0x1800 | 0x10, 5, EC(0x25) | 0x10 },
+		{ "external, fetch", EC(0x20) | 0x600 | 0x10, 5, EC(0x21) | 0x600 | 0x10 },
+		{ "external, walk", EC(0x24) | 0x200 | 0x16, 5, EC(0x25) | 0x200 | 0x16 },
+		{ "external, walk, level -1", EC(0x20) | 0x13, EL0, EC(0x20) | 0x13 },
+		{ "external, walk, level -2", EC(0x24) | 0x12, 5, EC(0x25) | 0x12 },
+		{ "external, stage 2 walk", EC(0x24) | S1PTW | 0x17, 5, EC(0x25) | 0x14 },
 		{ "bits that a fetch has not", EC(0x20) | 0x1ffe740ULL | 0x06, 5, EC(0x21) | 0x10 },
 	};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/serror.c hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c */
+/* SOURCES: hyp/vm/serror.c hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c */
 /*
  * SErrors: whose they are, and that each of them reaches him, with the world switch and the run
  * loop as they are.
@@ -19,6 +19,7 @@
 #include <arch/serror.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
+#include <cpu/hw_errors.h>
 #include <cpu/inject.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
@@ -328,6 +329,21 @@ static void test_owner(void **state)
 	}
 }
 
+/* Of synchronous ones: ESR_EL2.SET has a meaning with FEAT_RAS, and not on a walk. */
+static void test_contained_aborts(void **state)
+{
+	static const bool by_set[4] = { true, false, false, true };
+
+	for (u64 set = 0; set < 4; set++) {
+		u64 esr = FIELD_PREP(ESR_EC, ESR_EC_DABT_LOWER) | FIELD_PREP(ESR_SET, set);
+
+		assert_int_equal(abort_is_contained(esr | ESR_FSC_EXTABT, true), by_set[set]);
+		assert_true(abort_is_contained(esr | ESR_FSC_EXTABT, false));
+		assert_true(abort_is_contained(esr | ESR_FSC_EXTABT_WALK | 1, true));
+	}
+	assert_int_equal(serror_owner(serror_esr_uncontained(), true), SERROR_HOST);
+}
+
 static void test_disr(void **state)
 {
 	assert_int_equal(serror_esr_of_disr(DISR_A | 0xe11), SERROR | 0xe11);
@@ -340,10 +356,13 @@ static void test_disr(void **state)
 
 static void corrected(int (*what)(void))
 {
+	u64 before = hw_errors(HW_GUEST_SERRORS);
+
 	error = CE;
 	lines = 0;
 	run(what);
 	assert_int_equal(lines, 1);
+	assert_int_equal(hw_errors(HW_GUEST_SERRORS), before + 1);
 	assert_int_equal(hcr(), HOST_HCR);
 	run(expects_none);
 	assert_int_equal(hcr(), HOST_HCR);
@@ -515,6 +534,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_contained_aborts),
 		cmocka_unit_test(test_disr),
 		cmocka_unit_test_setup(test_corrected, with_ras),
 		cmocka_unit_test_setup(test_contained, with_ras),

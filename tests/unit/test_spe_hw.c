@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/spe/spe_hw.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/spe/spe_provider.c hyp/trap/trap.c hyp/trap/one_reg.c hyp/trap/abort.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/trap/device.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_debug.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c */
+/* SOURCES: hyp/spe/spe_hw.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/spe/spe_provider.c hyp/trap/trap.c hyp/trap/one_reg.c hyp/trap/abort.c hyp/trap/error.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/trap/device.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_debug.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c hyp/vm/serror.c */
 /*
  * SPE by the CPUs' own units: who is chosen, what a vCPU is told, its registers wherever they are,
  * events, STOP, and a fake unit whose registers are all that there is of it.

@@ -133,7 +133,18 @@ static int spe_stats(const struct vcpu *vcpu, struct vcpu_spe_stats *stats)
 	return 0;
 }
 
+static u64 raised;
+
+static int events(struct vcpu *vcpu, u64 raise, u64 *pending)
+{
+	assert_int_not_equal(vcpu->owner, VCPU_NO_OWNER);
+	raised = raise;
+	*pending = 5;
+	return answer;
+}
+
 static const struct vm_call_ops layer = {
+	.events = events,
 	.spe_stats = spe_stats,
 	.get_reg = get_reg,
 	.set_reg = set_reg,
@@ -159,6 +170,7 @@ static int exits(struct vcpu *vcpu)
 	assert_int_equal(call(KEEL_HC_VCPU_STATE, handle, index, KEEL_STATE_QUERY, 0, 0),
 			 KEEL_STATE_RUNNABLE);
 	assert_int_equal(call(KEEL_HC_VCPU_SPE_STATS, handle, index, 0, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VCPU_EVENTS, handle, index, 0, 0, 0), -EBUSY);
 	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), -EBUSY);
 	assert_int_equal(call(KEEL_HC_VM_DESTROY, handle, 0, 0, 0, 0), -EBUSY);
 	vcpu->last_cpu = 0;
@@ -318,7 +330,7 @@ static void calls_of_a_vcpu_want_an_index(void **state)
 				    KEEL_HC_VCPU_GET_REG,    KEEL_HC_VCPU_SET_REG,
 				    KEEL_HC_VCPU_REG_LIST,   KEEL_HC_VCPU_STATE,
 				    KEEL_HC_VCPU_STEAL_TIME, KEEL_HC_VCPU_SPE,
-				    KEEL_HC_VCPU_SPE_STATS };
+				    KEEL_HC_VCPU_SPE_STATS,  KEEL_HC_VCPU_EVENTS };
 	static const u64 bad[] = { 0, 2, 4, 511, 512, 1ULL << 32 | 3, ~0ULL };
 
 	for (size_t f = 0; f < ARRAY_SIZE(fids); f++)
@@ -560,12 +572,28 @@ static void profiling_is_told_of(void **state)
 	assert_int_equal(call(KEEL_HC_VCPU_SPE_STATS, handle + 1, 3, 0, 0, 0), -ENOENT);
 }
 
+static void events_are_raised_and_told_of(void **state)
+{
+	(void)state;
+	raised = 0;
+	assert_int_equal(call(KEEL_HC_VCPU_EVENTS, handle, 3, 3, 0, 0), -ENOEXEC);
+	assert_int_equal(raised, 0);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VCPU_EVENTS, handle, 3, 1ULL << 40 | 3, 0, 0), 0);
+	assert_int_equal(raised, 1ULL << 40 | 3);
+	assert_int_equal(regs.x[1], 5);
+	answer = -EINVAL;
+	assert_int_equal(call(KEEL_HC_VCPU_EVENTS, handle, 3, 4, 0, 0), -EINVAL);
+	assert_int_equal(regs.x[1], handle); /* no register changes */
+}
+
 static void without_the_layers_their_calls_are_not_supported(void **state)
 {
 	static const u64 fids[] = { KEEL_HC_VCPU_GET_REG,   KEEL_HC_VCPU_SET_REG,
 				    KEEL_HC_VCPU_REG_LIST,  KEEL_HC_VGIC_INIT,
 				    KEEL_HC_IRQ_LINE,	    KEEL_HC_VCPU_SPE,
-				    KEEL_HC_VCPU_SPE_STATS, KEEL_HC_VGIC_RESET };
+				    KEEL_HC_VCPU_SPE_STATS, KEEL_HC_VGIC_RESET,
+				    KEEL_HC_VCPU_EVENTS };
 
 	vm_calls_init(&none);
 	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
@@ -670,6 +698,7 @@ int main(void)
 		TEST(a_vgic_is_reset_while_no_vcpu_runs),
 		TEST(lines_tell_whom_to_wake),
 		TEST(profiling_is_told_of),
+		TEST(events_are_raised_and_told_of),
 		TEST(without_the_layers_their_calls_are_not_supported),
 		TEST(nonsense_does_no_harm),
 	};

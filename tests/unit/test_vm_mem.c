@@ -538,6 +538,38 @@ static void caches_that_cannot_be_cleaned(void **state)
 	machine_drop(before);
 }
 
+/* Which memory of a guest's faults when EL2 reads it, too, and where it is. */
+static void memory_that_has_failed(void **state)
+{
+	struct vcpu vcpu = { .vm = vm, .s2 = &vm->s2 };
+	const u64 in_block = 0x12340, bad = 5 * SZ_4K + 0xf40;
+	struct pa pa = machine_alloc(16, SZ_64K), block = machine_alloc(512, SZ_2M), at;
+
+	assert_int_equal(map(SZ_1G, pa.v, 16 * SZ_4K, RWX), 0);
+	assert_int_equal(map_all(2 * SZ_1G, block.v, SZ_2M, RW), 0);
+	assert_int_equal(map(3 * SZ_1G, DEVICE, SZ_4K, DEV), 0);
+	for (u64 offset = 0; offset < 16 * SZ_4K; offset += 8)
+		assert_true(vm_memory_answers(&vcpu, IPA(SZ_1G + offset), &at));
+	machine_bad_page = pa.v + bad;
+	for (u64 offset = 0; offset < 16 * SZ_4K; offset += 8) {
+		bool same_line = offset / 64 == bad / 64;
+
+		if (vm_memory_answers(&vcpu, IPA(SZ_1G + offset + 3), &at) == same_line)
+			fail_msg("offset %#llx of %#llx", (unsigned long long)offset,
+				 (unsigned long long)bad);
+		if (same_line)
+			assert_int_equal(at.v, pa.v + offset + 3);
+	}
+	machine_bad_page = block.v + in_block;
+	assert_false(vm_memory_answers(&vcpu, IPA(2 * SZ_1G + in_block), &at));
+	assert_int_equal(at.v, block.v + in_block);
+	/* A device is not read, nor what is not there. */
+	assert_true(vm_memory_answers(&vcpu, IPA(3 * SZ_1G), &at));
+	assert_true(vm_memory_answers(&vcpu, IPA(4 * SZ_1G), &at));
+	assert_true(vm_memory_answers(&vcpu, IPA(TOP), &at));
+	machine_bad_page = 0;
+}
+
 /* What the next guest gets is cleaned before it does, whoever had it. */
 static void the_end_of_a_vm_cleans_no_caches(void **state)
 {
@@ -1200,6 +1232,7 @@ int main(void)
 		TEST(a_sync_cleans_what_the_cpu_does_not_keep_coherent),
 		TEST(a_sync_wants_an_address_of_the_vm),
 		TEST(caches_are_cleaned_only_without_fwb),
+		TEST(memory_that_has_failed),
 		TEST(caches_that_cannot_be_cleaned),
 		TEST(the_end_of_a_vm_cleans_no_caches),
 		TEST(bad_maps_change_nothing),

@@ -63,6 +63,10 @@ static struct world {
 	u32 ppi;
 	bool ppi_level;
 	u32 timer_encoding;
+	bool memory_broken; /* answer to vm_memory_answers() */
+	u64 memory_pa;
+	unsigned int memory_reads;
+	u64 memory_ipa, host_serror; /* ... and its question; ESR_EL2 of switch_host_serror() */
 	unsigned int flush_steps; /* how many the whole of the VM takes */
 	unsigned int flushes, flush_calls, hcr_updates;
 } w;
@@ -215,6 +219,24 @@ void switch_update_hcr(struct vcpu *vcpu)
 {
 	assert_ptr_equal(vcpu, V);
 	w.hcr_updates++;
+}
+
+bool vm_memory_answers(struct vcpu *vcpu, struct ipa ipa, struct pa *pa)
+{
+	w.memory_reads++;
+	w.memory_ipa = ipa.v;
+	*pa = PA(w.memory_pa);
+	return !w.memory_broken;
+}
+
+void switch_host_serror(u64 esr)
+{
+	w.host_serror = esr;
+}
+
+u64 ratelimit(struct ratelimit *rl)
+{
+	return ++rl->count;
 }
 
 void log_msg(enum log_level level, const char *fmt, ...)
