@@ -11,6 +11,7 @@
 #include <arch/smc.h>
 #include <arch/sysreg.h>
 #include <cpu/errata.h>
+#include <cpu/hw_errors.h>
 #include <cpu/inject.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
@@ -103,6 +104,21 @@ static void refuse_access(u64 esr, u64 far, struct ipa ipa)
 		    names[access_of(esr)], ipa.v, host_mem_describe(ipa), this_cpu()->id,
 		    read_sysreg(elr_el2));
 	inject_sync(el1_refusal_esr(esr, read_sysreg(spsr_el2)), far);
+}
+
+/*
+ * HCR_EL2.TEA is 0 for the host: what comes here is of a walk of its stage 2, whose tables are
+ * Keel's. Its kernel decides, as of any other external abort.
+ */
+static void return_external_abort(u64 esr, u64 far)
+{
+	static struct ratelimit limit;
+
+	hw_error(HW_EL2_FAULTS);
+	log_limited(&limit, LOG_WARN,
+		    "host: external abort on a walk of stage 2, ESR_EL2 %#lx, FAR_EL2 %#lx, CPU %u",
+		    esr, far, this_cpu()->id);
+	inject_sync(el1_external_abort_esr(esr, read_sysreg(spsr_el2)), far);
 }
 
 /* Nothing that need worry anybody, so said once in a while. */
@@ -204,6 +220,10 @@ static void handle_abort(struct host_regs *regs, u64 esr)
 
 	if (esr_fsc(esr) == ESR_FSC_TLB_CONFLICT) {
 		host_mem_tlb_conflict();
+		return;
+	}
+	if (esr_fsc_is_external(esr_fsc(esr))) {
+		return_external_abort(esr, far);
 		return;
 	}
 	ipa = fault_ipa(esr, far);

@@ -651,7 +651,8 @@ static void on_bus(int signal, siginfo_t *info, void *context)
 	bus_address = info->si_addr;
 }
 
-static void test_poison(void)
+/* For a guest that reads. Where the process may not write, it is no different. */
+static void test_poison(bool may_write)
 {
 	const struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
 	struct memory m = anonymous(false);
@@ -666,13 +667,17 @@ static void test_poison(void)
 		end();
 		return;
 	}
+	if (!may_write)
+		must(mprotect(m.mem, SIZE, PROT_READ), "mprotect");
 	sigaction(SIGBUS, &action, NULL);
+	bus_code = 0;
 	go(&vcpus[0]);
 	answer(&vcpus[0], BASE + 8 * page);
 	go(&vcpus[0]);
 	answer(&vcpus[0], 0);
 	ret = ioctl(vcpus[0].fd, KVM_RUN, 0);
-	check(ret < 0 && errno == EINTR, "the guest reads broken memory: EINTR (%s)",
+	check(ret < 0 && errno == EINTR, "the guest reads broken memory that %s: EINTR (%s)",
+	      may_write ? "is the process's" : "the process may only read",
 	      ret < 0 ? strerror(errno) : "success");
 	check(bus_code == BUS_MCEERR_AR && bus_address == m.mem + 8 * page,
 	      "SIGBUS says what and where: code %d, address %p (%p)", (int)bus_code, bus_address,
@@ -690,7 +695,7 @@ static void on_alarm(int signal)
 	(void)signal;
 }
 
-static void test_missing(void)
+static void test_missing(bool may_write)
 {
 	/* Again and again: one could come before KVM_RUN has begun. */
 	const struct itimerval often = { .it_value = { .tv_usec = 200000 },
@@ -714,6 +719,8 @@ static void test_missing(void)
 		end();
 		return;
 	}
+	if (!may_write)
+		must(mprotect(m.mem, SIZE, PROT_READ), "mprotect");
 	sigaction(SIGALRM, &action, NULL);
 	go(&vcpus[0]);
 	answer(&vcpus[0], BASE);
@@ -723,11 +730,13 @@ static void test_missing(void)
 	ret = ioctl(vcpus[0].fd, KVM_RUN, 0);
 	err = errno;
 	setitimer(ITIMER_REAL, &never, NULL);
-	check(ret < 0 && err == EINTR, "a signal ends the wait for memory: EINTR (%s)",
-	      ret < 0 ? strerror(err) : "success");
+	check(ret < 0 && err == EINTR, "a signal ends the wait for memory%s: EINTR (%s)",
+	      may_write ? "" : " that may only be read", ret < 0 ? strerror(err) : "success");
 	must(ioctl(fd, UFFDIO_ZEROPAGE, &zero), "UFFDIO_ZEROPAGE");
 	check(!probe_again(&vcpus[0], &seen) && !seen, "the guest goes on once it is there");
 	close(fd);
+	if (!may_write)
+		must(mprotect(m.mem, SIZE, PROT_READ | PROT_WRITE), "mprotect");
 	check(same_page(0), "both at the same page");
 	end();
 	drop(&m);
@@ -812,8 +821,11 @@ int main(int argc, char **argv)
 	test_freed(false);
 	test_freed(true);
 	test_slots();
-	test_poison();
-	if (on_keel())
-		test_missing();
+	test_poison(true);
+	test_poison(false);
+	if (on_keel()) {
+		test_missing(true);
+		test_missing(false);
+	}
 	return finish();
 }

@@ -59,6 +59,7 @@ HOST_ABORT = r"keel: warning: host (?:read|write|fetch) of 0x[0-9a-f]+ .* refuse
 
 # ---- EL2 touches what is somebody else's, and it faults
 NO_ITS = r"keel: warning: the ITS at 0xc200000 is not one that Keel can use"
+GUEST_ABORT = r"keel: warning: VM 0x[0-9a-f]+, vCPU \d+: external abort at "
 FIXED_UP = r"keel: warning: EL2 met memory that faults: ESR_EL2 0x[0-9a-f]+"
 
 # ---- firmware does not open a CPU's features to EL2

@@ -152,3 +152,31 @@ def test_the_gic_writes_nothing_but_the_hosts(run_hostile, tmp_path, e2h, varian
     machine = run_hostile("its", 158, f"keel.e2h={e2h}", variant=variant, extra=("-dtb", str(tree)))
     assert re.search(messages.FIXED_UP, machine.console), "EL2 did not meet the aborts"
     assert re.search(messages.NO_ITS, machine.console)
+
+
+# ---- memory that comes and goes
+
+VANISHING_NODES = """
+/ {
+    ram@20000000 { device_type = "memory"; reg = <0 0x20000000 0 0x8000>; };
+};
+"""
+# So little that nobody puts anything there. Without it the machine answers for what is not there.
+VANISHING = (
+    "-global",
+    "gpex-pcihost.allow-unmapped-accesses=off",
+    "-object",
+    "memory-backend-ram,id=vanishing,size=32K,share=on",
+    "-device",
+    "ivshmem-plain,memdev=vanishing,addr=3",
+)
+
+
+@pytest.mark.parametrize("e2h", [0, 1])
+def test_memory_vanishes_below_a_guest(run_hostile, tmp_path, e2h):
+    """Tables of stage 2 do not answer any more: the VM ends, with what happened; it lives when they do.
+
+    Not in a debug build: it looks at all tables after each call."""
+    tree = reserved_tree(tmp_path / "tree", nodes=VANISHING_NODES)
+    machine = run_hostile("vanish", 38, f"keel.e2h={e2h}", extra=("-dtb", str(tree), *VANISHING))
+    assert re.search(messages.GUEST_ABORT + "the VM's stage 2 tables", machine.console)

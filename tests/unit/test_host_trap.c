@@ -17,6 +17,7 @@
 #include <arch/percpu.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
+#include <cpu/hw_errors.h>
 #include <cpu/log.h>
 #include <cpu/panic.h>
 #include <cpu/percpu.h>
@@ -471,6 +472,33 @@ static void test_other_faults_are_refused_without_asking(void **state)
 }
 
 /* The first of this kind in this program is logged, then each power of two. */
+/* Of a walk of the host's stage 2: its kernel's to judge, and no refusal. */
+static void test_external_aborts_stay_what_they_are(void **state)
+{
+	static const struct {
+		unsigned int ec, iss, el1_ec, el1_iss;
+	} rows[] = {
+		{ 0x24, 0x15, 0x25, 0x15 },   { 0x24, 0x56, 0x25, 0x56 },
+		{ 0x20, 0x17, 0x21, 0x17 },   { 0x24, 0x94, 0x25, 0x14 },
+		{ 0x24, 0x13, 0x25, 0x13 },   { 0x24, 0x610, 0x25, 0x610 },
+		{ 0x20, 0x210, 0x21, 0x210 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct host_regs regs = numbered();
+		u64 before = hw_errors(HW_EL2_FAULTS);
+
+		setup_world(true);
+		take(abort_esr(rows[i].ec, rows[i].iss), false);
+		host_trap(&regs);
+		assert_int_equal(world.faults, 0);
+		check_injected(abort_esr(rows[i].el1_ec, rows[i].el1_iss), "external abort");
+		check_unchanged(&regs, 0);
+		assert_int_equal(world.counted[KEEL_STAT_HOST_ABORTS], 0);
+		assert_int_equal(hw_errors(HW_EL2_FAULTS), before + 1);
+	}
+}
+
 static void test_refusals_are_logged(void **state)
 {
 	static const struct {
@@ -890,6 +918,7 @@ static void test_after_a_panic_a_cpu_stops_at_its_next_exception(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_external_aborts_stay_what_they_are),
 		cmocka_unit_test(test_refusals_are_logged),
 		cmocka_unit_test(test_a_fault_that_is_mapped_repeats_the_access),
 		cmocka_unit_test(test_zeros_that_the_host_reads_are_logged),

@@ -67,7 +67,7 @@ static struct world {
 	u64 memory_pa;
 	unsigned int memory_reads;
 	u64 memory_ipa, host_serror; /* ... and its question; ESR_EL2 of switch_host_serror() */
-	unsigned int flush_steps; /* how many the whole of the VM takes */
+	unsigned int flush_steps;    /* how many the whole of the VM takes */
 	unsigned int flushes, flush_calls, hcr_updates;
 } w;
 
