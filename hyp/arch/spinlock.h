@@ -11,16 +11,50 @@
 #ifndef KEEL_ARCH_SPINLOCK_H
 #define KEEL_ARCH_SPINLOCK_H
 
+#include <lib/lock_rank.h>
 #include <lib/types.h>
 
 struct spinlock {
 	u32 locked;
+#ifdef KEEL_DEBUG
+	u32 rank;	    /* enum lock_rank */
+	const void *holder; /* the holder's TPIDR_EL2 */
+#endif
 };
 
-#define SPINLOCK_INIT \
-	{             \
-		0     \
+/*
+ * A debug build stops on a lock that its holder takes again, on one that is taken against the order
+ * of lock_rank.h, and on one that ought to be held by this CPU and is not. cpu/lock_check.c.
+ */
+#ifdef KEEL_DEBUG
+#define SPINLOCK_INIT(lock_rank)    \
+	{                           \
+		.rank = (lock_rank) \
 	}
+void spin_check_before(const struct spinlock *lock);
+void spin_check_taken(struct spinlock *lock);
+void spin_check_release(struct spinlock *lock);
+void spin_check_held(const struct spinlock *lock, const char *where);
+#define spin_assert_held(lock) spin_check_held(lock, __func__)
+#else
+#define SPINLOCK_INIT(rank) \
+	{                   \
+		0           \
+	}
+static inline void spin_check_before(const struct spinlock *lock)
+{
+	(void)lock;
+}
+static inline void spin_check_taken(struct spinlock *lock)
+{
+	(void)lock;
+}
+static inline void spin_check_release(struct spinlock *lock)
+{
+	(void)lock;
+}
+#define spin_assert_held(lock) ((void)(lock))
+#endif
 
 /*
  * A waiter's exclusive load arms its monitor, which the holder's store clears: that ends the WFE.
@@ -30,6 +64,7 @@ static inline void spin_lock(struct spinlock *lock)
 {
 	u32 value, failed;
 
+	spin_check_before(lock);
 	__asm__ volatile("	prfm	pstl1keep, [%2]\n"
 			 "1:	ldaxr	%w0, [%2]\n"
 			 "	cbnz	%w0, 2f\n"
@@ -42,10 +77,12 @@ static inline void spin_lock(struct spinlock *lock)
 			 : "=&r"(value), "=&r"(failed)
 			 : "r"(&lock->locked), "r"(1)
 			 : "memory");
+	spin_check_taken(lock);
 }
 
 static inline void spin_unlock(struct spinlock *lock)
 {
+	spin_check_release(lock);
 	__asm__ volatile("stlr wzr, [%0]" : : "r"(&lock->locked) : "memory");
 }
 
@@ -53,17 +90,5 @@ static inline bool spin_is_locked(const struct spinlock *lock)
 {
 	return READ_ONCE(lock->locked);
 }
-
-/* A debug build stops on a lock that ought to be held and is not. */
-#ifdef KEEL_DEBUG
-void spin_assert_failed(const struct spinlock *lock, const char *where);
-#define spin_assert_held(lock)                              \
-	do {                                                \
-		if (!spin_is_locked(lock))                  \
-			spin_assert_failed(lock, __func__); \
-	} while (0)
-#else
-#define spin_assert_held(lock) ((void)(lock))
-#endif
 
 #endif

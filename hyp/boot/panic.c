@@ -323,10 +323,3 @@ void __noreturn boot_stop(const char *fmt, ...)
 	log_err("%s", text);
 	stop_cpu();
 }
-
-#ifdef KEEL_DEBUG
-void spin_assert_failed(const struct spinlock *lock, const char *where)
-{
-	panic("%s: lock %p is not held", where, (const void *)lock);
-}
-#endif

@@ -46,7 +46,7 @@ static const struct cpu_answer *probe_answers[KEEL_MAX_CPUS];
 
 static bool host_ready;
 /* Guards boot_info.features once several CPUs come up at a time. Innermost but for the log's. */
-static struct spinlock features_lock = SPINLOCK_INIT;
+static struct spinlock features_lock = SPINLOCK_INIT(LOCK_FEATURES);
 
 int smp_init(void)
 {

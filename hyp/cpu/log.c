@@ -20,7 +20,7 @@ static struct {
 	char *ring;
 	size_t size; /* of the ring; a power of two */
 	u64 head; /* bytes ever written to the ring; its low bits are the place of the next one */
-} log_state = { .lock = SPINLOCK_INIT, .level = LOG_INFO };
+} log_state = { .lock = SPINLOCK_INIT(LOCK_LOG), .level = LOG_INFO };
 
 /* Arrays, not pointers: usable before the image is relocated. */
 static const char prefixes[LOG_LEVEL_COUNT][16] = {

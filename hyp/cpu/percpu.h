@@ -37,6 +37,7 @@ struct percpu {
 	bool has_tdir;
 	bool ras;	/* it has FEAT_RAS: vm/switch.h */
 	u32 withheld;	/* what EL3 keeps from EL2: cpu/withheld.h */
+	u32 locks_held; /* debug builds: BIT(enum lock_rank) of each lock that it holds */
 	bool panicking; /* this CPU is already printing its panic */
 };
 

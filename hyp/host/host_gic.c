@@ -30,7 +30,7 @@
 static struct its *itses;
 static unsigned int its_count;
 static u64 rd_limit; /* redistributors can reach addresses below this */
-static struct spinlock rd_lock = SPINLOCK_INIT;
+static struct spinlock rd_lock = SPINLOCK_INIT(LOCK_RD);
 
 /* ---- pinned memory ---- */
 

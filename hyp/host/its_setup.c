@@ -222,7 +222,9 @@ void its_init(struct its *its, const struct its_ops *ops, u64 base, u8 *regs,
 	struct carver c = { memory, pa };
 	u64 attrs;
 
-	*its = (struct its){ .ops = ops, .base = base, .regs = regs };
+	*its = (struct its){
+		.lock = SPINLOCK_INIT(LOCK_ITS), .ops = ops, .base = base, .regs = regs
+	};
 	if (!regs)
 		return;
 	memset(memory, 0, plan->total);

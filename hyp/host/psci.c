@@ -367,7 +367,7 @@ void psci_init(struct psci *psci, const struct psci_ops *ops, void *ctx,
 	psci->ctx = ctx;
 	psci->secondary_entry = secondary_entry.v;
 	psci->nr_cpus = cpus->count;
-	psci->lock = (struct spinlock)SPINLOCK_INIT;
+	psci->lock = (struct spinlock)SPINLOCK_INIT(LOCK_PSCI);
 	for (unsigned int i = 0; i < cpus->count; i++) {
 		psci->cpu[i] = (struct psci_cpu){
 			.mpidr = cpus->mpidr[i],

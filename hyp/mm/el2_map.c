@@ -29,7 +29,7 @@
 #define INVAL_PAGES_MAX 64
 
 /* Lock of the tables and of private_next; see el2_map.h. */
-static struct spinlock el2_map_lock = SPINLOCK_INIT;
+static struct spinlock el2_map_lock = SPINLOCK_INIT(LOCK_EL2_MAP);
 
 static struct el2_map {
 	struct el2_layout layout;

@@ -54,7 +54,7 @@ struct device_range {
 	u64 size;
 };
 
-struct spinlock ownership_lock = SPINLOCK_INIT;
+struct spinlock ownership_lock = SPINLOCK_INIT(LOCK_OWNERSHIP);
 
 /* Banks and devices do not change once the host runs; the bytes are guarded by ownership_lock. */
 static struct ownership_bank *banks;

@@ -117,7 +117,7 @@ static void count_taken(struct page_pool *pool, u64 pages)
 
 int page_pool_init(struct page_pool *pool, void *base, u64 pages)
 {
-	*pool = (struct page_pool){ .lock = SPINLOCK_INIT };
+	*pool = (struct page_pool){ .lock = SPINLOCK_INIT(LOCK_PAGE_POOL) };
 	return pages ? page_pool_add(pool, base, pages) : 0;
 }
 

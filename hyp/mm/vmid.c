@@ -192,7 +192,7 @@ int vmid_init(struct vmid_allocator *va, unsigned int bits, u64 *bitmap, struct 
 	if ((bits != 8 && bits != 16) || nr_cpus == 0 || nr_cpus >= ((u32)1 << bits) - 1)
 		return -EINVAL;
 	*va = (struct vmid_allocator){
-		.lock = SPINLOCK_INIT,
+		.lock = SPINLOCK_INIT(LOCK_VMID),
 		.ops = ops,
 		.ctx = ctx,
 		.generation = BIT(bits),

@@ -1016,7 +1016,7 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs)
 	vgic = page_pool_alloc(&vm->pool);
 	if (!vgic)
 		return -ENOMEM;
-	vgic->lock = (struct spinlock)SPINLOCK_INIT;
+	vgic->lock = (struct spinlock)SPINLOCK_INIT(LOCK_VGIC);
 	vgic->dist_base = dist.v;
 	vgic->redist_base = redist.v;
 	vgic->nr_irqs = (u32)nr_irqs;

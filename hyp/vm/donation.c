@@ -7,7 +7,7 @@
 #include <vm/donation.h>
 #include <vm/vm_ops.h>
 
-struct spinlock donation_lock = SPINLOCK_INIT;
+struct spinlock donation_lock = SPINLOCK_INIT(LOCK_DONATION);
 
 STATIC_ASSERT(KEEL_POOL_DONATE_MIN > KEEL_POOL_RESERVE_DONATE,
 	      "what is given is more than it takes");

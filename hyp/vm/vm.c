@@ -290,7 +290,7 @@ static struct vm *build(struct pa pa, u64 pages, const struct stage2_geometry *g
 	u64 used = vm_pages(geometry) - 1;
 
 	memset(vm, 0, sizeof(*vm));
-	vm->lock = (struct spinlock)SPINLOCK_INIT;
+	vm->lock = (struct spinlock)SPINLOCK_INIT(LOCK_VM);
 	vm->state = VM_LIVE;
 	vm->side = (struct ownership_side){ .ops = &vm_side_ops, .ctx = vm };
 	if (page_pool_init(&vm->pool, base + used * SZ_4K, pages - used) ||

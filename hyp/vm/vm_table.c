@@ -15,7 +15,7 @@ STATIC_ASSERT(VM_TABLE_SLOTS == HANDLE_INDEX + 1, "an index is 16 bits");
 #define REFS_CLOSED BIT(31) /* nobody is let in */
 #define REFS_ALONE  BIT(30) /* with REFS_CLOSED: somebody makes or ends the VM */
 
-static struct spinlock vm_table_lock = SPINLOCK_INIT;
+static struct spinlock vm_table_lock = SPINLOCK_INIT(LOCK_VM_TABLE);
 static struct page_pool *slot_pool;
 static struct vm_slot *pages[VM_TABLE_PAGES]; /* set once, in order; read with acquire */
 static unsigned int nr_pages;

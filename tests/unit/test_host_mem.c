@@ -246,7 +246,7 @@ static void make_machine(const struct mmu_caps *caps)
 	logged = 0;
 	zeros = NULL;
 	window_used = false;
-	memset(&ownership_lock, 0, sizeof(ownership_lock));
+	ownership_lock = (struct spinlock)SPINLOCK_INIT(LOCK_OWNERSHIP);
 	memset(states, 0, sizeof(states));
 	for (size_t i = 0; i < ARRAY_SIZE(ram); i++)
 		banks[i] =

@@ -47,6 +47,8 @@ static void add_console(struct console *c)
 static int setup(void **state)
 {
 	memset(&log_state, 0, sizeof(log_state));
+	log_state.lock = (struct spinlock)SPINLOCK_INIT(LOCK_LOG);
+	fake_locks_held = 0;
 	log_state.level = LOG_INFO;
 	/* On the heap, so that a write outside of it is seen. */
 	ring = calloc(1, RING_SIZE);

@@ -185,7 +185,7 @@ static int setup(void **state)
 	fake_sysreg_set("esr_el2", 0);
 	cleaned = kicked = 0;
 	panic_begun = false;
-	memset(&s2, 0, sizeof(s2));
+	s2 = (struct stage2){ .lock = SPINLOCK_INIT(LOCK_STAGE2) };
 	memset(&spe, 0, sizeof(spe));
 	memset(sysreg, 0, sizeof(sysreg));
 	cpu = (struct percpu){ .window_va = (u64)window, .window_pte = &pte };

@@ -22,7 +22,7 @@ static void come_between(void);
 
 #include "../../hyp/vm/vm_table.c"
 
-struct spinlock ownership_lock = SPINLOCK_INIT;
+struct spinlock ownership_lock = SPINLOCK_INIT(LOCK_OWNERSHIP);
 
 static struct page_pool pool;
 static struct vm vms[2];

@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fake spinlocks for single-threaded tests: a mistake (deadlock, unlock without lock) ends the
- * test. */
+/*
+ * Fake spinlocks for single-threaded tests: a mistake (a deadlock, a lock that is taken against the
+ * order of lock_rank.h, an unlock without a lock) ends the test.
+ */
 #ifndef KEEL_ARCH_SPINLOCK_H
 #define KEEL_ARCH_SPINLOCK_H
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <lib/lock_rank.h>
 #include <lib/types.h>
 
 struct spinlock {
 	bool held;
 	u32 taken; /* how often so far, for tests to look at */
+	u32 rank;  /* enum lock_rank */
 };
 
-#define SPINLOCK_INIT    \
-	{                \
-		false, 0 \
+#define SPINLOCK_INIT(lock_rank)    \
+	{                           \
+		.rank = (lock_rank) \
 	}
+
+/* The ranks that are held; a test that is several CPUs in turn has one for each. */
+__attribute__((weak)) u32 fake_locks_held;
 
 static inline void fake_spinlock_mistake(const char *what)
 {
@@ -29,6 +36,11 @@ static inline void spin_lock(struct spinlock *lock)
 {
 	if (lock->held)
 		fake_spinlock_mistake("taken again by its holder: a deadlock");
+	if (lock->rank == LOCK_NO_RANK)
+		fake_spinlock_mistake("not initialized");
+	if (fake_locks_held >> lock->rank)
+		fake_spinlock_mistake("taken while one that comes after it is held");
+	fake_locks_held |= 1U << lock->rank;
 	lock->held = true;
 	lock->taken++;
 }
@@ -37,6 +49,7 @@ static inline void spin_unlock(struct spinlock *lock)
 {
 	if (!lock->held)
 		fake_spinlock_mistake("released, but not held");
+	fake_locks_held &= ~(1U << lock->rank);
 	lock->held = false;
 }
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What a debug build checks of locks: arch/spinlock.h. A CPU is known by its TPIDR_EL2, which is 0
+ * on the boot CPU until it has its structure: until then it is alone and only ranks are not known.
+ */
+#include <arch/percpu.h>
+#include <arch/spinlock.h>
+#include <cpu/panic.h>
+#include <cpu/percpu.h>
+
+#ifdef KEEL_DEBUG
+STATIC_ASSERT(LOCK_RANKS <= 32, "struct percpu.locks_held has a bit for each");
+
+static bool holds(const struct spinlock *lock)
+{
+	return spin_is_locked(lock) && READ_ONCE(lock->holder) == this_cpu();
+}
+
+void spin_check_before(const struct spinlock *lock)
+{
+	const struct percpu *cpu = this_cpu();
+
+	if (!cpu)
+		return;
+	if (lock->rank == LOCK_NO_RANK)
+		panic("lock %p is not initialized", (const void *)lock);
+	if (holds(lock))
+		panic("lock %p, rank %u, is taken again by its holder", (const void *)lock,
+		      lock->rank);
+	if (cpu->locks_held >> lock->rank)
+		panic("lock %p, rank %u, is taken while locks %#x are held", (const void *)lock,
+		      lock->rank, cpu->locks_held);
+}
+
+void spin_check_taken(struct spinlock *lock)
+{
+	struct percpu *cpu = this_cpu();
+
+	WRITE_ONCE(lock->holder, cpu);
+	if (cpu)
+		cpu->locks_held |= (u32)BIT(lock->rank);
+}
+
+void spin_check_release(struct spinlock *lock)
+{
+	struct percpu *cpu = this_cpu();
+
+	spin_check_held(lock, __func__);
+	WRITE_ONCE(lock->holder, NULL);
+	if (cpu)
+		cpu->locks_held &= ~(u32)BIT(lock->rank);
+}
+
+void spin_check_held(const struct spinlock *lock, const char *where)
+{
+	if (!holds(lock))
+		panic("%s: lock %p, rank %u, is not held by this CPU", where, (const void *)lock,
+		      lock->rank);
+}
+#endif
