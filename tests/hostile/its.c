@@ -281,6 +281,9 @@ static void race(void)
 		queue[i + 2] = VALID | VM_MEMORY;
 		queue[i + 2] = VALID | ITT;
 	}
+	__asm__ volatile("mov x0, %0\n"
+			 "smc #0\n" ::"r"(0x84000002UL) /* CPU_OFF */
+			 : "x0");
 	for (;;)
 		;
 }
@@ -304,6 +307,9 @@ static void check_race(void)
 		its_start(TABLE + round * 0x80000, QUEUE);
 	}
 	racing = 0;
+	for (u32 i = 0; i < 1000000 && smc(0xc4000004, 1, 0, 0) != 1; i++) /* AFFINITY_INFO */
+		;
+	check("the other CPU is off", smc(0xc4000004, 1, 0, 0), 1);
 }
 
 /* ---- redistributors */
@@ -342,6 +348,33 @@ static void check_lpi_tables(void)
 	check("GICR_PROPBASER while it is used", R64(RD0 + GICR_PROPBASER) & 0xfffffffff000UL,
 	      PROP);
 	lpis("LPIs of another CPU", RD1, PROP, PEND + 0x10000, IDBITS, 1);
+}
+
+static void lpis_off(u64 rd)
+{
+	R32(rd + GICR_CTLR) = 0;
+	for (u32 i = 0; i < 1000 && R32(rd + GICR_CTLR); i++)
+		;
+}
+
+/* QEMU's redistributors have one property table (GICR_TYPER.CommonLPIAff). CPU 1 is off. */
+static void check_shared_table(void)
+{
+	u64 before = refused();
+
+	lpis_off(RD1);
+	R64(RD1 + GICR_PROPBASER) = OTHER | IDBITS;
+	check("another table than CPU 0 uses", R64(RD1 + GICR_PROPBASER) & 0xfffffffff000UL, PROP);
+	R32(RD1 + GICR_CTLR) = 1;
+	check("LPIs with it", R32(RD1 + GICR_CTLR) & 1, 0);
+	check("both are refused", refused() - before, 2);
+	lpis("the same table", RD1, PROP, PEND + 0x10000, IDBITS, 1);
+	lpis_off(RD0);
+	lpis("another table than a CPU uses that is off", RD0, OTHER, PEND, IDBITS, 1);
+	check("that one uses none any more", R32(RD1 + GICR_CTLR) & 1, 0);
+	lpis_off(RD0);
+	lpis("the first table again", RD0, PROP, PEND, IDBITS, 1);
+	check("the other one can be donated", topup(OTHER, 1), 0);
 }
 
 /* ---- what is left */
@@ -434,5 +467,6 @@ static void hostile_main(u64 fdt)
 	check_accesses();
 	check_dead_frames();
 	check_lpi_tables();
+	check_shared_table();
 	check_delivery();
 }

@@ -149,7 +149,7 @@ DEAD_FRAMES = """
 @pytest.mark.parametrize("e2h,variant", [(0, "debug"), (1, "release")])
 def test_the_gic_writes_nothing_but_the_hosts(run_hostile, tmp_path, e2h, variant):
     tree = reserved_tree(tmp_path / "tree", nodes=RESERVED_NODES + DEAD_FRAMES)
-    machine = run_hostile("its", 158, f"keel.e2h={e2h}", variant=variant, extra=("-dtb", str(tree)))
+    machine = run_hostile("its", 170, f"keel.e2h={e2h}", variant=variant, extra=("-dtb", str(tree)))
     assert re.search(messages.FIXED_UP, machine.console), "EL2 did not meet the aborts"
     assert re.search(messages.NO_ITS, machine.console)
 

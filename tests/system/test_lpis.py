@@ -9,7 +9,8 @@ import keelvm
 import messages
 
 SIZE_MIB = 16
-MSI = r"^\s*\d+:((?:\s+\d+)+)\s+ITS-MSI\s+\d+\s+Edge\s+(\S+)"
+# ITS-MSI, or from 6.11 on ITS-PCI-MSIX-0000:00:01.0
+MSI = r"^\s*\d+:((?:\s+\d+)+)\s+ITS-\S*MSI\S*\s+\d+\s+Edge\s+(\S+)"
 
 
 @pytest.fixture
@@ -56,6 +57,27 @@ def test_a_disks_interrupts_arrive_on_every_cpu(boot, disk, cpu, smp, e2h, varia
         assert read_disk(machine, number) == first
         after = interrupts(machine)
         assert sum(after) > sum(before), f"CPU {number} read, and no LPI came: {before}, {after}"
+    check_nothing_was_refused(machine)
+
+
+OTHERS = [
+    (3, "off", 2, "debug"),  # redistributors alone
+    (2, "on", 1, "release"),  # a GICv2, which Keel leaves to the host
+    pytest.param(4, "on", 2, "release", marks=pytest.mark.full),  # two frames more of each redistributor
+]
+
+
+@pytest.mark.parametrize("gic,its,smp,variant", OTHERS)
+def test_other_interrupt_controllers(boot, disk, gic, its, smp, variant):
+    """The same disk, by LPIs where there are some, and by its interrupt line elsewhere."""
+    extra = (*disk, "-machine", f"its={its}")
+    machine = boot(gic=gic, smp=smp, variant=variant, extra=extra)
+    first = read_disk(machine)
+    assert read_disk(machine, smp - 1) == first
+    assert (sum(interrupts(machine)) > 0) == (gic == 4)
+    if gic >= 3 and smp > 1:
+        machine.check("echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online")
+        assert read_disk(machine, 1) == first
     check_nothing_was_refused(machine)
 
 

@@ -1274,6 +1274,24 @@ static int read_itses(struct fdt_itses *itses, u64 base, unsigned int count)
 	return ret;
 }
 
+static void test_what_machine_it_is(void **state)
+{
+	struct fdt_world w;
+
+	fw_begin(&w, 2, 2);
+	fw_root(&w);
+	fw_bytes(&w, "compatible", "maker,board\0maker,chip", 23);
+	fw_node(&w, "intc@8000000");
+	fw_string(&w, "compatible", "arm,gic-v3");
+	fw_end(&w);
+	fw_finish(&w);
+	assert_true(host_fdt_is_machine(w.fdt, "maker,board"));
+	assert_true(host_fdt_is_machine(w.fdt, "maker,chip"));
+	assert_false(host_fdt_is_machine(w.fdt, "maker"));
+	assert_false(host_fdt_is_machine(w.fdt, "arm,gic-v3"));
+	fw_free(&w);
+}
+
 /* Those that are disabled too: their registers are there all the same. */
 static void test_itses(void **state)
 {
@@ -1297,6 +1315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_itses),
+		cmocka_unit_test(test_what_machine_it_is),
 		cmocka_unit_test(test_redists),
 		cmocka_unit_test(test_redists_that_cannot_be_used),
 		cmocka_unit_test(test_check),
