@@ -296,8 +296,7 @@ void host_gic_forget(void)
 	for (i = 0; i < its_count; i++)
 		its_forget(&itses[i]);
 	spin_lock(&rd_lock);
-	for (i = 0; i < rds.count; i++)
-		lpi_forget(&rds.rds[i]);
+	lpi_forget(&rds);
 	spin_unlock(&rd_lock);
 }
 

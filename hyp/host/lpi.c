@@ -280,28 +280,45 @@ static void identify(struct lpi_rd *rd)
 		WRITE_ONCE(rd->typer, low | high << 32);
 }
 
-void lpi_forget(struct lpi_rd *rd)
-{
-	rd->left = rd->pins[0].size;
-}
-
 /*
  * A kernel that finds LPIs enabled takes the tables for its own, whatever it has there now. So it
- * does not find them enabled.
+ * does not find them enabled. Return: false if the hardware did not let itself be told; true also
+ * where the frame does not answer, and is tried again at the host's next access.
  */
-static void disable_left(const struct lpi_set *set, struct lpi_rd *rd)
+static bool disable_left(const struct lpi_set *set, struct lpi_rd *rd)
 {
+	static struct ratelimit limit;
+
 	if (!rd->left)
-		return;
+		return true;
 	if (disable_lpis(rd, RWP_READS_HOST))
 		unpin_tables(set, rd);
 	else if (rd->faulted)
-		return;
-	else
-		log_warn("LPIs of the redistributor at %#lx stay enabled, with the tables of a "
-			 "kernel that is gone",
-			 rd->base);
+		return true;
 	rd->left = false;
+	if (!rd->pins[0].size)
+		return true;
+	log_limited(&limit, LOG_WARN,
+		    "LPIs of the redistributor at %#lx stay enabled, with the tables of a kernel "
+		    "that is gone",
+		    rd->base);
+	return false;
+}
+
+/* One that cannot be told stands for all: the rest is tried when the host comes to it. */
+void lpi_forget(const struct lpi_set *set)
+{
+	bool told = true;
+	unsigned int i;
+
+	for (i = 0; i < set->count; i++) {
+		struct lpi_rd *rd = &set->rds[i];
+
+		rd->faulted = false;
+		rd->left = rd->pins[0].size;
+		if (told)
+			told = disable_left(set, rd);
+	}
 }
 
 u64 lpi_read(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned int bytes)
@@ -309,7 +326,7 @@ u64 lpi_read(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned 
 	enum access access = access_of(offset, bytes);
 
 	identify(rd);
-	disable_left(set, rd);
+	(void)disable_left(set, rd);
 	if (access == RAZ)
 		return 0;
 	if (access == CTLR)
@@ -321,7 +338,7 @@ void lpi_write(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigne
 	       u64 value)
 {
 	identify(rd);
-	disable_left(set, rd);
+	(void)disable_left(set, rd);
 	switch (access_of(offset, bytes)) {
 	case CTLR:
 		write_ctlr(set, rd, value);

@@ -69,10 +69,11 @@ int __must_check lpi_start(const struct lpi_set *set, struct lpi_rd *rd);
 /*
  * lpi_forget() - the kernel that enabled LPIs is gone
  *
- * They are disabled at the host's next access to the frame: until then it may be that of a CPU that
- * is off.
+ * They are disabled, and the tables unpinned: at once where the frame answers, which that of a CPU
+ * that is off may not do, or else at the host's next access to it. Takes as long as the
+ * redistributors do, when no other CPU is on.
  */
-void lpi_forget(struct lpi_rd *rd);
+void lpi_forget(const struct lpi_set *set);
 
 /* lpi_read(), lpi_write() - the host's access to the RD frame, as its_read() and its_write(). */
 u64 lpi_read(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned int bytes);

@@ -565,16 +565,24 @@ static void who_it_is_comes_out_when_it_answers(void **state)
 /* Whatever it accesses first, a kernel finds its frame as after a reset. */
 static void what_another_kernel_left_is_disabled(void **state)
 {
-	lpi_forget(&rd);
+	lpi_forget(&set);
 	assert_int_equal(rd_(GICR_CTLR, 4), 0);
 	assert_true(enable(PROP | 15, PEND));
-	lpi_forget(&rd);
-	assert_int_equal(pin_count, 2); /* its CPU may be off: nothing is done yet */
+	lpi_forget(&set);
+	assert_int_equal(hw.ctlr, 0);
+	assert_int_equal(pin_count, 0);
+	assert_true(enable(PROP | 15, PEND));
+	hw.dead = true; /* its CPU is off */
+	lpi_forget(&set);
+	assert_int_equal(pin_count, 2);
 	assert_int_equal(hw.ctlr, 1);
+	hw.dead = false;
 	assert_int_equal(rd_(GICR_CTLR, 4), 0);
 	assert_int_equal(pin_count, 0);
 	assert_true(enable(PROP | 15, PEND));
-	lpi_forget(&rd);
+	hw.dead = true;
+	lpi_forget(&set);
+	hw.dead = false;
 	assert_true(enable(PROP + 0x10000, PEND + 0x10000));
 	assert_int_equal(hw.prop, PROP + 0x10000);
 	assert_int_equal(pin_count, 2);
@@ -586,7 +594,7 @@ static void or_stays_as_it_is(void **state)
 {
 	hw.always_on = true;
 	assert_true(enable(PROP | 15, PEND));
-	lpi_forget(&rd);
+	lpi_forget(&set);
 	assert_int_equal(rd_(GICR_CTLR, 4), 1);
 	assert_false(rd.left);
 	assert_int_equal(pin_count, 2);
