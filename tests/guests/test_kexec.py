@@ -15,9 +15,9 @@ PACK = "cd / && find . -xdev | grep {} | cpio -o -H newc >/tmp/{} 2>/dev/null; c
 EVERYTHING = "-v '^./tmp/'"
 LITTLE = "-E '^./(init|bin|bin/(busybox|kcore)|dev|proc|sys|tmp|root|root/.*)$'"
 
-# What the host that dies has in its memory, in a file of 8 MiB.
+# What the host that dies has in its memory, in a file of 1 MiB.
 MARK = "written-before-the-crash"
-MARKS = (8 << 20) // (len(MARK) + 1)
+MARKS = (1 << 20) // (len(MARK) + 1)
 
 DISK = 4 << 20
 
@@ -102,7 +102,7 @@ def crash_kernel(machine, cpu):
     """Load one, fill some memory, and die on that CPU; the crash kernel's shell is the machine's then."""
     machine.check(f"cp {vms.MODULE} /root/keel.ko")
     machine.check(PACK.format(LITTLE, "crash.initrd"))
-    machine.check(f"yes {MARK} | head -c {8 << 20} >/tmp/marks")
+    machine.check(f"yes {MARK} | head -c {1 << 20} >/tmp/marks", 300)
     options = f"{CONSOLE} maxcpus=1 reset_devices"
     loaded = machine.check(f"kexec -c -p /guest/Image --initrd=/tmp/crash.initrd --command-line='{options}'", 300)
     assert "symbol" not in loaded, "kexec knows the kernel's symbols"
