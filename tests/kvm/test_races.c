@@ -238,6 +238,17 @@ static void do_mp_state(unsigned int *seed)
 	ioctl(fd, KVM_SET_MP_STATE, &state);
 }
 
+static void do_events(unsigned int *seed)
+{
+	struct kvm_vcpu_events events = { 0 };
+	int fd = any_vcpu(seed);
+
+	ioctl(fd, KVM_GET_VCPU_EVENTS, &events);
+	events.exception.serror_pending = any(seed, 4) == 0;
+	events.exception.ext_dabt_pending = any(seed, 4) == 0;
+	ioctl(fd, KVM_SET_VCPU_EVENTS, &events);
+}
+
 static void do_vcpu_attributes(unsigned int *seed)
 {
 	static const uint32_t groups[] = { KVM_ARM_VCPU_PVTIME_CTRL, KVM_ARM_VCPU_TIMER_CTRL,
@@ -448,6 +459,7 @@ static const struct {
 	{ "init-vcpu", do_init_vcpu },
 	{ "registers", do_registers },
 	{ "mp-state", do_mp_state },
+	{ "events", do_events },
 	{ "vcpu-attributes", do_vcpu_attributes },
 	{ "map-run", do_map_run },
 	{ "irqfd", do_irqfd },
