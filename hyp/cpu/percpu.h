@@ -19,18 +19,20 @@
 #include <lib/types.h>
 
 struct vcpu;
+struct vm_cpu;
 
 struct percpu {
-	u64 stack_top;	     /* one past the stack's highest byte, 16-aligned */
-	u64 emergency_top;   /* stack for the panic that follows a stack overflow */
-	struct vcpu *vcpu;   /* the guest that has the CPU, NULL while the host has it: vectors.S */
-	unsigned int id;     /* index in the order of the device tree's CPUs, 0 at boot */
-	u64 mpidr;	     /* MPIDR_EL1 affinity fields */
-	u64 window_va;	     /* this CPU's page for temporary mappings (mm/el2_map.h) */
-	u64 *window_pte;     /* its descriptor */
-	u64 window_attrs[2]; /* what that says beside the address: EL2_R, EL2_RW */
-	void *gicr;	     /* SGI frame of its redistributor; NULL without GICv3: host/redist.h */
-	bool trace_buffer;   /* it has a trace buffer unit for EL1: vm/host_trace.c */
+	u64 stack_top;	   /* one past the stack's highest byte, 16-aligned */
+	u64 emergency_top; /* stack for the panic that follows a stack overflow */
+	struct vcpu *vcpu; /* the guest that has the CPU, NULL while the host has it: vectors.S */
+	unsigned int id;   /* index in the order of the device tree's CPUs, 0 at boot */
+	struct vm_cpu *vm_cpu; /* vm/switch.h; NULL until the CPU can run guests */
+	u64 mpidr;	       /* MPIDR_EL1 affinity fields */
+	u64 window_va;	       /* this CPU's page for temporary mappings (mm/el2_map.h) */
+	u64 *window_pte;       /* its descriptor */
+	u64 window_attrs[2];   /* what that says beside the address: EL2_R, EL2_RW */
+	void *gicr;	   /* SGI frame of its redistributor; NULL without GICv3: host/redist.h */
+	bool trace_buffer; /* it has a trace buffer unit for EL1: vm/host_trace.c */
 	/* its GIC CPU interface (vgic/): list registers, 0 without one; active-priority registers;
 	 * whether ICC_DIR_EL1 can trap */
 	u8 nr_lrs, nr_aprs;

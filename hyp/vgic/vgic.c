@@ -522,7 +522,10 @@ static void put_in_lr(struct vcpu *vcpu, unsigned int n, u32 intid)
 	ich_write_lr(n, v->lr[n]);
 }
 
-/* List registers that were in use before and are not now. */
+/*
+ * List registers that were in use before and are not now. A vCPU that leaves clears all that it
+ * wrote, so the next one finds zeroes.
+ */
 static void clear_lrs(struct vgic_cpu *v)
 {
 	u32 left = v->lr_written & ~v->lr_used;
@@ -668,7 +671,6 @@ static void vgic_load(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 	const struct percpu *cpu = this_cpu();
-	unsigned int n;
 
 	if (!cpu->nr_lrs) /* nothing to shut: the CPU has no interface */
 		return;
@@ -679,9 +681,6 @@ static void vgic_load(struct vcpu *vcpu)
 		ich_write_hcr(HCR_TC | HCR_TALL0 | HCR_TALL1);
 		return;
 	}
-	for (n = 0; n < cpu->nr_lrs; n++)
-		ich_write_lr(n, 0);
-	v->lr_written = 0;
 	ich_write_vmcr(v->vmcr);
 	ich_write_apr(v->ap0r, v->ap1r, cpu->nr_aprs);
 	v->hcr_on = hcr_on(vcpu->vm->vgic);
@@ -735,6 +734,7 @@ static void vgic_put(struct vcpu *vcpu)
 			resample_hw(vcpu, true);
 			spin_unlock(&vcpu->vm->vgic->lock);
 		}
+		clear_lrs(v);
 		v->vmcr = ich_read_vmcr();
 		ich_read_apr(v->ap0r, v->ap1r, cpu->nr_aprs);
 		v->loaded = false;
@@ -852,10 +852,12 @@ static const struct vcpu_hooks hooks = {
 	.reset = reset_vcpu,
 };
 
-/* Return: ICH_VTR_EL2, 0 without an interface. */
+/* List registers, which reset leaves UNKNOWN, are cleared. Return: ICH_VTR_EL2, 0 without an
+ * interface. */
 static u64 ask_interface(struct percpu *cpu)
 {
 	u64 vtr = icc_present() ? ich_read_vtr() : 0;
+	unsigned int n;
 
 	cpu->nr_lrs = 0;
 	if (!icc_present())
@@ -865,6 +867,8 @@ static u64 ask_interface(struct percpu *cpu)
 	/* PREbits is one less than their number: 5, 6 or 7 of them take 1, 2 or 4 registers */
 	cpu->nr_aprs =
 		(u8)(1U << (MIN(MAX((unsigned int)FIELD_GET(VTR_PREBITS, vtr) + 1, 5U), 7U) - 5));
+	for (n = 0; n < cpu->nr_lrs; n++)
+		ich_write_lr(n, 0);
 	return vtr;
 }
 

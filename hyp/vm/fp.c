@@ -22,8 +22,6 @@
 /* ZCR_EL2.LEN: as long as the CPU has them */
 #define ZCR_EL2_ALL 0xf
 
-#define SVCR_SM BIT(0)
-
 /* KVM_ARM_VCPU_* feature bits that matter here */
 #define VCPU_FEATURE_SVE BIT(4)
 
@@ -113,6 +111,7 @@ bool fp_cpu_online(struct vm_cpu *cpu)
 
 	cpu->host_fp_out = false;
 	cpu->host_streaming = false;
+	cpu->guest_fp_in = false;
 	open_fp(cpu, (traps->has_sve ? OPEN_SVE : 0) | (traps->has_sme ? OPEN_SME : 0));
 	if (traps->has_sme)
 		write_sysreg(0, SYS_SVCR);
@@ -153,8 +152,8 @@ static void restore_host(struct vm_cpu *cpu)
 	cpu->host_fp_out = false;
 }
 
-/* Out of Streaming SVE mode. A change of PSTATE.SM zeroes registers and FPMR, and sets FPSR. */
-static __noinline void save_streaming_host(struct vm_cpu *cpu, u64 svcr)
+/* A change of PSTATE.SM zeroes registers and FPMR, and sets FPSR. */
+void fp_save_streaming_host(struct vm_cpu *cpu, u64 svcr)
 {
 	open_fp(cpu, OPEN_SME);
 	sve_save(cpu->host_fp, cpu->traps.has_fa64);
@@ -165,9 +164,9 @@ static __noinline void save_streaming_host(struct vm_cpu *cpu, u64 svcr)
 	cpu->host_streaming = true;
 }
 
-/* Back into it, and at once: out of it an SVE instruction of the host need not trap, but may be
- * UNDEFINED, and gives another vector length. */
-static __noinline void restore_streaming_host(struct vm_cpu *cpu)
+/* At once: out of the mode an SVE instruction of the host need not trap, but may be UNDEFINED, and
+ * gives another vector length. */
+void fp_restore_streaming_host(struct vm_cpu *cpu)
 {
 	open_fp(cpu, OPEN_SME);
 	write_sysreg(read_sysreg(SYS_SVCR) | SVCR_SM, SYS_SVCR);
@@ -178,32 +177,10 @@ static __noinline void restore_streaming_host(struct vm_cpu *cpu)
 	cpu->host_streaming = false;
 }
 
-void fp_leave_host(struct vm_cpu *cpu)
-{
-	u64 svcr;
-
-	cpu->guest_fp_in = false;
-	/* While the host's registers are in memory it cannot have entered the mode. */
-	if (!cpu->traps.has_sme || cpu->host_fp_out)
-		return;
-	svcr = read_sysreg(SYS_SVCR);
-	if (svcr & SVCR_SM)
-		save_streaming_host(cpu, svcr);
-}
-
-void fp_return_host(struct vm_cpu *cpu)
-{
-	if (cpu->host_streaming)
-		restore_streaming_host(cpu);
-}
-
-/* Its first use of what it does not have traps, see switch_host_fp(). */
-u64 fp_host_cptr(const struct vm_cpu *cpu)
+u64 fp_trapped_host_cptr(const struct vm_cpu *cpu)
 {
 	const struct guest_traps *traps = &cpu->traps;
 
-	if (!cpu->host_fp_out)
-		return cpu->cptr;
 	return traps->e2h ? cpu->cptr & ~guest_traps_cptr_bits(traps, OPEN_SVE | OPEN_SME)
 			  : cpu->cptr | guest_traps_cptr_bits(traps, OPEN_SME);
 }
@@ -265,12 +242,10 @@ void switch_guest_fp(struct vcpu *vcpu)
 	cpu->guest_fp_in = true;
 }
 
-void fp_leave_guest(struct vcpu *vcpu, struct vm_cpu *cpu)
+void fp_save_guest(struct vcpu *vcpu, struct vm_cpu *cpu)
 {
 	bool sve = vcpu->features & VCPU_FEATURE_SVE;
 
-	if (!cpu->guest_fp_in)
-		return;
 	open_fp(cpu, sve ? OPEN_SVE : 0);
 	if (sve)
 		save_guest_sve(vcpu, cpu);

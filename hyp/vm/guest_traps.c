@@ -159,6 +159,7 @@ void guest_traps_compute(const struct cpu_id_regs *id, u64 mpamidr, bool e2h,
 	};
 	if (traps->has_mpam)
 		compute_mpam(mpamidr, traps);
+	traps->has_rare = traps->has_fgt2 || traps->has_mpam; /* has_mpamhcr implies the latter */
 }
 
 u64 guest_traps_cptr_bits(const struct guest_traps *traps, unsigned int also)

@@ -22,6 +22,7 @@
  * @hcrx ... @hdfgwtr: HCRX_EL2 and the fine-grained traps
  * @mpam2, @mpamhcr: MPAM2_EL2, MPAMHCR_EL2
  * @has_...: whether these registers are there; @has_ras: VDISR_EL2
+ * @has_rare: FEAT_FGT2's, MPAM2_EL2 or MPAMHCR_EL2
  * @has_sve, @has_sme, @has_fpmr: Z, P and FFR; SVCR; FPMR
  * @has_fa64: in Streaming SVE mode FFR is there as well (FEAT_SME_FA64)
  */
@@ -29,7 +30,7 @@ struct guest_traps {
 	u64 hcr, cptr, cptr_fp, cptr_sve, cptr_sme, mdcr, mdcr_host, hcrx;
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr;
 	u64 mpam2, mpamhcr;
-	bool e2h, has_hcx, has_fgt, has_fgt2, has_mpam, has_mpamhcr, has_ras;
+	bool e2h, has_hcx, has_fgt, has_fgt2, has_mpam, has_mpamhcr, has_rare, has_ras;
 	bool has_sve, has_sme, has_fa64, has_fpmr;
 };
 

@@ -230,7 +230,7 @@ static int call_enter(struct vcpu *vcpu)
 	return ret;
 }
 
-static int fail(struct vcpu *vcpu, u64 esr)
+static __noinline int fail(struct vcpu *vcpu, u64 esr)
 {
 	vcpu->run->fail.esr = esr;
 	vcpu->run->fail.far = read_sysreg(far_el2);
@@ -239,15 +239,15 @@ static int fail(struct vcpu *vcpu, u64 esr)
 	return KEEL_EXIT_FAIL;
 }
 
-static int handle_sync(struct vcpu *vcpu)
+static __always_inline int handle_sync(struct vcpu *vcpu)
 {
 	u64 esr = read_sysreg(esr_el2);
 	unsigned int ec = esr_ec(esr);
 	int ret = VCPU_NOT_MINE;
 
-	if (exit_handlers[ec])
+	if (likely(exit_handlers[ec]))
 		ret = exit_handlers[ec](vcpu, esr);
-	return ret == VCPU_NOT_MINE ? fail(vcpu, esr) : ret;
+	return unlikely(ret == VCPU_NOT_MINE) ? fail(vcpu, esr) : ret;
 }
 
 static int handle_irq(struct vcpu *vcpu)
@@ -259,7 +259,7 @@ static int handle_irq(struct vcpu *vcpu)
 	return ret == VCPU_NOT_MINE ? (int)KEEL_EXIT_IRQ : ret;
 }
 
-static int handle_exit(struct vcpu *vcpu, unsigned int kind)
+static __noinline int handle_exit(struct vcpu *vcpu, unsigned int kind)
 {
 	switch (kind) {
 	case GUEST_SYNC:
@@ -309,7 +309,7 @@ static int irq_with_spe(struct vcpu *vcpu)
  */
 int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
 {
-	if (panic_in_progress())
+	if (unlikely(panic_in_progress()))
 		panic_stop_cpu();
 	if (!vcpu->spe)
 		return kind == GUEST_SYNC ? finish(vcpu, handle_sync(vcpu))

@@ -80,11 +80,6 @@
 
 static struct vm_cpu *vm_cpus[KEEL_MAX_CPUS];
 
-struct vm_cpu *this_vm_cpu(void)
-{
-	return vm_cpus[this_cpu()->id];
-}
-
 static unsigned int order_of(u64 bytes)
 {
 	unsigned int order = 0;
@@ -115,6 +110,7 @@ bool switch_cpu_online(void)
 	struct cpu_id_regs id;
 	u64 mpamidr = 0;
 
+	this_cpu()->vm_cpu = vm_cpus[this_cpu()->id];
 	cpu_read_id_regs(&id);
 	if (guest_traps_mpam(&id))
 		mpamidr = read_sysreg(SYS_MPAMIDR_EL1);
@@ -142,7 +138,7 @@ static bool has_keys(const struct vcpu *vcpu)
 	return (vcpu->features & VCPU_FEATURE_PTRAUTH) == VCPU_FEATURE_PTRAUTH;
 }
 
-static void save_el1(u64 *to, bool keys, u32 errata)
+static __always_inline void save_el1(u64 *to, bool keys, u32 errata)
 {
 	if (unlikely(errata & ERRATUM_FENCE_PAR))
 		dmb(sy);
@@ -158,7 +154,7 @@ static void save_el1(u64 *to, bool keys, u32 errata)
 	}
 }
 
-static void load_el1(const u64 *from, bool keys)
+static __always_inline void load_el1(const u64 *from, bool keys)
 {
 	if (el2_is_e2h()) {
 		EL1_REGS(LOAD_VHE)
@@ -171,24 +167,28 @@ static void load_el1(const u64 *from, bool keys)
 }
 
 /*
- * Put a side's registers in the place of the other's: controls are loaded already. Where the CPU
- * may execute AT speculatively, walks are off (block_walks()) until all of them are there: TCR_EL1
- * has that, and so comes twice.
+ * Where the CPU may execute AT speculatively, walks are off (block_walks()) until all registers are
+ * there: TCR_EL1 has that, and so comes twice.
  */
-static void replace_el1(u64 *from, bool keys, u32 errata)
+static __noinline void replace_el1_blocked(u64 *from, bool keys)
 {
 	u64 tcr = from[TCR_EL1];
 
-	if (likely(!(errata & ERRATUM_BLOCK_WALKS))) {
-		load_el1(from, keys);
-		return;
-	}
 	isb();
 	from[TCR_EL1] = tcr | TCR_EPD0 | TCR_EPD1;
 	load_el1(from, keys);
 	from[TCR_EL1] = tcr;
 	isb();
 	write_el1_tcr(tcr);
+}
+
+/* Put a side's registers in the place of the other's: controls are loaded already. */
+static __always_inline void replace_el1(u64 *from, bool keys, u32 errata)
+{
+	if (likely(!(errata & ERRATUM_BLOCK_WALKS)))
+		load_el1(from, keys);
+	else
+		replace_el1_blocked(from, keys);
 }
 
 static void block_walks(u32 errata)
@@ -280,7 +280,8 @@ static void save_rare_controls(struct vm_cpu *cpu)
 		host->mpamhcr = read_sysreg(SYS_MPAMHCR_EL2);
 }
 
-static void write_rare_controls(const struct vm_cpu *cpu, const struct vm_rare_controls *to)
+static __noinline void write_rare_controls(const struct vm_cpu *cpu,
+					   const struct vm_rare_controls *to)
 {
 	if (cpu->traps.has_fgt2) {
 		write_sysreg(to->hfgrtr2, SYS_HFGRTR2_EL2);
@@ -293,6 +294,14 @@ static void write_rare_controls(const struct vm_cpu *cpu, const struct vm_rare_c
 		write_sysreg(to->mpam2, SYS_MPAM2_EL2);
 	if (cpu->traps.has_mpamhcr)
 		write_sysreg(to->mpamhcr, SYS_MPAMHCR_EL2);
+}
+
+static __noinline void write_guest_rare_controls(const struct vm_cpu *cpu)
+{
+	const struct vm_rare_controls rare = { .mpam2 = cpu->traps.mpam2,
+					       .mpamhcr = cpu->traps.mpamhcr };
+
+	write_rare_controls(cpu, &rare);
 }
 
 /*
@@ -399,7 +408,6 @@ static u64 host_serror_hcr(const struct vm_cpu *cpu, u64 hcr)
 static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32 errata)
 {
 	const struct guest_traps *traps = &cpu->traps;
-	const struct vm_rare_controls rare = { .mpam2 = traps->mpam2, .mpamhcr = traps->mpamhcr };
 
 	write_sysreg(traps->cptr, cptr_el2);
 	write_sysreg((cpu->mdcr & traps->mdcr_host) | traps->mdcr, mdcr_el2);
@@ -411,7 +419,8 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32
 	if (traps->has_fgt)
 		write_fine_traps(traps->hfgrtr, traps->hfgwtr, traps->hfgitr, traps->hdfgrtr,
 				 traps->hdfgwtr);
-	write_rare_controls(cpu, &rare);
+	if (unlikely(traps->has_rare))
+		write_guest_rare_controls(cpu);
 	/* What a guest reads and writes as DISR_EL1 (HCR_EL2.AMO). */
 	if (traps->has_ras)
 		write_sysreg(vcpu->sysreg[DISR_EL1], SYS_VDISR_EL2);
@@ -435,7 +444,8 @@ static void load_host_controls(const struct vm_cpu *cpu, u32 errata)
 		write_sysreg(cpu->hcrx, SYS_HCRX_EL2);
 	if (traps->has_fgt)
 		write_fine_traps(cpu->hfgrtr, cpu->hfgwtr, cpu->hfgitr, cpu->hdfgrtr, cpu->hdfgwtr);
-	write_rare_controls(cpu, &cpu->rare);
+	if (unlikely(traps->has_rare))
+		write_rare_controls(cpu, &cpu->rare);
 	write_sysreg(cpu->vtcr, vtcr_el2);
 	write_sysreg(cpu->vttbr, vttbr_el2);
 	write_hcr(unlikely(cpu->serror_pending) ? host_serror_hcr(cpu, cpu->hcr) : cpu->hcr,

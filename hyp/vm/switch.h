@@ -48,7 +48,11 @@ struct vm_cpu {
 /* Give each CPU its struct vm_cpu; boot. Return: 0; -ENOMEM. */
 int __must_check switch_init(struct page_pool *pool, unsigned int nr_cpus);
 
-struct vm_cpu *this_vm_cpu(void);
+/* NULL on a machine without VMs. */
+static inline struct vm_cpu *this_vm_cpu(void)
+{
+	return this_cpu()->vm_cpu;
+}
 
 /*
  * A CPU has come up and is about to run its host: how it controls guests. On that CPU. Return:

@@ -35,11 +35,6 @@
 static struct percpu percpu;
 static struct vm_cpu vm_cpu;
 
-struct vm_cpu *this_vm_cpu(void)
-{
-	return &vm_cpu;
-}
-
 void fake_dsb(const char *opt)
 {
 	char text[16];
@@ -71,7 +66,7 @@ static void make(bool all, bool withheld, bool e2h)
 	struct cpu_id_regs id = { 0 };
 
 	fake_cpu = &percpu;
-	percpu = (struct percpu){ 0 };
+	percpu = (struct percpu){ .vm_cpu = &vm_cpu };
 	vm_cpu = (struct vm_cpu){ .mdcr = MDCR_TTRF };
 	fake_sysreg_reset();
 	fake_sysreg_set("hcr_el2", e2h ? HCR_E2H : 0);

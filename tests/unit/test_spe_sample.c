@@ -129,11 +129,6 @@ void dcache_clean_inval_poc(const void *start, u64 size)
 	cleaned++;
 }
 
-struct vm_cpu *this_vm_cpu(void)
-{
-	return &vm_cpu;
-}
-
 u64 switch_sve_vqs(void)
 {
 	return 0xffff;
@@ -188,7 +183,7 @@ static int setup(void **state)
 	s2 = (struct stage2){ .lock = SPINLOCK_INIT(LOCK_STAGE2) };
 	memset(&spe, 0, sizeof(spe));
 	memset(sysreg, 0, sizeof(sysreg));
-	cpu = (struct percpu){ .window_va = (u64)window, .window_pte = &pte };
+	cpu = (struct percpu){ .vm_cpu = &vm_cpu, .window_va = (u64)window, .window_pte = &pte };
 	cpu.window_attrs[1] = cpu.window_attrs[0] = 3;
 	fake_cpu = &cpu;
 	vm = (struct vm){ .cntvoff = CNTVOFF };

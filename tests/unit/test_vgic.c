@@ -711,6 +711,8 @@ static void put_leaves_nothing(void **state)
 		assert_int_equal(fake_icc[0].hcr, 0);
 		assert_true(fake_icc[0].sre_open);
 		assert_int_equal(world_vcpu[0].vgic->lr_used, 0);
+		for (unsigned int n = 0; n < fake_icc[0].nr_lrs; n++)
+			assert_int_equal(fake_icc[0].lr[n], 0);
 		world_load(0);
 		assert_false(fake_icc[0].sre_open);
 		assert_ack(0, acked ? FAKE_NONE : 27);

@@ -16,6 +16,7 @@
 
 #include <arch/at.h>
 #include <arch/el2_regs.h>
+#include <arch/percpu.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
 #include <cpu/log.h>
@@ -35,6 +36,7 @@
 #define VGIC_BASE   0x08000000ULL
 
 static struct world {
+	struct percpu percpu;
 	struct vm_cpu cpu;
 	struct vm vm;
 	struct vcpu vcpu[WORLD_VCPUS];
@@ -93,11 +95,6 @@ void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 u64 switch_sve_vqs(void)
 {
 	return w.sve_vqs;
-}
-
-struct vm_cpu *this_vm_cpu(void)
-{
-	return &w.cpu;
 }
 
 void vcpu_inject_undef(struct vcpu *vcpu)
@@ -274,6 +271,8 @@ static inline void world_start(void)
 	unsigned int i;
 
 	memset(&w, 0, sizeof(w));
+	w.percpu.vm_cpu = &w.cpu;
+	fake_cpu = &w.percpu;
 	fake_sysreg_reset();
 	fake_sysreg_set("par_el1", 0x9a9);
 	fake_sysreg_set("cntpct_el0", 1000);
