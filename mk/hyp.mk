@@ -13,7 +13,7 @@ HYP_WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-pr
 KEEL_VERSION := 0.1
 
 HYP_CFLAGS := -std=gnu11 -DKEEL_VERSION='"$(KEEL_VERSION)"' -ffreestanding -nostdinc -isystem $(shell $(HYP_CC) -print-file-name=include 2>/dev/null) \
-              -Ihyp -Iinclude $(LIBFDT_INC) -mgeneral-regs-only -mstrict-align -fpie -fvisibility=hidden \
+              -Ihyp -Iinclude -include hyp/lib/hidden.h $(LIBFDT_INC) -mgeneral-regs-only -mstrict-align -fpie -fvisibility=hidden \
               -fno-common -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
               -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -ffunction-sections -fdata-sections \
               -march=armv8-a+crc -mbranch-protection=none -mno-outline-atomics -g -MMD -MP $(HYP_WARN)

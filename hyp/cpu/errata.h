@@ -75,36 +75,44 @@ const char *errata_describe(const struct erratum *erratum);
 
 /**
  * tlb_sync() - wait until TLBIs that all CPUs carry out are complete, on all of them
+ * @errata: tlb_sync_on(), read_par_on(): errata_actions, by who needs it more than once
  *
  * DSB ISH. Where a CPU may answer that too early, one more TLBI, of any kind, and a second DSB make
  * sure (Arm's notices to each of the errata; the second one's completion implies that of the
  * accesses that the first one missed). VAE2IS of address 0 is the cheapest: nothing is mapped there
  * that is used again and again.
  */
-static inline void tlb_sync(void)
+static inline void tlb_sync_on(u32 errata)
 {
 	dsb(ish);
-	if (errata_need(ERRATUM_REPEAT_TLBI)) {
+	if (unlikely(errata & ERRATUM_REPEAT_TLBI)) {
 		tlbi_vae2is(0);
 		dsb(ish);
 	}
 }
 
-/* To be on both sides of a read of PAR_EL1 at EL2. */
-static inline void par_fence(void)
+static inline void tlb_sync(void)
 {
-	if (errata_need(ERRATUM_FENCE_PAR))
+	tlb_sync_on(READ_ONCE(errata_actions));
+}
+
+/* PAR_EL1, read at EL2. */
+static inline u64 read_par_on(u32 errata)
+{
+	bool fence = errata & ERRATUM_FENCE_PAR;
+	u64 par;
+
+	if (unlikely(fence))
 		dmb(sy);
+	par = read_sysreg(par_el1);
+	if (unlikely(fence))
+		dmb(sy);
+	return par;
 }
 
 static inline u64 read_par(void)
 {
-	u64 par;
-
-	par_fence();
-	par = read_sysreg(par_el1);
-	par_fence();
-	return par;
+	return read_par_on(READ_ONCE(errata_actions));
 }
 
 #endif

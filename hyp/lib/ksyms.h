@@ -17,10 +17,10 @@ struct ksyms {
 };
 
 /* The image's own table, as scripts/ksyms emits it. */
-extern const u32 ksyms_count __attribute__((visibility("hidden")));
-extern const u32 ksyms_offsets[] __attribute__((visibility("hidden")));
-extern const u32 ksyms_name_offsets[] __attribute__((visibility("hidden")));
-extern const char ksyms_names[] __attribute__((visibility("hidden")));
+extern const u32 ksyms_count;
+extern const u32 ksyms_offsets[];
+extern const u32 ksyms_name_offsets[];
+extern const char ksyms_names[];
 
 /* The image's own table, for the callers that are linked into the image. */
 static inline struct ksyms ksyms_image(void)

@@ -46,13 +46,19 @@ static inline struct el2_window el2_window_open(struct pa pa, enum el2_prot prot
 	return window;
 }
 
-static inline void el2_window_close(struct el2_window window)
+/* @errata: errata_actions */
+static inline void el2_window_close_on(struct el2_window window, u32 errata)
 {
 	pte_write(window.pte, 0);
 	dsb(ishst);
 	tlbi_vae2is(tlbi_va((u64)window.page));
-	tlb_sync();
+	tlb_sync_on(errata);
 	isb();
+}
+
+static inline void el2_window_close(struct el2_window window)
+{
+	el2_window_close_on(window, READ_ONCE(errata_actions));
 }
 
 #endif

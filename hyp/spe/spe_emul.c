@@ -37,10 +37,10 @@ static bool readable(void *arg, u64 va)
 
 static u32 fetch(struct vcpu *vcpu, u64 va)
 {
-	u64 saved = spe_guest_begin();
-	u32 word = IS_ALIGNED(va, 4) ? spe_guest_fetch(vcpu, va) : 0;
+	struct spe_view view = spe_guest_begin(vcpu);
+	u32 word = IS_ALIGNED(va, 4) ? spe_guest_fetch(view, va) : 0;
 
-	spe_guest_end(saved);
+	spe_guest_end(view);
 	return word;
 }
 

@@ -38,25 +38,33 @@
 /* PAR_EL1.ATTR, as MAIR_EL1's: Device is 0b0000xxxx */
 #define PAR_ATTR_NORMAL GENMASK(63, 60)
 
-/* Return: the guest's PAR_EL1, for spe_guest_end(). */
-static inline u64 spe_guest_begin(void)
+/* What is looked up once for all that is in between. By value, so that it stays in registers. */
+struct spe_view {
+	struct vcpu *vcpu; /* loaded */
+	u64 par;	   /* the guest's PAR_EL1 */
+	u32 errata;	   /* errata_actions */
+};
+
+static inline struct spe_view spe_guest_begin(struct vcpu *vcpu)
 {
-	return read_par();
+	u32 errata = READ_ONCE(errata_actions);
+
+	return (struct spe_view){ vcpu, read_par_on(errata), errata };
 }
 
-static inline void spe_guest_end(u64 par)
+static inline void spe_guest_end(struct spe_view view)
 {
-	write_sysreg(par, par_el1);
+	write_sysreg(view.par, par_el1);
 }
 
 /* ---- in between ---- */
 
-static inline u64 spe_guest_translate(bool (*at)(u64 va), u64 va)
+static inline u64 spe_guest_translate(struct spe_view view, bool (*at)(u64 va), u64 va)
 {
 	if (!likely(at(va)))
 		return PAR_WALK_ABORT;
 	isb();
-	return read_par();
+	return read_par_on(view.errata);
 }
 
 /* Where stage 1 and stage 2 say normal memory. */
@@ -72,28 +80,29 @@ static inline u64 spe_guest_address(u64 par, u64 va)
 }
 
 /* An instruction at @va, a multiple of 4, as EL1 reads it; 0 if that is not memory it can read. */
-static inline u32 spe_guest_fetch(struct vcpu *vcpu, u64 va)
+static inline u32 spe_guest_fetch(struct spe_view view, u64 va)
 {
-	struct spinlock *lock = &vcpu->s2->lock;
+	struct spinlock *lock = &view.vcpu->s2->lock;
 	struct el2_window window;
 	u32 word = 0;
 	u64 par;
 
 	spin_lock(lock);
-	par = spe_guest_translate(at_s12e1r, va);
+	par = spe_guest_translate(view, at_s12e1r, va);
 	if (spe_guest_is_memory(par)) {
 		window = el2_window_open(PA(par & PAR_PA), EL2_R);
 		word = foreign_fetch(window.page + (va & (SZ_4K - 1)));
-		el2_window_close(window);
+		el2_window_close_on(window, view.errata);
 	}
 	spin_unlock(lock);
 	return word;
 }
 
 /* The intermediate physical address of @va for a read at EL @el; false if stage 1 has none. */
-static inline bool spe_guest_ipa(u64 va, unsigned int el, u64 *ipa)
+static inline bool spe_guest_ipa(struct spe_view view, u64 va, unsigned int el, u64 *ipa)
 {
-	u64 par = el ? spe_guest_translate(at_s1e1r, va) : spe_guest_translate(at_s1e0r, va);
+	u64 par = el ? spe_guest_translate(view, at_s1e1r, va)
+		     : spe_guest_translate(view, at_s1e0r, va);
 
 	*ipa = spe_guest_address(par, va);
 	return !(par & PAR_F);
@@ -112,11 +121,12 @@ static inline struct el2_window spe_guest_open(u64 par)
  * @bytes at @at, in it, were written. What the guest looks at past the caches is there, too, or
  * will never be, since the memory faults.
  */
-static inline void spe_guest_close(struct el2_window window, u64 par, char *at, size_t bytes)
+static inline void spe_guest_close(struct spe_view view, struct el2_window window, u64 par,
+				   char *at, size_t bytes)
 {
 	if (~par & PAR_ATTR) /* all ones: write-back, inner and outer */
 		(void)!foreign_clean_inval(at, bytes);
-	el2_window_close(window);
+	el2_window_close_on(window, view.errata);
 }
 
 /* ---- by itself ---- */

@@ -31,10 +31,10 @@ static bool is_false_hit(u64 vector)
 
 static u32 instruction_at(struct vcpu *vcpu, u64 va)
 {
-	u64 saved = spe_guest_begin();
-	u32 word = spe_guest_fetch(vcpu, va);
+	struct spe_view view = spe_guest_begin(vcpu);
+	u32 word = spe_guest_fetch(view, va);
 
-	spe_guest_end(saved);
+	spe_guest_end(view);
 	return word;
 }
 

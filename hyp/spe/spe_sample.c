@@ -114,7 +114,7 @@ static __always_inline bool has_tag(u64 va)
 }
 
 /* A data address, as what is accessed there. */
-static __always_inline void describe_access(const struct vcpu *vcpu, u64 va, bool misaligned,
+static __always_inline void describe_access(struct spe_view view, u64 va, bool misaligned,
 					    unsigned int el, struct spe_record *record)
 {
 	u64 ipa;
@@ -122,7 +122,7 @@ static __always_inline void describe_access(const struct vcpu *vcpu, u64 va, boo
 	add(record, SPE_ADDR_VA, spe_address_va(va, has_tag(va)));
 	if (misaligned)
 		record->events |= SPE_EVENT_MISALIGNED;
-	if ((vcpu->spe->regs.pmscr & PMSCR_PA) && spe_guest_ipa(va, el, &ipa))
+	if ((view.vcpu->spe->regs.pmscr & PMSCR_PA) && spe_guest_ipa(view, va, el, &ipa))
 		add(record, SPE_ADDR_PA, spe_address_pa(ipa));
 }
 
@@ -209,8 +209,10 @@ static void memory_missing(struct spe_vcpu *spe, u64 ipa)
 }
 
 /* Nothing can be written: stage 1 says no, or nobody's memory is there, or not yet. */
-static void cannot_write(struct spe_vcpu *spe, u64 par, u64 va)
+static void cannot_write(struct spe_view view, u64 par, u64 va)
 {
+	struct spe_vcpu *spe = view.vcpu->spe;
+
 	if (!(par & PAR_F)) {
 		spe_buffer_abort(&spe->regs);
 		return;
@@ -220,7 +222,7 @@ static void cannot_write(struct spe_vcpu *spe, u64 par, u64 va)
 		return;
 	}
 	/* stage 1 alone tells where the host has to map something */
-	par = spe_guest_translate(at_s1e1w, va);
+	par = spe_guest_translate(view, at_s1e1w, va);
 	if (par & PAR_F)
 		spe_buffer_abort(&spe->regs);
 	else
@@ -248,35 +250,35 @@ STATIC_ASSERT(3 * 9 + 5 + 3 + 3 + 2 + 9 <= SPE_RECORD_SIZE - sizeof(u64), "a rec
 STATIC_ASSERT(SPE_RECORD_SIZE == FOREIGN_RECORD, "one copy");
 
 /* Return: what the address translated to; it is written if that is memory. */
-static __always_inline u64 write_memory(struct vcpu *vcpu, u64 va, struct spe_record *record)
+static __always_inline u64 write_memory(struct spe_view view, u64 va, struct spe_record *record)
 {
-	struct spinlock *lock = &vcpu->s2->lock;
+	struct spinlock *lock = &view.vcpu->s2->lock;
 	u64 packed[SPE_RECORD_SIZE / sizeof(u64)];
 	struct el2_window window;
 	char *to;
 	u64 par;
 
 	spin_lock(lock);
-	par = spe_guest_translate(at_s12e1w, va);
+	par = spe_guest_translate(view, at_s12e1w, va);
 	if (likely(spe_guest_is_memory(par))) {
 		window = spe_guest_open(par);
 		to = window.page + (va & (SZ_4K - 1));
 		pack(record, (u8 *)packed);
 		if (!likely(foreign_store_record(to, packed)))
 			par = PAR_WRITE_ABORT;
-		spe_guest_close(window, par, to, SPE_RECORD_SIZE);
+		spe_guest_close(view, window, par, to, SPE_RECORD_SIZE);
 	}
 	spin_unlock(lock);
 	return par;
 }
 
-static __always_inline void write_record(struct vcpu *vcpu, struct spe_record *record)
+static __always_inline void write_record(struct spe_view view, struct spe_record *record)
 {
-	struct spe_vcpu *spe = vcpu->spe;
-	u64 va = spe->regs.pmbptr, par = write_memory(vcpu, va, record);
+	struct spe_vcpu *spe = view.vcpu->spe;
+	u64 va = spe->regs.pmbptr, par = write_memory(view, va, record);
 
 	if (!spe_guest_is_memory(par)) {
-		cannot_write(spe, par, va);
+		cannot_write(view, par, va);
 		return;
 	}
 	spe->missing = false;
@@ -295,20 +297,21 @@ static __always_inline bool has_place(struct spe_regs *regs)
 }
 
 /* @ops: SPE_OP_* of the sampled instruction. */
-static __always_inline void keep(struct vcpu *vcpu, struct spe_record *record, u64 ops)
+static __always_inline void keep(struct spe_view view, struct spe_record *record, u64 ops)
 {
-	struct spe_regs *regs = &vcpu->spe->regs;
+	struct spe_regs *regs = &view.vcpu->spe->regs;
 	bool kept = spe_filter_none(regs) ||
 		    spe_filter_keep(regs, record->events, ops, record->counter[SPE_COUNTER_TOTAL]);
 
 	if (kept && has_place(regs))
-		write_record(vcpu, record);
+		write_record(view, record);
 }
 
 /* ---- a sample ---- */
 
-static void take_other(struct vcpu *vcpu, unsigned int el, u64 now, u32 word)
+static void take_other(struct spe_view view, unsigned int el, u64 now, u32 word)
 {
+	struct vcpu *vcpu = view.vcpu;
 	struct spe_regs *regs = &vcpu->spe->regs;
 	struct spe_record record = { 0 };
 	struct spe_insn insn;
@@ -323,17 +326,18 @@ static void take_other(struct vcpu *vcpu, unsigned int el, u64 now, u32 word)
 	if (!is_data(&insn))
 		describe_branch(&insn, &cpu, el, &record);
 	else if (spe_insn_address(&insn, &cpu, &va))
-		describe_access(vcpu, va, spe_insn_misaligned(&insn, va), el, &record);
+		describe_access(view, va, spe_insn_misaligned(&insn, va), el, &record);
 	spe_insn_operation(&insn, cpu.vl * 8, &record.op_class, &record.op_sub);
-	keep(vcpu, &record, operation(&insn));
+	keep(view, &record, operation(&insn));
 }
 
 /*
  * The same of a plain load or store, which most are that have much to tell: neither the instruction
  * nor what is to be recorded is ever in memory. False if it is another one.
  */
-static __always_inline bool take_usual(struct vcpu *vcpu, unsigned int el, u64 now, u32 word)
+static __always_inline bool take_usual(struct spe_view view, unsigned int el, u64 now, u32 word)
 {
+	struct vcpu *vcpu = view.vcpu;
 	struct spe_record record = { 0 };
 	struct spe_insn insn;
 	bool store;
@@ -345,11 +349,11 @@ static __always_inline bool take_usual(struct vcpu *vcpu, unsigned int el, u64 n
 	va = insn.rn < 31 ? vcpu->regs.x[insn.rn] : stack_pointer(vcpu);
 	va += (u64)insn.imm;
 	describe(vcpu, el, now, &record);
-	describe_access(vcpu, va, !IS_ALIGNED(va, insn.align), el, &record);
+	describe_access(view, va, !IS_ALIGNED(va, insn.align), el, &record);
 	record.op_class = SPE_OP_CLASS_LDST;
 	record.op_sub = insn.kind == SPE_LDST_SIMDFP ? SPE_SUB_LDST_SIMDFP : SPE_SUB_LDST_GP;
 	record.op_sub |= store ? SPE_SUB_ST : 0;
-	keep(vcpu, &record, store ? SPE_OP_STORE : SPE_OP_LOAD);
+	keep(view, &record, store ? SPE_OP_STORE : SPE_OP_LOAD);
 	return true;
 }
 
@@ -358,16 +362,16 @@ static __always_inline bool sample(struct vcpu *vcpu, struct spe_vcpu *spe, unsi
 				   u64 now)
 {
 	u32 word = 0; /* UDF: "other" */
-	u64 saved;
+	struct spe_view view;
 
 	if (!(spe->regs.pmscr & (el ? PMSCR_E1SPE : PMSCR_E0SPE)))
 		return true;
-	saved = spe_guest_begin();
+	view = spe_guest_begin(vcpu);
 	if (likely(IS_ALIGNED(vcpu->regs.pc, 4)))
-		word = spe_guest_fetch(vcpu, vcpu->regs.pc);
-	if (!take_usual(vcpu, el, now, word))
-		take_other(vcpu, el, now, word);
-	spe_guest_end(saved);
+		word = spe_guest_fetch(view, vcpu->regs.pc);
+	if (!take_usual(view, el, now, word))
+		take_other(view, el, now, word);
+	spe_guest_end(view);
 	if (likely(!spe_irq(&spe->regs)))
 		return !spe->ask;
 	spe_vcpu_update_irq(vcpu);
