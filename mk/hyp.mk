@@ -44,8 +44,10 @@ $(BUILD)/$(1)/hyp/%.o: hyp/%.c $$(LIBFDT_STAMP) Makefile mk/hyp.mk
 # Records are built, with the MMU on and on EL2's own stack, by stores that are not aligned.
 $(BUILD)/$(1)/hyp/spe/spe_packet.o $(BUILD)/$(1)/hyp/spe/spe_sample.o: HYP_ALIGN := -mno-strict-align
 
-# spe_false_hit() is a leaf, and nobody's frame is above it: x29 is the guest's.
-$(BUILD)/$(1)/hyp/spe/spe_hit.o: HYP_ALIGN := -fomit-frame-pointer -momit-leaf-frame-pointer
+# spe_false_hit() is a leaf, and nobody's frame is above it: x29 is the guest's. So are x12 to x18, which enter.S
+# does not save for it.
+$(BUILD)/$(1)/hyp/spe/spe_hit.o: HYP_ALIGN := -fomit-frame-pointer -momit-leaf-frame-pointer \
+                                              $(patsubst %,-ffixed-x%,12 13 14 15 16 17 18)
 
 $$(HYP_HOT:%=$(BUILD)/release/hyp/%.o): HYP_CFLAGS_release := -O2
 

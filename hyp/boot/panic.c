@@ -33,7 +33,7 @@
 #define VECTOR_SERROR_EL2H 7
 #define VECTOR_SERROR_HOST 11
 
-bool panic_begun;
+u32 panic_begun;
 
 static const char *const vector_names[16] = {
 	"synchronous, SP_EL0",	 "IRQ, SP_EL0",	  "FIQ, SP_EL0",   "SError, SP_EL0",

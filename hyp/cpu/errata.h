@@ -99,13 +99,12 @@ static inline void tlb_sync(void)
 /* PAR_EL1, read at EL2. */
 static inline u64 read_par_on(u32 errata)
 {
-	bool fence = errata & ERRATUM_FENCE_PAR;
 	u64 par;
 
-	if (unlikely(fence))
+	if (unlikely(errata & ERRATUM_FENCE_PAR))
 		dmb(sy);
 	par = read_sysreg(par_el1);
-	if (unlikely(fence))
+	if (unlikely(errata & ERRATUM_FENCE_PAR))
 		dmb(sy);
 	return par;
 }

@@ -19,7 +19,7 @@
 void __noreturn panic(const char *fmt, ...) __printf(1, 2);
 
 /* Set once, by any CPU, as it begins to panic. */
-extern bool panic_begun;
+extern u32 panic_begun;
 
 /*
  * panic_in_progress() - whether any CPU has begun to panic. What one left half done may be found by

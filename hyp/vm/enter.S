@@ -94,17 +94,15 @@ save:
 	ret
 
 /*
- * A vCPU that has SPE was left. If by a breakpoint, spe_false_hit() may have it done at once: what C
- * need not keep is saved for it, and nothing else. SPSR_EL2 and ELR_EL2 stay in the hardware.
+ * A vCPU that has SPE was left. If by a breakpoint, spe_false_hit() may have it done at once: what it
+ * uses is saved for it, and nothing else. It is compiled without x12 to x18 (mk/hyp.mk). SPSR_EL2 and
+ * ELR_EL2 stay in the hardware.
  */
-	.macro	x4_to_x17 op
+	.macro	x4_to_x11 op
 	\op	x4, x5, [x0, #VCPU_GPREGS + 4 * 8]
 	\op	x6, x7, [x0, #VCPU_GPREGS + 6 * 8]
 	\op	x8, x9, [x0, #VCPU_GPREGS + 8 * 8]
 	\op	x10, x11, [x0, #VCPU_GPREGS + 10 * 8]
-	\op	x12, x13, [x0, #VCPU_GPREGS + 12 * 8]
-	\op	x14, x15, [x0, #VCPU_GPREGS + 14 * 8]
-	\op	x16, x17, [x0, #VCPU_GPREGS + 16 * 8]
 	.endm
 
 guest_exit_spe:
@@ -113,12 +111,12 @@ guest_exit_spe:
 	lsr	w3, w3, #26
 	cmp	w3, #EC_BREAKPOINT
 	b.ne	save
-	x4_to_x17 stp
-	stp	x18, x30, [sp, #-16]!
+	x4_to_x11 stp
+	str	x30, [sp, #-16]!
 	bl	spe_false_hit
-	ldp	x18, x30, [sp], #16
+	ldr	x30, [sp], #16
 	cbz	x0, 1f
-	x4_to_x17 ldp
+	x4_to_x11 ldp
 	ldp	x2, x3, [x0, #VCPU_GPREGS + 2 * 8]
 	ldp	x0, x1, [sp], #16
 	eret
@@ -127,5 +125,5 @@ guest_exit_spe:
 1:	mrs	x0, tpidr_el2           /* as if nothing had been */
 	ldr	x0, [x0, #PERCPU_VCPU]
 	mov	x1, #0
-	x4_to_x17 ldp
+	x4_to_x11 ldp
 	b	save

@@ -46,7 +46,7 @@ static bool cpu_off[RDS];
 static struct lpi_pin pinned[2 * RDS];
 static unsigned int pin_count, refusals, pin_calls, fail_pin;
 
-bool panic_begun;
+u32 panic_begun;
 
 void host_count(unsigned int stat)
 {

@@ -78,7 +78,7 @@ void fake_dsb(const char *opt)
 	fake_trace_note("dsb");
 }
 
-bool panic_begun; /* cpu/panic.h */
+u32 panic_begun; /* cpu/panic.h */
 
 void panic_stop_cpu(void)
 {

@@ -36,7 +36,7 @@
 #define CNTVOFF 1000ULL
 #define PERIOD	1025ULL
 
-bool panic_begun;
+u32 panic_begun;
 
 static struct percpu cpu;
 static struct vm vm;
