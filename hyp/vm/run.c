@@ -14,6 +14,7 @@
 #include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
+#include <lib/string.h>
 #include <vm/run.h>
 #include <vm/serror.h>
 #include <vm/switch.h>
@@ -385,8 +386,7 @@ void vcpu_reset(struct vcpu *vcpu)
 	unsigned int i;
 
 	vcpu->regs = (struct vcpu_gpregs){ .pstate = PSR_MODE_EL1h | PSR_DAIF };
-	for (i = 0; i < VCPU_SYSREG_COUNT; i++)
-		vcpu->sysreg[i] = 0;
+	memset(vcpu->sysreg, 0, VCPU_SYSREG_COUNT * sizeof(vcpu->sysreg[0]));
 	vcpu->sysreg[SCTLR_EL1] = SCTLR_EL1_RESET;
 	vcpu->fault_pending = false;
 	vcpu->on_pending = false;
