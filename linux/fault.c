@@ -425,12 +425,17 @@ static noinline long pin_again(unsigned long hva, unsigned long count, unsigned 
 	return got;
 }
 
-static long pin_patiently(unsigned long hva, unsigned long count, unsigned int flags,
-			  struct page **pages)
+static __always_inline long pin_patiently(unsigned long hva, unsigned long count,
+					  unsigned int flags, struct page **pages)
 {
 	long got = pin_user_pages_fast(hva, count, FOLL_LONGTERM | flags, pages);
 
 	return likely(!passes(got)) ? got : pin_again(hva, count, FOLL_LONGTERM | flags, pages);
+}
+
+static noinline long pin_for_reading(unsigned long hva, unsigned long count, struct page **pages)
+{
+	return pin_patiently(hva, count, 0, pages);
 }
 
 /*
@@ -449,7 +454,7 @@ static __always_inline long pin_pages(const struct keel_slot *slot, unsigned lon
 	if (likely(got != -EFAULT) || !read_only)
 		return got;
 	*writable = false;
-	return pin_patiently(hva, count, 0, pages);
+	return pin_for_reading(hva, count, pages);
 }
 
 /* What is no error of its own in KVM_RUN is one of the process's memory. */
@@ -677,10 +682,10 @@ static bool may_fault(const struct vm_area_struct *vma, bool read_only)
 static vm_fault_t fault_in_locked(struct mm_struct *mm, unsigned long hva, bool read_only,
 				  unsigned int *shift)
 {
-	struct vm_area_struct *vma = find_vma(mm, hva);
+	struct vm_area_struct *vma = vma_lookup(mm, hva);
 	vm_fault_t fault = 0;
 
-	if (vma && hva >= vma->vm_start && may_fault(vma, read_only))
+	if (vma && may_fault(vma, read_only))
 		fault = handle_mm_fault(vma, hva,
 					FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |
 						FAULT_FLAG_INTERRUPTIBLE |
