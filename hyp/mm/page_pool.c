@@ -1,17 +1,37 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Pages for page tables: runs of free pages, each described in its own first page, in a list in
- * address order. No two runs touch.
+ * Pages for page tables: runs of free pages, each described in its own first page. No two runs
+ * touch. They are a balanced search tree by address (AVL: the heights of a run's two subtrees
+ * differ by one at the most), in which each run also says what the largest aligned block is that
+ * its subtree has. So whatever is done goes down one path of the tree and up again.
  */
 #include <lib/errno.h>
 #include <mm/page_pool.h>
 
+enum { LEFT, RIGHT };
+
 struct pool_run {
-	struct pool_run *next;
+	struct pool_run *child[2]; /* runs at lower and at higher addresses */
 	u64 pages;
+	u8 height;     /* of the subtree; a leaf's is 1 */
+	u8 best_order; /* log2 of the pages of the largest aligned block that the subtree has */
 };
 
 #define MAX_RUN_ORDER 20
+
+/*
+ * The height of a tree of n runs is less than 1.45 log2(n + 2). Between two runs there is a page
+ * that is not free, so in 2^52 bytes n is no more than 2^39.
+ */
+#define MAX_HEIGHT 57
+
+/* The way down to a run, or to where it would be: the links that were gone through. */
+struct path {
+	struct pool_run **link[MAX_HEIGHT + 1];
+	unsigned int depth;
+};
+
+/* ---- runs ---- */
 
 static uintptr_t run_start(const struct pool_run *run)
 {
@@ -31,83 +51,292 @@ static bool range_valid(const void *base, u64 pages)
 	       pages <= (UINTPTR_MAX - start) / POOL_PAGE_SIZE;
 }
 
-/* Puts a range on the free list, joined with its neighbours; false if some of it is there. */
+static unsigned int log2_of(u64 value)
+{
+	return 63 - (unsigned int)__builtin_clzll(value);
+}
+
+/*
+ * The largest aligned block ends or begins at the page number in [first, end] that is the most
+ * aligned: where first - 1 and end differ in their highest bit, end with the bits below cleared.
+ */
+static unsigned int largest_order(const struct pool_run *run)
+{
+	u64 first = run_start(run) / POOL_PAGE_SIZE, end = first + run->pages;
+	u64 middle = end & ~(BIT(log2_of((first - 1) ^ end)) - 1);
+	u64 before = middle - first, behind = end - middle;
+
+	return log2_of(MAX(before, behind));
+}
+
+/* Aligned runs of so many bytes that lie in @run. */
+static u64 runs_within(const struct pool_run *run, uintptr_t size)
+{
+	uintptr_t start = ALIGN_UP(run_start(run), size), end = ALIGN_DOWN(run_end(run), size);
+
+	return end > start ? (end - start) / size : 0;
+}
+
+/* ---- the tree ---- */
+
+static unsigned int height_of(const struct pool_run *run)
+{
+	return run ? run->height : 0;
+}
+
+static bool has_order(const struct pool_run *run, unsigned int order)
+{
+	return run && run->best_order >= order;
+}
+
+static void update(struct pool_run *run)
+{
+	const struct pool_run *left = run->child[LEFT], *right = run->child[RIGHT];
+	unsigned int best = largest_order(run);
+
+	if (left)
+		best = MAX(best, left->best_order);
+	if (right)
+		best = MAX(best, right->best_order);
+	run->best_order = (u8)best;
+	run->height = (u8)(1 + MAX(height_of(left), height_of(right)));
+}
+
+/* The child on @side takes its parent's place. */
+static void rotate(struct pool_run **link, unsigned int side)
+{
+	struct pool_run *run = *link, *up = run->child[side];
+
+	run->child[side] = up->child[!side];
+	up->child[!side] = run;
+	update(run);
+	update(up);
+	*link = up;
+}
+
+static void balance(struct pool_run **link)
+{
+	struct pool_run *run = *link;
+	unsigned int tall = height_of(run->child[RIGHT]) > height_of(run->child[LEFT]);
+	struct pool_run *taller = run->child[tall];
+
+	if (height_of(taller) <= height_of(run->child[!tall]) + 1) {
+		update(run);
+		return;
+	}
+	if (height_of(taller->child[!tall]) > height_of(taller->child[tall]))
+		rotate(&run->child[tall], !tall);
+	rotate(link, tall);
+}
+
+/* Something changed in or below the last run of the path. */
+static void settle(struct path *path)
+{
+	while (path->depth)
+		balance(path->link[--path->depth]);
+}
+
+static struct pool_run **step(struct path *path, struct pool_run **link, unsigned int side)
+{
+	path->link[path->depth++] = link;
+	return &(*link)->child[side];
+}
+
+/* Go down to the run at @start, or to where it would be. */
+static struct pool_run **find(struct page_pool *pool, uintptr_t start, struct path *path)
+{
+	struct pool_run **link = &pool->runs;
+
+	path->depth = 0;
+	while (*link && run_start(*link) != start)
+		link = step(path, link, run_start(*link) < start);
+	return link;
+}
+
+/* Take @run out of the tree. The next higher one, if it is below, takes its place. */
+static void unlink_run(struct page_pool *pool, struct pool_run *run)
+{
+	struct path path;
+	struct pool_run **place = find(pool, run_start(run), &path), **link, *next;
+	unsigned int below;
+
+	if (!run->child[RIGHT]) {
+		*place = run->child[LEFT];
+		settle(&path);
+		return;
+	}
+	link = step(&path, place, RIGHT);
+	below = path.depth;
+	while ((*link)->child[LEFT])
+		link = step(&path, link, LEFT);
+	next = *link;
+	*link = next->child[RIGHT];
+	next->child[LEFT] = run->child[LEFT];
+	next->child[RIGHT] = run->child[RIGHT];
+	*place = next;
+	if (path.depth > below) /* the first of them was a link in @run */
+		path.link[below] = &next->child[RIGHT];
+	settle(&path);
+}
+
+/* The range touches no run. */
+static void link_run(struct page_pool *pool, void *base, u64 pages)
+{
+	struct path path;
+	struct pool_run **link = find(pool, (uintptr_t)base, &path), *run = base;
+
+	*run = (struct pool_run){ .pages = pages };
+	*link = run;
+	path.link[path.depth++] = link;
+	settle(&path);
+}
+
+/* ---- putting in ---- */
+
+/* The runs before and behind an address, or NULL. What starts there is behind it. */
+static void neighbours(struct page_pool *pool, uintptr_t start, struct pool_run **before,
+		       struct pool_run **behind)
+{
+	struct pool_run *run = pool->runs;
+
+	*before = *behind = NULL;
+	while (run) {
+		if (run_start(run) < start) {
+			*before = run;
+			run = run->child[RIGHT];
+		} else {
+			*behind = run;
+			run = run->child[LEFT];
+		}
+	}
+}
+
+/* Make @run longer, or shorter. */
+static void resize(struct page_pool *pool, struct pool_run *run, u64 pages)
+{
+	struct path path;
+	struct pool_run **link = find(pool, run_start(run), &path);
+
+	path.link[path.depth++] = link;
+	run->pages = pages;
+	settle(&path);
+}
+
+/* Puts a range in, joined with its neighbours; false if some of it is there. */
 static bool insert_range(struct page_pool *pool, void *base, u64 pages)
 {
 	uintptr_t start = (uintptr_t)base, end = start + (uintptr_t)(pages * POOL_PAGE_SIZE);
-	struct pool_run *run = base, *before = NULL, *after = pool->runs;
+	struct pool_run *before, *behind;
 
-	while (after && run_start(after) < start) {
-		before = after;
-		after = after->next;
-	}
-	if ((before && run_end(before) > start) || (after && run_start(after) < end))
+	neighbours(pool, start, &before, &behind);
+	if ((before && run_end(before) > start) || (behind && run_start(behind) < end))
 		return false;
-	run->pages = pages;
-	run->next = after;
-	if (after && run_start(after) == end) {
-		run->pages += after->pages;
-		run->next = after->next;
+	if (behind && run_start(behind) == end) {
+		pages += behind->pages;
+		unlink_run(pool, behind);
 	}
-	if (before && run_end(before) == start) {
-		before->pages += run->pages;
-		before->next = run->next;
-	} else if (before) {
-		before->next = run;
-	} else {
-		pool->runs = run;
-	}
+	if (before && run_end(before) == start)
+		resize(pool, before, before->pages + pages);
+	else
+		link_run(pool, base, pages);
 	return true;
+}
+
+/* ---- taking out ---- */
+
+/* Takes [start, start + pages) out of @run; what is left before and behind stays free. */
+static void carve(struct page_pool *pool, struct pool_run *run, uintptr_t start, u64 pages)
+{
+	uintptr_t end = start + (uintptr_t)(pages * POOL_PAGE_SIZE);
+	u64 before = (start - run_start(run)) / POOL_PAGE_SIZE;
+	u64 behind = (run_end(run) - end) / POOL_PAGE_SIZE;
+
+	if (before)
+		resize(pool, run, before);
+	else
+		unlink_run(pool, run);
+	if (behind)
+		link_run(pool, (void *)end, behind);
 }
 
 /* Takes the last page of the first run, so that most often no link changes. */
 static void *remove_page(struct page_pool *pool)
 {
-	struct pool_run *run = pool->runs;
+	struct pool_run **link = &pool->runs, *run;
+	struct path path = { .depth = 0 };
 
-	if (!run)
+	if (!*link)
 		return NULL;
+	while ((*link)->child[LEFT])
+		link = step(&path, link, LEFT);
+	run = *link;
 	run->pages--;
-	if (run->pages == 0)
-		pool->runs = run->next;
+	if (run->pages)
+		path.link[path.depth++] = link;
+	else
+		*link = run->child[RIGHT];
+	settle(&path);
 	return (void *)run_end(run);
 }
 
-/* Takes [start, start + pages) out of *link; what is left before and behind stays free. */
-static void carve(struct pool_run **link, uintptr_t start, u64 pages)
+/* The first run that has an aligned block of that order. */
+static struct pool_run *first_fit(const struct page_pool *pool, unsigned int order)
 {
-	struct pool_run *run = *link, *rest = run->next;
-	uintptr_t end = start + (uintptr_t)(pages * POOL_PAGE_SIZE);
-	u64 behind = (run_end(run) - end) / POOL_PAGE_SIZE;
+	struct pool_run *run = pool->runs;
 
-	if (behind) {
-		struct pool_run *tail = (void *)end;
-
-		tail->pages = behind;
-		tail->next = rest;
-		rest = tail;
-	}
-	run->pages = (start - run_start(run)) / POOL_PAGE_SIZE;
-	if (run->pages)
-		run->next = rest;
-	else
-		*link = rest;
-}
-
-static void *remove_run(struct page_pool *pool, u64 pages)
-{
-	uintptr_t size = (uintptr_t)(pages * POOL_PAGE_SIZE);
-
-	for (struct pool_run **link = &pool->runs; *link; link = &(*link)->next) {
-		uintptr_t start = ALIGN_UP(run_start(*link), size), end = run_end(*link);
-
-		if (start >= end || end - start < size)
-			continue;
-		carve(link, start, pages);
-		return (void *)start;
+	while (has_order(run, order)) {
+		if (has_order(run->child[LEFT], order))
+			run = run->child[LEFT];
+		else if (largest_order(run) >= order)
+			return run;
+		else
+			run = run->child[RIGHT];
 	}
 	return NULL;
 }
+
+static void *remove_run(struct page_pool *pool, unsigned int order)
+{
+	struct pool_run *run = first_fit(pool, order);
+	uintptr_t start;
+
+	if (!run)
+		return NULL;
+	start = ALIGN_UP(run_start(run), (uintptr_t)(POOL_PAGE_SIZE << order));
+	carve(pool, run, start, BIT(order));
+	return (void *)start;
+}
+
+static bool remove_range(struct page_pool *pool, uintptr_t start, u64 pages)
+{
+	struct pool_run *run, *behind;
+
+	neighbours(pool, start + 1, &run, &behind);
+	if (!run || start >= run_end(run) || pages > (run_end(run) - start) / POOL_PAGE_SIZE)
+		return false;
+	carve(pool, run, start, pages);
+	return true;
+}
+
+/* Visits no more than @most runs that have one, and the way to each. */
+static u64 count_blocks(const struct page_pool *pool, unsigned int order, u64 most)
+{
+	const struct pool_run *waiting[MAX_HEIGHT], *run = pool->runs;
+	unsigned int depth = 0;
+	u64 found = 0;
+
+	for (;;) {
+		for (; has_order(run, order); run = run->child[LEFT])
+			waiting[depth++] = run;
+		if (!depth || found >= most)
+			return found;
+		run = waiting[--depth];
+		found += runs_within(run, (uintptr_t)(POOL_PAGE_SIZE << order));
+		run = run->child[RIGHT];
+	}
+}
+
+/* ---- what others call ---- */
 
 static void count_taken(struct page_pool *pool, u64 pages)
 {
@@ -153,19 +382,6 @@ void *page_pool_take(struct page_pool *pool)
 	return page;
 }
 
-static bool remove_range(struct page_pool *pool, uintptr_t start, u64 pages)
-{
-	for (struct pool_run **link = &pool->runs; *link; link = &(*link)->next) {
-		if (start < run_start(*link) || start >= run_end(*link))
-			continue;
-		if (pages > (run_end(*link) - start) / POOL_PAGE_SIZE)
-			return false;
-		carve(link, start, pages);
-		return true;
-	}
-	return false;
-}
-
 bool page_pool_take_range(struct page_pool *pool, void *base, u64 pages)
 {
 	bool taken;
@@ -203,7 +419,7 @@ void *page_pool_alloc_run(struct page_pool *pool, unsigned int order)
 	if (order > MAX_RUN_ORDER)
 		return NULL;
 	spin_lock(&pool->lock);
-	pages = remove_run(pool, BIT(order));
+	pages = remove_run(pool, order);
 	if (pages)
 		count_taken(pool, BIT(order));
 	spin_unlock(&pool->lock);
@@ -233,26 +449,16 @@ u64 page_pool_available(const struct page_pool *pool)
 	return READ_ONCE(pool->free);
 }
 
-/* Aligned runs of so many bytes that lie in @run. */
-static u64 runs_within(const struct pool_run *run, uintptr_t size)
-{
-	uintptr_t start = ALIGN_UP(run_start(run), size), end = ALIGN_DOWN(run_end(run), size);
-
-	return end > start ? (end - start) / size : 0;
-}
-
 bool page_pool_has_runs(struct page_pool *pool, unsigned int order, u64 count)
 {
-	const struct pool_run *run;
-	u64 found = 0;
+	u64 found;
 
 	if (!order)
 		return page_pool_available(pool) >= count;
 	if (order > MAX_RUN_ORDER)
 		return !count;
 	spin_lock(&pool->lock);
-	for (run = pool->runs; run && found < count; run = run->next)
-		found += runs_within(run, (uintptr_t)(POOL_PAGE_SIZE << order));
+	found = count_blocks(pool, order, count);
 	spin_unlock(&pool->lock);
 	return found >= count;
 }

@@ -3,8 +3,9 @@
  * Pages for page tables. EL2 has no heap: each stage 2 (and EL2's own map) draws on a pool of pages
  * that its owner donated, so that nobody can exhaust another's, or Keel's.
  *
- * The free pages hold the free list: runs of adjacent free pages, in address order, merged when
- * they touch. Allocating a page is O(1); freeing is linear in the number of runs.
+ * The free pages describe themselves: runs of adjacent free pages, merged when they touch, in a
+ * balanced tree. A host can make a pool of many single pages, so each operation takes a time that
+ * grows with the logarithm of their number, no matter in which order they came.
  */
 #ifndef KEEL_MM_PAGE_POOL_H
 #define KEEL_MM_PAGE_POOL_H
@@ -34,7 +35,7 @@ struct pool_run;
  */
 struct page_pool {
 	struct spinlock lock;  /* guards all of the below, and the insides of free pages */
-	struct pool_run *runs; /* free runs, ascending */
+	struct pool_run *runs; /* the tree of free runs */
 	u64 total;	       /* pages in the pool, free or allocated */
 	u64 free;	       /* pages that are free */
 	u64 low_water; /* the least that free has ever been since the pool last grew from 0 */
@@ -74,7 +75,7 @@ void *page_pool_take(struct page_pool *pool);
  * @base:  EL2 address of the first page
  * @pages: how many
  *
- * Linear in the number of free runs. Return: whether all of them were free; else nothing changed.
+ * Return: whether all of them were free; else nothing changed.
  */
 bool page_pool_take_range(struct page_pool *pool, void *base, u64 pages);
 
@@ -90,7 +91,7 @@ void *page_pool_alloc(struct page_pool *pool);
  * @pool:  the pool
  * @order: log2 of how many pages, 0..20: for concatenated roots
  *
- * First fit; linear in the number of free runs.
+ * The first that fits, by address.
  *
  * Return: the first page; NULL when there is no such run, or @order is too large.
  */
@@ -114,8 +115,8 @@ u64 page_pool_available(const struct page_pool *pool);
  * @order: as there
  * @count: how many
  *
- * A number, not a promise, as page_pool_available(). Linear in the number of free runs; at once for
- * order 0.
+ * A number, not a promise, as page_pool_available(). Looks at no more than @count runs that have
+ * one, and the way to each in the tree; at none for order 0.
  */
 bool page_pool_has_runs(struct page_pool *pool, unsigned int order, u64 count);
 

@@ -60,7 +60,7 @@ static bool stage1_maps;
 
 /* ---- what host_trap.c calls ---- */
 
-bool panic_begun;
+u32 panic_begun;
 
 void panic_stop_cpu(void)
 {

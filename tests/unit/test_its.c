@@ -58,7 +58,7 @@ static unsigned int pins[PAGES], pinned, fetches, refusals, cleaned;
 static int pin_error;
 static struct its_command forged; /* what the memory says when it is read a second time */
 
-bool panic_begun;
+u32 panic_begun;
 
 static struct percpu cpus[2] = { { .id = 0 }, { .id = 1 } };
 struct percpu *fake_cpu = &cpus[0];

@@ -2,9 +2,11 @@
 /* SOURCES: hyp/mm/page_pool.c */
 /* Page pools: what is handed out is zeroed, aligned, the pool's own, and nobody else's. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -332,6 +334,140 @@ static void random_use_agrees_with_a_map_of_pages(void **state)
 	assert_int_equal(pool.bad_frees, 0);
 }
 
+/*
+ * What a pool does must not take longer the more pieces it was made of. Each run is a page that is
+ * looked at, so the pages are counted that an operation reaches: all are shut before it.
+ */
+#define FRAGMENTS 1024
+#define WIDE	  (2 * FRAGMENTS + 8)
+
+/* A balanced tree of them is 15 high at the most; two ways down, and what lies beside each. */
+#define REACHED_MOST (4 * 15)
+
+static u8 *wide; /* WIDE pages, aligned to 8 of them */
+static unsigned int reached;
+static size_t reached_most;
+
+static u8 *wide_page(size_t i)
+{
+	return wide + i * PAGE;
+}
+
+static void open_page(int signal, siginfo_t *info, void *context)
+{
+	u8 *page = (u8 *)ALIGN_DOWN((uintptr_t)info->si_addr, PAGE);
+
+	if (page < wide || page >= wide_page(WIDE) || mprotect(page, PAGE, PROT_READ | PROT_WRITE))
+		_Exit(1); /* a fault of the test's own */
+	reached++;
+}
+
+static void shut_all(void)
+{
+	reached = 0;
+	assert_int_equal(mprotect(wide, WIDE * PAGE, PROT_NONE), 0);
+}
+
+static void expect_few(const char *what)
+{
+	reached_most = MAX(reached_most, (size_t)reached);
+	if (reached > REACHED_MOST)
+		fail_msg("%s reaches %u pages of %u fragments", what, reached, FRAGMENTS);
+	assert_int_equal(pool.bad_frees, 0);
+}
+
+/* The n-th fragment to come, in one of the orders that a host may choose. */
+static size_t nth_fragment(unsigned int order, size_t n)
+{
+	switch (order) {
+	case 0:
+		return n;
+	case 1:
+		return FRAGMENTS - 1 - n;
+	case 2: /* from both ends */
+		return n % 2 ? FRAGMENTS - 1 - n / 2 : n / 2;
+	default:
+		return n * 357 % FRAGMENTS;
+	}
+}
+
+/* Single pages, a gap behind each; behind the last two that are a run of order 1. */
+static void fragment(unsigned int order)
+{
+	assert_int_equal(page_pool_init(&pool, wide_page(2 * FRAGMENTS + 2), 2), 0);
+	for (size_t n = 0; n < FRAGMENTS; n++) {
+		shut_all();
+		assert_int_equal(page_pool_add(&pool, wide_page(2 * nth_fragment(order, n)), 1), 0);
+		expect_few("to add a page");
+	}
+}
+
+static void take_and_give_back(void)
+{
+	void *page, *run;
+
+	shut_all();
+	page = page_pool_alloc(&pool);
+	expect_few("an allocation");
+	assert_ptr_equal(page, wide_page(0));
+	shut_all();
+	page_pool_free(&pool, page);
+	expect_few("a free");
+	shut_all();
+	assert_true(page_pool_has_runs(&pool, 1, 1));
+	assert_false(page_pool_has_runs(&pool, 2, 1));
+	expect_few("to ask for a run");
+	shut_all();
+	run = page_pool_alloc_run(&pool, 1);
+	expect_few("a run");
+	assert_ptr_equal(run, wide_page(2 * FRAGMENTS + 2));
+	shut_all();
+	assert_null(page_pool_alloc_run(&pool, 1));
+	expect_few("a run that is not there");
+	shut_all();
+	page_pool_free_run(&pool, run, 1);
+	expect_few("a free of a run");
+}
+
+/* Out of the middle, and what joins two fragments, or lies in one. */
+static void change_one(size_t i)
+{
+	shut_all();
+	assert_true(page_pool_take_range(&pool, wide_page(2 * i), 1));
+	assert_false(page_pool_take_range(&pool, wide_page(2 * i), 1));
+	expect_few("to take a page");
+	shut_all();
+	assert_int_equal(page_pool_add(&pool, wide_page(2 * i), 1), 0);
+	assert_int_equal(page_pool_add(&pool, wide_page(2 * i), 1), -EINVAL);
+	expect_few("to add it again");
+	shut_all();
+	assert_int_equal(page_pool_add(&pool, wide_page(2 * i + 1), 1), 0);
+	expect_few("to join two");
+	shut_all();
+	assert_true(page_pool_take_range(&pool, wide_page(2 * i + 1), 1));
+	expect_few("to part them");
+}
+
+static void what_fragments_cost_is_bounded(void **state)
+{
+	struct sigaction action = { .sa_sigaction = open_page, .sa_flags = SA_SIGINFO }, before;
+	u64 seed = 11;
+
+	wide = mmap(NULL, (WIDE + 8) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(wide != MAP_FAILED);
+	wide = (u8 *)ALIGN_UP((uintptr_t)wide, 8 * PAGE);
+	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
+	for (unsigned int order = 0; order < 4; order++) {
+		fragment(order);
+		take_and_give_back();
+		for (unsigned int i = 0; i < 100; i++)
+			change_one(random_below(&seed, FRAGMENTS - 1));
+		assert_int_equal(pool.free, FRAGMENTS + 2);
+	}
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	assert_true(reached_most > 3); /* it does count */
+}
+
 int main(void)
 {
 #define test(f) cmocka_unit_test_setup(f, fresh_pool)
@@ -347,6 +483,7 @@ int main(void)
 		test(a_range_is_taken_if_all_of_it_is_free),
 		test(low_water_is_the_least_there_was),
 		test(random_use_agrees_with_a_map_of_pages),
+		test(what_fragments_cost_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

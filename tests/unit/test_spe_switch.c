@@ -117,7 +117,7 @@ bool interrupt_waits(void)
 	return true;
 }
 
-bool panic_begun; /* cpu/panic.h */
+u32 panic_begun; /* cpu/panic.h */
 
 void panic_stop_cpu(void)
 {
