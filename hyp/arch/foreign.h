@@ -44,6 +44,81 @@ bool __must_check foreign_answers(const void *start, u64 size, u64 step);
 bool __must_check foreign_read_reg(const volatile void *reg, unsigned int bytes, u64 *value);
 bool __must_check foreign_write_reg(volatile void *reg, unsigned int bytes, u64 value);
 
+/*
+ * ELR_EL2 and SPSR_EL2, by which EL2 returns to the host: a fault of foreign_read64() and the like
+ * changes them. To be kept around these where no guest is loaded.
+ */
+struct foreign_return {
+	u64 elr, spsr;
+};
+
+static inline struct foreign_return foreign_return_save(void)
+{
+	struct foreign_return r;
+
+	__asm__ volatile("mrs %0, elr_el2\n"
+			 "mrs %1, spsr_el2\n"
+			 : "=r"(r.elr), "=r"(r.spsr)
+			 :
+			 : "memory");
+	return r;
+}
+
+static inline void foreign_return_restore(const struct foreign_return *r)
+{
+	__asm__ volatile("msr elr_el2, %0\n"
+			 "msr spsr_el2, %1\n"
+			 :
+			 : "r"(r->elr), "r"(r->spsr)
+			 : "memory");
+}
+
+/*
+ * A doubleword or word, aligned, by one access. If it faults a read gives 0, a write does nothing, and
+ * *@failed becomes 1, which is a doubleword of EL2's own. No instruction more than the access.
+ */
+static __always_inline u64 foreign_read64(const void *from, u64 *failed)
+{
+	u64 value;
+
+	__asm__ volatile("1: ldr %0, %2\n"
+			 "2:\n"
+			 ".subsection 1\n"
+			 "3: mov %0, #1\n"
+			 "str %0, %1\n"
+			 "mov %0, xzr\n"
+			 "b 2b\n"
+			 ".previous\n" EXTABLE("1b", "2b", "3b")
+			 : "=&r"(value), "+m"(*failed)
+			 : "m"(*(const u64 *)from));
+	return value;
+}
+
+#define FOREIGN_WRITE(insn, to, value, failed)                               \
+	({                                                                   \
+		u64 one_;                                                    \
+                                                                             \
+		__asm__ volatile("1: " insn "\n"                             \
+				 "2:\n"                                      \
+				 ".subsection 1\n"                           \
+				 "3: mov %0, #1\n"                           \
+				 "str %0, %1\n"                              \
+				 "b 2b\n"                                    \
+				 ".previous\n" EXTABLE("1b", "2b", "3b")     \
+				 : "=&r"(one_), "+m"(*(failed)), "=m"(*(to)) \
+				 : "rZ"(value));                             \
+	})
+
+static __always_inline void foreign_write64(void *to, u64 value, u64 *failed)
+{
+	FOREIGN_WRITE("str %x3, %2", (u64 *)to, value, failed);
+}
+
+static __always_inline void foreign_write32(void *to, u32 value, u64 *failed)
+{
+	FOREIGN_WRITE("str %w3, %2", (u32 *)to, value, failed);
+}
+
 /* An instruction. Return: it; 0 (which is UDF) where the read faults. */
 static inline u32 foreign_fetch(const void *from)
 {

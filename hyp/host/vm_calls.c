@@ -6,6 +6,7 @@
 #include <lib/smccc.h>
 #include <lib/string.h>
 #include <vm/run.h>
+#include <vm/run_page.h>
 #include <vm/vm_ops.h>
 
 /* The size field of KVM's register ids: log2 of bytes (Linux: include/uapi/linux/kvm.h). */
@@ -167,6 +168,44 @@ static s64 hc_vcpu_state(struct vcpu *vcpu, struct host_regs *regs)
 
 /* ---- registers ---- */
 
+/* 1..7 bytes of a doubleword; what is behind them stays. */
+static u64 low_bytes(u64 bytes)
+{
+	return GENMASK(8 * bytes - 1, 0);
+}
+
+static void copy_out(struct vcpu *vcpu, u64 at, const u64 *from, u64 bytes)
+{
+	unsigned long long *to = run_doubleword(vcpu->run->data) + at;
+	struct foreign_return host = foreign_return_save();
+
+	for (; bytes >= sizeof(u64); bytes -= sizeof(u64))
+		run_write64(vcpu, to++, *from++);
+	if (bytes)
+		run_write64(vcpu, to,
+			    (run_read64(vcpu, to) & ~low_bytes(bytes)) |
+				    (*from & low_bytes(bytes)));
+	foreign_return_restore(&host);
+}
+
+/* And zeroes up to a doubleword's end. */
+static void copy_in(struct vcpu *vcpu, u64 *to, u64 bytes)
+{
+	const unsigned long long *from = run_doubleword(vcpu->run->data);
+	struct foreign_return host = foreign_return_save();
+
+	for (; bytes >= sizeof(u64); bytes -= sizeof(u64))
+		*to++ = run_read64(vcpu, from++);
+	if (bytes)
+		*to = run_read64(vcpu, from) & low_bytes(bytes);
+	foreign_return_restore(&host);
+}
+
+static s64 unless_failed(const struct vcpu *vcpu, s64 ret)
+{
+	return vcpu->run_failed ? -EFAULT : ret;
+}
+
 /* Bytes of the register that @id names; 0 for sizes that no register has. */
 static u64 reg_bytes(u64 id)
 {
@@ -187,8 +226,8 @@ static s64 hc_get_reg(struct vcpu *vcpu, struct host_regs *regs)
 		return KEEL_NOT_SUPPORTED;
 	ret = bytes ? ops->get_reg(vcpu, id, value) : -ENOENT;
 	if (!ret)
-		memcpy(vcpu->run->data, value, bytes);
-	return ret;
+		copy_out(vcpu, 0, value, bytes);
+	return unless_failed(vcpu, ret);
 }
 
 static s64 hc_set_reg(struct vcpu *vcpu, struct host_regs *regs)
@@ -202,24 +241,34 @@ static s64 hc_set_reg(struct vcpu *vcpu, struct host_regs *regs)
 		return KEEL_NOT_SUPPORTED;
 	if (!bytes)
 		return -ENOENT;
-	memcpy(value, vcpu->run->data, bytes);
+	copy_in(vcpu, value, bytes);
+	if (vcpu->run_failed)
+		return -EFAULT;
 	return ops->set_reg(vcpu, id, value);
 }
 
+/* So many at a time, on EL2's stack. */
+#define REG_LIST_PART 32
+STATIC_ASSERT(KEEL_REG_LIST_MAX % REG_LIST_PART == 0, "no more than there is room for");
+
 static s64 hc_reg_list(struct vcpu *vcpu, struct host_regs *regs)
 {
-	u64 total = 0;
-	int ret;
+	u64 from = regs->x[3], ids[REG_LIST_PART], total = 0;
+	int ret = 0;
 
 	if (!vcpu->initialized)
 		return -ENOEXEC;
 	if (!ops->reg_list)
 		return KEEL_NOT_SUPPORTED;
-	ret = ops->reg_list(vcpu, regs->x[3], (u64 *)(void *)vcpu->run->data, KEEL_REG_LIST_MAX,
-			    &total);
-	if (!ret)
+	for (u64 at = 0; at < KEEL_REG_LIST_MAX && !ret; at += REG_LIST_PART) {
+		ret = ops->reg_list(vcpu, from + at, ids, REG_LIST_PART, &total);
+		if (ret || from >= total || at >= total - from)
+			break;
+		copy_out(vcpu, at, ids, sizeof(u64) * MIN(REG_LIST_PART, total - from - at));
+	}
+	if (!ret && !vcpu->run_failed)
 		regs->x[1] = total;
-	return ret;
+	return unless_failed(vcpu, ret);
 }
 
 /* ---- interrupts ---- */

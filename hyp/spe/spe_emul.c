@@ -22,6 +22,7 @@
 #include <trap/debug.h>
 #include <trap/trap.h>
 #include <vm/run.h>
+#include <vm/run_page.h>
 
 #define NS_PER_SECOND 1000000000ULL
 
@@ -233,10 +234,10 @@ static void watch_vectors(struct vcpu *vcpu)
 /* Nothing is pending for the vCPU: when it runs again it goes on as if nothing had been. */
 static int ask_host(struct vcpu *vcpu)
 {
-	vcpu->run->mmio.bytes = 0;
-	vcpu->run->fault.ipa = vcpu->spe->missing_ipa;
-	vcpu->run->fault.write = 1;
-	vcpu->run->fault.exec = 0;
+	run_write32(vcpu, &vcpu->run->mmio.bytes, 0);
+	run_write64(vcpu, &vcpu->run->fault.ipa, vcpu->spe->missing_ipa);
+	run_write32(vcpu, &vcpu->run->fault.write, 1);
+	run_write32(vcpu, &vcpu->run->fault.exec, 0);
 	return KEEL_EXIT_FAULT;
 }
 

@@ -15,6 +15,7 @@
 #include <trap/error.h>
 #include <trap/mmio.h>
 #include <trap/trap.h>
+#include <vm/run_page.h>
 
 /* PAR_EL1 (D23.2.128) */
 #define PAR_F  BIT(0)
@@ -130,20 +131,17 @@ static bool try_vgic(struct vcpu *vcpu, u64 esr, u64 ipa, const struct described
 	return true;
 }
 
-/* Little-endian, as both sides are. */
-typedef u64 __attribute__((may_alias)) run_word_t;
-STATIC_ASSERT(__builtin_offsetof(struct keel_run, mmio.data) % sizeof(run_word_t) == 0,
-	      "one store");
-
 /* The load or store itself, for a host that finds no memory there. */
-static void tell_access(struct keel_run *run, u64 ipa, const struct described *it)
+static void tell_access(struct vcpu *vcpu, u64 ipa, const struct described *it)
 {
-	run->mmio.bytes = it->access.bytes;
+	struct keel_run *run = vcpu->run;
+
+	run_write32(vcpu, &run->mmio.bytes, it->access.bytes);
 	if (!it->access.bytes)
 		return;
-	run->mmio.address = ipa;
-	run->mmio.write = it->access.write;
-	*(run_word_t *)(void *)run->mmio.data = it->data;
+	run_write64(vcpu, &run->mmio.address, ipa);
+	run_write32(vcpu, &run->mmio.write, it->access.write);
+	run_write64(vcpu, run_doubleword(run->mmio.data), it->data);
 }
 
 /* Ask the host; pc stays, so that the access is repeated. */
@@ -155,10 +153,10 @@ static int ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa, const struct d
 	vcpu->fault_esr = esr;
 	vcpu->fault_far = far;
 	vcpu->fault_ipa = ipa;
-	run->fault.ipa = ALIGN_DOWN(ipa, SZ_4K);
-	run->fault.write = is_write(esr);
-	run->fault.exec = is_fetch(esr) && !(esr & ESR_S1PTW);
-	tell_access(run, ipa, it);
+	run_write64(vcpu, &run->fault.ipa, ALIGN_DOWN(ipa, SZ_4K));
+	run_write32(vcpu, &run->fault.write, is_write(esr));
+	run_write32(vcpu, &run->fault.exec, is_fetch(esr) && !(esr & ESR_S1PTW));
+	tell_access(vcpu, ipa, it);
 	return KEEL_EXIT_FAULT;
 }
 
@@ -212,16 +210,6 @@ static int no_memory(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
-static u64 run_data(const struct keel_run *run)
-{
-	u64 data = 0;
-	unsigned int i;
-
-	for (i = 0; i < sizeof(run->mmio.data); i++)
-		data |= (u64)READ_ONCE(run->mmio.data[i]) << (8 * i);
-	return data;
-}
-
 /*
  * The host has done the access. Which one it was is the syndrome's to say, which is Keel's own;
  * pstate and SCTLR_EL1 may be others now, by KVM_SET_ONE_REG. What it does not describe the host
@@ -234,7 +222,7 @@ static void finish_access(struct vcpu *vcpu)
 	if (!decode(vcpu, vcpu->fault_esr, &access))
 		return;
 	if (!access.write)
-		finish_load(vcpu, &access, run_data(vcpu->run));
+		finish_load(vcpu, &access, run_read64(vcpu, run_doubleword(vcpu->run->mmio.data)));
 	trap_step_over(vcpu, vcpu->fault_esr);
 }
 
@@ -248,7 +236,7 @@ int abort_resume(struct vcpu *vcpu)
 	if (!vcpu->fault_pending)
 		return VCPU_RESUME;
 	abort_forget(vcpu);
-	switch (READ_ONCE(vcpu->run->answer)) {
+	switch (run_answer(vcpu)) {
 	case KEEL_ANSWER_ABORT:
 		return inject_abort(vcpu, vcpu->fault_esr, vcpu->fault_far);
 	case KEEL_ANSWER_NONE:

@@ -8,6 +8,7 @@
 #include <trap/guest_smccc.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
+#include <vm/run_page.h>
 
 /* KVM_SYSTEM_EVENT_* and its flag in data[0] */
 #define SYSTEM_EVENT_SHUTDOWN 1
@@ -207,10 +208,10 @@ static int system_event(const struct call *c, u32 type, u64 flags)
 	struct keel_run *run = c->vcpu->run;
 
 	result(c, PSCI_INTERNAL_FAILURE);
-	run->system.type = type;
-	run->system.pad = 0;
-	run->system.data[0] = flags;
-	run->system.data[1] = 0;
+	run_write32(c->vcpu, &run->system.type, type);
+	run_write32(c->vcpu, &run->system.pad, 0);
+	run_write64(c->vcpu, &run->system.data[0], flags);
+	run_write64(c->vcpu, &run->system.data[1], 0);
 	return KEEL_EXIT_SYSTEM;
 }
 

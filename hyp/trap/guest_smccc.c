@@ -7,6 +7,7 @@
 #include <lib/smccc.h>
 #include <trap/guest_psci.h>
 #include <trap/guest_smccc.h>
+#include <vm/run_page.h>
 
 #define SMCCC_VERSION_1_1 0x10001
 
@@ -226,20 +227,20 @@ static bool trng_has(const struct vm *vm, u32 fid)
 }
 
 /* The CPU's own source, or what the host has given: that is all it has. */
-static u64 random_word(const struct keel_run *run, unsigned int i)
+static u64 random_word(struct vcpu *vcpu, unsigned int i)
 {
 	unsigned int tries;
 	u64 word = 0;
 
 	if (!cpu_has(machine, FEAT_RNG))
-		return READ_ONCE(run->entropy.word[i]);
+		return run_read64(vcpu, &vcpu->run->entropy.word[i]);
 	for (tries = 0; tries < RNDRRS_TRIES && !word; tries++)
 		word = read_sysreg(SYS_RNDRRS);
 	return word;
 }
 
 /* Fill @out, the lowest word last, @width bits of each used. */
-static s64 entropy(const struct keel_run *run, u64 out[3], u64 bits, unsigned int width)
+static s64 entropy(struct vcpu *vcpu, u64 out[3], u64 bits, unsigned int width)
 {
 	unsigned int i, take;
 
@@ -247,7 +248,7 @@ static s64 entropy(const struct keel_run *run, u64 out[3], u64 bits, unsigned in
 		return TRNG_INVALID_PARAMS;
 	for (i = 3; i-- > 0 && bits; bits -= take) {
 		take = bits < width ? (unsigned int)bits : width;
-		out[i] = random_word(run, i);
+		out[i] = random_word(vcpu, i);
 		if (!out[i])
 			return TRNG_NO_ENTROPY;
 		out[i] &= GENMASK(take - 1, 0);
@@ -260,7 +261,7 @@ static void trng_rnd(struct vcpu *vcpu)
 {
 	bool wide = vcpu->regs.x[0] & SMCCC_64;
 	u64 *x = vcpu->regs.x, out[3] = { 0 };
-	s64 ret = entropy(vcpu->run, out, wide ? x[1] : (u32)x[1], wide ? 64 : 32);
+	s64 ret = entropy(vcpu, out, wide ? x[1] : (u32)x[1], wide ? 64 : 32);
 	unsigned int i;
 
 	for (i = 0; i < 3; i++)
@@ -278,7 +279,7 @@ static int call_trng_rnd(struct vcpu *vcpu)
 		return VCPU_RESUME;
 	}
 	for (i = 0; i < ARRAY_SIZE(vcpu->run->entropy.word); i++)
-		vcpu->run->entropy.word[i] = 0;
+		run_write64(vcpu, &vcpu->run->entropy.word[i], 0);
 	vcpu->entropy_pending = true;
 	return KEEL_EXIT_ENTROPY;
 }
@@ -294,7 +295,7 @@ int guest_smccc_resume(struct vcpu *vcpu)
 		return VCPU_RESUME;
 	guest_smccc_forget(vcpu);
 	trng_rnd(vcpu);
-	return READ_ONCE(vcpu->run->answer) == KEEL_ANSWER_STOP ? (int)KEEL_EXIT_IRQ : VCPU_RESUME;
+	return run_answer(vcpu) == KEEL_ANSWER_STOP ? (int)KEEL_EXIT_IRQ : VCPU_RESUME;
 }
 
 static int trng_call(struct vcpu *vcpu, u32 fid)

@@ -9,6 +9,7 @@
 #include <trap/impl_regs.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
+#include <vm/run_page.h>
 #include <vm/switch.h>
 
 /* AArch32 PSTATE of a Thumb instruction in an IT block (G1.9.2): IT[7:5] is the base condition */
@@ -47,7 +48,7 @@ int trap_wait(struct vcpu *vcpu, u64 until)
 	if (vcpu_has_pending(vcpu))
 		return VCPU_RESUME;
 	deadline = vcpu_deadline(vcpu);
-	vcpu->run->wfi.deadline = MIN(deadline, until);
+	run_write64(vcpu, &vcpu->run->wfi.deadline, MIN(deadline, until));
 	return KEEL_EXIT_WFI;
 }
 

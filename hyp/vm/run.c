@@ -16,6 +16,7 @@
 #include <lib/esr.h>
 #include <lib/string.h>
 #include <vm/run.h>
+#include <vm/run_page.h>
 #include <vm/serror.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
@@ -131,7 +132,9 @@ void vcpu_drop(struct vcpu *vcpu)
 
 void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
 {
-	runner->run->wake[vcpu->index / 64] |= BIT(vcpu->index % 64);
+	unsigned long long *word = &runner->run->wake[vcpu->index / 64];
+
+	run_write64(runner, word, run_read64(runner, word) | BIT(vcpu->index % 64));
 }
 
 /*
@@ -233,10 +236,12 @@ static int call_enter(struct vcpu *vcpu)
 
 static __noinline int fail(struct vcpu *vcpu, u64 esr)
 {
-	vcpu->run->fail.esr = esr;
-	vcpu->run->fail.far = read_sysreg(far_el2);
-	vcpu->run->fail.ipa = read_sysreg(hpfar_el2) << 8;
-	vcpu->run->fail.pc = vcpu->regs.pc;
+	u64 far = read_sysreg(far_el2), ipa = read_sysreg(hpfar_el2) << 8;
+
+	run_write64(vcpu, &vcpu->run->fail.esr, esr);
+	run_write64(vcpu, &vcpu->run->fail.far, far);
+	run_write64(vcpu, &vcpu->run->fail.ipa, ipa);
+	run_write64(vcpu, &vcpu->run->fail.pc, vcpu->regs.pc);
 	return KEEL_EXIT_FAIL;
 }
 
@@ -336,10 +341,18 @@ static int leave(struct vcpu *vcpu, int exit)
 	return waits && (was == VCPU_KICKED || vcpu->serror_pending) ? (int)KEEL_EXIT_IRQ : exit;
 }
 
+/* As long as its run page does not fail: what the host and the guest have to tell is lost then. */
+static int enter_guest(struct vcpu *vcpu)
+{
+	return likely(!vcpu->run_failed) ? guest_run(vcpu) : -EFAULT;
+}
+
 int vcpu_run(struct vcpu *vcpu)
 {
 	int ret;
 
+	if (unlikely(vcpu->run_failed))
+		return -EFAULT;
 	if (unlikely(switch_host_serror_found())) {
 		switch_take_host_serror();
 		return KEEL_EXIT_IRQ;
@@ -352,9 +365,10 @@ int vcpu_run(struct vcpu *vcpu)
 	if (ret == VCPU_RESUME && vcpu->spe)
 		ret = profiler->enter(vcpu);
 	if (ret == VCPU_RESUME)
-		ret = guest_run(vcpu);
+		ret = enter_guest(vcpu);
 	put(vcpu);
-	return leave(vcpu, ret);
+	ret = leave(vcpu, ret);
+	return likely(!vcpu->run_failed) ? ret : -EFAULT;
 }
 
 bool vcpu_has_pending(struct vcpu *vcpu)

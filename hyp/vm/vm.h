@@ -59,7 +59,7 @@ struct vcpu {
 	struct vmid *vmid; /* of the active stage 2 */
 	u64 *sysreg;	   /* register file: VCPU_SYSREG_BYTES, see vcpu_regs.h */
 	struct vcpu_fpstate *fp;
-	struct keel_run *run; /* the run page, shared with the host: read once, never believed */
+	struct keel_run *run; /* the run page, shared with the host: run_page.h; never believed */
 	struct vgic_cpu *vgic;
 	struct spe_vcpu *spe; /* NULL without the feature */
 	unsigned int index;
@@ -67,6 +67,7 @@ struct vcpu {
 	u64 features;	     /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
 	unsigned int sve_vq; /* longest vector that it may use, in quadwords; 0: not chosen yet */
 	bool initialized;
+	u64 run_failed;	    /* 1: an access to the run page has faulted, and it runs no more */
 	unsigned int owner; /* CPU that holds it, or VCPU_NO_OWNER */
 	unsigned int
 		last_cpu; /* where it ran last, for TLB maintenance; VCPU_NO_OWNER for nowhere */

@@ -163,7 +163,8 @@
 
 /*
  * KEEL_HC_VCPU_RUN(x1 = handle, x2 = index) -> x0 = one of KEEL_EXIT_*, or -ENOEXEC before
- * KEEL_HC_VCPU_INIT. Runs the vCPU on this CPU until the host is needed.
+ * KEEL_HC_VCPU_INIT, or -EFAULT, from then on, once the run page has failed. Runs the vCPU on this
+ * CPU until the host is needed.
  */
 #define KEEL_HC_VCPU_RUN 0xc6000018
 

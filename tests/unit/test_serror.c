@@ -24,8 +24,10 @@
 #include <cpu/log.h>
 #include <cpu/panic.h>
 #include <cpu/percpu.h>
+#include <lib/errno.h>
 #include <lib/esr.h>
 #include <vm/run.h>
+#include <vm/run_page.h>
 #include <vm/serror.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
@@ -530,6 +532,70 @@ static void test_none(void **state)
 	assert_int_equal(fake_sysreg_writes("hcr_el2"), 2);
 }
 
+/* ---- a run page that fails after it was shared ---- */
+
+static bool page_fails;
+
+bool fake_foreign_faults(const void *start, u64 size)
+{
+	const u8 *at = start, *page = (const u8 *)&run_page;
+
+	return page_fails && at >= page && at + size <= page + sizeof(run_page);
+}
+
+static int tells_the_host(void)
+{
+	page_fails = true;
+	fake_sysreg_set("esr_el2", 0x3fULL << 26); /* what nobody handles */
+	return vcpu_exit(&vcpu, 0);
+}
+
+static int wakes_another(void)
+{
+	page_fails = true;
+	vcpu_wake(&vcpu, &vcpu);
+	return interrupted();
+}
+
+/* What it had to tell is lost: the run ends in an error, and there is none after it. */
+static void test_a_run_page_fails(void **state)
+{
+	int (*const turns[])(void) = { tells_the_host, wakes_another };
+
+	for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
+		unsigned int before;
+
+		assert_int_equal(with_ras(NULL), 0);
+		guest = interrupted;
+		assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+		guest = turns[i];
+		assert_int_equal(vcpu_run(&vcpu), -EFAULT);
+		page_fails = false;
+		before = entries;
+		assert_int_equal(vcpu_run(&vcpu), -EFAULT);
+		assert_int_equal(entries, before);
+	}
+}
+
+static int reads_the_answer(struct vcpu *v)
+{
+	return run_answer(v) == KEEL_ANSWER_STOP ? (int)KEEL_EXIT_IRQ : VCPU_RESUME;
+}
+
+/* It fails while the host's answer is read: the guest does not go on with what that gave. */
+static void test_a_run_page_fails_before_the_guest_runs(void **state)
+{
+	static const struct vcpu_hooks reads = { .resume = reads_the_answer };
+	unsigned int before = entries;
+
+	vcpu_add_hooks(&reads);
+	guest = interrupted;
+	page_fails = true;
+	assert_int_equal(vcpu_run(&vcpu), -EFAULT);
+	page_fails = false;
+	assert_int_equal(entries, before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,6 +614,8 @@ int main(void)
 		cmocka_unit_test_setup(test_the_host_defers_it, with_ras),
 		cmocka_unit_test_setup(test_none, with_ras),
 		cmocka_unit_test_setup(test_none, without_ras),
+		cmocka_unit_test_setup(test_a_run_page_fails, with_ras),
+		cmocka_unit_test_setup(test_a_run_page_fails_before_the_guest_runs, with_ras),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

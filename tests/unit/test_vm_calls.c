@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <arch/foreign.h>
 #include <host/vm_calls.h>
 #include <keel/hypercall.h>
 #include <vm/run.h>
@@ -559,6 +560,40 @@ static void lines_tell_whom_to_wake(void **state)
 	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 40, 2, 0), -EINVAL);
 }
 
+u64 fake_return;
+
+/* It was good when it was shared. The vCPU is lost, and the VM can end. */
+static void a_run_page_that_fails_is_an_error(void **state)
+{
+	static const u64 rows[] = { KEEL_HC_VCPU_GET_REG, KEEL_HC_VCPU_SET_REG,
+				    KEEL_HC_VCPU_REG_LIST };
+	struct pa good = run_page;
+	struct vm *vm;
+
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0x14, 0, 0), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 id = rows[i] == KEEL_HC_VCPU_REG_LIST ? 0 : REG_U64;
+
+		add_vcpu(10 + i);
+		assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 10 + i, 0x14, 0, 0), 0);
+		assert_int_equal(call(rows[i], handle, 10 + i, id, 0, 0), 0);
+		machine_bad_page = run_page.v + __builtin_offsetof(struct keel_run, data);
+		reg_value[0] = 0x77;
+		fake_return = 0x1234;
+		assert_int_equal(call(rows[i], handle, 10 + i, id, 0, 0), -EFAULT);
+		assert_int_equal(fake_return, 0x1234); /* EL2 still knows where the host was */
+		assert_int_equal(regs.x[1], handle);
+		assert_int_equal(reg_value[0], 0x77); /* a value that was not read is not set */
+		machine_bad_page = 0;
+		assert_int_equal(call(rows[i], handle, 10 + i, id, 0, 0), -EFAULT);
+		vm = vm_get(handle);
+		assert_true(vm_vcpu(vm, 10 + i)->run_failed);
+		vm_put(vm);
+	}
+	run_page = good;
+	assert_int_equal(call(KEEL_HC_VCPU_GET_REG, handle, 3, REG_U64, 0, 0), 0);
+}
+
 static void profiling_is_told_of(void **state)
 {
 	(void)state;
@@ -697,6 +732,7 @@ int main(void)
 		TEST(a_vgic_comes_too_late_when_one_has_run),
 		TEST(a_vgic_is_reset_while_no_vcpu_runs),
 		TEST(lines_tell_whom_to_wake),
+		TEST(a_run_page_that_fails_is_an_error),
 		TEST(profiling_is_told_of),
 		TEST(events_are_raised_and_told_of),
 		TEST(without_the_layers_their_calls_are_not_supported),

@@ -77,6 +77,55 @@ static inline bool __must_check foreign_write_reg(volatile void *reg, unsigned i
 	return true;
 }
 
+/* What EL2 returns by, if the test has it: a fault changes it. */
+extern u64 fake_return __attribute__((weak));
+
+struct foreign_return {
+	u64 elr;
+};
+
+static inline struct foreign_return foreign_return_save(void)
+{
+	return (struct foreign_return){ &fake_return ? fake_return : 0 };
+}
+
+static inline void foreign_return_restore(const struct foreign_return *r)
+{
+	if (&fake_return)
+		fake_return = r->elr;
+}
+
+static inline void fake_foreign_fault(u64 *failed)
+{
+	*failed = 1;
+	if (&fake_return)
+		fake_return = 0;
+}
+
+static inline u64 foreign_read64(const void *from, u64 *failed)
+{
+	if (fake_foreign_ok(from, sizeof(u64)))
+		return READ_ONCE(*(const u64 *)from);
+	fake_foreign_fault(failed);
+	return 0;
+}
+
+static inline void foreign_write64(void *to, u64 value, u64 *failed)
+{
+	if (fake_foreign_ok(to, sizeof(u64)))
+		WRITE_ONCE(*(u64 *)to, value);
+	else
+		fake_foreign_fault(failed);
+}
+
+static inline void foreign_write32(void *to, u32 value, u64 *failed)
+{
+	if (fake_foreign_ok(to, sizeof(u32)))
+		WRITE_ONCE(*(u32 *)to, value);
+	else
+		fake_foreign_fault(failed);
+}
+
 static inline u32 foreign_fetch(const void *from)
 {
 	return fake_foreign_ok(from, sizeof(u32)) ? READ_ONCE(*(const u32 *)from) : 0;
