@@ -120,7 +120,7 @@ static inline u64 ich_read_vtr(void)
 /* Whether this CPU has a GICv3 CPU interface, and EL2 may use it (ICC_SRE_EL2.SRE). */
 static inline bool icc_present(void)
 {
-	u64 sre;
+	u64 sre = 0;
 
 	return (read_sysreg(id_aa64pfr0_el1) & GENMASK(27, 24)) &&
 	       try_read_sysreg(SYS_ICC_SRE_EL2, &sre) && (sre & ICC_SRE_SRE);
