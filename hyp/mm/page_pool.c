@@ -116,10 +116,13 @@ static void rotate(struct pool_run **link, unsigned int side)
 
 static void balance(struct pool_run **link)
 {
-	struct pool_run *run = *link;
-	unsigned int tall = height_of(run->child[RIGHT]) > height_of(run->child[LEFT]);
-	struct pool_run *taller = run->child[tall];
+	struct pool_run *run = *link, *taller;
+	unsigned int tall;
 
+	if (!run) /* never: a path leads through runs */
+		return;
+	tall = height_of(run->child[RIGHT]) > height_of(run->child[LEFT]);
+	taller = run->child[tall];
 	if (height_of(taller) <= height_of(run->child[!tall]) + 1) {
 		update(run);
 		return;
