@@ -25,7 +25,7 @@ HYP_HOT := vm/run vm/switch vm/fp vm/vm_table vm/vm_mem mm/vmid mm/pgtable mm/st
            host/host_mem trap/trap trap/abort trap/mmio trap/sysreg trap/guest_smccc \
            trap/guest_psci vgic/vgic vgic/vgic_mmio timer/timer host/vm_calls host/hypercall host/host_trap \
            spe/spe_arm spe/spe_regs spe/spe_buffer spe/spe_filter spe/spe_insn spe/spe_insn_eval spe/spe_packet \
-           spe/spe_emul spe/spe_hit spe/spe_guest spe/spe_sample spe/spe_vcpu trap/debug
+           spe/spe_emul spe/spe_hit spe/spe_guest spe/spe_sample spe/spe_vcpu trap/debug trap/device
 
 HYP_SRC_C := $(sort $(wildcard hyp/*/*.c))
 HYP_SRC_S := $(sort $(wildcard hyp/*/*.S))

@@ -42,8 +42,14 @@ struct trap_device {
 /* Register a device; it is kept. Boot CPU, once each, before the first VM. */
 void trap_set_device(enum trap_device_id id, const struct trap_device *device);
 
+/* Those that are registered, by enum trap_device_id. Written by trap_set_device() alone. */
+extern const struct trap_device *trap_devices[TRAP_DEVICE_COUNT];
+
 /* The device, which is registered: a row or a vCPU that has it says so. */
-const struct trap_device *trap_device(enum trap_device_id id);
+static inline const struct trap_device *trap_device(enum trap_device_id id)
+{
+	return trap_devices[id];
+}
 
 /* PSCI has turned @vcpu on: tell all devices. */
 void trap_devices_on(struct vcpu *vcpu);

@@ -344,12 +344,37 @@ static u32 key_of(u32 intid, const struct vgic_irq *irq)
 	return (u32)irq->priority << 10 | intid;
 }
 
+/* The most urgent ones of a kind, and how many there are in all. */
+struct ranking {
+	u32 key[ICH_LR_MAX];
+	unsigned int count, total;
+};
+
+static void rank(struct ranking *r, u32 key, unsigned int most)
+{
+	unsigned int at = r->count;
+
+	r->total++;
+	if (at == most && r->key[--at] <= key)
+		return;
+	for (; at > 0 && r->key[at - 1] > key; at--)
+		r->key[at] = r->key[at - 1];
+	r->key[at] = key;
+	r->count = MIN(r->count + 1, most);
+}
+
+/* The most urgent of those that are active and in no list register. */
+struct outside {
+	struct ranking active;
+	unsigned int most;
+};
+
 static void find_active_outside(void *ctx, u32 intid, struct vgic_irq *irq)
 {
-	u32 *best = ctx;
+	struct outside *outside = ctx;
 
-	if (irq->active && !irq->in_lr && key_of(intid, irq) < *best)
-		*best = key_of(intid, irq);
+	if (irq->active && !irq->in_lr)
+		rank(&outside->active, key_of(intid, irq), outside->most);
 }
 
 static void deactivate(struct vcpu *vcpu, u32 intid)
@@ -368,13 +393,26 @@ static u64 vmcr_of(const struct vgic_cpu *v)
 	return v->loaded ? ich_read_vmcr() : v->vmcr;
 }
 
+/* The @count most urgent interrupts that are active and in no list register, ICH_LR_MAX at most. */
+static unsigned int deactivate_outside(struct vcpu *vcpu, unsigned int count)
+{
+	struct outside outside = { .most = MIN(count, (unsigned int)ICH_LR_MAX) };
+	unsigned int i;
+
+	for_each_busy(vcpu, &outside, find_active_outside);
+	for (i = 0; i < outside.active.count; i++)
+		deactivate(vcpu, outside.active.key[i] & 0x3ff);
+	return outside.active.count;
+}
+
 /*
  * EOIs of interrupts that were active and in no list register (ICH_HCR_EL2.EOIcount). Which ones it
- * does not tell: with EOImode=0 a guest ends the most urgent one first.
+ * does not tell: with EOImode=0 a guest ends the most urgent one first. EOIcount has five bits, so
+ * the busy interrupts are looked through twice at most.
  */
 static void fold_eoicount(struct vcpu *vcpu)
 {
-	u64 count;
+	unsigned int count, done;
 
 	if (!vcpu->vgic->loaded || !(vcpu->vgic->hcr & HCR_LRENPIE))
 		return;
@@ -382,14 +420,11 @@ static void fold_eoicount(struct vcpu *vcpu)
 	/* With EOImode=1 it is ICC_DIR_EL1 that ends, and traps; QEMU counts EOIs nevertheless. */
 	if (this_cpu()->has_tdir && (vmcr_of(vcpu->vgic) & VMCR_VEOIM))
 		return;
-	for (count = FIELD_GET(HCR_EOICOUNT, ich_read_hcr()); count; count--) {
-		u32 best = ~0U;
-
-		for_each_busy(vcpu, &best, find_active_outside);
-		if (best == ~0U)
-			break;
-		deactivate(vcpu, best & 0x3ff);
-	}
+	count = (unsigned int)FIELD_GET(HCR_EOICOUNT, ich_read_hcr());
+	do {
+		done = count ? deactivate_outside(vcpu, count) : 0;
+		count -= done;
+	} while (done);
 }
 
 void vgic_fold(struct vcpu *vcpu)
@@ -412,12 +447,6 @@ void vgic_fold(struct vcpu *vcpu)
 
 /* ---- filling ---- */
 
-/* The most urgent ones of a kind, and how many there are in all. */
-struct ranking {
-	u32 key[ICH_LR_MAX];
-	unsigned int count, total;
-};
-
 struct candidates {
 	u32 ctlr;
 	u32 groups; /* those that the guest has enabled at its CPU interface: VMCR_VENG<n> */
@@ -428,19 +457,6 @@ struct candidates {
 
 /* In a key: pending, but not signalled until the guest enables its group. Behind all others. */
 #define KEY_GROUP_OFF BIT(18)
-
-static void rank(struct ranking *r, u32 key, unsigned int nr_lrs)
-{
-	unsigned int at = r->count;
-
-	r->total++;
-	if (at == nr_lrs && r->key[--at] <= key)
-		return;
-	for (; at > 0 && r->key[at - 1] > key; at--)
-		r->key[at] = r->key[at - 1];
-	r->key[at] = key;
-	r->count = MIN(r->count + 1, nr_lrs);
-}
 
 static u32 group_bit(const struct vgic_irq *irq)
 {
@@ -826,15 +842,12 @@ static void reset_vcpu(struct vcpu *vcpu)
 /* The CPU interface's registers that trap. */
 static int write_sysreg_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
 {
-	switch (encoding) {
-	case SYSREG_ICC_DIR_EL1:
-		vgic_write_dir(vcpu, value);
-		return VCPU_RESUME;
-	case SYSREG_ICC_SGI1R_EL1:
+	if (likely(encoding == SYSREG_ICC_SGI1R_EL1))
 		return vgic_write_sgi1r(vcpu, value);
-	default: /* ICC_SGI0R_EL1, ICC_ASGI1R_EL1 */
+	if (encoding != SYSREG_ICC_DIR_EL1) /* ICC_SGI0R_EL1, ICC_ASGI1R_EL1 */
 		return vgic_write_sgi0r(vcpu, value);
-	}
+	vgic_write_dir(vcpu, value);
+	return VCPU_RESUME;
 }
 
 static const struct trap_device device = {

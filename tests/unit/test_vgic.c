@@ -193,6 +193,28 @@ static void more_active_than_list_registers(void **state)
 	}
 }
 
+/* All of them in one go: those beyond the list registers are told by their number alone. */
+static void many_that_are_active_end_at_once(void **state)
+{
+	for (unsigned int lrs = 1; lrs <= 16; lrs++) {
+		world_start(lrs, 1, 1024);
+		for (u32 i = 0; i < 31; i++) {
+			wr(0, DIST + 0x400 + 100 + i, 1, (30 - i) * 8);
+			set_edge(100 + i);
+			enable_spi(100 + i);
+			level(100 + i, true);
+			assert_ack(0, 100 + i);
+		}
+		on(0);
+		for (u32 i = 31; i-- > 3;)
+			fake_guest_eoi(100 + i);
+		world_exit(0);
+		for (u32 i = 0; i < 31; i++)
+			assert_int_equal(!(rd(0, ISACTIVER(100 + i), 4) & BITOF(100 + i)), i >= 3);
+		world_check();
+	}
+}
+
 /* With EOImode=1 any of the active ones may be deactivated, and each write traps meanwhile. */
 static void deactivation_out_of_order(void **state)
 {
@@ -1431,6 +1453,7 @@ int main(void)
 		cmocka_unit_test(a_level_written_pending_is_taken_once),
 		cmocka_unit_test(more_than_list_registers_come_in_order),
 		cmocka_unit_test(more_active_than_list_registers),
+		cmocka_unit_test(many_that_are_active_end_at_once),
 		cmocka_unit_test(deactivation_out_of_order),
 		cmocka_unit_test(another_vcpu_deactivates),
 		cmocka_unit_test(others_deactivate_more_than_list_registers),
