@@ -410,35 +410,41 @@ static s64 hc_vm_walk(struct vm *vm, struct host_regs *regs)
 
 /* ---- dispatch ---- */
 
-#define CALL_FIRST   KEEL_HC_VM_SIZE
-#define CALL_ROW(id) [(id)-CALL_FIRST]
+/* Each call: its number, what it is about (a member of struct vm_call), its function. */
+#define VM_CALLS(X)                                           \
+	X(KEEL_HC_VM_SIZE, plain, hc_vm_size)                 \
+	X(KEEL_HC_VM_CREATE, plain, hc_vm_create)             \
+	X(KEEL_HC_VM_DESTROY, plain, hc_vm_destroy)           \
+	X(KEEL_HC_VM_TOPUP, vm, hc_vm_topup)                  \
+	X(KEEL_HC_VM_MAP, vm, hc_vm_map)                      \
+	X(KEEL_HC_VM_UNMAP, vm, hc_vm_unmap)                  \
+	X(KEEL_HC_VCPU_CREATE, vm, hc_vcpu_create)            \
+	X(KEEL_HC_VCPU_INIT, owned, hc_vcpu_init)             \
+	X(KEEL_HC_VCPU_RUN, owned, hc_vcpu_run)               \
+	X(KEEL_HC_VCPU_GET_REG, owned, hc_get_reg)            \
+	X(KEEL_HC_VCPU_SET_REG, owned, hc_set_reg)            \
+	X(KEEL_HC_VCPU_REG_LIST, owned, hc_reg_list)          \
+	X(KEEL_HC_VGIC_INIT, vm, hc_vgic_init)                \
+	X(KEEL_HC_IRQ_LINE, vm, hc_irq_line)                  \
+	X(KEEL_HC_VCPU_STATE, vcpu, hc_vcpu_state)            \
+	X(KEEL_HC_VCPU_STEAL_TIME, owned, hc_vcpu_steal_time) \
+	X(KEEL_HC_VM_INFO, vm, hc_vm_info)                    \
+	X(KEEL_HC_VM_WALK, vm, hc_vm_walk)                    \
+	X(KEEL_HC_VCPU_SPE, owned, hc_vcpu_spe)               \
+	X(KEEL_HC_VCPU_SPE_STATS, vcpu, hc_vcpu_spe_stats)    \
+	X(KEEL_HC_VM_SYNC, vm, hc_vm_sync)                    \
+	X(KEEL_HC_VGIC_RESET, vm, hc_vgic_reset)              \
+	X(KEEL_HC_VCPU_EVENTS, owned, hc_vcpu_events)
 
-static const struct vm_call calls[] = {
-	CALL_ROW(KEEL_HC_VM_SIZE) = { .plain = hc_vm_size },
-	CALL_ROW(KEEL_HC_VM_CREATE) = { .plain = hc_vm_create },
-	CALL_ROW(KEEL_HC_VM_DESTROY) = { .plain = hc_vm_destroy },
-	CALL_ROW(KEEL_HC_VM_TOPUP) = { .vm = hc_vm_topup },
-	CALL_ROW(KEEL_HC_VM_MAP) = { .vm = hc_vm_map },
-	CALL_ROW(KEEL_HC_VM_UNMAP) = { .vm = hc_vm_unmap },
-	CALL_ROW(KEEL_HC_VCPU_CREATE) = { .vm = hc_vcpu_create },
-	CALL_ROW(KEEL_HC_VCPU_INIT) = { .owned = hc_vcpu_init },
-	CALL_ROW(KEEL_HC_VCPU_RUN) = { .owned = hc_vcpu_run },
-	CALL_ROW(KEEL_HC_VCPU_GET_REG) = { .owned = hc_get_reg },
-	CALL_ROW(KEEL_HC_VCPU_SET_REG) = { .owned = hc_set_reg },
-	CALL_ROW(KEEL_HC_VCPU_REG_LIST) = { .owned = hc_reg_list },
-	CALL_ROW(KEEL_HC_VGIC_INIT) = { .vm = hc_vgic_init },
-	CALL_ROW(KEEL_HC_IRQ_LINE) = { .vm = hc_irq_line },
-	CALL_ROW(KEEL_HC_VCPU_STATE) = { .vcpu = hc_vcpu_state },
-	CALL_ROW(KEEL_HC_VCPU_STEAL_TIME) = { .owned = hc_vcpu_steal_time },
-	CALL_ROW(KEEL_HC_VM_INFO) = { .vm = hc_vm_info },
-	CALL_ROW(KEEL_HC_VM_WALK) = { .vm = hc_vm_walk },
-	CALL_ROW(KEEL_HC_VCPU_SPE) = { .owned = hc_vcpu_spe },
-	CALL_ROW(KEEL_HC_VCPU_SPE_STATS) = { .vcpu = hc_vcpu_spe_stats },
-	CALL_ROW(KEEL_HC_VM_SYNC) = { .vm = hc_vm_sync },
-	CALL_ROW(KEEL_HC_VGIC_RESET) = { .vm = hc_vgic_reset },
-	CALL_ROW(KEEL_HC_VCPU_EVENTS) = { .owned = hc_vcpu_events },
-};
-STATIC_ASSERT(ARRAY_SIZE(calls) == KEEL_HC_VM_LAST - CALL_FIRST + 1, "the last call has a row");
+#define CALL_FIRST		  KEEL_HC_VM_SIZE
+#define CALL_ROW(id, about, call) [(id)-CALL_FIRST] = { .about = (call) },
+#define CALL_ONE(id, about, call) +1
+
+static const struct vm_call calls[] = { VM_CALLS(CALL_ROW) };
+
+/* The compiler refuses two rows of a number: as many rows as numbers leave no hole. */
+STATIC_ASSERT(0 VM_CALLS(CALL_ONE) == KEEL_HC_VM_LAST - CALL_FIRST + 1, "each call has a row");
+STATIC_ASSERT(ARRAY_SIZE(calls) == KEEL_HC_VM_LAST - CALL_FIRST + 1, "the last call is the last");
 
 static s64 call_vcpu(const struct vm_call *call, struct vm *vm, struct host_regs *regs)
 {
