@@ -79,7 +79,6 @@ struct pgtable_ops {
 	void (*tlb_inval)(void *ctx, const struct pgtable_inval *inval);
 };
 
-/* Tables of one address space. Owned by whoever embeds it; only mm/pgtable.c changes it. */
 /* An empty entry that a look-up has come to; ptep is NULL once the tables may be others. */
 struct pgtable_hole {
 	u64 *ptep;
@@ -87,6 +86,7 @@ struct pgtable_hole {
 	s8 level;
 };
 
+/* Tables of one address space. Owned by whoever embeds it; only mm/pgtable.c changes it. */
 struct pgtable {
 	struct pgtable_format fmt;
 	struct pgtable_hw hw;

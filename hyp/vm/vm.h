@@ -3,11 +3,10 @@
  * VMs and vCPUs: what they are made of, and their life. All of it lies in memory that the host
  * donated for this VM; the host knows VMs by handle only.
  *
- * Locks, in order: vm_table_lock, vm->lock (vCPUs, memory, donations and allocations from the pool
- * of one VM), donation_lock, ownership_lock, vm->s2.lock, vm->vgic's lock, a vCPU's vGIC lock,
- * vm->pool's lock. A running vCPU belongs to the CPU that runs it: vcpu->owner says so, taken and
- * given back by compare-and-exchange; only the owner touches a vCPU's registers, no lock is needed
- * for them.
+ * Locks, in the order of lib/lock_rank.h: vm->lock guards vCPUs, memory, donations and allocations
+ * from the pool of one VM; vm->s2.lock, vm->vgic->lock and vm->pool.lock guard what their names say.
+ * A running vCPU belongs to the CPU that runs it: vcpu->owner says so, taken and given back by
+ * compare-and-exchange. Only the owner touches a vCPU's registers; no lock is needed for them.
  */
 #ifndef KEEL_VM_VM_H
 #define KEEL_VM_VM_H

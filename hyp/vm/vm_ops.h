@@ -250,8 +250,6 @@ int __must_check vcpu_set_state(struct vcpu *vcpu, u64 state);
  */
 int __must_check vcpu_set_steal_time(struct vcpu *vcpu, u64 ipa);
 
-/* ---- VMIDs ---- */
-
 /**
  * vm_flush_caches() - write back and drop what data caches have of the VM's memory
  * @at: IPA to go on at, 0 to begin with; where to go on next
@@ -261,6 +259,8 @@ int __must_check vcpu_set_steal_time(struct vcpu *vcpu, u64 ipa);
  * Return: 0 at the end; -EAGAIN.
  */
 int __must_check vm_flush_caches(struct vm *vm, u64 *at);
+
+/* ---- VMIDs ---- */
 
 /**
  * vm_vmid_enter() - the VMID to run a vCPU's stage 2 under, here and now; also in s2->vttbr

@@ -937,6 +937,18 @@ static void without_a_redistributor_the_interface_traps(void **state)
 static void without_hardware_there_is_none(void **state)
 {
 	world_start_without_vgic(4, 1);
+	fake_icc_present = false;
+	vgic_init();
+	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), -ENODEV);
+	assert_null(world_vm.vgic);
+	fake_icc_present = true;
+	this_cpu()->gicr = NULL;
+	vgic_init();
+	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), -ENODEV);
+}
+
+static void a_reset_forgets_the_cpu_interface(void **state)
+{
 	world_start(4, 1, 64);
 	assert_int_equal(fake_icc[0].hcr & 1, 1);
 	on(0);
@@ -1486,6 +1498,7 @@ int main(void)
 		cmocka_unit_test(a_cpu_whose_interface_does_not_fit_is_told),
 		cmocka_unit_test(without_a_redistributor_the_interface_traps),
 		cmocka_unit_test(without_hardware_there_is_none),
+		cmocka_unit_test(a_reset_forgets_the_cpu_interface),
 		cmocka_unit_test(reset_keeps_inputs),
 		cmocka_unit_test(a_vcpu_that_is_turned_on_begins_anew),
 		cmocka_unit_test(the_distributor_is_reset),
