@@ -140,22 +140,34 @@ void *memmove(void *dst, const void *src, size_t n)
 	return dst;
 }
 
+static __always_inline void set_chunk(word_t *d, u64 value)
+{
+	d[0] = value;
+	d[1] = value;
+	d[2] = value;
+	d[3] = value;
+	d[4] = value;
+	d[5] = value;
+	d[6] = value;
+	d[7] = value;
+}
+
+/* Whole pages are cleared often: four chunks an iteration, then the rest. */
 static size_t set_words(u8 *dst, u64 value, size_t n)
 {
 	word_t *d = (word_t *)(void *)dst;
+	const word_t *fours_end = d + n / (4 * CHUNK) * 32;
 	const word_t *chunks_end = d + n / CHUNK * 8;
 	const word_t *end = d + n / WORD;
 
-	for (; d != chunks_end; d += 8) {
-		d[0] = value;
-		d[1] = value;
-		d[2] = value;
-		d[3] = value;
-		d[4] = value;
-		d[5] = value;
-		d[6] = value;
-		d[7] = value;
+	for (; d != fours_end; d += 32) {
+		set_chunk(d, value);
+		set_chunk(d + 8, value);
+		set_chunk(d + 16, value);
+		set_chunk(d + 24, value);
 	}
+	for (; d != chunks_end; d += 8)
+		set_chunk(d, value);
 	while (d != end)
 		*d++ = value;
 	return n / WORD * WORD;
