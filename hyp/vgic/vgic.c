@@ -10,6 +10,7 @@
 #include <arch/encoding.h>
 #include <arch/gicr.h>
 #include <arch/percpu.h>
+#include <cpu/assert.h>
 #include <cpu/log.h>
 #include <cpu/percpu.h>
 #include <lib/errno.h>
@@ -127,6 +128,7 @@ struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 {
 	struct vcpu *owner = vcpu;
 
+	spin_assert_held(&vcpu->vm->vgic->lock);
 	note_busy(vcpu, intid, irq);
 	if (intid >= VGIC_PRIVATE)
 		owner = vgic_vcpu(vcpu->vm, irq->home == VGIC_NO_VCPU ? irq->target : irq->home);
@@ -432,6 +434,8 @@ void vgic_fold(struct vcpu *vcpu)
 	struct vgic_cpu *v = vcpu->vgic;
 	u32 left = v->lr_used;
 
+	spin_assert_held(&vcpu->vm->vgic->lock);
+	ASSERT(!v->loaded || vcpu->cpu == this_cpu());
 	fold_eoicount(vcpu);
 	for (; left; left &= left - 1) {
 		unsigned int n = (unsigned int)__builtin_ctz(left);
@@ -1028,6 +1032,7 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs)
 	int ret = check(vm, dist.v, redist.v, nr_irqs);
 	struct vgic *vgic;
 
+	spin_assert_held(&vm->lock);
 	if (ret)
 		return ret;
 	vgic = page_pool_alloc(&vm->pool);

@@ -231,9 +231,12 @@ int vgic_write_sgi0r(struct vcpu *vcpu, u64 value);
  */
 void vgic_write_dir(struct vcpu *vcpu, u64 value);
 
-/* ---- inside vgic/; vgic->lock held ---- */
+/* ---- inside vgic/; vgic->lock held if nothing else is said ---- */
 
-/* The interrupt @intid as @vcpu sees it; NULL if there is none. */
+/*
+ * The interrupt @intid as @vcpu sees it; NULL if there is none. The lock is needed for its state, not
+ * to find it: registers are read without.
+ */
 struct vgic_irq *vgic_irq_of(struct vcpu *vcpu, u32 intid);
 
 /* Its state changed: note it, and let those concerned look. Return: whom it is for, or NULL. */

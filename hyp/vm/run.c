@@ -7,6 +7,7 @@
 #include <arch/el1.h>
 #include <arch/percpu.h>
 #include <arch/tlb.h>
+#include <cpu/assert.h>
 #include <cpu/hw_errors.h>
 #include <cpu/inject.h>
 #include <cpu/log.h>
@@ -127,6 +128,7 @@ int vcpu_take(struct vcpu *vcpu)
 
 void vcpu_drop(struct vcpu *vcpu)
 {
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	__atomic_store_n(&vcpu->owner, VCPU_NO_OWNER, __ATOMIC_RELEASE);
 }
 
@@ -351,6 +353,8 @@ int vcpu_run(struct vcpu *vcpu)
 {
 	int ret;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
+	ASSERT(vcpu->initialized);
 	if (unlikely(vcpu->run_failed))
 		return -EFAULT;
 	if (unlikely(switch_host_serror_found())) {
@@ -399,6 +403,7 @@ void vcpu_reset(struct vcpu *vcpu)
 {
 	unsigned int i;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	vcpu->regs = (struct vcpu_gpregs){ .pstate = PSR_MODE_EL1h | PSR_DAIF };
 	memset(vcpu->sysreg, 0, VCPU_SYSREG_COUNT * sizeof(vcpu->sysreg[0]));
 	vcpu->sysreg[SCTLR_EL1] = SCTLR_EL1_RESET;

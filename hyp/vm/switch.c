@@ -12,6 +12,7 @@
 #include <arch/serror.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
+#include <cpu/assert.h>
 #include <cpu/errata.h>
 #include <cpu/percpu.h>
 #include <cpu/withheld.h>
@@ -239,6 +240,7 @@ u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 
 void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 {
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	vcpu->sysreg[reg] = value;
 	if (this_vm_cpu()->vcpu != vcpu)
 		return;

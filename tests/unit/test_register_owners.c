@@ -204,9 +204,12 @@ static void make_vcpu(const struct scenario *s, const struct cpu_id_regs *id)
 	memset(&vm, 0, sizeof(vm));
 	memset(file, 0, sizeof(file));
 	memset(&fp, 0, sizeof(fp));
-	vcpu = (struct vcpu){
-		.vm = &vm, .s2 = &vm.s2, .sysreg = file, .fp = &fp, .run = &run_page
-	};
+	vcpu = (struct vcpu){ .vm = &vm,
+			      .s2 = &vm.s2,
+			      .sysreg = file,
+			      .fp = &fp,
+			      .run = &run_page,
+			      .initialized = true };
 	vm.s2.vttbr = 0x1000080000000;
 	vm.s2.geometry.vtcr = 0x80023558;
 	if (cpu_id_field(id, ID_PFR0_SVE) >= 1)

@@ -232,9 +232,12 @@ static int start(bool ras)
 	assert_true(switch_cpu_online());
 	memset(&vm, 0, sizeof(vm));
 	memset(file, 0, sizeof(file));
-	vcpu = (struct vcpu){
-		.vm = &vm, .s2 = &vm.s2, .sysreg = file, .fp = &fp, .run = &run_page
-	};
+	vcpu = (struct vcpu){ .vm = &vm,
+			      .s2 = &vm.s2,
+			      .sysreg = file,
+			      .fp = &fp,
+			      .run = &run_page,
+			      .initialized = true };
 	pending = 0;
 	entries = 0;
 	return 0;

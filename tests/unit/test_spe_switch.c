@@ -214,9 +214,12 @@ static int start(bool unit, bool with_spe)
 	memset(&vm, 0, sizeof(vm));
 	memset(file, 0, sizeof(file));
 	memset(spe_memory, 0, sizeof(spe_memory));
-	vcpu = (struct vcpu){
-		.vm = &vm, .s2 = &vm.s2, .sysreg = file, .fp = &fp, .run = &run_page
-	};
+	vcpu = (struct vcpu){ .vm = &vm,
+			      .s2 = &vm.s2,
+			      .sysreg = file,
+			      .fp = &fp,
+			      .run = &run_page,
+			      .initialized = true };
 	vm.s2.vttbr = 0x1000080000000;
 	vm.s2.geometry.vtcr = 0x80023558;
 	if (with_spe) {

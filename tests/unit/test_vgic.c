@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c */
+/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
 /*
  * Interrupts on their way into list registers and back: one by one, and random ones against a model
  * of a GIC that knows nothing of list registers.
@@ -50,6 +50,13 @@ static void level(u32 intid, bool up)
 	} while (0)
 
 /* ---- one by one ---- */
+
+/* On the CPU that is the test's now, whichever vCPU it was for. */
+static void world_load_here(unsigned int n)
+{
+	world_vcpu[n].cpu = this_cpu();
+	world_vgic_hooks->load(&world_vcpu[n]);
+}
 
 static void a_level_is_delivered_until_it_falls(void **state)
 {
@@ -759,7 +766,7 @@ static void an_active_interrupt_survives_a_move(void **state)
 	world_put(1);
 	on(1);
 	fake_icc[1].vmcr = 0;
-	world_vgic_hooks->load(&world_vcpu[0]);
+	world_load_here(0);
 	assert_int_equal(world_vgic_hooks->enter(&world_vcpu[0]), VCPU_RESUME);
 	assert_int_equal(fake_icc[1].vmcr, fake_icc[0].vmcr);
 	assert_int_equal(fake_guest_pending(0, true), FAKE_NONE);
@@ -821,15 +828,14 @@ static void creation_checks_everything_first(void **state)
 	world_start_without_vgic(4, 3);
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
 		u64 before = page_pool_available(&world_vm.pool);
-		int ret = vgic_create(&world_vm, IPA(rows[i].dist), IPA(rows[i].redist),
-				      rows[i].irqs);
+		int ret = world_create(rows[i].dist, rows[i].redist, rows[i].irqs);
 
 		if (ret != rows[i].ret || world_vm.vgic)
 			fail_msg("row %u: %d, not %d", i, ret, rows[i].ret);
 		assert_int_equal(page_pool_available(&world_vm.pool), before);
 	}
-	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), 0);
-	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), -EBUSY);
+	assert_int_equal(world_create(DIST, REDIST, 64), 0);
+	assert_int_equal(world_create(DIST, REDIST, 64), -EBUSY);
 	assert_int_equal(vgic_irq_line(&world_vm, &index, 64, true), -EINVAL);
 	assert_int_equal(vgic_irq_line(&world_vm, &index, 15, true), -EINVAL);
 	assert_int_equal(vgic_irq_line(&world_vm, &index, 1ULL << 32 | 40, true), -EINVAL);
@@ -857,13 +863,13 @@ static void creation_can_be_repeated_when_memory_is_short(void **state)
 		world_start_without_vgic(4, 4);
 		while (page_pool_available(&world_vm.pool) > left)
 			taken[n++] = page_pool_alloc(&world_vm.pool);
-		ret = vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 1024);
+		ret = world_create(DIST, REDIST, 1024);
 		if (ret != (left < needed ? -ENOMEM : 0))
 			fail_msg("%d with %d pages of %d", ret, (int)left, (int)needed);
 		while (n)
 			page_pool_free(&world_vm.pool, taken[--n]);
 		if (ret)
-			assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 1024), 0);
+			assert_int_equal(world_create(DIST, REDIST, 1024), 0);
 		assert_int_equal(page_pool_available(&world_vm.pool), 32 - needed);
 	}
 }
@@ -884,7 +890,7 @@ static void cpus_may_have_different_numbers_of_list_registers(void **state)
 
 		on(cpu);
 		if (i > 33)
-			world_vgic_hooks->load(&world_vcpu[0]);
+			world_load_here(0);
 		assert_int_equal(world_vgic_hooks->enter(&world_vcpu[0]), VCPU_RESUME);
 		if (fake_guest_pending(256, true) != i)
 			fail_msg("CPU %u: %u is signalled, not %u", cpu,
@@ -923,11 +929,11 @@ static void without_a_redistributor_the_interface_traps(void **state)
 	world_last_hooks = NULL;
 	vgic_init();
 	assert_ptr_equal(world_last_hooks, world_vgic_hooks);
-	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), -ENODEV);
+	assert_int_equal(world_create(DIST, REDIST, 64), -ENODEV);
 	for (unsigned int n = 0; n < 2; n++) {
 		on(n);
 		assert_true(vgic_cpu_online());
-		world_vgic_hooks->load(&world_vcpu[n]);
+		world_load_here(n);
 		if (fake_this_icc()->hcr != (7 << 10) || fake_this_icc()->sre_open)
 			fail_msg("the CPU interface does not trap on CPU %u", n);
 		world_vgic_hooks->put(&world_vcpu[n]);
@@ -939,12 +945,12 @@ static void without_hardware_there_is_none(void **state)
 	world_start_without_vgic(4, 1);
 	fake_icc_present = false;
 	vgic_init();
-	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), -ENODEV);
+	assert_int_equal(world_create(DIST, REDIST, 64), -ENODEV);
 	assert_null(world_vm.vgic);
 	fake_icc_present = true;
 	this_cpu()->gicr = NULL;
 	vgic_init();
-	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), -ENODEV);
+	assert_int_equal(world_create(DIST, REDIST, 64), -ENODEV);
 }
 
 static void a_reset_forgets_the_cpu_interface(void **state)

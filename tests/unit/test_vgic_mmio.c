@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c */
+/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
 /* The distributor's and redistributors' registers as a guest sees them
  * (IHI 0069, 12.8 to 12.11). */
 #include "vgic_world.h"
@@ -59,7 +59,7 @@ static void frames_and_affinities(void **state)
 	world_vcpu[1].mpidr = 0x80000205;
 	world_vcpu[2].index = 511;
 	world_vcpu[2].mpidr = 0x80001f0f;
-	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), 64), 0);
+	assert_int_equal(world_create(DIST, REDIST, 64), 0);
 	world_load(0);
 	assert_reg(0, gicr(0, 8), 8, 0);
 	assert_reg(0, gicr(1, 8), 8, 0x205ULL << 32 | 1 << 8);

@@ -72,6 +72,7 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	memset(world_phys27, 0, sizeof(world_phys27));
 	memset(left, 0, sizeof(left));
 	world_woken = 0;
+	world_vm.lock = (struct spinlock)SPINLOCK_INIT(LOCK_VM);
 	world_vm.s2.geometry.ia_bits = 40;
 	assert_int_equal(page_pool_init(&world_vm.pool, pool_memory, POOL_PAGES), 0);
 	for (unsigned int i = 0; i < count; i++) {
@@ -98,10 +99,20 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	on(0);
 }
 
+int world_create(u64 dist, u64 redist, u64 irqs)
+{
+	int ret;
+
+	spin_lock(&world_vm.lock);
+	ret = vgic_create(&world_vm, IPA(dist), IPA(redist), irqs);
+	spin_unlock(&world_vm.lock);
+	return ret;
+}
+
 void world_start(unsigned int lrs, unsigned int count, u32 irqs)
 {
 	world_start_without_vgic(lrs, count);
-	assert_int_equal(vgic_create(&world_vm, IPA(DIST), IPA(REDIST), irqs), 0);
+	assert_int_equal(world_create(DIST, REDIST, irqs), 0);
 	for (unsigned int i = 0; i < count; i++) {
 		world_load(i);
 		fake_this_icc()->vmcr |= 0xffULL << 24 | 3;

@@ -37,6 +37,8 @@ extern bool world_phys27[WORLD_CPUS];
 void world_start(unsigned int lrs, unsigned int cpus, u32 irqs);
 /* Only the VM; vgic_create() is up to the test. */
 void world_start_without_vgic(unsigned int lrs, unsigned int cpus);
+/* vgic_create(), with the lock that it needs. */
+int world_create(u64 dist, u64 redist, u64 irqs);
 
 /* Be on vCPU @n's CPU. */
 struct vcpu *on(unsigned int n);
