@@ -64,6 +64,8 @@ static unsigned int index_of(const struct keel_vm *vm, unsigned int order)
 {
 	unsigned int i;
 
+	if (likely(!order)) /* one of the kernel's pages: no block is as small */
+		return ORDER_PAGE;
 	for (i = 0; order_of(vm, i) != order; i++)
 		;
 	return i;
@@ -120,13 +122,12 @@ static void mark_all_dirty(const struct pinned *pin)
 
 /* ---- under mem_lock: the record of pins, and EL2's map ---- */
 
-/* The mapping that has @gfn, of those orders[] that @which has a bit for. */
-static bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int which, struct pinned *pin)
+/* find_pin(), where the record has one of the sizes @which. */
+static noinline bool find_pin_of(struct keel_vm *vm, u64 gfn, unsigned int which,
+				 struct pinned *pin)
 {
 	unsigned int i;
 
-	lockdep_assert_held(&vm->mem_lock);
-	which &= vm->pins.sizes;
 	for (i = 0; which >> i; i++) {
 		unsigned long index = gfn >> order_of(vm, i);
 		void *entry = which & BIT(i) ? keel_pins_load(&vm->pins, i, index) : NULL;
@@ -137,6 +138,15 @@ static bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int which, struct pin
 		return true;
 	}
 	return false;
+}
+
+/* The mapping that has @gfn, of those orders[] that @which has a bit for. */
+static __always_inline bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int which,
+				     struct pinned *pin)
+{
+	lockdep_assert_held(&vm->mem_lock);
+	which &= vm->pins.sizes;
+	return which && find_pin_of(vm, gfn, which, pin);
 }
 
 /* Whether there is a mapping of one of the sizes from @size on in [gfn, last]. */
@@ -173,16 +183,15 @@ static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned lo
 	long ret;
 
 	for (;;) {
-		struct keel_regs regs = { { KEEL_HC_VM_MAP, vm->handle, (gfn + *at) << PAGE_SHIFT,
-					    page_to_phys(page) + (*at << PAGE_SHIFT),
-					    (count - *at) << PAGE_SHIFT, flags, clean } };
-
-		ret = keel_inject() ? -ENOMEM : keel_hvc(&regs);
-		done = regs.x[1] >> PAGE_SHIFT;
-		if (ret != -EAGAIN || done >= count - *at)
+		if (keel_inject())
+			return -ENOMEM;
+		ret = keel_hvc_map(vm->handle, (gfn + *at) << PAGE_SHIFT,
+				   page_to_phys(page) + (*at << PAGE_SHIFT),
+				   (count - *at) << PAGE_SHIFT, flags, &done, &clean);
+		done >>= PAGE_SHIFT;
+		if (likely(ret != -EAGAIN) || done >= count - *at)
 			return ret;
 		*at += done;
-		clean = regs.x[2];
 		cond_resched();
 	}
 }

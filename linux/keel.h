@@ -463,6 +463,31 @@ static __always_inline long keel_hvc_run(u64 handle, u32 index)
 	return (long)x0;
 }
 
+/*
+ * KEEL_HC_VM_MAP, without a detour by memory: each fault has one. *@clean: in and out, bytes behind
+ * what is mapped that are clean already; *@done: bytes that were mapped.
+ */
+static __always_inline long keel_hvc_map(u64 handle, u64 ipa, u64 pa, u64 size, u64 flags,
+					 u64 *done, u64 *clean)
+{
+	register unsigned long x0 asm("x0") = KEEL_HC_VM_MAP;
+	register unsigned long x1 asm("x1") = handle;
+	register unsigned long x2 asm("x2") = ipa;
+	register unsigned long x3 asm("x3") = pa;
+	register unsigned long x4 asm("x4") = size;
+	register unsigned long x5 asm("x5") = flags;
+	register unsigned long x6 asm("x6") = *clean;
+
+	asm volatile("hvc #0"
+		     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x6)
+		     :
+		     : "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
+		       "cc", "memory");
+	*done = x1;
+	*clean = x2;
+	return (long)x0;
+}
+
 /* A call with up to five arguments; @out, if any, gets x1. */
 long keel_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out);
 /* The same for calls that give or take back memory: it tops up EL2's own pool. May sleep. */

@@ -385,11 +385,25 @@ static int exit_error(long error)
 	return error < 0 ? error : -EIO;
 }
 
+/* All words at once, without a loop: most runs wake nobody. */
+static __always_inline bool wakes_nobody(const struct keel_run *hyp)
+{
+	unsigned long any = 0;
+	unsigned int word;
+
+#pragma GCC unroll 8
+	for (word = 0; word < ARRAY_SIZE(hyp->wake); word++)
+		any |= hyp->wake[word];
+	return !any;
+}
+
 /* vCPUs that this run has made able to go on: by an interrupt, or by PSCI. */
 static void wake_others(struct keel_vcpu *vcpu)
 {
 	unsigned int word, bit;
 
+	if (likely(wakes_nobody(vcpu->hyp)))
+		return;
 	for (word = 0; word < ARRAY_SIZE(vcpu->hyp->wake); word++) {
 		unsigned long bits = vcpu->hyp->wake[word];
 
