@@ -130,6 +130,8 @@ static void test_memset_sets_exactly_its_bytes(void **state)
 			set_case(to, n, 0x1a5);
 			set_case(to, n, 0xff);
 		}
+		set_case(to, SZ_4K, 0);
+		set_case(to, SZ_4K - 1, 0x1a5);
 	}
 }
 
