@@ -13,6 +13,10 @@
 
 static struct keel_vm_size limits;
 
+/* ID_AA64PFR0_EL1.GIC: the CPU has the system-register interface that guests need. */
+#define PFR0_GIC GENMASK_ULL(27, 24)
+static bool has_gicv3;
+
 /* ---- values that are not constants ---- */
 
 static int value_nr_vcpus(void)
@@ -32,7 +36,7 @@ static int value_stage2_page(void)
 
 static int value_gicv3(void)
 {
-	return !!(read_sysreg(id_aa64pfr0_el1) >> 24 & 0xf);
+	return has_gicv3;
 }
 
 static int value_el1_32bit(void)
@@ -128,10 +132,17 @@ int keel_check_extension(struct keel_vm *vm, unsigned long cap)
 
 /* ---- what this Keel can do ---- */
 
+bool keel_has_gicv3(void)
+{
+	return has_gicv3;
+}
+
 int keel_caps_probe(void)
 {
 	int ret = keel_vm_size(0, &limits);
 
+	/* Once: Keel traps it, which would be much of what a VM takes to be made. */
+	has_gicv3 = read_sysreg(id_aa64pfr0_el1) & PFR0_GIC;
 	/* KEEL_NOT_SUPPORTED, or hardware that no VM can have. */
 	if (!ret)
 		return 0;

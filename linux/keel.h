@@ -396,6 +396,7 @@ void keel_ioeventfd_release(struct keel_vm *vm);
 /* ---- caps.c, hostirq.c, stats.c ---- */
 
 int keel_caps_probe(void);
+bool keel_has_gicv3(void);
 /* main.c: -ENODEV unless this kernel runs below a Keel that the module can talk to; says why. */
 int keel_find(void);
 int keel_check_extension(struct keel_vm *vm, unsigned long cap);

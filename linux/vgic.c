@@ -3,7 +3,6 @@
  * KVM_DEV_TYPE_ARM_VGIC_V3: userspace's settings are collected here and given to EL2 in one call,
  * once all are known: VMMs differ in whether addresses or KVM_DEV_ARM_VGIC_CTRL_INIT come first.
  */
-#include <asm/sysreg.h>
 #include <linux/anon_inodes.h>
 #include <linux/module.h>
 #include <linux/of.h>
@@ -13,14 +12,6 @@
 
 #define NR_IRQS_DEFAULT 256
 #define NR_IRQS_MIN	64
-
-/* ID_AA64PFR0_EL1.GIC: the CPU has the system-register interface that guests need. */
-#define PFR0_GIC_SHIFT 24
-
-static bool hardware_has_gicv3(void)
-{
-	return read_sysreg(id_aa64pfr0_el1) >> PFR0_GIC_SHIFT & 0xf;
-}
 
 /* ---- under vm->lock ---- */
 
@@ -329,7 +320,7 @@ int keel_vgic_create(struct keel_vm *vm, struct kvm_create_device *device)
 {
 	int fd;
 
-	if (!hardware_has_gicv3())
+	if (!keel_has_gicv3())
 		return -ENODEV;
 	if (device->flags & KVM_CREATE_DEVICE_TEST)
 		return 0;
