@@ -136,21 +136,23 @@ static inline u32 foreign_fetch(const void *from)
 	return word;
 }
 
-/* Copy FOREIGN_RECORD bytes of EL2's to where they may fault; both aligned to 8. */
-static inline bool __must_check foreign_store_record(void *to, const void *from)
+/* FOREIGN_RECORD bytes, in registers. */
+struct foreign_record {
+	u64 word[FOREIGN_RECORD / 8];
+};
+
+/* Write a record where it may fault; @to is aligned to 8. Return: false if it faulted. */
+static __always_inline bool __must_check foreign_store_record(void *to, struct foreign_record r)
 {
-	__asm__ goto("ldp x2, x3, [%1]\n"
-		     "ldp x4, x5, [%1, #16]\n"
-		     "ldp x6, x7, [%1, #32]\n"
-		     "ldp x8, x9, [%1, #48]\n"
-		     "1: stp x2, x3, [%0]\n"
-		     "stp x4, x5, [%0, #16]\n"
-		     "stp x6, x7, [%0, #32]\n"
-		     "stp x8, x9, [%0, #48]\n"
-		     "2:\n" EXTABLE("1b", "2b", "%l2")
+	__asm__ goto("1: stp %x1, %x2, [%0]\n"
+		     "stp %x3, %x4, [%0, #16]\n"
+		     "stp %x5, %x6, [%0, #32]\n"
+		     "stp %x7, %x8, [%0, #48]\n"
+		     "2:\n" EXTABLE("1b", "2b", "%l[fault]")
 		     :
-		     : "r"(to), "r"(from)
-		     : "memory", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9"
+		     : "r"(to), "rZ"(r.word[0]), "rZ"(r.word[1]), "rZ"(r.word[2]), "rZ"(r.word[3]),
+		       "rZ"(r.word[4]), "rZ"(r.word[5]), "rZ"(r.word[6]), "rZ"(r.word[7])
+		     : "memory"
 		     : fault);
 	return true;
 fault:

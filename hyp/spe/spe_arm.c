@@ -128,8 +128,7 @@ bool spe_arm_decode(u32 word, struct spe_access *access)
 	return spe_reg_is(access->encoding, access->write);
 }
 
-/* The exception is the UNDEF of an access of SPE's, at EL1. */
-static bool is_access(u64 esr, u64 spsr, u32 word, struct spe_access *access)
+bool spe_arm_is_access(u64 esr, u64 spsr, u32 word, struct spe_access *access)
 {
 	u64 mode = spsr & PSTATE_M;
 
@@ -137,14 +136,13 @@ static bool is_access(u64 esr, u64 spsr, u32 word, struct spe_access *access)
 	       spe_arm_decode(word, access);
 }
 
-struct spe_hit spe_arm_hit(struct spe_arm *arm, u64 pc, unsigned int el, u64 esr, u64 spsr,
-			   u32 word, u32 vector)
+struct spe_hit spe_arm_hit(struct spe_arm *arm, u64 pc, unsigned int el, bool access, u32 vector)
 {
 	struct spe_hit hit = { .action = SPE_HIT_GUESTS };
 
 	if (el != 1 || !is_vector(arm, pc))
 		return hit;
-	if (is_access(esr, spsr, word, &hit.access)) {
+	if (access) {
 		spe_count(&arm->emulated);
 		hit.action = SPE_HIT_EMULATE;
 		return hit;

@@ -64,7 +64,7 @@ struct spe_debug_hw {
 /* What is to be done about a hit of ours. */
 enum spe_hit_action {
 	SPE_HIT_GUESTS,	 /* not ours: spe_arm_debug() */
-	SPE_HIT_EMULATE, /* .access; then go on behind it: PC = ELR_EL1 + 4, PSTATE = SPSR_EL1 */
+	SPE_HIT_EMULATE, /* the access; then go on behind it: PC = ELR_EL1 + 4, PSTATE = SPSR_EL1 */
 	SPE_HIT_SUB_SP,	 /* a false hit: SP -= .sub, PC += 4 */
 	SPE_HIT_STEP,	 /* a false hit: enter, and spe_arm_stepped() follows */
 };
@@ -78,7 +78,6 @@ struct spe_access {
 
 struct spe_hit {
 	enum spe_hit_action action;
-	struct spe_access access;
 	u32 sub;
 };
 
@@ -125,16 +124,22 @@ void spe_arm_exit(struct spe_arm *arm, const struct spe_guest *guest);
 void spe_arm_enter(struct spe_arm *arm, u64 pc, u64 mdscr, struct spe_debug_hw *hw);
 
 /**
+ * spe_arm_is_access() - whether the exception that EL1 took is the UNDEF of an access of SPE's
+ * @esr:    ESR_EL1
+ * @spsr:   SPSR_EL1: accesses are EL1's
+ * @word:   the instruction at ELR_EL1, or 0 if it cannot be read
+ * @access: what it is; undefined if it is none
+ */
+bool spe_arm_is_access(u64 esr, u64 spsr, u32 word, struct spe_access *access);
+
+/**
  * spe_arm_hit() - a breakpoint exception
  * @pc:     of the exception
  * @el:     0 or 1, where it was taken from
- * @esr:    ESR_EL1
- * @spsr:   SPSR_EL1
- * @word:   the instruction at ELR_EL1, or 0 if it cannot be read
- * @vector: the instruction at @pc, or 0 if it cannot be read
+ * @access: what spe_arm_is_access() says
+ * @vector: the instruction at @pc, or 0 if it cannot be read; nobody asks for an access's
  */
-struct spe_hit spe_arm_hit(struct spe_arm *arm, u64 pc, unsigned int el, u64 esr, u64 spsr,
-			   u32 word, u32 vector);
+struct spe_hit spe_arm_hit(struct spe_arm *arm, u64 pc, unsigned int el, bool access, u32 vector);
 
 /*
  * The step is done, by a software step exception at @pc. Returns whether that is one of the

@@ -13,12 +13,15 @@
 
 #include <spe/spe_regs.h>
 
-/* Not SPEBufferIsFull(): all of a record fits between the pointer and the limit. */
+/*
+ * Not SPEBufferIsFull(): all of a record fits between the pointer and the limit. Both are multiples
+ * of its size, so that its last byte says so.
+ */
 static inline bool spe_buffer_fits(const struct spe_regs *regs)
 {
 	u64 limit = regs->pmblimitr & PMBLIMITR_LIMIT;
 
-	return regs->pmbptr < limit && limit - regs->pmbptr >= SPE_RECORD_SIZE;
+	return (regs->pmbptr | (SPE_RECORD_SIZE - 1)) < limit;
 }
 
 enum spe_place {

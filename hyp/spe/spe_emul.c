@@ -38,10 +38,11 @@ static bool readable(void *arg, u64 va)
 
 static u32 fetch(struct vcpu *vcpu, u64 va)
 {
-	struct spe_view view = spe_guest_begin(vcpu);
+	struct spe_view view = spe_guest_view(vcpu);
+	u64 saved = spe_guest_begin(view);
 	u32 word = IS_ALIGNED(va, 4) ? spe_guest_fetch(view, va) : 0;
 
-	spe_guest_end(view);
+	spe_guest_end(saved);
 	return word;
 }
 
@@ -77,16 +78,18 @@ static bool hit(struct vcpu *vcpu)
 	u32 word = 0, vector = 0;
 	struct spe_access access;
 	struct spe_hit hit;
+	bool is_access;
 
 	if (esr_ec(esr) == ESR_EC_UNKNOWN)
 		word = fetch(vcpu, read_el1_elr());
-	if (!spe_arm_decode(word, &access))
+	is_access = spe_arm_is_access(esr, spsr, word, &access);
+	if (!is_access)
 		vector = fetch(vcpu, vcpu->regs.pc);
-	hit = spe_arm_hit(&vcpu->spe->arm, vcpu->regs.pc, spe_el_of(vcpu->regs.pstate), esr, spsr,
-			  word, vector);
+	hit = spe_arm_hit(&vcpu->spe->arm, vcpu->regs.pc, spe_el_of(vcpu->regs.pstate), is_access,
+			  vector);
 	switch (hit.action) {
 	case SPE_HIT_EMULATE:
-		emulate(vcpu, &hit.access, spsr);
+		emulate(vcpu, &access, spsr);
 		return true;
 	case SPE_HIT_SUB_SP:
 		sub_sp(vcpu, hit.sub);

@@ -30,11 +30,11 @@ bool spe_filter_keep(const struct spe_regs *regs, u64 events, u64 ops, u32 laten
  * PMSLATFR_EL1 asks for where the latency filter is on, so that it does not reject samples for a
  * number that nobody knows.
  */
-static inline u16 spe_filter_unknown_latency(const struct spe_regs *regs)
+static inline u32 spe_filter_unknown_latency(const struct spe_regs *regs)
 {
 	if (!(regs->pmsfcr & PMSFCR_FL))
 		return 1;
-	return (u16)MAX(FIELD_GET(PMSLATFR_MINLAT, regs->pmslatfr), 1);
+	return (u32)MAX(FIELD_GET(PMSLATFR_MINLAT, regs->pmslatfr), 1);
 }
 
 /* No filter is on: spe_filter_keep() would keep everything. */

@@ -4,9 +4,9 @@
 
 bool spe_guest_readable(struct vcpu *vcpu, u64 va)
 {
-	struct spe_view view = spe_guest_begin(vcpu);
-	u64 par = spe_guest_translate(view, at_s12e1r, va);
+	struct spe_view view = spe_guest_view(vcpu);
+	u64 saved = spe_guest_begin(view), par = spe_guest_translate(view, at_s12e1r, va);
 
-	spe_guest_end(view);
+	spe_guest_end(saved);
 	return !(par & PAR_F);
 }

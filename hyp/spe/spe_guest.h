@@ -38,23 +38,26 @@
 /* PAR_EL1.ATTR, as MAIR_EL1's: Device is 0b0000xxxx */
 #define PAR_ATTR_NORMAL GENMASK(63, 60)
 
-/* What is looked up once for all that is in between. By value, so that it stays in registers. */
+/* What is looked up once for all that is in between. By value, in two registers. */
 struct spe_view {
 	struct vcpu *vcpu; /* loaded */
-	u64 par;	   /* the guest's PAR_EL1 */
 	u32 errata;	   /* errata_actions */
 };
 
-static inline struct spe_view spe_guest_begin(struct vcpu *vcpu)
+static inline struct spe_view spe_guest_view(struct vcpu *vcpu)
 {
-	u32 errata = READ_ONCE(errata_actions);
-
-	return (struct spe_view){ vcpu, read_par_on(errata), errata };
+	return (struct spe_view){ vcpu, READ_ONCE(errata_actions) };
 }
 
-static inline void spe_guest_end(struct spe_view view)
+/* Return: the guest's PAR_EL1, for spe_guest_end(). */
+static inline u64 spe_guest_begin(struct spe_view view)
 {
-	write_sysreg(view.par, par_el1);
+	return read_par_on(view.errata);
+}
+
+static inline void spe_guest_end(u64 saved)
+{
+	write_sysreg(saved, par_el1);
 }
 
 /* ---- in between ---- */

@@ -31,10 +31,11 @@ static bool is_false_hit(u64 vector)
 
 static u32 instruction_at(struct vcpu *vcpu, u64 va)
 {
-	struct spe_view view = spe_guest_begin(vcpu);
+	struct spe_view view = spe_guest_view(vcpu);
+	u64 saved = spe_guest_begin(view);
 	u32 word = spe_guest_fetch(view, va);
 
-	spe_guest_end(view);
+	spe_guest_end(saved);
 	return word;
 }
 

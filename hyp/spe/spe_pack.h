@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Builds a record in place: spe_record_build() without its copy, inline, for the path of a sample.
+ * Builds a record: spe_record_build() inline, without its checks, for the path of a sample.
  * For files that may use unaligned stores (mk/hyp.mk).
  */
 #ifndef KEEL_SPE_SPE_PACK_H
@@ -129,6 +129,42 @@ static __always_inline size_t spe_record_pack(const struct spe_record *r, u8 *ou
 		at = spe_packet(at, SPE_HEADER_SOURCE, r->source, 0);
 	at = spe_ending(at, r);
 	return (size_t)(at - out);
+}
+
+/* What is asked for with addresses, contexts and timestamps, of a load or store. */
+#define SPE_HAS_USUAL                                                                        \
+	(SPE_HAS_ADDR(SPE_ADDR_PC) | SPE_HAS_ADDR(SPE_ADDR_VA) | SPE_HAS_ADDR(SPE_ADDR_PA) | \
+	 SPE_HAS_CONTEXT_EL1 | SPE_HAS_COUNTER(SPE_COUNTER_TOTAL) | SPE_HAS_TIMESTAMP)
+
+static __always_inline bool spe_record_is_usual(const struct spe_record *r)
+{
+	return r->has == SPE_HAS_USUAL && !(r->events >> 16);
+}
+
+/* A header, with log2 of its payload's bytes, at bit @shift of a word. */
+#define SPE_HEADER_AT(header, log2, shift) \
+	((u64)(((header) & ~SPE_HEADER_SIZE) | FIELD_PREP(SPE_HEADER_SIZE, log2)) << (shift))
+
+/*
+ * spe_record_pack() of a record that is usual: each packet has its place, so that the words can be
+ * made in registers.
+ */
+static __always_inline void spe_record_pack_usual(const struct spe_record *r,
+						  u64 out[SPE_RECORD_WORDS])
+{
+	u64 pc = r->addr[SPE_ADDR_PC], va = r->addr[SPE_ADDR_VA], pa = r->addr[SPE_ADDR_PA];
+	u64 total = MIN(r->counter[SPE_COUNTER_TOTAL], SPE_COUNTER_MAX);
+
+	out[0] = SPE_HEADER_AT(SPE_HEADER_ADDRESS + SPE_ADDR_PC, 3, 0) | pc << 8;
+	out[1] = pc >> 56 | SPE_HEADER_AT(SPE_HEADER_ADDRESS + SPE_ADDR_VA, 3, 8) | va << 16;
+	out[2] = va >> 48 | SPE_HEADER_AT(SPE_HEADER_ADDRESS + SPE_ADDR_PA, 3, 16) | pa << 24;
+	out[3] = pa >> 40 | SPE_HEADER_AT(SPE_HEADER_CONTEXT, 2, 24) | (u64)r->context_el1 << 32;
+	out[4] = SPE_HEADER_AT(SPE_HEADER_COUNTER + SPE_COUNTER_TOTAL, 1, 0) | total << 8 |
+		 SPE_HEADER_AT(SPE_HEADER_EVENTS, 1, 24) | r->events << 32 |
+		 SPE_HEADER_AT(SPE_HEADER_OP + (u32)r->op_class, 0, 48) | (u64)r->op_sub << 56;
+	out[5] = SPE_HEADER_AT(SPE_HEADER_TIMESTAMP, 3, 0) | r->timestamp << 8;
+	out[6] = r->timestamp >> 56;
+	out[7] = 0;
 }
 
 #endif

@@ -229,31 +229,28 @@ static void cannot_write(struct spe_view view, u64 par, u64 va)
 		memory_missing(spe, spe_guest_address(par, va));
 }
 
-/* What is asked for with addresses, contexts and timestamps, of a load or store. */
-#define HAS_USUAL                                                                            \
-	(SPE_HAS_ADDR(SPE_ADDR_PC) | SPE_HAS_ADDR(SPE_ADDR_VA) | SPE_HAS_ADDR(SPE_ADDR_PA) | \
-	 SPE_HAS_CONTEXT_EL1 | SPE_HAS_COUNTER(SPE_COUNTER_TOTAL) | SPE_HAS_TIMESTAMP)
-
-/* At its known place each packet is two stores. */
-static __always_inline void pack(struct spe_record *record, u8 *out)
-{
-	if (likely(record->has == HAS_USUAL && !(record->events >> 16))) {
-		record->has = HAS_USUAL;
-		record->events &= GENMASK(15, 0);
-	}
-	(void)spe_record_pack(record, out);
-}
-
 /* PC, target or two data addresses, context, counter, events, operation, timestamp. */
 STATIC_ASSERT(3 * 9 + 5 + 3 + 3 + 2 + 9 <= SPE_RECORD_SIZE - sizeof(u64), "a record fits");
 
-STATIC_ASSERT(SPE_RECORD_SIZE == FOREIGN_RECORD, "one copy");
+STATIC_ASSERT(SPE_RECORD_SIZE == FOREIGN_RECORD, "one write");
+
+/* At once and not packet by packet: the memory may fault. Return: false if it does. */
+static __always_inline bool store(const struct spe_record *record, char *to)
+{
+	struct foreign_record usual, other;
+
+	if (likely(spe_record_is_usual(record))) {
+		spe_record_pack_usual(record, usual.word);
+		return foreign_store_record(to, usual);
+	}
+	(void)spe_record_pack(record, (u8 *)other.word);
+	return foreign_store_record(to, other);
+}
 
 /* Return: what the address translated to; it is written if that is memory. */
 static __always_inline u64 write_memory(struct spe_view view, u64 va, struct spe_record *record)
 {
 	struct spinlock *lock = &view.vcpu->s2->lock;
-	u64 packed[SPE_RECORD_SIZE / sizeof(u64)];
 	struct el2_window window;
 	char *to;
 	u64 par;
@@ -263,8 +260,7 @@ static __always_inline u64 write_memory(struct spe_view view, u64 va, struct spe
 	if (likely(spe_guest_is_memory(par))) {
 		window = spe_guest_open(par);
 		to = window.page + (va & (SZ_4K - 1));
-		pack(record, (u8 *)packed);
-		if (!likely(foreign_store_record(to, packed)))
+		if (!likely(store(record, to)))
 			par = PAR_WRITE_ABORT;
 		spe_guest_close(view, window, par, to, SPE_RECORD_SIZE);
 	}
@@ -296,12 +292,12 @@ static __always_inline bool has_place(struct spe_regs *regs)
 	return spe_buffer_place(regs, &va) == SPE_PLACE_WRITE;
 }
 
-/* @ops: SPE_OP_* of the sampled instruction. */
-static __always_inline void keep(struct spe_view view, struct spe_record *record, u64 ops)
+static __always_inline void keep(struct spe_view view, struct spe_record *record,
+				 const struct spe_insn *insn)
 {
 	struct spe_regs *regs = &view.vcpu->spe->regs;
-	bool kept = spe_filter_none(regs) ||
-		    spe_filter_keep(regs, record->events, ops, record->counter[SPE_COUNTER_TOTAL]);
+	bool kept = spe_filter_none(regs) || spe_filter_keep(regs, record->events, operation(insn),
+							     record->counter[SPE_COUNTER_TOTAL]);
 
 	if (kept && has_place(regs))
 		write_record(view, record);
@@ -328,7 +324,7 @@ static void take_other(struct spe_view view, unsigned int el, u64 now, u32 word)
 	else if (spe_insn_address(&insn, &cpu, &va))
 		describe_access(view, va, spe_insn_misaligned(&insn, va), el, &record);
 	spe_insn_operation(&insn, cpu.vl * 8, &record.op_class, &record.op_sub);
-	keep(view, &record, operation(&insn));
+	keep(view, &record, &insn);
 }
 
 /*
@@ -353,7 +349,7 @@ static __always_inline bool take_usual(struct spe_view view, unsigned int el, u6
 	record.op_class = SPE_OP_CLASS_LDST;
 	record.op_sub = insn.kind == SPE_LDST_SIMDFP ? SPE_SUB_LDST_SIMDFP : SPE_SUB_LDST_GP;
 	record.op_sub |= store ? SPE_SUB_ST : 0;
-	keep(view, &record, store ? SPE_OP_STORE : SPE_OP_LOAD);
+	keep(view, &record, &insn);
 	return true;
 }
 
@@ -362,16 +358,17 @@ static __always_inline bool sample(struct vcpu *vcpu, struct spe_vcpu *spe, unsi
 				   u64 now)
 {
 	u32 word = 0; /* UDF: "other" */
-	struct spe_view view;
+	struct spe_view view = spe_guest_view(vcpu);
+	u64 saved;
 
 	if (!(spe->regs.pmscr & (el ? PMSCR_E1SPE : PMSCR_E0SPE)))
 		return true;
-	view = spe_guest_begin(vcpu);
+	saved = spe_guest_begin(view);
 	if (likely(IS_ALIGNED(vcpu->regs.pc, 4)))
 		word = spe_guest_fetch(view, vcpu->regs.pc);
 	if (!take_usual(view, el, now, word))
 		take_other(view, el, now, word);
-	spe_guest_end(view);
+	spe_guest_end(saved);
 	if (likely(!spe_irq(&spe->regs)))
 		return !spe->ask;
 	spe_vcpu_update_irq(vcpu);
@@ -395,9 +392,10 @@ bool spe_sample_alarm(struct vcpu *vcpu)
 		return false;
 	if (el ? !spe_vectors_known(&spe->arm, pstate) : (pstate & PSR_MODE32) != 0)
 		return false;
-	spe->since = 0;
-	if (!sample(vcpu, spe, el, now))
+	if (!sample(vcpu, spe, el, now)) {
+		spe->since = 0;
 		return false;
+	}
 	spe->since = timer_counter();
 	timer_move_alarm(vcpu, spe->since + spe->period);
 	return true;

@@ -212,19 +212,22 @@ static void arming(void)
 				   .sctlr = rnd(4),
 				   .readable = readable };
 	u64 mdscr = (u64)rnd(16) << 12 | rnd(2), pc = rnd(2) ? some_address() : arm.vbar + 0x200;
+	struct spe_access access;
 	struct spe_debug_hw hw;
 	struct spe_hit hit;
+	bool is_access;
 
 	if (!rnd(8))
 		spe_arm_interest(&arm);
 	spe_arm_exit(&arm, &guest);
-	hit = spe_arm_hit(&arm, pc, rnd(2), rnd(2) ? 0 : rnd64(), rnd(2) ? 5 : rnd64(),
-			  rnd(2) ? 0xd5389900 + rnd(0x200) : (u32)rnd64(), (u32)rnd64());
+	is_access = spe_arm_is_access(rnd(2) ? 0 : rnd64(), rnd(2) ? 5 : rnd64(),
+				      rnd(2) ? 0xd5389900 + rnd(0x200) : (u32)rnd64(), &access);
+	hit = spe_arm_hit(&arm, pc, rnd(2), is_access, (u32)rnd64());
 	if (hit.action == SPE_HIT_EMULATE) {
 		u64 value;
 
-		CHECK(spe_reg_read(&regs, hit.access.encoding, &value));
-		CHECK(!hit.access.write || spe_reg_write(&regs, hit.access.encoding, rnd64()));
+		CHECK(spe_reg_read(&regs, access.encoding, &value));
+		CHECK(!access.write || spe_reg_write(&regs, access.encoding, rnd64()));
 		base = regs.pmbptr;
 	}
 	if (rnd(2))

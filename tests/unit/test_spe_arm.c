@@ -193,7 +193,7 @@ static void test_el1t(void **state)
 	spe_arm_interest(&arm);
 	exit_from(1, VBAR);
 	expect_armed(0, VBAR + 0x200);
-	hit = spe_arm_hit(&arm, VBAR, 1, UNDEF, EL1T, MRS_PMSIDR, SUB_SP);
+	hit = spe_arm_hit(&arm, VBAR, 1, true, SUB_SP);
 	assert_int_equal(hit.action, SPE_HIT_GUESTS);
 	spe_arm_exit(&arm, &guest);
 	exit_from(1, VBAR);
@@ -201,7 +201,7 @@ static void test_el1t(void **state)
 	assert_int_equal(hw.count, 2);
 	assert_int_equal(hw.bvr[0], VBAR + 0x200);
 	assert_int_equal(hw.bvr[1], VBAR);
-	hit = spe_arm_hit(&arm, VBAR, 1, UNDEF, EL1T, MRS_PMSIDR, SUB_SP);
+	hit = spe_arm_hit(&arm, VBAR, 1, true, SUB_SP);
 	assert_int_equal(hit.action, SPE_HIT_EMULATE);
 }
 
@@ -270,9 +270,13 @@ static void test_debug_exceptions(void **state)
 
 /* ---- hits ---- */
 
+static struct spe_access access;
+
 static struct spe_hit hit_at(u64 esr, u64 spsr, u32 word, u32 vector)
 {
-	return spe_arm_hit(&arm, VBAR + 0x200, 1, esr, spsr, word, vector);
+	bool is_access = spe_arm_is_access(esr, spsr, word, &access);
+
+	return spe_arm_hit(&arm, VBAR + 0x200, 1, is_access, vector);
 }
 
 static void test_accesses(void **state)
@@ -280,18 +284,18 @@ static void test_accesses(void **state)
 	struct spe_hit hit = hit_at(UNDEF, EL1H, MRS_PMSIDR, SUB_SP);
 
 	assert_int_equal(hit.action, SPE_HIT_EMULATE);
-	assert_int_equal(hit.access.encoding, SPE_PMSIDR_EL1);
-	assert_int_equal(hit.access.rt, 1);
-	assert_false(hit.access.write);
+	assert_int_equal(access.encoding, SPE_PMSIDR_EL1);
+	assert_int_equal(access.rt, 1);
+	assert_false(access.write);
 	hit = hit_at(UNDEF, EL1H, MSR_PMSCR, STP);
 	assert_int_equal(hit.action, SPE_HIT_EMULATE);
-	assert_int_equal(hit.access.encoding, SPE_PMSCR_EL1);
-	assert_int_equal(hit.access.rt, 31);
-	assert_true(hit.access.write);
+	assert_int_equal(access.encoding, SPE_PMSCR_EL1);
+	assert_int_equal(access.rt, 31);
+	assert_true(access.write);
 	hit = hit_at(UNDEF, EL1T, MRS_PMBSR, STP);
 	assert_int_equal(hit.action, SPE_HIT_EMULATE);
-	assert_int_equal(hit.access.encoding, SPE_PMBSR_EL1);
-	assert_int_equal(hit.access.rt, 2);
+	assert_int_equal(access.encoding, SPE_PMBSR_EL1);
+	assert_int_equal(access.rt, 2);
 	assert_int_equal(arm.emulated, 3);
 	assert_int_equal(arm.false_hits, 0);
 	expect_armed(0, VBAR + 0x200);
@@ -301,7 +305,6 @@ static void test_accesses(void **state)
 static void test_decode(void **state)
 {
 	unsigned int reads = 0, writes = 0;
-	struct spe_access access;
 
 	for (u32 n = 0; n < 1U << 21; n++) {
 		u32 word = 0xd5000000 | n << 3 | 5; /* bits 23:3 */
@@ -349,11 +352,8 @@ static void test_not_ours(void **state)
 	static const u64 pcs[] = { VBAR, VBAR + 0x204, VBAR + 0x280, PC, 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(pcs); i++)
-		assert_int_equal(
-			spe_arm_hit(&arm, pcs[i], 1, UNDEF, EL1H, MRS_PMSIDR, SUB_SP).action,
-			SPE_HIT_GUESTS);
-	assert_int_equal(spe_arm_hit(&arm, VBAR + 0x200, 0, UNDEF, EL1H, MRS_PMSIDR, SUB_SP).action,
-			 SPE_HIT_GUESTS);
+		assert_int_equal(spe_arm_hit(&arm, pcs[i], 1, true, SUB_SP).action, SPE_HIT_GUESTS);
+	assert_int_equal(spe_arm_hit(&arm, VBAR + 0x200, 0, true, SUB_SP).action, SPE_HIT_GUESTS);
 	arm.readable = false;
 	assert_int_equal(hit_at(UNDEF, EL1H, MRS_PMSIDR, SUB_SP).action, SPE_HIT_GUESTS);
 	assert_int_equal(arm.emulated + arm.false_hits, 0);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <lib/errno.h>
+#include <spe/spe_pack.h>
 #include <spe/spe_packet.h>
 
 static union {
@@ -266,6 +267,36 @@ static void test_round_trip(void **state)
 	assert_true(count > 100000);
 }
 
+/* The words that are made in registers are those of the packets. */
+static void test_usual_records(void **state)
+{
+	u64 words[SPE_RECORD_WORDS], n;
+
+	for (n = 0; n < 1000; n++) {
+		struct spe_record r = {
+			.has = SPE_HAS_USUAL,
+			.addr = { rnd(), 0, rnd(), rnd() },
+			.counter = { (u32)(rnd() & 0x1fff) },
+			.context_el1 = (u32)rnd(),
+			.events = rnd() & 0xffff,
+			.op_class = (u8)(rnd() % 3),
+			.op_sub = (u8)rnd(),
+			.timestamp = rnd(),
+		};
+
+		assert_true(spe_record_is_usual(&r));
+		assert_int_equal(spe_record_build(&r, built.words), 0);
+		memset(words, 0xee, sizeof(words));
+		spe_record_pack_usual(&r, words);
+		assert_memory_equal(words, built.words, sizeof(words));
+		r.events |= BIT(16 + n % 48);
+		assert_false(spe_record_is_usual(&r));
+		r.events = 0;
+		r.has ^= BIT(n % 20);
+		assert_false(spe_record_is_usual(&r));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_effective_vector_length),
 		cmocka_unit_test(test_largest_records),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_usual_records),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

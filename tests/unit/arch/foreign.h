@@ -131,11 +131,15 @@ static inline u32 foreign_fetch(const void *from)
 	return fake_foreign_ok(from, sizeof(u32)) ? READ_ONCE(*(const u32 *)from) : 0;
 }
 
-static inline bool __must_check foreign_store_record(void *to, const void *from)
+struct foreign_record {
+	u64 word[FOREIGN_RECORD / 8];
+};
+
+static inline bool __must_check foreign_store_record(void *to, struct foreign_record r)
 {
 	if (!fake_foreign_ok(to, FOREIGN_RECORD))
 		return false;
-	__builtin_memcpy(to, from, FOREIGN_RECORD);
+	__builtin_memcpy(to, &r, FOREIGN_RECORD);
 	return true;
 }
 
