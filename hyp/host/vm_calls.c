@@ -436,14 +436,15 @@ static s64 hc_vm_walk(struct vm *vm, struct host_regs *regs)
 	X(KEEL_HC_VGIC_RESET, vm, hc_vgic_reset)              \
 	X(KEEL_HC_VCPU_EVENTS, owned, hc_vcpu_events)
 
-#define CALL_FIRST		  KEEL_HC_VM_SIZE
-#define CALL_ROW(id, about, call) [(id)-CALL_FIRST] = { .about = (call) },
-#define CALL_ONE(id, about, call) +1
+#define CALL_FIRST		   KEEL_HC_VM_SIZE
+#define CALL_ROW(id, about, call)  [(id)-CALL_FIRST] = { .about = (call) },
+#define CALL_NAME(id, about, call) row_of_##call,
 
+enum { VM_CALLS(CALL_NAME) NR_ROWS };
 static const struct vm_call calls[] = { VM_CALLS(CALL_ROW) };
 
 /* The compiler refuses two rows of a number: as many rows as numbers leave no hole. */
-STATIC_ASSERT(0 VM_CALLS(CALL_ONE) == KEEL_HC_VM_LAST - CALL_FIRST + 1, "each call has a row");
+STATIC_ASSERT(NR_ROWS == KEEL_HC_VM_LAST - CALL_FIRST + 1, "each call has a row");
 STATIC_ASSERT(ARRAY_SIZE(calls) == KEEL_HC_VM_LAST - CALL_FIRST + 1, "the last call is the last");
 
 static s64 call_vcpu(const struct vm_call *call, struct vm *vm, struct host_regs *regs)

@@ -241,9 +241,11 @@ static __always_inline bool store(const struct spe_record *record, char *to)
 
 	if (likely(spe_record_is_usual(record))) {
 		spe_record_pack_usual(record, usual.word);
+		/* cppcheck-suppress uninitvar -- it does not see that all words are written */
 		return foreign_store_record(to, usual);
 	}
 	(void)spe_record_pack(record, (u8 *)other.word);
+	/* cppcheck-suppress uninitvar */
 	return foreign_store_record(to, other);
 }
 
