@@ -189,6 +189,8 @@ static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned lo
 				   page_to_phys(page) + (*at << PAGE_SHIFT),
 				   (count - *at) << PAGE_SHIFT, flags, &done, &clean);
 		done >>= PAGE_SHIFT;
+		if (unlikely(ret == -ENOENT)) /* no such VM: it has ended. Not "no slot" */
+			return -EIO;
 		if (likely(ret != -EAGAIN) || done >= count - *at)
 			return ret;
 		*at += done;

@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) "keel: " fmt
 
+#include <linux/delay.h>
 #include <linux/memory.h>
 #include <linux/notifier.h>
 #include <linux/reboot.h>
@@ -124,10 +125,28 @@ static struct notifier_block sleep_block = { .notifier_call = on_sleep };
 
 /* ---- another kernel ---- */
 
+/* How long the restart waits for VMs that are being released, in steps of half a millisecond. */
+#define RELEASE_TRIES 20000
+
+/* Whether a VM without users has not yet given back what it had: a large one takes a while. */
+static bool vm_is_being_released(void)
+{
+	struct keel_vm *vm;
+	bool found = false;
+
+	spin_lock(&vms_lock);
+	list_for_each_entry (vm, &vms, all)
+		if (!kref_read(&vm->kref))
+			found = true;
+	spin_unlock(&vms_lock);
+	return found;
+}
+
 /* SYS_RESTART is also what kexec says. */
 static int on_restart(struct notifier_block *block, unsigned long event, void *unused)
 {
 	struct keel_vm *vm;
+	unsigned int tries;
 
 	if (event != SYS_RESTART)
 		return NOTIFY_DONE;
@@ -138,6 +157,8 @@ static int on_restart(struct notifier_block *block, unsigned long event, void *u
 		keel_vm_end(vm);
 		keel_vm_put(vm);
 	}
+	for (tries = 0; tries < RELEASE_TRIES && vm_is_being_released(); tries++)
+		usleep_range(500, 1000);
 	if (!keel_pool_reclaim())
 		pr_err("Keel keeps memory: a kernel that is started by kexec must not use it\n");
 	return NOTIFY_OK;

@@ -27,7 +27,7 @@
 
 /*
  * Registers that EL3 may keep from EL2: false where the access is UNDEFINED, and 0 is read. Then
- * ELR_EL2, SPSR_EL2, ESR_EL2 and FAR_EL2 are lost.
+ * ELR_EL2, SPSR_EL2, ESR_EL2 and FAR_EL2 are lost. The flags change: reading RNDR and RNDRRS sets them.
  */
 #define try_read_sysreg(reg, value)                                                          \
 	({                                                                                   \
@@ -40,7 +40,9 @@
 							       "b 2b\n"                      \
 							       ".previous\n" EXTABLE_SYSREG( \
 								       "1b", "2b", "3b")     \
-				 : "=&r"(*(value)), "+r"(done_));                            \
+				 : "=&r"(*(value)), "+r"(done_)                              \
+				 :                                                           \
+				 : "cc");                                                    \
 		done_ != 0;                                                                  \
 	})
 

@@ -147,7 +147,7 @@ static bool stop_lpis(const struct lpi_set *set, struct lpi_rd *rd)
 
 	rd->faulted = false;
 	hw_write(rd, GICR_CTLR, 4, hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
-	for (i = 0; i < STOP_READS && uses_tables(rd); i++)
+	for (i = 0; i < STOP_READS && !rd->faulted && uses_tables(rd); i++)
 		;
 	look_after_pins(set, rd);
 	return !rd->pins[0].size;

@@ -7,6 +7,7 @@
 #include <lib/esr.h>
 #include <trap/error.h>
 #include <trap/trap.h>
+#include <vm/run_page.h>
 #include <vm/serror.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
@@ -96,12 +97,12 @@ static int tell_host(struct vcpu *vcpu, const struct error *error)
 	vcpu->fault_esr = error->esr;
 	vcpu->fault_far = error->far;
 	vcpu->fault_ipa = error->ipa;
-	run->mmio.bytes = 0;
-	run->abort.esr = error->esr;
-	run->abort.far = error->far;
-	run->abort.ipa = error->ipa;
-	run->abort.pa = error->pa;
-	run->abort.flags = error->flags;
+	run_write32(vcpu, &run->mmio.bytes, 0);
+	run_write64(vcpu, &run->abort.esr, error->esr);
+	run_write64(vcpu, &run->abort.far, error->far);
+	run_write64(vcpu, &run->abort.ipa, error->ipa);
+	run_write64(vcpu, &run->abort.pa, error->pa);
+	run_write32(vcpu, &run->abort.flags, error->flags);
 	return KEEL_EXIT_ABORT;
 }
 
