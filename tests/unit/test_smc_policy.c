@@ -23,124 +23,127 @@ static const struct option_smc everything = { .count = 1, .range = { { 0, 0xffff
 
 /* ---- the policy ---- */
 
+static const struct {
+	u32 fid;
+	enum smc_policy policy;
+} policy_rows[] = {
+	/* yielding: trusted OS */
+	{ 0x00000000, SMC_ASK },
+	{ 0x32000004, SMC_ASK },
+	{ 0x7fffffff, SMC_ASK },
+	/* SMCCC_VERSION, ARCH_FEATURES, SOC_ID, FEATURE_AVAILABILITY, workarounds */
+	{ 0x80000000, SMC_FORWARD },
+	{ 0x80010000, SMC_FORWARD },
+	{ 0x80000001, SMC_FORWARD },
+	{ 0x80000002, SMC_FORWARD },
+	{ 0xc0000002, SMC_FORWARD },
+	{ 0x80000003, SMC_FORWARD },
+	{ 0xc0000003, SMC_FORWARD },
+	{ 0x80000004, SMC_ASK },
+	{ 0xc0000000, SMC_ASK },
+	{ 0xc0000001, SMC_ASK },
+	{ 0x80003ffd, SMC_ASK },
+	{ 0x80003ffe, SMC_FORWARD },
+	{ 0x80003fff, SMC_FORWARD },
+	{ 0x80004000, SMC_ASK },
+	{ 0x80007ffe, SMC_ASK },
+	{ 0x80007fff, SMC_FORWARD },
+	{ 0x80008000, SMC_FORWARD },
+	{ 0x80018000, SMC_FORWARD },
+	{ 0x80008001, SMC_ASK },
+	/* CPU, silicon provider, OEM */
+	{ 0x81000000, SMC_ASK },
+	{ 0xc2000001, SMC_ASK },
+	{ 0x8300ff01, SMC_ASK },
+	{ 0x83ffffff, SMC_ASK },
+	/* execution state switch, hint or not */
+	{ 0x82000020, SMC_DENY },
+	{ 0xc2000020, SMC_DENY },
+	{ 0x82010020, SMC_DENY },
+	{ 0x82000021, SMC_ASK },
+	/* PSCI */
+	{ 0x84000000, SMC_PSCI },
+	{ 0x8400001f, SMC_PSCI },
+	{ 0xc4000003, SMC_PSCI },
+	{ 0xc401001f, SMC_PSCI },
+	/* the same numbers with bits that must be zero: whatever firmware makes of them */
+	{ 0x84020003, SMC_DENY },
+	{ 0xc4800003, SMC_DENY },
+	/* SDEI */
+	{ 0x84000020, SMC_DENY },
+	{ 0xc4000021, SMC_DENY },
+	{ 0xc400003f, SMC_DENY },
+	/* management mode */
+	{ 0x84000040, SMC_DENY },
+	{ 0xc4000041, SMC_DENY },
+	/* TRNG */
+	{ 0x8400004f, SMC_DENY },
+	{ 0x84000050, SMC_FORWARD },
+	{ 0x84000053, SMC_FORWARD },
+	{ 0xc4000053, SMC_FORWARD },
+	{ 0xc4000050, SMC_DENY },
+	{ 0x84000054, SMC_DENY },
+	/* FF-A: version, RXTX_MAP, memory donation, lending, sharing */
+	{ 0x84000060, SMC_DENY },
+	{ 0x84000063, SMC_DENY },
+	{ 0xc4000066, SMC_DENY },
+	{ 0xc4000071, SMC_DENY },
+	{ 0xc4000073, SMC_DENY },
+	{ 0x840000ef, SMC_DENY },
+	/* errata management */
+	{ 0x840000f0, SMC_FORWARD },
+	{ 0x840000f2, SMC_FORWARD },
+	{ 0x840000f3, SMC_DENY },
+	{ 0xc40000f2, SMC_DENY },
+	/* dynamic launch */
+	{ 0xc4000110, SMC_DENY },
+	{ 0xc400012f, SMC_DENY },
+	/* PCI configuration */
+	{ 0x84000130, SMC_ASK },
+	{ 0xc4000134, SMC_ASK },
+	{ 0x8400014f, SMC_ASK },
+	/* realm management: granule delegation */
+	{ 0xc4000150, SMC_DENY },
+	{ 0xc4000151, SMC_DENY },
+	{ 0xc400018f, SMC_DENY },
+	/* firmware activation */
+	{ 0xc40002e0, SMC_DENY },
+	/* general queries of the standard services */
+	{ 0x8400ff00, SMC_FORWARD },
+	{ 0x8400ff03, SMC_FORWARD },
+	{ 0x8400ff04, SMC_DENY },
+	/* hypervisors: that is Keel, and it is called by HVC */
+	{ 0x85000000, SMC_DENY },
+	{ 0xc5000020, SMC_DENY },
+	{ 0x86000000, SMC_DENY },
+	{ 0xc6000000, SMC_DENY },
+	/* owners that do not exist, one of them KVM's PSCI 0.1 */
+	{ 0x87000000, SMC_DENY },
+	{ 0x95c1ba5e, SMC_DENY },
+	{ 0xafffffff, SMC_DENY },
+	{ 0xefffffff, SMC_DENY },
+	/* trusted applications, trusted OS */
+	{ 0xb0000000, SMC_ASK },
+	{ 0xb2000001, SMC_ASK },
+	{ 0xbf00ff01, SMC_ASK },
+	{ 0xf2000000, SMC_ASK },
+	{ 0xffffffff, SMC_ASK },
+};
+
 static void test_rows(void **state)
 {
-	static const struct {
-		u32 fid;
-		enum smc_policy policy;
-	} rows[] = {
-		/* yielding: trusted OS */
-		{ 0x00000000, SMC_ASK },
-		{ 0x32000004, SMC_ASK },
-		{ 0x7fffffff, SMC_ASK },
-		/* SMCCC_VERSION, ARCH_FEATURES, SOC_ID, FEATURE_AVAILABILITY, workarounds */
-		{ 0x80000000, SMC_FORWARD },
-		{ 0x80010000, SMC_FORWARD },
-		{ 0x80000001, SMC_FORWARD },
-		{ 0x80000002, SMC_FORWARD },
-		{ 0xc0000002, SMC_FORWARD },
-		{ 0x80000003, SMC_FORWARD },
-		{ 0xc0000003, SMC_FORWARD },
-		{ 0x80000004, SMC_ASK },
-		{ 0xc0000000, SMC_ASK },
-		{ 0xc0000001, SMC_ASK },
-		{ 0x80003ffd, SMC_ASK },
-		{ 0x80003ffe, SMC_FORWARD },
-		{ 0x80003fff, SMC_FORWARD },
-		{ 0x80004000, SMC_ASK },
-		{ 0x80007ffe, SMC_ASK },
-		{ 0x80007fff, SMC_FORWARD },
-		{ 0x80008000, SMC_FORWARD },
-		{ 0x80018000, SMC_FORWARD },
-		{ 0x80008001, SMC_ASK },
-		/* CPU, silicon provider, OEM */
-		{ 0x81000000, SMC_ASK },
-		{ 0xc2000001, SMC_ASK },
-		{ 0x8300ff01, SMC_ASK },
-		{ 0x83ffffff, SMC_ASK },
-		/* execution state switch, hint or not */
-		{ 0x82000020, SMC_DENY },
-		{ 0xc2000020, SMC_DENY },
-		{ 0x82010020, SMC_DENY },
-		{ 0x82000021, SMC_ASK },
-		/* PSCI */
-		{ 0x84000000, SMC_PSCI },
-		{ 0x8400001f, SMC_PSCI },
-		{ 0xc4000003, SMC_PSCI },
-		{ 0xc401001f, SMC_PSCI },
-		/* the same numbers with bits that must be zero: whatever firmware makes of them */
-		{ 0x84020003, SMC_DENY },
-		{ 0xc4800003, SMC_DENY },
-		/* SDEI */
-		{ 0x84000020, SMC_DENY },
-		{ 0xc4000021, SMC_DENY },
-		{ 0xc400003f, SMC_DENY },
-		/* management mode */
-		{ 0x84000040, SMC_DENY },
-		{ 0xc4000041, SMC_DENY },
-		/* TRNG */
-		{ 0x8400004f, SMC_DENY },
-		{ 0x84000050, SMC_FORWARD },
-		{ 0x84000053, SMC_FORWARD },
-		{ 0xc4000053, SMC_FORWARD },
-		{ 0xc4000050, SMC_DENY },
-		{ 0x84000054, SMC_DENY },
-		/* FF-A: version, RXTX_MAP, memory donation, lending, sharing */
-		{ 0x84000060, SMC_DENY },
-		{ 0x84000063, SMC_DENY },
-		{ 0xc4000066, SMC_DENY },
-		{ 0xc4000071, SMC_DENY },
-		{ 0xc4000073, SMC_DENY },
-		{ 0x840000ef, SMC_DENY },
-		/* errata management */
-		{ 0x840000f0, SMC_FORWARD },
-		{ 0x840000f2, SMC_FORWARD },
-		{ 0x840000f3, SMC_DENY },
-		{ 0xc40000f2, SMC_DENY },
-		/* dynamic launch */
-		{ 0xc4000110, SMC_DENY },
-		{ 0xc400012f, SMC_DENY },
-		/* PCI configuration */
-		{ 0x84000130, SMC_ASK },
-		{ 0xc4000134, SMC_ASK },
-		{ 0x8400014f, SMC_ASK },
-		/* realm management: granule delegation */
-		{ 0xc4000150, SMC_DENY },
-		{ 0xc4000151, SMC_DENY },
-		{ 0xc400018f, SMC_DENY },
-		/* firmware activation */
-		{ 0xc40002e0, SMC_DENY },
-		/* general queries of the standard services */
-		{ 0x8400ff00, SMC_FORWARD },
-		{ 0x8400ff03, SMC_FORWARD },
-		{ 0x8400ff04, SMC_DENY },
-		/* hypervisors: that is Keel, and it is called by HVC */
-		{ 0x85000000, SMC_DENY },
-		{ 0xc5000020, SMC_DENY },
-		{ 0x86000000, SMC_DENY },
-		{ 0xc6000000, SMC_DENY },
-		/* owners that do not exist, one of them KVM's PSCI 0.1 */
-		{ 0x87000000, SMC_DENY },
-		{ 0x95c1ba5e, SMC_DENY },
-		{ 0xafffffff, SMC_DENY },
-		{ 0xefffffff, SMC_DENY },
-		/* trusted applications, trusted OS */
-		{ 0xb0000000, SMC_ASK },
-		{ 0xb2000001, SMC_ASK },
-		{ 0xbf00ff01, SMC_ASK },
-		{ 0xf2000000, SMC_ASK },
-		{ 0xffffffff, SMC_ASK },
-	};
+	for (size_t i = 0; i < ARRAY_SIZE(policy_rows); i++) {
+		enum smc_policy got = smc_policy(&nothing, policy_rows[i].fid);
+		enum smc_policy most = policy_rows[i].policy == SMC_ASK ? SMC_FORWARD
+									: policy_rows[i].policy;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		enum smc_policy got = smc_policy(&nothing, rows[i].fid);
-		enum smc_policy most = rows[i].policy == SMC_ASK ? SMC_FORWARD : rows[i].policy;
-
-		if (got != rows[i].policy)
-			fail_msg("%08x: %d, expected %d", rows[i].fid, got, rows[i].policy);
-		got = smc_policy(&everything, rows[i].fid);
+		if (got != policy_rows[i].policy)
+			fail_msg("%08x: %d, expected %d", policy_rows[i].fid, got,
+				 policy_rows[i].policy);
+		got = smc_policy(&everything, policy_rows[i].fid);
 		if (got != most)
-			fail_msg("%08x, all allowed: %d, expected %d", rows[i].fid, got, most);
+			fail_msg("%08x, all allowed: %d, expected %d", policy_rows[i].fid, got,
+				 most);
 	}
 }
 

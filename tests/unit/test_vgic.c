@@ -173,18 +173,24 @@ static void more_than_list_registers_come_in_order(void **state)
 	}
 }
 
-/* Nested handlers: each acknowledges a more urgent one, more than there are list registers. */
+/* Handlers of SPIs 100 to 130, each in the one before, and more urgent. */
+static void start_with_nested(unsigned int lrs)
+{
+	world_start(lrs, 1, 1024);
+	for (u32 i = 0; i < 31; i++) {
+		wr(0, DIST + 0x400 + 100 + i, 1, (30 - i) * 8);
+		set_edge(100 + i);
+		enable_spi(100 + i);
+		level(100 + i, true);
+		assert_ack(0, 100 + i);
+	}
+}
+
+/* More are active than there are list registers. */
 static void more_active_than_list_registers(void **state)
 {
 	for (unsigned int lrs = 1; lrs <= 16; lrs++) {
-		world_start(lrs, 1, 1024);
-		for (u32 i = 0; i < 31; i++) {
-			wr(0, DIST + 0x400 + 100 + i, 1, (30 - i) * 8);
-			set_edge(100 + i);
-			enable_spi(100 + i);
-			level(100 + i, true);
-			assert_ack(0, 100 + i);
-		}
+		start_with_nested(lrs);
 		for (u32 i = 31; i-- > 0;) {
 			u32 word = (u32)rd(0, ISACTIVER(100 + i), 4);
 
@@ -204,14 +210,7 @@ static void more_active_than_list_registers(void **state)
 static void many_that_are_active_end_at_once(void **state)
 {
 	for (unsigned int lrs = 1; lrs <= 16; lrs++) {
-		world_start(lrs, 1, 1024);
-		for (u32 i = 0; i < 31; i++) {
-			wr(0, DIST + 0x400 + 100 + i, 1, (30 - i) * 8);
-			set_edge(100 + i);
-			enable_spi(100 + i);
-			level(100 + i, true);
-			assert_ack(0, 100 + i);
-		}
+		start_with_nested(lrs);
 		on(0);
 		for (u32 i = 31; i-- > 3;)
 			fake_guest_eoi(100 + i);
