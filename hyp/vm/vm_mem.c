@@ -15,11 +15,11 @@
 #include <vm/vm_ops.h>
 
 /*
- * What one call of unmap may cost, in descriptors and pages looked at; and what a stretch of mapped
- * memory costs besides, for the walks and invalidations of its move.
+ * What one call may cost, in descriptors and pages looked at; and what a stretch of memory that it
+ * maps or unmaps costs besides, for the walks and invalidations of its move.
  */
-#define UNMAP_BUDGET   1536
-#define UNMAP_RUN_COST 64
+#define CALL_BUDGET 1536
+#define RUN_COST    64
 
 /*
  * Without FEAT_S2FWB: what one call may clean from the caches, line by line, with the host's
@@ -106,6 +106,12 @@ static void find_run(struct vm *vm, struct run *run, struct ipa ipa, u64 end, u6
 	if (ret != 0 && ret != 1 && ret != -EAGAIN)
 		panic("stage 2 cannot be walked at %#lx (error %d)", ipa.v, ret);
 	*budget = progress.budget;
+}
+
+/* What was done to a stretch is paid for; a walk has paid for itself. */
+static void spend(u64 *budget, u64 size)
+{
+	*budget -= MIN(*budget, RUN_COST + size / SZ_4K);
 }
 
 static bool is_device(enum stage2_attrs attrs)
@@ -485,17 +491,32 @@ static int visit_same(void *arg, const struct stage2_leaf *leaf)
 }
 
 /*
+ * A step, but only a part of it where that would be too much at once: 1 GiB is one stretch, or it is
+ * done as any other range is. The first stretch has been found.
+ */
+static u64 limit_step(struct run *run, u64 size)
+{
+	if (run->size < size)
+		size = MIN(size, VM_MAP_STEP);
+	run->size = MIN(run->size, size);
+	return size;
+}
+
+/*
  * One step, within which holes are filled one at a time. Most often all of it is one hole. Return:
- * 0 or an error; *done bytes are mapped in any case.
+ * 0 or an error; *done bytes are mapped in any case, and less than all of them without an error when
+ * the step was cut short, or the budget is used up.
  */
 static int map_range(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 *done)
 {
 	struct same_check check = { .ipa = ipa.v, .pa = pa.v, .attrs = vm->move.attrs };
-	u64 end = ipa.v + size, budget = ~0ULL;
+	u64 end = ipa.v + size, budget = CALL_BUDGET;
 	struct run run;
 	int ret;
 
 	find_run(vm, &run, ipa, end, size, &budget);
+	size = limit_step(&run, size);
+	end = ipa.v + size;
 	ret = run.mapped || run.size < size ? walk(vm, ipa, size, visit_same, &check) : 0;
 	for (*done = 0; !ret; find_run(vm, &run, IPA(ipa.v + *done), end, size, &budget)) {
 		if (!run.mapped)
@@ -503,6 +524,10 @@ static int map_range(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 
 		if (!ret)
 			*done += run.size;
 		if (*done == size)
+			break;
+		if (!run.mapped)
+			spend(&budget, run.size);
+		if (!budget)
 			break;
 	}
 	return ret;
@@ -570,13 +595,6 @@ static int unmap_run(struct vm *vm, const struct run *run)
 	return is_device(run->attrs) ? unmap_device(vm, run) : unmap_ram(vm, run);
 }
 
-static void spend(u64 *budget, const struct run *run)
-{
-	u64 cost = run->mapped ? UNMAP_RUN_COST + run->size / SZ_4K : 0;
-
-	*budget -= MIN(*budget, cost);
-}
-
 /*
  * Unmap [ipa, end) as far as the budget goes. Return: 0 or an error; *done bytes are finished in
  * any case, and less than all of them without an error when the budget is used up. What is unmapped
@@ -585,7 +603,7 @@ static void spend(u64 *budget, const struct run *run)
  */
 static int unmap_some(struct vm *vm, struct ipa ipa, u64 end, u64 *done)
 {
-	u64 budget = UNMAP_BUDGET;
+	u64 budget = CALL_BUDGET;
 	int ret = 0;
 
 	*done = 0;
@@ -597,7 +615,8 @@ static int unmap_some(struct vm *vm, struct ipa ipa, u64 end, u64 *done)
 		ret = unmap_run(vm, &run);
 		if (ret || !clean_unmapped(vm))
 			break;
-		spend(&budget, &run);
+		if (run.mapped)
+			spend(&budget, run.size);
 		*done += run.size;
 	}
 	return ret;
@@ -680,7 +699,7 @@ static void flush_run(struct vm *vm, u64 *at, u64 end, u64 *budget)
 
 int vm_flush_caches(struct vm *vm, u64 *at)
 {
-	u64 end = stage2_size(&vm->s2), budget = UNMAP_BUDGET;
+	u64 end = stage2_size(&vm->s2), budget = CALL_BUDGET;
 
 	spin_lock(&vm->lock);
 	vm->move.clean_left = CLEAN_STEP;

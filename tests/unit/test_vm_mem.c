@@ -71,21 +71,50 @@ static u64 clean; /* of a map that is under way */
 /* What one call may clean from the caches, in pages: the host's interrupts wait for it. */
 #define CLEAN_PAGES (SZ_64K / SZ_4K)
 
+/*
+ * What one call may look at: some times its budget of 1536 descriptors, since each is read for
+ * more than one purpose. And how often it may go to the tables: some times for each stretch.
+ */
+#define CALL_READS 16384
+#define CALL_TURNS 256
+
+/* What a call has done so far that takes time; and that it was not too much. */
+struct work {
+	u64 cleaned, reads;
+	u32 turns;
+};
+
+static struct work work_now(void)
+{
+	return (struct work){ machine_pages_cleaned, machine_pte_reads, vm->s2.lock.taken };
+}
+
 static void assert_cleaned_little(u64 before)
 {
 	if (machine_pages_cleaned - before > CLEAN_PAGES)
 		fail_msg("a call cleaned %d pages", (int)(machine_pages_cleaned - before));
 }
 
+static void assert_worked_little(struct work before)
+{
+	struct work now = work_now();
+
+	assert_cleaned_little(before.cleaned);
+	if (now.reads - before.reads > CALL_READS)
+		fail_msg("a call read %d descriptors", (int)(now.reads - before.reads));
+	if (now.turns - before.turns > CALL_TURNS)
+		fail_msg("a call went to the tables %d times", (int)(now.turns - before.turns));
+}
+
 /* One call, which goes on behind the first *@from bytes. */
 static int map_from(u64 *from, u64 ipa, u64 pa, u64 size, u64 flags)
 {
 	struct vm_mapped mapped = { .clean = *from };
-	u64 before = machine_pages_cleaned;
+	struct work before = work_now();
 	int ret;
 
 	ret = vm_map(vm, IPA(ipa), PA(pa), size, flags, &mapped);
-	assert_cleaned_little(before);
+	assert_worked_little(before);
 	done = mapped.done;
 	if (ret == -EAGAIN && !done)
 		assert_true(mapped.clean > *from);
@@ -121,10 +150,10 @@ static int map_all(u64 ipa, u64 pa, u64 size, u64 flags)
 
 static int unmap_once(u64 ipa, u64 size, u64 flags)
 {
-	u64 before = machine_pages_cleaned;
+	struct work before = work_now();
 	int ret = vm_unmap(vm, IPA(ipa), size, flags, &done);
 
-	assert_cleaned_little(before);
+	assert_worked_little(before);
 	return ret;
 }
 
@@ -239,6 +268,25 @@ static void a_call_does_no_more_than_a_block(void **state)
 	assert_int_equal(done, SZ_2M);
 	assert_unmapped(2 * SZ_2M);
 	assert_int_equal(map(2 * SZ_2M, pa + 3 * SZ_4K + SZ_2M, SZ_2M, RW), 0);
+}
+
+/* Holes between pages that are mapped already: each takes as long as a call for it alone. */
+static void assert_filled_a_little_a_call(u64 ipa, u64 pa, u64 size, u64 mapped)
+{
+	for (u64 at = 0; at < mapped; at += 2 * SZ_4K)
+		assert_int_equal(map(ipa + at, pa + at, SZ_4K, RW), 0);
+	assert_int_equal(map_all(ipa, pa, size, RW), 0);
+	for (u64 at = 0; at < mapped; at += SZ_4K)
+		assert_mapped(ipa + at, pa + at, STAGE2_RW);
+	assert_mapped(ipa + size - SZ_4K, pa + size - SZ_4K, STAGE2_RW);
+	assert_int_equal(unmap_all(ipa, size), 0);
+}
+
+static void many_holes_in_a_range_are_filled_a_few_in_a_call(void **state)
+{
+	assert_filled_a_little_a_call(SZ_1G, FAR_BASE, SZ_1G, 16 * SZ_2M);
+	assert_filled_a_little_a_call(SZ_1G, FAR_BASE, SZ_2M, SZ_2M);
+	assert_filled_a_little_a_call(SZ_1G, FAR_BASE, SZ_1G, SZ_4K);
 }
 
 static void no_gigabyte_at_once_where_caches_must_be_cleaned(void **state)
@@ -421,10 +469,10 @@ static void a_flush_finds_all_memory(void **state)
 	assert_int_equal(map(7 * SZ_1G, DEVICE, SZ_4K, DEV), 0);
 	machine_pages_cleaned = 0;
 	do {
-		u64 before = machine_pages_cleaned;
+		struct work before = work_now();
 
 		ret = vm_flush_caches(vm, &at);
-		assert_cleaned_little(before);
+		assert_worked_little(before);
 		assert_true(++calls < 100);
 	} while (ret == -EAGAIN);
 	assert_int_equal(ret, 0);
@@ -438,10 +486,10 @@ static int sync_all(void)
 	int ret;
 
 	do {
-		u64 before = machine_pages_cleaned;
+		struct work before = work_now();
 
 		ret = vm_sync(vm, &at);
-		assert_cleaned_little(before);
+		assert_worked_little(before);
 		assert_true(++calls < 100);
 	} while (ret == -EAGAIN);
 	return ret;
@@ -1220,6 +1268,7 @@ int main(void)
 		TEST(flags_become_permissions),
 		TEST(blocks_where_the_alignment_allows),
 		TEST(a_call_does_no_more_than_a_block),
+		TEST(many_holes_in_a_range_are_filled_a_few_in_a_call),
 		TEST(no_gigabyte_at_once_where_caches_must_be_cleaned),
 		TEST(a_block_is_cleaned_in_parts),
 		TEST(maps_do_not_disturb_each_other),

@@ -71,8 +71,11 @@ bool machine_failed(void)
 
 /* ---- descriptors, TLBs, barriers, caches: mm/ has tests of its own for these ---- */
 
+u64 machine_pte_reads;
+
 u64 pte_read(const u64 *ptep)
 {
+	machine_pte_reads++;
 	return *ptep;
 }
 

@@ -72,6 +72,9 @@ void machine_check(void);
 /* What was asked of the caches: pages cleaned and invalidated, instruction caches invalidated. */
 extern u64 machine_pages_cleaned, machine_icaches;
 
+/* Reads of descriptors. */
+extern u64 machine_pte_reads;
+
 /* Called for each page that is cleaned, if it is set. */
 extern void (*machine_on_clean)(struct pa pa);
 
