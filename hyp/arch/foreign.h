@@ -4,8 +4,8 @@
  * where nothing answers, or may have failed. A fault is an answer of these functions, not the end.
  * What is reported late comes as an SError (vm/serror.h).
  *
- * The slow ones leave ELR_EL2, SPSR_EL2, ESR_EL2, FAR_EL2 and HPFAR_EL2 as they were. After
- * foreign_fetch() and foreign_store_record() these can be those of a fault.
+ * The slow ones leave ELR_EL2, SPSR_EL2, ESR_EL2, FAR_EL2 and HPFAR_EL2 as they were. After those in
+ * line these can be those of a fault.
  */
 #ifndef KEEL_ARCH_FOREIGN_H
 #define KEEL_ARCH_FOREIGN_H
@@ -46,7 +46,8 @@ bool __must_check foreign_write_reg(volatile void *reg, unsigned int bytes, u64 
 
 /*
  * ELR_EL2 and SPSR_EL2, by which EL2 returns to the host: a fault of foreign_read64() and the like
- * changes them. To be kept around these where no guest is loaded.
+ * changes them. To be kept around these where no guest is loaded. (While one is, the world switch
+ * has them, and enter.S what the guest goes on by.)
  */
 struct foreign_return {
 	u64 elr, spsr;
@@ -117,6 +118,29 @@ static __always_inline void foreign_write64(void *to, u64 value, u64 *failed)
 static __always_inline void foreign_write32(void *to, u32 value, u64 *failed)
 {
 	FOREIGN_WRITE("str %w3, %2", (u32 *)to, value, failed);
+}
+
+/*
+ * A register of such a device as foreign_write_reg()'s, one of 32 bits, where nobody asks whether it
+ * answered: a write that faults is lost. foreign_settle() reads one, so that writes before it are in
+ * effect. No instruction more than the access.
+ */
+static __always_inline void foreign_post32(volatile void *reg, u32 value)
+{
+	__asm__ volatile("1: str %w1, %0\n"
+			 "2:\n" EXTABLE("1b", "2b", "2b")
+			 : "=m"(*(volatile u32 *)reg)
+			 : "rZ"(value)
+			 : "memory");
+}
+
+static __always_inline void foreign_settle(const volatile void *reg)
+{
+	__asm__ volatile("1: ldr wzr, %0\n"
+			 "2:\n" EXTABLE("1b", "2b", "2b")
+			 :
+			 : "m"(*(const volatile u32 *)reg)
+			 : "memory");
 }
 
 /* An instruction. Return: it; 0 (which is UDF) where the read faults. */

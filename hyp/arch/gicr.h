@@ -3,12 +3,18 @@
  * State of physical private interrupts, in a CPU's redistributor (ARM IHI 0069, 12.11): by register
  * writes of which each says one interrupt only, so the host's own writes, of the same CPU or
  * another, cannot get in the way. The redistributor is the host's otherwise.
+ *
+ * Its power is its CPU's, which may go off at any time, or the host's to cut. Then an access faults,
+ * and what it should have done is not done: of a CPU that is off nothing is lost, and a guest that
+ * runs beside a dead redistributor is not interrupted, or not let go on, until there is power again.
+ *
+ * All but gicr_force() are for a CPU that has a vCPU loaded: behind a fault ELR_EL2, SPSR_EL2,
+ * ESR_EL2, FAR_EL2 and HPFAR_EL2 are that fault's. What they said of an exit has been read by then.
  */
 #ifndef KEEL_ARCH_GICR_H
 #define KEEL_ARCH_GICR_H
 
 #include <arch/foreign.h>
-#include <arch/mmio.h>
 
 /* In the SGI frame */
 #define GICR_ISENABLER0 0x100
@@ -30,13 +36,13 @@
  */
 static inline void gicr_set_active(void *gicr, u32 intid)
 {
-	mmio_write32((u8 *)gicr + GICR_ISACTIVER0, (u32)BIT(intid));
-	(void)mmio_read32((u8 *)gicr + GICR_ISACTIVER0);
+	foreign_post32((u8 *)gicr + GICR_ISACTIVER0, (u32)BIT(intid));
+	foreign_settle((u8 *)gicr + GICR_ISACTIVER0);
 }
 
 static inline void gicr_clear_active(void *gicr, u32 intid)
 {
-	mmio_write32((u8 *)gicr + GICR_ICACTIVER0, (u32)BIT(intid));
+	foreign_post32((u8 *)gicr + GICR_ICACTIVER0, (u32)BIT(intid));
 }
 
 /*
@@ -52,14 +58,14 @@ static inline void gicr_force(void *gicr, u32 intid)
 /* Make a PPI of a CPU's pending, whatever its input is; it may be another CPU's. */
 static inline void gicr_set_pending(void *gicr, u32 intid)
 {
-	mmio_write32((u8 *)gicr + GICR_ISPENDR0, (u32)BIT(intid));
+	foreign_post32((u8 *)gicr + GICR_ISPENDR0, (u32)BIT(intid));
 }
 
 /* Take that back. A PPI whose input is up stays pending. In effect when this returns. */
 static inline void gicr_clear_pending(void *gicr, u32 intid)
 {
-	mmio_write32((u8 *)gicr + GICR_ICPENDR0, (u32)BIT(intid));
-	(void)mmio_read32((u8 *)gicr + GICR_ICPENDR0);
+	foreign_post32((u8 *)gicr + GICR_ICPENDR0, (u32)BIT(intid));
+	foreign_settle((u8 *)gicr + GICR_ICPENDR0);
 }
 
 #endif

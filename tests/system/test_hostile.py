@@ -154,6 +154,33 @@ def test_the_gic_writes_nothing_but_the_hosts(run_hostile, tmp_path, e2h, varian
     assert re.search(messages.NO_ITS, machine.console)
 
 
+# Redistributors in memory of a PCI device, which is on from reset.
+FRAMES_FIRMWARE = keelvm.BUILD / "host" / "firmware" / "frames.bin"
+FRAMES_NODES = """
+/ {
+    intc@8000000 { reg = <0 0x08000000 0 0x10000>, <0 0x20000000 0 0x40000>; };
+};
+"""
+FRAMES = (
+    "-global",
+    "gpex-pcihost.allow-unmapped-accesses=off",
+    "-object",
+    "memory-backend-ram,id=frames,size=256K,share=on",
+    "-device",
+    "ivshmem-plain,memdev=frames,addr=3",
+    "-device",
+    f"loader,file={FRAMES_FIRMWARE},addr=0x7f000000,force-raw=on,cpu-num=0",
+)
+
+
+@pytest.mark.parametrize("e2h,variant", [(0, "release"), (1, "debug")])
+def test_redistributors_lose_their_power(run_hostile, tmp_path, e2h, variant):
+    """EL2 interrupts a CPU, and holds a timer's interrupt, where nothing answers any more."""
+    tree = reserved_tree(tmp_path / "tree", nodes=FRAMES_NODES)
+    machine = run_hostile("power", 23, f"keel.e2h={e2h}", variant=variant, extra=("-dtb", str(tree), *FRAMES))
+    assert re.search(messages.FIXED_UP, machine.console), "EL2 did not meet the aborts"
+
+
 # ---- memory that comes and goes
 
 VANISHING_NODES = """

@@ -312,6 +312,51 @@ static void without_a_vgic_the_guest_gets_on(void **state)
 	put(0);
 }
 
+/* Nobody can hold it active: the guest does not get on, and the host does. */
+static void dead_below_a_guest(bool vgic)
+{
+	start_vm(vgic);
+	fake_gicr_power(0, false);
+	vtimer_at(0);
+	for (unsigned int runs = 1; runs <= 3; runs++) {
+		run(0);
+		assert_int_equal(exits_to_host, runs);
+		put(0);
+		load(0);
+		exits_to_host = runs; /* load() is a run, too */
+	}
+	put(0);
+	assert_true(fake_icc[0].faults >= 4);
+	fake_gicr_power(0, true);
+	load(0);
+	assert_int_equal(fake_icc[0].phys_active, VTIMER);
+}
+
+static void a_redistributor_has_no_power(void **state)
+{
+	dead_below_a_guest(false);
+	dead_below_a_guest(true);
+	assert_int_equal(take(0), VGIC_PPI_VTIMER);
+	end(0, VGIC_PPI_VTIMER);
+}
+
+/* Held before, and let go after. */
+static void a_redistributor_loses_power(void **state)
+{
+	start_vm(true);
+	vtimer_at(0);
+	assert_int_equal(take(0), VGIC_PPI_VTIMER);
+	vtimer(3);
+	fake_gicr_power(0, false);
+	put(0);
+	assert_true(fake_icc[0].faults);
+	fake_gicr_power(0, true);
+	load(0);
+	end(0, VGIC_PPI_VTIMER);
+	vtimer_at(0);
+	assert_int_equal(take(0), VGIC_PPI_VTIMER);
+}
+
 static void without_a_redistributor_the_timer_is_masked(void **state)
 {
 	start_vm(false);
@@ -389,6 +434,8 @@ int main(void)
 		cmocka_unit_test(the_deadline_is_the_earliest),
 		cmocka_unit_test(without_a_vgic_the_guest_gets_on),
 		cmocka_unit_test(without_a_redistributor_the_timer_is_masked),
+		cmocka_unit_test(a_redistributor_has_no_power),
+		cmocka_unit_test(a_redistributor_loses_power),
 		cmocka_unit_test(a_held_timer_does_not_hide_the_hosts_interrupt),
 		cmocka_unit_test(the_hosts_interrupts_are_the_hosts),
 		cmocka_unit_test(reset_stops_both),

@@ -578,6 +578,35 @@ static void a_kick_interrupts_the_cpu(void **state)
 	world_check();
 }
 
+/*
+ * A redistributor goes with its CPU, or where the host cuts its power: another vCPU's kick is lost,
+ * and so is its end. What there is to see is seen with the next entry.
+ */
+static void a_redistributor_without_power_is_no_fault_of_el2s(void **state)
+{
+	world_start(4, 2, IRQS);
+	wr(1, sgi_frame(1, 0x100), 4, 0xffff);
+	fake_gicr_power(1, false);
+	assert_int_equal(vgic_write_sgi1r(on(0), 2 | 3 << 24), VCPU_RESUME);
+	assert_int_equal(fake_icc[1].faults, 1);
+	assert_true(vcpu_is_kicked(&world_vcpu[1]));
+	world_put(1);
+	world_load(1);
+	assert_ack(1, 3);
+	eoi(1, 3);
+
+	fake_gicr_power(1, true);
+	assert_int_equal(vgic_write_sgi1r(on(0), 2 | 4 << 24), VCPU_RESUME);
+	assert_int_equal(fake_icc[1].phys_pending, KICK);
+	fake_gicr_power(1, false);
+	fake_icc[1].faults = 0;
+	assert_int_equal(world_vgic_hooks->irq(on(1)), VCPU_RESUME);
+	assert_int_equal(world_vgic_hooks->enter(on(1)), VCPU_RESUME);
+	assert_int_equal(fake_icc[1].faults, 2);
+	assert_ack(1, 4);
+	world_check();
+}
+
 /* Kicks without end do not keep the host's interrupts out. */
 static void the_host_gets_its_turn_between_kicks(void **state)
 {
@@ -1487,6 +1516,7 @@ int main(void)
 		cmocka_unit_test(an_spi_goes_where_it_is_routed),
 		cmocka_unit_test(a_pending_spi_follows_its_route),
 		cmocka_unit_test(a_kick_interrupts_the_cpu),
+		cmocka_unit_test(a_redistributor_without_power_is_no_fault_of_el2s),
 		cmocka_unit_test(the_host_gets_its_turn_between_kicks),
 		cmocka_unit_test(who_sleeps_is_woken_by_the_host),
 		cmocka_unit_test(sgis_reach_whom_they_name),

@@ -77,7 +77,7 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	assert_int_equal(page_pool_init(&world_vm.pool, pool_memory, POOL_PAGES), 0);
 	for (unsigned int i = 0; i < count; i++) {
 		cpus[i].id = i;
-		cpus[i].gicr = &cpus[i];
+		cpus[i].gicr = fake_gicr(i);
 		world_vcpu[i] = (struct vcpu){ .vm = &world_vm,
 					       .index = i,
 					       .run = &run_page[i],

@@ -60,7 +60,8 @@ static void check_hw(u64 value)
 
 	if ((value & A) && (value & P))
 		broken("a hardware interrupt both pending and active");
-	if (pintid < 16 || pintid > 31 || !(fake_this_icc()->phys_active & 1U << pintid))
+	if (pintid < 16 || pintid > 31 ||
+	    !((fake_this_icc()->phys_active & 1U << pintid) || fake_this_icc()->had_no_power))
 		broken("a list register is linked to a physical interrupt that is not active");
 }
 
@@ -199,37 +200,113 @@ u32 fake_irq(void)
 
 /* ---- redistributors ---- */
 
-static struct fake_icc *icc_of(const void *gicr)
-{
-	const struct percpu *cpu = gicr;
+#define FRAME_SIZE 4096
 
-	if (!cpu || cpu->id >= FAKE_CPUS || cpu->gicr != gicr)
-		broken("a CPU that has no redistributor");
-	return &fake_icc[cpu->id];
+static u8 frames[FAKE_CPUS][FRAME_SIZE];
+
+void *fake_gicr(unsigned int cpu)
+{
+	return frames[cpu];
 }
 
-void gicr_set_active(void *gicr, u32 intid)
+void fake_gicr_power(unsigned int cpu, bool on)
 {
-	if (intid >= 32 || (icc_of(gicr)->phys_active & 1U << intid))
+	struct fake_icc *icc = &fake_icc[cpu];
+
+	icc->no_power = !on;
+	icc->had_no_power = true;
+	icc->phys_active = icc->phys_pending = 0;
+}
+
+/* Whose register it is; NULL: no redistributor's. */
+static struct fake_icc *icc_at(const volatile void *reg, unsigned int *offset)
+{
+	uintptr_t at = (uintptr_t)reg - (uintptr_t)frames;
+
+	*offset = at % FRAME_SIZE;
+	return at < sizeof(frames) ? &fake_icc[at / FRAME_SIZE] : NULL;
+}
+
+bool fake_foreign_faults(const void *start, u64 size)
+{
+	unsigned int offset;
+	struct fake_icc *icc = icc_at(start, &offset);
+
+	if (!icc || !icc->no_power)
+		return false;
+	icc->faults++;
+	return true;
+}
+
+/* A register that a plain access may reach, or one that may fault: not without power any more. */
+static struct fake_icc *powered(const volatile void *reg, unsigned int *offset)
+{
+	struct fake_icc *icc = icc_at(reg, offset);
+
+	if (!icc)
+		broken("an access to no redistributor");
+	if (icc->no_power)
+		broken("an external abort that EL2 does not expect");
+	return icc;
+}
+
+static void set_active(struct fake_icc *icc, u32 bit)
+{
+	if (icc->phys_active & bit)
 		broken("a physical interrupt is made active that is active");
-	icc_of(gicr)->phys_active |= 1U << intid;
+	icc->phys_active |= bit;
 }
 
-void gicr_clear_active(void *gicr, u32 intid)
+static void clear_active(struct fake_icc *icc, u32 bit)
 {
-	if (intid >= 32 || !(icc_of(gicr)->phys_active & 1U << intid))
+	if (!(icc->phys_active & bit) && !icc->had_no_power)
 		broken("a physical interrupt is deactivated that is not active");
-	icc_of(gicr)->phys_active &= ~(1U << intid);
+	icc->phys_active &= ~bit;
 }
 
-void gicr_set_pending(void *gicr, u32 intid)
+void mmio_write32(volatile void *reg, u32 value)
 {
-	icc_of(gicr)->phys_pending |= 1U << intid;
+	unsigned int offset;
+	struct fake_icc *icc = powered(reg, &offset);
+
+	if (__builtin_popcount(value) != 1)
+		broken("a write that is not of one interrupt");
+	switch (offset) {
+	case GICR_ISPENDR0:
+		icc->phys_pending |= value;
+		return;
+	case GICR_ICPENDR0:
+		icc->phys_pending &= ~value;
+		return;
+	case GICR_ISACTIVER0:
+		set_active(icc, value);
+		return;
+	case GICR_ICACTIVER0:
+		clear_active(icc, value);
+		return;
+	default:
+		broken("a write to a register that is the host's");
+	}
 }
 
-void gicr_clear_pending(void *gicr, u32 intid)
+u32 mmio_read32(const volatile void *reg)
 {
-	icc_of(gicr)->phys_pending &= ~(1U << intid);
+	unsigned int offset;
+	struct fake_icc *icc = powered(reg, &offset);
+
+	return offset == GICR_ISACTIVER0 || offset == GICR_ICACTIVER0 ? icc->phys_active
+								      : icc->phys_pending;
+}
+
+u64 mmio_read64(const volatile void *reg)
+{
+	broken("a doubleword of an SGI frame");
+	return 0;
+}
+
+void mmio_write64(volatile void *reg, u64 value)
+{
+	broken("a doubleword of an SGI frame");
 }
 
 /* ---- the guest ---- */
@@ -290,7 +367,7 @@ static void deactivate(struct fake_icc *icc, u32 intid)
 			continue;
 		icc->lr[n] &= ~A;
 		if (icc->lr[n] & HW)
-			gicr_clear_active(this_cpu()->gicr, (u32)(icc->lr[n] >> 32) & 0x1fff);
+			clear_active(icc, 1U << ((u32)(icc->lr[n] >> 32) & 0x1f));
 		return;
 	}
 	icc->hcr += 1ULL << 27;

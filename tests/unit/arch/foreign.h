@@ -126,6 +126,26 @@ static inline void foreign_write32(void *to, u32 value, u64 *failed)
 		fake_foreign_fault(failed);
 }
 
+static inline void foreign_post32(volatile void *reg, u32 value)
+{
+	u64 failed;
+
+	if (fake_foreign_ok((const void *)reg, sizeof(u32)))
+		mmio_write32(reg, value);
+	else
+		fake_foreign_fault(&failed);
+}
+
+static inline void foreign_settle(const volatile void *reg)
+{
+	u64 failed;
+
+	if (fake_foreign_ok((const void *)reg, sizeof(u32)))
+		(void)mmio_read32(reg);
+	else
+		fake_foreign_fault(&failed);
+}
+
 static inline u32 foreign_fetch(const void *from)
 {
 	return fake_foreign_ok(from, sizeof(u32)) ? READ_ONCE(*(const u32 *)from) : 0;

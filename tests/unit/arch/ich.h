@@ -41,6 +41,8 @@ struct fake_icc {
 	bool host_waits;	      /* an interrupt of the host's is pending */
 	bool sre_open;
 	u32 phys_pending, phys_active; /* physical SGIs and PPIs: inputs; active */
+	bool no_power, had_no_power;   /* its redistributor does not answer; or did not once... */
+	unsigned int faults;	       /* ... so many times */
 };
 
 extern struct fake_icc fake_icc[FAKE_CPUS];
@@ -51,6 +53,10 @@ extern bool fake_icc_present;
 
 /* All CPUs as after reset, with so many list registers and PREbits + 1 bits of preemption. */
 void fake_ich_reset(unsigned int lrs, unsigned int prebits);
+/* A CPU's redistributor, as struct percpu has it: the registers of arch/gicr.h, no other. */
+void *fake_gicr(unsigned int cpu);
+/* It is cut off from power, or gets it back: what it held is lost. */
+void fake_gicr_power(unsigned int cpu, bool on);
 /* This CPU's. */
 struct fake_icc *fake_this_icc(void);
 /* The INTID that the guest would be interrupted for now, if its running priority is @running. */
