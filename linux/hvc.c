@@ -10,29 +10,26 @@
 /* A call that has a vCPU is over within some ten thousand instructions. */
 #define BUSY_TRIES 10000
 
+/* What the registers hold is copied to a local structure first: keel_hvc_run() says why. */
 long keel_hvc(struct keel_regs *regs)
 {
-	register unsigned long x0 asm("x0") = regs->x[0];
-	register unsigned long x1 asm("x1") = regs->x[1];
-	register unsigned long x2 asm("x2") = regs->x[2];
-	register unsigned long x3 asm("x3") = regs->x[3];
-	register unsigned long x4 asm("x4") = regs->x[4];
-	register unsigned long x5 asm("x5") = regs->x[5];
-	register unsigned long x6 asm("x6") = regs->x[6];
+	struct keel_regs in = *regs, out;
+	register unsigned long x0 asm("x0") = in.x[0];
+	register unsigned long x1 asm("x1") = in.x[1];
+	register unsigned long x2 asm("x2") = in.x[2];
+	register unsigned long x3 asm("x3") = in.x[3];
+	register unsigned long x4 asm("x4") = in.x[4];
+	register unsigned long x5 asm("x5") = in.x[5];
+	register unsigned long x6 asm("x6") = in.x[6];
 
 	asm volatile("hvc #0"
 		     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x6)
 		     :
 		     : "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
 		       "cc", "memory");
-	regs->x[0] = x0;
-	regs->x[1] = x1;
-	regs->x[2] = x2;
-	regs->x[3] = x3;
-	regs->x[4] = x4;
-	regs->x[5] = x5;
-	regs->x[6] = x6;
-	return (long)x0;
+	out = (struct keel_regs){ { x0, x1, x2, x3, x4, x5, x6 } };
+	*regs = out;
+	return (long)out.x[0];
 }
 
 long keel_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)

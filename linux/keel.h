@@ -449,6 +449,10 @@ long keel_hvc(struct keel_regs *regs);
 /*
  * KEEL_HC_VCPU_RUN by itself, to be inlined where nothing may be traced. The loop of KVM_RUN is the
  * one place where a few instructions more or less count.
+ *
+ * A kernel with KASAN or KCSAN calls a function at each access to memory, which overwrites register
+ * variables. So in all functions that make an HVC these are set from local variables, and copied to
+ * local variables after it, before any other access.
  */
 static __always_inline long keel_hvc_run(u64 handle, u32 index)
 {
@@ -471,22 +475,27 @@ static __always_inline long keel_hvc_run(u64 handle, u32 index)
 static __always_inline long keel_hvc_map(u64 handle, u64 ipa, u64 pa, u64 size, u64 flags,
 					 u64 *done, u64 *clean)
 {
+	unsigned long was_clean = *clean, mapped, is_clean;
+	long ret;
 	register unsigned long x0 asm("x0") = KEEL_HC_VM_MAP;
 	register unsigned long x1 asm("x1") = handle;
 	register unsigned long x2 asm("x2") = ipa;
 	register unsigned long x3 asm("x3") = pa;
 	register unsigned long x4 asm("x4") = size;
 	register unsigned long x5 asm("x5") = flags;
-	register unsigned long x6 asm("x6") = *clean;
+	register unsigned long x6 asm("x6") = was_clean;
 
 	asm volatile("hvc #0"
 		     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5), "+r"(x6)
 		     :
 		     : "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
 		       "cc", "memory");
-	*done = x1;
-	*clean = x2;
-	return (long)x0;
+	ret = (long)x0;
+	mapped = x1;
+	is_clean = x2;
+	*done = mapped;
+	*clean = is_clean;
+	return ret;
 }
 
 /* A call with up to five arguments; @out, if any, gets x1. */
