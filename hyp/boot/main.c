@@ -354,6 +354,12 @@ static void init_smcs(void)
 			 host_optee.shm_size / SZ_1K, host_optee.shm_base);
 }
 
+static bool host_irqs_masked(void *ctx)
+{
+	(void)ctx;
+	return read_sysreg(spsr_el2) & PSR_I;
+}
+
 static void host_starts(void *ctx)
 {
 	(void)ctx;
@@ -364,6 +370,7 @@ static void init_host(void)
 {
 	static const struct psci_ops psci_ops = { .smc = firmware_smc,
 						  .host_owns = host_owns,
+						  .irqs_masked = host_irqs_masked,
 						  .host_starts = host_starts };
 	struct mmu_caps caps;
 	int ret;

@@ -212,25 +212,43 @@ static void affinity_info(struct call *c)
 	set_result(c, ret);
 }
 
+/*
+ * Whether a CPU is off is what firmware knows: one that Keel has as ON may be lost, one that is
+ * ON_PENDING may never come, and one that is OFF may still run, until firmware has turned it off.
+ */
+static bool cpu_is_off(struct psci *psci, const struct psci_cpu *cpu)
+{
+	s64 ret = firmware(psci, PSCI_AFFINITY_INFO | PSCI_64, cpu->mpidr, 0, 0);
+	bool off;
+
+	if (ret >= 0)
+		return ret == PSCI_AFFINITY_OFF;
+	spin_lock(&psci->lock);
+	off = cpu->state == PSCI_CPU_OFF;
+	spin_unlock(&psci->lock);
+	return off;
+}
+
 static bool is_alone(struct psci *psci, const struct psci_cpu *self)
 {
-	bool alone = true;
+	unsigned int i;
 
-	spin_lock(&psci->lock);
-	for (unsigned int i = 0; i < psci->nr_cpus; i++)
-		alone = alone && (&psci->cpu[i] == self || psci->cpu[i].state == PSCI_CPU_OFF);
-	spin_unlock(&psci->lock);
-	return alone;
+	for (i = 0; i < psci->nr_cpus; i++)
+		if (&psci->cpu[i] != self && !cpu_is_off(psci, &psci->cpu[i]))
+			return false;
+	return true;
 }
 
 /*
- * DEN 0022, 5.3: what a kernel asks first, before it has touched interrupts, and never again. With
- * no other CPU on, whatever ran before is gone.
+ * DEN 0022, 5.3: what a kernel asks first, before it has touched interrupts. With no other CPU on,
+ * whatever ran before is gone. Linux also asks when somebody reads its debugfs: with interrupts on.
  */
 static void version(struct call *c)
 {
-	if (is_alone(c->psci, c->self))
-		c->psci->ops->host_starts(c->psci->ctx);
+	struct psci *psci = c->psci;
+
+	if (psci->ops->irqs_masked(psci->ctx) && is_alone(psci, c->self))
+		psci->ops->host_starts(psci->ctx);
 	pass(c);
 }
 
@@ -338,14 +356,8 @@ int psci_cpu_arrived(struct psci *psci, unsigned int cpu, struct psci_entry *out
 bool psci_is_off(struct psci *psci, u64 mpidr)
 {
 	const struct psci_cpu *cpu = find_cpu(psci, mpidr);
-	bool off;
 
-	if (!cpu)
-		return true;
-	spin_lock(&psci->lock);
-	off = cpu->state == PSCI_CPU_OFF;
-	spin_unlock(&psci->lock);
-	return off;
+	return !cpu || cpu_is_off(psci, cpu);
 }
 
 /* From 1.0 on firmware says which of its two formats power_state has. */

@@ -30,15 +30,21 @@ struct option_smc;
  * @smc:       call firmware; @regs are X0..X17 in and out. Called without a lock held. Does not
  *             return from a call that turns the CPU or the machine off.
  * @host_owns: may the host execute at @ipa?
+ * @irqs_masked: does the calling CPU's host have interrupts masked (PSTATE.I)?
  * @host_starts: a kernel of the host's starts, and none runs. The first one, or one that took the
  *             place of another, by kexec or after a crash. Called without a lock held.
  */
 struct psci_ops {
 	void (*smc)(void *ctx, struct smccc_regs *regs);
 	bool (*host_owns)(void *ctx, struct ipa ipa);
+	bool (*irqs_masked)(void *ctx);
 	void (*host_starts)(void *ctx);
 };
 
+/*
+ * What the host has asked for. A CPU that is OFF here may still be on its way off, and one that is
+ * not may be lost: only firmware knows.
+ */
 enum psci_cpu_state { PSCI_CPU_OFF, PSCI_CPU_ON_PENDING, PSCI_CPU_ON };
 
 /* Where a CPU is to enter the host, at EL1 with the MMU off. */
@@ -106,7 +112,7 @@ bool psci_handle(struct psci *psci, unsigned int cpu, struct smccc_regs *regs);
  */
 int __must_check psci_cpu_arrived(struct psci *psci, unsigned int cpu, struct psci_entry *out);
 
-/* Is the CPU with @mpidr off, as the host knows it, or is there none? Takes @psci->lock. */
+/* Is the CPU with @mpidr off, as firmware says, or is there none? Takes @psci->lock. */
 bool psci_is_off(struct psci *psci, u64 mpidr);
 
 /* What becomes of an SMC of the host. */

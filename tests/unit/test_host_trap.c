@@ -199,6 +199,12 @@ static void take(u64 esr, bool e2h)
 	fake_sysreg_set(el1(VBAR_1), VBAR);
 }
 
+static bool psci_irqs_masked(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
 static void psci_host_starts(void *ctx)
 {
 	(void)ctx;
@@ -208,6 +214,7 @@ static void setup_world(bool firmware)
 {
 	static const struct psci_ops ops = { .smc = psci_smc,
 					     .host_owns = psci_host_owns,
+					     .irqs_masked = psci_irqs_masked,
 					     .host_starts = psci_host_starts };
 	static const struct fdt_cpus cpus = { .count = 2, .mpidr = { 0, 1 } };
 

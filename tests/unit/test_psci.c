@@ -34,6 +34,8 @@ struct world {
 	s64 refuse;		/* answer to whatever changes power, if not 0 */
 	unsigned int calls;	/* since the last check */
 	unsigned int starts;	/* of the host's kernels */
+	bool irqs_on;		/* of the host, when it calls */
+	bool no_info;		/* AFFINITY_INFO is not answered */
 	struct smccc_regs last; /* the last call's arguments */
 	/* run by firmware during a call, as another CPU would */
 	void (*meanwhile)(struct world *w);
@@ -70,6 +72,8 @@ static s64 fw_affinity_info(struct smccc_regs *r)
 {
 	int cpu = fw_cpu(r->x[1]);
 
+	if (w.no_info)
+		return PSCI_NOT_SUPPORTED;
 	if (cpu < 0 || r->x[2])
 		return PSCI_INVALID_PARAMETERS;
 	return w.on[cpu] ? PSCI_AFFINITY_ON : PSCI_AFFINITY_OFF;
@@ -128,6 +132,12 @@ static bool fake_host_owns(void *ctx, struct ipa ipa)
 	return ipa.v >= HOST_BASE && ipa.v < HOST_END;
 }
 
+static bool fake_irqs_masked(void *ctx)
+{
+	assert_ptr_equal(ctx, &w);
+	return !w.irqs_on;
+}
+
 static void fake_host_starts(void *ctx)
 {
 	assert_ptr_equal(ctx, &w);
@@ -137,6 +147,7 @@ static void fake_host_starts(void *ctx)
 
 static const struct psci_ops ops = { .smc = fake_smc,
 				     .host_owns = fake_host_owns,
+				     .irqs_masked = fake_irqs_masked,
 				     .host_starts = fake_host_starts };
 
 static void start(u64 version, s64 features)
@@ -295,6 +306,54 @@ static void test_a_kernel_that_starts(void **state)
 	asks_version(1, 2);
 	assert_int_equal(call(1, AFFINITY64, 0, 0, 0), PSCI_AFFINITY_OFF);
 	assert_int_equal(w.starts, 2);
+}
+
+/* A reader of Linux's debugfs asks as well, on a host of one CPU too. */
+static void test_a_kernel_that_runs_with_interrupts_does_not_start(void **state)
+{
+	w.irqs_on = true;
+	asks_version(0, 0);
+	w.irqs_on = false;
+	asks_version(0, 1);
+}
+
+/* A crash kernel: one CPU was lost by firmware, one never came, one had gone off as it should. */
+static void test_cpus_that_are_gone_do_not_hide_a_kernel_that_starts(void **state)
+{
+	bring_up(1);
+	bring_up(2);
+	goes_off(2);
+	assert_int_equal(cpu_on(3), PSCI_SUCCESS);
+	w.on[1] = false;
+	asks_version(0, 0);
+	w.on[3] = false;
+	asks_version(0, 1);
+}
+
+static void still_runs(struct world *world)
+{
+	assert_false(psci_is_off(&world->psci, mpidrs[1]));
+	asks_version(0, 0);
+}
+
+static void test_a_cpu_is_not_off_before_firmware_says_so(void **state)
+{
+	bring_up(1);
+	w.meanwhile = still_runs;
+	goes_off(1);
+	assert_true(psci_is_off(&w.psci, mpidrs[1]));
+	asks_version(0, 1);
+}
+
+static void test_firmware_that_does_not_tell(void **state)
+{
+	w.no_info = true;
+	bring_up(1);
+	asks_version(0, 0);
+	assert_false(psci_is_off(&w.psci, mpidrs[1]));
+	goes_off(1);
+	assert_true(psci_is_off(&w.psci, mpidrs[1]));
+	asks_version(0, 1);
 }
 
 static void test_32_bit_call(void **state)
@@ -604,6 +663,7 @@ static void test_passed_as_they_are(void **state)
 		PSCI_MEM_CHECK_RANGE | PSCI_64,
 	};
 
+	w.irqs_on = true;
 	for (size_t i = 0; i < ARRAY_SIZE(fids); i++) {
 		struct smccc_regs r = args(fids[i], 11, 22, 33), before = r;
 
@@ -676,6 +736,12 @@ int main(void)
 		cmocka_unit_test_setup(test_every_cpu_comes_up_through_keel, setup),
 		cmocka_unit_test_setup(test_hotplug_many_times, setup),
 		cmocka_unit_test_setup(test_a_kernel_that_starts, setup),
+		cmocka_unit_test_setup(test_a_kernel_that_runs_with_interrupts_does_not_start,
+				       setup),
+		cmocka_unit_test_setup(test_cpus_that_are_gone_do_not_hide_a_kernel_that_starts,
+				       setup),
+		cmocka_unit_test_setup(test_a_cpu_is_not_off_before_firmware_says_so, setup),
+		cmocka_unit_test_setup(test_firmware_that_does_not_tell, setup),
 		cmocka_unit_test_setup(test_32_bit_call, setup),
 		cmocka_unit_test_setup(test_cpu_on_arguments, setup),
 		cmocka_unit_test_setup(test_cpu_on_twice_before_it_arrives, setup),
