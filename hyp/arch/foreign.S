@@ -83,12 +83,15 @@ foreign_load:
 	stp	x4, x5, [x0, #16]
 	b	.Ldone
 
-/* bool foreign_answers(const void *start, u64 size, u64 step) */
+/* bool foreign_answers(const void *start, u64 size, u64 step): lines of FOREIGN_LINE bytes */
 	.globl	foreign_answers
 foreign_answers:
 	keep_syndrome
 .Lpage:
-	ldr	xzr, [x0]
+	ldp	x3, x4, [x0]
+	ldp	x3, x4, [x0, #16]
+	ldp	x3, x4, [x0, #32]
+	ldp	x3, x4, [x0, #48]
 	add	x0, x0, x2
 	subs	x1, x1, x2
 	b.ne	.Lpage

@@ -30,8 +30,9 @@ bool __must_check foreign_clean_inval(const void *start, u64 size);
 bool __must_check foreign_load(void *to, const void *from);
 
 /*
- * Read a doubleword every @step bytes, a divisor of @size: a page for whether anything is there, a
- * line for memory that has failed (FEAT_RAS's poison). Return: whether all of them answer.
+ * Read a line every @step bytes, a divisor of @size: all of it, since memory fails by lines or by
+ * doublewords (FEAT_RAS's poison). @start is aligned to a line, and @step is a page for whether
+ * anything is there, or a line. Return: whether all of them answer.
  */
 #define FOREIGN_LINE 64
 bool __must_check foreign_answers(const void *start, u64 size, u64 step);

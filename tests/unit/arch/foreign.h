@@ -50,7 +50,7 @@ static inline bool __must_check foreign_load(void *to, const void *from)
 static inline bool __must_check foreign_answers(const void *start, u64 size, u64 step)
 {
 	for (u64 at = 0; at < size; at += step)
-		if (!fake_foreign_ok((const u8 *)start + at, sizeof(u64)))
+		if (!fake_foreign_ok((const u8 *)start + at, FOREIGN_LINE))
 			return false;
 	return true;
 }
