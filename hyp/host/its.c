@@ -387,6 +387,7 @@ static enum its_result write_cbaser(struct its *its, u64 offset, u64 value)
 		return ITS_DONE;
 	its->cbaser = value;
 	its->cwriter = its->copied = 0;
+	its->epoch++;
 	return ITS_DONE;
 }
 
@@ -488,11 +489,12 @@ static u64 whole_offset(const struct row *row, u64 offset)
 /*
  * What each CPU has written that took effect, but for commands that are left to copy: its
  * repetition copies them. Between the two other CPUs may write the same register, which the
- * repetition must not undo. A CPU that does something else to an ITS meanwhile has given it up.
+ * repetition must not undo. A CPU that does something else to an ITS meanwhile has given it up; and
+ * nothing is a repetition of what was written to another queue, or by another kernel.
  */
 static struct rest {
 	const struct its *its; /* NULL: nothing */
-	u64 offset, value;
+	u64 epoch, offset, value;
 } rests[KEEL_MAX_CPUS];
 
 static struct rest *this_rest(void)
@@ -504,7 +506,8 @@ static bool is_repetition(const struct its *its, u64 offset, u64 value)
 {
 	const struct rest *rest = this_rest();
 
-	return rest->its == its && rest->offset == offset && rest->value == value;
+	return rest->its == its && rest->epoch == its->epoch && rest->offset == offset &&
+	       rest->value == value && (its->enabled || offset == GITS_CTLR);
 }
 
 enum its_result its_read(struct its *its, u64 offset, unsigned int bytes, u64 *value)
@@ -553,7 +556,7 @@ enum its_result its_write(struct its *its, u64 offset, unsigned int bytes, u64 v
 	its->faulted = false;
 	result = is_repetition(its, offset, value) ? copy_rest(its)
 						   : write_row(its, row, offset, bytes, value);
-	*this_rest() = (struct rest){ result == ITS_REST ? its : NULL, offset, value };
+	*this_rest() = (struct rest){ result == ITS_REST ? its : NULL, its->epoch, offset, value };
 	if (its->faulted)
 		result = ITS_FAULTED;
 	spin_unlock(&its->lock);
@@ -564,5 +567,6 @@ void its_forget(struct its *its)
 {
 	spin_lock(&its->lock);
 	begin_anew(its);
+	its->epoch++;
 	spin_unlock(&its->lock);
 }

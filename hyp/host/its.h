@@ -69,6 +69,7 @@ struct its {
 	/* What the host wrote, and how much of its queue has been copied. */
 	u64 cbaser, cwriter, copied;
 	bool enabled;
+	u64 epoch; /* counts queues, and kernels of the host's */
 
 	/* The hardware's queue: commands in [head, tail) are its to carry out. */
 	struct its_command *queue;

@@ -1011,6 +1011,57 @@ static void a_repeated_enable_does_not_undo_a_disable(void **state)
 	assert_int_equal(hw.done, 100);
 }
 
+/* CPU 0 has written this, and is to repeat it. It never does: something else becomes of it. */
+static void leave_a_write(void)
+{
+	start_queue(QUEUE, 1);
+	for (u64 i = 0; i < 100; i++)
+		put(GITS_SYNC, 0, 0, 0);
+	assert_int_equal(its_write(&its, GITS_CWRITER, 8, 60 * 32), ITS_AGAIN);
+	fake_cpu = &cpus[1];
+}
+
+/* The first access by CPU 0 of the next kernel is the same write, to another queue. */
+static void a_write_to_a_new_queue_is_no_repetition(void **state)
+{
+	leave_a_write();
+	start_queue(QUEUE, 1);
+	for (u64 i = 0; i < 100; i++)
+		put(GITS_SYNC, 0, 0, 0);
+	wr(GITS_CWRITER, 10 * 32);
+	hw.done = 0;
+	fake_cpu = &cpus[0];
+	wr(GITS_CWRITER, 60 * 32);
+	assert_int_equal(rd(GITS_CWRITER), 60 * 32);
+	assert_int_equal(hw.done, 50);
+}
+
+static void what_a_kernel_left_is_no_repetition_of_the_next_ones(void **state)
+{
+	start_queue(QUEUE, 1);
+	wr(GITS_CTLR, 0);
+	for (u64 i = 0; i < 100; i++)
+		put(GITS_SYNC, 0, 0, 0);
+	wr(GITS_CWRITER, tail);
+	assert_int_equal(its_write(&its, GITS_CTLR, 4, 1), ITS_AGAIN);
+	fake_cpu = &cpus[1];
+	its_forget(&its);
+	wr(GITS_CTLR, 0);
+	fake_cpu = &cpus[0];
+	wr(GITS_CTLR, 1);
+	assert_int_equal(rd(GITS_CTLR) & GITS_CTLR_ENABLED, GITS_CTLR_ENABLED);
+}
+
+static void a_write_to_a_disabled_its_is_no_repetition(void **state)
+{
+	leave_a_write();
+	wr(GITS_CWRITER, 100 * 32);
+	wr(GITS_CTLR, 0);
+	fake_cpu = &cpus[0];
+	assert_int_equal(its_write(&its, GITS_CWRITER, 8, 60 * 32), ITS_DONE);
+	assert_int_equal(rd(GITS_CWRITER), 60 * 32);
+}
+
 /* ---- a frame that does not answer */
 
 static void a_frame_without_power(void **state)
@@ -1107,6 +1158,9 @@ int main(void)
 		test(a_repeated_write_does_not_undo_anothers),
 		test(the_same_value_a_round_later_is_a_write),
 		test(a_repeated_enable_does_not_undo_a_disable),
+		test(a_write_to_a_new_queue_is_no_repetition),
+		test(what_a_kernel_left_is_no_repetition_of_the_next_ones),
+		test(a_write_to_a_disabled_its_is_no_repetition),
 		test(a_frame_without_power),
 		test(random_hosts),
 	};
