@@ -13,16 +13,14 @@
 #include <arch/spinlock.h>
 #include <arch/sysreg.h>
 #include <boot/panic.h>
-#include <cpu/extable.h>
-#include <cpu/hw_errors.h>
 #include <cpu/log.h>
 #include <cpu/percpu.h>
 #include <host/host_mem.h>
+#include <host/own_fault.h>
 #include <lib/esr.h>
 #include <lib/ksyms.h>
 #include <lib/printf.h>
 #include <lib/unwind.h>
-#include <mm/el2_map.h>
 #include <vgic/vgic.h>
 #include <vm/switch.h>
 
@@ -241,33 +239,21 @@ static void __noreturn panic_exception(const struct panic_frame *frame)
 }
 
 /* On a stack that is in bounds: what overflows it is no fault of somebody's memory. */
-static bool fix_up(struct panic_frame *frame)
+static bool mend(struct panic_frame *frame)
 {
-	static struct ratelimit limit;
 	size_t rows = ((u64)_extable_end - (u64)_extable_start) / sizeof(struct extable_row);
-	u64 pc = frame->elr;
 
 	if (frame->vector != VECTOR_SYNC_EL2H && frame->vector != VECTOR_SERROR_EL2H)
 		return false;
-	if (!((u64)frame & BIT(STACK_OK_BIT)))
-		return false;
-	if (!extable_fixup(_extable_start, rows, frame->esr, pc, &frame->elr))
-		return false;
-	/* Who waited for an SError, or tried a register, has more to say. */
-	if (frame->vector == VECTOR_SERROR_EL2H || esr_ec(frame->esr) != ESR_EC_DABT_CUR)
-		return true;
-	hw_error(HW_EL2_FAULTS);
-	log_limited(&limit, LOG_WARN,
-		    "EL2 met memory that faults: ESR_EL2 %#lx, FAR_EL2 %#lx, PA %#lx, pc %#lx",
-		    frame->esr, frame->far, el2_physical(frame->far), pc);
-	return true;
+	return ((u64)frame & BIT(STACK_OK_BIT)) &&
+	       own_fault_mend(_extable_start, rows, frame->esr, frame->far, &frame->elr);
 }
 
 void exception_at_el2(struct panic_frame *frame)
 {
 	if (frame->vector == VECTOR_SERROR_HOST)
 		switch_host_serror(frame->esr);
-	else if (!fix_up(frame))
+	else if (!mend(frame))
 		panic_exception(frame);
 }
 

@@ -74,7 +74,6 @@
 #define ESR_SF	  BIT(15)	  /* 64-bit register */
 #define ESR_AR	  BIT(14)	  /* acquire/release */
 #define ESR_VNCR  BIT(13)	  /* access through VNCR_EL2 (FEAT_NV2) */
-#define ESR_SET	  GENMASK(12, 11) /* synchronous error type, for an external abort */
 #define ESR_SET	  GENMASK(12, 11) /* with FEAT_RAS and FSC ESR_FSC_EXTABT: error type */
 #define ESR_FNV	  BIT(10)	  /* FAR is not valid */
 #define ESR_EA	  BIT(9)	  /* external abort type */

@@ -36,6 +36,7 @@ struct fake_icc *fake_this_icc(void)
 void fake_ich_reset(unsigned int lrs, unsigned int bits)
 {
 	memset(fake_icc, 0, sizeof(fake_icc));
+	fake_gicr_faults = NULL;
 	fake_nr_lrs = lrs;
 	fake_icc_present = true;
 	for (int i = 0; i < FAKE_CPUS; i++) {
@@ -204,6 +205,8 @@ u32 fake_irq(void)
 
 static u8 frames[FAKE_CPUS][FRAME_SIZE];
 
+void (*fake_gicr_faults)(void);
+
 void *fake_gicr(unsigned int cpu)
 {
 	return frames[cpu];
@@ -235,6 +238,8 @@ bool fake_foreign_faults(const void *start, u64 size)
 	if (!icc || !icc->no_power)
 		return false;
 	icc->faults++;
+	if (fake_gicr_faults)
+		fake_gicr_faults();
 	return true;
 }
 

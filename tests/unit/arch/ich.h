@@ -55,6 +55,8 @@ extern bool fake_icc_present;
 void fake_ich_reset(unsigned int lrs, unsigned int prebits);
 /* A CPU's redistributor, as struct percpu has it: the registers of arch/gicr.h, no other. */
 void *fake_gicr(unsigned int cpu);
+/* Called when an access of it faults. */
+extern void (*fake_gicr_faults)(void);
 /* It is cut off from power, or gets it back: what it held is lost. */
 void fake_gicr_power(unsigned int cpu, bool on);
 /* This CPU's. */
