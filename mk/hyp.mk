@@ -30,6 +30,8 @@ HYP_HOT := vm/run vm/switch vm/fp vm/vm_table vm/vm_mem mm/vmid mm/pgtable mm/st
 HYP_SRC_C := $(sort $(wildcard hyp/*/*.c))
 HYP_SRC_S := $(sort $(wildcard hyp/*/*.S))
 
+HIT_FIXED := $(patsubst %,-ffixed-x%,12 13 14 15 16 17 18)
+
 # $(1): variant
 define hyp_variant
 HYP_OBJ_$(1) := $$(HYP_SRC_C:hyp/%.c=$(BUILD)/$(1)/hyp/%.o) \
@@ -45,9 +47,9 @@ $(BUILD)/$(1)/hyp/%.o: hyp/%.c $$(LIBFDT_STAMP) Makefile mk/hyp.mk
 $(BUILD)/$(1)/hyp/spe/spe_packet.o $(BUILD)/$(1)/hyp/spe/spe_sample.o: HYP_ALIGN := -mno-strict-align
 
 # spe_false_hit() is a leaf, and nobody's frame is above it: x29 is the guest's. So are x12 to x18, which enter.S
-# does not save for it.
-$(BUILD)/$(1)/hyp/spe/spe_hit.o: HYP_ALIGN := -fomit-frame-pointer -momit-leaf-frame-pointer \
-                                              $(patsubst %,-ffixed-x%,12 13 14 15 16 17 18)
+# does not save for it; nor does what it calls in a debug build use them (tests/tools/test_spe_hit.py).
+$(BUILD)/$(1)/hyp/spe/spe_hit.o: HYP_ALIGN := -fomit-frame-pointer -momit-leaf-frame-pointer $(HIT_FIXED)
+$(BUILD)/$(1)/hyp/cpu/lock_check.o: HYP_ALIGN := $(HIT_FIXED)
 
 $$(HYP_HOT:%=$(BUILD)/release/hyp/%.o): HYP_CFLAGS_release := -O2
 
