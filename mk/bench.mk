@@ -11,14 +11,14 @@ BENCH_CFLAGS := -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -mcmodel=ti
 BENCH_GUEST_LIB := bench/guest/start.S bench/guest/guest.c
 $(BENCH)/ops: bench/guest/ops.c
 $(BENCH)/spe: bench/guest/spe.c bench/guest/spe_vectors.S
-$(BENCH)/ops $(BENCH)/spe: $(BENCH_GUEST_LIB) bench/guest/guest.h bench/guest/guest.ld mk/bench.mk
+$(BENCH)/ops $(BENCH)/spe: $(BENCH_GUEST_LIB) tests/lib/start.h bench/guest/guest.h bench/guest/guest.ld mk/bench.mk
 	$(call say,PAYLOAD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)gcc $(BENCH_CFLAGS) -o $@.elf $(filter %.c %.S,$^)
 	$(Q)$(CROSS)objcopy -O binary $@.elf $@
 
 # The guest that is a kernel, and tells when it began.
-$(BENCH)/kernel: bench/guest/kernel.S bench/guest/guest.ld mk/bench.mk $(ARM64)/kernel-$(BENCH_GUEST)/VERSION
+$(BENCH)/kernel: bench/guest/kernel.S tests/lib/start.h bench/guest/guest.ld mk/bench.mk $(ARM64)/kernel-$(BENCH_GUEST)/VERSION
 	$(call say,PAYLOAD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)gcc $(BENCH_CFLAGS) -DKERNEL='"$(ARM64)/kernel-$(BENCH_GUEST)/vmlinuz"' -o $@.elf bench/guest/kernel.S

@@ -50,7 +50,7 @@ PAYLOADS := $(patsubst tests/system/payload/%.c,$(HOST)/payload/%.img,$(sort $(w
 PAYLOAD_CFLAGS := -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -mcmodel=tiny -mgeneral-regs-only \
                   -mstrict-align -fno-stack-protector -fno-asynchronous-unwind-tables -O1 -Wall -Wextra -Werror \
                   -Iinclude -Wl,--build-id=none,--no-warn-rwx-segments -Wl,-T,tests/system/payload/payload.ld
-$(HOST)/payload/%.img: tests/system/payload/%.c tests/system/payload/start.S tests/system/payload/payload.ld \
+$(HOST)/payload/%.img: tests/system/payload/%.c tests/system/payload/start.S tests/lib/start.h tests/system/payload/payload.ld \
                        $(wildcard include/keel/*.h) mk/system.mk
 	$(call say,PAYLOAD,$@)
 	@mkdir -p $(@D)
@@ -68,7 +68,7 @@ $(HOST)/firmware/%.bin: tests/system/firmware/%.S mk/system.mk
 # Hosts that mean harm: tests/hostile/NAME.c, and NAME.S if there is one.
 HOSTILE := $(patsubst tests/hostile/%.c,$(HOST)/hostile/%.img,$(sort $(wildcard tests/hostile/*.c)))
 $(HOST)/hostile/%.img: tests/hostile/%.c $(wildcard tests/hostile/*.[hS]) tests/system/payload/start.S \
-                       tests/system/payload/payload.ld $(wildcard include/keel/*.h) mk/system.mk
+                       tests/lib/start.h tests/system/payload/payload.ld $(wildcard include/keel/*.h) mk/system.mk
 	$(call say,HOSTILE,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)gcc $(PAYLOAD_CFLAGS) -o $(@:.img=.elf) tests/system/payload/start.S $< $(wildcard tests/hostile/$*.S)

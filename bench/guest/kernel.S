@@ -3,21 +3,13 @@
  * A Linux kernel with a few instructions before it: they print the counter as it is when the guest's
  * first instruction runs, and go on to the kernel. KERNEL: the Image.
  */
+#include "../../tests/lib/start.h"
+
 #define UARTDR	  0x10000000	/* tools/vmrun/layout.h */
 #define KERNEL_AT 0x200000	/* a kernel wants a multiple of 2 MiB */
 #define BSS_ROOM  0x1000000	/* the kernel's memory behind its file */
 
-	.section .head, "ax"
-	.globl	_start
-_start:
-	b	entry
-	.word	0
-	.quad	0			/* text_offset */
-	.quad	_end - _start + BSS_ROOM	/* image_size */
-	.quad	0xa			/* flags: little-endian, 4K pages, anywhere in memory */
-	.quad	0, 0, 0
-	.ascii	"ARM\x64"
-	.word	0
+	image_header entry, BSS_ROOM
 
 	/* x0 to x3 are the kernel's. */
 entry:

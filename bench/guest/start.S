@@ -4,19 +4,11 @@
  * nothing but the operation is measured. A guest of one vCPU has no bench_secondary, one without
  * interrupts no irq_taken.
  */
+#include "../../tests/lib/start.h"
+
 	.weak	bench_secondary, irq_taken
 
-	.section .head, "ax"
-	.globl	_start
-_start:
-	b	entry
-	.word	0
-	.quad	0			/* text_offset */
-	.quad	_end - _start		/* image_size */
-	.quad	0xa			/* flags: little-endian, 4K pages, anywhere in memory */
-	.quad	0, 0, 0
-	.ascii	"ARM\x64"
-	.word	0
+	image_header entry
 
 	/* x0: the device tree's address */
 entry:
@@ -41,40 +33,22 @@ secondary:
 irq:
 	stp	x0, x1, [sp, #-176]!
 	mrs	x0, cntvct_el0
-	stp	x2, x3, [sp, #16]
-	stp	x4, x5, [sp, #32]
-	stp	x6, x7, [sp, #48]
-	stp	x8, x9, [sp, #64]
-	stp	x10, x11, [sp, #80]
-	stp	x12, x13, [sp, #96]
-	stp	x14, x15, [sp, #112]
-	stp	x16, x17, [sp, #128]
+	store_x2_to_x17 sp
 	stp	x18, x30, [sp, #144]
 	bl	irq_taken
 	ldp	x18, x30, [sp, #144]
-	ldp	x16, x17, [sp, #128]
-	ldp	x14, x15, [sp, #112]
-	ldp	x12, x13, [sp, #96]
-	ldp	x10, x11, [sp, #80]
-	ldp	x8, x9, [sp, #64]
-	ldp	x6, x7, [sp, #48]
-	ldp	x4, x5, [sp, #32]
-	ldp	x2, x3, [sp, #16]
+	load_x2_to_x17 sp
 	ldp	x0, x1, [sp], #176
 	eret
 
-	.balign	2048
-vectors:
-	.rept	5
-	.balign	128
+	.macro	vector number
+	.if	\number == VECTOR_IRQ
+	b	irq
+	.else
 	b	bench_unexpected
-	.endr
-	.balign	128
-	b	irq			/* from the current EL with SP_ELx */
-	.rept	10
-	.balign	128
-	b	bench_unexpected
-	.endr
+	.endif
+	.endm
+	vector_table vectors, vector
 
 	.bss
 	.balign	16

@@ -3,21 +3,13 @@
  * A payload's image header, its entry, that of its secondary CPUs, exception vectors, and what C
  * cannot say: calls by HVC and SMC with all registers watched, a visit to EL0.
  */
+#include "../../lib/start.h"
+
 #define SCTLR_ON  0x30d0199d	/* RES1, and I, SA, C, M (D23.2.138) */
 #define STACK	  0x4000
 #define FRAME	  (34 * 8)
 
-	.section .head, "ax"
-	.globl	_start
-_start:
-	b	entry
-	.word	0
-	.quad	0			/* text_offset */
-	.quad	_end - _start		/* image_size */
-	.quad	0xa			/* flags: little-endian, 4K pages, anywhere in memory */
-	.quad	0, 0, 0
-	.ascii	"ARM\x64"
-	.word	0
+	image_header entry
 
 	/* What was found at entry is kept for `registers`. Memory behind the file is not zero. */
 entry:
@@ -115,36 +107,6 @@ mmu_on:
 	isb
 	ret
 
-	/* u64 hvc(u64 *x), smc(u64 *x): with x0..x17 from and to memory; x0 is also what is returned */
-	.macro	make_call name, insn
-	.globl	\name
-\name:
-	stp	x29, x30, [sp, #-32]!
-	stp	x18, x19, [sp, #16]
-	mov	x19, x0
-	ldp	x0, x1, [x19]
-	ldp	x2, x3, [x19, #16]
-	ldp	x4, x5, [x19, #32]
-	ldp	x6, x7, [x19, #48]
-	ldp	x8, x9, [x19, #64]
-	ldp	x10, x11, [x19, #80]
-	ldp	x12, x13, [x19, #96]
-	ldp	x14, x15, [x19, #112]
-	ldp	x16, x17, [x19, #128]
-	\insn
-	stp	x0, x1, [x19]
-	stp	x2, x3, [x19, #16]
-	stp	x4, x5, [x19, #32]
-	stp	x6, x7, [x19, #48]
-	stp	x8, x9, [x19, #64]
-	stp	x10, x11, [x19, #80]
-	stp	x12, x13, [x19, #96]
-	stp	x14, x15, [x19, #112]
-	stp	x16, x17, [x19, #128]
-	ldp	x18, x19, [sp, #16]
-	ldp	x29, x30, [sp], #32
-	ret
-	.endm
 	make_call hvc_regs, "hvc #0"
 	make_call smc_regs, "smc #0"
 
@@ -180,30 +142,17 @@ el0_leave:
 	ret
 
 	.macro	vector kind
-	.balign	128
 	sub	sp, sp, #FRAME
 	stp	x0, x1, [sp]
 	mov	x0, #\kind
 	b	enter
 	.endm
-
-	.balign	2048
 	.globl	vectors
-vectors:
-	.irp	kind, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	vector	\kind
-	.endr
+	vector_table vectors, vector
 
 	/* struct frame: x0..x30, elr, spsr */
 enter:
-	stp	x2, x3, [sp, #16]
-	stp	x4, x5, [sp, #32]
-	stp	x6, x7, [sp, #48]
-	stp	x8, x9, [sp, #64]
-	stp	x10, x11, [sp, #80]
-	stp	x12, x13, [sp, #96]
-	stp	x14, x15, [sp, #112]
-	stp	x16, x17, [sp, #128]
+	store_x2_to_x17 sp
 	stp	x18, x19, [sp, #144]
 	stp	x20, x21, [sp, #160]
 	stp	x22, x23, [sp, #176]
@@ -226,14 +175,7 @@ enter:
 	ldp	x22, x23, [sp, #176]
 	ldp	x20, x21, [sp, #160]
 	ldp	x18, x19, [sp, #144]
-	ldp	x16, x17, [sp, #128]
-	ldp	x14, x15, [sp, #112]
-	ldp	x12, x13, [sp, #96]
-	ldp	x10, x11, [sp, #80]
-	ldp	x8, x9, [sp, #64]
-	ldp	x6, x7, [sp, #48]
-	ldp	x4, x5, [sp, #32]
-	ldp	x2, x3, [sp, #16]
+	load_x2_to_x17 sp
 	ldp	x0, x1, [sp]
 	add	sp, sp, #FRAME
 	eret

@@ -3,17 +3,9 @@
  * The payload's image header, entry points and exception vectors. It runs at EL1 where Keel put it,
  * with the MMU off.
  */
-	.section .head, "ax"
-	.globl	_start
-_start:
-	b	entry
-	.word	0
-	.quad	0			/* text_offset */
-	.quad	_end - _start		/* image_size */
-	.quad	0xa			/* flags: little-endian, 4K pages, anywhere in memory */
-	.quad	0, 0, 0
-	.ascii	"ARM\x64"
-	.word	0
+#include "../../lib/start.h"
+
+	image_header entry
 
 entry:
 	adr	x8, stack_top
@@ -53,58 +45,20 @@ touch:
 3:	ldr	x30, [sp], #16
 	ret
 
-	/* u64 call(struct regs *r): HVC #0, HVC #1 or SMC #0 with x0..x17 from *r, and back */
-	.macro	make_call name, insn
-	.globl	\name
-\name:
-	stp	x29, x30, [sp, #-32]!
-	str	x0, [sp, #16]
-	mov	x18, x0
-	ldp	x0, x1, [x18]
-	ldp	x2, x3, [x18, #16]
-	ldp	x4, x5, [x18, #32]
-	ldp	x6, x7, [x18, #48]
-	ldp	x8, x9, [x18, #64]
-	ldp	x10, x11, [x18, #80]
-	ldp	x12, x13, [x18, #96]
-	ldp	x14, x15, [x18, #112]
-	ldp	x16, x17, [x18, #128]
-	\insn
-	ldr	x18, [sp, #16]
-	stp	x0, x1, [x18]
-	stp	x2, x3, [x18, #16]
-	stp	x4, x5, [x18, #32]
-	stp	x6, x7, [x18, #48]
-	stp	x8, x9, [x18, #64]
-	stp	x10, x11, [x18, #80]
-	stp	x12, x13, [x18, #96]
-	stp	x14, x15, [x18, #112]
-	stp	x16, x17, [x18, #128]
-	ldp	x29, x30, [sp], #32
-	ret
-	.endm
-
+	/* With x0..x17 of struct regs. */
 	make_call hvc0, "hvc #0"
 	make_call hvc1, "hvc #1"
 	make_call smc0, "smc #0"
 
 	/* A synchronous exception notes ESR and FAR and goes on: behind a load or store, at LR after a branch. */
-	.balign	2048
-vectors:
-	.rept	4
-	.balign	128
-	b	unexpected
-	.endr
-	.balign	128
+	.macro	vector number
+	.if	\number == VECTOR_SYNC
 	b	sync
-	.rept	3
-	.balign	128
+	.else
 	b	unexpected
-	.endr
-	.rept	8
-	.balign	128
-	b	unexpected
-	.endr
+	.endif
+	.endm
+	vector_table vectors, vector
 
 sync:
 	stp	x8, x9, [sp, #-16]!
