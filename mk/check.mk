@@ -3,7 +3,7 @@
 
 CHECK_C      := $(sort $(wildcard hyp/*/*.c))
 CHECK_FORMAT := $(sort $(wildcard hyp/*/*.[ch] hyp/*/*/*.[ch] include/*/*.h tests/unit/*.[ch] tests/unit/*/*.[ch] \
-                  tests/fuzz/*.[ch] tests/system/*/*.c tests/hostile/*.[ch] tests/kvm/*.[ch] linux/*.[ch]))
+                  tests/fuzz/*.[ch] tests/system/*/*.c tests/el2/*.c tests/hostile/*.[ch] tests/kvm/*.[ch] linux/*.[ch]))
 # clang sees the same headers as the cross compiler, so the whole of hyp/ is checked as it is built.
 CHECK_CFLAGS := -DKEEL_VERSION='"$(KEEL_VERSION)"' --target=aarch64-linux-gnu -std=gnu11 -ffreestanding -mgeneral-regs-only -DKEEL_DEBUG \
                 -Ihyp -Iinclude $(LIBFDT_INC)

@@ -65,6 +65,17 @@ $(HOST)/firmware/%.bin: tests/system/firmware/%.S mk/system.mk
 	$(Q)$(CROSS)gcc -nostdlib -static -march=armv8.2-a -Wl,--build-id=none,-Ttext=0 -o $(@:.bin=.elf) $<
 	$(Q)$(CROSS)objcopy -O binary -j .text $(@:.bin=.elf) $@
 
+# Programs at EL2, in place of Keel: tests/el2/NAME.c with what they look at.
+EL2_TESTS := $(patsubst tests/el2/%.c,$(HOST)/el2/%.img,$(sort $(wildcard tests/el2/*.c)))
+EL2_CFLAGS := $(subst tests/system/payload/payload.ld,tests/el2/el2.ld,$(PAYLOAD_CFLAGS)) -Ihyp \
+              -D'CLEAN_LINE(at)=str xzr,[at]'
+$(HOST)/el2/%.img: tests/el2/%.c tests/el2/start.S tests/el2/el2.ld hyp/arch/foreign.S hyp/cpu/extable.c \
+                   $(wildcard hyp/arch/*.h hyp/lib/*.h) mk/system.mk
+	$(call say,EL2,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc $(EL2_CFLAGS) -o $(@:.img=.elf) tests/el2/start.S hyp/arch/foreign.S hyp/cpu/extable.c $<
+	$(Q)$(CROSS)objcopy -O binary $(@:.img=.elf) $@
+
 # Hosts that mean harm: tests/hostile/NAME.c, and NAME.S if there is one.
 HOSTILE := $(patsubst tests/hostile/%.c,$(HOST)/hostile/%.img,$(sort $(wildcard tests/hostile/*.c)))
 $(HOST)/hostile/%.img: tests/hostile/%.c $(wildcard tests/hostile/*.[hS]) tests/system/payload/start.S \
@@ -80,10 +91,10 @@ bundle: $(HOST)/kernel-6.1-cloud/bundle.cpio
 # PYTEST: more arguments for pytest, as in `make test-system PYTEST='-k hotplug'`.
 PYTEST ?=
 .PHONY: test test-system test-full
-test-system: keel bundle $(PAYLOADS) $(HOSTILE) $(FIRMWARE) ## the quick system tests (QEMU, minutes)
+test-system: keel bundle $(PAYLOADS) $(HOSTILE) $(EL2_TESTS) $(FIRMWARE) ## the quick system tests (QEMU, minutes)
 	$(Q)scripts/run-pytest system tests/system -m 'not full' $(PYTEST)
 
-test-full: keel $(PAYLOADS) $(HOSTILE) $(FIRMWARE) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
+test-full: keel $(PAYLOADS) $(HOSTILE) $(EL2_TESTS) $(FIRMWARE) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
 	$(Q)scripts/run-pytest system-full tests/system $(PYTEST)
 
 test: fetch ## set up, then run every test

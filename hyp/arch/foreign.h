@@ -20,7 +20,7 @@
 /* Fill with zeroes; @start and @size are multiples of 64. Return: false if it faulted. */
 bool __must_check foreign_clear(void *start, u64 size);
 
-/* As dcache_clean_inval_poc(). Return: false if it faulted; lines behind that are as they were. */
+/* As dcache_clean_inval_poc(). Return: false if lines have faulted; all others are done. */
 bool __must_check foreign_clean_inval(const void *start, u64 size);
 
 /*

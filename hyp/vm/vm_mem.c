@@ -121,25 +121,33 @@ static bool is_device(enum stage2_attrs attrs)
 
 /* ---- caches ---- */
 
+static bool clean_page(struct pa pa)
+{
+	bool done = foreign_clean_inval(el2_window_map(pa, EL2_RW), SZ_4K);
+
+	el2_window_unmap();
+	return done;
+}
+
 /*
  * A guest may use memory with its caches off, and without FEAT_S2FWB stage 2 does not prevent that.
  * So that neither sees what the other wrote before: write back and drop what the caches have,
  * before the guest gets the memory, and after the host has it back while the VM goes on. Not when
- * the VM ends: docs/vms.md says why. Return: 0; -EFAULT for memory that faults, of which as much is
- * done as can be.
+ * the VM ends: docs/vms.md says why. In a page that faults each line may, by an exception of its
+ * own: that is all that this call does. Return: bytes that are done; *@faulted: not all of them.
  */
-static int sync_data_caches(const struct vm *vm, struct pa pa, u64 size)
+static u64 clean_some(struct vm *vm, struct pa pa, u64 size, bool *faulted)
 {
-	bool done = true;
-	u64 at;
+	u64 *left = &vm->move.clean_left, at;
 
-	if (vm->s2.fwb)
-		return 0;
-	for (at = 0; at < size; at += SZ_4K) {
-		done &= foreign_clean_inval(el2_window_map(PA(pa.v + at), EL2_RW), SZ_4K);
-		el2_window_unmap();
+	for (at = 0; at < size && *left; at += SZ_4K) {
+		*left -= SZ_4K;
+		if (vm->s2.fwb || clean_page(PA(pa.v + at)))
+			continue;
+		*faulted = true;
+		*left = 0;
 	}
-	return done ? 0 : -EFAULT;
+	return at;
 }
 
 /*
@@ -149,12 +157,11 @@ static int sync_data_caches(const struct vm *vm, struct pa pa, u64 size)
 static bool clean_unmapped(struct vm *vm)
 {
 	struct vm_unclean *left = &vm->unclean;
-	u64 size = MIN(left->size, vm->move.clean_left);
+	bool faulted;
+	u64 done = clean_some(vm, left->pa, left->size, &faulted);
 
-	(void)sync_data_caches(vm, left->pa, size);
-	vm->move.clean_left -= size;
-	left->pa.v += size;
-	left->size -= size;
+	left->pa.v += done;
+	left->size -= done;
 	return !left->size;
 }
 
@@ -165,17 +172,15 @@ static bool clean_unmapped(struct vm *vm)
 static int clean_to_map(struct vm *vm, struct pa pa, u64 size)
 {
 	struct vm_move *move = &vm->move;
-	u64 end = pa.v + size, from = MAX(pa.v, move->clean_end), part;
-	int ret;
+	u64 end = pa.v + size, from = MAX(pa.v, move->clean_end), done;
+	bool faulted = false;
 
 	if (vm->s2.fwb || from >= end)
 		return 0;
-	part = MIN(end - from, move->clean_left);
-	ret = sync_data_caches(vm, PA(from), part);
-	if (ret)
-		return ret;
-	move->clean_left -= part;
-	move->clean_end = from + part;
+	done = clean_some(vm, PA(from), end - from, &faulted);
+	if (faulted)
+		return -EFAULT;
+	move->clean_end = from + done;
 	return move->clean_end < end ? -EAGAIN : 0;
 }
 
@@ -684,16 +689,12 @@ bool vm_unmap_all(struct vm *vm)
 /* The next stretch, or as much of it as this call may still clean. */
 static void flush_run(struct vm *vm, u64 *at, u64 end, u64 *budget)
 {
-	u64 left = vm->move.clean_left;
 	struct run run;
+	bool faulted; /* the guest's own accesses there do as well */
 
-	find_run(vm, &run, IPA(*at), end, left, budget);
-	if (run.mapped && !is_device(run.attrs)) {
-		run.size = MIN(run.size, left);
-		/* the guest's own accesses there fault as well */
-		(void)sync_data_caches(vm, run.pa, run.size);
-		vm->move.clean_left -= run.size;
-	}
+	find_run(vm, &run, IPA(*at), end, vm->move.clean_left, budget);
+	if (run.mapped && !is_device(run.attrs))
+		run.size = clean_some(vm, run.pa, run.size, &faulted);
 	*at += run.size;
 }
 

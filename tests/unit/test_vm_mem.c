@@ -586,6 +586,26 @@ static void caches_that_cannot_be_cleaned(void **state)
 	machine_drop(before);
 }
 
+/* Each of its lines may be an exception: no call does two such pages, nor much beside one. */
+static void pages_that_fault_are_cleaned_one_a_call(void **state)
+{
+	struct pa pa;
+	u64 at = 0;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ .no_fwb = true, .dic = true }, 40, 64);
+	pa = machine_alloc(8, SZ_4K);
+	assert_int_equal(map(0, pa.v, 8 * SZ_4K, RWX), 0);
+	machine_bad_page = pa.v + 2 * SZ_4K;
+	machine_pages_cleaned = 0;
+	assert_int_equal(vm_flush_caches(vm, &at), -EAGAIN);
+	assert_int_equal(at, 3 * SZ_4K);
+	assert_int_equal(machine_pages_cleaned, 2);
+	while (vm_flush_caches(vm, &at) == -EAGAIN)
+		;
+	assert_int_equal(machine_pages_cleaned, 7);
+}
+
 /* Which memory of a guest's faults when EL2 reads it, too, and where it is. */
 static void memory_that_has_failed(void **state)
 {
@@ -1282,6 +1302,7 @@ int main(void)
 		TEST(a_sync_wants_an_address_of_the_vm),
 		TEST(caches_are_cleaned_only_without_fwb),
 		TEST(memory_that_has_failed),
+		TEST(pages_that_fault_are_cleaned_one_a_call),
 		TEST(caches_that_cannot_be_cleaned),
 		TEST(the_end_of_a_vm_cleans_no_caches),
 		TEST(bad_maps_change_nothing),
