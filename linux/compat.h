@@ -5,6 +5,7 @@
 #define KEEL_COMPAT_H
 
 #include <linux/eventfd.h>
+#include <linux/hugetlb.h>
 #include <linux/kvm.h>
 #include <linux/version.h>
 
@@ -53,6 +54,15 @@ static inline struct keel_arm_sea *keel_arm_sea(struct kvm_run *run)
 {
 	BUILD_BUG_ON(sizeof(struct keel_arm_sea) > sizeof(run->padding));
 	return (struct keel_arm_sea *)run->padding;
+}
+
+/*
+ * Whether the kernel knows that a page of this compound page is broken. It says so of a hugetlb page
+ * as a whole, in its head; of a transparent huge page, in a flag beside those of the pages.
+ */
+static inline bool keel_compound_is_broken(struct page *head)
+{
+	return PageHuge(head) ? PageHWPoison(head) : PageHasHWPoisoned(head);
 }
 
 /* The field's name is not the same everywhere, its place is. */

@@ -9,8 +9,12 @@
  */
 #define pr_fmt(fmt) "keel: " fmt
 
+#include <linux/delay.h>
+#include <linux/hugetlb.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>
+#include <linux/wait.h>
 
 #include "compat.h"
 #include "keel.h"
@@ -25,37 +29,120 @@
 #define ESR_FSC	    GENMASK(5, 0)
 #define ESR_TO_USER (ESR_EC | ESR_IL | ESR_FNV | ESR_EA | ESR_CM | ESR_WNR | ESR_FSC)
 
-/* ---- what the guest met ---- */
+/* ---- giving memory up ---- */
+
+atomic_t keel_giving_up = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(given_up);
 
 /*
- * The kernel takes the page from all who have it, this VM among them, keeps it from being used
- * again, and sends this thread SIGBUS, as to a process that has touched it. Return: whether it did.
+ * How long faults that have pinned memory already, and VMs that are being released, are waited for
+ * at most. Only a process that makes its own faults wait (userfaultfd) takes that long.
  */
-static bool give_up_page(unsigned long pfn)
+#define PINS_TIMEOUT HZ
+
+int keel_wait_until_given_up(void)
+{
+	return wait_event_interruptible(given_up, !atomic_read(&keel_giving_up)) ? -EINTR : 0;
+}
+
+/* Faults of @vm that have not seen keel_giving_up. Acquire: what they have pinned is on record. */
+static void wait_for_pins(const struct keel_vm *vm, unsigned long deadline)
+{
+	while (atomic_read_acquire(&vm->pinning) && time_before(jiffies, deadline))
+		usleep_range(50, 100);
+}
+
+/*
+ * Take @frames from all guests. A huge page is pinned by each mapping of a part of it: at other
+ * addresses of the guest, or in another VM. The kernel can split it only when none of these pins is
+ * left, and it checks that before it tells anybody (watch.c) that it wants a page.
+ *
+ * No VM pins any of it afterwards, as long as keel_giving_up is not 0: a fault that had begun to pin
+ * has been waited for before the record was searched, and one that begins now does not get to pin. A
+ * VM that is made meanwhile, and so is not found, sees keel_giving_up at its first fault.
+ */
+static void take_from_all(const struct keel_frames *frames)
+{
+	unsigned long deadline = jiffies + PINS_TIMEOUT;
+	struct keel_vm *vm = NULL;
+
+	while ((vm = keel_life_next(vm))) {
+		wait_for_pins(vm, deadline);
+		keel_take_frames(vm, frames);
+	}
+	while (keel_life_releasing() && time_before(jiffies, deadline))
+		usleep_range(500, 1000);
+}
+
+static int kernel_gives_up(unsigned long pfn)
 {
 #ifdef CONFIG_MEMORY_FAILURE
-	int ret = memory_failure(pfn, MF_ACTION_REQUIRED);
-
-	/* Somebody has found it before: this thread has its signal all the same. */
-	return !ret || ret == -EHWPOISON;
+	return memory_failure(pfn, MF_ACTION_REQUIRED);
 #else
-	return false;
+	return -ENXIO;
 #endif
 }
 
-/* Return: false if it cannot be given up, and the guest meets it again. */
+enum outcome {
+	GIVEN_UP, /* no process has the page any more */
+	KEPT,	  /* the kernel knows that it is broken, but could not unmap it */
+	REFUSED,  /* the kernel knows nothing of it */
+};
+
+/*
+ * What memory_failure() returns does not say: -EHWPOISON, that somebody has reported the page before,
+ * perhaps while guests had the huge page pinned that it is part of, so that it stayed mapped.
+ */
+static enum outcome outcome_of(unsigned long pfn, int ret)
+{
+	struct page *page = pfn_to_page(pfn);
+
+	if (!ret)
+		return GIVEN_UP;
+	if (!PageHWPoison(page) && !(PageHuge(page) && PageHWPoison(compound_head(page))))
+		return REFUSED;
+	return page_mapped(page) ? KEPT : GIVEN_UP;
+}
+
+/*
+ * The kernel unmaps the page from all processes and never uses it again. It sends SIGBUS to this
+ * thread, as to one that has touched the page, unless a file has a good copy: a page of the page
+ * cache that is not dirty is read again instead.
+ */
+static enum outcome give_up(unsigned long pfn, const struct keel_frames *frames)
+{
+	enum outcome outcome;
+
+	atomic_inc(&keel_giving_up);
+	smp_mb__after_atomic(); /* pairs with keel_pin_begin() */
+	take_from_all(frames);
+	outcome = outcome_of(pfn, kernel_gives_up(pfn));
+	if (atomic_dec_and_test(&keel_giving_up))
+		wake_up_all(&given_up);
+	return outcome;
+}
+
+/* ---- what the guest met ---- */
+
+/*
+ * Return: whether the guest is to repeat the access. It finds other memory then, or KVM_RUN sends a
+ * SIGBUS: no page that the kernel knows to be broken is mapped (fault.c). False if the guest would
+ * meet the error again.
+ */
 static bool broken_memory(struct keel_vm *vm, u64 ipa, u64 pa)
 {
 	unsigned long pfn = PHYS_PFN(pa);
-	bool done;
+	struct keel_frames frames;
+	enum outcome outcome;
 
-	/* What was discarded meanwhile is somebody else's: the guest looks again. */
-	if (!keel_let_go(vm, ipa >> PAGE_SHIFT, pfn))
+	/* The process has discarded that page meanwhile: it may be somebody else's now. */
+	if (!keel_find_frames(vm, ipa >> PAGE_SHIFT, pfn, &frames))
 		return true;
-	done = give_up_page(pfn);
+	outcome = give_up(pfn, &frames);
 	pr_err_ratelimited("VM %#llx: memory at guest address %#llx, %#llx, is broken%s\n",
-			   vm->handle, ipa, pa, done ? "" : ", and the kernel keeps it");
-	return done;
+			   vm->handle, ipa, pa,
+			   outcome == GIVEN_UP ? "" : ", and the kernel cannot give it up");
+	return outcome != REFUSED;
 }
 
 static int tell_user(struct keel_vcpu *vcpu)

@@ -23,6 +23,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "keel.h"
 
 /* What is mapped at once, largest first: 1 GiB, 2 MiB, 64 KiB, a page of stage 2. */
@@ -309,18 +310,64 @@ void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages)
 	settle(vm);
 }
 
-bool keel_let_go(struct keel_vm *vm, u64 gfn, unsigned long pfn)
+bool keel_find_frames(struct keel_vm *vm, u64 gfn, unsigned long pfn, struct keel_frames *frames)
 {
 	struct pinned pin;
+	struct page *head;
 	bool is_it;
 
 	mutex_lock(&vm->mem_lock);
 	is_it = find_pin(vm, gfn, ~0U, &pin) && page_to_pfn(pin.page) + (gfn - pin.gfn) == pfn;
-	if (is_it)
-		keel_take(vm, gfn, gfn);
+	if (is_it) { /* the pin keeps the compound page in one piece */
+		head = compound_head(pfn_to_page(pfn));
+		frames->first = page_to_pfn(head);
+		frames->last = frames->first + (1UL << compound_order(head)) - 1;
+	}
 	mutex_unlock(&vm->mem_lock);
-	settle(vm);
 	return is_it;
+}
+
+/* How many entries of the record are looked at under one hold of mem_lock. */
+#define LOOK_ENTRIES 512
+
+/* Under mem_lock, among the entries of @size from *@index on. Return: whether these were all. */
+static bool take_some_frames(struct keel_vm *vm, unsigned int size, unsigned long *index,
+			     const struct keel_frames *frames)
+{
+	u64 last = ((1ULL << (vm->ipa_bits - PAGE_SHIFT)) - 1) >> order_of(vm, size);
+	unsigned int looks;
+
+	for (looks = 0; looks < LOOK_ENTRIES; looks++, ++*index) {
+		void *entry = keel_pins_next(&vm->pins, size, index, last);
+		unsigned long pages = 1UL << order_of(vm, size);
+		struct pinned pin;
+
+		if (!entry)
+			return true;
+		pin = from_entry(vm, size, *index, entry);
+		if (page_to_pfn(pin.page) <= frames->last &&
+		    page_to_pfn(pin.page) + pages > frames->first)
+			keel_take(vm, pin.gfn, pin.gfn + pages - 1);
+	}
+	return false;
+}
+
+void keel_take_frames(struct keel_vm *vm, const struct keel_frames *frames)
+{
+	unsigned int size;
+	bool done;
+
+	for (size = 0; size < KEEL_PIN_SIZES; size++) {
+		unsigned long index = 0;
+
+		do {
+			mutex_lock(&vm->mem_lock);
+			done = take_some_frames(vm, size, &index, frames);
+			mutex_unlock(&vm->mem_lock);
+			cond_resched();
+		} while (!done);
+	}
+	settle(vm);
 }
 
 #ifdef KEEL_INJECT
@@ -665,7 +712,6 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 struct around {
 	u64 gfn;
 	unsigned long count;
-	bool there;	     /* the process had them already */
 	struct page **pages; /* AROUND_PAGES */
 };
 
@@ -765,18 +811,41 @@ static int why_not(int err, const struct keel_slot *slot, u64 gfn, bool read_onl
 	return (err == -EFAULT ? fault_in(slot_hva(slot, gfn), read_only) : 0) ?: err;
 }
 
-static int pin_around(const struct keel_vm *vm, const struct keel_slot *slot,
-		      const struct fault *fault, struct around *around, bool *writable)
+/*
+ * The process may still have pages that the kernel knows to be broken: it could not unmap them, for
+ * somebody had them pinned. No guest gets these. Those before the first one are kept.
+ */
+static int drop_broken(const struct keel_slot *slot, struct around *around)
 {
-	long got, count = pages_to_pin(vm, slot, fault->gfn, !fault->write, &around->there);
+	unsigned long good = 0;
+	struct page *first = around->pages[0];
 
-	if (count < 0)
-		return count;
-	got = pin_pages(slot, slot_hva(slot, fault->gfn), count, around->pages,
-			count == 1 && !fault->write, writable);
+	if (PageCompound(first) && PageHuge(first) &&
+	    keel_compound_is_broken(compound_head(first))) {
+		unpin_from(around, 0);
+		tell_of_poison(slot_hva(slot, around->gfn),
+			       compound_order(compound_head(first)) + PAGE_SHIFT);
+		return -EHWPOISON;
+	}
+	while (good < around->count && !PageHWPoison(around->pages[good]))
+		good++;
+	unpin_from(around, good);
+	if (good)
+		return 0;
+	tell_of_poison(slot_hva(slot, around->gfn), PAGE_SHIFT);
+	return -EHWPOISON;
+}
+
+static int pin_around(const struct keel_slot *slot, const struct fault *fault, long count,
+		      struct around *around, bool *writable)
+{
+	long got = pin_pages(slot, slot_hva(slot, fault->gfn), count, around->pages,
+			     count == 1 && !fault->write, writable);
+
 	around->gfn = fault->gfn;
 	around->count = max(got, 0L);
-	return got > 0 ? 0 : why_not(pin_error(got), slot, fault->gfn, !fault->write);
+	return got > 0 ? drop_broken(slot, around)
+		       : why_not(pin_error(got), slot, fault->gfn, !fault->write);
 }
 
 /* Pinning of several has failed: whether one of them is the reason, as why_not() has it. */
@@ -789,6 +858,19 @@ static int look_at_each(const struct keel_slot *slot, u64 gfn, unsigned long cou
 	return ret;
 }
 
+static int drop_broken_page(const struct keel_slot *slot, const struct pinned *pin)
+{
+	unsigned long i;
+
+	for (i = 0; i < 1UL << pin->order && !PageHWPoison(pin->page + i); i++)
+		;
+	if (i == 1UL << pin->order)
+		return 0;
+	unpin(pin);
+	tell_of_poison(slot_hva(slot, pin->gfn + i), PAGE_SHIFT);
+	return -EHWPOISON;
+}
+
 /*
  * A page of stage 2 that takes several of the kernel's: they must lie side by side, and so aligned,
  * as in a huge page they do. Otherwise the process's memory is no memory for such a VM.
@@ -798,6 +880,8 @@ static int pin_large_page(const struct keel_slot *slot, u64 gfn, unsigned int or
 {
 	int ret = pin_block(slot, gfn, order, order, pin);
 
+	if (!ret)
+		return drop_broken_page(slot, pin);
 	if (ret != -EFAULT)
 		return ret;
 	ret = look_at_each(slot, ALIGN_DOWN(gfn, 1UL << order), 1UL << order);
@@ -837,9 +921,10 @@ static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u
 
 /* Pin @fault's page and those around it, or more of it if it is part of a huge page. */
 static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot,
-		    const struct fault *fault, struct pinned *pin, struct around *around)
+		    const struct fault *fault, long count, struct pinned *pin,
+		    struct around *around)
 {
-	int ret = pin_around(vm, slot, fault, around, &pin->writable);
+	int ret = pin_around(slot, fault, count, around, &pin->writable);
 
 	if (ret)
 		return ret;
@@ -847,7 +932,8 @@ static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot,
 	pin->page = around->pages[0];
 	pin->order = 0;
 	pin->one_pin = false;
-	if (PageCompound(pin->page) && pin_larger(vm, slot, fault->gfn, fault->max, pin, around))
+	if (PageCompound(pin->page) && !keel_compound_is_broken(compound_head(pin->page)) &&
+	    pin_larger(vm, slot, fault->gfn, fault->max, pin, around))
 		return 0;
 	if (!vm->page_order)
 		return 0;
@@ -997,7 +1083,9 @@ static int commit_all(struct keel_vm *vm, const struct fault *fault, const struc
 	return ret;
 }
 
-static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *seen)
+/* Between keel_pin_begin() and keel_pin_end(). */
+static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
+			  const struct seen *seen)
 {
 	struct page *pages[AROUND_PAGES] KEEL_NOT_CLEARED;
 	struct around around KEEL_NOT_CLEARED;
@@ -1005,18 +1093,31 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *s
 	int ret;
 
 	around.pages = pages;
-	seen->sequence = keel_watch_sequence(seen->slot.watch);
-	ret = pin_best(vm, &seen->slot, fault, &pin, &around);
+	ret = pin_best(vm, &seen->slot, fault, count, &pin, &around);
 	if (ret)
 		return ret;
 	fault->order = pin.order;
-	fault->there = around.there;
 	if (vm->memlock && charge(vm, 1UL << pin.order)) {
 		unpin(&pin);
 		unpin_from(&around, 1);
 		return -ENOMEM;
 	}
-	ret = commit_all(vm, fault, &pin, &around, seen);
+	return commit_all(vm, fault, &pin, &around, seen);
+}
+
+/* -EAGAIN also while a folio is being given up: keel_fault() waits. */
+static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *seen)
+{
+	long ret;
+
+	seen->sequence = keel_watch_sequence(seen->slot.watch);
+	ret = pages_to_pin(vm, &seen->slot, fault->gfn, !fault->write, &fault->there);
+	if (ret < 0)
+		return ret;
+	if (!keel_pin_begin(vm))
+		return -EAGAIN;
+	ret = pin_and_commit(vm, fault, ret, seen);
+	keel_pin_end(vm);
 	if (vm->memlock)
 		settle(vm);
 	if (ret != -EBUSY)
@@ -1083,12 +1184,10 @@ int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 	int ret;
 
 	do {
-		if (signal_pending(current))
+		if (signal_pending(current) || keel_wait_given_up())
 			return -EINTR;
 		ret = fault_once(vm, &fault);
 	} while (ret == -EAGAIN);
-	if (ret == -EHWPOISON) /* the process has a signal */
-		return 0;
 	return ret == -EBUSY ? -EAGAIN : ret;
 }
 

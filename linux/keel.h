@@ -133,6 +133,7 @@ struct keel_vm {
 	 */
 	struct mutex mem_lock;
 	struct keel_pins pins;	/* fault.c: memory that is mapped */
+	atomic_t pinning;	/* faults between keel_pin_begin() and keel_pin_end() */
 	bool memlock;		/* what is pinned counts as the process's locked memory */
 	atomic_long_t unpinned; /* fault.c: pages that do not, as soon as it can be told */
 	bool sea_to_user;	/* KVM_CAP_ARM_SEA_TO_USER is enabled */
@@ -184,6 +185,10 @@ void keel_life_end(void);
 /* From KEEL_HC_VM_CREATE to KEEL_HC_VM_DESTROY. */
 void keel_life_add(struct keel_vm *vm);
 void keel_life_remove(struct keel_vm *vm);
+/* All VMs with users, one by one, each counted until the next call: NULL begins, and NULL ends. */
+struct keel_vm *keel_life_next(struct keel_vm *vm);
+/* Whether a VM whose last user is gone still has memory. */
+bool keel_life_releasing(void);
 
 /* ---- vcpu.c, regs.c, run.c ---- */
 
@@ -238,6 +243,39 @@ int keel_vcpu_run(struct keel_vcpu *vcpu);
 
 /* ---- error.c ---- */
 
+/*
+ * How many callers give a folio up at the moment: no VM may pin memory. A fault looks at it after it
+ * has counted itself in vm->pinning, and the one that gives up looks at vm->pinning after it has
+ * counted itself here, each behind a full barrier: so either the fault sees that it must wait, or
+ * its pins are waited for.
+ */
+extern atomic_t keel_giving_up;
+
+/* Return: whether current may pin memory, until keel_pin_end(). Otherwise keel_wait_given_up(). */
+static __always_inline bool keel_pin_begin(struct keel_vm *vm)
+{
+	atomic_inc(&vm->pinning);
+	smp_mb__after_atomic();
+	if (likely(!atomic_read(&keel_giving_up)))
+		return true;
+	atomic_dec(&vm->pinning);
+	return false;
+}
+
+/* What was pinned is in vm->pins, or pinned no more. */
+static __always_inline void keel_pin_end(struct keel_vm *vm)
+{
+	(void)atomic_fetch_dec_release(&vm->pinning);
+}
+
+int keel_wait_until_given_up(void);
+
+/* -EINTR: a signal came first. */
+static inline int keel_wait_given_up(void)
+{
+	return likely(!atomic_read(&keel_giving_up)) ? 0 : keel_wait_until_given_up();
+}
+
 /* KEEL_EXIT_ABORT. KEEL_RUN_AGAIN, or what KVM_RUN returns. */
 int keel_exit_abort(struct keel_vcpu *vcpu);
 int keel_vcpu_get_events(struct keel_vcpu *vcpu, void __user *argp);
@@ -290,7 +328,8 @@ int keel_populate(struct keel_vm *vm);
 
 /*
  * Supply what a guest access to @ipa needs. -ENOENT: no slot is there (or it is read-only).
- * -EAGAIN: the kernel cannot pin it now. 0 also for memory that is broken: current has a SIGBUS.
+ * -EAGAIN: the kernel cannot pin it now. -EHWPOISON: the memory is broken; a SIGBUS that says so was
+ * sent to current, which may block it. -EINTR, -ENOMEM, -EFAULT, -EIO.
  */
 int keel_fault(struct keel_vm *vm, u64 ipa, bool write);
 /*
@@ -304,11 +343,21 @@ int keel_map_pinned(struct keel_vm *vm, u64 *gfn);
  * Under mem_lock.
  */
 void keel_take(struct keel_vm *vm, u64 first, u64 last);
+/* Frames @first to @last of the host's memory. */
+struct keel_frames {
+	unsigned long first, last;
+};
+
 /*
- * Take what is pinned at @gfn from the guest and let go of it, so that the kernel can do with the
- * page what it wants. Return: whether that was @pfn. May sleep; takes mem_lock.
+ * Whether @pfn is pinned at @gfn; then *@frames are those of the compound page that it is part of, or
+ * @pfn alone. Takes mem_lock.
  */
-bool keel_let_go(struct keel_vm *vm, u64 gfn, unsigned long pfn);
+bool keel_find_frames(struct keel_vm *vm, u64 gfn, unsigned long pfn, struct keel_frames *frames);
+/*
+ * Take from the guest whatever is pinned of @frames, at all guest addresses, and let go of it. May
+ * sleep; takes mem_lock again and again, each time for a bounded time.
+ */
+void keel_take_frames(struct keel_vm *vm, const struct keel_frames *frames);
 /* In test builds: the frame that is pinned there, or 0. */
 unsigned long keel_pinned_pfn(struct keel_vm *vm, u64 gfn);
 /* The same for any number of pages, without mem_lock, which it takes for a bounded time. */

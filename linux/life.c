@@ -75,6 +75,38 @@ static struct keel_vm *next_vm(void)
 	return found;
 }
 
+struct keel_vm *keel_life_next(struct keel_vm *vm)
+{
+	struct keel_vm *previous = vm, *found = NULL;
+
+	spin_lock(&vms_lock);
+	vm = list_prepare_entry(vm, &vms, all);
+	list_for_each_entry_continue(vm, &vms, all)
+	{
+		if (!kref_get_unless_zero(&vm->kref))
+			continue;
+		found = vm;
+		break;
+	}
+	spin_unlock(&vms_lock);
+	if (previous)
+		keel_vm_put(previous);
+	return found;
+}
+
+bool keel_life_releasing(void)
+{
+	struct keel_vm *vm;
+	bool found = false;
+
+	spin_lock(&vms_lock);
+	list_for_each_entry (vm, &vms, all)
+		if (!kref_read(&vm->kref))
+			found = true;
+	spin_unlock(&vms_lock);
+	return found;
+}
+
 /* ---- hibernation ---- */
 
 static int prepare_sleep(const char *what)
@@ -125,22 +157,11 @@ static struct notifier_block sleep_block = { .notifier_call = on_sleep };
 
 /* ---- another kernel ---- */
 
-/* How long the restart waits for VMs that are being released, in steps of half a millisecond. */
+/*
+ * How long the restart waits for VMs that are being released, in steps of half a millisecond: a large
+ * one takes a while.
+ */
 #define RELEASE_TRIES 20000
-
-/* Whether a VM without users has not yet given back what it had: a large one takes a while. */
-static bool vm_is_being_released(void)
-{
-	struct keel_vm *vm;
-	bool found = false;
-
-	spin_lock(&vms_lock);
-	list_for_each_entry (vm, &vms, all)
-		if (!kref_read(&vm->kref))
-			found = true;
-	spin_unlock(&vms_lock);
-	return found;
-}
 
 /* SYS_RESTART is also what kexec says. */
 static int on_restart(struct notifier_block *block, unsigned long event, void *unused)
@@ -157,7 +178,7 @@ static int on_restart(struct notifier_block *block, unsigned long event, void *u
 		keel_vm_end(vm);
 		keel_vm_put(vm);
 	}
-	for (tries = 0; tries < RELEASE_TRIES && vm_is_being_released(); tries++)
+	for (tries = 0; tries < RELEASE_TRIES && keel_life_releasing(); tries++)
 		usleep_range(500, 1000);
 	if (!keel_pool_reclaim())
 		pr_err("Keel keeps memory: a kernel that is started by kexec must not use it\n");

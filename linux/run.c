@@ -236,7 +236,8 @@ static int exit_fault(struct keel_vcpu *vcpu)
 
 	if (ret == -ENOENT)
 		return no_memory(vcpu);
-	return !ret || ret == -EINTR ? AGAIN : ret;
+	/* A signal is pending, if the thread does not block it: KVM_RUN returns before it enters. */
+	return !ret || ret == -EINTR || ret == -EHWPOISON ? AGAIN : ret;
 }
 
 static int exit_wfi(struct keel_vcpu *vcpu)

@@ -12,11 +12,11 @@
 #define UNMAP_FAILS	PARAMETER("unmap_fails")
 #define MEMLOCK		PARAMETER("memlock")
 
-static inline void write_number(const char *path, int number)
+static inline void write_number(const char *path, long number)
 {
 	FILE *file = fopen(path, "w");
 
-	if (!file || fprintf(file, "%d\n", number) < 0 || fclose(file))
+	if (!file || fprintf(file, "%ld\n", number) < 0 || fclose(file))
 		give_up(path);
 }
 

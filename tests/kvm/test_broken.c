@@ -4,6 +4,7 @@
  * injection (linux/inject.h), which takes an interrupt's exit for an external abort there. For a
  * shipped module: nothing to test, which is a failure.
  */
+#include <pthread.h>
 #include <signal.h>
 
 #include "parameters.h"
@@ -126,6 +127,157 @@ static void test_not_broken(void)
 	stop();
 }
 
+/* ---- a page of a huge page ---- */
+
+#define HUGE	   (2UL << 20)
+#define PAGE	   4096UL
+#define BROKEN_AT  (5 * PAGE)
+#define ALIAS_BASE 0x80000000ULL
+#define OTHER_BASE 0x90000000ULL
+#define ROUNDS	   6
+
+/* Writes x4 to each page from x0 to x1, tells, and spins until x9 is set; and again. */
+GUEST_CODE(sweeps, "mov x10, #0x09000000\n"
+		   "1: mov x5, x0\n"
+		   "2: str x4, [x5, #64]\n"
+		   "add x5, x5, #4096\n"
+		   "cmp x5, x1\n"
+		   "b.lo 2b\n"
+		   "str x4, [x10]\n"
+		   "3: cbz x9, 3b\n"
+		   "b 1b\n");
+
+/* A VM with the huge page at @base, and at @alias if that is not 0, and a vCPU that can use both. */
+static struct vm huge_vm(char *huge, uint64_t base, uint64_t alias, struct vcpu *cpu)
+{
+	struct vm made = new_vm();
+
+	*cpu = new_vcpu(&made, 0);
+	load_code(&made, cpu, GUEST_BASE, sweeps, sweeps_end);
+	must(set_region(made.fd, 1, 0, base, HUGE, huge), "a slot with a huge page");
+	if (alias)
+		must(set_region(made.fd, 2, 0, alias, HUGE, huge), "another slot with it");
+	return made;
+}
+
+static void set_sweep(const struct vcpu *cpu, uint64_t from, uint64_t to, uint64_t again)
+{
+	must(set_reg(cpu, CORE_REG(pc), GUEST_BASE), "pc");
+	must(set_reg(cpu, CORE_REG(regs[0]), from), "x0");
+	must(set_reg(cpu, CORE_REG(regs[1]), to), "x1");
+	must(set_reg(cpu, CORE_REG(regs[4]), 77), "x4");
+	must(set_reg(cpu, CORE_REG(regs[9]), again), "x9");
+}
+
+static void end_vm(struct vm *made, struct vcpu *cpu)
+{
+	munmap(cpu->run, cpu->run_size);
+	close(cpu->fd);
+	close(made->fd);
+	close(made->dev);
+	munmap(made->mem, GUEST_SIZE);
+}
+
+static volatile bool stopped;
+
+static void *sweep_on(void *arg)
+{
+	const struct vcpu *cpu = arg;
+
+	while (!stopped)
+		if (run(cpu) || cpu->run->exit_reason != KVM_EXIT_MMIO)
+			return "its run ends otherwise";
+	return NULL;
+}
+
+/* By a system call, which fails where the kernel has unmapped the page, and sends no signal. */
+static bool can_read(const char *at)
+{
+	int pipes[2];
+	long n;
+
+	must(pipe(pipes), "pipe");
+	n = write(pipes[1], at, 1);
+	close(pipes[0]);
+	close(pipes[1]);
+	return n == 1;
+}
+
+static unsigned int good_pages(const char *huge)
+{
+	unsigned int i, good = 0;
+
+	for (i = 0; i < HUGE / PAGE; i++)
+		good += i * PAGE != BROKEN_AT && can_read(huge + i * PAGE) &&
+			*(const volatile uint64_t *)(const void *)(huge + i * PAGE + 64) == 77;
+	return good;
+}
+
+/*
+ * The guest has it three times: whole; by its pages, at addresses that are not aligned as it is; and
+ * in another VM, whose vCPU goes on using what is beside the broken page.
+ */
+static bool break_huge_page(char *huge)
+{
+	struct vcpu one, two;
+	struct vm first = huge_vm(huge, ALIAS_BASE, ALIAS_BASE + HUGE + 3 * PAGE, &one);
+	struct vm second = huge_vm(huge, OTHER_BASE + PAGE, 0, &two);
+	pthread_t thread;
+	bool unmapped;
+	void *wrong;
+	long ret;
+
+	set_sweep(&one, ALIAS_BASE, ALIAS_BASE + HUGE, 0);
+	expect_mmio(&one, true, MMIO_BASE, 8, "the guest has used the huge page");
+	set_sweep(&one, ALIAS_BASE + HUGE + 3 * PAGE, ALIAS_BASE + 2 * HUGE + 3 * PAGE, 0);
+	expect_mmio(&one, true, MMIO_BASE, 8, "... at other addresses");
+	set_sweep(&two, OTHER_BASE + PAGE, OTHER_BASE + PAGE + HUGE, 1);
+	expect_mmio(&two, true, MMIO_BASE, 8, "... in another VM");
+	set_sweep(&two, OTHER_BASE + PAGE + BROKEN_AT + PAGE, OTHER_BASE + PAGE + HUGE, 1);
+	stopped = false;
+	bus_code = 0;
+	pthread_create(&thread, NULL, sweep_on, &two);
+	write_number(ABORT_AT, (long)(ALIAS_BASE + BROKEN_AT));
+	ret = ioctl(one.fd, KVM_RUN, 0);
+	check(ret < 0 && errno == EINTR && bus_code == BUS_MCEERR_AR &&
+		      bus_address == huge + BROKEN_AT,
+	      "one of its pages is broken: SIGBUS, address %p (%p)", bus_address,
+	      (void *)(huge + BROKEN_AT));
+	unmapped = !can_read(huge + BROKEN_AT);
+	stopped = true;
+	pthread_join(thread, &wrong);
+	check(!wrong, "the other VM runs on%s%s", wrong ? ": " : "", wrong ? (char *)wrong : "");
+	check(good_pages(huge) == HUGE / PAGE - 1, "its other pages are as they were (%u)",
+	      good_pages(huge));
+	bus_code = 0;
+	set_sweep(&two, OTHER_BASE + PAGE + BROKEN_AT, OTHER_BASE + PAGE + HUGE, 1);
+	ret = ioctl(two.fd, KVM_RUN, 0);
+	check(ret < 0 && errno == EINTR && bus_code == BUS_MCEERR_AR,
+	      "the other VM's access to the page: SIGBUS");
+	end_vm(&first, &one);
+	end_vm(&second, &two);
+	return unmapped;
+}
+
+static void test_huge(void)
+{
+	char *room = map_memory(2 * HUGE);
+	char *huge = (char *)(((uintptr_t)room + HUGE - 1) & ~(HUGE - 1));
+	unsigned int i, unmapped = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		if (mmap(huge, HUGE, PROT_READ | PROT_WRITE,
+			 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+			give_up("mmap");
+		must(madvise(huge, HUGE, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+		memset(huge, 1, HUGE);
+		unmapped += break_huge_page(huge);
+	}
+	check(unmapped == ROUNDS, "the kernel has taken the page from the process: %u of %u times",
+	      unmapped, ROUNDS);
+	munmap(room, 2 * HUGE);
+}
+
 int main(void)
 {
 	const struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
@@ -135,5 +287,6 @@ int main(void)
 	sigaction(SIGBUS, &action, NULL);
 	test_broken();
 	test_not_broken();
+	test_huge();
 	return finish();
 }

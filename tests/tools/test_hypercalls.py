@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("KEEL_BUILD", ROOT / "build")).resolve()
+BUILD = Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 HEADERS = BUILD / "downloads" / "arm64" / "headers-6.1-cloud" / "build"
 CROSS = "aarch64-linux-gnu-"
 # KASAN's and KCSAN's, as arch/arm64 and scripts/Makefile.k?san have them for calls out of line.
