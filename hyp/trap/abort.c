@@ -67,6 +67,16 @@ bool abort_translate(u64 va, u64 *ipa)
 	return done && !(par & PAR_F);
 }
 
+bool abort_tables_answer(u64 va)
+{
+	u64 saved = read_par();
+	bool done = at_s12e1r(va);
+
+	isb();
+	write_sysreg(saved, par_el1);
+	return done;
+}
+
 /*
  * Where the access went. D24.2.56: HPFAR_EL2 is valid for translation and access flag faults and on
  * stage 1 walks; otherwise stage 1 is asked again. False if it now says something else, or faults

@@ -17,19 +17,24 @@
 
 /* ---- what it was met at ---- */
 
-bool error_needs_stage1(u64 esr)
+static bool is_walk(u64 esr)
 {
-	if (esr_fsc(esr) == ESR_FSC_EXTABT)
-		return !(esr & ESR_FNV);
-	return !(esr & ESR_S1PTW);
+	return esr_fsc(esr) != ESR_FSC_EXTABT;
 }
 
-enum error_at error_at(u64 esr, bool translates)
+bool error_needs_stage1(u64 esr)
 {
-	bool known = error_needs_stage1(esr) && translates;
+	return is_walk(esr) ? !(esr & ESR_S1PTW) : !(esr & ESR_FNV);
+}
 
-	if (esr_fsc(esr) == ESR_FSC_EXTABT)
+enum error_at error_at(u64 esr, const struct error_now *now)
+{
+	bool known = error_needs_stage1(esr) && now->translates;
+
+	if (!is_walk(esr))
 		return known ? ERROR_AT_ACCESS : ERROR_AT_UNKNOWN;
+	if (now->tables_answer)
+		return ERROR_AT_GONE;
 	return known || (esr & ESR_S1PTW) ? ERROR_AT_STAGE2_TABLES : ERROR_AT_GUEST_TABLES;
 }
 
@@ -55,10 +60,12 @@ static void try_memory(struct vcpu *vcpu, struct error *error)
 static struct error examine(struct vcpu *vcpu, u64 esr)
 {
 	struct error error = { .esr = esr & ~ESR_ISV_ISS, .far = read_sysreg(far_el2) };
-	bool translates = error_needs_stage1(esr) && abort_translate(error.far, &error.ipa);
+	struct error_now now = { .tables_answer = is_walk(esr) && abort_tables_answer(error.far) };
 
-	error.at = error_at(esr, translates);
-	if (esr_fsc(esr) == ESR_FSC_EXTABT && (esr & ESR_FNV))
+	if (!now.tables_answer && error_needs_stage1(esr))
+		now.translates = abort_translate(error.far, &error.ipa);
+	error.at = error_at(esr, &now);
+	if (!is_walk(esr) && (esr & ESR_FNV))
 		error.far = 0;
 	else
 		error.flags |= KEEL_ABORT_FAR;
@@ -78,6 +85,7 @@ static void log_error(const struct vcpu *vcpu, const struct error *error)
 		[ERROR_AT_UNKNOWN] = "an unknown address",
 		[ERROR_AT_GUEST_TABLES] = "its translation tables",
 		[ERROR_AT_STAGE2_TABLES] = "the VM's stage 2 tables",
+		[ERROR_AT_GONE] = "tables that answer now",
 	};
 	static struct ratelimit limit;
 
@@ -106,6 +114,19 @@ static int tell_host(struct vcpu *vcpu, const struct error *error)
 	return KEEL_EXIT_ABORT;
 }
 
+/*
+ * What the guest would find the next time is not what it met. But what EL2 asks may answer from a
+ * TLB: where the same access fails again at once, repeating it would never end.
+ */
+static bool may_repeat(struct vcpu *vcpu, const struct error *error)
+{
+	bool again = vcpu->again_pc == vcpu->regs.pc + 1 && vcpu->again_far == error->far;
+
+	vcpu->again_pc = again ? 0 : vcpu->regs.pc + 1;
+	vcpu->again_far = error->far;
+	return !again;
+}
+
 int error_trap(struct vcpu *vcpu, u64 esr)
 {
 	struct error error = examine(vcpu, esr);
@@ -116,7 +137,11 @@ int error_trap(struct vcpu *vcpu, u64 esr)
 		switch_host_serror(serror_esr_uncontained());
 		return KEEL_EXIT_IRQ;
 	}
-	return error.at == ERROR_AT_STAGE2_TABLES ? VCPU_NOT_MINE : tell_host(vcpu, &error);
+	if (error.at == ERROR_AT_STAGE2_TABLES)
+		return VCPU_NOT_MINE;
+	if (error.at == ERROR_AT_GONE && may_repeat(vcpu, &error))
+		return VCPU_RESUME;
+	return tell_host(vcpu, &error);
 }
 
 /* ---- what userspace wants it to have ---- */

@@ -15,19 +15,26 @@ enum error_at {
 	ERROR_AT_UNKNOWN, /* likewise; the CPU does not say where, or it is not there any more */
 	ERROR_AT_GUEST_TABLES,	/* a table of stage 1 */
 	ERROR_AT_STAGE2_TABLES, /* a table of stage 2 */
+	ERROR_AT_GONE,		/* a table, of either; and all of them answer again */
 	ERROR_AT_COUNT
+};
+
+/* What can be asked now about an abort: as far as error_at() looks at it. */
+struct error_now {
+	bool tables_answer; /* of both stages, for FAR_EL2; looked at of a walk */
+	bool translates;    /* FAR_EL2 at stage 1 */
 };
 
 /**
  * error_at() - what an external abort was met at
  * @esr: ESR_EL2
- * @translates: stage 1 translates FAR_EL2, as far as it can be asked; not looked at with
- *		error_needs_stage1() false
+ * @now: what is so now. @translates is looked at where the syndrome alone does not tell:
+ *	 error_needs_stage1()
  *
  * On a walk ESR_EL2 does not tell the stage, but for S1PTW. If stage 1 can be walked, it was
- * stage 2's.
+ * stage 2's. If both can, the error has gone, or the guest has changed its tables.
  */
-enum error_at error_at(u64 esr, bool translates);
+enum error_at error_at(u64 esr, const struct error_now *now);
 bool error_needs_stage1(u64 esr);
 
 /**
@@ -35,8 +42,8 @@ bool error_needs_stage1(u64 esr);
  * @esr: ESR_EL2, of a Data or Instruction Abort with such a status
  *
  * Return: KEEL_EXIT_ABORT, run->abort filled, the access is open; KEEL_EXIT_IRQ: it is not
- * contained, the host has an SError; VCPU_NOT_MINE for tables of stage 2, without which the guest
- * cannot go on.
+ * contained, the host has an SError; VCPU_RESUME: the guest repeats it, once, since the error has
+ * gone; VCPU_NOT_MINE for tables of stage 2, without which the guest cannot go on.
  */
 int error_trap(struct vcpu *vcpu, u64 esr);
 

@@ -44,6 +44,12 @@ int abort_trap(struct vcpu *vcpu, u64 esr);
  */
 bool abort_translate(u64 va, u64 *ipa);
 
+/*
+ * abort.c: whether all tables that translate an address of the loaded guest, of both stages, can be
+ * read now; what they say is not looked at. Otherwise as abort_translate().
+ */
+bool abort_tables_answer(u64 va);
+
 /* abort.c: what the host answered to the last KEEL_EXIT_FAULT or _ABORT, if that was the exit. */
 int abort_resume(struct vcpu *vcpu);
 

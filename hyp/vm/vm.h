@@ -86,7 +86,8 @@ struct vcpu {
 	 * run */
 	bool fault_pending;
 	u64 fault_esr, fault_ipa, fault_far;
-	bool entropy_pending; /* a call that the host was asked about, until the next run */
+	u64 again_pc, again_far; /* what was last repeated, trap/error.h; again_pc is one more */
+	bool entropy_pending;	 /* a call that the host was asked about, until the next run */
 	/* trap/set_way.h: writes of translation registers trap; how far the VM's memory is flushed
 	 * from caches for the instruction at flush_pc, 0 while there is nothing under way */
 	bool trap_vm_regs;

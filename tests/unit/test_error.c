@@ -23,42 +23,54 @@ static int answer(u64 what)
 /* What stage 1 says of FAR: an address, a fault, or that its walk faults. */
 enum stage1 { MAPS, FAULTS, ABORTS };
 
+static bool gone; /* whatever was wrong with tables is not any more */
+
 static int meets(u64 ec, u64 iss, enum stage1 stage1)
 {
 	fake_sysreg_set("far_el2", FAR);
 	fake_sysreg_set("hpfar_el2", ~0ULL); /* says nothing of external aborts */
 	w.par = stage1 == MAPS ? IPA_OF | 1ULL << 60 : 1;
 	w.at_faults = stage1 == ABORTS;
+	w.tables_fault = !gone;
 	memset(&w.run[0], 0xee, sizeof(w.run[0]));
 	return take(V, ec, iss);
 }
 
-/* Each status, with and without S1PTW and FnV, and what stage 1 says. */
+/* Each status, with and without S1PTW and FnV, and what can be asked now. */
 static void test_what_it_was_met_at(void **state)
 {
 	static const struct {
 		u64 iss;
 		bool asked;
-		enum error_at translates, not ;
+		enum error_at translates, not, answers;
 	} rows[] = {
-		{ ACCESS, true, ERROR_AT_ACCESS, ERROR_AT_UNKNOWN },
-		{ ACCESS | ESR_FNV, false, ERROR_AT_UNKNOWN, ERROR_AT_UNKNOWN },
-		{ ACCESS | ESR_WNR | ESR_EA, true, ERROR_AT_ACCESS, ERROR_AT_UNKNOWN },
-		{ WALK, true, ERROR_AT_STAGE2_TABLES, ERROR_AT_GUEST_TABLES },
-		{ WALK | ESR_S1PTW, false, ERROR_AT_STAGE2_TABLES, ERROR_AT_STAGE2_TABLES },
+		{ ACCESS, true, ERROR_AT_ACCESS, ERROR_AT_UNKNOWN, ERROR_AT_UNKNOWN },
+		{ ACCESS | ESR_FNV, false, ERROR_AT_UNKNOWN, ERROR_AT_UNKNOWN, ERROR_AT_UNKNOWN },
+		{ ACCESS | ESR_WNR | ESR_EA, true, ERROR_AT_ACCESS, ERROR_AT_UNKNOWN,
+		  ERROR_AT_UNKNOWN },
+		{ WALK, true, ERROR_AT_STAGE2_TABLES, ERROR_AT_GUEST_TABLES, ERROR_AT_GONE },
+		{ WALK | ESR_S1PTW, false, ERROR_AT_STAGE2_TABLES, ERROR_AT_STAGE2_TABLES,
+		  ERROR_AT_GONE },
 		/* FnV is for no walk: there it has no meaning */
-		{ WALK | ESR_FNV, true, ERROR_AT_STAGE2_TABLES, ERROR_AT_GUEST_TABLES },
-		{ ESR_FSC_EXTABT_WALK_M1, true, ERROR_AT_STAGE2_TABLES, ERROR_AT_GUEST_TABLES },
-		{ ESR_FSC_EXTABT_WALK_M2, true, ERROR_AT_STAGE2_TABLES, ERROR_AT_GUEST_TABLES },
+		{ WALK | ESR_FNV, true, ERROR_AT_STAGE2_TABLES, ERROR_AT_GUEST_TABLES,
+		  ERROR_AT_GONE },
+		{ ESR_FSC_EXTABT_WALK_M1, true, ERROR_AT_STAGE2_TABLES, ERROR_AT_GUEST_TABLES,
+		  ERROR_AT_GONE },
+		{ ESR_FSC_EXTABT_WALK_M2, true, ERROR_AT_STAGE2_TABLES, ERROR_AT_GUEST_TABLES,
+		  ERROR_AT_GONE },
 	};
+	static const struct error_now translates = { .translates = true }, not = { 0 },
+				      answers = { .tables_answer = true };
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (error_needs_stage1(rows[i].iss) != rows[i].asked ||
-		    error_at(rows[i].iss, true) != rows[i].translates ||
-		    error_at(rows[i].iss, false) != rows[i].not )
-			fail_msg("row %zu: asked %d, at %d and %d", i,
-				 error_needs_stage1(rows[i].iss), error_at(rows[i].iss, true),
-				 error_at(rows[i].iss, false));
+		    error_at(rows[i].iss, &translates) != rows[i].translates ||
+		    error_at(rows[i].iss, &not ) != rows[i].not ||
+		    error_at(rows[i].iss, &answers) != rows[i].answers)
+			fail_msg("row %zu: asked %d, at %d, %d and %d", i,
+				 error_needs_stage1(rows[i].iss),
+				 error_at(rows[i].iss, &translates), error_at(rows[i].iss, &not ),
+				 error_at(rows[i].iss, &answers));
 	}
 }
 
@@ -165,6 +177,38 @@ static void test_stage_2_tables(void **state)
 	}
 }
 
+/*
+ * The memory has answered again, or the guest has changed the tables: neither the VM nor the guest
+ * need know. But where that is said again and again, somebody has to.
+ */
+static void test_an_error_that_has_gone(void **state)
+{
+	static const u64 iss[] = { WALK, WALK | ESR_S1PTW, ESR_FSC_EXTABT_WALK_M1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(iss); i++) {
+		u64 before = hw_errors(HW_GUEST_ABORTS);
+
+		world_start();
+		gone = true;
+		assert_int_equal(meets(ESR_EC_DABT_LOWER, iss[i], MAPS), VCPU_RESUME);
+		assert_int_equal(hw_errors(HW_GUEST_ABORTS), before + 1);
+		assert_int_equal(fake_sysreg_get("par_el1"), 0x9a9);
+		assert_int_equal(V->regs.pc, PC);
+		assert_int_equal(w.aborts, 0);
+		V->regs.pc = PC + 4; /* it has gone on */
+		assert_int_equal(meets(ESR_EC_IABT_LOWER, iss[i], MAPS), VCPU_RESUME);
+		assert_int_equal(meets(ESR_EC_IABT_LOWER, iss[i], MAPS), KEEL_EXIT_ABORT);
+		assert_int_equal(w.run[0].abort.flags, KEEL_ABORT_FAR);
+		assert_int_equal(answer(KEEL_ANSWER_MAPPED), VCPU_RESUME);
+		assert_int_equal(meets(ESR_EC_IABT_LOWER, iss[i], MAPS), VCPU_RESUME);
+		gone = false;
+	}
+	/* Of an access nothing is known from that tables answer. */
+	gone = true;
+	assert_int_equal(meets(ESR_EC_DABT_LOWER, ACCESS, FAULTS), KEEL_EXIT_ABORT);
+	gone = false;
+}
+
 static void test_what_is_not_contained_is_the_hosts(void **state)
 {
 	const u64 uncontainable = ACCESS | FIELD_PREP(ESR_SET, 2);
@@ -235,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup(test_the_host_is_told, world_setup),
 		cmocka_unit_test_setup(test_answers, world_setup),
 		cmocka_unit_test_setup(test_stage_2_tables, world_setup),
+		cmocka_unit_test_setup(test_an_error_that_has_gone, world_setup),
 		cmocka_unit_test_setup(test_what_is_not_contained_is_the_hosts, world_setup),
 		cmocka_unit_test_setup(test_events, world_setup),
 		cmocka_unit_test_setup(test_an_abort_in_place_of_an_answer, world_setup),

@@ -51,9 +51,10 @@ static struct world {
 	u64 deadline;
 	s64 firmware; /* answer to SMCCC_ARCH_FEATURES */
 	bool firmware_there;
-	u64 par;	/* answer to AT */
-	bool at_faults; /* AT is an exception at EL2 */
-	u64 vgic_data;	/* what the vGIC's registers read as */
+	u64 par;	   /* answer to AT */
+	bool at_faults;	   /* AT is an exception at EL2 */
+	bool tables_fault; /* that with stage 2 behind it is */
+	u64 vgic_data;	   /* what the vGIC's registers read as */
 	int sgi_exit;
 	/* what happened */
 	unsigned int undefs, aborts, smcs, ats, logs, invalidations, vgic_accesses, sgis, sgis0;
@@ -254,6 +255,13 @@ bool at_s1e1r(u64 va)
 	w.ats++;
 	fake_sysreg_set("par_el1", w.par);
 	return !w.at_faults;
+}
+
+bool at_s12e1r(u64 va)
+{
+	w.ats++;
+	fake_sysreg_set("par_el1", w.par);
+	return !w.tables_fault;
 }
 
 /* ---- the machine and its VM ---- */
