@@ -225,6 +225,30 @@ static void test_what_is_not_contained_is_the_hosts(void **state)
 	assert_int_equal(w.host_serror, 0);
 }
 
+/* ---- a run page that fails after it was shared ---- */
+
+static bool page_fails;
+
+bool fake_foreign_faults(const void *start, u64 size)
+{
+	const u8 *at = start, *page = (const u8 *)&w.run[0];
+
+	return page_fails && at >= page && at + size <= page + sizeof(w.run[0]);
+}
+
+/* What the host was to know is lost, which the run loop looks at. */
+static void test_a_run_page_fails(void **state)
+{
+	struct keel_run before;
+
+	memset(&before, 0xee, sizeof(before));
+	page_fails = true;
+	(void)meets(ESR_EC_DABT_LOWER, ACCESS, MAPS);
+	page_fails = false;
+	assert_int_equal(V->run_failed, 1);
+	assert_memory_equal(&w.run[0], &before, sizeof(before));
+}
+
 /* ---- what userspace has the guest take ---- */
 
 static u64 pending;
@@ -281,6 +305,7 @@ int main(void)
 		cmocka_unit_test_setup(test_stage_2_tables, world_setup),
 		cmocka_unit_test_setup(test_an_error_that_has_gone, world_setup),
 		cmocka_unit_test_setup(test_what_is_not_contained_is_the_hosts, world_setup),
+		cmocka_unit_test_setup(test_a_run_page_fails, world_setup),
 		cmocka_unit_test_setup(test_events, world_setup),
 		cmocka_unit_test_setup(test_an_abort_in_place_of_an_answer, world_setup),
 	};

@@ -43,6 +43,7 @@ static struct fake {
 static struct lpi_rd rds[RDS];
 #define rd (rds[now - fakes])
 static bool cpu_off[RDS];
+static unsigned int dead_accesses; /* of frames that do not answer: each is an exception of EL2's */
 static struct lpi_pin pinned[2 * RDS];
 static unsigned int pin_count, refusals, pin_calls, fail_pin;
 
@@ -132,6 +133,7 @@ bool fake_foreign_faults(const void *start, u64 size)
 
 	(void)offset_of(start);
 	dead = hw.dead;
+	dead_accesses += dead;
 	now = before;
 	return dead;
 }
@@ -519,8 +521,11 @@ static void one_that_does_not_let_itself_be_told(void **state)
 	assert_false(enable((PROP + 0x20000) | 15, PEND + 0x10000));
 	fakes[0].always_on = false;
 	fakes[0].dead = true;
+	dead_accesses = 0;
 	assert_false(enable((PROP + 0x20000) | 15, PEND + 0x10000));
 	assert_int_equal(pin_count, 2);
+	/* It is not waited for: what the property table's two writes and EnableLPIs try, once each. */
+	assert_in_range(dead_accesses, 1, 12);
 }
 
 /* ---- frames that do not answer */
