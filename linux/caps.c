@@ -11,6 +11,10 @@
 #include "compat.h"
 #include "keel.h"
 
+/*
+ * Written when the module is loaded, and again, under life_lock, after hibernation. Readers take no
+ * lock, and one field each: EL2 checks whatever is made by it.
+ */
 static struct keel_vm_size limits;
 
 /* ID_AA64PFR0_EL1.GIC: the CPU has the system-register interface that guests need. */
@@ -139,13 +143,16 @@ bool keel_has_gicv3(void)
 
 int keel_caps_probe(void)
 {
-	int ret = keel_vm_size(0, &limits);
+	struct keel_vm_size found;
+	int ret = keel_vm_size(0, &found);
 
 	/* Once: Keel traps it, which would be much of what a VM takes to be made. */
 	has_gicv3 = read_sysreg(id_aa64pfr0_el1) & PFR0_GIC;
-	/* KEEL_NOT_SUPPORTED, or hardware that no VM can have. */
-	if (!ret)
+	if (!ret) {
+		limits = found;
 		return 0;
+	}
+	/* KEEL_NOT_SUPPORTED, or hardware that no VM can have. */
 	pr_err("this Keel runs no guests (%d)\n", ret);
 	return -ENODEV;
 }

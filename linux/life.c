@@ -18,7 +18,7 @@
 #include "keel.h"
 
 static DECLARE_RWSEM(life_lock);
-static bool closed; /* no VM may be made; under life_lock */
+static int closed; /* the errno of a VM's creation, or 0 if VMs can be made; under life_lock */
 
 static DEFINE_SPINLOCK(vms_lock);
 static LIST_HEAD(vms); /* keel_vm.all; under vms_lock */
@@ -27,11 +27,13 @@ static LIST_HEAD(vms); /* keel_vm.all; under vms_lock */
 
 int keel_life_begin(void)
 {
+	int ret;
+
 	down_read(&life_lock);
-	if (!closed)
-		return 0;
-	up_read(&life_lock);
-	return -EBUSY;
+	ret = closed;
+	if (ret)
+		up_read(&life_lock);
+	return ret;
 }
 
 void keel_life_end(void)
@@ -120,20 +122,23 @@ static int prepare_sleep(const char *what)
 	} else if (!keel_pool_reclaim()) {
 		pr_err("%s is refused: Keel cannot give all memory back that it was given\n", what);
 	} else {
-		closed = true;
+		closed = -EBUSY;
 		ret = NOTIFY_OK;
 	}
 	up_write(&life_lock);
 	return ret;
 }
 
-/* It may be another Keel than the one that was there when the image was written. */
+/*
+ * It may be another Keel than the one that was there when the image was written, with other limits.
+ * No VM is made while these are replaced.
+ */
 static int reopen(void)
 {
-	bool usable = !keel_find() && !keel_caps_probe();
-
 	down_write(&life_lock);
-	closed = !usable;
+	closed = keel_find();
+	if (!closed)
+		closed = keel_caps_probe();
 	up_write(&life_lock);
 	return NOTIFY_OK;
 }
@@ -172,7 +177,7 @@ static int on_restart(struct notifier_block *block, unsigned long event, void *u
 	if (event != SYS_RESTART)
 		return NOTIFY_DONE;
 	down_write(&life_lock);
-	closed = true;
+	closed = -EIO;
 	up_write(&life_lock);
 	while ((vm = next_vm())) {
 		keel_vm_end(vm);
@@ -213,8 +218,8 @@ static int on_memory(struct notifier_block *block, unsigned long event, void *ar
 	struct memory_notify *memory = arg;
 
 	if (event == MEM_ONLINE && !keel_boot_memory(pfn_to_page(memory->start_pfn)))
-		pr_warn("memory at %#llx was not there at boot, and Keel does not know it: a VM "
-			"that comes to have some of it ends with -EFAULT\n",
+		pr_warn("memory at %#llx was added after boot, and Keel does not know it: KVM_RUN "
+			"fails for a VM that uses some of it\n",
 			(u64)PFN_PHYS(memory->start_pfn));
 	return NOTIFY_OK;
 }
