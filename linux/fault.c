@@ -272,6 +272,7 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 	long ret;
 
 	lockdep_assert_held(&vm->mem_lock);
+	keel_inject_note_taken(last - first + 1);
 	if (vm->dead || !any_pin(vm, first, last, 0))
 		return;
 	/* EL2 takes pages of stage 2, also where nothing is pinned at an end of the range. */
@@ -292,18 +293,15 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 	keel_vm_kill(vm);
 }
 
-/* So many pages at a time, between which the kernel's memory management gets its turn. */
-#define TAKE_PAGES ((u64)SZ_64M >> PAGE_SHIFT)
-
 static void settle(struct keel_vm *vm);
 
 void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages)
 {
 	u64 end = gfn + npages;
 
-	for (; gfn < end; gfn += min(TAKE_PAGES, end - gfn)) {
+	for (; gfn < end; gfn += min(KEEL_TAKE_PAGES, end - gfn)) {
 		mutex_lock(&vm->mem_lock);
-		keel_take(vm, gfn, gfn + min(TAKE_PAGES, end - gfn) - 1);
+		keel_take(vm, gfn, gfn + min(KEEL_TAKE_PAGES, end - gfn) - 1);
 		mutex_unlock(&vm->mem_lock);
 		cond_resched();
 	}
@@ -753,7 +751,7 @@ static vm_fault_t fault_in_locked(struct mm_struct *mm, unsigned long hva, bool 
 	return fault;
 }
 
-/* Memory that is broken is the process's to hear of, as from its own access. */
+/* The process is told of broken memory as if it had accessed it itself. */
 static void tell_of_poison(unsigned long hva, unsigned int shift)
 {
 	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)ALIGN_DOWN(hva, 1UL << shift), shift,

@@ -34,6 +34,14 @@ static bool abort_told;
 module_param(abort_told, bool, 0644);
 MODULE_PARM_DESC(abort_told, "the same, but that EL2 could read the memory");
 
+static bool run_fails;
+module_param(run_fails, bool, 0644);
+MODULE_PARM_DESC(run_fails, "EL2 can no longer access the run page of the next vCPU that runs");
+
+static unsigned long most_taken;
+module_param(most_taken, ulong, 0644);
+MODULE_PARM_DESC(most_taken, "the most pages that were taken from a guest at once");
+
 static DEFINE_SPINLOCK(lock);
 
 bool keel_inject_populate(void)
@@ -44,6 +52,20 @@ bool keel_inject_populate(void)
 bool keel_inject_unmap(void)
 {
 	return READ_ONCE(unmap_fails);
+}
+
+long keel_inject_run(long exit)
+{
+	if (!READ_ONCE(run_fails))
+		return exit;
+	WRITE_ONCE(run_fails, false);
+	return -EFAULT;
+}
+
+void keel_inject_note_taken(u64 pages)
+{
+	if (pages > READ_ONCE(most_taken))
+		WRITE_ONCE(most_taken, pages);
 }
 
 long keel_inject_abort(struct keel_vcpu *vcpu, long exit)

@@ -32,6 +32,15 @@ static inline bool keel_inject_unmap(void)
 	return false;
 }
 
+static inline long keel_inject_run(long exit)
+{
+	return exit;
+}
+
+static inline void keel_inject_note_taken(u64 pages)
+{
+}
+
 #else
 
 #include <linux/anon_inodes.h>
@@ -54,6 +63,12 @@ bool keel_inject_populate(void);
 
 /* Whether EL2 is to refuse to unmap, which it never does. */
 bool keel_inject_unmap(void);
+
+/* What EL2 is to have returned from a run: @exit, or once that the run page failed. */
+long keel_inject_run(long exit);
+
+/* So many pages are taken from a guest under one hold of mem_lock. */
+void keel_inject_note_taken(u64 pages);
 
 /* What @exit is to be taken for, a run's: an external abort at memory that is broken, or itself. */
 long keel_inject_abort(struct keel_vcpu *vcpu, long exit);

@@ -19,6 +19,7 @@
 #include <linux/rcuwait.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/xarray.h>
 
 #include <keel/hypercall.h>
@@ -178,8 +179,10 @@ void keel_vm_end(struct keel_vm *vm);
 
 int keel_life_init(void);
 void keel_life_exit(void);
-/* Around the making of a VM. Return: 0; -EBUSY while the host is on its
- * way to sleep or to its end. */
+/*
+ * Around the creation of a VM. Return: 0; -EBUSY while the host hibernates; -ENODEV if there was no
+ * usable Keel when it returned from hibernation; -EIO once it restarts.
+ */
 int keel_life_begin(void);
 void keel_life_end(void);
 /* From KEEL_HC_VM_CREATE to KEEL_HC_VM_DESTROY. */
@@ -322,7 +325,7 @@ void keel_slots_release(struct keel_vm *vm);
 
 /*
  * Have all memory of the writable slots there, pinned and mapped, and that of those that come
- * later. -EINTR, -ENOMEM, -EFAULT: it can be called again.
+ * later. -EINTR, -ENOMEM, -EFAULT, -EHWPOISON: it can be called again.
  */
 int keel_populate(struct keel_vm *vm);
 
@@ -360,6 +363,8 @@ bool keel_find_frames(struct keel_vm *vm, u64 gfn, unsigned long pfn, struct kee
 void keel_take_frames(struct keel_vm *vm, const struct keel_frames *frames);
 /* In test builds: the frame that is pinned there, or 0. */
 unsigned long keel_pinned_pfn(struct keel_vm *vm, u64 gfn);
+/* The most gfns for one keel_take(): mem_lock is held no longer. */
+#define KEEL_TAKE_PAGES ((u64)SZ_8M >> PAGE_SHIFT)
 /* The same for any number of pages, without mem_lock, which it takes for a bounded time. */
 void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages);
 /* As the last part of it, when EL2 has forgotten the VM already. */

@@ -380,9 +380,19 @@ static int (*const exits[])(struct keel_vcpu *vcpu) = {
 	[KEEL_EXIT_ABORT] = keel_exit_abort,
 };
 
-/* EL2 refused, of which userspace hears; an exit that this module does not know is a mistake. */
-static int exit_error(long error)
+/*
+ * EL2 refused to run it. -EFAULT: the run page has failed, and the vCPU never runs again, so the VM
+ * has ended: the other vCPUs are kicked and find it dead. An exit that this module does not know is a
+ * mistake.
+ */
+static int exit_error(struct keel_vcpu *vcpu, long error)
 {
+	if (error == -EFAULT) {
+		pr_err_ratelimited("VM %#llx, vCPU %u: EL2 cannot access its run page any more: "
+				   "the VM is stopped\n",
+				   vcpu->vm->handle, vcpu->index);
+		keel_vm_kill(vcpu->vm);
+	}
 	return error < 0 ? error : -EIO;
 }
 
@@ -427,9 +437,9 @@ static int run_once(struct keel_vcpu *vcpu)
 		return ret;
 	keel_vcpu_apply_stop(vcpu);
 	keel_pvtime_update(vcpu);
-	exit = keel_inject_abort(vcpu, enter(vcpu, false));
+	exit = keel_inject_run(keel_inject_abort(vcpu, enter(vcpu, false)));
 	if (exit < 0 || exit >= ARRAY_SIZE(exits))
-		return exit_error(exit);
+		return exit_error(vcpu, exit);
 	wake_others(vcpu);
 	return exits[exit](vcpu);
 }

@@ -247,8 +247,10 @@ static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_re
 /* ---- without locks: all memory of a slot, before it is touched ---- */
 
 /*
- * Block by block, from *@gfn on, which is where it has come to. A slot that goes meanwhile has no
- * memory that could be missing; one that another thread puts in its place is that thread's.
+ * Block by block, from *@gfn on, which is where it has come to. A slot that is removed meanwhile has
+ * no memory that could be missing; one that another thread puts in its place is that thread's. Broken
+ * memory is an error (-EHWPOISON), since the SIGBUS that was sent need not interrupt: it may be
+ * blocked.
  */
 static int populate(struct keel_vm *vm, const struct keel_slot *slot, u64 *gfn)
 {

@@ -19,21 +19,36 @@ static u64 gfn_of(const struct keel_watch *watch, unsigned long hva)
 	return watch->gfn + ((hva - watch->notifier.interval_tree.start) >> PAGE_SHIFT);
 }
 
+static bool lock_memory(struct keel_vm *vm, const struct mmu_notifier_range *range)
+{
+	if (!mmu_notifier_range_blockable(range))
+		return mutex_trylock(&vm->mem_lock);
+	mutex_lock(&vm->mem_lock);
+	return true;
+}
+
+/*
+ * A bounded part of the range for each hold of mem_lock, which faults elsewhere wait for. No fault
+ * maps a part again that was taken: it commits under mem_lock, and finds that the sequence has
+ * changed since it began, or waits for the end of this invalidation before it begins
+ * (keel_watch_sequence()). The first hold has set the sequence; the others set the same one.
+ */
 static bool invalidate(struct mmu_interval_notifier *notifier,
 		       const struct mmu_notifier_range *range, unsigned long sequence)
 {
 	struct keel_watch *watch = container_of(notifier, struct keel_watch, notifier);
 	unsigned long first = max(range->start, notifier->interval_tree.start);
 	unsigned long last = min(range->end - 1, notifier->interval_tree.last);
-	struct keel_vm *vm = watch->vm;
+	u64 gfn = gfn_of(watch, first), end = gfn_of(watch, last) + 1, count;
 
-	if (mmu_notifier_range_blockable(range))
-		mutex_lock(&vm->mem_lock);
-	else if (!mutex_trylock(&vm->mem_lock))
-		return false;
-	mmu_interval_set_seq(notifier, sequence);
-	keel_take(vm, gfn_of(watch, first), gfn_of(watch, last));
-	mutex_unlock(&vm->mem_lock);
+	for (; gfn < end; gfn += count) {
+		if (!lock_memory(watch->vm, range))
+			return false;
+		mmu_interval_set_seq(notifier, sequence);
+		count = min(KEEL_TAKE_PAGES, end - gfn);
+		keel_take(watch->vm, gfn, gfn + count - 1);
+		mutex_unlock(&watch->vm->mem_lock);
+	}
 	return true;
 }
 

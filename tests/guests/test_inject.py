@@ -69,6 +69,14 @@ def test_spe_brings_all_memory(boot):
     assert_calm(machine)
 
 
+def test_what_no_machine_does_on_demand(boot):
+    """A vCPU that cannot run any more ends its VM; much memory is taken from a guest in parts."""
+    machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
+    result = machine.run("test_forced", timeout=200)
+    assert result.status == 0, result.output
+    assert_calm(machine)
+
+
 def test_memory_breaks_below_a_guest(boot):
     """The VMM has its SIGBUS, the kernel its bad page; and what only the guest has met costs no page."""
     machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")

@@ -189,6 +189,48 @@ static void test_discarded(void)
 	munmap(mem, SLOT_SIZE);
 }
 
+/*
+ * A page of it is broken, of which the process hears by SIGBUS: when it blocks that, too, INIT ends.
+ * Without an end the alarm comes.
+ */
+static void test_broken(void)
+{
+	const struct itimerval once = { .it_value = { .tv_sec = 20 } };
+	const struct itimerval never = { 0 };
+	char *mem = map_pages(SLOT_SIZE);
+	sigset_t bus, pending;
+	struct vcpu v[2];
+	struct vm vm = start(v);
+
+	must(slot(&vm, 1, 0, SLOT_BASE, mem), "a slot");
+	mem[7 * 4096] = 1;
+	if (madvise(mem + 7 * 4096, 4096, MADV_HWPOISON)) {
+		check(errno == EINVAL || errno == EPERM, "the kernel can break no memory: %s",
+		      strerror(errno));
+		end(&vm, v);
+		munmap(mem, SLOT_SIZE);
+		return;
+	}
+	sigemptyset(&bus);
+	sigaddset(&bus, SIGBUS);
+	sigprocmask(SIG_BLOCK, &bus, NULL);
+	setitimer(ITIMER_REAL, &once, NULL);
+	gives(spe_init(&v[0]), EHWPOISON, "INIT with a broken page, and SIGBUS blocked");
+	gives(slot(&vm, 2, 0, 0x90000000, mem), EHWPOISON, "a slot with it");
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigpending(&pending);
+	check(sigismember(&pending, SIGBUS), "SIGBUS is pending");
+	signal(SIGBUS, SIG_IGN);
+	sigprocmask(SIG_UNBLOCK, &bus, NULL);
+	signal(SIGBUS, nothing);
+	gives(spe_init(&v[0]), EHWPOISON, "the same where it is not blocked");
+	munmap(mem, SLOT_SIZE);
+	must(slot(&vm, 1, 0, 0, NULL), "taking the slot away");
+	gives(spe_init(&v[0]), 0, "INIT without it");
+	end(&vm, v);
+	is_there(0, "at the end");
+}
+
 /* Each thing that INIT, and a slot after it, takes fails once: a clean
  * error, and the next works. */
 static int fail_init(int n)
@@ -265,6 +307,7 @@ int main(void)
 	test_nothing_behind();
 	test_signal();
 	test_discarded();
+	test_broken();
 	test_failures();
 	write_number(MEMLOCK, 0);
 	return finish();

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What a machine does not do on demand, by a module with fault injection (linux/inject.h): a vCPU
+ * that cannot run any more ends its VM, of which all others hear; and memory is taken from a guest
+ * in parts, however much the process discards. For a shipped module: nothing to test, which is a
+ * failure.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
+
+#include "parameters.h"
+
+#define RUN_FAILS  PARAMETER("run_fails")
+#define MOST_TAKEN PARAMETER("most_taken")
+#define MUCH	   (64UL << 20)
+#define MUCH_BASE  0x80000000ULL
+#define PART	   (8UL << 20) /* no more than that at once */
+#define PAGE	   4096UL
+
+GUEST_CODE(sleeps, "1: wfi\n"
+		   "b 1b\n");
+GUEST_CODE(spins, "b .\n");
+
+/* Writes to each page from x0 to x1, and tells. */
+GUEST_CODE(sweeps, "mov x10, #0x09000000\n"
+		   "1: str x0, [x0]\n"
+		   "add x0, x0, #4096\n"
+		   "cmp x0, x1\n"
+		   "b.lo 1b\n"
+		   "str x0, [x10]\n"
+		   "b .\n");
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+static void end_vcpu(struct vcpu *vcpu)
+{
+	munmap(vcpu->run, vcpu->run_size);
+	close(vcpu->fd);
+}
+
+static void end_vm(struct vm *vm)
+{
+	close(vm->fd);
+	close(vm->dev);
+	munmap(vm->mem, GUEST_SIZE);
+}
+
+/* ---- a vCPU that cannot run any more ---- */
+
+static volatile int result = -1; /* of the other vCPU's run */
+
+static void *run_other(void *arg)
+{
+	const struct vcpu *vcpu = arg;
+
+	result = run(vcpu) < 0 ? errno : 0;
+	return NULL;
+}
+
+static void wait_for_result(void)
+{
+	unsigned int tries;
+
+	for (tries = 0; result < 0 && tries < 1000; tries++)
+		usleep(10000);
+}
+
+static void test_run_page_fails(const char *code, const char *end, const char *what)
+{
+	struct vm vm = new_vm();
+	struct vcpu first = new_vcpu(&vm, 0), other = new_vcpu(&vm, 1);
+	pthread_t thread;
+	int ended;
+
+	load_code(&vm, &first, GUEST_BASE, spins, spins_end);
+	load_code(&vm, &other, GUEST_BASE + 0x1000, code, end);
+	result = -1;
+	pthread_create(&thread, NULL, run_other, &other);
+	usleep(300000); /* until it is there, most likely */
+	write_number(RUN_FAILS, 1);
+	/* Either may be the next that runs. */
+	ended = ioctl(first.fd, KVM_RUN, 0) < 0 ? errno : 0;
+	wait_for_result();
+	check((ended == EFAULT && result == EIO) || (ended == EIO && result == EFAULT),
+	      "EFAULT for the one, EIO for another that %s (%s, %s)", what, strerror(ended),
+	      result < 0 ? "it does not end" : strerror(result));
+	if (result < 0) {
+		pthread_kill(thread, SIGALRM);
+		other.run->immediate_exit = 1;
+	}
+	pthread_join(thread, NULL);
+	gives(ioctl(first.fd, KVM_RUN, 0), EIO, "KVM_RUN afterwards");
+	gives(init_vcpu(other.fd, 1U << KVM_ARM_VCPU_PSCI_0_2), EIO, "KVM_ARM_VCPU_INIT");
+	gives(ioctl(vm.fd, KVM_CREATE_VCPU, 2UL), EIO, "KVM_CREATE_VCPU");
+	end_vcpu(&first);
+	end_vcpu(&other);
+	end_vm(&vm);
+}
+
+/* ---- much memory that is discarded at once ---- */
+
+static void test_parts(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	char *much = map_memory(MUCH);
+
+	madvise(much, MUCH, MADV_NOHUGEPAGE);
+	must(set_region(vm.fd, 1, 0, MUCH_BASE, MUCH, much), "a slot");
+	LOAD(&vm, &vcpu, sweeps);
+	must(set_reg(&vcpu, CORE_REG(regs[0]), MUCH_BASE), "x0");
+	must(set_reg(&vcpu, CORE_REG(regs[1]), MUCH_BASE + MUCH), "x1");
+	expect_mmio(&vcpu, true, MMIO_BASE, 8, "the guest has used much memory");
+	write_number(MOST_TAKEN, 0);
+	must(madvise(much, MUCH, MADV_DONTNEED), "MADV_DONTNEED");
+	check(read_number(MOST_TAKEN) == (int)(PART / PAGE),
+	      "it is taken in parts, of %d pages (%lu)", read_number(MOST_TAKEN), PART / PAGE);
+	LOAD(&vm, &vcpu, sweeps);
+	must(set_reg(&vcpu, CORE_REG(regs[0]), MUCH_BASE), "x0");
+	expect_mmio(&vcpu, true, MMIO_BASE, 8, "the guest has used it again");
+	write_number(MOST_TAKEN, 0);
+	must(set_region(vm.fd, 1, 0, MUCH_BASE, 0, much), "no slot");
+	check(read_number(MOST_TAKEN) == (int)(PART / PAGE), "so is a slot's, of %d pages (%lu)",
+	      read_number(MOST_TAKEN), PART / PAGE);
+	end_vcpu(&vcpu);
+	end_vm(&vm);
+	munmap(much, MUCH);
+}
+
+int main(void)
+{
+	const struct sigaction action = { .sa_handler = on_alarm };
+
+	if (access(RUN_FAILS, W_OK))
+		give_up("this module has no fault injection");
+	sigaction(SIGALRM, &action, NULL);
+	test_run_page_fails(sleeps, sleeps_end, "sleeps");
+	test_run_page_fails(spins, spins_end, "is in the guest");
+	test_parts();
+	return finish();
+}
