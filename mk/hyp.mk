@@ -21,7 +21,7 @@ HYP_CFLAGS_release := -Os
 HYP_CFLAGS_debug   := -O1 -DKEEL_DEBUG
 
 # What a guest's exit and its memory go through is for speed, the rest for size.
-HYP_HOT := vm/run vm/switch vm/fp vm/vm_table vm/vm_mem mm/vmid mm/pgtable mm/stage2 mm/ownership mm/page_pool mm/el2_map \
+HYP_HOT := vm/run vm/exit vm/switch vm/fp vm/vm_table vm/vm_mem mm/vmid mm/pgtable mm/stage2 mm/ownership mm/page_pool mm/el2_map \
            host/host_mem trap/trap trap/abort trap/mmio trap/sysreg trap/guest_smccc \
            trap/guest_psci vgic/vgic vgic/vgic_mmio timer/timer host/vm_calls host/hypercall host/host_trap \
            spe/spe_arm spe/spe_regs spe/spe_buffer spe/spe_filter spe/spe_insn spe/spe_insn_eval spe/spe_packet \
@@ -46,8 +46,8 @@ $(BUILD)/$(1)/hyp/%.o: hyp/%.c $$(LIBFDT_STAMP) Makefile mk/hyp.mk
 # Records are built, with the MMU on and on EL2's own stack, by stores that are not aligned.
 $(BUILD)/$(1)/hyp/spe/spe_packet.o $(BUILD)/$(1)/hyp/spe/spe_sample.o: HYP_ALIGN := -mno-strict-align
 
-# spe_false_hit() is a leaf, and nobody's frame is above it: x29 is the guest's. So are x12 to x18, which enter.S
-# does not save for it; nor does what it calls in a debug build use them (tests/tools/test_spe_hit.py).
+# spe_false_hit() is a fast exit (vm/exit.h), a leaf, and nobody's frame is above it: x29 is the guest's. So are
+# x12 to x18, which enter.S does not save for it; nor does what it calls in a debug build use them (tests/tools/test_spe_hit.py).
 $(BUILD)/$(1)/hyp/spe/spe_hit.o: HYP_ALIGN := -fomit-frame-pointer -momit-leaf-frame-pointer $(HIT_FIXED)
 $(BUILD)/$(1)/hyp/cpu/lock_check.o: HYP_ALIGN := $(HIT_FIXED)
 

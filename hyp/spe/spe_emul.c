@@ -122,7 +122,7 @@ static void debug_exception(struct vcpu *vcpu, u64 esr)
 		inject(vcpu, esr);
 }
 
-static int handle_debug(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action handle_debug(struct vcpu *vcpu, u64 esr)
 {
 	if (!vcpu->spe)
 		return VCPU_NOT_MINE;
@@ -130,7 +130,7 @@ static int handle_debug(struct vcpu *vcpu, u64 esr)
 	return VCPU_RESUME;
 }
 
-static int handle_breakpoint(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action handle_breakpoint(struct vcpu *vcpu, u64 esr)
 {
 	if (!vcpu->spe)
 		return VCPU_NOT_MINE;
@@ -140,7 +140,7 @@ static int handle_breakpoint(struct vcpu *vcpu, u64 esr)
 }
 
 /* With TDE the steps are ours; at a vector, its breakpoint has not been heard yet. */
-static int handle_step(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action handle_step(struct vcpu *vcpu, u64 esr)
 {
 	(void)esr;
 	if (!vcpu->spe)
@@ -201,7 +201,8 @@ static void find_period(struct spe_vcpu *spe)
 
 /* ---- the run loop ---- */
 
-static void exited(struct vcpu *vcpu, bool irq)
+/* The guest was left, and not for a sample that spe_sample_exit() could take at once. */
+enum vcpu_action spe_emul_exit(struct vcpu *vcpu, bool irq)
 {
 	struct spe_vcpu *spe = vcpu->spe;
 	u64 now;
@@ -210,13 +211,14 @@ static void exited(struct vcpu *vcpu, bool irq)
 	spe->plain = false;
 	vcpu->alarm = 0;
 	if (!spe->since)
-		return;
+		return VCPU_NOT_MINE;
 	now = timer_counter();
 	count(spe, now);
 	if (!irq || !spe->due)
-		return;
+		return VCPU_NOT_MINE;
 	spe->due = false;
 	(void)spe_sample(vcpu, now);
+	return VCPU_NOT_MINE;
 }
 
 static void watch_vectors(struct vcpu *vcpu)
@@ -235,16 +237,16 @@ static void watch_vectors(struct vcpu *vcpu)
 }
 
 /* Nothing is pending for the vCPU: when it runs again it goes on as if nothing had been. */
-static int ask_host(struct vcpu *vcpu)
+static enum vcpu_action ask_host(struct vcpu *vcpu)
 {
 	run_write32(vcpu, &vcpu->run->mmio.bytes, 0);
 	run_write64(vcpu, &vcpu->run->fault.ipa, vcpu->spe->missing_ipa);
 	run_write32(vcpu, &vcpu->run->fault.write, 1);
 	run_write32(vcpu, &vcpu->run->fault.exec, 0);
-	return KEEL_EXIT_FAULT;
+	return vcpu_to_host(KEEL_EXIT_FAULT);
 }
 
-static int handled(struct vcpu *vcpu, int ret)
+static enum vcpu_action handled(struct vcpu *vcpu, enum vcpu_action action)
 {
 	struct spe_vcpu *spe = vcpu->spe;
 	bool ask = spe->ask;
@@ -253,16 +255,16 @@ static int handled(struct vcpu *vcpu, int ret)
 	    !spe_vectors_known(&spe->arm, spe->exit_pstate))
 		watch_vectors(vcpu);
 	spe->ask = false;
-	return ask && ret == VCPU_RESUME ? ask_host(vcpu) : ret;
+	return ask && action == VCPU_RESUME ? ask_host(vcpu) : action;
 }
 
-static int enter(struct vcpu *vcpu)
+static enum vcpu_action enter(struct vcpu *vcpu)
 {
 	struct spe_vcpu *spe = vcpu->spe;
 	bool on = profiles(&spe->regs);
 
 	if (on && spe->stop == KVM_ARM_VCPU_SPE_STOP_EXIT)
-		return KEEL_EXIT_SPE;
+		return vcpu_to_host(KEEL_EXIT_SPE);
 	spe_debug_enter(vcpu);
 	if (!on || spe->stop)
 		return VCPU_RESUME;
@@ -283,11 +285,13 @@ static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
 void spe_emul_init(void)
 {
 	static const struct vcpu_hooks hooks = { .exits = handlers };
-	static const struct vcpu_profiler profiler = {
-		.sampled = spe_sample_alarm,
-		.exited = exited,
+	static const struct exit_stage stage = {
+		.wanted = spe_vcpu_has,
+		.exit = spe_sample_exit,
 		.handled = handled,
 		.enter = enter,
+		.fast = spe_false_hit,
+		.fast_class = ESR_EC_BRKPT_LOWER,
 	};
 	u64 frequency = read_sysreg(cntfrq_el0);
 
@@ -295,5 +299,5 @@ void spe_emul_init(void)
 	ns_per_count = (NS_PER_SECOND << 16) / frequency;
 	count_per_ns = (frequency << 16) / NS_PER_SECOND;
 	vcpu_add_hooks(&hooks);
-	vcpu_set_profiler(&profiler);
+	exit_set_stage(EXIT_STAGE_SPE, &stage);
 }

@@ -29,7 +29,7 @@ static inline bool spe_vectors_known(const struct spe_arm *arm, u64 pstate)
 /**
  * spe_false_hit() - a breakpoint exception from a loaded guest that has SPE
  *
- * For enter.S alone, with the exception's registers as the CPU left them. If it is a false hit with
+ * The emulation's struct exit_stage.fast, with the exception's registers as the CPU left them. If it is a false hit with
  * nothing special about it, at a vector that begins with SUB SP, SP, #imm, that instruction is
  * done: ELR_EL2 is behind it.
  *

@@ -200,27 +200,30 @@ const struct spe_ops spe_hw_ops = {
 
 /* ---- the run loop ---- */
 
-static void exited(struct vcpu *vcpu, bool irq)
+static enum vcpu_action exited(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
-	(void)irq;
+	(void)kind;
 	if (vcpu->spe->running && (read_sysreg(SYS_PMBSR_EL1) & PMBSR_S))
 		stop(vcpu);
+	return VCPU_NOT_MINE;
 }
 
 /*
  * The host is needed. What is written out now may be the record that fills the buffer: a vCPU that
  * was about to sleep has an interrupt then.
  */
-static int handled(struct vcpu *vcpu, int ret)
+static enum vcpu_action handled(struct vcpu *vcpu, enum vcpu_action action)
 {
-	if (ret == VCPU_RESUME || !vcpu->spe->running)
-		return ret;
+	const enum vcpu_action sleeps = vcpu_to_host(KEEL_EXIT_WFI);
+
+	if (action == VCPU_RESUME || !vcpu->spe->running)
+		return action;
 	stop(vcpu);
-	return ret == KEEL_EXIT_WFI && spe_irq(&vcpu->spe->regs) ? (int)KEEL_EXIT_IRQ : ret;
+	return action == sleeps && spe_irq(&vcpu->spe->regs) ? vcpu_to_host(KEEL_EXIT_IRQ) : action;
 }
 
 /* The buffer is off in the unit while the event is pending, since it is then for the guest. */
-static int enter(struct vcpu *vcpu)
+static enum vcpu_action enter(struct vcpu *vcpu)
 {
 	const struct spe_vcpu *spe = vcpu->spe;
 
@@ -228,7 +231,7 @@ static int enter(struct vcpu *vcpu)
 	    !(spe_enabled_at(&spe->regs, 0, false) || spe_enabled_at(&spe->regs, 1, false)))
 		return VCPU_RESUME;
 	if (spe->stop == KVM_ARM_VCPU_SPE_STOP_EXIT)
-		return KEEL_EXIT_SPE;
+		return vcpu_to_host(KEEL_EXIT_SPE);
 	if (!spe->stop)
 		start(vcpu);
 	return VCPU_RESUME;
@@ -244,8 +247,9 @@ static void put(struct vcpu *vcpu)
 void spe_hw_init(const struct spe_unit_id *machine)
 {
 	static const struct vcpu_hooks hooks = { .put = put };
-	static const struct vcpu_profiler profiler = {
-		.exited = exited,
+	static const struct exit_stage stage = {
+		.wanted = spe_vcpu_has,
+		.exit = exited,
 		.handled = handled,
 		.enter = enter,
 	};
@@ -262,5 +266,5 @@ void spe_hw_init(const struct spe_unit_id *machine)
 		guest_events |= EVENTS_V1P2;
 	guest_events &= unit.events;
 	vcpu_add_hooks(&hooks);
-	vcpu_set_profiler(&profiler);
+	exit_set_stage(EXIT_STAGE_SPE, &stage);
 }

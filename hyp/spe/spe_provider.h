@@ -3,10 +3,10 @@
  * Who provides guests with SPE: the CPUs' own profiling units (spe_hw.c) or Keel (spe_emul.c).
  * Chosen once, at boot, for all VMs.
  *
- * A provider is reached in two ways. struct vcpu_profiler (vm/run.h) is its place in the run loop,
+ * A provider is reached in two ways. struct exit_stage (vm/exit.h) is its place in the run loop,
  * struct spe_ops what everybody else asks of it: traps, KVM_*_ONE_REG, reset, ID registers, debug.
  * The registers' storage, the level of the interrupt and the host's calls (STOP among them, which
- * the profiler looks at before an entry) are the same for both: spe_vcpu.c.
+ * the stage looks at before an entry) are the same for both: spe_vcpu.c.
  */
 #ifndef KEEL_SPE_SPE_PROVIDER_H
 #define KEEL_SPE_SPE_PROVIDER_H

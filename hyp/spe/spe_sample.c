@@ -4,6 +4,7 @@
 #include <arch/el2_regs.h>
 #include <lib/bitmap.h>
 #include <spe/spe_buffer.h>
+#include <spe/spe_emul.h>
 #include <spe/spe_filter.h>
 #include <spe/spe_guest.h>
 #include <spe/spe_hit.h>
@@ -384,7 +385,8 @@ bool spe_sample(struct vcpu *vcpu, u64 now)
 	return (pstate & PSR_MODE32) || sample(vcpu, vcpu->spe, spe_el_of(pstate), now);
 }
 
-bool spe_sample_alarm(struct vcpu *vcpu)
+/* Whether it was the alarm for a sample, which is done, and nothing else has changed. */
+static __always_inline bool sample_alarm(struct vcpu *vcpu)
 {
 	struct spe_vcpu *spe = vcpu->spe;
 	u64 now = timer_counter(), pstate = vcpu->regs.pstate;
@@ -401,4 +403,14 @@ bool spe_sample_alarm(struct vcpu *vcpu)
 	spe->since = timer_counter();
 	timer_move_alarm(vcpu, spe->since + spe->period);
 	return true;
+}
+
+static __noinline enum vcpu_action exit_by_irq(struct vcpu *vcpu)
+{
+	return likely(sample_alarm(vcpu)) ? VCPU_AT_ONCE : spe_emul_exit(vcpu, true);
+}
+
+enum vcpu_action spe_sample_exit(struct vcpu *vcpu, enum guest_exit_kind kind)
+{
+	return kind == GUEST_IRQ ? exit_by_irq(vcpu) : spe_emul_exit(vcpu, false);
 }

@@ -3,7 +3,7 @@
 #ifndef KEEL_SPE_SPE_SAMPLE_H
 #define KEEL_SPE_SPE_SAMPLE_H
 
-#include <vm/vm.h>
+#include <vm/exit.h>
 
 /**
  * spe_sample() - sample the instruction that a vCPU would execute next
@@ -19,14 +19,13 @@
 bool spe_sample(struct vcpu *vcpu, u64 now);
 
 /**
- * spe_sample_alarm() - an interrupt has left @vcpu (struct vcpu_profiler.sampled)
+ * spe_sample_exit() - the emulation's struct exit_stage.exit
  *
- * If that is the alarm at the end of an interval without jitter, and nothing else about the guest
- * is new: the sample, and the next alarm.
- *
- * Return: whether the guest goes on at once. If not, what the other functions of the profiler see
- * to is still to be done; the sample may have been taken.
+ * If an interrupt has left @vcpu that is the alarm at the end of an interval without jitter, and
+ * nothing else about the guest is new: the sample, the next alarm, and VCPU_AT_ONCE. Another
+ * interrupt that is pending leaves the guest again at once. Everything else is spe_emul_exit()'s;
+ * the sample may have been taken.
  */
-bool spe_sample_alarm(struct vcpu *vcpu);
+enum vcpu_action spe_sample_exit(struct vcpu *vcpu, enum guest_exit_kind kind);
 
 #endif

@@ -52,7 +52,7 @@ static u64 read_trapped(struct vcpu *vcpu, u32 encoding)
 	return value;
 }
 
-static int write_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
+static enum vcpu_action write_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	(void)spe_vcpu_write(vcpu, encoding, value);
 	return VCPU_RESUME;

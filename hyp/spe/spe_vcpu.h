@@ -69,6 +69,12 @@ void spe_vcpu_reset(struct vcpu *vcpu);
 bool spe_vcpu_read(struct vcpu *vcpu, u32 encoding, u64 *value);
 bool spe_vcpu_write(struct vcpu *vcpu, u32 encoding, u64 value);
 
+/* Whether the vCPU has the feature: struct exit_stage.wanted. */
+static inline bool spe_vcpu_has(const struct vcpu *vcpu)
+{
+	return vcpu->spe != NULL;
+}
+
 /* The interrupt is at the level that PMBSR_EL1 says. */
 void spe_vcpu_update_irq(struct vcpu *vcpu);
 

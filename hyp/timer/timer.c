@@ -174,7 +174,7 @@ static bool hold(struct vcpu *vcpu)
  * Without a redistributor EL2 cannot hold an interrupt, and VMs have no vGIC. A timer that has
  * fired is masked, so that the guest gets on; it sees that in CNTV_CTL_EL0.
  */
-static int timer_irq_without_gicr(struct vcpu *vcpu)
+static enum vcpu_action timer_irq_without_gicr(struct vcpu *vcpu)
 {
 	if (vtimer_asserted())
 		write_el1_cntv_ctl(CTL_ENABLE | CTL_IMASK);
@@ -186,7 +186,7 @@ static int timer_irq_without_gicr(struct vcpu *vcpu)
  * What interrupts this CPU the timers tell: nothing is acknowledged, so no interrupt of the host's
  * can be taken in its place. If one is pending besides, it interrupts the guest's next entry.
  */
-static int timer_irq(struct vcpu *vcpu)
+static enum vcpu_action timer_irq(struct vcpu *vcpu)
 {
 	if (!this_cpu()->gicr)
 		return timer_irq_without_gicr(vcpu);
@@ -241,7 +241,7 @@ static void timer_cpu_on(struct vcpu *vcpu)
 	write_el1_cntv_ctl(0);
 }
 
-static int write_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
+static enum vcpu_action write_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	timer_write_sysreg(vcpu, encoding, value);
 	return VCPU_RESUME;

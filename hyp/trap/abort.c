@@ -92,7 +92,7 @@ static bool fault_ipa(u64 esr, u64 far, u64 *ipa)
 	return abort_translate(far, ipa);
 }
 
-static int inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
+static enum vcpu_action inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
 {
 	vcpu_inject_external_abort(vcpu, esr, far);
 	return VCPU_RESUME;
@@ -155,7 +155,8 @@ static void tell_access(struct vcpu *vcpu, u64 ipa, const struct described *it)
 }
 
 /* Ask the host; pc stays, so that the access is repeated. */
-static int ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa, const struct described *it)
+static enum vcpu_action ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa,
+				 const struct described *it)
 {
 	struct keel_run *run = vcpu->run;
 
@@ -167,7 +168,7 @@ static int ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa, const struct d
 	run_write32(vcpu, &run->fault.write, is_write(esr));
 	run_write32(vcpu, &run->fault.exec, is_fetch(esr) && !(esr & ESR_S1PTW));
 	tell_access(vcpu, ipa, it);
-	return KEEL_EXIT_FAULT;
+	return vcpu_to_host(KEEL_EXIT_FAULT);
 }
 
 static int stage2_fault(struct vcpu *vcpu, u64 esr)
@@ -186,7 +187,7 @@ static int stage2_fault(struct vcpu *vcpu, u64 esr)
 	return ask_host(vcpu, esr, far, ipa, &it);
 }
 
-int abort_trap(struct vcpu *vcpu, u64 esr)
+enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr)
 {
 	switch (fault_kind(esr)) {
 	case FAULT_MISSING:
@@ -209,7 +210,7 @@ int abort_trap(struct vcpu *vcpu, u64 esr)
  * device, or an instruction that the syndrome does not describe (a pair, a vector, an atomic). The
  * guest learns of it as of a bus that refuses; it may be no more than one process of the guest's.
  */
-static int no_memory(struct vcpu *vcpu)
+static enum vcpu_action no_memory(struct vcpu *vcpu)
 {
 	u64 esr = vcpu->fault_esr;
 	bool cache_maintenance = (esr & ESR_CM) && !(esr & ESR_S1PTW) && !is_fetch(esr);
@@ -241,7 +242,7 @@ void abort_forget(struct vcpu *vcpu)
 	vcpu->fault_pending = false;
 }
 
-int abort_resume(struct vcpu *vcpu)
+enum vcpu_action abort_resume(struct vcpu *vcpu)
 {
 	if (!vcpu->fault_pending)
 		return VCPU_RESUME;
@@ -256,7 +257,7 @@ int abort_resume(struct vcpu *vcpu)
 		return VCPU_RESUME;
 	case KEEL_ANSWER_STOP:
 		finish_access(vcpu);
-		return KEEL_EXIT_IRQ;
+		return vcpu_to_host(KEEL_EXIT_IRQ);
 	default:
 		return VCPU_RESUME;
 	}

@@ -9,6 +9,7 @@
 #ifndef KEEL_TRAP_DEVICE_H
 #define KEEL_TRAP_DEVICE_H
 
+#include <vm/exit.h>
 #include <vm/vm.h>
 
 enum trap_device_id { TRAP_DEVICE_VGIC, TRAP_DEVICE_TIMER, TRAP_DEVICE_SPE, TRAP_DEVICE_COUNT };
@@ -30,7 +31,7 @@ enum trap_mmio { TRAP_MMIO_NOT_MINE, TRAP_MMIO_DONE, TRAP_MMIO_AGAIN };
  */
 struct trap_device {
 	u64 (*read)(struct vcpu *vcpu, u32 encoding);
-	int (*write)(struct vcpu *vcpu, u32 encoding, u64 value);
+	enum vcpu_action (*write)(struct vcpu *vcpu, u32 encoding, u64 value);
 	enum trap_mmio (*mmio)(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write,
 			       u64 *data);
 	void (*reset)(struct vcpu *vcpu);

@@ -97,7 +97,7 @@ static void log_error(const struct vcpu *vcpu, const struct error *error)
 }
 
 /* The access is open until the host has answered: abort_resume(). */
-static int tell_host(struct vcpu *vcpu, const struct error *error)
+static enum vcpu_action tell_host(struct vcpu *vcpu, const struct error *error)
 {
 	struct keel_run *run = vcpu->run;
 
@@ -111,7 +111,7 @@ static int tell_host(struct vcpu *vcpu, const struct error *error)
 	run_write64(vcpu, &run->abort.ipa, error->ipa);
 	run_write64(vcpu, &run->abort.pa, error->pa);
 	run_write32(vcpu, &run->abort.flags, error->flags);
-	return KEEL_EXIT_ABORT;
+	return vcpu_to_host(KEEL_EXIT_ABORT);
 }
 
 /*
@@ -127,7 +127,7 @@ static bool may_repeat(struct vcpu *vcpu, const struct error *error)
 	return !again;
 }
 
-int error_trap(struct vcpu *vcpu, u64 esr)
+enum vcpu_action error_trap(struct vcpu *vcpu, u64 esr)
 {
 	struct error error = examine(vcpu, esr);
 
@@ -135,7 +135,7 @@ int error_trap(struct vcpu *vcpu, u64 esr)
 	log_error(vcpu, &error);
 	if (!abort_is_contained(esr, this_vm_cpu()->traps.has_ras)) {
 		switch_host_serror(serror_esr_uncontained());
-		return KEEL_EXIT_IRQ;
+		return vcpu_to_host(KEEL_EXIT_IRQ);
 	}
 	if (error.at == ERROR_AT_STAGE2_TABLES)
 		return VCPU_NOT_MINE;

@@ -45,7 +45,7 @@ bool error_needs_stage1(u64 esr);
  * contained, the host has an SError; VCPU_RESUME: the guest repeats it, once, since the error has
  * gone; VCPU_NOT_MINE for tables of stage 2, without which the guest cannot go on.
  */
-int error_trap(struct vcpu *vcpu, u64 esr);
+enum vcpu_action error_trap(struct vcpu *vcpu, u64 esr);
 
 /**
  * error_events() - KEEL_HC_VCPU_EVENTS

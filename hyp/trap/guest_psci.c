@@ -28,7 +28,7 @@ struct call {
 	u64 arg[4];
 };
 
-static int result(const struct call *c, s64 value)
+static enum vcpu_action result(const struct call *c, s64 value)
 {
 	c->vcpu->regs.x[0] = (u64)value;
 	return VCPU_RESUME;
@@ -49,7 +49,7 @@ int guest_psci_set_version(struct vm *vm, u64 version)
 	return 0;
 }
 
-static int psci_version(const struct call *c)
+static enum vcpu_action psci_version(const struct call *c)
 {
 	return result(c, guest_psci_version(c->vcpu->vm));
 }
@@ -111,7 +111,7 @@ static s64 start(struct vcpu *target, u64 pc, u64 x0, bool big_endian)
 }
 
 /* DEN 0022, 5.6. The host wakes the target's thread when this run has returned. */
-static int cpu_on(const struct call *c)
+static enum vcpu_action cpu_on(const struct call *c)
 {
 	struct vcpu *target = find_vcpu(c->vcpu->vm, c->arg[1]);
 	s64 ret;
@@ -126,7 +126,7 @@ static int cpu_on(const struct call *c)
 	if (ret != PSCI_SUCCESS)
 		return VCPU_RESUME;
 	vcpu_wake(c->vcpu, target);
-	return KEEL_EXIT_IRQ;
+	return vcpu_to_host(KEEL_EXIT_IRQ);
 }
 
 /*
@@ -151,21 +151,21 @@ void guest_psci_start(struct vcpu *vcpu)
 }
 
 /* DEN 0022, 5.5. Another vCPU may turn it on again before this one has left. */
-static int cpu_off(const struct call *c)
+static enum vcpu_action cpu_off(const struct call *c)
 {
 	__atomic_store_n(&c->vcpu->power, VCPU_STOPPED, __ATOMIC_RELEASE);
-	return KEEL_EXIT_OFF;
+	return vcpu_to_host(KEEL_EXIT_OFF);
 }
 
 /* DEN 0022, 5.4: any state may end early, so all are the shallowest. */
-static int cpu_suspend(const struct call *c)
+static enum vcpu_action cpu_suspend(const struct call *c)
 {
 	result(c, PSCI_SUCCESS);
 	return trap_wait(c->vcpu, ~0ULL);
 }
 
 /* DEN 0022, 5.7: a node is on if anything in it is. */
-static int affinity_info(const struct call *c)
+static enum vcpu_action affinity_info(const struct call *c)
 {
 	static const u64 masks[AFFINITY_LEVELS] = {
 		GENMASK(39, 32) | GENMASK(23, 0),
@@ -195,7 +195,7 @@ static int affinity_info(const struct call *c)
 	return result(c, found);
 }
 
-static int migrate_info_type(const struct call *c)
+static enum vcpu_action migrate_info_type(const struct call *c)
 {
 	return result(c, MIGRATE_TOS_NOT_PRESENT);
 }
@@ -203,7 +203,7 @@ static int migrate_info_type(const struct call *c)
 /* ---- the system ---- */
 
 /* A call that does not return; the result is for a userspace that goes on nevertheless. */
-static int system_event(const struct call *c, u32 type, u64 flags)
+static enum vcpu_action system_event(const struct call *c, u32 type, u64 flags)
 {
 	struct keel_run *run = c->vcpu->run;
 
@@ -212,20 +212,20 @@ static int system_event(const struct call *c, u32 type, u64 flags)
 	run_write32(c->vcpu, &run->system.pad, 0);
 	run_write64(c->vcpu, &run->system.data[0], flags);
 	run_write64(c->vcpu, &run->system.data[1], 0);
-	return KEEL_EXIT_SYSTEM;
+	return vcpu_to_host(KEEL_EXIT_SYSTEM);
 }
 
-static int system_off(const struct call *c)
+static enum vcpu_action system_off(const struct call *c)
 {
 	return system_event(c, SYSTEM_EVENT_SHUTDOWN, 0);
 }
 
-static int system_reset(const struct call *c)
+static enum vcpu_action system_reset(const struct call *c)
 {
 	return system_event(c, SYSTEM_EVENT_RESET, 0);
 }
 
-static int system_reset2(const struct call *c)
+static enum vcpu_action system_reset2(const struct call *c)
 {
 	if (c->arg[1] && !(c->arg[1] & RESET2_VENDOR))
 		return result(c, PSCI_INVALID_PARAMETERS);
@@ -234,13 +234,13 @@ static int system_reset2(const struct call *c)
 
 /* ---- the table ---- */
 
-static int psci_features(const struct call *c);
+static enum vcpu_action psci_features(const struct call *c);
 
 static const struct psci_row {
 	u32 fid; /* 32-bit form */
 	bool has_64;
 	u32 since;
-	int (*call)(const struct call *c);
+	enum vcpu_action (*call)(const struct call *c);
 } functions[] = {
 	{ PSCI_VERSION, false, GUEST_PSCI_0_2, psci_version },
 	{ PSCI_CPU_SUSPEND, true, GUEST_PSCI_0_2, cpu_suspend },
@@ -269,7 +269,7 @@ static const struct psci_row *find_function(const struct vm *vm, u32 fid)
 }
 
 /* DEN 0022, 5.16: original power state format, no flags; SMCCC_VERSION is asked for here too. */
-static int psci_features(const struct call *c)
+static enum vcpu_action psci_features(const struct call *c)
 {
 	u32 fid = (u32)c->arg[1];
 
@@ -278,7 +278,7 @@ static int psci_features(const struct call *c)
 				 : PSCI_NOT_SUPPORTED);
 }
 
-int guest_psci_call(struct vcpu *vcpu)
+enum vcpu_action guest_psci_call(struct vcpu *vcpu)
 {
 	u64 *x = vcpu->regs.x, mask = x[0] & PSCI_64 ? ~0ULL : GENMASK(31, 0);
 	struct call c = { vcpu, { (u32)x[0], x[1] & mask, x[2] & mask, x[3] & mask } };

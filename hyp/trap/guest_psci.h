@@ -14,7 +14,7 @@
 #define GUEST_PSCI_1_1 0x10001
 
 /* A call with a function identifier of PSCI's range; pc is behind it. VCPU_RESUME or an exit. */
-int guest_psci_call(struct vcpu *vcpu);
+enum vcpu_action guest_psci_call(struct vcpu *vcpu);
 
 /* CPU_ON has chosen @vcpu: registers as at reset, pc and x0 as it said. Its owner, loaded. */
 void guest_psci_start(struct vcpu *vcpu);

@@ -45,7 +45,7 @@ static void set_result(struct vcpu *vcpu, s64 result)
 	vcpu->regs.x[0] = (u64)result;
 }
 
-static int not_supported(struct vcpu *vcpu)
+static enum vcpu_action not_supported(struct vcpu *vcpu)
 {
 	set_result(vcpu, SMCCC_RET_NOT_SUPPORTED);
 	return VCPU_RESUME;
@@ -171,7 +171,7 @@ static s64 workaround_features(unsigned int n)
 }
 
 /* The call has no result, and may be made where it does nothing. */
-static int call_workaround(struct vcpu *vcpu, unsigned int n)
+static enum vcpu_action call_workaround(struct vcpu *vcpu, unsigned int n)
 {
 	u64 regs[18] = { workaround_fids[n - 1] };
 
@@ -270,7 +270,7 @@ static void trng_rnd(struct vcpu *vcpu)
 }
 
 /* Without FEAT_RNG the host is asked, and the call ends with the next run. */
-static int call_trng_rnd(struct vcpu *vcpu)
+static enum vcpu_action call_trng_rnd(struct vcpu *vcpu)
 {
 	unsigned int i;
 
@@ -281,7 +281,7 @@ static int call_trng_rnd(struct vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(vcpu->run->entropy.word); i++)
 		run_write64(vcpu, &vcpu->run->entropy.word[i], 0);
 	vcpu->entropy_pending = true;
-	return KEEL_EXIT_ENTROPY;
+	return vcpu_to_host(KEEL_EXIT_ENTROPY);
 }
 
 void guest_smccc_forget(struct vcpu *vcpu)
@@ -289,16 +289,16 @@ void guest_smccc_forget(struct vcpu *vcpu)
 	vcpu->entropy_pending = false;
 }
 
-int guest_smccc_resume(struct vcpu *vcpu)
+enum vcpu_action guest_smccc_resume(struct vcpu *vcpu)
 {
 	if (!vcpu->entropy_pending)
 		return VCPU_RESUME;
 	guest_smccc_forget(vcpu);
 	trng_rnd(vcpu);
-	return run_answer(vcpu) == KEEL_ANSWER_STOP ? (int)KEEL_EXIT_IRQ : VCPU_RESUME;
+	return run_answer(vcpu) == KEEL_ANSWER_STOP ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
 }
 
-static int trng_call(struct vcpu *vcpu, u32 fid)
+static enum vcpu_action trng_call(struct vcpu *vcpu, u32 fid)
 {
 	u64 *x = vcpu->regs.x;
 
@@ -331,7 +331,7 @@ static bool has_steal_time(const struct vcpu *vcpu)
 	return has_pv_time(vcpu->vm) && vcpu->steal_ipa != VCPU_NO_STEAL_TIME;
 }
 
-static int pv_time_features(struct vcpu *vcpu)
+static enum vcpu_action pv_time_features(struct vcpu *vcpu)
 {
 	u32 fid = (u32)vcpu->regs.x[1];
 
@@ -342,12 +342,12 @@ static int pv_time_features(struct vcpu *vcpu)
 }
 
 /* The host begins the count before the guest learns where it is. */
-static int pv_time_st(struct vcpu *vcpu)
+static enum vcpu_action pv_time_st(struct vcpu *vcpu)
 {
 	if (!has_steal_time(vcpu))
 		return not_supported(vcpu);
 	vcpu->regs.x[0] = vcpu->steal_ipa;
-	return KEEL_EXIT_STEAL_TIME;
+	return vcpu_to_host(KEEL_EXIT_STEAL_TIME);
 }
 
 /* ---- the hypervisor's services: KVM's, as far as there are any ---- */
@@ -362,7 +362,7 @@ static bool has_vendor(const struct vm *vm, u32 fid)
 		       : fid == VENDOR_HYP_FEATURES && (services & GUEST_SMCCC_FEATURES);
 }
 
-static int vendor_call(struct vcpu *vcpu, u32 fid)
+static enum vcpu_action vendor_call(struct vcpu *vcpu, u32 fid)
 {
 	u64 *x = vcpu->regs.x;
 
@@ -380,7 +380,7 @@ static int vendor_call(struct vcpu *vcpu, u32 fid)
 
 /* ---- dispatch ---- */
 
-int guest_smccc_call(struct vcpu *vcpu)
+enum vcpu_action guest_smccc_call(struct vcpu *vcpu)
 {
 	u32 fid = (u32)vcpu->regs.x[0];
 	u32 fid32 = fid & ~(u32)SMCCC_64;

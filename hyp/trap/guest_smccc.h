@@ -37,14 +37,14 @@ void guest_smccc_cpu_online(const struct cpu_id_regs *id);
  *
  * Return: VCPU_RESUME or an exit.
  */
-int guest_smccc_call(struct vcpu *vcpu);
+enum vcpu_action guest_smccc_call(struct vcpu *vcpu);
 
 /**
  * guest_smccc_resume() - end a call that the host was asked about (KEEL_EXIT_ENTROPY)
  *
  * Before the vCPU is entered. Return: VCPU_RESUME; KEEL_EXIT_IRQ, which the host has asked for.
  */
-int guest_smccc_resume(struct vcpu *vcpu);
+enum vcpu_action guest_smccc_resume(struct vcpu *vcpu);
 
 /* The vCPU begins anew: such a call has no end. */
 void guest_smccc_forget(struct vcpu *vcpu);

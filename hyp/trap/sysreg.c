@@ -35,10 +35,7 @@ static u64 read_zero(struct vcpu *vcpu, const struct sysreg_row *row)
 	return 0;
 }
 
-/* What a write returns that is to be repeated: the host has its turn in between. */
-#define WRITE_AGAIN (-3)
-
-static int ignore(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action ignore(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	(void)vcpu;
 	(void)row;
@@ -54,7 +51,7 @@ static u64 read_stored(struct vcpu *vcpu, const struct sysreg_row *row)
 	return vcpu_read_sysreg(vcpu, (enum vcpu_sysreg)row->storage);
 }
 
-static int write_stored(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action write_stored(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	vcpu_write_sysreg(vcpu, (enum vcpu_sysreg)row->storage,
 			  (value & row->mask) | (row->reset & ~row->mask));
@@ -134,7 +131,7 @@ static u64 read_sre(struct vcpu *vcpu, const struct sysreg_row *row)
 	return ICC_SRE;
 }
 
-static int write_oslar(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action write_oslar(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	(void)row;
 	vcpu_write_sysreg(vcpu, OSLSR_EL1, OSLSR_OSLM | (value & OSLAR_OSLK ? OSLSR_OSLK : 0));
@@ -142,33 +139,34 @@ static int write_oslar(struct vcpu *vcpu, const struct sysreg_row *row, u64 valu
 	return VCPU_RESUME;
 }
 
-static int write_set_way(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action write_set_way(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	(void)row;
 	(void)value;
-	return set_way_trap(vcpu) ? VCPU_RESUME : WRITE_AGAIN;
+	return set_way_trap(vcpu) ? VCPU_RESUME : VCPU_AGAIN;
 }
 
 /* While HCR_EL2.TVM is set. */
-static int write_vm_reg(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action write_vm_reg(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	bool done = set_way_write(vcpu, (enum vcpu_sysreg)row->storage, value);
 
-	return done ? VCPU_RESUME : WRITE_AGAIN;
+	return done ? VCPU_RESUME : VCPU_AGAIN;
 }
 
 /* MDSCR_EL1, OSDLR_EL1 */
-static int write_debug_control(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action write_debug_control(struct vcpu *vcpu, const struct sysreg_row *row,
+					    u64 value)
 {
-	int ret = write_stored(vcpu, row, value);
+	enum vcpu_action ret = write_stored(vcpu, row, value);
 
 	debug_update(vcpu);
 	return ret;
 }
 
-static int write_debug(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action write_debug(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
-	int ret = write_stored(vcpu, row, value);
+	enum vcpu_action ret = write_stored(vcpu, row, value);
 
 	debug_update_reg(vcpu, (enum vcpu_sysreg)row->storage);
 	return ret;
@@ -179,7 +177,7 @@ static u64 read_device(struct vcpu *vcpu, const struct sysreg_row *row)
 	return trap_device((enum trap_device_id)row->id)->read(vcpu, row->first);
 }
 
-static int write_device(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action write_device(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	return trap_device((enum trap_device_id)row->id)->write(vcpu, row->first, value);
 }
@@ -612,7 +610,7 @@ static bool in_id_space(u64 esr)
 }
 
 /* A guest that has FEAT_IDST is told of an ID register that there is not as of a trapped access. */
-static int undefined(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action undefined(struct vcpu *vcpu, u64 esr)
 {
 	if (in_id_space(esr) && FIELD_GET(MMFR2_IDS, id_reg_value(vcpu, ID_REG_MMFR2)))
 		vcpu_inject(vcpu, FIELD_PREP(ESR_EC, ESR_EC_SYS64) | ESR_IL | (esr & ESR_ISS),
@@ -641,12 +639,12 @@ static u32 esr_encoding(u64 esr)
 			  FIELD_GET(ESR_SYS64_OP2, esr));
 }
 
-int sysreg_trap(struct vcpu *vcpu, u64 esr)
+enum vcpu_action sysreg_trap(struct vcpu *vcpu, u64 esr)
 {
 	const struct sysreg_row *row = sysreg_find(esr_encoding(esr));
 	unsigned int rt = (unsigned int)FIELD_GET(ESR_SYS64_RT, esr);
 	bool read = esr & ESR_SYS64_READ, there;
-	int ret = VCPU_RESUME;
+	enum vcpu_action ret = VCPU_RESUME;
 
 	if (!row)
 		log_unknown(vcpu, esr_encoding(esr), read);
@@ -657,8 +655,8 @@ int sysreg_trap(struct vcpu *vcpu, u64 esr)
 		vcpu_set_x(vcpu, rt, row->read(vcpu, row));
 	else
 		ret = row->write(vcpu, row, vcpu_get_x(vcpu, rt));
-	if (ret == WRITE_AGAIN)
-		return KEEL_EXIT_IRQ;
+	if (ret == VCPU_AGAIN)
+		return vcpu_to_host(KEEL_EXIT_IRQ);
 	trap_step_over(vcpu, esr);
 	return ret;
 }

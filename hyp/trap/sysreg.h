@@ -31,7 +31,7 @@ struct sysreg_row {
 	const char *name;
 	/* A trapped MRS and MSR; NULL is UNDEFINED. A write returns VCPU_RESUME or an exit. */
 	u64 (*read)(struct vcpu *vcpu, const struct sysreg_row *row);
-	int (*write)(struct vcpu *vcpu, const struct sysreg_row *row, u64 value);
+	enum vcpu_action (*write)(struct vcpu *vcpu, const struct sysreg_row *row, u64 value);
 	u64 reset; /* of .storage */
 	u64 mask;  /* bits that a write of .storage changes; the others keep their reset value */
 };
@@ -44,7 +44,7 @@ size_t sysreg_count(void);
 const struct sysreg_row *sysreg_row(size_t n);
 
 /* A trapped MSR, MRS or system instruction. VCPU_RESUME or an exit. */
-int sysreg_trap(struct vcpu *vcpu, u64 esr);
+enum vcpu_action sysreg_trap(struct vcpu *vcpu, u64 esr);
 
 /* What is stored gets its reset value; by the owner, loaded or not. */
 void sysreg_reset(struct vcpu *vcpu);

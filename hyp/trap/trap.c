@@ -41,7 +41,7 @@ void trap_step_over(struct vcpu *vcpu, u64 esr)
 	*pstate &= ~PSR_SS;
 }
 
-int trap_wait(struct vcpu *vcpu, u64 until)
+enum vcpu_action trap_wait(struct vcpu *vcpu, u64 until)
 {
 	u64 deadline;
 
@@ -49,7 +49,7 @@ int trap_wait(struct vcpu *vcpu, u64 until)
 		return VCPU_RESUME;
 	deadline = vcpu_deadline(vcpu);
 	run_write64(vcpu, &vcpu->run->wfi.deadline, MIN(deadline, until));
-	return KEEL_EXIT_WFI;
+	return vcpu_to_host(KEEL_EXIT_WFI);
 }
 
 /* WFIT's operand is a value of CNTVCT_EL0 (C6.2.490). */
@@ -61,7 +61,7 @@ static u64 wfit_deadline(const struct vcpu *vcpu, u64 esr)
 }
 
 /* WFE is a hint that may do nothing; whoever spins in it is preempted by the host's timer. */
-static int handle_wfx(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action handle_wfx(struct vcpu *vcpu, u64 esr)
 {
 	u64 until = wfit_deadline(vcpu, esr);
 
@@ -72,21 +72,21 @@ static int handle_wfx(struct vcpu *vcpu, u64 esr)
 }
 
 /* ELR is behind an HVC... */
-static int handle_hvc(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action handle_hvc(struct vcpu *vcpu, u64 esr)
 {
 	(void)esr;
 	return guest_smccc_call(vcpu);
 }
 
 /* ... and at an SMC that is trapped. */
-static int handle_smc(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action handle_smc(struct vcpu *vcpu, u64 esr)
 {
 	trap_step_over(vcpu, esr);
 	return guest_smccc_call(vcpu);
 }
 
 /* What the guest does not have. */
-static int handle_undef(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action handle_undef(struct vcpu *vcpu, u64 esr)
 {
 	(void)esr;
 	vcpu_inject_undef(vcpu);
@@ -111,9 +111,9 @@ static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
 };
 
 /* What the host was asked for is finished, also for a vCPU that userspace has stopped meanwhile. */
-static int finish_pending(struct vcpu *vcpu)
+static enum vcpu_action finish_pending(struct vcpu *vcpu)
 {
-	int ret = guest_smccc_resume(vcpu);
+	enum vcpu_action ret = guest_smccc_resume(vcpu);
 
 	return ret == VCPU_RESUME ? abort_resume(vcpu) : ret;
 }
@@ -122,14 +122,14 @@ static int finish_pending(struct vcpu *vcpu)
  * Whoever makes a vCPU runnable writes on_pending before power, so it is read after it. A vCPU that
  * starts anew has nothing to finish.
  */
-static int trap_resume(struct vcpu *vcpu)
+static enum vcpu_action trap_resume(struct vcpu *vcpu)
 {
-	int ret = finish_pending(vcpu);
+	enum vcpu_action ret = finish_pending(vcpu);
 
 	if (ret != VCPU_RESUME)
 		return ret;
 	if (__atomic_load_n(&vcpu->power, __ATOMIC_ACQUIRE) != VCPU_RUNNABLE)
-		return KEEL_EXIT_OFF;
+		return vcpu_to_host(KEEL_EXIT_OFF);
 	if (__atomic_load_n(&vcpu->on_pending, __ATOMIC_ACQUIRE))
 		guest_psci_start(vcpu);
 	return VCPU_RESUME;

@@ -33,10 +33,10 @@ void trap_step_over(struct vcpu *vcpu, u64 esr);
  *
  * Return: VCPU_RESUME if one is pending; KEEL_EXIT_WFI, run->wfi filled.
  */
-int trap_wait(struct vcpu *vcpu, u64 until);
+enum vcpu_action trap_wait(struct vcpu *vcpu, u64 until);
 
 /* abort.c: a Data or Instruction Abort from the guest. VCPU_RESUME, VCPU_NOT_MINE or an exit. */
-int abort_trap(struct vcpu *vcpu, u64 esr);
+enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr);
 
 /*
  * abort.c: what stage 1 makes of an address of the loaded guest now, for a read at EL1. False: it
@@ -51,7 +51,7 @@ bool abort_translate(u64 va, u64 *ipa);
 bool abort_tables_answer(u64 va);
 
 /* abort.c: what the host answered to the last KEEL_EXIT_FAULT or _ABORT, if that was the exit. */
-int abort_resume(struct vcpu *vcpu);
+enum vcpu_action abort_resume(struct vcpu *vcpu);
 
 /* abort.c: there is nothing to finish any more. */
 void abort_forget(struct vcpu *vcpu);

@@ -729,7 +729,7 @@ static void fold_and_fill(struct vcpu *vcpu)
 	spin_unlock(&vcpu->vm->vgic->lock);
 }
 
-static int vgic_enter(struct vcpu *vcpu)
+static enum vcpu_action vgic_enter(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 
@@ -737,7 +737,7 @@ static int vgic_enter(struct vcpu *vcpu)
 		return VCPU_RESUME;
 	if (__atomic_load_n(&v->dirty, __ATOMIC_RELAXED))
 		fold_and_fill(vcpu);
-	return v->leave ? (int)KEEL_EXIT_IRQ : VCPU_RESUME;
+	return v->leave ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
 }
 
 static void vgic_put(struct vcpu *vcpu)
@@ -769,7 +769,7 @@ static void vgic_put(struct vcpu *vcpu)
  * is pending while more wait; or another vCPU's kick. The next entry takes the reason away, and
  * with it the interrupt.
  */
-static int vgic_irq(struct vcpu *vcpu)
+static enum vcpu_action vgic_irq(struct vcpu *vcpu)
 {
 	if (!vcpu->vm->vgic || !(vcpu_is_kicked(vcpu) || ich_read_misr()))
 		return VCPU_NOT_MINE;
@@ -844,7 +844,7 @@ static void reset_vcpu(struct vcpu *vcpu)
 }
 
 /* The CPU interface's registers that trap. */
-static int write_sysreg_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
+static enum vcpu_action write_sysreg_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	if (likely(encoding == SYSREG_ICC_SGI1R_EL1))
 		return vgic_write_sgi1r(vcpu, value);

@@ -618,7 +618,7 @@ static void send_to_list(struct vcpu *vcpu, u64 value, u32 intid, bool group1)
 			 group1);
 }
 
-static int write_sgir(struct vcpu *vcpu, u64 value, bool group1)
+static enum vcpu_action write_sgir(struct vcpu *vcpu, u64 value, bool group1)
 {
 	u32 intid = (u32)FIELD_GET(SGIR_INTID, value);
 	struct vgic *vgic = vcpu->vm->vgic;
@@ -631,7 +631,7 @@ static int write_sgir(struct vcpu *vcpu, u64 value, bool group1)
 	else
 		send_to_list(vcpu, value, intid, group1);
 	spin_unlock(&vgic->lock);
-	return vcpu->vgic->leave ? (int)KEEL_EXIT_IRQ : VCPU_RESUME;
+	return vcpu->vgic->leave ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
 }
 
 int vgic_write_sgi1r(struct vcpu *vcpu, u64 value)

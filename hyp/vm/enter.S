@@ -8,8 +8,6 @@
 #include <cpu/percpu.h>
 #include <vm/vcpu_regs.h>
 
-#define EC_BREAKPOINT 0x30	/* ESR_EL2.EC (D24.2.37): from a lower Exception level */
-
 	.text
 /*
  * int guest_run(struct vcpu *vcpu): enter the guest, and again after each exit for as long as
@@ -55,8 +53,8 @@ enter:
 	.globl	guest_exit
 guest_exit:
 	stp	x2, x3, [x0, #VCPU_GPREGS + 2 * 8]
-	ldr	x2, [x0, #VCPU_SPE_POINTER]
-	cbnz	x2, guest_exit_spe
+	ldr	x2, [x0, #VCPU_FAST_EXIT]
+	cbnz	x2, try_fast
 save:
 	ldp	x2, x3, [sp], #16
 	stp	x4, x5, [x0, #VCPU_GPREGS + 4 * 8]
@@ -94,9 +92,9 @@ save:
 	ret
 
 /*
- * A vCPU that has SPE was left. If by a breakpoint, spe_false_hit() may have it done at once: what it
- * uses is saved for it, and nothing else. It is compiled without x12 to x18 (mk/hyp.mk). SPSR_EL2 and
- * ELR_EL2 stay in the hardware.
+ * The vCPU has a fast exit (exit.h), a function in x2. If this exception is of its class, what such
+ * a function uses is saved for it, and nothing else: x0 to x11 and x30. SPSR_EL2 and ELR_EL2 stay
+ * in the hardware.
  */
 	.macro	x4_to_x11 op
 	\op	x4, x5, [x0, #VCPU_GPREGS + 4 * 8]
@@ -105,15 +103,15 @@ save:
 	\op	x10, x11, [x0, #VCPU_GPREGS + 10 * 8]
 	.endm
 
-guest_exit_spe:
-	cbnz	x1, save
+try_fast:
+	cbnz	x1, save                /* not synchronous */
 	mrs	x3, esr_el2
-	lsr	w3, w3, #26
-	cmp	w3, #EC_BREAKPOINT
-	b.ne	save
+	ldr	x1, [x0, #VCPU_FAST_EXIT + 8]
+	sub	x1, x1, x3, lsr #26     /* ESR_EL2[63:32] is ISS2: 0 for such a class */
+	cbnz	x1, 2f
 	x4_to_x11 stp
 	str	x30, [sp, #-16]!
-	bl	spe_false_hit
+	blr	x2
 	ldr	x30, [sp], #16
 	cbz	x0, 1f
 	x4_to_x11 ldp
@@ -124,6 +122,6 @@ guest_exit_spe:
 	isb
 1:	mrs	x0, tpidr_el2           /* as if nothing had been */
 	ldr	x0, [x0, #PERCPU_VCPU]
-	mov	x1, #0
 	x4_to_x11 ldp
+2:	mov	x1, #0
 	b	save

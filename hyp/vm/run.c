@@ -8,70 +8,36 @@
 #include <arch/percpu.h>
 #include <arch/tlb.h>
 #include <cpu/assert.h>
-#include <cpu/hw_errors.h>
 #include <cpu/inject.h>
-#include <cpu/log.h>
 #include <cpu/panic.h>
 #include <cpu/percpu.h>
 #include <lib/errno.h>
-#include <lib/esr.h>
 #include <lib/string.h>
+#include <vm/exit.h>
 #include <vm/run.h>
 #include <vm/run_page.h>
-#include <vm/serror.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
 
-/* Kinds of exceptions from a guest: vectors.S says them, enter.S hands them on. */
-enum { GUEST_SYNC, GUEST_IRQ, GUEST_FIQ, GUEST_SERROR };
-
-/* enter.S and what it calls. */
+/* enter.S */
 int guest_run(struct vcpu *vcpu);
-int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
 
 static const struct vcpu_hooks *hooks[VCPU_HOOKS_MAX];
 static unsigned int nr_hooks;
 
-/* Those of them that each exit and each entry asks, without the gaps; a NULL ends them. */
-static int (*enter_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
-static int (*irq_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
-
-/* The same of those that each run asks; put goes from the last to the first. */
+/* Their functions that each run calls, without gaps; NULL ends a list. put: the last one first. */
 static void (*load_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 static void (*put_hooks[VCPU_HOOKS_MAX])(struct vcpu *vcpu);
 static unsigned int nr_put_hooks;
-static int (*resume_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
+static enum vcpu_action (*resume_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 
-static const struct vcpu_profiler *profiler;
-
-static int handle_fp(struct vcpu *vcpu, u64 esr)
+static void add_resume(const struct vcpu_hooks *new_hooks)
 {
-	(void)esr;
-	switch_guest_fp(vcpu);
-	return VCPU_RESUME;
-}
+	enum vcpu_action (**list)(struct vcpu * vcpu) = resume_hooks;
 
-static int handle_sve(struct vcpu *vcpu, u64 esr)
-{
-	if (vcpu->features & BIT(VCPU_SVE))
-		return handle_fp(vcpu, esr);
-	vcpu_inject_undef(vcpu);
-	return VCPU_RESUME;
-}
-
-/* By class. FP is the world switch's own, the rest the layers'. */
-static vcpu_exit_handler *exit_handlers[ESR_EC_COUNT] = {
-	[ESR_EC_FP_ASIMD] = handle_fp,
-	[ESR_EC_SVE] = handle_sve,
-};
-
-static void add_hook(int (**list)(struct vcpu *vcpu), int (*hook)(struct vcpu *vcpu))
-{
-	if (!hook)
-		return;
 	while (*list)
 		list++;
-	*list = hook;
+	*list = new_hooks->resume;
 }
 
 static void add_load_and_put(const struct vcpu_hooks *new_hooks)
@@ -85,35 +51,14 @@ static void add_load_and_put(const struct vcpu_hooks *new_hooks)
 		put_hooks[nr_put_hooks++] = new_hooks->put;
 }
 
-static void add_exits(vcpu_exit_handler *const *exits)
-{
-	unsigned int ec;
-
-	for (ec = 0; ec < ESR_EC_COUNT; ec++) {
-		if (!exits[ec])
-			continue;
-		if (exit_handlers[ec])
-			panic("two layers for exception class %#x", ec);
-		exit_handlers[ec] = exits[ec];
-	}
-}
-
 void vcpu_add_hooks(const struct vcpu_hooks *new_hooks)
 {
 	if (nr_hooks == VCPU_HOOKS_MAX)
 		panic("too many layers on the run loop");
 	hooks[nr_hooks++] = new_hooks;
-	add_hook(enter_hooks, new_hooks->enter);
-	add_hook(irq_hooks, new_hooks->irq);
-	add_hook(resume_hooks, new_hooks->resume);
 	add_load_and_put(new_hooks);
-	if (new_hooks->exits)
-		add_exits(new_hooks->exits);
-}
-
-void vcpu_set_profiler(const struct vcpu_profiler *new_profiler)
-{
-	profiler = new_profiler;
+	add_resume(new_hooks);
+	exit_add_hooks(new_hooks);
 }
 
 int vcpu_take(struct vcpu *vcpu)
@@ -159,39 +104,6 @@ static void forget_other_vcpus(struct vcpu *vcpu)
 	*last = mine;
 }
 
-/* Of the guest: taken while it ran, or found when it is put. */
-static int handle_serror(struct vcpu *vcpu, u64 esr)
-{
-	static const char *const whose[] = { [SERROR_HOST] = "the host takes it",
-					     [SERROR_GUEST] = "the guest takes it",
-					     [SERROR_NOBODY] = "the guest goes on" };
-	static struct ratelimit limit;
-	enum serror_owner owner = serror_owner(esr, this_vm_cpu()->traps.has_ras);
-
-	hw_error(HW_GUEST_SERRORS);
-	log_limited(&limit, LOG_WARN, "VM %#lx, vCPU %u: SError, ESR_EL2 %#lx: %s",
-		    vcpu->vm->handle, vcpu->index, esr, whose[owner]);
-	switch (owner) {
-	case SERROR_NOBODY:
-		return VCPU_RESUME;
-	case SERROR_GUEST:
-		switch_guest_serror(vcpu);
-		return VCPU_RESUME;
-	default:
-		switch_host_serror(esr);
-		return KEEL_EXIT_IRQ;
-	}
-}
-
-/* It was found when the guest was left for the host. */
-static void take_serror(struct vcpu *vcpu)
-{
-	u64 esr = switch_take_guest_serror();
-
-	if (esr)
-		(void)handle_serror(vcpu, esr);
-}
-
 static void load(struct vcpu *vcpu)
 {
 	void (**hook)(struct vcpu * vcpu);
@@ -210,7 +122,7 @@ static void put(struct vcpu *vcpu)
 
 	this_cpu()->vcpu = NULL;
 	if (unlikely(switch_serror_found()))
-		take_serror(vcpu);
+		exit_take_serror(vcpu);
 	for (i = nr_put_hooks; i-- > 0;)
 		put_hooks[i](vcpu);
 	switch_to_host(vcpu);
@@ -218,111 +130,13 @@ static void put(struct vcpu *vcpu)
 	vcpu->last_cpu = this_cpu()->id;
 }
 
-static int call_resume(struct vcpu *vcpu)
+static enum vcpu_action call_resume(struct vcpu *vcpu)
 {
-	int (**resume)(struct vcpu * vcpu), ret = VCPU_RESUME;
+	enum vcpu_action (**resume)(struct vcpu * vcpu), action = VCPU_RESUME;
 
-	for (resume = resume_hooks; *resume && ret == VCPU_RESUME; resume++)
-		ret = (*resume)(vcpu);
-	return ret;
-}
-
-static int call_enter(struct vcpu *vcpu)
-{
-	int (**enter)(struct vcpu * vcpu), ret = VCPU_RESUME;
-
-	for (enter = enter_hooks; *enter && ret == VCPU_RESUME; enter++)
-		ret = (*enter)(vcpu);
-	return ret;
-}
-
-static __noinline int fail(struct vcpu *vcpu, u64 esr)
-{
-	u64 far = read_sysreg(far_el2), ipa = read_sysreg(hpfar_el2) << 8;
-
-	run_write64(vcpu, &vcpu->run->fail.esr, esr);
-	run_write64(vcpu, &vcpu->run->fail.far, far);
-	run_write64(vcpu, &vcpu->run->fail.ipa, ipa);
-	run_write64(vcpu, &vcpu->run->fail.pc, vcpu->regs.pc);
-	return KEEL_EXIT_FAIL;
-}
-
-static __always_inline int handle_sync(struct vcpu *vcpu)
-{
-	u64 esr = read_sysreg(esr_el2);
-	unsigned int ec = esr_ec(esr);
-	int ret = VCPU_NOT_MINE;
-
-	if (likely(exit_handlers[ec]))
-		ret = exit_handlers[ec](vcpu, esr);
-	return unlikely(ret == VCPU_NOT_MINE) ? fail(vcpu, esr) : ret;
-}
-
-static int handle_irq(struct vcpu *vcpu)
-{
-	int (**irq)(struct vcpu * vcpu), ret = VCPU_NOT_MINE;
-
-	for (irq = irq_hooks; *irq && ret == VCPU_NOT_MINE; irq++)
-		ret = (*irq)(vcpu);
-	return ret == VCPU_NOT_MINE ? (int)KEEL_EXIT_IRQ : ret;
-}
-
-static __noinline int handle_exit(struct vcpu *vcpu, unsigned int kind)
-{
-	switch (kind) {
-	case GUEST_SYNC:
-		return handle_sync(vcpu);
-	case GUEST_IRQ:
-	case GUEST_FIQ:
-		return handle_irq(vcpu);
-	default:
-		return handle_serror(vcpu, read_sysreg(esr_el2));
-	}
-}
-
-/* Get ready for the next entry, if there is to be one. */
-static int finish(struct vcpu *vcpu, int ret)
-{
-	return ret == VCPU_RESUME ? call_enter(vcpu) : ret;
-}
-
-/* An exit by no instruction: once EL2 has taken its reasons away, see whether the host has one. */
-static int finish_irq(struct vcpu *vcpu, int ret)
-{
-	ret = finish(vcpu, ret);
-	return ret == VCPU_RESUME && vcpu_host_waits(vcpu) ? (int)KEEL_EXIT_IRQ : ret;
-}
-
-/* What every exit does, of a vCPU that has SPE. */
-static __noinline int exit_with_spe(struct vcpu *vcpu, unsigned int kind)
-{
-	int ret;
-
-	profiler->exited(vcpu, kind == GUEST_IRQ);
-	ret = profiler->handled(vcpu, handle_exit(vcpu, kind));
-	ret = kind == GUEST_SYNC ? finish(vcpu, ret) : finish_irq(vcpu, ret);
-	return ret == VCPU_RESUME ? profiler->enter(vcpu) : ret;
-}
-
-static int irq_with_spe(struct vcpu *vcpu)
-{
-	if (profiler->sampled && likely(profiler->sampled(vcpu)))
-		return VCPU_RESUME;
-	return exit_with_spe(vcpu, GUEST_IRQ);
-}
-
-/*
- * The guest was left: deal with it, and get ready for the next entry. A CPU that has panicked may
- * have left anything half done, so this one stops here, too.
- */
-int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
-{
-	if (unlikely(panic_in_progress()))
-		panic_stop_cpu();
-	if (!vcpu->spe)
-		return kind == GUEST_SYNC ? finish(vcpu, handle_sync(vcpu))
-					  : finish_irq(vcpu, handle_exit(vcpu, kind));
-	return kind == GUEST_IRQ ? irq_with_spe(vcpu) : exit_with_spe(vcpu, kind);
+	for (resume = resume_hooks; *resume && action == VCPU_RESUME; resume++)
+		action = (*resume)(vcpu);
+	return action;
 }
 
 /* See vcpu_kick(). */
@@ -333,7 +147,10 @@ static void arrive(struct vcpu *vcpu)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Who found it here has kicked it and woken nobody: then it must not sleep. */
+/*
+ * A sender that saw VCPU_HERE has kicked this CPU and not woken the thread, so a vCPU that was
+ * kicked must not go to sleep.
+ */
 static int leave(struct vcpu *vcpu, int exit)
 {
 	bool waits = exit == KEEL_EXIT_WFI;
@@ -365,9 +182,7 @@ int vcpu_run(struct vcpu *vcpu)
 	load(vcpu);
 	ret = call_resume(vcpu);
 	if (ret == VCPU_RESUME)
-		ret = call_enter(vcpu);
-	if (ret == VCPU_RESUME && vcpu->spe)
-		ret = profiler->enter(vcpu);
+		ret = exit_prepare_entry(vcpu);
 	if (ret == VCPU_RESUME)
 		ret = enter_guest(vcpu);
 	put(vcpu);
@@ -412,6 +227,7 @@ void vcpu_reset(struct vcpu *vcpu)
 	vcpu->trap_vm_regs = false;
 	vcpu->serror_pending = false;
 	vcpu->flush_at = 0;
+	exit_choose_stages(vcpu);
 	for (i = 0; i < nr_hooks; i++)
 		if (hooks[i]->reset)
 			hooks[i]->reset(vcpu);

@@ -12,12 +12,8 @@
 #define KEEL_VM_RUN_H
 
 #include <arch/ich.h>
+#include <vm/exit.h>
 #include <vm/vm.h>
-
-/* What a handler says: enter the guest again, or one of enum keel_exit (>= 0). */
-#define VCPU_RESUME (-1) /* enter.S knows */
-
-typedef int vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
 
 /**
  * struct vcpu_hooks - what a layer above does at the points of the run loop
@@ -32,7 +28,7 @@ typedef int vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
  *           or an exit at once
  * @enter:   before every entry of the guest. VCPU_RESUME, or an exit in place of the entry
  * @exits:   what to do about synchronous exceptions from the guest: ESR_EC_COUNT functions, by
- *           class. A class is one layer's alone. VCPU_RESUME, an exit, or VCPU_NOT_MINE, which
+ *           class, for what no stage (vm/exit.h) has taken. A class is one layer's alone. VCPU_RESUME, an exit, or VCPU_NOT_MINE, which
  *           becomes KEEL_EXIT_FAIL, as it does where there is no function
  * @irq:     a physical interrupt is pending; VCPU_RESUME if EL2 has dealt with it, else
  *           VCPU_NOT_MINE, which becomes KEEL_EXIT_IRQ
@@ -43,40 +39,15 @@ typedef int vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
 struct vcpu_hooks {
 	void (*load)(struct vcpu *vcpu);
 	void (*put)(struct vcpu *vcpu);
-	int (*resume)(struct vcpu *vcpu);
-	int (*enter)(struct vcpu *vcpu);
+	enum vcpu_action (*resume)(struct vcpu *vcpu);
+	enum vcpu_action (*enter)(struct vcpu *vcpu);
 	vcpu_exit_handler *const *exits;
-	int (*irq)(struct vcpu *vcpu);
+	enum vcpu_action (*irq)(struct vcpu *vcpu);
 	bool (*pending)(struct vcpu *vcpu);
 	u64 (*deadline)(struct vcpu *vcpu);
 	void (*reset)(struct vcpu *vcpu);
 };
 
-/**
- * struct vcpu_profiler - what is done besides, of vCPUs that have SPE (vcpu->spe)
- *
- * On the vCPU's CPU, as hooks. They are apart because every exit and entry asks for them: a vCPU
- * without SPE pays for one look at a pointer.
- *
- * @sampled: an interrupt has come. True if it was the alarm for a sample (timer_set_alarm()), that
- *           is done, and nothing else has changed: the guest goes on at once, and what else is
- *           pending interrupts it. False: nothing has changed, or what has is @handled's to see.
- *           May be NULL
- * @exited:  the guest was left, nothing has been done about it; @irq: by an interrupt
- * @handled: the exit is finished, with @ret: what is to be returned in its place, or @ret
- * @enter:   the last thing before an entry. VCPU_RESUME, or an exit in its place
- */
-struct vcpu_profiler {
-	bool (*sampled)(struct vcpu *vcpu);
-	void (*exited)(struct vcpu *vcpu, bool irq);
-	int (*handled)(struct vcpu *vcpu, int ret);
-	int (*enter)(struct vcpu *vcpu);
-};
-
-/* One; boot CPU. */
-void vcpu_set_profiler(const struct vcpu_profiler *profiler);
-
-#define VCPU_NOT_MINE  (-2)
 #define VCPU_HOOKS_MAX 8
 
 /* Register a layer; boot CPU. */

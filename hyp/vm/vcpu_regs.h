@@ -108,7 +108,7 @@ struct vcpu_gpregs {
 #endif
 
 /* Offsets in struct vcpu that enter.S uses; asserted in vm.h. */
-#define VCPU_GPREGS	 0
-#define VCPU_SPE_POINTER 328
+#define VCPU_GPREGS    0
+#define VCPU_FAST_EXIT 360 /* fast_exit, fast_class */
 
 #endif

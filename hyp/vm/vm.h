@@ -30,8 +30,12 @@
 
 struct vgic; /* vgic/vgic.h */
 struct vgic_cpu;
-struct spe_vcpu; /* spe/spe_vcpu.h */
+struct spe_vcpu;   /* spe/spe_vcpu.h */
+struct exit_stage; /* exit.h */
 struct vm;
+
+/* Layers that can see each exit of a vCPU. */
+#define VCPU_STAGES_MAX 2
 
 /* What each running vCPU waits for or is told by others; changed with atomics by any CPU. */
 enum vcpu_power {
@@ -61,6 +65,11 @@ struct vcpu {
 	struct keel_run *run; /* the run page, shared with the host: run_page.h; never believed */
 	struct vgic_cpu *vgic;
 	struct spe_vcpu *spe; /* NULL without the feature */
+	/* exit.h: the stages that it has, the outermost first, NULL behind the last... */
+	const struct exit_stage *stages[VCPU_STAGES_MAX + 1];
+	/* ... and the fast exit of one of them, for exceptions of fast_class; NULL for none */
+	struct vcpu *(*fast_exit)(struct vcpu *vcpu);
+	u64 fast_class;
 	unsigned int index;
 	u64 mpidr;	     /* MPIDR_EL1 as the guest sees it */
 	u64 features;	     /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
@@ -96,7 +105,8 @@ struct vcpu {
 };
 
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, regs) == VCPU_GPREGS, "enter.S");
-STATIC_ASSERT(__builtin_offsetof(struct vcpu, spe) == VCPU_SPE_POINTER, "enter.S");
+STATIC_ASSERT(__builtin_offsetof(struct vcpu, fast_exit) == VCPU_FAST_EXIT, "enter.S");
+STATIC_ASSERT(__builtin_offsetof(struct vcpu, fast_class) == VCPU_FAST_EXIT + 8, "enter.S");
 
 enum vm_state { VM_LIVE, VM_DYING };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/serror.c hyp/vm/guest_traps.c hyp/host/host_cpu.c hyp/host/host_features.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/owner_model.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c */
+/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/exit.c hyp/vm/serror.c hyp/vm/guest_traps.c hyp/host/host_cpu.c hyp/host/host_features.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/owner_model.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c */
 /*
  * Whole runs of a vCPU against the model of register ownership (owner_model.h), with the host's
  * controls, the world switch and the run loop as they are, on CPUs with each feature of the ID

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/serror.c hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/guest_traps.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c */
+/* SOURCES: hyp/vm/serror.c hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/exit.c hyp/vm/guest_traps.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c */
 /*
  * SErrors: whose they are, and that each of them reaches him, with the world switch and the run
  * loop as they are.

@@ -33,13 +33,14 @@
 #define FULL	    (PMBSR_S | PMBSR_BSC_FULL)
 
 static u64 memory[2][VCPU_SPE_BYTES / 8];
-static const struct vcpu_profiler *profiler;
+static const struct exit_stage *stage;
 static u32 spe_how;
 static unsigned int emul_inits;
 
-void vcpu_set_profiler(const struct vcpu_profiler *p)
+void exit_set_stage(enum exit_stage_id id, const struct exit_stage *new_stage)
 {
-	profiler = p;
+	assert_int_equal(id, EXIT_STAGE_SPE);
+	stage = new_stage;
 }
 
 void vm_set_spe(u32 how)
@@ -159,7 +160,7 @@ static void profile(void)
 	msr(SPE_PMSCR_EL1, PMSCR_E1SPE | PMSCR_TS);
 	msr(SPE_PMBLIMITR_EL1, LIMIT | PMBLIMITR_E);
 	assert_false(V->spe->running);
-	assert_int_equal(profiler->enter(V), VCPU_RESUME);
+	assert_int_equal(stage->enter(V), VCPU_RESUME);
 	assert_true(V->spe->running);
 }
 
@@ -225,11 +226,11 @@ static void check_choice(const struct choice *c)
 	bool hardware = c->how == KEEL_SPE_HARDWARE;
 
 	w.logs = emul_inits = 0;
-	profiler = NULL;
+	stage = NULL;
 	assert_int_equal(choose(c->asked, c->cpu, c->cpus), c->how);
 	assert_int_equal(w.logs, c->logs);
 	assert_int_equal(emul_inits, c->how == KEEL_SPE_EMULATED);
-	assert_int_equal(profiler != NULL, hardware);
+	assert_int_equal(stage != NULL, hardware);
 	assert_true(spe_provider_fits(&c->cpu[0]));
 	/* a CPU that comes later must have what guests were told of */
 	assert_int_equal(spe_provider_fits(&(struct spe_unit_id){ .version = 0 }), !hardware);
@@ -421,9 +422,9 @@ static void test_start(void **state)
 	assert_string_equal(fake_trace(), order);
 	/* an exit that has nothing to do with it reads one register, the entry does nothing */
 	fake_trace_start(true);
-	profiler->exited(V, false);
-	assert_int_equal(profiler->handled(V, VCPU_RESUME), VCPU_RESUME);
-	assert_int_equal(profiler->enter(V), VCPU_RESUME);
+	assert_int_equal(stage->exit(V, GUEST_SYNC), VCPU_NOT_MINE);
+	assert_int_equal(stage->handled(V, VCPU_RESUME), VCPU_RESUME);
+	assert_int_equal(stage->enter(V), VCPU_RESUME);
 	assert_string_equal(fake_trace(), PMBSR "?");
 	assert_true(V->spe->running);
 }
@@ -437,7 +438,7 @@ static void test_old_unit(void **state)
 	old.version = 2;
 	start_machine(&old);
 	profile();
-	assert_int_equal(profiler->handled(V, KEEL_EXIT_IRQ), KEEL_EXIT_IRQ);
+	assert_int_equal(stage->handled(V, vcpu_to_host(KEEL_EXIT_IRQ)), KEEL_EXIT_IRQ);
 	host_spe_return(&w.cpu.spe);
 }
 
@@ -449,7 +450,7 @@ static void test_e2h(void **state)
 	profile();
 	assert_int_equal(fake_sysreg_get("s3_5_c9_c9_0"), PMSCR_E1SPE | PMSCR_TS);
 	assert_int_equal(fake_sysreg_writes(PMSCR), 0);
-	profiler->handled(V, KEEL_EXIT_IRQ);
+	stage->handled(V, vcpu_to_host(KEEL_EXIT_IRQ));
 	host_spe_return(&w.cpu.spe);
 	assert_int_equal(fake_sysreg_get("s3_5_c9_c9_0"), 0x10);
 }
@@ -463,7 +464,7 @@ static void test_stop(void **state)
 	fake_sysreg_set(PMBPTR, 0x80000400);
 	fake_sysreg_set(PMSICR, 0x55);
 	fake_trace_start(true);
-	assert_int_equal(profiler->handled(V, KEEL_EXIT_FAULT), KEEL_EXIT_FAULT);
+	assert_int_equal(stage->handled(V, vcpu_to_host(KEEL_EXIT_FAULT)), KEEL_EXIT_FAULT);
 	assert_string_equal(fake_trace(), order);
 	assert_false(V->spe->running);
 	assert_int_equal(get(SPE_PMBPTR_EL1), 0x80000400);
@@ -471,7 +472,7 @@ static void test_stop(void **state)
 	assert_int_equal(get(SPE_PMBLIMITR_EL1), LIMIT | PMBLIMITR_E);
 	assert_false(w.ppi_level);
 	/* and it goes on where it was */
-	assert_int_equal(profiler->enter(V), VCPU_RESUME);
+	assert_int_equal(stage->enter(V), VCPU_RESUME);
 	assert_int_equal(fake_sysreg_get(PMBPTR), 0x80000400);
 	assert_int_equal(fake_sysreg_get(PMSICR), 0x55);
 }
@@ -488,15 +489,15 @@ static void test_access_while_running(void **state)
 	assert_int_equal(mrs(SPE_PMSICR_EL1), 0x123);
 	assert_false(V->spe->running);
 	assert_int_equal(fake_sysreg_get(PMBLIMITR), 0);
-	profiler->enter(V);
+	stage->enter(V);
 	msr(SPE_PMSCR_EL1, 0);
 	assert_false(V->spe->running);
-	profiler->enter(V);
+	stage->enter(V);
 	assert_false(V->spe->running);
 	assert_int_equal(mrs(SPE_PMBPTR_EL1), 0x80000040);
 	/* a reset too */
 	msr(SPE_PMSCR_EL1, PMSCR_E0SPE);
-	profiler->enter(V);
+	stage->enter(V);
 	assert_true(V->spe->running);
 	sysreg_reset(V);
 	assert_false(V->spe->running);
@@ -510,18 +511,18 @@ static void test_event(void **state)
 	fake_sysreg_set(PMBSR, FULL | PMBSR_COLL);
 	fake_sysreg_set(PMBPTR, LIMIT);
 	fake_trace_start(false);
-	profiler->exited(V, true);
+	assert_int_equal(stage->exit(V, GUEST_IRQ), VCPU_NOT_MINE);
 	assert_string_equal(fake_trace(), "psb csync dsb nsh isb " PMBLIMITR "=0 isb " PMBSR "=0");
 	assert_int_equal(w.ppi, 21);
 	assert_true(w.ppi_level);
-	assert_int_equal(profiler->enter(V), VCPU_RESUME);
+	assert_int_equal(stage->enter(V), VCPU_RESUME);
 	assert_false(V->spe->running);
 	assert_int_equal(mrs(SPE_PMBSR_EL1), FULL | PMBSR_COLL);
 	assert_int_equal(mrs(SPE_PMBPTR_EL1), LIMIT);
 	msr(SPE_PMBPTR_EL1, 0x80000000);
 	msr(SPE_PMBSR_EL1, 0);
 	assert_false(w.ppi_level);
-	profiler->enter(V);
+	stage->enter(V);
 	assert_true(V->spe->running);
 	assert_int_equal(fake_sysreg_get(PMBLIMITR), LIMIT | PMBLIMITR_E);
 }
@@ -530,15 +531,15 @@ static void test_event(void **state)
 static void test_event_at_wfi(void **state)
 {
 	profile();
-	assert_int_equal(profiler->handled(V, KEEL_EXIT_WFI), KEEL_EXIT_WFI);
-	profiler->enter(V);
-	profiler->exited(V, false);
+	assert_int_equal(stage->handled(V, vcpu_to_host(KEEL_EXIT_WFI)), KEEL_EXIT_WFI);
+	stage->enter(V);
+	assert_int_equal(stage->exit(V, GUEST_SYNC), VCPU_NOT_MINE);
 	fake_sysreg_set(PMBSR, FULL);
-	assert_int_equal(profiler->handled(V, KEEL_EXIT_WFI), KEEL_EXIT_IRQ);
+	assert_int_equal(stage->handled(V, vcpu_to_host(KEEL_EXIT_WFI)), KEEL_EXIT_IRQ);
 	assert_true(w.ppi_level);
 	assert_int_equal(fake_sysreg_get(PMBSR), 0);
 	/* not running: nothing to look for */
-	assert_int_equal(profiler->handled(V, KEEL_EXIT_WFI), KEEL_EXIT_WFI);
+	assert_int_equal(stage->handled(V, vcpu_to_host(KEEL_EXIT_WFI)), KEEL_EXIT_WFI);
 }
 
 static u64 event(u64 pmbsr)
@@ -546,7 +547,7 @@ static u64 event(u64 pmbsr)
 	setup(NULL);
 	profile();
 	fake_sysreg_set(PMBSR, pmbsr);
-	profiler->exited(V, true);
+	assert_int_equal(stage->exit(V, GUEST_IRQ), VCPU_NOT_MINE);
 	return get(SPE_PMBSR_EL1);
 }
 
@@ -571,20 +572,20 @@ static void test_faults(void **state)
 static void test_stop_by_the_host(void **state)
 {
 	profile();
-	profiler->handled(V, KEEL_EXIT_IRQ);
+	stage->handled(V, vcpu_to_host(KEEL_EXIT_IRQ));
 	assert_int_equal(spe_vcpu_control(V, KEEL_SPE_STOP, KVM_ARM_VCPU_SPE_STOP_TRAP), 0);
-	assert_int_equal(profiler->enter(V), VCPU_RESUME);
+	assert_int_equal(stage->enter(V), VCPU_RESUME);
 	assert_false(V->spe->running);
 	assert_int_equal(mrs(SPE_PMSCR_EL1), PMSCR_E1SPE | PMSCR_TS);
 	assert_int_equal(spe_vcpu_control(V, KEEL_SPE_STOP, KVM_ARM_VCPU_SPE_STOP_EXIT), 0);
-	assert_int_equal(profiler->enter(V), KEEL_EXIT_SPE);
+	assert_int_equal(stage->enter(V), KEEL_EXIT_SPE);
 	msr(SPE_PMSCR_EL1, 0);
-	assert_int_equal(profiler->enter(V), VCPU_RESUME);
+	assert_int_equal(stage->enter(V), VCPU_RESUME);
 	msr(SPE_PMSCR_EL1, PMSCR_E0SPE);
-	assert_int_equal(profiler->enter(V), KEEL_EXIT_SPE);
+	assert_int_equal(stage->enter(V), KEEL_EXIT_SPE);
 	assert_false(V->spe->running);
 	assert_int_equal(spe_vcpu_control(V, KEEL_SPE_STOP, KVM_ARM_VCPU_SPE_RESUME), 0);
-	assert_int_equal(profiler->enter(V), VCPU_RESUME);
+	assert_int_equal(stage->enter(V), VCPU_RESUME);
 	assert_true(V->spe->running);
 }
 
@@ -601,12 +602,12 @@ static void test_one_reg(void **state)
 	profile();
 	msr(SPE_PMSNEVFR_EL1, 2);
 	msr(SPE_PMSFCR_EL1, PMSFCR_FE | PMSFCR_FNE);
-	profiler->enter(V);
+	stage->enter(V);
 	fake_sysreg_set(PMBSR, FULL);
 	fake_sysreg_set(PMBPTR, 0x80000c00);
 	fake_sysreg_set(PMSICR, 0x99);
-	profiler->exited(V, true);
-	profiler->handled(V, KEEL_EXIT_IRQ);
+	assert_int_equal(stage->exit(V, GUEST_IRQ), VCPU_NOT_MINE);
+	stage->handled(V, vcpu_to_host(KEEL_EXIT_IRQ));
 	w.ppi_level = false;
 	for (unsigned int i = 0; i < ARRAY_SIZE(regs); i++) {
 		assert_int_equal(sysreg_user_get(V, regs[i], &value), 0);
@@ -660,10 +661,10 @@ static void test_host(void **state)
 		profile();
 		assert_int_equal(fake_sysreg_get(PMBSR), 0);
 		msr(SPE_PMSCR_EL1, 0);
-		profiler->enter(V); /* off and on again: the host's are saved once */
+		stage->enter(V); /* off and on again: the host's are saved once */
 		msr(SPE_PMSCR_EL1, PMSCR_E0SPE);
-		profiler->enter(V);
-		profiler->handled(V, KEEL_EXIT_IRQ);
+		stage->enter(V);
+		stage->handled(V, vcpu_to_host(KEEL_EXIT_IRQ));
 		host_spe_return(&w.cpu.spe);
 		check_host(limits[i]);
 	}

@@ -52,6 +52,7 @@ static bool access_faults; /* EL2's access to what is translated */
 static bool at_faults;	   /* AT is an exception at EL2 */
 static u64 fault;	   /* what PAR_EL1 says of an access to the buffer, if not 0 */
 static unsigned int cleaned, kicked;
+static unsigned int long_ways; /* exits for spe_emul_exit(); 100 for each that is no interrupt */
 
 /* ---- the hardware, and what is not linked ---- */
 
@@ -377,26 +378,44 @@ static void test_memory_that_faults(void **state)
 	assert_int_equal(spe.samples, 1);
 }
 
+enum vcpu_action spe_emul_exit(struct vcpu *v, bool irq)
+{
+	long_ways += irq ? 1 : 100;
+	return VCPU_NOT_MINE;
+}
+
+static bool goes_the_long_way(enum guest_exit_kind kind)
+{
+	unsigned int before = long_ways;
+
+	return spe_sample_exit(V, kind) == VCPU_NOT_MINE &&
+	       long_ways == before + (kind == GUEST_IRQ ? 1 : 100);
+}
+
 static void test_the_alarm(void **state)
 {
 	word = 0xf9400020;
-	assert_true(spe_sample_alarm(V));
+	assert_true(goes_the_long_way(GUEST_SYNC)); /* an interrupt alone can be the alarm */
+	assert_true(goes_the_long_way(GUEST_FIQ));
+	assert_int_equal(spe.samples, 0);
+	assert_int_equal(spe_sample_exit(V, GUEST_IRQ), VCPU_AT_ONCE);
 	assert_int_equal(spe.samples, 1);
 	assert_int_equal(spe.since, NOW);
 	assert_int_equal(vcpu.alarm, NOW + PERIOD);
 	assert_int_equal(fake_sysreg_get("cnthp_cval_el2"), NOW + PERIOD);
-	assert_false(spe_sample_alarm(V)); /* another interrupt, before it */
+	assert_true(goes_the_long_way(GUEST_IRQ)); /* another interrupt, before it */
 	vcpu.alarm = NOW;
 	fake_sysreg_set("vbar_el1", VBAR + 0x1000);
-	assert_false(spe_sample_alarm(V));
+	assert_true(goes_the_long_way(GUEST_IRQ));
 	fake_sysreg_set("vbar_el1", VBAR);
 	spe.plain = false;
-	assert_false(spe_sample_alarm(V));
+	assert_true(goes_the_long_way(GUEST_IRQ));
 	spe.plain = true;
 	assert_int_equal(spe.since, NOW); /* nothing has changed */
 	assert_int_equal(spe.samples, 1);
 	fault = 1 | 7 << 1;
-	assert_false(spe_sample_alarm(V)); /* a management event is for the long way round */
+	assert_true(
+		goes_the_long_way(GUEST_IRQ)); /* a management event is for the long way round */
 	assert_int_equal(spe.since, 0);
 	assert_int_equal(kicked, 1);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/serror.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/trap/device.c hyp/trap/debug.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c */
+/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/exit.c hyp/vm/serror.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/trap/device.c hyp/trap/debug.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c */
 /*
  * The order of a whole run of a vCPU, with the world switch and the run loop as they are: records
  * are written and the buffer is off before anything changes that they go by, and it is on after all
@@ -224,6 +224,7 @@ static int start(bool unit, bool with_spe)
 	vm.s2.geometry.vtcr = 0x80023558;
 	if (with_spe) {
 		vcpu.spe = (void *)spe_memory;
+		exit_choose_stages(&vcpu);
 		vcpu.spe_ready = true;
 		spe_vcpu_reset(&vcpu);
 		vcpu.spe->regs.pmscr = PMSCR_E1SPE;

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From an exit of the guest to its next entry, or to the exit that the host is told of: exit.h.
+ *
+ * vcpu_exit() is the hottest C function: every exit comes here that the fast exit does not take. So
+ * what it calls for a vCPU without stages is in this file, static, and the lists of hooks have no
+ * gaps and end with NULL.
+ */
+#include <arch/el2_regs.h>
+#include <arch/percpu.h>
+#include <arch/sysreg.h>
+#include <cpu/assert.h>
+#include <cpu/hw_errors.h>
+#include <cpu/log.h>
+#include <cpu/panic.h>
+#include <cpu/percpu.h>
+#include <lib/esr.h>
+#include <vm/exit.h>
+#include <vm/run.h>
+#include <vm/run_page.h>
+#include <vm/serror.h>
+#include <vm/switch.h>
+#include <vm/vm_ops.h>
+
+/* enter.S calls it. */
+int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
+
+/* By enum exit_stage_id; NULL where the machine has no such layer. */
+static const struct exit_stage *stages[EXIT_STAGE_COUNT];
+
+/* The hooks that are called at each entry and for each interrupt. */
+static enum vcpu_action (*enter_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
+static enum vcpu_action (*irq_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
+
+/* ---- exceptions that the run loop itself knows ---- */
+
+static enum vcpu_action handle_fp(struct vcpu *vcpu, u64 esr)
+{
+	(void)esr;
+	switch_guest_fp(vcpu);
+	return VCPU_RESUME;
+}
+
+static enum vcpu_action handle_sve(struct vcpu *vcpu, u64 esr)
+{
+	if (vcpu->features & BIT(VCPU_SVE))
+		return handle_fp(vcpu, esr);
+	vcpu_inject_undef(vcpu);
+	return VCPU_RESUME;
+}
+
+/* Of the guest: taken while it ran, or found when it is put. */
+static enum vcpu_action handle_serror(struct vcpu *vcpu, u64 esr)
+{
+	static const char *const whose[] = { [SERROR_HOST] = "the host takes it",
+					     [SERROR_GUEST] = "the guest takes it",
+					     [SERROR_NOBODY] = "the guest goes on" };
+	static struct ratelimit limit;
+	enum serror_owner owner = serror_owner(esr, this_vm_cpu()->traps.has_ras);
+
+	hw_error(HW_GUEST_SERRORS);
+	log_limited(&limit, LOG_WARN, "VM %#lx, vCPU %u: SError, ESR_EL2 %#lx: %s",
+		    vcpu->vm->handle, vcpu->index, esr, whose[owner]);
+	switch (owner) {
+	case SERROR_NOBODY:
+		return VCPU_RESUME;
+	case SERROR_GUEST:
+		switch_guest_serror(vcpu);
+		return VCPU_RESUME;
+	default:
+		switch_host_serror(esr);
+		return vcpu_to_host(KEEL_EXIT_IRQ);
+	}
+}
+
+void exit_take_serror(struct vcpu *vcpu)
+{
+	u64 esr = switch_take_guest_serror();
+
+	if (esr)
+		(void)handle_serror(vcpu, esr);
+}
+
+/* ---- registration ---- */
+
+/* By class. FP is the world switch's own, the rest the layers'. */
+static vcpu_exit_handler *class_handlers[ESR_EC_COUNT] = {
+	[ESR_EC_FP_ASIMD] = handle_fp,
+	[ESR_EC_SVE] = handle_sve,
+};
+
+static void add_hook(enum vcpu_action (**list)(struct vcpu *vcpu),
+		     enum vcpu_action (*hook)(struct vcpu *vcpu))
+{
+	while (*list)
+		list++;
+	*list = hook;
+}
+
+static void add_class_handlers(vcpu_exit_handler *const *handlers)
+{
+	unsigned int ec;
+
+	for (ec = 0; ec < ESR_EC_COUNT; ec++) {
+		if (!handlers[ec])
+			continue;
+		if (class_handlers[ec])
+			panic("two layers for exception class %#x", ec);
+		class_handlers[ec] = handlers[ec];
+	}
+}
+
+void exit_add_hooks(const struct vcpu_hooks *hooks)
+{
+	add_hook(enter_hooks, hooks->enter);
+	add_hook(irq_hooks, hooks->irq);
+	if (hooks->exits)
+		add_class_handlers(hooks->exits);
+}
+
+void exit_set_stage(enum exit_stage_id id, const struct exit_stage *stage)
+{
+	stages[id] = stage;
+}
+
+static void add_stage(struct vcpu *vcpu, unsigned int n, const struct exit_stage *stage)
+{
+	vcpu->stages[n] = stage;
+	if (!stage->fast)
+		return;
+	ASSERT(!vcpu->fast_exit);
+	vcpu->fast_exit = stage->fast;
+	vcpu->fast_class = stage->fast_class;
+}
+
+void exit_choose_stages(struct vcpu *vcpu)
+{
+	unsigned int id, n = 0;
+
+	vcpu->fast_exit = NULL;
+	for (id = 0; id < EXIT_STAGE_COUNT; id++)
+		if (stages[id] && stages[id]->wanted(vcpu))
+			add_stage(vcpu, n++, stages[id]);
+	vcpu->stages[n] = NULL;
+}
+
+/* ---- the handlers ---- */
+
+/* Nobody knows what to do: the host is told what there is to know. */
+static __noinline enum vcpu_action tell_unknown(struct vcpu *vcpu, u64 esr)
+{
+	u64 far = read_sysreg(far_el2), ipa = read_sysreg(hpfar_el2) << 8;
+
+	run_write64(vcpu, &vcpu->run->fail.esr, esr);
+	run_write64(vcpu, &vcpu->run->fail.far, far);
+	run_write64(vcpu, &vcpu->run->fail.ipa, ipa);
+	run_write64(vcpu, &vcpu->run->fail.pc, vcpu->regs.pc);
+	return vcpu_to_host(KEEL_EXIT_FAIL);
+}
+
+static __always_inline enum vcpu_action handle_sync(struct vcpu *vcpu)
+{
+	u64 esr = read_sysreg(esr_el2);
+	unsigned int ec = esr_ec(esr);
+	enum vcpu_action action = VCPU_NOT_MINE;
+
+	if (likely(class_handlers[ec]))
+		action = class_handlers[ec](vcpu, esr);
+	return unlikely(action == VCPU_NOT_MINE) ? tell_unknown(vcpu, esr) : action;
+}
+
+static enum vcpu_action handle_irq(struct vcpu *vcpu)
+{
+	enum vcpu_action (**irq)(struct vcpu * vcpu), action = VCPU_NOT_MINE;
+
+	for (irq = irq_hooks; *irq && action == VCPU_NOT_MINE; irq++)
+		action = (*irq)(vcpu);
+	return action == VCPU_NOT_MINE ? vcpu_to_host(KEEL_EXIT_IRQ) : action;
+}
+
+static __noinline enum vcpu_action handle_async(struct vcpu *vcpu, enum guest_exit_kind kind)
+{
+	if (kind == GUEST_SERROR)
+		return handle_serror(vcpu, read_sysreg(esr_el2));
+	return handle_irq(vcpu);
+}
+
+static __always_inline enum vcpu_action handle_exit(struct vcpu *vcpu, enum guest_exit_kind kind)
+{
+	return kind == GUEST_SYNC ? handle_sync(vcpu) : handle_async(vcpu, kind);
+}
+
+/* ---- before the next entry ---- */
+
+static enum vcpu_action call_enter(struct vcpu *vcpu)
+{
+	enum vcpu_action (**enter)(struct vcpu * vcpu), action = VCPU_RESUME;
+
+	for (enter = enter_hooks; *enter && action == VCPU_RESUME; enter++)
+		action = (*enter)(vcpu);
+	return action;
+}
+
+/* Get ready for the next entry, if there is to be one. */
+static enum vcpu_action finish(struct vcpu *vcpu, enum vcpu_action action)
+{
+	return action == VCPU_RESUME ? call_enter(vcpu) : action;
+}
+
+/* An exit by no instruction: once EL2 has taken its reasons away, see whether the host has one. */
+static enum vcpu_action finish_irq(struct vcpu *vcpu, enum vcpu_action action)
+{
+	action = finish(vcpu, action);
+	return action == VCPU_RESUME && vcpu_host_waits(vcpu) ? vcpu_to_host(KEEL_EXIT_IRQ)
+							      : action;
+}
+
+/* A CPU that has panicked may have left anything half done. */
+static __always_inline void stop_if_panicked(void)
+{
+	if (unlikely(panic_in_progress()))
+		panic_stop_cpu();
+}
+
+/* ---- stages ---- */
+
+/* Stages behind the first, which are few and rare: the last one is asked first. */
+static __noinline enum vcpu_action enter_inner_stages(struct vcpu *vcpu)
+{
+	enum vcpu_action action = VCPU_RESUME;
+	unsigned int n = 1;
+
+	while (vcpu->stages[n])
+		n++;
+	while (n-- > 1 && action == VCPU_RESUME)
+		action = vcpu->stages[n]->enter(vcpu);
+	return action;
+}
+
+static enum vcpu_action enter_stages(struct vcpu *vcpu)
+{
+	enum vcpu_action action = VCPU_RESUME;
+
+	if (unlikely(vcpu->stages[1]))
+		action = enter_inner_stages(vcpu);
+	return action == VCPU_RESUME ? vcpu->stages[0]->enter(vcpu) : action;
+}
+
+enum vcpu_action exit_prepare_entry(struct vcpu *vcpu)
+{
+	enum vcpu_action action = call_enter(vcpu);
+
+	return action == VCPU_RESUME && vcpu->stages[0] ? enter_stages(vcpu) : action;
+}
+
+/* What stage 0 does not take: the stages behind it, and the handlers. */
+static __noinline enum vcpu_action ask_inner_stages(struct vcpu *vcpu, enum guest_exit_kind kind)
+{
+	enum vcpu_action action = VCPU_NOT_MINE;
+	unsigned int seen = 1;
+
+	while (action == VCPU_NOT_MINE && vcpu->stages[seen])
+		action = vcpu->stages[seen++]->exit(vcpu, kind);
+	ASSERT(action != VCPU_AT_ONCE);
+	if (action == VCPU_NOT_MINE)
+		action = handle_exit(vcpu, kind);
+	while (seen-- > 1)
+		action = vcpu->stages[seen]->handled(vcpu, action);
+	return action;
+}
+
+static __noinline enum vcpu_action exit_with_stages(struct vcpu *vcpu, enum guest_exit_kind kind)
+{
+	enum vcpu_action action;
+
+	stop_if_panicked();
+	action = vcpu->stages[0]->exit(vcpu, kind);
+	if (action == VCPU_AT_ONCE)
+		return VCPU_RESUME;
+	if (action == VCPU_NOT_MINE)
+		action = unlikely(vcpu->stages[1]) ? ask_inner_stages(vcpu, kind)
+						   : handle_exit(vcpu, kind);
+	action = vcpu->stages[0]->handled(vcpu, action);
+	action = kind == GUEST_SYNC ? finish(vcpu, action) : finish_irq(vcpu, action);
+	return action == VCPU_RESUME ? enter_stages(vcpu) : action;
+}
+
+/* The guest was left: deal with it, and get ready for the next entry. */
+int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
+{
+	if (vcpu->stages[0])
+		return exit_with_stages(vcpu, (enum guest_exit_kind)kind);
+	stop_if_panicked();
+	return kind == GUEST_SYNC
+		       ? finish(vcpu, handle_sync(vcpu))
+		       : finish_irq(vcpu, handle_async(vcpu, (enum guest_exit_kind)kind));
+}
