@@ -15,34 +15,34 @@ static inline bool el2_is_e2h(void)
 	return (read_sysreg(hcr_el2) & HCR_E2H) != 0;
 }
 
-#define DEFINE_EL1_REG(name, el1, el12)                                     \
-	static inline u64 read_el1_##name(void)                             \
-	{                                                                   \
-		return el2_is_e2h() ? read_sysreg(el12) : read_sysreg(el1); \
-	}                                                                   \
-	static inline void write_el1_##name(u64 value)                      \
-	{                                                                   \
-		if (el2_is_e2h())                                           \
-			write_sysreg(value, el12);                          \
-		else                                                        \
-			write_sysreg(value, el1);                           \
+#define DEFINE_EL1_REG(name, el1, reg)                                                   \
+	static inline u64 read_el1_##name(void)                                          \
+	{                                                                                \
+		return el2_is_e2h() ? read_sysreg(ASM_REG_EL12(reg)) : read_sysreg(el1); \
+	}                                                                                \
+	static inline void write_el1_##name(u64 value)                                   \
+	{                                                                                \
+		if (el2_is_e2h())                                                        \
+			write_sysreg(value, ASM_REG_EL12(reg));                          \
+		else                                                                     \
+			write_sysreg(value, el1);                                        \
 	}
 
-DEFINE_EL1_REG(sctlr, sctlr_el1, s3_5_c1_c0_0)
-DEFINE_EL1_REG(sctlr2, s3_0_c1_c0_3, s3_5_c1_c0_3)
-DEFINE_EL1_REG(tcr2, s3_0_c2_c0_3, s3_5_c2_c0_3)
-DEFINE_EL1_REG(gcscr, s3_0_c2_c5_0, s3_5_c2_c5_0)
-DEFINE_EL1_REG(tcr, tcr_el1, s3_5_c2_c0_2)
-DEFINE_EL1_REG(spsr, spsr_el1, s3_5_c4_c0_0)
-DEFINE_EL1_REG(elr, elr_el1, s3_5_c4_c0_1)
-DEFINE_EL1_REG(esr, esr_el1, s3_5_c5_c2_0)
-DEFINE_EL1_REG(far, far_el1, s3_5_c6_c0_0)
-DEFINE_EL1_REG(zcr, s3_0_c1_c2_0, s3_5_c1_c2_0)
-DEFINE_EL1_REG(trfcr, s3_0_c1_c2_1, s3_5_c1_c2_1)
-DEFINE_EL1_REG(brbcr, s2_1_c9_c0_0, s2_5_c9_c0_0)
-DEFINE_EL1_REG(pmscr, s3_0_c9_c9_0, s3_5_c9_c9_0)
-DEFINE_EL1_REG(vbar, vbar_el1, s3_5_c12_c0_0)
-DEFINE_EL1_REG(contextidr, contextidr_el1, s3_5_c13_c0_1)
+DEFINE_EL1_REG(sctlr, sctlr_el1, SCTLR_EL1)
+DEFINE_EL1_REG(sctlr2, ASM_REG(SCTLR2_EL1), SCTLR2_EL1)
+DEFINE_EL1_REG(tcr2, ASM_REG(TCR2_EL1), TCR2_EL1)
+DEFINE_EL1_REG(gcscr, ASM_REG(GCSCR_EL1), GCSCR_EL1)
+DEFINE_EL1_REG(tcr, tcr_el1, TCR_EL1)
+DEFINE_EL1_REG(spsr, spsr_el1, SPSR_EL1)
+DEFINE_EL1_REG(elr, elr_el1, ELR_EL1)
+DEFINE_EL1_REG(esr, esr_el1, ESR_EL1)
+DEFINE_EL1_REG(far, far_el1, FAR_EL1)
+DEFINE_EL1_REG(zcr, ASM_REG(ZCR_EL1), ZCR_EL1)
+DEFINE_EL1_REG(trfcr, ASM_REG(TRFCR_EL1), TRFCR_EL1)
+DEFINE_EL1_REG(brbcr, ASM_REG(BRBCR_EL1), BRBCR_EL1)
+DEFINE_EL1_REG(pmscr, ASM_REG(PMSCR_EL1), PMSCR_EL1)
+DEFINE_EL1_REG(vbar, vbar_el1, VBAR_EL1)
+DEFINE_EL1_REG(contextidr, contextidr_el1, CONTEXTIDR_EL1)
 
 /* TCR_EL1.EPD0 and .EPD1: no walks by TTBR0_EL1 and TTBR1_EL1. SCTLR_EL1.M: el2_regs.h. */
 #define TCR_EPD0 BIT(7)

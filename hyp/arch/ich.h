@@ -8,14 +8,11 @@
 #include <arch/barrier.h>
 #include <arch/sysreg.h>
 
-#define SYS_ICH_VTR_EL2	 s3_4_c12_c11_1
-#define SYS_ICH_MISR_EL2 s3_4_c12_c11_2
-#define SYS_ICH_VMCR_EL2 s3_4_c12_c11_7
-#define ICC_SRE_SRE	 BIT(0)
-#define ICC_SRE_ENABLE	 BIT(3)
-#define ICC_INTID	 0xffffff
-#define ISR_F		 BIT(6)
-#define ISR_I		 BIT(7)
+#define ICC_SRE_SRE    BIT(0)
+#define ICC_SRE_ENABLE BIT(3)
+#define ICC_INTID      0xffffff
+#define ISR_F	       BIT(6)
+#define ISR_I	       BIT(7)
 
 #define ICH_LR_MAX 16
 
@@ -56,65 +53,65 @@ static inline void ich_write_lr(unsigned int n, u64 value)
 static inline void ich_read_apr(u64 ap0r[4], u64 ap1r[4], unsigned int count)
 {
 	if (count > 2) {
-		ap0r[3] = read_sysreg(s3_4_c12_c8_3);
-		ap0r[2] = read_sysreg(s3_4_c12_c8_2);
-		ap1r[3] = read_sysreg(s3_4_c12_c9_3);
-		ap1r[2] = read_sysreg(s3_4_c12_c9_2);
+		ap0r[3] = read_sysreg(ASM_REG(ICH_AP0R3_EL2));
+		ap0r[2] = read_sysreg(ASM_REG(ICH_AP0R2_EL2));
+		ap1r[3] = read_sysreg(ASM_REG(ICH_AP1R3_EL2));
+		ap1r[2] = read_sysreg(ASM_REG(ICH_AP1R2_EL2));
 	}
 	if (count > 1) {
-		ap0r[1] = read_sysreg(s3_4_c12_c8_1);
-		ap1r[1] = read_sysreg(s3_4_c12_c9_1);
+		ap0r[1] = read_sysreg(ASM_REG(ICH_AP0R1_EL2));
+		ap1r[1] = read_sysreg(ASM_REG(ICH_AP1R1_EL2));
 	}
-	ap0r[0] = read_sysreg(s3_4_c12_c8_0);
-	ap1r[0] = read_sysreg(s3_4_c12_c9_0);
+	ap0r[0] = read_sysreg(ASM_REG(ICH_AP0R0_EL2));
+	ap1r[0] = read_sysreg(ASM_REG(ICH_AP1R0_EL2));
 }
 
 static inline void ich_write_apr(const u64 ap0r[4], const u64 ap1r[4], unsigned int count)
 {
 	if (count > 2) {
-		write_sysreg(ap0r[3], s3_4_c12_c8_3);
-		write_sysreg(ap0r[2], s3_4_c12_c8_2);
-		write_sysreg(ap1r[3], s3_4_c12_c9_3);
-		write_sysreg(ap1r[2], s3_4_c12_c9_2);
+		write_sysreg(ap0r[3], ASM_REG(ICH_AP0R3_EL2));
+		write_sysreg(ap0r[2], ASM_REG(ICH_AP0R2_EL2));
+		write_sysreg(ap1r[3], ASM_REG(ICH_AP1R3_EL2));
+		write_sysreg(ap1r[2], ASM_REG(ICH_AP1R2_EL2));
 	}
 	if (count > 1) {
-		write_sysreg(ap0r[1], s3_4_c12_c8_1);
-		write_sysreg(ap1r[1], s3_4_c12_c9_1);
+		write_sysreg(ap0r[1], ASM_REG(ICH_AP0R1_EL2));
+		write_sysreg(ap1r[1], ASM_REG(ICH_AP1R1_EL2));
 	}
-	write_sysreg(ap0r[0], s3_4_c12_c8_0);
-	write_sysreg(ap1r[0], s3_4_c12_c9_0);
+	write_sysreg(ap0r[0], ASM_REG(ICH_AP0R0_EL2));
+	write_sysreg(ap1r[0], ASM_REG(ICH_AP1R0_EL2));
 }
 
 /* ICH_HCR_EL2 and ICH_VMCR_EL2; changes take effect at the next entry of the guest. */
 static inline u64 ich_read_hcr(void)
 {
-	return read_sysreg(SYS_ICH_HCR_EL2);
+	return read_sysreg(ASM_REG(ICH_HCR_EL2));
 }
 
 static inline void ich_write_hcr(u64 value)
 {
-	write_sysreg(value, SYS_ICH_HCR_EL2);
+	write_sysreg(value, ASM_REG(ICH_HCR_EL2));
 }
 
 static inline u64 ich_read_vmcr(void)
 {
-	return read_sysreg(SYS_ICH_VMCR_EL2);
+	return read_sysreg(ASM_REG(ICH_VMCR_EL2));
 }
 
 static inline void ich_write_vmcr(u64 value)
 {
-	write_sysreg(value, SYS_ICH_VMCR_EL2);
+	write_sysreg(value, ASM_REG(ICH_VMCR_EL2));
 }
 
 /* Why the maintenance interrupt is asserted; 0 if it is not. */
 static inline u64 ich_read_misr(void)
 {
-	return read_sysreg(SYS_ICH_MISR_EL2);
+	return read_sysreg(ASM_REG(ICH_MISR_EL2));
 }
 
 static inline u64 ich_read_vtr(void)
 {
-	return read_sysreg(SYS_ICH_VTR_EL2);
+	return read_sysreg(ASM_REG(ICH_VTR_EL2));
 }
 
 /* Whether this CPU has a GICv3 CPU interface, and EL2 may use it (ICC_SRE_EL2.SRE). */
@@ -123,7 +120,7 @@ static inline bool icc_present(void)
 	u64 sre = 0;
 
 	return (read_sysreg(id_aa64pfr0_el1) & GENMASK(27, 24)) &&
-	       try_read_sysreg(SYS_ICC_SRE_EL2, &sre) && (sre & ICC_SRE_SRE);
+	       try_read_sysreg(ASM_REG(ICC_SRE_EL2), &sre) && (sre & ICC_SRE_SRE);
 }
 
 /* Whether a physical interrupt waits for this CPU, EL2's or the host's (D24.2, ISR_EL1). */
@@ -135,9 +132,9 @@ static inline bool interrupt_waits(void)
 /* Whether EL1 reaches ICC_SRE_EL1; if not, it traps. */
 static inline void icc_open_sre(bool open)
 {
-	u64 sre = read_sysreg(SYS_ICC_SRE_EL2);
+	u64 sre = read_sysreg(ASM_REG(ICC_SRE_EL2));
 
-	write_sysreg(open ? sre | ICC_SRE_ENABLE : sre & ~ICC_SRE_ENABLE, SYS_ICC_SRE_EL2);
+	write_sysreg(open ? sre | ICC_SRE_ENABLE : sre & ~ICC_SRE_ENABLE, ASM_REG(ICC_SRE_EL2));
 }
 
 #endif

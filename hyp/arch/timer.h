@@ -10,8 +10,8 @@
 #include <arch/el1.h>
 
 /* With E2H=1 the plain names reach EL2's virtual timer, and EL1's is CNTV_*_EL02. */
-DEFINE_EL1_REG(cntv_ctl, cntv_ctl_el0, s3_5_c14_c3_1)
-DEFINE_EL1_REG(cntv_cval, cntv_cval_el0, s3_5_c14_c3_2)
+DEFINE_EL1_REG(cntv_ctl, cntv_ctl_el0, CNTV_CTL_EL0)
+DEFINE_EL1_REG(cntv_cval, cntv_cval_el0, CNTV_CVAL_EL0)
 
 /* The physical counter now, not what was speculated before. */
 static inline u64 timer_counter(void)

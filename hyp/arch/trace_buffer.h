@@ -27,14 +27,14 @@
  */
 static inline u64 trace_buffer_stop(void)
 {
-	u64 trblimitr = read_sysreg(SYS_TRBLIMITR_EL1);
+	u64 trblimitr = read_sysreg(ASM_REG(TRBLIMITR_EL1));
 
 	if (!(trblimitr & (TRBLIMITR_E | TRBLIMITR_XE)))
 		return 0;
 	tsb_csync();
 	tsb_csync();
 	dsb(nsh);
-	write_sysreg(0, SYS_TRBLIMITR_EL1);
+	write_sysreg(0, ASM_REG(TRBLIMITR_EL1));
 	isb();
 	return trblimitr;
 }
@@ -43,7 +43,7 @@ static inline u64 trace_buffer_stop(void)
 static inline void trace_buffer_start(u64 trblimitr)
 {
 	isb();
-	write_sysreg(trblimitr, SYS_TRBLIMITR_EL1);
+	write_sysreg(trblimitr, ASM_REG(TRBLIMITR_EL1));
 }
 
 #endif

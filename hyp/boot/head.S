@@ -3,6 +3,7 @@
  * Entry. The header makes keel.img an arm64 Linux `Image` (Documentation/arch/arm64/booting.rst),
  * so whatever boots a kernel boots Keel: MMU and data cache off, x0 = physical address of the DTB.
  */
+#include <arch/regs.h>
 #include <boot/boot.h>
 #include <arch/el2_regs.h>
 #include <cpu/percpu.h>
@@ -168,17 +169,17 @@ mmu_on:
 	adr	x6, skip_vectors        /* EL3 may keep them: then they count as zero */
 	msr	vbar_el2, x6
 	isb
-	mrs	x5, s3_0_c0_c7_3
+	mrs	x5, ASM_REG(ID_AA64MMFR3_EL1)
 	tst	x5, #0xf
 	b.eq	2f
-	msr	s3_4_c2_c0_3, xzr       /* TCR2_EL2 */
+	msr	ASM_REG(TCR2_EL2), xzr
 2:	tst	x5, #0xf0
 	b.eq	3f
-	msr	s3_4_c1_c0_3, xzr       /* SCTLR2_EL2 */
+	msr	ASM_REG(SCTLR2_EL2), xzr
 3:	tst	x5, #0xf00
 	b.eq	4f
-	msr	s3_4_c10_c2_2, xzr      /* PIRE0_EL2 */
-	msr	s3_4_c10_c2_3, xzr      /* PIR_EL2 */
+	msr	ASM_REG(PIRE0_EL2), xzr
+	msr	ASM_REG(PIR_EL2), xzr
 4:
 	msr	mair_el2, x4
 	ldp	x4, x5, [x1, #BOOT_TCR]
@@ -186,7 +187,7 @@ mmu_on:
 	msr	ttbr0_el2, x5
 	tbz	x3, #34, 1f             /* TTBR1_EL2 exists with E2H only */
 	ldr	x4, [x1, #BOOT_TTBR1]
-	msr	s3_4_c2_c0_1, x4
+	msr	ASM_REG(TTBR1_EL2), x4
 1:	ldp	x4, x5, [x1, #BOOT_SCTLR]
 	msr	vbar_el2, x5
 	isb

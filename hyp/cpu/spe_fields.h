@@ -6,23 +6,10 @@
 #ifndef KEEL_CPU_SPE_FIELDS_H
 #define KEEL_CPU_SPE_FIELDS_H
 
-#include <arch/encoding.h>
+#include <arch/regs.h>
 #include <lib/types.h>
 
 #define SPE_SYSREG(crm, op2) SYSREG_ENC(3, 0, 9, crm, op2)
-
-#define SPE_PMSCR_EL1	  SPE_SYSREG(9, 0)
-#define SPE_PMSNEVFR_EL1  SPE_SYSREG(9, 1)
-#define SPE_PMSICR_EL1	  SPE_SYSREG(9, 2)
-#define SPE_PMSIRR_EL1	  SPE_SYSREG(9, 3)
-#define SPE_PMSFCR_EL1	  SPE_SYSREG(9, 4)
-#define SPE_PMSEVFR_EL1	  SPE_SYSREG(9, 5)
-#define SPE_PMSLATFR_EL1  SPE_SYSREG(9, 6)
-#define SPE_PMSIDR_EL1	  SPE_SYSREG(9, 7)
-#define SPE_PMBLIMITR_EL1 SPE_SYSREG(10, 0)
-#define SPE_PMBPTR_EL1	  SPE_SYSREG(10, 1)
-#define SPE_PMBSR_EL1	  SPE_SYSREG(10, 3)
-#define SPE_PMBIDR_EL1	  SPE_SYSREG(10, 7)
 
 /* The PMSVer from which on there are PMSNEVFR_EL1 and Discard mode: FEAT_SPEv1p2. */
 #define SPE_VERSION_INVERSE 3

@@ -20,14 +20,14 @@ void spe_unit_identify(struct spe_unit_id *id)
 	if (!version)
 		return;
 	/* It can always be read (D24.7.1); read at EL2, P is what EL3 says (MDCR_EL3.NSPB). */
-	id->pmbidr = read_sysreg(SYS_PMBIDR_EL1);
+	id->pmbidr = read_sysreg(ASM_REG(PMBIDR_EL1));
 	if (id->pmbidr & PMBIDR_P)
 		return;
 	id->version = (unsigned int)version;
-	id->pmsidr = read_sysreg(SYS_PMSIDR_EL1);
-	write_sysreg(~0ULL, SYS_PMSEVFR_EL1);
-	id->events = read_sysreg(SYS_PMSEVFR_EL1);
-	write_sysreg(0, SYS_PMSEVFR_EL1);
+	id->pmsidr = read_sysreg(ASM_REG(PMSIDR_EL1));
+	write_sysreg(~0ULL, ASM_REG(PMSEVFR_EL1));
+	id->events = read_sysreg(ASM_REG(PMSEVFR_EL1));
+	write_sysreg(0, ASM_REG(PMSEVFR_EL1));
 }
 
 /* How two CPUs' values of a field become one. */
@@ -101,7 +101,7 @@ void spe_unit_drain(void)
 
 void spe_unit_disable(void)
 {
-	write_sysreg(0, SYS_PMBLIMITR_EL1);
+	write_sysreg(0, ASM_REG(PMBLIMITR_EL1));
 	isb();
 }
 
@@ -109,33 +109,33 @@ void spe_unit_disable(void)
 void spe_unit_enable(u64 pmblimitr)
 {
 	isb();
-	write_sysreg(pmblimitr, SYS_PMBLIMITR_EL1);
+	write_sysreg(pmblimitr, ASM_REG(PMBLIMITR_EL1));
 }
 
 void spe_unit_save(struct spe_regs *regs, bool inverse)
 {
 	regs->pmscr = read_el1_pmscr();
-	regs->pmsicr = read_sysreg(SYS_PMSICR_EL1);
-	regs->pmsirr = read_sysreg(SYS_PMSIRR_EL1);
-	regs->pmsfcr = read_sysreg(SYS_PMSFCR_EL1);
-	regs->pmsevfr = read_sysreg(SYS_PMSEVFR_EL1);
-	regs->pmslatfr = read_sysreg(SYS_PMSLATFR_EL1);
-	regs->pmbptr = read_sysreg(SYS_PMBPTR_EL1);
-	regs->pmbsr = read_sysreg(SYS_PMBSR_EL1);
+	regs->pmsicr = read_sysreg(ASM_REG(PMSICR_EL1));
+	regs->pmsirr = read_sysreg(ASM_REG(PMSIRR_EL1));
+	regs->pmsfcr = read_sysreg(ASM_REG(PMSFCR_EL1));
+	regs->pmsevfr = read_sysreg(ASM_REG(PMSEVFR_EL1));
+	regs->pmslatfr = read_sysreg(ASM_REG(PMSLATFR_EL1));
+	regs->pmbptr = read_sysreg(ASM_REG(PMBPTR_EL1));
+	regs->pmbsr = read_sysreg(ASM_REG(PMBSR_EL1));
 	if (inverse)
-		regs->pmsnevfr = read_sysreg(SYS_PMSNEVFR_EL1);
+		regs->pmsnevfr = read_sysreg(ASM_REG(PMSNEVFR_EL1));
 }
 
 void spe_unit_load(const struct spe_regs *regs, bool inverse)
 {
 	write_el1_pmscr(regs->pmscr);
-	write_sysreg(regs->pmsicr, SYS_PMSICR_EL1);
-	write_sysreg(regs->pmsirr, SYS_PMSIRR_EL1);
-	write_sysreg(regs->pmsfcr, SYS_PMSFCR_EL1);
-	write_sysreg(regs->pmsevfr, SYS_PMSEVFR_EL1);
-	write_sysreg(regs->pmslatfr, SYS_PMSLATFR_EL1);
-	write_sysreg(regs->pmbptr, SYS_PMBPTR_EL1);
-	write_sysreg(regs->pmbsr, SYS_PMBSR_EL1);
+	write_sysreg(regs->pmsicr, ASM_REG(PMSICR_EL1));
+	write_sysreg(regs->pmsirr, ASM_REG(PMSIRR_EL1));
+	write_sysreg(regs->pmsfcr, ASM_REG(PMSFCR_EL1));
+	write_sysreg(regs->pmsevfr, ASM_REG(PMSEVFR_EL1));
+	write_sysreg(regs->pmslatfr, ASM_REG(PMSLATFR_EL1));
+	write_sysreg(regs->pmbptr, ASM_REG(PMBPTR_EL1));
+	write_sysreg(regs->pmbsr, ASM_REG(PMBSR_EL1));
 	if (inverse)
-		write_sysreg(regs->pmsnevfr, SYS_PMSNEVFR_EL1);
+		write_sysreg(regs->pmsnevfr, ASM_REG(PMSNEVFR_EL1));
 }

@@ -23,24 +23,24 @@
 		return try_read_sysreg(reg, &value); \
 	}
 
-TRY(hcrx, SYS_HCRX_EL2)
-TRY(fgt, SYS_HFGRTR_EL2)
-TRY(fgt2, SYS_HFGRTR2_EL2)
-TRY(tcr2, SYS_TCR2_EL2)
-TRY(sctlr2, SYS_SCTLR2_EL2)
-TRY(pie, SYS_PIR_EL2)
-TRY(gcs, SYS_GCSCRE0_EL1)
-TRY(zcr, SYS_ZCR_EL2)
-TRY(smcr, SYS_SMCR_EL2)
-TRY(fpmr, SYS_FPMR)
-TRY(pauth, SYS_APIAKEYLO_EL1)
-TRY(rng, SYS_RNDRRS)
-TRY(mpamidr, SYS_MPAMIDR_EL1)
-TRY(mpam2, SYS_MPAM2_EL2)
-TRY(pmu, SYS_PMCR_EL0)
-TRY(pmscr, SYS_PMSCR_EL2)
-TRY(pmsnevfr, SYS_PMSNEVFR_EL1)
-TRY(sre, SYS_ICC_SRE_EL2)
+TRY(hcrx, ASM_REG(HCRX_EL2))
+TRY(fgt, ASM_REG(HFGRTR_EL2))
+TRY(fgt2, ASM_REG(HFGRTR2_EL2))
+TRY(tcr2, ASM_REG(TCR2_EL2))
+TRY(sctlr2, ASM_REG(SCTLR2_EL2))
+TRY(pie, ASM_REG(PIR_EL2))
+TRY(gcs, ASM_REG(GCSCRE0_EL1))
+TRY(zcr, ASM_REG(ZCR_EL2))
+TRY(smcr, ASM_REG(SMCR_EL2))
+TRY(fpmr, ASM_REG(FPMR))
+TRY(pauth, ASM_REG(APIAKEYLO_EL1))
+TRY(rng, ASM_REG(RNDRRS))
+TRY(mpamidr, ASM_REG(MPAMIDR_EL1))
+TRY(mpam2, ASM_REG(MPAM2_EL2))
+TRY(pmu, ASM_REG(PMCR_EL0))
+TRY(pmscr, ASM_REG(PMSCR_EL2))
+TRY(pmsnevfr, ASM_REG(PMSNEVFR_EL1))
+TRY(sre, ASM_REG(ICC_SRE_EL2))
 
 static bool mpam_answers(void)
 {
@@ -50,7 +50,7 @@ static bool mpam_answers(void)
 /* It can always be read. Where it says that EL3 has the buffer nobody touches the other registers. */
 static bool is_el3s_buffer(void)
 {
-	return read_sysreg(SYS_PMBIDR_EL1) & PMBIDR_P;
+	return read_sysreg(ASM_REG(PMBIDR_EL1)) & PMBIDR_P;
 }
 
 static bool spe_answers(void)

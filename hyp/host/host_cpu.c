@@ -50,20 +50,20 @@ static void init_fine_traps(const struct cpu_id_regs *cpu, const struct cpu_id_r
 
 	if (fgt < 1)
 		return;
-	write_sysreg(control(host, HOST_HFGR), SYS_HFGRTR_EL2);
-	write_sysreg(control(host, HOST_HFGW), SYS_HFGWTR_EL2);
-	write_sysreg(control(host, HOST_HFGI), SYS_HFGITR_EL2);
-	write_sysreg(control(host, HOST_HDFGR), SYS_HDFGRTR_EL2);
-	write_sysreg(control(host, HOST_HDFGW), SYS_HDFGWTR_EL2);
+	write_sysreg(control(host, HOST_HFGR), ASM_REG(HFGRTR_EL2));
+	write_sysreg(control(host, HOST_HFGW), ASM_REG(HFGWTR_EL2));
+	write_sysreg(control(host, HOST_HFGI), ASM_REG(HFGITR_EL2));
+	write_sysreg(control(host, HOST_HDFGR), ASM_REG(HDFGRTR_EL2));
+	write_sysreg(control(host, HOST_HDFGW), ASM_REG(HDFGWTR_EL2));
 	if (cpu_id_field(cpu, ID_PFR0_AMU) >= 1)
-		write_sysreg(0, SYS_HAFGRTR_EL2);
+		write_sysreg(0, ASM_REG(HAFGRTR_EL2));
 	if (fgt < 2)
 		return;
-	write_sysreg(control(host, HOST_HFGR2), SYS_HFGRTR2_EL2);
-	write_sysreg(control(host, HOST_HFGW2), SYS_HFGWTR2_EL2);
-	write_sysreg(control(host, HOST_HFGI2), SYS_HFGITR2_EL2);
-	write_sysreg(control(host, HOST_HDFGR2), SYS_HDFGRTR2_EL2);
-	write_sysreg(control(host, HOST_HDFGW2), SYS_HDFGWTR2_EL2);
+	write_sysreg(control(host, HOST_HFGR2), ASM_REG(HFGRTR2_EL2));
+	write_sysreg(control(host, HOST_HFGW2), ASM_REG(HFGWTR2_EL2));
+	write_sysreg(control(host, HOST_HFGI2), ASM_REG(HFGITR2_EL2));
+	write_sysreg(control(host, HOST_HDFGR2), ASM_REG(HDFGRTR2_EL2));
+	write_sysreg(control(host, HOST_HDFGW2), ASM_REG(HDFGWTR2_EL2));
 }
 
 /* A kernel that does not know these would find them UNKNOWN and live: give it zeroes. */
@@ -75,7 +75,7 @@ static void init_el1(const struct cpu_id_regs *host)
 		write_el1_sctlr2(0);
 	if (cpu_id_field(host, ID_PFR1_GCS) >= 1) {
 		write_el1_gcscr(0);
-		write_sysreg(0, SYS_GCSCRE0_EL1);
+		write_sysreg(0, ASM_REG(GCSCRE0_EL1));
 	}
 }
 
@@ -90,9 +90,9 @@ static void init_vectors(const struct cpu_id_regs *host, bool e2h)
 		     cptr_el2);
 	isb();
 	if (cpu_id_field(host, ID_PFR0_SVE) >= 1)
-		write_sysreg(VECTOR_LEN_ALL, SYS_ZCR_EL2);
+		write_sysreg(VECTOR_LEN_ALL, ASM_REG(ZCR_EL2));
 	if (cpu_id_field(host, ID_PFR1_SME) >= 1)
-		write_sysreg(VECTOR_LEN_ALL | control(host, HOST_SMCR), SYS_SMCR_EL2);
+		write_sysreg(VECTOR_LEN_ALL | control(host, HOST_SMCR), ASM_REG(SMCR_EL2));
 }
 
 /*
@@ -105,10 +105,11 @@ static void init_debug(const struct cpu_id_regs *host)
 	u64 mdcr = control(host, HOST_MDCR);
 
 	if (cpu_id_field(host, ID_DFR0_PMUVer) >= 1)
-		mdcr |= FIELD_PREP(MDCR_HPMN, FIELD_GET(PMCR_N, read_sysreg(SYS_PMCR_EL0)));
+		mdcr |= FIELD_PREP(MDCR_HPMN, FIELD_GET(PMCR_N, read_sysreg(ASM_REG(PMCR_EL0))));
 	/* Where firmware keeps the buffer to itself, its registers trap to EL3. */
-	if (cpu_id_field(host, ID_DFR0_PMSVer) >= 1 && !(read_sysreg(SYS_PMBIDR_EL1) & PMBIDR_P))
-		write_sysreg(0, SYS_PMSCR_EL2);
+	if (cpu_id_field(host, ID_DFR0_PMSVer) >= 1 &&
+	    !(read_sysreg(ASM_REG(PMBIDR_EL1)) & PMBIDR_P))
+		write_sysreg(0, ASM_REG(PMSCR_EL2));
 	write_sysreg(mdcr, mdcr_el2);
 }
 
@@ -117,7 +118,7 @@ static void init_timer(const struct cpu_id_regs *cpu, bool e2h)
 {
 	write_sysreg(0, cnthp_ctl_el2);
 	if (cpu_id_field(cpu, ID_MMFR1_VH) >= 1)
-		write_sysreg(0, SYS_CNTHV_CTL_EL2);
+		write_sysreg(0, ASM_REG(CNTHV_CTL_EL2));
 	write_sysreg(e2h ? CNTHCTL_VHE : CNTHCTL_NVHE, cnthctl_el2);
 	write_sysreg(0, cntvoff_el2);
 }
@@ -127,11 +128,12 @@ static void init_gic(const struct cpu_id_regs *host)
 {
 	if (cpu_id_field(host, ID_PFR0_GIC) < 1)
 		return;
-	write_sysreg(ICC_SRE_SRE | ICC_SRE_DFB | ICC_SRE_DIB | ICC_SRE_ENABLE, SYS_ICC_SRE_EL2);
+	write_sysreg(ICC_SRE_SRE | ICC_SRE_DFB | ICC_SRE_DIB | ICC_SRE_ENABLE,
+		     ASM_REG(ICC_SRE_EL2));
 	isb();
 	/* Where firmware forbids it, SRE reads back as 0 and the rest would be UNDEFINED. */
-	if (read_sysreg(SYS_ICC_SRE_EL2) & ICC_SRE_SRE)
-		write_sysreg(0, SYS_ICH_HCR_EL2);
+	if (read_sysreg(ASM_REG(ICC_SRE_EL2)) & ICC_SRE_SRE)
+		write_sysreg(0, ASM_REG(ICH_HCR_EL2));
 }
 
 /* FEAT_MPAM: no traps, partition 0. MPAMIDR_EL1.HAS_HCR (bit 17) tells of MPAMHCR_EL2. */
@@ -139,9 +141,9 @@ static void init_mpam(const struct cpu_id_regs *host)
 {
 	if (!cpu_id_field(host, ID_PFR0_MPAM) && !cpu_id_field(host, ID_PFR1_MPAM_frac))
 		return;
-	write_sysreg(0, SYS_MPAM2_EL2);
-	if (read_sysreg(s3_0_c10_c4_4) & BIT(17))
-		write_sysreg(0, SYS_MPAMHCR_EL2);
+	write_sysreg(0, ASM_REG(MPAM2_EL2));
+	if (read_sysreg(ASM_REG(MPAMIDR_EL1)) & BIT(17))
+		write_sysreg(0, ASM_REG(MPAMHCR_EL2));
 }
 
 /*
@@ -167,7 +169,7 @@ void host_cpu_init(u64 vtcr, u64 vttbr)
 	write_sysreg(vttbr, vttbr_el2);
 	init_vectors(&host, e2h);
 	if (cpu_id_field(&cpu, ID_MMFR1_HCX) >= 1) {
-		write_sysreg(control(&host, HOST_HCRX), SYS_HCRX_EL2);
+		write_sysreg(control(&host, HOST_HCRX), ASM_REG(HCRX_EL2));
 		init_el1(&host);
 	}
 	init_fine_traps(&cpu, &host);

@@ -259,6 +259,6 @@ u64 host_features_read(unsigned int crm, unsigned int op2)
 		if (places[i].crm == crm && places[i].op2 == op2)
 			return limited(&id, (enum id_reg)places[i].reg);
 	if (crm == 4 && op2 == 7 && cpu_id_field(&id, ID_PFR2_FPMR) >= 1)
-		return read_sysreg(SYS_ID_AA64FPFR0_EL1) & FPFR0_KNOWN;
+		return read_sysreg(ASM_REG(ID_AA64FPFR0_EL1)) & FPFR0_KNOWN;
 	return 0;
 }

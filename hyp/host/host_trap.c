@@ -52,7 +52,7 @@ void host_allow_smcs(const struct option_smc *allow)
 /* ID registers of this CPU: PSTATE bits exist or not by what the CPU has. */
 static struct pstate_features this_pstate_features(void)
 {
-	u64 mmfr1 = read_sysreg(id_aa64mmfr1_el1), mmfr2 = read_sysreg(SYS_ID_AA64MMFR2_EL1);
+	u64 mmfr1 = read_sysreg(id_aa64mmfr1_el1), mmfr2 = read_sysreg(ASM_REG(ID_AA64MMFR2_EL1));
 	u64 pfr1 = read_sysreg(id_aa64pfr1_el1);
 
 	return (struct pstate_features){

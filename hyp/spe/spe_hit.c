@@ -20,8 +20,8 @@ static bool is_false_hit(u64 vector)
 	u64 vbar, esr;
 
 	if (el2_is_e2h()) {
-		vbar = read_sysreg(s3_5_c12_c0_0);
-		esr = read_sysreg(s3_5_c5_c2_0);
+		vbar = read_sysreg(ASM_REG_EL12(VBAR_EL1));
+		esr = read_sysreg(ASM_REG_EL12(ESR_EL1));
 	} else {
 		vbar = read_sysreg(vbar_el1);
 		esr = read_sysreg(esr_el1);

@@ -21,8 +21,8 @@ static inline bool spe_vectors_known(const struct spe_arm *arm, u64 pstate)
 	bool sp0 = (pstate & PSR_MODE_MASK) == PSR_MODE_EL1t;
 
 	if (el2_is_e2h())
-		return spe_arm_knows(arm, sp0, read_sysreg(s3_5_c12_c0_0),
-				     read_sysreg(s3_5_c1_c0_0));
+		return spe_arm_knows(arm, sp0, read_sysreg(ASM_REG_EL12(VBAR_EL1)),
+				     read_sysreg(ASM_REG_EL12(SCTLR_EL1)));
 	return spe_arm_knows(arm, sp0, read_sysreg(vbar_el1), read_sysreg(sctlr_el1));
 }
 

@@ -77,14 +77,14 @@ static void stop(struct vcpu *vcpu)
 	struct spe_regs *regs = &vcpu->spe->regs;
 
 	spe_unit_drain();
-	regs->pmbptr = read_sysreg(SYS_PMBPTR_EL1);
-	regs->pmsicr = read_sysreg(SYS_PMSICR_EL1);
-	regs->pmbsr = for_guest(read_sysreg(SYS_PMBSR_EL1));
+	regs->pmbptr = read_sysreg(ASM_REG(PMBPTR_EL1));
+	regs->pmsicr = read_sysreg(ASM_REG(PMSICR_EL1));
+	regs->pmbsr = for_guest(read_sysreg(ASM_REG(PMBSR_EL1)));
 	spe_unit_disable();
 	vcpu->spe->running = false;
 	if (!spe_irq(regs))
 		return;
-	write_sysreg(0, SYS_PMBSR_EL1);
+	write_sysreg(0, ASM_REG(PMBSR_EL1));
 	spe_vcpu_update_irq(vcpu);
 }
 
@@ -119,25 +119,25 @@ static u64 pmsfcr_bits(void)
 static u64 bits(const struct spe_regs *regs, u32 encoding)
 {
 	switch (encoding) {
-	case SPE_PMSCR_EL1:
+	case REG_NUM(PMSCR_EL1):
 		return PMSCR_BITS;
-	case SPE_PMSNEVFR_EL1:
+	case REG_NUM(PMSNEVFR_EL1):
 		return has(PMSIDR_FNE) ? events(regs) : 0;
-	case SPE_PMSICR_EL1:
+	case REG_NUM(PMSICR_EL1):
 		return PMSICR_COUNT | (has(PMSIDR_ERND) ? PMSICR_ECOUNT : 0);
-	case SPE_PMSIRR_EL1:
+	case REG_NUM(PMSIRR_EL1):
 		return PMSIRR_INTERVAL | PMSIRR_RND;
-	case SPE_PMSFCR_EL1:
+	case REG_NUM(PMSFCR_EL1):
 		return pmsfcr_bits();
-	case SPE_PMSEVFR_EL1:
+	case REG_NUM(PMSEVFR_EL1):
 		return has(PMSIDR_FE) ? events(regs) : 0;
-	case SPE_PMSLATFR_EL1:
+	case REG_NUM(PMSLATFR_EL1):
 		return FIELD_GET(PMSIDR_COUNTSIZE, unit.pmsidr) == COUNTSIZE_16 ? GENMASK(15, 0)
 										: PMSLATFR_MINLAT;
-	case SPE_PMBLIMITR_EL1:
+	case REG_NUM(PMBLIMITR_EL1):
 		return PMBLIMITR_LIMIT | PMBLIMITR_E |
 		       (guest_version >= SPE_VERSION_INVERSE ? PMBLIMITR_FM : 0);
-	case SPE_PMBPTR_EL1:
+	case REG_NUM(PMBPTR_EL1):
 		return ~(BIT(FIELD_GET(PMBIDR_ALIGN, unit.pmbidr)) - 1);
 	default:
 		return PMBSR_BITS;
@@ -147,17 +147,17 @@ static u64 bits(const struct spe_regs *regs, u32 encoding)
 /* Of those that are stored, the unit counts and writes three. */
 static bool unit_changes(u32 encoding)
 {
-	return encoding == SPE_PMSICR_EL1 || encoding == SPE_PMBPTR_EL1 ||
-	       encoding == SPE_PMBSR_EL1;
+	return encoding == REG_NUM(PMSICR_EL1) || encoding == REG_NUM(PMBPTR_EL1) ||
+	       encoding == REG_NUM(PMBSR_EL1);
 }
 
 static bool read(struct vcpu *vcpu, u32 encoding, u64 *value)
 {
-	if (encoding == SPE_PMSIDR_EL1) {
+	if (encoding == REG_NUM(PMSIDR_EL1)) {
 		*value = unit.pmsidr;
 		return true;
 	}
-	if (encoding == SPE_PMBIDR_EL1) {
+	if (encoding == REG_NUM(PMBIDR_EL1)) {
 		*value = unit.pmbidr;
 		return true;
 	}
@@ -203,7 +203,7 @@ const struct spe_ops spe_hw_ops = {
 static enum vcpu_action exited(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
 	(void)kind;
-	if (vcpu->spe->running && (read_sysreg(SYS_PMBSR_EL1) & PMBSR_S))
+	if (vcpu->spe->running && (read_sysreg(ASM_REG(PMBSR_EL1)) & PMBSR_S))
 		stop(vcpu);
 	return VCPU_NOT_MINE;
 }

@@ -24,8 +24,8 @@ STATIC_ASSERT(SPE_MIN_INTERVAL == 1024, "PMSIDR_EL1.Interval says so");
 #define PMBIDR_VALUE FIELD_PREP(PMBIDR_ALIGN, SPE_RECORD_SHIFT)
 
 /* CRm is 9 or 10, op2 anything: 16 encodings in a row. */
-#define FIRST	 SPE_SYSREG(9, 0)
-#define ROW(reg) [SPE_##reg##_EL1 - FIRST]
+#define FIRST	 REG_NUM(PMSCR_EL1)
+#define ROW(reg) [REG_NUM(reg) - FIRST]
 #define STORED(reg, field, bits) \
 	ROW(reg) = { .there = true, .offset = offsetof(struct spe_regs, field), .mask = (bits) }
 #define FIXED(reg, bits) ROW(reg) = { .there = true, .offset = NO_STORAGE, .value = (bits) }
@@ -36,18 +36,19 @@ static const struct spe_row {
 	u64 mask;  /* bits that are not RES0 */
 	u64 value; /* of a register that is read only */
 } rows[16] = {
-	STORED(PMSCR, pmscr, PMSCR_BITS),
-	STORED(PMSNEVFR, pmsnevfr, EVENTS_V1P2 | EVENTS_SVE),
-	STORED(PMSICR, pmsicr, PMSICR_COUNT | PMSICR_ECOUNT),
-	STORED(PMSIRR, pmsirr, PMSIRR_INTERVAL | PMSIRR_RND),
-	STORED(PMSFCR, pmsfcr, PMSFCR_BITS),
-	STORED(PMSEVFR, pmsevfr, EVENTS_V1P2 | EVENTS_SVE),
-	STORED(PMSLATFR, pmslatfr, PMSLATFR_MINLAT),
-	FIXED(PMSIDR, PMSIDR_VALUE),
-	STORED(PMBLIMITR, pmblimitr, PMBLIMITR_LIMIT | PMBLIMITR_PMFZ | PMBLIMITR_FM | PMBLIMITR_E),
-	STORED(PMBPTR, pmbptr, RECORD_PTR),
-	STORED(PMBSR, pmbsr, PMBSR_BITS),
-	FIXED(PMBIDR, PMBIDR_VALUE),
+	STORED(PMSCR_EL1, pmscr, PMSCR_BITS),
+	STORED(PMSNEVFR_EL1, pmsnevfr, EVENTS_V1P2 | EVENTS_SVE),
+	STORED(PMSICR_EL1, pmsicr, PMSICR_COUNT | PMSICR_ECOUNT),
+	STORED(PMSIRR_EL1, pmsirr, PMSIRR_INTERVAL | PMSIRR_RND),
+	STORED(PMSFCR_EL1, pmsfcr, PMSFCR_BITS),
+	STORED(PMSEVFR_EL1, pmsevfr, EVENTS_V1P2 | EVENTS_SVE),
+	STORED(PMSLATFR_EL1, pmslatfr, PMSLATFR_MINLAT),
+	FIXED(PMSIDR_EL1, PMSIDR_VALUE),
+	STORED(PMBLIMITR_EL1, pmblimitr,
+	       PMBLIMITR_LIMIT | PMBLIMITR_PMFZ | PMBLIMITR_FM | PMBLIMITR_E),
+	STORED(PMBPTR_EL1, pmbptr, RECORD_PTR),
+	STORED(PMBSR_EL1, pmbsr, PMBSR_BITS),
+	FIXED(PMBIDR_EL1, PMBIDR_VALUE),
 };
 
 static const struct spe_row *find(u32 encoding)
@@ -70,7 +71,7 @@ u64 spe_events_filtered(const struct spe_regs *regs)
 /* What the register holds of a value: without SVE its events cannot be asked for. */
 static u64 kept(const struct spe_regs *regs, u32 encoding, u64 mask)
 {
-	if (encoding == SPE_PMSEVFR_EL1 || encoding == SPE_PMSNEVFR_EL1)
+	if (encoding == REG_NUM(PMSEVFR_EL1) || encoding == REG_NUM(PMSNEVFR_EL1))
 		mask &= spe_events_filtered(regs);
 	return mask;
 }

@@ -39,7 +39,7 @@ bool spe_vcpu_write(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	if (!provider->write(vcpu, encoding, value))
 		return false;
-	if (encoding == SPE_PMBSR_EL1 && vcpu->spe_ready)
+	if (encoding == REG_NUM(PMBSR_EL1) && vcpu->spe_ready)
 		spe_vcpu_update_irq(vcpu);
 	return true;
 }

@@ -105,11 +105,11 @@ static u64 read_ctl(const struct vcpu *vcpu)
 u64 timer_read_sysreg(struct vcpu *vcpu, u32 encoding)
 {
 	switch (encoding) {
-	case SYSREG_CNTP_TVAL_EL0:
+	case REG_NUM(CNTP_TVAL_EL0):
 		return (u32)(vcpu->sysreg[CNTP_CVAL_EL0] - timer_counter());
-	case SYSREG_CNTP_CTL_EL0:
+	case REG_NUM(CNTP_CTL_EL0):
 		return read_ctl(vcpu);
-	case SYSREG_CNTP_CVAL_EL0:
+	case REG_NUM(CNTP_CVAL_EL0):
 		return vcpu->sysreg[CNTP_CVAL_EL0];
 	default:
 		return 0;
@@ -119,13 +119,13 @@ u64 timer_read_sysreg(struct vcpu *vcpu, u32 encoding)
 void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	switch (encoding) {
-	case SYSREG_CNTP_TVAL_EL0: /* signed, 32 bits */
+	case REG_NUM(CNTP_TVAL_EL0): /* signed, 32 bits */
 		vcpu->sysreg[CNTP_CVAL_EL0] = timer_counter() + (u64)(s64)(s32)(u32)value;
 		break;
-	case SYSREG_CNTP_CTL_EL0:
+	case REG_NUM(CNTP_CTL_EL0):
 		vcpu->sysreg[CNTP_CTL_EL0] = value & (CTL_ENABLE | CTL_IMASK);
 		break;
-	case SYSREG_CNTP_CVAL_EL0:
+	case REG_NUM(CNTP_CVAL_EL0):
 		vcpu->sysreg[CNTP_CVAL_EL0] = value;
 		break;
 	default:
@@ -237,7 +237,7 @@ static void timer_reset(struct vcpu *vcpu)
 /* As after reset, and the virtual timer, which is in the hardware, is off. */
 static void timer_cpu_on(struct vcpu *vcpu)
 {
-	timer_write_sysreg(vcpu, SYSREG_CNTP_CTL_EL0, 0);
+	timer_write_sysreg(vcpu, REG_NUM(CNTP_CTL_EL0), 0);
 	write_el1_cntv_ctl(0);
 }
 

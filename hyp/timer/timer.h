@@ -6,7 +6,7 @@
 #ifndef KEEL_TIMER_TIMER_H
 #define KEEL_TIMER_TIMER_H
 
-#include <arch/encoding.h>
+#include <arch/regs.h>
 #include <arch/timer.h>
 #include <vm/vm.h>
 

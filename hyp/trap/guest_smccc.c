@@ -235,7 +235,7 @@ static u64 random_word(struct vcpu *vcpu, unsigned int i)
 	if (!cpu_has(machine, FEAT_RNG))
 		return run_read64(vcpu, &vcpu->run->entropy.word[i]);
 	for (tries = 0; tries < RNDRRS_TRIES && !word; tries++)
-		(void)try_read_sysreg(SYS_RNDRRS, &word); /* 0 where there is none now */
+		(void)try_read_sysreg(ASM_REG(RNDRRS), &word); /* 0 where there is none now */
 	return word;
 }
 

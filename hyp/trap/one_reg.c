@@ -58,9 +58,9 @@
  * The virtual timer's ids are encodings that were swapped by mistake, and are part of KVM's API so:
  * CNTV_CVAL_EL0's is that of CNTVCT_EL0, and the other way round.
  */
-#define TIMER_ID_CTL  SYSREG_CNTV_CTL_EL0
-#define TIMER_ID_CVAL SYSREG_CNTVCT_EL0
-#define TIMER_ID_CNT  SYSREG_CNTV_CVAL_EL0
+#define TIMER_ID_CTL  REG_NUM(CNTV_CTL_EL0)
+#define TIMER_ID_CVAL REG_NUM(CNTVCT_EL0)
+#define TIMER_ID_CNT  REG_NUM(CNTV_CVAL_EL0)
 
 #define CNT_CTL_ENABLE	 BIT(0)
 #define CNT_CTL_WRITABLE GENMASK(1, 0) /* ENABLE, IMASK */
@@ -252,13 +252,13 @@ static int timer_get(struct vcpu *vcpu, u64 number, u64 *value)
 	case TIMER_ID_CNT:
 		*value = virtual_count(vcpu);
 		return 0;
-	case SYSREG_CNTPCT_EL0:
+	case REG_NUM(CNTPCT_EL0):
 		*value = read_sysreg(cntpct_el0);
 		return 0;
-	case SYSREG_CNTP_CTL_EL0:
+	case REG_NUM(CNTP_CTL_EL0):
 		*value = timer_ctl(vcpu, CNTP_CTL_EL0, CNTP_CVAL_EL0, read_sysreg(cntpct_el0));
 		return 0;
-	case SYSREG_CNTP_CVAL_EL0:
+	case REG_NUM(CNTP_CVAL_EL0):
 		*value = vcpu_read_sysreg(vcpu, CNTP_CVAL_EL0);
 		return 0;
 	default:
@@ -279,12 +279,12 @@ static int timer_set(struct vcpu *vcpu, u64 number, u64 value)
 	case TIMER_ID_CNT:
 		WRITE_ONCE(vcpu->vm->cntvoff, read_sysreg(cntpct_el0) - value);
 		return 0;
-	case SYSREG_CNTPCT_EL0:
+	case REG_NUM(CNTPCT_EL0):
 		return 0;
-	case SYSREG_CNTP_CTL_EL0:
+	case REG_NUM(CNTP_CTL_EL0):
 		vcpu_write_sysreg(vcpu, CNTP_CTL_EL0, value & CNT_CTL_WRITABLE);
 		return 0;
-	case SYSREG_CNTP_CVAL_EL0:
+	case REG_NUM(CNTP_CVAL_EL0):
 		vcpu_write_sysreg(vcpu, CNTP_CVAL_EL0, value);
 		return 0;
 	default:
@@ -293,8 +293,8 @@ static int timer_set(struct vcpu *vcpu, u64 number, u64 value)
 }
 
 static const u16 timer_numbers[] = {
-	TIMER_ID_CTL,	   TIMER_ID_CVAL,	TIMER_ID_CNT,
-	SYSREG_CNTPCT_EL0, SYSREG_CNTP_CTL_EL0, SYSREG_CNTP_CVAL_EL0,
+	TIMER_ID_CTL,	     TIMER_ID_CVAL,	    TIMER_ID_CNT,
+	REG_NUM(CNTPCT_EL0), REG_NUM(CNTP_CTL_EL0), REG_NUM(CNTP_CVAL_EL0),
 };
 
 /* ---- firmware ---- */

@@ -54,7 +54,7 @@ static u64 read_stored(struct vcpu *vcpu, const struct sysreg_row *row)
 static enum vcpu_action write_stored(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	vcpu_write_sysreg(vcpu, (enum vcpu_sysreg)row->storage,
-			  (value & row->mask) | (row->reset & ~row->mask));
+			  (value & ~row->fixed) | (row->reset & row->fixed));
 	return VCPU_RESUME;
 }
 
@@ -184,85 +184,21 @@ static enum vcpu_action write_device(struct vcpu *vcpu, const struct sysreg_row 
 
 /* ---- the table ---- */
 
-#define REG_(enc_first, enc_last, reg_name) \
-	.first = (enc_first), .last = (enc_last), .name = (reg_name), .storage = SYSREG_NO_STORAGE
-#define REG(op0, op1, crn, crm, op2, reg_name) \
-	REG_(SYSREG_ENC(op0, op1, crn, crm, op2), SYSREG_ENC(op0, op1, crn, crm, op2), reg_name)
+/* A register by its name in arch/regs.h; and one whose value is the register file's. */
+#define REG(reg) \
+	.first = REG_NUM(reg), .last = REG_NUM(reg), .name = #reg, .storage = SYSREG_NO_STORAGE
+#define KEEPS(reg)                                                                   \
+	.first = REG_NUM(reg), .last = REG_NUM(reg), .name = #reg, .storage = (reg), \
+	.user = USER_STORED
 
-/* Does not trap; userspace saves it. */
-#define SAVED_WHEN(cond, op0, op1, crn, crm, op2, reg, at_reset)                             \
-	{                                                                                    \
-		.first = SYSREG_ENC(op0, op1, crn, crm, op2),                                \
-		.last = SYSREG_ENC(op0, op1, crn, crm, op2), .name = #reg, .storage = (reg), \
-		.when = (cond), .user = USER_STORED, .reset = (at_reset), .mask = ~0ULL      \
-	}
-#define SAVED(op0, op1, crn, crm, op2, reg) SAVED_WHEN(WHEN_ALWAYS, op0, op1, crn, crm, op2, reg, 0)
+/* Encodings that a VM has nothing at. */
+#define GROUP(from, to, what) \
+	.first = (from), .last = (to), .name = (what), .storage = SYSREG_NO_STORAGE
 
-/* The same; it controls translation, so its writes trap for a while: set_way.h. */
-#define SAVED_VM(op0, op1, crn, crm, op2, reg, at_reset)                                       \
-	{                                                                                      \
-		.first = SYSREG_ENC(op0, op1, crn, crm, op2),                                  \
-		.last = SYSREG_ENC(op0, op1, crn, crm, op2), .name = #reg, .storage = (reg),   \
-		.user = USER_STORED, .write = write_vm_reg, .reset = (at_reset), .mask = ~0ULL \
-	}
-
-/* Traps, and is kept in the register file. */
-#define KEPT(op0, op1, crn, crm, op2, reg, on_read, on_write, at_reset, bits)                     \
-	{                                                                                         \
-		.first = SYSREG_ENC(op0, op1, crn, crm, op2),                                     \
-		.last = SYSREG_ENC(op0, op1, crn, crm, op2), .name = #reg, .storage = (reg),      \
-		.user = USER_STORED, .read = (on_read), .write = (on_write), .reset = (at_reset), \
-		.mask = (bits)                                                                    \
-	}
-
-/* An ID register of a VM; and one that does not describe anything that a VM has. */
-#define ID(crm, op2, reg_name, reg)                                                 \
-	{                                                                           \
-		REG(3, 0, 0, crm, op2, reg_name), .user = USER_ID, .read = read_id, \
-						  .id = ID_REG_##reg                \
-	}
-#define ID_ZERO(crm, op2, reg_name)                                                     \
-	{                                                                               \
-		REG(3, 0, 0, crm, op2, reg_name), .user = USER_EQUAL, .read = read_zero \
-	}
-
-/*
- * One of AArch32, which a VM does not have. Userspace may restore what a machine had that has
- * AArch32: to a guest that does not it says nothing (KVM ignores it likewise).
- */
-#define ID_AA32(crm, op2, reg_name)                                                  \
-	{                                                                            \
-		REG(3, 0, 0, crm, op2, reg_name), .user = USER_WI, .read = read_zero \
-	}
-
-/* The same on all vCPUs or in all VMs, does not trap. */
-#define CONSTANT(op0, op1, crn, crm, op2, reg_name, on_read, reg)                              \
-	{                                                                                      \
-		REG(op0, op1, crn, crm, op2, reg_name), .user = USER_EQUAL, .read = (on_read), \
-							.id = (reg)                            \
-	}
-
-#define ZERO(op0, op1, crn, crm, op2, reg_name)                                            \
-	{                                                                                  \
-		REG(op0, op1, crn, crm, op2, reg_name), .read = read_zero, .write = ignore \
-	}
-#define ZERO_RO(op0, op1, crn, crm, op2, reg_name)                        \
-	{                                                                 \
-		REG(op0, op1, crn, crm, op2, reg_name), .read = read_zero \
-	}
-#define SET_WAY(crm, reg_name)                                         \
-	{                                                              \
-		REG(1, 0, 7, crm, 2, reg_name), .write = write_set_way \
-	}
-
-/* A VM does not have them: UNDEFINED, and nothing to log. */
-#define ABSENT(op0, op1, crn, crm, op2, reg_name)      \
-	{                                              \
-		REG(op0, op1, crn, crm, op2, reg_name) \
-	}
-#define ABSENT_GROUP(from, to, what) \
-	{                            \
-		REG_(from, to, what) \
+/* An ID register of a VM. */
+#define ID(reg, which)                                                           \
+	{                                                                        \
+		REG(reg), .user = USER_ID, .read = read_id, .id = ID_REG_##which \
 	}
 
 /* A breakpoint or watchpoint register. Userspace sees all 16, as KVM's does. */
@@ -270,7 +206,7 @@ static enum vcpu_action write_device(struct vcpu *vcpu, const struct sysreg_row 
 	{                                                                                         \
 		.first = SYSREG_ENC(2, 0, 0, n, op2), .last = SYSREG_ENC(2, 0, 0, n, op2),        \
 		.name = #what #n "_EL1", .storage = what##0_EL1 + (n), .when = (cond), .id = (n), \
-		.user = USER_STORED, .read = read_stored, .write = write_debug, .mask = (bits)    \
+		.user = USER_STORED, .read = read_stored, .write = write_debug, .fixed = ~(bits)  \
 	}
 #define DBG(n)                                                    \
 	DBG_(n, 4, DBGBVR, WHEN_BREAKPOINT, ~0ULL),               \
@@ -281,66 +217,44 @@ static enum vcpu_action write_device(struct vcpu *vcpu, const struct sysreg_row 
 /* Its device keeps it and answers for it (device.h). */
 #define OF_DEVICE(device) .read = read_device, .write = write_device, .id = TRAP_DEVICE_##device
 
-/* SPE: on a CPU that has none these do not trap (spe/spe_arm.h); elsewhere they always do. */
-#define SPE(crm, op2, reg_name)                                                       \
-	{                                                                             \
-		REG(3, 0, 9, crm, op2, reg_name), .when = WHEN_SPE, .user = USER_OWN, \
-						  OF_DEVICE(SPE)                      \
-	}
-#define SPE_RO(crm, op2, reg_name)                                                           \
-	{                                                                                    \
-		REG(3, 0, 9, crm, op2, reg_name), .when = WHEN_SPE, .user = USER_EQUAL,      \
-						  .read = read_device, .id = TRAP_DEVICE_SPE \
-	}
-#define TIMER(crm, op2, reg_name)                                   \
-	{                                                           \
-		REG(3, 3, 14, crm, op2, reg_name), OF_DEVICE(TIMER) \
-	}
-/* Traps while more interrupts are active than there are list registers (ICC_DIR_EL1), or always. */
-#define VGIC_WO(crm, op2, reg_name)                                                          \
-	{                                                                                    \
-		REG(3, 0, 12, crm, op2, reg_name), .when = WHEN_VGIC, .write = write_device, \
-						   .id = TRAP_DEVICE_VGIC                    \
-	}
-
 /*
  * In order of encodings (checked by a test). What traps: vm/guest_traps.c. Besides, CNTHCTL_EL2
  * (physical timer); HCR_EL2.IMO and FMO (SGIs).
  */
 static const struct sysreg_row table[] = {
-	ABSENT_GROUP(SYSREG_ENC(0, 1, 4, 0, 0), SYSREG_ENC(0, 1, 4, 1, 7), "ALLINT, immediate"),
+	{ GROUP(SYSREG_ENC(0, 1, 4, 0, 0), SYSREG_ENC(0, 1, 4, 1, 7), "ALLINT, immediate") },
 
-	SET_WAY(6, "DC ISW"),
-	ABSENT(1, 0, 7, 6, 4, "DC IGSW"),
-	ABSENT(1, 0, 7, 6, 6, "DC IGDSW"),
-	SET_WAY(10, "DC CSW"),
-	ABSENT(1, 0, 7, 10, 4, "DC CGSW"),
-	ABSENT(1, 0, 7, 10, 6, "DC CGDSW"),
-	SET_WAY(14, "DC CISW"),
-	ABSENT(1, 0, 7, 14, 4, "DC CIGSW"),
-	ABSENT(1, 0, 7, 14, 6, "DC CIGDSW"),
+	{ REG(DC_ISW), .write = write_set_way },
+	{ REG(DC_IGSW) },
+	{ REG(DC_IGDSW) },
+	{ REG(DC_CSW), .write = write_set_way },
+	{ REG(DC_CGSW) },
+	{ REG(DC_CGDSW) },
+	{ REG(DC_CISW), .write = write_set_way },
+	{ REG(DC_CIGSW) },
+	{ REG(DC_CIGDSW) },
 
-	ABSENT(1, 0, 7, 15, 1, "DC CIVAPS"),
-	ABSENT(1, 0, 7, 15, 5, "DC CIGDVAPS"),
-	ABSENT_GROUP(SYSREG_ENC(1, 1, 7, 2, 4), SYSREG_ENC(1, 1, 7, 2, 5), "BRB"),
-	ABSENT_GROUP(SYSREG_ENC(1, 3, 7, 4, 1), SYSREG_ENC(1, 3, 7, 4, 4), "DC ZVA"),
-	ABSENT_GROUP(SYSREG_ENC(1, 3, 7, 7, 0), SYSREG_ENC(1, 3, 7, 7, 7), "GCS"),
+	{ REG(DC_CIVAPS) },
+	{ REG(DC_CIGDVAPS) },
+	{ GROUP(SYSREG_ENC(1, 1, 7, 2, 4), SYSREG_ENC(1, 1, 7, 2, 5), "BRB") },
+	{ GROUP(SYSREG_ENC(1, 3, 7, 4, 1), SYSREG_ENC(1, 3, 7, 4, 4), "DC ZVA") },
+	{ GROUP(SYSREG_ENC(1, 3, 7, 7, 0), SYSREG_ENC(1, 3, 7, 7, 7), "GCS") },
 
 	/* Debug. There is no external debugger: its communication channel is empty. */
-	ZERO(2, 0, 0, 0, 2, "OSDTRRX_EL1"),
+	{ REG(OSDTRRX_EL1), .read = read_zero, .write = ignore },
 	DBG(0),
 	DBG(1),
-	KEPT(2, 0, 0, 2, 0, MDCCINT_EL1, read_stored, write_stored, 0, MDCCINT_BITS),
-	KEPT(2, 0, 0, 2, 2, MDSCR_EL1, read_stored, write_debug_control, 0,
-	     MDSCR_SS | MDSCR_TDCC | MDSCR_KDE | MDSCR_MDE),
+	{ KEEPS(MDCCINT_EL1), .read = read_stored, .write = write_stored, .fixed = ~MDCCINT_BITS },
+	{ KEEPS(MDSCR_EL1), .read = read_stored, .write = write_debug_control,
+	  .fixed = ~(u64)(MDSCR_SS | MDSCR_TDCC | MDSCR_KDE | MDSCR_MDE) },
 	DBG(2),
-	ZERO(2, 0, 0, 3, 2, "OSDTRTX_EL1"),
+	{ REG(OSDTRTX_EL1), .read = read_zero, .write = ignore },
 	DBG(3),
-	ABSENT(2, 0, 0, 4, 2, "MDSELR_EL1"),
+	{ REG(MDSELR_EL1) },
 	DBG(4),
-	ABSENT(2, 0, 0, 5, 2, "MDSTEPOP_EL1"),
+	{ REG(MDSTEPOP_EL1) },
 	DBG(5),
-	ZERO(2, 0, 0, 6, 2, "OSECCR_EL1"),
+	{ REG(OSECCR_EL1), .read = read_zero, .write = ignore },
 	DBG(6),
 	DBG(7),
 	DBG(8),
@@ -351,197 +265,202 @@ static const struct sysreg_row table[] = {
 	DBG(13),
 	DBG(14),
 	DBG(15),
-	ZERO_RO(2, 0, 1, 0, 0, "MDRAR_EL1"),
-	{ REG(2, 0, 1, 0, 4, "OSLAR_EL1"), .write = write_oslar },
-	KEPT(2, 0, 1, 1, 4, OSLSR_EL1, read_stored, NULL, OSLSR_OSLM, OSLSR_OSLK),
-	KEPT(2, 0, 1, 3, 4, OSDLR_EL1, read_stored, write_debug_control, 0, OSDLR_DLK),
-	ZERO(2, 0, 1, 4, 4, "DBGPRCR_EL1"),
-	ZERO(2, 0, 7, 8, 6, "DBGCLAIMSET_EL1"),
-	ZERO(2, 0, 7, 9, 6, "DBGCLAIMCLR_EL1"),
-	ZERO_RO(2, 0, 7, 14, 6, "DBGAUTHSTATUS_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(2, 0, 9, 0, 0), SYSREG_ENC(2, 0, 15, 15, 7), "system PMU, PMU"),
-	ABSENT_GROUP(SYSREG_ENC(2, 1, 0, 0, 0), SYSREG_ENC(2, 1, 15, 15, 7), "trace unit, BRBE"),
-	ZERO_RO(2, 3, 0, 1, 0, "MDCCSR_EL0"),
-	ZERO(2, 3, 0, 4, 0, "DBGDTR_EL0"),
-	ZERO(2, 3, 0, 5, 0, "DBGDTRRX_EL0"),
-	ABSENT_GROUP(SYSREG_ENC(2, 3, 9, 0, 0), SYSREG_ENC(2, 3, 15, 15, 7), "system PMU"),
-	SAVED(2, 4, 0, 7, 0, DBGVCR32_EL2),
+	{ REG(MDRAR_EL1), .read = read_zero },
+	{ REG(OSLAR_EL1), .write = write_oslar },
+	{ KEEPS(OSLSR_EL1), .read = read_stored, .reset = OSLSR_OSLM, .fixed = ~OSLSR_OSLK },
+	{ KEEPS(OSDLR_EL1), .read = read_stored, .write = write_debug_control,
+	  .fixed = ~OSDLR_DLK },
+	{ REG(DBGPRCR_EL1), .read = read_zero, .write = ignore },
+	{ REG(DBGCLAIMSET_EL1), .read = read_zero, .write = ignore },
+	{ REG(DBGCLAIMCLR_EL1), .read = read_zero, .write = ignore },
+	{ REG(DBGAUTHSTATUS_EL1), .read = read_zero },
+	{ GROUP(SYSREG_ENC(2, 0, 9, 0, 0), SYSREG_ENC(2, 0, 15, 15, 7), "system PMU, PMU") },
+	{ GROUP(SYSREG_ENC(2, 1, 0, 0, 0), SYSREG_ENC(2, 1, 15, 15, 7), "trace unit, BRBE") },
+	{ REG(MDCCSR_EL0), .read = read_zero },
+	{ REG(DBGDTR_EL0), .read = read_zero, .write = ignore },
+	{ REG(DBGDTRRX_EL0), .read = read_zero, .write = ignore },
+	{ GROUP(SYSREG_ENC(2, 3, 9, 0, 0), SYSREG_ENC(2, 3, 15, 15, 7), "system PMU") },
+	{ KEEPS(DBGVCR32_EL2) },
 
-	/* Identification; whatever is not allocated reads as zero. AArch32 is not offered. */
-	CONSTANT(3, 0, 0, 0, 0, "MIDR_EL1", read_midr, ID_REG_MIDR),
-	CONSTANT(3, 0, 0, 0, 5, "MPIDR_EL1", read_mpidr, 0),
-	CONSTANT(3, 0, 0, 0, 6, "REVIDR_EL1", read_revidr, 0),
-	ID_AA32(1, 0, "ID_PFR0_EL1"),
-	ID_AA32(1, 1, "ID_PFR1_EL1"),
-	ID_AA32(1, 2, "ID_DFR0_EL1"),
-	ID_ZERO(1, 3, "ID_AFR0_EL1"),
-	ID_AA32(1, 4, "ID_MMFR0_EL1"),
-	ID_AA32(1, 5, "ID_MMFR1_EL1"),
-	ID_AA32(1, 6, "ID_MMFR2_EL1"),
-	ID_AA32(1, 7, "ID_MMFR3_EL1"),
-	ID_AA32(2, 0, "ID_ISAR0_EL1"),
-	ID_AA32(2, 1, "ID_ISAR1_EL1"),
-	ID_AA32(2, 2, "ID_ISAR2_EL1"),
-	ID_AA32(2, 3, "ID_ISAR3_EL1"),
-	ID_AA32(2, 4, "ID_ISAR4_EL1"),
-	ID_AA32(2, 5, "ID_ISAR5_EL1"),
-	ID_AA32(2, 6, "ID_MMFR4_EL1"),
-	ID_AA32(2, 7, "ID_ISAR6_EL1"),
-	ID_AA32(3, 0, "MVFR0_EL1"),
-	ID_AA32(3, 1, "MVFR1_EL1"),
-	ID_AA32(3, 2, "MVFR2_EL1"),
-	ID_ZERO(3, 3, "S3_0_C0_C3_3"),
-	ID_AA32(3, 4, "ID_PFR2_EL1"),
-	ID_ZERO(3, 5, "ID_DFR1_EL1"),
-	ID_AA32(3, 6, "ID_MMFR5_EL1"),
-	ID_ZERO(3, 7, "S3_0_C0_C3_7"),
-	ID(4, 0, "ID_AA64PFR0_EL1", PFR0),
-	ID(4, 1, "ID_AA64PFR1_EL1", PFR1),
-	ID(4, 2, "ID_AA64PFR2_EL1", PFR2),
-	ID_ZERO(4, 3, "S3_0_C0_C4_3"),
-	ID(4, 4, "ID_AA64ZFR0_EL1", ZFR0),
-	ID(4, 5, "ID_AA64SMFR0_EL1", SMFR0),
-	ID_ZERO(4, 6, "S3_0_C0_C4_6"),
-	ID_ZERO(4, 7, "ID_AA64FPFR0_EL1"),
-	{ REG(3, 0, 0, 5, 0, "ID_AA64DFR0_EL1"), .user = USER_ID, .read = read_dfr0,
-	  .id = ID_REG_DFR0 },
-	ID(5, 1, "ID_AA64DFR1_EL1", DFR1),
-	ID_ZERO(5, 2, "ID_AA64DFR2_EL1"),
-	ID_ZERO(5, 3, "S3_0_C0_C5_3"),
-	ID_ZERO(5, 4, "ID_AA64AFR0_EL1"),
-	ID_ZERO(5, 5, "ID_AA64AFR1_EL1"),
-	ID_ZERO(5, 6, "S3_0_C0_C5_6"),
-	ID_ZERO(5, 7, "S3_0_C0_C5_7"),
-	ID(6, 0, "ID_AA64ISAR0_EL1", ISAR0),
-	ID(6, 1, "ID_AA64ISAR1_EL1", ISAR1),
-	ID(6, 2, "ID_AA64ISAR2_EL1", ISAR2),
-	ID(6, 3, "ID_AA64ISAR3_EL1", ISAR3),
-	ID_ZERO(6, 4, "S3_0_C0_C6_4"),
-	ID_ZERO(6, 5, "S3_0_C0_C6_5"),
-	ID_ZERO(6, 6, "S3_0_C0_C6_6"),
-	ID_ZERO(6, 7, "S3_0_C0_C6_7"),
-	ID(7, 0, "ID_AA64MMFR0_EL1", MMFR0),
-	ID(7, 1, "ID_AA64MMFR1_EL1", MMFR1),
-	ID(7, 2, "ID_AA64MMFR2_EL1", MMFR2),
-	ID(7, 3, "ID_AA64MMFR3_EL1", MMFR3),
-	ID(7, 4, "ID_AA64MMFR4_EL1", MMFR4),
-	ID_ZERO(7, 5, "S3_0_C0_C7_5"),
-	ID_ZERO(7, 6, "S3_0_C0_C7_6"),
-	ID_ZERO(7, 7, "S3_0_C0_C7_7"),
+	/*
+	 * Identification; whatever is not allocated reads as zero. AArch32 is not offered, but
+	 * userspace may restore what a machine had that has it: to a guest that has not it says
+	 * nothing (KVM ignores it likewise).
+	 */
+	{ REG(MIDR_EL1), .user = USER_EQUAL, .read = read_midr, .id = ID_REG_MIDR },
+	{ REG(MPIDR_EL1), .user = USER_EQUAL, .read = read_mpidr },
+	{ REG(REVIDR_EL1), .user = USER_EQUAL, .read = read_revidr },
+	{ REG(ID_PFR0_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_PFR1_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_DFR0_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_AFR0_EL1), .user = USER_EQUAL, .read = read_zero },
+	{ REG(ID_MMFR0_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_MMFR1_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_MMFR2_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_MMFR3_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_ISAR0_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_ISAR1_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_ISAR2_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_ISAR3_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_ISAR4_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_ISAR5_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_MMFR4_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_ISAR6_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(MVFR0_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(MVFR1_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(MVFR2_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(S3_0_C0_C3_3), .user = USER_EQUAL, .read = read_zero },
+	{ REG(ID_PFR2_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(ID_DFR1_EL1), .user = USER_EQUAL, .read = read_zero },
+	{ REG(ID_MMFR5_EL1), .user = USER_WI, .read = read_zero },
+	{ REG(S3_0_C0_C3_7), .user = USER_EQUAL, .read = read_zero },
+	ID(ID_AA64PFR0_EL1, PFR0),
+	ID(ID_AA64PFR1_EL1, PFR1),
+	ID(ID_AA64PFR2_EL1, PFR2),
+	{ REG(S3_0_C0_C4_3), .user = USER_EQUAL, .read = read_zero },
+	ID(ID_AA64ZFR0_EL1, ZFR0),
+	ID(ID_AA64SMFR0_EL1, SMFR0),
+	{ REG(S3_0_C0_C4_6), .user = USER_EQUAL, .read = read_zero },
+	{ REG(ID_AA64FPFR0_EL1), .user = USER_EQUAL, .read = read_zero },
+	{ REG(ID_AA64DFR0_EL1), .user = USER_ID, .read = read_dfr0, .id = ID_REG_DFR0 },
+	ID(ID_AA64DFR1_EL1, DFR1),
+	{ REG(ID_AA64DFR2_EL1), .user = USER_EQUAL, .read = read_zero },
+	{ REG(S3_0_C0_C5_3), .user = USER_EQUAL, .read = read_zero },
+	{ REG(ID_AA64AFR0_EL1), .user = USER_EQUAL, .read = read_zero },
+	{ REG(ID_AA64AFR1_EL1), .user = USER_EQUAL, .read = read_zero },
+	{ REG(S3_0_C0_C5_6), .user = USER_EQUAL, .read = read_zero },
+	{ REG(S3_0_C0_C5_7), .user = USER_EQUAL, .read = read_zero },
+	ID(ID_AA64ISAR0_EL1, ISAR0),
+	ID(ID_AA64ISAR1_EL1, ISAR1),
+	ID(ID_AA64ISAR2_EL1, ISAR2),
+	ID(ID_AA64ISAR3_EL1, ISAR3),
+	{ REG(S3_0_C0_C6_4), .user = USER_EQUAL, .read = read_zero },
+	{ REG(S3_0_C0_C6_5), .user = USER_EQUAL, .read = read_zero },
+	{ REG(S3_0_C0_C6_6), .user = USER_EQUAL, .read = read_zero },
+	{ REG(S3_0_C0_C6_7), .user = USER_EQUAL, .read = read_zero },
+	ID(ID_AA64MMFR0_EL1, MMFR0),
+	ID(ID_AA64MMFR1_EL1, MMFR1),
+	ID(ID_AA64MMFR2_EL1, MMFR2),
+	ID(ID_AA64MMFR3_EL1, MMFR3),
+	ID(ID_AA64MMFR4_EL1, MMFR4),
+	{ REG(S3_0_C0_C7_5), .user = USER_EQUAL, .read = read_zero },
+	{ REG(S3_0_C0_C7_6), .user = USER_EQUAL, .read = read_zero },
+	{ REG(S3_0_C0_C7_7), .user = USER_EQUAL, .read = read_zero },
 
 	/* EL1 */
-	SAVED_VM(3, 0, 1, 0, 0, SCTLR_EL1, SCTLR_EL1_RESET),
-	KEPT(3, 0, 1, 0, 1, ACTLR_EL1, read_stored, ignore, 0, ~0ULL),
-	SAVED(3, 0, 1, 0, 2, CPACR_EL1),
-	ABSENT(3, 0, 1, 0, 3, "SCTLR2_EL1"),
-	ABSENT(3, 0, 1, 0, 5, "RGSR_EL1"),
-	ABSENT(3, 0, 1, 0, 6, "GCR_EL1"),
-	SAVED_WHEN(WHEN_SVE, 3, 0, 1, 2, 0, ZCR_EL1, 0),
-	ABSENT(3, 0, 1, 2, 1, "TRFCR_EL1"),
-	ABSENT(3, 0, 1, 2, 3, "TRCITECR_EL1"),
-	ABSENT(3, 0, 1, 2, 4, "SMPRI_EL1"),
-	ABSENT(3, 0, 1, 2, 6, "SMCR_EL1"),
-	SAVED_VM(3, 0, 2, 0, 0, TTBR0_EL1, 0),
-	SAVED_VM(3, 0, 2, 0, 1, TTBR1_EL1, 0),
-	SAVED_VM(3, 0, 2, 0, 2, TCR_EL1, 0),
-	ABSENT(3, 0, 2, 0, 3, "TCR2_EL1"),
-	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 1, 0, APIAKEYLO_EL1, 0),
-	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 1, 1, APIAKEYHI_EL1, 0),
-	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 1, 2, APIBKEYLO_EL1, 0),
-	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 1, 3, APIBKEYHI_EL1, 0),
-	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 2, 0, APDAKEYLO_EL1, 0),
-	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 2, 1, APDAKEYHI_EL1, 0),
-	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 2, 2, APDBKEYLO_EL1, 0),
-	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 2, 3, APDBKEYHI_EL1, 0),
-	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 3, 0, APGAKEYLO_EL1, 0),
-	SAVED_WHEN(WHEN_PAUTH, 3, 0, 2, 3, 1, APGAKEYHI_EL1, 0),
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 2, 5, 0), SYSREG_ENC(3, 0, 2, 5, 2), "GCS"),
-	ABSENT(3, 0, 4, 3, 0, "ALLINT"),
-	ABSENT(3, 0, 4, 6, 0, "ICC_PMR_EL1"),
-	SAVED_VM(3, 0, 5, 1, 0, AFSR0_EL1, 0),
-	SAVED_VM(3, 0, 5, 1, 1, AFSR1_EL1, 0),
-	SAVED_VM(3, 0, 5, 2, 0, ESR_EL1, 0),
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 5, 3, 0), SYSREG_ENC(3, 0, 5, 5, 7), "RAS error records"),
-	ABSENT(3, 0, 5, 6, 0, "TFSR_EL1"),
-	ABSENT(3, 0, 5, 6, 1, "TFSRE0_EL1"),
-	SAVED_VM(3, 0, 6, 0, 0, FAR_EL1, 0),
-	ABSENT(3, 0, 6, 0, 5, "PFAR_EL1"),
-	SAVED(3, 0, 7, 4, 0, PAR_EL1),
-	SPE(9, 0, "PMSCR_EL1"),
-	SPE(9, 1, "PMSNEVFR_EL1"),
-	SPE(9, 2, "PMSICR_EL1"),
-	SPE(9, 3, "PMSIRR_EL1"),
-	SPE(9, 4, "PMSFCR_EL1"),
-	SPE(9, 5, "PMSEVFR_EL1"),
-	SPE(9, 6, "PMSLATFR_EL1"),
-	SPE_RO(9, 7, "PMSIDR_EL1"),
-	SPE(10, 0, "PMBLIMITR_EL1"),
-	SPE(10, 1, "PMBPTR_EL1"),
-	ABSENT(3, 0, 9, 10, 2, "S3_0_C9_C10_2"),
-	SPE(10, 3, "PMBSR_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 10, 4), SYSREG_ENC(3, 0, 9, 10, 6), "SPE"),
-	SPE_RO(10, 7, "PMBIDR_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 11, 0), SYSREG_ENC(3, 0, 9, 11, 7), "TRBE"),
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 9, 13, 0), SYSREG_ENC(3, 0, 9, 15, 7), "PMU"),
-	SAVED_VM(3, 0, 10, 2, 0, MAIR_EL1, 0),
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 10, 2, 1), SYSREG_ENC(3, 0, 10, 2, 7), "MAIR2, S1PIE, S1POE"),
-	SAVED_VM(3, 0, 10, 3, 0, AMAIR_EL1, 0),
-	ABSENT(3, 0, 10, 3, 1, "AMAIR2_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 10, 4, 0), SYSREG_ENC(3, 0, 10, 5, 7), "LORegions, MPAM"),
-	SAVED(3, 0, 12, 0, 0, VBAR_EL1),
+	{ KEEPS(SCTLR_EL1), .write = write_vm_reg, .reset = SCTLR_EL1_RESET },
+	{ KEEPS(ACTLR_EL1), .read = read_stored, .write = ignore },
+	{ KEEPS(CPACR_EL1) },
+	{ REG(SCTLR2_EL1) },
+	{ REG(RGSR_EL1) },
+	{ REG(GCR_EL1) },
+	{ KEEPS(ZCR_EL1), .when = WHEN_SVE },
+	{ REG(TRFCR_EL1) },
+	{ REG(TRCITECR_EL1) },
+	{ REG(SMPRI_EL1) },
+	{ REG(SMCR_EL1) },
+	{ KEEPS(TTBR0_EL1), .write = write_vm_reg },
+	{ KEEPS(TTBR1_EL1), .write = write_vm_reg },
+	{ KEEPS(TCR_EL1), .write = write_vm_reg },
+	{ REG(TCR2_EL1) },
+	{ KEEPS(APIAKEYLO_EL1), .when = WHEN_PAUTH },
+	{ KEEPS(APIAKEYHI_EL1), .when = WHEN_PAUTH },
+	{ KEEPS(APIBKEYLO_EL1), .when = WHEN_PAUTH },
+	{ KEEPS(APIBKEYHI_EL1), .when = WHEN_PAUTH },
+	{ KEEPS(APDAKEYLO_EL1), .when = WHEN_PAUTH },
+	{ KEEPS(APDAKEYHI_EL1), .when = WHEN_PAUTH },
+	{ KEEPS(APDBKEYLO_EL1), .when = WHEN_PAUTH },
+	{ KEEPS(APDBKEYHI_EL1), .when = WHEN_PAUTH },
+	{ KEEPS(APGAKEYLO_EL1), .when = WHEN_PAUTH },
+	{ KEEPS(APGAKEYHI_EL1), .when = WHEN_PAUTH },
+	{ GROUP(SYSREG_ENC(3, 0, 2, 5, 0), SYSREG_ENC(3, 0, 2, 5, 2), "GCS") },
+	{ REG(ALLINT) },
+	{ REG(ICC_PMR_EL1) },
+	{ KEEPS(AFSR0_EL1), .write = write_vm_reg },
+	{ KEEPS(AFSR1_EL1), .write = write_vm_reg },
+	{ KEEPS(ESR_EL1), .write = write_vm_reg },
+	{ GROUP(SYSREG_ENC(3, 0, 5, 3, 0), SYSREG_ENC(3, 0, 5, 5, 7), "RAS error records") },
+	{ REG(TFSR_EL1) },
+	{ REG(TFSRE0_EL1) },
+	{ KEEPS(FAR_EL1), .write = write_vm_reg },
+	{ REG(PFAR_EL1) },
+	{ KEEPS(PAR_EL1) },
+	{ REG(PMSCR_EL1), OF_DEVICE(SPE), .when = WHEN_SPE, .user = USER_OWN },
+	{ REG(PMSNEVFR_EL1), OF_DEVICE(SPE), .when = WHEN_SPE, .user = USER_OWN },
+	{ REG(PMSICR_EL1), OF_DEVICE(SPE), .when = WHEN_SPE, .user = USER_OWN },
+	{ REG(PMSIRR_EL1), OF_DEVICE(SPE), .when = WHEN_SPE, .user = USER_OWN },
+	{ REG(PMSFCR_EL1), OF_DEVICE(SPE), .when = WHEN_SPE, .user = USER_OWN },
+	{ REG(PMSEVFR_EL1), OF_DEVICE(SPE), .when = WHEN_SPE, .user = USER_OWN },
+	{ REG(PMSLATFR_EL1), OF_DEVICE(SPE), .when = WHEN_SPE, .user = USER_OWN },
+	{ REG(PMSIDR_EL1), .when = WHEN_SPE, .user = USER_EQUAL, .read = read_device,
+	  .id = TRAP_DEVICE_SPE },
+	{ REG(PMBLIMITR_EL1), OF_DEVICE(SPE), .when = WHEN_SPE, .user = USER_OWN },
+	{ REG(PMBPTR_EL1), OF_DEVICE(SPE), .when = WHEN_SPE, .user = USER_OWN },
+	{ REG(S3_0_C9_C10_2) },
+	{ REG(PMBSR_EL1), OF_DEVICE(SPE), .when = WHEN_SPE, .user = USER_OWN },
+	{ GROUP(SYSREG_ENC(3, 0, 9, 10, 4), SYSREG_ENC(3, 0, 9, 10, 6), "SPE") },
+	{ REG(PMBIDR_EL1), .when = WHEN_SPE, .user = USER_EQUAL, .read = read_device,
+	  .id = TRAP_DEVICE_SPE },
+	{ GROUP(SYSREG_ENC(3, 0, 9, 11, 0), SYSREG_ENC(3, 0, 9, 11, 7), "TRBE") },
+	{ GROUP(SYSREG_ENC(3, 0, 9, 13, 0), SYSREG_ENC(3, 0, 9, 15, 7), "PMU") },
+	{ KEEPS(MAIR_EL1), .write = write_vm_reg },
+	{ GROUP(SYSREG_ENC(3, 0, 10, 2, 1), SYSREG_ENC(3, 0, 10, 2, 7), "MAIR2, S1PIE, S1POE") },
+	{ KEEPS(AMAIR_EL1), .write = write_vm_reg },
+	{ REG(AMAIR2_EL1) },
+	{ GROUP(SYSREG_ENC(3, 0, 10, 4, 0), SYSREG_ENC(3, 0, 10, 5, 7), "LORegions, MPAM") },
+	{ KEEPS(VBAR_EL1) },
 	/* VDISR_EL2 while a guest is loaded: it does not have FEAT_RAS, but
 	 * the register does not trap */
-	SAVED(3, 0, 12, 1, 1, DISR_EL1),
+	{ KEEPS(DISR_EL1) },
 
 	/* The GIC: SGIs trap; the others only where a VM has no vGIC and finds nothing. */
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 12, 8, 0), SYSREG_ENC(3, 0, 12, 11, 0), "GIC CPU interface"),
-	VGIC_WO(11, 1, "ICC_DIR_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 12, 11, 2), SYSREG_ENC(3, 0, 12, 11, 4), "GIC CPU interface"),
-	VGIC_WO(11, 5, "ICC_SGI1R_EL1"),
-	VGIC_WO(11, 6, "ICC_ASGI1R_EL1"),
-	VGIC_WO(11, 7, "ICC_SGI0R_EL1"),
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 12, 12, 0), SYSREG_ENC(3, 0, 12, 12, 4), "GIC CPU interface"),
-	{ REG(3, 0, 12, 12, 5, "ICC_SRE_EL1"), .when = WHEN_VGIC, .read = read_sre,
-	  .write = ignore },
-	ABSENT_GROUP(SYSREG_ENC(3, 0, 12, 12, 6), SYSREG_ENC(3, 0, 12, 12, 7), "GIC CPU interface"),
+	{ GROUP(SYSREG_ENC(3, 0, 12, 8, 0), SYSREG_ENC(3, 0, 12, 11, 0), "GIC CPU interface") },
+	{ REG(ICC_DIR_EL1), .when = WHEN_VGIC, .write = write_device, .id = TRAP_DEVICE_VGIC },
+	{ GROUP(SYSREG_ENC(3, 0, 12, 11, 2), SYSREG_ENC(3, 0, 12, 11, 4), "GIC CPU interface") },
+	{ REG(ICC_SGI1R_EL1), .when = WHEN_VGIC, .write = write_device, .id = TRAP_DEVICE_VGIC },
+	{ REG(ICC_ASGI1R_EL1), .when = WHEN_VGIC, .write = write_device, .id = TRAP_DEVICE_VGIC },
+	{ REG(ICC_SGI0R_EL1), .when = WHEN_VGIC, .write = write_device, .id = TRAP_DEVICE_VGIC },
+	{ GROUP(SYSREG_ENC(3, 0, 12, 12, 0), SYSREG_ENC(3, 0, 12, 12, 4), "GIC CPU interface") },
+	{ REG(ICC_SRE_EL1), .when = WHEN_VGIC, .read = read_sre, .write = ignore },
+	{ GROUP(SYSREG_ENC(3, 0, 12, 12, 6), SYSREG_ENC(3, 0, 12, 12, 7), "GIC CPU interface") },
 
-	SAVED_VM(3, 0, 13, 0, 1, CONTEXTIDR_EL1, 0),
-	ABSENT(3, 0, 13, 0, 3, "RCWSMASK_EL1"),
-	SAVED(3, 0, 13, 0, 4, TPIDR_EL1),
-	ABSENT(3, 0, 13, 0, 5, "ACCDATA_EL1"),
-	ABSENT(3, 0, 13, 0, 6, "RCWMASK_EL1"),
-	ABSENT(3, 0, 13, 0, 7, "SCXTNUM_EL1"),
-	SAVED(3, 0, 14, 1, 0, CNTKCTL_EL1),
-	{ REG(3, 1, 0, 0, 0, "CCSIDR_EL1"), .read = read_ccsidr },
-	CONSTANT(3, 1, 0, 0, 1, "CLIDR_EL1", read_clidr, 0),
-	ZERO_RO(3, 1, 0, 0, 2, "CCSIDR2_EL1"),
-	ABSENT(3, 1, 0, 0, 4, "GMID_EL1"),
-	ABSENT(3, 1, 0, 0, 6, "SMIDR_EL1"),
-	CONSTANT(3, 1, 0, 0, 7, "AIDR_EL1", read_aidr, 0),
-	KEPT(3, 2, 0, 0, 0, CSSELR_EL1, read_stored, write_stored, 0, CSSELR_BITS),
-	CONSTANT(3, 3, 0, 0, 1, "CTR_EL0", read_machine, ID_REG_CTR),
+	{ KEEPS(CONTEXTIDR_EL1), .write = write_vm_reg },
+	{ REG(RCWSMASK_EL1) },
+	{ KEEPS(TPIDR_EL1) },
+	{ REG(ACCDATA_EL1) },
+	{ REG(RCWMASK_EL1) },
+	{ REG(SCXTNUM_EL1) },
+	{ KEEPS(CNTKCTL_EL1) },
+	{ REG(CCSIDR_EL1), .read = read_ccsidr },
+	{ REG(CLIDR_EL1), .user = USER_EQUAL, .read = read_clidr },
+	{ REG(CCSIDR2_EL1), .read = read_zero },
+	{ REG(GMID_EL1) },
+	{ REG(SMIDR_EL1) },
+	{ REG(AIDR_EL1), .user = USER_EQUAL, .read = read_aidr },
+	{ KEEPS(CSSELR_EL1), .read = read_stored, .write = write_stored, .fixed = ~CSSELR_BITS },
+	{ REG(CTR_EL0), .user = USER_EQUAL, .read = read_machine, .id = ID_REG_CTR },
 
 	/* EL0 */
-	ABSENT(3, 3, 2, 5, 1, "GCSPR_EL0"),
-	ABSENT(3, 3, 4, 2, 2, "SVCR"),
-	ABSENT(3, 3, 4, 4, 2, "FPMR"),
-	ABSENT_GROUP(SYSREG_ENC(3, 3, 9, 4, 0), SYSREG_ENC(3, 3, 9, 6, 7), "PMU"),
-	ABSENT_GROUP(SYSREG_ENC(3, 3, 9, 12, 0), SYSREG_ENC(3, 3, 9, 15, 7), "PMU"),
-	ABSENT(3, 3, 10, 2, 4, "POR_EL0"),
-	SAVED(3, 3, 13, 0, 2, TPIDR_EL0),
-	SAVED(3, 3, 13, 0, 3, TPIDRRO_EL0),
-	ABSENT(3, 3, 13, 0, 5, "TPIDR2_EL0"),
-	ABSENT(3, 3, 13, 0, 7, "SCXTNUM_EL0"),
-	ABSENT_GROUP(SYSREG_ENC(3, 3, 13, 2, 0), SYSREG_ENC(3, 3, 13, 15, 7), "AMU"),
-	TIMER(2, 0, "CNTP_TVAL_EL0"),
-	TIMER(2, 1, "CNTP_CTL_EL0"),
-	TIMER(2, 2, "CNTP_CVAL_EL0"),
-	ABSENT_GROUP(SYSREG_ENC(3, 3, 14, 8, 0), SYSREG_ENC(3, 3, 14, 15, 7), "PMU"),
+	{ REG(GCSPR_EL0) },
+	{ REG(SVCR) },
+	{ REG(FPMR) },
+	{ GROUP(SYSREG_ENC(3, 3, 9, 4, 0), SYSREG_ENC(3, 3, 9, 6, 7), "PMU") },
+	{ GROUP(SYSREG_ENC(3, 3, 9, 12, 0), SYSREG_ENC(3, 3, 9, 15, 7), "PMU") },
+	{ REG(POR_EL0) },
+	{ KEEPS(TPIDR_EL0) },
+	{ KEEPS(TPIDRRO_EL0) },
+	{ REG(TPIDR2_EL0) },
+	{ REG(SCXTNUM_EL0) },
+	{ GROUP(SYSREG_ENC(3, 3, 13, 2, 0), SYSREG_ENC(3, 3, 13, 15, 7), "AMU") },
+	{ REG(CNTP_TVAL_EL0), OF_DEVICE(TIMER) },
+	{ REG(CNTP_CTL_EL0), OF_DEVICE(TIMER) },
+	{ REG(CNTP_CVAL_EL0), OF_DEVICE(TIMER) },
+	{ GROUP(SYSREG_ENC(3, 3, 14, 8, 0), SYSREG_ENC(3, 3, 14, 15, 7), "PMU") },
 
 	/* An AArch32 EL1's, which is never there; kept, since KVM has them to save. */
-	SAVED(3, 4, 3, 0, 0, DACR32_EL2),
-	SAVED(3, 4, 5, 0, 1, IFSR32_EL2),
-	SAVED_WHEN(WHEN_ALWAYS, 3, 4, 5, 3, 0, FPEXC32_EL2, 0x700),
+	{ KEEPS(DACR32_EL2) },
+	{ KEEPS(IFSR32_EL2) },
+	{ KEEPS(FPEXC32_EL2), .reset = 0x700 },
 };
 
 size_t sysreg_count(void)

@@ -6,7 +6,7 @@
 #ifndef KEEL_TRAP_SYSREG_H
 #define KEEL_TRAP_SYSREG_H
 
-#include <arch/encoding.h>
+#include <arch/regs.h>
 #include <trap/id_regs.h>
 #include <vm/run.h>
 
@@ -33,7 +33,7 @@ struct sysreg_row {
 	u64 (*read)(struct vcpu *vcpu, const struct sysreg_row *row);
 	enum vcpu_action (*write)(struct vcpu *vcpu, const struct sysreg_row *row, u64 value);
 	u64 reset; /* of .storage */
-	u64 mask;  /* bits that a write of .storage changes; the others keep their reset value */
+	u64 fixed; /* bits of .storage that a write does not change: they keep their reset value */
 };
 
 /* The row of an encoding, or NULL. */

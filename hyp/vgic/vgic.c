@@ -7,9 +7,9 @@
  * can be delivered goes into them. Both happen before an entry, when something has changed.
  */
 #include <arch/barrier.h>
-#include <arch/encoding.h>
 #include <arch/gicr.h>
 #include <arch/percpu.h>
+#include <arch/regs.h>
 #include <cpu/assert.h>
 #include <cpu/log.h>
 #include <cpu/percpu.h>
@@ -846,9 +846,9 @@ static void reset_vcpu(struct vcpu *vcpu)
 /* The CPU interface's registers that trap. */
 static enum vcpu_action write_sysreg_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
 {
-	if (likely(encoding == SYSREG_ICC_SGI1R_EL1))
+	if (likely(encoding == REG_NUM(ICC_SGI1R_EL1)))
 		return vgic_write_sgi1r(vcpu, value);
-	if (encoding != SYSREG_ICC_DIR_EL1) /* ICC_SGI0R_EL1, ICC_ASGI1R_EL1 */
+	if (encoding != REG_NUM(ICC_DIR_EL1)) /* ICC_SGI0R_EL1, ICC_ASGI1R_EL1 */
 		return vgic_write_sgi0r(vcpu, value);
 	vgic_write_dir(vcpu, value);
 	return VCPU_RESUME;

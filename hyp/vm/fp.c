@@ -81,11 +81,11 @@ static u64 find_vqs(void)
 	unsigned int vq;
 
 	for (vq = SVE_VQ_MAX; vq > 0; vq = sve_vq() - 1) {
-		write_sysreg(vq - 1, SYS_ZCR_EL2);
+		write_sysreg(vq - 1, ASM_REG(ZCR_EL2));
 		isb();
 		vqs |= BIT(sve_vq() - 1);
 	}
-	write_sysreg(ZCR_EL2_ALL, SYS_ZCR_EL2);
+	write_sysreg(ZCR_EL2_ALL, ASM_REG(ZCR_EL2));
 	return vqs;
 }
 
@@ -94,9 +94,9 @@ static bool full_a64_in_force(void)
 {
 	bool yes;
 
-	write_sysreg(SVCR_SM, SYS_SVCR);
+	write_sysreg(SVCR_SM, ASM_REG(SVCR));
 	yes = sve_has_ffr();
-	write_sysreg(0, SYS_SVCR);
+	write_sysreg(0, ASM_REG(SVCR));
 	if (!yes)
 		log_warn("CPU %u: FEAT_SME_FA64 is not in force: firmware has SMCR_EL3.FA64 clear",
 			 this_cpu()->id);
@@ -114,7 +114,7 @@ bool fp_cpu_online(struct vm_cpu *cpu)
 	cpu->guest_fp_in = false;
 	open_fp(cpu, (traps->has_sve ? OPEN_SVE : 0) | (traps->has_sme ? OPEN_SME : 0));
 	if (traps->has_sme)
-		write_sysreg(0, SYS_SVCR);
+		write_sysreg(0, ASM_REG(SVCR));
 	if (traps->has_fa64)
 		cpu->traps.has_fa64 = full_a64_in_force();
 	if (traps->has_sve)
@@ -158,8 +158,8 @@ void fp_save_streaming_host(struct vm_cpu *cpu, u64 svcr)
 	open_fp(cpu, OPEN_SME);
 	sve_save(cpu->host_fp, cpu->traps.has_fa64);
 	if (cpu->traps.has_fpmr)
-		cpu->host_fpmr = read_sysreg(SYS_FPMR);
-	write_sysreg(svcr & ~SVCR_SM, SYS_SVCR);
+		cpu->host_fpmr = read_sysreg(ASM_REG(FPMR));
+	write_sysreg(svcr & ~SVCR_SM, ASM_REG(SVCR));
 	cpu->host_fp_out = true;
 	cpu->host_streaming = true;
 }
@@ -169,10 +169,10 @@ void fp_save_streaming_host(struct vm_cpu *cpu, u64 svcr)
 void fp_restore_streaming_host(struct vm_cpu *cpu)
 {
 	open_fp(cpu, OPEN_SME);
-	write_sysreg(read_sysreg(SYS_SVCR) | SVCR_SM, SYS_SVCR);
+	write_sysreg(read_sysreg(ASM_REG(SVCR)) | SVCR_SM, ASM_REG(SVCR));
 	sve_restore(cpu->host_fp, cpu->traps.has_fa64);
 	if (cpu->traps.has_fpmr)
-		write_sysreg(cpu->host_fpmr, SYS_FPMR);
+		write_sysreg(cpu->host_fpmr, ASM_REG(FPMR));
 	cpu->host_fp_out = false;
 	cpu->host_streaming = false;
 }
@@ -210,7 +210,7 @@ static void load_guest_sve(struct vcpu *vcpu, struct vm_cpu *cpu)
 	cpu->sysreg[ZCR_EL1] = read_el1_zcr();
 	write_el1_zcr(vcpu->sysreg[ZCR_EL1]);
 	if (vcpu->sve_vq < cpu->sve_longest) {
-		write_sysreg(vcpu->sve_vq - 1, SYS_ZCR_EL2);
+		write_sysreg(vcpu->sve_vq - 1, ASM_REG(ZCR_EL2));
 		isb();
 	}
 	sve_restore(vcpu->fp, true);
@@ -222,7 +222,7 @@ static void save_guest_sve(struct vcpu *vcpu, const struct vm_cpu *cpu)
 	sve_save(vcpu->fp, true);
 	write_el1_zcr(cpu->sysreg[ZCR_EL1]);
 	if (vcpu->sve_vq < cpu->sve_longest) {
-		write_sysreg(ZCR_EL2_ALL, SYS_ZCR_EL2);
+		write_sysreg(ZCR_EL2_ALL, ASM_REG(ZCR_EL2));
 		isb();
 	}
 }

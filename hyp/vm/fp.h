@@ -34,7 +34,7 @@ static inline void fp_leave_host(struct vm_cpu *cpu)
 
 	if (!cpu->traps.has_sme || cpu->host_fp_out)
 		return;
-	svcr = read_sysreg(SYS_SVCR);
+	svcr = read_sysreg(ASM_REG(SVCR));
 	if (unlikely(svcr & SVCR_SM))
 		fp_save_streaming_host(cpu, svcr);
 }

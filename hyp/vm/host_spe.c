@@ -17,7 +17,7 @@ void host_spe_online(struct host_spe *host)
 
 void host_spe_leave(struct host_spe *host)
 {
-	host->pmblimitr = read_sysreg(SYS_PMBLIMITR_EL1);
+	host->pmblimitr = read_sysreg(ASM_REG(PMBLIMITR_EL1));
 	if (!(host->pmblimitr & PMBLIMITR_E))
 		return;
 	spe_unit_drain();

@@ -21,7 +21,7 @@ void host_trace_online(struct host_trace *trace, const struct cpu_id_regs *id)
 		.has_branches = fgt && cpu_id_field(id, ID_DFR0_BRBE) >= 1,
 	};
 	if (cpu_id_field(id, ID_DFR0_TraceBuffer) >= 1)
-		trace->buffer = !(read_sysreg(SYS_TRBIDR_EL1) & TRBIDR_P);
+		trace->buffer = !(read_sysreg(ASM_REG(TRBIDR_EL1)) & TRBIDR_P);
 	trace->used = trace->buffer;
 	this_cpu()->trace_buffer = trace->buffer;
 }
@@ -79,7 +79,7 @@ static bool is_brbe(u64 esr)
  */
 static bool open_filter(struct vm_cpu *cpu)
 {
-	if (!try_write_sysreg(0, SYS_TRFCR_EL2))
+	if (!try_write_sysreg(0, ASM_REG(TRFCR_EL2)))
 		return false;
 	cpu->mdcr = read_sysreg(mdcr_el2) & ~MDCR_TTRF;
 	write_sysreg(cpu->mdcr, mdcr_el2);
@@ -89,14 +89,14 @@ static bool open_filter(struct vm_cpu *cpu)
 
 static bool open_branches(struct vm_cpu *cpu)
 {
-	if (!try_write_sysreg(0, SYS_BRBCR_EL2))
+	if (!try_write_sysreg(0, ASM_REG(BRBCR_EL2)))
 		return false;
-	cpu->hdfgrtr = read_sysreg(SYS_HDFGRTR_EL2) | HDFGRTR_BRBE;
-	cpu->hdfgwtr = read_sysreg(SYS_HDFGWTR_EL2) | HDFGWTR_BRBE;
-	cpu->hfgitr = read_sysreg(SYS_HFGITR_EL2) | HFGITR_BRBE;
-	write_sysreg(cpu->hdfgrtr, SYS_HDFGRTR_EL2);
-	write_sysreg(cpu->hdfgwtr, SYS_HDFGWTR_EL2);
-	write_sysreg(cpu->hfgitr, SYS_HFGITR_EL2);
+	cpu->hdfgrtr = read_sysreg(ASM_REG(HDFGRTR_EL2)) | HDFGRTR_BRBE;
+	cpu->hdfgwtr = read_sysreg(ASM_REG(HDFGWTR_EL2)) | HDFGWTR_BRBE;
+	cpu->hfgitr = read_sysreg(ASM_REG(HFGITR_EL2)) | HFGITR_BRBE;
+	write_sysreg(cpu->hdfgrtr, ASM_REG(HDFGRTR_EL2));
+	write_sysreg(cpu->hdfgwtr, ASM_REG(HDFGWTR_EL2));
+	write_sysreg(cpu->hfgitr, ASM_REG(HFGITR_EL2));
 	cpu->trace.branches = true;
 	return true;
 }

@@ -23,52 +23,12 @@
 #include <vm/serror.h>
 #include <vm/switch.h>
 
-/* Registers that are EL1's in either regime: place, name with E2H=0,
- * encoding with E2H=1 (_EL12). */
-#define EL1_REGS(X)                                      \
-	X(SCTLR_EL1, sctlr_el1, s3_5_c1_c0_0)            \
-	X(CPACR_EL1, cpacr_el1, s3_5_c1_c0_2)            \
-	X(TTBR0_EL1, ttbr0_el1, s3_5_c2_c0_0)            \
-	X(TTBR1_EL1, ttbr1_el1, s3_5_c2_c0_1)            \
-	X(TCR_EL1, tcr_el1, s3_5_c2_c0_2)                \
-	X(SPSR_EL1, spsr_el1, s3_5_c4_c0_0)              \
-	X(ELR_EL1, elr_el1, s3_5_c4_c0_1)                \
-	X(AFSR0_EL1, afsr0_el1, s3_5_c5_c1_0)            \
-	X(AFSR1_EL1, afsr1_el1, s3_5_c5_c1_1)            \
-	X(ESR_EL1, esr_el1, s3_5_c5_c2_0)                \
-	X(FAR_EL1, far_el1, s3_5_c6_c0_0)                \
-	X(MAIR_EL1, mair_el1, s3_5_c10_c2_0)             \
-	X(AMAIR_EL1, amair_el1, s3_5_c10_c3_0)           \
-	X(VBAR_EL1, vbar_el1, s3_5_c12_c0_0)             \
-	X(CONTEXTIDR_EL1, contextidr_el1, s3_5_c13_c0_1) \
-	X(CNTKCTL_EL1, cntkctl_el1, s3_5_c14_c1_0)       \
-	X(SP_EL0, sp_el0, sp_el0)                        \
-	X(SP_EL1, sp_el1, sp_el1)                        \
-	X(TPIDR_EL0, tpidr_el0, tpidr_el0)               \
-	X(TPIDRRO_EL0, tpidrro_el0, tpidrro_el0)         \
-	X(TPIDR_EL1, tpidr_el1, tpidr_el1)               \
-	X(PAR_EL1, par_el1, par_el1)                     \
-	X(CSSELR_EL1, csselr_el1, csselr_el1)
-
-/* Pointer authentication keys (D23.2.9 and on), where the CPU has it. */
-#define KEY_REGS(X)                    \
-	X(APIAKEYLO_EL1, s3_0_c2_c1_0) \
-	X(APIAKEYHI_EL1, s3_0_c2_c1_1) \
-	X(APIBKEYLO_EL1, s3_0_c2_c1_2) \
-	X(APIBKEYHI_EL1, s3_0_c2_c1_3) \
-	X(APDAKEYLO_EL1, s3_0_c2_c2_0) \
-	X(APDAKEYHI_EL1, s3_0_c2_c2_1) \
-	X(APDBKEYLO_EL1, s3_0_c2_c2_2) \
-	X(APDBKEYHI_EL1, s3_0_c2_c2_3) \
-	X(APGAKEYLO_EL1, s3_0_c2_c3_0) \
-	X(APGAKEYHI_EL1, s3_0_c2_c3_1)
-
-#define SAVE_NVHE(place, el1, el12) to[place] = read_sysreg(el1);
-#define SAVE_VHE(place, el1, el12)  to[place] = read_sysreg(el12);
-#define LOAD_NVHE(place, el1, el12) write_sysreg(from[place], el1);
-#define LOAD_VHE(place, el1, el12)  write_sysreg(from[place], el12);
-#define SAVE_KEY(place, name)	    to[place] = read_sysreg(name);
-#define LOAD_KEY(place, name)	    write_sysreg(from[place], name);
+#define SAVE(reg, name)	     to[reg] = read_sysreg(name);
+#define SAVE_EL12(reg, name) to[reg] = read_sysreg(ASM_REG_EL12(reg));
+#define SAVE_KEY(reg)	     to[reg] = read_sysreg(ASM_REG(reg));
+#define LOAD(reg, name)	     write_sysreg(from[reg], name);
+#define LOAD_EL12(reg, name) write_sysreg(from[reg], ASM_REG_EL12(reg));
+#define LOAD_KEY(reg)	     write_sysreg(from[reg], ASM_REG(reg));
 
 /* CNTHCTL_EL2: the physical counter is free, the physical timer traps; bits move with E2H */
 #define CNTHCTL_GUEST_NVHE BIT(0)
@@ -114,7 +74,7 @@ bool switch_cpu_online(void)
 	this_cpu()->vm_cpu = vm_cpus[this_cpu()->id];
 	cpu_read_id_regs(&id);
 	if (guest_traps_mpam(&id))
-		mpamidr = read_sysreg(SYS_MPAMIDR_EL1);
+		mpamidr = read_sysreg(ASM_REG(MPAMIDR_EL1));
 	guest_traps_compute(&id, mpamidr, el2_is_e2h(), &this_vm_cpu()->traps);
 	/* The registers come from host_cpu_init(), and FP from reset:
 	 * what was kept is of the past. */
@@ -144,26 +104,28 @@ static __always_inline void save_el1(u64 *to, bool keys, u32 errata)
 	if (unlikely(errata & ERRATUM_FENCE_PAR))
 		dmb(sy);
 	if (el2_is_e2h()) {
-		EL1_REGS(SAVE_VHE)
+		EL1_BANKED_REGS(SAVE_EL12)
 	} else {
-		EL1_REGS(SAVE_NVHE)
+		EL1_BANKED_REGS(SAVE)
 	}
+	EL1_PLAIN_REGS(SAVE)
 	if (unlikely(errata & ERRATUM_FENCE_PAR))
 		dmb(sy);
 	if (keys) {
-		KEY_REGS(SAVE_KEY)
+		EL1_KEY_REGS(SAVE_KEY)
 	}
 }
 
 static __always_inline void load_el1(const u64 *from, bool keys)
 {
 	if (el2_is_e2h()) {
-		EL1_REGS(LOAD_VHE)
+		EL1_BANKED_REGS(LOAD_EL12)
 	} else {
-		EL1_REGS(LOAD_NVHE)
+		EL1_BANKED_REGS(LOAD)
 	}
+	EL1_PLAIN_REGS(LOAD)
 	if (keys) {
-		KEY_REGS(LOAD_KEY)
+		EL1_KEY_REGS(LOAD_KEY)
 	}
 }
 
@@ -198,39 +160,42 @@ static void block_walks(u32 errata)
 		el1_walks_off(read_el1_tcr(), read_el1_sctlr());
 }
 
-#define READ_CASE(place, el1, el12) \
-	case place:                 \
-		return el2_is_e2h() ? read_sysreg(el12) : read_sysreg(el1);
-#define WRITE_CASE(place, el1, el12)               \
-	case place:                                \
-		if (el2_is_e2h())                  \
-			write_sysreg(value, el12); \
-		else                               \
-			write_sysreg(value, el1);  \
-		return;
-#define READ_KEY_CASE(place, name) \
-	case place:                \
+#define READ_CASE(reg, name) \
+	case reg:            \
 		return read_sysreg(name);
-#define WRITE_KEY_CASE(place, name)        \
-	case place:                        \
+#define READ_BANKED_CASE(reg, name) \
+	case reg:                   \
+		return el2_is_e2h() ? read_sysreg(ASM_REG_EL12(reg)) : read_sysreg(name);
+#define READ_KEY_CASE(reg) READ_CASE(reg, ASM_REG(reg))
+#define WRITE_CASE(reg, name)              \
+	case reg:                          \
 		write_sysreg(value, name); \
 		return;
+#define WRITE_BANKED_CASE(reg, name)                            \
+	case reg:                                               \
+		if (el2_is_e2h())                               \
+			write_sysreg(value, ASM_REG_EL12(reg)); \
+		else                                            \
+			write_sysreg(value, name);              \
+		return;
+#define WRITE_KEY_CASE(reg) WRITE_CASE(reg, ASM_REG(reg))
 
 u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 {
 	if (this_vm_cpu()->vcpu != vcpu)
 		return vcpu->sysreg[reg];
 	switch ((unsigned int)reg) {
-		EL1_REGS(READ_CASE)
+		EL1_BANKED_REGS(READ_BANKED_CASE)
+		EL1_PLAIN_REGS(READ_CASE)
 	case DISR_EL1:
-		return this_vm_cpu()->traps.has_ras ? read_sysreg(SYS_VDISR_EL2)
+		return this_vm_cpu()->traps.has_ras ? read_sysreg(ASM_REG(VDISR_EL2))
 						    : vcpu->sysreg[DISR_EL1];
 	default:
 		break;
 	}
 	if (has_keys(vcpu)) {
 		switch ((unsigned int)reg) {
-			KEY_REGS(READ_KEY_CASE)
+			EL1_KEY_REGS(READ_KEY_CASE)
 		default:
 			break;
 		}
@@ -245,17 +210,18 @@ void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 	if (this_vm_cpu()->vcpu != vcpu)
 		return;
 	switch ((unsigned int)reg) {
-		EL1_REGS(WRITE_CASE)
+		EL1_BANKED_REGS(WRITE_BANKED_CASE)
+		EL1_PLAIN_REGS(WRITE_CASE)
 	case DISR_EL1:
 		if (this_vm_cpu()->traps.has_ras)
-			write_sysreg(value, SYS_VDISR_EL2);
+			write_sysreg(value, ASM_REG(VDISR_EL2));
 		return;
 	default:
 		break;
 	}
 	if (has_keys(vcpu)) {
 		switch ((unsigned int)reg) {
-			KEY_REGS(WRITE_KEY_CASE)
+			EL1_KEY_REGS(WRITE_KEY_CASE)
 		default:
 			break;
 		}
@@ -270,32 +236,32 @@ static void save_rare_controls(struct vm_cpu *cpu)
 	struct vm_rare_controls *host = &cpu->rare;
 
 	if (cpu->traps.has_fgt2) {
-		host->hfgrtr2 = read_sysreg(SYS_HFGRTR2_EL2);
-		host->hfgwtr2 = read_sysreg(SYS_HFGWTR2_EL2);
-		host->hfgitr2 = read_sysreg(SYS_HFGITR2_EL2);
-		host->hdfgrtr2 = read_sysreg(SYS_HDFGRTR2_EL2);
-		host->hdfgwtr2 = read_sysreg(SYS_HDFGWTR2_EL2);
+		host->hfgrtr2 = read_sysreg(ASM_REG(HFGRTR2_EL2));
+		host->hfgwtr2 = read_sysreg(ASM_REG(HFGWTR2_EL2));
+		host->hfgitr2 = read_sysreg(ASM_REG(HFGITR2_EL2));
+		host->hdfgrtr2 = read_sysreg(ASM_REG(HDFGRTR2_EL2));
+		host->hdfgwtr2 = read_sysreg(ASM_REG(HDFGWTR2_EL2));
 	}
 	if (cpu->traps.has_mpam)
-		host->mpam2 = read_sysreg(SYS_MPAM2_EL2);
+		host->mpam2 = read_sysreg(ASM_REG(MPAM2_EL2));
 	if (cpu->traps.has_mpamhcr)
-		host->mpamhcr = read_sysreg(SYS_MPAMHCR_EL2);
+		host->mpamhcr = read_sysreg(ASM_REG(MPAMHCR_EL2));
 }
 
 static __noinline void write_rare_controls(const struct vm_cpu *cpu,
 					   const struct vm_rare_controls *to)
 {
 	if (cpu->traps.has_fgt2) {
-		write_sysreg(to->hfgrtr2, SYS_HFGRTR2_EL2);
-		write_sysreg(to->hfgwtr2, SYS_HFGWTR2_EL2);
-		write_sysreg(to->hfgitr2, SYS_HFGITR2_EL2);
-		write_sysreg(to->hdfgrtr2, SYS_HDFGRTR2_EL2);
-		write_sysreg(to->hdfgwtr2, SYS_HDFGWTR2_EL2);
+		write_sysreg(to->hfgrtr2, ASM_REG(HFGRTR2_EL2));
+		write_sysreg(to->hfgwtr2, ASM_REG(HFGWTR2_EL2));
+		write_sysreg(to->hfgitr2, ASM_REG(HFGITR2_EL2));
+		write_sysreg(to->hdfgrtr2, ASM_REG(HDFGRTR2_EL2));
+		write_sysreg(to->hdfgwtr2, ASM_REG(HDFGWTR2_EL2));
 	}
 	if (cpu->traps.has_mpam)
-		write_sysreg(to->mpam2, SYS_MPAM2_EL2);
+		write_sysreg(to->mpam2, ASM_REG(MPAM2_EL2));
 	if (cpu->traps.has_mpamhcr)
-		write_sysreg(to->mpamhcr, SYS_MPAMHCR_EL2);
+		write_sysreg(to->mpamhcr, ASM_REG(MPAMHCR_EL2));
 }
 
 static __noinline void write_guest_rare_controls(const struct vm_cpu *cpu)
@@ -322,24 +288,24 @@ static void save_controls(struct vm_cpu *cpu)
 	cpu->vttbr = read_sysreg(vttbr_el2);
 	cpu->vmpidr = read_sysreg(vmpidr_el2);
 	if (cpu->traps.has_hcx)
-		cpu->hcrx = read_sysreg(SYS_HCRX_EL2);
+		cpu->hcrx = read_sysreg(ASM_REG(HCRX_EL2));
 	if (cpu->traps.has_fgt) {
-		cpu->hfgrtr = read_sysreg(SYS_HFGRTR_EL2);
-		cpu->hfgwtr = read_sysreg(SYS_HFGWTR_EL2);
-		cpu->hfgitr = read_sysreg(SYS_HFGITR_EL2);
-		cpu->hdfgrtr = read_sysreg(SYS_HDFGRTR_EL2);
-		cpu->hdfgwtr = read_sysreg(SYS_HDFGWTR_EL2);
+		cpu->hfgrtr = read_sysreg(ASM_REG(HFGRTR_EL2));
+		cpu->hfgwtr = read_sysreg(ASM_REG(HFGWTR_EL2));
+		cpu->hfgitr = read_sysreg(ASM_REG(HFGITR_EL2));
+		cpu->hdfgrtr = read_sysreg(ASM_REG(HDFGRTR_EL2));
+		cpu->hdfgwtr = read_sysreg(ASM_REG(HDFGWTR_EL2));
 	}
 	save_rare_controls(cpu);
 }
 
 static void write_fine_traps(u64 hfgrtr, u64 hfgwtr, u64 hfgitr, u64 hdfgrtr, u64 hdfgwtr)
 {
-	write_sysreg(hfgrtr, SYS_HFGRTR_EL2);
-	write_sysreg(hfgwtr, SYS_HFGWTR_EL2);
-	write_sysreg(hfgitr, SYS_HFGITR_EL2);
-	write_sysreg(hdfgrtr, SYS_HDFGRTR_EL2);
-	write_sysreg(hdfgwtr, SYS_HDFGWTR_EL2);
+	write_sysreg(hfgrtr, ASM_REG(HFGRTR_EL2));
+	write_sysreg(hfgwtr, ASM_REG(HFGWTR_EL2));
+	write_sysreg(hfgitr, ASM_REG(HFGITR_EL2));
+	write_sysreg(hdfgrtr, ASM_REG(HDFGRTR_EL2));
+	write_sysreg(hdfgwtr, ASM_REG(HDFGWTR_EL2));
 }
 
 static u64 guest_hcr(const struct vcpu *vcpu, const struct vm_cpu *cpu)
@@ -384,7 +350,7 @@ void switch_update_hcr(struct vcpu *vcpu)
 static void write_guest_syndrome(const struct vm_cpu *cpu)
 {
 	if (cpu->traps.has_ras)
-		write_sysreg(ESR_SERROR_IDS, SYS_VSESR_EL2);
+		write_sysreg(ESR_SERROR_IDS, ASM_REG(VSESR_EL2));
 }
 
 /*
@@ -394,9 +360,9 @@ static void write_guest_syndrome(const struct vm_cpu *cpu)
 static u64 host_serror_hcr(const struct vm_cpu *cpu, u64 hcr)
 {
 	if (cpu->traps.has_ras) {
-		write_sysreg(cpu->serror_syndrome, SYS_VSESR_EL2);
+		write_sysreg(cpu->serror_syndrome, ASM_REG(VSESR_EL2));
 		if (!(hcr & HCR_AMO))
-			write_sysreg(0, SYS_VDISR_EL2);
+			write_sysreg(0, ASM_REG(VDISR_EL2));
 	}
 	return hcr | HCR_AMO | HCR_VSE;
 }
@@ -417,7 +383,7 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32
 	write_sysreg(vcpu->vm->cntvoff, cntvoff_el2);
 	write_sysreg(vcpu->mpidr, vmpidr_el2);
 	if (traps->has_hcx)
-		write_sysreg(traps->hcrx, SYS_HCRX_EL2);
+		write_sysreg(traps->hcrx, ASM_REG(HCRX_EL2));
 	if (traps->has_fgt)
 		write_fine_traps(traps->hfgrtr, traps->hfgwtr, traps->hfgitr, traps->hdfgrtr,
 				 traps->hdfgwtr);
@@ -425,7 +391,7 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32
 		write_guest_rare_controls(cpu);
 	/* What a guest reads and writes as DISR_EL1 (HCR_EL2.AMO). */
 	if (traps->has_ras)
-		write_sysreg(vcpu->sysreg[DISR_EL1], SYS_VDISR_EL2);
+		write_sysreg(vcpu->sysreg[DISR_EL1], ASM_REG(VDISR_EL2));
 	if (unlikely(vcpu->serror_pending))
 		write_guest_syndrome(cpu);
 	write_sysreg(vcpu->s2->geometry.vtcr, vtcr_el2);
@@ -443,7 +409,7 @@ static void load_host_controls(const struct vm_cpu *cpu, u32 errata)
 	write_sysreg(cpu->cntvoff, cntvoff_el2);
 	write_sysreg(cpu->vmpidr, vmpidr_el2);
 	if (traps->has_hcx)
-		write_sysreg(cpu->hcrx, SYS_HCRX_EL2);
+		write_sysreg(cpu->hcrx, ASM_REG(HCRX_EL2));
 	if (traps->has_fgt)
 		write_fine_traps(cpu->hfgrtr, cpu->hfgwtr, cpu->hfgitr, cpu->hdfgrtr, cpu->hdfgwtr);
 	if (unlikely(traps->has_rare))
@@ -487,13 +453,13 @@ bool switch_serror_is_pending(void)
 
 void switch_keep_disr(void)
 {
-	this_vm_cpu()->disr = read_sysreg(SYS_DISR_EL1);
-	write_sysreg(0, SYS_DISR_EL1);
+	this_vm_cpu()->disr = read_sysreg(ASM_REG(DISR_EL1));
+	write_sysreg(0, ASM_REG(DISR_EL1));
 }
 
 static void return_disr(struct vm_cpu *cpu)
 {
-	write_sysreg(cpu->disr, SYS_DISR_EL1);
+	write_sysreg(cpu->disr, ASM_REG(DISR_EL1));
 	cpu->disr = 0;
 }
 
@@ -501,7 +467,7 @@ void switch_take_host_serror(void)
 {
 	if (!this_cpu()->ras)
 		return;
-	switch_host_serror(serror_esr_of_disr(read_sysreg(SYS_DISR_EL1)));
+	switch_host_serror(serror_esr_of_disr(read_sysreg(ASM_REG(DISR_EL1))));
 	return_disr(this_vm_cpu());
 }
 
@@ -511,15 +477,15 @@ u64 switch_take_guest_serror(void)
 
 	if (!this_cpu()->ras)
 		return serror_window();
-	disr = read_sysreg(SYS_DISR_EL1);
-	write_sysreg(0, SYS_DISR_EL1);
+	disr = read_sysreg(ASM_REG(DISR_EL1));
+	write_sysreg(0, ASM_REG(DISR_EL1));
 	return serror_esr_of_disr(disr);
 }
 
 /* HCR_EL2.VSE tells whether the host has taken it; ESB may have put it where the guest's goes. */
 static void keep_host_serror(struct vm_cpu *cpu)
 {
-	u64 vdisr = cpu->traps.has_ras ? read_sysreg(SYS_VDISR_EL2) : 0;
+	u64 vdisr = cpu->traps.has_ras ? read_sysreg(ASM_REG(VDISR_EL2)) : 0;
 
 	cpu->serror_pending = read_sysreg(hcr_el2) & HCR_VSE;
 	if (vdisr)
@@ -559,7 +525,7 @@ void switch_to_host(struct vcpu *vcpu)
 	fp_leave_guest(vcpu, cpu);
 	fp_return_host(cpu);
 	if (cpu->traps.has_ras)
-		vcpu->sysreg[DISR_EL1] = read_sysreg(SYS_VDISR_EL2);
+		vcpu->sysreg[DISR_EL1] = read_sysreg(ASM_REG(VDISR_EL2));
 	if (unlikely(cpu->disr))
 		return_disr(cpu);
 	save_el1(vcpu->sysreg, has_keys(vcpu), errata);

@@ -92,7 +92,7 @@ static inline bool switch_serror_found(void)
 	if (unlikely(!this_cpu()->ras))
 		return switch_serror_is_pending();
 	esb();
-	return read_sysreg(SYS_DISR_EL1) & DISR_A;
+	return read_sysreg(ASM_REG(DISR_EL1)) & DISR_A;
 }
 
 /* The same before a guest is loaded: what is in DISR_EL1 is the host's, and is put aside. */
@@ -100,10 +100,10 @@ static inline bool switch_host_serror_found(void)
 {
 	if (unlikely(!this_cpu()->ras))
 		return switch_serror_is_pending();
-	if (unlikely(read_sysreg(SYS_DISR_EL1)))
+	if (unlikely(read_sysreg(ASM_REG(DISR_EL1))))
 		switch_keep_disr();
 	esb();
-	return read_sysreg(SYS_DISR_EL1) & DISR_A;
+	return read_sysreg(ASM_REG(DISR_EL1)) & DISR_A;
 }
 
 /*

@@ -59,19 +59,19 @@ static void write_register(void)
 	u64 value = rnd(3) ? rnd64() : BIT(rnd(64)), after;
 	bool known = spe_reg_read(&regs, encoding, &after);
 
-	if (encoding == SPE_PMBPTR_EL1)
+	if (encoding == REG_NUM(PMBPTR_EL1))
 		value = some_address();
-	else if (encoding == SPE_PMBLIMITR_EL1)
+	else if (encoding == REG_NUM(PMBLIMITR_EL1))
 		value = (some_address() & ~0xfffULL) | rnd(8);
-	else if (encoding == SPE_PMBSR_EL1 && rnd(4))
+	else if (encoding == REG_NUM(PMBSR_EL1) && rnd(4))
 		value = 0;
 	if (!spe_reg_write(&regs, encoding, value)) {
-		CHECK(!known || encoding == SPE_PMSIDR_EL1 || encoding == SPE_PMBIDR_EL1);
+		CHECK(!known || encoding == REG_NUM(PMSIDR_EL1) || encoding == REG_NUM(PMBIDR_EL1));
 		return;
 	}
 	CHECK(known && spe_reg_read(&regs, encoding, &after));
 	CHECK(!(after & ~value));
-	if (encoding == SPE_PMBPTR_EL1)
+	if (encoding == REG_NUM(PMBPTR_EL1))
 		base = regs.pmbptr;
 }
 
@@ -79,12 +79,12 @@ static void write_register(void)
 static void set_up(void)
 {
 	regs.pmbsr = 0;
-	CHECK(spe_reg_write(&regs, SPE_PMBPTR_EL1, PLACE + rnd(MEMORY)));
-	CHECK(spe_reg_write(&regs, SPE_PMBLIMITR_EL1,
+	CHECK(spe_reg_write(&regs, REG_NUM(PMBPTR_EL1), PLACE + rnd(MEMORY)));
+	CHECK(spe_reg_write(&regs, REG_NUM(PMBLIMITR_EL1),
 			    PLACE + (u64)rnd(MEMORY / 0x1000 + 1) * 0x1000 + PMBLIMITR_E));
-	CHECK(spe_reg_write(&regs, SPE_PMSCR_EL1, 3 | rnd(64) << 2));
+	CHECK(spe_reg_write(&regs, REG_NUM(PMSCR_EL1), 3 | rnd(64) << 2));
 	if (rnd(2))
-		CHECK(spe_reg_write(&regs, SPE_PMSFCR_EL1, 0));
+		CHECK(spe_reg_write(&regs, REG_NUM(PMSFCR_EL1), 0));
 	base = regs.pmbptr;
 }
 

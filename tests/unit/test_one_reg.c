@@ -149,10 +149,10 @@ static void test_timers(void **state)
 	assert_int_equal(get(TIMER_CTL), 3);
 	fake_sysreg_set("cntpct_el0", 1100);
 	assert_int_equal(get(TIMER_CTL), 7);
-	assert_int_equal(set(SYS(SYSREG_CNTP_CVAL_EL0), 1100), 0);
-	assert_int_equal(set(SYS(SYSREG_CNTP_CTL_EL0), 1), 0);
-	assert_int_equal(get(SYS(SYSREG_CNTP_CTL_EL0)), 5);
-	assert_int_equal(get(SYS(SYSREG_CNTPCT_EL0)), 1100);
+	assert_int_equal(set(SYS(REG_NUM(CNTP_CVAL_EL0)), 1100), 0);
+	assert_int_equal(set(SYS(REG_NUM(CNTP_CTL_EL0)), 1), 0);
+	assert_int_equal(get(SYS(REG_NUM(CNTP_CTL_EL0))), 5);
+	assert_int_equal(get(SYS(REG_NUM(CNTPCT_EL0))), 1100);
 	assert_int_equal(w.timer_encoding, 0); /* hardware is not touched */
 }
 

@@ -284,17 +284,17 @@ static void test_accesses(void **state)
 	struct spe_hit hit = hit_at(UNDEF, EL1H, MRS_PMSIDR, SUB_SP);
 
 	assert_int_equal(hit.action, SPE_HIT_EMULATE);
-	assert_int_equal(access.encoding, SPE_PMSIDR_EL1);
+	assert_int_equal(access.encoding, REG_NUM(PMSIDR_EL1));
 	assert_int_equal(access.rt, 1);
 	assert_false(access.write);
 	hit = hit_at(UNDEF, EL1H, MSR_PMSCR, STP);
 	assert_int_equal(hit.action, SPE_HIT_EMULATE);
-	assert_int_equal(access.encoding, SPE_PMSCR_EL1);
+	assert_int_equal(access.encoding, REG_NUM(PMSCR_EL1));
 	assert_int_equal(access.rt, 31);
 	assert_true(access.write);
 	hit = hit_at(UNDEF, EL1T, MRS_PMBSR, STP);
 	assert_int_equal(hit.action, SPE_HIT_EMULATE);
-	assert_int_equal(access.encoding, SPE_PMBSR_EL1);
+	assert_int_equal(access.encoding, REG_NUM(PMBSR_EL1));
 	assert_int_equal(access.rt, 2);
 	assert_int_equal(arm.emulated, 3);
 	assert_int_equal(arm.false_hits, 0);

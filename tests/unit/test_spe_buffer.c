@@ -29,9 +29,9 @@ static void set(u32 encoding, u64 value)
 /* A buffer from @ptr to @limit, enabled. */
 static void buffer(u64 ptr, u64 limit)
 {
-	set(SPE_PMBPTR_EL1, ptr);
-	set(SPE_PMBLIMITR_EL1, limit | 1);
-	set(SPE_PMBSR_EL1, 0);
+	set(REG_NUM(PMBPTR_EL1), ptr);
+	set(REG_NUM(PMBLIMITR_EL1), limit | 1);
+	set(REG_NUM(PMBSR_EL1), 0);
 }
 
 static int setup(void **state)
@@ -64,16 +64,16 @@ static void test_fills_to_the_limit(void **state)
 
 static void test_disabled(void **state)
 {
-	set(SPE_PMBLIMITR_EL1, BASE + 0x1000);
+	set(REG_NUM(PMBLIMITR_EL1), BASE + 0x1000);
 	assert_int_equal(spe_buffer_place(&regs, &va), SPE_PLACE_OFF);
 	assert_int_equal(regs.pmbsr, 0);
 }
 
 static void test_discards(void **state)
 {
-	set(SPE_PMBLIMITR_EL1, BASE | 1 | 2 << 1);
+	set(REG_NUM(PMBLIMITR_EL1), BASE | 1 | 2 << 1);
 	/* whatever the pointer is */
-	set(SPE_PMBPTR_EL1, ~0ULL);
+	set(REG_NUM(PMBPTR_EL1), ~0ULL);
 	assert_int_equal(spe_buffer_place(&regs, &va), SPE_PLACE_DISCARD);
 	assert_int_equal(regs.pmbsr, 0);
 	/* reserved modes are Fill mode */
@@ -155,7 +155,7 @@ static void test_abort(void **state)
 /* What the guest left in PMBSR_EL1 without S is replaced by an event, but for the sticky bits. */
 static void test_old_syndrome(void **state)
 {
-	set(SPE_PMBSR_EL1, EC(0x3f) | 0x3f | COLL | EA | DL);
+	set(REG_NUM(PMBSR_EL1), EC(0x3f) | 0x3f | COLL | EA | DL);
 	spe_buffer_fault(&regs, 1, 0x07);
 	expect_stopped(EC(0x24) | 0x07 | COLL | EA | DL | S, BASE);
 }
@@ -167,10 +167,10 @@ static void test_one_event_at_a_time(void **state)
 	spe_buffer_fault(&regs, 2, 0x0f);
 	spe_buffer_abort(&regs);
 	expect_stopped(EC(0x24) | 0x07 | S, BASE);
-	set(SPE_PMBSR_EL1, 0);
+	set(REG_NUM(PMBSR_EL1), 0);
 	assert_int_equal(spe_buffer_place(&regs, &va), SPE_PLACE_WRITE);
 	/* software sets S itself: the interrupt, and no more records */
-	set(SPE_PMBSR_EL1, S);
+	set(REG_NUM(PMBSR_EL1), S);
 	expect_stopped(S, BASE);
 }
 

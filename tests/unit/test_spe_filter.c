@@ -26,40 +26,40 @@ static void set(u32 encoding, u64 value)
 
 static void test_no_filter(void **state)
 {
-	set(SPE_PMSEVFR_EL1, ~0ULL);
-	set(SPE_PMSNEVFR_EL1, ~0ULL);
-	set(SPE_PMSLATFR_EL1, ~0ULL);
-	set(SPE_PMSFCR_EL1, 7 << 16);
+	set(REG_NUM(PMSEVFR_EL1), ~0ULL);
+	set(REG_NUM(PMSNEVFR_EL1), ~0ULL);
+	set(REG_NUM(PMSLATFR_EL1), ~0ULL);
+	set(REG_NUM(PMSFCR_EL1), 7 << 16);
 	assert_true(spe_filter_keep(&regs, 0, 0, 0));
 	assert_true(spe_filter_keep(&regs, ~0ULL, 7, 0));
 }
 
 static void test_events(void **state)
 {
-	set(SPE_PMSFCR_EL1, 1);
+	set(REG_NUM(PMSFCR_EL1), 1);
 	/* all that are named must be there: misaligned and not taken */
-	set(SPE_PMSEVFR_EL1, 1 << 11 | 1 << 6);
+	set(REG_NUM(PMSEVFR_EL1), 1 << 11 | 1 << 6);
 	assert_false(spe_filter_keep(&regs, 0, 0, 0));
 	assert_false(spe_filter_keep(&regs, 1 << 11, 0, 0));
 	assert_false(spe_filter_keep(&regs, 1 << 6, 0, 0));
 	assert_true(spe_filter_keep(&regs, 1 << 11 | 1 << 6, 0, 0));
 	assert_true(spe_filter_keep(&regs, ~0ULL, 0, 0));
 	/* nothing named rejects nothing */
-	set(SPE_PMSEVFR_EL1, 0);
+	set(REG_NUM(PMSEVFR_EL1), 0);
 	assert_true(spe_filter_keep(&regs, 0, 0, 0));
 }
 
 static void test_inverse_events(void **state)
 {
-	set(SPE_PMSFCR_EL1, 8);
-	set(SPE_PMSNEVFR_EL1, 1 << 11 | 1 << 6);
+	set(REG_NUM(PMSFCR_EL1), 8);
+	set(REG_NUM(PMSNEVFR_EL1), 1 << 11 | 1 << 6);
 	assert_true(spe_filter_keep(&regs, 0, 0, 0));
 	assert_true(spe_filter_keep(&regs, 1 << 1, 0, 0));
 	assert_false(spe_filter_keep(&regs, 1 << 11, 0, 0));
 	assert_false(spe_filter_keep(&regs, 1 << 6, 0, 0));
 	/* wanted and not wanted: none */
-	set(SPE_PMSFCR_EL1, 9);
-	set(SPE_PMSEVFR_EL1, 1 << 6);
+	set(REG_NUM(PMSFCR_EL1), 9);
+	set(REG_NUM(PMSEVFR_EL1), 1 << 6);
 	assert_false(spe_filter_keep(&regs, 0, 0, 0));
 	assert_false(spe_filter_keep(&regs, 1 << 6, 0, 0));
 }
@@ -67,8 +67,8 @@ static void test_inverse_events(void **state)
 static void test_sve_events(void **state)
 {
 	regs.sve = true;
-	set(SPE_PMSFCR_EL1, 1);
-	set(SPE_PMSEVFR_EL1, 1 << 17);
+	set(REG_NUM(PMSFCR_EL1), 1);
+	set(REG_NUM(PMSEVFR_EL1), 1 << 17);
 	assert_false(spe_filter_keep(&regs, 0, 0, 0));
 	assert_true(spe_filter_keep(&regs, 1 << 17, 0, 0));
 	/* a VM without SVE cannot ask */
@@ -81,7 +81,7 @@ static void test_types(void **state)
 {
 	for (u64 wanted = 0; wanted < 8; wanted++)
 		for (u64 ops = 0; ops < 8; ops++) {
-			set(SPE_PMSFCR_EL1, 2 | wanted << 16);
+			set(REG_NUM(PMSFCR_EL1), 2 | wanted << 16);
 			assert_int_equal(spe_filter_keep(&regs, 0, ops, 0),
 					 !wanted || (wanted & ops));
 		}
@@ -89,9 +89,9 @@ static void test_types(void **state)
 
 static void test_latency(void **state)
 {
-	set(SPE_PMSFCR_EL1, 4);
+	set(REG_NUM(PMSFCR_EL1), 4);
 	for (u32 min = 0; min <= 0xfff; min += 0x111) {
-		set(SPE_PMSLATFR_EL1, min);
+		set(REG_NUM(PMSLATFR_EL1), min);
 		assert_true(spe_filter_keep(&regs, 0, 0, min));
 		assert_true(spe_filter_keep(&regs, 0, 0, min + 1));
 		if (min)
@@ -100,19 +100,19 @@ static void test_latency(void **state)
 		assert_true(spe_filter_keep(&regs, 0, 0, spe_filter_unknown_latency(&regs)));
 		assert_int_equal(spe_filter_unknown_latency(&regs), min ? min : 1);
 	}
-	set(SPE_PMSFCR_EL1, 0);
+	set(REG_NUM(PMSFCR_EL1), 0);
 	assert_int_equal(spe_filter_unknown_latency(&regs), 1);
 }
 
 /* The filter is the logical AND of those that are on. */
 static void test_all_must_agree(void **state)
 {
-	set(SPE_PMSEVFR_EL1, 1 << 7);
-	set(SPE_PMSNEVFR_EL1, 1 << 11);
-	set(SPE_PMSLATFR_EL1, 10);
+	set(REG_NUM(PMSEVFR_EL1), 1 << 7);
+	set(REG_NUM(PMSNEVFR_EL1), 1 << 11);
+	set(REG_NUM(PMSLATFR_EL1), 10);
 	for (u64 on = 0; on < 16; on++)
 		for (unsigned int bad = 0; bad < 16; bad++) {
-			set(SPE_PMSFCR_EL1, on | 1 << 17);
+			set(REG_NUM(PMSFCR_EL1), on | 1 << 17);
 			assert_int_equal(
 				spe_filter_keep(
 					&regs, (bad & 1 ? 0 : 1 << 7) | (bad & 8 ? 1 << 11 : 0),

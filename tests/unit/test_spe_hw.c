@@ -154,11 +154,11 @@ static void msr(u32 encoding, u64 value)
 /* The guest profiles into a buffer, and runs. */
 static void profile(void)
 {
-	msr(SPE_PMSIRR_EL1, 0x1000);
-	msr(SPE_PMSICR_EL1, 0x777);
-	msr(SPE_PMBPTR_EL1, 0x80000000);
-	msr(SPE_PMSCR_EL1, PMSCR_E1SPE | PMSCR_TS);
-	msr(SPE_PMBLIMITR_EL1, LIMIT | PMBLIMITR_E);
+	msr(REG_NUM(PMSIRR_EL1), 0x1000);
+	msr(REG_NUM(PMSICR_EL1), 0x777);
+	msr(REG_NUM(PMBPTR_EL1), 0x80000000);
+	msr(REG_NUM(PMSCR_EL1), PMSCR_E1SPE | PMSCR_TS);
+	msr(REG_NUM(PMBLIMITR_EL1), LIMIT | PMBLIMITR_E);
 	assert_false(V->spe->running);
 	assert_int_equal(stage->enter(V), VCPU_RESUME);
 	assert_true(V->spe->running);
@@ -321,31 +321,32 @@ static void test_id(void **state)
 	assert_int_equal(id(&w.vcpu[2], ID_DFR0_PMSVer), 0);
 	assert_int_equal(id(V, ID_DFR0_BRPs), 5); /* none is kept back */
 	assert_int_equal(debug_breakpoints(V), 6);
-	assert_int_equal(get(SPE_PMSIDR_EL1), PMSIDR_V1P2);
-	assert_int_equal(get(SPE_PMBIDR_EL1), PMBIDR_F | 6);
-	assert_int_equal(mrs(SPE_PMSIDR_EL1), PMSIDR_V1P2);
-	assert_int_equal(mrs(SPE_PMBIDR_EL1), PMBIDR_F | 6);
-	assert_int_equal(sysreg_user_set(V, SPE_PMSIDR_EL1, PMSIDR_V1P2 + 1), -EINVAL);
+	assert_int_equal(get(REG_NUM(PMSIDR_EL1)), PMSIDR_V1P2);
+	assert_int_equal(get(REG_NUM(PMBIDR_EL1)), PMBIDR_F | 6);
+	assert_int_equal(mrs(REG_NUM(PMSIDR_EL1)), PMSIDR_V1P2);
+	assert_int_equal(mrs(REG_NUM(PMBIDR_EL1)), PMBIDR_F | 6);
+	assert_int_equal(sysreg_user_set(V, REG_NUM(PMSIDR_EL1), PMSIDR_V1P2 + 1), -EINVAL);
 	/* no more than Keel knows, */
 	other.version = 6;
 	other.pmsidr |= PMSIDR_EFT;
 	start_machine(&other);
 	assert_int_equal(id(V, ID_DFR0_PMSVer), 3);
-	assert_int_equal(get(SPE_PMSIDR_EL1), PMSIDR_V1P2);
+	assert_int_equal(get(REG_NUM(PMSIDR_EL1)), PMSIDR_V1P2);
 	/* and no more than the CPUs have */
 	other.version = 1;
 	start_machine(&other);
 	assert_int_equal(id(V, ID_DFR0_PMSVer), 1);
-	assert_int_equal(get(SPE_PMSIDR_EL1), PMSIDR_V1P2 & ~PMSIDR_FNE);
+	assert_int_equal(get(REG_NUM(PMSIDR_EL1)), PMSIDR_V1P2 & ~PMSIDR_FNE);
 }
 
 /* Ones into all registers, the machine being what @id says: what is left of them. */
 static void check_masks(const struct spe_unit_id *unit, const u64 *want)
 {
-	static const u32 regs[] = { SPE_PMSCR_EL1,    SPE_PMSNEVFR_EL1,	 SPE_PMSICR_EL1,
-				    SPE_PMSIRR_EL1,   SPE_PMSFCR_EL1,	 SPE_PMSEVFR_EL1,
-				    SPE_PMSLATFR_EL1, SPE_PMBLIMITR_EL1, SPE_PMBPTR_EL1,
-				    SPE_PMBSR_EL1 };
+	static const u32 regs[] = { REG_NUM(PMSCR_EL1),	   REG_NUM(PMSNEVFR_EL1),
+				    REG_NUM(PMSICR_EL1),   REG_NUM(PMSIRR_EL1),
+				    REG_NUM(PMSFCR_EL1),   REG_NUM(PMSEVFR_EL1),
+				    REG_NUM(PMSLATFR_EL1), REG_NUM(PMBLIMITR_EL1),
+				    REG_NUM(PMBPTR_EL1),   REG_NUM(PMBSR_EL1) };
 	unsigned int i;
 
 	start_machine(unit);
@@ -386,11 +387,11 @@ static void test_masks(void **state)
 	setup(NULL);
 	V->features |= BIT(VCPU_SVE);
 	sysreg_reset(V);
-	set(SPE_PMSEVFR_EL1, ~0ULL);
-	assert_int_equal(get(SPE_PMSEVFR_EL1), 0xffff0000ff06f8eaULL);
+	set(REG_NUM(PMSEVFR_EL1), ~0ULL);
+	assert_int_equal(get(REG_NUM(PMSEVFR_EL1)), 0xffff0000ff06f8eaULL);
 	/* read-only ones cannot be written by the guest */
-	msr(SPE_PMSIDR_EL1, 0);
-	msr(SPE_PMBIDR_EL1, 0);
+	msr(REG_NUM(PMSIDR_EL1), 0);
+	msr(REG_NUM(PMBIDR_EL1), 0);
 	assert_int_equal(w.undefs, 2);
 }
 
@@ -467,9 +468,9 @@ static void test_stop(void **state)
 	assert_int_equal(stage->handled(V, vcpu_to_host(KEEL_EXIT_FAULT)), KEEL_EXIT_FAULT);
 	assert_string_equal(fake_trace(), order);
 	assert_false(V->spe->running);
-	assert_int_equal(get(SPE_PMBPTR_EL1), 0x80000400);
-	assert_int_equal(get(SPE_PMSICR_EL1), 0x55);
-	assert_int_equal(get(SPE_PMBLIMITR_EL1), LIMIT | PMBLIMITR_E);
+	assert_int_equal(get(REG_NUM(PMBPTR_EL1)), 0x80000400);
+	assert_int_equal(get(REG_NUM(PMSICR_EL1)), 0x55);
+	assert_int_equal(get(REG_NUM(PMBLIMITR_EL1)), LIMIT | PMBLIMITR_E);
 	assert_false(w.ppi_level);
 	/* and it goes on where it was */
 	assert_int_equal(stage->enter(V), VCPU_RESUME);
@@ -483,25 +484,25 @@ static void test_access_while_running(void **state)
 	profile();
 	fake_sysreg_set(PMBPTR, 0x80000040);
 	fake_sysreg_set(PMSICR, 0x123);
-	assert_int_equal(mrs(SPE_PMSCR_EL1), PMSCR_E1SPE | PMSCR_TS);
-	assert_int_equal(mrs(SPE_PMSIDR_EL1), PMSIDR_V1P2);
+	assert_int_equal(mrs(REG_NUM(PMSCR_EL1)), PMSCR_E1SPE | PMSCR_TS);
+	assert_int_equal(mrs(REG_NUM(PMSIDR_EL1)), PMSIDR_V1P2);
 	assert_true(V->spe->running);
-	assert_int_equal(mrs(SPE_PMSICR_EL1), 0x123);
+	assert_int_equal(mrs(REG_NUM(PMSICR_EL1)), 0x123);
 	assert_false(V->spe->running);
 	assert_int_equal(fake_sysreg_get(PMBLIMITR), 0);
 	stage->enter(V);
-	msr(SPE_PMSCR_EL1, 0);
+	msr(REG_NUM(PMSCR_EL1), 0);
 	assert_false(V->spe->running);
 	stage->enter(V);
 	assert_false(V->spe->running);
-	assert_int_equal(mrs(SPE_PMBPTR_EL1), 0x80000040);
+	assert_int_equal(mrs(REG_NUM(PMBPTR_EL1)), 0x80000040);
 	/* a reset too */
-	msr(SPE_PMSCR_EL1, PMSCR_E0SPE);
+	msr(REG_NUM(PMSCR_EL1), PMSCR_E0SPE);
 	stage->enter(V);
 	assert_true(V->spe->running);
 	sysreg_reset(V);
 	assert_false(V->spe->running);
-	assert_int_equal(get(SPE_PMBPTR_EL1), 0);
+	assert_int_equal(get(REG_NUM(PMBPTR_EL1)), 0);
 }
 
 /* An event at an exit: the vCPU's, not the unit's; and off until the guest has dealt with it. */
@@ -517,10 +518,10 @@ static void test_event(void **state)
 	assert_true(w.ppi_level);
 	assert_int_equal(stage->enter(V), VCPU_RESUME);
 	assert_false(V->spe->running);
-	assert_int_equal(mrs(SPE_PMBSR_EL1), FULL | PMBSR_COLL);
-	assert_int_equal(mrs(SPE_PMBPTR_EL1), LIMIT);
-	msr(SPE_PMBPTR_EL1, 0x80000000);
-	msr(SPE_PMBSR_EL1, 0);
+	assert_int_equal(mrs(REG_NUM(PMBSR_EL1)), FULL | PMBSR_COLL);
+	assert_int_equal(mrs(REG_NUM(PMBPTR_EL1)), LIMIT);
+	msr(REG_NUM(PMBPTR_EL1), 0x80000000);
+	msr(REG_NUM(PMBSR_EL1), 0);
 	assert_false(w.ppi_level);
 	stage->enter(V);
 	assert_true(V->spe->running);
@@ -548,7 +549,7 @@ static u64 event(u64 pmbsr)
 	profile();
 	fake_sysreg_set(PMBSR, pmbsr);
 	assert_int_equal(stage->exit(V, GUEST_IRQ), VCPU_NOT_MINE);
-	return get(SPE_PMBSR_EL1);
+	return get(REG_NUM(PMBSR_EL1));
 }
 
 static void test_faults(void **state)
@@ -576,12 +577,12 @@ static void test_stop_by_the_host(void **state)
 	assert_int_equal(spe_vcpu_control(V, KEEL_SPE_STOP, KVM_ARM_VCPU_SPE_STOP_TRAP), 0);
 	assert_int_equal(stage->enter(V), VCPU_RESUME);
 	assert_false(V->spe->running);
-	assert_int_equal(mrs(SPE_PMSCR_EL1), PMSCR_E1SPE | PMSCR_TS);
+	assert_int_equal(mrs(REG_NUM(PMSCR_EL1)), PMSCR_E1SPE | PMSCR_TS);
 	assert_int_equal(spe_vcpu_control(V, KEEL_SPE_STOP, KVM_ARM_VCPU_SPE_STOP_EXIT), 0);
 	assert_int_equal(stage->enter(V), KEEL_EXIT_SPE);
-	msr(SPE_PMSCR_EL1, 0);
+	msr(REG_NUM(PMSCR_EL1), 0);
 	assert_int_equal(stage->enter(V), VCPU_RESUME);
-	msr(SPE_PMSCR_EL1, PMSCR_E0SPE);
+	msr(REG_NUM(PMSCR_EL1), PMSCR_E0SPE);
 	assert_int_equal(stage->enter(V), KEEL_EXIT_SPE);
 	assert_false(V->spe->running);
 	assert_int_equal(spe_vcpu_control(V, KEEL_SPE_STOP, KVM_ARM_VCPU_SPE_RESUME), 0);
@@ -592,16 +593,18 @@ static void test_stop_by_the_host(void **state)
 /* All registers out of one vCPU and into another, as a migration does. */
 static void test_one_reg(void **state)
 {
-	static const u32 regs[] = { SPE_PMSCR_EL1,    SPE_PMSNEVFR_EL1, SPE_PMSICR_EL1,
-				    SPE_PMSIRR_EL1,   SPE_PMSFCR_EL1,	SPE_PMSEVFR_EL1,
-				    SPE_PMSLATFR_EL1, SPE_PMSIDR_EL1,	SPE_PMBLIMITR_EL1,
-				    SPE_PMBPTR_EL1,   SPE_PMBSR_EL1,	SPE_PMBIDR_EL1 };
+	static const u32 regs[] = { REG_NUM(PMSCR_EL1),	    REG_NUM(PMSNEVFR_EL1),
+				    REG_NUM(PMSICR_EL1),    REG_NUM(PMSIRR_EL1),
+				    REG_NUM(PMSFCR_EL1),    REG_NUM(PMSEVFR_EL1),
+				    REG_NUM(PMSLATFR_EL1),  REG_NUM(PMSIDR_EL1),
+				    REG_NUM(PMBLIMITR_EL1), REG_NUM(PMBPTR_EL1),
+				    REG_NUM(PMBSR_EL1),	    REG_NUM(PMBIDR_EL1) };
 	struct vcpu *to = &w.vcpu[1];
 	u64 value;
 
 	profile();
-	msr(SPE_PMSNEVFR_EL1, 2);
-	msr(SPE_PMSFCR_EL1, PMSFCR_FE | PMSFCR_FNE);
+	msr(REG_NUM(PMSNEVFR_EL1), 2);
+	msr(REG_NUM(PMSFCR_EL1), PMSFCR_FE | PMSFCR_FNE);
 	stage->enter(V);
 	fake_sysreg_set(PMBSR, FULL);
 	fake_sysreg_set(PMBPTR, 0x80000c00);
@@ -660,9 +663,9 @@ static void test_host(void **state)
 		host_spe_leave(&w.cpu.spe);
 		profile();
 		assert_int_equal(fake_sysreg_get(PMBSR), 0);
-		msr(SPE_PMSCR_EL1, 0);
+		msr(REG_NUM(PMSCR_EL1), 0);
 		stage->enter(V); /* off and on again: the host's are saved once */
-		msr(SPE_PMSCR_EL1, PMSCR_E0SPE);
+		msr(REG_NUM(PMSCR_EL1), PMSCR_E0SPE);
 		stage->enter(V);
 		stage->handled(V, vcpu_to_host(KEEL_EXIT_IRQ));
 		host_spe_return(&w.cpu.spe);

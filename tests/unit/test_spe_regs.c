@@ -138,9 +138,9 @@ static void test_enabled(void **state)
 		bool e0 = bits & 1, e1 = bits & 2, enable = bits & 4, service = bits & 8;
 		bool on = enable && !service;
 
-		write(SPE_PMSCR_EL1, bits & 3);
-		write(SPE_PMBLIMITR_EL1, 0x1000 | enable);
-		write(SPE_PMBSR_EL1, service ? 1U << 17 : 0);
+		write(REG_NUM(PMSCR_EL1), bits & 3);
+		write(REG_NUM(PMBLIMITR_EL1), 0x1000 | enable);
+		write(REG_NUM(PMBSR_EL1), service ? 1U << 17 : 0);
 		assert_int_equal(spe_buffer_enabled(&regs), on);
 		assert_int_equal(spe_irq(&regs), service);
 		assert_int_equal(spe_enabled_at(&regs, 0, false), on && e0);
@@ -188,8 +188,8 @@ static void interval_like_the_manual(bool rnd, u64 icr)
 	unsigned int samples = 0;
 	bool sample;
 
-	write(SPE_PMSIRR_EL1, 0x500 | rnd);
-	write(SPE_PMSICR_EL1, icr);
+	write(REG_NUM(PMSIRR_EL1), 0x500 | rnd);
+	write(REG_NUM(PMSICR_EL1), icr);
 	while (done < total) {
 		u64 ask = 1 + (seed = seed * 25214903917ULL + 11) % 3000;
 		u64 least = spe_interval_left(&regs);
@@ -199,7 +199,7 @@ static void interval_like_the_manual(bool rnd, u64 icr)
 		assert_true(!sample || n >= least);
 		for (u64 i = 1; i <= n; i++)
 			assert_int_equal(model_step(&m, &s2), sample && i == n);
-		assert_int_equal(read(SPE_PMSICR_EL1), (u64)m.ecount << 56 | m.count);
+		assert_int_equal(read(REG_NUM(PMSICR_EL1)), (u64)m.ecount << 56 | m.count);
 		done += n;
 		samples += sample;
 	}
@@ -222,10 +222,10 @@ static void test_interval_of_nothing(void **state)
 {
 	bool sample = true;
 
-	write(SPE_PMSICR_EL1, 5);
+	write(REG_NUM(PMSICR_EL1), 5);
 	assert_int_equal(spe_interval_run(&regs, 0, jitter, &seed, &sample), 0);
 	assert_false(sample);
-	assert_int_equal(read(SPE_PMSICR_EL1), 5);
+	assert_int_equal(read(REG_NUM(PMSICR_EL1)), 5);
 }
 
 /* Less than PMSIDR_EL1.Interval, 0 included, is that; and what was due first is not lost. */
@@ -235,16 +235,16 @@ static void test_least_interval(void **state)
 	bool sample;
 
 	for (size_t i = 0; i < ARRAY_SIZE(reloads); i++) {
-		write(SPE_PMSIRR_EL1, reloads[i]);
-		write(SPE_PMSICR_EL1, 0);
+		write(REG_NUM(PMSIRR_EL1), reloads[i]);
+		write(REG_NUM(PMSICR_EL1), 0);
 		assert_int_equal(spe_interval_left(&regs), 1 + MAX(reloads[i], 1024));
 		assert_int_equal(spe_interval_run(&regs, 1U << 20, jitter, &seed, &sample),
 				 1 + MAX(reloads[i], 1024));
 		assert_true(sample);
 	}
 	/* the largest interval does not overflow */
-	write(SPE_PMSIRR_EL1, 0xffffff00);
-	write(SPE_PMSICR_EL1, 0);
+	write(REG_NUM(PMSIRR_EL1), 0xffffff00);
+	write(REG_NUM(PMSICR_EL1), 0);
 	assert_int_equal(spe_interval_run(&regs, ~0ULL, jitter, &seed, &sample), 0xffffff01);
 	assert_true(sample);
 }

@@ -10,7 +10,7 @@
 #define VBAR  0xffff800008010000ULL
 #define TDE   BIT(8)
 #define DFR0  SYSREG_ENC(3, 0, 0, 5, 0)
-#define PMSCR SPE_PMSCR_EL1
+#define PMSCR REG_NUM(PMSCR_EL1)
 
 static u64 memory[2][VCPU_SPE_BYTES / 8];
 
@@ -93,9 +93,9 @@ static void test_user(void **state)
 	assert_int_equal(sysreg_user_set(V, PMSCR, ~0ULL), 0);
 	assert_int_equal(sysreg_user_get(V, PMSCR, &value), 0);
 	assert_int_equal(value, 0x7b);
-	assert_int_equal(sysreg_user_get(V, SPE_PMSIDR_EL1, &value), 0);
-	assert_int_equal(sysreg_user_set(V, SPE_PMSIDR_EL1, value), 0);
-	assert_int_equal(sysreg_user_set(V, SPE_PMSIDR_EL1, value + 1), -EINVAL);
+	assert_int_equal(sysreg_user_get(V, REG_NUM(PMSIDR_EL1), &value), 0);
+	assert_int_equal(sysreg_user_set(V, REG_NUM(PMSIDR_EL1), value), 0);
+	assert_int_equal(sysreg_user_set(V, REG_NUM(PMSIDR_EL1), value + 1), -EINVAL);
 	assert_int_equal(sysreg_user_get(V, SPE_SYSREG(10, 2), &value), -ENOENT);
 	assert_int_equal(sysreg_user_get(&w.vcpu[2], PMSCR, &value), -ENOENT);
 	assert_int_equal(sysreg_user_set(&w.vcpu[2], PMSCR, 0), -ENOENT);
@@ -155,14 +155,14 @@ static void test_stats(void **state)
 
 static void test_irq(void **state)
 {
-	assert_true(spe_vcpu_write(V, SPE_PMBSR_EL1, PMBSR_S));
+	assert_true(spe_vcpu_write(V, REG_NUM(PMBSR_EL1), PMBSR_S));
 	assert_int_equal(w.ppi, 0); /* which one is not known yet */
 	assert_int_equal(spe_vcpu_control(V, KEEL_SPE_INIT, 21), 0);
 	assert_int_equal(w.ppi, 21);
 	assert_true(w.ppi_level);
-	assert_true(spe_vcpu_write(V, SPE_PMBSR_EL1, 0));
+	assert_true(spe_vcpu_write(V, REG_NUM(PMBSR_EL1), 0));
 	assert_false(w.ppi_level);
-	assert_true(spe_vcpu_write(V, SPE_PMBSR_EL1, PMBSR_S));
+	assert_true(spe_vcpu_write(V, REG_NUM(PMBSR_EL1), PMBSR_S));
 	assert_true(w.ppi_level);
 	sysreg_reset(V);
 	assert_false(w.ppi_level);

@@ -611,11 +611,11 @@ static void test_actlr(void **state)
 
 static void test_timer_and_gic(void **state)
 {
-	assert_int_equal(read_reg(SYSREG_CNTP_CTL_EL0), 0x7157);
-	assert_int_equal(w.timer_encoding, SYSREG_CNTP_CTL_EL0);
+	assert_int_equal(read_reg(REG_NUM(CNTP_CTL_EL0)), 0x7157);
+	assert_int_equal(w.timer_encoding, REG_NUM(CNTP_CTL_EL0));
 	V->regs.x[5] = 99;
-	msr(SYSREG_CNTP_CVAL_EL0, 5);
-	assert_int_equal(w.timer_encoding, SYSREG_CNTP_CVAL_EL0);
+	msr(REG_NUM(CNTP_CVAL_EL0), 5);
+	assert_int_equal(w.timer_encoding, REG_NUM(CNTP_CVAL_EL0));
 	assert_int_equal(w.timer_written, 99);
 
 	w.sgi_exit = KEEL_EXIT_IRQ;

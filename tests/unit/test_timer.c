@@ -218,23 +218,23 @@ static void wr_timer(u32 reg, u64 value)
 static void the_physical_timer_fires(void **state)
 {
 	start_vm(true);
-	wr_timer(SYSREG_CNTP_CVAL_EL0, COUNT + 100);
-	wr_timer(SYSREG_CNTP_CTL_EL0, 1);
+	wr_timer(REG_NUM(CNTP_CVAL_EL0), COUNT + 100);
+	wr_timer(REG_NUM(CNTP_CTL_EL0), 1);
 	assert_int_equal(fake_sysreg_get("cnthp_ctl_el2"), 1);
 	assert_int_equal(fake_sysreg_get("cnthp_cval_el2"), COUNT + 100);
-	assert_int_equal(rd_timer(SYSREG_CNTP_CTL_EL0), 1);
+	assert_int_equal(rd_timer(REG_NUM(CNTP_CTL_EL0)), 1);
 	assert_int_equal(take(0), FAKE_NONE);
 	count(COUNT + 100);
-	assert_int_equal(rd_timer(SYSREG_CNTP_CTL_EL0), 5);
+	assert_int_equal(rd_timer(REG_NUM(CNTP_CTL_EL0)), 5);
 	assert_int_equal(take(0), VGIC_PPI_PTIMER);
-	wr_timer(SYSREG_CNTP_CTL_EL0, 3); /* masked in the handler */
+	wr_timer(REG_NUM(CNTP_CTL_EL0), 3); /* masked in the handler */
 	end(0, VGIC_PPI_PTIMER);
 	assert_int_equal(take(0), FAKE_NONE);
-	wr_timer(SYSREG_CNTP_CTL_EL0, 1);
+	wr_timer(REG_NUM(CNTP_CTL_EL0), 1);
 	assert_int_equal(take(0), VGIC_PPI_PTIMER);
 	end(0, VGIC_PPI_PTIMER);
 	assert_int_equal(take(0), VGIC_PPI_PTIMER); /* a level: up still */
-	wr_timer(SYSREG_CNTP_TVAL_EL0, 50);
+	wr_timer(REG_NUM(CNTP_TVAL_EL0), 50);
 	end(0, VGIC_PPI_PTIMER);
 	assert_int_equal(take(0), FAKE_NONE);
 	assert_int_equal(exits_to_host, 0);
@@ -243,8 +243,8 @@ static void the_physical_timer_fires(void **state)
 static void the_physical_timer_fires_after_the_vcpu_was_away(void **state)
 {
 	start_vm(true);
-	wr_timer(SYSREG_CNTP_TVAL_EL0, 50);
-	wr_timer(SYSREG_CNTP_CTL_EL0, 1);
+	wr_timer(REG_NUM(CNTP_TVAL_EL0), 50);
+	wr_timer(REG_NUM(CNTP_CTL_EL0), 1);
 	put(0);
 	assert_int_equal(fake_sysreg_get("cnthp_ctl_el2"), 0);
 	count(COUNT + 60);
@@ -255,21 +255,21 @@ static void the_physical_timer_fires_after_the_vcpu_was_away(void **state)
 static void registers_read_as_the_architecture_says(void **state)
 {
 	start_vm(true);
-	wr_timer(SYSREG_CNTP_CVAL_EL0, COUNT - 10);
-	assert_int_equal(rd_timer(SYSREG_CNTP_TVAL_EL0), 0xfffffff6);
-	assert_int_equal(rd_timer(SYSREG_CNTP_CTL_EL0), 0);
-	wr_timer(SYSREG_CNTP_TVAL_EL0, 0xfffffffffULL); /* 32 bits, signed: -1 */
-	assert_int_equal(rd_timer(SYSREG_CNTP_CVAL_EL0), COUNT - 1);
-	wr_timer(SYSREG_CNTP_TVAL_EL0, 0x7fffffff);
-	assert_int_equal(rd_timer(SYSREG_CNTP_CVAL_EL0), COUNT + 0x7fffffff);
-	wr_timer(SYSREG_CNTP_CTL_EL0, ~0ULL);
-	assert_int_equal(rd_timer(SYSREG_CNTP_CTL_EL0), 3);
-	wr_timer(SYSREG_CNTP_CVAL_EL0, ~0ULL);
-	wr_timer(SYSREG_CNTP_CTL_EL0, 1);
-	assert_int_equal(rd_timer(SYSREG_CNTP_CTL_EL0), 1);
+	wr_timer(REG_NUM(CNTP_CVAL_EL0), COUNT - 10);
+	assert_int_equal(rd_timer(REG_NUM(CNTP_TVAL_EL0)), 0xfffffff6);
+	assert_int_equal(rd_timer(REG_NUM(CNTP_CTL_EL0)), 0);
+	wr_timer(REG_NUM(CNTP_TVAL_EL0), 0xfffffffffULL); /* 32 bits, signed: -1 */
+	assert_int_equal(rd_timer(REG_NUM(CNTP_CVAL_EL0)), COUNT - 1);
+	wr_timer(REG_NUM(CNTP_TVAL_EL0), 0x7fffffff);
+	assert_int_equal(rd_timer(REG_NUM(CNTP_CVAL_EL0)), COUNT + 0x7fffffff);
+	wr_timer(REG_NUM(CNTP_CTL_EL0), ~0ULL);
+	assert_int_equal(rd_timer(REG_NUM(CNTP_CTL_EL0)), 3);
+	wr_timer(REG_NUM(CNTP_CVAL_EL0), ~0ULL);
+	wr_timer(REG_NUM(CNTP_CTL_EL0), 1);
+	assert_int_equal(rd_timer(REG_NUM(CNTP_CTL_EL0)), 1);
 	assert_int_equal(rd_timer(SYSREG_ENC(3, 3, 14, 2, 7)), 0);
 	wr_timer(SYSREG_ENC(3, 3, 14, 2, 7), 1);
-	assert_int_equal(rd_timer(SYSREG_CNTP_CVAL_EL0), ~0ULL);
+	assert_int_equal(rd_timer(REG_NUM(CNTP_CVAL_EL0)), ~0ULL);
 }
 
 static void the_deadline_is_the_earliest(void **state)
@@ -281,10 +281,10 @@ static void the_deadline_is_the_earliest(void **state)
 	assert_int_equal(timer->deadline(on(0)), ~0ULL);
 	vtimer_at(700);
 	assert_int_equal(timer->deadline(on(0)), 1000000 + 700);
-	wr_timer(SYSREG_CNTP_CVAL_EL0, now + 300);
-	wr_timer(SYSREG_CNTP_CTL_EL0, 1);
+	wr_timer(REG_NUM(CNTP_CVAL_EL0), now + 300);
+	wr_timer(REG_NUM(CNTP_CTL_EL0), 1);
 	assert_int_equal(timer->deadline(on(0)), now + 300);
-	wr_timer(SYSREG_CNTP_CTL_EL0, 3);
+	wr_timer(REG_NUM(CNTP_CTL_EL0), 3);
 	assert_int_equal(timer->deadline(on(0)), 1000000 + 700);
 	vtimer_at(~0ULL); /* beyond the counter's end */
 	assert_int_equal(timer->deadline(on(0)), ~0ULL);
@@ -293,7 +293,7 @@ static void the_deadline_is_the_earliest(void **state)
 	assert_true(timer->pending(on(0)));
 	vtimer(3);
 	assert_false(timer->pending(on(0)));
-	wr_timer(SYSREG_CNTP_CVAL_EL0, now);
+	wr_timer(REG_NUM(CNTP_CVAL_EL0), now);
 	assert_false(timer->pending(on(0)));
 	world_vcpu[0].sysreg[CNTP_CTL_EL0] = 1;
 	assert_true(timer->pending(on(0)));
@@ -362,7 +362,7 @@ static void without_a_redistributor_the_timer_is_masked(void **state)
 	start_vm(false);
 	fake_cpu->gicr = NULL;
 	vtimer_at(0);
-	timer_write_sysreg(on(0), SYSREG_CNTP_CTL_EL0, 1);
+	timer_write_sysreg(on(0), REG_NUM(CNTP_CTL_EL0), 1);
 	assert_int_equal(timer->irq(on(0)), VCPU_NOT_MINE);
 	assert_int_equal(fake_sysreg_get("cntv_ctl_el0") & 3, 3);
 	assert_int_equal(fake_sysreg_get("cnthp_ctl_el2"), 0);
@@ -397,10 +397,10 @@ static void a_cpu_that_is_turned_on_has_both_off(void **state)
 {
 	start_vm(true);
 	fake_sysreg_set("cntv_ctl_el0", 1);
-	wr_timer(SYSREG_CNTP_CTL_EL0, 1);
+	wr_timer(REG_NUM(CNTP_CTL_EL0), 1);
 	trap_devices_on(on(0));
 	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 0);
-	assert_int_equal(rd_timer(SYSREG_CNTP_CTL_EL0), 0);
+	assert_int_equal(rd_timer(REG_NUM(CNTP_CTL_EL0)), 0);
 	assert_int_equal(fake_sysreg_get("cnthp_ctl_el2"), 0);
 	assert_int_equal(take(0), FAKE_NONE);
 }
@@ -408,8 +408,8 @@ static void a_cpu_that_is_turned_on_has_both_off(void **state)
 static void reset_stops_both(void **state)
 {
 	start_vm(true);
-	wr_timer(SYSREG_CNTP_CVAL_EL0, 0);
-	wr_timer(SYSREG_CNTP_CTL_EL0, 1);
+	wr_timer(REG_NUM(CNTP_CVAL_EL0), 0);
+	wr_timer(REG_NUM(CNTP_CTL_EL0), 1);
 	vtimer_at(0);
 	run(0);
 	put(0);

@@ -24,7 +24,7 @@ static const struct row {
 	} gone[16];
 } rows[] = {
 	{ "HCRX_EL2",
-	  SYSREG_STR(SYS_HCRX_EL2),
+	  SYSREG_STR(ASM_REG(HCRX_EL2)),
 	  { { ID_MMFR1_HCX, 0 },
 	    { ID_MMFR3_TCRX, 0 },
 	    { ID_MMFR3_SCTLRX, 0 },
@@ -34,33 +34,39 @@ static const struct row {
 	    { ID_PFR1_GCS, 0 },
 	    { ID_MMFR3_S1PIE, 0 } } },
 	{ "HFGRTR_EL2",
-	  SYSREG_STR(SYS_HFGRTR_EL2),
+	  SYSREG_STR(ASM_REG(HFGRTR_EL2)),
 	  { { ID_MMFR0_FGT, 0 },
 	    { ID_PFR1_SME, 0 },
 	    { ID_MMFR3_S1PIE, 0 },
 	    { ID_DFR0_PMSVer, 2 },
 	    { ID_DFR0_BRBE, 0 },
 	    { ID_ISAR1_LS64, 2 } } },
-	{ "HFGRTR2_EL2", SYSREG_STR(SYS_HFGRTR2_EL2), { { ID_MMFR0_FGT, 1 }, { ID_PFR1_THE, 0 } } },
-	{ "TCR2_EL2", SYSREG_STR(SYS_TCR2_EL2), { { ID_MMFR3_TCRX, 0 }, { ID_MMFR3_S1PIE, 0 } } },
-	{ "SCTLR2_EL2", SYSREG_STR(SYS_SCTLR2_EL2), { { ID_MMFR3_SCTLRX, 0 } } },
-	{ "PIR_EL2", SYSREG_STR(SYS_PIR_EL2), { { ID_MMFR3_S1PIE, 0 }, { ID_MMFR3_S1POE, 0 } } },
-	{ "GCSCRE0_EL1", SYSREG_STR(SYS_GCSCRE0_EL1), { { ID_PFR1_GCS, 0 } } },
-	{ "ZCR_EL2", SYSREG_STR(SYS_ZCR_EL2), { { ID_PFR0_SVE, 0 } } },
-	{ "SMCR_EL2", SYSREG_STR(SYS_SMCR_EL2), { { ID_PFR1_SME, 0 } } },
-	{ "FPMR", SYSREG_STR(SYS_FPMR), { { ID_PFR2_FPMR, 0 } } },
+	{ "HFGRTR2_EL2",
+	  SYSREG_STR(ASM_REG(HFGRTR2_EL2)),
+	  { { ID_MMFR0_FGT, 1 }, { ID_PFR1_THE, 0 } } },
+	{ "TCR2_EL2",
+	  SYSREG_STR(ASM_REG(TCR2_EL2)),
+	  { { ID_MMFR3_TCRX, 0 }, { ID_MMFR3_S1PIE, 0 } } },
+	{ "SCTLR2_EL2", SYSREG_STR(ASM_REG(SCTLR2_EL2)), { { ID_MMFR3_SCTLRX, 0 } } },
+	{ "PIR_EL2",
+	  SYSREG_STR(ASM_REG(PIR_EL2)),
+	  { { ID_MMFR3_S1PIE, 0 }, { ID_MMFR3_S1POE, 0 } } },
+	{ "GCSCRE0_EL1", SYSREG_STR(ASM_REG(GCSCRE0_EL1)), { { ID_PFR1_GCS, 0 } } },
+	{ "ZCR_EL2", SYSREG_STR(ASM_REG(ZCR_EL2)), { { ID_PFR0_SVE, 0 } } },
+	{ "SMCR_EL2", SYSREG_STR(ASM_REG(SMCR_EL2)), { { ID_PFR1_SME, 0 } } },
+	{ "FPMR", SYSREG_STR(ASM_REG(FPMR)), { { ID_PFR2_FPMR, 0 } } },
 	{ "APIAKeyLo_EL1",
-	  SYSREG_STR(SYS_APIAKEYLO_EL1),
+	  SYSREG_STR(ASM_REG(APIAKEYLO_EL1)),
 	  { { ID_ISAR1_APA, 0 }, { ID_ISAR1_API, 0 }, { ID_ISAR1_GPI, 0 }, { ID_ISAR2_APA3, 0 } } },
-	{ "RNDRRS", SYSREG_STR(SYS_RNDRRS), { { ID_ISAR0_RNDR, 0 } } },
+	{ "RNDRRS", SYSREG_STR(ASM_REG(RNDRRS)), { { ID_ISAR0_RNDR, 0 } } },
 	{ "MPAM2_EL2",
-	  SYSREG_STR(SYS_MPAM2_EL2),
+	  SYSREG_STR(ASM_REG(MPAM2_EL2)),
 	  { { ID_PFR0_MPAM, 0 }, { ID_PFR1_MPAM_frac, 0 } } },
-	{ "MPAM2_EL2", SYSREG_STR(SYS_MPAMIDR_EL1), { { ID_PFR0_MPAM, 0 } } },
-	{ "PMCR_EL0", SYSREG_STR(SYS_PMCR_EL0), { { ID_DFR0_PMUVer, 0 } } },
-	{ "PMSCR_EL2", SYSREG_STR(SYS_PMSCR_EL2), { { ID_DFR0_PMSVer, 0 } } },
-	{ "PMSNEVFR_EL1", SYSREG_STR(SYS_PMSNEVFR_EL1), { { ID_DFR0_PMSVer, 2 } } },
-	{ "ICC_SRE_EL2", SYSREG_STR(SYS_ICC_SRE_EL2), { { ID_PFR0_GIC, 0 } } },
+	{ "MPAM2_EL2", SYSREG_STR(ASM_REG(MPAMIDR_EL1)), { { ID_PFR0_MPAM, 0 } } },
+	{ "PMCR_EL0", SYSREG_STR(ASM_REG(PMCR_EL0)), { { ID_DFR0_PMUVer, 0 } } },
+	{ "PMSCR_EL2", SYSREG_STR(ASM_REG(PMSCR_EL2)), { { ID_DFR0_PMSVer, 0 } } },
+	{ "PMSNEVFR_EL1", SYSREG_STR(ASM_REG(PMSNEVFR_EL1)), { { ID_DFR0_PMSVer, 2 } } },
+	{ "ICC_SRE_EL2", SYSREG_STR(ASM_REG(ICC_SRE_EL2)), { { ID_PFR0_GIC, 0 } } },
 };
 
 /* All of it, or nothing but what every CPU has. */
@@ -88,7 +94,7 @@ static void make_cpu(struct cpu_id_regs *id, bool all, bool e2h)
 	id->reg[ID_REG_DFR0] |= 3ULL << id_field_desc(ID_DFR0_PMSVer)->shift;
 	id->reg[ID_REG_DFR0] |= 9ULL << id_field_desc(ID_DFR0_PMUVer)->shift;
 	id->reg[ID_REG_ISAR1] |= 3ULL << id_field_desc(ID_ISAR1_LS64)->shift;
-	fake_sysreg_set(SYSREG_STR(SYS_PMBIDR_EL1), 0);
+	fake_sysreg_set(SYSREG_STR(ASM_REG(PMBIDR_EL1)), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		fake_sysreg_set(rows[i].encoding, 0);
 }
@@ -160,10 +166,10 @@ static void a_buffer_that_is_el3s_is_not_touched(void **state)
 	struct cpu_id_regs id;
 
 	make_cpu(&id, true, false);
-	fake_sysreg_set(SYSREG_STR(SYS_PMBIDR_EL1), BIT(4));
+	fake_sysreg_set(SYSREG_STR(ASM_REG(PMBIDR_EL1)), BIT(4));
 	assert_int_equal(withheld_probe(&id), 0);
-	assert_int_equal(fake_sysreg_reads(SYSREG_STR(SYS_PMSCR_EL2)), 0);
-	assert_int_equal(fake_sysreg_reads(SYSREG_STR(SYS_PMSNEVFR_EL1)), 0);
+	assert_int_equal(fake_sysreg_reads(SYSREG_STR(ASM_REG(PMSCR_EL2))), 0);
+	assert_int_equal(fake_sysreg_reads(SYSREG_STR(ASM_REG(PMSNEVFR_EL1))), 0);
 }
 
 int main(void)

@@ -148,11 +148,11 @@ static enum trap_mmio fake_vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int by
 
 static int fake_vgic_write(struct vcpu *vcpu, u32 encoding, u64 value)
 {
-	if (encoding == SYSREG_ICC_DIR_EL1) {
+	if (encoding == REG_NUM(ICC_DIR_EL1)) {
 		w.dir = value;
 		return VCPU_RESUME;
 	}
-	if (encoding == SYSREG_ICC_SGI1R_EL1)
+	if (encoding == REG_NUM(ICC_SGI1R_EL1))
 		w.sgis++;
 	else
 		w.sgis0++;
