@@ -93,7 +93,7 @@ static struct pinned from_entry(const struct keel_vm *vm, unsigned int i, unsign
 	};
 }
 
-static void unpin(const struct pinned *pin)
+static void unpin_memory(const struct pinned *pin)
 {
 	unsigned long count = pin->one_pin ? 1 : 1UL << pin->order;
 
@@ -175,7 +175,7 @@ static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned i
 /*
  * From page *@at of @count on, which is where it has come to. It may take calls that clean caches
  * and map nothing: the pages are pinned meanwhile. What EL2 is short of cannot be given to it here:
- * -ENOMEM and -ENOBUFS, see supply().
+ * -ENOMEM and -ENOBUFS, see supply_memory().
  */
 static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned long count,
 		     bool writable, unsigned long *at)
@@ -215,7 +215,7 @@ static void drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 		keel_pins_erase(&vm->pins, i, index);
 		if (pin.writable)
 			mark_all_dirty(&pin);
-		unpin(&pin);
+		unpin_memory(&pin);
 		if (vm->memlock)
 			atomic_long_add(1UL << pin.order, &vm->unpinned);
 		cond_resched();
@@ -233,7 +233,7 @@ static void unpin_range(struct keel_vm *vm, u64 first, u64 last)
 }
 
 /* Whole blocks at EL2: it needs nothing for that, and has no reason to refuse. */
-static long unmap(struct keel_vm *vm, u64 first, u64 last)
+static long unmap_gfns(struct keel_vm *vm, u64 first, u64 last)
 {
 	u64 ipa = first << PAGE_SHIFT, left = (last - first + 1) << PAGE_SHIFT, done = 0;
 	long ret;
@@ -255,7 +255,7 @@ static long unmap(struct keel_vm *vm, u64 first, u64 last)
  * The CPUs' profiling units may write to a page that was unmapped for as long as they have not been
  * drained, which the way out of the guest does.
  */
-static void drain(struct keel_vm *vm)
+static void drain_profiling(struct keel_vm *vm)
 {
 	if (READ_ONCE(vm->populate))
 		keel_guests_out();
@@ -282,9 +282,9 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 		first = pin.gfn;
 	if (find_pin(vm, last, ~0U, &pin))
 		last = pin.gfn + (1UL << pin.order) - 1;
-	ret = unmap(vm, first, last);
+	ret = unmap_gfns(vm, first, last);
 	if (!ret) {
-		drain(vm);
+		drain_profiling(vm);
 		unpin_range(vm, first, last);
 		return;
 	}
@@ -293,7 +293,7 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 	keel_vm_kill(vm);
 }
 
-static void settle(struct keel_vm *vm);
+static void settle_charges(struct keel_vm *vm);
 
 void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages)
 {
@@ -305,7 +305,7 @@ void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages)
 		mutex_unlock(&vm->mem_lock);
 		cond_resched();
 	}
-	settle(vm);
+	settle_charges(vm);
 }
 
 bool keel_find_frames(struct keel_vm *vm, u64 gfn, unsigned long pfn, struct keel_frames *frames)
@@ -365,7 +365,7 @@ void keel_take_frames(struct keel_vm *vm, const struct keel_frames *frames)
 			cond_resched();
 		} while (!done);
 	}
-	settle(vm);
+	settle_charges(vm);
 }
 
 #ifdef KEEL_INJECT
@@ -385,7 +385,7 @@ unsigned long keel_pinned_pfn(struct keel_vm *vm, u64 gfn)
 void keel_unpin_all(struct keel_vm *vm)
 {
 	unpin_range(vm, 0, (1ULL << (vm->ipa_bits - PAGE_SHIFT)) - 1);
-	settle(vm);
+	settle_charges(vm);
 }
 
 /*
@@ -411,7 +411,7 @@ static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, unsigned
 /* ---- without locks ---- */
 
 /* Pages that count as locked where the module was asked for that: vm->memlock. */
-static int charge(struct keel_vm *vm, unsigned long pages)
+static int charge_pages(struct keel_vm *vm, unsigned long pages)
 {
 	if (!account_locked_vm(vm->mm, pages, true))
 		return 0;
@@ -423,7 +423,7 @@ static int charge(struct keel_vm *vm, unsigned long pages)
 }
 
 /* What was unpinned where mmap_lock could not be taken counts no more. */
-static void settle(struct keel_vm *vm)
+static void settle_charges(struct keel_vm *vm)
 {
 	unsigned long pages = vm->memlock ? atomic_long_xchg(&vm->unpinned, 0) : 0;
 
@@ -437,7 +437,7 @@ static bool is_short(int err)
 	return err == -ENOMEM || err == -ENOBUFS || err == -ENOSPC;
 }
 
-static int supply(struct keel_vm *vm, const struct pinned *pin, int err)
+static int supply_memory(struct keel_vm *vm, const struct pinned *pin, int err)
 {
 	switch (err) {
 	case -ENOMEM:
@@ -461,7 +461,7 @@ static int supply(struct keel_vm *vm, const struct pinned *pin, int err)
  */
 #define PIN_TRIES 10
 
-static bool passes(long err)
+static bool is_transient(long err)
 {
 	return err == -EAGAIN || err == -EBUSY || err == -ENOMEM;
 }
@@ -477,7 +477,7 @@ static noinline long pin_again(unsigned long hva, unsigned long count, unsigned 
 		if (signal_pending(current))
 			return -EINTR;
 		got = pin_user_pages_fast(hva, count, flags, pages);
-	} while (passes(got) && ++tries < PIN_TRIES);
+	} while (is_transient(got) && ++tries < PIN_TRIES);
 	return got;
 }
 
@@ -486,7 +486,8 @@ static __always_inline long pin_patiently(unsigned long hva, unsigned long count
 {
 	long got = pin_user_pages_fast(hva, count, FOLL_LONGTERM | flags, pages);
 
-	return likely(!passes(got)) ? got : pin_again(hva, count, FOLL_LONGTERM | flags, pages);
+	return likely(!is_transient(got)) ? got
+					  : pin_again(hva, count, FOLL_LONGTERM | flags, pages);
 }
 
 static noinline long pin_for_reading(unsigned long hva, unsigned long count, struct page **pages)
@@ -521,7 +522,7 @@ static int pin_error(long err)
 	return err == -EAGAIN ? -EBUSY : -EFAULT;
 }
 
-static bool adjacent(struct page **pages, unsigned long count)
+static bool are_adjacent(struct page **pages, unsigned long count)
 {
 	unsigned long i, pfn = page_to_pfn(pages[0]);
 
@@ -613,7 +614,7 @@ static void walk_tables(unsigned long hva, unsigned long max, struct translation
 }
 
 /* Of pages @max are looked at. What it says may be out of date when it returns. */
-static struct translation translate(unsigned long hva, unsigned long max)
+static struct translation translate_hva(unsigned long hva, unsigned long max)
 {
 	struct translation found = { 0 };
 	unsigned long flags;
@@ -636,11 +637,11 @@ static bool one_leaf(const struct keel_slot *slot, const struct pinned *pin, uns
 
 	if ((pin->gfn ^ pfn) & mask || (pin->gfn ^ hva >> PAGE_SHIFT) & mask)
 		return false;
-	found = translate(hva, 0);
+	found = translate_hva(hva, 0);
 	return found.order >= order && found.pfn == ALIGN_DOWN(pfn, 1UL << found.order);
 }
 
-static void widen(struct pinned *pin, unsigned int order)
+static void widen_pin(struct pinned *pin, unsigned int order)
 {
 	unsigned long before = pin->gfn & ((1UL << order) - 1);
 
@@ -656,7 +657,7 @@ static bool process_has(const struct keel_slot *slot, u64 gfn, unsigned long cou
 {
 	while (count) {
 		unsigned long hva = slot_hva(slot, gfn), n;
-		struct translation found = translate(hva, count);
+		struct translation found = translate_hva(hva, count);
 
 		n = found.pages;
 		if (found.order && found.writable)
@@ -687,7 +688,7 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 	pin->one_pin = false;
 	got = pin_pages(slot, slot_hva(slot, pin->gfn), count, pages,
 			slot->flags & KVM_MEM_READONLY, &pin->writable);
-	if (got == count && adjacent(pages, count) &&
+	if (got == count && are_adjacent(pages, count) &&
 	    IS_ALIGNED(page_to_pfn(pages[0]) ^ pin->gfn, 1UL << unit)) {
 		pin->page = pages[0];
 		kvfree(pages);
@@ -789,7 +790,7 @@ static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot,
 			 bool read_only, bool *there)
 {
 	u64 end = min(ALIGN(gfn + 1, AROUND_PAGES), slot->gfn + slot->npages);
-	struct translation found = translate(slot_hva(slot, gfn), end - gfn);
+	struct translation found = translate_hva(slot_hva(slot, gfn), end - gfn);
 	int ret;
 
 	*there = found.pages || (found.order && found.writable);
@@ -864,7 +865,7 @@ static int drop_broken_page(const struct keel_slot *slot, const struct pinned *p
 		;
 	if (i == 1UL << pin->order)
 		return 0;
-	unpin(pin);
+	unpin_memory(pin);
 	tell_of_poison(slot_hva(slot, pin->gfn + i), PAGE_SHIFT);
 	return -EHWPOISON;
 }
@@ -904,7 +905,7 @@ static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u
 			continue;
 		if (one_leaf(slot, pin, orders[i])) {
 			unpin_from(around, 1);
-			widen(pin, orders[i]);
+			widen_pin(pin, orders[i]);
 			return true;
 		}
 		if (!process_has(slot, ALIGN_DOWN(gfn, 1UL << orders[i]), 1UL << orders[i]) ||
@@ -974,8 +975,8 @@ static int map_again(struct keel_vm *vm, const struct pinned *there, const struc
  * Under mem_lock. -EAGAIN: what was pinned is out of date; -EBUSY: no room for a block, only for a
  * page; is_short(): again with *@at and *@kept as they are.
  */
-static int commit(struct keel_vm *vm, u64 gfn, const struct pinned *pin, const struct seen *seen,
-		  unsigned long *at, bool *kept)
+static int commit_pin(struct keel_vm *vm, u64 gfn, const struct pinned *pin,
+		      const struct seen *seen, unsigned long *at, bool *kept)
 {
 	unsigned int size = index_of(vm, pin->order);
 	struct pinned there KEEL_NOT_CLEARED;
@@ -1051,7 +1052,7 @@ static int commit_once(struct keel_vm *vm, const struct fault *fault, const stru
 
 	if (mutex_lock_killable(&vm->mem_lock))
 		return -EINTR;
-	ret = commit(vm, fault->gfn, pin, seen, &done->at, &done->kept);
+	ret = commit_pin(vm, fault->gfn, pin, seen, &done->at, &done->kept);
 	if (!ret && around->count > 1)
 		done->around = commit_around(vm, around);
 	mutex_unlock(&vm->mem_lock);
@@ -1067,13 +1068,13 @@ static int commit_all(struct keel_vm *vm, const struct fault *fault, const struc
 
 	while (is_short(ret = commit_once(vm, fault, pin, around, seen, &done))) {
 		if (fatal_signal_pending(current) || supplies++ == SUPPLIES_MAX ||
-		    supply(vm, pin, ret)) {
+		    supply_memory(vm, pin, ret)) {
 			ret = -ENOMEM;
 			break;
 		}
 	}
 	if (!done.kept) {
-		unpin(pin);
+		unpin_memory(pin);
 		if (vm->memlock)
 			atomic_long_add(1UL << pin->order, &vm->unpinned);
 	}
@@ -1095,8 +1096,8 @@ static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 	if (ret)
 		return ret;
 	fault->order = pin.order;
-	if (vm->memlock && charge(vm, 1UL << pin.order)) {
-		unpin(&pin);
+	if (vm->memlock && charge_pages(vm, 1UL << pin.order)) {
+		unpin_memory(&pin);
 		unpin_from(&around, 1);
 		return -ENOMEM;
 	}
@@ -1117,7 +1118,7 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *s
 	ret = pin_and_commit(vm, fault, ret, seen);
 	keel_pin_end(vm);
 	if (vm->memlock)
-		settle(vm);
+		settle_charges(vm);
 	if (ret != -EBUSY)
 		return ret;
 	fault->max = 0;
@@ -1136,7 +1137,7 @@ static bool has_block(struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
 
 	if (gfn >= slot->gfn + slot->npages || slot->flags & KVM_MEM_READONLY)
 		return false;
-	found = translate(slot_hva(slot, gfn), 0);
+	found = translate_hva(slot_hva(slot, gfn), 0);
 	if (found.order != PMD_LEAF_ORDER || !found.writable)
 		return false;
 	if (mutex_lock_killable(&vm->mem_lock))
@@ -1209,7 +1210,7 @@ int keel_map_pinned(struct keel_vm *vm, u64 *gfn)
 	int ret;
 
 	while (is_short(ret = map_pinned_once(vm, *gfn, &pin)))
-		if (supplies++ == SUPPLIES_MAX || supply(vm, &pin, ret))
+		if (supplies++ == SUPPLIES_MAX || supply_memory(vm, &pin, ret))
 			return -ENOMEM;
 	if (!ret)
 		*gfn = pin.gfn + (1UL << pin.order);

@@ -35,20 +35,20 @@ static int check_args(const struct kvm_ioeventfd *args)
 	return 0;
 }
 
-static bool collide(const struct keel_ioeventfd *a, const struct keel_ioeventfd *b)
+static bool ioeventfds_collide(const struct keel_ioeventfd *a, const struct keel_ioeventfd *b)
 {
 	return a->addr == b->addr && (!a->len || !b->len || a->len == b->len) &&
 	       (a->any_data || b->any_data || a->data == b->data);
 }
 
-static bool same(const struct keel_ioeventfd *a, const struct keel_ioeventfd *b)
+static bool same_ioeventfd(const struct keel_ioeventfd *a, const struct keel_ioeventfd *b)
 {
 	return a->eventfd == b->eventfd && a->addr == b->addr && a->len == b->len &&
 	       a->any_data == b->any_data && (a->any_data || a->data == b->data);
 }
 
-static void fill(struct keel_ioeventfd *io, const struct kvm_ioeventfd *args,
-		 struct eventfd_ctx *eventfd)
+static void fill_ioeventfd(struct keel_ioeventfd *io, const struct kvm_ioeventfd *args,
+			   struct eventfd_ctx *eventfd)
 {
 	io->eventfd = eventfd;
 	io->addr = args->addr;
@@ -57,24 +57,24 @@ static void fill(struct keel_ioeventfd *io, const struct kvm_ioeventfd *args,
 	io->data = args->datamatch;
 }
 
-/* Under vm->lock, as is remove(). */
-static int insert(struct keel_vm *vm, struct keel_ioeventfd *io)
+/* Under vm->lock, as is remove_ioeventfd(). */
+static int insert_ioeventfd(struct keel_vm *vm, struct keel_ioeventfd *io)
 {
 	struct keel_ioeventfd *other;
 
 	list_for_each_entry (other, &vm->ioeventfds, list)
-		if (collide(io, other))
+		if (ioeventfds_collide(io, other))
 			return -EEXIST;
 	list_add_tail_rcu(&io->list, &vm->ioeventfds);
 	return 0;
 }
 
-static struct keel_ioeventfd *remove(struct keel_vm *vm, const struct keel_ioeventfd *key)
+static struct keel_ioeventfd *remove_ioeventfd(struct keel_vm *vm, const struct keel_ioeventfd *key)
 {
 	struct keel_ioeventfd *io;
 
 	list_for_each_entry (io, &vm->ioeventfds, list) {
-		if (!same(io, key))
+		if (!same_ioeventfd(io, key))
 			continue;
 		list_del_rcu(&io->list);
 		return io;
@@ -82,41 +82,42 @@ static struct keel_ioeventfd *remove(struct keel_vm *vm, const struct keel_ioeve
 	return NULL;
 }
 
-static void release(struct keel_ioeventfd *io)
+static void free_ioeventfd(struct keel_ioeventfd *io)
 {
 	eventfd_ctx_put(io->eventfd);
 	kfree(io);
 }
 
-static int assign(struct keel_vm *vm, const struct kvm_ioeventfd *args, struct eventfd_ctx *eventfd)
+static int assign_ioeventfd(struct keel_vm *vm, const struct kvm_ioeventfd *args,
+			    struct eventfd_ctx *eventfd)
 {
 	struct keel_ioeventfd *io = kzalloc(sizeof(*io), GFP_KERNEL_ACCOUNT);
 	int ret;
 
 	if (!io)
 		return -ENOMEM;
-	fill(io, args, eventfd);
+	fill_ioeventfd(io, args, eventfd);
 	mutex_lock(&vm->lock);
-	ret = insert(vm, io);
+	ret = insert_ioeventfd(vm, io);
 	mutex_unlock(&vm->lock);
 	if (ret)
 		kfree(io);
 	return ret;
 }
 
-static int deassign(struct keel_vm *vm, const struct kvm_ioeventfd *args,
-		    struct eventfd_ctx *eventfd)
+static int deassign_ioeventfd(struct keel_vm *vm, const struct kvm_ioeventfd *args,
+			      struct eventfd_ctx *eventfd)
 {
 	struct keel_ioeventfd key, *io;
 
-	fill(&key, args, eventfd);
+	fill_ioeventfd(&key, args, eventfd);
 	mutex_lock(&vm->lock);
-	io = remove(vm, &key);
+	io = remove_ioeventfd(vm, &key);
 	mutex_unlock(&vm->lock);
 	if (!io)
 		return -ENOENT;
 	synchronize_rcu();
-	release(io);
+	free_ioeventfd(io);
 	return 0;
 }
 
@@ -131,18 +132,18 @@ int keel_ioeventfd(struct keel_vm *vm, const struct kvm_ioeventfd *args)
 	if (IS_ERR(eventfd))
 		return PTR_ERR(eventfd);
 	if (args->flags & KVM_IOEVENTFD_FLAG_DEASSIGN) {
-		ret = deassign(vm, args, eventfd);
+		ret = deassign_ioeventfd(vm, args, eventfd);
 		eventfd_ctx_put(eventfd);
 		return ret;
 	}
 	/* The list keeps the reference. */
-	ret = assign(vm, args, eventfd);
+	ret = assign_ioeventfd(vm, args, eventfd);
 	if (ret)
 		eventfd_ctx_put(eventfd);
 	return ret;
 }
 
-static bool matches(const struct keel_ioeventfd *io, u64 addr, u32 len, u64 value)
+static bool ioeventfd_matches(const struct keel_ioeventfd *io, u64 addr, u32 len, u64 value)
 {
 	return io->addr == addr && (!io->len || io->len == len) &&
 	       (io->any_data || io->data == value);
@@ -155,7 +156,7 @@ bool keel_ioeventfd_write(struct keel_vm *vm, u64 addr, u32 len, u64 value)
 
 	rcu_read_lock();
 	list_for_each_entry_rcu (io, &vm->ioeventfds, list) {
-		if (!matches(io, addr, len, value))
+		if (!ioeventfd_matches(io, addr, len, value))
 			continue;
 		keel_eventfd_signal(io->eventfd);
 		found = true;
@@ -170,5 +171,5 @@ void keel_ioeventfd_release(struct keel_vm *vm)
 	struct keel_ioeventfd *io, *next;
 
 	list_for_each_entry_safe (io, next, &vm->ioeventfds, list)
-		release(io);
+		free_ioeventfd(io);
 }

@@ -44,14 +44,14 @@ static void end_work(struct work_struct *work)
 }
 
 /* Under irqfds_lock. */
-static void deactivate(struct keel_irqfd *irqfd)
+static void deactivate_irqfd(struct keel_irqfd *irqfd)
 {
 	list_del_init(&irqfd->list);
 	queue_work(workqueue, &irqfd->end);
 }
 
 /* With the eventfd's wait-queue lock held, interrupts off. */
-static int wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+static int irqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
 	struct keel_irqfd *irqfd = container_of(wait, struct keel_irqfd, wait);
 	__poll_t events = key_to_poll(key);
@@ -65,7 +65,7 @@ static int wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, void *k
 	if (events & EPOLLHUP) {
 		spin_lock_irqsave(&irqfd->vm->irqfds_lock, flags);
 		if (!list_empty(&irqfd->list))
-			deactivate(irqfd);
+			deactivate_irqfd(irqfd);
 		spin_unlock_irqrestore(&irqfd->vm->irqfds_lock, flags);
 	}
 	return 0;
@@ -78,7 +78,7 @@ static void queue_proc(struct file *file, wait_queue_head_t *head, poll_table *p
 	add_wait_queue(head, &irqfd->wait);
 }
 
-static int add(struct keel_vm *vm, struct keel_irqfd *irqfd)
+static int add_irqfd(struct keel_vm *vm, struct keel_irqfd *irqfd)
 {
 	struct keel_irqfd *other;
 	int ret = 0;
@@ -94,9 +94,9 @@ static int add(struct keel_vm *vm, struct keel_irqfd *irqfd)
 }
 
 /* Under irqfds_mutex, with a reference to @file. */
-static int start(struct keel_vm *vm, struct keel_irqfd *irqfd, struct file *file)
+static int start_irqfd(struct keel_vm *vm, struct keel_irqfd *irqfd, struct file *file)
 {
-	int ret = add(vm, irqfd);
+	int ret = add_irqfd(vm, irqfd);
 
 	if (ret)
 		return ret;
@@ -115,7 +115,7 @@ static struct keel_irqfd *alloc_irqfd(struct keel_vm *vm, u32 gsi)
 	irqfd->intid = array_index_nospec(gsi + KEEL_PRIVATE_IRQS, KEEL_IRQS_MAX);
 	INIT_LIST_HEAD(&irqfd->list);
 	INIT_WORK(&irqfd->end, end_work);
-	init_waitqueue_func_entry(&irqfd->wait, wakeup);
+	init_waitqueue_func_entry(&irqfd->wait, irqfd_wakeup);
 	init_poll_funcptr(&irqfd->poll, queue_proc);
 	return irqfd;
 }
@@ -134,7 +134,7 @@ static int assign_file(struct keel_vm *vm, u32 gsi, struct file *file)
 		return ret;
 	}
 	mutex_lock(&vm->irqfds_mutex);
-	ret = start(vm, irqfd, file);
+	ret = start_irqfd(vm, irqfd, file);
 	mutex_unlock(&vm->irqfds_mutex);
 	if (ret) {
 		eventfd_ctx_put(irqfd->eventfd);
@@ -143,7 +143,7 @@ static int assign_file(struct keel_vm *vm, u32 gsi, struct file *file)
 	return ret;
 }
 
-static int assign(struct keel_vm *vm, const struct kvm_irqfd *args)
+static int assign_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
 {
 	struct file *file;
 	int ret;
@@ -160,7 +160,7 @@ static int assign(struct keel_vm *vm, const struct kvm_irqfd *args)
 	return ret;
 }
 
-static int deassign(struct keel_vm *vm, const struct kvm_irqfd *args)
+static int deassign_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
 {
 	struct eventfd_ctx *eventfd = eventfd_ctx_fdget(args->fd);
 	struct keel_irqfd *irqfd, *next;
@@ -171,7 +171,7 @@ static int deassign(struct keel_vm *vm, const struct kvm_irqfd *args)
 	spin_lock_irq(&vm->irqfds_lock);
 	list_for_each_entry_safe (irqfd, next, &vm->irqfds, list)
 		if (irqfd->eventfd == eventfd && irqfd->intid == args->gsi + KEEL_PRIVATE_IRQS)
-			deactivate(irqfd);
+			deactivate_irqfd(irqfd);
 	spin_unlock_irq(&vm->irqfds_lock);
 	mutex_unlock(&vm->irqfds_mutex);
 	eventfd_ctx_put(eventfd);
@@ -185,7 +185,8 @@ int keel_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
 	/* KVM_CAP_IRQFD_RESAMPLE reads 0. */
 	if (args->flags & ~KVM_IRQFD_FLAG_DEASSIGN)
 		return -EINVAL;
-	return args->flags & KVM_IRQFD_FLAG_DEASSIGN ? deassign(vm, args) : assign(vm, args);
+	return args->flags & KVM_IRQFD_FLAG_DEASSIGN ? deassign_irqfd(vm, args)
+						     : assign_irqfd(vm, args);
 }
 
 /* The VM's file is closed. */
@@ -195,7 +196,7 @@ void keel_irqfd_release(struct keel_vm *vm)
 
 	spin_lock_irq(&vm->irqfds_lock);
 	list_for_each_entry_safe (irqfd, next, &vm->irqfds, list)
-		deactivate(irqfd);
+		deactivate_irqfd(irqfd);
 	spin_unlock_irq(&vm->irqfds_lock);
 	flush_workqueue(workqueue);
 }

@@ -161,7 +161,8 @@ struct keel_vm {
 int keel_vm_create(unsigned long type);
 /* It does not run any more, nor ever again: when this returns no CPU is in this guest. */
 void keel_vm_kill(struct keel_vm *vm);
-/* When this returns no CPU is in a guest that it was in before. */
+/* When this returns the CPU, or any CPU, is not in a guest that it was in before. */
+void keel_guest_out(int cpu);
 void keel_guests_out(void);
 /* Before a vCPU runs: let the guest see what was written to its memory. -EINTR. */
 int keel_sync(struct keel_vm *vm);

@@ -133,7 +133,7 @@ static int prepare_sleep(const char *what)
  * It may be another Keel than the one that was there when the image was written, with other limits.
  * No VM is made while these are replaced.
  */
-static int reopen(void)
+static int allow_vms_again(void)
 {
 	down_write(&life_lock);
 	closed = keel_find();
@@ -152,7 +152,7 @@ static int on_sleep(struct notifier_block *block, unsigned long event, void *unu
 		return prepare_sleep("the return from hibernation");
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
-		return reopen();
+		return allow_vms_again();
 	default:
 		return NOTIFY_DONE;
 	}

@@ -35,7 +35,7 @@ static u64 run_delay(void)
 }
 
 /* Where the process has what is at @ipa in the guest; NULL where the guest cannot be written to. */
-static struct steal_time __user *find(struct keel_vm *vm, u64 ipa)
+static struct steal_time __user *find_steal_time(struct keel_vm *vm, u64 ipa)
 {
 	unsigned long generation;
 	struct keel_slot slot;
@@ -50,7 +50,7 @@ static struct steal_time __user *find(struct keel_vm *vm, u64 ipa)
 void keel_pvtime_begin(struct keel_vcpu *vcpu)
 {
 	static const struct steal_time zero;
-	struct steal_time __user *out = find(vcpu->vm, vcpu->steal_ipa);
+	struct steal_time __user *out = find_steal_time(vcpu->vm, vcpu->steal_ipa);
 
 	BUILD_BUG_ON(sizeof(struct steal_time) != STEAL_ALIGN);
 	vcpu->steal_seen = run_delay();
@@ -66,7 +66,7 @@ void keel_pvtime_update(struct keel_vcpu *vcpu)
 
 	if (!vcpu->steal_begun || delay == vcpu->steal_seen)
 		return;
-	out = find(vcpu->vm, vcpu->steal_ipa);
+	out = find_steal_time(vcpu->vm, vcpu->steal_ipa);
 	/* Another thread's account, if userspace has changed threads: it starts from there. */
 	if (out && delay > vcpu->steal_seen && !get_user(stolen, &out->stolen))
 		(void)!put_user(cpu_to_le64(le64_to_cpu(stolen) + delay - vcpu->steal_seen),
@@ -76,7 +76,7 @@ void keel_pvtime_update(struct keel_vcpu *vcpu)
 
 /* ---- KVM_ARM_VCPU_PVTIME_CTRL; under vcpu->mutex ---- */
 
-static bool known(const struct kvm_device_attr *attr)
+static bool is_known_attr(const struct kvm_device_attr *attr)
 {
 	return keel_pvtime_supported() && attr->group == KVM_ARM_VCPU_PVTIME_CTRL &&
 	       attr->attr == KVM_ARM_VCPU_PVTIME_IPA;
@@ -84,12 +84,12 @@ static bool known(const struct kvm_device_attr *attr)
 
 int keel_pvtime_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 {
-	return known(attr) ? 0 : -ENXIO;
+	return is_known_attr(attr) ? 0 : -ENXIO;
 }
 
 int keel_pvtime_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 {
-	if (!known(attr))
+	if (!is_known_attr(attr))
 		return -ENXIO;
 	return put_user(vcpu->steal_ipa, (u64 __user *)attr->addr);
 }
@@ -99,7 +99,7 @@ int keel_pvtime_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *a
 	u64 ipa;
 	int ret;
 
-	if (!known(attr))
+	if (!is_known_attr(attr))
 		return -ENXIO;
 	if (get_user(ipa, (u64 __user *)attr->addr))
 		return -EFAULT;
@@ -107,7 +107,7 @@ int keel_pvtime_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *a
 		return -EINVAL;
 	if (vcpu->steal_ipa != KEEL_NO_ADDRESS)
 		return -EEXIST;
-	if (!find(vcpu->vm, ipa))
+	if (!find_steal_time(vcpu->vm, ipa))
 		return -EINVAL;
 	ret = keel_vm_call(vcpu->vm, KEEL_HC_VCPU_STEAL_TIME, vcpu->index, ipa, 0, 0, NULL);
 	if (!ret)

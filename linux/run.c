@@ -18,7 +18,6 @@
 #include <linux/kvm_host.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
-#include <linux/smp.h>
 #include <linux/uaccess.h>
 
 #include <keel/spe.h>
@@ -59,13 +58,9 @@ void keel_vcpu_kick(struct keel_vcpu *vcpu)
 {
 	atomic_set(&vcpu->wake, 1);
 	rcuwait_wake_up(&vcpu->wait);
-	smp_mb(); /* pairs with enter() */
+	smp_mb(); /* pairs with enter_guest() */
 	if (READ_ONCE(vcpu->mode) == KEEL_IN_GUEST)
 		interrupt_guest(vcpu);
-}
-
-static void nothing(void *unused)
-{
 }
 
 /*
@@ -80,7 +75,7 @@ static void wait_outside(struct keel_vcpu *vcpu)
 	rcu_read_lock();
 	task = in_guest(vcpu);
 	if (task)
-		smp_call_function_single(task_cpu(task), nothing, NULL, true);
+		keel_guest_out(task_cpu(task));
 	rcu_read_unlock();
 }
 
@@ -97,7 +92,7 @@ static ktime_t counter_to_ktime(u64 deadline)
 }
 
 /* Sleep until something happens to the vCPU, or the counter reaches @deadline, or a signal. */
-static void block(struct keel_vcpu *vcpu, u64 deadline)
+static void block_vcpu(struct keel_vcpu *vcpu, u64 deadline)
 {
 	ktime_t until, *timeout = NULL;
 
@@ -174,7 +169,7 @@ static long enter_irqoff(struct keel_vcpu *vcpu)
 }
 
 /* With @finish just to finish an access: no instruction of the guest runs. */
-static long enter(struct keel_vcpu *vcpu, bool finish)
+static long enter_guest(struct keel_vcpu *vcpu, bool finish)
 {
 	long exit = KEEL_EXIT_IRQ;
 
@@ -242,7 +237,7 @@ static int exit_fault(struct keel_vcpu *vcpu)
 
 static int exit_wfi(struct keel_vcpu *vcpu)
 {
-	block(vcpu, vcpu->hyp->wfi.deadline);
+	block_vcpu(vcpu, vcpu->hyp->wfi.deadline);
 	return AGAIN;
 }
 
@@ -251,7 +246,7 @@ static int exit_off(struct keel_vcpu *vcpu)
 {
 	if (keel_call(KEEL_HC_VCPU_STATE, vcpu->vm->handle, vcpu->index, KEEL_STATE_QUERY, 0, 0,
 		      NULL) == KEEL_STATE_STOPPED)
-		block(vcpu, NO_DEADLINE);
+		block_vcpu(vcpu, NO_DEADLINE);
 	return AGAIN;
 }
 
@@ -267,7 +262,7 @@ static void for_each_vcpu(struct keel_vm *vm, void (*act)(struct keel_vcpu *vcpu
 	}
 }
 
-static void stop(struct keel_vcpu *vcpu)
+static void stop_vcpu(struct keel_vcpu *vcpu)
 {
 	WRITE_ONCE(vcpu->stop, true);
 	keel_vcpu_kick(vcpu);
@@ -281,7 +276,7 @@ static void stop(struct keel_vcpu *vcpu)
 static void stop_all(struct keel_vm *vm)
 {
 	mutex_lock(&vm->stop_lock);
-	for_each_vcpu(vm, stop);
+	for_each_vcpu(vm, stop_vcpu);
 	for_each_vcpu(vm, wait_outside);
 	mutex_unlock(&vm->stop_lock);
 }
@@ -437,7 +432,7 @@ static int run_once(struct keel_vcpu *vcpu)
 		return ret;
 	keel_vcpu_apply_stop(vcpu);
 	keel_pvtime_update(vcpu);
-	exit = keel_inject_run(keel_inject_abort(vcpu, enter(vcpu, false)));
+	exit = keel_inject_run(keel_inject_abort(vcpu, enter_guest(vcpu, false)));
 	if (exit < 0 || exit >= ARRAY_SIZE(exits))
 		return exit_error(vcpu, exit);
 	wake_others(vcpu);
@@ -478,7 +473,7 @@ static void finish_at_el2(struct keel_vcpu *vcpu)
 	if (!vcpu->mmio_pending)
 		return;
 	vcpu->hyp->answer = KEEL_ANSWER_STOP;
-	enter(vcpu, true);
+	enter_guest(vcpu, true);
 }
 
 /* What the VMM has written to memory since a vCPU was initialized again is what the guest sees. */

@@ -33,7 +33,7 @@ static const struct keel_slot *find_gfn(const struct keel_slots *slots, u64 gfn)
 }
 
 /*
- * The generation's load pairs with replace(): what is read of the slots is no older than it says.
+ * The generation's load pairs with replace_slots(): what is read of the slots is no older than it says.
  */
 bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation)
 {
@@ -120,7 +120,7 @@ static struct keel_slots *copy_slots(const struct keel_slots *old, u32 id,
 }
 
 /* Under mem_lock too, which a fault holds when it finds the slots as they were before it pinned. */
-static void replace(struct keel_vm *vm, struct keel_slots *new)
+static void replace_slots(struct keel_vm *vm, struct keel_slots *new)
 {
 	struct keel_slots *old = (struct keel_slots *)current_slots(vm);
 
@@ -144,7 +144,7 @@ static int add_slot(struct keel_vm *vm, const struct keel_slot *slot)
 		keel_watch_end(add.watch);
 		return -ENOMEM;
 	}
-	replace(vm, new);
+	replace_slots(vm, new);
 	return 0;
 }
 
@@ -152,11 +152,12 @@ static int add_slot(struct keel_vm *vm, const struct keel_slot *slot)
  * First the slot goes, so that no fault brings more of its memory, then its memory; the watch is
  * there as long as that is.
  */
-static void withdraw(struct keel_vm *vm, const struct keel_slot *slot, struct keel_slots *without)
+static void withdraw_slot(struct keel_vm *vm, const struct keel_slot *slot,
+			  struct keel_slots *without)
 {
 	struct keel_slot gone = *slot;
 
-	replace(vm, without);
+	replace_slots(vm, without);
 	keel_take_all(vm, gone.gfn, gone.npages);
 	keel_watch_end(gone.watch);
 }
@@ -167,7 +168,7 @@ static int remove_slot(struct keel_vm *vm, const struct keel_slot *slot)
 
 	if (!without)
 		return -ENOMEM;
-	withdraw(vm, slot, without);
+	withdraw_slot(vm, slot, without);
 	return 0;
 }
 
@@ -180,8 +181,8 @@ static int move_slot(struct keel_vm *vm, const struct keel_slot *from, const str
 	moved.watch = keel_watch_begin(vm, to);
 	with = IS_ERR(moved.watch) ? NULL : copy_slots(current_slots(vm), to->id, &moved);
 	if (without && with) {
-		withdraw(vm, from, without);
-		replace(vm, with);
+		withdraw_slot(vm, from, without);
+		replace_slots(vm, with);
 		return 0;
 	}
 	kvfree(without);
@@ -201,14 +202,15 @@ void keel_slots_release(struct keel_vm *vm)
 		keel_watch_end(slots->slot[i].watch);
 }
 
-static int update(struct keel_vm *vm, const struct keel_slot *old, const struct keel_slot *slot)
+static int update_slot(struct keel_vm *vm, const struct keel_slot *old,
+		       const struct keel_slot *slot)
 {
 	if (old->npages != slot->npages || old->hva != slot->hva || old->flags != slot->flags)
 		return -EINVAL;
 	return old->gfn == slot->gfn ? 0 : move_slot(vm, old, slot);
 }
 
-static int apply(struct keel_vm *vm, const struct keel_slot *slot)
+static int apply_slot(struct keel_vm *vm, const struct keel_slot *slot)
 {
 	const struct keel_slots *slots = current_slots(vm);
 	const struct keel_slot *old = find_id(slots, slot->id);
@@ -218,7 +220,7 @@ static int apply(struct keel_vm *vm, const struct keel_slot *slot)
 	if (overlaps_other(slots, slot))
 		return old && (old->npages != slot->npages || old->hva != slot->hva) ? -EINVAL
 										     : -EEXIST;
-	return old ? update(vm, old, slot) : add_slot(vm, slot);
+	return old ? update_slot(vm, old, slot) : add_slot(vm, slot);
 }
 
 static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region)
@@ -252,7 +254,7 @@ static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_re
  * memory is an error (-EHWPOISON), since the SIGBUS that was sent need not interrupt: it may be
  * blocked.
  */
-static int populate(struct keel_vm *vm, const struct keel_slot *slot, u64 *gfn)
+static int populate_slot(struct keel_vm *vm, const struct keel_slot *slot, u64 *gfn)
 {
 	int ret = slot->flags & KVM_MEM_READONLY ? -ENOENT : 0;
 
@@ -307,7 +309,7 @@ int keel_populate(struct keel_vm *vm)
 	mutex_unlock(&vm->slots_lock);
 	while (!ret && next_slot(vm, gfn, &slot)) {
 		gfn = max(gfn, slot.gfn);
-		ret = populate(vm, &slot, &gfn);
+		ret = populate_slot(vm, &slot, &gfn);
 	}
 	note_populated(vm);
 	mutex_lock(&vm->slots_lock);
@@ -321,7 +323,7 @@ static int populate_new(struct keel_vm *vm, const struct keel_slot *slot)
 {
 	const struct keel_slot *mine;
 	u64 gfn = slot->gfn;
-	int ret = populate(vm, slot, &gfn);
+	int ret = populate_slot(vm, slot, &gfn);
 
 	note_populated(vm);
 	mutex_lock(&vm->slots_lock);
@@ -348,7 +350,7 @@ int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory
 		return ret;
 	if (mutex_lock_killable(&vm->slots_lock))
 		return -EINTR;
-	ret = apply(vm, &slot);
+	ret = apply_slot(vm, &slot);
 	all = vm->populate;
 	mutex_unlock(&vm->slots_lock);
 	return !ret && all && slot.npages ? populate_new(vm, &slot) : ret;

@@ -88,7 +88,7 @@ static bool needs_all_memory(void)
 }
 
 /* The GIC's addresses may come later, as after its own INIT: EL2 hears of this at the first run. */
-static int init(struct keel_vcpu *vcpu)
+static int init_spe(struct keel_vcpu *vcpu)
 {
 	int ret;
 
@@ -103,7 +103,7 @@ static int init(struct keel_vcpu *vcpu)
 	return ret;
 }
 
-static int call(struct keel_vcpu *vcpu, u64 op, u32 value)
+static int call_spe(struct keel_vcpu *vcpu, u64 op, u32 value)
 {
 	return keel_vm_call(vcpu->vm, KEEL_HC_VCPU_SPE, vcpu->index, op, value, 0, NULL);
 }
@@ -114,11 +114,11 @@ int keel_spe_first_run(struct keel_vcpu *vcpu)
 
 	if (!has_spe(vcpu) || vcpu->spe_live)
 		return 0;
-	ret = call(vcpu, KEEL_SPE_INIT, vcpu->spe_irq);
+	ret = call_spe(vcpu, KEEL_SPE_INIT, vcpu->spe_irq);
 	if (ret)
 		return ret;
 	vcpu->spe_live = true;
-	return vcpu->spe_stop ? call(vcpu, KEEL_SPE_STOP, vcpu->spe_stop) : 0;
+	return vcpu->spe_stop ? call_spe(vcpu, KEEL_SPE_STOP, vcpu->spe_stop) : 0;
 }
 
 static bool stop_valid(int how)
@@ -127,7 +127,7 @@ static bool stop_valid(int how)
 	       how == KVM_ARM_VCPU_SPE_RESUME;
 }
 
-static int stop(struct keel_vcpu *vcpu, int __user *argp)
+static int stop_spe(struct keel_vcpu *vcpu, int __user *argp)
 {
 	int how;
 
@@ -138,7 +138,7 @@ static int stop(struct keel_vcpu *vcpu, int __user *argp)
 	if (!stop_valid(how))
 		return -EINVAL;
 	vcpu->spe_stop = how;
-	return vcpu->spe_live ? call(vcpu, KEEL_SPE_STOP, how) : 0;
+	return vcpu->spe_live ? call_spe(vcpu, KEEL_SPE_STOP, how) : 0;
 }
 
 int keel_spe_has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
@@ -163,9 +163,9 @@ int keel_spe_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr
 	case KVM_ARM_VCPU_SPE_IRQ:
 		return set_irq(vcpu, argp);
 	case KVM_ARM_VCPU_SPE_INIT:
-		return init(vcpu);
+		return init_spe(vcpu);
 	case KVM_ARM_VCPU_SPE_STOP:
-		return stop(vcpu, argp);
+		return stop_spe(vcpu, argp);
 	default:
 		return -ENXIO;
 	}

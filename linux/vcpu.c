@@ -19,7 +19,7 @@
 
 /* ---- life ---- */
 
-static int create_at_el2(struct keel_vm *vm, struct keel_vcpu *vcpu)
+static int create_vcpu_at_el2(struct keel_vm *vm, struct keel_vcpu *vcpu)
 {
 	unsigned int order;
 	struct page *pages = keel_donation_alloc(vm->vcpu_pages, 0, &order);
@@ -37,7 +37,7 @@ static int create_at_el2(struct keel_vm *vm, struct keel_vcpu *vcpu)
 	return 0;
 }
 
-static struct keel_vcpu *alloc_host_side(struct keel_vm *vm, u32 index)
+static struct keel_vcpu *alloc_vcpu(struct keel_vm *vm, u32 index)
 {
 	struct keel_vcpu *vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
 
@@ -70,12 +70,12 @@ void keel_vcpu_free(struct keel_vcpu *vcpu)
 /* Under vm->lock. */
 struct keel_vcpu *keel_vcpu_alloc(struct keel_vm *vm, u32 index)
 {
-	struct keel_vcpu *vcpu = alloc_host_side(vm, index);
+	struct keel_vcpu *vcpu = alloc_vcpu(vm, index);
 	int ret;
 
 	if (!vcpu)
 		return ERR_PTR(-ENOMEM);
-	ret = create_at_el2(vm, vcpu);
+	ret = create_vcpu_at_el2(vm, vcpu);
 	if (ret) {
 		keel_vcpu_free(vcpu);
 		return ERR_PTR(ret);
@@ -212,7 +212,7 @@ static int ioctl_attr(struct keel_vcpu *vcpu, void __user *argp,
 
 typedef int attr_handler(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr);
 
-static int set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+static int set_vcpu_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 {
 	attr_handler *handler = keel_pvtime_set_attr;
 
@@ -223,7 +223,7 @@ static int set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 	return handler(vcpu, attr);
 }
 
-static int get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+static int get_vcpu_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 {
 	attr_handler *handler = keel_pvtime_get_attr;
 
@@ -234,7 +234,7 @@ static int get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 	return handler(vcpu, attr);
 }
 
-static int has_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
+static int has_vcpu_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 {
 	attr_handler *handler = keel_pvtime_has_attr;
 
@@ -269,11 +269,11 @@ static long locked_ioctl(struct keel_vcpu *vcpu, unsigned int nr, void __user *a
 	case KVM_SET_MP_STATE:
 		return ioctl_set_mp_state(vcpu, argp);
 	case KVM_SET_DEVICE_ATTR:
-		return ioctl_attr(vcpu, argp, set_attr);
+		return ioctl_attr(vcpu, argp, set_vcpu_attr);
 	case KVM_GET_DEVICE_ATTR:
-		return ioctl_attr(vcpu, argp, get_attr);
+		return ioctl_attr(vcpu, argp, get_vcpu_attr);
 	case KVM_HAS_DEVICE_ATTR:
-		return ioctl_attr(vcpu, argp, has_attr);
+		return ioctl_attr(vcpu, argp, has_vcpu_attr);
 	default:
 		return -ENOTTY;
 	}
@@ -357,7 +357,7 @@ static struct keel_vcpu *find_or_alloc(struct keel_vm *vm, u32 index)
 	return vcpu->has_fd ? ERR_PTR(-EEXIST) : vcpu;
 }
 
-static int create_locked(struct keel_vm *vm, u32 index)
+static int create_vcpu_locked(struct keel_vm *vm, u32 index)
 {
 	struct keel_vcpu *vcpu;
 
@@ -375,7 +375,7 @@ int keel_vcpu_create(struct keel_vm *vm, unsigned long id)
 	if (id >= KEEL_VCPUS)
 		return -EINVAL;
 	mutex_lock(&vm->lock);
-	ret = create_locked(vm, array_index_nospec(id, KEEL_VCPUS));
+	ret = create_vcpu_locked(vm, array_index_nospec(id, KEEL_VCPUS));
 	mutex_unlock(&vm->lock);
 	return ret;
 }

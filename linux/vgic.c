@@ -15,7 +15,7 @@
 
 /* ---- under vm->lock ---- */
 
-static bool overlap(struct keel_vm *vm)
+static bool ranges_overlap(struct keel_vm *vm)
 {
 	const struct keel_vgic *vgic = &vm->vgic;
 
@@ -28,7 +28,7 @@ static int go_live(struct keel_vm *vm)
 	struct keel_vgic *vgic = &vm->vgic;
 	int ret;
 
-	if (overlap(vm))
+	if (ranges_overlap(vm))
 		return -EINVAL;
 	ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, vgic->dist, vgic->redist, vgic->nr_irqs, 0, NULL);
 	if (ret)
@@ -169,7 +169,7 @@ static bool any_has_run(struct keel_vm *vm)
 }
 
 /* -EBUSY comes of an ioctl on a vCPU, which does not last, or of a run that has begun meanwhile. */
-static void reset(struct keel_vm *vm)
+static void reset_vgic(struct keel_vm *vm)
 {
 	while (!any_has_run(vm) && keel_vm_call(vm, KEEL_HC_VGIC_RESET, 0, 0, 0, 0, NULL) == -EBUSY)
 		cond_resched();
@@ -186,7 +186,7 @@ void keel_vgic_vcpu_reset(struct keel_vcpu *vcpu)
 	if (!xchg(&vcpu->ran_since, false) || !keel_vgic_live(vm))
 		return;
 	mutex_lock(&vm->lock);
-	reset(vm);
+	reset_vgic(vm);
 	mutex_unlock(&vm->lock);
 }
 
@@ -197,7 +197,7 @@ bool keel_vgic_live(struct keel_vm *vm)
 
 /* ---- attributes ---- */
 
-static int set_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
+static int set_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 {
 	void __user *argp = (void __user *)attr->addr;
 	u64 address;
@@ -219,7 +219,7 @@ static int set_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	}
 }
 
-static int get_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
+static int get_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 {
 	void __user *argp = (void __user *)attr->addr;
 	u64 address;
@@ -238,7 +238,7 @@ static int get_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	}
 }
 
-static int has_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
+static int has_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 {
 	u64 size;
 
@@ -265,13 +265,13 @@ static long device_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 		return -EIO;
 	switch (nr) {
 	case KVM_SET_DEVICE_ATTR:
-		handler = set_attr;
+		handler = set_vgic_attr;
 		break;
 	case KVM_GET_DEVICE_ATTR:
-		handler = get_attr;
+		handler = get_vgic_attr;
 		break;
 	case KVM_HAS_DEVICE_ATTR:
-		handler = has_attr;
+		handler = has_vgic_attr;
 		break;
 	default:
 		return -ENOTTY;
@@ -299,7 +299,7 @@ static const struct file_operations device_fops = {
 
 /* ---- KVM_CREATE_DEVICE ---- */
 
-static int create_locked(struct keel_vm *vm)
+static int create_vgic_locked(struct keel_vm *vm)
 {
 	int fd;
 
@@ -325,7 +325,7 @@ int keel_vgic_create(struct keel_vm *vm, struct kvm_create_device *device)
 	if (device->flags & KVM_CREATE_DEVICE_TEST)
 		return 0;
 	mutex_lock(&vm->lock);
-	fd = create_locked(vm);
+	fd = create_vgic_locked(vm);
 	mutex_unlock(&vm->lock);
 	if (fd < 0)
 		return fd;

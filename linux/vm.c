@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
@@ -28,7 +29,7 @@ MODULE_PARM_DESC(memlock, "Guest memory counts against RLIMIT_MEMLOCK, in VMs ma
 
 /* ---- life ---- */
 
-static int create_at_el2(struct keel_vm *vm, u32 ipa_bits)
+static int create_vm_at_el2(struct keel_vm *vm, u32 ipa_bits)
 {
 	struct keel_vm_size size;
 	unsigned int order;
@@ -53,7 +54,7 @@ static int create_at_el2(struct keel_vm *vm, u32 ipa_bits)
 	return 0;
 }
 
-static struct keel_vm *alloc_host_side(void)
+static struct keel_vm *alloc_vm(void)
 {
 	struct keel_vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	struct keel_slots *slots = kvzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
@@ -84,7 +85,7 @@ static struct keel_vm *alloc_host_side(void)
 	return vm;
 }
 
-static void free_host_side(struct keel_vm *vm)
+static void free_vm(struct keel_vm *vm)
 {
 	unsigned int i;
 
@@ -98,7 +99,7 @@ static void free_host_side(struct keel_vm *vm)
 
 struct keel_vm *keel_vm_alloc(u32 ipa_bits)
 {
-	struct keel_vm *vm = alloc_host_side();
+	struct keel_vm *vm = alloc_vm();
 	int ret;
 
 	if (!vm)
@@ -106,7 +107,7 @@ struct keel_vm *keel_vm_alloc(u32 ipa_bits)
 	ret = keel_life_begin();
 	if (ret)
 		goto failed;
-	ret = create_at_el2(vm, ipa_bits);
+	ret = create_vm_at_el2(vm, ipa_bits);
 	if (!ret)
 		keel_life_add(vm);
 	keel_life_end();
@@ -115,11 +116,11 @@ struct keel_vm *keel_vm_alloc(u32 ipa_bits)
 	return vm;
 
 failed:
-	free_host_side(vm);
+	free_vm(vm);
 	return ERR_PTR(ret);
 }
 
-static long destroy_at_el2(struct keel_vm *vm)
+static long destroy_vm_at_el2(struct keel_vm *vm)
 {
 	long ret;
 
@@ -133,7 +134,7 @@ static long destroy_at_el2(struct keel_vm *vm)
 }
 
 /* The last user is gone: no vCPU runs, nothing else can come in. */
-static void release(struct kref *kref)
+static void release_vm(struct kref *kref)
 {
 	struct keel_vm *vm = container_of(kref, struct keel_vm, kref);
 	long ret;
@@ -141,7 +142,7 @@ static void release(struct kref *kref)
 	keel_vminfo_remove(vm);
 	keel_ioeventfd_release(vm);
 	keel_slots_release(vm);
-	ret = destroy_at_el2(vm);
+	ret = destroy_vm_at_el2(vm);
 	if (ret) {
 		/* Memory that EL2 may still hold must not go back to the kernel. */
 		pr_err("VM %#llx cannot be destroyed (%ld): its memory is lost\n", vm->handle, ret);
@@ -150,7 +151,7 @@ static void release(struct kref *kref)
 	keel_unpin_all(vm);
 	keel_donations_free(vm);
 	keel_life_remove(vm);
-	free_host_side(vm);
+	free_vm(vm);
 }
 
 /* How long a call on a VM may last, at the most, once its vCPUs were told to leave. */
@@ -191,19 +192,24 @@ void keel_vm_get(struct keel_vm *vm)
 
 void keel_vm_put(struct keel_vm *vm)
 {
-	kref_put(&vm->kref, release);
+	kref_put(&vm->kref, release_vm);
 }
 
 /* ---- all vCPUs at once ---- */
 
-static void nothing(void *unused)
+static void do_nothing(void *unused)
 {
 }
 
-/* A guest is left before the CPU takes an interrupt. */
+/* A CPU leaves its guest before it takes an interrupt. */
+void keel_guest_out(int cpu)
+{
+	smp_call_function_single(cpu, do_nothing, NULL, true);
+}
+
 void keel_guests_out(void)
 {
-	on_each_cpu(nothing, NULL, true);
+	on_each_cpu(do_nothing, NULL, true);
 }
 
 void keel_vm_kill(struct keel_vm *vm)

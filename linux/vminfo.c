@@ -42,11 +42,11 @@ static int info_show(struct seq_file *file, void *unused)
 DEFINE_SHOW_ATTRIBUTE(info);
 
 /* Memory that is mapped in one way; what EL2 found in several steps is one line. */
-struct stretch {
+struct extent {
 	u64 ipa, size, flags, block;
 };
 
-static void print(struct seq_file *file, const struct stretch *s)
+static void print_extent(struct seq_file *file, const struct extent *s)
 {
 	if (!s->size)
 		return;
@@ -55,39 +55,39 @@ static void print(struct seq_file *file, const struct stretch *s)
 		   s->flags & KEEL_MAP_DEVICE ? " device" : "");
 }
 
-static void add(struct seq_file *file, struct stretch *s, const struct stretch *next)
+static void add_extent(struct seq_file *file, struct extent *s, const struct extent *next)
 {
 	if (s->size && next->ipa == s->ipa + s->size && next->flags == s->flags &&
 	    next->block == s->block) {
 		s->size += next->size;
 		return;
 	}
-	print(file, s);
+	print_extent(file, s);
 	*s = *next;
 }
 
 /* Return: 1 at the end, 0 with *ipa to go on at, or an error. */
-static int walk_step(struct keel_vm *vm, struct seq_file *file, u64 *ipa, struct stretch *last)
+static int walk_step(struct keel_vm *vm, struct seq_file *file, u64 *ipa, struct extent *last)
 {
 	struct keel_regs regs = { { KEEL_HC_VM_WALK, vm->handle, *ipa } };
-	struct stretch next;
+	struct extent next;
 	long ret = keel_hvc(&regs);
 
 	if (ret && ret != -EAGAIN)
 		return ret;
-	next = (struct stretch){ regs.x[1], regs.x[2], regs.x[3], regs.x[4] };
+	next = (struct extent){ regs.x[1], regs.x[2], regs.x[3], regs.x[4] };
 	*ipa = next.ipa + next.size;
 	if (!ret && !next.size)
 		return 1;
 	if (!ret)
-		add(file, last, &next);
+		add_extent(file, last, &next);
 	return *ipa >> vm->ipa_bits ? 1 : 0;
 }
 
 static int stage2_show(struct seq_file *file, void *unused)
 {
 	struct keel_vm *vm = file->private;
-	struct stretch last = {};
+	struct extent last = {};
 	u64 ipa = 0;
 	int ret;
 
@@ -97,7 +97,7 @@ static int stage2_show(struct seq_file *file, void *unused)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	} while (!ret);
-	print(file, &last);
+	print_extent(file, &last);
 	return ret < 0 ? ret : 0;
 }
 

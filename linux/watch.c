@@ -2,10 +2,10 @@
 /*
  * What becomes of a slot's memory in the process, as the kernel's memory management tells of it. A
  * watch is an interval notifier on the slot's addresses. Before the kernel takes a page from there,
- * or a right to it, invalidate() has taken it from the guest and let go of the pin. A fault that
+ * or a right to it, invalidate_watch() has taken it from the guest and let go of the pin. A fault that
  * brings memory meanwhile sees by the watch's sequence that what it pinned may be out of date.
  *
- * invalidate() runs with locks of the kernel's held: mmap_lock, those of reverse mappings, a
+ * invalidate_watch() runs with locks of the kernel's held: mmap_lock, those of reverse mappings, a
  * folio's; and out of reclaim. So it takes mem_lock alone, under which nothing is allocated in a
  * way that could reclaim, no folio is locked and no such lock is taken. docs/module.md is the long
  * version.
@@ -33,8 +33,8 @@ static bool lock_memory(struct keel_vm *vm, const struct mmu_notifier_range *ran
  * changed since it began, or waits for the end of this invalidation before it begins
  * (keel_watch_sequence()). The first hold has set the sequence; the others set the same one.
  */
-static bool invalidate(struct mmu_interval_notifier *notifier,
-		       const struct mmu_notifier_range *range, unsigned long sequence)
+static bool invalidate_watch(struct mmu_interval_notifier *notifier,
+			     const struct mmu_notifier_range *range, unsigned long sequence)
 {
 	struct keel_watch *watch = container_of(notifier, struct keel_watch, notifier);
 	unsigned long first = max(range->start, notifier->interval_tree.start);
@@ -53,7 +53,7 @@ static bool invalidate(struct mmu_interval_notifier *notifier,
 }
 
 static const struct mmu_interval_notifier_ops ops = {
-	.invalidate = invalidate,
+	.invalidate = invalidate_watch,
 };
 
 struct keel_watch *keel_watch_begin(struct keel_vm *vm, const struct keel_slot *slot)

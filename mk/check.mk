@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Static checks: format, comments, includes, clang-tidy (.clang-tidy), cppcheck, Python syntax, shell syntax.
+# Static checks: format, comments, includes, names, clang-tidy (.clang-tidy), cppcheck, Python syntax, shell syntax.
 
 CHECK_C      := $(sort $(wildcard hyp/*/*.c))
 CHECK_FORMAT := $(sort $(wildcard hyp/*/*.[ch] hyp/*/*/*.[ch] include/*/*.h tests/unit/*.[ch] tests/unit/*/*.[ch] \
@@ -8,8 +8,8 @@ CHECK_FORMAT := $(sort $(wildcard hyp/*/*.[ch] hyp/*/*/*.[ch] include/*/*.h test
 CHECK_CFLAGS := -DKEEL_VERSION='"$(KEEL_VERSION)"' --target=aarch64-linux-gnu -std=gnu11 -ffreestanding -mgeneral-regs-only -DKEEL_DEBUG \
                 -Ihyp -Iinclude $(LIBFDT_INC)
 
-.PHONY: check check-format check-text check-layers check-tidy check-cppcheck check-scripts
-check: check-format check-text check-layers check-tidy check-cppcheck check-scripts ## format and static analysis
+.PHONY: check check-format check-text check-layers check-names check-tidy check-cppcheck check-scripts
+check: check-format check-text check-layers check-names check-tidy check-cppcheck check-scripts ## format and static analysis
 
 check-format:
 	$(call say,FORMAT,$(words $(CHECK_FORMAT)) files)
@@ -24,6 +24,12 @@ check-text:
 check-layers:
 	$(call say,LAYERS,hyp linux)
 	$(Q)$(PYTHON) scripts/check-layers
+
+# Folders whose functions have names of their own each, since a backtrace prints nothing else.
+CHECK_NAMES := linux
+check-names:
+	$(call say,NAMES,$(CHECK_NAMES))
+	$(Q)$(PYTHON) scripts/check-names $(CHECK_NAMES)
 
 TIDY_STAMPS := $(CHECK_C:%=$(BUILD)/tidy/%.ok)
 $(BUILD)/tidy/%.c.ok: %.c .clang-tidy $(sort $(wildcard hyp/*/*.h hyp/*/*/*.h)) | $(LIBFDT_STAMP)
