@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Fault injection, in test builds: which of the module's allocations fails. See inject.h. */
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/spinlock.h>
 
@@ -23,6 +24,14 @@ MODULE_PARM_DESC(spe_populate,
 static bool unmap_fails;
 module_param(unmap_fails, bool, 0644);
 MODULE_PARM_DESC(unmap_fails, "EL2 refuses to unmap what the process discards");
+
+static bool no_vm;
+module_param(no_vm, bool, 0644);
+MODULE_PARM_DESC(no_vm, "the VM has ended when it is next to get memory");
+
+static unsigned int release_ms;
+module_param(release_ms, uint, 0644);
+MODULE_PARM_DESC(release_ms, "how long a VM's release takes besides, in milliseconds");
 
 /* Once, where an interrupt ended a run, after which EL2 waits for no answer. */
 static unsigned long abort_at;
@@ -66,6 +75,17 @@ void keel_inject_note_taken(u64 pages)
 {
 	if (pages > READ_ONCE(most_taken))
 		WRITE_ONCE(most_taken, pages);
+}
+
+u64 keel_inject_handle(u64 handle)
+{
+	return READ_ONCE(no_vm) && xchg(&no_vm, false) ? 0 : handle;
+}
+
+void keel_inject_release(void)
+{
+	if (READ_ONCE(release_ms))
+		msleep(READ_ONCE(release_ms));
 }
 
 long keel_inject_abort(struct keel_vcpu *vcpu, long exit)

@@ -41,6 +41,15 @@ static inline void keel_inject_note_taken(u64 pages)
 {
 }
 
+static inline u64 keel_inject_handle(u64 handle)
+{
+	return handle;
+}
+
+static inline void keel_inject_release(void)
+{
+}
+
 #else
 
 #include <linux/anon_inodes.h>
@@ -69,6 +78,12 @@ long keel_inject_run(long exit);
 
 /* So many pages are taken from a guest under one hold of mem_lock. */
 void keel_inject_note_taken(u64 pages);
+
+/* @handle; or, once, that of no VM: EL2 says then what it says of one that has ended. */
+u64 keel_inject_handle(u64 handle);
+
+/* A VM is about to be released: it may take long. */
+void keel_inject_release(void);
 
 /* What @exit is to be taken for, a run's: an external abort at memory that is broken, or itself. */
 long keel_inject_abort(struct keel_vcpu *vcpu, long exit);

@@ -142,6 +142,7 @@ static void release_vm(struct kref *kref)
 	keel_vminfo_remove(vm);
 	keel_ioeventfd_release(vm);
 	keel_slots_release(vm);
+	keel_inject_release();
 	ret = destroy_vm_at_el2(vm);
 	if (ret) {
 		/* Memory that EL2 may still hold must not go back to the kernel. */

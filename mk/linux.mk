@@ -100,10 +100,11 @@ $(ARM64)/kexec/VERSION $(ARM64)/perf/VERSION $(ARM64)/qemu/VERSION: $(ARM64)/%/V
 	$(Q)scripts/fetch-program $*
 
 .PRECIOUS: $(HOST)/kernel-%/kexec-bundle.cpio $(HOST)/kernel-%/perf-bundle.cpio $(HOST)/kernel-%/qemu-bundle.cpio
-$(HOST)/kernel-%/kexec-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(ARM64)/kexec/VERSION scripts/needed-libraries tools/mkbundle mk/linux.mk
+$(HOST)/kernel-%/kexec-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(MODULE)/%/inject/keel.ko $(ARM64)/kexec/VERSION scripts/needed-libraries tools/mkbundle mk/linux.mk
 	$(call say,BUNDLE,$@)
 	$(Q)rm -rf $@.program
 	$(Q)$(PYTHON) scripts/needed-libraries $(ARM64)/kexec/root sbin/kexec $@.program
+	$(Q)mkdir -p $@.program/lib/inject && cp $(MODULE)/$*/inject/keel.ko $@.program/lib/inject
 	$(Q){ cat $<; $(call append_cpio,$@.program); } >$@.initrd
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
 	$(Q)rm -rf $@.program $@.initrd

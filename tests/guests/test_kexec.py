@@ -77,6 +77,26 @@ def test_kexec(boot, disk):
     next_kernel(machine, 2)
 
 
+def test_kexec_waits_for_a_vm_that_is_being_released(boot):
+    """Its last user is gone, and what EL2 has of it is not yet back: the next kernel would not have all memory."""
+    machine = boot(**host_with_kexec())
+    machine.check("rmmod keel && insmod /lib/inject/keel.ko release_ms=4000 && test -c /dev/kvm")
+    machine.check(PACK.format(EVERYTHING, "initrd"), 300)
+    machine.check(f"kexec -i -c -l /guest/Image --initrd=/tmp/initrd --command-line='{CONSOLE} second'", 300)
+    guest = vms.Background(machine, "--mem 64M")
+    guest.wait_for_shell()
+    machine.send(f"kill -KILL {guest.pid}; sleep 1; kexec -e")
+    machine.wait_for_shell()
+    machine.background_guests = set()
+    assert "second" in machine.check("cat /proc/cmdline")
+    assert "Keel keeps memory" not in machine.console
+    # Ended by the first kernel, not found by the second.
+    assert "of an earlier kernel's are ended" not in machine.check("dmesg")
+    vms.boots_and_ends(machine)
+    vms.assert_healthy(machine)
+    assert vms.stat(machine, "host_aborts") == 0
+
+
 @pytest.mark.full
 @pytest.mark.parametrize(
     "host",

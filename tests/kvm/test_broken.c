@@ -127,6 +127,28 @@ static void test_not_broken(void)
 	stop();
 }
 
+/* ---- a VM that ends meanwhile ---- */
+
+#define NO_VM PARAMETER("no_vm")
+
+/* While the host goes down, say. It is not that nothing is there, which would be userspace's access. */
+static void test_ended(void)
+{
+	long ret;
+
+	start();
+	must(set_reg(&vcpu, CORE_REG(pc), GUEST_BASE), "setting pc");
+	must(madvise(vm.mem + 0x8000, 0x1000, MADV_DONTNEED), "MADV_DONTNEED");
+	write_number(NO_VM, 1);
+	vcpu.run->exit_reason = 0;
+	ret = ioctl(vcpu.fd, KVM_RUN, 0);
+	gives(ret, EIO, "KVM_RUN of a VM that ends while its memory is mapped");
+	check(vcpu.run->exit_reason != KVM_EXIT_MMIO, "... and no access for userspace (exit %u)",
+	      vcpu.run->exit_reason);
+	expect_mmio(&vcpu, true, MMIO_BASE, 8, "it has not ended in truth");
+	stop();
+}
+
 /* ---- a page of a huge page ---- */
 
 #define HUGE	   (2UL << 20)
@@ -287,6 +309,7 @@ int main(void)
 	sigaction(SIGBUS, &action, NULL);
 	test_broken();
 	test_not_broken();
+	test_ended();
 	test_huge();
 	return finish();
 }
