@@ -172,9 +172,11 @@
 #define REG_TRBLIMITR_EL1 3, 0, 9, 11, 0
 #define REG_TRBIDR_EL1 3, 0, 9, 11, 7
 #define REG_MAIR_EL1 3, 0, 10, 2, 0
+#define REG_MAIR2_EL1 3, 0, 10, 2, 1
 #define REG_AMAIR_EL1 3, 0, 10, 3, 0
 #define REG_AMAIR2_EL1 3, 0, 10, 3, 1
 #define REG_MPAMIDR_EL1 3, 0, 10, 4, 4
+#define REG_LORID_EL1 3, 0, 10, 4, 7
 #define REG_VBAR_EL1 3, 0, 12, 0, 0
 #define REG_DISR_EL1 3, 0, 12, 1, 1
 #define REG_ICC_DIR_EL1 3, 0, 12, 11, 1

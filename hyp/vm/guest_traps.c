@@ -3,18 +3,6 @@
 #include <arch/el2_regs.h>
 #include <vm/guest_traps.h>
 
-enum control {
-	C_HCR,
-	C_CPTR_NVHE,
-	C_CPTR_VHE,
-	C_MDCR,
-	C_MDCR_HOST,
-	C_HCRX,
-	C_HDFGR,
-	C_MPAM2,
-	C_COUNT
-};
-
 /* HCR_EL2 (D24.2.54) */
 #define HCR_TID1 BIT(16) /* AIDR_EL1, REVIDR_EL1, SMIDR_EL1 */
 #define HCR_TLOR BIT(35)
@@ -57,7 +45,20 @@ enum control {
 #define MDCR_HPMFZO BIT(29)
 
 /* HCRX_EL2 (D24.2.55): all others are enables, or there is nothing to trap */
-#define HCRX_TALLINT BIT(6)
+#define HCRX_TALLINT  BIT(6)
+#define HCRX_TCR2EN   BIT(14)
+#define HCRX_SCTLR2EN BIT(15)
+#define HCRX_ENFPM    BIT(23)
+
+/* HFGRTR_EL2: n... */
+#define HFGR_ACCDATA_EL1 BIT(50)
+#define HFGR_GCS	 GENMASK(53, 52) /* _EL0, _EL1 */
+#define HFGR_SMPRI_EL1	 BIT(54)
+#define HFGR_TPIDR2_EL0	 BIT(55)
+#define HFGR_RCWMASK_EL1 BIT(56)
+#define HFGR_PIR	 GENMASK(58, 57) /* PIRE0_EL1, PIR_EL1 */
+#define HFGR_POR	 GENMASK(61, 59) /* POR_EL0, POR_EL1, S2POR_EL1 */
+#define HFGR_AIE	 GENMASK(63, 62) /* MAIR2_EL1, AMAIR2_EL1 */
 
 /* HDFGRTR_EL2 (D24.2.58): what has no other trap. The bits named n... trap while they are zero. */
 #define HDFGR_TRBIDR BIT(51)
@@ -71,44 +72,80 @@ enum control {
 #define MPAMIDR_HAS_HCR	   BIT(17)
 #define MPAMIDR_HAS_TIDR   BIT(58)
 
-/* Whatever the CPU. */
-static const u64 always[C_COUNT] = {
-	[C_HCR] = HCR_VM | HCR_RW | HCR_GUEST_TRAPS,
-	[C_CPTR_NVHE] = CPTR_NVHE_RES1 | CPTR_TZ | CPTR_TSM | CPTR_TFP,
-	[C_MDCR] = MDCR_TDA | MDCR_TDOSA | MDCR_TDRA,
+/* By enum guest_trap. */
+static const struct guest_trap_desc descs[GUEST_TRAP_COUNT] = {
+	[BY_CPTR_TZ] = { CONTROL_CPTR, .set = CPTR_TZ, .e2h_clear = CPACR_ZEN },
+	[BY_HCR_IMO] = { CONTROL_HCR, .set = HCR_IMO | HCR_FMO },
+	[BY_HCR_TSW] = { CONTROL_HCR, .set = HCR_TSW },
+	[BY_HCR_TACR] = { CONTROL_HCR, .set = HCR_TACR },
+	[BY_HCR_TID3] = { CONTROL_HCR, .set = HCR_TID3 },
+	[BY_MDCR_TDA] = { CONTROL_MDCR, .set = MDCR_TDA },
+	[BY_MDCR_TDOSA] = { CONTROL_MDCR, .set = MDCR_TDOSA },
+	[BY_MDCR_TDRA] = { CONTROL_MDCR, .set = MDCR_TDRA },
+	[BY_HCR_TID1] = { CONTROL_HCR, ID_PFR1_SME, 1, .set = HCR_TID1 },
+	[BY_HCR_TID5] = { CONTROL_HCR, ID_PFR1_MTE, 2, .set = HCR_TID5 },
+	[BY_HCR_TLOR] = { CONTROL_HCR, ID_MMFR1_LO, 1, .set = HCR_TLOR },
+	[BY_HCR_TERR] = { CONTROL_HCR, ID_PFR0_RAS, 1, .set = HCR_TERR },
+	[BY_HCR_ATA_0] = { CONTROL_HCR, ID_PFR1_MTE, 2, .clear = HCR_ATA },
+	[BY_HCR_ENSCXT_0] = { CONTROL_HCR, .clear = HCR_ENSCXT },
+	[BY_CPTR_TSM] = { CONTROL_CPTR, .set = CPTR_TSM, .e2h_clear = CPACR_SMEN },
+	[BY_CPTR_TAM] = { CONTROL_CPTR, ID_PFR0_AMU, 1, .set = CPTR_TAM, .e2h_set = CPTR_TAM },
+	[BY_CPTR_TTA] = { CONTROL_CPTR, ID_DFR0_TraceVer, 1, .set = CPTR_TTA,
+			  .e2h_set = CPACR_TTA },
+	[BY_MDCR_TPM] = { CONTROL_MDCR, ID_DFR0_PMUVer, 1, .set = MDCR_TPM | MDCR_TPMCR },
+	[BY_MDCR_TPMS] = { CONTROL_MDCR, ID_DFR0_PMSVer, 1, .set = MDCR_TPMS },
+	[BY_MDCR_E2PB] = { CONTROL_MDCR, ID_DFR0_PMSVer, 1, .set = MDCR_E2PB },
+	[BY_MDCR_E2TB] = { CONTROL_MDCR, ID_DFR0_TraceBuffer, 1, .set = MDCR_E2TB },
+	[BY_MDCR_TTRF] = { CONTROL_MDCR, ID_DFR0_TraceFilt, 1, .set = MDCR_TTRF },
+	[BY_HCRX_TALLINT] = { CONTROL_HCRX, ID_PFR1_NMI, 1, .set = HCRX_TALLINT },
+	[BY_HCRX_TCR2EN_0] = { CONTROL_HCRX, .clear = HCRX_TCR2EN },
+	[BY_HCRX_SCTLR2EN_0] = { CONTROL_HCRX, .clear = HCRX_SCTLR2EN },
+	[BY_HCRX_ENFPM_0] = { CONTROL_HCRX, .clear = HCRX_ENFPM },
+	[BY_MPAM2] = { CONTROL_MPAM2, ID_PFR0_MPAM, 1,
+		       .set = MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 },
+	[BY_HFGRTR_GCS_0] = { CONTROL_HFGRTR, .clear = HFGR_GCS },
+	[BY_HFGRTR_SMPRI_0] = { CONTROL_HFGRTR, .clear = HFGR_SMPRI_EL1 },
+	[BY_HFGRTR_TPIDR2_0] = { CONTROL_HFGRTR, .clear = HFGR_TPIDR2_EL0 },
+	[BY_HFGRTR_ACCDATA_0] = { CONTROL_HFGRTR, .clear = HFGR_ACCDATA_EL1 },
+	[BY_HFGRTR_RCWMASK_0] = { CONTROL_HFGRTR, .clear = HFGR_RCWMASK_EL1 },
+	[BY_HFGRTR_PIE_0] = { CONTROL_HFGRTR, .clear = HFGR_PIR },
+	[BY_HFGRTR_POR_0] = { CONTROL_HFGRTR, .clear = HFGR_POR },
+	[BY_HFGRTR_AIE_0] = { CONTROL_HFGRTR, .clear = HFGR_AIE },
+	[BY_HFGITR_BRB_0] = { CONTROL_HFGITR, .clear = HFGITR_BRBE },
+	[BY_HDFGRTR_BRB_0] = { CONTROL_HDFGRTR, .clear = HDFGRTR_BRBE },
+	[BY_HDFGRTR_PMBIDR] = { CONTROL_HDFGRTR, ID_DFR0_PMSVer, 1, .set = HDFGR_PMBIDR },
+	[BY_HDFGRTR_TRBIDR] = { CONTROL_HDFGRTR, ID_DFR0_TraceBuffer, 1, .set = HDFGR_TRBIDR },
 };
 
-/* A field of at least a value brings bits of a control with it. */
+/* What makes no register trap, or not alone. A field of at least a value brings bits with it. */
 static const struct trap_row {
 	u16 field; /* enum id_field */
 	u8 min;
-	u8 control; /* enum control */
+	u8 control; /* enum trap_control */
 	u64 bits;
 } rows[] = {
-	{ ID_MMFR1_LO, 1, C_HCR, HCR_TLOR },
-	{ ID_PFR0_RAS, 1, C_HCR, HCR_TERR | HCR_TEA },
-	{ ID_PFR1_MTE, 2, C_HCR, HCR_TID5 }, /* the others trap without HCR_EL2.ATA */
-	{ ID_PFR1_SME, 1, C_HCR, HCR_TID1 },
-	{ ID_DFR0_TraceVer, 1, C_CPTR_NVHE, CPTR_TTA },
-	{ ID_DFR0_TraceVer, 1, C_CPTR_VHE, CPACR_TTA },
-	{ ID_PFR0_AMU, 1, C_CPTR_NVHE, CPTR_TAM },
-	{ ID_PFR0_AMU, 1, C_CPTR_VHE, CPTR_TAM },
-	{ ID_DFR0_PMUVer, 1, C_MDCR, MDCR_TPM | MDCR_TPMCR },
-	{ ID_DFR0_PMUVer, 1, C_MDCR_HOST, MDCR_HPMN | MDCR_HPME },
-	{ ID_DFR0_PMUVer, 4, C_MDCR_HOST, MDCR_HPMD },
-	{ ID_DFR0_PMUVer, 6, C_MDCR_HOST, MDCR_HCCD | MDCR_HLP },
-	{ ID_DFR0_PMUVer, 7, C_MDCR_HOST, MDCR_HPMFZO },
-	{ ID_DFR0_MTPMU, 1, C_MDCR_HOST, MDCR_MTPME },
-	{ ID_DFR0_PMSVer, 1, C_MDCR, MDCR_TPMS | MDCR_E2PB },
-	{ ID_DFR0_TraceFilt, 1, C_MDCR, MDCR_TTRF },
-	{ ID_MMFR0_FGT, 1, C_MDCR, MDCR_TDCC },
-	{ ID_PFR1_NMI, 1, C_HCRX, HCRX_TALLINT },
-	{ ID_DFR0_PMSVer, 1, C_HDFGR, HDFGR_PMBIDR },
-	{ ID_DFR0_TraceBuffer, 1, C_MDCR, MDCR_E2TB },
-	{ ID_DFR0_TraceBuffer, 1, C_HDFGR, HDFGR_TRBIDR },
-	{ ID_PFR0_MPAM, 1, C_MPAM2, MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 },
-	{ ID_PFR1_MPAM_frac, 1, C_MPAM2, MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 },
+	{ ID_PFR0_RAS, 1, CONTROL_HCR, HCR_TEA },
+	{ ID_MMFR0_FGT, 1, CONTROL_MDCR, MDCR_TDCC },
+	{ ID_PFR1_MPAM_frac, 1, CONTROL_MPAM2, MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 },
 };
+
+/* Bits of MDCR_EL2 that are the host's, whoever runs. */
+static const struct mdcr_row {
+	u16 field;
+	u8 min;
+	u64 bits;
+} host_mdcr[] = {
+	{ ID_DFR0_PMUVer, 1, MDCR_HPMN | MDCR_HPME },
+	{ ID_DFR0_PMUVer, 4, MDCR_HPMD },
+	{ ID_DFR0_PMUVer, 6, MDCR_HCCD | MDCR_HLP },
+	{ ID_DFR0_PMUVer, 7, MDCR_HPMFZO },
+	{ ID_DFR0_MTPMU, 1, MDCR_MTPME },
+};
+
+const struct guest_trap_desc *guest_trap_desc(enum guest_trap trap)
+{
+	return &descs[trap];
+}
 
 bool guest_traps_mpam(const struct cpu_id_regs *id)
 {
@@ -124,28 +161,58 @@ static void compute_mpam(u64 mpamidr, struct guest_traps *traps)
 		traps->mpam2 |= MPAM2_TIDR;
 }
 
+static bool has(const struct cpu_id_regs *id, u16 field, u8 min)
+{
+	return cpu_id_field(id, (enum id_field)field) >= min;
+}
+
+/* All controls, CPTR_EL2 in the layout of @e2h: what each trap sets, and what sets nothing else. */
+static void compute_controls(const struct cpu_id_regs *id, bool e2h, u64 c[CONTROL_COUNT])
+{
+	const struct guest_trap_desc *desc;
+	size_t i;
+
+	for (i = 0; i < CONTROL_COUNT; i++)
+		c[i] = 0;
+	c[CONTROL_HCR] = HCR_VM | HCR_RW | HCR_GUEST_TRAPS;
+	c[CONTROL_CPTR] = e2h ? 0 : CPTR_NVHE_RES1 | CPTR_TFP;
+	for (desc = descs; desc < descs + ARRAY_SIZE(descs); desc++)
+		if (has(id, desc->field, desc->min))
+			c[desc->control] |= e2h && desc->control == CONTROL_CPTR ? desc->e2h_set
+										 : desc->set;
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		if (has(id, rows[i].field, rows[i].min))
+			c[rows[i].control] |= rows[i].bits;
+}
+
+static u64 compute_host_mdcr(const struct cpu_id_regs *id)
+{
+	u64 bits = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(host_mdcr); i++)
+		if (has(id, host_mdcr[i].field, host_mdcr[i].min))
+			bits |= host_mdcr[i].bits;
+	return bits;
+}
+
 void guest_traps_compute(const struct cpu_id_regs *id, u64 mpamidr, bool e2h,
 			 struct guest_traps *traps)
 {
-	u64 c[C_COUNT];
-	size_t i;
+	u64 c[CONTROL_COUNT];
 
-	for (i = 0; i < C_COUNT; i++)
-		c[i] = always[i];
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		if (cpu_id_field(id, (enum id_field)rows[i].field) >= rows[i].min)
-			c[rows[i].control] |= rows[i].bits;
+	compute_controls(id, e2h, c);
 	*traps = (struct guest_traps){
-		.hcr = c[C_HCR],
-		.cptr = e2h ? c[C_CPTR_VHE] : c[C_CPTR_NVHE],
+		.hcr = c[CONTROL_HCR],
+		.cptr = c[CONTROL_CPTR],
 		.cptr_fp = e2h ? CPACR_FPEN : CPTR_TFP,
 		.cptr_sve = e2h ? CPACR_ZEN : CPTR_TZ,
 		.cptr_sme = e2h ? CPACR_SMEN : CPTR_TSM,
-		.mdcr = c[C_MDCR],
-		.mdcr_host = c[C_MDCR_HOST],
-		.hcrx = c[C_HCRX],
-		.hdfgrtr = c[C_HDFGR],
-		.mpam2 = c[C_MPAM2],
+		.mdcr = c[CONTROL_MDCR],
+		.mdcr_host = compute_host_mdcr(id),
+		.hcrx = c[CONTROL_HCRX],
+		.hdfgrtr = c[CONTROL_HDFGRTR],
+		.mpam2 = c[CONTROL_MPAM2],
 		.e2h = e2h,
 		.has_hcx = cpu_id_field(id, ID_MMFR1_HCX),
 		.has_fgt = cpu_id_field(id, ID_MMFR0_FGT),

@@ -10,6 +10,97 @@
 
 #include <cpu/features.h>
 
+/*
+ * What makes a register of a guest trap to EL2: the column .trap of the table in trap/sysreg.c, and
+ * where guest_trap_desc() says by which bits. BY_..._0 is an enable that stays zero.
+ */
+enum guest_trap {
+	BY_NOTHING, /* it does not trap: it is in the hardware, or UNDEFINED there */
+	/* while something is under way, or on some CPUs: trap/set_way.h, trap/impl_regs.h */
+	BY_HCR_TVM,
+	BY_HCR_TID2,
+	BY_HCR_TDZ,
+	/* for VMs that do not have it: see switch.c, vgic/ */
+	BY_HCR_APK_0,
+	BY_CPTR_TZ,
+	BY_ICH_HCR,
+	BY_ICC_SRE_0,
+	/* always */
+	BY_HCR_IMO,
+	BY_HCR_TSW,
+	BY_HCR_TACR,
+	BY_HCR_TID3,
+	BY_MDCR_TDA,
+	BY_MDCR_TDOSA,
+	BY_MDCR_TDRA,
+	BY_CNTHCTL,
+	/* where the CPU has the feature */
+	BY_HCR_TID1,
+	BY_HCR_TID5,
+	BY_HCR_TLOR,
+	BY_HCR_TERR,
+	BY_HCR_ATA_0,
+	BY_HCR_ENSCXT_0,
+	BY_CPTR_TSM,
+	BY_CPTR_TAM,
+	BY_CPTR_TTA,
+	BY_MDCR_TPM,
+	BY_MDCR_TPMS,
+	BY_MDCR_E2PB,
+	BY_MDCR_E2TB,
+	BY_MDCR_TTRF,
+	BY_HCRX_TALLINT,
+	BY_HCRX_TCR2EN_0,
+	BY_HCRX_SCTLR2EN_0,
+	BY_HCRX_ENFPM_0,
+	BY_MPAM2,
+	/* FEAT_FGT: the n... bits at 0 */
+	BY_HFGRTR_GCS_0,
+	BY_HFGRTR_SMPRI_0,
+	BY_HFGRTR_TPIDR2_0,
+	BY_HFGRTR_ACCDATA_0,
+	BY_HFGRTR_RCWMASK_0,
+	BY_HFGRTR_PIE_0,
+	BY_HFGRTR_POR_0,
+	BY_HFGRTR_AIE_0,
+	BY_HFGITR_BRB_0,
+	BY_HDFGRTR_BRB_0,
+	BY_HDFGRTR_PMBIDR,
+	BY_HDFGRTR_TRBIDR,
+	BY_FGT2_0, /* all of FEAT_FGT2's registers are zero */
+	GUEST_TRAP_COUNT
+};
+
+enum trap_control {
+	CONTROL_NONE, /* not one that guest_traps_compute() decides */
+	CONTROL_HCR,
+	CONTROL_CPTR,
+	CONTROL_MDCR,
+	CONTROL_HCRX,
+	CONTROL_HFGRTR,
+	CONTROL_HFGITR,
+	CONTROL_HDFGRTR,
+	CONTROL_MPAM2,
+	CONTROL_COUNT
+};
+
+/**
+ * struct guest_trap_desc - a trap's bits
+ * @control: the register that has them
+ * @field, @min: the ID field, and its least value, that tells of the feature; 0, 0: each CPU has it
+ * @set:     bits that are 1 while a guest runs
+ * @clear:   bits that are 0
+ * @e2h_set, @e2h_clear: the same of CPTR_EL2 with HCR_EL2.E2H=1, in CPACR_EL1's layout
+ */
+struct guest_trap_desc {
+	u8 control; /* enum trap_control */
+	u16 field;  /* enum id_field */
+	u8 min;
+	u64 set, clear, e2h_set, e2h_clear;
+};
+
+const struct guest_trap_desc *guest_trap_desc(enum guest_trap trap);
+
 /**
  * struct guest_traps - one CPU's controls for guests
  * @hcr:     HCR_EL2 but for E2H, FWB, API and APK

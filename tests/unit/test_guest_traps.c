@@ -120,6 +120,79 @@ static void each_feature(void **state)
 	}
 }
 
+static u64 control_of(const struct guest_traps *t, enum trap_control control)
+{
+	switch (control) {
+	case CONTROL_HCR:
+		return t->hcr;
+	case CONTROL_CPTR:
+		return t->cptr;
+	case CONTROL_MDCR:
+		return t->mdcr;
+	case CONTROL_HCRX:
+		return t->hcrx;
+	case CONTROL_HFGRTR:
+		return t->hfgrtr | t->hfgwtr;
+	case CONTROL_HFGITR:
+		return t->hfgitr;
+	case CONTROL_HDFGRTR:
+		return t->hdfgrtr;
+	case CONTROL_MPAM2:
+		return t->mpam2;
+	default:
+		fail_msg("control %d is nobody's", (int)control);
+		return 0;
+	}
+}
+
+static void assert_trapped(const struct guest_trap_desc *d, const struct cpu_id_regs *id, bool e2h)
+{
+	struct guest_traps t = of(id, 0, e2h);
+	u64 value = control_of(&t, (enum trap_control)d->control);
+	bool cpacr = e2h && d->control == CONTROL_CPTR;
+	u64 set = cpacr ? d->e2h_set : d->set, clear = cpacr ? d->e2h_clear : d->clear;
+
+	assert_true(set | clear);
+	assert_int_equal(value & set, set);
+	assert_int_equal(value & clear, 0);
+}
+
+/* What the table of registers says of a register is so on the CPU that has it. */
+static void each_trap_is_set_where_the_feature_is(void **state)
+{
+	unsigned int trap, e2h;
+
+	for (trap = 0; trap < GUEST_TRAP_COUNT; trap++) {
+		const struct guest_trap_desc *d = guest_trap_desc((enum guest_trap)trap);
+		struct cpu_id_regs id = bare();
+
+		if (d->control == CONTROL_NONE)
+			continue;
+		if (d->min)
+			set_field(&id, (enum id_field)d->field, d->min);
+		for (e2h = 0; e2h < 2; e2h++)
+			assert_trapped(d, &id, e2h);
+	}
+}
+
+/* A CPU with every feature: enables that trap at zero stay zero, whatever else is set. */
+static void no_feature_opens_what_traps_at_zero(void **state)
+{
+	struct cpu_id_regs id = bare();
+	unsigned int trap, e2h;
+
+	for (trap = 0; trap < GUEST_TRAP_COUNT; trap++) {
+		const struct guest_trap_desc *d = guest_trap_desc((enum guest_trap)trap);
+
+		if (d->min)
+			set_field(&id, (enum id_field)d->field, d->min);
+	}
+	for (trap = 0; trap < GUEST_TRAP_COUNT; trap++)
+		for (e2h = 0; e2h < 2; e2h++)
+			if (guest_trap_desc((enum guest_trap)trap)->control != CONTROL_NONE)
+				assert_trapped(guest_trap_desc((enum guest_trap)trap), &id, e2h);
+}
+
 static void registers_that_are_there(void **state)
 {
 	struct cpu_id_regs id = bare();
@@ -197,6 +270,8 @@ int main(void)
 		cmocka_unit_test(a_bare_cpu),
 		cmocka_unit_test(each_feature),
 		cmocka_unit_test(mpam_id_register),
+		cmocka_unit_test(each_trap_is_set_where_the_feature_is),
+		cmocka_unit_test(no_feature_opens_what_traps_at_zero),
 		cmocka_unit_test(registers_that_are_there),
 		cmocka_unit_test(what_vectors_there_are),
 		cmocka_unit_test(fp_opens),

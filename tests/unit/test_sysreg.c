@@ -125,6 +125,45 @@ static void test_table_is_consistent(void **state)
 	}
 }
 
+/* In the hardware for a vCPU that has it; else its own enable traps. */
+static bool is_open_at_times(const struct sysreg_row *row)
+{
+	return row->trap == BY_HCR_APK_0 || row->trap == BY_CPTR_TZ;
+}
+
+static void what_is_answered_or_absent_has_a_trap(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < sysreg_count(); i++) {
+		const struct sysreg_row *row = sysreg_row(i);
+		bool stored = row->storage != SYSREG_NO_STORAGE;
+
+		if (row->trap >= GUEST_TRAP_COUNT)
+			fail_msg("%s: no such trap", row->name);
+		if (stored && !row->read && !row->write && row->trap && !is_open_at_times(row))
+			fail_msg("%s: traps, and nobody answers", row->name);
+		if (!row->trap && row->write)
+			fail_msg("%s: a write that does not trap", row->name);
+		if (!row->trap && row->read && row->user != USER_EQUAL)
+			fail_msg("%s: a read that does not trap", row->name);
+		if (!row->trap && !row->read && !row->write && !stored)
+			fail_msg("%s: guests do not have it, and nothing traps", row->name);
+	}
+}
+
+static void each_trap_is_some_registers(void **state)
+{
+	bool seen[GUEST_TRAP_COUNT] = { false };
+	size_t i;
+
+	for (i = 0; i < sysreg_count(); i++)
+		seen[sysreg_row(i)->trap] = true;
+	for (i = 0; i < GUEST_TRAP_COUNT; i++)
+		if (!seen[i])
+			fail_msg("no register traps by number %zu", i);
+}
+
 static void test_find_nothing_between(void **state)
 {
 	u32 enc;
@@ -746,6 +785,8 @@ int main(void)
 		cmocka_unit_test_setup(test_caches_of_the_machine, world_setup),
 		cmocka_unit_test_setup(test_table_is_sorted, world_setup),
 		cmocka_unit_test_setup(test_table_is_consistent, world_setup),
+		cmocka_unit_test_setup(what_is_answered_or_absent_has_a_trap, world_setup),
+		cmocka_unit_test_setup(each_trap_is_some_registers, world_setup),
 		cmocka_unit_test_setup(test_find_nothing_between, world_setup),
 		cmocka_unit_test_setup(test_unknown_is_undefined_and_logged_once, world_setup),
 		cmocka_unit_test_setup(test_a_guest_cannot_fill_the_log, world_setup),
