@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/exit.c hyp/vm/serror.c hyp/vm/guest_traps.c hyp/host/host_cpu.c hyp/host/host_features.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/owner_model.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c */
+/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/exit.c hyp/vm/serror.c hyp/vm/guest_traps.c hyp/host/host_cpu.c hyp/host/host_features.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/owner_model.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c tests/unit/run_world.c tests/unit/fake_panic.c */
 /*
  * Whole runs of a vCPU against the model of register ownership (owner_model.h), with the host's
  * controls, the world switch and the run loop as they are, on CPUs with each feature of the ID
@@ -14,19 +14,12 @@
 #include <cmocka.h>
 
 #include <arch/barrier.h>
-#include <arch/ich.h>
-#include <arch/percpu.h>
 #include <arch/sysreg.h>
-#include <arch/tlb.h>
-#include <cpu/inject.h>
-#include <cpu/log.h>
-#include <cpu/panic.h>
-#include <cpu/percpu.h>
 #include <host/host_cpu.h>
 #include <lib/esr.h>
+#include <run_world.h>
 #include <vm/run.h>
 #include <vm/switch.h>
-#include <vm/vm_ops.h>
 
 #include "owner_model.h"
 
@@ -34,95 +27,14 @@
 #define VCPU_SVE_BIT BIT(4)
 #define VCPU_PAUTH   (BIT(5) | BIT(6))
 
-int guest_run(struct vcpu *vcpu);
-int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
-
-static struct percpu cpu;
-static struct vm vm;
-static struct vcpu vcpu;
-static u64 file[VCPU_SYSREG_BYTES / 8];
-static struct vcpu_fpstate fp;
-static struct keel_run run_page;
-static struct cpu_features features;
-static u8 pool_memory[64 * SZ_4K] __aligned(65536);
 static unsigned int run_number;
 static bool guest_uses_fp;
 static u64 guest_vectors;
 
-/* ---- below and beside ---- */
-
-u16 vm_vmid_enter(struct vcpu *v)
-{
-	return 1;
-}
-
-void vm_vmid_leave(struct vcpu *v)
-{
-}
-
-const struct cpu_features *vm_features(void)
-{
-	return &features;
-}
-
-void tlbi_vmalle1(void)
-{
-}
-
-void tlbi_alle1(void)
-{
-}
-
-void fake_dsb(const char *opt)
-{
-	fake_trace_note("dsb");
-}
-
-u32 panic_begun; /* cpu/panic.h */
-
-void panic_stop_cpu(void)
-{
-	abort();
-}
-
-void panic(const char *fmt, ...)
-{
-	abort();
-}
-
-u64 ratelimit(struct ratelimit *rl)
-{
-	return ++rl->count;
-}
-
-void log_msg(enum log_level level, const char *fmt, ...)
-{
-}
-
-bool interrupt_waits(void)
-{
-	return true; /* the host's: what each of the guest's runs ends by */
-}
-
-struct el1_entry el1_exception_entry(u64 spsr, u64 sctlr, const struct pstate_features *has)
-{
-	abort();
-}
-
-u64 el1_external_abort_esr(u64 esr, u64 spsr)
-{
-	abort();
-}
-
-u64 el1_undef_esr(void)
-{
-	abort();
-}
-
 /* ---- the guest ---- */
 
-/* In the place of enter.S: what the guest does, until an interrupt. */
-int guest_run(struct vcpu *v)
+/* What the guest does, until an interrupt. */
+static int enter(struct vcpu *v)
 {
 	owner_model_guest(run_number);
 	if (guest_uses_fp) {
@@ -201,35 +113,20 @@ struct scenario {
 
 static void make_vcpu(const struct scenario *s, const struct cpu_id_regs *id)
 {
-	memset(&vm, 0, sizeof(vm));
-	memset(file, 0, sizeof(file));
-	memset(&fp, 0, sizeof(fp));
-	vcpu = (struct vcpu){ .vm = &vm,
-			      .s2 = &vm.s2,
-			      .sysreg = file,
-			      .fp = &fp,
-			      .run = &run_page,
-			      .initialized = true };
-	vm.s2.vttbr = 0x1000080000000;
-	vm.s2.geometry.vtcr = 0x80023558;
+	run_world_make_vcpu();
 	if (cpu_id_field(id, ID_PFR0_SVE) >= 1)
-		vcpu.features |= s->features & VCPU_SVE_BIT;
+		rw.vcpu.features |= s->features & VCPU_SVE_BIT;
 	if (cpu_id_field(id, ID_ISAR1_APA) >= 1)
-		vcpu.features |= s->features & VCPU_PAUTH;
+		rw.vcpu.features |= s->features & VCPU_PAUTH;
+	run_world_guest = enter;
 	guest_uses_fp = s->fp;
 	guest_vectors = 0;
 }
 
 static void start_cpu(const struct cpu_id_regs *id, bool e2h)
 {
-	struct page_pool pool;
-
-	fake_cpu = &cpu;
-	cpu = (struct percpu){ 0 };
-	memset(pool_memory, 0, sizeof(pool_memory));
 	owner_model_make(id, e2h);
-	assert_int_equal(page_pool_init(&pool, pool_memory, 64), 0);
-	assert_int_equal(switch_init(&pool, 1), 0);
+	run_world_start_cpu();
 	host_cpu_init(0x80023558, 0x44440000);
 	(void)switch_cpu_online(); /* whether vector lengths fit is not the matter here */
 }
@@ -246,7 +143,7 @@ static void play(const struct cpu_id_regs *id, bool e2h, const struct scenario *
 	for (run_number = 1; run_number <= 3; run_number++) {
 		u64 vectors = s->streams_between && run_number > 1 ? 0 : HOST_VECTORS;
 
-		assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+		assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 		owner_model_host_ends("after a run");
 		if (cpu_id_field(id, ID_PFR1_SME) < 1)
 			vectors = HOST_VECTORS;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/serror.c hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/exit.c hyp/vm/guest_traps.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c */
+/* SOURCES: hyp/vm/serror.c hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/exit.c hyp/vm/guest_traps.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c tests/unit/run_world.c tests/unit/fake_fp.c tests/unit/fake_panic.c */
 /*
  * SErrors: whose they are, and that each of them reaches him, with the world switch and the run
  * loop as they are.
@@ -14,23 +14,16 @@
 
 #include <arch/barrier.h>
 #include <arch/el2_regs.h>
-#include <arch/fpsimd.h>
-#include <arch/percpu.h>
 #include <arch/serror.h>
 #include <arch/sysreg.h>
-#include <arch/tlb.h>
 #include <cpu/hw_errors.h>
-#include <cpu/inject.h>
-#include <cpu/log.h>
-#include <cpu/panic.h>
-#include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
+#include <run_world.h>
 #include <vm/run.h>
 #include <vm/run_page.h>
 #include <vm/serror.h>
 #include <vm/switch.h>
-#include <vm/vm_ops.h>
 
 #define DISR  "s3_0_c12_c1_1"
 #define VDISR "s3_4_c12_c1_1"
@@ -45,18 +38,7 @@
 #define HOST_HCR 0x80000001ULL
 #define ISR_A	 BIT(8)
 
-int guest_run(struct vcpu *vcpu);
-int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
-
-static struct percpu cpu;
-static struct vm vm;
-static struct vcpu vcpu;
-static u64 file[VCPU_SYSREG_BYTES / 8];
-static struct vcpu_fpstate fp;
-static struct keel_run run_page;
-static struct cpu_features features;
-static u8 pool_memory[64 * SZ_4K] __aligned(65536);
-static unsigned int lines, entries;
+static unsigned int entries;
 static int (*guest)(void);
 
 /*
@@ -83,161 +65,30 @@ u64 fake_serror_window(void)
 	return esr;
 }
 
-/* ---- below and beside ---- */
+/* ---- the machine ---- */
 
-u16 vm_vmid_enter(struct vcpu *v)
-{
-	return 1;
-}
-
-void vm_vmid_leave(struct vcpu *v)
-{
-}
-
-const struct cpu_features *vm_features(void)
-{
-	return &features;
-}
-
-void tlbi_vmalle1(void)
-{
-}
-
-void fake_dsb(const char *opt)
-{
-	fake_trace_note("dsb");
-}
-
-void fpsimd_save(struct vcpu_fpstate *state)
-{
-}
-
-void fpsimd_restore(const struct vcpu_fpstate *state)
-{
-}
-
-void sve_save(struct vcpu_fpstate *state, bool ffr)
-{
-}
-
-void sve_restore(const struct vcpu_fpstate *state, bool ffr)
-{
-}
-
-bool sve_has_ffr(void)
-{
-	return false;
-}
-
-unsigned int sve_vq(void)
-{
-	return 1;
-}
-
-bool interrupt_waits(void)
-{
-	return true;
-}
-
-u32 panic_begun; /* cpu/panic.h */
-
-void panic_stop_cpu(void)
-{
-	abort();
-}
-
-void panic(const char *fmt, ...)
-{
-	abort();
-}
-
-void log_msg(enum log_level level, const char *fmt, ...)
-{
-	lines++;
-}
-
-u64 ratelimit(struct ratelimit *rl)
-{
-	return ++rl->count;
-}
-
-struct el1_entry el1_exception_entry(u64 spsr, u64 sctlr, const struct pstate_features *has)
-{
-	abort();
-}
-
-u64 el1_external_abort_esr(u64 esr, u64 spsr)
-{
-	abort();
-}
-
-u64 el1_undef_esr(void)
-{
-	abort();
-}
-
-/* In the place of enter.S. */
-int guest_run(struct vcpu *v)
+static int enter(struct vcpu *v)
 {
 	entries++;
 	return guest();
 }
 
-/* ---- the machine ---- */
-
-static void make_cpu(bool ras)
-{
-	static const char *const zero[] = {
-		"id_aa64pfr0_el1",  "id_aa64pfr1_el1",	"s3_0_c0_c4_2", "id_aa64dfr1_el1",
-		"id_aa64isar0_el1", "id_aa64isar1_el1", "s3_0_c0_c6_2", "s3_0_c0_c6_3",
-		"id_aa64mmfr0_el1", "id_aa64mmfr1_el1", "s3_0_c0_c7_2", "s3_0_c0_c7_3",
-		"s3_0_c0_c7_4",	    "s3_0_c0_c4_4",	"s3_0_c0_c4_5", "ctr_el0",
-		"dczid_el0",	    "midr_el1",		"cptr_el2",	"cnthctl_el2",
-		"cntvoff_el2",	    "vtcr_el2",		"vttbr_el2",	"vmpidr_el2",
-		"elr_el2",	    "spsr_el2",		"esr_el2",	"far_el2",
-		"hpfar_el2",	    "sctlr_el1",	"cpacr_el1",	"ttbr0_el1",
-		"ttbr1_el1",	    "tcr_el1",		"spsr_el1",	"elr_el1",
-		"afsr0_el1",	    "afsr1_el1",	"esr_el1",	"far_el1",
-		"mair_el1",	    "amair_el1",	"vbar_el1",	"contextidr_el1",
-		"cntkctl_el1",	    "sp_el0",		"sp_el1",	"tpidr_el0",
-		"tpidrro_el0",	    "tpidr_el1",	"par_el1",	"csselr_el1",
-	};
-
-	fake_sysreg_reset();
-	for (size_t i = 0; i < ARRAY_SIZE(zero); i++)
-		fake_sysreg_set(zero[i], 0);
-	fake_sysreg_set("id_aa64dfr0_el1", 6);
-	fake_sysreg_set("hcr_el2", HOST_HCR);
-	fake_sysreg_set("mdcr_el2", 0);
-	if (!ras) {
-		fake_sysreg_set("isr_el1", 0);
-		return;
-	}
-	fake_sysreg_set("id_aa64pfr0_el1", 1ULL << 28);
-	fake_sysreg_set(DISR, 0);
-	fake_sysreg_set(VDISR, 0);
-	fake_sysreg_allow(VSESR);
-	fake_barrier_watch = hardware;
-}
-
 static int start(bool ras)
 {
-	struct page_pool pool;
-
-	fake_cpu = &cpu;
-	make_cpu(ras);
-	memset(pool_memory, 0, sizeof(pool_memory));
-	assert_int_equal(page_pool_init(&pool, pool_memory, 64), 0);
-	assert_int_equal(switch_init(&pool, 1), 0);
+	run_world_plain_registers();
+	if (ras) {
+		fake_sysreg_set("id_aa64pfr0_el1", 1ULL << 28);
+		fake_sysreg_set(DISR, 0);
+		fake_sysreg_set(VDISR, 0);
+		fake_sysreg_allow(VSESR);
+		fake_barrier_watch = hardware;
+	} else {
+		fake_sysreg_set("isr_el1", 0);
+	}
+	run_world_start_cpu();
 	assert_true(switch_cpu_online());
-	memset(&vm, 0, sizeof(vm));
-	memset(file, 0, sizeof(file));
-	vcpu = (struct vcpu){ .vm = &vm,
-			      .s2 = &vm.s2,
-			      .sysreg = file,
-			      .fp = &fp,
-			      .run = &run_page,
-			      .initialized = true };
+	run_world_make_vcpu();
+	run_world_guest = enter;
 	pending = 0;
 	entries = 0;
 	return 0;
@@ -278,7 +129,7 @@ static u64 error; /* what the guest causes */
 
 static int interrupted(void)
 {
-	return vcpu_exit(&vcpu, 1);
+	return vcpu_exit(&rw.vcpu, 1);
 }
 
 static int meets_it(void)
@@ -286,7 +137,7 @@ static int meets_it(void)
 	int ret;
 
 	fake_sysreg_set("esr_el2", error);
-	ret = vcpu_exit(&vcpu, 3);
+	ret = vcpu_exit(&rw.vcpu, 3);
 	return ret == VCPU_RESUME ? interrupted() : ret;
 }
 
@@ -314,7 +165,7 @@ static int expects_none(void)
 static void run(int (*what)(void))
 {
 	guest = what;
-	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 }
 
 /* ---- whose it is ---- */
@@ -364,9 +215,9 @@ static void corrected(int (*what)(void))
 	u64 before = hw_errors(HW_GUEST_SERRORS);
 
 	error = CE;
-	lines = 0;
+	rw.log_lines = 0;
 	run(what);
-	assert_int_equal(lines, 1);
+	assert_int_equal(rw.log_lines, 1);
 	assert_int_equal(hw_errors(HW_GUEST_SERRORS), before + 1);
 	assert_int_equal(hcr(), HOST_HCR);
 	run(expects_none);
@@ -385,13 +236,13 @@ static void contained(int (*what)(void))
 	run(what);
 	assert_int_equal(hcr(), HOST_HCR);
 	if (what == meets_it)
-		assert_true(vcpu.serror_pending);
+		assert_true(rw.vcpu.serror_pending);
 	/* It stays the guest's until it takes it, and has no more to say than one of no RAS. */
 	run(interrupted);
 	assert_int_equal(hcr(), HOST_HCR);
-	assert_true(vcpu_has_pending(&vcpu));
+	assert_true(vcpu_has_pending(&rw.vcpu));
 	run(expects_and_takes);
-	assert_false(vcpu_has_pending(&vcpu));
+	assert_false(vcpu_has_pending(&rw.vcpu));
 	run(expects_none);
 }
 
@@ -415,7 +266,7 @@ static void uncontainable(int (*what)(void))
 	error = UC;
 	fake_sysreg_set(VDISR, 0x77);
 	run(what);
-	assert_false(vcpu.serror_pending);
+	assert_false(rw.vcpu.serror_pending);
 	assert_host_has(UC);
 	/* It is masked there: another run does not lose it, nor shows it to the guest. */
 	run(expects_none);
@@ -435,14 +286,14 @@ static void test_uncontainable(void **state)
 static int takes_and_goes_on(void)
 {
 	take();
-	switch_update_hcr(&vcpu);
+	switch_update_hcr(&rw.vcpu);
 	assert_false(hcr() & HCR_VSE);
 	return interrupted();
 }
 
 static int still_has_it(void)
 {
-	switch_update_hcr(&vcpu);
+	switch_update_hcr(&rw.vcpu);
 	assert_true(hcr() & HCR_VSE);
 	return interrupted();
 }
@@ -466,9 +317,9 @@ static int waits(void)
 static void test_no_sleep(void **state)
 {
 	run(waits);
-	assert_true(vcpu.serror_pending);
-	vcpu_reset(&vcpu);
-	assert_false(vcpu.serror_pending);
+	assert_true(rw.vcpu.serror_pending);
+	vcpu_reset(&rw.vcpu);
+	assert_false(rw.vcpu.serror_pending);
 }
 
 /* ---- the host's own ---- */
@@ -528,9 +379,9 @@ static void test_the_host_defers_it(void **state)
 /* What nobody has caused costs no access of HCR_EL2 more, and no log. */
 static void test_none(void **state)
 {
-	lines = 0;
+	rw.log_lines = 0;
 	run(expects_none);
-	assert_int_equal(lines, 0);
+	assert_int_equal(rw.log_lines, 0);
 	assert_int_equal(hcr(), HOST_HCR);
 	assert_int_equal(fake_sysreg_writes("hcr_el2"), 2);
 }
@@ -541,22 +392,22 @@ static bool page_fails;
 
 bool fake_foreign_faults(const void *start, u64 size)
 {
-	const u8 *at = start, *page = (const u8 *)&run_page;
+	const u8 *at = start, *page = (const u8 *)&rw.page;
 
-	return page_fails && at >= page && at + size <= page + sizeof(run_page);
+	return page_fails && at >= page && at + size <= page + sizeof(rw.page);
 }
 
 static int tells_the_host(void)
 {
 	page_fails = true;
 	fake_sysreg_set("esr_el2", 0x3fULL << 26); /* what nobody handles */
-	return vcpu_exit(&vcpu, 0);
+	return vcpu_exit(&rw.vcpu, 0);
 }
 
 static int wakes_another(void)
 {
 	page_fails = true;
-	vcpu_wake(&vcpu, &vcpu);
+	vcpu_wake(&rw.vcpu, &rw.vcpu);
 	return interrupted();
 }
 
@@ -570,12 +421,12 @@ static void test_a_run_page_fails(void **state)
 
 		assert_int_equal(with_ras(NULL), 0);
 		guest = interrupted;
-		assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+		assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 		guest = turns[i];
-		assert_int_equal(vcpu_run(&vcpu), -EFAULT);
+		assert_int_equal(vcpu_run(&rw.vcpu), -EFAULT);
 		page_fails = false;
 		before = entries;
-		assert_int_equal(vcpu_run(&vcpu), -EFAULT);
+		assert_int_equal(vcpu_run(&rw.vcpu), -EFAULT);
 		assert_int_equal(entries, before);
 	}
 }
@@ -594,7 +445,7 @@ static void test_a_run_page_fails_before_the_guest_runs(void **state)
 	vcpu_add_hooks(&reads);
 	guest = interrupted;
 	page_fails = true;
-	assert_int_equal(vcpu_run(&vcpu), -EFAULT);
+	assert_int_equal(vcpu_run(&rw.vcpu), -EFAULT);
 	page_fails = false;
 	assert_int_equal(entries, before);
 }

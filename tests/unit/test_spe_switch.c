@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/exit.c hyp/vm/serror.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/trap/device.c hyp/trap/debug.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c */
+/* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/exit.c hyp/vm/serror.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/trap/device.c hyp/trap/debug.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c tests/unit/run_world.c tests/unit/fake_fp.c tests/unit/fake_panic.c */
 /*
  * The order of a whole run of a vCPU, with the world switch and the run loop as they are: records
  * are written and the buffer is off before anything changes that they go by, and it is on after all
@@ -14,23 +14,15 @@
 #include <cmocka.h>
 
 #include <arch/barrier.h>
-#include <arch/fpsimd.h>
-#include <arch/ich.h>
-#include <arch/percpu.h>
 #include <arch/sysreg.h>
-#include <arch/tlb.h>
 #include <cpu/errata.h>
-#include <cpu/inject.h>
-#include <cpu/log.h>
-#include <cpu/panic.h>
-#include <cpu/percpu.h>
 #include <keel/spe.h>
+#include <run_world.h>
 #include <spe/spe_hw.h>
 #include <spe/spe_vcpu.h>
 #include <vgic/vgic.h>
 #include <vm/run.h>
 #include <vm/switch.h>
-#include <vm/vm_ops.h>
 
 #define PMBLIMITR  "s3_0_c9_c10_0"
 #define PMBSR	   "s3_0_c9_c10_3"
@@ -39,129 +31,22 @@
 #define E2PB	   GENMASK(13, 12)
 #define GUEST_E2PB (2ULL << 12)
 
-int guest_run(struct vcpu *vcpu);
-int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
-
 /* What the records of EL1&0 are translated by, or who owns the buffer. */
 static const char *const context[] = { "vttbr_el2", "vtcr_el2",	  "hcr_el2", "mdcr_el2",
 				       "ttbr0_el1", "ttbr1_el1",  "tcr_el1", "mair_el1",
 				       "sctlr_el1", "cntvoff_el2" };
 
-static struct percpu cpu;
-static struct vm vm;
-static struct vcpu vcpu;
-static u64 file[VCPU_SYSREG_BYTES / 8], spe_memory[VCPU_SPE_BYTES / 8];
-static struct vcpu_fpstate fp;
-static struct keel_run run_page;
-static struct cpu_features features;
-static u8 pool_memory[64 * SZ_4K] __aligned(65536);
+static u64 spe_memory[VCPU_SPE_BYTES / 8];
 static int (*guest)(void);
 static bool level;
-
-/* ---- below and beside ---- */
-
-u16 vm_vmid_enter(struct vcpu *v)
-{
-	return 1;
-}
-
-void vm_vmid_leave(struct vcpu *v)
-{
-}
-
-const struct cpu_features *vm_features(void)
-{
-	return &features;
-}
-
-void tlbi_vmalle1(void)
-{
-}
-
-void fake_dsb(const char *opt)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "dsb %s", opt);
-	fake_trace_note(text);
-}
-
-void fpsimd_save(struct vcpu_fpstate *state)
-{
-}
-
-void fpsimd_restore(const struct vcpu_fpstate *state)
-{
-}
-
-void sve_save(struct vcpu_fpstate *state, bool ffr)
-{
-}
-
-void sve_restore(const struct vcpu_fpstate *state, bool ffr)
-{
-}
-
-bool sve_has_ffr(void)
-{
-	return false;
-}
-
-unsigned int sve_vq(void)
-{
-	return 1;
-}
-
-bool interrupt_waits(void)
-{
-	return true;
-}
-
-u32 panic_begun; /* cpu/panic.h */
-
-void panic_stop_cpu(void)
-{
-	abort();
-}
-
-void panic(const char *fmt, ...)
-{
-	abort();
-}
-
-u64 ratelimit(struct ratelimit *rl)
-{
-	return ++rl->count;
-}
-
-void log_msg(enum log_level level, const char *fmt, ...)
-{
-}
 
 void vgic_set_timer(struct vcpu *v, u32 intid, bool to)
 {
 	level = to;
 }
 
-struct el1_entry el1_exception_entry(u64 spsr, u64 sctlr, const struct pstate_features *has)
+static int enter(struct vcpu *v)
 {
-	abort();
-}
-
-u64 el1_external_abort_esr(u64 esr, u64 spsr)
-{
-	abort();
-}
-
-u64 el1_undef_esr(void)
-{
-	abort();
-}
-
-/* In the place of enter.S. */
-int guest_run(struct vcpu *v)
-{
-	fake_trace_note("guest");
 	return guest();
 }
 
@@ -169,66 +54,35 @@ int guest_run(struct vcpu *v)
 
 static void make_cpu(bool unit)
 {
-	static const char *const zero[] = {
-		"id_aa64pfr0_el1",  "id_aa64pfr1_el1",	"s3_0_c0_c4_2", "id_aa64dfr1_el1",
-		"id_aa64isar0_el1", "id_aa64isar1_el1", "s3_0_c0_c6_2", "s3_0_c0_c6_3",
-		"id_aa64mmfr0_el1", "id_aa64mmfr1_el1", "s3_0_c0_c7_2", "s3_0_c0_c7_3",
-		"s3_0_c0_c7_4",	    "s3_0_c0_c4_4",	"s3_0_c0_c4_5", "ctr_el0",
-		"dczid_el0",	    "midr_el1",		"cptr_el2",	"cnthctl_el2",
-		"cntvoff_el2",	    "vtcr_el2",		"vttbr_el2",	"vmpidr_el2",
-		"elr_el2",	    "spsr_el2",		"esr_el2",	"far_el2",
-		"hpfar_el2",	    "sctlr_el1",	"cpacr_el1",	"ttbr0_el1",
-		"ttbr1_el1",	    "tcr_el1",		"spsr_el1",	"elr_el1",
-		"afsr0_el1",	    "afsr1_el1",	"esr_el1",	"far_el1",
-		"mair_el1",	    "amair_el1",	"vbar_el1",	"contextidr_el1",
-		"cntkctl_el1",	    "sp_el0",		"sp_el1",	"tpidr_el0",
-		"tpidrro_el0",	    "tpidr_el1",	"par_el1",	"csselr_el1",
-		"isr_el1",
-	};
 	static const char *const unit_regs[] = {
 		"s3_0_c9_c9_0", "s3_0_c9_c9_1",	 "s3_0_c9_c9_2", "s3_0_c9_c9_3",
 		"s3_0_c9_c9_4", "s3_0_c9_c9_5",	 "s3_0_c9_c9_6", "s3_0_c9_c9_7",
 		PMBLIMITR,	"s3_0_c9_c10_1", PMBSR,		 "s3_0_c9_c10_7",
 	};
 
-	fake_sysreg_reset();
-	for (size_t i = 0; i < ARRAY_SIZE(zero); i++)
-		fake_sysreg_set(zero[i], 0);
+	run_world_plain_registers();
+	fake_sysreg_set("isr_el1", 0);
 	for (size_t i = 0; unit && i < ARRAY_SIZE(unit_regs); i++)
 		fake_sysreg_set(unit_regs[i], 0);
 	fake_sysreg_set("id_aa64dfr0_el1", unit ? 3ULL << 32 | 6 : 6);
-	fake_sysreg_set("hcr_el2", 0x80000001);
 	fake_sysreg_set("mdcr_el2", unit ? E2PB : 0);
 }
 
 static int start(bool unit, bool with_spe)
 {
-	struct page_pool pool;
-
-	fake_cpu = &cpu;
 	make_cpu(unit);
-	memset(pool_memory, 0, sizeof(pool_memory));
-	assert_int_equal(page_pool_init(&pool, pool_memory, 64), 0);
-	assert_int_equal(switch_init(&pool, 1), 0);
+	run_world_start_cpu();
 	assert_true(switch_cpu_online());
-	memset(&vm, 0, sizeof(vm));
-	memset(file, 0, sizeof(file));
+	run_world_make_vcpu();
+	run_world_guest = enter;
 	memset(spe_memory, 0, sizeof(spe_memory));
-	vcpu = (struct vcpu){ .vm = &vm,
-			      .s2 = &vm.s2,
-			      .sysreg = file,
-			      .fp = &fp,
-			      .run = &run_page,
-			      .initialized = true };
-	vm.s2.vttbr = 0x1000080000000;
-	vm.s2.geometry.vtcr = 0x80023558;
 	if (with_spe) {
-		vcpu.spe = (void *)spe_memory;
-		exit_choose_stages(&vcpu);
-		vcpu.spe_ready = true;
-		spe_vcpu_reset(&vcpu);
-		vcpu.spe->regs.pmscr = PMSCR_E1SPE;
-		vcpu.spe->regs.pmblimitr = LIMIT;
+		rw.vcpu.spe = (void *)spe_memory;
+		exit_choose_stages(&rw.vcpu);
+		rw.vcpu.spe_ready = true;
+		spe_vcpu_reset(&rw.vcpu);
+		rw.vcpu.spe->regs.pmscr = PMSCR_E1SPE;
+		rw.vcpu.spe->regs.pmblimitr = LIMIT;
 	}
 	level = false;
 	return 0;
@@ -312,7 +166,7 @@ static const char *end_of(const char *trace)
 
 static int interrupted(void)
 {
-	return vcpu_exit(&vcpu, 1);
+	return vcpu_exit(&rw.vcpu, 1);
 }
 
 /* The host profiles, the guest profiles, an interrupt ends it. */
@@ -324,7 +178,7 @@ static void test_both(void **state)
 	fake_sysreg_set(PMBLIMITR, HOST_LIMIT);
 	fake_sysreg_set("s3_0_c9_c9_0", 3);
 	fake_trace_start(false);
-	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 	trace = fake_trace();
 	at = assert_stops(trace);
 	entry = find(trace, "guest");
@@ -343,8 +197,8 @@ static int look(void)
 {
 	assert_int_equal(fake_sysreg_get("mdcr_el2") & E2PB, GUEST_E2PB);
 	assert_int_equal(fake_sysreg_get("mdcr_el2") & BIT(14), BIT(14)); /* TPMS */
-	assert_int_equal(fake_sysreg_get(PMBLIMITR), vcpu.spe ? LIMIT : 0);
-	return vcpu_exit(&vcpu, 1);
+	assert_int_equal(fake_sysreg_get(PMBLIMITR), rw.vcpu.spe ? LIMIT : 0);
+	return vcpu_exit(&rw.vcpu, 1);
 }
 
 /* The guest has no SPE: its code is not the host's to sample, and the buffer never EL2's. */
@@ -355,7 +209,7 @@ static void test_the_host_alone(void **state)
 	guest = look;
 	fake_sysreg_set(PMBLIMITR, HOST_LIMIT);
 	fake_trace_start(false);
-	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 	at = assert_stops(fake_trace());
 	assert_starts(at, "ffff800012340001", end_of(at));
 	assert_null(find(fake_trace(), "s3_0_c9_c9_0"));
@@ -367,7 +221,7 @@ static void test_the_guest_alone(void **state)
 
 	guest = look;
 	fake_trace_start(false);
-	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 	entry = find(fake_trace(), "guest");
 	assert_starts(fake_trace(), "80010001", entry);
 	assert_stops(entry);
@@ -395,28 +249,28 @@ static void test_an_entry_that_is_none(void **state)
 	vcpu_add_hooks(&hooks);
 	guest = interrupted;
 	fake_trace_start(false);
-	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_OFF);
+	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_OFF);
 	assert_stops(find(fake_trace(), "guest"));
-	assert_false(vcpu.spe->running);
+	assert_false(rw.vcpu.spe->running);
 }
 
 static int fill(void)
 {
 	fake_sysreg_set(PMBSR, PMBSR_S | PMBSR_BSC_FULL);
-	return vcpu_exit(&vcpu, 1);
+	return vcpu_exit(&rw.vcpu, 1);
 }
 
 /* The event is gone from the unit, and with it the physical interrupt, before the host runs. */
 static void test_full(void **state)
 {
 	guest = fill;
-	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 	assert_true(level);
 	assert_int_equal(fake_sysreg_get(PMBSR), 0);
-	assert_int_equal(vcpu.spe->regs.pmbsr, PMBSR_S | PMBSR_BSC_FULL);
+	assert_int_equal(rw.vcpu.spe->regs.pmbsr, PMBSR_S | PMBSR_BSC_FULL);
 	guest = interrupted; /* it is off as long as the interrupt is asserted */
 	fake_trace_start(false);
-	vcpu_run(&vcpu);
+	vcpu_run(&rw.vcpu);
 	assert_null(find(fake_trace(), PMBLIMITR));
 }
 
@@ -425,7 +279,7 @@ static void test_without_a_unit(void **state)
 {
 	guest = interrupted;
 	fake_trace_start(true);
-	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 	assert_null(strstr(fake_trace(), "s3_0_c9"));
 	assert_null(strstr(fake_trace(), "psb"));
 }
@@ -465,18 +319,18 @@ static void test_no_walks_in_between(void **state)
 	const char *entry, *at;
 
 	guest = interrupted;
-	vcpu.sysreg[TCR_EL1] = 0x1234;
+	rw.vcpu.sysreg[TCR_EL1] = 0x1234;
 	fake_sysreg_set("tcr_el1", 0x5555);
 	fake_sysreg_set("sctlr_el1", 0);
 	errata_actions = ERRATUM_BLOCK_WALKS | ERRATUM_FENCE_PAR | ERRATUM_FENCE_HCR;
 	fake_trace_start(false);
-	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 	errata_actions = 0;
 	entry = find(fake_trace(), "guest");
 	at = assert_walks_off(fake_trace(), 0x1234, entry);
 	assert_true(at < entry);
 	assert_walks_off(entry, 0x5555, end_of(entry));
-	assert_int_equal(vcpu.sysreg[TCR_EL1], 0x1234);
+	assert_int_equal(rw.vcpu.sysreg[TCR_EL1], 0x1234);
 	assert_int_equal(fake_sysreg_get("tcr_el1"), 0x5555);
 	/* The registers are saved between two fences. */
 	at = find(fake_trace(), "dmb sy");
@@ -494,7 +348,7 @@ static void test_no_errata(void **state)
 	guest = interrupted;
 	fake_sysreg_set("tcr_el1", 0x5555);
 	fake_trace_start(false);
-	assert_int_equal(vcpu_run(&vcpu), KEEL_EXIT_IRQ);
+	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 	assert_null(strstr(fake_trace(), "dmb"));
 	for (const char *at = find(fake_trace(), "tcr_el1"); at; at = find(at + 1, "tcr_el1"))
 		assert_false(strtoull(at + strlen("tcr_el1="), NULL, 16) & EPD);
