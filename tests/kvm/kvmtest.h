@@ -223,6 +223,35 @@ __attribute__((unused)) static void load_code(const struct vm *vm, const struct 
 
 #define LOAD(vm, vcpu, name) load_code(vm, vcpu, GUEST_BASE, name, name##_end)
 
+/* A new VM with one vCPU that begins with @code: LOAD's. */
+__attribute__((unused)) static void start_guest(struct vm *vm, struct vcpu *vcpu, const char *code,
+						const char *end)
+{
+	*vm = new_vm();
+	*vcpu = new_vcpu(vm, 0);
+	load_code(vm, vcpu, GUEST_BASE, code, end);
+}
+
+/* With the mapping, which keeps the VM as long as it is there. */
+__attribute__((unused)) static void end_vcpu(const struct vcpu *vcpu)
+{
+	munmap(vcpu->run, vcpu->run_size);
+	close(vcpu->fd);
+}
+
+__attribute__((unused)) static void end_vm(const struct vm *vm)
+{
+	close(vm->fd);
+	close(vm->dev);
+	munmap(vm->mem, GUEST_SIZE);
+}
+
+__attribute__((unused)) static void end_guest(const struct vm *vm, const struct vcpu *vcpu)
+{
+	end_vcpu(vcpu);
+	end_vm(vm);
+}
+
 /* KVM_RUN until there is something for userspace. */
 __attribute__((unused)) static long run(const struct vcpu *vcpu)
 {

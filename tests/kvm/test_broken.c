@@ -52,21 +52,10 @@ static struct vcpu vcpu;
 
 static void start(void)
 {
-	vm = new_vm();
-	vcpu = new_vcpu(&vm, 0);
-	LOAD(&vm, &vcpu, touches);
+	start_guest(&vm, &vcpu, touches, touches_end);
 	expect_mmio(&vcpu, true, MMIO_BASE, 8, "the guest has the page");
 	bus_code = 0;
 	bus_address = NULL;
-}
-
-static void stop(void)
-{
-	munmap(vcpu.run, vcpu.run_size);
-	close(vcpu.fd);
-	close(vm.fd);
-	close(vm.dev);
-	munmap(vm.mem, GUEST_SIZE);
 }
 
 /* It spins behind "mov x0, #0", if it has got there. */
@@ -97,7 +86,7 @@ static void test_broken(void)
 		 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
 		give_up("mmap");
 	expect_write(&vcpu, MMIO_BASE + 8, 8, 0, "with other memory there it goes on");
-	stop();
+	end_guest(&vm, &vcpu);
 }
 
 /* The guest's doing, as far as anybody knows: the page stays. */
@@ -124,7 +113,7 @@ static void test_not_broken(void)
 	let_it_read();
 	expect_write(&vcpu, MMIO_BASE + 8, 8, 77, "the page is there still");
 	check(!bus_code, "there was no signal");
-	stop();
+	end_guest(&vm, &vcpu);
 }
 
 /* ---- a VM that ends meanwhile ---- */
@@ -146,7 +135,7 @@ static void test_ended(void)
 	check(vcpu.run->exit_reason != KVM_EXIT_MMIO, "... and no access for userspace (exit %u)",
 	      vcpu.run->exit_reason);
 	expect_mmio(&vcpu, true, MMIO_BASE, 8, "it has not ended in truth");
-	stop();
+	end_guest(&vm, &vcpu);
 }
 
 /* ---- a page of a huge page ---- */
@@ -189,15 +178,6 @@ static void set_sweep(const struct vcpu *cpu, uint64_t from, uint64_t to, uint64
 	must(set_reg(cpu, CORE_REG(regs[1]), to), "x1");
 	must(set_reg(cpu, CORE_REG(regs[4]), 77), "x4");
 	must(set_reg(cpu, CORE_REG(regs[9]), again), "x9");
-}
-
-static void end_vm(struct vm *made, struct vcpu *cpu)
-{
-	munmap(cpu->run, cpu->run_size);
-	close(cpu->fd);
-	close(made->fd);
-	close(made->dev);
-	munmap(made->mem, GUEST_SIZE);
 }
 
 static volatile bool stopped;
@@ -276,8 +256,8 @@ static bool break_huge_page(char *huge)
 	ret = ioctl(two.fd, KVM_RUN, 0);
 	check(ret < 0 && errno == EINTR && bus_code == BUS_MCEERR_AR,
 	      "the other VM's access to the page: SIGBUS");
-	end_vm(&first, &one);
-	end_vm(&second, &two);
+	end_guest(&first, &one);
+	end_guest(&second, &two);
 	return unmapped;
 }
 

@@ -99,13 +99,9 @@ static void end(void)
 {
 	int i;
 
-	for (i = 0; i < VCPUS; i++) {
-		munmap(vcpus[i].run, vcpus[i].run_size);
-		close(vcpus[i].fd);
-	}
-	close(vm.fd);
-	close(vm.dev);
-	munmap(vm.mem, GUEST_SIZE);
+	for (i = 0; i < VCPUS; i++)
+		end_vcpu(&vcpus[i]);
+	end_vm(&vm);
 }
 
 /* Up to the next exit for userspace. The errno, or 0. */

@@ -53,22 +53,6 @@ GUEST_CODE(unmasks, "adr x0, 1f\n"
 static struct vm vm;
 static struct vcpu vcpu;
 
-static void start(const char *code, const char *end)
-{
-	vm = new_vm();
-	vcpu = new_vcpu(&vm, 0);
-	load_code(&vm, &vcpu, GUEST_BASE, code, end);
-}
-
-static void stop(void)
-{
-	munmap(vcpu.run, vcpu.run_size);
-	close(vcpu.fd);
-	close(vm.fd);
-	close(vm.dev);
-	munmap(vm.mem, GUEST_SIZE);
-}
-
 static long set(struct kvm_vcpu_events events)
 {
 	return ioctl(vcpu.fd, KVM_SET_VCPU_EVENTS, &events);
@@ -134,8 +118,7 @@ static void test_uninitialized(void)
 		gives(ioctl(raw.fd, KVM_SET_VCPU_EVENTS, &events), ENOEXEC,
 		      "KVM_SET_VCPU_EVENTS before it");
 	}
-	munmap(raw.run, raw.run_size);
-	close(raw.fd);
+	end_vcpu(&raw);
 }
 
 /* What the vectors tell: that the exception is taken there, of that class, from that address. */
@@ -165,7 +148,7 @@ static void expect_exception(uint64_t vector, uint64_t class, uint64_t far, uint
 
 static void test_abort_of_a_read(void)
 {
-	start(reads, reads_end);
+	start_guest(&vm, &vcpu, reads, reads_end);
 	if (expect_mmio(&vcpu, false, MMIO_BASE + 16, 8, "a read")) {
 		memset(vcpu.run->mmio.data, 0x77, 8);
 		gives(set(abort_event), 0, "an external abort in place of its data");
@@ -173,12 +156,12 @@ static void test_abort_of_a_read(void)
 		expect_exception(0x200, ESR_DABT_CUR, MMIO_BASE + 16, GUEST_BASE + 20);
 		check(get_reg(&vcpu, CORE_REG(regs[6])) == 0x1234, "the read has read nothing");
 	}
-	stop();
+	end_guest(&vm, &vcpu);
 }
 
 static void test_serror(void)
 {
-	start(unmasks, unmasks_end);
+	start_guest(&vm, &vcpu, unmasks, unmasks_end);
 	test_arguments();
 	test_uninitialized();
 	expect_mmio(&vcpu, true, MMIO_BASE, 8, "the guest runs with SErrors masked");
@@ -190,16 +173,16 @@ static void test_serror(void)
 	check(get().exception.serror_pending, "it is pending still");
 	expect_exception(0x380, ESR_SERROR, 0, GUEST_BASE + 32);
 	check(!get().exception.serror_pending, "it is taken, once");
-	stop();
+	end_guest(&vm, &vcpu);
 }
 
 static void test_reset(void)
 {
-	start(unmasks, unmasks_end);
+	start_guest(&vm, &vcpu, unmasks, unmasks_end);
 	must(set(serror), "KVM_SET_VCPU_EVENTS");
 	must(init_vcpu(vcpu.fd, 1U << KVM_ARM_VCPU_PSCI_0_2), "KVM_ARM_VCPU_INIT");
 	check(!get().exception.serror_pending, "KVM_ARM_VCPU_INIT forgets an SError");
-	stop();
+	end_guest(&vm, &vcpu);
 }
 
 /* Both at once: the abort is taken, and the SError waits, masked by it. */
@@ -208,13 +191,13 @@ static void test_both(void)
 	struct kvm_vcpu_events both = abort_event;
 
 	both.exception.serror_pending = 1;
-	start(reads, reads_end);
+	start_guest(&vm, &vcpu, reads, reads_end);
 	if (expect_mmio(&vcpu, false, MMIO_BASE + 16, 8, "a read")) {
 		gives(set(both), 0, "an external abort and an SError");
 		expect_exception(0x200, ESR_DABT_CUR, MMIO_BASE + 16, GUEST_BASE + 20);
 		check(get().exception.serror_pending, "the SError is pending");
 	}
-	stop();
+	end_guest(&vm, &vcpu);
 }
 
 /* ---- KVM_CAP_ARM_SEA_TO_USER, of Linux 6.19 ---- */
@@ -227,7 +210,7 @@ static void test_capability(void)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_ARM_SEA_TO_USER };
 
-	start(reads, reads_end);
+	start_guest(&vm, &vcpu, reads, reads_end);
 	if (extension(KVM_CAP_ARM_SEA_TO_USER) > 0) {
 		gives(ioctl(vm.fd, KVM_ENABLE_CAP, &cap), 0, "KVM_CAP_ARM_SEA_TO_USER");
 		cap.flags = 1;
@@ -236,7 +219,7 @@ static void test_capability(void)
 	cap = (struct kvm_enable_cap){ .cap = 0xffff };
 	gives(ioctl(vm.fd, KVM_ENABLE_CAP, &cap), EINVAL, "a capability that there is not");
 	gives(ioctl(vm.fd, KVM_ENABLE_CAP, NULL), EFAULT, "KVM_ENABLE_CAP of nothing");
-	stop();
+	end_guest(&vm, &vcpu);
 }
 
 int main(void)

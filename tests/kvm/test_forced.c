@@ -36,19 +36,6 @@ static void on_alarm(int signal)
 	(void)signal;
 }
 
-static void end_vcpu(struct vcpu *vcpu)
-{
-	munmap(vcpu->run, vcpu->run_size);
-	close(vcpu->fd);
-}
-
-static void end_vm(struct vm *vm)
-{
-	close(vm->fd);
-	close(vm->dev);
-	munmap(vm->mem, GUEST_SIZE);
-}
-
 /* ---- a vCPU that cannot run any more ---- */
 
 static volatile int result = -1; /* of the other vCPU's run */

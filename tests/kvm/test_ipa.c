@@ -256,10 +256,9 @@ static struct sized_vm sized_vm(unsigned int bits)
 	return s;
 }
 
-static void end_vm(struct sized_vm *s)
+static void end_sized_vm(struct sized_vm *s)
 {
-	munmap(s->vcpu.run, s->vcpu.run_size);
-	close(s->vcpu.fd);
+	end_vcpu(&s->vcpu);
 	close(s->vm.fd);
 	munmap(s->vm.mem, GUEST_SIZE);
 	munmap(s->last, PAGE);
@@ -322,7 +321,7 @@ static void test_guests(void)
 	for (bits = most; bits >= MIN_BITS; bits--)
 		test_beyond(&vms[bits], bits);
 	for (bits = MIN_BITS; bits <= most; bits++)
-		end_vm(&vms[bits]);
+		end_sized_vm(&vms[bits]);
 }
 
 /* ---- what userspace lets the guest see ---- */
@@ -358,7 +357,7 @@ static void test_lowering_of(unsigned int bits)
 	if (most)
 		set_parange(&s.vcpu, bits, mmfr0, most, EBUSY);
 	set_parange(&s.vcpu, bits, mmfr0, 0, 0);
-	end_vm(&s);
+	end_sized_vm(&s);
 }
 
 static void test_lowering(void)

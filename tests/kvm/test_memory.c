@@ -134,14 +134,6 @@ static void start_peek(struct vm *vm, struct vcpu *vcpu, uint64_t addr)
 	must(set_reg(vcpu, CORE_REG(regs[0]), addr), "setting x0");
 }
 
-static void end_vm(struct vm *vm, struct vcpu *vcpu)
-{
-	close(vcpu->fd);
-	close(vm->fd);
-	close(vm->dev);
-	munmap(vm->mem, GUEST_SIZE);
-}
-
 static void test_read_write(void)
 {
 	uint64_t *mem = map_memory(16 * PAGE);
@@ -157,7 +149,7 @@ static void test_read_write(void)
 	/* Take it away while it is mapped: what was memory is a device now. */
 	gives(set_region(vm.fd, 1, 0, 0, 0, NULL), 0, "delete a slot in use");
 	expect_mmio(&vcpu, false, SCRATCH + PAGE, 8, "a read where the slot was");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 static void test_move(void)
@@ -174,7 +166,7 @@ static void test_move(void)
 	must(set_region(vm.fd, 1, 0, SCRATCH + 16 * PAGE, PAGE, mem), "moving the slot");
 	must(set_reg(&vcpu, CORE_REG(regs[0]), SCRATCH + 16 * PAGE), "setting x0");
 	expect_write(&vcpu, MMIO_BASE, 8, 8, "memory after the move");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 static void test_readonly(void)
@@ -190,7 +182,7 @@ static void test_readonly(void)
 	expect_write(&vcpu, SCRATCH, 8, 6, "a write to it is userspace's");
 	expect_write(&vcpu, MMIO_BASE + 8, 8, 6, "the guest goes on behind it");
 	check(mem[0] == 5, "the memory is as it was");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /* Large enough for blocks, and touched at odd places. */
@@ -214,7 +206,7 @@ static void test_large(void)
 		expect_write(&vcpu, MMIO_BASE + 8, 8, at + 1, "a place in 16 MiB, written");
 		check(*(uint64_t *)(mem + at) == at + 1, "the process sees it");
 	}
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /* Memory that the process does not have. */
@@ -229,7 +221,7 @@ static void test_no_backing(void)
 	gives(run(&vcpu), EFAULT, "KVM_RUN that touches it");
 	must(mprotect(mem, 16 * PAGE, PROT_READ | PROT_WRITE), "mprotect");
 	expect_write(&vcpu, MMIO_BASE, 8, 0, "once the memory is there the guest goes on");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 #define HUGE	    (2UL << 20)

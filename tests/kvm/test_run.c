@@ -13,14 +13,6 @@
 
 #include "kvmtest.h"
 
-static void end_vm(struct vm *vm, struct vcpu *vcpu)
-{
-	close(vcpu->fd);
-	close(vm->fd);
-	close(vm->dev);
-	munmap(vm->mem, GUEST_SIZE);
-}
-
 static volatile sig_atomic_t signals;
 
 static void on_signal(int sig)
@@ -52,7 +44,7 @@ static void test_mmio_writes(void)
 	expect_write(&vcpu, MMIO_BASE + 4, 4, 0x55667788, "str w");
 	expect_write(&vcpu, MMIO_BASE + 8, 8, 0x1122334455667788, "str x");
 	expect_write(&vcpu, MMIO_BASE + 16, 8, 0, "str xzr");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /*
@@ -90,7 +82,7 @@ static void test_mmio_reads(void)
 		memcpy(vcpu.run->mmio.data, &data, 8);
 		expect_write(&vcpu, MMIO_BASE + 256, 8, rows[i].x2, rows[i].insn);
 	}
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /* A pair has no syndrome, and nobody can emulate it: the guest takes an abort to its own vector. */
@@ -117,7 +109,7 @@ static void test_no_syndrome(void)
 	expect_write(&vcpu, MMIO_BASE, 8, 0x96000050,
 		     "a pair outside memory is an external abort of a write");
 	expect_write(&vcpu, MMIO_BASE + 8, 8, MMIO_BASE + 16, "... with its address");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 GUEST_CODE(ask, "mov x1, #0x09000000\n ldr x0, [x1]\n str x0, [x1, #8]\n b .\n");
@@ -140,7 +132,7 @@ static void test_stopped_with_an_answer(void)
 	vcpu.run->immediate_exit = 0;
 	must(ioctl(vcpu.fd, KVM_SET_MP_STATE, &runnable), "KVM_SET_MP_STATE");
 	expect_write(&vcpu, MMIO_BASE + 8, 8, data, "the answer is there, and asked for once");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /* Fetching where no memory is: the guest takes an abort to its own vector. */
@@ -164,7 +156,7 @@ static void test_fetch_from_device(void)
 
 	LOAD(&vm, &vcpu, fetch);
 	expect_write(&vcpu, MMIO_BASE, 8, 0x21, "a fetch outside memory is an instruction abort");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /* ---- power ---- */
@@ -214,7 +206,7 @@ static void test_psci(void)
 	LOAD(&vm, &vcpu, psci);
 	must(set_reg(&vcpu, CORE_REG(regs[0]), FN_SYSTEM_RESET), "setting x0");
 	expect_event(&vcpu, KVM_SYSTEM_EVENT_RESET, "SYSTEM_RESET");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 GUEST_CODE(second, "mov x1, #0x09000000\n str x0, [x1, #32]\n b .\n");
@@ -249,7 +241,7 @@ static void test_cpu_on(void)
 		      other.run->mmio.phys_addr == MMIO_BASE + 32 && mmio_value(&other) == 0x77,
 	      "the other vCPU began where it was told, with its argument");
 	close(other.fd);
-	end_vm(&vm, &first);
+	end_guest(&vm, &first);
 }
 
 /* ---- the end of the machine ---- */
@@ -330,7 +322,7 @@ static void test_no_vcpu_outlives_the_end(void)
 	check(first.run->system_event.ndata == 1 && first.run->system_event.data[0] == 0,
 	      "the event has one datum, 0");
 	close(other.fd);
-	end_vm(&vm, &first);
+	end_guest(&vm, &first);
 }
 
 /* ---- leaving from outside ---- */
@@ -374,7 +366,7 @@ static void test_signals(void)
 	LOAD(&vm, &vcpu, sleeping);
 	expect_signal_ends(&vcpu, "a signal, to a guest in WFI");
 	check(get_reg(&vcpu, CORE_REG(pc)) - GUEST_BASE <= 8, "it is where it was");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /*
@@ -451,7 +443,7 @@ static void test_work_on_the_way_out(void)
 	end_thread(thread);
 	for (i = 0; i < HOGS; i++)
 		pthread_join(hogs[i], NULL);
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 #define NT_PRSTATUS	 1
@@ -547,7 +539,7 @@ static void test_immediate_exit(void)
 	vcpu.run->immediate_exit = 0;
 	LOAD(&vm, &vcpu, writes);
 	expect_mmio(&vcpu, true, MMIO_BASE, 1, "without it the guest runs");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /* KVM_RUN first finishes what userspace was asked for, then looks at immediate_exit. */
@@ -566,7 +558,7 @@ static void test_finishes_first(void)
 	gives(ioctl(vcpu.fd, KVM_RUN, 0), EINTR, "immediate_exit after it");
 	check(get_reg(&vcpu, CORE_REG(regs[2])) == data, "the read has its data");
 	check(get_reg(&vcpu, CORE_REG(pc)) == GUEST_BASE + 8, "the guest is behind the read");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /* That finishes what was asked for, and is no exit of its own. */
@@ -589,7 +581,7 @@ static void test_leaves_the_exit(void)
 	}
 	vcpu.run->immediate_exit = 0;
 	expect_write(&vcpu, MMIO_BASE + 2, 2, 0x7788, "the next one");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /* The guest's own timer ends its sleep. CNTV: 50 ms from now, at any frequency. */
@@ -619,7 +611,7 @@ static void test_timer_wakes(void)
 	LOAD(&vm, &vcpu, timer);
 	if (expect_mmio(&vcpu, true, MMIO_BASE, 8, "WFI ends when the virtual timer fires"))
 		check(mmio_value(&vcpu) >= 1, "not before its time");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /* vCPUs that work while they are run in turns by threads that come and go. */
@@ -636,7 +628,7 @@ static void test_other_thread(void)
 	pthread_join(thread, &ret);
 	check(!ret && vcpu.run->exit_reason == KVM_EXIT_MMIO && vcpu.run->mmio.len == 2,
 	      "and in another");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 int main(void)
