@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KVM_CHECK_EXTENSION: what there is. All that is not in the table reads 0. */
+/* KVM_CHECK_EXTENSION. A capability that is not in the table reads 0. */
 #define pr_fmt(fmt) "keel: " fmt
 
 #include <asm/sysreg.h>
@@ -13,7 +13,7 @@
 
 /*
  * Written when the module is loaded, and again, under life_lock, after hibernation. Readers take no
- * lock, and one field each: EL2 checks whatever is made by it.
+ * lock; each reads one field. EL2 checks everything that is created with these values.
  */
 static struct keel_vm_size limits;
 
@@ -146,13 +146,16 @@ int keel_caps_probe(void)
 	struct keel_vm_size found;
 	int ret = keel_vm_size(0, &found);
 
-	/* Once: Keel traps it, which would be much of what a VM takes to be made. */
+	/*
+	 * Read once: Keel traps the access, which would be a large part of the cost of creating a
+	 * VM.
+	 */
 	has_gicv3 = read_sysreg(id_aa64pfr0_el1) & PFR0_GIC;
 	if (!ret) {
 		limits = found;
 		return 0;
 	}
-	/* KEEL_NOT_SUPPORTED, or hardware that no VM can have. */
-	pr_err("this Keel runs no guests (%d)\n", ret);
+	/* KEEL_NOT_SUPPORTED, or hardware on which no VM can run. */
+	pr_err("this Keel cannot run guests (%d)\n", ret);
 	return -ENODEV;
 }

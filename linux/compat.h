@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where the kernels that keel.ko builds for differ, 6.1 to 6.12: nothing
- * else looks at the version. */
+/*
+ * Differences between the kernels that keel.ko builds for, 6.1 to 6.12. No other file looks at the
+ * version.
+ */
 #ifndef KEEL_COMPAT_H
 #define KEEL_COMPAT_H
 
@@ -22,7 +24,7 @@ static inline void keel_eventfd_signal(struct eventfd_ctx *ctx)
 #endif
 }
 
-/* Of Linux 6.8. It begins as the structure before it does. */
+/* Of Linux 6.8. Its first fields are those of struct kvm_userspace_memory_region. */
 #ifndef KVM_SET_USER_MEMORY_REGION2
 #define KVM_CAP_USER_MEMORY2 231
 struct kvm_userspace_memory_region2 {
@@ -49,7 +51,10 @@ struct keel_arm_sea {
 	__u64 flags, esr, gva, gpa;
 };
 
-/* What is in struct kvm_run for each exit has no room of its own: it is as long as the padding. */
+/*
+ * No field of an older struct kvm_run is for this exit: the structure is in the padding of the
+ * union.
+ */
 static inline struct keel_arm_sea *keel_arm_sea(struct kvm_run *run)
 {
 	BUILD_BUG_ON(sizeof(struct keel_arm_sea) > sizeof(run->padding));
@@ -65,7 +70,7 @@ static inline bool keel_compound_is_broken(struct page *head)
 	return PageHuge(head) ? PageHWPoison(head) : PageHasHWPoisoned(head);
 }
 
-/* The field's name is not the same everywhere, its place is. */
+/* The field's name differs between versions, its place does not. */
 static inline bool keel_immediate_exit(struct kvm_run *run)
 {
 	return READ_ONCE(*((u8 *)run + offsetofend(struct kvm_run, request_interrupt_window)));

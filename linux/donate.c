@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Memory that EL2 holds for a VM, or for its own tables. From the moment EL2 takes a page until it
- * has given it back only its struct page is touched here. All of them are PageOffline to the
- * kernel: hibernation, core dumps and /proc/kcore pass over such pages, and memory that holds some
- * cannot be taken offline.
+ * has returned it, only the struct page is used here. All of these pages are PageOffline:
+ * hibernation, core dumps and /proc/kcore skip them, and memory that holds some cannot be taken
+ * offline.
  */
 #define pr_fmt(fmt) "keel: " fmt
 
@@ -14,19 +14,19 @@
 #include "keel.h"
 
 /*
- * For EL2's own pool, what tables of EL2's and the host's are made of: 256 KiB at a time, which
- * keep the host's memory in as few pieces as can be, or as little as EL2 takes.
+ * Donations to EL2's own pool, of which its tables and the host's are made: 256 KiB at a time, so
+ * that the host's memory stays in few pieces, or when memory is scarce as little as EL2 accepts.
  */
 #define POOL_ORDER     get_order(SZ_256K)
 #define POOL_ORDER_MIN get_order(KEEL_POOL_DONATE_MIN << KEEL_EL2_PAGE_SHIFT)
 
-/* Memory for tables comes in pieces of so much while it is easily had, by the table when not. */
+/* Memory for tables: so much at a time while it is easy to get, otherwise one table. */
 #define TOPUP_ORDER get_order(SZ_32K)
 
-/* How often the kernel is asked for other memory when it gives what Keel does not know. */
+/* How often another allocation is tried while the kernel returns memory that Keel does not know. */
 #define ALLOC_TRIES 32
 
-/* EL2's pool: what was given to it, newest first. struct page.lru; order in page_private(). */
+/* The donations to EL2's pool, newest first: struct page.lru, with the order in page_private(). */
 static DEFINE_MUTEX(pool_lock);
 static LIST_HEAD(pool_pages);
 
@@ -51,7 +51,10 @@ static void free_list(struct list_head *pages)
 	}
 }
 
-/* What was added after boot is put aside, so that the next try finds something else. */
+/*
+ * Memory that was added after boot is put aside until the end, so that the next try gets other
+ * memory.
+ */
 static struct page *alloc_boot_memory(gfp_t gfp, unsigned int order)
 {
 	LIST_HEAD(aside);
@@ -68,7 +71,8 @@ static struct page *alloc_boot_memory(gfp_t gfp, unsigned int order)
 	}
 	free_list(&aside);
 	if (tries == ALLOC_TRIES)
-		pr_warn_ratelimited("the kernel has only memory that was not there at boot\n");
+		pr_warn_ratelimited(
+			"the kernel has only memory that was added after boot, which Keel cannot use\n");
 	return page;
 }
 
@@ -156,7 +160,7 @@ void keel_donations_free(struct keel_vm *vm)
 
 /* ---- EL2's own ---- */
 
-/* Charged to who needs it first. */
+/* Charged to the first process that needs it. */
 int keel_pool_topup(void)
 {
 	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
@@ -185,7 +189,7 @@ int keel_pool_topup(void)
 	return ret;
 }
 
-/* Newest first: tables that hide and show a donation are in older ones. */
+/* Newest first: the tables that map a donation are in older donations. */
 bool keel_pool_reclaim(void)
 {
 	struct page *page, *next;

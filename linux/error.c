@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Errors of the machine: what becomes of an external abort that a guest's access met, and
- * KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, by which userspace has a guest meet one.
+ * Errors of the hardware: external aborts of a guest's accesses; and KVM_GET_VCPU_EVENTS and
+ * KVM_SET_VCPU_EVENTS, by which userspace raises errors in a guest.
  *
- * Memory is given up only where EL2 has read it and met the error as well: a guest can have an
- * access fail that nothing is wrong with, by its kind (an atomic access to uncached memory), and
- * would take page after page away from the machine.
+ * Memory is given up only if EL2 has read it and met the error as well. A guest can cause an
+ * external abort at good memory, by the kind of access (an atomic access to uncached memory), and
+ * could otherwise have the host give up one page after the other.
  */
 #define pr_fmt(fmt) "keel: " fmt
 
@@ -19,7 +19,7 @@
 #include "compat.h"
 #include "keel.h"
 
-/* What userspace is told of ESR_EL2, as by KVM to a VM without FEAT_RAS. */
+/* The fields of ESR_EL2 that userspace gets, as from KVM for a VM without FEAT_RAS. */
 #define ESR_EC	    GENMASK(31, 26)
 #define ESR_IL	    BIT(25)
 #define ESR_FNV	    BIT(10)
@@ -35,8 +35,8 @@ atomic_t keel_giving_up = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(given_up);
 
 /*
- * How long faults that have pinned memory already, and VMs that are being released, are waited for
- * at most. Only a process that makes its own faults wait (userfaultfd) takes that long.
+ * How long to wait at most for faults that have pinned memory already, and for VMs that are being
+ * released. Only a process that delays its own faults (userfaultfd) can make it take so long.
  */
 #define PINS_TIMEOUT HZ
 
@@ -45,7 +45,9 @@ int keel_wait_until_given_up(void)
 	return wait_event_interruptible(given_up, !atomic_read(&keel_giving_up)) ? -EINTR : 0;
 }
 
-/* Faults of @vm that have not seen keel_giving_up. Acquire: what they have pinned is on record. */
+/*
+ * Wait for faults of @vm that have not seen keel_giving_up. Acquire: their pins are in the record.
+ */
 static void wait_for_pins(const struct keel_vm *vm, unsigned long deadline)
 {
 	while (atomic_read_acquire(&vm->pinning) && time_before(jiffies, deadline))
@@ -55,11 +57,11 @@ static void wait_for_pins(const struct keel_vm *vm, unsigned long deadline)
 /*
  * Take @frames from all guests. A huge page is pinned by each mapping of a part of it: at other
  * addresses of the guest, or in another VM. The kernel can split it only when none of these pins is
- * left, and it checks that before it tells anybody (watch.c) that it wants a page.
+ * left, and it checks that before it notifies the watches.
  *
- * No VM pins any of it afterwards, as long as keel_giving_up is not 0: a fault that had begun to pin
- * has been waited for before the record was searched, and one that begins now does not get to pin. A
- * VM that is made meanwhile, and so is not found, sees keel_giving_up at its first fault.
+ * Afterwards no VM pins any of it while keel_giving_up is not 0: a fault that had begun to pin was
+ * waited for before the record was searched, and a fault that begins now must wait. A VM that is
+ * created meanwhile, and so is not found, sees keel_giving_up at its first fault.
  */
 static void take_from_all(const struct keel_frames *frames)
 {
@@ -84,14 +86,14 @@ static int kernel_gives_up(unsigned long pfn)
 }
 
 enum outcome {
-	GIVEN_UP, /* no process has the page any more */
+	GIVEN_UP, /* no process has the page mapped */
 	KEPT,	  /* the kernel knows that it is broken, but could not unmap it */
-	REFUSED,  /* the kernel knows nothing of it */
+	REFUSED,  /* the kernel did not accept the report */
 };
 
 /*
- * What memory_failure() returns does not say: -EHWPOISON, that somebody has reported the page before,
- * perhaps while guests had the huge page pinned that it is part of, so that it stayed mapped.
+ * The result of memory_failure() does not tell. For example -EHWPOISON means that the page was
+ * reported before, perhaps while guests had its huge page pinned, so that it stayed mapped.
  */
 static enum outcome outcome_of(unsigned long pfn, int ret)
 {
@@ -106,8 +108,8 @@ static enum outcome outcome_of(unsigned long pfn, int ret)
 
 /*
  * The kernel unmaps the page from all processes and never uses it again. It sends SIGBUS to this
- * thread, as to one that has touched the page, unless a file has a good copy: a page of the page
- * cache that is not dirty is read again instead.
+ * thread, as if it had accessed the page, unless a file has a good copy: a page of the page cache
+ * that is not dirty is read again instead.
  */
 static enum outcome give_up(unsigned long pfn, const struct keel_frames *frames)
 {
@@ -122,10 +124,10 @@ static enum outcome give_up(unsigned long pfn, const struct keel_frames *frames)
 	return outcome;
 }
 
-/* ---- what the guest met ---- */
+/* ---- external aborts of guests ---- */
 
 /*
- * Return: whether the guest is to repeat the access. It finds other memory then, or KVM_RUN sends a
+ * Return: whether the guest repeats the access. It then finds other memory, or KVM_RUN sends
  * SIGBUS: no page that the kernel knows to be broken is mapped (fault.c). False if the guest would
  * meet the error again.
  */
@@ -135,7 +137,7 @@ static bool broken_memory(struct keel_vm *vm, u64 ipa, u64 pa)
 	struct keel_frames frames;
 	enum outcome outcome;
 
-	/* The process has discarded that page meanwhile: it may be somebody else's now. */
+	/* The process has discarded that page meanwhile: it may belong to somebody else now. */
 	if (!keel_find_frames(vm, ipa >> PAGE_SHIFT, pfn, &frames))
 		return true;
 	outcome = give_up(pfn, &frames);
@@ -202,7 +204,7 @@ static bool is_zero(const void *field, size_t size)
 	return !memchr_inv(field, 0, size);
 }
 
-/* A syndrome of its own an SError has with FEAT_RAS alone, which no VM has. */
+/* An SError has a syndrome of its own only with FEAT_RAS, which no VM has. */
 static bool are_valid(const struct kvm_vcpu_events *events)
 {
 	if (events->exception.serror_pending && events->exception.serror_has_esr)
@@ -230,7 +232,7 @@ int keel_vcpu_set_events(struct keel_vcpu *vcpu, void __user *argp)
 	ret = raise ? call_events(vcpu, raise, NULL) : 0;
 	if (ret || !(raise & KEEL_EVENT_ABORT))
 		return ret;
-	/* It is what the access has come to that userspace was asked for. */
+	/* The abort is the result of the access that userspace was asked for. */
 	vcpu->mmio_read = false;
 	vcpu->mmio_pending = false;
 	return 0;

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guest memory comes when the guest first touches it: the process's page is pinned and mapped at
- * EL2. Of a huge page as much is mapped as fits the guest's addresses: all of it, which makes a
- * block of stage 2, or 64 KiB at a time. What follows and the process has already comes along:
- * pages in their 64 KiB, huge pages in their 8 MiB. Memory that the process has not got is not
- * taken before the guest touches it.
+ * Guest memory is supplied when the guest first touches it: the process's page is pinned and mapped
+ * at EL2. Of a huge page as much is mapped as fits the guest's addresses: all of it, as a block of
+ * stage 2, or 64 KiB at a time. Pages that follow, and that the process already has, are mapped by
+ * the same fault: up to the end of the 64 KiB around a page, or of the 8 MiB around a huge page.
+ * Memory that the process does not have is not allocated before the guest touches it.
  *
- * What is pinned is in vm->pins, one entry for each mapping, at its first gfn. The entry is made
- * before EL2 maps and goes after EL2 has unmapped, so memory that a guest reaches is pinned always.
- * The other way round does not hold: an entry without a mapping is mapped again when it is touched.
+ * vm->pins records what is pinned: one entry for each mapping, at its first gfn. An entry is made
+ * before EL2 maps and removed after EL2 has unmapped, so memory that a guest can access is always
+ * pinned. The reverse does not hold: an entry without a mapping is mapped when the guest touches
+ * it.
  *
- * A pin is of the page that the process has at that address: what the process discards is taken
- * from the guest before (watch.c), and the page of a fault that was under way is not mapped.
+ * A pin is on the page that the process has at that address. What the process discards is unmapped
+ * from the guest first (watch.c), and a fault that has pinned such a page does not map it.
  */
 #define pr_fmt(fmt) "keel: " fmt
 
@@ -26,20 +27,20 @@
 #include "compat.h"
 #include "keel.h"
 
-/* What is mapped at once, largest first: 1 GiB, 2 MiB, 64 KiB, a page of stage 2. */
+/* The sizes of a mapping, largest first: 1 GiB, 2 MiB, 64 KiB, a page of stage 2. */
 static const unsigned int orders[] = { 30 - PAGE_SHIFT, 21 - PAGE_SHIFT, 16 - PAGE_SHIFT, 0 };
 #define ORDER_PAGE (ARRAY_SIZE(orders) - 1)
 
-/* The same in all of keel_vm.pins. */
+/* keel_vm.pins has the same sizes. */
 static_assert(ARRAY_SIZE(orders) == KEEL_PIN_SIZES);
 
-/* Memory that one fault brings: 2^order adjacent pages. */
+/* What one mapping pins: 2^order adjacent pages. */
 struct pinned {
 	u64 gfn;
 	struct page *page;
 	unsigned int order;
 	bool writable;
-	bool one_pin; /* on the huge page that all of it is in; otherwise each page has one */
+	bool one_pin; /* one pin on the huge page that contains all of it; otherwise one on each page */
 };
 
 /* A fault of a guest. */
@@ -47,11 +48,11 @@ struct fault {
 	u64 gfn;
 	bool write;
 	unsigned int max;   /* the largest order that may be mapped */
-	unsigned int order; /* which was */
-	bool there;	    /* the process had it already */
+	unsigned int order; /* the order that was mapped */
+	bool there;	    /* the process had the memory already */
 };
 
-/* An entry of size i in vm->pins, by gfn >> order_of(i): the frame, and what the guest may. */
+/* An entry of size i in vm->pins, indexed by gfn >> order_of(i): the frame, and flags. */
 #define ENTRY_WRITABLE	BIT(0)
 #define ENTRY_ONE_PIN	BIT(1)
 #define ENTRY_PFN_SHIFT 2
@@ -65,7 +66,7 @@ static unsigned int index_of(const struct keel_vm *vm, unsigned int order)
 {
 	unsigned int i;
 
-	if (likely(!order)) /* one of the kernel's pages: no block is as small */
+	if (likely(!order)) /* a page of the kernel: blocks are larger */
 		return ORDER_PAGE;
 	for (i = 0; order_of(vm, i) != order; i++)
 		;
@@ -101,9 +102,10 @@ static void unpin_memory(const struct pinned *pin)
 }
 
 /*
- * What a guest may have written is dirty. A folio's lock, which is for pages of files, cannot be
- * had here: reclaim may hold it and wait for mem_lock. No need: such a page is dirty as long as the
- * process may write to it, and was taken from the guest before it was made clean.
+ * Memory that a guest may have written is dirty. set_page_dirty_lock() cannot be used here: it
+ * locks the folio, whose lock reclaim may hold while it waits for mem_lock. For a page of a file
+ * with writeback nothing is needed: it is dirty as long as the process may write to it, and was
+ * unmapped from the guest before it was cleaned.
  */
 static void mark_dirty(struct folio *folio)
 {
@@ -123,7 +125,7 @@ static void mark_all_dirty(const struct pinned *pin)
 
 /* ---- under mem_lock: the record of pins, and EL2's map ---- */
 
-/* find_pin(), where the record has one of the sizes @which. */
+/* find_pin(), if the record has entries of the sizes @which. */
 static noinline bool find_pin_of(struct keel_vm *vm, u64 gfn, unsigned int which,
 				 struct pinned *pin)
 {
@@ -141,7 +143,7 @@ static noinline bool find_pin_of(struct keel_vm *vm, u64 gfn, unsigned int which
 	return false;
 }
 
-/* The mapping that has @gfn, of those orders[] that @which has a bit for. */
+/* The mapping that contains @gfn, among the sizes orders[] whose bit is set in @which. */
 static __always_inline bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int which,
 				     struct pinned *pin)
 {
@@ -150,7 +152,7 @@ static __always_inline bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int w
 	return which && find_pin_of(vm, gfn, which, pin);
 }
 
-/* Whether there is a mapping of one of the sizes from @size on in [gfn, last]. */
+/* Whether there is a mapping in [gfn, last] of size @size or smaller. */
 static bool any_pin(struct keel_vm *vm, u64 gfn, u64 last, unsigned int size)
 {
 	unsigned int i;
@@ -165,7 +167,7 @@ static bool any_pin(struct keel_vm *vm, u64 gfn, u64 last, unsigned int size)
 	return false;
 }
 
-/* Whether something smaller lies in what @pin, of size @size, is to be. */
+/* Whether there is a smaller mapping within @pin, which is of size @size and not mapped yet. */
 static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned int size)
 {
 	return vm->pins.sizes >> (size + 1) &&
@@ -173,9 +175,9 @@ static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned i
 }
 
 /*
- * From page *@at of @count on, which is where it has come to. It may take calls that clean caches
- * and map nothing: the pages are pinned meanwhile. What EL2 is short of cannot be given to it here:
- * -ENOMEM and -ENOBUFS, see supply_memory().
+ * Map from page *@at of @count on; *@at is updated. Some calls only clean caches and map nothing;
+ * the pages are pinned meanwhile. If EL2 lacks memory (-ENOMEM, -ENOBUFS) it cannot be supplied
+ * here: see supply_memory().
  */
 static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned long count,
 		     bool writable, unsigned long *at)
@@ -190,7 +192,8 @@ static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned lo
 				   page_to_phys(page) + (*at << PAGE_SHIFT),
 				   (count - *at) << PAGE_SHIFT, flags, &done, &clean);
 		done >>= PAGE_SHIFT;
-		if (unlikely(ret == -ENOENT)) /* no such VM: it has ended. Not "no slot" */
+		/* The VM has ended. For callers -ENOENT means that there is no slot. */
+		if (unlikely(ret == -ENOENT))
 			return -EIO;
 		if (likely(ret != -EAGAIN) || done >= count - *at)
 			return ret;
@@ -222,7 +225,7 @@ static void drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 	}
 }
 
-/* No mapping lies across an end of the range. */
+/* No mapping crosses an end of the range. */
 static void unpin_range(struct keel_vm *vm, u64 first, u64 last)
 {
 	unsigned int i;
@@ -232,7 +235,7 @@ static void unpin_range(struct keel_vm *vm, u64 first, u64 last)
 	keel_pins_trim(&vm->pins, first >> vm->page_order, last >> vm->page_order);
 }
 
-/* Whole blocks at EL2: it needs nothing for that, and has no reason to refuse. */
+/* EL2 unmaps whole blocks, needs no memory for that, and does not fail. */
 static long unmap_gfns(struct keel_vm *vm, u64 first, u64 last)
 {
 	u64 ipa = first << PAGE_SHIFT, left = (last - first + 1) << PAGE_SHIFT, done = 0;
@@ -252,8 +255,8 @@ static long unmap_gfns(struct keel_vm *vm, u64 first, u64 last)
 }
 
 /*
- * The CPUs' profiling units may write to a page that was unmapped for as long as they have not been
- * drained, which the way out of the guest does.
+ * A CPU's profiling unit may write to a page that was unmapped until it is drained, which happens
+ * when the CPU leaves the guest.
  */
 static void drain_profiling(struct keel_vm *vm)
 {
@@ -262,8 +265,8 @@ static void drain_profiling(struct keel_vm *vm)
 }
 
 /*
- * Others get the CPU meanwhile, whoever calls: the out-of-memory reaper, too, which may wait for no
- * one, but gives the CPU away as often as it unmaps a page.
+ * This reschedules for every caller. So the out-of-memory reaper, which may not wait, yields the
+ * CPU here, as it does itself after each page.
  */
 void keel_take(struct keel_vm *vm, u64 first, u64 last)
 {
@@ -275,7 +278,7 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 	keel_inject_note_taken(last - first + 1);
 	if (vm->dead || !any_pin(vm, first, last, 0))
 		return;
-	/* EL2 takes pages of stage 2, also where nothing is pinned at an end of the range. */
+	/* EL2 unmaps whole pages of stage 2, also if nothing is pinned at an end of the range. */
 	first &= ~offset;
 	last |= offset;
 	if (find_pin(vm, first, ~0U, &pin))
@@ -288,8 +291,8 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 		unpin_range(vm, first, last);
 		return;
 	}
-	/* What the guest may still reach stays pinned, and the guest does not run. */
-	pr_err("VM %#llx: memory cannot be taken from it (%ld): it is stopped\n", vm->handle, ret);
+	/* Memory that the guest may still access stays pinned, and the guest never runs again. */
+	pr_err("VM %#llx: cannot unmap its memory (%ld): the VM is stopped\n", vm->handle, ret);
 	keel_vm_kill(vm);
 }
 
@@ -325,10 +328,10 @@ bool keel_find_frames(struct keel_vm *vm, u64 gfn, unsigned long pfn, struct kee
 	return is_it;
 }
 
-/* How many entries of the record are looked at under one hold of mem_lock. */
+/* How many entries are looked at under one hold of mem_lock. */
 #define LOOK_ENTRIES 512
 
-/* Under mem_lock, among the entries of @size from *@index on. Return: whether these were all. */
+/* Under mem_lock. Look at entries of @size from *@index on. Return: whether all were looked at. */
 static bool take_some_frames(struct keel_vm *vm, unsigned int size, unsigned long *index,
 			     const struct keel_frames *frames)
 {
@@ -389,9 +392,9 @@ void keel_unpin_all(struct keel_vm *vm)
 }
 
 /*
- * @size: which of orders[] it has. A map that stopped half-way leaves the entry, and the entry's
- * pages pinned: the next fault goes on. One that did nothing leaves nothing. *@kept: there is an
- * entry.
+ * @size: its index in orders[]. If EL2 has mapped a part of it, the entry and its pins are kept,
+ * and the next fault continues; if EL2 has mapped nothing, no entry is kept. *@kept: whether there
+ * is one.
  */
 static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, unsigned int size,
 			  unsigned long *at, bool *kept)
@@ -404,25 +407,27 @@ static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, unsigned
 	*kept = !ret || pin->order > vm->page_order;
 	if (!*kept)
 		keel_pins_erase(&vm->pins, size, pin->gfn >> pin->order);
-	/* All that a VM has mapped is in the record: EL2 has something else there. */
+	/*
+	 * The record has an entry for everything that is mapped, so EL2 has something else there.
+	 */
 	return ret == -EEXIST ? -EFAULT : ret;
 }
 
 /* ---- without locks ---- */
 
-/* Pages that count as locked where the module was asked for that: vm->memlock. */
+/* Count pages as locked memory, if the module was asked to: vm->memlock. */
 static int charge_pages(struct keel_vm *vm, unsigned long pages)
 {
 	if (!account_locked_vm(vm->mm, pages, true))
 		return 0;
 	pr_warn_ratelimited(
-		"%s[%d]: guest memory counts as locked (keel.memlock=1), and its limit, "
-		"%lu KiB, is reached: raise it (ulimit -l)\n",
+		"%s[%d]: guest memory counts as locked (keel.memlock=1), and the limit of "
+		"%lu KiB is reached: raise it (ulimit -l)\n",
 		current->comm, task_pid_nr(current), rlimit(RLIMIT_MEMLOCK) >> 10);
 	return -ENOMEM;
 }
 
-/* What was unpinned where mmap_lock could not be taken counts no more. */
+/* Uncount pages that were unpinned where mmap_lock could not be taken. */
 static void settle_charges(struct keel_vm *vm)
 {
 	unsigned long pages = vm->memlock ? atomic_long_xchg(&vm->unpinned, 0) : 0;
@@ -431,7 +436,10 @@ static void settle_charges(struct keel_vm *vm)
 		account_locked_vm(vm->mm, pages, false);
 }
 
-/* What a commit was short of: memory for EL2, for EL2's own pool, for the record of a pin. */
+/*
+ * Whether a commit lacked memory: for the VM at EL2, for EL2's own pool, or for an entry of the
+ * record.
+ */
 static bool is_short(int err)
 {
 	return err == -ENOMEM || err == -ENOBUFS || err == -ENOSPC;
@@ -450,14 +458,17 @@ static int supply_memory(struct keel_vm *vm, const struct pinned *pin, int err)
 	}
 }
 
-/* For one commit: a GiB of pages takes half as many tables as it has MiB. */
+/*
+ * The limit for one commit: the tables for a GiB in pages take half as many donations as it has
+ * MiB.
+ */
 #define SUPPLIES_MAX 1024
 
 /* ---- without locks: pinning ---- */
 
 /*
- * Pinning fails for a moment where a page must be moved first, out of what is movable or CMA, and
- * somebody holds it. So many times it is tried, a tick apart.
+ * Pinning fails temporarily for a page that must be moved first, out of movable memory or CMA,
+ * while somebody else holds it. So many tries are made, a tick apart.
  */
 #define PIN_TRIES 10
 
@@ -496,10 +507,10 @@ static noinline long pin_for_reading(unsigned long hva, unsigned long count, str
 }
 
 /*
- * For writing, where the process may write, also for reads and in read-only slots: pages that it
- * has never written would be the zero page otherwise, which cannot be shared that often. *@writable
- * says whether. Where the process may not write, for reading, if @read_only. Returns what
- * pin_user_pages_fast() does.
+ * Pin for writing if the process may write, also for reads and in read-only slots: a page that the
+ * process has never written would otherwise be the zero page, which cannot be shared that often. If
+ * it may not write, pin for reading if @read_only. *@writable tells which. Return: as
+ * pin_user_pages_fast().
  */
 static __always_inline long pin_pages(const struct keel_slot *slot, unsigned long hva,
 				      unsigned long count, struct page **pages, bool read_only,
@@ -514,7 +525,7 @@ static __always_inline long pin_pages(const struct keel_slot *slot, unsigned lon
 	return pin_for_reading(hva, count, pages);
 }
 
-/* What is no error of its own in KVM_RUN is one of the process's memory. */
+/* Errors that KVM_RUN does not return by themselves mean that the process has no such memory. */
 static int pin_error(long err)
 {
 	if (err == -EINTR || err == -ENOMEM || err == -EBUSY)
@@ -538,8 +549,8 @@ static unsigned long slot_hva(const struct keel_slot *slot, u64 gfn)
 }
 
 /*
- * Whether the 2^order guest pages around @gfn are all in the slot, and in the huge page that @gfn's
- * page @page is of.
+ * Whether all of the 2^order guest pages around @gfn are in the slot, and in the huge page that
+ * contains @page, the page of @gfn.
  */
 static bool block_fits(const struct keel_slot *slot, u64 gfn, unsigned int order, struct page *page)
 {
@@ -554,12 +565,13 @@ static bool block_fits(const struct keel_slot *slot, u64 gfn, unsigned int order
 #define PUD_LEAF_ORDER (PUD_SHIFT - PAGE_SHIFT)
 #define PMD_LEAF_ORDER (PMD_SHIFT - PAGE_SHIFT)
 
-/* What the process's tables say of an address. */
+/* What the process's page tables have for an address. */
 struct translation {
-	unsigned int order;  /* of the leaf, 0 for a page or nothing */
-	unsigned long pfn;   /* the first of a leaf of more than a page */
-	bool writable;	     /* all of such a leaf */
-	unsigned long pages; /* without one: how many from the address on are there and writable */
+	unsigned int order; /* of the leaf; 0 for a page, or if there is none */
+	unsigned long pfn;  /* the first of such a leaf */
+	bool writable;	    /* all of that leaf */
+	unsigned long
+		pages; /* without such a leaf: how many pages from the address on are present and writable */
 };
 
 static unsigned long count_pages(pmd_t *pmd, unsigned long hva, unsigned long max)
@@ -577,7 +589,7 @@ static unsigned long count_pages(pmd_t *pmd, unsigned long hva, unsigned long ma
 	return n;
 }
 
-/* Interrupts are off, so that no table that was found is freed (as fast GUP has it). */
+/* Interrupts are off, so that no table is freed during the walk (as in fast GUP). */
 static void walk_tables(unsigned long hva, unsigned long max, struct translation *found)
 {
 	pgd_t *pgdp = pgd_offset(current->mm, hva), pgd = READ_ONCE(*pgdp);
@@ -613,7 +625,7 @@ static void walk_tables(unsigned long hva, unsigned long max, struct translation
 	}
 }
 
-/* Of pages @max are looked at. What it says may be out of date when it returns. */
+/* Up to @max pages are looked at. The answer may be out of date when this returns. */
 static struct translation translate_hva(unsigned long hva, unsigned long max)
 {
 	struct translation found = { 0 };
@@ -626,8 +638,8 @@ static struct translation translate_hva(unsigned long hva, unsigned long max)
 }
 
 /*
- * Whether one leaf of the process's has all of the block around @pin's page, which is pinned: its
- * pin keeps the whole huge page where it is, and in one piece.
+ * Whether a single leaf of the process's page tables maps all of the block around @pin's page. Then
+ * the pin on that page keeps the whole huge page in place and in one piece.
  */
 static bool one_leaf(const struct keel_slot *slot, const struct pinned *pin, unsigned int order)
 {
@@ -651,8 +663,7 @@ static void widen_pin(struct pinned *pin, unsigned int order)
 	pin->one_pin = true;
 }
 
-/* Whether the process has all of it: what it has discarded is not to
- * come back for a block's sake. */
+/* Whether the process has all of it. A block must not bring back what the process has discarded. */
 static bool process_has(const struct keel_slot *slot, u64 gfn, unsigned long count)
 {
 	while (count) {
@@ -672,7 +683,7 @@ static bool process_has(const struct keel_slot *slot, u64 gfn, unsigned long cou
 	return true;
 }
 
-/* Its memory is aligned to 2^@unit pages as the guest's addresses are. */
+/* The memory must be aligned to 2^@unit pages as the guest addresses are. */
 static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, unsigned int unit,
 		     struct pinned *pin)
 {
@@ -701,13 +712,13 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 }
 
 /*
- * Guests go through memory from below. Of what follows a page in its 64 KiB the process often has
- * some already, which then comes along, since a fault costs more than all of it. It is a guess:
- * what of it fails is left for when it is touched.
+ * Guests use memory upwards, and the process often has some of the pages that follow in the same 64
+ * KiB. They are mapped as well, since another fault costs more than all of them. This is a guess: a
+ * page that cannot be mapped is left for its own fault.
  */
 #define AROUND_PAGES 16
 
-/* Pages that are pinned, each by itself, for @gfn and what follows. */
+/* Pages from @gfn on that are pinned, each with its own pin. */
 struct around {
 	u64 gfn;
 	unsigned long count;
@@ -723,7 +734,7 @@ static void unpin_from(struct around *around, unsigned long first)
 
 #define MAY_NOT_FAULT (VM_IO | VM_PFNMAP)
 
-/* As pin_pages() wants it: for writing where that is allowed, else for reading if @read_only. */
+/* As pin_pages(): for writing if that is allowed, otherwise for reading if @read_only. */
 static bool may_fault(const struct vm_area_struct *vma, bool read_only)
 {
 	if (vma->vm_flags & MAY_NOT_FAULT)
@@ -732,8 +743,8 @@ static bool may_fault(const struct vm_area_struct *vma, bool read_only)
 }
 
 /*
- * Under mmap_lock, which is gone if the answer says RETRY or COMPLETED. Interruptible: what
- * userspace answers for (userfaultfd) may take for ever.
+ * Under mmap_lock, which has been released if the result has VM_FAULT_RETRY or VM_FAULT_COMPLETED.
+ * Interruptible, since userspace (userfaultfd) may let it wait without end.
  */
 static vm_fault_t fault_in_locked(struct mm_struct *mm, unsigned long hva, bool read_only,
 				  unsigned int *shift)
@@ -760,8 +771,8 @@ static void tell_of_poison(unsigned long hva, unsigned int shift)
 }
 
 /*
- * Let the process have the page. What pinning would do as well, but with much to look up again, and
- * without hearing signals; should it fail, pinning says why. -EAGAIN: look again. -EHWPOISON: the
+ * Fault the page in for the process. Pinning would do so as well, but with more lookups and without
+ * reacting to signals. If this fails, pinning finds out why. -EAGAIN: try again. -EHWPOISON: the
  * process was told.
  */
 static int fault_in(unsigned long hva, bool read_only)
@@ -785,7 +796,7 @@ static int fault_in(unsigned long hva, bool read_only)
 	return -EHWPOISON;
 }
 
-/* How many pages from @gfn on are to be pinned: those that are there, or one that is now. */
+/* How many pages from @gfn on to pin: those that the process has, or one that is faulted in. */
 static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
 			 bool read_only, bool *there)
 {
@@ -804,15 +815,16 @@ static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot,
 	return max(found.pages, 1UL);
 }
 
-/* Pinning does not tell memory that is broken from such as the process has not. */
+/* Pinning has one error for broken memory and for memory that the process does not have. */
 static int why_not(int err, const struct keel_slot *slot, u64 gfn, bool read_only)
 {
 	return (err == -EFAULT ? fault_in(slot_hva(slot, gfn), read_only) : 0) ?: err;
 }
 
 /*
- * The process may still have pages that the kernel knows to be broken: it could not unmap them, for
- * somebody had them pinned. No guest gets these. Those before the first one are kept.
+ * The process may still have pages that the kernel knows to be broken, because they were pinned
+ * when it tried to unmap them. Drop these and what follows; no guest gets them. -EHWPOISON if none
+ * are left.
  */
 static int drop_broken(const struct keel_slot *slot, struct around *around)
 {
@@ -847,7 +859,7 @@ static int pin_around(const struct keel_slot *slot, const struct fault *fault, l
 		       : why_not(pin_error(got), slot, fault->gfn, !fault->write);
 }
 
-/* Pinning of several has failed: whether one of them is the reason, as why_not() has it. */
+/* Pinning several pages has failed: find out whether one of them is broken. */
 static int look_at_each(const struct keel_slot *slot, u64 gfn, unsigned long count)
 {
 	int ret = -EFAULT;
@@ -871,8 +883,8 @@ static int drop_broken_page(const struct keel_slot *slot, const struct pinned *p
 }
 
 /*
- * A page of stage 2 that takes several of the kernel's: they must lie side by side, and so aligned,
- * as in a huge page they do. Otherwise the process's memory is no memory for such a VM.
+ * A page of stage 2 that is several of the kernel's pages. They must be adjacent and aligned, as
+ * they are in a huge page; otherwise such a VM cannot have this memory.
  */
 static int pin_large_page(const struct keel_slot *slot, u64 gfn, unsigned int order,
 			  struct pinned *pin)
@@ -886,14 +898,14 @@ static int pin_large_page(const struct keel_slot *slot, u64 gfn, unsigned int or
 	ret = look_at_each(slot, ALIGN_DOWN(gfn, 1UL << order), 1UL << order);
 	if (ret != -EFAULT)
 		return ret;
-	pr_warn_ratelimited(
-		"%s[%d]: memory at %#lx is not in %lu KiB pieces, as keel.stage2_granule "
-		"wants: use huge pages\n",
-		current->comm, task_pid_nr(current), slot_hva(slot, gfn), PAGE_SIZE << order >> 10);
+	pr_warn_ratelimited("%s[%d]: memory at %#lx is not in aligned pieces of %lu KiB, which "
+			    "keel.stage2_granule needs: use huge pages\n",
+			    current->comm, task_pid_nr(current), slot_hva(slot, gfn),
+			    PAGE_SIZE << order >> 10);
 	return ret;
 }
 
-/* More than the page at @gfn, which is pinned, if it is part of a huge page. */
+/* Extend @pin, the page at @gfn, if it is part of a huge page. */
 static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
 		       unsigned int max, struct pinned *pin, struct around *around)
 {
@@ -918,7 +930,7 @@ static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u
 	return false;
 }
 
-/* Pin @fault's page and those around it, or more of it if it is part of a huge page. */
+/* Pin the page of @fault and those around it, or more of a huge page. */
 static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot,
 		    const struct fault *fault, long count, struct pinned *pin,
 		    struct around *around)
@@ -940,7 +952,7 @@ static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot,
 	return pin_large_page(slot, fault->gfn, vm->page_order, pin);
 }
 
-/* What a fault has pinned is still what the process has there, if these have not changed. */
+/* As long as these have not changed, the process still has what a fault has pinned. */
 struct seen {
 	struct keel_slot slot;
 	unsigned long generation; /* of the slots */
@@ -955,8 +967,8 @@ static bool out_of_date(struct keel_vm *vm, const struct seen *seen)
 }
 
 /*
- * Another vCPU was faster. Should EL2 not have it, it gets it now. One that may only be read, where
- * the process may write now, makes way: -EAGAIN.
+ * Another vCPU was faster. Its mapping is completed if EL2 does not have it yet. A read-only
+ * mapping is removed if the process may write now: -EAGAIN.
  */
 static int map_again(struct keel_vm *vm, const struct pinned *there, const struct pinned *pin,
 		     unsigned long *at)
@@ -972,8 +984,8 @@ static int map_again(struct keel_vm *vm, const struct pinned *there, const struc
 }
 
 /*
- * Under mem_lock. -EAGAIN: what was pinned is out of date; -EBUSY: no room for a block, only for a
- * page; is_short(): again with *@at and *@kept as they are.
+ * Under mem_lock. -EAGAIN: what was pinned is out of date; -EBUSY: a block does not fit, a page
+ * does; is_short(): call again with *@at and *@kept as they are.
  */
 static int commit_pin(struct keel_vm *vm, u64 gfn, const struct pinned *pin,
 		      const struct seen *seen, unsigned long *at, bool *kept)
@@ -988,15 +1000,15 @@ static int commit_pin(struct keel_vm *vm, u64 gfn, const struct pinned *pin,
 		return map_again(vm, &there, pin, at);
 	if (!*kept && !any_smaller(vm, pin, size))
 		ret = insert_and_map(vm, pin, size, at, kept);
-	/* An entry of just this size, or a page's in a block's place. */
+	/* There is an entry of this size, or of a page where the block would be. */
 	if (ret == -EBUSY && find_pin(vm, gfn, ~0U, &there))
 		return map_again(vm, &there, pin, at);
 	return ret;
 }
 
-/* ---- what follows ---- */
+/* ---- pages that follow ---- */
 
-/* Entries for @n pages from the @first on, one each. Returns how many it has made. */
+/* Make entries for @n pages from number @first on. Return: how many were made. */
 static unsigned long insert_around(struct keel_vm *vm, const struct around *around,
 				   unsigned long first, unsigned long n)
 {
@@ -1016,7 +1028,10 @@ static unsigned long insert_around(struct keel_vm *vm, const struct around *arou
 	return i;
 }
 
-/* Under mem_lock, after the first. Adjacent ones are mapped at once. Returns how many are kept. */
+/*
+ * Under mem_lock, for the pages after the first. Adjacent ones are mapped in one call. Return: how
+ * many pages are kept, the first included.
+ */
 static unsigned long commit_around(struct keel_vm *vm, const struct around *around)
 {
 	unsigned long done = 1, n, want, at;
@@ -1038,11 +1053,11 @@ static unsigned long commit_around(struct keel_vm *vm, const struct around *arou
 	return done;
 }
 
-/* How far a commit has come. */
+/* The progress of a commit. */
 struct committed {
-	unsigned long at;     /* pages of its mapping that EL2 has */
+	unsigned long at;     /* pages that EL2 has mapped */
 	bool kept;	      /* there is an entry for what was pinned */
-	unsigned long around; /* how many of these are, the first counted */
+	unsigned long around; /* how many pages around are kept, the first included */
 };
 
 static int commit_once(struct keel_vm *vm, const struct fault *fault, const struct pinned *pin,
@@ -1104,7 +1119,7 @@ static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 	return commit_all(vm, fault, &pin, &around, seen);
 }
 
-/* -EAGAIN also while a folio is being given up: keel_fault() waits. */
+/* -EAGAIN also while a page is being given up, for which keel_fault() waits. */
 static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *seen)
 {
 	long ret;
@@ -1128,7 +1143,7 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *s
 #define BLOCK_PAGES   (1UL << PMD_LEAF_ORDER)
 #define AROUND_BLOCKS 4
 
-/* Whether the process has a huge page there, which the VM has not. */
+/* Whether the process has a huge page there that the VM does not have. */
 static bool has_block(struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
 {
 	struct translation found;
@@ -1147,7 +1162,7 @@ static bool has_block(struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
 	return !pinned;
 }
 
-/* As with pages: the huge pages that follow in their 8 MiB. */
+/* As for pages: map the huge pages that follow in the same 8 MiB. */
 static void fault_blocks_around(struct keel_vm *vm, u64 gfn, struct seen *seen)
 {
 	struct fault next = { .max = PMD_LEAF_ORDER };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The three private interrupts that EL2 handles while a guest runs: they must be enabled in each
- * CPU's redistributor, which is the host's. Nothing is to be done in the host when one comes: by
- * then EL2 has seen to it.
+ * The three private interrupts that EL2 handles while a guest runs. They must be enabled in the
+ * redistributor of each CPU, which belongs to the host. The host has nothing to do when one
+ * arrives, since EL2 has handled it by then.
  */
 #include <linux/cpuhotplug.h>
 #include <linux/interrupt.h>
@@ -29,7 +29,7 @@ static const struct {
 static unsigned int irqs[ARRAY_SIZE(ppis)];
 static unsigned int nr_irqs_held;
 static int hotplug_state;
-static int __percpu *cookie; /* request_percpu_irq() wants one */
+static int __percpu *cookie; /* for request_percpu_irq() */
 
 static irqreturn_t handle_ppi(int irq, void *data)
 {
@@ -99,7 +99,7 @@ int keel_hostirq_init(void)
 	struct device_node *gic = of_find_compatible_node(NULL, NULL, "arm,gic-v3");
 	int ret;
 
-	/* Without a GICv3 there is no vGIC either: VMs can do without both. */
+	/* Without a GICv3 there is no vGIC. VMs can be created all the same. */
 	if (!gic)
 		return 0;
 	ret = request_ppis(gic);

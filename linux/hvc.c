@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The hypercall itself, and its two everyday shapes. */
+/* The hypercall, and functions for its usual forms. */
 #include <linux/errno.h>
 
 #include "keel.h"
 
-/* Enough for any one call: a level of tables takes one page, and a call works on bounded ranges. */
+/* Enough for any one call: a level of tables takes one page, and the range of a call is bounded. */
 #define TOPUPS_PER_CALL 64
 
-/* A call that has a vCPU is over within some ten thousand instructions. */
+/* A call that owns a vCPU ends within some ten thousand instructions. */
 #define BUSY_TRIES 10000
 
-/* What the registers hold is copied to a local structure first: keel_hvc_run() says why. */
+/* The values are copied to a local structure first; see keel_hvc_run(). */
 long keel_hvc(struct keel_regs *regs)
 {
 	struct keel_regs in = *regs, out;
@@ -42,13 +42,13 @@ long keel_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)
 	return ret;
 }
 
-/* What @err says EL2 is short of: pages of its own, or of @vm's. */
+/* Donate what EL2 lacks, according to @err: pages of its own pool, or of the pool of @vm. */
 static int give_pages(struct keel_vm *vm, long err)
 {
 	return err == -ENOBUFS ? keel_pool_topup() : keel_topup(vm);
 }
 
-/* The end of a VM takes no pages: EL2 never says that it is short of them there. */
+/* Destroying a VM takes no pages: EL2 never lacks any there. */
 static bool inject_to(u32 fid)
 {
 	return fid != KEEL_HC_VM_DESTROY && keel_inject();
@@ -68,10 +68,10 @@ long keel_giving_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 *out)
 }
 
 /*
- * EL2 takes all vCPUs to make the GIC and to reset it: while another CPU has one of them for a call
- * both are busy, and not for long. Who resets asks again by himself, since a run is in his way,
- * too. Of a register that can only be set before the first run that is the answer all the same,
- * later.
+ * EL2 takes ownership of all vCPUs to create or reset the GIC. If another CPU owns one of them for
+ * a call, both calls can get -EBUSY, for a short time. The caller of a reset repeats it itself,
+ * since a running vCPU is in its way as well. -EBUSY is also the final answer for a register that
+ * can only be set before the first run.
  */
 static long call_when_free(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)
 {

@@ -6,20 +6,20 @@
 
 #include "keel.h"
 
-/* The n-th from now on fails, counted down to 0: then nothing fails any more. */
+/* The n-th allocation from now on fails. Counted down to 0, at which none fails. */
 static int fail_at;
 module_param(fail_at, int, 0644);
-MODULE_PARM_DESC(fail_at, "let the n-th allocation from now on fail; 0: none");
+MODULE_PARM_DESC(fail_at, "the n-th allocation from now on fails; 0: none");
 
-/* So many after it fail as well. */
+/* How many allocations after that fail as well. */
 static int fail_more;
 module_param(fail_more, int, 0644);
-MODULE_PARM_DESC(fail_more, "how many that follow fail too");
+MODULE_PARM_DESC(fail_more, "how many allocations after that one fail as well");
 
 static bool spe_populate;
 module_param(spe_populate, bool, 0644);
 MODULE_PARM_DESC(spe_populate,
-		 "INIT of SPE brings all memory, as it does with SPE of the hardware");
+		 "INIT of emulated SPE populates all memory, as INIT of hardware SPE does");
 
 static bool unmap_fails;
 module_param(unmap_fails, bool, 0644);
@@ -33,19 +33,18 @@ static unsigned int release_ms;
 module_param(release_ms, uint, 0644);
 MODULE_PARM_DESC(release_ms, "how long a VM's release takes besides, in milliseconds");
 
-/* Once, where an interrupt ended a run, after which EL2 waits for no answer. */
+/* Takes effect once, after a run that an interrupt ended: EL2 waits for no answer then. */
 static unsigned long abort_at;
 module_param(abort_at, ulong, 0644);
-MODULE_PARM_DESC(abort_at,
-		 "the memory at this guest address is broken, where the guest is; 0: none");
+MODULE_PARM_DESC(abort_at, "the guest meets broken memory at this guest address; 0: never");
 
 static bool abort_told;
 module_param(abort_told, bool, 0644);
-MODULE_PARM_DESC(abort_told, "the same, but that EL2 could read the memory");
+MODULE_PARM_DESC(abort_told, "the same, but EL2 can read the memory");
 
 static bool run_fails;
 module_param(run_fails, bool, 0644);
-MODULE_PARM_DESC(run_fails, "EL2 can no longer access the run page of the next vCPU that runs");
+MODULE_PARM_DESC(run_fails, "EL2 loses access to the run page of the next vCPU that runs");
 
 static unsigned long most_taken;
 module_param(most_taken, ulong, 0644);

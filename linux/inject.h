@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Fault injection: in a build with KEEL_INJECT, which is for tests alone, everything in this module
- * that can run out of something asks keel_inject() first. In any other build this is nothing.
+ * Fault injection: in a build with KEEL_INJECT, which is for tests only, every operation of this
+ * module that can run out of a resource calls keel_inject() first. In other builds that function is
+ * empty.
  *
- * Included by keel.h, so that it comes before all uses. docs/module.md says how it is used.
+ * Included by keel.h, so that it precedes all uses. docs/module.md describes how tests use it.
  */
 #ifndef KEEL_INJECT_H
 #define KEEL_INJECT_H
@@ -64,19 +65,19 @@ static inline void keel_inject_release(void)
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-/* Whether what is about to be done is to fail. */
+/* Whether the next operation is to fail. */
 bool keel_inject(void);
 
-/* Whether SPE, though emulated, is to have all memory there as SPE of the hardware has. */
+/* Whether emulated SPE populates all memory, as SPE of the hardware does. */
 bool keel_inject_populate(void);
 
-/* Whether EL2 is to refuse to unmap, which it never does. */
+/* Whether unmapping is to fail, which it never does at EL2. */
 bool keel_inject_unmap(void);
 
-/* What EL2 is to have returned from a run: @exit, or once that the run page failed. */
+/* The result of a run: @exit, or, once, the error of a run page that failed. */
 long keel_inject_run(long exit);
 
-/* So many pages are taken from a guest under one hold of mem_lock. */
+/* Called with the number of pages that are taken from a guest under one hold of mem_lock. */
 void keel_inject_note_taken(u64 pages);
 
 /* @handle; or, once, that of no VM: EL2 says then what it says of one that has ended. */
@@ -85,7 +86,7 @@ u64 keel_inject_handle(u64 handle);
 /* A VM is about to be released: it may take long. */
 void keel_inject_release(void);
 
-/* What @exit is to be taken for, a run's: an external abort at memory that is broken, or itself. */
+/* The exit of a run: @exit, or an external abort at broken memory. */
 long keel_inject_abort(struct keel_vcpu *vcpu, long exit);
 
 static inline void *keel_kzalloc(size_t size, gfp_t gfp)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KVM_IOEVENTFD: a guest's write to an address signals an eventfd, and userspace need not run. */
+/* KVM_IOEVENTFD: a guest's write to an address signals an eventfd, without an exit to userspace. */
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
@@ -29,7 +29,7 @@ static int check_args(const struct kvm_ioeventfd *args)
 		return -EINVAL;
 	if (args->addr + args->len < args->addr)
 		return -EINVAL;
-	/* Without a length there is no datum to compare with. */
+	/* Without a length there is no value to compare with. */
 	if (!args->len && args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH)
 		return -EINVAL;
 	return 0;

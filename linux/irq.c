@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Interrupt lines of guests: to EL2's GIC, and to the vCPU that is to notice. */
+/*
+ * Interrupt lines of guests: EL2's GIC is told, and the vCPU that is to take the interrupt is
+ * kicked.
+ */
 #include <linux/bitmap.h>
 #include <linux/nospec.h>
 
@@ -21,8 +24,8 @@ int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
 }
 
 /*
- * Before EL2 has the GIC it is not heard, nor would it be afterwards: until the guest has run all
- * lines are configured as levels, and this one is low again.
+ * An edge before EL2 has the GIC is lost. It would have no effect later either: until the guest
+ * configures the interrupt as an edge it is level-sensitive, and the line is low again.
  */
 void keel_irq_edge(struct keel_vm *vm, u32 intid)
 {
@@ -32,7 +35,7 @@ void keel_irq_edge(struct keel_vm *vm, u32 intid)
 
 /* ---- before EL2 has the GIC: after its init, without its addresses ---- */
 
-/* Lines that are high, of the VM or of a vCPU. Under vm->lock. */
+/* Where the high lines of the VM, or of a vCPU, are recorded. Under vm->lock. */
 static unsigned long *early_lines(struct keel_vm *vm, u32 vcpu, u32 intid)
 {
 	struct keel_vcpu *of = keel_vcpu_find(vm, vcpu);
@@ -59,7 +62,7 @@ void keel_irq_early_lines(struct keel_vm *vm)
 	}
 }
 
-/* Return: whether it was early enough. */
+/* Return: whether it was recorded, since EL2 does not have the GIC yet. */
 static bool keep_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
 {
 	bool early;
@@ -76,7 +79,7 @@ static bool keep_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
 
 /* ---- KVM_IRQ_LINE ---- */
 
-/* An INTID that userspace may drive, by kind of line. */
+/* The INTIDs that userspace may drive, by kind of line. */
 static bool intid_valid(struct keel_vm *vm, u32 type, u32 intid)
 {
 	if (type == KVM_ARM_IRQ_TYPE_PPI)
@@ -94,7 +97,7 @@ int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq)
 
 	if (type > KVM_ARM_IRQ_TYPE_PPI)
 		return -EINVAL;
-	/* A CPU's own lines are for VMs with a GIC in userspace: there are none such here. */
+	/* Lines of type CPU are for VMs with a GIC in userspace, which do not exist here. */
 	if (type == KVM_ARM_IRQ_TYPE_CPU || !keel_vgic_created(vm))
 		return -ENXIO;
 	if (type == KVM_ARM_IRQ_TYPE_PPI && !keel_vcpu_find(vm, vcpu))

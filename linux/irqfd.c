@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KVM_IRQFD: an eventfd that is written raises a shared interrupt of the guest.
+ * KVM_IRQFD: a write to an eventfd raises a shared interrupt of the guest.
  *
- * An irqfd is on vm->irqfds while it is active. Who takes it off the list (KVM_IRQFD with DEASSIGN,
- * the VM's end, or the eventfd's) has its work done by the workqueue, for the eventfd's end comes
- * with the eventfd's lock held.
+ * An irqfd is on vm->irqfds while it is active. It is removed from the list by KVM_IRQFD with
+ * DEASSIGN, at the end of the VM, or when the eventfd is released. The workqueue does the rest,
+ * because the eventfd is released with its wait-queue lock held.
  *
- * None ends before it is wholly there, which is when its wait entry is in the eventfd's queue:
- * DEASSIGN waits for vm->irqfds_mutex, under which one is made; the VM's end comes after all of the
- * VM's ioctls; and the eventfd's end after the last reference to its file, one of which is held
- * meanwhile.
+ * No irqfd is removed before it is complete, that is before its wait entry is in the queue of the
+ * eventfd: DEASSIGN waits for vm->irqfds_mutex, which is held while one is made; the VM ends after
+ * all of its ioctls; and the eventfd is released after the last reference to its file, one of which
+ * is held meanwhile.
  */
 #include <linux/file.h>
 #include <linux/nospec.h>
@@ -24,7 +24,7 @@ struct keel_irqfd {
 	struct keel_vm *vm;
 	struct eventfd_ctx *eventfd;
 	u32 intid;
-	struct list_head list; /* empty: on its way out */
+	struct list_head list; /* empty: it is being removed */
 	wait_queue_entry_t wait;
 	poll_table poll;
 	struct work_struct end;
@@ -37,7 +37,7 @@ static void end_work(struct work_struct *work)
 	struct keel_irqfd *irqfd = container_of(work, struct keel_irqfd, end);
 	u64 count;
 
-	/* Nobody comes in from the eventfd any more. */
+	/* From here on the eventfd does not call irqfd_wakeup(). */
 	eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
 	eventfd_ctx_put(irqfd->eventfd);
 	kfree(irqfd);
@@ -175,7 +175,7 @@ static int deassign_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
 	spin_unlock_irq(&vm->irqfds_lock);
 	mutex_unlock(&vm->irqfds_mutex);
 	eventfd_ctx_put(eventfd);
-	/* When this returns no more interrupts come from it. */
+	/* When this returns the irqfd raises no more interrupts. */
 	flush_workqueue(workqueue);
 	return 0;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What becomes of VMs and of EL2's memory when the host goes: it hibernates, or another kernel
- * takes its place. EL2 does not come along in an image of memory, and the next kernel has to find
- * all memory its own. Also what becomes of VMs that another kernel left.
+ * VMs and EL2's memory when the host hibernates or another kernel replaces it. An image of the
+ * host's memory does not contain what EL2 has, and the next kernel needs all memory for itself.
+ * Also VMs that an earlier kernel left behind.
  *
- * Locks: life_lock, then vms_lock. A VM is made with life_lock held for reading.
+ * Locks: life_lock, then vms_lock. A VM is created with life_lock held for reading.
  */
 #define pr_fmt(fmt) "keel: " fmt
 
@@ -18,7 +18,7 @@
 #include "keel.h"
 
 static DECLARE_RWSEM(life_lock);
-static int closed; /* the errno of a VM's creation, or 0 if VMs can be made; under life_lock */
+static int closed; /* error for the creation of a VM, 0 if VMs can be created; under life_lock */
 
 static DEFINE_SPINLOCK(vms_lock);
 static LIST_HEAD(vms); /* keel_vm.all; under vms_lock */
@@ -48,7 +48,7 @@ void keel_life_add(struct keel_vm *vm)
 	spin_unlock(&vms_lock);
 }
 
-/* The last one gone, EL2 needs no more than it had at boot. */
+/* After the last VM has gone EL2 needs no more memory than at boot. */
 void keel_life_remove(struct keel_vm *vm)
 {
 	bool last;
@@ -61,7 +61,7 @@ void keel_life_remove(struct keel_vm *vm)
 		keel_pool_reclaim();
 }
 
-/* A VM that has not ended yet, and whose last user is not gone: counted. */
+/* A VM that has not been ended and still has users, with a reference; NULL if there is none. */
 static struct keel_vm *next_vm(void)
 {
 	struct keel_vm *vm, *found = NULL;
@@ -117,10 +117,9 @@ static int prepare_sleep(const char *what)
 
 	down_write(&life_lock);
 	if (!list_empty_careful(&vms)) {
-		pr_err("%s is refused: there are VMs, and what EL2 has of them is in no image\n",
-		       what);
+		pr_err("%s is refused: there are VMs, whose state at EL2 would be lost\n", what);
 	} else if (!keel_pool_reclaim()) {
-		pr_err("%s is refused: Keel cannot give all memory back that it was given\n", what);
+		pr_err("%s is refused: Keel cannot return all donated memory\n", what);
 	} else {
 		closed = -EBUSY;
 		ret = NOTIFY_OK;
@@ -131,7 +130,7 @@ static int prepare_sleep(const char *what)
 
 /*
  * It may be another Keel than the one that was there when the image was written, with other limits.
- * No VM is made while these are replaced.
+ * No VM is created while the limits are replaced.
  */
 static int allow_vms_again(void)
 {
@@ -163,12 +162,12 @@ static struct notifier_block sleep_block = { .notifier_call = on_sleep };
 /* ---- another kernel ---- */
 
 /*
- * How long the restart waits for VMs that are being released, in steps of half a millisecond: a large
- * one takes a while.
+ * How long a restart waits for VMs that are being released, in steps of half a millisecond: a large
+ * VM takes a while.
  */
 #define RELEASE_TRIES 20000
 
-/* SYS_RESTART is also what kexec says. */
+/* kexec, too, reports SYS_RESTART. */
 static int on_restart(struct notifier_block *block, unsigned long event, void *unused)
 {
 	struct keel_vm *vm;
@@ -186,13 +185,13 @@ static int on_restart(struct notifier_block *block, unsigned long event, void *u
 	for (tries = 0; tries < RELEASE_TRIES && keel_life_releasing(); tries++)
 		usleep_range(500, 1000);
 	if (!keel_pool_reclaim())
-		pr_err("Keel keeps memory: a kernel that is started by kexec must not use it\n");
+		pr_err("Keel cannot return all donated memory: a kernel started by kexec must not use it\n");
 	return NOTIFY_OK;
 }
 
 static struct notifier_block restart_block = { .notifier_call = on_restart };
 
-/* A kernel that died had VMs: nobody has them now. */
+/* VMs of a kernel that crashed: nobody uses them any more. */
 static void end_leftovers(void)
 {
 	unsigned int count = 0;
@@ -207,12 +206,12 @@ static void end_leftovers(void)
 		count += !ret;
 	}
 	if (count)
-		pr_info("%u VMs of an earlier kernel's are ended\n", count);
+		pr_info("destroyed %u VMs of an earlier kernel\n", count);
 }
 
 /* ---- memory ---- */
 
-/* Nobody can take it back: it may well be meant for the host alone. */
+/* The memory cannot be refused here: it may be meant for the host alone. */
 static int on_memory(struct notifier_block *block, unsigned long event, void *arg)
 {
 	struct memory_notify *memory = arg;
@@ -257,5 +256,5 @@ void keel_life_exit(void)
 	unregister_reboot_notifier(&restart_block);
 	unregister_pm_notifier(&sleep_block);
 	if (!keel_pool_reclaim())
-		pr_warn("Keel keeps some of the memory that it was given\n");
+		pr_warn("Keel cannot return all donated memory\n");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * keel.ko: /dev/kvm on a kernel that runs below Keel. Finding Keel, loading and unloading, and the
- * ioctls on /dev/kvm itself.
+ * keel.ko: /dev/kvm on a kernel that runs below Keel. Detection of Keel, loading and unloading, and
+ * the ioctls of /dev/kvm itself.
  */
 #define pr_fmt(fmt) "keel: " fmt
 
@@ -43,7 +43,10 @@ static struct miscdevice device = {
 	.fops = &dev_fops,
 };
 
-/* The device tree says so; without it a hypercall may be the end of a kernel that runs at EL2. */
+/*
+ * Whether the device tree describes Keel. On a kernel that itself runs at EL2 a hypercall may crash
+ * it.
+ */
 static bool keel_announced(void)
 {
 	struct device_node *node;
@@ -73,7 +76,7 @@ int keel_find(void)
 		return -ENODEV;
 	}
 	version = keel_call(KEEL_HC_VERSION, 0, 0, 0, 0, 0, NULL);
-	/* A minor version adds, and what this module knows of it needs. */
+	/* A minor version only adds calls, and this module needs those that it knows. */
 	if (version >> 16 == KEEL_ABI_VERSION >> 16 && version >= KEEL_ABI_VERSION)
 		return 0;
 	pr_err("Keel speaks version %ld.%ld of the hypercalls, this module %d.%d\n", version >> 16,
@@ -99,7 +102,7 @@ static int __init keel_init(void)
 	ret = keel_caps_probe();
 	if (ret)
 		goto no_caps;
-	/* Before the device is there for all: each VM has files in its directory. */
+	/* Before userspace can open the device, since each VM has files in this directory. */
 	keel_stats_init();
 	ret = misc_register(&device);
 	if (ret)

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The record of what a VM has pinned (keel.h, struct keel_pins): an entry for each mapping, by the
- * mapping's size and its number among all of that size. Large ones lie in an xarray each. Pages,
- * which come by the thousand and most often next to the last one, lie in leaves of 64: the leaf
- * that was used last is at hand, and then a page takes a dozen instructions, not some hundred.
+ * The record of what a VM has pinned (struct keel_pins in keel.h): an entry for each mapping,
+ * indexed by its size and its number among the mappings of that size. Each large size has an
+ * xarray. Pages come by the thousand, and most often next to the last one; they are in leaves of
+ * 64. The leaf that was used last is cached, which costs a dozen instructions for a page instead of
+ * some hundred.
  */
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "keel.h"
 
-/* The smallest size's xarray has leaves. */
+/* The xarray of the smallest size contains leaves. */
 #define PAGES	     (KEEL_PIN_SIZES - 1)
 #define LEAF_SHIFT   6
 #define LEAF_ENTRIES (1UL << LEAF_SHIFT)
@@ -38,7 +39,7 @@ void keel_pins_destroy(struct keel_pins *pins)
 		xa_destroy(&pins->by_size[i]);
 }
 
-/* Where the entry of a page is; NULL if there is no leaf. */
+/* The slot for the entry of a page; NULL if there is no leaf. */
 static void **find_place(struct keel_pins *pins, unsigned long index)
 {
 	unsigned long at = index >> LEAF_SHIFT;
@@ -55,8 +56,8 @@ static void **find_place(struct keel_pins *pins, unsigned long index)
 }
 
 /*
- * Who inserts holds the lock that the kernel takes when it reclaims: so no memory is waited for
- * there. keel_pins_reserve() does without the lock.
+ * Inserting happens under mem_lock, which the kernel takes in reclaim, so no allocation may wait
+ * for memory. keel_pins_reserve() allocates without the lock.
  */
 #define NOWAIT (GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
 
@@ -87,7 +88,7 @@ static int insert_page(struct keel_pins *pins, unsigned long index, void *entry)
 	return 0;
 }
 
-/* A place that was reserved reads as none. */
+/* A reserved slot reads as an empty one. */
 static int insert_large(struct xarray *xa, unsigned long index, void *entry)
 {
 	if (xa_load(xa, index))
@@ -105,7 +106,7 @@ int keel_pins_insert(struct keel_pins *pins, unsigned int size, unsigned long in
 	return ret;
 }
 
-/* Of pages' the leaf: an xarray's place is no use without. */
+/* For pages the leaf itself: a reserved slot in the xarray would not help. */
 static int reserve_leaf(struct keel_pins *pins, struct mutex *lock, unsigned long at)
 {
 	struct keel_leaf *leaf = kzalloc(sizeof(*leaf), GFP_KERNEL_ACCOUNT);
@@ -155,7 +156,7 @@ void keel_pins_erase(struct keel_pins *pins, unsigned int size, unsigned long in
 		*place = NULL;
 }
 
-/* Let the leaf of @index be at hand, or the next one up to @last; false if there is none. */
+/* Cache the leaf of @index, or the next one up to @last; false if there is none. */
 static bool find_leaf(struct keel_pins *pins, unsigned long index, unsigned long last)
 {
 	unsigned long at = index >> LEAF_SHIFT;

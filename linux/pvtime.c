@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stolen time (ARM DEN 0057): how long a vCPU was ready to run and did not, in the guest's memory.
- * Userspace says where (KVM_ARM_VCPU_PVTIME_CTRL), EL2 tells the guest, and the scheduler's account
- * of the vCPU's thread is added up here before each entry.
+ * Stolen time (ARM DEN 0057): how long a vCPU was ready to run but did not run, in the guest's
+ * memory. Userspace sets the address (KVM_ARM_VCPU_PVTIME_CTRL), and EL2 tells it to the guest.
+ * Before each entry the time that the scheduler has counted for the vCPU's thread is added.
  */
 #include <linux/sched.h>
 #include <linux/uaccess.h>
@@ -11,7 +11,7 @@
 
 #define STEAL_ALIGN 64
 
-/* As the guest sees it, little-endian. */
+/* The guest's structure, little-endian. */
 struct steal_time {
 	__le32 revision;
 	__le32 attributes;
@@ -19,7 +19,7 @@ struct steal_time {
 	u8 padding[48];
 };
 
-/* Without it nobody counts how long a thread waits. */
+/* Without it the time that a thread waits is not counted. */
 bool keel_pvtime_supported(void)
 {
 	return IS_ENABLED(CONFIG_SCHEDSTATS);
@@ -34,7 +34,7 @@ static u64 run_delay(void)
 #endif
 }
 
-/* Where the process has what is at @ipa in the guest; NULL where the guest cannot be written to. */
+/* The process's address for @ipa; NULL if the guest cannot be written to there. */
 static struct steal_time __user *find_steal_time(struct keel_vm *vm, u64 ipa)
 {
 	unsigned long generation;
@@ -46,7 +46,7 @@ static struct steal_time __user *find_steal_time(struct keel_vm *vm, u64 ipa)
 	return (struct steal_time __user *)(slot.hva + (ipa - (slot.gfn << PAGE_SHIFT)));
 }
 
-/* The guest asks for it: from here on, nothing stolen yet. */
+/* The guest asks for the structure: it begins with nothing stolen. */
 void keel_pvtime_begin(struct keel_vcpu *vcpu)
 {
 	static const struct steal_time zero;
@@ -57,7 +57,7 @@ void keel_pvtime_begin(struct keel_vcpu *vcpu)
 	vcpu->steal_begun = out && !copy_to_user(out, &zero, sizeof(zero));
 }
 
-/* The vCPU's own thread, before it enters the guest. Memory that has gone away is left alone. */
+/* In the vCPU's thread, before it enters the guest. If the memory is gone nothing is written. */
 void keel_pvtime_update(struct keel_vcpu *vcpu)
 {
 	struct steal_time __user *out;
@@ -67,7 +67,10 @@ void keel_pvtime_update(struct keel_vcpu *vcpu)
 	if (!vcpu->steal_begun || delay == vcpu->steal_seen)
 		return;
 	out = find_steal_time(vcpu->vm, vcpu->steal_ipa);
-	/* Another thread's account, if userspace has changed threads: it starts from there. */
+	/*
+	 * If userspace runs the vCPU in another thread now, counting starts over from that thread's
+	 * time.
+	 */
 	if (out && delay > vcpu->steal_seen && !get_user(stolen, &out->stolen))
 		(void)!put_user(cpu_to_le64(le64_to_cpu(stolen) + delay - vcpu->steal_seen),
 				&out->stolen);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KVM_GET_ONE_REG, KVM_SET_ONE_REG, KVM_GET_REG_LIST: registers go to and from EL2 as they are. */
+/*
+ * KVM_GET_ONE_REG, KVM_SET_ONE_REG, KVM_GET_REG_LIST: registers are passed to and from EL2
+ * unchanged.
+ */
 #include <linux/uaccess.h>
 
 #include "keel.h"
@@ -62,7 +65,7 @@ int keel_vcpu_one_reg(struct keel_vcpu *vcpu, void __user *argp, bool set)
 	return set ? set_reg(vcpu, &reg) : get_reg(vcpu, &reg);
 }
 
-/* How many registers there are, or a negative errno; hyp->data has those from number @from on. */
+/* The number of registers, or a negative errno; hyp->data has the ids from number @from on. */
 static long list_from(struct keel_vcpu *vcpu, u64 from)
 {
 	u64 total;

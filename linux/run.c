@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KVM_RUN. One hypercall runs the guest until the host is needed; here is what the host then does:
- * supply memory, sleep, tell userspace, or nothing but take its interrupt.
+ * KVM_RUN. One hypercall runs the guest until the host is needed. This file does what the host is
+ * needed for: supply memory, sleep, return to userspace, or just take a host interrupt.
  *
- * Waking and kicking: who has something for a vCPU tells EL2 or sets vcpu->stop, sets vcpu->wake,
- * and then looks at vcpu->mode; the vCPU sets mode, and then clears wake, looks at stop, and
- * enters. With a full barrier on each side either the entry sees what happened, or the other side
- * sees the mode and sends an interrupt, which ends the run. docs/module.md has all such pairs.
+ * Waking and kicking: a sender first tells EL2, or sets vcpu->stop; then it sets vcpu->wake; then
+ * it reads vcpu->mode. The vCPU first sets mode; then it clears wake and reads stop; then it
+ * enters. With a full barrier on each side, either the entry sees the event, or the sender sees the
+ * mode and sends an interrupt, which ends the run. docs/module.md lists all such pairs.
  */
 #define pr_fmt(fmt) "keel: " fmt
 
@@ -26,7 +26,7 @@
 #include "keel.h"
 
 #define NO_DEADLINE (~0ULL)
-/* Sleeps are no longer than this many seconds: a guest's compare value may be centuries off. */
+/* The longest sleep, in seconds: a guest's compare value may be centuries away. */
 #define SLEEP_MAX 100000000ULL
 
 #define AGAIN KEEL_RUN_AGAIN
@@ -34,8 +34,8 @@
 /* ---- others' side ---- */
 
 /*
- * The thread that has it in the guest, if one does. Acquire: the task was set before the mode. A
- * task that is no longer in KVM_RUN is there until the RCU read section ends.
+ * The thread that runs the vCPU in the guest, or NULL. Acquire: the task was set before the mode. A
+ * task that has left KVM_RUN is not freed before the RCU read section ends.
  */
 static struct task_struct *in_guest(struct keel_vcpu *vcpu)
 {
@@ -64,9 +64,9 @@ void keel_vcpu_kick(struct keel_vcpu *vcpu)
 }
 
 /*
- * Until the vCPU, which was kicked and does not enter again, has left the guest. It is in there
- * with interrupts masked, so what another CPU asks of that CPU is done after it has left; and a
- * task that has moved on has left.
+ * Wait until the vCPU, which was kicked and does not enter again, has left the guest. It runs with
+ * interrupts masked, so its CPU answers another CPU only after it has left; a task that has moved
+ * to another CPU has left.
  */
 static void wait_outside(struct keel_vcpu *vcpu)
 {
@@ -91,7 +91,9 @@ static ktime_t counter_to_ktime(u64 deadline)
 	return ktime_add_ns(ktime_get(), ns);
 }
 
-/* Sleep until something happens to the vCPU, or the counter reaches @deadline, or a signal. */
+/*
+ * Sleep until an event for the vCPU, a signal, or the time at which the counter reaches @deadline.
+ */
 static void block_vcpu(struct keel_vcpu *vcpu, u64 deadline)
 {
 	ktime_t until, *timeout = NULL;
@@ -114,9 +116,10 @@ static void block_vcpu(struct keel_vcpu *vcpu, u64 deadline)
 /* ---- entering ---- */
 
 /*
- * What the kernel does on the way to userspace (signals, rescheduling, restartable sequences) it
- * does on the way to a guest, too: for a struct kvm_vcpu, in which it only says that a signal was
- * the reason. Nobody reads that there, so there is one for all.
+ * What the kernel does before it returns to userspace (signals, rescheduling, restartable
+ * sequences) is done before a guest is entered, too. The function for that takes a struct kvm_vcpu,
+ * in which it only notes that a signal was the reason. That is never read here, so one structure
+ * serves all vCPUs.
  */
 static struct kvm_run nobodys_run;
 static struct kvm_vcpu nobody = { .run = &nobodys_run };
@@ -134,7 +137,7 @@ static int do_work(struct keel_vcpu *vcpu)
 	return ret;
 }
 
-/* RCU may not watch this CPU meanwhile: nothing in here can be traced. */
+/* RCU may not be watching this CPU: nothing in here can be traced. */
 static noinstr long run_guest(u64 handle, u32 index)
 {
 	long exit;
@@ -146,9 +149,10 @@ static noinstr long run_guest(u64 handle, u32 index)
 }
 
 /*
- * With interrupt priorities in the place of PSTATE.I (pseudo-NMIs) the GIC would hold back what is
- * to end the run: masked in PSTATE, the priorities are open. The interrupt that ended the run is
- * taken before guest time ends, so that a tick finds what was interrupted.
+ * With pseudo-NMIs interrupts are masked by priority, and the GIC would hold back the interrupt
+ * that is to end the run. So they are masked in PSTATE, and all priorities are let through. The
+ * interrupt that ended the run is taken before guest time ends, so that a tick is accounted to the
+ * guest.
  */
 static long enter_irqoff(struct keel_vcpu *vcpu)
 {
@@ -168,7 +172,7 @@ static long enter_irqoff(struct keel_vcpu *vcpu)
 	return exit;
 }
 
-/* With @finish just to finish an access: no instruction of the guest runs. */
+/* With @finish an access is completed, and the guest executes no instruction. */
 static long enter_guest(struct keel_vcpu *vcpu, bool finish)
 {
 	long exit = KEEL_EXIT_IRQ;
@@ -200,7 +204,7 @@ static int exit_mmio(struct keel_vcpu *vcpu)
 
 	vcpu->mmio_pending = true;
 	hyp->answer = KEEL_ANSWER_DONE;
-	if (hyp->mmio.write) /* what it does not store is zero */
+	if (hyp->mmio.write) /* bytes that are not stored are zero */
 		memcpy(&value, hyp->mmio.data, sizeof(value));
 	if (hyp->mmio.write && keel_ioeventfd_write(vcpu->vm, hyp->mmio.address, len, value))
 		return AGAIN;
@@ -213,7 +217,10 @@ static int exit_mmio(struct keel_vcpu *vcpu)
 	return 0;
 }
 
-/* There is no slot, or a read-only one and a store: userspace's, if it can be told what it is. */
+/*
+ * There is no slot, or the slot is read-only and the access a store. Userspace does the access if
+ * it is described.
+ */
 static int no_memory(struct keel_vcpu *vcpu)
 {
 	struct keel_run *hyp = vcpu->hyp;
@@ -231,7 +238,7 @@ static int exit_fault(struct keel_vcpu *vcpu)
 
 	if (ret == -ENOENT)
 		return no_memory(vcpu);
-	/* A signal is pending, if the thread does not block it: KVM_RUN returns before it enters. */
+	/* For -EHWPOISON: a SIGBUS is pending, and ends KVM_RUN unless the thread blocks it. */
 	return !ret || ret == -EINTR || ret == -EHWPOISON ? AGAIN : ret;
 }
 
@@ -241,7 +248,7 @@ static int exit_wfi(struct keel_vcpu *vcpu)
 	return AGAIN;
 }
 
-/* Another vCPU may have turned it on again since EL2 said so. */
+/* Another vCPU may have turned it on since EL2 reported that it is off. */
 static int exit_off(struct keel_vcpu *vcpu)
 {
 	if (keel_call(KEEL_HC_VCPU_STATE, vcpu->vm->handle, vcpu->index, KEEL_STATE_QUERY, 0, 0,
@@ -269,9 +276,9 @@ static void stop_vcpu(struct keel_vcpu *vcpu)
 }
 
 /*
- * The guest asked for the end of the machine: until userspace says more, no vCPU goes on. When this
- * returns none is in the guest. None takes notice of its own stop before that, or one that still
- * runs could turn it on again.
+ * The guest asked to power the machine off or to reset it: no vCPU runs until userspace initializes
+ * it again. When this returns none is in the guest. No vCPU acts on its stop before that, since one
+ * that still runs could turn it on again.
  */
 static void stop_all(struct keel_vm *vm)
 {
@@ -340,7 +347,7 @@ static int exit_steal_time(struct keel_vcpu *vcpu)
 	return AGAIN;
 }
 
-/* Userspace has stopped profiling, and the guest does it. */
+/* Userspace has stopped profiling (STOP_EXIT), and the guest uses it. */
 static int exit_spe(struct keel_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -351,7 +358,7 @@ static int exit_spe(struct keel_vcpu *vcpu)
 	return 0;
 }
 
-/* What a CPU without FEAT_RNG cannot give. The guest's call ends when it is entered. */
+/* Random numbers for a CPU without FEAT_RNG. The next entry completes the guest's call. */
 static int exit_entropy(struct keel_vcpu *vcpu)
 {
 	struct keel_run *hyp = vcpu->hyp;
@@ -376,9 +383,9 @@ static int (*const exits[])(struct keel_vcpu *vcpu) = {
 };
 
 /*
- * EL2 refused to run it. -EFAULT: the run page has failed, and the vCPU never runs again, so the VM
- * has ended: the other vCPUs are kicked and find it dead. An exit that this module does not know is a
- * mistake.
+ * EL2 did not run the vCPU. -EFAULT: its run page has failed and it never runs again, so the VM has
+ * ended; the other vCPUs are kicked, and see that it is dead. An exit that is not in the table is
+ * an error of this module or of EL2.
  */
 static int exit_error(struct keel_vcpu *vcpu, long error)
 {
@@ -391,7 +398,7 @@ static int exit_error(struct keel_vcpu *vcpu, long error)
 	return error < 0 ? error : -EIO;
 }
 
-/* All words at once, without a loop: most runs wake nobody. */
+/* All words are combined without a loop: most runs wake no vCPU. */
 static __always_inline bool wakes_nobody(const struct keel_run *hyp)
 {
 	unsigned long any = 0;
@@ -403,7 +410,7 @@ static __always_inline bool wakes_nobody(const struct keel_run *hyp)
 	return !any;
 }
 
-/* vCPUs that this run has made able to go on: by an interrupt, or by PSCI. */
+/* Kick the vCPUs for which this run has caused an event: an interrupt, or a PSCI call. */
 static void wake_others(struct keel_vcpu *vcpu)
 {
 	unsigned int word, bit;
@@ -455,7 +462,7 @@ static int check_ready(struct keel_vcpu *vcpu)
 	return ret ? ret : keel_spe_first_run(vcpu);
 }
 
-/* The data of a read that userspace was asked for; the guest gets it when it is entered. */
+/* The data of a read that userspace was asked for; the next entry passes it to the guest. */
 static void finish_mmio(struct keel_vcpu *vcpu)
 {
 	if (!vcpu->mmio_read)
@@ -465,8 +472,8 @@ static void finish_mmio(struct keel_vcpu *vcpu)
 }
 
 /*
- * Userspace is told that its accesses are finished, and the registers consistent, once KVM_RUN has
- * returned -EINTR.
+ * KVM promises that accesses are completed, and registers consistent, once KVM_RUN has returned
+ * -EINTR.
  */
 static void finish_at_el2(struct keel_vcpu *vcpu)
 {
@@ -476,7 +483,10 @@ static void finish_at_el2(struct keel_vcpu *vcpu)
 	enter_guest(vcpu, true);
 }
 
-/* What the VMM has written to memory since a vCPU was initialized again is what the guest sees. */
+/*
+ * After KVM_ARM_VCPU_INIT of a vCPU that has run: let the guest see what the VMM has written to
+ * memory since.
+ */
 static int sync_memory(struct keel_vcpu *vcpu)
 {
 	int ret;
@@ -496,7 +506,10 @@ static int run_loop(struct keel_vcpu *vcpu)
 	if (ret)
 		return ret;
 	vcpu->has_run = true;
-	/* An answer that an earlier call left for a signal may be out of date: look again. */
+	/*
+	 * An answer that an earlier call left because of a signal may be out of date: the guest
+	 * repeats the access.
+	 */
 	vcpu->hyp->answer = vcpu->mmio_pending ? KEEL_ANSWER_DONE : KEEL_ANSWER_MAPPED;
 	WRITE_ONCE(vcpu->ran_since, true);
 	rcu_assign_pointer(vcpu->task, current);
@@ -508,8 +521,8 @@ static int run_loop(struct keel_vcpu *vcpu)
 }
 
 /*
- * As KVM has it: what userspace was asked for is finished first, and with immediate_exit that is
- * all; the reason of the exit before and what belongs to it stay as they are.
+ * As in KVM, the access that userspace was asked for is completed first. With immediate_exit
+ * nothing else is done, and the exit reason before and its fields stay unchanged.
  */
 int keel_vcpu_run(struct keel_vcpu *vcpu)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KVM_SET_USER_MEMORY_REGION: which guest addresses are memory, and whose. A VM's slots are one
- * array, sorted, replaced as a whole: who looks one up needs no lock.
+ * KVM_SET_USER_MEMORY_REGION: which guest addresses are memory, and where the process has it. The
+ * slots of a VM are one sorted array, which is replaced as a whole, so a lookup takes no lock.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -33,7 +33,8 @@ static const struct keel_slot *find_gfn(const struct keel_slots *slots, u64 gfn)
 }
 
 /*
- * The generation's load pairs with replace_slots(): what is read of the slots is no older than it says.
+ * The load of the generation pairs with replace_slots(): the slots that are read are no older than
+ * it.
  */
 bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation)
 {
@@ -55,7 +56,7 @@ bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 	rcu_read_lock();
 	*generation = smp_load_acquire(&vm->slots_generation);
 	slot = find_gfn(rcu_dereference(vm->slots), gfn);
-	/* One whose watch has ended goes just now. */
+	/* If its watch has ended the slot is being removed. */
 	if (slot && refcount_inc_not_zero(&slot->watch->users))
 		*out = *slot;
 	else
@@ -95,7 +96,7 @@ static bool overlaps_other(const struct keel_slots *slots, const struct keel_slo
 	return false;
 }
 
-/* The slots without number @id, and with @add if there is one. */
+/* A copy of the slots without the one of number @id, and with @add if that is not NULL. */
 static struct keel_slots *copy_slots(const struct keel_slots *old, u32 id,
 				     const struct keel_slot *add)
 {
@@ -119,7 +120,7 @@ static struct keel_slots *copy_slots(const struct keel_slots *old, u32 id,
 	return new;
 }
 
-/* Under mem_lock too, which a fault holds when it finds the slots as they were before it pinned. */
+/* mem_lock is held as well: a fault compares the generation under it. */
 static void replace_slots(struct keel_vm *vm, struct keel_slots *new)
 {
 	struct keel_slots *old = (struct keel_slots *)current_slots(vm);
@@ -149,8 +150,8 @@ static int add_slot(struct keel_vm *vm, const struct keel_slot *slot)
 }
 
 /*
- * First the slot goes, so that no fault brings more of its memory, then its memory; the watch is
- * there as long as that is.
+ * Remove the slot first, so that no fault maps more of its memory, then its memory, and then its
+ * watch.
  */
 static void withdraw_slot(struct keel_vm *vm, const struct keel_slot *slot,
 			  struct keel_slots *without)
@@ -172,7 +173,7 @@ static int remove_slot(struct keel_vm *vm, const struct keel_slot *slot)
 	return 0;
 }
 
-/* All that can fail comes first. Meanwhile the slot is in neither place. */
+/* Everything that can fail is done first. In between, the slot is at neither address. */
 static int move_slot(struct keel_vm *vm, const struct keel_slot *from, const struct keel_slot *to)
 {
 	struct keel_slots *without = copy_slots(current_slots(vm), from->id, NULL), *with;
@@ -229,30 +230,29 @@ static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_re
 
 	if (region->flags & ~SLOT_FLAGS || region->slot >= KEEL_SLOTS)
 		return -EINVAL;
-	/* Of stage 2's pages: as on a kernel whose own are that large. */
+	/* Multiples of a page of stage 2, as on a kernel whose own pages are that large. */
 	if (!IS_ALIGNED(size | region->guest_phys_addr | region->userspace_addr,
 			PAGE_SIZE << vm->page_order))
 		return -EINVAL;
 	if (region->guest_phys_addr + size < region->guest_phys_addr ||
 	    size >> PAGE_SHIFT > SLOT_PAGES_MAX)
 		return -EINVAL;
-	/* Deleting a slot looks at nothing else. */
+	/* To delete a slot nothing else is checked. */
 	if (!size)
 		return 0;
 	if (untagged_addr(region->userspace_addr) != region->userspace_addr ||
 	    !access_ok((void __user *)(unsigned long)region->userspace_addr, size))
 		return -EINVAL;
-	/* KVM's answer for what the VM's IPA size does not reach. */
+	/* KVM's error for addresses beyond the VM's IPA size. */
 	return (region->guest_phys_addr + size - 1) >> vm->ipa_bits ? -EFAULT : 0;
 }
 
 /* ---- without locks: all memory of a slot, before it is touched ---- */
 
 /*
- * Block by block, from *@gfn on, which is where it has come to. A slot that is removed meanwhile has
- * no memory that could be missing; one that another thread puts in its place is that thread's. Broken
- * memory is an error (-EHWPOISON), since the SIGBUS that was sent need not interrupt: it may be
- * blocked.
+ * Block by block from *@gfn on, which is updated. A slot that is removed meanwhile has no memory
+ * that could be missing; if another thread replaces it, that thread populates it. Broken memory
+ * ends this (-EHWPOISON), because the SIGBUS that was sent may be blocked.
  */
 static int populate_slot(struct keel_vm *vm, const struct keel_slot *slot, u64 *gfn)
 {
@@ -260,7 +260,7 @@ static int populate_slot(struct keel_vm *vm, const struct keel_slot *slot, u64 *
 
 	while (!ret && *gfn < slot_end(slot)) {
 		ret = keel_map_pinned(vm, gfn);
-		if (ret == -ENOENT) /* it is, the next time */
+		if (ret == -ENOENT) /* the next iteration finds it */
 			ret = keel_fault(vm, *gfn << PAGE_SHIFT, true);
 		else if (!ret && signal_pending(current))
 			ret = -EINTR;
@@ -273,7 +273,7 @@ static int populate_slot(struct keel_vm *vm, const struct keel_slot *slot, u64 *
 	return ret;
 }
 
-/* The first slot that ends behind @gfn. */
+/* The first slot that ends after @gfn. */
 static bool next_slot(struct keel_vm *vm, u64 gfn, struct keel_slot *out)
 {
 	const struct keel_slots *slots;
@@ -289,7 +289,7 @@ static bool next_slot(struct keel_vm *vm, u64 gfn, struct keel_slot *out)
 	return i < slots->count;
 }
 
-/* What is brought before the VMM has written to it is not what the guest is to see. */
+/* The VMM may write to this memory after it is mapped: the guest must see that. */
 static void note_populated(struct keel_vm *vm)
 {
 	WRITE_ONCE(vm->stale, KEEL_STALE);
@@ -303,7 +303,7 @@ int keel_populate(struct keel_vm *vm)
 
 	if (mutex_lock_killable(&vm->slots_lock))
 		return -EINTR;
-	/* From here on those who add slots do it themselves, so that none is missed. */
+	/* From here on a thread that adds a slot populates it, so that none is missed. */
 	WRITE_ONCE(vm->populate, true);
 	gfn = vm->populated;
 	mutex_unlock(&vm->slots_lock);
@@ -318,7 +318,9 @@ int keel_populate(struct keel_vm *vm)
 	return ret;
 }
 
-/* The slot is there already, so that it can be mapped; it does not stay without its memory. */
+/*
+ * The slot exists already, so that it can be mapped. If it cannot be populated it is removed again.
+ */
 static int populate_new(struct keel_vm *vm, const struct keel_slot *slot)
 {
 	const struct keel_slot *mine;

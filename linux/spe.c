@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KVM_ARM_VCPU_SPE_CTRL (keel/spe.h): a vCPU's statistical profiling, which EL2 does. Under
+ * KVM_ARM_VCPU_SPE_CTRL (keel/spe.h): statistical profiling of a vCPU, which EL2 does. Under
  * vcpu->mutex, so the vCPU does not run.
  */
 #include <linux/uaccess.h>
@@ -30,7 +30,7 @@ static bool irq_valid(int irq)
 	       irq != KEEL_PPI_PTIMER;
 }
 
-/* Whether no vCPU has another one. Under vm->lock. */
+/* Whether no vCPU has a different one. Under vm->lock. */
 static bool irq_agreed(struct keel_vm *vm, u32 irq)
 {
 	unsigned int i;
@@ -79,15 +79,15 @@ static int get_irq(struct keel_vcpu *vcpu, int __user *argp)
 /* ---- the others ---- */
 
 /*
- * The CPU's profiling unit writes to memory by itself, and nobody can bring it a page that is not
- * there: the record is lost. The emulation asks for what it misses, as the guest's accesses do.
+ * The CPU's profiling unit writes to memory by itself. It cannot wait for a page that is not
+ * mapped, and the record would be lost. Emulated SPE faults pages in, as the guest's accesses do.
  */
 static bool needs_all_memory(void)
 {
 	return keel_spe_how() == KEEL_SPE_HARDWARE || keel_inject_populate();
 }
 
-/* The GIC's addresses may come later, as after its own INIT: EL2 hears of this at the first run. */
+/* The GIC's addresses may be set later, even after its INIT: EL2 is told at the first run. */
 static int init_spe(struct keel_vcpu *vcpu)
 {
 	int ret;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Keel's counters (KEEL_HC_STAT), a file each in debugfs: /sys/kernel/debug/keel/. */
+/* Keel's counters (KEEL_HC_STAT), one file each in debugfs: /sys/kernel/debug/keel/. */
 #include <linux/debugfs.h>
 
 #include "keel.h"
@@ -27,7 +27,7 @@ static int read_stat(void *stat, u64 *value)
 
 DEFINE_DEBUGFS_ATTRIBUTE(stat_fops, read_stat, NULL, "%llu\n");
 
-/* Without debugfs the counters cannot be read, and nothing else is different. */
+/* Without debugfs the counters cannot be read. Nothing else changes. */
 void keel_stats_init(void)
 {
 	unsigned long i;

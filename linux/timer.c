@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KVM_ARM_VCPU_TIMER_CTRL: which private interrupts the guest's timers have. EL2 gives them, and
- * they are the same ones in every VM. Under vcpu->mutex.
+ * KVM_ARM_VCPU_TIMER_CTRL: the private interrupts of the guest's timers. EL2 fixes them, the same
+ * for every VM. Under vcpu->mutex.
  */
 #include <linux/uaccess.h>
 
 #include "keel.h"
 
-/* 0 for an attribute that there is not. */
+/* 0 for an attribute that does not exist. */
 static int irq_of(const struct kvm_device_attr *attr)
 {
 	if (attr->group != KVM_ARM_VCPU_TIMER_CTRL)
@@ -34,7 +34,7 @@ int keel_timer_get_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *at
 	return irq ? put_user(irq, (int __user *)attr->addr) : -ENXIO;
 }
 
-/* A VMM may say what is so already. */
+/* A VMM may set the value that it has already. */
 int keel_timer_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr)
 {
 	int irq;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A vCPU: its life, its file descriptor, and the ioctls on it that are
- * neither run nor registers. */
+/* A vCPU: creation, file descriptor, and its ioctls other than KVM_RUN and those for registers. */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/module.h>
@@ -12,9 +11,9 @@
 
 #include "keel.h"
 
-/* Feature bits that KVM has given a meaning; whether there is such a feature is EL2's to say. */
+/* Feature bits that KVM defines. EL2 decides which of them there are. */
 #define VCPU_FEATURES GENMASK(8, 0)
-/* Keel's own, in a word of its own. */
+/* Keel's own feature, in a word of its own. */
 #define SPE_FEATURE BIT(KEEL_ARM_VCPU_SPE_BIT)
 
 /* ---- life ---- */
@@ -57,7 +56,7 @@ static struct keel_vcpu *alloc_vcpu(struct keel_vm *vm, u32 index)
 	return NULL;
 }
 
-/* When EL2 has it no more, or never had it. */
+/* When EL2 no longer has it, or never had it. */
 void keel_vcpu_free(struct keel_vcpu *vcpu)
 {
 	if (!vcpu)
@@ -107,8 +106,8 @@ int keel_vcpu_init(struct keel_vcpu *vcpu, u64 features)
 	WRITE_ONCE(vcpu->stop, false);
 	mutex_unlock(&vcpu->vm->stop_lock);
 	/*
-	 * It starts anew, from what the VMM writes to memory before it runs: which a guest with its
-	 * caches off may not see where that memory is mapped.
+	 * It starts from what the VMM writes to memory before it runs. Where that memory is mapped,
+	 * a guest with its caches off may not see it.
 	 */
 	if (vcpu->has_run)
 		WRITE_ONCE(vcpu->vm->stale, KEEL_STALE);
@@ -117,7 +116,7 @@ int keel_vcpu_init(struct keel_vcpu *vcpu, u64 features)
 
 /* ---- ioctls; under vcpu->mutex ---- */
 
-/* Where there is no SPE its bit is as unknown as to stock KVM. */
+/* Without SPE its bit is unknown, as to stock KVM. */
 static bool init_unknown(const struct kvm_vcpu_init *init)
 {
 	u32 spe = keel_spe_how() ? SPE_FEATURE : 0;
@@ -347,7 +346,10 @@ static int make_fd(struct keel_vcpu *vcpu)
 	return fd;
 }
 
-/* What EL2 has made stays: if there was no file descriptor to be had, the next call gets it. */
+/*
+ * EL2 keeps the vCPU that it has created: if no file descriptor could be allocated, the next call
+ * gets one for it.
+ */
 static struct keel_vcpu *find_or_alloc(struct keel_vm *vm, u32 index)
 {
 	struct keel_vcpu *vcpu = vm->vcpus[index];
@@ -361,7 +363,7 @@ static int create_vcpu_locked(struct keel_vm *vm, u32 index)
 {
 	struct keel_vcpu *vcpu;
 
-	/* The redistributors are laid out already. */
+	/* The redistributors' addresses are assigned already. */
 	if (vm->vgic.init_asked)
 		return -EBUSY;
 	vcpu = find_or_alloc(vm, index);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KVM_DEV_TYPE_ARM_VGIC_V3: userspace's settings are collected here and given to EL2 in one call,
- * once all are known: VMMs differ in whether addresses or KVM_DEV_ARM_VGIC_CTRL_INIT come first.
+ * KVM_DEV_TYPE_ARM_VGIC_V3: the settings of userspace are collected here and passed to EL2 in one
+ * call once they are complete. VMMs differ in whether addresses or KVM_DEV_ARM_VGIC_CTRL_INIT come
+ * first.
  */
 #include <linux/anon_inodes.h>
 #include <linux/module.h>
@@ -131,7 +132,10 @@ static int first_run(struct keel_vm *vm)
 	return 0;
 }
 
-/* Before the first entry of any vCPU. -EBUSY, -ENXIO: there is a GIC, and it is not ready. */
+/*
+ * Before the first entry of any vCPU. -EBUSY, -ENXIO: there is a GIC, but its settings are
+ * incomplete.
+ */
 int keel_vgic_first_run(struct keel_vm *vm)
 {
 	int ret;
@@ -168,7 +172,7 @@ static bool any_has_run(struct keel_vm *vm)
 	return false;
 }
 
-/* -EBUSY comes of an ioctl on a vCPU, which does not last, or of a run that has begun meanwhile. */
+/* -EBUSY is due to an ioctl on a vCPU, which ends soon, or to a run that has begun meanwhile. */
 static void reset_vgic(struct keel_vm *vm)
 {
 	while (!any_has_run(vm) && keel_vm_call(vm, KEEL_HC_VGIC_RESET, 0, 0, 0, 0, NULL) == -EBUSY)
@@ -176,8 +180,8 @@ static void reset_vgic(struct keel_vm *vm)
 }
 
 /*
- * The vCPU was initialized again. When none is left that has run since, userspace resets the
- * machine, of which the distributor is a part.
+ * The vCPU was initialized again. If no vCPU has run since its last initialization, userspace
+ * resets the machine, and the distributor is reset as well.
  */
 void keel_vgic_vcpu_reset(struct keel_vcpu *vcpu)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A VM: its life, its file descriptor, and the ioctls on it. */
+/* A VM: creation, file descriptor, ioctls, end. */
 #define pr_fmt(fmt) "keel: " fmt
 
 #include <linux/anon_inodes.h>
@@ -15,7 +15,7 @@
 #include "keel.h"
 
 #define VM_TYPE_IPA_BITS 0xff
-/* What type 0 means (Linux: api.rst, 4.2), where the machine has that much. */
+/* The meaning of type 0 (Linux: api.rst, 4.2), if the machine has that many. */
 #define IPA_BITS_DEFAULT 40
 
 static bool strict_ipa;
@@ -133,7 +133,7 @@ static long destroy_vm_at_el2(struct keel_vm *vm)
 	return ret;
 }
 
-/* The last user is gone: no vCPU runs, nothing else can come in. */
+/* The last user is gone: no vCPU runs, and no other call can begin. */
 static void release_vm(struct kref *kref)
 {
 	struct keel_vm *vm = container_of(kref, struct keel_vm, kref);
@@ -155,7 +155,7 @@ static void release_vm(struct kref *kref)
 	free_vm(vm);
 }
 
-/* How long a call on a VM may last, at the most, once its vCPUs were told to leave. */
+/* How long a call on a VM may last after its vCPUs were kicked. */
 #define END_TRIES 10000 /* of a millisecond */
 
 void keel_vm_end(struct keel_vm *vm)
@@ -167,7 +167,7 @@ void keel_vm_end(struct keel_vm *vm)
 	keel_vm_kill(vm);
 	for (;;) {
 		ret = keel_call(KEEL_HC_VM_DESTROY, vm->handle, 0, 0, 0, 0, NULL);
-		if (ret == -EAGAIN) { /* it has begun: no vCPU runs any more, or will */
+		if (ret == -EAGAIN) { /* destruction has begun: no vCPU runs again */
 			cond_resched();
 			continue;
 		}
@@ -219,7 +219,7 @@ void keel_vm_kill(struct keel_vm *vm)
 
 	WRITE_ONCE(vm->dead, true);
 	keel_guests_out();
-	/* Who sleeps in KVM_RUN hears of it, too. */
+	/* Those that sleep in KVM_RUN return, too. */
 	for (i = 0; i < KEEL_VCPUS; i++) {
 		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
 
@@ -235,7 +235,7 @@ static int sync_some(struct keel_vm *vm)
 	u64 next;
 	long ret;
 
-	/* What is written from here on may need another one. */
+	/* What is written from here on may need another pass. */
 	if (xchg(&vm->stale, KEEL_SYNCING) == KEEL_STALE)
 		vm->sync_ipa = 0;
 	while ((ret = keel_call(KEEL_HC_VM_SYNC, vm->handle, vm->sync_ipa, 0, 0, 0, &next)) ==
@@ -272,7 +272,7 @@ static int ioctl_memory_region(struct keel_vm *vm, void __user *argp)
 	return keel_set_memory_region(vm, &region);
 }
 
-/* What it adds is guest_memfd, whose flag is one that there is not. */
+/* It adds guest_memfd, whose flag is not accepted. */
 static int ioctl_memory_region2(struct keel_vm *vm, void __user *argp)
 {
 	struct kvm_userspace_memory_region2 region2;
@@ -401,7 +401,7 @@ static const struct file_operations vm_fops = {
 	.llseek = noop_llseek,
 };
 
-/* The machine is too small for what type 0 means. Return: whether such a VM may be made. */
+/* The machine has fewer bits than type 0 means. Return: 0 if such a VM may be created. */
 static int check_default(unsigned int limit)
 {
 	if (!strict_ipa) {
@@ -422,7 +422,7 @@ static int check_type(unsigned long type)
 
 	if (type & ~VM_TYPE_IPA_BITS)
 		return -EINVAL;
-	/* EL2 knows which sizes there are. */
+	/* EL2 checks which sizes are supported. */
 	return type || limit >= IPA_BITS_DEFAULT ? 0 : check_default(limit);
 }
 

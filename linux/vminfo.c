@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What keelctl reads, in debugfs, for root alone: /sys/kernel/debug/keel/log, Keel's log; and for
- * each VM a directory vm/NUMBER with `info`, a name and a value a line, `stage2`, its memory map,
- * and `spe`, what its vCPUs' profiling has come to: a vCPU, a name and a value a line.
+ * What keelctl reads, in debugfs, readable by root only: /sys/kernel/debug/keel/log, the log of
+ * Keel; and for each VM a directory vm/NUMBER with `info`, a name and a value per line; `stage2`,
+ * its memory map; and `spe`, the profiling of its vCPUs, with a vCPU, a name and a value per line.
  *
- * A file's reading keeps it from being removed, and it is removed before the VM goes.
+ * A file is not removed while it is read, and it is removed before the VM is freed.
  */
 #include <linux/arm-smccc.h>
 #include <linux/debugfs.h>
@@ -41,7 +41,9 @@ static int info_show(struct seq_file *file, void *unused)
 
 DEFINE_SHOW_ATTRIBUTE(info);
 
-/* Memory that is mapped in one way; what EL2 found in several steps is one line. */
+/*
+ * Adjacent memory with the same attributes. Extents that EL2 returned in several calls are merged.
+ */
 struct extent {
 	u64 ipa, size, flags, block;
 };
@@ -66,7 +68,7 @@ static void add_extent(struct seq_file *file, struct extent *s, const struct ext
 	*s = *next;
 }
 
-/* Return: 1 at the end, 0 with *ipa to go on at, or an error. */
+/* Return: 1 at the end; 0, with *ipa where to continue; or an error. */
 static int walk_step(struct keel_vm *vm, struct seq_file *file, u64 *ipa, struct extent *last)
 {
 	struct keel_regs regs = { { KEEL_HC_VM_WALK, vm->handle, *ipa } };
@@ -107,7 +109,7 @@ static void show_spe(struct seq_file *file, struct keel_vm *vm, unsigned int ind
 {
 	struct keel_regs regs = { { KEEL_HC_VCPU_SPE_STATS, vm->handle, index } };
 
-	if (keel_hvc(&regs)) /* it has none, or a Keel that does not know this call */
+	if (keel_hvc(&regs)) /* it has no SPE, or this Keel has no such call */
 		return;
 	seq_printf(file, "%u samples %lu\n", index, regs.x[1]);
 	seq_printf(file, "%u dropped %lu\n", index, regs.x[2]);
@@ -128,7 +130,7 @@ static int spe_show(struct seq_file *file, void *unused)
 
 DEFINE_SHOW_ATTRIBUTE(spe);
 
-/* Without debugfs there is nothing to be read; nothing else is different. */
+/* Without debugfs nothing can be read. Nothing else changes. */
 void keel_vminfo_add(struct keel_vm *vm)
 {
 	static atomic_t number = ATOMIC_INIT(0);
@@ -150,7 +152,7 @@ void keel_vminfo_remove(struct keel_vm *vm)
 
 /* ---- Keel's log ---- */
 
-/* KEEL_HC_LOG_READ: x0 bytes of text in x3 and up, x1 where to go on. */
+/* KEEL_HC_LOG_READ: x0 is the number of bytes, x1 where to continue, x3 and up the text. */
 static unsigned long read_log(u64 *position, char *text)
 {
 	struct arm_smccc_1_2_regs regs = { .a0 = KEEL_HC_LOG_READ, .a1 = *position };

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What becomes of a slot's memory in the process, as the kernel's memory management tells of it. A
- * watch is an interval notifier on the slot's addresses. Before the kernel takes a page from there,
- * or a right to it, invalidate_watch() has taken it from the guest and let go of the pin. A fault that
- * brings memory meanwhile sees by the watch's sequence that what it pinned may be out of date.
+ * What the process does with a slot's memory. A watch is an interval notifier on the slot's
+ * addresses. Before the kernel removes a page from there, or write access to it, invalidate_watch()
+ * unmaps it from the guest and drops the pin. A fault that maps memory at the same time sees by the
+ * sequence of the watch that what it has pinned may be out of date.
  *
- * invalidate_watch() runs with locks of the kernel's held: mmap_lock, those of reverse mappings, a
- * folio's; and out of reclaim. So it takes mem_lock alone, under which nothing is allocated in a
- * way that could reclaim, no folio is locked and no such lock is taken. docs/module.md is the long
- * version.
+ * invalidate_watch() runs with locks of the kernel held: mmap_lock, those of reverse mappings, a
+ * folio's; and in reclaim. So it takes mem_lock only. Under mem_lock no allocation may start
+ * reclaim, no folio is locked, and none of these locks is taken. docs/module.md has the details.
  */
 #include <linux/slab.h>
 
@@ -28,10 +27,10 @@ static bool lock_memory(struct keel_vm *vm, const struct mmu_notifier_range *ran
 }
 
 /*
- * A bounded part of the range for each hold of mem_lock, which faults elsewhere wait for. No fault
- * maps a part again that was taken: it commits under mem_lock, and finds that the sequence has
- * changed since it began, or waits for the end of this invalidation before it begins
- * (keel_watch_sequence()). The first hold has set the sequence; the others set the same one.
+ * Each hold of mem_lock, for which faults elsewhere wait, is for a bounded part of the range. No
+ * fault maps again a part that was taken: if it began before, it finds at its commit under mem_lock
+ * that the sequence has changed; if it begins later, keel_watch_sequence() waits for the end of
+ * this invalidation. The first hold sets the sequence, and the others set the same one.
  */
 static bool invalidate_watch(struct mmu_interval_notifier *notifier,
 			     const struct mmu_notifier_range *range, unsigned long sequence)

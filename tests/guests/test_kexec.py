@@ -146,7 +146,7 @@ def test_crash_kernel(boot, cpu, e2h, crashed):
     assert int(re.search(r"(\d+) marks", read).group(1)) > MARKS * 0.99
     # The dead kernel's VM is there still, until the module of this one comes.
     machine.check("insmod /root/keel.ko")
-    assert "1 VMs of an earlier kernel's are ended" in machine.check("dmesg")
+    assert "destroyed 1 VMs of an earlier kernel" in machine.check("dmesg")
     assert vms.stat(machine, "host_aborts") == 0
     assert vms.stat(machine, "host_zero_pages") > 0, "no read reached a page of the VM's"
     vms.assert_healthy(machine)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * keelctl: look at Keel and its VMs, from the host. It reads what keel.ko has in debugfs and prints
- * it for people; docs/module.md tells the files. keelctl(1) is the manual.
+ * keelctl: inspect Keel and its VMs from the host. It reads the files that keel.ko has in debugfs
+ * (docs/module.md) and prints them in a readable form. keelctl(1) is the manual.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -54,7 +54,7 @@ static void __attribute__((noreturn, format(printf, 2, 3))) die(int status, cons
 
 /* ---- files of debugfs ---- */
 
-/* Why there is nothing to read, in the order in which things must be there. */
+/* Why nothing can be read. The conditions are in the order in which they must hold. */
 static void __attribute__((noreturn)) explain(const char *path)
 {
 	int error = errno;
@@ -77,7 +77,7 @@ static DIR *open_directory(const char *path)
 	return directory;
 }
 
-/* Print a file as it is. */
+/* Print a file unchanged. */
 static void copy_file(const char *path)
 {
 	FILE *file = fopen(path, "r");
@@ -152,7 +152,7 @@ static bool read_info(unsigned long vm, struct info *info)
 	return good;
 }
 
-/* Names come from processes: no character of theirs may act on a terminal. */
+/* Names come from processes: none of their characters may control the terminal. */
 static void print_name(const char *name)
 {
 	for (; *name; name++)

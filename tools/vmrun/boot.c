@@ -23,16 +23,16 @@
 #define MIB		 (UINT64_C(1) << 20)
 #define BOOT_ALIGN	 (2 * MIB)
 #define IMAGE_MAGIC	 0x644d5241 /* "ARM\x64" */
-#define OLD_TEXT_OFFSET	 0x80000    /* what image_size 0 means: a kernel older than 3.17 */
+#define OLD_TEXT_OFFSET	 0x80000    /* used if image_size is 0: a kernel older than 3.17 */
 #define OLD_IMAGE_MEMORY (16 * MIB) /* for such a kernel's bss */
 #define FLAG_BIG_ENDIAN	 1
-#define MOST_MEMORY	 (UINT64_C(1) << 40) /* so that sums of addresses do not wrap */
+#define MOST_MEMORY	 (UINT64_C(1) << 40) /* so that sums of addresses do not overflow */
 
 /** struct image_header - an Image's first 64 bytes; little-endian. */
 struct image_header {
 	uint32_t code[2];
 	uint64_t text_offset; /* from a multiple of 2 MiB */
-	uint64_t image_size;  /* memory that it takes, bss and all */
+	uint64_t image_size;  /* the memory that it takes, with its bss */
 	uint64_t flags;
 	uint64_t reserved[3];
 	uint32_t magic;
@@ -91,7 +91,7 @@ static void load_file(const struct vm *vm, const struct file *file, uint64_t ipa
 	close(file->fd);
 }
 
-/* What is this, if it is not an Image? */
+/* What the file is, if it is not an Image. */
 static void refuse_image(const char *name, const uint8_t start[8])
 {
 	if (start[0] == 0x1f && start[1] == 0x8b)
@@ -123,7 +123,7 @@ static struct image_header read_header(const struct file *file)
 	return header;
 }
 
-/* Load the Image. Return: where; *@end: the end of the memory that it takes. */
+/* Load the Image. Return: its address; *@end is set to the end of its memory. */
 static uint64_t load_image(const struct vm *vm, const char *name, uint64_t *end)
 {
 	struct file file = open_file(name, "kernel");

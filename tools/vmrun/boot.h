@@ -9,7 +9,7 @@
 struct boot_files {
 	const char *image;   /* a file: an arm64 Image */
 	const char *initrd;  /* a file, or NULL */
-	const char *cmdline; /* the kernel's */
+	const char *cmdline; /* the command line of the kernel */
 };
 
 /**

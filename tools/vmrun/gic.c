@@ -23,7 +23,7 @@ static void set_attr(int device, uint32_t group, uint64_t attr, const void *valu
 		die("cannot set the interrupt controller's %s: %s", what, strerror(errno));
 }
 
-/* The order matters: KVM wants the vCPUs first, then addresses and size, and INIT at the end. */
+/* The order matters: KVM needs the vCPUs first, then addresses and size, then INIT. */
 void gic_create(const struct vm *vm)
 {
 	static const uint64_t gicd = GICD_BASE, gicr = GICR_BASE;
@@ -66,7 +66,7 @@ void gic_edge_init(struct gic_edge *edge, const struct vm *vm, unsigned int inti
 	VM_IOCTL(vm->fd, KVM_IRQFD, &irqfd);
 }
 
-/* The GIC latches the rise; the fall of an edge-triggered line means nothing to it. */
+/* The GIC records the rising edge. The falling edge of an edge-triggered line has no effect. */
 void gic_pulse(const struct gic_edge *edge)
 {
 	if (edge->eventfd >= 0) {

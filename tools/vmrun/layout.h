@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest machine's map: where everything is, and which interrupt is whose. */
+/* The guest's memory map and interrupts. */
 #ifndef VMRUN_LAYOUT_H
 #define VMRUN_LAYOUT_H
 
 #include <stdint.h>
 
-/* The interrupt controller. One redistributor (128 KiB) for each vCPU, one behind the other. */
+/* The interrupt controller. The redistributors (128 KiB for each vCPU) are adjacent. */
 #define GICD_BASE UINT64_C(0x08000000)
 #define GICD_SIZE UINT64_C(0x10000)
 #define GICR_BASE UINT64_C(0x080a0000)
 #define GICR_SIZE UINT64_C(0x20000) /* each */
 #define MAX_CPUS  512		    /* up to 0x0c0a0000 */
 
-/* Stolen time: 64 bytes for each vCPU. Memory of its own, which the
- * device tree does not tell of. */
+/* Stolen time: 64 bytes for each vCPU, in memory that is not in the device tree. */
 #define STEAL_BASE UINT64_C(0x0f000000)
 #define STEAL_SIZE UINT64_C(0x40) /* each */
 
@@ -23,12 +22,12 @@
 #define VIRTIO_SIZE UINT64_C(0x1000) /* each */
 #define MAX_VIRTIO  8
 
-/* The first bank's place, unless the user says otherwise. Further banks are where the user says. */
+/* The default address of the first bank. The user gives those of further banks. */
 #define RAM_BASE  UINT64_C(0x80000000)
 #define MAX_BANKS 8
-#define TOP_BASE  UINT64_MAX /* in place of an address: so that the bank ends where addresses do */
+#define TOP_BASE  UINT64_MAX /* instead of an address: at the end of the address space */
 
-/* KVM's memory slots: the first bank's is 0, the others' begin here. */
+/* KVM's memory slots: the first bank is 0, the others follow from here. */
 #define FURTHER_BANKS_SLOT 16
 
 /*
@@ -41,10 +40,10 @@
 #define UART_INTID   32
 #define VIRTIO_INTID 33 /* the first one's */
 
-/* What Arm's Base System Architecture gives SPE. */
+/* The PPI for SPE in Arm's Base System Architecture. */
 #define SPE_INTID 21
 
-/* The timers' PPIs, which KVM gives a vCPU unless told otherwise. */
+/* The PPIs of the timers, KVM's defaults. */
 #define TIMER_EL3_INTID	 29
 #define TIMER_PHYS_INTID 30
 #define TIMER_VIRT_INTID 27

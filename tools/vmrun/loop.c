@@ -59,7 +59,7 @@ void loop_stop(int status)
 	loop_wake();
 }
 
-/* poll(2) passes over negative descriptors. */
+/* poll(2) ignores negative descriptors. */
 static void wait_for_any(struct pollfd *fds)
 {
 	for (unsigned int i = 0; i < nr_watches; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The I/O thread: it waits for files (standard input, the virtio queues' eventfds) and calls
- * whoever watches one. It is the program's first thread; vCPUs have threads of their own.
+ * The I/O thread: it waits for files (standard input, the eventfds of virtio queues) and calls
+ * their watches. It is the first thread of the program; each vCPU has a thread of its own.
  */
 #ifndef VMRUN_LOOP_H
 #define VMRUN_LOOP_H
@@ -11,8 +11,8 @@
 /** struct watch - a file to wait for. Both functions run in the I/O thread. */
 struct watch {
 	int fd;
-	bool (*before_wait)(void *arg); /* before every wait: wait for this one? NULL: yes */
-	void (*ready)(void *arg);	/* it can be read */
+	bool (*before_wait)(void *arg); /* called before each wait: is it waited for? NULL: yes */
+	void (*ready)(void *arg);	/* called when the file can be read */
 	void *arg;
 };
 

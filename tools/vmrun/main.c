@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * vmrun: start a Linux kernel in a virtual machine, with KVM's API.
+ * vmrun: start a Linux kernel in a virtual machine, through KVM's API.
  *
- * This file is the story; each step has a file of its own.
+ * main() shows the steps; each step has a file of its own.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 #include "virtio_console.h"
 #include "vm.h"
 
-/* A machine after a reset is a new machine: files are closed on exec, and the VM goes with them. */
+/* A reset starts a new machine: exec() closes all files, which ends the VM. */
 static void start_again(char **argv)
 {
 	terminal_restore();
@@ -28,7 +28,7 @@ static void start_again(char **argv)
 	die("cannot start again: %s", strerror(errno));
 }
 
-/* Which disk is vda must not depend on the console: that comes last. */
+/* The console is added last, so that it does not change which disk is vda. */
 static const struct console *add_devices(const struct vm *vm, const struct options *options)
 {
 	const struct console *uart = pl011_create(vm), *hvc;

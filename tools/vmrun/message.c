@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What vmrun has to say to its user. */
+/* Messages to the user. */
 #include "message.h"
 
 #include <stdarg.h>
@@ -8,7 +8,10 @@
 
 #include "terminal.h"
 
-/* One write() a line: lines of several threads do not mix. A raw terminal needs the \r. */
+/*
+ * One write() for each line, so that lines of several threads do not mix. A raw terminal needs the
+ * \r.
+ */
 static void say(const char *format, va_list args, const char *hint)
 {
 	char text[512], line[640];
@@ -18,7 +21,7 @@ static void say(const char *format, va_list args, const char *hint)
 	length = snprintf(line, sizeof(line), "vmrun: %s%s%s", text, hint,
 			  terminal_is_raw() ? "\r\n" : "\n");
 	if (write(STDERR_FILENO, line, (size_t)length) < 0)
-		return; /* nobody listens */
+		return; /* standard error is closed */
 }
 
 void warn(const char *format, ...)
@@ -30,7 +33,7 @@ void warn(const char *format, ...)
 	va_end(args);
 }
 
-/* _exit(): other threads still use what exit() would tear down. */
+/* _exit(), since other threads still use what exit() would free. */
 void die(const char *format, ...)
 {
 	va_list args;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What vmrun has to say to its user: one line on standard error, "vmrun: ...". */
+/* Messages to the user: one line each on standard error, "vmrun: ...". */
 #ifndef VMRUN_MESSAGE_H
 #define VMRUN_MESSAGE_H
 
 /* Exit statuses. vmrun(1) documents them. */
 enum {
 	STATUS_OFF = 0,	  /* the guest powered itself off */
-	STATUS_ERROR = 1, /* vmrun or the machine could not do it */
+	STATUS_ERROR = 1, /* an error of vmrun or of the machine */
 	STATUS_USAGE = 2, /* the command line is wrong */
 	STATUS_RESET = 3, /* the guest asked for a reset */
 	STATUS_CRASH = 4, /* the guest told the hypervisor that it crashed */

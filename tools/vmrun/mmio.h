@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices by address: what a guest's access outside its memory means. The guest's access makes
- * KVM_RUN return with KVM_EXIT_MMIO; vcpu.c brings it here.
+ * Devices by address. A guest's access outside of its memory makes KVM_RUN return with
+ * KVM_EXIT_MMIO; vcpu.c calls mmio_access().
  */
 #ifndef VMRUN_MMIO_H
 #define VMRUN_MMIO_H

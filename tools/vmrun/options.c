@@ -70,7 +70,7 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-/* A decimal number; *@rest: what follows it. No digit is no number. */
+/* A decimal number; *@rest is set to what follows it. No digits are an error. */
 static bool parse_number(const char *text, uint64_t *value, const char **rest)
 {
 	char *after;
@@ -142,7 +142,7 @@ static void add_bank(struct options *options, const char *spec)
 	};
 }
 
-/* The list stays whole: --reboot parses it again. */
+/* The list is not modified, since --reboot parses it again. */
 static uint32_t parse_features(const char *list)
 {
 	uint32_t features = 0;
@@ -224,7 +224,7 @@ static void parse_one(struct options *options, int option, char *value)
 	}
 }
 
-/* getopt's two complaints, in our words. It gives an unknown short option as a character. */
+/* Messages for getopt's two errors. It returns an unknown short option as a character. */
 static void refuse(char **argv, int complaint)
 {
 	if (complaint == ':')

@@ -18,14 +18,14 @@ struct options {
 	uint64_t mem_base;
 	struct bank_wish {
 		uint64_t base, size;
-	} banks[MAX_BANKS - 1]; /* beside that memory */
+	} banks[MAX_BANKS - 1]; /* in addition to that memory */
 	unsigned int nr_banks;
 	unsigned int cpus;
 	unsigned int ipa_bits; /* 0: KVM's default */
 	uint32_t features;     /* FEATURE_*, or FEATURES_OFFERED */
 	const char *disks[MAX_DISKS];
 	unsigned int nr_disks;
-	bool virtio_console; /* does standard input go to it, or to the serial port? */
+	bool virtio_console; /* whether standard input goes to it, or to the serial port */
 	bool spe;
 	bool reboot;
 	bool no_eventfds;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A PL011 serial port. The line is infinitely fast: what is sent is printed at once, so the
- * transmit FIFO is always empty. One interrupt, level-triggered.
+ * A PL011 serial port. Sending takes no time: a character is printed at once, so the transmit FIFO
+ * is always empty. One interrupt, level-triggered.
  */
 #include "pl011.h"
 
@@ -14,7 +14,7 @@
 
 #define RX_FIFO_DEPTH 16
 
-/* Registers (DDI 0183, 3.2). Divisors and the like are kept, and mean nothing. */
+/* Registers (DDI 0183, 3.2). Divisors and others are stored without effect. */
 enum {
 	UARTDR = 0x000,
 	UARTFR = 0x018,
@@ -40,9 +40,9 @@ enum {
 #define CR_RXE	  (1 << 9)
 
 /* Bits of IMSC, RIS, MIS and ICR. */
-#define INT_RX (1 << 4) /* the receive FIFO has reached its mark: here, one byte */
+#define INT_RX (1 << 4) /* the receive FIFO has reached its level: here, one byte */
 #define INT_TX (1 << 5)
-#define INT_RT (1 << 6) /* bytes have waited in the receive FIFO: here, at once */
+#define INT_RT (1 << 6) /* receive timeout: here, at once */
 
 /* UARTPeriphID0..3 and UARTPCellID0..3: a PL011, revision 3. */
 static const uint8_t identification[] = { 0x11, 0x10, 0x34, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
@@ -72,8 +72,8 @@ static void update_line(struct pl011 *pl011)
 }
 
 /*
- * Nothing is received before the guest waits for it with the receiver and an interrupt: what came
- * earlier would be lost, for a driver empties the FIFO before it starts.
+ * Nothing is received before the guest has enabled the receiver and an interrupt. Earlier input
+ * would be lost, since a driver empties the FIFO before it starts.
  */
 static bool is_listening(const struct pl011 *pl011)
 {

@@ -17,7 +17,7 @@
 static struct termios saved;
 static volatile sig_atomic_t raw;
 static const struct console *target;
-static uint8_t backlog[4096]; /* read, and not yet given to the guest */
+static uint8_t backlog[4096]; /* read, but not passed to the guest yet */
 static size_t backlog_count;
 static bool at_end;	  /* standard input has ended */
 static bool after_ctrl_a; /* the next key is a command */
@@ -35,7 +35,7 @@ void terminal_restore(void)
 	raw = 0;
 }
 
-/* SA_RESETHAND has put the default back: the second time the signal ends us. */
+/* SA_RESETHAND has restored the default: a second signal ends the process. */
 static void restore_and_end(int signal_number)
 {
 	terminal_restore();
@@ -64,7 +64,7 @@ static void make_raw(void)
 		raw = 1;
 }
 
-/* Act on Ctrl-A's second key. Is @key (also) for the guest? */
+/* Handle the key after Ctrl-A. Return: whether @key goes to the guest. */
 static bool command_key(uint8_t key)
 {
 	after_ctrl_a = false;
@@ -91,7 +91,7 @@ static bool for_guest(uint8_t key)
 	return !after_ctrl_a;
 }
 
-/* Give the guest what it has room for. */
+/* Pass on as much as the guest has room for. */
 static void deliver(void)
 {
 	size_t room = target->room(target->self);
@@ -105,7 +105,7 @@ static void deliver(void)
 }
 
 /*
- * A terminal is always read, lest Ctrl-A X waits for a guest that hangs; when the backlog is full,
+ * A terminal is always read, so that Ctrl-A X works while a guest hangs; when the backlog is full,
  * keys are lost. A file or pipe waits.
  */
 static bool before_wait(void *unused)
@@ -155,7 +155,7 @@ void terminal_output(const void *bytes, size_t count)
 		} else if (errno == EAGAIN) {
 			poll(&out, 1, -1);
 		} else if (errno != EINTR) {
-			return; /* nobody reads any more: the guest runs on */
+			return; /* the reader is gone: the guest continues */
 		}
 	}
 }

@@ -26,7 +26,7 @@
 #define EDGE	   1
 #define LEVEL_HIGH 4
 
-/* Everything below fails for one reason: too little room. */
+/* All functions below fail only if there is too little room. */
 static void need(int error)
 {
 	if (error)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The device tree that tells the guest what machine it has. */
+/* The device tree for the guest. */
 #ifndef VMRUN_TREE_H
 #define VMRUN_TREE_H
 

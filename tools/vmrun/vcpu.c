@@ -30,7 +30,10 @@
 
 #define FEATURE_BIT(number) (UINT32_C(1) << (number))
 
-/* What has to be asked for. @init: bits of kvm_vcpu_init.features; @finalize: see there. */
+/*
+ * Features that must be requested. @init: bits of kvm_vcpu_init.features; @finalize: for
+ * KVM_ARM_VCPU_FINALIZE.
+ */
 static const struct feature {
 	const char *name;
 	uint32_t feature;
@@ -38,7 +41,7 @@ static const struct feature {
 	uint32_t init;
 	int finalize;
 } optional_features[] = {
-	/* KVM gives both kinds of keys or none. */
+	/* KVM offers both kinds of keys or none. */
 	{ "pauth",
 	  FEATURE_PAUTH,
 	  { KVM_CAP_ARM_PTRAUTH_ADDRESS, KVM_CAP_ARM_PTRAUTH_GENERIC },
@@ -73,7 +76,7 @@ static bool is_offered(const struct vm *vm, const struct feature *feature)
 	return vm_has(vm, feature->capabilities[0]) && vm_has(vm, feature->capabilities[1]);
 }
 
-/* Of what was asked for: what there is. */
+/* Those requested features that KVM offers. */
 static uint32_t choose_features(const struct vm *vm, uint32_t asked)
 {
 	uint32_t chosen = 0;
@@ -105,7 +108,7 @@ static void init_vcpu(const struct vcpu *vcpu, struct kvm_vcpu_init init, uint32
 	if (vcpu->vm->spe)
 		init.features[KEEL_ARM_VCPU_SPE_WORD] |= FEATURE_BIT(KEEL_ARM_VCPU_SPE_BIT);
 	VM_IOCTL(vcpu->fd, KVM_ARM_VCPU_INIT, &init);
-	/* Some features could have been configured before this; it is what makes them final. */
+	/* Some features can be configured until this makes them final. */
 	for (size_t i = 0; i < NR_FEATURES; i++) {
 		if (features & optional_features[i].feature && optional_features[i].finalize)
 			VM_IOCTL(vcpu->fd, KVM_ARM_VCPU_FINALIZE, &optional_features[i].finalize);
@@ -240,7 +243,7 @@ static void end_of_guest(const struct kvm_run *run)
 	}
 }
 
-/* Why KVM_RUN returned. Does the vCPU go on? */
+/* Handle the exit. Return: whether the vCPU runs on. */
 static bool handle_exit(const struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -273,7 +276,7 @@ static void run_failed(const struct vcpu *vcpu, int error)
 {
 	uint64_t pc = get_reg(vcpu, CORE_REG(regs.pc));
 
-	/* An access outside memory by an instruction that the CPU describes no further. */
+	/* An access outside of memory by an instruction that has no syndrome. */
 	if (error == ENOSYS)
 		die("vCPU %u at pc 0x%" PRIx64
 		    ": a device access by an instruction that KVM cannot "

@@ -25,7 +25,7 @@ static unsigned int nr_devices;
 
 /* ---- virtqueues (2.6) ---- */
 
-/* 2.1.2: the device has met something that it cannot go on from. */
+/* 2.1.2: the device has met an error that it cannot recover from. */
 static void needs_reset(struct virtio_queue *queue, const char *why)
 {
 	struct virtio_device *device = queue->device;
@@ -53,7 +53,10 @@ static const struct vring_desc *descriptors(const struct virtio_queue *queue)
 	return vm_ram(queue->device->vm, queue->desc, queue->size * sizeof(struct vring_desc));
 }
 
-/* Checked when the driver says that the queue is ready: from then on the rings are in memory. */
+/*
+ * Checked when the driver sets the queue ready: from then on all of the rings is known to be in
+ * memory.
+ */
 static bool rings_are_usable(const struct virtio_queue *queue)
 {
 	return queue->size && queue->size <= VIRTIO_QUEUE_SIZE &&
@@ -67,7 +70,7 @@ static bool is_usable(const struct virtio_queue *queue)
 	       !(queue->device->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
-/* One more buffer of the chain. What is wrong with it, if anything. */
+/* Add a buffer of the chain. Return: what is wrong with it, or NULL. */
 static const char *add_buffer(const struct virtio_queue *queue, struct virtio_chain *chain,
 			      const struct vring_desc *desc)
 {
@@ -161,8 +164,10 @@ void virtio_interrupt(struct virtio_queue *queue)
 	struct virtio_device *device = queue->device;
 	const struct vring_avail *avail = avail_ring(queue);
 
-	/* The index is out before the flag is read, as the driver sets the flag and reads the
-	 * index. */
+	/*
+	 * The index is written before the flag is read, while the driver writes the flag and reads
+	 * the index.
+	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT)
 		return;
@@ -190,7 +195,7 @@ static void write_status(struct virtio_device *device, uint32_t value)
 		reset(device);
 		return;
 	}
-	/* 3.1.1: the device refuses features by not letting FEATURES_OK be set. */
+	/* 3.1.1: the device refuses features by keeping FEATURES_OK clear. */
 	if (device->driver_features & ~device->features)
 		value &= ~(uint32_t)VIRTIO_CONFIG_S_FEATURES_OK;
 	device->status = value | (device->status & VIRTIO_CONFIG_S_NEEDS_RESET);

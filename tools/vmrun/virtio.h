@@ -98,8 +98,7 @@ size_t virtio_fill(const struct virtio_chain *chain, const void *bytes, size_t c
 /** virtio_push() - give a request back, with @written bytes written to its in buffers. */
 void virtio_push(struct virtio_queue *queue, const struct virtio_chain *chain, uint32_t written);
 
-/* * virtio_interrupt() - tell the driver that requests came back, unless
- * it does not want to know. */
+/** virtio_interrupt() - tell the driver that requests came back, unless it suppresses interrupts. */
 void virtio_interrupt(struct virtio_queue *queue);
 
 #endif

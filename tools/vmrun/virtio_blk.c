@@ -40,8 +40,9 @@ static bool is_on_disk(const struct disk *disk, uint64_t sector, uint64_t bytes)
 	       bytes / SECTOR_SIZE <= disk->config.capacity - sector;
 }
 
-/* All of @buffers, from or to @sector on; where one is short (end of the
- * file, disk full) it fails. */
+/*
+ * Transfer all of @buffers, from @sector on; a short transfer (end of the file, disk full) fails.
+ */
 static uint8_t transfer(const struct disk *disk, const struct iovec *buffers, unsigned int count,
 			uint64_t sector, bool is_write)
 {
@@ -141,7 +142,7 @@ static uint32_t handle_request(const struct disk *disk, struct virtio_chain *cha
 	uint8_t *status = take_status(chain);
 
 	if (!status)
-		return 0; /* nowhere to say what is wrong */
+		return 0; /* there is no room for a status */
 	*status = take_header(chain, &header) ? do_request(disk, &header, chain)
 					      : VIRTIO_BLK_S_IOERR;
 	return (uint32_t)total(chain->in, chain->nr_in) + 1;

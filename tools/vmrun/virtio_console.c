@@ -59,7 +59,7 @@ static void kicked(struct virtio_device *device, struct virtio_queue *queue)
 		print_output(queue);
 }
 
-/* Nothing is taken before there is a driver. Both are called in the I/O thread, as kicked() is. */
+/* No input is read before there is a driver. Both are called in the I/O thread, as kicked() is. */
 static size_t room(void *self)
 {
 	size_t free_bytes = 0;

@@ -51,9 +51,9 @@ static int open_kvm(void)
 }
 
 /*
- * The type's bits 7:0 are the IPA size, where there is the capability; its value is the limit. The
- * size is always named: what type 0 does on a machine of less than 40 bits is not the same for all
- * KVMs, and none at all for some.
+ * Bits 7:0 of the type are the IPA size, if KVM has the capability; its value is the limit. The
+ * size is always given, because the meaning of type 0 on a machine with less than 40 bits differs
+ * between KVMs, and some refuse it.
  */
 static unsigned int choose_ipa_bits(const struct vm *vm, unsigned int wanted)
 {
@@ -99,7 +99,7 @@ static uint64_t align_up(uint64_t value, uint64_t unit)
 	return (value + unit - 1) & ~(unit - 1);
 }
 
-/* Aligned as the guest sees it, so that blocks of 2 MiB can back it. */
+/* Aligned as its guest address is, so that it can be mapped in blocks of 2 MiB. */
 static void *map_ram(uint64_t size)
 {
 	void *map = mmap(NULL, size + BLOCK_SIZE, PROT_READ | PROT_WRITE,
@@ -110,7 +110,7 @@ static void *map_ram(uint64_t size)
 		die("cannot reserve %" PRIu64 " MiB for the guest: %s (use a smaller --mem)",
 		    size >> 20, strerror(errno));
 	start = align_up(start, BLOCK_SIZE);
-	madvise((void *)start, size, MADV_HUGEPAGE); /* a wish */
+	madvise((void *)start, size, MADV_HUGEPAGE); /* a hint */
 	return (void *)start;
 }
 
@@ -158,7 +158,7 @@ static void *map_pages(uint64_t size)
 
 void vm_add_steal_memory(const struct vm *vm, unsigned int count)
 {
-	bool large = vm->page > (uint64_t)sysconf(_SC_PAGESIZE); /* in huge pages alone */
+	bool large = vm->page > (uint64_t)sysconf(_SC_PAGESIZE); /* only in huge pages */
 	struct kvm_userspace_memory_region slot = {
 		.slot = 1,
 		.guest_phys_addr = STEAL_BASE,

@@ -26,7 +26,7 @@ struct vm {
 	int fd;	 /* the VM */
 	unsigned int ipa_bits;
 	uint64_t page; /* what memory slots are multiples of: keel/stage2.h */
-	bool eventfds; /* use KVM_IOEVENTFD and KVM_IRQFD where KVM has them */
+	bool eventfds; /* use KVM_IOEVENTFD and KVM_IRQFD if KVM has them */
 
 	bool spe; /* the vCPUs can be profiled: Arm's SPE, keel/spe.h */
 
