@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Breakpoint and watchpoint registers by number (ARM DDI 0487, D24.3). A CPU has as many as its
+ * Breakpoint and watchpoint registers by number (ARM DDI 0487). A CPU has as many as its
  * ID_AA64DFR0_EL1 says: the others are UNDEFINED, and it is a mistake to ask for them.
  */
 #ifndef KEEL_ARCH_DEBUG_H

@@ -7,7 +7,7 @@
 #define KEEL_ARCH_EL1_H
 
 #include <arch/barrier.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 
 static inline bool el2_is_e2h(void)
@@ -44,7 +44,7 @@ DEFINE_EL1_REG(pmscr, ASM_REG(PMSCR_EL1), PMSCR_EL1)
 DEFINE_EL1_REG(vbar, vbar_el1, VBAR_EL1)
 DEFINE_EL1_REG(contextidr, contextidr_el1, CONTEXTIDR_EL1)
 
-/* TCR_EL1.EPD0 and .EPD1: no walks by TTBR0_EL1 and TTBR1_EL1. SCTLR_EL1.M: el2_regs.h. */
+/* TCR_EL1.EPD0 and .EPD1: no walks by TTBR0_EL1 and TTBR1_EL1. SCTLR_EL1.M: reg_bits.h. */
 #define TCR_EPD0 BIT(7)
 #define TCR_EPD1 BIT(23)
 

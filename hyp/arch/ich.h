@@ -6,13 +6,10 @@
 #define KEEL_ARCH_ICH_H
 
 #include <arch/barrier.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 
-#define ICC_SRE_SRE    BIT(0)
-#define ICC_SRE_ENABLE BIT(3)
-#define ICC_INTID      0xffffff
-#define ISR_F	       BIT(6)
-#define ISR_I	       BIT(7)
+#define ICC_INTID 0xffffff
 
 #define ICH_LR_MAX 16
 
@@ -123,7 +120,7 @@ static inline bool icc_present(void)
 	       try_read_sysreg(ASM_REG(ICC_SRE_EL2), &sre) && (sre & ICC_SRE_SRE);
 }
 
-/* Whether a physical interrupt waits for this CPU, EL2's or the host's (D24.2, ISR_EL1). */
+/* Whether a physical interrupt waits for this CPU, EL2's or the host's (ISR_EL1). */
 static inline bool interrupt_waits(void)
 {
 	return read_sysreg(isr_el1) & (ISR_I | ISR_F);

@@ -8,8 +8,8 @@
  * are physical and must be renewed afterwards.
  */
 #include <arch/barrier.h>
-#include <arch/el2_regs.h>
 #include <arch/id_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <boot/boot.h>
 #include <boot/boot_info.h>

@@ -5,7 +5,7 @@
  */
 #include <arch/regs.h>
 #include <boot/boot.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <cpu/percpu.h>
 
 	.section .head.text, "ax"

@@ -3,8 +3,8 @@
  * Boot, from the MMU on to the host's first instruction. What is wrong with firmware's input or the
  * bundle ends in boot_stop() with one line.
  */
-#include <arch/el2_regs.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
 #include <boot/boot.h>

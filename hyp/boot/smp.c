@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Secondary CPUs: their memory, the probe at boot, and their way into the host. */
 #include <arch/barrier.h>
-#include <arch/el2_regs.h>
 #include <arch/id_regs.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/smc.h>
 #include <arch/spinlock.h>
 #include <arch/sysreg.h>

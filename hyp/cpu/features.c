@@ -3,7 +3,7 @@
  * CPU features: merging ID registers of several CPUs, field by field, and answering questions
  * about the result. The facts are the two tables (fields in features.h, features here).
  *
- * References are to ARM DDI 0487, AArch64 ID registers (D23.2) and A2 for the features' names.
+ * References are to ARM DDI 0487, AArch64 ID registers and A2 for the features' names.
  */
 #include <cpu/errata.h>
 #include <cpu/features.h>

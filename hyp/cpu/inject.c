@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exceptions that EL2 makes EL1 take. */
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <cpu/inject.h>
 #include <lib/esr.h>
 

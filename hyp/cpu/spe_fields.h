@@ -14,7 +14,7 @@
 /* The PMSVer from which on there are PMSNEVFR_EL1 and Discard mode: FEAT_SPEv1p2. */
 #define SPE_VERSION_INVERSE 3
 
-/* PMSCR_EL1 (D24.7.10) */
+/* PMSCR_EL1 */
 #define PMSCR_E0SPE BIT(0)
 #define PMSCR_E1SPE BIT(1)
 #define PMSCR_CX    BIT(3) /* CONTEXTIDR_EL1 in records */
@@ -24,15 +24,15 @@
 
 #define PMSCR_BITS (PMSCR_E0SPE | PMSCR_E1SPE | PMSCR_CX | PMSCR_PA | PMSCR_TS | PMSCR_PCT)
 
-/* PMSICR_EL1 (D24.7.13) */
+/* PMSICR_EL1 */
 #define PMSICR_COUNT  GENMASK(31, 0)
 #define PMSICR_ECOUNT GENMASK(63, 56)
 
-/* PMSIRR_EL1 (D24.7.15) */
+/* PMSIRR_EL1 */
 #define PMSIRR_RND	BIT(0)
 #define PMSIRR_INTERVAL GENMASK(31, 8)
 
-/* PMSFCR_EL1 (D24.7.12) */
+/* PMSFCR_EL1 */
 #define PMSFCR_FE  BIT(0)
 #define PMSFCR_FT  BIT(1)
 #define PMSFCR_FL  BIT(2)
@@ -41,10 +41,10 @@
 #define PMSFCR_LD  BIT(17)
 #define PMSFCR_ST  BIT(18)
 
-/* PMSLATFR_EL1 (D24.7.16), as wide as the counters */
+/* PMSLATFR_EL1, as wide as the counters */
 #define PMSLATFR_MINLAT GENMASK(11, 0)
 
-/* PMSIDR_EL1 (D24.7.14) */
+/* PMSIDR_EL1 */
 #define PMSIDR_FE	 BIT(0)
 #define PMSIDR_FT	 BIT(1)
 #define PMSIDR_FL	 BIT(2)
@@ -59,14 +59,14 @@
 #define PMSIDR_PBT	 BIT(24)
 #define PMSIDR_CRR	 BIT(25)
 
-/* PMBLIMITR_EL1 (D24.7.2) */
+/* PMBLIMITR_EL1 */
 #define PMBLIMITR_E	     BIT(0)
 #define PMBLIMITR_FM	     GENMASK(2, 1)
 #define PMBLIMITR_FM_DISCARD 2
 #define PMBLIMITR_PMFZ	     BIT(5)
 #define PMBLIMITR_LIMIT	     GENMASK(63, 12)
 
-/* PMBSR_EL1 (D24.7.5) */
+/* PMBSR_EL1 */
 #define PMBSR_MSS      GENMASK(5, 0) /* BSC or FSC; the rest of MSS is RES0 */
 #define PMBSR_COLL     BIT(16)
 #define PMBSR_S	       BIT(17)
@@ -79,7 +79,7 @@
 #define PMBSR_BSC_FULL 0x01
 #define PMBSR_BITS     (PMBSR_MSS | PMBSR_COLL | PMBSR_S | PMBSR_EA | PMBSR_DL | PMBSR_EC)
 
-/* PMBIDR_EL1 (D24.7.1). Emulated, F is 0: a write sets neither access flags nor dirty state. */
+/* PMBIDR_EL1. Emulated, F is 0: a write sets neither access flags nor dirty state. */
 #define PMBIDR_ALIGN GENMASK(3, 0)
 #define PMBIDR_P     BIT(4)
 #define PMBIDR_F     BIT(5)

@@ -19,7 +19,7 @@ void spe_unit_identify(struct spe_unit_id *id)
 	*id = (struct spe_unit_id){ .version = 0 };
 	if (!version)
 		return;
-	/* It can always be read (D24.7.1); read at EL2, P is what EL3 says (MDCR_EL3.NSPB). */
+	/* It can always be read; read at EL2, P is what EL3 says (MDCR_EL3.NSPB). */
 	id->pmbidr = read_sysreg(ASM_REG(PMBIDR_EL1));
 	if (id->pmbidr & PMBIDR_P)
 		return;
@@ -34,7 +34,7 @@ void spe_unit_identify(struct spe_unit_id *id)
 enum how { BOTH, MOST, LEAST, SAME };
 
 /*
- * PMSIDR_EL1 (D24.7.14) and PMBIDR_EL1 (D24.7.1). A longer least interval, a larger record and a
+ * PMSIDR_EL1 and PMBIDR_EL1. A longer least interval, a larger record and a
  * coarser alignment hold on a CPU that can do better; so does a narrower counter.
  */
 static const struct field_row {

@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What EL3 keeps from EL2: see withheld.h. ARM DDI 0487, D24.2 (SCR_EL3), D24.3 (MDCR_EL3). */
+/* What EL3 keeps from EL2: see withheld.h. ARM DDI 0487, SCR_EL3 and MDCR_EL3. */
 #include <arch/barrier.h>
 #include <arch/el1.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
+#include <cpu/spe_fields.h>
 #include <cpu/withheld.h>
-
-#define CPTR_TZ	       BIT(8)
-#define CPTR_TSM       BIT(12)
-#define CPTR_RES1_NVHE (0x22ffULL & ~CPTR_TZ & ~CPTR_TSM)
-#define CPACR_ZEN      GENMASK(17, 16)
-#define CPACR_FPEN     GENMASK(21, 20)
-#define CPACR_SMEN     GENMASK(25, 24)
-
-#define PMBIDR_P BIT(4) /* PMBIDR_EL1: EL3 has the buffer, and says so */
 
 /* One register each; to read it is to try all that the same control of EL3's is about. */
 #define TRY(name, reg)                               \
@@ -195,7 +188,7 @@ static u64 cptr_open(const struct cpu_id_regs *id)
 
 	if (el2_is_e2h())
 		return CPACR_FPEN | (sve ? CPACR_ZEN : 0) | (sme ? CPACR_SMEN : 0);
-	return CPTR_RES1_NVHE | (sve ? 0 : CPTR_TZ) | (sme ? 0 : CPTR_TSM);
+	return CPTR_RES1 | (sve ? 0 : CPTR_TZ) | (sme ? 0 : CPTR_TSM);
 }
 
 u32 withheld_probe(const struct cpu_id_regs *id)

@@ -1,42 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EL2 controls for the host (ARM DDI 0487, D23.2). What depends on a feature is in the table of
+ * EL2 controls for the host (ARM DDI 0487). What depends on a feature is in the table of
  * host_features.c.
  */
 #include <arch/barrier.h>
 #include <arch/el1.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
+#include <cpu/spe_fields.h>
 #include <cpu/withheld.h>
 #include <host/host_cpu.h>
 #include <host/host_features.h>
 
-/*
- * CPTR_EL2 (D23.2.33) with E2H=0: TZ and TSM are RES1 where there is no SVE or SME. With E2H=1 it
- * has the layout of CPACR_EL1.
- */
-#define CPTR_RES1_NVHE 0x22ffULL
-#define CPTR_TZ	       BIT(8)
-#define CPTR_TSM       BIT(12)
-#define CPACR_FPEN     GENMASK(21, 20)
-
 /* ZCR_EL2.LEN, SMCR_EL2.LEN: as long as the CPU has them */
 #define VECTOR_LEN_ALL 0xf
 
-/* CNTHCTL_EL2 (D24.10.2): EL1 may use the physical counter and timer; the bits move with E2H. */
+/* CNTHCTL_EL2: EL1 may use the physical counter and timer; the bits move with E2H. */
 #define CNTHCTL_NVHE (BIT(0) | BIT(1))
 #define CNTHCTL_VHE  (BIT(10) | BIT(11) | BIT(0) | BIT(1) | BIT(8) | BIT(9))
-
-#define MDCR_HPMN GENMASK(4, 0)
-#define PMCR_N	  GENMASK(15, 11)
-#define PMBIDR_P  BIT(4) /* PMBIDR_EL1 (D24.7): the buffer belongs to a higher Exception level */
-
-/* ICC_SRE_EL2 (D12): system registers on, and EL1 may turn its own on */
-#define ICC_SRE_SRE    BIT(0)
-#define ICC_SRE_DFB    BIT(1)
-#define ICC_SRE_DIB    BIT(2)
-#define ICC_SRE_ENABLE BIT(3)
 
 static u64 control(const struct cpu_id_regs *id, enum host_control which)
 {
@@ -83,7 +65,7 @@ static void init_el1(const struct cpu_id_regs *host)
  * as the hardware has them. */
 static void init_vectors(const struct cpu_id_regs *host, bool e2h)
 {
-	u64 closed = CPTR_RES1_NVHE | CPTR_TZ | CPTR_TSM;
+	u64 closed = CPTR_RES1 | CPTR_TZ | CPTR_TSM;
 
 	write_sysreg(e2h ? CPACR_FPEN | control(host, HOST_CPTR_VHE)
 			 : closed & ~control(host, HOST_CPTR_NVHE),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The host's features as an allow-list. See host_features.h; references
- * are to ARM DDI 0487, D24.2. */
-#include <arch/el2_regs.h>
+ * are to ARM DDI 0487. */
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <cpu/withheld.h>
 #include <host/host_features.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an exception from the host means, by exception class (ARM DDI 0487, D24.2.37, ESR_EL2.EC).
+ * What an exception from the host means, by exception class (ARM DDI 0487, ESR_EL2.EC).
  * The host can cause all of these at will: none stops the machine.
  */
 #include <arch/at.h>
 #include <arch/barrier.h>
 #include <arch/el1.h>
-#include <arch/el2_regs.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
 #include <cpu/errata.h>
@@ -27,10 +27,6 @@
 #include <vm/switch.h>
 
 typedef void host_trap_handler_t(struct host_regs *regs, u64 esr);
-
-/* PAR_EL1 (D24.2.128) */
-#define PAR_F  BIT(0)
-#define PAR_PA GENMASK(51, 12)
 
 struct psci host_psci;
 struct optee host_optee;
@@ -199,7 +195,7 @@ static bool ask_stage1(u64 va, u64 *page)
 }
 
 /*
- * D24.2.56: HPFAR_EL2 is valid for translation and access flag faults and on a stage 1 walk; for
+ * HPFAR_EL2 is valid for translation and access flag faults and on a stage 1 walk; for
  * the host's other faults (a write where it reads zeros, a fetch from a device) stage 1 is asked.
  * The address is for the log alone then, so a stage 1 that changed meanwhile does no harm.
  */
@@ -330,7 +326,7 @@ static void read_id(struct host_regs *regs, u64 esr)
 				       (unsigned int)FIELD_GET(ESR_SYS64_OP2, esr)));
 }
 
-/* MRS or MSR of S3_<op1>_C11 and C15: IMPLEMENTATION DEFINED (D23.1.1). */
+/* MRS or MSR of S3_<op1>_C11 and C15: IMPLEMENTATION DEFINED. */
 static bool is_implementation_defined(u64 esr)
 {
 	u64 crn = FIELD_GET(ESR_SYS64_CRN, esr);

@@ -17,7 +17,7 @@ struct search {
 	unsigned int count, found;
 };
 
-/* An affinity that no CPU has: Aff0 counts up to 15 (D24.2.110), or to 255 at a stretch. */
+/* An affinity that no CPU has: Aff0 counts up to 15, or to 255 at a stretch. */
 #define NOBODY GICR_TYPER_AFF
 
 bool redist_is_unknown(u64 typer)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * ESR_ELx in words (ARM DDI 0487, D24.2.37). The names are arrays, not pointers: a table of
+ * ESR_ELx in words (ARM DDI 0487). The names are arrays, not pointers: a table of
  * pointers would need relocations, and this is read when something has gone wrong.
  */
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <lib/esr.h>
 #include <lib/printf.h>
 
-/* D24.2.37, field EC. */
+/* ESR_ELx.EC */
 static const char ec_names[ESR_EC_COUNT][46] = {
 	[ESR_EC_UNKNOWN] = "unknown reason (undefined instruction)",
 	[ESR_EC_WFX] = "trapped WFI or WFE",
@@ -63,7 +63,7 @@ static const char ec_names[ESR_EC_COUNT][46] = {
 
 #define NO_LEVEL INT8_MIN
 
-/* D24.2.37, ISS encodings for Data and Instruction Aborts, fields DFSC and IFSC. */
+/* ISS encodings for Data and Instruction Aborts, fields DFSC and IFSC. */
 struct fsc_row {
 	u8 first; /* codes first to last... */
 	u8 last;
@@ -253,7 +253,7 @@ static void append_eret(struct text *text, u64 esr)
 	append(text, ": %s", name);
 }
 
-/* D24.2.37, ISS encoding for an SError: AET, meaningful with the DFSC for SErrors alone. */
+/* ISS encoding for an SError: AET, meaningful with the DFSC for SErrors alone. */
 static void append_serror(struct text *text, u64 esr)
 {
 	static const char aet_names[8][14] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ESR_ELx, the exception syndrome: its fields and classes under the names of the manual
- * (ARM DDI 0487, D24.2.37, "ESR_EL2"), and its description in words.
+ * (ARM DDI 0487, ESR_EL2), and its description in words.
  */
 #ifndef KEEL_LIB_ESR_H
 #define KEEL_LIB_ESR_H
@@ -143,7 +143,7 @@
 #define ESR_SERROR_AET	GENMASK(12, 10) /* valid if DFSC is ESR_FSC_SERROR */
 #define ESR_FSC_SERROR	0x11
 
-/* DISR_EL1 (D24.4): an SError that ESB has deferred; its syndrome if IDS is 0 */
+/* DISR_EL1: an SError that ESB has deferred; its syndrome if IDS is 0 */
 #define DISR_A	 BIT(31)
 #define DISR_ISS (ESR_SERROR_AET | BIT(9) | GENMASK(5, 0))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The layout of EL2's address space (docs/el2-address-space.md). */
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <lib/errno.h>
 #include <mm/el2_layout.h>
 

@@ -5,9 +5,9 @@
  * page pool.
  */
 #include <arch/barrier.h>
-#include <arch/el2_regs.h>
 #include <arch/percpu.h>
 #include <arch/pte.h>
+#include <arch/reg_bits.h>
 #include <arch/spinlock.h>
 #include <arch/tlb.h>
 #include <cpu/percpu.h>
@@ -197,7 +197,7 @@ int el2_map_identity(struct pa pa, u64 size, enum el2_prot prot)
 	return pgtable_map(&map.lower, pa.v, pa, size, prot_attrs(prot), 0);
 }
 
-/* D23.2, TTBR0_EL2: with DS, address bits 51:48 are in BADDR's low bits, 5:2. */
+/* TTBR0_EL2: with DS, address bits 51:48 are in BADDR's low bits, 5:2. */
 static u64 root_to_ttbr(const u64 *root)
 {
 	u64 pa = table_to_pa(NULL, root).v;

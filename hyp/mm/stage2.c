@@ -5,6 +5,7 @@
  */
 #include <arch/barrier.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/tlb.h>
 #include <cpu/errata.h>
 #include <cpu/percpu.h>
@@ -314,9 +315,6 @@ static const struct pgtable_ops stage2_pgtable_ops = {
 	.pa_to_table = s2_pa_to_table,
 	.tlb_inval = stage2_tlb_inval,
 };
-
-#define VTTBR_VMID	  GENMASK(63, 48)
-#define VTTBR_BADDR_51_48 GENMASK(5, 2) /* with 52-bit output addresses (D23.2, VTTBR_EL2) */
 
 void stage2_set_vmid(struct stage2 *s2, u16 vmid)
 {

@@ -5,22 +5,9 @@
  * References are to ARM DDI 0487, D8.2 (translation process: start level, concatenation, base
  * address alignment) and the description of VTCR_EL2.
  */
+#include <arch/reg_bits.h>
 #include <lib/errno.h>
 #include <mm/stage2_geometry.h>
-
-#define VTCR_T0SZ  GENMASK(5, 0)
-#define VTCR_SL0   GENMASK(7, 6)
-#define VTCR_IRGN0 GENMASK(9, 8)
-#define VTCR_ORGN0 GENMASK(11, 10)
-#define VTCR_SH0   GENMASK(13, 12)
-#define VTCR_TG0   GENMASK(15, 14)
-#define VTCR_PS	   GENMASK(18, 16)
-#define VTCR_VS	   BIT(19) /* 16-bit VMID */
-#define VTCR_HA	   BIT(21) /* access flag by hardware */
-#define VTCR_HD	   BIT(22) /* dirty state by hardware */
-#define VTCR_RES1  BIT(31)
-#define VTCR_DS	   BIT(32) /* FEAT_LPA2's descriptors */
-#define VTCR_SL2   BIT(33)
 
 #define VTCR_RGN_WBWA 1 /* IRGN0, ORGN0: Normal, write-back, read and write allocate */
 #define VTCR_SH_INNER 3

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The breakpoint on the guest's vectors. See spe_arm.h. */
+#include <arch/reg_bits.h>
 #include <lib/esr.h>
 #include <spe/spe_arm.h>
 
-/* VBAR_EL1 (D24.2.190): bits 10:0 are RES0 */
+/* VBAR_EL1: bits 10:0 are RES0 */
 #define VBAR GENMASK(63, 11)
-
-#define SCTLR_M BIT(0)
-
-/* MDSCR_EL1 (D24.3.20) */
-#define MDSCR_SS  BIT(0)
-#define MDSCR_KDE BIT(13)
-#define MDSCR_MDE BIT(15)
 
 /* SPSR_EL1 (C5.2.18) */
 #define PSTATE_D    BIT(9)

@@ -23,7 +23,7 @@
 #define SPE_VECTOR_EL1T 0x000
 #define SPE_VECTOR_EL1H 0x200
 
-/* DBGBCR<n>_EL1 (D24.3.2): E; PMC = 0b01, EL1 only; BAS = 0b1111; an unlinked address match */
+/* DBGBCR<n>_EL1: E; PMC = 0b01, EL1 only; BAS = 0b1111; an unlinked address match */
 #define SPE_DBGBCR 0x1e3
 
 #define SPE_ARM_VECTORS 2
@@ -92,7 +92,7 @@ void spe_arm_reset(struct spe_arm *arm, unsigned int slots);
 
 /*
  * How many breakpoints the guest is told of, of @count that there are. The architecture has no
- * fewer than 2 (D24.2.69): where there are not more, the guest's last ones do not work while it
+ * fewer than 2: where there are not more, the guest's last ones do not work while it
  * profiles.
  */
 unsigned int spe_arm_breakpoints(const struct spe_arm *arm, unsigned int count);

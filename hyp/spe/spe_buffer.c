@@ -36,7 +36,7 @@ void spe_buffer_full(struct spe_regs *regs)
 	event(regs, PMBSR_EC_OTHER, PMBSR_BSC_FULL);
 }
 
-/* D24.7.5, FSC: external aborts, on the access and on a walk at any level. */
+/* FSC: external aborts, on the access and on a walk at any level. */
 static bool is_external(u32 fsc)
 {
 	return fsc == ESR_FSC_EXTABT || (fsc & ~3U) == ESR_FSC_EXTABT_WALK ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The profiling buffer: where the next record goes, and the management events in PMBSR_EL1
- * (ARM DDI 0487, D17.7 and D24.7.5). Values to values; who writes the record translates its address
+ * (ARM DDI 0487, D17.7, and PMBSR_EL1). Values to values; who writes the record translates its address
  * as the buffer's owner, EL1, would.
  *
  * Records are SPE_RECORD_SIZE bytes at multiples of that, so one never crosses a page, is written

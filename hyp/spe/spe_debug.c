@@ -4,14 +4,11 @@
  * vectors. See spe_arm.h for what they are to hold, trap/debug.h for vCPUs without it.
  */
 #include <arch/debug.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <spe/spe_debug.h>
 #include <spe/spe_vcpu.h>
 #include <trap/debug.h>
-
-/* MDCR_EL2 (D24.3.17) */
-#define MDCR_TDE BIT(8)
 
 static bool registers_as(const struct spe_debug_live *live, const struct spe_debug_hw *hw)
 {

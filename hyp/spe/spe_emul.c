@@ -7,7 +7,7 @@
  * profiling is off becomes none: so each EL has samples in proportion to its time.
  */
 #include <arch/el1.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <arch/timer.h>
 #include <keel/spe.h>

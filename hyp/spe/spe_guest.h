@@ -16,6 +16,7 @@
 #include <arch/at.h>
 #include <arch/barrier.h>
 #include <arch/foreign.h>
+#include <arch/reg_bits.h>
 #include <arch/spinlock.h>
 #include <arch/sysreg.h>
 #include <cpu/errata.h>
@@ -23,13 +24,6 @@
 #include <mm/el2_window.h>
 #include <mm/stage2.h>
 #include <vm/vm.h>
-
-/* PAR_EL1 (D24.2.128) */
-#define PAR_F	 BIT(0)
-#define PAR_FST	 GENMASK(6, 1)
-#define PAR_S	 BIT(9) /* of a fault: stage 2's */
-#define PAR_PA	 GENMASK(51, 12)
-#define PAR_ATTR GENMASK(63, 56)
 
 /* What is said in its place of a translation or a write that took an exception: external aborts. */
 #define PAR_WALK_ABORT	(PAR_F | FIELD_PREP(PAR_FST, ESR_FSC_EXTABT_WALK))

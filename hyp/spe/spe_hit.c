@@ -4,7 +4,7 @@
  * saves those that C keeps. Whatever is not usual is left as it was, for spe_emul.c.
  */
 #include <arch/el1.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <cpu/panic.h>
 #include <lib/esr.h>
 #include <spe/spe_guest.h>
@@ -39,7 +39,7 @@ static u32 instruction_at(struct vcpu *vcpu, u64 va)
 	return word;
 }
 
-/* D24.2.37: the syndrome of a breakpoint in a lower Exception level is always the same. */
+/* The syndrome (ESR_EL2) of a breakpoint in a lower Exception level is always the same. */
 #define ESR_BREAKPOINT (FIELD_PREP(ESR_EC, ESR_EC_BRKPT_LOWER) | ESR_IL | 0x22)
 
 /* Not usual. If the fetch took a fault at EL2, what the exit will read is that one's. */

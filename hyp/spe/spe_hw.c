@@ -16,7 +16,7 @@
 	 PMSIDR_PBT | PMSIDR_CRR)
 
 /* PMSEVFR_EL1: events by the version that brought them; the
- * IMPLEMENTATION DEFINED ones (D24.7.11) */
+ * IMPLEMENTATION DEFINED ones */
 #define EVENTS_V1P0                                                                          \
 	(SPE_EVENT_RETIRED | SPE_EVENT_L1D_REFILL | SPE_EVENT_TLB_WALK | SPE_EVENT_MISPRED | \
 	 GENMASK(15, 12) | GENMASK(31, 24) | GENMASK(63, 48))
@@ -24,7 +24,7 @@
 #define EVENTS_SVE  (SPE_EVENT_PRED_PARTIAL | SPE_EVENT_PRED_EMPTY) /* and FEAT_SPEv1p1 */
 #define EVENTS_V1P2 SPE_EVENT_NOT_TAKEN
 
-/* Granule protection check fault, on a write to the buffer (D24.7.5) */
+/* Granule protection check fault, on a write to the buffer */
 #define PMBSR_EC_GPC 0x1e
 
 /* PMSIDR_EL1.CountSize: counters of 16 bits, and not of 12 */
@@ -106,7 +106,7 @@ static bool has(u64 bit)
 	return unit.pmsidr & bit;
 }
 
-/* PMSFCR_EL1 (D24.7.12): each filter's bits are RES0 without it. */
+/* PMSFCR_EL1: each filter's bits are RES0 without it. */
 static u64 pmsfcr_bits(void)
 {
 	return (has(PMSIDR_FE) ? PMSFCR_FE : 0) | (has(PMSIDR_FL) ? PMSFCR_FL : 0) |

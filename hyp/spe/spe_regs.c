@@ -15,7 +15,7 @@
 	 SPE_EVENT_MISPRED | SPE_EVENT_MISALIGNED)
 #define EVENTS_SVE (SPE_EVENT_PRED_PARTIAL | SPE_EVENT_PRED_EMPTY)
 
-/* PMSIDR_EL1.Interval = 4: 1024 instructions; CountSize = 2: 12 bits, saturating (D24.7.14). */
+/* PMSIDR_EL1.Interval = 4: 1024 instructions; CountSize = 2: 12 bits, saturating. */
 STATIC_ASSERT(SPE_MIN_INTERVAL == 1024, "PMSIDR_EL1.Interval says so");
 #define PMSIDR_VALUE                                                                      \
 	(PMSIDR_FE | PMSIDR_FT | PMSIDR_FL | PMSIDR_ARCHINST | PMSIDR_ERND | PMSIDR_FNE | \

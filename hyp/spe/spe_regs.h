@@ -15,7 +15,7 @@
 
 #include <cpu/spe_fields.h>
 
-/* ID_AA64DFR0_EL1.PMSVer of a VM that has the feature: FEAT_SPEv1p2 (D24.2.80). */
+/* ID_AA64DFR0_EL1.PMSVer of a VM that has the feature: FEAT_SPEv1p2. */
 #define SPE_PMSVER 3
 /* Log2 of the size and of the alignment of records: each is exactly one cache line of 64 bytes. */
 #define SPE_RECORD_SHIFT 6

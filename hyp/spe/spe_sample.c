@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* One sample. See spe_sample.h. */
 #include <arch/el1.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <lib/bitmap.h>
 #include <spe/spe_buffer.h>
 #include <spe/spe_emul.h>
@@ -16,14 +16,6 @@
 #include <vm/run.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
-
-/* TCR_EL1 (D24.2.170) */
-#define TCR_T0SZ_BITS GENMASK(5, 0)
-#define TCR_T1SZ_BITS GENMASK(21, 16)
-#define TCR_TBI0      BIT(37)
-#define TCR_TBI1      BIT(38)
-
-#define ZCR_LEN GENMASK(3, 0)
 
 /* ---- the guest's state ---- */
 

@@ -19,7 +19,7 @@
 #include <vgic/vgic.h>
 #include <vm/run.h>
 
-/* CNTx_CTL_EL0 (D23.10) */
+/* CNTx_CTL_EL0 */
 #define CTL_ENABLE  BIT(0)
 #define CTL_IMASK   BIT(1)
 #define CTL_ISTATUS BIT(2)

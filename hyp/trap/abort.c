@@ -6,7 +6,7 @@
 #include <arch/at.h>
 #include <arch/barrier.h>
 #include <arch/el1.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <cpu/errata.h>
 #include <lib/esr.h>
@@ -17,13 +17,9 @@
 #include <trap/trap.h>
 #include <vm/run_page.h>
 
-/* PAR_EL1 (D23.2.128) */
-#define PAR_F  BIT(0)
-#define PAR_PA GENMASK(51, 12)
-
 enum fault_kind { FAULT_OTHER, FAULT_MISSING, FAULT_PERMISSION, FAULT_EXTERNAL, FAULT_CONFLICT };
 
-/* D24.2.37, DFSC and IFSC: what is not here is not stage 2's, or is the machine's to report. */
+/* DFSC and IFSC: what is not here is not stage 2's, or is the machine's to report. */
 #define LEVELS(fsc) [(fsc)...(fsc) + 3]
 static const u8 kinds[ESR_FSC + 1] = {
 	LEVELS(ESR_FSC_TRANSLATION) = FAULT_MISSING,   [ESR_FSC_TRANSLATION_M1] = FAULT_MISSING,
@@ -78,7 +74,7 @@ bool abort_tables_answer(u64 va)
 }
 
 /*
- * Where the access went. D24.2.56: HPFAR_EL2 is valid for translation and access flag faults and on
+ * Where the access went. HPFAR_EL2 is valid for translation and access flag faults and on
  * stage 1 walks; otherwise stage 1 is asked again. False if it now says something else, or faults
  * itself: the guest has changed its tables, and finds out when it repeats the access. One that
  * always has them so does not get on, but is interrupted as ever.

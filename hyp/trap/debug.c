@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A guest's debug registers in the hardware. See debug.h. */
 #include <arch/debug.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <trap/debug.h>
 #include <vm/switch.h>
 
-/* ID_AA64DFR0_EL1 (D24.2.69): one less than there are */
+/* ID_AA64DFR0_EL1: one less than there are */
 #define DFR0_BRPS GENMASK(15, 12)
 #define DFR0_WRPS GENMASK(23, 20)
 

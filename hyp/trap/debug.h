@@ -13,19 +13,9 @@
 #ifndef KEEL_TRAP_DEBUG_H
 #define KEEL_TRAP_DEBUG_H
 
+#include <arch/reg_bits.h>
 #include <cpu/features.h>
 #include <vm/run.h>
-
-/* MDSCR_EL1 (D24.3.20): what software can use */
-#define MDSCR_SS   BIT(0)
-#define MDSCR_TDCC BIT(12)
-#define MDSCR_KDE  BIT(13)
-#define MDSCR_MDE  BIT(15)
-
-/* OSLSR_EL1 (D24.3.27): the OS lock is there, and is unlocked, as KVM hands it over */
-#define OSLSR_OSLK BIT(1)
-#define OSLSR_OSLM BIT(3)
-#define OSDLR_DLK  BIT(0)
 
 /* @features: the machine's; kept. Boot CPU. */
 void debug_init(const struct cpu_features *features);

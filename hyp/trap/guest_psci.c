@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* PSCI for guests, as a table of functions. See guest_psci.h. */
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <lib/errno.h>
 #include <lib/psci_abi.h>
 #include <trap/device.h>

@@ -139,7 +139,7 @@ static const struct {
 	{ ID_MMFR0_TGran4_2, 1, WHEN_ALWAYS },
 };
 
-/* D23.2.75, ID_AA64MMFR0_EL1.PARange: address bits, by value */
+/* ID_AA64MMFR0_EL1.PARange: address bits, by value */
 static const u8 pa_ranges[] = { 32, 36, 40, 42, 44, 48, 52 };
 
 static const struct cpu_features *machine;
@@ -199,7 +199,7 @@ static s64 signed_field(enum id_field field, u64 raw)
 
 /*
  * With emulated SPE, EL2 has the last breakpoints (spe/spe_arm.h). Those are the context-aware
- * ones, of which a guest is told at least one (D24.2.69).
+ * ones, of which a guest is told at least one.
  */
 static s64 reserved(const struct vcpu *vcpu, enum id_field field)
 {

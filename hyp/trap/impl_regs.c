@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a CPU is and what caches it has. See impl_regs.h; references are to ARM DDI 0487, D24.2. */
+/* What a CPU is and what caches it has. See impl_regs.h; references are to ARM DDI 0487. */
 #include <arch/barrier.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <trap/impl_regs.h>
 
@@ -8,10 +9,6 @@
 #define CLIDR_NONE     0
 #define CLIDR_ICACHE   1
 #define CLIDR_SEPARATE 3
-
-/* HCR_EL2: reads of CTR_EL0, CLIDR_EL1, CCSIDR_EL1, and CSSELR_EL1; DC ZVA */
-#define HCR_TID2 BIT(17)
-#define HCR_TDZ	 BIT(28)
 
 static struct impl_regs boot_cpu;
 

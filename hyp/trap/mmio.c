@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Decoding of emulated loads and stores. See mmio.h. */
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <lib/esr.h>
 #include <trap/mmio.h>
 
-/* SCTLR_EL1 (D23.2.138) */
-#define SCTLR_EL1_E0E BIT(24)
 /* AArch32 PSTATE.E */
 #define PSR_AA32_E BIT(9)
 

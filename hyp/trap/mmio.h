@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A load or store as the syndrome of a Data Abort describes it (ARM DDI 0487, D24.2.37, "ISS
+ * A load or store as the syndrome of a Data Abort describes it (ARM DDI 0487, ESR_EL2, "ISS
  * encoding for an exception from a Data Abort"). Values in, values out.
  *
  * Data is what is on the bus: an integer whose least significant byte is at the lowest address.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* KVM's register ids. See one_reg.h. */
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <lib/errno.h>
 #include <lib/string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* See set_way.h. */
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <trap/set_way.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>

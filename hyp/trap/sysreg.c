@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The system-register table and what is done with it. See sysreg.h; docs/traps.md. */
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <arch/timer.h>
 #include <cpu/log.h>
@@ -13,15 +13,6 @@
 #include <trap/sysreg.h>
 #include <trap/trap.h>
 #include <vm/switch.h>
-
-#define OSLAR_OSLK BIT(0)
-
-/* DBGBCR<n>_EL1, DBGWCR<n>_EL1 (D24.3.2, .12): bits that are not RES0; DBGWVR<n>_EL1 */
-#define DBGBCR_BITS 0xffe1e7ULL
-#define DBGWCR_BITS 0x1f1fffffULL
-#define DBGWVR_BITS (~3ULL)
-/* MDCCINT_EL1 (D24.3.18): RX, TX */
-#define MDCCINT_BITS GENMASK(30, 29)
 
 /* ICC_SRE_EL1 (IHI 0069, 12.2.22): DIB, DFB and SRE are fixed */
 #define ICC_SRE 7
@@ -42,9 +33,6 @@ static enum vcpu_action ignore(struct vcpu *vcpu, const struct sysreg_row *row, 
 	(void)value;
 	return VCPU_RESUME;
 }
-
-/* CSSELR_EL1 (D24.2.34): TnD, Level, InD */
-#define CSSELR_BITS GENMASK(4, 0)
 
 static u64 read_stored(struct vcpu *vcpu, const struct sysreg_row *row)
 {
@@ -570,7 +558,7 @@ static void log_unknown(const struct vcpu *vcpu, u32 encoding, bool read)
 
 #define MMFR2_IDS GENMASK(39, 36)
 
-/* FEAT_IDST (D23.3.1): reads of op0 3, op1 0, 1 and 3, CRn 0, CRm 0 to 7. */
+/* FEAT_IDST: reads of op0 3, op1 0, 1 and 3, CRn 0, CRm 0 to 7. */
 static bool in_id_space(u64 esr)
 {
 	u64 op1 = FIELD_GET(ESR_SYS64_OP1, esr);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Exits by exception class, WFI and WFE, and the points of the run loop. See trap.h. */
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <lib/esr.h>
 #include <trap/debug.h>
 #include <trap/guest_psci.h>
@@ -94,7 +94,7 @@ static enum vcpu_action handle_undef(struct vcpu *vcpu, u64 esr)
 }
 
 /*
- * D24.2.37, ESR_EL2.EC. AArch32 can be at EL0 alone: what traps there is debug, performance
+ * ESR_EL2.EC. AArch32 can be at EL0 alone: what traps there is debug, performance
  * monitors and the physical timer, which an AArch32 application does not have. What is missing
  * here is never routed to EL2 with HCR_GUEST_TRAPS, or is for another layer.
  */

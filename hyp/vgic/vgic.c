@@ -9,6 +9,7 @@
 #include <arch/barrier.h>
 #include <arch/gicr.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <cpu/assert.h>
 #include <cpu/log.h>
@@ -26,19 +27,6 @@
 #define LR_PINTID   GENMASK(44, 32)
 #define LR_EOI	    BIT(41) /* with HW=0 */
 #define LR_VINTID   GENMASK(31, 0)
-/* ICH_HCR_EL2 */
-#define HCR_EN	     BIT(0)
-#define HCR_LRENPIE  BIT(2) /* EOIs of interrupts that are in no list register */
-#define HCR_NPIE     BIT(3) /* no list register is pending */
-#define HCR_VGRP0EIE BIT(4) /* the guest has enabled a group at its CPU interface... */
-#define HCR_VGRP0DIE BIT(5) /* ... or disabled it */
-#define HCR_VGRP1EIE BIT(6)
-#define HCR_VGRP1DIE BIT(7)
-#define HCR_TC	     BIT(10)
-#define HCR_TALL0    BIT(11)
-#define HCR_TALL1    BIT(12)
-#define HCR_TDIR     BIT(14)
-#define HCR_EOICOUNT GENMASK(31, 27)
 /* ICH_VTR_EL2 */
 #define VTR_LISTREGS GENMASK(4, 0)
 #define VTR_TDS	     BIT(19)
@@ -416,13 +404,13 @@ static void fold_eoicount(struct vcpu *vcpu)
 {
 	unsigned int count, done;
 
-	if (!vcpu->vgic->loaded || !(vcpu->vgic->hcr & HCR_LRENPIE))
+	if (!vcpu->vgic->loaded || !(vcpu->vgic->hcr & ICH_HCR_LRENPIE))
 		return;
-	vcpu->vgic->hcr &= ~HCR_LRENPIE;
+	vcpu->vgic->hcr &= ~ICH_HCR_LRENPIE;
 	/* With EOImode=1 it is ICC_DIR_EL1 that ends, and traps; QEMU counts EOIs nevertheless. */
 	if (this_cpu()->has_tdir && (vmcr_of(vcpu->vgic) & VMCR_VEOIM))
 		return;
-	count = (unsigned int)FIELD_GET(HCR_EOICOUNT, ich_read_hcr());
+	count = (unsigned int)FIELD_GET(ICH_HCR_EOICOUNT, ich_read_hcr());
 	do {
 		done = count ? deactivate_outside(vcpu, count) : 0;
 		count -= done;
@@ -498,7 +486,7 @@ static void consider(void *ctx, u32 intid, struct vgic_irq *irq)
  */
 static bool can_be_both(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
 {
-	return !(vcpu->vgic->hcr & HCR_NPIE) && irq->edge && !irq->held &&
+	return !(vcpu->vgic->hcr & ICH_HCR_NPIE) && irq->edge && !irq->held &&
 	       (intid < VGIC_PRIVATE || irq->target == vcpu->index);
 }
 
@@ -565,9 +553,9 @@ static u64 when_to_fill_again(const struct candidates *c, unsigned int pending)
 
 	if (c->pending.total == pending)
 		return 0;
-	hcr = c->groups & VMCR_VENG0 ? HCR_VGRP0DIE : HCR_VGRP0EIE;
-	hcr |= c->groups & VMCR_VENG1 ? HCR_VGRP1DIE : HCR_VGRP1EIE;
-	return c->pending.total - c->off > pending ? hcr | HCR_NPIE : hcr;
+	hcr = c->groups & VMCR_VENG0 ? ICH_HCR_VGRP0DIE : ICH_HCR_VGRP0EIE;
+	hcr |= c->groups & VMCR_VENG1 ? ICH_HCR_VGRP1DIE : ICH_HCR_VGRP1EIE;
+	return c->pending.total - c->off > pending ? hcr | ICH_HCR_NPIE : hcr;
 }
 
 /*
@@ -588,7 +576,7 @@ static void fill(struct vcpu *vcpu)
 	pending = MIN(c.pending.count, c.nr_lrs - active);
 	v->hcr = v->hcr_on | when_to_fill_again(&c, pending);
 	if (c.active.total > active)
-		v->hcr |= HCR_LRENPIE | (this_cpu()->has_tdir ? HCR_TDIR : 0);
+		v->hcr |= ICH_HCR_LRENPIE | (this_cpu()->has_tdir ? ICH_HCR_TDIR : 0);
 	for (n = 0; n < active; n++)
 		put_in_lr(vcpu, n, c.active.key[n] & 0x3ff);
 	for (n = 0; n < pending; n++)
@@ -684,7 +672,7 @@ void vgic_write_dir(struct vcpu *vcpu, u64 value)
  */
 static u64 hcr_on(const struct vgic *vgic)
 {
-	return HCR_EN | (this_cpu()->has_tdir && vgic->nr_frames > 1 ? HCR_TDIR : 0);
+	return ICH_HCR_EN | (this_cpu()->has_tdir && vgic->nr_frames > 1 ? ICH_HCR_TDIR : 0);
 }
 
 static void vgic_load(struct vcpu *vcpu)
@@ -698,7 +686,7 @@ static void vgic_load(struct vcpu *vcpu)
 	icc_open_sre(false);
 	/* without a vGIC there is no CPU interface either: all of it traps */
 	if (!vcpu->vm->vgic) {
-		ich_write_hcr(HCR_TC | HCR_TALL0 | HCR_TALL1);
+		ich_write_hcr(ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
 		return;
 	}
 	ich_write_vmcr(v->vmcr);
@@ -748,7 +736,7 @@ static void vgic_put(struct vcpu *vcpu)
 	if (!cpu->nr_lrs)
 		return;
 	if (vcpu->vm->vgic) {
-		if (v->lr_used | v->held | (u32)(v->hcr & HCR_LRENPIE)) {
+		if (v->lr_used | v->held | (u32)(v->hcr & ICH_HCR_LRENPIE)) {
 			spin_lock(&vcpu->vm->vgic->lock);
 			vgic_fold(vcpu);
 			resample_hw(vcpu, true);

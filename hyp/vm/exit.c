@@ -6,8 +6,8 @@
  * what it calls for a vCPU without stages is in this file, static, and the lists of hooks have no
  * gaps and end with NULL.
  */
-#include <arch/el2_regs.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <cpu/assert.h>
 #include <cpu/hw_errors.h>

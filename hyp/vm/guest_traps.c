@@ -1,76 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* EL2's controls for guests, as a table by feature. See guest_traps.h; docs/traps.md. */
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <vm/guest_traps.h>
-
-/* HCR_EL2 (D24.2.54) */
-#define HCR_TID1 BIT(16) /* AIDR_EL1, REVIDR_EL1, SMIDR_EL1 */
-#define HCR_TLOR BIT(35)
-#define HCR_TERR BIT(36)
-#define HCR_TEA	 BIT(37) /* synchronous external aborts go to EL2 */
-#define HCR_TID5 BIT(58) /* GMID_EL1 */
-
-/* CPTR_EL2 (D24.2.34) with E2H=0; TZ and TSM are RES1 where there is no SVE or SME */
-#define CPTR_NVHE_RES1 0x22ffULL
-#define CPTR_TZ	       BIT(8)
-#define CPTR_TFP       BIT(10)
-#define CPTR_TSM       BIT(12)
-#define CPTR_TTA       BIT(20)
-#define CPTR_TAM       BIT(30) /* in either layout */
-/* with E2H=1: the layout of CPACR_EL1. ZEN, FPEN, SMEN and E0POE trap while they are zero */
-#define CPACR_ZEN  GENMASK(17, 16)
-#define CPACR_FPEN GENMASK(21, 20)
-#define CPACR_SMEN GENMASK(25, 24)
-#define CPACR_TTA  BIT(28)
-
-/*
- * MDCR_EL2. E2PB and E2TB are 0b10: the buffers of profiling and trace go by the EL1&0 regime and
- * their registers trap, also of a guest without SPE. With 0b00 a buffer would be EL2's, and what
- * the unit has still to write, or one that was left enabled, would go through EL2's own
- * translation, or, by TRBLIMITR_EL1.nVM, to any physical address: into Keel.
- */
-#define MDCR_HPMN   GENMASK(4, 0)
-#define MDCR_TPMCR  BIT(5)
-#define MDCR_TPM    BIT(6)
-#define MDCR_HPME   BIT(7)
-#define MDCR_TDA    BIT(9)
-#define MDCR_TDOSA  BIT(10)
-#define MDCR_TDRA   BIT(11)
-#define MDCR_E2PB   (2ULL << 12)
-#define MDCR_TPMS   BIT(14)
-#define MDCR_E2TB   (2ULL << 24)
-#define MDCR_HLP    BIT(26)
-#define MDCR_TDCC   BIT(27)
-#define MDCR_MTPME  BIT(28)
-#define MDCR_HPMFZO BIT(29)
-
-/* HCRX_EL2 (D24.2.55): all others are enables, or there is nothing to trap */
-#define HCRX_TALLINT  BIT(6)
-#define HCRX_TCR2EN   BIT(14)
-#define HCRX_SCTLR2EN BIT(15)
-#define HCRX_ENFPM    BIT(23)
-
-/* HFGRTR_EL2: n... */
-#define HFGR_ACCDATA_EL1 BIT(50)
-#define HFGR_GCS	 GENMASK(53, 52) /* _EL0, _EL1 */
-#define HFGR_SMPRI_EL1	 BIT(54)
-#define HFGR_TPIDR2_EL0	 BIT(55)
-#define HFGR_RCWMASK_EL1 BIT(56)
-#define HFGR_PIR	 GENMASK(58, 57) /* PIRE0_EL1, PIR_EL1 */
-#define HFGR_POR	 GENMASK(61, 59) /* POR_EL0, POR_EL1, S2POR_EL1 */
-#define HFGR_AIE	 GENMASK(63, 62) /* MAIR2_EL1, AMAIR2_EL1 */
-
-/* HDFGRTR_EL2 (D24.2.58): what has no other trap. The bits named n... trap while they are zero. */
-#define HDFGR_TRBIDR BIT(51)
-#define HDFGR_PMBIDR BIT(63)
-
-/* MPAM2_EL2, MPAMHCR_EL2, MPAMIDR_EL1 (D24.7) */
-#define MPAM2_TRAPMPAM1EL1 BIT(48)
-#define MPAM2_TRAPMPAM0EL1 BIT(49)
-#define MPAM2_TIDR	   BIT(58)
-#define MPAMHCR_TRAP_IDR   BIT(31)
-#define MPAMIDR_HAS_HCR	   BIT(17)
-#define MPAMIDR_HAS_TIDR   BIT(58)
 
 /* By enum guest_trap. */
 static const struct guest_trap_desc descs[GUEST_TRAP_COUNT] = {
@@ -94,8 +25,8 @@ static const struct guest_trap_desc descs[GUEST_TRAP_COUNT] = {
 			  .e2h_set = CPACR_TTA },
 	[BY_MDCR_TPM] = { CONTROL_MDCR, ID_DFR0_PMUVer, 1, .set = MDCR_TPM | MDCR_TPMCR },
 	[BY_MDCR_TPMS] = { CONTROL_MDCR, ID_DFR0_PMSVer, 1, .set = MDCR_TPMS },
-	[BY_MDCR_E2PB] = { CONTROL_MDCR, ID_DFR0_PMSVer, 1, .set = MDCR_E2PB },
-	[BY_MDCR_E2TB] = { CONTROL_MDCR, ID_DFR0_TraceBuffer, 1, .set = MDCR_E2TB },
+	[BY_MDCR_E2PB] = { CONTROL_MDCR, ID_DFR0_PMSVer, 1, .set = MDCR_E2PB_TRAPS },
+	[BY_MDCR_E2TB] = { CONTROL_MDCR, ID_DFR0_TraceBuffer, 1, .set = MDCR_E2TB_TRAPS },
 	[BY_MDCR_TTRF] = { CONTROL_MDCR, ID_DFR0_TraceFilt, 1, .set = MDCR_TTRF },
 	[BY_HCRX_TALLINT] = { CONTROL_HCRX, ID_PFR1_NMI, 1, .set = HCRX_TALLINT },
 	[BY_HCRX_TCR2EN_0] = { CONTROL_HCRX, .clear = HCRX_TCR2EN },
@@ -103,18 +34,18 @@ static const struct guest_trap_desc descs[GUEST_TRAP_COUNT] = {
 	[BY_HCRX_ENFPM_0] = { CONTROL_HCRX, .clear = HCRX_ENFPM },
 	[BY_MPAM2] = { CONTROL_MPAM2, ID_PFR0_MPAM, 1,
 		       .set = MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 },
-	[BY_HFGRTR_GCS_0] = { CONTROL_HFGRTR, .clear = HFGR_GCS },
-	[BY_HFGRTR_SMPRI_0] = { CONTROL_HFGRTR, .clear = HFGR_SMPRI_EL1 },
-	[BY_HFGRTR_TPIDR2_0] = { CONTROL_HFGRTR, .clear = HFGR_TPIDR2_EL0 },
-	[BY_HFGRTR_ACCDATA_0] = { CONTROL_HFGRTR, .clear = HFGR_ACCDATA_EL1 },
-	[BY_HFGRTR_RCWMASK_0] = { CONTROL_HFGRTR, .clear = HFGR_RCWMASK_EL1 },
-	[BY_HFGRTR_PIE_0] = { CONTROL_HFGRTR, .clear = HFGR_PIR },
-	[BY_HFGRTR_POR_0] = { CONTROL_HFGRTR, .clear = HFGR_POR },
-	[BY_HFGRTR_AIE_0] = { CONTROL_HFGRTR, .clear = HFGR_AIE },
+	[BY_HFGRTR_GCS_0] = { CONTROL_HFGRTR, .clear = HFGRTR_GCS },
+	[BY_HFGRTR_SMPRI_0] = { CONTROL_HFGRTR, .clear = HFGRTR_SMPRI_EL1 },
+	[BY_HFGRTR_TPIDR2_0] = { CONTROL_HFGRTR, .clear = HFGRTR_TPIDR2_EL0 },
+	[BY_HFGRTR_ACCDATA_0] = { CONTROL_HFGRTR, .clear = HFGRTR_ACCDATA_EL1 },
+	[BY_HFGRTR_RCWMASK_0] = { CONTROL_HFGRTR, .clear = HFGRTR_RCWMASK_EL1 },
+	[BY_HFGRTR_PIE_0] = { CONTROL_HFGRTR, .clear = HFGRTR_PIR },
+	[BY_HFGRTR_POR_0] = { CONTROL_HFGRTR, .clear = HFGRTR_POR },
+	[BY_HFGRTR_AIE_0] = { CONTROL_HFGRTR, .clear = HFGRTR_AIE },
 	[BY_HFGITR_BRB_0] = { CONTROL_HFGITR, .clear = HFGITR_BRBE },
 	[BY_HDFGRTR_BRB_0] = { CONTROL_HDFGRTR, .clear = HDFGRTR_BRBE },
-	[BY_HDFGRTR_PMBIDR] = { CONTROL_HDFGRTR, ID_DFR0_PMSVer, 1, .set = HDFGR_PMBIDR },
-	[BY_HDFGRTR_TRBIDR] = { CONTROL_HDFGRTR, ID_DFR0_TraceBuffer, 1, .set = HDFGR_TRBIDR },
+	[BY_HDFGRTR_PMBIDR] = { CONTROL_HDFGRTR, ID_DFR0_PMSVer, 1, .set = HDFGRTR_PMBIDR },
+	[BY_HDFGRTR_TRBIDR] = { CONTROL_HDFGRTR, ID_DFR0_TraceBuffer, 1, .set = HDFGRTR_TRBIDR },
 };
 
 /* What makes no register trap, or not alone. A field of at least a value brings bits with it. */
@@ -175,7 +106,7 @@ static void compute_controls(const struct cpu_id_regs *id, bool e2h, u64 c[CONTR
 	for (i = 0; i < CONTROL_COUNT; i++)
 		c[i] = 0;
 	c[CONTROL_HCR] = HCR_VM | HCR_RW | HCR_GUEST_TRAPS;
-	c[CONTROL_CPTR] = e2h ? 0 : CPTR_NVHE_RES1 | CPTR_TFP;
+	c[CONTROL_CPTR] = e2h ? 0 : CPTR_RES1 | CPTR_TFP;
 	for (desc = descs; desc < descs + ARRAY_SIZE(descs); desc++)
 		if (has(id, desc->field, desc->min))
 			c[desc->control] |= e2h && desc->control == CONTROL_CPTR ? desc->e2h_set

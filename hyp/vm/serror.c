@@ -3,7 +3,7 @@
 #include <lib/esr.h>
 #include <vm/serror.h>
 
-/* ESR_EL2.AET (D24.2.45). The values that are not here are reserved: the host's. */
+/* ESR_EL2.AET. The values that are not here are reserved: the host's. */
 static const u8 owner_by_aet[8] = {
 	[0] = SERROR_HOST,   /* UC: uncontainable */
 	[1] = SERROR_GUEST,  /* UEU: unrecoverable */
@@ -21,7 +21,7 @@ enum serror_owner serror_owner(u64 esr, bool ras)
 	return (enum serror_owner)owner_by_aet[FIELD_GET(ESR_SERROR_AET, esr)];
 }
 
-/* ESR_EL2.SET (D24.2.45): which of them are contained. */
+/* ESR_EL2.SET: which of them are contained. */
 static const bool contained_by_set[4] = {
 	[0] = true,  /* UER: recoverable */
 	[2] = false, /* UC: uncontainable */

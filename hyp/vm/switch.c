@@ -7,8 +7,8 @@
  */
 #include <arch/barrier.h>
 #include <arch/el1.h>
-#include <arch/el2_regs.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/serror.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
@@ -33,8 +33,6 @@
 /* CNTHCTL_EL2: the physical counter is free, the physical timer traps; bits move with E2H */
 #define CNTHCTL_GUEST_NVHE BIT(0)
 #define CNTHCTL_GUEST_VHE  BIT(10)
-
-#define ISR_A BIT(8) /* ISR_EL1: at EL2, a physical SError */
 
 /* KVM_ARM_VCPU_* feature bits that matter here */
 #define VCPU_FEATURE_PTRAUTH (BIT(5) | BIT(6))
@@ -91,7 +89,7 @@ bool switch_cpu_online(void)
 
 /*
  * Without pointer authentication a guest can neither use nor reach the keys: HCR_EL2.API and .APK
- * are zero (D24.2.54), so instructions that use them and the registers themselves trap. The host's
+ * are zero, so instructions that use them and the registers themselves trap. The host's
  * stay where they are.
  */
 static bool has_keys(const struct vcpu *vcpu)

@@ -123,7 +123,7 @@ static void unshare_run_page(struct pa pa)
 /* ---- making one ---- */
 
 /*
- * MPIDR_EL1 (D23.2): affinity 0 has 16 values only, which is as many as one SGI of a GICv3 reaches;
+ * MPIDR_EL1: affinity 0 has 16 values only, which is as many as one SGI of a GICv3 reaches;
  * the levels above count on. KVM numbers vCPUs so too. Bit 31 is RES1.
  */
 static u64 mpidr_of(unsigned int index)

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include <arch/barrier.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/serror.h>
 #include <arch/sysreg.h>
 #include <cpu/hw_errors.h>

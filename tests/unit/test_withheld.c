@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <cpu/withheld.h>
 

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include <arch/at.h>
-#include <arch/el2_regs.h>
+#include <arch/reg_bits.h>
 #include <arch/percpu.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
