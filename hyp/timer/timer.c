@@ -17,6 +17,7 @@
 #include <timer/timer.h>
 #include <trap/device.h>
 #include <vgic/vgic.h>
+#include <vm/count.h>
 #include <vm/run.h>
 
 /* CNTx_CTL_EL0 */
@@ -214,13 +215,10 @@ static bool timer_pending(struct vcpu *vcpu)
 /* When a timer will wake the vCPU, by the physical counter. Loaded. */
 static u64 timer_deadline(struct vcpu *vcpu)
 {
-	u64 first = ~0ULL, cval, off = vcpu->vm->cntvoff;
+	u64 first = ~0ULL;
 
-	/* what lies beyond the physical counter's end does not come: the counter is 56 bits at
-	 * least */
-	if (armed(read_el1_cntv_ctl()) && heard(vcpu, VGIC_PPI_VTIMER) &&
-	    !__builtin_add_overflow(read_el1_cntv_cval(), off, &cval))
-		first = cval;
+	if (armed(read_el1_cntv_ctl()) && heard(vcpu, VGIC_PPI_VTIMER))
+		first = vm_count_time(vcpu->vm, read_el1_cntv_cval());
 	if (armed(vcpu->sysreg[CNTP_CTL_EL0]) && heard(vcpu, VGIC_PPI_PTIMER))
 		first = MIN(first, vcpu->sysreg[CNTP_CVAL_EL0]);
 	return first;

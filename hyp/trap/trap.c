@@ -9,6 +9,7 @@
 #include <trap/impl_regs.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
+#include <vm/count.h>
 #include <vm/run_page.h>
 #include <vm/switch.h>
 
@@ -57,7 +58,7 @@ static u64 wfit_deadline(const struct vcpu *vcpu, u64 esr)
 {
 	if (FIELD_GET(ESR_WFX_TI, esr) != ESR_WFX_TI_WFIT || !(esr & ESR_WFX_RV))
 		return ~0ULL;
-	return vcpu_get_x(vcpu, (unsigned int)FIELD_GET(ESR_WFX_RN, esr)) + vcpu->vm->cntvoff;
+	return vm_count_time(vcpu->vm, vcpu_get_x(vcpu, (unsigned int)FIELD_GET(ESR_WFX_RN, esr)));
 }
 
 /* WFE is a hint that may do nothing; whoever spins in it is preempted by the host's timer. */

@@ -614,6 +614,19 @@ static void test_timer_wakes(void)
 	end_guest(&vm, &vcpu);
 }
 
+/* A guest whose counter is far ahead of the machine's sleeps no longer than one whose is not. */
+static void test_timer_wakes_after_a_move(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+
+	LOAD(&vm, &vcpu, timer);
+	must(set_reg(&vcpu, KVM_REG_ARM_TIMER_CNT, ~0ULL >> 1), "the guest's counter is set");
+	if (expect_mmio(&vcpu, true, MMIO_BASE, 8, "WFI ends when the virtual timer fires there"))
+		check(mmio_value(&vcpu) >= 1, "not before its time");
+	end_vm(&vm, &vcpu);
+}
+
 /* vCPUs that work while they are run in turns by threads that come and go. */
 static void test_other_thread(void)
 {
@@ -649,5 +662,6 @@ int main(void)
 	test_leaves_the_exit();
 	test_other_thread();
 	test_timer_wakes();
+	test_timer_wakes_after_a_move();
 	return finish();
 }

@@ -719,12 +719,31 @@ static void test_wfi_and_wfe(void **state)
 	w.pending = true;
 	assert_int_equal(take(V, ESR_EC_WFX, ESR_WFX_TI_WFI), VCPU_RESUME);
 	w.pending = false;
-	w.vm.cntvoff = 1000;
-	V->regs.x[9] = 2000;
-	assert_int_equal(
-		take(V, ESR_EC_WFX, ESR_WFX_TI_WFIT | ESR_WFX_RV | FIELD_PREP(ESR_WFX_RN, 9)),
-		KEEL_EXIT_WFI);
-	assert_int_equal(w.run[0].wfi.deadline, 3000);
+}
+
+/* Of a guest whose counter is behind the machine's, and of one whose counter is ahead. */
+static void test_wfit(void **state)
+{
+	static const struct {
+		u64 count, until, deadline;
+	} rows[] = {
+		{ 500, 2000, 3000 },
+		{ 500, 100, 1500 },
+		{ 1ULL << 63, (1ULL << 63) + 100, 1600 },
+		{ ~0ULL - 300, ~0ULL - 100, 1700 },
+		{ 500, ~0ULL, ~0ULL },
+	};
+
+	w.deadline = ~0ULL;
+	fake_sysreg_set("cntpct_el0", 1500);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		w.vm.cntvoff = 1500 - rows[i].count;
+		V->regs.x[9] = rows[i].until;
+		assert_int_equal(take(V, ESR_EC_WFX,
+				      ESR_WFX_TI_WFIT | ESR_WFX_RV | FIELD_PREP(ESR_WFX_RN, 9)),
+				 KEEL_EXIT_WFI);
+		assert_int_equal(w.run[0].wfi.deadline, rows[i].deadline);
+	}
 }
 
 static void test_step_over(void **state)
@@ -811,6 +830,7 @@ int main(void)
 		cmocka_unit_test_setup(test_reset, world_setup),
 		cmocka_unit_test_setup(test_every_class, world_setup),
 		cmocka_unit_test_setup(test_wfi_and_wfe, world_setup),
+		cmocka_unit_test_setup(test_wfit, world_setup),
 		cmocka_unit_test_setup(test_step_over, world_setup),
 	};
 

@@ -272,6 +272,26 @@ static void registers_read_as_the_architecture_says(void **state)
 	assert_int_equal(rd_timer(REG_NUM(CNTP_CVAL_EL0)), ~0ULL);
 }
 
+/* Userspace sets a guest's counter to any value: where it came from it has counted for longer. */
+static void the_deadline_is_right_wherever_the_guests_counter_is(void **state)
+{
+	static const u64 counts[] = { 0,	  1,	      1ULL << 32,  1ULL << 56,
+				      ~0ULL >> 1, 1ULL << 63, ~0ULL - 5000 };
+
+	start_vm(true);
+	for (unsigned int i = 0; i < ARRAY_SIZE(counts); i++) {
+		u64 now = COUNT;
+
+		world_vm.cntvoff = now - counts[i];
+		vtimer_at(counts[i] + 5000);
+		assert_int_equal(timer->deadline(on(0)), now + 5000);
+		vtimer_at(counts[i]);
+		assert_int_equal(timer->deadline(on(0)), now);
+		vtimer_at(0);
+		assert_int_equal(timer->deadline(on(0)), now);
+	}
+}
+
 static void the_deadline_is_the_earliest(void **state)
 {
 	u64 now;
@@ -288,6 +308,8 @@ static void the_deadline_is_the_earliest(void **state)
 	assert_int_equal(timer->deadline(on(0)), 1000000 + 700);
 	vtimer_at(~0ULL); /* beyond the counter's end */
 	assert_int_equal(timer->deadline(on(0)), ~0ULL);
+	vtimer_at(now - 1000000 - 1); /* it has passed */
+	assert_int_equal(timer->deadline(on(0)), now);
 	assert_false(timer->pending(on(0)));
 	vtimer_at(0); /* not yet noticed */
 	assert_true(timer->pending(on(0)));
@@ -432,6 +454,7 @@ int main(void)
 		cmocka_unit_test(the_physical_timer_fires_after_the_vcpu_was_away),
 		cmocka_unit_test(registers_read_as_the_architecture_says),
 		cmocka_unit_test(the_deadline_is_the_earliest),
+		cmocka_unit_test(the_deadline_is_right_wherever_the_guests_counter_is),
 		cmocka_unit_test(without_a_vgic_the_guest_gets_on),
 		cmocka_unit_test(without_a_redistributor_the_timer_is_masked),
 		cmocka_unit_test(a_redistributor_has_no_power),
