@@ -2,7 +2,7 @@
 # Programs that others wrote for KVM's API, as tests: Linux's KVM selftests. Their source is fetched as
 # a package of Debian's and built here, for a host that runs on Keel, and for the same kernel on stock KVM.
 
-SELFTESTS        := 6.12
+SELFTESTS        := 6.12 7.3
 SELFTESTS_KERNEL := 6.12-cloud
 SELFTESTS_DIR    := $(BUILD)/clients/selftests
 SELFTESTS_SRC    := $(BUILD)/downloads/selftests
@@ -27,11 +27,11 @@ $(SELFTESTS_DIR)/%/BUILT: $(SELFTESTS_SRC)/%/VERSION mk/clients.mk
 
 # The host has both: keel.ko, which refuses where the kernel's own KVM is, and the programs.
 CLIENTS := $(HOST)/kernel-$(SELFTESTS_KERNEL)
-$(CLIENTS)/clients-initrd: $(CLIENTS)/initrd $(MODULE)/$(SELFTESTS_KERNEL)/keel.ko $(SELFTESTS_DIR)/$(SELFTESTS)/BUILT mk/clients.mk
+$(CLIENTS)/clients-initrd: $(CLIENTS)/initrd $(MODULE)/$(SELFTESTS_KERNEL)/keel.ko $(SELFTESTS:%=$(SELFTESTS_DIR)/%/BUILT) mk/clients.mk
 	$(call say,INITRD,$@)
-	$(Q)rm -rf $@.root && mkdir -p $@.root/lib/modules $@.root/selftests
+	$(Q)rm -rf $@.root && mkdir -p $@.root/lib/modules $(SELFTESTS:%=$@.root/selftests/%)
 	$(Q)cp $(MODULE)/$(SELFTESTS_KERNEL)/keel.ko $@.root/lib/modules/90-keel.ko
-	$(Q)cp $(SELFTESTS_DIR)/$(SELFTESTS)/bin/* $@.root/selftests
+	$(Q)for version in $(SELFTESTS); do cp $(SELFTESTS_DIR)/$$version/bin/* $@.root/selftests/$$version || exit; done
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@
 
@@ -40,5 +40,5 @@ $(CLIENTS)/clients-bundle.cpio: $(CLIENTS)/clients-initrd tools/mkbundle
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$(SELFTESTS_KERNEL)/vmlinuz --initrd $< --cmdline 'console=ttyAMA0' -o $@
 
 .PHONY: test-clients
-test-clients: keel $(CLIENTS)/clients-bundle.cpio ## Linux's KVM selftests on Keel, beside stock KVM (QEMU, an hour)
+test-clients: keel $(CLIENTS)/clients-bundle.cpio ## Linux's KVM selftests on Keel, beside stock KVM (QEMU, ten to twenty minutes)
 	$(Q)KEEL_TEST_JOBS=1 scripts/run-pytest clients tests/clients $(PYTEST)
