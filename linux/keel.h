@@ -61,6 +61,12 @@ struct keel_slots {
 
 #define KEEL_NO_ADDRESS (~0ULL)
 
+/* Redistributors, one after the other: as many as @count says, or all if it is 0. */
+struct keel_redists {
+	u64 base;
+	u32 count;
+};
+
 /*
  * KVM_DEV_TYPE_ARM_VGIC_V3: the settings of userspace. Under vm->lock. The flags are set once, with
  * release, when what they tell is true: keel_vgic_created() and the others need no lock.
@@ -70,7 +76,10 @@ struct keel_vgic {
 	bool init_asked; /* KVM_DEV_ARM_VGIC_CTRL_INIT; nr_irqs is final */
 	bool live;	 /* EL2 has the GIC */
 	u32 nr_irqs;	 /* 0 until set */
-	u64 dist, redist;
+	u64 dist;
+	struct keel_redists redists[KEEL_REDIST_REGIONS];
+	unsigned int nr_redists;
+	unsigned int told; /* of them EL2 has so many; none: it has nothing of the GIC */
 	DECLARE_BITMAP(early_lines,
 		       KEEL_IRQS_MAX); /* shared lines that are high before EL2 has it */
 	bool any_early;		       /* one of these, or of a vCPU's, was driven */

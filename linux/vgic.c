@@ -6,6 +6,7 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/of.h>
 #include <linux/uaccess.h>
 
@@ -16,12 +17,73 @@
 
 /* ---- under vm->lock ---- */
 
-static bool ranges_overlap(struct keel_vm *vm)
+static u64 redists_size(const struct keel_vm *vm, const struct keel_redists *redists)
+{
+	return (u64)(redists->count ?: vm->nr_vcpus) * KVM_VGIC_V3_REDIST_SIZE;
+}
+
+/* Does one of the redistributors lie in [@base, @base + @size)? */
+static bool meets_redists(const struct keel_vm *vm, u64 base, u64 size)
 {
 	const struct keel_vgic *vgic = &vm->vgic;
+	unsigned int i;
 
-	return vgic->dist < vgic->redist + vm->nr_vcpus * KVM_VGIC_V3_REDIST_SIZE &&
-	       vgic->redist < vgic->dist + KVM_VGIC_V3_DIST_SIZE;
+	for (i = 0; i < vgic->nr_redists; i++) {
+		const struct keel_redists *redists = &vgic->redists[i];
+
+		if (base < redists->base + redists_size(vm, redists) && redists->base < base + size)
+			return true;
+	}
+	return false;
+}
+
+static bool meets_dist(const struct keel_vm *vm, u64 base, u64 size)
+{
+	u64 dist = vm->vgic.dist;
+
+	return dist != KEEL_NO_ADDRESS && base < dist + KVM_VGIC_V3_DIST_SIZE && dist < base + size;
+}
+
+/* Of how many vCPUs the first @count regions have the redistributors. */
+static unsigned int redists_in(const struct keel_vm *vm, unsigned int count)
+{
+	const struct keel_vgic *vgic = &vm->vgic;
+	unsigned int i, sum = 0;
+
+	for (i = 0; i < count; i++)
+		sum += vgic->redists[i].count ?: vm->nr_vcpus;
+	return min(sum, vm->nr_vcpus);
+}
+
+/* Those behind the first region. What EL2 has when this fails it keeps: the next try goes on. */
+static int tell_redists(struct keel_vm *vm)
+{
+	struct keel_vgic *vgic = &vm->vgic;
+	int ret = 0;
+
+	while (!ret && redists_in(vm, vgic->told) < vm->nr_vcpus) {
+		const struct keel_redists *redists = &vgic->redists[vgic->told];
+
+		ret = keel_vm_call(vm, KEEL_HC_VGIC_REDIST, redists->base, redists->count, 0, 0,
+				   NULL);
+		vgic->told += !ret;
+	}
+	return ret;
+}
+
+static int tell_frames(struct keel_vm *vm)
+{
+	struct keel_vgic *vgic = &vm->vgic;
+	int ret;
+
+	if (vgic->told)
+		return 0;
+	ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, vgic->dist, vgic->redists[0].base, vgic->nr_irqs,
+			   vgic->redists[0].count, NULL);
+	if (ret)
+		return ret == -ENODEV ? -ENXIO : ret;
+	vgic->told = 1;
+	return 0;
 }
 
 static int go_live(struct keel_vm *vm)
@@ -29,68 +91,158 @@ static int go_live(struct keel_vm *vm)
 	struct keel_vgic *vgic = &vm->vgic;
 	int ret;
 
-	if (ranges_overlap(vm))
+	if (meets_redists(vm, vgic->dist, KVM_VGIC_V3_DIST_SIZE))
 		return -EINVAL;
-	ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, vgic->dist, vgic->redist, vgic->nr_irqs, 0, NULL);
+	ret = tell_frames(vm);
+	if (!ret)
+		ret = tell_redists(vm);
 	if (ret)
-		return ret == -ENODEV ? -ENXIO : ret;
+		return ret;
 	keel_irq_early_lines(vm);
 	smp_store_release(&vgic->live, true);
 	return 0;
 }
 
-static bool addresses_known(const struct keel_vgic *vgic)
+/* The distributor has an address, and so has each vCPU's redistributor. */
+static bool addresses_known(const struct keel_vm *vm)
 {
-	return vgic->dist != KEEL_NO_ADDRESS && vgic->redist != KEEL_NO_ADDRESS;
+	const struct keel_vgic *vgic = &vm->vgic;
+
+	return vgic->dist != KEEL_NO_ADDRESS && vgic->nr_redists &&
+	       redists_in(vm, vgic->nr_redists) == vm->nr_vcpus;
 }
 
 static int go_live_if_known(struct keel_vm *vm)
 {
-	return addresses_known(&vm->vgic) && !vm->vgic.live ? go_live(vm) : 0;
+	return addresses_known(vm) && !vm->vgic.live ? go_live(vm) : 0;
 }
 
-static u64 *address_of(struct keel_vgic *vgic, u64 type, u64 *size)
+/* An address has come. Userspace may take another one after an error, unless EL2 has this one. */
+static int address_came(struct keel_vm *vm)
 {
-	switch (type) {
-	case KVM_VGIC_V3_ADDR_TYPE_DIST:
-		*size = KVM_VGIC_V3_DIST_SIZE;
-		return &vgic->dist;
-	case KVM_VGIC_V3_ADDR_TYPE_REDIST:
-		*size = KVM_VGIC_V3_REDIST_SIZE;
-		return &vgic->redist;
-	default:
-		return NULL;
-	}
+	return vm->vgic.init_asked ? go_live_if_known(vm) : 0;
+}
+
+static int check_range(const struct keel_vm *vm, u64 base, u64 size)
+{
+	if (!IS_ALIGNED(base, SZ_64K) || base + size < base)
+		return -EINVAL;
+	return (base + size - 1) >> vm->ipa_bits ? -E2BIG : 0;
+}
+
+static int set_dist(struct keel_vm *vm, u64 base)
+{
+	struct keel_vgic *vgic = &vm->vgic;
+	int ret;
+
+	if (vgic->dist != KEEL_NO_ADDRESS)
+		return -EEXIST;
+	ret = check_range(vm, base, KVM_VGIC_V3_DIST_SIZE);
+	if (ret)
+		return ret;
+	vgic->dist = base;
+	ret = address_came(vm);
+	if (ret && !vgic->told)
+		vgic->dist = KEEL_NO_ADDRESS;
+	return ret;
+}
+
+static int add_redists(struct keel_vm *vm, u64 base, u32 count)
+{
+	struct keel_vgic *vgic = &vm->vgic;
+	u64 size = (u64)(count ?: 1) * KVM_VGIC_V3_REDIST_SIZE;
+	int ret = check_range(vm, base, size);
+
+	if (ret)
+		return ret;
+	if (meets_redists(vm, base, size) || meets_dist(vm, base, size))
+		return -EINVAL;
+	if (vgic->nr_redists == KEEL_REDIST_REGIONS)
+		return -ENOSPC;
+	vgic->redists[vgic->nr_redists++] = (struct keel_redists){ base, count };
+	ret = address_came(vm);
+	if (ret && vgic->told < vgic->nr_redists)
+		vgic->nr_redists--;
+	return ret;
+}
+
+/* All of them, in one range. */
+static int set_redist(struct keel_vm *vm, u64 base)
+{
+	const struct keel_vgic *vgic = &vm->vgic;
+
+	if (vgic->nr_redists)
+		return vgic->redists[0].count ? -EINVAL : -EEXIST;
+	return add_redists(vm, base, 0);
+}
+
+#define REGION_COUNT_SHIFT 52
+#define REGION_BASE	   GENMASK_ULL(51, 16)
+#define REGION_FLAGS	   GENMASK_ULL(15, 12)
+#define REGION_INDEX	   GENMASK_ULL(11, 0)
+
+/* Some of them: regions are numbered from 0 on. */
+static int set_redist_region(struct keel_vm *vm, u64 value)
+{
+	const struct keel_vgic *vgic = &vm->vgic;
+	u32 count = value >> REGION_COUNT_SHIFT;
+
+	if (!count || value & REGION_FLAGS || (value & REGION_INDEX) != vgic->nr_redists)
+		return -EINVAL;
+	if (vgic->nr_redists && !vgic->redists[0].count)
+		return -EINVAL;
+	return add_redists(vm, value & REGION_BASE, count);
+}
+
+static int get_redist_region(const struct keel_vgic *vgic, u64 *value)
+{
+	u64 index = *value & REGION_INDEX;
+	const struct keel_redists *redists;
+
+	if (index >= vgic->nr_redists)
+		return -ENOENT;
+	redists = &vgic->redists[array_index_nospec(index, KEEL_REDIST_REGIONS)];
+	*value = index | redists->base | (u64)redists->count << REGION_COUNT_SHIFT;
+	return 0;
 }
 
 static int set_address(struct keel_vm *vm, u64 type, u64 value)
 {
-	u64 size, *address = address_of(&vm->vgic, type, &size);
-	int ret;
-
-	if (!address)
+	switch (type) {
+	case KVM_VGIC_V3_ADDR_TYPE_DIST:
+		return set_dist(vm, value);
+	case KVM_VGIC_V3_ADDR_TYPE_REDIST:
+		return set_redist(vm, value);
+	case KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION:
+		return set_redist_region(vm, value);
+	default:
 		return -ENXIO;
-	if (*address != KEEL_NO_ADDRESS)
-		return -EEXIST;
-	if (!IS_ALIGNED(value, SZ_64K))
-		return -EINVAL;
-	if (value + size < value || (value + size - 1) >> vm->ipa_bits)
-		return -E2BIG;
-	*address = value;
-	ret = vm->vgic.init_asked ? go_live_if_known(vm) : 0;
-	if (ret)
-		*address = KEEL_NO_ADDRESS;
-	return ret;
+	}
 }
 
+/* @value comes with the number of a region, if it is one that is asked for. */
 static int get_address(struct keel_vm *vm, u64 type, u64 *value)
 {
-	u64 size, *address = address_of(&vm->vgic, type, &size);
+	const struct keel_vgic *vgic = &vm->vgic;
 
-	if (!address)
+	switch (type) {
+	case KVM_VGIC_V3_ADDR_TYPE_DIST:
+		*value = vgic->dist;
+		return 0;
+	case KVM_VGIC_V3_ADDR_TYPE_REDIST:
+		*value = vgic->nr_redists ? vgic->redists[0].base : KEEL_NO_ADDRESS;
+		return 0;
+	case KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION:
+		return get_redist_region(vgic, value);
+	default:
 		return -ENXIO;
-	*value = *address;
-	return 0;
+	}
+}
+
+static bool is_address(u64 type)
+{
+	return type == KVM_VGIC_V3_ADDR_TYPE_DIST || type == KVM_VGIC_V3_ADDR_TYPE_REDIST ||
+	       type == KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION;
 }
 
 static int set_nr_irqs(struct keel_vm *vm, u32 value)
@@ -120,21 +272,29 @@ static int ctrl_init(struct keel_vm *vm)
 	return ret;
 }
 
+static int is_ready(struct keel_vm *vm)
+{
+	if (!addresses_known(vm))
+		return -ENXIO;
+	if (meets_redists(vm, vm->vgic.dist, KVM_VGIC_V3_DIST_SIZE))
+		return -EINVAL;
+	if (!vm->vgic.init_asked)
+		return -EBUSY;
+	return go_live_if_known(vm);
+}
+
 static int first_run(struct keel_vm *vm)
 {
-	if (vm->vgic.created) {
-		if (!addresses_known(&vm->vgic))
-			return -ENXIO;
-		if (!vm->vgic.init_asked)
-			return -EBUSY;
-	}
-	WRITE_ONCE(vm->has_run, true);
-	return 0;
+	int ret = vm->vgic.created ? is_ready(vm) : 0;
+
+	if (!ret)
+		WRITE_ONCE(vm->has_run, true);
+	return ret;
 }
 
 /*
- * Before the first entry of any vCPU. -EBUSY, -ENXIO: there is a GIC, but its settings are
- * incomplete.
+ * Before the first entry of any vCPU. -EBUSY, -ENXIO, -EINVAL: there is a GIC, but its settings are
+ * incomplete, or its frames overlap.
  */
 int keel_vgic_first_run(struct keel_vm *vm)
 {
@@ -231,6 +391,8 @@ static int get_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 
 	switch (attr->group) {
 	case KVM_DEV_ARM_VGIC_GRP_ADDR:
+		if (copy_from_user(&address, argp, sizeof(address)))
+			return -EFAULT;
 		ret = get_address(vm, attr->attr, &address);
 		if (ret)
 			return ret;
@@ -244,11 +406,9 @@ static int get_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 
 static int has_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 {
-	u64 size;
-
 	switch (attr->group) {
 	case KVM_DEV_ARM_VGIC_GRP_ADDR:
-		return address_of(&vm->vgic, attr->attr, &size) ? 0 : -ENXIO;
+		return is_address(attr->attr) ? 0 : -ENXIO;
 	case KVM_DEV_ARM_VGIC_GRP_NR_IRQS:
 		return 0;
 	case KVM_DEV_ARM_VGIC_GRP_CTRL:

@@ -78,7 +78,6 @@ static struct keel_vm *alloc_vm(void)
 	keel_pins_init(&vm->pins);
 	RCU_INIT_POINTER(vm->slots, slots);
 	vm->vgic.dist = KEEL_NO_ADDRESS;
-	vm->vgic.redist = KEEL_NO_ADDRESS;
 	vm->memlock = READ_ONCE(memlock);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);

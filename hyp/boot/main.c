@@ -486,6 +486,7 @@ static void init_guests(void)
 		.set_reg = one_reg_set,
 		.reg_list = one_reg_list,
 		.vgic_init = vgic_create,
+		.vgic_redist = vgic_add_region,
 		.vgic_reset = vgic_reset,
 		.irq_line = vgic_irq_line,
 		.spe = spe_vcpu_control,

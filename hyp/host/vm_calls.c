@@ -315,7 +315,7 @@ static int vgic_init_locked(struct vm *vm, struct host_regs *regs)
 	ret = take_all(vm, true);
 	if (ret)
 		return ret;
-	ret = ops->vgic_init(vm, IPA(regs->x[2]), IPA(regs->x[3]), regs->x[4]);
+	ret = ops->vgic_init(vm, IPA(regs->x[2]), IPA(regs->x[3]), regs->x[4], regs->x[5]);
 	drop_all(vm, VM_VCPUS_MAX);
 	return ret;
 }
@@ -328,6 +328,32 @@ static s64 hc_vgic_init(struct vm *vm, struct host_regs *regs)
 		return KEEL_NOT_SUPPORTED;
 	spin_lock(&vm->lock);
 	ret = vgic_init_locked(vm, regs);
+	spin_unlock(&vm->lock);
+	return ret;
+}
+
+static int vgic_redist_locked(struct vm *vm, struct ipa base, u64 count)
+{
+	int ret;
+
+	if (!vm->vgic)
+		return -ENODEV;
+	ret = take_all(vm, true);
+	if (ret)
+		return ret;
+	ret = ops->vgic_redist(vm, base, count);
+	drop_all(vm, VM_VCPUS_MAX);
+	return ret;
+}
+
+static s64 hc_vgic_redist(struct vm *vm, struct host_regs *regs)
+{
+	int ret;
+
+	if (!ops->vgic_redist)
+		return KEEL_NOT_SUPPORTED;
+	spin_lock(&vm->lock);
+	ret = vgic_redist_locked(vm, IPA(regs->x[2]), regs->x[3]);
 	spin_unlock(&vm->lock);
 	return ret;
 }
@@ -434,7 +460,8 @@ static s64 hc_vm_walk(struct vm *vm, struct host_regs *regs)
 	X(KEEL_HC_VCPU_SPE_STATS, vcpu, hc_vcpu_spe_stats)    \
 	X(KEEL_HC_VM_SYNC, vm, hc_vm_sync)                    \
 	X(KEEL_HC_VGIC_RESET, vm, hc_vgic_reset)              \
-	X(KEEL_HC_VCPU_EVENTS, owned, hc_vcpu_events)
+	X(KEEL_HC_VCPU_EVENTS, owned, hc_vcpu_events)         \
+	X(KEEL_HC_VGIC_REDIST, vm, hc_vgic_redist)
 
 #define CALL_FIRST		   KEEL_HC_VM_SIZE
 #define CALL_ROW(id, about, call)  [(id)-CALL_FIRST] = { .about = (call) },

@@ -25,6 +25,8 @@ struct vcpu_spe_stats; /* vm/vm_ops.h */
  *the host's memory: write it once, do not read it
  * @vgic_init: vm->lock held, no vCPU has run or can while it does; sets vm->vgic last, with release
  *	       order. Memory from vm->pool: 0; -EINVAL; -EBUSY; -ENODEV; -E2BIG; -ENOMEM
+ * @vgic_redist: KEEL_HC_VGIC_REDIST; vm->lock held, vm->vgic is not NULL, no vCPU has run or can
+ *	       while it does: 0; -EINVAL; -E2BIG; -ENOSPC
  * @vgic_reset: KEEL_HC_VGIC_RESET; vm->lock held, all vCPUs owned by this CPU; vm->vgic is not NULL
  * @spe:	       KEEL_HC_VCPU_SPE
  * @spe_stats: KEEL_HC_VCPU_SPE_STATS; another CPU may run the vCPU. 0; -ENXIO
@@ -36,7 +38,8 @@ struct vm_call_ops {
 	int (*get_reg)(struct vcpu *vcpu, u64 id, void *value);
 	int (*set_reg)(struct vcpu *vcpu, u64 id, const void *value);
 	int (*reg_list)(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total);
-	int (*vgic_init)(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids);
+	int (*vgic_init)(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids, u64 count);
+	int (*vgic_redist)(struct vm *vm, struct ipa base, u64 count);
 	void (*vgic_reset)(struct vm *vm);
 	int (*irq_line)(struct vm *vm, u64 *vcpu, u64 intid, bool level);
 	int (*spe)(struct vcpu *vcpu, u64 op, u64 value);

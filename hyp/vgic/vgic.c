@@ -929,9 +929,9 @@ static bool overlap(u64 a, u64 a_size, u64 b, u64 b_size)
 	return a < b + b_size && b < a + a_size;
 }
 
-static int check(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs)
+static int check(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs, u64 count)
 {
-	u64 redist_size = (u64)VGIC_REDIST_SIZE * vm->nr_vcpus;
+	u64 redist_size = VGIC_REDIST_SIZE * count;
 
 	if (!usable)
 		return -ENODEV;
@@ -943,6 +943,60 @@ static int check(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs)
 	if (!range_fits(vm, dist, VGIC_DIST_SIZE) || !range_fits(vm, redist, redist_size))
 		return -E2BIG;
 	return overlap(dist, VGIC_DIST_SIZE, redist, redist_size) ? -EINVAL : 0;
+}
+
+/* ---- where redistributors lie ---- */
+
+/* How many of them have their place. */
+static u32 placed_frames(const struct vgic *vgic)
+{
+	const struct vgic_region *last;
+
+	if (!vgic->nr_regions)
+		return 0;
+	last = &vgic->region[vgic->nr_regions - 1];
+	return last->first + last->count;
+}
+
+static u64 region_size(const struct vgic_region *region)
+{
+	return (u64)VGIC_REDIST_SIZE * region->count;
+}
+
+static void append_region(struct vgic *vgic, u64 base, u32 count)
+{
+	vgic->region[vgic->nr_regions] =
+		(struct vgic_region){ .base = base, .first = placed_frames(vgic), .count = count };
+	vgic->nr_regions++;
+}
+
+/* Is there a register of the vGIC in [@base, @base + @size)? */
+static bool is_taken(const struct vgic *vgic, u64 base, u64 size)
+{
+	u32 i;
+
+	for (i = 0; i < vgic->nr_regions; i++)
+		if (overlap(base, size, vgic->region[i].base, region_size(&vgic->region[i])))
+			return true;
+	return overlap(base, size, vgic->dist_base, VGIC_DIST_SIZE);
+}
+
+int vgic_add_region(struct vm *vm, struct ipa base, u64 count)
+{
+	struct vgic *vgic = vm->vgic;
+	u32 used = (u32)MIN(count, (u64)(vgic->nr_frames - placed_frames(vgic)));
+
+	spin_assert_held(&vm->lock);
+	if (!used || !IS_ALIGNED(base.v, SZ_64K))
+		return -EINVAL;
+	if (!range_fits(vm, base.v, (u64)VGIC_REDIST_SIZE * used))
+		return -E2BIG;
+	if (is_taken(vgic, base.v, (u64)VGIC_REDIST_SIZE * used))
+		return -EINVAL;
+	if (vgic->nr_regions == KEEL_REDIST_REGIONS)
+		return -ENOSPC;
+	append_region(vgic, base.v, used);
+	return 0;
 }
 
 /* Pages that vCPUs got in a try that failed stay with them, and count in the next one. */
@@ -1015,9 +1069,10 @@ void vgic_reset(struct vm *vm)
 	}
 }
 
-int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs)
+int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, u64 count)
 {
-	int ret = check(vm, dist.v, redist.v, nr_irqs);
+	u32 used = count ? (u32)MIN(count, (u64)vm->nr_vcpus) : vm->nr_vcpus;
+	int ret = check(vm, dist.v, redist.v, nr_irqs, used);
 	struct vgic *vgic;
 
 	spin_assert_held(&vm->lock);
@@ -1028,7 +1083,7 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs)
 		return -ENOMEM;
 	vgic->lock = (struct spinlock)SPINLOCK_INIT(LOCK_VGIC);
 	vgic->dist_base = dist.v;
-	vgic->redist_base = redist.v;
+	append_region(vgic, redist.v, used);
 	vgic->nr_irqs = (u32)nr_irqs;
 	ret = create_spis(vm, vgic);
 	if (!ret)

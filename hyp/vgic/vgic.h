@@ -14,6 +14,7 @@
 
 #include <arch/ich.h>
 #include <arch/spinlock.h>
+#include <keel/hypercall.h>
 #include <lib/types.h>
 #include <trap/device.h>
 #include <vm/run.h>
@@ -76,14 +77,23 @@ struct vgic_cpu {
 #define VGIC_SPIS_A_PAGE 256
 #define VGIC_SPI_PAGES	 4
 
+/* Redistributors @first to @first + @count - 1 of a VM, one after the other. */
+struct vgic_region {
+	u64 base;
+	u32 first, count;
+};
+
+/* What is constant is so from the first run of a vCPU on. */
 struct vgic {
 	struct spinlock lock;
-	u64 dist_base, redist_base; /* constant, as the next three */
-	u32 nr_irqs;		    /* 64..1024: INTIDs below it and VGIC_INTIDS exist */
-	u32 nr_frames;		    /* redistributors */
-	u16 frame[VM_VCPUS_MAX];    /* which vCPU a redistributor is of */
-	u32 ctlr;		    /* GICD_CTLR_ENABLE_* */
-	u64 busy[1024 / 64]; /* SPIs that are pending, active or in a list register, by INTID */
+	u64 dist_base;	/* constant, as the next five */
+	u32 nr_irqs;	/* 64..1024: INTIDs below it and VGIC_INTIDS exist */
+	u32 nr_frames;	/* redistributors: as many as vCPUs */
+	u32 nr_regions; /* where they lie; those of no region cannot be accessed */
+	struct vgic_region region[KEEL_REDIST_REGIONS];
+	u16 frame[VM_VCPUS_MAX]; /* which vCPU a redistributor is of */
+	u32 ctlr;		 /* GICD_CTLR_ENABLE_* */
+	u64 busy[1024 / 64];	 /* SPIs that are pending, active or in a list register, by INTID */
 	struct vgic_irq *spi[VGIC_SPI_PAGES];
 };
 
@@ -113,15 +123,29 @@ u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus);
 /**
  * vgic_create() - KEEL_HC_VGIC_INIT (struct vm_call_ops.vgic_init)
  * @dist:    IPA of the distributor, 64 KiB, aligned to that
- * @redist:  IPA of the redistributors, 128 KiB for each vCPU in ascending order, aligned to 64 KiB
+ * @redist:  IPA of redistributors, 128 KiB for each vCPU in ascending order, aligned to 64 KiB
  * @nr_irqs: 64..1024, a multiple of 32
+ * @count:   how many redistributors are there; 0 for all
  *
  * vm->lock held; all vCPUs are there, and none runs.
  *
  * Return: 0; -ENODEV the CPU has no GICv3 interface; -EBUSY there is one; -EINVAL also without
  * vCPUs; -E2BIG beyond the IPA size; -ENOMEM (some pages of the pool may be kept for the next try).
  */
-int __must_check vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs);
+int __must_check vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs,
+			     u64 count);
+
+/**
+ * vgic_add_region() - KEEL_HC_VGIC_REDIST (struct vm_call_ops.vgic_redist)
+ * @base:  IPA of redistributors, aligned to 64 KiB
+ * @count: how many there is room for, 1..
+ *
+ * vm->lock held; there is a vGIC; no vCPU has run or can while it does.
+ *
+ * Return: 0; -EINVAL also when all redistributors have their place; -E2BIG beyond the IPA size;
+ * -ENOSPC after KEEL_REDIST_REGIONS regions.
+ */
+int __must_check vgic_add_region(struct vm *vm, struct ipa base, u64 count);
 
 /**
  * vgic_reset() - KEEL_HC_VGIC_RESET (struct vm_call_ops.vgic_reset)

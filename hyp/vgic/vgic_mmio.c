@@ -31,8 +31,9 @@ struct access {
 	struct vcpu *vcpu; /* who makes it */
 	struct vcpu *of;   /* whose redistributor it is; for the distributor the same */
 	bool redist;
-	u32 frame;  /* number of the redistributor */
-	u32 offset; /* from the row's first register */
+	u32 frame;			  /* number of the redistributor */
+	const struct vgic_region *region; /* where it lies */
+	u32 offset;			  /* from the row's first register */
 	unsigned int bytes;
 	bool again; /* an interrupt came before it was done */
 };
@@ -286,9 +287,23 @@ static u64 affinity_of(const struct vcpu *vcpu)
 	return vcpu->mpidr & GENMASK(23, 0);
 }
 
+/* Software that walks the frames stops at the one that says it is the last: of adjacent regions' all. */
+static bool is_last_frame(const struct vgic *vgic, const struct access *a)
+{
+	u64 end = a->region->base + (u64)VGIC_REDIST_SIZE * a->region->count;
+	u32 i;
+
+	if (a->frame + 1 < a->region->first + a->region->count)
+		return false;
+	for (i = 0; i < vgic->nr_regions; i++)
+		if (vgic->region[i].base == end)
+			return false;
+	return true;
+}
+
 static u64 read_redist_typer(struct access *a)
 {
-	bool last = a->frame + 1 == a->vcpu->vm->vgic->nr_frames;
+	bool last = is_last_frame(a->vcpu->vm->vgic, a);
 	u64 typer = affinity_of(a->of) << 32 | (u64)a->frame << 8 | (last ? GICR_TYPER_LAST : 0);
 
 	return typer >> (a->offset * 8);
@@ -527,7 +542,7 @@ static u64 do_redist(struct access *a, bool write, u64 value)
 	struct vgic *vgic = a->vcpu->vm->vgic;
 
 	a->redist = true;
-	a->frame = a->offset / VGIC_REDIST_SIZE;
+	a->frame = a->region->first + a->offset / VGIC_REDIST_SIZE;
 	a->of = vgic_vcpu(a->vcpu->vm, vgic->frame[a->frame]);
 	a->offset %= VGIC_REDIST_SIZE;
 	if (a->offset < SZ_64K)
@@ -542,6 +557,19 @@ static bool within(u64 ipa, unsigned int bytes, u64 base, u64 size)
 	return ipa >= base && ipa - base < size && size - (ipa - base) >= bytes;
 }
 
+static const struct vgic_region *region_of(const struct vgic *vgic, u64 ipa, unsigned int bytes)
+{
+	u32 i;
+
+	for (i = 0; i < vgic->nr_regions; i++) {
+		const struct vgic_region *region = &vgic->region[i];
+
+		if (within(ipa, bytes, region->base, (u64)VGIC_REDIST_SIZE * region->count))
+			return region;
+	}
+	return NULL;
+}
+
 enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
@@ -553,11 +581,12 @@ enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool wr
 	if (within(ipa, bytes, vgic->dist_base, VGIC_DIST_SIZE)) {
 		a.offset = (u32)(ipa - vgic->dist_base);
 		result = do_dist(&a, write, *data);
-	} else if (within(ipa, bytes, vgic->redist_base, (u64)VGIC_REDIST_SIZE * vgic->nr_frames)) {
-		a.offset = (u32)(ipa - vgic->redist_base);
-		result = do_redist(&a, write, *data);
 	} else {
-		return TRAP_MMIO_NOT_MINE;
+		a.region = region_of(vgic, ipa, bytes);
+		if (!a.region)
+			return TRAP_MMIO_NOT_MINE;
+		a.offset = (u32)(ipa - a.region->base);
+		result = do_redist(&a, write, *data);
 	}
 	if (a.again)
 		return TRAP_MMIO_AGAIN;

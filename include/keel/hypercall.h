@@ -13,7 +13,7 @@
 #define KEEL_NOT_SUPPORTED (-1)
 
 /* ABI version: major in bits 31:16 (other majors do not understand each other), minor below. */
-#define KEEL_ABI_VERSION 0x00020000
+#define KEEL_ABI_VERSION 0x00020001
 
 /*
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
@@ -185,8 +185,9 @@
 
 /*
  * KEEL_HC_VGIC_INIT(x1 = handle, x2 = distributor's IPA, x3 = redistributors' IPA (128 KiB each, in
- * the order of the vCPUs), x4 = interrupts, 64..1024 in steps of 32) -> x0 = 0; -EBUSY once it is
- * done or a vCPU has run; -ENODEV without a GICv3 interface of the CPU; -E2BIG past the IPA size.
+ * the order of the vCPUs), x4 = interrupts, 64..1024 in steps of 32, x5 = how many redistributors
+ * there are at x3, 0 for all; for the others KEEL_HC_VGIC_REDIST) -> x0 = 0; -EBUSY once it is done
+ * or a vCPU has run; -ENODEV without a GICv3 interface of the CPU; -E2BIG past the IPA size.
  */
 #define KEEL_HC_VGIC_INIT 0xc600001c
 
@@ -274,8 +275,19 @@
 #define KEEL_EVENT_SERROR   1 /* a virtual SError, of no syndrome that the guest knows */
 #define KEEL_EVENT_ABORT    2 /* a synchronous external abort of data */
 
+/*
+ * KEEL_HC_VGIC_REDIST(x1 = handle, x2 = IPA, x3 = count, 1..) -> x0 = 0. After KEEL_HC_VGIC_INIT:
+ * the next x3 vCPUs that have no redistributor yet, in their order, or all of them if they are
+ * fewer, have it at x2, 128 KiB each. -ENODEV without a vGIC; -EBUSY, nothing changed, once a vCPU
+ * has run, or while another call is about one; -E2BIG past the IPA size; -EINVAL on misalignment,
+ * on overlap, and when each vCPU has its redistributor; -ENOSPC: it is one region more than
+ * KEEL_REDIST_REGIONS.
+ */
+#define KEEL_HC_VGIC_REDIST 0xc6000027
+#define KEEL_REDIST_REGIONS 64 /* that with KEEL_HC_VGIC_INIT included */
+
 /* Calls about VMs are numbered from KEEL_HC_VM_SIZE to this one, without a gap. */
-#define KEEL_HC_VM_LAST KEEL_HC_VCPU_EVENTS
+#define KEEL_HC_VM_LAST KEEL_HC_VGIC_REDIST
 
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {

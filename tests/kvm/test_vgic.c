@@ -58,6 +58,8 @@ static void test_has_attr(void)
 	} rows[] = {
 		{ KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_DIST, 0, "has DIST" },
 		{ KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST, 0, "has REDIST" },
+		{ KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, 0,
+		  "has REDIST_REGION" },
 		{ KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V2_ADDR_TYPE_CPU, ENXIO,
 		  "has a GICv2 address" },
 		{ KVM_DEV_ARM_VGIC_GRP_ADDR, 1000, ENXIO, "has an unknown address" },
@@ -265,6 +267,163 @@ static void test_not_ready(bool addresses, int want, const char *what)
 	close(vm.dev);
 }
 
+/* KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION's value. */
+static uint64_t redists(uint64_t index, uint64_t base, uint64_t count)
+{
+	return count << 52 | base | index;
+}
+
+static long set_redists(int gic, uint64_t value)
+{
+	return set_gic_addr(gic, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, value);
+}
+
+#define FAR_REGION  0x10000000ULL
+#define LAST_REGION 0x20000000ULL
+#define SPACE	    (1ULL << 40)
+
+static void test_regions(void)
+{
+	static const struct {
+		uint64_t base, index, count, flags;
+		int want;
+		const char *what;
+	} rows[] = {
+		{ FAR_REGION, 0, 0, 0, EINVAL, "a region of no redistributors" },
+		{ FAR_REGION, 0, 1, 1, EINVAL, "a region with flags" },
+		{ FAR_REGION, 1, 1, 0, EINVAL, "a first region with index 1" },
+		{ GIC_DIST, 0, 1, 0, EINVAL, "a region over the distributor" },
+		{ SPACE, 0, 1, 0, E2BIG, "a region beyond the IPA size" },
+		{ SPACE - 0x30000, 0, 2, 0, E2BIG, "a region across its edge" },
+		{ FAR_REGION, 0, 2, 0, 0, "a region" },
+		{ LAST_REGION, 0, 1, 0, EINVAL, "an index again" },
+		{ LAST_REGION, 2, 1, 0, EINVAL, "an index too far" },
+		{ FAR_REGION + 0x30000, 1, 1, 0, EINVAL, "a region over another one" },
+		{ FAR_REGION + 0x40000, 1, 1, 0, 0, "a region behind another one" },
+	};
+	struct vm vm = { .dev = open_kvm() };
+	uint64_t value;
+	unsigned int i;
+	int gic = -1;
+
+	vm.fd = (int)must(ioctl(vm.dev, KVM_CREATE_VM, 40UL), "KVM_CREATE_VM with 40 bits");
+	must(create_gic(vm.fd, 0, &gic), "KVM_CREATE_DEVICE");
+	must(set_gic_addr(gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		value = redists(rows[i].index | rows[i].flags << 12, rows[i].base, rows[i].count);
+		/* Other KVMs look at the distributor when a vCPU has its redistributor there. */
+		if (on_keel() || rows[i].base != GIC_DIST)
+			gives(set_redists(gic, value), rows[i].want, rows[i].what);
+	}
+	gives(set_gic_addr(gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, LAST_REGION), EINVAL,
+	      "all redistributors in one range beside regions");
+	value = 1;
+	gives(gic_attr(gic, KVM_GET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR,
+		       KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, &value),
+	      0, "reading a region");
+	check(value == redists(1, FAR_REGION + 0x40000, 1), "it is what was set");
+	value = 2;
+	gives(gic_attr(gic, KVM_GET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR,
+		       KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, &value),
+	      ENOENT, "reading a region that there is not");
+	gives(gic_attr(gic, KVM_GET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR,
+		       KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, NULL),
+	      EFAULT, "reading a region to nowhere");
+	close(gic);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+static void test_one_range(void)
+{
+	struct vm vm = bare_vm();
+	int gic = -1;
+
+	must(create_gic(vm.fd, 0, &gic), "KVM_CREATE_DEVICE");
+	must(set_gic_addr(gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), "redistributors");
+	gives(set_gic_addr(gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, FAR_REGION), EEXIST,
+	      "all redistributors a second time");
+	gives(set_redists(gic, redists(0, FAR_REGION, 1)), EINVAL,
+	      "a region beside all of them in one range");
+	gives(set_redists(gic, redists(1, FAR_REGION, 1)), EINVAL, "the same with index 1");
+	close(gic);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+/* More regions than vCPUs could need: the last ones are refused, and the VM is none the worse. */
+static void test_many_regions(void)
+{
+	struct vm vm = bare_vm();
+	unsigned int i;
+	long ret = 0;
+	int gic = -1;
+
+	must(create_gic(vm.fd, 0, &gic), "KVM_CREATE_DEVICE");
+	for (i = 0; i < 1000 && !ret; i++)
+		ret = set_redists(gic, redists(i, FAR_REGION + i * 0x20000ULL, 1));
+	if (on_keel())
+		check(i == 65 && errno == ENOSPC, "64 regions at the most (%u)", i);
+	close(gic);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+GUEST_CODE(read_typers,
+	   "mov x1, #0x09000000\n mov x2, #0x080a0000\n ldr x0, [x2, #8]\n str x0, [x1]\n"
+	   "mov x2, #0x10000000\n ldr x0, [x2, #8]\n str x0, [x1]\n"
+	   "mov x2, #0x20000000\n ldr x0, [x2, #8]\n str x0, [x1]\n b .\n");
+
+#define TYPER(cpu) ((uint64_t)(cpu) << 32 | (cpu) << 8 | 0x10)
+
+/* Three vCPUs, each with a redistributor of another region; the last region has room for one more. */
+static void test_guest_finds_regions(bool early)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu[3];
+	unsigned int i;
+
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	for (i = 0; i < 3; i++)
+		vcpu[i] = new_vcpu(&vm, i);
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor");
+	must(set_redists(vm.gic, redists(0, GIC_REDIST, 1)), "a region");
+	must(set_redists(vm.gic, redists(1, FAR_REGION, 1)), "a second one");
+	LOAD(&vm, &vcpu[0], read_typers);
+	if (early) {
+		must(init_gic(vm.gic), "init before all redistributors have a place");
+		gives(ioctl(vcpu[0].fd, KVM_RUN, 0), ENXIO, "KVM_RUN then");
+	}
+	must(set_redists(vm.gic, redists(2, LAST_REGION, 2)), "a third one");
+	if (!early)
+		must(init_gic(vm.gic), "init");
+	for (i = 0; i < 3; i++)
+		expect_write(&vcpu[0], MMIO_BASE, 8, TYPER(i), "GICR_TYPER in its region");
+	close(vm.gic);
+	for (i = 0; i < 3; i++)
+		close(vcpu[i].fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
+/* The distributor comes last, and over redistributors: that is seen at the first run. */
+static void test_overlap(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+
+	LOAD(&vm, &vcpu, mmio_once);
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), "redistributors");
+	gives(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_REDIST + 0x10000), 0,
+	      "a distributor over a redistributor");
+	gives(ioctl(vcpu.fd, KVM_RUN, 0), EINVAL, "KVM_RUN then");
+	close(vm.gic);
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
 static void test_late(void)
 {
 	struct vm vm = new_vm();
@@ -375,6 +534,12 @@ int main(void)
 	test_order();
 	test_not_ready(false, ENXIO, "KVM_RUN without the GIC's addresses");
 	test_not_ready(true, EBUSY, "KVM_RUN before the GIC's init");
+	test_regions();
+	test_one_range();
+	test_many_regions();
+	test_guest_finds_regions(false);
+	test_guest_finds_regions(true);
+	test_overlap();
 	test_late();
 	test_irq_line();
 	test_early_lines();

@@ -241,6 +241,83 @@ static void what_is_not_in_the_frames_is_not_the_vgics(void **state)
 		}
 }
 
+#define FAR  0x10000000ULL
+#define FAR2 0x20000000ULL
+
+/* Three regions: the second and third are adjacent, the last has room for more than there are. */
+static void redistributors_lie_in_regions(void **state)
+{
+	u64 value;
+
+	world_start_without_vgic(4, 4);
+	assert_int_equal(world_create_some(DIST, REDIST, 96, 1), 0);
+	assert_int_equal(world_add_region(FAR, 1), 0);
+	assert_int_equal(world_add_region(FAR + 0x20000, ~0ULL), 0);
+	world_load(0);
+	assert_reg(0, REDIST + 8, 8, 0x10);
+	assert_reg(0, FAR + 8, 8, 1ULL << 32 | 1 << 8);
+	assert_reg(0, FAR + 0x20008, 8, 2ULL << 32 | 2 << 8);
+	assert_reg(0, FAR + 0x40008, 8, 3ULL << 32 | 3 << 8 | 0x10);
+	assert_int_equal(vgic_mmio(on(0), REDIST + 0x20000, 4, false, &value), TRAP_MMIO_NOT_MINE);
+	assert_int_equal(vgic_mmio(on(0), FAR - 4, 4, false, &value), TRAP_MMIO_NOT_MINE);
+	assert_int_equal(vgic_mmio(on(0), FAR + 0x60000, 4, false, &value), TRAP_MMIO_NOT_MINE);
+	/* Across the edge of two is an access to neither. */
+	assert_int_equal(vgic_mmio(on(0), FAR + 0x1fffc, 8, false, &value), TRAP_MMIO_NOT_MINE);
+	/* Each is its vCPU's. */
+	wr(0, FAR + 0x20014, 4, 2);
+	assert_true(world_vcpu[2].vgic->asleep);
+	assert_false(world_vcpu[1].vgic->asleep || world_vcpu[3].vgic->asleep);
+}
+
+static void a_region_comes_where_nothing_is(void **state)
+{
+	static const struct {
+		u64 base, count;
+		int ret;
+	} rows[] = {
+		{ FAR, 0, -EINVAL },
+		{ FAR + 0x1000, 1, -EINVAL },
+		{ DIST, 1, -EINVAL },
+		{ DIST - 0x10000, 1, -EINVAL },
+		{ REDIST + 0x10000, 1, -EINVAL },
+		{ REDIST - 0x20000, 2, -EINVAL },
+		{ 1ULL << 40, 1, -E2BIG },
+		{ (1ULL << 40) - 0x20000, 2, -E2BIG },
+		{ ~0xffffULL, 1, -E2BIG },
+		{ REDIST + 0x20000, 1, 0 },
+		{ FAR, 5, 0 },
+		{ FAR2, 1, -EINVAL }, /* all have theirs */
+	};
+
+	world_start_without_vgic(4, 4);
+	assert_int_equal(world_create_some(DIST, REDIST, 96, 1), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vgic before = *world_vm.vgic;
+		int ret = world_add_region(rows[i].base, rows[i].count);
+
+		if (ret != rows[i].ret)
+			fail_msg("row %u: %d, not %d", i, ret, rows[i].ret);
+		if (ret)
+			assert_memory_equal(&before, world_vm.vgic, sizeof(before));
+	}
+}
+
+/* Before their region comes, redistributors cannot be accessed; one more than there may be. */
+static void regions_are_so_many(void **state)
+{
+	u64 value, i;
+
+	world_start_without_vgic(4, 2);
+	assert_int_equal(world_create_some(DIST, REDIST, 96, 1), 0);
+	world_load(0);
+	assert_int_equal(vgic_mmio(on(0), REDIST + 0x20000, 4, false, &value), TRAP_MMIO_NOT_MINE);
+	world_vm.vgic->nr_frames = 1000;
+	for (i = 1; i < KEEL_REDIST_REGIONS; i++)
+		assert_int_equal(world_add_region(FAR + i * 0x100000, 1), 0);
+	assert_int_equal(world_add_region(FAR2, 1), -ENOSPC);
+	world_vm.vgic->nr_frames = 2;
+}
+
 /* An interrupt in a list register of another vCPU. */
 static void state_elsewhere_is_asked_for(void **state)
 {
@@ -308,6 +385,9 @@ int main(void)
 		cmocka_unit_test(waker),
 		cmocka_unit_test(wrong_accesses_are_ignored),
 		cmocka_unit_test(what_is_not_in_the_frames_is_not_the_vgics),
+		cmocka_unit_test(redistributors_lie_in_regions),
+		cmocka_unit_test(a_region_comes_where_nothing_is),
+		cmocka_unit_test(regions_are_so_many),
 		cmocka_unit_test(state_elsewhere_is_asked_for),
 		cmocka_unit_test(who_must_look_is_named_and_the_run_ends),
 	};

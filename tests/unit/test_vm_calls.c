@@ -90,8 +90,11 @@ static int reg_list(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total)
 	return answer;
 }
 
-static int vgic_init(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids)
+static u64 redists;
+
+static int vgic_init(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids, u64 count)
 {
+	redists = count;
 	assert_true(spin_is_locked(&vm->lock));
 	assert_int_equal(dist.v, 0x8000000);
 	assert_int_equal(redist.v, 0x80a0000);
@@ -101,6 +104,17 @@ static int vgic_init(struct vm *vm, struct ipa dist, struct ipa redist, u64 inti
 			init_while_owned |= vm->vcpus[i]->owner != VCPU_NO_OWNER;
 	if (!answer)
 		vm->vgic = (struct vgic *)vm;
+	return answer;
+}
+
+static int vgic_redist(struct vm *vm, struct ipa base, u64 count)
+{
+	assert_true(spin_is_locked(&vm->lock));
+	assert_int_equal(base.v, 0x9000000);
+	for (u64 i = 0; i < VM_VCPUS_MAX; i++)
+		if (vm->vcpus[i])
+			assert_int_not_equal(vm->vcpus[i]->owner, VCPU_NO_OWNER);
+	redists += count;
 	return answer;
 }
 
@@ -151,6 +165,7 @@ static const struct vm_call_ops layer = {
 	.set_reg = set_reg,
 	.reg_list = reg_list,
 	.vgic_init = vgic_init,
+	.vgic_redist = vgic_redist,
 	.vgic_reset = vgic_reset,
 	.irq_line = irq_line,
 };
@@ -526,6 +541,23 @@ static void a_vgic_comes_too_late_when_one_has_run(void **state)
 	run_page = first;
 }
 
+static void redistributors_are_placed_before_vcpus_run(void **state)
+{
+	assert_int_equal(call(KEEL_HC_VGIC_REDIST, handle, 0x9000000, 2, 0, 0), -ENODEV);
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 5), 0);
+	assert_int_equal(redists, 5);
+	answer = -E2BIG;
+	assert_int_equal(call(KEEL_HC_VGIC_REDIST, handle, 0x9000000, 2, 0, 0), -E2BIG);
+	answer = 0;
+	assert_int_equal(call(KEEL_HC_VGIC_REDIST, handle, 0x9000000, 4, 0, 0), 0);
+	assert_int_equal(redists, 11);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0); /* it was dropped again */
+	assert_int_equal(call(KEEL_HC_VCPU_RUN, handle, 3, 0, 0, 0), KEEL_EXIT_WFI);
+	assert_int_equal(call(KEEL_HC_VGIC_REDIST, handle, 0x9000000, 2, 0, 0), -EBUSY);
+	assert_int_equal(redists, 11);
+	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0); /* it was dropped again */
+}
+
 static void a_vgic_is_reset_while_no_vcpu_runs(void **state)
 {
 	struct vcpu *vcpu;
@@ -628,7 +660,7 @@ static void without_the_layers_their_calls_are_not_supported(void **state)
 				    KEEL_HC_VCPU_REG_LIST,  KEEL_HC_VGIC_INIT,
 				    KEEL_HC_IRQ_LINE,	    KEEL_HC_VCPU_SPE,
 				    KEEL_HC_VCPU_SPE_STATS, KEEL_HC_VGIC_RESET,
-				    KEEL_HC_VCPU_EVENTS };
+				    KEEL_HC_VCPU_EVENTS,    KEEL_HC_VGIC_REDIST };
 
 	vm_calls_init(&none);
 	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
@@ -730,6 +762,7 @@ int main(void)
 		TEST(lists_come_in_parts),
 		TEST(a_vgic_is_made_once_before_vcpus_run),
 		TEST(a_vgic_comes_too_late_when_one_has_run),
+		TEST(redistributors_are_placed_before_vcpus_run),
 		TEST(a_vgic_is_reset_while_no_vcpu_runs),
 		TEST(lines_tell_whom_to_wake),
 		TEST(a_run_page_that_fails_is_an_error),

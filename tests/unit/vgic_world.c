@@ -99,12 +99,27 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	on(0);
 }
 
-int world_create(u64 dist, u64 redist, u64 irqs)
+int world_create_some(u64 dist, u64 redist, u64 irqs, u64 count)
 {
 	int ret;
 
 	spin_lock(&world_vm.lock);
-	ret = vgic_create(&world_vm, IPA(dist), IPA(redist), irqs);
+	ret = vgic_create(&world_vm, IPA(dist), IPA(redist), irqs, count);
+	spin_unlock(&world_vm.lock);
+	return ret;
+}
+
+int world_create(u64 dist, u64 redist, u64 irqs)
+{
+	return world_create_some(dist, redist, irqs, 0);
+}
+
+int world_add_region(u64 base, u64 count)
+{
+	int ret;
+
+	spin_lock(&world_vm.lock);
+	ret = vgic_add_region(&world_vm, IPA(base), count);
 	spin_unlock(&world_vm.lock);
 	return ret;
 }
