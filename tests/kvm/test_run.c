@@ -624,7 +624,7 @@ static void test_timer_wakes_after_a_move(void)
 	must(set_reg(&vcpu, KVM_REG_ARM_TIMER_CNT, ~0ULL >> 1), "the guest's counter is set");
 	if (expect_mmio(&vcpu, true, MMIO_BASE, 8, "WFI ends when the virtual timer fires there"))
 		check(mmio_value(&vcpu) >= 1, "not before its time");
-	end_vm(&vm, &vcpu);
+	end_guest(&vm, &vcpu);
 }
 
 /* vCPUs that work while they are run in turns by threads that come and go. */
