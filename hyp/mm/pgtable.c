@@ -11,6 +11,7 @@
  */
 #include <arch/barrier.h>
 #include <arch/pte.h>
+#include <cpu/assert.h>
 #include <lib/errno.h>
 #include <mm/pgtable.h>
 
@@ -86,6 +87,8 @@ u64 pgtable_oa_mask(const struct pgtable_format *fmt)
 
 u64 pgtable_pa_to_pte(const struct pgtable_format *fmt, struct pa pa)
 {
+	ASSERT_CMP(pa.v >> fmt->oa_bits, ==, 0);
+	ASSERT(IS_ALIGNED(pa.v, granule_size(fmt->granule)));
 	if (fmt->ds)
 		return (pa.v & PTE_OA_49) | FIELD_PREP(PTE_OA_51_50_DS, pa.v >> 50);
 	if (has_lpa_64k(fmt))
@@ -220,6 +223,16 @@ static void gather_leaf(struct gather *g, u64 ia, s8 level)
 	gather_range(g, ia, size, size, level);
 }
 
+/* For ASSERT(): tests count what pte_read() reads. */
+static __maybe_unused bool has_no_valid(const struct pgtable *pgt, const u64 *table)
+{
+	u64 i;
+
+	for (i = 0; i < table_entries(&pgt->fmt) && !pgtable_pte_valid(READ_ONCE(table[i])); i++)
+		;
+	return i == table_entries(&pgt->fmt);
+}
+
 /*
  * Take the table at @v out, leaving @invalid in its place. One address in it, of those that were
  * asked for, is enough for TLBs to forget its descriptor.
@@ -229,6 +242,8 @@ static void gather_table(struct gather *g, const struct pgtable_visit *v, u64 in
 	u64 *table = pte_table(g->pgt, v->pte);
 	u64 size = pgtable_level_size(&g->pgt->fmt, v->level);
 
+	ASSERT(has_no_valid(g->pgt, table));
+	ASSERT(!pgtable_pte_valid(invalid));
 	pte_write(v->ptep, invalid);
 	pte_write(table, (u64)(uintptr_t)g->unlinked);
 	g->unlinked = table;
@@ -494,6 +509,7 @@ static void write_group(struct pgtable *pgt, const struct group *g, u64 first)
 	u64 rest = first & ~pgtable_oa_mask(&pgt->fmt);
 	struct pa pa = pgtable_pte_to_pa(&pgt->fmt, first);
 
+	ASSERT(IS_ALIGNED(g->ia | pa.v, first & PTE_CONT ? g->n * size : size));
 	for (unsigned int i = 0; i < g->n; i++)
 		pte_write(g->ptep + i, rest | pgtable_pa_to_pte(&pgt->fmt, PA(pa.v + i * size)));
 }

@@ -408,4 +408,32 @@ int __must_check pgtable_test_clear(struct pgtable *pgt, u64 ia, u64 size, u64 b
 				    pgtable_found *found, void *arg,
 				    struct pgtable_progress *progress);
 
+/* ---- consistency, in debug builds ---- */
+
+#ifdef KEEL_DEBUG
+
+/* Whether leaves may have these attribute bits: what their owner's encoding gives. */
+struct pgtable_attrs_check {
+	bool (*known)(const void *arg, u64 attrs);
+	const void *arg;
+};
+
+/**
+ * pgtable_sane() - whether [*ia, *ia + size) is as the functions above leave it
+ * @ia: first address; a fault's afterwards
+ * @attrs: what leaves may have, or NULL for anything
+ * @progress: as pgtable_walk()
+ *
+ * Tables and leaves are where the format has them, point to what the output size allows, aligned,
+ * and have no bits beside; contiguous groups continue, with equal attributes; the hole that
+ * pgtable_lookup() keeps is one. Changes nothing.
+ *
+ * Return: what is not so, in words; NULL if all is, as far as the budget went.
+ */
+const char *pgtable_sane(struct pgtable *pgt, u64 *ia, u64 size,
+			 const struct pgtable_attrs_check *attrs,
+			 struct pgtable_progress *progress);
+
+#endif
+
 #endif

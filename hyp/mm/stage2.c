@@ -7,6 +7,7 @@
 #include <arch/percpu.h>
 #include <arch/reg_bits.h>
 #include <arch/tlb.h>
+#include <cpu/assert.h>
 #include <cpu/errata.h>
 #include <cpu/percpu.h>
 #include <lib/errno.h>
@@ -252,6 +253,7 @@ static void stage2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 	const struct stage2 *s2 = ctx;
 	struct tlb_s2_saved saved = enter(s2);
 
+	ASSERT(inval->size && IS_ALIGNED(inval->ia | inval->size, inval->stride));
 	dsb(ishst);
 	if (by_range(s2, inval) || inval->size / inval->stride <= STAGE2_MAX_TLBIS)
 		inval_ipas(s2, inval);
@@ -649,3 +651,23 @@ int stage2_collect_dirty(struct stage2 *s2, struct ipa ipa, u64 size, stage2_dir
 		notify(s2, IPA(d.start), 0, d.end - d.start);
 	return ret;
 }
+
+/* ---- consistency ---- */
+
+#ifdef KEEL_DEBUG
+static bool is_encoded(const void *arg, u64 attrs)
+{
+	const struct stage2 *s2 = arg;
+
+	return encode(s2, decode(s2, attrs)) == attrs;
+}
+
+const char *stage2_sane(struct stage2 *s2, struct ipa *ipa, u64 size,
+			struct stage2_progress *progress)
+{
+	const struct pgtable_attrs_check attrs = { is_encoded, s2 };
+
+	spin_assert_held(&s2->lock);
+	return pgtable_sane(&s2->pgt, &ipa->v, size, &attrs, progress);
+}
+#endif

@@ -348,4 +348,15 @@ u64 stage2_tables_needed(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 si
  */
 void stage2_invalidate_all(const struct stage2 *s2);
 
+#ifdef KEEL_DEBUG
+/**
+ * stage2_sane() - as pgtable_sane(), with the attributes that stage 2 has
+ * @ipa: first address; a fault's afterwards
+ *
+ * Lock held. Return: what is not so; NULL if all is.
+ */
+const char *stage2_sane(struct stage2 *s2, struct ipa *ipa, u64 size,
+			struct stage2_progress *progress);
+#endif
+
 #endif

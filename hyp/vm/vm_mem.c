@@ -346,6 +346,16 @@ static int visit_check(void *arg, const struct stage2_leaf *leaf)
 	return 0;
 }
 
+/* Lock of @vm->s2 held. */
+static void check_tables(struct vm *vm, struct ipa ipa, u64 size, u64 budget)
+{
+	struct stage2_progress progress = { .budget = budget };
+	const char *why = stage2_sane(&vm->s2, &ipa, size, &progress);
+
+	if (why)
+		panic("a VM's stage 2 is not sane at %#lx: %s", ipa.v, why);
+}
+
 /* Lock held. Return: how far it came. */
 static u64 check_some(struct vm *vm, struct ipa ipa, u64 size, u64 budget)
 {
@@ -353,6 +363,7 @@ static u64 check_some(struct vm *vm, struct ipa ipa, u64 size, u64 budget)
 	int ret;
 
 	spin_lock(&vm->s2.lock);
+	check_tables(vm, ipa, size, budget);
 	ret = stage2_walk(&vm->s2, ipa, size, visit_check, NULL, &progress);
 	spin_unlock(&vm->s2.lock);
 	return ret ? progress.done : size;

@@ -223,6 +223,11 @@ static void check_range(unsigned int first, unsigned int n)
 
 static void check_all(void)
 {
+	struct ipa ipa = IPA(0);
+	const char *why = stage2_sane(&m.s2, &ipa, stage2_size(&m.s2), NULL);
+
+	if (why)
+		die("not sane at %#llx: %s", (unsigned long long)ipa.v, why);
 	check_range(0, m.config->units);
 	fake_tlb_check(m.op);
 }
@@ -604,7 +609,7 @@ void model_step(void)
 	fake_mem_fail_after(-1);
 	fake_tlb_check(m.op);
 	check_range(r.first, r.n);
-	if (++m.steps % 512 == 0)
+	if (++m.steps % 256 == 0)
 		check_all();
 }
 

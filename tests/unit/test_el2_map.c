@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/mm/el2_map.c hyp/mm/el2_layout.c hyp/mm/pgtable.c hyp/mm/page_pool.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
+/* SOURCES: hyp/mm/el2_map.c hyp/mm/el2_layout.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/page_pool.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c tests/unit/fake_panic.c */
 /*
  * EL2's own tables, built as at boot. RAM is a file: it is mapped at its physical address while the
  * MMU is off, at its address in the linear window afterwards (and no longer at the physical one),

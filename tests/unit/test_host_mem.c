@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/host_mem.c hyp/mm/ownership.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/page_pool.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c tests/unit/fake_panic.c hyp/cpu/errata.c */
+/* SOURCES: hyp/host/host_mem.c hyp/mm/ownership.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/page_pool.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c tests/unit/fake_panic.c hyp/cpu/errata.c */
 /* LIBS: -Wl,--wrap=stage2_init -Wl,--wrap=stage2_merge -Wl,--wrap=page_pool_free */
 /*
  * The host's memory on real tables, real ownership and a real pool of pages, under the strict TLB

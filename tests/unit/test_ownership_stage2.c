@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/mm/ownership.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c hyp/cpu/errata.c */
+/* SOURCES: hyp/mm/ownership.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c hyp/cpu/errata.c tests/unit/fake_panic.c */
 /*
  * Ownership on real stage-2 tables and the strict TLB model: a host, identity-mapped with blocks,
  * and VMs. After any sequence of moves no CPU reaches through its TLB what it should not, tables

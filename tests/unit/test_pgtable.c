@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c hyp/mm/pgtable.c */
+/* SOURCES: tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c tests/unit/fake_panic.c */
 /*
  * Tables without a stage: formats, levels, addresses, the walker, and EL2's stage 1 as a user with
  * attributes of its own. The operations are tested at length in test_stage2.c.
@@ -92,6 +92,13 @@ static int finish(void **state)
 	assert_int_equal(fake_mem_in_use(), pgt.fmt.root_tables);
 	fake_tlb_remove(regime);
 	return 0;
+}
+
+static const char *sane(const struct pgtable_attrs_check *attrs)
+{
+	u64 ia = 0;
+
+	return pgtable_sane(&pgt, &ia, BIT(pgt.fmt.ia_bits), attrs, NULL);
 }
 
 /* ---- formats ---- */
@@ -465,9 +472,79 @@ static void all_start_levels_translate(void **state)
 		assert_int_equal(fake_walk(regime, 7, &pa, NULL, NULL), FAKE_OK);
 		assert_int_equal(pa, page + 7);
 		assert_int_equal(fake_walk(regime, last - page, &pa, NULL, NULL), FAKE_TRANSLATION);
+		assert_null(sane(NULL));
 		assert_int_equal(pgtable_unmap(&pgt, last, page, NULL), 0);
+		assert_null(sane(NULL));
 		finish(NULL);
 	}
+}
+
+/* ---- consistency ---- */
+
+/* Other bits in the descriptor, as no function here writes them: what is told. */
+static void assert_told(u64 *ptep, u64 bits, const char *why)
+{
+	const char *told;
+
+	assert_null(sane(NULL));
+	*ptep ^= bits;
+	told = sane(NULL);
+	*ptep ^= bits;
+	if (!told || strcmp(told, why) != 0)
+		fail_msg("told \"%s\", expected \"%s\"", told ? told : "nothing", why);
+}
+
+static u64 *leaf_at(u64 ia)
+{
+	struct pgtable_leaf leaf;
+
+	assert_int_equal(pgtable_lookup(&pgt, ia, &leaf), 0);
+	return leaf.ptep;
+}
+
+static bool not_read_only(const void *arg, u64 attrs)
+{
+	return !(attrs & EL2_RO) && arg == &pgt;
+}
+
+#define DOES_NOT_CONTINUE "a contiguous group does not continue"
+#define NOT_ALIGNED	  "a leaf's output is not aligned, or too large"
+
+static void what_is_not_sane_is_told(void **state)
+{
+	const struct pgtable_attrs_check check = { not_read_only, &pgt };
+	struct pgtable_leaf hole;
+
+	start(format(GRANULE_4K, 0, 1, 40, 40, false));
+	assert_int_equal(pgtable_map(&pgt, 0, PA(0x40000000), SZ_64K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_map(&pgt, 0x20000, PA(0x50001000), SZ_4K, EL2_ATTRS, 0), 0);
+	assert_int_equal(pgtable_map(&pgt, SZ_2M, PA(0x40200000), SZ_2M, EL2_ATTRS, 0), 0);
+	assert_null(sane(&check));
+
+	assert_told(leaf_at(0x20000), PTE_TABLE, "a page's descriptor is reserved");
+	assert_told(leaf_at(0x20000), BIT(48), "a leaf has bits that mean nothing");
+	assert_told(leaf_at(0x20000), BIT(44), NOT_ALIGNED);
+	assert_told(leaf_at(SZ_2M), BIT(13), NOT_ALIGNED);
+	assert_told(leaf_at(0x20000), PTE_CONT, DOES_NOT_CONTINUE);
+	for (unsigned int i = 0; i < 16; i++) {
+		assert_told(leaf_at(0) + i, PTE_CONT, DOES_NOT_CONTINUE);
+		assert_told(leaf_at(0) + i, EL2_RO, DOES_NOT_CONTINUE);
+		assert_told(leaf_at(0) + i, PTE_VALID, DOES_NOT_CONTINUE);
+		assert_told(leaf_at(0) + i, BIT(16), DOES_NOT_CONTINUE);
+	}
+	assert_told(pgt.root, BIT(59), "a table's descriptor has more than its address");
+	assert_told(pgt.root, BIT(44), "a table is where none can be");
+	assert_told(pgt.root + 1, PTE_VALID | EL2_ATTRS, "a block at a level that has none");
+
+	assert_int_equal(pgtable_map(&pgt, 0x30000, PA(0x50002000), SZ_4K, EL2_ATTRS | EL2_RO, 0),
+			 0);
+	assert_null(sane(NULL));
+	assert_string_equal(sane(&check), "a leaf has attributes that nobody gives");
+
+	assert_int_equal(pgtable_lookup(&pgt, 0x31000, &hole), -ENOENT);
+	assert_told(hole.ptep, BIT(2), "the hole that was found last is none");
+	assert_int_equal(pgtable_map(&pgt, 0x31000, PA(0x50003000), SZ_4K, EL2_ATTRS, 0), 0);
+	finish(state);
 }
 
 int main(void)
@@ -488,6 +565,7 @@ int main(void)
 		T(stage_1_keeps_its_own_attributes),
 		T(bits_that_are_no_attributes_are_refused),
 		cmocka_unit_test(all_start_levels_translate),
+		cmocka_unit_test(what_is_not_sane_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/stage2_model.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c hyp/mm/pgtable.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/cpu/errata.c */
+/* SOURCES: tests/unit/stage2_model.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/cpu/errata.c tests/unit/fake_panic.c */
 /* Stage 2: exact descriptors, each documented error and effect, and random sequences. */
 #include <setjmp.h>
 #include <stdarg.h>
