@@ -123,11 +123,6 @@ int memmap_reserve(struct memmap *map, u64 base, u64 size)
 	return mem_ranges_add(&map->reserved, base, size);
 }
 
-int memmap_unreserve(struct memmap *map, u64 base, u64 size)
-{
-	return mem_ranges_remove(&map->reserved, base, size);
-}
-
 bool memmap_is_ram(const struct memmap *map, u64 base, u64 size)
 {
 	return mem_ranges_contain(&map->ram, base, size);

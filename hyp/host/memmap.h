@@ -93,16 +93,6 @@ int __must_check memmap_from_fdt(struct memmap *map, const void *fdt, struct mem
  */
 int __must_check memmap_reserve(struct memmap *map, u64 base, u64 size);
 
-/**
- * memmap_unreserve() - give [base, base + size) back
- * @map:  map
- * @base: first address
- * @size: bytes; 0 gives nothing back
- *
- * Return: as memmap_reserve().
- */
-int __must_check memmap_unreserve(struct memmap *map, u64 base, u64 size);
-
 /* Is all of [base, base + size) RAM, taken or not? False for an empty or impossible range. */
 bool memmap_is_ram(const struct memmap *map, u64 base, u64 size);
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* The layout of EL2's address space (docs/el2-address-space.md). */
 #include <arch/reg_bits.h>
 #include <lib/errno.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * EL2's own page tables: a stage 1 with 4K pages. Before the MMU is on, tables are reached at their
  * physical addresses and taken from a run of pages; afterwards through the linear window and from a

@@ -371,20 +371,6 @@ int page_pool_add(struct page_pool *pool, void *base, u64 pages)
 	return added ? 0 : -EINVAL;
 }
 
-void *page_pool_take(struct page_pool *pool)
-{
-	void *page;
-
-	spin_lock(&pool->lock);
-	page = remove_page(pool);
-	if (page) {
-		count_taken(pool, 1);
-		pool->total--;
-	}
-	spin_unlock(&pool->lock);
-	return page;
-}
-
 bool page_pool_take_range(struct page_pool *pool, void *base, u64 pages)
 {
 	bool taken;

@@ -30,7 +30,7 @@ struct pool_run;
 
 /*
  * Owned by whoever embeds it; only page_pool.c looks inside. Counters may be read without the lock.
- * Its pages must stay mapped at EL2 (and nowhere else) until page_pool_take() or
+ * Its pages must stay mapped at EL2 (and nowhere else) until
  * page_pool_take_range() gives them back.
  */
 struct page_pool {
@@ -64,14 +64,7 @@ int __must_check page_pool_init(struct page_pool *pool, void *base, u64 pages);
 int __must_check page_pool_add(struct page_pool *pool, void *base, u64 pages);
 
 /**
- * page_pool_take() - take one free page out of the pool for good, to give it back to its owner
- *
- * Return: the page, contents undefined; NULL when none is free.
- */
-void *page_pool_take(struct page_pool *pool);
-
-/**
- * page_pool_take_range() - take these free pages out of the pool for good
+ * page_pool_take_range() - take these free pages out of the pool for good, to give them back
  * @base:  EL2 address of the first page
  * @pages: how many
  *

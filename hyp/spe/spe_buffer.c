@@ -56,8 +56,3 @@ void spe_buffer_abort(struct spe_regs *regs)
 {
 	spe_buffer_fault(regs, 1, ESR_FSC_EXTABT);
 }
-
-void spe_buffer_collision(struct spe_regs *regs)
-{
-	regs->pmbsr |= PMBSR_COLL;
-}

@@ -70,7 +70,4 @@ void spe_buffer_fault(struct spe_regs *regs, unsigned int stage, u32 fsc);
  */
 void spe_buffer_abort(struct spe_regs *regs);
 
-/* A sample was due while the one before was not done: PMBSR_EL1.COLL. */
-void spe_buffer_collision(struct spe_regs *regs);
-
 #endif

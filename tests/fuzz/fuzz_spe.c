@@ -194,7 +194,7 @@ static void run(void)
 	if (due && rnd(2))
 		sample();
 	else if (due)
-		spe_buffer_collision(&regs);
+		regs.pmbsr |= PMBSR_COLL;
 }
 
 static bool readable(void *arg, u64 va)

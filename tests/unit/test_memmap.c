@@ -375,12 +375,8 @@ static void test_reservations(void **state)
 	map = from_fdt(&w);
 	is_set(&map.reserved, "42000000-42002000 43000000-43000010 48000000-4a000000");
 	is_set(&map.fixed, "42000000-42002000 43000000-43000010 48000000-4a000000");
-	/* the bundle is often listed: it is given back, in whole or cut out */
-	assert_int_equal(memmap_unreserve(&map, 0x48000000, 0x2000000), 0);
-	assert_int_equal(memmap_unreserve(&map, 0x42000800, 0x800), 0);
-	is_set(&map.reserved, "42000000-42000800 42001000-42002000 43000000-43000010");
-	assert_true(memmap_is_free(&map, 0x48000000, 0x2000000));
-	assert_false(memmap_is_free(&map, 0x42000000, 0x1000));
+	assert_true(memmap_is_free(&map, 0x42002000, 0x1000));
+	assert_false(memmap_is_free(&map, 0x42001000, 0x1001));
 }
 
 /* Memory that the host's kernel uses goes on being movable, also when it is reserved. */

@@ -176,7 +176,7 @@ static void test_one_event_at_a_time(void **state)
 
 static void test_collision(void **state)
 {
-	spe_buffer_collision(&regs);
+	set(REG_NUM(PMBSR_EL1), COLL);
 	assert_int_equal(regs.pmbsr, COLL);
 	assert_int_equal(spe_buffer_place(&regs, &va), SPE_PLACE_WRITE);
 }
