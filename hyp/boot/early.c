@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * The first C code: MMU off, running at the image's physical address, one CPU, no locks. It finds
  * the console, reads Keel's options, lays out the EL2 address space and builds its tables. Then

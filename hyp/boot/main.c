@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * Boot, from the MMU on to the host's first instruction. What is wrong with firmware's input or the
  * bundle ends in boot_stop() with one line.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * Panic: registers, the syndrome in words, a backtrace with names where the build has a symbol
  * table (docs/console.md shows one). Runs on whatever stack the CPU has, with no lock.

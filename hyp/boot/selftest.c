@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* The failures and checks of keel.selftest. */
 #include <arch/percpu.h>
 #include <boot/boot.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* Secondary CPUs: their memory, the probe at boot, and their way into the host. */
 #include <arch/barrier.h>
 #include <arch/id_regs.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* Exceptions that EL2 makes EL1 take. */
 #include <arch/reg_bits.h>
 #include <cpu/inject.h>

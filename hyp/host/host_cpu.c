@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * EL2 controls for the host (ARM DDI 0487). What depends on a feature is in the table of
  * host_features.c.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * Loading the host. The kernel is started where it lies in the bundle if that is a place for a
  * kernel; the initrd always stays in the bundle. Memory is mapped only while it is used.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * The host's stage 2, and the host's side of page ownership. Lock order: ownership_lock, the stage
  * 2's lock, the page pool's lock.

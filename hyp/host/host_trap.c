@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * What an exception from the host means, by exception class (ARM DDI 0487, ESR_EL2.EC).
  * The host can cause all of these at will: none stops the machine.

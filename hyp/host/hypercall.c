@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* The host's hypercalls (include/keel/hypercall.h), and the counters that they read. */
 #include <cpu/hw_errors.h>
 #include <cpu/log.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * Interrupt state, and its way into list registers and back (ARM IHI 0069, chapters 4 to 6 and
  * 12.4).

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * The registers of the distributor and the redistributors (ARM IHI 0069, 12.8 to 12.11), with one
  * security state and affinity routing always on; and SGIs.

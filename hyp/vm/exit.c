@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * From an exit of the guest to its next entry, or to the exit that the host is told of: exit.h.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * Floating point is switched when it is used, on both sides: a guest finds it trapped when it
  * comes, and the host finds it trapped when a guest has used it.

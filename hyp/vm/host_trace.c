@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* The host's trace and branch records while a guest has the CPU. See host_trace.h. */
 #include <arch/el1.h>
 #include <arch/percpu.h>

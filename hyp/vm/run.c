@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * The run loop: enter the guest, and let the layers above finish what it exits for, until one of
  * them says that the host is needed. No lock is held while a guest runs.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * The world switch (docs/world-switch.md): EL1's registers belong to the host or to one guest, and
  * EL2's controls follow. What a guest does not have is trapped, and so need not be switched.
