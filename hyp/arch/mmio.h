@@ -16,19 +16,6 @@ static inline u32 mmio_read32(const volatile void *addr)
 	return value;
 }
 
-static inline u64 mmio_read64(const volatile void *addr)
-{
-	u64 value;
-
-	__asm__ volatile("ldr %0, [%1]" : "=r"(value) : "r"(addr) : "memory");
-	return value;
-}
-
-static inline void mmio_write64(volatile void *addr, u64 value)
-{
-	__asm__ volatile("str %0, [%1]" : : "r"(value), "r"(addr) : "memory");
-}
-
 static inline void mmio_write32(volatile void *addr, u32 value)
 {
 	__asm__ volatile("str %w0, [%1]" : : "r"(value), "r"(addr) : "memory");
