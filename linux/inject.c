@@ -27,11 +27,11 @@ MODULE_PARM_DESC(unmap_fails, "EL2 refuses to unmap what the process discards");
 
 static bool no_vm;
 module_param(no_vm, bool, 0644);
-MODULE_PARM_DESC(no_vm, "the VM has ended when it is next to get memory");
+MODULE_PARM_DESC(no_vm, "the VM has ended at the next map of its memory");
 
 static unsigned int release_ms;
 module_param(release_ms, uint, 0644);
-MODULE_PARM_DESC(release_ms, "how long a VM's release takes besides, in milliseconds");
+MODULE_PARM_DESC(release_ms, "how much longer the release of a VM takes, in milliseconds");
 
 /* Takes effect once, after a run that an interrupt ended: EL2 waits for no answer then. */
 static unsigned long abort_at;

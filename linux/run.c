@@ -121,8 +121,8 @@ static void block_vcpu(struct keel_vcpu *vcpu, u64 deadline)
  * in which it only notes that a signal was the reason. That is never read here, so one structure
  * serves all vCPUs.
  */
-static struct kvm_run nobodys_run;
-static struct kvm_vcpu nobody = { .run = &nobodys_run };
+static struct kvm_run dummy_run;
+static struct kvm_vcpu dummy_vcpu = { .run = &dummy_run };
 
 /* -EINTR: a signal is pending. */
 static int do_work(struct keel_vcpu *vcpu)
@@ -131,7 +131,7 @@ static int do_work(struct keel_vcpu *vcpu)
 
 	if (likely(!__xfer_to_guest_mode_work_pending()))
 		return 0;
-	ret = xfer_to_guest_mode_handle_work(&nobody);
+	ret = xfer_to_guest_mode_handle_work(&dummy_vcpu);
 	if (ret == -EINTR)
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return ret;
@@ -399,7 +399,7 @@ static int exit_error(struct keel_vcpu *vcpu, long error)
 }
 
 /* All words are combined without a loop: most runs wake no vCPU. */
-static __always_inline bool wakes_nobody(const struct keel_run *hyp)
+static __always_inline bool wakes_no_vcpu(const struct keel_run *hyp)
 {
 	unsigned long any = 0;
 	unsigned int word;
@@ -415,7 +415,7 @@ static void wake_others(struct keel_vcpu *vcpu)
 {
 	unsigned int word, bit;
 
-	if (likely(wakes_nobody(vcpu->hyp)))
+	if (likely(wakes_no_vcpu(vcpu->hyp)))
 		return;
 	for (word = 0; word < ARRAY_SIZE(vcpu->hyp->wake); word++) {
 		unsigned long bits = vcpu->hyp->wake[word];

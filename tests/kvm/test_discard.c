@@ -496,26 +496,35 @@ static void run_program(const struct vcpu *vcpu, uint64_t pc, uint64_t value)
 #define MUCH	  (128 * MIB)
 #define MUCH_BASE 0x100000000ULL
 
+/*
+ * The kernel may keep much of what is discarded in a CPU's list of free pages, which MemFree does
+ * not count. So other memory is allocated, which takes these pages first.
+ */
 static void test_freed(bool huge)
 {
 	char *room = map_memory(MUCH + HUGE), *mem = aligned(room);
+	char *other = map_memory(MUCH + HUGE);
 	struct memory m = anonymous(huge);
-	long used, freed, want = (long)(MUCH >> 10) * 3 / 4;
+	long before, taken, most = (long)(MUCH >> 10) / 4;
 
 	start(&m);
 	madvise(mem, MUCH, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	madvise(aligned(other), MUCH, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	must(set_region(vm.fd, 3, 0, MUCH_BASE, MUCH, mem), "much memory");
 	run_program(&vcpus[0], SWEEP_AT, 1);
 	must(set_reg(&vcpus[0], CORE_REG(regs[0]), MUCH_BASE), "x0");
 	must(set_reg(&vcpus[0], CORE_REG(regs[1]), MUCH_BASE + MUCH), "x1");
 	expect_write(&vcpus[0], MMIO_BASE, 8, 1, "the guest has used all memory");
-	used = free_kib();
+	before = free_kib();
 	madvise(mem, MUCH, MADV_DONTNEED);
-	freed = free_kib() - used;
-	check(freed >= want, "%s that are discarded are the host's again: %ld KiB of %ld", m.name,
-	      freed, (long)(MUCH >> 10));
+	memset(aligned(other), 1, MUCH);
+	taken = before - free_kib();
+	check(taken <= most,
+	      "%s that are discarded are the host's again: as many others take %ld KiB (%ld)",
+	      m.name, taken, most);
 	end();
 	munmap(room, MUCH + HUGE);
+	munmap(other, MUCH + HUGE);
 	drop(&m);
 }
 
@@ -657,6 +666,7 @@ static void test_poison(bool may_write)
 
 	start(&m);
 	same_page(8 * page);
+	sigaction(SIGBUS, &action, NULL); /* newer kernels send one at once, as from an access */
 	if (madvise(m.mem + 8 * page, page, MADV_HWPOISON)) {
 		check(errno == EINVAL || errno == EPERM, "the kernel can break no memory: %s",
 		      strerror(errno));
@@ -665,7 +675,6 @@ static void test_poison(bool may_write)
 	}
 	if (!may_write)
 		must(mprotect(m.mem, SIZE, PROT_READ), "mprotect");
-	sigaction(SIGBUS, &action, NULL);
 	bus_code = 0;
 	go(&vcpus[0]);
 	answer(&vcpus[0], BASE + 8 * page);

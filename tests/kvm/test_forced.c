@@ -76,8 +76,8 @@ static void test_run_page_fails(const char *code, const char *end, const char *w
 	      "EFAULT for the one, EIO for another that %s (%s, %s)", what, strerror(ended),
 	      result < 0 ? "it does not end" : strerror(result));
 	if (result < 0) {
-		pthread_kill(thread, SIGALRM);
 		other.run->immediate_exit = 1;
+		pthread_kill(thread, SIGALRM);
 	}
 	pthread_join(thread, NULL);
 	gives(ioctl(first.fd, KVM_RUN, 0), EIO, "KVM_RUN afterwards");
