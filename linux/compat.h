@@ -67,6 +67,8 @@ static inline struct keel_arm_sea *keel_arm_sea(struct kvm_run *run)
  */
 static inline bool keel_compound_is_broken(struct page *head)
 {
+	if (likely(!PageHWPoison(head) && !PageHasHWPoisoned(head)))
+		return false;
 	return PageHuge(head) ? PageHWPoison(head) : PageHasHWPoisoned(head);
 }
 

@@ -826,16 +826,14 @@ static int why_not(int err, const struct keel_slot *slot, u64 gfn, bool read_onl
  * when it tried to unmap them. Drop these and what follows; no guest gets them. -EHWPOISON if none
  * are left.
  */
-static int drop_broken(const struct keel_slot *slot, struct around *around)
+static noinline int drop_broken(const struct keel_slot *slot, struct around *around)
 {
+	struct page *head = compound_head(around->pages[0]);
 	unsigned long good = 0;
-	struct page *first = around->pages[0];
 
-	if (PageCompound(first) && PageHuge(first) &&
-	    keel_compound_is_broken(compound_head(first))) {
+	if (PageHuge(head) && PageHWPoison(head)) {
 		unpin_from(around, 0);
-		tell_of_poison(slot_hva(slot, around->gfn),
-			       compound_order(compound_head(first)) + PAGE_SHIFT);
+		tell_of_poison(slot_hva(slot, around->gfn), compound_order(head) + PAGE_SHIFT);
 		return -EHWPOISON;
 	}
 	while (good < around->count && !PageHWPoison(around->pages[good]))
@@ -847,6 +845,18 @@ static int drop_broken(const struct keel_slot *slot, struct around *around)
 	return -EHWPOISON;
 }
 
+/* Whether there is nothing for drop_broken(). Of hugetlb pages the head tells, and all have one. */
+static __always_inline bool are_good(const struct around *around)
+{
+	struct page *const *page = around->pages, *const *end = page + around->count;
+
+	if (PageHWPoison(compound_head(*page)))
+		return false;
+	while (page < end && !PageHWPoison(*page))
+		page++;
+	return page == end;
+}
+
 static int pin_around(const struct keel_slot *slot, const struct fault *fault, long count,
 		      struct around *around, bool *writable)
 {
@@ -855,8 +865,9 @@ static int pin_around(const struct keel_slot *slot, const struct fault *fault, l
 
 	around->gfn = fault->gfn;
 	around->count = max(got, 0L);
-	return got > 0 ? drop_broken(slot, around)
-		       : why_not(pin_error(got), slot, fault->gfn, !fault->write);
+	if (got <= 0)
+		return why_not(pin_error(got), slot, fault->gfn, !fault->write);
+	return likely(are_good(around)) ? 0 : drop_broken(slot, around);
 }
 
 /* Pinning several pages has failed: find out whether one of them is broken. */
@@ -1198,10 +1209,12 @@ int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 	int ret;
 
 	do {
-		if (signal_pending(current) || keel_wait_given_up())
+		if (signal_pending(current))
 			return -EINTR;
 		ret = fault_once(vm, &fault);
-	} while (ret == -EAGAIN);
+	} while (ret == -EAGAIN && !keel_wait_given_up());
+	if (ret == -EAGAIN) /* a signal came while it waited */
+		return -EINTR;
 	return ret == -EBUSY ? -EAGAIN : ret;
 }
 

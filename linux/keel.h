@@ -272,8 +272,7 @@ extern atomic_t keel_giving_up;
 /* Return: whether current may pin memory, until keel_pin_end(). Otherwise keel_wait_given_up(). */
 static __always_inline bool keel_pin_begin(struct keel_vm *vm)
 {
-	atomic_inc(&vm->pinning);
-	smp_mb__after_atomic();
+	(void)atomic_inc_return(&vm->pinning); /* a full barrier */
 	if (likely(!atomic_read(&keel_giving_up)))
 		return true;
 	atomic_dec(&vm->pinning);
