@@ -295,22 +295,15 @@ static bool host_owns(void *ctx, struct ipa ipa)
 }
 
 /* A side of a move that maps nothing: pages that it shares are pinned, and still the host's. */
-static void pin_nothing(void *ctx, struct ipa ipa, u64 size)
+static void pin_nothing(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
-	(void)ipa;
-	(void)size;
+	(void)move;
 }
 
-static void pin_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static int pin_prepare(void *ctx, const struct page_move *move)
 {
-	(void)pa;
-	pin_nothing(ctx, ipa, size);
-}
-
-static int pin_prepare(void *ctx, struct ipa ipa, u64 size)
-{
-	pin_nothing(ctx, ipa, size);
+	pin_nothing(ctx, move);
 	return 0;
 }
 
@@ -318,15 +311,17 @@ static int pin_prepare(void *ctx, struct ipa ipa, u64 size)
 static int keep_with_host(void *ctx, u64 base, u64 size)
 {
 	static const struct ownership_side_ops ops = { .prepare = pin_prepare,
-						       .map = pin_map,
+						       .map = pin_nothing,
 						       .unmap = pin_nothing };
 	static const struct ownership_side firmware = { .ops = &ops };
 	int ret = 0;
 
 	(void)ctx;
 	for (u64 pa = base; pa < base + size && !ret; pa += SZ_4K) {
+		struct page_move move = { .ipa = IPA(pa), .pa = PA(pa), .size = SZ_4K };
+
 		if (ownership_is_ram(PA(pa)))
-			ret = ownership_share(PA(pa), SZ_4K, &firmware, IPA(pa));
+			ret = ownership_share(&move, &firmware);
 		else if (!ownership_host_may_reach(PA(pa)))
 			ret = -EPERM;
 	}

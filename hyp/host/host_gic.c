@@ -34,49 +34,44 @@ static struct spinlock rd_lock = SPINLOCK_INIT(LOCK_RD);
 
 /* ---- pinned memory ---- */
 
-static int gic_prepare(void *ctx, struct ipa ipa, u64 size)
+static int gic_prepare(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
-	(void)ipa;
-	(void)size;
+	(void)move;
 	return 0;
 }
 
-static void gic_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static void gic_change(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
-	(void)ipa;
-	(void)pa;
-	(void)size;
-}
-
-static void gic_unmap(void *ctx, struct ipa ipa, u64 size)
-{
-	(void)ctx;
-	(void)ipa;
-	(void)size;
+	(void)move;
 }
 
 /* It has no stage 2: nothing is to be mapped, and what it shares is on record with its devices. */
 static const struct ownership_side_ops gic_side_ops = {
 	.prepare = gic_prepare,
-	.map = gic_map,
-	.unmap = gic_unmap,
+	.map = gic_change,
+	.unmap = gic_change,
 };
 
 static const struct ownership_side gic_side = { .ops = &gic_side_ops };
 
+static struct page_move gic_move(u64 pa, u64 size)
+{
+	return (struct page_move){ .ipa = host_pa_to_ipa(PA(pa)), .pa = PA(pa), .size = size };
+}
+
 static int pin(u64 pa, u64 size)
 {
-	const struct pa at = PA(pa);
+	struct page_move move = gic_move(pa, size);
 
-	return ownership_share(at, size, &gic_side, host_pa_to_ipa(at));
+	return ownership_share(&move, &gic_side);
 }
 
 static void unpin(u64 pa, u64 size)
 {
-	const struct pa at = PA(pa);
-	int ret = ownership_unshare(at, size, &gic_side, host_pa_to_ipa(at));
+	struct page_move move = gic_move(pa, size);
+	int ret = ownership_unshare(&move, &gic_side);
 
 	if (ret)
 		panic("memory at %#lx cannot be unpinned (error %d)", pa, ret);

@@ -140,26 +140,27 @@ static int walk_host(struct ipa ipa, u64 size,
 	return ret;
 }
 
-static int side_check_mapped(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static int side_check_mapped(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
-	return ipa.v == pa.v ? walk_host(ipa, size, check_mapped_leaf) : -EINVAL;
+	return move->ipa.v == move->pa.v ? walk_host(move->ipa, move->size, check_mapped_leaf)
+					 : -EINVAL;
 }
 
-static int side_check_unmapped(void *ctx, struct ipa ipa, u64 size)
+static int side_check_unmapped(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
-	return walk_host(ipa, size, check_unmapped_leaf);
+	return walk_host(move->ipa, move->size, check_unmapped_leaf);
 }
 
 /* What devices took is had back before anybody is told that there is too little. */
-static int side_prepare(void *ctx, struct ipa ipa, u64 size)
+static int side_prepare(void *ctx, const struct page_move *move)
 {
 	u64 needed;
 
 	(void)ctx;
 	spin_lock(&host_s2.lock);
-	needed = stage2_tables_needed(&host_s2, ipa, host_ipa_to_pa(ipa), size);
+	needed = stage2_tables_needed(&host_s2, move->ipa, move->pa, move->size);
 	if (page_pool_spare(table_pool) < needed)
 		drop_devices();
 	spin_unlock(&host_s2.lock);
@@ -222,15 +223,17 @@ static int drop_zeros(struct ipa ipa, u64 size)
 }
 
 /* Map RAM to the host. */
-static void side_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static void side_map(void *ctx, const struct page_move *move)
 {
+	const struct ipa ipa = move->ipa;
+	const u64 size = move->size;
 	int ret;
 
 	(void)ctx;
 	spin_lock(&host_s2.lock);
 	ret = drop_zeros(ipa, size);
 	if (!ret)
-		ret = stage2_map(&host_s2, ipa, pa, size, HOST_RAM_ATTRS);
+		ret = stage2_map(&host_s2, ipa, move->pa, size, HOST_RAM_ATTRS);
 	if (!ret)
 		ret = merge_with_neighbours(ipa, size);
 	spin_unlock(&host_s2.lock);
@@ -238,16 +241,16 @@ static void side_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
 		panic("the host's stage 2 cannot map %#lx (error %d)", ipa.v, ret);
 }
 
-static void side_unmap(void *ctx, struct ipa ipa, u64 size)
+static void side_unmap(void *ctx, const struct page_move *move)
 {
 	int ret;
 
 	(void)ctx;
 	spin_lock(&host_s2.lock);
-	ret = stage2_unmap(&host_s2, ipa, size, NULL);
+	ret = stage2_unmap(&host_s2, move->ipa, move->size, NULL);
 	spin_unlock(&host_s2.lock);
 	if (ret)
-		panic("the host's stage 2 cannot unmap %#lx (error %d)", ipa.v, ret);
+		panic("the host's stage 2 cannot unmap %#lx (error %d)", move->ipa.v, ret);
 }
 
 static const struct ownership_side_ops side_ops = {

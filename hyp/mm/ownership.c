@@ -22,7 +22,7 @@
 STATIC_ASSERT(OWNERSHIP_PAGE_SIZE == BIT(PAGE_SHIFT), "one byte a page");
 STATIC_ASSERT(OWNERSHIP_BYTE_SHARES == BYTE_COUNTED - 1, "share counts and states are told apart");
 
-enum move { SHARE, UNSHARE, DONATE, RECLAIM, DONATE_KEEL, RECLAIM_KEEL, MOVE_COUNT };
+enum transition { SHARE, UNSHARE, DONATE, RECLAIM, DONATE_KEEL, RECLAIM_KEEL, TRANSITIONS };
 
 /* What a move does to a side. */
 enum action { NOTHING, MAP, UNMAP };
@@ -32,12 +32,12 @@ enum action { NOTHING, MAP, UNMAP };
  * 0 where it may start, else the error that it answers with. It leads to the state to, but SHARE
  * and UNSHARE count shares up and down. clear: before the host can see the page.
  */
-static const struct move_row {
+static const struct transition_row {
 	enum ownership_state to;
 	enum action host, vm;
 	bool clear;
 	int refuse[OWNERSHIP_STATES];
-} moves[MOVE_COUNT] = {
+} transitions[TRANSITIONS] = {
 	/* clang-format off */
 	/*                  to                  host     vm       clear    HOST    SHARED  DONATED KEEL    IMAGE   FIXED */
 	[SHARE] =          { OWNERSHIP_SHARED,  NOTHING, MAP,     false, { 0,      0,      -EPERM, -EPERM, -EPERM, -EPERM } },
@@ -93,7 +93,7 @@ static bool byte_host_may_reach(u8 byte)
 }
 
 /* What @byte becomes; the move was found legal. */
-static u8 byte_after(enum move move, u8 byte)
+static u8 byte_after(enum transition kind, u8 byte)
 {
 	static const u8 bytes[OWNERSHIP_STATES] = {
 		[OWNERSHIP_HOST] = BYTE_HOST,
@@ -101,11 +101,11 @@ static u8 byte_after(enum move move, u8 byte)
 		[OWNERSHIP_KEEL] = BYTE_KEEL,
 	};
 
-	if (move == SHARE)
+	if (kind == SHARE)
 		return (u8)(byte + 1);
-	if (move == UNSHARE)
+	if (kind == UNSHARE)
 		return (u8)(byte - 1);
-	return bytes[moves[move].to];
+	return bytes[transitions[kind].to];
 }
 
 /* What run_length() looks at in one go: eight words, as an exclusive or with what they may be. */
@@ -351,15 +351,15 @@ void ownership_set_host(const struct ownership_host *new_host)
 
 /* Moves */
 
-/* One side of a move, and where the range lies there. */
+/* One side of a move, and what it is told. */
 struct leg {
 	const struct ownership_side *side;
-	struct ipa ipa;
+	const struct page_move *move;
 	enum action action;
 };
 
 struct transfer {
-	enum move move;
+	enum transition kind;
 	struct pa pa;
 	u64 size;
 	u8 *bytes;
@@ -368,17 +368,18 @@ struct transfer {
 	size_t first_leg; /* 1 where the host's has nothing to do */
 	size_t leg_count;
 	struct leg legs[2]; /* the host's, and the VM's if there is one */
+	struct page_move host_move;
 };
 
 /* Of one leg, the host's, which is filled in under the lock. */
-static void transfer_init(struct transfer *t, enum move move, struct pa pa, u64 size)
+static void transfer_init(struct transfer *t, enum transition kind, struct pa pa, u64 size)
 {
-	t->move = move;
+	t->kind = kind;
 	t->pa = pa;
 	t->size = size;
 	t->uniform = false;
 	t->counted = false;
-	t->first_leg = moves[move].host == NOTHING;
+	t->first_leg = transitions[kind].host == NOTHING;
 	t->leg_count = 1;
 }
 
@@ -389,7 +390,7 @@ static int check_states(struct transfer *t)
 
 	for (size_t i = 0; i < n; i += run) {
 		u8 byte = t->bytes[i];
-		int refusal = moves[t->move].refuse[byte_state(byte)];
+		int refusal = transitions[t->kind].refuse[byte_state(byte)];
 
 		if (refusal)
 			return refusal;
@@ -402,29 +403,29 @@ static int check_states(struct transfer *t)
 }
 
 /* A side that is about to map must have nothing there; one about to unmap, exactly these pages. */
-static int check_leg(const struct transfer *t, const struct leg *leg)
+static int check_leg(const struct leg *leg)
 {
 	const struct ownership_side *side = leg->side;
 
 	switch (leg->action) {
 	case MAP:
 		if (side->ops->check_unmapped)
-			return side->ops->check_unmapped(side->ctx, leg->ipa, t->size);
+			return side->ops->check_unmapped(side->ctx, leg->move);
 		return 0;
 	case UNMAP:
 		if (side->ops->check_mapped)
-			return side->ops->check_mapped(side->ctx, leg->ipa, t->pa, t->size);
+			return side->ops->check_mapped(side->ctx, leg->move);
 		return 0;
 	default:
 		return 0;
 	}
 }
 
-static int prepare_leg(const struct transfer *t, const struct leg *leg)
+static int prepare_leg(const struct leg *leg)
 {
 	if (leg->action == NOTHING)
 		return 0;
-	return leg->side->ops->prepare(leg->side->ctx, leg->ipa, t->size);
+	return leg->side->ops->prepare(leg->side->ctx, leg->move);
 }
 
 /* Counts */
@@ -473,7 +474,7 @@ static int prepare_counts(const struct transfer *t)
 	u64 from = t->pa.v - bank->base, end = from + t->size;
 	int err = 0;
 
-	if (t->move != SHARE)
+	if (t->kind != SHARE)
 		return 0;
 	for (u64 at = from; at < end && !err; at += OWNERSHIP_PAGE_SIZE)
 		err = prepare_count(bank, at);
@@ -483,12 +484,12 @@ static int prepare_counts(const struct transfer *t)
 }
 
 /* One share more or less of a page; what it takes was prepared. */
-static void change_count(enum move move, const struct ownership_bank *bank, u64 offset)
+static void change_count(enum transition kind, const struct ownership_bank *bank, u64 offset)
 {
 	u8 *byte = &bank->state[offset >> PAGE_SHIFT];
 	u32 n = *byte == BYTE_COUNTED ? *count_of(bank, offset) : *byte;
 
-	n = move == SHARE ? n + 1 : n - 1;
+	n = kind == SHARE ? n + 1 : n - 1;
 	*byte = (u8)MIN(n, BYTE_COUNTED);
 	if (*byte == BYTE_COUNTED)
 		*count_of(bank, offset) = n;
@@ -500,8 +501,8 @@ static void change_counts(const struct transfer *t)
 	u64 from = t->pa.v - bank->base, end = from + t->size;
 
 	for (u64 at = from; at < end; at += OWNERSHIP_PAGE_SIZE)
-		change_count(t->move, bank, at);
-	if (t->move == UNSHARE)
+		change_count(t->kind, bank, at);
+	if (t->kind == UNSHARE)
 		drop_counts(bank, from, end);
 }
 
@@ -511,9 +512,9 @@ static int transfer_check(struct transfer *t)
 	int err = check_states(t);
 
 	for (size_t i = t->first_leg; i < t->leg_count && !err; i++)
-		err = check_leg(t, &t->legs[i]);
+		err = check_leg(&t->legs[i]);
 	for (size_t i = t->first_leg; i < t->leg_count && !err; i++)
-		err = prepare_leg(t, &t->legs[i]);
+		err = prepare_leg(&t->legs[i]);
 	return !err && t->counted ? prepare_counts(t) : err;
 }
 
@@ -523,7 +524,7 @@ static void unmap_legs(const struct transfer *t)
 		const struct leg *leg = &t->legs[i];
 
 		if (leg->action == UNMAP)
-			leg->side->ops->unmap(leg->side->ctx, leg->ipa, t->size);
+			leg->side->ops->unmap(leg->side->ctx, leg->move);
 	}
 }
 
@@ -533,7 +534,7 @@ static void map_legs(const struct transfer *t)
 		const struct leg *leg = &t->legs[i];
 
 		if (leg->action == MAP)
-			leg->side->ops->map(leg->side->ctx, leg->ipa, t->pa, t->size);
+			leg->side->ops->map(leg->side->ctx, leg->move);
 	}
 }
 
@@ -542,7 +543,7 @@ static void change_states(const struct transfer *t)
 	size_t n = t->size >> PAGE_SHIFT, run;
 
 	for (size_t i = 0; i < n; i += run) {
-		u8 byte = byte_after(t->move, t->bytes[i]);
+		u8 byte = byte_after(t->kind, t->bytes[i]);
 
 		run = t->uniform ? n : run_length(t->bytes + i, n - i);
 		if (run == 1)
@@ -565,18 +566,28 @@ static void hand_over(const struct transfer *t)
 	map_legs(t);
 }
 
-/* The pages [from, from + n) of a move that has lost others. */
-static struct transfer part_of(const struct transfer *t, size_t from, size_t n)
-{
-	struct transfer part = *t;
+/* The pages [from, from + n) of a move that has lost others; each side is told of these alone. */
+struct part {
+	struct transfer t;
+	struct page_move moves[2];
+};
 
-	part.pa.v += (u64)from << PAGE_SHIFT;
-	part.size = (u64)n << PAGE_SHIFT;
-	part.bytes += from;
-	part.uniform = false;
-	for (size_t i = 0; i < part.leg_count; i++)
-		part.legs[i].ipa.v += (u64)from << PAGE_SHIFT;
-	return part;
+static void part_init(struct part *part, const struct transfer *t, size_t from, size_t n)
+{
+	const u64 offset = (u64)from << PAGE_SHIFT, size = (u64)n << PAGE_SHIFT;
+
+	part->t = *t;
+	part->t.pa.v += offset;
+	part->t.size = size;
+	part->t.bytes += from;
+	part->t.uniform = false;
+	for (size_t i = t->first_leg; i < t->leg_count; i++) {
+		part->moves[i] = *t->legs[i].move;
+		part->moves[i].ipa.v += offset;
+		part->moves[i].pa.v += offset;
+		part->moves[i].size = size;
+		part->t.legs[i].move = &part->moves[i];
+	}
 }
 
 /* What nobody may see, or no table is there to show, is Keel's from now on, as its image is. */
@@ -589,19 +600,19 @@ static void keep(const struct transfer *t)
 /* Pages that are clear, beside such as are not: what maps them was prepared as one with those. */
 static void hand_over_part(const struct transfer *t, size_t from, size_t n)
 {
-	struct transfer part;
+	struct part part;
 	int err = 0;
 
 	if (!n)
 		return;
-	part = part_of(t, from, n);
-	for (size_t i = part.first_leg; i < part.leg_count && !err; i++)
-		if (part.legs[i].action == MAP)
-			err = prepare_leg(&part, &part.legs[i]);
+	part_init(&part, t, from, n);
+	for (size_t i = t->first_leg; i < t->leg_count && !err; i++)
+		if (part.t.legs[i].action == MAP)
+			err = prepare_leg(&part.t.legs[i]);
 	if (err)
-		keep(&part);
+		keep(&part.t);
 	else
-		hand_over(&part);
+		hand_over(&part.t);
 }
 
 /*
@@ -613,13 +624,13 @@ static void hand_over_clear(const struct transfer *t)
 	size_t n = t->size >> PAGE_SHIFT, from = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct transfer lost;
+		struct part lost;
 
 		if (host->clear_page(host->side.ctx, PA(t->pa.v + ((u64)i << PAGE_SHIFT))))
 			continue;
 		hand_over_part(t, from, i - from);
-		lost = part_of(t, i, 1);
-		keep(&lost);
+		part_init(&lost, t, i, 1);
+		keep(&lost.t);
 		from = i + 1;
 	}
 	if (from)
@@ -631,10 +642,23 @@ static void hand_over_clear(const struct transfer *t)
 static void transfer_commit(const struct transfer *t)
 {
 	unmap_legs(t);
-	if (moves[t->move].clear)
+	if (transitions[t->kind].clear)
 		hand_over_clear(t);
 	else
 		hand_over(t);
+}
+
+static void init_host_leg(struct transfer *t)
+{
+	enum action action = transitions[t->kind].host;
+
+	t->host_move = (struct page_move){
+		.ipa = host_pa_to_ipa(t->pa),
+		.pa = t->pa,
+		.size = t->size,
+		.map = action == MAP,
+	};
+	t->legs[0] = (struct leg){ &host->side, &t->host_move, action };
 }
 
 static int transfer_locked(struct transfer *t)
@@ -646,7 +670,8 @@ static int transfer_locked(struct transfer *t)
 		return err;
 	if (!host)
 		return -ENODEV;
-	t->legs[0] = (struct leg){ &host->side, host_pa_to_ipa(t->pa), moves[t->move].host };
+	if (!t->first_leg)
+		init_host_leg(t);
 	err = transfer_check(t);
 	if (!err)
 		transfer_commit(t);
@@ -663,45 +688,47 @@ static int transfer(struct transfer *t)
 	return err;
 }
 
-static int transfer_vm(enum move move, struct pa pa, u64 size, const struct ownership_side *vm,
-		       struct ipa ipa)
+static int transfer_vm(enum transition kind, struct page_move *move,
+		       const struct ownership_side *vm)
 {
+	enum action action = transitions[kind].vm;
 	struct transfer t;
 
-	if (!range_valid(ipa.v, size))
+	if (!range_valid(move->ipa.v, move->size))
 		return -EINVAL;
-	transfer_init(&t, move, pa, size);
+	move->map = action == MAP;
+	transfer_init(&t, kind, move->pa, move->size);
 	t.leg_count = 2;
-	t.legs[1] = (struct leg){ vm, ipa, moves[move].vm };
+	t.legs[1] = (struct leg){ vm, move, action };
 	return transfer(&t);
 }
 
-static int transfer_keel(enum move move, struct pa pa, u64 size)
+static int transfer_keel(enum transition kind, struct pa pa, u64 size)
 {
 	struct transfer t;
 
-	transfer_init(&t, move, pa, size);
+	transfer_init(&t, kind, pa, size);
 	return transfer(&t);
 }
 
-int ownership_share(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
+int ownership_share(struct page_move *move, const struct ownership_side *vm)
 {
-	return transfer_vm(SHARE, pa, size, vm, ipa);
+	return transfer_vm(SHARE, move, vm);
 }
 
-int ownership_unshare(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
+int ownership_unshare(struct page_move *move, const struct ownership_side *vm)
 {
-	return transfer_vm(UNSHARE, pa, size, vm, ipa);
+	return transfer_vm(UNSHARE, move, vm);
 }
 
-int ownership_donate(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
+int ownership_donate(struct page_move *move, const struct ownership_side *vm)
 {
-	return transfer_vm(DONATE, pa, size, vm, ipa);
+	return transfer_vm(DONATE, move, vm);
 }
 
-int ownership_reclaim(struct pa pa, u64 size, const struct ownership_side *vm, struct ipa ipa)
+int ownership_reclaim(struct page_move *move, const struct ownership_side *vm)
 {
-	return transfer_vm(RECLAIM, pa, size, vm, ipa);
+	return transfer_vm(RECLAIM, move, vm);
 }
 
 int ownership_donate_keel(struct pa pa, u64 size)
@@ -769,7 +796,7 @@ u32 ownership_share_count(struct pa pa)
 
 int ownership_may_share(struct pa pa, u64 size)
 {
-	struct transfer t = { .move = SHARE, .pa = pa, .size = size };
+	struct transfer t = { .kind = SHARE, .pa = pa, .size = size };
 	int err = range_bytes(pa, size, &t.bytes);
 
 	return err ? err : check_states(&t);

@@ -10,6 +10,7 @@
 
 #include <arch/spinlock.h>
 #include <lib/types.h>
+#include <mm/stage2.h>
 
 /* Ownership is kept by 4K page, whatever granule the page tables use. */
 #define OWNERSHIP_PAGE_SIZE SZ_4K
@@ -61,35 +62,51 @@ static inline u64 ownership_counts_size(u64 size)
 }
 
 /**
+ * struct page_move - what one side of a move is told of it
+ * @ipa:   first address there, page-aligned; for the host it equals @pa
+ * @pa:    first page; all are in one bank of RAM
+ * @size:  bytes, a multiple of the page size, not zero; no address wraps
+ * @attrs: how the side is to map them: ownership.c hands it on as it is. STAGE2_NONE for sides that
+ *         have no choice
+ * @map:   the side is to map them, or else to unmap them; filled by ownership.c
+ */
+struct page_move {
+	struct ipa ipa;
+	struct pa pa;
+	u64 size;
+	enum stage2_attrs attrs;
+	bool map;
+};
+
+/**
  * struct ownership_side_ops - how a move sees and changes one side's stage 2
  *
  * The host is a side, and each VM is one. @ctx is the side's own (struct ownership_side).
  * All are called with ownership_lock held; a side takes its own stage-2 lock inside (lock order:
- * ownership_lock, then a stage 2's lock, then a page pool's lock). Ranges are page-aligned,
- * not empty, do not wrap, and pa lies within one bank. For the host, ipa equals pa.
+ * ownership_lock, then a stage 2's lock, then a page pool's lock).
  *
- * @check_mapped:   0 when the side maps every page of [ipa, ipa + size) to the page of [pa, ...)
- *                  that corresponds to it; else a negative errno, which the move returns.
- *                  Changes nothing.
+ * @check_mapped:   0 when the side maps every page of the range to the page of [pa, ...) that
+ *                  corresponds to it; else a negative errno, which the move returns. Changes
+ *                  nothing.
  * @check_unmapped: 0 when the side maps nothing in [ipa, ipa + size) and ipa + size is within its
  *                  IPA space; else a negative errno, which the move returns. Changes nothing.
  *                  Each of the two may be NULL for a side that nobody moves anything to or from
  *                  without having looked before, under a lock that he still holds.
- * @prepare:        make sure that the one @map or @unmap of exactly this range that follows under
+ * @prepare:        make sure that the one @map or @unmap of exactly this move that follows under
  *                  the same hold of ownership_lock cannot fail: allocate or set aside the tables
  *                  it takes, split blocks that reach over the range's ends. What the side can reach
  *                  stays the same. 0, or a negative errno (-ENOMEM) that the move returns; what was
  *                  prepared may stay, since it is no more than a different shape of the same map.
- * @map:            map the range, with attributes that are the side's business. Cannot fail.
+ * @map:            map the range. Cannot fail.
  * @unmap:          unmap the range and invalidate TLBs: when it returns no CPU can reach the
  *                  memory through this side. Cannot fail.
  */
 struct ownership_side_ops {
-	int (*check_mapped)(void *ctx, struct ipa ipa, struct pa pa, u64 size);
-	int (*check_unmapped)(void *ctx, struct ipa ipa, u64 size);
-	int (*prepare)(void *ctx, struct ipa ipa, u64 size);
-	void (*map)(void *ctx, struct ipa ipa, struct pa pa, u64 size);
-	void (*unmap)(void *ctx, struct ipa ipa, u64 size);
+	int (*check_mapped)(void *ctx, const struct page_move *move);
+	int (*check_unmapped)(void *ctx, const struct page_move *move);
+	int (*prepare)(void *ctx, const struct page_move *move);
+	void (*map)(void *ctx, const struct page_move *move);
+	void (*unmap)(void *ctx, const struct page_move *move);
 };
 
 struct ownership_side {
@@ -184,34 +201,31 @@ void ownership_set_host(const struct ownership_host *host);
 
 /**
  * ownership_share() - let a VM reach memory of the host, which keeps it
- * @pa:   first address, page-aligned
- * @size: bytes, a multiple of the page size
- * @vm:   the VM's side; nothing of @ipa.. may be mapped there
- * @ipa:  where in the VM, page-aligned
+ * @move: which pages, page-aligned, where in the VM, and how it maps them; nothing of the IPAs may
+ *        be mapped there
+ * @vm:   the VM's side
  *
  * From host-owned, or shared already, less than OWNERSHIP_SHARE_MAX times.
  *
- * Every move: any CPU, takes ownership_lock, time linear in @size. On any error nothing was
+ * Every move: any CPU, takes ownership_lock, time linear in its size. On any error nothing was
  * changed.
  *
- * Return: 0; -EINVAL misaligned, empty or wrapping; -ERANGE @pa is not within one bank of RAM;
- * -EPERM some page is not the host's to share; -EOVERFLOW some page is shared OWNERSHIP_SHARE_MAX
- * times; -ENOBUFS Keel's pool is short of a page of counts; -ENODEV before ownership_set_host();
- * else what the sides' check or prepare returned.
+ * Return: 0; -EINVAL misaligned, empty or wrapping; -ERANGE the pages are not within one bank of
+ * RAM; -EPERM some page is not the host's to share; -EOVERFLOW some page is shared
+ * OWNERSHIP_SHARE_MAX times; -ENOBUFS Keel's pool is short of a page of counts; -ENODEV before
+ * ownership_set_host(); else what the sides' check or prepare returned.
  */
-int __must_check ownership_share(struct pa pa, u64 size, const struct ownership_side *vm,
-				 struct ipa ipa);
+int __must_check ownership_share(struct page_move *move, const struct ownership_side *vm);
 
 /**
  * ownership_unshare() - undo one ownership_share()
  *
- * Arguments as ownership_share(); @vm must map all of @ipa.. to @pa.. . Pages that nobody else
- * shares become host-owned.
+ * Arguments as ownership_share(), without attributes; @vm must map all of the IPAs to these pages.
+ * Pages that nobody else shares become host-owned.
  *
  * Return: 0; -EPERM some page is not shared; else as ownership_share().
  */
-int __must_check ownership_unshare(struct pa pa, u64 size, const struct ownership_side *vm,
-				   struct ipa ipa);
+int __must_check ownership_unshare(struct page_move *move, const struct ownership_side *vm);
 
 /**
  * ownership_donate() - give memory of the host to one VM; contents stay
@@ -221,19 +235,17 @@ int __must_check ownership_unshare(struct pa pa, u64 size, const struct ownershi
  * Return: 0; -EBUSY some page is shared; -EPERM some page is not the host's; else as
  * ownership_share().
  */
-int __must_check ownership_donate(struct pa pa, u64 size, const struct ownership_side *vm,
-				  struct ipa ipa);
+int __must_check ownership_donate(struct page_move *move, const struct ownership_side *vm);
 
 /**
  * ownership_reclaim() - give memory that was donated to a VM back to the host, cleared
  *
- * Arguments as ownership_share(); @vm must map all of @ipa.. to @pa.., which is what proves that
- * this VM is the owner.
+ * Arguments as ownership_unshare(); that @vm maps all of the IPAs to these pages proves that this
+ * VM is the owner.
  *
  * Return: 0; -EPERM some page is not donated; else as ownership_share().
  */
-int __must_check ownership_reclaim(struct pa pa, u64 size, const struct ownership_side *vm,
-				   struct ipa ipa);
+int __must_check ownership_reclaim(struct page_move *move, const struct ownership_side *vm);
 
 /**
  * ownership_donate_keel() - give memory of the host to Keel; contents stay

@@ -35,17 +35,16 @@ u64 vcpu_pages(void)
  * Keel as a side of page moves: the IPA is the address, the map EL2's linear window. A page that is
  * shown there already is somebody's run page. All under donation_lock.
  */
-static int keel_check_mapped(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static int keel_check_mapped(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
-	(void)ipa;
-	return el2_linear_shown(pa, size) ? 0 : -EPERM;
+	return el2_linear_shown(move->pa, move->size) ? 0 : -EPERM;
 }
 
-static int keel_check_unmapped(void *ctx, struct ipa ipa, u64 size)
+static int keel_check_unmapped(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
-	return el2_linear_shown(host_ipa_to_pa(ipa), size) ? -EEXIST : 0;
+	return el2_linear_shown(move->pa, move->size) ? -EEXIST : 0;
 }
 
 /* A page that Keel is to read and write all the time must answer:
@@ -61,26 +60,23 @@ static int show_and_try(struct pa pa, u64 size)
 }
 
 /* The last thing that can fail, and EL2 seeing a page of the host that it may see harms nobody. */
-static int keel_prepare(void *ctx, struct ipa ipa, u64 size)
+static int keel_prepare(void *ctx, const struct page_move *move)
 {
-	const bool *map = ctx;
-
-	return *map ? show_and_try(host_ipa_to_pa(ipa), size) : 0;
+	(void)ctx;
+	return move->map ? show_and_try(move->pa, move->size) : 0;
 }
 
 /* keel_prepare() did it. */
-static void keel_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static void keel_map(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
-	(void)ipa;
-	(void)pa;
-	(void)size;
+	(void)move;
 }
 
-static void keel_unmap(void *ctx, struct ipa ipa, u64 size)
+static void keel_unmap(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
-	el2_unmap_linear(host_ipa_to_pa(ipa), size);
+	el2_unmap_linear(move->pa, move->size);
 }
 
 static const struct ownership_side_ops keel_side_ops = {
@@ -91,10 +87,16 @@ static const struct ownership_side_ops keel_side_ops = {
 	.unmap = keel_unmap,
 };
 
+static const struct ownership_side keel_side = { .ops = &keel_side_ops };
+
+static struct page_move run_page_move(struct pa pa)
+{
+	return (struct page_move){ .ipa = host_pa_to_ipa(pa), .pa = pa, .size = SZ_4K };
+}
+
 static int share_run_page(struct pa pa)
 {
-	bool map = true;
-	const struct ownership_side keel = { .ops = &keel_side_ops, .ctx = &map };
+	struct page_move move = run_page_move(pa);
 	int ret;
 
 	if (!IS_ALIGNED(pa.v, SZ_4K))
@@ -102,19 +104,18 @@ static int share_run_page(struct pa pa)
 	if (!vm_in_linear_window(pa, SZ_4K))
 		return -ERANGE;
 	spin_lock(&donation_lock);
-	ret = ownership_share(pa, SZ_4K, &keel, host_pa_to_ipa(pa));
+	ret = ownership_share(&move, &keel_side);
 	spin_unlock(&donation_lock);
 	return ret == -ERANGE ? -EPERM : ret;
 }
 
 static void unshare_run_page(struct pa pa)
 {
-	bool map = false;
-	const struct ownership_side keel = { .ops = &keel_side_ops, .ctx = &map };
+	struct page_move move = run_page_move(pa);
 	int ret;
 
 	spin_lock(&donation_lock);
-	ret = ownership_unshare(pa, SZ_4K, &keel, host_pa_to_ipa(pa));
+	ret = ownership_unshare(&move, &keel_side);
 	spin_unlock(&donation_lock);
 	if (ret)
 		panic("the run page at %#lx cannot go back (error %d)", pa.v, ret);

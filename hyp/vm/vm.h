@@ -118,15 +118,6 @@ enum vm_spe { VM_SPE_UNDECIDED, VM_SPE_WITHOUT, VM_SPE_WITH };
 
 struct donation_page; /* donation.h */
 
-/* What vm_mem.c tells itself, through ownership.c, of a move of pages: under vm->lock. */
-struct vm_move {
-	bool map;
-	struct pa pa;
-	enum stage2_attrs attrs;
-	u64 clean_left; /* bytes that this call may still clean from the caches */
-	u64 clean_end;	/* of a map: the address that it is clean up to */
-};
-
 /* Memory that the host has back and that is not yet cleaned: vm_mem.c, under vm->lock. */
 struct vm_unclean {
 	struct pa pa;
@@ -155,7 +146,6 @@ struct vm {
 	struct vcpu *vcpus[VM_VCPUS_MAX]; /* by index; set once, read with acquire */
 	u16 last_vcpu[KEEL_MAX_CPUS];	  /* by CPU: index + 1 of the vCPU that ran there last */
 	struct ownership_side side;	  /* this VM as a side of page moves */
-	struct vm_move move;		  /* the page move that is going on */
 	struct vm_unclean unclean;	  /* left by the last unmap */
 	struct donation_page *donations;  /* what was donated, newest first; see donation.h */
 	u64 check_ipa;			  /* how far vm_mem_check() has come; under lock */

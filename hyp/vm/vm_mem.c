@@ -134,11 +134,12 @@ static bool clean_page(struct pa pa)
  * So that neither sees what the other wrote before: write back and drop what the caches have,
  * before the guest gets the memory, and after the host has it back while the VM goes on. Not when
  * the VM ends: docs/vms.md says why. In a page that faults each line may, by an exception of its
- * own: that is all that this call does. Return: bytes that are done; *@faulted: not all of them.
+ * own: that is all that this call does. @left: bytes that it may still clean. Return: bytes that are
+ * done; *@faulted: not all of them.
  */
-static u64 clean_some(struct vm *vm, struct pa pa, u64 size, bool *faulted)
+static u64 clean_some(const struct vm *vm, struct pa pa, u64 size, u64 *left, bool *faulted)
 {
-	u64 *left = &vm->move.clean_left, at;
+	u64 at;
 
 	for (at = 0; at < size && *left; at += SZ_4K) {
 		*left -= SZ_4K;
@@ -154,34 +155,39 @@ static u64 clean_some(struct vm *vm, struct pa pa, u64 size, bool *faulted)
  * The next part of memory that an unmap gave back. A fault does not undo that the host has it: it
  * will meet the same one. Return: whether there is none left.
  */
-static bool clean_unmapped(struct vm *vm)
+static bool clean_unmapped(struct vm *vm, u64 *clean_left)
 {
 	struct vm_unclean *left = &vm->unclean;
 	bool faulted;
-	u64 done = clean_some(vm, left->pa, left->size, &faulted);
+	u64 done = clean_some(vm, left->pa, left->size, clean_left, &faulted);
 
 	left->pa.v += done;
 	left->size -= done;
 	return !left->size;
 }
 
+/* Of one call that maps. */
+struct cleaning {
+	u64 left; /* bytes that it may still clean */
+	u64 end;  /* the address up to which memory is clean */
+};
+
 /*
  * The next part of memory that the VM is to get, behind what earlier calls have cleaned. Return: 0
  * if all of it is clean; -EAGAIN; -EFAULT.
  */
-static int clean_to_map(struct vm *vm, struct pa pa, u64 size)
+static int clean_to_map(struct vm *vm, const struct page_move *move, struct cleaning *clean)
 {
-	struct vm_move *move = &vm->move;
-	u64 end = pa.v + size, from = MAX(pa.v, move->clean_end), done;
+	u64 end = move->pa.v + move->size, from = MAX(move->pa.v, clean->end), done;
 	bool faulted = false;
 
 	if (vm->s2.fwb || from >= end)
 		return 0;
-	done = clean_some(vm, PA(from), end - from, &faulted);
+	done = clean_some(vm, PA(from), end - from, &clean->left, &faulted);
 	if (faulted)
 		return -EFAULT;
-	move->clean_end = from + done;
-	return move->clean_end < end ? -EAGAIN : 0;
+	clean->end = from + done;
+	return clean->end < end ? -EAGAIN : 0;
 }
 
 static bool has_dic(void)
@@ -241,15 +247,17 @@ bool vm_memory_answers(struct vcpu *vcpu, struct ipa ipa, struct pa *pa)
  * What a move within one VM_MAP_STEP takes at the most: to fill a hole a table of each level below
  * the root, else these for a cut at each end. If they are there they need not be counted.
  */
-static u64 step_tables(const struct vm *vm)
+static u64 step_tables(const struct vm *vm, bool map)
 {
 	u64 levels = (u64)(PGTABLE_LAST_LEVEL - vm->s2.geometry.start_level);
 
-	return vm->move.map ? levels : 2 * levels;
+	return map ? levels : 2 * levels;
 }
 
-static bool within_step(u64 ipa, u64 size)
+static bool within_step(const struct page_move *move)
 {
+	u64 ipa = move->ipa.v, size = move->size;
+
 	return size <= VM_MAP_STEP &&
 	       ALIGN_DOWN(ipa, VM_MAP_STEP) == ALIGN_DOWN(ipa + size - 1, VM_MAP_STEP);
 }
@@ -259,15 +267,15 @@ static bool has_tables(struct vm *vm, u64 count)
 	return page_pool_has_runs(&vm->pool, vm_table_order(vm), count);
 }
 
-static int side_prepare(void *ctx, struct ipa ipa, u64 size)
+static int side_prepare(void *ctx, const struct page_move *move)
 {
 	struct vm *vm = ctx;
 	u64 needed;
 
-	if (within_step(ipa.v, size) && has_tables(vm, step_tables(vm)))
+	if (within_step(move) && has_tables(vm, step_tables(vm, move->map)))
 		return 0;
 	spin_lock(&vm->s2.lock);
-	needed = stage2_tables_needed(&vm->s2, ipa, vm->move.pa, size);
+	needed = stage2_tables_needed(&vm->s2, move->ipa, move->pa, move->size);
 	spin_unlock(&vm->s2.lock);
 	return has_tables(vm, needed) ? 0 : -ENOMEM;
 }
@@ -283,40 +291,40 @@ static int walk(struct vm *vm, struct ipa ipa, u64 size,
 	return ret;
 }
 
-static int map_stage2(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
+static int map_stage2(struct vm *vm, const struct page_move *move)
 {
 	int ret;
 
 	spin_lock(&vm->s2.lock);
-	ret = stage2_map(&vm->s2, ipa, pa, size, vm->move.attrs);
+	ret = stage2_map(&vm->s2, move->ipa, move->pa, move->size, move->attrs);
 	spin_unlock(&vm->s2.lock);
 	return ret;
 }
 
-static int unmap_stage2(struct vm *vm, struct ipa ipa, u64 size)
+static int unmap_stage2(struct vm *vm, const struct page_move *move)
 {
 	int ret;
 
 	spin_lock(&vm->s2.lock);
-	ret = stage2_unmap(&vm->s2, ipa, size, NULL);
+	ret = stage2_unmap(&vm->s2, move->ipa, move->size, NULL);
 	spin_unlock(&vm->s2.lock);
 	return ret;
 }
 
-static void side_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static void side_map(void *ctx, const struct page_move *move)
 {
-	int ret = map_stage2(ctx, ipa, pa, size);
+	int ret = map_stage2(ctx, move);
 
 	if (ret)
-		panic("a VM's stage 2 cannot map %#lx (error %d)", ipa.v, ret);
+		panic("a VM's stage 2 cannot map %#lx (error %d)", move->ipa.v, ret);
 }
 
-static void side_unmap(void *ctx, struct ipa ipa, u64 size)
+static void side_unmap(void *ctx, const struct page_move *move)
 {
-	int ret = unmap_stage2(ctx, ipa, size);
+	int ret = unmap_stage2(ctx, move);
 
 	if (ret)
-		panic("a VM's stage 2 cannot unmap %#lx (error %d)", ipa.v, ret);
+		panic("a VM's stage 2 cannot unmap %#lx (error %d)", move->ipa.v, ret);
 }
 
 /*
@@ -427,11 +435,13 @@ static int attrs_of(u64 flags, enum stage2_attrs *attrs)
  * How much of the range one call does: a block that the alignment allows, and what lies before the
  * next such boundary otherwise. 1 GiB only where no cache has to be written back line by line.
  */
-static u64 map_step(const struct vm *vm, u64 ipa, u64 pa, u64 size)
+static u64 map_step(const struct vm *vm, const struct page_move *move)
 {
-	if (vm->s2.fwb && IS_ALIGNED(ipa | pa, SZ_1G) && size >= SZ_1G)
+	u64 ipa = move->ipa.v;
+
+	if (vm->s2.fwb && IS_ALIGNED(ipa | move->pa.v, SZ_1G) && move->size >= SZ_1G)
 		return SZ_1G;
-	return MIN(size, ALIGN_DOWN(ipa, VM_MAP_STEP) + VM_MAP_STEP - ipa);
+	return MIN(move->size, ALIGN_DOWN(ipa, VM_MAP_STEP) + VM_MAP_STEP - ipa);
 }
 
 /* All of it is devices that the host may reach. */
@@ -448,60 +458,52 @@ static bool host_has_devices(struct pa pa, u64 size)
 }
 
 /* Caches only of what can be shared, which EL2 may touch; ownership.c looks at it again. */
-static int sync_caches(struct vm *vm, struct pa pa, u64 size)
+static int sync_caches(struct vm *vm, const struct page_move *move, struct cleaning *clean)
 {
-	int ret = ownership_may_share(pa, size);
+	int ret = ownership_may_share(move->pa, move->size);
 
 	if (!ret)
-		ret = clean_to_map(vm, pa, size);
+		ret = clean_to_map(vm, move, clean);
 	if (!ret)
-		sync_instruction_caches(vm->move.attrs);
+		sync_instruction_caches(move->attrs);
 	return ret;
 }
 
-static int map_ram(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
+static int map_ram(struct vm *vm, struct page_move *move, struct cleaning *clean)
 {
-	int ret = needs_sync(vm) ? sync_caches(vm, pa, size) : 0;
+	int ret = needs_sync(vm) ? sync_caches(vm, move, clean) : 0;
 
 	if (!ret)
-		ret = ownership_share(pa, size, &vm->side, ipa);
+		ret = ownership_share(move, &vm->side);
 	return ret == -ERANGE ? -EPERM : ret;
 }
 
-static int map_device(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
+static int map_device(struct vm *vm, struct page_move *move)
 {
 	int ret;
 
-	if (!host_has_devices(pa, size))
+	if (!host_has_devices(move->pa, move->size))
 		return -EPERM;
-	ret = side_prepare(vm, ipa, size);
-	return ret ? ret : map_stage2(vm, ipa, pa, size);
+	ret = side_prepare(vm, move);
+	return ret ? ret : map_stage2(vm, move);
 }
 
-static int map_hole(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
+static int map_hole(struct vm *vm, struct page_move *move, struct cleaning *clean)
 {
-	vm->move.map = true;
-	vm->move.pa = pa;
-	if (pa.v + size > BIT(vm->s2.geometry.oa_bits))
+	if (move->pa.v + move->size > BIT(vm->s2.geometry.oa_bits))
 		return -EPERM;
-	return is_device(vm->move.attrs) ? map_device(vm, ipa, pa, size)
-					 : map_ram(vm, ipa, pa, size);
+	return is_device(move->attrs) ? map_device(vm, move) : map_ram(vm, move, clean);
 }
 
-/* What is mapped in [ipa, end) must be just what is to be mapped there. */
-struct same_check {
-	u64 ipa, pa;
-	enum stage2_attrs attrs;
-};
-
+/* What is mapped where @arg is to be mapped must be just that. */
 static int visit_same(void *arg, const struct stage2_leaf *leaf)
 {
-	const struct same_check *check = arg;
+	const struct page_move *move = arg;
 
 	if (!leaf->mapped)
 		return 0;
-	return leaf->pa.v - leaf->ipa.v == check->pa - check->ipa &&
-			       ((unsigned int)leaf->attrs & ~STATE_ATTRS) == check->attrs
+	return leaf->pa.v - leaf->ipa.v == move->pa.v - move->ipa.v &&
+			       ((unsigned int)leaf->attrs & ~STATE_ATTRS) == move->attrs
 		       ? 0
 		       : -EEXIST;
 }
@@ -523,20 +525,23 @@ static u64 limit_step(struct run *run, u64 size)
  * 0 or an error; *done bytes are mapped in any case, and less than all of them without an error when
  * the step was cut short, or the budget is used up.
  */
-static int map_range(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 *done)
+static int map_range(struct vm *vm, struct page_move *step, struct cleaning *clean, u64 *done)
 {
-	struct same_check check = { .ipa = ipa.v, .pa = pa.v, .attrs = vm->move.attrs };
-	u64 end = ipa.v + size, budget = CALL_BUDGET;
+	const struct ipa ipa = step->ipa;
+	u64 end = ipa.v + step->size, budget = CALL_BUDGET, size;
 	struct run run;
 	int ret;
 
-	find_run(vm, &run, ipa, end, size, &budget);
-	size = limit_step(&run, size);
+	find_run(vm, &run, ipa, end, step->size, &budget);
+	size = limit_step(&run, step->size);
 	end = ipa.v + size;
-	ret = run.mapped || run.size < size ? walk(vm, ipa, size, visit_same, &check) : 0;
+	ret = run.mapped || run.size < size ? walk(vm, ipa, size, visit_same, step) : 0;
 	for (*done = 0; !ret; find_run(vm, &run, IPA(ipa.v + *done), end, size, &budget)) {
+		struct page_move move = { run.ipa, PA(step->pa.v + *done), run.size, step->attrs,
+					  true };
+
 		if (!run.mapped)
-			ret = map_hole(vm, run.ipa, PA(pa.v + *done), run.size);
+			ret = map_hole(vm, &move, clean);
 		if (!ret)
 			*done += run.size;
 		if (*done == size)
@@ -549,17 +554,15 @@ static int map_range(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 
 	return ret;
 }
 
-static int map_locked(struct vm *vm, struct ipa ipa, struct pa pa, u64 size,
-		      enum stage2_attrs attrs, struct vm_mapped *so_far)
+static int map_locked(struct vm *vm, struct page_move *move, struct vm_mapped *so_far)
 {
-	u64 *done = &so_far->done;
+	struct cleaning clean = { .left = CLEAN_STEP, .end = move->pa.v + so_far->clean };
+	u64 *done = &so_far->done, size = move->size;
 	int ret;
 
-	vm->move.attrs = attrs;
-	vm->move.clean_left = CLEAN_STEP;
-	vm->move.clean_end = pa.v + so_far->clean;
-	ret = map_range(vm, ipa, pa, map_step(vm, ipa.v, pa.v, size), done);
-	so_far->clean = vm->move.clean_end - MIN(vm->move.clean_end, pa.v + *done);
+	move->size = map_step(vm, move);
+	ret = map_range(vm, move, &clean, done);
+	so_far->clean = clean.end - MIN(clean.end, move->pa.v + *done);
 	if (!*done)
 		return ret;
 	return *done == size ? 0 : -EAGAIN;
@@ -568,8 +571,8 @@ static int map_locked(struct vm *vm, struct ipa ipa, struct pa pa, u64 size,
 int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
 	   struct vm_mapped *so_far)
 {
-	enum stage2_attrs attrs;
-	int ret = attrs_of(flags, &attrs);
+	struct page_move move = { .ipa = ipa, .pa = pa, .size = size };
+	int ret = attrs_of(flags, &move.attrs);
 
 	so_far->done = 0;
 	if (!ret && (!IS_ALIGNED(pa.v, stage2_granule(&vm->s2)) || pa.v + size < pa.v))
@@ -581,7 +584,7 @@ int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
 	if (ret)
 		return ret;
 	spin_lock(&vm->lock);
-	ret = map_locked(vm, ipa, pa, size, attrs, so_far);
+	ret = map_locked(vm, &move, so_far);
 	check_range_states(vm, ipa, so_far->done);
 	spin_unlock(&vm->lock);
 	return ret;
@@ -589,26 +592,22 @@ int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
 
 /* ---- unmapping ---- */
 
-static int unmap_device(struct vm *vm, const struct run *run)
+static int unmap_ram(struct vm *vm, struct page_move *move)
 {
-	return unmap_stage2(vm, run->ipa, run->size);
-}
-
-static int unmap_ram(struct vm *vm, const struct run *run)
-{
-	int ret = ownership_unshare(run->pa, run->size, &vm->side, run->ipa);
+	int ret = ownership_unshare(move, &vm->side);
 
 	if (!ret && vm->state != VM_DYING && !vm->s2.fwb)
-		vm->unclean = (struct vm_unclean){ run->pa, run->size };
+		vm->unclean = (struct vm_unclean){ move->pa, move->size };
 	return ret;
 }
 
 static int unmap_run(struct vm *vm, const struct run *run)
 {
+	struct page_move move = { .ipa = run->ipa, .pa = run->pa, .size = run->size };
+
 	if (!run->mapped)
 		return 0;
-	vm->move.map = false;
-	return is_device(run->attrs) ? unmap_device(vm, run) : unmap_ram(vm, run);
+	return is_device(run->attrs) ? unmap_stage2(vm, &move) : unmap_ram(vm, &move);
 }
 
 /*
@@ -619,17 +618,16 @@ static int unmap_run(struct vm *vm, const struct run *run)
  */
 static int unmap_some(struct vm *vm, struct ipa ipa, u64 end, u64 *done)
 {
-	u64 budget = CALL_BUDGET;
+	u64 budget = CALL_BUDGET, clean_left = CLEAN_STEP;
 	int ret = 0;
 
 	*done = 0;
-	vm->move.clean_left = CLEAN_STEP;
-	while (clean_unmapped(vm) && ipa.v + *done < end && budget) {
+	while (clean_unmapped(vm, &clean_left) && ipa.v + *done < end && budget) {
 		struct run run;
 
 		find_run(vm, &run, IPA(ipa.v + *done), end, VM_MAP_STEP, &budget);
 		ret = unmap_run(vm, &run);
-		if (ret || !clean_unmapped(vm))
+		if (ret || !clean_unmapped(vm, &clean_left))
 			break;
 		if (run.mapped)
 			spend(&budget, run.size);
@@ -698,25 +696,24 @@ bool vm_unmap_all(struct vm *vm)
 /* ---- caches, whole ---- */
 
 /* The next stretch, or as much of it as this call may still clean. */
-static void flush_run(struct vm *vm, u64 *at, u64 end, u64 *budget)
+static void flush_run(struct vm *vm, u64 *at, u64 end, u64 *budget, u64 *clean_left)
 {
 	struct run run;
 	bool faulted; /* the guest's own accesses there do as well */
 
-	find_run(vm, &run, IPA(*at), end, vm->move.clean_left, budget);
+	find_run(vm, &run, IPA(*at), end, *clean_left, budget);
 	if (run.mapped && !is_device(run.attrs))
-		run.size = clean_some(vm, run.pa, run.size, &faulted);
+		run.size = clean_some(vm, run.pa, run.size, clean_left, &faulted);
 	*at += run.size;
 }
 
 int vm_flush_caches(struct vm *vm, u64 *at)
 {
-	u64 end = stage2_size(&vm->s2), budget = CALL_BUDGET;
+	u64 end = stage2_size(&vm->s2), budget = CALL_BUDGET, clean_left = CLEAN_STEP;
 
 	spin_lock(&vm->lock);
-	vm->move.clean_left = CLEAN_STEP;
-	while (*at < end && budget && vm->move.clean_left)
-		flush_run(vm, at, end, &budget);
+	while (*at < end && budget && clean_left)
+		flush_run(vm, at, end, &budget, &clean_left);
 	spin_unlock(&vm->lock);
 	return *at < end ? -EAGAIN : 0;
 }

@@ -28,6 +28,7 @@
 #include <mm/el2_map.h>
 #include <mm/ownership.h>
 #include <mm/stage2.h>
+#include <page_moves.h>
 
 #define PAGE SZ_4K
 
@@ -983,25 +984,25 @@ static void test_what_the_host_does_not_map_cannot_be_given(void **state)
 
 /* ---- words, and the check ---- */
 
-static int vm_ok(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static int vm_ok(void *ctx, const struct page_move *move)
 {
 	return 0;
 }
 
-static int vm_ok2(void *ctx, struct ipa ipa, u64 size)
+static int vm_ok2(void *ctx, const struct page_move *move)
 {
 	return 0;
 }
 
-static void vm_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static void vm_map(void *ctx, const struct page_move *move)
 {
 	bool shared = ctx;
 
 	/* When a VM first reaches donated memory the host does not any more. */
-	assert_int_equal(reaches(pa.v), shared);
+	assert_int_equal(reaches(move->pa.v), shared);
 }
 
-static void vm_unmap(void *ctx, struct ipa ipa, u64 size)
+static void vm_unmap(void *ctx, const struct page_move *move)
 {
 }
 
@@ -1017,20 +1018,20 @@ static void test_counts_of_shares_come_from_the_pool(void **state)
 	start(&large_caps, pages_at_start(&large_caps) + KEEL_POOL_RESERVE);
 	page_pool_set_reserve(&pool, KEEL_POOL_RESERVE);
 	for (unsigned int i = 0; i < OWNERSHIP_BYTE_SHARES; i++)
-		assert_int_equal(ownership_share(pa, PAGE, &sharer, IPA(0)), 0);
-	assert_int_equal(ownership_share(pa, PAGE, &sharer, IPA(0)), -ENOBUFS);
+		assert_int_equal(share_pages(pa, PAGE, &sharer, IPA(0)), 0);
+	assert_int_equal(share_pages(pa, PAGE, &sharer, IPA(0)), -ENOBUFS);
 	assert_int_equal(ownership_share_count(pa), OWNERSHIP_BYTE_SHARES);
 	assert_int_equal(page_pool_available(&pool), KEEL_POOL_RESERVE);
 	page_pool_set_reserve(&pool, KEEL_POOL_RESERVE - 1);
 	check_fault(FAR_DEVICE(2), 0);
 	assert_true(reaches(FAR_DEVICE(2)));
 	for (unsigned int i = 0; i < OWNERSHIP_BYTE_SHARES; i++)
-		assert_int_equal(ownership_share(pa, PAGE, &sharer, IPA(0)), 0);
+		assert_int_equal(share_pages(pa, PAGE, &sharer, IPA(0)), 0);
 	assert_false(reaches(FAR_DEVICE(2)));
 	assert_int_equal(ownership_share_count(pa), 2 * OWNERSHIP_BYTE_SHARES);
 	assert_int_equal(page_pool_available(&pool), KEEL_POOL_RESERVE - 1);
 	for (unsigned int i = 0; i < 2 * OWNERSHIP_BYTE_SHARES; i++)
-		assert_int_equal(ownership_unshare(pa, PAGE, &sharer, IPA(0)), 0);
+		assert_int_equal(unshare_pages(pa, PAGE, &sharer, IPA(0)), 0);
 	assert_int_equal(ownership_state(pa), OWNERSHIP_HOST);
 	assert_int_equal(page_pool_available(&pool), KEEL_POOL_RESERVE);
 	assert_int_equal(pool.bad_frees, 0);
@@ -1042,8 +1043,8 @@ static void test_a_vms_memory_is_kept_from_the_host_unless_shared(void **state)
 	const struct ownership_side donee = { &vm_ops, NULL }, sharer = { &vm_ops, &pool };
 
 	start(&small_caps, PLENTY);
-	assert_int_equal(ownership_donate(PA(0x50000000), SZ_2M, &donee, IPA(0)), 0);
-	assert_int_equal(ownership_share(PA(0x60000000), SZ_2M, &sharer, IPA(0)), 0);
+	assert_int_equal(donate_pages(PA(0x50000000), SZ_2M, &donee, IPA(0)), 0);
+	assert_int_equal(share_pages(PA(0x60000000), SZ_2M, &sharer, IPA(0)), 0);
 	given[given_count++] = (struct range){ 0x50000000, SZ_2M };
 	host_mem_check();
 	assert_false(reaches(0x50000000));

@@ -14,6 +14,7 @@
 
 #include <lib/errno.h>
 #include <mm/ownership.h>
+#include <page_moves.h>
 
 #define PAGE	   OWNERSHIP_PAGE_SIZE
 #define BANK0	   0x40000000ULL
@@ -32,6 +33,7 @@ struct fake_side {
 	u64 base[2]; /* address of page 0 and of page BANK_PAGES */
 	u64 map[PAGES];
 	u64 prepared_at, prepared_size;
+	bool prepared_map;
 };
 
 static struct fake_side host_side, vm_side[VMS];
@@ -70,38 +72,39 @@ static int inject(void)
 	return ++fallible_calls == fail_call ? fail_error : 0;
 }
 
-static int fake_check_mapped(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static int fake_check_mapped(void *ctx, const struct page_move *move)
 {
 	struct fake_side *side = ctx;
 	int err = inject();
 
-	for (u64 at = 0; at < size && !err; at += PAGE)
-		if ((ipa.v + at) / PAGE >= VM_PAGES && side != &host_side)
+	for (u64 at = 0; at < move->size && !err; at += PAGE)
+		if ((move->ipa.v + at) / PAGE >= VM_PAGES && side != &host_side)
 			err = -E2BIG;
-		else if (side->map[side_page(side, ipa.v + at)] != pa.v + at)
+		else if (side->map[side_page(side, move->ipa.v + at)] != move->pa.v + at)
 			err = -ENOENT;
 	return err;
 }
 
-static int fake_check_unmapped(void *ctx, struct ipa ipa, u64 size)
+static int fake_check_unmapped(void *ctx, const struct page_move *move)
 {
 	struct fake_side *side = ctx;
 	int err = inject();
 
-	for (u64 at = 0; at < size && !err; at += PAGE)
-		if ((ipa.v + at) / PAGE >= VM_PAGES && side != &host_side)
+	for (u64 at = 0; at < move->size && !err; at += PAGE)
+		if ((move->ipa.v + at) / PAGE >= VM_PAGES && side != &host_side)
 			err = -E2BIG;
-		else if (side->map[side_page(side, ipa.v + at)] != UNMAPPED)
+		else if (side->map[side_page(side, move->ipa.v + at)] != UNMAPPED)
 			err = -EEXIST;
 	return err;
 }
 
-static int fake_prepare(void *ctx, struct ipa ipa, u64 size)
+static int fake_prepare(void *ctx, const struct page_move *move)
 {
 	struct fake_side *side = ctx;
 
-	side->prepared_at = ipa.v;
-	side->prepared_size = size;
+	side->prepared_at = move->ipa.v;
+	side->prepared_size = move->size;
+	side->prepared_map = move->map;
 	return inject();
 }
 
@@ -116,44 +119,56 @@ static void note(const char *what)
 		memcpy(order + length, what, n + 1);
 }
 
-static void spend_preparation(struct fake_side *side, struct ipa ipa, u64 size, const char *sign)
+/* Each side is told where the pages are there; only the VM's owner has a say in how they are mapped. */
+static void check_move(const struct fake_side *side, const struct page_move *move)
+{
+	assert_int_equal(move->attrs, side == &host_side ? STAGE2_NONE : MOVE_ATTRS);
+	if (side == &host_side)
+		assert_int_equal(move->ipa.v, move->pa.v);
+}
+
+static void spend_preparation(struct fake_side *side, const struct page_move *move,
+			      const char *sign)
 {
 	assert_true(spin_is_locked(&ownership_lock));
-	if (side->prepared_at != ipa.v || side->prepared_size != size)
+	check_move(side, move);
+	assert_int_equal(move->map, *sign == '+');
+	if (side->prepared_at != move->ipa.v || side->prepared_size != move->size ||
+	    side->prepared_map != move->map)
 		fail_msg("%s: [%#lx, +%#lx) changes without having been prepared", side->name,
-			 ipa.v, size);
+			 move->ipa.v, move->size);
 	side->prepared_size = 0;
 	note(sign);
 	note(side == &host_side ? "h " : "v ");
 }
 
-static void fake_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static void fake_map(void *ctx, const struct page_move *move)
 {
 	struct fake_side *side = ctx;
 
-	spend_preparation(side, ipa, size, "+");
-	for (u64 at = 0; at < size; at += PAGE) {
-		u64 *entry = &side->map[side_page(side, ipa.v + at)];
+	spend_preparation(side, move, "+");
+	for (u64 at = 0; at < move->size; at += PAGE) {
+		u64 *entry = &side->map[side_page(side, move->ipa.v + at)];
 
 		if (*entry != UNMAPPED)
-			fail_msg("%s: %#lx is mapped twice", side->name, ipa.v + at);
+			fail_msg("%s: %#lx is mapped twice", side->name, move->ipa.v + at);
 		/* The state says so before the side can reach it. */
-		assert_int_equal(ownership_state(PA(pa.v + at)) == OWNERSHIP_HOST,
+		assert_int_equal(ownership_state(PA(move->pa.v + at)) == OWNERSHIP_HOST,
 				 side == &host_side);
-		*entry = pa.v + at;
+		*entry = move->pa.v + at;
 	}
 }
 
-static void fake_unmap(void *ctx, struct ipa ipa, u64 size)
+static void fake_unmap(void *ctx, const struct page_move *move)
 {
 	struct fake_side *side = ctx;
 
-	spend_preparation(side, ipa, size, "-");
-	for (u64 at = 0; at < size; at += PAGE) {
-		u64 *entry = &side->map[side_page(side, ipa.v + at)];
+	spend_preparation(side, move, "-");
+	for (u64 at = 0; at < move->size; at += PAGE) {
+		u64 *entry = &side->map[side_page(side, move->ipa.v + at)];
 
 		if (*entry == UNMAPPED)
-			fail_msg("%s: %#lx is unmapped twice", side->name, ipa.v + at);
+			fail_msg("%s: %#lx is unmapped twice", side->name, move->ipa.v + at);
 		*entry = UNMAPPED;
 	}
 }
@@ -338,13 +353,13 @@ static int do_move(int move, u64 pa, u64 size, const struct ownership_side *vm, 
 {
 	switch (move) {
 	case SHARE:
-		return ownership_share(PA(pa), size, vm, IPA(ipa));
+		return share_pages(PA(pa), size, vm, IPA(ipa));
 	case UNSHARE:
-		return ownership_unshare(PA(pa), size, vm, IPA(ipa));
+		return unshare_pages(PA(pa), size, vm, IPA(ipa));
 	case DONATE:
-		return ownership_donate(PA(pa), size, vm, IPA(ipa));
+		return donate_pages(PA(pa), size, vm, IPA(ipa));
 	case RECLAIM:
-		return ownership_reclaim(PA(pa), size, vm, IPA(ipa));
+		return reclaim_pages(PA(pa), size, vm, IPA(ipa));
 	case DONATE_KEEL:
 		return ownership_donate_keel(PA(pa), size);
 	default:
@@ -369,10 +384,10 @@ static void bring_to(enum ownership_state to, u64 pa, u64 ipa)
 {
 	switch (to) {
 	case OWNERSHIP_SHARED:
-		must(ownership_share(PA(pa), PAGE, &vms[0], IPA(ipa)));
+		must(share_pages(PA(pa), PAGE, &vms[0], IPA(ipa)));
 		break;
 	case OWNERSHIP_DONATED:
-		must(ownership_donate(PA(pa), PAGE, &vms[0], IPA(ipa)));
+		must(donate_pages(PA(pa), PAGE, &vms[0], IPA(ipa)));
 		break;
 	case OWNERSHIP_KEEL:
 		must(ownership_donate_keel(PA(pa), PAGE));
@@ -520,7 +535,7 @@ static void a_lost_page_is_nobodys(void **state)
 	bad[0] = false;
 	assert_int_equal(ownership_reclaim_keel(PA(BANK0), PAGE), -EPERM);
 	assert_int_equal(ownership_donate_keel(PA(BANK0), PAGE), -EPERM);
-	assert_int_equal(ownership_share(PA(BANK0), PAGE, &vms[0], IPA(0)), -EPERM);
+	assert_int_equal(share_pages(PA(BANK0), PAGE, &vms[0], IPA(0)), -EPERM);
 	assert_false(ownership_host_may_reach(PA(BANK0)));
 }
 
@@ -540,16 +555,16 @@ static void a_part_without_tables_is_kept(void **state)
 
 static void contents_go_only_when_the_host_gets_them(void **state)
 {
-	must(ownership_donate(PA(BANK0), PAGE, &vms[1], IPA(0)));
+	must(donate_pages(PA(BANK0), PAGE, &vms[1], IPA(0)));
 	assert_int_equal(contents[0], FRESH);
-	must(ownership_reclaim(PA(BANK0), PAGE, &vms[1], IPA(0)));
+	must(reclaim_pages(PA(BANK0), PAGE, &vms[1], IPA(0)));
 	assert_int_equal(contents[0], 0);
 	must(ownership_donate_keel(PA(BANK0 + PAGE), PAGE));
 	assert_int_equal(contents[1], FRESH);
 	must(ownership_reclaim_keel(PA(BANK0 + PAGE), PAGE));
 	assert_int_equal(contents[1], 0);
-	must(ownership_share(PA(BANK0 + 2 * PAGE), PAGE, &vms[1], IPA(0)));
-	must(ownership_unshare(PA(BANK0 + 2 * PAGE), PAGE, &vms[1], IPA(0)));
+	must(share_pages(PA(BANK0 + 2 * PAGE), PAGE, &vms[1], IPA(0)));
+	must(unshare_pages(PA(BANK0 + 2 * PAGE), PAGE, &vms[1], IPA(0)));
 	assert_int_equal(contents[2], FRESH);
 	assert_int_equal(contents[3], FRESH);
 }
@@ -585,16 +600,15 @@ static void a_vm_must_map_what_it_gives_back(void **state)
 {
 	struct snapshot before;
 
-	must(ownership_donate(PA(BANK0), 4 * PAGE, &vms[0], IPA(0)));
-	must(ownership_share(PA(BANK1), 4 * PAGE, &vms[0], IPA(8 * PAGE)));
+	must(donate_pages(PA(BANK0), 4 * PAGE, &vms[0], IPA(0)));
+	must(share_pages(PA(BANK1), 4 * PAGE, &vms[0], IPA(8 * PAGE)));
 	before = take_snapshot();
 	/* another VM's; another place; beyond the place; the wrong half of it */
-	assert_int_equal(ownership_reclaim(PA(BANK0), 4 * PAGE, &vms[1], IPA(0)), -ENOENT);
-	assert_int_equal(ownership_reclaim(PA(BANK0), PAGE, &vms[0], IPA(PAGE)), -ENOENT);
-	assert_int_equal(ownership_reclaim(PA(BANK0), PAGE, &vms[0], IPA(VM_PAGES * PAGE)), -E2BIG);
-	assert_int_equal(ownership_unshare(PA(BANK1), 4 * PAGE, &vms[2], IPA(8 * PAGE)), -ENOENT);
-	assert_int_equal(ownership_unshare(PA(BANK1 + PAGE), PAGE, &vms[0], IPA(8 * PAGE)),
-			 -ENOENT);
+	assert_int_equal(reclaim_pages(PA(BANK0), 4 * PAGE, &vms[1], IPA(0)), -ENOENT);
+	assert_int_equal(reclaim_pages(PA(BANK0), PAGE, &vms[0], IPA(PAGE)), -ENOENT);
+	assert_int_equal(reclaim_pages(PA(BANK0), PAGE, &vms[0], IPA(VM_PAGES * PAGE)), -E2BIG);
+	assert_int_equal(unshare_pages(PA(BANK1), 4 * PAGE, &vms[2], IPA(8 * PAGE)), -ENOENT);
+	assert_int_equal(unshare_pages(PA(BANK1 + PAGE), PAGE, &vms[0], IPA(8 * PAGE)), -ENOENT);
 	expect_unchanged(&before, "taking what a VM does not have");
 }
 
@@ -602,11 +616,11 @@ static void nothing_is_mapped_over_something(void **state)
 {
 	struct snapshot before;
 
-	must(ownership_share(PA(BANK0), PAGE, &vms[0], IPA(5 * PAGE)));
+	must(share_pages(PA(BANK0), PAGE, &vms[0], IPA(5 * PAGE)));
 	before = take_snapshot();
-	assert_int_equal(ownership_share(PA(BANK1), 4 * PAGE, &vms[0], IPA(2 * PAGE)), -EEXIST);
-	assert_int_equal(ownership_donate(PA(BANK1), 4 * PAGE, &vms[0], IPA(5 * PAGE)), -EEXIST);
-	assert_int_equal(ownership_donate(PA(BANK1), 4 * PAGE, &vms[0], IPA((VM_PAGES - 2) * PAGE)),
+	assert_int_equal(share_pages(PA(BANK1), 4 * PAGE, &vms[0], IPA(2 * PAGE)), -EEXIST);
+	assert_int_equal(donate_pages(PA(BANK1), 4 * PAGE, &vms[0], IPA(5 * PAGE)), -EEXIST);
+	assert_int_equal(donate_pages(PA(BANK1), 4 * PAGE, &vms[0], IPA((VM_PAGES - 2) * PAGE)),
 			 -E2BIG);
 	expect_unchanged(&before, "mapping over something");
 }
@@ -647,7 +661,7 @@ static void a_failure_anywhere_changes_nothing(void **state)
 /* The VM's place is given up behind ownership's back, so that one VM can share it often. */
 static int share_once(u64 pa)
 {
-	int err = ownership_share(PA(pa), PAGE, &vms[0], IPA(0));
+	int err = share_pages(PA(pa), PAGE, &vms[0], IPA(0));
 
 	if (!err)
 		vm_side[0].map[0] = UNMAPPED;
@@ -657,7 +671,7 @@ static int share_once(u64 pa)
 static void unshare_once(u64 pa)
 {
 	vm_side[0].map[0] = pa;
-	must(ownership_unshare(PA(pa), PAGE, &vms[0], IPA(0)));
+	must(unshare_pages(PA(pa), PAGE, &vms[0], IPA(0)));
 }
 
 static void expect_shared(u64 pa, u32 n)
@@ -680,14 +694,14 @@ static void shares_are_counted_far_past_a_byte(void **state)
 	}
 	must(ownership_may_share(PA(BANK0), BANK_PAGES * PAGE));
 	for (u32 n = many; n > 0; n--) {
-		assert_int_equal(ownership_donate(PA(pa), PAGE, &vms[1], IPA(0)), -EBUSY);
+		assert_int_equal(donate_pages(PA(pa), PAGE, &vms[1], IPA(0)), -EBUSY);
 		assert_int_equal(ownership_donate_keel(PA(pa), PAGE), -EBUSY);
-		assert_int_equal(ownership_reclaim(PA(pa), PAGE, &vms[1], IPA(0)), -EPERM);
+		assert_int_equal(reclaim_pages(PA(pa), PAGE, &vms[1], IPA(0)), -EPERM);
 		unshare_once(pa);
 		expect_shared(pa, n - 1);
 	}
-	assert_int_equal(ownership_unshare(PA(pa), PAGE, &vms[0], IPA(0)), -EPERM);
-	must(ownership_donate(PA(pa), PAGE, &vms[1], IPA(0)));
+	assert_int_equal(unshare_pages(PA(pa), PAGE, &vms[0], IPA(0)), -EPERM);
+	must(donate_pages(PA(pa), PAGE, &vms[1], IPA(0)));
 }
 
 static void shares_saturate(void **state)
@@ -700,7 +714,7 @@ static void shares_saturate(void **state)
 	struct snapshot before = take_snapshot();
 
 	assert_int_equal(share_once(BANK0), -EOVERFLOW);
-	assert_int_equal(ownership_share(PA(BANK0), 3 * PAGE, &vms[0], IPA(0)), -EOVERFLOW);
+	assert_int_equal(share_pages(PA(BANK0), 3 * PAGE, &vms[0], IPA(0)), -EOVERFLOW);
 	expect_unchanged(&before, "one share too many");
 	assert_int_equal(ownership_share_count(PA(BANK0)), OWNERSHIP_SHARE_MAX);
 	unshare_once(BANK0);
@@ -717,16 +731,16 @@ static u8 large_bytes[LARGE_PAGES];
 static u32 *large_counts[LARGE_SPANS];
 static struct ownership_bank large = { LARGE_BASE, LARGE_PAGES *PAGE, large_bytes, large_counts };
 
-static int large_prepare(void *ctx, struct ipa ipa, u64 size)
+static int large_prepare(void *ctx, const struct page_move *move)
 {
 	return inject();
 }
 
-static void large_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static void large_map(void *ctx, const struct page_move *move)
 {
 }
 
-static void large_unmap(void *ctx, struct ipa ipa, u64 size)
+static void large_unmap(void *ctx, const struct page_move *move)
 {
 }
 
@@ -742,7 +756,7 @@ static void make_large(unsigned int shares)
 	must(ownership_init(&large, 1));
 	ownership_set_host(&fake_host);
 	for (unsigned int i = 0; i < shares; i++)
-		must(ownership_share(PA(LARGE_BASE), LARGE_PAGES * PAGE, &large_side, IPA(0)));
+		must(share_pages(PA(LARGE_BASE), LARGE_PAGES * PAGE, &large_side, IPA(0)));
 }
 
 static int large_move(int move, size_t page, size_t n)
@@ -853,13 +867,13 @@ static void random_counts_agree_with_the_model(void **state)
 /* A range with different share counts in it moves each page by one. */
 static void mixed_counts_move_together(void **state)
 {
-	must(ownership_share(PA(BANK0 + 3 * PAGE), 4 * PAGE, &vms[0], IPA(0)));
-	must(ownership_share(PA(BANK0 + 5 * PAGE), 4 * PAGE, &vms[1], IPA(0)));
-	must(ownership_share(PA(BANK0), 12 * PAGE, &vms[2], IPA(0)));
+	must(share_pages(PA(BANK0 + 3 * PAGE), 4 * PAGE, &vms[0], IPA(0)));
+	must(share_pages(PA(BANK0 + 5 * PAGE), 4 * PAGE, &vms[1], IPA(0)));
+	must(share_pages(PA(BANK0), 12 * PAGE, &vms[2], IPA(0)));
 	static const u8 counts[12] = { 1, 1, 1, 2, 2, 3, 3, 2, 2, 1, 1, 1 };
 
 	assert_memory_equal(bytes0, counts, 12);
-	must(ownership_unshare(PA(BANK0), 12 * PAGE, &vms[2], IPA(0)));
+	must(unshare_pages(PA(BANK0), 12 * PAGE, &vms[2], IPA(0)));
 	assert_int_equal(ownership_share_count(PA(BANK0 + 5 * PAGE)), 2);
 	assert_int_equal(ownership_state(PA(BANK0)), OWNERSHIP_HOST);
 }
@@ -907,7 +921,7 @@ static void bad_ranges_are_refused(void **state)
 	}
 	assert_int_equal(fallible_calls, 0);
 	expect_unchanged(&before, "a bad range");
-	must(ownership_share(PA(BANK0), BANK_PAGES * PAGE, &vms[0], IPA(0)));
+	must(share_pages(PA(BANK0), BANK_PAGES * PAGE, &vms[0], IPA(0)));
 	must(ownership_donate_keel(PA(BANK1), BANK_PAGES * PAGE)); /* a whole bank is fine */
 }
 
@@ -965,7 +979,7 @@ static void banks_are_checked(void **state)
 static void boot_claims_are_for_ever(void **state)
 {
 	must(ownership_init(banks, 2));
-	assert_int_equal(ownership_share(PA(BANK0), PAGE, &vms[0], IPA(0)), -ENODEV);
+	assert_int_equal(share_pages(PA(BANK0), PAGE, &vms[0], IPA(0)), -ENODEV);
 	must(ownership_claim_boot(PA(BANK0 + 10 * PAGE), 20 * PAGE));
 	assert_int_equal(ownership_claim_boot(PA(BANK0 + 29 * PAGE), 2 * PAGE), -EPERM);
 	assert_int_equal(ownership_claim_boot(PA(BANK0 + 9 * PAGE), 2 * PAGE), -EPERM);
@@ -1021,7 +1035,7 @@ static void what_firmware_reserved_is_never_moved(void **state)
 /* It is asked before the memory is touched, and answers as the share would. */
 static void a_share_can_be_asked_for_first(void **state)
 {
-	must(ownership_share(PA(BANK0 + PAGE), PAGE, &vms[0], IPA(0)));
+	must(share_pages(PA(BANK0 + PAGE), PAGE, &vms[0], IPA(0)));
 	must(ownership_may_share(PA(BANK0), BANK_PAGES * PAGE));
 	assert_int_equal(ownership_may_share(PA(BANK0), (BANK_PAGES + 1) * PAGE), -ERANGE);
 	assert_int_equal(ownership_may_share(PA(BANK0 - PAGE), PAGE), -ERANGE);
@@ -1093,7 +1107,7 @@ static void runs_cover_the_address_space(void **state)
 	must(ownership_claim_device(PA(0x9001000), PAGE));
 	must(ownership_claim_boot(PA(BANK0 + 20 * PAGE), 30 * PAGE));
 	ownership_set_host(&fake_host);
-	must(ownership_share(PA(BANK0 + 3 * PAGE), 5 * PAGE, &vms[0], IPA(0)));
+	must(share_pages(PA(BANK0 + 3 * PAGE), 5 * PAGE, &vms[0], IPA(0)));
 	must(ownership_donate_keel(PA(BANK0 + 50 * PAGE), PAGE));
 	expect_run(0, end, 0x9000000, true, false);
 	expect_run(0x9000000, end, 0x9002000, false, false);
@@ -1161,7 +1175,7 @@ static void disagreement_with_the_host_is_found(void **state)
 	struct ownership_mismatch bad;
 
 	must(ownership_donate_keel(PA(BANK0 + 30 * PAGE), 20 * PAGE));
-	must(ownership_share(PA(BANK0 + 60 * PAGE), 5 * PAGE, &vms[0], IPA(0)));
+	must(share_pages(PA(BANK0 + 60 * PAGE), 5 * PAGE, &vms[0], IPA(0)));
 	must(check(1, &bad));
 	must(check(1000, &bad));
 	/* Keel's page in the host's stage 2; a shared one missing; one mapped to another. */

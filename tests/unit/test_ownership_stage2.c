@@ -18,6 +18,7 @@
 #include <lib/errno.h>
 #include <mm/ownership.h>
 #include <mm/stage2.h>
+#include <page_moves.h>
 
 #define PAGE	   OWNERSHIP_PAGE_SIZE
 #define RAM	   0x40000000ULL
@@ -59,25 +60,25 @@ static int leaf_is_hole(void *arg, const struct stage2_leaf *leaf)
 	return leaf->mapped ? -EEXIST : 0;
 }
 
-static int check_mapped(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static int check_mapped(void *ctx, const struct page_move *move)
 {
 	struct side *side = ctx;
-	u64 offset = pa.v - ipa.v;
+	u64 offset = move->pa.v - move->ipa.v;
 	int ret;
 
 	spin_lock(&side->s2.lock);
-	ret = stage2_walk(&side->s2, ipa, size, leaf_is_identity, &offset, NULL);
+	ret = stage2_walk(&side->s2, move->ipa, move->size, leaf_is_identity, &offset, NULL);
 	spin_unlock(&side->s2.lock);
 	return ret;
 }
 
-static int check_unmapped(void *ctx, struct ipa ipa, u64 size)
+static int check_unmapped(void *ctx, const struct page_move *move)
 {
 	struct side *side = ctx;
 	int ret;
 
 	spin_lock(&side->s2.lock);
-	ret = stage2_walk(&side->s2, ipa, size, leaf_is_hole, NULL, NULL);
+	ret = stage2_walk(&side->s2, move->ipa, move->size, leaf_is_hole, NULL, NULL);
 	spin_unlock(&side->s2.lock);
 	return ret;
 }
@@ -94,7 +95,7 @@ static int tables_needed(const struct side *side, u64 size)
 }
 
 /* Nothing to prepare: the change itself is given no more tables than were promised. */
-static int prepare(void *ctx, struct ipa ipa, u64 size)
+static int prepare(void *ctx, const struct page_move *move)
 {
 	return 0;
 }
@@ -118,28 +119,29 @@ static void end_change(struct side *side, unsigned int before)
 
 /* The host's memory grows together to blocks again; a VM's is mapped by
  * pages, as userspace has it. */
-static void map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static void map(void *ctx, const struct page_move *move)
 {
 	struct side *side = ctx;
-	u64 start = ALIGN_DOWN(ipa.v, SZ_1G);
+	u64 start = ALIGN_DOWN(move->ipa.v, SZ_1G);
 	unsigned int before;
 
-	begin_change(side, size, &before);
-	assert_int_equal(stage2_map(&side->s2, ipa, pa, size, STAGE2_RWX), 0);
+	begin_change(side, move->size, &before);
+	assert_int_equal(stage2_map(&side->s2, move->ipa, move->pa, move->size, STAGE2_RWX), 0);
 	if (side == &host_s)
 		assert_int_equal(stage2_merge(&side->s2, IPA(start),
-					      ALIGN_UP(ipa.v + size, SZ_1G) - start, NULL),
+					      ALIGN_UP(move->ipa.v + move->size, SZ_1G) - start,
+					      NULL),
 				 0);
 	end_change(side, before);
 }
 
-static void unmap(void *ctx, struct ipa ipa, u64 size)
+static void unmap(void *ctx, const struct page_move *move)
 {
 	struct side *side = ctx;
 	unsigned int before;
 
-	begin_change(side, size, &before);
-	assert_int_equal(stage2_unmap(&side->s2, ipa, size, NULL), 0);
+	begin_change(side, move->size, &before);
+	assert_int_equal(stage2_unmap(&side->s2, move->ipa, move->size, NULL), 0);
 	end_change(side, before);
 }
 
@@ -297,9 +299,9 @@ static int give(const struct grant *g)
 {
 	switch (g->kind) {
 	case SHARE:
-		return ownership_share(g->pa, g->size, g->vm, vm_ipa(g->pa));
+		return share_pages(g->pa, g->size, g->vm, vm_ipa(g->pa));
 	case DONATE:
-		return ownership_donate(g->pa, g->size, g->vm, vm_ipa(g->pa));
+		return donate_pages(g->pa, g->size, g->vm, vm_ipa(g->pa));
 	default:
 		return ownership_donate_keel(g->pa, g->size);
 	}
@@ -309,9 +311,9 @@ static int take_back(const struct grant *g)
 {
 	switch (g->kind) {
 	case SHARE:
-		return ownership_unshare(g->pa, g->size, g->vm, vm_ipa(g->pa));
+		return unshare_pages(g->pa, g->size, g->vm, vm_ipa(g->pa));
 	case DONATE:
-		return ownership_reclaim(g->pa, g->size, g->vm, vm_ipa(g->pa));
+		return reclaim_pages(g->pa, g->size, g->vm, vm_ipa(g->pa));
 	default:
 		return ownership_reclaim_keel(g->pa, g->size);
 	}

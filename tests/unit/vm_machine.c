@@ -242,31 +242,31 @@ void el2_window_unmap(void)
 
 /* ---- the host ---- */
 
-static int host_check_mapped(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static int host_check_mapped(void *ctx, const struct page_move *move)
 {
-	for (u64 at = 0; at < size; at += SZ_4K)
-		if (!host_maps[page_of(PA(pa.v + at))])
+	for (u64 at = 0; at < move->size; at += SZ_4K)
+		if (!host_maps[page_of(PA(move->pa.v + at))])
 			return -EPERM;
 	return 0;
 }
 
-static int host_check_unmapped(void *ctx, struct ipa ipa, u64 size)
+static int host_check_unmapped(void *ctx, const struct page_move *move)
 {
-	for (u64 at = 0; at < size; at += SZ_4K)
-		if (host_maps[page_of(PA(ipa.v + at))])
+	for (u64 at = 0; at < move->size; at += SZ_4K)
+		if (host_maps[page_of(PA(move->ipa.v + at))])
 			return -EEXIST;
 	return 0;
 }
 
-static int host_prepare(void *ctx, struct ipa ipa, u64 size)
+static int host_prepare(void *ctx, const struct page_move *move)
 {
 	return order_to_fail() ? -ENOBUFS : 0;
 }
 
-static void host_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
+static void host_map(void *ctx, const struct page_move *move)
 {
-	for (u64 at = 0; at < size; at += SZ_4K) {
-		struct pa page = PA(pa.v + at);
+	for (u64 at = 0; at < move->size; at += SZ_4K) {
+		struct pa page = PA(move->pa.v + at);
 
 		if (shown[page_of(page)])
 			fail_msg("the host gets %#llx, which EL2 still shows",
@@ -275,10 +275,10 @@ static void host_map(void *ctx, struct ipa ipa, struct pa pa, u64 size)
 	}
 }
 
-static void host_unmap(void *ctx, struct ipa ipa, u64 size)
+static void host_unmap(void *ctx, const struct page_move *move)
 {
-	for (u64 at = 0; at < size; at += SZ_4K)
-		host_maps[page_of(PA(ipa.v + at))] = false;
+	for (u64 at = 0; at < move->size; at += SZ_4K)
+		host_maps[page_of(PA(move->ipa.v + at))] = false;
 }
 
 static bool host_clear_page(void *ctx, struct pa pa)
