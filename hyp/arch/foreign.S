@@ -97,21 +97,31 @@ foreign_load:
 	stp	x4, x5, [x0, #16]
 	b	.Ldone
 
-/* bool foreign_answers(const void *start, u64 size, u64 step): lines of FOREIGN_LINE bytes */
+	.macro	try_and_step            /* FOREIGN_TRIED bytes */
+	ldp	x3, x4, [x0]
+	ldp	x3, x4, [x0, #16]
+	add	x0, x0, x2
+	.endm
+
+/* bool foreign_answers(const void *start, u64 size, u64 step): 8 steps an iteration, then the rest */
 	.globl	foreign_answers
 foreign_answers:
 	keep_syndrome
-.Lpage:
-	ldp	x3, x4, [x0]
-	ldp	x3, x4, [x0, #16]
-	ldp	x3, x4, [x0, #32]
-	ldp	x3, x4, [x0, #48]
-	add	x0, x0, x2
-	subs	x1, x1, x2
-	b.ne	.Lpage
-.Lpage_end:
-	extable	.Lpage, .Lpage_end, .Lfaulted
-	b	.Ldone
+	add	x1, x0, x1
+	sub	x5, x1, x2, lsl #3
+.Ltry:
+	cmp	x0, x5
+	b.hi	1f
+	.rept	8
+	try_and_step
+	.endr
+	b	.Ltry
+1:	cmp	x0, x1
+	b.hs	.Ldone
+	try_and_step
+	b	1b
+.Ltry_end:
+	extable	.Ltry, .Ltry_end, .Lfaulted
 
 /* bool foreign_read_reg(const volatile void *reg, unsigned int bytes, u64 *value) */
 	.globl	foreign_read_reg

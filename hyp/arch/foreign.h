@@ -30,11 +30,12 @@ bool __must_check foreign_clean_inval(const void *start, u64 size);
 bool __must_check foreign_load(void *to, const void *from);
 
 /*
- * Read a line every @step bytes, a divisor of @size: all of it, since memory fails by lines or by
- * doublewords (FEAT_RAS's poison). @start is aligned to a line, and @step is a page for whether
- * anything is there, or a line. Return: whether all of them answer.
+ * Read FOREIGN_TRIED bytes every @step bytes, a divisor of @size; @start is aligned to them. Memory
+ * fails by lines, or by doublewords (FEAT_RAS's poison): so what is to be read later is tried as a
+ * whole. Return: whether all of it answers.
  */
-#define FOREIGN_LINE 64
+#define FOREIGN_TRIED 32
+#define FOREIGN_LINE  64
 bool __must_check foreign_answers(const void *start, u64 size, u64 step);
 
 /*

@@ -17,6 +17,8 @@ struct pool_run {
 	u8 best_order; /* log2 of the pages of the largest aligned block that the subtree has */
 };
 
+STATIC_ASSERT(sizeof(struct pool_run) <= POOL_NODE_BYTES, "a free page says no more of itself");
+
 #define MAX_RUN_ORDER 20
 
 /*

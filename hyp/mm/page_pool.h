@@ -15,6 +15,9 @@
 
 #define POOL_PAGE_SIZE SZ_4K
 
+/* What the pool reads of a free page: its first bytes. */
+#define POOL_NODE_BYTES 32
+
 /*
  * The reserve of Keel's own pool, from which come the tables of EL2's map and the host's stage 2.
  * KEEL_HC_POOL_DONATE takes less for the tables of what it is given than it is given, and finds

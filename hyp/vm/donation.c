@@ -7,6 +7,8 @@
 #include <vm/donation.h>
 #include <vm/vm_ops.h>
 
+STATIC_ASSERT(FOREIGN_TRIED >= POOL_NODE_BYTES, "what the pool reads of a free page is tried");
+
 struct spinlock donation_lock = SPINLOCK_INIT(LOCK_DONATION);
 
 STATIC_ASSERT(KEEL_POOL_DONATE_MIN > KEEL_POOL_RESERVE_DONATE,
@@ -49,9 +51,9 @@ int donation_show(struct pa pa, u64 size)
 
 /*
  * Shown first: that can be undone without fail, while taking it from the host cannot. And tried:
- * Keel keeps nothing of its own in memory that does not answer. The first line of each page tells,
- * where the pool is to have what it knows of free pages: other lines that have failed do no harm,
- * since all of a page is cleared before any more of it is read. Under one
+ * Keel keeps nothing of its own in memory that does not answer. The beginning of each page tells,
+ * where the pool is to have what it knows of free pages: what else has failed does no harm, since
+ * all of a page is cleared before any more of it is read. Under one
  * hold of ownership_lock, which whoever takes pages of Keel's pool has: a side that found enough of
  * them in prepare() still does when it maps.
  */

@@ -53,7 +53,7 @@ static int show_and_try(struct pa pa, u64 size)
 {
 	int ret = donation_show(pa, size);
 
-	if (ret || foreign_answers(vm_pa_to_va(pa), size, FOREIGN_LINE))
+	if (ret || foreign_answers(vm_pa_to_va(pa), size, FOREIGN_TRIED))
 		return ret;
 	el2_unmap_linear(pa, size);
 	return -EFAULT;

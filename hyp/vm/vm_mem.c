@@ -236,7 +236,7 @@ bool vm_memory_answers(struct vcpu *vcpu, struct ipa ipa, struct pa *pa)
 		return true;
 	page = el2_window_map(PA(ALIGN_DOWN(pa->v, SZ_4K)), EL2_R);
 	answers = foreign_answers(page + ALIGN_DOWN(pa->v, FOREIGN_LINE) % SZ_4K, FOREIGN_LINE,
-				  FOREIGN_LINE);
+				  FOREIGN_TRIED);
 	el2_window_unmap();
 	return answers;
 }

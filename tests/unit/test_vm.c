@@ -348,8 +348,10 @@ static void bad_donations_change_nothing(void **state)
 	machine_drop(before);
 }
 
-/* Each page of it in turn does not answer, or only a part of the line where a pool keeps what it
- * knows of free pages: Keel notices before it depends on it. */
+/*
+ * Each page of it in turn does not answer, or only a part of what a pool keeps there of free pages:
+ * Keel notices before it depends on it.
+ */
 static void memory_that_does_not_answer_is_not_taken(void **state)
 {
 	struct pa pa = machine_alloc(64, SZ_2M), topup = machine_alloc(16, SZ_64K);
@@ -358,7 +360,7 @@ static void memory_that_does_not_answer_is_not_taken(void **state)
 	struct vm *vm;
 
 	for (u64 i = 0; i < sizes.vm_pages; i++) {
-		machine_bad_page = pa.v + i * SZ_4K + i * sizeof(u64) % FOREIGN_LINE;
+		machine_bad_page = pa.v + i * SZ_4K + i * sizeof(u64) % POOL_NODE_BYTES;
 		assert_int_equal(vm_create(pa, sizes.vm_pages, 0, &handle), -EFAULT);
 		machine_assert_same(before, "a page that does not answer");
 	}
@@ -367,7 +369,7 @@ static void memory_that_does_not_answer_is_not_taken(void **state)
 	assert_int_equal(vm_create(pa, sizes.vm_pages, 0, &handle), 0);
 	before = machine_save();
 	vm = vm_get(handle);
-	for (u64 i = 0; i < FOREIGN_LINE; i += sizeof(u64)) {
+	for (u64 i = 0; i < POOL_NODE_BYTES; i += sizeof(u64)) {
 		machine_bad_page = topup.v + 15 * SZ_4K + i;
 		assert_int_equal(vm_topup(vm, topup, 16), -EFAULT);
 		assert_int_equal(donation_to_pool(&machine_pool, topup, 16), -EFAULT);
