@@ -506,7 +506,7 @@ static void init_guests(void)
 	spe_provider_init(boot_info.options.spe);
 	vm_set_created(timer_vm_init);
 	vm_calls_init(&call_ops);
-	vm_cpu_online();
+	s2_contexts_cpu_online();
 	if (!switch_cpu_online())
 		panic("the first CPU lacks vectors that nobody was told of");
 	cpu_read_id_regs(&ids);

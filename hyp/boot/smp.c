@@ -280,7 +280,7 @@ void __noreturn secondary_main(unsigned int id)
 	note_errata_locked(&ids);
 	selftest_secondary(boot_info.options.selftest);
 	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
-	vm_cpu_online();
+	s2_contexts_cpu_online();
 	if (!vectors_fit(id) || !interrupts_fit(id))
 		refuse_cpu(id);
 	trap_cpu_online(&ids);

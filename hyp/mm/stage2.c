@@ -383,7 +383,7 @@ int stage2_init(struct stage2 *s2, const struct stage2_config *config)
 	if (config->fwb && !config->caps->fwb)
 		return -EOPNOTSUPP;
 	*s2 = (struct stage2){
-		.lock = SPINLOCK_INIT(LOCK_STAGE2),
+		.lock = SPINLOCK_INIT(config->shadow ? LOCK_SHADOW_STAGE2 : LOCK_STAGE2),
 		.geometry = *config->geometry,
 		.vttbr = vttbr,
 		.fwb = config->fwb,

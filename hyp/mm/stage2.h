@@ -4,8 +4,8 @@
  * means. Attributes, permissions, dirty logging, ageing and TLB maintenance for one VMID, on top of
  * the tables of mm/pgtable.h.
  *
- * A vCPU translates through a pointer to a struct stage2, its VM's own or a shadow: this is all
- * that running it needs (vttbr, geometry.vtcr).
+ * A vCPU translates through one of them, its VM's own or a shadow; what else running it takes is in
+ * vm/s2_context.h.
  *
  * Locking: s2->lock serializes everything on one stage 2. The caller takes it, once around what has
  * to be seen as one change; each function below that changes or reads tables asserts that it is
@@ -80,7 +80,8 @@ struct stage2_notifier {
 	/*
 	 * Translations in [ipa, ipa + size) went away, lost a permission (write, for dirty logging)
 	 * or go to other memory now. Called with s2->lock held, after the change is complete and
-	 * before the function that made it returns: what is derived from them must be gone then.
+	 * before the function that made it returns: what is derived from them must be gone then. The
+	 * locks of shadows may be taken in it, one at a time.
 	 */
 	void (*on_unmap)(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size);
 };
@@ -108,6 +109,7 @@ struct stage2_config {
 	void *root;			  /* mem->table_to_pa() tells its address */
 	const struct stage2_mem_ops *mem; /* must outlive the stage 2 */
 	void *mem_ctx;
+	bool shadow; /* made from another one, whose lock may be held when its own is taken */
 };
 
 /* As struct pgtable_progress: for calls that return -EAGAIN after a bounded number of steps. */

@@ -79,7 +79,7 @@ static inline u64 spe_guest_address(u64 par, u64 va)
 /* An instruction at @va, a multiple of 4, as EL1 reads it; 0 if that is not memory it can read. */
 static __always_inline u32 spe_guest_fetch(struct spe_view view, u64 va)
 {
-	struct spinlock *lock = &view.vcpu->s2->lock;
+	struct spinlock *lock = &view.vcpu->s2->stage2.lock;
 	struct el2_window window;
 	u32 word = 0;
 	u64 par;

@@ -245,7 +245,7 @@ static __always_inline bool store(const struct spe_record *record, char *to)
 /* Return: what the address translated to; it is written if that is memory. */
 static __always_inline u64 write_memory(struct spe_view view, u64 va, struct spe_record *record)
 {
-	struct spinlock *lock = &view.vcpu->s2->lock;
+	struct spinlock *lock = &view.vcpu->s2->stage2.lock;
 	struct el2_window window;
 	char *to;
 	u64 par;

@@ -175,7 +175,7 @@ static int stage2_fault(struct vcpu *vcpu, u64 esr)
 	if (!fault_ipa(esr, far, &ipa))
 		return VCPU_RESUME;
 	/* Nothing can be there: as on a machine whose bus has fewer address bits than its CPU. */
-	if (ipa >> vcpu->s2->geometry.ia_bits)
+	if (ipa >> vcpu->s2->stage2.geometry.ia_bits)
 		return inject_abort(vcpu, esr, far);
 	describe(vcpu, esr, &it);
 	if (fault_kind(esr) == FAULT_MISSING && try_vgic(vcpu, esr, ipa, &it))
@@ -192,7 +192,7 @@ enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr)
 	case FAULT_EXTERNAL:
 		return error_trap(vcpu, esr);
 	case FAULT_CONFLICT: /* allowed with FEAT_BBM, see mm/stage2.h; the access is repeated */
-		stage2_invalidate_all(vcpu->s2);
+		stage2_invalidate_all(&vcpu->s2->stage2);
 		return VCPU_RESUME;
 	default:
 		return VCPU_NOT_MINE;

@@ -232,7 +232,7 @@ static u64 pa_range(const struct vcpu *vcpu)
 	u64 most = MIN(cpu_features_field(machine, ID_MMFR0_PARange), ARRAY_SIZE(pa_ranges) - 1);
 	u64 value = 0;
 
-	while (value < most && pa_ranges[value] < vcpu->vm->s2.geometry.ia_bits)
+	while (value < most && pa_ranges[value] < vcpu->vm->s2.stage2.geometry.ia_bits)
 		value++;
 	return put_field(ID_MMFR0_PARange, value);
 }

@@ -25,7 +25,7 @@ static void trap_writes(struct vcpu *vcpu, bool on)
 
 bool set_way_trap(struct vcpu *vcpu)
 {
-	if (vcpu->s2->fwb || vcpu->trap_vm_regs)
+	if (vcpu->s2->stage2.fwb || vcpu->trap_vm_regs)
 		return true;
 	if (!flush_some(vcpu))
 		return false;

@@ -919,7 +919,7 @@ u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus)
 
 static bool range_fits(const struct vm *vm, u64 base, u64 size)
 {
-	u64 end = stage2_size(&vm->s2);
+	u64 end = stage2_size(&vm->s2.stage2);
 
 	return base < end && size <= end - base;
 }

@@ -84,33 +84,13 @@ void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
 	run_write64(runner, word, run_read64(runner, word) | BIT(vcpu->index % 64));
 }
 
-/*
- * Another vCPU of the same VM may have left translations on this CPU that are its own: ASIDs are
- * private to a vCPU. Guest TLBIs that are local reach all CPUs (HCR_EL2.FB), so nothing else can be
- * stale. Complete before the first entry.
- */
-static void forget_other_vcpus(struct vcpu *vcpu)
-{
-	unsigned int cpu = this_cpu()->id;
-	u16 *last = &vcpu->vm->last_vcpu[cpu];
-	u16 mine = (u16)(vcpu->index + 1);
-
-	if (*last == mine)
-		return;
-	isb(); /* VTTBR_EL2 and HCR_EL2 are the guest's: the TLBI goes by them */
-	tlbi_vmalle1();
-	dsb(nsh);
-	isb();
-	*last = mine;
-}
-
 static void load(struct vcpu *vcpu)
 {
 	void (**hook)(struct vcpu * vcpu);
 
-	(void)vm_vmid_enter(vcpu);
+	(void)s2_context_load(vcpu->s2);
 	switch_to_guest(vcpu);
-	forget_other_vcpus(vcpu);
+	s2_context_take_over(vcpu->s2, this_cpu()->id, vcpu->index);
 	for (hook = load_hooks; *hook; hook++)
 		(*hook)(vcpu);
 	this_cpu()->vcpu = vcpu; /* what comes from below is the guest's now: vectors.S */
@@ -126,7 +106,7 @@ static void put(struct vcpu *vcpu)
 	for (i = nr_put_hooks; i-- > 0;)
 		put_hooks[i](vcpu);
 	switch_to_host(vcpu);
-	vm_vmid_leave(vcpu);
+	s2_context_put(vcpu->s2);
 	vcpu->last_cpu = this_cpu()->id;
 }
 

@@ -312,7 +312,7 @@ static u64 guest_hcr(const struct vcpu *vcpu, const struct vm_cpu *cpu)
 
 	if (has_keys(vcpu))
 		hcr |= HCR_API | HCR_APK;
-	if (vcpu->s2->fwb)
+	if (vcpu->s2->stage2.fwb)
 		hcr |= HCR_FWB;
 	if (vcpu->trap_vm_regs)
 		hcr |= HCR_TVM;
@@ -392,8 +392,8 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32
 		write_sysreg(vcpu->sysreg[DISR_EL1], ASM_REG(VDISR_EL2));
 	if (unlikely(vcpu->serror_pending))
 		write_guest_syndrome(cpu);
-	write_sysreg(vcpu->s2->geometry.vtcr, vtcr_el2);
-	write_sysreg(vcpu->s2->vttbr, vttbr_el2);
+	write_sysreg(vcpu->s2->stage2.geometry.vtcr, vtcr_el2);
+	write_sysreg(vcpu->s2->stage2.vttbr, vttbr_el2);
 	write_hcr(guest_hcr(vcpu, cpu), errata);
 }
 

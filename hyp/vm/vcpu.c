@@ -141,7 +141,6 @@ static struct vcpu *build(struct vm *vm, unsigned int index, struct pa pa, struc
 	memset(memory, 0, sizeof(*memory));
 	vcpu->vm = vm;
 	vcpu->s2 = &vm->s2;
-	vcpu->vmid = &vm->vmid;
 	vcpu->sysreg = memory->sysreg;
 	vcpu->fp = &memory->fp;
 	vcpu->run = vm_pa_to_va(run);
@@ -312,7 +311,7 @@ int vcpu_set_steal_time(struct vcpu *vcpu, u64 ipa)
 {
 	if (!IS_ALIGNED(ipa, 64))
 		return -EINVAL;
-	if (ipa >= BIT(vcpu->vm->s2.geometry.ia_bits))
+	if (ipa >= BIT(vcpu->vm->s2.stage2.geometry.ia_bits))
 		return -E2BIG;
 	if (vcpu->steal_ipa != VCPU_NO_STEAL_TIME)
 		return -EEXIST;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The life of a VM, and what all VMs share: limits of the machine and VMIDs. See vm_ops.h. */
+/* The life of a VM, and what all VMs share: limits of the machine. See vm_ops.h. */
 #include <arch/barrier.h>
 #include <arch/percpu.h>
 #include <arch/tlb.h>
@@ -23,7 +23,6 @@ static enum granule granule;
 static unsigned int ipa_bits_max, oa_bits;
 static u32 spe_how; /* vm_set_spe() */
 static struct page_pool *keel_pool;
-static struct vmid_allocator vmids;
 static void (*created_hook)(struct vm *vm);
 
 /* ---- boot ---- */
@@ -31,38 +30,6 @@ static void (*created_hook)(struct vm *vm);
 const struct cpu_features *vm_features(void)
 {
 	return machine;
-}
-
-/* D8.17.2: DSB NSH completes it on this CPU, ISB makes the CPU wait for that. */
-static void flush_local(void *ctx)
-{
-	(void)ctx;
-	dsb(nshst);
-	tlbi_alle1();
-	dsb(nsh);
-	isb();
-}
-
-static const struct vmid_ops vmid_ops = { .flush_local = flush_local };
-
-/* Boot memory is never freed, so it is taken as a run of a power of two pages. */
-static void *alloc_bytes(struct page_pool *pool, u64 bytes)
-{
-	unsigned int order = 0;
-
-	while ((SZ_4K << order) < bytes)
-		order++;
-	return page_pool_alloc_run(pool, order);
-}
-
-static int init_vmids(struct page_pool *pool, unsigned int nr_cpus)
-{
-	u64 *bitmap = alloc_bytes(pool, VMID_BITMAP_WORDS(caps.vmid_bits) * sizeof(u64));
-	struct vmid_cpu *cpus = alloc_bytes(pool, nr_cpus * sizeof(*cpus));
-
-	if (!bitmap || !cpus)
-		return -ENOMEM;
-	return vmid_init(&vmids, caps.vmid_bits, bitmap, cpus, nr_cpus, &vmid_ops, NULL);
 }
 
 int vm_init(const struct cpu_features *features, unsigned int nr_cpus, enum granule pages,
@@ -84,7 +51,7 @@ int vm_init(const struct cpu_features *features, unsigned int nr_cpus, enum gran
 	oa_bits = geometry.oa_bits;
 	ret = vm_table_init(pool);
 	if (!ret)
-		ret = init_vmids(pool, nr_cpus);
+		ret = s2_contexts_init(&caps, pool, nr_cpus);
 	page_pool_set_reserve(pool, KEEL_POOL_RESERVE);
 	return ret;
 }
@@ -110,36 +77,6 @@ bool vm_in_linear_window(struct pa pa, u64 size)
 	u64 end = MIN(l->linear_end.v, BIT(oa_bits));
 
 	return pa.v >= l->linear_start.v && pa.v <= end && size <= end - pa.v;
-}
-
-/* ---- VMIDs ---- */
-
-void vm_cpu_online(void)
-{
-	vmid_cpu_reset(&vmids, this_cpu()->id);
-}
-
-/*
- * Invalidations go by the VMID in s2->vttbr, which therefore changes under the lock: whoever unmaps
- * right now does so before this CPU can load anything under the new number.
- */
-u16 vm_vmid_enter(struct vcpu *vcpu)
-{
-	struct stage2 *s2 = vcpu->s2;
-	u16 vmid = vmid_enter(&vmids, vcpu->vmid, this_cpu()->id);
-
-	if (READ_ONCE(s2->vttbr) >> 48 != vmid) {
-		spin_lock(&s2->lock);
-		stage2_set_vmid(s2, vmid);
-		spin_unlock(&s2->lock);
-	}
-	return vmid;
-}
-
-void vm_vmid_leave(struct vcpu *vcpu)
-{
-	(void)vcpu;
-	vmid_leave(&vmids, this_cpu()->id);
 }
 
 int vm_pool_donate(struct pa pa, u64 pages)
@@ -207,79 +144,19 @@ int vm_sizes(u64 ipa_bits, struct vm_sizes *sizes)
 	return 0;
 }
 
-/* ---- tables of a VM's stage 2 ---- */
-
-/* A table is a page of the granule. */
-unsigned int vm_table_order(const struct vm *vm)
-{
-	return granule_shift(vm->s2.geometry.granule) - granule_shift(GRANULE_4K);
-}
-
-static void *zalloc_table(void *ctx)
-{
-	struct vm *vm = ctx;
-	unsigned int order = vm_table_order(vm);
-	void *table = order ? page_pool_alloc_run(&vm->pool, order) : page_pool_alloc(&vm->pool);
-
-	if (table)
-		vm->nr_tables++;
-	return table;
-}
-
-static void free_table(void *ctx, void *table)
-{
-	struct vm *vm = ctx;
-
-	vm->nr_tables--;
-	page_pool_free_run(&vm->pool, table, vm_table_order(vm));
-}
-
-static struct pa table_to_pa(void *ctx, const void *table)
-{
-	(void)ctx;
-	return vm_va_to_pa(table);
-}
-
-static void *pa_to_table(void *ctx, struct pa pa)
-{
-	(void)ctx;
-	return vm_pa_to_va(pa);
-}
-
-static const struct stage2_mem_ops table_mem = {
-	.zalloc_table = zalloc_table,
-	.free_table = free_table,
-	.table_to_pa = table_to_pa,
-	.pa_to_table = pa_to_table,
-};
-
 /* ---- making one ---- */
 
-/*
- * A VMID from the first day on: TLB maintenance loads VTTBR_EL2, and no tables but the host's are
- * to be there under the host's VMID, not for a moment.
- */
-static u16 first_vmid(struct vm *vm)
+static int init_own_context(struct vm *vm, const struct stage2_geometry *geometry, void *root)
 {
-	u16 vmid = vmid_enter(&vmids, &vm->vmid, this_cpu()->id);
-
-	vmid_leave(&vmids, this_cpu()->id);
-	return vmid;
-}
-
-static int init_stage2(struct vm *vm, const struct stage2_geometry *geometry, void *root)
-{
-	const struct stage2_config config = {
+	const struct s2_context_config config = {
+		.vm = vm,
 		.geometry = geometry,
 		.caps = &caps,
-		.fwb = caps.fwb,
-		.vmid = first_vmid(vm),
 		.root = root,
-		.mem = &table_mem,
-		.mem_ctx = vm,
+		.pool = &vm->pool,
 	};
 
-	return stage2_init(&vm->s2, &config);
+	return s2_context_init(&vm->s2, &config);
 }
 
 /* Lay out a VM in memory that is Keel's now. Everything that could fail was checked. */
@@ -292,9 +169,9 @@ static struct vm *build(struct pa pa, u64 pages, const struct stage2_geometry *g
 	memset(vm, 0, sizeof(*vm));
 	vm->lock = (struct spinlock)SPINLOCK_INIT(LOCK_VM);
 	vm->state = VM_LIVE;
-	vm->side = (struct ownership_side){ .ops = &vm_side_ops, .ctx = vm };
+	vm->side = (struct ownership_side){ .ops = &vm_side_ops, .ctx = &vm->s2 };
 	if (page_pool_init(&vm->pool, base + used * SZ_4K, pages - used) ||
-	    donation_record(vm, pa, pages) || init_stage2(vm, geometry, base))
+	    donation_record(vm, pa, pages) || init_own_context(vm, geometry, base))
 		panic("a VM at %#lx cannot be laid out", pa.v);
 	return vm;
 }

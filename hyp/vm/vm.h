@@ -4,7 +4,7 @@
  * donated for this VM; the host knows VMs by handle only.
  *
  * Locks, in the order of lib/lock_rank.h: vm->lock guards vCPUs, memory, donations and allocations
- * from the pool of one VM; vm->s2.lock, vm->vgic->lock and vm->pool.lock guard what their names say.
+ * from the pool of one VM; vm->s2.stage2.lock, vm->vgic->lock and vm->pool.lock guard what their names say.
  * A running vCPU belongs to the CPU that runs it: vcpu->owner says so, taken and given back by
  * compare-and-exchange. Only the owner touches a vCPU's registers; no lock is needed for them.
  */
@@ -17,8 +17,7 @@
 #include <lib/types.h>
 #include <mm/ownership.h>
 #include <mm/page_pool.h>
-#include <mm/stage2.h>
-#include <mm/vmid.h>
+#include <vm/s2_context.h>
 #include <vm/vcpu_regs.h>
 
 /* Registers of ID fields that userspace can lower: enum id_reg's first (cpu/features.h). */
@@ -58,9 +57,8 @@ enum vcpu_place {
 struct vcpu {
 	struct vcpu_gpregs regs; /* first: enter.S */
 	struct vm *vm;
-	struct stage2 *s2; /* active stage 2: the VM's own, or a shadow. Never vm->s2 directly */
-	struct vmid *vmid; /* of the active stage 2 */
-	u64 *sysreg;	   /* register file: VCPU_SYSREG_BYTES, see vcpu_regs.h */
+	struct s2_context *s2; /* what it runs in: the VM's own, or a shadow */
+	u64 *sysreg;	       /* register file: VCPU_SYSREG_BYTES, see vcpu_regs.h */
 	struct vcpu_fpstate *fp;
 	struct keel_run *run; /* the run page, shared with the host: run_page.h; never believed */
 	struct vgic_cpu *vgic;
@@ -128,11 +126,9 @@ struct vm {
 	struct spinlock lock;
 	u64 handle;
 	enum vm_state state;
-	struct stage2 s2;
-	struct vmid vmid;
-	struct page_pool pool; /* all that was donated: objects and stage 2 tables come from here */
+	struct s2_context s2;  /* its own: what guest physical addresses mean */
+	struct page_pool pool; /* all that was donated: objects and @s2's tables come from here */
 	u64 donated_pages;
-	u64 nr_tables;	       /* of stage 2, beside the root; under s2.lock */
 	u64 cntvoff;	       /* CNTVOFF_EL2 of all vCPUs */
 	u32 psci_version;      /* that userspace chose; 0 for the newest */
 	bool has_run;	       /* one of its vCPUs was loaded: what guests are told is final */
@@ -144,7 +140,6 @@ struct vm {
 	struct vgic *vgic;     /* NULL until KEEL_HC_VGIC_INIT */
 	unsigned int nr_vcpus; /* created so far */
 	struct vcpu *vcpus[VM_VCPUS_MAX]; /* by index; set once, read with acquire */
-	u16 last_vcpu[KEEL_MAX_CPUS];	  /* by CPU: index + 1 of the vCPU that ran there last */
 	struct ownership_side side;	  /* this VM as a side of page moves */
 	struct vm_unclean unclean;	  /* left by the last unmap */
 	struct donation_page *donations;  /* what was donated, newest first; see donation.h */

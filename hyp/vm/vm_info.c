@@ -8,12 +8,12 @@
 
 void vm_info(struct vm *vm, struct vm_info *info)
 {
-	const struct stage2_geometry *g = &vm->s2.geometry;
+	const struct stage2_geometry *g = &vm->s2.stage2.geometry;
 
 	spin_lock(&vm->lock);
 	*info = (struct vm_info){
 		.geometry = *g,
-		.table_bytes = g->root_size + vm->nr_tables * granule_size(g->granule),
+		.table_bytes = g->root_size + vm->s2.nr_tables * granule_size(g->granule),
 		.donated_bytes = vm->donated_pages * SZ_4K,
 		.free_bytes = page_pool_available(&vm->pool) * SZ_4K,
 		.vcpus = vm->nr_vcpus,
@@ -50,17 +50,18 @@ static int visit(void *arg, const struct stage2_leaf *leaf)
 int vm_walk(struct vm *vm, struct ipa ipa, struct vm_stretch *stretch)
 {
 	struct stage2_progress progress = { .budget = WALK_BUDGET };
-	u64 end = stage2_size(&vm->s2);
+	struct stage2 *s2 = &vm->s2.stage2;
+	u64 end = stage2_size(s2);
 	int ret;
 
 	*stretch = (struct vm_stretch){ .ipa = ipa };
-	if (!IS_ALIGNED(ipa.v, stage2_granule(&vm->s2)))
+	if (!IS_ALIGNED(ipa.v, stage2_granule(s2)))
 		return -EINVAL;
 	if (ipa.v >= end)
 		return -E2BIG;
-	spin_lock(&vm->s2.lock);
-	ret = stage2_walk(&vm->s2, ipa, end - ipa.v, visit, stretch, &progress);
-	spin_unlock(&vm->s2.lock);
+	spin_lock(&s2->lock);
+	ret = stage2_walk(s2, ipa, end - ipa.v, visit, stretch, &progress);
+	spin_unlock(&s2->lock);
 	if (ret == -EAGAIN && !stretch->size)
 		stretch->ipa.v += progress.done;
 	return ret < 0 && !stretch->size ? ret : 0;

@@ -3,11 +3,13 @@
  * A VM's memory: map, unmap and top-up, each a bounded piece of work a call, and the VM as a side
  * of page moves. RAM goes through ownership.c; devices have no owner and go to stage 2 directly.
  *
- * Under vm->lock (or alone with a VM that ends) nobody else changes this stage 2 or draws on its
- * pool, so what was looked at stays so until it is acted on.
+ * All of it works on a context (s2_context.h), which is always a VM's own. Under vm->lock (or alone
+ * with a VM that ends) nobody else changes that stage 2 or draws on its pool, so what was looked at
+ * stays so until it is acted on.
  */
 #include <arch/cache.h>
 #include <arch/foreign.h>
+#include <cpu/assert.h>
 #include <cpu/panic.h>
 #include <lib/errno.h>
 #include <mm/el2_map.h>
@@ -73,10 +75,10 @@ static int visit_run(void *arg, const struct stage2_leaf *leaf)
 }
 
 /* Whether one leaf, or one hole, has all of it: then that is the stretch, found in one look. */
-static bool one_leaf(struct vm *vm, struct run *run)
+static bool one_leaf(struct stage2 *s2, struct run *run)
 {
 	struct stage2_leaf leaf;
-	int ret = stage2_lookup(&vm->s2, run->ipa, &leaf);
+	int ret = stage2_lookup(s2, run->ipa, &leaf);
 
 	if ((ret && ret != -ENOENT) ||
 	    leaf.size - (run->ipa.v - leaf.ipa.v) < run->end - run->ipa.v)
@@ -89,20 +91,21 @@ static bool one_leaf(struct vm *vm, struct run *run)
  * The stretch that starts at @ipa, up to @end; mapped ones not much longer than @enough. Ends
  * early, but not before its first leaf, when *@budget is used up.
  */
-static void find_run(struct vm *vm, struct run *run, struct ipa ipa, u64 end, u64 enough,
+static void find_run(struct s2_context *ctx, struct run *run, struct ipa ipa, u64 end, u64 enough,
 		     u64 *budget)
 {
 	struct stage2_progress progress = { .budget = *budget };
+	struct stage2 *s2 = &ctx->stage2;
 	int ret = 0;
 
 	run->ipa = ipa;
 	run->size = 0; /* the walk's first leaf says what it is */
 	run->end = end;
 	run->enough = enough;
-	spin_lock(&vm->s2.lock);
-	if (!one_leaf(vm, run))
-		ret = stage2_walk(&vm->s2, ipa, end - ipa.v, visit_run, run, &progress);
-	spin_unlock(&vm->s2.lock);
+	spin_lock(&s2->lock);
+	if (!one_leaf(s2, run))
+		ret = stage2_walk(s2, ipa, end - ipa.v, visit_run, run, &progress);
+	spin_unlock(&s2->lock);
 	if (ret != 0 && ret != 1 && ret != -EAGAIN)
 		panic("stage 2 cannot be walked at %#lx (error %d)", ipa.v, ret);
 	*budget = progress.budget;
@@ -137,13 +140,14 @@ static bool clean_page(struct pa pa)
  * own: that is all that this call does. @left: bytes that it may still clean. Return: bytes that are
  * done; *@faulted: not all of them.
  */
-static u64 clean_some(const struct vm *vm, struct pa pa, u64 size, u64 *left, bool *faulted)
+static u64 clean_some(const struct s2_context *ctx, struct pa pa, u64 size, u64 *left,
+		      bool *faulted)
 {
 	u64 at;
 
 	for (at = 0; at < size && *left; at += SZ_4K) {
 		*left -= SZ_4K;
-		if (vm->s2.fwb || clean_page(PA(pa.v + at)))
+		if (ctx->stage2.fwb || clean_page(PA(pa.v + at)))
 			continue;
 		*faulted = true;
 		*left = 0;
@@ -159,7 +163,7 @@ static bool clean_unmapped(struct vm *vm, u64 *clean_left)
 {
 	struct vm_unclean *left = &vm->unclean;
 	bool faulted;
-	u64 done = clean_some(vm, left->pa, left->size, clean_left, &faulted);
+	u64 done = clean_some(&vm->s2, left->pa, left->size, clean_left, &faulted);
 
 	left->pa.v += done;
 	left->size -= done;
@@ -176,14 +180,15 @@ struct cleaning {
  * The next part of memory that the VM is to get, behind what earlier calls have cleaned. Return: 0
  * if all of it is clean; -EAGAIN; -EFAULT.
  */
-static int clean_to_map(struct vm *vm, const struct page_move *move, struct cleaning *clean)
+static int clean_to_map(struct s2_context *ctx, const struct page_move *move,
+			struct cleaning *clean)
 {
 	u64 end = move->pa.v + move->size, from = MAX(move->pa.v, clean->end), done;
 	bool faulted = false;
 
-	if (vm->s2.fwb || from >= end)
+	if (ctx->stage2.fwb || from >= end)
 		return 0;
-	done = clean_some(vm, PA(from), end - from, &clean->left, &faulted);
+	done = clean_some(ctx, PA(from), end - from, &clean->left, &faulted);
 	if (faulted)
 		return -EFAULT;
 	clean->end = from + done;
@@ -202,9 +207,9 @@ static void sync_instruction_caches(enum stage2_attrs attrs)
 		icache_inval_all();
 }
 
-static bool needs_sync(const struct vm *vm)
+static bool needs_sync(const struct s2_context *ctx)
 {
-	return !vm->s2.fwb || !has_dic();
+	return !ctx->stage2.fwb || !has_dic();
 }
 
 /* ---- memory that has failed ---- */
@@ -232,7 +237,7 @@ bool vm_memory_answers(struct vcpu *vcpu, struct ipa ipa, struct pa *pa)
 	const char *page;
 	bool answers;
 
-	if (!memory_at(vcpu->s2, ipa, pa))
+	if (!memory_at(&vcpu->s2->stage2, ipa, pa))
 		return true;
 	page = el2_window_map(PA(ALIGN_DOWN(pa->v, SZ_4K)), EL2_R);
 	answers = foreign_answers(page + ALIGN_DOWN(pa->v, FOREIGN_LINE) % SZ_4K, FOREIGN_LINE,
@@ -247,9 +252,9 @@ bool vm_memory_answers(struct vcpu *vcpu, struct ipa ipa, struct pa *pa)
  * What a move within one VM_MAP_STEP takes at the most: to fill a hole a table of each level below
  * the root, else these for a cut at each end. If they are there they need not be counted.
  */
-static u64 step_tables(const struct vm *vm, bool map)
+static u64 step_tables(const struct s2_context *ctx, bool map)
 {
-	u64 levels = (u64)(PGTABLE_LAST_LEVEL - vm->s2.geometry.start_level);
+	u64 levels = (u64)(PGTABLE_LAST_LEVEL - ctx->stage2.geometry.start_level);
 
 	return map ? levels : 2 * levels;
 }
@@ -262,66 +267,68 @@ static bool within_step(const struct page_move *move)
 	       ALIGN_DOWN(ipa, VM_MAP_STEP) == ALIGN_DOWN(ipa + size - 1, VM_MAP_STEP);
 }
 
-static bool has_tables(struct vm *vm, u64 count)
+static bool has_tables(struct s2_context *ctx, u64 count)
 {
-	return page_pool_has_runs(&vm->pool, vm_table_order(vm), count);
+	return page_pool_has_runs(ctx->pool, s2_context_table_order(ctx), count);
 }
 
-static int side_prepare(void *ctx, const struct page_move *move)
+static int side_prepare(void *arg, const struct page_move *move)
 {
-	struct vm *vm = ctx;
+	struct s2_context *ctx = arg;
 	u64 needed;
 
-	if (within_step(move) && has_tables(vm, step_tables(vm, move->map)))
+	if (within_step(move) && has_tables(ctx, step_tables(ctx, move->map)))
 		return 0;
-	spin_lock(&vm->s2.lock);
-	needed = stage2_tables_needed(&vm->s2, move->ipa, move->pa, move->size);
-	spin_unlock(&vm->s2.lock);
-	return has_tables(vm, needed) ? 0 : -ENOMEM;
+	spin_lock(&ctx->stage2.lock);
+	needed = stage2_tables_needed(&ctx->stage2, move->ipa, move->pa, move->size);
+	spin_unlock(&ctx->stage2.lock);
+	return has_tables(ctx, needed) ? 0 : -ENOMEM;
 }
 
-static int walk(struct vm *vm, struct ipa ipa, u64 size,
+static int walk(struct s2_context *ctx, struct ipa ipa, u64 size,
 		int (*visit)(void *arg, const struct stage2_leaf *leaf), void *arg)
 {
 	int ret;
 
-	spin_lock(&vm->s2.lock);
-	ret = stage2_walk(&vm->s2, ipa, size, visit, arg, NULL);
-	spin_unlock(&vm->s2.lock);
+	spin_lock(&ctx->stage2.lock);
+	ret = stage2_walk(&ctx->stage2, ipa, size, visit, arg, NULL);
+	spin_unlock(&ctx->stage2.lock);
 	return ret;
 }
 
-static int map_stage2(struct vm *vm, const struct page_move *move)
+static int map_stage2(struct stage2 *s2, const struct page_move *move)
 {
 	int ret;
 
-	spin_lock(&vm->s2.lock);
-	ret = stage2_map(&vm->s2, move->ipa, move->pa, move->size, move->attrs);
-	spin_unlock(&vm->s2.lock);
+	spin_lock(&s2->lock);
+	ret = stage2_map(s2, move->ipa, move->pa, move->size, move->attrs);
+	spin_unlock(&s2->lock);
 	return ret;
 }
 
-static int unmap_stage2(struct vm *vm, const struct page_move *move)
+static int unmap_stage2(struct stage2 *s2, const struct page_move *move)
 {
 	int ret;
 
-	spin_lock(&vm->s2.lock);
-	ret = stage2_unmap(&vm->s2, move->ipa, move->size, NULL);
-	spin_unlock(&vm->s2.lock);
+	spin_lock(&s2->lock);
+	ret = stage2_unmap(s2, move->ipa, move->size, NULL);
+	spin_unlock(&s2->lock);
 	return ret;
 }
 
-static void side_map(void *ctx, const struct page_move *move)
+static void side_map(void *arg, const struct page_move *move)
 {
-	int ret = map_stage2(ctx, move);
+	struct s2_context *ctx = arg;
+	int ret = map_stage2(&ctx->stage2, move);
 
 	if (ret)
 		panic("a VM's stage 2 cannot map %#lx (error %d)", move->ipa.v, ret);
 }
 
-static void side_unmap(void *ctx, const struct page_move *move)
+static void side_unmap(void *arg, const struct page_move *move)
 {
-	int ret = unmap_stage2(ctx, move);
+	struct s2_context *ctx = arg;
+	int ret = unmap_stage2(&ctx->stage2, move);
 
 	if (ret)
 		panic("a VM's stage 2 cannot unmap %#lx (error %d)", move->ipa.v, ret);
@@ -354,49 +361,51 @@ static int visit_check(void *arg, const struct stage2_leaf *leaf)
 	return 0;
 }
 
-/* Lock of @vm->s2 held. */
-static void check_tables(struct vm *vm, struct ipa ipa, u64 size, u64 budget)
+/* Lock of @s2 held. */
+static void check_tables(struct stage2 *s2, struct ipa ipa, u64 size, u64 budget)
 {
 	struct stage2_progress progress = { .budget = budget };
-	const char *why = stage2_sane(&vm->s2, &ipa, size, &progress);
+	const char *why = stage2_sane(s2, &ipa, size, &progress);
 
 	if (why)
 		panic("a VM's stage 2 is not sane at %#lx: %s", ipa.v, why);
 }
 
 /* Lock held. Return: how far it came. */
-static u64 check_some(struct vm *vm, struct ipa ipa, u64 size, u64 budget)
+static u64 check_some(struct stage2 *s2, struct ipa ipa, u64 size, u64 budget)
 {
 	struct stage2_progress progress = { .budget = budget };
 	int ret;
 
-	spin_lock(&vm->s2.lock);
-	check_tables(vm, ipa, size, budget);
-	ret = stage2_walk(&vm->s2, ipa, size, visit_check, NULL, &progress);
-	spin_unlock(&vm->s2.lock);
+	spin_lock(&s2->lock);
+	check_tables(s2, ipa, size, budget);
+	ret = stage2_walk(s2, ipa, size, visit_check, NULL, &progress);
+	spin_unlock(&s2->lock);
 	return ret ? progress.done : size;
 }
 
-static void check_range_states(struct vm *vm, struct ipa ipa, u64 size)
+static void check_range_states(struct s2_context *ctx, struct ipa ipa, u64 size)
 {
 	if (size)
-		check_some(vm, ipa, size, ~0ULL);
+		check_some(&ctx->stage2, ipa, size, ~0ULL);
 }
 
 void vm_mem_check(struct vm *vm)
 {
-	u64 end = stage2_size(&vm->s2);
+	struct stage2 *s2 = &vm->s2.stage2;
+	u64 end = stage2_size(s2);
 
 	spin_lock(&vm->lock);
-	vm->check_ipa += check_some(vm, IPA(vm->check_ipa), end - vm->check_ipa, CHECK_BUDGET);
+	ASSERT(s2_context_sane(&vm->s2));
+	vm->check_ipa += check_some(s2, IPA(vm->check_ipa), end - vm->check_ipa, CHECK_BUDGET);
 	if (vm->check_ipa == end)
 		vm->check_ipa = 0;
 	spin_unlock(&vm->lock);
 }
 #else
-static void check_range_states(struct vm *vm, struct ipa ipa, u64 size)
+static void check_range_states(struct s2_context *ctx, struct ipa ipa, u64 size)
 {
-	(void)vm;
+	(void)ctx;
 	(void)ipa;
 	(void)size;
 }
@@ -409,11 +418,11 @@ void vm_mem_check(struct vm *vm)
 
 /* ---- mapping ---- */
 
-static int check_range(const struct vm *vm, u64 ipa, u64 size)
+static int check_range(const struct stage2 *s2, u64 ipa, u64 size)
 {
-	if (!size || !IS_ALIGNED(ipa | size, stage2_granule(&vm->s2)) || ipa + size < ipa)
+	if (!size || !IS_ALIGNED(ipa | size, stage2_granule(s2)) || ipa + size < ipa)
 		return -EINVAL;
-	return ipa + size > stage2_size(&vm->s2) ? -E2BIG : 0;
+	return ipa + size > stage2_size(s2) ? -E2BIG : 0;
 }
 
 static int attrs_of(u64 flags, enum stage2_attrs *attrs)
@@ -435,11 +444,11 @@ static int attrs_of(u64 flags, enum stage2_attrs *attrs)
  * How much of the range one call does: a block that the alignment allows, and what lies before the
  * next such boundary otherwise. 1 GiB only where no cache has to be written back line by line.
  */
-static u64 map_step(const struct vm *vm, const struct page_move *move)
+static u64 map_step(const struct s2_context *ctx, const struct page_move *move)
 {
 	u64 ipa = move->ipa.v;
 
-	if (vm->s2.fwb && IS_ALIGNED(ipa | move->pa.v, SZ_1G) && move->size >= SZ_1G)
+	if (ctx->stage2.fwb && IS_ALIGNED(ipa | move->pa.v, SZ_1G) && move->size >= SZ_1G)
 		return SZ_1G;
 	return MIN(move->size, ALIGN_DOWN(ipa, VM_MAP_STEP) + VM_MAP_STEP - ipa);
 }
@@ -458,41 +467,41 @@ static bool host_has_devices(struct pa pa, u64 size)
 }
 
 /* Caches only of what can be shared, which EL2 may touch; ownership.c looks at it again. */
-static int sync_caches(struct vm *vm, const struct page_move *move, struct cleaning *clean)
+static int sync_caches(struct s2_context *ctx, const struct page_move *move, struct cleaning *clean)
 {
 	int ret = ownership_may_share(move->pa, move->size);
 
 	if (!ret)
-		ret = clean_to_map(vm, move, clean);
+		ret = clean_to_map(ctx, move, clean);
 	if (!ret)
 		sync_instruction_caches(move->attrs);
 	return ret;
 }
 
-static int map_ram(struct vm *vm, struct page_move *move, struct cleaning *clean)
+static int map_ram(struct s2_context *ctx, struct page_move *move, struct cleaning *clean)
 {
-	int ret = needs_sync(vm) ? sync_caches(vm, move, clean) : 0;
+	int ret = needs_sync(ctx) ? sync_caches(ctx, move, clean) : 0;
 
 	if (!ret)
-		ret = ownership_share(move, &vm->side);
+		ret = ownership_share(move, &ctx->vm->side);
 	return ret == -ERANGE ? -EPERM : ret;
 }
 
-static int map_device(struct vm *vm, struct page_move *move)
+static int map_device(struct s2_context *ctx, struct page_move *move)
 {
 	int ret;
 
 	if (!host_has_devices(move->pa, move->size))
 		return -EPERM;
-	ret = side_prepare(vm, move);
-	return ret ? ret : map_stage2(vm, move);
+	ret = side_prepare(ctx, move);
+	return ret ? ret : map_stage2(&ctx->stage2, move);
 }
 
-static int map_hole(struct vm *vm, struct page_move *move, struct cleaning *clean)
+static int map_hole(struct s2_context *ctx, struct page_move *move, struct cleaning *clean)
 {
-	if (move->pa.v + move->size > BIT(vm->s2.geometry.oa_bits))
+	if (move->pa.v + move->size > BIT(ctx->stage2.geometry.oa_bits))
 		return -EPERM;
-	return is_device(move->attrs) ? map_device(vm, move) : map_ram(vm, move, clean);
+	return is_device(move->attrs) ? map_device(ctx, move) : map_ram(ctx, move, clean);
 }
 
 /* What is mapped where @arg is to be mapped must be just that. */
@@ -521,27 +530,29 @@ static u64 limit_step(struct run *run, u64 size)
 }
 
 /*
- * One step, within which holes are filled one at a time. Most often all of it is one hole. Return:
- * 0 or an error; *done bytes are mapped in any case, and less than all of them without an error when
- * the step was cut short, or the budget is used up.
+ * One step, within which holes are filled one at a time: @move becomes the last of them. Most often
+ * all of it is one hole. Return: 0 or an error; *done bytes are mapped in any case, and less than
+ * all of them without an error when the step was cut short, or the budget is used up.
  */
-static int map_range(struct vm *vm, struct page_move *step, struct cleaning *clean, u64 *done)
+static int map_range(struct s2_context *ctx, struct page_move *move, struct cleaning *clean,
+		     u64 *done)
 {
-	const struct ipa ipa = step->ipa;
-	u64 end = ipa.v + step->size, budget = CALL_BUDGET, size;
+	const struct ipa ipa = move->ipa;
+	const u64 offset = move->pa.v - ipa.v;
+	u64 end = ipa.v + move->size, budget = CALL_BUDGET, size;
 	struct run run;
 	int ret;
 
-	find_run(vm, &run, ipa, end, step->size, &budget);
-	size = limit_step(&run, step->size);
+	find_run(ctx, &run, ipa, end, move->size, &budget);
+	size = limit_step(&run, move->size);
 	end = ipa.v + size;
-	ret = run.mapped || run.size < size ? walk(vm, ipa, size, visit_same, step) : 0;
-	for (*done = 0; !ret; find_run(vm, &run, IPA(ipa.v + *done), end, size, &budget)) {
-		struct page_move move = { run.ipa, PA(step->pa.v + *done), run.size, step->attrs,
-					  true };
-
+	ret = run.mapped || run.size < size ? walk(ctx, ipa, size, visit_same, move) : 0;
+	for (*done = 0; !ret; find_run(ctx, &run, IPA(ipa.v + *done), end, size, &budget)) {
+		move->ipa = run.ipa;
+		move->pa = PA(run.ipa.v + offset);
+		move->size = run.size;
 		if (!run.mapped)
-			ret = map_hole(vm, &move, clean);
+			ret = map_hole(ctx, move, clean);
 		if (!ret)
 			*done += run.size;
 		if (*done == size)
@@ -554,15 +565,16 @@ static int map_range(struct vm *vm, struct page_move *step, struct cleaning *cle
 	return ret;
 }
 
-static int map_locked(struct vm *vm, struct page_move *move, struct vm_mapped *so_far)
+static int map_locked(struct s2_context *ctx, struct page_move *move, struct vm_mapped *so_far)
 {
-	struct cleaning clean = { .left = CLEAN_STEP, .end = move->pa.v + so_far->clean };
-	u64 *done = &so_far->done, size = move->size;
+	const u64 pa = move->pa.v, size = move->size;
+	struct cleaning clean = { .left = CLEAN_STEP, .end = pa + so_far->clean };
+	u64 *done = &so_far->done;
 	int ret;
 
-	move->size = map_step(vm, move);
-	ret = map_range(vm, move, &clean, done);
-	so_far->clean = clean.end - MIN(clean.end, move->pa.v + *done);
+	move->size = map_step(ctx, move);
+	ret = map_range(ctx, move, &clean, done);
+	so_far->clean = clean.end - MIN(clean.end, pa + *done);
 	if (!*done)
 		return ret;
 	return *done == size ? 0 : -EAGAIN;
@@ -571,43 +583,45 @@ static int map_locked(struct vm *vm, struct page_move *move, struct vm_mapped *s
 int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
 	   struct vm_mapped *so_far)
 {
-	struct page_move move = { .ipa = ipa, .pa = pa, .size = size };
+	struct s2_context *ctx = &vm->s2;
+	struct page_move move = { .ipa = ipa, .pa = pa, .size = size, .map = true };
 	int ret = attrs_of(flags, &move.attrs);
 
 	so_far->done = 0;
-	if (!ret && (!IS_ALIGNED(pa.v, stage2_granule(&vm->s2)) || pa.v + size < pa.v))
+	if (!ret && (!IS_ALIGNED(pa.v, stage2_granule(&ctx->stage2)) || pa.v + size < pa.v))
 		ret = -EINVAL;
 	if (!ret && (!IS_ALIGNED(so_far->clean, SZ_4K) || so_far->clean > size))
 		ret = -EINVAL;
 	if (!ret)
-		ret = check_range(vm, ipa.v, size);
+		ret = check_range(&ctx->stage2, ipa.v, size);
 	if (ret)
 		return ret;
 	spin_lock(&vm->lock);
-	ret = map_locked(vm, &move, so_far);
-	check_range_states(vm, ipa, so_far->done);
+	ret = map_locked(ctx, &move, so_far);
+	check_range_states(ctx, ipa, so_far->done);
 	spin_unlock(&vm->lock);
 	return ret;
 }
 
 /* ---- unmapping ---- */
 
-static int unmap_ram(struct vm *vm, struct page_move *move)
+static int unmap_ram(struct s2_context *ctx, struct page_move *move)
 {
+	struct vm *vm = ctx->vm;
 	int ret = ownership_unshare(move, &vm->side);
 
-	if (!ret && vm->state != VM_DYING && !vm->s2.fwb)
+	if (!ret && vm->state != VM_DYING && !ctx->stage2.fwb)
 		vm->unclean = (struct vm_unclean){ move->pa, move->size };
 	return ret;
 }
 
-static int unmap_run(struct vm *vm, const struct run *run)
+static int unmap_run(struct s2_context *ctx, const struct run *run)
 {
 	struct page_move move = { .ipa = run->ipa, .pa = run->pa, .size = run->size };
 
 	if (!run->mapped)
 		return 0;
-	return is_device(run->attrs) ? unmap_stage2(vm, &move) : unmap_ram(vm, &move);
+	return is_device(run->attrs) ? unmap_stage2(&ctx->stage2, &move) : unmap_ram(ctx, &move);
 }
 
 /*
@@ -616,18 +630,18 @@ static int unmap_run(struct vm *vm, const struct run *run)
  * and not yet clean is not finished: the next call, whoever makes it, goes on with that, and then
  * finds a hole.
  */
-static int unmap_some(struct vm *vm, struct ipa ipa, u64 end, u64 *done)
+static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 *done)
 {
 	u64 budget = CALL_BUDGET, clean_left = CLEAN_STEP;
 	int ret = 0;
 
 	*done = 0;
-	while (clean_unmapped(vm, &clean_left) && ipa.v + *done < end && budget) {
+	while (clean_unmapped(ctx->vm, &clean_left) && ipa.v + *done < end && budget) {
 		struct run run;
 
-		find_run(vm, &run, IPA(ipa.v + *done), end, VM_MAP_STEP, &budget);
-		ret = unmap_run(vm, &run);
-		if (ret || !clean_unmapped(vm, &clean_left))
+		find_run(ctx, &run, IPA(ipa.v + *done), end, VM_MAP_STEP, &budget);
+		ret = unmap_run(ctx, &run);
+		if (ret || !clean_unmapped(ctx->vm, &clean_left))
 			break;
 		if (run.mapped)
 			spend(&budget, run.size);
@@ -637,26 +651,26 @@ static int unmap_some(struct vm *vm, struct ipa ipa, u64 end, u64 *done)
 }
 
 /* The first and the last leaf of the range are in it as a whole. Then no table is ever short. */
-static void widen_to_leaves(struct vm *vm, u64 *ipa, u64 *end)
+static void widen_to_leaves(struct stage2 *s2, u64 *ipa, u64 *end)
 {
 	struct stage2_leaf leaf;
 
-	spin_lock(&vm->s2.lock);
-	if (!stage2_lookup(&vm->s2, IPA(*end - 1), &leaf))
+	spin_lock(&s2->lock);
+	if (!stage2_lookup(s2, IPA(*end - 1), &leaf))
 		*end = leaf.ipa.v + leaf.size;
-	if (!stage2_lookup(&vm->s2, IPA(*ipa), &leaf))
+	if (!stage2_lookup(s2, IPA(*ipa), &leaf))
 		*ipa = leaf.ipa.v;
-	spin_unlock(&vm->s2.lock);
+	spin_unlock(&s2->lock);
 }
 
-static int unmap_locked(struct vm *vm, u64 ipa, u64 end, u64 flags, u64 *done)
+static int unmap_locked(struct s2_context *ctx, u64 ipa, u64 end, u64 flags, u64 *done)
 {
 	u64 first = ipa, last = end, size = end - ipa;
 	int ret;
 
 	if (flags & KEEL_UNMAP_WHOLE)
-		widen_to_leaves(vm, &first, &last);
-	ret = unmap_some(vm, IPA(first), last, done);
+		widen_to_leaves(&ctx->stage2, &first, &last);
+	ret = unmap_some(ctx, IPA(first), last, done);
 	/* A first leaf that was unmapped reaches into the range; without one nothing was done. */
 	*done = *done ? MIN(first + *done - ipa, size) : 0;
 	return ret;
@@ -664,13 +678,14 @@ static int unmap_locked(struct vm *vm, u64 ipa, u64 end, u64 flags, u64 *done)
 
 int vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u64 *done)
 {
-	int ret = flags & ~(u64)KEEL_UNMAP_WHOLE ? -EINVAL : check_range(vm, ipa.v, size);
+	int ret = flags & ~(u64)KEEL_UNMAP_WHOLE ? -EINVAL
+						 : check_range(&vm->s2.stage2, ipa.v, size);
 
 	*done = 0;
 	if (ret)
 		return ret;
 	spin_lock(&vm->lock);
-	ret = unmap_locked(vm, ipa.v, ipa.v + size, flags, done);
+	ret = unmap_locked(&vm->s2, ipa.v, ipa.v + size, flags, done);
 	spin_unlock(&vm->lock);
 	if (ret && !*done)
 		return ret;
@@ -680,12 +695,12 @@ int vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u64 *done)
 /* The whole IPA space: leaves are taken whole, so no table is ever short. */
 bool vm_unmap_all(struct vm *vm)
 {
-	u64 end = stage2_size(&vm->s2), done;
+	u64 end = stage2_size(&vm->s2.stage2), done;
 	int ret;
 
 	if (vm->destroy_ipa == end)
 		return false;
-	ret = unmap_some(vm, IPA(vm->destroy_ipa), end, &done);
+	ret = unmap_some(&vm->s2, IPA(vm->destroy_ipa), end, &done);
 	if (ret)
 		panic("memory of a VM cannot be taken back at %#lx (error %d)",
 		      vm->destroy_ipa + done, ret);
@@ -696,24 +711,24 @@ bool vm_unmap_all(struct vm *vm)
 /* ---- caches, whole ---- */
 
 /* The next stretch, or as much of it as this call may still clean. */
-static void flush_run(struct vm *vm, u64 *at, u64 end, u64 *budget, u64 *clean_left)
+static void flush_run(struct s2_context *ctx, u64 *at, u64 end, u64 *budget, u64 *clean_left)
 {
 	struct run run;
 	bool faulted; /* the guest's own accesses there do as well */
 
-	find_run(vm, &run, IPA(*at), end, *clean_left, budget);
+	find_run(ctx, &run, IPA(*at), end, *clean_left, budget);
 	if (run.mapped && !is_device(run.attrs))
-		run.size = clean_some(vm, run.pa, run.size, clean_left, &faulted);
+		run.size = clean_some(ctx, run.pa, run.size, clean_left, &faulted);
 	*at += run.size;
 }
 
 int vm_flush_caches(struct vm *vm, u64 *at)
 {
-	u64 end = stage2_size(&vm->s2), budget = CALL_BUDGET, clean_left = CLEAN_STEP;
+	u64 end = stage2_size(&vm->s2.stage2), budget = CALL_BUDGET, clean_left = CLEAN_STEP;
 
 	spin_lock(&vm->lock);
 	while (*at < end && budget && clean_left)
-		flush_run(vm, at, end, &budget, &clean_left);
+		flush_run(&vm->s2, at, end, &budget, &clean_left);
 	spin_unlock(&vm->lock);
 	return *at < end ? -EAGAIN : 0;
 }
@@ -722,11 +737,11 @@ int vm_sync(struct vm *vm, u64 *at)
 {
 	int ret = 0;
 
-	if (!IS_ALIGNED(*at, stage2_granule(&vm->s2)))
+	if (!IS_ALIGNED(*at, stage2_granule(&vm->s2.stage2)))
 		return -EINVAL;
-	if (*at > stage2_size(&vm->s2))
+	if (*at > stage2_size(&vm->s2.stage2))
 		return -E2BIG;
-	if (!vm->s2.fwb)
+	if (!vm->s2.stage2.fwb)
 		ret = vm_flush_caches(vm, at);
 	if (!ret && !has_dic())
 		icache_inval_all();

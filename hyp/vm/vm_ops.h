@@ -69,9 +69,6 @@ u32 vm_spe(void);
 /* Told of each new VM before anybody can find it. One; boot CPU, after vm_init(). */
 void vm_set_created(void (*created)(struct vm *vm));
 
-/* A CPU is about to run vCPUs for the first time since it came up. On that CPU. */
-void vm_cpu_online(void);
-
 /* ---- VMs ---- */
 
 struct vm_sizes {
@@ -260,18 +257,6 @@ int __must_check vcpu_set_steal_time(struct vcpu *vcpu, u64 ipa);
  */
 int __must_check vm_flush_caches(struct vm *vm, u64 *at);
 
-/* ---- VMIDs ---- */
-
-/**
- * vm_vmid_enter() - the VMID to run a vCPU's stage 2 under, here and now; also in s2->vttbr
- *
- * Before every load of VTTBR_EL2, by the vCPU's owner, without locks. As vmid_enter().
- */
-u16 vm_vmid_enter(struct vcpu *vcpu);
-
-/* VTTBR_EL2 is the host's again. */
-void vm_vmid_leave(struct vcpu *vcpu);
-
 /* ---- inside vm/ ---- */
 
 /* One step of the end: false when nothing is mapped any more, true to be called again. */
@@ -280,7 +265,7 @@ bool vm_unmap_all(struct vm *vm);
 /* Likewise: take back the run pages. */
 bool vcpu_release_all(struct vm *vm);
 
-/* A VM's side of page moves. */
+/* A VM's side of page moves; its context is &vm->s2. */
 extern const struct ownership_side_ops vm_side_ops;
 
 /* Whether EL2's linear window can show [pa, pa + size), and a stage 2 can have tables there. */
@@ -295,9 +280,6 @@ static inline struct pa vm_va_to_pa(const void *va)
 {
 	return el2_va_to_pa(el2_map_layout(), va);
 }
-
-/* log2 of the pages of a table of the VM's stage 2. */
-unsigned int vm_table_order(const struct vm *vm);
 
 /* Pages that vcpu_create() needs. */
 u64 vcpu_pages(void);

@@ -7,7 +7,7 @@
  * Input: eight bytes a call: which one, when something is to fail, and five arguments, each of
  * which chooses among values that mean something.
  */
-/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/host/vm_calls.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_info.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c */
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/host/vm_calls.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_info.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c */
 /* LIBS: -lcmocka */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,6 +88,18 @@ static void end_all(void)
 	}
 }
 
+static void check_contexts(void)
+{
+	for (unsigned int i = 0; i < nr_handles; i++) {
+		struct vm *vm = vm_get(handles[i]);
+
+		if (!vm)
+			continue;
+		machine_check_context(&vm->s2);
+		vm_put(vm);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct machine_state *before;
@@ -102,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (; size >= 8; size -= 8, data += 8)
 		call(data);
 	machine_check();
+	check_contexts();
 	end_all();
 	if (!donated) {
 		machine_assert_same(before, "after all VMs");

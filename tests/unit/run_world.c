@@ -42,12 +42,12 @@ int guest_run(struct vcpu *vcpu)
 
 /* ---- below and beside ---- */
 
-u16 vm_vmid_enter(struct vcpu *vcpu)
+u16 s2_context_load(struct s2_context *ctx)
 {
 	return 1;
 }
 
-void vm_vmid_leave(struct vcpu *vcpu)
+void s2_context_put(struct s2_context *ctx)
 {
 }
 
@@ -56,7 +56,7 @@ const struct cpu_features *vm_features(void)
 	return &rw.features;
 }
 
-void tlbi_vmalle1(void)
+void s2_context_forget_vcpus(struct s2_context *ctx, unsigned int cpu, u16 vcpu)
 {
 }
 
@@ -159,6 +159,6 @@ void run_world_make_vcpu(void)
 				 .fp = &rw.fp,
 				 .run = &rw.page,
 				 .initialized = true };
-	rw.vm.s2.vttbr = 0x1000080000000;
-	rw.vm.s2.geometry.vtcr = 0x80023558;
+	rw.vm.s2.stage2.vttbr = 0x1000080000000;
+	rw.vm.s2.stage2.geometry.vtcr = 0x80023558;
 }

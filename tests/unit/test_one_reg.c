@@ -313,7 +313,7 @@ static void test_id_registers_can_be_lowered(void **state)
 	set_field(ID_ISAR1_API, 5);
 	set_field(ID_MMFR1_SpecSEI, 1);
 	set_field(ID_DFR0_BRPs, 5);
-	w.vm.s2.geometry.ia_bits = 48;
+	w.vm.s2.stage2.geometry.ia_bits = 48;
 	V->features |= BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
 
 	/* PARange: 48 bits, then 40; never more */

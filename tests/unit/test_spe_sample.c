@@ -40,7 +40,7 @@ u32 panic_begun;
 
 static struct percpu cpu;
 static struct vm vm;
-static struct stage2 s2;
+static struct s2_context s2;
 static struct vm_cpu vm_cpu;
 static struct spe_vcpu spe;
 static u64 sysreg[VCPU_SYSREG_COUNT];
@@ -63,7 +63,7 @@ static void answer(u64 va, u64 pa)
 
 bool at_s12e1r(u64 va)
 {
-	assert_true(spin_is_locked(&s2.lock));
+	assert_true(spin_is_locked(&s2.stage2.lock));
 	answer(va, CODE_PA);
 	memcpy(window + (va & 0xffc), &word, sizeof(word));
 	return !at_faults;
@@ -71,7 +71,7 @@ bool at_s12e1r(u64 va)
 
 bool at_s12e1w(u64 va)
 {
-	assert_true(spin_is_locked(&s2.lock));
+	assert_true(spin_is_locked(&s2.stage2.lock));
 	answer(va, RECORDS);
 	if (fault)
 		fake_sysreg_set("par_el1", fault);
@@ -99,7 +99,7 @@ bool at_s1e1w(u64 va)
 void pte_write(u64 *ptep, u64 value)
 {
 	assert_ptr_equal(ptep, &pte);
-	assert_true(spin_is_locked(&s2.lock)); /* never without it */
+	assert_true(spin_is_locked(&s2.stage2.lock)); /* never without it */
 	assert_int_not_equal(!pte, !value);
 	pte = value;
 	if (value)
@@ -138,7 +138,7 @@ u64 switch_sve_vqs(void)
 void spe_vcpu_update_irq(struct vcpu *of)
 {
 	assert_ptr_equal(of, V);
-	assert_false(spin_is_locked(&s2.lock));
+	assert_false(spin_is_locked(&s2.stage2.lock));
 	kicked++;
 }
 
@@ -181,7 +181,7 @@ static int setup(void **state)
 	fake_sysreg_set("esr_el2", 0);
 	cleaned = kicked = 0;
 	panic_begun = false;
-	s2 = (struct stage2){ .lock = SPINLOCK_INIT(LOCK_STAGE2) };
+	s2.stage2 = (struct stage2){ .lock = SPINLOCK_INIT(LOCK_STAGE2) };
 	memset(&spe, 0, sizeof(spe));
 	memset(sysreg, 0, sizeof(sysreg));
 	cpu = (struct percpu){ .vm_cpu = &vm_cpu, .window_va = (u64)window, .window_pte = &pte };
@@ -370,7 +370,7 @@ static void test_memory_that_faults(void **state)
 	assert_int_equal(cleaned, 0);
 	assert_int_equal(fake_sysreg_get("par_el1"), 0x1234);
 	assert_int_equal(pte, 0);
-	assert_false(spin_is_locked(&s2.lock));
+	assert_false(spin_is_locked(&s2.stage2.lock));
 	access_faults = false;
 	fault = 0;
 	spe.regs.pmbsr = 0;
@@ -488,7 +488,7 @@ static void test_false_hit_on_memory_that_faults(void **state)
 		assert_int_equal(fake_sysreg_writes("elr_el2"), i + 1);
 		assert_int_equal(fake_sysreg_writes("spsr_el2"), i + 1);
 	}
-	assert_false(spin_is_locked(&s2.lock));
+	assert_false(spin_is_locked(&s2.stage2.lock));
 }
 
 int main(void)

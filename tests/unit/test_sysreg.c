@@ -363,7 +363,7 @@ static void test_pa_range(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		w.vm.s2.geometry.ia_bits = rows[i].bits;
+		w.vm.s2.stage2.geometry.ia_bits = rows[i].bits;
 		set_field(ID_MMFR0_PARange, rows[i].machine);
 		if (id(ID_MMFR0_PARange) != rows[i].expect)
 			fail_msg("%u bits: PARange %lu", rows[i].bits, id(ID_MMFR0_PARange));
@@ -632,7 +632,7 @@ static void test_a_flush_that_was_given_up(void **state)
 
 static void test_set_way_with_fwb_is_nothing(void **state)
 {
-	w.vm.s2.fwb = true;
+	w.vm.s2.stage2.fwb = true;
 	w.flush_steps = 1;
 	assert_int_equal(msr(DC_CISW, 0), VCPU_RESUME);
 	assert_int_equal(V->regs.pc, PC + 4);

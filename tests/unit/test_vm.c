@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c */
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c */
 /* The life of VMs and vCPUs: handles, donated memory, and that nothing of them is left behind. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,10 +129,10 @@ static void the_ipa_size_decides_vtcr(void **state)
 		struct vm *vm = vm_get(a.handle);
 
 		assert_int_equal(stage2_geometry(&want, (unsigned int)bits, GRANULE_4K, &caps), 0);
-		assert_int_equal(vm->s2.geometry.vtcr, want.vtcr);
-		assert_int_equal(stage2_size(&vm->s2), 1ULL << bits);
-		assert_int_equal(vm->s2.vttbr & GENMASK(47, 0), a.pa.v); /* the root */
-		assert_int_not_equal(vm->s2.vttbr >> 48, VMID_HOST);
+		assert_int_equal(vm->s2.stage2.geometry.vtcr, want.vtcr);
+		assert_int_equal(stage2_size(&vm->s2.stage2), 1ULL << bits);
+		assert_int_equal(vm->s2.stage2.vttbr & GENMASK(47, 0), a.pa.v); /* the root */
+		assert_int_not_equal(vm->s2.stage2.vttbr >> 48, VMID_HOST);
 		vm_put(vm);
 		destroy(a.handle);
 	}
@@ -186,7 +186,7 @@ static void hundreds_of_vms_at_a_time(void **state)
 
 		assert_non_null(vm);
 		assert_int_equal(vm->handle, vms[i].handle);
-		assert_int_equal(vm->s2.vttbr & GENMASK(47, 0), vms[i].pa.v);
+		assert_int_equal(vm->s2.stage2.vttbr & GENMASK(47, 0), vms[i].pa.v);
 		vm_put(vm);
 	}
 	for (int i = 0; i < HANDLES_MAX; i++)
@@ -408,7 +408,7 @@ static void a_large_root_is_aligned_to_its_size(void **state)
 	assert_int_equal(vm_create(pa, s.vm_pages - 1, 33, &handle), -EINVAL);
 	machine_assert_same(before, "a root that is not aligned");
 	assert_int_equal(vm_create(pa, s.vm_pages, 33, &handle), 0);
-	assert_int_equal(vm_get(handle)->s2.vttbr & GENMASK(47, 0), pa.v);
+	assert_int_equal(vm_get(handle)->s2.stage2.vttbr & GENMASK(47, 0), pa.v);
 	machine_drop(before);
 }
 
@@ -472,7 +472,8 @@ static void a_vcpu_is_made_of_its_memory(void **state)
 	vcpu = vm_vcpu(vm, 3);
 	assert_ptr_equal(vcpu->vm, vm);
 	assert_ptr_equal(vcpu->s2, &vm->s2);
-	assert_ptr_equal(vcpu->vmid, &vm->vmid);
+	assert_ptr_equal(vcpu->s2->vm, vm);
+	assert_true(s2_context_sane(vcpu->s2));
 	assert_true(IS_ALIGNED((uintptr_t)vcpu->sysreg, 4096));
 	for (size_t i = 0; i < VCPU_SYSREG_BYTES / 8; i++)
 		assert_int_equal(vcpu->sysreg[i], 0);
@@ -788,14 +789,14 @@ static void vmids_are_given_at_entry(void **state)
 	assert_int_equal(add_vcpu(b.handle, 0, &run), 0);
 	va = vm_vcpu(vm_get(a.handle), 0);
 	vb = vm_vcpu(vm_get(b.handle), 0);
-	id = vm_vmid_enter(va);
+	id = s2_context_load(va->s2);
 	assert_int_not_equal(id, VMID_HOST);
-	assert_int_equal(va->s2->vttbr, a.pa.v | (u64)id << 48);
-	vm_vmid_leave(va);
-	assert_int_not_equal(vm_vmid_enter(vb), id);
-	assert_int_equal(vm_vmid_enter(va), id);
-	vm_cpu_online();
-	assert_int_equal(vm_vmid_enter(va), id);
+	assert_int_equal(va->s2->stage2.vttbr, a.pa.v | (u64)id << 48);
+	s2_context_put(va->s2);
+	assert_int_not_equal(s2_context_load(vb->s2), id);
+	assert_int_equal(s2_context_load(va->s2), id);
+	s2_contexts_cpu_online();
+	assert_int_equal(s2_context_load(va->s2), id);
 }
 
 static void a_vm_that_was_idle_gets_another_vmid(void **state)
@@ -807,13 +808,13 @@ static void a_vm_that_was_idle_gets_another_vmid(void **state)
 
 	assert_int_equal(add_vcpu(a.handle, 0, &run), 0);
 	vcpu = vm_vcpu(vm_get(a.handle), 0);
-	before = vm_vmid_enter(vcpu);
-	vm_vmid_leave(vcpu);
+	before = s2_context_load(vcpu->s2);
+	s2_context_put(vcpu->s2);
 	for (int i = 0; i < 300; i++) /* more than there are numbers */
 		destroy(create(0).handle);
-	after = vm_vmid_enter(vcpu);
+	after = s2_context_load(vcpu->s2);
 	assert_int_not_equal(after, before);
-	assert_int_equal(vcpu->s2->vttbr >> 48, after);
+	assert_int_equal(vcpu->s2->stage2.vttbr >> 48, after);
 }
 
 static struct vm *told;

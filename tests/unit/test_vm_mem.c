@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/vm/vm.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c */
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/vm_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c */
 /* A VM's memory: what is mapped how, in how large pieces, and that every error changes nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,6 +48,7 @@ static int finish(void **state)
 {
 	int ret;
 
+	machine_check_context(&vm->s2);
 	vm_put(vm);
 	while ((ret = vm_destroy(handle)) == -EAGAIN)
 		;
@@ -86,7 +87,7 @@ struct work {
 
 static struct work work_now(void)
 {
-	return (struct work){ machine_pages_cleaned, machine_pte_reads, vm->s2.lock.taken };
+	return (struct work){ machine_pages_cleaned, machine_pte_reads, vm->s2.stage2.lock.taken };
 }
 
 static void assert_cleaned_little(u64 before)
@@ -194,9 +195,9 @@ static struct stage2_leaf lookup(u64 ipa)
 	struct stage2_leaf leaf;
 	int ret;
 
-	spin_lock(&vm->s2.lock);
-	ret = stage2_lookup(&vm->s2, IPA(ipa), &leaf);
-	spin_unlock(&vm->s2.lock);
+	spin_lock(&vm->s2.stage2.lock);
+	ret = stage2_lookup(&vm->s2.stage2, IPA(ipa), &leaf);
+	spin_unlock(&vm->s2.stage2.lock);
 	assert_true(ret == 0 || ret == -ENOENT);
 	return leaf;
 }
@@ -709,7 +710,7 @@ static void bad_maps_change_nothing(void **state)
 static void a_vms_own_memory_cannot_be_mapped(void **state)
 {
 	assert_int_equal(map(0, vm_va_to_pa(vm).v & ~0xfffULL, SZ_4K, RW), -EPERM);
-	assert_int_equal(map(0, vm->s2.vttbr & GENMASK(47, 0), SZ_4K, 0), -EPERM);
+	assert_int_equal(map(0, vm->s2.stage2.vttbr & GENMASK(47, 0), SZ_4K, 0), -EPERM);
 }
 
 static void the_last_page_of_the_ipa_space(void **state)
@@ -919,7 +920,7 @@ static void bad_topups_change_nothing(void **state)
 	assert_int_equal(vm_topup(vm, PA(IMAGE_BASE), 1), -EPERM);
 	assert_int_equal(vm_topup(vm, PA(DEVICE), 1), -ERANGE);
 	assert_int_equal(vm_topup(vm, PA(FAR_BASE), 1), -ERANGE);
-	assert_int_equal(vm_topup(vm, PA(vm->s2.vttbr & GENMASK(47, 0)), 1), -EPERM);
+	assert_int_equal(vm_topup(vm, PA(vm->s2.stage2.vttbr & GENMASK(47, 0)), 1), -EPERM);
 	machine_assert_same(before, "bad top-ups");
 	assert_int_equal(page_pool_available(&vm->pool), free);
 	assert_int_equal(vm_topup(vm, pa, 512), 0);
@@ -1278,6 +1279,7 @@ static void random_maps_agree_with_a_model(void **state)
 		}
 		check_model(base);
 		machine_check();
+		machine_check_context(&vm->s2);
 	}
 }
 

@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include <arch/at.h>
-#include <arch/reg_bits.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
 #include <cpu/log.h>
@@ -199,7 +199,7 @@ static const struct trap_device fake_timer = { .read = fake_timer_read,
 
 void stage2_invalidate_all(const struct stage2 *s2)
 {
-	assert_ptr_equal(s2, &w.vm.s2);
+	assert_ptr_equal(s2, &w.vm.s2.stage2);
 	w.invalidations++;
 }
 
@@ -296,7 +296,7 @@ static inline void world_start(void)
 	fake_sysreg_set("ccsidr_el1", 0x700fe01a);
 	w.deadline = ~0ULL;
 	w.sgi_exit = VCPU_RESUME;
-	w.vm.s2.geometry.ia_bits = 40;
+	w.vm.s2.stage2.geometry.ia_bits = 40;
 	w.vm.vgic = &w.vgic;
 	w.mmio_answer = TRAP_MMIO_DONE;
 	for (i = 0; i < WORLD_VCPUS; i++) {

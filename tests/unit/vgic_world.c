@@ -73,7 +73,7 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	memset(left, 0, sizeof(left));
 	world_woken = 0;
 	world_vm.lock = (struct spinlock)SPINLOCK_INIT(LOCK_VM);
-	world_vm.s2.geometry.ia_bits = 40;
+	world_vm.s2.stage2.geometry.ia_bits = 40;
 	assert_int_equal(page_pool_init(&world_vm.pool, pool_memory, POOL_PAGES), 0);
 	for (unsigned int i = 0; i < count; i++) {
 		cpus[i].id = i;

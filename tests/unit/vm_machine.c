@@ -129,6 +129,13 @@ void tlbi_vmalls12e1is(void)
 {
 }
 
+u64 machine_vmalle1s;
+
+void tlbi_vmalle1(void)
+{
+	machine_vmalle1s++;
+}
+
 void tlbi_alle1(void)
 {
 }
@@ -582,4 +589,24 @@ void machine_check(void)
 			fail_msg("%#llx is %s, but EL2's map says %d", (unsigned long long)pa.v,
 				 ownership_state_name(state), shown[i]);
 	}
+}
+
+static int count_table(const struct pgtable_visit *visit, void *arg)
+{
+	u64 *tables = arg;
+
+	(*tables)++;
+	return 0;
+}
+
+void machine_check_context(struct s2_context *ctx)
+{
+	u64 tables = 0;
+	const struct pgtable_walk walk = { .visit = count_table,
+					   .arg = &tables,
+					   .when = PGTABLE_TABLE_PRE };
+
+	assert_true(s2_context_sane(ctx));
+	assert_int_equal(pgtable_walk(&ctx->stage2.pgt, 0, stage2_size(&ctx->stage2), &walk), 0);
+	assert_int_equal(ctx->nr_tables, tables);
 }

@@ -69,6 +69,12 @@ void machine_drop(struct machine_state *state);
 /* Page states and both maps agree. */
 void machine_check(void);
 
+/* It is sane, and has just the tables that it says. */
+void machine_check_context(struct s2_context *ctx);
+
+/* TLBI VMALLE1: what vCPUs leave on a CPU is forgotten. */
+extern u64 machine_vmalle1s;
+
 /* What was asked of the caches: pages cleaned and invalidated, instruction caches invalidated. */
 extern u64 machine_pages_cleaned, machine_icaches;
 

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A stage 2 with what it takes to run vCPUs behind it, and the VMIDs of all of them: s2_context.h. */
+#include <arch/barrier.h>
+#include <arch/percpu.h>
+#include <arch/tlb.h>
+#include <cpu/assert.h>
+#include <cpu/percpu.h>
+#include <lib/errno.h>
+#include <vm/s2_context.h>
+#include <vm/vm_ops.h>
+
+static struct vmid_allocator vmids;
+
+bool s2_context_is_own(const struct s2_context *ctx)
+{
+	return ctx == &ctx->vm->s2;
+}
+
+/* ---- VMIDs ---- */
+
+/* D8.17.2: DSB NSH completes it on this CPU, ISB makes the CPU wait for that. */
+static void flush_local(void *ctx)
+{
+	(void)ctx;
+	dsb(nshst);
+	tlbi_alle1();
+	dsb(nsh);
+	isb();
+}
+
+static const struct vmid_ops vmid_ops = { .flush_local = flush_local };
+
+/* Boot memory is never freed, so it is taken as a run of a power of two pages. */
+static void *alloc_bytes(struct page_pool *pool, u64 bytes)
+{
+	unsigned int order = 0;
+
+	while ((SZ_4K << order) < bytes)
+		order++;
+	return page_pool_alloc_run(pool, order);
+}
+
+int s2_contexts_init(const struct mmu_caps *caps, struct page_pool *pool, unsigned int nr_cpus)
+{
+	u64 *bitmap = alloc_bytes(pool, VMID_BITMAP_WORDS(caps->vmid_bits) * sizeof(u64));
+	struct vmid_cpu *cpus = alloc_bytes(pool, nr_cpus * sizeof(*cpus));
+
+	if (!bitmap || !cpus)
+		return -ENOMEM;
+	return vmid_init(&vmids, caps->vmid_bits, bitmap, cpus, nr_cpus, &vmid_ops, NULL);
+}
+
+void s2_contexts_cpu_online(void)
+{
+	vmid_cpu_reset(&vmids, this_cpu()->id);
+}
+
+/*
+ * Invalidations go by the VMID in stage2.vttbr, which therefore changes under the lock: whoever
+ * unmaps right now does so before this CPU can load anything under the new number.
+ */
+u16 s2_context_load(struct s2_context *ctx)
+{
+	struct stage2 *s2 = &ctx->stage2;
+	u16 vmid = vmid_enter(&vmids, &ctx->vmid, this_cpu()->id);
+
+	ASSERT(s2_context_sane(ctx));
+	if (READ_ONCE(s2->vttbr) >> 48 != vmid) {
+		spin_lock(&s2->lock);
+		stage2_set_vmid(s2, vmid);
+		spin_unlock(&s2->lock);
+	}
+	return vmid;
+}
+
+void s2_context_put(struct s2_context *ctx)
+{
+	(void)ctx;
+	vmid_leave(&vmids, this_cpu()->id);
+}
+
+void s2_context_forget_vcpus(struct s2_context *ctx, unsigned int cpu, u16 vcpu)
+{
+	isb(); /* the TLBI goes by VTTBR_EL2 and HCR_EL2 */
+	tlbi_vmalle1();
+	dsb(nsh);
+	isb();
+	ctx->last_vcpu_ran[cpu] = vcpu;
+}
+
+/* ---- tables ---- */
+
+/* What has been counted in vm->pool under vm->lock is there as long as that is held. */
+static void assert_may_take(const struct s2_context *ctx)
+{
+	if (s2_context_is_own(ctx))
+		spin_assert_held(&ctx->vm->lock);
+}
+
+/* A table is a page of the granule. */
+static void *zalloc_table(void *arg)
+{
+	struct s2_context *ctx = arg;
+	unsigned int order = s2_context_table_order(ctx);
+	void *table;
+
+	assert_may_take(ctx);
+	table = order ? page_pool_alloc_run(ctx->pool, order) : page_pool_alloc(ctx->pool);
+	if (table)
+		ctx->nr_tables++;
+	return table;
+}
+
+static void free_table(void *arg, void *table)
+{
+	struct s2_context *ctx = arg;
+
+	ctx->nr_tables--;
+	page_pool_free_run(ctx->pool, table, s2_context_table_order(ctx));
+}
+
+static struct pa table_to_pa(void *arg, const void *table)
+{
+	(void)arg;
+	return vm_va_to_pa(table);
+}
+
+static void *pa_to_table(void *arg, struct pa pa)
+{
+	(void)arg;
+	return vm_pa_to_va(pa);
+}
+
+static const struct stage2_mem_ops table_mem = {
+	.zalloc_table = zalloc_table,
+	.free_table = free_table,
+	.table_to_pa = table_to_pa,
+	.pa_to_table = pa_to_table,
+};
+
+/* ---- making one ---- */
+
+static u16 first_vmid(struct s2_context *ctx)
+{
+	u16 vmid = vmid_enter(&vmids, &ctx->vmid, this_cpu()->id);
+
+	vmid_leave(&vmids, this_cpu()->id);
+	return vmid;
+}
+
+int s2_context_init(struct s2_context *ctx, const struct s2_context_config *config)
+{
+	const struct stage2_config stage2 = {
+		.geometry = config->geometry,
+		.caps = config->caps,
+		.fwb = config->caps->fwb,
+		.vmid = first_vmid(ctx),
+		.root = config->root,
+		.mem = &table_mem,
+		.mem_ctx = ctx,
+		.shadow = ctx != &config->vm->s2,
+	};
+
+	ctx->vm = config->vm;
+	ctx->pool = config->pool;
+	ctx->tlb_vttbr = config->tlb_vttbr;
+	ctx->tlb_vtcr = config->tlb_vtcr;
+	return stage2_init(&ctx->stage2, &stage2);
+}
+
+/* ---- looking at one ---- */
+
+static bool place_is_sane(const struct s2_context *ctx)
+{
+	const struct stage2 *s2 = &ctx->stage2;
+
+	if (s2->mem != &table_mem || s2->mem_ctx != ctx || !ctx->pool)
+		return false;
+	if (s2_context_is_own(ctx))
+		return ctx->pool == &ctx->vm->pool && !ctx->tlb_vttbr && !ctx->tlb_vtcr;
+	return ctx->pool != &ctx->vm->pool;
+}
+
+/* The tables that VTTBR_EL2 leads to are those that change, under a VMID that is not the host's. */
+static bool root_is_sane(const struct s2_context *ctx)
+{
+	const struct stage2 *s2 = &ctx->stage2;
+	u64 pa = vm_va_to_pa(s2->pgt.root).v, vttbr = READ_ONCE(s2->vttbr);
+
+	return s2->pgt.fmt.granule == s2->geometry.granule &&
+	       s2->pgt.fmt.ia_bits == s2->geometry.ia_bits &&
+	       (vttbr & GENMASK(47, 6)) == (pa & GENMASK(47, 6)) && vttbr >> 48 != VMID_HOST;
+}
+
+bool s2_context_sane(const struct s2_context *ctx)
+{
+	u64 tables;
+
+	if (!ctx->vm || !place_is_sane(ctx) || !root_is_sane(ctx))
+		return false;
+	tables = READ_ONCE(ctx->nr_tables) << s2_context_table_order(ctx);
+	return tables <= READ_ONCE(ctx->pool->total) - page_pool_available(ctx->pool);
+}
