@@ -30,7 +30,8 @@ QUICK = {
 }
 
 
-# The guest's watchdogs go by the clock; eight vCPUs on one CPU of an emulated machine are slow.
+# As a guest boots elsewhere, with what Linux tests of itself: ciphers by FP and SIMD on all vCPUs. The guest's
+# watchdogs go by the clock; eight vCPUs on one CPU of an emulated machine are slow.
 PATIENT = "quiet rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60"
 
 

@@ -14,9 +14,9 @@ def raw(machine, kind):
 def test_panic(shared):
     """A guest's panic: it asks for a reset; or it stands still and is stopped."""
     machine = shared()
-    guest = vms.Guest(machine, "--cpus 2", cmdline="quiet panic=-1")
+    guest = vms.Guest(machine, "--cpus 2", cmdline=f"{vms.QUICK} panic=-1")
     assert guest.end("echo c >/proc/sysrq-trigger") == vms.RESET
-    guest = vms.Background(machine, "--cpus 2", cmdline="quiet panic=0")
+    guest = vms.Background(machine, "--cpus 2", cmdline=f"{vms.QUICK} panic=0")
     guest.wait_for_shell()
     guest.send("echo c >/proc/sysrq-trigger")
     guest.expect(".*end Kernel panic")

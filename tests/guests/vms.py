@@ -35,7 +35,10 @@ LEAK = 8192
 MODULE = "/lib/modules/90-keel.ko"
 
 
-def vmrun(options="", cmdline="quiet", console="console=ttyAMA0", image=IMAGE, initrd=INITRD):
+QUICK = f"quiet {keelvm.QUICK}"
+
+
+def vmrun(options="", cmdline=QUICK, console="console=ttyAMA0", image=IMAGE, initrd=INITRD):
     """The command line for a guest with the test's initial RAM disk."""
     ramdisk = f"--initrd {initrd} " if initrd else ""
     return f"vmrun {image} {ramdisk}--cmdline '{console} {cmdline}' {options}"

@@ -33,6 +33,8 @@ PR_SET_PDEATHSIG = 1
 
 # QEMU's QARMA5 pointer authentication takes most of an emulated CPU's time.
 CPU_OPTIONS = {"max": "max,pauth-impdef=on"}
+# Linux tests its ciphers when it boots, which takes three fifths of a boot's instructions.
+QUICK = "cryptomgr.notests"
 LIBC = ctypes.CDLL(None)
 
 
@@ -82,6 +84,7 @@ class Config:
     loads: tuple = ()  # (path, address): no -kernel; the first one is where CPU 0 starts
     bios: "Path | None" = None  # a boot loader: it starts, and nothing of `loads` does
     virtualization: bool = True
+    quick: bool = True  # Linux leaves out its tests of itself: QUICK
     reboot: bool = False  # may the machine reset? Otherwise a reset ends QEMU.
     extra: tuple = ()
 
@@ -103,7 +106,7 @@ class Config:
         if self.bundle:
             args += ["-initrd", str(self.bundle)]
         if self.append:
-            args += ["-append", self.append]
+            args += ["-append", f"{self.append} {QUICK}" if self.quick else self.append]
         return args
 
     def loader_args(self):

@@ -127,14 +127,14 @@ def test_host_interrupts_and_timers_run(boot):
 
 def test_command_line_is_the_bundles_and_then_the_boot_loaders(boot):
     """Linux takes the last of two words, so the boot loader's count; Keel's own are not passed on."""
-    machine = boot(append="keel.loglevel=info for.the=host keel.e2h=auto")
+    machine = boot(append="keel.loglevel=info for.the=host keel.e2h=auto", quick=False)
     assert machine.check("cat /proc/cmdline").strip() == "console=ttyAMA0 for.the=host"
 
 
 def test_command_line_comes_from_the_boot_loader(boot, make_bundle):
     """The bundle need not have one."""
     machine = boot(
-        bundle=make_bundle(cmdline=None), append="console=ttyAMA0 keel.loglevel=info for.the=host"
+        bundle=make_bundle(cmdline=None), append="console=ttyAMA0 keel.loglevel=info for.the=host", quick=False
     )
     assert machine.check("cat /proc/cmdline").strip() == "console=ttyAMA0 for.the=host"
 
