@@ -397,9 +397,19 @@ static __always_inline bool sample_alarm(struct vcpu *vcpu)
 	return true;
 }
 
+/*
+ * Where the way from an alarm to the guest and back takes longer than the interval, each entry ends
+ * with the next alarm, and what of the host's is pending besides would never be looked at. So where
+ * the guest has come no further, the long way decides.
+ */
 static __noinline enum vcpu_action exit_by_irq(struct vcpu *vcpu)
 {
-	return likely(sample_alarm(vcpu)) ? VCPU_AT_ONCE : spe_emul_exit(vcpu, true);
+	if (unlikely(!sample_alarm(vcpu)))
+		return spe_emul_exit(vcpu, true);
+	if (likely(!vcpu_host_waits(vcpu)))
+		return VCPU_AT_ONCE;
+	vcpu->spe->since = 0; /* all that ran is counted */
+	return spe_emul_exit(vcpu, true);
 }
 
 enum vcpu_action spe_sample_exit(struct vcpu *vcpu, enum guest_exit_kind kind)

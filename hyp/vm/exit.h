@@ -40,7 +40,10 @@
 enum vcpu_action {
 	/* Of a register's write alone: the instruction is to be repeated, the host first. */
 	VCPU_AGAIN = -4,
-	/* Of stage 0 alone: the guest goes on as if it had not been left, and nobody else is asked. */
+	/*
+	 * Of stage 0 alone: the guest goes on as if it had not been left, and nobody else is asked.
+	 * Of an exit by an interrupt only while vcpu_host_waits() is false.
+	 */
 	VCPU_AT_ONCE = -3,
 	/* Whoever was asked has done nothing: ask the next one. */
 	VCPU_NOT_MINE = -2,

@@ -54,6 +54,11 @@ def test_calls(run_hostile, e2h, variant):
     run_hostile("calls", 25, f"keel.e2h={e2h}", smp=2, variant=variant)
 
 
+@pytest.mark.parametrize("e2h", [0, 1])
+def test_a_profiled_guest_does_not_keep_the_cpu(run_hostile, e2h):
+    run_hostile("sampled", 9, f"keel.e2h={e2h}", smp=2)
+
+
 # ---- memory that firmware reserved
 
 RESERVED_BLOCK = "/memreserve/ 0x70000000 0x1000;\n"

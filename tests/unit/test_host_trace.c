@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include <arch/reg_bits.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <arch/tlb_s2.h>
 #include <cpu/percpu.h>

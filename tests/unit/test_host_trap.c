@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include <arch/reg_bits.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/smc.h>
 #include <arch/sysreg.h>
 #include <cpu/hw_errors.h>

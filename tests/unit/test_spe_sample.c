@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include <arch/reg_bits.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <cpu/panic.h>
 #include <cpu/percpu.h>
@@ -51,6 +51,7 @@ static u32 word;	   /* the guest's instruction, wherever it looks for one */
 static bool access_faults; /* EL2's access to what is translated */
 static bool at_faults;	   /* AT is an exception at EL2 */
 static u64 fault;	   /* what PAR_EL1 says of an access to the buffer, if not 0 */
+static bool host_interrupt;
 static unsigned int cleaned, kicked;
 static unsigned int long_ways; /* exits for spe_emul_exit(); 100 for each that is no interrupt */
 
@@ -145,6 +146,11 @@ void spe_vcpu_update_irq(struct vcpu *of)
 void panic_stop_cpu(void)
 {
 	abort();
+}
+
+bool interrupt_waits(void)
+{
+	return host_interrupt;
 }
 
 /* ---- a vCPU that profiles itself, in front of an instruction ---- */
@@ -413,6 +419,17 @@ static void test_the_alarm(void **state)
 	spe.plain = true;
 	assert_int_equal(spe.since, NOW); /* nothing has changed */
 	assert_int_equal(spe.samples, 1);
+	/* a second alarm before any instruction; and then an interrupt of the host's waits */
+	vcpu.irq_pc = vcpu.regs.pc;
+	assert_int_equal(spe_sample_exit(V, GUEST_IRQ), VCPU_AT_ONCE);
+	assert_int_equal(spe.samples, 2);
+	host_interrupt = true;
+	vcpu.alarm = NOW;
+	assert_true(goes_the_long_way(GUEST_IRQ));
+	assert_int_equal(spe.samples, 3);
+	assert_int_equal(spe.since, 0);
+	host_interrupt = false;
+	vcpu.alarm = spe.since = NOW;
 	fault = 1 | 7 << 1;
 	assert_true(
 		goes_the_long_way(GUEST_IRQ)); /* a management event is for the long way round */
