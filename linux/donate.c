@@ -28,6 +28,7 @@
 
 /* The donations to EL2's pool, newest first: struct page.lru, with the order in page_private(). */
 static DEFINE_MUTEX(pool_lock);
+static bool pool_closed; /* for good; under pool_lock */
 static LIST_HEAD(pool_pages);
 
 /* ---- pages ---- */
@@ -177,8 +178,9 @@ int keel_pool_topup(void)
 	if (!page)
 		return -ENOMEM;
 	mutex_lock(&pool_lock);
-	ret = keel_call(KEEL_HC_POOL_DONATE, page_to_phys(page), KEEL_EL2_PAGES(order), 0, 0, 0,
-			NULL);
+	ret = pool_closed ? -EIO
+			  : keel_call(KEEL_HC_POOL_DONATE, page_to_phys(page),
+				      KEEL_EL2_PAGES(order), 0, 0, 0, NULL);
 	if (!ret) {
 		set_page_private(page, order);
 		list_add(&page->lru, &pool_pages);
@@ -187,6 +189,14 @@ int keel_pool_topup(void)
 	if (ret)
 		keel_donation_free(page, order);
 	return ret;
+}
+
+/* The host restarts: a fault that is still under way must not give what nobody would take back. */
+void keel_pool_close(void)
+{
+	mutex_lock(&pool_lock);
+	pool_closed = true;
+	mutex_unlock(&pool_lock);
 }
 
 /* Newest first: the tables that map a donation are in older donations. */

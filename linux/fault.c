@@ -368,7 +368,6 @@ void keel_take_frames(struct keel_vm *vm, const struct keel_frames *frames)
 			cond_resched();
 		} while (!done);
 	}
-	settle_charges(vm);
 }
 
 #ifdef KEEL_INJECT
@@ -1127,7 +1126,11 @@ static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 		unpin_from(&around, 1);
 		return -ENOMEM;
 	}
-	return commit_all(vm, fault, &pin, &around, seen);
+	ret = commit_all(vm, fault, &pin, &around, seen);
+	if (ret != -EBUSY)
+		return ret;
+	fault->max = 0; /* a page fits where a block does not */
+	return -EAGAIN;
 }
 
 /* -EAGAIN also while a page is being given up, for which keel_fault() waits. */
@@ -1145,10 +1148,10 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *s
 	keel_pin_end(vm);
 	if (vm->memlock)
 		settle_charges(vm);
-	if (ret != -EBUSY)
-		return ret;
-	fault->max = 0;
-	return -EAGAIN;
+	/* What was looked at may have changed before it was pinned: mprotect(). */
+	if (ret == -EFAULT && mmu_interval_check_retry(&seen->slot.watch->notifier, seen->sequence))
+		return -EAGAIN;
+	return ret;
 }
 
 #define BLOCK_PAGES   (1UL << PMD_LEAF_ORDER)
@@ -1165,6 +1168,9 @@ static bool has_block(struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
 		return false;
 	found = translate_hva(slot_hva(slot, gfn), 0);
 	if (found.order != PMD_LEAF_ORDER || !found.writable)
+		return false;
+	/* Nobody is told of broken memory that the guest has not accessed. A hint: it is not pinned. */
+	if (PageHWPoison(pfn_to_page(found.pfn)))
 		return false;
 	if (mutex_lock_killable(&vm->mem_lock))
 		return false;

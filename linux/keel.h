@@ -507,6 +507,7 @@ int keel_topup(struct keel_vm *vm);
 int keel_pool_topup(void);
 /* Take back what is free in it. Return: whether that was everything. May sleep. */
 bool keel_pool_reclaim(void);
+void keel_pool_close(void);
 /* Whether the page was there at boot, so that Keel knows that it is memory. */
 bool keel_boot_memory(const struct page *page);
 void keel_donations_free(struct keel_vm *vm);

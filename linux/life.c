@@ -184,6 +184,7 @@ static int on_restart(struct notifier_block *block, unsigned long event, void *u
 	}
 	for (tries = 0; tries < RELEASE_TRIES && keel_life_releasing(); tries++)
 		usleep_range(500, 1000);
+	keel_pool_close();
 	if (!keel_pool_reclaim())
 		pr_err("Keel cannot return all donated memory: a kernel started by kexec must not use it\n");
 	return NOTIFY_OK;
