@@ -87,7 +87,7 @@ def test_locked_memory_limit(shared):
     result = machine.run(f"limited 16384 {vms.vmrun()} 2>&1 </dev/null", vms.GUEST_TIMEOUT)
     assert result.status == vms.ERROR
     assert "KVM_RUN failed: Cannot allocate memory" in result.output
-    assert "its limit, 16384 KiB, is reached" in machine.check("dmesg")
+    assert "the limit of 16384 KiB is reached" in machine.check("dmesg")
     # Enough for all of it.
     result = machine.run(f"{off} limited 524288 {vms.vmrun()} >/tmp/out 2>&1", vms.GUEST_TIMEOUT)
     machine.check("echo 0 >/sys/module/keel/parameters/memlock")
