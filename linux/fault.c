@@ -1169,8 +1169,11 @@ static bool has_block(struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
 	found = translate_hva(slot_hva(slot, gfn), 0);
 	if (found.order != PMD_LEAF_ORDER || !found.writable)
 		return false;
-	/* Nobody is told of broken memory that the guest has not accessed. A hint: it is not pinned. */
-	if (PageHWPoison(pfn_to_page(found.pfn)))
+	/*
+	 * Nobody is told of broken memory that the guest has not accessed. What is found here may be
+	 * the page of somebody else by now, and the memory of a device has none.
+	 */
+	if (!pfn_valid(found.pfn) || PageHWPoison(compound_head(pfn_to_page(found.pfn))))
 		return false;
 	if (mutex_lock_killable(&vm->mem_lock))
 		return false;

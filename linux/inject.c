@@ -33,6 +33,10 @@ static unsigned int release_ms;
 module_param(release_ms, uint, 0644);
 MODULE_PARM_DESC(release_ms, "how much longer the release of a VM takes, in milliseconds");
 
+static unsigned int pin_ms;
+module_param(pin_ms, uint, 0644);
+MODULE_PARM_DESC(pin_ms, "how much later the next memory is pinned, in milliseconds");
+
 /* Takes effect once, after a run that an interrupt ended: EL2 waits for no answer then. */
 static unsigned long abort_at;
 module_param(abort_at, ulong, 0644);
@@ -85,6 +89,14 @@ void keel_inject_release(void)
 {
 	if (READ_ONCE(release_ms))
 		msleep(READ_ONCE(release_ms));
+}
+
+void keel_inject_pin(void)
+{
+	unsigned int ms = xchg(&pin_ms, 0);
+
+	if (ms)
+		msleep(ms);
 }
 
 long keel_inject_abort(struct keel_vcpu *vcpu, long exit)

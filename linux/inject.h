@@ -86,6 +86,9 @@ u64 keel_inject_handle(u64 handle);
 /* A VM is about to be released: it may take long. */
 void keel_inject_release(void);
 
+/* Memory is about to be pinned: it may take long. */
+void keel_inject_pin(void);
+
 /* The exit of a run: @exit, or an external abort at broken memory. */
 long keel_inject_abort(struct keel_vcpu *vcpu, long exit);
 
@@ -133,6 +136,7 @@ static inline int keel_anon_inode_getfd(const char *name, const struct file_oper
 static inline int keel_pin_user_pages_fast(unsigned long start, int nr, unsigned int flags,
 					   struct page **pages)
 {
+	keel_inject_pin();
 	return keel_inject() ? -ENOMEM : pin_user_pages_fast(start, nr, flags, pages);
 }
 

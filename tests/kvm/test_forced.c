@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What a machine does not do on demand, by a module with fault injection (linux/inject.h): a vCPU
- * that cannot run any more ends its VM, of which all others hear; and memory is taken from a guest
- * in parts, however much the process discards. For a shipped module: nothing to test, which is a
- * failure.
+ * that cannot run any more ends its VM, of which all others hear; memory is taken from a guest in
+ * parts, however much the process discards; the process changes its memory between a fault's look
+ * at it and the pin; and huge pages around a fault are broken. For a shipped module: nothing to
+ * test, which is a failure.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include "parameters.h"
 
 #define RUN_FAILS  PARAMETER("run_fails")
+#define PIN_MS	   PARAMETER("pin_ms")
 #define MOST_TAKEN PARAMETER("most_taken")
 #define MUCH	   (64UL << 20)
 #define MUCH_BASE  0x80000000ULL
@@ -30,6 +32,12 @@ GUEST_CODE(sweeps, "mov x10, #0x09000000\n"
 		   "b.lo 1b\n"
 		   "str x0, [x10]\n"
 		   "b .\n");
+
+/* Reads at x0, and tells; and again. */
+GUEST_CODE(reads, "mov x10, #0x09000000\n"
+		  "1: ldr x6, [x0]\n"
+		  "str x6, [x10]\n"
+		  "b 1b\n");
 
 static void on_alarm(int signal)
 {
@@ -118,6 +126,94 @@ static void test_parts(void)
 	munmap(much, MUCH);
 }
 
+/* ---- memory that is not as a fault has seen it ---- */
+
+/*
+ * The fault finds several pages that the process may write, and is about to pin them for that. By
+ * then the process may only read them, which is enough for this guest.
+ */
+static void test_protected_meanwhile(void)
+{
+	char *mem = map_memory(16 * PAGE);
+	struct vm vm;
+	struct vcpu vcpu;
+	pthread_t thread;
+
+	start_guest(&vm, &vcpu, reads, reads_end);
+	must(madvise(mem, 16 * PAGE, MADV_NOHUGEPAGE), "MADV_NOHUGEPAGE");
+	memset(mem, 1, 16 * PAGE);
+	must(set_region(vm.fd, 1, 0, MUCH_BASE, 16 * PAGE, mem), "a slot");
+	must(set_reg(&vcpu, CORE_REG(regs[0]), GUEST_BASE), "x0");
+	expect_mmio(&vcpu, true, MMIO_BASE, 8, "the guest runs");
+	must(set_reg(&vcpu, CORE_REG(regs[0]), MUCH_BASE), "x0");
+	write_number(PIN_MS, 1000);
+	result = -1;
+	pthread_create(&thread, NULL, run_other, &vcpu);
+	usleep(300000);
+	check(result < 0, "the fault waits");
+	must(mprotect(mem, 16 * PAGE, PROT_READ), "mprotect");
+	pthread_join(thread, NULL);
+	check(!result && vcpu.run->exit_reason == KVM_EXIT_MMIO,
+	      "the guest reads memory that becomes read-only during its fault: %s (exit %u)",
+	      result ? strerror(result) : "success", vcpu.run->exit_reason);
+	end_guest(&vm, &vcpu);
+	munmap(mem, 16 * PAGE);
+}
+
+/* ---- broken memory beside that of a fault ---- */
+
+#define HUGE   (2UL << 20)
+#define BLOCKS 4
+
+static volatile sig_atomic_t bus_count;
+static void *volatile bus_address;
+
+static void on_bus(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	bus_count++;
+	bus_address = info->si_addr;
+}
+
+/*
+ * A fault brings the huge pages that follow. One of them is broken, and still the process's since it
+ * was pinned when the kernel found that.
+ */
+static void test_broken_neighbour(void)
+{
+	const struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
+	char *room = map_memory(2 * BLOCKS * HUGE);
+	char *mem = (char *)(((uintptr_t)room + BLOCKS * HUGE - 1) & ~(BLOCKS * HUGE - 1));
+	struct vm vm;
+	struct vcpu vcpu;
+	long ret;
+
+	start_guest(&vm, &vcpu, reads, reads_end);
+	must(madvise(mem, BLOCKS * HUGE, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	memset(mem, 1, BLOCKS * HUGE);
+	must(set_region(vm.fd, 1, 0, MUCH_BASE, BLOCKS * HUGE, mem), "a slot of huge pages");
+	must(set_reg(&vcpu, CORE_REG(regs[0]), MUCH_BASE), "x0");
+	expect_mmio(&vcpu, true, MMIO_BASE, 8, "the guest reads the first");
+	sigaction(SIGBUS, &action, NULL);
+	(void)madvise(mem + HUGE, PAGE, MADV_HWPOISON); /* fails, as the page stays mapped */
+	must(set_region(vm.fd, 1, 0, MUCH_BASE, 0, mem), "the slot goes");
+	must(set_region(vm.fd, 1, 0, MUCH_BASE, BLOCKS * HUGE, mem), "... and comes");
+	bus_count = 0;
+	expect_mmio(&vcpu, true, MMIO_BASE, 8, "it reads the first again");
+	check(!bus_count, "no SIGBUS for the second, which it has not read (%d, %p)",
+	      (int)bus_count, bus_address);
+	must(set_reg(&vcpu, CORE_REG(regs[0]), MUCH_BASE + HUGE), "x0");
+	ret = ioctl(vcpu.fd, KVM_RUN, 0);
+	check(!ret || errno == EINTR, "it ends its access to the first");
+	if (!ret)
+		ret = ioctl(vcpu.fd, KVM_RUN, 0);
+	check(ret < 0 && errno == EINTR && bus_count && bus_address == mem + HUGE,
+	      "it reads the second: SIGBUS, address %p (%p)", bus_address, (void *)(mem + HUGE));
+	end_guest(&vm, &vcpu);
+	munmap(room, 2 * BLOCKS * HUGE);
+}
+
 int main(void)
 {
 	const struct sigaction action = { .sa_handler = on_alarm };
@@ -128,5 +224,7 @@ int main(void)
 	test_run_page_fails(sleeps, sleeps_end, "sleeps");
 	test_run_page_fails(spins, spins_end, "is in the guest");
 	test_parts();
+	test_protected_meanwhile();
+	test_broken_neighbour();
 	return finish();
 }
