@@ -179,6 +179,21 @@ static UNUSED u64 hvc(u64 fid, u64 x1, u64 x2, u64 x3, u64 x4, u64 x5)
 	return regs.x[0];
 }
 
+/* Of a guest, in assembly: its MMU on, 39 bits by TTBR0_EL1 alone, the table at x1; x2 is lost. */
+#define GUEST_MMU_ON                     \
+	"	mov	x2, #0xff\n"               \
+	"	msr	mair_el1, x2\n"            \
+	"	ldr	x2, =0x0000000200803519\n" \
+	"	msr	tcr_el1, x2\n"             \
+	"	msr	ttbr0_el1, x1\n"           \
+	"	isb\n"                         \
+	"	tlbi	vmalle1\n"                \
+	"	dsb	sy\n"                      \
+	"	isb\n"                         \
+	"	ldr	x2, =0x30d01805\n"         \
+	"	msr	sctlr_el1, x2\n"           \
+	"	isb\n"
+
 /* @feature_bits: KVM_ARM_VCPU_*. Returns the handle. */
 static UNUSED u64 guest_create(u64 n, const void *code, u64 bytes, u64 feature_bits)
 {

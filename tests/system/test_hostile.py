@@ -56,7 +56,7 @@ def test_calls(run_hostile, e2h, variant):
 
 @pytest.mark.parametrize("e2h", [0, 1])
 def test_a_profiled_guest_does_not_keep_the_cpu(run_hostile, e2h):
-    run_hostile("sampled", 9, f"keel.e2h={e2h}", smp=2)
+    run_hostile("sampled", 11, f"keel.e2h={e2h}", smp=2)
 
 
 # ---- memory that firmware reserved
