@@ -21,7 +21,7 @@ HYP_CFLAGS_release := -Os
 HYP_CFLAGS_debug   := -O1 -DKEEL_DEBUG
 
 # What a guest's exit and its memory go through is for speed, the rest for size.
-HYP_HOT := vm/run vm/exit vm/switch vm/fp vm/vm_table vm/vm_mem vm/s2_context mm/vmid mm/pgtable mm/stage2 mm/ownership mm/page_pool mm/el2_map \
+HYP_HOT := vm/run vm/exit vm/switch vm/fp vm/vm_table vm/guest_mem vm/s2_context mm/vmid mm/pgtable mm/stage2 mm/ownership mm/page_pool mm/el2_map \
            host/host_mem trap/trap trap/abort trap/mmio trap/sysreg trap/guest_smccc \
            trap/guest_psci vgic/vgic vgic/vgic_mmio timer/timer host/vm_calls host/hypercall host/host_trap \
            spe/spe_arm spe/spe_regs spe/spe_buffer spe/spe_filter spe/spe_insn spe/spe_insn_eval spe/spe_packet \

@@ -116,7 +116,7 @@ enum vm_spe { VM_SPE_UNDECIDED, VM_SPE_WITHOUT, VM_SPE_WITH };
 
 struct donation_page; /* donation.h */
 
-/* Memory that the host has back and that is not yet cleaned: vm_mem.c, under vm->lock. */
+/* Memory that the host has back and that is not yet cleaned: guest_mem.c, under vm->lock. */
 struct vm_unclean {
 	struct pa pa;
 	u64 size; /* 0 for none */
