@@ -118,7 +118,7 @@ static void map_fdt(void)
 		boot_stop("the device tree does not fit EL2's address space: raise keel.va_bits");
 }
 
-static void reserve(u64 base, u64 size)
+static void reserve_memory(u64 base, u64 size)
 {
 	if (memmap_reserve(&boot_info.memmap, base, size))
 		boot_stop("too many memory reservations");
@@ -127,7 +127,7 @@ static void reserve(u64 base, u64 size)
 static void add_keel_range(u64 base, u64 size)
 {
 	keel_ranges[keel_range_count++] = (struct mem_range){ base, base + size };
-	reserve(base, size);
+	reserve_memory(base, size);
 }
 
 static void find_cpus(void)
@@ -395,7 +395,7 @@ static void *take_gic_memory(u64 size, u64 end, struct pa *pa)
 	return memory;
 }
 
-static int init_gic_with(const struct fdt_redists *redists)
+static int init_gic_parts(const struct fdt_redists *redists)
 {
 	struct fdt_itses itses;
 	const struct host_gic_boot boot = {
@@ -415,7 +415,7 @@ static int init_gic_with(const struct fdt_redists *redists)
  * What of the GIC writes memory by itself becomes EL2's, or nothing runs: the host could write
  * Keel's memory with it.
  */
-static void init_gic(void)
+static void init_machine_gic(void)
 {
 	struct fdt_redists redists;
 	int ret = host_fdt_redists(load.fdt, &redists);
@@ -423,7 +423,7 @@ static void init_gic(void)
 	if (ret == -ENOENT)
 		return;
 	if (!ret)
-		ret = init_gic_with(&redists);
+		ret = init_gic_parts(&redists);
 	if (ret)
 		boot_stop("the interrupt controller cannot be kept from Keel's memory (error %d)",
 			  ret);
@@ -556,7 +556,7 @@ static void __noreturn boot_on_stack(void)
 		panic("page pool");
 	smp_probe();
 	print_cpus();
-	init_gic();
+	init_machine_gic();
 	init_host();
 	if (host_gic_start())
 		boot_stop("the interrupt controller uses memory that is Keel's");
@@ -578,7 +578,7 @@ void __noreturn boot_main(void)
 	load.fdt_range =
 		(struct mem_range){ boot_info.fdt.v, boot_info.fdt.v + boot_info.fdt_size };
 	add_keel_range(boot_info.image.v, KEEL_REGION_SIZE);
-	reserve(boot_info.fdt.v, boot_info.fdt_size);
+	reserve_memory(boot_info.fdt.v, boot_info.fdt_size);
 	find_cpus();
 	if (host_load_place(&load, &why))
 		boot_stop("%s", why);

@@ -239,7 +239,7 @@ static void __noreturn panic_exception(const struct panic_frame *frame)
 }
 
 /* On a stack that is in bounds: what overflows it is no fault of somebody's memory. */
-static bool mend(struct panic_frame *frame)
+static bool mend_own_fault(struct panic_frame *frame)
 {
 	size_t rows = ((u64)_extable_end - (u64)_extable_start) / sizeof(struct extable_row);
 
@@ -253,7 +253,7 @@ void exception_at_el2(struct panic_frame *frame)
 {
 	if (frame->vector == VECTOR_SERROR_HOST)
 		switch_host_serror(frame->esr);
-	else if (!mend(frame))
+	else if (!mend_own_fault(frame))
 		panic_exception(frame);
 }
 

@@ -130,7 +130,7 @@ static const struct selftest {
 	{ "overflow-cpu1", NULL, test_overflow },
 };
 
-static const struct selftest *find(const char *name)
+static const struct selftest *find_selftest(const char *name)
 {
 	size_t i;
 
@@ -142,7 +142,7 @@ static const struct selftest *find(const char *name)
 
 void selftest_boot(const char *name)
 {
-	const struct selftest *test = find(name);
+	const struct selftest *test = find_selftest(name);
 
 	if (!test && name[0])
 		log_warn("option keel.selftest: there is no test called %s", name);
@@ -152,7 +152,7 @@ void selftest_boot(const char *name)
 
 void selftest_secondary(const char *name)
 {
-	const struct selftest *test = find(name);
+	const struct selftest *test = find_selftest(name);
 
 	if (test && test->secondary)
 		test->secondary();

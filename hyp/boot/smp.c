@@ -92,7 +92,7 @@ static bool probe_done(u64 id)
 	return __atomic_load_n(&probe_answers[id], __ATOMIC_ACQUIRE) != NULL;
 }
 
-static bool cpu_is_off(u64 mpidr)
+static bool probed_cpu_is_off(u64 mpidr)
 {
 	return psci_call(PSCI_AFFINITY_INFO | PSCI_64, mpidr, 0, 0) == PSCI_AFFINITY_OFF;
 }
@@ -173,7 +173,7 @@ static void probe_cpu(unsigned int id)
 			 mpidr, ret);
 		return;
 	}
-	if (!wait_until(probe_done, id) || !wait_until(cpu_is_off, mpidr)) {
+	if (!wait_until(probe_done, id) || !wait_until(probed_cpu_is_off, mpidr)) {
 		log_warn("CPU %u (MPIDR %#lx): started, but not heard of for a second", id, mpidr);
 		return;
 	}
@@ -236,7 +236,7 @@ static bool interrupts_fit(unsigned int id)
 }
 
 /* Turn this CPU off. Firmware may refuse, which leaves nothing to do but to wait. */
-static void __noreturn cpu_off(void)
+static void __noreturn turn_cpu_off(void)
 {
 	(void)psci_call(PSCI_CPU_OFF, 0, 0, 0);
 	for (;;)
@@ -251,7 +251,7 @@ static void __noreturn answer_probe(unsigned int id)
 	answer.withheld = this_cpu()->withheld;
 	spe_unit_identify(&answer.spe);
 	__atomic_store_n(&probe_answers[id], &answer, __ATOMIC_RELEASE);
-	cpu_off();
+	turn_cpu_off();
 }
 
 /* Through the mediator, so that the host sees this CPU as off. */
@@ -260,7 +260,7 @@ static void __noreturn refuse_cpu(unsigned int id)
 	struct smccc_regs regs = { .x = { PSCI_CPU_OFF } };
 
 	(void)psci_handle(&host_psci, id, &regs);
-	cpu_off();
+	turn_cpu_off();
 }
 
 void __noreturn secondary_main(unsigned int id)

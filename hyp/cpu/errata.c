@@ -90,7 +90,7 @@ static const struct erratum errata[] = {
 /* Which rows a CPU has had. */
 static bool seen[ARRAY_SIZE(errata)];
 
-static bool applies(const struct erratum *e, u64 midr)
+static bool erratum_applies(const struct erratum *e, u64 midr)
 {
 	unsigned int revision = RP((unsigned int)FIELD_GET(MIDR_VARIANT, midr),
 				   (unsigned int)FIELD_GET(MIDR_REVISION, midr));
@@ -104,14 +104,14 @@ u32 errata_of(u64 midr)
 	u32 actions = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(errata); i++)
-		actions |= applies(&errata[i], midr) ? errata[i].actions : 0;
+		actions |= erratum_applies(&errata[i], midr) ? errata[i].actions : 0;
 	return actions;
 }
 
 const struct erratum *errata_add(u64 midr, const struct erratum *prev)
 {
 	for (size_t i = prev ? (size_t)(prev - errata) + 1 : 0; i < ARRAY_SIZE(errata); i++) {
-		if (seen[i] || !applies(&errata[i], midr))
+		if (seen[i] || !erratum_applies(&errata[i], midr))
 			continue;
 		seen[i] = true;
 		__atomic_fetch_or(&errata_actions, errata[i].actions, __ATOMIC_RELAXED);

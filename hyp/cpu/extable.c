@@ -3,7 +3,7 @@
 #include <cpu/extable.h>
 #include <lib/esr.h>
 
-static u64 target(const s32 *distance)
+static u64 row_target(const s32 *distance)
 {
 	return (u64)(uintptr_t)distance + (u64)(s64)*distance;
 }
@@ -49,9 +49,9 @@ bool extable_fixup(const struct extable_row *rows, size_t n, u64 esr, u64 pc, u6
 	if (!may_be_expected(esr))
 		return false;
 	for (i = 0; i < n; i++) {
-		u64 fixup = target(&rows[i].fixup);
+		u64 fixup = row_target(&rows[i].fixup);
 
-		if (pc < target(&rows[i].from) || pc >= target(&rows[i].to) ||
+		if (pc < row_target(&rows[i].from) || pc >= row_target(&rows[i].to) ||
 		    is_undefined(esr) != ((fixup & EXTABLE_UNDEF) != 0))
 			continue;
 		*out = fixup & ~(u64)EXTABLE_UNDEF;

@@ -209,7 +209,7 @@ static u64 stage2_granule(const struct tgran *t, const u64 *regs)
 }
 
 /* One CPU's registers, in the terms that can be compared: known fields, no indirections. */
-static void normalize(u64 *out, const struct cpu_id_regs *cpu)
+static void normalize_fields(u64 *out, const struct cpu_id_regs *cpu)
 {
 	for (size_t r = 0; r < ID_REG_COUNT; r++)
 		out[r] = id_regs[r].res1;
@@ -229,7 +229,7 @@ static void normalize(u64 *out, const struct cpu_id_regs *cpu)
 void cpu_features_init(struct cpu_features *system, const struct cpu_id_regs *boot)
 {
 	*system = (struct cpu_features){ 0 };
-	normalize(system->reg, boot);
+	normalize_fields(system->reg, boot);
 }
 
 /* A PARange in bits. Values that are not defined yet are no less than those that are. */
@@ -250,7 +250,7 @@ unsigned int cpu_features_limit_pa(struct cpu_features *system, unsigned int pa_
 }
 
 /* What the machine would be with the CPU; notes where it differs. */
-static void combine(u64 *merged, const u64 *system, const u64 *cpu, u64 *differ)
+static void combine_fields(u64 *merged, const u64 *system, const u64 *cpu, u64 *differ)
 {
 	for (size_t r = 0; r < ID_REG_COUNT; r++)
 		merged[r] = id_regs[r].res1;
@@ -288,8 +288,8 @@ int cpu_features_merge(struct cpu_features *system, const struct cpu_id_regs *cp
 	u64 normal[ID_REG_COUNT], merged[ID_REG_COUNT];
 
 	*diff = (struct cpu_features_diff){ 0 };
-	normalize(normal, cpu);
-	combine(merged, system->reg, normal, diff->differ);
+	normalize_fields(normal, cpu);
+	combine_fields(merged, system->reg, normal, diff->differ);
 	diff->missing = find_missing(system, merged);
 	if (diff->missing != ID_FIELD_COUNT)
 		return -EINVAL;

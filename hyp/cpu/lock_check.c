@@ -11,7 +11,7 @@
 #ifdef KEEL_DEBUG
 STATIC_ASSERT(LOCK_RANKS <= 32, "struct percpu.locks_held has a bit for each");
 
-static bool holds(const struct spinlock *lock)
+static bool cpu_holds(const struct spinlock *lock)
 {
 	return spin_is_locked(lock) && READ_ONCE(lock->holder) == this_cpu();
 }
@@ -24,7 +24,7 @@ void spin_check_before(const struct spinlock *lock)
 		return;
 	if (lock->rank == LOCK_NO_RANK)
 		panic("lock %p is not initialized", (const void *)lock);
-	if (holds(lock))
+	if (cpu_holds(lock))
 		panic("lock %p, rank %u, is taken again by its holder", (const void *)lock,
 		      lock->rank);
 	if (cpu->locks_held >> lock->rank)
@@ -53,7 +53,7 @@ void spin_check_release(struct spinlock *lock)
 
 void spin_check_held(const struct spinlock *lock, const char *where)
 {
-	if (!holds(lock))
+	if (!cpu_holds(lock))
 		panic("%s: lock %p, rank %u, is not held by this CPU", where, (const void *)lock,
 		      lock->rank);
 }

@@ -52,7 +52,7 @@ struct line {
 };
 
 /* Names from the device tree and the like must not be able to drive the terminal. */
-static char printable(char c)
+static char printable_char(char c)
 {
 	return c >= ' ' && c <= '~' ? c : '?';
 }
@@ -62,7 +62,7 @@ static void put_line(void *ctx, const char *s, size_t n)
 	struct line *line = ctx;
 
 	for (; n && line->used < LOG_LINE_MAX - 1; n--)
-		line->text[line->used++] = printable(*s++);
+		line->text[line->used++] = printable_char(*s++);
 	line->cut |= n != 0;
 }
 

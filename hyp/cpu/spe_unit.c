@@ -53,7 +53,7 @@ static const struct field_row {
 	{ PMBIDR_ALIGN, MOST },
 };
 
-static bool merge(u64 *all, u64 one, const struct field_row *rows, size_t count)
+static bool merge_fields(u64 *all, u64 one, const struct field_row *rows, size_t count)
 {
 	u64 merged = 0;
 	size_t i;
@@ -74,8 +74,9 @@ static bool merge(u64 *all, u64 one, const struct field_row *rows, size_t count)
 
 void spe_unit_merge(struct spe_unit_id *all, const struct spe_unit_id *one)
 {
-	bool alike = merge(&all->pmsidr, one->pmsidr, pmsidr_rows, ARRAY_SIZE(pmsidr_rows)) &&
-		     merge(&all->pmbidr, one->pmbidr, pmbidr_rows, ARRAY_SIZE(pmbidr_rows));
+	bool alike =
+		merge_fields(&all->pmsidr, one->pmsidr, pmsidr_rows, ARRAY_SIZE(pmsidr_rows)) &&
+		merge_fields(&all->pmbidr, one->pmbidr, pmbidr_rows, ARRAY_SIZE(pmbidr_rows));
 
 	all->events &= one->events;
 	all->version = alike ? MIN(all->version, one->version) : 0;

@@ -31,17 +31,17 @@ struct spec {
 /* A u64 has at most 20 digits. */
 #define DIGITS_MAX 20
 
-static void emit(struct out *out, const char *s, size_t n)
+static void emit_text(struct out *out, const char *s, size_t n)
 {
 	if (n)
 		out->put(out->ctx, s, n);
 	out->length += n;
 }
 
-static void pad(struct out *out, char c, size_t n)
+static void emit_padding(struct out *out, char c, size_t n)
 {
 	while (n--)
-		emit(out, &c, 1);
+		emit_text(out, &c, 1);
 }
 
 static const char *parse_flags(const char *fmt, struct spec *spec)
@@ -144,12 +144,12 @@ static void emit_field(struct out *out, const struct spec *spec, const char *pre
 	size_t fill = width > used ? width - used : 0;
 
 	if (!spec->left)
-		pad(out, ' ', fill);
-	emit(out, prefix, prefix_length);
-	pad(out, '0', zeroes);
-	emit(out, body, n);
+		emit_padding(out, ' ', fill);
+	emit_text(out, prefix, prefix_length);
+	emit_padding(out, '0', zeroes);
+	emit_text(out, body, n);
 	if (spec->left)
-		pad(out, ' ', fill);
+		emit_padding(out, ' ', fill);
 }
 
 static size_t zeroes_before(const struct spec *spec, size_t prefix_length, size_t digits)
@@ -244,7 +244,7 @@ static bool print_spec(struct out *out, struct spec *spec, struct args *args)
 		print_char(out, spec, va_arg(args->ap, int));
 		return true;
 	case '%':
-		emit(out, "%", 1);
+		emit_text(out, "%", 1);
 		return true;
 	default:
 		return false;
@@ -270,7 +270,7 @@ int kl_vprint(kl_put_t put, void *ctx, const char *fmt, va_list ap)
 	for (;;) {
 		size_t n = literal_length(fmt);
 
-		emit(&out, fmt, n);
+		emit_text(&out, fmt, n);
 		fmt += n;
 		if (!*fmt)
 			break;
@@ -279,7 +279,7 @@ int kl_vprint(kl_put_t put, void *ctx, const char *fmt, va_list ap)
 		const char *end = parse_spec(fmt + 1, &args, &spec);
 
 		if (!print_spec(&out, &spec, &args))
-			emit(&out, fmt, (size_t)(end - fmt));
+			emit_text(&out, fmt, (size_t)(end - fmt));
 		fmt = end;
 	}
 	va_end(args.ap);

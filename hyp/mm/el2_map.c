@@ -43,12 +43,12 @@ static struct el2_map {
 
 /* ---- tables ---- */
 
-static void *table_at(struct pa pa)
+static void *el2_table_at(struct pa pa)
 {
 	return map.pool ? el2_pa_to_va(&map.layout, pa) : (void *)pa.v;
 }
 
-static void *zalloc_table(void *ctx)
+static void *el2_zalloc_table(void *ctx)
 {
 	void *table;
 
@@ -63,23 +63,23 @@ static void *zalloc_table(void *ctx)
 	return table;
 }
 
-static void free_table(void *ctx, void *table)
+static void el2_free_table(void *ctx, void *table)
 {
 	(void)ctx;
 	if (map.pool)
 		page_pool_free(map.pool, table);
 }
 
-static struct pa table_to_pa(void *ctx, const void *table)
+static struct pa el2_table_to_pa(void *ctx, const void *table)
 {
 	(void)ctx;
 	return map.pool ? el2_va_to_pa(&map.layout, table) : PA((u64)table);
 }
 
-static void *pa_to_table(void *ctx, struct pa pa)
+static void *el2_pa_to_table(void *ctx, struct pa pa)
 {
 	(void)ctx;
-	return table_at(pa);
+	return el2_table_at(pa);
 }
 
 /* Before run time the MMU is off and no TLB holds anything: mmu_on invalidates them all. */
@@ -100,10 +100,10 @@ static void el2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 }
 
 static const struct pgtable_ops table_ops = {
-	.zalloc_table = zalloc_table,
-	.free_table = free_table,
-	.table_to_pa = table_to_pa,
-	.pa_to_table = pa_to_table,
+	.zalloc_table = el2_zalloc_table,
+	.free_table = el2_free_table,
+	.table_to_pa = el2_table_to_pa,
+	.pa_to_table = el2_pa_to_table,
 	.tlb_inval = el2_tlb_inval,
 };
 
@@ -138,7 +138,7 @@ static u64 prot_attrs(enum el2_prot prot)
 	return attrs | S1_ATTRINDX(MAIR_IDX_DEVICE) | xn;
 }
 
-static int map_range(u64 va, struct pa pa, u64 size, enum el2_prot prot, unsigned int flags)
+static int map_va_range(u64 va, struct pa pa, u64 size, enum el2_prot prot, unsigned int flags)
 {
 	u64 ia;
 	struct pgtable *pgt = tables_for(va, &ia);
@@ -147,7 +147,7 @@ static int map_range(u64 va, struct pa pa, u64 size, enum el2_prot prot, unsigne
 }
 
 /* Unmapping whole mappings never splits a block, so it cannot fail. */
-static void unmap_range(u64 va, u64 size)
+static void unmap_va_range(u64 va, u64 size)
 {
 	u64 ia;
 	struct pgtable *pgt = tables_for(va, &ia);
@@ -158,7 +158,7 @@ static void unmap_range(u64 va, u64 size)
 
 /* ---- early: MMU off ---- */
 
-static int init_tables(struct pgtable *pgt, unsigned int bits, int level, u64 *base)
+static int init_el2_tables(struct pgtable *pgt, unsigned int bits, int level, u64 *base)
 {
 	const struct pgtable_format fmt = {
 		.granule = GRANULE_4K,
@@ -168,7 +168,7 @@ static int init_tables(struct pgtable *pgt, unsigned int bits, int level, u64 *b
 		.oa_bits = map.layout.ds ? 52 : 48,
 		.ds = map.layout.ds,
 	};
-	u64 *root = zalloc_table(NULL);
+	u64 *root = el2_zalloc_table(NULL);
 
 	return root ? pgtable_init(pgt, &fmt, root, &table_ops, base) : -ENOMEM;
 }
@@ -185,10 +185,10 @@ int el2_map_early_init(const struct el2_layout *layout, struct pa pages, struct 
 	map.upper.root = NULL;
 	map.upper_base = layout->runtime_base;
 	map.private_next = ALIGN_UP(layout->private_base, SZ_2M);
-	ret = init_tables(&map.lower, layout->ttbr0_bits, layout->ttbr0_level, &map.lower_base);
+	ret = init_el2_tables(&map.lower, layout->ttbr0_bits, layout->ttbr0_level, &map.lower_base);
 	if (!ret && layout->which == EL2_TWO_BASES)
-		ret = init_tables(&map.upper, layout->ttbr1_bits, layout->ttbr1_level,
-				  &map.upper_base);
+		ret = init_el2_tables(&map.upper, layout->ttbr1_bits, layout->ttbr1_level,
+				      &map.upper_base);
 	return ret;
 }
 
@@ -200,7 +200,7 @@ int el2_map_identity(struct pa pa, u64 size, enum el2_prot prot)
 /* TTBR0_EL2: with DS, address bits 51:48 are in BADDR's low bits, 5:2. */
 static u64 root_to_ttbr(const u64 *root)
 {
-	u64 pa = table_to_pa(NULL, root).v;
+	u64 pa = el2_table_to_pa(NULL, root).v;
 
 	return (pa & GENMASK(47, 0)) | FIELD_PREP(GENMASK(5, 2), pa >> 48);
 }
@@ -247,7 +247,7 @@ static int show_linear(struct pa pa, u64 size, enum el2_prot prot)
 
 	if (pgtable_tables_to_map(pgt, ia, pa, size) > page_pool_spare(map.pool))
 		return -ENOBUFS;
-	return map_range(va, pa, size, prot, 0);
+	return map_va_range(va, pa, size, prot, 0);
 }
 
 int el2_map_linear(struct pa pa, u64 size, enum el2_prot prot)
@@ -258,7 +258,7 @@ int el2_map_linear(struct pa pa, u64 size, enum el2_prot prot)
 	if (pa.v < l->linear_start.v || pa.v > l->linear_end.v || size > l->linear_end.v - pa.v)
 		return -ERANGE;
 	if (!map.pool)
-		return map_range(pa.v + l->linear_offset, pa, size, prot, 0);
+		return map_va_range(pa.v + l->linear_offset, pa, size, prot, 0);
 	spin_lock(&el2_map_lock);
 	ret = show_linear(pa, size, prot);
 	spin_unlock(&el2_map_lock);
@@ -268,7 +268,7 @@ int el2_map_linear(struct pa pa, u64 size, enum el2_prot prot)
 void el2_unmap_linear(struct pa pa, u64 size)
 {
 	spin_lock(&el2_map_lock);
-	unmap_range(pa.v + map.layout.linear_offset, size);
+	unmap_va_range(pa.v + map.layout.linear_offset, size);
 	spin_unlock(&el2_map_lock);
 }
 
@@ -332,9 +332,9 @@ void *el2_map_private(struct pa pa, u64 size, enum el2_prot prot)
 	before = map.private_next;
 	ret = take_private(first, bytes, &va);
 	if (!ret)
-		ret = map_range(va, first, bytes, prot, 0);
+		ret = map_va_range(va, first, bytes, prot, 0);
 	if (ret && va) {
-		unmap_range(va, bytes);
+		unmap_va_range(va, bytes);
 		map.private_next = before;
 	}
 	spin_unlock(&el2_map_lock);
@@ -347,7 +347,7 @@ void el2_unmap_private(const void *ptr, u64 size)
 	u64 bytes = ALIGN_UP(size + into, SZ_4K);
 
 	spin_lock(&el2_map_lock);
-	unmap_range(va, bytes);
+	unmap_va_range(va, bytes);
 	if (map.private_next == va + bytes + SZ_4K)
 		map.private_next = va;
 	spin_unlock(&el2_map_lock);
@@ -365,8 +365,8 @@ static int map_stack_part(u64 slot, struct el2_stack_part part)
 
 		if (!page)
 			return -ENOMEM;
-		ret = map_range(slot + offset, el2_va_to_pa(&map.layout, page), SZ_4K, EL2_RW,
-				PGTABLE_PAGES);
+		ret = map_va_range(slot + offset, el2_va_to_pa(&map.layout, page), SZ_4K, EL2_RW,
+				   PGTABLE_PAGES);
 	}
 	return ret;
 }

@@ -121,7 +121,7 @@ static u64 words_differ(const u64 *word, u64 pattern)
 }
 
 /* How many of the @n bytes at @word, in whole rounds, say @pattern. */
-static __always_inline size_t rounds(const u64 *word, size_t n, u64 pattern)
+static __always_inline size_t equal_rounds(const u64 *word, size_t n, u64 pattern)
 {
 	const u64 *start = word, *end = word + n / RUN_BYTES * 8;
 
@@ -142,7 +142,7 @@ static size_t run_length(const u8 *p, size_t n)
 		i++;
 	at = p + i;
 	if (IS_ALIGNED((uintptr_t)at, sizeof(u64)))
-		i += pattern ? rounds(at, n - i, pattern) : rounds(at, n - i, 0);
+		i += pattern ? equal_rounds(at, n - i, pattern) : equal_rounds(at, n - i, 0);
 	while (i < n && p[i] == p[0])
 		i++;
 	return i;
@@ -150,7 +150,7 @@ static size_t run_length(const u8 *p, size_t n)
 
 /* Addresses */
 
-static bool range_valid(u64 base, u64 size)
+static bool page_range_valid(u64 base, u64 size)
 {
 	return size != 0 && IS_ALIGNED(base | size, OWNERSHIP_PAGE_SIZE) && base + size > base;
 }
@@ -217,7 +217,7 @@ static int range_bytes(struct pa pa, u64 size, u8 **bytes)
 {
 	struct ownership_bank *bank = bank_of(pa.v);
 
-	if (!range_valid(pa.v, size))
+	if (!page_range_valid(pa.v, size))
 		return -EINVAL;
 	if (!bank || size > bank->size - (pa.v - bank->base))
 		return -ERANGE;
@@ -250,7 +250,7 @@ static u64 region_end(u64 pa, u64 end)
 
 static bool bank_valid(const struct ownership_bank *bank, const struct ownership_bank *before)
 {
-	if (!range_valid(bank->base, bank->size) || !bank->state || !bank->counts)
+	if (!page_range_valid(bank->base, bank->size) || !bank->state || !bank->counts)
 		return false;
 	return !before || (before->base < bank->base && bank->base - before->base >= before->size);
 }
@@ -329,7 +329,7 @@ int ownership_claim_device(struct pa pa, u64 size)
 {
 	size_t at = first_device(pa.v);
 
-	if (!range_valid(pa.v, size))
+	if (!page_range_valid(pa.v, size))
 		return -EINVAL;
 	if (host)
 		return -EBUSY;
@@ -352,7 +352,7 @@ void ownership_set_host(const struct ownership_host *new_host)
 /* Moves */
 
 /* One side of a move, and what it is told. */
-struct leg {
+struct endpoint {
 	const struct ownership_side *side;
 	const struct page_move *move;
 	enum action action;
@@ -363,11 +363,11 @@ struct transfer {
 	struct pa pa;
 	u64 size;
 	u8 *bytes;
-	bool uniform;	  /* all bytes are alike, so check_states() found */
-	bool counted;	  /* counts are looked at for it, so check_states() found */
-	size_t first_leg; /* 1 where the host's has nothing to do */
-	size_t leg_count;
-	struct leg legs[2]; /* the host's, and the VM's if there is one */
+	bool uniform;	       /* all bytes are alike, so check_states() found */
+	bool counted;	       /* counts are looked at for it, so check_states() found */
+	size_t first_endpoint; /* 1 where the host's has nothing to do */
+	size_t endpoint_count;
+	struct endpoint endpoints[2]; /* the host's, and the VM's if there is one */
 	struct page_move host_move;
 };
 
@@ -379,8 +379,8 @@ static void transfer_init(struct transfer *t, enum transition kind, struct pa pa
 	t->size = size;
 	t->uniform = false;
 	t->counted = false;
-	t->first_leg = transitions[kind].host == NOTHING;
-	t->leg_count = 1;
+	t->first_endpoint = transitions[kind].host == NOTHING;
+	t->endpoint_count = 1;
 }
 
 /* Every page of the range must be in a state that the move may start from. */
@@ -403,29 +403,29 @@ static int check_states(struct transfer *t)
 }
 
 /* A side that is about to map must have nothing there; one about to unmap, exactly these pages. */
-static int check_leg(const struct leg *leg)
+static int check_endpoint(const struct endpoint *endpoint)
 {
-	const struct ownership_side *side = leg->side;
+	const struct ownership_side *side = endpoint->side;
 
-	switch (leg->action) {
+	switch (endpoint->action) {
 	case MAP:
 		if (side->ops->check_unmapped)
-			return side->ops->check_unmapped(side->ctx, leg->move);
+			return side->ops->check_unmapped(side->ctx, endpoint->move);
 		return 0;
 	case UNMAP:
 		if (side->ops->check_mapped)
-			return side->ops->check_mapped(side->ctx, leg->move);
+			return side->ops->check_mapped(side->ctx, endpoint->move);
 		return 0;
 	default:
 		return 0;
 	}
 }
 
-static int prepare_leg(const struct leg *leg)
+static int prepare_endpoint(const struct endpoint *endpoint)
 {
-	if (leg->action == NOTHING)
+	if (endpoint->action == NOTHING)
 		return 0;
-	return leg->side->ops->prepare(leg->side->ctx, leg->move);
+	return endpoint->side->ops->prepare(endpoint->side->ctx, endpoint->move);
 }
 
 /* Counts */
@@ -511,30 +511,30 @@ static int transfer_check(struct transfer *t)
 {
 	int err = check_states(t);
 
-	for (size_t i = t->first_leg; i < t->leg_count && !err; i++)
-		err = check_leg(&t->legs[i]);
-	for (size_t i = t->first_leg; i < t->leg_count && !err; i++)
-		err = prepare_leg(&t->legs[i]);
+	for (size_t i = t->first_endpoint; i < t->endpoint_count && !err; i++)
+		err = check_endpoint(&t->endpoints[i]);
+	for (size_t i = t->first_endpoint; i < t->endpoint_count && !err; i++)
+		err = prepare_endpoint(&t->endpoints[i]);
 	return !err && t->counted ? prepare_counts(t) : err;
 }
 
-static void unmap_legs(const struct transfer *t)
+static void unmap_endpoints(const struct transfer *t)
 {
-	for (size_t i = t->first_leg; i < t->leg_count; i++) {
-		const struct leg *leg = &t->legs[i];
+	for (size_t i = t->first_endpoint; i < t->endpoint_count; i++) {
+		const struct endpoint *endpoint = &t->endpoints[i];
 
-		if (leg->action == UNMAP)
-			leg->side->ops->unmap(leg->side->ctx, leg->move);
+		if (endpoint->action == UNMAP)
+			endpoint->side->ops->unmap(endpoint->side->ctx, endpoint->move);
 	}
 }
 
-static void map_legs(const struct transfer *t)
+static void map_endpoints(const struct transfer *t)
 {
-	for (size_t i = t->first_leg; i < t->leg_count; i++) {
-		const struct leg *leg = &t->legs[i];
+	for (size_t i = t->first_endpoint; i < t->endpoint_count; i++) {
+		const struct endpoint *endpoint = &t->endpoints[i];
 
-		if (leg->action == MAP)
-			leg->side->ops->map(leg->side->ctx, leg->move);
+		if (endpoint->action == MAP)
+			endpoint->side->ops->map(endpoint->side->ctx, endpoint->move);
 	}
 }
 
@@ -563,7 +563,7 @@ static void hand_over(const struct transfer *t)
 		change_counts(t);
 	else
 		change_states(t);
-	map_legs(t);
+	map_endpoints(t);
 }
 
 /* The pages [from, from + n) of a move that has lost others; each side is told of these alone. */
@@ -581,17 +581,17 @@ static void part_init(struct part *part, const struct transfer *t, size_t from, 
 	part->t.size = size;
 	part->t.bytes += from;
 	part->t.uniform = false;
-	for (size_t i = t->first_leg; i < t->leg_count; i++) {
-		part->moves[i] = *t->legs[i].move;
+	for (size_t i = t->first_endpoint; i < t->endpoint_count; i++) {
+		part->moves[i] = *t->endpoints[i].move;
 		part->moves[i].ipa.v += offset;
 		part->moves[i].pa.v += offset;
 		part->moves[i].size = size;
-		part->t.legs[i].move = &part->moves[i];
+		part->t.endpoints[i].move = &part->moves[i];
 	}
 }
 
 /* What nobody may see, or no table is there to show, is Keel's from now on, as its image is. */
-static void keep(const struct transfer *t)
+static void retire_pages(const struct transfer *t)
 {
 	__builtin_memset(t->bytes, BYTE_IMAGE, t->size >> PAGE_SHIFT);
 	host->forget(host->side.ctx, t->pa, t->size);
@@ -606,11 +606,11 @@ static void hand_over_part(const struct transfer *t, size_t from, size_t n)
 	if (!n)
 		return;
 	part_init(&part, t, from, n);
-	for (size_t i = t->first_leg; i < t->leg_count && !err; i++)
-		if (part.t.legs[i].action == MAP)
-			err = prepare_leg(&part.t.legs[i]);
+	for (size_t i = t->first_endpoint; i < t->endpoint_count && !err; i++)
+		if (part.t.endpoints[i].action == MAP)
+			err = prepare_endpoint(&part.t.endpoints[i]);
 	if (err)
-		keep(&part.t);
+		retire_pages(&part.t);
 	else
 		hand_over(&part.t);
 }
@@ -630,7 +630,7 @@ static void hand_over_clear(const struct transfer *t)
 			continue;
 		hand_over_part(t, from, i - from);
 		part_init(&lost, t, i, 1);
-		keep(&lost.t);
+		retire_pages(&lost.t);
 		from = i + 1;
 	}
 	if (from)
@@ -641,14 +641,14 @@ static void hand_over_clear(const struct transfer *t)
 
 static void transfer_commit(const struct transfer *t)
 {
-	unmap_legs(t);
+	unmap_endpoints(t);
 	if (transitions[t->kind].clear)
 		hand_over_clear(t);
 	else
 		hand_over(t);
 }
 
-static void init_host_leg(struct transfer *t)
+static void init_host_endpoint(struct transfer *t)
 {
 	enum action action = transitions[t->kind].host;
 
@@ -658,7 +658,7 @@ static void init_host_leg(struct transfer *t)
 		.size = t->size,
 		.map = action == MAP,
 	};
-	t->legs[0] = (struct leg){ &host->side, &t->host_move, action };
+	t->endpoints[0] = (struct endpoint){ &host->side, &t->host_move, action };
 }
 
 static int transfer_locked(struct transfer *t)
@@ -670,15 +670,15 @@ static int transfer_locked(struct transfer *t)
 		return err;
 	if (!host)
 		return -ENODEV;
-	if (!t->first_leg)
-		init_host_leg(t);
+	if (!t->first_endpoint)
+		init_host_endpoint(t);
 	err = transfer_check(t);
 	if (!err)
 		transfer_commit(t);
 	return err;
 }
 
-static int transfer(struct transfer *t)
+static int lock_and_transfer(struct transfer *t)
 {
 	int err;
 
@@ -694,13 +694,13 @@ static int transfer_vm(enum transition kind, struct page_move *move,
 	enum action action = transitions[kind].vm;
 	struct transfer t;
 
-	if (!range_valid(move->ipa.v, move->size))
+	if (!page_range_valid(move->ipa.v, move->size))
 		return -EINVAL;
 	move->map = action == MAP;
 	transfer_init(&t, kind, move->pa, move->size);
-	t.leg_count = 2;
-	t.legs[1] = (struct leg){ vm, move, action };
-	return transfer(&t);
+	t.endpoint_count = 2;
+	t.endpoints[1] = (struct endpoint){ vm, move, action };
+	return lock_and_transfer(&t);
 }
 
 static int transfer_keel(enum transition kind, struct pa pa, u64 size)
@@ -708,7 +708,7 @@ static int transfer_keel(enum transition kind, struct pa pa, u64 size)
 	struct transfer t;
 
 	transfer_init(&t, kind, pa, size);
-	return transfer(&t);
+	return lock_and_transfer(&t);
 }
 
 int ownership_share(struct page_move *move, const struct ownership_side *vm)
@@ -878,8 +878,8 @@ bool ownership_next_device(u64 pa, u64 end, struct ownership_run *run)
 }
 
 /* Compares [pa, end) with the host's stage 2, one run of either at a time. */
-static int check_range(u64 pa, u64 end, ownership_host_view_t *view, void *ctx,
-		       struct ownership_mismatch *bad)
+static int check_host_range(u64 pa, u64 end, ownership_host_view_t *view, void *ctx,
+			    struct ownership_mismatch *bad)
 {
 	while (pa < end) {
 		struct ownership_run want = ownership_run_at(PA(pa), end);
@@ -901,8 +901,8 @@ static int check_devices(ownership_host_view_t *view, void *ctx, struct ownershi
 	int err = 0;
 
 	for (size_t i = 0; i < device_count && !err; i++)
-		err = check_range(devices[i].base, devices[i].base + devices[i].size, view, ctx,
-				  bad);
+		err = check_host_range(devices[i].base, devices[i].base + devices[i].size, view,
+				       ctx, bad);
 	return err;
 }
 
@@ -913,7 +913,8 @@ int ownership_check_consistency(ownership_host_view_t *view, void *ctx,
 
 	spin_lock(&ownership_lock);
 	for (size_t i = 0; i < bank_count && !err; i++)
-		err = check_range(banks[i].base, banks[i].base + banks[i].size, view, ctx, bad);
+		err = check_host_range(banks[i].base, banks[i].base + banks[i].size, view, ctx,
+				       bad);
 	if (!err)
 		err = check_devices(view, ctx, bad);
 	spin_unlock(&ownership_lock);
@@ -935,7 +936,7 @@ static int check_next(u64 size, ownership_host_view_t *view, void *ctx,
 	bank = &banks[check_bank];
 	at = check_offset;
 	size = MIN(size, bank->size - at);
-	err = check_range(bank->base + at, bank->base + at + size, view, ctx, bad);
+	err = check_host_range(bank->base + at, bank->base + at + size, view, ctx, bad);
 	check_offset = at + size;
 	if (check_offset == bank->size) {
 		check_bank++;

@@ -45,7 +45,7 @@ static uintptr_t run_end(const struct pool_run *run)
 	return (uintptr_t)run + (uintptr_t)(run->pages * POOL_PAGE_SIZE);
 }
 
-static bool range_valid(const void *base, u64 pages)
+static bool pool_range_valid(const void *base, u64 pages)
 {
 	uintptr_t start = (uintptr_t)base;
 
@@ -91,7 +91,7 @@ static bool has_order(const struct pool_run *run, unsigned int order)
 	return run && run->best_order >= order;
 }
 
-static void update(struct pool_run *run)
+static void update_node(struct pool_run *run)
 {
 	const struct pool_run *left = run->child[LEFT], *right = run->child[RIGHT];
 	unsigned int best = largest_order(run);
@@ -105,18 +105,18 @@ static void update(struct pool_run *run)
 }
 
 /* The child on @side takes its parent's place. */
-static void rotate(struct pool_run **link, unsigned int side)
+static void rotate_tree(struct pool_run **link, unsigned int side)
 {
 	struct pool_run *run = *link, *up = run->child[side];
 
 	run->child[side] = up->child[!side];
 	up->child[!side] = run;
-	update(run);
-	update(up);
+	update_node(run);
+	update_node(up);
 	*link = up;
 }
 
-static void balance(struct pool_run **link)
+static void balance_tree(struct pool_run **link)
 {
 	struct pool_run *run = *link, *taller;
 	unsigned int tall;
@@ -126,35 +126,35 @@ static void balance(struct pool_run **link)
 	tall = height_of(run->child[RIGHT]) > height_of(run->child[LEFT]);
 	taller = run->child[tall];
 	if (height_of(taller) <= height_of(run->child[!tall]) + 1) {
-		update(run);
+		update_node(run);
 		return;
 	}
 	if (height_of(taller->child[!tall]) > height_of(taller->child[tall]))
-		rotate(&run->child[tall], !tall);
-	rotate(link, tall);
+		rotate_tree(&run->child[tall], !tall);
+	rotate_tree(link, tall);
 }
 
 /* Something changed in or below the last run of the path. */
-static void settle(struct path *path)
+static void rebalance_path(struct path *path)
 {
 	while (path->depth)
-		balance(path->link[--path->depth]);
+		balance_tree(path->link[--path->depth]);
 }
 
-static struct pool_run **step(struct path *path, struct pool_run **link, unsigned int side)
+static struct pool_run **step_down(struct path *path, struct pool_run **link, unsigned int side)
 {
 	path->link[path->depth++] = link;
 	return &(*link)->child[side];
 }
 
 /* Go down to the run at @start, or to where it would be. */
-static struct pool_run **find(struct page_pool *pool, uintptr_t start, struct path *path)
+static struct pool_run **find_run(struct page_pool *pool, uintptr_t start, struct path *path)
 {
 	struct pool_run **link = &pool->runs;
 
 	path->depth = 0;
 	while (*link && run_start(*link) != start)
-		link = step(path, link, run_start(*link) < start);
+		link = step_down(path, link, run_start(*link) < start);
 	return link;
 }
 
@@ -162,18 +162,18 @@ static struct pool_run **find(struct page_pool *pool, uintptr_t start, struct pa
 static void unlink_run(struct page_pool *pool, struct pool_run *run)
 {
 	struct path path;
-	struct pool_run **place = find(pool, run_start(run), &path), **link, *next;
+	struct pool_run **place = find_run(pool, run_start(run), &path), **link, *next;
 	unsigned int below;
 
 	if (!run->child[RIGHT]) {
 		*place = run->child[LEFT];
-		settle(&path);
+		rebalance_path(&path);
 		return;
 	}
-	link = step(&path, place, RIGHT);
+	link = step_down(&path, place, RIGHT);
 	below = path.depth;
 	while ((*link)->child[LEFT])
-		link = step(&path, link, LEFT);
+		link = step_down(&path, link, LEFT);
 	next = *link;
 	*link = next->child[RIGHT];
 	next->child[LEFT] = run->child[LEFT];
@@ -181,26 +181,26 @@ static void unlink_run(struct page_pool *pool, struct pool_run *run)
 	*place = next;
 	if (path.depth > below) /* the first of them was a link in @run */
 		path.link[below] = &next->child[RIGHT];
-	settle(&path);
+	rebalance_path(&path);
 }
 
 /* The range touches no run. */
 static void link_run(struct page_pool *pool, void *base, u64 pages)
 {
 	struct path path;
-	struct pool_run **link = find(pool, (uintptr_t)base, &path), *run = base;
+	struct pool_run **link = find_run(pool, (uintptr_t)base, &path), *run = base;
 
 	*run = (struct pool_run){ .pages = pages };
 	*link = run;
 	path.link[path.depth++] = link;
-	settle(&path);
+	rebalance_path(&path);
 }
 
 /* ---- putting in ---- */
 
 /* The runs before and behind an address, or NULL. What starts there is behind it. */
-static void neighbours(struct page_pool *pool, uintptr_t start, struct pool_run **before,
-		       struct pool_run **behind)
+static void find_neighbours(struct page_pool *pool, uintptr_t start, struct pool_run **before,
+			    struct pool_run **behind)
 {
 	struct pool_run *run = pool->runs;
 
@@ -217,14 +217,14 @@ static void neighbours(struct page_pool *pool, uintptr_t start, struct pool_run 
 }
 
 /* Make @run longer, or shorter. */
-static void resize(struct page_pool *pool, struct pool_run *run, u64 pages)
+static void resize_run(struct page_pool *pool, struct pool_run *run, u64 pages)
 {
 	struct path path;
-	struct pool_run **link = find(pool, run_start(run), &path);
+	struct pool_run **link = find_run(pool, run_start(run), &path);
 
 	path.link[path.depth++] = link;
 	run->pages = pages;
-	settle(&path);
+	rebalance_path(&path);
 }
 
 /* Puts a range in, joined with its neighbours; false if some of it is there. */
@@ -233,7 +233,7 @@ static bool insert_range(struct page_pool *pool, void *base, u64 pages)
 	uintptr_t start = (uintptr_t)base, end = start + (uintptr_t)(pages * POOL_PAGE_SIZE);
 	struct pool_run *before, *behind;
 
-	neighbours(pool, start, &before, &behind);
+	find_neighbours(pool, start, &before, &behind);
 	if ((before && run_end(before) > start) || (behind && run_start(behind) < end))
 		return false;
 	if (behind && run_start(behind) == end) {
@@ -241,7 +241,7 @@ static bool insert_range(struct page_pool *pool, void *base, u64 pages)
 		unlink_run(pool, behind);
 	}
 	if (before && run_end(before) == start)
-		resize(pool, before, before->pages + pages);
+		resize_run(pool, before, before->pages + pages);
 	else
 		link_run(pool, base, pages);
 	return true;
@@ -250,14 +250,14 @@ static bool insert_range(struct page_pool *pool, void *base, u64 pages)
 /* ---- taking out ---- */
 
 /* Takes [start, start + pages) out of @run; what is left before and behind stays free. */
-static void carve(struct page_pool *pool, struct pool_run *run, uintptr_t start, u64 pages)
+static void carve_run(struct page_pool *pool, struct pool_run *run, uintptr_t start, u64 pages)
 {
 	uintptr_t end = start + (uintptr_t)(pages * POOL_PAGE_SIZE);
 	u64 before = (start - run_start(run)) / POOL_PAGE_SIZE;
 	u64 behind = (run_end(run) - end) / POOL_PAGE_SIZE;
 
 	if (before)
-		resize(pool, run, before);
+		resize_run(pool, run, before);
 	else
 		unlink_run(pool, run);
 	if (behind)
@@ -273,14 +273,14 @@ static void *remove_page(struct page_pool *pool)
 	if (!*link)
 		return NULL;
 	while ((*link)->child[LEFT])
-		link = step(&path, link, LEFT);
+		link = step_down(&path, link, LEFT);
 	run = *link;
 	run->pages--;
 	if (run->pages)
 		path.link[path.depth++] = link;
 	else
 		*link = run->child[RIGHT];
-	settle(&path);
+	rebalance_path(&path);
 	return (void *)run_end(run);
 }
 
@@ -308,18 +308,18 @@ static void *remove_run(struct page_pool *pool, unsigned int order)
 	if (!run)
 		return NULL;
 	start = ALIGN_UP(run_start(run), (uintptr_t)(POOL_PAGE_SIZE << order));
-	carve(pool, run, start, BIT(order));
+	carve_run(pool, run, start, BIT(order));
 	return (void *)start;
 }
 
-static bool remove_range(struct page_pool *pool, uintptr_t start, u64 pages)
+static bool remove_pages(struct page_pool *pool, uintptr_t start, u64 pages)
 {
 	struct pool_run *run, *behind;
 
-	neighbours(pool, start + 1, &run, &behind);
+	find_neighbours(pool, start + 1, &run, &behind);
 	if (!run || start >= run_end(run) || pages > (run_end(run) - start) / POOL_PAGE_SIZE)
 		return false;
-	carve(pool, run, start, pages);
+	carve_run(pool, run, start, pages);
 	return true;
 }
 
@@ -359,7 +359,7 @@ int page_pool_add(struct page_pool *pool, void *base, u64 pages)
 {
 	bool added;
 
-	if (!range_valid(base, pages))
+	if (!pool_range_valid(base, pages))
 		return -EINVAL;
 	spin_lock(&pool->lock);
 	added = insert_range(pool, base, pages);
@@ -377,10 +377,10 @@ bool page_pool_take_range(struct page_pool *pool, void *base, u64 pages)
 {
 	bool taken;
 
-	if (!range_valid(base, pages))
+	if (!pool_range_valid(base, pages))
 		return false;
 	spin_lock(&pool->lock);
-	taken = remove_range(pool, (uintptr_t)base, pages);
+	taken = remove_pages(pool, (uintptr_t)base, pages);
 	if (taken) {
 		count_taken(pool, pages);
 		pool->total -= pages;
@@ -427,7 +427,7 @@ void page_pool_free(struct page_pool *pool, void *page)
 void page_pool_free_run(struct page_pool *pool, void *pages, unsigned int order)
 {
 	spin_lock(&pool->lock);
-	if (order <= MAX_RUN_ORDER && range_valid(pages, BIT(order)) &&
+	if (order <= MAX_RUN_ORDER && pool_range_valid(pages, BIT(order)) &&
 	    BIT(order) <= pool->total - pool->free && insert_range(pool, pages, BIT(order)))
 		pool->free += BIT(order);
 	else

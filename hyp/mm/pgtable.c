@@ -36,20 +36,20 @@ static bool has_lpa_64k(const struct pgtable_format *fmt)
 }
 
 /* log2 of the descriptors in a table: a table is a granule, a descriptor 8 bytes. */
-static unsigned int table_bits(const struct pgtable_format *fmt)
+static unsigned int table_index_bits(const struct pgtable_format *fmt)
 {
 	return granule_shift(fmt->granule) - 3;
 }
 
 static u64 table_entries(const struct pgtable_format *fmt)
 {
-	return BIT(table_bits(fmt));
+	return BIT(table_index_bits(fmt));
 }
 
 unsigned int pgtable_level_shift(const struct pgtable_format *fmt, int level)
 {
 	return granule_shift(fmt->granule) +
-	       (unsigned int)(PGTABLE_LAST_LEVEL - level) * table_bits(fmt);
+	       (unsigned int)(PGTABLE_LAST_LEVEL - level) * table_index_bits(fmt);
 }
 
 u64 pgtable_level_size(const struct pgtable_format *fmt, int level)
@@ -400,7 +400,7 @@ static int walk_table(struct walker *w, u64 *table, s8 level, u64 start, u64 end
 	return ret;
 }
 
-static int check_range(const struct pgtable *pgt, u64 ia, u64 size)
+static int check_ia_range(const struct pgtable *pgt, u64 ia, u64 size)
 {
 	u64 limit = BIT(pgt->fmt.ia_bits);
 
@@ -422,7 +422,7 @@ int pgtable_walk(struct pgtable *pgt, u64 ia, u64 size, const struct pgtable_wal
 {
 	struct walker w = { .pgt = pgt, .walk = walk, .ia = ia };
 	u64 done = walk->progress ? walk->progress->done : 0;
-	int ret = check_range(pgt, ia, size);
+	int ret = check_ia_range(pgt, ia, size);
 
 	pgt->hole.ptep = NULL;
 	if (ret)
@@ -453,7 +453,7 @@ static void widen_to_group(struct pgtable *pgt, struct pgtable_leaf *leaf)
 
 static void find_leaf(struct pgtable *pgt, u64 ia, struct pgtable_leaf *leaf)
 {
-	unsigned int bits = table_bits(&pgt->fmt);
+	unsigned int bits = table_index_bits(&pgt->fmt);
 	s8 level = pgt->fmt.start_level;
 	unsigned int shift = pgtable_level_shift(&pgt->fmt, level);
 	u64 *ptep = pgt->root + (ia >> shift), pte = pte_read(ptep);
@@ -676,7 +676,7 @@ static int split_at(struct pgtable *pgt, u64 cut)
 /* Let no leaf lie across either end of the range. */
 static int split_ends(struct pgtable *pgt, u64 ia, u64 size)
 {
-	int ret = check_range(pgt, ia, size);
+	int ret = check_ia_range(pgt, ia, size);
 
 	pgt->hole.ptep = NULL;
 	if (!ret)
@@ -839,7 +839,7 @@ static int map_by_walk(struct pgtable *pgt, struct map *m)
 int pgtable_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size, u64 attrs, unsigned int flags)
 {
 	struct map m = { .ia = ia, .end = ia + size, .pa = pa, .attrs = attrs, .flags = flags };
-	int ret = check_range(pgt, ia, size);
+	int ret = check_ia_range(pgt, ia, size);
 
 	if (!ret)
 		ret = check_output(pgt, pa, size);
@@ -928,7 +928,7 @@ static u64 tables_to_cut_at(struct pgtable *pgt, u64 cut, u64 before)
 
 u64 pgtable_tables_to_cut(struct pgtable *pgt, u64 ia, u64 size)
 {
-	if (check_range(pgt, ia, size))
+	if (check_ia_range(pgt, ia, size))
 		return 0;
 	return tables_to_cut_at(pgt, ia, NO_CUT) + tables_to_cut_at(pgt, ia + size, ia);
 }
@@ -975,8 +975,8 @@ static int remove_visit(const struct pgtable_visit *v, void *arg)
 	return v->when == PGTABLE_LEAF ? remove_leaf(v, arg) : remove_table(v, arg);
 }
 
-static int remove_range(struct pgtable *pgt, u64 ia, u64 size, struct remove *r,
-			struct pgtable_progress *progress)
+static int remove_leaves(struct pgtable *pgt, u64 ia, u64 size, struct remove *r,
+			 struct pgtable_progress *progress)
 {
 	struct pgtable_walk walk = {
 		.visit = remove_visit,
@@ -995,7 +995,7 @@ int pgtable_unmap(struct pgtable *pgt, u64 ia, u64 size, struct pgtable_progress
 	struct remove r = { .gather.pgt = pgt };
 	int ret = split_ends(pgt, ia, size);
 
-	return ret ? ret : remove_range(pgt, ia, size, &r, progress);
+	return ret ? ret : remove_leaves(pgt, ia, size, &r, progress);
 }
 
 /* As split_at(), for holes that do not say @value already. */
@@ -1024,7 +1024,7 @@ int pgtable_annotate(struct pgtable *pgt, u64 ia, u64 size, u64 value)
 	if (!ret)
 		ret = split_hole_at(pgt, ia + size, value);
 	if (!ret)
-		ret = remove_range(pgt, ia, size, &r, NULL);
+		ret = remove_leaves(pgt, ia, size, &r, NULL);
 	dsb(ishst);
 	return ret;
 }
@@ -1394,7 +1394,7 @@ static bool format_valid(const struct pgtable_format *fmt)
 	bits = pgtable_level_shift(fmt, fmt->start_level);
 	if (fmt->ia_bits <= bits || !fmt->root_tables)
 		return false;
-	bits += table_bits(fmt);
+	bits += table_index_bits(fmt);
 	if (fmt->root_tables == 1)
 		return fmt->ia_bits <= bits;
 	return fmt->root_tables <= 16 && fmt->ia_bits > bits &&
@@ -1420,5 +1420,5 @@ void pgtable_destroy(struct pgtable *pgt)
 	struct remove r = { .gather.pgt = pgt, .annotate = true };
 
 	/* The whole range has no ends to be split, and is valid: this cannot fail. */
-	(void)remove_range(pgt, 0, BIT(pgt->fmt.ia_bits), &r, NULL);
+	(void)remove_leaves(pgt, 0, BIT(pgt->fmt.ia_bits), &r, NULL);
 }

@@ -31,7 +31,7 @@ static const char *table_fault(const struct pgtable_visit *v)
 }
 
 /* Of two leaves of a group, @i apart; what hardware sets by itself may differ. */
-static bool continues(const struct pgtable_visit *v, u64 first, u64 pte, u64 i)
+static bool leaf_continues(const struct pgtable_visit *v, u64 first, u64 pte, u64 i)
 {
 	const struct pgtable *pgt = v->pgt;
 	u64 attrs = pgtable_attr_mask(&pgt->fmt) & ~(pgt->hw.access | pgt->hw.dirty);
@@ -48,9 +48,10 @@ static bool group_continues(const struct pgtable_visit *v, unsigned int n, u64 i
 	u64 first = pte_read(v->ptep - index);
 
 	if (index)
-		return continues(v, first, first, 0) && continues(v, first, v->pte, index);
+		return leaf_continues(v, first, first, 0) &&
+		       leaf_continues(v, first, v->pte, index);
 	for (unsigned int i = 0; i < n; i++)
-		if (!continues(v, first, pte_read(v->ptep + i), i))
+		if (!leaf_continues(v, first, pte_read(v->ptep + i), i))
 			return false;
 	return true;
 }

@@ -63,7 +63,7 @@ static u64 encode_memtype(const struct stage2 *s2, enum stage2_attrs attrs)
 	return s2->geometry.ds ? pte : pte | FIELD_PREP(S2_PTE_SH, type->sh);
 }
 
-static u64 encode(const struct stage2 *s2, enum stage2_attrs attrs)
+static u64 encode_attrs(const struct stage2 *s2, enum stage2_attrs attrs)
 {
 	u64 pte = encode_memtype(s2, attrs) |
 		  FIELD_PREP(S2_PTE_XN, xn_of[(attrs & STAGE2_X) >> 2]) |
@@ -89,7 +89,7 @@ static enum stage2_attrs decode_memtype(const struct stage2 *s2, u64 pte)
 	return STAGE2_NORMAL;
 }
 
-static enum stage2_attrs decode(const struct stage2 *s2, u64 pte)
+static enum stage2_attrs decode_attrs(const struct stage2 *s2, u64 pte)
 {
 	unsigned int attrs = decode_memtype(s2, pte);
 
@@ -109,7 +109,7 @@ static enum stage2_attrs decode(const struct stage2 *s2, u64 pte)
 	return attrs;
 }
 
-static bool is_device(enum stage2_attrs attrs)
+static bool attrs_are_device(enum stage2_attrs attrs)
 {
 	return (attrs & STAGE2_MEMTYPE) >= STAGE2_DEVICE;
 }
@@ -126,7 +126,7 @@ static bool attrs_valid(const struct stage2 *s2, enum stage2_attrs attrs)
 
 	if ((unsigned int)attrs & ~known)
 		return false;
-	if (is_device(attrs) && (attrs & STAGE2_X))
+	if (attrs_are_device(attrs) && (attrs & STAGE2_X))
 		return false;
 	if (one_execute_only(attrs) && !s2->xnx)
 		return false;
@@ -219,7 +219,7 @@ static bool by_range(const struct stage2 *s2, const struct pgtable_inval *inval)
 	       inval->size >> granule_shift(s2->geometry.granule) < TLBI_RANGE_PAGES;
 }
 
-static struct tlb_s2_saved enter(const struct stage2 *s2)
+static struct tlb_s2_saved tlb_context_enter(const struct stage2 *s2)
 {
 	return tlb_s2_enter(s2->vttbr, s2->geometry.vtcr, errata_need(ERRATUM_BLOCK_WALKS),
 			    this_cpu()->trace_buffer);
@@ -251,7 +251,7 @@ static void inval_ipas(const struct stage2 *s2, const struct pgtable_inval *inva
 static void stage2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 {
 	const struct stage2 *s2 = ctx;
-	struct tlb_s2_saved saved = enter(s2);
+	struct tlb_s2_saved saved = tlb_context_enter(s2);
 
 	ASSERT(inval->size && IS_ALIGNED(inval->ia | inval->size, inval->stride));
 	dsb(ishst);
@@ -272,7 +272,7 @@ u64 stage2_tables_needed(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 si
 
 void stage2_invalidate_all(const struct stage2 *s2)
 {
-	struct tlb_s2_saved saved = enter(s2);
+	struct tlb_s2_saved saved = tlb_context_enter(s2);
 
 	dsb(ishst);
 	inval_vmid();
@@ -407,7 +407,7 @@ void stage2_destroy(struct stage2 *s2)
 /* ---- operations ---- */
 
 /* Tell who wants to know of [ipa + from, ipa + to). */
-static void notify(struct stage2 *s2, struct ipa ipa, u64 from, u64 to)
+static void notify_unmap(struct stage2 *s2, struct ipa ipa, u64 from, u64 to)
 {
 	if (s2->notifier && to > from)
 		s2->notifier->on_unmap(s2->notifier_ctx, s2, IPA(ipa.v + from), to - from);
@@ -420,7 +420,7 @@ int stage2_map(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size, enum s
 	spin_assert_held(&s2->lock);
 	if (!attrs_valid(s2, attrs))
 		return -EINVAL;
-	return pgtable_map(&s2->pgt, ipa.v, pa, size, encode(s2, attrs), flags);
+	return pgtable_map(&s2->pgt, ipa.v, pa, size, encode_attrs(s2, attrs), flags);
 }
 
 int stage2_unmap(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *progress)
@@ -432,7 +432,7 @@ int stage2_unmap(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_prog
 
 	spin_assert_held(&s2->lock);
 	ret = pgtable_unmap(&s2->pgt, ipa.v, size, p);
-	notify(s2, ipa, from, p->done);
+	notify_unmap(s2, ipa, from, p->done);
 	return ret;
 }
 
@@ -443,7 +443,7 @@ int stage2_annotate(struct stage2 *s2, struct ipa ipa, u64 size, u8 owner)
 	spin_assert_held(&s2->lock);
 	ret = pgtable_annotate(&s2->pgt, ipa.v, size, FIELD_PREP(S2_PTE_OWNER, owner));
 	if (!ret)
-		notify(s2, ipa, 0, size);
+		notify_unmap(s2, ipa, 0, size);
 	return ret;
 }
 
@@ -493,7 +493,7 @@ int stage2_protect(struct stage2 *s2, struct ipa ipa, u64 size, enum stage2_attr
 	change = protect_change(s2, set, clear);
 	ret = pgtable_set_attrs(&s2->pgt, ipa.v, size, &change, p);
 	if (clear & STAGE2_RWX)
-		notify(s2, ipa, from, p->done);
+		notify_unmap(s2, ipa, from, p->done);
 	return ret;
 }
 
@@ -516,16 +516,16 @@ int stage2_remap(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size, enum
 	spin_assert_held(&s2->lock);
 	if (!attrs_valid(s2, attrs) || (attrs & STAGE2_PAGES))
 		return -EINVAL;
-	ret = pgtable_replace(&s2->pgt, ipa.v, pa, size, encode(s2, attrs));
+	ret = pgtable_replace(&s2->pgt, ipa.v, pa, size, encode_attrs(s2, attrs));
 	if (!ret)
-		notify(s2, ipa, 0, size);
+		notify_unmap(s2, ipa, 0, size);
 	return ret;
 }
 
 /* ---- looking ---- */
 
-static void describe(const struct stage2 *s2, const struct pgtable_leaf *found,
-		     struct stage2_leaf *leaf)
+static void describe_leaf(const struct stage2 *s2, const struct pgtable_leaf *found,
+			  struct stage2_leaf *leaf)
 {
 	bool mapped = pgtable_pte_valid(found->pte);
 
@@ -533,7 +533,7 @@ static void describe(const struct stage2 *s2, const struct pgtable_leaf *found,
 		.ipa = IPA(found->ia),
 		.size = found->size,
 		.pa = mapped ? found->pa : PA(0),
-		.attrs = mapped ? decode(s2, found->pte) : STAGE2_NONE,
+		.attrs = mapped ? decode_attrs(s2, found->pte) : STAGE2_NONE,
 		.level = found->level,
 		.mapped = mapped,
 		.owner = mapped ? 0 : (u8)FIELD_GET(S2_PTE_OWNER, found->pte),
@@ -548,7 +548,7 @@ int stage2_lookup(struct stage2 *s2, struct ipa ipa, struct stage2_leaf *leaf)
 	spin_assert_held(&s2->lock);
 	ret = pgtable_lookup(&s2->pgt, ipa.v, &found);
 	if (ret != -E2BIG)
-		describe(s2, &found, leaf);
+		describe_leaf(s2, &found, leaf);
 	return ret;
 }
 
@@ -571,7 +571,7 @@ static int walk_visit(const struct pgtable_visit *v, void *arg)
 	};
 	struct stage2_leaf leaf;
 
-	describe(w->s2, &found, &leaf);
+	describe_leaf(w->s2, &found, &leaf);
 	return w->visit(w->arg, &leaf);
 }
 
@@ -648,7 +648,7 @@ int stage2_collect_dirty(struct stage2 *s2, struct ipa ipa, u64 size, stage2_dir
 	ret = pgtable_test_clear(&s2->pgt, ipa.v, size, S2_PTE_S2AP_W, true, found_dirty, &d,
 				 progress);
 	if (d.end)
-		notify(s2, IPA(d.start), 0, d.end - d.start);
+		notify_unmap(s2, IPA(d.start), 0, d.end - d.start);
 	return ret;
 }
 
@@ -659,7 +659,7 @@ static bool is_encoded(const void *arg, u64 attrs)
 {
 	const struct stage2 *s2 = arg;
 
-	return encode(s2, decode(s2, attrs)) == attrs;
+	return encode_attrs(s2, decode_attrs(s2, attrs)) == attrs;
 }
 
 const char *stage2_sane(struct stage2 *s2, struct ipa *ipa, u64 size,

@@ -93,7 +93,7 @@ static int check_arguments(unsigned int ia_bits, enum granule granule, const str
 }
 
 /* IPA bits that one table at @level resolves, together with all the levels below it. */
-static unsigned int table_bits(enum granule granule, int level)
+static unsigned int table_reach_bits(enum granule granule, int level)
 {
 	return granule_shift(granule) + granule_rules[granule].stride * (unsigned int)(4 - level);
 }
@@ -118,7 +118,7 @@ static s8 choose_start_level(enum granule granule, unsigned int ia_bits,
 	int level = 3;
 
 	while (level > 0 && (!level_allowed(granule, level, caps) ||
-			     ia_bits > table_bits(granule, level) + MAX_CONCAT_BITS))
+			     ia_bits > table_reach_bits(granule, level) + MAX_CONCAT_BITS))
 		level--;
 	return (s8)level;
 }
@@ -127,7 +127,7 @@ static s8 choose_start_level(enum granule granule, unsigned int ia_bits,
 static void shape_root(struct stage2_geometry *g, bool wide)
 {
 	unsigned int stride = granule_rules[g->granule].stride;
-	unsigned int below = table_bits(g->granule, g->start_level) - stride;
+	unsigned int below = table_reach_bits(g->granule, g->start_level) - stride;
 	u64 entries = BIT(g->ia_bits - below);
 
 	g->root_tables = (u8)MAX(entries >> stride, 1);

@@ -20,41 +20,41 @@
 /* Active id of a CPU that runs no context, but has flushed since the last rollover. */
 #define ACTIVE_IDLE (~0ULL)
 
-static u32 numbers(const struct vmid_allocator *va)
+static u32 nr_numbers(const struct vmid_allocator *va)
 {
 	return (u32)1 << va->bits;
 }
 
 static u32 number_of(const struct vmid_allocator *va, u64 id)
 {
-	return (u32)(id & (numbers(va) - 1));
+	return (u32)(id & (nr_numbers(va) - 1));
 }
 
-static u64 load(const u64 *p)
+static u64 load_id(const u64 *p)
 {
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
-static void store(u64 *p, u64 value)
+static void store_id(u64 *p, u64 value)
 {
 	__atomic_store_n(p, value, __ATOMIC_RELEASE);
 }
 
 /* Stores @to where *p is still @from. Return: whether it was. */
-static bool replace(u64 *p, u64 from, u64 to)
+static bool replace_id(u64 *p, u64 from, u64 to)
 {
 	return __atomic_compare_exchange_n(p, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 static bool is_current(const struct vmid_allocator *va, u64 id)
 {
-	return (id ^ load(&va->generation)) < numbers(va);
+	return (id ^ load_id(&va->generation)) < nr_numbers(va);
 }
 
 /* All numbers become free; the search starts behind the host's, so that it is never found. */
 static void clear_numbers(struct vmid_allocator *va)
 {
-	bitmap_zero(va->bitmap, numbers(va));
+	bitmap_zero(va->bitmap, nr_numbers(va));
 	va->next = VMID_HOST + 1;
 }
 
@@ -72,9 +72,9 @@ static void reserve_active(struct vmid_allocator *va, struct vmid_cpu *cpu)
 	cpu->flush_pending = true;
 }
 
-static void rollover(struct vmid_allocator *va)
+static void begin_generation(struct vmid_allocator *va)
 {
-	store(&va->generation, va->generation + numbers(va));
+	store_id(&va->generation, va->generation + nr_numbers(va));
 	va->rollovers++;
 	clear_numbers(va);
 	for (unsigned int i = 0; i < va->nr_cpus; i++)
@@ -122,10 +122,11 @@ static u64 new_id(struct vmid_allocator *va, u64 old)
 
 	if (keep_number(va, old, &id))
 		return id;
-	number = bitmap_next_clear(va->bitmap, numbers(va), va->next);
-	if (number == numbers(va)) {
-		rollover(va); /* nothing that runs has an old id: it would have kept its number */
-		number = bitmap_next_clear(va->bitmap, numbers(va), va->next);
+	number = bitmap_next_clear(va->bitmap, nr_numbers(va), va->next);
+	if (number == nr_numbers(va)) {
+		begin_generation(
+			va); /* nothing that runs has an old id: it would have kept its number */
+		number = bitmap_next_clear(va->bitmap, nr_numbers(va), va->next);
 	}
 	bitmap_set(va->bitmap, number);
 	va->next = number + 1;
@@ -137,16 +138,16 @@ static u64 enter_slow(struct vmid_allocator *va, struct vmid *v, struct vmid_cpu
 	u64 id;
 
 	spin_lock(&va->lock);
-	id = load(&v->id);
+	id = load_id(&v->id);
 	if (!is_current(va, id)) {
 		id = new_id(va, id);
-		store(&v->id, id);
+		store_id(&v->id, id);
 	}
 	if (cpu->flush_pending) {
 		va->ops->flush_local(va->ctx);
 		cpu->flush_pending = false;
 	}
-	store(&cpu->active, id);
+	store_id(&cpu->active, id);
 	spin_unlock(&va->lock);
 	return id;
 }
@@ -154,11 +155,11 @@ static u64 enter_slow(struct vmid_allocator *va, struct vmid *v, struct vmid_cpu
 u16 vmid_enter(struct vmid_allocator *va, struct vmid *v, unsigned int cpu)
 {
 	u64 *active = &va->cpus[cpu].active;
-	u64 before = load(active);
-	u64 id = load(&v->id);
+	u64 before = load_id(active);
+	u64 id = load_id(&v->id);
 
-	/* A rollover in between makes replace() fail, or sees the new active id and reserves it. */
-	if (before == 0 || !is_current(va, id) || !replace(active, before, id))
+	/* A rollover in between makes replace_id() fail, or sees the new active id and reserves it. */
+	if (before == 0 || !is_current(va, id) || !replace_id(active, before, id))
 		id = enter_slow(va, v, &va->cpus[cpu]);
 	return (u16)number_of(va, id);
 }
@@ -166,9 +167,9 @@ u16 vmid_enter(struct vmid_allocator *va, struct vmid *v, unsigned int cpu)
 void vmid_leave(struct vmid_allocator *va, unsigned int cpu)
 {
 	struct vmid_cpu *c = &va->cpus[cpu];
-	u64 before = load(&c->active);
+	u64 before = load_id(&c->active);
 
-	if (before != 0 && replace(&c->active, before, ACTIVE_IDLE))
+	if (before != 0 && replace_id(&c->active, before, ACTIVE_IDLE))
 		return;
 	spin_lock(&va->lock);
 	c->reserved = 0;
@@ -180,7 +181,7 @@ void vmid_cpu_reset(struct vmid_allocator *va, unsigned int cpu)
 	struct vmid_cpu *c = &va->cpus[cpu];
 
 	spin_lock(&va->lock);
-	store(&c->active, 0);
+	store_id(&c->active, 0);
 	c->reserved = 0;
 	c->flush_pending = true;
 	spin_unlock(&va->lock);

@@ -14,7 +14,7 @@ struct spinlock donation_lock = SPINLOCK_INIT(LOCK_DONATION);
 STATIC_ASSERT(KEEL_POOL_DONATE_MIN > KEEL_POOL_RESERVE_DONATE,
 	      "what is given is more than it takes");
 
-static int check_range(struct pa pa, u64 pages)
+static int check_donation_range(struct pa pa, u64 pages)
 {
 	if (!pages || pages > DONATION_PAGES_MAX || !IS_ALIGNED(pa.v, SZ_4K) ||
 	    pa.v + pages * SZ_4K < pa.v)
@@ -57,7 +57,7 @@ int donation_show(struct pa pa, u64 size)
  * hold of ownership_lock, which whoever takes pages of Keel's pool has: a side that found enough of
  * them in prepare() still does when it maps.
  */
-static int take_locked(struct pa pa, u64 size)
+static int take_donation_locked(struct pa pa, u64 size)
 {
 	int ret = check_hosts(pa, size);
 
@@ -76,13 +76,13 @@ static int take_locked(struct pa pa, u64 size)
 
 int donation_take(struct pa pa, u64 pages)
 {
-	int ret = check_range(pa, pages);
+	int ret = check_donation_range(pa, pages);
 
 	if (ret)
 		return ret;
 	spin_lock(&donation_lock);
 	spin_lock(&ownership_lock);
-	ret = take_locked(pa, pages * SZ_4K);
+	ret = take_donation_locked(pa, pages * SZ_4K);
 	spin_unlock(&ownership_lock);
 	spin_unlock(&donation_lock);
 	return ret;
@@ -94,7 +94,7 @@ static int take_for_pool(struct page_pool *pool, struct pa pa, u64 size)
 	int ret;
 
 	page_pool_set_reserve(pool, 0);
-	ret = take_locked(pa, size);
+	ret = take_donation_locked(pa, size);
 	page_pool_set_reserve(pool, KEEL_POOL_RESERVE);
 	if (!ret && page_pool_add(pool, vm_pa_to_va(pa), size / SZ_4K))
 		panic("pages at %#lx cannot be added to Keel's", pa.v);
@@ -109,7 +109,7 @@ static int check_for_pool(struct pa pa, u64 pages)
 	if (pages < KEEL_POOL_DONATE_MIN || pages > KEEL_POOL_DONATE_MAX || (pages & (pages - 1)) ||
 	    !IS_ALIGNED(pa.v, pages * SZ_4K))
 		return -EINVAL;
-	return check_range(pa, pages);
+	return check_donation_range(pa, pages);
 }
 
 int donation_to_pool(struct page_pool *pool, struct pa pa, u64 pages)
@@ -126,7 +126,7 @@ int donation_to_pool(struct page_pool *pool, struct pa pa, u64 pages)
 	return ret;
 }
 
-static bool is_given(struct pa pa, u64 size)
+static bool is_keels_range(struct pa pa, u64 size)
 {
 	u64 at = 0;
 
@@ -136,7 +136,7 @@ static bool is_given(struct pa pa, u64 size)
 }
 
 /* Out of the pool, but for its reserve. What devices of the host's took is had back first. */
-static bool take_free(struct page_pool *pool, struct pa pa, u64 pages)
+static bool take_free_pages(struct page_pool *pool, struct pa pa, u64 pages)
 {
 	if (page_pool_spare(pool) >= pages && page_pool_take_range(pool, vm_pa_to_va(pa), pages))
 		return true;
@@ -149,9 +149,9 @@ static int return_from_pool(struct page_pool *pool, struct pa pa, u64 pages)
 {
 	int ret;
 
-	if (!is_given(pa, pages * SZ_4K))
+	if (!is_keels_range(pa, pages * SZ_4K))
 		return -EPERM;
-	if (!take_free(pool, pa, pages))
+	if (!take_free_pages(pool, pa, pages))
 		return -EBUSY;
 	el2_unmap_linear(pa, pages * SZ_4K);
 	ret = ownership_reclaim_keel_locked(pa, pages * SZ_4K);

@@ -34,17 +34,17 @@ static enum vcpu_action (*irq_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 
 /* ---- exceptions that the run loop itself knows ---- */
 
-static enum vcpu_action handle_fp(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action handle_guest_fp(struct vcpu *vcpu, u64 esr)
 {
 	(void)esr;
 	switch_guest_fp(vcpu);
 	return VCPU_RESUME;
 }
 
-static enum vcpu_action handle_sve(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action handle_guest_sve(struct vcpu *vcpu, u64 esr)
 {
 	if (vcpu->features & BIT(VCPU_SVE))
-		return handle_fp(vcpu, esr);
+		return handle_guest_fp(vcpu, esr);
 	vcpu_inject_undef(vcpu);
 	return VCPU_RESUME;
 }
@@ -85,8 +85,8 @@ void exit_take_serror(struct vcpu *vcpu)
 
 /* By class. FP is the world switch's own, the rest the layers'. */
 static vcpu_exit_handler *class_handlers[ESR_EC_COUNT] = {
-	[ESR_EC_FP_ASIMD] = handle_fp,
-	[ESR_EC_SVE] = handle_sve,
+	[ESR_EC_FP_ASIMD] = handle_guest_fp,
+	[ESR_EC_SVE] = handle_guest_sve,
 };
 
 static void add_hook(enum vcpu_action (**list)(struct vcpu *vcpu),
@@ -202,15 +202,15 @@ static enum vcpu_action call_enter(struct vcpu *vcpu)
 }
 
 /* Get ready for the next entry, if there is to be one. */
-static enum vcpu_action finish(struct vcpu *vcpu, enum vcpu_action action)
+static enum vcpu_action finish_exit(struct vcpu *vcpu, enum vcpu_action action)
 {
 	return action == VCPU_RESUME ? call_enter(vcpu) : action;
 }
 
 /* An exit by no instruction: once EL2 has taken its reasons away, see whether the host has one. */
-static enum vcpu_action finish_irq(struct vcpu *vcpu, enum vcpu_action action)
+static enum vcpu_action finish_irq_exit(struct vcpu *vcpu, enum vcpu_action action)
 {
-	action = finish(vcpu, action);
+	action = finish_exit(vcpu, action);
 	return action == VCPU_RESUME && vcpu_host_waits(vcpu) ? vcpu_to_host(KEEL_EXIT_IRQ)
 							      : action;
 }
@@ -281,7 +281,7 @@ static __noinline enum vcpu_action exit_with_stages(struct vcpu *vcpu, enum gues
 		action = unlikely(vcpu->stages[1]) ? ask_inner_stages(vcpu, kind)
 						   : handle_exit(vcpu, kind);
 	action = vcpu->stages[0]->handled(vcpu, action);
-	action = kind == GUEST_SYNC ? finish(vcpu, action) : finish_irq(vcpu, action);
+	action = kind == GUEST_SYNC ? finish_exit(vcpu, action) : finish_irq_exit(vcpu, action);
 	return action == VCPU_RESUME ? enter_stages(vcpu) : action;
 }
 
@@ -292,6 +292,6 @@ int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
 		return exit_with_stages(vcpu, (enum guest_exit_kind)kind);
 	stop_if_panicked();
 	return kind == GUEST_SYNC
-		       ? finish(vcpu, handle_sync(vcpu))
-		       : finish_irq(vcpu, handle_async(vcpu, (enum guest_exit_kind)kind));
+		       ? finish_exit(vcpu, handle_sync(vcpu))
+		       : finish_irq_exit(vcpu, handle_async(vcpu, (enum guest_exit_kind)kind));
 }

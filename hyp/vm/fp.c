@@ -56,7 +56,7 @@ static bool merge_vqs(u64 vqs)
 	return true;
 }
 
-static unsigned int longest(u64 vqs)
+static unsigned int longest_vector(u64 vqs)
 {
 	unsigned int vq;
 
@@ -121,7 +121,7 @@ bool fp_cpu_online(struct vm_cpu *cpu)
 		vqs = find_vqs();
 	write_sysreg(cptr, cptr_el2);
 	isb();
-	cpu->sve_longest = longest(vqs);
+	cpu->sve_longest = longest_vector(vqs);
 	return merge_vqs(vqs);
 }
 
@@ -206,7 +206,7 @@ bool switch_host_fp(void)
 static void load_guest_sve(struct vcpu *vcpu, struct vm_cpu *cpu)
 {
 	if (!vcpu->sve_vq) /* nobody has chosen: as long on any CPU that it comes to */
-		vcpu->sve_vq = longest(switch_sve_vqs());
+		vcpu->sve_vq = longest_vector(switch_sve_vqs());
 	cpu->sysreg[ZCR_EL1] = read_el1_zcr();
 	write_el1_zcr(vcpu->sysreg[ZCR_EL1]);
 	if (vcpu->sve_vq < cpu->sve_longest) {

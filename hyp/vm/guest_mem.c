@@ -21,7 +21,7 @@
  * maps or unmaps costs besides, for the walks and invalidations of its move.
  */
 #define CALL_BUDGET 1536
-#define RUN_COST    64
+#define EXTENT_COST 64
 
 /*
  * Without FEAT_S2FWB: what one call may clean from the caches, line by line, with the host's
@@ -35,7 +35,7 @@
 /* ---- stretches of the IPA space ---- */
 
 /* From ipa on: a hole, or mapped to adjacent memory of one kind. */
-struct run {
+struct extent {
 	struct ipa ipa;
 	u64 size;
 	bool mapped;
@@ -46,44 +46,44 @@ struct run {
 	u64 enough; /* stop at a leaf's end from this size on, if it is mapped */
 };
 
-static bool continues(const struct run *run, const struct stage2_leaf *leaf, struct pa pa,
-		      enum stage2_attrs attrs)
+static bool extent_continues(const struct extent *extent, const struct stage2_leaf *leaf,
+			     struct pa pa, enum stage2_attrs attrs)
 {
-	if (leaf->mapped != run->mapped)
+	if (leaf->mapped != extent->mapped)
 		return false;
-	return !run->mapped ||
-	       (run->size < run->enough && attrs == run->attrs && pa.v == run->pa.v + run->size);
+	return !extent->mapped || (extent->size < extent->enough && attrs == extent->attrs &&
+				   pa.v == extent->pa.v + extent->size);
 }
 
-static int visit_run(void *arg, const struct stage2_leaf *leaf)
+static int extent_visit(void *arg, const struct stage2_leaf *leaf)
 {
-	struct run *run = arg;
-	u64 at = run->ipa.v + run->size;
-	u64 end = MIN(run->end, leaf->ipa.v + leaf->size);
+	struct extent *extent = arg;
+	u64 at = extent->ipa.v + extent->size;
+	u64 end = MIN(extent->end, leaf->ipa.v + leaf->size);
 	struct pa pa = PA(leaf->pa.v + (at - leaf->ipa.v));
 	enum stage2_attrs attrs = (enum stage2_attrs)((unsigned int)leaf->attrs & ~STATE_ATTRS);
 
-	if (!run->size) {
-		run->mapped = leaf->mapped;
-		run->pa = pa;
-		run->attrs = attrs;
-	} else if (!continues(run, leaf, pa, attrs)) {
+	if (!extent->size) {
+		extent->mapped = leaf->mapped;
+		extent->pa = pa;
+		extent->attrs = attrs;
+	} else if (!extent_continues(extent, leaf, pa, attrs)) {
 		return 1;
 	}
-	run->size = end - run->ipa.v;
+	extent->size = end - extent->ipa.v;
 	return 0;
 }
 
 /* Whether one leaf, or one hole, has all of it: then that is the stretch, found in one look. */
-static bool one_leaf(struct stage2 *s2, struct run *run)
+static bool extent_in_one_leaf(struct stage2 *s2, struct extent *extent)
 {
 	struct stage2_leaf leaf;
-	int ret = stage2_lookup(s2, run->ipa, &leaf);
+	int ret = stage2_lookup(s2, extent->ipa, &leaf);
 
 	if ((ret && ret != -ENOENT) ||
-	    leaf.size - (run->ipa.v - leaf.ipa.v) < run->end - run->ipa.v)
+	    leaf.size - (extent->ipa.v - leaf.ipa.v) < extent->end - extent->ipa.v)
 		return false;
-	(void)visit_run(run, &leaf);
+	(void)extent_visit(extent, &leaf);
 	return true;
 }
 
@@ -91,20 +91,20 @@ static bool one_leaf(struct stage2 *s2, struct run *run)
  * The stretch that starts at @ipa, up to @end; mapped ones not much longer than @enough. Ends
  * early, but not before its first leaf, when *@budget is used up.
  */
-static void find_run(struct s2_context *ctx, struct run *run, struct ipa ipa, u64 end, u64 enough,
-		     u64 *budget)
+static void find_extent(struct s2_context *ctx, struct extent *extent, struct ipa ipa, u64 end,
+			u64 enough, u64 *budget)
 {
 	struct stage2_progress progress = { .budget = *budget };
 	struct stage2 *s2 = &ctx->stage2;
 	int ret = 0;
 
-	run->ipa = ipa;
-	run->size = 0; /* the walk's first leaf says what it is */
-	run->end = end;
-	run->enough = enough;
+	extent->ipa = ipa;
+	extent->size = 0; /* the walk's first leaf says what it is */
+	extent->end = end;
+	extent->enough = enough;
 	spin_lock(&s2->lock);
-	if (!one_leaf(s2, run))
-		ret = stage2_walk(s2, ipa, end - ipa.v, visit_run, run, &progress);
+	if (!extent_in_one_leaf(s2, extent))
+		ret = stage2_walk(s2, ipa, end - ipa.v, extent_visit, extent, &progress);
 	spin_unlock(&s2->lock);
 	if (ret != 0 && ret != 1 && ret != -EAGAIN)
 		panic("stage 2 cannot be walked at %#lx (error %d)", ipa.v, ret);
@@ -112,12 +112,12 @@ static void find_run(struct s2_context *ctx, struct run *run, struct ipa ipa, u6
 }
 
 /* What was done to a stretch is paid for; a walk has paid for itself. */
-static void spend(u64 *budget, u64 size)
+static void spend_budget(u64 *budget, u64 size)
 {
-	*budget -= MIN(*budget, RUN_COST + size / SZ_4K);
+	*budget -= MIN(*budget, EXTENT_COST + size / SZ_4K);
 }
 
-static bool is_device(enum stage2_attrs attrs)
+static bool maps_device(enum stage2_attrs attrs)
 {
 	return (attrs & STAGE2_MEMTYPE) != STAGE2_NORMAL;
 }
@@ -222,7 +222,7 @@ static bool memory_at(struct stage2 *s2, struct ipa ipa, struct pa *pa)
 	spin_lock(&s2->lock);
 	ret = stage2_lookup(s2, ipa, &leaf);
 	spin_unlock(&s2->lock);
-	if (ret || is_device(leaf.attrs))
+	if (ret || maps_device(leaf.attrs))
 		return false;
 	*pa = PA(leaf.pa.v + (ipa.v - leaf.ipa.v));
 	return true;
@@ -272,7 +272,7 @@ static bool has_tables(struct s2_context *ctx, u64 count)
 	return page_pool_has_runs(ctx->pool, s2_context_table_order(ctx), count);
 }
 
-static int side_prepare(void *arg, const struct page_move *move)
+static int vm_party_prepare(void *arg, const struct page_move *move)
 {
 	struct s2_context *ctx = arg;
 	u64 needed;
@@ -285,8 +285,8 @@ static int side_prepare(void *arg, const struct page_move *move)
 	return has_tables(ctx, needed) ? 0 : -ENOMEM;
 }
 
-static int walk(struct s2_context *ctx, struct ipa ipa, u64 size,
-		int (*visit)(void *arg, const struct stage2_leaf *leaf), void *arg)
+static int walk_context(struct s2_context *ctx, struct ipa ipa, u64 size,
+			int (*visit)(void *arg, const struct stage2_leaf *leaf), void *arg)
 {
 	int ret;
 
@@ -316,7 +316,7 @@ static int unmap_stage2(struct stage2 *s2, const struct page_move *move)
 	return ret;
 }
 
-static void side_map(void *arg, const struct page_move *move)
+static void vm_party_map(void *arg, const struct page_move *move)
 {
 	struct s2_context *ctx = arg;
 	int ret = map_stage2(&ctx->stage2, move);
@@ -325,7 +325,7 @@ static void side_map(void *arg, const struct page_move *move)
 		panic("a VM's stage 2 cannot map %#lx (error %d)", move->ipa.v, ret);
 }
 
-static void side_unmap(void *arg, const struct page_move *move)
+static void vm_party_unmap(void *arg, const struct page_move *move)
 {
 	struct s2_context *ctx = arg;
 	int ret = unmap_stage2(&ctx->stage2, move);
@@ -335,13 +335,13 @@ static void side_unmap(void *arg, const struct page_move *move)
 }
 
 /*
- * Nothing is checked: each range is one that find_run() has just found to be a hole, or to be
+ * Nothing is checked: each range is one that find_extent() has just found to be a hole, or to be
  * mapped to just these pages.
  */
 const struct ownership_side_ops vm_side_ops = {
-	.prepare = side_prepare,
-	.map = side_map,
-	.unmap = side_unmap,
+	.prepare = vm_party_prepare,
+	.map = vm_party_map,
+	.unmap = vm_party_unmap,
 };
 
 /* ---- consistency ---- */
@@ -418,7 +418,7 @@ void vm_mem_check(struct vm *vm)
 
 /* ---- mapping ---- */
 
-static int check_range(const struct stage2 *s2, u64 ipa, u64 size)
+static int check_ipa_range(const struct stage2 *s2, u64 ipa, u64 size)
 {
 	if (!size || !IS_ALIGNED(ipa | size, stage2_granule(s2)) || ipa + size < ipa)
 		return -EINVAL;
@@ -478,7 +478,7 @@ static int sync_caches(struct s2_context *ctx, const struct page_move *move, str
 	return ret;
 }
 
-static int map_ram(struct s2_context *ctx, struct page_move *move, struct cleaning *clean)
+static int map_ram_hole(struct s2_context *ctx, struct page_move *move, struct cleaning *clean)
 {
 	int ret = needs_sync(ctx) ? sync_caches(ctx, move, clean) : 0;
 
@@ -487,13 +487,13 @@ static int map_ram(struct s2_context *ctx, struct page_move *move, struct cleani
 	return ret == -ERANGE ? -EPERM : ret;
 }
 
-static int map_device(struct s2_context *ctx, struct page_move *move)
+static int map_device_hole(struct s2_context *ctx, struct page_move *move)
 {
 	int ret;
 
 	if (!host_has_devices(move->pa, move->size))
 		return -EPERM;
-	ret = side_prepare(ctx, move);
+	ret = vm_party_prepare(ctx, move);
 	return ret ? ret : map_stage2(&ctx->stage2, move);
 }
 
@@ -501,7 +501,8 @@ static int map_hole(struct s2_context *ctx, struct page_move *move, struct clean
 {
 	if (move->pa.v + move->size > BIT(ctx->stage2.geometry.oa_bits))
 		return -EPERM;
-	return is_device(move->attrs) ? map_device(ctx, move) : map_ram(ctx, move, clean);
+	return maps_device(move->attrs) ? map_device_hole(ctx, move)
+					: map_ram_hole(ctx, move, clean);
 }
 
 /* What is mapped where @arg is to be mapped must be just that. */
@@ -521,11 +522,11 @@ static int visit_same(void *arg, const struct stage2_leaf *leaf)
  * A step, but only a part of it where that would be too much at once: 1 GiB is one stretch, or it is
  * done as any other range is. The first stretch has been found.
  */
-static u64 limit_step(struct run *run, u64 size)
+static u64 limit_step(struct extent *extent, u64 size)
 {
-	if (run->size < size)
+	if (extent->size < size)
 		size = MIN(size, VM_MAP_STEP);
-	run->size = MIN(run->size, size);
+	extent->size = MIN(extent->size, size);
 	return size;
 }
 
@@ -534,31 +535,32 @@ static u64 limit_step(struct run *run, u64 size)
  * all of it is one hole. Return: 0 or an error; *done bytes are mapped in any case, and less than
  * all of them without an error when the step was cut short, or the budget is used up.
  */
-static int map_range(struct s2_context *ctx, struct page_move *move, struct cleaning *clean,
-		     u64 *done)
+static int map_extents(struct s2_context *ctx, struct page_move *move, struct cleaning *clean,
+		       u64 *done)
 {
 	const struct ipa ipa = move->ipa;
 	const u64 offset = move->pa.v - ipa.v;
 	u64 end = ipa.v + move->size, budget = CALL_BUDGET, size;
-	struct run run;
+	struct extent extent;
 	int ret;
 
-	find_run(ctx, &run, ipa, end, move->size, &budget);
-	size = limit_step(&run, move->size);
+	find_extent(ctx, &extent, ipa, end, move->size, &budget);
+	size = limit_step(&extent, move->size);
 	end = ipa.v + size;
-	ret = run.mapped || run.size < size ? walk(ctx, ipa, size, visit_same, move) : 0;
-	for (*done = 0; !ret; find_run(ctx, &run, IPA(ipa.v + *done), end, size, &budget)) {
-		move->ipa = run.ipa;
-		move->pa = PA(run.ipa.v + offset);
-		move->size = run.size;
-		if (!run.mapped)
+	ret = extent.mapped || extent.size < size ? walk_context(ctx, ipa, size, visit_same, move)
+						  : 0;
+	for (*done = 0; !ret; find_extent(ctx, &extent, IPA(ipa.v + *done), end, size, &budget)) {
+		move->ipa = extent.ipa;
+		move->pa = PA(extent.ipa.v + offset);
+		move->size = extent.size;
+		if (!extent.mapped)
 			ret = map_hole(ctx, move, clean);
 		if (!ret)
-			*done += run.size;
+			*done += extent.size;
 		if (*done == size)
 			break;
-		if (!run.mapped)
-			spend(&budget, run.size);
+		if (!extent.mapped)
+			spend_budget(&budget, extent.size);
 		if (!budget)
 			break;
 	}
@@ -573,7 +575,7 @@ static int map_locked(struct s2_context *ctx, struct page_move *move, struct vm_
 	int ret;
 
 	move->size = map_step(ctx, move);
-	ret = map_range(ctx, move, &clean, done);
+	ret = map_extents(ctx, move, &clean, done);
 	so_far->clean = clean.end - MIN(clean.end, pa + *done);
 	if (!*done)
 		return ret;
@@ -593,7 +595,7 @@ int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
 	if (!ret && (!IS_ALIGNED(so_far->clean, SZ_4K) || so_far->clean > size))
 		ret = -EINVAL;
 	if (!ret)
-		ret = check_range(&ctx->stage2, ipa.v, size);
+		ret = check_ipa_range(&ctx->stage2, ipa.v, size);
 	if (ret)
 		return ret;
 	spin_lock(&vm->lock);
@@ -615,13 +617,14 @@ static int unmap_ram(struct s2_context *ctx, struct page_move *move)
 	return ret;
 }
 
-static int unmap_run(struct s2_context *ctx, const struct run *run)
+static int unmap_extent(struct s2_context *ctx, const struct extent *extent)
 {
-	struct page_move move = { .ipa = run->ipa, .pa = run->pa, .size = run->size };
+	struct page_move move = { .ipa = extent->ipa, .pa = extent->pa, .size = extent->size };
 
-	if (!run->mapped)
+	if (!extent->mapped)
 		return 0;
-	return is_device(run->attrs) ? unmap_stage2(&ctx->stage2, &move) : unmap_ram(ctx, &move);
+	return maps_device(extent->attrs) ? unmap_stage2(&ctx->stage2, &move)
+					  : unmap_ram(ctx, &move);
 }
 
 /*
@@ -637,15 +640,15 @@ static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 *done
 
 	*done = 0;
 	while (clean_unmapped(ctx->vm, &clean_left) && ipa.v + *done < end && budget) {
-		struct run run;
+		struct extent extent;
 
-		find_run(ctx, &run, IPA(ipa.v + *done), end, VM_MAP_STEP, &budget);
-		ret = unmap_run(ctx, &run);
+		find_extent(ctx, &extent, IPA(ipa.v + *done), end, VM_MAP_STEP, &budget);
+		ret = unmap_extent(ctx, &extent);
 		if (ret || !clean_unmapped(ctx->vm, &clean_left))
 			break;
-		if (run.mapped)
-			spend(&budget, run.size);
-		*done += run.size;
+		if (extent.mapped)
+			spend_budget(&budget, extent.size);
+		*done += extent.size;
 	}
 	return ret;
 }
@@ -679,7 +682,7 @@ static int unmap_locked(struct s2_context *ctx, u64 ipa, u64 end, u64 flags, u64
 int vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u64 *done)
 {
 	int ret = flags & ~(u64)KEEL_UNMAP_WHOLE ? -EINVAL
-						 : check_range(&vm->s2.stage2, ipa.v, size);
+						 : check_ipa_range(&vm->s2.stage2, ipa.v, size);
 
 	*done = 0;
 	if (ret)
@@ -711,15 +714,15 @@ bool vm_unmap_all(struct vm *vm)
 /* ---- caches, whole ---- */
 
 /* The next stretch, or as much of it as this call may still clean. */
-static void flush_run(struct s2_context *ctx, u64 *at, u64 end, u64 *budget, u64 *clean_left)
+static void flush_extent(struct s2_context *ctx, u64 *at, u64 end, u64 *budget, u64 *clean_left)
 {
-	struct run run;
+	struct extent extent;
 	bool faulted; /* the guest's own accesses there do as well */
 
-	find_run(ctx, &run, IPA(*at), end, *clean_left, budget);
-	if (run.mapped && !is_device(run.attrs))
-		run.size = clean_some(ctx, run.pa, run.size, clean_left, &faulted);
-	*at += run.size;
+	find_extent(ctx, &extent, IPA(*at), end, *clean_left, budget);
+	if (extent.mapped && !maps_device(extent.attrs))
+		extent.size = clean_some(ctx, extent.pa, extent.size, clean_left, &faulted);
+	*at += extent.size;
 }
 
 int vm_flush_caches(struct vm *vm, u64 *at)
@@ -728,7 +731,7 @@ int vm_flush_caches(struct vm *vm, u64 *at)
 
 	spin_lock(&vm->lock);
 	while (*at < end && budget && clean_left)
-		flush_run(&vm->s2, at, end, &budget, &clean_left);
+		flush_extent(&vm->s2, at, end, &budget, &clean_left);
 	spin_unlock(&vm->lock);
 	return *at < end ? -EAGAIN : 0;
 }

@@ -92,7 +92,7 @@ static void compute_mpam(u64 mpamidr, struct guest_traps *traps)
 		traps->mpam2 |= MPAM2_TIDR;
 }
 
-static bool has(const struct cpu_id_regs *id, u16 field, u8 min)
+static bool has_field(const struct cpu_id_regs *id, u16 field, u8 min)
 {
 	return cpu_id_field(id, (enum id_field)field) >= min;
 }
@@ -108,11 +108,11 @@ static void compute_controls(const struct cpu_id_regs *id, bool e2h, u64 c[CONTR
 	c[CONTROL_HCR] = HCR_VM | HCR_RW | HCR_GUEST_TRAPS;
 	c[CONTROL_CPTR] = e2h ? 0 : CPTR_RES1 | CPTR_TFP;
 	for (desc = descs; desc < descs + ARRAY_SIZE(descs); desc++)
-		if (has(id, desc->field, desc->min))
+		if (has_field(id, desc->field, desc->min))
 			c[desc->control] |= e2h && desc->control == CONTROL_CPTR ? desc->e2h_set
 										 : desc->set;
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		if (has(id, rows[i].field, rows[i].min))
+		if (has_field(id, rows[i].field, rows[i].min))
 			c[rows[i].control] |= rows[i].bits;
 }
 
@@ -122,7 +122,7 @@ static u64 compute_host_mdcr(const struct cpu_id_regs *id)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(host_mdcr); i++)
-		if (has(id, host_mdcr[i].field, host_mdcr[i].min))
+		if (has_field(id, host_mdcr[i].field, host_mdcr[i].min))
 			bits |= host_mdcr[i].bits;
 	return bits;
 }

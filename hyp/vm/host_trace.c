@@ -53,14 +53,14 @@ void host_trace_return(const struct host_trace *trace)
 
 /* ---- the host's first access ---- */
 
-static u64 op(u64 esr, unsigned int op0, unsigned int op1)
+static u64 is_sysreg_of(u64 esr, unsigned int op0, unsigned int op1)
 {
 	return FIELD_GET(ESR_SYS64_OP0, esr) == op0 && FIELD_GET(ESR_SYS64_OP1, esr) == op1;
 }
 
 static bool is_trfcr(u64 esr)
 {
-	return op(esr, 3, 0) && FIELD_GET(ESR_SYS64_CRN, esr) == 1 &&
+	return is_sysreg_of(esr, 3, 0) && FIELD_GET(ESR_SYS64_CRN, esr) == 1 &&
 	       FIELD_GET(ESR_SYS64_CRM, esr) == 2 && FIELD_GET(ESR_SYS64_OP2, esr) == 1;
 }
 
@@ -69,8 +69,8 @@ static bool is_brbe(u64 esr)
 {
 	u64 crn = FIELD_GET(ESR_SYS64_CRN, esr);
 
-	return (op(esr, 2, 1) && (crn == 8 || crn == 9)) ||
-	       (op(esr, 1, 1) && crn == 7 && FIELD_GET(ESR_SYS64_CRM, esr) == 2);
+	return (is_sysreg_of(esr, 2, 1) && (crn == 8 || crn == 9)) ||
+	       (is_sysreg_of(esr, 1, 1) && crn == 7 && FIELD_GET(ESR_SYS64_CRM, esr) == 2);
 }
 
 /*

@@ -84,7 +84,7 @@ void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
 	run_write64(runner, word, run_read64(runner, word) | BIT(vcpu->index % 64));
 }
 
-static void load(struct vcpu *vcpu)
+static void load_vcpu(struct vcpu *vcpu)
 {
 	void (**hook)(struct vcpu * vcpu);
 
@@ -96,7 +96,7 @@ static void load(struct vcpu *vcpu)
 	this_cpu()->vcpu = vcpu; /* what comes from below is the guest's now: vectors.S */
 }
 
-static void put(struct vcpu *vcpu)
+static void put_vcpu(struct vcpu *vcpu)
 {
 	unsigned int i;
 
@@ -120,7 +120,7 @@ static enum vcpu_action call_resume(struct vcpu *vcpu)
 }
 
 /* See vcpu_kick(). */
-static void arrive(struct vcpu *vcpu)
+static void enter_run_state(struct vcpu *vcpu)
 {
 	vcpu->cpu = this_cpu();
 	__atomic_store_n(&vcpu->place, VCPU_HERE, __ATOMIC_RELEASE);
@@ -131,7 +131,7 @@ static void arrive(struct vcpu *vcpu)
  * A sender that saw VCPU_HERE has kicked this CPU and not woken the thread, so a vCPU that was
  * kicked must not go to sleep.
  */
-static int leave(struct vcpu *vcpu, int exit)
+static int leave_run_state(struct vcpu *vcpu, int exit)
 {
 	bool waits = exit == KEEL_EXIT_WFI;
 	u32 was =
@@ -158,15 +158,15 @@ int vcpu_run(struct vcpu *vcpu)
 		switch_take_host_serror();
 		return KEEL_EXIT_IRQ;
 	}
-	arrive(vcpu);
-	load(vcpu);
+	enter_run_state(vcpu);
+	load_vcpu(vcpu);
 	ret = call_resume(vcpu);
 	if (ret == VCPU_RESUME)
 		ret = exit_prepare_entry(vcpu);
 	if (ret == VCPU_RESUME)
 		ret = enter_guest(vcpu);
-	put(vcpu);
-	ret = leave(vcpu, ret);
+	put_vcpu(vcpu);
+	ret = leave_run_state(vcpu, ret);
 	return likely(!vcpu->run_failed) ? ret : -EFAULT;
 }
 

@@ -19,7 +19,7 @@ bool s2_context_is_own(const struct s2_context *ctx)
 /* ---- VMIDs ---- */
 
 /* D8.17.2: DSB NSH completes it on this CPU, ISB makes the CPU wait for that. */
-static void flush_local(void *ctx)
+static void flush_this_cpu(void *ctx)
 {
 	(void)ctx;
 	dsb(nshst);
@@ -28,7 +28,7 @@ static void flush_local(void *ctx)
 	isb();
 }
 
-static const struct vmid_ops vmid_ops = { .flush_local = flush_local };
+static const struct vmid_ops vmid_ops = { .flush_local = flush_this_cpu };
 
 /* Boot memory is never freed, so it is taken as a run of a power of two pages. */
 static void *alloc_bytes(struct page_pool *pool, u64 bytes)
@@ -98,7 +98,7 @@ static void assert_may_take(const struct s2_context *ctx)
 }
 
 /* A table is a page of the granule. */
-static void *zalloc_table(void *arg)
+static void *context_zalloc_table(void *arg)
 {
 	struct s2_context *ctx = arg;
 	unsigned int order = s2_context_table_order(ctx);
@@ -111,7 +111,7 @@ static void *zalloc_table(void *arg)
 	return table;
 }
 
-static void free_table(void *arg, void *table)
+static void context_free_table(void *arg, void *table)
 {
 	struct s2_context *ctx = arg;
 
@@ -119,23 +119,23 @@ static void free_table(void *arg, void *table)
 	page_pool_free_run(ctx->pool, table, s2_context_table_order(ctx));
 }
 
-static struct pa table_to_pa(void *arg, const void *table)
+static struct pa context_table_to_pa(void *arg, const void *table)
 {
 	(void)arg;
 	return vm_va_to_pa(table);
 }
 
-static void *pa_to_table(void *arg, struct pa pa)
+static void *context_pa_to_table(void *arg, struct pa pa)
 {
 	(void)arg;
 	return vm_pa_to_va(pa);
 }
 
 static const struct stage2_mem_ops table_mem = {
-	.zalloc_table = zalloc_table,
-	.free_table = free_table,
-	.table_to_pa = table_to_pa,
-	.pa_to_table = pa_to_table,
+	.zalloc_table = context_zalloc_table,
+	.free_table = context_free_table,
+	.table_to_pa = context_table_to_pa,
+	.pa_to_table = context_pa_to_table,
 };
 
 /* ---- making one ---- */
@@ -170,7 +170,7 @@ int s2_context_init(struct s2_context *ctx, const struct s2_context_config *conf
 
 /* ---- looking at one ---- */
 
-static bool place_is_sane(const struct s2_context *ctx)
+static bool pool_is_sane(const struct s2_context *ctx)
 {
 	const struct stage2 *s2 = &ctx->stage2;
 
@@ -196,7 +196,7 @@ bool s2_context_sane(const struct s2_context *ctx)
 {
 	u64 tables;
 
-	if (!ctx->vm || !place_is_sane(ctx) || !root_is_sane(ctx))
+	if (!ctx->vm || !pool_is_sane(ctx) || !root_is_sane(ctx))
 		return false;
 	tables = READ_ONCE(ctx->nr_tables) << s2_context_table_order(ctx);
 	return tables <= READ_ONCE(ctx->pool->total) - page_pool_available(ctx->pool);

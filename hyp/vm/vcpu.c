@@ -133,7 +133,7 @@ static u64 mpidr_of(unsigned int index)
 	       (u64)((index >> 12) & 0xff) << 16;
 }
 
-static struct vcpu *build(struct vm *vm, unsigned int index, struct pa pa, struct pa run)
+static struct vcpu *build_vcpu(struct vm *vm, unsigned int index, struct pa pa, struct pa run)
 {
 	struct vcpu_memory *memory = vm_pa_to_va(pa);
 	struct vcpu *vcpu = &memory->vcpu;
@@ -170,7 +170,7 @@ static int create_locked(struct vm *vm, unsigned int index, struct pa pa, u64 pa
 		unshare_run_page(run);
 		return ret;
 	}
-	__atomic_store_n(&vm->vcpus[index], build(vm, index, pa, run), __ATOMIC_RELEASE);
+	__atomic_store_n(&vm->vcpus[index], build_vcpu(vm, index, pa, run), __ATOMIC_RELEASE);
 	vm->nr_vcpus++;
 	return 0;
 }

@@ -160,7 +160,7 @@ static int init_own_context(struct vm *vm, const struct stage2_geometry *geometr
 }
 
 /* Lay out a VM in memory that is Keel's now. Everything that could fail was checked. */
-static struct vm *build(struct pa pa, u64 pages, const struct stage2_geometry *geometry)
+static struct vm *build_vm(struct pa pa, u64 pages, const struct stage2_geometry *geometry)
 {
 	u8 *base = vm_pa_to_va(pa);
 	struct vm *vm = (struct vm *)(void *)(base + root_bytes(geometry));
@@ -183,7 +183,7 @@ static int create_in(struct vm_slot *slot, struct pa pa, u64 pages,
 
 	if (ret)
 		return ret;
-	slot->vm = build(pa, pages, geometry);
+	slot->vm = build_vm(pa, pages, geometry);
 	slot->vm->handle = slot->handle;
 	if (created_hook)
 		created_hook(slot->vm);

@@ -32,7 +32,7 @@ static u64 map_flags(enum stage2_attrs attrs)
 }
 
 /* The first stretch that is mapped is made longer as long as the leaves are of a kind. */
-static int visit(void *arg, const struct stage2_leaf *leaf)
+static int visit_stretch(void *arg, const struct stage2_leaf *leaf)
 {
 	struct vm_stretch *s = arg;
 	u64 flags = map_flags(leaf->attrs);
@@ -60,7 +60,7 @@ int vm_walk(struct vm *vm, struct ipa ipa, struct vm_stretch *stretch)
 	if (ipa.v >= end)
 		return -E2BIG;
 	spin_lock(&s2->lock);
-	ret = stage2_walk(s2, ipa, end - ipa.v, visit, stretch, &progress);
+	ret = stage2_walk(s2, ipa, end - ipa.v, visit_stretch, stretch, &progress);
 	spin_unlock(&s2->lock);
 	if (ret == -EAGAIN && !stretch->size)
 		stretch->ipa.v += progress.done;
