@@ -33,7 +33,7 @@ struct entry {
 	struct bundle_file file;
 };
 
-static int fail(const char **why, const char *line, int err)
+static int bundle_fail(const char **why, const char *line, int err)
 {
 	*why = line;
 	return err;
@@ -88,22 +88,23 @@ static int next_entry(struct reader *r, struct entry *e, const char **why)
 	u64 contents;
 
 	if (r->size - r->pos < NEWC_HEADER_SIZE)
-		return fail(why, "bundle: cut short: no room for a header", -EINVAL);
+		return bundle_fail(why, "bundle: cut short: no room for a header", -EINVAL);
 	if (!is_newc_magic(r->data + r->pos))
-		return fail(why, "bundle: damaged: bad magic number in a header", -EINVAL);
+		return bundle_fail(why, "bundle: damaged: bad magic number in a header", -EINVAL);
 	if (read_fields(r->data + r->pos, &file_size, &name_size))
-		return fail(why, "bundle: damaged: bad hexadecimal number in a header", -EINVAL);
+		return bundle_fail(why, "bundle: damaged: bad hexadecimal number in a header",
+				   -EINVAL);
 	if (name_size > BUNDLE_NAME_MAX)
-		return fail(why, "bundle: a file's name is too long", -E2BIG);
+		return bundle_fail(why, "bundle: a file's name is too long", -E2BIG);
 	if (r->size - r->pos - NEWC_HEADER_SIZE < name_size)
-		return fail(why, "bundle: cut short in a file's name", -EINVAL);
+		return bundle_fail(why, "bundle: cut short in a file's name", -EINVAL);
 
 	e->name = r->data + r->pos + NEWC_HEADER_SIZE;
 	if (!name_is_sound(e->name, name_size))
-		return fail(why, "bundle: damaged: bad file name", -EINVAL);
+		return bundle_fail(why, "bundle: damaged: bad file name", -EINVAL);
 	contents = ALIGN_UP(r->pos + NEWC_HEADER_SIZE + name_size, NEWC_ALIGN);
 	if (contents > r->size || r->size - contents < file_size)
-		return fail(why, "bundle: cut short in a file's contents", -EINVAL);
+		return bundle_fail(why, "bundle: cut short in a file's contents", -EINVAL);
 
 	e->file = (struct bundle_file){ .offset = contents, .size = file_size };
 	/* the last file's padding may be missing: whatever follows it then is cut short */
@@ -140,7 +141,7 @@ static int read_archive(struct reader *r, struct bundle *b, const char **why)
 		if (!known)
 			continue;
 		if (known->offset)
-			return fail(why, "bundle: two files of the same name", -EEXIST);
+			return bundle_fail(why, "bundle: two files of the same name", -EEXIST);
 		*known = e.file;
 	}
 	b->size = r->pos;
@@ -155,10 +156,10 @@ static int check_cmdline(const char *data, struct bundle_file *f, const char **w
 	while (f->size && (text[f->size - 1] == '\n' || text[f->size - 1] == '\r'))
 		f->size--;
 	if (f->size > BUNDLE_CMDLINE_MAX)
-		return fail(why, "bundle: cmdline is too long", -E2BIG);
+		return bundle_fail(why, "bundle: cmdline is too long", -E2BIG);
 	for (u64 i = 0; i < f->size; i++) {
 		if ((u8)text[i] < ' ' && text[i] != '\t')
-			return fail(why, "bundle: cmdline is not one line of text", -EINVAL);
+			return bundle_fail(why, "bundle: cmdline is not one line of text", -EINVAL);
 	}
 	return 0;
 }
@@ -170,14 +171,15 @@ int bundle_parse(const void *data, size_t size, struct bundle *out, const char *
 	int err;
 
 	if (size < NEWC_MAGIC_LEN || !is_newc_magic(data))
-		return fail(why, "bundle: none there: the initrd is no newc cpio archive", -ENOENT);
+		return bundle_fail(why, "bundle: none there: the initrd is no newc cpio archive",
+				   -ENOENT);
 	err = read_archive(&r, &b, why);
 	if (err)
 		return err;
 	if (!b.kernel.size)
-		return fail(why, "bundle: has no kernel", -ENOENT);
+		return bundle_fail(why, "bundle: has no kernel", -ENOENT);
 	if (!b.initrd.size)
-		return fail(why, "bundle: has no initrd", -ENOENT);
+		return bundle_fail(why, "bundle: has no initrd", -ENOENT);
 	err = check_cmdline(data, &b.cmdline, why);
 	if (err)
 		return err;

@@ -20,7 +20,7 @@
 #define CNTHCTL_NVHE (BIT(0) | BIT(1))
 #define CNTHCTL_VHE  (BIT(10) | BIT(11) | BIT(0) | BIT(1) | BIT(8) | BIT(9))
 
-static u64 control(const struct cpu_id_regs *id, enum host_control which)
+static u64 host_control_value(const struct cpu_id_regs *id, enum host_control which)
 {
 	return host_features_control(id, which);
 }
@@ -32,20 +32,20 @@ static void init_fine_traps(const struct cpu_id_regs *cpu, const struct cpu_id_r
 
 	if (fgt < 1)
 		return;
-	write_sysreg(control(host, HOST_HFGR), ASM_REG(HFGRTR_EL2));
-	write_sysreg(control(host, HOST_HFGW), ASM_REG(HFGWTR_EL2));
-	write_sysreg(control(host, HOST_HFGI), ASM_REG(HFGITR_EL2));
-	write_sysreg(control(host, HOST_HDFGR), ASM_REG(HDFGRTR_EL2));
-	write_sysreg(control(host, HOST_HDFGW), ASM_REG(HDFGWTR_EL2));
+	write_sysreg(host_control_value(host, HOST_HFGR), ASM_REG(HFGRTR_EL2));
+	write_sysreg(host_control_value(host, HOST_HFGW), ASM_REG(HFGWTR_EL2));
+	write_sysreg(host_control_value(host, HOST_HFGI), ASM_REG(HFGITR_EL2));
+	write_sysreg(host_control_value(host, HOST_HDFGR), ASM_REG(HDFGRTR_EL2));
+	write_sysreg(host_control_value(host, HOST_HDFGW), ASM_REG(HDFGWTR_EL2));
 	if (cpu_id_field(cpu, ID_PFR0_AMU) >= 1)
 		write_sysreg(0, ASM_REG(HAFGRTR_EL2));
 	if (fgt < 2)
 		return;
-	write_sysreg(control(host, HOST_HFGR2), ASM_REG(HFGRTR2_EL2));
-	write_sysreg(control(host, HOST_HFGW2), ASM_REG(HFGWTR2_EL2));
-	write_sysreg(control(host, HOST_HFGI2), ASM_REG(HFGITR2_EL2));
-	write_sysreg(control(host, HOST_HDFGR2), ASM_REG(HDFGRTR2_EL2));
-	write_sysreg(control(host, HOST_HDFGW2), ASM_REG(HDFGWTR2_EL2));
+	write_sysreg(host_control_value(host, HOST_HFGR2), ASM_REG(HFGRTR2_EL2));
+	write_sysreg(host_control_value(host, HOST_HFGW2), ASM_REG(HFGWTR2_EL2));
+	write_sysreg(host_control_value(host, HOST_HFGI2), ASM_REG(HFGITR2_EL2));
+	write_sysreg(host_control_value(host, HOST_HDFGR2), ASM_REG(HDFGRTR2_EL2));
+	write_sysreg(host_control_value(host, HOST_HDFGW2), ASM_REG(HDFGWTR2_EL2));
 }
 
 /* A kernel that does not know these would find them UNKNOWN and live: give it zeroes. */
@@ -67,14 +67,15 @@ static void init_vectors(const struct cpu_id_regs *host, bool e2h)
 {
 	u64 closed = CPTR_RES1 | CPTR_TZ | CPTR_TSM;
 
-	write_sysreg(e2h ? CPACR_FPEN | control(host, HOST_CPTR_VHE)
-			 : closed & ~control(host, HOST_CPTR_NVHE),
+	write_sysreg(e2h ? CPACR_FPEN | host_control_value(host, HOST_CPTR_VHE)
+			 : closed & ~host_control_value(host, HOST_CPTR_NVHE),
 		     cptr_el2);
 	isb();
 	if (cpu_id_field(host, ID_PFR0_SVE) >= 1)
 		write_sysreg(VECTOR_LEN_ALL, ASM_REG(ZCR_EL2));
 	if (cpu_id_field(host, ID_PFR1_SME) >= 1)
-		write_sysreg(VECTOR_LEN_ALL | control(host, HOST_SMCR), ASM_REG(SMCR_EL2));
+		write_sysreg(VECTOR_LEN_ALL | host_control_value(host, HOST_SMCR),
+			     ASM_REG(SMCR_EL2));
 }
 
 /*
@@ -84,7 +85,7 @@ static void init_vectors(const struct cpu_id_regs *host, bool e2h)
  */
 static void init_debug(const struct cpu_id_regs *host)
 {
-	u64 mdcr = control(host, HOST_MDCR);
+	u64 mdcr = host_control_value(host, HOST_MDCR);
 
 	if (cpu_id_field(host, ID_DFR0_PMUVer) >= 1)
 		mdcr |= FIELD_PREP(MDCR_HPMN, FIELD_GET(PMCR_N, read_sysreg(ASM_REG(PMCR_EL0))));
@@ -106,7 +107,7 @@ static void init_timer(const struct cpu_id_regs *cpu, bool e2h)
 }
 
 /* GICv3's CPU interface by system registers, where there is one. */
-static void init_gic(const struct cpu_id_regs *host)
+static void init_host_gic(const struct cpu_id_regs *host)
 {
 	if (cpu_id_field(host, ID_PFR0_GIC) < 1)
 		return;
@@ -136,7 +137,7 @@ static void init_mpam(const struct cpu_id_regs *host)
 u64 host_hcr(const struct cpu_id_regs *host)
 {
 	return HCR_RW | HCR_VM | HCR_SWIO | HCR_TSC | HCR_TID3 | (read_sysreg(hcr_el2) & HCR_E2H) |
-	       control(host, HOST_HCR);
+	       host_control_value(host, HOST_HCR);
 }
 
 void host_cpu_init(u64 vtcr, u64 vttbr)
@@ -151,13 +152,13 @@ void host_cpu_init(u64 vtcr, u64 vttbr)
 	write_sysreg(vttbr, vttbr_el2);
 	init_vectors(&host, e2h);
 	if (cpu_id_field(&cpu, ID_MMFR1_HCX) >= 1) {
-		write_sysreg(control(&host, HOST_HCRX), ASM_REG(HCRX_EL2));
+		write_sysreg(host_control_value(&host, HOST_HCRX), ASM_REG(HCRX_EL2));
 		init_el1(&host);
 	}
 	init_fine_traps(&cpu, &host);
 	init_debug(&host);
 	init_timer(&cpu, e2h);
-	init_gic(&host);
+	init_host_gic(&host);
 	init_mpam(&host);
 	write_sysreg(0, hstr_el2);
 	/* On many CPUs it opens IMPLEMENTATION DEFINED controls to EL1;

@@ -9,7 +9,7 @@
 #include <lib/psci_abi.h>
 #include <lib/string.h>
 
-static int fail(const char **why, const char *line, int err)
+static int host_fdt_fail(const char **why, const char *line, int err)
 {
 	*why = line;
 	return err;
@@ -40,20 +40,22 @@ static bool header_is_sound(const void *fdt)
 int host_fdt_check(const void *fdt, size_t max_size, const char **why)
 {
 	if (!fdt)
-		return fail(why, "device tree: none was passed", -EINVAL);
+		return host_fdt_fail(why, "device tree: none was passed", -EINVAL);
 	if (!IS_ALIGNED((uintptr_t)fdt, 8))
-		return fail(why, "device tree: its address is not 8-byte aligned", -EINVAL);
+		return host_fdt_fail(why, "device tree: its address is not 8-byte aligned",
+				     -EINVAL);
 	if (max_size < sizeof(struct fdt_header) || fdt_magic(fdt) != FDT_MAGIC)
-		return fail(why, "device tree: none there (bad magic number)", -EINVAL);
+		return host_fdt_fail(why, "device tree: none there (bad magic number)", -EINVAL);
 	if (fdt_totalsize(fdt) > max_size)
-		return fail(why, "device tree: too large", -EINVAL);
+		return host_fdt_fail(why, "device tree: too large", -EINVAL);
 	if (!header_is_sound(fdt))
-		return fail(why, "device tree: damaged header, or an unknown version", -EINVAL);
+		return host_fdt_fail(why, "device tree: damaged header, or an unknown version",
+				     -EINVAL);
 	/* fdt_open_into() does not look whether the block ends */
 	if (fdt_num_mem_rsv(fdt) < 0)
-		return fail(why, "device tree: damaged memory reservation block", -EINVAL);
+		return host_fdt_fail(why, "device tree: damaged memory reservation block", -EINVAL);
 	if (!structure_is_sound(fdt))
-		return fail(why, "device tree: damaged", -EINVAL);
+		return host_fdt_fail(why, "device tree: damaged", -EINVAL);
 	return 0;
 }
 
@@ -72,13 +74,14 @@ int host_fdt_initrd(const void *fdt, struct mem_range *out, const char **why)
 	int begin, end;
 
 	if (chosen < 0)
-		return fail(why, "bundle: none there: no initrd was passed", -ENOENT);
+		return host_fdt_fail(why, "bundle: none there: no initrd was passed", -ENOENT);
 	begin = fdt_read_u64(fdt, chosen, "linux,initrd-start", &r.base);
 	end = fdt_read_u64(fdt, chosen, "linux,initrd-end", &r.end);
 	if (begin == -ENOENT || end == -ENOENT)
-		return fail(why, "bundle: none there: no initrd was passed", -ENOENT);
+		return host_fdt_fail(why, "bundle: none there: no initrd was passed", -ENOENT);
 	if (begin || end || r.base >= r.end || r.end > MEMMAP_PA_LIMIT)
-		return fail(why, "device tree: /chosen's initrd is no address range", -EINVAL);
+		return host_fdt_fail(why, "device tree: /chosen's initrd is no address range",
+				     -EINVAL);
 	*out = r;
 	return 0;
 }
@@ -312,13 +315,14 @@ static int add_cpu(const void *fdt, struct fdt_cells cells, int node, bool psci,
 	u64 mpidr;
 
 	if (fdt_read_mpidr(fdt, cells, node, &mpidr))
-		return fail(why, "device tree: a CPU has no usable reg", -EINVAL);
+		return host_fdt_fail(why, "device tree: a CPU has no usable reg", -EINVAL);
 	if (mpidr == cpus->mpidr[0]) {
 		if (*found_boot)
-			return fail(why, "device tree: two CPUs have the same reg", -EINVAL);
+			return host_fdt_fail(why, "device tree: two CPUs have the same reg",
+					     -EINVAL);
 		*found_boot = true;
 	} else if (is_listed(cpus, mpidr)) {
-		return fail(why, "device tree: two CPUs have the same reg", -EINVAL);
+		return host_fdt_fail(why, "device tree: two CPUs have the same reg", -EINVAL);
 	} else if (!psci || !fdt_cpu_is_mediable(fdt, node) || cpus->count == KEEL_MAX_CPUS) {
 		cpus->dropped++;
 	} else {
@@ -335,7 +339,7 @@ int host_fdt_cpus(const void *fdt, u64 boot_mpidr, struct fdt_cpus *out, const c
 	int node, parent = fdt_find_cpus(fdt, &cells);
 
 	if (parent < 0)
-		return fail(why, "device tree: no /cpus, or its cells are bad", -EINVAL);
+		return host_fdt_fail(why, "device tree: no /cpus, or its cells are bad", -EINVAL);
 	out->count = 1;
 	out->dropped = 0;
 	out->mpidr[0] = boot_mpidr & PSCI_TARGET_AFFINITY;
@@ -348,7 +352,8 @@ int host_fdt_cpus(const void *fdt, u64 boot_mpidr, struct fdt_cpus *out, const c
 			return err;
 	}
 	if (!found_boot)
-		return fail(why, "device tree: does not list the CPU that booted", -ENOENT);
+		return host_fdt_fail(why, "device tree: does not list the CPU that booted",
+				     -ENOENT);
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 #include <lib/psci_abi.h>
 #include <lib/string.h>
 
-static int fail(const char **why, const char *line, int err)
+static int host_fdt_edit_fail(const char **why, const char *line, int err)
 {
 	*why = line;
 	return err;
@@ -20,11 +20,12 @@ static int fail(const char **why, const char *line, int err)
 
 /* What a failed edit means: the tree was sound, so it is room, or a node
  * that is not as it should. */
-static int edit_error(int fdt_err, const char **why)
+static int host_fdt_edit_error(int fdt_err, const char **why)
 {
 	if (fdt_err == -FDT_ERR_NOSPACE)
-		return fail(why, "device tree: no room for the host's edits", -ENOSPC);
-	return fail(why, "device tree: cannot be edited for the host", -EINVAL);
+		return host_fdt_edit_fail(why, "device tree: no room for the host's edits",
+					  -ENOSPC);
+	return host_fdt_edit_fail(why, "device tree: cannot be edited for the host", -EINVAL);
 }
 
 static int set_string(void *fdt, int node, const char *name, const char *value)
@@ -81,7 +82,7 @@ static int init_reserved_memory(void *fdt, int node)
 }
 
 /* Return: 0, or libfdt's error; -FDT_ERR_BADNCELLS if the range needs more cells than there are. */
-static int add_reserved(void *fdt, int parent, const struct mem_range *r)
+static int add_reserved_node(void *fdt, int parent, const struct mem_range *r)
 {
 	struct fdt_cells cells;
 	char name[32];
@@ -99,7 +100,7 @@ static int add_reserved(void *fdt, int parent, const struct mem_range *r)
 	return err ? err : fdt_setprop(fdt, node, "reg", reg, (int)(p - reg));
 }
 
-static int add_all_reserved(void *fdt, const struct host_fdt_params *p)
+static int add_reserved_nodes(void *fdt, const struct host_fdt_params *p)
 {
 	int node = fdt_add_subnode(fdt, 0, "reserved-memory");
 	int err = node < 0 ? node : init_reserved_memory(fdt, node);
@@ -110,18 +111,18 @@ static int add_all_reserved(void *fdt, const struct host_fdt_params *p)
 	}
 	/* what is added below a node does not move the node */
 	for (unsigned int i = 0; i < p->keel_count && !err; i++)
-		err = add_reserved(fdt, node, &p->keel[i]);
+		err = add_reserved_node(fdt, node, &p->keel[i]);
 	return err;
 }
 
 static int reserve_keel(void *fdt, const struct host_fdt_params *p, const char **why)
 {
-	int err = add_all_reserved(fdt, p);
+	int err = add_reserved_nodes(fdt, p);
 
 	if (err == -FDT_ERR_BADNCELLS)
-		return fail(why, "device tree: /reserved-memory cannot hold Keel's addresses",
-			    -EINVAL);
-	return err ? edit_error(err, why) : 0;
+		return host_fdt_edit_fail(
+			why, "device tree: /reserved-memory cannot hold Keel's addresses", -EINVAL);
+	return err ? host_fdt_edit_error(err, why) : 0;
 }
 
 static int add_hypervisor(void *fdt, const char *version)
@@ -291,12 +292,13 @@ static int reduce_timer(const struct fdt_walk *walk, void *fdt, const char **why
 	struct timer_irqs t;
 
 	if (read_timer_irqs(walk, &t))
-		return fail(why, "device tree: the timer's interrupts are malformed", -EINVAL);
+		return host_fdt_edit_fail(why, "device tree: the timer's interrupts are malformed",
+					  -EINVAL);
 	sec = find_timer_irq(fdt, node, &t, TIMER_SEC_PHYS);
 	phys = find_timer_irq(fdt, node, &t, TIMER_PHYS);
 	if (phys < 0)
-		return fail(why, "device tree: the timer has no EL1 physical timer interrupt",
-			    -EINVAL);
+		return host_fdt_edit_fail(
+			why, "device tree: the timer has no EL1 physical timer interrupt", -EINVAL);
 	if (sec >= 0)
 		keep_timer_irq(&e, &t, sec, timer_irq_names[TIMER_SEC_PHYS]);
 	keep_timer_irq(&e, &t, phys, timer_irq_names[TIMER_PHYS]);
@@ -304,10 +306,10 @@ static int reduce_timer(const struct fdt_walk *walk, void *fdt, const char **why
 	err = fdt_setprop(fdt, node, t.property, e.cells, e.cells_len);
 	if (!err)
 		err = fdt_setprop(fdt, node, "interrupt-names", e.names, e.names_len);
-	return err ? edit_error(err, why) : 0;
+	return err ? host_fdt_edit_error(err, why) : 0;
 }
 
-static bool is_timer(const void *fdt, int node)
+static bool is_timer_node(const void *fdt, int node)
 {
 	int len;
 	const char *compatible = fdt_getprop(fdt, node, "compatible", &len);
@@ -324,7 +326,7 @@ static int reduce_timers(void *fdt, struct host_fdt_report *report, const char *
 	for (fdt_walk_begin(&walk, fdt); fdt_walk_next(&walk);) {
 		int err;
 
-		if (!is_timer(fdt, fdt_walk_node(&walk)))
+		if (!is_timer_node(fdt, fdt_walk_node(&walk)))
 			continue;
 		err = reduce_timer(&walk, fdt, why);
 		if (err)
@@ -391,12 +393,12 @@ int host_fdt_edit(const void *fdt, void *buf, size_t size, const struct host_fdt
 	if (!err)
 		err = edit_chosen(buf, params);
 	if (err)
-		return edit_error(err, why);
+		return host_fdt_edit_error(err, why);
 	err = reduce_timers(buf, report, why);
 	if (!err)
 		err = reserve_keel(buf, params, why);
 	if (err)
 		return err;
 	err = fdt_pack(buf);
-	return err ? edit_error(err, why) : 0;
+	return err ? host_fdt_edit_error(err, why) : 0;
 }

@@ -17,7 +17,7 @@ struct host_row {
 
 #define ANY 127
 
-/* In the order of registers: limited() looks for its own. */
+/* In the order of registers: limited_reg() looks for its own. */
 static const struct host_row rows[] = {
 	{ ID_PFR0_EL0, 2 },	     { ID_PFR0_EL1, 2 },	 { ID_PFR0_EL3, 2 },
 	{ ID_PFR0_FP, ANY },	     { ID_PFR0_AdvSIMD, ANY },	 { ID_PFR0_GIC, 3 },
@@ -176,7 +176,7 @@ static size_t first_row(enum id_reg reg)
 	return low;
 }
 
-static u64 limited(const struct cpu_id_regs *id, enum id_reg reg)
+static u64 limited_reg(const struct cpu_id_regs *id, enum id_reg reg)
 {
 	u64 value = 0;
 	size_t i;
@@ -197,7 +197,7 @@ void host_features_limit(struct cpu_id_regs *id)
 	unsigned int reg;
 
 	for (reg = 0; reg <= ID_REG_SMFR0; reg++)
-		id->reg[reg] = limited(&all, (enum id_reg)reg);
+		id->reg[reg] = limited_reg(&all, (enum id_reg)reg);
 }
 
 u64 host_features_control(const struct cpu_id_regs *id, enum host_control control)
@@ -257,7 +257,7 @@ u64 host_features_read(unsigned int crm, unsigned int op2)
 	cpu_read_id_regs(&id);
 	for (i = 0; i < ARRAY_SIZE(places); i++)
 		if (places[i].crm == crm && places[i].op2 == op2)
-			return limited(&id, (enum id_reg)places[i].reg);
+			return limited_reg(&id, (enum id_reg)places[i].reg);
 	if (crm == 4 && op2 == 7 && cpu_id_field(&id, ID_PFR2_FPMR) >= 1)
 		return read_sysreg(ASM_REG(ID_AA64FPFR0_EL1)) & FPFR0_KNOWN;
 	return 0;

@@ -61,14 +61,14 @@ static struct page_move gic_move(u64 pa, u64 size)
 	return (struct page_move){ .ipa = host_pa_to_ipa(PA(pa)), .pa = PA(pa), .size = size };
 }
 
-static int pin(u64 pa, u64 size)
+static int pin_gic_memory(u64 pa, u64 size)
 {
 	struct page_move move = gic_move(pa, size);
 
 	return ownership_share(&move, &gic_side);
 }
 
-static void unpin(u64 pa, u64 size)
+static void unpin_gic_memory(u64 pa, u64 size)
 {
 	struct page_move move = gic_move(pa, size);
 	int ret = ownership_unshare(&move, &gic_side);
@@ -82,7 +82,9 @@ static bool is_off(u64 mpidr)
 	return psci_is_off(&host_psci, mpidr);
 }
 
-static const struct lpi_ops lpi_ops = { .pin = pin, .unpin = unpin, .is_off = is_off };
+static const struct lpi_ops lpi_ops = { .pin = pin_gic_memory,
+					.unpin = unpin_gic_memory,
+					.is_off = is_off };
 
 /* The redistributors; written at boot, and then under rd_lock. */
 static struct lpi_set rds = { .ops = &lpi_ops };
@@ -103,7 +105,7 @@ static int read_command(u64 pa, bool coherent, struct its_command *command)
 	return done ? 0 : -EFAULT;
 }
 
-static int fetch(u64 pa, bool coherent, struct its_command *command)
+static int fetch_its_command(u64 pa, bool coherent, struct its_command *command)
 {
 	enum ownership_state state;
 	int ret = -EPERM;
@@ -116,7 +118,7 @@ static int fetch(u64 pa, bool coherent, struct its_command *command)
 	return ret;
 }
 
-static bool is_target(u64 target, bool pta)
+static bool is_rd_target(u64 target, bool pta)
 {
 	unsigned int i;
 
@@ -131,10 +133,10 @@ static bool is_target(u64 target, bool pta)
 }
 
 static const struct its_ops its_ops = {
-	.pin = pin,
-	.unpin = unpin,
-	.fetch = fetch,
-	.is_target = is_target,
+	.pin = pin_gic_memory,
+	.unpin = unpin_gic_memory,
+	.fetch = fetch_its_command,
+	.is_target = is_rd_target,
 };
 
 /* ---- boot ---- */
@@ -298,8 +300,8 @@ void host_gic_forget(void)
 /* ---- the host's accesses ---- */
 
 /* What does not answer aborts in the host, as if it had accessed the frame itself. */
-static enum host_gic_result access_its(struct its *its, u64 offset,
-				       const struct mmio_access *access, u64 *data)
+static enum host_gic_result access_its_frames(struct its *its, u64 offset,
+					      const struct mmio_access *access, u64 *data)
 {
 	static const enum host_gic_result results[] = { [ITS_DONE] = HOST_GIC_DONE,
 							[ITS_AGAIN] = HOST_GIC_AGAIN,
@@ -309,8 +311,8 @@ static enum host_gic_result access_its(struct its *its, u64 offset,
 				     : its_read(its, offset, access->bytes, data)];
 }
 
-static enum host_gic_result access_rd(struct lpi_rd *rd, u64 offset,
-				      const struct mmio_access *access, u64 *data)
+static enum host_gic_result access_rd_frames(struct lpi_rd *rd, u64 offset,
+					     const struct mmio_access *access, u64 *data)
 {
 	enum host_gic_result result;
 
@@ -347,7 +349,8 @@ enum host_gic_result host_gic_access(struct ipa ipa, const struct mmio_access *a
 	for (i = 0; i < its_count; i++)
 		if (pa - itses[i].base < GIC_FRAME_SIZE)
 			return is_register(pa, access)
-				       ? access_its(&itses[i], pa - itses[i].base, access, data)
+				       ? access_its_frames(&itses[i], pa - itses[i].base, access,
+							   data)
 				       : HOST_GIC_DONE;
 	for (i = 0; i < rds.count; i++) {
 		struct lpi_rd *rd = &rds.rds[i];
@@ -355,7 +358,7 @@ enum host_gic_result host_gic_access(struct ipa ipa, const struct mmio_access *a
 		if (!is_rds(rd, pa))
 			continue;
 		return is_register(pa, access) && pa - rd->base < GIC_FRAME_SIZE
-			       ? access_rd(rd, pa - rd->base, access, data)
+			       ? access_rd_frames(rd, pa - rd->base, access, data)
 			       : HOST_GIC_DONE;
 	}
 	return HOST_GIC_NONE;

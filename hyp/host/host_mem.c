@@ -53,33 +53,33 @@ static u64 zero_leaves;
 
 /* ---- memory for tables ---- */
 
-static void *zalloc_table(void *ctx)
+static void *host_mem_zalloc_table(void *ctx)
 {
 	return page_pool_alloc(ctx);
 }
 
-static void free_table(void *ctx, void *table)
+static void host_mem_free_table(void *ctx, void *table)
 {
 	page_pool_free(ctx, table);
 }
 
-static struct pa table_to_pa(void *ctx, const void *table)
+static struct pa host_mem_table_to_pa(void *ctx, const void *table)
 {
 	(void)ctx;
 	return el2_va_to_pa(el2_map_layout(), table);
 }
 
-static void *pa_to_table(void *ctx, struct pa pa)
+static void *host_mem_pa_to_table(void *ctx, struct pa pa)
 {
 	(void)ctx;
 	return el2_pa_to_va(el2_map_layout(), pa);
 }
 
 static const struct stage2_mem_ops table_mem = {
-	.zalloc_table = zalloc_table,
-	.free_table = free_table,
-	.table_to_pa = table_to_pa,
-	.pa_to_table = pa_to_table,
+	.zalloc_table = host_mem_zalloc_table,
+	.free_table = host_mem_free_table,
+	.table_to_pa = host_mem_table_to_pa,
+	.pa_to_table = host_mem_pa_to_table,
 };
 
 u64 host_mem_table_pages_free(void)
@@ -140,21 +140,21 @@ static int walk_host(struct ipa ipa, u64 size,
 	return ret;
 }
 
-static int side_check_mapped(void *ctx, const struct page_move *move)
+static int host_party_check_mapped(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
 	return move->ipa.v == move->pa.v ? walk_host(move->ipa, move->size, check_mapped_leaf)
 					 : -EINVAL;
 }
 
-static int side_check_unmapped(void *ctx, const struct page_move *move)
+static int host_party_check_unmapped(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
 	return walk_host(move->ipa, move->size, check_unmapped_leaf);
 }
 
 /* What devices took is had back before anybody is told that there is too little. */
-static int side_prepare(void *ctx, const struct page_move *move)
+static int host_party_prepare(void *ctx, const struct page_move *move)
 {
 	u64 needed;
 
@@ -223,7 +223,7 @@ static int drop_zeros(struct ipa ipa, u64 size)
 }
 
 /* Map RAM to the host. */
-static void side_map(void *ctx, const struct page_move *move)
+static void host_party_map(void *ctx, const struct page_move *move)
 {
 	const struct ipa ipa = move->ipa;
 	const u64 size = move->size;
@@ -241,7 +241,7 @@ static void side_map(void *ctx, const struct page_move *move)
 		panic("the host's stage 2 cannot map %#lx (error %d)", ipa.v, ret);
 }
 
-static void side_unmap(void *ctx, const struct page_move *move)
+static void host_party_unmap(void *ctx, const struct page_move *move)
 {
 	int ret;
 
@@ -254,18 +254,18 @@ static void side_unmap(void *ctx, const struct page_move *move)
 }
 
 static const struct ownership_side_ops side_ops = {
-	.check_mapped = side_check_mapped,
-	.check_unmapped = side_check_unmapped,
-	.prepare = side_prepare,
-	.map = side_map,
-	.unmap = side_unmap,
+	.check_mapped = host_party_check_mapped,
+	.check_unmapped = host_party_check_unmapped,
+	.prepare = host_party_prepare,
+	.map = host_party_map,
+	.unmap = host_party_unmap,
 };
 
 /*
  * To the point of coherency: the host can map the page as Normal Non-cacheable, and would read what
  * memory has of the last owner's if the zeroes were in the caches alone.
  */
-static bool clear_page(void *ctx, struct pa pa)
+static bool host_party_clear_page(void *ctx, struct pa pa)
 {
 	static struct ratelimit limit;
 	void *page = el2_window_map(pa, EL2_RW);
@@ -279,7 +279,7 @@ static bool clear_page(void *ctx, struct pa pa)
 }
 
 /* The zeros that the host reads in what it gave away: this does not come back. */
-static void forget(void *ctx, struct pa pa, u64 size)
+static void host_party_forget(void *ctx, struct pa pa, u64 size)
 {
 	int ret;
 
@@ -291,7 +291,7 @@ static void forget(void *ctx, struct pa pa, u64 size)
 		panic("the host's stage 2 cannot forget %#lx (error %d)", pa.v, ret);
 }
 
-static void shrink(void *ctx)
+static void host_party_shrink(void *ctx)
 {
 	(void)ctx;
 	spin_lock(&host_s2.lock);
@@ -299,14 +299,14 @@ static void shrink(void *ctx)
 	spin_unlock(&host_s2.lock);
 }
 
-static u32 *take_counts(void *ctx)
+static u32 *take_table_counts(void *ctx)
 {
 	if (!page_pool_spare(table_pool))
-		shrink(ctx);
+		host_party_shrink(ctx);
 	return page_pool_spare(table_pool) ? page_pool_alloc(table_pool) : NULL;
 }
 
-static void give_counts(void *ctx, u32 *counts)
+static void give_table_counts(void *ctx, u32 *counts)
 {
 	(void)ctx;
 	page_pool_free(table_pool, counts);
@@ -314,11 +314,11 @@ static void give_counts(void *ctx, u32 *counts)
 
 static const struct ownership_host host_side = {
 	.side = { .ops = &side_ops },
-	.clear_page = clear_page,
-	.forget = forget,
-	.shrink = shrink,
-	.take_counts = take_counts,
-	.give_counts = give_counts,
+	.clear_page = host_party_clear_page,
+	.forget = host_party_forget,
+	.shrink = host_party_shrink,
+	.take_counts = take_table_counts,
+	.give_counts = give_table_counts,
 };
 
 /* ---- devices ---- */
@@ -397,7 +397,7 @@ static int init_stage2(const struct mmu_caps *caps)
 	return stage2_init(&host_s2, &config);
 }
 
-static int map_ram(void)
+static int map_host_ram(void)
 {
 	u64 end = stage2_size(&host_s2), pa;
 	struct ownership_run run;
@@ -412,7 +412,7 @@ static int map_ram(void)
 	return ret;
 }
 
-/* To the point of coherency, as clear_page(): the host chooses how it reads it. */
+/* To the point of coherency, as host_party_clear_page(): the host chooses how it reads it. */
 static int make_zero_page(void)
 {
 	void *page = page_pool_alloc(table_pool);
@@ -438,7 +438,7 @@ int host_mem_init(const struct mmu_caps *caps, struct page_pool *pool)
 	host_s2.pgt.keep_partial = true;
 	spin_lock(&ownership_lock);
 	spin_lock(&host_s2.lock);
-	ret = map_ram();
+	ret = map_host_ram();
 	if (!ret)
 		ret = make_shared_tables();
 	spin_unlock(&host_s2.lock);
@@ -471,7 +471,7 @@ static bool room_for_device(struct ipa ipa, u64 size)
 }
 
 /* Under ownership_lock and the stage 2's lock. */
-static int map_device(struct ipa ipa)
+static int map_host_device(struct ipa ipa)
 {
 	struct stage2_leaf leaf;
 	u64 size, base;
@@ -492,7 +492,7 @@ static int map_device(struct ipa ipa)
 }
 
 /* Under ownership_lock and the stage 2's lock. The reserve is not for this. */
-static int map_zeros(struct ipa ipa)
+static int map_zero_page(struct ipa ipa)
 {
 	struct ipa page = IPA(ALIGN_DOWN(ipa.v, SZ_4K));
 	struct stage2_leaf leaf;
@@ -524,7 +524,7 @@ static int map_on_fault(struct ipa ipa, enum host_access access)
 	if (!reachable && (access != HOST_READ || !ownership_host_gave(pa)))
 		return -EPERM;
 	spin_lock(&host_s2.lock);
-	ret = reachable ? map_device(ipa) : map_zeros(ipa);
+	ret = reachable ? map_host_device(ipa) : map_zero_page(ipa);
 	spin_unlock(&host_s2.lock);
 	return ret;
 }
@@ -609,7 +609,7 @@ static enum ownership_view host_view(void *ctx, struct pa pa, u64 max, u64 *run)
 /* How much RAM host_mem_check_some() looks at. */
 #define CHECK_STEP (32 * SZ_1M)
 
-static void tell(int err, const struct ownership_mismatch *bad)
+static void log_mismatch(int err, const struct ownership_mismatch *bad)
 {
 	static const char *const views[] = {
 		[OWNERSHIP_VIEW_NOTHING] = "does not map",
@@ -626,14 +626,14 @@ void host_mem_check(void)
 {
 	struct ownership_mismatch bad;
 
-	tell(ownership_check_consistency(host_view, NULL, &bad), &bad);
+	log_mismatch(ownership_check_consistency(host_view, NULL, &bad), &bad);
 }
 
 void host_mem_check_some(void)
 {
 	struct ownership_mismatch bad;
 
-	tell(ownership_check_some(CHECK_STEP, host_view, NULL, &bad), &bad);
+	log_mismatch(ownership_check_some(CHECK_STEP, host_view, NULL, &bad), &bad);
 }
 #else
 void host_mem_check(void)

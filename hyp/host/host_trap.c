@@ -75,7 +75,7 @@ static void inject_sync(u64 esr, u64 far)
 	write_sysreg(entry.pstate, spsr_el2);
 }
 
-static enum host_access access_of(u64 esr)
+static enum host_access host_access_of(u64 esr)
 {
 	if (esr & ESR_S1PTW)
 		return HOST_WALK;
@@ -85,7 +85,7 @@ static enum host_access access_of(u64 esr)
 }
 
 /* A host access outside of what it owns: an abort there, counted and logged. */
-static void refuse_access(u64 esr, u64 far, struct ipa ipa)
+static void refuse_host_access(u64 esr, u64 far, struct ipa ipa)
 {
 	static struct ratelimit limit;
 	static const char *const names[] = {
@@ -97,7 +97,7 @@ static void refuse_access(u64 esr, u64 far, struct ipa ipa)
 
 	host_count(KEEL_STAT_HOST_ABORTS);
 	log_limited(&limit, LOG_WARN, "host %s of %#lx (%s) refused: CPU %u, pc %#lx",
-		    names[access_of(esr)], ipa.v, host_mem_describe(ipa), this_cpu()->id,
+		    names[host_access_of(esr)], ipa.v, host_mem_describe(ipa), this_cpu()->id,
 		    read_sysreg(elr_el2));
 	inject_sync(el1_refusal_esr(esr, read_sysreg(spsr_el2)), far);
 }
@@ -118,7 +118,7 @@ static void return_external_abort(u64 esr, u64 far)
 }
 
 /* Nothing that need worry anybody, so said once in a while. */
-static void tell_of_zeros(struct ipa ipa)
+static void log_zeros_read(struct ipa ipa)
 {
 	static struct ratelimit limit;
 
@@ -127,12 +127,12 @@ static void tell_of_zeros(struct ipa ipa)
 }
 
 /* A translation fault, which can be cured by mapping. Return: whether it was. */
-static bool cure(struct ipa ipa, u64 esr)
+static bool map_missing(struct ipa ipa, u64 esr)
 {
-	int ret = host_mem_fault(ipa, access_of(esr));
+	int ret = host_mem_fault(ipa, host_access_of(esr));
 
 	if (ret == HOST_MEM_ZEROS)
-		tell_of_zeros(ipa);
+		log_zeros_read(ipa);
 	return ret >= 0;
 }
 
@@ -199,7 +199,7 @@ static bool ask_stage1(u64 va, u64 *page)
  * the host's other faults (a write where it reads zeros, a fetch from a device) stage 1 is asked.
  * The address is for the log alone then, so a stage 1 that changed meanwhile does no harm.
  */
-static struct ipa fault_ipa(u64 esr, u64 far)
+static struct ipa host_fault_ipa(u64 esr, u64 far)
 {
 	u64 type = esr & ESR_FSC_TYPE, page;
 
@@ -209,7 +209,7 @@ static struct ipa fault_ipa(u64 esr, u64 far)
 	return IPA(page | (far & (SZ_4K - 1)));
 }
 
-static void handle_abort(struct host_regs *regs, u64 esr)
+static void host_handle_abort(struct host_regs *regs, u64 esr)
 {
 	u64 far = read_sysreg(far_el2);
 	struct ipa ipa;
@@ -222,15 +222,15 @@ static void handle_abort(struct host_regs *regs, u64 esr)
 		return_external_abort(esr, far);
 		return;
 	}
-	ipa = fault_ipa(esr, far);
-	if ((esr & ESR_FSC_TYPE) == ESR_FSC_TRANSLATION && cure(ipa, esr))
+	ipa = host_fault_ipa(esr, far);
+	if ((esr & ESR_FSC_TYPE) == ESR_FSC_TRANSLATION && map_missing(ipa, esr))
 		return;
 	if ((esr & ESR_FSC_TYPE) == ESR_FSC_TRANSLATION && access_gic(regs, esr, ipa))
 		return;
-	refuse_access(esr, far, ipa);
+	refuse_host_access(esr, far, ipa);
 }
 
-static void handle_hvc(struct host_regs *regs, u64 esr)
+static void host_handle_hvc(struct host_regs *regs, u64 esr)
 {
 	if (FIELD_GET(ESR_IMM16, esr) == 0)
 		host_hypercall(regs);
@@ -246,7 +246,7 @@ static void log_refused_smc(u32 fid)
 	log_limited(&limit, LOG_WARN, "host SMC %#x refused: keel.smc does not allow it", fid);
 }
 
-static void handle_smc(struct host_regs *regs, u64 esr)
+static void host_handle_smc(struct host_regs *regs, u64 esr)
 {
 	struct smccc_regs *smccc = (struct smccc_regs *)regs->x;
 
@@ -276,7 +276,7 @@ static void handle_smc(struct host_regs *regs, u64 esr)
 }
 
 /* Nothing else is set to trap; a CPU that traps more gets the answer "no such instruction". */
-static void handle_other(struct host_regs *regs, u64 esr)
+static void host_handle_other(struct host_regs *regs, u64 esr)
 {
 	static struct ratelimit limit;
 	char text[ESR_DESCRIBE_MAX];
@@ -289,14 +289,14 @@ static void handle_other(struct host_regs *regs, u64 esr)
 }
 
 /* The host uses floating point after a guest did: its registers come back now. */
-static void handle_fp(struct host_regs *regs, u64 esr)
+static void host_handle_fp(struct host_regs *regs, u64 esr)
 {
 	if (!switch_host_fp())
-		handle_other(regs, esr);
+		host_handle_other(regs, esr);
 }
 
 /* The next instruction, with the PSTATE that executing this one would have left: D1.3. */
-static void step_over(void)
+static void finish_instruction(void)
 {
 	skip_instruction();
 	write_sysreg(read_sysreg(spsr_el2) & ~(PSR_SS | PSR_BTYPE), spsr_el2);
@@ -316,10 +316,10 @@ static void finish_read(struct host_regs *regs, u64 esr, u64 value)
 
 	if (rt != 31) /* XZR */
 		regs->x[rt] = value;
-	step_over();
+	finish_instruction();
 }
 
-static void read_id(struct host_regs *regs, u64 esr)
+static void host_read_id(struct host_regs *regs, u64 esr)
 {
 	finish_read(regs, esr,
 		    host_features_read((unsigned int)FIELD_GET(ESR_SYS64_CRM, esr),
@@ -339,30 +339,30 @@ static bool is_implementation_defined(u64 esr)
  * counters, for one) use them because the device tree says that they are there, and have no way to
  * hear of an UNDEFINED instruction: to them they read as zero and ignore writes.
  */
-static void nothing_there(struct host_regs *regs, u64 esr)
+static void inject_undefined(struct host_regs *regs, u64 esr)
 {
 	if (esr & ESR_SYS64_READ)
 		finish_read(regs, esr, 0);
 	else
-		step_over();
+		finish_instruction();
 }
 
 /* A system register, or an instruction of that kind, that traps. */
-static void handle_sysreg(struct host_regs *regs, u64 esr)
+static void host_handle_sysreg(struct host_regs *regs, u64 esr)
 {
 	if (is_id_read(esr))
-		read_id(regs, esr);
+		host_read_id(regs, esr);
 	else if (is_implementation_defined(esr))
-		nothing_there(regs, esr);
+		inject_undefined(regs, esr);
 	else if (!switch_host_trace(esr))
-		handle_other(regs, esr);
+		host_handle_other(regs, esr);
 }
 
 static host_trap_handler_t *const handlers[ESR_EC_COUNT] = {
-	[ESR_EC_HVC64] = handle_hvc,	    [ESR_EC_SMC64] = handle_smc,
-	[ESR_EC_FP_ASIMD] = handle_fp,	    [ESR_EC_SVE] = handle_fp,
-	[ESR_EC_SME] = handle_fp,	    [ESR_EC_SYS64] = handle_sysreg,
-	[ESR_EC_IABT_LOWER] = handle_abort, [ESR_EC_DABT_LOWER] = handle_abort,
+	[ESR_EC_HVC64] = host_handle_hvc,	 [ESR_EC_SMC64] = host_handle_smc,
+	[ESR_EC_FP_ASIMD] = host_handle_fp,	 [ESR_EC_SVE] = host_handle_fp,
+	[ESR_EC_SME] = host_handle_fp,		 [ESR_EC_SYS64] = host_handle_sysreg,
+	[ESR_EC_IABT_LOWER] = host_handle_abort, [ESR_EC_DABT_LOWER] = host_handle_abort,
 };
 
 void host_trap(struct host_regs *regs)
@@ -372,5 +372,5 @@ void host_trap(struct host_regs *regs)
 
 	if (panic_in_progress())
 		panic_stop_cpu();
-	(handler ? handler : handle_other)(regs, esr);
+	(handler ? handler : host_handle_other)(regs, esr);
 }

@@ -30,13 +30,13 @@ STATIC_ASSERT(sizeof(struct image_header) == IMAGE_HEADER_SIZE, "booting.rst");
 /* No memory is so large: a damaged header, and sums could overflow. */
 #define IMAGE_SIZE_LIMIT BIT(56)
 
-static int fail(const char **why, const char *line, int err)
+static int image_fail(const char **why, const char *line, int err)
 {
 	*why = line;
 	return err;
 }
 
-static bool begins(const void *data, size_t size, size_t at, const char *bytes, size_t len)
+static bool image_has_bytes(const void *data, size_t size, size_t at, const char *bytes, size_t len)
 {
 	return size >= at + len && memcmp((const char *)data + at, bytes, len) == 0;
 }
@@ -44,14 +44,16 @@ static bool begins(const void *data, size_t size, size_t at, const char *bytes, 
 /* It is no Image; a compressed one deserves a line that says so. */
 static int not_an_image(const void *data, size_t size, const char **why)
 {
-	if (begins(data, size, 0, "\x1f\x8b", 2))
-		return fail(why, "kernel: compressed with gzip; unpack it first", -EOPNOTSUPP);
-	if (begins(data, size, 0, "\x28\xb5\x2f\xfd", 4))
-		return fail(why, "kernel: compressed with zstd; unpack it first", -EOPNOTSUPP);
-	if (begins(data, size, 0, "MZ", 2) && begins(data, size, 4, "zimg", 4))
-		return fail(why, "kernel: compressed for EFI (zboot); unpack it first",
-			    -EOPNOTSUPP);
-	return fail(why, "kernel: no arm64 Image (its magic number is missing)", -EINVAL);
+	if (image_has_bytes(data, size, 0, "\x1f\x8b", 2))
+		return image_fail(why, "kernel: compressed with gzip; unpack it first",
+				  -EOPNOTSUPP);
+	if (image_has_bytes(data, size, 0, "\x28\xb5\x2f\xfd", 4))
+		return image_fail(why, "kernel: compressed with zstd; unpack it first",
+				  -EOPNOTSUPP);
+	if (image_has_bytes(data, size, 0, "MZ", 2) && image_has_bytes(data, size, 4, "zimg", 4))
+		return image_fail(why, "kernel: compressed for EFI (zboot); unpack it first",
+				  -EOPNOTSUPP);
+	return image_fail(why, "kernel: no arm64 Image (its magic number is missing)", -EINVAL);
 }
 
 static void read_placement(const struct image_header *h, size_t size, struct image_info *out)
@@ -77,11 +79,12 @@ int image_check(const void *data, size_t size, struct image_info *out, const cha
 	if (h.magic != IMAGE_MAGIC)
 		return not_an_image(data, size, why);
 	if (h.flags & IMAGE_FLAG_BIG_ENDIAN)
-		return fail(why, "kernel: big-endian; Keel starts little-endian ones", -EOPNOTSUPP);
+		return image_fail(why, "kernel: big-endian; Keel starts little-endian ones",
+				  -EOPNOTSUPP);
 	if (h.image_size && h.text_offset >= SZ_2M)
-		return fail(why, "kernel: bad text_offset in its header", -EINVAL);
+		return image_fail(why, "kernel: bad text_offset in its header", -EINVAL);
 	if (h.image_size >= IMAGE_SIZE_LIMIT || size >= IMAGE_SIZE_LIMIT)
-		return fail(why, "kernel: bad image_size in its header", -EINVAL);
+		return image_fail(why, "kernel: bad image_size in its header", -EINVAL);
 	read_placement(&h, size, out);
 	return 0;
 }

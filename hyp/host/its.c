@@ -31,7 +31,7 @@
  * One that has lost its power reads as zero here: as if it were not quiescent, and had other
  * addresses than Keel's.
  */
-static u64 hw_read(struct its *its, u64 offset, unsigned int bytes)
+static u64 its_hw_read(struct its *its, u64 offset, unsigned int bytes)
 {
 	u64 value;
 
@@ -40,64 +40,64 @@ static u64 hw_read(struct its *its, u64 offset, unsigned int bytes)
 	return value;
 }
 
-static void hw_write(struct its *its, u64 offset, unsigned int bytes, u64 value)
+static void its_hw_write(struct its *its, u64 offset, unsigned int bytes, u64 value)
 {
 	if (!foreign_write_reg(its->regs + offset, bytes, value))
 		its->faulted = true;
 }
 
-static u64 hw_read64(struct its *its, u64 offset)
+static u64 its_hw_read64(struct its *its, u64 offset)
 {
-	return hw_read(its, offset, 8);
+	return its_hw_read(its, offset, 8);
 }
 
-static void hw_write64(struct its *its, u64 offset, u64 value)
+static void its_hw_write64(struct its *its, u64 offset, u64 value)
 {
-	hw_write(its, offset, 8, value);
+	its_hw_write(its, offset, 8, value);
 }
 
 /*
  * Without shareability where the hardware has none, and then non-cacheable. Return: as it reads.
  */
-static u64 write_base(struct its *its, u64 offset, u64 value)
+static u64 its_write_base(struct its *its, u64 offset, u64 value)
 {
-	hw_write64(its, offset, value);
-	if (!(hw_read64(its, offset) & GIC_SHAREABILITY) && (value & GIC_SHAREABILITY)) {
+	its_hw_write64(its, offset, value);
+	if (!(its_hw_read64(its, offset) & GIC_SHAREABILITY) && (value & GIC_SHAREABILITY)) {
 		value &= ~(GIC_SHAREABILITY | GIC_INNER_CACHE);
-		hw_write64(its, offset, value | GIC_INNER_NC);
+		its_hw_write64(its, offset, value | GIC_INNER_NC);
 	}
-	return hw_read64(its, offset);
+	return its_hw_read64(its, offset);
 }
 
 /* Whether an address, a size and that it is valid are as they were written. */
-static bool same_place(u64 a, u64 b)
+static bool is_same_base(u64 a, u64 b)
 {
 	return !((a ^ b) & (GIC_VALID | GENMASK(51, 12) | GENMASK(9, 0)) & ~GITS_BASER_ENTRY_SIZE);
 }
 
-static bool program_table(struct its *its, unsigned int n)
+static bool its_program_table(struct its *its, unsigned int n)
 {
 	const struct its_table *table = &its->table[n];
 
 	if (!table->bytes)
 		return true;
-	hw_write64(its, GITS_BASER + n * 8, 0);
-	return same_place(write_base(its, GITS_BASER + n * 8, table->hw), table->hw);
+	its_hw_write64(its, GITS_BASER + n * 8, 0);
+	return is_same_base(its_write_base(its, GITS_BASER + n * 8, table->hw), table->hw);
 }
 
 /*
  * Give the disabled hardware its tables and an empty queue. Return: whether it took them, and not
  * other addresses for want of bits.
  */
-static bool program(struct its *its)
+static bool its_program(struct its *its)
 {
-	u64 cbaser = write_base(its, GITS_CBASER, its->hw_cbaser);
-	bool taken = same_place(cbaser, its->hw_cbaser);
+	u64 cbaser = its_write_base(its, GITS_CBASER, its->hw_cbaser);
+	bool taken = is_same_base(cbaser, its->hw_cbaser);
 	unsigned int n;
 
 	for (n = 0; n < GITS_BASERS; n++)
-		taken = program_table(its, n) && taken;
-	hw_write64(its, GITS_CWRITER, 0);
+		taken = its_program_table(its, n) && taken;
+	its_hw_write64(its, GITS_CWRITER, 0);
 	its->head = its->tail = 0;
 	its->programmed = taken && !its->faulted;
 	if (its->programmed)
@@ -107,44 +107,45 @@ static bool program(struct its *its)
 
 /* ---- ITTs ---- */
 
-static void release_now(struct its *its)
+static void its_release_mapping(struct its *its)
 {
 	if (its->release_size)
 		its->ops->unpin(its->release_pa, its->release_size);
 	its->release_size = 0;
 }
 
-static unsigned int slots_between(unsigned int from, unsigned int to)
+static unsigned int its_slots_between(unsigned int from, unsigned int to)
 {
 	return (to - from) % ITS_SLOTS;
 }
 
 /* Where power was lost the hardware has nothing of what it was given. */
-static bool lost_state(struct its *its)
+static bool its_lost_state(struct its *its)
 {
-	return hw_read64(its, GITS_CBASER) != its->hw_cbaser;
+	return its_hw_read64(its, GITS_CBASER) != its->hw_cbaser;
 }
 
 /* Look how far the hardware has come. */
-static void update(struct its *its)
+static void its_update_head(struct its *its)
 {
 	u64 creadr;
 
-	if (lost_state(its))
+	if (its_lost_state(its))
 		return;
-	creadr = hw_read64(its, GITS_CREADR);
+	creadr = its_hw_read64(its, GITS_CREADR);
 	if (its->faulted)
 		return;
 	its->head = (unsigned int)((creadr & GITS_QUEUE_OFFSET) / GITS_COMMAND_SIZE) % ITS_SLOTS;
-	if (slots_between(its->head, its->release_slot) >= slots_between(its->head, its->tail))
-		release_now(its);
+	if (its_slots_between(its->head, its->release_slot) >=
+	    its_slots_between(its->head, its->tail))
+		its_release_mapping(its);
 }
 
 /*
  * The device has another ITT from now on, or none. The new one is pinned before, the old one let go
  * when the hardware has carried out what is in @slot.
  */
-static int remap_device(struct its *its, const struct its_command *mapd, unsigned int slot)
+static int its_remap_device(struct its *its, const struct its_command *mapd, unsigned int slot)
 {
 	u64 *entry = &its->itts[FIELD_GET(GITS_CMD_DEVICE, mapd->word[0])];
 	u64 next = its_itt_entry(mapd);
@@ -162,7 +163,7 @@ static int remap_device(struct its *its, const struct its_command *mapd, unsigne
 
 /* ---- commands ---- */
 
-static void refuse(const struct its *its, const struct its_command *command, u64 at)
+static void its_refuse_command(const struct its *its, const struct its_command *command, u64 at)
 {
 	static struct ratelimit limit;
 
@@ -173,18 +174,18 @@ static void refuse(const struct its *its, const struct its_command *command, u64
 		    its->base, at, command->word[0], command->word[1], command->word[2]);
 }
 
-static u64 queue_size(const struct its *its)
+static u64 its_queue_size(const struct its *its)
 {
 	return (FIELD_GET(GITS_CBASER_SIZE, its->cbaser) + 1) * SZ_4K;
 }
 
-static bool is_coherent(u64 cbaser)
+static bool its_is_coherent(u64 cbaser)
 {
 	return (cbaser & GIC_SHAREABILITY) && FIELD_GET(GIC_INNER_CACHE, cbaser) > 1;
 }
 
 /* To memory, whether or not the hardware looks into caches. */
-static void put(struct its *its, const struct its_command *command)
+static void its_put_command(struct its *its, const struct its_command *command)
 {
 	its->queue[its->tail] = *command;
 	dcache_clean_inval_poc(&its->queue[its->tail], sizeof(*command));
@@ -192,12 +193,12 @@ static void put(struct its *its, const struct its_command *command)
 	its->tail = (its->tail + 1) % ITS_SLOTS;
 }
 
-static int check_command(struct its *its, struct its_command *command)
+static int its_check_command(struct its *its, struct its_command *command)
 {
 	int ret = its_command_check(its, command);
 
 	if (!ret && FIELD_GET(GITS_CMD_OP, command->word[0]) == GITS_MAPD)
-		ret = remap_device(its, command, its->tail);
+		ret = its_remap_device(its, command, its->tail);
 	return ret;
 }
 
@@ -205,50 +206,51 @@ static int check_command(struct its *its, struct its_command *command)
  * Copy the next command. Return: false when it has to wait: the queue is full, or an ITT that an
  * earlier one replaced is still in use.
  */
-static bool copy_one(struct its *its)
+static bool its_copy_command(struct its *its)
 {
 	u64 at = (its->cbaser & GITS_CBASER_ADDR) + its->copied;
 	struct its_command command = { { 0 } };
 
 	if ((its->tail + 1) % ITS_SLOTS == its->head || its->release_size)
 		return false;
-	if (its->ops->fetch(at, is_coherent(its->cbaser), &command) || check_command(its, &command))
-		refuse(its, &command, at);
+	if (its->ops->fetch(at, its_is_coherent(its->cbaser), &command) ||
+	    its_check_command(its, &command))
+		its_refuse_command(its, &command, at);
 	else
-		put(its, &command);
-	its->copied = (its->copied + GITS_COMMAND_SIZE) % queue_size(its);
+		its_put_command(its, &command);
+	its->copied = (its->copied + GITS_COMMAND_SIZE) % its_queue_size(its);
 	return true;
 }
 
 /* Copy what there is, as far as it goes. Return: whether more would go at once. */
-static bool copy_some(struct its *its)
+static bool its_copy_commands(struct its *its)
 {
 	unsigned int n = 0, tail = its->tail;
 
-	update(its);
+	its_update_head(its);
 	if (!its->enabled || !(its->cbaser & GIC_VALID))
 		return false;
-	while (n < BATCH && its->copied != its->cwriter && copy_one(its))
+	while (n < BATCH && its->copied != its->cwriter && its_copy_command(its))
 		n++;
 	if (its->tail != tail)
-		hw_write64(its, GITS_CWRITER, its->tail * GITS_COMMAND_SIZE);
+		its_hw_write64(its, GITS_CWRITER, its->tail * GITS_COMMAND_SIZE);
 	return n && its->copied != its->cwriter;
 }
 
 /* The access has taken effect, and the host has to come again for what is left to copy. */
-static enum its_result copy_rest(struct its *its)
+static enum its_result its_copy_rest(struct its *its)
 {
-	return copy_some(its) ? ITS_REST : ITS_DONE;
+	return its_copy_commands(its) ? ITS_REST : ITS_DONE;
 }
 
 /* ---- tables that are begun anew ---- */
 
 /* Let devices' ITTs go. Return: whether all are gone. */
-static bool release_some(struct its *its)
+static bool its_release_some(struct its *its)
 {
 	unsigned int released = 0, looked = 0;
 
-	release_now(its);
+	its_release_mapping(its);
 	for (; its->emptied < its->devices && released < RELEASE_STEP && looked < LOOK_STEP;
 	     its->emptied++, looked++) {
 		struct its_itt itt = its_itt_of(its, its->itts[its->emptied]);
@@ -263,7 +265,7 @@ static bool release_some(struct its *its)
 }
 
 /* Clear the next part of one of the tables. @at: bytes of them that are clear already. */
-static u64 clear_some(struct its *its, u64 at)
+static u64 its_clear_some(struct its *its, u64 at)
 {
 	unsigned int n;
 
@@ -287,31 +289,31 @@ static u64 clear_some(struct its *its, u64 at)
  * The hardware is disabled, and the host has said that its tables are others: forget all devices
  * and collections. Return: whether that is done.
  */
-static bool empty_some(struct its *its)
+static bool its_empty_some(struct its *its)
 {
 	u64 size;
 
 	if (its->emptied < its->devices) {
-		(void)release_some(its);
+		(void)its_release_some(its);
 		return false;
 	}
-	size = clear_some(its, its->emptied - its->devices);
+	size = its_clear_some(its, its->emptied - its->devices);
 	its->emptied += size;
 	return size == 0;
 }
 
-static bool quiescent(struct its *its)
+static bool its_is_quiescent(struct its *its)
 {
-	return hw_read(its, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT;
+	return its_hw_read(its, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT;
 }
 
 /* The hardware is given its tables once more. Return: whether it has them. */
-static bool program_anew(struct its *its)
+static bool its_program_again(struct its *its)
 {
 	static struct ratelimit limit;
 
-	if (program(its)) {
-		release_now(its);
+	if (its_program(its)) {
+		its_release_mapping(its);
 		return true;
 	}
 	log_limited(&limit, LOG_WARN, "the ITS at %#lx does not take its tables", its->base);
@@ -323,64 +325,64 @@ static bool program_anew(struct its *its)
  * Where power was lost with commands on their way it is not known which of them the tables show,
  * nor which ITTs they name.
  */
-static enum its_result enable(struct its *its)
+static enum its_result its_enable(struct its *its)
 {
-	bool lost = lost_state(its);
+	bool lost = its_lost_state(its);
 
-	if (!quiescent(its) || its->faulted)
+	if (!its_is_quiescent(its) || its->faulted)
 		return ITS_DONE;
 	its->stale |= lost && its->head != its->tail;
-	if (its->used && its->stale && !empty_some(its))
+	if (its->used && its->stale && !its_empty_some(its))
 		return ITS_AGAIN;
-	if ((!its->programmed || (its->used && its->stale) || lost) && !program_anew(its))
+	if ((!its->programmed || (its->used && its->stale) || lost) && !its_program_again(its))
 		return ITS_DONE;
 	its->used = true;
 	its->stale = false;
 	its->emptied = 0;
-	hw_write(its, GITS_CTLR, 4, GITS_CTLR_ENABLED);
+	its_hw_write(its, GITS_CTLR, 4, GITS_CTLR_ENABLED);
 	its->enabled = !its->faulted;
-	return copy_rest(its);
+	return its_copy_rest(its);
 }
 
 /* ---- the host's registers ---- */
 
-static u64 read_ctlr(struct its *its, u64 offset)
+static u64 its_read_ctlr(struct its *its, u64 offset)
 {
 	(void)offset;
-	return (hw_read(its, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT) |
+	return (its_hw_read(its, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT) |
 	       (its->enabled ? GITS_CTLR_ENABLED : 0);
 }
 
-static enum its_result write_ctlr(struct its *its, u64 offset, u64 value)
+static enum its_result its_write_ctlr(struct its *its, u64 offset, u64 value)
 {
 	(void)offset;
 	if (value & GITS_CTLR_ENABLED)
-		return its->enabled ? ITS_DONE : enable(its);
-	hw_write(its, GITS_CTLR, 4, 0);
+		return its->enabled ? ITS_DONE : its_enable(its);
+	its_hw_write(its, GITS_CTLR, 4, 0);
 	its->enabled = false;
 	return ITS_DONE;
 }
 
-static u64 read_typer(struct its *its, u64 offset)
+static u64 its_read_typer(struct its *its, u64 offset)
 {
 	(void)offset;
 	return its->typer;
 }
 
 /* What says which ITS this is. */
-static u64 read_hw32(struct its *its, u64 offset)
+static u64 its_read_hw32(struct its *its, u64 offset)
 {
-	return hw_read(its, offset, 4);
+	return its_hw_read(its, offset, 4);
 }
 
-static u64 read_cbaser(struct its *its, u64 offset)
+static u64 its_read_cbaser(struct its *its, u64 offset)
 {
 	(void)offset;
 	return its->cbaser;
 }
 
 /* 12.19.2: no effect that can be counted on while the ITS is enabled. */
-static enum its_result write_cbaser(struct its *its, u64 offset, u64 value)
+static enum its_result its_write_cbaser(struct its *its, u64 offset, u64 value)
 {
 	(void)offset;
 	if (its->enabled)
@@ -391,61 +393,62 @@ static enum its_result write_cbaser(struct its *its, u64 offset, u64 value)
 	return ITS_DONE;
 }
 
-static u64 read_cwriter(struct its *its, u64 offset)
+static u64 its_read_cwriter(struct its *its, u64 offset)
 {
 	(void)offset;
 	return its->cwriter;
 }
 
-static enum its_result write_cwriter(struct its *its, u64 offset, u64 value)
+static enum its_result its_write_cwriter(struct its *its, u64 offset, u64 value)
 {
 	(void)offset;
-	if ((value & GITS_QUEUE_OFFSET) >= queue_size(its))
+	if ((value & GITS_QUEUE_OFFSET) >= its_queue_size(its))
 		return ITS_DONE;
 	its->cwriter = value & GITS_QUEUE_OFFSET;
 	if ((value & GITS_CWRITER_RETRY) && its->enabled)
-		hw_write64(its, GITS_CWRITER, its->tail * GITS_COMMAND_SIZE | GITS_CWRITER_RETRY);
-	return copy_rest(its);
+		its_hw_write64(its, GITS_CWRITER,
+			       its->tail * GITS_COMMAND_SIZE | GITS_CWRITER_RETRY);
+	return its_copy_rest(its);
 }
 
 /* How far the hardware has come in the host's queue. */
-static u64 read_creadr(struct its *its, u64 offset)
+static u64 its_read_creadr(struct its *its, u64 offset)
 {
-	u64 stalled = hw_read64(its, GITS_CREADR) & GITS_CREADR_STALLED;
+	u64 stalled = its_hw_read64(its, GITS_CREADR) & GITS_CREADR_STALLED;
 
 	(void)offset;
-	(void)copy_some(its);
+	(void)its_copy_commands(its);
 	return stalled | (its->head == its->tail ? its->copied : its->host_at[its->head]);
 }
 
-static struct its_table *table_at(struct its *its, u64 offset)
+static struct its_table *its_table_at(struct its *its, u64 offset)
 {
 	return &its->table[(offset - GITS_BASER) / 8];
 }
 
-static u64 read_baser(struct its *its, u64 offset)
+static u64 its_read_baser(struct its *its, u64 offset)
 {
-	struct its_table *table = table_at(its, offset);
+	struct its_table *table = its_table_at(its, offset);
 
 	return table->host | table->fixed;
 }
 
-static void begin_anew(struct its *its)
+static void its_forget_contents(struct its *its)
 {
 	its->stale = true;
 	its->emptied = 0;
 }
 
 /* Another table than before is an empty one. 12.19.1: read-only while the ITS is enabled. */
-static enum its_result write_baser(struct its *its, u64 offset, u64 value)
+static enum its_result its_write_baser(struct its *its, u64 offset, u64 value)
 {
-	struct its_table *table = table_at(its, offset);
+	struct its_table *table = its_table_at(its, offset);
 	const u64 fields = GIC_VALID | GIC_INNER_CACHE | GENMASK(55, 53) | GENMASK(47, 0);
 
 	if (its->enabled || !table->bytes)
 		return ITS_DONE;
 	if (table->host != (value & fields))
-		begin_anew(its);
+		its_forget_contents(its);
 	table->host = value & fields;
 	return ITS_DONE;
 }
@@ -457,19 +460,19 @@ static const struct row {
 	u64 (*read)(struct its *its, u64 offset);
 	enum its_result (*write)(struct its *its, u64 offset, u64 value);
 } rows[] = {
-	{ GITS_CTLR, GITS_CTLR, 4, read_ctlr, write_ctlr },
-	{ GITS_IIDR, GITS_IIDR, 4, read_hw32, NULL },
-	{ GITS_TYPER, GITS_TYPER, 8, read_typer, NULL },
-	{ GITS_MPIDR, GITS_MPIDR, 4, read_hw32, NULL },
-	{ GITS_STATUSR, GITS_STATUSR, 4, read_hw32, NULL },
-	{ GITS_CBASER, GITS_CBASER, 8, read_cbaser, write_cbaser },
-	{ GITS_CWRITER, GITS_CWRITER, 8, read_cwriter, write_cwriter },
-	{ GITS_CREADR, GITS_CREADR, 8, read_creadr, NULL },
-	{ GITS_BASER, GITS_BASER + (GITS_BASERS - 1) * 8, 8, read_baser, write_baser },
-	{ GIC_ID_FIRST, GIC_FRAME_SIZE - 4, 4, read_hw32, NULL },
+	{ GITS_CTLR, GITS_CTLR, 4, its_read_ctlr, its_write_ctlr },
+	{ GITS_IIDR, GITS_IIDR, 4, its_read_hw32, NULL },
+	{ GITS_TYPER, GITS_TYPER, 8, its_read_typer, NULL },
+	{ GITS_MPIDR, GITS_MPIDR, 4, its_read_hw32, NULL },
+	{ GITS_STATUSR, GITS_STATUSR, 4, its_read_hw32, NULL },
+	{ GITS_CBASER, GITS_CBASER, 8, its_read_cbaser, its_write_cbaser },
+	{ GITS_CWRITER, GITS_CWRITER, 8, its_read_cwriter, its_write_cwriter },
+	{ GITS_CREADR, GITS_CREADR, 8, its_read_creadr, NULL },
+	{ GITS_BASER, GITS_BASER + (GITS_BASERS - 1) * 8, 8, its_read_baser, its_write_baser },
+	{ GIC_ID_FIRST, GIC_FRAME_SIZE - 4, 4, its_read_hw32, NULL },
 };
 
-static const struct row *row_of(const struct its *its, u64 offset, unsigned int bytes)
+static const struct row *its_row_at(const struct its *its, u64 offset, unsigned int bytes)
 {
 	size_t i;
 
@@ -481,7 +484,7 @@ static const struct row *row_of(const struct its *its, u64 offset, unsigned int 
 }
 
 /* Half of a 64-bit register is at its offset, or at that plus 4. */
-static u64 whole_offset(const struct row *row, u64 offset)
+static u64 its_whole_offset(const struct row *row, u64 offset)
 {
 	return ALIGN_DOWN(offset, (u64)row->bytes);
 }
@@ -497,14 +500,14 @@ static struct rest {
 	u64 epoch, offset, value;
 } rests[KEEL_MAX_CPUS];
 
-static struct rest *this_rest(void)
+static struct rest *its_rest_of(void)
 {
 	return &rests[this_cpu()->id];
 }
 
-static bool is_repetition(const struct its *its, u64 offset, u64 value)
+static bool its_is_repetition(const struct its *its, u64 offset, u64 value)
 {
-	const struct rest *rest = this_rest();
+	const struct rest *rest = its_rest_of();
 
 	return rest->its == its && rest->epoch == its->epoch && rest->offset == offset &&
 	       rest->value == value && (its->enabled || offset == GITS_CTLR);
@@ -512,51 +515,53 @@ static bool is_repetition(const struct its *its, u64 offset, u64 value)
 
 enum its_result its_read(struct its *its, u64 offset, unsigned int bytes, u64 *value)
 {
-	const struct row *row = row_of(its, offset, bytes);
+	const struct row *row = its_row_at(its, offset, bytes);
 	bool faulted;
 
 	*value = 0;
 	if (!row)
 		return ITS_DONE;
 	spin_lock(&its->lock);
-	this_rest()->its = NULL;
+	its_rest_of()->its = NULL;
 	its->faulted = false;
-	*value = row->read(its, whole_offset(row, offset));
+	*value = row->read(its, its_whole_offset(row, offset));
 	faulted = its->faulted;
 	spin_unlock(&its->lock);
-	*value >>= (offset - whole_offset(row, offset)) * 8;
+	*value >>= (offset - its_whole_offset(row, offset)) * 8;
 	if (bytes == 4)
 		*value = (u32)*value;
 	return faulted ? ITS_FAULTED : ITS_DONE;
 }
 
-static u64 merge_half(u64 old, u64 half, bool upper)
+static u64 its_merge_half(u64 old, u64 half, bool upper)
 {
 	return upper ? (u32)old | half << 32 : (old & GENMASK(63, 32)) | (u32)half;
 }
 
-static enum its_result write_row(struct its *its, const struct row *row, u64 offset,
-				 unsigned int bytes, u64 value)
+static enum its_result its_write_row(struct its *its, const struct row *row, u64 offset,
+				     unsigned int bytes, u64 value)
 {
-	u64 at = whole_offset(row, offset);
+	u64 at = its_whole_offset(row, offset);
 
 	if (bytes < row->bytes)
-		value = merge_half(row->read(its, at), value, offset != at);
+		value = its_merge_half(row->read(its, at), value, offset != at);
 	return row->write(its, at, value);
 }
 
 enum its_result its_write(struct its *its, u64 offset, unsigned int bytes, u64 value)
 {
-	const struct row *row = row_of(its, offset, bytes);
+	const struct row *row = its_row_at(its, offset, bytes);
 	enum its_result result;
 
 	if (!row || !row->write)
 		return ITS_DONE;
 	spin_lock(&its->lock);
 	its->faulted = false;
-	result = is_repetition(its, offset, value) ? copy_rest(its)
-						   : write_row(its, row, offset, bytes, value);
-	*this_rest() = (struct rest){ result == ITS_REST ? its : NULL, its->epoch, offset, value };
+	result = its_is_repetition(its, offset, value)
+			 ? its_copy_rest(its)
+			 : its_write_row(its, row, offset, bytes, value);
+	*its_rest_of() =
+		(struct rest){ result == ITS_REST ? its : NULL, its->epoch, offset, value };
 	if (its->faulted)
 		result = ITS_FAULTED;
 	spin_unlock(&its->lock);
@@ -566,7 +571,7 @@ enum its_result its_write(struct its *its, u64 offset, unsigned int bytes, u64 v
 void its_forget(struct its *its)
 {
 	spin_lock(&its->lock);
-	begin_anew(its);
+	its_forget_contents(its);
 	its->epoch++;
 	spin_unlock(&its->lock);
 }

@@ -78,28 +78,29 @@ static int check_mapd(const struct its *its, struct its_command *command)
 }
 
 /* What unmaps a collection names no redistributor. */
-static bool has_target(const struct its_command *command)
+static bool command_has_target(const struct its_command *command)
 {
 	return FIELD_GET(GITS_CMD_OP, command->word[0]) != GITS_MAPC ||
 	       (command->word[2] & GIC_VALID);
 }
 
-static bool is_target(const struct its *its, u64 word)
+static bool command_has_valid_target(const struct its *its, u64 word)
 {
 	return its->ops->is_target(FIELD_GET(GITS_CMD_TARGET, word), its->typer & GITS_TYPER_PTA);
 }
 
-static int check_fields(const struct its *its, struct its_command *command, unsigned int checks)
+static int check_command_fields(const struct its *its, struct its_command *command,
+				unsigned int checks)
 {
 	if ((checks & DEVICE) && FIELD_GET(GITS_CMD_DEVICE, command->word[0]) >= its->devices)
 		return -EINVAL;
 	if ((checks & ICID) && (command->word[2] & GITS_CMD_ICID) >= its->collections)
 		return -EINVAL;
-	if ((checks & TARGET) && !has_target(command))
+	if ((checks & TARGET) && !command_has_target(command))
 		command->word[2] &= ~GITS_CMD_TARGET;
-	else if ((checks & TARGET) && !is_target(its, command->word[2]))
+	else if ((checks & TARGET) && !command_has_valid_target(its, command->word[2]))
 		return -EINVAL;
-	if ((checks & TARGET_3) && !is_target(its, command->word[3]))
+	if ((checks & TARGET_3) && !command_has_valid_target(its, command->word[3]))
 		return -EINVAL;
 	return 0;
 }
@@ -114,6 +115,6 @@ int its_command_check(const struct its *its, struct its_command *command)
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(command->word); i++)
 		command->word[i] &= rows[op].mask[i];
-	ret = check_fields(its, command, rows[op].checks);
+	ret = check_command_fields(its, command, rows[op].checks);
 	return !ret && op == GITS_MAPD ? check_mapd(its, command) : ret;
 }

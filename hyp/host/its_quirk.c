@@ -35,7 +35,8 @@ static const struct its_quirk quirks[] = {
 	  { "renesas,r8a779f0", "renesas,r8a779g0", "renesas,r8a779h0" } },
 };
 
-static bool on_board(const struct its_quirk *quirk, its_is_board_t *is_board, const void *ctx)
+static bool board_has_quirk(const struct its_quirk *quirk, its_is_board_t *is_board,
+			    const void *ctx)
 {
 	size_t i;
 
@@ -52,7 +53,7 @@ const struct its_quirk *its_quirk_next(u32 iidr, its_is_board_t *is_board, const
 
 	for (i = prev ? (size_t)(prev - quirks) + 1 : 0; i < ARRAY_SIZE(quirks); i++)
 		if ((iidr & quirks[i].mask) == (quirks[i].iidr & quirks[i].mask) &&
-		    on_board(&quirks[i], is_board, ctx))
+		    board_has_quirk(&quirks[i], is_board, ctx))
 			return &quirks[i];
 	return NULL;
 }
@@ -84,7 +85,8 @@ u64 its_quirk_redist_limit(its_is_board_t *is_board, const void *ctx)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(quirks); i++)
-		if ((quirks[i].actions & ITS_BELOW_4G) && on_board(&quirks[i], is_board, ctx))
+		if ((quirks[i].actions & ITS_BELOW_4G) &&
+		    board_has_quirk(&quirks[i], is_board, ctx))
 			return SZ_4G;
 	return ~0ULL;
 }

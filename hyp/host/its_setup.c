@@ -26,7 +26,7 @@
 static const u64 page_sizes[] = { SZ_4K, SZ_16K, SZ_64K };
 
 /* What does not answer reads as zero, which is no ITS. */
-static u64 reg_read(u8 *regs, u64 offset, unsigned int bytes)
+static u64 its_reg_read(u8 *regs, u64 offset, unsigned int bytes)
 {
 	u64 value;
 
@@ -34,40 +34,40 @@ static u64 reg_read(u8 *regs, u64 offset, unsigned int bytes)
 	return value;
 }
 
-static void reg_write(u8 *regs, u64 offset, unsigned int bytes, u64 value)
+static void its_reg_write(u8 *regs, u64 offset, unsigned int bytes, u64 value)
 {
 	(void)!foreign_write_reg(regs + offset, bytes, value);
 }
 
-static u64 type_of(u64 baser)
+static u64 baser_type(u64 baser)
 {
 	return FIELD_GET(GITS_BASER_TYPE, baser);
 }
 
-static u64 entry_size(u64 baser)
+static u64 baser_entry_size(u64 baser)
 {
 	return FIELD_GET(GITS_BASER_ENTRY_SIZE, baser) + 1;
 }
 
-static u64 page_size(u64 baser)
+static u64 baser_page_size(u64 baser)
 {
 	return page_sizes[FIELD_GET(GITS_BASER_PAGE_SIZE, baser)];
 }
 
-static bool come_to_rest(u8 *regs)
+static bool its_come_to_rest(u8 *regs)
 {
 	unsigned int i;
 
-	reg_write(regs, GITS_CTLR, 4, 0);
+	its_reg_write(regs, GITS_CTLR, 4, 0);
 	for (i = 0; i < QUIESCENT_READS; i++)
-		if (reg_read(regs, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT)
+		if (its_reg_read(regs, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT)
 			return true;
 	return false;
 }
 
 static bool is_its(u8 *regs)
 {
-	u64 revision = FIELD_GET(GIC_PIDR2_ARCHREV, reg_read(regs, GIC_PIDR2, 4));
+	u64 revision = FIELD_GET(GIC_PIDR2_ARCHREV, its_reg_read(regs, GIC_PIDR2, 4));
 
 	return revision == 3 || revision == 4;
 }
@@ -78,8 +78,8 @@ static u64 probe_baser(u8 *regs, unsigned int n)
 	u64 offset = GITS_BASER + n * 8, baser, size;
 
 	for (size = ARRAY_SIZE(page_sizes); size-- > 0;) {
-		reg_write(regs, offset, 8, FIELD_PREP(GITS_BASER_PAGE_SIZE, size));
-		baser = reg_read(regs, offset, 8);
+		its_reg_write(regs, offset, 8, FIELD_PREP(GITS_BASER_PAGE_SIZE, size));
+		baser = its_reg_read(regs, offset, 8);
 		if (FIELD_GET(GITS_BASER_PAGE_SIZE, baser) == size)
 			return baser &
 			       (GITS_BASER_TYPE | GITS_BASER_ENTRY_SIZE | GITS_BASER_PAGE_SIZE);
@@ -89,7 +89,7 @@ static u64 probe_baser(u8 *regs, unsigned int n)
 
 static u64 table_bytes(u64 baser, u64 entries)
 {
-	return ALIGN_UP(entries * entry_size(baser), page_size(baser));
+	return ALIGN_UP(entries * baser_entry_size(baser), baser_page_size(baser));
 }
 
 /* As many DeviceIDs as a flat table, and what Keel keeps of each, have room for. */
@@ -100,7 +100,7 @@ static u64 plan_devices(struct its_plan *plan, u64 baser, u64 limit)
 
 	for (;; bits--) {
 		bytes = table_bytes(baser, BIT(bits));
-		if (bits == 1 || (bytes <= PAGES_MAX * page_size(baser) &&
+		if (bits == 1 || (bytes <= PAGES_MAX * baser_page_size(baser) &&
 				  bytes + BIT(bits) * sizeof(u64) <= limit))
 			break;
 	}
@@ -112,12 +112,12 @@ static void plan_table(struct its_plan *plan, unsigned int n, u64 limit)
 {
 	u64 baser = plan->baser[n];
 
-	if (type_of(baser) == GITS_BASER_DEVICES && !plan->device_bits)
+	if (baser_type(baser) == GITS_BASER_DEVICES && !plan->device_bits)
 		plan->bytes[n] = plan_devices(plan, baser, limit);
-	else if (type_of(baser) == GITS_BASER_COLLECTIONS)
-		plan->bytes[n] = ALIGN_UP(COLLECTION_BYTES, page_size(baser));
+	else if (baser_type(baser) == GITS_BASER_COLLECTIONS)
+		plan->bytes[n] = ALIGN_UP(COLLECTION_BYTES, baser_page_size(baser));
 	plan->total += ALIGN_UP(plan->bytes[n], SZ_64K);
-	if (plan->bytes[n] && page_size(baser) != SZ_64K)
+	if (plan->bytes[n] && baser_page_size(baser) != SZ_64K)
 		plan->memory_limit = MIN(plan->memory_limit, BASER_LIMIT);
 }
 
@@ -125,22 +125,22 @@ static void plan_table(struct its_plan *plan, unsigned int n, u64 limit)
  * Where the addresses end that the hardware has bits for: it would use what lies at the rest of a
  * longer one. Bits 15:12 of GITS_CBASER can be RES0.
  */
-static u64 reachable(u8 *regs, u32 actions)
+static u64 its_reachable_bits(u8 *regs, u32 actions)
 {
 	unsigned int bits = 16;
 	u64 cbaser;
 
-	reg_write(regs, GITS_CBASER, 8, GITS_CBASER_ADDR);
-	cbaser = reg_read(regs, GITS_CBASER, 8);
-	reg_write(regs, GITS_CBASER, 8, 0);
+	its_reg_write(regs, GITS_CBASER, 8, GITS_CBASER_ADDR);
+	cbaser = its_reg_read(regs, GITS_CBASER, 8);
+	its_reg_write(regs, GITS_CBASER, 8, 0);
 	while (bits < 52 && (cbaser & BIT(bits)))
 		bits++;
 	return MIN(BIT(bits), actions & ITS_BELOW_4G ? SZ_4G : ~0ULL);
 }
 
-static u64 read_typer(u8 *regs, u32 actions)
+static u64 its_probe_typer(u8 *regs, u32 actions)
 {
-	u64 typer = reg_read(regs, GITS_TYPER, 8);
+	u64 typer = its_reg_read(regs, GITS_TYPER, 8);
 	u64 bits = FIELD_GET(GITS_TYPER_DEVBITS, typer);
 
 	if (actions & ITS_ITT_ENTRY_16)
@@ -156,10 +156,10 @@ int its_plan(u8 *regs, u64 limit, u32 actions, struct its_plan *plan)
 	unsigned int n;
 
 	*plan = (struct its_plan){ .total = QUEUE_BYTES, .actions = actions };
-	if (!is_its(regs) || !come_to_rest(regs))
+	if (!is_its(regs) || !its_come_to_rest(regs))
 		return -ENODEV;
-	plan->typer = read_typer(regs, actions);
-	plan->pa_limit = plan->memory_limit = reachable(regs, actions);
+	plan->typer = its_probe_typer(regs, actions);
+	plan->pa_limit = plan->memory_limit = its_reachable_bits(regs, actions);
 	for (n = 0; n < GITS_BASERS; n++) {
 		plan->baser[n] = probe_baser(regs, n);
 		plan_table(plan, n, limit);
@@ -173,7 +173,7 @@ int its_plan(u8 *regs, u64 limit, u32 actions, struct its_plan *plan)
 /* With pages of 64 KiB address bits 51:48 are in 15:12. Others: @pa is below BASER_LIMIT. */
 static u64 address_field(u64 baser, u64 pa)
 {
-	if (page_size(baser) == SZ_64K)
+	if (baser_page_size(baser) == SZ_64K)
 		return (pa & GENMASK(47, 16)) | (pa >> 48 & 0xf) << 12;
 	return pa & GENMASK(47, 12);
 }
@@ -184,7 +184,7 @@ struct carver {
 	u64 pa;
 };
 
-static u8 *carve(struct carver *c, u64 bytes)
+static u8 *carve_its_memory(struct carver *c, u64 bytes)
 {
 	u8 *memory = c->memory;
 
@@ -193,26 +193,28 @@ static u8 *carve(struct carver *c, u64 bytes)
 	return memory;
 }
 
-static void init_table(struct its_table *table, u64 baser, u64 bytes, u64 attrs, struct carver *c)
+static void its_init_table(struct its_table *table, u64 baser, u64 bytes, u64 attrs,
+			   struct carver *c)
 {
 	table->bytes = bytes;
 	table->fixed = bytes ? baser & (GITS_BASER_TYPE | GITS_BASER_ENTRY_SIZE) : 0;
 	if (!bytes)
 		return;
 	table->hw = GIC_VALID | attrs | (baser & GITS_BASER_PAGE_SIZE) |
-		    address_field(baser, c->pa) | (bytes / page_size(baser) - 1);
-	table->memory = carve(c, bytes);
+		    address_field(baser, c->pa) | (bytes / baser_page_size(baser) - 1);
+	table->memory = carve_its_memory(c, bytes);
 }
 
-static void init_tables(struct its *its, const struct its_plan *plan, u64 attrs, struct carver *c)
+static void its_init_tables(struct its *its, const struct its_plan *plan, u64 attrs,
+			    struct carver *c)
 {
 	unsigned int n;
 
 	its->collections = FIELD_GET(GITS_TYPER_HCC, plan->typer);
 	for (n = 0; n < GITS_BASERS; n++) {
-		init_table(&its->table[n], plan->baser[n], plan->bytes[n], attrs, c);
-		if (plan->bytes[n] && type_of(plan->baser[n]) == GITS_BASER_COLLECTIONS)
-			its->collections += plan->bytes[n] / entry_size(plan->baser[n]);
+		its_init_table(&its->table[n], plan->baser[n], plan->bytes[n], attrs, c);
+		if (plan->bytes[n] && baser_type(plan->baser[n]) == GITS_BASER_COLLECTIONS)
+			its->collections += plan->bytes[n] / baser_entry_size(plan->baser[n]);
 	}
 }
 
@@ -237,10 +239,10 @@ void its_init(struct its *its, const struct its_ops *ops, u64 base, u8 *regs,
 	attrs = coherent ? GIC_INNER_SHARED | GIC_INNER_RAWAWB : GIC_INNER_NC;
 	/* A queue of one page */
 	its->hw_cbaser = GIC_VALID | attrs | c.pa;
-	its->queue = (struct its_command *)carve(&c, QUEUE_BYTES);
+	its->queue = (struct its_command *)carve_its_memory(&c, QUEUE_BYTES);
 	if (plan->actions & ITS_TABLES_NCNB)
 		attrs &= ~GIC_INNER_CACHE;
-	init_tables(its, plan, attrs, &c);
-	its->itts = (u64 *)carve(&c, its->devices * sizeof(u64));
+	its_init_tables(its, plan, attrs, &c);
+	its->itts = (u64 *)carve_its_memory(&c, its->devices * sizeof(u64));
 	/* The registers have nothing of it yet: they are written when the host first enables it. */
 }

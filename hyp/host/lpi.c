@@ -44,7 +44,7 @@ static const struct row {
 	{ GIC_ID_FIRST, GIC_FRAME_SIZE - 4, 4, RO },
 };
 
-static enum access access_of(u64 offset, unsigned int bytes)
+static enum access rd_access_kind(u64 offset, unsigned int bytes)
 {
 	size_t i;
 
@@ -55,7 +55,7 @@ static enum access access_of(u64 offset, unsigned int bytes)
 	return RAZ;
 }
 
-static u64 hw_read(struct lpi_rd *rd, u64 offset, unsigned int bytes)
+static u64 rd_hw_read(struct lpi_rd *rd, u64 offset, unsigned int bytes)
 {
 	u64 value;
 
@@ -64,27 +64,27 @@ static u64 hw_read(struct lpi_rd *rd, u64 offset, unsigned int bytes)
 	return value;
 }
 
-static void hw_write(struct lpi_rd *rd, u64 offset, unsigned int bytes, u64 value)
+static void rd_hw_write(struct lpi_rd *rd, u64 offset, unsigned int bytes, u64 value)
 {
 	if (!foreign_write_reg(rd->regs + offset, bytes, value))
 		rd->faulted = true;
 }
 
-static bool lpis_enabled(struct lpi_rd *rd)
+static bool rd_lpis_enabled(struct lpi_rd *rd)
 {
-	return hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_ENABLE_LPIS;
+	return rd_hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_ENABLE_LPIS;
 }
 
 /* Once it was told not to, RWP says whether it still does. */
-static bool uses_tables(struct lpi_rd *rd)
+static bool rd_uses_tables(struct lpi_rd *rd)
 {
-	u64 ctlr = hw_read(rd, GICR_CTLR, 4);
+	u64 ctlr = rd_hw_read(rd, GICR_CTLR, 4);
 
 	return rd->faulted || (ctlr & GICR_CTLR_ENABLE_LPIS) ||
 	       (rd->pins[0].size && (ctlr & GICR_CTLR_RWP));
 }
 
-static struct lpi_pin pages_around(u64 pa, u64 bytes)
+static struct lpi_pin enclosing_pages(u64 pa, u64 bytes)
 {
 	u64 first = ALIGN_DOWN(pa, SZ_4K);
 
@@ -95,16 +95,16 @@ static struct lpi_pin pages_around(u64 pa, u64 bytes)
  * 5.1.1, 5.1.2: a byte for each LPI in the property table, a bit for each INTID in the pending
  * table. Both by the property table's IDbits, which the hardware may cut down but not exceed.
  */
-static void tables_of(u64 prop, u64 pend, struct lpi_pin tables[2])
+static void rd_tables(u64 prop, u64 pend, struct lpi_pin tables[2])
 {
 	u64 bits = MIN(FIELD_GET(GICR_PROPBASER_IDBITS, prop) + 1, GIC_ID_BITS_MAX);
 	u64 ids = MAX(BIT(bits), 2 * GIC_FIRST_LPI);
 
-	tables[0] = pages_around(prop & GICR_PROPBASER_ADDR, ids - GIC_FIRST_LPI);
-	tables[1] = pages_around(pend & GICR_PENDBASER_ADDR, ids / 8);
+	tables[0] = enclosing_pages(prop & GICR_PROPBASER_ADDR, ids - GIC_FIRST_LPI);
+	tables[1] = enclosing_pages(pend & GICR_PENDBASER_ADDR, ids / 8);
 }
 
-static void unpin_tables(const struct lpi_set *set, struct lpi_rd *rd)
+static void rd_unpin_tables(const struct lpi_set *set, struct lpi_rd *rd)
 {
 	size_t i;
 
@@ -116,10 +116,10 @@ static void unpin_tables(const struct lpi_set *set, struct lpi_rd *rd)
 }
 
 /* Where the host has turned LPIs off, its tables are its own again once the hardware is done. */
-static void look_after_pins(const struct lpi_set *set, struct lpi_rd *rd)
+static void rd_release_pins(const struct lpi_set *set, struct lpi_rd *rd)
 {
-	if (rd->pins[0].size && !uses_tables(rd))
-		unpin_tables(set, rd);
+	if (rd->pins[0].size && !rd_uses_tables(rd))
+		rd_unpin_tables(set, rd);
 }
 
 /* ---- property tables that are shared ---- */
@@ -129,7 +129,7 @@ static void look_after_pins(const struct lpi_set *set, struct lpi_rd *rd)
  * table. Where GICR_PROPBASER differs while LPIs are enabled behaviour is UNPREDICTABLE (12.11):
  * one could go on using a table that was another's, and has been let go since.
  */
-static bool share_table(const struct lpi_rd *a, const struct lpi_rd *b)
+static bool rd_pin_table(const struct lpi_rd *a, const struct lpi_rd *b)
 {
 	u64 levels = FIELD_GET(GICR_TYPER_COMMON, a->typer);
 	u64 differ = FIELD_GET(GICR_TYPER_AFF, a->typer ^ b->typer);
@@ -141,30 +141,30 @@ static bool share_table(const struct lpi_rd *a, const struct lpi_rd *b)
  * Its CPU is off: a kernel that another one has started finds the others so, with the tables of
  * the one before. Return: whether it has stopped using them.
  */
-static bool stop_lpis(const struct lpi_set *set, struct lpi_rd *rd)
+static bool rd_stop_lpis(const struct lpi_set *set, struct lpi_rd *rd)
 {
 	unsigned int i;
 
 	rd->faulted = false;
-	hw_write(rd, GICR_CTLR, 4, hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
-	for (i = 0; i < STOP_READS && !rd->faulted && uses_tables(rd); i++)
+	rd_hw_write(rd, GICR_CTLR, 4, rd_hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
+	for (i = 0; i < STOP_READS && !rd->faulted && rd_uses_tables(rd); i++)
 		;
-	look_after_pins(set, rd);
+	rd_release_pins(set, rd);
 	return !rd->pins[0].size;
 }
 
 /* May @rd have a property table at @prop, of which the bits in @mask are known? */
-static bool table_fits(const struct lpi_set *set, const struct lpi_rd *rd, u64 prop, u64 mask)
+static bool rd_table_fits(const struct lpi_set *set, const struct lpi_rd *rd, u64 prop, u64 mask)
 {
 	unsigned int i;
 
 	for (i = 0; i < set->count; i++) {
 		struct lpi_rd *other = &set->rds[i];
 
-		if (other == rd || !other->pins[0].size || !share_table(rd, other) ||
+		if (other == rd || !other->pins[0].size || !rd_pin_table(rd, other) ||
 		    !((other->prop ^ prop) & mask & PROP_PLACE))
 			continue;
-		if (!set->ops->is_off(redist_mpidr(other->typer)) || !stop_lpis(set, other))
+		if (!set->ops->is_off(redist_mpidr(other->typer)) || !rd_stop_lpis(set, other))
 			return false;
 	}
 	return true;
@@ -172,7 +172,7 @@ static bool table_fits(const struct lpi_set *set, const struct lpi_rd *rd, u64 p
 
 /* ---- enabling LPIs ---- */
 
-static void refuse(struct lpi_rd *rd, u64 prop, u64 pend)
+static void rd_refuse_tables(struct lpi_rd *rd, u64 prop, u64 pend)
 {
 	static struct ratelimit limit;
 
@@ -182,7 +182,8 @@ static void refuse(struct lpi_rd *rd, u64 prop, u64 pend)
 		    rd->base, prop & GICR_PROPBASER_ADDR, pend & GICR_PENDBASER_ADDR);
 }
 
-static int pin_both(const struct lpi_set *set, struct lpi_rd *rd, const struct lpi_pin tables[2])
+static int rd_pin_both_tables(const struct lpi_set *set, struct lpi_rd *rd,
+			      const struct lpi_pin tables[2])
 {
 	size_t i;
 	int ret = 0;
@@ -195,64 +196,65 @@ static int pin_both(const struct lpi_set *set, struct lpi_rd *rd, const struct l
 			rd->pins[i] = tables[i];
 	}
 	if (ret)
-		unpin_tables(set, rd);
+		rd_unpin_tables(set, rd);
 	return ret;
 }
 
 /* Nothing uses what is pinned from before. */
-static int pin_tables(const struct lpi_set *set, struct lpi_rd *rd)
+static int rd_pin_tables(const struct lpi_set *set, struct lpi_rd *rd)
 {
-	u64 prop = hw_read(rd, GICR_PROPBASER, 8), pend = hw_read(rd, GICR_PENDBASER, 8);
+	u64 prop = rd_hw_read(rd, GICR_PROPBASER, 8), pend = rd_hw_read(rd, GICR_PENDBASER, 8);
 	struct lpi_pin tables[2];
 	int ret = -EIO;
 
-	unpin_tables(set, rd);
-	tables_of(prop, pend, tables);
+	rd_unpin_tables(set, rd);
+	rd_tables(prop, pend, tables);
 	if (!rd->faulted)
-		ret = !rd->refused && table_fits(set, rd, prop, ~0ULL) ? pin_both(set, rd, tables)
-								       : -EBUSY;
+		ret = !rd->refused && rd_table_fits(set, rd, prop, ~0ULL)
+			      ? rd_pin_both_tables(set, rd, tables)
+			      : -EBUSY;
 	if (ret)
-		refuse(rd, prop, pend);
+		rd_refuse_tables(rd, prop, pend);
 	else
 		rd->prop = prop;
 	return ret;
 }
 
-static void write_ctlr(const struct lpi_set *set, struct lpi_rd *rd, u64 value)
+static void rd_write_ctlr(const struct lpi_set *set, struct lpi_rd *rd, u64 value)
 {
 	value &= GICR_CTLR_ENABLE_LPIS | GICR_CTLR_DPG;
 	/* While the tables are still in use from before, they are pinned. */
-	if ((value & GICR_CTLR_ENABLE_LPIS) && !lpis_enabled(rd) &&
-	    (uses_tables(rd) || pin_tables(set, rd)))
+	if ((value & GICR_CTLR_ENABLE_LPIS) && !rd_lpis_enabled(rd) &&
+	    (rd_uses_tables(rd) || rd_pin_tables(set, rd)))
 		value &= ~GICR_CTLR_ENABLE_LPIS;
 	if (!rd->faulted)
-		hw_write(rd, GICR_CTLR, 4, value);
+		rd_hw_write(rd, GICR_CTLR, 4, value);
 }
 
 /* Also 32 bits of it, of which the other half is not known yet. */
-static void write_prop(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned int bytes,
-		       u64 value)
+static void rd_write_propbaser(const struct lpi_set *set, struct lpi_rd *rd, u64 offset,
+			       unsigned int bytes, u64 value)
 {
 	unsigned int shift = offset == GICR_PROPBASER ? 0 : 32;
 	u64 mask = (bytes == 8 ? ~0ULL : GENMASK(31, 0)) << shift;
 
-	if (uses_tables(rd))
+	if (rd_uses_tables(rd))
 		return;
-	if (table_fits(set, rd, value << shift, mask)) {
+	if (rd_table_fits(set, rd, value << shift, mask)) {
 		rd->refused &= ~mask;
-		hw_write(rd, offset, bytes, value);
+		rd_hw_write(rd, offset, bytes, value);
 	} else {
 		rd->refused |= mask;
-		refuse(rd, value << shift, 0);
+		rd_refuse_tables(rd, value << shift, 0);
 	}
 }
 
 /* 12.11.2: whether EnableLPIs can be cleared is the hardware's choice. Return: whether it was. */
-static bool disable_lpis(struct lpi_rd *rd, unsigned int reads)
+static bool rd_disable_lpis(struct lpi_rd *rd, unsigned int reads)
 {
-	hw_write(rd, GICR_CTLR, 4, hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
+	rd_hw_write(rd, GICR_CTLR, 4, rd_hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
 	while (reads-- && !rd->faulted)
-		if (!(hw_read(rd, GICR_CTLR, 4) & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP)))
+		if (!(rd_hw_read(rd, GICR_CTLR, 4) & (GICR_CTLR_ENABLE_LPIS | GICR_CTLR_RWP)))
 			return !rd->faulted;
 	return false;
 }
@@ -260,22 +262,22 @@ static bool disable_lpis(struct lpi_rd *rd, unsigned int reads)
 int lpi_start(const struct lpi_set *set, struct lpi_rd *rd)
 {
 	rd->faulted = false;
-	if (!lpis_enabled(rd) || disable_lpis(rd, RWP_READS))
+	if (!rd_lpis_enabled(rd) || rd_disable_lpis(rd, RWP_READS))
 		return 0;
-	return pin_tables(set, rd) ? -EBUSY : 0;
+	return rd_pin_tables(set, rd) ? -EBUSY : 0;
 }
 
 /* ---- the host's accesses ---- */
 
 /* A frame that did not answer at boot does so once its CPU is on. */
-static void identify(struct lpi_rd *rd)
+static void rd_identify(struct lpi_rd *rd)
 {
 	u64 low, high;
 
 	if (!redist_is_unknown(rd->typer))
 		return;
-	low = hw_read(rd, GICR_TYPER, 4);
-	high = hw_read(rd, GICR_TYPER + 4, 4);
+	low = rd_hw_read(rd, GICR_TYPER, 4);
+	high = rd_hw_read(rd, GICR_TYPER + 4, 4);
 	if (!rd->faulted)
 		WRITE_ONCE(rd->typer, low | high << 32);
 }
@@ -285,14 +287,14 @@ static void identify(struct lpi_rd *rd)
  * does not find them enabled. Return: false if the hardware did not let itself be told; true also
  * where the frame does not answer, and is tried again at the host's next access.
  */
-static bool disable_left(const struct lpi_set *set, struct lpi_rd *rd)
+static bool rd_disable_left(const struct lpi_set *set, struct lpi_rd *rd)
 {
 	static struct ratelimit limit;
 
 	if (!rd->left)
 		return true;
-	if (disable_lpis(rd, RWP_READS_HOST))
-		unpin_tables(set, rd);
+	if (rd_disable_lpis(rd, RWP_READS_HOST))
+		rd_unpin_tables(set, rd);
 	else if (rd->faulted)
 		return true;
 	rd->left = false;
@@ -317,42 +319,42 @@ void lpi_forget(const struct lpi_set *set)
 		rd->faulted = false;
 		rd->left = rd->pins[0].size;
 		if (told)
-			told = disable_left(set, rd);
+			told = rd_disable_left(set, rd);
 	}
 }
 
 u64 lpi_read(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned int bytes)
 {
-	enum access access = access_of(offset, bytes);
+	enum access access = rd_access_kind(offset, bytes);
 
-	identify(rd);
-	(void)disable_left(set, rd);
+	rd_identify(rd);
+	(void)rd_disable_left(set, rd);
 	if (access == RAZ)
 		return 0;
 	if (access == CTLR)
-		look_after_pins(set, rd);
-	return hw_read(rd, offset, bytes);
+		rd_release_pins(set, rd);
+	return rd_hw_read(rd, offset, bytes);
 }
 
 void lpi_write(const struct lpi_set *set, struct lpi_rd *rd, u64 offset, unsigned int bytes,
 	       u64 value)
 {
-	identify(rd);
-	(void)disable_left(set, rd);
-	switch (access_of(offset, bytes)) {
+	rd_identify(rd);
+	(void)rd_disable_left(set, rd);
+	switch (rd_access_kind(offset, bytes)) {
 	case CTLR:
-		write_ctlr(set, rd, value);
-		look_after_pins(set, rd);
+		rd_write_ctlr(set, rd, value);
+		rd_release_pins(set, rd);
 		break;
 	case PROP:
-		write_prop(set, rd, offset, bytes, value);
+		rd_write_propbaser(set, rd, offset, bytes, value);
 		break;
 	case PEND:
-		if (!uses_tables(rd))
-			hw_write(rd, offset, bytes, value);
+		if (!rd_uses_tables(rd))
+			rd_hw_write(rd, offset, bytes, value);
 		break;
 	case PASS:
-		hw_write(rd, offset, bytes, value);
+		rd_hw_write(rd, offset, bytes, value);
 		break;
 	case RO:
 	case RAZ:

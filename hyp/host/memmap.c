@@ -3,7 +3,7 @@
 #include <host/memmap.h>
 #include <lib/errno.h>
 
-static int to_range(u64 base, u64 size, struct mem_range *r)
+static int make_range(u64 base, u64 size, struct mem_range *r)
 {
 	if (base > MEMMAP_PA_LIMIT || size > MEMMAP_PA_LIMIT - base)
 		return -EINVAL;
@@ -22,8 +22,8 @@ static unsigned int first_touching(const struct mem_ranges *set, u64 addr)
 }
 
 /* Replaces ranges [first, last) by the @n ranges of @with; the caller has checked the capacity. */
-static void replace(struct mem_ranges *set, unsigned int first, unsigned int last,
-		    const struct mem_range *with, unsigned int n)
+static void replace_ranges(struct mem_ranges *set, unsigned int first, unsigned int last,
+			   const struct mem_range *with, unsigned int n)
 {
 	unsigned int tail = set->count - last;
 
@@ -43,7 +43,7 @@ int mem_ranges_add(struct mem_ranges *set, u64 base, u64 size)
 {
 	unsigned int first, last;
 	struct mem_range r;
-	int err = to_range(base, size, &r);
+	int err = make_range(base, size, &r);
 
 	if (err || !size)
 		return err;
@@ -54,7 +54,7 @@ int mem_ranges_add(struct mem_ranges *set, u64 base, u64 size)
 	}
 	if (first == last && set->count == MEMMAP_MAX_RANGES)
 		return -ENOSPC;
-	replace(set, first, last, &r, 1);
+	replace_ranges(set, first, last, &r, 1);
 	return 0;
 }
 
@@ -62,7 +62,7 @@ int mem_ranges_remove(struct mem_ranges *set, u64 base, u64 size)
 {
 	struct mem_range r, left[2];
 	unsigned int first, last, n = 0;
-	int err = to_range(base, size, &r);
+	int err = make_range(base, size, &r);
 
 	if (err || !size)
 		return err;
@@ -80,7 +80,7 @@ int mem_ranges_remove(struct mem_ranges *set, u64 base, u64 size)
 		left[n++] = (struct mem_range){ r.end, set->range[last - 1].end };
 	if (set->count - (last - first) + n > MEMMAP_MAX_RANGES)
 		return -ENOSPC;
-	replace(set, first, last, left, n);
+	replace_ranges(set, first, last, left, n);
 	return 0;
 }
 
@@ -88,7 +88,7 @@ bool mem_ranges_contain(const struct mem_ranges *set, u64 base, u64 size)
 {
 	struct mem_range r;
 
-	if (!size || to_range(base, size, &r))
+	if (!size || make_range(base, size, &r))
 		return false;
 	for (unsigned int i = 0; i < set->count; i++) {
 		if (set->range[i].base <= r.base && r.end <= set->range[i].end)
@@ -101,7 +101,7 @@ bool mem_ranges_overlap(const struct mem_ranges *set, u64 base, u64 size)
 {
 	struct mem_range r;
 
-	if (!size || to_range(base, size, &r))
+	if (!size || make_range(base, size, &r))
 		return false;
 	for (unsigned int i = 0; i < set->count; i++) {
 		if (set->range[i].base < r.end && r.base < set->range[i].end)
@@ -149,7 +149,7 @@ struct search {
 };
 
 /* Tries one gap [base, end) between reserved ranges in one bank. */
-static bool fits(const struct search *s, u64 base, u64 end, u64 *at)
+static bool gap_fits(const struct search *s, u64 base, u64 end, u64 *at)
 {
 	base = MAX(base, s->min);
 	end = MIN(end, s->max);
@@ -172,7 +172,7 @@ static bool search_bank(const struct mem_ranges *reserved, const struct search *
 		bool tail = i == reserved->count;
 		u64 end = tail ? bank.end : MIN(reserved->range[i].base, bank.end);
 
-		if (end > base && fits(s, base, end, at)) {
+		if (end > base && gap_fits(s, base, end, at)) {
 			found = true;
 			if (s->prefer == MEMMAP_LOWEST)
 				return true;

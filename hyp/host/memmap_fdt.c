@@ -24,25 +24,25 @@ static const struct complaint reserved_complaint = {
 	.many = "device tree: too many reserved ranges",
 };
 
-static int fail(const char **why, const char *line, int err)
+static int memmap_fdt_fail(const char **why, const char *line, int err)
 {
 	*why = line;
 	return err;
 }
 
-static int add(struct mem_ranges *set, u64 base, u64 size, const struct complaint *c,
-	       const char **why)
+static int memmap_add_range(struct mem_ranges *set, u64 base, u64 size, const struct complaint *c,
+			    const char **why)
 {
 	int err = mem_ranges_add(set, base, size);
 
 	if (err == -ENOSPC)
-		return fail(why, c->many, err);
-	return err ? fail(why, c->bad, err) : 0;
+		return memmap_fdt_fail(why, c->many, err);
+	return err ? memmap_fdt_fail(why, c->bad, err) : 0;
 }
 
 /* Adds all pairs of a reg-like property; a missing one adds nothing. */
-static int add_reg(struct mem_ranges *set, const void *fdt, struct fdt_cells cells, int node,
-		   const char *name, const struct complaint *c, const char **why)
+static int memmap_add_reg(struct mem_ranges *set, const void *fdt, struct fdt_cells cells, int node,
+			  const char *name, const struct complaint *c, const char **why)
 {
 	for (unsigned int i = 0;; i++) {
 		u64 base, size;
@@ -51,8 +51,8 @@ static int add_reg(struct mem_ranges *set, const void *fdt, struct fdt_cells cel
 		if (err == -ENOENT)
 			return 0;
 		if (err)
-			return fail(why, c->bad, err);
-		err = add(set, base, size, c, why);
+			return memmap_fdt_fail(why, c->bad, err);
+		err = memmap_add_range(set, base, size, c, why);
 		if (err)
 			return err;
 	}
@@ -77,27 +77,28 @@ static int read_banks(struct memmap *map, const void *fdt, const char **why)
 	int node;
 
 	if (fdt_read_cells(fdt, 0, &cells) || !cells.size)
-		return fail(why, "device tree: the root's #address-cells or #size-cells are bad",
-			    -EINVAL);
+		return memmap_fdt_fail(
+			why, "device tree: the root's #address-cells or #size-cells are bad",
+			-EINVAL);
 	fdt_for_each_subnode (node, fdt, 0) {
 		int err = 0;
 
 		if (is_memory(fdt, node))
-			err = add_reg(&map->ram, fdt, cells, node, bank_property(fdt, node),
-				      &bank_complaint, why);
+			err = memmap_add_reg(&map->ram, fdt, cells, node, bank_property(fdt, node),
+					     &bank_complaint, why);
 		if (err)
 			return err;
 	}
-	return map->ram.count ? 0 : fail(why, "device tree: lists no memory", -ENOENT);
+	return map->ram.count ? 0 : memmap_fdt_fail(why, "device tree: lists no memory", -ENOENT);
 }
 
 /* Memory that is taken, and that never moves if @fixed. */
-static int add_reserved(struct memmap *map, u64 base, u64 size, bool fixed, const char **why)
+static int memmap_add_reserved(struct memmap *map, u64 base, u64 size, bool fixed, const char **why)
 {
-	int err = add(&map->reserved, base, size, &reserved_complaint, why);
+	int err = memmap_add_range(&map->reserved, base, size, &reserved_complaint, why);
 
 	if (!err && fixed)
-		err = add(&map->fixed, base, size, &reserved_complaint, why);
+		err = memmap_add_range(&map->fixed, base, size, &reserved_complaint, why);
 	return err;
 }
 
@@ -116,10 +117,10 @@ static int read_reservation_block(struct memmap *map, const void *fdt, struct me
 		int err;
 
 		if (fdt_get_mem_rsv(fdt, i, &base, &size))
-			return fail(why, reserved_complaint.bad, -EINVAL);
+			return memmap_fdt_fail(why, reserved_complaint.bad, -EINVAL);
 		if (mem_range_is_of(bundle, base, size))
 			continue;
-		err = add_reserved(map, base, size, !mem_range_is_of(at, base, size), why);
+		err = memmap_add_reserved(map, base, size, !mem_range_is_of(at, base, size), why);
 		if (err)
 			return err;
 	}
@@ -131,10 +132,10 @@ static int read_reserved_node(struct memmap *map, const void *fdt, struct fdt_ce
 			      const char **why)
 {
 	const char *const name = "reg";
-	int err = add_reg(&map->reserved, fdt, cells, node, name, &reserved_complaint, why);
+	int err = memmap_add_reg(&map->reserved, fdt, cells, node, name, &reserved_complaint, why);
 
 	if (!err && fdt_getprop(fdt, node, "no-map", NULL))
-		err = add_reg(&map->fixed, fdt, cells, node, name, &reserved_complaint, why);
+		err = memmap_add_reg(&map->fixed, fdt, cells, node, name, &reserved_complaint, why);
 	return err;
 }
 
@@ -146,7 +147,8 @@ static int read_reserved_memory(struct memmap *map, const void *fdt, const char 
 	if (parent < 0)
 		return 0;
 	if (fdt_read_cells(fdt, parent, &cells) || !cells.size)
-		return fail(why, "device tree: /reserved-memory's cells are bad", -EINVAL);
+		return memmap_fdt_fail(why, "device tree: /reserved-memory's cells are bad",
+				       -EINVAL);
 	fdt_for_each_subnode (node, fdt, parent) {
 		int err = 0;
 

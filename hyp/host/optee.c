@@ -57,7 +57,7 @@ static const struct optee_call {
 	{ OPTEE_CALL_WITH_ARG, OPTEE_MESSAGE },
 };
 
-static struct smccc_regs ask(const struct optee *optee, u32 fid)
+static struct smccc_regs ask_optee(const struct optee *optee, u32 fid)
 {
 	struct smccc_regs r = { .x = { fid } };
 
@@ -68,7 +68,7 @@ static struct smccc_regs ask(const struct optee *optee, u32 fid)
 /* 384fb3e0-e7f8-11e3-af63-0002a5d5c51b: the interface, not the OS behind it. */
 static bool speaks_optee(const struct optee *optee)
 {
-	struct smccc_regs r = ask(optee, OPTEE_CALLS_UID);
+	struct smccc_regs r = ask_optee(optee, OPTEE_CALLS_UID);
 
 	return (u32)r.x[0] == 0x384fb3e0 && (u32)r.x[1] == 0xe7f811e3 &&
 	       (u32)r.x[2] == 0xaf630002 && (u32)r.x[3] == 0xa5d5c51b;
@@ -77,7 +77,7 @@ static bool speaks_optee(const struct optee *optee)
 /* Whole pages, since pages are what is somebody's. */
 static int keep_shm(struct optee *optee)
 {
-	struct smccc_regs r = ask(optee, OPTEE_GET_SHM_CONFIG);
+	struct smccc_regs r = ask_optee(optee, OPTEE_GET_SHM_CONFIG);
 	u64 base = r.x[1], size = r.x[2];
 
 	if ((u32)r.x[0] != OPTEE_RETURN_OK || !size || base > BIT(52) || size > BIT(52))
@@ -95,7 +95,7 @@ const char *optee_init(struct optee *optee, const struct optee_ops *ops, void *c
 	*optee = (struct optee){ .ops = ops, .ctx = ctx };
 	if (!speaks_optee(optee))
 		return "there is no OP-TEE that is called by SMC";
-	caps = ask(optee, OPTEE_EXCHANGE_CAPABILITIES);
+	caps = ask_optee(optee, OPTEE_EXCHANGE_CAPABILITIES);
 	if ((u32)caps.x[0] != OPTEE_RETURN_OK || !(caps.x[1] & OPTEE_CAP_RESERVED_SHM))
 		return "it has no reserved shared memory";
 	if (caps.x[1] & ~(u64)OPTEE_CAPS_HARMLESS)
@@ -106,7 +106,7 @@ const char *optee_init(struct optee *optee, const struct optee_ops *ops, void *c
 	return NULL;
 }
 
-static const struct optee_call *find_call(u32 id)
+static const struct optee_call *find_optee_call(u32 id)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
 		if (calls[i].fid == id)
@@ -115,19 +115,19 @@ static const struct optee_call *find_call(u32 id)
 	return NULL;
 }
 
-static bool in_shm(const struct optee *optee, u64 address)
+static bool is_in_shm(const struct optee *optee, u64 address)
 {
 	return address >= optee->shm_base && address - optee->shm_base < optee->shm_size;
 }
 
 bool optee_handle(const struct optee *optee, struct smccc_regs *regs)
 {
-	const struct optee_call *call = find_call(smc_identity((u32)regs->x[0]));
+	const struct optee_call *call = find_optee_call(smc_identity((u32)regs->x[0]));
 
 	if (!optee->on || !call)
 		return false;
 	if (call->check == OPTEE_MESSAGE &&
-	    !in_shm(optee, (u64)(u32)regs->x[1] << 32 | (u32)regs->x[2])) {
+	    !is_in_shm(optee, (u64)(u32)regs->x[1] << 32 | (u32)regs->x[2])) {
 		regs->x[0] = OPTEE_RETURN_EBADADDR;
 		return true;
 	}

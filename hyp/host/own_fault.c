@@ -27,7 +27,7 @@ static void leave_guest(const struct percpu *cpu)
 	leaving[cpu->id] = false;
 }
 
-static void tell_host(u64 esr)
+static void pend_host_serror(u64 esr)
 {
 	const struct percpu *cpu = this_cpu();
 
@@ -51,6 +51,6 @@ bool own_fault_mend(const struct extable_row *rows, size_t n, u64 esr, u64 far, 
 	log_limited(&limit, LOG_WARN,
 		    "EL2 met memory that faults: ESR_EL2 %#lx, FAR_EL2 %#lx, PA %#lx, pc %#lx", esr,
 		    far, el2_physical(far), at);
-	tell_host(esr);
+	pend_host_serror(esr);
 	return true;
 }

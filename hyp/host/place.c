@@ -10,7 +10,7 @@
 /* booting.rst, 2: kernels before 4.2 want the device tree this near behind the kernel. */
 #define FDT_OLD_WINDOW (512 * SZ_1M)
 
-static int fail(const char **why, const char *line, int err)
+static int place_fail(const char **why, const char *line, int err)
 {
 	*why = line;
 	return err;
@@ -29,7 +29,7 @@ static u64 window_end(u64 initrd)
 	return ALIGN_DOWN(initrd, SZ_1G) + INITRD_WINDOW;
 }
 
-static bool overlap(u64 a, u64 a_end, u64 b, u64 b_end)
+static bool place_ranges_overlap(u64 a, u64 a_end, u64 b, u64 b_end)
 {
 	return a < b_end && b < a_end;
 }
@@ -39,15 +39,15 @@ static bool overlap(u64 a, u64 a_end, u64 b, u64 b_end)
  * padding and headers, which nobody needs any more, and beyond the bundle, but not over the initrd.
  * A kernel that cannot use memory below itself is better copied to the bottom.
  */
-static bool may_stay(const struct memmap *map, const struct image_info *image,
-		     const struct host_layout *l)
+static bool kernel_may_stay(const struct memmap *map, const struct image_info *image,
+			    const struct host_layout *l)
 {
 	u64 at = l->kernel_from;
 
 	return image->anywhere && at >= image->text_offset &&
 	       IS_ALIGNED(at - image->text_offset, KERNEL_ALIGN) &&
 	       memmap_is_free(map, at, image->image_size) &&
-	       !overlap(at, at + image->image_size, l->initrd, l->initrd_end);
+	       !place_ranges_overlap(at, at + image->image_size, l->initrd, l->initrd_end);
 }
 
 static int find_kernel(const struct memmap *map, const struct image_info *image,
@@ -66,20 +66,21 @@ static int find_kernel(const struct memmap *map, const struct image_info *image,
 static int place_kernel(struct memmap *map, u64 base, const struct bundle *bundle,
 			const struct image_info *image, struct host_layout *l, const char **why)
 {
-	bool stays = may_stay(map, image, l);
+	bool stays = kernel_may_stay(map, image, l);
 
 	if (memmap_reserve(map, base, bundle->size))
-		return fail(why, "memory map: too many reserved ranges", -ENOSPC);
+		return place_fail(why, "memory map: too many reserved ranges", -ENOSPC);
 	l->kernel = l->kernel_from;
 	if (!stays && find_kernel(map, image, l))
-		return fail(why, "kernel: does not fit: no free memory is large enough for it",
-			    -ENOSPC);
+		return place_fail(why,
+				  "kernel: does not fit: no free memory is large enough for it",
+				  -ENOSPC);
 	l->kernel_size = image->file_size;
 	l->kernel_end = l->kernel + image->image_size;
 	/* below text_offset nothing else may lie: kernels that have one may use that too */
 	if (memmap_reserve(map, l->kernel - image->text_offset,
 			   image->text_offset + image->image_size))
-		return fail(why, "memory map: too many reserved ranges", -ENOSPC);
+		return place_fail(why, "memory map: too many reserved ranges", -ENOSPC);
 	return 0;
 }
 
@@ -91,10 +92,11 @@ static int place_fdt(struct memmap *map, const struct image_info *image, struct 
 	if (memmap_find(map, HOST_FDT_SPACE, SZ_2M, near, near + FDT_OLD_WINDOW, MEMMAP_LOWEST,
 			&l->fdt) &&
 	    memmap_find(map, HOST_FDT_SPACE, SZ_2M, 0, MEMMAP_PA_LIMIT, MEMMAP_LOWEST, &l->fdt))
-		return fail(why, "device tree: does not fit: no free memory for the host's copy",
-			    -ENOSPC);
+		return place_fail(why,
+				  "device tree: does not fit: no free memory for the host's copy",
+				  -ENOSPC);
 	if (memmap_reserve(map, l->fdt, HOST_FDT_SPACE))
-		return fail(why, "memory map: too many reserved ranges", -ENOSPC);
+		return place_fail(why, "memory map: too many reserved ranges", -ENOSPC);
 	return 0;
 }
 
@@ -105,10 +107,10 @@ int host_place(struct memmap *map, u64 base, const struct bundle *bundle,
 	int err;
 
 	if (!memmap_is_ram(map, base, bundle->size))
-		return fail(why, "bundle: does not lie in RAM", -EINVAL);
+		return place_fail(why, "bundle: does not lie in RAM", -EINVAL);
 	if (!memmap_is_free(map, base, bundle->size))
-		return fail(why, "bundle: overlaps Keel, the device tree or reserved memory",
-			    -EINVAL);
+		return place_fail(why, "bundle: overlaps Keel, the device tree or reserved memory",
+				  -EINVAL);
 	l.kernel_from = base + bundle->kernel.offset;
 	l.initrd = base + bundle->initrd.offset;
 	l.initrd_end = l.initrd + bundle->initrd.size;

@@ -26,7 +26,7 @@ bool redist_is_unknown(u64 typer)
 }
 
 /* @like: another's GICR_TYPER. A frame is read before it is known whether its CPU has power. */
-static int read_typer(u64 base, u64 like, u64 *typer)
+static int redist_read_typer(u64 base, u64 like, u64 *typer)
 {
 	u8 *rd = el2_map_private(PA(base), SZ_4K, EL2_DEVICE);
 	u64 low, high;
@@ -50,7 +50,7 @@ u64 redist_mpidr(u64 typer)
 	return (affinity & GENMASK(23, 0)) | FIELD_PREP(GENMASK(39, 32), affinity >> 24);
 }
 
-static struct percpu *cpu_of(const struct search *s, u64 mpidr)
+static struct percpu *redist_cpu_of(const struct search *s, u64 mpidr)
 {
 	unsigned int i;
 
@@ -61,10 +61,10 @@ static struct percpu *cpu_of(const struct search *s, u64 mpidr)
 }
 
 /* The redistributor at @base, whoever's it is. Return: 1 when all CPUs have theirs. */
-static int visit(void *ctx, u64 base, u64 typer)
+static int redist_take_frame(void *ctx, u64 base, u64 typer)
 {
 	struct search *s = ctx;
-	struct percpu *cpu = cpu_of(s, redist_mpidr(typer));
+	struct percpu *cpu = redist_cpu_of(s, redist_mpidr(typer));
 
 	if (!cpu || cpu->gicr)
 		return 0;
@@ -75,7 +75,7 @@ static int visit(void *ctx, u64 base, u64 typer)
 	return s->found == s->count;
 }
 
-static u64 next_after(u64 stride, u64 base, u64 typer)
+static u64 redist_next_frame(u64 stride, u64 base, u64 typer)
 {
 	if (stride)
 		return base + stride;
@@ -90,9 +90,9 @@ struct walk {
 	void *ctx;
 };
 
-static int walk_one(struct walk *w, u64 base, u64 *typer)
+static int redist_walk_frame(struct walk *w, u64 base, u64 *typer)
 {
-	int ret = read_typer(base, w->like, typer);
+	int ret = redist_read_typer(base, w->like, typer);
 
 	if (ret)
 		return ret;
@@ -105,15 +105,15 @@ static int walk_one(struct walk *w, u64 base, u64 *typer)
 	return w->visit_one(w->ctx, base, *typer);
 }
 
-static int walk_region(struct walk *w, const struct mem_range *region)
+static int redist_walk_region(struct walk *w, const struct mem_range *region)
 {
 	u64 base = region->base, typer = 0;
 	int ret = 0;
 
 	while (!ret && base < region->end && region->end - base >= GICV3_SIZE &&
 	       !(typer & GICR_TYPER_LAST)) {
-		ret = walk_one(w, base, &typer);
-		base = next_after(w->stride, base, typer);
+		ret = redist_walk_frame(w, base, &typer);
+		base = redist_next_frame(w->stride, base, typer);
 	}
 	return ret;
 }
@@ -132,11 +132,11 @@ int redist_walk(const struct fdt_redists *redists, int (*visit_one)(void *ctx, u
 	if (redists->stride % FRAME_SIZE || (redists->stride && redists->stride < GICV3_SIZE))
 		return -ENOENT;
 	for (i = 0; i < redists->count && !ret; i++)
-		ret = walk_region(&w, &redists->region[i]);
+		ret = redist_walk_region(&w, &redists->region[i]);
 	return ret;
 }
 
-static void forget_all(const struct search *s)
+static void redist_forget_all(const struct search *s)
 {
 	unsigned int i;
 
@@ -150,11 +150,11 @@ static void forget_all(const struct search *s)
 int redist_init(const struct fdt_redists *redists, struct percpu *const cpus[], unsigned int count)
 {
 	struct search s = { .cpus = cpus, .count = count };
-	int ret = redist_walk(redists, visit, &s);
+	int ret = redist_walk(redists, redist_take_frame, &s);
 
 	if (ret >= 0)
 		ret = s.found == count ? 0 : -ENOENT;
 	if (ret == -ENOMEM)
-		forget_all(&s);
+		redist_forget_all(&s);
 	return ret;
 }

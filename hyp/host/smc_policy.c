@@ -62,7 +62,7 @@ u32 smc_identity(u32 fid)
 	return fid & SMCCC_FAST ? fid & ~(u32)SMCCC_SVE_HINT : fid;
 }
 
-static bool is_allowed(const struct option_smc *allow, u32 id)
+static bool smc_is_allowed(const struct option_smc *allow, u32 id)
 {
 	for (unsigned int i = 0; i < allow->count; i++) {
 		if (id >= allow->range[i].first && id <= allow->range[i].last)
@@ -78,7 +78,7 @@ enum smc_policy smc_policy(const struct option_smc *allow, u32 fid)
 	for (unsigned int i = 0; i < ARRAY_SIZE(rules); i++) {
 		if (id < rules[i].first || id > rules[i].last)
 			continue;
-		if (rules[i].policy == SMC_ASK && is_allowed(allow, id))
+		if (rules[i].policy == SMC_ASK && smc_is_allowed(allow, id))
 			return SMC_FORWARD;
 		return rules[i].policy;
 	}

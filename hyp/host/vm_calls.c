@@ -174,7 +174,7 @@ static u64 low_bytes(u64 bytes)
 	return GENMASK(8 * bytes - 1, 0);
 }
 
-static void copy_out(struct vcpu *vcpu, u64 at, const u64 *from, u64 bytes)
+static void copy_reg_out(struct vcpu *vcpu, u64 at, const u64 *from, u64 bytes)
 {
 	unsigned long long *to = run_doubleword(vcpu->run->data) + at;
 	struct foreign_return host = foreign_return_save();
@@ -189,7 +189,7 @@ static void copy_out(struct vcpu *vcpu, u64 at, const u64 *from, u64 bytes)
 }
 
 /* And zeroes up to a doubleword's end. */
-static void copy_in(struct vcpu *vcpu, u64 *to, u64 bytes)
+static void copy_reg_in(struct vcpu *vcpu, u64 *to, u64 bytes)
 {
 	const unsigned long long *from = run_doubleword(vcpu->run->data);
 	struct foreign_return host = foreign_return_save();
@@ -201,7 +201,7 @@ static void copy_in(struct vcpu *vcpu, u64 *to, u64 bytes)
 	foreign_return_restore(&host);
 }
 
-static s64 unless_failed(const struct vcpu *vcpu, s64 ret)
+static s64 unless_run_failed(const struct vcpu *vcpu, s64 ret)
 {
 	return vcpu->run_failed ? -EFAULT : ret;
 }
@@ -226,8 +226,8 @@ static s64 hc_get_reg(struct vcpu *vcpu, struct host_regs *regs)
 		return KEEL_NOT_SUPPORTED;
 	ret = bytes ? ops->get_reg(vcpu, id, value) : -ENOENT;
 	if (!ret)
-		copy_out(vcpu, 0, value, bytes);
-	return unless_failed(vcpu, ret);
+		copy_reg_out(vcpu, 0, value, bytes);
+	return unless_run_failed(vcpu, ret);
 }
 
 static s64 hc_set_reg(struct vcpu *vcpu, struct host_regs *regs)
@@ -241,7 +241,7 @@ static s64 hc_set_reg(struct vcpu *vcpu, struct host_regs *regs)
 		return KEEL_NOT_SUPPORTED;
 	if (!bytes)
 		return -ENOENT;
-	copy_in(vcpu, value, bytes);
+	copy_reg_in(vcpu, value, bytes);
 	if (vcpu->run_failed)
 		return -EFAULT;
 	return ops->set_reg(vcpu, id, value);
@@ -264,16 +264,16 @@ static s64 hc_reg_list(struct vcpu *vcpu, struct host_regs *regs)
 		ret = ops->reg_list(vcpu, from + at, ids, REG_LIST_PART, &total);
 		if (ret || from >= total || at >= total - from)
 			break;
-		copy_out(vcpu, at, ids, sizeof(u64) * MIN(REG_LIST_PART, total - from - at));
+		copy_reg_out(vcpu, at, ids, sizeof(u64) * MIN(REG_LIST_PART, total - from - at));
 	}
 	if (!ret && !vcpu->run_failed)
 		regs->x[1] = total;
-	return unless_failed(vcpu, ret);
+	return unless_run_failed(vcpu, ret);
 }
 
 /* ---- interrupts ---- */
 
-static void drop_all(struct vm *vm, unsigned int end)
+static void drop_all_vcpus(struct vm *vm, unsigned int end)
 {
 	unsigned int i;
 
@@ -284,7 +284,7 @@ static void drop_all(struct vm *vm, unsigned int end)
 
 /* Own all vCPUs, of which, if they are to be @new, none has run: so
  * none can until it is dropped. */
-static int take_all(struct vm *vm, bool new)
+static int take_all_vcpus(struct vm *vm, bool new)
 {
 	unsigned int i;
 
@@ -302,7 +302,7 @@ static int take_all(struct vm *vm, bool new)
 	}
 	if (i == VM_VCPUS_MAX)
 		return 0;
-	drop_all(vm, i);
+	drop_all_vcpus(vm, i);
 	return -EBUSY;
 }
 
@@ -312,11 +312,11 @@ static int vgic_init_locked(struct vm *vm, struct host_regs *regs)
 
 	if (vm->vgic)
 		return -EBUSY;
-	ret = take_all(vm, true);
+	ret = take_all_vcpus(vm, true);
 	if (ret)
 		return ret;
 	ret = ops->vgic_init(vm, IPA(regs->x[2]), IPA(regs->x[3]), regs->x[4], regs->x[5]);
-	drop_all(vm, VM_VCPUS_MAX);
+	drop_all_vcpus(vm, VM_VCPUS_MAX);
 	return ret;
 }
 
@@ -338,11 +338,11 @@ static int vgic_redist_locked(struct vm *vm, struct ipa base, u64 count)
 
 	if (!vm->vgic)
 		return -ENODEV;
-	ret = take_all(vm, true);
+	ret = take_all_vcpus(vm, true);
 	if (ret)
 		return ret;
 	ret = ops->vgic_redist(vm, base, count);
-	drop_all(vm, VM_VCPUS_MAX);
+	drop_all_vcpus(vm, VM_VCPUS_MAX);
 	return ret;
 }
 
@@ -364,11 +364,11 @@ static int vgic_reset_locked(struct vm *vm)
 
 	if (!vm->vgic)
 		return -ENODEV;
-	ret = take_all(vm, false);
+	ret = take_all_vcpus(vm, false);
 	if (ret)
 		return ret;
 	ops->vgic_reset(vm);
-	drop_all(vm, VM_VCPUS_MAX);
+	drop_all_vcpus(vm, VM_VCPUS_MAX);
 	return 0;
 }
 

@@ -61,20 +61,20 @@ void spe_arm_exit(struct spe_arm *arm, const struct spe_guest *guest)
 }
 
 /* How many of the vectors are watched when nothing stands in the way. */
-static unsigned int watched(const struct spe_arm *arm)
+static unsigned int watched_vectors(const struct spe_arm *arm)
 {
 	if (!arm->interested || !arm->readable)
 		return 0;
 	return arm->el1t && arm->slots > 1 ? SPE_ARM_VECTORS : 1;
 }
 
-static bool is_vector(const struct spe_arm *arm, u64 pc)
+static bool is_watched_vector(const struct spe_arm *arm, u64 pc)
 {
 	u64 offset = pc - arm->vbar;
 
 	if (offset != SPE_VECTOR_EL1H && offset != SPE_VECTOR_EL1T)
 		return false;
-	return watched(arm) > (offset == SPE_VECTOR_EL1T ? 1U : 0U);
+	return watched_vectors(arm) > (offset == SPE_VECTOR_EL1T ? 1U : 0U);
 }
 
 static void step_from(struct spe_arm *arm, u64 pc)
@@ -101,7 +101,7 @@ void spe_arm_enter(struct spe_arm *arm, u64 pc, u64 mdscr, struct spe_debug_hw *
 		hw->mdscr = (mdscr & ~MDSCR_MDE) | MDSCR_SS;
 		return;
 	}
-	hw->count = watched(arm);
+	hw->count = watched_vectors(arm);
 	if (!hw->count)
 		return;
 	hw->tde = true;
@@ -134,7 +134,7 @@ struct spe_hit spe_arm_hit(struct spe_arm *arm, u64 pc, unsigned int el, bool ac
 {
 	struct spe_hit hit = { .action = SPE_HIT_GUESTS };
 
-	if (el != 1 || !is_vector(arm, pc))
+	if (el != 1 || !is_watched_vector(arm, pc))
 		return hit;
 	if (access) {
 		spe_count(&arm->emulated);
@@ -155,11 +155,11 @@ bool spe_arm_stepped(struct spe_arm *arm, u64 pc)
 {
 	arm->stepping = false;
 	arm->changed = true;
-	return is_vector(arm, pc);
+	return is_watched_vector(arm, pc);
 }
 
 /* D2.4, "Enabling debug exceptions": as it would be with MDCR_EL2.TDE = 0. */
-static bool guest_takes(unsigned int el, u64 pstate, u64 mdscr)
+static bool guest_takes_step(unsigned int el, u64 pstate, u64 mdscr)
 {
 	if (!(mdscr & MDSCR_MDE))
 		return false;
@@ -171,7 +171,7 @@ enum spe_debug_action spe_arm_debug(struct spe_arm *arm, unsigned int ec, u64 pc
 {
 	bool always = ec == ESR_EC_BRK64;
 
-	if (always || guest_takes(el, pstate, mdscr))
+	if (always || guest_takes_step(el, pstate, mdscr))
 		return SPE_DEBUG_INJECT;
 	step_from(arm, pc);
 	return SPE_DEBUG_STEP;

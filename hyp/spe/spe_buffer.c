@@ -4,7 +4,7 @@
 #include <spe/spe_buffer.h>
 
 /* A management event; COLL, EA and DL are sticky (OtherSPEManagementEvent() in J1.1.1). */
-static void event(struct spe_regs *regs, u32 ec, u32 mss)
+static void management_event(struct spe_regs *regs, u32 ec, u32 mss)
 {
 	if (spe_irq(regs))
 		return;
@@ -12,7 +12,7 @@ static void event(struct spe_regs *regs, u32 ec, u32 mss)
 	regs->pmbsr |= FIELD_PREP(PMBSR_EC, ec) | FIELD_PREP(PMBSR_MSS, mss) | PMBSR_S;
 }
 
-static bool discards(const struct spe_regs *regs)
+static bool buffer_discards(const struct spe_regs *regs)
 {
 	return FIELD_GET(PMBLIMITR_FM, regs->pmblimitr) == PMBLIMITR_FM_DISCARD;
 }
@@ -21,7 +21,7 @@ enum spe_place spe_buffer_place(struct spe_regs *regs, u64 *va)
 {
 	if (!spe_buffer_enabled(regs))
 		return SPE_PLACE_OFF;
-	if (discards(regs))
+	if (buffer_discards(regs))
 		return SPE_PLACE_DISCARD;
 	if (!spe_buffer_fits(regs)) {
 		spe_buffer_full(regs);
@@ -33,11 +33,11 @@ enum spe_place spe_buffer_place(struct spe_regs *regs, u64 *va)
 
 void spe_buffer_full(struct spe_regs *regs)
 {
-	event(regs, PMBSR_EC_OTHER, PMBSR_BSC_FULL);
+	management_event(regs, PMBSR_EC_OTHER, PMBSR_BSC_FULL);
 }
 
 /* FSC: external aborts, on the access and on a walk at any level. */
-static bool is_external(u32 fsc)
+static bool is_external_fault(u32 fsc)
 {
 	return fsc == ESR_FSC_EXTABT || (fsc & ~3U) == ESR_FSC_EXTABT_WALK ||
 	       fsc == ESR_FSC_EXTABT_WALK_M1 || fsc == ESR_FSC_EXTABT_WALK_M2;
@@ -47,8 +47,8 @@ void spe_buffer_fault(struct spe_regs *regs, unsigned int stage, u32 fsc)
 {
 	if (spe_irq(regs))
 		return;
-	event(regs, stage == 2 ? PMBSR_EC_S2 : PMBSR_EC_S1, fsc);
-	if (is_external(fsc))
+	management_event(regs, stage == 2 ? PMBSR_EC_S2 : PMBSR_EC_S1, fsc);
+	if (is_external_fault(fsc))
 		regs->pmbsr |= PMBSR_EA;
 }
 

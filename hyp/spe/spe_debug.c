@@ -10,7 +10,7 @@
 #include <spe/spe_vcpu.h>
 #include <trap/debug.h>
 
-static bool registers_as(const struct spe_debug_live *live, const struct spe_debug_hw *hw)
+static bool registers_are(const struct spe_debug_live *live, const struct spe_debug_hw *hw)
 {
 	unsigned int i;
 
@@ -23,7 +23,7 @@ static bool registers_as(const struct spe_debug_live *live, const struct spe_deb
 }
 
 /* The guest's from the first on, ours in the last ones of this CPU. */
-static void write_registers(struct vcpu *vcpu, const struct spe_debug_hw *hw)
+static void write_debug_registers(struct vcpu *vcpu, const struct spe_debug_hw *hw)
 {
 	struct spe_debug_live *live = &vcpu->spe->live;
 	unsigned int i, last = debug_breakpoints_here() - 1;
@@ -48,14 +48,14 @@ static void write_tde(bool tde)
 }
 
 /* With MDE = 0 the registers are not looked at, and stay as they are. */
-static void settle(struct vcpu *vcpu, u64 mdscr)
+static void settle_registers(struct vcpu *vcpu, u64 mdscr)
 {
 	struct spe_debug_live *live = &vcpu->spe->live;
 	struct spe_debug_hw hw;
 
 	spe_arm_enter(&vcpu->spe->arm, vcpu->regs.pc, mdscr, &hw);
-	if ((hw.mdscr & MDSCR_MDE) && !registers_as(live, &hw))
-		write_registers(vcpu, &hw);
+	if ((hw.mdscr & MDSCR_MDE) && !registers_are(live, &hw))
+		write_debug_registers(vcpu, &hw);
 	if (hw.mdscr != live->mdscr)
 		write_sysreg(hw.mdscr, mdscr_el1);
 	live->mdscr = hw.mdscr;
@@ -74,29 +74,29 @@ void spe_debug_enter(struct vcpu *vcpu)
 	u64 mdscr = debug_mdscr(vcpu);
 
 	if (spe->arm.changed || !spe->live.settled || spe->live.asked != mdscr)
-		settle(vcpu, mdscr);
+		settle_registers(vcpu, mdscr);
 }
 
 /* MDCR_EL2 is without TDE as the world switch writes it. */
-static void load(struct vcpu *vcpu)
+static void load_debug_user(struct vcpu *vcpu)
 {
 	vcpu->spe->live = (struct spe_debug_live){ .mdscr = 0 };
 	write_sysreg(0, mdscr_el1);
 }
 
-static unsigned int breakpoints(const struct vcpu *vcpu, unsigned int count)
+static unsigned int left_breakpoints(const struct vcpu *vcpu, unsigned int count)
 {
 	return spe_arm_breakpoints(&vcpu->spe->arm, count);
 }
 
-static void changed(struct vcpu *vcpu)
+static void debug_regs_changed(struct vcpu *vcpu)
 {
 	vcpu->spe->live.valid = false;
 	vcpu->spe->live.settled = false;
 }
 
 const struct debug_user spe_debug_user = {
-	.breakpoints = breakpoints,
-	.load = load,
-	.changed = changed,
+	.breakpoints = left_breakpoints,
+	.load = load_debug_user,
+	.changed = debug_regs_changed,
 };

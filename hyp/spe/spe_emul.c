@@ -31,12 +31,12 @@ static u64 ns_per_count, count_per_ns;
 
 /* ---- control ---- */
 
-static bool readable(void *arg, u64 va)
+static bool guest_va_readable(void *arg, u64 va)
 {
 	return spe_guest_readable(arg, va);
 }
 
-static u32 fetch(struct vcpu *vcpu, u64 va)
+static u32 fetch_guest_word(struct vcpu *vcpu, u64 va)
 {
 	struct spe_view view = spe_guest_view(vcpu);
 	u64 saved = spe_guest_begin(view);
@@ -47,7 +47,7 @@ static u32 fetch(struct vcpu *vcpu, u64 va)
 }
 
 /* The UNDEF is undone: on behind the access. */
-static void emulate(struct vcpu *vcpu, const struct spe_access *access, u64 spsr)
+static void emulate_access(struct vcpu *vcpu, const struct spe_access *access, u64 spsr)
 {
 	u64 value = 0;
 
@@ -72,7 +72,7 @@ static void sub_sp(struct vcpu *vcpu, u32 bytes)
 }
 
 /* Return: whether the breakpoint was ours. */
-static bool hit(struct vcpu *vcpu)
+static bool handle_hit(struct vcpu *vcpu)
 {
 	u64 esr = read_el1_esr(), spsr = read_el1_spsr();
 	u32 word = 0, vector = 0;
@@ -81,15 +81,15 @@ static bool hit(struct vcpu *vcpu)
 	bool is_access;
 
 	if (esr_ec(esr) == ESR_EC_UNKNOWN)
-		word = fetch(vcpu, read_el1_elr());
+		word = fetch_guest_word(vcpu, read_el1_elr());
 	is_access = spe_arm_is_access(esr, spsr, word, &access);
 	if (!is_access)
-		vector = fetch(vcpu, vcpu->regs.pc);
+		vector = fetch_guest_word(vcpu, vcpu->regs.pc);
 	hit = spe_arm_hit(&vcpu->spe->arm, vcpu->regs.pc, spe_el_of(vcpu->regs.pstate), is_access,
 			  vector);
 	switch (hit.action) {
 	case SPE_HIT_EMULATE:
-		emulate(vcpu, &access, spsr);
+		emulate_access(vcpu, &access, spsr);
 		return true;
 	case SPE_HIT_SUB_SP:
 		sub_sp(vcpu, hit.sub);
@@ -102,7 +102,7 @@ static bool hit(struct vcpu *vcpu)
 }
 
 /* To EL1, as it would be without MDCR_EL2.TDE: from EL1 itself the class is the next one. */
-static void inject(struct vcpu *vcpu, u64 esr)
+static void inject_debug(struct vcpu *vcpu, u64 esr)
 {
 	unsigned int ec = esr_ec(esr);
 	u64 far = vcpu_read_sysreg(vcpu, FAR_EL1);
@@ -119,10 +119,10 @@ static void debug_exception(struct vcpu *vcpu, u64 esr)
 {
 	if (spe_arm_debug(&vcpu->spe->arm, esr_ec(esr), vcpu->regs.pc, spe_el_of(vcpu->regs.pstate),
 			  vcpu->regs.pstate, debug_mdscr(vcpu)) == SPE_DEBUG_INJECT)
-		inject(vcpu, esr);
+		inject_debug(vcpu, esr);
 }
 
-static enum vcpu_action handle_debug(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action emul_handle_debug(struct vcpu *vcpu, u64 esr)
 {
 	if (!vcpu->spe)
 		return VCPU_NOT_MINE;
@@ -130,35 +130,35 @@ static enum vcpu_action handle_debug(struct vcpu *vcpu, u64 esr)
 	return VCPU_RESUME;
 }
 
-static enum vcpu_action handle_breakpoint(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action emul_handle_breakpoint(struct vcpu *vcpu, u64 esr)
 {
 	if (!vcpu->spe)
 		return VCPU_NOT_MINE;
-	if (!hit(vcpu))
+	if (!handle_hit(vcpu))
 		debug_exception(vcpu, esr);
 	return VCPU_RESUME;
 }
 
 /* With TDE the steps are ours; at a vector, its breakpoint has not been heard yet. */
-static enum vcpu_action handle_step(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action emul_handle_step(struct vcpu *vcpu, u64 esr)
 {
 	(void)esr;
 	if (!vcpu->spe)
 		return VCPU_NOT_MINE;
 	if (spe_arm_stepped(&vcpu->spe->arm, vcpu->regs.pc))
-		(void)hit(vcpu);
+		(void)handle_hit(vcpu);
 	return VCPU_RESUME;
 }
 
 /* ---- time ---- */
 
-static bool profiles(const struct spe_regs *regs)
+static bool is_profiling(const struct spe_regs *regs)
 {
 	return spe_buffer_enabled(regs) && (regs->pmscr & (PMSCR_E0SPE | PMSCR_E1SPE));
 }
 
 /* xorshift: what cannot be foreseen by the loop that is sampled, and no more. */
-static u8 jitter(void *arg)
+static u8 interval_jitter(void *arg)
 {
 	struct spe_vcpu *spe = arg;
 
@@ -169,17 +169,17 @@ static u8 jitter(void *arg)
 }
 
 /* The time from the entry to @now, up to the sample that falls due in it. */
-static void count(struct spe_vcpu *spe, u64 now)
+static void count_interval(struct spe_vcpu *spe, u64 now)
 {
 	u64 counts = now - spe->since;
 	u64 ran = (counts >> 32 ? ~0ULL >> 16 : counts * ns_per_count) >> 16;
 
 	spe->since = 0;
 	if (ran && !spe->due)
-		(void)spe_interval_run(&spe->regs, ran, jitter, spe, &spe->due);
+		(void)spe_interval_run(&spe->regs, ran, interval_jitter, spe, &spe->due);
 }
 
-static u64 alarm(const struct spe_vcpu *spe)
+static u64 next_alarm(const struct spe_vcpu *spe)
 {
 	u64 left = spe->due ? 0 : spe_interval_left(&spe->regs);
 
@@ -188,7 +188,7 @@ static u64 alarm(const struct spe_vcpu *spe)
 	return spe->since + ((left * count_per_ns) >> 16) + 1;
 }
 
-/* The first number of counts in which an instruction more than the interval runs: count(). */
+/* The first number of counts in which an instruction more than the interval runs: count_interval(). */
 static void find_period(struct spe_vcpu *spe)
 {
 	u64 ops = spe_interval(&spe->regs) + 1ULL;
@@ -213,7 +213,7 @@ enum vcpu_action spe_emul_exit(struct vcpu *vcpu, bool irq)
 	if (!spe->since)
 		return VCPU_NOT_MINE;
 	now = timer_counter();
-	count(spe, now);
+	count_interval(spe, now);
 	if (!irq || !spe->due)
 		return VCPU_NOT_MINE;
 	spe->due = false;
@@ -229,7 +229,7 @@ static void watch_vectors(struct vcpu *vcpu)
 		.sp0 = (spe->exit_pstate & PSR_MODE_MASK) == PSR_MODE_EL1t,
 		.vbar = read_el1_vbar(),
 		.sctlr = read_el1_sctlr(),
-		.readable = readable,
+		.readable = guest_va_readable,
 		.arg = vcpu,
 	};
 
@@ -237,7 +237,7 @@ static void watch_vectors(struct vcpu *vcpu)
 }
 
 /* Nothing is pending for the vCPU: when it runs again it goes on as if nothing had been. */
-static enum vcpu_action ask_host(struct vcpu *vcpu)
+static enum vcpu_action ask_host_for_buffer(struct vcpu *vcpu)
 {
 	run_write32(vcpu, &vcpu->run->mmio.bytes, 0);
 	run_write64(vcpu, &vcpu->run->fault.ipa, vcpu->spe->missing_ipa);
@@ -246,7 +246,7 @@ static enum vcpu_action ask_host(struct vcpu *vcpu)
 	return vcpu_to_host(KEEL_EXIT_FAULT);
 }
 
-static enum vcpu_action handled(struct vcpu *vcpu, enum vcpu_action action)
+static enum vcpu_action emul_handled(struct vcpu *vcpu, enum vcpu_action action)
 {
 	struct spe_vcpu *spe = vcpu->spe;
 	bool ask = spe->ask;
@@ -255,13 +255,13 @@ static enum vcpu_action handled(struct vcpu *vcpu, enum vcpu_action action)
 	    !spe_vectors_known(&spe->arm, spe->exit_pstate))
 		watch_vectors(vcpu);
 	spe->ask = false;
-	return ask && action == VCPU_RESUME ? ask_host(vcpu) : action;
+	return ask && action == VCPU_RESUME ? ask_host_for_buffer(vcpu) : action;
 }
 
-static enum vcpu_action enter(struct vcpu *vcpu)
+static enum vcpu_action emul_enter(struct vcpu *vcpu)
 {
 	struct spe_vcpu *spe = vcpu->spe;
-	bool on = profiles(&spe->regs);
+	bool on = is_profiling(&spe->regs);
 
 	if (on && spe->stop == KVM_ARM_VCPU_SPE_STOP_EXIT)
 		return vcpu_to_host(KEEL_EXIT_SPE);
@@ -271,15 +271,15 @@ static enum vcpu_action enter(struct vcpu *vcpu)
 	if (spe->period_of != spe->regs.pmsirr + 1)
 		find_period(spe);
 	spe->since = timer_counter();
-	timer_set_alarm(vcpu, alarm(spe));
+	timer_set_alarm(vcpu, next_alarm(spe));
 	spe->plain = spe_begins_anew(spe) && !spe->arm.stepping && timer_is_alarms(vcpu);
 	return VCPU_RESUME;
 }
 
 static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
-	[ESR_EC_BRKPT_LOWER] = handle_breakpoint, [ESR_EC_STEP_LOWER] = handle_step,
-	[ESR_EC_WATCHPT_LOWER] = handle_debug,	  [ESR_EC_BKPT32] = handle_debug,
-	[ESR_EC_VECTOR32] = handle_debug,	  [ESR_EC_BRK64] = handle_debug,
+	[ESR_EC_BRKPT_LOWER] = emul_handle_breakpoint, [ESR_EC_STEP_LOWER] = emul_handle_step,
+	[ESR_EC_WATCHPT_LOWER] = emul_handle_debug,    [ESR_EC_BKPT32] = emul_handle_debug,
+	[ESR_EC_VECTOR32] = emul_handle_debug,	       [ESR_EC_BRK64] = emul_handle_debug,
 };
 
 void spe_emul_init(void)
@@ -288,8 +288,8 @@ void spe_emul_init(void)
 	static const struct exit_stage stage = {
 		.wanted = spe_vcpu_has,
 		.exit = spe_sample_exit,
-		.handled = handled,
-		.enter = enter,
+		.handled = emul_handled,
+		.enter = emul_enter,
 		.fast = spe_false_hit,
 		.fast_class = ESR_EC_BRKPT_LOWER,
 	};

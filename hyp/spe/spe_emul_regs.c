@@ -8,12 +8,12 @@
 /* Breakpoints that are kept from the guest: it uses SP_EL1 at EL1, or is not watched. */
 #define SLOTS 1
 
-static unsigned int version(void)
+static unsigned int emul_version(void)
 {
 	return SPE_PMSVER;
 }
 
-static void reset(struct vcpu *vcpu)
+static void emul_reset(struct vcpu *vcpu)
 {
 	struct spe_vcpu *spe = vcpu->spe;
 	u64 random = spe->random;
@@ -25,27 +25,27 @@ static void reset(struct vcpu *vcpu)
 	spe->random = random ? random : 0x9e3779b97f4a7c15ULL * (vcpu->index + 1);
 }
 
-static bool read(struct vcpu *vcpu, u32 encoding, u64 *value)
+static bool emul_read(struct vcpu *vcpu, u32 encoding, u64 *value)
 {
 	return spe_reg_read(&vcpu->spe->regs, encoding, value);
 }
 
-static bool write(struct vcpu *vcpu, u32 encoding, u64 value)
+static bool emul_write(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	return spe_reg_write(&vcpu->spe->regs, encoding, value);
 }
 
-static void interest(struct vcpu *vcpu)
+static void emul_interest(struct vcpu *vcpu)
 {
 	spe_arm_interest(&vcpu->spe->arm);
 }
 
 const struct spe_ops spe_emul_ops = {
 	.how = KEEL_SPE_EMULATED,
-	.version = version,
-	.reset = reset,
-	.read = read,
-	.write = write,
-	.interest = interest,
+	.version = emul_version,
+	.reset = emul_reset,
+	.read = emul_read,
+	.write = emul_write,
+	.interest = emul_interest,
 	.debug = &spe_debug_user,
 };

@@ -43,7 +43,7 @@ static u32 instruction_at(struct vcpu *vcpu, u64 va)
 #define ESR_BREAKPOINT (FIELD_PREP(ESR_EC, ESR_EC_BRKPT_LOWER) | ESR_IL | 0x22)
 
 /* Not usual. If the fetch took a fault at EL2, what the exit will read is that one's. */
-static struct vcpu *unusual(u64 pc, u64 pstate)
+static struct vcpu *take_usual_exit(u64 pc, u64 pstate)
 {
 	write_sysreg(pc, elr_el2);
 	write_sysreg(pstate, spsr_el2);
@@ -64,7 +64,7 @@ struct vcpu *spe_false_hit(struct vcpu *vcpu)
 		return NULL;
 	word = instruction_at(vcpu, pc);
 	if (!spe_arm_sub_sp(word, &sub))
-		return unusual(pc, pstate);
+		return take_usual_exit(pc, pstate);
 	write_sysreg(read_sysreg(sp_el1) - sub, sp_el1);
 	write_sysreg(pc + 4, elr_el2);
 	spe_count(&spe->arm.false_hits);

@@ -35,7 +35,7 @@ static struct spe_unit_id unit;
 static unsigned int guest_version;
 static u64 guest_events;
 
-static unsigned int version(void)
+static unsigned int unit_version(void)
 {
 	return guest_version;
 }
@@ -47,7 +47,7 @@ static unsigned int version(void)
  * stage 2 of its own can have or be told of: a synchronous External abort, as the emulation says.
  * All of its memory is mapped, so it is not the guest's doing unless it has no memory there.
  */
-static u64 for_guest(u64 pmbsr)
+static u64 pmbsr_for_guest(u64 pmbsr)
 {
 	u64 ec = FIELD_GET(PMBSR_EC, pmbsr);
 
@@ -57,7 +57,7 @@ static u64 for_guest(u64 pmbsr)
 	return pmbsr & PMBSR_BITS;
 }
 
-static void start(struct vcpu *vcpu)
+static void start_unit(struct vcpu *vcpu)
 {
 	struct host_spe *host = &this_vm_cpu()->spe;
 	const struct spe_regs *regs = &vcpu->spe->regs;
@@ -72,14 +72,14 @@ static void start(struct vcpu *vcpu)
  * The event is the vCPU's from here on, and its interrupt with it: the unit must not hold it, or
  * the host would be interrupted for it.
  */
-static void stop(struct vcpu *vcpu)
+static void stop_unit(struct vcpu *vcpu)
 {
 	struct spe_regs *regs = &vcpu->spe->regs;
 
 	spe_unit_drain();
 	regs->pmbptr = read_sysreg(ASM_REG(PMBPTR_EL1));
 	regs->pmsicr = read_sysreg(ASM_REG(PMSICR_EL1));
-	regs->pmbsr = for_guest(read_sysreg(ASM_REG(PMBSR_EL1)));
+	regs->pmbsr = pmbsr_for_guest(read_sysreg(ASM_REG(PMBSR_EL1)));
 	spe_unit_disable();
 	vcpu->spe->running = false;
 	if (!spe_irq(regs))
@@ -88,20 +88,20 @@ static void stop(struct vcpu *vcpu)
 	spe_vcpu_update_irq(vcpu);
 }
 
-static void stop_if_running(struct vcpu *vcpu)
+static void stop_unit_if_running(struct vcpu *vcpu)
 {
 	if (vcpu->spe->running)
-		stop(vcpu);
+		stop_unit(vcpu);
 }
 
 /* ---- registers ---- */
 
-static u64 events(const struct spe_regs *regs)
+static u64 unit_events(const struct spe_regs *regs)
 {
 	return guest_events & ~(regs->sve ? 0 : EVENTS_SVE);
 }
 
-static bool has(u64 bit)
+static bool unit_has(u64 bit)
 {
 	return unit.pmsidr & bit;
 }
@@ -109,28 +109,28 @@ static bool has(u64 bit)
 /* PMSFCR_EL1: each filter's bits are RES0 without it. */
 static u64 pmsfcr_bits(void)
 {
-	return (has(PMSIDR_FE) ? PMSFCR_FE : 0) | (has(PMSIDR_FL) ? PMSFCR_FL : 0) |
-	       (has(PMSIDR_FT) ? PMSFCR_FT | PMSFCR_B | PMSFCR_LD | PMSFCR_ST : 0) |
-	       (has(PMSIDR_FNE) ? PMSFCR_FNE : 0);
+	return (unit_has(PMSIDR_FE) ? PMSFCR_FE : 0) | (unit_has(PMSIDR_FL) ? PMSFCR_FL : 0) |
+	       (unit_has(PMSIDR_FT) ? PMSFCR_FT | PMSFCR_B | PMSFCR_LD | PMSFCR_ST : 0) |
+	       (unit_has(PMSIDR_FNE) ? PMSFCR_FNE : 0);
 }
 
 /* Bits that are not RES0, of a VM that has what @unit has. A PMU that
  * PMFZ could freeze it has not. */
-static u64 bits(const struct spe_regs *regs, u32 encoding)
+static u64 writable_unit_bits(const struct spe_regs *regs, u32 encoding)
 {
 	switch (encoding) {
 	case REG_NUM(PMSCR_EL1):
 		return PMSCR_BITS;
 	case REG_NUM(PMSNEVFR_EL1):
-		return has(PMSIDR_FNE) ? events(regs) : 0;
+		return unit_has(PMSIDR_FNE) ? unit_events(regs) : 0;
 	case REG_NUM(PMSICR_EL1):
-		return PMSICR_COUNT | (has(PMSIDR_ERND) ? PMSICR_ECOUNT : 0);
+		return PMSICR_COUNT | (unit_has(PMSIDR_ERND) ? PMSICR_ECOUNT : 0);
 	case REG_NUM(PMSIRR_EL1):
 		return PMSIRR_INTERVAL | PMSIRR_RND;
 	case REG_NUM(PMSFCR_EL1):
 		return pmsfcr_bits();
 	case REG_NUM(PMSEVFR_EL1):
-		return has(PMSIDR_FE) ? events(regs) : 0;
+		return unit_has(PMSIDR_FE) ? unit_events(regs) : 0;
 	case REG_NUM(PMSLATFR_EL1):
 		return FIELD_GET(PMSIDR_COUNTSIZE, unit.pmsidr) == COUNTSIZE_16 ? GENMASK(15, 0)
 										: PMSLATFR_MINLAT;
@@ -151,7 +151,7 @@ static bool unit_changes(u32 encoding)
 	       encoding == REG_NUM(PMBSR_EL1);
 }
 
-static bool read(struct vcpu *vcpu, u32 encoding, u64 *value)
+static bool unit_read(struct vcpu *vcpu, u32 encoding, u64 *value)
 {
 	if (encoding == REG_NUM(PMSIDR_EL1)) {
 		*value = unit.pmsidr;
@@ -162,49 +162,49 @@ static bool read(struct vcpu *vcpu, u32 encoding, u64 *value)
 		return true;
 	}
 	if (unit_changes(encoding))
-		stop_if_running(vcpu);
+		stop_unit_if_running(vcpu);
 	return spe_reg_read(&vcpu->spe->regs, encoding, value);
 }
 
-static bool write(struct vcpu *vcpu, u32 encoding, u64 value)
+static bool unit_write(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	struct spe_regs *regs = &vcpu->spe->regs;
 	u64 *storage = spe_reg_storage(regs, encoding);
 
 	if (!storage)
 		return false;
-	stop_if_running(vcpu);
-	*storage = value & bits(regs, encoding);
+	stop_unit_if_running(vcpu);
+	*storage = value & writable_unit_bits(regs, encoding);
 	return true;
 }
 
-static void reset(struct vcpu *vcpu)
+static void unit_reset(struct vcpu *vcpu)
 {
-	stop_if_running(vcpu);
+	stop_unit_if_running(vcpu);
 }
 
 /* Nothing is watched and no breakpoint is kept: accesses trap. */
-static void interest(struct vcpu *vcpu)
+static void unit_interest(struct vcpu *vcpu)
 {
 	(void)vcpu;
 }
 
 const struct spe_ops spe_hw_ops = {
 	.how = KEEL_SPE_HARDWARE,
-	.version = version,
-	.reset = reset,
-	.read = read,
-	.write = write,
-	.interest = interest,
+	.version = unit_version,
+	.reset = unit_reset,
+	.read = unit_read,
+	.write = unit_write,
+	.interest = unit_interest,
 };
 
 /* ---- the run loop ---- */
 
-static enum vcpu_action exited(struct vcpu *vcpu, enum guest_exit_kind kind)
+static enum vcpu_action unit_exited(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
 	(void)kind;
 	if (vcpu->spe->running && (read_sysreg(ASM_REG(PMBSR_EL1)) & PMBSR_S))
-		stop(vcpu);
+		stop_unit(vcpu);
 	return VCPU_NOT_MINE;
 }
 
@@ -212,18 +212,18 @@ static enum vcpu_action exited(struct vcpu *vcpu, enum guest_exit_kind kind)
  * The host is needed. What is written out now may be the record that fills the buffer: a vCPU that
  * was about to sleep has an interrupt then.
  */
-static enum vcpu_action handled(struct vcpu *vcpu, enum vcpu_action action)
+static enum vcpu_action unit_handled(struct vcpu *vcpu, enum vcpu_action action)
 {
 	const enum vcpu_action sleeps = vcpu_to_host(KEEL_EXIT_WFI);
 
 	if (action == VCPU_RESUME || !vcpu->spe->running)
 		return action;
-	stop(vcpu);
+	stop_unit(vcpu);
 	return action == sleeps && spe_irq(&vcpu->spe->regs) ? vcpu_to_host(KEEL_EXIT_IRQ) : action;
 }
 
 /* The buffer is off in the unit while the event is pending, since it is then for the guest. */
-static enum vcpu_action enter(struct vcpu *vcpu)
+static enum vcpu_action unit_enter(struct vcpu *vcpu)
 {
 	const struct spe_vcpu *spe = vcpu->spe;
 
@@ -233,25 +233,25 @@ static enum vcpu_action enter(struct vcpu *vcpu)
 	if (spe->stop == KVM_ARM_VCPU_SPE_STOP_EXIT)
 		return vcpu_to_host(KEEL_EXIT_SPE);
 	if (!spe->stop)
-		start(vcpu);
+		start_unit(vcpu);
 	return VCPU_RESUME;
 }
 
-/* Where the run ended without handled(): at an entry that was none. */
-static void put(struct vcpu *vcpu)
+/* Where the run ended without unit_handled(): at an entry that was none. */
+static void unit_put(struct vcpu *vcpu)
 {
 	if (vcpu->spe)
-		stop_if_running(vcpu);
+		stop_unit_if_running(vcpu);
 }
 
 void spe_hw_init(const struct spe_unit_id *machine)
 {
-	static const struct vcpu_hooks hooks = { .put = put };
+	static const struct vcpu_hooks hooks = { .put = unit_put };
 	static const struct exit_stage stage = {
 		.wanted = spe_vcpu_has,
-		.exit = exited,
-		.handled = handled,
-		.enter = enter,
+		.exit = unit_exited,
+		.handled = unit_handled,
+		.enter = unit_enter,
 	};
 
 	unit = *machine;

@@ -7,7 +7,7 @@
 #include <spe/spe_insn_usual.h>
 
 /* Acquire, release, exclusive or atomic: @flags is not empty. */
-static void extended(struct spe_insn *insn, enum spe_insn_class class, u32 size, u64 flags)
+static void ldst_extended(struct spe_insn *insn, enum spe_insn_class class, u32 size, u64 flags)
 {
 	spe_insn_ldst(insn, class, SPE_LDST_EXT, size);
 	insn->flags |= (u32)flags;
@@ -21,7 +21,7 @@ static const u8 simd_registers[16] = {
 	[0x0] = 4, [0x2] = 4, [0x4] = 3, [0x6] = 3, [0x7] = 1, [0x8] = 2, [0xa] = 2,
 };
 
-static void simd_multiple(u32 word, struct spe_insn *insn)
+static void decode_simd_multiple(u32 word, struct spe_insn *insn)
 {
 	u32 opcode = spe_bits(word, 15, 12), registers = simd_registers[opcode];
 	bool q = spe_bit(word, 30), interleaved = !(opcode & 3);
@@ -55,7 +55,7 @@ static int simd_single_scale(u32 word)
 	}
 }
 
-static void simd_single(u32 word, struct spe_insn *insn)
+static void decode_simd_single(u32 word, struct spe_insn *insn)
 {
 	u32 elements = spe_bits(word, 13, 13) * 2 + spe_bits(word, 21, 21) + 1;
 	int scale = simd_single_scale(word);
@@ -69,16 +69,16 @@ static void simd_single(u32 word, struct spe_insn *insn)
 }
 
 /* LDAP1, STL1 (FEAT_LRCPC3): one doubleword, with acquire or release. */
-static void simd_ordered(u32 word, struct spe_insn *insn)
+static void decode_simd_ordered(u32 word, struct spe_insn *insn)
 {
-	extended(insn, spe_bit(word, 22) ? SPE_INSN_LOAD : SPE_INSN_STORE, 8, SPE_INSN_AR);
+	ldst_extended(insn, spe_bit(word, 22) ? SPE_INSN_LOAD : SPE_INSN_STORE, 8, SPE_INSN_AR);
 	insn->flags |= SPE_INSN_SIMD;
 	spe_insn_base(insn, word, 0);
 }
 
 /* ---- memory tags ---- */
 
-static void tags(u32 word, struct spe_insn *insn)
+static void decode_tags(u32 word, struct spe_insn *insn)
 {
 	u32 opc = spe_bits(word, 23, 22), op2 = spe_bits(word, 11, 10);
 	s64 imm = spe_sbits(word, 20, 12) * 16;
@@ -104,32 +104,32 @@ static void compare_and_swap(u32 word, struct spe_insn *insn, u32 size)
 
 	if (spe_bits(word, 14, 10) != 31)
 		return;
-	extended(insn, SPE_INSN_LOAD_ATOMIC, size, SPE_INSN_AT | (ar ? SPE_INSN_AR : 0));
+	ldst_extended(insn, SPE_INSN_LOAD_ATOMIC, size, SPE_INSN_AT | (ar ? SPE_INSN_AR : 0));
 	spe_insn_base(insn, word, 0);
 }
 
 static void exclusive(u32 word, struct spe_insn *insn, u32 size)
 {
-	extended(insn, spe_bit(word, 22) ? SPE_INSN_LOAD : SPE_INSN_STORE, size,
-		 SPE_INSN_EXCL | (spe_bit(word, 15) ? SPE_INSN_AR : 0));
+	ldst_extended(insn, spe_bit(word, 22) ? SPE_INSN_LOAD : SPE_INSN_STORE, size,
+		      SPE_INSN_EXCL | (spe_bit(word, 15) ? SPE_INSN_AR : 0));
 	spe_insn_base(insn, word, 0);
 }
 
 static void ordered(u32 word, struct spe_insn *insn, u32 size)
 {
-	extended(insn, spe_bit(word, 22) ? SPE_INSN_LOAD : SPE_INSN_STORE, size, SPE_INSN_AR);
+	ldst_extended(insn, spe_bit(word, 22) ? SPE_INSN_LOAD : SPE_INSN_STORE, size, SPE_INSN_AR);
 	spe_insn_base(insn, word, 0);
 }
 
 /* CASP takes pairs of registers that start at an even one. */
-static void compare_and_swap_pair(u32 word, struct spe_insn *insn)
+static void decode_compare_and_swap_pair(u32 word, struct spe_insn *insn)
 {
 	if (!spe_bit(word, 16) && !spe_bit(word, 0))
 		compare_and_swap(word, insn, spe_bit(word, 30) ? 16 : 8);
 }
 
 /* size 001000 o2 L o1 Rs o0 Rt2 Rn Rt */
-static void exclusive_group(u32 word, struct spe_insn *insn)
+static void decode_exclusive_group(u32 word, struct spe_insn *insn)
 {
 	u32 size = spe_bits(word, 31, 30);
 	bool o2 = spe_bit(word, 23), o1 = spe_bit(word, 21);
@@ -139,7 +139,7 @@ static void exclusive_group(u32 word, struct spe_insn *insn)
 	else if (!o2 && size >= 2)
 		exclusive(word, insn, 2U << size);
 	else if (!o2)
-		compare_and_swap_pair(word, insn);
+		decode_compare_and_swap_pair(word, insn);
 	else if (!o1)
 		ordered(word, insn, 1U << size);
 	else
@@ -147,25 +147,25 @@ static void exclusive_group(u32 word, struct spe_insn *insn)
 }
 
 /* LDAPUR*, STLUR* (FEAT_LRCPC2) */
-static void ordered_unscaled(u32 word, struct spe_insn *insn)
+static void decode_ordered_unscaled(u32 word, struct spe_insn *insn)
 {
 	u32 size = spe_bits(word, 31, 30), opc = spe_bits(word, 23, 22);
 
 	if ((opc == 2 && size == 3) || (opc == 3 && size >= 2))
 		return;
-	extended(insn, opc ? SPE_INSN_LOAD : SPE_INSN_STORE, 1U << size, SPE_INSN_AR);
+	ldst_extended(insn, opc ? SPE_INSN_LOAD : SPE_INSN_STORE, 1U << size, SPE_INSN_AR);
 	spe_insn_base(insn, word, spe_sbits(word, 20, 12));
 }
 
 /* LDAPUR, STLUR of SIMD&FP registers (FEAT_LRCPC3) */
-static void ordered_simd(u32 word, struct spe_insn *insn)
+static void decode_ordered_simd(u32 word, struct spe_insn *insn)
 {
 	u32 size = spe_bits(word, 31, 30), opc = spe_bits(word, 23, 22);
 
 	if (opc >= 2 && size)
 		return;
-	extended(insn, opc & 1 ? SPE_INSN_LOAD : SPE_INSN_STORE, opc >= 2 ? 16 : 1U << size,
-		 SPE_INSN_AR | SPE_INSN_FP);
+	ldst_extended(insn, opc & 1 ? SPE_INSN_LOAD : SPE_INSN_STORE, opc >= 2 ? 16 : 1U << size,
+		      SPE_INSN_AR | SPE_INSN_FP);
 	spe_insn_base(insn, word, spe_sbits(word, 20, 12));
 }
 
@@ -173,7 +173,7 @@ static void ordered_simd(u32 word, struct spe_insn *insn)
  * FEAT_LRCPC3: 1 sz 011001 w L 0 Rt2 op2 10 Rn Rt. With w the pointer is moved by one register:
  * STLR before, LDAPR after. Without, STILP and LDIAPP: pairs, moved so if op2 is 0, else not.
  */
-static void ordered_writeback(u32 word, struct spe_insn *insn)
+static void decode_ordered_writeback(u32 word, struct spe_insn *insn)
 {
 	u32 bytes = spe_bit(word, 30) ? 8 : 4, op2 = spe_bits(word, 15, 12);
 	bool load = spe_bit(word, 22), single = spe_bit(word, 23);
@@ -182,14 +182,14 @@ static void ordered_writeback(u32 word, struct spe_insn *insn)
 		return;
 	if (!single)
 		bytes *= 2;
-	extended(insn, load ? SPE_INSN_LOAD : SPE_INSN_STORE, bytes, SPE_INSN_AR);
+	ldst_extended(insn, load ? SPE_INSN_LOAD : SPE_INSN_STORE, bytes, SPE_INSN_AR);
 	spe_insn_base(insn, word, load || op2 ? 0 : -(s64)bytes);
 }
 
 /* ---- memory copy and set (FEAT_MOPS) ---- */
 
 /* 00 011 o0 01 op1 0 Rs op2 01 Rn Rd */
-static void memory_copy_set(u32 word, struct spe_insn *insn)
+static void decode_memory_copy_set(u32 word, struct spe_insn *insn)
 {
 	u32 op1 = spe_bits(word, 23, 22), stage = op1;
 	bool set = op1 == 3;
@@ -221,14 +221,14 @@ void spe_insn_as_store(struct spe_insn *insn)
 /* ---- atomics ---- */
 
 /* LDCLRP, LDSETP, SWPP (FEAT_LSE128) */
-static void atomic_pair(u32 word, struct spe_insn *insn)
+static void decode_atomic_pair(u32 word, struct spe_insn *insn)
 {
 	u32 op = spe_bits(word, 15, 12);
 	bool ar = spe_bit(word, 23) || spe_bit(word, 22);
 
 	if (op != 1 && op != 3 && op != 8)
 		return;
-	extended(insn, SPE_INSN_LOAD_ATOMIC, 16, SPE_INSN_AT | (ar ? SPE_INSN_AR : 0));
+	ldst_extended(insn, SPE_INSN_LOAD_ATOMIC, 16, SPE_INSN_AT | (ar ? SPE_INSN_AR : 0));
 	spe_insn_base(insn, word, 0);
 }
 
@@ -241,7 +241,7 @@ static void single_copy_64(u32 word, struct spe_insn *insn, bool load)
 	spe_insn_base(insn, word, 0);
 }
 
-static void atomic(u32 word, struct spe_insn *insn)
+static void decode_atomic(u32 word, struct spe_insn *insn)
 {
 	u32 size = spe_bits(word, 31, 30), op = spe_bits(word, 15, 12);
 	bool a = spe_bit(word, 23), r = spe_bit(word, 22), none = spe_bits(word, 4, 0) == 31;
@@ -262,14 +262,14 @@ static void atomic(u32 word, struct spe_insn *insn)
 		return;
 	if (op < 8 && none && !a) /* STADD and its like */
 		class = SPE_INSN_STORE;
-	extended(insn, class, 1U << size, SPE_INSN_AT | (a || r ? SPE_INSN_AR : 0));
+	ldst_extended(insn, class, 1U << size, SPE_INSN_AT | (a || r ? SPE_INSN_AR : 0));
 	spe_insn_base(insn, word, 0);
 }
 
 /* ---- plain loads and stores ---- */
 
 /* opc 011 V 00 imm19 Rt */
-static void literal(u32 word, struct spe_insn *insn)
+static void decode_literal(u32 word, struct spe_insn *insn)
 {
 	u32 opc = spe_bits(word, 31, 30);
 	bool v = spe_bit(word, 26);
@@ -284,31 +284,31 @@ static void literal(u32 word, struct spe_insn *insn)
 	insn->imm = spe_sbits(word, 23, 5) * 4;
 }
 
-static void unscaled(u32 word, struct spe_insn *insn)
+static void decode_unscaled(u32 word, struct spe_insn *insn)
 {
 	if (spe_single(word, insn, true) >= 0)
 		spe_insn_base(insn, word, spe_sbits(word, 20, 12));
 }
 
-static void post_index(u32 word, struct spe_insn *insn)
+static void decode_post_index(u32 word, struct spe_insn *insn)
 {
 	if (spe_single(word, insn, false) >= 0)
 		spe_insn_base(insn, word, 0);
 }
 
-static void pre_index(u32 word, struct spe_insn *insn)
+static void decode_pre_index(u32 word, struct spe_insn *insn)
 {
 	if (spe_single(word, insn, false) >= 0)
 		spe_insn_base(insn, word, spe_sbits(word, 20, 12));
 }
 
-static void unprivileged(u32 word, struct spe_insn *insn)
+static void decode_unprivileged(u32 word, struct spe_insn *insn)
 {
 	if (!spe_bit(word, 26))
-		pre_index(word, insn);
+		decode_pre_index(word, insn);
 }
 
-static void register_offset(u32 word, struct spe_insn *insn)
+static void decode_register_offset(u32 word, struct spe_insn *insn)
 {
 	int scale = spe_bit(word, 14) ? spe_single(word, insn, true) : -1;
 
@@ -325,7 +325,7 @@ static void register_offset(u32 word, struct spe_insn *insn)
 }
 
 /* LDRAA, LDRAB: 11 111 0 00 M S 1 imm9 W 1 Rn Rt */
-static void authenticated(u32 word, struct spe_insn *insn)
+static void decode_authenticated(u32 word, struct spe_insn *insn)
 {
 	s64 imm = (s64)spe_bits(word, 20, 12) - (spe_bit(word, 22) ? 512 : 0);
 
@@ -335,7 +335,7 @@ static void authenticated(u32 word, struct spe_insn *insn)
 }
 
 /* DC ZVA, DC GVA, DC GZVA: a block at Xt, which the CPU aligns */
-static void system_store(u32 word, struct spe_insn *insn)
+static void decode_system_store(u32 word, struct spe_insn *insn)
 {
 	spe_ldst(insn, false, spe_bits(word, 7, 5) == 1 ? SPE_LDST_UNSPEC : SPE_LDST_TAGS, 0);
 	insn->form = SPE_FORM_REG;
@@ -344,36 +344,36 @@ static void system_store(u32 word, struct spe_insn *insn)
 
 /* ---- branches ---- */
 
-static void branch(struct spe_insn *insn, u64 flags, s64 offset)
+static void branch_to(struct spe_insn *insn, u64 flags, s64 offset)
 {
 	insn->class = SPE_INSN_BRANCH;
 	insn->flags |= (u32)flags;
 	insn->imm = offset;
 }
 
-static void branch_immediate(u32 word, struct spe_insn *insn)
+static void decode_branch_immediate(u32 word, struct spe_insn *insn)
 {
-	branch(insn, spe_bit(word, 31) ? SPE_INSN_CALL : 0, spe_sbits(word, 25, 0) * 4);
+	branch_to(insn, spe_bit(word, 31) ? SPE_INSN_CALL : 0, spe_sbits(word, 25, 0) * 4);
 }
 
-static void branch_conditional(u32 word, struct spe_insn *insn)
+static void decode_branch_conditional(u32 word, struct spe_insn *insn)
 {
-	branch(insn, SPE_INSN_COND, spe_sbits(word, 23, 5) * 4);
+	branch_to(insn, SPE_INSN_COND, spe_sbits(word, 23, 5) * 4);
 	insn->test = SPE_TEST_COND;
 	insn->cond = (u8)spe_bits(word, 3, 0);
 }
 
-static void branch_compare(u32 word, struct spe_insn *insn)
+static void decode_branch_compare(u32 word, struct spe_insn *insn)
 {
-	branch(insn, SPE_INSN_COND, spe_sbits(word, 23, 5) * 4);
+	branch_to(insn, SPE_INSN_COND, spe_sbits(word, 23, 5) * 4);
 	insn->test = spe_bit(word, 24) ? SPE_TEST_NZERO : SPE_TEST_ZERO;
 	insn->rt = (u8)spe_bits(word, 4, 0);
 	insn->is64 = spe_bit(word, 31);
 }
 
-static void branch_test(u32 word, struct spe_insn *insn)
+static void decode_branch_test(u32 word, struct spe_insn *insn)
 {
-	branch(insn, SPE_INSN_COND, spe_sbits(word, 18, 5) * 4);
+	branch_to(insn, SPE_INSN_COND, spe_sbits(word, 18, 5) * 4);
 	insn->test = spe_bit(word, 24) ? SPE_TEST_BIT1 : SPE_TEST_BIT0;
 	insn->rt = (u8)spe_bits(word, 4, 0);
 	insn->bit = (u8)(spe_bits(word, 31, 31) << 5 | spe_bits(word, 23, 19));
@@ -396,7 +396,7 @@ static bool branch_form(u32 word, struct spe_insn *insn, bool modifier)
 	return true;
 }
 
-static void branch_register(u32 word, struct spe_insn *insn)
+static void decode_branch_register(u32 word, struct spe_insn *insn)
 {
 	static const struct {
 		u64 flags;
@@ -419,7 +419,7 @@ static void branch_register(u32 word, struct spe_insn *insn)
 	if (rn != 31 && (opc == 4 || (opc == 2 && (form.flags & SPE_INSN_AUTH))))
 		return;
 	*insn = form;
-	branch(insn, opcs[opc].flags | SPE_INSN_INDIRECT, 0);
+	branch_to(insn, opcs[opc].flags | SPE_INSN_INDIRECT, 0);
 	insn->rn = (u8)rn;
 	if (opc == 4)
 		insn->rn = SPE_INSN_ELR;
@@ -429,27 +429,27 @@ static void branch_register(u32 word, struct spe_insn *insn)
 
 /* ---- others ---- */
 
-static void conditional(u32 word, struct spe_insn *insn)
+static void decode_conditional(u32 word, struct spe_insn *insn)
 {
 	insn->flags |= SPE_INSN_COND;
 	insn->test = SPE_TEST_COND;
 	insn->cond = (u8)spe_bits(word, 15, 12);
 }
 
-static void fp_conditional(u32 word, struct spe_insn *insn)
+static void decode_fp_conditional(u32 word, struct spe_insn *insn)
 {
 	insn->flags |= SPE_INSN_FP;
 	if (spe_bits(word, 23, 22) != 2)
-		conditional(word, insn);
+		decode_conditional(word, insn);
 }
 
-static void fp(u32 word, struct spe_insn *insn)
+static void decode_fp(u32 word, struct spe_insn *insn)
 {
 	(void)word;
 	insn->flags |= SPE_INSN_FP;
 }
 
-static void simd(u32 word, struct spe_insn *insn)
+static void decode_simd(u32 word, struct spe_insn *insn)
 {
 	(void)word;
 	insn->flags |= SPE_INSN_SIMD;
@@ -457,43 +457,52 @@ static void simd(u32 word, struct spe_insn *insn)
 
 /* Loads and stores (C4.1.94) but spe_insn_decode_usual()'s. */
 static const struct spe_insn_row ldst_rows[] = {
-	{ 0x3b200c00, 0x38000000, unscaled },	      { 0x3b200c00, 0x38000400, post_index },
-	{ 0x3b200c00, 0x38000800, unprivileged },     { 0x3b200c00, 0x38000c00, pre_index },
-	{ 0x3b200c00, 0x38200800, register_offset },  { 0x3f200c00, 0x38200000, atomic },
-	{ 0x3f000000, 0x08000000, exclusive_group },  { 0x3b000000, 0x18000000, literal },
-	{ 0xff200400, 0xf8200400, authenticated },    { 0xff200000, 0xd9200000, tags },
-	{ 0x3f200c00, 0x19000000, ordered_unscaled }, { 0x3f200c00, 0x19000800, ordered_writeback },
-	{ 0x3f200c00, 0x1d000800, ordered_simd },     { 0xfb200c00, 0x19000400, memory_copy_set },
-	{ 0xff200c00, 0x19200000, atomic_pair },      { 0xbfbf0000, 0x0c000000, simd_multiple },
-	{ 0xbfa00000, 0x0c800000, simd_multiple }, /* post-index */
-	{ 0xbfbffc00, 0x0d018400, simd_ordered },     { 0xbf9f0000, 0x0d000000, simd_single },
-	{ 0xbf800000, 0x0d800000, simd_single }, /* post-index */
+	{ 0x3b200c00, 0x38000000, decode_unscaled },
+	{ 0x3b200c00, 0x38000400, decode_post_index },
+	{ 0x3b200c00, 0x38000800, decode_unprivileged },
+	{ 0x3b200c00, 0x38000c00, decode_pre_index },
+	{ 0x3b200c00, 0x38200800, decode_register_offset },
+	{ 0x3f200c00, 0x38200000, decode_atomic },
+	{ 0x3f000000, 0x08000000, decode_exclusive_group },
+	{ 0x3b000000, 0x18000000, decode_literal },
+	{ 0xff200400, 0xf8200400, decode_authenticated },
+	{ 0xff200000, 0xd9200000, decode_tags },
+	{ 0x3f200c00, 0x19000000, decode_ordered_unscaled },
+	{ 0x3f200c00, 0x19000800, decode_ordered_writeback },
+	{ 0x3f200c00, 0x1d000800, decode_ordered_simd },
+	{ 0xfb200c00, 0x19000400, decode_memory_copy_set },
+	{ 0xff200c00, 0x19200000, decode_atomic_pair },
+	{ 0xbfbf0000, 0x0c000000, decode_simd_multiple },
+	{ 0xbfa00000, 0x0c800000, decode_simd_multiple }, /* post-index */
+	{ 0xbfbffc00, 0x0d018400, decode_simd_ordered },
+	{ 0xbf9f0000, 0x0d000000, decode_simd_single },
+	{ 0xbf800000, 0x0d800000, decode_simd_single }, /* post-index */
 };
 
 /* Branches, exceptions and System instructions (C4.1.93); DC ZVA, GVA and GZVA store */
 static const struct spe_insn_row branch_rows[] = {
-	{ 0xff000000, 0x54000000, branch_conditional }, /* bit 4: BC.cond, FEAT_HBC */
-	{ 0x7e000000, 0x34000000, branch_compare },
-	{ 0x7c000000, 0x14000000, branch_immediate },
-	{ 0x7e000000, 0x36000000, branch_test },
-	{ 0xfe1f0000, 0xd61f0000, branch_register },
-	{ 0xffffffe0, 0xd50b7420, system_store },
-	{ 0xffffffe0, 0xd50b7460, system_store },
-	{ 0xffffffe0, 0xd50b7480, system_store },
+	{ 0xff000000, 0x54000000, decode_branch_conditional }, /* bit 4: BC.cond, FEAT_HBC */
+	{ 0x7e000000, 0x34000000, decode_branch_compare },
+	{ 0x7c000000, 0x14000000, decode_branch_immediate },
+	{ 0x7e000000, 0x36000000, decode_branch_test },
+	{ 0xfe1f0000, 0xd61f0000, decode_branch_register },
+	{ 0xffffffe0, 0xd50b7420, decode_system_store },
+	{ 0xffffffe0, 0xd50b7460, decode_system_store },
+	{ 0xffffffe0, 0xd50b7480, decode_system_store },
 };
 
 /* Data processing, register (C4.1.95): conditional select, conditional compare */
 static const struct spe_insn_row register_rows[] = {
-	{ 0x3fe00800, 0x1a800000, conditional },
-	{ 0x3fe00410, 0x3a400000, conditional },
+	{ 0x3fe00800, 0x1a800000, decode_conditional },
+	{ 0x3fe00410, 0x3a400000, decode_conditional },
 };
 
 /* Data processing, scalar floating-point and Advanced SIMD (C4.1.96) */
 static const struct spe_insn_row simdfp_rows[] = {
-	{ 0xff200c00, 0x1e200400, fp_conditional }, /* FCCMP, FCCMPE */
-	{ 0xff200c00, 0x1e200c00, fp_conditional }, /* FCSEL */
-	{ 0x5e000000, 0x1e000000, fp },
-	{ 0x0e000000, 0x0e000000, simd },
+	{ 0xff200c00, 0x1e200400, decode_fp_conditional }, /* FCCMP, FCCMPE */
+	{ 0xff200c00, 0x1e200c00, decode_fp_conditional }, /* FCSEL */
+	{ 0x5e000000, 0x1e000000, decode_fp },
+	{ 0x0e000000, 0x0e000000, decode_simd },
 };
 
 static const struct spe_insn_row sme_rows[] = { { 0x9e000000, 0x80000000, spe_insn_decode_sme } };

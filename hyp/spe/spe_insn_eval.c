@@ -4,12 +4,12 @@
 #include <spe/spe_insn.h>
 #include <spe/spe_packet.h>
 
-static u64 xzr(const struct spe_cpu *cpu, u32 n)
+static u64 read_xzr(const struct spe_cpu *cpu, u32 n)
 {
 	return n < 31 ? cpu->x[n] : 0;
 }
 
-static u64 xsp(const struct spe_cpu *cpu, u32 n)
+static u64 read_xsp(const struct spe_cpu *cpu, u32 n)
 {
 	return n < 31 ? cpu->x[n] : cpu->sp;
 }
@@ -18,7 +18,7 @@ static u64 xsp(const struct spe_cpu *cpu, u32 n)
  * A pointer without its authentication code, as if that is right: bits 54 down to the width of
  * addresses, and the top byte if that is not ignored, repeat bit 55 (Strip() in J1.1.3).
  */
-static u64 strip(const struct spe_cpu *cpu, u64 pointer)
+static u64 strip_pac(const struct spe_cpu *cpu, u64 pointer)
 {
 	unsigned int high = (pointer >> 55) & 1;
 	unsigned int low = MIN(cpu->va_bits[high], 55U);
@@ -29,13 +29,13 @@ static u64 strip(const struct spe_cpu *cpu, u64 pointer)
 	return high ? pointer | code : pointer & ~code;
 }
 
-static u64 authenticated(const struct spe_insn *insn, const struct spe_cpu *cpu, u64 pointer)
+static u64 authenticate(const struct spe_insn *insn, const struct spe_cpu *cpu, u64 pointer)
 {
-	return insn->flags & SPE_INSN_AUTH ? strip(cpu, pointer) : pointer;
+	return insn->flags & SPE_INSN_AUTH ? strip_pac(cpu, pointer) : pointer;
 }
 
 /* ExtendReg() in J1.1.3: the four that addresses can have */
-static u64 extended(u64 value, u32 extend)
+static u64 extend_reg(u64 value, u32 extend)
 {
 	switch (extend) {
 	case 2:
@@ -54,9 +54,9 @@ static u64 extended(u64 value, u32 extend)
  */
 static bool mops_address(const struct spe_insn *insn, const struct spe_cpu *cpu, u64 *va)
 {
-	u64 count = xzr(cpu, insn->rm);
+	u64 count = read_xzr(cpu, insn->rm);
 
-	*va = xzr(cpu, insn->rn);
+	*va = read_xzr(cpu, insn->rn);
 	if (!(insn->flags & SPE_INSN_STARTED) || (cpu->pstate & BIT(29)))
 		return true;
 	*va += count;
@@ -65,7 +65,7 @@ static bool mops_address(const struct spe_insn *insn, const struct spe_cpu *cpu,
 
 bool spe_insn_address(const struct spe_insn *insn, const struct spe_cpu *cpu, u64 *va)
 {
-	u64 base = authenticated(insn, cpu, xsp(cpu, insn->rn));
+	u64 base = authenticate(insn, cpu, read_xsp(cpu, insn->rn));
 
 	switch (insn->form) {
 	case SPE_FORM_LITERAL:
@@ -77,13 +77,13 @@ bool spe_insn_address(const struct spe_insn *insn, const struct spe_cpu *cpu, u6
 			*va = ALIGN_DOWN(*va, 16);
 		return true;
 	case SPE_FORM_INDEX:
-		*va = base + (extended(xzr(cpu, insn->rm), insn->extend) << insn->shift);
+		*va = base + (extend_reg(read_xzr(cpu, insn->rm), insn->extend) << insn->shift);
 		return true;
 	case SPE_FORM_VL:
 		*va = base + (u64)(insn->imm * (s64)(cpu->vl >> insn->shift));
 		return cpu->vl || !insn->imm;
 	case SPE_FORM_REG:
-		*va = xzr(cpu, insn->rn);
+		*va = read_xzr(cpu, insn->rn);
 		return true;
 	case SPE_FORM_MOPS:
 		return mops_address(insn, cpu, va);
@@ -104,7 +104,7 @@ static bool condition_holds(u32 cond, u64 pstate)
 
 bool spe_insn_holds(const struct spe_insn *insn, const struct spe_cpu *cpu)
 {
-	u64 rt = xzr(cpu, insn->rt);
+	u64 rt = read_xzr(cpu, insn->rt);
 
 	if (!insn->is64)
 		rt = (u32)rt;
@@ -131,9 +131,9 @@ bool spe_insn_target(const struct spe_insn *insn, const struct spe_cpu *cpu, u64
 	if (!(insn->flags & SPE_INSN_INDIRECT))
 		*target = cpu->pc + (u64)insn->imm;
 	else if (insn->rn == SPE_INSN_ELR)
-		*target = authenticated(insn, cpu, cpu->elr);
+		*target = authenticate(insn, cpu, cpu->elr);
 	else
-		*target = authenticated(insn, cpu, xzr(cpu, insn->rn));
+		*target = authenticate(insn, cpu, read_xzr(cpu, insn->rn));
 	return true;
 }
 

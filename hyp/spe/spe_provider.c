@@ -23,7 +23,7 @@ void spe_provider_add_cpu(const struct spe_unit_id *id)
 	any_cpu = true;
 }
 
-static u32 choose(enum option_spe asked)
+static u32 choose_provider(enum option_spe asked)
 {
 	u32 hardware = machine.version ? KEEL_SPE_HARDWARE : 0;
 
@@ -44,7 +44,7 @@ static u32 choose(enum option_spe asked)
 
 void spe_provider_init(enum option_spe asked)
 {
-	chosen = choose(asked);
+	chosen = choose_provider(asked);
 	vm_set_spe(chosen);
 	if (chosen == KEEL_SPE_HARDWARE) {
 		spe_hw_init(&machine);

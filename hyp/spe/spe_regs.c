@@ -51,14 +51,14 @@ static const struct spe_row {
 	FIXED(PMBIDR_EL1, PMBIDR_VALUE),
 };
 
-static const struct spe_row *find(u32 encoding)
+static const struct spe_row *find_spe_row(u32 encoding)
 {
 	u32 index = encoding - FIRST;
 
 	return index < ARRAY_SIZE(rows) && rows[index].there ? &rows[index] : NULL;
 }
 
-static u64 *storage(struct spe_regs *regs, const struct spe_row *row)
+static u64 *row_storage(struct spe_regs *regs, const struct spe_row *row)
 {
 	return (u64 *)(void *)((char *)regs + row->offset);
 }
@@ -69,7 +69,7 @@ u64 spe_events_filtered(const struct spe_regs *regs)
 }
 
 /* What the register holds of a value: without SVE its events cannot be asked for. */
-static u64 kept(const struct spe_regs *regs, u32 encoding, u64 mask)
+static u64 kept_mask(const struct spe_regs *regs, u32 encoding, u64 mask)
 {
 	if (encoding == REG_NUM(PMSEVFR_EL1) || encoding == REG_NUM(PMSNEVFR_EL1))
 		mask &= spe_events_filtered(regs);
@@ -83,7 +83,7 @@ void spe_regs_reset(struct spe_regs *regs)
 
 bool spe_reg_read(const struct spe_regs *regs, u32 encoding, u64 *value)
 {
-	const struct spe_row *row = find(encoding);
+	const struct spe_row *row = find_spe_row(encoding);
 
 	if (!row)
 		return false;
@@ -96,25 +96,25 @@ bool spe_reg_read(const struct spe_regs *regs, u32 encoding, u64 *value)
 
 u64 *spe_reg_storage(struct spe_regs *regs, u32 encoding)
 {
-	const struct spe_row *row = find(encoding);
+	const struct spe_row *row = find_spe_row(encoding);
 
-	return row && row->offset != NO_STORAGE ? storage(regs, row) : NULL;
+	return row && row->offset != NO_STORAGE ? row_storage(regs, row) : NULL;
 }
 
 bool spe_reg_is(u32 encoding, bool write)
 {
-	const struct spe_row *row = find(encoding);
+	const struct spe_row *row = find_spe_row(encoding);
 
 	return row && !(write && row->offset == NO_STORAGE);
 }
 
 bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value)
 {
-	const struct spe_row *row = find(encoding);
+	const struct spe_row *row = find_spe_row(encoding);
 
 	if (!row || row->offset == NO_STORAGE)
 		return false;
-	*storage(regs, row) = value & kept(regs, encoding, row->mask);
+	*row_storage(regs, row) = value & kept_mask(regs, encoding, row->mask);
 	return true;
 }
 

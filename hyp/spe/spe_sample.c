@@ -94,7 +94,8 @@ static bool is_data(const struct spe_insn *insn)
 	return insn->class >= SPE_INSN_LOAD && insn->class <= SPE_INSN_LOAD_ATOMIC;
 }
 
-static __always_inline void add(struct spe_record *record, enum spe_address which, u64 payload)
+static __always_inline void add_address(struct spe_record *record, enum spe_address which,
+					u64 payload)
 {
 	record->has |= SPE_HAS_ADDR(which);
 	record->addr[which] = payload;
@@ -112,11 +113,11 @@ static __always_inline void describe_access(struct spe_view view, u64 va, bool m
 {
 	u64 ipa;
 
-	add(record, SPE_ADDR_VA, spe_address_va(va, has_tag(va)));
+	add_address(record, SPE_ADDR_VA, spe_address_va(va, has_tag(va)));
 	if (misaligned)
 		record->events |= SPE_EVENT_MISALIGNED;
 	if ((view.vcpu->spe->regs.pmscr & PMSCR_PA) && spe_guest_ipa(view, va, el, &ipa))
-		add(record, SPE_ADDR_PA, spe_address_pa(ipa));
+		add_address(record, SPE_ADDR_PA, spe_address_pa(ipa));
 }
 
 /* Where a branch leads: an ERET to what SPSR_EL1 says. */
@@ -138,19 +139,19 @@ static void describe_branch(const struct spe_insn *insn, const struct spe_cpu *c
 	if (!spe_insn_holds(insn, cpu))
 		record->events |= SPE_EVENT_NOT_TAKEN;
 	else if (spe_insn_target(insn, cpu, &target))
-		add(record, SPE_ADDR_TARGET, spe_address_code(target, target_el(insn, el)));
+		add_address(record, SPE_ADDR_TARGET, spe_address_code(target, target_el(insn, el)));
 }
 
 /* What does not depend on the instruction. */
-static __always_inline void describe(const struct vcpu *vcpu, unsigned int el, u64 now,
-				     struct spe_record *record)
+static __always_inline void describe_cpu(const struct vcpu *vcpu, unsigned int el, u64 now,
+					 struct spe_record *record)
 {
 	u64 pmscr = vcpu->spe->regs.pmscr;
 
 	record->has = SPE_HAS_COUNTER(SPE_COUNTER_TOTAL);
 	record->counter[SPE_COUNTER_TOTAL] = spe_filter_unknown_latency(&vcpu->spe->regs);
 	record->events = SPE_EVENT_RETIRED;
-	add(record, SPE_ADDR_PC, spe_address_code(vcpu->regs.pc, el));
+	add_address(record, SPE_ADDR_PC, spe_address_code(vcpu->regs.pc, el));
 	if (pmscr & PMSCR_CX) {
 		record->has |= SPE_HAS_CONTEXT_EL1;
 		record->context_el1 = (u32)read_el1_contextidr();
@@ -161,7 +162,7 @@ static __always_inline void describe(const struct vcpu *vcpu, unsigned int el, u
 	}
 }
 
-static u64 operation(const struct spe_insn *insn)
+static u64 operation_of(const struct spe_insn *insn)
 {
 	switch ((enum spe_insn_class)insn->class) {
 	case SPE_INSN_BRANCH:
@@ -228,7 +229,7 @@ STATIC_ASSERT(3 * 9 + 5 + 3 + 3 + 2 + 9 <= SPE_RECORD_SIZE - sizeof(u64), "a rec
 STATIC_ASSERT(SPE_RECORD_SIZE == FOREIGN_RECORD, "one write");
 
 /* At once and not packet by packet: the memory may fault. Return: false if it does. */
-static __always_inline bool store(const struct spe_record *record, char *to)
+static __always_inline bool store_record(const struct spe_record *record, char *to)
 {
 	struct foreign_record usual, other;
 
@@ -255,7 +256,7 @@ static __always_inline u64 write_memory(struct spe_view view, u64 va, struct spe
 	if (likely(spe_guest_is_memory(par))) {
 		window = spe_guest_open(par);
 		to = window.page + (va & (SZ_4K - 1));
-		if (!likely(store(record, to)))
+		if (!likely(store_record(record, to)))
 			par = PAR_WRITE_ABORT;
 		spe_guest_close(view, window, par, to, SPE_RECORD_SIZE);
 	}
@@ -287,12 +288,13 @@ static __always_inline bool has_place(struct spe_regs *regs)
 	return spe_buffer_place(regs, &va) == SPE_PLACE_WRITE;
 }
 
-static __always_inline void keep(struct spe_view view, struct spe_record *record,
-				 const struct spe_insn *insn)
+static __always_inline void filter_and_write(struct spe_view view, struct spe_record *record,
+					     const struct spe_insn *insn)
 {
 	struct spe_regs *regs = &view.vcpu->spe->regs;
-	bool kept = spe_filter_none(regs) || spe_filter_keep(regs, record->events, operation(insn),
-							     record->counter[SPE_COUNTER_TOTAL]);
+	bool kept = spe_filter_none(regs) ||
+		    spe_filter_keep(regs, record->events, operation_of(insn),
+				    record->counter[SPE_COUNTER_TOTAL]);
 
 	if (kept && has_place(regs))
 		write_record(view, record);
@@ -300,7 +302,7 @@ static __always_inline void keep(struct spe_view view, struct spe_record *record
 
 /* ---- a sample ---- */
 
-static void take_other(struct spe_view view, unsigned int el, u64 now, u32 word)
+static void sample_other(struct spe_view view, unsigned int el, u64 now, u32 word)
 {
 	struct vcpu *vcpu = view.vcpu;
 	struct spe_regs *regs = &vcpu->spe->regs;
@@ -313,20 +315,20 @@ static void take_other(struct spe_view view, unsigned int el, u64 now, u32 word)
 	if (stores_alone(regs))
 		spe_insn_as_store(&insn);
 	look_at_cpu(vcpu, &insn, &cpu);
-	describe(vcpu, el, now, &record);
+	describe_cpu(vcpu, el, now, &record);
 	if (!is_data(&insn))
 		describe_branch(&insn, &cpu, el, &record);
 	else if (spe_insn_address(&insn, &cpu, &va))
 		describe_access(view, va, spe_insn_misaligned(&insn, va), el, &record);
 	spe_insn_operation(&insn, cpu.vl * 8, &record.op_class, &record.op_sub);
-	keep(view, &record, &insn);
+	filter_and_write(view, &record, &insn);
 }
 
 /*
  * The same of a plain load or store, which most are that have much to tell: neither the instruction
  * nor what is to be recorded is ever in memory. False if it is another one.
  */
-static __always_inline bool take_usual(struct spe_view view, unsigned int el, u64 now, u32 word)
+static __always_inline bool sample_usual(struct spe_view view, unsigned int el, u64 now, u32 word)
 {
 	struct vcpu *vcpu = view.vcpu;
 	struct spe_record record = { 0 };
@@ -339,18 +341,18 @@ static __always_inline bool take_usual(struct spe_view view, unsigned int el, u6
 	store = insn.class == SPE_INSN_STORE;
 	va = insn.rn < 31 ? vcpu->regs.x[insn.rn] : stack_pointer(vcpu);
 	va += (u64)insn.imm;
-	describe(vcpu, el, now, &record);
+	describe_cpu(vcpu, el, now, &record);
 	describe_access(view, va, !IS_ALIGNED(va, insn.align), el, &record);
 	record.op_class = SPE_OP_CLASS_LDST;
 	record.op_sub = insn.kind == SPE_LDST_SIMDFP ? SPE_SUB_LDST_SIMDFP : SPE_SUB_LDST_GP;
 	record.op_sub |= store ? SPE_SUB_ST : 0;
-	keep(view, &record, &insn);
+	filter_and_write(view, &record, &insn);
 	return true;
 }
 
 /* spe_sample(), and inline in the path that is for it alone. */
-static __always_inline bool sample(struct vcpu *vcpu, struct spe_vcpu *spe, unsigned int el,
-				   u64 now)
+static __always_inline bool take_sample(struct vcpu *vcpu, struct spe_vcpu *spe, unsigned int el,
+					u64 now)
 {
 	u32 word = 0; /* UDF: "other" */
 	struct spe_view view = spe_guest_view(vcpu);
@@ -361,8 +363,8 @@ static __always_inline bool sample(struct vcpu *vcpu, struct spe_vcpu *spe, unsi
 	saved = spe_guest_begin(view);
 	if (likely(IS_ALIGNED(vcpu->regs.pc, 4)))
 		word = spe_guest_fetch(view, vcpu->regs.pc);
-	if (!take_usual(view, el, now, word))
-		take_other(view, el, now, word);
+	if (!sample_usual(view, el, now, word))
+		sample_other(view, el, now, word);
 	spe_guest_end(saved);
 	if (likely(!spe_irq(&spe->regs)))
 		return !spe->ask;
@@ -374,7 +376,7 @@ bool spe_sample(struct vcpu *vcpu, u64 now)
 {
 	u64 pstate = vcpu->regs.pstate;
 
-	return (pstate & PSR_MODE32) || sample(vcpu, vcpu->spe, spe_el_of(pstate), now);
+	return (pstate & PSR_MODE32) || take_sample(vcpu, vcpu->spe, spe_el_of(pstate), now);
 }
 
 /* Whether it was the alarm for a sample, which is done, and nothing else has changed. */
@@ -388,7 +390,7 @@ static __always_inline bool sample_alarm(struct vcpu *vcpu)
 		return false;
 	if (el ? !spe_vectors_known(&spe->arm, pstate) : (pstate & PSR_MODE32) != 0)
 		return false;
-	if (!sample(vcpu, spe, el, now)) {
+	if (!take_sample(vcpu, spe, el, now)) {
 		spe->since = 0;
 		return false;
 	}

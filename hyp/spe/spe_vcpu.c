@@ -14,7 +14,7 @@ STATIC_ASSERT(sizeof(struct spe_vcpu) <= VCPU_SPE_BYTES, "struct vcpu_memory has
 
 static const struct spe_ops *provider;
 
-static unsigned int version(void)
+static unsigned int provider_version(void)
 {
 	return provider->version();
 }
@@ -44,7 +44,7 @@ bool spe_vcpu_write(struct vcpu *vcpu, u32 encoding, u64 value)
 	return true;
 }
 
-static u64 read_trapped(struct vcpu *vcpu, u32 encoding)
+static u64 spe_read_trapped(struct vcpu *vcpu, u32 encoding)
 {
 	u64 value = 0;
 
@@ -52,7 +52,7 @@ static u64 read_trapped(struct vcpu *vcpu, u32 encoding)
 	return value;
 }
 
-static enum vcpu_action write_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
+static enum vcpu_action spe_write_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	(void)spe_vcpu_write(vcpu, encoding, value);
 	return VCPU_RESUME;
@@ -64,7 +64,7 @@ void spe_vcpu_update_irq(struct vcpu *vcpu)
 }
 
 /* The guest, or userspace for it, wants SPE: its vectors are watched from here on. */
-static void sought(struct vcpu *vcpu)
+static void guest_seeks_spe(struct vcpu *vcpu)
 {
 	provider->interest(vcpu);
 }
@@ -72,11 +72,11 @@ static void sought(struct vcpu *vcpu)
 void spe_vcpu_set_provider(const struct spe_ops *ops)
 {
 	static const struct trap_device device = {
-		.read = read_trapped,
-		.write = write_trapped,
+		.read = spe_read_trapped,
+		.write = spe_write_trapped,
 		.reset = spe_vcpu_reset,
-		.version = version,
-		.sought = sought,
+		.version = provider_version,
+		.sought = guest_seeks_spe,
 	};
 
 	provider = ops;
@@ -103,7 +103,7 @@ static bool intid_agreed(struct vm *vm, u32 intid)
 	       was == intid;
 }
 
-static int init(struct vcpu *vcpu, u64 intid)
+static int init_spe(struct vcpu *vcpu, u64 intid)
 {
 	if (vcpu->spe_ready)
 		return -EBUSY;
@@ -116,7 +116,7 @@ static int init(struct vcpu *vcpu, u64 intid)
 	return 0;
 }
 
-static int stop(struct vcpu *vcpu, u64 how)
+static int set_spe_stop(struct vcpu *vcpu, u64 how)
 {
 	if (!vcpu->spe_ready)
 		return -EAGAIN;
@@ -139,9 +139,9 @@ int spe_vcpu_control(struct vcpu *vcpu, u64 op, u64 value)
 		return -ENXIO;
 	switch (op) {
 	case KEEL_SPE_INIT:
-		return init(vcpu, value);
+		return init_spe(vcpu, value);
 	case KEEL_SPE_STOP:
-		return stop(vcpu, value);
+		return set_spe_stop(vcpu, value);
 	default:
 		return -EINVAL;
 	}

@@ -30,15 +30,15 @@ static bool held[KEEL_MAX_CPUS];
 
 /* ---- one timer ---- */
 
-static bool armed(u64 ctl)
+static bool is_timer_armed(u64 ctl)
 {
 	return (ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;
 }
 
 /* Whether the timer asserts its interrupt when its counter is at @now. */
-static bool asserted(u64 ctl, u64 cval, u64 now)
+static bool is_timer_asserted(u64 ctl, u64 cval, u64 now)
 {
-	return armed(ctl) && now >= cval;
+	return is_timer_armed(ctl) && now >= cval;
 }
 
 /* EL1's virtual timer asserts its interrupt, by the hardware's word. */
@@ -57,7 +57,8 @@ static bool vtimer_level(struct vcpu *vcpu)
 
 static bool ptimer_asserted(const struct vcpu *vcpu)
 {
-	return asserted(vcpu->sysreg[CNTP_CTL_EL0], vcpu->sysreg[CNTP_CVAL_EL0], timer_counter());
+	return is_timer_asserted(vcpu->sysreg[CNTP_CTL_EL0], vcpu->sysreg[CNTP_CVAL_EL0],
+				 timer_counter());
 }
 
 /* PPI 30. A level that stays low is not told again: a guest that is profiled asks often. */
@@ -74,7 +75,7 @@ static void ptimer_update(struct vcpu *vcpu)
 	u64 next = vcpu->alarm ? vcpu->alarm : ~0ULL;
 	bool level = false;
 
-	if (armed(vcpu->sysreg[CNTP_CTL_EL0])) {
+	if (is_timer_armed(vcpu->sysreg[CNTP_CTL_EL0])) {
 		level = ptimer_asserted(vcpu);
 		if (!level)
 			next = MIN(next, vcpu->sysreg[CNTP_CVAL_EL0]);
@@ -158,7 +159,7 @@ static void timer_put(struct vcpu *vcpu)
 }
 
 /* Keep PPI 27 from firing again. Return: whether it was not kept from it already. */
-static bool hold(struct vcpu *vcpu)
+static bool hold_vtimer(struct vcpu *vcpu)
 {
 	bool *here = &held[this_cpu()->id];
 
@@ -191,7 +192,7 @@ static enum vcpu_action timer_irq(struct vcpu *vcpu)
 {
 	if (!this_cpu()->gicr)
 		return timer_irq_without_gicr(vcpu);
-	if (vtimer_asserted() && hold(vcpu))
+	if (vtimer_asserted() && hold_vtimer(vcpu))
 		return VCPU_RESUME;
 	if (!cnthp_asserted())
 		return VCPU_NOT_MINE;
@@ -200,7 +201,7 @@ static enum vcpu_action timer_irq(struct vcpu *vcpu)
 }
 
 /* Whether a timer that fires gets through to the guest: always, if there is no vGIC in between. */
-static bool heard(struct vcpu *vcpu, u32 intid)
+static bool reaches_guest(struct vcpu *vcpu, u32 intid)
 {
 	return !vcpu->vm->vgic || vgic_wakes(vcpu, intid);
 }
@@ -208,8 +209,8 @@ static bool heard(struct vcpu *vcpu, u32 intid)
 static bool timer_pending(struct vcpu *vcpu)
 {
 	isb();
-	return (vtimer_asserted() && heard(vcpu, VGIC_PPI_VTIMER)) ||
-	       (ptimer_asserted(vcpu) && heard(vcpu, VGIC_PPI_PTIMER));
+	return (vtimer_asserted() && reaches_guest(vcpu, VGIC_PPI_VTIMER)) ||
+	       (ptimer_asserted(vcpu) && reaches_guest(vcpu, VGIC_PPI_PTIMER));
 }
 
 /* When a timer will wake the vCPU, by the physical counter. Loaded. */
@@ -217,9 +218,9 @@ static u64 timer_deadline(struct vcpu *vcpu)
 {
 	u64 first = ~0ULL;
 
-	if (armed(read_el1_cntv_ctl()) && heard(vcpu, VGIC_PPI_VTIMER))
+	if (is_timer_armed(read_el1_cntv_ctl()) && reaches_guest(vcpu, VGIC_PPI_VTIMER))
 		first = vm_count_time(vcpu->vm, read_el1_cntv_cval());
-	if (armed(vcpu->sysreg[CNTP_CTL_EL0]) && heard(vcpu, VGIC_PPI_PTIMER))
+	if (is_timer_armed(vcpu->sysreg[CNTP_CTL_EL0]) && reaches_guest(vcpu, VGIC_PPI_PTIMER))
 		first = MIN(first, vcpu->sysreg[CNTP_CVAL_EL0]);
 	return first;
 }
@@ -239,7 +240,7 @@ static void timer_cpu_on(struct vcpu *vcpu)
 	write_el1_cntv_ctl(0);
 }
 
-static enum vcpu_action write_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
+static enum vcpu_action timer_write_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	timer_write_sysreg(vcpu, encoding, value);
 	return VCPU_RESUME;
@@ -247,7 +248,7 @@ static enum vcpu_action write_trapped(struct vcpu *vcpu, u32 encoding, u64 value
 
 static const struct trap_device device = {
 	.read = timer_read_sysreg,
-	.write = write_trapped,
+	.write = timer_write_trapped,
 	.cpu_on = timer_cpu_on,
 };
 

@@ -79,7 +79,7 @@ bool abort_tables_answer(u64 va)
  * itself: the guest has changed its tables, and finds out when it repeats the access. One that
  * always has them so does not get on, but is interrupted as ever.
  */
-static bool fault_ipa(u64 esr, u64 far, u64 *ipa)
+static bool guest_fault_ipa(u64 esr, u64 far, u64 *ipa)
 {
 	if (fault_kind(esr) == FAULT_MISSING || (esr & ESR_S1PTW)) {
 		*ipa = FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & (SZ_4K - 1));
@@ -95,7 +95,7 @@ static enum vcpu_action inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
 }
 
 /* The vCPU is loaded: SCTLR_EL1 is its own. */
-static bool decode(const struct vcpu *vcpu, u64 esr, struct mmio_access *access)
+static bool decode_access(const struct vcpu *vcpu, u64 esr, struct mmio_access *access)
 {
 	return !is_fetch(esr) && mmio_decode(esr, vcpu->regs.pstate, read_el1_sctlr(), access);
 }
@@ -111,16 +111,16 @@ struct described {
 	u64 data;
 };
 
-static void describe(const struct vcpu *vcpu, u64 esr, struct described *it)
+static void describe_abort(const struct vcpu *vcpu, u64 esr, struct described *it)
 {
 	it->data = 0;
-	if (!decode(vcpu, esr, &it->access))
+	if (!decode_access(vcpu, esr, &it->access))
 		it->access.bytes = 0;
 	else if (it->access.write)
 		it->data = mmio_store_data(&it->access, vcpu_get_x(vcpu, it->access.rt));
 }
 
-static bool try_vgic(struct vcpu *vcpu, u64 esr, u64 ipa, const struct described *it)
+static bool try_vgic_access(struct vcpu *vcpu, u64 esr, u64 ipa, const struct described *it)
 {
 	u64 data = it->data;
 	enum trap_mmio answer;
@@ -138,7 +138,7 @@ static bool try_vgic(struct vcpu *vcpu, u64 esr, u64 ipa, const struct described
 }
 
 /* The load or store itself, for a host that finds no memory there. */
-static void tell_access(struct vcpu *vcpu, u64 ipa, const struct described *it)
+static void write_run_access(struct vcpu *vcpu, u64 ipa, const struct described *it)
 {
 	struct keel_run *run = vcpu->run;
 
@@ -151,8 +151,8 @@ static void tell_access(struct vcpu *vcpu, u64 ipa, const struct described *it)
 }
 
 /* Ask the host; pc stays, so that the access is repeated. */
-static enum vcpu_action ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa,
-				 const struct described *it)
+static enum vcpu_action ask_host_for_page(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa,
+					  const struct described *it)
 {
 	struct keel_run *run = vcpu->run;
 
@@ -163,7 +163,7 @@ static enum vcpu_action ask_host(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa,
 	run_write64(vcpu, &run->fault.ipa, ALIGN_DOWN(ipa, SZ_4K));
 	run_write32(vcpu, &run->fault.write, is_write(esr));
 	run_write32(vcpu, &run->fault.exec, is_fetch(esr) && !(esr & ESR_S1PTW));
-	tell_access(vcpu, ipa, it);
+	write_run_access(vcpu, ipa, it);
 	return vcpu_to_host(KEEL_EXIT_FAULT);
 }
 
@@ -172,15 +172,15 @@ static int stage2_fault(struct vcpu *vcpu, u64 esr)
 	u64 far = read_sysreg(far_el2), ipa;
 	struct described it;
 
-	if (!fault_ipa(esr, far, &ipa))
+	if (!guest_fault_ipa(esr, far, &ipa))
 		return VCPU_RESUME;
 	/* Nothing can be there: as on a machine whose bus has fewer address bits than its CPU. */
 	if (ipa >> vcpu->s2->stage2.geometry.ia_bits)
 		return inject_abort(vcpu, esr, far);
-	describe(vcpu, esr, &it);
-	if (fault_kind(esr) == FAULT_MISSING && try_vgic(vcpu, esr, ipa, &it))
+	describe_abort(vcpu, esr, &it);
+	if (fault_kind(esr) == FAULT_MISSING && try_vgic_access(vcpu, esr, ipa, &it))
 		return VCPU_RESUME;
-	return ask_host(vcpu, esr, far, ipa, &it);
+	return ask_host_for_page(vcpu, esr, far, ipa, &it);
 }
 
 enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr)
@@ -206,7 +206,7 @@ enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr)
  * device, or an instruction that the syndrome does not describe (a pair, a vector, an atomic). The
  * guest learns of it as of a bus that refuses; it may be no more than one process of the guest's.
  */
-static enum vcpu_action no_memory(struct vcpu *vcpu)
+static enum vcpu_action answer_no_memory(struct vcpu *vcpu)
 {
 	u64 esr = vcpu->fault_esr;
 	bool cache_maintenance = (esr & ESR_CM) && !(esr & ESR_S1PTW) && !is_fetch(esr);
@@ -226,7 +226,7 @@ static void finish_access(struct vcpu *vcpu)
 {
 	struct mmio_access access;
 
-	if (!decode(vcpu, vcpu->fault_esr, &access))
+	if (!decode_access(vcpu, vcpu->fault_esr, &access))
 		return;
 	if (!access.write)
 		finish_load(vcpu, &access, run_read64(vcpu, run_doubleword(vcpu->run->mmio.data)));
@@ -247,7 +247,7 @@ enum vcpu_action abort_resume(struct vcpu *vcpu)
 	case KEEL_ANSWER_ABORT:
 		return inject_abort(vcpu, vcpu->fault_esr, vcpu->fault_far);
 	case KEEL_ANSWER_NONE:
-		return no_memory(vcpu);
+		return answer_no_memory(vcpu);
 	case KEEL_ANSWER_DONE:
 		finish_access(vcpu);
 		return VCPU_RESUME;

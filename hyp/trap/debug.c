@@ -52,7 +52,7 @@ static unsigned int watchpoints_here(void)
 	return (unsigned int)FIELD_GET(DFR0_WRPS, read_sysreg(id_aa64dfr0_el1)) + 1;
 }
 
-static void save(u64 *to)
+static void save_debug_regs(u64 *to)
 {
 	unsigned int i, breakpoints = debug_breakpoints_here(), watchpoints = watchpoints_here();
 
@@ -67,7 +67,7 @@ static void save(u64 *to)
 }
 
 /* The first @breakpoints and @watchpoints of @from; those beyond are off. */
-static void load(const u64 *from, unsigned int breakpoints, unsigned int watchpoints)
+static void load_debug_regs(const u64 *from, unsigned int breakpoints, unsigned int watchpoints)
 {
 	unsigned int i, end = debug_breakpoints_here();
 
@@ -99,9 +99,9 @@ void debug_take_registers(struct vcpu *vcpu, unsigned int breakpoints, unsigned 
 	struct vm_cpu *cpu = this_vm_cpu();
 
 	if (!cpu->debug_live)
-		save(cpu->sysreg);
+		save_debug_regs(cpu->sysreg);
 	cpu->debug_live = true;
-	load(vcpu->sysreg, breakpoints, watchpoints);
+	load_debug_regs(vcpu->sysreg, breakpoints, watchpoints);
 }
 
 static void set_hardware(struct vcpu *vcpu, struct vm_cpu *cpu)
@@ -133,7 +133,7 @@ void debug_put(struct vcpu *vcpu)
 
 	(void)vcpu;
 	if (cpu->debug_live)
-		load(cpu->sysreg, DEBUG_REGS_MAX, DEBUG_REGS_MAX);
+		load_debug_regs(cpu->sysreg, DEBUG_REGS_MAX, DEBUG_REGS_MAX);
 	cpu->debug_live = false;
 	write_sysreg(cpu->sysreg[MDSCR_EL1], mdscr_el1);
 }

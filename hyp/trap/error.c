@@ -47,7 +47,7 @@ struct error {
 };
 
 /* Whether it is the memory, of whose failing a guest need not be believed. */
-static void try_memory(struct vcpu *vcpu, struct error *error)
+static void test_memory(struct vcpu *vcpu, struct error *error)
 {
 	struct pa pa;
 
@@ -57,7 +57,7 @@ static void try_memory(struct vcpu *vcpu, struct error *error)
 	error->flags |= KEEL_ABORT_MEMORY;
 }
 
-static struct error examine(struct vcpu *vcpu, u64 esr)
+static struct error examine_error(struct vcpu *vcpu, u64 esr)
 {
 	struct error error = { .esr = esr & ~ESR_ISV_ISS, .far = read_sysreg(far_el2) };
 	struct error_now now = { .tables_answer = is_walk(esr) && abort_tables_answer(error.far) };
@@ -72,7 +72,7 @@ static struct error examine(struct vcpu *vcpu, u64 esr)
 	if (error.at != ERROR_AT_ACCESS)
 		return error;
 	error.flags |= KEEL_ABORT_IPA;
-	try_memory(vcpu, &error);
+	test_memory(vcpu, &error);
 	return error;
 }
 
@@ -97,7 +97,7 @@ static void log_error(const struct vcpu *vcpu, const struct error *error)
 }
 
 /* The access is open until the host has answered: abort_resume(). */
-static enum vcpu_action tell_host(struct vcpu *vcpu, const struct error *error)
+static enum vcpu_action report_error(struct vcpu *vcpu, const struct error *error)
 {
 	struct keel_run *run = vcpu->run;
 
@@ -118,7 +118,7 @@ static enum vcpu_action tell_host(struct vcpu *vcpu, const struct error *error)
  * What the guest would find the next time is not what it met. But what EL2 asks may answer from a
  * TLB: where the same access fails again at once, repeating it would never end.
  */
-static bool may_repeat(struct vcpu *vcpu, const struct error *error)
+static bool may_repeat_error(struct vcpu *vcpu, const struct error *error)
 {
 	bool again = vcpu->again_pc == vcpu->regs.pc + 1 && vcpu->again_far == error->far;
 
@@ -129,7 +129,7 @@ static bool may_repeat(struct vcpu *vcpu, const struct error *error)
 
 enum vcpu_action error_trap(struct vcpu *vcpu, u64 esr)
 {
-	struct error error = examine(vcpu, esr);
+	struct error error = examine_error(vcpu, esr);
 
 	hw_error(HW_GUEST_ABORTS);
 	log_error(vcpu, &error);
@@ -139,9 +139,9 @@ enum vcpu_action error_trap(struct vcpu *vcpu, u64 esr)
 	}
 	if (error.at == ERROR_AT_STAGE2_TABLES)
 		return VCPU_NOT_MINE;
-	if (error.at == ERROR_AT_GONE && may_repeat(vcpu, &error))
+	if (error.at == ERROR_AT_GONE && may_repeat_error(vcpu, &error))
 		return VCPU_RESUME;
-	return tell_host(vcpu, &error);
+	return report_error(vcpu, &error);
 }
 
 /* ---- what userspace wants it to have ---- */

@@ -28,7 +28,7 @@ struct call {
 	u64 arg[4];
 };
 
-static enum vcpu_action result(const struct call *c, s64 value)
+static enum vcpu_action psci_return(const struct call *c, s64 value)
 {
 	c->vcpu->regs.x[0] = (u64)value;
 	return VCPU_RESUME;
@@ -49,9 +49,9 @@ int guest_psci_set_version(struct vm *vm, u64 version)
 	return 0;
 }
 
-static enum vcpu_action psci_version(const struct call *c)
+static enum vcpu_action guest_version(const struct call *c)
 {
-	return result(c, guest_psci_version(c->vcpu->vm));
+	return psci_return(c, guest_psci_version(c->vcpu->vm));
 }
 
 /* ---- vCPUs ---- */
@@ -77,7 +77,7 @@ static struct vcpu *find_vcpu(struct vm *vm, u64 target)
 	return NULL;
 }
 
-static s64 affinity_of(const struct vcpu *vcpu)
+static s64 vcpu_affinity_state(const struct vcpu *vcpu)
 {
 	switch (__atomic_load_n(&vcpu->power, __ATOMIC_ACQUIRE)) {
 	case VCPU_STOPPED:
@@ -95,7 +95,7 @@ static s64 affinity_of(const struct vcpu *vcpu)
  * Of several callers one finds it STOPPED. DEN 0022 has ALREADY_ON and ON_PENDING for the others;
  * KVM knows no pending, and software that was written for it expects ALREADY_ON.
  */
-static s64 start(struct vcpu *target, u64 pc, u64 x0, bool big_endian)
+static s64 start_vcpu(struct vcpu *target, u64 pc, u64 x0, bool big_endian)
 {
 	u32 stopped = VCPU_STOPPED;
 
@@ -111,18 +111,18 @@ static s64 start(struct vcpu *target, u64 pc, u64 x0, bool big_endian)
 }
 
 /* DEN 0022, 5.6. The host wakes the target's thread when this run has returned. */
-static enum vcpu_action cpu_on(const struct call *c)
+static enum vcpu_action guest_cpu_on(const struct call *c)
 {
 	struct vcpu *target = find_vcpu(c->vcpu->vm, c->arg[1]);
 	s64 ret;
 
 	if (!target)
-		return result(c, PSCI_INVALID_PARAMETERS);
+		return psci_return(c, PSCI_INVALID_PARAMETERS);
 	if (!IS_ALIGNED(c->arg[2], 4))
-		return result(c, PSCI_INVALID_ADDRESS);
-	ret = start(target, c->arg[2], c->arg[3],
-		    vcpu_read_sysreg(c->vcpu, SCTLR_EL1) & SCTLR_EL1_EE);
-	result(c, ret);
+		return psci_return(c, PSCI_INVALID_ADDRESS);
+	ret = start_vcpu(target, c->arg[2], c->arg[3],
+			 vcpu_read_sysreg(c->vcpu, SCTLR_EL1) & SCTLR_EL1_EE);
+	psci_return(c, ret);
 	if (ret != PSCI_SUCCESS)
 		return VCPU_RESUME;
 	vcpu_wake(c->vcpu, target);
@@ -151,21 +151,21 @@ void guest_psci_start(struct vcpu *vcpu)
 }
 
 /* DEN 0022, 5.5. Another vCPU may turn it on again before this one has left. */
-static enum vcpu_action cpu_off(const struct call *c)
+static enum vcpu_action guest_cpu_off(const struct call *c)
 {
 	__atomic_store_n(&c->vcpu->power, VCPU_STOPPED, __ATOMIC_RELEASE);
 	return vcpu_to_host(KEEL_EXIT_OFF);
 }
 
 /* DEN 0022, 5.4: any state may end early, so all are the shallowest. */
-static enum vcpu_action cpu_suspend(const struct call *c)
+static enum vcpu_action guest_cpu_suspend(const struct call *c)
 {
-	result(c, PSCI_SUCCESS);
+	psci_return(c, PSCI_SUCCESS);
 	return trap_wait(c->vcpu, ~0ULL);
 }
 
 /* DEN 0022, 5.7: a node is on if anything in it is. */
-static enum vcpu_action affinity_info(const struct call *c)
+static enum vcpu_action guest_affinity_info(const struct call *c)
 {
 	static const u64 masks[AFFINITY_LEVELS] = {
 		GENMASK(39, 32) | GENMASK(23, 0),
@@ -179,7 +179,7 @@ static enum vcpu_action affinity_info(const struct call *c)
 	u64 mask;
 
 	if (c->arg[2] >= AFFINITY_LEVELS || (c->arg[1] & ~PSCI_TARGET_AFFINITY))
-		return result(c, PSCI_INVALID_PARAMETERS);
+		return psci_return(c, PSCI_INVALID_PARAMETERS);
 	mask = masks[c->arg[2]];
 	for (i = 0; i < VM_VCPUS_MAX && found != PSCI_AFFINITY_ON; i++) {
 		struct vcpu *vcpu = vcpu_at(vm, i);
@@ -187,27 +187,27 @@ static enum vcpu_action affinity_info(const struct call *c)
 
 		if (!vcpu || ((vcpu->mpidr ^ c->arg[1]) & mask))
 			continue;
-		state = affinity_of(vcpu);
+		state = vcpu_affinity_state(vcpu);
 		/* ON before ON_PENDING before OFF */
 		if (found < 0 || state == PSCI_AFFINITY_ON || found == PSCI_AFFINITY_OFF)
 			found = state;
 	}
-	return result(c, found);
+	return psci_return(c, found);
 }
 
-static enum vcpu_action migrate_info_type(const struct call *c)
+static enum vcpu_action guest_migrate_info_type(const struct call *c)
 {
-	return result(c, MIGRATE_TOS_NOT_PRESENT);
+	return psci_return(c, MIGRATE_TOS_NOT_PRESENT);
 }
 
 /* ---- the system ---- */
 
 /* A call that does not return; the result is for a userspace that goes on nevertheless. */
-static enum vcpu_action system_event(const struct call *c, u32 type, u64 flags)
+static enum vcpu_action guest_system_event(const struct call *c, u32 type, u64 flags)
 {
 	struct keel_run *run = c->vcpu->run;
 
-	result(c, PSCI_INTERNAL_FAILURE);
+	psci_return(c, PSCI_INTERNAL_FAILURE);
 	run_write32(c->vcpu, &run->system.type, type);
 	run_write32(c->vcpu, &run->system.pad, 0);
 	run_write64(c->vcpu, &run->system.data[0], flags);
@@ -215,26 +215,26 @@ static enum vcpu_action system_event(const struct call *c, u32 type, u64 flags)
 	return vcpu_to_host(KEEL_EXIT_SYSTEM);
 }
 
-static enum vcpu_action system_off(const struct call *c)
+static enum vcpu_action guest_system_off(const struct call *c)
 {
-	return system_event(c, SYSTEM_EVENT_SHUTDOWN, 0);
+	return guest_system_event(c, SYSTEM_EVENT_SHUTDOWN, 0);
 }
 
-static enum vcpu_action system_reset(const struct call *c)
+static enum vcpu_action guest_system_reset(const struct call *c)
 {
-	return system_event(c, SYSTEM_EVENT_RESET, 0);
+	return guest_system_event(c, SYSTEM_EVENT_RESET, 0);
 }
 
-static enum vcpu_action system_reset2(const struct call *c)
+static enum vcpu_action guest_system_reset2(const struct call *c)
 {
 	if (c->arg[1] && !(c->arg[1] & RESET2_VENDOR))
-		return result(c, PSCI_INVALID_PARAMETERS);
-	return system_event(c, SYSTEM_EVENT_RESET, SYSTEM_EVENT_RESET2);
+		return psci_return(c, PSCI_INVALID_PARAMETERS);
+	return guest_system_event(c, SYSTEM_EVENT_RESET, SYSTEM_EVENT_RESET2);
 }
 
 /* ---- the table ---- */
 
-static enum vcpu_action psci_features(const struct call *c);
+static enum vcpu_action guest_psci_features(const struct call *c);
 
 static const struct psci_row {
 	u32 fid; /* 32-bit form */
@@ -242,19 +242,19 @@ static const struct psci_row {
 	u32 since;
 	enum vcpu_action (*call)(const struct call *c);
 } functions[] = {
-	{ PSCI_VERSION, false, GUEST_PSCI_0_2, psci_version },
-	{ PSCI_CPU_SUSPEND, true, GUEST_PSCI_0_2, cpu_suspend },
-	{ PSCI_CPU_OFF, false, GUEST_PSCI_0_2, cpu_off },
-	{ PSCI_CPU_ON, true, GUEST_PSCI_0_2, cpu_on },
-	{ PSCI_AFFINITY_INFO, true, GUEST_PSCI_0_2, affinity_info },
-	{ PSCI_MIGRATE_INFO_TYPE, false, GUEST_PSCI_0_2, migrate_info_type },
-	{ PSCI_SYSTEM_OFF, false, GUEST_PSCI_0_2, system_off },
-	{ PSCI_SYSTEM_RESET, false, GUEST_PSCI_0_2, system_reset },
-	{ PSCI_FEATURES, false, GUEST_PSCI_1_0, psci_features },
-	{ PSCI_SYSTEM_RESET2, true, GUEST_PSCI_1_1, system_reset2 },
+	{ PSCI_VERSION, false, GUEST_PSCI_0_2, guest_version },
+	{ PSCI_CPU_SUSPEND, true, GUEST_PSCI_0_2, guest_cpu_suspend },
+	{ PSCI_CPU_OFF, false, GUEST_PSCI_0_2, guest_cpu_off },
+	{ PSCI_CPU_ON, true, GUEST_PSCI_0_2, guest_cpu_on },
+	{ PSCI_AFFINITY_INFO, true, GUEST_PSCI_0_2, guest_affinity_info },
+	{ PSCI_MIGRATE_INFO_TYPE, false, GUEST_PSCI_0_2, guest_migrate_info_type },
+	{ PSCI_SYSTEM_OFF, false, GUEST_PSCI_0_2, guest_system_off },
+	{ PSCI_SYSTEM_RESET, false, GUEST_PSCI_0_2, guest_system_reset },
+	{ PSCI_FEATURES, false, GUEST_PSCI_1_0, guest_psci_features },
+	{ PSCI_SYSTEM_RESET2, true, GUEST_PSCI_1_1, guest_system_reset2 },
 };
 
-static const struct psci_row *find_function(const struct vm *vm, u32 fid)
+static const struct psci_row *find_guest_function(const struct vm *vm, u32 fid)
 {
 	size_t i;
 
@@ -269,20 +269,20 @@ static const struct psci_row *find_function(const struct vm *vm, u32 fid)
 }
 
 /* DEN 0022, 5.16: original power state format, no flags; SMCCC_VERSION is asked for here too. */
-static enum vcpu_action psci_features(const struct call *c)
+static enum vcpu_action guest_psci_features(const struct call *c)
 {
 	u32 fid = (u32)c->arg[1];
 
-	return result(c, fid == SMCCC_VERSION || find_function(c->vcpu->vm, fid)
-				 ? PSCI_SUCCESS
-				 : PSCI_NOT_SUPPORTED);
+	return psci_return(c, fid == SMCCC_VERSION || find_guest_function(c->vcpu->vm, fid)
+				      ? PSCI_SUCCESS
+				      : PSCI_NOT_SUPPORTED);
 }
 
 enum vcpu_action guest_psci_call(struct vcpu *vcpu)
 {
 	u64 *x = vcpu->regs.x, mask = x[0] & PSCI_64 ? ~0ULL : GENMASK(31, 0);
 	struct call c = { vcpu, { (u32)x[0], x[1] & mask, x[2] & mask, x[3] & mask } };
-	const struct psci_row *row = find_function(vcpu->vm, (u32)x[0]);
+	const struct psci_row *row = find_guest_function(vcpu->vm, (u32)x[0]);
 
-	return row ? row->call(&c) : result(&c, PSCI_NOT_SUPPORTED);
+	return row ? row->call(&c) : psci_return(&c, PSCI_NOT_SUPPORTED);
 }

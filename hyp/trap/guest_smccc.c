@@ -40,14 +40,14 @@
 
 static const struct cpu_features *machine;
 
-static void set_result(struct vcpu *vcpu, s64 result)
+static void set_call_result(struct vcpu *vcpu, s64 result)
 {
 	vcpu->regs.x[0] = (u64)result;
 }
 
 static enum vcpu_action not_supported(struct vcpu *vcpu)
 {
-	set_result(vcpu, SMCCC_RET_NOT_SUPPORTED);
+	set_call_result(vcpu, SMCCC_RET_NOT_SUPPORTED);
 	return VCPU_RESUME;
 }
 
@@ -179,7 +179,7 @@ static enum vcpu_action call_workaround(struct vcpu *vcpu, unsigned int n)
 		return not_supported(vcpu);
 	if (guest_smccc_workaround(n) == WORKAROUND_NEEDED)
 		arch_smc(regs);
-	set_result(vcpu, SMCCC_RET_SUCCESS);
+	set_call_result(vcpu, SMCCC_RET_SUCCESS);
 	return VCPU_RESUME;
 }
 
@@ -227,7 +227,7 @@ static bool trng_has(const struct vm *vm, u32 fid)
 }
 
 /* The CPU's own source, or what the host has given: that is all it has. */
-static u64 random_word(struct vcpu *vcpu, unsigned int i)
+static u64 trng_random_word(struct vcpu *vcpu, unsigned int i)
 {
 	unsigned int tries;
 	u64 word = 0;
@@ -240,7 +240,7 @@ static u64 random_word(struct vcpu *vcpu, unsigned int i)
 }
 
 /* Fill @out, the lowest word last, @width bits of each used. */
-static s64 entropy(struct vcpu *vcpu, u64 out[3], u64 bits, unsigned int width)
+static s64 trng_words(struct vcpu *vcpu, u64 out[3], u64 bits, unsigned int width)
 {
 	unsigned int i, take;
 
@@ -248,7 +248,7 @@ static s64 entropy(struct vcpu *vcpu, u64 out[3], u64 bits, unsigned int width)
 		return TRNG_INVALID_PARAMS;
 	for (i = 3; i-- > 0 && bits; bits -= take) {
 		take = bits < width ? (unsigned int)bits : width;
-		out[i] = random_word(vcpu, i);
+		out[i] = trng_random_word(vcpu, i);
 		if (!out[i])
 			return TRNG_NO_ENTROPY;
 		out[i] &= GENMASK(take - 1, 0);
@@ -261,12 +261,12 @@ static void trng_rnd(struct vcpu *vcpu)
 {
 	bool wide = vcpu->regs.x[0] & SMCCC_64;
 	u64 *x = vcpu->regs.x, out[3] = { 0 };
-	s64 ret = entropy(vcpu, out, wide ? x[1] : (u32)x[1], wide ? 64 : 32);
+	s64 ret = trng_words(vcpu, out, wide ? x[1] : (u32)x[1], wide ? 64 : 32);
 	unsigned int i;
 
 	for (i = 0; i < 3; i++)
 		x[1 + i] = ret ? 0 : out[i];
-	set_result(vcpu, ret);
+	set_call_result(vcpu, ret);
 }
 
 /* Without FEAT_RNG the host is asked, and the call ends with the next run. */
@@ -304,11 +304,11 @@ static enum vcpu_action trng_call(struct vcpu *vcpu, u32 fid)
 
 	switch (fid) {
 	case TRNG_VERSION:
-		set_result(vcpu, TRNG_VERSION_1_0);
+		set_call_result(vcpu, TRNG_VERSION_1_0);
 		break;
 	case TRNG_FEATURES:
-		set_result(vcpu, trng_has(vcpu->vm, (u32)x[1]) ? SMCCC_RET_SUCCESS
-							       : SMCCC_RET_NOT_SUPPORTED);
+		set_call_result(vcpu, trng_has(vcpu->vm, (u32)x[1]) ? SMCCC_RET_SUCCESS
+								    : SMCCC_RET_NOT_SUPPORTED);
 		break;
 	/* 6b65656c-7472-4e67-8e52-4e4452525321, Keel's own; bytes as they lie */
 	case TRNG_GET_UUID:
@@ -337,7 +337,7 @@ static enum vcpu_action pv_time_features(struct vcpu *vcpu)
 
 	if ((fid != PV_TIME_FEATURES && fid != PV_TIME_ST) || !has_steal_time(vcpu))
 		return not_supported(vcpu);
-	set_result(vcpu, SMCCC_RET_SUCCESS);
+	set_call_result(vcpu, SMCCC_RET_SUCCESS);
 	return VCPU_RESUME;
 }
 
@@ -398,9 +398,9 @@ enum vcpu_action guest_smccc_call(struct vcpu *vcpu)
 	if (has_vendor(vcpu->vm, fid))
 		return vendor_call(vcpu, fid);
 	if (fid == SMCCC_VERSION)
-		set_result(vcpu, SMCCC_VERSION_1_1);
+		set_call_result(vcpu, SMCCC_VERSION_1_1);
 	else if (fid == SMCCC_ARCH_FEATURES)
-		set_result(vcpu, arch_features(vcpu->vm, (u32)vcpu->regs.x[1]));
+		set_call_result(vcpu, arch_features(vcpu->vm, (u32)vcpu->regs.x[1]));
 	else
 		return not_supported(vcpu);
 	return VCPU_RESUME;

@@ -201,7 +201,7 @@ static s64 signed_field(enum id_field field, u64 raw)
  * With emulated SPE, EL2 has the last breakpoints (spe/spe_arm.h). Those are the context-aware
  * ones, of which a guest is told at least one.
  */
-static s64 reserved(const struct vcpu *vcpu, enum id_field field)
+static s64 reserved_breakpoints(const struct vcpu *vcpu, enum id_field field)
 {
 	unsigned int all = (unsigned int)cpu_features_field(machine, ID_DFR0_BRPs) + 1;
 	s64 contexts = (s64)cpu_features_field(machine, ID_DFR0_CTX_CMPs), gone;
@@ -212,14 +212,14 @@ static s64 reserved(const struct vcpu *vcpu, enum id_field field)
 	return field == ID_DFR0_BRPs ? gone : MIN(gone, contexts);
 }
 
-static u64 offered(const struct vcpu *vcpu, const struct id_row *row)
+static u64 offered_value(const struct vcpu *vcpu, const struct id_row *row)
 {
 	enum id_field field = (enum id_field)row->field;
 	s64 value;
 
 	if (!vcpu_when(vcpu, (enum vcpu_when)row->when))
 		return 0;
-	value = cpu_features_signed(machine, field) - reserved(vcpu, field);
+	value = cpu_features_signed(machine, field) - reserved_breakpoints(vcpu, field);
 	return put_field(field, (u64)MIN(value, (s64)row->most));
 }
 
@@ -247,7 +247,7 @@ static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 		value = put_field(ID_DFR0_PMSVer, trap_device(TRAP_DEVICE_SPE)->version());
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		if (id_field_desc((enum id_field)rows[i].field)->reg == reg)
-			value |= offered(vcpu, &rows[i]);
+			value |= offered_value(vcpu, &rows[i]);
 	for (i = 0; i < ARRAY_SIZE(fixed); i++)
 		if (id_field_desc((enum id_field)fixed[i].field)->reg == reg &&
 		    vcpu_when(vcpu, (enum vcpu_when)fixed[i].when))

@@ -32,25 +32,27 @@ bool mmio_decode(u64 esr, u64 pstate, u64 sctlr, struct mmio_access *access)
 }
 
 /* The low @bytes bytes of a value. */
-static u64 truncate(u64 value, unsigned int bytes)
+static u64 low_data_bytes(u64 value, unsigned int bytes)
 {
 	return value & GENMASK(bytes * 8 - 1, 0);
 }
 
-static u64 swap(u64 value, unsigned int bytes)
+static u64 swap_data_bytes(u64 value, unsigned int bytes)
 {
 	return __builtin_bswap64(value) >> (64 - bytes * 8);
 }
 
 u64 mmio_store_data(const struct mmio_access *access, u64 reg)
 {
-	return access->big_endian ? swap(reg, access->bytes) : truncate(reg, access->bytes);
+	return access->big_endian ? swap_data_bytes(reg, access->bytes)
+				  : low_data_bytes(reg, access->bytes);
 }
 
 u64 mmio_load_value(const struct mmio_access *access, u64 data)
 {
 	unsigned int bits = access->bytes * 8;
-	u64 value = access->big_endian ? swap(data, access->bytes) : truncate(data, access->bytes);
+	u64 value = access->big_endian ? swap_data_bytes(data, access->bytes)
+				       : low_data_bytes(data, access->bytes);
 
 	if (access->sign_extend && (value & BIT(bits - 1)))
 		value |= ~GENMASK(bits - 1, 0);

@@ -529,7 +529,7 @@ struct list {
 	u64 max;
 };
 
-static void add(struct list *list, u64 id)
+static void add_reg_id(struct list *list, u64 id)
 {
 	if (list->count >= list->from && list->count - list->from < list->max)
 		list->ids[list->count - list->from] = id;
@@ -541,11 +541,11 @@ static void add_core(struct list *list, const struct vcpu *vcpu)
 	u64 offset;
 
 	for (offset = CORE_X; offset < CORE_SPSR + 8 * SPSR_COUNT; offset += 8)
-		add(list, REG_ID(ID_U64, ID_KIND_CORE, offset / 4));
+		add_reg_id(list, REG_ID(ID_U64, ID_KIND_CORE, offset / 4));
 	for (offset = CORE_V; offset < CORE_FPSR && !has_sve(vcpu); offset += 16)
-		add(list, REG_ID(ID_U128, ID_KIND_CORE, offset / 4));
-	add(list, REG_ID(ID_U32, ID_KIND_CORE, CORE_FPSR / 4));
-	add(list, REG_ID(ID_U32, ID_KIND_CORE, CORE_FPCR / 4));
+		add_reg_id(list, REG_ID(ID_U128, ID_KIND_CORE, offset / 4));
+	add_reg_id(list, REG_ID(ID_U32, ID_KIND_CORE, CORE_FPSR / 4));
+	add_reg_id(list, REG_ID(ID_U32, ID_KIND_CORE, CORE_FPCR / 4));
 }
 
 static void add_sve(struct list *list, const struct vcpu *vcpu)
@@ -555,11 +555,11 @@ static void add_sve(struct list *list, const struct vcpu *vcpu)
 	if (!has_sve(vcpu))
 		return;
 	for (n = 0; n < 32; n++)
-		add(list, REG_ID(ID_U2048, ID_KIND_SVE, SVE_Z | SVE_REG(n)));
+		add_reg_id(list, REG_ID(ID_U2048, ID_KIND_SVE, SVE_Z | SVE_REG(n)));
 	for (n = 0; n < 16; n++)
-		add(list, REG_ID(ID_U256, ID_KIND_SVE, SVE_P | SVE_REG(n)));
-	add(list, REG_ID(ID_U256, ID_KIND_SVE, SVE_FFR));
-	add(list, SVE_VLS_ID);
+		add_reg_id(list, REG_ID(ID_U256, ID_KIND_SVE, SVE_P | SVE_REG(n)));
+	add_reg_id(list, REG_ID(ID_U256, ID_KIND_SVE, SVE_FFR));
+	add_reg_id(list, SVE_VLS_ID);
 }
 
 static void add_sysregs(struct list *list, const struct vcpu *vcpu)
@@ -567,10 +567,10 @@ static void add_sysregs(struct list *list, const struct vcpu *vcpu)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(timer_numbers); i++)
-		add(list, REG_ID(ID_U64, ID_KIND_SYSREG, timer_numbers[i]));
+		add_reg_id(list, REG_ID(ID_U64, ID_KIND_SYSREG, timer_numbers[i]));
 	for (i = 0; i < sysreg_count(); i++)
 		if (sysreg_user_visible(vcpu, sysreg_row(i)))
-			add(list, REG_ID(ID_U64, ID_KIND_SYSREG, sysreg_row(i)->first));
+			add_reg_id(list, REG_ID(ID_U64, ID_KIND_SYSREG, sysreg_row(i)->first));
 }
 
 static void add_ccsidrs(struct list *list)
@@ -579,7 +579,7 @@ static void add_ccsidrs(struct list *list)
 
 	for (csselr = 0; csselr < CCSIDR_COUNT; csselr++)
 		if (impl_regs_has_cache(csselr))
-			add(list, REG_ID(ID_U32, ID_KIND_DEMUX, csselr));
+			add_reg_id(list, REG_ID(ID_U32, ID_KIND_DEMUX, csselr));
 }
 
 int one_reg_list(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total)
@@ -590,9 +590,9 @@ int one_reg_list(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total)
 	add_core(&list, vcpu);
 	add_sve(&list, vcpu);
 	for (n = 0; n < FW_COUNT; n++)
-		add(&list, REG_ID(ID_U64, ID_KIND_FW, n));
+		add_reg_id(&list, REG_ID(ID_U64, ID_KIND_FW, n));
 	for (n = 0; n < GUEST_SMCCC_GROUPS; n++)
-		add(&list, REG_ID(ID_U64, ID_KIND_BMAP, n));
+		add_reg_id(&list, REG_ID(ID_U64, ID_KIND_BMAP, n));
 	add_ccsidrs(&list);
 	add_sysregs(&list, vcpu);
 	*total = list.count;

@@ -26,7 +26,7 @@ static u64 read_zero(struct vcpu *vcpu, const struct sysreg_row *row)
 	return 0;
 }
 
-static enum vcpu_action ignore(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action ignore_write(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	(void)vcpu;
 	(void)row;
@@ -46,7 +46,7 @@ static enum vcpu_action write_stored(struct vcpu *vcpu, const struct sysreg_row 
 	return VCPU_RESUME;
 }
 
-static u64 read_id(struct vcpu *vcpu, const struct sysreg_row *row)
+static u64 read_id_reg(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	return id_reg_value(vcpu, (enum id_reg)row->id);
 }
@@ -56,14 +56,14 @@ static u64 read_dfr0(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	if (vcpu->spe && this_vm_cpu()->vcpu == vcpu)
 		trap_device(TRAP_DEVICE_SPE)->sought(vcpu);
-	return read_id(vcpu, row);
+	return read_id_reg(vcpu, row);
 }
 
 /*
  * Registers that a guest reads from the hardware, where that says the same: impl_regs.h. Merged
  * where the CPUs may differ.
  */
-static u64 read_machine(struct vcpu *vcpu, const struct sysreg_row *row)
+static u64 read_machine_reg(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	(void)vcpu;
 	return id_regs_machine()->reg[row->id];
@@ -152,7 +152,7 @@ static enum vcpu_action write_debug_control(struct vcpu *vcpu, const struct sysr
 	return ret;
 }
 
-static enum vcpu_action write_debug(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action write_debug_reg(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	enum vcpu_action ret = write_stored(vcpu, row, value);
 
@@ -160,12 +160,12 @@ static enum vcpu_action write_debug(struct vcpu *vcpu, const struct sysreg_row *
 	return ret;
 }
 
-static u64 read_device(struct vcpu *vcpu, const struct sysreg_row *row)
+static u64 read_device_reg(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	return trap_device((enum trap_device_id)row->id)->read(vcpu, row->first);
 }
 
-static enum vcpu_action write_device(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
+static enum vcpu_action write_device_reg(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	return trap_device((enum trap_device_id)row->id)->write(vcpu, row->first, value);
 }
@@ -184,10 +184,10 @@ static enum vcpu_action write_device(struct vcpu *vcpu, const struct sysreg_row 
 	.first = (from), .last = (to), .name = (what), .storage = SYSREG_NO_STORAGE
 
 /* An ID register of a VM. */
-#define ID(reg, which)                                                           \
-	{                                                                        \
-		REG(reg), .trap = BY_HCR_TID3, .user = USER_ID, .read = read_id, \
-			  .id = ID_REG_##which                                   \
+#define ID(reg, which)                                                               \
+	{                                                                            \
+		REG(reg), .trap = BY_HCR_TID3, .user = USER_ID, .read = read_id_reg, \
+			  .id = ID_REG_##which                                       \
 	}
 
 /* A breakpoint or watchpoint register. Userspace sees all 16, as KVM's does. */
@@ -196,7 +196,7 @@ static enum vcpu_action write_device(struct vcpu *vcpu, const struct sysreg_row 
 		.first = SYSREG_ENC(2, 0, 0, n, op2), .last = SYSREG_ENC(2, 0, 0, n, op2),        \
 		.name = #what #n "_EL1", .storage = what##0_EL1 + (n), .when = (cond), .id = (n), \
 		.trap = BY_MDCR_TDA, .user = USER_STORED, .read = read_stored,                    \
-		.write = write_debug, .fixed = ~(bits)                                            \
+		.write = write_debug_reg, .fixed = ~(bits)                                        \
 	}
 #define DBG(n)                                                    \
 	DBG_(n, 4, DBGBVR, WHEN_BREAKPOINT, ~0ULL),               \
@@ -205,7 +205,8 @@ static enum vcpu_action write_device(struct vcpu *vcpu, const struct sysreg_row 
 		DBG_(n, 7, DBGWCR, WHEN_WATCHPOINT, DBGWCR_BITS)
 
 /* Its device keeps it and answers for it (device.h). */
-#define OF_DEVICE(device) .read = read_device, .write = write_device, .id = TRAP_DEVICE_##device
+#define OF_DEVICE(device) \
+	.read = read_device_reg, .write = write_device_reg, .id = TRAP_DEVICE_##device
 
 /*
  * In order of encodings. .trap says what makes a register trap, by a bit that vm/guest_traps.c sets:
@@ -235,7 +236,7 @@ static const struct sysreg_row table[] = {
 	  .trap = BY_HFGRTR_GCS_0 },
 
 	/* Debug. There is no external debugger: its communication channel is empty. */
-	{ REG(OSDTRRX_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore },
+	{ REG(OSDTRRX_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore_write },
 	DBG(0),
 	DBG(1),
 	{ KEEPS(MDCCINT_EL1), .trap = BY_MDCR_TDA, .read = read_stored, .write = write_stored,
@@ -243,13 +244,13 @@ static const struct sysreg_row table[] = {
 	{ KEEPS(MDSCR_EL1), .trap = BY_MDCR_TDA, .read = read_stored, .write = write_debug_control,
 	  .fixed = ~(u64)(MDSCR_SS | MDSCR_TDCC | MDSCR_KDE | MDSCR_MDE) },
 	DBG(2),
-	{ REG(OSDTRTX_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore },
+	{ REG(OSDTRTX_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore_write },
 	DBG(3),
 	{ REG(MDSELR_EL1), .trap = BY_FGT2_0 },
 	DBG(4),
 	{ REG(MDSTEPOP_EL1), .trap = BY_FGT2_0 },
 	DBG(5),
-	{ REG(OSECCR_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore },
+	{ REG(OSECCR_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore_write },
 	DBG(6),
 	DBG(7),
 	DBG(8),
@@ -266,9 +267,9 @@ static const struct sysreg_row table[] = {
 	  .fixed = ~OSLSR_OSLK },
 	{ KEEPS(OSDLR_EL1), .trap = BY_MDCR_TDOSA, .read = read_stored,
 	  .write = write_debug_control, .fixed = ~OSDLR_DLK },
-	{ REG(DBGPRCR_EL1), .trap = BY_MDCR_TDOSA, .read = read_zero, .write = ignore },
-	{ REG(DBGCLAIMSET_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore },
-	{ REG(DBGCLAIMCLR_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore },
+	{ REG(DBGPRCR_EL1), .trap = BY_MDCR_TDOSA, .read = read_zero, .write = ignore_write },
+	{ REG(DBGCLAIMSET_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore_write },
+	{ REG(DBGCLAIMCLR_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore_write },
 	{ REG(DBGAUTHSTATUS_EL1), .trap = BY_MDCR_TDA, .read = read_zero },
 	{ GROUP(SYSREG_ENC(2, 0, 9, 0, 0), SYSREG_ENC(2, 0, 15, 15, 7), "system PMU, PMU"),
 	  .trap = BY_FGT2_0 },
@@ -277,8 +278,8 @@ static const struct sysreg_row table[] = {
 	{ GROUP(SYSREG_ENC(2, 1, 8, 0, 0), SYSREG_ENC(2, 1, 15, 15, 7), "BRBE"),
 	  .trap = BY_HDFGRTR_BRB_0 },
 	{ REG(MDCCSR_EL0), .trap = BY_MDCR_TDA, .read = read_zero },
-	{ REG(DBGDTR_EL0), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore },
-	{ REG(DBGDTRRX_EL0), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore },
+	{ REG(DBGDTR_EL0), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore_write },
+	{ REG(DBGDTRRX_EL0), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore_write },
 	{ GROUP(SYSREG_ENC(2, 3, 9, 0, 0), SYSREG_ENC(2, 3, 15, 15, 7), "system PMU"),
 	  .trap = BY_FGT2_0 },
 	{ KEEPS(DBGVCR32_EL2) },
@@ -351,7 +352,7 @@ static const struct sysreg_row table[] = {
 
 	/* EL1 */
 	{ KEEPS(SCTLR_EL1), .trap = BY_HCR_TVM, .write = write_vm_reg, .reset = SCTLR_EL1_RESET },
-	{ KEEPS(ACTLR_EL1), .trap = BY_HCR_TACR, .read = read_stored, .write = ignore },
+	{ KEEPS(ACTLR_EL1), .trap = BY_HCR_TACR, .read = read_stored, .write = ignore_write },
 	{ KEEPS(CPACR_EL1) },
 	{ REG(SCTLR2_EL1), .trap = BY_HCRX_SCTLR2EN_0 },
 	{ REG(RGSR_EL1), .trap = BY_HCR_ATA_0 },
@@ -404,7 +405,7 @@ static const struct sysreg_row table[] = {
 	{ REG(PMSLATFR_EL1), .trap = BY_MDCR_TPMS, OF_DEVICE(SPE), .when = WHEN_SPE,
 	  .user = USER_OWN },
 	{ REG(PMSIDR_EL1), .trap = BY_MDCR_TPMS, .when = WHEN_SPE, .user = USER_EQUAL,
-	  .read = read_device, .id = TRAP_DEVICE_SPE },
+	  .read = read_device_reg, .id = TRAP_DEVICE_SPE },
 	{ REG(PMBLIMITR_EL1), .trap = BY_MDCR_E2PB, OF_DEVICE(SPE), .when = WHEN_SPE,
 	  .user = USER_OWN },
 	{ REG(PMBPTR_EL1), .trap = BY_MDCR_E2PB, OF_DEVICE(SPE), .when = WHEN_SPE,
@@ -415,7 +416,7 @@ static const struct sysreg_row table[] = {
 	{ GROUP(SYSREG_ENC(3, 0, 9, 10, 4), SYSREG_ENC(3, 0, 9, 10, 6), "SPE"),
 	  .trap = BY_MDCR_E2PB },
 	{ REG(PMBIDR_EL1), .trap = BY_HDFGRTR_PMBIDR, .when = WHEN_SPE, .user = USER_EQUAL,
-	  .read = read_device, .id = TRAP_DEVICE_SPE },
+	  .read = read_device_reg, .id = TRAP_DEVICE_SPE },
 	{ GROUP(SYSREG_ENC(3, 0, 9, 11, 0), SYSREG_ENC(3, 0, 9, 11, 6), "TRBE"),
 	  .trap = BY_MDCR_E2TB },
 	{ REG(TRBIDR_EL1), .trap = BY_HDFGRTR_TRBIDR },
@@ -442,20 +443,20 @@ static const struct sysreg_row table[] = {
 	/* The GIC: SGIs trap; the others only where a VM has no vGIC and finds nothing. */
 	{ GROUP(SYSREG_ENC(3, 0, 12, 8, 0), SYSREG_ENC(3, 0, 12, 11, 0), "GIC CPU interface"),
 	  .trap = BY_ICH_HCR },
-	{ REG(ICC_DIR_EL1), .trap = BY_ICH_HCR, .when = WHEN_VGIC, .write = write_device,
+	{ REG(ICC_DIR_EL1), .trap = BY_ICH_HCR, .when = WHEN_VGIC, .write = write_device_reg,
 	  .id = TRAP_DEVICE_VGIC },
 	{ GROUP(SYSREG_ENC(3, 0, 12, 11, 2), SYSREG_ENC(3, 0, 12, 11, 4), "GIC CPU interface"),
 	  .trap = BY_ICH_HCR },
-	{ REG(ICC_SGI1R_EL1), .trap = BY_HCR_IMO, .when = WHEN_VGIC, .write = write_device,
+	{ REG(ICC_SGI1R_EL1), .trap = BY_HCR_IMO, .when = WHEN_VGIC, .write = write_device_reg,
 	  .id = TRAP_DEVICE_VGIC },
-	{ REG(ICC_ASGI1R_EL1), .trap = BY_HCR_IMO, .when = WHEN_VGIC, .write = write_device,
+	{ REG(ICC_ASGI1R_EL1), .trap = BY_HCR_IMO, .when = WHEN_VGIC, .write = write_device_reg,
 	  .id = TRAP_DEVICE_VGIC },
-	{ REG(ICC_SGI0R_EL1), .trap = BY_HCR_IMO, .when = WHEN_VGIC, .write = write_device,
+	{ REG(ICC_SGI0R_EL1), .trap = BY_HCR_IMO, .when = WHEN_VGIC, .write = write_device_reg,
 	  .id = TRAP_DEVICE_VGIC },
 	{ GROUP(SYSREG_ENC(3, 0, 12, 12, 0), SYSREG_ENC(3, 0, 12, 12, 4), "GIC CPU interface"),
 	  .trap = BY_ICH_HCR },
 	{ REG(ICC_SRE_EL1), .trap = BY_ICC_SRE_0, .when = WHEN_VGIC, .read = read_sre,
-	  .write = ignore },
+	  .write = ignore_write },
 	{ GROUP(SYSREG_ENC(3, 0, 12, 12, 6), SYSREG_ENC(3, 0, 12, 12, 7), "GIC CPU interface"),
 	  .trap = BY_ICH_HCR },
 
@@ -474,7 +475,7 @@ static const struct sysreg_row table[] = {
 	{ REG(AIDR_EL1), .trap = BY_HCR_TID1, .user = USER_EQUAL, .read = read_aidr },
 	{ KEEPS(CSSELR_EL1), .trap = BY_HCR_TID2, .read = read_stored, .write = write_stored,
 	  .fixed = ~CSSELR_BITS },
-	{ REG(CTR_EL0), .trap = BY_HCR_TID2, .user = USER_EQUAL, .read = read_machine,
+	{ REG(CTR_EL0), .trap = BY_HCR_TID2, .user = USER_EQUAL, .read = read_machine_reg,
 	  .id = ID_REG_CTR },
 
 	/* EL0 */
@@ -569,7 +570,7 @@ static bool in_id_space(u64 esr)
 }
 
 /* A guest that has FEAT_IDST is told of an ID register that there is not as of a trapped access. */
-static enum vcpu_action undefined(struct vcpu *vcpu, u64 esr)
+static enum vcpu_action inject_undef_access(struct vcpu *vcpu, u64 esr)
 {
 	if (in_id_space(esr) && FIELD_GET(MMFR2_IDS, id_reg_value(vcpu, ID_REG_MMFR2)))
 		vcpu_inject(vcpu, FIELD_PREP(ESR_EC, ESR_EC_SYS64) | ESR_IL | (esr & ESR_ISS),
@@ -609,7 +610,7 @@ enum vcpu_action sysreg_trap(struct vcpu *vcpu, u64 esr)
 		log_unknown(vcpu, esr_encoding(esr), read);
 	there = row && guest_has(vcpu, row);
 	if (!there || !(read ? row->read != NULL : row->write != NULL))
-		return undefined(vcpu, esr);
+		return inject_undef_access(vcpu, esr);
 	if (read)
 		vcpu_set_x(vcpu, rt, row->read(vcpu, row));
 	else

@@ -27,7 +27,7 @@ struct sysreg_row {
 	u16 first, last; /* encodings; the same but for a group */
 	u8 when;	 /* enum vcpu_when: else the register is not there */
 	u8 user;	 /* enum sysreg_user */
-	u8 id;	 /* enum id_reg, for read_id(); enum trap_device_id; the number of a breakpoint */
+	u8 id;	 /* enum id_reg, for read_id_reg(); enum trap_device_id; the number of a breakpoint */
 	u8 trap; /* enum guest_trap: what makes it trap; of a group, all of it */
 	u16 storage; /* enum vcpu_sysreg, or SYSREG_NO_STORAGE */
 	const char *name;

@@ -54,7 +54,7 @@ static bool (*hw_level[VGIC_PRIVATE])(struct vcpu *vcpu);
  * writes the busy bits first and dirty after them (vgic_changed()), so a look after dirty has been
  * cleared misses nothing that does not set it again.
  */
-static bool is_idle(const struct vcpu *vcpu)
+static bool vgic_is_idle(const struct vcpu *vcpu)
 {
 	const struct vgic *vgic = vcpu->vm->vgic;
 	const struct vgic_cpu *v = vcpu->vgic;
@@ -193,7 +193,7 @@ void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level)
 		(void)vgic_set_level(vcpu, intid, level);
 }
 
-static bool is_timer(u64 intid)
+static bool is_timer_intid(u64 intid)
 {
 	return intid == VGIC_PPI_VTIMER || intid == VGIC_PPI_PTIMER;
 }
@@ -206,7 +206,7 @@ int vgic_irq_line(struct vm *vm, u64 *index, u64 intid, bool level)
 
 	if (intid < VGIC_SGIS || intid >= VGIC_INTIDS || intid >= vgic->nr_irqs || !vcpu)
 		return -EINVAL;
-	if (is_timer(intid) || intid == READ_ONCE(vm->spe_intid))
+	if (is_timer_intid(intid) || intid == READ_ONCE(vm->spe_intid))
 		return 0;
 	vcpu = vgic_set_level(vcpu, (u32)intid, level);
 	if (!vcpu)
@@ -242,7 +242,7 @@ bool vgic_hold(struct vcpu *vcpu, u32 intid)
 }
 
 /* The physical interrupt is held no more; if its input is up still, it will fire again. */
-static void unhold(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
+static void stop_forwarding(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 {
 	irq->held = false;
 	irq->line = false;
@@ -253,7 +253,7 @@ static void unhold(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 static void release_hw(struct vcpu *vcpu, u32 intid)
 {
 	gicr_clear_active(this_cpu()->gicr, intid);
-	unhold(vcpu, intid, &vcpu->vgic->irq[intid]);
+	stop_forwarding(vcpu, intid, &vcpu->vgic->irq[intid]);
 }
 
 /* Nothing is in list registers. What is held and not wanted any more is let go. */
@@ -300,7 +300,7 @@ static void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 	if (!irq->active)
 		irq->home = VGIC_NO_VCPU;
 	if (ended)
-		unhold(vcpu, intid, irq);
+		stop_forwarding(vcpu, intid, irq);
 	note_busy(vcpu, intid, irq);
 	/* it was put there by this vCPU, but routed elsewhere since */
 	if (intid >= VGIC_PRIVATE && !irq->active && vgic_irq_pending(irq) &&
@@ -329,7 +329,7 @@ static void for_each_busy(struct vcpu *vcpu, void *ctx,
 }
 
 /* By urgency, then by number (which of the same priority is first is our choice). */
-static u32 key_of(u32 intid, const struct vgic_irq *irq)
+static u32 irq_key(u32 intid, const struct vgic_irq *irq)
 {
 	return (u32)irq->priority << 10 | intid;
 }
@@ -340,7 +340,7 @@ struct ranking {
 	unsigned int count, total;
 };
 
-static void rank(struct ranking *r, u32 key, unsigned int most)
+static void rank_candidate(struct ranking *r, u32 key, unsigned int most)
 {
 	unsigned int at = r->count;
 
@@ -364,10 +364,10 @@ static void find_active_outside(void *ctx, u32 intid, struct vgic_irq *irq)
 	struct outside *outside = ctx;
 
 	if (irq->active && !irq->in_lr)
-		rank(&outside->active, key_of(intid, irq), outside->most);
+		rank_candidate(&outside->active, irq_key(intid, irq), outside->most);
 }
 
-static void deactivate(struct vcpu *vcpu, u32 intid)
+static void deactivate_irq(struct vcpu *vcpu, u32 intid)
 {
 	struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
 
@@ -391,7 +391,7 @@ static unsigned int deactivate_outside(struct vcpu *vcpu, unsigned int count)
 
 	for_each_busy(vcpu, &outside, find_active_outside);
 	for (i = 0; i < outside.active.count; i++)
-		deactivate(vcpu, outside.active.key[i] & 0x3ff);
+		deactivate_irq(vcpu, outside.active.key[i] & 0x3ff);
 	return outside.active.count;
 }
 
@@ -456,7 +456,7 @@ static u32 group_bit(const struct vgic_irq *irq)
 }
 
 /* Whether it would be delivered if it were pending. */
-static bool is_on(u32 ctlr, const struct vgic_irq *irq)
+static bool is_group_on(u32 ctlr, const struct vgic_irq *irq)
 {
 	return irq->enabled && (ctlr & group_bit(irq));
 }
@@ -467,17 +467,17 @@ static void consider_pending(struct candidates *c, u32 key, bool signalled)
 		key |= (u32)KEY_GROUP_OFF;
 		c->off++;
 	}
-	rank(&c->pending, key, c->nr_lrs);
+	rank_candidate(&c->pending, key, c->nr_lrs);
 }
 
-static void consider(void *ctx, u32 intid, struct vgic_irq *irq)
+static void consider_irq(void *ctx, u32 intid, struct vgic_irq *irq)
 {
 	struct candidates *c = ctx;
 
 	if (irq->active)
-		rank(&c->active, key_of(intid, irq), c->nr_lrs);
-	else if (is_on(c->ctlr, irq) && vgic_irq_pending(irq))
-		consider_pending(c, key_of(intid, irq), c->groups & group_bit(irq));
+		rank_candidate(&c->active, irq_key(intid, irq), c->nr_lrs);
+	else if (is_group_on(c->ctlr, irq) && vgic_irq_pending(irq))
+		consider_pending(c, irq_key(intid, irq), c->groups & group_bit(irq));
 }
 
 /*
@@ -497,7 +497,7 @@ static bool can_be_both(const struct vcpu *vcpu, u32 intid, const struct vgic_ir
  */
 static u64 make_lr(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
 {
-	bool pending = is_on(vcpu->vm->vgic->ctlr, irq) && vgic_irq_pending(irq);
+	bool pending = is_group_on(vcpu->vm->vgic->ctlr, irq) && vgic_irq_pending(irq);
 	u64 lr = FIELD_PREP(LR_VINTID, intid) | FIELD_PREP(LR_PRIORITY, irq->priority) |
 		 (irq->group1 ? LR_GROUP1 : 0);
 
@@ -563,7 +563,7 @@ static u64 when_to_fill_again(const struct candidates *c, unsigned int pending)
  * the guest may need it before it can end anything. What is active and has no room is the least
  * urgent; EOIcount tells when it is ended, or a trap of ICC_DIR_EL1 does.
  */
-static void fill(struct vcpu *vcpu)
+static void fill_lrs(struct vcpu *vcpu)
 {
 	struct candidates c = { .ctlr = vcpu->vm->vgic->ctlr,
 				.groups = (u32)ich_read_vmcr() & (VMCR_VENG0 | VMCR_VENG1),
@@ -571,7 +571,7 @@ static void fill(struct vcpu *vcpu)
 	struct vgic_cpu *v = vcpu->vgic;
 	unsigned int n, active, pending;
 
-	for_each_busy(vcpu, &c, consider);
+	for_each_busy(vcpu, &c, consider_irq);
 	active = MIN(c.active.count, c.nr_lrs - (c.pending.total > c.off));
 	pending = MIN(c.pending.count, c.nr_lrs - active);
 	v->hcr = v->hcr_on | when_to_fill_again(&c, pending);
@@ -587,9 +587,9 @@ static void fill(struct vcpu *vcpu)
 
 /* ---- WFI ---- */
 
-static bool urgent(u64 vmcr, u32 ctlr, const struct vgic_irq *irq)
+static bool is_urgent(u64 vmcr, u32 ctlr, const struct vgic_irq *irq)
 {
-	return is_on(ctlr, irq) && !irq->active &&
+	return is_group_on(ctlr, irq) && !irq->active &&
 	       (vmcr & (irq->group1 ? VMCR_VENG1 : VMCR_VENG0)) &&
 	       irq->priority < FIELD_GET(VMCR_VPMR, vmcr);
 }
@@ -602,8 +602,8 @@ bool vgic_wakes(struct vcpu *vcpu, u32 intid)
 	 * Without the lock: if another vCPU enables the interrupt at this moment, the change is
 	 * notified, and the vCPU does not sleep.
 	 */
-	return urgent(vmcr_of(vcpu->vgic), __atomic_load_n(&vgic->ctlr, __ATOMIC_RELAXED),
-		      &vcpu->vgic->irq[intid]);
+	return is_urgent(vmcr_of(vcpu->vgic), __atomic_load_n(&vgic->ctlr, __ATOMIC_RELAXED),
+			 &vcpu->vgic->irq[intid]);
 }
 
 struct search {
@@ -617,7 +617,7 @@ static void look_for_urgent(void *ctx, u32 intid, struct vgic_irq *irq)
 	struct search *s = ctx;
 
 	(void)intid;
-	s->found |= vgic_irq_pending(irq) && urgent(s->vmcr, s->ctlr, irq);
+	s->found |= vgic_irq_pending(irq) && is_urgent(s->vmcr, s->ctlr, irq);
 }
 
 /* Whether WFI has a reason to end. Running priority is left out: WFI may end without a reason. */
@@ -626,7 +626,7 @@ static bool vgic_pending(struct vcpu *vcpu)
 	struct vgic *vgic = vcpu->vm->vgic;
 	struct search s = { .found = false };
 
-	if (!vgic || is_idle(vcpu))
+	if (!vgic || vgic_is_idle(vcpu))
 		return false;
 	spin_lock(&vgic->lock);
 	s.vmcr = vmcr_of(vcpu->vgic);
@@ -659,7 +659,7 @@ void vgic_write_dir(struct vcpu *vcpu, u64 value)
 	if (irq && irq->in_lr)
 		deactivate_elsewhere(vcpu, intid, irq);
 	else if (irq && irq->active)
-		deactivate(vcpu, intid);
+		deactivate_irq(vcpu, intid);
 	spin_unlock(&vgic->lock);
 }
 
@@ -670,7 +670,7 @@ void vgic_write_dir(struct vcpu *vcpu, u64 value)
  * another vCPU than the one that took it, whose list registers do not have it: so where there are
  * others ICC_DIR_EL1 always traps. Who has EOImode=0 does not write it.
  */
-static u64 hcr_on(const struct vgic *vgic)
+static u64 base_hcr(const struct vgic *vgic)
 {
 	return ICH_HCR_EN | (this_cpu()->has_tdir && vgic->nr_frames > 1 ? ICH_HCR_TDIR : 0);
 }
@@ -691,7 +691,7 @@ static void vgic_load(struct vcpu *vcpu)
 	}
 	ich_write_vmcr(v->vmcr);
 	ich_write_apr(v->ap0r, v->ap1r, cpu->nr_aprs);
-	v->hcr_on = hcr_on(vcpu->vm->vgic);
+	v->hcr_on = base_hcr(vcpu->vm->vgic);
 	v->loaded = true;
 	v->leave = false;
 	set_dirty(vcpu);
@@ -702,9 +702,9 @@ static void fold_and_fill(struct vcpu *vcpu)
 	struct vgic_cpu *v = vcpu->vgic;
 
 	answer_kick(vcpu);
-	/* cleared before anything is looked at: see is_idle() */
+	/* cleared before anything is looked at: see vgic_is_idle() */
 	(void)__atomic_exchange_n(&v->dirty, false, __ATOMIC_SEQ_CST);
-	if (is_idle(vcpu)) {
+	if (vgic_is_idle(vcpu)) {
 		clear_lrs(v);
 		v->hcr = v->hcr_on;
 		ich_write_hcr(v->hcr);
@@ -712,7 +712,7 @@ static void fold_and_fill(struct vcpu *vcpu)
 	}
 	spin_lock(&vcpu->vm->vgic->lock);
 	vgic_fold(vcpu);
-	fill(vcpu);
+	fill_lrs(vcpu);
 	__atomic_store_n(&v->dirty, false, __ATOMIC_RELAXED);
 	spin_unlock(&vcpu->vm->vgic->lock);
 }
@@ -765,29 +765,29 @@ static enum vcpu_action vgic_irq(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
-static void reset_irq(struct vgic_irq *irq, bool sgi)
+static void reset_vgic_irq(struct vgic_irq *irq, bool sgi)
 {
 	*irq = (struct vgic_irq){ .group1 = true, .edge = sgi, .target = 0, .home = VGIC_NO_VCPU };
 }
 
-static void reset_cpu(struct vgic_cpu *v)
+static void reset_vgic_cpu(struct vgic_cpu *v)
 {
 	u32 intid;
 
 	memset(v, 0, sizeof(*v));
 	for (intid = 0; intid < VGIC_PRIVATE; intid++)
-		reset_irq(&v->irq[intid], intid < VGIC_SGIS);
+		reset_vgic_irq(&v->irq[intid], intid < VGIC_SGIS);
 	v->vmcr = VMCR_RESET;
 	v->dirty = true;
 }
 
 /* Nothing is in list registers. The input keeps the level that its device gives it. */
-static void restart_irq(struct vcpu *vcpu, u32 intid)
+static void restart_private_irq(struct vcpu *vcpu, u32 intid)
 {
 	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
 	bool line = irq->line, latch = irq->latch;
 
-	reset_irq(irq, intid < VGIC_SGIS);
+	reset_vgic_irq(irq, intid < VGIC_SGIS);
 	irq->line = line;
 	irq->latch = latch;
 	note_busy(vcpu, intid, irq);
@@ -805,7 +805,7 @@ void vgic_cpu_on(struct vcpu *vcpu)
 	vgic_fold(vcpu);
 	resample_hw(vcpu, true);
 	for (intid = 0; intid < VGIC_PRIVATE; intid++)
-		restart_irq(vcpu, intid);
+		restart_private_irq(vcpu, intid);
 	v->asleep = false;
 	spin_unlock(&vgic->lock);
 	memset(v->ap0r, 0, sizeof(v->ap0r));
@@ -816,7 +816,7 @@ void vgic_cpu_on(struct vcpu *vcpu)
 
 /* Not loaded, so nothing is in list registers. Inputs keep the level
  * that their device gives them. */
-static void reset_vcpu(struct vcpu *vcpu)
+static void reset_vgic_vcpu(struct vcpu *vcpu)
 {
 	u32 intid, lines = 0;
 
@@ -825,14 +825,14 @@ static void reset_vcpu(struct vcpu *vcpu)
 	spin_lock(&vcpu->vm->vgic->lock);
 	for (intid = 0; intid < VGIC_PRIVATE; intid++)
 		lines |= (u32)vcpu->vgic->irq[intid].line << intid;
-	reset_cpu(vcpu->vgic);
+	reset_vgic_cpu(vcpu->vgic);
 	for (; lines; lines &= lines - 1)
 		set_level_locked(vcpu, (u32)__builtin_ctz(lines), true);
 	spin_unlock(&vcpu->vm->vgic->lock);
 }
 
 /* The CPU interface's registers that trap. */
-static enum vcpu_action write_sysreg_trapped(struct vcpu *vcpu, u32 encoding, u64 value)
+static enum vcpu_action vgic_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	if (likely(encoding == REG_NUM(ICC_SGI1R_EL1)))
 		return vgic_write_sgi1r(vcpu, value);
@@ -843,7 +843,7 @@ static enum vcpu_action write_sysreg_trapped(struct vcpu *vcpu, u32 encoding, u6
 }
 
 static const struct trap_device device = {
-	.write = write_sysreg_trapped,
+	.write = vgic_write_sysreg,
 	.mmio = vgic_mmio,
 	.cpu_on = vgic_cpu_on,
 };
@@ -854,7 +854,7 @@ static const struct vcpu_hooks hooks = {
 	.enter = vgic_enter,
 	.irq = vgic_irq,
 	.pending = vgic_pending,
-	.reset = reset_vcpu,
+	.reset = reset_vgic_vcpu,
 };
 
 /* List registers, which reset leaves UNKNOWN, are cleared. Return: ICH_VTR_EL2, 0 without an
@@ -917,19 +917,19 @@ u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus)
 	return 1 + spi_pages(nr_irqs) + nr_vcpus;
 }
 
-static bool range_fits(const struct vm *vm, u64 base, u64 size)
+static bool frames_fit(const struct vm *vm, u64 base, u64 size)
 {
 	u64 end = stage2_size(&vm->s2.stage2);
 
 	return base < end && size <= end - base;
 }
 
-static bool overlap(u64 a, u64 a_size, u64 b, u64 b_size)
+static bool frames_overlap(u64 a, u64 a_size, u64 b, u64 b_size)
 {
 	return a < b + b_size && b < a + a_size;
 }
 
-static int check(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs, u64 count)
+static int check_placement(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs, u64 count)
 {
 	u64 redist_size = VGIC_REDIST_SIZE * count;
 
@@ -940,9 +940,9 @@ static int check(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs, u64 cou
 	if (nr_irqs < 64 || nr_irqs > 1024 || nr_irqs % 32 || !vm->nr_vcpus ||
 	    !IS_ALIGNED(dist | redist, SZ_64K))
 		return -EINVAL;
-	if (!range_fits(vm, dist, VGIC_DIST_SIZE) || !range_fits(vm, redist, redist_size))
+	if (!frames_fit(vm, dist, VGIC_DIST_SIZE) || !frames_fit(vm, redist, redist_size))
 		return -E2BIG;
-	return overlap(dist, VGIC_DIST_SIZE, redist, redist_size) ? -EINVAL : 0;
+	return frames_overlap(dist, VGIC_DIST_SIZE, redist, redist_size) ? -EINVAL : 0;
 }
 
 /* ---- where redistributors lie ---- */
@@ -971,14 +971,14 @@ static void append_region(struct vgic *vgic, u64 base, u32 count)
 }
 
 /* Is there a register of the vGIC in [@base, @base + @size)? */
-static bool is_taken(const struct vgic *vgic, u64 base, u64 size)
+static bool is_frame_taken(const struct vgic *vgic, u64 base, u64 size)
 {
 	u32 i;
 
 	for (i = 0; i < vgic->nr_regions; i++)
-		if (overlap(base, size, vgic->region[i].base, region_size(&vgic->region[i])))
+		if (frames_overlap(base, size, vgic->region[i].base, region_size(&vgic->region[i])))
 			return true;
-	return overlap(base, size, vgic->dist_base, VGIC_DIST_SIZE);
+	return frames_overlap(base, size, vgic->dist_base, VGIC_DIST_SIZE);
 }
 
 int vgic_add_region(struct vm *vm, struct ipa base, u64 count)
@@ -989,9 +989,9 @@ int vgic_add_region(struct vm *vm, struct ipa base, u64 count)
 	spin_assert_held(&vm->lock);
 	if (!used || !IS_ALIGNED(base.v, SZ_64K))
 		return -EINVAL;
-	if (!range_fits(vm, base.v, (u64)VGIC_REDIST_SIZE * used))
+	if (!frames_fit(vm, base.v, (u64)VGIC_REDIST_SIZE * used))
 		return -E2BIG;
-	if (is_taken(vgic, base.v, (u64)VGIC_REDIST_SIZE * used))
+	if (is_frame_taken(vgic, base.v, (u64)VGIC_REDIST_SIZE * used))
 		return -EINVAL;
 	if (vgic->nr_regions == KEEL_REDIST_REGIONS)
 		return -ENOSPC;
@@ -1013,7 +1013,7 @@ static int create_cpus(struct vm *vm, struct vgic *vgic)
 			vcpu->vgic = page_pool_alloc(&vm->pool);
 		if (!vcpu->vgic)
 			return -ENOMEM;
-		reset_cpu(vcpu->vgic);
+		reset_vgic_cpu(vcpu->vgic);
 		vgic->frame[vgic->nr_frames++] = (u16)i;
 	}
 	return 0;
@@ -1028,7 +1028,7 @@ static int create_spis(struct vm *vm, struct vgic *vgic)
 		if (!vgic->spi[page])
 			return -ENOMEM;
 		for (i = 0; i < VGIC_SPIS_A_PAGE; i++)
-			reset_irq(&vgic->spi[page][i], false);
+			reset_vgic_irq(&vgic->spi[page][i], false);
 	}
 	return 0;
 }
@@ -1048,7 +1048,7 @@ static void reset_spi(struct vcpu *via, u32 intid)
 	struct vgic_irq *irq = vgic_irq_of(via, intid);
 	bool line = irq->line;
 
-	reset_irq(irq, false);
+	reset_vgic_irq(irq, false);
 	irq->line = line;
 	note_busy(via, intid, irq);
 }
@@ -1072,7 +1072,7 @@ void vgic_reset(struct vm *vm)
 int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, u64 count)
 {
 	u32 used = count ? (u32)MIN(count, (u64)vm->nr_vcpus) : vm->nr_vcpus;
-	int ret = check(vm, dist.v, redist.v, nr_irqs, used);
+	int ret = check_placement(vm, dist.v, redist.v, nr_irqs, used);
 	struct vgic *vgic;
 
 	spin_assert_held(&vm->lock);

@@ -57,7 +57,7 @@ struct reg {
 /* ---- one interrupt's fields ---- */
 
 /* Its state is new, and may concern another vCPU. */
-static void changed(struct access *a, u32 intid, struct vgic_irq *irq)
+static void irq_changed(struct access *a, u32 intid, struct vgic_irq *irq)
 {
 	vgic_notify(a->vcpu, vgic_changed(a->of, intid, irq));
 }
@@ -74,7 +74,7 @@ static void set_group(struct access *a, u32 intid, struct vgic_irq *irq, u32 fie
 	if (irq->group1 == field)
 		return;
 	irq->group1 = field;
-	changed(a, intid, irq);
+	irq_changed(a, intid, irq);
 }
 
 static u32 get_enabled(struct access *a, u32 intid, struct vgic_irq *irq)
@@ -91,7 +91,7 @@ static void change_enabled(struct access *a, u32 intid, struct vgic_irq *irq, bo
 	irq->enabled = enabled;
 	/* one that is neither pending nor active is in no list register either */
 	if (vgic_irq_pending(irq) || irq->active || irq->in_lr)
-		changed(a, intid, irq);
+		irq_changed(a, intid, irq);
 }
 
 static void set_enabled(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
@@ -119,7 +119,7 @@ static void set_pending(struct access *a, u32 intid, struct vgic_irq *irq, u32 f
 	if (!field || irq->latch)
 		return;
 	irq->latch = true;
-	changed(a, intid, irq);
+	irq_changed(a, intid, irq);
 }
 
 static void clear_pending(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
@@ -129,7 +129,7 @@ static void clear_pending(struct access *a, u32 intid, struct vgic_irq *irq, u32
 	irq->latch = false;
 	if (irq->in_lr && irq->lr_latch)
 		irq->unpend = true;
-	changed(a, intid, irq);
+	irq_changed(a, intid, irq);
 }
 
 static u32 get_active(struct access *a, u32 intid, struct vgic_irq *irq)
@@ -150,7 +150,7 @@ static void change_active(struct access *a, u32 intid, struct vgic_irq *irq, boo
 		else if (irq->home == VGIC_NO_VCPU)
 			irq->home = irq->target;
 	}
-	changed(a, intid, irq);
+	irq_changed(a, intid, irq);
 }
 
 static void set_active(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
@@ -176,7 +176,7 @@ static void set_priority(struct access *a, u32 intid, struct vgic_irq *irq, u32 
 {
 	irq->priority = (u8)(field & VGIC_PRIORITY_MASK);
 	if (vgic_irq_pending(irq) || irq->active || irq->in_lr)
-		changed(a, intid, irq);
+		irq_changed(a, intid, irq);
 }
 
 static u32 get_config(struct access *a, u32 intid, struct vgic_irq *irq)
@@ -194,7 +194,7 @@ static void set_config(struct access *a, u32 intid, struct vgic_irq *irq, u32 fi
 	if (intid < VGIC_PRIVATE || irq->edge == edge)
 		return;
 	irq->edge = edge;
-	changed(a, intid, irq);
+	irq_changed(a, intid, irq);
 }
 
 /* ---- registers of the distributor ---- */
@@ -276,13 +276,13 @@ static void write_irouter(struct access *a, u64 value)
 	irq->affinity =
 		(u32)(FIELD_GET(IROUTER_AFF3, value) << 24 | FIELD_GET(IROUTER_AFF0_2, value));
 	irq->target = vgic_index_of(irq->affinity);
-	changed(a, intid, irq);
+	irq_changed(a, intid, irq);
 }
 
 /* ---- registers of a redistributor ---- */
 
 /* Affinity of MPIDR_EL1 in one word: Aff3 of a vCPU is 0. */
-static u64 affinity_of(const struct vcpu *vcpu)
+static u64 redist_affinity(const struct vcpu *vcpu)
 {
 	return vcpu->mpidr & GENMASK(23, 0);
 }
@@ -304,7 +304,8 @@ static bool is_last_frame(const struct vgic *vgic, const struct access *a)
 static u64 read_redist_typer(struct access *a)
 {
 	bool last = is_last_frame(a->vcpu->vm->vgic, a);
-	u64 typer = affinity_of(a->of) << 32 | (u64)a->frame << 8 | (last ? GICR_TYPER_LAST : 0);
+	u64 typer = redist_affinity(a->of) << 32 | (u64)a->frame << 8 |
+		    (last ? GICR_TYPER_LAST : 0);
 
 	return typer >> (a->offset * 8);
 }
@@ -386,7 +387,7 @@ static const struct reg sgi_regs[] = {
 	FIELDS(0x0c00, 2, 32, get_config, set_config),
 };
 
-static const struct reg *find(const struct reg *regs, size_t count, u32 offset)
+static const struct reg *find_reg(const struct reg *regs, size_t count, u32 offset)
 {
 	size_t i;
 
@@ -399,7 +400,7 @@ static const struct reg *find(const struct reg *regs, size_t count, u32 offset)
 /* ---- an access ---- */
 
 /* How many of @count interrupts from @first on there are; nr_irqs is a multiple of 32. */
-static u32 existing(const struct vgic *vgic, u32 first, u32 count)
+static u32 existing_irqs(const struct vgic *vgic, u32 first, u32 count)
 {
 	u32 end = MIN(vgic->nr_irqs, (u32)VGIC_INTIDS);
 
@@ -410,10 +411,10 @@ static u32 existing(const struct vgic *vgic, u32 first, u32 count)
  * The fields of interrupts that there are; in the distributor the private ones' are reserved. Those
  * of one access lie behind each other: it is aligned, and has 32 fields at most.
  */
-static u64 do_fields(const struct reg *reg, struct access *a, bool write, u64 value)
+static u64 access_fields(const struct reg *reg, struct access *a, bool write, u64 value)
 {
 	u32 bits = reg->bits, first = a->offset * 8 / bits, mask = (u32)BIT(bits) - 1, i, shift;
-	u32 count = existing(a->vcpu->vm->vgic, first, a->bytes * 8 / bits);
+	u32 count = existing_irqs(a->vcpu->vm->vgic, first, a->bytes * 8 / bits);
 	struct vgic_irq *irq = vgic_irq_of(a->of, first);
 	u64 result = 0;
 
@@ -435,10 +436,10 @@ struct asked {
 };
 
 /* What other vCPUs have in list registers only they know: they are asked to fold. */
-static void ask_others(const struct reg *reg, struct access *a, struct asked *asked)
+static void ask_vcpus_to_fold(const struct reg *reg, struct access *a, struct asked *asked)
 {
 	u32 first = a->offset * 8 / reg->bits, i;
-	u32 count = existing(a->vcpu->vm->vgic, first, a->bytes * 8 / reg->bits);
+	u32 count = existing_irqs(a->vcpu->vm->vgic, first, a->bytes * 8 / reg->bits);
 	struct vgic_irq *irq = vgic_irq_of(a->of, first);
 
 	for (i = 0; i < count; i++) {
@@ -446,7 +447,7 @@ static void ask_others(const struct reg *reg, struct access *a, struct asked *as
 
 		if (!home)
 			continue;
-		changed(a, first + i, &irq[i]);
+		irq_changed(a, first + i, &irq[i]);
 		asked->vcpu[asked->count] = home;
 		asked->folds[asked->count++] = home->vgic->folds;
 	}
@@ -460,7 +461,7 @@ static void ask_others(const struct reg *reg, struct access *a, struct asked *as
  * It does not wait for this vCPU, which has folded its own. The host's interrupts do not wait for
  * that. Nor does EL2 for a host that masks the interrupt over there, and its own here.
  */
-static bool wait_for_others(const struct asked *asked)
+static bool wait_for_folds(const struct asked *asked)
 {
 	unsigned int i, looks = 0;
 
@@ -484,22 +485,22 @@ static u64 read_state(const struct reg *reg, struct access *a)
 	asked.count = 0;
 	spin_lock(&vgic->lock);
 	vgic_fold(a->vcpu);
-	ask_others(reg, a, &asked);
+	ask_vcpus_to_fold(reg, a, &asked);
 	if (!asked.count)
-		result = do_fields(reg, a, false, 0);
+		result = access_fields(reg, a, false, 0);
 	spin_unlock(&vgic->lock);
 	if (!asked.count)
 		return result;
-	a->again = !wait_for_others(&asked);
+	a->again = !wait_for_folds(&asked);
 	if (a->again)
 		return 0;
 	spin_lock(&vgic->lock);
-	result = do_fields(reg, a, false, 0);
+	result = access_fields(reg, a, false, 0);
 	spin_unlock(&vgic->lock);
 	return result;
 }
 
-static u64 do_locked(const struct reg *reg, struct access *a, bool write, u64 value)
+static u64 access_locked(const struct reg *reg, struct access *a, bool write, u64 value)
 {
 	struct vgic *vgic = a->vcpu->vm->vgic;
 	u64 result = 0;
@@ -508,7 +509,7 @@ static u64 do_locked(const struct reg *reg, struct access *a, bool write, u64 va
 	if (reg->fold)
 		vgic_fold(a->vcpu);
 	if (reg->bits)
-		result = do_fields(reg, a, write, value);
+		result = access_fields(reg, a, write, value);
 	else if (reg->write)
 		reg->write(a, value);
 	spin_unlock(&vgic->lock);
@@ -516,7 +517,7 @@ static u64 do_locked(const struct reg *reg, struct access *a, bool write, u64 va
 }
 
 /* A register without fields for each interrupt is read by one load, which needs no lock. */
-static u64 do_access(const struct reg *reg, struct access *a, bool write, u64 value)
+static u64 access_reg(const struct reg *reg, struct access *a, bool write, u64 value)
 {
 	u64 result = 0;
 
@@ -526,18 +527,18 @@ static u64 do_access(const struct reg *reg, struct access *a, bool write, u64 va
 	if (reg->fold && !write)
 		result = read_state(reg, a);
 	else if (write || reg->bits)
-		result = do_locked(reg, a, write, value);
+		result = access_locked(reg, a, write, value);
 	else if (reg->read)
 		result = reg->read(a);
 	return a->bytes == 8 ? result : result & (BIT(a->bytes * 8) - 1);
 }
 
-static u64 do_dist(struct access *a, bool write, u64 value)
+static u64 access_dist(struct access *a, bool write, u64 value)
 {
-	return do_access(find(dist_regs, ARRAY_SIZE(dist_regs), a->offset), a, write, value);
+	return access_reg(find_reg(dist_regs, ARRAY_SIZE(dist_regs), a->offset), a, write, value);
 }
 
-static u64 do_redist(struct access *a, bool write, u64 value)
+static u64 access_redist(struct access *a, bool write, u64 value)
 {
 	struct vgic *vgic = a->vcpu->vm->vgic;
 
@@ -546,13 +547,13 @@ static u64 do_redist(struct access *a, bool write, u64 value)
 	a->of = vgic_vcpu(a->vcpu->vm, vgic->frame[a->frame]);
 	a->offset %= VGIC_REDIST_SIZE;
 	if (a->offset < SZ_64K)
-		return do_access(find(redist_regs, ARRAY_SIZE(redist_regs), a->offset), a, write,
-				 value);
+		return access_reg(find_reg(redist_regs, ARRAY_SIZE(redist_regs), a->offset), a,
+				  write, value);
 	a->offset -= (u32)SZ_64K;
-	return do_access(find(sgi_regs, ARRAY_SIZE(sgi_regs), a->offset), a, write, value);
+	return access_reg(find_reg(sgi_regs, ARRAY_SIZE(sgi_regs), a->offset), a, write, value);
 }
 
-static bool within(u64 ipa, unsigned int bytes, u64 base, u64 size)
+static bool offset_within(u64 ipa, unsigned int bytes, u64 base, u64 size)
 {
 	return ipa >= base && ipa - base < size && size - (ipa - base) >= bytes;
 }
@@ -564,7 +565,7 @@ static const struct vgic_region *region_of(const struct vgic *vgic, u64 ipa, uns
 	for (i = 0; i < vgic->nr_regions; i++) {
 		const struct vgic_region *region = &vgic->region[i];
 
-		if (within(ipa, bytes, region->base, (u64)VGIC_REDIST_SIZE * region->count))
+		if (offset_within(ipa, bytes, region->base, (u64)VGIC_REDIST_SIZE * region->count))
 			return region;
 	}
 	return NULL;
@@ -578,15 +579,15 @@ enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool wr
 
 	if (!vgic)
 		return TRAP_MMIO_NOT_MINE;
-	if (within(ipa, bytes, vgic->dist_base, VGIC_DIST_SIZE)) {
+	if (offset_within(ipa, bytes, vgic->dist_base, VGIC_DIST_SIZE)) {
 		a.offset = (u32)(ipa - vgic->dist_base);
-		result = do_dist(&a, write, *data);
+		result = access_dist(&a, write, *data);
 	} else {
 		a.region = region_of(vgic, ipa, bytes);
 		if (!a.region)
 			return TRAP_MMIO_NOT_MINE;
 		a.offset = (u32)(ipa - a.region->base);
-		result = do_redist(&a, write, *data);
+		result = access_redist(&a, write, *data);
 	}
 	if (a.again)
 		return TRAP_MMIO_AGAIN;
