@@ -26,7 +26,7 @@ check-layers:
 	$(Q)$(PYTHON) scripts/check-layers
 
 # Folders whose functions have names of their own each, since a backtrace prints nothing else.
-CHECK_NAMES := linux
+CHECK_NAMES := hyp linux
 check-names:
 	$(call say,NAMES,$(CHECK_NAMES))
 	$(Q)$(PYTHON) scripts/check-names $(CHECK_NAMES)
