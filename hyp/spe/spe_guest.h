@@ -35,7 +35,7 @@
 /* What is looked up once for all that is in between. By value, in two registers. */
 struct spe_view {
 	struct vcpu *vcpu; /* loaded */
-	u32 errata;	   /* errata_actions */
+	u64 errata_wide;   /* errata_actions, in a register of its own: see spe_errata() */
 };
 
 static inline struct spe_view spe_guest_view(struct vcpu *vcpu)
@@ -43,10 +43,15 @@ static inline struct spe_view spe_guest_view(struct vcpu *vcpu)
 	return (struct spe_view){ vcpu, READ_ONCE(errata_actions) };
 }
 
+static inline u32 spe_errata(struct spe_view view)
+{
+	return (u32)view.errata_wide;
+}
+
 /* Return: the guest's PAR_EL1, for spe_guest_end(). */
 static inline u64 spe_guest_begin(struct spe_view view)
 {
-	return read_par_on(view.errata);
+	return read_par_on(spe_errata(view));
 }
 
 static inline void spe_guest_end(u64 saved)
@@ -61,7 +66,7 @@ static inline u64 spe_guest_translate(struct spe_view view, bool (*at)(u64 va), 
 	if (!likely(at(va)))
 		return PAR_WALK_ABORT;
 	isb();
-	return read_par_on(view.errata);
+	return read_par_on(spe_errata(view));
 }
 
 /* Where stage 1 and stage 2 say normal memory. */
@@ -89,7 +94,7 @@ static __always_inline u32 spe_guest_fetch(struct spe_view view, u64 va)
 	if (spe_guest_is_memory(par)) {
 		window = el2_window_open(PA(par & PAR_PA), EL2_R);
 		word = foreign_fetch(window.page + (va & (SZ_4K - 1)));
-		el2_window_close_on(window, view.errata);
+		el2_window_close_on(window, spe_errata(view));
 	}
 	spin_unlock(lock);
 	return word;
@@ -123,7 +128,7 @@ static inline void spe_guest_close(struct spe_view view, struct el2_window windo
 {
 	if (~par & PAR_ATTR) /* all ones: write-back, inner and outer */
 		(void)!foreign_clean_inval(at, bytes);
-	el2_window_close_on(window, view.errata);
+	el2_window_close_on(window, spe_errata(view));
 }
 
 /* ---- by itself ---- */

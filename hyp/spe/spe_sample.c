@@ -108,15 +108,16 @@ static __always_inline bool has_tag(u64 va)
 }
 
 /* A data address, as what is accessed there. */
-static __always_inline void describe_access(struct spe_view view, u64 va, bool misaligned,
-					    unsigned int el, struct spe_record *record)
+static __always_inline void describe_access(struct spe_view view, const struct spe_regs *regs,
+					    u64 va, bool misaligned, unsigned int el,
+					    struct spe_record *record)
 {
 	u64 ipa;
 
 	add_address(record, SPE_ADDR_VA, spe_address_va(va, has_tag(va)));
 	if (misaligned)
 		record->events |= SPE_EVENT_MISALIGNED;
-	if ((view.vcpu->spe->regs.pmscr & PMSCR_PA) && spe_guest_ipa(view, va, el, &ipa))
+	if ((regs->pmscr & PMSCR_PA) && spe_guest_ipa(view, va, el, &ipa))
 		add_address(record, SPE_ADDR_PA, spe_address_pa(ipa));
 }
 
@@ -143,13 +144,13 @@ static void describe_branch(const struct spe_insn *insn, const struct spe_cpu *c
 }
 
 /* What does not depend on the instruction. */
-static __always_inline void describe_cpu(const struct vcpu *vcpu, unsigned int el, u64 now,
-					 struct spe_record *record)
+static __always_inline void describe_cpu(const struct vcpu *vcpu, const struct spe_regs *regs,
+					 unsigned int el, u64 now, struct spe_record *record)
 {
-	u64 pmscr = vcpu->spe->regs.pmscr;
+	u64 pmscr = regs->pmscr;
 
 	record->has = SPE_HAS_COUNTER(SPE_COUNTER_TOTAL);
-	record->counter[SPE_COUNTER_TOTAL] = spe_filter_unknown_latency(&vcpu->spe->regs);
+	record->counter[SPE_COUNTER_TOTAL] = spe_filter_unknown_latency(regs);
 	record->events = SPE_EVENT_RETIRED;
 	add_address(record, SPE_ADDR_PC, spe_address_code(vcpu->regs.pc, el));
 	if (pmscr & PMSCR_CX) {
@@ -243,36 +244,37 @@ static __always_inline bool store_record(const struct spe_record *record, char *
 	return foreign_store_record(to, other);
 }
 
-/* Return: what the address translated to; it is written if that is memory. */
-static __always_inline u64 write_memory(struct spe_view view, u64 va, struct spe_record *record)
+/* The memory itself faults. Apart, so that the usual way carries no answer from here to there. */
+static __noinline void write_faulted(struct spe_view view, struct el2_window window, u64 va)
+{
+	el2_window_close_on(window, spe_errata(view));
+	spin_unlock(&view.vcpu->s2->stage2.lock);
+	cannot_write(view, PAR_WRITE_ABORT, va);
+}
+
+static __always_inline void write_record(struct spe_view view, struct spe_vcpu *spe,
+					 const struct spe_record *record)
 {
 	struct spinlock *lock = &view.vcpu->s2->stage2.lock;
+	u64 va = spe->regs.pmbptr, par;
 	struct el2_window window;
 	char *to;
-	u64 par;
 
 	spin_lock(lock);
 	par = spe_guest_translate(view, at_s12e1w, va);
-	if (likely(spe_guest_is_memory(par))) {
-		window = spe_guest_open(par);
-		to = window.page + (va & (SZ_4K - 1));
-		if (!likely(store_record(record, to)))
-			par = PAR_WRITE_ABORT;
-		spe_guest_close(view, window, par, to, SPE_RECORD_SIZE);
-	}
-	spin_unlock(lock);
-	return par;
-}
-
-static __always_inline void write_record(struct spe_view view, struct spe_record *record)
-{
-	struct spe_vcpu *spe = view.vcpu->spe;
-	u64 va = spe->regs.pmbptr, par = write_memory(view, va, record);
-
-	if (!spe_guest_is_memory(par)) {
+	if (unlikely(!spe_guest_is_memory(par))) {
+		spin_unlock(lock);
 		cannot_write(view, par, va);
 		return;
 	}
+	window = spe_guest_open(par);
+	to = window.page + (va & (SZ_4K - 1));
+	if (unlikely(!store_record(record, to))) {
+		write_faulted(view, window, va);
+		return;
+	}
+	spe_guest_close(view, window, par, to, SPE_RECORD_SIZE);
+	spin_unlock(lock);
 	spe->missing = false;
 	spe_count(&spe->samples);
 	spe_buffer_written(&spe->regs);
@@ -288,16 +290,16 @@ static __always_inline bool has_place(struct spe_regs *regs)
 	return spe_buffer_place(regs, &va) == SPE_PLACE_WRITE;
 }
 
-static __always_inline void filter_and_write(struct spe_view view, struct spe_record *record,
-					     const struct spe_insn *insn)
+static __always_inline void filter_and_write(struct spe_view view, struct spe_vcpu *spe,
+					     struct spe_record *record, const struct spe_insn *insn)
 {
-	struct spe_regs *regs = &view.vcpu->spe->regs;
+	struct spe_regs *regs = &spe->regs;
 	bool kept = spe_filter_none(regs) ||
 		    spe_filter_keep(regs, record->events, operation_of(insn),
 				    record->counter[SPE_COUNTER_TOTAL]);
 
 	if (kept && has_place(regs))
-		write_record(view, record);
+		write_record(view, spe, record);
 }
 
 /* ---- a sample ---- */
@@ -305,30 +307,31 @@ static __always_inline void filter_and_write(struct spe_view view, struct spe_re
 static void sample_other(struct spe_view view, unsigned int el, u64 now, u32 word)
 {
 	struct vcpu *vcpu = view.vcpu;
-	struct spe_regs *regs = &vcpu->spe->regs;
+	struct spe_vcpu *spe = vcpu->spe;
 	struct spe_record record = { 0 };
 	struct spe_insn insn;
 	struct spe_cpu cpu;
 	u64 va;
 
 	spe_insn_decode(word, &insn);
-	if (stores_alone(regs))
+	if (stores_alone(&spe->regs))
 		spe_insn_as_store(&insn);
 	look_at_cpu(vcpu, &insn, &cpu);
-	describe_cpu(vcpu, el, now, &record);
+	describe_cpu(vcpu, &spe->regs, el, now, &record);
 	if (!is_data(&insn))
 		describe_branch(&insn, &cpu, el, &record);
 	else if (spe_insn_address(&insn, &cpu, &va))
-		describe_access(view, va, spe_insn_misaligned(&insn, va), el, &record);
+		describe_access(view, &spe->regs, va, spe_insn_misaligned(&insn, va), el, &record);
 	spe_insn_operation(&insn, cpu.vl * 8, &record.op_class, &record.op_sub);
-	filter_and_write(view, &record, &insn);
+	filter_and_write(view, spe, &record, &insn);
 }
 
 /*
  * The same of a plain load or store, which most are that have much to tell: neither the instruction
  * nor what is to be recorded is ever in memory. False if it is another one.
  */
-static __always_inline bool sample_usual(struct spe_view view, unsigned int el, u64 now, u32 word)
+static __always_inline bool sample_usual(struct spe_view view, struct spe_vcpu *spe,
+					 unsigned int el, u64 now, u32 word)
 {
 	struct vcpu *vcpu = view.vcpu;
 	struct spe_record record = { 0 };
@@ -341,12 +344,12 @@ static __always_inline bool sample_usual(struct spe_view view, unsigned int el, 
 	store = insn.class == SPE_INSN_STORE;
 	va = insn.rn < 31 ? vcpu->regs.x[insn.rn] : stack_pointer(vcpu);
 	va += (u64)insn.imm;
-	describe_cpu(vcpu, el, now, &record);
-	describe_access(view, va, !IS_ALIGNED(va, insn.align), el, &record);
+	describe_cpu(vcpu, &spe->regs, el, now, &record);
+	describe_access(view, &spe->regs, va, !IS_ALIGNED(va, insn.align), el, &record);
 	record.op_class = SPE_OP_CLASS_LDST;
 	record.op_sub = insn.kind == SPE_LDST_SIMDFP ? SPE_SUB_LDST_SIMDFP : SPE_SUB_LDST_GP;
 	record.op_sub |= store ? SPE_SUB_ST : 0;
-	filter_and_write(view, &record, &insn);
+	filter_and_write(view, spe, &record, &insn);
 	return true;
 }
 
@@ -363,7 +366,7 @@ static __always_inline bool take_sample(struct vcpu *vcpu, struct spe_vcpu *spe,
 	saved = spe_guest_begin(view);
 	if (likely(IS_ALIGNED(vcpu->regs.pc, 4)))
 		word = spe_guest_fetch(view, vcpu->regs.pc);
-	if (!sample_usual(view, el, now, word))
+	if (!sample_usual(view, spe, el, now, word))
 		sample_other(view, el, now, word);
 	spe_guest_end(saved);
 	if (likely(!spe_irq(&spe->regs)))
@@ -404,7 +407,7 @@ static __always_inline bool sample_alarm(struct vcpu *vcpu)
  * with the next alarm, and what of the host's is pending besides would never be looked at. So where
  * the guest has come no further, the long way decides.
  */
-static __noinline enum vcpu_action exit_by_irq(struct vcpu *vcpu)
+static __always_inline enum vcpu_action exit_by_irq(struct vcpu *vcpu)
 {
 	if (unlikely(!sample_alarm(vcpu)))
 		return spe_emul_exit(vcpu, true);

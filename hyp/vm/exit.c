@@ -269,12 +269,14 @@ static __noinline enum vcpu_action ask_inner_stages(struct vcpu *vcpu, enum gues
 	return action;
 }
 
-static __noinline enum vcpu_action exit_with_stages(struct vcpu *vcpu, enum guest_exit_kind kind)
+/* @first: the vCPU's stages[0]. */
+static __noinline enum vcpu_action exit_with_stages(struct vcpu *vcpu, enum guest_exit_kind kind,
+						    const struct exit_stage *first)
 {
 	enum vcpu_action action;
 
 	stop_if_panicked();
-	action = vcpu->stages[0]->exit(vcpu, kind);
+	action = first->exit(vcpu, kind);
 	if (action == VCPU_AT_ONCE)
 		return VCPU_RESUME;
 	if (action == VCPU_NOT_MINE)
@@ -288,8 +290,10 @@ static __noinline enum vcpu_action exit_with_stages(struct vcpu *vcpu, enum gues
 /* The guest was left: deal with it, and get ready for the next entry. */
 int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
 {
-	if (vcpu->stages[0])
-		return exit_with_stages(vcpu, (enum guest_exit_kind)kind);
+	const struct exit_stage *first = vcpu->stages[0];
+
+	if (first)
+		return exit_with_stages(vcpu, (enum guest_exit_kind)kind, first);
 	stop_if_panicked();
 	return kind == GUEST_SYNC
 		       ? finish_exit(vcpu, handle_sync(vcpu))
