@@ -3,8 +3,39 @@
  * Interrupt state, and its way into list registers and back (ARM IHI 0069, chapters 4 to 6 and
  * 12.4).
  *
- * fold: the list registers' contents become state again. fill: the most urgent of what is active or
- * can be delivered goes into them. Both happen before an entry, when something has changed.
+ * The state of an interrupt is a struct vgic_irq. While the interrupt is in a list register, the
+ * guest changes its state without an exit, and only the CPU on which the vCPU is loaded can read
+ * the list register:
+ *
+ *	                  fill_lrs(): the most urgent
+ *	struct vgic_irq ------------------------------> ICH_LR<n>_EL2   the guest acknowledges
+ *	 in_lr == 0     <------------------------------  in_lr == 1     and ends it, no exit
+ *	                  vgic_fold(): each one that is used
+ *
+ * Fold merges each used list register back into the interrupt's state. It applies what other vCPUs
+ * requested meanwhile (unpend, activate, deactivate), and ends the forwarding of physical
+ * interrupts that the guest has ended. Fill ranks the interrupts that are active, or pending and
+ * deliverable, by priority and INTID, and writes as many as there are list registers. If some are
+ * left out, ICH_HCR_EL2 is set so that a maintenance interrupt comes when one of these can have
+ * become the most urgent.
+ *
+ * Both steps happen in the enter hook, and only if vcpu->vgic->dirty is set, so an entry without
+ * changes costs one load. The busy bitmaps (one of each vCPU for its SGIs and PPIs, one of the VM
+ * for SPIs) name the interrupts that are pending, active or in a list register: no step looks at
+ * all 1020 INTIDs.
+ *
+ * An SPI belongs to the vCPU that it is routed to (target), unless it is active or in a list
+ * register: then it stays with that vCPU (home) until it is neither.
+ *
+ * No interrupt is lost. Each change is made under vgic->lock and ends in vgic_changed(), which
+ * updates the busy bitmap first and sets dirty of the interrupt's vCPU after it, with release.
+ * fold_and_fill() clears dirty before it looks at the bitmaps, so a change that it misses sets
+ * dirty again, for the next entry. Whether a next entry comes soon is vgic_notify()'s part: it
+ * interrupts the CPU on which that vCPU runs, or has its thread woken.
+ *
+ * vgic->lock guards all state but this: list registers, ICH_HCR_EL2, ICH_VMCR_EL2 and lr_used,
+ * lr_written belong to the CPU on which the vCPU is loaded; dirty, folds, the bitmaps and ctlr are
+ * also read without the lock, each with a comment that says why that is enough.
  */
 #include <arch/barrier.h>
 #include <arch/gicr.h>
@@ -18,15 +49,6 @@
 #include <lib/string.h>
 #include <vgic/vgic.h>
 
-/* ICH_LR<n>_EL2 */
-#define LR_ACTIVE   BIT(63)
-#define LR_PENDING  BIT(62)
-#define LR_HW	    BIT(61)
-#define LR_GROUP1   BIT(60)
-#define LR_PRIORITY GENMASK(55, 48)
-#define LR_PINTID   GENMASK(44, 32)
-#define LR_EOI	    BIT(41) /* with HW=0 */
-#define LR_VINTID   GENMASK(31, 0)
 /* ICH_VTR_EL2 */
 #define VTR_LISTREGS GENMASK(4, 0)
 #define VTR_TDS	     BIT(19)
@@ -39,20 +61,23 @@
 #define VMCR_VPMR  GENMASK(31, 24)
 #define VMCR_RESET BIT(3)
 
-/* VMs can have a vGIC; with what priorities, which guests see: fields of ICH_VTR_EL2. Constant. */
+/*
+ * Constant from vgic_init() on: whether VMs can have a vGIC, and the boot CPU's numbers of priority
+ * and preemption bits, which guests see (fields of ICH_VTR_EL2).
+ */
 static bool usable;
 static u64 priorities;
 
-/* The inputs of physical PPIs that are mapped. */
+/* By INTID of a mapped physical PPI: reads the level of its input. */
 static bool (*hw_level[VGIC_PRIVATE])(struct vcpu *vcpu);
 
-/* ---- what is looked at without the lock ---- */
+/* ---- reads without the lock ---- */
 
 /*
- * Whether no interrupt at all is pending or active for this vCPU. Without the lock, by its owner:
- * most entries and exits have nothing to do, and the lock is the whole VM's. Whoever changes that
- * writes the busy bits first and dirty after them (vgic_changed()), so a look after dirty has been
- * cleared misses nothing that does not set it again.
+ * Whether no interrupt is pending or active for this vCPU, nor any SPI for another one. Called by
+ * the vCPU's owner, without the lock: most entries and exits have nothing to do, and all vCPUs of
+ * the VM share the lock. A change writes the busy bits first and dirty after them (vgic_changed()),
+ * so if this misses a change that is made after dirty was cleared, dirty is set again.
  */
 static bool vgic_is_idle(const struct vcpu *vcpu)
 {
@@ -85,7 +110,7 @@ struct vcpu *vgic_vcpu(struct vm *vm, u32 index)
 	return index < VM_VCPUS_MAX ? __atomic_load_n(&vm->vcpus[index], __ATOMIC_ACQUIRE) : NULL;
 }
 
-/* Affinity 0 has 16 values: see mpidr_of() in vm/vcpu.c. */
+/* The inverse of mpidr_of() in vm/vcpu.c: affinity 0 has 16 values. */
 u16 vgic_index_of(u32 affinity)
 {
 	u32 index = (affinity & 0xf) | ((affinity >> 8) & 0xff) << 4 |
@@ -126,7 +151,8 @@ struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 }
 
 /*
- * Its own kick, if there was one: looked at from here on. A later one marks it, and its CPU, again.
+ * Take back a kick of @vcpu, if there was one, before its state is read. A kick from now on marks
+ * the vCPU and makes the CPU's interrupt pending again.
  */
 static void answer_kick(struct vcpu *vcpu)
 {
@@ -146,12 +172,12 @@ void vgic_notify(struct vcpu *vcpu, struct vcpu *owner)
 		vcpu_wake(vcpu, owner);
 		vcpu->vgic->leave = true;
 		break;
-	default: /* it has been kicked already, or will look by itself */
+	default: /* @owner has been kicked already, or reads dirty before it runs */
 		break;
 	}
 }
 
-/* Change the input of an interrupt. Return: whether there is something new to see. */
+/* Set the level of an interrupt's input. Return: whether the interrupt's state has changed. */
 static bool set_line(struct vgic_irq *irq, bool level)
 {
 	bool changed = irq->line != level;
@@ -171,7 +197,7 @@ static struct vcpu *set_level_locked(struct vcpu *vcpu, u32 intid, bool level)
 	if (intid < VGIC_SGIS || !irq || !set_line(irq, level))
 		return NULL;
 	owner = vgic_changed(vcpu, intid, irq);
-	return level && irq->enabled ? owner : NULL; /* nobody has to wake for less */
+	return level && irq->enabled ? owner : NULL; /* no other change can wake a vCPU */
 }
 
 struct vcpu *vgic_set_level(struct vcpu *vcpu, u32 intid, bool level)
@@ -228,7 +254,7 @@ bool vgic_hold(struct vcpu *vcpu, u32 intid)
 	bool new;
 
 	spin_lock(&vcpu->vm->vgic->lock);
-	vgic_fold(vcpu); /* the one before may have ended only now: a list register tells */
+	vgic_fold(vcpu); /* the guest may have ended the previous one in its list register */
 	new = !irq->held;
 	if (new) {
 		gicr_set_active(this_cpu()->gicr, intid);
@@ -241,7 +267,7 @@ bool vgic_hold(struct vcpu *vcpu, u32 intid)
 	return new;
 }
 
-/* The physical interrupt is held no more; if its input is up still, it will fire again. */
+/* The physical interrupt is not active any more; if its input is still high, it fires again. */
 static void stop_forwarding(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 {
 	irq->held = false;
@@ -256,7 +282,10 @@ static void release_hw(struct vcpu *vcpu, u32 intid)
 	stop_forwarding(vcpu, intid, &vcpu->vgic->irq[intid]);
 }
 
-/* Nothing is in list registers. What is held and not wanted any more is let go. */
+/*
+ * Deactivate forwarded physical interrupts whose input has fallen before the guest took them; with
+ * @all, every forwarded one. No interrupt is in a list register.
+ */
 static void resample_hw(struct vcpu *vcpu, bool all)
 {
 	u32 left = vcpu->vgic->held;
@@ -271,7 +300,7 @@ static void resample_hw(struct vcpu *vcpu, bool all)
 
 /* ---- folding ---- */
 
-/* What others asked for while it was in a list register. */
+/* Apply to a list register's value what other vCPUs requested while it was in use. */
 static u64 apply_requests(struct vgic_irq *irq, u64 lr)
 {
 	if (irq->unpend)
@@ -284,7 +313,7 @@ static u64 apply_requests(struct vgic_irq *irq, u64 lr)
 	return lr;
 }
 
-/* What became of one interrupt in the guest's hands: it was put there as @was, and is @lr now. */
+/* Merge one list register back: @was is the value written at entry, @lr the value read now. */
 static void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 {
 	u32 intid = (u32)FIELD_GET(LR_VINTID, was);
@@ -302,13 +331,13 @@ static void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 	if (ended)
 		stop_forwarding(vcpu, intid, irq);
 	note_busy(vcpu, intid, irq);
-	/* it was put there by this vCPU, but routed elsewhere since */
+	/* the guest routed the SPI to another vCPU while it was in the list register */
 	if (intid >= VGIC_PRIVATE && !irq->active && vgic_irq_pending(irq) &&
 	    irq->target != vcpu->index)
 		vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
 }
 
-/* Call @visit for each busy interrupt that is @vcpu's to have. */
+/* Call @visit for each busy interrupt that belongs to @vcpu: its private ones, SPIs by home or target. */
 static void for_each_busy(struct vcpu *vcpu, void *ctx,
 			  void (*visit)(void *ctx, u32 intid, struct vgic_irq *irq))
 {
@@ -328,13 +357,16 @@ static void for_each_busy(struct vcpu *vcpu, void *ctx,
 		}
 }
 
-/* By urgency, then by number (which of the same priority is first is our choice). */
+/*
+ * Interrupts in the order in which they get list registers: by priority, then by INTID. (The
+ * architecture leaves the order of equal priorities to the implementation.)
+ */
 static u32 irq_key(u32 intid, const struct vgic_irq *irq)
 {
 	return (u32)irq->priority << 10 | intid;
 }
 
-/* The most urgent ones of a kind, and how many there are in all. */
+/* The @count most urgent interrupts of a kind, ascending by key; there are @total of that kind. */
 struct ranking {
 	u32 key[ICH_LR_MAX];
 	unsigned int count, total;
@@ -353,7 +385,7 @@ static void rank_candidate(struct ranking *r, u32 key, unsigned int most)
 	r->count = MIN(r->count + 1, most);
 }
 
-/* The most urgent of those that are active and in no list register. */
+/* The most urgent interrupts, up to @most, that are active and in no list register. */
 struct outside {
 	struct ranking active;
 	unsigned int most;
@@ -383,7 +415,10 @@ static u64 vmcr_of(const struct vgic_cpu *v)
 	return v->loaded ? ich_read_vmcr() : v->vmcr;
 }
 
-/* The @count most urgent interrupts that are active and in no list register, ICH_LR_MAX at most. */
+/*
+ * Deactivate the @count most urgent interrupts that are active and in no list register; ICH_LR_MAX
+ * at most. Return: how many there were.
+ */
 static unsigned int deactivate_outside(struct vcpu *vcpu, unsigned int count)
 {
 	struct outside outside = { .most = MIN(count, (unsigned int)ICH_LR_MAX) };
@@ -396,9 +431,9 @@ static unsigned int deactivate_outside(struct vcpu *vcpu, unsigned int count)
 }
 
 /*
- * EOIs of interrupts that were active and in no list register (ICH_HCR_EL2.EOIcount). Which ones it
- * does not tell: with EOImode=0 a guest ends the most urgent one first. EOIcount has five bits, so
- * the busy interrupts are looked through twice at most.
+ * EOIs of interrupts that were active and in no list register: ICH_HCR_EL2.EOIcount says how many,
+ * not which. With EOImode=0 a guest ends the most urgent one first. EOIcount has five bits, and one
+ * pass deactivates up to ICH_LR_MAX (16), so there are two passes at most that find any.
  */
 static void fold_eoicount(struct vcpu *vcpu)
 {
@@ -407,7 +442,7 @@ static void fold_eoicount(struct vcpu *vcpu)
 	if (!vcpu->vgic->loaded || !(vcpu->vgic->hcr & ICH_HCR_LRENPIE))
 		return;
 	vcpu->vgic->hcr &= ~ICH_HCR_LRENPIE;
-	/* With EOImode=1 it is ICC_DIR_EL1 that ends, and traps; QEMU counts EOIs nevertheless. */
+	/* With EOImode=1 ICC_DIR_EL1 deactivates, and traps. QEMU counts EOIs all the same. */
 	if (this_cpu()->has_tdir && (vmcr_of(vcpu->vgic) & VMCR_VEOIM))
 		return;
 	count = (unsigned int)FIELD_GET(ICH_HCR_EOICOUNT, ich_read_hcr());
@@ -441,13 +476,13 @@ void vgic_fold(struct vcpu *vcpu)
 
 struct candidates {
 	u32 ctlr;
-	u32 groups; /* those that the guest has enabled at its CPU interface: VMCR_VENG<n> */
-	u32 off;    /* pending ones of other groups, in all */
+	u32 groups; /* groups that the guest has enabled at its CPU interface: VMCR_VENG<n> */
+	u32 off;    /* how many pending interrupts are of the other group or groups */
 	unsigned int nr_lrs;
 	struct ranking active, pending;
 };
 
-/* In a key: pending, but not signalled until the guest enables its group. Behind all others. */
+/* In a key: the interrupt is not signalled until the guest enables its group; sorts last. */
 #define KEY_GROUP_OFF BIT(18)
 
 static u32 group_bit(const struct vgic_irq *irq)
@@ -455,7 +490,7 @@ static u32 group_bit(const struct vgic_irq *irq)
 	return irq->group1 ? GICD_CTLR_ENABLE_GRP1 : GICD_CTLR_ENABLE_GRP0;
 }
 
-/* Whether it would be delivered if it were pending. */
+/* Whether the distributor delivers the interrupt when it is pending. */
 static bool is_group_on(u32 ctlr, const struct vgic_irq *irq)
 {
 	return irq->enabled && (ctlr & group_bit(irq));
@@ -481,8 +516,8 @@ static void consider_irq(void *ctx, u32 intid, struct vgic_irq *irq)
 }
 
 /*
- * While it is active: whether it can be pending besides in the same list register. Not while others
- * wait for one: they may be more urgent.
+ * Whether an active interrupt may be pending as well in its list register. It may not while others
+ * have no list register: it would become pending again before them, and they may be more urgent.
  */
 static bool can_be_both(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
 {
@@ -491,9 +526,9 @@ static bool can_be_both(const struct vcpu *vcpu, u32 intid, const struct vgic_ir
 }
 
 /*
- * An interrupt as a list register. Never pending and active at once for a hardware interrupt
- * (ICH_LR<n>_EL2.State), nor for a level, nor for one that is routed elsewhere: the EOI raises the
- * maintenance interrupt, and its state is looked at again then.
+ * An interrupt as the value of a list register. It is never pending and active at once if it is a
+ * forwarded one (HW = 1: ICH_LR<n>_EL2.State forbids it), a level, or routed to another vCPU: then
+ * its EOI raises the maintenance interrupt, and list registers are filled again.
  */
 static u64 make_lr(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
 {
@@ -531,8 +566,8 @@ static void put_in_lr(struct vcpu *vcpu, unsigned int n, u32 intid)
 }
 
 /*
- * List registers that were in use before and are not now. A vCPU that leaves clears all that it
- * wrote, so the next one finds zeroes.
+ * Clear the list registers that are not in use any more. When a vCPU is put, none is in use, so the
+ * next vCPU on this CPU finds zeros.
  */
 static void clear_lrs(struct vgic_cpu *v)
 {
@@ -544,8 +579,9 @@ static void clear_lrs(struct vgic_cpu *v)
 }
 
 /*
- * When what is left out can become the most urgent: when all that is in and is signalled has been
- * acknowledged, and when the guest changes which groups are signalled.
+ * ICH_HCR_EL2's bits for the case that pending interrupts have no list register. One of these can
+ * become the most urgent when all signalled ones in list registers have been acknowledged, or when
+ * the guest enables or disables a group.
  */
 static u64 when_to_fill_again(const struct candidates *c, unsigned int pending)
 {
@@ -559,9 +595,10 @@ static u64 when_to_fill_again(const struct candidates *c, unsigned int pending)
 }
 
 /*
- * Everything if it fits. If not, one list register at least is for what is pending and signalled:
- * the guest may need it before it can end anything. What is active and has no room is the least
- * urgent; EOIcount tells when it is ended, or a trap of ICC_DIR_EL1 does.
+ * Write the list registers. If there are too few, at least one is for a pending and signalled
+ * interrupt: the guest may need to take it before it can end an active one. The active interrupts
+ * that are left out are the least urgent ones; EOIcount says when the guest has ended one, or
+ * ICC_DIR_EL1 traps.
  */
 static void fill_lrs(struct vcpu *vcpu)
 {
@@ -587,6 +624,7 @@ static void fill_lrs(struct vcpu *vcpu)
 
 /* ---- WFI ---- */
 
+/* Whether the interrupt, if pending, is signalled: enabled, not active, within the priority mask. */
 static bool is_urgent(u64 vmcr, u32 ctlr, const struct vgic_irq *irq)
 {
 	return is_group_on(ctlr, irq) && !irq->active &&
@@ -599,8 +637,8 @@ bool vgic_wakes(struct vcpu *vcpu, u32 intid)
 	struct vgic *vgic = vcpu->vm->vgic;
 
 	/*
-	 * Without the lock: if another vCPU enables the interrupt at this moment, the change is
-	 * notified, and the vCPU does not sleep.
+	 * Without the lock: if another vCPU enables the interrupt at this moment, it notifies this
+	 * one, which then does not sleep.
 	 */
 	return is_urgent(vmcr_of(vcpu->vgic), __atomic_load_n(&vgic->ctlr, __ATOMIC_RELAXED),
 			 &vcpu->vgic->irq[intid]);
@@ -620,7 +658,7 @@ static void look_for_urgent(void *ctx, u32 intid, struct vgic_irq *irq)
 	s->found |= vgic_irq_pending(irq) && is_urgent(s->vmcr, s->ctlr, irq);
 }
 
-/* Whether WFI has a reason to end. Running priority is left out: WFI may end without a reason. */
+/* Whether WFI ends. The running priority is ignored, since WFI may end without a reason. */
 static bool vgic_pending(struct vcpu *vcpu)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
@@ -637,7 +675,7 @@ static bool vgic_pending(struct vcpu *vcpu)
 	return s.found;
 }
 
-/* An SPI in another vCPU's list register: that one does it, at once. */
+/* The interrupt is in a list register: request its vCPU to deactivate it when it folds, now. */
 static void deactivate_elsewhere(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 {
 	irq->activate = false;
@@ -666,9 +704,9 @@ void vgic_write_dir(struct vcpu *vcpu, u64 value)
 /* ---- hooks ---- */
 
 /*
- * ICH_HCR_EL2 of a vCPU for which nothing waits. With EOImode=1 an SPI may be deactivated by
- * another vCPU than the one that took it, whose list registers do not have it: so where there are
- * others ICC_DIR_EL1 always traps. Who has EOImode=0 does not write it.
+ * ICH_HCR_EL2 without list registers in use. With EOImode=1 a vCPU may deactivate an SPI that
+ * another vCPU took, and that is in none of its own list registers, so ICC_DIR_EL1 always traps in
+ * a VM with several vCPUs. A guest with EOImode=0 does not write it.
  */
 static u64 base_hcr(const struct vgic *vgic)
 {
@@ -680,11 +718,10 @@ static void vgic_load(struct vcpu *vcpu)
 	struct vgic_cpu *v = vcpu->vgic;
 	const struct percpu *cpu = this_cpu();
 
-	if (!cpu->nr_lrs) /* nothing to shut: the CPU has no interface */
+	if (!cpu->nr_lrs) /* the CPU has no interface that a guest could reach */
 		return;
-	/* ICC_SRE_EL1 traps: it reads as the guest expects, and is not its to change. */
-	icc_open_sre(false);
-	/* without a vGIC there is no CPU interface either: all of it traps */
+	icc_open_sre(false); /* ICC_SRE_EL1 traps: a row of trap/sysreg.c emulates it */
+	/* a VM without a vGIC has no CPU interface either: all of it traps */
 	if (!vcpu->vm->vgic) {
 		ich_write_hcr(ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
 		return;
@@ -697,12 +734,48 @@ static void vgic_load(struct vcpu *vcpu)
 	set_dirty(vcpu);
 }
 
+#ifdef KEEL_DEBUG
+static void die_of(u32 intid, const char *why)
+{
+	if (why)
+		panic("vGIC, INTID %u: %s", intid, why);
+}
+
+static void assert_cpu_sane(struct vcpu *vcpu)
+{
+	u32 intid;
+	const char *why = vgic_cpu_sane(vcpu, &intid);
+
+	die_of(intid, why);
+}
+
+static void assert_spis_sane(struct vm *vm, u32 first, u32 count)
+{
+	u32 intid;
+	const char *why = vgic_spis_sane(vm, first, count, &intid);
+
+	die_of(intid, why);
+}
+#else
+static void assert_cpu_sane(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+static void assert_spis_sane(struct vm *vm, u32 first, u32 count)
+{
+	(void)vm;
+	(void)first;
+	(void)count;
+}
+#endif
+
 static void fold_and_fill(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 
 	answer_kick(vcpu);
-	/* cleared before anything is looked at: see vgic_is_idle() */
+	/* cleared before the state is read: see vgic_is_idle() */
 	(void)__atomic_exchange_n(&v->dirty, false, __ATOMIC_SEQ_CST);
 	if (vgic_is_idle(vcpu)) {
 		clear_lrs(v);
@@ -713,6 +786,7 @@ static void fold_and_fill(struct vcpu *vcpu)
 	spin_lock(&vcpu->vm->vgic->lock);
 	vgic_fold(vcpu);
 	fill_lrs(vcpu);
+	assert_cpu_sane(vcpu);
 	__atomic_store_n(&v->dirty, false, __ATOMIC_RELAXED);
 	spin_unlock(&vcpu->vm->vgic->lock);
 }
@@ -749,13 +823,13 @@ static void vgic_put(struct vcpu *vcpu)
 	}
 	ich_write_hcr(0);
 	icc_open_sre(true);
-	isb(); /* the maintenance interrupt is gone before the host could take it */
+	isb(); /* the maintenance interrupt is deasserted before the host could take it */
 }
 
 /*
- * The maintenance interrupt: a level was ended, an interrupt without a list register was, or none
- * is pending while more wait; or another vCPU's kick. The next entry takes the reason away, and
- * with it the interrupt.
+ * The maintenance interrupt. It is asserted when the guest has ended a level, or an interrupt
+ * without a list register, or when no list register is pending while more interrupts wait; or
+ * another vCPU's kick made it pending. The next entry removes the cause, and so deasserts it.
  */
 static enum vcpu_action vgic_irq(struct vcpu *vcpu)
 {
@@ -781,7 +855,7 @@ static void reset_vgic_cpu(struct vgic_cpu *v)
 	v->dirty = true;
 }
 
-/* Nothing is in list registers. The input keeps the level that its device gives it. */
+/* As after reset, but a pending edge stays, and the input keeps its level. In no list register. */
 static void restart_private_irq(struct vcpu *vcpu, u32 intid)
 {
 	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
@@ -814,8 +888,7 @@ void vgic_cpu_on(struct vcpu *vcpu)
 	ich_write_vmcr(VMCR_RESET);
 }
 
-/* Not loaded, so nothing is in list registers. Inputs keep the level
- * that their device gives them. */
+/* The vCPU is not loaded, so no list register is in use. Inputs keep their levels. */
 static void reset_vgic_vcpu(struct vcpu *vcpu)
 {
 	u32 intid, lines = 0;
@@ -831,7 +904,7 @@ static void reset_vgic_vcpu(struct vcpu *vcpu)
 	spin_unlock(&vcpu->vm->vgic->lock);
 }
 
-/* The CPU interface's registers that trap. */
+/* A write of a CPU interface's register that traps. */
 static enum vcpu_action vgic_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	if (likely(encoding == REG_NUM(ICC_SGI1R_EL1)))
@@ -857,8 +930,10 @@ static const struct vcpu_hooks hooks = {
 	.reset = reset_vgic_vcpu,
 };
 
-/* List registers, which reset leaves UNKNOWN, are cleared. Return: ICH_VTR_EL2, 0 without an
- * interface. */
+/*
+ * Read what this CPU's interface has, and clear its list registers, which are UNKNOWN after reset.
+ * Return: ICH_VTR_EL2; 0 without an interface.
+ */
 static u64 ask_interface(struct percpu *cpu)
 {
 	u64 vtr = icc_present() ? ich_read_vtr() : 0;
@@ -869,7 +944,7 @@ static u64 ask_interface(struct percpu *cpu)
 		return 0;
 	cpu->nr_lrs = (u8)MIN((unsigned int)FIELD_GET(VTR_LISTREGS, vtr) + 1, (u32)ICH_LR_MAX);
 	cpu->has_tdir = vtr & VTR_TDS;
-	/* PREbits is one less than their number: 5, 6 or 7 of them take 1, 2 or 4 registers */
+	/* PREbits is the number of preemption bits less one; 5, 6 or 7 bits take 1, 2 or 4 registers */
 	cpu->nr_aprs =
 		(u8)(1U << (MIN(MAX((unsigned int)FIELD_GET(VTR_PREBITS, vtr) + 1, 5U), 7U) - 5));
 	for (n = 0; n < cpu->nr_lrs; n++)
@@ -895,12 +970,12 @@ void vgic_init(void)
 	if (!usable)
 		log_info("%s: virtual machines get no interrupt controller",
 			 cpu->nr_lrs ? "no redistributor was found" : "no GICv3");
-	/* In any case: guests reach no interface of a CPU that has one. */
+	/* also if VMs can have no vGIC: vgic_load() keeps guests from the CPU's interface */
 	vcpu_add_hooks(&hooks);
 	trap_set_device(TRAP_DEVICE_VGIC, &device);
 }
 
-/* ---- life ---- */
+/* ---- creation and reset ---- */
 
 STATIC_ASSERT(sizeof(struct vgic) <= SZ_4K, "a page each");
 STATIC_ASSERT(sizeof(struct vgic_cpu) <= SZ_4K, "a page each");
@@ -924,11 +999,6 @@ static bool frames_fit(const struct vm *vm, u64 base, u64 size)
 	return base < end && size <= end - base;
 }
 
-static bool frames_overlap(u64 a, u64 a_size, u64 b, u64 b_size)
-{
-	return a < b + b_size && b < a + a_size;
-}
-
 static int check_placement(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs, u64 count)
 {
 	u64 redist_size = VGIC_REDIST_SIZE * count;
@@ -942,12 +1012,12 @@ static int check_placement(const struct vm *vm, u64 dist, u64 redist, u64 nr_irq
 		return -EINVAL;
 	if (!frames_fit(vm, dist, VGIC_DIST_SIZE) || !frames_fit(vm, redist, redist_size))
 		return -E2BIG;
-	return frames_overlap(dist, VGIC_DIST_SIZE, redist, redist_size) ? -EINVAL : 0;
+	return vgic_frames_overlap(dist, VGIC_DIST_SIZE, redist, redist_size) ? -EINVAL : 0;
 }
 
-/* ---- where redistributors lie ---- */
+/* ---- redistributor regions ---- */
 
-/* How many of them have their place. */
+/* How many redistributors have their place in a region. */
 static u32 placed_frames(const struct vgic *vgic)
 {
 	const struct vgic_region *last;
@@ -958,11 +1028,6 @@ static u32 placed_frames(const struct vgic *vgic)
 	return last->first + last->count;
 }
 
-static u64 region_size(const struct vgic_region *region)
-{
-	return (u64)VGIC_REDIST_SIZE * region->count;
-}
-
 static void append_region(struct vgic *vgic, u64 base, u32 count)
 {
 	vgic->region[vgic->nr_regions] =
@@ -970,15 +1035,16 @@ static void append_region(struct vgic *vgic, u64 base, u32 count)
 	vgic->nr_regions++;
 }
 
-/* Is there a register of the vGIC in [@base, @base + @size)? */
+/* Whether [@base, @base + @size) overlaps with the distributor or a region. */
 static bool is_frame_taken(const struct vgic *vgic, u64 base, u64 size)
 {
 	u32 i;
 
 	for (i = 0; i < vgic->nr_regions; i++)
-		if (frames_overlap(base, size, vgic->region[i].base, region_size(&vgic->region[i])))
+		if (vgic_frames_overlap(base, size, vgic->region[i].base,
+					vgic_region_size(&vgic->region[i])))
 			return true;
-	return frames_overlap(base, size, vgic->dist_base, VGIC_DIST_SIZE);
+	return vgic_frames_overlap(base, size, vgic->dist_base, VGIC_DIST_SIZE);
 }
 
 int vgic_add_region(struct vm *vm, struct ipa base, u64 count)
@@ -999,7 +1065,7 @@ int vgic_add_region(struct vm *vm, struct ipa base, u64 count)
 	return 0;
 }
 
-/* Pages that vCPUs got in a try that failed stay with them, and count in the next one. */
+/* vCPUs keep pages that they got in a call that failed, and the next call uses them. */
 static int create_cpus(struct vm *vm, struct vgic *vgic)
 {
 	u32 i;
@@ -1053,7 +1119,7 @@ static void reset_spi(struct vcpu *via, u32 intid)
 	note_busy(via, intid, irq);
 }
 
-/* By 32, so that whoever changes an input meanwhile does not wait for all of them. */
+/* The lock is dropped after each 32 SPIs, so that changes of inputs do not wait for all of them. */
 void vgic_reset(struct vm *vm)
 {
 	struct vgic *vgic = vm->vgic;
@@ -1065,6 +1131,7 @@ void vgic_reset(struct vm *vm)
 		spin_lock(&vgic->lock);
 		for (i = intid; i < MIN(intid + 32, end); i++)
 			reset_spi(via, i);
+		assert_spis_sane(vm, intid, 32);
 		spin_unlock(&vgic->lock);
 	}
 }

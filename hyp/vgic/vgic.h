@@ -3,11 +3,11 @@
  * A virtual GICv3 (ARM IHI 0069): distributor and redistributors by emulation, CPU interface by the
  * hardware's list registers. docs/vgic.md.
  *
- * One lock a VM, vgic->lock, guards every interrupt's state; it is never held while a guest runs,
- * and nothing but vm->pool's lock and the log's is taken under it. What is in a list register of a
- * CPU belongs to that CPU until it is folded back, which that CPU alone does: the guest changes it
- * without telling. vcpu->vgic->dirty is how others ask for that: set under the lock, seen at the
- * vCPU's next entry. Whom a change is for is told by vgic_notify().
+ * Each VM has one lock, vgic->lock, which guards the state of all its interrupts. It is never held
+ * while a guest runs, and only vm->pool's lock and the log's are taken under it. An interrupt in a
+ * list register belongs to the CPU on which its vCPU is loaded: the guest changes it without an
+ * exit, and only that CPU can fold it back. To request that, another CPU sets vcpu->vgic->dirty
+ * under the lock, which the vCPU sees at its next entry, and calls vgic_notify().
  */
 #ifndef KEEL_VGIC_VGIC_H
 #define KEEL_VGIC_VGIC_H
@@ -43,14 +43,14 @@ struct vgic_irq {
 	bool edge : 1;	 /* configured edge-triggered */
 	bool line : 1;	 /* level of the input */
 	bool latch : 1;	 /* pending by an edge or a write */
-	bool active : 1; /* in a list register: when it was put there */
-	bool held : 1;	 /* the physical interrupt of the same INTID is active on the vCPU's CPU */
-	bool in_lr : 1;	 /* the truth is in a list register of @home */
-	/* of one in a list register: it stands for the latch; and changes
-	 * to make when it is folded */
+	bool active : 1; /* while in a list register: as it was when that was written */
+	bool held : 1;	 /* forwarded: the physical PPI of the same INTID is active on its CPU */
+	bool in_lr : 1;	 /* the current state is in a list register of @home */
+	/* while in a list register: its pending state represents the latch; and requests of other
+	 * vCPUs, which the fold carries out */
 	bool lr_latch : 1, unpend : 1, activate : 1, deactivate : 1;
-	u16 target;   /* SPI: where it is routed to */
-	u16 home;     /* SPI: whose list register it is in, or on which vCPU it is active */
+	u16 target;   /* SPI: the vCPU that it is routed to */
+	u16 home;     /* the vCPU in whose list register it is, or on which it is active */
 	u32 affinity; /* SPI: Aff3..Aff0 of GICD_IROUTER, as written */
 };
 
@@ -60,17 +60,17 @@ struct vgic_irq {
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
 	u32 busy;   /* private interrupts that are pending, active or in a list register */
-	u32 held;   /* private interrupts whose physical one is held active: struct vgic_irq.held */
-	bool dirty; /* there is something to fold or fill at the next entry; atomic */
-	bool leave; /* the next entry is an exit to the host: it has others to wake. Owner's */
+	u32 held;   /* private interrupts that are forwarded: struct vgic_irq.held */
+	bool dirty; /* the next entry folds and fills; atomic */
+	bool leave; /* the next entry is an exit to the host, which must wake other vCPUs. Owner's */
 	bool loaded;	/* the list registers are in the hardware */
 	bool asleep;	/* GICR_WAKER.ProcessorSleep. Awake at reset, as after a firmware's boot */
 	u32 folds;	/* how often list registers were folded; atomic */
 	u32 lr_used;	/* bitmap of list registers that hold an interrupt */
-	u32 lr_written; /* bitmap of those that may be other than 0 in the hardware */
-	u64 lr[ICH_LR_MAX];	    /* as they were filled, valid where lr_used says */
+	u32 lr_written; /* bitmap of list registers that may be other than 0 in the hardware */
+	u64 lr[ICH_LR_MAX];	    /* values at the last fill, valid where lr_used says */
 	u64 hcr;		    /* ICH_HCR_EL2 as it was written */
-	u64 hcr_on;		    /* what of it is always set while loaded */
+	u64 hcr_on;		    /* bits of ICH_HCR_EL2 that are always set while loaded */
 	u64 vmcr, ap0r[4], ap1r[4]; /* while not loaded */
 };
 
@@ -83,40 +83,41 @@ struct vgic_region {
 	u32 first, count;
 };
 
-/* What is constant is so from the first run of a vCPU on. */
+/* "Constant" begins at the first run of a vCPU. */
 struct vgic {
 	struct spinlock lock;
 	u64 dist_base;	/* constant, as the next five */
-	u32 nr_irqs;	/* 64..1024: INTIDs below it and VGIC_INTIDS exist */
-	u32 nr_frames;	/* redistributors: as many as vCPUs */
-	u32 nr_regions; /* where they lie; those of no region cannot be accessed */
+	u32 nr_irqs;	/* 64..1024: INTIDs below nr_irqs and VGIC_INTIDS exist */
+	u32 nr_frames;	/* number of redistributors: as many as vCPUs */
+	u32 nr_regions; /* a redistributor in no region cannot be accessed */
 	struct vgic_region region[KEEL_REDIST_REGIONS];
-	u16 frame[VM_VCPUS_MAX]; /* which vCPU a redistributor is of */
+	u16 frame[VM_VCPUS_MAX]; /* by number of a redistributor: its vCPU's index */
 	u32 ctlr;		 /* GICD_CTLR_ENABLE_* */
 	u64 busy[1024 / 64];	 /* SPIs that are pending, active or in a list register, by INTID */
 	struct vgic_irq *spi[VGIC_SPI_PAGES];
 };
 
 /*
- * Register on the run loop; ask the hardware. Boot CPU, after redist_init(). Without GICv3's
- * interface, or without a redistributor, VMs get no vGIC, and guests reach no interface.
+ * Register with the run loop, and read what the hardware has. Boot CPU, after redist_init(). If the
+ * CPU has no GICv3 interface or no redistributor, VMs get no vGIC, and guests' accesses to the
+ * interface trap.
  */
 void vgic_init(void);
 
 /**
- * vgic_cpu_online() - ask this CPU's GIC interface what it has
+ * vgic_cpu_online() - read what this CPU's GIC interface has
  *
- * Each CPU but the first, when it comes up, after host_cpu_init(). The number of list registers may
- * be another than the first one's; what guests see may not.
+ * Each CPU but the boot CPU, when it comes up, after host_cpu_init(). The number of list registers
+ * may differ from the boot CPU's; what guests see may not.
  *
- * Return: whether it can run VMs that have a vGIC, if VMs can have one.
+ * Return: whether this CPU can run VMs that have a vGIC; true if VMs can have none.
  */
 bool vgic_cpu_online(void);
 
 /**
- * vgic_pages() - what vgic_create() takes from the VM's pool, in pages
+ * vgic_pages() - how many pages vgic_create() takes from the VM's pool
  * @nr_irqs:  64..1024
- * @nr_vcpus: vCPUs that the VM has
+ * @nr_vcpus: number of vCPUs of the VM
  */
 u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus);
 
@@ -125,33 +126,33 @@ u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus);
  * @dist:    IPA of the distributor, 64 KiB, aligned to that
  * @redist:  IPA of redistributors, 128 KiB for each vCPU in ascending order, aligned to 64 KiB
  * @nr_irqs: 64..1024, a multiple of 32
- * @count:   how many redistributors are there; 0 for all
+ * @count:   how many redistributors this region has; 0 for all
  *
- * vm->lock held; all vCPUs are there, and none runs.
+ * vm->lock held; all vCPUs exist, and none runs.
  *
- * Return: 0; -ENODEV the CPU has no GICv3 interface; -EBUSY there is one; -EINVAL also without
- * vCPUs; -E2BIG beyond the IPA size; -ENOMEM (some pages of the pool may be kept for the next try).
+ * Return: 0; -ENODEV VMs can have no vGIC (vgic_init()); -EBUSY the VM has one; -EINVAL an argument
+ * is invalid, frames overlap, or the VM has no vCPU; -E2BIG beyond the IPA size; -ENOMEM the pool
+ * has too few pages (vCPUs may keep some for the next call).
  */
 int __must_check vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs,
 			     u64 count);
 
 /**
  * vgic_add_region() - KEEL_HC_VGIC_REDIST (struct vm_call_ops.vgic_redist)
- * @base:  IPA of redistributors, aligned to 64 KiB
- * @count: how many there is room for, 1..
+ * @base:  IPA of the region, aligned to 64 KiB
+ * @count: how many redistributors it has room for, 1..
  *
- * vm->lock held; there is a vGIC; no vCPU has run or can while it does.
+ * vm->lock held; the VM has a vGIC; no vCPU has run, or can run during the call.
  *
- * Return: 0; -EINVAL also when all redistributors have their place; -E2BIG beyond the IPA size;
- * -ENOSPC after KEEL_REDIST_REGIONS regions.
+ * Return: 0; -EINVAL an argument is invalid, frames overlap, or all redistributors have their place
+ * already; -E2BIG beyond the IPA size; -ENOSPC there are KEEL_REDIST_REGIONS regions.
  */
 int __must_check vgic_add_region(struct vm *vm, struct ipa base, u64 count);
 
 /**
  * vgic_reset() - KEEL_HC_VGIC_RESET (struct vm_call_ops.vgic_reset)
  *
- * All vCPUs are owned by this CPU, so none runs. Inputs keep their levels, which may change
- * meanwhile.
+ * This CPU owns all vCPUs, so none runs. Inputs keep their levels, which may change during the call.
  */
 void vgic_reset(struct vm *vm);
 
@@ -159,133 +160,179 @@ void vgic_reset(struct vm *vm);
  * vgic_cpu_on() - PSCI turns the vCPU on
  * @vcpu: loaded here, before its first instruction
  *
- * Its CPU interface, and what its redistributor keeps of SGIs and PPIs, as after reset: firmware
- * does that on a machine. But what is pending stays: it may have been sent since.
+ * Resets its CPU interface, and the state of SGIs and PPIs in its redistributor, as firmware does on
+ * a physical machine. Pending interrupts stay: they may have been sent since CPU_ON returned.
  */
 void vgic_cpu_on(struct vcpu *vcpu);
 
 /**
  * vgic_irq_line() - KEEL_HC_IRQ_LINE (struct vm_call_ops.irq_line)
- * @index: in: the vCPU of a PPI, any value; out with 1: the vCPU to wake or kick
- * @intid: 16..nr_irqs - 1. The timers' PPIs, and SPE's, are not the host's: nothing happens
- *	   to them
+ * @index: in: the vCPU of a PPI, any value is allowed; out, if 1 is returned: the vCPU to wake or
+ *	   kick
+ * @intid: 16..nr_irqs - 1. The PPIs of the timers and of SPE are EL2's: for these the call does
+ *	   nothing and returns 0
  *
  * Any CPU. An edge-triggered interrupt becomes pending with each @level of 1.
  *
- * Return: 1; 0 when nobody has to look; -EINVAL.
+ * Return: 1; 0 if no vCPU needs to be woken or kicked; -EINVAL.
  */
 int __must_check vgic_irq_line(struct vm *vm, u64 *index, u64 intid, bool level);
 
 /**
- * vgic_set_level() - the level of an input changed
+ * vgic_set_level() - set the level of an interrupt's input
  * @vcpu:  the vCPU of a PPI; any vCPU of the VM for an SPI
- * @intid: others than those of PPIs and SPIs that there are do nothing
+ * @intid: SGIs, and INTIDs that the VM does not have, are ignored
  *
  * Any CPU.
  *
- * Return: the vCPU that has something new to see, or NULL.
+ * Return: the vCPU to wake or kick, or NULL.
  */
 struct vcpu *vgic_set_level(struct vcpu *vcpu, u32 intid, bool level);
 
 /**
- * vgic_set_timer() - the level of a timer's PPI, by the vCPU's owner
+ * vgic_set_timer() - set the level of a PPI that EL2 drives; by the vCPU's owner
  *
- * Nobody else changes that input, so nothing is locked when it has not changed.
+ * Only the owner changes that input, so the lock is not taken when the level has not changed.
  */
 void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level);
 
 /**
- * vgic_map_hw() - a physical PPI is the guest's PPI of the same number
- * @level: whether the physical input is up, for the loaded vCPU. Under vgic->lock
+ * vgic_map_hw() - map a physical PPI to the guests' PPI of the same INTID
+ * @level: reads the level of the physical input, for the loaded vCPU; called under vgic->lock
  *
- * Boot CPU. vgic_hold() says when its input is up.
+ * Boot CPU. The caller then calls vgic_hold() whenever the input is high.
  */
 void vgic_map_hw(u32 intid, bool (*level)(struct vcpu *vcpu));
 
 /**
- * vgic_hold() - the input of a mapped physical PPI is up on this CPU
+ * vgic_hold() - forward a mapped physical PPI whose input is high on this CPU
  * @vcpu: loaded here
  *
- * It becomes pending in the guest, and active in the hardware: it does not fire again until the
- * guest deactivates it, its input is seen to have fallen, or the vCPU leaves this CPU.
+ * The virtual interrupt becomes pending, and the physical one active, so that it does not fire
+ * again until the guest deactivates it, its input has fallen, or the vCPU leaves this CPU.
  *
- * Return: false if it was held already, so that it cannot be what interrupts this CPU.
+ * Return: false if it was forwarded already: then it is not what interrupts this CPU.
  */
 bool vgic_hold(struct vcpu *vcpu, u32 intid);
 
-/* Whether this PPI would end WFI if it were pending: it is on, and urgent enough. Loaded here. */
+/* Whether this PPI, if it is pending, ends WFI: enabled, and urgent enough. @vcpu is loaded here. */
 bool vgic_wakes(struct vcpu *vcpu, u32 intid);
 
-/* Of an access: it is not the vGIC's; it is done; it is to be made again. */
 /**
  * vgic_mmio() - an access to the distributor or a redistributor
- * @vcpu:  the one that made it, loaded here
+ * @vcpu:  the vCPU that made the access, loaded here
  * @bytes: 1, 2, 4 or 8
  * @data:  value to write, or the value read, zero-extended
  *
- * Registers that there are not, and accesses that are misaligned or of a width that the register
- * does not take, read as zero and ignore writes. If other vCPUs are to wake, they are named in the
- * run page, and the next entry of @vcpu becomes KEEL_EXIT_IRQ.
+ * An access to a register that is not implemented, a misaligned one, or one of a width that the
+ * register does not have, reads as zero and ignores writes. vCPUs that the host must wake are named
+ * in the run page, and the next entry of @vcpu becomes KEEL_EXIT_IRQ.
  *
- * A read of pending or active state waits for vCPUs that have some of it in their list registers,
- * without a lock. If an interrupt comes meanwhile, or they take too long, the guest makes the
- * access again.
+ * A read of pending or active state waits, without a lock, for vCPUs that have some of it in their
+ * list registers. If an interrupt comes meanwhile, or they take too long, the guest repeats the
+ * access.
  *
- * Return: TRAP_MMIO_DONE; TRAP_MMIO_AGAIN, nothing was read; TRAP_MMIO_NOT_MINE if the access is
- * not, in whole,
- * the vGIC's.
+ * Return: TRAP_MMIO_DONE; TRAP_MMIO_AGAIN nothing was read, and the guest repeats the access;
+ * TRAP_MMIO_NOT_MINE not all of the access is within the distributor or a region.
  */
 enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data);
 
 /**
- * vgic_write_sgi1r() - ICC_SGI1R_EL1 written: send an SGI
- * @vcpu: the one that did, loaded here
+ * vgic_write_sgi1r() - a write of ICC_SGI1R_EL1: send an SGI
+ * @vcpu: the sender, loaded here
  *
- * vgic_write_sgi0r() is ICC_SGI0R_EL1 or ICC_ASGI1R_EL1, which reach Group 0 alone. Without a vGIC
- * nothing happens.
+ * vgic_write_sgi0r() is for ICC_SGI0R_EL1 and ICC_ASGI1R_EL1, which reach only SGIs of Group 0.
+ * Without a vGIC both do nothing.
  *
- * Return: VCPU_RESUME; KEEL_EXIT_IRQ when others must be woken, which the run page names.
+ * Return: VCPU_RESUME; KEEL_EXIT_IRQ if the host must wake vCPUs, which the run page names.
  */
 int vgic_write_sgi1r(struct vcpu *vcpu, u64 value);
 int vgic_write_sgi0r(struct vcpu *vcpu, u64 value);
 
 /*
- * ICC_DIR_EL1 written. It traps where there are several vCPUs, or while more are active than there
- * are list registers. An SPI may be deactivated by any vCPU.
+ * A write of ICC_DIR_EL1. It traps in a VM with several vCPUs, and while more interrupts are active
+ * than there are list registers. Any vCPU may deactivate an SPI.
  */
 void vgic_write_dir(struct vcpu *vcpu, u64 value);
 
-/* ---- inside vgic/; vgic->lock held if nothing else is said ---- */
+/* ---- inside vgic/; vgic->lock is held unless the comment says otherwise ---- */
 
 /*
- * The interrupt @intid as @vcpu sees it; NULL if there is none. The lock is needed for its state, not
- * to find it: registers are read without.
+ * The interrupt @intid as @vcpu sees it; NULL if the VM has none. The lock is needed for its state,
+ * not to find it.
  */
 struct vgic_irq *vgic_irq_of(struct vcpu *vcpu, u32 intid);
 
-/* Its state changed: note it, and let those concerned look. Return: whom it is for, or NULL. */
+/*
+ * The state of @irq has changed: update the busy bitmap, and make its vCPU fold and fill at its next
+ * entry. Return: that vCPU, for vgic_notify(), or NULL.
+ */
 struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq);
 
-/* Take the state of what is in @vcpu's list registers back; loaded here, or not loaded at all. */
+/* Merge @vcpu's list registers back into its interrupts' state; loaded here, or nowhere. */
 void vgic_fold(struct vcpu *vcpu);
 
 /* The vCPU with this index, or NULL. */
 struct vcpu *vgic_vcpu(struct vm *vm, u32 index);
 
 /*
- * @owner has something to see, and @vcpu, loaded here, is the cause. If it is loaded on another
- * CPU, that CPU's maintenance interrupt is made pending: it is EL2's while a guest runs, and means
- * nothing to the host. If its thread sleeps in WFI, the host wakes it once @vcpu has left.
- * Otherwise it looks by itself before it runs.
+ * Make @owner see soon what vgic_changed() noted; @vcpu, loaded here, is the cause. If @owner runs
+ * on another CPU, that CPU's maintenance interrupt is made pending, which is EL2's while a guest
+ * runs, and which the host's handler ignores. If @owner's thread sleeps in WFI, @vcpu leaves to the
+ * host, which wakes it. Otherwise @owner reads its dirty flag before it runs. @owner may be NULL.
  */
 void vgic_notify(struct vcpu *vcpu, struct vcpu *owner);
 
-/* The index that an affinity names, whether or not there is such a vCPU; VGIC_NO_VCPU. */
+/* The index that an affinity names, whether or not the VM has that vCPU; VGIC_NO_VCPU. */
 u16 vgic_index_of(u32 affinity);
+
+/* ICH_LR<n>_EL2 */
+#define LR_ACTIVE   BIT(63)
+#define LR_PENDING  BIT(62)
+#define LR_HW	    BIT(61)
+#define LR_GROUP1   BIT(60)
+#define LR_PRIORITY GENMASK(55, 48)
+#define LR_PINTID   GENMASK(44, 32)
+#define LR_EOI	    BIT(41) /* with HW=0 */
+#define LR_VINTID   GENMASK(31, 0)
 
 static inline bool vgic_irq_pending(const struct vgic_irq *irq)
 {
 	return irq->latch || irq->lr_latch || (!irq->edge && irq->line);
 }
+
+/* Whether [@a, @a + @a_size) and [@b, @b + @b_size) have an address in common. */
+static inline bool vgic_frames_overlap(u64 a, u64 a_size, u64 b, u64 b_size)
+{
+	return a < b + b_size && b < a + a_size;
+}
+
+static inline u64 vgic_region_size(const struct vgic_region *region)
+{
+	return (u64)VGIC_REDIST_SIZE * region->count;
+}
+
+#ifdef KEEL_DEBUG
+/**
+ * vgic_sane() - whether the state of a VM's vGIC fits together, at any time between two changes
+ * @intid: out: the interrupt that the answer is about, if it is about one
+ *
+ * vgic->lock held. Changes nothing, and takes as long as the VM has interrupts: it is for tests.
+ * Debug builds call the two functions below instead, each for what it may have changed.
+ *
+ * An interrupt is in a list register if it says so, and in one only; it is marked busy if it is
+ * pending, active or in a list register, and not otherwise; it has requests only while it is in a
+ * list register, a home only while it is active or in one, and is forwarded if its vCPU's bitmap
+ * says so. A vCPU that is not loaded has nothing in list registers, and nothing forwarded. Frames
+ * do not overlap, and each redistributor has a vCPU of its own.
+ *
+ * Return: what is not so, in words; NULL if all is.
+ */
+const char *vgic_sane(struct vm *vm, u32 *intid);
+/* The part of it that is @vcpu's: list registers and what is in them, SGIs and PPIs. */
+const char *vgic_cpu_sane(struct vcpu *vcpu, u32 *intid);
+/* The part of it that is about SPIs @first to @first + @count - 1. */
+const char *vgic_spis_sane(struct vm *vm, u32 first, u32 count, u32 *intid);
+#endif
 
 #endif

@@ -3,8 +3,28 @@
  * The registers of the distributor and the redistributors (ARM IHI 0069, 12.8 to 12.11), with one
  * security state and affinity routing always on; and SGIs.
  *
- * A register that has a field for each interrupt is a row that says how wide the field is, and how
- * one field is read and written.
+ * Each register, or array of registers, is a row of a table. A row of an array with a field for
+ * each interrupt says how wide the field is and how one field is read and written:
+ *
+ *	vgic_mmio() -> access_dist() or access_redist()    which frame, which vCPU
+ *	            -> access_reg()                        which row; width and alignment
+ *	            -> row->read()                         a plain register: one load, no lock
+ *	               access_locked() -> row->write(), or row->get() or set() of each field
+ *	               read_state()                        get() of each field, after a fold
+ *
+ * GICD_ISPENDR, GICD_ICPENDR, GICD_ISACTIVER, GICD_ICACTIVER (and the redistributors' same
+ * registers) show what list registers can hold, so this vCPU's list registers are folded first.
+ * Those of other vCPUs only their own CPUs can read:
+ *
+ * - A read kicks each vCPU that has one of the interrupts in a list register, drops the lock, and
+ *   waits until each of them has folded, which it does without waiting for anyone: a vCPU that
+ *   waits here has folded before. If a physical interrupt comes meanwhile, or the wait takes too
+ *   long, nothing is read and the guest repeats the access.
+ * - A write leaves a request in the interrupt's state (unpend, activate, deactivate), which the
+ *   other vCPU carries out when it folds, and kicks that vCPU.
+ *
+ * An access has the fields of at most 32 interrupts, which bounds the time under vgic->lock. Longer
+ * are only a write of GICD_CTLR and an SGI to all, each over the VM's vCPUs.
  */
 #include <arch/barrier.h>
 #include <lib/compiler.h>
@@ -26,28 +46,28 @@
 #define IROUTER_AFF3   GENMASK(39, 32)
 #define IROUTER_AFF0_2 GENMASK(23, 0)
 
-/* An access that is being carried out; vgic->lock held, but while a register is read. */
+/* An access in progress. */
 struct access {
-	struct vcpu *vcpu; /* who makes it */
-	struct vcpu *of;   /* whose redistributor it is; for the distributor the same */
+	struct vcpu *vcpu; /* the vCPU that makes it */
+	struct vcpu *of;   /* the redistributor's vCPU; for the distributor the same as @vcpu */
 	bool redist;
 	u32 frame;			  /* number of the redistributor */
-	const struct vgic_region *region; /* where it lies */
+	const struct vgic_region *region; /* the region that the redistributor is in */
 	u32 offset;			  /* from the row's first register */
 	unsigned int bytes;
-	bool again; /* an interrupt came before it was done */
+	bool again; /* the access was not done: the guest repeats it */
 };
 
 /*
- * A row. With @bits, it is an array of fields, one an interrupt, and @get and @set do one of them;
- * otherwise @read, by one load and without the lock, and @write do the register. None of them: read
- * as zero, ignore writes.
+ * A row. With @bits, an array of fields, one for each interrupt, of which @get and @set read and
+ * write one, under the lock. Without, one register: @read, by one load and without the lock, and
+ * @write, under the lock. A function that is NULL: reads as zero, writes are ignored.
  */
 struct reg {
 	u16 offset, size;
 	u8 bits;
 	u8 widths; /* of accesses: the sum of 1, 2, 4, 8 */
-	bool fold; /* it shows or changes what list registers hold */
+	bool fold; /* the fields are state that list registers can hold */
 	u32 (*get)(struct access *a, u32 intid, struct vgic_irq *irq);
 	void (*set)(struct access *a, u32 intid, struct vgic_irq *irq, u32 field);
 	u64 (*read)(struct access *a);
@@ -56,7 +76,7 @@ struct reg {
 
 /* ---- one interrupt's fields ---- */
 
-/* Its state is new, and may concern another vCPU. */
+/* The interrupt's state has changed: have its vCPU look at it, which may be another one. */
 static void irq_changed(struct access *a, u32 intid, struct vgic_irq *irq)
 {
 	vgic_notify(a->vcpu, vgic_changed(a->of, intid, irq));
@@ -89,7 +109,7 @@ static void change_enabled(struct access *a, u32 intid, struct vgic_irq *irq, bo
 	if (irq->enabled == enabled)
 		return;
 	irq->enabled = enabled;
-	/* one that is neither pending nor active is in no list register either */
+	/* an interrupt that is not busy has no vCPU that must look at it */
 	if (vgic_irq_pending(irq) || irq->active || irq->in_lr)
 		irq_changed(a, intid, irq);
 }
@@ -113,7 +133,7 @@ static u32 get_pending(struct access *a, u32 intid, struct vgic_irq *irq)
 	return vgic_irq_pending(irq);
 }
 
-/* SGIs too: without a legacy mode these registers are theirs as well. */
+/* Also for SGIs: with affinity routing these registers set SGIs' pending state too. */
 static void set_pending(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
 {
 	if (!field || irq->latch)
@@ -186,7 +206,7 @@ static u32 get_config(struct access *a, u32 intid, struct vgic_irq *irq)
 	return irq->edge ? 2 : 0;
 }
 
-/* SGIs are edges, and here PPIs are levels: only SPIs can be configured. */
+/* SGIs are always edges, and this GIC's PPIs always levels: only SPIs can be configured. */
 static void set_config(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
 {
 	bool edge = field & 2;
@@ -204,7 +224,7 @@ static u64 read_dist_ctlr(struct access *a)
 	return READ_ONCE(a->vcpu->vm->vgic->ctlr) | GICD_CTLR_ARE | GICD_CTLR_DS;
 }
 
-/* All vCPUs look anew; those that run or sleep elsewhere are told only of what is switched on. */
+/* All vCPUs fold and fill again; they are notified only if a group was enabled. */
 static void write_dist_ctlr(struct access *a, u64 value)
 {
 	struct vm *vm = a->vcpu->vm;
@@ -240,7 +260,7 @@ static u64 read_pidr2(struct access *a)
 	return GIC_PIDR2;
 }
 
-/* The SPI whose GICD_IROUTER<n> this is; NULL. */
+/* The SPI of the GICD_IROUTER<n> that is accessed, or NULL. */
 static struct vgic_irq *router_irq(struct access *a, u32 *intid)
 {
 	*intid = a->offset / 8;
@@ -262,7 +282,7 @@ static u64 read_irouter(struct access *a)
 	return irq ? irouter_of(irq) >> (a->offset % 8 * 8) : 0;
 }
 
-/* What is active stays with its vCPU until it is ended there; what is pending moves. */
+/* An active interrupt stays with its vCPU until it is deactivated there; a pending one moves. */
 static void write_irouter(struct access *a, u64 value)
 {
 	unsigned int shift = a->offset % 8 * 8;
@@ -281,13 +301,16 @@ static void write_irouter(struct access *a, u64 value)
 
 /* ---- registers of a redistributor ---- */
 
-/* Affinity of MPIDR_EL1 in one word: Aff3 of a vCPU is 0. */
+/* GICR_TYPER.Affinity_Value: the affinities of MPIDR_EL1; a vCPU's Aff3 is 0. */
 static u64 redist_affinity(const struct vcpu *vcpu)
 {
 	return vcpu->mpidr & GENMASK(23, 0);
 }
 
-/* Software that walks the frames stops at the one that says it is the last: of adjacent regions' all. */
+/*
+ * GICR_TYPER.Last: software that walks adjacent frames stops there, so a region that another one
+ * follows directly has no last frame.
+ */
 static bool is_last_frame(const struct vgic *vgic, const struct access *a)
 {
 	u64 end = a->region->base + (u64)VGIC_REDIST_SIZE * a->region->count;
@@ -310,7 +333,7 @@ static u64 read_redist_typer(struct access *a)
 	return typer >> (a->offset * 8);
 }
 
-/* Delivery does not depend on it: interrupts are for a sleeping vCPU to keep. */
+/* Delivery does not depend on it: a vCPU that sleeps keeps its pending interrupts. */
 static u64 read_waker(struct access *a)
 {
 	return READ_ONCE(a->of->vgic->asleep)
@@ -323,7 +346,7 @@ static void write_waker(struct access *a, u64 value)
 	a->of->vgic->asleep = value & GICR_WAKER_PROCESSORSLEEP;
 }
 
-/* ---- the maps ---- */
+/* ---- the register maps ---- */
 
 #define FIELDS(at, n_bits, intids, get_, set_)                                                  \
 	{                                                                                       \
@@ -341,7 +364,7 @@ static void write_waker(struct access *a, u64 value)
 		.set = (set_)                                                                \
 	}
 
-/* 12.8: ascending. What is not here is reserved, or not in this implementation. */
+/* 12.8, ascending. Other offsets are reserved, or are of registers that this GIC does not have. */
 static const struct reg dist_regs[] = {
 	{ .offset = 0x0000,
 	  .size = 4,
@@ -367,7 +390,7 @@ static const struct reg dist_regs[] = {
 	{ .offset = 0xffe8, .size = 4, .widths = 4, .read = read_pidr2 },
 };
 
-/* 12.10: the frame of control registers, then that of SGIs and PPIs. */
+/* 12.10: the frame of control registers, then the frame of SGIs and PPIs. */
 static const struct reg redist_regs[] = {
 	{ .offset = 0x0004, .size = 4, .widths = 4, .read = read_iidr },
 	{ .offset = 0x0008, .size = 8, .widths = 4 | 8, .read = read_redist_typer },
@@ -399,7 +422,7 @@ static const struct reg *find_reg(const struct reg *regs, size_t count, u32 offs
 
 /* ---- an access ---- */
 
-/* How many of @count interrupts from @first on there are; nr_irqs is a multiple of 32. */
+/* How many of the @count interrupts from @first on the VM has. */
 static u32 existing_irqs(const struct vgic *vgic, u32 first, u32 count)
 {
 	u32 end = MIN(vgic->nr_irqs, (u32)VGIC_INTIDS);
@@ -408,8 +431,9 @@ static u32 existing_irqs(const struct vgic *vgic, u32 first, u32 count)
 }
 
 /*
- * The fields of interrupts that there are; in the distributor the private ones' are reserved. Those
- * of one access lie behind each other: it is aligned, and has 32 fields at most.
+ * Read or write the fields of the interrupts that the VM has. In the distributor, those of SGIs and
+ * PPIs are reserved. The interrupts of one access are adjacent in memory: an access is aligned and
+ * has 32 fields at most, and private interrupts and pages of SPIs begin at multiples of 32.
  */
 static u64 access_fields(const struct reg *reg, struct access *a, bool write, u64 value)
 {
@@ -428,14 +452,14 @@ static u64 access_fields(const struct reg *reg, struct access *a, bool write, u6
 	return result;
 }
 
-/* vCPUs that an access waits for, and how often each had folded when it was asked to. */
+/* vCPUs that an access waits for, and how often each had folded when it was asked. */
 struct asked {
 	unsigned int count;
-	struct vcpu *vcpu[32]; /* fields of an access */
+	struct vcpu *vcpu[32]; /* as many as an access has fields */
 	u32 folds[32];
 };
 
-/* What other vCPUs have in list registers only they know: they are asked to fold. */
+/* Ask the vCPUs that have one of the access's interrupts in a list register to fold. */
 static void ask_vcpus_to_fold(const struct reg *reg, struct access *a, struct asked *asked)
 {
 	u32 first = a->offset * 8 / reg->bits, i;
@@ -453,13 +477,14 @@ static void ask_vcpus_to_fold(const struct reg *reg, struct access *a, struct as
 	}
 }
 
-/* How often an access looks whether the others have folded: far more than it takes them to. */
+/* How often an access looks whether the others have folded: far more often than they need. */
 #define WAIT_LOOKS 100000U
 
 /*
- * Whoever has list registers in use folds soon: its CPU has been interrupted, or is at EL2 already.
- * It does not wait for this vCPU, which has folded its own. The host's interrupts do not wait for
- * that. Nor does EL2 for a host that masks the interrupt over there, and its own here.
+ * Wait until each vCPU that was asked has folded. It does so soon: its CPU has been interrupted, or
+ * is at EL2 already, and it does not wait for this vCPU, which has folded before. The wait ends
+ * early if a physical interrupt is pending here, so that the host's are not delayed, and after
+ * WAIT_LOOKS, in case the other CPU has masked the interrupt. Return: whether all have folded.
  */
 static bool wait_for_folds(const struct asked *asked)
 {
@@ -475,7 +500,7 @@ static bool wait_for_folds(const struct asked *asked)
 	return true;
 }
 
-/* A read of state that list registers have the truth about. */
+/* A read of pending or active state, which can be in list registers of several vCPUs. */
 static u64 read_state(const struct reg *reg, struct access *a)
 {
 	struct vgic *vgic = a->vcpu->vm->vgic;
@@ -516,7 +541,7 @@ static u64 access_locked(const struct reg *reg, struct access *a, bool write, u6
 	return result;
 }
 
-/* A register without fields for each interrupt is read by one load, which needs no lock. */
+/* A register that is not an array of fields is read by one load, which needs no lock. */
 static u64 access_reg(const struct reg *reg, struct access *a, bool write, u64 value)
 {
 	u64 result = 0;
@@ -607,7 +632,7 @@ enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool wr
 #define SGIR_RS	     GENMASK(47, 44)
 #define SGIR_AFF3    GENMASK(55, 48)
 
-/* A register for Group 1 reaches SGIs of either group, with one security state. */
+/* With one security state, ICC_SGI1R_EL1 (@group1) reaches SGIs of both groups, others Group 0. */
 static void send_sgi(struct vcpu *vcpu, struct vcpu *to, u32 intid, bool group1)
 {
 	struct vgic_irq *irq;
@@ -633,7 +658,7 @@ static void send_to_others(struct vcpu *vcpu, u32 intid, bool group1)
 			send_sgi(vcpu, vgic_vcpu(vcpu->vm, vgic->frame[i]), intid, group1);
 }
 
-/* GICD_TYPER.RSS is 0, so the only range of affinity 0 is the first: others name nobody. */
+/* GICD_TYPER.RSS is 0: affinity 0 has one range, and any other range selector names no vCPU. */
 static void send_to_list(struct vcpu *vcpu, u64 value, u32 intid, bool group1)
 {
 	u32 affinity = (u32)(FIELD_GET(SGIR_AFF3, value) << 24 | FIELD_GET(SGIR_AFF2, value) << 16 |

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
+/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_sane.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
 /*
  * Interrupts on their way into list registers and back: one by one, and random ones against a model
  * of a GIC that knows nothing of list registers.
@@ -1487,9 +1487,92 @@ static void who_has_something_to_see_is_woken(void **state)
 	}
 }
 
+/* ---- what vgic_sane() finds ---- */
+
+static const char *vgic_fault_now(void)
+{
+	const char *why;
+	u32 intid;
+
+	spin_lock(&world_vm.vgic->lock);
+	why = vgic_sane(&world_vm, &intid);
+	spin_unlock(&world_vm.vgic->lock);
+	return why;
+}
+
+/* Change one thing, expect that it is found, and put it back. */
+#define assert_found(object, change)                                           \
+	do {                                                                   \
+		typeof(object) saved_ = (object);                              \
+		assert_null(vgic_fault_now());                                 \
+		change;                                                        \
+		if (!vgic_fault_now())                                         \
+			fail_msg("line %d: not found: %s", __LINE__, #change); \
+		(object) = saved_;                                             \
+		assert_null(vgic_fault_now());                                 \
+	} while (0)
+
+/* Two vCPUs; SPI 40 in a list register of the first, SGI 1 of the second in one of its own. */
+static void a_vgic_that_does_not_fit_together_is_found(void **state)
+{
+	struct vgic_irq *spi, *sgi, *ppi;
+	struct vgic_cpu *v = NULL;
+	struct vgic *vgic;
+
+	world_start(4, 2, IRQS);
+	wr(1, sgi_frame(1, 0x100), 4, 1U << 1);
+	enable_spi(40);
+	level(40, true);
+	vgic_write_sgi1r(on(0), 2 | 1ULL << 24);
+	world_kick();
+	vgic = world_vm.vgic;
+	v = world_vcpu[1].vgic;
+	spi = vgic_irq_of(&world_vcpu[0], 40);
+	sgi = &v->irq[1];
+	ppi = &v->irq[20];
+	assert_true(spi->in_lr && sgi->in_lr);
+
+	assert_found(*spi, spi->in_lr = false);
+	assert_found(*spi, spi->home = 1);
+	assert_found(*spi, spi->target = 1);
+	assert_found(*spi, spi->held = true);
+	assert_found(*spi, spi->activate = spi->deactivate = true);
+	assert_found(*spi, spi->priority = 1);
+	assert_found(*vgic_irq_of(on(0), 41), vgic_irq_of(on(0), 41)->home = 0);
+	assert_found(*vgic_irq_of(on(0), 41), vgic_irq_of(on(0), 41)->latch = true);
+	assert_found(*vgic_irq_of(on(0), 41), vgic_irq_of(on(0), 41)->in_lr = true);
+	assert_found(vgic->busy[0], vgic->busy[0] ^= BIT(40));
+	assert_found(vgic->busy[0], vgic->busy[0] ^= BIT(41));
+	assert_found(*sgi, sgi->in_lr = false);
+	assert_found(*sgi, sgi->edge = false);
+	assert_found(*sgi, sgi->line = true);
+	assert_found(*sgi, sgi->held = true);
+	assert_found(*ppi, ppi->edge = true);
+	assert_found(*ppi, ppi->unpend = true);
+	assert_found(*ppi, ppi->held = true);
+	assert_found(v->busy, v->busy ^= 1U << 1);
+	assert_found(v->held, v->held = 1U << 20);
+	assert_found(v->loaded, v->loaded = false);
+	assert_found(v->lr_used, v->lr_used = 0);
+	assert_found(v->lr_used, v->lr_used |= 1U << ICH_LR_MAX);
+	assert_found(v->lr[0], v->lr[0] = BIT(60) | 1);	   /* not pending */
+	assert_found(v->lr[0], v->lr[0] |= BIT(61));	   /* HW */
+	assert_found(v->lr[0], v->lr[0] = BIT(62) | 1000); /* no such INTID */
+	assert_found(*v, (v->lr[1] = v->lr[0], v->lr_used |= 2));
+	assert_found(vgic->nr_irqs, vgic->nr_irqs = 65);
+	assert_found(vgic->ctlr, vgic->ctlr |= 4);
+	assert_found(vgic->frame[1], vgic->frame[1] = 0);
+	assert_found(vgic->frame[1], vgic->frame[1] = 2);
+	assert_found(vgic->region[0], vgic->region[0].base = DIST);
+	assert_found(vgic->region[0], vgic->region[0].count = 3);
+	assert_found(vgic->region[0], vgic->region[0].first = 1);
+	world_check();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_vgic_that_does_not_fit_together_is_found),
 		cmocka_unit_test(a_level_is_delivered_until_it_falls),
 		cmocka_unit_test(a_level_that_falls_before_it_is_taken_is_gone),
 		cmocka_unit_test(a_level_that_fell_costs_no_maintenance),

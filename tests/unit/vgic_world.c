@@ -276,35 +276,18 @@ void dir(unsigned int n, u32 intid)
 void world_check(void)
 {
 	struct vgic *vgic = world_vm.vgic;
+	const char *why;
+	u32 intid;
 
 	if (vgic->lock.held)
 		fail_msg("the vGIC's lock is held");
-	for (unsigned int n = 0; n < nr_cpus; n++) {
-		struct vgic_cpu *v = world_vcpu[n].vgic;
-
-		if (v->lr_used >> fake_icc[n].nr_lrs)
-			fail_msg("list registers in use that there are not: %#x", v->lr_used);
-		for (u32 i = 0; i < 32; i++) {
-			bool lr = false;
-
-			for (unsigned int k = 0; k < fake_icc[n].nr_lrs; k++)
-				lr |= (v->lr_used & 1U << k) && (u32)v->lr[k] == i;
-			if (lr != v->irq[i].in_lr)
-				fail_msg("vCPU %u, INTID %u: in_lr is %d", n, i, v->irq[i].in_lr);
-			if (v->irq[i].held != !!(v->held & 1U << i))
-				fail_msg("vCPU %u, INTID %u: held disagrees", n, i);
-			if (!(v->busy & 1U << i) &&
-			    (vgic_irq_pending(&v->irq[i]) || v->irq[i].active || lr))
-				fail_msg("vCPU %u, INTID %u is busy and forgotten", n, i);
-		}
-	}
-	for (u32 i = 32; i < vgic->nr_irqs && i < VGIC_INTIDS; i++) {
-		struct vgic_irq *irq = vgic_irq_of(&world_vcpu[0], i);
-
-		if (!(vgic->busy[i / 64] & 1ULL << i % 64) &&
-		    (vgic_irq_pending(irq) || irq->active || irq->in_lr))
-			fail_msg("INTID %u is busy and forgotten", i);
-		if (irq->in_lr && irq->home >= nr_cpus)
-			fail_msg("INTID %u is in a list register of nobody", i);
-	}
+	spin_lock(&vgic->lock);
+	why = vgic_sane(&world_vm, &intid);
+	spin_unlock(&vgic->lock);
+	if (why)
+		fail_msg("INTID %u: %s", intid, why);
+	for (unsigned int n = 0; n < nr_cpus; n++)
+		if (world_vcpu[n].vgic->lr_used >> fake_icc[n].nr_lrs)
+			fail_msg("list registers in use that there are not: %#x",
+				 world_vcpu[n].vgic->lr_used);
 }
