@@ -1,5 +1,32 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Donated memory: see donation.h. */
+/*
+ * Donated memory: from the host to Keel, for a VM or for Keel's own pool, and back.
+ *
+ *      the host's ── check ── map at EL2 ── read ── unmap from the host's stage 2 ──> Keel's
+ *                                           (ownership_donate_keel_locked())
+ *      the host's <── map in the host's stage 2 ── clear ── unmap at EL2 ── Keel's
+ *                     (ownership_reclaim_keel())
+ *
+ * To take memory, the steps that can be undone come first: pages are mapped in EL2's linear window
+ * and read, before the transition takes them from the host. Each page is read at its beginning,
+ * where the pool keeps its node of free pages; the rest is cleared before it is used.
+ *
+ * Records. A VM's donations are recorded in pages of the VM's own pool:
+ *
+ *      vm->donations ──> page n ──older──> page n-1 ──older──> ... ──> page 1
+ *                        [ some ]          [ full ]                    [ full: record 1 is struct vm ]
+ *
+ * The page of a record was donated no later than the memory that its first record describes. So a
+ * VM that ends can give its donations back from the newest to the oldest, and never loses a record
+ * that it still needs; the last one given back contains struct vm itself.
+ *
+ * Locking. vm->lock guards the records. donation_lock makes "is not mapped in the linear window, so
+ * map it" one step; ownership_lock, inside it, is held from the check to the transition. Whoever
+ * takes pages from Keel's pool holds it, too, so the tables that prepare has counted are still there.
+ *
+ * Keel's own pool keeps a reserve (KEEL_POOL_RESERVE), which donations to the pool itself may use:
+ * they bring in more pages than their tables take. So a pool that is empty can always be filled.
+ */
 #include <arch/foreign.h>
 #include <cpu/panic.h>
 #include <lib/errno.h>
@@ -7,12 +34,12 @@
 #include <vm/donation.h>
 #include <vm/vm_ops.h>
 
-STATIC_ASSERT(FOREIGN_TRIED >= POOL_NODE_BYTES, "what the pool reads of a free page is tried");
+STATIC_ASSERT(FOREIGN_TRIED >= POOL_NODE_BYTES, "the pool's node of a free page is read first");
 
 struct spinlock donation_lock = SPINLOCK_INIT(LOCK_DONATION);
 
 STATIC_ASSERT(KEEL_POOL_DONATE_MIN > KEEL_POOL_RESERVE_DONATE,
-	      "what is given is more than it takes");
+	      "a donation to the pool brings in more than it takes");
 
 static int check_donation_range(struct pa pa, u64 pages)
 {
@@ -23,8 +50,8 @@ static int check_donation_range(struct pa pa, u64 pages)
 }
 
 /*
- * The host's alone, so that nothing of it is shown: what is shown is Keel's, or shared with it, and
- * donation_lock keeps it from becoming so.
+ * Whether all pages are the host's alone. Then none is in the linear window: pages there are Keel's
+ * or shared with it, and donation_lock prevents that they become so now.
  */
 static int check_hosts(struct pa pa, u64 size)
 {
@@ -39,7 +66,7 @@ static int check_hosts(struct pa pa, u64 size)
 	return 0;
 }
 
-/* What the host's devices took is had back before anybody is told that there is too little. */
+/* Before reporting -ENOBUFS, reclaim tables of the host's stage 2 that map devices only. */
 int donation_show(struct pa pa, u64 size)
 {
 	int ret = el2_map_linear(pa, size, EL2_RW);
@@ -50,12 +77,11 @@ int donation_show(struct pa pa, u64 size)
 }
 
 /*
- * Shown first: that can be undone without fail, while taking it from the host cannot. And tried:
- * Keel keeps nothing of its own in memory that does not answer. The beginning of each page tells,
- * where the pool is to have what it knows of free pages: what else has failed does no harm, since
- * all of a page is cleared before any more of it is read. Under one
- * hold of ownership_lock, which whoever takes pages of Keel's pool has: a side that found enough of
- * them in prepare() still does when it maps.
+ * Map the memory at EL2 first, since that can be undone without fail, and the transition cannot.
+ * Then read the beginning of each page: memory that faults is refused with -EFAULT. The rest of a
+ * page need not be tried, since all of it is cleared before it is read. ownership_lock is held
+ * throughout: whoever takes pages from Keel's pool holds it, so the tables that prepare() has
+ * counted are still there when the transition unmaps.
  */
 static int take_donation_locked(struct pa pa, u64 size)
 {
@@ -88,7 +114,7 @@ int donation_take(struct pa pa, u64 pages)
 	return ret;
 }
 
-/* With the reserve, which is enough for it: what comes in is more than what its tables take. */
+/* May use the pool's reserve: the donation brings in more pages than its tables take. */
 static int take_for_pool(struct page_pool *pool, struct pa pa, u64 size)
 {
 	int ret;
@@ -101,7 +127,7 @@ static int take_for_pool(struct page_pool *pool, struct pa pa, u64 size)
 	return ret;
 }
 
-/* Neither side's tables hold so little in a block, so that it goes and comes without a cut. */
+/* Too small for a block: the pages are mapped as pages, so to unmap them later splits nothing. */
 STATIC_ASSERT(KEEL_POOL_DONATE_MAX *SZ_4K < SZ_2M, "what is given to the pool is no block");
 
 static int check_for_pool(struct pa pa, u64 pages)
@@ -135,7 +161,7 @@ static bool is_keels_range(struct pa pa, u64 size)
 	return at == size;
 }
 
-/* Out of the pool, but for its reserve. What devices of the host's took is had back first. */
+/* Take pages out of the pool, but leave the reserve; if need be, reclaim tables of the host's. */
 static bool take_free_pages(struct page_pool *pool, struct pa pa, u64 pages)
 {
 	if (page_pool_spare(pool) >= pages && page_pool_take_range(pool, vm_pa_to_va(pa), pages))
@@ -144,7 +170,7 @@ static bool take_free_pages(struct page_pool *pool, struct pa pa, u64 pages)
 	       page_pool_take_range(pool, vm_pa_to_va(pa), pages);
 }
 
-/* Both sides have its tables, and keep them until it is gone: nothing can fail. */
+/* Both parties have kept the tables that the pages need, so the transition cannot fail. */
 static int return_from_pool(struct page_pool *pool, struct pa pa, u64 pages)
 {
 	int ret;
@@ -174,7 +200,7 @@ int donation_from_pool(struct page_pool *pool, struct pa pa, u64 pages)
 	return ret;
 }
 
-/* Unmapped as it was mapped, whole: no block is cut, so nothing can fail. */
+/* A donation is unmapped as a whole, as it was mapped: no block is split, so this cannot fail. */
 void donation_hide(const struct donation *donation)
 {
 	el2_unmap_linear(donation->pa, donation->pages * SZ_4K);
@@ -189,7 +215,7 @@ int donation_return(const struct donation *donation)
 	return ret;
 }
 
-/* The newest page of records, with room for one more. */
+/* A page of records with room for one more: the newest, or a new one from the VM's pool. */
 static struct donation_page *page_with_room(struct vm *vm)
 {
 	struct donation_page *page = vm->donations;
@@ -223,7 +249,7 @@ int donation_add(struct vm *vm, struct pa pa, u64 pages, u64 keep)
 	spin_assert_held(&vm->lock);
 	if (pages < keep)
 		return -EINVAL;
-	/* The page for the record comes from what is donated, unless nothing is left of that. */
+	/* A new page of records can come from the donation itself, unless @keep is all of it. */
 	if (pages == keep && !page_with_room(vm))
 		return -ENOMEM;
 	ret = donation_take(pa, pages);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that the host donated for a VM: how it becomes Keel's, the records of it, and how it goes
- * back. Inside vm/ only.
+ * Memory that the host donates for a VM or for Keel's pool: how it becomes Keel's, its records, and
+ * how it goes back. Inside vm/ only.
  *
- * The records lie in pages of the VM's own pool. Whatever page a record is in was donated no later
- * than the memory that the page's first record tells of, so giving back in the opposite order never
- * takes away a record that is still needed; struct vm lies in what was donated first.
+ * The records are in pages of the VM's own pool. Each page was donated no later than the memory
+ * that the page's first record describes. So giving back in the reverse order never takes away a
+ * record that is still needed. struct vm is in the first donation.
  */
 #ifndef KEEL_VM_DONATION_H
 #define KEEL_VM_DONATION_H
 
 #include <vm/vm.h>
 
-/* Pages that one call can donate: what bounds the time it takes, and that of giving it back. */
+/* Pages that one call can donate: limits the duration of the call, and of the memory's return. */
 #define DONATION_PAGES_MAX 512
 
 struct donation {
@@ -31,27 +31,27 @@ struct donation_page {
 STATIC_ASSERT(sizeof(struct donation_page) == POOL_PAGE_SIZE, "a page of records");
 
 /*
- * Guards what is shown in the linear window besides what boot put there: a page is looked at, shown
- * and made Keel's (or shared with Keel) under one hold of it. Taken inside vm->lock, outside
- * ownership_lock.
+ * Guards what the linear window maps besides what boot mapped there: checking a page, mapping it,
+ * and making it Keel's (or sharing it with Keel) is one critical section. Taken inside vm->lock,
+ * outside ownership_lock.
  */
 extern struct spinlock donation_lock;
 
 /**
- * donation_take() - make memory of the host Keel's, and show it at EL2; contents stay
+ * donation_take() - make memory of the host Keel's, and map it at EL2; contents stay
  * @pa:    first address, page-aligned
  * @pages: 1..DONATION_PAGES_MAX
  *
  * Takes donation_lock.
  *
  * Return: 0; -EINVAL misaligned, wrapping, none or too many; -ERANGE outside of EL2's linear
- * window; -EPERM not the host's; -EBUSY shared; -ENOBUFS Keel has no pages to spare for its own
- * tables, or the host's. On an error nothing was changed.
+ * window; -EPERM not the host's; -EBUSY shared; -EFAULT it faults when EL2 reads it; -ENOBUFS
+ * Keel's pool is short of pages for EL2's tables or the host's. On an error nothing was changed.
  */
 int __must_check donation_take(struct pa pa, u64 pages);
 
 /**
- * donation_show() - show memory in EL2's linear window; ownership_lock held
+ * donation_show() - map memory in EL2's linear window; ownership_lock held
  *
  * Return: 0; -ERANGE, -EEXIST, -ENOBUFS as el2_map_linear(). On an error nothing was changed.
  */
@@ -62,7 +62,7 @@ int __must_check donation_show(struct pa pa, u64 size);
  * @pool:  Keel's own pool
  * @pages: a power of two, KEEL_POOL_DONATE_MIN..KEEL_POOL_DONATE_MAX; @pa is aligned to as much
  *
- * May use the pool's reserve, which therefore always suffices: see KEEL_POOL_RESERVE.
+ * May use the pool's reserve, which is always enough: see KEEL_POOL_RESERVE.
  *
  * Return: 0; else as donation_take().
  */
@@ -71,33 +71,33 @@ int __must_check donation_to_pool(struct page_pool *pool, struct pa pa, u64 page
 /**
  * donation_from_pool() - give pages of donation_to_pool() back to the host, cleared
  *
- * Arguments as there. The pool keeps its reserve.
+ * Arguments as for donation_to_pool(). The pool keeps its reserve.
  *
- * Return: 0; -EINVAL, -ERANGE as there; -EPERM some of them were not donated; -EBUSY some are in
- * use, or part of the reserve. On an error nothing was changed.
+ * Return: 0; -EINVAL, -ERANGE as donation_to_pool(); -EPERM some of them were not donated; -EBUSY
+ * some are in use, or part of the reserve. On an error nothing was changed.
  */
 int __must_check donation_from_pool(struct page_pool *pool, struct pa pa, u64 pages);
 
 /**
- * donation_hide() - take donated memory out of EL2's address space, ready to be given back
+ * donation_hide() - unmap donated memory from EL2's linear window, before it is given back
  *
- * Nothing of Keel's may be in it any more.
+ * Keel must not use it any more.
  */
 void donation_hide(const struct donation *donation);
 
 /**
  * donation_return() - give hidden memory back to the host, cleared
  *
- * Takes no page of Keel's: tables of the host's that held only a part of it were kept.
+ * Usually takes no page from Keel's pool, since the host's stage 2 has kept the tables.
  *
- * Return: 0; -ENOBUFS: Keel has no pages to spare for the host's tables now, try again.
+ * Return: 0; -ENOBUFS: Keel's pool is short of pages for the host's tables, to be repeated.
  */
 int __must_check donation_return(const struct donation *donation);
 
 /**
  * donation_add() - donate memory to a VM
  * @vm:    locked
- * @keep:  how many of the pages, from the first on, the caller wants for itself; the others go to
+ * @keep:  how many of the pages, from the first on, the caller uses itself; the others go to
  *         vm->pool
  *
  * Return: 0; -EINVAL for fewer pages than @keep; -ENOMEM when @keep is all and vm->pool has no page

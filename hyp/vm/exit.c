@@ -1,10 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * From an exit of the guest to its next entry, or to the exit that the host is told of: exit.h.
+ * From an exit of the guest to its next entry, or to the exit that the host is told of. exit.h has
+ * the picture: fast exit, stages, handlers, and back through the stages and the hooks' .enter.
  *
- * vcpu_exit() is the hottest C function: every exit comes here that the fast exit does not take. So
- * what it calls for a vCPU without stages is in this file, static, and the lists of hooks have no
- * gaps and end with NULL.
+ * enter.S calls vcpu_exit() for every exit that a fast exit has not handled. The result is an enum
+ * vcpu_action: VCPU_RESUME enters the guest again, any other value ends the run.
+ *
+ *      vcpu_exit()
+ *        no stages:   handle_sync() by class_handlers[]      then  finish_exit()
+ *                     handle_async(): irq_hooks, SErrors     then  finish_irq_exit()
+ *        stages:      exit_with_stages(): the same between .exit and .handled of the stages
+ *
+ * finish_exit() calls the hooks' .enter, unless the exit is for the host. An exit by an interrupt
+ * has one more question: does the host wait for an interrupt of its own (vcpu_host_waits())?
+ *
+ * An SError that is taken from a guest belongs to the guest, to the host or to nobody (serror.c);
+ * it is passed on as a virtual SError. An exception class without a handler ends the run with
+ * KEEL_EXIT_FAIL and the syndrome, as does a handler that returns VCPU_NOT_MINE.
+ *
+ * Speed. vcpu_exit() runs at every exit, so what it calls for a vCPU without stages is in this
+ * file, static, and the lists of hooks have no gaps and end with NULL. The stages cost a vCPU
+ * without any one look at a NULL pointer. Everything uncommon is __noinline.
+ *
+ * Locking: the CPU owns the vCPU. The tables are written at boot and only read afterwards.
  */
 #include <arch/percpu.h>
 #include <arch/reg_bits.h>
@@ -22,17 +40,17 @@
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
 
-/* enter.S calls it. */
+/* Called by enter.S. */
 int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
 
-/* By enum exit_stage_id; NULL where the machine has no such layer. */
+/* By enum exit_stage_id; NULL if the machine has no such layer. */
 static const struct exit_stage *stages[EXIT_STAGE_COUNT];
 
 /* The hooks that are called at each entry and for each interrupt. */
 static enum vcpu_action (*enter_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 static enum vcpu_action (*irq_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 
-/* ---- exceptions that the run loop itself knows ---- */
+/* ---- exceptions that the run loop handles itself ---- */
 
 static enum vcpu_action handle_guest_fp(struct vcpu *vcpu, u64 esr)
 {
@@ -49,7 +67,7 @@ static enum vcpu_action handle_guest_sve(struct vcpu *vcpu, u64 esr)
 	return VCPU_RESUME;
 }
 
-/* Of the guest: taken while it ran, or found when it is put. */
+/* An SError from the guest: taken while it ran, or found pending when it is put. */
 static enum vcpu_action handle_serror(struct vcpu *vcpu, u64 esr)
 {
 	static const char *const whose[] = { [SERROR_HOST] = "the host takes it",
@@ -83,7 +101,7 @@ void exit_take_serror(struct vcpu *vcpu)
 
 /* ---- registration ---- */
 
-/* By class. FP is the world switch's own, the rest the layers'. */
+/* By exception class: FP is handled by the world switch, the others by the layers above. */
 static vcpu_exit_handler *class_handlers[ESR_EC_COUNT] = {
 	[ESR_EC_FP_ASIMD] = handle_guest_fp,
 	[ESR_EC_SVE] = handle_guest_sve,
@@ -146,7 +164,7 @@ void exit_choose_stages(struct vcpu *vcpu)
 
 /* ---- the handlers ---- */
 
-/* Nobody knows what to do: the host is told what there is to know. */
+/* No handler, or it returned VCPU_NOT_MINE: give the host the syndrome registers. */
 static __noinline enum vcpu_action tell_unknown(struct vcpu *vcpu, u64 esr)
 {
 	u64 far = read_sysreg(far_el2), ipa = read_sysreg(hpfar_el2) << 8;
@@ -201,13 +219,13 @@ static enum vcpu_action call_enter(struct vcpu *vcpu)
 	return action;
 }
 
-/* Get ready for the next entry, if there is to be one. */
+/* Call the hooks before the next entry, if there is to be one. */
 static enum vcpu_action finish_exit(struct vcpu *vcpu, enum vcpu_action action)
 {
 	return action == VCPU_RESUME ? call_enter(vcpu) : action;
 }
 
-/* An exit by no instruction: once EL2 has taken its reasons away, see whether the host has one. */
+/* The same after an interrupt that EL2 has handled: the host may have one pending as well. */
 static enum vcpu_action finish_irq_exit(struct vcpu *vcpu, enum vcpu_action action)
 {
 	action = finish_exit(vcpu, action);
@@ -215,7 +233,7 @@ static enum vcpu_action finish_irq_exit(struct vcpu *vcpu, enum vcpu_action acti
 							      : action;
 }
 
-/* A CPU that has panicked may have left anything half done. */
+/* If another CPU has panicked, its data may be half changed: stop. */
 static __always_inline void stop_if_panicked(void)
 {
 	if (unlikely(panic_in_progress()))
@@ -224,7 +242,7 @@ static __always_inline void stop_if_panicked(void)
 
 /* ---- stages ---- */
 
-/* Stages behind the first, which are few and rare: the last one is asked first. */
+/* .enter of the stages behind the first, the last one first. Few vCPUs have any. */
 static __noinline enum vcpu_action enter_inner_stages(struct vcpu *vcpu)
 {
 	enum vcpu_action action = VCPU_RESUME;
@@ -253,7 +271,7 @@ enum vcpu_action exit_prepare_entry(struct vcpu *vcpu)
 	return action == VCPU_RESUME && vcpu->stages[0] ? enter_stages(vcpu) : action;
 }
 
-/* What stage 0 does not take: the stages behind it, and the handlers. */
+/* An exit that stage 0 has not taken: ask the stages behind it, then the handlers. */
 static __noinline enum vcpu_action ask_inner_stages(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
 	enum vcpu_action action = VCPU_NOT_MINE;
@@ -287,7 +305,7 @@ static __noinline enum vcpu_action exit_with_stages(struct vcpu *vcpu, enum gues
 	return action == VCPU_RESUME ? enter_stages(vcpu) : action;
 }
 
-/* The guest was left: deal with it, and get ready for the next entry. */
+/* The guest was left: handle the exit, and prepare the next entry unless the host is needed. */
 int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
 {
 	const struct exit_stage *first = vcpu->stages[0];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is done about an exit, and by whom.
+ * Who handles an exit.
  *
- * A guest was left by an exception. Three kinds of code may know what to do about it, and are asked
- * in this order:
+ * When an exception has left a guest, three kinds of code are asked in this order whether they
+ * handle it:
  *
  *	the fast exit	of the vCPU, if it has one: from assembly, before most registers are saved
  *	its stages	layers that see every exit of the vCPUs that have them, in stages' order
@@ -13,7 +13,7 @@
  *	            │ exception                                     ^
  *	            v                                               │ ERET
  *	   fast exit ── done ───────────────────────────────────────┤
- *	            │ not usual                                     │
+ *	            │ not done                                      │
  *	            v                                               │
  *	  .exit of stage 0 ── VCPU_AT_ONCE ─────────────────────────┤
  *	            │                                               │
@@ -24,7 +24,7 @@
  *	                    .handled of stage 0
  *	                                └── an exit of enum keel_exit: back to the host
  *
- * A vCPU without stages pays for two looks at NULL pointers (enter.S, vcpu_exit()).
+ * A vCPU without stages costs two tests of NULL pointers (enter.S, vcpu_exit()).
  */
 #ifndef KEEL_VM_EXIT_H
 #define KEEL_VM_EXIT_H
@@ -33,21 +33,21 @@
 #include <vm/vm.h>
 
 /*
- * enum vcpu_action - what is to be done after an exit, or in place of an entry
+ * enum vcpu_action - what happens after an exit, or in place of an entry
  *
- * Any value that is not negative is one of enum keel_exit: the host is needed for that.
+ * Any value that is not negative is one of enum keel_exit: the run ends with that exit.
  */
 enum vcpu_action {
-	/* Of a register's write alone: the instruction is to be repeated, the host first. */
+	/* Only from a register's write: exit to the host, then repeat the instruction. */
 	VCPU_AGAIN = -4,
 	/*
-	 * Of stage 0 alone: the guest goes on as if it had not been left, and nobody else is asked.
-	 * Of an exit by an interrupt only while vcpu_host_waits() is false.
+	 * Only from stage 0: enter the guest at once, without asking anybody else. For an exit by
+	 * an interrupt only while vcpu_host_waits() is false.
 	 */
 	VCPU_AT_ONCE = -3,
-	/* Whoever was asked has done nothing: ask the next one. */
+	/* The function that was asked has changed nothing: ask the next one. */
 	VCPU_NOT_MINE = -2,
-	/* It is done: enter the guest again. enter.S knows the number. */
+	/* The exit is handled: enter the guest again. enter.S uses the number. */
 	VCPU_RESUME = -1,
 	VCPU_TO_HOST = 0, /* and above: see vcpu_to_host() */
 };
@@ -57,34 +57,34 @@ static inline enum vcpu_action vcpu_to_host(enum keel_exit why)
 	return (enum vcpu_action)((int)VCPU_TO_HOST + (int)why);
 }
 
-/* How a guest was left: vectors.S says it, enter.S hands it on. */
+/* The vector by which a guest was left: set by vectors.S, passed on by enter.S. */
 enum guest_exit_kind { GUEST_SYNC, GUEST_IRQ, GUEST_FIQ, GUEST_SERROR };
 
-/* The stages that there are, in the order in which they see an exit. */
+/* All stages, in the order in which they see an exit. */
 enum exit_stage_id { EXIT_STAGE_SPE, EXIT_STAGE_COUNT };
 
-STATIC_ASSERT(EXIT_STAGE_COUNT <= VCPU_STAGES_MAX, "struct vcpu has a place for each");
+STATIC_ASSERT(EXIT_STAGE_COUNT <= VCPU_STAGES_MAX, "vcpu->stages[] has room for all");
 
 typedef enum vcpu_action vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
 
 /**
  * struct exit_stage - a layer that sees every exit of the vCPUs that have it
  *
- * All functions run on the vCPU's CPU, which owns it, loaded, with interrupts masked.
+ * All functions but @wanted run on the CPU that owns the vCPU, loaded, with interrupts masked.
  *
  * @wanted:  whether @vcpu has this stage; asked at KEEL_HC_VCPU_INIT
  * @exit:    the guest was left. VCPU_NOT_MINE: the next stage is asked, and at last the handlers;
- *           the outermost stage may say VCPU_AT_ONCE; anything else is what is done, and neither
- *           later stages nor the handlers see this exit
- * @handled: each stage that saw the exit, the last one first, once it is known what is done:
- *           @action, or another action in its place
+ *           the outermost stage may return VCPU_AT_ONCE; any other result is the action of this
+ *           exit, and neither later stages nor the handlers see the exit
+ * @handled: called for each stage that saw the exit, the last one first, with the action so far.
+ *           Return: @action, or another action in its place
  * @enter:   before every entry, after the hooks' .enter, the last stage first. VCPU_RESUME, or an
  *           exit in place of the entry
  * @fast:    the fast exit, or NULL; one stage of a vCPU can have one. enter.S calls it for a
- *           synchronous exception of class @fast_class from EL1 or EL0, while x12 to x29 are the
- *           guest's: it is compiled without them (mk/hyp.mk), and is a leaf as far as frames are
- *           concerned. Return: @vcpu if the exit is done and ELR_EL2, SPSR_EL2 are as the guest
- *           goes on; NULL if nothing has changed
+ *           synchronous exception of class @fast_class from EL1 or EL0, while x12 to x29 hold the
+ *           guest's values: it is compiled not to use them (mk/hyp.mk), and has no frame. Return:
+ *           @vcpu if the exit is handled, with ELR_EL2 and SPSR_EL2 set for the guest; NULL if
+ *           nothing has changed
  */
 struct exit_stage {
 	bool (*wanted)(const struct vcpu *vcpu);
@@ -95,7 +95,7 @@ struct exit_stage {
 	unsigned int fast_class;
 };
 
-/* Register a stage; it is kept. Boot CPU, once each, before the first VM. */
+/* Register a stage; @stage must stay valid. Boot CPU, once for each, before the first VM. */
 void exit_set_stage(enum exit_stage_id id, const struct exit_stage *stage);
 
 /* ---- inside vm/ ---- */
@@ -108,10 +108,10 @@ void exit_add_hooks(const struct vcpu_hooks *hooks);
 /* At reset: which stages @vcpu has, by .wanted. By the owner, not loaded. */
 void exit_choose_stages(struct vcpu *vcpu);
 
-/* The hooks' and the stages' .enter. Loaded. VCPU_RESUME, or an exit in place of the entry. */
+/* Call .enter of hooks and stages. Loaded. Return: VCPU_RESUME, or an exit instead of the entry. */
 enum vcpu_action exit_prepare_entry(struct vcpu *vcpu);
 
-/* A virtual SError was found as the guest was left for the host: whose it is, and what is told. */
+/* An SError was found when the vCPU is put: log it and pass it to its owner. Loaded. */
 void exit_take_serror(struct vcpu *vcpu);
 
 #endif

@@ -1,11 +1,33 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A VM's memory: map, unmap and top-up, each a bounded piece of work a call, and the VM as a side
- * of page moves. RAM goes through ownership.c; devices have no owner and go to stage 2 directly.
+ * A VM's memory: map, unmap, cache maintenance and top-up, and the VM as a party of transitions.
  *
- * All of it works on a context (s2_context.h), which is always a VM's own. Under vm->lock (or alone
- * with a VM that ends) nobody else changes that stage 2 or draws on its pool, so what was looked at
- * stays so until it is acted on.
+ * All functions work on the VM's own context, vm->s2. A call that maps or unmaps cuts its range
+ * into extents: an extent is a hole, or it is mapped to adjacent memory with the same attributes.
+ *
+ *      IPA     ├──── hole ────┼──────── RAM ────────┼──── device ────┤
+ *      map       map_hole()     nothing if it is the same, or -EEXIST
+ *      unmap     skipped        ownership_unshare()   stage2_unmap()
+ *
+ * RAM has an owner: mapping and unmapping it is a transition of ownership.c, which calls back the
+ * functions of vm_side_ops (vm_party_...()) for the VM's stage 2. Devices have no owner: they are
+ * mapped in stage 2 directly, after a look whether the host may access them.
+ *
+ * Locking. vm->lock is held throughout (or the VM is ending, and nobody else can find it). So
+ * nobody else changes this stage 2 or takes pages from its pool, and what find_extent() has seen is
+ * still true when the extent is mapped or unmapped. stage2.lock is taken for each step alone:
+ *
+ *      vm->lock > ownership_lock > stage2.lock > pool.lock
+ *
+ * Bounds. The host's interrupts wait for the end of a call. So a call stops with -EAGAIN when it
+ * has looked at CALL_BUDGET descriptors and pages, when it has mapped VM_MAP_STEP, or when it has
+ * cleaned CLEAN_STEP from the caches. What is done then is complete, and the caller repeats the
+ * call for the rest.
+ *
+ * Caches. Without FEAT_S2FWB a guest can access its memory with its caches off. The memory is
+ * therefore cleaned and invalidated before the guest gets it, and again when the host has it back
+ * from a VM that goes on (vm->unclean). With FEAT_S2FWB, and CTR_EL0.DIC for instruction caches,
+ * nothing of this is needed.
  */
 #include <arch/cache.h>
 #include <arch/foreign.h>
@@ -17,33 +39,33 @@
 #include <vm/vm_ops.h>
 
 /*
- * What one call may cost, in descriptors and pages looked at; and what a stretch of memory that it
- * maps or unmaps costs besides, for the walks and invalidations of its move.
+ * The cost limit of a call, in descriptors and pages; and the cost of mapping or unmapping an
+ * extent, besides its pages, for the walks and the TLB invalidation of its transition.
  */
 #define CALL_BUDGET 1536
 #define EXTENT_COST 64
 
 /*
- * Without FEAT_S2FWB: what one call may clean from the caches, line by line, with the host's
- * interrupts waiting. A line is two instructions, a page's window some twenty.
+ * Without FEAT_S2FWB: bytes that one call may clean from the caches, line by line. A line takes two
+ * instructions, the window of a page some twenty.
  */
 #define CLEAN_STEP SZ_64K
 
-/* State that changes while a leaf is mapped; neither is an attribute. */
+/* State of a leaf that changes while it is mapped; not attributes. */
 #define STATE_ATTRS ((unsigned int)STAGE2_OLD | STAGE2_CLEAN)
 
-/* ---- stretches of the IPA space ---- */
+/* ---- extents of the IPA space ---- */
 
-/* From ipa on: a hole, or mapped to adjacent memory of one kind. */
+/* [ipa, ipa + size): a hole, or mapped to adjacent memory with the same attributes. */
 struct extent {
 	struct ipa ipa;
 	u64 size;
 	bool mapped;
 	struct pa pa;
 	enum stage2_attrs attrs; /* without STATE_ATTRS */
-	/* the walk's: */
+	/* used by the walk: */
 	u64 end;
-	u64 enough; /* stop at a leaf's end from this size on, if it is mapped */
+	u64 enough; /* a mapped extent of this size or more is not extended by another leaf */
 };
 
 static bool extent_continues(const struct extent *extent, const struct stage2_leaf *leaf,
@@ -74,7 +96,7 @@ static int extent_visit(void *arg, const struct stage2_leaf *leaf)
 	return 0;
 }
 
-/* Whether one leaf, or one hole, has all of it: then that is the stretch, found in one look. */
+/* If one leaf, or one hole, contains all of [ipa, end): the extent, found by one look-up. */
 static bool extent_in_one_leaf(struct stage2 *s2, struct extent *extent)
 {
 	struct stage2_leaf leaf;
@@ -88,8 +110,9 @@ static bool extent_in_one_leaf(struct stage2 *s2, struct extent *extent)
 }
 
 /*
- * The stretch that starts at @ipa, up to @end; mapped ones not much longer than @enough. Ends
- * early, but not before its first leaf, when *@budget is used up.
+ * The extent that starts at @ipa and ends at @end at the latest; a mapped one is at most one leaf
+ * longer than @enough. It is cut short, but not before the end of its first leaf, when *@budget is
+ * used up.
  */
 static void find_extent(struct s2_context *ctx, struct extent *extent, struct ipa ipa, u64 end,
 			u64 enough, u64 *budget)
@@ -99,7 +122,7 @@ static void find_extent(struct s2_context *ctx, struct extent *extent, struct ip
 	int ret = 0;
 
 	extent->ipa = ipa;
-	extent->size = 0; /* the walk's first leaf says what it is */
+	extent->size = 0; /* the walk's first leaf decides what it is */
 	extent->end = end;
 	extent->enough = enough;
 	spin_lock(&s2->lock);
@@ -111,7 +134,7 @@ static void find_extent(struct s2_context *ctx, struct extent *extent, struct ip
 	*budget = progress.budget;
 }
 
-/* What was done to a stretch is paid for; a walk has paid for itself. */
+/* Charge the mapping or unmapping of an extent; find_extent() has charged its walk already. */
 static void spend_budget(u64 *budget, u64 size)
 {
 	*budget -= MIN(*budget, EXTENT_COST + size / SZ_4K);
@@ -133,12 +156,13 @@ static bool clean_page(struct pa pa)
 }
 
 /*
- * A guest may use memory with its caches off, and without FEAT_S2FWB stage 2 does not prevent that.
- * So that neither sees what the other wrote before: write back and drop what the caches have,
- * before the guest gets the memory, and after the host has it back while the VM goes on. Not when
- * the VM ends: docs/vms.md says why. In a page that faults each line may, by an exception of its
- * own: that is all that this call does. @left: bytes that it may still clean. Return: bytes that are
- * done; *@faulted: not all of them.
+ * Clean and invalidate the data caches for [pa, pa + size), unless FEAT_S2FWB makes that needless.
+ * A guest may use its memory with caches off: without this, host and guest could see data that the
+ * other one wrote before. Not called when a VM ends: docs/vms.md says why. If a page faults, each
+ * of its lines may take an exception, so the call stops after that page.
+ *
+ * @left: bytes that may still be cleaned. Return: bytes that are done; *@faulted is set if a part
+ * of them could not be cleaned.
  */
 static u64 clean_some(const struct s2_context *ctx, struct pa pa, u64 size, u64 *left,
 		      bool *faulted)
@@ -156,8 +180,8 @@ static u64 clean_some(const struct s2_context *ctx, struct pa pa, u64 size, u64 
 }
 
 /*
- * The next part of memory that an unmap gave back. A fault does not undo that the host has it: it
- * will meet the same one. Return: whether there is none left.
+ * Clean the next part of what the last unmap gave back. A fault is ignored: the host has the memory
+ * already, and its own accesses will fault likewise. Return: whether all of it is clean.
  */
 static bool clean_unmapped(struct vm *vm, u64 *clean_left)
 {
@@ -170,15 +194,15 @@ static bool clean_unmapped(struct vm *vm, u64 *clean_left)
 	return !left->size;
 }
 
-/* Of one call that maps. */
+/* The progress of cache maintenance in one call that maps. */
 struct cleaning {
-	u64 left; /* bytes that it may still clean */
-	u64 end;  /* the address up to which memory is clean */
+	u64 left; /* bytes that the call may still clean */
+	u64 end;  /* the physical address up to which memory is clean */
 };
 
 /*
- * The next part of memory that the VM is to get, behind what earlier calls have cleaned. Return: 0
- * if all of it is clean; -EAGAIN; -EFAULT.
+ * Clean memory that the VM is about to get, from where earlier calls stopped. Return: 0 if all of
+ * it is clean; -EAGAIN; -EFAULT if it faults.
  */
 static int clean_to_map(struct s2_context *ctx, const struct page_move *move,
 			struct cleaning *clean)
@@ -200,7 +224,11 @@ static bool has_dic(void)
 	return cpu_features_field(vm_features(), ID_CTR_DIC);
 }
 
-/* Instructions that the host wrote; FEAT_S2FWB implies that data caches need no cleaning for it. */
+/*
+ * Let the guest fetch what the host wrote. Data caches need nothing here: they have been cleaned,
+ * or there is FEAT_S2FWB, with which instruction fetches need no data cache cleaned (CLIDR_EL1's
+ * LoUU and LoUIS are 0).
+ */
 static void sync_instruction_caches(enum stage2_attrs attrs)
 {
 	if ((attrs & STAGE2_X) && !has_dic())
@@ -229,8 +257,8 @@ static bool memory_at(struct stage2 *s2, struct ipa ipa, struct pa *pa)
 }
 
 /*
- * The page can be anybody's by the time that it is read: a read of RAM, of which nothing is kept,
- * does no harm.
+ * The page may have another owner by the time that it is read. That is harmless: it is RAM, and the
+ * data read is discarded.
  */
 bool vm_memory_answers(struct vcpu *vcpu, struct ipa ipa, struct pa *pa)
 {
@@ -246,11 +274,12 @@ bool vm_memory_answers(struct vcpu *vcpu, struct ipa ipa, struct pa *pa)
 	return answers;
 }
 
-/* ---- the VM as a side of page moves ---- */
+/* ---- the VM as a party of transitions ---- */
 
 /*
- * What a move within one VM_MAP_STEP takes at the most: to fill a hole a table of each level below
- * the root, else these for a cut at each end. If they are there they need not be counted.
+ * An upper bound of the tables for a transition within one VM_MAP_STEP: one of each level below the
+ * root to fill a hole; as many for a cut at each end to unmap. If the pool has that many, the exact
+ * number need not be counted.
  */
 static u64 step_tables(const struct s2_context *ctx, bool map)
 {
@@ -335,8 +364,8 @@ static void vm_party_unmap(void *arg, const struct page_move *move)
 }
 
 /*
- * Nothing is checked: each range is one that find_extent() has just found to be a hole, or to be
- * mapped to just these pages.
+ * Without check_mapped and check_unmapped: under the same vm->lock, find_extent() has just found
+ * that the range is a hole, or that it is mapped to exactly these pages.
  */
 const struct ownership_side_ops vm_side_ops = {
 	.prepare = vm_party_prepare,
@@ -347,7 +376,7 @@ const struct ownership_side_ops vm_side_ops = {
 /* ---- consistency ---- */
 
 #ifdef KEEL_DEBUG
-/* Descriptors that vm_mem_check() looks at in a call. */
+/* Descriptors that one call of vm_mem_check() looks at. */
 #define CHECK_BUDGET 128
 
 static int visit_check(void *arg, const struct stage2_leaf *leaf)
@@ -361,7 +390,7 @@ static int visit_check(void *arg, const struct stage2_leaf *leaf)
 	return 0;
 }
 
-/* Lock of @s2 held. */
+/* With s2->lock held. */
 static void check_tables(struct stage2 *s2, struct ipa ipa, u64 size, u64 budget)
 {
 	struct stage2_progress progress = { .budget = budget };
@@ -371,7 +400,7 @@ static void check_tables(struct stage2 *s2, struct ipa ipa, u64 size, u64 budget
 		panic("a VM's stage 2 is not sane at %#lx: %s", ipa.v, why);
 }
 
-/* Lock held. Return: how far it came. */
+/* With vm->lock held. Return: the bytes that were checked. */
 static u64 check_some(struct stage2 *s2, struct ipa ipa, u64 size, u64 budget)
 {
 	struct stage2_progress progress = { .budget = budget };
@@ -441,8 +470,8 @@ static int attrs_of(u64 flags, enum stage2_attrs *attrs)
 }
 
 /*
- * How much of the range one call does: a block that the alignment allows, and what lies before the
- * next such boundary otherwise. 1 GiB only where no cache has to be written back line by line.
+ * How much of the range one call maps: 1 GiB if alignment allows and no cache has to be cleaned
+ * line by line, otherwise up to the next boundary of VM_MAP_STEP.
  */
 static u64 map_step(const struct s2_context *ctx, const struct page_move *move)
 {
@@ -453,7 +482,7 @@ static u64 map_step(const struct s2_context *ctx, const struct page_move *move)
 	return MIN(move->size, ALIGN_DOWN(ipa, VM_MAP_STEP) + VM_MAP_STEP - ipa);
 }
 
-/* All of it is devices that the host may reach. */
+/* Whether [pa, pa + size) has no RAM, and the host may access all of it. */
 static bool host_has_devices(struct pa pa, u64 size)
 {
 	struct ownership_run run;
@@ -466,7 +495,10 @@ static bool host_has_devices(struct pa pa, u64 size)
 	return run.host && !run.ram && run.size == size;
 }
 
-/* Caches only of what can be shared, which EL2 may touch; ownership.c looks at it again. */
+/*
+ * Maintain caches only for memory that can be shared: EL2 must not access any other. The states may
+ * change before ownership_share(), which checks them again.
+ */
 static int sync_caches(struct s2_context *ctx, const struct page_move *move, struct cleaning *clean)
 {
 	int ret = ownership_may_share(move->pa, move->size);
@@ -505,7 +537,7 @@ static int map_hole(struct s2_context *ctx, struct page_move *move, struct clean
 					: map_ram_hole(ctx, move, clean);
 }
 
-/* What is mapped where @arg is to be mapped must be just that. */
+/* A leaf that is mapped in the range of @arg must translate as @arg asks for. */
 static int visit_same(void *arg, const struct stage2_leaf *leaf)
 {
 	const struct page_move *move = arg;
@@ -519,8 +551,8 @@ static int visit_same(void *arg, const struct stage2_leaf *leaf)
 }
 
 /*
- * A step, but only a part of it where that would be too much at once: 1 GiB is one stretch, or it is
- * done as any other range is. The first stretch has been found.
+ * The size of this step, given its first extent: 1 GiB is mapped at once only if all of it is one
+ * extent, otherwise a step is at most VM_MAP_STEP. The extent is cut to the step.
  */
 static u64 limit_step(struct extent *extent, u64 size)
 {
@@ -531,9 +563,9 @@ static u64 limit_step(struct extent *extent, u64 size)
 }
 
 /*
- * One step, within which holes are filled one at a time: @move becomes the last of them. Most often
- * all of it is one hole. Return: 0 or an error; *done bytes are mapped in any case, and less than
- * all of them without an error when the step was cut short, or the budget is used up.
+ * Map one step, hole by hole; usually all of it is one hole. @move is overwritten with each hole in
+ * turn. Return: 0 or an error; *done bytes are mapped in either case. *done can be less than the
+ * size without an error if the step was cut short or the budget is used up.
  */
 static int map_extents(struct s2_context *ctx, struct page_move *move, struct cleaning *clean,
 		       u64 *done)
@@ -629,9 +661,9 @@ static int unmap_extent(struct s2_context *ctx, const struct extent *extent)
 
 /*
  * Unmap [ipa, end) as far as the budget goes. Return: 0 or an error; *done bytes are finished in
- * any case, and less than all of them without an error when the budget is used up. What is unmapped
- * and not yet clean is not finished: the next call, whoever makes it, goes on with that, and then
- * finds a hole.
+ * either case, and without an error fewer than all if the budget is used up. An extent that is
+ * unmapped but not yet clean is not finished: the next unmap of this VM first cleans the rest
+ * (vm->unclean), then finds a hole there.
  */
 static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 *done)
 {
@@ -653,7 +685,7 @@ static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 *done
 	return ret;
 }
 
-/* The first and the last leaf of the range are in it as a whole. Then no table is ever short. */
+/* Extend the range to whole leaves at both ends: then nothing is split and no table is needed. */
 static void widen_to_leaves(struct stage2 *s2, u64 *ipa, u64 *end)
 {
 	struct stage2_leaf leaf;
@@ -674,7 +706,7 @@ static int unmap_locked(struct s2_context *ctx, u64 ipa, u64 end, u64 flags, u64
 	if (flags & KEEL_UNMAP_WHOLE)
 		widen_to_leaves(&ctx->stage2, &first, &last);
 	ret = unmap_some(ctx, IPA(first), last, done);
-	/* A first leaf that was unmapped reaches into the range; without one nothing was done. */
+	/* Count from ipa on: the first leaf may begin before ipa, but it ends behind it. */
 	*done = *done ? MIN(first + *done - ipa, size) : 0;
 	return ret;
 }
@@ -695,7 +727,7 @@ int vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u64 *done)
 	return *done == size ? 0 : -EAGAIN;
 }
 
-/* The whole IPA space: leaves are taken whole, so no table is ever short. */
+/* The range is the whole IPA space, so no leaf is split and no table is needed. */
 bool vm_unmap_all(struct vm *vm)
 {
 	u64 end = stage2_size(&vm->s2.stage2), done;
@@ -711,13 +743,13 @@ bool vm_unmap_all(struct vm *vm)
 	return vm->destroy_ipa != end;
 }
 
-/* ---- caches, whole ---- */
+/* ---- caches of all memory ---- */
 
-/* The next stretch, or as much of it as this call may still clean. */
+/* Clean the next extent, or as much of it as this call may still clean. */
 static void flush_extent(struct s2_context *ctx, u64 *at, u64 end, u64 *budget, u64 *clean_left)
 {
 	struct extent extent;
-	bool faulted; /* the guest's own accesses there do as well */
+	bool faulted; /* ignored: the guest's own accesses there fault, too */
 
 	find_extent(ctx, &extent, IPA(*at), end, *clean_left, budget);
 	if (extent.mapped && !maps_device(extent.attrs))

@@ -1,7 +1,32 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The run loop: enter the guest, and let the layers above finish what it exits for, until one of
- * them says that the host is needed. No lock is held while a guest runs.
+ * A run: one KEEL_HC_VCPU_RUN, from the host into the guest and back.
+ *
+ *      vcpu_run()
+ *        enter_run_state()        vcpu->place = VCPU_HERE: senders kick this CPU from now on
+ *        load_vcpu()              VMID, world switch (switch.c), hooks' .load
+ *        call_resume()            hooks' .resume: finish what the last run's exit left open
+ *        exit_prepare_entry()     hooks' and stages' .enter (exit.c)
+ *        guest_run()              enter.S: ERET ... exception, vcpu_exit() (exit.c), ERET ...
+ *        put_vcpu()               hooks' .put, world switch back, VMID released
+ *        leave_run_state()        VCPU_AWAY, or VCPU_WAITS if the vCPU's thread is to sleep
+ *
+ * Each step after load_vcpu() can end the run with an exit for the host; put_vcpu() follows in any
+ * case. The layers above (trap/, vgic/, timer/, spe/) take part by struct vcpu_hooks. Their
+ * functions are kept in one list for each point of the run, without gaps and ended by NULL, since
+ * each run calls all of them. .put is called in the reverse order of registration.
+ *
+ * Locking. The CPU owns the vCPU: vcpu_take() has set vcpu->owner by compare-and-exchange, and only
+ * the owner touches registers and hook state. No lock is held while a guest runs, and none is
+ * needed here. vcpu->place is the one field that other CPUs change: vcpu_kick() in run.h argues why
+ * no kick is lost.
+ *
+ * The host's SErrors. A physical SError that is pending when a run begins belongs to the host: the
+ * run returns at once, and the host takes it as a virtual SError. One found when the vCPU is put
+ * may belong to the guest; serror.c decides.
+ *
+ * The run page is memory of the host and may fail (run_page.h). Then what host and guest told each
+ * other is lost: the vCPU does not enter its guest again, and its runs return -EFAULT.
  */
 #include <arch/barrier.h>
 #include <arch/el1.h>
@@ -25,7 +50,7 @@ int guest_run(struct vcpu *vcpu);
 static const struct vcpu_hooks *hooks[VCPU_HOOKS_MAX];
 static unsigned int nr_hooks;
 
-/* Their functions that each run calls, without gaps; NULL ends a list. put: the last one first. */
+/* The hooks' functions, without gaps; NULL ends a list. .put is called in reverse order. */
 static void (*load_hooks[VCPU_HOOKS_MAX + 1])(struct vcpu *vcpu);
 static void (*put_hooks[VCPU_HOOKS_MAX])(struct vcpu *vcpu);
 static unsigned int nr_put_hooks;
@@ -93,7 +118,7 @@ static void load_vcpu(struct vcpu *vcpu)
 	s2_context_take_over(vcpu->s2, this_cpu()->id, vcpu->index);
 	for (hook = load_hooks; *hook; hook++)
 		(*hook)(vcpu);
-	this_cpu()->vcpu = vcpu; /* what comes from below is the guest's now: vectors.S */
+	this_cpu()->vcpu = vcpu; /* vectors.S: exceptions from EL1 and EL0 are the guest's now */
 }
 
 static void put_vcpu(struct vcpu *vcpu)
@@ -119,7 +144,7 @@ static enum vcpu_action call_resume(struct vcpu *vcpu)
 	return action;
 }
 
-/* See vcpu_kick(). */
+/* The fence orders VCPU_HERE before the look for interrupts: see vcpu_kick(). */
 static void enter_run_state(struct vcpu *vcpu)
 {
 	vcpu->cpu = this_cpu();
@@ -140,7 +165,7 @@ static int leave_run_state(struct vcpu *vcpu, int exit)
 	return waits && (was == VCPU_KICKED || vcpu->serror_pending) ? (int)KEEL_EXIT_IRQ : exit;
 }
 
-/* As long as its run page does not fail: what the host and the guest have to tell is lost then. */
+/* The run page may have failed since the run began, in a hook: do not enter then. */
 static int enter_guest(struct vcpu *vcpu)
 {
 	return likely(!vcpu->run_failed) ? guest_run(vcpu) : -EFAULT;
@@ -193,7 +218,7 @@ u64 vcpu_deadline(struct vcpu *vcpu)
 	return first;
 }
 
-/* Reset values that the architecture defines for a PE that comes out of reset at EL1. */
+/* The reset values that the architecture defines for a PE that comes out of reset at EL1. */
 void vcpu_reset(struct vcpu *vcpu)
 {
 	unsigned int i;
@@ -215,7 +240,7 @@ void vcpu_reset(struct vcpu *vcpu)
 
 /* ---- exceptions into the guest ---- */
 
-/* PSTATE bits of features that a guest has: no MTE and no NMI (trap/ hides them). */
+/* The PSTATE bits of features that guests have. trap/ hides MTE and NMI. */
 static struct pstate_features guest_pstate_features(void)
 {
 	const struct cpu_features *machine = vm_features();

@@ -2,11 +2,10 @@
 /*
  * Running a vCPU: the world switch, the run loop, and what the layers above add to it.
  *
- * KEEL_HC_VCPU_RUN loads the guest's state onto this CPU (vcpu_load), enters the guest as often as
- * EL2 can finish its exits, and puts the state back (vcpu_put) when the host is needed. Between two
- * entries only what an exit handler asks for is touched: the guest's EL1 registers stay in the
- * hardware, and the handlers reach them with vcpu_read_sysreg() and vcpu_write_sysreg(), which know
- * where a register is.
+ * KEEL_HC_VCPU_RUN loads the guest's state onto this CPU (load), enters the guest again after each
+ * exit that EL2 can handle, and restores the host's state (put) when the host is needed. Between
+ * two entries the guest's EL1 registers stay in the hardware. Handlers access them with
+ * vcpu_read_sysreg() and vcpu_write_sysreg(), which know where a register is.
  */
 #ifndef KEEL_VM_RUN_H
 #define KEEL_VM_RUN_H
@@ -16,25 +15,26 @@
 #include <vm/vm.h>
 
 /**
- * struct vcpu_hooks - what a layer above does at the points of the run loop
+ * struct vcpu_hooks - what a layer above does at the points of a run
  *
- * Registered once, at boot, by trap/, vgic/ and timer/. All run on the vCPU's CPU, which owns it,
- * with interrupts masked. Any may be NULL. Called in order of registration (load, enter) or in the
- * opposite order (put).
+ * Registered once, at boot, by trap/, vgic/, timer/ and spe/. All run on the CPU that owns the
+ * vCPU, with interrupts masked. Any may be NULL. Called in order of registration (load, enter) or
+ * in the reverse order (put).
  *
- * @load:    the vCPU comes to this CPU: put hardware state in place
- * @put:     it leaves: take hardware state out, leave nothing behind that the host could notice
- * @resume:  once a KEEL_HC_VCPU_RUN, after load: finish what userspace was asked for. VCPU_RESUME,
- *           or an exit at once
+ * @load:    the vCPU is loaded: write the layer's hardware state
+ * @put:     the vCPU is put: save the hardware state, and leave nothing that the host could see
+ * @resume:  once in each run, after load: finish what the host was asked for by the last exit.
+ *           VCPU_RESUME, or an exit, which ends the run
  * @enter:   before every entry of the guest. VCPU_RESUME, or an exit in place of the entry
- * @exits:   what to do about synchronous exceptions from the guest: ESR_EC_COUNT functions, by
- *           class, for what no stage (vm/exit.h) has taken. A class is one layer's alone. VCPU_RESUME, an exit, or VCPU_NOT_MINE, which
- *           becomes KEEL_EXIT_FAIL, as it does where there is no function
- * @irq:     a physical interrupt is pending; VCPU_RESUME if EL2 has dealt with it, else
- *           VCPU_NOT_MINE, which becomes KEEL_EXIT_IRQ
+ * @exits:   the handlers of synchronous exceptions that no stage (vm/exit.h) has taken:
+ *           ESR_EC_COUNT functions, by class. Only one layer can have a handler for a class.
+ *           VCPU_RESUME, an exit, or VCPU_NOT_MINE, which becomes KEEL_EXIT_FAIL, as does a class
+ *           without a handler
+ * @irq:     a physical interrupt is pending; VCPU_RESUME if EL2 has handled it, else VCPU_NOT_MINE,
+ *           which becomes KEEL_EXIT_IRQ
  * @pending: whether an interrupt waits for the vCPU, so that WFI does not block
- * @deadline: the counter value at which something will happen to it (a timer), ~0 for never
- * @reset:   KEEL_HC_VCPU_INIT: state as after reset; not on its CPU
+ * @deadline: the counter value at which its next timer fires, ~0 for never
+ * @reset:   KEEL_HC_VCPU_INIT: set the state to its reset values; the vCPU is not loaded
  */
 struct vcpu_hooks {
 	void (*load)(struct vcpu *vcpu);
@@ -57,7 +57,8 @@ void vcpu_add_hooks(const struct vcpu_hooks *hooks);
  * vcpu_run() - KEEL_HC_VCPU_RUN: run a vCPU here until the host is needed
  * @vcpu: owned by this CPU (vcpu_take()), initialized
  *
- * Return: one of enum keel_exit, its part of the run page filled.
+ * Return: one of enum keel_exit, its part of the run page filled; -EFAULT: the run page has failed,
+ * and the vCPU cannot run any more.
  */
 int vcpu_run(struct vcpu *vcpu);
 
@@ -68,17 +69,20 @@ int vcpu_run(struct vcpu *vcpu);
 void vcpu_reset(struct vcpu *vcpu);
 
 /**
- * vcpu_take() - become the owner of a vCPU: nobody else runs it or touches its registers
+ * vcpu_take() - make this CPU the owner of a vCPU: no other runs it or touches its registers
  *
- * Return: 0; -EBUSY if another CPU owns it.
+ * Return: 0; -EBUSY if a CPU owns it already.
  */
 int __must_check vcpu_take(struct vcpu *vcpu);
+
+/* The end of vcpu_take(): by the owner, not loaded. */
 void vcpu_drop(struct vcpu *vcpu);
 
 /**
- * vcpu_read_sysreg(), vcpu_write_sysreg() - a guest system register, wherever it is
+ * vcpu_read_sysreg(), vcpu_write_sysreg() - access a system register of a guest
  *
- * By the owner. In the hardware while loaded, in the register file otherwise.
+ * By the owner. The register is in the hardware while the vCPU is loaded, in the register file
+ * otherwise.
  */
 u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg);
 void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value);
@@ -88,7 +92,10 @@ void vcpu_inject(struct vcpu *vcpu, u64 esr, u64 far);
 void vcpu_inject_undef(struct vcpu *vcpu);
 void vcpu_inject_external_abort(struct vcpu *vcpu, u64 esr, u64 far);
 
-/* For WFI: whether any layer has an interrupt for it; and when the next timer fires (~0: never). */
+/*
+ * For WFI: whether a layer has an interrupt for the vCPU, and the counter value at which the next
+ * timer fires (~0: never). By the owner.
+ */
 bool vcpu_has_pending(struct vcpu *vcpu);
 u64 vcpu_deadline(struct vcpu *vcpu);
 
@@ -98,7 +105,7 @@ static inline void vcpu_skip_instruction(struct vcpu *vcpu)
 	vcpu->regs.pc += 4;
 }
 
-/* Xn as an operand: register 31 reads as zero, and writes to it are lost. */
+/* Xn as an operand: register 31 reads as zero and ignores writes. */
 static inline u64 vcpu_get_x(const struct vcpu *vcpu, unsigned int n)
 {
 	return n == 31 ? 0 : vcpu->regs.x[n];
@@ -111,17 +118,19 @@ static inline void vcpu_set_x(struct vcpu *vcpu, unsigned int n, u64 value)
 }
 
 /**
- * vcpu_kick() - there is something for @vcpu to see
+ * vcpu_kick() - make @vcpu look for what the caller has written for it
  *
- * By anyone, after the something has been written. The caller interrupts the CPU if it has to.
+ * By any CPU, after the write. The caller interrupts the vCPU's CPU if the result says so.
  *
- * A fence on either side between writing and looking (here, in vcpu_run() when the vCPU arrives,
- * and in vcpu_answer_kick()) sees to it that the vCPU finds what was written, or the caller finds
- * the vCPU where it is by then. On its way out the vCPU exchanges @place, so a kick is either
- * before that, and it does not sleep, or finds VCPU_WAITS.
+ *      sender:   write what is new   fence   read place (here)
+ *      vCPU:     write place         fence   read what is new (vcpu_run(), vcpu_answer_kick())
  *
- * Return: the place it was in. VCPU_HERE: it is kicked now, on vcpu->cpu; VCPU_WAITS: its thread is
- * to be woken; VCPU_KICKED, VCPU_AWAY: nothing is to be done.
+ * At least one of them sees the other's write. When the vCPU leaves its CPU it exchanges @place: a
+ * kick before that is in the old value, and the vCPU does not sleep; a kick after it finds
+ * VCPU_WAITS or VCPU_AWAY.
+ *
+ * Return: the run state before. VCPU_HERE: now VCPU_KICKED, interrupt vcpu->cpu; VCPU_WAITS: wake
+ * the vCPU's thread; VCPU_KICKED, VCPU_AWAY: do nothing.
  */
 static inline enum vcpu_place vcpu_kick(struct vcpu *vcpu)
 {
@@ -138,7 +147,7 @@ static inline bool vcpu_is_kicked(const struct vcpu *vcpu)
 	return __atomic_load_n(&vcpu->place, __ATOMIC_RELAXED) == VCPU_KICKED;
 }
 
-/* By the owner, before it looks. Return: whether it was kicked. */
+/* By the owner, before it looks for what is new. Return: whether the vCPU was kicked. */
 static inline bool vcpu_answer_kick(struct vcpu *vcpu)
 {
 	if (!vcpu_is_kicked(vcpu))
@@ -149,13 +158,13 @@ static inline bool vcpu_answer_kick(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_host_waits() - whether an interrupt that EL2 has dealt with is the host's turn nevertheless
+ * vcpu_host_waits() - whether the run must end although EL2 has handled the interrupt
  *
- * At the end of each exit by an interrupt that would enter the guest again. Others can send kicks
- * as fast as they are answered, and a kick hides what of the host's is pending too. So where the
- * guest has come no further since the last such exit and something is still pending, the host
- * looks. (The first time it is not believed: a reason that was taken away just now may still be
- * seen.)
+ * At the end of each exit by an interrupt after which the guest would be entered again. Other CPUs
+ * can send kicks as fast as this one answers them, and a kick hides an interrupt of the host that
+ * is pending beside it. So if the guest's PC has not changed since the last such exit, and an
+ * interrupt is still pending, the host gets the CPU. One observation is not enough: a line that
+ * EL2 has just lowered may be visible a moment longer.
  */
 static inline bool vcpu_host_waits(struct vcpu *vcpu)
 {
@@ -165,7 +174,7 @@ static inline bool vcpu_host_waits(struct vcpu *vcpu)
 	return stuck && interrupt_waits();
 }
 
-/* Say to the host that @vcpu's thread is to be woken when this run returns. */
+/* Tell the host, by @runner's run page, to wake @vcpu's thread when @runner's run returns. */
 void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu);
 
 #endif

@@ -1,5 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A stage 2 with what it takes to run vCPUs behind it, and the VMIDs of all of them: s2_context.h. */
+/*
+ * Contexts: a stage 2 with its VMID, its pool of tables and the last vCPU of each CPU. What a
+ * context is, and the rules for more than one of a VM, are in s2_context.h.
+ *
+ *      s2_context_init()       a VMID, an empty root
+ *      s2_context_load()       at each run: a current VMID, also in stage2.vttbr
+ *        switch_to_guest()       writes VTTBR_EL2
+ *      s2_context_take_over()  at each run: no TLB entries of another vCPU on this CPU
+ *      s2_context_put()        at the end: the VMID need not be kept for this CPU
+ *
+ * One allocator (mm/vmid.c) gives out the VMIDs of all contexts. After a rollover a context gets
+ * another number at its next load. TLB invalidations use the number in stage2.vttbr, so
+ * s2_context_load() changes it with stage2.lock held: an unmap on another CPU is either complete
+ * under the old number, whose entries nobody uses any more, or it uses the new one.
+ *
+ * ASIDs belong to a vCPU and VMIDs to a context: two vCPUs of one context may use the same ASID for
+ * different tables. So a CPU invalidates its TLB entries of the context when another vCPU than the
+ * last one is loaded there. last_vcpu_ran[] needs no lock, since each CPU uses its own element.
+ */
 #include <arch/barrier.h>
 #include <arch/percpu.h>
 #include <arch/tlb.h>
@@ -18,7 +36,7 @@ bool s2_context_is_own(const struct s2_context *ctx)
 
 /* ---- VMIDs ---- */
 
-/* D8.17.2: DSB NSH completes it on this CPU, ISB makes the CPU wait for that. */
+/* D8.17.2: DSB NSH completes the TLBI on this CPU, ISB makes later instructions see that. */
 static void flush_this_cpu(void *ctx)
 {
 	(void)ctx;
@@ -30,7 +48,7 @@ static void flush_this_cpu(void *ctx)
 
 static const struct vmid_ops vmid_ops = { .flush_local = flush_this_cpu };
 
-/* Boot memory is never freed, so it is taken as a run of a power of two pages. */
+/* Memory that is never freed: a run of a power of two pages. */
 static void *alloc_bytes(struct page_pool *pool, u64 bytes)
 {
 	unsigned int order = 0;
@@ -56,8 +74,8 @@ void s2_contexts_cpu_online(void)
 }
 
 /*
- * Invalidations go by the VMID in stage2.vttbr, which therefore changes under the lock: whoever
- * unmaps right now does so before this CPU can load anything under the new number.
+ * TLB invalidations use the VMID in stage2.vttbr, so it changes under the lock: an unmap that is in
+ * progress ends before this CPU can fill its TLB under the new number.
  */
 u16 s2_context_load(struct s2_context *ctx)
 {
@@ -81,7 +99,7 @@ void s2_context_put(struct s2_context *ctx)
 
 void s2_context_forget_vcpus(struct s2_context *ctx, unsigned int cpu, u16 vcpu)
 {
-	isb(); /* the TLBI goes by VTTBR_EL2 and HCR_EL2 */
+	isb(); /* the TLBI uses VTTBR_EL2 and HCR_EL2 */
 	tlbi_vmalle1();
 	dsb(nsh);
 	isb();
@@ -90,7 +108,7 @@ void s2_context_forget_vcpus(struct s2_context *ctx, unsigned int cpu, u16 vcpu)
 
 /* ---- tables ---- */
 
-/* What has been counted in vm->pool under vm->lock is there as long as that is held. */
+/* Tables come from vm->pool under vm->lock only, so that pages counted in prepare stay there. */
 static void assert_may_take(const struct s2_context *ctx)
 {
 	if (s2_context_is_own(ctx))
@@ -168,7 +186,7 @@ int s2_context_init(struct s2_context *ctx, const struct s2_context_config *conf
 	return stage2_init(&ctx->stage2, &stage2);
 }
 
-/* ---- looking at one ---- */
+/* ---- consistency ---- */
 
 static bool pool_is_sane(const struct s2_context *ctx)
 {
@@ -181,7 +199,7 @@ static bool pool_is_sane(const struct s2_context *ctx)
 	return ctx->pool != &ctx->vm->pool;
 }
 
-/* The tables that VTTBR_EL2 leads to are those that change, under a VMID that is not the host's. */
+/* VTTBR_EL2 gives the root that stage2.pgt changes, and a VMID that is not the host's. */
 static bool root_is_sane(const struct s2_context *ctx)
 {
 	const struct stage2 *s2 = &ctx->stage2;

@@ -1,9 +1,35 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The world switch (docs/world-switch.md): EL1's registers belong to the host or to one guest, and
- * EL2's controls follow. What a guest does not have is trapped, and so need not be switched.
+ * The world switch: EL1's registers and EL2's controls, from the host to a guest and back, once a
+ * run each. docs/world-switch.md has the table of what is switched when.
  *
- * Floating point is switched when it is used (fp.c).
+ *      switch_to_guest(vcpu)                          switch_to_host(vcpu)
+ *        profiling, trace, FP of the host off           FP of the guest saved
+ *        EL1:  CPU ────> cpu->sysreg                    EL1:  CPU ────> vcpu->sysreg
+ *        (erratum: stage 1 walks off)                   (erratum: stage 1 walks off)
+ *        EL2:  the guest's controls ────> CPU           EL2:  the host's controls ────> CPU
+ *        EL1:  vcpu->sysreg ────> CPU                   EL1:  cpu->sysreg ────> CPU
+ *        this_vm_cpu()->vcpu = vcpu                     profiling, trace of the host on
+ *
+ * Which registers: the lists of arch/regs.h. EL1_BANKED_REGS have an _EL12 name, by which EL2
+ * accesses them with E2H=1; EL1_PLAIN_REGS have one name; EL1_KEY_REGS are the keys of pointer
+ * authentication, switched only for a vCPU that has the feature. What a guest does not have traps,
+ * and so keeps the host's value. While a vCPU is loaded its registers are in the CPU, and
+ * vcpu_read_sysreg() and vcpu_write_sysreg() access them there.
+ *
+ * Which controls: the guest's are computed once a CPU (guest_traps.c), but for the few bits that
+ * depend on the vCPU (guest_hcr()). The host's are read once, before the CPU's first guest, and
+ * written at each put: they do not change once host_cpu_init() has written them.
+ *
+ * Why no ISB: nothing at EL2 depends on these registers before the ERET, which synchronizes. The
+ * order (controls before EL1's registers) matters on CPUs whose AT instructions may walk EL1's
+ * tables speculatively: while registers of both worlds are mixed, TCR_EL1.EPD0 and EPD1 disable
+ * walks, and the new TCR_EL1 is written last.
+ *
+ * SErrors: EL2 masks them. A virtual SError (HCR_EL2.VSE) is how the host or the guest is told of
+ * one that is its own; at most one is pending for each.
+ *
+ * All state is the CPU's own (struct vm_cpu) or its vCPU's, so there is no lock.
  */
 #include <arch/barrier.h>
 #include <arch/el1.h>
@@ -30,11 +56,11 @@
 #define LOAD_EL12(reg, name) write_sysreg(from[reg], ASM_REG_EL12(reg));
 #define LOAD_KEY(reg)	     write_sysreg(from[reg], ASM_REG(reg));
 
-/* CNTHCTL_EL2: the physical counter is free, the physical timer traps; bits move with E2H */
+/* CNTHCTL_EL2: the physical counter does not trap, the physical timer does. Bits move with E2H. */
 #define CNTHCTL_GUEST_NVHE BIT(0)
 #define CNTHCTL_GUEST_VHE  BIT(10)
 
-/* KVM_ARM_VCPU_* feature bits that matter here */
+/* The feature bits KVM_ARM_VCPU_PTRAUTH_ADDRESS and _GENERIC */
 #define VCPU_FEATURE_PTRAUTH (BIT(5) | BIT(6))
 
 static struct vm_cpu *vm_cpus[KEEL_MAX_CPUS];
@@ -74,8 +100,7 @@ bool switch_cpu_online(void)
 	if (guest_traps_mpam(&id))
 		mpamidr = read_sysreg(ASM_REG(MPAMIDR_EL1));
 	guest_traps_compute(&id, mpamidr, el2_is_e2h(), &this_vm_cpu()->traps);
-	/* The registers come from host_cpu_init(), and FP from reset:
-	 * what was kept is of the past. */
+	/* host_cpu_init() has written the controls anew: what was saved before is stale. */
 	this_vm_cpu()->controls_saved = false;
 	this_vm_cpu()->serror_pending = false;
 	this_vm_cpu()->disr = 0;
@@ -88,9 +113,8 @@ bool switch_cpu_online(void)
 /* ---- EL1 registers ---- */
 
 /*
- * Without pointer authentication a guest can neither use nor reach the keys: HCR_EL2.API and .APK
- * are zero, so instructions that use them and the registers themselves trap. The host's
- * stay where they are.
+ * Without pointer authentication HCR_EL2.API and .APK are zero: the keys, and the instructions that
+ * use them, trap. So the host's keys can stay in the registers.
  */
 static bool has_keys(const struct vcpu *vcpu)
 {
@@ -128,8 +152,8 @@ static __always_inline void load_el1(const u64 *from, bool keys)
 }
 
 /*
- * Where the CPU may execute AT speculatively, walks are off (block_walks()) until all registers are
- * there: TCR_EL1 has that, and so comes twice.
+ * On a CPU that may execute AT speculatively: keep walks disabled (block_walks()) until all other
+ * registers are written. So TCR_EL1 is written twice, the second time with its real value.
  */
 static __noinline void replace_el1_blocked(u64 *from, bool keys)
 {
@@ -143,7 +167,7 @@ static __noinline void replace_el1_blocked(u64 *from, bool keys)
 	write_el1_tcr(tcr);
 }
 
-/* Put a side's registers in the place of the other's: controls are loaded already. */
+/* Write EL1's registers of one world over those of the other. The controls are loaded already. */
 static __always_inline void replace_el1(u64 *from, bool keys, u32 errata)
 {
 	if (likely(!(errata & ERRATUM_BLOCK_WALKS)))
@@ -228,7 +252,7 @@ void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 
 /* ---- EL2 controls ---- */
 
-/* Controls that few CPUs have: of FEAT_FGT2 and FEAT_MPAM. */
+/* Controls that few CPUs have: those of FEAT_FGT2 and FEAT_MPAM. */
 static void save_rare_controls(struct vm_cpu *cpu)
 {
 	struct vm_rare_controls *host = &cpu->rare;
@@ -271,8 +295,8 @@ static __noinline void write_guest_rare_controls(const struct vm_cpu *cpu)
 }
 
 /*
- * Once, before the CPU's first guest: nobody changes what host_cpu_init() has set up, but for the
- * FP trap in CPTR_EL2, which cannot be set before that.
+ * Save the host's controls, once, before the CPU's first guest. They do not change after
+ * host_cpu_init(), except for the FP trap in CPTR_EL2, which is not used before the first guest.
  */
 static void save_controls(struct vm_cpu *cpu)
 {
@@ -321,7 +345,7 @@ static u64 guest_hcr(const struct vcpu *vcpu, const struct vm_cpu *cpu)
 	return hcr;
 }
 
-/* Some CPUs translate loads and stores around it wrongly. */
+/* Erratum: some CPUs translate loads and stores around this write wrongly, so they are fenced. */
 static void write_hcr(u64 hcr, u32 errata)
 {
 	if (unlikely(errata & ERRATUM_FENCE_HCR))
@@ -344,7 +368,7 @@ void switch_update_hcr(struct vcpu *vcpu)
 	write_hcr(guest_hcr(vcpu, this_vm_cpu()), READ_ONCE(errata_actions));
 }
 
-/* IMPLEMENTATION DEFINED, as on a CPU without FEAT_RAS, which no guest has. */
+/* Guests do not have FEAT_RAS: their SErrors have an IMPLEMENTATION DEFINED syndrome. */
 static void write_guest_syndrome(const struct vm_cpu *cpu)
 {
 	if (cpu->traps.has_ras)
@@ -352,8 +376,8 @@ static void write_guest_syndrome(const struct vm_cpu *cpu)
 }
 
 /*
- * HCR_EL2 of a host that has a virtual SError: @hcr is what it has otherwise. With AMO, DISR_EL1 is
- * VDISR_EL2 to the host, and what was there was a guest's.
+ * HCR_EL2 for a host with a virtual SError pending, given its HCR_EL2 without one. With AMO the
+ * host's accesses to DISR_EL1 go to VDISR_EL2, which may hold a guest's value: it is cleared.
  */
 static u64 host_serror_hcr(const struct vm_cpu *cpu, u64 hcr)
 {
@@ -366,10 +390,10 @@ static u64 host_serror_hcr(const struct vm_cpu *cpu, u64 hcr)
 }
 
 /*
- * No ISB behind these: nothing at EL2 depends on them before the ERET, which synchronizes
- * (SCTLR_EL2.EOS is 1), and the EL1&0 regime is not used, not even speculatively, from EL2 (D8.2,
- * "Use of out-of-context translation regimes"). Who invalidates TLBs before that synchronizes
- * first.
+ * Without an ISB: nothing at EL2 depends on these registers before the ERET, which synchronizes
+ * (SCTLR_EL2.EOS is 1), and EL2 does not use the EL1&0 regime, not even speculatively (D8.2, "Use
+ * of out-of-context translation regimes"). Code that executes a TLBI before the ERET executes an
+ * ISB first.
  */
 static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32 errata)
 {
@@ -387,7 +411,7 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32
 				 traps->hdfgwtr);
 	if (unlikely(traps->has_rare))
 		write_guest_rare_controls(cpu);
-	/* What a guest reads and writes as DISR_EL1 (HCR_EL2.AMO). */
+	/* With HCR_EL2.AMO the guest's accesses to DISR_EL1 go to VDISR_EL2. */
 	if (traps->has_ras)
 		write_sysreg(vcpu->sysreg[DISR_EL1], ASM_REG(VDISR_EL2));
 	if (unlikely(vcpu->serror_pending))
@@ -427,7 +451,7 @@ void switch_guest_serror(struct vcpu *vcpu)
 	write_hcr(guest_hcr(vcpu, this_vm_cpu()), READ_ONCE(errata_actions));
 }
 
-/* One can be pending at a time: the graver one stays. */
+/* Only one can be pending: one whose syndrome says that it is the host's is not replaced. */
 void switch_host_serror(u64 esr)
 {
 	struct vm_cpu *cpu = this_vm_cpu();
@@ -441,7 +465,7 @@ void switch_host_serror(u64 esr)
 		write_hcr(host_serror_hcr(cpu, hcr), READ_ONCE(errata_actions));
 }
 
-/* On a CPU that cannot tell without taking it. */
+/* Without FEAT_RAS: ISR_EL1 tells that an SError is pending, but not which. */
 bool switch_serror_is_pending(void)
 {
 	dsb(sy);
@@ -480,7 +504,10 @@ u64 switch_take_guest_serror(void)
 	return serror_esr_of_disr(disr);
 }
 
-/* HCR_EL2.VSE tells whether the host has taken it; ESB may have put it where the guest's goes. */
+/*
+ * Save the host's virtual SError before a guest is loaded: hardware has cleared HCR_EL2.VSE if the
+ * host has taken it, and an ESB of the host may have deferred it to VDISR_EL2.
+ */
 static void keep_host_serror(struct vm_cpu *cpu)
 {
 	u64 vdisr = cpu->traps.has_ras ? read_sysreg(ASM_REG(VDISR_EL2)) : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Moving a vCPU's system registers onto a CPU and off it; inside vm/ only. */
+/* The world switch: a vCPU's system registers onto a CPU and off it. Inside vm/ only. */
 #ifndef KEEL_VM_SWITCH_H
 #define KEEL_VM_SWITCH_H
 
@@ -18,34 +18,33 @@ struct vm_rare_controls {
 	u64 hfgrtr2, hfgwtr2, hfgitr2, hdfgrtr2, hdfgwtr2, mpam2, mpamhcr;
 };
 
-/* What a CPU keeps for its host while a guest has the hardware; one for each CPU, for ever. */
+/* A CPU's part of the world switch, with the host's registers while a guest is loaded. */
 struct vm_cpu {
-	u64 sysreg[VCPU_SYSREG_COUNT]; /* the host's EL1 registers; only those that are switched */
-	u64 elr, spsr;		       /* where the host's hypercall returns to */
+	u64 sysreg[VCPU_SYSREG_COUNT]; /* the host's EL1 registers that are switched */
+	u64 elr, spsr;		       /* of the host's hypercall */
 	u64 hcr, cptr, mdcr, cnthctl, cntvoff, vtcr, vttbr, vpidr, vmpidr, hcrx;
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr;
 	struct vm_rare_controls rare;
-	struct guest_traps traps;     /* what EL2 controls a guest by, here */
-	struct host_spe spe;	      /* the host's profiling... */
-	struct host_trace trace;      /* ... and trace */
+	struct guest_traps traps;     /* EL2's controls for guests on this CPU */
+	struct host_spe spe;	      /* the host's profiling */
+	struct host_trace trace;      /* the host's trace and branch records */
 	struct vcpu_fpstate *host_fp; /* valid while @host_fp_out */
 	u64 host_fpmr;		      /* likewise, if @host_streaming */
-	bool controls_saved;	  /* @hcr to @rare are the host's for as long as the CPU is up */
-	unsigned int sve_longest; /* vector, in quadwords; 0 without SVE */
-	bool host_fp_out;    /* the FP registers are not the host's: it traps when it uses them */
-	bool host_streaming; /* ... and it left in Streaming SVE mode: it gets them back at once */
+	bool controls_saved;	      /* @hcr to @rare are valid, until the CPU goes down */
+	unsigned int sve_longest;     /* the longest vector, in quadwords; 0 without SVE */
+	bool host_fp_out;	      /* the FP registers are not the host's: FP traps for it */
+	bool host_streaming; /* the host was in Streaming SVE mode: restored already at put */
 	bool guest_fp_in;    /* the FP registers are the loaded vCPU's */
 	bool debug_live;     /* breakpoints and watchpoints are the loaded vCPU's (trap/debug.h) */
-	struct vcpu *vcpu;   /* loaded here, or NULL */
-	/* The host has a virtual SError of this syndrome (VSESR_EL2), or has taken it
-	 * since it last ran a guest: its HCR_EL2 has AMO. What the host has in
-	 * DISR_EL1 while a guest is loaded. */
+	struct vcpu *vcpu;   /* the loaded vCPU, or NULL */
+	/* The host has a virtual SError pending, or has taken one since it last ran a guest: its
+	 * HCR_EL2 has AMO */
 	bool serror_pending;
-	u64 serror_syndrome;
-	u64 disr;
+	u64 serror_syndrome; /* of it, for VSESR_EL2 */
+	u64 disr;	     /* the host's DISR_EL1 while a guest is loaded */
 };
 
-/* Give each CPU its struct vm_cpu; boot. Return: 0; -ENOMEM. */
+/* Allocate each CPU's struct vm_cpu. Boot CPU, once. Return: 0; -ENOMEM. */
 int __must_check switch_init(struct page_pool *pool, unsigned int nr_cpus);
 
 /* NULL on a machine without VMs. */
@@ -55,37 +54,37 @@ static inline struct vm_cpu *this_vm_cpu(void)
 }
 
 /*
- * A CPU has come up and is about to run its host: how it controls guests. On that CPU. Return:
- * whether it may; false if it lacks a length of SVE vectors that a vCPU or userspace was told of.
+ * Prepare a CPU that has come up, and is about to run the host, for guests. On that CPU. Return:
+ * whether it may run; false if it lacks an SVE vector length that a vCPU or userspace was told of.
  */
 bool __must_check switch_cpu_online(void);
 
 /*
- * Vector lengths of SVE that every CPU has that has come up: BIT(quadwords - 1); 0 without SVE.
- * Final once it was asked: CPUs that lack one of them are kept out.
+ * The SVE vector lengths that all CPUs have which have come up so far: BIT(quadwords - 1); 0
+ * without SVE. Final from the first call on: CPUs that lack one of them are kept out.
  */
 u64 switch_sve_vqs(void);
 
-/* The host's EL1 state out, the guest's in; then EL2's controls for a guest. */
+/* Save the host's state, load the vCPU's. By its owner; no vCPU is loaded on this CPU. */
 void switch_to_guest(struct vcpu *vcpu);
 
-/* What of the loaded vCPU decides about HCR_EL2 has changed. */
+/* Write HCR_EL2 again, after a field of the loaded vCPU that guest_hcr() uses has changed. */
 void switch_update_hcr(struct vcpu *vcpu);
 
-/* The opposite. The guest's FP registers, if it used them, are saved too. */
+/* Save the loaded vCPU's state, its FP registers included if it used them; load the host's. */
 void switch_to_host(struct vcpu *vcpu);
 
-/* Of the two below: what is seldom there, or wanted. */
+/* The uncommon parts of the two functions below. */
 bool switch_serror_is_pending(void);
 void switch_keep_disr(void);
 
 /**
- * switch_serror_found() - make what there is of SErrors pending, and look
+ * switch_serror_found() - wait for outstanding SErrors, and look whether there is one
  *
- * EL2 is above who would take it, or has it masked: with FEAT_RAS, ESB puts it into DISR_EL1.
- * Inline, as the next: each run asks both.
+ * EL2 masks SErrors: with FEAT_RAS, ESB defers one to DISR_EL1. Inline, as the next function, since
+ * each run calls both.
  *
- * Return: whether there is one: one of switch_take_...() is next.
+ * Return: whether there is one. If so, the caller calls one of switch_take_...() next.
  */
 static inline bool switch_serror_found(void)
 {
@@ -95,7 +94,7 @@ static inline bool switch_serror_found(void)
 	return read_sysreg(ASM_REG(DISR_EL1)) & DISR_A;
 }
 
-/* The same before a guest is loaded: what is in DISR_EL1 is the host's, and is put aside. */
+/* The same, before a guest is loaded: a value in DISR_EL1 is the host's, and is saved first. */
 static inline bool switch_host_serror_found(void)
 {
 	if (unlikely(!this_cpu()->ras))
@@ -107,38 +106,38 @@ static inline bool switch_host_serror_found(void)
 }
 
 /*
- * No guest is loaded: with FEAT_RAS the SError that was found is the host's virtual one from now
- * on. Without, it stays pending, and EL1 takes it.
+ * Pass the SError that was found to the host; no guest is loaded. With FEAT_RAS it becomes the
+ * host's virtual SError. Without it the physical SError stays pending, and EL1 takes it.
  */
 void switch_take_host_serror(void);
 
-/* A vCPU is loaded. Return: ESR_EL2 of the SError that was found; 0 if it has gone. */
+/* While a vCPU is loaded. Return: ESR_EL2 of the SError that was found; 0 if it is gone. */
 u64 switch_take_guest_serror(void);
 
-/* Have the host of this CPU take a virtual SError, with this ESR_EL2, when it runs (again). */
+/* Make a virtual SError with this syndrome pending for the host; it takes it when it next runs. */
 void switch_host_serror(u64 esr);
 
-/* Have the guest take one. The vCPU is loaded. */
+/* Make a virtual SError pending for the guest of the loaded vCPU. */
 void switch_guest_serror(struct vcpu *vcpu);
 
-/* Whether the vCPU has one that it has not taken. By its owner. */
+/* Whether the vCPU has a virtual SError that its guest has not taken. By its owner. */
 bool switch_serror_waits(struct vcpu *vcpu);
 
-/* The guest used FP or SVE: put its registers in place. */
+/* The guest used FP or SVE, which trapped: load its registers. The vCPU is loaded. */
 void switch_guest_fp(struct vcpu *vcpu);
 
 /**
- * switch_host_fp() - the host used FP, SVE or SME and it trapped: give it its registers back
+ * switch_host_fp() - the host used FP, SVE or SME, which trapped: load its registers
  *
- * Return: whether that was why it trapped.
+ * Return: whether its registers were in memory, which is why it trapped.
  */
 bool switch_host_fp(void);
 
 /**
- * switch_host_trace() - an access of the host trapped: has it begun to use trace or branch records?
- * @esr: ESR_EL2, of class ESR_EC_SYS64
+ * switch_host_trace() - handle the host's first access to trace or branch record registers
+ * @esr: ESR_EL2 of the trapped access, of class ESR_EC_SYS64
  *
- * Return: whether that was why it trapped. It does not any more: have the host repeat it.
+ * Return: whether it was such an access. They do not trap any more: the host repeats it.
  */
 bool switch_host_trace(u64 esr);
 

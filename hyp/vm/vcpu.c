@@ -1,5 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The life of a vCPU; its run page, and Keel as a side that shares it. See vm_ops.h. */
+/*
+ * The life of a vCPU, and its run page. What each function promises is in vm_ops.h.
+ *
+ *      vcpu_create()       donated pages become struct vcpu_memory; the run page is shared
+ *      vcpu_init()         features are chosen, registers are reset; again at each reset
+ *      vcpu_run() ...      run.c
+ *      vcpu_release_all()  when the VM ends: the run pages go back to the host
+ *
+ * The pages that the host donates for a vCPU are laid out as struct vcpu_memory. They go back with
+ * the VM's other donations: there is no call that ends one vCPU.
+ *
+ * The run page stays the host's: the host shares it with Keel, which maps it in EL2's linear
+ * window. So Keel is a party of that transition (keel_side), with these functions:
+ *
+ *      prepare   map the page in the linear window, then read each of its cache lines: memory that
+ *                faults is refused with -EFAULT
+ *      map       nothing, prepare has done it
+ *      unmap     unmap it from the linear window
+ *
+ * Mapping in prepare is sound although the transition may still fail afterwards: it is the last
+ * step that can fail, and EL2 may access memory of the host. donation_lock makes "not mapped yet,
+ * so map it" one step: a page that the linear window shows already is a run page of some vCPU, or
+ * Keel's, and is refused.
+ *
+ * vcpu->power is PSCI's state. Another vCPU's CPU_ON may claim a stopped vCPU at any time, so it
+ * changes by atomic operations only.
+ */
 #include <arch/foreign.h>
 #include <cpu/panic.h>
 #include <lib/errno.h>
@@ -9,10 +35,10 @@
 #include <vm/run.h>
 #include <vm/vm_ops.h>
 
-/* Run pages that one step of the VM's end takes back. */
+/* Run pages that one step of the VM's end gives back. */
 #define RELEASE_STEP 32
 
-/* How a vCPU lies in its donated pages. The register file is a VNCR page: aligned (D8.12). */
+/* The layout of a vCPU's donated pages. The register file is a VNCR page: aligned (D8.12). */
 struct vcpu_memory {
 	u64 sysreg[VCPU_SYSREG_BYTES / sizeof(u64)] __aligned(4096);
 	struct vcpu vcpu;
@@ -32,8 +58,8 @@ u64 vcpu_pages(void)
 /* ---- the run page ---- */
 
 /*
- * Keel as a side of page moves: the IPA is the address, the map EL2's linear window. A page that is
- * shown there already is somebody's run page. All under donation_lock.
+ * Keel as a party of transitions: the IPA is the physical address, and the mapping is EL2's linear
+ * window. Pages that it shows already are run pages of other vCPUs. All under donation_lock.
  */
 static int keel_check_mapped(void *ctx, const struct page_move *move)
 {
@@ -47,8 +73,7 @@ static int keel_check_unmapped(void *ctx, const struct page_move *move)
 	return el2_linear_shown(move->pa, move->size) ? -EEXIST : 0;
 }
 
-/* A page that Keel is to read and write all the time must answer:
- * each line of what the host wrote. */
+/* Map memory that Keel will access at any time; refuse it if any of its cache lines faults. */
 static int show_and_try(struct pa pa, u64 size)
 {
 	int ret = donation_show(pa, size);
@@ -59,14 +84,14 @@ static int show_and_try(struct pa pa, u64 size)
 	return -EFAULT;
 }
 
-/* The last thing that can fail, and EL2 seeing a page of the host that it may see harms nobody. */
+/* Map already now: nothing can fail after this, and EL2 may access a page of the host. */
 static int keel_prepare(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
 	return move->map ? show_and_try(move->pa, move->size) : 0;
 }
 
-/* keel_prepare() did it. */
+/* keel_prepare() has mapped it. */
 static void keel_map(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
@@ -124,8 +149,8 @@ static void unshare_run_page(struct pa pa)
 /* ---- making one ---- */
 
 /*
- * MPIDR_EL1: affinity 0 has 16 values only, which is as many as one SGI of a GICv3 reaches;
- * the levels above count on. KVM numbers vCPUs so too. Bit 31 is RES1.
+ * MPIDR_EL1, numbered as KVM does: Aff0 has 16 values only, as many as an SGI of GICv3 can reach by
+ * its target list. Bit 31 is RES1.
  */
 static u64 mpidr_of(unsigned int index)
 {
@@ -153,7 +178,7 @@ static struct vcpu *build_vcpu(struct vm *vm, unsigned int index, struct pa pa, 
 	return vcpu;
 }
 
-/* The run page first: unsharing it again cannot fail. */
+/* Share the run page first: that can be undone without fail if the donation fails. */
 static int create_locked(struct vm *vm, unsigned int index, struct pa pa, u64 pages, struct pa run)
 {
 	int ret;
@@ -206,7 +231,7 @@ bool vcpu_release_all(struct vm *vm)
 
 /* ---- features and state ---- */
 
-/* What a feature takes; what is not here, there is not. */
+/* The features that vCPUs can have, and what each needs of the machine. */
 static const struct {
 	u8 bit;
 	bool always;
@@ -216,7 +241,7 @@ static const struct {
 	{ VCPU_SVE, false, FEAT_SVE },
 	{ VCPU_PTRAUTH_ADDRESS, false, FEAT_PAuth },
 	{ VCPU_PTRAUTH_GENERIC, false, FEAT_PAuth },
-	{ VCPU_SPE, false, FEAT_GICv3 }, /* its interrupt takes a vGIC; and vm_spe() */
+	{ VCPU_SPE, false, FEAT_GICv3 }, /* for its interrupt; vm_spe() must allow it, too */
 };
 
 u64 vcpu_features_known(void)
@@ -275,13 +300,13 @@ int vcpu_init(struct vcpu *vcpu, u64 features)
 	return 0;
 }
 
-/* A vCPU that a CPU_ON has claimed, and is about to say where it starts, can run as good as now. */
+/* VCPU_STARTING, for a moment while a CPU_ON writes the entry point, counts as runnable. */
 static int told_state(u32 power)
 {
 	return power == VCPU_STOPPED ? KEEL_STATE_STOPPED : KEEL_STATE_RUNNABLE;
 }
 
-/* Another vCPU's CPU_ON changes a stopped one alone, so on_pending is ours while it can run. */
+/* CPU_ON of another vCPU changes stopped ones only: on_pending of a runnable one is the owner's. */
 static u32 change_state(struct vcpu *vcpu, u32 state)
 {
 	if (state == VCPU_STOPPED &&
@@ -306,7 +331,7 @@ int vcpu_set_state(struct vcpu *vcpu, u64 state)
 	return ret;
 }
 
-/* The structure is 64 bytes long and so aligned, and does not straddle the end. */
+/* The structure is 64 bytes long; aligned to that, it does not extend beyond the IPA space. */
 int vcpu_set_steal_time(struct vcpu *vcpu, u64 ipa)
 {
 	if (!IS_ALIGNED(ipa, 64))

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VMs and vCPUs: what they are made of, and their life. All of it lies in memory that the host
- * donated for this VM; the host knows VMs by handle only.
+ * The structures of VMs and vCPUs. All of a VM lies in memory that the host donated for it; the
+ * host knows VMs by handle only.
  *
- * Locks, in the order of lib/lock_rank.h: vm->lock guards vCPUs, memory, donations and allocations
- * from the pool of one VM; vm->s2.stage2.lock, vm->vgic->lock and vm->pool.lock guard what their names say.
- * A running vCPU belongs to the CPU that runs it: vcpu->owner says so, taken and given back by
- * compare-and-exchange. Only the owner touches a vCPU's registers; no lock is needed for them.
+ * Locks, in the order of lib/lock_rank.h: vm->lock guards the VM's set of vCPUs, memory, donations
+ * and allocations from its pool; vm->s2.stage2.lock, vm->vgic->lock and vm->pool.lock guard what
+ * their names say. A running vCPU is owned by the CPU that runs it: vcpu->owner, set by
+ * compare-and-exchange. Only the owner touches a vCPU's registers, so they need no lock.
  */
 #ifndef KEEL_VM_VM_H
 #define KEEL_VM_VM_H
@@ -36,7 +36,7 @@ struct vm;
 /* Layers that can see each exit of a vCPU. */
 #define VCPU_STAGES_MAX 2
 
-/* What each running vCPU waits for or is told by others; changed with atomics by any CPU. */
+/* PSCI's power state; any CPU may change it, atomically. */
 enum vcpu_power {
 	VCPU_RUNNABLE = KEEL_STATE_RUNNABLE,
 	VCPU_STOPPED = KEEL_STATE_STOPPED,
@@ -44,14 +44,14 @@ enum vcpu_power {
 };
 
 /*
- * Where a vCPU is, for those who have something for it. It moves itself; others only from HERE to
- * KICKED. All atomic: see vcpu_kick().
+ * The run state of a vCPU, for CPUs that have an interrupt for it. The owner changes it; other CPUs
+ * change it from HERE to KICKED only. All accesses are atomic: see vcpu_kick().
  */
 enum vcpu_place {
-	VCPU_AWAY,   /* on no CPU; it looks for what there is before its guest runs */
-	VCPU_WAITS,  /* the same, but its thread sleeps until somebody wakes it: KEEL_EXIT_WFI */
+	VCPU_AWAY,   /* on no CPU; it looks for interrupts before its guest runs */
+	VCPU_WAITS,  /* on no CPU, and its thread sleeps until it is woken: KEEL_EXIT_WFI */
 	VCPU_HERE,   /* on a CPU */
-	VCPU_KICKED, /* the same, and another CPU has told it to look */
+	VCPU_KICKED, /* on a CPU, and another CPU has told it to look for interrupts */
 };
 
 struct vcpu {
@@ -60,12 +60,12 @@ struct vcpu {
 	struct s2_context *s2; /* what it runs in: the VM's own, or a shadow */
 	u64 *sysreg;	       /* register file: VCPU_SYSREG_BYTES, see vcpu_regs.h */
 	struct vcpu_fpstate *fp;
-	struct keel_run *run; /* the run page, shared with the host: run_page.h; never believed */
+	struct keel_run *run; /* the run page, which the host can write at any time: run_page.h */
 	struct vgic_cpu *vgic;
 	struct spe_vcpu *spe; /* NULL without the feature */
-	/* exit.h: the stages that it has, the outermost first, NULL behind the last... */
+	/* exit.h: its stages, the outermost first, ended by NULL */
 	const struct exit_stage *stages[VCPU_STAGES_MAX + 1];
-	/* ... and the fast exit of one of them, for exceptions of fast_class; NULL for none */
+	/* the fast exit of one of the stages, for exceptions of fast_class; NULL for none */
 	struct vcpu *(*fast_exit)(struct vcpu *vcpu);
 	u64 fast_class;
 	unsigned int index;
@@ -73,7 +73,7 @@ struct vcpu {
 	u64 features;	     /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
 	unsigned int sve_vq; /* longest vector that it may use, in quadwords; 0: not chosen yet */
 	bool initialized;
-	u64 run_failed;	    /* 1: an access to the run page has faulted, and it runs no more */
+	u64 run_failed;	    /* 1: an access to the run page has faulted; it runs no more */
 	unsigned int owner; /* CPU that holds it, or VCPU_NO_OWNER */
 	unsigned int
 		last_cpu; /* where it ran last, for TLB maintenance; VCPU_NO_OWNER for nowhere */
@@ -84,21 +84,20 @@ struct vcpu {
 	bool on_big_endian; /* the caller's SCTLR_EL1.EE */
 	bool on_pending;
 	u32 place;		  /* enum vcpu_place */
-	const struct percpu *cpu; /* where it is, or was last; set before @place says so */
-	u64 irq_pc;	   /* where the guest was when EL2 last dealt with an interrupt. Owner's */
+	const struct percpu *cpu; /* the CPU it is on, or was on last; set before @place */
+	u64 irq_pc;	   /* vcpu_host_waits(): the PC at the last interrupt that EL2 handled */
 	bool spe_ready;	   /* KEEL_SPE_INIT was done: it can run */
-	bool ptimer_level; /* what PPI 30 was told to be: timer.c */
+	bool ptimer_level; /* the level of PPI 30 that the vGIC was last given: timer.c */
 	u64 alarm;	   /* counter value at which EL2 wants the CPU, 0 for never: timer.h */
-	/* a stage 2 fault that the host was asked about: valid after KEEL_EXIT_FAULT until the next
-	 * run */
+	/* the stage 2 fault of KEEL_EXIT_FAULT: valid until the next run */
 	bool fault_pending;
 	u64 fault_esr, fault_ipa, fault_far;
-	u64 again_pc, again_far; /* what was last repeated, trap/error.h; again_pc is one more */
-	bool entropy_pending;	 /* a call that the host was asked about, until the next run */
-	/* trap/set_way.h: writes of translation registers trap; how far the VM's memory is flushed
-	 * from caches for the instruction at flush_pc, 0 while there is nothing under way */
+	u64 again_pc, again_far; /* the instruction last repeated, trap/error.h: its PC + 1, FAR */
+	bool entropy_pending;	 /* the host was asked for entropy: valid until the next run */
+	/* trap/set_way.h: writes of translation registers trap, and up to which IPA the VM's memory
+	 * has been flushed from caches for the instruction at flush_pc; 0 if none is in progress */
 	bool trap_vm_regs;
-	bool serror_pending; /* a virtual SError; loaded: as HCR_EL2.VSE was last written */
+	bool serror_pending; /* a virtual SError; while loaded: the value last written to VSE */
 	u64 flush_pc, flush_at;
 };
 
@@ -116,7 +115,7 @@ enum vm_spe { VM_SPE_UNDECIDED, VM_SPE_WITHOUT, VM_SPE_WITH };
 
 struct donation_page; /* donation.h */
 
-/* Memory that the host has back and that is not yet cleaned: guest_mem.c, under vm->lock. */
+/* Memory that was unmapped and is not yet clean in the caches: guest_mem.c, under vm->lock. */
 struct vm_unclean {
 	struct pa pa;
 	u64 size; /* 0 for none */
@@ -126,25 +125,25 @@ struct vm {
 	struct spinlock lock;
 	u64 handle;
 	enum vm_state state;
-	struct s2_context s2;  /* its own: what guest physical addresses mean */
-	struct page_pool pool; /* all that was donated: objects and @s2's tables come from here */
+	struct s2_context s2;  /* its own: it translates guest physical addresses */
+	struct page_pool pool; /* donated pages that are free: for objects and @s2's tables */
 	u64 donated_pages;
 	u64 cntvoff;	       /* CNTVOFF_EL2 of all vCPUs */
-	u32 psci_version;      /* that userspace chose; 0 for the newest */
-	bool has_run;	       /* one of its vCPUs was loaded: what guests are told is final */
-	u64 id_set;	       /* ID registers that userspace chose, BIT(enum id_reg)... */
-	u64 id[VM_ID_REGS];    /* ... and what it chose: no field says more than there is */
+	u32 psci_version;      /* the version that userspace chose; 0 for the newest */
+	bool has_run;	       /* a vCPU was loaded: what guests can read is final */
+	u64 id_set;	       /* the ID registers that userspace wrote, BIT(enum id_reg) */
+	u64 id[VM_ID_REGS];    /* their values: no field is above what the machine has */
 	u32 spe;	       /* enum vm_spe; atomic */
 	u32 spe_intid;	       /* the profiling interrupt of all vCPUs, 0 until chosen; atomic */
 	u64 smccc_off[3];      /* services that userspace turned off, by group (guest_smccc.h) */
 	struct vgic *vgic;     /* NULL until KEEL_HC_VGIC_INIT */
 	unsigned int nr_vcpus; /* created so far */
 	struct vcpu *vcpus[VM_VCPUS_MAX]; /* by index; set once, read with acquire */
-	struct ownership_side side;	  /* this VM as a side of page moves */
+	struct ownership_side side;	  /* this VM as a party of transitions */
 	struct vm_unclean unclean;	  /* left by the last unmap */
-	struct donation_page *donations;  /* what was donated, newest first; see donation.h */
-	u64 check_ipa;			  /* how far vm_mem_check() has come; under lock */
-	/* how far KEEL_HC_VM_DESTROY has come */
+	struct donation_page *donations;  /* records of donations, newest first; see donation.h */
+	u64 check_ipa;			  /* where vm_mem_check() continues; under lock */
+	/* the progress of KEEL_HC_VM_DESTROY */
 	u64 destroy_ipa;
 	unsigned int destroy_vcpu;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a VM has come to, for those who look at it from the host: its shape, its memory map. */
+/* A VM as the host's tools see it: its sizes, and what its stage 2 maps. */
 #include <lib/errno.h>
 #include <vm/vm_ops.h>
 
@@ -31,7 +31,7 @@ static u64 map_flags(enum stage2_attrs attrs)
 	return flags;
 }
 
-/* The first stretch that is mapped is made longer as long as the leaves are of a kind. */
+/* Extend the first mapped extent while leaves follow that have its leaf size and permissions. */
 static int visit_stretch(void *arg, const struct stage2_leaf *leaf)
 {
 	struct vm_stretch *s = arg;
