@@ -1,13 +1,37 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Stage 2 faults of a guest: the vGIC's registers are here, everything else is asked of the host,
- * which maps memory, refuses the access, or says that it is userspace's to emulate.
+ * Aborts that a guest takes to EL2: stage 2 faults, and external aborts (error.c).
+ *
+ * A stage 2 fault is an access to one of three things. The vGIC's registers are emulated at EL2,
+ * without an exit to the host. Memory that is not mapped yet, and devices that userspace emulates,
+ * are the host's to tell apart: the run ends with KEEL_EXIT_FAULT, and the next run begins with the
+ * host's answer.
+ *
+ *	stage2_fault()    guest_fault_ipa(): where did the access go?
+ *	                  describe_abort():  which load or store was it? (needs ESR_EL2.ISV)
+ *	   |
+ *	   +-- beyond the IPA size ----> external abort in the guest
+ *	   +-- try_vgic_access() ------> emulated; the guest goes on behind the access
+ *	   +-- ask_host_for_page() ----> KEEL_EXIT_FAULT: IPA, write, exec, and the access
+ *	                                    |
+ *	abort_resume()  <-- next run --------+
+ *	   +-- mapped -----------------> the guest repeats the access
+ *	   +-- KEEL_ANSWER_DONE, STOP -> userspace did the access: finish it, go on behind it
+ *	   +-- KEEL_ANSWER_ABORT, NONE > external abort in the guest
+ *
+ * Between the two, the fault is in the vCPU (fault_pending, fault_esr, fault_far, fault_ipa), out of
+ * the host's reach: an answer says only how the access ends, and a load's data. pc stays at the
+ * access, so an answer that EL2 does not know repeats it.
+ *
+ * HPFAR_EL2 is not valid for a permission fault, so stage 1 is translated again (AT S1E1R). The
+ * guest may have changed its tables since: then the access is repeated, and faults as it now does.
  */
 #include <arch/at.h>
 #include <arch/barrier.h>
 #include <arch/el1.h>
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
+#include <cpu/assert.h>
 #include <cpu/errata.h>
 #include <lib/esr.h>
 #include <mm/stage2.h>
@@ -19,7 +43,7 @@
 
 enum fault_kind { FAULT_OTHER, FAULT_MISSING, FAULT_PERMISSION, FAULT_EXTERNAL, FAULT_CONFLICT };
 
-/* DFSC and IFSC: what is not here is not stage 2's, or is the machine's to report. */
+/* By DFSC and IFSC: other codes are not of stage 2, or are left to another handler. */
 #define LEVELS(fsc) [(fsc)...(fsc) + 3]
 static const u8 kinds[ESR_FSC + 1] = {
 	LEVELS(ESR_FSC_TRANSLATION) = FAULT_MISSING,   [ESR_FSC_TRANSLATION_M1] = FAULT_MISSING,
@@ -40,9 +64,9 @@ static bool is_fetch(u64 esr)
 }
 
 /*
- * On a stage 1 walk, WnR tells of the access and not of the walk: the walk reads, and writes when
- * it updates a descriptor, which is what a permission can be missing for. Cache maintenance has WnR
- * set and needs no more than a mapping, unless a permission was missing.
+ * Whether the page must be writable. On a fault of a stage 1 walk, WnR is of the access and not of
+ * the walk: a walk reads, and writes only to update a descriptor, for which the permission can be
+ * missing. Cache maintenance has WnR set but needs only a mapping, unless the permission is missing.
  */
 static bool is_write(u64 esr)
 {
@@ -74,10 +98,10 @@ bool abort_tables_answer(u64 va)
 }
 
 /*
- * Where the access went. HPFAR_EL2 is valid for translation and access flag faults and on
- * stage 1 walks; otherwise stage 1 is asked again. False if it now says something else, or faults
- * itself: the guest has changed its tables, and finds out when it repeats the access. One that
- * always has them so does not get on, but is interrupted as ever.
+ * The IPA of a fault. HPFAR_EL2 is valid for translation and access flag faults, and for faults of
+ * stage 1 walks; otherwise stage 1 translates the address again. False if stage 1 faults now: the
+ * guest has changed its tables, and takes that fault when it repeats the access. (A guest that
+ * makes this happen each time makes no progress, and is interrupted as any other.)
  */
 static bool guest_fault_ipa(u64 esr, u64 far, u64 *ipa)
 {
@@ -88,13 +112,25 @@ static bool guest_fault_ipa(u64 esr, u64 far, u64 *ipa)
 	return abort_translate(far, ipa);
 }
 
+/*
+ * The VM's IPA of a fault. @ipa is one of the context behind which the vCPU runs (vcpu->s2); what
+ * follows takes it for one of the VM's own context: the vGIC's frames and the host's memory slots
+ * are at the VM's IPAs. vCPUs run behind that context only, so the two are equal. The IPA of another
+ * context would be translated here.
+ */
+static u64 fault_vm_ipa(const struct vcpu *vcpu, u64 ipa)
+{
+	ASSERT(vcpu->s2 == &vcpu->vm->s2);
+	return ipa;
+}
+
 static enum vcpu_action inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
 {
 	vcpu_inject_external_abort(vcpu, esr, far);
 	return VCPU_RESUME;
 }
 
-/* The vCPU is loaded: SCTLR_EL1 is its own. */
+/* @vcpu is loaded, so SCTLR_EL1 is the guest's. */
 static bool decode_access(const struct vcpu *vcpu, u64 esr, struct mmio_access *access)
 {
 	return !is_fetch(esr) && mmio_decode(esr, vcpu->regs.pstate, read_el1_sctlr(), access);
@@ -105,10 +141,10 @@ static void finish_load(struct vcpu *vcpu, const struct mmio_access *access, u64
 	vcpu_set_x(vcpu, access->rt, mmio_load_value(access, data));
 }
 
-/* A load or store that the syndrome describes; a store's data. */
+/* The load or store that faulted. */
 struct described {
-	struct mmio_access access; /* bytes: 0 if it is not described */
-	u64 data;
+	struct mmio_access access; /* bytes: 0 if the syndrome does not describe it */
+	u64 data;		   /* a store's */
 };
 
 static void describe_abort(const struct vcpu *vcpu, u64 esr, struct described *it)
@@ -137,7 +173,7 @@ static bool try_vgic_access(struct vcpu *vcpu, u64 esr, u64 ipa, const struct de
 	return true;
 }
 
-/* The load or store itself, for a host that finds no memory there. */
+/* Write the load or store to the run page, in case there is no memory and userspace emulates it. */
 static void write_run_access(struct vcpu *vcpu, u64 ipa, const struct described *it)
 {
 	struct keel_run *run = vcpu->run;
@@ -150,7 +186,7 @@ static void write_run_access(struct vcpu *vcpu, u64 ipa, const struct described 
 	run_write64(vcpu, run_doubleword(run->mmio.data), it->data);
 }
 
-/* Ask the host; pc stays, so that the access is repeated. */
+/* Leave to the host for an answer. pc stays at the access. */
 static enum vcpu_action ask_host_for_page(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa,
 					  const struct described *it)
 {
@@ -174,9 +210,10 @@ static int stage2_fault(struct vcpu *vcpu, u64 esr)
 
 	if (!guest_fault_ipa(esr, far, &ipa))
 		return VCPU_RESUME;
-	/* Nothing can be there: as on a machine whose bus has fewer address bits than its CPU. */
+	/* nothing can be there, as on a machine whose bus has fewer address bits than its CPU */
 	if (ipa >> vcpu->s2->stage2.geometry.ia_bits)
 		return inject_abort(vcpu, esr, far);
+	ipa = fault_vm_ipa(vcpu, ipa);
 	describe_abort(vcpu, esr, &it);
 	if (fault_kind(esr) == FAULT_MISSING && try_vgic_access(vcpu, esr, ipa, &it))
 		return VCPU_RESUME;
@@ -199,12 +236,12 @@ enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr)
 	}
 }
 
-/* ---- the host has answered ---- */
+/* ---- the host's answer ---- */
 
 /*
- * Nothing is mapped there, nothing will be, and nobody does the access: code and tables in a
- * device, or an instruction that the syndrome does not describe (a pair, a vector, an atomic). The
- * guest learns of it as of a bus that refuses; it may be no more than one process of the guest's.
+ * There is no memory, and nobody can do the access: it is a fetch from a device, a stage 1 table in
+ * one, or an instruction that the syndrome does not describe (a pair, a vector, an atomic). That is
+ * an external abort in the guest, where it may end one process and no more.
  */
 static enum vcpu_action answer_no_memory(struct vcpu *vcpu)
 {
@@ -218,9 +255,9 @@ static enum vcpu_action answer_no_memory(struct vcpu *vcpu)
 }
 
 /*
- * The host has done the access. Which one it was is the syndrome's to say, which is Keel's own;
- * pstate and SCTLR_EL1 may be others now, by KVM_SET_ONE_REG. What it does not describe the host
- * cannot have done, and the guest repeats it.
+ * Userspace has done the access. It is decoded again from the syndrome, which EL2 kept; pstate and
+ * SCTLR_EL1 may have changed since, by KVM_SET_ONE_REG. If the syndrome does not describe the
+ * access, userspace cannot have done it, and the guest repeats it.
  */
 static void finish_access(struct vcpu *vcpu)
 {

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SMCCC for guests. See guest_smccc.h. */
+/*
+ * SMCCC for guests. A call is carried out at EL2 and returns at once, with one exception: random
+ * numbers on a CPU without FEAT_RNG. For these the run ends with KEEL_EXIT_ENTROPY, the host writes
+ * random words to the run page, and guest_smccc_resume() finishes the call at the next run.
+ *
+ * Mitigations of the firmware (SMCCC_ARCH_WORKAROUND_<n>) are passed through. A vCPU can move to any
+ * CPU, so a guest is told the state of the CPU where it is worst.
+ */
 #include <arch/smc.h>
 #include <arch/sysreg.h>
 #include <lib/errno.h>
@@ -51,7 +58,7 @@ static enum vcpu_action not_supported(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
-/* ---- what userspace can turn off ---- */
+/* ---- services that userspace can turn off ---- */
 
 static const u64 services_there[GUEST_SMCCC_GROUPS] = {
 	[GUEST_SMCCC_STD] = GUEST_SMCCC_TRNG,
@@ -84,7 +91,7 @@ static const u32 workaround_fids[] = {
 	SMCCC_ARCH_WORKAROUND_3,
 };
 
-/* Of all CPUs that have come up, the worst: a vCPU can go to any. */
+/* enum workaround_state, the worst of all CPUs that have come up: a vCPU can move to any of them. */
 static u8 workarounds[ARRAY_SIZE(workaround_fids)];
 
 static u64 id_field(const struct cpu_id_regs *id, enum id_field field)
@@ -94,7 +101,7 @@ static u64 id_field(const struct cpu_id_regs *id, enum id_field field)
 	return id->reg[d->reg] >> d->shift & GENMASK(d->width - 1, 0);
 }
 
-/* Without EL3 there is no firmware that could do anything about its CPU. */
+/* SMCCC_ARCH_FEATURES of the firmware. Without EL3 there is none. */
 static s64 ask_firmware(const struct cpu_id_regs *id, u32 fid)
 {
 	u64 regs[18] = { SMCCC_ARCH_FEATURES, fid };
@@ -105,7 +112,7 @@ static s64 ask_firmware(const struct cpu_id_regs *id, u32 fid)
 	return (s32)(u32)regs[0];
 }
 
-/* What the CPU says of itself: predictions do not cross contexts. */
+/* Whether the CPU's ID registers say that predictions do not cross contexts. */
 static bool cpu_is_safe(const struct cpu_id_regs *id, unsigned int n)
 {
 	if (n == 1)
@@ -114,8 +121,8 @@ static bool cpu_is_safe(const struct cpu_id_regs *id, unsigned int n)
 }
 
 /*
- * The second one is a switch that stays as the guest leaves it, on a CPU that goes on with other
- * work: a guest gets it only to hear that it is not needed.
+ * Workaround 2 is a switch of the CPU, which would stay as the guest sets it while the CPU does other
+ * work. So a guest does not get it; it can only learn that it is not needed.
  */
 static enum workaround_state workaround_here(const struct cpu_id_regs *id, unsigned int n)
 {
@@ -129,7 +136,7 @@ static enum workaround_state workaround_here(const struct cpu_id_regs *id, unsig
 	return ret == WORKAROUND_RET_NEEDED && n != 2 ? WORKAROUND_NEEDED : WORKAROUND_NONE;
 }
 
-/* CPUs come up under the host's own order of things, perhaps two at a time. */
+/* Atomic, because two CPUs can come up at a time. */
 void guest_smccc_cpu_online(const struct cpu_id_regs *id)
 {
 	unsigned int n;
@@ -170,7 +177,7 @@ static s64 workaround_features(unsigned int n)
 	}
 }
 
-/* The call has no result, and may be made where it does nothing. */
+/* A mitigation's call has no result. If the CPU does not need it, it may be made and does nothing. */
 static enum vcpu_action call_workaround(struct vcpu *vcpu, unsigned int n)
 {
 	u64 regs[18] = { workaround_fids[n - 1] };
@@ -226,7 +233,7 @@ static bool trng_has(const struct vm *vm, u32 fid)
 	}
 }
 
-/* The CPU's own source, or what the host has given: that is all it has. */
+/* A random word of the CPU's, or of the host's if the CPU has no source; 0 if there is none now. */
 static u64 trng_random_word(struct vcpu *vcpu, unsigned int i)
 {
 	unsigned int tries;
@@ -235,11 +242,11 @@ static u64 trng_random_word(struct vcpu *vcpu, unsigned int i)
 	if (!cpu_has(machine, FEAT_RNG))
 		return run_read64(vcpu, &vcpu->run->entropy.word[i]);
 	for (tries = 0; tries < RNDRRS_TRIES && !word; tries++)
-		(void)try_read_sysreg(ASM_REG(RNDRRS), &word); /* 0 where there is none now */
+		(void)try_read_sysreg(ASM_REG(RNDRRS), &word); /* leaves 0 if it fails */
 	return word;
 }
 
-/* Fill @out, the lowest word last, @width bits of each used. */
+/* @bits of entropy, @width in each word of @out, the least significant word last. */
 static s64 trng_words(struct vcpu *vcpu, u64 out[3], u64 bits, unsigned int width)
 {
 	unsigned int i, take;
@@ -256,7 +263,7 @@ static s64 trng_words(struct vcpu *vcpu, u64 out[3], u64 bits, unsigned int widt
 	return SMCCC_RET_SUCCESS;
 }
 
-/* x1 bits of entropy in x1..x3; zeroes if there is an error. */
+/* TRNG_RND: as many bits of entropy as x1 says, in x1..x3; zeros with an error. */
 static void trng_rnd(struct vcpu *vcpu)
 {
 	bool wide = vcpu->regs.x[0] & SMCCC_64;
@@ -269,7 +276,7 @@ static void trng_rnd(struct vcpu *vcpu)
 	set_call_result(vcpu, ret);
 }
 
-/* Without FEAT_RNG the host is asked, and the call ends with the next run. */
+/* Without FEAT_RNG the host is asked, and guest_smccc_resume() finishes the call. */
 static enum vcpu_action call_trng_rnd(struct vcpu *vcpu)
 {
 	unsigned int i;
@@ -310,7 +317,7 @@ static enum vcpu_action trng_call(struct vcpu *vcpu, u32 fid)
 		set_call_result(vcpu, trng_has(vcpu->vm, (u32)x[1]) ? SMCCC_RET_SUCCESS
 								    : SMCCC_RET_NOT_SUPPORTED);
 		break;
-	/* 6b65656c-7472-4e67-8e52-4e4452525321, Keel's own; bytes as they lie */
+	/* 6b65656c-7472-4e67-8e52-4e4452525321, Keel's own, in the order of bytes in memory */
 	case TRNG_GET_UUID:
 		x[0] = 0x6c65656b;
 		x[1] = 0x674e7274;
@@ -325,7 +332,7 @@ static enum vcpu_action trng_call(struct vcpu *vcpu, u32 fid)
 
 /* ---- stolen time ---- */
 
-/* A VM's userspace can give it to some vCPUs alone. */
+/* Userspace can give stolen time to some vCPUs of a VM and not to others. */
 static bool has_steal_time(const struct vcpu *vcpu)
 {
 	return has_pv_time(vcpu->vm) && vcpu->steal_ipa != VCPU_NO_STEAL_TIME;
@@ -341,7 +348,7 @@ static enum vcpu_action pv_time_features(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
-/* The host begins the count before the guest learns where it is. */
+/* The host starts to count before the guest sees the record's address. */
 static enum vcpu_action pv_time_st(struct vcpu *vcpu)
 {
 	if (!has_steal_time(vcpu))
@@ -350,9 +357,9 @@ static enum vcpu_action pv_time_st(struct vcpu *vcpu)
 	return vcpu_to_host(KEEL_EXIT_STEAL_TIME);
 }
 
-/* ---- the hypervisor's services: KVM's, as far as there are any ---- */
+/* ---- vendor-specific hypervisor services: KVM's numbers ---- */
 
-/* The UID is there as long as any service is, and the services' bits are one register. */
+/* The UID is implemented as long as any service is. */
 static bool has_vendor(const struct vm *vm, u32 fid)
 {
 	u64 services = guest_smccc_services(vm, GUEST_SMCCC_VENDOR_HYP);

@@ -1,5 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* KVM's register ids. See one_reg.h. */
+/*
+ * KVM's register ids (one_reg.h). The kind and the size in an id lead to one of these:
+ *
+ *	core, 64 bits     core_get(), core_set()   struct kvm_regs by offset
+ *	core, 128 bits    plain_bytes()            vectors of a vCPU without SVE
+ *	core, 32 bits     fp_control()             FPSR, FPCR
+ *	SVE               plain_bytes(), is_vls()  Z, P, FFR; vector lengths
+ *	sysreg            timer_get() first, then sysreg_user_get(): rows of sysreg.c
+ *	firmware          fw_get(), bmap_get()     PSCI's version, mitigations, services
+ *	demux             is_ccsidr()              cache sizes
+ *
+ * A value is validated before anything changes. It lies in a page that the host can write, so it
+ * is copied once, and the copy is used. one_reg_list() has the same ids that get and set accept.
+ */
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <lib/errno.h>
@@ -45,18 +58,18 @@
 #define CORE_FPCR   852
 #define SPSR_COUNT  5
 
-/* Numbers of SVE registers: what and which; slices are never more than one. */
+/* Numbers of SVE registers: a base and 32 times the index; each register is one slice, number 0. */
 #define SVE_Z	   0x000
 #define SVE_P	   0x400
 #define SVE_FFR	   0x600
 #define SVE_REG(n) ((n) << 5)
 
-#define SVE_VLS	   0xffff /* a bit for each vector length, in quadwords less 1 */
+#define SVE_VLS	   0xffff /* a bitmap: bit n is the vector length of n + 1 quadwords */
 #define SVE_VLS_ID REG_ID(ID_U512, ID_KIND_SVE, SVE_VLS)
 
 /*
- * The virtual timer's ids are encodings that were swapped by mistake, and are part of KVM's API so:
- * CNTV_CVAL_EL0's is that of CNTVCT_EL0, and the other way round.
+ * In KVM's API the ids of two registers of the virtual timer are swapped, which was a mistake and
+ * cannot be changed any more: CNTV_CVAL_EL0 has the encoding of CNTVCT_EL0, and the reverse.
  */
 #define TIMER_ID_CTL  REG_NUM(CNTV_CTL_EL0)
 #define TIMER_ID_CVAL REG_NUM(CNTVCT_EL0)
@@ -73,13 +86,13 @@
 #define FW_WORKAROUND_3	  3
 #define FW_COUNT	  4
 #define FW_AVAIL	  1
-#define FW_NOT_REQUIRED	  2 /* of 1 and 3 */
+#define FW_NOT_REQUIRED	  2 /* of workarounds 1 and 3 */
 #define FW_2_UNKNOWN	  1
 #define FW_2_NOT_REQUIRED 3
 
 /* ---- core registers ---- */
 
-/* Where a 64-bit core register is; NULL for those that are not plain memory. */
+/* Where a 64-bit core register is stored; NULL if it is not plain memory. */
 static u64 *core_u64(struct vcpu *vcpu, u64 offset)
 {
 	if (offset < CORE_SP && offset % 8 == 0)
@@ -107,7 +120,7 @@ static bool core_sysreg(u64 offset, enum vcpu_sysreg *reg)
 	}
 }
 
-/* SPSR_abt, _und, _irq, _fiq: EL1 is never AArch32, so they are zero and stay so. */
+/* SPSR_abt, _und, _irq, _fiq: EL1 is never AArch32, so they are always zero. */
 static bool core_is_spsr_aa32(u64 offset)
 {
 	return offset > CORE_SPSR && offset < CORE_SPSR + 8 * SPSR_COUNT && offset % 8 == 0;
@@ -132,8 +145,8 @@ static int core_get(struct vcpu *vcpu, u64 offset, u64 *value)
 }
 
 /*
- * PSTATE goes into SPSR_EL2, where a mode above EL1 would be entered, and one that there is not
- * would be an illegal exception return, which stays at EL2 (C5.2.18, D1.4.3).
+ * PSTATE goes into SPSR_EL2. A mode above EL1 would be entered, and a mode that the CPU does not
+ * have would make the exception return illegal, which stays at EL2 (C5.2.18, D1.4.3).
  */
 static bool pstate_valid(u64 pstate)
 {
@@ -180,7 +193,7 @@ static bool has_sve(const struct vcpu *vcpu)
 	return vcpu_when(vcpu, WHEN_SVE);
 }
 
-/* With SVE the vectors are userspace's as Z registers alone. */
+/* With SVE, userspace sees the vectors only as Z registers. */
 static void *core_v(struct vcpu *vcpu, u64 offset)
 {
 	if (has_sve(vcpu) || offset < CORE_V || offset >= CORE_FPSR || offset % 16)
@@ -201,7 +214,7 @@ static void *sve_bytes(struct vcpu *vcpu, u64 size, u64 number)
 	return size == ID_U256 && number == SVE_FFR ? vcpu->fp->ffr : NULL;
 }
 
-/* A register that is nothing but bytes, or NULL. */
+/* Where a register without further meaning is stored, or NULL. */
 static void *plain_bytes(struct vcpu *vcpu, u64 id)
 {
 	u64 number = FIELD_GET(ID_NUMBER, id);
@@ -230,7 +243,7 @@ static u64 virtual_count(const struct vcpu *vcpu)
 	return read_sysreg(cntpct_el0) - READ_ONCE(vcpu->vm->cntvoff);
 }
 
-/* ISTATUS is as of now. */
+/* A timer's CTL, with ISTATUS as it would be now. */
 static u64 timer_ctl(struct vcpu *vcpu, enum vcpu_sysreg ctl, enum vcpu_sysreg cval, u64 now)
 {
 	u64 value = vcpu_read_sysreg(vcpu, ctl) & CNT_CTL_WRITABLE;
@@ -266,7 +279,10 @@ static int timer_get(struct vcpu *vcpu, u64 number, u64 *value)
 	}
 }
 
-/* The virtual count is the VM's: setting it on one vCPU sets it on all. The physical one stays. */
+/*
+ * All vCPUs of a VM have one virtual count, so setting it on one sets it on all. A write of the
+ * physical count is ignored.
+ */
 static int timer_set(struct vcpu *vcpu, u64 number, u64 value)
 {
 	switch (number) {
@@ -320,7 +336,7 @@ static int fw_get(struct vcpu *vcpu, u64 number, u64 *value)
 	return 0;
 }
 
-/* A guest that was told of less than there is goes on with that; of more it cannot. */
+/* A restored guest may have been told of fewer mitigations than this machine has, but not of more. */
 static int fw_set(struct vcpu *vcpu, u64 number, u64 value)
 {
 	if (number >= FW_COUNT)
@@ -332,7 +348,7 @@ static int fw_set(struct vcpu *vcpu, u64 number, u64 value)
 	return value <= fw_workaround((unsigned int)number) ? 0 : -EINVAL;
 }
 
-/* Services of the firmware, a bit each. */
+/* Services of the firmware, one bit each. */
 static int bmap_get(struct vcpu *vcpu, u64 number, u64 *value)
 {
 	if (number >= GUEST_SMCCC_GROUPS)
@@ -350,7 +366,7 @@ static int bmap_set(struct vcpu *vcpu, u64 number, u64 value)
 
 /* ---- cache sizes: CCSIDR_EL1, the machine's ---- */
 
-/* Whether @id is one of them, and of a cache that there is. */
+/* Whether @id names the CCSIDR_EL1 of a cache that the machine has. */
 static bool is_ccsidr(u64 id, u64 *csselr)
 {
 	*csselr = FIELD_GET(ID_NUMBER, id);
@@ -364,13 +380,13 @@ static bool is_vls(const struct vcpu *vcpu, u64 id)
 	return id == SVE_VLS_ID && has_sve(vcpu);
 }
 
-/* Those of this machine up to the vCPU's longest: 16 bits of 512. */
+/* This machine's vector lengths up to the vCPU's longest: the first 16 of the register's 512 bits. */
 static u64 vls_of(const struct vcpu *vcpu)
 {
 	return switch_sve_vqs() & (vcpu->sve_vq ? GENMASK(vcpu->sve_vq - 1, 0) : ~0ULL);
 }
 
-/* The longest can be chosen; what is below it is there or not, and cannot be left out (E1.2). */
+/* Userspace chooses the longest; the shorter ones that the machine has cannot be left out (E1.2). */
 static int vls_set(struct vcpu *vcpu, const u64 *words)
 {
 	u64 vqs = READ_ONCE(words[0]), there = switch_sve_vqs(), beyond = 0;
@@ -429,7 +445,7 @@ static int set_u64(struct vcpu *vcpu, u64 id, u64 value)
 	}
 }
 
-/* Nothing but size, kind and number may be in an id. */
+/* Whether all bits of @id but size, kind and number are as KVM's API has them. */
 static bool id_valid(u64 id)
 {
 	return (id & ~(ID_SIZE | ID_KIND | ID_NUMBER)) == ID_ARM64;
@@ -440,7 +456,7 @@ static size_t id_bytes(u64 id)
 	return (size_t)1 << FIELD_GET(ID_SIZE, id);
 }
 
-/* Registers that are neither bytes nor 64 bits long. */
+/* Registers that are neither plain bytes nor 64 bits long. */
 static int get_odd(struct vcpu *vcpu, u64 id, void *data)
 {
 	const u64 *control = fp_control(vcpu, id);
@@ -518,7 +534,7 @@ int one_reg_set(struct vcpu *vcpu, u64 id, const void *data)
 	if ((id & ID_SIZE) != ID_U64)
 		return set_odd(vcpu, id, data);
 	memcpy(&value, data, sizeof(value));
-	/* from here on the copy counts, whatever the host does to its page */
+	/* READ_ONCE: the compiler must not read the host's page a second time */
 	return set_u64(vcpu, id, READ_ONCE(value));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A vCPU's registers for userspace, under the ids of KVM's KVM_GET_ONE_REG (Linux:
- * Documentation/virt/kvm/api.rst, 4.68). All functions: by the vCPU's owner, initialized, not
- * loaded.
+ * Documentation/virt/kvm/api.rst, 4.68). All functions are for the vCPU's owner; the vCPU is
+ * initialized, and not loaded.
  */
 #ifndef KEEL_TRAP_ONE_REG_H
 #define KEEL_TRAP_ONE_REG_H
@@ -13,23 +13,23 @@
 #define ONE_REG_BYTES_MAX 256
 
 /**
- * one_reg_get(), one_reg_set() - a register
+ * one_reg_get(), one_reg_set() - read or write a register
  * @id:   any number
- * @data: as many bytes as the id says, ONE_REG_BYTES_MAX at most. The host may change it meanwhile:
- *        it is read once
+ * @data: as many bytes as the id says, ONE_REG_BYTES_MAX at most. The host may change it during the
+ *        call: it is read once
  *
- * Return: 0; -ENOENT for an id that names no register of this vCPU; -EINVAL for a value that it
- * does not take, -EBUSY for one that it does not take once a vCPU has run (nothing was changed).
+ * Return: 0; -ENOENT the id names no register of this vCPU; -EINVAL the register does not take the
+ * value; -EBUSY it does not take it once a vCPU has run. An error has changed nothing.
  */
 int __must_check one_reg_get(struct vcpu *vcpu, u64 id, void *data);
 int __must_check one_reg_set(struct vcpu *vcpu, u64 id, const void *data);
 
 /**
- * one_reg_list() - ids of all registers
- * @from:  number of the first that goes into @ids
+ * one_reg_list() - the ids of all registers of the vCPU
+ * @from:  number of the first one to write to @ids
  * @ids:   out
- * @max:   as many at most
- * @total: out: how many there are
+ * @max:   how many @ids has room for
+ * @total: out: how many registers there are in all
  *
  * Return: 0.
  */

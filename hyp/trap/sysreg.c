@@ -1,5 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The system-register table and what is done with it. See sysreg.h; docs/traps.md. */
+/*
+ * The system-register table, and its users: traps, reset, and userspace's ONE_REG. docs/traps.md.
+ *
+ * One row says all about a register (sysreg.h): its encoding; which trap control makes a guest's
+ * access come here (.trap; vm/guest_traps.c sets the control); which vCPUs have it (.when); how an
+ * MRS and an MSR behave (.read, .write; NULL is UNDEFINED); where its value is stored, and its value
+ * after reset (.storage, .reset, .fixed); and what userspace may do with it (.user). So a register
+ * that does not trap but that userspace saves is a row without .read and .write, and a register that
+ * guests do not have is a row without any: it documents what makes it UNDEFINED.
+ *
+ *	trapped MRS or MSR -> sysreg_trap() -> sysreg_find() by encoding
+ *	                        no row, or not this vCPU's  -> UNDEFINED in the guest
+ *	                        .read, .write               -> done, one instruction on
+ *	                        .write returned VCPU_AGAIN  -> the host first, then the same again
+ *	ONE_REG            -> sysreg_user_get(), sysreg_user_set(), by .user
+ *	KVM_ARM_VCPU_INIT  -> sysreg_reset(): .reset into each .storage
+ *
+ * The table is sorted by encoding, which the search needs; a unit test checks that. Another one
+ * computes for each kind of CPU that what a guest does not have traps. An encoding that has no row
+ * is UNDEFINED too, and is logged once, since it may be a register that is new to Keel.
+ *
+ * All runs on the vCPU's CPU or by its owner, without locks: a vCPU's registers are its owner's.
+ */
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <arch/timer.h>
@@ -14,7 +36,7 @@
 #include <trap/trap.h>
 #include <vm/switch.h>
 
-/* ICC_SRE_EL1 (IHI 0069, 12.2.22): DIB, DFB and SRE are fixed */
+/* ICC_SRE_EL1 (IHI 0069, 12.2.22): DIB, DFB and SRE are RAO/WI */
 #define ICC_SRE 7
 
 /* ---- reads and writes ---- */
@@ -51,7 +73,7 @@ static u64 read_id_reg(struct vcpu *vcpu, const struct sysreg_row *row)
 	return id_reg_value(vcpu, (enum id_reg)row->id);
 }
 
-/* A guest that reads it looks for what there is of debug and profiling. */
+/* A guest that reads ID_AA64DFR0_EL1 may be about to use SPE: tell the device. */
 static u64 read_dfr0(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	if (vcpu->spe && this_vm_cpu()->vcpu == vcpu)
@@ -60,8 +82,8 @@ static u64 read_dfr0(struct vcpu *vcpu, const struct sysreg_row *row)
 }
 
 /*
- * Registers that a guest reads from the hardware, where that says the same: impl_regs.h. Merged
- * where the CPUs may differ.
+ * Registers that a guest reads without a trap on CPUs whose own value is the machine's; on other
+ * CPUs they trap (impl_regs.h). CTR_EL0 is merged from all CPUs, the others are the boot CPU's.
  */
 static u64 read_machine_reg(struct vcpu *vcpu, const struct sysreg_row *row)
 {
@@ -97,7 +119,7 @@ static u64 read_clidr(struct vcpu *vcpu, const struct sysreg_row *row)
 	return impl_regs_machine()->clidr;
 }
 
-/* The cache that the guest has selected; 0, which is UNKNOWN's, where there is none. */
+/* Of the cache that CSSELR_EL1 selects; UNKNOWN, here 0, if there is no such cache. */
 static u64 read_ccsidr(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	u64 csselr = vcpu_read_sysreg(vcpu, CSSELR_EL1);
@@ -134,7 +156,7 @@ static enum vcpu_action write_set_way(struct vcpu *vcpu, const struct sysreg_row
 	return set_way_trap(vcpu) ? VCPU_RESUME : VCPU_AGAIN;
 }
 
-/* While HCR_EL2.TVM is set. */
+/* A write of a register that traps only while HCR_EL2.TVM is set (set_way.c). */
 static enum vcpu_action write_vm_reg(struct vcpu *vcpu, const struct sysreg_row *row, u64 value)
 {
 	bool done = set_way_write(vcpu, (enum vcpu_sysreg)row->storage, value);
@@ -172,14 +194,14 @@ static enum vcpu_action write_device_reg(struct vcpu *vcpu, const struct sysreg_
 
 /* ---- the table ---- */
 
-/* A register by its name in arch/regs.h; and one whose value is the register file's. */
+/* A register by its name in arch/regs.h; and one with a value in the vCPU's register file. */
 #define REG(reg) \
 	.first = REG_NUM(reg), .last = REG_NUM(reg), .name = #reg, .storage = SYSREG_NO_STORAGE
 #define KEEPS(reg)                                                                   \
 	.first = REG_NUM(reg), .last = REG_NUM(reg), .name = #reg, .storage = (reg), \
 	.user = USER_STORED
 
-/* Encodings that a VM has nothing at. */
+/* A range of encodings of registers that no VM has. */
 #define GROUP(from, to, what) \
 	.first = (from), .last = (to), .name = (what), .storage = SYSREG_NO_STORAGE
 
@@ -190,7 +212,7 @@ static enum vcpu_action write_device_reg(struct vcpu *vcpu, const struct sysreg_
 			  .id = ID_REG_##which                                       \
 	}
 
-/* A breakpoint or watchpoint register. Userspace sees all 16, as KVM's does. */
+/* A breakpoint or watchpoint register. Userspace sees all 16 of each, as with KVM. */
 #define DBG_(n, op2, what, cond, bits)                                                            \
 	{                                                                                         \
 		.first = SYSREG_ENC(2, 0, 0, n, op2), .last = SYSREG_ENC(2, 0, 0, n, op2),        \
@@ -204,14 +226,11 @@ static enum vcpu_action write_device_reg(struct vcpu *vcpu, const struct sysreg_
 		DBG_(n, 6, DBGWVR, WHEN_WATCHPOINT, DBGWVR_BITS), \
 		DBG_(n, 7, DBGWCR, WHEN_WATCHPOINT, DBGWCR_BITS)
 
-/* Its device keeps it and answers for it (device.h). */
+/* A register whose value a device keeps (device.h). */
 #define OF_DEVICE(device) \
 	.read = read_device_reg, .write = write_device_reg, .id = TRAP_DEVICE_##device
 
-/*
- * In order of encodings. .trap says what makes a register trap, by a bit that vm/guest_traps.c sets:
- * tests check the order, and that what a guest does not have traps.
- */
+/* In order of encodings, which a test checks. */
 static const struct sysreg_row table[] = {
 	{ GROUP(SYSREG_ENC(0, 1, 4, 0, 0), SYSREG_ENC(0, 1, 4, 1, 7), "ALLINT, immediate"),
 	  .trap = BY_HCRX_TALLINT },
@@ -235,7 +254,7 @@ static const struct sysreg_row table[] = {
 	{ GROUP(SYSREG_ENC(1, 3, 7, 7, 0), SYSREG_ENC(1, 3, 7, 7, 7), "GCS"),
 	  .trap = BY_HFGRTR_GCS_0 },
 
-	/* Debug. There is no external debugger: its communication channel is empty. */
+	/* Debug. There is no external debugger, so the Debug Communications Channel is empty. */
 	{ REG(OSDTRRX_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore_write },
 	DBG(0),
 	DBG(1),
@@ -285,9 +304,9 @@ static const struct sysreg_row table[] = {
 	{ KEEPS(DBGVCR32_EL2) },
 
 	/*
-	 * Identification; whatever is not allocated reads as zero. AArch32 is not offered, but
-	 * userspace may restore what a machine had that has it: to a guest that has not it says
-	 * nothing (KVM ignores it likewise).
+	 * Identification; encodings that are not allocated read as zero. Guests do not have AArch32
+	 * at EL1. Userspace may restore its ID registers from a machine that has it: the write is
+	 * ignored, as with KVM.
 	 */
 	{ REG(MIDR_EL1), .user = USER_EQUAL, .read = read_midr, .id = ID_REG_MIDR },
 	{ REG(MPIDR_EL1), .user = USER_EQUAL, .read = read_mpidr },
@@ -436,11 +455,11 @@ static const struct sysreg_row table[] = {
 	{ REG(LORID_EL1), .trap = BY_HCR_TLOR },
 	{ GROUP(SYSREG_ENC(3, 0, 10, 5, 0), SYSREG_ENC(3, 0, 10, 5, 7), "MPAM"), .trap = BY_MPAM2 },
 	{ KEEPS(VBAR_EL1) },
-	/* VDISR_EL2 while a guest is loaded: it does not have FEAT_RAS, but
-	 * the register does not trap */
+	/* an access is to VDISR_EL2: the guest does not have FEAT_RAS, but the register does
+	 * not trap */
 	{ KEEPS(DISR_EL1) },
 
-	/* The GIC: SGIs trap; the others only where a VM has no vGIC and finds nothing. */
+	/* The GIC. Without a vGIC all of it traps and is UNDEFINED; with one, the rows WHEN_VGIC. */
 	{ GROUP(SYSREG_ENC(3, 0, 12, 8, 0), SYSREG_ENC(3, 0, 12, 11, 0), "GIC CPU interface"),
 	  .trap = BY_ICH_HCR },
 	{ REG(ICC_DIR_EL1), .trap = BY_ICH_HCR, .when = WHEN_VGIC, .write = write_device_reg,
@@ -498,7 +517,7 @@ static const struct sysreg_row table[] = {
 	{ GROUP(SYSREG_ENC(3, 3, 14, 8, 0), SYSREG_ENC(3, 3, 14, 15, 7), "PMU"),
 	  .trap = BY_MDCR_TPM },
 
-	/* An AArch32 EL1's, which is never there; kept, since KVM has them to save. */
+	/* Of an AArch32 EL1, which no guest has; stored because KVM's userspace saves them. */
 	{ KEEPS(DACR32_EL2) },
 	{ KEEPS(IFSR32_EL2) },
 	{ KEEPS(FPEXC32_EL2), .reset = 0x700 },
@@ -533,9 +552,9 @@ const struct sysreg_row *sysreg_find(u32 encoding)
 
 /* ---- traps ---- */
 
-/* Registers that were unknown already: of all VMs, so that none can fill the log. */
+/* By encoding: the register was logged already. Of all VMs together, to bound the log. */
 static u64 unknown[BITMAP_WORDS(0x10000)];
-/* How many are told of: a guest that tries every encoding must not have the log to itself. */
+/* How many are logged: a guest that tries every encoding must not fill the log. */
 #define UNKNOWN_MAX 64
 static unsigned int nr_unknown;
 
@@ -569,7 +588,10 @@ static bool in_id_space(u64 esr)
 	       FIELD_GET(ESR_SYS64_CRM, esr) < 8;
 }
 
-/* A guest that has FEAT_IDST is told of an ID register that there is not as of a trapped access. */
+/*
+ * The register is not implemented: UNDEFINED. With FEAT_IDST, a read in the ID space is reported with
+ * the exception class of a trapped access instead.
+ */
 static enum vcpu_action inject_undef_access(struct vcpu *vcpu, u64 esr)
 {
 	if (in_id_space(esr) && FIELD_GET(MMFR2_IDS, id_reg_value(vcpu, ID_REG_MMFR2)))
@@ -682,8 +704,7 @@ int sysreg_user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 	if (row->user == USER_EQUAL)
 		return value == user_value(vcpu, row) ? 0 : -EINVAL;
 	if (row->user == USER_OWN) {
-		/* the guest has used it where it comes from, and need not ask again whether it is
-		 * there */
+		/* a restored guest may use the device without looking for it again */
 		trap_device((enum trap_device_id)row->id)->sought(vcpu);
 		(void)row->write(vcpu, row, value);
 		return 0;

@@ -27,7 +27,7 @@ static u64 advance_it(u64 pstate)
 	       FIELD_PREP(PSR_AA32_IT_HIGH, it >> 2) | FIELD_PREP(PSR_AA32_IT_LOW, it & 3);
 }
 
-/* As if it had been executed: BTYPE and SS are spent (D8.14.1, D2.11.3). */
+/* As if the instruction had been executed: BTYPE and SS become 0 (D8.14.1, D2.11.3). */
 void trap_step_over(struct vcpu *vcpu, u64 esr)
 {
 	u64 *pstate = &vcpu->regs.pstate;
@@ -61,7 +61,7 @@ static u64 wfit_deadline(const struct vcpu *vcpu, u64 esr)
 	return vm_count_time(vcpu->vm, vcpu_get_x(vcpu, (unsigned int)FIELD_GET(ESR_WFX_RN, esr)));
 }
 
-/* WFE is a hint that may do nothing; whoever spins in it is preempted by the host's timer. */
+/* WFE may do nothing. A guest that spins in it is preempted by the host's timer. */
 static enum vcpu_action handle_wfx(struct vcpu *vcpu, u64 esr)
 {
 	u64 until = wfit_deadline(vcpu, esr);
@@ -72,21 +72,21 @@ static enum vcpu_action handle_wfx(struct vcpu *vcpu, u64 esr)
 	return trap_wait(vcpu, until);
 }
 
-/* ELR is behind an HVC... */
+/* For HVC, ELR_EL2 is the next instruction. */
 static enum vcpu_action handle_hvc(struct vcpu *vcpu, u64 esr)
 {
 	(void)esr;
 	return guest_smccc_call(vcpu);
 }
 
-/* ... and at an SMC that is trapped. */
+/* For a trapped SMC, ELR_EL2 is the SMC itself. */
 static enum vcpu_action handle_smc(struct vcpu *vcpu, u64 esr)
 {
 	trap_step_over(vcpu, esr);
 	return guest_smccc_call(vcpu);
 }
 
-/* What the guest does not have. */
+/* An instruction that the guest does not have. */
 static enum vcpu_action handle_undef(struct vcpu *vcpu, u64 esr)
 {
 	(void)esr;
@@ -95,9 +95,9 @@ static enum vcpu_action handle_undef(struct vcpu *vcpu, u64 esr)
 }
 
 /*
- * ESR_EL2.EC. AArch32 can be at EL0 alone: what traps there is debug, performance
- * monitors and the physical timer, which an AArch32 application does not have. What is missing
- * here is never routed to EL2 with HCR_GUEST_TRAPS, or is for another layer.
+ * By ESR_EL2.EC. AArch32 can be at EL0 only, where debug, performance monitors and the physical
+ * timer trap: AArch32 applications do not have these. A class without a handler is not routed to
+ * EL2 with HCR_GUEST_TRAPS, or is handled by another layer.
  */
 static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
 	[ESR_EC_UNKNOWN] = handle_undef,  [ESR_EC_WFX] = handle_wfx,
@@ -111,7 +111,7 @@ static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
 	[ESR_EC_IABT_LOWER] = abort_trap, [ESR_EC_DABT_LOWER] = abort_trap,
 };
 
-/* What the host was asked for is finished, also for a vCPU that userspace has stopped meanwhile. */
+/* Finish what the host was asked for, also for a vCPU that userspace has stopped since. */
 static enum vcpu_action finish_pending(struct vcpu *vcpu)
 {
 	enum vcpu_action ret = guest_smccc_resume(vcpu);
@@ -120,8 +120,8 @@ static enum vcpu_action finish_pending(struct vcpu *vcpu)
 }
 
 /*
- * Whoever makes a vCPU runnable writes on_pending before power, so it is read after it. A vCPU that
- * starts anew has nothing to finish.
+ * The CPU that makes a vCPU runnable writes on_pending before power, so on_pending is read after
+ * power. A vCPU that PSCI starts has nothing to finish: it was reset or off.
  */
 static enum vcpu_action trap_resume(struct vcpu *vcpu)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a guest's synchronous exceptions mean: the layer on the run loop that finishes what EL2 can
- * finish and says what the host is needed for. docs/traps.md.
+ * A guest's synchronous exceptions: the layer of the run loop that handles what EL2 can handle by
+ * itself, and ends the run with an exit for what needs the host. docs/traps.md.
  *
  * Everything here runs on the vCPU's CPU, by its owner, without locks.
  */
@@ -12,24 +12,24 @@
 #include <vm/run.h>
 
 /**
- * trap_init() - register on the run loop
- * @features: the machine's, final in what VMs are told; kept
+ * trap_init() - register with the run loop
+ * @features: the machine's; fields that VMs see do not change any more. The pointer is kept
  *
- * Boot CPU, once, before the other layers, since this one answers for all exception classes.
+ * Boot CPU, once, before the other layers, since this one handles all exception classes.
  */
 void trap_init(const struct cpu_features *features);
 
-/* A CPU has come up and is about to run its host. On it; @id: its own registers. */
+/* A CPU has come up and is about to run the host. On that CPU; @id: its own registers. */
 void trap_cpu_online(const struct cpu_id_regs *id);
 
 /* ---- inside trap/ ---- */
 
-/* The instruction that trapped is done: on to the next one. @esr: the trap's syndrome, for IL. */
+/* Advance past the instruction that trapped. @esr: the trap's syndrome, for IL. */
 void trap_step_over(struct vcpu *vcpu, u64 esr);
 
 /**
  * trap_wait() - the vCPU waits for an interrupt
- * @until: counter value (CNTPCT_EL0) at which it wants to go on in any case; ~0 for never
+ * @until: value of CNTPCT_EL0 at which the wait ends in any case; ~0 for never
  *
  * Return: VCPU_RESUME if one is pending; KEEL_EXIT_WFI, run->wfi filled.
  */
@@ -39,21 +39,22 @@ enum vcpu_action trap_wait(struct vcpu *vcpu, u64 until);
 enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr);
 
 /*
- * abort.c: what stage 1 makes of an address of the loaded guest now, for a read at EL1. False: it
- * faults, or the walk does. PAR_EL1 stays the guest's; FAR_EL2 and its like may be another fault's.
+ * abort.c: translate an address of the loaded guest by its stage 1, for a read at EL1. False: the
+ * translation faults. PAR_EL1 is preserved; FAR_EL2, HPFAR_EL2 and ESR_EL2 may be of another fault
+ * afterwards.
  */
 bool abort_translate(u64 va, u64 *ipa);
 
 /*
- * abort.c: whether all tables that translate an address of the loaded guest, of both stages, can be
- * read now; what they say is not looked at. Otherwise as abort_translate().
+ * abort.c: whether all tables of both stages that translate an address of the loaded guest can be
+ * read now, whatever their contents. Otherwise as abort_translate().
  */
 bool abort_tables_answer(u64 va);
 
-/* abort.c: what the host answered to the last KEEL_EXIT_FAULT or _ABORT, if that was the exit. */
+/* abort.c: act on the host's answer, if the last exit was KEEL_EXIT_FAULT or _ABORT. */
 enum vcpu_action abort_resume(struct vcpu *vcpu);
 
-/* abort.c: there is nothing to finish any more. */
+/* abort.c: the vCPU is reset: drop a fault that waits for an answer. */
 void abort_forget(struct vcpu *vcpu);
 
 #endif
