@@ -308,11 +308,12 @@ static void sample_other(struct spe_view view, unsigned int el, u64 now, u32 wor
 {
 	struct vcpu *vcpu = view.vcpu;
 	struct spe_vcpu *spe = vcpu->spe;
-	struct spe_record record = { 0 };
+	struct spe_record record;
 	struct spe_insn insn;
 	struct spe_cpu cpu;
 	u64 va;
 
+	spe_record_clear(&record);
 	spe_insn_decode(word, &insn);
 	if (stores_alone(&spe->regs))
 		spe_insn_as_store(&insn);
