@@ -84,16 +84,6 @@ static void load_debug_regs(const u64 *from, unsigned int breakpoints, unsigned 
 
 /* ---- the guest ---- */
 
-/* D2.4.1: a locked OS lock or double lock leaves no debug exception but BRK's. */
-u64 debug_mdscr(const struct vcpu *vcpu)
-{
-	u64 mdscr = vcpu->sysreg[MDSCR_EL1];
-
-	if ((vcpu->sysreg[OSLSR_EL1] & OSLSR_OSLK) || (vcpu->sysreg[OSDLR_EL1] & OSDLR_DLK))
-		mdscr &= ~(MDSCR_SS | MDSCR_KDE | MDSCR_MDE);
-	return mdscr;
-}
-
 void debug_take_registers(struct vcpu *vcpu, unsigned int breakpoints, unsigned int watchpoints)
 {
 	struct vm_cpu *cpu = this_vm_cpu();

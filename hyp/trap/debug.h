@@ -55,8 +55,18 @@ unsigned int debug_breakpoints_here(void);
  */
 void debug_take_registers(struct vcpu *vcpu, unsigned int breakpoints, unsigned int watchpoints);
 
-/* MDSCR_EL1 as far as debug exceptions go: without what an OS lock silences. */
-u64 debug_mdscr(const struct vcpu *vcpu);
+/*
+ * MDSCR_EL1 as far as debug exceptions go: a locked OS lock or OS double lock leaves none but BRK's
+ * (D2.4.1).
+ */
+static inline u64 debug_mdscr(const struct vcpu *vcpu)
+{
+	u64 mdscr = vcpu->sysreg[MDSCR_EL1];
+
+	if ((vcpu->sysreg[OSLSR_EL1] & OSLSR_OSLK) || (vcpu->sysreg[OSDLR_EL1] & OSDLR_DLK))
+		mdscr &= ~(MDSCR_SS | MDSCR_KDE | MDSCR_MDE);
+	return mdscr;
+}
 
 /* The vCPU comes to this CPU; it leaves. */
 void debug_load(struct vcpu *vcpu);
