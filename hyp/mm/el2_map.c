@@ -1,8 +1,32 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * EL2's own page tables: a stage 1 with 4K pages. Before the MMU is on, tables are reached at their
- * physical addresses and taken from a run of pages; afterwards through the linear window and from a
- * page pool.
+ * EL2's own page tables: a stage 1 with 4K pages. docs/el2-address-space.md says what is where.
+ *
+ * Tables. With E2H there are two, map.lower for TTBR0_EL2 and map.upper for TTBR1_EL2; without it
+ * one. tables_for() chooses by address. Everything the runtime uses is in these areas:
+ *
+ *      identity map    Keel's image at its physical address, for turning the MMU on
+ *      linear window   physical memory at a constant offset: the image, donated pages, run pages
+ *      private area    devices, the device tree, stacks; handed out from map.private_next upwards,
+ *                      with an unmapped guard page behind each part
+ *      windows         one page for each CPU, behind its stacks, for memory that is mapped nowhere
+ *                      else
+ *
+ * Two phases. At boot, with the MMU off, tables are accessed at their physical addresses and taken
+ * from a range of pages behind the image (map.early_next). el2_map_runtime() ends this: pointers
+ * become addresses in the linear window, and tables come from Keel's page pool.
+ *
+ * Mapping in the linear window at run time is all or nothing: show_linear() counts the tables
+ * first, and the caller holds ownership_lock, so nobody else takes pages from the pool meanwhile.
+ * What was mapped in one piece is unmapped in one piece, so unmapping splits no block and cannot
+ * fail.
+ *
+ * A window needs no lock and no memory: make_window() makes its tables at boot and keeps the
+ * address of the last-level descriptor. To map a page is one store; to unmap it, one store and one
+ * TLBI for all CPUs, since all share the tables and may have cached the descriptor speculatively.
+ *
+ * Locking: el2_map_lock guards the tables and private_next, from el2_map_runtime() on. A CPU's
+ * window is its own: EL2 is not preempted.
  */
 #include <arch/barrier.h>
 #include <arch/percpu.h>
@@ -25,7 +49,7 @@
 #define S1_PXN	       BIT(53) /* with E2H=1 */
 #define S1_UXN	       BIT(54) /* with E2H=1; the same bit is XN with E2H=0 */
 
-/* Past so many pages one TLBI ALLE2IS is cheaper than one TLBI VAE2IS each. */
+/* For more pages than these, one TLBI ALLE2IS instead of one TLBI VAE2IS for each. */
 #define INVAL_PAGES_MAX 64
 
 /* Lock of the tables and of private_next; see el2_map.h. */
@@ -82,7 +106,7 @@ static void *el2_pa_to_table(void *ctx, struct pa pa)
 	return el2_table_at(pa);
 }
 
-/* Before run time the MMU is off and no TLB holds anything: mmu_on invalidates them all. */
+/* Before run time the MMU is off: mmu_on invalidates all TLBs before it turns the MMU on. */
 static void el2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 {
 	u64 base = *(const u64 *)ctx, ia;
@@ -107,7 +131,7 @@ static const struct pgtable_ops table_ops = {
 	.tlb_inval = el2_tlb_inval,
 };
 
-/* Which tables an address belongs to, and the address as they count it. */
+/* The tables that translate @va, and @va as their input address. */
 static struct pgtable *tables_for(u64 va, u64 *ia)
 {
 	*ia = va;
@@ -146,7 +170,7 @@ static int map_va_range(u64 va, struct pa pa, u64 size, enum el2_prot prot, unsi
 	return pgtable_map(pgt, ia, pa, size, prot_attrs(prot), flags);
 }
 
-/* Unmapping whole mappings never splits a block, so it cannot fail. */
+/* Whole mappings are unmapped, so no block is split, and this cannot fail. */
 static void unmap_va_range(u64 va, u64 size)
 {
 	u64 ia;
@@ -222,7 +246,7 @@ struct pa el2_map_runtime(struct page_pool *pool)
 	u64 offset = map.layout.linear_offset;
 
 	map.lower.root = (u64 *)((u64)map.lower.root + offset);
-	/* The pointers stored before were physical. */
+	/* These pointers were physical addresses until now, too. */
 	map.lower.ops = &table_ops;
 	map.lower.ctx = &map.lower_base;
 	if (map.upper.root) {
@@ -239,7 +263,7 @@ const struct el2_layout *el2_map_layout(void)
 	return &map.layout;
 }
 
-/* All or nothing: the pages for its tables are counted before the first is taken. */
+/* All or nothing: the pages for tables are counted before any is taken. */
 static int show_linear(struct pa pa, u64 size, enum el2_prot prot)
 {
 	u64 va = pa.v + map.layout.linear_offset, ia;
@@ -298,7 +322,7 @@ bool el2_linear_shown(struct pa pa, u64 size)
 	return ret != 0;
 }
 
-/* The area may end at the top of the address space: compare room, not ends. */
+/* The area may end at the top of the address space, where an end address would be 0. */
 static bool private_has_room(u64 base, u64 size)
 {
 	u64 room = map.layout.private_end - base;
@@ -306,8 +330,10 @@ static bool private_has_room(u64 base, u64 size)
 	return room >= size && room <= map.layout.runtime_size;
 }
 
-/* Take @size bytes of the private area, aligned like @pa so that blocks
- * can be used, and a guard. */
+/*
+ * Take @size bytes of the private area and a guard page. The address is aligned like @pa, so that
+ * blocks can be used.
+ */
 static int take_private(struct pa pa, u64 size, u64 *va)
 {
 	u64 align = size >= SZ_2M ? SZ_2M : SZ_4K;
@@ -372,8 +398,9 @@ static int map_stack_part(u64 slot, struct el2_stack_part part)
 }
 
 /*
- * The descriptor of a CPU's window. Mapping a page there makes the tables down to it; taken out
- * again by hand, its tables stay, so that the window is one store away from then on.
+ * Make the tables of a CPU's window by mapping a page there. The descriptor is then cleared by a
+ * store and not by an unmap, so that the tables stay. From then on the window is changed by one
+ * store.
  */
 static int make_window(struct percpu *cpu, u64 va)
 {
@@ -401,7 +428,7 @@ static int make_window(struct percpu *cpu, u64 va)
 int el2_map_stacks(struct percpu *cpu, u64 slot_size, struct el2_stack_part stack,
 		   struct el2_stack_part emergency)
 {
-	/* One more page behind the slot is the window; behind that is its guard. */
+	/* The page behind the slot is the window, and the page behind that is its guard. */
 	u64 slot, size = slot_size + 2 * SZ_4K;
 	int ret;
 

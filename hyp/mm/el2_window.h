@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * el2_window_map() and el2_window_unmap() (mm/el2_map.h) for paths on which a call counts: the
- * same, inline.
- */
+/* Inline variants of el2_window_map() and el2_window_unmap() (mm/el2_map.h), for hot paths. */
 #ifndef KEEL_MM_EL2_WINDOW_H
 #define KEEL_MM_EL2_WINDOW_H
 
@@ -20,17 +17,17 @@ static inline u64 tlbi_va(u64 va)
 	return (va >> 12) & GENMASK(43, 0);
 }
 
-/* This CPU's, while it shows a page. */
+/* This CPU's window, while a page is mapped in it. */
 struct el2_window {
 	char *page;
 	u64 *pte; /* its descriptor */
 };
 
 /*
- * The descriptor goes from invalid to valid (no break needed) and from valid to invalid. Only this
- * CPU uses the window, but all CPUs share the tables, and one that looks ahead may cache whatever
- * they say. So the break is for all of them: else such an entry would outlive the page's stay, and
- * meet the next one's.
+ * The descriptor goes from invalid to valid, which needs no break, and from valid to invalid. Only
+ * this CPU uses the window, but all CPUs share the tables, and any may cache the descriptor
+ * speculatively. So closing the window invalidates the TLBs of all CPUs: an entry that survived
+ * could conflict with that of the next page.
  */
 static inline struct el2_window el2_window_open(struct pa pa, enum el2_prot prot)
 {

@@ -1,11 +1,42 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Who owns each page of RAM: the bytes, the table of legal moves, and the order in which a move
- * checks, prepares and changes both sides. Nothing else writes the bytes.
+ * Who owns each page of RAM: one byte a page, the table of legal transitions, and the order in
+ * which a transition checks, prepares and changes its endpoints. Nothing else writes the bytes.
+ * docs/ownership.md says which state means what.
  *
- * A byte is 0 for host-owned, 1..OWNERSHIP_BYTE_SHARES for shared that many times, or one of the
- * values below. Memory is looked at in runs of equal bytes, since there are few of them. Shares
- * that a byte has no room for are counted in pages of the host's pool, one page by one.
+ *                        share (+1)
+ *                   ┌─────────────────> SHARED ──┐ share, unshare
+ *                   │ <──────────────── 1 .. n <─┘
+ *                   │   unshare (-1)
+ *      FIXED      HOST ── donate ─────> DONATED        IMAGE
+ *                   │ <── reclaim ─────               (Keel's permanently)
+ *                   │     (cleared)
+ *                   ├──── donate_keel ─> KEEL
+ *                   └ <── reclaim_keel ─
+ *                         (cleared)
+ *
+ * The byte: 0 is HOST, 1..OWNERSHIP_BYTE_SHARES is SHARED that many times, and each other state has
+ * a value above. BYTE_COUNTED is SHARED more often: then the count is a u32 in a page of counts,
+ * which serves OWNERSHIP_COUNTS_SPAN of RAM and is allocated when it is first needed. Neighbours
+ * mostly have equal bytes, so they are read eight words at a time and handled run by run.
+ *
+ * A transition has two endpoints: the host, unless its mapping does not change, and the VM, unless
+ * the other party is Keel. transfer_locked() does three steps:
+ *
+ *      check      all pages are in a state that the row of transitions[] allows, and each endpoint
+ *                 agrees (check_mapped, check_unmapped)
+ *      prepare    each endpoint makes sure that its change cannot fail; counts are allocated
+ *      commit     unmap ── clear, if the host gets it ── write the bytes ── map
+ *
+ * Everything that can fail comes before the commit, so an error means that nothing has changed. In
+ * the commit the party that loses memory loses it first, TLBs included, so no two parties that
+ * exclude each other have it at the same time. The one failure within a commit is a page that
+ * faults while it is cleared: it may still hold its last owner's data, so the host does not get it,
+ * and it becomes IMAGE.
+ *
+ * Locking: ownership_lock is held from the check to the end of the commit; the endpoints' functions
+ * take their stage2.lock inside. A single byte can be read without the lock, but the answer remains
+ * true only while the lock is held.
  */
 #include <lib/errno.h>
 #include <mm/ownership.h>
@@ -20,17 +51,17 @@
 #define PAGE_SHIFT 12
 
 STATIC_ASSERT(OWNERSHIP_PAGE_SIZE == BIT(PAGE_SHIFT), "one byte a page");
-STATIC_ASSERT(OWNERSHIP_BYTE_SHARES == BYTE_COUNTED - 1, "share counts and states are told apart");
+STATIC_ASSERT(OWNERSHIP_BYTE_SHARES == BYTE_COUNTED - 1, "share counts and states do not overlap");
 
 enum transition { SHARE, UNSHARE, DONATE, RECLAIM, DONATE_KEEL, RECLAIM_KEEL, TRANSITIONS };
 
-/* What a move does to a side. */
+/* What a transition does to the mapping of an endpoint. */
 enum action { NOTHING, MAP, UNMAP };
 
 /*
- * The legal moves. The columns behind clear are the states that pages may be in before the move:
- * 0 where it may start, else the error that it answers with. It leads to the state to, but SHARE
- * and UNSHARE count shares up and down. clear: before the host can see the page.
+ * The legal transitions. to: the state after it, but SHARE and UNSHARE count the byte up and down.
+ * host, vm: what happens to their mappings. clear: whether pages are cleared before the host gets
+ * them. refuse: by the state before, 0 if the transition may start from it, else the error.
  */
 static const struct transition_row {
 	enum ownership_state to;
@@ -56,18 +87,18 @@ struct device_range {
 
 struct spinlock ownership_lock = SPINLOCK_INIT(LOCK_OWNERSHIP);
 
-/* Banks and devices do not change once the host runs; the bytes are guarded by ownership_lock. */
+/* Banks and devices do not change once the host runs. ownership_lock guards the bytes. */
 static struct ownership_bank *banks;
 static size_t bank_count;
-static struct device_range devices[OWNERSHIP_DEVICE_MAX]; /* ascending, none touch */
+static struct device_range devices[OWNERSHIP_DEVICE_MAX]; /* ascending, with gaps between */
 static size_t device_count;
 static const struct ownership_host *host;
 
-/* How far ownership_check_some() has come. */
+/* Where ownership_check_some() continues. */
 static size_t check_bank;
 static u64 check_offset;
 
-/* Bytes and states */
+/* ---- bytes and states ---- */
 
 static enum ownership_state byte_state(u8 byte)
 {
@@ -92,7 +123,7 @@ static bool byte_host_may_reach(u8 byte)
 	return byte <= BYTE_COUNTED || byte == BYTE_FIXED;
 }
 
-/* What @byte becomes; the move was found legal. */
+/* The byte after a transition; check_states() has found it legal. */
 static u8 byte_after(enum transition kind, u8 byte)
 {
 	static const u8 bytes[OWNERSHIP_STATES] = {
@@ -108,7 +139,7 @@ static u8 byte_after(enum transition kind, u8 byte)
 	return bytes[transitions[kind].to];
 }
 
-/* What run_length() looks at in one go: eight words, as an exclusive or with what they may be. */
+/* The bytes that run_length() compares in one step: eight words, whose differences are or-ed. */
 #define RUN_BYTES (8 * sizeof(u64))
 
 static u64 words_differ(const u64 *word, u64 pattern)
@@ -120,7 +151,7 @@ static u64 words_differ(const u64 *word, u64 pattern)
 	return other | (word[6] ^ pattern) | (word[7] ^ pattern);
 }
 
-/* How many of the @n bytes at @word, in whole rounds, say @pattern. */
+/* How many of the @n bytes at @word equal @pattern, counted in whole steps of RUN_BYTES. */
 static __always_inline size_t equal_rounds(const u64 *word, size_t n, u64 pattern)
 {
 	const u64 *start = word, *end = word + n / RUN_BYTES * 8;
@@ -130,8 +161,10 @@ static __always_inline size_t equal_rounds(const u64 *word, size_t n, u64 patter
 	return (size_t)(word - start) * sizeof(*word);
 }
 
-/* How many of the @n bytes from @p on equal the first. Most often they
- * are zero: the host's alone. */
+/*
+ * How many of the @n bytes from @p on equal the first. Most often they are zero (HOST), for which
+ * the compiler makes a faster loop.
+ */
 static size_t run_length(const u8 *p, size_t n)
 {
 	u64 pattern = p[0] * 0x0101010101010101ULL;
@@ -148,7 +181,7 @@ static size_t run_length(const u8 *p, size_t n)
 	return i;
 }
 
-/* Addresses */
+/* ---- addresses ---- */
 
 static bool page_range_valid(u64 base, u64 size)
 {
@@ -160,7 +193,7 @@ static bool range_overlaps(u64 a, u64 a_size, u64 b, u64 b_size)
 	return a <= b ? b - a < a_size : a - b < b_size;
 }
 
-/* Banks are few: a search from the first is as good as any. */
+/* There are few banks, so a linear search is fast enough. */
 static struct ownership_bank *bank_of(u64 pa)
 {
 	for (size_t i = 0; i < bank_count; i++)
@@ -169,7 +202,7 @@ static struct ownership_bank *bank_of(u64 pa)
 	return NULL;
 }
 
-/* The first claimed device that ends behind pa; device_count if there is none. */
+/* Index of the first claimed device whose end is above pa; device_count if there is none. */
 static size_t first_device(u64 pa)
 {
 	size_t low = 0, high = device_count;
@@ -192,7 +225,7 @@ static bool device_is_keel(u64 pa)
 	return i < device_count && pa >= devices[i].base;
 }
 
-/* The byte of the page that holds pa; NULL where there is no RAM. */
+/* The byte of the page that contains pa; NULL if it is not RAM. */
 static u8 *byte_of(u64 pa)
 {
 	struct ownership_bank *bank = bank_of(pa);
@@ -200,7 +233,7 @@ static u8 *byte_of(u64 pa)
 	return bank ? &bank->state[(pa - bank->base) >> PAGE_SHIFT] : NULL;
 }
 
-/* Where the address of the counts for an offset into a bank is kept. */
+/* The pointer to the page of counts for an offset into a bank. */
 static u32 **counts_of(const struct ownership_bank *bank, u64 offset)
 {
 	return &bank->counts[offset / OWNERSHIP_COUNTS_SPAN];
@@ -225,7 +258,7 @@ static int range_bytes(struct pa pa, u64 size, u8 **bytes)
 	return 0;
 }
 
-/* Where, from pa on and at most at end, something else begins or a range we know of ends. */
+/* The next start or end of [base, base + size) above pa, but at most end. */
 static u64 next_edge(u64 pa, u64 end, u64 base, u64 size)
 {
 	if (pa < base)
@@ -233,7 +266,7 @@ static u64 next_edge(u64 pa, u64 end, u64 base, u64 size)
 	return pa - base < size && end - base > size ? base + size : end;
 }
 
-/* The end of the stretch of RAM, claimed device or unclaimed space that pa is in. */
+/* The end of the bank of RAM, claimed device or unclaimed space that contains pa. */
 static u64 region_end(u64 pa, u64 end)
 {
 	size_t device;
@@ -246,7 +279,7 @@ static u64 region_end(u64 pa, u64 end)
 	return end;
 }
 
-/* Start of the day */
+/* ---- boot ---- */
 
 static bool bank_valid(const struct ownership_bank *bank, const struct ownership_bank *before)
 {
@@ -304,7 +337,7 @@ void ownership_fix_boot(u64 base, u64 size)
 	}
 }
 
-/* Make one of a range and the one behind it, if they touch. */
+/* Merge a range with the one behind it, if they touch. */
 static void join_devices(size_t i)
 {
 	if (i + 1 >= device_count || devices[i].base + devices[i].size != devices[i + 1].base)
@@ -349,9 +382,9 @@ void ownership_set_host(const struct ownership_host *new_host)
 	host = new_host;
 }
 
-/* Moves */
+/* ---- transitions ---- */
 
-/* One side of a move, and what it is told. */
+/* A party of a transition, what it is told, and what happens to its mapping. */
 struct endpoint {
 	const struct ownership_side *side;
 	const struct page_move *move;
@@ -363,15 +396,15 @@ struct transfer {
 	struct pa pa;
 	u64 size;
 	u8 *bytes;
-	bool uniform;	       /* all bytes are alike, so check_states() found */
-	bool counted;	       /* counts are looked at for it, so check_states() found */
+	bool uniform;	       /* set by check_states(): all bytes are equal */
+	bool counted;	       /* set by check_states(): it may change or need a page of counts */
 	size_t first_endpoint; /* 1 where the host's has nothing to do */
 	size_t endpoint_count;
 	struct endpoint endpoints[2]; /* the host's, and the VM's if there is one */
 	struct page_move host_move;
 };
 
-/* Of one leg, the host's, which is filled in under the lock. */
+/* With one endpoint, the host, which transfer_locked() fills in under the lock. */
 static void transfer_init(struct transfer *t, enum transition kind, struct pa pa, u64 size)
 {
 	t->kind = kind;
@@ -383,7 +416,7 @@ static void transfer_init(struct transfer *t, enum transition kind, struct pa pa
 	t->endpoint_count = 1;
 }
 
-/* Every page of the range must be in a state that the move may start from. */
+/* Every page of the range must be in a state from which the transition may start. */
 static int check_states(struct transfer *t)
 {
 	size_t n = t->size >> PAGE_SHIFT, run;
@@ -402,7 +435,7 @@ static int check_states(struct transfer *t)
 	return 0;
 }
 
-/* A side that is about to map must have nothing there; one about to unmap, exactly these pages. */
+/* Before MAP an endpoint must have nothing mapped there; before UNMAP exactly these pages. */
 static int check_endpoint(const struct endpoint *endpoint)
 {
 	const struct ownership_side *side = endpoint->side;
@@ -428,7 +461,7 @@ static int prepare_endpoint(const struct endpoint *endpoint)
 	return endpoint->side->ops->prepare(endpoint->side->ctx, endpoint->move);
 }
 
-/* Counts */
+/* ---- counts of shares ---- */
 
 static bool counts_used(const struct ownership_bank *bank, u64 offset)
 {
@@ -441,7 +474,7 @@ static bool counts_used(const struct ownership_bank *bank, u64 offset)
 	return false;
 }
 
-/* Counts of which no page has need go back to the pool. */
+/* Free the pages of counts in [from, end) that no byte uses any more. */
 static void drop_counts(const struct ownership_bank *bank, u64 from, u64 end)
 {
 	for (u64 at = ALIGN_DOWN(from, OWNERSHIP_COUNTS_SPAN); at < end;
@@ -455,7 +488,7 @@ static void drop_counts(const struct ownership_bank *bank, u64 from, u64 end)
 	}
 }
 
-/* Room for one share more of a page. */
+/* Make sure that one more share of a page can be counted. */
 static int prepare_count(const struct ownership_bank *bank, u64 offset)
 {
 	u8 byte = bank->state[offset >> PAGE_SHIFT];
@@ -483,7 +516,7 @@ static int prepare_counts(const struct transfer *t)
 	return err;
 }
 
-/* One share more or less of a page; what it takes was prepared. */
+/* Count one share more or less of a page; prepare_counts() has allocated the counts. */
 static void change_count(enum transition kind, const struct ownership_bank *bank, u64 offset)
 {
 	u8 *byte = &bank->state[offset >> PAGE_SHIFT];
@@ -506,7 +539,7 @@ static void change_counts(const struct transfer *t)
 		drop_counts(bank, from, end);
 }
 
-/* All that can fail; no side can reach anything more or less for it. */
+/* Everything that can fail. What a party can access does not change. */
 static int transfer_check(struct transfer *t)
 {
 	int err = check_states(t);
@@ -553,10 +586,7 @@ static void change_states(const struct transfer *t)
 	}
 }
 
-/*
- * Cannot fail. Who loses the memory loses it before who gets it has it; the states change while
- * neither side that changes has it.
- */
+/* After unmap_endpoints(): write the states while no changing endpoint has the memory, then map. */
 static void hand_over(const struct transfer *t)
 {
 	if (t->counted)
@@ -566,7 +596,7 @@ static void hand_over(const struct transfer *t)
 	map_endpoints(t);
 }
 
-/* The pages [from, from + n) of a move that has lost others; each side is told of these alone. */
+/* The pages [from, from + n) of a transition some of whose pages have failed, on their own. */
 struct part {
 	struct transfer t;
 	struct page_move moves[2];
@@ -590,14 +620,17 @@ static void part_init(struct part *part, const struct transfer *t, size_t from, 
 	}
 }
 
-/* What nobody may see, or no table is there to show, is Keel's from now on, as its image is. */
+/* Make pages that cannot be handed over Keel's permanently: they fault, or cannot be mapped. */
 static void retire_pages(const struct transfer *t)
 {
 	__builtin_memset(t->bytes, BYTE_IMAGE, t->size >> PAGE_SHIFT);
 	host->forget(host->side.ctx, t->pa, t->size);
 }
 
-/* Pages that are clear, beside such as are not: what maps them was prepared as one with those. */
+/*
+ * Hand over a part of the pages. Tables were prepared for the range as a whole, so the part is
+ * prepared again by itself.
+ */
 static void hand_over_part(const struct transfer *t, size_t from, size_t n)
 {
 	struct part part;
@@ -616,8 +649,8 @@ static void hand_over_part(const struct transfer *t, size_t from, size_t n)
 }
 
 /*
- * A move that clears. A page that faults when it is cleared is not handed over: it may hold what
- * its last owner wrote. It is kept, and the others go their way without it.
+ * The commit of a transition that clears. A page that faults when it is cleared may hold data of
+ * its last owner, so it is retired; the pages before and behind it are handed over as parts.
  */
 static void hand_over_clear(const struct transfer *t)
 {
@@ -766,7 +799,7 @@ bool ownership_shrink_host(void)
 	return true;
 }
 
-/* Questions */
+/* ---- queries ---- */
 
 enum ownership_state ownership_state(struct pa pa)
 {
@@ -840,7 +873,7 @@ bool ownership_host_may_reach(struct pa pa)
 	return byte ? byte_host_may_reach(READ_ONCE(*byte)) : !device_is_keel(pa.v);
 }
 
-/* RAM from pa up to end, all in one bank: how far it is as reachable for the host as its first. */
+/* Bytes from pa on, in a bank that reaches to end, that the host may access as it may the first. */
 static u64 reachable_run(u64 pa, u64 end)
 {
 	const u8 *bytes = byte_of(pa);
@@ -877,7 +910,7 @@ bool ownership_next_device(u64 pa, u64 end, struct ownership_run *run)
 	return false;
 }
 
-/* Compares [pa, end) with the host's stage 2, one run of either at a time. */
+/* Compare the states of [pa, end) with the host's stage 2, one run of equal pages at a time. */
 static int check_host_range(u64 pa, u64 end, ownership_host_view_t *view, void *ctx,
 			    struct ownership_mismatch *bad)
 {
@@ -921,7 +954,7 @@ int ownership_check_consistency(ownership_host_view_t *view, void *ctx,
 	return err;
 }
 
-/* Up to @size bytes of the bank that the cursor is in. */
+/* Check up to @size bytes from check_bank and check_offset on, and advance them. */
 static int check_next(u64 size, ownership_host_view_t *view, void *ctx,
 		      struct ownership_mismatch *bad)
 {
@@ -963,7 +996,7 @@ static bool vm_may_reach(u8 byte)
 	return state == OWNERSHIP_SHARED || state == OWNERSHIP_DONATED;
 }
 
-/* How much of [pa, end), from its first page on, a VM may map. */
+/* Bytes from pa on, up to end, that a VM may map. */
 static u64 vm_reachable(u64 pa, u64 end)
 {
 	const u8 *bytes = byte_of(pa);

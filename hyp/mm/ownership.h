@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Who owns each page of RAM: the one place that decides what memory the host, Keel and the VMs can
- * reach. One byte a page, changed only by ownership.c through a table of legal moves. A move is
- * checked on both sides, over its whole range, before either side is changed: it happens entirely
- * or not at all. docs/ownership.md is the long version.
+ * access. One byte a page, changed only by ownership.c through a table of legal transitions. A
+ * transition is checked for both endpoints, over its whole range, before either is changed: it
+ * happens entirely or not at all. docs/ownership.md is the long version.
+ *
+ * Names: a struct page_move is what an endpoint is told of a transition, and a struct
+ * ownership_side is a party.
  */
 #ifndef KEEL_MM_OWNERSHIP_H
 #define KEEL_MM_OWNERSHIP_H
@@ -15,14 +18,14 @@
 /* Ownership is kept by 4K page, whatever granule the page tables use. */
 #define OWNERSHIP_PAGE_SIZE SZ_4K
 
-/* How often one page may be shared at a time (with as many VMs, or places in one VM). */
+/* How many shares of one page there may be at a time: with as many VMs, or places in one VM. */
 #define OWNERSHIP_SHARE_MAX 0xffffffffU
 
-/* So many of them need no memory; from one more on a page of counts (u32) serves this much RAM. */
+/* Up to this many shares need no memory; for more, a page of counts (u32) serves so much RAM. */
 #define OWNERSHIP_BYTE_SHARES 250
 #define OWNERSHIP_COUNTS_SPAN (4 * SZ_1M)
 
-/* How many device ranges Keel can claim, those that touch being one; banks of RAM. */
+/* How many device ranges Keel can claim (those that touch are one), and how many banks of RAM. */
 #define OWNERSHIP_DEVICE_MAX 640
 #define OWNERSHIP_BANK_MAX   64
 
@@ -31,19 +34,20 @@ enum ownership_state {
 	OWNERSHIP_SHARED,  /* the host's, and mapped in one VM or several as well */
 	OWNERSHIP_DONATED, /* one VM's alone; not in the host's stage 2 */
 	OWNERSHIP_KEEL,	   /* Keel's, given by the host; in nobody's stage 2 */
-	OWNERSHIP_IMAGE,   /* Keel's since boot, and for ever: no move leads out of it */
-	OWNERSHIP_FIXED,   /* firmware reserved it: mapped in the host's stage 2, and never moved */
+	OWNERSHIP_IMAGE,   /* Keel's permanently: no transition leads out of it */
+	OWNERSHIP_FIXED,   /* firmware reserved it: in the host's stage 2, without transitions */
 	OWNERSHIP_NONE,	   /* not RAM: nothing is recorded for this address */
 };
 
 #define OWNERSHIP_STATES OWNERSHIP_NONE
 
 /**
- * struct ownership_bank - a run of RAM and the bytes that say who owns it
+ * struct ownership_bank - a range of RAM and the bytes that say who owns its pages
  * @base:  first physical address, page-aligned
  * @size:  bytes, a multiple of the page size, not zero
  * @state: size / OWNERSHIP_PAGE_SIZE bytes, in memory that is Keel's own
- * @counts: ownership_counts_size() bytes there: the pages of counts, by OWNERSHIP_COUNTS_SPAN
+ * @counts: ownership_counts_size() bytes there: pointers to pages of counts, one for each
+ *          OWNERSHIP_COUNTS_SPAN
  *
  * Filled by boot. The array of banks, the bytes and the addresses of counts belong to ownership.c
  * from ownership_init() on; they are never freed.
@@ -62,13 +66,13 @@ static inline u64 ownership_counts_size(u64 size)
 }
 
 /**
- * struct page_move - what one side of a move is told of it
- * @ipa:   first address there, page-aligned; for the host it equals @pa
+ * struct page_move - what an endpoint of a transition is told of it
+ * @ipa:   first address in the party's address space, page-aligned; for the host it equals @pa
  * @pa:    first page; all are in one bank of RAM
  * @size:  bytes, a multiple of the page size, not zero; no address wraps
- * @attrs: how the side is to map them: ownership.c hands it on as it is. STAGE2_NONE for sides that
- *         have no choice
- * @map:   the side is to map them, or else to unmap them; filled by ownership.c
+ * @attrs: how the party is to map the pages: ownership.c passes it on unchanged. STAGE2_NONE for
+ *         parties that have no choice
+ * @map:   whether the party is to map or to unmap the pages; filled by ownership.c
  */
 struct page_move {
 	struct ipa ipa;
@@ -79,27 +83,27 @@ struct page_move {
 };
 
 /**
- * struct ownership_side_ops - how a move sees and changes one side's stage 2
+ * struct ownership_side_ops - how a transition checks and changes the mapping of one party
  *
- * The host is a side, and each VM is one. @ctx is the side's own (struct ownership_side).
- * All are called with ownership_lock held; a side takes its own stage-2 lock inside (lock order:
+ * The host is a party, and each VM is one. @ctx is the party's own (struct ownership_side). All are
+ * called with ownership_lock held; a party takes its own stage-2 lock inside (lock order:
  * ownership_lock, then a stage 2's lock, then a page pool's lock).
  *
- * @check_mapped:   0 when the side maps every page of the range to the page of [pa, ...) that
- *                  corresponds to it; else a negative errno, which the move returns. Changes
+ * @check_mapped:   0 if the party maps every page of the range to the corresponding page of
+ *                  [pa, pa + size); else a negative errno, which the transition returns. Changes
  *                  nothing.
- * @check_unmapped: 0 when the side maps nothing in [ipa, ipa + size) and ipa + size is within its
- *                  IPA space; else a negative errno, which the move returns. Changes nothing.
- *                  Each of the two may be NULL for a side that nobody moves anything to or from
- *                  without having looked before, under a lock that he still holds.
- * @prepare:        make sure that the one @map or @unmap of exactly this move that follows under
- *                  the same hold of ownership_lock cannot fail: allocate or set aside the tables
- *                  it takes, split blocks that reach over the range's ends. What the side can reach
- *                  stays the same. 0, or a negative errno (-ENOMEM) that the move returns; what was
- *                  prepared may stay, since it is no more than a different shape of the same map.
+ * @check_unmapped: 0 if the party maps nothing in [ipa, ipa + size) and ipa + size is within its
+ *                  IPA space; else a negative errno, which the transition returns. Changes nothing.
+ *                  Either may be NULL if every caller has checked this before, under a lock that
+ *                  the caller still holds.
+ * @prepare:        make sure that the @map or @unmap of this transition, which follows under the
+ *                  same hold of ownership_lock, cannot fail: allocate or count tables, split blocks
+ *                  that extend over an end of the range. What the party can access stays the same.
+ *                  0, or a negative errno (-ENOMEM), which the transition returns; what was
+ *                  prepared may stay, since the mapping is the same in another shape.
  * @map:            map the range. Cannot fail.
- * @unmap:          unmap the range and invalidate TLBs: when it returns no CPU can reach the
- *                  memory through this side. Cannot fail.
+ * @unmap:          unmap the range and invalidate TLBs: when it returns, no CPU can access the
+ *                  memory through this party's mapping. Cannot fail.
  */
 struct ownership_side_ops {
 	int (*check_mapped)(void *ctx, const struct page_move *move);
@@ -115,17 +119,17 @@ struct ownership_side {
 };
 
 /**
- * struct ownership_host - what ownership needs of the host VM and the machine
- * @side:       the host's stage 2
+ * struct ownership_host - what ownership needs of the host and the machine
+ * @side:       the host as a party
  * @clear_page: fill a page of RAM with zeroes; the page is in nobody's stage 2 when it is called.
- *              False if it faults: then the page stays behind, as Keel's for ever
- * @forget:     pages that nobody has, and that stay behind: the host finds nothing there any more.
+ *              False if it faults: then the page becomes Keel's permanently
+ * @forget:     pages have become Keel's permanently: the host finds nothing there any more.
  *              ownership_lock held
- * @shrink:     give tables back that can be made again when they are missed; NULL if there are
- *              none. ownership_lock held
- * @take_counts: OWNERSHIP_PAGE_SIZE bytes of EL2's for counts, with any contents; NULL if there are
- *               too few, and the host is to give some. ownership_lock held
- * @give_counts: give them back. ownership_lock held
+ * @shrink:     free tables that can be made again on demand; NULL if there are none. ownership_lock
+ *              held
+ * @take_counts: allocate a page of counts, with any contents; NULL if Keel's pool is short.
+ *               ownership_lock held
+ * @give_counts: free it. ownership_lock held
  */
 struct ownership_host {
 	struct ownership_side side;
@@ -137,19 +141,19 @@ struct ownership_host {
 };
 
 /*
- * Guards every page state and the tables of this file. Taken before any stage-2 lock. Code that
- * looks at a state and then acts on it (the host's fault handler: "the page is the host's, so map
- * it") must hold it across both.
+ * Guards every page state and the data of ownership.c. Taken before any stage-2 lock. Code that
+ * reads a state and then acts on it (the host's fault handler: "the page is the host's, so map it")
+ * must hold it across both.
  */
 extern struct spinlock ownership_lock;
 
 /**
  * ownership_init() - start with all RAM owned by the host
  * @banks: the machine's RAM; sorted by base, not overlapping, at most OWNERSHIP_BANK_MAX. Banks
- *         that touch should be merged: a move does not cross from one into the next
+ *         that touch should be merged: a transition does not cross from one into the next
  * @n:     how many
  *
- * Boot, one CPU, before anything else here. Forgets everything from before.
+ * Boot, one CPU, before anything else here. Discards all earlier state.
  *
  * Return: 0; -EINVAL on an empty, misaligned, wrapping, overlapping or unsorted bank, or one
  * without bytes or counts; -E2BIG on more than OWNERSHIP_BANK_MAX.
@@ -157,7 +161,7 @@ extern struct spinlock ownership_lock;
 int __must_check ownership_init(struct ownership_bank *banks, size_t n);
 
 /**
- * ownership_claim_boot() - make host-owned RAM Keel's for ever
+ * ownership_claim_boot() - make host-owned RAM Keel's permanently
  * @pa:   first address, page-aligned
  * @size: bytes, a multiple of the page size
  *
@@ -170,14 +174,14 @@ int __must_check ownership_init(struct ownership_bank *banks, size_t n);
 int __must_check ownership_claim_boot(struct pa pa, u64 size);
 
 /**
- * ownership_fix_boot() - let no move take what firmware reserved
+ * ownership_fix_boot() - exclude memory that firmware reserved from all transitions
  * @base: first address
  * @size: bytes; base + size does not wrap
  *
- * Such memory may be the Secure world's, and then answers with an external abort or not at all. So
- * EL2 and VMs must not touch it; the host may, as on a machine without Keel. Pages that the range
- * only touches count too. What is not RAM, or not the host's, stays as it is. Before
- * ownership_set_host().
+ * Such memory may be accessible to the Secure world only, and then answers with an external abort
+ * or not at all. So EL2 and VMs must not access it; the host may, as on a machine without Keel.
+ * Pages that are partly in the range are included. Other pages than host-owned RAM stay as they
+ * are. Before ownership_set_host().
  */
 void ownership_fix_boot(u64 base, u64 size);
 
@@ -194,26 +198,26 @@ void ownership_fix_boot(u64 base, u64 size);
 int __must_check ownership_claim_device(struct pa pa, u64 size);
 
 /**
- * ownership_set_host() - name the host's side; moves are possible from here on
+ * ownership_set_host() - set the host's party; transitions are possible from here on
  * @host: the host's stage 2, which by now maps exactly what is the host's; kept, not copied
  */
 void ownership_set_host(const struct ownership_host *host);
 
 /**
- * ownership_share() - let a VM reach memory of the host, which keeps it
- * @move: which pages, page-aligned, where in the VM, and how it maps them; nothing of the IPAs may
- *        be mapped there
- * @vm:   the VM's side
+ * ownership_share() - map memory of the host in a VM; it stays the host's
+ * @move: which pages, page-aligned, at which IPA in the VM, and how it maps them; nothing may be
+ *        mapped at these IPAs
+ * @vm:   the VM as a party
  *
  * From host-owned, or shared already, less than OWNERSHIP_SHARE_MAX times.
  *
- * Every move: any CPU, takes ownership_lock, time linear in its size. On any error nothing was
- * changed.
+ * Of every transition: any CPU; takes ownership_lock; time linear in its size; an error means that
+ * nothing was changed.
  *
  * Return: 0; -EINVAL misaligned, empty or wrapping; -ERANGE the pages are not within one bank of
  * RAM; -EPERM some page is not the host's to share; -EOVERFLOW some page is shared
  * OWNERSHIP_SHARE_MAX times; -ENOBUFS Keel's pool is short of a page of counts; -ENODEV before
- * ownership_set_host(); else what the sides' check or prepare returned.
+ * ownership_set_host(); else what check or prepare of a party returned.
  */
 int __must_check ownership_share(struct page_move *move, const struct ownership_side *vm);
 
@@ -230,7 +234,7 @@ int __must_check ownership_unshare(struct page_move *move, const struct ownershi
 /**
  * ownership_donate() - give memory of the host to one VM; contents stay
  *
- * Arguments as ownership_share(). The host can no longer reach it when the VM first can.
+ * Arguments as ownership_share(). The host cannot access the memory any more when the VM first can.
  *
  * Return: 0; -EBUSY some page is shared; -EPERM some page is not the host's; else as
  * ownership_share().
@@ -253,35 +257,35 @@ int __must_check ownership_reclaim(struct page_move *move, const struct ownershi
  * @size: bytes, a multiple of the page size
  *
  * Return: 0; -EBUSY some page is shared; -EPERM some page is not the host's; -EINVAL, -ERANGE,
- * -ENODEV as ownership_share(); what the host side's check or prepare returned.
+ * -ENODEV as ownership_share(); what check or prepare of the host returned.
  */
 int __must_check ownership_donate_keel(struct pa pa, u64 size);
 
-/* ownership_donate_keel_locked() - the same by who holds ownership_lock. */
+/* ownership_donate_keel_locked() - ownership_donate_keel() with ownership_lock held. */
 int __must_check ownership_donate_keel_locked(struct pa pa, u64 size);
 
-/* ownership_reclaim_keel_locked() - ownership_reclaim_keel() by who holds ownership_lock. */
+/* ownership_reclaim_keel_locked() - ownership_reclaim_keel() with ownership_lock held. */
 int __must_check ownership_reclaim_keel_locked(struct pa pa, u64 size);
 
 /**
- * ownership_shrink_host() - let the host's side give tables back
+ * ownership_shrink_host() - free tables of the host's stage 2 that can be made again on demand
  *
- * ownership_lock held. Return: whether it has any that it can give.
+ * ownership_lock held. Return: whether the host can free any.
  */
 bool ownership_shrink_host(void);
 
 /**
  * ownership_reclaim_keel() - give memory that was donated to Keel back to the host, cleared
  *
- * Arguments as ownership_donate_keel(). The caller vouches that Keel no longer uses it. Keel's own
- * memory of boot time is not given up even so.
+ * Arguments as ownership_donate_keel(). The caller guarantees that Keel does not use it any more.
+ * Memory that Keel has had since boot is refused.
  *
  * Return: 0; -EPERM some page is not one that was donated to Keel; else as ownership_donate_keel().
  */
 int __must_check ownership_reclaim_keel(struct pa pa, u64 size);
 
 /**
- * ownership_state() - who owns the page that holds pa
+ * ownership_state() - who owns the page that contains pa
  * @pa: any address
  *
  * No lock needed; the answer stays true only while ownership_lock is held.
@@ -291,19 +295,20 @@ int __must_check ownership_reclaim_keel(struct pa pa, u64 size);
 enum ownership_state ownership_state(struct pa pa);
 
 /**
- * ownership_share_count() - how often the page that holds pa is shared
+ * ownership_share_count() - how often the page that contains pa is shared
  *
  * Takes ownership_lock. Return: 0..OWNERSHIP_SHARE_MAX.
  */
 u32 ownership_share_count(struct pa pa);
 
 /**
- * ownership_may_share() - whether all of a range is in a state that ownership_share() starts from
+ * ownership_may_share() - whether ownership_share() may start from the states of a range
  *
- * Whoever touches memory of the host before he moves it asks this first: fixed memory stays fixed,
- * so that the answer is as good as long as it need be. Else as ownership_state(), without a lock.
+ * To be called before EL2 accesses memory of the host that is about to change hands. Memory that
+ * EL2 must not access (OWNERSHIP_FIXED) stays so, so the answer holds as far as it is needed. Takes
+ * no lock, as ownership_state().
  *
- * Return: 0; what ownership_share() answers to such a range, -EOVERFLOW and -ENOBUFS excepted.
+ * Return: 0; what ownership_share() returns for such a range, but neither -EOVERFLOW nor -ENOBUFS.
  */
 int __must_check ownership_may_share(struct pa pa, u64 size);
 
@@ -311,9 +316,9 @@ int __must_check ownership_may_share(struct pa pa, u64 size);
 const char *ownership_state_name(enum ownership_state state);
 
 /**
- * ownership_host_gave() - whether the host had the page that holds pa, and gave it away
+ * ownership_host_gave() - whether the host has donated the page that contains pa
  *
- * To a VM or to Keel, at run time: it may come back. As ownership_state().
+ * To a VM or to Keel; it may come back. No lock, as ownership_state().
  */
 bool ownership_host_gave(struct pa pa);
 
@@ -321,19 +326,18 @@ bool ownership_host_gave(struct pa pa);
 bool ownership_is_ram(struct pa pa);
 
 /**
- * ownership_host_may_reach() - whether the host's stage 2 is to map the page that holds pa
+ * ownership_host_may_reach() - whether the host may access the page that contains pa
  *
- * RAM that is host-owned, shared or fixed, and whatever is neither RAM nor a device that Keel
- * claimed.
- * As ownership_state().
+ * True for RAM that is host-owned, shared or fixed, and for everything that is neither RAM nor a
+ * device that Keel claimed. No lock, as ownership_state().
  */
 bool ownership_host_may_reach(struct pa pa);
 
 /**
- * struct ownership_run - a stretch of the physical address space, all alike
+ * struct ownership_run - an extent of the physical address space for which @host and @ram are equal
  * @pa:   first address
  * @size: bytes
- * @host: whether the host may reach it
+ * @host: whether the host may access it
  * @ram:  whether it is RAM (else devices, or nothing)
  */
 struct ownership_run {
@@ -344,38 +348,35 @@ struct ownership_run {
 };
 
 /**
- * ownership_run_at() - the longest stretch from pa on that is alike
+ * ownership_run_at() - the longest extent that starts at pa
  * @pa:  first address, page-aligned
  * @end: exclusive end of the address space to look at, page-aligned, above @pa
  *
- * Calling it again at the run's end walks the whole space, in time linear in the bytes of RAM / 8:
- * how the host's stage 2 is built. ownership_lock held (or one CPU, at boot).
+ * Repeated calls, each at the end of the last extent, walk the whole space: so the host's stage 2
+ * is built. ownership_lock held (or one CPU, at boot).
  */
 struct ownership_run ownership_run_at(struct pa pa, u64 end);
 
 /**
- * ownership_next_device() - the first stretch from pa on that is not RAM and that the host may
- * reach
+ * ownership_next_device() - the first extent from pa on, not of RAM, that the host may access
  * @pa:  first address to look at, page-aligned
  * @end: exclusive end, page-aligned
  * @run: out, if there is one: it ends where anything else begins
  *
- * As walking with ownership_run_at(), but the bytes of RAM between are not looked at. Locks as
- * there.
+ * As a walk with ownership_run_at(), but without reading the bytes of RAM. The same lock.
  *
  * Return: whether there is one before @end.
  */
 bool ownership_next_device(u64 pa, u64 end, struct ownership_run *run);
 
-/* What the host's stage 2 has for a page: nothing, the page itself, or
- * something it never should. */
+/* What the host's stage 2 maps a page to: nothing, the page itself, or something wrong. */
 enum ownership_view { OWNERSHIP_VIEW_NOTHING, OWNERSHIP_VIEW_IDENTITY, OWNERSHIP_VIEW_WRONG };
 
 /**
- * struct ownership_mismatch - where page states and the host's stage 2 disagree
+ * struct ownership_mismatch - a disagreement between page states and a stage 2
  * @pa:    first page
- * @state: what is recorded
- * @view:  what the host's stage 2 has
+ * @state: its state
+ * @view:  what the stage 2 maps it to
  */
 struct ownership_mismatch {
 	struct pa pa;
@@ -384,20 +385,20 @@ struct ownership_mismatch {
 };
 
 /**
- * typedef ownership_host_view_t - what the host's stage 2 says
+ * typedef ownership_host_view_t - look up a page in the host's stage 2
  * @ctx: the caller's
  * @pa:  a page
  * @max: bytes from @pa on that matter, at least a page
- * @run: out: bytes from @pa on, whole pages, for which the answer is the same; more than @max, or
- *       less than a page, is taken for @max or a page
+ * @run: out: bytes from @pa on, whole pages, for which the answer is the same; it is limited to a
+ *       page at least and @max at most
  *
  * Called with ownership_lock held. Return: the answer.
  */
 typedef enum ownership_view ownership_host_view_t(void *ctx, struct pa pa, u64 max, u64 *run);
 
 /**
- * ownership_check_consistency() - the host's stage 2 maps exactly what the host may reach
- * @view: asked about all RAM, and all devices that Keel claimed
+ * ownership_check_consistency() - check that the host's stage 2 maps what the host may access
+ * @view: called for all RAM, and all devices that Keel claimed
  * @ctx:  for @view
  * @bad:  out: the first disagreement
  *
@@ -409,23 +410,22 @@ int __must_check ownership_check_consistency(ownership_host_view_t *view, void *
 					     struct ownership_mismatch *bad);
 
 /**
- * ownership_check_some() - the same for a part, so that many calls check everything, again and
- * again
- * @size: bytes of RAM to check, page-aligned; less where a bank ends
+ * ownership_check_some() - check the next part: enough calls check everything, repeatedly
+ * @size: bytes of RAM to check, page-aligned; less at the end of a bank
  *
- * Goes on where the last call ended. Claimed devices are checked whenever RAM has been.
+ * Continues where the last call ended. After the last bank a call checks the claimed devices.
  */
 int __must_check ownership_check_some(u64 size, ownership_host_view_t *view, void *ctx,
 				      struct ownership_mismatch *bad);
 
 /**
- * ownership_check_vm() - may a VM map these pages?
+ * ownership_check_vm() - whether a VM may map these pages
  * @pa:   first page
  * @size: bytes, a multiple of the page size
- * @bad:  out, with an error: the first page that no VM may have
+ * @bad:  out, with an error: the first page that no VM may map
  *
- * Memory that is shared or donated, and devices that are not Keel's. The states stay as they are
- * while the VM maps the pages, so this needs no lock but the VM's own.
+ * A VM may map memory that is shared or donated, and devices that are not Keel's. The states cannot
+ * change while the VM maps the pages, so the VM's own lock is enough.
  *
  * Return: 0; -EIO with @bad filled.
  */

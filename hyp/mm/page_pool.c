@@ -1,9 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Pages for page tables: runs of free pages, each described in its own first page. No two runs
- * touch. They are a balanced search tree by address (AVL: the heights of a run's two subtrees
- * differ by one at the most), in which each run also says what the largest aligned block is that
- * its subtree has. So whatever is done goes down one path of the tree and up again.
+ * Pages for page tables. Free pages form runs of adjacent pages; no two runs touch. The node of a
+ * run is in its own first page, so the pool takes no memory of its own.
+ *
+ *      pool->runs ──> ┌ node │ free page │ free page ┐          addresses ──>
+ *                     └──┬───┬──────────────────────┘
+ *           child[LEFT]  │   │  child[RIGHT]
+ *                        v   v
+ *                     runs at lower and at higher addresses
+ *
+ * The nodes are a search tree by address, balanced as an AVL tree: the heights of the two subtrees
+ * of a node differ by one at most. Each node also has best_order, the order of the largest aligned
+ * block in its subtree. So each operation goes down one path and up again, in O(log n) steps:
+ *
+ *      one page        the last page of the lowest run: most often no link changes
+ *      2^order pages   the lowest run with best_order >= order; carve_run() takes them out
+ *      free            find the neighbours; join with those that touch
+ *
+ * The way down records the links that it follows (struct path); rebalance_path() goes back up them,
+ * restores the balance, and recomputes height and best_order of each node.
+ *
+ * Locking: pool->lock, around each operation. It is among the innermost locks; a page is zeroed
+ * after the lock is released.
+ *
+ * A page that is freed twice overlaps a run, and one of another pool makes this one larger than its
+ * total: such a page is not inserted, and counted in bad_frees.
  */
 #include <lib/errno.h>
 #include <mm/page_pool.h>
@@ -14,20 +35,20 @@ struct pool_run {
 	struct pool_run *child[2]; /* runs at lower and at higher addresses */
 	u64 pages;
 	u8 height;     /* of the subtree; a leaf's is 1 */
-	u8 best_order; /* log2 of the pages of the largest aligned block that the subtree has */
+	u8 best_order; /* log2 of the pages of the largest aligned block in the subtree */
 };
 
-STATIC_ASSERT(sizeof(struct pool_run) <= POOL_NODE_BYTES, "a free page says no more of itself");
+STATIC_ASSERT(sizeof(struct pool_run) <= POOL_NODE_BYTES, "the size that others rely on");
 
 #define MAX_RUN_ORDER 20
 
 /*
- * The height of a tree of n runs is less than 1.45 log2(n + 2). Between two runs there is a page
- * that is not free, so in 2^52 bytes n is no more than 2^39.
+ * The height of an AVL tree of n nodes is less than 1.45 log2(n + 2). Between two runs there is a
+ * page that is not free, so n is at most 2^39 in 2^52 bytes.
  */
 #define MAX_HEIGHT 57
 
-/* The way down to a run, or to where it would be: the links that were gone through. */
+/* The links from the root down to a run, or to where it would be inserted. */
 struct path {
 	struct pool_run **link[MAX_HEIGHT + 1];
 	unsigned int depth;
@@ -59,8 +80,9 @@ static unsigned int log2_of(u64 value)
 }
 
 /*
- * The largest aligned block ends or begins at the page number in [first, end] that is the most
- * aligned: where first - 1 and end differ in their highest bit, end with the bits below cleared.
+ * The order of the largest aligned block in a run. Such a block begins or ends at the most aligned
+ * page number in [first, end]. That is end with all bits cleared below the highest bit in which
+ * first - 1 and end differ.
  */
 static unsigned int largest_order(const struct pool_run *run)
 {
@@ -71,7 +93,7 @@ static unsigned int largest_order(const struct pool_run *run)
 	return log2_of(MAX(before, behind));
 }
 
-/* Aligned runs of so many bytes that lie in @run. */
+/* How many aligned blocks of @size bytes @run contains. */
 static u64 runs_within(const struct pool_run *run, uintptr_t size)
 {
 	uintptr_t start = ALIGN_UP(run_start(run), size), end = ALIGN_DOWN(run_end(run), size);
@@ -104,7 +126,7 @@ static void update_node(struct pool_run *run)
 	run->height = (u8)(1 + MAX(height_of(left), height_of(right)));
 }
 
-/* The child on @side takes its parent's place. */
+/* Rotate: the child on @side takes the place of its parent. */
 static void rotate_tree(struct pool_run **link, unsigned int side)
 {
 	struct pool_run *run = *link, *up = run->child[side];
@@ -121,7 +143,7 @@ static void balance_tree(struct pool_run **link)
 	struct pool_run *run = *link, *taller;
 	unsigned int tall;
 
-	if (!run) /* never: a path leads through runs */
+	if (!run) /* cannot be: the links of a path lead to runs */
 		return;
 	tall = height_of(run->child[RIGHT]) > height_of(run->child[LEFT]);
 	taller = run->child[tall];
@@ -134,7 +156,7 @@ static void balance_tree(struct pool_run **link)
 	rotate_tree(link, tall);
 }
 
-/* Something changed in or below the last run of the path. */
+/* After a change in or below the last run of the path: update all its nodes, from below. */
 static void rebalance_path(struct path *path)
 {
 	while (path->depth)
@@ -147,7 +169,7 @@ static struct pool_run **step_down(struct path *path, struct pool_run **link, un
 	return &(*link)->child[side];
 }
 
-/* Go down to the run at @start, or to where it would be. */
+/* Go down to the run at @start, or to where it would be inserted. */
 static struct pool_run **find_run(struct page_pool *pool, uintptr_t start, struct path *path)
 {
 	struct pool_run **link = &pool->runs;
@@ -158,7 +180,7 @@ static struct pool_run **find_run(struct page_pool *pool, uintptr_t start, struc
 	return link;
 }
 
-/* Take @run out of the tree. The next higher one, if it is below, takes its place. */
+/* Take @run out of the tree. If it has a right subtree, the lowest run of that takes its place. */
 static void unlink_run(struct page_pool *pool, struct pool_run *run)
 {
 	struct path path;
@@ -179,12 +201,12 @@ static void unlink_run(struct page_pool *pool, struct pool_run *run)
 	next->child[LEFT] = run->child[LEFT];
 	next->child[RIGHT] = run->child[RIGHT];
 	*place = next;
-	if (path.depth > below) /* the first of them was a link in @run */
+	if (path.depth > below) /* this link was in @run, which is no longer in the tree */
 		path.link[below] = &next->child[RIGHT];
 	rebalance_path(&path);
 }
 
-/* The range touches no run. */
+/* Insert a range that touches no run. */
 static void link_run(struct page_pool *pool, void *base, u64 pages)
 {
 	struct path path;
@@ -196,9 +218,9 @@ static void link_run(struct page_pool *pool, void *base, u64 pages)
 	rebalance_path(&path);
 }
 
-/* ---- putting in ---- */
+/* ---- insertion ---- */
 
-/* The runs before and behind an address, or NULL. What starts there is behind it. */
+/* The last run that starts below @start, and the first that starts at or above it; or NULL. */
 static void find_neighbours(struct page_pool *pool, uintptr_t start, struct pool_run **before,
 			    struct pool_run **behind)
 {
@@ -216,7 +238,7 @@ static void find_neighbours(struct page_pool *pool, uintptr_t start, struct pool
 	}
 }
 
-/* Make @run longer, or shorter. */
+/* Change the length of @run. */
 static void resize_run(struct page_pool *pool, struct pool_run *run, u64 pages)
 {
 	struct path path;
@@ -227,7 +249,7 @@ static void resize_run(struct page_pool *pool, struct pool_run *run, u64 pages)
 	rebalance_path(&path);
 }
 
-/* Puts a range in, joined with its neighbours; false if some of it is there. */
+/* Insert a range, joined with the runs that it touches. Return: false if a run overlaps it. */
 static bool insert_range(struct page_pool *pool, void *base, u64 pages)
 {
 	uintptr_t start = (uintptr_t)base, end = start + (uintptr_t)(pages * POOL_PAGE_SIZE);
@@ -247,9 +269,9 @@ static bool insert_range(struct page_pool *pool, void *base, u64 pages)
 	return true;
 }
 
-/* ---- taking out ---- */
+/* ---- removal ---- */
 
-/* Takes [start, start + pages) out of @run; what is left before and behind stays free. */
+/* Take [start, start + pages) out of @run; the pages before and behind stay free. */
 static void carve_run(struct page_pool *pool, struct pool_run *run, uintptr_t start, u64 pages)
 {
 	uintptr_t end = start + (uintptr_t)(pages * POOL_PAGE_SIZE);
@@ -264,7 +286,7 @@ static void carve_run(struct page_pool *pool, struct pool_run *run, uintptr_t st
 		link_run(pool, (void *)end, behind);
 }
 
-/* Takes the last page of the first run, so that most often no link changes. */
+/* Take the last page of the lowest run, so that most often no link changes. */
 static void *remove_page(struct page_pool *pool)
 {
 	struct pool_run **link = &pool->runs, *run;
@@ -284,7 +306,7 @@ static void *remove_page(struct page_pool *pool)
 	return (void *)run_end(run);
 }
 
-/* The first run that has an aligned block of that order. */
+/* The lowest run that has an aligned block of this order. */
 static struct pool_run *first_fit(const struct page_pool *pool, unsigned int order)
 {
 	struct pool_run *run = pool->runs;
@@ -323,7 +345,7 @@ static bool remove_pages(struct page_pool *pool, uintptr_t start, u64 pages)
 	return true;
 }
 
-/* Visits no more than @most runs that have one, and the way to each. */
+/* Count aligned blocks up to @most. Visits at most @most runs that have one, and their ancestors. */
 static u64 count_blocks(const struct page_pool *pool, unsigned int order, u64 most)
 {
 	const struct pool_run *waiting[MAX_HEIGHT], *run = pool->runs;
@@ -341,7 +363,7 @@ static u64 count_blocks(const struct page_pool *pool, unsigned int order, u64 mo
 	}
 }
 
-/* ---- what others call ---- */
+/* ---- public functions ---- */
 
 static void count_taken(struct page_pool *pool, u64 pages)
 {

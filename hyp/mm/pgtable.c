@@ -1,13 +1,36 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Translation tables: level arithmetic, descriptors, the walker, and the operations built on it.
- * What each operation promises is in pgtable.h; what the attributes mean is its callers' business.
+ * pgtable.h says what each operation promises; the meaning of attributes is the callers' business.
+ *
+ *    root (1 to 16 tables)     table                       table (last level)
+ *    ┌───────────────┐    ┌──> ┌──────────────────┐    ┌─> ┌────────────────┐ ─┐
+ *    │ table       ──┼────┘    │ block            │    │   │ page, Cont     │  │ a group: one leaf
+ *    │ 0 (empty)     │         │ table          ──┼────┘   │ page, Cont     │  │ that takes several
+ *    │ annotation    │         │ 0 (empty)        │        │ ...            │  │ descriptors
+ *    └───────────────┘         └──────────────────┘        └────────────────┘ ─┘
+ *
+ * A *leaf* is a block, a page or a contiguous group. A *hole* is an invalid entry: 0, or an
+ * annotation, a value without bit 0 that the callers define.
+ *
+ * pgtable_walk() visits the entries of a range in ascending order, and each operation is a small
+ * visitor: map writes a leaf where one fits and otherwise installs a table, which the walk then
+ * enters; unmap breaks leaves, and unlinks a table on the way up when all its entries are the same
+ * hole. Operations that change existing leaves first split those that lie across an end of the
+ * range (split_ends()). After that they meet whole leaves only, need no memory, and cannot fail.
  *
  * Three rules hold everywhere below (ARM DDI 0487, D8.16 and D8.17):
  *  - a valid leaf changes by pte_cmpxchg() alone, since hardware may set its access flag or dirty
  *    state at any moment;
- *  - a change of address, size or memory type goes through an invalid entry and an invalidation;
- *  - a table is freed after the invalidation that follows its unlinking.
+ *  - a change of address, size or memory type goes through an invalid entry and a TLB invalidation
+ *    (with FEAT_BBM level 2, sizes change without the invalid entry);
+ *  - a table is freed after the TLB invalidation that follows its unlinking.
+ *
+ * TLB invalidations are gathered (struct gather) and done once an operation, before tables are
+ * freed. Because hardware may note an access to one page of a group in another's descriptor, a
+ * group is made, broken and read as a whole.
+ *
+ * No lock is taken here: the owner of a struct pgtable serializes all calls on it.
  */
 #include <arch/barrier.h>
 #include <arch/pte.h>
@@ -138,13 +161,13 @@ static u64 *pte_table(struct pgtable *pgt, u64 pte)
 	return pgt->ops->pa_to_table(pgt->ctx, pa);
 }
 
-/* The bits of a leaf that may become set behind our back. */
+/* The bits of a leaf that hardware may set at any moment. */
 static u64 hw_mask(const struct pgtable *pgt, u64 pte)
 {
 	return pgt->hw.access | ((pte & pgt->hw.dirty_enable) ? pgt->hw.dirty : 0);
 }
 
-/* Do two leaves have the same attributes, access flag and dirty state apart? */
+/* Whether two leaves have the same attributes; access flag and dirty state may differ. */
 static bool same_attrs(const struct pgtable *pgt, u64 a, u64 b)
 {
 	return ((a ^ b) & pgtable_attr_mask(&pgt->fmt) & ~hw_mask(pgt, a & b)) == 0;
@@ -152,7 +175,7 @@ static bool same_attrs(const struct pgtable *pgt, u64 a, u64 b)
 
 /* ---- one entry ---- */
 
-/* Clear @clear and set @set in *ptep, losing no update by hardware. Returns what it was. */
+/* Clear @clear and set @set in *ptep, losing no update by hardware. Return: the old value. */
 static u64 pte_change(u64 *ptep, u64 clear, u64 set)
 {
 	u64 old = pte_read(ptep);
@@ -162,7 +185,7 @@ static u64 pte_change(u64 *ptep, u64 clear, u64 set)
 	return old;
 }
 
-/* Make *ptep invalid. Returns its last valid value, with all that hardware did to it. */
+/* Make *ptep invalid. Return: its last value, all updates by hardware included. */
 static u64 pte_break(u64 *ptep, u64 invalid)
 {
 	u64 old = pte_read(ptep);
@@ -184,12 +207,12 @@ static void inval_leaf(struct pgtable *pgt, u64 ia, u64 size, s8 level)
 	pgt->ops->tlb_inval(pgt->ctx, &inval);
 }
 
-/* ---- gathering: what the TLBs must forget, and the tables that wait for it ---- */
+/* ---- gathering: what TLBs must invalidate, and the tables to be freed after that ---- */
 
 /*
- * Broken leaves and unlinked tables of one operation. Unlinked tables have no valid entry; they are
- * chained through their first one, where a table's address still reads as an invalid descriptor to
- * a walker that is late.
+ * Broken leaves and unlinked tables of one operation. Unlinked tables have no valid entry. They are
+ * chained through their first entry: a walker that has cached the table's descriptor reads the
+ * address of the next table as an invalid descriptor, since its bit 0 is clear.
  */
 struct gather {
 	struct pgtable *pgt;
@@ -234,8 +257,8 @@ static __maybe_unused bool has_no_valid(const struct pgtable *pgt, const u64 *ta
 }
 
 /*
- * Take the table at @v out, leaving @invalid in its place. One address in it, of those that were
- * asked for, is enough for TLBs to forget its descriptor.
+ * Unlink the table at @v and write @invalid in its place. To invalidate cached copies of its
+ * descriptor, the part of its addresses that is in the walk's range is enough.
  */
 static void gather_table(struct gather *g, const struct pgtable_visit *v, u64 invalid)
 {
@@ -261,7 +284,7 @@ static void gather_free_tables(struct gather *g)
 	}
 }
 
-/* Tell the TLBs; then, and only then, free the tables. */
+/* Invalidate TLBs, and then free the unlinked tables. */
 static void gather_flush(struct gather *g)
 {
 	u64 start = ALIGN_DOWN(g->start, g->stride);
@@ -292,7 +315,7 @@ static u64 *table_entry(const struct pgtable *pgt, u64 *table, int level, u64 ia
 {
 	u64 index = ia >> pgtable_level_shift(&pgt->fmt, level);
 
-	/* The root has as many entries as the input address needs: more than a table, or fewer. */
+	/* The root has as many entries as ia_bits needs: more or fewer than a table. */
 	if (level != pgt->fmt.start_level)
 		index &= table_entries(&pgt->fmt) - 1;
 	return table + index;
@@ -305,7 +328,7 @@ static int visit_entry(struct walker *w, struct pgtable_visit *v, enum pgtable_w
 	return w->walk->visit(v, w->walk->arg);
 }
 
-/* A budget ends a walk in front of an entry, but never within a contiguous group. */
+/* Whether the budget is used up before the entry at @ia. A walk never stops within a group. */
 static bool must_stop(const struct walker *w, s8 level, u64 ia)
 {
 	const struct pgtable_progress *progress = w->walk->progress;
@@ -315,8 +338,8 @@ static bool must_stop(const struct walker *w, s8 level, u64 ia)
 }
 
 /*
- * With PGTABLE_JOIN: let @v, at an empty entry, mean all empty ones that follow it in the table and
- * the range, as far as the budget goes; they are paid for here, but for the first.
+ * With PGTABLE_JOIN: extend @v, at an empty entry, over the empty entries that follow it in the
+ * table and the range, as far as the budget goes. All but the first are charged here.
  */
 static void join_empty(struct walker *w, struct pgtable_visit *v, u64 end, u64 size)
 {
@@ -383,7 +406,7 @@ static int walk_table(struct walker *w, u64 *table, s8 level, u64 start, u64 end
 	u64 size = BIT(shift);
 	int ret = 0;
 
-	/* The last level has leaves alone. */
+	/* The last level has nothing but leaves. */
 	if (level == PGTABLE_LAST_LEVEL && !wants_leaves(w, level) && !w->walk->progress)
 		return 0;
 	for (table = table_entry(w->pgt, table, level, start); v.end < end && !ret;) {
@@ -434,7 +457,7 @@ int pgtable_walk(struct pgtable *pgt, u64 ia, u64 size, const struct pgtable_wal
 
 /* ---- look-up ---- */
 
-/* Let @leaf, valid and with the Contiguous bit, mean its whole group. */
+/* Extend @leaf, which has the Contiguous bit, to its whole group. */
 static void widen_to_group(struct pgtable *pgt, struct pgtable_leaf *leaf)
 {
 	unsigned int n = pgtable_contig_entries(&pgt->fmt, leaf->level);
@@ -502,7 +525,7 @@ static struct group group_around(const struct pgtable *pgt, u64 *ptep, u64 ia, s
 	return (struct group){ .ptep = ptep - index, .n = n, .ia = base, .level = level };
 }
 
-/* The leaves to be written or rewritten, given the descriptor of the first, any Contiguous bit. */
+/* Write all descriptors of a group, given the first one, with or without the Contiguous bit. */
 static void write_group(struct pgtable *pgt, const struct group *g, u64 first)
 {
 	u64 size = pgtable_level_size(&pgt->fmt, g->level);
@@ -514,7 +537,10 @@ static void write_group(struct pgtable *pgt, const struct group *g, u64 first)
 		pte_write(g->ptep + i, rest | pgtable_pa_to_pte(&pgt->fmt, PA(pa.v + i * size)));
 }
 
-/* Make the group invalid and forgotten. Returns the first descriptor, with the state of any. */
+/*
+ * Make the group invalid, and invalidate TLBs. Return: the first descriptor, with access flag and
+ * dirty state of all.
+ */
 static u64 break_group(struct pgtable *pgt, const struct group *g)
 {
 	u64 first = 0;
@@ -528,7 +554,7 @@ static u64 break_group(struct pgtable *pgt, const struct group *g)
 	return first;
 }
 
-/* The access flag and dirty state of any of @n leaves. */
+/* Access flag and dirty state of @n leaves: set if they are set in any of them. */
 static u64 any_hw_state(const struct pgtable *pgt, const u64 *ptep, u64 n)
 {
 	u64 state = 0;
@@ -543,8 +569,8 @@ static u64 any_hw_state(const struct pgtable *pgt, const u64 *ptep, u64 n)
 
 /*
  * Set (@cont is PTE_CONT) or clear (0) the Contiguous bit without a break, with FEAT_BBM level 2.
- * While TLBs still know the group as one, hardware may note a write to one leaf in any other:
- * so state is spread over all once they have forgotten.
+ * While a TLB holds the group as one entry, hardware may note a write to one leaf in any other. So
+ * after the TLB invalidation each leaf gets the state of all.
  */
 static void change_group_bbm2(struct pgtable *pgt, const struct group *g, u64 cont)
 {
@@ -573,15 +599,16 @@ static void change_group(struct pgtable *pgt, const struct group *g, u64 cont)
 
 #define NO_CUT (~0ULL)
 
-/* Does a range have an address within it, other than its first, that is to become a boundary? */
+/* Whether @cut, an address that is to become a boundary, is inside the range, not at its start. */
 static bool is_cut(u64 ia, u64 size, u64 cut)
 {
 	return cut > ia && cut - ia < size;
 }
 
 /*
- * Fill a table that no walker can reach with the leaves that a block at the level above stands for.
- * Contiguous, but for the group that is going to be cut at @cut, or unless it is not wanted.
+ * Fill a table that is not linked yet with leaves that translate as @block, at the level above,
+ * does. They form contiguous groups, except for the group that contains @cut, and unless @flags has
+ * PGTABLE_PAGES.
  */
 static void fill_table(struct pgtable *pgt, u64 *table, s8 level, u64 ia, u64 block, u64 cut,
 		       unsigned int flags)
@@ -607,7 +634,7 @@ static void fill_table_invalid(struct pgtable *pgt, u64 *table, u64 value)
 		pte_write(table + i, value);
 }
 
-/* Put a table in the place of an invalid entry: what the entry says, its entries say. */
+/* Replace an invalid entry by a table whose entries all have its value. */
 static int install_table(struct pgtable *pgt, u64 *ptep, u64 invalid)
 {
 	u64 *table = pgt->ops->zalloc_table(pgt->ctx);
@@ -619,7 +646,7 @@ static int install_table(struct pgtable *pgt, u64 *ptep, u64 invalid)
 	return 0;
 }
 
-/* Put a table in the place of the block at @ptep, which is in no contiguous group. */
+/* Replace the block at @ptep, which is in no contiguous group, by a table of smaller leaves. */
 static int split_block(struct pgtable *pgt, u64 *ptep, u64 ia, s8 level, u64 cut,
 		       unsigned int flags)
 {
@@ -645,7 +672,7 @@ static int split_block(struct pgtable *pgt, u64 *ptep, u64 ia, s8 level, u64 cut
 	return 0;
 }
 
-/* Cut the leaf once, closer to @cut. */
+/* Cut the leaf once: a group into its descriptors, or a block into a table, but not further. */
 static int cut_leaf(struct pgtable *pgt, const struct pgtable_leaf *leaf, u64 cut)
 {
 	if (leaf->pte & PTE_CONT) {
@@ -657,7 +684,7 @@ static int cut_leaf(struct pgtable *pgt, const struct pgtable_leaf *leaf, u64 cu
 	return split_block(pgt, leaf->ptep, leaf->ia, leaf->level, cut, 0);
 }
 
-/* Make @cut a boundary between leaves. Holes are not cut. */
+/* Make @cut a boundary between leaves. A hole is not cut. */
 static int split_at(struct pgtable *pgt, u64 cut)
 {
 	struct pgtable_leaf leaf;
@@ -673,7 +700,7 @@ static int split_at(struct pgtable *pgt, u64 cut)
 	}
 }
 
-/* Let no leaf lie across either end of the range. */
+/* Split leaves that lie across an end of the range. */
 static int split_ends(struct pgtable *pgt, u64 ia, u64 size)
 {
 	int ret = check_ia_range(pgt, ia, size);
@@ -717,7 +744,7 @@ struct map {
 	struct pa pa; /* of ia */
 	u64 attrs;
 	unsigned int flags;
-	bool check; /* what is mapped was not looked at before */
+	bool check; /* map_visit() is to check existing entries: no walk has done so before */
 };
 
 static int map_check_visit(const struct pgtable_visit *v, void *arg)
@@ -752,7 +779,7 @@ static bool all_equal(const u64 *ptep, u64 n, u64 value)
 	return true;
 }
 
-/* Whether the contiguous group that begins at @v can be mapped as one. */
+/* Whether a contiguous group can be mapped that begins at @v. */
 static bool map_fits_group(const struct map *m, const struct pgtable_visit *v, struct pa pa)
 {
 	unsigned int n = pgtable_contig_entries(&v->pgt->fmt, v->level);
@@ -788,7 +815,7 @@ static int map_visit(const struct pgtable_visit *v, void *arg)
 	return 0;
 }
 
-/* The empty entry at @ia, if it is one: often the last look-up has just found it. */
+/* The entry of @ia if it is empty. Often the last look-up has found it already (pgt->hole). */
 static struct pgtable_hole find_hole(struct pgtable *pgt, u64 ia)
 {
 	struct pgtable_hole hole = pgt->hole;
@@ -802,8 +829,8 @@ static struct pgtable_hole find_hole(struct pgtable *pgt, u64 ia)
 }
 
 /*
- * Most often it is one leaf, in a table that is there: an empty entry that the walk below would
- * come to, and fill just so.
+ * The usual case: the range is one leaf, in a table that exists. Writes what map_by_walk() would
+ * write. Return: false if this is not such a case.
  */
 static bool map_one_leaf(struct pgtable *pgt, const struct map *m)
 {
@@ -829,7 +856,7 @@ static int map_by_walk(struct pgtable *pgt, struct map *m)
 	u64 size = m->end - m->ia;
 	int ret = 0;
 
-	/* One page has one leaf, which can be looked at when it is there to be changed. */
+	/* A single page has one leaf only, so map_visit() can check it just before it writes it. */
 	m->check = size == granule_size(pgt->fmt.granule);
 	if (!m->check)
 		ret = pgtable_walk(pgt, m->ia, size, &check);
@@ -849,14 +876,14 @@ int pgtable_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size, u64 attrs, 
 		return ret;
 	if (!map_one_leaf(pgt, &m))
 		ret = map_by_walk(pgt, &m);
-	/* D8.2.6: walkers see a descriptor that was invalid once a DSB has completed the write. */
+	/* D8.2.6: no TLBI, but walkers see the new descriptor only after a DSB. */
 	dsb(ishst);
 	return ret;
 }
 
-/* ---- how many tables ---- */
+/* ---- counting the tables that a change needs ---- */
 
-/* To map [start, end), which lies in one invalid entry at @level, to @pa, as map_visit() does. */
+/* Tables that map_visit() needs for [start, end), which is in one invalid entry at @level. */
 static u64 tables_in(const struct pgtable_format *fmt, int level, u64 start, u64 end, u64 pa)
 {
 	u64 size = pgtable_level_size(fmt, level), below, n = 1;
@@ -901,13 +928,13 @@ u64 pgtable_tables_to_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size)
 	return pgtable_walk(pgt, ia, size, &walk) ? 0 : count.tables;
 }
 
-/* Whether cutting at @cut puts a table in the place of the leaf at @level around it. */
+/* Whether cutting at @cut replaces the leaf at @level around it by a table. */
 static bool cut_divides(const struct pgtable_format *fmt, int level, u64 cut)
 {
 	return !IS_ALIGNED(cut, pgtable_level_size(fmt, level));
 }
 
-/* To cut at @cut, when @before was cut already: a table that this took is there for both. */
+/* Tables needed to cut at @cut after a cut at @before: a table around both is counted there. */
 static u64 tables_to_cut_at(struct pgtable *pgt, u64 cut, u64 before)
 {
 	const struct pgtable_format *fmt = &pgt->fmt;
@@ -937,7 +964,7 @@ u64 pgtable_tables_to_cut(struct pgtable *pgt, u64 ia, u64 size)
 
 struct remove {
 	struct gather gather;
-	bool annotate; /* write value into all entries; otherwise valid ones become 0 */
+	bool annotate; /* write value into all entries; otherwise into valid ones only */
 	u64 value;
 };
 
@@ -958,7 +985,7 @@ static bool may_remove(const struct pgtable_visit *v)
 	       v->end - v->start == pgtable_level_size(&v->pgt->fmt, v->level);
 }
 
-/* A table that says the same invalid thing throughout is no use: its parent can say it. */
+/* Unlink a table whose entries are all the same hole: its own entry can have that value. */
 static int remove_table(const struct pgtable_visit *v, struct remove *r)
 {
 	const u64 *table = pte_table(v->pgt, v->pte);
@@ -998,7 +1025,7 @@ int pgtable_unmap(struct pgtable *pgt, u64 ia, u64 size, struct pgtable_progress
 	return ret ? ret : remove_leaves(pgt, ia, size, &r, progress);
 }
 
-/* As split_at(), for holes that do not say @value already. */
+/* As split_at(), for a hole whose value is not @value already. */
 static int split_hole_at(struct pgtable *pgt, u64 cut, u64 value)
 {
 	struct pgtable_leaf leaf;
@@ -1070,7 +1097,7 @@ int pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, const struct pgtabl
 		return ret;
 	ret = pgtable_walk(pgt, ia, size, &walk);
 	gather_flush(&c.gather);
-	/* Walkers see the quiet changes too. */
+	/* Quiet changes need no TLBI, but walkers must see them. */
 	dsb(ishst);
 	return ret;
 }
@@ -1081,7 +1108,7 @@ struct test_clear {
 	struct gather gather;
 	u64 bits;
 	bool inval;
-	u64 seen; /* leaves below were looked at: in a contiguous group all at once */
+	u64 seen; /* leaves below this address are done: a contiguous group is done as a whole */
 	pgtable_found *found;
 	void *arg;
 };
@@ -1140,8 +1167,9 @@ int pgtable_test_clear(struct pgtable *pgt, u64 ia, u64 size, u64 bits, bool inv
 /* ---- merging ---- */
 
 /*
- * Are these @n entries leaves at @level that continue one another, the first aligned to all? So is
- * the first entry's address field then, and the others' differ from it in low bits alone.
+ * Whether @n entries are leaves at @level with equal attributes that map adjacent memory, aligned
+ * to the size of all. Because of the alignment, adding i * size to the first descriptor gives the
+ * address field of the i-th, without a carry into other fields.
  */
 static bool leaves_continue(struct pgtable *pgt, const u64 *ptep, u64 n, s8 level)
 {
@@ -1184,7 +1212,7 @@ static void merge_group(struct pgtable *pgt, const struct merge *m, const struct
 		change_group(pgt, g, PTE_CONT);
 }
 
-/* Set the Contiguous bit where it can be in the table at @v. */
+/* Set the Contiguous bit in each group of the table at @v that allows it. */
 static void merge_groups(const struct pgtable_visit *v, const struct merge *m)
 {
 	const struct pgtable_format *fmt = &v->pgt->fmt;
@@ -1200,7 +1228,7 @@ static void merge_groups(const struct pgtable_visit *v, const struct merge *m)
 	}
 }
 
-/* Let the TLBs forget the table at @v and what its entries say. */
+/* Invalidate cached copies of the table at @v and of all its entries. */
 static void inval_table(const struct pgtable_visit *v)
 {
 	struct pgtable_inval inval = {
@@ -1215,8 +1243,8 @@ static void inval_table(const struct pgtable_visit *v)
 }
 
 /*
- * Put a block in the place of the table at @v. Hardware may note accesses in the old leaves until
- * the TLBs have forgotten them, so their state is read (again) after that.
+ * Replace the table at @v by a block. Hardware may note accesses in the old leaves until the TLB
+ * invalidation is complete, so their state is read again after it.
  */
 static void merge_table(const struct pgtable_visit *v)
 {
@@ -1246,7 +1274,7 @@ static void merge_invalid(const struct pgtable_visit *v, u64 invalid)
 	gather_flush(&g);
 }
 
-/* Does the table say one invalid thing, which its parent can say as well, and is to say? */
+/* Whether all entries of the table are the same hole, and its own entry may have that value. */
 static bool is_void(const struct pgtable *pgt, const u64 *table)
 {
 	u64 first = pte_read(table);
@@ -1276,7 +1304,7 @@ static int merge_visit(const struct pgtable_visit *v, void *arg)
 
 	if (v->when == PGTABLE_TABLE_POST)
 		merge_below(v, m);
-	/* Groups in the root have no table entry above them: its last leaf stands for each. */
+	/* Groups in the root have no entry above them: merge each when its last leaf is visited. */
 	if (v->level == v->pgt->fmt.start_level) {
 		struct group g = group_around(v->pgt, v->ptep, v->ia, v->level);
 
@@ -1303,10 +1331,10 @@ int pgtable_merge(struct pgtable *pgt, u64 ia, u64 size, struct pgtable_progress
 
 struct replace {
 	struct map map;
-	u64 seen; /* leaves below are done: a contiguous group is replaced as one */
+	u64 seen; /* leaves below this address are done: a group is replaced as a whole */
 };
 
-/* Refuse what cannot be; a contiguous group that cannot stay one is dissolved. */
+/* Check a leaf; clear the Contiguous bit of a group whose new address is not aligned enough. */
 static int replace_check_visit(const struct pgtable_visit *v, void *arg)
 {
 	const struct map *m = arg;
@@ -1409,7 +1437,7 @@ int pgtable_init(struct pgtable *pgt, const struct pgtable_format *fmt, u64 *roo
 	*pgt = (struct pgtable){ .fmt = *fmt, .root = root, .ops = ops, .ctx = ctx };
 	if (!fmt->ds && !has_lpa_64k(fmt))
 		pgt->plain_oa = pgtable_oa_mask(fmt);
-	/* No walker knows it yet. */
+	/* No walker uses the root yet. */
 	__builtin_memset(root, 0, pgtable_root_size(fmt));
 	dsb(ishst);
 	return 0;
@@ -1419,6 +1447,6 @@ void pgtable_destroy(struct pgtable *pgt)
 {
 	struct remove r = { .gather.pgt = pgt, .annotate = true };
 
-	/* The whole range has no ends to be split, and is valid: this cannot fail. */
+	/* The range is valid, and as the whole space it splits no leaf: this cannot fail. */
 	(void)remove_leaves(pgt, 0, BIT(pgt->fmt.ia_bits), &r, NULL);
 }

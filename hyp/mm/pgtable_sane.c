@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What holds of translation tables between two calls: pgtable_sane(), in debug builds and tests. */
+/* pgtable_sane(): checks that translation tables are well-formed. Debug builds and tests only. */
 #include <arch/pte.h>
 #include <lib/errno.h>
 #include <mm/pgtable.h>
@@ -8,7 +8,7 @@
 
 struct sane {
 	const struct pgtable_attrs_check *attrs;
-	const char *why; /* not; NULL so far */
+	const char *why; /* what is wrong; NULL so far */
 	u64 ia;
 };
 
@@ -30,7 +30,7 @@ static const char *table_fault(const struct pgtable_visit *v)
 		       : "a table is where none can be";
 }
 
-/* Of two leaves of a group, @i apart; what hardware sets by itself may differ. */
+/* Whether @pte is leaf @i of the group that @first begins; access and dirty bits may differ. */
 static bool leaf_continues(const struct pgtable_visit *v, u64 first, u64 pte, u64 i)
 {
 	const struct pgtable *pgt = v->pgt;
@@ -42,7 +42,7 @@ static bool leaf_continues(const struct pgtable_visit *v, u64 first, u64 pte, u6
 		       pgtable_pte_to_pa(&pgt->fmt, first).v + i * size;
 }
 
-/* The first one of a group is compared with all, another one with the first. */
+/* Compare the first leaf of a group with all others, and another leaf with the first one. */
 static bool group_continues(const struct pgtable_visit *v, unsigned int n, u64 index)
 {
 	u64 first = pte_read(v->ptep - index);

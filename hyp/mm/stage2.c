@@ -1,7 +1,34 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Stage 2: descriptor attributes, TLB maintenance for one VMID, and the operations of stage2.h as
- * those of mm/pgtable.c with both put in.
+ * Stage 2: attributes of descriptors, TLB maintenance for a VMID, and the operations of stage2.h,
+ * which are those of mm/pgtable.c with both added.
+ *
+ *      stage2_map(R, W, X, memory type)                       stage2_lookup()
+ *        encode_attrs()    attributes -> descriptor bits        decode_attrs()
+ *        pgtable_map()
+ *          stage2_pgtable_ops: tables from stage2.mem, stage2_tlb_inval()
+ *        notify_unmap()    after an unmap: whoever has derived translations (shadows)
+ *
+ * Attributes. Memory type and permissions are independent. Without FEAT_S2FWB, MemAttr is combined
+ * with stage 1's; with it, Normal memory is Write-Back whatever the guest asks for. The access flag
+ * is set at mapping time, unless STAGE2_OLD. With hardware dirty state (HD) a writable leaf has DBM
+ * set, and is clean (STAGE2_CLEAN) until hardware sets S2AP's write bit; without it, clean means
+ * write-protected.
+ *
+ * TLB maintenance follows each change, and is complete when the function returns:
+ *
+ *      DSB ISHST            walkers see the descriptors
+ *      TLBI IPAS2E1IS ...   stage-2 entries, by IPA or by range of IPAs
+ *      DSB ISH
+ *      TLBI VMALLE1IS       combined entries of both stages, which are found by VA only
+ *      DSB ISH; ISB
+ *
+ * A TLB could make a combined entry again from a stage-2 entry that still exists, so the second
+ * TLBI comes after the first has completed. TLBIs apply to the VMID in VTTBR_EL2: if another one is
+ * loaded, tlb_context_enter() changes it for this time. More than STAGE2_MAX_TLBIS TLBIs are
+ * replaced by one for the whole VMID.
+ *
+ * Locking: each function is called with s2->lock held, except stage2_invalidate_all().
  */
 #include <arch/barrier.h>
 #include <arch/percpu.h>
@@ -18,20 +45,20 @@
 #define S2_PTE_MEMATTR GENMASK(5, 2)
 #define S2_PTE_S2AP_R  BIT(6)
 #define S2_PTE_S2AP_W  BIT(7)
-#define S2_PTE_SH      GENMASK(9, 8) /* output address bits with DS; then VTCR_EL2.SH0 counts */
+#define S2_PTE_SH      GENMASK(9, 8) /* with DS, output address bits: VTCR_EL2.SH0 is used */
 #define S2_PTE_AF      BIT(10)
 #define S2_PTE_DBM     BIT(51)
 #define S2_PTE_XN      GENMASK(54, 53)
 #define S2_PTE_SW      GENMASK(58, 55)
 
-/* Bit 1 of MemAttr without FEAT_S2FWB's meaning: 0b00xx is Device. With it: 0b00x is. */
+/* MemAttr[3:2], or with HCR_EL2.FWB MemAttr[2]: all 0 for Device memory. */
 #define S2_PTE_MEMATTR_NORMAL	  GENMASK(5, 4)
 #define S2_PTE_MEMATTR_NORMAL_FWB BIT(4)
 
 #define SH_NONE	 0
 #define SH_INNER 3
 
-/* Whose an invalid entry is. */
+/* The owner (stage2_annotate()) in an invalid entry. */
 #define S2_PTE_OWNER GENMASK(9, 2)
 
 struct memtype {
@@ -145,7 +172,7 @@ static bool attrs_valid(const struct stage2 *s2, enum stage2_attrs attrs)
 #define TLBI_RANGE_NUM	 GENMASK(43, 39)
 #define TLBI_RANGE_SCALE GENMASK(45, 44)
 #define TLBI_RANGE_TG	 GENMASK(47, 46)
-#define TLBI_RANGE_PAGES BIT(21) /* what a few range operations cover, less than (31 + 1) << 16 */
+#define TLBI_RANGE_PAGES BIT(21) /* fewer granules take at most one operation for each SCALE */
 
 /* TTL[3:2] and TG: 1, 2, 3 for 4K, 16K, 64K. */
 static u64 tlbi_granule(const struct stage2 *s2)
@@ -191,8 +218,8 @@ static void inval_by_stride(const struct stage2 *s2, const struct pgtable_inval 
 }
 
 /*
- * By IPA up to where a range's base can lie, then by ranges from the largest scale down, so that
- * each next base is as aligned as the first; a last odd page by IPA.
+ * By IPA up to the first address that a range's base can have, then by ranges from the largest
+ * scale down, so that each next base is as aligned as the first; a last odd page by IPA.
  */
 static void inval_by_range(const struct stage2 *s2, const struct pgtable_inval *inval)
 {
@@ -225,7 +252,7 @@ static struct tlb_s2_saved tlb_context_enter(const struct stage2 *s2)
 			    this_cpu()->trace_buffer);
 }
 
-/* Everything of the VMID that is loaded. */
+/* Invalidate all entries of the VMID that is loaded. */
 static void inval_vmid(void)
 {
 	tlbi_vmalls12e1is();
@@ -233,9 +260,9 @@ static void inval_vmid(void)
 }
 
 /*
- * By IPA. TLBs may hold entries that combine both stages, which are found by VA alone: so all of
- * stage 1 goes too, once the stage-2 entries from which they could be made again are gone
- * (D8.17.5).
+ * Invalidate by IPA. TLBs may hold entries that combine both stages, which no IPA finds: so all
+ * entries of stage 1 are invalidated as well, after the stage-2 entries from which they could be
+ * made again are gone (D8.17.5).
  */
 static void inval_ipas(const struct stage2 *s2, const struct pgtable_inval *inval)
 {
@@ -364,7 +391,7 @@ static void set_features(struct stage2 *s2, const struct mmu_caps *caps)
 	s2->ttl = caps->ttl;
 	s2->tlbi_range = caps->tlbi_range;
 	s2->pgt.bbm2 = caps->bbm_level == 2;
-	/* Also without hardware's help: stage2_set_young() sets it, and it is no attribute. */
+	/* Even if hardware does not set it, the access flag is state and not an attribute. */
 	s2->pgt.hw.access = S2_PTE_AF;
 	if (caps->hw_dirty) {
 		s2->pgt.hw.dirty = S2_PTE_S2AP_W;
@@ -406,7 +433,7 @@ void stage2_destroy(struct stage2 *s2)
 
 /* ---- operations ---- */
 
-/* Tell who wants to know of [ipa + from, ipa + to). */
+/* Tell the notifier, if there is one, that [ipa + from, ipa + to) was unmapped or changed. */
 static void notify_unmap(struct stage2 *s2, struct ipa ipa, u64 from, u64 to)
 {
 	if (s2->notifier && to > from)
@@ -522,7 +549,7 @@ int stage2_remap(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size, enum
 	return ret;
 }
 
-/* ---- looking ---- */
+/* ---- look-up ---- */
 
 static void describe_leaf(const struct stage2 *s2, const struct pgtable_leaf *found,
 			  struct stage2_leaf *leaf)
@@ -625,7 +652,7 @@ int stage2_test_clear_young(struct stage2 *s2, struct ipa ipa, u64 size, bool *y
 struct dirty_arg {
 	stage2_dirty_fn *dirty;
 	void *arg;
-	u64 start, end; /* around all that was dirty */
+	u64 start, end; /* the range from the first to the last dirty leaf */
 };
 
 static void found_dirty(void *arg, u64 ia, u64 size)

@@ -1,23 +1,40 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * VMIDs by generation.
+ * VMIDs by generation. A context's id is a generation and a number, which is its VMID:
  *
- * An id is a generation (in the bits above the number) and a number. What makes reuse safe:
+ *      63                          bits     0
+ *      ┌───────────────────────────┬────────┐
+ *      │ generation                │ number │
+ *      └───────────────────────────┴────────┘
+ *
+ * A context whose generation is not the current one gets a new number when it is next entered. When
+ * the numbers run out, a new generation begins (a rollover), and all numbers are free again, except
+ * those of contexts that are running at that moment.
+ *
+ * Why a number is never used while a TLB holds entries of an earlier user:
  *
  * - Within a generation a number is given out once.
- * - A rollover writes 0 to each CPU's active id, atomically, and keeps what was there as reserved:
- *   that context may be running at this moment, and keeps its number in the new generation.
- * - A CPU whose active id is 0 cannot take the fast path; on the slow path, under the lock, it
- *   finds its flush pending and invalidates its TLBs before its first entry of the new generation.
+ * - A rollover exchanges each CPU's active id for 0, and stores the old one as reserved: that
+ *   context may be running at this moment, and keeps its number in the new generation.
+ * - A CPU whose active id is 0 cannot take the fast path of vmid_enter(). On the slow path, under
+ *   the lock, it finds flush_pending set, and invalidates its TLBs before its first entry in the
+ *   new generation.
  *
- * So until a CPU has flushed, it can only be running the one context that it ran at the rollover,
- * under a number that nobody else got.
+ * So until a CPU has flushed, it can only run the one context that it ran at the rollover, under a
+ * number that no other context has.
+ *
+ * Fast path and rollover on two CPUs. vmid_enter() reads its active id, then the generation, then
+ * writes the new active id by compare-and-exchange. If a rollover comes between, its exchange has
+ * made the active id 0, and the compare fails. If the rollover comes later, its exchange finds the
+ * new id, and reserves it. A CPU that rolls over twice without entering keeps its reserved id.
+ *
+ * Locking: va->lock guards everything but the active ids, which are atomic. It is a leaf.
  */
 #include <lib/bitmap.h>
 #include <lib/errno.h>
 #include <mm/vmid.h>
 
-/* Active id of a CPU that runs no context, but has flushed since the last rollover. */
+/* Active id of a CPU that runs no context, and has flushed since the last rollover. */
 #define ACTIVE_IDLE (~0ULL)
 
 static u32 nr_numbers(const struct vmid_allocator *va)
@@ -40,7 +57,7 @@ static void store_id(u64 *p, u64 value)
 	__atomic_store_n(p, value, __ATOMIC_RELEASE);
 }
 
-/* Stores @to where *p is still @from. Return: whether it was. */
+/* Store @to if *p is @from. Return: whether it was. */
 static bool replace_id(u64 *p, u64 from, u64 to)
 {
 	return __atomic_compare_exchange_n(p, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -51,14 +68,14 @@ static bool is_current(const struct vmid_allocator *va, u64 id)
 	return (id ^ load_id(&va->generation)) < nr_numbers(va);
 }
 
-/* All numbers become free; the search starts behind the host's, so that it is never found. */
+/* All numbers become free. The search starts behind the host's, so that is never given out. */
 static void clear_numbers(struct vmid_allocator *va)
 {
 	bitmap_zero(va->bitmap, nr_numbers(va));
 	va->next = VMID_HOST + 1;
 }
 
-/* A CPU that has not entered since the rollover before may still run what was reserved then. */
+/* A CPU whose active id is still 0 from the last rollover may still run what was reserved then. */
 static void reserve_active(struct vmid_allocator *va, struct vmid_cpu *cpu)
 {
 	u64 active = __atomic_exchange_n(&cpu->active, 0, __ATOMIC_ACQ_REL);
@@ -81,7 +98,7 @@ static void begin_generation(struct vmid_allocator *va)
 		reserve_active(va, &va->cpus[i]);
 }
 
-/* Renews a reserved id on all CPUs that have it. Return: whether any did. */
+/* Replace a reserved id by its renewed one, on all CPUs. Return: whether any CPU had it. */
 static bool renew_reserved(struct vmid_allocator *va, u64 old, u64 renewed)
 {
 	bool found = false;
@@ -96,8 +113,8 @@ static bool renew_reserved(struct vmid_allocator *va, u64 old, u64 renewed)
 }
 
 /*
- * A context that had a number keeps it where it can: always if it was running at the rollover, for
- * other CPUs may be running it still; else if nobody took it.
+ * Whether a context keeps its number in this generation: always if it was running at the rollover,
+ * since other CPUs may still be running it; otherwise if no other context has got the number.
  */
 static bool keep_number(struct vmid_allocator *va, u64 old, u64 *id)
 {
@@ -114,7 +131,7 @@ static bool keep_number(struct vmid_allocator *va, u64 old, u64 *id)
 	return true;
 }
 
-/* An id of the current generation, which is a new one if the numbers have run out. */
+/* An id of the current generation. Begins a new one if the numbers have run out. */
 static u64 new_id(struct vmid_allocator *va, u64 old)
 {
 	u32 number;
@@ -124,8 +141,7 @@ static u64 new_id(struct vmid_allocator *va, u64 old)
 		return id;
 	number = bitmap_next_clear(va->bitmap, nr_numbers(va), va->next);
 	if (number == nr_numbers(va)) {
-		begin_generation(
-			va); /* nothing that runs has an old id: it would have kept its number */
+		begin_generation(va); /* @old is not running: else it would have kept its number */
 		number = bitmap_next_clear(va->bitmap, nr_numbers(va), va->next);
 	}
 	bitmap_set(va->bitmap, number);
@@ -158,7 +174,7 @@ u16 vmid_enter(struct vmid_allocator *va, struct vmid *v, unsigned int cpu)
 	u64 before = load_id(active);
 	u64 id = load_id(&v->id);
 
-	/* A rollover in between makes replace_id() fail, or sees the new active id and reserves it. */
+	/* A rollover meanwhile makes replace_id() fail, or it reserves the new active id. */
 	if (before == 0 || !is_current(va, id) || !replace_id(active, before, id))
 		id = enter_slow(va, v, &va->cpus[cpu]);
 	return (u16)number_of(va, id);
