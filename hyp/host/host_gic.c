@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Which registers of the interrupt controller are EL2's, and what they need of the rest of Keel:
- * see host_gic.h.
+ * The registers of the interrupt controller that are EL2's, and what they need from the rest of
+ * Keel: host_gic.h.
  *
- * Pinned memory is shared memory (mm/ownership.h), with the GIC in the place of a VM. So it stays
- * the host's to use, and cannot be given to anybody while it is pinned.
+ * Pinned memory is shared memory (mm/ownership.h), with the GIC in the role of a VM. So the host has
+ * it mapped as before, and it cannot be donated while it is pinned.
  */
 #include <arch/foreign.h>
 #include <arch/gicr.h>
@@ -26,7 +26,7 @@
 #define VLPI_OFFSET (2 * GIC_FRAME_SIZE)
 #define VLPI_SIZE   (2 * GIC_FRAME_SIZE)
 
-/* Written at boot. rd_lock: one access to an RD frame at a time; ownership_lock is taken inside. */
+/* Written at boot. rd_lock serializes accesses to RD frames; ownership_lock is taken inside. */
 static struct its *itses;
 static unsigned int its_count;
 static u64 rd_limit; /* redistributors can reach addresses below this */
@@ -47,7 +47,7 @@ static void gic_change(void *ctx, const struct page_move *move)
 	(void)move;
 }
 
-/* It has no stage 2: nothing is to be mapped, and what it shares is on record with its devices. */
+/* The GIC has no stage 2, so nothing is mapped; its pins are recorded by its.c and lpi.c. */
 static const struct ownership_side_ops gic_side_ops = {
 	.prepare = gic_prepare,
 	.map = gic_change,
@@ -89,11 +89,11 @@ static const struct lpi_ops lpi_ops = { .pin = pin_gic_memory,
 /* The redistributors; written at boot, and then under rd_lock. */
 static struct lpi_set rds = { .ops = &lpi_ops };
 
-/* ---- what an ITS needs ---- */
+/* ---- struct its_ops ---- */
 
 STATIC_ASSERT(sizeof(struct its_command) == FOREIGN_LOAD, "a command is read at once");
 
-/* A page that the host can reach now, which may fault nevertheless. ownership_lock held. */
+/* Read from a page that the host can access, which may fault all the same. ownership_lock held. */
 static int read_command(u64 pa, bool coherent, struct its_command *command)
 {
 	u8 *page = el2_window_map(PA(ALIGN_DOWN(pa, SZ_4K)), EL2_R);
@@ -199,7 +199,7 @@ static int init_rds(const struct host_gic_boot *boot)
 	return rds.rds ? redist_walk(boot->redists, add_rd, NULL) : -ENOMEM;
 }
 
-/* What is known about it is said. Return: what Keel does about it. */
+/* Log the errata that apply. Return: what Keel does about them, enum its_action. */
 static u32 find_quirks(const struct host_gic_boot *boot, u64 base, u32 iidr)
 {
 	const struct its_quirk *quirk = NULL;
@@ -213,7 +213,7 @@ static u32 find_quirks(const struct host_gic_boot *boot, u64 base, u32 iidr)
 	return actions;
 }
 
-/* Its registers and memory, if it can be used; else the host sees zeroes. */
+/* The ITS's registers and memory, if it can be used; else NULL, and the host reads zeros there. */
 static u8 *probe_its(const struct host_gic_boot *boot, const struct fdt_its *fdt,
 		     struct its_plan *plan, void **memory, struct pa *pa)
 {
@@ -225,7 +225,7 @@ static u8 *probe_its(const struct host_gic_boot *boot, const struct fdt_its *fdt
 		return NULL;
 	regs = el2_map_private(PA(fdt->base), GIC_FRAME_SIZE, EL2_DEVICE);
 	if (regs) {
-		/* One that does not answer is of no use: its_plan(). */
+		/* its_plan() refuses an ITS that does not answer */
 		if (!foreign_read_reg(regs + GITS_IIDR, 4, &iidr))
 			iidr = 0;
 		actions = find_quirks(boot, fdt->base, (u32)iidr);
@@ -299,7 +299,7 @@ void host_gic_forget(void)
 
 /* ---- the host's accesses ---- */
 
-/* What does not answer aborts in the host, as if it had accessed the frame itself. */
+/* If the hardware does not answer, the host gets an abort, as if it had accessed the frame itself. */
 static enum host_gic_result access_its_frames(struct its *its, u64 offset,
 					      const struct mmio_access *access, u64 *data)
 {
@@ -332,7 +332,7 @@ static bool is_register(u64 offset, const struct mmio_access *access)
 	return (access->bytes == 4 || access->bytes == 8) && IS_ALIGNED(offset, access->bytes);
 }
 
-/* An RD frame, or one of those for virtual LPIs, which is as if it were empty. */
+/* Whether @pa is in the RD frame, or in the frames for virtual LPIs, which read as zero. */
 static bool is_rds(const struct lpi_rd *rd, u64 pa)
 {
 	return pa - rd->base < GIC_FRAME_SIZE ||

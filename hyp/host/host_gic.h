@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The parts of the interrupt controller that read and write memory by themselves, and so are EL2's:
- * ITSs (its.h) and the RD frames of redistributors with LPIs (lpi.h). docs/host-gic.md.
+ * The parts of the interrupt controller that read and write memory by physical address, and
+ * therefore are EL2's: ITSs (its.h) and the RD frames of redistributors with LPIs (lpi.h).
+ * docs/host-gic.md.
  */
 #ifndef KEEL_HOST_HOST_GIC_H
 #define KEEL_HOST_HOST_GIC_H
@@ -11,22 +12,22 @@
 #include <mm/page_pool.h>
 #include <trap/mmio.h>
 
-/* What host_gic_access() came to. */
+/* The result of host_gic_access(). */
 enum host_gic_result {
-	HOST_GIC_NONE,	  /* no register of these: the access is refused */
-	HOST_GIC_FAULTED, /* the hardware does not answer: an external abort */
-	HOST_GIC_DONE,	  /* the instruction is done */
-	HOST_GIC_AGAIN,	  /* it is to be repeated, once the host has taken its interrupts */
+	HOST_GIC_NONE,	  /* the address is in none of these frames */
+	HOST_GIC_FAULTED, /* the hardware does not answer: an external abort in the host */
+	HOST_GIC_DONE,	  /* the access is done */
+	HOST_GIC_AGAIN,	  /* the host repeats it, after it has taken its interrupts */
 };
 
 /**
- * struct host_gic_boot - what host_gic_init() needs
+ * struct host_gic_boot - arguments of host_gic_init()
  * @redists: the redistributors
  * @itses:   the ITSs
- * @pool:    for what Keel keeps of each
- * @fdt:     the device tree, which says what machine this is
- * @limit:   bytes of memory that the tables of all ITSs may take
- * @take:    memory of Keel's own for ever, 64 KiB-aligned, that ends below @end, with its physical
+ * @pool:    for Keel's records of each
+ * @fdt:     the device tree, which names the machine
+ * @limit:   most bytes of memory for the tables of all ITSs together
+ * @take:    allocate memory permanently, 64 KiB-aligned, ending below @end; @pa: its physical
  *           address. Return: NULL if there is none
  */
 struct host_gic_boot {
@@ -39,36 +40,36 @@ struct host_gic_boot {
 };
 
 /**
- * host_gic_init() - take these registers away from the host
+ * host_gic_init() - claim these frames for EL2, so that the host cannot map them
  *
- * Boot CPU, before the host's stage 2 is made: claims their pages. An ITS that does not behave
- * reads as zero from then on.
+ * Boot CPU, before the host's stage 2 is made. An ITS that cannot be used reads as zero from then
+ * on.
  *
- * Return: 0; -ENOENT, the redistributors are not where they should be; -ENOMEM; what
- * ownership_claim_device() refused.
+ * Return: 0; -ENOENT a redistributor is not where the device tree says; -ENOMEM; an error of
+ * ownership_claim_device().
  */
 int __must_check host_gic_init(const struct host_gic_boot *boot);
 
 /**
- * host_gic_start() - the host's stage 2 is made: disable LPIs that firmware left enabled
+ * host_gic_start() - disable LPIs that firmware left enabled; after the host's stage 2 is made
  *
- * Return: 0; -EBUSY, a redistributor uses memory that is not the host's and does not let go of it.
+ * Return: 0; -EBUSY a redistributor uses memory that is not the host's, and cannot be stopped.
  */
 int __must_check host_gic_start(void);
 
 /**
- * host_gic_forget() - a kernel of the host's starts: what another one set up is not its
+ * host_gic_forget() - reset what a previous kernel of the host's has set up
  *
- * ITSs have empty tables, and LPIs are disabled, when it comes to them. Any CPU, no other one being
- * on. Takes the locks of ITSs and rd_lock.
+ * The kernel that starts will find ITSs with empty tables, and LPIs disabled. Any CPU, while no
+ * other one is on. Takes the locks of ITSs and rd_lock.
  */
 void host_gic_forget(void);
 
 /**
  * host_gic_access() - the host's access to an address that its stage 2 does not map
  * @ipa:    any
- * @access: what it is
- * @data:   what is stored, or (out) loaded
+ * @access: the load or store
+ * @data:   the value to store, or (out) the value loaded
  *
  * Any CPU. A bounded number of steps.
  */

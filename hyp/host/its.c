@@ -1,12 +1,36 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * An ITS as the host sees it (ARM IHI 0069, 12.18 and 12.19), on one that is EL2's. The hardware's
- * registers hold addresses of Keel's memory and never any others. What the host writes to
- * GITS_BASER<n> is kept for it to read, and its memory is left alone; its commands are copied, one
- * read of each, checked, and put into EL2's queue.
+ * An ITS as the host sees it (ARM IHI 0069, 12.18 and 12.19), on one that is EL2's.
  *
- * Nothing here waits for the hardware: how far it has come is looked at whenever the host accesses
- * the queue's registers, which it does when it waits.
+ *	the host's memory                     Keel's memory
+ *	queue: GITS_CBASER  --- copy, check -->  queue of one page: hw_cbaser   --> hardware
+ *	  copied .. cwriter                        head .. tail
+ *	GITS_BASER<n>: value is kept,            device and collection tables  <--> hardware
+ *	  memory is not used
+ *	ITT of a device, pinned  <--------------------------------------------------> hardware
+ *
+ * The hardware's registers hold addresses of Keel's memory and never any others, so there is
+ * nothing in the host's tables to check. Commands are copied from the host's queue, each read once,
+ * checked, rebuilt from its defined fields (its_command.c), and put into Keel's queue.
+ *
+ * An ITT is the one structure in the host's memory that the hardware uses. It contains no address,
+ * so the host may write it, but its pages must stay the host's: they are pinned before the hardware
+ * gets the MAPD that maps it, and unpinned when the hardware has carried out the MAPD that replaces
+ * it. At most one ITT waits for that (release_*); while it does, no further command is copied.
+ *
+ * Nothing waits for the hardware. Its progress (GITS_CREADR) is read when the host accesses the
+ * queue's registers, which a waiting host does, and is reported as progress in the host's queue. An
+ * access does a bounded part of its work: if more is left, it returns ITS_AGAIN and the host
+ * repeats it, after it has taken its interrupts.
+ *
+ * A new value of GITS_BASER<n>, another kernel of the host's, or power that was lost with commands
+ * in the queue make the tables stale. When the host enables the ITS next, they are emptied before:
+ *
+ *	stale, enable -> unpin each device's ITT -> clear tables -> program the hardware -> enabled
+ *	                     (emptied counts both, over several accesses)
+ *
+ * its->lock is held for each access. The hardware may lose its power at any time: a read then
+ * faults (its->faulted), or GITS_CBASER has another value than Keel's.
  */
 #include <arch/cache.h>
 #include <arch/foreign.h>
@@ -19,7 +43,7 @@
 #include <lib/errno.h>
 #include <lib/string.h>
 
-/* Commands that one access copies, ITTs that one lets go, and bytes that one clears. */
+/* The most that one access does: commands copied, ITTs unpinned, DeviceIDs read, bytes cleared. */
 #define BATCH	     16
 #define RELEASE_STEP 16
 #define LOOK_STEP    2048
@@ -28,8 +52,8 @@
 /* ---- the hardware's registers ---- */
 
 /*
- * One that has lost its power reads as zero here: as if it were not quiescent, and had other
- * addresses than Keel's.
+ * Read a register of the hardware. If it does not answer, the value is 0, which reads as "not
+ * quiescent" and as another GITS_CBASER than Keel's.
  */
 static u64 its_hw_read(struct its *its, u64 offset, unsigned int bytes)
 {
@@ -57,7 +81,8 @@ static void its_hw_write64(struct its *its, u64 offset, u64 value)
 }
 
 /*
- * Without shareability where the hardware has none, and then non-cacheable. Return: as it reads.
+ * Write a base register. If the hardware does not implement the shareability, the memory is made
+ * non-cacheable too. Return: the value read back.
  */
 static u64 its_write_base(struct its *its, u64 offset, u64 value)
 {
@@ -69,7 +94,7 @@ static u64 its_write_base(struct its *its, u64 offset, u64 value)
 	return its_hw_read64(its, offset);
 }
 
-/* Whether an address, a size and that it is valid are as they were written. */
+/* Whether Valid, the address and the size are equal in both. */
 static bool is_same_base(u64 a, u64 b)
 {
 	return !((a ^ b) & (GIC_VALID | GENMASK(51, 12) | GENMASK(9, 0)) & ~GITS_BASER_ENTRY_SIZE);
@@ -86,8 +111,8 @@ static bool its_program_table(struct its *its, unsigned int n)
 }
 
 /*
- * Give the disabled hardware its tables and an empty queue. Return: whether it took them, and not
- * other addresses for want of bits.
+ * Give the disabled hardware its tables and an empty queue. Return: whether it accepted them; it
+ * does not if it has too few address bits.
  */
 static bool its_program(struct its *its)
 {
@@ -119,13 +144,13 @@ static unsigned int its_slots_between(unsigned int from, unsigned int to)
 	return (to - from) % ITS_SLOTS;
 }
 
-/* Where power was lost the hardware has nothing of what it was given. */
+/* Whether the hardware has lost its registers, because it had no power. */
 static bool its_lost_state(struct its *its)
 {
 	return its_hw_read64(its, GITS_CBASER) != its->hw_cbaser;
 }
 
-/* Look how far the hardware has come. */
+/* Read the hardware's progress in its queue, and unpin the replaced ITT if that is carried out. */
 static void its_update_head(struct its *its)
 {
 	u64 creadr;
@@ -142,8 +167,8 @@ static void its_update_head(struct its *its)
 }
 
 /*
- * The device has another ITT from now on, or none. The new one is pinned before, the old one let go
- * when the hardware has carried out what is in @slot.
+ * A device gets another ITT, or none. The new one is pinned now; the old one is unpinned when the
+ * hardware has carried out the command in @slot.
  */
 static int its_remap_device(struct its *its, const struct its_command *mapd, unsigned int slot)
 {
@@ -184,7 +209,7 @@ static bool its_is_coherent(u64 cbaser)
 	return (cbaser & GIC_SHAREABILITY) && FIELD_GET(GIC_INNER_CACHE, cbaser) > 1;
 }
 
-/* To memory, whether or not the hardware looks into caches. */
+/* Cleaned to memory, so that it does not matter whether the hardware snoops caches. */
 static void its_put_command(struct its *its, const struct its_command *command)
 {
 	its->queue[its->tail] = *command;
@@ -203,8 +228,8 @@ static int its_check_command(struct its *its, struct its_command *command)
 }
 
 /*
- * Copy the next command. Return: false when it has to wait: the queue is full, or an ITT that an
- * earlier one replaced is still in use.
+ * Copy the next command, or drop it if it is refused. Return: false if it must wait: the queue is
+ * full, or the hardware still uses an ITT that an earlier command replaced.
  */
 static bool its_copy_command(struct its *its)
 {
@@ -222,7 +247,7 @@ static bool its_copy_command(struct its *its)
 	return true;
 }
 
-/* Copy what there is, as far as it goes. Return: whether more would go at once. */
+/* Copy up to BATCH commands. Return: whether there are more that need not wait. */
 static bool its_copy_commands(struct its *its)
 {
 	unsigned int n = 0, tail = its->tail;
@@ -237,15 +262,15 @@ static bool its_copy_commands(struct its *its)
 	return n && its->copied != its->cwriter;
 }
 
-/* The access has taken effect, and the host has to come again for what is left to copy. */
+/* The access has taken effect; if commands are left to copy, the host repeats it for these. */
 static enum its_result its_copy_rest(struct its *its)
 {
 	return its_copy_commands(its) ? ITS_REST : ITS_DONE;
 }
 
-/* ---- tables that are begun anew ---- */
+/* ---- emptying the tables ---- */
 
-/* Let devices' ITTs go. Return: whether all are gone. */
+/* Unpin the next devices' ITTs. Return: whether that was the last one. */
 static bool its_release_some(struct its *its)
 {
 	unsigned int released = 0, looked = 0;
@@ -264,7 +289,7 @@ static bool its_release_some(struct its *its)
 	return its->emptied == its->devices;
 }
 
-/* Clear the next part of one of the tables. @at: bytes of them that are clear already. */
+/* Clear the next part of the tables. @at: how many of their bytes are clear. Return: bytes cleared. */
 static u64 its_clear_some(struct its *its, u64 at)
 {
 	unsigned int n;
@@ -286,8 +311,7 @@ static u64 its_clear_some(struct its *its, u64 at)
 }
 
 /*
- * The hardware is disabled, and the host has said that its tables are others: forget all devices
- * and collections. Return: whether that is done.
+ * Do the next part of emptying the tables; the hardware is disabled. Return: whether they are empty.
  */
 static bool its_empty_some(struct its *its)
 {
@@ -307,7 +331,7 @@ static bool its_is_quiescent(struct its *its)
 	return its_hw_read(its, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT;
 }
 
-/* The hardware is given its tables once more. Return: whether it has them. */
+/* Write the hardware's base registers again. Return: whether it accepted them. */
 static bool its_program_again(struct its *its)
 {
 	static struct ratelimit limit;
@@ -317,13 +341,13 @@ static bool its_program_again(struct its *its)
 		return true;
 	}
 	log_limited(&limit, LOG_WARN, "the ITS at %#lx does not take its tables", its->base);
-	its->used = its->stale = true; /* what it has of them is not known: anew, and empty */
+	its->used = its->stale = true; /* it is not known which it has: the next try empties them */
 	return false;
 }
 
 /*
- * Where power was lost with commands on their way it is not known which of them the tables show,
- * nor which ITTs they name.
+ * If power was lost while commands were in the queue, it is not known which of these the tables
+ * show, nor which ITTs they name: then the tables are stale.
  */
 static enum its_result its_enable(struct its *its)
 {
@@ -369,7 +393,7 @@ static u64 its_read_typer(struct its *its, u64 offset)
 	return its->typer;
 }
 
-/* What says which ITS this is. */
+/* Identification, which the host reads as the hardware has it. */
 static u64 its_read_hw32(struct its *its, u64 offset)
 {
 	return its_hw_read(its, offset, 4);
@@ -381,7 +405,7 @@ static u64 its_read_cbaser(struct its *its, u64 offset)
 	return its->cbaser;
 }
 
-/* 12.19.2: no effect that can be counted on while the ITS is enabled. */
+/* 12.19.2: software does not write it while the ITS is enabled; such a write is ignored. */
 static enum its_result its_write_cbaser(struct its *its, u64 offset, u64 value)
 {
 	(void)offset;
@@ -411,7 +435,7 @@ static enum its_result its_write_cwriter(struct its *its, u64 offset, u64 value)
 	return its_copy_rest(its);
 }
 
-/* How far the hardware has come in the host's queue. */
+/* The hardware's progress, as an offset in the host's queue. */
 static u64 its_read_creadr(struct its *its, u64 offset)
 {
 	u64 stalled = its_hw_read64(its, GITS_CREADR) & GITS_CREADR_STALLED;
@@ -439,7 +463,10 @@ static void its_forget_contents(struct its *its)
 	its->emptied = 0;
 }
 
-/* Another table than before is an empty one. 12.19.1: read-only while the ITS is enabled. */
+/*
+ * With a new value the host expects an empty table. 12.19.1: software does not write it while the
+ * ITS is enabled; such a write is ignored.
+ */
 static enum its_result its_write_baser(struct its *its, u64 offset, u64 value)
 {
 	struct its_table *table = its_table_at(its, offset);
@@ -453,7 +480,7 @@ static enum its_result its_write_baser(struct its *its, u64 offset, u64 value)
 	return ITS_DONE;
 }
 
-/* Registers first to last of 4 or 8 bytes each; what is not here is RAZ/WI. */
+/* Registers first to last, each of 4 or 8 bytes; all others are RAZ/WI. */
 static const struct row {
 	u64 first, last;
 	unsigned int bytes;
@@ -483,17 +510,17 @@ static const struct row *its_row_at(const struct its *its, u64 offset, unsigned 
 	return NULL;
 }
 
-/* Half of a 64-bit register is at its offset, or at that plus 4. */
+/* The offset of the register of which an access is the whole, or a half. */
 static u64 its_whole_offset(const struct row *row, u64 offset)
 {
 	return ALIGN_DOWN(offset, (u64)row->bytes);
 }
 
 /*
- * What each CPU has written that took effect, but for commands that are left to copy: its
- * repetition copies them. Between the two other CPUs may write the same register, which the
- * repetition must not undo. A CPU that does something else to an ITS meanwhile has given it up; and
- * nothing is a repetition of what was written to another queue, or by another kernel.
+ * By CPU: its last write, if that returned ITS_REST. The write has taken effect, and its repetition
+ * only copies more commands: another CPU may have written the same register since, and the
+ * repetition must not undo that. Any other access of the CPU to an ITS ends this, and so does a new
+ * queue or another kernel (epoch).
  */
 static struct rest {
 	const struct its *its; /* NULL: nothing */

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The host's commands to an ITS (ARM IHI 0069, 5.3), checked. Commands for virtual LPIs are none:
- * they name tables by address in memory that the host can write.
+ * Checks the host's commands to an ITS (ARM IHI 0069, 5.3). Commands for virtual LPIs are refused:
+ * they name tables by their address, in memory that the host can write.
  */
 #include <host/its_command.h>
 #include <lib/errno.h>
 
 #define DEVICE	 BIT(0) /* doubleword 0 names a device */
-#define ICID	 BIT(1) /* 2 names a collection */
-#define TARGET	 BIT(2) /* 2 names a redistributor */
-#define TARGET_3 BIT(3) /* so does 3 */
+#define ICID	 BIT(1) /* doubleword 2 names a collection */
+#define TARGET	 BIT(2) /* doubleword 2 names a redistributor */
+#define TARGET_3 BIT(3) /* doubleword 3 names one too */
 
 #define OP_DEVICE (GITS_CMD_OP | GITS_CMD_DEVICE)
 #define EVENT	  GENMASK(31, 0)
 #define PINTID	  GENMASK(63, 32)
 
-/* Fields of each doubleword, and which of them are looked at. */
+/* By opcode: the fields of each doubleword, and which of them are checked. */
 static const struct row {
 	u64 mask[4];
 	unsigned int checks;
@@ -36,10 +36,10 @@ static const struct row {
 	/* clang-format on */
 };
 
-/* More than any ITS's: what one command pins is bounded. */
+/* More than an ITT needs: bounds the memory that one command pins. */
 #define ITT_SIZE_MAX (4 * SZ_1M)
 
-/* An entry: bits 51:8 of the address, and below them the size and that there is one. */
+/* An entry of its->itts: bits 51:8 of the address, ENTRY_VALID, and MAPD's size in bits 4:0. */
 #define ENTRY_VALID BIT(5)
 
 u64 its_itt_entry(const struct its_command *mapd)
@@ -77,7 +77,7 @@ static int check_mapd(const struct its *its, struct its_command *command)
 	return 0;
 }
 
-/* What unmaps a collection names no redistributor. */
+/* A MAPC that unmaps a collection names no redistributor. */
 static bool command_has_target(const struct its_command *command)
 {
 	return FIELD_GET(GITS_CMD_OP, command->word[0]) != GITS_MAPC ||

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The table of its_quirk.h, by the makers' notices as Linux's silicon-errata.rst collects them. */
+/* The table of its_quirk.h, from the makers' notices, which Linux's silicon-errata.rst lists. */
 #include <host/its_quirk.h>
 
 #define ALL_BITS 0xffffffffU
 
-/* The GIC-600's GITS_IIDR: many machines have it, so a row names its own. */
+/* The GIC-600's GITS_IIDR: many machines have this ITS, so a row names those that it applies to. */
 #define GIC600 0x0201743bU
 
 #define THUNDERX      0xa100034cU
@@ -14,7 +14,7 @@ static const struct its_quirk quirks[] = {
 	{ 0x00001070, ALL_BITS, ITS_ITT_ENTRY_16, "QDF2400 E0065", { NULL } },
 	{ THUNDERX, THUNDERX_MASK, ITS_DEVICE_BITS_20, "ThunderX 22375", { NULL } },
 	{ THUNDERX, THUNDERX_MASK, ITS_TABLES_NCNB, "ThunderX 24313", { NULL } },
-	/* A collection must be of the ITS's own node: the host chooses collections. */
+	/* a collection must be of the ITS's own node, which the host sees to */
 	{ THUNDERX, THUNDERX_MASK, ITS_HOSTS, "ThunderX 23144", { NULL } },
 	{ 0x00000004, ALL_BITS, ITS_NO_VLPIS, "Hip07 161600802", { NULL } },
 	{ 0x00051736, ALL_BITS, ITS_NO_VLPIS, "Hip09 162100801", { NULL } },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What an ITS is, and its tables in memory of Keel's: see its.h. Boot only. */
+/* Probes an ITS and sets up its tables in Keel's memory: see its.h. Boot only. */
 #include <arch/cache.h>
 #include <arch/foreign.h>
 #include <host/its.h>
@@ -7,15 +7,15 @@
 #include <lib/errno.h>
 #include <lib/string.h>
 
-/* How long a disabled ITS may take to come to rest. */
+/* How many reads a disabled ITS may take to become quiescent. */
 #define QUIESCENT_READS 1000000U
 
-/* What the host sees of GITS_TYPER: no virtual LPIs, and nothing that Keel does not know. */
+/* The fields of GITS_TYPER that the host sees: no virtual LPIs, and no field unknown to Keel. */
 #define TYPER_SHOWN                                                                          \
 	(BIT(0) | BIT(2) | GITS_TYPER_ITT_ENTRY_SIZE | GITS_TYPER_ID_BITS | GITS_TYPER_PTA | \
 	 GITS_TYPER_HCC | GENMASK(36, 32))
 
-/* Collections: as many as there can be CPUs, and more. */
+/* Room for more collections than there can be CPUs. */
 #define COLLECTION_BYTES SZ_64K
 #define QUEUE_BYTES	 SZ_64K /* 12.19.2: an address is a multiple of 64 KiB */
 #define PAGES_MAX	 256
@@ -25,7 +25,7 @@
 
 static const u64 page_sizes[] = { SZ_4K, SZ_16K, SZ_64K };
 
-/* What does not answer reads as zero, which is no ITS. */
+/* A frame that does not answer reads as zero, which no ITS does. */
 static u64 its_reg_read(u8 *regs, u64 offset, unsigned int bytes)
 {
 	u64 value;
@@ -72,7 +72,10 @@ static bool is_its(u8 *regs)
 	return revision == 3 || revision == 4;
 }
 
-/* A table with the largest pages that the hardware takes; not valid. 0: none that Keel can use. */
+/*
+ * The value for GITS_BASER<n>, not valid, with the largest page size that the hardware accepts. 0:
+ * it accepts none.
+ */
 static u64 probe_baser(u8 *regs, unsigned int n)
 {
 	u64 offset = GITS_BASER + n * 8, baser, size;
@@ -92,7 +95,10 @@ static u64 table_bytes(u64 baser, u64 entries)
 	return ALIGN_UP(entries * baser_entry_size(baser), baser_page_size(baser));
 }
 
-/* As many DeviceIDs as a flat table, and what Keel keeps of each, have room for. */
+/*
+ * Size the device table: as many DeviceIDs as one flat table can have, and as @limit has room for,
+ * with the entry of its->itts for each.
+ */
 static u64 plan_devices(struct its_plan *plan, u64 baser, u64 limit)
 {
 	unsigned int bits = (unsigned int)FIELD_GET(GITS_TYPER_DEVBITS, plan->typer) + 1;
@@ -122,8 +128,8 @@ static void plan_table(struct its_plan *plan, unsigned int n, u64 limit)
 }
 
 /*
- * Where the addresses end that the hardware has bits for: it would use what lies at the rest of a
- * longer one. Bits 15:12 of GITS_CBASER can be RES0.
+ * The end of the addresses that the hardware has bits for: it would truncate a longer one, and use
+ * other memory. Bits 15:12 of GITS_CBASER can be RES0.
  */
 static u64 its_reachable_bits(u8 *regs, u32 actions)
 {
@@ -144,7 +150,7 @@ static u64 its_probe_typer(u8 *regs, u32 actions)
 	u64 bits = FIELD_GET(GITS_TYPER_DEVBITS, typer);
 
 	if (actions & ITS_ITT_ENTRY_16)
-		typer |= GITS_TYPER_ITT_ENTRY_SIZE; /* 16, less 1 */
+		typer |= GITS_TYPER_ITT_ENTRY_SIZE; /* all ones: 16 bytes */
 	if (actions & ITS_DEVICE_BITS_20)
 		typer = (typer & ~GITS_TYPER_DEVBITS) |
 			FIELD_PREP(GITS_TYPER_DEVBITS, MIN(bits, 20U - 1));
@@ -170,7 +176,10 @@ int its_plan(u8 *regs, u64 limit, u32 actions, struct its_plan *plan)
 	return 0;
 }
 
-/* With pages of 64 KiB address bits 51:48 are in 15:12. Others: @pa is below BASER_LIMIT. */
+/*
+ * The address field of GITS_BASER<n>. With pages of 64 KiB, address bits 51:48 are in bits 15:12;
+ * with other pages, @pa is below BASER_LIMIT.
+ */
 static u64 address_field(u64 baser, u64 pa)
 {
 	if (baser_page_size(baser) == SZ_64K)
@@ -178,7 +187,7 @@ static u64 address_field(u64 baser, u64 pa)
 	return pa & GENMASK(47, 12);
 }
 
-/* Carves memory: where it is, and its physical address. */
+/* Memory that is still to be handed out: EL2's address of it, and its physical address. */
 struct carver {
 	u8 *memory;
 	u64 pa;
@@ -244,5 +253,5 @@ void its_init(struct its *its, const struct its_ops *ops, u64 base, u8 *regs,
 		attrs &= ~GIC_INNER_CACHE;
 	its_init_tables(its, plan, attrs, &c);
 	its->itts = (u64 *)carve_its_memory(&c, its->devices * sizeof(u64));
-	/* The registers have nothing of it yet: they are written when the host first enables it. */
+	/* the hardware's registers are written when the host first enables the ITS */
 }

@@ -2,11 +2,25 @@
 /*
  * A redistributor's RD frame as the host sees it (ARM IHI 0069, 12.10 and 12.11): see lpi.h.
  *
- * The two tables may be set while EnableLPIs is 0, when nothing uses them. What the hardware has
- * then is what is looked at when EnableLPIs becomes 1, and from there on they cannot be changed.
+ * GICR_PROPBASER and GICR_PENDBASER name two tables in the host's memory. The hardware uses them
+ * from EnableLPIs = 1 until EnableLPIs and RWP read as 0; for that time they are pinned:
  *
- * A frame may not answer: its CPU, and with it the redistributor, may be off. What is not known
- * then is taken to be as it must not be: tables are in use, and LPIs cannot be enabled.
+ *	EnableLPIs = 0: the host's writes of both registers go to the hardware
+ *	   |
+ *	   | the host writes EnableLPIs = 1: both registers are read back from the hardware, the tables
+ *	   | that they name are pinned, and then the write goes to the hardware. If a table is not the
+ *	   v host's, or out of the hardware's reach, EnableLPIs stays 0.
+ *	tables in use: the host's writes of both registers are ignored
+ *	   |
+ *	   | the host writes EnableLPIs = 0, and a later access to GICR_CTLR finds EnableLPIs and RWP 0
+ *	   v
+ *	unpinned
+ *
+ * Redistributors may share one property table (GICR_TYPER.CommonLPIAff). Then none of them may have
+ * another GICR_PROPBASER than one that uses its table: rd_table_fits().
+ *
+ * A frame does not answer while its CPU, and with it the redistributor, has no power. Keel then
+ * assumes the worst: the tables are in use, and LPIs cannot be enabled.
  */
 #include <arch/foreign.h>
 #include <arch/gicr.h>
@@ -17,19 +31,18 @@
 #include <keel/hypercall.h>
 #include <lib/errno.h>
 
-/* How long EnableLPIs may take to become 0 at boot, and while the host waits. */
+/* How many reads EnableLPIs may take to become 0: at boot; while the host waits for an access; */
 #define RWP_READS      1000000U
 #define RWP_READS_HOST 1000U
-
-/* ... and that of a CPU that is off, while the host waits. */
+/* and of another redistributor, whose CPU is off. */
 #define STOP_READS 100U
 
-/* What GICR_PROPBASER says of where the table is. */
+/* The fields of GICR_PROPBASER that say where the table is, and how large. */
 #define PROP_PLACE (GICR_PROPBASER_ADDR | GICR_PROPBASER_IDBITS)
 
 enum access { RAZ, PASS, RO, PROP, PEND, CTLR };
 
-/* What is not here is RAZ/WI: what it may do is not known. */
+/* All other registers are RAZ/WI, because it is not known what they do. */
 static const struct row {
 	u64 first, last;
 	unsigned int bytes;
@@ -75,7 +88,7 @@ static bool rd_lpis_enabled(struct lpi_rd *rd)
 	return rd_hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_ENABLE_LPIS;
 }
 
-/* Once it was told not to, RWP says whether it still does. */
+/* Whether the hardware may use the tables: LPIs are enabled, or are being disabled (RWP). */
 static bool rd_uses_tables(struct lpi_rd *rd)
 {
 	u64 ctlr = rd_hw_read(rd, GICR_CTLR, 4);
@@ -92,8 +105,8 @@ static struct lpi_pin enclosing_pages(u64 pa, u64 bytes)
 }
 
 /*
- * 5.1.1, 5.1.2: a byte for each LPI in the property table, a bit for each INTID in the pending
- * table. Both by the property table's IDbits, which the hardware may cut down but not exceed.
+ * 5.1.1, 5.1.2: the property table has a byte for each LPI, the pending table a bit for each INTID.
+ * GICR_PROPBASER.IDbits sizes both; the hardware may use fewer bits, but not more.
  */
 static void rd_tables(u64 prop, u64 pend, struct lpi_pin tables[2])
 {
@@ -115,7 +128,7 @@ static void rd_unpin_tables(const struct lpi_set *set, struct lpi_rd *rd)
 	}
 }
 
-/* Where the host has turned LPIs off, its tables are its own again once the hardware is done. */
+/* Unpin the tables if the host has disabled LPIs and the hardware does not use them any more. */
 static void rd_release_pins(const struct lpi_set *set, struct lpi_rd *rd)
 {
 	if (rd->pins[0].size && !rd_uses_tables(rd))
@@ -125,11 +138,11 @@ static void rd_release_pins(const struct lpi_set *set, struct lpi_rd *rd)
 /* ---- property tables that are shared ---- */
 
 /*
- * GICR_TYPER.CommonLPIAff: redistributors of the same affinity, down to a level, have one property
- * table. Where GICR_PROPBASER differs while LPIs are enabled behaviour is UNPREDICTABLE (12.11):
- * one could go on using a table that was another's, and has been let go since.
+ * Whether two redistributors share a property table: GICR_TYPER.CommonLPIAff says down to which
+ * affinity level theirs must be equal. If their GICR_PROPBASERs differ while LPIs are enabled,
+ * behaviour is UNPREDICTABLE (12.11): one could use a table of the other that is unpinned already.
  */
-static bool rd_pin_table(const struct lpi_rd *a, const struct lpi_rd *b)
+static bool rd_share_table(const struct lpi_rd *a, const struct lpi_rd *b)
 {
 	u64 levels = FIELD_GET(GICR_TYPER_COMMON, a->typer);
 	u64 differ = FIELD_GET(GICR_TYPER_AFF, a->typer ^ b->typer);
@@ -138,8 +151,9 @@ static bool rd_pin_table(const struct lpi_rd *a, const struct lpi_rd *b)
 }
 
 /*
- * Its CPU is off: a kernel that another one has started finds the others so, with the tables of
- * the one before. Return: whether it has stopped using them.
+ * Disable the LPIs of a redistributor whose CPU is off. A kernel that another one has started finds
+ * the other CPUs off, and their redistributors with the previous kernel's tables. Return: whether
+ * the tables are unpinned.
  */
 static bool rd_stop_lpis(const struct lpi_set *set, struct lpi_rd *rd)
 {
@@ -153,7 +167,10 @@ static bool rd_stop_lpis(const struct lpi_set *set, struct lpi_rd *rd)
 	return !rd->pins[0].size;
 }
 
-/* May @rd have a property table at @prop, of which the bits in @mask are known? */
+/*
+ * Whether @rd may have its property table at @prop, of which only the bits in @mask are known: no
+ * redistributor that shares the table uses another one.
+ */
 static bool rd_table_fits(const struct lpi_set *set, const struct lpi_rd *rd, u64 prop, u64 mask)
 {
 	unsigned int i;
@@ -161,7 +178,7 @@ static bool rd_table_fits(const struct lpi_set *set, const struct lpi_rd *rd, u6
 	for (i = 0; i < set->count; i++) {
 		struct lpi_rd *other = &set->rds[i];
 
-		if (other == rd || !other->pins[0].size || !rd_pin_table(rd, other) ||
+		if (other == rd || !other->pins[0].size || !rd_share_table(rd, other) ||
 		    !((other->prop ^ prop) & mask & PROP_PLACE))
 			continue;
 		if (!set->ops->is_off(redist_mpidr(other->typer)) || !rd_stop_lpis(set, other))
@@ -200,7 +217,7 @@ static int rd_pin_both_tables(const struct lpi_set *set, struct lpi_rd *rd,
 	return ret;
 }
 
-/* Nothing uses what is pinned from before. */
+/* Pin the tables that the hardware's registers name. It does not use those that are pinned now. */
 static int rd_pin_tables(const struct lpi_set *set, struct lpi_rd *rd)
 {
 	u64 prop = rd_hw_read(rd, GICR_PROPBASER, 8), pend = rd_hw_read(rd, GICR_PENDBASER, 8);
@@ -223,7 +240,7 @@ static int rd_pin_tables(const struct lpi_set *set, struct lpi_rd *rd)
 static void rd_write_ctlr(const struct lpi_set *set, struct lpi_rd *rd, u64 value)
 {
 	value &= GICR_CTLR_ENABLE_LPIS | GICR_CTLR_DPG;
-	/* While the tables are still in use from before, they are pinned. */
+	/* if the hardware still uses the previous tables, which are pinned, LPIs stay disabled */
 	if ((value & GICR_CTLR_ENABLE_LPIS) && !rd_lpis_enabled(rd) &&
 	    (rd_uses_tables(rd) || rd_pin_tables(set, rd)))
 		value &= ~GICR_CTLR_ENABLE_LPIS;
@@ -231,7 +248,7 @@ static void rd_write_ctlr(const struct lpi_set *set, struct lpi_rd *rd, u64 valu
 		rd_hw_write(rd, GICR_CTLR, 4, value);
 }
 
-/* Also 32 bits of it, of which the other half is not known yet. */
+/* A write may be of one half; then the other half is not known yet. */
 static void rd_write_propbaser(const struct lpi_set *set, struct lpi_rd *rd, u64 offset,
 			       unsigned int bytes, u64 value)
 {
@@ -249,7 +266,7 @@ static void rd_write_propbaser(const struct lpi_set *set, struct lpi_rd *rd, u64
 	}
 }
 
-/* 12.11.2: whether EnableLPIs can be cleared is the hardware's choice. Return: whether it was. */
+/* 12.11.2: hardware need not allow EnableLPIs to be cleared. Return: whether LPIs are disabled. */
 static bool rd_disable_lpis(struct lpi_rd *rd, unsigned int reads)
 {
 	rd_hw_write(rd, GICR_CTLR, 4, rd_hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
@@ -269,7 +286,7 @@ int lpi_start(const struct lpi_set *set, struct lpi_rd *rd)
 
 /* ---- the host's accesses ---- */
 
-/* A frame that did not answer at boot does so once its CPU is on. */
+/* Read GICR_TYPER of a frame that did not answer at boot, and may now. */
 static void rd_identify(struct lpi_rd *rd)
 {
 	u64 low, high;
@@ -283,9 +300,9 @@ static void rd_identify(struct lpi_rd *rd)
 }
 
 /*
- * A kernel that finds LPIs enabled takes the tables for its own, whatever it has there now. So it
- * does not find them enabled. Return: false if the hardware did not let itself be told; true also
- * where the frame does not answer, and is tried again at the host's next access.
+ * Disable the LPIs that a kernel left enabled that is gone: the next kernel would take the tables
+ * for its own, although other data may be there now. Return: false if the hardware does not allow
+ * it; true also if the frame does not answer, and the host's next access tries again.
  */
 static bool rd_disable_left(const struct lpi_set *set, struct lpi_rd *rd)
 {
@@ -307,7 +324,10 @@ static bool rd_disable_left(const struct lpi_set *set, struct lpi_rd *rd)
 	return false;
 }
 
-/* One that cannot be told stands for all: the rest is tried when the host comes to it. */
+/*
+ * If one redistributor cannot disable its LPIs, probably none can: the others are tried at the
+ * host's next access to each.
+ */
 void lpi_forget(const struct lpi_set *set)
 {
 	bool told = true;
