@@ -10,23 +10,23 @@
 #include <lib/options.h>
 #include <lib/types.h>
 
-/* The host's general registers while EL2 has the CPU; x31 is padding.
- * As vectors.S lays them out. */
+/* The host's general registers while EL2 has the CPU, as vectors.S stores them; x31 is padding. */
 struct host_regs {
 	u64 x[32];
 };
 
-/* The one mediator of the host's power management. */
+/* The mediator of the host's PSCI calls. */
 extern struct psci host_psci;
 
-/* OP-TEE, if keel.smc=optee let the host at it. */
+/* The mediator of the host's calls to OP-TEE, with keel.smc=optee. */
 extern struct optee host_optee;
 
 /**
- * host_trap() - a synchronous exception from the host
- * @regs: its registers, changed to what it is to see
+ * host_trap() - handle a synchronous exception from the host
+ * @regs: the host's registers, in and out
  *
- * From vectors.S, on the CPU's own stack, interrupts masked; returns to ELR_EL2 and SPSR_EL2.
+ * From vectors.S, on the CPU's own stack, with interrupts masked. Afterwards vectors.S returns to
+ * ELR_EL2 and SPSR_EL2.
  */
 void host_trap(struct host_regs *regs);
 
@@ -37,25 +37,25 @@ void host_trap(struct host_regs *regs);
 void host_hypercall(struct host_regs *regs);
 
 /**
- * host_set_firmware() - say how firmware is to be called
- * @smc: whether there is firmware that answers SMC; without it the host's SMCs get NOT_SUPPORTED
+ * host_set_firmware() - set whether there is firmware
+ * @smc: whether firmware answers SMC; without it the host's SMCs return NOT_SUPPORTED
  *
  * Boot CPU, before the host runs.
  */
 void host_set_firmware(bool smc);
 
 /**
- * host_allow_smcs() - let more of the host's SMCs through than those that are harmless
- * @allow: keel.smc; kept, not copied
+ * host_allow_smcs() - allow more of the host's SMCs than those that are always allowed
+ * @allow: keel.smc; the pointer is kept
  *
- * Boot CPU, before the host runs. Without it no such call is allowed.
+ * Boot CPU, before the host runs. If it is not called, no further SMC is allowed.
  */
 void host_allow_smcs(const struct option_smc *allow);
 
-/* One of enum keel_stat, all CPUs together. */
+/* The value of one of enum keel_stat, summed over all CPUs. */
 u64 host_stat(unsigned int stat);
 
-/* Counts one occurrence. */
+/* Add one to a counter of enum keel_stat. */
 void host_count(unsigned int stat);
 
 #endif

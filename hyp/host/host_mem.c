@@ -1,15 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The host's stage 2, and the host's side of page ownership. Lock order: ownership_lock, the stage
- * 2's lock, the page pool's lock.
+ * The host's stage 2, and the host as a party of page ownership. Three kinds of mapping are in it:
  *
- * Every change of the host's stage 2 after boot happens with ownership_lock held: "the page is the
- * host's" and "so it is mapped" are one decision. That also makes this the only user of the pool at
- * that moment, which is what lets prepare() promise that map() and unmap() find their tables.
+ *	address            page state               mapped                    by
+ *	RAM                the host's, or shared    identity, RWX             map_host_ram() at boot;
+ *	                                                                      host_party_map()
+ *	RAM                given away               nothing; after a read,    host_mem_fault()
+ *	                                            zero_page, read-only
+ *	not RAM            the host's (devices)     identity, RW, in blocks   host_mem_fault()
+ *	                                            of device throughout
  *
- * A table that holds part of what was donated stays though it is empty (keep_partial): what is
- * donated comes back as it went, and so takes no memory to be mapped. When a block's worth is the
- * host's again it merges to a block, and the table is free.
+ * Only the first kind is what page states record; the other two can be dropped at any time, since a
+ * fault maps them again. drop_devices() does that with devices when tables run out: so tables that
+ * only devices use count as free, and a guest's or the host's call does not fail for them. The
+ * tables that devices share with RAM or with Keel's memory are made at boot and stay.
+ *
+ * Each change after boot is made with ownership_lock held, so the page's state and its mapping change
+ * together. While the lock is held nobody else takes pages from the pool for this stage 2. That is
+ * why prepare() can promise that the map() and unmap() that follow find enough tables, and why
+ * these may panic if they do not.
+ *
+ * Memory that comes back needs no table. A table of which part was donated stays, even when it is
+ * empty (keep_partial), so the memory is mapped again with the tables that it was unmapped from.
+ * When a whole block is the host's again, it is merged to a block and the table is freed.
+ *
+ * Lock order: ownership_lock, the stage 2's lock, the page pool's lock.
  */
 #include <arch/barrier.h>
 #include <arch/cache.h>
@@ -30,23 +45,23 @@
 #include <mm/vmid.h>
 
 /*
- * Stage 2 leaves memory types to the host's stage 1: with Normal write-back here the combination is
- * whatever the host chose (D8.6.5), so that a device can be mapped as Device or as Normal
- * Non-cacheable, as a frame buffer wants it. Devices are not executable.
+ * Stage 2 leaves memory types to the host's stage 1: Normal write-back here combines to the type
+ * that stage 1 has (D8.6.5), so the host can map a device as Device, or as Normal Non-cacheable, as
+ * it does a frame buffer. Devices are not executable.
  */
 #define HOST_RAM_ATTRS	  (STAGE2_RWX | STAGE2_NORMAL)
 #define HOST_DEVICE_ATTRS (STAGE2_RW | STAGE2_NORMAL)
 
-/* Sizes of a device mapping, largest first: as much as the surroundings allow. */
+/* Sizes of a device mapping, largest first. */
 static const u64 device_blocks[] = { SZ_1G, SZ_2M, SZ_4K };
 
 static struct stage2 host_s2;
 static struct page_pool *table_pool;
 
 /*
- * What the host reads where it gave memory away: one page of Keel's, never written again, and how
- * many pages of the host's address space show it. Nothing is mapped there as far as ownership is
- * concerned. Under the stage 2's lock.
+ * What the host reads where it gave memory away: a page of Keel's that is never written again; and
+ * how many pages of the host's address space map it. To ownership.c nothing is mapped there. Under
+ * the stage 2's lock.
  */
 static struct pa zero_page;
 static u64 zero_leaves;
@@ -92,8 +107,7 @@ u64 host_mem_table_pages(void)
 	return READ_ONCE(table_pool->total);
 }
 
-/* Devices are mapped again when they are touched again, so their tables
- * are there for the taking. */
+/* Unmap all devices, which frees their tables; the host's next accesses map them again. */
 static void drop_devices(void)
 {
 	u64 end = stage2_size(&host_s2), pa;
@@ -101,15 +115,15 @@ static void drop_devices(void)
 
 	for (pa = 0; ownership_next_device(pa, end, &run); pa = run.pa.v + run.size) {
 		/*
-		 * Device mappings lie within such a run whole, so nothing is split. Tables that RAM
-		 * shares stay, empty or not, so that RAM that comes back finds them.
+		 * A device mapping lies entirely within such a run, so no block is split. Tables
+		 * that RAM shares stay, even when empty, for RAM that comes back.
 		 */
 		if (stage2_unmap(&host_s2, IPA(run.pa.v), run.size, NULL))
 			panic("the host's device mappings cannot be dropped");
 	}
 }
 
-/* ---- the host's side of ownership ---- */
+/* ---- the host as a party of ownership ---- */
 
 static int check_mapped_leaf(void *arg, const struct stage2_leaf *leaf)
 {
@@ -153,7 +167,7 @@ static int host_party_check_unmapped(void *ctx, const struct page_move *move)
 	return walk_host(move->ipa, move->size, check_unmapped_leaf);
 }
 
-/* What devices took is had back before anybody is told that there is too little. */
+/* Reclaims tables of device mappings before it returns -ENOBUFS. */
 static int host_party_prepare(void *ctx, const struct page_move *move)
 {
 	u64 needed;
@@ -167,7 +181,7 @@ static int host_party_prepare(void *ctx, const struct page_move *move)
 	return page_pool_spare(table_pool) >= needed ? 0 : -ENOBUFS;
 }
 
-/* Merge what can be in all blocks of this size that [ipa, ipa + size) touches. */
+/* Merge what can be merged in all blocks of size @block that [ipa, ipa + size) is part of. */
 static int merge_around(struct ipa ipa, u64 size, u64 block)
 {
 	u64 start = ALIGN_DOWN(ipa.v, block);
@@ -184,8 +198,8 @@ static bool in_block(u64 ipa)
 }
 
 /*
- * Let what was mapped grow together with its neighbours to blocks again. The tables of a whole
- * 1 GiB are read only where a 2 MiB block came to be: not for each page that comes back.
+ * Merge what was mapped with its neighbours to blocks. The tables of a whole 1 GiB are read only if
+ * a 2 MiB block was made, and not for each page that comes back.
  */
 static int merge_with_neighbours(struct ipa ipa, u64 size)
 {
@@ -205,8 +219,8 @@ static int count_zeros(void *arg, const struct stage2_leaf *leaf)
 }
 
 /*
- * Break before make: the zeros that the host reads in memory that it is to have again. Tables that
- * are left empty stay or go as for memory that was unmapped there, so that prepare() counted right.
+ * Unmap the zero page from memory that the host gets back (break-before-make). Tables that become
+ * empty stay or are freed as if memory had been unmapped there, so prepare() counted right.
  */
 static int drop_zeros(struct ipa ipa, u64 size)
 {
@@ -222,7 +236,7 @@ static int drop_zeros(struct ipa ipa, u64 size)
 	return stage2_unmap(&host_s2, ipa, size, NULL);
 }
 
-/* Map RAM to the host. */
+/* Map RAM that the host gets, or gets back. */
 static void host_party_map(void *ctx, const struct page_move *move)
 {
 	const struct ipa ipa = move->ipa;
@@ -262,8 +276,8 @@ static const struct ownership_side_ops side_ops = {
 };
 
 /*
- * To the point of coherency: the host can map the page as Normal Non-cacheable, and would read what
- * memory has of the last owner's if the zeroes were in the caches alone.
+ * Cleaned to the point of coherency: the host can map the page as Normal Non-cacheable, and would
+ * read the last owner's data from memory if the zeros were only in caches.
  */
 static bool host_party_clear_page(void *ctx, struct pa pa)
 {
@@ -278,7 +292,7 @@ static bool host_party_clear_page(void *ctx, struct pa pa)
 	return done;
 }
 
-/* The zeros that the host reads in what it gave away: this does not come back. */
+/* Unmap the zero page from memory that never comes back. */
 static void host_party_forget(void *ctx, struct pa pa, u64 size)
 {
 	int ret;
@@ -323,7 +337,7 @@ static const struct ownership_host host_side = {
 
 /* ---- devices ---- */
 
-/* The largest block around @ipa that is device throughout and where nothing is mapped yet. */
+/* The size of the largest block around @ipa that is all device, and in which nothing is mapped. */
 static u64 device_block_size(struct ipa ipa, u64 hole)
 {
 	size_t i;
@@ -350,8 +364,8 @@ static int map_device_block(u64 ipa)
 }
 
 /*
- * Tables that devices share with RAM or with what is Keel's are made at boot, and stay: what
- * devices take later is theirs alone, and had back whole by drop_devices().
+ * Make the tables that devices share with RAM or with Keel's memory; they stay. So the tables that
+ * devices take later are used by devices only, and drop_devices() frees all of them.
  */
 static int make_shared_tables(void)
 {
@@ -412,7 +426,7 @@ static int map_host_ram(void)
 	return ret;
 }
 
-/* To the point of coherency, as host_party_clear_page(): the host chooses how it reads it. */
+/* Cleaned to the point of coherency, as in host_party_clear_page(). */
 static int make_zero_page(void)
 {
 	void *page = page_pool_alloc(table_pool);
@@ -460,7 +474,7 @@ u64 host_mem_vttbr(void)
 
 /* ---- faults ---- */
 
-/* Whether there are pages for it besides those that only KEEL_HC_POOL_DONATE may have. */
+/* Whether the pool has enough pages beside the reserve, which devices may use a part of. */
 static bool room_for_device(struct ipa ipa, u64 size)
 {
 	u64 reserve = READ_ONCE(table_pool->reserve);
@@ -491,7 +505,7 @@ static int map_host_device(struct ipa ipa)
 	return ret;
 }
 
-/* Under ownership_lock and the stage 2's lock. The reserve is not for this. */
+/* Under ownership_lock and the stage 2's lock. Takes no page of the reserve. */
 static int map_zero_page(struct ipa ipa)
 {
 	struct ipa page = IPA(ALIGN_DOWN(ipa.v, SZ_4K));
@@ -586,7 +600,7 @@ const char *host_mem_describe(struct ipa ipa)
 /* ---- consistency ---- */
 
 #ifdef KEEL_DEBUG
-/* What the host's stage 2 says of [pa, pa + max), for ownership_check_consistency(). */
+/* How the host's stage 2 maps @pa, and for how many bytes, for ownership_check_consistency(). */
 static enum ownership_view host_view(void *ctx, struct pa pa, u64 max, u64 *run)
 {
 	struct stage2_leaf leaf;
@@ -606,7 +620,7 @@ static enum ownership_view host_view(void *ctx, struct pa pa, u64 max, u64 *run)
 	return leaf.pa.v == leaf.ipa.v ? OWNERSHIP_VIEW_IDENTITY : OWNERSHIP_VIEW_WRONG;
 }
 
-/* How much RAM host_mem_check_some() looks at. */
+/* How much RAM host_mem_check_some() checks. */
 #define CHECK_STEP (32 * SZ_1M)
 
 static void log_mismatch(int err, const struct ownership_mismatch *bad)

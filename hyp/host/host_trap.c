@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What an exception from the host means, by exception class (ARM DDI 0487, ESR_EL2.EC).
- * The host can cause all of these at will: none stops the machine.
+ * Exceptions from the host, by exception class (ARM DDI 0487, ESR_EL2.EC):
+ *
+ *	HVC #0                    host_hypercall()
+ *	SMC                       smc_policy(): mediated, forwarded, or NOT_SUPPORTED
+ *	translation fault         host_mem_fault() maps a device or zeros: repeated
+ *	                          access_gic(): a register of the ITS or of an RD frame: emulated
+ *	                          else refused: an abort at EL1
+ *	permission fault          refused: an abort at EL1
+ *	external abort on a walk  passed on to EL1
+ *	ID register               read as the host is to see it
+ *	FP, SVE, SME, trace       the host's registers come back, and the instruction is repeated
+ *	all others                UNDEFINED at EL1, and logged
+ *
+ * The host can cause each of these at any time, so none stops the machine, and what is logged is
+ * logged at a limited rate.
  */
 #include <arch/at.h>
 #include <arch/barrier.h>
@@ -45,7 +58,7 @@ void host_allow_smcs(const struct option_smc *allow)
 	allowed_smcs = allow;
 }
 
-/* ID registers of this CPU: PSTATE bits exist or not by what the CPU has. */
+/* Which bits of PSTATE this CPU has, by its ID registers. */
 static struct pstate_features this_pstate_features(void)
 {
 	u64 mmfr1 = read_sysreg(id_aa64mmfr1_el1), mmfr2 = read_sysreg(ASM_REG(ID_AA64MMFR2_EL1));
@@ -84,7 +97,7 @@ static enum host_access host_access_of(u64 esr)
 	return esr & ESR_WNR ? HOST_WRITE : HOST_READ;
 }
 
-/* A host access outside of what it owns: an abort there, counted and logged. */
+/* An access to memory that is not the host's: an abort in the host, counted and logged. */
 static void refuse_host_access(u64 esr, u64 far, struct ipa ipa)
 {
 	static struct ratelimit limit;
@@ -103,8 +116,8 @@ static void refuse_host_access(u64 esr, u64 far, struct ipa ipa)
 }
 
 /*
- * HCR_EL2.TEA is 0 for the host: what comes here is of a walk of its stage 2, whose tables are
- * Keel's. Its kernel decides, as of any other external abort.
+ * HCR_EL2.TEA is 0 for the host, so external aborts come here only from walks of its stage 2, whose
+ * tables are Keel's. The host's kernel handles it as any other external abort.
  */
 static void return_external_abort(u64 esr, u64 far)
 {
@@ -117,7 +130,7 @@ static void return_external_abort(u64 esr, u64 far)
 	inject_sync(el1_external_abort_esr(esr, read_sysreg(spsr_el2)), far);
 }
 
-/* Nothing that need worry anybody, so said once in a while. */
+/* Expected (host_mem_fault()), so it is information only. */
 static void log_zeros_read(struct ipa ipa)
 {
 	static struct ratelimit limit;
@@ -126,7 +139,7 @@ static void log_zeros_read(struct ipa ipa)
 		    host_mem_describe(ipa), this_cpu()->id, read_sysreg(elr_el2));
 }
 
-/* A translation fault, which can be cured by mapping. Return: whether it was. */
+/* A translation fault: map what the host may access. Return: whether the access can be repeated. */
 static bool map_missing(struct ipa ipa, u64 esr)
 {
 	int ret = host_mem_fault(ipa, host_access_of(esr));
@@ -143,8 +156,9 @@ static void skip_instruction(void)
 }
 
 /*
- * A register of the interrupt controller that is EL2's. Return: false if it is none, or if the
- * syndrome does not say what the access is. AArch32's instructions have no fixed length.
+ * Emulate an access to a register of the interrupt controller that is EL2's. Return: false if it is
+ * none, or if the syndrome does not describe the access. (AArch32 is left out: its instructions have
+ * no fixed length.)
  */
 static bool access_gic(struct host_regs *regs, u64 esr, struct ipa ipa)
 {
@@ -172,8 +186,8 @@ static bool access_gic(struct host_regs *regs, u64 esr, struct ipa ipa)
 }
 
 /*
- * The page that the host's stage 1 has at @va, if it has one. The walk can fault at EL2, whose
- * registers still say where the host goes on.
+ * Translate @va by the host's stage 1. Return: false if it faults. The walk can take an exception at
+ * EL2, which overwrites ELR_EL2 and SPSR_EL2: these hold the host's return state and are restored.
  */
 static bool ask_stage1(u64 va, u64 *page)
 {
@@ -195,9 +209,10 @@ static bool ask_stage1(u64 va, u64 *page)
 }
 
 /*
- * HPFAR_EL2 is valid for translation and access flag faults and on a stage 1 walk; for
- * the host's other faults (a write where it reads zeros, a fetch from a device) stage 1 is asked.
- * The address is for the log alone then, so a stage 1 that changed meanwhile does no harm.
+ * The IPA of a fault. HPFAR_EL2 is valid for translation and access flag faults, and on stage 1
+ * walks. For the host's other faults (a write to the zero page, a fetch from a device) stage 1
+ * translates the address again; the IPA is only logged then, so a stage 1 that has changed since
+ * does no harm.
  */
 static struct ipa host_fault_ipa(u64 esr, u64 far)
 {
@@ -238,7 +253,7 @@ static void host_handle_hvc(struct host_regs *regs, u64 esr)
 		regs->x[0] = (u64)SMCCC_RET_NOT_SUPPORTED;
 }
 
-/* So that who misses a service of firmware's finds out what keel.smc is to say. */
+/* Shows a user who misses a service of the firmware which value keel.smc needs. */
 static void log_refused_smc(u32 fid)
 {
 	static struct ratelimit limit;
@@ -275,7 +290,7 @@ static void host_handle_smc(struct host_regs *regs, u64 esr)
 	regs->x[0] = (u64)SMCCC_RET_NOT_SUPPORTED;
 }
 
-/* Nothing else is set to trap; a CPU that traps more gets the answer "no such instruction". */
+/* Keel lets nothing else trap. If a CPU traps more, the instruction is UNDEFINED to the host. */
 static void host_handle_other(struct host_regs *regs, u64 esr)
 {
 	static struct ratelimit limit;
@@ -288,14 +303,14 @@ static void host_handle_other(struct host_regs *regs, u64 esr)
 	inject_sync(el1_undef_esr(), read_sysreg(far_el2));
 }
 
-/* The host uses floating point after a guest did: its registers come back now. */
+/* The host uses floating point after a guest did: its registers are restored only now. */
 static void host_handle_fp(struct host_regs *regs, u64 esr)
 {
 	if (!switch_host_fp())
 		host_handle_other(regs, esr);
 }
 
-/* The next instruction, with the PSTATE that executing this one would have left: D1.3. */
+/* Advance to the next instruction, with PSTATE as if this one had been executed (D1.3). */
 static void finish_instruction(void)
 {
 	skip_instruction();
@@ -335,11 +350,11 @@ static bool is_implementation_defined(u64 esr)
 }
 
 /*
- * ACTLR_EL2 is zero, which on many CPUs takes these from EL1. Drivers of the host (of the DSU's
- * counters, for one) use them because the device tree says that they are there, and have no way to
- * hear of an UNDEFINED instruction: to them they read as zero and ignore writes.
+ * ACTLR_EL2 is zero, so on many CPUs these registers trap from EL1. Drivers of the host (of the
+ * DSU's counters, for one) use them because the device tree says that they exist, and do not expect
+ * an UNDEFINED instruction. So they read as zero and ignore writes.
  */
-static void inject_undefined(struct host_regs *regs, u64 esr)
+static void access_razwi(struct host_regs *regs, u64 esr)
 {
 	if (esr & ESR_SYS64_READ)
 		finish_read(regs, esr, 0);
@@ -347,13 +362,13 @@ static void inject_undefined(struct host_regs *regs, u64 esr)
 		finish_instruction();
 }
 
-/* A system register, or an instruction of that kind, that traps. */
+/* A trapped MSR, MRS or system instruction. */
 static void host_handle_sysreg(struct host_regs *regs, u64 esr)
 {
 	if (is_id_read(esr))
 		host_read_id(regs, esr);
 	else if (is_implementation_defined(esr))
-		inject_undefined(regs, esr);
+		access_razwi(regs, esr);
 	else if (!switch_host_trace(esr))
 		host_handle_other(regs, esr);
 }

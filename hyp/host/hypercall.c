@@ -112,7 +112,7 @@ static const struct hypercall hypercalls[] = {
 	{ KEEL_HC_VM_NEXT, hc_vm_next },   { KEEL_HC_POOL_RECLAIM, hc_pool_reclaim },
 };
 
-/* All of what changes the host's stage 2 is looked at whole; after other calls, some of it. */
+/* After calls that change the host's stage 2 all of it is checked; after others, a part. */
 static void check_after_vm_call(u32 fid)
 {
 	switch (fid) {
@@ -135,14 +135,14 @@ static bool plain_hypercall(struct host_regs *regs, u32 fid)
 	for (i = 0; i < ARRAY_SIZE(hypercalls); i++) {
 		if (hypercalls[i].fid != fid)
 			continue;
-		host_count(KEEL_STAT_HYPERCALLS); /* hc_stat() tells of itself */
+		host_count(KEEL_STAT_HYPERCALLS); /* before: hc_stat() counts itself too */
 		hypercalls[i].call(regs);
 		return true;
 	}
 	return false;
 }
 
-/* VMs' come first: they are the many. */
+/* Calls about VMs are the most frequent, so they are tried first. */
 void host_hypercall(struct host_regs *regs)
 {
 	u32 fid = (u32)regs->x[0] & ~(u32)SMCCC_SVE_HINT;

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The host's hypercalls about VMs: see vm_calls.h. */
+/*
+ * The host's hypercalls about VMs: see vm_calls.h. A call finds its row by its number, takes a
+ * reference to the VM that x1 names, and, if it is about a vCPU, the vCPU that x2 names; most calls
+ * about a vCPU own it for their duration, so that no other CPU uses it. The functions here move
+ * arguments and results between registers and C; what a call does is in vm/, trap/, vgic/ and spe/.
+ */
 #include <host/vm_calls.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
@@ -12,12 +17,12 @@
 /* The size field of KVM's register ids: log2 of bytes (Linux: include/uapi/linux/kvm.h). */
 #define KVM_REG_SIZE GENMASK(55, 52)
 
-/* What a call is about; exactly one of the functions of its row is set. */
+/* A call's function, in the member for the object that the call is about; the others are NULL. */
 struct vm_call {
 	s64 (*plain)(struct host_regs *regs);
 	s64 (*vm)(struct vm *vm, struct host_regs *regs);
 	s64 (*vcpu)(struct vcpu *vcpu, struct host_regs *regs);
-	s64 (*owned)(struct vcpu *vcpu, struct host_regs *regs); /* this CPU owns it meanwhile */
+	s64 (*owned)(struct vcpu *vcpu, struct host_regs *regs); /* this CPU owns the vCPU */
 };
 
 static const struct vm_call_ops no_ops;
@@ -168,12 +173,13 @@ static s64 hc_vcpu_state(struct vcpu *vcpu, struct host_regs *regs)
 
 /* ---- registers ---- */
 
-/* 1..7 bytes of a doubleword; what is behind them stays. */
+/* A mask of the first 1..7 bytes of a doubleword. */
 static u64 low_bytes(u64 bytes)
 {
 	return GENMASK(8 * bytes - 1, 0);
 }
 
+/* Copy to the run page's data, from doubleword @at on. Bytes behind the last one stay. */
 static void copy_reg_out(struct vcpu *vcpu, u64 at, const u64 *from, u64 bytes)
 {
 	unsigned long long *to = run_doubleword(vcpu->run->data) + at;
@@ -188,7 +194,7 @@ static void copy_reg_out(struct vcpu *vcpu, u64 at, const u64 *from, u64 bytes)
 	foreign_return_restore(&host);
 }
 
-/* And zeroes up to a doubleword's end. */
+/* Copy from the run page's data; the rest of the last doubleword becomes zero. */
 static void copy_reg_in(struct vcpu *vcpu, u64 *to, u64 bytes)
 {
 	const unsigned long long *from = run_doubleword(vcpu->run->data);
@@ -206,7 +212,7 @@ static s64 unless_run_failed(const struct vcpu *vcpu, s64 ret)
 	return vcpu->run_failed ? -EFAULT : ret;
 }
 
-/* Bytes of the register that @id names; 0 for sizes that no register has. */
+/* The size in bytes that @id has; 0 if no register is that large. */
 static u64 reg_bytes(u64 id)
 {
 	u64 bytes = BIT(FIELD_GET(KVM_REG_SIZE, id));
@@ -247,7 +253,7 @@ static s64 hc_set_reg(struct vcpu *vcpu, struct host_regs *regs)
 	return ops->set_reg(vcpu, id, value);
 }
 
-/* So many at a time, on EL2's stack. */
+/* Ids are listed in parts, since EL2's stack is small. */
 #define REG_LIST_PART 32
 STATIC_ASSERT(KEEL_REG_LIST_MAX % REG_LIST_PART == 0, "no more than there is room for");
 
@@ -282,8 +288,10 @@ static void drop_all_vcpus(struct vm *vm, unsigned int end)
 			vcpu_drop(vm->vcpus[i]);
 }
 
-/* Own all vCPUs, of which, if they are to be @new, none has run: so
- * none can until it is dropped. */
+/*
+ * Own all vCPUs of the VM, so that none can run until drop_all_vcpus(). -EBUSY if another CPU owns
+ * one, or, with @new, if one has run.
+ */
 static int take_all_vcpus(struct vm *vm, bool new)
 {
 	unsigned int i;
@@ -402,7 +410,7 @@ static s64 hc_irq_line(struct vm *vm, struct host_regs *regs)
 	return ret;
 }
 
-/* ---- looking at VMs ---- */
+/* ---- information about VMs ---- */
 
 static s64 hc_vm_info(struct vm *vm, struct host_regs *regs)
 {
@@ -436,7 +444,7 @@ static s64 hc_vm_walk(struct vm *vm, struct host_regs *regs)
 
 /* ---- dispatch ---- */
 
-/* Each call: its number, what it is about (a member of struct vm_call), its function. */
+/* Each call: its number, a member of struct vm_call, and the function for it. */
 #define VM_CALLS(X)                                           \
 	X(KEEL_HC_VM_SIZE, plain, hc_vm_size)                 \
 	X(KEEL_HC_VM_CREATE, plain, hc_vm_create)             \
@@ -470,7 +478,7 @@ static s64 hc_vm_walk(struct vm *vm, struct host_regs *regs)
 enum { VM_CALLS(CALL_NAME) NR_ROWS };
 static const struct vm_call calls[] = { VM_CALLS(CALL_ROW) };
 
-/* The compiler refuses two rows of a number: as many rows as numbers leave no hole. */
+/* The compiler refuses two rows with one number, so as many rows as numbers leave no gap. */
 STATIC_ASSERT(NR_ROWS == KEEL_HC_VM_LAST - CALL_FIRST + 1, "each call has a row");
 STATIC_ASSERT(ARRAY_SIZE(calls) == KEEL_HC_VM_LAST - CALL_FIRST + 1, "the last call is the last");
 

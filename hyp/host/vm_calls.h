@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The hypercalls of the "virtual machines" part of include/keel/hypercall.h: which object each is
- * about, and who does it.
+ * The hypercalls of the "virtual machines" part of include/keel/hypercall.h: for each, which object
+ * it is about, and the function that carries it out.
  */
 #ifndef KEEL_HOST_VM_CALLS_H
 #define KEEL_HOST_VM_CALLS_H
@@ -15,24 +15,26 @@
 struct vcpu_spe_stats; /* vm/vm_ops.h */
 
 /**
- * struct vm_call_ops - what trap/ and vgic/ do for the host's calls
+ * struct vm_call_ops - functions of trap/, vgic/ and spe/ for the host's calls
  *
- * A vCPU is owned by this CPU and not loaded. A call whose function is NULL is KEEL_NOT_SUPPORTED.
+ * Those for a vCPU: this CPU owns it, and it is not loaded, unless the comment says otherwise. A
+ * call whose function is NULL returns KEEL_NOT_SUPPORTED.
  *
- * @get_reg:   the register's value to @value, as many bytes as @id says: 0; -ENOENT
- * @set_reg:   the opposite; @value is Keel's own copy: 0; -ENOENT; -EINVAL; -EBUSY
- * @reg_list:  @max ids at most to @ids, from number @from on; *total: how many there are. @ids is
- *the host's memory: write it once, do not read it
- * @vgic_init: vm->lock held, no vCPU has run or can while it does; sets vm->vgic last, with release
- *	       order. Memory from vm->pool: 0; -EINVAL; -EBUSY; -ENODEV; -E2BIG; -ENOMEM
- * @vgic_redist: KEEL_HC_VGIC_REDIST; vm->lock held, vm->vgic is not NULL, no vCPU has run or can
- *	       while it does: 0; -EINVAL; -E2BIG; -ENOSPC
- * @vgic_reset: KEEL_HC_VGIC_RESET; vm->lock held, all vCPUs owned by this CPU; vm->vgic is not NULL
- * @spe:	       KEEL_HC_VCPU_SPE
- * @spe_stats: KEEL_HC_VCPU_SPE_STATS; another CPU may run the vCPU. 0; -ENXIO
- * @events:    KEEL_HC_VCPU_EVENTS; the vCPU is initialized: 0, with *pending; -EINVAL
- * @irq_line:  no lock held; vm->vgic is not NULL. 1 with *vcpu, where it is to be woken or kicked;
- *0; -EINVAL. *vcpu comes in as the host's index, any value
+ * @get_reg:	 copy the register's value to @value, as many bytes as @id says. Return: 0; -ENOENT
+ * @set_reg:	 the reverse; @value is Keel's own copy. Return: 0; -ENOENT; -EINVAL; -EBUSY
+ * @reg_list:	 write up to @max ids, from number @from on, to @ids; *total: how many there are in
+ *		 all. Return: 0
+ * @vgic_init:	 KEEL_HC_VGIC_INIT; vm->lock held, no vCPU has run or can during the call. Sets
+ *		 vm->vgic last, with release order. Memory is from vm->pool. Return: 0; -EINVAL;
+ *		 -EBUSY; -ENODEV; -E2BIG; -ENOMEM
+ * @vgic_redist: KEEL_HC_VGIC_REDIST; as @vgic_init, and vm->vgic is not NULL. Return: 0; -EINVAL;
+ *		 -E2BIG; -ENOSPC
+ * @vgic_reset:	 KEEL_HC_VGIC_RESET; vm->lock held, this CPU owns all vCPUs, vm->vgic is not NULL
+ * @irq_line:	 KEEL_HC_IRQ_LINE; no lock held, vm->vgic is not NULL. *vcpu: in, the host's index,
+ *		 any value; out, with 1, the vCPU to wake or kick. Return: 1; 0; -EINVAL
+ * @spe:	 KEEL_HC_VCPU_SPE; the vCPU is initialized
+ * @events:	 KEEL_HC_VCPU_EVENTS; the vCPU is initialized. Return: 0, with *pending; -EINVAL
+ * @spe_stats:	 KEEL_HC_VCPU_SPE_STATS; another CPU may run the vCPU. Return: 0; -ENXIO
  */
 struct vm_call_ops {
 	int (*get_reg)(struct vcpu *vcpu, u64 id, void *value);
@@ -47,7 +49,7 @@ struct vm_call_ops {
 	int (*spe_stats)(const struct vcpu *vcpu, struct vcpu_spe_stats *stats);
 };
 
-/* Boot CPU, before the host runs; @ops is kept. */
+/* Boot CPU, before the host runs; the pointer is kept. */
 void vm_calls_init(const struct vm_call_ops *ops);
 
 /**

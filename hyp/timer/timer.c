@@ -2,13 +2,22 @@
 /*
  * A guest's timers (ARM DDI 0487, D12). See timer.h.
  *
- * The virtual timer's registers are in the hardware while the vCPU is loaded, and off while it is
- * not: its interrupt, PPI 27, fires on a CPU only while a guest of Keel's is there. It is then held
- * active, so that it does not fire again, until the guest ends it.
+ *	               registers                comparator       interrupt in the guest
+ *	virtual        the hardware's EL1       EL1's, CNTV      PPI 27, forwarded from the
+ *	               virtual timer                             physical PPI 27
+ *	physical       emulated: accesses trap  EL2's, CNTHP     PPI 30, set by EL2; PPI 26
+ *	                                                         interrupts the guest
  *
- * The physical timer is the host's, so a guest's accesses trap. EL2's own physical timer, PPI 26,
- * interrupts the guest when it is due, or when EL2 wants the CPU back (timer_set_alarm()). Both
- * comparators count in the counter as it is: a guest's physical counter has no offset.
+ * The virtual timer is loaded with the vCPU and disabled when the vCPU is put, so its physical
+ * interrupt fires only while a guest is on the CPU. EL2 then makes the physical interrupt active,
+ * so that it does not fire again until the guest ends it (vgic_hold()).
+ *
+ * The EL1 physical timer is the host's, so a guest's is emulated. EL2's own physical timer is set
+ * to the earlier of the guest's comparator and of the time at which EL2 wants the CPU back
+ * (timer_set_alarm()). Both are values of CNTPCT_EL0: a guest's physical counter has no offset.
+ *
+ * EL2 acknowledges no interrupt: timer_irq() reads the timers to find out whether one of them
+ * interrupted the guest. If a host interrupt is pending too, it ends the run at the next entry.
  */
 #include <arch/gicr.h>
 #include <arch/percpu.h>
@@ -25,7 +34,7 @@
 #define CTL_IMASK   BIT(1)
 #define CTL_ISTATUS BIT(2)
 
-/* CPUs on which PPI 27 is held active for a VM that has no vGIC to end it. */
+/* By CPU: PPI 27 is active for a vCPU whose VM has no vGIC, until the vCPU is put. */
 static bool held[KEEL_MAX_CPUS];
 
 /* ---- one timer ---- */
@@ -41,7 +50,7 @@ static bool is_timer_asserted(u64 ctl, u64 cval, u64 now)
 	return is_timer_armed(ctl) && now >= cval;
 }
 
-/* EL1's virtual timer asserts its interrupt, by the hardware's word. */
+/* Whether EL1's virtual timer asserts its interrupt, by CNTV_CTL_EL0.ISTATUS. */
 static bool vtimer_asserted(void)
 {
 	return (read_el1_cntv_ctl() & (CTL_ENABLE | CTL_IMASK | CTL_ISTATUS)) ==
@@ -61,7 +70,7 @@ static bool ptimer_asserted(const struct vcpu *vcpu)
 				 timer_counter());
 }
 
-/* PPI 30. A level that stays low is not told again: a guest that is profiled asks often. */
+/* Set the level of PPI 30, if it is or was high: for a profiled guest this is called often. */
 static void ptimer_tell(struct vcpu *vcpu, bool level)
 {
 	if (level || vcpu->ptimer_level)
@@ -69,7 +78,7 @@ static void ptimer_tell(struct vcpu *vcpu, bool level)
 	vcpu->ptimer_level = level;
 }
 
-/* Put PPI 30 where the physical timer says, and EL2's timer to when that will change. */
+/* Set PPI 30 to the guest's physical timer, and EL2's timer to when that changes, or to the alarm. */
 static void ptimer_update(struct vcpu *vcpu)
 {
 	u64 next = vcpu->alarm ? vcpu->alarm : ~0ULL;
@@ -158,7 +167,7 @@ static void timer_put(struct vcpu *vcpu)
 	held[cpu] = false;
 }
 
-/* Keep PPI 27 from firing again. Return: whether it was not kept from it already. */
+/* Make the physical PPI 27 active, so that it does not fire again. Return: false if it was active. */
 static bool hold_vtimer(struct vcpu *vcpu)
 {
 	bool *here = &held[this_cpu()->id];
@@ -173,8 +182,8 @@ static bool hold_vtimer(struct vcpu *vcpu)
 }
 
 /*
- * Without a redistributor EL2 cannot hold an interrupt, and VMs have no vGIC. A timer that has
- * fired is masked, so that the guest gets on; it sees that in CNTV_CTL_EL0.
+ * Without a redistributor EL2 cannot make an interrupt active, and VMs have no vGIC. A virtual timer
+ * that has fired is masked, so that the guest makes progress; it sees IMASK in CNTV_CTL_EL0.
  */
 static enum vcpu_action timer_irq_without_gicr(struct vcpu *vcpu)
 {
@@ -184,10 +193,7 @@ static enum vcpu_action timer_irq_without_gicr(struct vcpu *vcpu)
 	return VCPU_NOT_MINE;
 }
 
-/*
- * What interrupts this CPU the timers tell: nothing is acknowledged, so no interrupt of the host's
- * can be taken in its place. If one is pending besides, it interrupts the guest's next entry.
- */
+/* Whether a timer interrupted the guest; then make it stop to assert its interrupt. */
 static enum vcpu_action timer_irq(struct vcpu *vcpu)
 {
 	if (!this_cpu()->gicr)
@@ -196,11 +202,11 @@ static enum vcpu_action timer_irq(struct vcpu *vcpu)
 		return VCPU_RESUME;
 	if (!cnthp_asserted())
 		return VCPU_NOT_MINE;
-	ptimer_update(vcpu); /* its line falls with it */
+	ptimer_update(vcpu); /* moves the comparator, which lowers PPI 26 */
 	return VCPU_RESUME;
 }
 
-/* Whether a timer that fires gets through to the guest: always, if there is no vGIC in between. */
+/* Whether a timer that fires ends WFI: always without a vGIC, else if the guest enabled its PPI. */
 static bool reaches_guest(struct vcpu *vcpu, u32 intid)
 {
 	return !vcpu->vm->vgic || vgic_wakes(vcpu, intid);
@@ -213,7 +219,7 @@ static bool timer_pending(struct vcpu *vcpu)
 	       (ptimer_asserted(vcpu) && reaches_guest(vcpu, VGIC_PPI_PTIMER));
 }
 
-/* When a timer will wake the vCPU, by the physical counter. Loaded. */
+/* The time at which a timer will wake the vCPU, as a value of CNTPCT_EL0. Loaded here. */
 static u64 timer_deadline(struct vcpu *vcpu)
 {
 	u64 first = ~0ULL;
@@ -233,7 +239,7 @@ static void timer_reset(struct vcpu *vcpu)
 	vgic_set_timer(vcpu, VGIC_PPI_PTIMER, false);
 }
 
-/* As after reset, and the virtual timer, which is in the hardware, is off. */
+/* Both timers off, as after reset; the vCPU is loaded, so the virtual one is in the hardware. */
 static void timer_cpu_on(struct vcpu *vcpu)
 {
 	timer_write_sysreg(vcpu, REG_NUM(CNTP_CTL_EL0), 0);
