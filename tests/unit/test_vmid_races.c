@@ -105,8 +105,8 @@ static void other_cpu_enters_without_the_lock(void)
 	int context = (int)random_below(8), left = accesses_left;
 
 	accesses_left = -1;
-	if (cpu != interrupted_cpu && load(&cpus[cpu].active) &&
-	    is_current(&va, load(&contexts[context].id))) {
+	if (cpu != interrupted_cpu && load_id(&cpus[cpu].active) &&
+	    is_current(&va, load_id(&contexts[context].id))) {
 		enter(cpu, context);
 		lockless++;
 	}
