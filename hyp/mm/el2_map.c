@@ -34,6 +34,7 @@
 #include <arch/reg_bits.h>
 #include <arch/spinlock.h>
 #include <arch/tlb.h>
+#include <cpu/panic.h>
 #include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <lib/string.h>
@@ -162,12 +163,53 @@ static u64 prot_attrs(enum el2_prot prot)
 	return attrs | S1_ATTRINDX(MAIR_IDX_DEVICE) | xn;
 }
 
+/* ---- consistency ---- */
+
+#ifdef KEEL_DEBUG
+static bool is_prot(const void *arg, u64 attrs)
+{
+	static const enum el2_prot prots[] = { EL2_R, EL2_RW, EL2_RX, EL2_DEVICE };
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(prots); i++)
+		if (attrs == prot_attrs(prots[i]))
+			return true;
+	return false;
+}
+
+/*
+ * At run time, with el2_map_lock held, after a change of [va, va + size). Another CPU's window may
+ * be in the range: its descriptor changes at any time, from one that is sane to another.
+ */
+static void check_va_range(u64 va, u64 size)
+{
+	const struct pgtable_attrs_check attrs = { .known = is_prot };
+	u64 ia;
+	struct pgtable *pgt = tables_for(va, &ia);
+	const char *why = map.pool ? pgtable_sane(pgt, &ia, size, &attrs, NULL) : NULL;
+
+	if (why)
+		panic("EL2's tables are not sane for %#lx: %s", va, why);
+}
+#else
+static void check_va_range(u64 va, u64 size)
+{
+	(void)va;
+	(void)size;
+}
+#endif
+
+/* ---- ranges ---- */
+
 static int map_va_range(u64 va, struct pa pa, u64 size, enum el2_prot prot, unsigned int flags)
 {
 	u64 ia;
 	struct pgtable *pgt = tables_for(va, &ia);
+	int ret = pgtable_map(pgt, ia, pa, size, prot_attrs(prot), flags);
 
-	return pgtable_map(pgt, ia, pa, size, prot_attrs(prot), flags);
+	if (!ret)
+		check_va_range(va, size);
+	return ret;
 }
 
 /* Whole mappings are unmapped, so no block is split, and this cannot fail. */
@@ -177,7 +219,8 @@ static void unmap_va_range(u64 va, u64 size)
 	struct pgtable *pgt = tables_for(va, &ia);
 	int ret = pgtable_unmap(pgt, ia, size, NULL);
 
-	(void)ret;
+	if (!ret)
+		check_va_range(va, size);
 }
 
 /* ---- early: MMU off ---- */

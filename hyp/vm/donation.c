@@ -28,6 +28,7 @@
  * they bring in more pages than their tables take. So a pool that is empty can always be filled.
  */
 #include <arch/foreign.h>
+#include <cpu/assert.h>
 #include <cpu/panic.h>
 #include <lib/errno.h>
 #include <mm/el2_map.h>
@@ -69,8 +70,10 @@ static int check_hosts(struct pa pa, u64 size)
 /* Before reporting -ENOBUFS, reclaim tables of the host's stage 2 that map devices only. */
 int donation_show(struct pa pa, u64 size)
 {
-	int ret = el2_map_linear(pa, size, EL2_RW);
+	int ret;
 
+	spin_assert_held(&ownership_lock);
+	ret = el2_map_linear(pa, size, EL2_RW);
 	if (ret == -ENOBUFS && ownership_shrink_host())
 		ret = el2_map_linear(pa, size, EL2_RW);
 	return ret;
@@ -261,6 +264,7 @@ int donation_add(struct vm *vm, struct pa pa, u64 pages, u64 keep)
 		ret = donation_record(vm, pa, pages);
 	if (ret)
 		panic("no record of %lu pages at %#lx", donation.pages, donation.pa.v);
+	ASSERT(donation_sane(vm));
 	return 0;
 }
 
@@ -268,6 +272,7 @@ bool donation_pop(struct vm *vm, struct donation *donation)
 {
 	struct donation_page *page = vm->donations;
 
+	ASSERT(donation_sane(vm));
 	while (page && !page->count)
 		page = page->older;
 	vm->donations = page;
@@ -278,3 +283,61 @@ bool donation_pop(struct vm *vm, struct donation *donation)
 		vm->donations = page->older;
 	return true;
 }
+
+/* ---- consistency ---- */
+
+#ifdef KEEL_DEBUG
+static bool is_in_donation(const struct donation *donation, struct pa pa)
+{
+	return pa.v - donation->pa.v < donation->pages * SZ_4K;
+}
+
+/* Whether the page that holds records was donated no later than its first record tells. */
+static bool page_is_in_time(const struct donation_page *page)
+{
+	const struct pa pa = vm_va_to_pa(page);
+
+	if (page->count && is_in_donation(&page->record[0], pa))
+		return true;
+	for (const struct donation_page *older = page->older; older; older = older->older)
+		for (u64 i = 0; i < older->count; i++)
+			if (is_in_donation(&older->record[i], pa))
+				return true;
+	return false;
+}
+
+static bool records_are_sane(const struct donation_page *page)
+{
+	for (u64 i = 0; i < page->count; i++) {
+		const struct donation *donation = &page->record[i];
+
+		if (check_donation_range(donation->pa, donation->pages) ||
+		    ownership_state(donation->pa) != OWNERSHIP_KEEL)
+			return false;
+	}
+	return true;
+}
+
+/* Pages are filled before the next is begun, so all but the newest are full. */
+static bool page_is_sane(const struct vm *vm, const struct donation_page *page)
+{
+	if (page == vm->donations ? page->count > DONATIONS_PER_PAGE
+				  : page->count != DONATIONS_PER_PAGE)
+		return false;
+	return records_are_sane(page) && page_is_in_time(page);
+}
+
+bool donation_sane(const struct vm *vm)
+{
+	u64 pages = 0;
+
+	for (const struct donation_page *page = vm->donations; page; page = page->older) {
+		if (!page_is_sane(vm, page))
+			return false;
+		for (u64 i = 0; i < page->count; i++)
+			pages += page->record[i].pages;
+	}
+	return vm->state == VM_DYING ? pages <= vm->donated_pages
+				     : pages == vm->donated_pages && vm->pool.total <= pages;
+}
+#endif

@@ -119,4 +119,13 @@ int __must_check donation_record(struct vm *vm, struct pa pa, u64 pages);
  */
 bool donation_pop(struct vm *vm, struct donation *donation);
 
+/**
+ * donation_sane() - whether the records of a VM's donations are consistent
+ *
+ * For ASSERT() and tests: debug builds only. All records name memory of Keel's, add up to
+ * vm->donated_pages while the VM lives, and are in pages that were donated early enough. vm->lock
+ * held, or nobody else finds the VM. Takes time linear in the records.
+ */
+bool donation_sane(const struct vm *vm);
+
 #endif

@@ -99,6 +99,7 @@ int vcpu_take(struct vcpu *vcpu)
 void vcpu_drop(struct vcpu *vcpu)
 {
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
+	ASSERT(this_cpu()->vcpu != vcpu);
 	__atomic_store_n(&vcpu->owner, VCPU_NO_OWNER, __ATOMIC_RELEASE);
 }
 
@@ -106,6 +107,7 @@ void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
 {
 	unsigned long long *word = &runner->run->wake[vcpu->index / 64];
 
+	ASSERT_CMP(runner->owner, ==, this_cpu()->id);
 	run_write64(runner, word, run_read64(runner, word) | BIT(vcpu->index % 64));
 }
 
@@ -125,6 +127,7 @@ static void put_vcpu(struct vcpu *vcpu)
 {
 	unsigned int i;
 
+	ASSERT(this_cpu()->vcpu == vcpu);
 	this_cpu()->vcpu = NULL;
 	if (unlikely(switch_serror_found()))
 		exit_take_serror(vcpu);
@@ -177,6 +180,8 @@ int vcpu_run(struct vcpu *vcpu)
 
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	ASSERT(vcpu->initialized);
+	ASSERT(!this_cpu()->vcpu);
+	ASSERT(vcpu->place == VCPU_AWAY || vcpu->place == VCPU_WAITS);
 	if (unlikely(vcpu->run_failed))
 		return -EFAULT;
 	if (unlikely(switch_host_serror_found())) {
@@ -199,6 +204,7 @@ bool vcpu_has_pending(struct vcpu *vcpu)
 {
 	unsigned int i;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (vcpu->serror_pending && switch_serror_waits(vcpu))
 		return true;
 	for (i = 0; i < nr_hooks; i++)
@@ -212,6 +218,7 @@ u64 vcpu_deadline(struct vcpu *vcpu)
 	u64 first = ~0ULL;
 	unsigned int i;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	for (i = 0; i < nr_hooks; i++)
 		if (hooks[i]->deadline)
 			first = MIN(first, hooks[i]->deadline(vcpu));
@@ -224,6 +231,7 @@ void vcpu_reset(struct vcpu *vcpu)
 	unsigned int i;
 
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
+	ASSERT(this_cpu()->vcpu != vcpu);
 	vcpu->regs = (struct vcpu_gpregs){ .pstate = PSR_MODE_EL1h | PSR_DAIF };
 	memset(vcpu->sysreg, 0, VCPU_SYSREG_COUNT * sizeof(vcpu->sysreg[0]));
 	vcpu->sysreg[SCTLR_EL1] = SCTLR_EL1_RESET;

@@ -96,6 +96,7 @@ bool switch_cpu_online(void)
 	u64 mpamidr = 0;
 
 	this_cpu()->vm_cpu = vm_cpus[this_cpu()->id];
+	ASSERT(!this_vm_cpu()->vcpu);
 	cpu_read_id_regs(&id);
 	if (guest_traps_mpam(&id))
 		mpamidr = read_sysreg(ASM_REG(MPAMIDR_EL1));
@@ -204,6 +205,7 @@ static void block_walks(u32 errata)
 
 u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 {
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (this_vm_cpu()->vcpu != vcpu)
 		return vcpu->sysreg[reg];
 	switch ((unsigned int)reg) {
@@ -357,6 +359,7 @@ static void write_hcr(u64 hcr, u32 errata)
 
 bool switch_serror_waits(struct vcpu *vcpu)
 {
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (this_vm_cpu()->vcpu == vcpu && !(read_sysreg(hcr_el2) & HCR_VSE))
 		vcpu->serror_pending = false;
 	return vcpu->serror_pending;
@@ -364,6 +367,7 @@ bool switch_serror_waits(struct vcpu *vcpu)
 
 void switch_update_hcr(struct vcpu *vcpu)
 {
+	ASSERT(this_vm_cpu()->vcpu == vcpu);
 	(void)switch_serror_waits(vcpu);
 	write_hcr(guest_hcr(vcpu, this_vm_cpu()), READ_ONCE(errata_actions));
 }
@@ -446,6 +450,7 @@ static void load_host_controls(const struct vm_cpu *cpu, u32 errata)
 
 void switch_guest_serror(struct vcpu *vcpu)
 {
+	ASSERT(this_vm_cpu()->vcpu == vcpu);
 	vcpu->serror_pending = true;
 	write_guest_syndrome(this_vm_cpu());
 	write_hcr(guest_hcr(vcpu, this_vm_cpu()), READ_ONCE(errata_actions));
@@ -487,6 +492,7 @@ static void return_disr(struct vm_cpu *cpu)
 
 void switch_take_host_serror(void)
 {
+	ASSERT(!this_vm_cpu()->vcpu);
 	if (!this_cpu()->ras)
 		return;
 	switch_host_serror(serror_esr_of_disr(read_sysreg(ASM_REG(DISR_EL1))));
@@ -497,6 +503,7 @@ u64 switch_take_guest_serror(void)
 {
 	u64 disr;
 
+	ASSERT(this_vm_cpu()->vcpu);
 	if (!this_cpu()->ras)
 		return serror_window();
 	disr = read_sysreg(ASM_REG(DISR_EL1));
@@ -522,6 +529,8 @@ void switch_to_guest(struct vcpu *vcpu)
 	struct vm_cpu *cpu = this_vm_cpu();
 	u32 errata = READ_ONCE(errata_actions);
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
+	ASSERT(!cpu->vcpu);
 	cpu->elr = read_sysreg(elr_el2);
 	cpu->spsr = read_sysreg(spsr_el2);
 	if (!cpu->controls_saved)
@@ -545,6 +554,8 @@ void switch_to_host(struct vcpu *vcpu)
 	struct vm_cpu *cpu = this_vm_cpu();
 	u32 errata = READ_ONCE(errata_actions);
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
+	ASSERT(cpu->vcpu == vcpu);
 	if (unlikely(vcpu->serror_pending))
 		(void)switch_serror_waits(vcpu);
 	fp_leave_guest(vcpu, cpu);

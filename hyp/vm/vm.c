@@ -3,6 +3,7 @@
 #include <arch/barrier.h>
 #include <arch/percpu.h>
 #include <arch/tlb.h>
+#include <cpu/assert.h>
 #include <cpu/panic.h>
 #include <cpu/percpu.h>
 #include <lib/errno.h>
@@ -173,6 +174,7 @@ static struct vm *build_vm(struct pa pa, u64 pages, const struct stage2_geometry
 	if (page_pool_init(&vm->pool, base + used * SZ_4K, pages - used) ||
 	    donation_record(vm, pa, pages) || init_own_context(vm, geometry, base))
 		panic("a VM at %#lx cannot be laid out", pa.v);
+	ASSERT(donation_sane(vm));
 	return vm;
 }
 

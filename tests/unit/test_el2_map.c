@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,6 +23,7 @@
 #include <arch/pte.h>
 #include <arch/tlb.h>
 #include <cpu/percpu.h>
+#include <fake_panic.h>
 #include <lib/errno.h>
 #include <mm/el2_map.h>
 #include <mm/pgtable.h>
@@ -144,6 +146,7 @@ static void tlb_begin(void)
 struct leaf {
 	bool valid;
 	u64 desc, pa, size;
+	u64 *table; /* the descriptor of the table that the leaf is in */
 };
 
 static const struct el2_layout *lay;
@@ -164,10 +167,10 @@ static struct leaf walk(u64 va)
 {
 	bool upper = lay->which == EL2_TWO_BASES && va >= lay->runtime_base;
 	unsigned int bits = upper ? lay->ttbr1_bits : lay->ttbr0_bits, shift = 12;
-	u64 table = baddr(upper ? el2_map_ttbr1() : el2_map_ttbr0());
+	u64 table = baddr(upper ? el2_map_ttbr1() : el2_map_ttbr0()), *above = NULL;
 
 	if (!upper && va >> bits)
-		return (struct leaf){ false, 0, 0, 0 };
+		return (struct leaf){ 0 };
 	while (shift + 9 < bits)
 		shift += 9;
 	va &= (1ULL << bits) - 1;
@@ -178,11 +181,12 @@ static struct leaf walk(u64 va)
 		assert_true(table >= ram_pa && table + PAGE <= ram_pa + RAM_SIZE);
 		desc = ((u64 *)(walker + (table - ram_pa)))[index];
 		if (!(desc & 1))
-			return (struct leaf){ false, desc, 0, 1ULL << shift };
+			return (struct leaf){ false, desc, 0, 1ULL << shift, above };
 		if (shift == 12 || !(desc & 2)) {
 			assert_true(shift > 12 || (desc & 2));
-			return (struct leaf){ true, desc, out(desc) + va, 1ULL << shift };
+			return (struct leaf){ true, desc, out(desc) + va, 1ULL << shift, above };
 		}
+		above = (u64 *)(walker + (table - ram_pa)) + index;
 		table = out(desc);
 	}
 }
@@ -733,6 +737,48 @@ static void test_a_window_shows_one_page_at_a_time(void **state)
 	}
 }
 
+/* ---- consistency ---- */
+
+static void map_and_unmap(void *arg)
+{
+	char *ptr = el2_map_private(PA(0x80002000), PAGE, EL2_R);
+
+	(void)arg;
+	assert_non_null(ptr);
+	el2_unmap_private(ptr, PAGE);
+}
+
+/* What the next change says, in a process of its own: the lock stays held after a panic. */
+static void change_must_panic_with(const char *expected)
+{
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (!child) {
+		const char *message = fake_panics(map_and_unmap, NULL);
+
+		_exit(message && strstr(message, expected) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (status)
+		fail_msg("no panic with: %s", expected);
+}
+
+static void a_change_of_tables_that_are_not_sane_is_a_panic(void **state)
+{
+	EACH_MACHINE(m)
+	{
+		u64 *table;
+
+		boot(m, 50);
+		table = walk((u64)el2_map_private(PA(0x80001000), PAGE, EL2_R)).table;
+		map_and_unmap(NULL);
+		*table |= BIT(55);
+		change_must_panic_with("a table's descriptor has more than its address");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -749,6 +795,7 @@ int main(void)
 		cmocka_unit_test(test_stacks_have_pages_of_their_own_and_guards),
 		cmocka_unit_test(test_stacks_that_do_not_fit_are_refused),
 		cmocka_unit_test(test_a_window_shows_one_page_at_a_time),
+		cmocka_unit_test(a_change_of_tables_that_are_not_sane_is_a_panic),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -557,6 +557,45 @@ static void an_empty_page_of_records_does_no_harm(void **state)
 	machine_drop(before);
 }
 
+static void donation_records_that_do_not_fit_are_found(void **state)
+{
+	u64 handle = create(0).handle, index;
+	struct vm *vm = vm_get(handle);
+	struct donation_page *newest, *oldest;
+	struct pa run;
+
+	assert_int_equal(vm_topup(vm, machine_alloc(4, SZ_4K), 4), 0);
+	for (index = 0; index < 254; index++)
+		assert_int_equal(add_vcpu(handle, index, &run), 0);
+	newest = vm->donations;
+	oldest = newest->older;
+	assert_non_null(oldest);
+	assert_true(donation_sane(vm));
+#define INSANE(field, value)                               \
+	do {                                               \
+		__typeof__(field) was_ = (field);          \
+                                                           \
+		(field) = (value);                         \
+		if (donation_sane(vm))                     \
+			fail_msg("%s: not found", #field); \
+		(field) = was_;                            \
+	} while (0)
+	INSANE(vm->donated_pages, vm->donated_pages + 1);
+	INSANE(newest->count, newest->count - 1);
+	INSANE(newest->count, DONATIONS_PER_PAGE + 1);
+	INSANE(oldest->count, oldest->count - 1);
+	INSANE(newest->record[0].pages, 0);
+	INSANE(newest->record[0].pages, newest->record[0].pages + 1);
+	INSANE(newest->record[0].pa, PA(newest->record[0].pa.v + 1));
+	INSANE(oldest->record[9].pa, machine_alloc(1, SZ_4K)); /* the host's */
+	INSANE(oldest->record[0].pa, newest->record[0].pa);    /* where the page lies itself */
+	INSANE(vm->pool.total, vm->donated_pages + 1);
+#undef INSANE
+	assert_true(donation_sane(vm));
+	vm_put(vm);
+	destroy(handle);
+}
+
 static void bad_vcpus_change_nothing(void **state)
 {
 	u64 handle = create(0).handle;
@@ -1009,6 +1048,7 @@ int main(void)
 		TEST(a_vm_that_was_idle_gets_another_vmid),
 		TEST(who_asked_is_told_of_a_new_vm),
 		TEST(an_empty_page_of_records_does_no_harm),
+		TEST(donation_records_that_do_not_fit_are_found),
 		TEST(init_tells_what_it_lacks),
 		TEST(each_failure_is_undone),
 		TEST(ten_thousand_vms_leave_nothing),
