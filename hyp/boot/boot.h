@@ -51,7 +51,7 @@
 #define FRAME_VECTOR (36 * 8)
 #define FRAME_SIZE   (38 * 8)
 
-/* struct host_regs on the stack while the host is out */
+/* struct host_regs, on the stack during an exception from the host */
 #define HOST_REGS_SIZE (32 * 8)
 
 #ifndef __ASSEMBLY__
@@ -80,7 +80,7 @@ struct panic_frame {
 
 STATIC_ASSERT(sizeof(struct panic_frame) == FRAME_SIZE, "vectors.S");
 
-/* The linker's marks; their distances are what counts, the image may lie anywhere. */
+/* Symbols of the linker script. Only their distances are fixed: the image may be anywhere. */
 extern char _text[], _etext[], _erodata[], _edata[], _end[], _idmap_start[], _bss_start[];
 extern char vectors[], secondary_entry[];
 extern const struct extable_row _extable_start[], _extable_end[];
@@ -97,7 +97,7 @@ void __noreturn call_on_stack(void __noreturn (*fn)(void), u64 stack_top);
 /* head.S: enter the host at EL1 with x0..x3; the stack is reset to @stack_top for the next exit */
 void __noreturn host_enter(u64 entry, u64 spsr, const u64 args[4], u64 stack_top);
 
-/* secondaries find their percpu here, by the index that CPU_ON handed them */
+/* secondary CPUs find their struct percpu here, by the index that CPU_ON passed */
 extern struct percpu *percpu_table[KEEL_MAX_CPUS];
 #endif
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the boot CPU finds out before the host runs, from the first C code on. Plain values and
- * physical addresses, so that it outlives the change to runtime addresses. Written by one CPU;
- * read only once the host runs, but for the features: a CPU that comes later is merged into them
+ * physical addresses, so that they stay valid at runtime addresses. Written by one CPU, and read
+ * only once the host runs, except for the features: CPUs that come later are merged into them
  * (smp.c).
  */
 #ifndef KEEL_BOOT_BOOT_INFO_H
@@ -27,8 +27,8 @@ struct boot_info {
 	struct options options;
 	unsigned int va_bits; /* as used; options.va_bits is as asked for */
 	bool e2h;
-	struct memmap memmap; /* RAM, and what of it is taken */
-	/* RAM that keel.pa_bits put out of reach: nobody's, and not in the map; empty if none is */
+	struct memmap memmap; /* RAM, and which parts are reserved */
+	/* RAM that keel.pa_bits excludes: not in memmap, and used by nobody; may be empty */
 	struct mem_range beyond;
 	struct cpu_features features;
 	struct fdt_cpus cpus;

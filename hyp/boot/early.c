@@ -2,10 +2,10 @@
 /*
  * The first C code: MMU off, running at the image's physical address, one CPU, no locks. It finds
  * the console, reads Keel's options, lays out the EL2 address space and builds its tables. Then
- * head.S turns the MMU on and boot_main() goes on at runtime addresses.
+ * head.S turns the MMU on, and boot_main() continues at runtime addresses.
  *
- * All memory is Device memory here: no unaligned access, no exclusives. Pointers that are stored
- * are physical and must be renewed afterwards.
+ * All memory is Device memory here: no unaligned accesses, no exclusives. Pointers that are stored
+ * are physical addresses; they are written again after the MMU is on.
  */
 #include <arch/barrier.h>
 #include <arch/id_regs.h>
@@ -47,7 +47,7 @@ static void early_fdt(u64 dtb)
 	const void *fdt = (const void *)dtb;
 	const char *why;
 
-	/* Without a sound device tree there is no console to complain on. */
+	/* Without a valid device tree there is no console for a message. */
 	if (!IS_ALIGNED(dtb, 8) || host_fdt_check(fdt, HOST_FDT_SPACE, &why))
 		for (;;)
 			wfi();
@@ -76,8 +76,8 @@ static void early_options(void)
 }
 
 /*
- * Which regime EL2 is to have. Some CPUs have E2H stuck at 1 (no FEAT_E2H0), those without FEAT_VHE
- * at 0; E2H=0 is the default where both work, since the host then needs no redirected registers.
+ * Choose HCR_EL2.E2H. On some CPUs it is fixed at 1 (no FEAT_E2H0), without FEAT_VHE at 0. If both
+ * work, 0 is the default, since the host then needs no redirected registers.
  */
 static bool choose_e2h(void)
 {
@@ -88,7 +88,7 @@ static bool choose_e2h(void)
 	isb();
 	got = (read_sysreg(hcr_el2) & HCR_E2H) != 0;
 	if (got && !cpu_has(&boot_info.features, FEAT_VHE))
-		got = false; /* RES0 that reads back as written */
+		got = false; /* the bit is RES0, which may read back as written */
 	write_sysreg(HCR_RW | (got ? HCR_E2H : 0), hcr_el2);
 	isb();
 	if (got != want && boot_info.options.e2h != OPTION_E2H_AUTO)
@@ -183,7 +183,7 @@ static void __noreturn wrong_el(u64 current_el)
 		  current_el >> 2);
 }
 
-/* What the loader was told to keep free is written soon: tables, stacks. */
+/* Tables and stacks are about to be written to the region that the loader was told to keep free. */
 static void check_fdt_place(u64 image)
 {
 	u64 fdt = boot_info.fdt.v;
@@ -192,7 +192,7 @@ static void check_fdt_place(u64 image)
 		boot_stop("the device tree at %#lx overlaps Keel's 2 MiB at %#lx", fdt, image);
 }
 
-/* keel.pa_bits: a smaller machine, with its memory cut off where its addresses end. */
+/* keel.pa_bits: treat the machine as one with fewer address bits, and ignore RAM beyond them. */
 static void limit_pa_bits(void)
 {
 	struct mem_ranges *ram = &boot_info.memmap.ram;

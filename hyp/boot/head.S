@@ -12,7 +12,7 @@
 	b	primary_entry
 	.long	0
 	.quad	0                       /* text_offset */
-	.quad	KEEL_REGION_SIZE        /* image_size: what the loader keeps free for us */
+	.quad	KEEL_REGION_SIZE        /* image_size: the loader keeps so many bytes free */
 	.quad	0xa                     /* flags: little-endian, 4K pages, anywhere in memory */
 	.quad	0
 	.quad	0
@@ -147,8 +147,8 @@ relocate:
 2:	ret
 
 /*
- * The trampoline. Mapped at its physical address (and run at it), it is where a CPU stands while
- * its MMU goes from off to on.
+ * The trampoline: a page that is mapped at its physical address, where a CPU runs while it turns
+ * its MMU on.
  */
 	.section .idmap.text, "ax"
 	.align	3
@@ -166,7 +166,7 @@ mmu_on:
 	 * after reset, and would be live. ID_AA64MMFR3_EL1 (RAZ before it was defined): TCRX, SCTLRX,
 	 * S1PIE.
 	 */
-	adr	x6, skip_vectors        /* EL3 may keep them: then they count as zero */
+	adr	x6, skip_vectors        /* EL3 may withhold them: then they count as zero */
 	msr	vbar_el2, x6
 	isb
 	mrs	x5, ASM_REG(ID_AA64MMFR3_EL1)
@@ -210,7 +210,7 @@ secondary_entry:
 	b.ne	9f
 	msr	daifset, #0xf
 	msr	spsel, #1
-	/* No stack and no structure yet: a fault is taken for an overflow, and parks this CPU. */
+	/* No stack and no structure yet: a fault counts as an overflow, and stops this CPU. */
 	msr	tpidr_el2, xzr
 	mov	x3, #FRAME_SIZE
 	mov	sp, x3
@@ -223,11 +223,11 @@ secondary_entry:
 	add	x2, x2, :lo12:secondary_runtime
 	add	x2, x2, x3
 	b	mmu_on
-9:	wfi                             /* not at EL2: firmware broke its word, nobody to tell */
+9:	wfi                             /* not at EL2: an error of firmware, with no way to report it */
 	b	9b
 	.ltorg
 
-/* Vectors of which one is used: a system register that is UNDEFINED is passed over. */
+/* Only one of these vectors is used: it skips an access to a system register that is UNDEFINED. */
 	.balign	0x800
 skip_vectors:
 	.fill	0x200 / 4, 4, 0x14000000        /* B to itself */

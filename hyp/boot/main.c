@@ -1,7 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Boot, from the MMU on to the host's first instruction. What is wrong with firmware's input or the
- * bundle ends in boot_stop() with one line.
+ * Boot, from the moment the MMU is on to the host's first instruction. Errors in what firmware
+ * passed, or in the bundle, end in boot_stop() with one line. docs/boot.md tells the story in full.
+ *
+ *      early.c       MMU off: console, options, EL2's layout and tables
+ *      boot_main()   on the early stack
+ *        init_pool()        Keel's pool: the pages behind the image that are left
+ *        find_cpus()        CPUs and PSCI, from the device tree
+ *        host_load_place()  places for kernel, initrd and device tree of the host
+ *        init_ownership()   page states: everything is the host's, but for Keel's ranges
+ *        smp_init()         stacks and windows of all CPUs
+ *      boot_on_stack()      on the boot CPU's own stack; the early one goes to the pool
+ *        smp_probe()        each CPU comes up once: merged features, errata, SPE
+ *        init_machine_gic() ITSs and redistributors become EL2's where they write memory
+ *        init_host()        the host's stage 2, PSCI, SMCs
+ *        init_guests()      VMs: features are final from here on; the layers register themselves
+ *        load_host()        copy and patch the host
+ *        enter_host()       the host's controls, then ERET to EL1
+ *
+ * The order follows from what each step needs: page states before anything takes or shares memory,
+ * the probe before anything is built on features, the GIC before the host could program it.
+ *
+ * One CPU runs until enter_host(), so nothing here takes locks for its own sake. Secondary CPUs
+ * that come later enter by smp.c.
  */
 #include <arch/percpu.h>
 #include <arch/reg_bits.h>
@@ -47,23 +68,23 @@ static struct log_sink uart_sink;
 static struct host_load load;
 
 /*
- * Keel's memory: its region, and what it took besides for page ownership and ITSs' tables. When the
- * host's device tree is made, also what keel.pa_bits keeps from everybody.
+ * Keel's memory: its region, and what it allocated for page states and tables of ITSs. When the
+ * host's device tree is made, also the RAM that keel.pa_bits excludes.
  */
 static struct mem_range keel_ranges[3 + FDT_ITS_MAX];
 static unsigned int keel_range_count;
 
-/* There is PSCI by SMC, so that an SMC is answered. */
+/* There is PSCI by SMC: firmware answers SMCs. */
 static bool has_firmware;
 
-/* ---- run time begins ---- */
+/* ---- log and pool ---- */
 
 static void uart_write(void *ctx, const char *s, size_t n)
 {
 	pl011_write(ctx, s, n);
 }
 
-/* The log again, with addresses that are valid from now on. */
+/* Initialize the log again, with runtime addresses. */
 static void init_log(void)
 {
 	log_reset_sinks();
@@ -82,7 +103,7 @@ static void init_log(void)
 	log_smp_ready();
 }
 
-/* Pages behind the image that the early tables left over, up to the early stack. */
+/* Keel's pool gets the pages between the early tables and the early stack. */
 static void init_pool(void)
 {
 	struct pa next;
@@ -137,7 +158,7 @@ static void find_cpus(void)
 	load.boot_mpidr = read_sysreg(mpidr_el1) & MPIDR_AFFINITY;
 	if (host_fdt_cpus(load.fdt, load.boot_mpidr, &boot_info.cpus, &why))
 		boot_stop("%s", why);
-	/* Without firmware that answers, there is only the CPU that runs. */
+	/* Without firmware that answers, no other CPU can be started. */
 	if (host_fdt_psci(load.fdt) != FDT_PSCI_SMC) {
 		log_warn("no PSCI by SMC in the device tree: one CPU, and no power management");
 		boot_info.cpus.count = 1;
@@ -159,10 +180,10 @@ static void print_cpus(void)
 	log_info("CPU features: %s", text);
 }
 
-/* ITSs' tables take no more than this part of RAM, a small one's but for 1 MiB. */
+/* The tables of ITSs take at most 1/GIC_MEMORY_SHARE of RAM, or 1 MiB if that is more. */
 #define GIC_MEMORY_SHARE 256
 
-/* Keel's region has room for this many CPUs' stacks; more CPUs bring their own pages. */
+/* Keel's region has room for the stacks of POOL_CPUS. For more CPUs the pool gets extra pages. */
 #define POOL_CPUS	   32
 #define POOL_PAGES_PER_CPU 5
 
@@ -171,7 +192,7 @@ static u64 bank_pages(const struct mem_range *bank)
 	return (ALIGN_DOWN(bank->end, SZ_4K) - ALIGN_UP(bank->base, SZ_4K)) / SZ_4K;
 }
 
-/* The addresses of share counts, of all banks; the banks' bytes follow. */
+/* Bytes of the pointers to share counts, of all banks. The banks' bytes follow them in memory. */
 static u64 ownership_counts_bytes(void)
 {
 	const struct mem_ranges *ram = &boot_info.memmap.ram;
@@ -202,8 +223,8 @@ static u64 extra_pool_bytes(void)
 }
 
 /*
- * Memory of Keel's own beyond its region, below @end; whoever uses it clears it. Return: NULL if
- * there is none.
+ * Allocate memory for Keel beyond its region, below @end, with any contents. Return: NULL if there
+ * is none.
  */
 static void *find_memory(u64 size, u64 align, u64 end, const char *what)
 {
@@ -228,7 +249,7 @@ static void *take_memory(u64 size, u64 align, const char *what)
 	return memory;
 }
 
-/* Before the host runs, and after Keel has what is its own. */
+/* Exclude memory that firmware reserved. After Keel's own memory has been claimed. */
 static void fix_reserved(void)
 {
 	const struct mem_ranges *fixed = &boot_info.memmap.fixed;
@@ -277,7 +298,7 @@ static void init_ownership(void)
 
 /* ---- the host ---- */
 
-/* Without firmware an SMC is UNDEFINED at EL2, or is taken to whatever is at EL3. */
+/* Without firmware an SMC is UNDEFINED at EL2, or goes to EL3, where nobody may answer. */
 static void firmware_smc(void *ctx, struct smccc_regs *regs)
 {
 	(void)ctx;
@@ -294,7 +315,7 @@ static bool host_owns(void *ctx, struct ipa ipa)
 	       ownership_host_may_reach(host_ipa_to_pa(ipa));
 }
 
-/* A side of a move that maps nothing: pages that it shares are pinned, and still the host's. */
+/* A party that maps nothing: sharing pages with it pins them; they stay the host's. */
 static void pin_nothing(void *ctx, const struct page_move *move)
 {
 	(void)ctx;
@@ -307,7 +328,7 @@ static int pin_prepare(void *ctx, const struct page_move *move)
 	return 0;
 }
 
-/* Pages that are shared can be given to nobody. What is no RAM has no owner that could change. */
+/* Pin pages with the host by sharing them: a shared page cannot be donated. Devices need no pin. */
 static int keep_with_host(void *ctx, u64 base, u64 size)
 {
 	static const struct ownership_side_ops ops = { .prepare = pin_prepare,
@@ -328,7 +349,7 @@ static int keep_with_host(void *ctx, u64 base, u64 size)
 	return ret;
 }
 
-/* What of the host's SMCs reaches firmware beside what is harmless: keel.smc. */
+/* keel.smc: which of the host's SMCs reach firmware, besides those that are always passed on. */
 static void init_smcs(void)
 {
 	static const struct optee_ops optee_ops = { .smc = firmware_smc, .keep = keep_with_host };
@@ -382,7 +403,7 @@ static void init_host(void)
 	init_smcs();
 }
 
-/* Once page ownership has begun. */
+/* After init_ownership(). */
 static void *take_gic_memory(u64 size, u64 end, struct pa *pa)
 {
 	void *memory = find_memory(size, SZ_64K, end, "the tables of an ITS");
@@ -412,8 +433,8 @@ static int init_gic_parts(const struct fdt_redists *redists)
 }
 
 /*
- * What of the GIC writes memory by itself becomes EL2's, or nothing runs: the host could write
- * Keel's memory with it.
+ * Take over the parts of the GIC that write memory by themselves. If that fails, nothing runs: the
+ * host could write Keel's memory with them.
  */
 static void init_machine_gic(void)
 {
@@ -429,7 +450,7 @@ static void init_machine_gic(void)
 			  ret);
 }
 
-/* A CPU without one runs no vCPUs; if it is this one, VMs have no interrupt controller. */
+/* A CPU without a redistributor runs no vCPUs. If it is this one, VMs have no vGIC. */
 static void init_redists(void)
 {
 	struct fdt_redists redists;
@@ -443,7 +464,7 @@ static void init_redists(void)
 		log_warn("the redistributors of the GIC are not all to be found (error %d)", ret);
 }
 
-/* keel.stage2_granule, or the host kernel's page size: its memory then comes in such pages. */
+/* keel.stage2_granule, or else the page size of the host's kernel: its memory has such pages. */
 static enum granule wanted_granule(void)
 {
 	static const enum granule of_kernel[] = {
@@ -473,7 +494,7 @@ static int init_vms(void)
 	return vm_init(&boot_info.features, boot_info.cpus.count, GRANULE_4K, &keel_pool);
 }
 
-/* What virtual machines need; the order is that of the run loop's hooks (vm/run.h). */
+/* Set up VMs. The order of the layers is the order in which their hooks are called (vm/run.h). */
 static void init_guests(void)
 {
 	static const struct vm_call_ops call_ops = {
@@ -546,7 +567,7 @@ static void __noreturn enter_host(void)
 	host_enter(load.layout.kernel, PSR_MODE_EL1h | PSR_DAIF, args, this_cpu()->stack_top);
 }
 
-/* On the boot CPU's own stack, the early one is free. */
+/* On the boot CPU's own stack: the early stack goes to the pool. */
 static void __noreturn boot_on_stack(void)
 {
 	if (page_pool_add(&keel_pool,

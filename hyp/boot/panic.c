@@ -1,9 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Panic: registers, the syndrome in words, a backtrace with names where the build has a symbol
- * table (docs/console.md shows one). Runs on whatever stack the CPU has, with no lock.
+ * Panics, and exceptions from EL2 itself. A report has registers, the syndrome in words and a
+ * backtrace with names (docs/console.md shows one). Not in the portable core: it reads the frame
+ * pointer and stops the CPU.
  *
- * Not in the portable core: it reads the frame pointer and stops the CPU.
+ *      vectors.S ─> exception_at_el2() ─┬─ a row of the exception table: continue at its fix-up
+ *                                       ├─ an SError of the host's: pass it on
+ *                                       └─ panic_exception() ──┐
+ *      panic() ────────────────────────────────────────────────┴─> panic_begin() ... end_turn()
+ *
+ * A report takes no lock, since the CPU may hold any. So that lines of several CPUs do not mix,
+ * each CPU takes a ticket, and waits until those before it have been served, ten seconds at most.
+ * The first ticket belongs to the CPU that panics. It also makes the others stop: it makes the
+ * host's stage 2 empty and interrupts the other CPUs, so each comes to EL2 soon, finds
+ * panic_in_progress(), and calls panic_stop_cpu(), which prints one line. A CPU that finds
+ * something wrong at EL2 meanwhile prints one line, too: it may be what the first left half done.
+ *
+ * A panic in a CPU's own report ends the report. A stack overflow is recognized by the vectors,
+ * which then put the frame on the emergency stack.
  */
 #include <stdarg.h>
 
@@ -26,7 +40,7 @@
 
 #define BACKTRACE_MAX 32
 
-/* As vectors.S numbers them */
+/* The numbers that vectors.S gives */
 #define VECTOR_SYNC_EL2H   4
 #define VECTOR_SERROR_EL2H 7
 #define VECTOR_SERROR_HOST 11
@@ -46,16 +60,12 @@ static void __noreturn stop_cpu(void)
 		wfi();
 }
 
-/* ---- one end for all CPUs ---- */
+/* ---- stopping all CPUs, one report at a time ---- */
 
-/*
- * Who has something to say takes a ticket, and speaks when those before have been served: lines do
- * not mix, though no lock can be taken. The first ticket is that of the CPU that panics.
- */
+/* A CPU takes a ticket to print, and waits until those before it have been served. */
 static u32 tickets, served;
 
-/* Longer than any report takes on a slow UART: one that does not end
- * does not silence the others. */
+/* Longer than any report takes on a slow UART, so that one that hangs does not silence others. */
 #define TURN_SECONDS 10
 
 static void wait_turn(u32 ticket)
@@ -72,8 +82,7 @@ static void __noreturn end_turn(void)
 	stop_cpu();
 }
 
-/* A CPU that sleeps, or runs a guest, comes by an interrupt. Not with a GICv2: it has no
- * redistributors. */
+/* Interrupt the other CPUs, so that those that sleep or run a guest come to EL2. Needs GICv3. */
 static void interrupt_others(void)
 {
 	unsigned int i;
@@ -86,9 +95,9 @@ static void interrupt_others(void)
 }
 
 /*
- * What is half done at EL2 must not be run on. CPUs in the host come to EL2 with their next access,
- * and find panic_in_progress(); so do those that an interrupt takes out of a guest. Who waits for a
- * lock at EL2 waits for ever.
+ * No CPU may continue with state that this one has left half changed. After host_mem_stop() a CPU
+ * in the host comes to EL2 with its next access, and finds panic_in_progress(), as does one that an
+ * interrupt takes out of a guest. A CPU that waits for a lock at EL2 waits permanently.
  */
 static void stop_others(void)
 {
@@ -96,7 +105,7 @@ static void stop_others(void)
 	interrupt_others();
 }
 
-/* The stack that @sp is on: its slot's main or emergency part; the early one before that. */
+/* The bounds of the stack that @sp is on: the main or emergency part of its slot. */
 static void stack_bounds(u64 sp, u64 *lo, u64 *hi)
 {
 	u64 slot = ALIGN_DOWN(sp, (u64)STACK_SLOT_SIZE);
@@ -131,7 +140,7 @@ static void print_repeats(unsigned int repeats)
 		log_err("  ... %u times more", repeats);
 }
 
-/* Callers of the function at the end of @frame; a run of equal ones (recursion) takes two lines. */
+/* Print the callers from @frame on. Equal ones in a row (recursion) take two lines. */
 static void print_callers(struct unwind_frame frame, u64 lo, u64 hi)
 {
 	u64 previous = 0;
@@ -175,7 +184,7 @@ static enum turn panic_begin(void)
 
 	WRITE_ONCE(panic_begun, true);
 	log_panic_enter();
-	if (!cpu) /* boot, before there are others, or locks */
+	if (!cpu) /* early boot: there is only this CPU */
 		return TURN_FIRST;
 	if (cpu->panicking)
 		return TURN_OWN;
@@ -205,8 +214,8 @@ void __noreturn panic_stop_cpu(void)
 }
 
 /*
- * What EL2 finds wrong while another CPU panics may be what that one left half done, or what
- * stop_others() did to the host's stage 2: it is no panic of its own.
+ * A failed check while another CPU panics is not reported as a panic of its own: its cause may be
+ * state that the other CPU left half changed, or what stop_others() did to the host's stage 2.
  */
 static void __noreturn panic_found(const char *what)
 {
@@ -222,12 +231,12 @@ static void __noreturn panic_exception(const struct panic_frame *frame)
 	u64 lo, hi;
 
 	if (panic_begin() == TURN_OWN)
-		end_turn(); /* a panic in its own report: the next one's turn */
+		end_turn(); /* a panic in this CPU's own report: the next CPU's turn */
 	panic_headline(overflow ? "stack overflow" : "exception at EL2");
 	esr_describe(text, sizeof(text), frame->esr);
 	log_err("%s: %s", vector_names[frame->vector & 15], text);
 	print_registers(frame);
-	/* An overflown stack's records lie above sp, in the part that is mapped. */
+	/* After an overflow, the frame records are above sp, in the mapped part of the stack. */
 	stack_bounds(overflow ? ALIGN_DOWN(frame->sp, (u64)STACK_SLOT_SIZE) | STACK_BASE
 			      : frame->sp,
 		     &lo, &hi);
@@ -238,7 +247,7 @@ static void __noreturn panic_exception(const struct panic_frame *frame)
 	end_turn();
 }
 
-/* On a stack that is in bounds: what overflows it is no fault of somebody's memory. */
+/* Whether the exception table has a row for the exception. Never for a stack overflow. */
 static bool mend_own_fault(struct panic_frame *frame)
 {
 	size_t rows = ((u64)_extable_end - (u64)_extable_start) / sizeof(struct extable_row);
@@ -273,8 +282,7 @@ void __noreturn panic(const char *fmt, ...)
 	if (turn == TURN_LATER)
 		panic_found(text);
 	panic_headline(text);
-	/* Where panic() was called: the callee-saved registers are the
-	 * caller's, the rest is gone. */
+	/* The registers of panic()'s caller: the callee-saved ones only, the others are lost. */
 	__asm__ volatile("stp x19, x20, [%0, #152]\n"
 			 "stp x21, x22, [%0, #168]\n"
 			 "stp x23, x24, [%0, #184]\n"

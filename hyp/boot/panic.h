@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ways to stop that boot and the exception vectors have beside panic() (cpu/panic.h). */
+/* How boot and the exception vectors stop, besides panic() (cpu/panic.h). */
 #ifndef KEEL_BOOT_PANIC_H
 #define KEEL_BOOT_PANIC_H
 
@@ -7,8 +7,8 @@
 #include <cpu/panic.h>
 
 /*
- * From vectors.S: an exception from EL2 itself. Returns if it is a fault that the exception table
- * knows, with the place to go on at in @frame; otherwise it is the end.
+ * From vectors.S: an exception from EL2 itself. Returns if the exception table has a row for it,
+ * with the address to continue at in @frame; panics otherwise.
  */
 void exception_at_el2(struct panic_frame *frame);
 

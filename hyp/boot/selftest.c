@@ -19,7 +19,7 @@ static void test_panic(void)
 	panic("asked for by keel.selftest");
 }
 
-/* When a CPU comes up for the second time, which is while the others run the host. */
+/* Panic when a CPU comes up for the second time, while the others run the host. */
 static void test_panic_again(void)
 {
 	static bool seen[KEEL_MAX_CPUS];
@@ -64,7 +64,7 @@ static void test_overflow(void)
 	log_info("selftest: %lu", recurse(0));
 }
 
-/* A page in the middle of the host's free memory, for the moves. */
+/* A page in the middle of the host's free memory, for the transitions. */
 static struct pa some_host_page(void)
 {
 	u64 base;
@@ -75,8 +75,8 @@ static struct pa some_host_page(void)
 }
 
 /*
- * Memory goes to Keel and comes back: the host's stage 2 follows, tables that were needed to cut
- * blocks are given back, and the page comes back cleared.
+ * Donate a page to Keel and reclaim it: the host's stage 2 follows, the tables that split blocks
+ * are freed again, and the page comes back cleared.
  */
 static void test_ownership(void)
 {

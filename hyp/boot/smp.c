@@ -1,5 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Secondary CPUs: their memory, the probe at boot, and their way into the host. */
+/*
+ * Secondary CPUs: their memory, the probe at boot, and their way into the host.
+ *
+ * At boot, smp_probe() starts each CPU once by PSCI. It comes through head.S to secondary_main(),
+ * finds that the host is not ready, leaves its ID registers for the boot CPU (answer_probe()), and
+ * turns itself off. So everything is built on features that all CPUs have. A CPU that does not
+ * answer within a second is left out.
+ *
+ * Later the host starts CPUs by PSCI, which Keel mediates (host/psci.c). secondary_main() compares
+ * such a CPU with what was built on: a CPU that is weaker than what Keel requires, or whose SPE,
+ * errata, SVE vector lengths or GIC interface do not fit, is refused: it is turned off, and the
+ * host sees it as off.
+ *
+ * features_lock guards boot_info.features and the errata while several CPUs come up.
+ */
 #include <arch/barrier.h>
 #include <arch/id_regs.h>
 #include <arch/percpu.h>
@@ -31,21 +45,21 @@
 struct percpu *percpu_table[KEEL_MAX_CPUS];
 static struct percpu percpus[KEEL_MAX_CPUS];
 
-/* What a CPU tells of itself. */
+/* A CPU's answer to the probe. */
 struct cpu_answer {
-	struct cpu_id_regs ids; /* without what EL3 keeps */
+	struct cpu_id_regs ids; /* without features that EL3 withholds */
 	u32 withheld;
 	struct spe_unit_id spe;
 };
 
 /*
- * Before the host runs, a CPU that arrives only leaves its ID registers, on its own stack, where
- * they stay while it is off. Each has its own entry: one that comes late is not taken for another.
+ * Pointers to answers, each on its CPU's own stack, where it stays valid while the CPU is off. By
+ * CPU, so that a CPU that answers late is not taken for another one.
  */
 static const struct cpu_answer *probe_answers[KEEL_MAX_CPUS];
 
 static bool host_ready;
-/* Guards boot_info.features once several CPUs come up at a time. Innermost but for the log's. */
+/* Guards boot_info.features when several CPUs come up at a time. Only the log's lock is inside. */
 static struct spinlock features_lock = SPINLOCK_INIT(LOCK_FEATURES);
 
 int smp_init(void)
@@ -74,7 +88,7 @@ static s64 psci_call(u32 fid, u64 arg1, u64 arg2, u64 arg3)
 	return (s32)regs[0];
 }
 
-/* Wait until @done, a second at most. */
+/* Wait until @done(@arg), a second at most. */
 static bool wait_until(bool (*done)(u64 arg), u64 arg)
 {
 	u64 end = read_sysreg(cntpct_el0) + read_sysreg(cntfrq_el0);
@@ -97,7 +111,7 @@ static bool probed_cpu_is_off(u64 mpidr)
 	return psci_call(PSCI_AFFINITY_INFO | PSCI_64, mpidr, 0, 0) == PSCI_AFFINITY_OFF;
 }
 
-/* Fold one CPU's registers into the machine's. Returns whether it may run. */
+/* Merge one CPU's registers into the machine's. Return: whether it may run. */
 static bool merge_features(unsigned int id, const struct cpu_id_regs *ids)
 {
 	struct cpu_features_diff diff;
@@ -113,7 +127,7 @@ static bool merge_features(unsigned int id, const struct cpu_id_regs *ids)
 	return ret == 0;
 }
 
-/* What EL3 keeps of this CPU is not there from here on. */
+/* This CPU's ID registers. Features that EL3 withholds are absent from here on. */
 static void read_what_is_ours(struct cpu_id_regs *ids)
 {
 	read_id_regs(ids);
@@ -121,7 +135,7 @@ static void read_what_is_ours(struct cpu_id_regs *ids)
 	withheld_clear(ids, this_cpu()->withheld);
 }
 
-/* Each is told of once, however many CPUs lack it. */
+/* Log each register that is withheld once, however many CPUs lack it. */
 static void note_withheld(u32 withheld)
 {
 	static u32 told;
@@ -132,7 +146,7 @@ static void note_withheld(u32 withheld)
 			 withheld_name(left));
 }
 
-/* From here on they are dealt with. Each is told of once, however many CPUs have it. */
+/* Apply the workarounds of this CPU's errata. Each is logged once, however many CPUs have it. */
 static void note_errata(u64 midr)
 {
 	const struct erratum *erratum = NULL;
@@ -150,7 +164,7 @@ static void note_errata_locked(const struct cpu_id_regs *ids)
 	spin_unlock(&features_lock);
 }
 
-/* Tables were made for the CPUs that were there at boot. */
+/* Some errata change how tables are made, so they must be known from CPUs at boot. */
 static bool errata_fit(unsigned int id, const struct cpu_id_regs *ids)
 {
 	u32 early = errata_of(ids->reg[ID_REG_MIDR]) & ERRATA_EARLY;
@@ -206,7 +220,7 @@ void smp_host_ready(void)
 	__atomic_store_n(&host_ready, true, __ATOMIC_RELEASE);
 }
 
-/* What guests have of SPE's hardware is as fixed as what ID registers say of the rest. */
+/* What guests have been told of SPE's hardware cannot change any more. */
 static bool profiling_fits(unsigned int id)
 {
 	struct spe_unit_id spe;
@@ -218,7 +232,7 @@ static bool profiling_fits(unsigned int id)
 	return false;
 }
 
-/* ... and so are the lengths of SVE vectors, once somebody was told. */
+/* The same for SVE vector lengths, once a vCPU or userspace was told of them. */
 static bool vectors_fit(unsigned int id)
 {
 	if (switch_cpu_online())
@@ -235,7 +249,7 @@ static bool interrupts_fit(unsigned int id)
 	return false;
 }
 
-/* Turn this CPU off. Firmware may refuse, which leaves nothing to do but to wait. */
+/* Turn this CPU off. If firmware refuses, it waits here permanently. */
 static void __noreturn turn_cpu_off(void)
 {
 	(void)psci_call(PSCI_CPU_OFF, 0, 0, 0);
@@ -254,7 +268,7 @@ static void __noreturn answer_probe(unsigned int id)
 	turn_cpu_off();
 }
 
-/* Through the mediator, so that the host sees this CPU as off. */
+/* Turn this CPU off by the PSCI mediator, so that the host sees it as off. */
 static void __noreturn refuse_cpu(unsigned int id)
 {
 	struct smccc_regs regs = { .x = { PSCI_CPU_OFF } };

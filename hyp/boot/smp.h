@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other CPUs. At boot each is started once, tells what it can do and goes off again, so that
- * the features that everything is built on are those of the weakest CPU; later the host starts them
- * by PSCI, and each comes through Keel.
+ * Secondary CPUs. At boot each is started once, reports its features and is turned off again, so
+ * that everything is built on features that all CPUs have. Later the host starts them by PSCI, and
+ * each comes through Keel.
  */
 #ifndef KEEL_BOOT_SMP_H
 #define KEEL_BOOT_SMP_H
@@ -21,8 +21,8 @@ int __must_check smp_init(void);
 /**
  * smp_probe() - start each other CPU once, merge its features into boot_info.features
  *
- * A CPU that does not come within a second, or whose firmware refuses, is left out with a warning:
- * the host may try again later.
+ * A CPU that does not answer within a second, or that firmware does not start, is left out with a
+ * warning. The host may start it later.
  */
 void smp_probe(void);
 

@@ -8,7 +8,7 @@
 #include <boot/boot.h>
 #include <cpu/percpu.h>
 
-/* An exception that must not be: build a panic_frame on a stack that surely works. */
+/* An exception from EL2: build a panic_frame, on the emergency stack if the stack has overflowed. */
 	.macro	fatal_here vector
 	sub	sp, sp, #FRAME_SIZE
 	add	sp, sp, x0              /* sp' = sp + x0; x0' = sp: no register is lost */
@@ -32,7 +32,7 @@
 	fatal_here \vector
 	.endm
 
-	/* From below: the guest's, if this CPU runs one; otherwise the host's. */
+	/* From a lower EL: the guest's, if this CPU runs one; otherwise the host's. */
 	.macro	lower_sync
 	.balign	0x80
 	stp	x0, x1, [sp, #-16]!
@@ -71,11 +71,11 @@ vectors:
 	.irp	v, 4,5,6,7              /* EL2 with SP_EL2 */
 	fatal	\v
 	.endr
-	lower_sync                      /* from below: AArch64 at the next level */
+	lower_sync                      /* from a lower EL, AArch64 */
 	lower_async 9, 1
 	lower_async 10, 2
 	lower_async 11, 3
-	.irp	v, 12,13,14,15          /* from below: AArch32 at EL1, which Keel does not run */
+	.irp	v, 12,13,14,15          /* from a lower EL, AArch32 at EL1, which Keel does not run */
 	fatal	\v
 	.endr
 
@@ -104,7 +104,7 @@ fatal_common:
 	stp	x2, x3, [sp, #FRAME_ESR]
 	str	x1, [sp, #FRAME_VECTOR]
 	mov	x0, sp
-	bl	exception_at_el2        /* returns if EL2 can go on, at FRAME_ELR */
+	bl	exception_at_el2        /* returns if EL2 can continue, at FRAME_ELR */
 	ldp	x2, x3, [sp, #FRAME_ELR]
 	msr	elr_el2, x2
 	msr	spsr_el2, x3
@@ -124,7 +124,7 @@ fatal_common:
 	ldp	x28, x29, [sp, #FRAME_X(28)]
 	ldr	x30, [sp, #FRAME_X(30)]
 	ldp	x0, x1, [sp, #FRAME_X(0)]
-	add	sp, sp, #FRAME_SIZE     /* a frame that fitted is where the stack ended */
+	add	sp, sp, #FRAME_SIZE     /* the frame was on the stack itself, not on the emergency one */
 	eret
 	dsb	nsh                     /* no speculation past the return */
 	isb

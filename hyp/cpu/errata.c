@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The table of errata, by the makers' notices as Linux's silicon-errata.rst collects them. */
+/* The table of errata, by the vendors' notices, as Linux's silicon-errata.rst collects them. */
 #include <cpu/errata.h>
 
 u32 errata_actions;
@@ -17,7 +17,7 @@ u32 errata_actions;
 #define MICROSOFT 0x6d
 #define AMPERE	  0xc0
 
-/* Revisions from @first to @last of a part; all of them. */
+/* Revisions from @first to @last of a part; or all revisions. */
 #define SOME(implementer, part, first, last, cpu, number, actions)                      \
 	{                                                                               \
 		MODEL(implementer, part), MIDR_MODEL, first, last, cpu, number, actions \
@@ -26,7 +26,7 @@ u32 errata_actions;
 	SOME(implementer, part, RP(0, 0), RP(15, 15), cpu, number, actions)
 
 static const struct erratum errata[] = {
-	/* A DSB may complete before what other CPUs access by the old translation is done. */
+	/* A DSB may complete before accesses of other CPUs by the old translation are complete. */
 	ALL(ARM, 0xd05, "Cortex-A55", "2441007", ERRATUM_REPEAT_TLBI),
 	SOME(ARM, 0xd46, RP(0, 0), RP(1, 1), "Cortex-A510", "2441009", ERRATUM_REPEAT_TLBI),
 	SOME(ARM, 0xd0b, RP(0, 0), RP(3, 0), "Cortex-A76", "1286807", ERRATUM_REPEAT_TLBI),
@@ -70,7 +70,7 @@ static const struct erratum errata[] = {
 	SOME(QUALCOMM, 0x805, RP(13, 14), RP(13, 14), "Kryo 4xx Silver", "1530923",
 	     ERRATUM_BLOCK_WALKS),
 
-	/* Hardware's update of a descriptor may be wrong, or in the wrong order. */
+	/* Hardware's updates of descriptors may be wrong, or in the wrong order. */
 	ALL(ARM, 0xd05, "Cortex-A55", "1024718", ERRATUM_NO_HW_DIRTY),
 	SOME(ARM, 0xd46, RP(0, 0), RP(0, 2), "Cortex-A510", "2051678", ERRATUM_NO_HW_DIRTY),
 	SOME(QUALCOMM, 0x805, RP(13, 14), RP(13, 14), "Kryo 4xx Silver", "1024718",
@@ -81,13 +81,13 @@ static const struct erratum errata[] = {
 	/* A write of HCR_EL2 may corrupt translations of loads and stores around it. */
 	ALL(AMPERE, 0xac4, "AmpereOne AC04", "AC04_CPU_23", ERRATUM_FENCE_HCR),
 
-	/* The CPU hangs; only the code that does it can avoid it, and guests' code is guests'. */
+	/* The CPU hangs. Only the code that causes it can avoid that, which is a guest's. */
 	SOME(ARM, 0xd0d, RP(0, 0), RP(1, 0), "Cortex-A77", "1508412",
 	     ERRATUM_FENCE_PAR | ERRATUM_GUESTS_HANG),
 	SOME(ARM, 0xd07, RP(0, 0), RP(1, 2), "Cortex-A57", "832075", ERRATUM_GUESTS_HANG),
 };
 
-/* Which rows a CPU has had. */
+/* The errata that some CPU so far has. */
 static bool seen[ARRAY_SIZE(errata)];
 
 static bool erratum_applies(const struct erratum *e, u64 midr)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Errata of CPUs that concern a hypervisor: which CPU has which, and what Keel does about it. A
- * kernel's own errata (of EL1's code, of AArch32) are the kernel's, the host's or a guest's, which
- * sees the CPU's MIDR_EL1. docs/cpu-features.md has the table in words.
+ * Errata of CPUs that concern a hypervisor: which CPU has which, and what Keel does about it.
+ * Errata of EL1 and EL0 are handled by the host's and the guests' kernels, which see the CPU's
+ * MIDR_EL1. docs/cpu-features.md has the table in words.
  */
 #ifndef KEEL_CPU_ERRATA_H
 #define KEEL_CPU_ERRATA_H
@@ -12,11 +12,11 @@
 #include <arch/tlb.h>
 #include <lib/types.h>
 
-/* What is done; several can be needed at once. */
+/* The workarounds; a CPU can need several. */
 enum erratum_action {
 	/* a broadcast TLBI is followed by another one before its DSB counts: tlb_sync() */
 	ERRATUM_REPEAT_TLBI = BIT(0),
-	/* EL1's walks are off while EL1's registers are neither one's nor the other's */
+	/* EL1's walks are disabled while registers of host and guest are mixed */
 	ERRATUM_BLOCK_WALKS = BIT(1),
 	/* hardware sets neither access flag nor dirty state at stage 2 */
 	ERRATUM_NO_HW_ACCESS = BIT(2),
@@ -26,7 +26,7 @@ enum erratum_action {
 	ERRATUM_FENCE_PAR = BIT(4),
 	/* DSB before and ISB behind a write of HCR_EL2 */
 	ERRATUM_FENCE_HCR = BIT(5),
-	/* nothing can be done at EL2: said at boot. A guest can hang the machine */
+	/* nothing can be done at EL2, but a warning at boot: a guest can hang the machine */
 	ERRATUM_GUESTS_HANG = BIT(6),
 	/* likewise. An access by SME may still be under way when TLB invalidation is complete */
 	ERRATUM_LATE_SME = BIT(7),
@@ -35,7 +35,7 @@ enum erratum_action {
 /* Those that change what tables mean: they must be known before the first VM is made. */
 #define ERRATA_EARLY ((u32)(ERRATUM_NO_HW_ACCESS | ERRATUM_NO_HW_DIRTY))
 
-/* Those that nothing is done about. */
+/* Those without a workaround. */
 #define ERRATA_OPEN ((u32)(ERRATUM_GUESTS_HANG | ERRATUM_LATE_SME))
 
 /* An erratum of one kind of CPU. */
@@ -44,11 +44,11 @@ struct erratum {
 	u32 model_mask; /* bits of it that count */
 	u8 first, last; /* variant << 4 | revision, both included */
 	char cpu[16];
-	char number[16]; /* as the CPU's maker calls it */
+	char number[16]; /* the vendor's number */
 	u32 actions;
 };
 
-/* Actions that some CPU needs that has come up so far. Changed by errata_add() alone. */
+/* The actions that CPUs need which have come up so far. Changed by errata_add() only. */
 extern u32 errata_actions;
 
 static inline bool errata_need(u32 actions)
@@ -66,11 +66,11 @@ u32 errata_of(u64 midr);
  *
  * To be called until it returns NULL, before the CPU enters the host. One CPU at a time.
  *
- * Return: the next erratum that it has and that no CPU before it had.
+ * Return: the next erratum that this CPU has and no CPU before it had.
  */
 const struct erratum *errata_add(u64 midr, const struct erratum *prev);
 
-/* errata_describe() - what is done about an erratum, or what follows from it; a few words. */
+/* errata_describe() - the workaround of an erratum, or its effect if there is none; a few words. */
 const char *errata_describe(const struct erratum *erratum);
 
 /**

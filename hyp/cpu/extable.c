@@ -8,7 +8,7 @@ static u64 row_target(const s32 *distance)
 	return (u64)(uintptr_t)distance + (u64)(s64)*distance;
 }
 
-/* Translation, access flag and permission faults, and misaligned accesses: EL2 itself is wrong. */
+/* Translation, access flag, permission and alignment faults are bugs of EL2 itself. */
 static bool is_own_mistake(u64 esr)
 {
 	switch (esr & ESR_FSC_TYPE) {
@@ -23,8 +23,8 @@ static bool is_own_mistake(u64 esr)
 }
 
 /*
- * Firmware that does not give a register to EL2 has the access be UNDEFINED, or as if it trapped;
- * FFR, in Streaming SVE mode, by the trap of SME.
+ * If firmware withholds a register, EL2's access is UNDEFINED or traps; for FFR, in Streaming SVE
+ * mode, it is the trap of SME.
  */
 static bool is_undefined(u64 esr)
 {
@@ -32,7 +32,7 @@ static bool is_undefined(u64 esr)
 	       esr_ec(esr) == ESR_EC_SME;
 }
 
-/* EL2 unmasks SErrors nowhere but at a place that is in the table (arch/serror.h). */
+/* EL2 unmasks SErrors at one place only, which is in the table (arch/serror.h). */
 static bool may_be_expected(u64 esr)
 {
 	if (esr_ec(esr) == ESR_EC_SERROR)

@@ -1,7 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * CPU features: merging ID registers of several CPUs, field by field, and answering questions
- * about the result. The facts are the two tables (fields in features.h, features here).
+ * CPU features: the ID registers of all CPUs, merged field by field, and queries of the result.
+ * docs/cpu-features.md is the long version.
+ *
+ *      CPU 0's ID registers ──> cpu_features_init() ──┐
+ *      CPU n's ID registers ──> cpu_features_merge() ─┴─> struct cpu_features.reg: the weakest wins
+ *                                     ^                        │
+ *                                     │ refuse a CPU           v
+ *                                .required, .floor <── cpu_features_require...(): relied on
+ *
+ * The facts are two tables: the fields with their policy (ID_FIELDS in features.h), and the
+ * features, with the fields that each takes (here). A field that is not in the table reads as zero,
+ * so a feature that Keel does not know is not offered to anybody.
+ *
+ * Registers are first normalized: fields whose value refers to another field (TGran*_2) are
+ * replaced by what they stand for, so that values of different CPUs compare. Then each field is
+ * merged by its policy: the lower or the higher value is weaker, or different values are replaced
+ * by a safe one.
+ *
+ * Once something relies on a field (the first page table, the first VM), the field is required: a
+ * CPU that comes later with a weaker value must not run. So a value that somebody has read does not
+ * change, and readers need no lock. Whoever merges serializes the calls.
  *
  * References are to ARM DDI 0487, AArch64 ID registers and A2 for the features' names.
  */
@@ -40,8 +59,8 @@ static const struct id_reg_desc {
 };
 
 /*
- * What a feature takes: a field of at least a value (signed where the field is). Several rows of
- * one feature are alternatives. Those with a name are printed, in this order.
+ * The features: each needs a field with at least a value (signed if the field is). Several rows of
+ * one feature are alternatives. Features with a name are printed, in this order.
  */
 static const struct feature_row {
 	u8 feature; /* enum cpu_feature */
@@ -125,8 +144,8 @@ static const struct feature_row {
 };
 
 /*
- * ID_AA64MMFR0_EL1.TGran*_2: 0 means "as stage 1", so that values of different CPUs do not compare
- * until it is replaced by what it stands for.
+ * ID_AA64MMFR0_EL1.TGran*_2: 0 means "as stage 1", so it is replaced by what it stands for before
+ * values of different CPUs are compared.
  */
 enum { TGRAN_2_NONE = 1, TGRAN_2_YES = 2, TGRAN_2_LPA2 = 3 };
 
@@ -144,7 +163,7 @@ static const struct tgran {
 /* ID_AA64MMFR0_EL1.PARange */
 static const u8 pa_range_bits[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
 
-/* Fields that cpu_features_mmu_caps() reads, but PARange. */
+/* Fields that cpu_features_mmu_caps() reads, except PARange. */
 static const u8 mmu_fields[] = {
 	ID_MMFR0_TGran4,    ID_MMFR0_TGran16,	ID_MMFR0_TGran64,  ID_MMFR0_TGran4_2,
 	ID_MMFR0_TGran16_2, ID_MMFR0_TGran64_2, ID_MMFR1_VMIDBits, ID_MMFR2_BBM,
@@ -170,7 +189,7 @@ static void field_set(const struct id_field_desc *d, u64 *regs, u64 value)
 	regs[d->reg] |= (value & field_max(d)) << d->shift;
 }
 
-/* The number that a raw value means. */
+/* The number for a raw value: signed if the field is. */
 static s64 field_number(const struct id_field_desc *d, u64 raw)
 {
 	bool negative = d->is_signed && (raw >> (d->width - 1)) != 0;
@@ -178,7 +197,7 @@ static s64 field_number(const struct id_field_desc *d, u64 raw)
 	return negative ? (s64)raw - (s64)field_max(d) - 1 : (s64)raw;
 }
 
-/* The weaker of two raw values; what both CPUs can do. */
+/* The weaker of two raw values: what both CPUs support. */
 static u64 field_combine(const struct id_field_desc *d, u64 a, u64 b)
 {
 	bool a_less = field_number(d, a) < field_number(d, b);
@@ -208,7 +227,7 @@ static u64 stage2_granule(const struct tgran *t, const u64 *regs)
 	return t->can_lpa2 && stage1 > t->stage1_yes ? TGRAN_2_LPA2 : TGRAN_2_YES;
 }
 
-/* One CPU's registers, in the terms that can be compared: known fields, no indirections. */
+/* One CPU's registers in a form that can be compared: known fields only, TGran*_2 replaced. */
 static void normalize_fields(u64 *out, const struct cpu_id_regs *cpu)
 {
 	for (size_t r = 0; r < ID_REG_COUNT; r++)
@@ -221,7 +240,7 @@ static void normalize_fields(u64 *out, const struct cpu_id_regs *cpu)
 		if (field_get(d, out) == 0)
 			field_set(d, out, stage2_granule(&tgrans[g], out));
 	}
-	/* An IMPLEMENTATION DEFINED PMU is none that anyone here could use. */
+	/* An IMPLEMENTATION DEFINED PMU counts as none. */
 	if (field_get(&id_fields[ID_DFR0_PMUVer], out) == 0xf)
 		field_set(&id_fields[ID_DFR0_PMUVer], out, 0);
 }
@@ -232,7 +251,7 @@ void cpu_features_init(struct cpu_features *system, const struct cpu_id_regs *bo
 	normalize_fields(system->reg, boot);
 }
 
-/* A PARange in bits. Values that are not defined yet are no less than those that are. */
+/* A PARange in bits. A value that is not defined yet counts as the largest that is. */
 static u8 pa_bits_of(u64 pa_range)
 {
 	return pa_range_bits[MIN(pa_range, ARRAY_SIZE(pa_range_bits) - 1)];
@@ -249,7 +268,7 @@ unsigned int cpu_features_limit_pa(struct cpu_features *system, unsigned int pa_
 	return pa_bits_of(pa_range);
 }
 
-/* What the machine would be with the CPU; notes where it differs. */
+/* Merge a CPU into the machine's registers; note the fields in which it differs. */
 static void combine_fields(u64 *merged, const u64 *system, const u64 *cpu, u64 *differ)
 {
 	for (size_t r = 0; r < ID_REG_COUNT; r++)
@@ -262,7 +281,7 @@ static void combine_fields(u64 *merged, const u64 *system, const u64 *cpu, u64 *
 		if (a != b)
 			bitmap_set(differ, f);
 	}
-	/* DC ZVA clears a different amount on each CPU: nobody may use it. */
+	/* If DC ZVA clears different amounts, nobody may use it. */
 	if (bitmap_test(differ, ID_DCZID_BS))
 		field_set(&id_fields[ID_DCZID_DZP], merged, 1);
 }
@@ -304,7 +323,7 @@ void cpu_features_require(struct cpu_features *system, enum id_field field, u64 
 	u64 least = field_combine(d, field_get(d, system->reg), value);
 	u64 before = field_get(d, system->floor);
 
-	/* Keep what was required before where that is the stronger. */
+	/* If the field was required before, keep the stronger value. */
 	if (bitmap_test(system->required, field) && field_combine(d, before, least) != before)
 		return;
 	field_set(d, system->floor, least);
@@ -407,7 +426,7 @@ static size_t text_length(const char *s)
 	return n;
 }
 
-/* Appends @s at @at, cut off at the end of the buffer. Return: the new end. */
+/* Append @s at @at, cut off at the end of the buffer. Return: the new end. */
 static size_t text_append(char *buf, size_t size, size_t at, const char *s)
 {
 	while (*s && at + 1 < size)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the CPUs can do: the ID registers of all of them, field by field, the weakest CPU winning.
- * The one structure that the rest of Keel asks, and the table of facts about each field.
- * Reading the registers is arch code's; everything here works on values.
- * docs/cpu-features.md is the long version.
+ * What all CPUs support: their ID registers, merged field by field, with the weakest value of each.
+ * This is the one structure that the rest of Keel queries, and the table of facts about each field.
+ * Everything here works on values; arch/id_regs.h reads the registers. docs/cpu-features.md is the
+ * long version.
  */
 #ifndef KEEL_CPU_FEATURES_H
 #define KEEL_CPU_FEATURES_H
@@ -278,7 +278,7 @@ struct id_field_desc {
 	char name[14];
 };
 
-/* Features that Keel asks for by name, or prints. In features.c: what each one takes. */
+/* Features that Keel queries by name, or prints. features.c has the fields that each needs. */
 enum cpu_feature {
 	FEAT_AA32EL0, /* EL0 can be AArch32 */
 	FEAT_AA32EL1, /* EL1 can be AArch32 */
@@ -353,16 +353,16 @@ enum cpu_feature {
 };
 
 /**
- * struct cpu_features - what all CPUs can do, and what Keel already relies on
+ * struct cpu_features - what all CPUs support, and what Keel already relies on
  * @reg:      merged registers: fields of the table alone, and RES1 bits. TGran*_2 is never 0 ("as
  *            stage 1") here, but what that means; a PMUVer of 0xf (not the architecture's) is 0;
  *            DC ZVA is prohibited where its block size differs. ID_REG_MIDR is 0
  * @required: fields that a CPU that comes later must not have weaker than @floor
- * @floor:    in the place of each required field, the value it must have
+ * @floor:    for each required field, in its place, the weakest value that a CPU may have
  *
- * One for the machine, owned by boot; changed by the functions below, whose callers see to it that
- * one CPU at a time calls them (CPUs come up under boot's lock). Readers need no lock: a value that
- * someone relies on was required first, and so does not change.
+ * One for the machine, owned by boot. Changed by the functions below; their callers serialize them
+ * (features_lock in boot/smp.c). Readers need no lock: a value that somebody relies on was required
+ * first, and so does not change.
  */
 struct cpu_features {
 	u64 reg[ID_REG_COUNT];
@@ -371,9 +371,9 @@ struct cpu_features {
 };
 
 /**
- * struct cpu_features_diff - how a CPU compared with those before it
- * @differ:  bit for each enum id_field in which it is not what the others are
- * @missing: if it was refused, the first field in which it is too weak
+ * struct cpu_features_diff - how a CPU differs from those before it
+ * @differ:  a bit for each enum id_field that differs
+ * @missing: if the CPU was refused, the first field in which it is too weak
  */
 struct cpu_features_diff {
 	u64 differ[BITMAP_WORDS(ID_FIELD_COUNT)];
@@ -388,36 +388,36 @@ struct cpu_features_diff {
 void cpu_features_init(struct cpu_features *system, const struct cpu_id_regs *boot);
 
 /**
- * cpu_features_limit_pa() - take the machine for one with narrower physical addresses
- * @system:  the machine's, of which nothing is required yet
- * @pa_bits: 32..56: of the widths that PARange can name the widest that is no more; CPUs that come
- *           later do not widen it
+ * cpu_features_limit_pa() - treat the machine as one with narrower physical addresses
+ * @system:  the machine's; no field is required yet
+ * @pa_bits: 32..56: the limit is the widest width of PARange that is not more; CPUs that come later
+ *           do not widen it
  *
- * Return: the machine's width now, which was less all along if the CPU has less.
+ * Return: the machine's width now; less than the limit if the CPU has less.
  */
 unsigned int cpu_features_limit_pa(struct cpu_features *system, unsigned int pa_bits);
 
 /**
- * cpu_features_merge() - another CPU has come: the weakest wins
+ * cpu_features_merge() - merge another CPU's registers: the weakest value of each field stays
  * @system: the machine's
  * @cpu:    registers of the CPU
- * @diff:   out: in which fields it differs, and on -EINVAL which one it lacks (id_field_format())
+ * @diff:   out: the fields that differ, and on -EINVAL the one that is too weak (id_field_format())
  *
- * Return: 0; -EINVAL when the CPU is weaker than something that was required: @system is unchanged
+ * Return: 0; -EINVAL if a required field of the CPU is weaker than its floor: @system is unchanged,
  * and the CPU must not run.
  */
 int __must_check cpu_features_merge(struct cpu_features *system, const struct cpu_id_regs *cpu,
 				    struct cpu_features_diff *diff);
 
 /**
- * cpu_features_require() - Keel now relies on a field
+ * cpu_features_require() - declare that Keel relies on a field from now on
  * @system: the machine's
  * @field:  the field
- * @value:  the value that is relied on, for an unsigned field the least of it: so that a machine
- *          whose page tables make do with 40 address bits can still take a CPU that has no more.
- *          Must not be stronger than what @system has (it is then cut down to that)
+ * @value:  the weakest value that is enough: if page tables need 40 address bits only, a CPU that
+ *          has no more can still join. A value that is stronger than what @system has is replaced
+ *          by that
  *
- * Requiring twice keeps the stronger.
+ * If a field is required twice, the stronger value counts.
  */
 void cpu_features_require(struct cpu_features *system, enum id_field field, u64 value);
 
@@ -425,11 +425,11 @@ void cpu_features_require(struct cpu_features *system, enum id_field field, u64 
 void cpu_features_require_current(struct cpu_features *system, enum id_field field);
 
 /**
- * cpu_features_require_mmu() - require all that cpu_features_mmu_caps() tells, as it is now
+ * cpu_features_require_mmu() - require all fields that cpu_features_mmu_caps() reads, as they are
  * @system:  the machine's
- * @pa_bits: but of the physical address width only this much: 32..56
+ * @pa_bits: except for the physical address width, of which this is enough: 32..56
  *
- * For when the first page table is made from the capabilities.
+ * To be called when the first page table is made from the capabilities.
  */
 void cpu_features_require_mmu(struct cpu_features *system, unsigned int pa_bits);
 
@@ -439,16 +439,16 @@ void cpu_features_freeze(struct cpu_features *system);
 /* cpu_features_field() - a field of the merged registers, raw (0..2^width-1) */
 u64 cpu_features_field(const struct cpu_features *system, enum id_field field);
 
-/* cpu_features_signed() - the same, negative where a signed field says "none" */
+/* cpu_features_signed() - the same, but sign-extended if the field is signed */
 s64 cpu_features_signed(const struct cpu_features *system, enum id_field field);
 
 /* cpu_has() - whether every CPU has a feature. Linear in a short table: not for hot paths. */
 bool cpu_has(const struct cpu_features *system, enum cpu_feature feature);
 
 /**
- * cpu_features_mmu_caps() - the part that page-table code asks for
+ * cpu_features_mmu_caps() - the features that page-table code needs
  * @system: the machine's
- * @caps:   out, whole
+ * @caps:   out; all fields are written
  */
 void cpu_features_mmu_caps(const struct cpu_features *system, struct mmu_caps *caps);
 

@@ -26,7 +26,7 @@ static u64 sync_vector(u64 spsr)
 
 struct el1_entry el1_exception_entry(u64 spsr, u64 sctlr, const struct pstate_features *has)
 {
-	/* NZCV and DIT go on as they were; SS, IL, UAO and BTYPE become 0. */
+	/* NZCV and DIT stay; SS, IL, UAO and BTYPE become 0. */
 	u64 pstate = PSR_MODE_EL1h | PSR_DAIF | (spsr & (PSR_NZCV | PSR_DIT));
 
 	if (has->pan)
@@ -40,7 +40,7 @@ struct el1_entry el1_exception_entry(u64 spsr, u64 sctlr, const struct pstate_fe
 	return (struct el1_entry){ .vector = sync_vector(spsr), .pstate = pstate };
 }
 
-/* What is an external abort already says itself on which level it was, and whether FAR is valid. */
+/* If @esr is an external abort already, its status has the level, and whether FAR is valid. */
 static u64 external_abort_iss(u64 esr)
 {
 	u64 fsc = esr_fsc(esr);

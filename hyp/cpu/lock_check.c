@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What a debug build checks of locks: arch/spinlock.h. A CPU is known by its TPIDR_EL2, which is 0
- * on the boot CPU until it has its structure: until then it is alone and only ranks are not known.
+ * Checks of locks in debug builds: arch/spinlock.h. A CPU is identified by its TPIDR_EL2, which is
+ * 0 on the boot CPU until it has its structure. Until then it is the only CPU, and ranks are not
+ * checked.
  */
 #include <arch/percpu.h>
 #include <arch/spinlock.h>

@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The log: lines are made on the caller's stack, then go to the ring and
- * the sinks under one lock. */
+/*
+ * The log. A message is formatted into a line on the caller's stack, then written to the ring and
+ * the consoles (sinks) under one lock.
+ *
+ *      log_msg() ── format ── lock ──┬─> ring, always: [ ...oldest line .. newest line | free ... ]
+ *                                    └─> sinks, if the level is grave enough
+ *
+ * head counts all bytes ever written to the ring; its low bits are the position in it. A reader
+ * keeps a position of the same kind, so it knows how many bytes were overwritten before it came,
+ * and then continues at the start of a line.
+ *
+ * The lock is not taken before the MMU is on (exclusives need not work on Device memory), nor after
+ * a panic has begun (the CPU that panics may hold it).
+ */
 #include <stdarg.h>
 
 #include <arch/spinlock.h>
@@ -19,7 +31,7 @@ static struct {
 	struct log_sink *sinks;
 	char *ring;
 	size_t size; /* of the ring; a power of two */
-	u64 head; /* bytes ever written to the ring; its low bits are the place of the next one */
+	u64 head; /* bytes ever written to the ring; its low bits are the index of the next one */
 } log_state = { .lock = SPINLOCK_INIT(LOCK_LOG), .level = LOG_INFO };
 
 /* Arrays, not pointers: usable before the image is relocated. */
@@ -30,7 +42,7 @@ static const char prefixes[LOG_LEVEL_COUNT][16] = {
 	[LOG_DEBUG] = "keel: debug: ",
 };
 
-/* Returns whether it was taken. */
+/* Return: whether the lock was taken. */
 static bool lock_log(void)
 {
 	if (!READ_ONCE(log_state.smp) || READ_ONCE(log_state.panicking))
@@ -51,7 +63,7 @@ struct line {
 	bool cut;
 };
 
-/* Names from the device tree and the like must not be able to drive the terminal. */
+/* Text from outside, such as names from the device tree, must not contain control characters. */
 static char printable_char(char c)
 {
 	return c >= ' ' && c <= '~' ? c : '?';
@@ -93,7 +105,8 @@ static void write_sinks(const char *s, size_t n)
 
 void log_msg(enum log_level level, const char *fmt, ...)
 {
-	struct line line; /* not initialized as a whole: that is a memset() a message */
+	struct line
+		line; /* not initialized as a whole, which would be a memset() for each message */
 	va_list ap;
 
 	line.used = 0;
@@ -171,7 +184,7 @@ static char ring_byte(u64 pos)
 	return log_state.ring[pos & (log_state.size - 1)];
 }
 
-/* Where to go on when @pos is gone: at the first line that is whole for sure. */
+/* The position to continue at if @pos was overwritten: the first line that is certainly whole. */
 static u64 first_whole_line(u64 oldest, u64 head)
 {
 	while (oldest < head && ring_byte(oldest) != '\n')

@@ -16,13 +16,13 @@
 
 #include <lib/types.h>
 
-/* Lower is graver. */
+/* A lower value is more severe. */
 enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_COUNT };
 
 /* Bytes of a line, prefix and newline included. */
 #define LOG_LINE_MAX 256
 
-/* A console. The caller's memory, which stays until log_reset_sinks(). */
+/* A console, in memory of the caller that stays valid until log_reset_sinks(). */
 struct log_sink {
 	/* Gets whole lines, newline included; called with the log's lock held: it must not log. */
 	void (*write)(void *ctx, const char *s, size_t n);
@@ -37,7 +37,7 @@ struct log_sink {
 
 /**
  * log_msg() - log one line
- * @level: how grave it is; on the console if at least as grave as log_set_level() asks for
+ * @level: its severity; it goes to the consoles if it is at least as severe as log_set_level() says
  * @fmt:   as kl_snprintf() takes it, without a newline
  */
 void log_msg(enum log_level level, const char *fmt, ...) __printf(2, 3);
@@ -60,19 +60,19 @@ int __must_check log_init(char *buf, size_t size);
  */
 void log_add_sink(struct log_sink *sink);
 
-/* log_reset_sinks() - forget all sinks, for example because their addresses change */
+/* log_reset_sinks() - remove all sinks, for example because their addresses change */
 void log_reset_sinks(void);
 
 /**
  * log_set_level() - choose what the consoles get
- * @level: this level and all graver ones; LOG_INFO at first. The ring gets every level.
+ * @level: this level and all more severe ones; LOG_INFO at first. The ring gets every level.
  */
 void log_set_level(enum log_level level);
 
 /**
  * log_console_off() - from now on messages go to the ring alone
  *
- * For when the consoles' hardware is no longer Keel's to count on. log_panic_enter() ends it.
+ * For the time when the host may turn the consoles' hardware off. log_panic_enter() ends it.
  */
 void log_console_off(void);
 
@@ -92,12 +92,12 @@ void log_panic_enter(void);
 
 /**
  * log_read() - read the ring
- * @pos:  where to go on, in bytes ever logged; 0 starts at the oldest byte. Moved behind what was
- *        read. Untrusted: a position that was never written reads nothing and is moved to the end.
+ * @pos:  where to continue, in bytes ever logged; 0 starts at the oldest byte. Advanced by what was
+ *        read. Untrusted: a position that was never written reads nothing and is set to the end.
  * @buf:  gets the text, not terminated
  * @size: of @buf in bytes
  * @lost: bytes that were overwritten before they could be read, 0 if none. After a loss reading
- *        goes on at the start of a line.
+ *        continues at the start of a line.
  *
  * Starting with *@pos = 0 in a ring that has wrapped counts as a loss. Any number of readers, each
  * with its own position. Copies at most the ring's size with the lock held.
@@ -108,8 +108,8 @@ size_t log_read(u64 *pos, char *buf, size_t size, u64 *lost);
 
 /*
  * Rate limiting of messages that a guest or the host can cause: the 1st, 2nd, 4th, 8th, ...
- * occurrence is logged, with the count, so that n occurrences cost log2(n) lines and none is lost
- * sight of. One static structure for each message; zeroed at the start.
+ * occurrence is logged, with the count, so n occurrences take log2(n) lines. One static structure
+ * for each message; zeroed at the start.
  */
 struct ratelimit {
 	u64 count; /* occurrences so far; atomic */

@@ -22,8 +22,8 @@ void __noreturn panic(const char *fmt, ...) __printf(1, 2);
 extern u32 panic_begun;
 
 /*
- * panic_in_progress() - whether any CPU has begun to panic. What one left half done may be found by
- * the others: whoever enters EL2 and sees this calls panic_stop_cpu() before anything else.
+ * panic_in_progress() - whether any CPU has begun to panic. Its data may be half changed: code that
+ * enters EL2 and sees this calls panic_stop_cpu() before anything else.
  */
 static inline bool panic_in_progress(void)
 {
@@ -31,8 +31,8 @@ static inline bool panic_in_progress(void)
 }
 
 /*
- * panic_stop_cpu() - one line that says so, after the report of the CPU that panicked, then stop
- * this CPU for good; takes no lock. At EL2's entry: ELR_EL2 is where the CPU comes from.
+ * panic_stop_cpu() - print one line, after the report of the CPU that panicked, then stop this CPU
+ * permanently. Takes no lock. At EL2's entry: ELR_EL2 is where the CPU comes from.
  */
 void __noreturn panic_stop_cpu(void);
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What each CPU has for itself. TPIDR_EL2 points at the running CPU's structure (the real
- * this_cpu() is in arch/percpu.h, the tests' one in their fake). The structure and both stacks are
- * made by boot before the CPU is started and are never freed: a CPU that goes off and on again
- * finds them as they were.
+ * The data of each CPU. TPIDR_EL2 points to the running CPU's structure (this_cpu() is in
+ * arch/percpu.h, and in the tests' fake of it). Boot makes the structure and both stacks before the
+ * CPU is started, and they are never freed: a CPU that goes off and on again finds them unchanged.
  */
 #ifndef KEEL_CPU_PERCPU_H
 #define KEEL_CPU_PERCPU_H

@@ -9,8 +9,7 @@
 
 #include <lib/types.h>
 
-/* Changed by pl011_write() alone; the lock is whoever's the structure is (the log's, for the
- * console). */
+/* Changed by pl011_write() only, under a lock of the caller (for the console, the log's). */
 struct pl011 {
 	void *base; /* of the registers, as mapped; Device memory */
 	bool stuck; /* the FIFO stayed full for too long at the last write */
@@ -32,10 +31,9 @@ void pl011_init(struct pl011 *uart, void *base);
  * @s:    text; each "\n" is sent as "\r\n"
  * @n:    its length in bytes
  *
- * Waits for room in the FIFO, but not for ever: what the UART does not take within PL011_POLL_MAX
- * reads of its flag register, counted over the whole text, is dropped. While its FIFO stays full
- * each further call reads that register once. Needs a caller that serializes; has no lock of its
- * own.
+ * Waits for room in the FIFO, for a limited time: text that the UART does not take within
+ * PL011_POLL_MAX reads of its flag register, counted over the whole text, is dropped. While the
+ * FIFO stays full, each further call reads that register once. The caller serializes calls.
  */
 void pl011_write(struct pl011 *uart, const char *s, size_t n);
 

@@ -6,7 +6,7 @@
 #include <cpu/spe_unit.h>
 #include <cpu/withheld.h>
 
-/* ---- what there is ---- */
+/* ---- identification ---- */
 
 void spe_unit_identify(struct spe_unit_id *id)
 {
@@ -19,7 +19,7 @@ void spe_unit_identify(struct spe_unit_id *id)
 	*id = (struct spe_unit_id){ .version = 0 };
 	if (!version)
 		return;
-	/* It can always be read; read at EL2, P is what EL3 says (MDCR_EL3.NSPB). */
+	/* PMBIDR_EL1 can always be read. Read at EL2, its bit P gives EL3's MDCR_EL3.NSPB. */
 	id->pmbidr = read_sysreg(ASM_REG(PMBIDR_EL1));
 	if (id->pmbidr & PMBIDR_P)
 		return;
@@ -34,8 +34,8 @@ void spe_unit_identify(struct spe_unit_id *id)
 enum how { BOTH, MOST, LEAST, SAME };
 
 /*
- * PMSIDR_EL1 and PMBIDR_EL1. A longer least interval, a larger record and a
- * coarser alignment hold on a CPU that can do better; so does a narrower counter.
+ * PMSIDR_EL1 and PMBIDR_EL1. The longer minimum interval, the larger record, the coarser alignment
+ * and the narrower counter also work on a CPU that has better values.
  */
 static const struct field_row {
 	u64 field;
@@ -106,7 +106,7 @@ void spe_unit_disable(void)
 	isb();
 }
 
-/* No ISB behind it: the ERET synchronizes, and at EL2 nothing is sampled. */
+/* Without an ISB: the ERET synchronizes, and EL2 is not sampled. */
 void spe_unit_enable(u64 pmblimitr)
 {
 	isb();

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A CPU's profiling unit: what its ID registers say, and its registers as EL2 moves them about.
+ * A CPU's profiling unit: its ID registers, and saving and loading its other registers.
  *
  * The profiling buffer's owner is EL1 at all times (MDCR_EL2.E2PB; host_cpu.c, vm/guest_traps.c),
- * so EL2 itself is never sampled (StatisticalProfilingEnabled() in J1.1.1), and all that the unit
- * may still have to do there is to write what it sampled at EL1 and EL0.
+ * so EL2 itself is never sampled (StatisticalProfilingEnabled() in J1.1.1). The unit may only still
+ * be writing records of EL1 and EL0 while EL2 runs.
  *
- * What reads or writes registers is for a CPU that has a unit which EL3 has given away
- * (struct spe_unit_id.version is not 0); elsewhere they are UNDEFINED or trap to EL3.
+ * Functions that access registers are for CPUs with a unit that EL3 does not withhold
+ * (struct spe_unit_id.version is not 0); elsewhere the registers are UNDEFINED or trap to EL3.
  */
 #ifndef KEEL_CPU_SPE_UNIT_H
 #define KEEL_CPU_SPE_UNIT_H
@@ -27,35 +27,34 @@ struct spe_unit_id {
 };
 
 /*
- * This CPU's. Before it runs the host, or again after it was off: PMSEVFR_EL1, whose value is
- * UNKNOWN then, is written to see which bits it has.
+ * Identify this CPU's unit. To be called before the CPU runs the host: it writes PMSEVFR_EL1 to see
+ * which bits it has.
  */
 void spe_unit_identify(struct spe_unit_id *id);
 
 /*
- * @all becomes what both have; .version 0 if they have too little in common for a vCPU to move
- * between them.
+ * Reduce @all to what both have; to version 0 if a vCPU could not move between the two CPUs.
  */
 void spe_unit_merge(struct spe_unit_id *all, const struct spe_unit_id *one);
 
-/* Whether a CPU has all that @all says. */
+/* Whether a CPU has everything that @all has. */
 bool spe_unit_covers(const struct spe_unit_id *one, const struct spe_unit_id *all);
 
 /*
- * Until all that was sampled is written, and PMBPTR_EL1, PMBSR_EL1 and PMSICR_EL1 can be read
- * (D17.7; PSB CSYNC in C6.2.260). EL1's translation must be in place.
+ * Wait until all records are written, and PMBPTR_EL1, PMBSR_EL1 and PMSICR_EL1 can be read (D17.7;
+ * PSB CSYNC in C6.2.260). EL1's translation registers must be those of the buffer's owner.
  */
 void spe_unit_drain(void);
 
-/* The buffer is off when this returns, and can be given to somebody else. Drained before. */
+/* Disable the buffer, after it was drained. When this returns, another owner can have it. */
 void spe_unit_disable(void);
 
-/* PMBLIMITR_EL1, as the last of all that the buffer depends on: that is written before the call. */
+/* Write PMBLIMITR_EL1, after everything else that the buffer depends on has been written. */
 void spe_unit_enable(u64 pmblimitr);
 
 /*
- * All registers but PMBLIMITR_EL1, out of a unit that is off and into it. @inverse: PMSNEVFR_EL1 is
- * there (FEAT_SPEv1p2).
+ * Save and load all registers but PMBLIMITR_EL1, while the unit is off. @inverse: there is
+ * PMSNEVFR_EL1 (FEAT_SPEv1p2).
  */
 void spe_unit_save(struct spe_regs *regs, bool inverse);
 void spe_unit_load(const struct spe_regs *regs, bool inverse);

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What EL3 keeps from EL2: see withheld.h. ARM DDI 0487, SCR_EL3 and MDCR_EL3. */
+/*
+ * What EL3 withholds from EL2: see withheld.h. The controls are fields of SCR_EL3, CPTR_EL3,
+ * MDCR_EL3, MPAM3_EL3 and ICC_SRE_EL3 (ARM DDI 0487).
+ *
+ * For each control one register is read, at EL2. If EL3 withholds it, firmware reflects the trap as
+ * an UNDEFINED exception, for which the exception table has a row. The table below names the ID
+ * register fields that cannot be offered without a control.
+ */
 #include <arch/barrier.h>
 #include <arch/el1.h>
 #include <arch/reg_bits.h>
@@ -7,7 +14,7 @@
 #include <cpu/spe_fields.h>
 #include <cpu/withheld.h>
 
-/* One register each; to read it is to try all that the same control of EL3's is about. */
+/* One register for each control: reading it shows whether EL3 withholds all that it controls. */
 #define TRY(name, reg)                               \
 	static bool name##_answers(void)             \
 	{                                            \
@@ -40,7 +47,7 @@ static bool mpam_answers(void)
 	return mpamidr_answers() && mpam2_answers();
 }
 
-/* It can always be read. Where it says that EL3 has the buffer nobody touches the other registers. */
+/* PMBIDR_EL1 can always be read. If it says that EL3 owns the buffer, nothing else is accessed. */
 static bool is_el3s_buffer(void)
 {
 	return read_sysreg(ASM_REG(PMBIDR_EL1)) & PMBIDR_P;
@@ -77,7 +84,7 @@ enum {
 	COUNT
 };
 
-/* The register that is tried, and the control of EL3's. */
+/* The register that is read, and EL3's control. */
 static const struct probe {
 	bool (*answers)(void);
 	char name[16];

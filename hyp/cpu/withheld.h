@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What EL3 keeps from EL2. Firmware has to open the registers of most features to lower Exception
- * levels; one that is older than the CPU does not, and nothing says so but an access. So each CPU
- * tries them before anything depends on them, and a feature that is kept is absent from then on, to
- * EL2, to the host and to guests: cleared in the ID registers as Keel reads them. docs/cpu-features.md.
+ * What EL3 withholds from EL2. Firmware has to enable the registers of most features for lower
+ * Exception levels. Firmware that is older than the CPU does not, and only an access shows that. So
+ * each CPU tries the registers before anything depends on them. A feature that is withheld counts
+ * as absent from then on, for EL2, the host and guests: it is cleared in the ID registers as Keel
+ * reads them. docs/cpu-features.md.
  */
 #ifndef KEEL_CPU_WITHHELD_H
 #define KEEL_CPU_WITHHELD_H
@@ -27,10 +28,10 @@ u32 withheld_probe(const struct cpu_id_regs *id);
 /* Without the features of a set. */
 void withheld_clear(struct cpu_id_regs *id, u32 withheld);
 
-/* The register of the first in a set that is not empty. */
+/* The name of the first register in a set, which must not be empty. */
 const char *withheld_name(u32 withheld);
 
-/* This CPU's, without what EL3 keeps of it: what to use from withheld_probe() on. */
+/* This CPU's ID registers without what EL3 withholds. To be used from withheld_probe() on. */
 static inline void cpu_read_id_regs(struct cpu_id_regs *id)
 {
 	read_id_regs(id);
