@@ -13,8 +13,10 @@
 #define PSTATE_EL1T 4
 #define PSTATE_EL1H 5
 
-/* C6.2: MRS and MSR (register): 1101010100 L 1 o0 op1 CRn CRm op2 Rt; o0 and the rest from bit 5 on
- * are an encoding's low 15 bits, whose top bit is always 1. */
+/*
+ * C6.2: MRS and MSR (register): 1101010100 L 1 o0 op1 CRn CRm op2 Rt. Bits 19:5 are the low 15 bits
+ * of the register's encoding, whose top bit is always 1.
+ */
 #define INSN_MSR_MASK 0xfff00000
 #define INSN_MSR      0xd5100000
 #define INSN_MRS      0xd5300000
@@ -60,7 +62,7 @@ void spe_arm_exit(struct spe_arm *arm, const struct spe_guest *guest)
 	arm->readable = guest->readable(guest->arg, vbar + SPE_VECTOR_EL1H);
 }
 
-/* How many of the vectors are watched when nothing stands in the way. */
+/* How many of the vectors get breakpoints, unless the guest single-steps or EL2 does. */
 static unsigned int watched_vectors(const struct spe_arm *arm)
 {
 	if (!arm->interested || !arm->readable)
@@ -87,8 +89,7 @@ static void step_from(struct spe_arm *arm, u64 pc)
 void spe_arm_enter(struct spe_arm *arm, u64 pc, u64 mdscr, struct spe_debug_hw *hw)
 {
 	*hw = (struct spe_debug_hw){ .mdscr = mdscr, .guest = (mdscr & MDSCR_MDE) != 0 };
-	/* the instruction is over without a step exception: it trapped,
-	 * and EL2 went on behind it */
+	/* the instruction has ended without a step exception: it trapped, and EL2 skipped it */
 	if (arm->stepping && pc != arm->step_pc)
 		arm->stepping = false;
 	arm->changed = arm->stepping;
@@ -158,7 +159,7 @@ bool spe_arm_stepped(struct spe_arm *arm, u64 pc)
 	return is_watched_vector(arm, pc);
 }
 
-/* D2.4, "Enabling debug exceptions": as it would be with MDCR_EL2.TDE = 0. */
+/* D2.4, "Enabling debug exceptions": whether EL1 takes the exception with MDCR_EL2.TDE = 0. */
 static bool guest_takes_step(unsigned int el, u64 pstate, u64 mdscr)
 {
 	if (!(mdscr & MDSCR_MDE))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The debug registers of a vCPU whose SPE is emulated: the guest's own, and EL2's breakpoint on its
- * vectors. See spe_arm.h for what they are to hold, trap/debug.h for vCPUs without it.
+ * vectors. spe_arm.h decides what they hold; trap/debug.h has vCPUs without SPE.
  */
 #include <arch/debug.h>
 #include <arch/reg_bits.h>
@@ -22,7 +22,7 @@ static bool registers_are(const struct spe_debug_live *live, const struct spe_de
 	return true;
 }
 
-/* The guest's from the first on, ours in the last ones of this CPU. */
+/* The guest's are in the first registers, EL2's in the last ones of this CPU. */
 static void write_debug_registers(struct vcpu *vcpu, const struct spe_debug_hw *hw)
 {
 	struct spe_debug_live *live = &vcpu->spe->live;
@@ -47,7 +47,7 @@ static void write_tde(bool tde)
 	write_sysreg(tde ? mdcr | MDCR_TDE : mdcr, mdcr_el2);
 }
 
-/* With MDE = 0 the registers are not looked at, and stay as they are. */
+/* With MDE = 0 the breakpoint and watchpoint registers have no effect, and are left as they are. */
 static void settle_registers(struct vcpu *vcpu, u64 mdscr)
 {
 	struct spe_debug_live *live = &vcpu->spe->live;
@@ -77,7 +77,7 @@ void spe_debug_enter(struct vcpu *vcpu)
 		settle_registers(vcpu, mdscr);
 }
 
-/* MDCR_EL2 is without TDE as the world switch writes it. */
+/* The world switch writes MDCR_EL2 without TDE, which is what .live says. */
 static void load_debug_user(struct vcpu *vcpu)
 {
 	vcpu->spe->live = (struct spe_debug_live){ .mdscr = 0 };

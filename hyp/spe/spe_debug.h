@@ -9,7 +9,7 @@
 
 #include <trap/debug.h>
 
-/* Before each entry, in the place of debug_update(): what has changed goes to the hardware. */
+/* Before each entry, in place of debug_update(): write the registers that have changed. */
 void spe_debug_enter(struct vcpu *vcpu);
 
 extern const struct debug_user spe_debug_user;

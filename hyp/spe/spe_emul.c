@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * SPE by emulation: control, and time. See spe_emul.h.
+ * SPE by emulation: register accesses and the sampling interval. See spe_emul.h.
  *
- * Time stands for instructions: a nanosecond of the counter in the guest is one of the population.
- * While either EL is profiled all time in the guest counts, and a sample that falls due where
- * profiling is off becomes none: so each EL has samples in proportion to its time.
+ * The interval counts time in place of instructions: one nanosecond in the guest counts as one
+ * instruction. While profiling is enabled at either EL all time in the guest counts, and a sample
+ * that falls due at an EL without profiling is discarded. So the samples of each EL are in
+ * proportion to its time.
+ *
+ *	emul_enter()       since = counter; the alarm is set to the end of the interval
+ *	  guest runs
+ *	spe_sample_exit()  the alarm, and nothing else: sample, next alarm, back to the guest
+ *	spe_emul_exit()    another exit, or more to do: counts the time since the entry; takes the
+ *	                   sample if it is due and the exit was an interrupt
+ *	emul_handled()     notes where the guest's vectors are; asks the host for missing memory
  */
 #include <arch/el1.h>
 #include <arch/reg_bits.h>
@@ -46,7 +54,7 @@ static u32 fetch_guest_word(struct vcpu *vcpu, u64 va)
 	return word;
 }
 
-/* The UNDEF is undone: on behind the access. */
+/* Carry out the access, and return behind it, as if EL1 had not taken the UNDEFINED exception. */
 static void emulate_access(struct vcpu *vcpu, const struct spe_access *access, u64 spsr)
 {
 	u64 value = 0;
@@ -71,7 +79,7 @@ static void sub_sp(struct vcpu *vcpu, u32 bytes)
 	trap_step_over(vcpu, ESR_IL);
 }
 
-/* Return: whether the breakpoint was ours. */
+/* Return: whether it was EL2's breakpoint. */
 static bool handle_hit(struct vcpu *vcpu)
 {
 	u64 esr = read_el1_esr(), spsr = read_el1_spsr();
@@ -101,7 +109,7 @@ static bool handle_hit(struct vcpu *vcpu)
 	}
 }
 
-/* To EL1, as it would be without MDCR_EL2.TDE: from EL1 itself the class is the next one. */
+/* Inject what EL1 takes without MDCR_EL2.TDE. Taken from EL1 itself, the class is one higher. */
 static void inject_debug(struct vcpu *vcpu, u64 esr)
 {
 	unsigned int ec = esr_ec(esr);
@@ -139,7 +147,7 @@ static enum vcpu_action emul_handle_breakpoint(struct vcpu *vcpu, u64 esr)
 	return VCPU_RESUME;
 }
 
-/* With TDE the steps are ours; at a vector, its breakpoint has not been heard yet. */
+/* With TDE single steps are EL2's. If the step ended at a vector, the breakpoint has not fired yet. */
 static enum vcpu_action emul_handle_step(struct vcpu *vcpu, u64 esr)
 {
 	(void)esr;
@@ -157,7 +165,7 @@ static bool is_profiling(const struct spe_regs *regs)
 	return spe_buffer_enabled(regs) && (regs->pmscr & (PMSCR_E0SPE | PMSCR_E1SPE));
 }
 
-/* xorshift: what cannot be foreseen by the loop that is sampled, and no more. */
+/* A xorshift generator: it only needs to be independent of the code that is sampled. */
 static u8 interval_jitter(void *arg)
 {
 	struct spe_vcpu *spe = arg;
@@ -168,7 +176,7 @@ static u8 interval_jitter(void *arg)
 	return (u8)(spe->random >> 32);
 }
 
-/* The time from the entry to @now, up to the sample that falls due in it. */
+/* Count the time from the entry to @now, up to the sample that falls due in it. */
 static void count_interval(struct spe_vcpu *spe, u64 now)
 {
 	u64 counts = now - spe->since;
@@ -188,7 +196,7 @@ static u64 next_alarm(const struct spe_vcpu *spe)
 	return spe->since + ((left * count_per_ns) >> 16) + 1;
 }
 
-/* The first number of counts in which an instruction more than the interval runs: count_interval(). */
+/* Compute .period: the fewest counts for which count_interval() counts a whole interval. */
 static void find_period(struct spe_vcpu *spe)
 {
 	u64 ops = spe_interval(&spe->regs) + 1ULL;
@@ -201,7 +209,6 @@ static void find_period(struct spe_vcpu *spe)
 
 /* ---- the run loop ---- */
 
-/* The guest was left, and not for a sample that spe_sample_exit() could take at once. */
 enum vcpu_action spe_emul_exit(struct vcpu *vcpu, bool irq)
 {
 	struct spe_vcpu *spe = vcpu->spe;
@@ -236,7 +243,10 @@ static void watch_vectors(struct vcpu *vcpu)
 	spe_arm_exit(&spe->arm, &guest);
 }
 
-/* Nothing is pending for the vCPU: when it runs again it goes on as if nothing had been. */
+/*
+ * Ask the host to map memory for the buffer. fault_pending is not set: the answer does not matter,
+ * and the guest goes on at its next run.
+ */
 static enum vcpu_action ask_host_for_buffer(struct vcpu *vcpu)
 {
 	run_write32(vcpu, &vcpu->run->mmio.bytes, 0);

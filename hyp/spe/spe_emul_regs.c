@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SPE by emulation, as the rest of Keel asks for it: registers in memory, breakpoints kept back. */
+/* struct spe_ops of the emulation: all registers are in memory. */
 #include <keel/spe.h>
 #include <spe/spe_debug.h>
 #include <spe/spe_provider.h>
 #include <spe/spe_vcpu.h>
 
-/* Breakpoints that are kept from the guest: it uses SP_EL1 at EL1, or is not watched. */
+/* Breakpoints that the guest does not get: one, so kernels that run with SP_EL0 are not watched. */
 #define SLOTS 1
 
 static unsigned int emul_version(void)

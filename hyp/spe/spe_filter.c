@@ -2,7 +2,7 @@
 /* SPE's sample filters. See spe_filter.h. */
 #include <spe/spe_filter.h>
 
-/* SPEFilterByEvents(): each event that PMSEVFR_EL1 names is there. */
+/* SPEFilterByEvents(): all events that PMSEVFR_EL1 selects have occurred. */
 static bool events_pass(const struct spe_regs *regs, u64 events)
 {
 	u64 wanted = regs->pmsevfr & spe_events_filtered(regs);
@@ -10,7 +10,7 @@ static bool events_pass(const struct spe_regs *regs, u64 events)
 	return !(regs->pmsfcr & PMSFCR_FE) || !(wanted & ~events);
 }
 
-/* No event that PMSNEVFR_EL1 names is there. */
+/* No event that PMSNEVFR_EL1 selects has occurred. */
 static bool inverse_events_pass(const struct spe_regs *regs, u64 events)
 {
 	u64 unwanted = regs->pmsnevfr & spe_events_filtered(regs);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A guest's memory by virtual address. See spe_guest.h. */
+/* Accesses to a guest's memory by virtual address: spe_guest.h. */
 #include <spe/spe_guest.h>
 
 bool spe_guest_readable(struct vcpu *vcpu, u64 va)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of the loaded guest by its virtual addresses, through its stage 1 and the VM's stage 2 as
- * they are now: the CPU translates (AT), EL2 accesses what comes of it in its window. The lock of
- * the stage 2 is held from the translation to the end of the access, so the memory is the VM's
- * meanwhile, and no permission is used that it does not have.
+ * Accesses to the loaded guest's memory by virtual address. The CPU translates by the guest's stage 1
+ * and the VM's stage 2 as they are now (AT instructions), and EL2 accesses the physical page in its
+ * window. The stage 2's lock is held from the translation to the end of the access, so during that
+ * time the page stays mapped to the VM, with the permissions that the translation found.
  *
- * spe_guest_fetch() takes that lock itself; who writes holds it from the translation to
- * spe_guest_close(). For as short as can be: it is the whole VM's. PAR_EL1 is the guest's: all is
- * between spe_guest_begin() and spe_guest_end(), which keep it. Inline, for this is much of what a
- * sample and a false hit cost.
+ * spe_guest_fetch() takes that lock itself; a caller that writes holds it from the translation to
+ * spe_guest_close(), as short as possible, since the whole VM shares it. The translations overwrite
+ * PAR_EL1, which is the guest's: they lie between spe_guest_begin() and spe_guest_end(), which save
+ * and restore it. All is inline, because it is a large part of the cost of a sample and of a false
+ * hit.
  */
 #ifndef KEEL_SPE_SPE_GUEST_H
 #define KEEL_SPE_SPE_GUEST_H
@@ -25,14 +26,14 @@
 #include <mm/stage2.h>
 #include <vm/vm.h>
 
-/* What is said in its place of a translation or a write that took an exception: external aborts. */
+/* In place of PAR_EL1 for a translation or a write that took an exception: external aborts. */
 #define PAR_WALK_ABORT	(PAR_F | FIELD_PREP(PAR_FST, ESR_FSC_EXTABT_WALK))
 #define PAR_WRITE_ABORT (PAR_F | FIELD_PREP(PAR_FST, ESR_FSC_EXTABT))
 
 /* PAR_EL1.ATTR, as MAIR_EL1's: Device is 0b0000xxxx */
 #define PAR_ATTR_NORMAL GENMASK(63, 60)
 
-/* What is looked up once for all that is in between. By value, in two registers. */
+/* What is read once for the accesses of a sample. Passed by value, in two registers. */
 struct spe_view {
 	struct vcpu *vcpu; /* loaded */
 	u64 errata_wide;   /* errata_actions, in a register of its own: see spe_errata() */
@@ -59,7 +60,7 @@ static inline void spe_guest_end(u64 saved)
 	write_sysreg(saved, par_el1);
 }
 
-/* ---- in between ---- */
+/* ---- between spe_guest_begin() and spe_guest_end() ---- */
 
 static inline u64 spe_guest_translate(struct spe_view view, bool (*at)(u64 va), u64 va)
 {
@@ -69,19 +70,19 @@ static inline u64 spe_guest_translate(struct spe_view view, bool (*at)(u64 va), 
 	return read_par_on(spe_errata(view));
 }
 
-/* Where stage 1 and stage 2 say normal memory. */
+/* Whether the address translates, to Normal memory. */
 static inline bool spe_guest_is_memory(u64 par)
 {
 	return likely(!(par & PAR_F)) && likely(par & PAR_ATTR_NORMAL);
 }
 
-/* What an address translates to: its page and the offset in it. */
+/* The address that @va translates to. */
 static inline u64 spe_guest_address(u64 par, u64 va)
 {
 	return (par & PAR_PA) | (va & (SZ_4K - 1));
 }
 
-/* An instruction at @va, a multiple of 4, as EL1 reads it; 0 if that is not memory it can read. */
+/* The instruction at @va, a multiple of 4, as EL1 reads it; 0 if EL1 cannot read memory there. */
 static __always_inline u32 spe_guest_fetch(struct spe_view view, u64 va)
 {
 	struct spinlock *lock = &view.vcpu->s2->stage2.lock;
@@ -100,7 +101,7 @@ static __always_inline u32 spe_guest_fetch(struct spe_view view, u64 va)
 	return word;
 }
 
-/* The intermediate physical address of @va for a read at EL @el; false if stage 1 has none. */
+/* Translate @va by stage 1 for a read at EL @el; false if that faults. */
 static inline bool spe_guest_ipa(struct spe_view view, u64 va, unsigned int el, u64 *ipa)
 {
 	u64 par = el ? spe_guest_translate(view, at_s1e1r, va)
@@ -111,8 +112,8 @@ static inline bool spe_guest_ipa(struct spe_view view, u64 va, unsigned int el, 
 }
 
 /*
- * The page of an address for EL2 to write, until spe_guest_close(); @par is what a write there, of
- * memory, translates to, under the stage 2's lock.
+ * Open the window for a write, until spe_guest_close(). @par: the translation for a write, to
+ * memory, under the stage 2's lock.
  */
 static inline struct el2_window spe_guest_open(u64 par)
 {
@@ -120,8 +121,8 @@ static inline struct el2_window spe_guest_open(u64 par)
 }
 
 /*
- * @bytes at @at, in it, were written. What the guest looks at past the caches is there, too, or
- * will never be, since the memory faults.
+ * Close the window, of which @bytes at @at were written. If the guest has the memory non-cacheable,
+ * they are cleaned to memory. A fault of that is ignored: then the guest cannot read them either.
  */
 static inline void spe_guest_close(struct spe_view view, struct el2_window window, u64 par,
 				   char *at, size_t bytes)
@@ -131,7 +132,7 @@ static inline void spe_guest_close(struct spe_view view, struct el2_window windo
 	el2_window_close_on(window, spe_errata(view));
 }
 
-/* ---- by itself ---- */
+/* ---- without spe_guest_begin() ---- */
 
 /* Whether EL1 can read at @va. */
 bool spe_guest_readable(struct vcpu *vcpu, u64 va);

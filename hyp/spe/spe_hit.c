@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The usual false hit, between a guest's registers and its registers: enter.S comes here before it
- * saves those that C keeps. Whatever is not usual is left as it was, for spe_emul.c.
+ * The short path for a false hit. enter.S calls this before it saves the guest's callee-saved
+ * registers. If the case is not the usual one, nothing is changed, and spe_emul.c handles it.
  */
 #include <arch/el1.h>
 #include <arch/reg_bits.h>
@@ -11,10 +11,10 @@
 #include <spe/spe_hit.h>
 #include <spe/spe_vcpu.h>
 
-/* PSTATE as an exception to EL1 leaves it: nothing that an instruction behind it would clear. */
+/* PSTATE's bits that must be as an exception to EL1h leaves them, for the SUB to change nothing else. */
 #define PSTATE_CHECKED (PSR_MODE32 | PSR_MODE_MASK | PSR_BTYPE | PSR_SS)
 
-/* A fault or its like of the guest's own, at vectors that are watched and where they were. */
+/* Whether EL1 is at its vector with an exception that cannot be an access to SPE's registers. */
 static bool is_false_hit(u64 vector)
 {
 	u64 vbar, esr;
@@ -42,7 +42,7 @@ static u32 instruction_at(struct vcpu *vcpu, u64 va)
 /* The syndrome (ESR_EL2) of a breakpoint in a lower Exception level is always the same. */
 #define ESR_BREAKPOINT (FIELD_PREP(ESR_EC, ESR_EC_BRKPT_LOWER) | ESR_IL | 0x22)
 
-/* Not usual. If the fetch took a fault at EL2, what the exit will read is that one's. */
+/* Not the usual case. Restore the registers that a fault of the fetch at EL2 would have changed. */
 static struct vcpu *take_usual_exit(u64 pc, u64 pstate)
 {
 	write_sysreg(pc, elr_el2);

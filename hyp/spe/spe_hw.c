@@ -9,14 +9,13 @@
 #include <vm/run.h>
 #include <vm/switch.h>
 
-/* What guests are told of PMSIDR_EL1, whatever the CPUs have: no more than FEAT_SPEv1p2 has. */
+/* Fields of PMSIDR_EL1 that guests may see: those of FEAT_SPEv1p2. */
 #define PMSIDR_OFFERED                                                                      \
 	(PMSIDR_FE | PMSIDR_FT | PMSIDR_FL | PMSIDR_ARCHINST | PMSIDR_LDS | PMSIDR_ERND |   \
 	 PMSIDR_FNE | PMSIDR_INTERVAL | PMSIDR_MAXSIZE | PMSIDR_COUNTSIZE | PMSIDR_FORMAT | \
 	 PMSIDR_PBT | PMSIDR_CRR)
 
-/* PMSEVFR_EL1: events by the version that brought them; the
- * IMPLEMENTATION DEFINED ones */
+/* PMSEVFR_EL1: events by the version that added them; the first has IMPLEMENTATION DEFINED ones too */
 #define EVENTS_V1P0                                                                          \
 	(SPE_EVENT_RETIRED | SPE_EVENT_L1D_REFILL | SPE_EVENT_TLB_WALK | SPE_EVENT_MISPRED | \
 	 GENMASK(15, 12) | GENMASK(31, 24) | GENMASK(63, 48))
@@ -30,7 +29,7 @@
 /* PMSIDR_EL1.CountSize: counters of 16 bits, and not of 12 */
 #define COUNTSIZE_16 3
 
-/* What every CPU has, and what of it guests are told. */
+/* What all CPUs have, reduced to what guests see. */
 static struct spe_unit_id unit;
 static unsigned int guest_version;
 static u64 guest_events;
@@ -43,9 +42,9 @@ static unsigned int unit_version(void)
 /* ---- the unit ---- */
 
 /*
- * A fault of the VM's stage 2, or of who owns the physical memory, is none that a VM without a
- * stage 2 of its own can have or be told of: a synchronous External abort, as the emulation says.
- * All of its memory is mapped, so it is not the guest's doing unless it has no memory there.
+ * PMBSR_EL1 as the guest sees it. A fault of the VM's stage 2, or a granule protection fault, does
+ * not exist in a VM without a stage 2 of its own: it becomes a synchronous External abort, as in the
+ * emulation. All memory of such a VM is mapped, so the guest used an address without memory.
  */
 static u64 pmbsr_for_guest(u64 pmbsr)
 {
@@ -69,8 +68,8 @@ static void start_unit(struct vcpu *vcpu)
 }
 
 /*
- * The event is the vCPU's from here on, and its interrupt with it: the unit must not hold it, or
- * the host would be interrupted for it.
+ * Take the registers out of the unit. An event becomes the vCPU's, with its interrupt; it is cleared
+ * in the unit, or it would interrupt the host.
  */
 static void stop_unit(struct vcpu *vcpu)
 {
@@ -106,7 +105,7 @@ static bool unit_has(u64 bit)
 	return unit.pmsidr & bit;
 }
 
-/* PMSFCR_EL1: each filter's bits are RES0 without it. */
+/* PMSFCR_EL1: the bits of a filter that the unit does not have are RES0. */
 static u64 pmsfcr_bits(void)
 {
 	return (unit_has(PMSIDR_FE) ? PMSFCR_FE : 0) | (unit_has(PMSIDR_FL) ? PMSFCR_FL : 0) |
@@ -114,8 +113,7 @@ static u64 pmsfcr_bits(void)
 	       (unit_has(PMSIDR_FNE) ? PMSFCR_FNE : 0);
 }
 
-/* Bits that are not RES0, of a VM that has what @unit has. A PMU that
- * PMFZ could freeze it has not. */
+/* Bits of a register that are not RES0 to the VM. PMBLIMITR_EL1.PMFZ is: the VM has no PMU. */
 static u64 writable_unit_bits(const struct spe_regs *regs, u32 encoding)
 {
 	switch (encoding) {
@@ -144,7 +142,7 @@ static u64 writable_unit_bits(const struct spe_regs *regs, u32 encoding)
 	}
 }
 
-/* Of those that are stored, the unit counts and writes three. */
+/* Whether the unit changes the register by itself. */
 static bool unit_changes(u32 encoding)
 {
 	return encoding == REG_NUM(PMSICR_EL1) || encoding == REG_NUM(PMBPTR_EL1) ||
@@ -183,7 +181,7 @@ static void unit_reset(struct vcpu *vcpu)
 	stop_unit_if_running(vcpu);
 }
 
-/* Nothing is watched and no breakpoint is kept: accesses trap. */
+/* Accesses trap, so no breakpoint is needed. */
 static void unit_interest(struct vcpu *vcpu)
 {
 	(void)vcpu;
@@ -209,8 +207,8 @@ static enum vcpu_action unit_exited(struct vcpu *vcpu, enum guest_exit_kind kind
 }
 
 /*
- * The host is needed. What is written out now may be the record that fills the buffer: a vCPU that
- * was about to sleep has an interrupt then.
+ * If the run ends, take the registers out of the unit. That can write the record that fills the
+ * buffer: then a vCPU that was about to sleep in WFI has an interrupt, and does not.
  */
 static enum vcpu_action unit_handled(struct vcpu *vcpu, enum vcpu_action action)
 {
@@ -222,7 +220,7 @@ static enum vcpu_action unit_handled(struct vcpu *vcpu, enum vcpu_action action)
 	return action == sleeps && spe_irq(&vcpu->spe->regs) ? vcpu_to_host(KEEL_EXIT_IRQ) : action;
 }
 
-/* The buffer is off in the unit while the event is pending, since it is then for the guest. */
+/* Profiling is off while an event is pending (spe_enabled_at()), so the unit stays off too. */
 static enum vcpu_action unit_enter(struct vcpu *vcpu)
 {
 	const struct spe_vcpu *spe = vcpu->spe;
@@ -237,7 +235,7 @@ static enum vcpu_action unit_enter(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
-/* Where the run ended without unit_handled(): at an entry that was none. */
+/* For a run that ended without unit_handled(), because an entry was abandoned. */
 static void unit_put(struct vcpu *vcpu)
 {
 	if (vcpu->spe)

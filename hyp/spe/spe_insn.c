@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Decodes A64: loads and stores (ARM DDI 0487, C4.1.94), branches (C4.1.93) and what is
- * conditional. Each function below is one encoding group; the tables at the end list them. See
- * spe_insn.h.
+ * Decodes A64: loads and stores (ARM DDI 0487, C4.1.94), branches (C4.1.93) and conditional
+ * instructions. Each function decodes one encoding group; the tables at the end list the groups.
+ * See spe_insn.h.
  */
 #include <spe/spe_insn_usual.h>
 
@@ -15,8 +15,7 @@ static void ldst_extended(struct spe_insn *insn, enum spe_insn_class class, u32 
 
 /* ---- Advanced SIMD structures ---- */
 
-/* Registers that LD1..LD4 and ST1..ST4 (multiple structures) transfer,
- * by opcode; 0: unallocated. */
+/* How many registers LD1..LD4 and ST1..ST4 (multiple structures) transfer, by opcode; 0: unallocated. */
 static const u8 simd_registers[16] = {
 	[0x0] = 4, [0x2] = 4, [0x4] = 3, [0x6] = 3, [0x7] = 1, [0x8] = 2, [0xa] = 2,
 };
@@ -314,7 +313,7 @@ static void decode_register_offset(u32 word, struct spe_insn *insn)
 
 	if (scale < 0)
 		return;
-	/* RPRFM: Xm tells about a range */
+	/* RPRFM: Xm describes a range */
 	if ((insn->flags & SPE_INSN_PREFETCH) && spe_bits(word, 4, 3) == 3)
 		return;
 	insn->form = SPE_FORM_INDEX;
@@ -415,7 +414,7 @@ static void decode_branch_register(u32 word, struct spe_insn *insn)
 
 	if (!opcs[opc].allocated || !branch_form(word, &form, opcs[opc].modifier))
 		return;
-	/* ERET, ERETAA, RETAA and their like name no register */
+	/* ERET, ERETAA, RETAA and similar ones name no register */
 	if (rn != 31 && (opc == 4 || (opc == 2 && (form.flags & SPE_INSN_AUTH))))
 		return;
 	*insn = form;
@@ -455,7 +454,7 @@ static void decode_simd(u32 word, struct spe_insn *insn)
 	insn->flags |= SPE_INSN_SIMD;
 }
 
-/* Loads and stores (C4.1.94) but spe_insn_decode_usual()'s. */
+/* Loads and stores (C4.1.94) without those of spe_insn_decode_usual(). */
 static const struct spe_insn_row ldst_rows[] = {
 	{ 0x3b200c00, 0x38000000, decode_unscaled },
 	{ 0x3b200c00, 0x38000400, decode_post_index },
@@ -513,7 +512,7 @@ static const struct spe_insn_row sve_rows[] = { { 0x1e000000, 0x04000000, spe_in
 		(rows), ARRAY_SIZE(rows) \
 	}
 
-/* C4.1, A64 instruction set encoding: by bits 28:25. Immediates (100x) say nothing to SPE. */
+/* C4.1, A64 instruction set encoding: by bits 28:25. Immediates (100x) are "other" to SPE. */
 static const struct {
 	const struct spe_insn_row *rows;
 	size_t count;

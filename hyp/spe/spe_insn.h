@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a sampled A64 instruction is: the operation type of its SPE record, the data address it
- * accesses, and where a branch goes (ARM DDI 0487, C4, "A64 instruction set encoding"). Values to
- * values: the instruction word and the registers as they were before it.
+ * What a sampled A64 instruction is: the operation type of its SPE record, its data address, and a
+ * branch's target (ARM DDI 0487, C4, "A64 instruction set encoding"). Pure functions of the
+ * instruction word and the registers before it.
  *
- * Of words that are not allocated, or are UNDEFINED, nothing is said but that they are "other". SVE
- * and SME instructions are classified; SVE gathers and scatters, and SME's ZA transfers, have no
- * one base address that general-purpose registers tell.
+ * Words that are not allocated, or are UNDEFINED, are "other". SVE and SME instructions are
+ * classified; SVE gathers and scatters, and some of SME's ZA transfers, have no single address that
+ * follows from general-purpose registers.
  */
 #ifndef KEEL_SPE_SPE_INSN_H
 #define KEEL_SPE_SPE_INSN_H
@@ -53,9 +53,9 @@ enum spe_insn_kind {
 #define SPE_INSN_STARTED \
 	BIT(14) /* MOPS main or epilogue: registers are as the prologue left them */
 
-/* How the data address is made. */
+/* How the data address is computed. */
 enum spe_insn_form {
-	SPE_FORM_NONE,	  /* there is none, or registers do not tell */
+	SPE_FORM_NONE,	  /* there is none, or it does not follow from registers */
 	SPE_FORM_LITERAL, /* PC + imm */
 	SPE_FORM_BASE,	  /* Xn|SP + imm */
 	SPE_FORM_INDEX,	  /* Xn|SP + extend(Xm) << shift */
@@ -64,7 +64,7 @@ enum spe_insn_form {
 	SPE_FORM_MOPS,	  /* Xn, with the count in Xm */
 };
 
-/* What a branch does, or what condition a select or compare has. */
+/* The condition of a branch, select or compare. */
 enum spe_insn_test {
 	SPE_TEST_ALWAYS,
 	SPE_TEST_COND,	/* .cond, as in B.cond */
@@ -115,14 +115,14 @@ struct spe_cpu {
  */
 void spe_insn_decode(u32 word, struct spe_insn *insn);
 
-/* A memory copy's store in the place of its load; no change to others. */
+/* Make a memory copy its store, in place of its load; other instructions do not change. */
 void spe_insn_as_store(struct spe_insn *insn);
 
 /**
  * spe_insn_address() - the first byte that a load, store or prefetch accesses
  * @va: bits 63:0 as the CPU computes it, its tag included
  *
- * Return: whether there is one that can be known.
+ * Return: whether the instruction has an address, and it is known.
  */
 bool spe_insn_address(const struct spe_insn *insn, const struct spe_cpu *cpu, u64 *va);
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A decoded instruction and the registers: its address, its condition,
- * its target. See spe_insn.h. */
+/* Evaluates a decoded instruction with the registers: address, condition, target. See spe_insn.h. */
 #include <spe/spe_insn.h>
 #include <spe/spe_packet.h>
 
@@ -48,9 +47,9 @@ static u64 extend_reg(u64 value, u32 extend)
 }
 
 /*
- * FEAT_MOPS between its instructions (C6.1.2, options A and B): in option A, which PSTATE.C = 0
- * tells, the pointers are at the end and a negative count leads back. A positive count then is a
- * copy that goes backwards, by blocks of a size that is not known.
+ * FEAT_MOPS between its instructions (C6.1.2, options A and B). In option A, which PSTATE.C = 0
+ * indicates, the pointers are at the end, and a negative count is the offset from there. A positive
+ * count is then a copy that goes backwards, in blocks of an unknown size.
  */
 static bool mops_address(const struct spe_insn *insn, const struct spe_cpu *cpu, u64 *va)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Decoding by rows: between the files of the instruction decoder. */
+/* Decoding by tables. Internal to the files of the instruction decoder. */
 #ifndef KEEL_SPE_SPE_INSN_ROWS_H
 #define KEEL_SPE_SPE_INSN_ROWS_H
 
 #include <spe/spe_insn.h>
 
 /*
- * An encoding group: words with (word & mask) == value. .decode fills in what it knows; it leaves
- * the instruction as it is, "other", where the manual has no allocation.
+ * An encoding group: words with (word & mask) == value. .decode fills in the instruction, or leaves
+ * it as it is, "other", if the word is unallocated.
  */
 struct spe_insn_row {
 	u32 mask, value;
@@ -31,7 +31,7 @@ static inline bool spe_bit(u32 word, unsigned int n)
 	return (word >> n) & 1;
 }
 
-/* The first row that the word is in, or none. */
+/* Decode by the first row that matches the word, if there is one. */
 static inline void spe_insn_by_row(const struct spe_insn_row *rows, size_t count, u32 word,
 				   struct spe_insn *insn)
 {
@@ -42,7 +42,7 @@ static inline void spe_insn_by_row(const struct spe_insn_row *rows, size_t count
 		}
 }
 
-/* Loads and stores: what they have in common. @class is SPE_INSN_LOAD, _STORE or _LOAD_ATOMIC. */
+/* The common part of loads and stores. @class is SPE_INSN_LOAD, _STORE or _LOAD_ATOMIC. */
 static inline void spe_insn_ldst(struct spe_insn *insn, enum spe_insn_class class,
 				 enum spe_insn_kind kind, u32 size)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Decodes SVE's and SME's loads and stores (ARM DDI 0487, C4.1.36 on, "SVE Memory"). Contiguous
- * ones have an address; gathers, scatters and ZA transfers by vector number have a class. See
- * spe_insn.h.
+ * ones have an address; gathers, scatters and ZA transfers by vector number are only classified.
+ * See spe_insn.h.
  */
 #include <spe/spe_insn_rows.h>
 
@@ -14,7 +14,7 @@ static void ldst_vector(u32 word, struct spe_insn *insn, u64 flags)
 	insn->flags |= (u32)flags;
 }
 
-/* Under the predicate of bits 12:10, by elements of 1 << @esize bytes. */
+/* Predicated by the register in bits 12:10, with elements of 1 << @esize bytes. */
 static void ldst_predicated(u32 word, struct spe_insn *insn, u64 flags, u32 esize)
 {
 	ldst_vector(word, insn, SPE_INSN_PRED | flags);
@@ -41,7 +41,7 @@ static void by_register(u32 word, struct spe_insn *insn, u32 shift)
 	insn->shift = (u8)shift;
 }
 
-/* Rm = 31 is not the zero register but another instruction, or none. */
+/* Rm = 31 is not the zero register: the word is another instruction, or unallocated. */
 static bool no_index(u32 word)
 {
 	return spe_bits(word, 20, 16) == 31;
@@ -203,7 +203,7 @@ static void decode_scatter_32_scaled(u32 word, struct spe_insn *insn)
 		decode_scatter_32(word, insn);
 }
 
-/* No prefetch of SVE's has an address in its record: it is a hint about a whole vector. */
+/* A prefetch of SVE's has no address in its record: it is for a whole vector. */
 static void decode_prefetch(u32 word, struct spe_insn *insn)
 {
 	(void)word;

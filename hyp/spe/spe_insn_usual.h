@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loads and stores that compilers make most, decoded inline: for spe_insn_decode(), and for the
- * path of a sample, on which such an instruction is never in memory.
+ * The most frequent loads and stores, decoded inline: for spe_insn_decode(), and for the short path
+ * of a sample, which keeps the decoded instruction in registers.
  */
 #ifndef KEEL_SPE_SPE_INSN_USUAL_H
 #define KEEL_SPE_SPE_INSN_USUAL_H
@@ -24,7 +24,7 @@ static __always_inline void spe_simdfp_or_gp(struct spe_insn *insn, bool load, b
 /* opc 101 V 0 mode L imm7 Rt2 Rn Rt; modes: no-allocate, post-index, offset, pre-index */
 #define SPE_PAIR_POST 1
 
-/* STGP, LDPSW: which have no no-allocate form */
+/* STGP, LDPSW: there is no no-allocate form */
 static __always_inline void spe_pair_opc1(u32 word, struct spe_insn *insn)
 {
 	bool load = spe_bit(word, 22);
@@ -103,8 +103,8 @@ static __always_inline void spe_unsigned_offset(u32 word, struct spe_insn *insn)
 }
 
 /*
- * spe_insn_decode() of what there is most. Return: false for anything else, as which @insn then
- * is "other".
+ * spe_insn_decode() for the most frequent loads and stores. Return: false for any other word; @insn
+ * is "other" then.
  */
 static __always_inline bool spe_insn_decode_usual(u32 word, struct spe_insn *insn)
 {

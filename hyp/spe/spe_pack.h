@@ -19,15 +19,15 @@
 #define SPE_HEADER_COUNTER   0x98 /* + index */
 #define SPE_HEADER_SIZE	     GENMASK(5, 4)
 
-/* Bytes of all packets that a record can have at once, and what is stored behind the last one. */
+/* Bytes of all packets that a record can have, and with the word that the last store overruns. */
 #define SPE_PACKETS_MAX	 (SPE_ADDR_COUNT * 9 + 2 * 5 + SPE_COUNTER_COUNT * 3 + 9 + 2 + 2 + 9)
 #define SPE_PACKETS_ROOM (SPE_PACKETS_MAX + sizeof(u64))
 
 /*
- * A packet with 1 << @log2 bytes of payload, little-endian. It is stored as a whole word, what
- * follows overwrites what was too much: stores of single bytes would be most of what a sample
- * costs. mk/hyp.mk lets the compiler use unaligned stores here, which it may not where the MMU can
- * be off. Return: behind it.
+ * Append a packet with 1 << @log2 bytes of payload, little-endian. The payload is stored as a whole
+ * word, of which the next packet overwrites the unused bytes: stores of single bytes would be most
+ * of a sample's cost. mk/hyp.mk lets the compiler use unaligned stores here, which it may not in
+ * code that runs with the MMU off. Return: the end of the packet.
  */
 static __always_inline u8 *spe_packet(u8 *at, u32 header, u64 payload, u32 log2)
 {
@@ -77,7 +77,7 @@ static __always_inline u8 *spe_counters(u8 *at, const struct spe_record *r)
 	return spe_counter_packet(at, r, SPE_COUNTER_TRANSLATION);
 }
 
-/* The payload is 2 bytes, or more where an event needs it. */
+/* The payload is 2 bytes, or 4 or 8 if an event needs it. */
 static __always_inline u8 *spe_events(u8 *at, u64 events)
 {
 	if (!(events >> 16))
@@ -112,8 +112,8 @@ static __always_inline void spe_clear(u8 *out)
 }
 
 /*
- * A record's packets at @out, zeroes behind them. @out has room for SPE_PACKETS_ROOM bytes, but for
- * a record that is known to fit. Return: bytes of packets.
+ * Write a record's packets to @out, and zeros behind them. @out has room for SPE_PACKETS_ROOM bytes,
+ * or fewer if the record is known to fit. Return: bytes of packets.
  */
 static __always_inline size_t spe_record_pack(const struct spe_record *r, u8 *out)
 {
@@ -131,7 +131,7 @@ static __always_inline size_t spe_record_pack(const struct spe_record *r, u8 *ou
 	return (size_t)(at - out);
 }
 
-/* What is asked for with addresses, contexts and timestamps, of a load or store. */
+/* The members of a load's or store's record with addresses, contexts and timestamps enabled. */
 #define SPE_HAS_USUAL                                                                        \
 	(SPE_HAS_ADDR(SPE_ADDR_PC) | SPE_HAS_ADDR(SPE_ADDR_VA) | SPE_HAS_ADDR(SPE_ADDR_PA) | \
 	 SPE_HAS_CONTEXT_EL1 | SPE_HAS_COUNTER(SPE_COUNTER_TOTAL) | SPE_HAS_TIMESTAMP)
@@ -146,7 +146,7 @@ static __always_inline bool spe_record_is_usual(const struct spe_record *r)
 	((u64)(((header) & ~SPE_HEADER_SIZE) | FIELD_PREP(SPE_HEADER_SIZE, log2)) << (shift))
 
 /*
- * spe_record_pack() of a record that is usual: each packet has its place, so that the words can be
+ * spe_record_pack() for spe_record_is_usual(): each packet has a constant offset, so the words are
  * made in registers.
  */
 static __always_inline void spe_record_pack_usual(const struct spe_record *r,

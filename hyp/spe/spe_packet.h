@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SPE sample records: packets of format 0 (ARM DDI 0487, D17.3). One record is SPE_RECORD_SIZE
- * bytes. Values to values.
+ * bytes. Pure functions.
  */
 #ifndef KEEL_SPE_SPE_PACKET_H
 #define KEEL_SPE_SPE_PACKET_H
@@ -13,14 +13,14 @@
 /* Address packets, by their index. */
 enum spe_address {
 	SPE_ADDR_PC,
-	SPE_ADDR_TARGET, /* of a branch that was taken */
-	SPE_ADDR_VA,	 /* of the data */
+	SPE_ADDR_TARGET, /* target of a taken branch */
+	SPE_ADDR_VA,	 /* data address */
 	SPE_ADDR_PA,
-	SPE_ADDR_PREVIOUS, /* target of the branch before */
+	SPE_ADDR_PREVIOUS, /* target of the previous branch */
 	SPE_ADDR_COUNT
 };
 
-/* Counter packets, by their index; cycles. */
+/* Counter packets, by their index; in cycles. */
 enum spe_counter {
 	SPE_COUNTER_TOTAL,
 	SPE_COUNTER_ISSUE,
@@ -45,7 +45,7 @@ enum spe_op_class {
 #define SPE_SUB_SVE_PRED   0x04 /* SVE, predicated */
 #define SPE_SUB_SVE_SG	   0x80 /* SVE load or store, gather or scatter */
 #define SPE_SUB_SVE_EVL	   GENMASK(6, 4)
-/* Class "load/store": bit 0 says store; the rest is one of these. */
+/* Class "load/store": bit 0 is set for a store; the rest is one of these. */
 #define SPE_SUB_ST	    0x01
 #define SPE_SUB_LDST_GP	    0x00
 #define SPE_SUB_LDST_SIMDFP 0x04
@@ -62,7 +62,7 @@ enum spe_op_class {
 #define SPE_SUB_BR_COND	    0x01
 #define SPE_SUB_BR_INDIRECT 0x02
 
-/* Which of the members of a record there are. */
+/* Which members of a record are valid. */
 #define SPE_HAS_ADDR(n)	    BIT(n)	 /* enum spe_address */
 #define SPE_HAS_COUNTER(n)  BIT(8 + (n)) /* enum spe_counter */
 #define SPE_HAS_CONTEXT_EL1 BIT(16)
@@ -73,7 +73,7 @@ enum spe_op_class {
 struct spe_record {
 	u64 has;			/* SPE_HAS_* */
 	u64 addr[SPE_ADDR_COUNT];	/* payloads, as spe_address_*() make them */
-	u32 counter[SPE_COUNTER_COUNT]; /* more than SPE_COUNTER_MAX is as much */
+	u32 counter[SPE_COUNTER_COUNT]; /* saturates at SPE_COUNTER_MAX */
 	u32 context_el1, context_el2;
 	u64 events;  /* SPE_EVENT_* */
 	u8 op_class; /* enum spe_op_class */
@@ -83,8 +83,8 @@ struct spe_record {
 };
 
 /*
- * An empty record, field by field: for the whole at once a compiler calls memset(), which takes ten
- * times as much.
+ * Clear a record, member by member: for an assignment of the whole a compiler calls memset(), which
+ * takes ten times as long.
  */
 static __always_inline void spe_record_clear(struct spe_record *record)
 {
@@ -114,8 +114,8 @@ static inline u64 spe_address_code(u64 va, unsigned int el)
 }
 
 /*
- * Payload for a data address. The top byte is the address's own where it is ignored by translation
- * (@tbi: a tag), else zero.
+ * Payload for a data address. The top byte is the address's own if translation ignores it (@tbi: it
+ * is a tag), else zero.
  */
 static inline u64 spe_address_va(u64 va, bool tbi)
 {
@@ -135,13 +135,13 @@ static inline u64 spe_address_pa(u64 pa)
 u8 spe_evl(unsigned int bits);
 
 /**
- * spe_record_build() - a record as it lies in the profiling buffer
- * @out: gets all of it: packets, a Timestamp or End packet, padding; in words as they lie in
- *       memory, little-endian as EL2 is
+ * spe_record_build() - encode a record as in the profiling buffer
+ * @out: the whole record: packets, a Timestamp or End packet, padding; in memory order, EL2 being
+ *       little-endian
  *
- * Return: 0; -E2BIG if the packets do not fit (a load or store with all that there is does, and so
- * does a branch; what is too much is both at once); -EINVAL for an op_class that there is not. What
- * @out holds then is no record.
+ * Return: 0; -E2BIG the packets do not fit (a load or store with all its members does, and so does a
+ * branch; the members of both do not); -EINVAL for an invalid op_class. After an error the contents
+ * of @out are undefined.
  */
 int __must_check spe_record_build(const struct spe_record *record, u64 out[SPE_RECORD_WORDS]);
 

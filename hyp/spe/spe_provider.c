@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The choice of who provides SPE. See spe_provider.h. */
+/* Chooses the provider of SPE: spe_provider.h. */
 #include <cpu/log.h>
 #include <keel/spe.h>
 #include <spe/spe_emul.h>
@@ -8,7 +8,7 @@
 #include <spe/spe_vcpu.h>
 #include <vm/vm_ops.h>
 
-/* What every CPU has. */
+/* What all CPUs have. */
 static struct spe_unit_id machine;
 static bool any_cpu;
 
@@ -19,7 +19,8 @@ void spe_provider_add_cpu(const struct spe_unit_id *id)
 {
 	if (!any_cpu)
 		machine = *id;
-	spe_unit_merge(&machine, id); /* with itself: only the fields that guests are told of */
+	spe_unit_merge(&machine,
+		       id); /* the first with itself: keeps only the fields that guests see */
 	any_cpu = true;
 }
 

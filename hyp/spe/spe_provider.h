@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who provides guests with SPE: the CPUs' own profiling units (spe_hw.c) or Keel (spe_emul.c).
- * Chosen once, at boot, for all VMs.
+ * What provides guests with SPE: the CPUs' own profiling units (spe_hw.c) or the emulation
+ * (spe_emul.c). Chosen once, at boot, for all VMs.
  *
- * A provider is reached in two ways. struct exit_stage (vm/exit.h) is its place in the run loop,
- * struct spe_ops what everybody else asks of it: traps, KVM_*_ONE_REG, reset, ID registers, debug.
- * The registers' storage, the level of the interrupt and the host's calls (STOP among them, which
- * the stage looks at before an entry) are the same for both: spe_vcpu.c.
+ * A provider has two interfaces: a struct exit_stage (vm/exit.h) for the run loop, and struct spe_ops
+ * for all others: traps, KVM_*_ONE_REG, reset, ID registers, debug. Common to both, in spe_vcpu.c,
+ * are the registers' storage, the level of the interrupt and the host's calls. (STOP is one of
+ * these; the stages check it before an entry.)
  */
 #ifndef KEEL_SPE_SPE_PROVIDER_H
 #define KEEL_SPE_SPE_PROVIDER_H
@@ -18,15 +18,15 @@
 #include <vm/vm.h>
 
 /**
- * struct spe_ops - a provider, of vCPUs that have the feature; by the vCPU's owner, loaded or not
+ * struct spe_ops - a provider. For vCPUs that have the feature; by the vCPU's owner, loaded or not
  *
  * @how:	 KEEL_SPE_EMULATED or KEEL_SPE_HARDWARE
  * @version:	 ID_AA64DFR0_EL1.PMSVer for guests
- * @reset:	 the vCPU is reset; its registers, after this returns
- * @read:	 a register by its encoding, SPE_SYSREG(); false if there is none
- * @write:	 likewise; false, and nothing has changed, also if it is not written
- * @interest:	 the guest, or userspace for it, looks for SPE
- * @debug:	 its use of the debug registers, or NULL: trap/debug.h
+ * @reset:	 reset the provider's own state; the caller resets the registers after this
+ * @read:	 read a register by its encoding. Return: false if it is none of SPE's
+ * @write:	 write one, likewise; false also if it is read-only. Then nothing has changed
+ * @interest:	 the guest, or userspace for it, may be about to use SPE
+ * @debug:	 the provider's use of the debug registers, or NULL: trap/debug.h
  */
 struct spe_ops {
 	u32 how;
@@ -40,23 +40,23 @@ struct spe_ops {
 
 extern const struct spe_ops spe_emul_ops, spe_hw_ops;
 
-/* A CPU of the machine has told what it has, before the choice: the boot CPU first. */
+/* Add a CPU's profiling unit to the choice; before spe_provider_init(), the boot CPU first. */
 void spe_provider_add_cpu(const struct spe_unit_id *id);
 
 /**
- * spe_provider_init() - choose, and register on the run loop
+ * spe_provider_init() - choose the provider, and register it with the run loop
  * @asked: keel.spe
  *
- * The hardware takes a unit on every CPU that was added, and that they have enough in common.
- * Without that keel.spe=hw is one warning and no SPE for guests: who insists on hardware does not
- * want to mistake the emulation for it. Boot CPU, once, after vm_init(), trap_init(), vgic_init()
- * and timer_init().
+ * The hardware can be chosen if every CPU that was added has a unit, and the units have enough in
+ * common. If not, keel.spe=hw gives one warning and no SPE for guests, not the emulation, which a
+ * user could mistake for the hardware. Boot CPU, once, after vm_init(), trap_init(), vgic_init() and
+ * timer_init().
  */
 void spe_provider_init(enum option_spe asked);
 
 /*
- * A CPU comes up: whether vCPUs can run there, which the choice depends on. It counts for CPUs that
- * could not be asked at boot.
+ * A CPU comes up: whether vCPUs can run there with the provider that was chosen. False is possible
+ * for a CPU that was not added at boot.
  */
 bool spe_provider_fits(const struct spe_unit_id *id);
 

@@ -8,8 +8,7 @@
 	(PMSFCR_FE | PMSFCR_FT | PMSFCR_FL | PMSFCR_FNE | PMSFCR_B | PMSFCR_LD | PMSFCR_ST)
 #define NO_STORAGE 0xff
 
-/* PMSEVFR_EL1: E[x] of what an FEAT_SPEv1p2 filters on; the
- * IMPLEMENTATION DEFINED ones are none. */
+/* PMSEVFR_EL1: E[x] of FEAT_SPEv1p2; no IMPLEMENTATION DEFINED events. */
 #define EVENTS_V1P2                                                                            \
 	(SPE_EVENT_RETIRED | SPE_EVENT_L1D_REFILL | SPE_EVENT_TLB_WALK | SPE_EVENT_NOT_TAKEN | \
 	 SPE_EVENT_MISPRED | SPE_EVENT_MISALIGNED)
@@ -34,7 +33,7 @@ static const struct spe_row {
 	bool there;
 	u8 offset; /* in struct spe_regs, or NO_STORAGE */
 	u64 mask;  /* bits that are not RES0 */
-	u64 value; /* of a register that is read only */
+	u64 value; /* of a read-only register */
 } rows[16] = {
 	STORED(PMSCR_EL1, pmscr, PMSCR_BITS),
 	STORED(PMSNEVFR_EL1, pmsnevfr, EVENTS_V1P2 | EVENTS_SVE),
@@ -68,7 +67,7 @@ u64 spe_events_filtered(const struct spe_regs *regs)
 	return EVENTS_V1P2 | (regs->sve ? EVENTS_SVE : 0);
 }
 
-/* What the register holds of a value: without SVE its events cannot be asked for. */
+/* The register's writable bits: without SVE its events cannot be selected. */
 static u64 kept_mask(const struct spe_regs *regs, u32 encoding, u64 mask)
 {
 	if (encoding == REG_NUM(PMSEVFR_EL1) || encoding == REG_NUM(PMSNEVFR_EL1))
@@ -120,10 +119,10 @@ bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value)
 
 /* ---- the interval (D17.2.2; SPEToCollectSample() and SPEResetSampleCounter() in J1.1.1) ---- */
 
-/* The number of instructions until one of the two counters does something: 1 at least. */
+/* The number of instructions until one of the two counters reaches zero or is reloaded: at least 1. */
 static u64 until_event(u64 count, u64 ecount)
 {
-	u64 left = count ? count : 1; /* the one that reloads */
+	u64 left = count ? count : 1; /* 1: the instruction that reloads COUNT */
 
 	return ecount ? MIN(left, ecount) : left;
 }
@@ -151,7 +150,7 @@ u64 spe_interval_run_jitter(struct spe_regs *regs, u64 ops, u8 (*random)(void *)
 			count -= step;
 			drawn = !count;
 		}
-		if (drawn) { /* a jitter that was still running is replaced */
+		if (drawn) { /* replaces a jitter that was still counting down */
 			ecount = random(arg);
 			*sample = !ecount;
 		} else if (ecount) {

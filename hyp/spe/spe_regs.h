@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Statistical Profiling Extension's EL1 registers as the emulation offers them: what they hold,
- * what they read as after reset, whether they let samples be taken, and the interval counter.
+ * The Statistical Profiling Extension's EL1 registers as the emulation offers them: their values and
+ * reset values, whether they enable profiling, and the interval counter.
  *
- * What is offered (docs/spe.md has the reasons): FEAT_SPEv1p2 with inverse event filtering, 64-byte
- * records, architectural instructions as the population, jitter at the end of the interval. No data
- * sources, no previous branch targets, no call and return records: those are not known to an
- * emulation, or came with later versions.
+ * The emulation offers (docs/spe.md has the reasons) FEAT_SPEv1p2 with inverse event filtering,
+ * 64-byte records, architectural instructions as the population, jitter at the end of the interval.
+ * It does not offer data sources, previous branch targets, and call and return records: an emulation
+ * does not know them, or later versions added them.
  *
- * Values to values: no locks, no hardware. Whoever owns the vCPU owns its struct spe_regs.
+ * Pure functions: no locks, no hardware. The owner of a vCPU owns its struct spe_regs.
  */
 #ifndef KEEL_SPE_SPE_REGS_H
 #define KEEL_SPE_SPE_REGS_H
@@ -21,31 +21,31 @@
 #define SPE_RECORD_SHIFT 6
 #define SPE_RECORD_SIZE	 (1U << SPE_RECORD_SHIFT)
 
-/* Least interval: what PMSIDR_EL1.Interval says, and what a smaller PMSIRR_EL1.INTERVAL means. */
+/* The minimum interval, as PMSIDR_EL1.Interval says; a smaller PMSIRR_EL1.INTERVAL means this. */
 #define SPE_MIN_INTERVAL 1024U
 
-/* All registers as after a Warm reset; those that the manual leaves UNKNOWN are 0. */
+/* Reset all registers as a Warm reset does; UNKNOWN values are 0. */
 void spe_regs_reset(struct spe_regs *regs);
 
 /**
- * spe_reg_read(), spe_reg_write() - a register as an MRS reads it, and an MSR writes it
- * @encoding: as SPE_SYSREG() makes it; any value
+ * spe_reg_read(), spe_reg_write() - an MRS or MSR of a register
+ * @encoding: any value
  *
  * Bits that are RES0 read as zero and ignore writes.
  *
- * Return: false if the access is UNDEFINED (not a register of these, or a write of PMSIDR_EL1 or
+ * Return: false if the access is UNDEFINED (not one of these registers, or a write of PMSIDR_EL1 or
  * PMBIDR_EL1); nothing has changed then.
  */
 bool spe_reg_read(const struct spe_regs *regs, u32 encoding, u64 *value);
 bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value);
 
-/* Where the value of a register that can be written is kept; NULL for others. */
+/* Where the value of a writable register is stored; NULL for others. */
 u64 *spe_reg_storage(struct spe_regs *regs, u32 encoding);
 
 /* Whether spe_reg_read(), or spe_reg_write(), would succeed. */
 bool spe_reg_is(u32 encoding, bool write);
 
-/* Events that PMSEVFR_EL1 and PMSNEVFR_EL1 can ask for. */
+/* Events that PMSEVFR_EL1 and PMSNEVFR_EL1 can select. */
 u64 spe_events_filtered(const struct spe_regs *regs);
 
 /* The level of the profiling interrupt, PMBIRQ. */
@@ -77,8 +77,7 @@ static inline u32 spe_interval(const struct spe_regs *regs)
 	return (u32)MAX(regs->pmsirr & PMSIRR_INTERVAL, SPE_MIN_INTERVAL);
 }
 
-/* spe_interval_run() without jitter: one counter, which is reloaded,
- * and runs down to the sample. */
+/* spe_interval_run() without jitter: one counter, which is reloaded and counts down to the sample. */
 static inline u64 spe_interval_run_plain(struct spe_regs *regs, u64 ops, bool *sample)
 {
 	u64 count = FIELD_GET(PMSICR_COUNT, regs->pmsicr), reload = !count && ops ? 1 : 0, step;
@@ -92,16 +91,16 @@ static inline u64 spe_interval_run_plain(struct spe_regs *regs, u64 ops, bool *s
 	return reload + step;
 }
 
-/* And with it. */
+/* spe_interval_run() with jitter. */
 u64 spe_interval_run_jitter(struct spe_regs *regs, u64 ops, u8 (*random)(void *), void *arg,
 			    bool *sample);
 
 /**
- * spe_interval_run() - the population advances
+ * spe_interval_run() - count instructions of the population, up to the next sample
  * @regs:   PMSICR_EL1 counts down, and is reloaded from PMSIRR_EL1 (D17.2.2)
- * @ops:    sampled population that ran, in instructions; stops short of the next sample after one
+ * @ops:    how many instructions ran
  * @random: uniform in 0..255 at each call: the jitter
- * @sample: whether the last of the instructions that are counted is to be sampled
+ * @sample: out: whether the last instruction that was counted is sampled
  *
  * Return: how many of @ops were counted: all of them, or up to and including the sampled one.
  */
@@ -115,7 +114,7 @@ static inline u64 spe_interval_run(struct spe_regs *regs, u64 ops, u8 (*random)(
 
 /*
  * A lower bound of the instructions until the next sample: at least 1, and exact unless the jitter
- * has still to be drawn.
+ * is not drawn yet.
  */
 static inline u64 spe_interval_left(const struct spe_regs *regs)
 {

@@ -1,5 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* One sample. See spe_sample.h. */
+/*
+ * Takes one sample: spe_sample.h.
+ *
+ *	fetch the instruction at PC    by stage 1 and 2 of the guest (spe_guest.h); 0 if it cannot
+ *	decode it                      spe_insn.h
+ *	describe it in a struct spe_record: PC, context, timestamp; data address or branch target,
+ *	                               from the registers as they are before the instruction
+ *	filter it                      spe_filter.h
+ *	write the record at PMBPTR     as one store of 64 bytes, under the stage 2's lock, so that the
+ *	                               memory is the VM's from the translation to the store
+ *
+ * Most samples are of plain loads and stores; sample_usual() does these with the record in registers
+ * only. Everything on that path is inline: the cost of a sample bounds the rate of profiling.
+ */
 #include <arch/el1.h>
 #include <arch/reg_bits.h>
 #include <lib/bitmap.h>
@@ -19,7 +32,7 @@
 
 /* ---- the guest's state ---- */
 
-/* In quadwords, as ZCR_EL1 has it: lengths that there are not round down (ZCR_EL1.LEN). */
+/* The vector length in quadwords: the longest that the CPU has, up to ZCR_EL1.LEN. */
 static unsigned int vector_quads(const struct vcpu *vcpu)
 {
 	u64 zcr = this_vm_cpu()->guest_fp_in ? read_el1_zcr() : vcpu->sysreg[ZCR_EL1];
@@ -49,7 +62,7 @@ static bool is_sve(const struct spe_insn *insn)
 	       insn->form == SPE_FORM_VL;
 }
 
-/* Of an instruction that does not ask: 0. */
+/* The vector length in bytes; 0 if the instruction does not depend on it. */
 static unsigned int vector_bytes(const struct vcpu *vcpu, const struct spe_insn *insn)
 {
 	if (!is_sve(insn) || !(vcpu->features & BIT(VCPU_SVE)))
@@ -70,7 +83,7 @@ static u64 stack_pointer(const struct vcpu *vcpu)
 	return sp1 ? read_sysreg(sp_el1) : read_sysreg(sp_el0);
 }
 
-/* What the instruction names, and no more. */
+/* Read the registers that the instruction uses. */
 static void look_at_cpu(const struct vcpu *vcpu, const struct spe_insn *insn, struct spe_cpu *cpu)
 {
 	cpu->pc = vcpu->regs.pc;
@@ -87,7 +100,7 @@ static void look_at_cpu(const struct vcpu *vcpu, const struct spe_insn *insn, st
 	cpu->vl = vector_bytes(vcpu, insn);
 }
 
-/* ---- what is recorded ---- */
+/* ---- the record's contents ---- */
 
 static bool is_data(const struct spe_insn *insn)
 {
@@ -107,7 +120,7 @@ static __always_inline bool has_tag(u64 va)
 	return va >> 56 && (read_el1_tcr() & (va >> 55 & 1 ? TCR_TBI1 : TCR_TBI0));
 }
 
-/* A data address, as what is accessed there. */
+/* A data address: virtual, and physical if that is enabled. */
 static __always_inline void describe_access(struct spe_view view, const struct spe_regs *regs,
 					    u64 va, bool misaligned, unsigned int el,
 					    struct spe_record *record)
@@ -121,7 +134,7 @@ static __always_inline void describe_access(struct spe_view view, const struct s
 		add_address(record, SPE_ADDR_PA, spe_address_pa(ipa));
 }
 
-/* Where a branch leads: an ERET to what SPSR_EL1 says. */
+/* The EL at which a branch's target executes: for an ERET, SPSR_EL1's. */
 static unsigned int target_el(const struct spe_insn *insn, unsigned int el)
 {
 	u64 mode;
@@ -143,7 +156,7 @@ static void describe_branch(const struct spe_insn *insn, const struct spe_cpu *c
 		add_address(record, SPE_ADDR_TARGET, spe_address_code(target, target_el(insn, el)));
 }
 
-/* What does not depend on the instruction. */
+/* The parts of a record that do not depend on the instruction. */
 static __always_inline void describe_cpu(const struct vcpu *vcpu, const struct spe_regs *regs,
 					 unsigned int el, u64 now, struct spe_record *record)
 {
@@ -179,7 +192,7 @@ static u64 operation_of(const struct spe_insn *insn)
 	}
 }
 
-/* Memory copies are whichever of the two the filter asks for. */
+/* Whether the filter selects stores and not loads: a memory copy then counts as a store. */
 static bool stores_alone(const struct spe_regs *regs)
 {
 	return (regs->pmsfcr & PMSFCR_FT) && (regs->pmsfcr & PMSFCR_ST) &&
@@ -188,7 +201,7 @@ static bool stores_alone(const struct spe_regs *regs)
 
 /* ---- the buffer ---- */
 
-/* Memory of the VM that is not mapped yet: asked for once; if it is not there then, it is not. */
+/* Ask the host for memory of the buffer. If the last sample has asked for the same, it is an abort. */
 static void memory_missing(struct spe_vcpu *spe, u64 ipa)
 {
 	spe_count(&spe->dropped);
@@ -203,7 +216,7 @@ static void memory_missing(struct spe_vcpu *spe, u64 ipa)
 	spe->ask = true;
 }
 
-/* Nothing can be written: stage 1 says no, or nobody's memory is there, or not yet. */
+/* The record cannot be written: stage 1 faults, there is no normal memory, or it is not mapped yet. */
 static void cannot_write(struct spe_view view, u64 par, u64 va)
 {
 	struct spe_vcpu *spe = view.vcpu->spe;
@@ -216,7 +229,7 @@ static void cannot_write(struct spe_view view, u64 par, u64 va)
 		spe_buffer_fault(&spe->regs, 1, (u32)FIELD_GET(PAR_FST, par));
 		return;
 	}
-	/* stage 1 alone tells where the host has to map something */
+	/* stage 2 faults: stage 1 gives the IPA that the host must map */
 	par = spe_guest_translate(view, at_s1e1w, va);
 	if (par & PAR_F)
 		spe_buffer_abort(&spe->regs);
@@ -229,7 +242,7 @@ STATIC_ASSERT(3 * 9 + 5 + 3 + 3 + 2 + 9 <= SPE_RECORD_SIZE - sizeof(u64), "a rec
 
 STATIC_ASSERT(SPE_RECORD_SIZE == FOREIGN_RECORD, "one write");
 
-/* At once and not packet by packet: the memory may fault. Return: false if it does. */
+/* One store of the whole record, since the memory may fault. Return: false if it does. */
 static __always_inline bool store_record(const struct spe_record *record, char *to)
 {
 	struct foreign_record usual, other;
@@ -244,7 +257,7 @@ static __always_inline bool store_record(const struct spe_record *record, char *
 	return foreign_store_record(to, other);
 }
 
-/* The memory itself faults. Apart, so that the usual way carries no answer from here to there. */
+/* The store has faulted. Not inline, to keep the usual path short. */
 static __noinline void write_faulted(struct spe_view view, struct el2_window window, u64 va)
 {
 	el2_window_close_on(window, spe_errata(view));
@@ -280,7 +293,7 @@ static __always_inline void write_record(struct spe_view view, struct spe_vcpu *
 	spe_buffer_written(&spe->regs);
 }
 
-/* Whether spe_buffer_place() says where: as a rule there is room, at the pointer. */
+/* spe_buffer_place() == SPE_PLACE_WRITE, with a short path for the usual case: there is room. */
 static __always_inline bool has_place(struct spe_regs *regs)
 {
 	u64 va;
@@ -328,8 +341,8 @@ static void sample_other(struct spe_view view, unsigned int el, u64 now, u32 wor
 }
 
 /*
- * The same of a plain load or store, which most are that have much to tell: neither the instruction
- * nor what is to be recorded is ever in memory. False if it is another one.
+ * The same for a plain load or store; the decoded instruction and the record stay in registers.
+ * Return: false for any other instruction.
  */
 static __always_inline bool sample_usual(struct spe_view view, struct spe_vcpu *spe,
 					 unsigned int el, u64 now, u32 word)
@@ -354,7 +367,7 @@ static __always_inline bool sample_usual(struct spe_view view, struct spe_vcpu *
 	return true;
 }
 
-/* spe_sample(), and inline in the path that is for it alone. */
+/* spe_sample(), inline for sample_alarm(). */
 static __always_inline bool take_sample(struct vcpu *vcpu, struct spe_vcpu *spe, unsigned int el,
 					u64 now)
 {
@@ -383,7 +396,7 @@ bool spe_sample(struct vcpu *vcpu, u64 now)
 	return (pstate & PSR_MODE32) || take_sample(vcpu, vcpu->spe, spe_el_of(pstate), now);
 }
 
-/* Whether it was the alarm for a sample, which is done, and nothing else has changed. */
+/* Return: true if it was the alarm, its sample was taken, and nothing else has changed. */
 static __always_inline bool sample_alarm(struct vcpu *vcpu)
 {
 	struct spe_vcpu *spe = vcpu->spe;
@@ -404,9 +417,9 @@ static __always_inline bool sample_alarm(struct vcpu *vcpu)
 }
 
 /*
- * Where the way from an alarm to the guest and back takes longer than the interval, each entry ends
- * with the next alarm, and what of the host's is pending besides would never be looked at. So where
- * the guest has come no further, the long way decides.
+ * If the way from an alarm to the guest and back takes longer than the interval, each entry ends
+ * with the next alarm, and a pending interrupt of the host's would never be seen. So if the guest
+ * makes no progress and an interrupt is pending (vcpu_host_waits()), the exit takes the long path.
  */
 static __always_inline enum vcpu_action exit_by_irq(struct vcpu *vcpu)
 {
@@ -414,7 +427,7 @@ static __always_inline enum vcpu_action exit_by_irq(struct vcpu *vcpu)
 		return spe_emul_exit(vcpu, true);
 	if (likely(!vcpu_host_waits(vcpu)))
 		return VCPU_AT_ONCE;
-	vcpu->spe->since = 0; /* all that ran is counted */
+	vcpu->spe->since = 0; /* the time up to now is counted */
 	return spe_emul_exit(vcpu, true);
 }
 

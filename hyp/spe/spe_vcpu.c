@@ -63,7 +63,7 @@ void spe_vcpu_update_irq(struct vcpu *vcpu)
 	vgic_set_timer(vcpu, READ_ONCE(vcpu->vm->spe_intid), spe_irq(&vcpu->spe->regs));
 }
 
-/* The guest, or userspace for it, wants SPE: its vectors are watched from here on. */
+/* The guest, or userspace for it, may be about to use SPE. */
 static void guest_seeks_spe(struct vcpu *vcpu)
 {
 	provider->interest(vcpu);
@@ -86,14 +86,14 @@ void spe_vcpu_set_provider(const struct spe_ops *ops)
 
 /* ---- the host's call ---- */
 
-/* PPIs; the timers' are Keel's. */
+/* Whether the interrupt may be SPE's: a PPI, but not one of the timers'. */
 static bool intid_valid(u64 intid)
 {
 	return intid >= VGIC_SGIS && intid < VGIC_PRIVATE && intid != VGIC_PPI_VTIMER &&
 	       intid != VGIC_PPI_PTIMER;
 }
 
-/* The same for all vCPUs: the first one chooses. */
+/* All vCPUs of a VM have the same INTID, which the first one sets. Return: whether it is @intid. */
 static bool intid_agreed(struct vm *vm, u32 intid)
 {
 	u32 was = 0;

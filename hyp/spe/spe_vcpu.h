@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A vCPU's SPE: what it has of it, its registers as the guest and userspace access them, and what
- * the host's calls set. The sampling itself is the provider's (spe_provider.h): spe_emul.c or
- * spe_hw.c.
+ * A vCPU's SPE: its state, its registers as the guest and userspace access them, and what the host's
+ * calls set. Samples are taken by the provider (spe_provider.h): spe_emul.c or spe_hw.c.
  *
- * The vCPU's owner alone touches it; no locks. Statistics are read by others, too: spe_count().
+ * Only the vCPU's owner accesses the state, without locks. Other CPUs read statistics: spe_count().
  */
 #ifndef KEEL_SPE_SPE_VCPU_H
 #define KEEL_SPE_SPE_VCPU_H
@@ -14,11 +13,11 @@
 #include <spe/spe_regs.h>
 #include <vm/vm_ops.h>
 
-/* What the debug registers of the CPU hold, so that an entry writes only what changes. */
+/* What the CPU's debug registers hold, so that an entry writes only those that change. */
 struct spe_debug_live {
-	bool valid;   /* breakpoints and watchpoints are in place */
-	bool settled; /* all is, as long as .asked and struct spe_arm stay as they are */
-	u64 asked;    /* the guest's MDSCR_EL1 that this was made of */
+	bool valid;   /* the breakpoint and watchpoint registers are as the members below say */
+	bool settled; /* so are all others, unless .asked or struct spe_arm has changed since */
+	u64 asked;    /* the guest's MDSCR_EL1 from which they were computed */
 	bool tde;
 	u64 mdscr;
 	bool guest;
@@ -32,39 +31,39 @@ struct spe_vcpu {
 	struct spe_debug_live live; /* while loaded */
 	u32 stop;		    /* KVM_ARM_VCPU_SPE_STOP_*, or 0 */
 	bool running;		    /* hardware: .regs are in the CPU's unit, which is on */
-	bool due;		    /* a sample is to be taken at the next interrupt */
-	bool plain;   /* the alarm is at the end of a whole period, and nothing else is going on */
-	bool missing; /* .missing_ipa was asked of the host by the sample before */
+	bool due;		    /* the next interrupt takes a sample */
+	bool plain; /* the alarm is at the end of a whole period, and spe_sample_exit() may take it */
+	bool missing; /* the last sample asked the host for .missing_ipa */
 	u64 missing_ipa;
-	bool ask;   /* ask the host for it now */
-	u64 since;  /* counter value of the entry while the guest profiles, or 0 */
-	u64 period; /* counts of the counter to the sample of an interval that begins anew, without
-		     * jitter; 0 with it */
-	u64 period_of;	 /* one more than the PMSIRR_EL1 that it was made of, or 0 */
+	bool ask;   /* ask the host for .missing_ipa at the end of this exit */
+	u64 since;  /* CNTPCT_EL0 at the entry, while the guest profiles; or 0 */
+	u64 period; /* counts of the counter from the start of an interval to its sample; 0 if the
+		     * interval has jitter */
+	u64 period_of;	 /* the PMSIRR_EL1 from which .period was computed, plus one; or 0 */
 	u64 random;	 /* state of the jitter's generator; not 0 */
-	u64 exit_pstate; /* PSTATE at the exit that is being dealt with */
+	u64 exit_pstate; /* PSTATE at the exit that is being handled */
 	u64 samples;	 /* records written; spe_count() */
-	u64 dropped;	 /* samples that became none for want of memory; spe_count() */
+	u64 dropped;	 /* samples without a record, because memory was missing; spe_count() */
 };
 
 /*
- * Who provides it, for all vCPUs: from here on guests find it (trap/device.h). Boot CPU; without a
- * call no vCPU may have the feature.
+ * Set the provider, for all vCPUs, and register SPE as a device (trap/device.h). Boot CPU; if it is
+ * not called, no vCPU may have the feature.
  */
 void spe_vcpu_set_provider(const struct spe_ops *ops);
 
-/* The interval has been used up, the next one has not begun, and no jitter is under way. */
+/* Whether a new interval begins now, without jitter. */
 static inline bool spe_begins_anew(const struct spe_vcpu *spe)
 {
 	return !spe->regs.pmsicr && spe->period && !spe->due;
 }
 
-/* All of it as after a reset. @vcpu has the feature. */
+/* Reset SPE's state. @vcpu has the feature. */
 void spe_vcpu_reset(struct vcpu *vcpu);
 
 /*
- * A register by its encoding, SPE_SYSREG(); false if there is none, or it is not written. A write
- * takes effect at once, on the interrupt too. The vCPU has the feature.
+ * Read or write a register by its encoding. Return: false if it is none of SPE's, or read-only. A
+ * write takes effect at once, on the interrupt too. The vCPU has the feature.
  */
 bool spe_vcpu_read(struct vcpu *vcpu, u32 encoding, u64 *value);
 bool spe_vcpu_write(struct vcpu *vcpu, u32 encoding, u64 value);
@@ -75,7 +74,7 @@ static inline bool spe_vcpu_has(const struct vcpu *vcpu)
 	return vcpu->spe != NULL;
 }
 
-/* The interrupt is at the level that PMBSR_EL1 says. */
+/* Set the level of the interrupt to PMBSR_EL1.S. */
 void spe_vcpu_update_irq(struct vcpu *vcpu);
 
 /**
@@ -89,7 +88,7 @@ int __must_check spe_vcpu_control(struct vcpu *vcpu, u64 op, u64 value);
 /**
  * spe_vcpu_stats() - KEEL_HC_VCPU_SPE_STATS (struct vm_call_ops.spe_stats)
  *
- * By any CPU: the vCPU's owner may be counting. Each number is whole, and not older than the call.
+ * On any CPU, while the vCPU's owner may be counting. Each number is read at once.
  *
  * Return: 0; -ENXIO without SPE.
  */
