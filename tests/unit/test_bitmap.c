@@ -46,7 +46,7 @@ static void compare(const u64 *map, const bool *model, unsigned int bits)
 }
 
 /* The heap's words are exactly those that the size needs. */
-static void test_bitmap_agrees_with_an_array(void **state)
+static void bitmap_agrees_with_an_array(void **state)
 {
 	srandom(1);
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -69,7 +69,7 @@ static void test_bitmap_agrees_with_an_array(void **state)
 }
 
 /* Bits behind the size in the last word are nobody's business. */
-static void test_bits_behind_the_size_are_not_found(void **state)
+static void bits_beyond_the_size_are_not_found(void **state)
 {
 	DECLARE_BITMAP(map, 70) = { 0, BIT(6) };
 
@@ -78,7 +78,7 @@ static void test_bits_behind_the_size_are_not_found(void **state)
 	assert_int_equal(bitmap_next_set(map, 71, 0), 70);
 }
 
-static void test_loop_visits_set_bits_in_order_while_clearing(void **state)
+static void the_loop_visits_set_bits_in_order_while_they_are_cleared(void **state)
 {
 	static const unsigned int want[] = { 0, 5, 63, 64, 99 };
 	DECLARE_BITMAP(map, 100) = { 0 };
@@ -98,9 +98,9 @@ static void test_loop_visits_set_bits_in_order_while_clearing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bitmap_agrees_with_an_array),
-		cmocka_unit_test(test_bits_behind_the_size_are_not_found),
-		cmocka_unit_test(test_loop_visits_set_bits_in_order_while_clearing),
+		cmocka_unit_test(bitmap_agrees_with_an_array),
+		cmocka_unit_test(bits_beyond_the_size_are_not_found),
+		cmocka_unit_test(the_loop_visits_set_bits_in_order_while_they_are_cleared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

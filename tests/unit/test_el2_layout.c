@@ -258,7 +258,7 @@ static void check_trampoline(unsigned int va_bits, bool e2h, u64 t, const struct
 		check_ram_layouts(in);
 }
 
-static void test_every_width_regime_and_trampoline(void **state)
+static void every_width_regime_and_trampoline_gives_a_valid_layout(void **state)
 {
 	static const s64 around[] = { -2 * (s64)SZ_2M, -(s64)SZ_2M, -(s64)PAGE, 0, PAGE, SZ_2M };
 
@@ -280,7 +280,7 @@ static void test_every_width_regime_and_trampoline(void **state)
 }
 
 /* The argument of design.md: with one base the half that T is in is never the runtime range. */
-static void test_no_trampoline_can_meet_the_runtime_range(void **state)
+static void no_trampoline_can_meet_the_runtime_range(void **state)
 {
 	struct mmu_caps caps = caps_of(true);
 	u64 seed = 1;
@@ -302,7 +302,7 @@ static void test_no_trampoline_can_meet_the_runtime_range(void **state)
 }
 
 /* D8.2.4: the start level for each width of input address, as the manual's table has them. */
-static void test_start_levels(void **state)
+static void start_levels_follow_from_the_width(void **state)
 {
 	for (unsigned int bits = 25; bits <= 52; bits++) {
 		int expected = bits <= 30 ? 2 : bits <= 39 ? 1 : bits <= 48 ? 0 : -1;
@@ -314,7 +314,7 @@ static void test_start_levels(void **state)
 }
 
 /* The default: QEMU's RAM at 1 GiB, 39 bits, three levels; nothing costs a fourth. */
-static void test_the_usual_machines_have_three_levels(void **state)
+static void the_usual_machines_have_three_levels(void **state)
 {
 	struct mmu_caps caps = caps_of(false);
 	struct el2_layout_in in = machine(EL2_VA_BITS_DEFAULT, false, 0x40200000, &caps);
@@ -337,7 +337,7 @@ static void test_the_usual_machines_have_three_levels(void **state)
 }
 
 /* TCR_EL2.PS is the machine's, but 48 bits at most without DS. */
-static void test_output_size_follows_the_machine(void **state)
+static void output_size_follows_the_machine(void **state)
 {
 	static const struct {
 		u8 pa_bits;
@@ -366,7 +366,7 @@ static void test_output_size_follows_the_machine(void **state)
 	}
 }
 
-static void test_bad_input_is_refused(void **state)
+static void bad_input_is_refused(void **state)
 {
 	struct mmu_caps caps = caps_of(false);
 	const struct el2_layout_in good = machine(39, false, 0x40000000, &caps);
@@ -393,7 +393,7 @@ static void test_bad_input_is_refused(void **state)
 }
 
 /* Keel's image must be in RAM, and in the window. */
-static void test_an_image_that_does_not_fit_is_refused(void **state)
+static void an_image_that_does_not_fit_is_refused(void **state)
 {
 	struct mmu_caps caps = caps_of(false);
 
@@ -419,7 +419,7 @@ static void test_an_image_that_does_not_fit_is_refused(void **state)
 }
 
 /* RAM larger than the window: the window shows the image, and as much as it can besides. */
-static void test_a_small_window_is_full_and_shows_the_image(void **state)
+static void a_small_window_is_full_and_shows_the_image(void **state)
 {
 	struct mmu_caps caps = caps_of(false);
 	struct el2_layout_in at = machine(28, false, 0x40000000, &caps), *in = &at;
@@ -435,7 +435,7 @@ static void test_a_small_window_is_full_and_shows_the_image(void **state)
 	}
 }
 
-static void test_each_case_has_a_name(void **state)
+static void each_case_has_a_name(void **state)
 {
 	for (int a = EL2_TRAMPOLINE_LOWER; a <= EL2_TWO_BASES; a++) {
 		assert_non_null(el2_case_name((enum el2_case)a));
@@ -450,15 +450,15 @@ static void test_each_case_has_a_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_width_regime_and_trampoline),
-		cmocka_unit_test(test_no_trampoline_can_meet_the_runtime_range),
-		cmocka_unit_test(test_start_levels),
-		cmocka_unit_test(test_the_usual_machines_have_three_levels),
-		cmocka_unit_test(test_output_size_follows_the_machine),
-		cmocka_unit_test(test_bad_input_is_refused),
-		cmocka_unit_test(test_an_image_that_does_not_fit_is_refused),
-		cmocka_unit_test(test_a_small_window_is_full_and_shows_the_image),
-		cmocka_unit_test(test_each_case_has_a_name),
+		cmocka_unit_test(every_width_regime_and_trampoline_gives_a_valid_layout),
+		cmocka_unit_test(no_trampoline_can_meet_the_runtime_range),
+		cmocka_unit_test(start_levels_follow_from_the_width),
+		cmocka_unit_test(the_usual_machines_have_three_levels),
+		cmocka_unit_test(output_size_follows_the_machine),
+		cmocka_unit_test(bad_input_is_refused),
+		cmocka_unit_test(an_image_that_does_not_fit_is_refused),
+		cmocka_unit_test(a_small_window_is_full_and_shows_the_image),
+		cmocka_unit_test(each_case_has_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

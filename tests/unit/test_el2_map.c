@@ -350,7 +350,7 @@ static void boot(const struct machine *m, u64 pages)
 
 /* ---- early ---- */
 
-static void test_early_tables_show_the_image_and_nothing_else(void **state)
+static void early_tables_show_the_image_and_nothing_else(void **state)
 {
 	static const unsigned int widths[] = { 28, 30, 31, 39, 40, 47, 48, 49, 52 };
 	static const u64 places[] = { 0x200000, 0x40000000, 0x400000000000 };
@@ -375,7 +375,7 @@ static void test_early_tables_show_the_image_and_nothing_else(void **state)
 	}
 }
 
-static void test_early_mapping_stops_when_pages_run_out(void **state)
+static void early_mapping_stops_when_pages_run_out(void **state)
 {
 	u64 needed;
 
@@ -392,7 +392,7 @@ static void test_early_mapping_stops_when_pages_run_out(void **state)
 	assert_int_equal(early(needed), 0);
 }
 
-static void test_the_linear_window_has_ends(void **state)
+static void the_linear_window_has_ends(void **state)
 {
 	EACH_MACHINE(m)
 	{
@@ -420,7 +420,7 @@ static void test_the_linear_window_has_ends(void **state)
 	}
 }
 
-static void test_run_time_goes_on_where_early_stopped(void **state)
+static void run_time_goes_on_where_early_stopped(void **state)
 {
 	EACH_MACHINE(m)
 	{
@@ -453,7 +453,7 @@ static void check_private(const void *ptr, u64 pa, u64 size, const char *expecte
 	check_hole(end); /* the guard */
 }
 
-static void test_private_mappings_have_what_was_asked_for_and_a_guard(void **state)
+static void private_mappings_have_what_was_asked_for_and_a_guard(void **state)
 {
 	static const struct {
 		u64 pa, size;
@@ -497,7 +497,7 @@ static void test_private_mappings_have_what_was_asked_for_and_a_guard(void **sta
 	}
 }
 
-static void test_large_aligned_mappings_get_blocks(void **state)
+static void large_aligned_mappings_get_blocks(void **state)
 {
 	EACH_MACHINE(m)
 	{
@@ -514,7 +514,7 @@ static void test_large_aligned_mappings_get_blocks(void **state)
 }
 
 /* Every page that was reachable is named by a TLBI, or all are. */
-static void test_each_unmapped_page_is_invalidated(void **state)
+static void each_unmapped_page_is_invalidated(void **state)
 {
 	EACH_MACHINE(m)
 	{
@@ -546,7 +546,7 @@ static void test_each_unmapped_page_is_invalidated(void **state)
 	}
 }
 
-static void test_the_area_is_used_again_from_its_end(void **state)
+static void the_area_is_used_again_from_its_end(void **state)
 {
 	EACH_MACHINE(m)
 	{
@@ -567,7 +567,7 @@ static void test_the_area_is_used_again_from_its_end(void **state)
 	}
 }
 
-static void test_an_exhausted_area_refuses_and_stays_as_it_was(void **state)
+static void an_exhausted_area_refuses_and_stays_as_it_was(void **state)
 {
 	const struct machine *m = &machines[2]; /* 28 bits: 128 MiB of runtime range */
 	u64 room;
@@ -589,7 +589,7 @@ static void test_an_exhausted_area_refuses_and_stays_as_it_was(void **state)
 	check_hole(layout.private_end);
 }
 
-static void test_a_dry_pool_leaves_nothing_mapped(void **state)
+static void a_dry_pool_leaves_nothing_mapped(void **state)
 {
 	EACH_MACHINE(m)
 	{
@@ -652,7 +652,7 @@ static void check_slot(const struct percpu *cpu)
 	assert_true(cpu->window_va >= slot + SLOT);
 }
 
-static void test_stacks_have_pages_of_their_own_and_guards(void **state)
+static void stacks_have_pages_of_their_own_and_guards(void **state)
 {
 	EACH_MACHINE(m)
 	{
@@ -678,7 +678,7 @@ static void test_stacks_have_pages_of_their_own_and_guards(void **state)
 	}
 }
 
-static void test_stacks_that_do_not_fit_are_refused(void **state)
+static void stacks_that_do_not_fit_are_refused(void **state)
 {
 	static struct percpu cpus[2000];
 	const struct el2_stack_part one = { PAGE, PAGE }, two = { 3 * PAGE, PAGE };
@@ -698,7 +698,7 @@ static void test_stacks_that_do_not_fit_are_refused(void **state)
 	check_image();
 }
 
-static void test_a_window_shows_one_page_at_a_time(void **state)
+static void a_window_shows_one_page_at_a_time(void **state)
 {
 	EACH_MACHINE(m)
 	{
@@ -782,19 +782,19 @@ static void a_change_of_tables_that_are_not_sane_is_a_panic(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_early_tables_show_the_image_and_nothing_else),
-		cmocka_unit_test(test_early_mapping_stops_when_pages_run_out),
-		cmocka_unit_test(test_the_linear_window_has_ends),
-		cmocka_unit_test(test_run_time_goes_on_where_early_stopped),
-		cmocka_unit_test(test_private_mappings_have_what_was_asked_for_and_a_guard),
-		cmocka_unit_test(test_large_aligned_mappings_get_blocks),
-		cmocka_unit_test(test_each_unmapped_page_is_invalidated),
-		cmocka_unit_test(test_the_area_is_used_again_from_its_end),
-		cmocka_unit_test(test_an_exhausted_area_refuses_and_stays_as_it_was),
-		cmocka_unit_test(test_a_dry_pool_leaves_nothing_mapped),
-		cmocka_unit_test(test_stacks_have_pages_of_their_own_and_guards),
-		cmocka_unit_test(test_stacks_that_do_not_fit_are_refused),
-		cmocka_unit_test(test_a_window_shows_one_page_at_a_time),
+		cmocka_unit_test(early_tables_show_the_image_and_nothing_else),
+		cmocka_unit_test(early_mapping_stops_when_pages_run_out),
+		cmocka_unit_test(the_linear_window_has_ends),
+		cmocka_unit_test(run_time_goes_on_where_early_stopped),
+		cmocka_unit_test(private_mappings_have_what_was_asked_for_and_a_guard),
+		cmocka_unit_test(large_aligned_mappings_get_blocks),
+		cmocka_unit_test(each_unmapped_page_is_invalidated),
+		cmocka_unit_test(the_area_is_used_again_from_its_end),
+		cmocka_unit_test(an_exhausted_area_refuses_and_stays_as_it_was),
+		cmocka_unit_test(a_dry_pool_leaves_nothing_mapped),
+		cmocka_unit_test(stacks_have_pages_of_their_own_and_guards),
+		cmocka_unit_test(stacks_that_do_not_fit_are_refused),
+		cmocka_unit_test(a_window_shows_one_page_at_a_time),
 		cmocka_unit_test(a_change_of_tables_that_are_not_sane_is_a_panic),
 	};
 

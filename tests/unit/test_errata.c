@@ -19,7 +19,7 @@
 enum { REPEAT = ERRATUM_REPEAT_TLBI, BLOCK = ERRATUM_BLOCK_WALKS, DIRTY = ERRATUM_NO_HW_DIRTY };
 
 /* Each kind of CPU at the edges of its rows. */
-static void test_rows_by_revision(void **state)
+static void a_revision_has_the_errata_of_its_rows(void **state)
 {
 	static const struct {
 		const char *cpu;
@@ -101,7 +101,7 @@ static unsigned int add(u64 midr)
 
 /* All CPUs' actions add up; each erratum is told of once. Tables are
  * made as the worst CPU needs. */
-static void test_cpus_add_up(void **state)
+static void actions_of_all_cpus_add_up(void **state)
 {
 	const struct cpu_id_regs boot = { .reg = { [ID_REG_MMFR1] = 2 } }; /* HAFDBS */
 	struct cpu_features features;
@@ -135,8 +135,8 @@ static void test_cpus_add_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows_by_revision),
-		cmocka_unit_test(test_cpus_add_up),
+		cmocka_unit_test(a_revision_has_the_errata_of_its_rows),
+		cmocka_unit_test(actions_of_all_cpus_add_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

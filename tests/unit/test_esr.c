@@ -24,7 +24,7 @@ static void check(u64 esr, const char *want)
 }
 
 /* Values as real and emulated CPUs report them. */
-static void test_syndromes_in_words(void **state)
+static void syndromes_are_described_in_words(void **state)
 {
 	check(0x02000000, "unknown reason (undefined instruction)");
 	check(0x96000004, "Data Abort from the current EL: translation fault, level 0, read");
@@ -70,7 +70,7 @@ static void test_syndromes_in_words(void **state)
 	check(0xfe000009, "reserved exception class 0x3f, ISS 0x9");
 }
 
-static void test_sysreg_fields_are_each_in_place(void **state)
+static void sysreg_fields_are_each_in_place(void **state)
 {
 	u64 sys = FIELD_PREP(ESR_EC, ESR_EC_SYS64) | ESR_IL;
 
@@ -83,7 +83,7 @@ static void test_sysreg_fields_are_each_in_place(void **state)
 }
 
 /* ARM DDI 0487, D24.2.37: every DFSC that has a level, by the manual's binary notation. */
-static void test_fault_status_levels(void **state)
+static void fault_status_has_its_level(void **state)
 {
 	static const struct {
 		unsigned int fsc;
@@ -125,7 +125,7 @@ static void test_fault_status_levels(void **state)
 	}
 }
 
-static void test_fault_status_without_level(void **state)
+static void other_fault_status_has_no_level(void **state)
 {
 	static const unsigned int codes[] = { 0b010000, 0b010001, 0b011000, 0b100001, 0b101000,
 					      0b110000, 0b110001, 0b110100, 0b110101, 0b111111 };
@@ -138,7 +138,7 @@ static void test_fault_status_without_level(void **state)
 	}
 }
 
-static void test_names_out_of_range_are_reserved(void **state)
+static void names_out_of_range_are_reserved(void **state)
 {
 	assert_string_equal(esr_ec_name(64), "reserved exception class");
 	assert_string_equal(esr_ec_name(0x3f), "reserved exception class");
@@ -147,7 +147,7 @@ static void test_names_out_of_range_are_reserved(void **state)
 }
 
 /* Longest of all: every class and status, with all other bits clear, set, and in turn. */
-static void test_description_always_fits(void **state)
+static void description_always_fits(void **state)
 {
 	char buf[ESR_DESCRIBE_MAX];
 
@@ -168,7 +168,7 @@ static void test_description_always_fits(void **state)
 	}
 }
 
-static void test_small_buffer_cuts_off(void **state)
+static void a_small_buffer_cuts_the_text_off(void **state)
 {
 	char *buf = malloc(8);
 	char whole[ESR_DESCRIBE_MAX];
@@ -183,13 +183,13 @@ static void test_small_buffer_cuts_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_syndromes_in_words),
-		cmocka_unit_test(test_sysreg_fields_are_each_in_place),
-		cmocka_unit_test(test_fault_status_levels),
-		cmocka_unit_test(test_fault_status_without_level),
-		cmocka_unit_test(test_names_out_of_range_are_reserved),
-		cmocka_unit_test(test_description_always_fits),
-		cmocka_unit_test(test_small_buffer_cuts_off),
+		cmocka_unit_test(syndromes_are_described_in_words),
+		cmocka_unit_test(sysreg_fields_are_each_in_place),
+		cmocka_unit_test(fault_status_has_its_level),
+		cmocka_unit_test(other_fault_status_has_no_level),
+		cmocka_unit_test(names_out_of_range_are_reserved),
+		cmocka_unit_test(description_always_fits),
+		cmocka_unit_test(a_small_buffer_cuts_the_text_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

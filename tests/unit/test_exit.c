@@ -226,7 +226,7 @@ static void without_stages_the_handler_is_asked_and_then_the_hooks(void **state)
 	assert_exit(GUEST_SYNC, VCPU_RESUME, "handler enter ");
 }
 
-static void the_host_is_told_without_an_entry(void **state)
+static void an_exit_for_the_host_calls_no_entry_hook(void **state)
 {
 	vcpu.stages[0] = NULL;
 	handler_says = vcpu_to_host(KEEL_EXIT_WFI);
@@ -264,7 +264,7 @@ static void stages_are_asked_inwards_and_told_outwards(void **state)
 		    "outer-enter ");
 }
 
-static void at_once_asks_nobody_else(void **state)
+static void at_once_enters_without_asking_anybody_else(void **state)
 {
 	add_inner();
 	outer_says = VCPU_AT_ONCE;
@@ -320,7 +320,7 @@ static void an_exit_while_a_cpu_panics_is_the_end_of_this_one(void **state)
 	assert_string_equal(trace, "");
 }
 
-static void sve_without_the_feature_is_undefined(void **state)
+static void sve_without_the_feature_is_undefined_for_the_guest(void **state)
 {
 	vcpu.stages[0] = NULL;
 	fake_sysreg_set("esr_el2", FIELD_PREP(ESR_EC, ESR_EC_SVE));
@@ -336,18 +336,18 @@ int main(void)
 		cmocka_unit_test_setup(a_vcpu_has_the_stages_that_want_it, set_up),
 		cmocka_unit_test_setup(without_stages_the_handler_is_asked_and_then_the_hooks,
 				       set_up),
-		cmocka_unit_test_setup(the_host_is_told_without_an_entry, set_up),
+		cmocka_unit_test_setup(an_exit_for_the_host_calls_no_entry_hook, set_up),
 		cmocka_unit_test_setup(an_interrupt_that_nobody_knows_is_the_hosts, set_up),
 		cmocka_unit_test_setup(a_class_that_nobody_knows_is_told_with_its_registers,
 				       set_up),
 		cmocka_unit_test_setup(stages_are_asked_inwards_and_told_outwards, set_up),
-		cmocka_unit_test_setup(at_once_asks_nobody_else, set_up),
+		cmocka_unit_test_setup(at_once_enters_without_asking_anybody_else, set_up),
 		cmocka_unit_test_setup(what_a_stage_takes_no_later_one_sees, set_up),
 		cmocka_unit_test_setup(a_stage_can_put_another_action_in_place_of_one, set_up),
 		cmocka_unit_test_setup(an_entry_that_is_refused_is_the_last_thing, set_up),
 		cmocka_unit_test_setup(the_first_entry_asks_hooks_and_stages, set_up),
 		cmocka_unit_test_setup(an_exit_while_a_cpu_panics_is_the_end_of_this_one, set_up),
-		cmocka_unit_test_setup(sve_without_the_feature_is_undefined, set_up),
+		cmocka_unit_test_setup(sve_without_the_feature_is_undefined_for_the_guest, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

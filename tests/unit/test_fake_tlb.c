@@ -123,7 +123,7 @@ static void invalidate(u64 ipa)
 	dsb(ish);
 }
 
-static void right_sequence_passes(void **state)
+static void the_right_sequence_passes(void **state)
 {
 	u64 pa;
 
@@ -139,13 +139,13 @@ static void right_sequence_passes(void **state)
 	passed();
 }
 
-static void address_changed_in_place(void **state)
+static void an_address_changed_in_place_is_found(void **state)
 {
 	set(&l3[0], PAGE(0x90000000));
 	caught("other output address");
 }
 
-static void broken_but_not_invalidated(void **state)
+static void a_break_without_invalidation_is_found(void **state)
 {
 	set(&l3[0], 0);
 	dsb(ish);
@@ -153,7 +153,7 @@ static void broken_but_not_invalidated(void **state)
 	caught("other output address");
 }
 
-static void made_before_invalidation_completed(void **state)
+static void a_make_before_the_invalidation_is_complete_is_found(void **state)
 {
 	set(&l3[0], 0);
 	dsb(ishst);
@@ -163,7 +163,7 @@ static void made_before_invalidation_completed(void **state)
 	caught("other output address");
 }
 
-static void invalidated_before_the_store_was_published(void **state)
+static void an_invalidation_before_the_store_is_published_is_found(void **state)
 {
 	set(&l3[0], 0);
 	tlbi_vmalls12e1is();
@@ -172,7 +172,7 @@ static void invalidated_before_the_store_was_published(void **state)
 	caught("another validity");
 }
 
-static void no_vmalle1_leaves_combined_entries(void **state)
+static void without_vmalle1_combined_entries_remain(void **state)
 {
 	set(&l3[0], 0);
 	dsb(ishst);
@@ -182,7 +182,7 @@ static void no_vmalle1_leaves_combined_entries(void **state)
 	caught("another validity");
 }
 
-static void vmalle1_before_ipas2e1_completed(void **state)
+static void vmalle1_before_ipas2e1_is_complete_is_found(void **state)
 {
 	set(&l3[0], 0);
 	dsb(ishst);
@@ -193,7 +193,7 @@ static void vmalle1_before_ipas2e1_completed(void **state)
 	caught("another validity");
 }
 
-static void local_vmalle1_leaves_other_cpus(void **state)
+static void a_local_vmalle1_leaves_other_cpus(void **state)
 {
 	set(&l3[0], 0);
 	dsb(ishst);
@@ -205,7 +205,7 @@ static void local_vmalle1_leaves_other_cpus(void **state)
 	caught("CPUs 0/0xe");
 }
 
-static void wrong_level_hint(void **state)
+static void a_wrong_level_hint_is_found(void **state)
 {
 	set(&l3[0], 0);
 	dsb(ishst);
@@ -217,7 +217,7 @@ static void wrong_level_hint(void **state)
 	caught("another validity");
 }
 
-static void wrong_granule_hint(void **state)
+static void a_wrong_granule_hint_is_found(void **state)
 {
 	set(&l3[0], 0);
 	dsb(ishst);
@@ -229,7 +229,7 @@ static void wrong_granule_hint(void **state)
 	caught("another validity");
 }
 
-static void right_level_hint_passes(void **state)
+static void the_right_level_hint_passes(void **state)
 {
 	set(&l3[0], 0);
 	dsb(ishst);
@@ -241,7 +241,7 @@ static void right_level_hint_passes(void **state)
 	passed();
 }
 
-static void wrong_vmid(void **state)
+static void a_wrong_vmid_is_found(void **state)
 {
 	set(&l3[0], 0);
 	(void)tlb_s2_enter((u64)(VMID + 1) << 48, 0, false, false);
@@ -250,7 +250,7 @@ static void wrong_vmid(void **state)
 	caught("another validity");
 }
 
-static void wrong_address(void **state)
+static void a_wrong_address_is_found(void **state)
 {
 	set(&l3[0], 0);
 	invalidate(SZ_4K);
@@ -269,33 +269,33 @@ static void range(u64 ipa, u64 tg, u64 scale, u64 num, u64 ttl)
 	fake_tlb_check("test");
 }
 
-static void range_reaches(void **state)
+static void a_range_reaches_all_its_pages(void **state)
 {
 	/* 2 pages from 4M - 8K, (4 + 1) << 6 pages: into the block at 4M. */
 	range(0x3fe000, 1, 1, 4, 2);
 	passed();
 }
 
-static void range_too_short(void **state)
+static void a_range_that_is_too_short_is_found(void **state)
 {
 	range(0x3fe000, 1, 0, 0, 2);
 	caught("another validity");
 }
 
-static void range_with_wrong_granule(void **state)
+static void a_range_with_a_wrong_granule_is_found(void **state)
 {
 	range(0x400000, 2, 1, 4, 2);
 	caught("another validity");
 }
 
-static void range_with_wrong_level(void **state)
+static void a_range_with_a_wrong_level_is_found(void **state)
 {
 	range(0x400000, 1, 1, 4, 3);
 	caught("another validity");
 }
 
 /* C5.5: with VTCR_EL2.DS as loaded a range's base counts in 64K, whatever the tables have. */
-static void range_is_decoded_by_the_loaded_vtcr(void **state)
+static void a_range_is_decoded_by_the_loaded_vtcr(void **state)
 {
 	set(&l2[2], 0);
 	(void)tlb_s2_enter(VTTBR, BIT(32), false, false);
@@ -312,7 +312,7 @@ static void range_is_decoded_by_the_loaded_vtcr(void **state)
 }
 
 /* The erratum: one TLBI and DSB are not enough, two TLBIs in front of one DSB are not either. */
-static void early_dsb_needs_a_second_tlbi_and_dsb(void **state)
+static void an_early_dsb_needs_a_second_tlbi_and_dsb(void **state)
 {
 	fake_tlb_errata(true, false);
 	set(&l3[0], 0);
@@ -330,7 +330,7 @@ static void early_dsb_needs_a_second_tlbi_and_dsb(void **state)
 	passed();
 }
 
-static void vttbr_changes_with_walks_off_only(void **state)
+static void vttbr_changes_only_while_walks_are_off(void **state)
 {
 	fake_tlb_errata(false, true);
 	(void)tlb_s2_enter(VTTBR, 0, false, false); /* it is there already */
@@ -341,13 +341,13 @@ static void vttbr_changes_with_walks_off_only(void **state)
 	caught("EL1's tables may be walked");
 }
 
-static void plain_store_over_a_valid_leaf(void **state)
+static void a_plain_store_over_a_valid_leaf_is_found(void **state)
 {
 	pte_write(&l3[0], PAGE(0x80000000) & ~W);
 	caught("plain store over the valid leaf");
 }
 
-static void write_protected_without_invalidation(void **state)
+static void write_protection_without_invalidation_is_found(void **state)
 {
 	set(&l3[0], PAGE(0x80000000) & ~W);
 	dsb(ish);
@@ -355,7 +355,7 @@ static void write_protected_without_invalidation(void **state)
 	caught("write permission (write-protected");
 }
 
-static void granted_without_invalidation(void **state)
+static void a_grant_without_invalidation_is_found(void **state)
 {
 	u64 pa;
 
@@ -369,7 +369,7 @@ static void granted_without_invalidation(void **state)
 	caught("write permission (granted)");
 }
 
-static void cleaned_without_invalidation(void **state)
+static void cleaning_without_invalidation_is_found(void **state)
 {
 	u64 pa;
 
@@ -382,7 +382,7 @@ static void cleaned_without_invalidation(void **state)
 	caught("write permission (write-protected, or cleaned)");
 }
 
-static void memory_type_changed_in_place(void **state)
+static void a_memory_type_changed_in_place_is_found(void **state)
 {
 	set(&l3[0], PAGE(0x80000000) & ~(0xeULL << 2));
 	caught("other memory type");
@@ -399,7 +399,7 @@ static void ageing_needs_no_invalidation(void **state)
 	passed();
 }
 
-static void stale_use(void **state)
+static void use_of_a_stale_entry_is_found(void **state)
 {
 	u64 pa;
 
@@ -410,7 +410,7 @@ static void stale_use(void **state)
 	caught("stale TLB entry");
 }
 
-static void not_published(void **state)
+static void a_store_that_is_not_published_is_found(void **state)
 {
 	pte_write(&l3[1], PAGE(0x80001000));
 	fake_tlb_check("test");
@@ -427,7 +427,7 @@ static u64 *pages_of_block(u64 offset)
 	return t;
 }
 
-static void block_becomes_table_in_place(void **state)
+static void a_block_that_becomes_a_table_in_place_is_found(void **state)
 {
 	set(&l2[2], table(pages_of_block(0)));
 	caught("other size");
@@ -455,13 +455,13 @@ static void split_without_invalidation_with_bbm2(void **state)
 	caught("another size");
 }
 
-static void table_becomes_block_in_place(void **state)
+static void a_table_that_becomes_a_block_in_place_is_found(void **state)
 {
 	pte_write(&l2[0], BLOCK(0x80000000));
 	caught("other size");
 }
 
-static void contiguous_set_in_place(void **state)
+static void a_contiguous_bit_set_in_place_is_found(void **state)
 {
 	set(&l3[0], PAGE(0x80000000) | BIT(52));
 	caught("other size");
@@ -479,13 +479,13 @@ static void one_invalidation_is_not_enough_for_a_group(void **state)
 	caught("another validity");
 }
 
-static void table_freed_while_linked(void **state)
+static void a_table_freed_while_linked_is_found(void **state)
 {
 	fake_mem_free(NULL, l3);
 	caught("freed that is linked");
 }
 
-static void table_freed_before_invalidation(void **state)
+static void a_table_freed_before_the_invalidation_is_found(void **state)
 {
 	pte_write(&l2[0], 0);
 	dsb(ish);
@@ -493,7 +493,7 @@ static void table_freed_before_invalidation(void **state)
 	caught("may still walk in");
 }
 
-static void level_hint_leaves_table_descriptors(void **state)
+static void a_level_hint_leaves_table_descriptors(void **state)
 {
 	set(&l3[0], 0);
 	pte_write(&l2[0], 0);
@@ -506,7 +506,7 @@ static void level_hint_leaves_table_descriptors(void **state)
 	caught("may still walk in");
 }
 
-static void table_freed_in_order_passes(void **state)
+static void a_table_freed_in_order_passes(void **state)
 {
 	set(&l3[0], 0);
 	pte_write(&l2[0], 0);
@@ -516,19 +516,19 @@ static void table_freed_in_order_passes(void **state)
 	passed();
 }
 
-static void table_replaced_by_table(void **state)
+static void a_table_replaced_by_a_table_is_found(void **state)
 {
 	pte_write(&l2[0], table(fake_mem_zalloc(NULL)));
 	caught("other table");
 }
 
-static void table_linked_twice(void **state)
+static void a_table_linked_twice_is_found(void **state)
 {
 	pte_write(&l2[9], table(l3));
 	caught("linked elsewhere");
 }
 
-static void double_free(void **state)
+static void a_double_free_is_found(void **state)
 {
 	void *t = fake_mem_zalloc(NULL);
 
@@ -537,7 +537,7 @@ static void double_free(void **state)
 	caught("no table in use");
 }
 
-static void malformed_descriptors(void **state)
+static void malformed_descriptors_are_found(void **state)
 {
 	pte_write(&l3[1], BLOCK(0x80001000));
 	caught("reserved descriptor");
@@ -562,7 +562,7 @@ static void malformed_descriptors(void **state)
 	caught("lead elsewhere");
 }
 
-static void el2_invalidation_by_va(void **state)
+static void el2_invalidates_by_va(void **state)
 {
 	struct fake_regime r = usual();
 
@@ -587,50 +587,50 @@ int main(void)
 #define T(name)	 cmocka_unit_test_setup(name, world)
 #define T2(name) cmocka_unit_test_setup(name, world_bbm2)
 	const struct CMUnitTest tests[] = {
-		T(right_sequence_passes),
-		T(address_changed_in_place),
-		T(broken_but_not_invalidated),
-		T(made_before_invalidation_completed),
-		T(invalidated_before_the_store_was_published),
-		T(no_vmalle1_leaves_combined_entries),
-		T(vmalle1_before_ipas2e1_completed),
-		T(local_vmalle1_leaves_other_cpus),
-		T(wrong_level_hint),
-		T(wrong_granule_hint),
-		T(right_level_hint_passes),
-		T(wrong_vmid),
-		T(wrong_address),
-		T(range_reaches),
-		T(range_too_short),
-		T(range_with_wrong_granule),
-		T(range_with_wrong_level),
-		T(range_is_decoded_by_the_loaded_vtcr),
-		T(early_dsb_needs_a_second_tlbi_and_dsb),
-		T(vttbr_changes_with_walks_off_only),
-		T(plain_store_over_a_valid_leaf),
-		T(write_protected_without_invalidation),
-		T(granted_without_invalidation),
-		T(cleaned_without_invalidation),
-		T(memory_type_changed_in_place),
+		T(the_right_sequence_passes),
+		T(an_address_changed_in_place_is_found),
+		T(a_break_without_invalidation_is_found),
+		T(a_make_before_the_invalidation_is_complete_is_found),
+		T(an_invalidation_before_the_store_is_published_is_found),
+		T(without_vmalle1_combined_entries_remain),
+		T(vmalle1_before_ipas2e1_is_complete_is_found),
+		T(a_local_vmalle1_leaves_other_cpus),
+		T(a_wrong_level_hint_is_found),
+		T(a_wrong_granule_hint_is_found),
+		T(the_right_level_hint_passes),
+		T(a_wrong_vmid_is_found),
+		T(a_wrong_address_is_found),
+		T(a_range_reaches_all_its_pages),
+		T(a_range_that_is_too_short_is_found),
+		T(a_range_with_a_wrong_granule_is_found),
+		T(a_range_with_a_wrong_level_is_found),
+		T(a_range_is_decoded_by_the_loaded_vtcr),
+		T(an_early_dsb_needs_a_second_tlbi_and_dsb),
+		T(vttbr_changes_only_while_walks_are_off),
+		T(a_plain_store_over_a_valid_leaf_is_found),
+		T(write_protection_without_invalidation_is_found),
+		T(a_grant_without_invalidation_is_found),
+		T(cleaning_without_invalidation_is_found),
+		T(a_memory_type_changed_in_place_is_found),
 		T(ageing_needs_no_invalidation),
-		T(stale_use),
-		T(not_published),
-		T(block_becomes_table_in_place),
+		T(use_of_a_stale_entry_is_found),
+		T(a_store_that_is_not_published_is_found),
+		T(a_block_that_becomes_a_table_in_place_is_found),
 		T2(block_becomes_table_in_place_with_bbm2),
 		T2(block_becomes_other_pages_with_bbm2),
 		T2(split_without_invalidation_with_bbm2),
-		T(table_becomes_block_in_place),
-		T(contiguous_set_in_place),
+		T(a_table_that_becomes_a_block_in_place_is_found),
+		T(a_contiguous_bit_set_in_place_is_found),
 		T(one_invalidation_is_not_enough_for_a_group),
-		T(table_freed_while_linked),
-		T(table_freed_before_invalidation),
-		T(level_hint_leaves_table_descriptors),
-		T(table_freed_in_order_passes),
-		T(table_replaced_by_table),
-		T(table_linked_twice),
-		T(double_free),
-		T(malformed_descriptors),
-		T(el2_invalidation_by_va),
+		T(a_table_freed_while_linked_is_found),
+		T(a_table_freed_before_the_invalidation_is_found),
+		T(a_level_hint_leaves_table_descriptors),
+		T(a_table_freed_in_order_passes),
+		T(a_table_replaced_by_a_table_is_found),
+		T(a_table_linked_twice_is_found),
+		T(a_double_free_is_found),
+		T(malformed_descriptors_are_found),
+		T(el2_invalidates_by_va),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

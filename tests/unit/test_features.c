@@ -277,7 +277,7 @@ static void check_pair(enum id_field f, u64 a, u64 b)
 		fail_msg("%s: %#lx and %#lx are reported wrongly as different", name, a, b);
 }
 
-static void every_pair_of_values_of_every_field(void **state)
+static void every_pair_of_values_of_every_field_merges_by_its_policy(void **state)
 {
 	for (enum id_field f = 0; f < ID_FIELD_COUNT; f++) {
 		u64 values = BIT(MIN(id_field_desc(f)->width, 5));
@@ -290,7 +290,7 @@ static void every_pair_of_values_of_every_field(void **state)
 }
 
 /* One example of each policy, in plain numbers. */
-static void policies_by_example(void **state)
+static void policies_merge_as_in_the_examples(void **state)
 {
 	static const struct {
 		enum id_field field;
@@ -495,7 +495,7 @@ static void expect_caps(const char *what, const struct mmu_caps *want)
 	expect_cap(vhe);
 }
 
-static void models_have_their_mmus(void **state)
+static void cpu_models_have_their_mmu_features(void **state)
 {
 	for (enum model m = 0; m < MODELS; m++) {
 		cpu_features_init(&sys, &models[m]);
@@ -508,7 +508,7 @@ static void models_have_their_mmus(void **state)
 	}
 }
 
-static void pa_range_as_a_width(void **state)
+static void pa_range_is_told_as_a_width(void **state)
 {
 	static const u8 widths[16] = { 32, 36, 40, 42, 44, 48, 52, 56,
 				       56, 56, 56, 56, 56, 56, 56, 56 };
@@ -561,7 +561,7 @@ static void sixty_four_k_has_no_lpa2(void **state)
 	assert_false(caps.s1_lpa2[GRANULE_64K] || caps.s2_lpa2[GRANULE_64K]);
 }
 
-static void models_are_described(void **state)
+static void cpu_models_are_described_by_their_features(void **state)
 {
 	static const char *const lines[MODELS] = {
 		[A53] = "AA32EL1 GICv3 PMUv3",
@@ -607,7 +607,7 @@ static void a_short_buffer_holds_whole_words(void **state)
 	assert_true(cpu_features_describe(&sys, buf, sizeof(buf)) < sizeof(buf) - 20);
 }
 
-static void features_are_told(void **state)
+static void each_feature_is_told_from_its_field(void **state)
 {
 	cpu_features_init(&sys, &models[MAX_CPU]);
 	assert_true(cpu_has(&sys, FEAT_NV2));
@@ -639,7 +639,7 @@ static void features_are_told(void **state)
 }
 
 /* Every feature has a row: it is there on a CPU with everything, and gone from one with nothing. */
-static void every_feature_can_be_there_and_not(void **state)
+static void every_feature_can_be_present_and_absent(void **state)
 {
 	struct cpu_id_regs all, none = { 0 };
 
@@ -683,7 +683,7 @@ static void a_mix_has_what_both_have(void **state)
 }
 
 /* The order in which CPUs come does not matter; nor does coming twice. */
-static void order_does_not_matter(void **state)
+static void the_order_of_cpus_does_not_matter(void **state)
 {
 	struct cpu_features first;
 	u64 seed = 5;
@@ -733,7 +733,7 @@ static void a_late_cpu_must_have_what_is_in_use(void **state)
 }
 
 /* Page tables that need no more than 40 bits leave room for a CPU that has no more. */
-static void required_is_less_than_there_is(void **state)
+static void less_than_there_is_can_be_required(void **state)
 {
 	cpu_features_init(&sys, &models[A57]);
 	cpu_features_require_mmu(&sys, 40);
@@ -820,23 +820,23 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_table_is_sound),
 		cmocka_unit_test(fields_are_where_the_manual_has_them),
-		cmocka_unit_test(every_pair_of_values_of_every_field),
-		cmocka_unit_test(policies_by_example),
+		cmocka_unit_test(every_pair_of_values_of_every_field_merges_by_its_policy),
+		cmocka_unit_test(policies_merge_as_in_the_examples),
 		cmocka_unit_test(stage_2_granules_are_resolved),
 		cmocka_unit_test(what_is_not_known_is_not_offered),
 		cmocka_unit_test(dc_zva_is_prohibited_where_block_sizes_differ),
-		cmocka_unit_test(models_have_their_mmus),
-		cmocka_unit_test(pa_range_as_a_width),
+		cmocka_unit_test(cpu_models_have_their_mmu_features),
+		cmocka_unit_test(pa_range_is_told_as_a_width),
 		cmocka_unit_test(a_narrower_machine_can_be_asked_for),
 		cmocka_unit_test(sixty_four_k_has_no_lpa2),
-		cmocka_unit_test(models_are_described),
+		cmocka_unit_test(cpu_models_are_described_by_their_features),
 		cmocka_unit_test(a_short_buffer_holds_whole_words),
-		cmocka_unit_test(features_are_told),
-		cmocka_unit_test(every_feature_can_be_there_and_not),
+		cmocka_unit_test(each_feature_is_told_from_its_field),
+		cmocka_unit_test(every_feature_can_be_present_and_absent),
 		cmocka_unit_test(a_mix_has_what_both_have),
-		cmocka_unit_test(order_does_not_matter),
+		cmocka_unit_test(the_order_of_cpus_does_not_matter),
 		cmocka_unit_test(a_late_cpu_must_have_what_is_in_use),
-		cmocka_unit_test(required_is_less_than_there_is),
+		cmocka_unit_test(less_than_there_is_can_be_required),
 		cmocka_unit_test(each_mmu_field_is_held),
 		cmocka_unit_test(requiring_twice_keeps_the_stronger),
 		cmocka_unit_test(frozen_features_do_not_change),

@@ -351,7 +351,7 @@ static void a_granule_that_stage_2_lacks_is_refused(void **state)
 	}
 }
 
-static void nonsense_is_refused(void **state)
+static void arguments_out_of_range_are_refused(void **state)
 {
 	struct machine machine = make_machine(5, false, false), *m = &machine;
 	enum granule granule = GRANULE_4K;
@@ -374,7 +374,7 @@ static void nonsense_is_refused(void **state)
 }
 
 /* HA, HD and VS follow the machine; HD never comes without HA. */
-static void flags_follow_the_machine(void **state)
+static void flags_of_vtcr_follow_the_machine(void **state)
 {
 	for (int bits = 0; bits < 8; bits++) {
 		struct machine machine = make_machine(5, false, false), *m = &machine;
@@ -393,7 +393,7 @@ static void flags_follow_the_machine(void **state)
 }
 
 /* What KVM's default of 40 bits becomes, in full: the values were put together by hand. */
-static void known_values(void **state)
+static void the_usual_sizes_have_known_values(void **state)
 {
 	struct machine m = make_machine(4, false, false); /* 44 bits */
 	struct stage2_geometry g;
@@ -412,9 +412,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_combination_is_as_the_manual_says),
 		cmocka_unit_test(a_granule_that_stage_2_lacks_is_refused),
-		cmocka_unit_test(nonsense_is_refused),
-		cmocka_unit_test(flags_follow_the_machine),
-		cmocka_unit_test(known_values),
+		cmocka_unit_test(arguments_out_of_range_are_refused),
+		cmocka_unit_test(flags_of_vtcr_follow_the_machine),
+		cmocka_unit_test(the_usual_sizes_have_known_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,7 +243,7 @@ static void flags_become_permissions(void **state)
 	assert_mapped(SZ_1G + SZ_4K, DEVICE, STAGE2_R | STAGE2_DEVICE);
 }
 
-static void blocks_where_the_alignment_allows(void **state)
+static void blocks_are_used_where_the_alignment_allows(void **state)
 {
 	u64 pa = machine_alloc(1024, SZ_2M).v;
 
@@ -283,14 +283,14 @@ static void assert_filled_a_little_a_call(u64 ipa, u64 pa, u64 size, u64 mapped)
 	assert_int_equal(unmap_all(ipa, size), 0);
 }
 
-static void many_holes_in_a_range_are_filled_a_few_in_a_call(void **state)
+static void many_holes_in_a_range_are_filled_a_few_a_call(void **state)
 {
 	assert_filled_a_little_a_call(SZ_1G, FAR_BASE, SZ_1G, 16 * SZ_2M);
 	assert_filled_a_little_a_call(SZ_1G, FAR_BASE, SZ_2M, SZ_2M);
 	assert_filled_a_little_a_call(SZ_1G, FAR_BASE, SZ_1G, SZ_4K);
 }
 
-static void no_gigabyte_at_once_where_caches_must_be_cleaned(void **state)
+static void where_caches_must_be_cleaned_a_gigabyte_is_not_mapped_at_once(void **state)
 {
 	vm_put(vm);
 	start_vm(&(struct machine_config){ .no_fwb = true }, 40, 64);
@@ -562,7 +562,7 @@ static void caches_are_cleaned_only_without_fwb(void **state)
 }
 
 /* A page that faults is not mapped; what had been mapped is unmapped in any case. */
-static void caches_that_cannot_be_cleaned(void **state)
+static void memory_whose_caches_cannot_be_cleaned_is_not_mapped(void **state)
 {
 	struct machine_state *before;
 	u64 at = 0;
@@ -608,7 +608,7 @@ static void pages_that_fault_are_cleaned_one_a_call(void **state)
 }
 
 /* Which memory of a guest's faults when EL2 reads it, too, and where it is. */
-static void memory_that_has_failed(void **state)
+static void memory_that_has_failed_does_not_answer(void **state)
 {
 	struct vcpu vcpu = { .vm = vm, .s2 = &vm->s2 };
 	const u64 in_block = 0x12340, bad = 5 * SZ_4K + 0xf40;
@@ -713,7 +713,7 @@ static void a_vms_own_memory_cannot_be_mapped(void **state)
 	assert_int_equal(map(0, vm->s2.stage2.vttbr & GENMASK(47, 0), SZ_4K, 0), -EPERM);
 }
 
-static void the_last_page_of_the_ipa_space(void **state)
+static void the_last_page_of_the_ipa_space_can_be_mapped(void **state)
 {
 	u64 pa = machine_alloc(1, SZ_4K).v, top = 1ULL << 40;
 
@@ -723,7 +723,7 @@ static void the_last_page_of_the_ipa_space(void **state)
 	assert_int_equal(unmap(top - SZ_4K, 2 * SZ_4K), -E2BIG);
 }
 
-static void the_same_again_is_no_error(void **state)
+static void mapping_the_same_again_is_no_error(void **state)
 {
 	u64 pa = machine_alloc(512, SZ_2M).v;
 	struct machine_state *before;
@@ -761,7 +761,7 @@ static void something_else_in_the_middle_stops_all_of_it(void **state)
 	machine_drop(before);
 }
 
-static void a_page_in_two_places_and_two_vms(void **state)
+static void a_page_can_be_in_two_places_and_two_vms(void **state)
 {
 	u64 pa = machine_alloc(1, SZ_4K).v;
 
@@ -958,7 +958,7 @@ static void bad_unmaps_change_nothing(void **state)
 }
 
 /* Memory goes back through its owner's record, devices do not, whatever lies beside them. */
-static void a_device_and_ram_side_by_side(void **state)
+static void a_device_and_ram_can_be_side_by_side(void **state)
 {
 	u64 pa = RAM_BASE - SZ_4K;
 
@@ -1002,7 +1002,7 @@ static void unmapping_is_bounded(void **state)
 	assert_true(calls >= 10);
 }
 
-static void the_end_is_bounded_too(void **state)
+static void the_end_of_a_vm_is_bounded(void **state)
 {
 	unsigned int calls = 0;
 	int ret;
@@ -1062,13 +1062,13 @@ static void addresses_are_multiples_of_the_granule(enum granule granule)
 	assert_int_equal(ownership_state(PA(pa + page)), OWNERSHIP_HOST);
 }
 
-static void pages_of_16k(void **state)
+static void addresses_are_multiples_of_16k(void **state)
 {
 	start_with(GRANULE_16K, 40);
 	addresses_are_multiples_of_the_granule(GRANULE_16K);
 }
 
-static void pages_of_64k(void **state)
+static void addresses_are_multiples_of_64k(void **state)
 {
 	start_with(GRANULE_64K, 40);
 	addresses_are_multiples_of_the_granule(GRANULE_64K);
@@ -1288,10 +1288,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 	const struct CMUnitTest tests[] = {
 		TEST(flags_become_permissions),
-		TEST(blocks_where_the_alignment_allows),
+		TEST(blocks_are_used_where_the_alignment_allows),
 		TEST(a_call_does_no_more_than_a_block),
-		TEST(many_holes_in_a_range_are_filled_a_few_in_a_call),
-		TEST(no_gigabyte_at_once_where_caches_must_be_cleaned),
+		TEST(many_holes_in_a_range_are_filled_a_few_a_call),
+		TEST(where_caches_must_be_cleaned_a_gigabyte_is_not_mapped_at_once),
 		TEST(a_block_is_cleaned_in_parts),
 		TEST(maps_do_not_disturb_each_other),
 		TEST(a_map_that_is_given_up_counts_no_more),
@@ -1303,16 +1303,16 @@ int main(void)
 		TEST(a_sync_cleans_what_the_cpu_does_not_keep_coherent),
 		TEST(a_sync_wants_an_address_of_the_vm),
 		TEST(caches_are_cleaned_only_without_fwb),
-		TEST(memory_that_has_failed),
+		TEST(memory_that_has_failed_does_not_answer),
 		TEST(pages_that_fault_are_cleaned_one_a_call),
-		TEST(caches_that_cannot_be_cleaned),
+		TEST(memory_whose_caches_cannot_be_cleaned_is_not_mapped),
 		TEST(the_end_of_a_vm_cleans_no_caches),
 		TEST(bad_maps_change_nothing),
 		TEST(a_vms_own_memory_cannot_be_mapped),
-		TEST(the_last_page_of_the_ipa_space),
-		TEST(the_same_again_is_no_error),
+		TEST(the_last_page_of_the_ipa_space_can_be_mapped),
+		TEST(mapping_the_same_again_is_no_error),
 		TEST(something_else_in_the_middle_stops_all_of_it),
-		TEST(a_page_in_two_places_and_two_vms),
+		TEST(a_page_can_be_in_two_places_and_two_vms),
 		TEST(a_page_is_shared_very_often),
 		TEST(a_dry_pool_asks_for_a_topup),
 		TEST(a_map_that_ran_dry_in_the_middle_tells_how_far_it_came),
@@ -1322,12 +1322,12 @@ int main(void)
 		TEST(bad_topups_change_nothing),
 		TEST(holes_are_passed_over),
 		TEST(bad_unmaps_change_nothing),
-		TEST(a_device_and_ram_side_by_side),
+		TEST(a_device_and_ram_can_be_side_by_side),
 		TEST(unmapping_adjacent_pages_is_bounded),
 		TEST(unmapping_is_bounded),
-		TEST(the_end_is_bounded_too),
-		TEST(pages_of_16k),
-		TEST(pages_of_64k),
+		TEST(the_end_of_a_vm_is_bounded),
+		TEST(addresses_are_multiples_of_16k),
+		TEST(addresses_are_multiples_of_64k),
 		TEST(a_large_table_takes_adjacent_pages),
 		TEST(random_maps_agree_with_a_model),
 	};

@@ -40,7 +40,7 @@ static struct guest_traps of(const struct cpu_id_regs *id, u64 mpamidr, bool e2h
 }
 
 /* Armv8.0, without anything optional: written out from the manual. */
-static void a_bare_cpu(void **state)
+static void a_cpu_without_features_traps_what_it_can(void **state)
 {
 	const struct cpu_id_regs id = bare();
 	struct guest_traps t = of(&id, 0, false);
@@ -57,7 +57,7 @@ static void a_bare_cpu(void **state)
 }
 
 /* One feature at a time adds exactly its bits. */
-static void each_feature(void **state)
+static void each_feature_adds_its_traps(void **state)
 {
 	static const struct {
 		u16 field;
@@ -193,7 +193,7 @@ static void no_feature_opens_what_traps_at_zero(void **state)
 				assert_trapped(guest_trap_desc((enum guest_trap)trap), &id, e2h);
 }
 
-static void registers_that_are_there(void **state)
+static void control_registers_are_known_by_their_features(void **state)
 {
 	struct cpu_id_regs id = bare();
 
@@ -209,7 +209,7 @@ static void registers_that_are_there(void **state)
 }
 
 /* MPAMIDR_EL1 traps by one of two bits, as it says itself; without MPAM its value is nobody's. */
-static void mpam_id_register(void **state)
+static void mpam_traps_follow_its_id_register(void **state)
 {
 	struct cpu_id_regs id = bare();
 	struct guest_traps t = of(&id, ~0ULL, false);
@@ -228,7 +228,7 @@ static void mpam_id_register(void **state)
 }
 
 /* What the switch asks of a CPU; FA64 counts with SME alone. */
-static void what_vectors_there_are(void **state)
+static void vector_extensions_are_known_by_their_features(void **state)
 {
 	struct cpu_id_regs id = bare();
 	struct guest_traps t = of(&id, 0, false);
@@ -245,7 +245,7 @@ static void what_vectors_there_are(void **state)
 	assert_true(t.has_sve && t.has_fpmr);
 }
 
-static void fp_opens(void **state)
+static void cptr_opens_fp_and_what_is_asked_for(void **state)
 {
 	struct cpu_id_regs id = bare();
 	struct guest_traps t;
@@ -267,14 +267,14 @@ static void fp_opens(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_bare_cpu),
-		cmocka_unit_test(each_feature),
-		cmocka_unit_test(mpam_id_register),
+		cmocka_unit_test(a_cpu_without_features_traps_what_it_can),
+		cmocka_unit_test(each_feature_adds_its_traps),
+		cmocka_unit_test(mpam_traps_follow_its_id_register),
 		cmocka_unit_test(each_trap_is_set_where_the_feature_is),
 		cmocka_unit_test(no_feature_opens_what_traps_at_zero),
-		cmocka_unit_test(registers_that_are_there),
-		cmocka_unit_test(what_vectors_there_are),
-		cmocka_unit_test(fp_opens),
+		cmocka_unit_test(control_registers_are_known_by_their_features),
+		cmocka_unit_test(vector_extensions_are_known_by_their_features),
+		cmocka_unit_test(cptr_opens_fp_and_what_is_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

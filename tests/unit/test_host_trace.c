@@ -117,7 +117,7 @@ static void what_firmware_withholds_is_not_touched(void **state)
 }
 
 /* Before the host uses them the filter and the recorder are not touched; the buffer may be on. */
-static void before_the_host_begins(void **state)
+static void before_the_host_begins_only_the_buffer_is_switched(void **state)
 {
 	make(true, false, false);
 	assert_true(vm_cpu.trace.used);
@@ -150,7 +150,7 @@ static void it_begins_once(void **state)
 }
 
 /* EL3 keeps them: UNDEFINED to the host, where it was, and nothing is switched from then on. */
-static void what_el3_keeps_does_not_begin(void **state)
+static void what_el3_withholds_does_not_begin(void **state)
 {
 	make(true, false, false);
 	fake_sysreg_withhold(TRFCR2);
@@ -168,7 +168,7 @@ static void what_el3_keeps_does_not_begin(void **state)
 }
 
 /* Each way to begin with branch records, and what is beside them. */
-static void what_begins(void **state)
+static void accesses_to_branch_record_registers_begin_it(void **state)
 {
 	const u64 yes[] = { access(2, 1, 8, 0, 0), access(2, 1, 8, 15, 7), access(2, 1, 9, 2, 0),
 			    access(1, 1, 7, 2, 4), access(1, 1, 7, 2, 5) };
@@ -200,7 +200,7 @@ static void whole(bool e2h, const char *leave, const char *back)
 }
 
 /* Nothing is traced any more, then it is written, then it is off; and back. */
-static void the_whole_of_it(void **state)
+static void trace_and_records_are_off_while_a_guest_runs(void **state)
 {
 	whole(false, BRBCR1 "=0 " TRFCR1 "=0 isb tsb csync tsb csync dsb nsh " TRBLIMITR "=0 isb",
 	      "isb " TRBLIMITR "=40001001 " TRFCR1 "=43 " BRBCR1 "=3");
@@ -210,7 +210,7 @@ static void the_whole_of_it(void **state)
 }
 
 /* A buffer that is off, or was when the guest came, is left alone. */
-static void an_idle_buffer(void **state)
+static void an_idle_buffer_is_not_touched(void **state)
 {
 	make(true, false, false);
 	fake_trace_start(false);
@@ -220,7 +220,7 @@ static void an_idle_buffer(void **state)
 }
 
 /* Borrowing VTTBR_EL2: the buffer is off for as long, external mode too. */
-static void another_vmid(void **state)
+static void the_buffer_is_off_under_another_vmid(void **state)
 {
 	struct tlb_s2_saved saved;
 
@@ -248,7 +248,7 @@ static void another_vmid(void **state)
 }
 
 /* Where AT may be executed ahead: EL1's tables are walked to drain the units, and then no more. */
-static void another_vmid_without_walks(void **state)
+static void the_buffer_is_off_under_another_vmid_without_walks(void **state)
 {
 	struct tlb_s2_saved saved;
 
@@ -272,16 +272,16 @@ static void another_vmid_without_walks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_el3_keeps_does_not_begin),
+		cmocka_unit_test(what_el3_withholds_does_not_begin),
 		cmocka_unit_test(without_it_nothing_is_touched),
 		cmocka_unit_test(what_firmware_withholds_is_not_touched),
-		cmocka_unit_test(before_the_host_begins),
+		cmocka_unit_test(before_the_host_begins_only_the_buffer_is_switched),
 		cmocka_unit_test(it_begins_once),
-		cmocka_unit_test(what_begins),
-		cmocka_unit_test(the_whole_of_it),
-		cmocka_unit_test(an_idle_buffer),
-		cmocka_unit_test(another_vmid),
-		cmocka_unit_test(another_vmid_without_walks),
+		cmocka_unit_test(accesses_to_branch_record_registers_begin_it),
+		cmocka_unit_test(trace_and_records_are_off_while_a_guest_runs),
+		cmocka_unit_test(an_idle_buffer_is_not_touched),
+		cmocka_unit_test(the_buffer_is_off_under_another_vmid),
+		cmocka_unit_test(the_buffer_is_off_under_another_vmid_without_walks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

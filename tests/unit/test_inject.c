@@ -40,7 +40,7 @@ static u64 pstate(u64 spsr, u64 sctlr, const struct pstate_features *has)
 	return el1_exception_entry(spsr, sctlr, has).pstate;
 }
 
-static void test_vector_is_chosen_by_where_the_exception_comes_from(void **state)
+static void the_vector_is_chosen_by_where_the_exception_comes_from(void **state)
 {
 	static const struct {
 		u64 mode, vector;
@@ -62,7 +62,7 @@ static void test_vector_is_chosen_by_where_the_exception_comes_from(void **state
 	}
 }
 
-static void test_it_is_taken_to_el1h_with_everything_masked(void **state)
+static void it_is_taken_to_el1h_with_everything_masked(void **state)
 {
 	static const u64 modes[] = { 0, 4, 5, AARCH32 };
 
@@ -73,7 +73,7 @@ static void test_it_is_taken_to_el1h_with_everything_masked(void **state)
 }
 
 /* Each bit of SPSR alone: which ones survive. */
-static void test_of_old_pstate_only_flags_dit_and_pan_survive(void **state)
+static void of_old_pstate_only_flags_dit_and_pan_survive(void **state)
 {
 	const u64 kept = N_TO_V | DIT | PAN;
 
@@ -91,7 +91,7 @@ static void test_of_old_pstate_only_flags_dit_and_pan_survive(void **state)
 			 DAIF | 5 | N_TO_V | (0x0f0ffc20 & DIT));
 }
 
-static void test_pan_is_set_unless_span_says_not_to(void **state)
+static void pan_is_set_unless_span_says_not_to(void **state)
 {
 	const struct pstate_features pan = { .pan = true };
 
@@ -103,7 +103,7 @@ static void test_pan_is_set_unless_span_says_not_to(void **state)
 	assert_int_equal(pstate(5 | PAN, 0, &none) & PAN, 0);
 }
 
-static void test_ssbs_is_what_dssbs_says(void **state)
+static void ssbs_is_what_dssbs_says(void **state)
 {
 	const struct pstate_features ssbs = { .ssbs = true };
 
@@ -112,7 +112,7 @@ static void test_ssbs_is_what_dssbs_says(void **state)
 	assert_int_equal(pstate(5 | SSBS, DSSBS, &none) & SSBS, 0);
 }
 
-static void test_uao_and_btype_are_cleared_and_tco_is_set(void **state)
+static void uao_and_btype_are_cleared_and_tco_is_set(void **state)
 {
 	const struct pstate_features uao = { .uao = true }, mte = { .mte = true };
 
@@ -122,7 +122,7 @@ static void test_uao_and_btype_are_cleared_and_tco_is_set(void **state)
 }
 
 /* PSTATE.ALLINT = NOT SCTLR_EL1.SPINTMASK, whether or not SCTLR_EL1.NMI makes it count. */
-static void test_allint_is_the_inverse_of_spintmask(void **state)
+static void allint_is_the_inverse_of_spintmask(void **state)
 {
 	const struct pstate_features nmi = { .nmi = true };
 
@@ -144,7 +144,7 @@ static void test_allint_is_the_inverse_of_spintmask(void **state)
 #define EL0_A32	   0x10ULL
 
 /* Of every abort from EL0, AArch32 EL0, EL1t and EL1h: what EL1 is told. */
-static void test_external_abort_syndromes(void **state)
+static void external_aborts_have_their_syndromes(void **state)
 {
 	static const struct {
 		const char *what;
@@ -196,7 +196,7 @@ static void test_external_abort_syndromes(void **state)
 }
 
 /* A refused load or store is an alignment fault; all else is as an external abort. */
-static void test_refusal_syndromes(void **state)
+static void refusals_have_their_syndromes(void **state)
 {
 	static const struct {
 		const char *what;
@@ -223,7 +223,7 @@ static void test_refusal_syndromes(void **state)
 	}
 }
 
-static void test_undefined_syndrome(void **state)
+static void undefined_exceptions_have_their_syndrome(void **state)
 {
 	assert_int_equal(el1_undef_esr(), ESR_IL_BIT);
 }
@@ -231,16 +231,16 @@ static void test_undefined_syndrome(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vector_is_chosen_by_where_the_exception_comes_from),
-		cmocka_unit_test(test_it_is_taken_to_el1h_with_everything_masked),
-		cmocka_unit_test(test_of_old_pstate_only_flags_dit_and_pan_survive),
-		cmocka_unit_test(test_pan_is_set_unless_span_says_not_to),
-		cmocka_unit_test(test_ssbs_is_what_dssbs_says),
-		cmocka_unit_test(test_uao_and_btype_are_cleared_and_tco_is_set),
-		cmocka_unit_test(test_allint_is_the_inverse_of_spintmask),
-		cmocka_unit_test(test_external_abort_syndromes),
-		cmocka_unit_test(test_refusal_syndromes),
-		cmocka_unit_test(test_undefined_syndrome),
+		cmocka_unit_test(the_vector_is_chosen_by_where_the_exception_comes_from),
+		cmocka_unit_test(it_is_taken_to_el1h_with_everything_masked),
+		cmocka_unit_test(of_old_pstate_only_flags_dit_and_pan_survive),
+		cmocka_unit_test(pan_is_set_unless_span_says_not_to),
+		cmocka_unit_test(ssbs_is_what_dssbs_says),
+		cmocka_unit_test(uao_and_btype_are_cleared_and_tco_is_set),
+		cmocka_unit_test(allint_is_the_inverse_of_spintmask),
+		cmocka_unit_test(external_aborts_have_their_syndromes),
+		cmocka_unit_test(refusals_have_their_syndromes),
+		cmocka_unit_test(undefined_exceptions_have_their_syndrome),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,7 @@ static void read_docs(char *text)
 	memmove(text, begin + strlen(BEGIN), strlen(begin + strlen(BEGIN)) + 1);
 }
 
-static void docs_have_the_codes_table(void **state)
+static void the_docs_have_the_table_that_the_code_has(void **state)
 {
 	static char code[TEXT_MAX], docs[TEXT_MAX];
 
@@ -96,7 +96,7 @@ static void docs_have_the_codes_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(docs_have_the_codes_table),
+		cmocka_unit_test(the_docs_have_the_table_that_the_code_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

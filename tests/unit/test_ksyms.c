@@ -29,7 +29,7 @@ static void check_lookup(u32 count, u64 offset, const char *want, u64 want_into)
 			 got ? got : "none", into, want ? want : "none", want_into);
 }
 
-static void test_lookup_finds_the_function_around_an_offset(void **state)
+static void lookup_finds_the_function_around_an_offset(void **state)
 {
 	check_lookup(5, 0x10, "one", 0);
 	check_lookup(5, 0x3f, "one", 0x2f);
@@ -43,20 +43,20 @@ static void test_lookup_finds_the_function_around_an_offset(void **state)
 	check_lookup(1, 0x5000, "one", 0x4ff0);
 }
 
-static void test_lookup_before_the_first_function_finds_none(void **state)
+static void lookup_before_the_first_function_finds_none(void **state)
 {
 	check_lookup(5, 0, NULL, 0xdead);
 	check_lookup(5, 0xf, NULL, 0xdead);
 }
 
-static void test_empty_table_finds_none(void **state)
+static void empty_table_finds_none(void **state)
 {
 	check_lookup(0, 0, NULL, 0xdead);
 	check_lookup(0, UINT64_MAX, NULL, 0xdead);
 }
 
 /* Every size of table: the search meets each of its ends. */
-static void test_lookup_in_tables_of_every_size(void **state)
+static void lookup_works_in_tables_of_every_size(void **state)
 {
 	u32 many[64], many_names[64];
 	char text[64 * 4];
@@ -116,7 +116,7 @@ static void check_data(const char *out, const char *name, const char *want)
 		fail_msg("%s holds \"%s\", expected \"%s\"", name, got, want);
 }
 
-static void test_script_takes_functions_alone_and_sorts_them(void **state)
+static void the_script_takes_functions_only_and_sorts_them(void **state)
 {
 	char out[4096];
 
@@ -139,7 +139,7 @@ static void test_script_takes_functions_alone_and_sorts_them(void **state)
 	check_data(out, "ksyms_names", " \"head\" \"vectors\" \"local\" \"aa\"");
 }
 
-static void test_script_makes_an_empty_table_of_nothing(void **state)
+static void the_script_makes_an_empty_table_of_nothing(void **state)
 {
 	char out[4096];
 
@@ -150,7 +150,7 @@ static void test_script_makes_an_empty_table_of_nothing(void **state)
 	check_data(out, "ksyms_names", "");
 }
 
-static void test_script_refuses_what_has_no_start(void **state)
+static void the_script_refuses_input_without_a_start(void **state)
 {
 	char out[4096];
 
@@ -207,7 +207,7 @@ static void check_end(struct unwind_frame f)
 	assert_memory_equal(&f, &before, sizeof(f));
 }
 
-static void test_unwind_walks_to_the_outermost_frame(void **state)
+static void unwind_walks_to_the_outermost_frame(void **state)
 {
 	struct unwind_frame f = { .fp = address(0), .pc = 0x100 };
 
@@ -220,7 +220,7 @@ static void test_unwind_walks_to_the_outermost_frame(void **state)
 	check_end(f);
 }
 
-static void test_unwind_ends_at_a_return_address_of_zero(void **state)
+static void unwind_ends_at_a_return_address_of_zero(void **state)
 {
 	struct unwind_frame f = { .fp = address(0), .pc = 0x100 };
 
@@ -229,7 +229,7 @@ static void test_unwind_ends_at_a_return_address_of_zero(void **state)
 	check_end(f);
 }
 
-static void test_unwind_reads_nothing_outside_of_the_stack(void **state)
+static void unwind_reads_nothing_outside_of_the_stack(void **state)
 {
 	static const u64 far[] = { 0, 8, 0x1000, UINT64_MAX, UINT64_MAX - 7, UINT64_MAX - 15 };
 
@@ -241,7 +241,7 @@ static void test_unwind_reads_nothing_outside_of_the_stack(void **state)
 	check_end((struct unwind_frame){ .fp = address(STACK_WORDS - 1), .pc = 1 });
 }
 
-static void test_unwind_refuses_misaligned_records(void **state)
+static void unwind_refuses_misaligned_records(void **state)
 {
 	frame_record(4, 0, 0x300);
 	for (u64 off = 1; off < 8; off++)
@@ -257,7 +257,7 @@ static void check_chain_ends_after_one(u64 next_fp)
 	check_end(f);
 }
 
-static void test_corrupt_chains_end(void **state)
+static void unwinding_of_corrupt_chains_ends(void **state)
 {
 	frame_record(4, address(8), 0x300);
 	check_chain_ends_after_one(address(8)); /* to itself */
@@ -268,7 +268,7 @@ static void test_corrupt_chains_end(void **state)
 }
 
 /* Whatever is on the stack: no more steps than it has words. */
-static void test_random_stacks_end(void **state)
+static void unwinding_of_random_stacks_ends(void **state)
 {
 	srandom(1);
 	for (int round = 0; round < 20000; round++) {
@@ -289,19 +289,19 @@ int main(void)
 {
 #define STACK_TEST(name) cmocka_unit_test_setup_teardown(name, make_stack, free_stack)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lookup_finds_the_function_around_an_offset),
-		cmocka_unit_test(test_lookup_before_the_first_function_finds_none),
-		cmocka_unit_test(test_empty_table_finds_none),
-		cmocka_unit_test(test_lookup_in_tables_of_every_size),
-		cmocka_unit_test(test_script_takes_functions_alone_and_sorts_them),
-		cmocka_unit_test(test_script_makes_an_empty_table_of_nothing),
-		cmocka_unit_test(test_script_refuses_what_has_no_start),
-		STACK_TEST(test_unwind_walks_to_the_outermost_frame),
-		STACK_TEST(test_unwind_ends_at_a_return_address_of_zero),
-		STACK_TEST(test_unwind_reads_nothing_outside_of_the_stack),
-		STACK_TEST(test_unwind_refuses_misaligned_records),
-		STACK_TEST(test_corrupt_chains_end),
-		STACK_TEST(test_random_stacks_end),
+		cmocka_unit_test(lookup_finds_the_function_around_an_offset),
+		cmocka_unit_test(lookup_before_the_first_function_finds_none),
+		cmocka_unit_test(empty_table_finds_none),
+		cmocka_unit_test(lookup_works_in_tables_of_every_size),
+		cmocka_unit_test(the_script_takes_functions_only_and_sorts_them),
+		cmocka_unit_test(the_script_makes_an_empty_table_of_nothing),
+		cmocka_unit_test(the_script_refuses_input_without_a_start),
+		STACK_TEST(unwind_walks_to_the_outermost_frame),
+		STACK_TEST(unwind_ends_at_a_return_address_of_zero),
+		STACK_TEST(unwind_reads_nothing_outside_of_the_stack),
+		STACK_TEST(unwind_refuses_misaligned_records),
+		STACK_TEST(unwinding_of_corrupt_chains_ends),
+		STACK_TEST(unwinding_of_random_stacks_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

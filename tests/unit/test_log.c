@@ -80,7 +80,7 @@ static void check_read(u64 *pos, size_t size, const char *want, u64 want_lost)
 	free(buf);
 }
 
-static void test_each_level_has_its_prefix(void **state)
+static void each_level_has_its_prefix(void **state)
 {
 	log_set_level(LOG_DEBUG);
 	log_err("e%d", 1);
@@ -98,7 +98,7 @@ static void log_all_levels(void)
 	log_debug("d");
 }
 
-static void test_level_filters_console_and_not_the_ring(void **state)
+static void the_level_filters_the_console_and_not_the_ring(void **state)
 {
 	u64 pos = 0;
 
@@ -109,13 +109,13 @@ static void test_level_filters_console_and_not_the_ring(void **state)
 		   0);
 }
 
-static void test_default_level_is_info(void **state)
+static void the_default_level_is_info(void **state)
 {
 	log_all_levels();
 	check_console("keel: error: e\nkeel: warning: w\nkeel: i\n");
 }
 
-static void test_every_sink_gets_every_line_until_reset(void **state)
+static void every_sink_gets_every_line_until_reset(void **state)
 {
 	struct console second;
 
@@ -127,13 +127,13 @@ static void test_every_sink_gets_every_line_until_reset(void **state)
 	assert_string_equal(second.text, "keel: both\n");
 }
 
-static void test_control_characters_cannot_reach_the_terminal(void **state)
+static void control_characters_cannot_reach_the_terminal(void **state)
 {
 	log_info("a%cb%sc~ \x7f\x9b", 27, "\r\n\t");
 	check_console("keel: a?b???c~ ??\n");
 }
 
-static void test_long_line_is_cut_off_and_says_so(void **state)
+static void a_long_line_is_cut_off_and_says_so(void **state)
 {
 	char text[LOG_LINE_MAX], want[LOG_LINE_MAX + 1];
 
@@ -146,7 +146,7 @@ static void test_long_line_is_cut_off_and_says_so(void **state)
 	check_console(want);
 }
 
-static void test_longest_line_is_whole(void **state)
+static void the_longest_line_is_whole(void **state)
 {
 	char text[LOG_LINE_MAX], want[LOG_LINE_MAX + 1];
 
@@ -158,7 +158,7 @@ static void test_longest_line_is_whole(void **state)
 	assert_int_equal(console.used, LOG_LINE_MAX);
 }
 
-static void test_reading_in_pieces_misses_nothing(void **state)
+static void reading_in_pieces_misses_nothing(void **state)
 {
 	u64 pos = 0;
 
@@ -179,7 +179,7 @@ static void log_lines(unsigned int from, unsigned int to)
 		log_info("ln%03u", i);
 }
 
-static void test_wrapped_ring_tells_of_the_loss_and_goes_on_at_a_line(void **state)
+static void a_wrapped_ring_tells_of_the_loss_and_continues_at_a_line(void **state)
 {
 	u64 pos = 0, lost;
 	char buf[RING_SIZE];
@@ -198,7 +198,7 @@ static void test_wrapped_ring_tells_of_the_loss_and_goes_on_at_a_line(void **sta
 	assert_int_equal(pos, 360);
 }
 
-static void test_reader_that_keeps_up_loses_nothing_across_the_wrap(void **state)
+static void a_reader_that_keeps_up_loses_nothing_across_the_wrap(void **state)
 {
 	u64 pos = 0;
 	char want[16];
@@ -211,7 +211,7 @@ static void test_reader_that_keeps_up_loses_nothing_across_the_wrap(void **state
 	}
 }
 
-static void test_slow_reader_is_told_what_it_lost(void **state)
+static void a_slow_reader_is_told_what_it_lost(void **state)
 {
 	u64 pos = 0;
 
@@ -223,7 +223,7 @@ static void test_slow_reader_is_told_what_it_lost(void **state)
 	check_read(&pos, 12, "keel: ln010\n", 0);
 }
 
-static void test_position_from_nowhere_moves_to_the_end(void **state)
+static void a_position_that_was_never_written_moves_to_the_end(void **state)
 {
 	u64 pos = UINT64_MAX;
 
@@ -234,7 +234,7 @@ static void test_position_from_nowhere_moves_to_the_end(void **state)
 	check_read(&pos, 99, "keel: b\n", 0);
 }
 
-static void test_bad_ring_size_is_refused(void **state)
+static void a_bad_ring_size_is_refused(void **state)
 {
 	u64 pos = 0;
 
@@ -245,7 +245,7 @@ static void test_bad_ring_size_is_refused(void **state)
 	check_read(&pos, 99, "keel: a\n", 0);
 }
 
-static void test_ring_moved_to_another_address_keeps_its_lines(void **state)
+static void a_ring_at_another_address_keeps_its_lines(void **state)
 {
 	char *moved = malloc(RING_SIZE);
 	u64 pos = 0;
@@ -259,7 +259,7 @@ static void test_ring_moved_to_another_address_keeps_its_lines(void **state)
 	free(moved);
 }
 
-static void test_log_works_before_it_has_a_ring(void **state)
+static void the_log_works_before_it_has_a_ring(void **state)
 {
 	u64 pos = 0;
 
@@ -270,7 +270,7 @@ static void test_log_works_before_it_has_a_ring(void **state)
 	check_read(&pos, 99, "", 0);
 }
 
-static void test_lock_is_taken_from_smp_ready_on(void **state)
+static void the_lock_is_taken_from_smp_ready_on(void **state)
 {
 	log_info("a");
 	assert_int_equal(console.locked_writes, 0);
@@ -281,7 +281,7 @@ static void test_lock_is_taken_from_smp_ready_on(void **state)
 }
 
 /* The fake lock aborts the program if one is taken again. */
-static void test_every_call_releases_the_lock(void **state)
+static void every_call_releases_the_lock(void **state)
 {
 	char buf[8];
 	u64 pos = 0, lost;
@@ -295,7 +295,7 @@ static void test_every_call_releases_the_lock(void **state)
 	assert_false(spin_is_locked(&log_state.lock));
 }
 
-static void test_panic_prints_although_the_lock_is_held(void **state)
+static void a_panic_prints_although_the_lock_is_held(void **state)
 {
 	u64 pos = 0;
 
@@ -308,7 +308,7 @@ static void test_panic_prints_although_the_lock_is_held(void **state)
 	assert_true(spin_is_locked(&log_state.lock));
 }
 
-static void test_console_that_is_off_gets_nothing_until_a_panic(void **state)
+static void a_console_that_is_off_gets_nothing_until_a_panic(void **state)
 {
 	u64 pos = 0;
 
@@ -336,7 +336,7 @@ static void panic_in_sink(void *ctx, const char *s, size_t n)
 	log_err("in the sink");
 }
 
-static void test_panic_inside_a_sink_prints(void **state)
+static void a_panic_inside_a_sink_prints(void **state)
 {
 	struct log_sink sink = { .write = panic_in_sink, .ctx = &sink };
 
@@ -348,7 +348,7 @@ static void test_panic_inside_a_sink_prints(void **state)
 	assert_false(spin_is_locked(&log_state.lock));
 }
 
-static void test_ratelimit_lets_powers_of_two_through(void **state)
+static void ratelimit_lets_powers_of_two_through(void **state)
 {
 	struct ratelimit rl = { 0 };
 
@@ -360,7 +360,7 @@ static void test_ratelimit_lets_powers_of_two_through(void **state)
 	}
 }
 
-static void test_limited_message_tells_the_count(void **state)
+static void a_limited_message_tells_the_count(void **state)
 {
 	struct ratelimit rl = { 0 };
 
@@ -375,28 +375,28 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_each_level_has_its_prefix),
-		TEST(test_level_filters_console_and_not_the_ring),
-		TEST(test_default_level_is_info),
-		TEST(test_every_sink_gets_every_line_until_reset),
-		TEST(test_control_characters_cannot_reach_the_terminal),
-		TEST(test_long_line_is_cut_off_and_says_so),
-		TEST(test_longest_line_is_whole),
-		TEST(test_reading_in_pieces_misses_nothing),
-		TEST(test_wrapped_ring_tells_of_the_loss_and_goes_on_at_a_line),
-		TEST(test_reader_that_keeps_up_loses_nothing_across_the_wrap),
-		TEST(test_slow_reader_is_told_what_it_lost),
-		TEST(test_position_from_nowhere_moves_to_the_end),
-		TEST(test_bad_ring_size_is_refused),
-		TEST(test_ring_moved_to_another_address_keeps_its_lines),
-		TEST(test_log_works_before_it_has_a_ring),
-		TEST(test_lock_is_taken_from_smp_ready_on),
-		TEST(test_every_call_releases_the_lock),
-		TEST(test_panic_prints_although_the_lock_is_held),
-		TEST(test_console_that_is_off_gets_nothing_until_a_panic),
-		TEST(test_panic_inside_a_sink_prints),
-		TEST(test_ratelimit_lets_powers_of_two_through),
-		TEST(test_limited_message_tells_the_count),
+		TEST(each_level_has_its_prefix),
+		TEST(the_level_filters_the_console_and_not_the_ring),
+		TEST(the_default_level_is_info),
+		TEST(every_sink_gets_every_line_until_reset),
+		TEST(control_characters_cannot_reach_the_terminal),
+		TEST(a_long_line_is_cut_off_and_says_so),
+		TEST(the_longest_line_is_whole),
+		TEST(reading_in_pieces_misses_nothing),
+		TEST(a_wrapped_ring_tells_of_the_loss_and_continues_at_a_line),
+		TEST(a_reader_that_keeps_up_loses_nothing_across_the_wrap),
+		TEST(a_slow_reader_is_told_what_it_lost),
+		TEST(a_position_that_was_never_written_moves_to_the_end),
+		TEST(a_bad_ring_size_is_refused),
+		TEST(a_ring_at_another_address_keeps_its_lines),
+		TEST(the_log_works_before_it_has_a_ring),
+		TEST(the_lock_is_taken_from_smp_ready_on),
+		TEST(every_call_releases_the_lock),
+		TEST(a_panic_prints_although_the_lock_is_held),
+		TEST(a_console_that_is_off_gets_nothing_until_a_panic),
+		TEST(a_panic_inside_a_sink_prints),
+		TEST(ratelimit_lets_powers_of_two_through),
+		TEST(a_limited_message_tells_the_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

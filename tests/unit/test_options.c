@@ -38,7 +38,7 @@ static struct options parse(const char *args, const char *complaints)
 	return o;
 }
 
-static void test_defaults(void **state)
+static void without_options_there_are_defaults(void **state)
 {
 	static const char *const empty[] = { NULL, "", "   ", "root=/dev/vda quiet" };
 
@@ -66,7 +66,7 @@ static bool smc_has(const struct option_smc *smc, u32 id)
 }
 
 /* Each name and number lets through what it stands for, and the call before and behind it not. */
-static void test_smc(void **state)
+static void smc_takes_ranges_and_optee(void **state)
 {
 	static const struct {
 		const char *args;
@@ -119,7 +119,7 @@ static void test_smc(void **state)
 }
 
 /* As many stretches as there is room for, and not one more. */
-static void test_many_smcs(void **state)
+static void smc_takes_a_limited_number_of_ranges(void **state)
 {
 	char args[512] = "keel.smc=1", complaint[600];
 	unsigned int i;
@@ -135,7 +135,7 @@ static void test_many_smcs(void **state)
 	assert_int_equal(parse(args, complaint).smc.count, 0);
 }
 
-static void test_va_bits(void **state)
+static void va_bits_takes_widths_in_range(void **state)
 {
 	char args[64];
 
@@ -146,7 +146,7 @@ static void test_va_bits(void **state)
 	assert_int_equal(parse("keel.va_bits=0x30", "").va_bits, 48);
 }
 
-static void test_stage2_granule(void **state)
+static void stage2_granule_takes_page_sizes(void **state)
 {
 	static const struct {
 		const char *args;
@@ -163,7 +163,7 @@ static void test_stage2_granule(void **state)
 		assert_int_equal(parse(rows[i].args, "").stage2_page_shift, rows[i].shift);
 }
 
-static void test_pa_bits(void **state)
+static void pa_bits_takes_widths_in_range(void **state)
 {
 	char args[64];
 
@@ -173,7 +173,7 @@ static void test_pa_bits(void **state)
 	}
 }
 
-static void test_bad_values(void **state)
+static void bad_values_are_reported_and_change_nothing(void **state)
 {
 	static const char *const bad[] = {
 		"keel.va_bits=",
@@ -243,14 +243,14 @@ static void test_bad_values(void **state)
 	}
 }
 
-static void test_e2h(void **state)
+static void e2h_takes_its_values(void **state)
 {
 	assert_int_equal(parse("keel.e2h=0", "").e2h, OPTION_E2H_0);
 	assert_int_equal(parse("keel.e2h=1", "").e2h, OPTION_E2H_1);
 	assert_int_equal(parse("keel.e2h=1 keel.e2h=auto", "").e2h, OPTION_E2H_AUTO);
 }
 
-static void test_loglevel(void **state)
+static void loglevel_takes_its_names(void **state)
 {
 	static const char *const names[] = { "err", "warn", "info", "debug" };
 
@@ -264,14 +264,14 @@ static void test_loglevel(void **state)
 	}
 }
 
-static void test_console(void **state)
+static void console_takes_its_names(void **state)
 {
 	assert_int_equal(parse("keel.console=keep", "").console, OPTION_CONSOLE_KEEP);
 	assert_int_equal(parse("keel.console=keep keel.console=boot", "").console,
 			 OPTION_CONSOLE_BOOT);
 }
 
-static void test_spe(void **state)
+static void spe_takes_its_names(void **state)
 {
 	assert_int_equal(parse("keel.spe=hw", "").spe, OPTION_SPE_HW);
 	assert_int_equal(parse("keel.spe=emul", "").spe, OPTION_SPE_EMUL);
@@ -279,7 +279,7 @@ static void test_spe(void **state)
 	assert_int_equal(parse("keel.spe=off keel.spe=auto", "").spe, OPTION_SPE_AUTO);
 }
 
-static void test_selftest(void **state)
+static void selftest_takes_any_name(void **state)
 {
 	assert_string_equal(parse("keel.selftest=abort", "").selftest, "abort");
 	assert_string_equal(parse("keel.selftest=", "").selftest, "");
@@ -287,7 +287,7 @@ static void test_selftest(void **state)
 			    "0123456789012345678901234567890");
 }
 
-static void test_unknown_words_are_reported_and_the_rest_counts(void **state)
+static void unknown_words_are_reported_and_the_others_count(void **state)
 {
 	struct options o =
 		parse("keel.x=1 keel.va_bits=48 keel. keel.e2h keel.va_bits",
@@ -300,7 +300,7 @@ static void test_unknown_words_are_reported_and_the_rest_counts(void **state)
 	assert_int_equal(o.va_bits, 39);
 }
 
-static void test_words(void **state)
+static void words_are_split_as_the_kernel_does(void **state)
 {
 	/* the last of two counts; tabs and newlines divide; other prefixes are not ours */
 	assert_int_equal(parse("keel.va_bits=40\tkeel.va_bits=41\n", "").va_bits, 41);
@@ -331,7 +331,7 @@ static void host_args_are(const char *args, const char *expected)
 	}
 }
 
-static void test_host_args(void **state)
+static void keels_words_are_kept_from_the_host(void **state)
 {
 	char c;
 
@@ -350,21 +350,21 @@ static void test_host_args(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_smc),
-		cmocka_unit_test(test_many_smcs),
-		cmocka_unit_test(test_va_bits),
-		cmocka_unit_test(test_pa_bits),
-		cmocka_unit_test(test_stage2_granule),
-		cmocka_unit_test(test_bad_values),
-		cmocka_unit_test(test_e2h),
-		cmocka_unit_test(test_loglevel),
-		cmocka_unit_test(test_console),
-		cmocka_unit_test(test_spe),
-		cmocka_unit_test(test_selftest),
-		cmocka_unit_test(test_unknown_words_are_reported_and_the_rest_counts),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_host_args),
+		cmocka_unit_test(without_options_there_are_defaults),
+		cmocka_unit_test(smc_takes_ranges_and_optee),
+		cmocka_unit_test(smc_takes_a_limited_number_of_ranges),
+		cmocka_unit_test(va_bits_takes_widths_in_range),
+		cmocka_unit_test(pa_bits_takes_widths_in_range),
+		cmocka_unit_test(stage2_granule_takes_page_sizes),
+		cmocka_unit_test(bad_values_are_reported_and_change_nothing),
+		cmocka_unit_test(e2h_takes_its_values),
+		cmocka_unit_test(loglevel_takes_its_names),
+		cmocka_unit_test(console_takes_its_names),
+		cmocka_unit_test(spe_takes_its_names),
+		cmocka_unit_test(selftest_takes_any_name),
+		cmocka_unit_test(unknown_words_are_reported_and_the_others_count),
+		cmocka_unit_test(words_are_split_as_the_kernel_does),
+		cmocka_unit_test(keels_words_are_kept_from_the_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,7 +103,7 @@ static const char *sane(const struct pgtable_attrs_check *attrs)
 
 /* ---- formats ---- */
 
-static void formats_that_exist_are_taken_and_others_not(void **state)
+static void formats_that_exist_are_accepted_and_others_refused(void **state)
 {
 	/* granule, start level, root tables, ia, oa, ds; size of the root, 0 if there is no such */
 	static const struct {
@@ -159,7 +159,7 @@ static void formats_that_exist_are_taken_and_others_not(void **state)
 	}
 }
 
-static void blocks_and_groups_are_the_manuals(void **state)
+static void blocks_and_groups_are_as_the_manual_says(void **state)
 {
 	/* Highest level of a block, with 48 and 52 bits; contiguous leaves at levels 1, 2, 3. */
 	static const struct {
@@ -301,7 +301,7 @@ static void empty_entries_are_joined(void **state)
 	assert_int_equal(p.budget, 0);
 }
 
-static void leaves_of_the_root_alone(void **state)
+static void leaves_of_the_root_can_be_visited_alone(void **state)
 {
 	assert_int_equal(pgtable_map(&pgt, 0, PA(0), SZ_4K, EL2_ATTRS, 0), 0);
 	assert_int_equal(pgtable_map(&pgt, SZ_1G, PA(SZ_1G), SZ_1G, EL2_ATTRS, 0), 0);
@@ -381,7 +381,7 @@ static void walks_refuse_bad_ranges(void **state)
 	assert_int_equal(pgtable_walk(&pgt, ~0ULL << 12, SZ_4K, &walk), -E2BIG);
 }
 
-static void budgets_stop_between_groups_and_go_on(void **state)
+static void a_budget_stops_between_groups_and_the_next_continues(void **state)
 {
 	struct pgtable_progress p = { .budget = 1 };
 	struct pgtable_walk walk = { .visit = note_visit, .when = PGTABLE_LEAF, .progress = &p };
@@ -510,7 +510,7 @@ static bool not_read_only(const void *arg, u64 attrs)
 #define DOES_NOT_CONTINUE "a contiguous group does not continue"
 #define NOT_ALIGNED	  "a leaf's output is not aligned, or too large"
 
-static void what_is_not_sane_is_told(void **state)
+static void tables_that_are_not_sane_are_described(void **state)
 {
 	const struct pgtable_attrs_check check = { not_read_only, &pgt };
 	struct pgtable_leaf hole;
@@ -551,21 +551,21 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world, finish)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(formats_that_exist_are_taken_and_others_not),
-		cmocka_unit_test(blocks_and_groups_are_the_manuals),
+		cmocka_unit_test(formats_that_exist_are_accepted_and_others_refused),
+		cmocka_unit_test(blocks_and_groups_are_as_the_manual_says),
 		cmocka_unit_test(every_address_bit_has_its_place),
 		T(visits_are_in_order),
 		T(empty_entries_are_joined),
-		T(leaves_of_the_root_alone),
+		T(leaves_of_the_root_can_be_visited_alone),
 		T(a_page_is_not_mapped_over_another),
 		T(a_hole_that_was_found_is_forgotten_in_time),
 		T(a_visitor_can_end_the_walk),
 		T(walks_refuse_bad_ranges),
-		T(budgets_stop_between_groups_and_go_on),
+		T(a_budget_stops_between_groups_and_the_next_continues),
 		T(stage_1_keeps_its_own_attributes),
 		T(bits_that_are_no_attributes_are_refused),
 		cmocka_unit_test(all_start_levels_translate),
-		cmocka_unit_test(what_is_not_sane_is_told),
+		cmocka_unit_test(tables_that_are_not_sane_are_described),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,12 +96,12 @@ static void check_sent(const char *want)
 		fail_msg("sent \"%s\", expected \"%s\"", device.sent, want);
 }
 
-static void test_init_leaves_an_enabled_uart_alone(void **state)
+static void init_leaves_an_enabled_uart_alone(void **state)
 {
 	assert_int_equal(device.cr_writes, 0);
 }
 
-static void test_init_enables_transmitter_and_keeps_the_rest(void **state)
+static void init_enables_transmitter_and_keeps_the_rest(void **state)
 {
 	static const u32 before[] = { 0, 0x001, 0x100, 0xce80, 0x200 };
 
@@ -113,7 +113,7 @@ static void test_init_enables_transmitter_and_keeps_the_rest(void **state)
 	}
 }
 
-static void test_newline_becomes_carriage_return_newline(void **state)
+static void newline_becomes_carriage_return_newline(void **state)
 {
 	write_text("keel: a\n\nb");
 	check_sent("keel: a\r\n\r\nb");
@@ -121,13 +121,13 @@ static void test_newline_becomes_carriage_return_newline(void **state)
 	check_sent("keel: a\r\n\r\nbx");
 }
 
-static void test_bytes_are_sent_as_unsigned(void **state)
+static void bytes_are_sent_as_unsigned(void **state)
 {
 	write_text("\xff");
 	check_sent("\xff");
 }
 
-static void test_full_fifo_is_waited_for(void **state)
+static void full_fifo_is_waited_for(void **state)
 {
 	device.busy = (PL011_POLL_MAX - 1) / 4 - 1;
 	write_text("abc\n");
@@ -136,7 +136,7 @@ static void test_full_fifo_is_waited_for(void **state)
 }
 
 /* However long the text, and though no single character takes long. */
-static void test_slow_uart_has_one_budget_for_the_whole_text(void **state)
+static void slow_uart_has_one_budget_for_the_whole_text(void **state)
 {
 	device.busy = PL011_POLL_MAX / 3;
 	write_text("abcdefghijkl");
@@ -147,7 +147,7 @@ static void test_slow_uart_has_one_budget_for_the_whole_text(void **state)
 	check_sent("abcm");
 }
 
-static void test_stuck_uart_is_given_up_after_bounded_polling(void **state)
+static void stuck_uart_is_given_up_after_bounded_polling(void **state)
 {
 	write_text("ab");
 	device.fr_reads = 0;
@@ -159,7 +159,7 @@ static void test_stuck_uart_is_given_up_after_bounded_polling(void **state)
 	check_sent("ab");
 }
 
-static void test_stuck_uart_that_recovers_is_used_again(void **state)
+static void stuck_uart_that_recovers_is_used_again(void **state)
 {
 	device.jammed = true;
 	write_text("lost");
@@ -172,14 +172,14 @@ static void test_stuck_uart_that_recovers_is_used_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_init_leaves_an_enabled_uart_alone, setup),
-		cmocka_unit_test_setup(test_init_enables_transmitter_and_keeps_the_rest, setup),
-		cmocka_unit_test_setup(test_newline_becomes_carriage_return_newline, setup),
-		cmocka_unit_test_setup(test_bytes_are_sent_as_unsigned, setup),
-		cmocka_unit_test_setup(test_full_fifo_is_waited_for, setup),
-		cmocka_unit_test_setup(test_slow_uart_has_one_budget_for_the_whole_text, setup),
-		cmocka_unit_test_setup(test_stuck_uart_is_given_up_after_bounded_polling, setup),
-		cmocka_unit_test_setup(test_stuck_uart_that_recovers_is_used_again, setup),
+		cmocka_unit_test_setup(init_leaves_an_enabled_uart_alone, setup),
+		cmocka_unit_test_setup(init_enables_transmitter_and_keeps_the_rest, setup),
+		cmocka_unit_test_setup(newline_becomes_carriage_return_newline, setup),
+		cmocka_unit_test_setup(bytes_are_sent_as_unsigned, setup),
+		cmocka_unit_test_setup(full_fifo_is_waited_for, setup),
+		cmocka_unit_test_setup(slow_uart_has_one_budget_for_the_whole_text, setup),
+		cmocka_unit_test_setup(stuck_uart_is_given_up_after_bounded_polling, setup),
+		cmocka_unit_test_setup(stuck_uart_that_recovers_is_used_again, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@
 		}                                                                            \
 	} while (0)
 
-static void test_integers(void **state)
+static void integers_print_as_in_c(void **state)
 {
 	static const int numbers[] = { 0, 1, -1, 9, 10, 255, 4096, -4096, INT_MAX, INT_MIN };
 
@@ -52,7 +52,7 @@ static void test_integers(void **state)
 	}
 }
 
-static void test_wide_integers(void **state)
+static void wide_integers_print_as_in_c(void **state)
 {
 	static const s64 numbers[] = { 0, -1, 1LL << 40, -(1LL << 40), INT64_MAX, INT64_MIN };
 
@@ -66,7 +66,7 @@ static void test_wide_integers(void **state)
 	}
 }
 
-static void test_text(void **state)
+static void text_prints_as_in_c(void **state)
 {
 	same("");
 	same("plain");
@@ -79,7 +79,7 @@ static void test_text(void **state)
 	same("[%.*s]", -1, "keel");
 }
 
-static void test_precision_bounds_what_is_read(void **state)
+static void precision_bounds_what_is_read(void **state)
 {
 	char *unterminated = malloc(3);
 
@@ -95,7 +95,7 @@ static void check(const char *got, const char *want)
 		fail_msg("\"%s\", expected \"%s\"", got, want);
 }
 
-static void test_pointers_have_all_digits(void **state)
+static void pointers_have_all_digits(void **state)
 {
 	char buf[64];
 
@@ -117,7 +117,7 @@ static int call(char *buf, size_t size, const char *fmt, ...)
 	return n;
 }
 
-static void test_null_string_is_shown(void **state)
+static void a_null_string_is_shown(void **state)
 {
 	char buf[64];
 
@@ -126,7 +126,7 @@ static void test_null_string_is_shown(void **state)
 }
 
 /* A wrong conversion shows in the output, and takes no argument away from the next. */
-static void test_unknown_conversion_prints_itself(void **state)
+static void an_unknown_conversion_prints_itself(void **state)
 {
 	char buf[64];
 
@@ -138,14 +138,14 @@ static void test_unknown_conversion_prints_itself(void **state)
 	check(buf, "end %-05l");
 }
 
-static void test_huge_width_is_bounded(void **state)
+static void a_huge_width_is_bounded(void **state)
 {
 	assert_int_equal(call(NULL, 0, "%99999999999d", 1), 4096);
 	assert_int_equal(call(NULL, 0, "%*d", INT_MIN, 1), 4096);
 	assert_int_equal(call(NULL, 0, "%.*d", INT_MAX, 1), 4096);
 }
 
-static void test_no_buffer_gives_the_length(void **state)
+static void no_buffer_gives_the_length(void **state)
 {
 	assert_int_equal(kl_snprintf(NULL, 0, "%s %d", "keel", 12), 7);
 }
@@ -176,7 +176,7 @@ static int print(struct seen *seen, const char *fmt, ...)
 	return n;
 }
 
-static void test_callback_gets_all_of_it_in_order(void **state)
+static void the_callback_gets_all_text_in_order(void **state)
 {
 	struct seen seen = { .used = 0 };
 
@@ -188,16 +188,16 @@ static void test_callback_gets_all_of_it_in_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_integers),
-		cmocka_unit_test(test_wide_integers),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_precision_bounds_what_is_read),
-		cmocka_unit_test(test_pointers_have_all_digits),
-		cmocka_unit_test(test_null_string_is_shown),
-		cmocka_unit_test(test_unknown_conversion_prints_itself),
-		cmocka_unit_test(test_huge_width_is_bounded),
-		cmocka_unit_test(test_no_buffer_gives_the_length),
-		cmocka_unit_test(test_callback_gets_all_of_it_in_order),
+		cmocka_unit_test(integers_print_as_in_c),
+		cmocka_unit_test(wide_integers_print_as_in_c),
+		cmocka_unit_test(text_prints_as_in_c),
+		cmocka_unit_test(precision_bounds_what_is_read),
+		cmocka_unit_test(pointers_have_all_digits),
+		cmocka_unit_test(a_null_string_is_shown),
+		cmocka_unit_test(an_unknown_conversion_prints_itself),
+		cmocka_unit_test(a_huge_width_is_bounded),
+		cmocka_unit_test(no_buffer_gives_the_length),
+		cmocka_unit_test(the_callback_gets_all_text_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

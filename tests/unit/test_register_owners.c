@@ -225,14 +225,14 @@ static void choose(struct cpu_id_regs *id, size_t i, unsigned int which)
 	id->reg[d->reg] |= (u64)choices[i].values[which] << d->shift;
 }
 
-static void a_minimal_cpu(void **state)
+static void on_a_minimal_cpu_each_register_has_one_owner(void **state)
 {
 	const struct cpu_id_regs id = { 0 };
 
 	play_all(&id);
 }
 
-static void each_feature_alone(void **state)
+static void with_each_feature_alone_each_register_has_one_owner(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(choices); i++)
 		for (unsigned int which = 0; which < 3 && choices[i].values[which]; which++) {
@@ -248,7 +248,7 @@ static unsigned int last_value(size_t i)
 	return choices[i].values[2] ? 2 : choices[i].values[1] ? 1 : 0;
 }
 
-static void all_features(void **state)
+static void with_all_features_each_register_has_one_owner(void **state)
 {
 	struct cpu_id_regs id = { 0 };
 
@@ -266,7 +266,7 @@ static void all_features(void **state)
 	}
 }
 
-static void random_cpus(void **state)
+static void on_random_cpus_each_register_has_one_owner(void **state)
 {
 	u64 seed = 7;
 
@@ -285,10 +285,10 @@ static void random_cpus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_minimal_cpu),
-		cmocka_unit_test(each_feature_alone),
-		cmocka_unit_test(all_features),
-		cmocka_unit_test(random_cpus),
+		cmocka_unit_test(on_a_minimal_cpu_each_register_has_one_owner),
+		cmocka_unit_test(with_each_feature_alone_each_register_has_one_owner),
+		cmocka_unit_test(with_all_features_each_register_has_one_owner),
+		cmocka_unit_test(on_random_cpus_each_register_has_one_owner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,7 +107,7 @@ static void contexts_of_a_vm_are_sane_and_told_apart(void **state)
 }
 
 /* What must not be: each by itself is noticed, in the one that it is wrong for. */
-static void what_does_not_fit_is_noticed(void **state)
+static void fields_that_do_not_fit_are_found(void **state)
 {
 	struct s2_context own = vm->s2, other = shadow;
 
@@ -236,7 +236,7 @@ static void a_vcpu_finds_nothing_of_another_ones(void **state)
 }
 
 /* Of the lowest rank first: docs/locking.md. */
-static void ranks_of_both_locks(void **state)
+static void the_own_lock_comes_before_the_shadows(void **state)
 {
 	assert_int_equal(vm->s2.stage2.lock.rank, LOCK_STAGE2);
 	assert_int_equal(shadow.stage2.lock.rank, LOCK_SHADOW_STAGE2);
@@ -249,11 +249,11 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, finish)
 	const struct CMUnitTest tests[] = {
 		TEST(contexts_of_a_vm_are_sane_and_told_apart),
-		TEST(what_does_not_fit_is_noticed),
+		TEST(fields_that_do_not_fit_are_found),
 		TEST(each_takes_tables_from_its_own_pool),
 		TEST(what_the_vm_loses_its_shadow_loses_first),
 		TEST(a_vcpu_finds_nothing_of_another_ones),
-		TEST(ranks_of_both_locks),
+		TEST(the_own_lock_comes_before_the_shadows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -390,18 +390,18 @@ static void memory_in_4096_pieces(bool wide)
 	assert_true(pool.bad_frees == 0 && used < pool.total);
 }
 
-static void memory_in_4096_pieces_small(void **state)
+static void memory_in_4096_pieces_maps_on_a_small_machine(void **state)
 {
 	memory_in_4096_pieces(false);
 }
 
-static void memory_in_4096_pieces_wide(void **state)
+static void memory_in_4096_pieces_maps_on_a_wide_machine(void **state)
 {
 	memory_in_4096_pieces(true);
 }
 
 /* The bound holds for pieces of any size and place, and many VMs; in the end blocks are whole. */
-static void ten_thousand_scattered_vms(void **state)
+static void ten_thousand_scattered_vms_leave_nothing(void **state)
 {
 	u64 idle = 0, total = 0;
 
@@ -670,7 +670,7 @@ static bool call_with(const struct short_of *s, u64 left)
 	return false;
 }
 
-static void each_call_short_of_each_page(void **state)
+static void a_call_can_be_short_of_each_of_its_pages(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(short_of); i++) {
 		u64 left = 0;
@@ -686,13 +686,13 @@ static void each_call_short_of_each_page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(memory_in_4096_pieces_small),
-		cmocka_unit_test(memory_in_4096_pieces_wide),
-		cmocka_unit_test(ten_thousand_scattered_vms),
+		cmocka_unit_test(memory_in_4096_pieces_maps_on_a_small_machine),
+		cmocka_unit_test(memory_in_4096_pieces_maps_on_a_wide_machine),
+		cmocka_unit_test(ten_thousand_scattered_vms_leave_nothing),
 		cmocka_unit_test(a_dry_pool_takes_a_donation_anywhere),
 		cmocka_unit_test(what_was_donated_is_used),
 		cmocka_unit_test(all_of_the_pool_comes_back_newest_first),
-		cmocka_unit_test(each_call_short_of_each_page),
+		cmocka_unit_test(a_call_can_be_short_of_each_of_its_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

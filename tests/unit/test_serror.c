@@ -170,7 +170,7 @@ static void run(int (*what)(void))
 
 /* ---- whose it is ---- */
 
-static void test_owner(void **state)
+static void each_syndrome_has_its_owner(void **state)
 {
 	static const u8 by_aet[8] = { SERROR_HOST, SERROR_GUEST, SERROR_NOBODY, SERROR_GUEST,
 				      SERROR_HOST, SERROR_HOST,	 SERROR_NOBODY, SERROR_HOST };
@@ -186,7 +186,7 @@ static void test_owner(void **state)
 }
 
 /* Of synchronous ones: ESR_EL2.SET has a meaning with FEAT_RAS, and not on a walk. */
-static void test_contained_aborts(void **state)
+static void contained_aborts_are_known_by_their_syndrome(void **state)
 {
 	static const bool by_set[4] = { true, false, false, true };
 
@@ -200,7 +200,7 @@ static void test_contained_aborts(void **state)
 	assert_int_equal(serror_owner(serror_esr_uncontained(), true), SERROR_HOST);
 }
 
-static void test_disr(void **state)
+static void a_deferred_serror_has_the_syndrome_of_a_taken_one(void **state)
 {
 	assert_int_equal(serror_esr_of_disr(DISR_A | 0xe11), SERROR | 0xe11);
 	assert_int_equal(serror_esr_of_disr(DISR_A | 0xffffff), SERROR | 0x1e3f);
@@ -224,7 +224,7 @@ static void corrected(int (*what)(void))
 	assert_int_equal(hcr(), HOST_HCR);
 }
 
-static void test_corrected(void **state)
+static void a_corrected_error_lets_the_guest_continue(void **state)
 {
 	corrected(meets_it);
 	corrected(leaves_it_pending);
@@ -246,7 +246,7 @@ static void contained(int (*what)(void))
 	run(expects_none);
 }
 
-static void test_contained(void **state)
+static void a_contained_error_is_the_guests(void **state)
 {
 	contained(meets_it);
 	assert_int_equal(fake_sysreg_get(VSESR), ESR_SERROR_IDS);
@@ -254,7 +254,7 @@ static void test_contained(void **state)
 	assert_int_equal(fake_sysreg_get(DISR), 0);
 }
 
-static void test_contained_without_ras(void **state)
+static void without_ras_an_error_is_the_guests(void **state)
 {
 	contained(meets_it);
 	contained(leaves_it_pending);
@@ -276,7 +276,7 @@ static void uncontainable(int (*what)(void))
 	assert_int_equal(hcr(), HOST_HCR);
 }
 
-static void test_uncontainable(void **state)
+static void an_uncontainable_error_is_the_hosts(void **state)
 {
 	uncontainable(meets_it);
 	uncontainable(leaves_it_pending);
@@ -298,7 +298,7 @@ static int still_has_it(void)
 	return interrupted();
 }
 
-static void test_other_changes_of_hcr(void **state)
+static void other_changes_of_hcr_keep_the_pending_serror(void **state)
 {
 	error = UER;
 	run(meets_it);
@@ -314,7 +314,7 @@ static int waits(void)
 	return KEEL_EXIT_WFI;
 }
 
-static void test_no_sleep(void **state)
+static void a_vcpu_with_a_pending_serror_does_not_sleep(void **state)
 {
 	run(waits);
 	assert_true(rw.vcpu.serror_pending);
@@ -324,7 +324,7 @@ static void test_no_sleep(void **state)
 
 /* ---- the host's own ---- */
 
-static void test_the_host_comes_with_one(void **state)
+static void a_hosts_serror_ends_the_run_before_the_guest(void **state)
 {
 	pending = UER;
 	fake_sysreg_set(DISR, 0x55);
@@ -338,7 +338,7 @@ static void test_the_host_comes_with_one(void **state)
 	assert_int_equal(fake_sysreg_get(DISR), 0x55);
 }
 
-static void test_the_host_comes_with_one_without_ras(void **state)
+static void without_ras_a_hosts_serror_ends_the_run_before_the_guest(void **state)
 {
 	pending = SERROR;
 	fake_sysreg_set("isr_el1", ISR_A);
@@ -349,7 +349,7 @@ static void test_the_host_comes_with_one_without_ras(void **state)
 }
 
 /* While it has a virtual one, others are routed to EL2. The graver one stays. */
-static void test_another_one(void **state)
+static void a_second_serror_does_not_replace_a_graver_one(void **state)
 {
 	error = UC;
 	run(meets_it);
@@ -363,7 +363,7 @@ static void test_another_one(void **state)
 }
 
 /* With ESB the host defers its virtual one: then that is what it reads in DISR_EL1. */
-static void test_the_host_defers_it(void **state)
+static void an_serror_that_the_host_defers_stays_the_hosts(void **state)
 {
 	error = UC;
 	run(meets_it);
@@ -377,7 +377,7 @@ static void test_the_host_defers_it(void **state)
 }
 
 /* What nobody has caused costs no access of HCR_EL2 more, and no log. */
-static void test_none(void **state)
+static void without_an_serror_nothing_is_logged(void **state)
 {
 	rw.log_lines = 0;
 	run(expects_none);
@@ -412,7 +412,7 @@ static int wakes_another(void)
 }
 
 /* What it had to tell is lost: the run ends in an error, and there is none after it. */
-static void test_a_run_page_fails(void **state)
+static void a_run_page_that_fails_ends_the_run(void **state)
 {
 	int (*const turns[])(void) = { tells_the_host, wakes_another };
 
@@ -437,7 +437,7 @@ static int reads_the_answer(struct vcpu *v)
 }
 
 /* It fails while the host's answer is read: the guest does not go on with what that gave. */
-static void test_a_run_page_fails_before_the_guest_runs(void **state)
+static void a_run_page_that_fails_before_the_entry_ends_the_run(void **state)
 {
 	static const struct vcpu_hooks reads = { .resume = reads_the_answer };
 	unsigned int before = entries;
@@ -453,23 +453,25 @@ static void test_a_run_page_fails_before_the_guest_runs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_owner),
-		cmocka_unit_test(test_contained_aborts),
-		cmocka_unit_test(test_disr),
-		cmocka_unit_test_setup(test_corrected, with_ras),
-		cmocka_unit_test_setup(test_contained, with_ras),
-		cmocka_unit_test_setup(test_contained_without_ras, without_ras),
-		cmocka_unit_test_setup(test_uncontainable, with_ras),
-		cmocka_unit_test_setup(test_other_changes_of_hcr, with_ras),
-		cmocka_unit_test_setup(test_no_sleep, with_ras),
-		cmocka_unit_test_setup(test_the_host_comes_with_one, with_ras),
-		cmocka_unit_test_setup(test_the_host_comes_with_one_without_ras, without_ras),
-		cmocka_unit_test_setup(test_another_one, with_ras),
-		cmocka_unit_test_setup(test_the_host_defers_it, with_ras),
-		cmocka_unit_test_setup(test_none, with_ras),
-		cmocka_unit_test_setup(test_none, without_ras),
-		cmocka_unit_test_setup(test_a_run_page_fails, with_ras),
-		cmocka_unit_test_setup(test_a_run_page_fails_before_the_guest_runs, with_ras),
+		cmocka_unit_test(each_syndrome_has_its_owner),
+		cmocka_unit_test(contained_aborts_are_known_by_their_syndrome),
+		cmocka_unit_test(a_deferred_serror_has_the_syndrome_of_a_taken_one),
+		cmocka_unit_test_setup(a_corrected_error_lets_the_guest_continue, with_ras),
+		cmocka_unit_test_setup(a_contained_error_is_the_guests, with_ras),
+		cmocka_unit_test_setup(without_ras_an_error_is_the_guests, without_ras),
+		cmocka_unit_test_setup(an_uncontainable_error_is_the_hosts, with_ras),
+		cmocka_unit_test_setup(other_changes_of_hcr_keep_the_pending_serror, with_ras),
+		cmocka_unit_test_setup(a_vcpu_with_a_pending_serror_does_not_sleep, with_ras),
+		cmocka_unit_test_setup(a_hosts_serror_ends_the_run_before_the_guest, with_ras),
+		cmocka_unit_test_setup(without_ras_a_hosts_serror_ends_the_run_before_the_guest,
+				       without_ras),
+		cmocka_unit_test_setup(a_second_serror_does_not_replace_a_graver_one, with_ras),
+		cmocka_unit_test_setup(an_serror_that_the_host_defers_stays_the_hosts, with_ras),
+		cmocka_unit_test_setup(without_an_serror_nothing_is_logged, with_ras),
+		cmocka_unit_test_setup(without_an_serror_nothing_is_logged, without_ras),
+		cmocka_unit_test_setup(a_run_page_that_fails_ends_the_run, with_ras),
+		cmocka_unit_test_setup(a_run_page_that_fails_before_the_entry_ends_the_run,
+				       with_ras),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,7 @@ static void copy_case(size_t to, size_t from, size_t n)
 	free(want);
 }
 
-static void test_memcpy_copies_exactly_its_bytes(void **state)
+static void memcpy_copies_exactly_its_bytes(void **state)
 {
 	for (size_t to = 0; to < MAX_ALIGN; to++)
 		for (size_t from = 0; from < MAX_ALIGN; from++)
@@ -102,7 +102,7 @@ static void move_case(size_t to, size_t from, size_t n)
 	free(want);
 }
 
-static void test_memmove_survives_every_overlap(void **state)
+static void memmove_survives_every_overlap(void **state)
 {
 	for (size_t to = 0; to < 40; to++)
 		for (size_t from = 0; from < 40; from++)
@@ -122,7 +122,7 @@ static void set_case(size_t to, size_t n, int c)
 	free(want);
 }
 
-static void test_memset_sets_exactly_its_bytes(void **state)
+static void memset_sets_exactly_its_bytes(void **state)
 {
 	for (size_t to = 0; to < MAX_ALIGN; to++) {
 		for (size_t n = 0; n < MAX_LENGTH; n++) {
@@ -140,7 +140,7 @@ static int sign(int x)
 	return (x > 0) - (x < 0);
 }
 
-static void test_comparisons_order_bytes_as_unsigned(void **state)
+static void comparisons_order_bytes_as_unsigned(void **state)
 {
 	static const char *const strings[] = { "", "a", "ab", "abc", "abd", "b", "\xff", "a\xff" };
 
@@ -163,7 +163,7 @@ static void test_comparisons_order_bytes_as_unsigned(void **state)
 	assert_int_equal(kl_memcmp("x", "y", 0), 0);
 }
 
-static void test_searches_find_first_last_and_terminator(void **state)
+static void searches_find_first_last_and_terminator(void **state)
 {
 	static const char text[] = "console=ttyAMA0";
 
@@ -178,7 +178,7 @@ static void test_searches_find_first_last_and_terminator(void **state)
 	assert_ptr_equal(kl_memchr("\xfe", 0x1fe, 1), kl_memchr("\xfe", 0xfe, 1));
 }
 
-static void test_lengths_stop_at_terminator_or_limit(void **state)
+static void lengths_stop_at_terminator_or_limit(void **state)
 {
 	char *unterminated = malloc(3);
 
@@ -191,7 +191,7 @@ static void test_lengths_stop_at_terminator_or_limit(void **state)
 	free(unterminated);
 }
 
-static void test_parse_u64_takes_exactly_numbers(void **state)
+static void parse_u64_takes_exactly_numbers(void **state)
 {
 	static const struct {
 		const char *text;
@@ -236,7 +236,7 @@ static void test_parse_u64_takes_exactly_numbers(void **state)
 	}
 }
 
-static void test_parse_u64_reads_no_further_than_told(void **state)
+static void parse_u64_reads_no_further_than_told(void **state)
 {
 	char *text = malloc(2);
 	u64 value;
@@ -252,14 +252,14 @@ static void test_parse_u64_reads_no_further_than_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_memcpy_copies_exactly_its_bytes),
-		cmocka_unit_test(test_memmove_survives_every_overlap),
-		cmocka_unit_test(test_memset_sets_exactly_its_bytes),
-		cmocka_unit_test(test_comparisons_order_bytes_as_unsigned),
-		cmocka_unit_test(test_searches_find_first_last_and_terminator),
-		cmocka_unit_test(test_lengths_stop_at_terminator_or_limit),
-		cmocka_unit_test(test_parse_u64_takes_exactly_numbers),
-		cmocka_unit_test(test_parse_u64_reads_no_further_than_told),
+		cmocka_unit_test(memcpy_copies_exactly_its_bytes),
+		cmocka_unit_test(memmove_survives_every_overlap),
+		cmocka_unit_test(memset_sets_exactly_its_bytes),
+		cmocka_unit_test(comparisons_order_bytes_as_unsigned),
+		cmocka_unit_test(searches_find_first_last_and_terminator),
+		cmocka_unit_test(lengths_stop_at_terminator_or_limit),
+		cmocka_unit_test(parse_u64_takes_exactly_numbers),
+		cmocka_unit_test(parse_u64_reads_no_further_than_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,7 @@ static int add_vcpu(u64 handle, u64 index, struct pa *run)
 
 /* ---- sizes ---- */
 
-static void ipa_sizes_are_the_machines(void **state)
+static void ipa_sizes_are_what_the_machine_has(void **state)
 {
 	static const struct {
 		unsigned int pa_bits;
@@ -172,7 +172,7 @@ static void invented_handles_find_nothing(void **state)
 	assert_non_null(vm_get(real));
 }
 
-static void hundreds_of_vms_at_a_time(void **state)
+static void hundreds_of_vms_can_exist_at_a_time(void **state)
 {
 	struct machine_state *before = machine_save();
 	struct a_vm vms[HANDLES_MAX];
@@ -864,7 +864,7 @@ static void remember(struct vm *vm)
 	told = vm;
 }
 
-static void who_asked_is_told_of_a_new_vm(void **state)
+static void the_created_hook_is_told_of_each_new_vm(void **state)
 {
 	struct a_vm a;
 
@@ -875,7 +875,7 @@ static void who_asked_is_told_of_a_new_vm(void **state)
 
 /* ---- nothing is left behind ---- */
 
-static void init_tells_what_it_lacks(void **state)
+static void init_fails_with_the_reason(void **state)
 {
 	for (unsigned int pages = 1; pages < 4; pages++) {
 		machine_start_without_vms(&(struct machine_config){ .keel_pages = pages });
@@ -1018,11 +1018,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 	const struct CMUnitTest tests[] = {
-		TEST(ipa_sizes_are_the_machines),
+		TEST(ipa_sizes_are_what_the_machine_has),
 		TEST(the_ipa_size_decides_vtcr),
 		TEST(handles_are_never_the_same),
 		TEST(invented_handles_find_nothing),
-		TEST(hundreds_of_vms_at_a_time),
+		TEST(hundreds_of_vms_can_exist_at_a_time),
 		TEST(a_table_without_memory_refuses),
 		TEST(bad_donations_to_the_pool_change_nothing),
 		TEST(the_pool_gives_back_what_is_free),
@@ -1046,10 +1046,10 @@ int main(void)
 		TEST(stolen_time_is_set_once),
 		TEST(vmids_are_given_at_entry),
 		TEST(a_vm_that_was_idle_gets_another_vmid),
-		TEST(who_asked_is_told_of_a_new_vm),
+		TEST(the_created_hook_is_told_of_each_new_vm),
 		TEST(an_empty_page_of_records_does_no_harm),
 		TEST(donation_records_that_do_not_fit_are_found),
-		TEST(init_tells_what_it_lacks),
+		TEST(init_fails_with_the_reason),
 		TEST(each_failure_is_undone),
 		TEST(ten_thousand_vms_leave_nothing),
 	};

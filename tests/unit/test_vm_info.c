@@ -141,7 +141,7 @@ static void expect_every_size(enum granule granule, unsigned int limit)
 	}
 }
 
-static void every_size_has_the_shape_that_it_should(void **state)
+static void every_ipa_size_has_its_geometry(void **state)
 {
 	static const unsigned int limits[] = { 32, 36, 40, 42, 44, 48, 52 };
 
@@ -227,7 +227,7 @@ static int walk(u64 ipa, struct vm_stretch *s)
 	return ret;
 }
 
-static void an_empty_vm_has_nothing(void **state)
+static void an_empty_vm_maps_nothing(void **state)
 {
 	struct vm_stretch s;
 
@@ -249,7 +249,7 @@ static void bad_addresses_are_refused(void **state)
 	assert_int_equal(walk(~0xfffULL, &s), -E2BIG);
 }
 
-static void stretches_have_one_kind_of_leaf(void **state)
+static void extents_have_one_kind_of_leaf(void **state)
 {
 	u64 block = machine_alloc(1024, SZ_2M).v, pages = machine_alloc(8, SZ_4K).v;
 	struct vm_stretch s;
@@ -309,13 +309,13 @@ static void a_long_walk_is_cut_into_steps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_size_has_the_shape_that_it_should),
+		cmocka_unit_test(every_ipa_size_has_its_geometry),
 		cmocka_unit_test_setup_teardown(tables_are_counted, start, finish),
 		cmocka_unit_test_setup_teardown(tables_of_large_pages_are_counted, start, finish),
 		cmocka_unit_test_setup_teardown(vcpus_are_counted, start, finish),
-		cmocka_unit_test_setup_teardown(an_empty_vm_has_nothing, start, finish),
+		cmocka_unit_test_setup_teardown(an_empty_vm_maps_nothing, start, finish),
 		cmocka_unit_test_setup_teardown(bad_addresses_are_refused, start, finish),
-		cmocka_unit_test_setup_teardown(stretches_have_one_kind_of_leaf, start, finish),
+		cmocka_unit_test_setup_teardown(extents_have_one_kind_of_leaf, start, finish),
 		cmocka_unit_test_setup_teardown(a_long_walk_is_cut_into_steps, start, finish),
 	};
 

@@ -125,7 +125,7 @@ static void a_call_that_comes_first_keeps_the_vm(void **state)
 	assert_int_equal(vm_table_close(entered, &slot), 0);
 }
 
-static void a_vm_in_the_making_is_nobodys(void **state)
+static void a_vm_in_the_making_is_not_found(void **state)
 {
 	struct vm_slot *slot, *other;
 
@@ -205,7 +205,7 @@ int main(void)
 		TEST(a_slot_that_changed_hands_is_not_taken_for_the_old_vm),
 		TEST(a_vm_that_ends_meanwhile_is_not_found),
 		TEST(a_call_that_comes_first_keeps_the_vm),
-		TEST(a_vm_in_the_making_is_nobodys),
+		TEST(a_vm_in_the_making_is_not_found),
 		TEST(the_table_is_full_at_its_end),
 		TEST(all_handles_are_gone_through),
 		TEST(the_reserve_is_not_for_handles),

@@ -156,7 +156,7 @@ static int roll_over(unsigned int cpu, int first)
 	return first - 1;
 }
 
-static void what_runs_at_a_rollover_keeps_its_number(void **state)
+static void a_context_that_runs_at_a_rollover_keeps_its_number(void **state)
 {
 	u16 n;
 
@@ -189,7 +189,7 @@ static void a_long_run_survives_many_rollovers(void **state)
 }
 
 /* Renewing a context's id reaches every CPU that still runs it, not the first alone. */
-static void all_that_run_it_are_renewed(void **state)
+static void all_cpus_that_run_a_context_renew_its_number(void **state)
 {
 	int next;
 	u16 n;
@@ -358,9 +358,9 @@ int main(void)
 		cmocka_unit_test(bad_machines_are_refused),
 		cmocka_unit_test(a_context_keeps_its_number),
 		cmocka_unit_test(every_number_is_used),
-		cmocka_unit_test(what_runs_at_a_rollover_keeps_its_number),
+		cmocka_unit_test(a_context_that_runs_at_a_rollover_keeps_its_number),
 		cmocka_unit_test(a_long_run_survives_many_rollovers),
-		cmocka_unit_test(all_that_run_it_are_renewed),
+		cmocka_unit_test(all_cpus_that_run_a_context_renew_its_number),
 		cmocka_unit_test(each_cpu_flushes_once_a_generation),
 		cmocka_unit_test(an_idle_cpu_holds_no_number),
 		cmocka_unit_test(leaving_does_not_lose_a_flush),

@@ -99,7 +99,7 @@ static void make_cpu(struct cpu_id_regs *id, bool all, bool e2h)
 		fake_sysreg_set(rows[i].encoding, 0);
 }
 
-static void a_cpu_without_any_of_it_is_asked_nothing(void **state)
+static void a_cpu_without_the_features_is_asked_nothing(void **state)
 {
 	struct cpu_id_regs id;
 
@@ -108,7 +108,7 @@ static void a_cpu_without_any_of_it_is_asked_nothing(void **state)
 	assert_int_equal(fake_sysreg_get("cptr_el2"), 0x1234);
 }
 
-static void nothing_is_gone_where_all_of_it_answers(void **state)
+static void where_all_registers_answer_nothing_is_withheld(void **state)
 {
 	for (unsigned int e2h = 0; e2h < 2; e2h++) {
 		struct cpu_id_regs id, before;
@@ -144,7 +144,7 @@ static void each_register_has_its_features(void **state)
 	}
 }
 
-static void several_at_a_time(void **state)
+static void several_registers_can_be_withheld(void **state)
 {
 	struct cpu_id_regs id;
 	u32 withheld;
@@ -161,7 +161,7 @@ static void several_at_a_time(void **state)
 }
 
 /* PMBIDR_EL1.P: to touch the rest would be a trap to EL3, of which firmware knows. */
-static void a_buffer_that_is_el3s_is_not_touched(void **state)
+static void a_buffer_that_el3_owns_is_not_touched(void **state)
 {
 	struct cpu_id_regs id;
 
@@ -175,11 +175,11 @@ static void a_buffer_that_is_el3s_is_not_touched(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_cpu_without_any_of_it_is_asked_nothing),
-		cmocka_unit_test(nothing_is_gone_where_all_of_it_answers),
+		cmocka_unit_test(a_cpu_without_the_features_is_asked_nothing),
+		cmocka_unit_test(where_all_registers_answer_nothing_is_withheld),
 		cmocka_unit_test(each_register_has_its_features),
-		cmocka_unit_test(several_at_a_time),
-		cmocka_unit_test(a_buffer_that_is_el3s_is_not_touched),
+		cmocka_unit_test(several_registers_can_be_withheld),
+		cmocka_unit_test(a_buffer_that_el3_owns_is_not_touched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
