@@ -13,21 +13,21 @@
 #define NEWC_FIELDS	 13
 #define NEWC_HEADER_SIZE (NEWC_MAGIC_LEN + NEWC_FIELDS * NEWC_FIELD_LEN)
 
-/* The fields that matter here, by their place in the header. */
+/* The fields that are used here, by their index in the header. */
 #define NEWC_FILESIZE 6
 #define NEWC_NAMESIZE 11
 
 /* Name and contents are padded so that what follows them is a multiple of this. */
 #define NEWC_ALIGN 4U
 
-/* What is between the reader's start and the archive's end. */
+/* The archive, and how far it has been read. */
 struct reader {
 	const char *data;
 	u64 size;
 	u64 pos; /* <= size */
 };
 
-/* One file as the archive has it. */
+/* One file of the archive. */
 struct entry {
 	const char *name; /* terminated, in the archive */
 	struct bundle_file file;
@@ -41,7 +41,7 @@ static int bundle_fail(const char **why, const char *line, int err)
 
 static bool is_newc_magic(const char *s)
 {
-	/* 070701, and 070702 with checksums that nobody uses */
+	/* 070701; and 070702, with checksums, which are ignored */
 	return memcmp(s, "07070", 5) == 0 && (s[5] == '1' || s[5] == '2');
 }
 
@@ -56,7 +56,7 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* All fields are checked, and those that matter returned. */
+/* Check all fields, and return those that are used. */
 static int read_fields(const char *header, u32 *file_size, u32 *name_size)
 {
 	u32 field[NEWC_FIELDS];
@@ -81,7 +81,7 @@ static bool name_is_sound(const char *name, u32 size)
 	return size >= 2 && strnlen(name, size) == size - 1;
 }
 
-/* Reads one file's header and name and moves behind its contents. */
+/* Read one file's header and name, and advance past its contents. */
 static int next_entry(struct reader *r, struct entry *e, const char **why)
 {
 	u32 file_size, name_size;
@@ -107,7 +107,7 @@ static int next_entry(struct reader *r, struct entry *e, const char **why)
 		return bundle_fail(why, "bundle: cut short in a file's contents", -EINVAL);
 
 	e->file = (struct bundle_file){ .offset = contents, .size = file_size };
-	/* the last file's padding may be missing: whatever follows it then is cut short */
+	/* padding may be missing at the end of the archive: then a further header is cut short */
 	r->pos = MIN(ALIGN_UP(contents + file_size, NEWC_ALIGN), r->size);
 	return 0;
 }
@@ -148,7 +148,7 @@ static int read_archive(struct reader *r, struct bundle *b, const char **why)
 	return 0;
 }
 
-/* The command line is one line of printable text; a newline at its end is the editor's. */
+/* The command line must be one line of printable text; newlines at its end are ignored. */
 static int check_cmdline(const char *data, struct bundle_file *f, const char **why)
 {
 	const char *text = data + f->offset;

@@ -6,8 +6,8 @@
  *   initrd    the host's initial file system
  *   cmdline   optional: the host's command line, one line of text
  *
- * in any order. Files with other names are ignored; tools use them to pad, so that `kernel` begins
- * on a 2 MiB boundary and has free room behind it. The bundle is untrusted input.
+ * in any order. Files with other names are ignored; tools use them as padding, so that `kernel`
+ * begins on a 2 MiB boundary and has free memory behind it. The bundle is untrusted input.
  */
 #ifndef KEEL_HOST_BUNDLE_H
 #define KEEL_HOST_BUNDLE_H
@@ -36,7 +36,7 @@ struct bundle {
 /**
  * bundle_parse() - find the files of a bundle
  * @data: the bundle; only read, and only up to @size bytes
- * @size: bytes that the boot loader says are there, of which the last ones may be rubbish
+ * @size: its bytes according to the boot loader; the last ones may be of something else
  * @out:  where the files are; untouched on error
  * @why:  on error, one line for the console that says what is wrong
  *

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Reading device-tree properties that may be anything (Devicetree Specification v0.4, 2.2, 2.3). */
+/* Reading untrusted device-tree properties (Devicetree Specification v0.4, 2.2, 2.3). */
 #include <libfdt.h>
 
 #include <host/fdt_read.h>

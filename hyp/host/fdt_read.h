@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading device-tree properties that may be anything: the helpers that memmap_fdt.c,
- * host_fdt.c and host_fdt_edit.c share. Internal to host/. Errors of libfdt become errno names; the
- * tree was accepted by host_fdt_check().
+ * Reading device-tree properties, which are untrusted: helpers of memmap_fdt.c, host_fdt.c and
+ * host_fdt_edit.c. Internal to host/. Errors of libfdt become errno names. host_fdt_check() has
+ * accepted the tree.
  */
 #ifndef KEEL_HOST_FDT_READ_H
 #define KEEL_HOST_FDT_READ_H
 
 #include <lib/types.h>
 
-/* Deeper trees are refused by host_fdt_check(): no real one comes near. */
+/* host_fdt_check() refuses deeper trees; real ones are much less deep. */
 #define FDT_MAX_DEPTH 32
 
 /*
@@ -22,10 +22,10 @@ struct fdt_walk {
 	int node[FDT_MAX_DEPTH + 1]; /* offsets: the root to the present node */
 };
 
-/* Begins at the root. */
+/* Start at the root. */
 void fdt_walk_begin(struct fdt_walk *walk, const void *fdt);
 
-/* Goes on to the next node in the tree's order. False at the end. */
+/* Advance to the next node in the tree's order. Return: false at the end. */
 bool fdt_walk_next(struct fdt_walk *walk);
 
 /* The present node. */
@@ -37,7 +37,7 @@ static inline int fdt_walk_node(const struct fdt_walk *walk)
 /* How addresses and sizes are written in a bus node's children: 1 or 2 cells each. */
 struct fdt_cells {
 	unsigned int addr;
-	unsigned int size; /* 0 where children have no size */
+	unsigned int size; /* 0 if children have no size */
 };
 
 /* Return: 0; -EINVAL for other widths than 1 or 2 (size: 0 to 2). */
@@ -49,7 +49,7 @@ u64 fdt_read_number(const void *p, unsigned int cells);
 /* A property that is one number of 1 or 2 cells. Return: 0; -ENOENT; -EINVAL for another size. */
 int __must_check fdt_read_u64(const void *fdt, int node, const char *name, u64 *out);
 
-/* A property that is a string (the first of them). NULL if it is missing or not terminated. */
+/* The first string of a property. NULL if it is missing or not terminated. */
 const char *fdt_read_string(const void *fdt, int node, const char *name);
 
 /* Is @word one of the strings of a property? False if that is missing or malformed. */
@@ -71,19 +71,21 @@ bool fdt_has_string(const void *fdt, int node, const char *name, const char *wor
 int __must_check fdt_read_reg(const void *fdt, struct fdt_cells cells, int node, const char *name,
 			      unsigned int index, u64 *base, u64 *size);
 
-/* Is a child of /cpus a CPU that may be used? A status of "fail" says no, "disabled" does not. */
+/*
+ * Whether a child of /cpus is a CPU that may be used: not with status "fail", but with "disabled".
+ */
 bool fdt_is_cpu(const void *fdt, int node);
 
 /* The MPIDR_EL1 affinity of a CPU node. Return: 0; -EINVAL if its reg is not one. */
 int __must_check fdt_read_mpidr(const void *fdt, struct fdt_cells cells, int node, u64 *mpidr);
 
-/* Is a CPU started by PSCI, the one method that Keel stands between? */
+/* Whether a CPU is started by PSCI, the only method that Keel can mediate. */
 bool fdt_cpu_is_mediable(const void *fdt, int node);
 
 /* The offset of /cpus, and its cells. Return: the offset; -EINVAL. */
 int __must_check fdt_find_cpus(const void *fdt, struct fdt_cells *cells);
 
-/* Does `status` allow to use the node? True if there is none. */
+/* Whether `status` allows use of the node. True if there is none. */
 bool fdt_is_available(const void *fdt, int node);
 
 #endif

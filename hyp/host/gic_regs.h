@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers and commands of the parts of a GICv3 that read and write memory by themselves (ARM IHI
+ * Registers and commands of the parts of a GICv3 that access memory by physical address (ARM IHI
  * 0069): an ITS's control frame (12.18, 12.19) and commands (5.3), a redistributor's RD frame
  * (12.10, 12.11). Internal to host/.
  */
@@ -95,7 +95,7 @@
 #define GICR_INVALLR	      0xb0
 #define GICR_SYNCR	      0xc0
 
-/* The first LPI: entries of the property table are from it on (5.1.1). */
+/* The first LPI, which has the first entry of the property table (5.1.1). */
 #define GIC_FIRST_LPI	8192U
 #define GIC_ID_BITS_MAX 24U
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * EL2 controls for the host (ARM DDI 0487). What depends on a feature is in the table of
+ * EL2's controls for the host (ARM DDI 0487). Bits that depend on a feature come from the table in
  * host_features.c.
  */
 #include <arch/barrier.h>
@@ -13,7 +13,7 @@
 #include <host/host_cpu.h>
 #include <host/host_features.h>
 
-/* ZCR_EL2.LEN, SMCR_EL2.LEN: as long as the CPU has them */
+/* ZCR_EL2.LEN, SMCR_EL2.LEN: the longest vectors that the CPU has */
 #define VECTOR_LEN_ALL 0xf
 
 /* CNTHCTL_EL2: EL1 may use the physical counter and timer; the bits move with E2H. */
@@ -48,7 +48,9 @@ static void init_fine_traps(const struct cpu_id_regs *cpu, const struct cpu_id_r
 	write_sysreg(host_control_value(host, HOST_HDFGW2), ASM_REG(HDFGWTR2_EL2));
 }
 
-/* A kernel that does not know these would find them UNKNOWN and live: give it zeroes. */
+/*
+ * Registers that are UNKNOWN after reset, and in effect also for a kernel that does not know them.
+ */
 static void init_el1(const struct cpu_id_regs *host)
 {
 	if (cpu_id_field(host, ID_MMFR3_TCRX) >= 1)
@@ -61,8 +63,7 @@ static void init_el1(const struct cpu_id_regs *host)
 	}
 }
 
-/* FP, and SVE and SME if the host has them: not trapped, vectors as long
- * as the hardware has them. */
+/* FP, and SVE and SME if the host has them: no traps, and the longest vectors of the hardware. */
 static void init_vectors(const struct cpu_id_regs *host, bool e2h)
 {
 	u64 closed = CPTR_RES1 | CPTR_TZ | CPTR_TSM;
@@ -79,9 +80,9 @@ static void init_vectors(const struct cpu_id_regs *host, bool e2h)
 }
 
 /*
- * Counters, breakpoints, profiling, trace: all the host's, and counters do not count Keel where the
- * CPU can tell them so. Its trace filter and branch records trap until it uses them, and TRFCR_EL2
- * and BRBCR_EL2 are not written before: vm/host_trace.h.
+ * Counters, breakpoints, profiling and trace are the host's; if the CPU can prohibit it, counters
+ * do not count at EL2. The trace filter and branch records trap until the host uses them, and
+ * TRFCR_EL2 and BRBCR_EL2 are written only then: vm/host_trace.h.
  */
 static void init_debug(const struct cpu_id_regs *host)
 {
@@ -89,14 +90,14 @@ static void init_debug(const struct cpu_id_regs *host)
 
 	if (cpu_id_field(host, ID_DFR0_PMUVer) >= 1)
 		mdcr |= FIELD_PREP(MDCR_HPMN, FIELD_GET(PMCR_N, read_sysreg(ASM_REG(PMCR_EL0))));
-	/* Where firmware keeps the buffer to itself, its registers trap to EL3. */
+	/* if firmware keeps the buffer for the Secure world, its registers trap to EL3 */
 	if (cpu_id_field(host, ID_DFR0_PMSVer) >= 1 &&
 	    !(read_sysreg(ASM_REG(PMBIDR_EL1)) & PMBIDR_P))
 		write_sysreg(0, ASM_REG(PMSCR_EL2));
 	write_sysreg(mdcr, mdcr_el2);
 }
 
-/* EL2's own timers are off: their interrupts would be the host's to wonder at. */
+/* EL2's own timers are off: the host would take their interrupts as spurious. */
 static void init_timer(const struct cpu_id_regs *cpu, bool e2h)
 {
 	write_sysreg(0, cnthp_ctl_el2);
@@ -106,7 +107,7 @@ static void init_timer(const struct cpu_id_regs *cpu, bool e2h)
 	write_sysreg(0, cntvoff_el2);
 }
 
-/* GICv3's CPU interface by system registers, where there is one. */
+/* Enable the system registers of a GICv3's CPU interface, if there is one. */
 static void init_host_gic(const struct cpu_id_regs *host)
 {
 	if (cpu_id_field(host, ID_PFR0_GIC) < 1)
@@ -114,12 +115,12 @@ static void init_host_gic(const struct cpu_id_regs *host)
 	write_sysreg(ICC_SRE_SRE | ICC_SRE_DFB | ICC_SRE_DIB | ICC_SRE_ENABLE,
 		     ASM_REG(ICC_SRE_EL2));
 	isb();
-	/* Where firmware forbids it, SRE reads back as 0 and the rest would be UNDEFINED. */
+	/* if firmware does not allow it, SRE reads back as 0 and the others are UNDEFINED */
 	if (read_sysreg(ASM_REG(ICC_SRE_EL2)) & ICC_SRE_SRE)
 		write_sysreg(0, ASM_REG(ICH_HCR_EL2));
 }
 
-/* FEAT_MPAM: no traps, partition 0. MPAMIDR_EL1.HAS_HCR (bit 17) tells of MPAMHCR_EL2. */
+/* FEAT_MPAM: no traps, partition 0. MPAMIDR_EL1.HAS_HCR (bit 17): MPAMHCR_EL2 is implemented. */
 static void init_mpam(const struct cpu_id_regs *host)
 {
 	if (!cpu_id_field(host, ID_PFR0_MPAM) && !cpu_id_field(host, ID_PFR1_MPAM_frac))
@@ -130,9 +131,9 @@ static void init_mpam(const struct cpu_id_regs *host)
 }
 
 /*
- * TID3: the host reads its ID registers as host_features.h has them. SWIO: its invalidation of a
- * data cache by set and way cleans it first, so that it cannot undo Keel's writes. Not FIEN: by
- * FEAT_RASv1p1's fault injection the host could have Keel's own accesses fail.
+ * TID3: the host reads its ID registers as host_features.h limits them. SWIO: when the host
+ * invalidates a data cache by set and way, it is cleaned too, so that Keel's writes are not lost.
+ * Not FIEN: with FEAT_RASv1p1's fault injection the host could make Keel's own accesses fail.
  */
 u64 host_hcr(const struct cpu_id_regs *host)
 {
@@ -161,8 +162,7 @@ void host_cpu_init(u64 vtcr, u64 vttbr)
 	init_host_gic(&host);
 	init_mpam(&host);
 	write_sysreg(0, hstr_el2);
-	/* On many CPUs it opens IMPLEMENTATION DEFINED controls to EL1;
-	 * firmware may have left it so. */
+	/* on many CPUs it gives EL1 IMPLEMENTATION DEFINED controls; firmware may have set it */
 	write_sysreg(0, actlr_el2);
 	write_sysreg(read_sysreg(midr_el1), vpidr_el2);
 	write_sysreg(read_sysreg(mpidr_el1), vmpidr_el2);
@@ -171,8 +171,8 @@ void host_cpu_init(u64 vtcr, u64 vttbr)
 	write_sysreg(host_hcr(&host), hcr_el2);
 	isb();
 	/*
-	 * After reset, and after a sleep through which other CPUs' broadcasts were not heard, TLBs
-	 * hold anything: what EL1 is translated by begins here (D8.17).
+	 * TLBs may hold anything after reset, and after a sleep in which this CPU did not receive
+	 * other CPUs' broadcasts (D8.17).
 	 */
 	tlbi_alle1();
 	dsb(nsh);

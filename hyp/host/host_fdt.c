@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What Keel reads from firmware's device tree; the editing is in host_fdt_edit.c. */
+/* Reads firmware's device tree; host_fdt_edit.c edits the copy for the host. */
 #include <libfdt.h>
 
 #include <host/fdt_read.h>
@@ -25,11 +25,11 @@ static bool structure_is_sound(const void *fdt)
 			return false;
 		node = fdt_next_node(fdt, node, &depth);
 	}
-	/* behind the root is the end of the tree */
+	/* the tree must end behind the root */
 	return node >= 0 && fdt_next_tag(fdt, node, &end) == FDT_END && end >= 0;
 }
 
-/* libfdt takes the blocks' alignment for granted (Devicetree Specification v0.4, 5.2). */
+/* libfdt does not check the blocks' alignment (Devicetree Specification v0.4, 5.2). */
 static bool header_is_sound(const void *fdt)
 {
 	return fdt_check_header(fdt) == 0 && fdt_version(fdt) >= 17 &&
@@ -51,7 +51,7 @@ int host_fdt_check(const void *fdt, size_t max_size, const char **why)
 	if (!header_is_sound(fdt))
 		return host_fdt_fail(why, "device tree: damaged header, or an unknown version",
 				     -EINVAL);
-	/* fdt_open_into() does not look whether the block ends */
+	/* fdt_open_into() does not check that the block ends */
 	if (fdt_num_mem_rsv(fdt) < 0)
 		return host_fdt_fail(why, "device tree: damaged memory reservation block", -EINVAL);
 	if (!structure_is_sound(fdt))
@@ -87,8 +87,8 @@ int host_fdt_initrd(const void *fdt, struct mem_range *out, const char **why)
 }
 
 /*
- * The node that stdout-path names. Behind a colon are the UART's settings, of no concern here: it
- * was set up by firmware. An alias is resolved by libfdt.
+ * The node that stdout-path names. The UART's settings behind a colon are ignored, since firmware
+ * has set it up. libfdt resolves aliases.
  */
 static int stdout_node(const void *fdt)
 {
@@ -107,7 +107,7 @@ static int stdout_node(const void *fdt)
 				       (int)(colon ? (size_t)(colon - path) : strlen(path)));
 }
 
-/* Finds the entry of a bus's `ranges` that *@addr is in, and makes it the parent bus's address. */
+/* Translate *@addr to an address of the parent bus, by the bus's `ranges`. */
 static int cross_ranges(const void *fdt, int bus, struct fdt_cells child, struct fdt_cells parent,
 			u64 *addr)
 {
@@ -133,7 +133,7 @@ static int cross_ranges(const void *fdt, int bus, struct fdt_cells child, struct
 	return -ENODEV;
 }
 
-/* Walks to @node, for its ancestors. */
+/* Start a walk and go to @node, so that the walk knows its ancestors. */
 static bool walk_to(struct fdt_walk *walk, const void *fdt, int node)
 {
 	fdt_walk_begin(walk, fdt);
@@ -182,7 +182,7 @@ int host_fdt_console(const void *fdt, struct fdt_console *out)
 	return 0;
 }
 
-/* The first node that can be used and is @compatible. */
+/* The first available node that is @compatible. */
 static int find_compatible(const void *fdt, const char *compatible)
 {
 	struct fdt_walk walk;
@@ -264,14 +264,14 @@ bool host_fdt_is_machine(const void *fdt, const char *board)
 	return fdt_has_string(fdt, 0, "compatible", board);
 }
 
-/* Version 0.2 or later; PSCI 0.1 is "arm,psci" alone. */
+/* Version 0.2 or later; PSCI 0.1 has only "arm,psci". */
 static bool is_psci(const void *fdt, int node)
 {
 	return fdt_has_string(fdt, node, "compatible", "arm,psci-1.0") ||
 	       fdt_has_string(fdt, node, "compatible", "arm,psci-0.2");
 }
 
-/* The binding wants no place for the node, but it has one by custom. */
+/* The binding does not say where the node is; usually it is /psci. */
 static int find_psci(const void *fdt)
 {
 	struct fdt_walk walk;
@@ -308,7 +308,7 @@ static bool is_listed(const struct fdt_cpus *cpus, u64 mpidr)
 	return false;
 }
 
-/* Adds one CPU node to @cpus; the boot CPU is already there. */
+/* Add one CPU node to @cpus, which has the boot CPU already. */
 static int add_cpu(const void *fdt, struct fdt_cells cells, int node, bool psci,
 		   struct fdt_cpus *cpus, bool *found_boot, const char **why)
 {
@@ -362,8 +362,7 @@ int host_bootargs(const char *cmdline, size_t len, const char *bootargs, char *o
 	size_t n;
 	int err;
 
-	/* the bundle's text, terminated, so that it can be read in
-	 * place; then what is left of it */
+	/* copied here to be terminated; then replaced by the words that are kept */
 	if (len >= size)
 		return -E2BIG;
 	memmove(out, cmdline ? cmdline : "", len);

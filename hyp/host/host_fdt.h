@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What Keel reads from firmware's device tree, and the copy that it edits for the host.
+ * What Keel reads from firmware's device tree, and the edited copy that the host gets.
  *
- * A tree is untrusted input: it is bounds-checked by libfdt once host_fdt_check() has accepted its
- * header. All functions work on memory that the caller gives, keep no state and need no lock.
+ * A tree is untrusted input: libfdt checks bounds once host_fdt_check() has accepted its header.
+ * All functions work on memory that the caller provides, keep no state and need no lock.
  */
 #ifndef KEEL_HOST_HOST_FDT_H
 #define KEEL_HOST_HOST_FDT_H
@@ -13,9 +13,9 @@
 #include <lib/types.h>
 
 /**
- * host_fdt_check() - is there a device tree, and is its header sound?
+ * host_fdt_check() - check that there is a sound device tree
  * @fdt:      8-byte aligned; its header must be readable
- * @max_size: bytes that may be read at @fdt at most
+ * @max_size: how many bytes may be read at @fdt
  * @why:      on error, one line for the console that says what is wrong
  *
  * Return: 0; -EINVAL if there is none, or it is damaged, or larger than @max_size.
@@ -62,7 +62,7 @@ int __must_check host_fdt_console(const void *fdt, struct fdt_console *out);
 struct fdt_redists {
 	unsigned int count;
 	struct mem_range region[FDT_REDIST_REGIONS];
-	u64 stride; /* from one to the next in a region; 0: as GICR_TYPER says */
+	u64 stride; /* bytes from one to the next in a region; 0: as GICR_TYPER says */
 };
 
 /**
@@ -70,7 +70,7 @@ struct fdt_redists {
  * @fdt: checked device tree
  * @out: undefined on error
  *
- * Return: 0; -ENOENT without a GICv3; -EINVAL if what its node says makes no sense.
+ * Return: 0; -ENOENT without a GICv3; -EINVAL if its node is invalid.
  */
 int __must_check host_fdt_redists(const void *fdt, struct fdt_redists *out);
 
@@ -78,8 +78,8 @@ int __must_check host_fdt_redists(const void *fdt, struct fdt_redists *out);
 #define FDT_ITS_MAX 32
 struct fdt_its {
 	u64 base;	/* physical address of the control frame */
-	bool available; /* the host may use it: it is powered and clocked */
-	bool coherent;	/* it sees what is in caches; as far as the tree knows */
+	bool available; /* the host may use it: it has power and a clock */
+	bool coherent;	/* it snoops caches, according to the device tree */
 };
 struct fdt_itses {
 	unsigned int count;
@@ -87,7 +87,7 @@ struct fdt_itses {
 };
 
 /**
- * host_fdt_itses() - list them, those that are disabled too
+ * host_fdt_itses() - list all ITSs, also those that are disabled
  * @fdt: checked device tree
  * @out: undefined on error
  *
@@ -101,7 +101,7 @@ bool host_fdt_is_machine(const void *fdt, const char *board);
 
 /* How firmware's PSCI is called. */
 enum fdt_psci {
-	FDT_PSCI_NONE, /* no PSCI, or only version 0.1, whose function numbers are anybody's */
+	FDT_PSCI_NONE, /* no PSCI, or only version 0.1, which has no standard function numbers */
 	FDT_PSCI_SMC,
 	FDT_PSCI_HVC
 };
@@ -111,8 +111,7 @@ enum fdt_psci host_fdt_psci(const void *fdt);
 /* The CPUs that can be started by PSCI, and the boot CPU. */
 struct fdt_cpus {
 	unsigned int count;
-	unsigned int
-		dropped; /* CPUs left out: KEEL_MAX_CPUS, or no way to start them through Keel */
+	unsigned int dropped;	  /* CPUs left out: beyond KEEL_MAX_CPUS, or not started by PSCI */
 	u64 mpidr[KEEL_MAX_CPUS]; /* MPIDR_EL1's affinity fields; the boot CPU's is first */
 };
 
@@ -123,8 +122,8 @@ struct fdt_cpus {
  * @out:        the CPUs in the device tree's order, but the boot CPU first
  * @why:        on error, one line for the console that says what is wrong
  *
- * CPUs whose status is "fail" are left out; one that is "disabled" is not, for that is how a device
- * tree writes "off until it is started".
+ * CPUs whose status is "fail" are left out. "disabled" means that the CPU is off until it is
+ * started, so these are listed.
  *
  * Return: 0; -EINVAL if a CPU has no usable `reg`, or two have the same; -ENOENT if the boot CPU is
  * not listed.
@@ -132,10 +131,10 @@ struct fdt_cpus {
 int __must_check host_fdt_cpus(const void *fdt, u64 boot_mpidr, struct fdt_cpus *out,
 			       const char **why);
 
-/* The boot protocol's limit for a device tree, and the space that host_place() gives it. */
+/* The boot protocol's limit for a device tree, and the space that host_place() reserves for it. */
 #define HOST_FDT_SPACE SZ_2M
 
-/* What the host's device tree is to say. */
+/* What host_fdt_edit() writes to the host's device tree. */
 struct host_fdt_params {
 	const struct mem_range *keel; /* Keel's memory: no-map in the host's tree */
 	unsigned int keel_count;
@@ -147,9 +146,9 @@ struct host_fdt_params {
 	u64 boot_mpidr;	     /* as for host_fdt_cpus() */
 };
 
-/* What host_fdt_edit() did that is worth a line in the log. */
+/* What host_fdt_edit() did, for the log. */
 struct host_fdt_report {
-	unsigned int cpus_dropped;   /* CPU nodes removed since Keel cannot start such CPUs */
+	unsigned int cpus_dropped;   /* removed nodes of CPUs that Keel cannot start */
 	unsigned int timers_reduced; /* generic-timer nodes, normally 1 */
 };
 
@@ -158,37 +157,38 @@ struct host_fdt_report {
  * @fdt:    firmware's, checked; not changed
  * @buf:    the host's tree; 8-byte aligned; must not overlap @fdt
  * @size:   bytes at @buf
- * @params: what to say
- * @report: what was done
+ * @params: what to write
+ * @report: out: what was done
  * @why:    on error, one line for the console
  *
  * - Keel's memory becomes `no-map` children of /reserved-memory;
  * - entries of the memory reservation block that are @params->released are dropped;
- * - /hypervisor says `compatible = "keel,hypervisor"` and `version`;
- * - generic-timer nodes keep the interrupt of the non-secure EL1 physical timer, and the secure one
- *   (as a placeholder) where it is listed; the virtual timer and EL2's are gone;
+ * - /hypervisor has `compatible = "keel,hypervisor"` and `version`;
+ * - generic-timer nodes keep the interrupt of the Non-secure EL1 physical timer and, if it is
+ * listed,
+ *   the Secure one as a placeholder; those of the virtual timer and of EL2's timers are removed;
  * - /chosen has the host's bootargs and initrd;
  * - CPUs that are not started by PSCI are removed, but for the boot CPU.
  *
  * The result is packed: fdt_totalsize() is what it needs.
  *
  * Return: 0; -ENOSPC if @size is too small; -EINVAL if the tree is damaged or a node that must be
- * edited does not make sense; @buf is then undefined.
+ * edited is invalid. After an error the contents of @buf are undefined.
  */
 int __must_check host_fdt_edit(const void *fdt, void *buf, size_t size,
 			       const struct host_fdt_params *params, struct host_fdt_report *report,
 			       const char **why);
 
 /**
- * host_bootargs() - put the host's command line together
+ * host_bootargs() - assemble the host's command line
  * @cmdline:  the bundle's, not terminated; may be NULL if @len is 0
  * @len:      its length
  * @bootargs: the boot loader's
  * @out:      the result, terminated
  * @size:     bytes at @out
  *
- * The bundle's words come first and the boot loader's after them, since to Linux the last of two
- * equal words counts; `keel.` words of either are left out.
+ * The bundle's words come first and the boot loader's after them, since in Linux the last of two
+ * settings of one option counts. Words with the prefix `keel.` are left out.
  *
  * Return: 0; -E2BIG if @out is too small.
  */

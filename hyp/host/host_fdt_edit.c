@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Makes the host's device tree from firmware's. Every step works on the copy alone and finds its
- * nodes anew, because each change moves what lies behind it.
+ * Makes the host's device tree from firmware's. Each step works on the copy and looks up its nodes
+ * again, because each change moves the nodes behind it.
  */
 #include <libfdt.h>
 
@@ -18,8 +18,7 @@ static int host_fdt_edit_fail(const char **why, const char *line, int err)
 	return err;
 }
 
-/* What a failed edit means: the tree was sound, so it is room, or a node
- * that is not as it should. */
+/* The tree was sound, so an edit fails for want of room, or because a node is not as expected. */
 static int host_fdt_edit_error(int fdt_err, const char **why)
 {
 	if (fdt_err == -FDT_ERR_NOSPACE)
@@ -42,7 +41,7 @@ static bool is_released(const struct host_fdt_params *p, u64 base, u64 size)
 	return false;
 }
 
-/* Memory that is handed to the host must not stay in the memory reservation block. */
+/* Remove memory that the host gets from the memory reservation block. */
 static int drop_reservations(void *fdt, const struct host_fdt_params *p)
 {
 	for (int i = fdt_num_mem_rsv(fdt) - 1; i >= 0; i--) {
@@ -57,7 +56,7 @@ static int drop_reservations(void *fdt, const struct host_fdt_params *p)
 	return 0;
 }
 
-/* Writes @value in @cells cells at *@p and moves *@p behind it; false if it does not fit. */
+/* Write @value in @cells cells at *@p and advance *@p; false if it does not fit. */
 static bool put_number(u8 **p, u64 value, unsigned int cells)
 {
 	if (cells == 1 && value > UINT32_MAX)
@@ -67,7 +66,7 @@ static bool put_number(u8 **p, u64 value, unsigned int cells)
 	return true;
 }
 
-/* A new /reserved-memory is as Linux wants it: with the root's cells, and identity ranges. */
+/* Linux requires that /reserved-memory has the root's cells, and empty (identity) ranges. */
 static int init_reserved_memory(void *fdt, int node)
 {
 	int addr = fdt_address_cells(fdt, 0), size = fdt_size_cells(fdt, 0);
@@ -109,7 +108,7 @@ static int add_reserved_nodes(void *fdt, const struct host_fdt_params *p)
 		node = fdt_subnode_offset(fdt, 0, "reserved-memory");
 		err = node < 0 ? node : 0;
 	}
-	/* what is added below a node does not move the node */
+	/* adding a child does not move the node */
 	for (unsigned int i = 0; i < p->keel_count && !err; i++)
 		err = add_reserved_node(fdt, node, &p->keel[i]);
 	return err;
@@ -129,7 +128,9 @@ static int add_hypervisor(void *fdt, const char *version)
 {
 	int err, node = fdt_add_subnode(fdt, 0, "hypervisor");
 
-	/* firmware's own, if any, told of a hypervisor that the host can no longer reach */
+	/*
+	 * firmware's node, if there is one, is of a hypervisor that the host cannot reach any more
+	 */
 	if (node == -FDT_ERR_EXISTS) {
 		err = fdt_del_node(fdt, fdt_subnode_offset(fdt, 0, "hypervisor"));
 		node = err ? err : fdt_add_subnode(fdt, 0, "hypervisor");
@@ -156,8 +157,8 @@ static int edit_chosen(void *fdt, const struct host_fdt_params *p)
 
 /*
  * The generic timer (Linux: Documentation/devicetree/bindings/timer/arm,arch_timer.yaml). Its
- * interrupts come in this order, from which leading ones are never and trailing ones often missing;
- * or in any order, with names.
+ * interrupts are either in this order, where the last ones are often missing, or in any order with
+ * names.
  */
 enum timer_irq {
 	TIMER_SEC_PHYS,
@@ -178,7 +179,7 @@ struct timer_irqs {
 	u16 offset[TIMER_IRQ_COUNT + 1];
 };
 
-/* libfdt's search looks at both names of the property in every node; nearly all trees have one. */
+/* Faster than libfdt's search, which looks for both names of the property in every node. */
 static int find_phandle(const void *fdt, u64 phandle)
 {
 	struct fdt_walk walk;
@@ -216,7 +217,9 @@ static int parent_interrupt_cells(const struct fdt_walk *walk)
 	return -EINVAL;
 }
 
-/* An entry of interrupts-extended is a phandle and then as many cells as that controller says. */
+/*
+ * An entry of interrupts-extended is a phandle, and as many cells as that controller's node says.
+ */
 static int extended_cells(const void *fdt, const u8 *at, int left)
 {
 	int cells;
@@ -250,7 +253,7 @@ static int read_timer_irqs(const struct fdt_walk *walk, struct timer_irqs *t)
 	return at == len ? 0 : -EINVAL;
 }
 
-/* Which of a timer's interrupts is @irq: by name if there are names. -ENOENT if none is. */
+/* The index of the interrupt @irq of a timer, by name if there are names. -ENOENT: it has none. */
 static int find_timer_irq(const void *fdt, int node, const struct timer_irqs *t, enum timer_irq irq)
 {
 	int index = (int)irq;
@@ -260,7 +263,7 @@ static int find_timer_irq(const void *fdt, int node, const struct timer_irqs *t,
 	return index >= 0 && (unsigned int)index < t->count ? index : -ENOENT;
 }
 
-/* What is left of a timer: its new interrupts and their names. */
+/* A timer's new interrupts and their names. */
 struct timer_edit {
 	u8 cells[sizeof(fdt32_t[2][5])]; /* with a phandle, 5 each */
 	int cells_len;
@@ -281,9 +284,9 @@ static void keep_timer_irq(struct timer_edit *e, const struct timer_irqs *t, int
 }
 
 /*
- * Leaves a timer the interrupt of the non-secure EL1 physical timer. Where firmware lists the
- * secure timer's it stays in front, unused, since kernels before 5.13 do not know the names and
- * take the second interrupt for the one meant.
+ * Reduce a timer to the interrupt of the Non-secure EL1 physical timer. If firmware lists the
+ * Secure timer's, it stays in front, unused: kernels before 5.13 do not know the names, and use the
+ * second interrupt.
  */
 static int reduce_timer(const struct fdt_walk *walk, void *fdt, const char **why)
 {
@@ -346,7 +349,7 @@ static bool must_drop_cpu(const void *fdt, struct fdt_cells cells, int node, boo
 	       mpidr != (boot & PSCI_TARGET_AFFINITY);
 }
 
-/* The topology names CPUs by phandle; without it the host takes it from MPIDR_EL1. */
+/* cpu-map names CPUs by phandle. Without it, the host takes the topology from MPIDR_EL1. */
 static int drop_cpu_map(void *fdt, int cpus)
 {
 	int map = fdt_subnode_offset(fdt, cpus, "cpu-map");
@@ -354,7 +357,7 @@ static int drop_cpu_map(void *fdt, int cpus)
 	return map < 0 ? 0 : fdt_del_node(fdt, map);
 }
 
-/* Firmware holds CPUs with a spin table in memory that Keel does not own: those stay unused. */
+/* CPUs with a spin table wait in memory that Keel does not own, so they stay unused. */
 static int drop_cpus(void *fdt, u64 boot_mpidr, struct host_fdt_report *report)
 {
 	bool psci = host_fdt_psci(fdt) != FDT_PSCI_NONE;

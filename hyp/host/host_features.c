@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The host's features as an allow-list. See host_features.h; references
- * are to ARM DDI 0487. */
+/* The host's features as an allow-list: host_features.h. References are to ARM DDI 0487. */
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <cpu/withheld.h>
 #include <host/host_features.h>
 
 /*
- * A field is what the CPU has, but at most @most, in the field's own order: the newest value of
- * which Keel knows the state and the controls.
+ * The host reads a field as the CPU has it, but at most as @most, in the field's own order: the
+ * newest value of which Keel knows the state and the controls.
  */
 struct host_row {
 	u16 field; /* enum id_field */
@@ -17,7 +16,7 @@ struct host_row {
 
 #define ANY 127
 
-/* In the order of registers: limited_reg() looks for its own. */
+/* In the order of registers, for limited_reg()'s search. */
 static const struct host_row rows[] = {
 	{ ID_PFR0_EL0, 2 },	     { ID_PFR0_EL1, 2 },	 { ID_PFR0_EL3, 2 },
 	{ ID_PFR0_FP, ANY },	     { ID_PFR0_AdvSIMD, ANY },	 { ID_PFR0_GIC, 3 },
@@ -78,13 +77,13 @@ static const struct host_row rows[] = {
 	{ ID_SMFR0_SMEver, 3 },	     { ID_SMFR0_LUTv2, ANY },	 { ID_SMFR0_FA64, ANY },
 };
 
-/* ID_AA64MMFR0_EL1.TGran*_2: not at stage 2; 0 would be "as at stage 1". */
+/* ID_AA64MMFR0_EL1.TGran*_2: not supported at stage 2; 0 would mean "as at stage 1". */
 static const u16 no_stage2[] = { ID_MMFR0_TGran4_2, ID_MMFR0_TGran16_2, ID_MMFR0_TGran64_2 };
 
 /*
- * What a field of at least a value brings: everything else is zero. In the fine-grained traps these
- * are the bits that are named n..., for which 1 means "do not trap"; those of BRBE come later
- * (vm/host_trace.h).
+ * The control bits that are set if a field has at least a value; all others are zero. In the
+ * fine-grained traps these are the bits named n..., where 1 means "do not trap"; those of BRBE are
+ * set later (vm/host_trace.h).
  */
 static const struct open_row {
 	u16 field; /* enum id_field */
@@ -160,7 +159,7 @@ static enum id_reg reg_of_row(size_t i)
 	return (enum id_reg)id_field_desc((enum id_field)rows[i].field)->reg;
 }
 
-/* The host may read a register often: a search, not a walk through all rows. */
+/* A binary search, because the host may read a register often. */
 static size_t first_row(enum id_reg reg)
 {
 	size_t low = 0, high = ARRAY_SIZE(rows);
@@ -212,7 +211,7 @@ u64 host_features_control(const struct cpu_id_regs *id, enum host_control contro
 	return bits;
 }
 
-/* ---- reading them ---- */
+/* ---- the host's reads ---- */
 
 /* S3_0_C0_C<crm>_<op2>, AArch64's. */
 static const struct place {
@@ -232,7 +231,7 @@ static const struct place {
  */
 #define FPFR0_KNOWN (GENMASK(31, 26) | GENMASK(1, 0))
 
-/* AArch32's, of which Keel limits what AArch64's say too: its fields add no state of their own. */
+/* AArch32's: only fields that AArch64's ID registers have too are limited; others add no state. */
 #define A32_PFR0_RAS  GENMASK(31, 28)
 #define A32_PFR2_FRAC GENMASK(11, 8) /* RAS_frac */
 

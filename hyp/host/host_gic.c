@@ -3,8 +3,8 @@
  * The registers of the interrupt controller that are EL2's, and what they need from the rest of
  * Keel: host_gic.h.
  *
- * Pinned memory is shared memory (mm/ownership.h), with the GIC in the role of a VM. So the host has
- * it mapped as before, and it cannot be donated while it is pinned.
+ * Pinned memory is shared memory (mm/ownership.h), with the GIC in the role of a VM. So the host
+ * has it mapped as before, and it cannot be donated while it is pinned.
  */
 #include <arch/foreign.h>
 #include <arch/gicr.h>
@@ -299,7 +299,9 @@ void host_gic_forget(void)
 
 /* ---- the host's accesses ---- */
 
-/* If the hardware does not answer, the host gets an abort, as if it had accessed the frame itself. */
+/*
+ * If the hardware does not answer, the host gets an abort, as if it had accessed the frame itself.
+ */
 static enum host_gic_result access_its_frames(struct its *its, u64 offset,
 					      const struct mmio_access *access, u64 *data)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Loading the host. The kernel is started where it lies in the bundle if that is a place for a
- * kernel; the initrd always stays in the bundle. Memory is mapped only while it is used.
+ * Loads the host. The kernel stays where it lies in the bundle if it can be started there; the
+ * initrd always stays in the bundle. Memory is mapped only while it is used.
  */
 #include <arch/cache.h>
 #include <cpu/log.h>
@@ -63,7 +63,7 @@ int host_load_place(struct host_load *load, const char **why)
 	return ret;
 }
 
-/* The kernel enters with its caches off: what it reads first must be in memory (booting.rst). */
+/* The kernel starts with caches off, so what it reads first must be in memory (booting.rst). */
 static int load_kernel(const struct host_layout *layout, const char **why)
 {
 	u64 size = layout->kernel_size;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The host's parts in memory: from the bundle and firmware's device tree
- * to a kernel to be entered. */
+/* Loads the host: from the bundle and firmware's device tree to a kernel that can be entered. */
 #ifndef KEEL_HOST_HOST_LOAD_H
 #define KEEL_HOST_HOST_LOAD_H
 
@@ -9,10 +8,11 @@
 #include <host/place.h>
 #include <lib/types.h>
 
-/* What the host is made of. */
+/* Arguments and results of loading. */
 struct host_load {
-	const void *fdt;	    /* firmware's device tree, mapped */
-	struct mem_range fdt_range; /* its memory, the host's to use once it has its own */
+	const void *fdt; /* firmware's device tree, mapped */
+	struct mem_range
+		fdt_range; /* its memory, which the host may use once it has its own tree */
 	u64 boot_mpidr;
 	struct memmap *map;	      /* RAM and what is taken; Keel's memory is reserved in it */
 	const struct mem_range *keel; /* Keel's memory: the host must not touch it */
@@ -26,7 +26,7 @@ struct host_load {
 
 /**
  * host_load_place() - find the bundle and decide where its parts go
- * @load: @fdt and @map are used; @layout is filled and what it names is reserved in @map
+ * @load: in: @fdt, @map; out: @layout, whose ranges are reserved in @map
  * @why:  on error, one line for the console
  *
  * Moves nothing yet. Boot CPU.
@@ -36,8 +36,8 @@ struct host_load {
 int __must_check host_load_place(struct host_load *load, const char **why);
 
 /**
- * host_load() - put kernel and device tree where host_load_place() decided
- * @load: as host_load_place() left it, @keel complete
+ * host_load() - write kernel and device tree to where host_load_place() decided
+ * @load: after host_load_place(), with @keel complete
  * @why:  on error, one line for the console
  *
  * Memory that the host will read with its caches off is cleaned to the point of coherency.

@@ -2,23 +2,23 @@
 /*
  * The host's stage 2, and the host as a party of page ownership. Three kinds of mapping are in it:
  *
- *	address            page state               mapped                    by
- *	RAM                the host's, or shared    identity, RWX             map_host_ram() at boot;
- *	                                                                      host_party_map()
- *	RAM                given away               nothing; after a read,    host_mem_fault()
- *	                                            zero_page, read-only
- *	not RAM            the host's (devices)     identity, RW, in blocks   host_mem_fault()
- *	                                            of device throughout
+ *	address    page state              mapped                    by
+ *	RAM        the host's, or shared   identity, RWX             map_host_ram() at boot;
+ *	                                                             host_party_map()
+ *	RAM        given away              nothing; after a read,    host_mem_fault()
+ *	                                   zero_page, read-only
+ *	not RAM    the host's (devices)    identity, RW, in blocks   host_mem_fault()
+ *	                                   of device throughout
  *
  * Only the first kind is what page states record; the other two can be dropped at any time, since a
  * fault maps them again. drop_devices() does that with devices when tables run out: so tables that
  * only devices use count as free, and a guest's or the host's call does not fail for them. The
  * tables that devices share with RAM or with Keel's memory are made at boot and stay.
  *
- * Each change after boot is made with ownership_lock held, so the page's state and its mapping change
- * together. While the lock is held nobody else takes pages from the pool for this stage 2. That is
- * why prepare() can promise that the map() and unmap() that follow find enough tables, and why
- * these may panic if they do not.
+ * Each change after boot is made with ownership_lock held, so the page's state and its mapping
+ * change together. While the lock is held nobody else takes pages from the pool for this stage 2.
+ * That is why prepare() can promise that the map() and unmap() that follow find enough tables, and
+ * why these may panic if they do not.
  *
  * Memory that comes back needs no table. A table of which part was donated stays, even when it is
  * empty (keep_partial), so the memory is mapped again with the tables that it was unmapped from.

@@ -54,8 +54,8 @@ int __must_check host_mem_fault(struct ipa ipa, enum host_access access);
 void host_mem_tlb_conflict(void);
 
 /*
- * EL2 stops permanently: unmap everything, so that each CPU that runs the host comes to EL2 with its
- * next access or fetch. Takes no lock; no function of this file may be called afterwards.
+ * EL2 stops permanently: unmap everything, so that each CPU that runs the host comes to EL2 with
+ * its next access or fetch. Takes no lock; no function of this file may be called afterwards.
  */
 void host_mem_stop(void);
 

@@ -157,8 +157,8 @@ static void skip_instruction(void)
 
 /*
  * Emulate an access to a register of the interrupt controller that is EL2's. Return: false if it is
- * none, or if the syndrome does not describe the access. (AArch32 is left out: its instructions have
- * no fixed length.)
+ * none, or if the syndrome does not describe the access. (AArch32 is left out: its instructions
+ * have no fixed length.)
  */
 static bool access_gic(struct host_regs *regs, u64 esr, struct ipa ipa)
 {
@@ -186,8 +186,9 @@ static bool access_gic(struct host_regs *regs, u64 esr, struct ipa ipa)
 }
 
 /*
- * Translate @va by the host's stage 1. Return: false if it faults. The walk can take an exception at
- * EL2, which overwrites ELR_EL2 and SPSR_EL2: these hold the host's return state and are restored.
+ * Translate @va by the host's stage 1. Return: false if it faults. The walk can take an exception
+ * at EL2, which overwrites ELR_EL2 and SPSR_EL2: these hold the host's return state and are
+ * restored.
  */
 static bool ask_stage1(u64 va, u64 *page)
 {

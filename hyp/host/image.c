@@ -23,11 +23,11 @@ STATIC_ASSERT(sizeof(struct image_header) == IMAGE_HEADER_SIZE, "booting.rst");
 #define IMAGE_FLAG_PAGE_SIZE  GENMASK(2, 1)
 #define IMAGE_FLAG_ANYWHERE   BIT(3)
 
-/* A header from before 3.17: the offset that the protocol prescribes, and room for the bss. */
+/* A header from before 3.17: the offset that the boot protocol prescribes, and room for the bss. */
 #define LEGACY_TEXT_OFFSET 0x80000ULL
 #define LEGACY_ROOM	   (16 * SZ_1M)
 
-/* No memory is so large: a damaged header, and sums could overflow. */
+/* No memory is larger: such a header is damaged, and sums could overflow. */
 #define IMAGE_SIZE_LIMIT BIT(56)
 
 static int image_fail(const char **why, const char *line, int err)
@@ -41,7 +41,7 @@ static bool image_has_bytes(const void *data, size_t size, size_t at, const char
 	return size >= at + len && memcmp((const char *)data + at, bytes, len) == 0;
 }
 
-/* It is no Image; a compressed one deserves a line that says so. */
+/* It is no Image. If it is compressed, the error says so. */
 static int not_an_image(const void *data, size_t size, const char **why)
 {
 	if (image_has_bytes(data, size, 0, "\x1f\x8b", 2))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The header of an arm64 Linux Image (Linux: Documentation/arch/arm64/booting.rst): is this a
- * kernel that Keel can start, and where may it lie. The Image is untrusted input.
+ * The header of an arm64 Linux Image (Linux: Documentation/arch/arm64/booting.rst): whether Keel
+ * can start the kernel, and where it may lie. The Image is untrusted input.
  */
 #ifndef KEEL_HOST_IMAGE_H
 #define KEEL_HOST_IMAGE_H
@@ -17,13 +17,13 @@ enum image_page_size { IMAGE_PAGE_UNSPECIFIED, IMAGE_PAGE_4K, IMAGE_PAGE_16K, IM
 struct image_info {
 	u64 text_offset; /* load address, from a 2 MiB boundary; below 2 MiB */
 	u64 file_size;	 /* bytes that must be there before the kernel is entered */
-	u64 image_size;	 /* bytes that it owns from its load address on; >= file_size */
+	u64 image_size;	 /* bytes that the kernel owns from its load address on; >= file_size */
 	enum image_page_size page_size; /* stage 1 granule that it needs */
 	bool anywhere;			/* may lie anywhere in memory; else as low as possible */
 };
 
 /**
- * image_check() - read and judge an Image's header
+ * image_check() - read and check an Image's header
  * @data: the Image
  * @size: its bytes in the file
  * @out:  what the header says; untouched on error

@@ -289,7 +289,9 @@ static bool its_release_some(struct its *its)
 	return its->emptied == its->devices;
 }
 
-/* Clear the next part of the tables. @at: how many of their bytes are clear. Return: bytes cleared. */
+/*
+ * Clear the next part of the tables. @at: how many of their bytes are clear. Return: bytes cleared.
+ */
 static u64 its_clear_some(struct its *its, u64 at)
 {
 	unsigned int n;
@@ -311,7 +313,8 @@ static u64 its_clear_some(struct its *its, u64 at)
 }
 
 /*
- * Do the next part of emptying the tables; the hardware is disabled. Return: whether they are empty.
+ * Do the next part of emptying the tables; the hardware is disabled. Return: whether they are
+ * empty.
  */
 static bool its_empty_some(struct its *its)
 {

@@ -66,7 +66,10 @@ struct its {
 
 	u64 pa_limit; /* the hardware can reach addresses below this */
 
-	/* The host's queue: what it wrote to the registers, and the offset up to which it is copied. */
+	/*
+	 * The host's queue: what it wrote to the registers, and the offset up to which it is
+	 * copied.
+	 */
 	u64 cbaser, cwriter, copied;
 	bool enabled;
 	u64 epoch; /* changes when the host sets a new queue, or starts another kernel */
@@ -77,7 +80,9 @@ struct its {
 	unsigned int head, tail;
 	u32 host_at[ITS_SLOTS]; /* by slot: the command's offset in the host's queue */
 
-	/* By DeviceID: the ITT, its_itt_entry(). Its pages are pinned while the device is mapped. */
+	/*
+	 * By DeviceID: the ITT, its_itt_entry(). Its pages are pinned while the device is mapped.
+	 */
 	u64 *itts;
 	u64 devices, collections;
 	/* An ITT that the hardware may use until it has carried out the command in release_slot. */

@@ -7,13 +7,13 @@
  *
  *	EnableLPIs = 0: the host's writes of both registers go to the hardware
  *	   |
- *	   | the host writes EnableLPIs = 1: both registers are read back from the hardware, the tables
- *	   | that they name are pinned, and then the write goes to the hardware. If a table is not the
- *	   v host's, or out of the hardware's reach, EnableLPIs stays 0.
+ *	   | the host writes EnableLPIs = 1: both registers are read back from the hardware, the
+ *	   | tables that they name are pinned, and then the write goes to the hardware. If a table
+ *	   v is not the host's, or out of the hardware's reach, EnableLPIs stays 0.
  *	tables in use: the host's writes of both registers are ignored
  *	   |
- *	   | the host writes EnableLPIs = 0, and a later access to GICR_CTLR finds EnableLPIs and RWP 0
- *	   v
+ *	   | the host writes EnableLPIs = 0, and a later access to GICR_CTLR finds EnableLPIs and
+ *	   v RWP 0
  *	unpinned
  *
  * Redistributors may share one property table (GICR_TYPER.CommonLPIAff). Then none of them may have

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The RD frames of redistributors that have LPIs. While GICR_CTLR.EnableLPIs is set, a redistributor
- * reads the LPIs' properties and writes their pending state in memory, by physical address. So these
- * frames are EL2's. Most accesses of the host are passed on to the hardware; when the host sets
- * EnableLPIs, the tables must be the host's memory, and are pinned. docs/host-gic.md.
+ * The RD frames of redistributors that have LPIs. While GICR_CTLR.EnableLPIs is set, a
+ * redistributor reads the LPIs' properties and writes their pending state in memory, by physical
+ * address. So these frames are EL2's. Most accesses of the host are passed on to the hardware; when
+ * the host sets EnableLPIs, the tables must be the host's memory, and are pinned. docs/host-gic.md.
  */
 #ifndef KEEL_HOST_LPI_H
 #define KEEL_HOST_LPI_H

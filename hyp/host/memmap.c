@@ -21,7 +21,7 @@ static unsigned int first_touching(const struct mem_ranges *set, u64 addr)
 	return i;
 }
 
-/* Replaces ranges [first, last) by the @n ranges of @with; the caller has checked the capacity. */
+/* Replace ranges [first, last) by the @n ranges of @with; the caller has checked the capacity. */
 static void replace_ranges(struct mem_ranges *set, unsigned int first, unsigned int last,
 			   const struct mem_range *with, unsigned int n)
 {
@@ -67,7 +67,7 @@ int mem_ranges_remove(struct mem_ranges *set, u64 base, u64 size)
 	if (err || !size)
 		return err;
 	first = first_touching(set, r.base);
-	/* a range that only touches is not cut */
+	/* an adjacent range is not cut */
 	if (first < set->count && set->range[first].end == r.base)
 		first++;
 	for (last = first; last < set->count && set->range[last].base < r.end; last++)
@@ -142,13 +142,13 @@ u64 memmap_ram_size(const struct memmap *map)
 	return sum;
 }
 
-/* What memmap_find() looks for; @max and @min already within the physical address space. */
+/* Arguments of memmap_find(); @max and @min are within the physical address space. */
 struct search {
 	u64 size, align, min, max;
 	enum memmap_prefer prefer;
 };
 
-/* Tries one gap [base, end) between reserved ranges in one bank. */
+/* Try one gap [base, end) between reserved ranges in one bank. */
 static bool gap_fits(const struct search *s, u64 base, u64 end, u64 *at)
 {
 	base = MAX(base, s->min);
@@ -161,7 +161,7 @@ static bool gap_fits(const struct search *s, u64 base, u64 end, u64 *at)
 	return true;
 }
 
-/* Tries the gaps of one bank from the bottom; the last that fits is the highest. */
+/* Try the gaps of one bank, ascending: the last one that fits is the highest. */
 static bool search_bank(const struct mem_ranges *reserved, const struct search *s,
 			struct mem_range bank, u64 *at)
 {

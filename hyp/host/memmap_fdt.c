@@ -8,10 +8,10 @@
 #include <lib/errno.h>
 #include <lib/string.h>
 
-/* A range that could not be added: what to say of it. */
+/* Error messages for a range that cannot be added. */
 struct complaint {
-	const char *bad;  /* it is malformed */
-	const char *many; /* there is no room for it */
+	const char *bad;  /* the range is malformed */
+	const char *many; /* the set is full */
 };
 
 static const struct complaint bank_complaint = {
@@ -40,7 +40,7 @@ static int memmap_add_range(struct mem_ranges *set, u64 base, u64 size, const st
 	return err ? memmap_fdt_fail(why, c->bad, err) : 0;
 }
 
-/* Adds all pairs of a reg-like property; a missing one adds nothing. */
+/* Add all pairs of a reg-like property; a missing property adds nothing. */
 static int memmap_add_reg(struct mem_ranges *set, const void *fdt, struct fdt_cells cells, int node,
 			  const char *name, const struct complaint *c, const char **why)
 {
@@ -58,7 +58,7 @@ static int memmap_add_reg(struct mem_ranges *set, const void *fdt, struct fdt_ce
 	}
 }
 
-/* Linux, too, prefers linux,usable-memory to reg where both are there. */
+/* As in Linux, linux,usable-memory takes precedence over reg. */
 static const char *bank_property(const void *fdt, int node)
 {
 	return fdt_getprop(fdt, node, "linux,usable-memory", NULL) ? "linux,usable-memory" : "reg";
@@ -92,7 +92,7 @@ static int read_banks(struct memmap *map, const void *fdt, const char **why)
 	return map->ram.count ? 0 : memmap_fdt_fail(why, "device tree: lists no memory", -ENOENT);
 }
 
-/* Memory that is taken, and that never moves if @fixed. */
+/* Add a reserved range; with @fixed, also to the fixed ones. */
 static int memmap_add_reserved(struct memmap *map, u64 base, u64 size, bool fixed, const char **why)
 {
 	int err = memmap_add_range(&map->reserved, base, size, &reserved_complaint, why);
@@ -108,7 +108,7 @@ static int read_reservation_block(struct memmap *map, const void *fdt, struct me
 	struct mem_range bundle = { 0, 0 };
 	int n = fdt_num_mem_rsv(fdt);
 
-	/* it is host_place() that decides about the bundle's memory */
+	/* host_place() decides about the bundle's memory */
 	if (n > 0 && host_fdt_initrd(fdt, &bundle, why))
 		bundle = (struct mem_range){ 0, 0 };
 
@@ -127,7 +127,7 @@ static int read_reservation_block(struct memmap *map, const void *fdt, struct me
 	return 0;
 }
 
-/* All ranges of one child of /reserved-memory. */
+/* Add all ranges of one child of /reserved-memory. */
 static int read_reserved_node(struct memmap *map, const void *fdt, struct fdt_cells cells, int node,
 			      const char **why)
 {
@@ -152,7 +152,7 @@ static int read_reserved_memory(struct memmap *map, const void *fdt, const char 
 	fdt_for_each_subnode (node, fdt, parent) {
 		int err = 0;
 
-		/* one without reg is placed by the kernel that it is for */
+		/* a child without reg is placed by the host's kernel */
 		if (fdt_is_available(fdt, node))
 			err = read_reserved_node(map, fdt, cells, node, why);
 		if (err)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* OP-TEE's calls, by name. What is not in the table does not reach the secure world. */
+/* A table of OP-TEE's calls. A call that is not in it does not reach the Secure world. */
 #include <host/optee.h>
 #include <host/psci.h>
 #include <lib/errno.h>
@@ -22,19 +22,19 @@
 #define OPTEE_RETURN_OK	      0
 #define OPTEE_RETURN_EBADADDR 4
 
-/* Capabilities of the secure world. */
-#define OPTEE_CAP_RESERVED_SHM BIT(0) /* it has memory of its own to talk through */
-#define OPTEE_CAP_MEMREF_NULL  BIT(4) /* a reference to no memory is one */
-#define OPTEE_CAP_ASYNC_NOTIF  BIT(5) /* it signals by an interrupt */
+/* Capabilities of the Secure world. */
+#define OPTEE_CAP_RESERVED_SHM BIT(0) /* it has reserved shared memory */
+#define OPTEE_CAP_MEMREF_NULL  BIT(4) /* it accepts a reference to no memory */
+#define OPTEE_CAP_ASYNC_NOTIF  BIT(5) /* it notifies by an interrupt */
 
-/* None of these makes it take an address outside of the reserved memory. */
+/* With none of these does it accept an address outside of the reserved memory. */
 #define OPTEE_CAPS_HARMLESS (OPTEE_CAP_RESERVED_SHM | OPTEE_CAP_MEMREF_NULL | OPTEE_CAP_ASYNC_NOTIF)
 
-/* What has to be looked at in a call; the rest passes as it is. */
+/* What is checked in a call; all else is passed on unchanged. */
 enum optee_check {
 	OPTEE_PASS,
 	OPTEE_MESSAGE, /* w1:w2 is the address of a message */
-	OPTEE_CAPS     /* x1 of the answer are capabilities */
+	OPTEE_CAPS     /* x1 of the result has capabilities */
 };
 
 static const struct optee_call {
@@ -52,7 +52,9 @@ static const struct optee_call {
 	{ OPTEE_GET_THREAD_COUNT, OPTEE_PASS },
 	{ OPTEE_ENABLE_ASYNC_NOTIF, OPTEE_PASS },
 	{ OPTEE_GET_ASYNC_NOTIF_VALUE, OPTEE_PASS },
-	/* an answer to OP-TEE's "allocate" has an address, which it holds against its own range */
+	/*
+	 * the host's reply to "allocate" has an address, which OP-TEE checks against its own range
+	 */
 	{ OPTEE_RETURN_FROM_RPC, OPTEE_PASS },
 	{ OPTEE_CALL_WITH_ARG, OPTEE_MESSAGE },
 };
@@ -74,7 +76,7 @@ static bool speaks_optee(const struct optee *optee)
 	       (u32)r.x[2] == 0xaf630002 && (u32)r.x[3] == 0xa5d5c51b;
 }
 
-/* Whole pages, since pages are what is somebody's. */
+/* Whole pages, since ownership is of pages. */
 static int keep_shm(struct optee *optee)
 {
 	struct smccc_regs r = ask_optee(optee, OPTEE_GET_SHM_CONFIG);

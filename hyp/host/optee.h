@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * OP-TEE's calls (its SMC interface, without FF-A) between the host and the secure world.
+ * Mediates OP-TEE's calls (its SMC interface, without FF-A) between the host and the Secure world.
  *
- * An OP-TEE with "dynamic shared memory" takes lists of physical pages out of messages that the
- * host writes, and can rewrite at any moment: no check of Keel's on the way there would hold.
- * Hiding that capability from the host would not help either, since OP-TEE goes on taking such
- * lists from a host that sends them. So only an OP-TEE that says of itself that it does not have it
- * is let at: one that accepts nothing but addresses in its own reserved shared memory. That range
- * is the host's and stays the host's: Keel sees to it that it never becomes a VM's or Keel's.
+ * An OP-TEE with "dynamic shared memory" takes lists of physical pages from messages that the host
+ * writes and can change at any time, so Keel cannot check them. Hiding the capability from the host
+ * would not help, since OP-TEE accepts such lists all the same. So the host may call only an OP-TEE
+ * without that capability, which accepts nothing but addresses in its own reserved shared memory.
+ * Keel keeps that range the host's permanently: it is never given to a VM or to Keel.
  */
 #ifndef KEEL_HOST_OPTEE_H
 #define KEEL_HOST_OPTEE_H
@@ -16,17 +15,17 @@
 #include <lib/types.h>
 
 /**
- * struct optee_ops - what this needs of its surroundings
- * @smc:  call firmware; @regs are X0..X17 in and out
- * @keep: see to it that whole pages from @base to @base + @size (not wrapping) stay the host's for
- *        ever. 0, or a negative errno if they are not the host's now
+ * struct optee_ops - what the mediation needs from its user
+ * @smc:  call firmware; @regs are X0..X17, in and out
+ * @keep: keep the whole pages from @base to @base + @size (not wrapping) the host's permanently.
+ *        Return: 0, or a negative errno if they are not the host's now
  */
 struct optee_ops {
 	void (*smc)(void *ctx, struct smccc_regs *regs);
 	int (*keep)(void *ctx, u64 base, u64 size);
 };
 
-/* Written by optee_init(), by one CPU, and never again; all zero, nothing is let through. */
+/* Written once, by optee_init(). All zero: no call is allowed. */
 struct optee {
 	const struct optee_ops *ops;
 	void *ctx;
@@ -36,21 +35,21 @@ struct optee {
 };
 
 /**
- * optee_init() - ask the secure world whether the host can be let at OP-TEE
- * @optee: filled; without success no call is let through
- * @ops:   must stay valid
- * @ctx:   for @ops
+ * optee_init() - find out whether the host may call OP-TEE
+ * @optee: out; after an error no call is allowed
+ * @ops:   the pointer is kept
+ * @ctx:   argument for @ops
  *
  * Boot CPU, after ownership of memory is set up and before the host runs.
  *
- * Return: NULL, or why it cannot.
+ * Return: NULL if it may; else the reason, in words.
  */
 const char *optee_init(struct optee *optee, const struct optee_ops *ops, void *ctx);
 
 /**
- * optee_handle() - carry out an SMC of the host if it is one of OP-TEE's that are let through
- * @optee: as filled by optee_init(), or all zero
- * @regs:  the caller's X0..X17; on return of true, what it is to see
+ * optee_handle() - carry out an SMC of the host if it is an allowed call of OP-TEE's
+ * @optee: after optee_init(), or all zero
+ * @regs:  the caller's X0..X17; if true is returned, the call's results
  *
  * Any CPU; takes no lock.
  *

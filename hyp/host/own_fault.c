@@ -13,8 +13,8 @@
 #include <vm/switch.h>
 
 /*
- * A maintenance interrupt without a reason is the host's: a guest is left for it at once. The
- * redistributor may be what fails, and be uncontainable each time.
+ * End the run of the loaded guest: a maintenance interrupt for which the vGIC finds no cause goes
+ * to the host. The redistributor itself may be what fails, with an uncontained error each time.
  */
 static void leave_guest(const struct percpu *cpu)
 {
@@ -44,7 +44,7 @@ bool own_fault_mend(const struct extable_row *rows, size_t n, u64 esr, u64 far, 
 
 	if (!extable_fixup(rows, n, esr, at, pc))
 		return false;
-	/* Who waited for an SError, or tried a register, has more to say. */
+	/* code that waits for an SError, or probes a register, logs by itself */
 	if (esr_ec(esr) != ESR_EC_DABT_CUR)
 		return true;
 	hw_error(HW_EL2_FAULTS);

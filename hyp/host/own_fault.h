@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Faults of EL2's own accesses to what is not its own (docs/faults.md): they are counted, logged,
- * and go on at their fix-up; one that has spoilt more than its access is the host's to know.
+ * Faults of EL2's accesses to memory and registers that are not its own (docs/faults.md). They are
+ * counted and logged, and EL2 goes on at the fix-up of its exception table. If the error is not
+ * contained, the host gets an SError.
  */
 #ifndef KEEL_HOST_OWN_FAULT_H
 #define KEEL_HOST_OWN_FAULT_H
@@ -9,18 +10,18 @@
 #include <cpu/extable.h>
 
 /**
- * own_fault_mend() - a synchronous exception or an SError of EL2's own
+ * own_fault_mend() - handle a synchronous exception or an SError taken from EL2
  * @rows: the exception table
- * @n:    its rows
+ * @n:    number of its rows
  * @esr:  ESR_EL2
  * @far:  FAR_EL2
- * @pc:   ELR_EL2; where to go on, if there is such a place
+ * @pc:   in: ELR_EL2; out: the fix-up, if the table has one
  *
- * Any context in which an instruction of the table may be executed. If ESR_EL2.SET says that the
- * abort is not contained, the host takes an uncontainable SError as soon as it runs, and a guest
- * that is loaded is left for that. Before the host has started nobody is told.
+ * In any context in which an instruction of the table may be executed. If ESR_EL2.SET says that the
+ * abort is not contained, the host takes an uncontainable SError as soon as it runs, and the run of
+ * a loaded guest is ended for that; before the host has started, this is left out.
  *
- * Return: whether EL2 goes on.
+ * Return: whether there is a fix-up, so that EL2 goes on.
  */
 bool own_fault_mend(const struct extable_row *rows, size_t n, u64 esr, u64 far, u64 *pc);
 

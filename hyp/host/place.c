@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Where the host's parts lie: in place in the bundle if that is legal, else copied. */
+/* Places the host's parts: in the bundle if the boot protocol allows that, else copied. */
 #include <host/place.h>
 #include <lib/errno.h>
 
@@ -7,7 +7,7 @@
 #define KERNEL_ALIGN SZ_2M
 /* booting.rst, 3: kernel and initrd lie in one window of this size, aligned to 1 GiB. */
 #define INITRD_WINDOW (32 * SZ_1G)
-/* booting.rst, 2: kernels before 4.2 want the device tree this near behind the kernel. */
+/* booting.rst, 2: kernels before 4.2 need the device tree within this distance of the kernel. */
 #define FDT_OLD_WINDOW (512 * SZ_1M)
 
 static int place_fail(const char **why, const char *line, int err)
@@ -16,7 +16,7 @@ static int place_fail(const char **why, const char *line, int err)
 	return err;
 }
 
-/* The initrd never moves, so it decides where the kernel may be. */
+/* The initrd is not moved, so it decides where the kernel may be. */
 static u64 window_begin(u64 initrd_end)
 {
 	u64 top = ALIGN_UP(initrd_end, SZ_1G);
@@ -35,9 +35,10 @@ static bool place_ranges_overlap(u64 a, u64 a_end, u64 b, u64 b_end)
 }
 
 /*
- * May the kernel be entered where the bundle has it? What it owns may reach over the bundle's
- * padding and headers, which nobody needs any more, and beyond the bundle, but not over the initrd.
- * A kernel that cannot use memory below itself is better copied to the bottom.
+ * Whether the kernel can be started where it lies in the bundle. The memory that it owns may
+ * include the bundle's padding and headers, which are not needed any more, and memory behind the
+ * bundle, but not the initrd. A kernel that cannot use memory below itself is copied to the lowest
+ * address.
  */
 static bool kernel_may_stay(const struct memmap *map, const struct image_info *image,
 			    const struct host_layout *l)
@@ -77,7 +78,10 @@ static int place_kernel(struct memmap *map, u64 base, const struct bundle *bundl
 				  -ENOSPC);
 	l->kernel_size = image->file_size;
 	l->kernel_end = l->kernel + image->image_size;
-	/* below text_offset nothing else may lie: kernels that have one may use that too */
+	/*
+	 * reserved from the boundary on: a kernel with a text_offset may use the memory below it
+	 * too
+	 */
 	if (memmap_reserve(map, l->kernel - image->text_offset,
 			   image->text_offset + image->image_size))
 		return place_fail(why, "memory map: too many reserved ranges", -ENOSPC);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The decision where the host's kernel, initrd and device tree lie in memory, by the rules of the
- * arm64 boot protocol (Linux: Documentation/arch/arm64/booting.rst). A pure function of the memory
- * map, the bundle and the kernel's header.
+ * Decides where the host's kernel, initrd and device tree lie in memory, by the rules of the arm64
+ * boot protocol (Linux: Documentation/arch/arm64/booting.rst). A pure function of the memory map,
+ * the bundle and the kernel's header.
  */
 #ifndef KEEL_HOST_PLACE_H
 #define KEEL_HOST_PLACE_H
@@ -13,12 +13,12 @@
 #include <host/memmap.h>
 #include <lib/types.h>
 
-/* Where the host's parts lie; all physical addresses. */
+/* Where the host's parts lie, in physical addresses. */
 struct host_layout {
 	u64 kernel; /* the kernel's load address and entry point */
-	/* where it lies in the bundle: equal to @kernel if nothing is to be copied */
+	/* where the kernel lies in the bundle; equal to @kernel if it is not copied */
 	u64 kernel_from;
-	u64 kernel_size; /* bytes to copy if so */
+	u64 kernel_size; /* bytes to copy */
 	u64 kernel_end;	 /* end of the memory that the kernel owns */
 	u64 initrd;	 /* in the bundle */
 	u64 initrd_end;
@@ -27,20 +27,20 @@ struct host_layout {
 
 /**
  * host_place() - decide where the host's kernel, initrd and device tree lie
- * @map:    map with all that must stay untouched reserved: Keel, and firmware's device tree. The
- *          bundle must be free (memmap_from_fdt() leaves it so). On success the bundle and the
- *          places decided on are reserved too, so that whoever needs memory afterwards uses
- *          memmap_find(). Undefined on error.
+ * @map:    memory map in which Keel and firmware's device tree are reserved, and the bundle is not
+ *          (as memmap_from_fdt() leaves it). On success the bundle and the ranges that were chosen
+ *          are reserved too, so that later users of memory find free memory with memmap_find().
+ *          Undefined on error.
  * @base:   the bundle's address
- * @bundle: what is in it
- * @image:  what its kernel wants
- * @layout: the decision
+ * @bundle: its files
+ * @image:  its kernel's header
+ * @layout: out
  * @why:    on error, one line for the console
  *
- * The kernel stays where it is in the bundle if that is a legal place for it: at text_offset from a
- * 2 MiB boundary, and with nothing but the bundle's own padding in the memory that it owns. Else it
- * gets the lowest place that is free and near enough to the initrd (the boot protocol wants both in
- * one window of 32 GiB). The initrd is used in place.
+ * The kernel stays where it is in the bundle if the boot protocol allows that: at text_offset from
+ * a 2 MiB boundary, with nothing but the bundle's own padding in the memory that it owns. Otherwise
+ * it is copied to the lowest free range that is near enough to the initrd (the boot protocol
+ * requires both in one window of 32 GiB). The initrd is used in place.
  *
  * Return: 0; -EINVAL if the bundle is not in RAM, or in reserved memory; -ENOSPC if something does
  * not fit.

@@ -17,7 +17,7 @@ struct search {
 	unsigned int count, found;
 };
 
-/* An affinity that no CPU has: Aff0 counts up to 15, or to 255 at a stretch. */
+/* GICR_TYPER of a frame that did not answer: an affinity that no CPU has. */
 #define NOBODY GICR_TYPER_AFF
 
 bool redist_is_unknown(u64 typer)
@@ -25,7 +25,7 @@ bool redist_is_unknown(u64 typer)
 	return (typer & GICR_TYPER_AFF) == NOBODY;
 }
 
-/* @like: another's GICR_TYPER. A frame is read before it is known whether its CPU has power. */
+/* Read GICR_TYPER, of a CPU that may have no power. @like: another frame's, for its size. */
 static int redist_read_typer(u64 base, u64 like, u64 *typer)
 {
 	u8 *rd = el2_map_private(PA(base), SZ_4K, EL2_DEVICE);
@@ -42,7 +42,7 @@ static int redist_read_typer(u64 base, u64 like, u64 *typer)
 	return 0;
 }
 
-/* GICR_TYPER's affinity is packed: Aff3 follows Aff2. */
+/* In GICR_TYPER, Aff3 follows Aff2 directly. */
 u64 redist_mpidr(u64 typer)
 {
 	u64 affinity = FIELD_GET(GICR_TYPER_AFF, typer);
@@ -60,7 +60,9 @@ static struct percpu *redist_cpu_of(const struct search *s, u64 mpidr)
 	return NULL;
 }
 
-/* The redistributor at @base, whoever's it is. Return: 1 when all CPUs have theirs. */
+/*
+ * Map the redistributor at @base for its CPU, if it has one. Return: 1 when all CPUs have theirs.
+ */
 static int redist_take_frame(void *ctx, u64 base, u64 typer)
 {
 	struct search *s = ctx;
@@ -82,7 +84,9 @@ static u64 redist_next_frame(u64 stride, u64 base, u64 typer)
 	return base + (typer & GICR_TYPER_VLPIS ? GICV4_SIZE : GICV3_SIZE);
 }
 
-/* Where the walk is: a redistributor's GICR_TYPER that is known, or the stride, tells its size. */
+/*
+ * The walk's position. The size of a redistributor follows from the stride, or a known GICR_TYPER.
+ */
 struct walk {
 	u64 stride, like;
 	bool sized;

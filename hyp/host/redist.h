@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each CPU's redistributor of the GICv3, as far as EL2 uses it: state of private interrupts
- * (arch/gicr.h). All else of it is the host's.
+ * Each CPU's redistributor of the GICv3, as far as EL2 uses it: the state of private interrupts
+ * (arch/gicr.h). All other registers are the host's.
  */
 #ifndef KEEL_HOST_REDIST_H
 #define KEEL_HOST_REDIST_H
@@ -13,30 +13,30 @@
 u64 redist_mpidr(u64 typer);
 
 /*
- * A frame that did not answer is that of a CPU that has no power, or of none: it is taken to have
- * LPIs, and to be as large as others are, and its affinity is no CPU's.
+ * Whether GICR_TYPER is of a frame that did not answer: its CPU has no power, or does not exist.
+ * The frame counts as one with LPIs, of the size of others, and with an affinity that no CPU has.
  */
 bool redist_is_unknown(u64 typer);
 
 /**
- * redist_walk() - visit every redistributor, each CPU's or nobody's
- * @redists: where to look
+ * redist_walk() - visit all redistributors, also those without a CPU
+ * @redists: the device tree's regions
  * @visit:   @base: physical address of the RD frame, @typer: its GICR_TYPER, which may be unknown.
- *           Return: 0; anything else ends the walk
- * @ctx:     for @visit
+ *           Return: 0; any other value ends the walk
+ * @ctx:     argument for @visit
  *
  * Boot CPU, before the host runs.
  *
- * Return: 0, or what @visit returned; -ENOENT when @redists make no sense, or frames of unknown
- * size do not answer; -ENOMEM.
+ * Return: 0, or what @visit returned; -ENOENT if @redists are invalid, or frames of unknown size do
+ * not answer; -ENOMEM.
  */
 int __must_check redist_walk(const struct fdt_redists *redists,
 			     int (*visit)(void *ctx, u64 base, u64 typer), void *ctx);
 
 /**
  * redist_init() - find and map each CPU's redistributor
- * @redists: where to look
- * @cpus:    their gicr fields are filled, of those that have one
+ * @redists: the device tree's regions
+ * @cpus:    out: the gicr field of each CPU that has a redistributor
  * @count:   how many CPUs
  *
  * Boot CPU, before the host runs.

@@ -1,30 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Which of the host's SMCs reach firmware. Firmware can do what the host cannot: write to any
- * memory, and start any CPU anywhere. So a call goes there only if a row here says that it is
- * harmless, or if who boots Keel vouches for it (keel.smc); docs/boot.md tells the reasons one by
- * one.
+ * Which of the host's SMCs reach firmware. Firmware can do more than the host may: write any
+ * memory, and start any CPU at any address. So a call is forwarded only if a row here says that it
+ * is harmless, or if the user who boots Keel allows it (keel.smc). docs/boot.md has the reasons.
  */
 #include <host/psci.h>
 #include <lib/options.h>
 #include <lib/psci_abi.h>
 
 /*
- * Identifiers [first, last], without the SVE hint; the first row that matches counts, and what
- * matches none is SMC_DENY. SMC_FORWARD is for calls that are fully specified (DEN 0028 and the
- * documents it names), have no address among their arguments and answer in registers.
+ * Identifiers [first, last], without the SVE hint. The first row that matches counts; a call
+ * without a row is SMC_DENY. SMC_FORWARD is for calls that are fully specified (DEN 0028 and the
+ * documents that it names), have no address among their arguments, and return results in registers
+ * only.
  */
 static const struct smc_rule {
 	u32 first;
 	u32 last;
 	enum smc_policy policy;
 } rules[] = {
-	/* yielding calls: of old trusted OSes and of today's */
+	/* yielding calls, of old and of present trusted OSes */
 	{ 0x00000000, 0x7fffffff, SMC_ASK },
 
-	/*
-	 * TF-A's "execution state switch": it would enter the caller's level, EL2, at any address.
-	 */
+	/* TF-A's "execution state switch": would enter the caller's level, EL2, at any address */
 	{ 0x82000020, 0x82000020, SMC_DENY },
 	{ 0xc2000020, 0xc2000020, SMC_DENY },
 
@@ -34,11 +32,14 @@ static const struct smc_rule {
 	/* SMCCC_ARCH_WORKAROUND_4, _3, _2, _1: Linux calls these at its own entries and exits */
 	{ 0x80003ffe, 0x80003fff, SMC_FORWARD },
 	{ 0x80007fff, 0x80008000, SMC_FORWARD },
-	/* the rest of the architecture's; CPU, silicon provider, OEM: nobody can know them all */
+	/*
+	 * other calls of the architecture's; CPU, silicon provider and OEM calls are not known to
+	 * Keel
+	 */
 	{ 0x80000000, 0x83ffffff, SMC_ASK },
 	{ 0xc0000000, 0xc3ffffff, SMC_ASK },
 
-	/* standard services (owner 4), of which those without a row are never forwarded */
+	/* standard services (owner 4); those without a row are never forwarded */
 	{ PSCI_FIRST, PSCI_LAST, SMC_PSCI },
 	{ PSCI_FIRST | PSCI_64, PSCI_LAST | PSCI_64, SMC_PSCI },
 	/* TRNG: version, features, UUID, random bits */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The profiling buffer: where the next record goes, and the management events in PMBSR_EL1
- * (ARM DDI 0487, D17.7, and PMBSR_EL1). Pure functions: the caller translates the address, as EL1's,
- * and writes the record.
+ * (ARM DDI 0487, D17.7, and PMBSR_EL1). Pure functions: the caller translates the address, as
+ * EL1's, and writes the record.
  *
  * Records are SPE_RECORD_SIZE bytes at multiples of that. So a record does not cross a page, it is
  * written entirely or not at all, and PMBPTR_EL1 always points behind the last complete one: DL is
@@ -14,8 +14,8 @@
 #include <spe/spe_regs.h>
 
 /*
- * Not SPEBufferIsFull(): whether a record fits between the pointer and the limit. Both are multiples
- * of its size, so it fits if its last byte is below the limit.
+ * Not SPEBufferIsFull(): whether a record fits between the pointer and the limit. Both are
+ * multiples of its size, so it fits if its last byte is below the limit.
  */
 static inline bool spe_buffer_fits(const struct spe_regs *regs)
 {

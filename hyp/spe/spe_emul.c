@@ -147,7 +147,9 @@ static enum vcpu_action emul_handle_breakpoint(struct vcpu *vcpu, u64 esr)
 	return VCPU_RESUME;
 }
 
-/* With TDE single steps are EL2's. If the step ended at a vector, the breakpoint has not fired yet. */
+/*
+ * With TDE single steps are EL2's. If the step ended at a vector, the breakpoint has not fired yet.
+ */
 static enum vcpu_action emul_handle_step(struct vcpu *vcpu, u64 esr)
 {
 	(void)esr;

@@ -8,7 +8,9 @@
 
 #include <spe/spe_regs.h>
 
-/* The types of an operation for the type filter; an atomic that returns a value is load and store. */
+/*
+ * The types of an operation for the type filter; an atomic that returns a value is load and store.
+ */
 #define SPE_OP_BRANCH BIT(0)
 #define SPE_OP_LOAD   BIT(1)
 #define SPE_OP_STORE  BIT(2)
@@ -27,7 +29,8 @@ bool spe_filter_keep(const struct spe_regs *regs, u64 events, u64 ops, u32 laten
 
 /*
  * The total latency to report in the emulation, which cannot measure it: 1, or, with the latency
- * filter enabled, the minimum of PMSLATFR_EL1, so that no sample is rejected for an unknown latency.
+ * filter enabled, the minimum of PMSLATFR_EL1, so that no sample is rejected for an unknown
+ * latency.
  */
 static inline u32 spe_filter_unknown_latency(const struct spe_regs *regs)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accesses to the loaded guest's memory by virtual address. The CPU translates by the guest's stage 1
- * and the VM's stage 2 as they are now (AT instructions), and EL2 accesses the physical page in its
- * window. The stage 2's lock is held from the translation to the end of the access, so during that
- * time the page stays mapped to the VM, with the permissions that the translation found.
+ * Accesses to the loaded guest's memory by virtual address. The CPU translates by the guest's stage
+ * 1 and the VM's stage 2 as they are now (AT instructions), and EL2 accesses the physical page in
+ * its window. The stage 2's lock is held from the translation to the end of the access, so during
+ * that time the page stays mapped to the VM, with the permissions that the translation found.
  *
  * spe_guest_fetch() takes that lock itself; a caller that writes holds it from the translation to
  * spe_guest_close(), as short as possible, since the whole VM shares it. The translations overwrite

@@ -11,7 +11,10 @@
 #include <spe/spe_hit.h>
 #include <spe/spe_vcpu.h>
 
-/* PSTATE's bits that must be as an exception to EL1h leaves them, for the SUB to change nothing else. */
+/*
+ * PSTATE's bits that must be as an exception to EL1h leaves them, for the SUB to change nothing
+ * else.
+ */
 #define PSTATE_CHECKED (PSR_MODE32 | PSR_MODE_MASK | PSR_BTYPE | PSR_SS)
 
 /* Whether EL1 is at its vector with an exception that cannot be an access to SPE's registers. */

@@ -29,9 +29,9 @@ static inline bool spe_vectors_known(const struct spe_arm *arm, u64 pstate)
 /**
  * spe_false_hit() - a breakpoint exception from a loaded guest that has SPE
  *
- * The emulation's struct exit_stage.fast, with the exception's registers as the CPU left them. If it
- * is a false hit in the usual state, at a vector that begins with SUB SP, SP, #imm, emulates that
- * instruction and moves ELR_EL2 behind it.
+ * The emulation's struct exit_stage.fast, with the exception's registers as the CPU left them. If
+ * it is a false hit in the usual state, at a vector that begins with SUB SP, SP, #imm, emulates
+ * that instruction and moves ELR_EL2 behind it.
  *
  * Return: @vcpu if that was done: the guest is entered again; NULL if nothing has changed.
  */

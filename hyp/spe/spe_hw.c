@@ -15,7 +15,9 @@
 	 PMSIDR_FNE | PMSIDR_INTERVAL | PMSIDR_MAXSIZE | PMSIDR_COUNTSIZE | PMSIDR_FORMAT | \
 	 PMSIDR_PBT | PMSIDR_CRR)
 
-/* PMSEVFR_EL1: events by the version that added them; the first has IMPLEMENTATION DEFINED ones too */
+/*
+ * PMSEVFR_EL1: events by the version that added them; the first has IMPLEMENTATION DEFINED ones too
+ */
 #define EVENTS_V1P0                                                                          \
 	(SPE_EVENT_RETIRED | SPE_EVENT_L1D_REFILL | SPE_EVENT_TLB_WALK | SPE_EVENT_MISPRED | \
 	 GENMASK(15, 12) | GENMASK(31, 24) | GENMASK(63, 48))
@@ -43,8 +45,8 @@ static unsigned int unit_version(void)
 
 /*
  * PMBSR_EL1 as the guest sees it. A fault of the VM's stage 2, or a granule protection fault, does
- * not exist in a VM without a stage 2 of its own: it becomes a synchronous External abort, as in the
- * emulation. All memory of such a VM is mapped, so the guest used an address without memory.
+ * not exist in a VM without a stage 2 of its own: it becomes a synchronous External abort, as in
+ * the emulation. All memory of such a VM is mapped, so the guest used an address without memory.
  */
 static u64 pmbsr_for_guest(u64 pmbsr)
 {
@@ -68,8 +70,8 @@ static void start_unit(struct vcpu *vcpu)
 }
 
 /*
- * Take the registers out of the unit. An event becomes the vCPU's, with its interrupt; it is cleared
- * in the unit, or it would interrupt the host.
+ * Take the registers out of the unit. An event becomes the vCPU's, with its interrupt; it is
+ * cleared in the unit, or it would interrupt the host.
  */
 static void stop_unit(struct vcpu *vcpu)
 {

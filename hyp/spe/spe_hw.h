@@ -16,8 +16,8 @@
  *	                      profiles
  *
  * All of SPE's registers trap (MDCR_EL2.TPMS = 1, E2PB = 0b10), as they do in a VM without SPE. So
- * values in memory never have more bits than the VM's ID registers offer: a guest cannot use bits of
- * a later version of the extension, it can move between CPUs that differ, and PMBLIMITR_EL1.PMFZ
+ * values in memory never have more bits than the VM's ID registers offer: a guest cannot use bits
+ * of a later version of the extension, it can move between CPUs that differ, and PMBLIMITR_EL1.PMFZ
  * cannot freeze the host's event counters. The cost is some eight traps each time that a profile
  * starts, and none for a sample.
  *
@@ -28,11 +28,11 @@
  * (with CNTVOFF_EL2), no CONTEXTIDR_EL2.
  *
  * The physical interrupt, PMBIRQ, is the host's PPI, enabled or not as the host's driver has it. It
- * interrupts the guest, and EL2 finds PMBSR_EL1.S and clears it before it does anything else for the
- * exit. The interrupt is level-sensitive, so then it is gone from the GIC, or reaches the host once
- * more as a spurious one (the host's PMBSR_EL1 has no event), which a PPI may be. If the host has
- * not enabled the interrupt, a full buffer is found at the next exit, at the latest by the host's
- * tick.
+ * interrupts the guest, and EL2 finds PMBSR_EL1.S and clears it before it does anything else for
+ * the exit. The interrupt is level-sensitive, so then it is gone from the GIC, or reaches the host
+ * once more as a spurious one (the host's PMBSR_EL1 has no event), which a PPI may be. If the host
+ * has not enabled the interrupt, a full buffer is found at the next exit, at the latest by the
+ * host's tick.
  */
 #ifndef KEEL_SPE_SPE_HW_H
 #define KEEL_SPE_SPE_HW_H

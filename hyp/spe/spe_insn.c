@@ -15,7 +15,10 @@ static void ldst_extended(struct spe_insn *insn, enum spe_insn_class class, u32 
 
 /* ---- Advanced SIMD structures ---- */
 
-/* How many registers LD1..LD4 and ST1..ST4 (multiple structures) transfer, by opcode; 0: unallocated. */
+/*
+ * How many registers LD1..LD4 and ST1..ST4 (multiple structures) transfer, by opcode; 0:
+ * unallocated.
+ */
 static const u8 simd_registers[16] = {
 	[0x0] = 4, [0x2] = 4, [0x4] = 3, [0x6] = 3, [0x7] = 1, [0x8] = 2, [0xa] = 2,
 };

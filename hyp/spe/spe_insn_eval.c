@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Evaluates a decoded instruction with the registers: address, condition, target. See spe_insn.h. */
+/*
+ * Evaluates a decoded instruction with the registers: address, condition, target. See spe_insn.h.
+ */
 #include <spe/spe_insn.h>
 #include <spe/spe_packet.h>
 

@@ -112,8 +112,8 @@ static __always_inline void spe_clear(u8 *out)
 }
 
 /*
- * Write a record's packets to @out, and zeros behind them. @out has room for SPE_PACKETS_ROOM bytes,
- * or fewer if the record is known to fit. Return: bytes of packets.
+ * Write a record's packets to @out, and zeros behind them. @out has room for SPE_PACKETS_ROOM
+ * bytes, or fewer if the record is known to fit. Return: bytes of packets.
  */
 static __always_inline size_t spe_record_pack(const struct spe_record *r, u8 *out)
 {

@@ -139,9 +139,9 @@ u8 spe_evl(unsigned int bits);
  * @out: the whole record: packets, a Timestamp or End packet, padding; in memory order, EL2 being
  *       little-endian
  *
- * Return: 0; -E2BIG the packets do not fit (a load or store with all its members does, and so does a
- * branch; the members of both do not); -EINVAL for an invalid op_class. After an error the contents
- * of @out are undefined.
+ * Return: 0; -E2BIG the packets do not fit (a load or store with all its members does, and so does
+ * a branch; the members of both do not); -EINVAL for an invalid op_class. After an error the
+ * contents of @out are undefined.
  */
 int __must_check spe_record_build(const struct spe_record *record, u64 out[SPE_RECORD_WORDS]);
 

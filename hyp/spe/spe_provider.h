@@ -3,10 +3,10 @@
  * What provides guests with SPE: the CPUs' own profiling units (spe_hw.c) or the emulation
  * (spe_emul.c). Chosen once, at boot, for all VMs.
  *
- * A provider has two interfaces: a struct exit_stage (vm/exit.h) for the run loop, and struct spe_ops
- * for all others: traps, KVM_*_ONE_REG, reset, ID registers, debug. Common to both, in spe_vcpu.c,
- * are the registers' storage, the level of the interrupt and the host's calls. (STOP is one of
- * these; the stages check it before an entry.)
+ * A provider has two interfaces: a struct exit_stage (vm/exit.h) for the run loop, and struct
+ * spe_ops for all others: traps, KVM_*_ONE_REG, reset, ID registers, debug. Common to both, in
+ * spe_vcpu.c, are the registers' storage, the level of the interrupt and the host's calls. (STOP is
+ * one of these; the stages check it before an entry.)
  */
 #ifndef KEEL_SPE_SPE_PROVIDER_H
 #define KEEL_SPE_SPE_PROVIDER_H
@@ -49,8 +49,8 @@ void spe_provider_add_cpu(const struct spe_unit_id *id);
  *
  * The hardware can be chosen if every CPU that was added has a unit, and the units have enough in
  * common. If not, keel.spe=hw gives one warning and no SPE for guests, not the emulation, which a
- * user could mistake for the hardware. Boot CPU, once, after vm_init(), trap_init(), vgic_init() and
- * timer_init().
+ * user could mistake for the hardware. Boot CPU, once, after vm_init(), trap_init(), vgic_init()
+ * and timer_init().
  */
 void spe_provider_init(enum option_spe asked);
 

@@ -119,7 +119,9 @@ bool spe_reg_write(struct spe_regs *regs, u32 encoding, u64 value)
 
 /* ---- the interval (D17.2.2; SPEToCollectSample() and SPEResetSampleCounter() in J1.1.1) ---- */
 
-/* The number of instructions until one of the two counters reaches zero or is reloaded: at least 1. */
+/*
+ * The number of instructions until one of the two counters reaches zero or is reloaded: at least 1.
+ */
 static u64 until_event(u64 count, u64 ecount)
 {
 	u64 left = count ? count : 1; /* 1: the instruction that reloads COUNT */

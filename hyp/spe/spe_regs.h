@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Statistical Profiling Extension's EL1 registers as the emulation offers them: their values and
- * reset values, whether they enable profiling, and the interval counter.
+ * The Statistical Profiling Extension's EL1 registers as the emulation offers them: their values
+ * and reset values, whether they enable profiling, and the interval counter.
  *
  * The emulation offers (docs/spe.md has the reasons) FEAT_SPEv1p2 with inverse event filtering,
  * 64-byte records, architectural instructions as the population, jitter at the end of the interval.
- * It does not offer data sources, previous branch targets, and call and return records: an emulation
- * does not know them, or later versions added them.
+ * It does not offer data sources, previous branch targets, and call and return records: an
+ * emulation does not know them, or later versions added them.
  *
  * Pure functions: no locks, no hardware. The owner of a vCPU owns its struct spe_regs.
  */
@@ -77,7 +77,9 @@ static inline u32 spe_interval(const struct spe_regs *regs)
 	return (u32)MAX(regs->pmsirr & PMSIRR_INTERVAL, SPE_MIN_INTERVAL);
 }
 
-/* spe_interval_run() without jitter: one counter, which is reloaded and counts down to the sample. */
+/*
+ * spe_interval_run() without jitter: one counter, which is reloaded and counts down to the sample.
+ */
 static inline u64 spe_interval_run_plain(struct spe_regs *regs, u64 ops, bool *sample)
 {
 	u64 count = FIELD_GET(PMSICR_COUNT, regs->pmsicr), reload = !count && ops ? 1 : 0, step;

@@ -7,11 +7,12 @@
  *	describe it in a struct spe_record: PC, context, timestamp; data address or branch target,
  *	                               from the registers as they are before the instruction
  *	filter it                      spe_filter.h
- *	write the record at PMBPTR     as one store of 64 bytes, under the stage 2's lock, so that the
- *	                               memory is the VM's from the translation to the store
+ *	write the record at PMBPTR     as one store of 64 bytes, under the stage 2's lock, so that
+ *	                               the memory is the VM's from the translation to the store
  *
- * Most samples are of plain loads and stores; sample_usual() does these with the record in registers
- * only. Everything on that path is inline: the cost of a sample bounds the rate of profiling.
+ * Most samples are of plain loads and stores; sample_usual() does these with the record in
+ * registers only. Everything on that path is inline: the cost of a sample bounds the rate of
+ * profiling.
  */
 #include <arch/el1.h>
 #include <arch/reg_bits.h>
@@ -201,7 +202,9 @@ static bool stores_alone(const struct spe_regs *regs)
 
 /* ---- the buffer ---- */
 
-/* Ask the host for memory of the buffer. If the last sample has asked for the same, it is an abort. */
+/*
+ * Ask the host for memory of the buffer. If the last sample has asked for the same, it is an abort.
+ */
 static void memory_missing(struct spe_vcpu *spe, u64 ipa)
 {
 	spe_count(&spe->dropped);
@@ -216,7 +219,9 @@ static void memory_missing(struct spe_vcpu *spe, u64 ipa)
 	spe->ask = true;
 }
 
-/* The record cannot be written: stage 1 faults, there is no normal memory, or it is not mapped yet. */
+/*
+ * The record cannot be written: stage 1 faults, there is no normal memory, or it is not mapped yet.
+ */
 static void cannot_write(struct spe_view view, u64 par, u64 va)
 {
 	struct spe_vcpu *spe = view.vcpu->spe;

@@ -10,12 +10,12 @@
  * @vcpu: loaded here; its buffer is enabled
  * @now:  value of CNTPCT_EL0, for the timestamp
  *
- * Writes a record if profiling is enabled at the vCPU's EL and the filters accept the sample. If the
- * record cannot be written, PMBSR_EL1 says why; but if the VM does not have the memory yet, the host
- * is asked for it first, once (struct spe_vcpu.ask).
+ * Writes a record if profiling is enabled at the vCPU's EL and the filters accept the sample. If
+ * the record cannot be written, PMBSR_EL1 says why; but if the VM does not have the memory yet, the
+ * host is asked for it first, once (struct spe_vcpu.ask).
  *
- * Return: whether nothing has changed for the run loop: no interrupt was raised, and the host is not
- * needed.
+ * Return: whether nothing has changed for the run loop: no interrupt was raised, and the host is
+ * not needed.
  */
 bool spe_sample(struct vcpu *vcpu, u64 now);
 

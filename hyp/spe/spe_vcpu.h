@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A vCPU's SPE: its state, its registers as the guest and userspace access them, and what the host's
- * calls set. Samples are taken by the provider (spe_provider.h): spe_emul.c or spe_hw.c.
+ * A vCPU's SPE: its state, its registers as the guest and userspace access them, and what the
+ * host's calls set. Samples are taken by the provider (spe_provider.h): spe_emul.c or spe_hw.c.
  *
  * Only the vCPU's owner accesses the state, without locks. Other CPUs read statistics: spe_count().
  */
@@ -32,7 +32,7 @@ struct spe_vcpu {
 	u32 stop;		    /* KVM_ARM_VCPU_SPE_STOP_*, or 0 */
 	bool running;		    /* hardware: .regs are in the CPU's unit, which is on */
 	bool due;		    /* the next interrupt takes a sample */
-	bool plain; /* the alarm is at the end of a whole period, and spe_sample_exit() may take it */
+	bool plain;   /* the alarm is at the end of a whole period: for spe_sample_exit() */
 	bool missing; /* the last sample asked the host for .missing_ipa */
 	u64 missing_ipa;
 	bool ask;   /* ask the host for .missing_ipa at the end of this exit */

@@ -78,7 +78,9 @@ static void ptimer_tell(struct vcpu *vcpu, bool level)
 	vcpu->ptimer_level = level;
 }
 
-/* Set PPI 30 to the guest's physical timer, and EL2's timer to when that changes, or to the alarm. */
+/*
+ * Set PPI 30 to the guest's physical timer, and EL2's timer to when that changes, or to the alarm.
+ */
 static void ptimer_update(struct vcpu *vcpu)
 {
 	u64 next = vcpu->alarm ? vcpu->alarm : ~0ULL;
@@ -167,7 +169,9 @@ static void timer_put(struct vcpu *vcpu)
 	held[cpu] = false;
 }
 
-/* Make the physical PPI 27 active, so that it does not fire again. Return: false if it was active. */
+/*
+ * Make the physical PPI 27 active, so that it does not fire again. Return: false if it was active.
+ */
 static bool hold_vtimer(struct vcpu *vcpu)
 {
 	bool *here = &held[this_cpu()->id];
@@ -182,8 +186,8 @@ static bool hold_vtimer(struct vcpu *vcpu)
 }
 
 /*
- * Without a redistributor EL2 cannot make an interrupt active, and VMs have no vGIC. A virtual timer
- * that has fired is masked, so that the guest makes progress; it sees IMASK in CNTV_CTL_EL0.
+ * Without a redistributor EL2 cannot make an interrupt active, and VMs have no vGIC. A virtual
+ * timer that has fired is masked, so that the guest makes progress; it sees IMASK in CNTV_CTL_EL0.
  */
 static enum vcpu_action timer_irq_without_gicr(struct vcpu *vcpu)
 {

@@ -15,7 +15,8 @@
 
 /*
  * EL2 wants the CPU back at @at, a value of CNTPCT_EL0, or never if it is 0: an interrupt comes at
- * that time, whatever the guest masks. Replaces the alarm that was set before. @vcpu is loaded here.
+ * that time, whatever the guest masks. Replaces the alarm that was set before. @vcpu is loaded
+ * here.
  */
 void timer_set_alarm(struct vcpu *vcpu, u64 at);
 
@@ -46,8 +47,8 @@ void timer_vm_init(struct vm *vm);
  * @vcpu:     loaded on this CPU
  * @encoding: of a CNTP_*_EL0; others read as zero and ignore writes
  *
- * CNTP_CTL_EL0.ISTATUS is computed at the read; a write takes effect at once, on the level of PPI 30
- * too. No lock may be held.
+ * CNTP_CTL_EL0.ISTATUS is computed at the read; a write takes effect at once, on the level of PPI
+ * 30 too. No lock may be held.
  */
 u64 timer_read_sysreg(struct vcpu *vcpu, u32 encoding);
 void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value);

@@ -19,8 +19,8 @@
  *	   +-- KEEL_ANSWER_DONE, STOP -> userspace did the access: finish it, go on behind it
  *	   +-- KEEL_ANSWER_ABORT, NONE > external abort in the guest
  *
- * Between the two, the fault is in the vCPU (fault_pending, fault_esr, fault_far, fault_ipa), out of
- * the host's reach: an answer says only how the access ends, and a load's data. pc stays at the
+ * Between the two, the fault is in the vCPU (fault_pending, fault_esr, fault_far, fault_ipa), out
+ * of the host's reach: an answer says only how the access ends, and a load's data. pc stays at the
  * access, so an answer that EL2 does not know repeats it.
  *
  * HPFAR_EL2 is not valid for a permission fault, so stage 1 is translated again (AT S1E1R). The
@@ -66,7 +66,8 @@ static bool is_fetch(u64 esr)
 /*
  * Whether the page must be writable. On a fault of a stage 1 walk, WnR is of the access and not of
  * the walk: a walk reads, and writes only to update a descriptor, for which the permission can be
- * missing. Cache maintenance has WnR set but needs only a mapping, unless the permission is missing.
+ * missing. Cache maintenance has WnR set but needs only a mapping, unless the permission is
+ * missing.
  */
 static bool is_write(u64 esr)
 {
@@ -115,8 +116,8 @@ static bool guest_fault_ipa(u64 esr, u64 far, u64 *ipa)
 /*
  * The VM's IPA of a fault. @ipa is one of the context behind which the vCPU runs (vcpu->s2); what
  * follows takes it for one of the VM's own context: the vGIC's frames and the host's memory slots
- * are at the VM's IPAs. vCPUs run behind that context only, so the two are equal. The IPA of another
- * context would be translated here.
+ * are at the VM's IPAs. vCPUs run behind that context only, so the two are equal. The IPA of
+ * another context would be translated here.
  */
 static u64 fault_vm_ipa(const struct vcpu *vcpu, u64 ipa)
 {

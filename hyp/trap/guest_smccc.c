@@ -4,8 +4,8 @@
  * numbers on a CPU without FEAT_RNG. For these the run ends with KEEL_EXIT_ENTROPY, the host writes
  * random words to the run page, and guest_smccc_resume() finishes the call at the next run.
  *
- * Mitigations of the firmware (SMCCC_ARCH_WORKAROUND_<n>) are passed through. A vCPU can move to any
- * CPU, so a guest is told the state of the CPU where it is worst.
+ * Mitigations of the firmware (SMCCC_ARCH_WORKAROUND_<n>) are passed through. A vCPU can move to
+ * any CPU, so a guest is told the state of the CPU where it is worst.
  */
 #include <arch/smc.h>
 #include <arch/sysreg.h>
@@ -91,7 +91,9 @@ static const u32 workaround_fids[] = {
 	SMCCC_ARCH_WORKAROUND_3,
 };
 
-/* enum workaround_state, the worst of all CPUs that have come up: a vCPU can move to any of them. */
+/*
+ * enum workaround_state, the worst of all CPUs that have come up: a vCPU can move to any of them.
+ */
 static u8 workarounds[ARRAY_SIZE(workaround_fids)];
 
 static u64 id_field(const struct cpu_id_regs *id, enum id_field field)
@@ -121,8 +123,8 @@ static bool cpu_is_safe(const struct cpu_id_regs *id, unsigned int n)
 }
 
 /*
- * Workaround 2 is a switch of the CPU, which would stay as the guest sets it while the CPU does other
- * work. So a guest does not get it; it can only learn that it is not needed.
+ * Workaround 2 is a switch of the CPU, which would stay as the guest sets it while the CPU does
+ * other work. So a guest does not get it; it can only learn that it is not needed.
  */
 static enum workaround_state workaround_here(const struct cpu_id_regs *id, unsigned int n)
 {
@@ -177,7 +179,9 @@ static s64 workaround_features(unsigned int n)
 	}
 }
 
-/* A mitigation's call has no result. If the CPU does not need it, it may be made and does nothing. */
+/*
+ * A mitigation's call has no result. If the CPU does not need it, it may be made and does nothing.
+ */
 static enum vcpu_action call_workaround(struct vcpu *vcpu, unsigned int n)
 {
 	u64 regs[18] = { workaround_fids[n - 1] };

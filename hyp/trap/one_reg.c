@@ -336,7 +336,9 @@ static int fw_get(struct vcpu *vcpu, u64 number, u64 *value)
 	return 0;
 }
 
-/* A restored guest may have been told of fewer mitigations than this machine has, but not of more. */
+/*
+ * A restored guest may have been told of fewer mitigations than this machine has, but not of more.
+ */
 static int fw_set(struct vcpu *vcpu, u64 number, u64 value)
 {
 	if (number >= FW_COUNT)
@@ -380,13 +382,17 @@ static bool is_vls(const struct vcpu *vcpu, u64 id)
 	return id == SVE_VLS_ID && has_sve(vcpu);
 }
 
-/* This machine's vector lengths up to the vCPU's longest: the first 16 of the register's 512 bits. */
+/*
+ * This machine's vector lengths up to the vCPU's longest: the first 16 of the register's 512 bits.
+ */
 static u64 vls_of(const struct vcpu *vcpu)
 {
 	return switch_sve_vqs() & (vcpu->sve_vq ? GENMASK(vcpu->sve_vq - 1, 0) : ~0ULL);
 }
 
-/* Userspace chooses the longest; the shorter ones that the machine has cannot be left out (E1.2). */
+/*
+ * Userspace chooses the longest; the shorter ones that the machine has cannot be left out (E1.2).
+ */
 static int vls_set(struct vcpu *vcpu, const u64 *words)
 {
 	u64 vqs = READ_ONCE(words[0]), there = switch_sve_vqs(), beyond = 0;

@@ -4,10 +4,10 @@
  *
  * One row says all about a register (sysreg.h): its encoding; which trap control makes a guest's
  * access come here (.trap; vm/guest_traps.c sets the control); which vCPUs have it (.when); how an
- * MRS and an MSR behave (.read, .write; NULL is UNDEFINED); where its value is stored, and its value
- * after reset (.storage, .reset, .fixed); and what userspace may do with it (.user). So a register
- * that does not trap but that userspace saves is a row without .read and .write, and a register that
- * guests do not have is a row without any: it documents what makes it UNDEFINED.
+ * MRS and an MSR behave (.read, .write; NULL is UNDEFINED); where its value is stored, and its
+ * value after reset (.storage, .reset, .fixed); and what userspace may do with it (.user). So a
+ * register that does not trap but that userspace saves is a row without .read and .write, and a
+ * register that guests do not have is a row without any: it documents what makes it UNDEFINED.
  *
  *	trapped MRS or MSR -> sysreg_trap() -> sysreg_find() by encoding
  *	                        no row, or not this vCPU's  -> UNDEFINED in the guest
@@ -459,7 +459,9 @@ static const struct sysreg_row table[] = {
 	 * not trap */
 	{ KEEPS(DISR_EL1) },
 
-	/* The GIC. Without a vGIC all of it traps and is UNDEFINED; with one, the rows WHEN_VGIC. */
+	/*
+	 * The GIC. Without a vGIC all of it traps and is UNDEFINED; with one, the rows WHEN_VGIC.
+	 */
 	{ GROUP(SYSREG_ENC(3, 0, 12, 8, 0), SYSREG_ENC(3, 0, 12, 11, 0), "GIC CPU interface"),
 	  .trap = BY_ICH_HCR },
 	{ REG(ICC_DIR_EL1), .trap = BY_ICH_HCR, .when = WHEN_VGIC, .write = write_device_reg,
@@ -589,8 +591,8 @@ static bool in_id_space(u64 esr)
 }
 
 /*
- * The register is not implemented: UNDEFINED. With FEAT_IDST, a read in the ID space is reported with
- * the exception class of a trapped access instead.
+ * The register is not implemented: UNDEFINED. With FEAT_IDST, a read in the ID space is reported
+ * with the exception class of a trapped access instead.
  */
 static enum vcpu_action inject_undef_access(struct vcpu *vcpu, u64 esr)
 {

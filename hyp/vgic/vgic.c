@@ -337,7 +337,10 @@ static void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 		vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
 }
 
-/* Call @visit for each busy interrupt that belongs to @vcpu: its private ones, SPIs by home or target. */
+/*
+ * Call @visit for each busy interrupt that belongs to @vcpu: its private ones, SPIs by home or
+ * target.
+ */
 static void for_each_busy(struct vcpu *vcpu, void *ctx,
 			  void (*visit)(void *ctx, u32 intid, struct vgic_irq *irq))
 {
@@ -624,7 +627,9 @@ static void fill_lrs(struct vcpu *vcpu)
 
 /* ---- WFI ---- */
 
-/* Whether the interrupt, if pending, is signalled: enabled, not active, within the priority mask. */
+/*
+ * Whether the interrupt, if pending, is signalled: enabled, not active, within the priority mask.
+ */
 static bool is_urgent(u64 vmcr, u32 ctlr, const struct vgic_irq *irq)
 {
 	return is_group_on(ctlr, irq) && !irq->active &&
@@ -944,7 +949,10 @@ static u64 ask_interface(struct percpu *cpu)
 		return 0;
 	cpu->nr_lrs = (u8)MIN((unsigned int)FIELD_GET(VTR_LISTREGS, vtr) + 1, (u32)ICH_LR_MAX);
 	cpu->has_tdir = vtr & VTR_TDS;
-	/* PREbits is the number of preemption bits less one; 5, 6 or 7 bits take 1, 2 or 4 registers */
+	/*
+	 * PREbits is the number of preemption bits less one; 5, 6 or 7 bits take 1, 2 or 4
+	 * registers
+	 */
 	cpu->nr_aprs =
 		(u8)(1U << (MIN(MAX((unsigned int)FIELD_GET(VTR_PREBITS, vtr) + 1, 5U), 7U) - 5));
 	for (n = 0; n < cpu->nr_lrs; n++)

@@ -59,10 +59,10 @@ struct vgic_irq {
 
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
-	u32 busy;   /* private interrupts that are pending, active or in a list register */
-	u32 held;   /* private interrupts that are forwarded: struct vgic_irq.held */
-	bool dirty; /* the next entry folds and fills; atomic */
-	bool leave; /* the next entry is an exit to the host, which must wake other vCPUs. Owner's */
+	u32 busy;	/* private interrupts that are pending, active or in a list register */
+	u32 held;	/* private interrupts that are forwarded: struct vgic_irq.held */
+	bool dirty;	/* the next entry folds and fills; atomic */
+	bool leave;	/* the next entry is an exit: the host must wake other vCPUs. Owner's */
 	bool loaded;	/* the list registers are in the hardware */
 	bool asleep;	/* GICR_WAKER.ProcessorSleep. Awake at reset, as after a firmware's boot */
 	u32 folds;	/* how often list registers were folded; atomic */
@@ -152,7 +152,8 @@ int __must_check vgic_add_region(struct vm *vm, struct ipa base, u64 count);
 /**
  * vgic_reset() - KEEL_HC_VGIC_RESET (struct vm_call_ops.vgic_reset)
  *
- * This CPU owns all vCPUs, so none runs. Inputs keep their levels, which may change during the call.
+ * This CPU owns all vCPUs, so none runs. Inputs keep their levels, which may change during the
+ * call.
  */
 void vgic_reset(struct vm *vm);
 
@@ -160,8 +161,8 @@ void vgic_reset(struct vm *vm);
  * vgic_cpu_on() - PSCI turns the vCPU on
  * @vcpu: loaded here, before its first instruction
  *
- * Resets its CPU interface, and the state of SGIs and PPIs in its redistributor, as firmware does on
- * a physical machine. Pending interrupts stay: they may have been sent since CPU_ON returned.
+ * Resets its CPU interface, and the state of SGIs and PPIs in its redistributor, as firmware does
+ * on a physical machine. Pending interrupts stay: they may have been sent since CPU_ON returned.
  */
 void vgic_cpu_on(struct vcpu *vcpu);
 
@@ -215,7 +216,9 @@ void vgic_map_hw(u32 intid, bool (*level)(struct vcpu *vcpu));
  */
 bool vgic_hold(struct vcpu *vcpu, u32 intid);
 
-/* Whether this PPI, if it is pending, ends WFI: enabled, and urgent enough. @vcpu is loaded here. */
+/*
+ * Whether this PPI, if it is pending, ends WFI: enabled, and urgent enough. @vcpu is loaded here.
+ */
 bool vgic_wakes(struct vcpu *vcpu, u32 intid);
 
 /**
@@ -264,8 +267,8 @@ void vgic_write_dir(struct vcpu *vcpu, u64 value);
 struct vgic_irq *vgic_irq_of(struct vcpu *vcpu, u32 intid);
 
 /*
- * The state of @irq has changed: update the busy bitmap, and make its vCPU fold and fill at its next
- * entry. Return: that vCPU, for vgic_notify(), or NULL.
+ * The state of @irq has changed: update the busy bitmap, and make its vCPU fold and fill at its
+ * next entry. Return: that vCPU, for vgic_notify(), or NULL.
  */
 struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq);
 
