@@ -6,7 +6,7 @@
 #include <trap/debug.h>
 #include <vm/switch.h>
 
-/* ID_AA64DFR0_EL1: one less than there are */
+/* ID_AA64DFR0_EL1: the number less one */
 #define DFR0_BRPS GENMASK(15, 12)
 #define DFR0_WRPS GENMASK(23, 20)
 
@@ -40,7 +40,7 @@ unsigned int debug_watchpoints(void)
 	return (unsigned int)cpu_features_field(machine, ID_DFR0_WRPs) + 1;
 }
 
-/* ---- this CPU's registers, which can be more than a guest knows of ---- */
+/* ---- this CPU's registers, which can be more than a guest sees ---- */
 
 unsigned int debug_breakpoints_here(void)
 {
@@ -66,7 +66,7 @@ static void save_debug_regs(u64 *to)
 	}
 }
 
-/* The first @breakpoints and @watchpoints of @from; those beyond are off. */
+/* Load the first @breakpoints and @watchpoints of @from; disable the others. */
 static void load_debug_regs(const u64 *from, unsigned int breakpoints, unsigned int watchpoints)
 {
 	unsigned int i, end = debug_breakpoints_here();
@@ -116,7 +116,7 @@ void debug_load(struct vcpu *vcpu)
 		set_hardware(vcpu, cpu);
 }
 
-/* The guest's are in the register file: every write of them went there. */
+/* The guest's values need not be saved: each of its writes has gone to the register file. */
 void debug_put(struct vcpu *vcpu)
 {
 	struct vm_cpu *cpu = this_vm_cpu();

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Self-hosted debug in a guest: breakpoints, watchpoints, software step, the OS locks. Its debug
- * registers trap always and live in the register file; the CPU gets what is needed of them:
+ * Self-hosted debug in a guest: breakpoints, watchpoints, software step, the OS locks. The guest's
+ * debug registers always trap; their values are in the vCPU's register file, and the CPU holds only
+ * those that are needed:
  *
- * - MDSCR_EL1 whenever the guest is loaded, for software step; with the guest's OS lock or OS
- *   double lock set, without the bits that these silence;
+ * - MDSCR_EL1 while the guest is loaded, for software step. While the guest's OS Lock or OS Double
+ *   Lock is set, it is without the bits that these disable;
  * - breakpoints and watchpoints while MDSCR_EL1.MDE enables them. The host's are saved then, and
- *   put back when the vCPU leaves the CPU. A guest that does not use them costs nothing.
+ *   restored when the vCPU is put. For a guest that does not use them nothing is done.
  *
  * By the vCPU's owner, on its CPU.
  */
@@ -17,18 +18,18 @@
 #include <cpu/features.h>
 #include <vm/run.h>
 
-/* @features: the machine's; kept. Boot CPU. */
+/* @features: the machine's; the pointer is kept. Boot CPU. */
 void debug_init(const struct cpu_features *features);
 
 /**
- * struct debug_user - EL2's own use of a guest's debug registers: emulated SPE's
+ * struct debug_user - EL2's own use of a guest's debug registers, for emulated SPE
  *
- * Of vCPUs that have SPE (vcpu->spe); by the vCPU's owner, on its CPU.
+ * For vCPUs that have SPE (vcpu->spe); by the vCPU's owner, on its CPU.
  *
- * @breakpoints: how many of @count the guest keeps
- * @load:        the vCPU comes to this CPU: MDSCR_EL1 is EL2's to write
- * @changed:     a breakpoint or watchpoint of the guest's has changed in the register file, and the
- *               hardware has what it was
+ * @breakpoints: how many of @count breakpoints the guest has
+ * @load:        the vCPU is loaded: write MDSCR_EL1
+ * @changed:     a breakpoint or watchpoint of the guest's has changed in the register file; the
+ *               hardware still has the old value
  */
 struct debug_user {
 	unsigned int (*breakpoints)(const struct vcpu *vcpu, unsigned int count);
@@ -36,28 +37,28 @@ struct debug_user {
 	void (*changed)(struct vcpu *vcpu);
 };
 
-/* One, or none; boot CPU. */
+/* Set the user; NULL for none. Boot CPU. */
 void debug_set_user(const struct debug_user *el2);
 
 /*
- * How many there are, for a guest: as many as every CPU of the machine has, 2..16; with emulated
- * SPE fewer breakpoints, since EL2 needs them (spe/spe_arm.h).
+ * How many breakpoints and watchpoints a guest has: as many as all CPUs of the machine have, 2..16.
+ * With emulated SPE it has fewer breakpoints, since EL2 uses some (spe/spe_arm.h).
  */
 unsigned int debug_breakpoints(const struct vcpu *vcpu);
 unsigned int debug_watchpoints(void);
 
-/* How many breakpoints this CPU has, which can be more than a guest knows of. */
+/* How many breakpoints this CPU has, which can be more than a guest sees. */
 unsigned int debug_breakpoints_here(void);
 
 /*
- * The first @breakpoints and @watchpoints of the guest's go to the hardware, others are off. The
- * host's are saved before if they are still there, and come back with debug_put().
+ * Write the guest's first @breakpoints and @watchpoints to the hardware, and disable the others. If
+ * the host's are in the hardware, they are saved before; debug_put() restores them.
  */
 void debug_take_registers(struct vcpu *vcpu, unsigned int breakpoints, unsigned int watchpoints);
 
 /*
- * MDSCR_EL1 as far as debug exceptions go: a locked OS lock or OS double lock leaves none but BRK's
- * (D2.4.1).
+ * The guest's MDSCR_EL1 for the hardware: with the OS Lock or OS Double Lock set, without the bits
+ * that enable debug exceptions, of which only BRK's remain (D2.4.1).
  */
 static inline u64 debug_mdscr(const struct vcpu *vcpu)
 {
@@ -68,11 +69,11 @@ static inline u64 debug_mdscr(const struct vcpu *vcpu)
 	return mdscr;
 }
 
-/* The vCPU comes to this CPU; it leaves. */
+/* The vCPU is loaded on this CPU; it is put. */
 void debug_load(struct vcpu *vcpu);
 void debug_put(struct vcpu *vcpu);
 
-/* MDSCR_EL1 or a lock has changed in the register file: so does the hardware. Loaded or not. */
+/* MDSCR_EL1 or a lock has changed in the register file: update the hardware. Loaded or not. */
 void debug_update(struct vcpu *vcpu);
 
 /* Likewise for one of DBGBVR0_EL1..DBGWCR15_EL1. */

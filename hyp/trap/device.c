@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The devices of guests that have registered. See device.h. */
+/* The registered devices of guests: device.h. */
 #include <lib/types.h>
 #include <trap/device.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Errors of the machine that guests' accesses meet. See error.h; docs/faults.md. */
+/* External aborts of guests' accesses: error.h; docs/faults.md. */
 #include <arch/sysreg.h>
 #include <cpu/hw_errors.h>
 #include <cpu/log.h>
@@ -12,10 +12,10 @@
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
 
-/* ISV says that these describe the access. Which one it is is not looked at again. */
+/* ISV, and the fields that describe the access: dropped, since EL2 does not emulate it. */
 #define ESR_ISV_ISS GENMASK(24, 14)
 
-/* ---- what it was met at ---- */
+/* ---- what the abort is of ---- */
 
 static bool is_walk(u64 esr)
 {
@@ -38,7 +38,7 @@ enum error_at error_at(u64 esr, const struct error_now *now)
 	return known || (esr & ESR_S1PTW) ? ERROR_AT_STAGE2_TABLES : ERROR_AT_GUEST_TABLES;
 }
 
-/* ---- what is known of one ---- */
+/* ---- what EL2 finds out ---- */
 
 struct error {
 	enum error_at at;
@@ -46,7 +46,7 @@ struct error {
 	unsigned int flags; /* KEEL_ABORT_* */
 };
 
-/* Whether it is the memory, of whose failing a guest need not be believed. */
+/* Find out whether the memory itself fails: a guest's abort alone is no proof of that. */
 static void test_memory(struct vcpu *vcpu, struct error *error)
 {
 	struct pa pa;
@@ -76,7 +76,7 @@ static struct error examine_error(struct vcpu *vcpu, u64 esr)
 	return error;
 }
 
-/* ---- who is told ---- */
+/* ---- reports ---- */
 
 static void log_error(const struct vcpu *vcpu, const struct error *error)
 {
@@ -96,7 +96,7 @@ static void log_error(const struct vcpu *vcpu, const struct error *error)
 		    error->ipa, error->pa, error->flags);
 }
 
-/* The access is open until the host has answered: abort_resume(). */
+/* End the run with KEEL_EXIT_ABORT; abort_resume() acts on the host's answer. */
 static enum vcpu_action report_error(struct vcpu *vcpu, const struct error *error)
 {
 	struct keel_run *run = vcpu->run;
@@ -115,8 +115,9 @@ static enum vcpu_action report_error(struct vcpu *vcpu, const struct error *erro
 }
 
 /*
- * What the guest would find the next time is not what it met. But what EL2 asks may answer from a
- * TLB: where the same access fails again at once, repeating it would never end.
+ * Whether the guest may repeat an access whose error has gone. EL2's own walk may have been
+ * answered by a TLB, so if the same access fails again at once, it is reported, or it would repeat
+ * for ever.
  */
 static bool may_repeat_error(struct vcpu *vcpu, const struct error *error)
 {
@@ -144,9 +145,9 @@ enum vcpu_action error_trap(struct vcpu *vcpu, u64 esr)
 	return report_error(vcpu, &error);
 }
 
-/* ---- what userspace wants it to have ---- */
+/* ---- errors that userspace injects ---- */
 
-/* What the fault was of, if it was one of data. */
+/* An abort of the access that waits for an answer, if that is a data access. */
 static void raise_abort(struct vcpu *vcpu)
 {
 	u64 esr = vcpu->fault_pending ? vcpu->fault_esr : 0;

@@ -56,7 +56,7 @@ static enum vcpu_action guest_version(const struct call *c)
 
 /* ---- vCPUs ---- */
 
-/* A vCPU of the VM that userspace has initialized; NULL where there is none. */
+/* The vCPU with this index, if userspace has initialized it, or NULL. */
 static struct vcpu *vcpu_at(struct vm *vm, unsigned int index)
 {
 	struct vcpu *vcpu = __atomic_load_n(&vm->vcpus[index], __ATOMIC_ACQUIRE);
@@ -92,8 +92,8 @@ static s64 vcpu_affinity_state(const struct vcpu *vcpu)
 }
 
 /*
- * Of several callers one finds it STOPPED. DEN 0022 has ALREADY_ON and ON_PENDING for the others;
- * KVM knows no pending, and software that was written for it expects ALREADY_ON.
+ * One of several callers finds the vCPU STOPPED. The others get ALREADY_ON; DEN 0022 also has
+ * ON_PENDING, but KVM never returns it, and software written for KVM expects ALREADY_ON.
  */
 static s64 start_vcpu(struct vcpu *target, u64 pc, u64 x0, bool big_endian)
 {
@@ -110,7 +110,7 @@ static s64 start_vcpu(struct vcpu *target, u64 pc, u64 x0, bool big_endian)
 	return PSCI_SUCCESS;
 }
 
-/* DEN 0022, 5.6. The host wakes the target's thread when this run has returned. */
+/* DEN 0022, 5.6. The host wakes the target's thread when this run has ended. */
 static enum vcpu_action guest_cpu_on(const struct call *c)
 {
 	struct vcpu *target = find_vcpu(c->vcpu->vm, c->arg[1]);
@@ -130,8 +130,8 @@ static enum vcpu_action guest_cpu_on(const struct call *c)
 }
 
 /*
- * On a loaded vCPU: what vcpu_reset() does to one that is not. Registers that the table does not
- * hold are UNKNOWN at reset. PSTATE is that of an EL1 that comes out of reset, byte order the
+ * Does to a loaded vCPU what vcpu_reset() does to one that is not loaded. Registers that are not in
+ * the table are UNKNOWN after reset. PSTATE is that of EL1 after reset, the byte order is the
  * caller's (DEN 0022, CPU_ON).
  */
 void guest_psci_start(struct vcpu *vcpu)
@@ -150,14 +150,14 @@ void guest_psci_start(struct vcpu *vcpu)
 				  vcpu_read_sysreg(vcpu, SCTLR_EL1) | SCTLR_EL1_EE);
 }
 
-/* DEN 0022, 5.5. Another vCPU may turn it on again before this one has left. */
+/* DEN 0022, 5.5. Another vCPU may turn this one on again before its run has ended. */
 static enum vcpu_action guest_cpu_off(const struct call *c)
 {
 	__atomic_store_n(&c->vcpu->power, VCPU_STOPPED, __ATOMIC_RELEASE);
 	return vcpu_to_host(KEEL_EXIT_OFF);
 }
 
-/* DEN 0022, 5.4: any state may end early, so all are the shallowest. */
+/* DEN 0022, 5.4: a state may end early, so each is implemented as the shallowest one. */
 static enum vcpu_action guest_cpu_suspend(const struct call *c)
 {
 	psci_return(c, PSCI_SUCCESS);
@@ -188,7 +188,7 @@ static enum vcpu_action guest_affinity_info(const struct call *c)
 		if (!vcpu || ((vcpu->mpidr ^ c->arg[1]) & mask))
 			continue;
 		state = vcpu_affinity_state(vcpu);
-		/* ON before ON_PENDING before OFF */
+		/* ON takes precedence over ON_PENDING, and that over OFF */
 		if (found < 0 || state == PSCI_AFFINITY_ON || found == PSCI_AFFINITY_OFF)
 			found = state;
 	}
@@ -202,7 +202,7 @@ static enum vcpu_action guest_migrate_info_type(const struct call *c)
 
 /* ---- the system ---- */
 
-/* A call that does not return; the result is for a userspace that goes on nevertheless. */
+/* A call that does not return. The result is for a userspace that runs the vCPU all the same. */
 static enum vcpu_action guest_system_event(const struct call *c, u32 type, u64 flags)
 {
 	struct keel_run *run = c->vcpu->run;
@@ -268,7 +268,7 @@ static const struct psci_row *find_guest_function(const struct vm *vm, u32 fid)
 	return NULL;
 }
 
-/* DEN 0022, 5.16: original power state format, no flags; SMCCC_VERSION is asked for here too. */
+/* DEN 0022, 5.16: original power state format, no flags. Also answers for SMCCC_VERSION. */
 static enum vcpu_action guest_psci_features(const struct call *c)
 {
 	u32 fid = (u32)c->arg[1];

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * ID registers of a VM: the machine's, field by field, cut down to what a VM has.
+ * ID registers of a VM: each field is the machine's, limited to what a VM has.
  *
- * A field that is not in the table reads as zero. So it is with EL2, EL3, RAS, AMU, MPAM, SME, MTE,
- * NMI, PMU, trace and its buffers, BRBE; with whatever takes a bit of HCRX_EL2 or of the fine
- * grained traps that a guest is not given (TCR2, SCTLR2, S1PIE, GCS, THE, LS64, MOPS, FPMR, D128);
- * and with what only EL2 can use (VH, VMIDBits, FWB, NV, XNX, FGT, ECV, EVT, TWED, HCX).
+ *	machine's value -> if the VM or vCPU has it (.when): limited to .most -> most_value()
+ *	most_value()    -> if userspace has chosen for the VM: its choice     -> id_reg_value()
+ *
+ * A field that is not in the table reads as zero. These are EL2, EL3, RAS, AMU, MPAM, SME, MTE,
+ * NMI, PMU, trace and its buffers, BRBE; features that need a bit of HCRX_EL2 or of the
+ * fine-grained traps that guests do not get (TCR2, SCTLR2, S1PIE, GCS, THE, LS64, MOPS, FPMR,
+ * D128); and features that only EL2 can use (VH, VMIDBits, FWB, NV, XNX, FGT, ECV, EVT, TWED, HCX).
  */
 #include <lib/errno.h>
 #include <lib/types.h>
@@ -14,7 +17,7 @@
 #include <trap/id_regs.h>
 #include <vm/vm_ops.h>
 
-/* The field is what the machine has, but at most @most, in the field's own order. */
+/* The field has the machine's value, but at most @most, in the field's own order. */
 struct id_row {
 	u16 field;
 	s8 most;
@@ -24,7 +27,7 @@ struct id_row {
 #define ANY 127
 
 static const struct id_row rows[] = {
-	/* AArch32 ID registers read as zero, so AArch32 is not offered to EL0 either. */
+	/* AArch32's ID registers read as zero, so guests do not get AArch32 at EL0 either */
 	{ ID_PFR0_EL0, 1, WHEN_ALWAYS },
 	{ ID_PFR0_EL1, 1, WHEN_ALWAYS }, /* HCR_EL2.RW */
 	{ ID_PFR0_FP, ANY, WHEN_ALWAYS },
@@ -125,16 +128,16 @@ static const struct id_row rows[] = {
 	{ ID_ZFR0_F64MM, ANY, WHEN_SVE },
 };
 
-/* Fields that do not come from the machine. */
+/* Fields with a value that does not depend on the machine. */
 static const struct {
 	u16 field;
 	u8 value;
 	u8 when;
 } fixed[] = {
 	{ ID_DFR0_DebugVer, 6, WHEN_ALWAYS }, /* Armv8.0 */
-	/* OSDLR_EL1 is Keel's: there, whatever the machine has */
+	/* OSDLR_EL1 is emulated, so it exists on any machine */
 	{ ID_DFR0_DoubleLock, 0, WHEN_ALWAYS },
-	{ ID_MMFR0_TGran16_2, 1, WHEN_ALWAYS }, /* 1: not at stage 2; 0 would be "as at stage 1" */
+	{ ID_MMFR0_TGran16_2, 1, WHEN_ALWAYS }, /* 1: not at stage 2; 0 means "as at stage 1" */
 	{ ID_MMFR0_TGran64_2, 1, WHEN_ALWAYS },
 	{ ID_MMFR0_TGran4_2, 1, WHEN_ALWAYS },
 };
@@ -188,7 +191,7 @@ static u64 get_field(enum id_field field, u64 value)
 	return value >> desc->shift & GENMASK(desc->width - 1, 0);
 }
 
-/* The number that a raw value of a field means. */
+/* A field's raw value as a number. */
 static s64 signed_field(enum id_field field, u64 raw)
 {
 	const struct id_field_desc *desc = id_field_desc(field);
@@ -198,8 +201,9 @@ static s64 signed_field(enum id_field field, u64 raw)
 }
 
 /*
- * With emulated SPE, EL2 has the last breakpoints (spe/spe_arm.h). Those are the context-aware
- * ones, of which a guest is told at least one.
+ * How much the field is reduced for the breakpoints that EL2 uses with emulated SPE
+ * (spe/spe_arm.h). Those are the last ones, which are context-aware; at least one of these is
+ * shown.
  */
 static s64 reserved_breakpoints(const struct vcpu *vcpu, enum id_field field)
 {
@@ -224,8 +228,8 @@ static u64 offered_value(const struct vcpu *vcpu, const struct id_row *row)
 }
 
 /*
- * The narrowest width that holds the VM's IPA space, which is no wider than the machine's. What
- * lies between the two the guest can address, but nothing is there: docs/ipa.md.
+ * PARange: the smallest size that covers the VM's IPA space, which is not larger than the
+ * machine's. A guest can use addresses between the two sizes, but nothing is there: docs/ipa.md.
  */
 static u64 pa_range(const struct vcpu *vcpu)
 {
@@ -237,7 +241,7 @@ static u64 pa_range(const struct vcpu *vcpu)
 	return put_field(ID_MMFR0_PARange, value);
 }
 
-/* What there is. */
+/* The register's value without userspace's choice. */
 static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 {
 	u64 value = reg == ID_REG_MMFR0 ? pa_range(vcpu) : 0;
@@ -258,8 +262,8 @@ static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 STATIC_ASSERT(ID_REG_SMFR0 < VM_ID_REGS, "registers that userspace can choose");
 
 /*
- * Not what EL2 itself decides: whether there is a vGIC, SVE or pointer authentication, how many
- * breakpoints trap. Those must stay as they are.
+ * Whether userspace may lower a field. Not those that EL2's own behaviour depends on: whether there
+ * is a vGIC or SVE, and how many breakpoints there are.
  */
 static bool can_be_lowered(enum id_field field)
 {
@@ -275,7 +279,10 @@ static bool can_be_lowered(enum id_field field)
 	}
 }
 
-/* What was chosen on one vCPU is for all; what depends on the vCPU, or on the vGIC, is not. */
+/*
+ * Userspace's choice, which is the VM's; but fields that depend on the vCPU or the vGIC are
+ * @most's.
+ */
 static u64 chosen_value(const struct vcpu *vcpu, enum id_reg reg, u64 most)
 {
 	u64 value = READ_ONCE(vcpu->vm->id[reg]);
@@ -319,7 +326,7 @@ static bool field_valid(enum id_field field, u64 most, u64 value)
 	}
 }
 
-/* The field of a row that says how far it goes, or PARange. */
+/* The bits of all fields with a row, and PARange. */
 static u64 writable_bits(enum id_reg reg)
 {
 	u64 bits = reg == ID_REG_MMFR0 ? put_field(ID_MMFR0_PARange, ~0ULL) : 0;

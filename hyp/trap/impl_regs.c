@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a CPU is and what caches it has. See impl_regs.h; references are to ARM DDI 0487. */
+/* Identification of a CPU and its caches: impl_regs.h; references are to ARM DDI 0487. */
 #include <arch/barrier.h>
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
@@ -75,7 +75,7 @@ u64 impl_regs_traps(const struct cpu_id_regs *id, const struct cpu_features *mac
 	struct cpu_features own;
 	u64 traps = 0;
 
-	cpu_features_init(&own, id); /* in the same terms */
+	cpu_features_init(&own, id); /* to compare the same form of CTR_EL0 and DCZID_EL0 */
 	if (own.reg[ID_REG_CTR] != machine->reg[ID_REG_CTR] || caches_differ())
 		traps |= HCR_TID2;
 	if (own.reg[ID_REG_DCZID] != machine->reg[ID_REG_DCZID])

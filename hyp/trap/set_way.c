@@ -5,7 +5,7 @@
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
 
-/* A part of the work for the instruction at pc; one that was given up half-way begins anew. */
+/* Do the next part of the work for the instruction at pc; another instruction's starts over. */
 static bool flush_some(struct vcpu *vcpu)
 {
 	if (vcpu->flush_pc != vcpu->regs.pc)

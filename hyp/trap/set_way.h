@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Cache maintenance by set and way, as guests' boot code does it to turn its caches off and on
- * (ARM DDI 0487, D7.5.9). It works on one CPU's caches and cannot be given to a vCPU, which moves:
- * what it is meant to do is done to the VM's memory by address.
+ * Cache maintenance by set and way, which guests' boot code uses when it turns caches off and on
+ * (ARM DDI 0487, D7.5.9). The instructions work on one CPU's caches, and a vCPU can move to another
+ * CPU, so they trap, and EL2 cleans and invalidates the VM's memory by address in their place.
  *
- * All of that memory is written back and dropped at the first such instruction, and again when the
- * guest's caches are then turned off or on, for which HCR_EL2.TVM traps its writes of the
- * translation registers. Once its caches are on, nothing traps. With FEAT_S2FWB the guest's
- * accesses are cacheable whatever it says, and nothing needs doing.
+ *	first DC ISW, CSW, CISW   clean and invalidate all of the VM's memory; set HCR_EL2.TVM
+ *	further ones              nothing to do while TVM is set
+ *	SCTLR_EL1 (TVM traps)     caches turn off or on: clean and invalidate all memory again;
+ *	                          caches are on: clear TVM
+ *
+ * The work is done in bounded parts; between two, the host takes its interrupts and the guest
+ * repeats the instruction. With FEAT_S2FWB the guest's accesses are always cacheable, and nothing
+ * is done.
  *
  * By the vCPU's owner, loaded here.
  */
@@ -19,14 +23,14 @@
 /**
  * set_way_trap() - DC ISW, CSW or CISW
  *
- * Return: false when a bounded part is done: the instruction is to be repeated.
+ * Return: false if only a part is done: the guest repeats the instruction.
  */
 bool set_way_trap(struct vcpu *vcpu);
 
 /**
- * set_way_write() - a translation register is written, which traps since the first set_way_trap()
+ * set_way_write() - a write of a translation register, which traps after set_way_trap()
  *
- * Return: as set_way_trap(), and then the register is not written yet.
+ * Return: as set_way_trap(); if false, the register is not written yet.
  */
 bool set_way_write(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value);
 
