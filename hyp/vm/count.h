@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A VM's virtual counter (ARM DDI 0487, D12.1.2) beside the machine's physical one. */
+/* A VM's virtual counter (ARM DDI 0487, D12.1.2) and the machine's physical one. */
 #ifndef KEEL_VM_COUNT_H
 #define KEEL_VM_COUNT_H
 
@@ -7,9 +7,9 @@
 #include <vm/vm.h>
 
 /*
- * When the VM's virtual counter reaches @count, as a value of the physical counter: now if it has,
- * ~0 if it never will. A guest's counter may be ahead of the machine's, so that CNTVOFF_EL2 is
- * negative and a sum with it wraps: only the distance from now tells what is still to come.
+ * The value of the physical counter at which the VM's virtual counter reaches @count: now if it has
+ * already, ~0 if it never will. A guest's counter may be ahead of the machine's: then CNTVOFF_EL2
+ * is negative, and a sum with it wraps. So the distance from now is computed.
  */
 static inline u64 vm_count_time(const struct vm *vm, u64 count)
 {

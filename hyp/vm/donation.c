@@ -14,15 +14,15 @@
  * Records. A VM's donations are recorded in pages of the VM's own pool:
  *
  *      vm->donations ──> page n ──older──> page n-1 ──older──> ... ──> page 1
- *                        [ some ]          [ full ]                    [ full: record 1 is struct vm ]
+ *                        [ some ]          [ full ]           [ full; record 1: struct vm itself ]
  *
  * The page of a record was donated no later than the memory that its first record describes. So a
  * VM that ends can give its donations back from the newest to the oldest, and never loses a record
  * that it still needs; the last one given back contains struct vm itself.
  *
  * Locking. vm->lock guards the records. donation_lock makes "is not mapped in the linear window, so
- * map it" one step; ownership_lock, inside it, is held from the check to the transition. Whoever
- * takes pages from Keel's pool holds it, too, so the tables that prepare has counted are still there.
+ * map it" one step; ownership_lock, inside it, is held from the check to the transition. All who
+ * take pages from Keel's pool hold it, so the tables that prepare has counted are still there.
  *
  * Keel's own pool keeps a reserve (KEEL_POOL_RESERVE), which donations to the pool itself may use:
  * they bring in more pages than their tables take. So a pool that is empty can always be filled.

@@ -1,15 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Floating point is switched when it is used, on both sides: a guest finds it trapped when it
- * comes, and the host finds it trapped when a guest has used it.
+ * Floating point, SVE and Streaming SVE mode: switched when they are used.
  *
- * PSTATE.SM is not changed by exceptions (ARM DDI 0487, B1.4): a host that was left in Streaming
- * SVE mode would have EL2's own SVE instructions, and the guest, run in it. So the mode is left
- * first of all, and while the host's registers are in memory it finds SME trapped as well: an
- * SMSTART or a write of SVCR zeroes registers, which must be the host's own by then. Between
- * fp_leave_host() and fp_return_host(), and while host_fp_out is set, PSTATE.SM is 0.
+ *                      registers are       FP traps for     set by
+ *      host_fp_out=0   the host's          the guest        reset; switch_host_fp()
+ *      guest_fp_in=1   the loaded vCPU's   nobody           switch_guest_fp(): host's saved
+ *      host_fp_out=1   nobody's            host and guest   fp_leave_guest(): guest's saved
  *
- * ZA, ZT0 and what else belongs to SME stay where they are: guests have it trapped.
+ * A guest finds FP trapped when it is loaded. At its first use the host's registers are saved, if
+ * they are still in the CPU, and the guest's are loaded. At put the guest's are saved, and FP traps
+ * for the host until its own first use. So a guest that uses no FP costs nothing, and neither does
+ * a host that uses none between two runs. Registers are saved at the full vector length.
+ *
+ * Exceptions do not change PSTATE.SM (ARM DDI 0487, B1.4). If the host was in Streaming SVE mode,
+ * EL2's own SVE instructions and the guest would run in it, too. So fp_leave_host() saves the
+ * host's registers and leaves the mode, before anything else, and fp_return_host() enters it again
+ * at put. While the host's registers are in memory SME traps as well: an SMSTART or a write of SVCR
+ * zeroes registers, which must be the host's by then. Between fp_leave_host() and fp_return_host(),
+ * and while host_fp_out is set, PSTATE.SM is 0.
+ *
+ * ZA, ZT0 and the other registers of SME stay in the CPU: SME traps for guests.
+ *
+ * State is the CPU's own (struct vm_cpu), so there is no lock; the vector lengths that all CPUs
+ * have are atomic.
  */
 #include <arch/barrier.h>
 #include <arch/el1.h>
@@ -19,15 +32,15 @@
 #include <cpu/log.h>
 #include <vm/fp.h>
 
-/* ZCR_EL2.LEN: as long as the CPU has them */
+/* ZCR_EL2.LEN: the longest vectors of the CPU */
 #define ZCR_EL2_ALL 0xf
 
-/* KVM_ARM_VCPU_* feature bits that matter here */
+/* The feature bit KVM_ARM_VCPU_SVE */
 #define VCPU_FEATURE_SVE BIT(4)
 
 /*
- * Lengths that every CPU has that has come up, BIT(quadwords - 1); and whether somebody was told,
- * who counts on them from then on.
+ * The vector lengths that all CPUs have which have come up, BIT(quadwords - 1); and whether a vCPU
+ * or userspace was told of them: then a CPU that lacks one is refused.
  */
 #define VQS	  GENMASK(SVE_VQ_MAX - 1, 0)
 #define VQS_FINAL BIT(63)
@@ -42,7 +55,7 @@ u64 switch_sve_vqs(void)
 	return vqs & VQS;
 }
 
-/* A CPU comes that has @vqs. Return: whether it has all that somebody counts on. */
+/* A CPU with the lengths @vqs comes up. Return: whether it has all that somebody was told of. */
 static bool merge_vqs(u64 vqs)
 {
 	u64 old = __atomic_load_n(&sve_vqs, __ATOMIC_RELAXED), merged;
@@ -65,7 +78,7 @@ static unsigned int longest_vector(u64 vqs)
 	return vq;
 }
 
-/* Open the FP traps, for EL2 itself too. */
+/* Open the FP traps, also for EL2 itself. */
 static void open_fp(const struct vm_cpu *cpu, unsigned int also)
 {
 	write_sysreg(guest_traps_cptr_open(&cpu->traps, also), cptr_el2);
@@ -74,7 +87,7 @@ static void open_fp(const struct vm_cpu *cpu, unsigned int also)
 
 /* ---- a CPU comes up ---- */
 
-/* A length that there is not is rounded down to one that there is (E1.2, ZCR_EL2.LEN). */
+/* A length that the CPU does not have is rounded down to one that it has (E1.2, ZCR_EL2.LEN). */
 static u64 find_vqs(void)
 {
 	u64 vqs = 0;
@@ -89,7 +102,7 @@ static u64 find_vqs(void)
 	return vqs;
 }
 
-/* Firmware may keep it from EL2 (SMCR_EL3.FA64), whatever the ID register says. Leaves the mode. */
+/* Firmware may withhold it (SMCR_EL3.FA64), which no ID register says. Leaves the mode. */
 static bool full_a64_in_force(void)
 {
 	bool yes;
@@ -103,7 +116,7 @@ static bool full_a64_in_force(void)
 	return yes;
 }
 
-/* FP comes from reset: what was kept is of the past. Firmware may have left PSTATE.SM set. */
+/* FP comes from reset: what was saved is stale. Firmware may have left PSTATE.SM set. */
 bool fp_cpu_online(struct vm_cpu *cpu)
 {
 	const struct guest_traps *traps = &cpu->traps;
@@ -127,7 +140,7 @@ bool fp_cpu_online(struct vm_cpu *cpu)
 
 /* ---- the host's ---- */
 
-/* EL2 saves what is the host's at the full length, whatever ZCR_EL1 says. */
+/* EL2 saves the host's registers at the full length, whatever ZCR_EL1 says. */
 static void save_host(struct vm_cpu *cpu)
 {
 	bool sve = cpu->traps.has_sve;
@@ -164,8 +177,10 @@ void fp_save_streaming_host(struct vm_cpu *cpu, u64 svcr)
 	cpu->host_streaming = true;
 }
 
-/* At once: out of the mode an SVE instruction of the host need not trap, but may be UNDEFINED, and
- * gives another vector length. */
+/*
+ * At put, not at first use: outside of the mode an SVE instruction of the host need not trap, and
+ * would be UNDEFINED or have another vector length.
+ */
 void fp_restore_streaming_host(struct vm_cpu *cpu)
 {
 	open_fp(cpu, OPEN_SME);
@@ -200,12 +215,12 @@ bool switch_host_fp(void)
 /* ---- a guest's ---- */
 
 /*
- * ZCR_EL1 traps as long as SVE does, so it changes hands together with the vectors; but the host
- * gets it back with its other registers, since it finds it not trapped.
+ * ZCR_EL1 traps for a guest as long as SVE does, so it is switched together with the vectors. It
+ * does not trap for the host, which therefore gets it back at put.
  */
 static void load_guest_sve(struct vcpu *vcpu, struct vm_cpu *cpu)
 {
-	if (!vcpu->sve_vq) /* nobody has chosen: as long on any CPU that it comes to */
+	if (!vcpu->sve_vq) /* nobody chose: the longest that all CPUs have */
 		vcpu->sve_vq = longest_vector(switch_sve_vqs());
 	cpu->sysreg[ZCR_EL1] = read_el1_zcr();
 	write_el1_zcr(vcpu->sysreg[ZCR_EL1]);

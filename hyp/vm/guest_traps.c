@@ -48,7 +48,7 @@ static const struct guest_trap_desc descs[GUEST_TRAP_COUNT] = {
 	[BY_HDFGRTR_TRBIDR] = { CONTROL_HDFGRTR, ID_DFR0_TraceBuffer, 1, .set = HDFGRTR_TRBIDR },
 };
 
-/* What makes no register trap, or not alone. A field of at least a value brings bits with it. */
+/* Bits that are no register's trap: set if an ID field has at least a value. */
 static const struct trap_row {
 	u16 field; /* enum id_field */
 	u8 min;
@@ -60,7 +60,7 @@ static const struct trap_row {
 	{ ID_PFR1_MPAM_frac, 1, CONTROL_MPAM2, MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1 },
 };
 
-/* Bits of MDCR_EL2 that are the host's, whoever runs. */
+/* Bits of MDCR_EL2 that keep the host's value while a guest runs. */
 static const struct mdcr_row {
 	u16 field;
 	u8 min;
@@ -97,7 +97,7 @@ static bool has_field(const struct cpu_id_regs *id, u16 field, u8 min)
 	return cpu_id_field(id, (enum id_field)field) >= min;
 }
 
-/* All controls, CPTR_EL2 in the layout of @e2h: what each trap sets, and what sets nothing else. */
+/* Compute all controls, CPTR_EL2 in the layout of @e2h: the bits of each trap, and rows[]. */
 static void compute_controls(const struct cpu_id_regs *id, bool e2h, u64 c[CONTROL_COUNT])
 {
 	const struct guest_trap_desc *desc;
@@ -166,7 +166,7 @@ u64 guest_traps_cptr_bits(const struct guest_traps *traps, unsigned int also)
 	       (also & OPEN_SME ? traps->cptr_sme : 0);
 }
 
-/* In one layout a bit traps, in the other two let pass. */
+/* With E2H=0 a bit of CPTR_EL2 traps; with E2H=1 two bits let the access pass. */
 u64 guest_traps_cptr_open(const struct guest_traps *traps, unsigned int also)
 {
 	u64 bits = guest_traps_cptr_bits(traps, also);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What of a CPU traps while a guest has it: EL2's controls, computed from the CPU's ID registers.
- * A feature that guests are not given must be UNDEFINED to them, so whatever the CPU has of it
- * traps and finds no row, or an empty one, in the table of trap/sysreg.c. A bit that belongs to a
- * feature is set only where the feature is: elsewhere it is RES0.
+ * Which registers and instructions trap while a guest has the CPU: EL2's controls, computed from
+ * the CPU's ID registers. A feature that guests do not have must be UNDEFINED for them: if the CPU
+ * has it, it traps, and there is no row for it, or an empty one, in the table of trap/sysreg.c. A
+ * bit of a feature is set only if the CPU has the feature; otherwise it is RES0.
  */
 #ifndef KEEL_VM_GUEST_TRAPS_H
 #define KEEL_VM_GUEST_TRAPS_H
@@ -11,16 +11,16 @@
 #include <cpu/features.h>
 
 /*
- * What makes a register of a guest trap to EL2: the column .trap of the table in trap/sysreg.c, and
- * where guest_trap_desc() says by which bits. BY_..._0 is an enable that stays zero.
+ * The traps of registers to EL2: the column .trap of the table in trap/sysreg.c. guest_trap_desc()
+ * gives the bits. BY_..._0 is an enable that stays zero.
  */
 enum guest_trap {
 	BY_NOTHING, /* it does not trap: it is in the hardware, or UNDEFINED there */
-	/* while something is under way, or on some CPUs: trap/set_way.h, trap/impl_regs.h */
+	/* temporarily, or on some CPUs: trap/set_way.h, trap/impl_regs.h */
 	BY_HCR_TVM,
 	BY_HCR_TID2,
 	BY_HCR_TDZ,
-	/* for VMs that do not have it: see switch.c, vgic/ */
+	/* for VMs without the feature: see switch.c, vgic/ */
 	BY_HCR_APK_0,
 	BY_CPTR_TZ,
 	BY_ICH_HCR,
@@ -34,7 +34,7 @@ enum guest_trap {
 	BY_MDCR_TDOSA,
 	BY_MDCR_TDRA,
 	BY_CNTHCTL,
-	/* where the CPU has the feature */
+	/* if the CPU has the feature */
 	BY_HCR_TID1,
 	BY_HCR_TID5,
 	BY_HCR_TLOR,
@@ -72,7 +72,7 @@ enum guest_trap {
 };
 
 enum trap_control {
-	CONTROL_NONE, /* not one that guest_traps_compute() decides */
+	CONTROL_NONE, /* not decided by guest_traps_compute() */
 	CONTROL_HCR,
 	CONTROL_CPTR,
 	CONTROL_MDCR,
@@ -87,7 +87,7 @@ enum trap_control {
 /**
  * struct guest_trap_desc - a trap's bits
  * @control: the register that has them
- * @field, @min: the ID field, and its least value, that tells of the feature; 0, 0: each CPU has it
+ * @field, @min: the ID field of the feature, and its least value; 0, 0: each CPU has it
  * @set:     bits that are 1 while a guest runs
  * @clear:   bits that are 0
  * @e2h_set, @e2h_clear: the same of CPTR_EL2 with HCR_EL2.E2H=1, in CPACR_EL1's layout
@@ -103,16 +103,16 @@ const struct guest_trap_desc *guest_trap_desc(enum guest_trap trap);
 
 /**
  * struct guest_traps - one CPU's controls for guests
- * @hcr:     HCR_EL2 but for E2H, FWB, API and APK
+ * @hcr:     HCR_EL2 without E2H, FWB, API and APK
  * @cptr:    CPTR_EL2, in the layout of the CPU's E2H, with FP and SVE trapped
  * @cptr_fp: the bits of @cptr to clear, or with E2H=1 to set, for FP...
  * @cptr_sve: ... for SVE...
  * @cptr_sme: ... and for SME
- * @mdcr:    MDCR_EL2 but for @mdcr_host
+ * @mdcr:    MDCR_EL2 without @mdcr_host
  * @mdcr_host: bits of MDCR_EL2 that are the host's
  * @hcrx ... @hdfgwtr: HCRX_EL2 and the fine-grained traps
  * @mpam2, @mpamhcr: MPAM2_EL2, MPAMHCR_EL2
- * @has_...: whether these registers are there; @has_ras: VDISR_EL2
+ * @has_...: whether the CPU has these registers; @has_ras: VDISR_EL2
  * @has_rare: FEAT_FGT2's, MPAM2_EL2 or MPAMHCR_EL2
  * @has_sve, @has_sme, @has_fpmr: Z, P and FFR; SVCR; FPMR
  * @has_fa64: in Streaming SVE mode FFR is there as well (FEAT_SME_FA64)
@@ -138,7 +138,7 @@ void guest_traps_compute(const struct cpu_id_regs *id, u64 mpamidr, bool e2h,
 /* Whether the CPU has FEAT_MPAM, and MPAMIDR_EL1 can be read. */
 bool guest_traps_mpam(const struct cpu_id_regs *id);
 
-/* CPTR_EL2 with FP open, and the @also of these: OPEN_SME is EL2's own alone, never a guest's. */
+/* CPTR_EL2 with FP open, and SVE and SME as @also says. OPEN_SME is for EL2 only. */
 enum { OPEN_SVE = 1, OPEN_SME = 2 };
 u64 guest_traps_cptr_open(const struct guest_traps *traps, unsigned int also);
 

@@ -24,7 +24,7 @@ void host_spe_leave(struct host_spe *host)
 	spe_unit_disable();
 }
 
-/* An event that is pending for the host (PMBSR_EL1.S) is kept too, and with it its interrupt. */
+/* Saving includes a pending event of the host (PMBSR_EL1.S), and with it its interrupt. */
 void host_spe_take(struct host_spe *host)
 {
 	if (host->taken)

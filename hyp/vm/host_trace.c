@@ -74,8 +74,8 @@ static bool is_brbe(u64 esr)
 }
 
 /*
- * The host's controls change, in the hardware and where they are kept while a guest runs. Return:
- * false where EL3 keeps the register: what the host has is UNDEFINED, as on the bare machine.
+ * Change the host's controls, in the registers and in their saved copies. Return: false if EL3
+ * withholds the register: the access is UNDEFINED for the host, as without Keel.
  */
 static bool open_filter(struct vm_cpu *cpu)
 {
@@ -123,7 +123,7 @@ bool switch_host_trace(u64 esr)
 		cpu->trace.used = true;
 		return true;
 	}
-	/* What was tried may have been UNDEFINED. */
+	/* The access may have been UNDEFINED, which has changed these registers. */
 	write_sysreg(elr, elr_el2);
 	write_sysreg(spsr, spsr_el2);
 	return false;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The host's trace and branch records while a guest has the CPU. Its trace buffer is written out
- * and turned off before anything changes that it goes by; the trace filter and the branch recorder
- * are off, so that neither sees a guest. Inside vm/ only; switch_host_trace() is in switch.h.
+ * The host's trace and branch records while a guest has the CPU. The trace buffer is drained and
+ * disabled before any register changes by which it is written; the trace filter and the branch
+ * recorder are off, so that neither sees a guest. Inside vm/ only; switch_host_trace() is in
+ * switch.h.
  *
- * Firmware may trap the filter and the recorder to EL3 (MDCR_EL3.TTRF, .SBRBE), and has no way to
- * say so. So the host finds both trapped to EL2 at first, and Keel touches neither before the host
- * does. Then EL2's own halves are turned off, if EL3 lets it; they are let go, and switched from
- * there on. Elsewhere they are UNDEFINED to the host.
- * Until then they are as reset leaves them: off.
+ * Firmware may trap the filter and the recorder to EL3 (MDCR_EL3.TTRF, .SBRBE), and EL2 has no way
+ * to ask. So both trap to EL2 at first, and Keel accesses neither before the host does. At the
+ * host's first access EL2's own filter registers are zeroed, the traps are removed, and the
+ * registers are switched from then on. If EL3 withholds them, they are UNDEFINED for the host.
+ * Before the first access they have their reset state, which is off.
  */
 #ifndef KEEL_VM_HOST_TRACE_H
 #define KEEL_VM_HOST_TRACE_H
@@ -21,7 +22,7 @@ struct vm_cpu;
 /**
  * struct host_trace - one CPU's
  * @used:      there may be something to switch: call the functions below
- * @buffer:    there is a trace buffer unit, and EL3 has given it away
+ * @buffer:    there is a trace buffer unit that EL3 does not withhold
  * @filter:    the host uses TRFCR_EL1
  * @branches:  the host uses branch records
  * @has_...:   the CPU has them, and they trap while the host does not use them
@@ -36,10 +37,10 @@ struct host_trace {
 /* The CPU has come up. @id: its own. */
 void host_trace_online(struct host_trace *trace, const struct cpu_id_regs *id);
 
-/* A guest comes. Before VTTBR_EL2, HCR_EL2, MDCR_EL2 or EL1's registers change. */
+/* Before a guest is loaded: before VTTBR_EL2, HCR_EL2, MDCR_EL2 or EL1's registers change. */
 void host_trace_leave(struct host_trace *trace);
 
-/* The guest is gone, all registers but these are the host's. */
+/* At put, when all registers but these are the host's again. */
 void host_trace_return(const struct host_trace *trace);
 
 #endif

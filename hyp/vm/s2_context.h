@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All that it takes to run a vCPU behind one stage 2: the tables, the VMID that TLBs know them by,
- * the pool that tables come from, and which vCPU ran behind it last on each CPU. A vCPU points to
- * the one that it runs in (vcpu->s2):
+ * A context: everything that is needed to run a vCPU behind one stage 2. That is the tables, the
+ * VMID that tags their TLB entries, the pool that tables come from, and which vCPU ran behind it
+ * last on each CPU. A vCPU points to the context in which it runs (vcpu->s2):
  *
  *      struct vm
  *        s2   <---- vm, pool ----  the VM's own: guest physical to physical addresses
@@ -14,15 +14,15 @@
  *
  * Two rules make more than one context of a VM possible:
  *
- *  - Pools. Tables of the VM's own come from vm->pool, and only who holds vm->lock takes any from
- *    there: so what a page move has counted in prepare is there for map and unmap. A shadow is
- *    filled where its vCPU faults, without vm->lock: so it has a pool of its own, which nothing but
- *    its own stage2.lock guards.
+ *  - Pools. Tables of the VM's own context come from vm->pool, and only a holder of vm->lock takes
+ *    pages from there. So tables that a transition has counted in prepare are there for map and
+ *    unmap. A shadow is filled when its vCPU faults, without vm->lock. So it has a pool of its own,
+ *    which only its own stage2.lock guards.
  *  - Locks. The VM's own stage2.lock comes before a shadow's (LOCK_STAGE2, LOCK_SHADOW_STAGE2): the
- *    notifier of the first takes the second, and a fault in a shadow may hold the first from the
- *    look-up there until the shadow has the translation. No two shadows' are held at a time.
+ *    notifier of the VM's own takes the shadow's, and a fault in a shadow may hold the VM's own
+ *    from its look-up until the shadow has the translation. At most one shadow's is held at a time.
  *
- * Inside vm/, and for what runs a vCPU.
+ * Inside vm/, and for code that runs a vCPU.
  */
 #ifndef KEEL_VM_S2_CONTEXT_H
 #define KEEL_VM_S2_CONTEXT_H
@@ -40,13 +40,13 @@ struct s2_context {
 	struct vm *vm;		/* whose; it outlives the context */
 	struct page_pool *pool; /* tables, but for the root */
 	u64 nr_tables;		/* taken from @pool; under stage2.lock */
-	/* What a shadow is for: the guest hypervisor's VTTBR_EL2 and VTCR_EL2. 0 in the VM's own. */
+	/* Of a shadow: the guest hypervisor's VTTBR_EL2 and VTCR_EL2. 0 in the VM's own. */
 	u64 tlb_vttbr, tlb_vtcr;
 	u16 last_vcpu_ran[KEEL_MAX_CPUS]; /* by CPU: its index + 1. That CPU's own */
 };
 
 /**
- * struct s2_context_config - what a context is made of
+ * struct s2_context_config - arguments of s2_context_init()
  * @vm:       whose it is
  * @geometry: of stage 2; copied
  * @caps:     the machine's; used during s2_context_init() only
@@ -64,7 +64,7 @@ struct s2_context_config {
 };
 
 /**
- * s2_contexts_init() - get ready to give out VMIDs
+ * s2_contexts_init() - initialize the allocator of VMIDs
  *
  * Boot CPU, once. Return: 0; -ENOMEM; -EINVAL for more CPUs than there are VMIDs.
  */
@@ -78,8 +78,8 @@ void s2_contexts_cpu_online(void);
  * s2_context_init() - an empty stage 2, ready to be run
  * @ctx: &vm->s2, or a shadow's; zeroed
  *
- * It has a VMID from now on: TLB maintenance loads VTTBR_EL2, and no tables but the host's may be
- * there under the host's VMID, not for a moment.
+ * It gets a VMID now, because TLB maintenance loads stage2.vttbr into VTTBR_EL2, where no tables
+ * but the host's may ever be under the host's VMID.
  *
  * Return: 0; as stage2_init().
  */
@@ -95,27 +95,27 @@ static inline unsigned int s2_context_table_order(const struct s2_context *ctx)
 }
 
 /**
- * s2_context_load() - the VMID to run it under, here and now; also in stage2.vttbr
+ * s2_context_load() - get a current VMID for a run on this CPU, and write it to stage2.vttbr
  *
  * Before every load of VTTBR_EL2, by the owner of a vCPU that runs in it, without locks. As
  * vmid_enter().
  */
 u16 s2_context_load(struct s2_context *ctx);
 
-/* VTTBR_EL2 is the host's again. */
+/* The end of a run: VTTBR_EL2 is the host's again. */
 void s2_context_put(struct s2_context *ctx);
 
-/* Of s2_context_take_over(), where another vCPU ran before. */
+/* The uncommon part of s2_context_take_over(): another vCPU was the last one. */
 void s2_context_forget_vcpus(struct s2_context *ctx, unsigned int cpu, u16 vcpu);
 
 /**
- * s2_context_take_over() - let nothing of other vCPUs be left in this CPU's TLBs
+ * s2_context_take_over() - remove TLB entries of other vCPUs on this CPU
  * @cpu:   this one
  * @index: of the vCPU that is about to run
  *
- * Another vCPU behind the same stage 2 may have left translations on this CPU that are its own:
- * ASIDs are private to a vCPU. Guest TLBIs that are local reach all CPUs (HCR_EL2.FB), so nothing
- * else can be stale. VTTBR_EL2 and HCR_EL2 are the guest's. Complete before the first entry.
+ * Another vCPU of the same context may have left TLB entries on this CPU, and ASIDs are private to
+ * a vCPU. A guest's local TLBIs reach all CPUs (HCR_EL2.FB), so no other entries can be stale.
+ * VTTBR_EL2 and HCR_EL2 are the guest's. Complete before the first entry.
  */
 static inline void s2_context_take_over(struct s2_context *ctx, unsigned int cpu,
 					unsigned int index)
@@ -127,7 +127,7 @@ static inline void s2_context_take_over(struct s2_context *ctx, unsigned int cpu
 }
 
 /**
- * s2_context_sane() - whether what the fields say fits together
+ * s2_context_sane() - whether the fields are consistent
  *
  * For ASSERT() and for tests. A bounded number of steps; the tables themselves are not walked. No
  * lock, if nothing else changes the context.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Whose an SError is. See serror.h. */
+/* Who takes an SError: see serror.h. */
 #include <lib/esr.h>
 #include <vm/serror.h>
 

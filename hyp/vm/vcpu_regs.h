@@ -97,7 +97,7 @@ enum vcpu_sysreg {
 #define VCPU_SYSREG_BYTES 8192
 STATIC_ASSERT(VCPU_SYSREG_COUNT * 8 <= VCPU_SYSREG_BYTES, "register file");
 
-/* General registers; enter.S knows the layout. */
+/* General registers; enter.S uses the layout. */
 struct vcpu_gpregs {
 	u64 x[31];
 	u64 pc;

@@ -1,5 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The life of a VM, and what all VMs share: limits of the machine. See vm_ops.h. */
+/*
+ * The life of a VM, and the limits that all VMs share. What each function promises is in vm_ops.h.
+ *
+ * vm_create() takes one donation and lays the VM out in it:
+ *
+ *      ┌────────────────┬───────────┬──────────────────────────────────────────┐
+ *      │ root of stage 2│ struct vm │ vm->pool: records of donations, tables ..│
+ *      └────────────────┴───────────┴──────────────────────────────────────────┘
+ *      ^ aligned to the root's size
+ *
+ * Everything is checked before the donation is taken; after that nothing can fail. Nobody finds the
+ * VM before vm_table_open().
+ *
+ * vm_destroy() closes the VM (vm_table.c) and then works in bounded steps, each call one, until all
+ * memory is the host's again. The order is given by what each step needs:
+ *
+ *      vm_unmap_all()      unmap and unshare the guest's memory: needs stage 2 and its tables
+ *      vcpu_release_all()  unshare the run pages: needs the vCPUs
+ *      return_memory()     give the donations back, newest first; the last one is struct vm itself
+ *
+ * So slot->vm becomes NULL before the last donation goes back, and what is left to be returned is
+ * in the slot.
+ *
+ * Locking: vm_create() and vm_destroy() are alone with the VM, and take no vm->lock.
+ */
 #include <arch/barrier.h>
 #include <arch/percpu.h>
 #include <arch/tlb.h>
@@ -11,11 +35,12 @@
 #include <vm/donation.h>
 #include <vm/vm_ops.h>
 
-/* A VM's first donation, and so its root, which VTTBR_EL2 wants aligned
- * to its size, is at least. */
+/*
+ * The least alignment of a VM's first donation, and so of its root, which VTTBR_EL2 needs aligned.
+ */
 #define VM_ALIGN SZ_64K
 
-/* Donated pages that one step of vm_destroy() gives back, but for the last donation in it. */
+/* Pages after which a step of vm_destroy() gives no further donation back. */
 #define RETURN_PAGES 40
 
 static const struct cpu_features *machine;
@@ -110,7 +135,7 @@ static u64 root_bytes(const struct stage2_geometry *geometry)
 	return ALIGN_UP(geometry->root_size, SZ_4K);
 }
 
-/* What vm_create() lays out: the root, struct vm, and from the pool a page of records. */
+/* The least pages of a VM: the root, struct vm, and in the pool a page of records. */
 static u64 vm_pages(const struct stage2_geometry *geometry)
 {
 	return (root_bytes(geometry) + ALIGN_UP(sizeof(struct vm), SZ_4K)) / SZ_4K + 1;
@@ -160,7 +185,7 @@ static int init_own_context(struct vm *vm, const struct stage2_geometry *geometr
 	return s2_context_init(&vm->s2, &config);
 }
 
-/* Lay out a VM in memory that is Keel's now. Everything that could fail was checked. */
+/* Lay out a VM in memory that is Keel's now. Nothing can fail: everything was checked before. */
 static struct vm *build_vm(struct pa pa, u64 pages, const struct stage2_geometry *geometry)
 {
 	u8 *base = vm_pa_to_va(pa);
@@ -218,7 +243,7 @@ int vm_create(struct pa pa, u64 pages, u64 ipa_bits, u64 *handle)
 
 /* ---- ending one ---- */
 
-/* The newest donation leaves EL2; with the oldest, the VM itself. */
+/* Unmap the newest donation from EL2. The oldest contains the VM itself. */
 static void hide_newest(struct vm_slot *slot)
 {
 	struct donation donation;
@@ -232,7 +257,7 @@ static void hide_newest(struct vm_slot *slot)
 	donation_hide(&donation);
 }
 
-/* Give memory back, newest first. Return: 0; -EAGAIN: there is more; as donation_return(). */
+/* Give donations back, newest first. Return: 0; -EAGAIN: there are more; as donation_return(). */
 static int return_memory(struct vm_slot *slot)
 {
 	u64 returned = 0;
@@ -252,7 +277,7 @@ static int return_memory(struct vm_slot *slot)
 	return 0;
 }
 
-/* One bounded step; in this order, since each needs what the next takes away. */
+/* One bounded step. In this order, since each part needs what the next one takes away. */
 static int destroy_step(struct vm_slot *slot)
 {
 	if (slot->vm) {

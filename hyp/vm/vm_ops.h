@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of VMs and vCPUs, and a VM's memory: what the hypercalls of include/keel/hypercall.h do.
- * Arguments come from the host as they are; each function checks them before it changes anything,
- * and an error means that nothing was changed, unless it says otherwise.
+ * The life of VMs and vCPUs, and a VM's memory: the functions behind the hypercalls of
+ * include/keel/hypercall.h. Arguments are the host's, unchecked: each function checks them before
+ * it changes anything, and an error means that nothing was changed, unless it says otherwise.
  *
- * A struct vm is what vm_get() gave (vm_table.h), and stays until vm_put(). The functions here take
- * vm->lock where they need it; none may be called with it held.
+ * A struct vm comes from vm_get() (vm_table.h), and stays valid until vm_put(). The functions here
+ * take vm->lock if they need it; none may be called with it held.
  */
 #ifndef KEEL_VM_VM_OPS_H
 #define KEEL_VM_VM_OPS_H
@@ -37,16 +37,17 @@ enum vcpu_feature {
 /* ---- boot ---- */
 
 /**
- * vm_init() - get ready for VMs
+ * vm_init() - initialize what all VMs share
  * @features: the machine's, final in what VMs are told (cpu_features_freeze()); kept
  * @nr_cpus:  how many CPUs there can be, 1..KEEL_MAX_CPUS
- * @pages:    of guests' stage 2: the granule of all VMs
+ * @pages:    the granule of stage 2 of all VMs
  * @pool:     Keel's own pool: handles and VMIDs come from it now, EL2's tables later
  *
  * Boot CPU, once, after ownership_set_host().
  *
- * Return: 0; -EOPNOTSUPP where stage 2 has no such pages (nothing was done: there is another try);
- * -ENOMEM; -EINVAL for more CPUs than there are VMIDs; what else stage2_geometry() refused.
+ * Return: 0; -EOPNOTSUPP if stage 2 does not have this granule (nothing was changed: to be called
+ * again with another one); -ENOMEM; -EINVAL for more CPUs than VMIDs; other errors of
+ * stage2_geometry().
  */
 int __must_check vm_init(const struct cpu_features *features, unsigned int nr_cpus,
 			 enum granule pages, struct page_pool *pool);
@@ -54,19 +55,19 @@ int __must_check vm_init(const struct cpu_features *features, unsigned int nr_cp
 /* KEEL_HC_VCPU_SPE_STATS, since the vCPU was created. */
 struct vcpu_spe_stats {
 	u64 samples;	/* records written */
-	u64 dropped;	/* samples that became none for want of memory */
+	u64 dropped;	/* samples without a record, for lack of memory */
 	u64 false_hits; /* of the breakpoint on its vectors */
 	u64 emulated;	/* accesses to registers */
 };
 
-/* The machine's features, as vm_init() was told. */
+/* The features that vm_init() was given. */
 const struct cpu_features *vm_features(void);
 
-/* How vCPUs can have SPE: KEEL_SPE_*, or 0, as after vm_init(): not at all. Boot CPU. */
+/* How vCPUs can have SPE: KEEL_SPE_*, or 0, as after vm_init(), for not at all. Boot CPU. */
 void vm_set_spe(u32 how);
 u32 vm_spe(void);
 
-/* Told of each new VM before anybody can find it. One; boot CPU, after vm_init(). */
+/* Set a function that is called for each new VM before any call can find it. Boot CPU, once. */
 void vm_set_created(void (*created)(struct vm *vm));
 
 /* ---- VMs ---- */
@@ -81,7 +82,7 @@ struct vm_sizes {
 };
 
 /**
- * vm_sizes() - what VMs and vCPUs take
+ * vm_sizes() - how many pages VMs and vCPUs need
  * @ipa_bits: width of the VM's IPA space: 0 for the default, or VM_IPA_BITS_MIN..the machine's most
  *
  * Return: 0; -EINVAL for another width.
@@ -92,8 +93,8 @@ int __must_check vm_sizes(u64 ipa_bits, struct vm_sizes *sizes);
  * vm_create() - a VM in donated memory
  * @pa:       first page, aligned to 64 KiB, and to the largest power of two that is no more than
  *	      vm_sizes.vm_pages: the root of stage 2 lies first
- * @pages:    how many are donated, vm_sizes.vm_pages at least; at most DONATION_PAGES_MAX. What is
- *	      beyond is for stage 2 tables
+ * @pages:    how many are donated: vm_sizes.vm_pages at least, DONATION_PAGES_MAX at most. More
+ *	      than the least are for stage 2 tables
  * @ipa_bits: as for vm_sizes()
  * @handle:   out: its handle
  *
@@ -105,37 +106,39 @@ int __must_check vm_create(struct pa pa, u64 pages, u64 ipa_bits, u64 *handle);
 /**
  * vm_destroy() - end a VM, a bounded number of steps at a time
  *
- * Return: 0, all memory is the host's again; -EAGAIN, call again: from the first call on nobody
- * else finds the VM; -ENOBUFS, call vm_pool_donate() and then again; -ENOENT; -EBUSY while another
- * call is at work on it, a running vCPU for one.
+ * From the first call on, no other call finds the VM.
+ *
+ * Return: 0: all memory is the host's again; -EAGAIN: to be repeated; -ENOBUFS: to be repeated
+ * after vm_pool_donate(); -ENOENT; -EBUSY while another call is at work on it, such as a running
+ * vCPU.
  */
 int __must_check vm_destroy(u64 handle);
 
-/* The vCPU of this index, or NULL. Any number. It stays as long as the VM. */
+/* The vCPU of an index, which may be any number; NULL if there is none. Valid as long as the VM. */
 struct vcpu *vm_vcpu(struct vm *vm, u64 index);
 
 /**
- * vm_pool_donate() - pages for Keel's own pool, when a call returned -ENOBUFS
+ * vm_pool_donate() - add pages to Keel's own pool, after a call has returned -ENOBUFS
  * @pages: a power of two, KEEL_POOL_DONATE_MIN..KEEL_POOL_DONATE_MAX; @pa is aligned to as much
  *
  * Return: 0; -EINVAL, -ERANGE, -EPERM, -EBUSY as donation_take().
  */
 int __must_check vm_pool_donate(struct pa pa, u64 pages);
 
-/* vm_pool_reclaim() - the way back: as donation_from_pool(), which see. */
+/* vm_pool_reclaim() - take pages of vm_pool_donate() back: as donation_from_pool(). */
 int __must_check vm_pool_reclaim(struct pa pa, u64 pages);
 
 /* ---- memory ---- */
 
 /**
- * vm_topup() - donate pages for stage 2 tables and what else the VM needs
+ * vm_topup() - donate pages to vm->pool, for stage 2 tables and other needs of the VM
  * @pages: 1..DONATION_PAGES_MAX
  *
  * Return: 0; errors as donation_take().
  */
 int __must_check vm_topup(struct vm *vm, struct pa pa, u64 pages);
 
-/* How far a map has come. In bytes. */
+/* The progress of a map, in bytes. */
 struct vm_mapped {
 	u64 done; /* out, with -EAGAIN: from the start, mapped now */
 	/*
@@ -149,10 +152,10 @@ struct vm_mapped {
 /**
  * vm_map() - share memory of the host, or map a device, with the VM
  * @flags:  KEEL_MAP_*
- * @so_far: how far it has come
+ * @so_far: the progress
  *
- * Where [ipa, ipa + size) is mapped already to the very same with the same permissions, it stays so
- * and counts as done.
+ * Parts that are mapped already to the same memory with the same permissions stay so, and count as
+ * done.
  *
  * Return: 0; -EAGAIN; -EINVAL; -E2BIG past the IPA size; -EEXIST something else is mapped there;
  * -ENOMEM the VM's pool is short of tables; -EPERM not the host's; -EOVERFLOW shared too often;
@@ -163,13 +166,13 @@ int __must_check vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u
 			struct vm_mapped *so_far);
 
 /**
- * vm_unmap() - take memory away from the VM; holes are passed over
+ * vm_unmap() - unmap memory of the VM; holes are skipped
  * @flags: KEEL_UNMAP_*
- * @done:  out with -EAGAIN: bytes from the start that are finished: 0, too, where the caches of
- *what is unmapped are not clean yet
+ * @done:  out with -EAGAIN: bytes from the start that are finished. May be 0, while what is
+ *         unmapped is not clean in the caches yet
  *
- * With KEEL_UNMAP_WHOLE a block, or a contiguous group, that the range has a part of goes as a
- * whole: nothing is split, so nothing can be short.
+ * With KEEL_UNMAP_WHOLE a block, or a contiguous group, that is partly in the range is unmapped as
+ * a whole: nothing is split, so no table is needed.
  *
  * Return: 0; -EAGAIN; -EINVAL; -E2BIG; -ENOMEM a block must be split, and the VM's pool has no
  * table (nothing was unmapped).
@@ -177,33 +180,32 @@ int __must_check vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u
 int __must_check vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u64 *done);
 
 /**
- * vm_sync() - let the guest see what the host has written to memory that is mapped, as if it were
- *	       mapped now
- * @at: IPA to go on at, 0 to begin with; where to go on next
+ * vm_sync() - let the guest see what the host has written to memory that is mapped already
+ * @at: IPA to start at, 0 at first; out: where to continue
  *
- * Writes back and drops what data caches have of it, without FEAT_S2FWB; invalidates instruction
- * caches, without CTR_EL0.DIC. Takes vm->lock. A bounded part a call.
+ * Without FEAT_S2FWB, cleans and invalidates data caches; without CTR_EL0.DIC, invalidates
+ * instruction caches. Takes vm->lock. Each call does a bounded part.
  *
  * Return: 0 at the end; -EAGAIN; -EINVAL for an address within a page; -E2BIG past the IPA size.
  */
 int __must_check vm_sync(struct vm *vm, u64 *at);
 
 /**
- * vm_memory_answers() - whether EL2 can read the memory that a guest could not
- * @vcpu: its active stage 2
+ * vm_memory_answers() - whether EL2 can read memory at which a guest has met an external abort
+ * @vcpu: whose stage 2 is used
  * @ipa:  within its memory
- * @pa:   out, with false: where that is
+ * @pa:   out, with false: its physical address
  *
- * By plain reads of the line that @ipa is in. Takes the lock of stage 2.
+ * Reads the cache line that contains @ipa. Takes the lock of stage 2.
  *
- * Return: false: there is memory, and it faults. True for a device, which is not read, and for what
- * is not mapped any more.
+ * Return: false if memory is mapped there and the read faults. True otherwise, also for a device,
+ * which is not read, and if nothing is mapped there any more.
  */
 bool vm_memory_answers(struct vcpu *vcpu, struct ipa ipa, struct pa *pa);
 
 /*
- * In a debug build: some of what the VM's stage 2 maps, going on where the last call ended, must be
- * pages that are shared or donated, or Keel panics. Else nothing. Takes vm->lock.
+ * In a debug build: check a part of the VM's stage 2, continuing where the last call ended. Pages
+ * that are neither shared nor donated, or tables that are not sane, are a panic. Takes vm->lock.
  */
 void vm_mem_check(struct vm *vm);
 
@@ -212,8 +214,8 @@ void vm_mem_check(struct vm *vm);
 /**
  * vcpu_create() - a vCPU in donated memory
  * @index: 0..VM_VCPUS_MAX - 1
- * @pa:	   donated pages; what is beyond vm_sizes.vcpu_pages goes to vm->pool
- * @run:   address of the run page, which is shared with Keel until the VM goes
+ * @pa:	   donated pages; those beyond vm_sizes.vcpu_pages go to vm->pool
+ * @run:   address of the run page, which is shared with Keel until the VM ends
  *
  * Return: 0; -EINVAL index or pages; -EEXIST there is one, or the run page is one already; -EBUSY
  * the VM's vGIC is complete; -ENOMEM also when the record of the donation needs vm_topup(); errors
@@ -222,36 +224,36 @@ void vm_mem_check(struct vm *vm);
 int __must_check vcpu_create(struct vm *vm, u64 index, struct pa pa, u64 pages, struct pa run);
 
 /**
- * vcpu_init() - choose the vCPU's features, at the first time, and reset it
+ * vcpu_init() - choose the vCPU's features, in the first call, and reset it
  * @vcpu:     owned by this CPU
  * @features: BIT(enum vcpu_feature). VCPU_POWER_OFF chooses the state and is no feature
  *
- * Return: 0; -EINVAL for features that there are not, contradict, or differ from the first time's.
+ * Return: 0; -EINVAL for features that do not exist, contradict, or differ from the first call's.
  */
 int __must_check vcpu_init(struct vcpu *vcpu, u64 features);
 
 /**
  * vcpu_set_state() - KEEL_HC_VCPU_STATE
  *
- * Return: KEEL_STATE_* as it was before; -EINVAL for another @state; -EBUSY to change it while
- * another CPU owns the vCPU.
+ * Return: KEEL_STATE_*, the state before; -EINVAL for another @state; -EBUSY for a change while a
+ * CPU owns the vCPU.
  */
 int __must_check vcpu_set_state(struct vcpu *vcpu, u64 state);
 
 /**
- * vcpu_set_steal_time() - say where the host keeps a vCPU's stolen time
+ * vcpu_set_steal_time() - set where the host keeps a vCPU's stolen time
  * @vcpu: owned by this CPU
  * @ipa:  a multiple of 64
  *
- * Return: 0; -EINVAL; -E2BIG past the IPA size; -EEXIST if that was said before.
+ * Return: 0; -EINVAL; -E2BIG past the IPA size; -EEXIST if it was set before.
  */
 int __must_check vcpu_set_steal_time(struct vcpu *vcpu, u64 ipa);
 
 /**
- * vm_flush_caches() - write back and drop what data caches have of the VM's memory
- * @at: IPA to go on at, 0 to begin with; where to go on next
+ * vm_flush_caches() - clean and invalidate data caches for all of the VM's memory
+ * @at: IPA to start at, 0 at first; out: where to continue
  *
- * Takes vm->lock. A bounded part a call.
+ * Takes vm->lock. Each call does a bounded part.
  *
  * Return: 0 at the end; -EAGAIN.
  */
@@ -259,16 +261,16 @@ int __must_check vm_flush_caches(struct vm *vm, u64 *at);
 
 /* ---- inside vm/ ---- */
 
-/* One step of the end: false when nothing is mapped any more, true to be called again. */
+/* One step of a VM's end: false if nothing is mapped any more, true to be repeated. */
 bool vm_unmap_all(struct vm *vm);
 
-/* Likewise: take back the run pages. */
+/* Likewise: give the run pages back. */
 bool vcpu_release_all(struct vm *vm);
 
-/* A VM's side of page moves; its context is &vm->s2. */
+/* A VM as a party of transitions; ctx is &vm->s2. */
 extern const struct ownership_side_ops vm_side_ops;
 
-/* Whether EL2's linear window can show [pa, pa + size), and a stage 2 can have tables there. */
+/* Whether the linear window can map [pa, pa + size), and a stage 2 can have tables there. */
 bool vm_in_linear_window(struct pa pa, u64 size);
 
 static inline void *vm_pa_to_va(struct pa pa)
@@ -284,38 +286,37 @@ static inline struct pa vm_va_to_pa(const void *va)
 /* Pages that vcpu_create() needs. */
 u64 vcpu_pages(void);
 
-/* Features that vcpu_init() takes; VCPU_POWER_OFF is none. */
+/* Features that vcpu_init() accepts, without VCPU_POWER_OFF. */
 u64 vcpu_features_known(void);
 
-/* ---- looking at VMs ---- */
+/* ---- information about VMs ---- */
 
 struct vm_info {
 	struct stage2_geometry geometry;
-	u64 table_bytes;   /* of stage 2, the root too */
-	u64 donated_bytes; /* all that the host has given for this VM */
-	u64 free_bytes;	   /* of them: not used yet */
+	u64 table_bytes;   /* of stage 2, including the root */
+	u64 donated_bytes; /* all that the host has donated for this VM */
+	u64 free_bytes;	   /* the part that is not used yet */
 	unsigned int vcpus;
 };
 
-/* vm_info() - what a VM has come to. */
+/* vm_info() - the VM's sizes now. Takes vm->lock. */
 void vm_info(struct vm *vm, struct vm_info *info);
 
-/* Guest memory that is mapped by leaves of one size, with the same permissions. */
+/* An extent of guest memory that is mapped by leaves of one size, with equal permissions. */
 struct vm_stretch {
 	struct ipa ipa;
 	u64 size;  /* bytes */
-	u64 block; /* bytes of a leaf; of contiguous ones, of each */
+	u64 block; /* bytes of a leaf; of each leaf in a contiguous group */
 	u64 flags; /* KEEL_MAP_* */
 };
 
 /**
- * vm_walk() - find guest memory that is mapped
- * @ipa:     look from here on; a multiple of the VM's granule
- * @stretch: out: the first stretch that reaches beyond @ipa, as far as a bounded number of steps
- *           came
+ * vm_walk() - find the next mapped extent
+ * @ipa:     where to start; a multiple of the VM's granule
+ * @stretch: out: the first extent that ends above @ipa; may be cut short by the bound on steps
  *
- * Return: 0, with a size of 0 if nothing is mapped from @ipa on; -EAGAIN: nothing is up to
- * stretch->ipa, go on from there; -EINVAL; -E2BIG past the IPA size.
+ * Return: 0, with a size of 0 if nothing is mapped from @ipa on; -EAGAIN: nothing is mapped up to
+ * stretch->ipa, continue from there; -EINVAL; -E2BIG past the IPA size.
  */
 int __must_check vm_walk(struct vm *vm, struct ipa ipa, struct vm_stretch *stretch);
 

@@ -1,19 +1,39 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Handles and the slots behind them: see vm_table.h. */
+/*
+ * Handles and their slots. vm_table.h says what callers may rely on.
+ *
+ *      handle:  63                    16 15          0       slot->refs: calls at work, and
+ *               │ number of the VM      │ slot index │       REFS_CLOSED, REFS_ALONE
+ *
+ *      free ── vm_table_new() ──> closed, alone ── vm_table_open() ──> open
+ *       ^                            ^       │                          │  vm_get(), vm_put():
+ *       │                  vm_table_close()  │ vm_table_pause()         │  refs + 1, - 1
+ *       │                            │       v                          │
+ *       └── vm_table_free() ──── closed, idle <── vm_table_close(), refs are 0
+ *
+ * A call looks a VM up without a lock: it reads the slot's handle, adds itself to refs by
+ * compare-and-exchange, which fails while REFS_CLOSED is set, and reads the handle again. Between
+ * the two reads the slot may have become another VM's; once the call is counted, it cannot change.
+ * vm_table_close() succeeds only while no call is counted. So a VM does not end under a call, and
+ * none finds it once it is closed.
+ *
+ * vm_table_lock guards giving out and freeing slots. Pages of slots are added and never removed, so
+ * a look-up of any handle is safe.
+ */
 #include <arch/spinlock.h>
 #include <lib/errno.h>
 #include <vm/vm.h>
 #include <vm/vm_table.h>
 
-/* A handle: the index of the slot, and above it a number that grows with each VM. */
+/* A handle: the slot's index, and above it a number that is incremented with each VM. */
 #define HANDLE_INDEX	  GENMASK(15, 0)
 #define HANDLE_GENERATION GENMASK(63, 16)
 
 STATIC_ASSERT(VM_TABLE_SLOTS == HANDLE_INDEX + 1, "an index is 16 bits");
 
-/* refs: how many calls are at work, or these. */
-#define REFS_CLOSED BIT(31) /* nobody is let in */
-#define REFS_ALONE  BIT(30) /* with REFS_CLOSED: somebody makes or ends the VM */
+/* slot->refs: the number of calls at work, or these flags. */
+#define REFS_CLOSED BIT(31) /* no call is counted any more */
+#define REFS_ALONE  BIT(30) /* with REFS_CLOSED: one caller makes or ends the VM */
 
 static struct spinlock vm_table_lock = SPINLOCK_INIT(LOCK_VM_TABLE);
 static struct page_pool *slot_pool;
@@ -46,14 +66,14 @@ static struct vm_slot *alloc_page(void)
 {
 	struct vm_slot *page = NULL;
 
-	spin_lock(&ownership_lock); /* the lock of whoever takes pages of Keel's pool */
+	spin_lock(&ownership_lock); /* held by all who take pages from Keel's pool */
 	if (page_pool_spare(slot_pool))
 		page = page_pool_alloc(slot_pool);
 	spin_unlock(&ownership_lock);
 	return page;
 }
 
-/* Lock held, or boot. */
+/* With vm_table_lock held, or at boot. */
 static int add_page(void)
 {
 	struct vm_slot *page;
@@ -106,7 +126,7 @@ u64 vm_table_next(u64 handle)
 	return 0;
 }
 
-/* Lock held. */
+/* With vm_table_lock held. */
 static int take_slot(struct vm_slot **taken)
 {
 	int ret = first_free ? 0 : add_page();
@@ -160,8 +180,8 @@ static bool take_ref(struct vm_slot *slot)
 }
 
 /*
- * Between the look at the handle and the count the slot may have become another VM's; counted in,
- * it stays what it is, so a second look decides.
+ * Between reading the handle and being counted, the slot may have become another VM's. Once a call
+ * is counted the slot cannot change, so the handle is read again.
  */
 struct vm *vm_get(u64 handle)
 {
@@ -181,7 +201,7 @@ void vm_put(struct vm *vm)
 	drop_ref(slot_at((u32)(vm->handle & HANDLE_INDEX)));
 }
 
-/* From open and idle, or closed and idle, to closed and alone. */
+/* From open or closed, without calls, to closed and alone. */
 static int close_slot(struct vm_slot *slot)
 {
 	u32 refs = __atomic_load_n(&slot->refs, __ATOMIC_RELAXED);

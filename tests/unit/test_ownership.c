@@ -976,7 +976,7 @@ static void banks_are_checked(void **state)
 	assert_false(ownership_is_ram(PA(BANK0 + 127 * PAGE)));
 }
 
-static void boot_claims_are_for_ever(void **state)
+static void boot_claims_are_permanent(void **state)
 {
 	must(ownership_init(banks, 2));
 	assert_int_equal(share_pages(PA(BANK0), PAGE, &vms[0], IPA(0)), -ENODEV);
@@ -1411,7 +1411,7 @@ int main(void)
 		test(bad_ranges_are_refused),
 		test(a_move_stays_within_a_bank),
 		test(banks_are_checked),
-		test(boot_claims_are_for_ever),
+		test(boot_claims_are_permanent),
 		test(what_firmware_reserved_is_never_moved),
 		test(a_share_can_be_asked_for_first),
 		test(devices_are_the_hosts_unless_claimed),
