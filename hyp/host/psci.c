@@ -65,23 +65,31 @@ static void pass(struct call *c)
 	c->psci->ops->smc(c->psci->ctx, c->regs);
 }
 
+/* No claim has this number. */
+#define NOT_LOST (~0ULL)
+
 /*
- * Claims an OFF CPU for a start. A CPU that is ON here but off to firmware was lost (it cannot be
- * on its way: both changes are made here first), and may be started again.
+ * Claims an OFF CPU for a start, until end_claim(). A CPU that is ON here but off to firmware was
+ * lost (it cannot be on its way: both changes are made here first), and may be started again: @lost
+ * is the claim by which it came up. *@last: the CPU's last claim, if it is ALREADY_ON.
  */
-static s64 claim_cpu(struct psci *psci, struct psci_cpu *cpu, bool lost, struct psci_entry entry)
+static s64 claim_cpu(struct psci *psci, struct psci_cpu *cpu, u64 lost, struct psci_entry entry,
+		     u64 *last)
 {
 	s64 ret = PSCI_SUCCESS;
 
 	spin_lock(&psci->lock);
+	*last = cpu->claim;
 	if (cpu->state == PSCI_CPU_ON_PENDING) {
 		ret = PSCI_ON_PENDING;
-	} else if (cpu->state == PSCI_CPU_ON && !lost) {
+	} else if (cpu->state == PSCI_CPU_ON && cpu->claim != lost) {
 		ret = PSCI_ALREADY_ON;
 	} else {
 		cpu->state = PSCI_CPU_ON_PENDING;
 		cpu->resuming = false;
 		cpu->entry = entry;
+		cpu->claim = ++psci->claims;
+		psci->starting++;
 	}
 	spin_unlock(&psci->lock);
 	return ret;
@@ -94,12 +102,15 @@ static void set_state(struct psci *psci, struct psci_cpu *cpu, enum psci_cpu_sta
 	spin_unlock(&psci->lock);
 }
 
-/* Firmware refused to start @cpu. It may run nevertheless: if it was
- * refused to go off meanwhile. */
-static void unclaim_cpu(struct psci *psci, struct psci_cpu *cpu)
+/*
+ * Firmware has answered. If it refused to start @cpu that may run nevertheless: if it was refused to
+ * go off meanwhile.
+ */
+static void end_claim(struct psci *psci, struct psci_cpu *cpu, bool refused)
 {
 	spin_lock(&psci->lock);
-	if (cpu->state == PSCI_CPU_ON_PENDING)
+	psci->starting--;
+	if (refused && cpu->state == PSCI_CPU_ON_PENDING)
 		cpu->state = PSCI_CPU_OFF;
 	spin_unlock(&psci->lock);
 }
@@ -110,23 +121,23 @@ static void cpu_on(struct call *c)
 	struct psci_entry entry = { .pc = c->arg[2], .x0 = c->arg[3] };
 	struct psci *psci = c->psci;
 	struct psci_cpu *cpu = find_cpu(psci, c->arg[1]);
+	u64 last;
 	s64 ret;
 
 	if (!cpu)
 		return set_result(c, PSCI_INVALID_PARAMETERS);
 	if (!entry_is_valid(psci, entry.pc))
 		return set_result(c, PSCI_INVALID_ADDRESS);
-	ret = claim_cpu(psci, cpu, false, entry);
+	ret = claim_cpu(psci, cpu, NOT_LOST, entry, &last);
 	if (ret == PSCI_ALREADY_ON && cpu != c->self &&
 	    firmware(psci, PSCI_AFFINITY_INFO | PSCI_64, cpu->mpidr, 0, 0) == PSCI_AFFINITY_OFF)
-		ret = claim_cpu(psci, cpu, true, entry);
+		ret = claim_cpu(psci, cpu, last, entry, &last);
 	if (ret != PSCI_SUCCESS)
 		return set_result(c, ret);
 
 	ret = firmware(psci, PSCI_CPU_ON | PSCI_64, cpu->mpidr, psci->secondary_entry,
 		       cpu_index(psci, cpu));
-	if (ret != PSCI_SUCCESS)
-		unclaim_cpu(psci, cpu);
+	end_claim(psci, cpu, ret != PSCI_SUCCESS);
 	set_result(c, ret);
 }
 
@@ -229,14 +240,42 @@ static bool cpu_is_off(struct psci *psci, const struct psci_cpu *cpu)
 	return off;
 }
 
+/* Whether no CPU has been started since claim @claims, and none is being started. */
+static bool nobody_starts(struct psci *psci, u64 claims)
+{
+	bool nobody;
+
+	spin_lock(&psci->lock);
+	nobody = !psci->starting && psci->claims == claims;
+	spin_unlock(&psci->lock);
+	return nobody;
+}
+
+static u64 last_claim(struct psci *psci)
+{
+	u64 claims;
+
+	spin_lock(&psci->lock);
+	claims = psci->claims;
+	spin_unlock(&psci->lock);
+	return claims;
+}
+
+/*
+ * CPUs are looked at one after the other. While none is started, one that was off stays off. Who
+ * starts one is another CPU that runs: then @self is not alone.
+ */
 static bool is_alone(struct psci *psci, const struct psci_cpu *self)
 {
+	u64 claims = last_claim(psci);
 	unsigned int i;
 
+	if (!nobody_starts(psci, claims))
+		return false;
 	for (i = 0; i < psci->nr_cpus; i++)
 		if (&psci->cpu[i] != self && !cpu_is_off(psci, &psci->cpu[i]))
 			return false;
-	return true;
+	return nobody_starts(psci, claims);
 }
 
 /*

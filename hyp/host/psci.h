@@ -57,6 +57,7 @@ struct psci_entry {
 struct psci_cpu {
 	u64 mpidr;
 	enum psci_cpu_state state;
+	u64 claim;		 /* of the last CPU_ON for it; 0: it was on at boot, or never */
 	bool resuming;		 /* asked firmware for a power-down suspend; @entry is valid */
 	struct psci_entry entry; /* valid in ON_PENDING, and in ON while @resuming */
 };
@@ -68,7 +69,9 @@ struct psci {
 	u64 secondary_entry;
 	bool extended_state_id; /* format of CPU_SUSPEND's power_state */
 	unsigned int nr_cpus;
-	struct spinlock lock; /* innermost; protects cpu[].state, .resuming, .entry */
+	struct spinlock lock;  /* innermost; protects what follows, but for cpu[].mpidr */
+	u64 claims;	       /* how many CPU_ONs have claimed a CPU */
+	unsigned int starting; /* of these, firmware has not answered so many yet */
 	struct psci_cpu cpu[KEEL_MAX_CPUS];
 };
 

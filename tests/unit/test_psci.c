@@ -102,6 +102,7 @@ static s64 fw_power(struct smccc_regs *r)
 static void fake_smc(void *ctx, struct smccc_regs *r)
 {
 	void (*meanwhile)(struct world *) = w.meanwhile;
+	s64 info = fw_affinity_info(r); /* may be out of date when the caller gets it */
 
 	assert_ptr_equal(ctx, &w);
 	/* firmware may take long, and other CPUs call meanwhile */
@@ -119,7 +120,7 @@ static void fake_smc(void *ctx, struct smccc_regs *r)
 		r->x[0] = (u64)w.features;
 		break;
 	case PSCI_AFFINITY_INFO | PSCI_64:
-		r->x[0] = (u64)fw_affinity_info(r);
+		r->x[0] = (u64)info;
 		break;
 	default:
 		r->x[0] = (u64)fw_power(r);
@@ -345,6 +346,44 @@ static void test_a_cpu_is_not_off_before_firmware_says_so(void **state)
 	asks_version(0, 1);
 }
 
+/* CPU 1 was seen to be off; CPU 2 starts it, and goes off before it is looked at. */
+static void hands_over(struct world *world)
+{
+	assert_int_equal(call(2, ON64, mpidrs[1], HOST_PC, CONTEXT), PSCI_SUCCESS);
+	arrives(1, HOST_PC, CONTEXT);
+	goes_off(2);
+}
+
+static void test_cpus_that_take_turns_hide_no_one(void **state)
+{
+	bring_up(2);
+	w.meanwhile = hands_over;
+	asks_version(0, 0);
+	assert_false(w.meanwhile);
+	goes_off(1);
+	asks_version(0, 1);
+}
+
+/* As before, but CPU 2 had asked for it already: firmware is about to start CPU 1. */
+static void is_asked_for(struct world *world)
+{
+	world->on[2] = false;
+	asks_version(0, 0);
+	world->on[2] = true;
+}
+
+static void test_a_cpu_that_is_being_started_is_not_gone(void **state)
+{
+	bring_up(2);
+	w.meanwhile = is_asked_for;
+	assert_int_equal(call(2, ON64, mpidrs[1], HOST_PC, CONTEXT), PSCI_SUCCESS);
+	arrives(1, HOST_PC, CONTEXT);
+	asks_version(0, 0);
+	goes_off(1);
+	goes_off(2);
+	asks_version(0, 1);
+}
+
 static void test_firmware_that_does_not_tell(void **state)
 {
 	w.no_info = true;
@@ -463,6 +502,26 @@ static void test_cpu_lost_by_firmware_can_be_started_again(void **state)
 	w.on[0] = false;
 	assert_int_equal(cpu_on(0), PSCI_ALREADY_ON);
 	firmware_saw(0);
+}
+
+/* Another CPU starts it while the caller is told that it is off. */
+static void starts_it_again(struct world *world)
+{
+	assert_int_equal(call(2, ON64, mpidrs[1], HOST_PC, CONTEXT), PSCI_SUCCESS);
+	arrives(1, HOST_PC, CONTEXT);
+}
+
+static void test_a_lost_cpu_is_started_again_once(void **state)
+{
+	bring_up(1);
+	bring_up(2);
+	w.on[1] = false;
+	w.meanwhile = starts_it_again;
+	assert_int_equal(cpu_on(1), PSCI_ALREADY_ON);
+	assert_int_equal(w.psci.cpu[1].state, PSCI_CPU_ON);
+	/* that one can be lost as well */
+	w.on[1] = false;
+	bring_up(1);
 }
 
 /* A CPU is on its way off: firmware still has it on. */
@@ -741,6 +800,8 @@ int main(void)
 		cmocka_unit_test_setup(test_cpus_that_are_gone_do_not_hide_a_kernel_that_starts,
 				       setup),
 		cmocka_unit_test_setup(test_a_cpu_is_not_off_before_firmware_says_so, setup),
+		cmocka_unit_test_setup(test_cpus_that_take_turns_hide_no_one, setup),
+		cmocka_unit_test_setup(test_a_cpu_that_is_being_started_is_not_gone, setup),
 		cmocka_unit_test_setup(test_firmware_that_does_not_tell, setup),
 		cmocka_unit_test_setup(test_32_bit_call, setup),
 		cmocka_unit_test_setup(test_cpu_on_arguments, setup),
@@ -750,6 +811,7 @@ int main(void)
 		cmocka_unit_test_setup(test_firmware_refuses_cpu_on, setup),
 		cmocka_unit_test_setup(test_a_running_cpu_is_not_marked_off_by_another, setup),
 		cmocka_unit_test_setup(test_cpu_lost_by_firmware_can_be_started_again, setup),
+		cmocka_unit_test_setup(test_a_lost_cpu_is_started_again_once, setup),
 		cmocka_unit_test_setup(test_cpu_on_while_it_goes_off, setup),
 		cmocka_unit_test_setup(test_firmware_refuses_cpu_off, setup),
 		cmocka_unit_test_setup(test_uninvited_cpus_stay_out, setup),
