@@ -28,16 +28,63 @@ static void enter(unsigned int n)
 	on(n);
 }
 
+#define FAR	   0x20000000ULL
+#define FRAME_SIZE 0x20000ULL
+
+/* Where some redistributor may lie, or none. */
+static u64 some_base(void)
+{
+	static const u64 bases[] = {
+		DIST, REDIST, FAR, FAR + 0x8000, (1ULL << 40) - FRAME_SIZE, ~0xffffULL
+	};
+
+	return bases[rnd(ARRAY_SIZE(bases))] + rnd(8) * (FRAME_SIZE / 2);
+}
+
+static u64 region_end(const struct vgic_region *region)
+{
+	return region->base + region->count * FRAME_SIZE;
+}
+
+/* No region meets another one or the distributor, and each redistributor is in one at most. */
+static void check_regions(const struct vgic *vgic)
+{
+	u32 placed = 0;
+
+	for (u32 i = 0; i < vgic->nr_regions; i++) {
+		const struct vgic_region *region = &vgic->region[i];
+
+		if (region->first != placed || region_end(region) > 1ULL << 40 ||
+		    (region->base < DIST + 0x10000 && DIST < region_end(region)))
+			abort();
+		for (u32 j = 0; j < i; j++)
+			if (region->base < region_end(&vgic->region[j]) &&
+			    vgic->region[j].base < region_end(region))
+				abort();
+		placed += region->count;
+	}
+	if (placed > vgic->nr_frames)
+		abort();
+}
+
+/* An address in some region of redistributors, or a bit behind it. */
+static u64 some_frame(void)
+{
+	const struct vgic *vgic = world_vm.vgic;
+
+	return vgic->region[rnd(vgic->nr_regions)].base + rnd(cpus + 1) * FRAME_SIZE;
+}
+
 static u64 some_register(void)
 {
 	static const u16 offsets[] = { 0x0,   0x4,   0x8,   0x14,  0x80,  0x100, 0x180,
 				       0x200, 0x280, 0x300, 0x380, 0x400, 0xc00, 0x6000 };
-	u64 base = rnd(2) ? DIST : sgi_frame(rnd(cpus), 0);
+	u64 base = rnd(2) ? DIST : some_frame() + 0x10000;
 
 	if (!rnd(8))
 		return DIST + rnd(0x10000);
 	if (!rnd(8))
-		return REDIST + rnd(cpus * 0x20000);
+		return some_frame() + rnd(FRAME_SIZE);
 	return base + offsets[rnd(ARRAY_SIZE(offsets))] + rnd(64) * (rnd(4) ? 4 : 1);
 }
 
@@ -158,7 +205,14 @@ static void start(void)
 	static const u32 irqs[] = { 64, 96, 992, 1024 };
 
 	cpus = 1 + rnd(WORLD_CPUS);
-	world_start(1 + rnd(ICH_LR_MAX), cpus, irqs[rnd(4)]);
+	world_start_without_vgic(1 + rnd(ICH_LR_MAX), cpus);
+	if (world_create_some(DIST, REDIST, irqs[rnd(4)], rnd(cpus + 1)))
+		abort();
+	for (u32 tries = rnd(8); tries; tries--) {
+		(void)!world_add_region(some_base(), rnd(8) ? rnd(cpus + 2) : rnd64());
+		check_regions(world_vm.vgic);
+	}
+	world_go();
 }
 
 /* FUZZ_STANDALONE: see steps.h */

@@ -124,17 +124,22 @@ int world_add_region(u64 base, u64 count)
 	return ret;
 }
 
-void world_start(unsigned int lrs, unsigned int count, u32 irqs)
+void world_go(void)
 {
-	world_start_without_vgic(lrs, count);
-	assert_int_equal(world_create(DIST, REDIST, irqs), 0);
-	for (unsigned int i = 0; i < count; i++) {
+	for (unsigned int i = 0; i < nr_cpus; i++) {
 		world_load(i);
 		fake_this_icc()->vmcr |= 0xffULL << 24 | 3;
 	}
 	wr(0, DIST, 4, 3);
 	world_kick();
 	world_exit(0);
+}
+
+void world_start(unsigned int lrs, unsigned int count, u32 irqs)
+{
+	world_start_without_vgic(lrs, count);
+	assert_int_equal(world_create(DIST, REDIST, irqs), 0);
+	world_go();
 }
 
 void world_load(unsigned int n)
