@@ -177,6 +177,7 @@ int keel_pool_topup(void)
 	}
 	if (!page)
 		return -ENOMEM;
+	keel_inject_pool();
 	mutex_lock(&pool_lock);
 	ret = pool_closed ? -EIO
 			  : keel_call(KEEL_HC_POOL_DONATE, page_to_phys(page),

@@ -186,8 +186,9 @@ static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned lo
 	long ret;
 
 	for (;;) {
-		if (keel_inject())
-			return -ENOMEM;
+		ret = keel_inject_map();
+		if (ret)
+			return ret;
 		ret = keel_hvc_map(keel_inject_handle(vm->handle), (gfn + *at) << PAGE_SHIFT,
 				   page_to_phys(page) + (*at << PAGE_SHIFT),
 				   (count - *at) << PAGE_SHIFT, flags, &done, &clean);

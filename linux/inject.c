@@ -37,6 +37,21 @@ static unsigned int pin_ms;
 module_param(pin_ms, uint, 0644);
 MODULE_PARM_DESC(pin_ms, "how much later the next memory is pinned, in milliseconds");
 
+static unsigned int pool_ms;
+module_param(pool_ms, uint, 0644);
+MODULE_PARM_DESC(
+	pool_ms,
+	"EL2's pool is short at the next map, and given more so much later, in milliseconds");
+
+static unsigned int restart_ms;
+module_param(restart_ms, uint, 0644);
+MODULE_PARM_DESC(restart_ms, "how much longer a restart of the host takes, in milliseconds");
+
+static unsigned int invalidate_ms;
+module_param(invalidate_ms, uint, 0644);
+MODULE_PARM_DESC(invalidate_ms,
+		 "how much longer the next change of a process's memory takes, in milliseconds");
+
 /* Takes effect once, after a run that an interrupt ended: EL2 waits for no answer then. */
 static unsigned long abort_at;
 module_param(abort_at, ulong, 0644);
@@ -91,12 +106,40 @@ void keel_inject_release(void)
 		msleep(READ_ONCE(release_ms));
 }
 
+/* Once. */
+static void be_late(unsigned int *ms)
+{
+	unsigned int late = xchg(ms, 0);
+
+	if (late)
+		msleep(late);
+}
+
 void keel_inject_pin(void)
 {
-	unsigned int ms = xchg(&pin_ms, 0);
+	be_late(&pin_ms);
+}
 
-	if (ms)
-		msleep(ms);
+int keel_inject_map(void)
+{
+	if (keel_inject())
+		return -ENOMEM;
+	return READ_ONCE(pool_ms) ? -ENOBUFS : 0;
+}
+
+void keel_inject_pool(void)
+{
+	be_late(&pool_ms);
+}
+
+void keel_inject_restart(void)
+{
+	be_late(&restart_ms);
+}
+
+void keel_inject_invalidate(void)
+{
+	be_late(&invalidate_ms);
 }
 
 long keel_inject_abort(struct keel_vcpu *vcpu, long exit)

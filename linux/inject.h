@@ -51,6 +51,23 @@ static inline void keel_inject_release(void)
 {
 }
 
+static inline int keel_inject_map(void)
+{
+	return 0;
+}
+
+static inline void keel_inject_pool(void)
+{
+}
+
+static inline void keel_inject_restart(void)
+{
+}
+
+static inline void keel_inject_invalidate(void)
+{
+}
+
 #else
 
 #include <linux/anon_inodes.h>
@@ -85,6 +102,18 @@ u64 keel_inject_handle(u64 handle);
 
 /* A VM is about to be released: it may take long. */
 void keel_inject_release(void);
+
+/* The error of a map of guest memory, or 0. */
+int keel_inject_map(void);
+
+/* EL2's pool is about to be given memory: it may take long. */
+void keel_inject_pool(void);
+
+/* The host restarts, and what EL2 had is given back: it may take long. */
+void keel_inject_restart(void);
+
+/* The kernel has said that it changes a process's memory: it may take long. */
+void keel_inject_invalidate(void);
 
 /* Memory is about to be pinned: it may take long. */
 void keel_inject_pin(void);

@@ -187,6 +187,7 @@ static int on_restart(struct notifier_block *block, unsigned long event, void *u
 	keel_pool_close();
 	if (!keel_pool_reclaim())
 		pr_err("Keel cannot return all donated memory: a kernel started by kexec must not use it\n");
+	keel_inject_restart();
 	return NOTIFY_OK;
 }
 

@@ -40,6 +40,8 @@ static bool invalidate_watch(struct mmu_interval_notifier *notifier,
 	unsigned long last = min(range->end - 1, notifier->interval_tree.last);
 	u64 gfn = gfn_of(watch, first), end = gfn_of(watch, last) + 1, count;
 
+	if (mmu_notifier_range_blockable(range))
+		keel_inject_invalidate();
 	for (; gfn < end; gfn += count) {
 		if (!lock_memory(watch->vm, range))
 			return false;

@@ -6,6 +6,8 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include "parameters.h"
 
@@ -280,6 +282,80 @@ static void test_huge(void)
 	munmap(room, 2 * HUGE);
 }
 
+/* ---- another process, whose memory changes at that time ---- */
+
+#define INVALIDATE_MS PARAMETER("invalidate_ms")
+#define LATE_MS	      6000
+
+static int ready[2];
+
+static void tell(const int *pipe_ends)
+{
+	if (write(pipe_ends[1], "", 1) != 1)
+		give_up("write to a pipe");
+}
+
+static void wait_to_be_told(const int *pipe_ends)
+{
+	char byte;
+
+	if (read(pipe_ends[0], &byte, 1) != 1)
+		give_up("read from a pipe");
+}
+
+/*
+ * It has discarded a page that counted as locked, and is about to discard another: the kernel holds
+ * its mmap_lock, which is needed to count the first no more.
+ */
+static void discard_slowly(void)
+{
+	start();
+	must(madvise(vm.mem + 0x8000, PAGE, MADV_DONTNEED), "MADV_DONTNEED");
+	write_number(INVALIDATE_MS, LATE_MS);
+	tell(ready);
+	must(madvise(vm.mem, PAGE, MADV_DONTNEED), "MADV_DONTNEED");
+	end_guest(&vm, &vcpu);
+	_exit(failed);
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void test_busy_neighbour(void)
+{
+	double took;
+	int status;
+	pid_t other;
+	long ret;
+
+	must(pipe(ready), "pipe");
+	write_number(MEMLOCK, 1);
+	other = fork();
+	if (!other)
+		discard_slowly();
+	wait_to_be_told(ready);
+	start();
+	while (read_number(INVALIDATE_MS))
+		usleep(1000);
+	write_number(ABORT_AT, BROKEN);
+	took = seconds();
+	ret = ioctl(vcpu.fd, KVM_RUN, 0);
+	took = seconds() - took;
+	write_number(MEMLOCK, 0);
+	check(ret < 0 && errno == EINTR && bus_code == BUS_MCEERR_AR,
+	      "the guest meets broken memory while another process is busy: SIGBUS");
+	check(took < LATE_MS / 2000.0, "... and does not wait for that one (%.2f s)", took);
+	check(!waitpid(other, &status, WNOHANG), "it was busy all the time");
+	waitpid(other, &status, 0);
+	check(WIFEXITED(status) && !WEXITSTATUS(status), "its own guest is well");
+	end_guest(&vm, &vcpu);
+}
+
 int main(void)
 {
 	const struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
@@ -291,5 +367,6 @@ int main(void)
 	test_not_broken();
 	test_ended();
 	test_huge();
+	test_busy_neighbour();
 	return finish();
 }
