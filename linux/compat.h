@@ -72,6 +72,29 @@ static inline bool keel_compound_is_broken(struct page *head)
 	return PageHuge(head) ? PageHWPoison(head) : PageHasHWPoisoned(head);
 }
 
+/* How many entries of page tables map any of the folio. Older kernels do not export this. */
+static inline int keel_folio_mapcount(struct folio *folio)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	return folio_mapcount(folio);
+#else
+	int whole, count = 0;
+	long i, pages = folio_nr_pages(folio);
+
+	if (!folio_test_large(folio))
+		return atomic_read(&folio->_mapcount) + 1;
+	whole = folio_entire_mapcount(folio);
+	if (folio_test_hugetlb(folio))
+		return whole;
+	for (i = 0; i < pages; i++)
+		count += atomic_read(&folio_page(folio, i)->_mapcount) + 1;
+	/* A page of a file counts the entries for the whole as well. */
+	if (!folio_test_anon(folio))
+		return count - whole * (int)(pages - 1);
+	return count + whole - (PageDoubleMap(&folio->page) ? (int)pages : 0);
+#endif
+}
+
 /* The field's name differs between versions, its place does not. */
 static inline bool keel_immediate_exit(struct kvm_run *run)
 {

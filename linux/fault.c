@@ -43,13 +43,22 @@ struct pinned {
 	bool one_pin; /* one pin on the huge page that contains all of it; otherwise one on each page */
 };
 
-/* A fault of a guest. */
+/*
+ * A fault of a guest; or a guess, at memory that the guest has not accessed. A guess maps what is
+ * there, or does nothing: it faults no memory in, waits for no page, and tells the process nothing.
+ */
 struct fault {
 	u64 gfn;
 	bool write;
+	bool guess;
+	bool there;	    /* the process had the memory already */
+	bool held;	    /* -EBUSY: somebody holds the page */
+	int why;	    /* -EBUSY: the kernel's error */
 	unsigned int max;   /* the largest order that may be mapped */
 	unsigned int order; /* the order that was mapped */
-	bool there;	    /* the process had the memory already */
+	unsigned int stale; /* how often what was pinned was out of date */
+	unsigned int tries; /* that failed one after the other, without @held */
+	unsigned int ticks; /* the last wait for somebody who holds the page */
 };
 
 /* An entry of size i in vm->pins, indexed by gfn >> order_of(i): the frame, and flags. */
@@ -466,71 +475,76 @@ static int supply_memory(struct keel_vm *vm, const struct pinned *pin, int err)
 
 /* ---- without locks: pinning ---- */
 
-/*
- * Pinning fails temporarily for a page that must be moved first, out of movable memory or CMA,
- * while somebody else holds it. So many tries are made, a tick apart.
- */
-#define PIN_TRIES 10
-
-static bool is_transient(long err)
+static noinline long pin_for_reading(unsigned long hva, unsigned long count, unsigned int flags,
+				     struct page **pages)
 {
-	return err == -EAGAIN || err == -EBUSY || err == -ENOMEM;
-}
-
-static noinline long pin_again(unsigned long hva, unsigned long count, unsigned int flags,
-			       struct page **pages)
-{
-	unsigned int tries = 1;
-	long got;
-
-	do {
-		schedule_timeout_interruptible(1);
-		if (signal_pending(current))
-			return -EINTR;
-		got = pin_user_pages_fast(hva, count, flags, pages);
-	} while (is_transient(got) && ++tries < PIN_TRIES);
-	return got;
-}
-
-static __always_inline long pin_patiently(unsigned long hva, unsigned long count,
-					  unsigned int flags, struct page **pages)
-{
-	long got = pin_user_pages_fast(hva, count, FOLL_LONGTERM | flags, pages);
-
-	return likely(!is_transient(got)) ? got
-					  : pin_again(hva, count, FOLL_LONGTERM | flags, pages);
-}
-
-static noinline long pin_for_reading(unsigned long hva, unsigned long count, struct page **pages)
-{
-	return pin_patiently(hva, count, 0, pages);
+	return pin_user_pages_fast(hva, count, FOLL_LONGTERM | flags, pages);
 }
 
 /*
  * Pin for writing if the process may write, also for reads and in read-only slots: a page that the
  * process has never written would otherwise be the zero page, which cannot be shared that often. If
- * it may not write, pin for reading if @read_only. *@writable tells which. Return: as
- * pin_user_pages_fast().
+ * it may not write, pin for reading if @read_only. *@writable tells which. @flags: FOLL_NOFAULT for
+ * memory that the guest has not accessed. Return: as pin_user_pages_fast().
  */
 static __always_inline long pin_pages(const struct keel_slot *slot, unsigned long hva,
-				      unsigned long count, struct page **pages, bool read_only,
-				      bool *writable)
+				      unsigned long count, unsigned int flags, struct page **pages,
+				      bool read_only, bool *writable)
 {
-	long got = pin_patiently(hva, count, FOLL_WRITE, pages);
+	long got = pin_user_pages_fast(hva, count, FOLL_LONGTERM | FOLL_WRITE | flags, pages);
 
 	*writable = !(slot->flags & KVM_MEM_READONLY);
 	if (likely(got != -EFAULT) || !read_only)
 		return got;
 	*writable = false;
-	return pin_for_reading(hva, count, pages);
+	return pin_for_reading(hva, count, flags, pages);
 }
 
-/* Errors that KVM_RUN does not return by themselves mean that the process has no such memory. */
-static int pin_error(long err)
+/*
+ * Whether there are more references to the page at @hva than the process's page tables and the
+ * kernel's caches have: then the kernel cannot move it. It need not if the page is pinned already,
+ * unless that is for a short time, in movable memory.
+ */
+static bool is_held(unsigned long hva)
 {
-	if (err == -EINTR || err == -ENOMEM || err == -EBUSY)
+	struct folio *folio;
+	struct page *page;
+	int known = 1; /* this one */
+	bool held;
+
+	if (get_user_pages_fast(hva, 1, FOLL_NOFAULT, &page) != 1)
+		return false;
+	folio = page_folio(page);
+	known += keel_folio_mapcount(folio);
+	if (folio_mapping(folio))
+		known += folio_nr_pages(folio) + folio_test_private(folio);
+	if (!folio_test_lru(folio) && !folio_test_hugetlb(folio)) /* about to be added to a list */
+		known++;
+	held = folio_ref_count(folio) > known &&
+	       (is_zone_movable_page(page) || !folio_maybe_dma_pinned(folio));
+	folio_put(folio);
+	return held;
+}
+
+static unsigned long slot_hva(const struct keel_slot *slot, u64 gfn)
+{
+	return slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
+}
+
+/*
+ * The error of a fault whose pin gave @err. -EBUSY: the kernel cannot pin the page now, see
+ * wait_for_page(). Errors that KVM_RUN does not return by themselves mean that the process has no
+ * such memory.
+ */
+static noinline int pin_error(struct fault *fault, const struct keel_slot *slot, long err)
+{
+	if (err == -EINTR)
 		return err;
-	return err == -EAGAIN ? -EBUSY : -EFAULT;
+	if (err != -EAGAIN && err != -EBUSY && err != -ENOMEM)
+		return -EFAULT;
+	fault->why = err;
+	fault->held = !fault->guess && is_held(slot_hva(slot, fault->gfn));
+	return -EBUSY;
 }
 
 static bool are_adjacent(struct page **pages, unsigned long count)
@@ -541,11 +555,6 @@ static bool are_adjacent(struct page **pages, unsigned long count)
 		if (page_to_pfn(pages[i]) != pfn + i)
 			return false;
 	return true;
-}
-
-static unsigned long slot_hva(const struct keel_slot *slot, u64 gfn)
-{
-	return slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
 }
 
 /*
@@ -683,9 +692,12 @@ static bool process_has(const struct keel_slot *slot, u64 gfn, unsigned long cou
 	return true;
 }
 
-/* The memory must be aligned to 2^@unit pages as the guest addresses are. */
-static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, unsigned int unit,
-		     struct pinned *pin)
+/*
+ * The memory must be aligned to 2^@unit pages as the guest addresses are. @flags as for pin_pages().
+ * Return: 0; the kernel's error; or -EFAULT.
+ */
+static long pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, unsigned int unit,
+		      unsigned int flags, struct pinned *pin)
 {
 	unsigned long count = 1UL << order;
 	struct page **pages;
@@ -697,7 +709,7 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 	pin->gfn = ALIGN_DOWN(gfn, count);
 	pin->order = order;
 	pin->one_pin = false;
-	got = pin_pages(slot, slot_hva(slot, pin->gfn), count, pages,
+	got = pin_pages(slot, slot_hva(slot, pin->gfn), count, flags, pages,
 			slot->flags & KVM_MEM_READONLY, &pin->writable);
 	if (got == count && are_adjacent(pages, count) &&
 	    IS_ALIGNED(page_to_pfn(pages[0]) ^ pin->gfn, 1UL << unit)) {
@@ -708,7 +720,7 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
 	if (got > 0)
 		unpin_user_pages(pages, got);
 	kvfree(pages);
-	return got < 0 ? pin_error(got) : -EFAULT;
+	return got < 0 ? got : -EFAULT;
 }
 
 /*
@@ -717,6 +729,13 @@ static int pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, 
  * page that cannot be mapped is left for its own fault.
  */
 #define AROUND_PAGES 16
+
+/*
+ * The kernel notifies the watch when it moves a page to pin it, and also when it tries to and fails.
+ * So what was pinned of a slot with a page that cannot be moved would be out of date each time. After
+ * so often no more than the page of the fault is pinned.
+ */
+#define STALE_MAX 2
 
 /* Pages from @gfn on that are pinned, each with its own pin. */
 struct around {
@@ -796,21 +815,25 @@ static int fault_in(unsigned long hva, bool read_only)
 	return -EHWPOISON;
 }
 
-/* How many pages from @gfn on to pin: those that the process has, or one that is faulted in. */
-static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
-			 bool read_only, bool *there)
+/*
+ * How many pages from the fault's on to pin: those that the process has, or one that is faulted in.
+ * -EAGAIN also for a guess at what is no longer there.
+ */
+static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot,
+			 struct fault *fault)
 {
-	u64 end = min(ALIGN(gfn + 1, AROUND_PAGES), slot->gfn + slot->npages);
+	u64 gfn = fault->gfn, end = min(ALIGN(gfn + 1, AROUND_PAGES), slot->gfn + slot->npages);
 	struct translation found = translate_hva(slot_hva(slot, gfn), end - gfn);
 	int ret;
 
-	*there = found.pages || (found.order && found.writable);
-	if (!*there) {
-		ret = fault_in(slot_hva(slot, gfn), read_only);
+	fault->there = found.pages || (found.order && found.writable);
+	if (!fault->there) {
+		ret = fault->guess ? -EAGAIN : fault_in(slot_hva(slot, gfn), !fault->write);
 		if (ret)
 			return ret;
 	}
-	if (slot->flags & KVM_MEM_READONLY || vm->page_order || vm->memlock)
+	if (slot->flags & KVM_MEM_READONLY || vm->page_order || vm->memlock ||
+	    fault->stale >= STALE_MAX)
 		return 1;
 	return max(found.pages, 1UL);
 }
@@ -821,28 +844,34 @@ static int why_not(int err, const struct keel_slot *slot, u64 gfn, bool read_onl
 	return (err == -EFAULT ? fault_in(slot_hva(slot, gfn), read_only) : 0) ?: err;
 }
 
+/* Nobody is told of broken memory that the guest has not accessed. */
+static int is_broken(const struct fault *fault, unsigned long hva, unsigned int shift)
+{
+	if (!fault->guess)
+		tell_of_poison(hva, shift);
+	return -EHWPOISON;
+}
+
 /*
  * The process may still have pages that the kernel knows to be broken, because they were pinned
  * when it tried to unmap them. Drop these and what follows; no guest gets them. -EHWPOISON if none
  * are left.
  */
-static noinline int drop_broken(const struct keel_slot *slot, struct around *around)
+static noinline int drop_broken(const struct keel_slot *slot, const struct fault *fault,
+				struct around *around)
 {
 	struct page *head = compound_head(around->pages[0]);
 	unsigned long good = 0;
 
 	if (PageHuge(head) && PageHWPoison(head)) {
 		unpin_from(around, 0);
-		tell_of_poison(slot_hva(slot, around->gfn), compound_order(head) + PAGE_SHIFT);
-		return -EHWPOISON;
+		return is_broken(fault, slot_hva(slot, around->gfn),
+				 compound_order(head) + PAGE_SHIFT);
 	}
 	while (good < around->count && !PageHWPoison(around->pages[good]))
 		good++;
 	unpin_from(around, good);
-	if (good)
-		return 0;
-	tell_of_poison(slot_hva(slot, around->gfn), PAGE_SHIFT);
-	return -EHWPOISON;
+	return good ? 0 : is_broken(fault, slot_hva(slot, around->gfn), PAGE_SHIFT);
 }
 
 /* Whether there is nothing for drop_broken(). Of hugetlb pages the head tells, and all have one. */
@@ -857,17 +886,35 @@ static __always_inline bool are_good(const struct around *around)
 	return page == end;
 }
 
-static int pin_around(const struct keel_slot *slot, const struct fault *fault, long count,
+/* If several pages cannot be pinned the one that the guest has accessed may be. */
+static noinline long pin_one(const struct keel_slot *slot, const struct fault *fault,
+			     struct page **pages, bool *writable)
+{
+	return pin_pages(slot, slot_hva(slot, fault->gfn), 1, fault->guess ? FOLL_NOFAULT : 0,
+			 pages, !fault->write, writable);
+}
+
+static noinline int pin_around_failed(const struct keel_slot *slot, struct fault *fault, long err)
+{
+	int ret = pin_error(fault, slot, err);
+
+	return fault->guess ? ret : why_not(ret, slot, fault->gfn, !fault->write);
+}
+
+static int pin_around(const struct keel_slot *slot, struct fault *fault, long count,
 		      struct around *around, bool *writable)
 {
-	long got = pin_pages(slot, slot_hva(slot, fault->gfn), count, around->pages,
+	unsigned int flags = count > 1 || fault->guess ? FOLL_NOFAULT : 0;
+	long got = pin_pages(slot, slot_hva(slot, fault->gfn), count, flags, around->pages,
 			     count == 1 && !fault->write, writable);
 
+	if (unlikely(got <= 0) && count > 1)
+		got = pin_one(slot, fault, around->pages, writable);
 	around->gfn = fault->gfn;
 	around->count = max(got, 0L);
-	if (got <= 0)
-		return why_not(pin_error(got), slot, fault->gfn, !fault->write);
-	return likely(are_good(around)) ? 0 : drop_broken(slot, around);
+	if (unlikely(got <= 0))
+		return pin_around_failed(slot, fault, got);
+	return likely(are_good(around)) ? 0 : drop_broken(slot, fault, around);
 }
 
 /* Pinning several pages has failed: find out whether one of them is broken. */
@@ -880,7 +927,8 @@ static int look_at_each(const struct keel_slot *slot, u64 gfn, unsigned long cou
 	return ret;
 }
 
-static int drop_broken_page(const struct keel_slot *slot, const struct pinned *pin)
+static int drop_broken_page(const struct keel_slot *slot, const struct fault *fault,
+			    const struct pinned *pin)
 {
 	unsigned long i;
 
@@ -889,22 +937,24 @@ static int drop_broken_page(const struct keel_slot *slot, const struct pinned *p
 	if (i == 1UL << pin->order)
 		return 0;
 	unpin_memory(pin);
-	tell_of_poison(slot_hva(slot, pin->gfn + i), PAGE_SHIFT);
-	return -EHWPOISON;
+	return is_broken(fault, slot_hva(slot, pin->gfn + i), PAGE_SHIFT);
 }
 
 /*
  * A page of stage 2 that is several of the kernel's pages. They must be adjacent and aligned, as
  * they are in a huge page; otherwise such a VM cannot have this memory.
  */
-static int pin_large_page(const struct keel_slot *slot, u64 gfn, unsigned int order,
+static int pin_large_page(const struct keel_slot *slot, struct fault *fault, unsigned int order,
 			  struct pinned *pin)
 {
-	int ret = pin_block(slot, gfn, order, order, pin);
+	u64 gfn = fault->gfn;
+	long got = pin_block(slot, gfn, order, order, fault->guess ? FOLL_NOFAULT : 0, pin);
+	int ret;
 
-	if (!ret)
-		return drop_broken_page(slot, pin);
-	if (ret != -EFAULT)
+	if (!got)
+		return drop_broken_page(slot, fault, pin);
+	ret = pin_error(fault, slot, got);
+	if (ret != -EFAULT || fault->guess)
 		return ret;
 	ret = look_at_each(slot, ALIGN_DOWN(gfn, 1UL << order), 1UL << order);
 	if (ret != -EFAULT)
@@ -932,7 +982,7 @@ static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u
 			return true;
 		}
 		if (!process_has(slot, ALIGN_DOWN(gfn, 1UL << orders[i]), 1UL << orders[i]) ||
-		    pin_block(slot, gfn, orders[i], vm->page_order, &block))
+		    pin_block(slot, gfn, orders[i], vm->page_order, FOLL_NOFAULT, &block))
 			continue;
 		unpin_from(around, 0);
 		*pin = block;
@@ -942,9 +992,8 @@ static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u
 }
 
 /* Pin the page of @fault and those around it, or more of a huge page. */
-static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot,
-		    const struct fault *fault, long count, struct pinned *pin,
-		    struct around *around)
+static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot, struct fault *fault,
+		    long count, struct pinned *pin, struct around *around)
 {
 	int ret = pin_around(slot, fault, count, around, &pin->writable);
 
@@ -960,7 +1009,7 @@ static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot,
 	if (!vm->page_order)
 		return 0;
 	unpin_from(around, 0);
-	return pin_large_page(slot, fault->gfn, vm->page_order, pin);
+	return pin_large_page(slot, fault, vm->page_order, pin);
 }
 
 /* As long as these have not changed, the process still has what a fault has pinned. */
@@ -1135,12 +1184,10 @@ static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 }
 
 /* -EAGAIN also while a page is being given up, for which keel_fault() waits. */
-static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *seen)
+static int fault_in_slot(struct keel_vm *vm, struct fault *fault, const struct seen *seen)
 {
-	long ret;
+	long ret = pages_to_pin(vm, &seen->slot, fault);
 
-	seen->sequence = keel_watch_sequence(seen->slot.watch);
-	ret = pages_to_pin(vm, &seen->slot, fault->gfn, !fault->write, &fault->there);
 	if (ret < 0)
 		return ret;
 	if (!keel_pin_begin(vm))
@@ -1151,7 +1198,8 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, struct seen *s
 		settle_charges(vm);
 	/* What was looked at may have changed before it was pinned: mprotect(). */
 	if (ret == -EFAULT && mmu_interval_check_retry(&seen->slot.watch->notifier, seen->sequence))
-		return -EAGAIN;
+		ret = -EAGAIN;
+	fault->stale += ret == -EAGAIN;
 	return ret;
 }
 
@@ -1170,12 +1218,6 @@ static bool has_block(struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
 	found = translate_hva(slot_hva(slot, gfn), 0);
 	if (found.order != PMD_LEAF_ORDER || !found.writable)
 		return false;
-	/*
-	 * Nobody is told of broken memory that the guest has not accessed. What is found here may be
-	 * the page of somebody else by now, and the memory of a device has none.
-	 */
-	if (!pfn_valid(found.pfn) || PageHWPoison(compound_head(pfn_to_page(found.pfn))))
-		return false;
 	if (mutex_lock_killable(&vm->mem_lock))
 		return false;
 	pinned = find_pin(vm, gfn, ~0U, &there);
@@ -1184,9 +1226,9 @@ static bool has_block(struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
 }
 
 /* As for pages: map the huge pages that follow in the same 8 MiB. */
-static void fault_blocks_around(struct keel_vm *vm, u64 gfn, struct seen *seen)
+static void fault_blocks_around(struct keel_vm *vm, u64 gfn, const struct seen *seen)
 {
-	struct fault next = { .max = PMD_LEAF_ORDER };
+	struct fault next = { .guess = true, .max = PMD_LEAF_ORDER };
 
 	for (next.gfn = ALIGN_DOWN(gfn, BLOCK_PAGES) + BLOCK_PAGES;
 	     next.gfn % (AROUND_BLOCKS * BLOCK_PAGES) && has_block(vm, &seen->slot, next.gfn);
@@ -1205,12 +1247,39 @@ static int fault_once(struct keel_vm *vm, struct fault *fault)
 
 	if (!keel_slot_hold(vm, fault->gfn, &seen.slot, &seen.generation))
 		return ret;
-	if (!fault->write || !(seen.slot.flags & KVM_MEM_READONLY))
+	if (!fault->write || !(seen.slot.flags & KVM_MEM_READONLY)) {
+		seen.sequence = keel_watch_sequence(seen.slot.watch);
 		ret = fault_in_slot(vm, fault, &seen);
+	}
 	if (!ret && fault->there && fault->order == PMD_LEAF_ORDER && !vm->memlock)
 		fault_blocks_around(vm, fault->gfn, &seen);
 	keel_watch_put(seen.slot.watch);
 	return ret;
+}
+
+/*
+ * Pinning fails temporarily for a page that must be moved first, out of movable memory or CMA, while
+ * somebody else holds it. The kernel's error for that is also the one for a lack of memory. As long
+ * as the page is held, be it for a second or for hours, the guest waits; and it can be killed or
+ * interrupted meanwhile. Otherwise so many tries are made, a tick apart.
+ */
+#define PIN_TRIES  10
+#define HELD_TICKS (HZ / 16) /* between two looks at a page that stays held */
+
+/* Return: whether to try again. A signal ends the wait. */
+static noinline bool wait_for_page(struct fault *fault)
+{
+	unsigned int ticks = 1;
+
+	if (fault->held) {
+		fault->tries = 0;
+		fault->ticks = min(2 * fault->ticks + 1, (unsigned int)HELD_TICKS);
+		ticks = fault->ticks;
+	} else if (++fault->tries == PIN_TRIES) {
+		return false;
+	}
+	schedule_timeout_interruptible(ticks);
+	return true;
 }
 
 int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
@@ -1222,10 +1291,13 @@ int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 		if (signal_pending(current))
 			return -EINTR;
 		ret = fault_once(vm, &fault);
-	} while (ret == -EAGAIN && !keel_wait_given_up());
+	} while ((ret == -EAGAIN && !keel_wait_given_up()) ||
+		 (ret == -EBUSY && wait_for_page(&fault)));
 	if (ret == -EAGAIN) /* a signal came while it waited */
 		return -EINTR;
-	return ret == -EBUSY ? -EAGAIN : ret;
+	if (ret != -EBUSY)
+		return ret;
+	return fault.why == -ENOMEM ? -ENOMEM : -EAGAIN;
 }
 
 static int map_pinned_once(struct keel_vm *vm, u64 gfn, struct pinned *pin)

@@ -93,3 +93,12 @@ def test_locked_memory_limit(shared):
     machine.check("echo 0 >/sys/module/keel/parameters/memlock")
     assert result.status == vms.OFF, machine.check("cat /tmp/out")
     survives(machine, before)
+
+
+def test_held_memory(boot):
+    """Memory that somebody holds where the kernel wants all to be movable: the guest waits for it."""
+    machine = boot(append="quiet keel.console=keep kernelcore=512M")
+    assert "Movable" in machine.check("cat /proc/zoneinfo")
+    result = machine.run("test_held", timeout=100)
+    assert result.status == 0, result.output
+    vms.assert_healthy(machine)

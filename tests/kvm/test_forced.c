@@ -3,7 +3,7 @@
  * What a machine does not do on demand, by a module with fault injection (linux/inject.h): a vCPU
  * that cannot run any more ends its VM, of which all others hear; memory is taken from a guest in
  * parts, however much the process discards; the process changes its memory between a fault's look
- * at it and the pin; and huge pages around a fault are broken. For a shipped module: nothing to
+ * at it and the pin; and huge pages around a fault are broken, or go. For a shipped module: nothing to
  * test, which is a failure.
  */
 #include <pthread.h>
@@ -214,6 +214,72 @@ static void test_broken_neighbour(void)
 	munmap(room, 2 * BLOCKS * HUGE);
 }
 
+/* ---- memory that a fault brings besides, and that goes meanwhile ---- */
+
+static void wait_for_pin(void)
+{
+	unsigned int tries;
+
+	for (tries = 0; read_number(PIN_MS) && tries < 1000; tries++)
+		usleep(10000);
+	check(!read_number(PIN_MS), "memory is about to be pinned");
+}
+
+static unsigned int pages_there(char *at)
+{
+	static unsigned char there[HUGE / PAGE];
+	unsigned int i, count = 0;
+
+	must(mincore(at, HUGE, there), "mincore");
+	for (i = 0; i < HUGE / PAGE; i++)
+		count += there[i] & 1;
+	return count;
+}
+
+/*
+ * The guest reads the first of some huge pages. While the second is about to be pinned, which the
+ * guest has not asked for, the process gives a part of it up, by @advice.
+ */
+static void test_gone_meanwhile(int advice, size_t size, const char *what)
+{
+	const struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
+	char *room = map_memory(2 * BLOCKS * HUGE);
+	char *mem = (char *)(((uintptr_t)room + BLOCKS * HUGE - 1) & ~(BLOCKS * HUGE - 1));
+	unsigned int left;
+	struct vm vm;
+	struct vcpu vcpu;
+	pthread_t thread;
+
+	start_guest(&vm, &vcpu, reads, reads_end);
+	must(madvise(mem, BLOCKS * HUGE, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	memset(mem, 1, BLOCKS * HUGE);
+	must(set_region(vm.fd, 1, 0, MUCH_BASE, BLOCKS * HUGE, mem), "a slot of huge pages");
+	must(set_reg(&vcpu, CORE_REG(regs[0]), GUEST_BASE), "x0");
+	expect_mmio(&vcpu, true, MMIO_BASE, 8, "the guest runs");
+	must(set_reg(&vcpu, CORE_REG(regs[0]), MUCH_BASE), "x0");
+	sigaction(SIGBUS, &action, NULL);
+	bus_count = 0;
+	result = -1;
+	write_number(PIN_MS, 500);
+	pthread_create(&thread, NULL, run_other, &vcpu);
+	wait_for_pin();
+	write_number(PIN_MS, 1000);
+	wait_for_pin();
+	must(madvise(mem + HUGE, size, advice), what);
+	left = pages_there(mem + HUGE);
+	check(result < 0 && (advice == MADV_HWPOISON || !left),
+	      "the fault has not ended (%u pages of the second are left)", left);
+	pthread_join(thread, NULL);
+	check(!result && vcpu.run->exit_reason == KVM_EXIT_MMIO,
+	      "the guest reads the first, while the second goes by %s: %s (exit %u)", what,
+	      result ? strerror(result) : "success", vcpu.run->exit_reason);
+	check(pages_there(mem + HUGE) == left, "what has gone does not come back (%u of %u pages)",
+	      pages_there(mem + HUGE), left);
+	check(!bus_count, "no SIGBUS (%d, %p)", (int)bus_count, bus_address);
+	end_guest(&vm, &vcpu);
+	munmap(room, 2 * BLOCKS * HUGE);
+}
+
 int main(void)
 {
 	const struct sigaction action = { .sa_handler = on_alarm };
@@ -226,5 +292,7 @@ int main(void)
 	test_parts();
 	test_protected_meanwhile();
 	test_broken_neighbour();
+	test_gone_meanwhile(MADV_DONTNEED, HUGE, "MADV_DONTNEED");
+	test_gone_meanwhile(MADV_HWPOISON, PAGE, "MADV_HWPOISON");
 	return finish();
 }
