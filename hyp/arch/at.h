@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Address translation instructions (ARM DDI 0487, C5.4). They walk tables that are not EL2's. What
- * the walk says is in PAR_EL1 after an ISB; but an external abort on it, or an update of the access
- * flag that fails, is an exception of EL2's own (R_QBSVM, R_XQSMX).
+ * Address translation instructions (ARM DDI 0487, C5.4). They walk tables that are not EL2's. The
+ * result is in PAR_EL1 after an ISB; but an external abort on the walk, or an update of the access
+ * flag that fails, is an exception at EL2 (R_QBSVM, R_XQSMX).
  */
 #ifndef KEEL_ARCH_AT_H
 #define KEEL_ARCH_AT_H
@@ -11,8 +11,8 @@
 #include <lib/types.h>
 
 /*
- * at_s1e1r(): stage 1 of EL1's regime, a read at EL1. The others: at EL0, for a write, with stage 2
- * behind it. Return: false if it could not be done; PAR_EL1 is UNKNOWN then.
+ * at_s1e1r(): stage 1 of EL1's regime, for a read at EL1. The others: at EL0, for a write, with
+ * stage 2 as well. Return: false if the walk faulted; PAR_EL1 is UNKNOWN then.
  */
 #define DEFINE_AT(name, op)                                                      \
 	static inline bool __must_check name(u64 va)                             \

@@ -15,8 +15,7 @@ static inline u64 dcache_line_size(void)
 	return 4ULL << ((ctr >> 16) & 0xf);
 }
 
-/* 16 lines an iteration, then the rest: this runs over whole kernels at
- * boot, and guests' memory. */
+/* 16 lines in each iteration, then the rest: used for whole kernels at boot, and guests' memory. */
 #define DEFINE_DCACHE_OP(name, op)                                                  \
 	static inline void name(const void *start, u64 size)                        \
 	{                                                                           \
@@ -38,7 +37,7 @@ static inline u64 dcache_line_size(void)
 	}
 
 /*
- * Clean to the point of coherency: what was written is seen with the caches off. Invalidates as
+ * Clean to the point of coherency, where accesses with caches off see the data. Invalidates as
  * well: a clean alone can lose data on early Cortex-A53 (errata 819472, 824069, 826319, 827319).
  */
 DEFINE_DCACHE_OP(dcache_clean_poc, "civac")

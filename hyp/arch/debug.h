@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Breakpoint and watchpoint registers by number (ARM DDI 0487). A CPU has as many as its
- * ID_AA64DFR0_EL1 says: the others are UNDEFINED, and it is a mistake to ask for them.
+ * ID_AA64DFR0_EL1 says. The others are UNDEFINED and must not be accessed.
  */
 #ifndef KEEL_ARCH_DEBUG_H
 #define KEEL_ARCH_DEBUG_H

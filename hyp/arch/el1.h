@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EL1's registers as seen from EL2. With HCR_EL2.E2H=1 the plain names reach EL2's own registers
- * and EL1's have names of their own (ARM DDI 0487, D8.3.5), so each access picks by E2H.
+ * EL1's registers, accessed from EL2. With HCR_EL2.E2H=1 the plain names access EL2's own
+ * registers, and EL1's have other names (ARM DDI 0487, D8.3.5), so each access chooses by E2H.
  */
 #ifndef KEEL_ARCH_EL1_H
 #define KEEL_ARCH_EL1_H
@@ -49,8 +49,8 @@ DEFINE_EL1_REG(contextidr, contextidr_el1, CONTEXTIDR_EL1)
 #define TCR_EPD1 BIT(23)
 
 /*
- * EL1's tables are not walked from here on. First no walks, then the MMU on, since with the MMU off
- * an AT needs none to have a result.
+ * Disable walks of EL1's tables: first by TCR_EL1, then turn the MMU on, since with the MMU off an
+ * AT has a result without a walk.
  */
 static inline void el1_walks_off(u64 tcr, u64 sctlr)
 {
@@ -60,7 +60,7 @@ static inline void el1_walks_off(u64 tcr, u64 sctlr)
 	isb();
 }
 
-/* The opposite, once everything else is as it shall be. */
+/* The opposite, when all other registers have their new values. */
 static inline void el1_walks_on(u64 tcr, u64 sctlr)
 {
 	isb();

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accesses of EL2 to memory that is not its own, or is about to be: a guest's or the host's may lie
- * where nothing answers, or may have failed. A fault is an answer of these functions, not the end.
- * What is reported late comes as an SError (vm/serror.h).
+ * Accesses of EL2 to memory that is not its own, or is not yet: memory of a guest or the host may
+ * be at addresses where nothing answers, or may have failed. These functions report a fault to
+ * their caller. An error that is reported late is an SError (vm/serror.h).
  *
- * The slow ones leave ELR_EL2, SPSR_EL2, ESR_EL2, FAR_EL2 and HPFAR_EL2 as they were. After those in
- * line these can be those of a fault.
+ * The functions in foreign.S preserve ELR_EL2, SPSR_EL2, ESR_EL2, FAR_EL2 and HPFAR_EL2. After the
+ * inline ones these may have the values of a fault.
  */
 #ifndef KEEL_ARCH_FOREIGN_H
 #define KEEL_ARCH_FOREIGN_H
@@ -13,7 +13,7 @@
 #include <arch/extable.h>
 #include <lib/types.h>
 
-/* The size of a record that foreign_store_record() writes; of what foreign_load() reads. */
+/* The bytes that foreign_store_record() writes, and that foreign_load() reads. */
 #define FOREIGN_RECORD 64
 #define FOREIGN_LOAD   32
 
@@ -24,32 +24,32 @@ bool __must_check foreign_clear(void *start, u64 size);
 bool __must_check foreign_clean_inval(const void *start, u64 size);
 
 /*
- * Copy FOREIGN_LOAD bytes from where they may fault to EL2's, each doubleword by one read; both
- * aligned to 8. Return: false if it faulted, and nothing is copied.
+ * Copy FOREIGN_LOAD bytes from memory that may fault to EL2's, each doubleword by one read; both
+ * aligned to 8. Return: false if it faulted; nothing is copied then.
  */
 bool __must_check foreign_load(void *to, const void *from);
 
 /*
- * Read FOREIGN_TRIED bytes every @step bytes, a divisor of @size; @start is aligned to them. Memory
- * fails by lines, or by doublewords (FEAT_RAS's poison): so what is to be read later is tried as a
- * whole. Return: whether all of it answers.
+ * Read FOREIGN_TRIED bytes at each multiple of @step, a divisor of @size, from @start on, which is
+ * aligned to FOREIGN_TRIED. Memory fails by cache lines or doublewords (FEAT_RAS's poison), so all
+ * bytes that will be read later are tried. Return: whether no read faults.
  */
 #define FOREIGN_TRIED 32
 #define FOREIGN_LINE  64
 bool __must_check foreign_answers(const void *start, u64 size, u64 step);
 
 /*
- * A register of a device that may have no power or clock, or not be there; @bytes: 4 or 8, aligned.
- * Return: false if it faulted; what was read is 0 then. A write may be answered too late for that:
- * then whoever runs next has an SError, as it would have had of its own write.
+ * Access a register of a device that may be absent, or without power or clock; @bytes: 4 or 8,
+ * aligned. Return: false if it faulted; a read gives 0 then. A write may fault too late for that:
+ * then there is an SError later, as after a write by the host itself.
  */
 bool __must_check foreign_read_reg(const volatile void *reg, unsigned int bytes, u64 *value);
 bool __must_check foreign_write_reg(volatile void *reg, unsigned int bytes, u64 value);
 
 /*
- * ELR_EL2 and SPSR_EL2, by which EL2 returns to the host: a fault of foreign_read64() and the like
- * changes them. To be kept around these where no guest is loaded. (While one is, the world switch
- * has them, and enter.S what the guest goes on by.)
+ * Save and restore ELR_EL2 and SPSR_EL2, by which EL2 returns to the host: a fault of
+ * foreign_read64() and other inline functions changes them. Needed around these while no guest is
+ * loaded. (While one is, the world switch has saved the host's, and enter.S the guest's.)
  */
 struct foreign_return {
 	u64 elr, spsr;
@@ -77,8 +77,8 @@ static inline void foreign_return_restore(const struct foreign_return *r)
 }
 
 /*
- * A doubleword or word, aligned, by one access. If it faults a read gives 0, a write does nothing, and
- * *@failed becomes 1, which is a doubleword of EL2's own. No instruction more than the access.
+ * Access a doubleword or word, aligned, by one instruction and no other. If it faults, a read gives
+ * 0, a write does nothing, and *@failed, in EL2's memory, becomes 1.
  */
 static __always_inline u64 foreign_read64(const void *from, u64 *failed)
 {
@@ -123,9 +123,9 @@ static __always_inline void foreign_write32(void *to, u32 value, u64 *failed)
 }
 
 /*
- * A register of such a device as foreign_write_reg()'s, one of 32 bits, where nobody asks whether it
- * answered: a write that faults is lost. foreign_settle() reads one, so that writes before it are in
- * effect. No instruction more than the access.
+ * Write a 32-bit register of a device as for foreign_write_reg(), by one instruction, without a
+ * result: a write that faults is lost. foreign_settle() reads a register, so that earlier writes
+ * are in effect.
  */
 static __always_inline void foreign_post32(volatile void *reg, u32 value)
 {
@@ -145,7 +145,7 @@ static __always_inline void foreign_settle(const volatile void *reg)
 			 : "memory");
 }
 
-/* An instruction. Return: it; 0 (which is UDF) where the read faults. */
+/* Read an instruction. Return: the instruction; 0 (UDF) if the read faults. */
 static inline u32 foreign_fetch(const void *from)
 {
 	u32 word;
@@ -167,7 +167,7 @@ struct foreign_record {
 	u64 word[FOREIGN_RECORD / 8];
 };
 
-/* Write a record where it may fault; @to is aligned to 8. Return: false if it faulted. */
+/* Write a record to memory that may fault; @to is aligned to 8. Return: false if it faulted. */
 static __always_inline bool __must_check foreign_store_record(void *to, struct foreign_record r)
 {
 	__asm__ goto("1: stp %x1, %x2, [%0]\n"

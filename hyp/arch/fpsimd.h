@@ -5,7 +5,7 @@
 
 #include <lib/types.h>
 
-/* FP/SIMD and SVE, as fpsimd_save() lays them out. SVE_VQ_MAX quadwords a vector. */
+/* FP/SIMD and SVE registers, as fpsimd_save() stores them. SVE_VQ_MAX quadwords for each vector. */
 #define SVE_VQ_MAX 16
 struct vcpu_fpstate {
 	u64 fpcr, fpsr;
@@ -17,29 +17,30 @@ struct vcpu_fpstate {
 };
 
 /*
- * V registers, FPCR and FPSR. CPTR_EL2 must not trap FP.
+ * Save and load V registers, FPCR and FPSR. CPTR_EL2 must not trap FP.
  */
 void fpsimd_save(struct vcpu_fpstate *state);
 void fpsimd_restore(const struct vcpu_fpstate *state);
 
 /*
- * Z and P registers, and FFR if @ffr, at the vector length in force, one register each SVE_VQ_MAX *
- * 16 (2) bytes, and FPCR and FPSR. CPTR_EL2 must not trap FP.
+ * Save and load Z and P registers, and FFR if @ffr, at the current vector length, in rows of
+ * SVE_VQ_MAX * 16 (Z) and SVE_VQ_MAX * 2 (P) bytes, and FPCR and FPSR. CPTR_EL2 must not trap FP.
  *
- * Out of Streaming SVE mode the length is by ZCR_EL2, SVE must not be trapped, and FFR is always
- * there. With PSTATE.SM set it is by SMCR_EL2, SME must not be trapped, and FFR is there if
- * sve_has_ffr() says so: elsewhere RDFFR and WRFFR are illegal (C6, CheckNonStreamingSVEEnabled()).
+ * Outside of Streaming SVE mode the length is that of ZCR_EL2, SVE must not trap, and there is
+ * always FFR. With PSTATE.SM set the length is that of SMCR_EL2, SME must not trap, and there is
+ * FFR if sve_has_ffr() says so: otherwise RDFFR and WRFFR are illegal (C6,
+ * CheckNonStreamingSVEEnabled()).
  */
 void sve_save(struct vcpu_fpstate *state, bool ffr);
 void sve_restore(const struct vcpu_fpstate *state, bool ffr);
 
 /*
- * Whether FFR can be read, in Streaming SVE mode: FEAT_SME_FA64 must be in force at EL2, which takes
- * SMCR_EL2.FA64 and, where there is EL3, SMCR_EL3.FA64. CPTR_EL2 must not trap SME. P0 is lost.
+ * Whether FFR can be read in Streaming SVE mode: FEAT_SME_FA64 must be enabled at EL2, by
+ * SMCR_EL2.FA64 and, if there is EL3, by SMCR_EL3.FA64. CPTR_EL2 must not trap SME. P0 is lost.
  */
 bool sve_has_ffr(void);
 
-/* Quadwords of a vector, as ZCR_EL2 has it; CPTR_EL2 must trap neither FP nor SVE. */
+/* Quadwords of a vector at ZCR_EL2's length. CPTR_EL2 must trap neither FP nor SVE. */
 unsigned int sve_vq(void);
 
 #endif

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * State of physical private interrupts, in a CPU's redistributor (ARM IHI 0069, 12.11): by register
- * writes of which each says one interrupt only, so the host's own writes, of the same CPU or
- * another, cannot get in the way. The redistributor is the host's otherwise.
+ * The state of physical private interrupts, in a CPU's redistributor (ARM IHI 0069, 12.11). Each
+ * register write concerns one interrupt only, so it does not interfere with the host's writes, on
+ * the same CPU or another. The redistributor is the host's otherwise.
  *
- * Its power is its CPU's, which may go off at any time, or the host's to cut. Then an access faults,
- * and what it should have done is not done: of a CPU that is off nothing is lost, and a guest that
- * runs beside a dead redistributor is not interrupted, or not let go on, until there is power again.
+ * A redistributor loses power with its CPU, which may go off at any time, and the host can turn it
+ * off. Then an access faults and has no effect. For a CPU that is off that does not matter; a guest
+ * whose CPU has no redistributor is not interrupted, or does not continue, until it has power
+ * again.
  *
- * All but gicr_force() are for a CPU that has a vCPU loaded: behind a fault ELR_EL2, SPSR_EL2,
- * ESR_EL2, FAR_EL2 and HPFAR_EL2 are that fault's. What they said of an exit has been read by then.
+ * All functions but gicr_force() are for a CPU with a vCPU loaded: after a fault ELR_EL2, SPSR_EL2,
+ * ESR_EL2, FAR_EL2 and HPFAR_EL2 have the fault's values. The exit's have been read before.
  */
 #ifndef KEEL_ARCH_GICR_H
 #define KEEL_ARCH_GICR_H
@@ -26,13 +27,13 @@
 /* In the RD frame */
 #define GICR_TYPER	 0x8
 #define GICR_TYPER_VLPIS BIT(1) /* two frames more, for virtual LPIs */
-#define GICR_TYPER_LAST	 BIT(4) /* of a range of adjacent redistributors */
+#define GICR_TYPER_LAST	 BIT(4) /* the last of adjacent redistributors */
 #define GICR_TYPER_AFF	 GENMASK(63, 32)
 
 /*
- * Make an interrupt of a CPU's active: it is not signalled until it is deactivated, be it by
- * gicr_clear_active() or by a guest's EOI through a list register. In effect when this returns: the
- * read makes sure that a deactivation that follows comes second.
+ * Make an interrupt of a CPU active: it is not signalled until it is deactivated, by
+ * gicr_clear_active() or by a guest's EOI of a list register. In effect when this returns: because
+ * of the read, a deactivation that follows comes second.
  */
 static inline void gicr_set_active(void *gicr, u32 intid)
 {
@@ -46,7 +47,7 @@ static inline void gicr_clear_active(void *gicr, u32 intid)
 }
 
 /*
- * Enable a PPI of a CPU's and make it pending, which is not EL2's to do while the host runs. The
+ * Enable a PPI of a CPU and make it pending. Only in a panic, since the enable is the host's. The
  * CPU may be off, and its redistributor with it.
  */
 static inline void gicr_force(void *gicr, u32 intid)
@@ -55,13 +56,13 @@ static inline void gicr_force(void *gicr, u32 intid)
 		(void)!foreign_write_reg((u8 *)gicr + GICR_ISPENDR0, 4, BIT(intid));
 }
 
-/* Make a PPI of a CPU's pending, whatever its input is; it may be another CPU's. */
+/* Make a PPI pending, whatever its input is, on this CPU or another. */
 static inline void gicr_set_pending(void *gicr, u32 intid)
 {
 	foreign_post32((u8 *)gicr + GICR_ISPENDR0, (u32)BIT(intid));
 }
 
-/* Take that back. A PPI whose input is up stays pending. In effect when this returns. */
+/* Undo gicr_set_pending(). A PPI whose input is asserted stays pending. In effect at return. */
 static inline void gicr_clear_pending(void *gicr, u32 intid)
 {
 	foreign_post32((u8 *)gicr + GICR_ICPENDR0, (u32)BIT(intid));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtual CPU interface of GICv3 (ARM IHI 0069, 12.4) and the physical one as EL2 sees it.
+ * The virtual CPU interface of GICv3 (ARM IHI 0069, 12.4), and the physical one from EL2.
  */
 #ifndef KEEL_ARCH_ICH_H
 #define KEEL_ARCH_ICH_H
@@ -46,7 +46,7 @@ static inline void ich_write_lr(unsigned int n, u64 value)
 	}
 }
 
-/* Active priorities; how many of the four there are follows from the priority bits. */
+/* Active priorities: one, two or four registers, depending on the priority bits. */
 static inline void ich_read_apr(u64 ap0r[4], u64 ap1r[4], unsigned int count)
 {
 	if (count > 2) {
@@ -100,7 +100,7 @@ static inline void ich_write_vmcr(u64 value)
 	write_sysreg(value, ASM_REG(ICH_VMCR_EL2));
 }
 
-/* Why the maintenance interrupt is asserted; 0 if it is not. */
+/* The reasons for which the maintenance interrupt is asserted; 0 if it is not. */
 static inline u64 ich_read_misr(void)
 {
 	return read_sysreg(ASM_REG(ICH_MISR_EL2));
@@ -120,13 +120,13 @@ static inline bool icc_present(void)
 	       try_read_sysreg(ASM_REG(ICC_SRE_EL2), &sre) && (sre & ICC_SRE_SRE);
 }
 
-/* Whether a physical interrupt waits for this CPU, EL2's or the host's (ISR_EL1). */
+/* Whether a physical interrupt is pending on this CPU, EL2's or the host's (ISR_EL1). */
 static inline bool interrupt_waits(void)
 {
 	return read_sysreg(isr_el1) & (ISR_I | ISR_F);
 }
 
-/* Whether EL1 reaches ICC_SRE_EL1; if not, it traps. */
+/* Whether EL1 may access ICC_SRE_EL1; if not, it traps. */
 static inline void icc_open_sre(bool open)
 {
 	u64 sre = read_sysreg(ASM_REG(ICC_SRE_EL2));

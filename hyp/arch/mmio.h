@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Device registers. One instruction an access, so that a fault's syndrome is valid and the
- * compiler can neither split nor merge it.
+ * Device registers: each access is one instruction, so that a fault's syndrome is valid, and the
+ * compiler can neither split nor merge accesses.
  */
 #ifndef KEEL_ARCH_MMIO_H
 #define KEEL_ARCH_MMIO_H

@@ -10,7 +10,7 @@ static inline struct percpu *this_cpu(void)
 {
 	struct percpu *cpu;
 
-	/* Not volatile: a CPU's pointer does not change under it. */
+	/* Not volatile: the pointer does not change on a CPU. */
 	__asm__("mrs %0, tpidr_el2" : "=r"(cpu));
 	return cpu;
 }

@@ -26,8 +26,8 @@ static inline void pte_write(u64 *ptep, u64 pte)
 }
 
 /*
- * Replace *old by @pte if the descriptor is still *old, atomically against hardware's updates.
- * Otherwise put what it is into *old and return false. Release order when it succeeds.
+ * Replace the descriptor by @pte if it is still *old, atomically with respect to hardware's
+ * updates. Otherwise write its value to *old and return false. Release order if it succeeds.
  */
 static inline bool pte_cmpxchg(u64 *ptep, u64 *old, u64 pte)
 {

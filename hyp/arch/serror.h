@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Taking an SError at EL2, which runs with them masked. */
+/* Taking an SError at EL2, where they are masked otherwise. */
 #ifndef KEEL_ARCH_SERROR_H
 #define KEEL_ARCH_SERROR_H
 
@@ -7,10 +7,10 @@
 #include <lib/types.h>
 
 /*
- * Unmask them for one instruction. The vector of EL2's own SErrors finds the place in the exception
- * table and goes on at 2, with PSTATE.A as it was there: clear. So 2 is in the row as well.
- * HCR_EL2.AMO is set. ELR_EL2, SPSR_EL2, ESR_EL2 and FAR_EL2 are lost. Return: ESR_EL2 of the one
- * that was taken; 0 for none.
+ * Unmask SErrors for one instruction. The vector of EL2's own SErrors finds the row in the
+ * exception table and continues at label 2, with PSTATE.A still clear, so the row contains the
+ * instruction at 2 as well. HCR_EL2.AMO is set. ELR_EL2, SPSR_EL2, ESR_EL2 and FAR_EL2 are lost.
+ * Return: ESR_EL2 of the SError that was taken; 0 for none.
  */
 static inline u64 serror_window(void)
 {

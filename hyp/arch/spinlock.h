@@ -3,10 +3,10 @@
  * Spinlocks, built on load-acquire/store-exclusive and WFE; usable once the MMU is on (exclusives
  * need Normal memory). docs/locking.md has the order of all locks.
  *
- * Not fair: who finds the lock free takes it. A queue would hand it to the CPU that came first
- * whether or not that one runs at all; below an emulator or another hypervisor, where a CPU can be
- * off for milliseconds, all others would wait with it. Hold times are short and bounded, and every
- * holder does something else in between, which on hardware keeps the waits short.
+ * Not fair: the first CPU that finds the lock free takes it. A queue would pass the lock to the CPU
+ * that came first, whether or not that CPU runs: under an emulator or another hypervisor, where a
+ * CPU can be descheduled for milliseconds, all others would wait for it. Hold times are short and
+ * bounded, and no holder takes the lock again at once, so waits are short.
  */
 #ifndef KEEL_ARCH_SPINLOCK_H
 #define KEEL_ARCH_SPINLOCK_H
@@ -23,8 +23,8 @@ struct spinlock {
 };
 
 /*
- * A debug build stops on a lock that its holder takes again, on one that is taken against the order
- * of lock_rank.h, and on one that ought to be held by this CPU and is not. cpu/lock_check.c.
+ * A debug build panics if a holder takes a lock again, if a lock is taken against the order of
+ * lock_rank.h, or if a lock that must be held is not held by this CPU. cpu/lock_check.c.
  */
 #ifdef KEEL_DEBUG
 #define SPINLOCK_INIT(lock_rank)    \
@@ -58,7 +58,7 @@ static inline void spin_check_release(struct spinlock *lock)
 
 /*
  * A waiter's exclusive load arms its monitor, which the holder's store clears: that ends the WFE.
- * An event that is left over ends it too, and it looks again.
+ * An event from before ends it, too: the waiter reads the lock again.
  */
 static inline void spin_lock(struct spinlock *lock)
 {

@@ -27,8 +27,9 @@
 	} while (0)
 
 /*
- * Registers that EL3 may keep from EL2: false where the access is UNDEFINED, and 0 is read. Then
- * ELR_EL2, SPSR_EL2, ESR_EL2 and FAR_EL2 are lost. The flags change: reading RNDR and RNDRRS sets them.
+ * Registers that EL3 may withhold from EL2: false if the access is UNDEFINED; the value is 0 then,
+ * and ELR_EL2, SPSR_EL2, ESR_EL2 and FAR_EL2 are lost. The flags change: reading RNDR and RNDRRS
+ * sets them.
  */
 #define try_read_sysreg(reg, value)                                                          \
 	({                                                                                   \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The generic timer as EL2 sees it (ARM DDI 0487, D12): the counter, EL1's virtual timer, and EL2's
- * own physical timer, which Keel uses for the guest's physical one.
+ * The generic timer from EL2 (ARM DDI 0487, D12): the counter, EL1's virtual timer, and EL2's own
+ * physical timer, which Keel uses for the guest's physical one.
  */
 #ifndef KEEL_ARCH_TIMER_H
 #define KEEL_ARCH_TIMER_H
@@ -9,11 +9,11 @@
 #include <arch/barrier.h>
 #include <arch/el1.h>
 
-/* With E2H=1 the plain names reach EL2's virtual timer, and EL1's is CNTV_*_EL02. */
+/* With E2H=1 the plain names access EL2's virtual timer, and EL1's is CNTV_*_EL02. */
 DEFINE_EL1_REG(cntv_ctl, cntv_ctl_el0, CNTV_CTL_EL0)
 DEFINE_EL1_REG(cntv_cval, cntv_cval_el0, CNTV_CVAL_EL0)
 
-/* The physical counter now, not what was speculated before. */
+/* The physical counter now, and not an earlier value from speculation. */
 static inline u64 timer_counter(void)
 {
 	isb();
@@ -26,7 +26,7 @@ static inline void cnthp_start(u64 cval)
 	write_sysreg(1, cnthp_ctl_el2);
 }
 
-/* It is on already. */
+/* Set the compare value of a timer that is on already. */
 static inline void cnthp_move(u64 cval)
 {
 	write_sysreg(cval, cnthp_cval_el2);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLB maintenance: each tlbi_*() is one TLBI instruction without any barrier (ARM DDI 0487, D8.17).
- * What sequence of them is right is the business of the portable code, where it is tested on a
- * model of a TLB. Operands are laid out as in C5.5.
+ * TLB maintenance: each tlbi_*() is one TLBI instruction without a barrier (ARM DDI 0487, D8.17).
+ * The sequences are in portable code, which is tested on a model of a TLB. Operands are those of
+ * C5.5.
  */
 #ifndef KEEL_ARCH_TLB_H
 #define KEEL_ARCH_TLB_H

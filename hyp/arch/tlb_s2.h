@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Borrowing VTTBR_EL2 for TLB maintenance of another VMID. No assembly of its own: tests compile it.
+ * Changing VTTBR_EL2 temporarily, for TLB maintenance of another VMID. Without assembly: tests
+ * compile it.
  */
 #ifndef KEEL_ARCH_TLB_S2_H
 #define KEEL_ARCH_TLB_S2_H
@@ -11,24 +12,24 @@
 #include <arch/trace_buffer.h>
 #include <lib/types.h>
 
-/* What tlb_s2_enter() found, for tlb_s2_exit(). */
+/* The values before tlb_s2_enter(), for tlb_s2_exit(). */
 struct tlb_s2_saved {
 	u64 vttbr, vtcr;
 	u64 tcr, sctlr; /* EL1's, if @blocked */
-	u64 trblimitr;	/* of a trace buffer that is off meanwhile, or 0 */
+	u64 trblimitr;	/* of a trace buffer that was disabled, or 0 */
 	bool changed, blocked;
 };
 
 /*
  * Make the stage-2 TLBIs of tlb.h apply to the VMID in @vttbr, and be decoded by @vtcr (a range's
  * unit is VTCR_EL2.DS's, as loaded: C5.5): loads both unless they are there already. No preemption
- * until tlb_s2_exit(). @block: the CPU may execute AT speculatively, so EL1's walks must be off in
- * between. @trace: the CPU has a trace buffer unit for EL1.
+ * until tlb_s2_exit(). @block: the CPU may execute AT speculatively, so EL1's walks are disabled
+ * meanwhile. @trace: the CPU has a trace buffer unit for EL1.
  *
- * The CPU's profiling unit may still have records of EL1's to write, which must go by the stage 2
- * that they were taken under. At EL2 it takes none, so the next ones are behind tlb_s2_exit(). The
- * same is true of the trace buffer, which is off meanwhile: see trace_buffer_stop(). Both may have
- * to walk EL1's tables for that.
+ * The CPU's profiling unit may still have records of EL1 to write, which must be translated by the
+ * stage 2 that was loaded when they were taken; so it is drained first. It takes no new ones at
+ * EL2. The same is true of the trace buffer, which is disabled meanwhile: see trace_buffer_stop().
+ * Both may have to walk EL1's tables to drain.
  */
 static inline struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block, bool trace)
 {
@@ -54,7 +55,7 @@ static inline struct tlb_s2_saved tlb_s2_enter(u64 vttbr, u64 vtcr, bool block, 
 	return saved;
 }
 
-/* Put all of it back. */
+/* Restore everything that tlb_s2_enter() changed. */
 static inline void tlb_s2_exit(const struct tlb_s2_saved *saved)
 {
 	if (!saved->changed)

@@ -28,7 +28,7 @@ static inline void bitmap_clear(u64 *map, unsigned int bit)
 	map[bit / 64] &= ~BIT(bit % 64);
 }
 
-/* All of the first @bits bits, and those that share the last one's word, become 0. */
+/* Clear the first @bits bits, and the others in the last of their words. */
 static inline void bitmap_zero(u64 *map, unsigned int bits)
 {
 	for (unsigned int i = 0; i < BITMAP_WORDS(bits); i++)

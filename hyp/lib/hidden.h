@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Included before all else when the image is built: nothing outside of it defines what a header
- * declares. So the compiler reaches a variable of another file by its address, not by way of a
- * table of addresses.
+ * Included before everything else when the image is built: all that headers declare is defined in
+ * the image. So the compiler accesses variables of other files directly, and not by a global offset
+ * table.
  */
 #ifndef __ASSEMBLY__
 #pragma GCC visibility push(hidden)

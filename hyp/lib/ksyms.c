@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Finding the function that an address lies in. */
+/* Finding the function that contains an address. */
 #include <lib/ksyms.h>
 
-/* How many functions start at @offset or before it. */
+/* How many functions start at or before @offset. */
 static u32 starts_up_to(const struct ksyms *syms, u64 offset)
 {
 	u32 lo = 0, hi = syms->count;

@@ -34,14 +34,14 @@ static inline struct ksyms ksyms_image(void)
 }
 
 /**
- * ksyms_lookup() - the function that an offset lies in
+ * ksyms_lookup() - find the function that contains an offset
  * @syms:   the table
- * @offset: bytes from _text. The table knows no ends: what lies behind the last function is taken
- *          for a part of it, so the caller checks that the address is in the image's text. A return
- *          address lies behind its call, possibly in the next function: look up the byte before it.
+ * @offset: bytes from _text. The table has no ends: an offset behind the last function counts as
+ *          part of it, so the caller checks that the address is in the image's text. A return
+ *          address is behind its call, possibly in the next function: look up the byte before it.
  * @into:   bytes from the function's start to @offset; untouched when there is no name
  *
- * Return: the name; NULL if the table is empty or @offset lies before the first function.
+ * Return: the name; NULL if the table is empty or @offset is before the first function.
  */
 const char *ksyms_lookup(const struct ksyms *syms, u64 offset, u64 *into);
 

@@ -17,7 +17,7 @@ enum lock_rank {
 	LOCK_RD,	/* rd_lock */
 	LOCK_OWNERSHIP, /* ownership_lock */
 	LOCK_STAGE2,	/* struct stage2.lock of the host, of a VM's own: at most one at a time */
-	LOCK_SHADOW_STAGE2, /* ... of a shadow: one at a time, that of its VM's own may be held */
+	LOCK_SHADOW_STAGE2, /* of a shadow: one at a time; its VM's own may be held */
 	LOCK_EL2_MAP,	    /* el2_map_lock */
 	LOCK_VGIC,	    /* struct vgic.lock */
 	LOCK_VMID,	    /* struct vmid_allocator.lock */

@@ -27,7 +27,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Takes the next word off @s; false at the end. A double quote hides blanks up to the next one. */
+/* Take the next word off @s; false at the end. Blanks between double quotes belong to the word. */
 static bool next_word(const char **s, struct text *word)
 {
 	const char *p = *s;
@@ -136,8 +136,8 @@ static bool set_console(struct options *o, struct text value)
 }
 
 /*
- * DEN 0028, table 6-1: a name for the calls of an owner. Yielding calls are the trusted OS's
- * whatever their owner field: the numbers of old ones were given out before there was one.
+ * DEN 0028, table 6-1: names for the calls of an owner. Yielding calls are the trusted OS's
+ * whatever their owner field says: old ones got their numbers before there was such a field.
  */
 static const struct smc_name {
 	char name[12];
@@ -217,7 +217,7 @@ static bool set_selftest(struct options *o, struct text value)
 	return true;
 }
 
-/* An option: its name with the equals sign, and who reads its value. */
+/* An option: its name with the equals sign, and the function that parses its value. */
 static const struct option {
 	char name[24];
 	bool (*set)(struct options *o, struct text value);

@@ -2,9 +2,9 @@
 /*
  * Keel's boot options: the words of the boot loader's command line that begin with `keel.`.
  *
- * They are read before anything else is set up: with the MMU off, without a lock or an allocation,
- * from the string as it lies in the device tree. A wrong word never stops the boot: it is reported
- * and its option keeps the default.
+ * They are parsed before anything else is set up: with the MMU off, without a lock or an
+ * allocation, from the string in the device tree. A wrong word never stops the boot: it is
+ * reported, and its option keeps the default.
  */
 #ifndef KEEL_LIB_OPTIONS_H
 #define KEEL_LIB_OPTIONS_H
@@ -30,7 +30,7 @@ enum option_loglevel { OPTION_LOG_ERR, OPTION_LOG_WARN, OPTION_LOG_INFO, OPTION_
 /* keel.console: whether messages go to the console while the host runs. */
 enum option_console { OPTION_CONSOLE_BOOT, OPTION_CONSOLE_KEEP };
 
-/* keel.spe: who does the profiling of guests. */
+/* keel.spe: what provides SPE to guests, the CPUs' units or Keel. */
 enum option_spe {
 	OPTION_SPE_AUTO, /* the CPUs if all have a profiling unit, else Keel */
 	OPTION_SPE_HW,
@@ -40,10 +40,10 @@ enum option_spe {
 
 #define OPTIONS_SELFTEST_SIZE 32
 
-/* keel.smc: at most this many stretches of function identifiers; a name takes up to three */
+/* keel.smc: at most this many ranges of function identifiers; a name takes up to three */
 #define OPTIONS_SMC_MAX 16
 
-/* keel.smc: which of the host's SMCs go to firmware beside those that always do. */
+/* keel.smc: which of the host's SMCs are passed to firmware, besides those that always are. */
 struct option_smc {
 	bool optee; /* OP-TEE's calls, checked (host/optee.h) */
 	u8 count;
@@ -65,7 +65,7 @@ struct options {
 };
 
 /**
- * typedef options_warn_t - told of a word that could not be used
+ * typedef options_warn_t - called for a word that could not be used
  * @ctx:  as given to options_parse()
  * @why:  what is wrong with it, a few words
  * @word: the word itself, not terminated
@@ -76,8 +76,8 @@ typedef void options_warn_t(void *ctx, const char *why, const char *word, size_t
 /**
  * options_parse() - read Keel's options from a command line
  * @bootargs: the command line; NULL stands for an empty one
- * @out:      filled with the defaults, then with what @bootargs says; the last of two equal words
- *            counts
+ * @out:      filled with the defaults, then with the values of @bootargs; of two words of an option
+ *            the last counts
  * @warn:     called once for each word that is unknown or has a bad value; may be NULL
  * @ctx:      for @warn
  *

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Numbers from text. Apart from string.c, which native programs do not link. */
+/* Numbers from text. Not in string.c, which native programs do not link. */
 #include <lib/errno.h>
 #include <lib/string.h>
 
-/* The value of a digit; 16 and more for what is none. */
+/* The value of a digit; 16 or more for another character. */
 static unsigned int digit_value(char c)
 {
 	if (c >= '0' && c <= '9')

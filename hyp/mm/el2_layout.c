@@ -4,8 +4,9 @@
 #include <lib/errno.h>
 #include <mm/el2_layout.h>
 
-/* D8.2.4: T0SZ is at most 39, so an input range has at least 25 bits
- * (16 with FEAT_TTST, unused). */
+/*
+ * D8.2.4: T0SZ is at most 39, so an input range has at least 25 bits (16 with FEAT_TTST, unused).
+ */
 #define S1_BITS_MIN	 25U
 #define S1_BITS_MAX	 48U
 #define S1_BITS_MAX_LPA2 52U
@@ -65,7 +66,7 @@ static int check_input(const struct el2_layout_in *in)
 	return 0;
 }
 
-/* Without VHE one base serves both: the runtime range is the half that T is not in. */
+/* Without VHE there is one base for both: the runtime range is the half that does not have T. */
 static void place_one_base(struct el2_layout *l, const struct el2_layout_in *in)
 {
 	u64 half = BIT(in->va_bits - 1);
@@ -85,7 +86,7 @@ static void place_one_base(struct el2_layout *l, const struct el2_layout_in *in)
 	}
 }
 
-/* With E2H=1 the runtime range has TTBR1 and the top of the address space to itself. */
+/* With E2H=1 the runtime range has TTBR1 and the top of the address space alone. */
 static void place_two_bases(struct el2_layout *l, const struct el2_layout_in *in)
 {
 	l->which = EL2_TWO_BASES;
@@ -97,8 +98,8 @@ static void place_two_bases(struct el2_layout *l, const struct el2_layout_in *in
 }
 
 /*
- * The linear window shows physical memory at a fixed offset. It takes up to three quarters of the
- * runtime range. If RAM is larger than that, the window shows the part of RAM around Keel's image.
+ * The linear window maps physical memory at a fixed offset. It takes up to three quarters of the
+ * runtime range. If RAM is larger than that, the window covers the part of RAM around Keel's image.
  */
 static int place_linear(struct el2_layout *l, const struct el2_layout_in *in)
 {
@@ -117,7 +118,7 @@ static int place_linear(struct el2_layout *l, const struct el2_layout_in *in)
 	l->linear_end = PA(end);
 	l->linear_offset = l->runtime_base + NULL_GUARD - start;
 	l->private_base = l->runtime_base + NULL_GUARD + (end - start) + SZ_2M;
-	/* The last page stays out, so that "one past the end" never wraps to 0. */
+	/* The last page is not used, so that "one past the end" never wraps to 0. */
 	l->private_end = l->runtime_base + l->runtime_size - SZ_2M;
 	return 0;
 }

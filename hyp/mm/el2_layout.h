@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where everything lies in EL2's virtual address space: a pure function of the machine.
+ * The layout of EL2's virtual address space: a pure function of the machine.
  *
  * EL2 needs two things mapped: the trampoline (the page that turns the MMU on, mapped at its
  * physical address T) and the runtime range. docs/el2-address-space.md argues why the two can
@@ -23,7 +23,7 @@ enum el2_case {
 	EL2_TWO_BASES,	       /* E2H=1: T in TTBR0's range, runtime range in TTBR1's */
 };
 
-/* What the layout depends on. */
+/* The arguments of the layout. */
 struct el2_layout_in {
 	struct pa trampoline; /* T: page-aligned */
 	unsigned int va_bits; /* EL2_VA_BITS_MIN..48, or ..52 where s1_lpa2 has 4K */
@@ -64,7 +64,7 @@ struct el2_layout {
  */
 int __must_check el2_layout(struct el2_layout *out, const struct el2_layout_in *in);
 
-/* One line in words for the boot log: "trampoline in the lower half", ... */
+/* The case in words, for the boot log: "trampoline in the lower half", ... */
 const char *el2_case_name(enum el2_case which);
 
 /**

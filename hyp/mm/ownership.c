@@ -70,7 +70,10 @@ static const struct transition_row {
 	int refuse[OWNERSHIP_STATES];
 } transitions[TRANSITIONS] = {
 	/* clang-format off */
-	/*                  to                  host     vm       clear    HOST    SHARED  DONATED KEEL    IMAGE   FIXED */
+	/*
+	 *                  to                  host     vm       clear    HOST    SHARED  DONATED
+	 * KEEL    IMAGE   FIXED
+	 */
 	[SHARE] =          { OWNERSHIP_SHARED,  NOTHING, MAP,     false, { 0,      0,      -EPERM, -EPERM, -EPERM, -EPERM } },
 	[UNSHARE] =        { OWNERSHIP_HOST,    NOTHING, UNMAP,   false, { -EPERM, 0,      -EPERM, -EPERM, -EPERM, -EPERM } },
 	[DONATE] =         { OWNERSHIP_DONATED, UNMAP,   MAP,     false, { 0,      -EBUSY, -EPERM, -EPERM, -EPERM, -EPERM } },
@@ -397,7 +400,7 @@ struct transfer {
 	u64 size;
 	u8 *bytes;
 	bool uniform;	       /* set by check_states(): all bytes are equal */
-	bool counted;	       /* set by check_states(): it may change or need a page of counts */
+	bool counted;	       /* set by check_states(): counts may change or be needed */
 	size_t first_endpoint; /* 1 where the host's has nothing to do */
 	size_t endpoint_count;
 	struct endpoint endpoints[2]; /* the host's, and the VM's if there is one */

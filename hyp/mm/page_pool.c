@@ -345,7 +345,9 @@ static bool remove_pages(struct page_pool *pool, uintptr_t start, u64 pages)
 	return true;
 }
 
-/* Count aligned blocks up to @most. Visits at most @most runs that have one, and their ancestors. */
+/*
+ * Count aligned blocks up to @most. Visits at most @most runs that have one, and their ancestors.
+ */
 static u64 count_blocks(const struct page_pool *pool, unsigned int order, u64 most)
 {
 	const struct pool_run *waiting[MAX_HEIGHT], *run = pool->runs;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pages for page tables. EL2 has no heap: each stage 2 (and EL2's own map) draws on a pool of pages
- * that its owner donated, so that nobody can exhaust another's, or Keel's.
+ * Pages for page tables. EL2 has no heap: each stage 2 (and EL2's own map) takes pages from a pool
+ * that its owner donated, so nobody can exhaust another's pool, or Keel's.
  *
- * The free pages describe themselves: runs of adjacent free pages, merged when they touch, in a
- * balanced tree. A host can make a pool of many single pages, so each operation takes a time that
- * grows with the logarithm of their number, no matter in which order they came.
+ * Free pages form runs of adjacent pages, merged when they touch, in a balanced tree. A host can
+ * make a pool of many single pages, so each operation takes time logarithmic in the number of runs,
+ * whatever the order in which pages come.
  */
 #ifndef KEEL_MM_PAGE_POOL_H
 #define KEEL_MM_PAGE_POOL_H
@@ -15,15 +15,15 @@
 
 #define POOL_PAGE_SIZE SZ_4K
 
-/* What the pool reads of a free page: its first bytes. */
+/* The bytes at the beginning of a free page that the pool uses. */
 #define POOL_NODE_BYTES 32
 
 /*
- * The reserve of Keel's own pool, from which come the tables of EL2's map and the host's stage 2.
- * KEEL_HC_POOL_DONATE takes less for the tables of what it is given than it is given, and finds
- * that much: to cut a block out of the host's stage 2 takes one a level below the root (3), EL2's
- * map at most one more than that (4). The host's devices find what one fault can ask for once
- * those that were mapped before are dropped. All others leave the reserve alone.
+ * The reserve of Keel's own pool, which has the tables of EL2's map and of the host's stage 2.
+ * KEEL_HC_POOL_DONATE may use the reserve: to split a block of the host's stage 2 takes one table
+ * for each level below the root (3), and EL2's map one more at most (4), which is less than what
+ * the call brings in. A fault of the host on a device finds the tables that it needs after the
+ * tables of other devices are dropped. No other user touches the reserve.
  */
 #define KEEL_POOL_RESERVE_DONATE 7
 #define KEEL_POOL_RESERVE_DEVICE 4
@@ -32,18 +32,18 @@
 struct pool_run;
 
 /*
- * Owned by whoever embeds it; only page_pool.c looks inside. Counters may be read without the lock.
- * Its pages must stay mapped at EL2 (and nowhere else) until
- * page_pool_take_range() gives them back.
+ * Embedded in its owner's structure; only page_pool.c accesses the fields, but counters may be read
+ * without the lock. The pages must stay mapped at EL2, and nowhere else, until
+ * page_pool_take_range() takes them out.
  */
 struct page_pool {
-	struct spinlock lock;  /* guards all of the below, and the insides of free pages */
+	struct spinlock lock;  /* guards the other fields, and the contents of free pages */
 	struct pool_run *runs; /* the tree of free runs */
 	u64 total;	       /* pages in the pool, free or allocated */
 	u64 free;	       /* pages that are free */
-	u64 low_water; /* the least that free has ever been since the pool last grew from 0 */
-	u64 bad_frees; /* frees refused because the page was free already: a bug of Keel's */
-	u64 reserve;   /* page_pool_set_reserve() */
+	u64 low_water;	       /* the least value of @free since the pool was last empty of pages */
+	u64 bad_frees;	       /* frees that were refused: a bug of Keel's */
+	u64 reserve;	       /* page_pool_set_reserve() */
 };
 
 /**
@@ -67,11 +67,11 @@ int __must_check page_pool_init(struct page_pool *pool, void *base, u64 pages);
 int __must_check page_pool_add(struct page_pool *pool, void *base, u64 pages);
 
 /**
- * page_pool_take_range() - take these free pages out of the pool for good, to give them back
+ * page_pool_take_range() - take free pages out of the pool, to give them back to their owner
  * @base:  EL2 address of the first page
  * @pages: how many
  *
- * Return: whether all of them were free; else nothing changed.
+ * Return: whether all of them were free; otherwise nothing was changed.
  */
 bool page_pool_take_range(struct page_pool *pool, void *base, u64 pages);
 
@@ -103,25 +103,25 @@ void page_pool_free(struct page_pool *pool, void *page);
 /* page_pool_free_run() - give a run of page_pool_alloc_run() back; as page_pool_free(). */
 void page_pool_free_run(struct page_pool *pool, void *pages, unsigned int order);
 
-/* page_pool_available() - pages that are free now. Without the lock: a number, not a promise. */
+/* page_pool_available() - pages that are free now. Takes no lock: only a snapshot. */
 u64 page_pool_available(const struct page_pool *pool);
 
 /**
- * page_pool_has_runs() - whether page_pool_alloc_run() would succeed so many times in a row
- * @order: as there
+ * page_pool_has_runs() - whether page_pool_alloc_run() would succeed @count times in a row
+ * @order: as for page_pool_alloc_run()
  * @count: how many
  *
- * A number, not a promise, as page_pool_available(). Looks at no more than @count runs that have
- * one, and the way to each in the tree; at none for order 0.
+ * Only a snapshot, as page_pool_available(). Visits at most @count runs that have such a block, and
+ * their ancestors in the tree; none for order 0.
  */
 bool page_pool_has_runs(struct page_pool *pool, unsigned int order, u64 count);
 
 /**
- * page_pool_set_reserve() - keep free pages back
- * @pages: how many; 0 to begin with
+ * page_pool_set_reserve() - set how many free pages are reserved
+ * @pages: how many; 0 at first
  *
- * Nothing enforces it: who may not have the last pages asks page_pool_spare() before it allocates,
- * under a lock that all who do so hold.
+ * Allocation does not enforce it: users that must leave the reserve call page_pool_spare() before
+ * they allocate, all under the same lock.
  */
 void page_pool_set_reserve(struct page_pool *pool, u64 pages);
 

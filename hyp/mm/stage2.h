@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stage-2 translation: what an IPA of a VM (the host, a guest, or a guest's guest through a shadow)
- * means. Attributes, permissions, dirty logging, ageing and TLB maintenance for one VMID, on top of
- * the tables of mm/pgtable.h.
+ * Stage-2 translation: from the IPAs of a VM (the host, a guest, or a guest's guest by a shadow) to
+ * physical addresses. Attributes, permissions, dirty logging, ageing and TLB maintenance for one
+ * VMID, on top of the tables of mm/pgtable.h.
  *
- * A vCPU translates through one of them, its VM's own or a shadow; what else running it takes is in
- * vm/s2_context.h.
+ * A vCPU runs behind one stage 2: its VM's own or a shadow. vm/s2_context.h has what else it needs.
  *
- * Locking: s2->lock serializes everything on one stage 2. The caller takes it, once around what has
- * to be seen as one change; each function below that changes or reads tables asserts that it is
- * held. Callbacks run under it.
+ * Locking: s2->lock serializes everything on one stage 2. The caller takes it, once around all
+ * steps that must be one change; each function below that changes or reads tables asserts that it
+ * is held. Callbacks run with it held.
  *
  * When a function returns, also with an error, no CPU's TLB holds a translation that the tables do
- * not give, and memory that was unmapped can be given away. Two consequences of
- * break-before-make for whoever handles a stage-2 fault: an address that stage2_lookup() finds
- * mapped with the permission wanted is simply retried; and with FEAT_BBM level 2 a TLB conflict
- * abort (fault status 0b110000) is answered by stage2_invalidate_all() and a retry.
+ * not have, and memory that was unmapped can get another owner. Break-before-make has two
+ * consequences for handlers of stage-2 faults. If stage2_lookup() finds the address mapped with the
+ * permission wanted, the access is retried. With FEAT_BBM level 2, a TLB conflict abort (fault
+ * status 0b110000) is answered by stage2_invalidate_all() and a retry.
  */
 #ifndef KEEL_MM_STAGE2_H
 #define KEEL_MM_STAGE2_H
@@ -27,8 +26,8 @@
 #include <mm/stage2_geometry.h>
 
 /*
- * What a mapping allows and is. Permissions are or-ed, with exactly one memory type (normal
- * write-back if none is named).
+ * Attributes of a mapping: permissions, or-ed with exactly one memory type (0 is normal
+ * write-back).
  */
 enum stage2_attrs {
 	STAGE2_NONE = 0,
@@ -47,27 +46,26 @@ enum stage2_attrs {
 	STAGE2_DEVICE_nGnRnE = 3 << 4,
 	STAGE2_MEMTYPE = 3 << 4,
 
-	/* Four bits that mean what the owner of the stage 2 likes, kept in the descriptor. */
+	/* Four software bits in the descriptor, whose meaning the stage 2's owner defines. */
 	STAGE2_SW0 = 1 << 6,
 	STAGE2_SW1 = 1 << 7,
 	STAGE2_SW2 = 1 << 8,
 	STAGE2_SW3 = 1 << 9,
 	STAGE2_SW = 15 << 6,
 
-	/* State. Given to stage2_map(): map as old, or as clean. Told by stage2_lookup(). */
+	/* State: for stage2_map(), map as old or as clean. stage2_lookup() returns it. */
 	STAGE2_OLD = 1 << 10,	/* access flag clear */
 	STAGE2_CLEAN = 1 << 11, /* writable, and not written yet; only with hardware dirty state */
 
-	/* For stage2_map() alone: pages only, as dirty logging wants them. */
+	/* For stage2_map() only: map pages, not blocks, for dirty logging. */
 	STAGE2_PAGES = 1 << 12,
 };
 
-/* Where table memory comes from: the pool that the VM's owner donated.
- * Called with s2->lock held. */
+/* Memory for tables. All functions are called with s2->lock held. */
 struct stage2_mem_ops {
 	/* One zeroed table, a granule large and aligned; NULL if the pool is dry. */
 	void *(*zalloc_table)(void *ctx);
-	/* Take back a table that no TLB or walker knows any more. */
+	/* Free a table that is in no TLB and that no walker reads any more. */
 	void (*free_table)(void *ctx, void *table);
 	struct pa (*table_to_pa)(void *ctx, const void *table);
 	void *(*pa_to_table)(void *ctx, struct pa pa);
@@ -75,13 +73,13 @@ struct stage2_mem_ops {
 
 struct stage2;
 
-/* What a higher layer (nested: the shadows made from this stage 2) wants to be told. */
+/* Notifications for a higher layer, which derives shadows from this stage 2. */
 struct stage2_notifier {
 	/*
-	 * Translations in [ipa, ipa + size) went away, lost a permission (write, for dirty logging)
-	 * or go to other memory now. Called with s2->lock held, after the change is complete and
-	 * before the function that made it returns: what is derived from them must be gone then. The
-	 * locks of shadows may be taken in it, one at a time.
+	 * Translations in [ipa, ipa + size) were removed, have lost a permission (write, for dirty
+	 * logging) or have changed their output. Called with s2->lock held, after the change is
+	 * complete and before the function that made it returns. When it returns, no translation
+	 * that was derived from them may remain. It may take the locks of shadows, one at a time.
 	 */
 	void (*on_unmap)(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size);
 };
@@ -91,7 +89,7 @@ struct stage2 {
 	struct pgtable pgt;
 	struct stage2_geometry geometry; /* constant after stage2_init() */
 	u64 vttbr;			 /* VTTBR_EL2, whole; see stage2_set_vmid() */
-	bool fwb; /* FEAT_S2FWB encodings: HCR_EL2.FWB of whoever runs on it */
+	bool fwb; /* FEAT_S2FWB encodings: vCPUs behind it run with HCR_EL2.FWB */
 	bool xnx, hw_dirty, ttl, tlbi_range; /* of the machine, constant */
 	const struct stage2_mem_ops *mem;
 	void *mem_ctx;
@@ -109,25 +107,25 @@ struct stage2_config {
 	void *root;			  /* mem->table_to_pa() tells its address */
 	const struct stage2_mem_ops *mem; /* must outlive the stage 2 */
 	void *mem_ctx;
-	bool shadow; /* made from another one, whose lock may be held when its own is taken */
+	bool shadow; /* derived from another one, whose lock may be held when its own is taken */
 };
 
 /* As struct pgtable_progress: for calls that return -EAGAIN after a bounded number of steps. */
 #define stage2_progress pgtable_progress
 
 /*
- * At most so many TLBIs by IPA are made for one change. Beyond it everything of the VMID is
- * invalidated: a TLBI that all CPUs have to answer costs about as much as refilling one entry, and
- * TLBs have around a thousand of them. One range TLBI counts as one.
+ * The most TLBIs by IPA for one change. For more, all entries of the VMID are invalidated: a TLBI,
+ * which all CPUs must answer, costs about as much as refilling one entry, and TLBs have around a
+ * thousand. One range TLBI counts as one.
  */
 #define STAGE2_MAX_TLBIS 256
 
 /**
  * stage2_init() - an empty stage 2
  * @s2: storage, owned by the caller
- * @config: see there
+ * @config: see struct stage2_config
  *
- * Tells the TLBs nothing: a VMID is new, or was invalidated, when it is given out.
+ * Invalidates no TLBs: a VMID has no TLB entries when it is given out.
  *
  * Return: 0; -EINVAL for a geometry without meaning, a misaligned root or a root or VMID that
  * VTTBR_EL2 cannot hold; -EOPNOTSUPP for fwb on a machine without it.
@@ -135,22 +133,22 @@ struct stage2_config {
 int __must_check stage2_init(struct stage2 *s2, const struct stage2_config *config);
 
 /**
- * stage2_destroy() - unmap everything and give all tables back
+ * stage2_destroy() - unmap everything and free all tables
  *
- * Takes and drops s2->lock. No vCPU may be running on it. Calls no notifier. As long as it has
- * tables: where that matters, call stage2_unmap() with a budget over the whole range before.
+ * Takes and drops s2->lock. No vCPU may be running behind it. Calls no notifier. Takes time linear
+ * in the tables: to bound it, call stage2_unmap() with a budget over the whole range before.
  */
 void stage2_destroy(struct stage2 *s2);
 
 /**
- * stage2_set_vmid() - let the tables be used under another VMID
+ * stage2_set_vmid() - use the tables under another VMID
  *
- * The caller loads s2->vttbr on CPUs that run it, and sees to it that the new VMID has nothing in
- * any TLB. Lock held.
+ * The caller loads s2->vttbr on CPUs that run it, and guarantees that no TLB has entries of the new
+ * VMID. Lock held.
  */
 void stage2_set_vmid(struct stage2 *s2, u16 vmid);
 
-/* Who is told of unmaps; NULL for nobody. One at a time. Lock held. */
+/* Set the notifier; NULL for none. Lock held. */
 void stage2_set_notifier(struct stage2 *s2, const struct stage2_notifier *notifier, void *ctx);
 
 /* Bytes of the IPA space. */
@@ -189,7 +187,7 @@ int __must_check stage2_map(struct stage2 *s2, struct ipa ipa, struct pa pa, u64
 
 /**
  * stage2_unmap() - make [ipa, ipa + size) translate to nothing
- * @progress: limit and how far it came, or NULL for no limit
+ * @progress: limit and progress, or NULL for no limit
  *
  * Holes and annotations in the range stay as they are. Empty tables go back to the pool. Tells the
  * notifier. Lock held.
@@ -201,8 +199,8 @@ int __must_check stage2_unmap(struct stage2 *s2, struct ipa ipa, u64 size,
 			      struct stage2_progress *progress);
 
 /**
- * stage2_annotate() - unmap [ipa, ipa + size) and note in its entries whose it is
- * @owner: 1..255, meaning as the caller likes; 0 removes the note
+ * stage2_annotate() - unmap [ipa, ipa + size) and store an owner in its entries
+ * @owner: 1..255, with the caller's meaning; 0 removes the annotation
  *
  * An annotated address translates to nothing, and stage2_map() refuses it with -EEXIST until the
  * note is removed. Annotations of whole blocks take no table. All or nothing. Lock held.
@@ -214,11 +212,11 @@ int __must_check stage2_annotate(struct stage2 *s2, struct ipa ipa, u64 size, u8
 /**
  * stage2_protect() - change permissions of what is mapped in [ipa, ipa + size)
  * @set:   STAGE2_R/_W/_X/_SW* to grant; PX and UX go together
- * @clear: ... to take away; not also in @set
+ * @clear: ... to remove; not also in @set
  *
- * Holes are passed over. Leaves partly in the range are split. Granting W makes a leaf dirty;
- * taking it away forgets whether it was: stage2_collect_dirty() does both in one. Granting also
- * makes it young. Concurrent hardware updates of other bits are kept. Lock held.
+ * Holes are skipped. Leaves partly in the range are split. Granting W makes a leaf dirty; removing
+ * W loses the dirty state: stage2_collect_dirty() reads and clears it at once. Granting also makes
+ * a leaf young. Concurrent hardware updates of other bits are kept. Lock held.
  *
  * Return: 0; -EINVAL on misalignment, other bits, @set meeting @clear, X on device memory (what
  * lies before it may have changed), or an execute permission that would need FEAT_XNX; -E2BIG;
@@ -236,9 +234,9 @@ int __must_check stage2_split(struct stage2 *s2, struct ipa ipa, u64 size,
 			      struct stage2_progress *progress);
 
 /**
- * stage2_merge() - make blocks and contiguous groups of what continues, after dirty logging
+ * stage2_merge() - join adjacent leaves to blocks and contiguous groups, after dirty logging
  *
- * A whole is as young and as dirty as any of its parts. Frees tables, needs none. Lock held.
+ * A joined leaf is young or dirty if any of its parts was. Frees tables, needs none. Lock held.
  *
  * Return: 0; -EINVAL, -E2BIG, -EAGAIN.
  */
@@ -291,18 +289,18 @@ int __must_check stage2_lookup(struct stage2 *s2, struct ipa ipa, struct stage2_
 int __must_check stage2_set_young(struct stage2 *s2, struct ipa ipa);
 
 /**
- * stage2_test_clear_young() - was anything in [ipa, ipa + size) used? Forget that it was.
- * @young: whether any access flag was set, so far as the call came
+ * stage2_test_clear_young() - read and clear the access flags in [ipa, ipa + size)
+ * @young: out: whether any was set, as far as the call came
  *
- * The TLBs are not told: a translation that stays in one is used without becoming young again until
- * it is evicted, which an estimate can live with. Lock held.
+ * TLBs are not invalidated: a leaf that a TLB still holds is used without becoming young again
+ * until the entry is evicted, which is good enough for an estimate. Lock held.
  *
  * Return: 0; -EINVAL, -E2BIG, -EAGAIN.
  */
 int __must_check stage2_test_clear_young(struct stage2 *s2, struct ipa ipa, u64 size, bool *young,
 					 struct stage2_progress *progress);
 
-/* Told of each dirty leaf: it is to be taken as written in all its size bytes. */
+/* Called for each dirty leaf: all of its size bytes count as written. */
 typedef void stage2_dirty_fn(void *arg, struct ipa ipa, u64 size);
 
 /**
@@ -322,9 +320,10 @@ int __must_check stage2_collect_dirty(struct stage2 *s2, struct ipa ipa, u64 siz
 				      struct stage2_progress *progress);
 
 /**
- * stage2_walk() - visit the leaves that translate [ipa, ipa + size), without changing them
- * @visit: called with each leaf or hole, contiguous groups once an entry, holes that are entries of
- *	   one table as one; non-zero ends the walk
+ * stage2_walk() - visit the leaves and holes of [ipa, ipa + size), without changing them
+ * @visit: called for each leaf or hole; for each entry of a contiguous group; once for adjacent
+ *         empty
+ *	   entries of one table. A result other than 0 ends the walk
  *
  * Return: 0; -EINVAL, -E2BIG, -EAGAIN; what @visit returned. Lock held.
  */
@@ -333,8 +332,8 @@ int __must_check stage2_walk(struct stage2 *s2, struct ipa ipa, u64 size,
 			     struct stage2_progress *progress);
 
 /**
- * stage2_tables_needed() - pages of table memory that the next change of a range can take
- * @pa: what holes in [ipa, ipa + size) are going to be mapped to, by stage2_map()
+ * stage2_tables_needed() - how many tables the next change of a range can take
+ * @pa: the output that stage2_map() will give to holes in [ipa, ipa + size)
  *
  * For mapping (without STAGE2_PAGES) what is not mapped, or for unmapping, protecting or remapping
  * what is: the sum of both, where the range has both. Lock held.
@@ -344,7 +343,7 @@ int __must_check stage2_walk(struct stage2 *s2, struct ipa ipa, u64 size,
 u64 stage2_tables_needed(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size);
 
 /**
- * stage2_invalidate_all() - all TLBs forget everything under this VMID
+ * stage2_invalidate_all() - invalidate all TLB entries of this VMID
  *
  * Both stages. Complete when it returns. Needs no lock.
  */

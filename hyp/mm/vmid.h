@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which VMID a stage 2 runs under. There are fewer VMIDs than there can be stage-2 contexts, so
- * they are handed out by generation: when they run out, a new generation begins, the contexts that
- * run at that moment keep their number, every other one must ask again, and each CPU invalidates
- * its TLBs before it runs anything of the new generation. A VMID is thus never reused while a TLB
- * may hold a translation made under it.
+ * VMIDs of stage-2 contexts. There are fewer VMIDs than there can be contexts, so they are given
+ * out by generation. When they run out, a new generation begins: contexts that run at that moment
+ * keep their number, all others get a new one at their next entry, and each CPU invalidates its
+ * TLBs before its first entry in the new generation. So a VMID is never reused while a TLB may hold
+ * a translation that was made under it.
  */
 #ifndef KEEL_MM_VMID_H
 #define KEEL_MM_VMID_H
@@ -12,28 +12,28 @@
 #include <arch/spinlock.h>
 #include <lib/types.h>
 
-/* The host's VMID; never handed out. */
+/* The host's VMID; never given out. */
 #define VMID_HOST 0
 
-/* Words of bitmap that @bits of VMID take. */
+/* Words of the bitmap for VMIDs of @bits bits. */
 #define VMID_BITMAP_WORDS(bits) ((size_t)1 << ((bits)-6))
 
 /**
  * struct vmid - the VMID of one stage-2 context
- * @id: generation and number; 0 when none was given yet. Changed by vmid.c alone, read atomically
+ * @id: generation and number; 0 before the first entry. Changed by vmid.c only, read atomically
  *
- * Embedded in the context, zeroed when it is made. Nothing is to be done when the context goes: its
- * number stays taken until the next generation. The context must not be running then.
+ * Embedded in the context, zeroed when it is made. Needs no call when the context ends: its number
+ * stays taken until the next generation. The context must not be running then.
  */
 struct vmid {
 	u64 id;
 };
 
 /**
- * struct vmid_cpu - what the allocator keeps for each CPU
- * @active:        id that runs or last ran there in this generation; 0 after a rollover
- * @reserved:      id that was active at the last rollover, and so keeps its number
- * @flush_pending: the TLBs are to be invalidated before anything runs
+ * struct vmid_cpu - the allocator's state of a CPU
+ * @active:        the id that runs or last ran there in this generation; 0 after a rollover
+ * @reserved:      the id that was active at the last rollover, and so keeps its number
+ * @flush_pending: the TLBs are to be invalidated before the next entry
  *
  * @active is atomic; the others are guarded by the allocator's lock.
  */
@@ -44,7 +44,7 @@ struct vmid_cpu {
 };
 
 /**
- * struct vmid_ops - what the allocator needs of the machine
+ * struct vmid_ops - functions of the machine that the allocator needs
  * @flush_local: invalidate all EL1&0 translations, of every VMID and both stages, in the TLBs of
  *               this CPU, and wait until that is done (TLBI ALLE1; DSB NSH; ISB). It is local, so
  *               VTTBR_EL2.CnP must be 0: no CPU may use entries of one that has not flushed yet.
@@ -55,7 +55,7 @@ struct vmid_ops {
 };
 
 struct vmid_allocator {
-	struct spinlock lock; /* guards everything here but the active ids; taken last of all */
+	struct spinlock lock; /* guards everything here but the active ids */
 	const struct vmid_ops *ops;
 	void *ctx;
 	u64 generation; /* in the bits above the number; 0 is never current */
@@ -73,12 +73,12 @@ struct vmid_allocator {
  * @bits:    width of a VMID: 8 or 16 (struct mmu_caps.vmid_bits; VTCR_EL2.VS must say the same)
  * @bitmap:  VMID_BITMAP_WORDS(bits) words
  * @cpus:    one for each CPU
- * @nr_cpus: how many; must be less than the numbers there are, so that all CPUs can run different
- *           contexts and a new one still finds a number
+ * @nr_cpus: how many; less than there are numbers, so that all CPUs can run different contexts, and
+ *           a new one still finds a number
  * @ops:     kept
  * @ctx:     for @ops
  *
- * Each CPU starts with its flush pending: firmware may have left translations.
+ * Each CPU starts with flush_pending set: firmware may have left TLB entries.
  *
  * Return: 0; -EINVAL when @bits or @nr_cpus is out of range.
  */
@@ -87,13 +87,13 @@ int __must_check vmid_init(struct vmid_allocator *va, unsigned int bits, u64 *bi
 			   void *ctx);
 
 /**
- * vmid_enter() - the VMID to run a context under, on this CPU, now
+ * vmid_enter() - get the VMID for running a context on this CPU
  * @va:  the allocator
  * @v:   the context's
  * @cpu: this CPU, 0..nr_cpus-1; the caller cannot move to another (EL2 is not preempted)
  *
- * Must be called at each entry, before VTTBR_EL2 is written. The number is good until the same
- * CPU's next vmid_enter(), or vmid_cpu_reset(). Takes no lock when @v is of the current generation
+ * To be called at each entry, before VTTBR_EL2 is written. The number is valid until the next
+ * vmid_enter() or vmid_cpu_reset() of this CPU. Takes no lock if @v is of the current generation
  * and there was no rollover since this CPU's last entry.
  *
  * Return: 1..2^bits-1, for VTTBR_EL2.VMID.
@@ -101,15 +101,15 @@ int __must_check vmid_init(struct vmid_allocator *va, unsigned int bits, u64 *bi
 u16 vmid_enter(struct vmid_allocator *va, struct vmid *v, unsigned int cpu);
 
 /**
- * vmid_leave() - this CPU no longer runs a context, for a while
+ * vmid_leave() - this CPU does not run a context any more
  *
- * Optional: a context that is not active at a rollover does not keep its number, so that idle CPUs
- * hold on to none. VTTBR_EL2 must no longer hold the number.
+ * Optional: a context that is not active at a rollover does not keep its number, so idle CPUs do
+ * not keep numbers. VTTBR_EL2 must not hold the number any more.
  */
 void vmid_leave(struct vmid_allocator *va, unsigned int cpu);
 
 /**
- * vmid_cpu_reset() - a CPU comes up, with TLBs that may hold anything
+ * vmid_cpu_reset() - a CPU has come up, and its TLBs may hold anything
  *
  * On that CPU, before its first vmid_enter().
  */
