@@ -110,10 +110,10 @@ static void init_pool(void)
 	u64 end = boot_info.image.v + EARLY_STACK_TOP - STACK_SIZE;
 
 	if (page_pool_init(&keel_pool, NULL, 0))
-		panic("page pool");
+		panic("Keel's page pool cannot be initialized");
 	next = el2_map_runtime(&keel_pool);
 	if (page_pool_add(&keel_pool, el2_pa_to_va(el2_map_layout(), next), (end - next.v) / SZ_4K))
-		panic("page pool");
+		panic("Keel's page pool cannot take the pages behind the image");
 }
 
 static void print_banner(void)
@@ -271,7 +271,7 @@ static void init_ownership(void)
 	int ret;
 
 	if (extra && page_pool_add(&keel_pool, memory + size, extra / SZ_4K))
-		panic("page pool");
+		panic("Keel's page pool cannot take the pages for more CPUs");
 	if (ram->count > OWNERSHIP_BANK_MAX)
 		boot_stop("more than %u banks of memory", OWNERSHIP_BANK_MAX);
 	for (i = 0; i < ram->count; i++) {
@@ -289,7 +289,7 @@ static void init_ownership(void)
 		ret = ownership_claim_boot(PA(keel_ranges[i].base),
 					   keel_ranges[i].end - keel_ranges[i].base);
 	if (ret)
-		boot_stop("page ownership cannot start (error %d)", ret);
+		boot_stop("page ownership cannot be initialized (error %d)", ret);
 	fix_reserved();
 	log_info("memory: %llu KiB of Keel's own, %llu KiB of page ownership for %llu MiB",
 		 (KEEL_REGION_SIZE + extra) / SZ_1K, size / SZ_1K,
@@ -412,7 +412,7 @@ static void *take_gic_memory(u64 size, u64 end, struct pa *pa)
 		return NULL;
 	*pa = el2_va_to_pa(el2_map_layout(), memory);
 	if (ownership_claim_boot(*pa, size))
-		panic("the tables of an ITS");
+		panic("memory for the tables of an ITS cannot be claimed");
 	return memory;
 }
 
@@ -446,8 +446,7 @@ static void init_machine_gic(void)
 	if (!ret)
 		ret = init_gic_parts(&redists);
 	if (ret)
-		boot_stop("the interrupt controller cannot be kept from Keel's memory (error %d)",
-			  ret);
+		boot_stop("the GIC cannot be prevented from writing Keel's memory (error %d)", ret);
 }
 
 /* A CPU without a redistributor runs no vCPUs. If it is this one, VMs have no vGIC. */
@@ -461,7 +460,7 @@ static void init_redists(void)
 	if (!ret)
 		ret = redist_init(&redists, percpu_table, boot_info.cpus.count);
 	if (ret)
-		log_warn("the redistributors of the GIC are not all to be found (error %d)", ret);
+		log_warn("not all redistributors of the GIC were found (error %d)", ret);
 }
 
 /* keel.stage2_granule, or else the page size of the host's kernel: its memory has such pages. */
@@ -529,7 +528,7 @@ static void init_guests(void)
 	vm_calls_init(&call_ops);
 	s2_contexts_cpu_online();
 	if (!switch_cpu_online())
-		panic("the first CPU lacks vectors that nobody was told of");
+		panic("the first CPU lacks SVE vector lengths");
 	cpu_read_id_regs(&ids);
 	trap_cpu_online(&ids);
 }
@@ -574,13 +573,13 @@ static void __noreturn boot_on_stack(void)
 			  el2_pa_to_va(el2_map_layout(),
 				       PA(boot_info.image.v + EARLY_STACK_TOP - STACK_SIZE)),
 			  (KEEL_REGION_SIZE - EARLY_STACK_TOP + STACK_SIZE) / SZ_4K))
-		panic("page pool");
+		panic("Keel's page pool cannot take the early stack");
 	smp_probe();
 	print_cpus();
 	init_machine_gic();
 	init_host();
 	if (host_gic_start())
-		boot_stop("the interrupt controller uses memory that is Keel's");
+		boot_stop("the GIC uses memory that is Keel's");
 	init_guests();
 	load_host();
 	selftest_boot(boot_info.options.selftest);

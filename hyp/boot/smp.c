@@ -122,7 +122,7 @@ static bool merge_features(unsigned int id, const struct cpu_id_regs *ids)
 	ret = cpu_features_merge(&boot_info.features, ids, &diff);
 	spin_unlock(&features_lock);
 	if (ret)
-		log_err("CPU %u is kept out: it lacks %s as the others have it", id,
+		log_err("CPU %u is refused: its %s is weaker than that of the others", id,
 			id_field_format(diff.missing, name, sizeof(name)));
 	return ret == 0;
 }
@@ -171,7 +171,7 @@ static bool errata_fit(unsigned int id, const struct cpu_id_regs *ids)
 
 	if (!(early & ~errata_actions))
 		return true;
-	log_err("CPU %u is kept out: it has errata that the others have not", id);
+	log_err("CPU %u is refused: it has errata that the others do not have", id);
 	return false;
 }
 
@@ -188,7 +188,8 @@ static void probe_cpu(unsigned int id)
 		return;
 	}
 	if (!wait_until(probe_done, id) || !wait_until(probed_cpu_is_off, mpidr)) {
-		log_warn("CPU %u (MPIDR %#lx): started, but not heard of for a second", id, mpidr);
+		log_warn("CPU %u (MPIDR %#lx): started, but did not answer within a second", id,
+			 mpidr);
 		return;
 	}
 	note_withheld(probe_answers[id]->withheld);
@@ -207,7 +208,7 @@ void smp_probe(void)
 	read_what_is_ours(&ids);
 	note_withheld(this_cpu()->withheld);
 	if (!merge_features(0, &ids))
-		panic("the first CPU lacks what nobody has asked for");
+		panic("the first CPU's features do not fit its own");
 	note_errata(read_sysreg(midr_el1));
 	spe_unit_identify(&spe);
 	spe_provider_add_cpu(&spe);
@@ -228,7 +229,7 @@ static bool profiling_fits(unsigned int id)
 	spe_unit_identify(&spe);
 	if (spe_provider_fits(&spe))
 		return true;
-	log_err("CPU %u is kept out: its profiling unit is not as the others'", id);
+	log_err("CPU %u is refused: its profiling unit differs from the others'", id);
 	return false;
 }
 
@@ -237,7 +238,7 @@ static bool vectors_fit(unsigned int id)
 {
 	if (switch_cpu_online())
 		return true;
-	log_err("CPU %u is kept out: it lacks lengths of SVE vectors that guests have", id);
+	log_err("CPU %u is refused: it lacks SVE vector lengths that guests have", id);
 	return false;
 }
 
@@ -245,7 +246,7 @@ static bool interrupts_fit(unsigned int id)
 {
 	if (vgic_cpu_online())
 		return true;
-	log_err("CPU %u is kept out: its GIC interface is not as the first one's", id);
+	log_err("CPU %u is refused: its GIC interface differs from the first CPU's", id);
 	return false;
 }
 

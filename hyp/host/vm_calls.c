@@ -430,15 +430,15 @@ static s64 hc_vm_info(struct vm *vm, struct host_regs *regs)
 
 static s64 hc_vm_walk(struct vm *vm, struct host_regs *regs)
 {
-	struct vm_stretch stretch;
-	int ret = vm_walk(vm, IPA(regs->x[2]), &stretch);
+	struct vm_extent extent;
+	int ret = vm_walk(vm, IPA(regs->x[2]), &extent);
 
 	if (ret && ret != -EAGAIN)
 		return ret;
-	regs->x[1] = stretch.ipa.v;
-	regs->x[2] = stretch.size;
-	regs->x[3] = stretch.flags;
-	regs->x[4] = stretch.block;
+	regs->x[1] = extent.ipa.v;
+	regs->x[2] = extent.size;
+	regs->x[3] = extent.flags;
+	regs->x[4] = extent.block;
 	return ret;
 }
 

@@ -126,7 +126,7 @@ static int take_for_pool(struct page_pool *pool, struct pa pa, u64 size)
 	ret = take_donation_locked(pa, size);
 	page_pool_set_reserve(pool, KEEL_POOL_RESERVE);
 	if (!ret && page_pool_add(pool, vm_pa_to_va(pa), size / SZ_4K))
-		panic("pages at %#lx cannot be added to Keel's", pa.v);
+		panic("pages at %#lx cannot be added to Keel's pool", pa.v);
 	return ret;
 }
 
@@ -185,7 +185,7 @@ static int return_from_pool(struct page_pool *pool, struct pa pa, u64 pages)
 	el2_unmap_linear(pa, pages * SZ_4K);
 	ret = ownership_reclaim_keel_locked(pa, pages * SZ_4K);
 	if (ret)
-		panic("Keel's pages at %#lx cannot go back (error %d)", pa.v, ret);
+		panic("pages of Keel's pool at %#lx cannot be reclaimed (error %d)", pa.v, ret);
 	return 0;
 }
 
@@ -214,7 +214,7 @@ int donation_return(const struct donation *donation)
 	int ret = ownership_reclaim_keel(donation->pa, donation->pages * SZ_4K);
 
 	if (ret && ret != -ENOBUFS)
-		panic("donated memory at %#lx cannot go back (error %d)", donation->pa.v, ret);
+		panic("donated memory at %#lx cannot be reclaimed (error %d)", donation->pa.v, ret);
 	return ret;
 }
 

@@ -123,7 +123,7 @@ static void add_class_handlers(vcpu_exit_handler *const *handlers)
 		if (!handlers[ec])
 			continue;
 		if (class_handlers[ec])
-			panic("two layers for exception class %#x", ec);
+			panic("two layers have handlers for exception class %#x", ec);
 		class_handlers[ec] = handlers[ec];
 	}
 }

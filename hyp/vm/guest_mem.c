@@ -737,7 +737,7 @@ bool vm_unmap_all(struct vm *vm)
 		return false;
 	ret = unmap_some(&vm->s2, IPA(vm->destroy_ipa), end, &done);
 	if (ret)
-		panic("memory of a VM cannot be taken back at %#lx (error %d)",
+		panic("memory of a VM cannot be unmapped at %#lx (error %d)",
 		      vm->destroy_ipa + done, ret);
 	vm->destroy_ipa += done;
 	return vm->destroy_ipa != end;

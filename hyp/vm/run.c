@@ -79,7 +79,7 @@ static void add_load_and_put(const struct vcpu_hooks *new_hooks)
 void vcpu_add_hooks(const struct vcpu_hooks *new_hooks)
 {
 	if (nr_hooks == VCPU_HOOKS_MAX)
-		panic("too many layers on the run loop");
+		panic("too many layers have registered hooks");
 	hooks[nr_hooks++] = new_hooks;
 	add_load_and_put(new_hooks);
 	add_resume(new_hooks);

@@ -143,7 +143,7 @@ static void unshare_run_page(struct pa pa)
 	ret = ownership_unshare(&move, &keel_side);
 	spin_unlock(&donation_lock);
 	if (ret)
-		panic("the run page at %#lx cannot go back (error %d)", pa.v, ret);
+		panic("the run page at %#lx cannot be unshared (error %d)", pa.v, ret);
 }
 
 /* ---- making one ---- */

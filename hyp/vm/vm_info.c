@@ -32,9 +32,9 @@ static u64 map_flags(enum stage2_attrs attrs)
 }
 
 /* Extend the first mapped extent while leaves follow that have its leaf size and permissions. */
-static int visit_stretch(void *arg, const struct stage2_leaf *leaf)
+static int visit_extent(void *arg, const struct stage2_leaf *leaf)
 {
-	struct vm_stretch *s = arg;
+	struct vm_extent *s = arg;
 	u64 flags = map_flags(leaf->attrs);
 
 	if (!leaf->mapped)
@@ -42,27 +42,27 @@ static int visit_stretch(void *arg, const struct stage2_leaf *leaf)
 	if (s->size && (leaf->size != s->block || flags != s->flags))
 		return 1;
 	if (!s->size)
-		*s = (struct vm_stretch){ .ipa = leaf->ipa, .block = leaf->size, .flags = flags };
+		*s = (struct vm_extent){ .ipa = leaf->ipa, .block = leaf->size, .flags = flags };
 	s->size = leaf->ipa.v + leaf->size - s->ipa.v;
 	return 0;
 }
 
-int vm_walk(struct vm *vm, struct ipa ipa, struct vm_stretch *stretch)
+int vm_walk(struct vm *vm, struct ipa ipa, struct vm_extent *extent)
 {
 	struct stage2_progress progress = { .budget = WALK_BUDGET };
 	struct stage2 *s2 = &vm->s2.stage2;
 	u64 end = stage2_size(s2);
 	int ret;
 
-	*stretch = (struct vm_stretch){ .ipa = ipa };
+	*extent = (struct vm_extent){ .ipa = ipa };
 	if (!IS_ALIGNED(ipa.v, stage2_granule(s2)))
 		return -EINVAL;
 	if (ipa.v >= end)
 		return -E2BIG;
 	spin_lock(&s2->lock);
-	ret = stage2_walk(s2, ipa, end - ipa.v, visit_stretch, stretch, &progress);
+	ret = stage2_walk(s2, ipa, end - ipa.v, visit_extent, extent, &progress);
 	spin_unlock(&s2->lock);
-	if (ret == -EAGAIN && !stretch->size)
-		stretch->ipa.v += progress.done;
-	return ret < 0 && !stretch->size ? ret : 0;
+	if (ret == -EAGAIN && !extent->size)
+		extent->ipa.v += progress.done;
+	return ret < 0 && !extent->size ? ret : 0;
 }

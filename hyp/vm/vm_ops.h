@@ -303,7 +303,7 @@ struct vm_info {
 void vm_info(struct vm *vm, struct vm_info *info);
 
 /* An extent of guest memory that is mapped by leaves of one size, with equal permissions. */
-struct vm_stretch {
+struct vm_extent {
 	struct ipa ipa;
 	u64 size;  /* bytes */
 	u64 block; /* bytes of a leaf; of each leaf in a contiguous group */
@@ -313,11 +313,11 @@ struct vm_stretch {
 /**
  * vm_walk() - find the next mapped extent
  * @ipa:     where to start; a multiple of the VM's granule
- * @stretch: out: the first extent that ends above @ipa; may be cut short by the bound on steps
+ * @extent:  out: the first extent that ends above @ipa; may be cut short by the bound on steps
  *
  * Return: 0, with a size of 0 if nothing is mapped from @ipa on; -EAGAIN: nothing is mapped up to
- * stretch->ipa, continue from there; -EINVAL; -E2BIG past the IPA size.
+ * extent->ipa, continue from there; -EINVAL; -E2BIG past the IPA size.
  */
-int __must_check vm_walk(struct vm *vm, struct ipa ipa, struct vm_stretch *stretch);
+int __must_check vm_walk(struct vm *vm, struct ipa ipa, struct vm_extent *extent);
 
 #endif

@@ -93,7 +93,7 @@ static void unmap(u64 ipa, u64 size)
 	assert_int_equal(ret, 0);
 }
 
-static void expect(const struct vm_stretch *s, u64 ipa, u64 size, u64 block, u64 flags)
+static void expect(const struct vm_extent *s, u64 ipa, u64 size, u64 block, u64 flags)
 {
 	if (s->ipa.v != ipa || s->size != size || s->block != block || s->flags != flags)
 		fail_msg("found %#lx + %#lx in %#lx, flags %lu", (unsigned long)s->ipa.v,
@@ -216,7 +216,7 @@ static void vcpus_are_counted(void **state)
 
 /* ---- vm_walk() ---- */
 
-static int walk(u64 ipa, struct vm_stretch *s)
+static int walk(u64 ipa, struct vm_extent *s)
 {
 	int ret;
 
@@ -229,7 +229,7 @@ static int walk(u64 ipa, struct vm_stretch *s)
 
 static void an_empty_vm_maps_nothing(void **state)
 {
-	struct vm_stretch s;
+	struct vm_extent s;
 
 	(void)state;
 	assert_int_equal(walk(0, &s), 0);
@@ -240,7 +240,7 @@ static void an_empty_vm_maps_nothing(void **state)
 
 static void bad_addresses_are_refused(void **state)
 {
-	struct vm_stretch s;
+	struct vm_extent s;
 
 	(void)state;
 	assert_int_equal(walk(1, &s), -EINVAL);
@@ -252,7 +252,7 @@ static void bad_addresses_are_refused(void **state)
 static void extents_have_one_kind_of_leaf(void **state)
 {
 	u64 block = machine_alloc(1024, SZ_2M).v, pages = machine_alloc(8, SZ_4K).v;
-	struct vm_stretch s;
+	struct vm_extent s;
 
 	(void)state;
 	topup(16);
@@ -285,7 +285,7 @@ static void a_long_walk_is_cut_into_steps(void **state)
 {
 	u64 pa = machine_alloc(1, SZ_4K).v, ipa = 0, found = 0, steps = 0, again = 0;
 	const u64 tables = 16;
-	struct vm_stretch s;
+	struct vm_extent s;
 	int ret;
 
 	(void)state;
