@@ -62,7 +62,7 @@ static void holds(const struct cpio *c, struct bundle_file f, const char *conten
 	assert_memory_equal(c->data + f.offset, contents, f.size);
 }
 
-static void test_sound(void **state)
+static void a_sound_bundle_is_parsed(void **state)
 {
 	struct cpio c = sound_bundle();
 	const char *why;
@@ -76,7 +76,7 @@ static void test_sound(void **state)
 	cpio_free(&c);
 }
 
-static void test_order_padding_and_rubbish_do_not_matter(void **state)
+static void order_padding_and_trailing_bytes_do_not_matter(void **state)
 {
 	struct cpio c = { 0 };
 	const char *why;
@@ -100,7 +100,7 @@ static void test_order_padding_and_rubbish_do_not_matter(void **state)
 	cpio_free(&c);
 }
 
-static void test_checksummed_and_upper_case_headers(void **state)
+static void headers_with_checksums_or_upper_case_digits_are_accepted(void **state)
 {
 	struct cpio c = sound_bundle();
 	const char *why;
@@ -123,7 +123,7 @@ static void test_checksummed_and_upper_case_headers(void **state)
 	}
 }
 
-static void test_contents_one_byte_short(void **state)
+static void contents_that_are_one_byte_short_are_refused(void **state)
 {
 	struct cpio c = { 0 };
 
@@ -132,7 +132,7 @@ static void test_contents_one_byte_short(void **state)
 	is_refused(&c, -EINVAL, "cut short in a file's contents");
 }
 
-static void test_no_bundle(void **state)
+static void what_is_no_archive_is_refused(void **state)
 {
 	struct cpio c = { 0 };
 
@@ -145,7 +145,7 @@ static void test_no_bundle(void **state)
 	is_refused(&c, -ENOENT, "none there");
 }
 
-static void test_cut_short_anywhere(void **state)
+static void an_archive_that_is_cut_short_anywhere_is_refused(void **state)
 {
 	struct cpio whole = sound_bundle();
 
@@ -167,7 +167,7 @@ static void test_cut_short_anywhere(void **state)
 	cpio_free(&whole);
 }
 
-static void test_no_trailer(void **state)
+static void an_archive_without_a_trailer_is_refused(void **state)
 {
 	struct cpio c = { 0 };
 
@@ -176,7 +176,7 @@ static void test_no_trailer(void **state)
 	is_refused(&c, -EINVAL, "cut short");
 }
 
-static void test_damaged_headers(void **state)
+static void damaged_headers_are_refused(void **state)
 {
 	struct cpio c = sound_bundle();
 	size_t second;
@@ -200,7 +200,7 @@ static void set_field(struct cpio *c, size_t header, unsigned int field, const c
 	memcpy(c->data + header + 6 + field * 8, value, 8);
 }
 
-static void test_sizes_beyond_the_end(void **state)
+static void sizes_beyond_the_end_are_refused(void **state)
 {
 	struct cpio c = sound_bundle();
 
@@ -214,7 +214,7 @@ static void test_sizes_beyond_the_end(void **state)
 	is_refused(&c, -E2BIG, "name is too long");
 }
 
-static void test_bad_names(void **state)
+static void bad_file_names_are_refused(void **state)
 {
 	struct cpio c = sound_bundle();
 
@@ -232,7 +232,7 @@ static void test_bad_names(void **state)
 	is_refused(&c, -EINVAL, "bad file name");
 }
 
-static void test_longest_name(void **state)
+static void the_longest_name_is_accepted_and_no_longer_one(void **state)
 {
 	struct cpio c = { 0 };
 	const char *why;
@@ -255,7 +255,7 @@ static void test_longest_name(void **state)
 	is_refused(&c, -E2BIG, "name is too long");
 }
 
-static void test_missing_files(void **state)
+static void a_bundle_without_a_kernel_or_an_initrd_is_refused(void **state)
 {
 	struct cpio c = { 0 };
 
@@ -279,7 +279,7 @@ static void test_missing_files(void **state)
 	is_refused(&c, -ENOENT, "has no initrd");
 }
 
-static void test_two_of_a_name(void **state)
+static void two_files_of_one_name_are_refused(void **state)
 {
 	static const char *const names[] = { "kernel", "initrd", "cmdline" };
 
@@ -304,7 +304,7 @@ static struct cpio with_cmdline(const char *text, size_t size)
 	return c;
 }
 
-static void test_cmdline(void **state)
+static void the_command_line_is_one_line_of_limited_length(void **state)
 {
 	char text[BUNDLE_CMDLINE_MAX + 2];
 	struct bundle b;
@@ -338,20 +338,20 @@ static void test_cmdline(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),
-		cmocka_unit_test(test_order_padding_and_rubbish_do_not_matter),
-		cmocka_unit_test(test_checksummed_and_upper_case_headers),
-		cmocka_unit_test(test_contents_one_byte_short),
-		cmocka_unit_test(test_no_bundle),
-		cmocka_unit_test(test_cut_short_anywhere),
-		cmocka_unit_test(test_no_trailer),
-		cmocka_unit_test(test_damaged_headers),
-		cmocka_unit_test(test_sizes_beyond_the_end),
-		cmocka_unit_test(test_bad_names),
-		cmocka_unit_test(test_longest_name),
-		cmocka_unit_test(test_missing_files),
-		cmocka_unit_test(test_two_of_a_name),
-		cmocka_unit_test(test_cmdline),
+		cmocka_unit_test(a_sound_bundle_is_parsed),
+		cmocka_unit_test(order_padding_and_trailing_bytes_do_not_matter),
+		cmocka_unit_test(headers_with_checksums_or_upper_case_digits_are_accepted),
+		cmocka_unit_test(contents_that_are_one_byte_short_are_refused),
+		cmocka_unit_test(what_is_no_archive_is_refused),
+		cmocka_unit_test(an_archive_that_is_cut_short_anywhere_is_refused),
+		cmocka_unit_test(an_archive_without_a_trailer_is_refused),
+		cmocka_unit_test(damaged_headers_are_refused),
+		cmocka_unit_test(sizes_beyond_the_end_are_refused),
+		cmocka_unit_test(bad_file_names_are_refused),
+		cmocka_unit_test(the_longest_name_is_accepted_and_no_longer_one),
+		cmocka_unit_test(a_bundle_without_a_kernel_or_an_initrd_is_refused),
+		cmocka_unit_test(two_files_of_one_name_are_refused),
+		cmocka_unit_test(the_command_line_is_one_line_of_limited_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,7 @@ static int meets(u64 ec, u64 iss, enum stage1 stage1)
 }
 
 /* Each status, with and without S1PTW and FnV, and what can be asked now. */
-static void test_what_it_was_met_at(void **state)
+static void an_abort_is_attributed_by_its_status_and_by_what_answers_now(void **state)
 {
 	static const struct {
 		u64 iss;
@@ -74,7 +74,7 @@ static void test_what_it_was_met_at(void **state)
 	}
 }
 
-static void test_the_host_is_told(void **state)
+static void the_host_gets_what_is_known_of_the_abort(void **state)
 {
 	static const struct {
 		const char *what;
@@ -132,7 +132,7 @@ static void test_the_host_is_told(void **state)
 }
 
 /* Repeated, or an external abort in the guest: there is nothing else that the host can answer. */
-static void test_answers(void **state)
+static void an_answer_repeats_the_access_or_aborts_it(void **state)
 {
 	static const u64 repeated[] = { KEEL_ANSWER_MAPPED, KEEL_ANSWER_DONE, 77 };
 
@@ -162,7 +162,7 @@ static void test_answers(void **state)
 }
 
 /* Without its tables a guest cannot go on: no exception would get further. */
-static void test_stage_2_tables(void **state)
+static void a_guest_without_its_stage_2_tables_cannot_go_on(void **state)
 {
 	static const u64 levels[] = { ALL_LVL, ESR_FSC_EXTABT_WALK_M1, ESR_FSC_EXTABT_WALK_M2 };
 
@@ -181,7 +181,7 @@ static void test_stage_2_tables(void **state)
  * The memory has answered again, or the guest has changed the tables: neither the VM nor the guest
  * need know. But where that is said again and again, somebody has to.
  */
-static void test_an_error_that_has_gone(void **state)
+static void an_access_whose_error_has_gone_is_repeated_once(void **state)
 {
 	static const u64 iss[] = { WALK, WALK | ESR_S1PTW, ESR_FSC_EXTABT_WALK_M1 };
 
@@ -209,7 +209,7 @@ static void test_an_error_that_has_gone(void **state)
 	gone = false;
 }
 
-static void test_what_is_not_contained_is_the_hosts(void **state)
+static void an_uncontained_error_is_the_hosts(void **state)
 {
 	const u64 uncontainable = ACCESS | FIELD_PREP(ESR_SET, 2);
 
@@ -237,7 +237,7 @@ bool fake_foreign_faults(const void *start, u64 size)
 }
 
 /* What the host was to know is lost, which the run loop looks at. */
-static void test_a_run_page_fails(void **state)
+static void a_run_page_that_fails_is_noted(void **state)
 {
 	struct keel_run before;
 
@@ -253,7 +253,7 @@ static void test_a_run_page_fails(void **state)
 
 static u64 pending;
 
-static void test_events(void **state)
+static void userspace_raises_and_reads_events(void **state)
 {
 	assert_int_equal(error_events(V, 0, &pending), 0);
 	assert_int_equal(pending, 0);
@@ -276,7 +276,7 @@ static void test_events(void **state)
 }
 
 /* It is the end of the access that the host was asked about, whose address it has. */
-static void test_an_abort_in_place_of_an_answer(void **state)
+static void an_abort_that_userspace_raises_ends_the_access_that_waits(void **state)
 {
 	fake_sysreg_set("far_el2", FAR);
 	fake_sysreg_set("hpfar_el2", FIELD_PREP(HPFAR_FIPA, IPA_OF >> 12));
@@ -299,15 +299,19 @@ static void test_an_abort_in_place_of_an_answer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_what_it_was_met_at, world_setup),
-		cmocka_unit_test_setup(test_the_host_is_told, world_setup),
-		cmocka_unit_test_setup(test_answers, world_setup),
-		cmocka_unit_test_setup(test_stage_2_tables, world_setup),
-		cmocka_unit_test_setup(test_an_error_that_has_gone, world_setup),
-		cmocka_unit_test_setup(test_what_is_not_contained_is_the_hosts, world_setup),
-		cmocka_unit_test_setup(test_a_run_page_fails, world_setup),
-		cmocka_unit_test_setup(test_events, world_setup),
-		cmocka_unit_test_setup(test_an_abort_in_place_of_an_answer, world_setup),
+		cmocka_unit_test_setup(an_abort_is_attributed_by_its_status_and_by_what_answers_now,
+				       world_setup),
+		cmocka_unit_test_setup(the_host_gets_what_is_known_of_the_abort, world_setup),
+		cmocka_unit_test_setup(an_answer_repeats_the_access_or_aborts_it, world_setup),
+		cmocka_unit_test_setup(a_guest_without_its_stage_2_tables_cannot_go_on,
+				       world_setup),
+		cmocka_unit_test_setup(an_access_whose_error_has_gone_is_repeated_once,
+				       world_setup),
+		cmocka_unit_test_setup(an_uncontained_error_is_the_hosts, world_setup),
+		cmocka_unit_test_setup(a_run_page_that_fails_is_noted, world_setup),
+		cmocka_unit_test_setup(userspace_raises_and_reads_events, world_setup),
+		cmocka_unit_test_setup(an_abort_that_userspace_raises_ends_the_access_that_waits,
+				       world_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

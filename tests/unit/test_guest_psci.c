@@ -29,7 +29,7 @@ static s64 result(u64 fid, u64 a1, u64 a2, u64 a3)
 	return (s64)V->regs.x[0];
 }
 
-static void test_conduits(void **state)
+static void a_call_works_by_hvc_and_by_smc(void **state)
 {
 	assert_int_equal(result(PSCI_VERSION, 0, 0, 0), 0x10001);
 	assert_int_equal(V->regs.pc, PC); /* behind the HVC already */
@@ -39,7 +39,7 @@ static void test_conduits(void **state)
 	assert_int_equal(V->regs.pc, PC + 4);
 }
 
-static void test_features(void **state)
+static void features_lists_exactly_the_functions_there_are(void **state)
 {
 	static const u32 there[] = { PSCI_VERSION,
 				     PSCI_CPU_SUSPEND,
@@ -72,7 +72,7 @@ static void test_features(void **state)
 	}
 }
 
-static void test_older_versions(void **state)
+static void userspace_can_choose_an_older_version(void **state)
 {
 	assert_int_equal(guest_psci_set_version(&w.vm, 0x10002), -EINVAL);
 	assert_int_equal(guest_psci_set_version(&w.vm, 1), -EINVAL);
@@ -84,7 +84,7 @@ static void test_older_versions(void **state)
 	assert_int_equal(result(PSCI_FEATURES, PSCI_VERSION, 0, 0), PSCI_NOT_SUPPORTED);
 }
 
-static void test_cpu_on(void **state)
+static void cpu_on_starts_a_stopped_vcpu_at_its_entry(void **state)
 {
 	struct vcpu *t = &w.vcpu[2];
 
@@ -118,7 +118,7 @@ static void test_cpu_on(void **state)
 }
 
 /* DEN 0022: it begins in the byte order of who turned it on. */
-static void test_cpu_on_keeps_the_callers_byte_order(void **state)
+static void cpu_on_keeps_the_callers_byte_order(void **state)
 {
 	struct vcpu *t = &w.vcpu[2];
 
@@ -132,7 +132,7 @@ static void test_cpu_on_keeps_the_callers_byte_order(void **state)
 	}
 }
 
-static void test_cpu_on_refused(void **state)
+static void cpu_on_refuses_bad_targets_and_addresses(void **state)
 {
 	w.vcpu[1].power = VCPU_STOPPED;
 	assert_int_equal(result(PSCI_CPU_ON | PSCI_64, 9, 0, 0), PSCI_INVALID_PARAMETERS);
@@ -146,7 +146,7 @@ static void test_cpu_on_refused(void **state)
 	assert_int_equal(w.run[0].wake[0], 0);
 }
 
-static void test_32_bit_calls_have_32_bit_arguments(void **state)
+static void calls_of_32_bits_have_arguments_of_32_bits(void **state)
 {
 	w.vcpu[1].power = VCPU_STOPPED;
 	assert_int_equal(call(V, PSCI_CPU_ON, 0xff00000001, 0x140000000, 0x1ffffffff),
@@ -156,14 +156,14 @@ static void test_32_bit_calls_have_32_bit_arguments(void **state)
 	assert_int_equal(w.vcpu[1].regs.x[0], 0xffffffff);
 }
 
-static void test_cpu_off(void **state)
+static void cpu_off_stops_the_caller(void **state)
 {
 	assert_int_equal(call(V, PSCI_CPU_OFF, 0, 0, 0), KEEL_EXIT_OFF);
 	assert_int_equal(V->power, VCPU_STOPPED);
 	assert_int_equal(w.hooks->resume(V), KEEL_EXIT_OFF);
 }
 
-static void test_suspend(void **state)
+static void suspend_waits_for_an_interrupt(void **state)
 {
 	w.deadline = 77;
 	assert_int_equal(call(V, PSCI_CPU_SUSPEND | PSCI_64, PSCI_POWER_STATE_DOWN, 4, 5),
@@ -174,7 +174,7 @@ static void test_suspend(void **state)
 	assert_int_equal(result(PSCI_CPU_SUSPEND, 0, 0, 0), PSCI_SUCCESS);
 }
 
-static void test_affinity_info(void **state)
+static void affinity_info_of_a_level_is_on_if_any_vcpu_of_it_is(void **state)
 {
 	unsigned int i;
 
@@ -192,7 +192,7 @@ static void test_affinity_info(void **state)
 	assert_int_equal(result(PSCI_MIGRATE_INFO_TYPE, 0, 0, 0), 2);
 }
 
-static void test_system_events(void **state)
+static void calls_about_the_system_exit_to_the_host(void **state)
 {
 	static const struct {
 		u64 fid, arg;
@@ -237,7 +237,7 @@ static void *race(void *arg)
 }
 
 /* Two callers and one target that goes off again and again: each start is one caller's, whole. */
-static void test_races(void **state)
+static void of_two_callers_of_cpu_on_one_starts_the_vcpu(void **state)
 {
 	struct vcpu *t = &w.vcpu[3];
 	pthread_t thread[2];
@@ -264,7 +264,7 @@ static void test_races(void **state)
 	assert_true(started > 0);
 }
 
-static void test_smccc(void **state)
+static void version_and_features_are_answered_and_unknown_calls_are_not(void **state)
 {
 	assert_int_equal(result(SMCCC_VERSION, 0, 0, 0), 0x10001);
 	assert_int_equal(result(ARCH_FEATURES, SMCCC_VERSION, 0, 0), 0);
@@ -295,7 +295,7 @@ static void assert_workaround(unsigned int n, s64 features, s64 call_result)
 	assert_int_equal(result(WORKAROUND(n), 0, 0, 0), call_result);
 }
 
-static void test_workarounds(void **state)
+static void a_workaround_is_offered_by_what_the_cpu_says(void **state)
 {
 	/* no firmware, nothing known */
 	cpu_online(0, 0, false, 0);
@@ -315,7 +315,7 @@ static void test_workarounds(void **state)
 	assert_int_equal(w.smcs, 0);
 }
 
-static void test_workarounds_of_firmware(void **state)
+static void a_workaround_of_firmwares_is_passed_through(void **state)
 {
 	cpu_online(0, 0, true, 0);
 	w.smcs = 0;
@@ -337,7 +337,7 @@ static void test_workarounds_of_firmware(void **state)
 }
 
 /* The answer is that of the worst CPU, in whatever order they come. */
-static void test_workarounds_of_unlike_cpus(void **state)
+static void the_worst_cpu_decides_about_a_workaround(void **state)
 {
 	cpu_online(1, 1, true, 1);
 	assert_workaround(1, 1, 0);
@@ -354,7 +354,7 @@ static void test_workarounds_of_unlike_cpus(void **state)
 #define PV_FEATURES 0xc5000020U
 #define PV_ST	    0xc5000021U
 
-static void test_stolen_time(void **state)
+static void stolen_time_is_of_the_vcpus_that_userspace_gave_it_to(void **state)
 {
 	V->steal_ipa = VCPU_NO_STEAL_TIME;
 	w.vcpu[1].steal_ipa = 0x40001040;
@@ -378,7 +378,7 @@ static void test_stolen_time(void **state)
 	assert_int_equal(w.vcpu[1].regs.x[0], ~0ULL);
 }
 
-static void test_services(void **state)
+static void userspace_can_turn_services_off(void **state)
 {
 	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD), 1);
 	assert_int_equal(guest_smccc_services(&w.vm, GUEST_SMCCC_STD_HYP), 1);
@@ -408,7 +408,7 @@ static void test_services(void **state)
 	assert_int_equal(guest_smccc_set_services(&w.vm, GUEST_SMCCC_STD, 2), -EINVAL);
 }
 
-static void test_trng(void **state)
+static void random_numbers_come_from_the_cpu(void **state)
 {
 	set_field(ID_ISAR0_RNDR, 1);
 	fake_sysreg_set("s3_3_c2_c4_1", ~0ULL);
@@ -448,7 +448,7 @@ static s64 host_gives(u32 fid, u64 bits, u64 high, u64 middle, u64 low)
 	return (s64)V->regs.x[0];
 }
 
-static void test_trng_of_the_host(void **state)
+static void without_a_source_of_the_cpus_random_numbers_come_from_the_host(void **state)
 {
 	V->run->answer = KEEL_ANSWER_DONE;
 	assert_int_equal(result(0x84000050, 0, 0, 0), 0x10000);
@@ -487,26 +487,31 @@ static void test_trng_of_the_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_conduits, world_setup),
-		cmocka_unit_test_setup(test_features, world_setup),
-		cmocka_unit_test_setup(test_older_versions, world_setup),
-		cmocka_unit_test_setup(test_cpu_on, world_setup),
-		cmocka_unit_test_setup(test_cpu_on_keeps_the_callers_byte_order, world_setup),
-		cmocka_unit_test_setup(test_cpu_on_refused, world_setup),
-		cmocka_unit_test_setup(test_32_bit_calls_have_32_bit_arguments, world_setup),
-		cmocka_unit_test_setup(test_cpu_off, world_setup),
-		cmocka_unit_test_setup(test_suspend, world_setup),
-		cmocka_unit_test_setup(test_affinity_info, world_setup),
-		cmocka_unit_test_setup(test_system_events, world_setup),
-		cmocka_unit_test_setup(test_races, world_setup),
-		cmocka_unit_test_setup(test_smccc, world_setup),
-		cmocka_unit_test_setup(test_workarounds, world_setup),
-		cmocka_unit_test_setup(test_workarounds_of_firmware, world_setup),
-		cmocka_unit_test_setup(test_workarounds_of_unlike_cpus, world_setup),
-		cmocka_unit_test_setup(test_stolen_time, world_setup),
-		cmocka_unit_test_setup(test_services, world_setup),
-		cmocka_unit_test_setup(test_trng, world_setup),
-		cmocka_unit_test_setup(test_trng_of_the_host, world_setup),
+		cmocka_unit_test_setup(a_call_works_by_hvc_and_by_smc, world_setup),
+		cmocka_unit_test_setup(features_lists_exactly_the_functions_there_are, world_setup),
+		cmocka_unit_test_setup(userspace_can_choose_an_older_version, world_setup),
+		cmocka_unit_test_setup(cpu_on_starts_a_stopped_vcpu_at_its_entry, world_setup),
+		cmocka_unit_test_setup(cpu_on_keeps_the_callers_byte_order, world_setup),
+		cmocka_unit_test_setup(cpu_on_refuses_bad_targets_and_addresses, world_setup),
+		cmocka_unit_test_setup(calls_of_32_bits_have_arguments_of_32_bits, world_setup),
+		cmocka_unit_test_setup(cpu_off_stops_the_caller, world_setup),
+		cmocka_unit_test_setup(suspend_waits_for_an_interrupt, world_setup),
+		cmocka_unit_test_setup(affinity_info_of_a_level_is_on_if_any_vcpu_of_it_is,
+				       world_setup),
+		cmocka_unit_test_setup(calls_about_the_system_exit_to_the_host, world_setup),
+		cmocka_unit_test_setup(of_two_callers_of_cpu_on_one_starts_the_vcpu, world_setup),
+		cmocka_unit_test_setup(version_and_features_are_answered_and_unknown_calls_are_not,
+				       world_setup),
+		cmocka_unit_test_setup(a_workaround_is_offered_by_what_the_cpu_says, world_setup),
+		cmocka_unit_test_setup(a_workaround_of_firmwares_is_passed_through, world_setup),
+		cmocka_unit_test_setup(the_worst_cpu_decides_about_a_workaround, world_setup),
+		cmocka_unit_test_setup(stolen_time_is_of_the_vcpus_that_userspace_gave_it_to,
+				       world_setup),
+		cmocka_unit_test_setup(userspace_can_turn_services_off, world_setup),
+		cmocka_unit_test_setup(random_numbers_come_from_the_cpu, world_setup),
+		cmocka_unit_test_setup(
+			without_a_source_of_the_cpus_random_numbers_come_from_the_host,
+			world_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

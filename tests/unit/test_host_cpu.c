@@ -351,14 +351,14 @@ static void check_both_regimes(struct cpu cpu)
 
 /* ---- tests ---- */
 
-static void test_a_cpu_without_anything_gets_nothing_optional(void **state)
+static void a_cpu_without_anything_gets_nothing_optional(void **state)
 {
 	const struct cpu nothing = { 0 };
 
 	check_both_regimes(nothing);
 }
 
-static void test_an_old_cpu(void **state)
+static void an_old_cpu_gets_the_controls_of_its_features(void **state)
 {
 	/* cortex-a53 with GICv3 */
 	const struct cpu a53 = {
@@ -394,7 +394,7 @@ static struct cpu max_cpu(void)
 	};
 }
 
-static void test_a_new_cpu(void **state)
+static void a_new_cpu_gets_the_controls_of_its_features(void **state)
 {
 	struct cpu max = max_cpu();
 
@@ -407,7 +407,7 @@ static void test_a_new_cpu(void **state)
 }
 
 /* Each field alone, with each value that it can have. */
-static void test_each_field_brings_its_own_registers_and_no_others(void **state)
+static void each_field_brings_its_own_registers_and_no_others(void **state)
 {
 	for (unsigned int reg = 0; reg < IDS; reg++)
 		for (unsigned int shift = 0; shift < 64; shift += 4)
@@ -423,7 +423,7 @@ static void test_each_field_brings_its_own_registers_and_no_others(void **state)
 			}
 }
 
-static void test_random_cpus(void **state)
+static void on_random_cpus_no_register_is_written_that_is_not_there(void **state)
 {
 	u64 seed = 42;
 
@@ -448,7 +448,7 @@ static void test_random_cpus(void **state)
 }
 
 /* Physical interrupts go to the host: none of these may trap or route them while it runs. */
-static void test_interrupts_are_not_taken_from_the_host(void **state)
+static void interrupts_are_not_taken_from_the_host(void **state)
 {
 	const u64 fmo_imo_amo = BIT(3) | BIT(4) | BIT(5), twi_twe = BIT(13) | BIT(14);
 	const u64 tge = BIT(27);
@@ -462,7 +462,7 @@ static void test_interrupts_are_not_taken_from_the_host(void **state)
 }
 
 /* Twice on one CPU, as when it is turned off and on: nothing depends on what was there. */
-static void test_a_second_time_changes_nothing(void **state)
+static void a_second_time_changes_nothing(void **state)
 {
 	struct cpu max = max_cpu();
 
@@ -479,13 +479,13 @@ static void test_a_second_time_changes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_cpu_without_anything_gets_nothing_optional),
-		cmocka_unit_test(test_an_old_cpu),
-		cmocka_unit_test(test_a_new_cpu),
-		cmocka_unit_test(test_each_field_brings_its_own_registers_and_no_others),
-		cmocka_unit_test(test_random_cpus),
-		cmocka_unit_test(test_interrupts_are_not_taken_from_the_host),
-		cmocka_unit_test(test_a_second_time_changes_nothing),
+		cmocka_unit_test(a_cpu_without_anything_gets_nothing_optional),
+		cmocka_unit_test(an_old_cpu_gets_the_controls_of_its_features),
+		cmocka_unit_test(a_new_cpu_gets_the_controls_of_its_features),
+		cmocka_unit_test(each_field_brings_its_own_registers_and_no_others),
+		cmocka_unit_test(on_random_cpus_no_register_is_written_that_is_not_there),
+		cmocka_unit_test(interrupts_are_not_taken_from_the_host),
+		cmocka_unit_test(a_second_time_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

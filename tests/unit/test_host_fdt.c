@@ -32,7 +32,7 @@ static void check_fails(const void *fdt, size_t max, const char *line)
 	is_line(why, line);
 }
 
-static void test_check(void **state)
+static void a_sound_tree_is_accepted_and_no_other(void **state)
 {
 	struct fdt_world w = fw_virt("a", true);
 	size_t size = fdt_totalsize(w.fdt);
@@ -74,7 +74,7 @@ static void test_check(void **state)
 	fw_free(&w);
 }
 
-static void test_check_finds_damage_in_the_structure(void **state)
+static void the_check_finds_damage_in_the_structure(void **state)
 {
 	struct fdt_world w = fw_virt("a", true);
 	const char *why;
@@ -93,7 +93,7 @@ static void test_check_finds_damage_in_the_structure(void **state)
 	fw_free(&w);
 }
 
-static void test_check_limits_depth(void **state)
+static void the_check_limits_the_depth(void **state)
 {
 	for (unsigned int depth = 32; depth <= 33; depth++) {
 		struct fdt_world w;
@@ -116,7 +116,7 @@ static void test_check_limits_depth(void **state)
 
 /* --- /chosen --- */
 
-static void test_bootargs(void **state)
+static void bootargs_are_read_or_empty(void **state)
 {
 	struct fdt_world w = fw_virt("keel.x quiet", false);
 
@@ -141,7 +141,7 @@ static void test_bootargs(void **state)
 	fw_free(&w);
 }
 
-static void test_initrd(void **state)
+static void the_initrd_is_found(void **state)
 {
 	struct fdt_world w = fw_virt(NULL, true);
 	struct mem_range r;
@@ -163,7 +163,7 @@ static void test_initrd(void **state)
 	fw_free(&w);
 }
 
-static void test_bad_initrd(void **state)
+static void an_initrd_that_is_no_range_is_refused(void **state)
 {
 	static const u64 bad[][4] = {
 		{ 0, 0x48000000, 0, 0x48000000 },
@@ -264,7 +264,7 @@ static int console(const char *path, const char *property, const char *compatibl
 	return err;
 }
 
-static void test_console_of_virt(void **state)
+static void the_console_of_qemus_machine_is_found(void **state)
 {
 	struct fdt_world w = fw_virt(NULL, false);
 	struct fdt_console c;
@@ -276,7 +276,7 @@ static void test_console_of_virt(void **state)
 	fw_free(&w);
 }
 
-static void test_console_behind_malformed_ranges(void **state)
+static void a_console_behind_malformed_ranges_is_not_misplaced(void **state)
 {
 	for (unsigned int cells = 1; cells <= 8; cells++) {
 		static const u64 ranges[] = {
@@ -310,7 +310,7 @@ static void test_console_behind_malformed_ranges(void **state)
 	}
 }
 
-static void test_no_console(void **state)
+static void a_tree_without_a_console_has_none(void **state)
 {
 	struct fdt_console c;
 	struct fdt_world w;
@@ -322,7 +322,7 @@ static void test_no_console(void **state)
 	fw_free(&w);
 }
 
-static void test_console_paths(void **state)
+static void the_console_is_named_by_path_or_alias(void **state)
 {
 	static const char *const good[] = {
 		"serial2",
@@ -344,7 +344,7 @@ static void test_console_paths(void **state)
 	assert_int_equal(console("serial2", "stdin-path", "arm,pl011", &c), -ENOENT);
 }
 
-static void test_console_without_address(void **state)
+static void a_console_without_a_physical_address_is_none(void **state)
 {
 	struct fdt_console c;
 
@@ -361,7 +361,7 @@ static void test_console_without_address(void **state)
 
 /* --- PSCI and CPUs --- */
 
-static void test_psci(void **state)
+static void the_conduit_of_psci_is_read(void **state)
 {
 	static const struct {
 		const char *compatible, *method;
@@ -384,7 +384,7 @@ static void test_psci(void **state)
 	}
 }
 
-static void test_psci_anywhere(void **state)
+static void the_node_of_psci_may_be_anywhere(void **state)
 {
 	struct fdt_world w;
 
@@ -452,7 +452,7 @@ static void cpus_are_refused(struct fdt_world *w, u64 boot, int err, const char 
 	fw_free(w);
 }
 
-static void test_cpus_boot_first(void **state)
+static void the_boot_cpu_is_listed_first(void **state)
 {
 	struct fdt_world w = cpus_begin(1, "arm,psci-0.2");
 
@@ -467,7 +467,7 @@ static void test_cpus_boot_first(void **state)
 	cpus_are_refused(&w, 0x2, -ENOENT, "CPU that booted");
 }
 
-static void test_cpus_with_two_cells(void **state)
+static void cpus_may_have_addresses_of_two_cells(void **state)
 {
 	struct fdt_world w = cpus_begin(2, "arm,psci-1.0");
 
@@ -483,7 +483,7 @@ static void test_cpus_with_two_cells(void **state)
 	fw_free(&w);
 }
 
-static void test_cpus_that_cannot_be_started(void **state)
+static void cpus_that_cannot_be_started_are_left_out(void **state)
 {
 	struct fdt_world w = cpus_begin(1, "arm,psci-1.0");
 
@@ -519,7 +519,7 @@ static void test_cpus_that_cannot_be_started(void **state)
 	fw_free(&w);
 }
 
-static void test_too_many_cpus(void **state)
+static void cpus_beyond_the_limit_are_left_out(void **state)
 {
 	struct fdt_world w = cpus_begin(1, "arm,psci-1.0");
 	static u64 mpidr[KEEL_MAX_CPUS];
@@ -534,7 +534,7 @@ static void test_too_many_cpus(void **state)
 	fw_free(&w);
 }
 
-static void test_bad_cpus(void **state)
+static void malformed_cpu_nodes_are_refused(void **state)
 {
 	struct fdt_world w = cpus_begin(1, "arm,psci-1.0");
 
@@ -670,7 +670,7 @@ static void cells_are_(const void *fdt, const char *path, const char *name, cons
 #define cells_are(fdt, path, name, ...) \
 	cells_are_(fdt, path, name, (const u64[]){ __VA_ARGS__ __VA_OPT__(, ) FW_END })
 
-static void test_edit_virt(void **state)
+static void the_tree_of_qemus_machine_is_edited_for_the_host(void **state)
 {
 	struct fdt_world w = fw_virt("keel.va_bits=48 firmware", true);
 	struct host_fdt_params p = params();
@@ -703,7 +703,7 @@ static void test_edit_virt(void **state)
 	free(fdt);
 }
 
-static void test_edit_result_is_read_back(void **state)
+static void the_edited_tree_is_read_back(void **state)
 {
 	struct fdt_world w = fw_virt(NULL, true);
 	struct host_fdt_params p = params();
@@ -722,7 +722,7 @@ static void test_edit_result_is_read_back(void **state)
 	free(fdt);
 }
 
-static void test_edit_makes_what_is_missing(void **state)
+static void an_edit_makes_nodes_that_are_missing(void **state)
 {
 	struct fdt_world w;
 	struct host_fdt_params p = params();
@@ -745,7 +745,7 @@ static void test_edit_makes_what_is_missing(void **state)
 	free(fdt);
 }
 
-static void test_edit_respects_reserved_memory(void **state)
+static void an_edit_keeps_reserved_memory(void **state)
 {
 	struct fdt_world w;
 	struct host_fdt_params p = params();
@@ -794,7 +794,7 @@ static void test_edit_respects_reserved_memory(void **state)
 	}
 }
 
-static void test_edit_of_no_ranges(void **state)
+static void an_edit_without_ranges_of_keels_reserves_nothing(void **state)
 {
 	struct fdt_world w = fw_virt(NULL, true);
 	struct host_fdt_params p = params();
@@ -808,7 +808,7 @@ static void test_edit_of_no_ranges(void **state)
 }
 
 /* The same range twice is a mistake of Keel's; it is an error, not a wrong tree. */
-static void test_edit_of_a_range_twice(void **state)
+static void a_range_that_is_given_twice_is_an_error(void **state)
 {
 	static const struct mem_range twice[] = { { 0x40200000, 0x40400000 },
 						  { 0x40200000, 0x40300000 } };
@@ -819,7 +819,7 @@ static void test_edit_of_a_range_twice(void **state)
 	edit_fails(&w, &p, -EINVAL, "cannot be edited");
 }
 
-static void test_edit_drops_reservations_of_released_memory(void **state)
+static void an_edit_drops_reservations_of_released_memory(void **state)
 {
 	struct host_fdt_params p = params();
 	struct fdt_world w;
@@ -848,7 +848,7 @@ static void test_edit_drops_reservations_of_released_memory(void **state)
 	free(fdt);
 }
 
-static void test_edit_without_room(void **state)
+static void an_edit_without_room_fails_and_stays_within_its_buffer(void **state)
 {
 	struct host_fdt_params p = params();
 	struct fdt_world w = fw_virt("short", true);
@@ -910,7 +910,7 @@ static void timer_fails(struct fdt_world *w, const char *line)
 	edit_fails(w, &p, -EINVAL, line);
 }
 
-static void test_timer_with_four_cells(void **state)
+static void a_timer_with_interrupts_of_four_cells_is_reduced(void **state)
 {
 	struct fdt_world w = timer_begin(4, "arm,armv8-timer");
 	char *fdt;
@@ -922,7 +922,7 @@ static void test_timer_with_four_cells(void **state)
 	free(fdt);
 }
 
-static void test_timer_of_armv7(void **state)
+static void a_timer_of_armv7_is_reduced(void **state)
 {
 	struct fdt_world w = timer_begin(3, "arm,armv7-timer");
 	char *fdt;
@@ -933,7 +933,7 @@ static void test_timer_of_armv7(void **state)
 	free(fdt);
 }
 
-static void test_timer_with_names(void **state)
+static void a_timer_with_names_keeps_the_named_interrupt(void **state)
 {
 	struct fdt_world w = timer_begin(3, "arm,armv8-timer");
 	char *fdt;
@@ -954,7 +954,7 @@ static void test_timer_with_names(void **state)
 	free(fdt);
 }
 
-static void test_timer_with_extended_interrupts(void **state)
+static void a_timer_with_extended_interrupts_is_reduced(void **state)
 {
 	struct fdt_world w;
 	char *fdt;
@@ -976,7 +976,7 @@ static void test_timer_with_extended_interrupts(void **state)
 	free(fdt);
 }
 
-static void test_timer_with_an_old_phandle(void **state)
+static void an_interrupt_parent_with_an_old_phandle_is_found(void **state)
 {
 	struct fdt_world w;
 	char *fdt;
@@ -997,7 +997,7 @@ static void test_timer_with_an_old_phandle(void **state)
 	free(fdt);
 }
 
-static void test_timer_with_its_own_parent(void **state)
+static void the_nearest_interrupt_parent_counts(void **state)
 {
 	struct fdt_world w;
 	char *fdt;
@@ -1019,7 +1019,7 @@ static void test_timer_with_its_own_parent(void **state)
 	free(fdt);
 }
 
-static void test_timers_of_any_number(void **state)
+static void there_may_be_any_number_of_timers(void **state)
 {
 	struct host_fdt_params p = params();
 	struct host_fdt_report r;
@@ -1045,7 +1045,7 @@ static void test_timers_of_any_number(void **state)
 	}
 }
 
-static void test_bad_timers(void **state)
+static void malformed_timers_are_refused(void **state)
 {
 	struct fdt_world w = timer_begin(3, "arm,armv8-timer");
 
@@ -1103,7 +1103,7 @@ static void test_bad_timers(void **state)
 
 /* --- CPUs --- */
 
-static void test_edit_removes_spin_table_cpus(void **state)
+static void an_edit_removes_cpus_with_a_spin_table(void **state)
 {
 	struct fdt_world w = cpus_begin(1, "arm,psci-1.0");
 	struct host_fdt_params p = params();
@@ -1129,7 +1129,7 @@ static void test_edit_removes_spin_table_cpus(void **state)
 	free(fdt);
 }
 
-static void test_edit_keeps_the_topology_of_all_cpus(void **state)
+static void an_edit_that_removes_no_cpu_keeps_the_topology(void **state)
 {
 	struct fdt_world w = cpus_begin(1, "arm,psci-1.0");
 	struct host_fdt_params p = params();
@@ -1170,7 +1170,7 @@ static void bootargs_are(const char *cmdline, const char *bootargs, const char *
 	}
 }
 
-static void test_host_bootargs(void **state)
+static void the_hosts_command_line_has_no_words_of_keels(void **state)
 {
 	bootargs_are(NULL, "", "");
 	bootargs_are("", "a b", "a b");
@@ -1206,7 +1206,7 @@ static struct fdt_world gic_on_a_bus(const char *status, u32 regions)
 	return w;
 }
 
-static void test_redists(void **state)
+static void redistributors_are_read(void **state)
 {
 	struct fdt_world w = fw_virt("a", true);
 	struct fdt_redists r;
@@ -1226,7 +1226,7 @@ static void test_redists(void **state)
 	free(w.fdt);
 }
 
-static void test_redists_that_cannot_be_used(void **state)
+static void redistributors_that_cannot_be_used_are_refused(void **state)
 {
 	static const u32 bad[] = { 3, FDT_REDIST_REGIONS + 1, ~0U };
 	struct fdt_world w = gic_on_a_bus("disabled", 1);
@@ -1274,7 +1274,7 @@ static int read_itses(struct fdt_itses *itses, u64 base, unsigned int count)
 	return ret;
 }
 
-static void test_what_machine_it_is(void **state)
+static void the_machine_is_known_by_its_compatible_strings(void **state)
 {
 	struct fdt_world w;
 
@@ -1293,7 +1293,7 @@ static void test_what_machine_it_is(void **state)
 }
 
 /* Those that are disabled too: their registers are there all the same. */
-static void test_itses(void **state)
+static void disabled_itss_are_listed_too(void **state)
 {
 	struct fdt_itses itses;
 
@@ -1314,47 +1314,47 @@ static void test_itses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_itses),
-		cmocka_unit_test(test_what_machine_it_is),
-		cmocka_unit_test(test_redists),
-		cmocka_unit_test(test_redists_that_cannot_be_used),
-		cmocka_unit_test(test_check),
-		cmocka_unit_test(test_check_finds_damage_in_the_structure),
-		cmocka_unit_test(test_check_limits_depth),
-		cmocka_unit_test(test_bootargs),
-		cmocka_unit_test(test_initrd),
-		cmocka_unit_test(test_bad_initrd),
-		cmocka_unit_test(test_console_of_virt),
-		cmocka_unit_test(test_console_behind_malformed_ranges),
-		cmocka_unit_test(test_no_console),
-		cmocka_unit_test(test_console_paths),
-		cmocka_unit_test(test_console_without_address),
-		cmocka_unit_test(test_psci),
-		cmocka_unit_test(test_psci_anywhere),
-		cmocka_unit_test(test_cpus_boot_first),
-		cmocka_unit_test(test_cpus_with_two_cells),
-		cmocka_unit_test(test_cpus_that_cannot_be_started),
-		cmocka_unit_test(test_too_many_cpus),
-		cmocka_unit_test(test_bad_cpus),
-		cmocka_unit_test(test_edit_virt),
-		cmocka_unit_test(test_edit_result_is_read_back),
-		cmocka_unit_test(test_edit_makes_what_is_missing),
-		cmocka_unit_test(test_edit_respects_reserved_memory),
-		cmocka_unit_test(test_edit_of_no_ranges),
-		cmocka_unit_test(test_edit_of_a_range_twice),
-		cmocka_unit_test(test_edit_drops_reservations_of_released_memory),
-		cmocka_unit_test(test_edit_without_room),
-		cmocka_unit_test(test_timer_with_four_cells),
-		cmocka_unit_test(test_timer_of_armv7),
-		cmocka_unit_test(test_timer_with_names),
-		cmocka_unit_test(test_timer_with_extended_interrupts),
-		cmocka_unit_test(test_timer_with_an_old_phandle),
-		cmocka_unit_test(test_timer_with_its_own_parent),
-		cmocka_unit_test(test_timers_of_any_number),
-		cmocka_unit_test(test_bad_timers),
-		cmocka_unit_test(test_edit_removes_spin_table_cpus),
-		cmocka_unit_test(test_edit_keeps_the_topology_of_all_cpus),
-		cmocka_unit_test(test_host_bootargs),
+		cmocka_unit_test(disabled_itss_are_listed_too),
+		cmocka_unit_test(the_machine_is_known_by_its_compatible_strings),
+		cmocka_unit_test(redistributors_are_read),
+		cmocka_unit_test(redistributors_that_cannot_be_used_are_refused),
+		cmocka_unit_test(a_sound_tree_is_accepted_and_no_other),
+		cmocka_unit_test(the_check_finds_damage_in_the_structure),
+		cmocka_unit_test(the_check_limits_the_depth),
+		cmocka_unit_test(bootargs_are_read_or_empty),
+		cmocka_unit_test(the_initrd_is_found),
+		cmocka_unit_test(an_initrd_that_is_no_range_is_refused),
+		cmocka_unit_test(the_console_of_qemus_machine_is_found),
+		cmocka_unit_test(a_console_behind_malformed_ranges_is_not_misplaced),
+		cmocka_unit_test(a_tree_without_a_console_has_none),
+		cmocka_unit_test(the_console_is_named_by_path_or_alias),
+		cmocka_unit_test(a_console_without_a_physical_address_is_none),
+		cmocka_unit_test(the_conduit_of_psci_is_read),
+		cmocka_unit_test(the_node_of_psci_may_be_anywhere),
+		cmocka_unit_test(the_boot_cpu_is_listed_first),
+		cmocka_unit_test(cpus_may_have_addresses_of_two_cells),
+		cmocka_unit_test(cpus_that_cannot_be_started_are_left_out),
+		cmocka_unit_test(cpus_beyond_the_limit_are_left_out),
+		cmocka_unit_test(malformed_cpu_nodes_are_refused),
+		cmocka_unit_test(the_tree_of_qemus_machine_is_edited_for_the_host),
+		cmocka_unit_test(the_edited_tree_is_read_back),
+		cmocka_unit_test(an_edit_makes_nodes_that_are_missing),
+		cmocka_unit_test(an_edit_keeps_reserved_memory),
+		cmocka_unit_test(an_edit_without_ranges_of_keels_reserves_nothing),
+		cmocka_unit_test(a_range_that_is_given_twice_is_an_error),
+		cmocka_unit_test(an_edit_drops_reservations_of_released_memory),
+		cmocka_unit_test(an_edit_without_room_fails_and_stays_within_its_buffer),
+		cmocka_unit_test(a_timer_with_interrupts_of_four_cells_is_reduced),
+		cmocka_unit_test(a_timer_of_armv7_is_reduced),
+		cmocka_unit_test(a_timer_with_names_keeps_the_named_interrupt),
+		cmocka_unit_test(a_timer_with_extended_interrupts_is_reduced),
+		cmocka_unit_test(an_interrupt_parent_with_an_old_phandle_is_found),
+		cmocka_unit_test(the_nearest_interrupt_parent_counts),
+		cmocka_unit_test(there_may_be_any_number_of_timers),
+		cmocka_unit_test(malformed_timers_are_refused),
+		cmocka_unit_test(an_edit_removes_cpus_with_a_spin_table),
+		cmocka_unit_test(an_edit_that_removes_no_cpu_keeps_the_topology),
+		cmocka_unit_test(the_hosts_command_line_has_no_words_of_keels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,7 +87,7 @@ static void no_field_says_more_than_the_cpu(void **state)
 }
 
 /* Of a CPU that says the most everywhere. */
-static void what_is_left_out(void **state)
+static void fields_of_features_that_are_left_out_read_as_absent(void **state)
 {
 	static const u16 absent[] = {
 		ID_PFR0_EL2,	   ID_PFR0_SEL2,       ID_PFR0_RME,	    ID_PFR1_RAS_frac,
@@ -121,7 +121,7 @@ static void what_is_left_out(void **state)
 }
 
 /* Bits that no field has. */
-static void what_nobody_knows_is_not_there(void **state)
+static void bits_of_no_known_field_read_as_zero(void **state)
 {
 	struct cpu_id_regs host;
 	u64 known[ID_REG_COUNT] = { 0 };
@@ -159,7 +159,7 @@ static void set_aarch32(u64 value)
 		}
 }
 
-static void each_is_read_where_it_is(void **state)
+static void each_register_is_read_at_its_encoding(void **state)
 {
 	struct cpu_id_regs id, host;
 	bool found[8][8] = { 0 };
@@ -186,7 +186,7 @@ static void each_is_read_where_it_is(void **state)
 }
 
 /* AArch32's are the CPU's, but for RASv1p1 and what no architecture defines. */
-static void aarch32(void **state)
+static void registers_of_aarch32_are_the_cpus(void **state)
 {
 	const struct cpu_id_regs id = { 0 };
 
@@ -203,7 +203,7 @@ static void aarch32(void **state)
 }
 
 /* A control never opens what the host is not told of. */
-static void controls_of_a_cpu_with_nothing(void **state)
+static void a_cpu_without_features_has_no_control_set(void **state)
 {
 	const struct cpu_id_regs id = { 0 };
 	struct cpu_id_regs host = id;
@@ -217,11 +217,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_field_says_more_than_the_cpu),
-		cmocka_unit_test(what_is_left_out),
-		cmocka_unit_test(what_nobody_knows_is_not_there),
-		cmocka_unit_test(each_is_read_where_it_is),
-		cmocka_unit_test(aarch32),
-		cmocka_unit_test(controls_of_a_cpu_with_nothing),
+		cmocka_unit_test(fields_of_features_that_are_left_out_read_as_absent),
+		cmocka_unit_test(bits_of_no_known_field_read_as_zero),
+		cmocka_unit_test(each_register_is_read_at_its_encoding),
+		cmocka_unit_test(registers_of_aarch32_are_the_cpus),
+		cmocka_unit_test(a_cpu_without_features_has_no_control_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,7 +250,7 @@ static void check_host(const char *words)
 
 /* ---- tests ---- */
 
-static void test_a_kernel_on_its_boundary_is_loaded_in_place(void **state)
+static void a_kernel_on_its_boundary_is_loaded_in_place(void **state)
 {
 	boot(make_bundle(true, "root=/dev/vda"));
 	place_and_load();
@@ -262,7 +262,7 @@ static void test_a_kernel_on_its_boundary_is_loaded_in_place(void **state)
 	assert_int_equal(map_calls, 3);
 }
 
-static void test_a_kernel_anywhere_else_is_moved(void **state)
+static void a_kernel_anywhere_else_is_moved(void **state)
 {
 	boot(make_bundle(false, NULL));
 	place_and_load();
@@ -276,7 +276,7 @@ static void test_a_kernel_anywhere_else_is_moved(void **state)
 }
 
 /* All that the layout names is taken afterwards, and Keel's memory is not in it. */
-static void test_what_was_placed_is_reserved(void **state)
+static void what_was_placed_is_reserved(void **state)
 {
 	boot(make_bundle(false, NULL));
 	place_and_load();
@@ -287,7 +287,7 @@ static void test_what_was_placed_is_reserved(void **state)
 	assert_true(load.layout.fdt + HOST_FDT_SPACE <= KEEL || load.layout.fdt >= KEEL + SZ_2M);
 }
 
-static void test_no_room_in_el2s_map_is_an_error_at_each_step(void **state)
+static void no_room_in_el2s_map_is_an_error_at_each_step(void **state)
 {
 	/* place: the bundle; load, moved: to, from, tree */
 	static const struct {
@@ -310,7 +310,7 @@ static void test_no_room_in_el2s_map_is_an_error_at_each_step(void **state)
 	}
 }
 
-static void test_a_bundle_that_is_not_in_memory_is_refused(void **state)
+static void a_bundle_that_is_not_in_memory_is_refused(void **state)
 {
 	struct fdt_world w;
 
@@ -325,7 +325,7 @@ static void test_a_bundle_that_is_not_in_memory_is_refused(void **state)
 	assert_int_equal(map_calls, 0);
 }
 
-static void test_a_bad_bundle_is_refused_and_unmapped(void **state)
+static void a_bad_bundle_is_refused_and_unmapped(void **state)
 {
 	char words[BUNDLE_CMDLINE_MAX];
 	struct cpio c = { 0 };
@@ -364,7 +364,7 @@ static const char *log_text(void)
 	return text;
 }
 
-static void test_what_the_host_does_not_get_is_said(void **state)
+static void what_the_host_does_not_get_is_logged(void **state)
 {
 	struct fdt_world w;
 
@@ -396,13 +396,13 @@ static void test_what_the_host_does_not_get_is_said(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_kernel_on_its_boundary_is_loaded_in_place),
-		cmocka_unit_test(test_a_kernel_anywhere_else_is_moved),
-		cmocka_unit_test(test_what_was_placed_is_reserved),
-		cmocka_unit_test(test_no_room_in_el2s_map_is_an_error_at_each_step),
-		cmocka_unit_test(test_a_bundle_that_is_not_in_memory_is_refused),
-		cmocka_unit_test(test_a_bad_bundle_is_refused_and_unmapped),
-		cmocka_unit_test(test_what_the_host_does_not_get_is_said),
+		cmocka_unit_test(a_kernel_on_its_boundary_is_loaded_in_place),
+		cmocka_unit_test(a_kernel_anywhere_else_is_moved),
+		cmocka_unit_test(what_was_placed_is_reserved),
+		cmocka_unit_test(no_room_in_el2s_map_is_an_error_at_each_step),
+		cmocka_unit_test(a_bundle_that_is_not_in_memory_is_refused),
+		cmocka_unit_test(a_bad_bundle_is_refused_and_unmapped),
+		cmocka_unit_test(what_the_host_does_not_get_is_logged),
 	};
 	int failed;
 

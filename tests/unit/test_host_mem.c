@@ -375,7 +375,7 @@ static bool reaches(u64 ipa)
 
 /* ---- boot ---- */
 
-static void test_ram_is_mapped_in_the_largest_blocks_and_keel_is_not(void **state)
+static void ram_is_mapped_in_the_largest_blocks_and_keel_is_not(void **state)
 {
 	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
 
@@ -397,7 +397,7 @@ static void test_ram_is_mapped_in_the_largest_blocks_and_keel_is_not(void **stat
 	}
 }
 
-static void test_registers_name_the_tables(void **state)
+static void registers_name_the_tables(void **state)
 {
 	start(&small_caps, PLENTY);
 	/* 40 bits: T0SZ 24; start level 1 (SL0 1) with two tables; 4K; PS 40 bits; RES1 bit 31 */
@@ -413,7 +413,7 @@ static void test_registers_name_the_tables(void **state)
 	assert_int_equal(host_mem_vttbr() >> 48, 0); /* the host's VMID is 0 */
 }
 
-static void test_boot_fails_without_tables_or_granule(void **state)
+static void boot_fails_without_tables_or_granule(void **state)
 {
 	struct mmu_caps no_4k = small_caps;
 	unsigned int needed = pages_at_start(&small_caps);
@@ -471,7 +471,7 @@ static int level_of(u64 ipa)
 	return level;
 }
 
-static void test_a_device_gets_the_largest_block_that_is_all_device(void **state)
+static void a_device_gets_the_largest_block_that_is_all_device(void **state)
 {
 	static const struct {
 		u64 ipa;
@@ -503,7 +503,7 @@ static void test_a_device_gets_the_largest_block_that_is_all_device(void **state
 }
 
 /* Two CPUs fault on the same address; the second finds it mapped. */
-static void test_a_fault_on_what_is_mapped_is_repeated(void **state)
+static void a_fault_on_what_is_mapped_is_repeated(void **state)
 {
 	u64 free;
 
@@ -519,7 +519,7 @@ static void test_a_fault_on_what_is_mapped_is_repeated(void **state)
 	assert_int_equal(mmio_maps, 1);
 }
 
-static void test_what_is_not_the_hosts_is_refused(void **state)
+static void memory_that_is_not_the_hosts_is_refused(void **state)
 {
 	start(&small_caps, PLENTY);
 	check_fault(keel[0].base, -EPERM);
@@ -557,7 +557,7 @@ static u64 expected_block(u64 ipa)
 	return 0;
 }
 
-static void test_random_faults_never_map_what_is_not_a_device(void **state)
+static void random_faults_never_map_what_is_not_a_device(void **state)
 {
 	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
 
@@ -602,7 +602,7 @@ static int give(u64 base, u64 size)
 /* A device that nothing but devices is near: it takes a table of 512 GiB. */
 #define FAR_DEVICE(n) ((u64)(n) << 39)
 
-static void test_device_mappings_are_dropped_when_tables_run_out(void **state)
+static void device_mappings_are_dropped_when_tables_run_out(void **state)
 {
 	u64 pa;
 
@@ -625,7 +625,7 @@ static void test_device_mappings_are_dropped_when_tables_run_out(void **state)
 }
 
 /* Between what is Keel's devices and where RAM ends the tables are there from the start. */
-static void test_devices_beside_what_is_not_take_no_tables(void **state)
+static void devices_beside_what_is_not_take_no_tables(void **state)
 {
 	start(&small_caps, pages_at_start(&small_caps));
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
@@ -638,7 +638,7 @@ static void test_devices_beside_what_is_not_take_no_tables(void **state)
 	check_all("devices beside");
 }
 
-static void test_with_no_tables_at_all_a_fault_fails_and_changes_nothing(void **state)
+static void with_no_tables_at_all_a_fault_fails_and_changes_nothing(void **state)
 {
 	start(&large_caps, pages_at_start(&large_caps));
 	check_fault(FAR_DEVICE(2), -ENOMEM);
@@ -648,7 +648,7 @@ static void test_with_no_tables_at_all_a_fault_fails_and_changes_nothing(void **
 }
 
 /* A reserve of the pool is for others, but for what one fault takes. */
-static void test_devices_leave_the_reserve_alone(void **state)
+static void devices_leave_the_reserve_alone(void **state)
 {
 	start(&large_caps, pages_at_start(&large_caps) + KEEL_POOL_RESERVE);
 	page_pool_set_reserve(&pool, KEEL_POOL_RESERVE);
@@ -684,7 +684,7 @@ static int take_back(unsigned int i)
 	return 0;
 }
 
-static void test_given_memory_leaves_the_host_and_comes_back_cleared_in_blocks(void **state)
+static void given_memory_leaves_the_host_and_comes_back_cleared_in_blocks(void **state)
 {
 	static const struct range rows[] = {
 		{ 0x40000000, PAGE }, /* the first page of a GiB */
@@ -738,7 +738,7 @@ static void check_zeros(u64 ipa)
 	check_fault(ipa, -EPERM);
 }
 
-static void test_what_was_given_reads_as_zeros(void **state)
+static void what_was_given_reads_as_zeros(void **state)
 {
 	static const struct range rows[] = {
 		{ 0x40000000, PAGE },	   { 0x50001000, 5 * PAGE },
@@ -771,7 +771,7 @@ static void test_what_was_given_reads_as_zeros(void **state)
 }
 
 /* A table for zeros is one that nobody else needs; devices give theirs, the reserve stays. */
-static void test_zeros_take_no_table_that_others_may_need(void **state)
+static void zeros_take_no_table_that_others_may_need(void **state)
 {
 	/* What is given is all of 2 MiB: a table for the 1 GiB, and for zeros one more. */
 	start(&large_caps, pages_at_start(&large_caps) + 2 + KEEL_POOL_RESERVE);
@@ -804,7 +804,7 @@ static void run_check(void *arg)
  * One page of a block faults when it is cleared: with tables for the rest, and without; and with
  * those that the zeros took that the host has read there.
  */
-static void test_a_page_that_cannot_be_cleared_stays_behind(void **state)
+static void a_page_that_cannot_be_cleared_stays_behind(void **state)
 {
 	for (unsigned int n = 0; n < 4; n++) {
 		bool read = n & 2, drained = n & 1, alone = !drained || read;
@@ -833,7 +833,7 @@ static void test_a_page_that_cannot_be_cleared_stays_behind(void **state)
 }
 
 /* The end: nothing is reached any more, by no CPU, whatever its TLB held. */
-static void test_the_host_is_stopped(void **state)
+static void the_host_is_stopped(void **state)
 {
 	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
 	u64 pa;
@@ -855,7 +855,7 @@ static void test_the_host_is_stopped(void **state)
 	}
 }
 
-static void test_random_moves_give_all_tables_back(void **state)
+static void random_moves_give_all_tables_back(void **state)
 {
 	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
 
@@ -898,7 +898,7 @@ static void test_random_moves_give_all_tables_back(void **state)
 }
 
 /* Splitting a block takes tables: without them nothing changes. */
-static void test_a_move_without_tables_fails_before_it_changes_anything(void **state)
+static void a_move_without_tables_fails_before_it_changes_anything(void **state)
 {
 	start(&small_caps, pages_at_start(&small_caps));
 	assert_int_equal(give(0x50001000, PAGE), -ENOBUFS);
@@ -906,7 +906,7 @@ static void test_a_move_without_tables_fails_before_it_changes_anything(void **s
 	assert_int_equal(ownership_state(PA(0x50001000)), OWNERSHIP_HOST);
 }
 
-static void test_a_move_takes_the_tables_of_devices(void **state)
+static void a_move_takes_the_tables_of_devices(void **state)
 {
 	/* A page of a 1 GiB block takes two. */
 	start(&large_caps, pages_at_start(&large_caps) + 2);
@@ -924,7 +924,7 @@ static void test_a_move_takes_the_tables_of_devices(void **state)
 }
 
 /* What went comes back without a page for tables, whatever else went or came meanwhile. */
-static void test_what_was_given_comes_back_without_tables(void **state)
+static void what_was_given_comes_back_without_tables(void **state)
 {
 	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
 
@@ -965,7 +965,7 @@ static void test_what_was_given_comes_back_without_tables(void **state)
 	}
 }
 
-static void test_what_the_host_does_not_map_cannot_be_given(void **state)
+static void what_the_host_does_not_map_cannot_be_given(void **state)
 {
 	start(&small_caps, PLENTY);
 	spin_lock(&host_s2->lock);
@@ -1010,7 +1010,7 @@ static const struct ownership_side_ops vm_ops = { vm_ok, vm_ok2, vm_ok2, vm_map,
 
 /* Counts are pages of the pool: what devices took is had back for them, and they never dip into
  * the reserve. */
-static void test_counts_of_shares_come_from_the_pool(void **state)
+static void counts_of_shares_come_from_the_pool(void **state)
 {
 	const struct ownership_side sharer = { &vm_ops, &pool };
 	const struct pa pa = PA(0x60000000);
@@ -1038,7 +1038,7 @@ static void test_counts_of_shares_come_from_the_pool(void **state)
 	check_all("counts of shares");
 }
 
-static void test_a_vms_memory_is_kept_from_the_host_unless_shared(void **state)
+static void a_vms_memory_is_kept_from_the_host_unless_shared(void **state)
 {
 	const struct ownership_side donee = { &vm_ops, NULL }, sharer = { &vm_ops, &pool };
 
@@ -1070,7 +1070,7 @@ static void expect_disagreement(const char *words)
 		fail_msg("expected a panic with \"%s\", got %s", words, message ? message : "none");
 }
 
-static void test_the_check_finds_what_the_tables_should_not_say(void **state)
+static void the_check_finds_what_the_tables_should_not_say(void **state)
 {
 	start(&small_caps, PLENTY);
 	assert_null(fake_panics(run_check, NULL));
@@ -1101,7 +1101,7 @@ static void test_the_check_finds_what_the_tables_should_not_say(void **state)
 }
 
 /* Zeros are nothing where memory was given away, and read-only; anywhere else they are wrong. */
-static void test_the_check_finds_zeros_where_they_should_not_be(void **state)
+static void the_check_finds_zeros_where_they_should_not_be(void **state)
 {
 	const struct pa page = PA((u64)zeros - layout.linear_offset);
 
@@ -1129,7 +1129,7 @@ static void test_the_check_finds_zeros_where_they_should_not_be(void **state)
 }
 
 /* The lock is held meanwhile: a page that comes back must not cost the tables of a whole 1 GiB. */
-static void test_a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole(void **state)
+static void a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole(void **state)
 {
 	u64 base = 0x40000000 + 7 * SZ_2M;
 
@@ -1150,34 +1150,32 @@ static void test_a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole(
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ram_is_mapped_in_the_largest_blocks_and_keel_is_not),
-		cmocka_unit_test(test_registers_name_the_tables),
-		cmocka_unit_test(test_boot_fails_without_tables_or_granule),
-		cmocka_unit_test(test_a_device_gets_the_largest_block_that_is_all_device),
-		cmocka_unit_test(test_a_fault_on_what_is_mapped_is_repeated),
-		cmocka_unit_test(test_what_is_not_the_hosts_is_refused),
-		cmocka_unit_test(test_random_faults_never_map_what_is_not_a_device),
-		cmocka_unit_test(test_device_mappings_are_dropped_when_tables_run_out),
-		cmocka_unit_test(test_devices_beside_what_is_not_take_no_tables),
-		cmocka_unit_test(test_with_no_tables_at_all_a_fault_fails_and_changes_nothing),
-		cmocka_unit_test(test_devices_leave_the_reserve_alone),
-		cmocka_unit_test(
-			test_given_memory_leaves_the_host_and_comes_back_cleared_in_blocks),
-		cmocka_unit_test(test_what_was_given_reads_as_zeros),
-		cmocka_unit_test(test_zeros_take_no_table_that_others_may_need),
-		cmocka_unit_test(test_a_page_that_cannot_be_cleared_stays_behind),
-		cmocka_unit_test(test_the_host_is_stopped),
-		cmocka_unit_test(test_random_moves_give_all_tables_back),
-		cmocka_unit_test(test_a_move_without_tables_fails_before_it_changes_anything),
-		cmocka_unit_test(test_a_move_takes_the_tables_of_devices),
-		cmocka_unit_test(test_what_was_given_comes_back_without_tables),
-		cmocka_unit_test(test_what_the_host_does_not_map_cannot_be_given),
-		cmocka_unit_test(test_counts_of_shares_come_from_the_pool),
-		cmocka_unit_test(test_a_vms_memory_is_kept_from_the_host_unless_shared),
-		cmocka_unit_test(
-			test_a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole),
-		cmocka_unit_test(test_the_check_finds_what_the_tables_should_not_say),
-		cmocka_unit_test(test_the_check_finds_zeros_where_they_should_not_be),
+		cmocka_unit_test(ram_is_mapped_in_the_largest_blocks_and_keel_is_not),
+		cmocka_unit_test(registers_name_the_tables),
+		cmocka_unit_test(boot_fails_without_tables_or_granule),
+		cmocka_unit_test(a_device_gets_the_largest_block_that_is_all_device),
+		cmocka_unit_test(a_fault_on_what_is_mapped_is_repeated),
+		cmocka_unit_test(memory_that_is_not_the_hosts_is_refused),
+		cmocka_unit_test(random_faults_never_map_what_is_not_a_device),
+		cmocka_unit_test(device_mappings_are_dropped_when_tables_run_out),
+		cmocka_unit_test(devices_beside_what_is_not_take_no_tables),
+		cmocka_unit_test(with_no_tables_at_all_a_fault_fails_and_changes_nothing),
+		cmocka_unit_test(devices_leave_the_reserve_alone),
+		cmocka_unit_test(given_memory_leaves_the_host_and_comes_back_cleared_in_blocks),
+		cmocka_unit_test(what_was_given_reads_as_zeros),
+		cmocka_unit_test(zeros_take_no_table_that_others_may_need),
+		cmocka_unit_test(a_page_that_cannot_be_cleared_stays_behind),
+		cmocka_unit_test(the_host_is_stopped),
+		cmocka_unit_test(random_moves_give_all_tables_back),
+		cmocka_unit_test(a_move_without_tables_fails_before_it_changes_anything),
+		cmocka_unit_test(a_move_takes_the_tables_of_devices),
+		cmocka_unit_test(what_was_given_comes_back_without_tables),
+		cmocka_unit_test(what_the_host_does_not_map_cannot_be_given),
+		cmocka_unit_test(counts_of_shares_come_from_the_pool),
+		cmocka_unit_test(a_vms_memory_is_kept_from_the_host_unless_shared),
+		cmocka_unit_test(a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole),
+		cmocka_unit_test(the_check_finds_what_the_tables_should_not_say),
+		cmocka_unit_test(the_check_finds_zeros_where_they_should_not_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

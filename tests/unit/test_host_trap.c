@@ -291,7 +291,7 @@ static const char *log_text(void)
 
 /* ---- aborts ---- */
 
-static void test_a_fault_that_is_mapped_repeats_the_access(void **state)
+static void a_fault_that_is_mapped_repeats_the_access(void **state)
 {
 	for (unsigned int i = 0; i < 8; i++) {
 		struct host_regs regs = numbered();
@@ -311,7 +311,7 @@ static void test_a_fault_that_is_mapped_repeats_the_access(void **state)
 }
 
 /* The access is repeated; that is no abort, but said once in a while. */
-static void test_zeros_that_the_host_reads_are_logged(void **state)
+static void zeros_that_the_host_reads_are_logged(void **state)
 {
 	struct host_regs regs = numbered();
 
@@ -326,7 +326,7 @@ static void test_zeros_that_the_host_reads_are_logged(void **state)
 		fail_msg("nothing of zeros in the log: %s", log_text());
 }
 
-static void test_a_refused_access_is_an_abort_that_the_host_can_mend(void **state)
+static void a_refused_access_is_an_abort_that_the_host_can_mend(void **state)
 {
 	static const struct {
 		const char *what;
@@ -376,7 +376,7 @@ static struct host_regs access_gic(u64 iss, enum host_gic_result result, bool e2
 	return regs;
 }
 
-static void test_registers_of_the_gic_are_emulated(void **state)
+static void registers_of_the_gic_are_emulated(void **state)
 {
 	struct host_regs regs;
 
@@ -400,7 +400,7 @@ static void test_registers_of_the_gic_are_emulated(void **state)
 	}
 }
 
-static void test_an_access_that_is_not_done_is_repeated(void **state)
+static void an_access_that_is_not_done_is_repeated(void **state)
 {
 	struct host_regs regs = access_gic(ISS_X5 | ISS_WR, HOST_GIC_AGAIN, false);
 
@@ -410,7 +410,7 @@ static void test_an_access_that_is_not_done_is_repeated(void **state)
 }
 
 /* As on the bare machine, where the frame has no power. */
-static void test_a_register_that_does_not_answer(void **state)
+static void a_register_that_does_not_answer_is_an_external_abort(void **state)
 {
 	for (unsigned int e2h = 0; e2h < 2; e2h++) {
 		struct host_regs regs = access_gic(ISS_X5 | ISS_WR, HOST_GIC_FAULTED, e2h);
@@ -422,7 +422,7 @@ static void test_a_register_that_does_not_answer(void **state)
 }
 
 /* Pairs and the like, walks of tables, fetches, and what is no register. */
-static void test_what_is_no_access_to_the_gic_is_refused(void **state)
+static void what_is_no_access_to_the_gic_is_refused(void **state)
 {
 	static const struct {
 		u64 iss;
@@ -444,7 +444,7 @@ static void test_what_is_no_access_to_the_gic_is_refused(void **state)
 	}
 }
 
-static void test_a_tlb_conflict_is_cured_and_the_access_repeated(void **state)
+static void a_tlb_conflict_is_cured_and_the_access_repeated(void **state)
 {
 	struct host_regs regs = numbered();
 
@@ -459,7 +459,7 @@ static void test_a_tlb_conflict_is_cured_and_the_access_repeated(void **state)
 }
 
 /* Only a translation fault can be cured by mapping. */
-static void test_other_faults_are_refused_without_asking(void **state)
+static void other_faults_are_refused_without_asking(void **state)
 {
 	static const unsigned int fsc[] = { 0x00, 0x03, 0x09, 0x0b, 0x0d, 0x0f, 0x21, 0x31 };
 
@@ -480,7 +480,7 @@ static void test_other_faults_are_refused_without_asking(void **state)
 
 /* The first of this kind in this program is logged, then each power of two. */
 /* Of a walk of the host's stage 2: its kernel's to judge, and no refusal. */
-static void test_external_aborts_stay_what_they_are(void **state)
+static void external_aborts_stay_what_they_are(void **state)
 {
 	static const struct {
 		unsigned int ec, iss, el1_ec, el1_iss;
@@ -506,7 +506,7 @@ static void test_external_aborts_stay_what_they_are(void **state)
 	}
 }
 
-static void test_refusals_are_logged(void **state)
+static void refusals_are_logged(void **state)
 {
 	static const struct {
 		unsigned int ec, iss, times;
@@ -545,7 +545,7 @@ static void test_refusals_are_logged(void **state)
 }
 
 /* The host's tables fault under EL2's look at them: the host has its abort, at its instruction. */
-static void test_a_walk_that_faults(void **state)
+static void a_translation_that_faults_leaves_the_hosts_return_state(void **state)
 {
 	struct host_regs regs = numbered();
 
@@ -565,7 +565,7 @@ static void test_a_walk_that_faults(void **state)
 
 /* ---- HVC ---- */
 
-static void test_hvc_0_is_a_hypercall(void **state)
+static void hvc_0_is_a_hypercall(void **state)
 {
 	struct host_regs regs = numbered();
 
@@ -580,7 +580,7 @@ static void test_hvc_0_is_a_hypercall(void **state)
 	assert_int_equal(world.smcs, 0);
 }
 
-static void test_other_hvcs_are_not_supported(void **state)
+static void other_hvcs_are_not_supported(void **state)
 {
 	static const unsigned int imm[] = { 1, 0x4a48, 0x8000, 0xffff };
 
@@ -623,7 +623,7 @@ static void check_smc_refused(const struct host_regs *regs, const char *what)
 	check_unchanged(regs, 1);
 }
 
-static void test_a_forwarded_smc_passes_its_registers_both_ways(void **state)
+static void a_forwarded_smc_passes_its_registers_both_ways(void **state)
 {
 	struct host_regs regs;
 
@@ -639,7 +639,7 @@ static void test_a_forwarded_smc_passes_its_registers_both_ways(void **state)
 }
 
 /* The function identifier is W0: what is in the upper half does not change what it is. */
-static void test_the_upper_half_of_x0_does_not_change_the_policy(void **state)
+static void the_upper_half_of_x0_does_not_change_the_policy(void **state)
 {
 	struct host_regs regs;
 
@@ -651,7 +651,7 @@ static void test_the_upper_half_of_x0_does_not_change_the_policy(void **state)
 	assert_int_equal(world.smcs, 1);
 }
 
-static void test_a_denied_smc_does_not_reach_firmware(void **state)
+static void a_denied_smc_does_not_reach_firmware(void **state)
 {
 	static const u64 fids[] = { 0xc2000020, 0x82000020, 0xc6000000, 0x86000000,
 				    0x84000020, 0x32000004, 0x82000001, 0xb2000009 };
@@ -666,7 +666,7 @@ static void test_a_denied_smc_does_not_reach_firmware(void **state)
 }
 
 /* Who boots Keel vouches for a call; the call beside it stays where it was, and is logged. */
-static void test_keel_smc_lets_calls_through(void **state)
+static void keel_smc_lets_calls_through(void **state)
 {
 	static const struct option_smc allow = { .count = 1,
 						 .range = { { 0x82000001, 0x82000001 } } };
@@ -689,7 +689,7 @@ static void test_keel_smc_lets_calls_through(void **state)
 }
 
 /* OP-TEE's calls go through its own table, whatever keel.smc has besides. */
-static void test_optee_calls_are_mediated(void **state)
+static void optee_calls_are_mediated(void **state)
 {
 	static const struct optee_ops ops = { .smc = psci_smc };
 	struct host_regs regs;
@@ -712,7 +712,7 @@ static void test_optee_calls_are_mediated(void **state)
 	host_optee = (struct optee){ .on = false };
 }
 
-static void test_psci_goes_through_the_mediator(void **state)
+static void psci_goes_through_the_mediator(void **state)
 {
 	struct host_regs regs;
 
@@ -724,7 +724,7 @@ static void test_psci_goes_through_the_mediator(void **state)
 	check_unchanged(&regs, 4);
 }
 
-static void test_an_smc_with_an_immediate_is_not_supported(void **state)
+static void an_smc_with_an_immediate_is_not_supported(void **state)
 {
 	static const unsigned int imm[] = { 1, 0x8000 };
 
@@ -737,7 +737,7 @@ static void test_an_smc_with_an_immediate_is_not_supported(void **state)
 	}
 }
 
-static void test_without_firmware_no_smc_is_made(void **state)
+static void without_firmware_no_smc_is_made(void **state)
 {
 	static const u64 fids[] = { 0x80000000, 0x84000000, 0xc4000003, 0xc2000020 };
 
@@ -753,7 +753,7 @@ static void test_without_firmware_no_smc_is_made(void **state)
 /* ---- everything else ---- */
 
 /* Of all classes only four have a use; the rest are UNDEFINED instructions to the host. */
-static void test_other_classes_are_undefined_instructions(void **state)
+static void other_classes_are_undefined_instructions(void **state)
 {
 	for (unsigned int ec = 0; ec < 64; ec++) {
 		struct host_regs regs = numbered();
@@ -771,7 +771,7 @@ static void test_other_classes_are_undefined_instructions(void **state)
 }
 
 /* After a guest the host's FP registers come back when it uses them, and the use is repeated. */
-static void test_floating_point_comes_back_when_it_is_used(void **state)
+static void floating_point_comes_back_when_it_is_used(void **state)
 {
 	static const unsigned int classes[] = { 0x07, 0x19, 0x1d };
 
@@ -789,7 +789,7 @@ static void test_floating_point_comes_back_when_it_is_used(void **state)
 }
 
 /* Reads of S3_0_C0_C1..C7_*: what host_features.c says, in the register that the MRS names. */
-static void test_id_registers_are_read_for_the_host(void **state)
+static void id_registers_are_read_for_the_host(void **state)
 {
 	for (unsigned int rt = 0; rt < 32; rt++) {
 		struct host_regs regs = numbered();
@@ -810,7 +810,7 @@ static void test_id_registers_are_read_for_the_host(void **state)
 }
 
 /* S3_<op1>_C11_* and C15_*, which ACTLR_EL2 takes from EL1 on many CPUs. */
-static void test_implementation_defined_registers_read_as_zero(void **state)
+static void implementation_defined_registers_read_as_zero(void **state)
 {
 	static const unsigned int crn[] = { 11, 15 };
 
@@ -832,7 +832,7 @@ static void test_implementation_defined_registers_read_as_zero(void **state)
 }
 
 /* What is beside them is not: writes, MIDR_EL1's neighbours, other op1. */
-static void test_other_registers_are_not_id_registers(void **state)
+static void other_registers_are_not_id_registers(void **state)
 {
 	static const u64 iss[] = { 3 << 20 | 4 << 1, /* MSR */
 				   3 << 20 | 0 << 1 | 1,
@@ -853,7 +853,7 @@ static void test_other_registers_are_not_id_registers(void **state)
 }
 
 /* The host uses trace for the first time: the access is repeated. */
-static void test_trace_is_let_go_when_it_is_used(void **state)
+static void trace_comes_back_when_it_is_used(void **state)
 {
 	struct host_regs regs = numbered();
 
@@ -867,7 +867,7 @@ static void test_trace_is_let_go_when_it_is_used(void **state)
 }
 
 /* The new PSTATE has what this CPU has: the ID registers are looked at field by field. */
-static void test_new_pstate_follows_the_id_registers(void **state)
+static void new_pstate_follows_the_id_registers(void **state)
 {
 	static const struct {
 		const char *reg;
@@ -901,7 +901,7 @@ static void test_new_pstate_follows_the_id_registers(void **state)
 }
 
 /* Whatever the host wants then: Keel's data may be half changed, and locks are never released. */
-static void test_after_a_panic_a_cpu_stops_at_its_next_exception(void **state)
+static void after_a_panic_a_cpu_stops_at_its_next_exception(void **state)
 {
 	static const unsigned int classes[] = { ESR_EC_HVC64, ESR_EC_SMC64, ESR_EC_DABT_LOWER,
 						ESR_EC_IABT_LOWER, 0 };
@@ -925,36 +925,36 @@ static void test_after_a_panic_a_cpu_stops_at_its_next_exception(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_external_aborts_stay_what_they_are),
-		cmocka_unit_test(test_refusals_are_logged),
-		cmocka_unit_test(test_a_fault_that_is_mapped_repeats_the_access),
-		cmocka_unit_test(test_zeros_that_the_host_reads_are_logged),
-		cmocka_unit_test(test_a_refused_access_is_an_abort_that_the_host_can_mend),
-		cmocka_unit_test(test_registers_of_the_gic_are_emulated),
-		cmocka_unit_test(test_an_access_that_is_not_done_is_repeated),
-		cmocka_unit_test(test_a_register_that_does_not_answer),
-		cmocka_unit_test(test_what_is_no_access_to_the_gic_is_refused),
-		cmocka_unit_test(test_a_tlb_conflict_is_cured_and_the_access_repeated),
-		cmocka_unit_test(test_other_faults_are_refused_without_asking),
-		cmocka_unit_test(test_hvc_0_is_a_hypercall),
-		cmocka_unit_test(test_a_walk_that_faults),
-		cmocka_unit_test(test_other_hvcs_are_not_supported),
-		cmocka_unit_test(test_a_forwarded_smc_passes_its_registers_both_ways),
-		cmocka_unit_test(test_the_upper_half_of_x0_does_not_change_the_policy),
-		cmocka_unit_test(test_a_denied_smc_does_not_reach_firmware),
-		cmocka_unit_test(test_keel_smc_lets_calls_through),
-		cmocka_unit_test(test_optee_calls_are_mediated),
-		cmocka_unit_test(test_psci_goes_through_the_mediator),
-		cmocka_unit_test(test_an_smc_with_an_immediate_is_not_supported),
-		cmocka_unit_test(test_without_firmware_no_smc_is_made),
-		cmocka_unit_test(test_other_classes_are_undefined_instructions),
-		cmocka_unit_test(test_floating_point_comes_back_when_it_is_used),
-		cmocka_unit_test(test_trace_is_let_go_when_it_is_used),
-		cmocka_unit_test(test_id_registers_are_read_for_the_host),
-		cmocka_unit_test(test_implementation_defined_registers_read_as_zero),
-		cmocka_unit_test(test_other_registers_are_not_id_registers),
-		cmocka_unit_test(test_new_pstate_follows_the_id_registers),
-		cmocka_unit_test(test_after_a_panic_a_cpu_stops_at_its_next_exception),
+		cmocka_unit_test(external_aborts_stay_what_they_are),
+		cmocka_unit_test(refusals_are_logged),
+		cmocka_unit_test(a_fault_that_is_mapped_repeats_the_access),
+		cmocka_unit_test(zeros_that_the_host_reads_are_logged),
+		cmocka_unit_test(a_refused_access_is_an_abort_that_the_host_can_mend),
+		cmocka_unit_test(registers_of_the_gic_are_emulated),
+		cmocka_unit_test(an_access_that_is_not_done_is_repeated),
+		cmocka_unit_test(a_register_that_does_not_answer_is_an_external_abort),
+		cmocka_unit_test(what_is_no_access_to_the_gic_is_refused),
+		cmocka_unit_test(a_tlb_conflict_is_cured_and_the_access_repeated),
+		cmocka_unit_test(other_faults_are_refused_without_asking),
+		cmocka_unit_test(hvc_0_is_a_hypercall),
+		cmocka_unit_test(a_translation_that_faults_leaves_the_hosts_return_state),
+		cmocka_unit_test(other_hvcs_are_not_supported),
+		cmocka_unit_test(a_forwarded_smc_passes_its_registers_both_ways),
+		cmocka_unit_test(the_upper_half_of_x0_does_not_change_the_policy),
+		cmocka_unit_test(a_denied_smc_does_not_reach_firmware),
+		cmocka_unit_test(keel_smc_lets_calls_through),
+		cmocka_unit_test(optee_calls_are_mediated),
+		cmocka_unit_test(psci_goes_through_the_mediator),
+		cmocka_unit_test(an_smc_with_an_immediate_is_not_supported),
+		cmocka_unit_test(without_firmware_no_smc_is_made),
+		cmocka_unit_test(other_classes_are_undefined_instructions),
+		cmocka_unit_test(floating_point_comes_back_when_it_is_used),
+		cmocka_unit_test(trace_comes_back_when_it_is_used),
+		cmocka_unit_test(id_registers_are_read_for_the_host),
+		cmocka_unit_test(implementation_defined_registers_read_as_zero),
+		cmocka_unit_test(other_registers_are_not_id_registers),
+		cmocka_unit_test(new_pstate_follows_the_id_registers),
+		cmocka_unit_test(after_a_panic_a_cpu_stops_at_its_next_exception),
 	};
 
 	if (log_init(ring, sizeof(ring)))

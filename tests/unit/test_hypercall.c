@@ -100,7 +100,7 @@ static void check_unchanged(const struct host_regs *regs, unsigned int first, co
 			fail_msg("%s changed x%u to %#lx", what, i, regs->x[i]);
 }
 
-static void test_the_uid_is_the_one_of_the_abi(void **state)
+static void the_uid_is_the_one_of_the_abi(void **state)
 {
 	/* 6b65656c-2d68-7970-8572-766973302e31 in little-endian words: "keel-hyp.rvis0.1" */
 	static const char uid[16] = { 'k',    'e', 'e', 'l', '-', 'h', 'y', 'p',
@@ -117,7 +117,7 @@ static void test_the_uid_is_the_one_of_the_abi(void **state)
 	check_unchanged(&regs, 4, "UID");
 }
 
-static void test_revision_and_version_agree(void **state)
+static void revision_and_version_agree(void **state)
 {
 	struct host_regs revision = call(0x8600ff03, 7), version = call(0xc6000000, 7);
 
@@ -138,7 +138,7 @@ static u64 stat(unsigned int which)
 	return regs.x[1];
 }
 
-static void test_each_statistic_counts_its_own(void **state)
+static void each_statistic_counts_its_own(void **state)
 {
 	static const unsigned int counted[] = { KEEL_STAT_HOST_ABORTS, KEEL_STAT_HOST_MMIO_MAPS,
 						KEEL_STAT_SMCS };
@@ -160,7 +160,7 @@ static void test_each_statistic_counts_its_own(void **state)
 	assert_int_equal(stat(KEEL_STAT_TABLE_PAGES), ALL_PAGES);
 }
 
-static void test_errors_of_the_machine_are_counted(void **state)
+static void errors_of_the_machine_are_counted(void **state)
 {
 	static const unsigned int stats[HW_ERROR_COUNT] = {
 		[HW_GUEST_ABORTS] = KEEL_STAT_GUEST_ABORTS,
@@ -177,7 +177,7 @@ static void test_errors_of_the_machine_are_counted(void **state)
 }
 
 /* Calls that Keel has, also those that fail; the call that asks is counted already. */
-static void test_hypercalls_are_counted(void **state)
+static void hypercalls_are_counted(void **state)
 {
 	u64 before = stat(KEEL_STAT_HYPERCALLS);
 
@@ -188,7 +188,7 @@ static void test_hypercalls_are_counted(void **state)
 	assert_int_equal(host_stat(KEEL_STAT_HYPERCALLS), before + 3);
 }
 
-static void test_unknown_statistics_are_refused(void **state)
+static void unknown_statistics_are_refused(void **state)
 {
 	static const u64 bad[] = { KEEL_STAT_COUNT, KEEL_STAT_COUNT + 1, 0x80000000,
 				   0x100000000,	    0x100000001,	 ~0ULL };
@@ -229,7 +229,7 @@ static u64 read_log(u64 pos, char *text, size_t size, u64 *lost)
 	}
 }
 
-static void test_the_log_is_read_piece_by_piece(void **state)
+static void the_log_is_read_piece_by_piece(void **state)
 {
 	char text[2048];
 	u64 lost, end = read_log(0, text, sizeof(text), &lost);
@@ -246,7 +246,7 @@ static void test_the_log_is_read_piece_by_piece(void **state)
 	assert_string_equal(text, "");
 }
 
-static void test_what_the_ring_lost_is_told(void **state)
+static void lost_bytes_of_the_log_are_counted(void **state)
 {
 	char text[2048];
 	u64 lost, start = read_log(0, text, sizeof(text), &lost), end;
@@ -260,7 +260,7 @@ static void test_what_the_ring_lost_is_told(void **state)
 	assert_non_null(strstr(text, "line 99\n"));
 }
 
-static void test_a_position_that_never_was_reads_nothing(void **state)
+static void a_position_that_never_was_reads_nothing(void **state)
 {
 	static const u64 bad[] = { 1ULL << 40, ~0ULL, 1ULL << 63 };
 	char text[2048];
@@ -296,7 +296,7 @@ static void check_not_supported(u64 fid)
 	assert_int_equal(checks, 0);
 }
 
-static void test_all_other_calls_are_not_supported_and_change_nothing(void **state)
+static void all_other_calls_are_not_supported_and_change_nothing(void **state)
 {
 	/* whole functions of each owner in both forms, fast and yielding; and single bits off */
 	for (u64 high = 0; high < 256; high++)
@@ -316,20 +316,20 @@ static void test_all_other_calls_are_not_supported_and_change_nothing(void **sta
 }
 
 /* The identifier is W0 (DEN 0028): the upper half of x0 is not looked at. */
-static void test_the_upper_half_of_x0_is_ignored(void **state)
+static void the_upper_half_of_x0_is_ignored(void **state)
 {
 	assert_int_equal(call(0xdeadbeef00000000 | KEEL_HC_VERSION, 0).x[0], KEEL_ABI_VERSION);
 }
 
 /* Nor is the SVE hint, bit 16, which a kernel adds to any fast call (DEN 0028, 2.5). */
-static void test_the_sve_hint_is_ignored(void **state)
+static void the_sve_hint_is_ignored(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		assert_int_not_equal((s64)call(known[i] | BIT(16), 0).x[0], -1);
 	assert_int_equal(call(KEEL_HC_VERSION | BIT(16), 0).x[0], KEEL_ABI_VERSION);
 }
 
-static void test_pool_donate_hands_on_what_it_is_given(void **state)
+static void pool_donate_hands_on_what_it_is_given(void **state)
 {
 	struct host_regs regs;
 
@@ -350,7 +350,7 @@ static void test_pool_donate_hands_on_what_it_is_given(void **state)
 	donate_result = 0;
 }
 
-static void test_vm_next_tells_the_next_handle(void **state)
+static void vm_next_tells_the_next_handle(void **state)
 {
 	struct host_regs regs = call(KEEL_HC_VM_NEXT, 0x777);
 
@@ -360,7 +360,7 @@ static void test_vm_next_tells_the_next_handle(void **state)
 }
 
 /* Whole where pages change hands with the host, in part where they do not. */
-static void test_page_states_are_checked_after_calls_about_vms(void **state)
+static void page_states_are_checked_after_calls_about_vms(void **state)
 {
 	static const struct {
 		u32 fid;
@@ -381,7 +381,7 @@ static void test_page_states_are_checked_after_calls_about_vms(void **state)
 	vm_call = 0;
 }
 
-static void test_page_states_are_checked_after_each_call(void **state)
+static void page_states_are_checked_after_each_call(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		call(known[i], 0);
@@ -389,7 +389,7 @@ static void test_page_states_are_checked_after_each_call(void **state)
 	}
 }
 
-static void test_calls_about_vms_go_on_and_are_counted(void **state)
+static void calls_about_vms_go_on_and_are_counted(void **state)
 {
 	u64 before = call(KEEL_HC_STAT, KEEL_STAT_HYPERCALLS).x[1];
 	struct host_regs regs;
@@ -405,23 +405,23 @@ static void test_calls_about_vms_go_on_and_are_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_uid_is_the_one_of_the_abi),
-		cmocka_unit_test(test_revision_and_version_agree),
-		cmocka_unit_test(test_each_statistic_counts_its_own),
-		cmocka_unit_test(test_errors_of_the_machine_are_counted),
-		cmocka_unit_test(test_hypercalls_are_counted),
-		cmocka_unit_test(test_unknown_statistics_are_refused),
-		cmocka_unit_test(test_the_log_is_read_piece_by_piece),
-		cmocka_unit_test(test_what_the_ring_lost_is_told),
-		cmocka_unit_test(test_a_position_that_never_was_reads_nothing),
-		cmocka_unit_test(test_all_other_calls_are_not_supported_and_change_nothing),
-		cmocka_unit_test(test_the_upper_half_of_x0_is_ignored),
-		cmocka_unit_test(test_the_sve_hint_is_ignored),
-		cmocka_unit_test(test_page_states_are_checked_after_each_call),
-		cmocka_unit_test(test_calls_about_vms_go_on_and_are_counted),
-		cmocka_unit_test(test_pool_donate_hands_on_what_it_is_given),
-		cmocka_unit_test(test_vm_next_tells_the_next_handle),
-		cmocka_unit_test(test_page_states_are_checked_after_calls_about_vms),
+		cmocka_unit_test(the_uid_is_the_one_of_the_abi),
+		cmocka_unit_test(revision_and_version_agree),
+		cmocka_unit_test(each_statistic_counts_its_own),
+		cmocka_unit_test(errors_of_the_machine_are_counted),
+		cmocka_unit_test(hypercalls_are_counted),
+		cmocka_unit_test(unknown_statistics_are_refused),
+		cmocka_unit_test(the_log_is_read_piece_by_piece),
+		cmocka_unit_test(lost_bytes_of_the_log_are_counted),
+		cmocka_unit_test(a_position_that_never_was_reads_nothing),
+		cmocka_unit_test(all_other_calls_are_not_supported_and_change_nothing),
+		cmocka_unit_test(the_upper_half_of_x0_is_ignored),
+		cmocka_unit_test(the_sve_hint_is_ignored),
+		cmocka_unit_test(page_states_are_checked_after_each_call),
+		cmocka_unit_test(calls_about_vms_go_on_and_are_counted),
+		cmocka_unit_test(pool_donate_hands_on_what_it_is_given),
+		cmocka_unit_test(vm_next_tells_the_next_handle),
+		cmocka_unit_test(page_states_are_checked_after_calls_about_vms),
 	};
 
 	if (log_init(ring, sizeof(ring)))

@@ -68,7 +68,7 @@ static void is_refused(const struct header *h, size_t size, int err, const char 
 	assert_memory_equal(&info, &untouched, sizeof(info));
 }
 
-static void test_debian(void **state)
+static void an_image_of_debians_is_accepted(void **state)
 {
 	struct header h = debian();
 	struct image_info i = accepted(&h, 0x1d00000);
@@ -80,7 +80,7 @@ static void test_debian(void **state)
 	assert_true(i.anywhere);
 }
 
-static void test_flags(void **state)
+static void flags_say_page_size_and_place(void **state)
 {
 	for (unsigned int page = 0; page < 4; page++) {
 		struct header h = debian();
@@ -91,14 +91,14 @@ static void test_flags(void **state)
 	}
 }
 
-static void test_image_larger_than_it_says(void **state)
+static void a_file_larger_than_image_size_counts(void **state)
 {
 	struct header h = debian();
 
 	assert_int_equal(accepted(&h, 0x1e00001).image_size, 0x1e00001);
 }
 
-static void test_legacy(void **state)
+static void a_header_without_image_size_is_an_old_kernels(void **state)
 {
 	struct header h = debian();
 	struct image_info i;
@@ -112,7 +112,7 @@ static void test_legacy(void **state)
 	assert_false(i.anywhere);
 }
 
-static void test_text_offset(void **state)
+static void text_offset_is_below_2_mib(void **state)
 {
 	struct header h = debian();
 
@@ -122,7 +122,7 @@ static void test_text_offset(void **state)
 	is_refused(&h, 4096, -EINVAL, "text_offset");
 }
 
-static void test_absurd_size(void **state)
+static void an_impossible_size_is_refused(void **state)
 {
 	struct header h = debian();
 
@@ -135,7 +135,7 @@ static void test_absurd_size(void **state)
 	assert_int_equal(accepted(&h, 4096).image_size, (1ULL << 56) - 1);
 }
 
-static void test_not_an_image(void **state)
+static void a_file_without_the_magic_is_refused(void **state)
 {
 	struct header h = debian();
 
@@ -145,7 +145,7 @@ static void test_not_an_image(void **state)
 	is_refused(&h, 4096, -EINVAL, "no arm64 Image");
 }
 
-static void test_big_endian(void **state)
+static void a_big_endian_kernel_is_refused(void **state)
 {
 	struct header h = debian();
 
@@ -153,7 +153,7 @@ static void test_big_endian(void **state)
 	is_refused(&h, 4096, -EOPNOTSUPP, "big-endian");
 }
 
-static void test_compressed(void **state)
+static void a_compressed_kernel_is_refused_by_its_format(void **state)
 {
 	struct header h = { 0 };
 
@@ -169,15 +169,15 @@ static void test_compressed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_debian),
-		cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_image_larger_than_it_says),
-		cmocka_unit_test(test_legacy),
-		cmocka_unit_test(test_text_offset),
-		cmocka_unit_test(test_absurd_size),
-		cmocka_unit_test(test_not_an_image),
-		cmocka_unit_test(test_big_endian),
-		cmocka_unit_test(test_compressed),
+		cmocka_unit_test(an_image_of_debians_is_accepted),
+		cmocka_unit_test(flags_say_page_size_and_place),
+		cmocka_unit_test(a_file_larger_than_image_size_counts),
+		cmocka_unit_test(a_header_without_image_size_is_an_old_kernels),
+		cmocka_unit_test(text_offset_is_below_2_mib),
+		cmocka_unit_test(an_impossible_size_is_refused),
+		cmocka_unit_test(a_file_without_the_magic_is_refused),
+		cmocka_unit_test(a_big_endian_kernel_is_refused),
+		cmocka_unit_test(a_compressed_kernel_is_refused_by_its_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

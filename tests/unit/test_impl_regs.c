@@ -51,7 +51,7 @@ static struct cpu_features merged(const struct cpu_id_regs *a, const struct cpu_
 	return all;
 }
 
-static void alike(void **state)
+static void on_equal_cpus_nothing_traps(void **state)
 {
 	const struct cpu_id_regs a = cpu(A72_CTR, 4);
 	const struct cpu_features all = merged(&a, &a);
@@ -69,7 +69,7 @@ static void alike(void **state)
 }
 
 /* CTR_EL0 differs: traps where the CPU is not as the machine, and there alone. */
-static void instruction_caches_differ(void **state)
+static void only_a_cpu_whose_ctr_differs_from_the_machines_traps(void **state)
 {
 	const struct cpu_id_regs big = cpu(A72_CTR, 4), little = cpu(A53_CTR, 4);
 	const struct cpu_features all = merged(&big, &little);
@@ -82,7 +82,7 @@ static void instruction_caches_differ(void **state)
 }
 
 /* Bits that Keel does not know are no difference. */
-static void unknown_bits(void **state)
+static void bits_that_are_unknown_are_no_difference(void **state)
 {
 	const struct cpu_id_regs a = cpu(A72_CTR, 4), b = cpu(A72_CTR | 1ULL << 60, 4 | 1 << 9);
 	const struct cpu_features all = merged(&a, &b);
@@ -92,7 +92,7 @@ static void unknown_bits(void **state)
 	assert_int_equal(impl_regs_traps(&b, &all), 0);
 }
 
-static void caches_differ_in_size(void **state)
+static void a_cpu_whose_caches_differ_in_size_traps(void **state)
 {
 	const struct cpu_id_regs a = cpu(A72_CTR, 4);
 	const struct cpu_features all = merged(&a, &a);
@@ -106,7 +106,7 @@ static void caches_differ_in_size(void **state)
 }
 
 /* Nobody may use DC ZVA, whose size nobody knows; a CPU that prohibits it itself needs no trap. */
-static void zeroed_blocks_differ(void **state)
+static void dc_zva_traps_where_cpus_zero_blocks_of_different_sizes(void **state)
 {
 	const struct cpu_id_regs a = cpu(A72_CTR, 4), b = cpu(A72_CTR, 5), c = cpu(A72_CTR, 4 | 16);
 	struct cpu_features all = merged(&a, &b);
@@ -123,11 +123,11 @@ static void zeroed_blocks_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(alike),
-		cmocka_unit_test(instruction_caches_differ),
-		cmocka_unit_test(unknown_bits),
-		cmocka_unit_test(caches_differ_in_size),
-		cmocka_unit_test(zeroed_blocks_differ),
+		cmocka_unit_test(on_equal_cpus_nothing_traps),
+		cmocka_unit_test(only_a_cpu_whose_ctr_differs_from_the_machines_traps),
+		cmocka_unit_test(bits_that_are_unknown_are_no_difference),
+		cmocka_unit_test(a_cpu_whose_caches_differ_in_size_traps),
+		cmocka_unit_test(dc_zva_traps_where_cpus_zero_blocks_of_different_sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

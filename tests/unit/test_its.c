@@ -577,7 +577,7 @@ static void an_itt_stays_pinned_until_the_hardware_is_done_with_it(void **state)
 }
 
 /* The second waits for the first's ITT, and is there in the end. */
-static void replacing_an_itt_again_and_again(void **state)
+static void an_itt_can_be_replaced_again_and_again(void **state)
 {
 	start_queue(QUEUE, 1);
 	hw.lazy = true;
@@ -674,7 +674,7 @@ static void an_access_is_bounded(void **state)
 }
 
 /* The hardware stands still: the host's access ends all the same. */
-static void a_hardware_that_stalls(void **state)
+static void the_host_sees_that_the_hardware_has_stalled(void **state)
 {
 	start_queue(QUEUE, 16);
 	hw.lazy = true;
@@ -693,7 +693,7 @@ static void a_hardware_that_stalls(void **state)
 	assert_int_equal(hw.done, 1000);
 }
 
-static void a_queue_that_is_not_the_hosts(void **state)
+static void commands_in_memory_that_is_not_the_hosts_are_refused(void **state)
 {
 	start_queue(BAD, 1);
 	tail = 96;
@@ -722,7 +722,7 @@ static void lose_power(void)
 		hw.baser[n] &= GITS_BASER_TYPE | GITS_BASER_ENTRY_SIZE;
 }
 
-static void power_was_lost(void **state)
+static void hardware_that_has_lost_its_power_is_programmed_again(void **state)
 {
 	start_queue(QUEUE, 1);
 	mapd(1, ITT, 5);
@@ -744,7 +744,7 @@ static void power_was_lost(void **state)
 	assert_int_equal(pinned, 0);
 }
 
-static void hardware_without_shareability_or_with_small_pages(void **state)
+static void hardware_may_lack_shareability_or_large_pages(void **state)
 {
 	for (unsigned int sizes = 1; sizes < 8; sizes += 2) {
 		reset_hw();
@@ -827,7 +827,7 @@ static void what_is_no_its_reads_as_zero(void **state)
 }
 
 /* Which address bits the hardware has is known before it is given an address. */
-static void addresses_that_the_hardware_has_no_bits_for(void **state)
+static void addresses_that_the_hardware_has_no_bits_for_are_not_used(void **state)
 {
 	struct its_plan plan;
 
@@ -849,7 +849,7 @@ static void addresses_that_the_hardware_has_no_bits_for(void **state)
 	assert_int_equal(hw.cbaser, 0);
 }
 
-static void memory_above_48_bits(void **state)
+static void tables_above_48_bits_need_pages_of_64_kib(void **state)
 {
 	memory_pa = 0xabcdef0000000ULL;
 	begin(SZ_1M);
@@ -932,7 +932,7 @@ static void its_are_known_by_their_iidr_and_board(void **state)
 }
 
 /* What is pinned of an ITT is what the hardware uses of it; the host is told the same. */
-static void itts_of_larger_entries_than_it_says(void **state)
+static void itts_of_larger_entries_than_typer_says_are_pinned_whole(void **state)
 {
 	begin_with(SZ_1M, ITS_ITT_ENTRY_16);
 	assert_int_equal(FIELD_GET(GITS_TYPER_ITT_ENTRY_SIZE, rd(GITS_TYPER)), 15);
@@ -941,7 +941,7 @@ static void itts_of_larger_entries_than_it_says(void **state)
 	assert_int_equal(pinned, 2);
 }
 
-static void tables_as_the_quirks_want_them(void **state)
+static void tables_have_the_attributes_that_errata_need(void **state)
 {
 	hw.typer |= GITS_TYPER_DEVBITS;
 	begin_with(256 * SZ_1M, ITS_DEVICE_BITS_20 | ITS_TABLES_NCNB);
@@ -1064,7 +1064,7 @@ static void a_write_to_a_disabled_its_is_no_repetition(void **state)
 
 /* ---- a frame that does not answer */
 
-static void a_frame_without_power(void **state)
+static void a_frame_without_power_faults_and_changes_nothing(void **state)
 {
 	struct its_plan plan;
 	u64 value;
@@ -1088,7 +1088,7 @@ static void a_frame_without_power(void **state)
 }
 
 /* Registers and commands at random, on hardware of random speed: the fake finds what is wrong. */
-static void random_hosts(void **state)
+static void random_hosts_never_reach_memory_of_others(void **state)
 {
 	static const u64 offsets[] = { GITS_CTLR,  GITS_CBASER,	    GITS_CWRITER,
 				       GITS_BASER, GITS_BASER + 16, GITS_CREADR };
@@ -1134,35 +1134,35 @@ int main(void)
 		test(bad_commands_are_dropped),
 		test(addresses_of_redistributors_are_known_ones),
 		test(an_itt_stays_pinned_until_the_hardware_is_done_with_it),
-		test(replacing_an_itt_again_and_again),
+		test(an_itt_can_be_replaced_again_and_again),
 		test(an_itt_that_cannot_be_pinned_leaves_the_old_one),
 		test(other_tables_are_empty),
 		test(another_kernels_tables_are_empty),
 		test(an_access_is_bounded),
-		test(a_hardware_that_stalls),
-		test(a_queue_that_is_not_the_hosts),
+		test(the_host_sees_that_the_hardware_has_stalled),
+		test(commands_in_memory_that_is_not_the_hosts_are_refused),
 		test(an_enabled_its_keeps_its_registers),
-		test(power_was_lost),
-		test(hardware_without_shareability_or_with_small_pages),
+		test(hardware_that_has_lost_its_power_is_programmed_again),
+		test(hardware_may_lack_shareability_or_large_pages),
 		test(hardware_that_cuts_addresses_off_is_not_enabled),
 		test(hardware_that_takes_the_queue_alone_is_never_enabled),
 		test(tables_are_given_whatever_the_queue_register_says),
 		test(little_memory_is_few_devices),
 		test(what_is_no_its_reads_as_zero),
-		test(addresses_that_the_hardware_has_no_bits_for),
-		test(memory_above_48_bits),
+		test(addresses_that_the_hardware_has_no_bits_for_are_not_used),
+		test(tables_above_48_bits_need_pages_of_64_kib),
 		test(an_itt_out_of_the_hardwares_reach_is_refused),
 		test(its_are_known_by_their_iidr_and_board),
-		test(itts_of_larger_entries_than_it_says),
-		test(tables_as_the_quirks_want_them),
+		test(itts_of_larger_entries_than_typer_says_are_pinned_whole),
+		test(tables_have_the_attributes_that_errata_need),
 		test(a_repeated_write_does_not_undo_anothers),
 		test(the_same_value_a_round_later_is_a_write),
 		test(a_repeated_enable_does_not_undo_a_disable),
 		test(a_write_to_a_new_queue_is_no_repetition),
 		test(what_a_kernel_left_is_no_repetition_of_the_next_ones),
 		test(a_write_to_a_disabled_its_is_no_repetition),
-		test(a_frame_without_power),
-		test(random_hosts),
+		test(a_frame_without_power_faults_and_changes_nothing),
+		test(random_hosts_never_reach_memory_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

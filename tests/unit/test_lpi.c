@@ -302,7 +302,7 @@ static void tables_are_pinned_while_they_are_used(void **state)
 	assert_int_equal(pin_count, 2);
 }
 
-static void they_are_let_go_once_the_hardware_is_done(void **state)
+static void tables_are_unpinned_once_the_hardware_is_done(void **state)
 {
 	assert_true(enable(PROP | 15, PEND));
 	wr(GICR_CTLR, 4, 0);
@@ -318,7 +318,7 @@ static void they_are_let_go_once_the_hardware_is_done(void **state)
 	assert_true(enable(PROP | 13, PEND));
 }
 
-static void every_size_is_pinned_whole(void **state)
+static void tables_of_every_size_are_pinned_whole(void **state)
 {
 	for (u64 bits = 0; bits < 32; bits++) {
 		setup(NULL);
@@ -364,7 +364,7 @@ static void tables_out_of_reach_are_refused(void **state)
 	assert_true(enable(PROP | 15, PEND));
 }
 
-static void the_rest_is_passed_on_or_not_there(void **state)
+static void other_registers_are_passed_on_or_read_as_zero(void **state)
 {
 	wr(GICR_WAKER, 4, 2);
 	assert_int_equal(hw.waker, 2);
@@ -384,7 +384,7 @@ static void the_rest_is_passed_on_or_not_there(void **state)
 	assert_int_equal(hw.ctlr, 0);
 }
 
-static void what_firmware_left_is_disabled(void **state)
+static void lpis_that_firmware_left_enabled_are_disabled(void **state)
 {
 	assert_int_equal(lpi_start(&set, &rd), 0);
 	hw.prop = BAD;
@@ -393,7 +393,7 @@ static void what_firmware_left_is_disabled(void **state)
 	assert_int_equal(hw.ctlr, 0);
 }
 
-static void or_pinned(void **state)
+static void tables_of_lpis_that_stay_enabled_are_pinned(void **state)
 {
 	hw.always_on = true;
 	hw.ctlr = 1;
@@ -413,7 +413,7 @@ static void or_pinned(void **state)
 	assert_int_equal(pin_count, 4);
 }
 
-static void or_nothing_runs(void **state)
+static void lpis_that_stay_enabled_with_tables_that_cannot_be_pinned_are_an_error(void **state)
 {
 	assert_int_equal(fake_pin(PROP, 0x2000), 0);
 	assert_int_equal(fake_pin(PEND, 0x1000), 0);
@@ -428,7 +428,7 @@ static void or_nothing_runs(void **state)
 /* ---- shared property tables */
 
 /* All of them: CommonLPIAff 0. */
-static void one_table_for_all(void **state)
+static void redistributors_that_share_a_property_table_have_one(void **state)
 {
 	assert_true(enable(PROP | 15, PEND));
 	now = &fakes[1];
@@ -452,7 +452,7 @@ static void one_table_for_all(void **state)
 	assert_false(enable(PROP + 0x20000, PEND));
 }
 
-static void a_table_in_two_halves(void **state)
+static void a_shared_table_can_be_written_in_two_halves(void **state)
 {
 	assert_true(enable(PROP | 15 | 1ULL << 56, PEND));
 	now = &fakes[1];
@@ -468,7 +468,7 @@ static void a_table_in_two_halves(void **state)
 	assert_int_equal(hw.ctlr, 1);
 }
 
-static void affinities_say_who_shares(void **state)
+static void affinities_decide_which_redistributors_share_a_table(void **state)
 {
 	static const struct {
 		u64 level, affinity;
@@ -512,7 +512,7 @@ static void the_next_kernel_has_a_table_of_its_own(void **state)
 		assert_int_equal(fakes[i].ctlr, 0);
 }
 
-static void one_that_does_not_let_itself_be_told(void **state)
+static void a_redistributor_that_cannot_be_disabled_keeps_its_table(void **state)
 {
 	assert_true(enable(PROP | 15, PEND));
 	hw.always_on = true;
@@ -530,7 +530,7 @@ static void one_that_does_not_let_itself_be_told(void **state)
 
 /* ---- frames that do not answer */
 
-static void without_power_nothing_changes(void **state)
+static void accesses_to_a_frame_without_power_change_nothing(void **state)
 {
 	assert_true(enable(PROP | 15, PEND));
 	hw.dead = true;
@@ -556,7 +556,7 @@ static void without_power_nothing_changes(void **state)
 	assert_int_equal(lpi_start(&set, &rd), 0);
 }
 
-static void who_it_is_comes_out_when_it_answers(void **state)
+static void a_frame_is_identified_when_it_answers(void **state)
 {
 	rd.typer = GENMASK(63, 32) | GICR_TYPER_PLPIS;
 	hw.dead = true;
@@ -568,7 +568,7 @@ static void who_it_is_comes_out_when_it_answers(void **state)
 }
 
 /* Whatever it accesses first, a kernel finds its frame as after a reset. */
-static void what_another_kernel_left_is_disabled(void **state)
+static void lpis_that_another_kernel_left_enabled_are_disabled(void **state)
 {
 	lpi_forget(&set);
 	assert_int_equal(rd_(GICR_CTLR, 4), 0);
@@ -595,7 +595,7 @@ static void what_another_kernel_left_is_disabled(void **state)
 	assert_int_equal(refusals, 0);
 }
 
-static void or_stays_as_it_is(void **state)
+static void lpis_of_another_kernel_that_cannot_be_disabled_stay_pinned(void **state)
 {
 	hw.always_on = true;
 	assert_true(enable(PROP | 15, PEND));
@@ -613,23 +613,23 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(tables_are_pinned_while_they_are_used),
-		test(they_are_let_go_once_the_hardware_is_done),
-		test(every_size_is_pinned_whole),
+		test(tables_are_unpinned_once_the_hardware_is_done),
+		test(tables_of_every_size_are_pinned_whole),
 		test(tables_that_are_not_the_hosts_are_refused),
 		test(tables_out_of_reach_are_refused),
-		test(the_rest_is_passed_on_or_not_there),
-		test(one_table_for_all),
-		test(a_table_in_two_halves),
-		test(affinities_say_who_shares),
+		test(other_registers_are_passed_on_or_read_as_zero),
+		test(redistributors_that_share_a_property_table_have_one),
+		test(a_shared_table_can_be_written_in_two_halves),
+		test(affinities_decide_which_redistributors_share_a_table),
 		test(the_next_kernel_has_a_table_of_its_own),
-		test(one_that_does_not_let_itself_be_told),
-		test(without_power_nothing_changes),
-		test(who_it_is_comes_out_when_it_answers),
-		test(what_firmware_left_is_disabled),
-		test(or_pinned),
-		test(or_nothing_runs),
-		test(what_another_kernel_left_is_disabled),
-		test(or_stays_as_it_is),
+		test(a_redistributor_that_cannot_be_disabled_keeps_its_table),
+		test(accesses_to_a_frame_without_power_change_nothing),
+		test(a_frame_is_identified_when_it_answers),
+		test(lpis_that_firmware_left_enabled_are_disabled),
+		test(tables_of_lpis_that_stay_enabled_are_pinned),
+		test(lpis_that_stay_enabled_with_tables_that_cannot_be_pinned_are_an_error),
+		test(lpis_that_another_kernel_left_enabled_are_disabled),
+		test(lpis_of_another_kernel_that_cannot_be_disabled_stay_pinned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ static void is_set(const struct mem_ranges *set, const char *expected)
 		fail_msg("ranges are \"%s\", expected \"%s\"", got, expected);
 }
 
-static void test_add_merges(void **state)
+static void added_ranges_are_merged(void **state)
 {
 	struct mem_ranges s = { 0 };
 
@@ -47,7 +47,7 @@ static void test_add_merges(void **state)
 	is_set(&s, "0-10000");
 }
 
-static void test_remove_cuts(void **state)
+static void a_removed_range_cuts_others(void **state)
 {
 	struct mem_ranges s = { 0 };
 
@@ -65,7 +65,7 @@ static void test_remove_cuts(void **state)
 	is_set(&s, "");
 }
 
-static void test_impossible_ranges(void **state)
+static void impossible_ranges_are_refused(void **state)
 {
 	static const struct {
 		u64 base, size;
@@ -87,7 +87,7 @@ static void test_impossible_ranges(void **state)
 	is_set(&s, "0-100000000000000");
 }
 
-static void test_a_full_set_refuses_and_stays(void **state)
+static void a_full_set_refuses_and_stays(void **state)
 {
 	struct mem_ranges s = { 0 }, before;
 
@@ -135,7 +135,7 @@ static void check_queries(const struct mem_ranges *s, const bool *model, u64 bas
 	assert_int_equal(mem_ranges_overlap(s, base, size), any);
 }
 
-static void test_random_changes_against_a_model(void **state)
+static void random_changes_agree_with_a_model(void **state)
 {
 	struct mem_ranges s = { 0 };
 	bool model[MODEL] = { false };
@@ -190,7 +190,7 @@ static void random_map(struct memmap *map, bool *is_free)
 	}
 }
 
-static void test_random_searches_against_a_model(void **state)
+static void random_searches_agree_with_a_model(void **state)
 {
 	srand(2);
 	for (unsigned int step = 0; step < 20000; step++) {
@@ -222,7 +222,7 @@ static void test_random_searches_against_a_model(void **state)
 	}
 }
 
-static void test_find_refuses_nonsense(void **state)
+static void a_search_with_invalid_arguments_is_refused(void **state)
 {
 	struct memmap map = { 0 };
 	u64 at = 1;
@@ -270,7 +270,7 @@ static void is_refused(struct fdt_world *w, int err, const char *line)
 	fw_free(w);
 }
 
-static void test_virt(void **state)
+static void the_memory_of_qemus_machine_is_read(void **state)
 {
 	struct fdt_world w = fw_virt(NULL, false);
 	struct memmap map;
@@ -288,7 +288,7 @@ static void begin(struct fdt_world *w, unsigned int addr_cells, unsigned int siz
 	fw_root(w);
 }
 
-static void test_cell_widths(void **state)
+static void addresses_and_sizes_have_one_or_two_cells(void **state)
 {
 	for (unsigned int a = 1; a <= 2; a++) {
 		for (unsigned int s = 1; s <= 2; s++) {
@@ -303,7 +303,7 @@ static void test_cell_widths(void **state)
 	}
 }
 
-static void test_banks_are_sorted_and_merged(void **state)
+static void banks_are_sorted_and_merged(void **state)
 {
 	struct fdt_world w;
 	struct memmap map;
@@ -321,7 +321,7 @@ static void test_banks_are_sorted_and_merged(void **state)
 	assert_false(memmap_is_ram(&map, 0xdf000000, 0x1000001));
 }
 
-static void test_what_is_not_memory(void **state)
+static void disabled_nodes_and_other_nodes_are_no_memory(void **state)
 {
 	struct fdt_world w;
 	struct memmap map;
@@ -346,7 +346,7 @@ static void test_what_is_not_memory(void **state)
 	is_set(&map.ram, "40000000-41000000 70000000-70800000");
 }
 
-static void test_reservations(void **state)
+static void reservations_of_both_kinds_are_read(void **state)
 {
 	struct fdt_world w;
 	struct memmap map;
@@ -380,7 +380,7 @@ static void test_reservations(void **state)
 }
 
 /* Memory that the host's kernel uses goes on being movable, also when it is reserved. */
-static void test_what_is_fixed(void **state)
+static void memory_that_never_moves_is_known(void **state)
 {
 	struct fdt_world w;
 	struct memmap map;
@@ -414,7 +414,7 @@ static void test_what_is_fixed(void **state)
 	is_set(&map.fixed, "1000-3000 4b00ff00-4b011f00 60000800-60001800");
 }
 
-static void test_the_bundle_is_not_reserved(void **state)
+static void the_bundle_is_not_reserved(void **state)
 {
 	struct fdt_world w;
 	struct memmap map;
@@ -449,7 +449,7 @@ static void test_the_bundle_is_not_reserved(void **state)
 	assert_false(mem_range_is_of((struct mem_range){ 0, 0x2000 }, 0x1000, 0));
 }
 
-static void test_no_memory(void **state)
+static void a_tree_without_memory_is_refused(void **state)
 {
 	struct fdt_world w;
 
@@ -465,7 +465,7 @@ static void test_no_memory(void **state)
 	is_refused(&w, -ENOENT, "lists no memory");
 }
 
-static void test_malformed(void **state)
+static void malformed_ranges_are_refused(void **state)
 {
 	struct fdt_world w;
 
@@ -508,7 +508,7 @@ static void test_malformed(void **state)
 	is_refused(&w, -EINVAL, "reserved range");
 }
 
-static void test_too_many(void **state)
+static void too_many_ranges_are_refused(void **state)
 {
 	struct fdt_world w;
 
@@ -528,23 +528,23 @@ static void test_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_add_merges),
-		cmocka_unit_test(test_remove_cuts),
-		cmocka_unit_test(test_impossible_ranges),
-		cmocka_unit_test(test_a_full_set_refuses_and_stays),
-		cmocka_unit_test(test_random_changes_against_a_model),
-		cmocka_unit_test(test_random_searches_against_a_model),
-		cmocka_unit_test(test_find_refuses_nonsense),
-		cmocka_unit_test(test_virt),
-		cmocka_unit_test(test_cell_widths),
-		cmocka_unit_test(test_banks_are_sorted_and_merged),
-		cmocka_unit_test(test_what_is_not_memory),
-		cmocka_unit_test(test_reservations),
-		cmocka_unit_test(test_what_is_fixed),
-		cmocka_unit_test(test_the_bundle_is_not_reserved),
-		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(added_ranges_are_merged),
+		cmocka_unit_test(a_removed_range_cuts_others),
+		cmocka_unit_test(impossible_ranges_are_refused),
+		cmocka_unit_test(a_full_set_refuses_and_stays),
+		cmocka_unit_test(random_changes_agree_with_a_model),
+		cmocka_unit_test(random_searches_agree_with_a_model),
+		cmocka_unit_test(a_search_with_invalid_arguments_is_refused),
+		cmocka_unit_test(the_memory_of_qemus_machine_is_read),
+		cmocka_unit_test(addresses_and_sizes_have_one_or_two_cells),
+		cmocka_unit_test(banks_are_sorted_and_merged),
+		cmocka_unit_test(disabled_nodes_and_other_nodes_are_no_memory),
+		cmocka_unit_test(reservations_of_both_kinds_are_read),
+		cmocka_unit_test(memory_that_never_moves_is_known),
+		cmocka_unit_test(the_bundle_is_not_reserved),
+		cmocka_unit_test(a_tree_without_memory_is_refused),
+		cmocka_unit_test(malformed_ranges_are_refused),
+		cmocka_unit_test(too_many_ranges_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

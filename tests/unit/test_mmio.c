@@ -44,7 +44,7 @@ static unsigned int mmio(u64 iss)
 	return w.run[0].mmio.bytes;
 }
 
-static void test_loads(void **state)
+static void a_load_is_extended_as_the_syndrome_says(void **state)
 {
 	static const struct {
 		u64 iss;
@@ -89,7 +89,7 @@ static void test_loads(void **state)
 }
 
 /* KVM_RUN with immediate_exit: the access is finished, and the guest does not run. */
-static void test_finish_without_running(void **state)
+static void an_access_is_finished_without_running_the_guest(void **state)
 {
 	world_start();
 	assert_int_equal(mmio(ESR_ISV | SRT(7) | SAS(2)), 4);
@@ -101,7 +101,7 @@ static void test_finish_without_running(void **state)
 	assert_int_equal(V->regs.pc, PC + 4);
 }
 
-static void test_stores(void **state)
+static void a_store_gives_the_host_the_bytes_on_the_bus(void **state)
 {
 	unsigned int size, b, be;
 
@@ -126,7 +126,7 @@ static void test_stores(void **state)
 		}
 }
 
-static void test_byte_order_of_each_state(void **state)
+static void each_state_has_its_byte_order(void **state)
 {
 	static const struct {
 		u64 pstate, sctlr;
@@ -147,7 +147,7 @@ static void test_byte_order_of_each_state(void **state)
 	}
 }
 
-static void test_zero_register(void **state)
+static void the_zero_register_is_stored_as_zero_and_never_loaded(void **state)
 {
 	V->regs.x[30] = 5;
 	assert_int_equal(mmio(ESR_ISV | ESR_WNR | SRT(31) | SAS(2)), 4);
@@ -160,7 +160,7 @@ static void test_zero_register(void **state)
 	assert_int_equal(V->regs.x[30], 5);
 }
 
-static void test_what_the_host_is_asked(void **state)
+static void the_host_gets_the_page_and_the_kind_of_access(void **state)
 {
 	static const struct {
 		u64 ec, iss;
@@ -194,7 +194,7 @@ static void test_what_the_host_is_asked(void **state)
 }
 
 /* HPFAR_EL2 says nothing of a permission fault: stage 1 is asked, and PAR_EL1 stays the guest's. */
-static void test_permission_fault_asks_stage_1(void **state)
+static void a_permission_fault_is_translated_by_stage_1(void **state)
 {
 	fault_at(OFFSET);
 	fake_sysreg_set("hpfar_el2", ~0ULL);
@@ -214,7 +214,7 @@ static void test_permission_fault_asks_stage_1(void **state)
 }
 
 /* The walk of that is an exception at EL2: the guest repeats the access, and keeps PAR_EL1. */
-static void test_translation_that_faults_is_repeated(void **state)
+static void an_access_whose_translation_faults_is_repeated(void **state)
 {
 	for (int i = 0; i < 3; i++) {
 		fault_at(OFFSET);
@@ -233,7 +233,7 @@ static void test_translation_that_faults_is_repeated(void **state)
 			 KEEL_EXIT_FAULT);
 }
 
-static void test_write_to_read_only_memory_becomes_mmio(void **state)
+static void a_write_to_read_only_memory_becomes_mmio(void **state)
 {
 	fault_at(OFFSET);
 	w.par = IPA_PAGE;
@@ -248,7 +248,7 @@ static void test_write_to_read_only_memory_becomes_mmio(void **state)
 	assert_int_equal(V->regs.pc, PC + 4);
 }
 
-static void test_refused(void **state)
+static void a_refused_access_is_an_abort_in_the_guest(void **state)
 {
 	fault_at(IPA_PAGE + OFFSET);
 	take(V, ESR_EC_DABT_LOWER, MISSING | ESR_WNR);
@@ -266,7 +266,7 @@ static void test_refused(void **state)
 	assert_int_equal(V->regs.pc, PC);
 }
 
-static void test_what_cannot_be_emulated(void **state)
+static void an_access_that_cannot_be_emulated_is_an_abort(void **state)
 {
 	assert_int_equal(mmio(ESR_WNR), 0);
 	assert_int_equal(answer(KEEL_ANSWER_NONE), VCPU_RESUME);
@@ -290,7 +290,7 @@ static void test_what_cannot_be_emulated(void **state)
 
 /* Userspace stops the vCPU with an access outstanding: the answer
  * counts, and the vCPU stays off. */
-static void test_the_answer_comes_while_the_vcpu_is_off(void **state)
+static void the_answer_comes_while_the_vcpu_is_off(void **state)
 {
 	static const u64 what[] = { KEEL_ANSWER_DONE, KEEL_ANSWER_STOP };
 
@@ -310,7 +310,7 @@ static void test_the_answer_comes_while_the_vcpu_is_off(void **state)
 }
 
 /* An access that the host was not told of it cannot have done; and a number that means nothing. */
-static void test_answers_that_make_no_sense(void **state)
+static void an_answer_without_sense_repeats_the_access(void **state)
 {
 	V->regs.x[0] = 77;
 	assert_int_equal(mmio(0), 0);
@@ -329,7 +329,7 @@ static void test_answers_that_make_no_sense(void **state)
 	assert_int_equal(w.aborts, 0);
 }
 
-static void test_vgic_first(void **state)
+static void registers_of_the_vgic_are_emulated_without_the_host(void **state)
 {
 	w.vgic_data = 0x80;
 	fault_at(VGIC_BASE + 8);
@@ -359,7 +359,7 @@ static void test_vgic_first(void **state)
 	assert_int_equal(w.vgic_accesses, 3);
 }
 
-static void test_beyond_the_vm(void **state)
+static void an_access_beyond_the_ipa_size_is_an_abort(void **state)
 {
 	fault_at(BIT(40));
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_TRANSLATION), VCPU_RESUME);
@@ -368,7 +368,7 @@ static void test_beyond_the_vm(void **state)
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_TRANSLATION), KEEL_EXIT_FAULT);
 }
 
-static void test_other_faults(void **state)
+static void a_tlb_conflict_is_invalidated_and_other_faults_are_not_handled(void **state)
 {
 	fault_at(IPA_PAGE);
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_TLB_CONFLICT), VCPU_RESUME);
@@ -377,7 +377,7 @@ static void test_other_faults(void **state)
 	assert_int_equal(V->regs.pc, PC);
 }
 
-static void test_reset_forgets(void **state)
+static void a_reset_drops_an_access_that_waits(void **state)
 {
 	assert_int_equal(mmio(ESR_ISV | SAS(2)), 4);
 	w.hooks->reset(V);
@@ -386,7 +386,7 @@ static void test_reset_forgets(void **state)
 }
 
 /* Any syndrome from any state: an answer, and no more than one instruction further. */
-static void test_any_syndrome(void **state)
+static void any_syndrome_advances_the_guest_by_at_most_one_instruction(void **state)
 {
 	unsigned int i;
 
@@ -413,24 +413,30 @@ static void test_any_syndrome(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_loads, world_setup),
-		cmocka_unit_test_setup(test_stores, world_setup),
-		cmocka_unit_test_setup(test_byte_order_of_each_state, world_setup),
-		cmocka_unit_test_setup(test_zero_register, world_setup),
-		cmocka_unit_test_setup(test_what_the_host_is_asked, world_setup),
-		cmocka_unit_test_setup(test_permission_fault_asks_stage_1, world_setup),
-		cmocka_unit_test_setup(test_translation_that_faults_is_repeated, world_setup),
-		cmocka_unit_test_setup(test_write_to_read_only_memory_becomes_mmio, world_setup),
-		cmocka_unit_test_setup(test_finish_without_running, world_setup),
-		cmocka_unit_test_setup(test_refused, world_setup),
-		cmocka_unit_test_setup(test_what_cannot_be_emulated, world_setup),
-		cmocka_unit_test_setup(test_the_answer_comes_while_the_vcpu_is_off, world_setup),
-		cmocka_unit_test_setup(test_answers_that_make_no_sense, world_setup),
-		cmocka_unit_test_setup(test_vgic_first, world_setup),
-		cmocka_unit_test_setup(test_beyond_the_vm, world_setup),
-		cmocka_unit_test_setup(test_other_faults, world_setup),
-		cmocka_unit_test_setup(test_reset_forgets, world_setup),
-		cmocka_unit_test_setup(test_any_syndrome, world_setup),
+		cmocka_unit_test_setup(a_load_is_extended_as_the_syndrome_says, world_setup),
+		cmocka_unit_test_setup(a_store_gives_the_host_the_bytes_on_the_bus, world_setup),
+		cmocka_unit_test_setup(each_state_has_its_byte_order, world_setup),
+		cmocka_unit_test_setup(the_zero_register_is_stored_as_zero_and_never_loaded,
+				       world_setup),
+		cmocka_unit_test_setup(the_host_gets_the_page_and_the_kind_of_access, world_setup),
+		cmocka_unit_test_setup(a_permission_fault_is_translated_by_stage_1, world_setup),
+		cmocka_unit_test_setup(an_access_whose_translation_faults_is_repeated, world_setup),
+		cmocka_unit_test_setup(a_write_to_read_only_memory_becomes_mmio, world_setup),
+		cmocka_unit_test_setup(an_access_is_finished_without_running_the_guest,
+				       world_setup),
+		cmocka_unit_test_setup(a_refused_access_is_an_abort_in_the_guest, world_setup),
+		cmocka_unit_test_setup(an_access_that_cannot_be_emulated_is_an_abort, world_setup),
+		cmocka_unit_test_setup(the_answer_comes_while_the_vcpu_is_off, world_setup),
+		cmocka_unit_test_setup(an_answer_without_sense_repeats_the_access, world_setup),
+		cmocka_unit_test_setup(registers_of_the_vgic_are_emulated_without_the_host,
+				       world_setup),
+		cmocka_unit_test_setup(an_access_beyond_the_ipa_size_is_an_abort, world_setup),
+		cmocka_unit_test_setup(
+			a_tlb_conflict_is_invalidated_and_other_faults_are_not_handled,
+			world_setup),
+		cmocka_unit_test_setup(a_reset_drops_an_access_that_waits, world_setup),
+		cmocka_unit_test_setup(any_syndrome_advances_the_guest_by_at_most_one_instruction,
+				       world_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ static int set(u64 id, u64 value)
 	return one_reg_set(V, id, &value);
 }
 
-static void test_core(void **state)
+static void core_registers_are_read_and_written(void **state)
 {
 	unsigned int n;
 	u8 v[16], back[16];
@@ -73,7 +73,7 @@ static void test_core(void **state)
 }
 
 /* What would let a guest in at EL2, or make an illegal exception return there. */
-static void test_pstate(void **state)
+static void a_pstate_that_el1_cannot_have_is_refused(void **state)
 {
 	u64 mode;
 
@@ -90,7 +90,7 @@ static void test_pstate(void **state)
 	assert_int_equal(set(PSTATE, PSR_MODE32 | 3), -EINVAL); /* Supervisor */
 }
 
-static void test_sysregs(void **state)
+static void system_registers_are_read_and_written(void **state)
 {
 	const u64 ttbr0 = SYS(SYSREG_ENC(3, 0, 2, 0, 0)), pfr0 = SYS(SYSREG_ENC(3, 0, 0, 4, 0));
 	const u64 mdscr = SYS(SYSREG_ENC(2, 0, 0, 2, 2)), oslsr = SYS(SYSREG_ENC(2, 0, 1, 1, 4));
@@ -111,7 +111,7 @@ static void test_sysregs(void **state)
 	assert_int_equal(V->sysreg[OSLSR_EL1], 0xa);
 }
 
-static void test_features_hide_registers(void **state)
+static void registers_of_features_that_a_vcpu_lacks_are_not_there(void **state)
 {
 	const u64 zcr = SYS(SYSREG_ENC(3, 0, 1, 2, 0)), key = SYS(SYSREG_ENC(3, 0, 2, 1, 0));
 	static u8 z[256];
@@ -138,7 +138,7 @@ static void test_features_hide_registers(void **state)
 }
 
 /* CVAL and CNT have each other's encoding, for ever. */
-static void test_timers(void **state)
+static void timer_registers_have_kvms_swapped_ids(void **state)
 {
 	assert_int_equal(set(TIMER_CNT, 400), 0);
 	assert_int_equal(w.vm.cntvoff, 600);
@@ -156,7 +156,7 @@ static void test_timers(void **state)
 	assert_int_equal(w.timer_encoding, 0); /* hardware is not touched */
 }
 
-static void test_firmware(void **state)
+static void firmware_registers_take_what_the_machine_can_offer(void **state)
 {
 	assert_int_equal(get(FW(0)), 0x10001);
 	assert_int_equal(set(FW(0), 0x10000), 0);
@@ -170,7 +170,7 @@ static void test_firmware(void **state)
 	assert_int_equal(set(FW(4), 0), -ENOENT);
 }
 
-static void test_services(void **state)
+static void services_are_turned_off_by_their_bitmaps(void **state)
 {
 	assert_int_equal(get(BMAP(0)), 1);
 	assert_int_equal(get(BMAP(1)), 1);
@@ -193,7 +193,7 @@ static int set32(u64 id, u32 value)
 }
 
 /* Level 1 has both caches, level 2 one of data and instructions, level 3 one of instructions. */
-static void test_cache_sizes(void **state)
+static void cache_sizes_are_the_machines(void **state)
 {
 	static const bool there[14] = { [0] = true, [1] = true, [2] = true, [5] = true };
 	unsigned int n;
@@ -214,7 +214,7 @@ static void test_cache_sizes(void **state)
 }
 
 /* What KVM has in its list beside what a guest without AArch32 uses: kept, at its reset value. */
-static void test_what_kvm_lists_besides(void **state)
+static void registers_that_only_kvm_lists_are_stored(void **state)
 {
 	static const struct {
 		u64 id, reset;
@@ -247,7 +247,7 @@ static void test_what_kvm_lists_besides(void **state)
 }
 
 /* A machine with AArch32 was saved: what it said of that means nothing here, and is no error. */
-static void test_id_registers_of_aarch32_are_ignored(void **state)
+static void id_registers_of_aarch32_are_ignored(void **state)
 {
 	for (u32 crm = 1; crm <= 3; crm++) {
 		for (u32 op2 = 0; op2 < 8; op2++) {
@@ -272,7 +272,7 @@ static int set_vls(u64 bits, u64 beyond)
 	return one_reg_set(V, SVE_VLS, words);
 }
 
-static void test_vector_lengths(void **state)
+static void the_longest_vector_length_can_be_chosen(void **state)
 {
 	u64 words[8];
 
@@ -301,7 +301,7 @@ static void test_vector_lengths(void **state)
 
 #define ID_REG_ID(crm, op2) SYS(SYSREG_ENC(3, 0, 0, crm, op2))
 
-static void test_id_registers_can_be_lowered(void **state)
+static void id_registers_can_be_lowered(void **state)
 {
 	const u64 mmfr0 = ID_REG_ID(7, 0), isar0 = ID_REG_ID(6, 0), pfr0 = ID_REG_ID(4, 0);
 	const u64 isar1 = ID_REG_ID(6, 1), dfr0 = ID_REG_ID(5, 0), mmfr1 = ID_REG_ID(7, 1);
@@ -376,7 +376,7 @@ static void check_list(void)
 	}
 }
 
-static void test_everything_listed_can_be_saved_and_restored(void **state)
+static void everything_listed_can_be_saved_and_restored(void **state)
 {
 	w.sve_vqs = 0xffff;
 	w.hooks->reset(V);
@@ -385,7 +385,7 @@ static void test_everything_listed_can_be_saved_and_restored(void **state)
 	check_list();
 }
 
-static void test_list_in_parts(void **state)
+static void the_list_can_be_read_in_parts(void **state)
 {
 	u64 all[KEEL_REG_LIST_MAX], part[8], total, again, from, i;
 
@@ -401,7 +401,7 @@ static void test_list_in_parts(void **state)
 }
 
 /* Ids near to good ones, and any: nothing but errors, and nothing written beyond a register. */
-static void test_bad_ids(void **state)
+static void bad_ids_are_errors(void **state)
 {
 	static const u64 bad[] = { 0,
 				   ~0ULL,
@@ -443,22 +443,23 @@ static void test_bad_ids(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_core, world_setup),
-		cmocka_unit_test_setup(test_pstate, world_setup),
-		cmocka_unit_test_setup(test_sysregs, world_setup),
-		cmocka_unit_test_setup(test_features_hide_registers, world_setup),
-		cmocka_unit_test_setup(test_timers, world_setup),
-		cmocka_unit_test_setup(test_firmware, world_setup),
-		cmocka_unit_test_setup(test_services, world_setup),
-		cmocka_unit_test_setup(test_cache_sizes, world_setup),
-		cmocka_unit_test_setup(test_what_kvm_lists_besides, world_setup),
-		cmocka_unit_test_setup(test_id_registers_of_aarch32_are_ignored, world_setup),
-		cmocka_unit_test_setup(test_vector_lengths, world_setup),
-		cmocka_unit_test_setup(test_id_registers_can_be_lowered, world_setup),
-		cmocka_unit_test_setup(test_everything_listed_can_be_saved_and_restored,
+		cmocka_unit_test_setup(core_registers_are_read_and_written, world_setup),
+		cmocka_unit_test_setup(a_pstate_that_el1_cannot_have_is_refused, world_setup),
+		cmocka_unit_test_setup(system_registers_are_read_and_written, world_setup),
+		cmocka_unit_test_setup(registers_of_features_that_a_vcpu_lacks_are_not_there,
 				       world_setup),
-		cmocka_unit_test_setup(test_list_in_parts, world_setup),
-		cmocka_unit_test_setup(test_bad_ids, world_setup),
+		cmocka_unit_test_setup(timer_registers_have_kvms_swapped_ids, world_setup),
+		cmocka_unit_test_setup(firmware_registers_take_what_the_machine_can_offer,
+				       world_setup),
+		cmocka_unit_test_setup(services_are_turned_off_by_their_bitmaps, world_setup),
+		cmocka_unit_test_setup(cache_sizes_are_the_machines, world_setup),
+		cmocka_unit_test_setup(registers_that_only_kvm_lists_are_stored, world_setup),
+		cmocka_unit_test_setup(id_registers_of_aarch32_are_ignored, world_setup),
+		cmocka_unit_test_setup(the_longest_vector_length_can_be_chosen, world_setup),
+		cmocka_unit_test_setup(id_registers_can_be_lowered, world_setup),
+		cmocka_unit_test_setup(everything_listed_can_be_saved_and_restored, world_setup),
+		cmocka_unit_test_setup(the_list_can_be_read_in_parts, world_setup),
+		cmocka_unit_test_setup(bad_ids_are_errors, world_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

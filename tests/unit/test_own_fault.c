@@ -88,7 +88,7 @@ static u64 mend(unsigned int at, u64 esr)
 	return own_fault_mend(&row, 1, esr, FAR, &to) ? to : 0;
 }
 
-static void what_is_contained_is_counted_and_logged(void **state)
+static void a_contained_fault_is_counted_and_logged(void **state)
 {
 	static const u64 esrs[] = { SET(UER), SET(UEO), SET(UER) | ESR_CM,
 				    SET(UC) - ESR_FSC_EXTABT + ESR_FSC_EXTABT_WALK };
@@ -106,7 +106,7 @@ static void what_is_contained_is_counted_and_logged(void **state)
 	}
 }
 
-static void what_is_not_contained_is_the_hosts(void **state)
+static void an_uncontained_fault_gives_the_host_an_serror(void **state)
 {
 	static const u64 sets[] = { UC, RESERVED };
 
@@ -121,7 +121,7 @@ static void what_is_not_contained_is_the_hosts(void **state)
 }
 
 /* The guest would go on until something else interrupts it. */
-static void a_guest_is_left_for_it(void **state)
+static void an_uncontained_fault_ends_the_run_of_a_loaded_guest(void **state)
 {
 	vm_cpu.vcpu = &vcpu;
 	assert_int_equal(mend(1, SET(UC)), pc(3));
@@ -160,7 +160,7 @@ static void without_ras_all_is_contained(void **state)
 	assert_int_equal(host_serror, 0);
 }
 
-static void before_the_host_nobody_is_told(void **state)
+static void before_the_host_runs_nothing_is_reported(void **state)
 {
 	cpu.vm_cpu = NULL;
 	assert_int_equal(mend(1, SET(UC)), pc(3));
@@ -171,7 +171,7 @@ static void before_the_host_nobody_is_told(void **state)
 }
 
 /* An SError that was waited for, a register that was tried: their places say what follows. */
-static void what_was_expected_is_no_error(void **state)
+static void an_expected_fault_is_not_counted(void **state)
 {
 	u64 before = hw_errors(HW_EL2_FAULTS);
 
@@ -183,7 +183,7 @@ static void what_was_expected_is_no_error(void **state)
 	assert_int_equal(host_serror, 0);
 }
 
-static void what_the_table_does_not_know_is_the_end(void **state)
+static void a_fault_without_a_row_is_not_mended(void **state)
 {
 	u64 to = pc(0);
 
@@ -197,14 +197,14 @@ static void what_the_table_does_not_know_is_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(what_is_contained_is_counted_and_logged, setup),
-		cmocka_unit_test_setup(what_is_not_contained_is_the_hosts, setup),
-		cmocka_unit_test_setup(a_guest_is_left_for_it, setup),
+		cmocka_unit_test_setup(a_contained_fault_is_counted_and_logged, setup),
+		cmocka_unit_test_setup(an_uncontained_fault_gives_the_host_an_serror, setup),
+		cmocka_unit_test_setup(an_uncontained_fault_ends_the_run_of_a_loaded_guest, setup),
 		cmocka_unit_test_setup(the_redistributor_may_be_what_fails, setup),
 		cmocka_unit_test_setup(without_ras_all_is_contained, setup),
-		cmocka_unit_test_setup(before_the_host_nobody_is_told, setup),
-		cmocka_unit_test_setup(what_was_expected_is_no_error, setup),
-		cmocka_unit_test_setup(what_the_table_does_not_know_is_the_end, setup),
+		cmocka_unit_test_setup(before_the_host_runs_nothing_is_reported, setup),
+		cmocka_unit_test_setup(an_expected_fault_is_not_counted, setup),
+		cmocka_unit_test_setup(a_fault_without_a_row_is_not_mended, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

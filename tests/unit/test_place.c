@@ -130,7 +130,7 @@ static void moves_to(struct world *w, u64 kernel)
 			 (unsigned long long)kernel);
 }
 
-static void test_in_place(void **state)
+static void a_kernel_that_can_stays_in_place(void **state)
 {
 	struct world w = world();
 
@@ -138,7 +138,7 @@ static void test_in_place(void **state)
 	assert_true(w.layout.fdt >= w.layout.kernel_end);
 }
 
-static void test_room_up_to_the_initrd(void **state)
+static void a_kernel_in_place_has_room_up_to_the_initrd(void **state)
 {
 	struct world w = world();
 
@@ -149,7 +149,7 @@ static void test_room_up_to_the_initrd(void **state)
 	moves_to(&w, KEEL + KEEL_SIZE);
 }
 
-static void test_right_behind_the_initrd(void **state)
+static void a_kernel_may_begin_right_behind_the_initrd(void **state)
 {
 	struct world w = world();
 
@@ -164,7 +164,7 @@ static void test_right_behind_the_initrd(void **state)
 	moves_to(&w, KEEL + KEEL_SIZE);
 }
 
-static void test_room_beyond_the_bundle(void **state)
+static void a_kernel_in_place_may_own_memory_beyond_the_bundle(void **state)
 {
 	struct world w = world();
 
@@ -178,7 +178,7 @@ static void test_room_beyond_the_bundle(void **state)
 	moves_to(&w, GB + 258 * MB);
 }
 
-static void test_unaligned_is_copied_low(void **state)
+static void an_unaligned_kernel_is_copied_low(void **state)
 {
 	struct world w = world();
 
@@ -189,7 +189,7 @@ static void test_unaligned_is_copied_low(void **state)
 	moves_to(&w, KEEL + KEEL_SIZE);
 }
 
-static void test_text_offset(void **state)
+static void a_kernel_lies_at_its_text_offset(void **state)
 {
 	struct world w = world();
 
@@ -213,7 +213,7 @@ static void test_text_offset(void **state)
 	moves_to(&w, 52 * MB + 0x100000);
 }
 
-static void test_old_kernels_go_to_the_bottom(void **state)
+static void old_kernels_go_to_the_bottom(void **state)
 {
 	struct world w = world();
 
@@ -221,7 +221,7 @@ static void test_old_kernels_go_to_the_bottom(void **state)
 	moves_to(&w, KEEL + KEEL_SIZE);
 }
 
-static void test_first_hole_that_is_large_enough(void **state)
+static void a_copied_kernel_gets_the_first_range_that_is_large_enough(void **state)
 {
 	struct world w = world();
 
@@ -230,7 +230,7 @@ static void test_first_hole_that_is_large_enough(void **state)
 	moves_to(&w, GB + 34 * MB);
 }
 
-static void test_near_the_initrd(void **state)
+static void a_copied_kernel_is_near_the_initrd(void **state)
 {
 	struct world w = world();
 
@@ -257,7 +257,7 @@ static void test_near_the_initrd(void **state)
 	is_refused(&w, -ENOSPC, "kernel: does not fit");
 }
 
-static void test_fdt_near_the_kernel_if_it_can(void **state)
+static void the_device_tree_is_near_the_kernel_if_there_is_room(void **state)
 {
 	struct world w = world();
 
@@ -272,7 +272,7 @@ static void test_fdt_near_the_kernel_if_it_can(void **state)
 	assert_int_equal(w.layout.fdt, 0);
 }
 
-static void test_bundle_outside_free_ram(void **state)
+static void a_bundle_outside_free_ram_is_refused(void **state)
 {
 	struct world w = world();
 
@@ -289,7 +289,7 @@ static void test_bundle_outside_free_ram(void **state)
 	is_refused(&w, -EINVAL, "overlaps");
 }
 
-static void test_no_room(void **state)
+static void a_kernel_that_does_not_fit_is_refused(void **state)
 {
 	struct world w = world();
 
@@ -312,7 +312,7 @@ static void fill(struct memmap *map, unsigned int left)
 		assert_int_equal(memmap_reserve(map, 8 * GB + i * 2 * MB, MB), 0);
 }
 
-static void test_too_many_ranges(void **state)
+static void too_many_reserved_ranges_are_an_error(void **state)
 {
 	/* the kernel in the bundle needs one range, a moved one and the device tree one each */
 	for (unsigned int left = 0; left < 2; left++) {
@@ -329,7 +329,7 @@ static void test_too_many_ranges(void **state)
 	is_refused(&w, -ENOSPC, "too many reserved ranges");
 }
 
-static void test_random_machines_keep_the_rules(void **state)
+static void random_machines_keep_the_rules(void **state)
 {
 	unsigned int done = 0, in_place = 0;
 
@@ -362,20 +362,20 @@ static void test_random_machines_keep_the_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_in_place),
-		cmocka_unit_test(test_room_up_to_the_initrd),
-		cmocka_unit_test(test_right_behind_the_initrd),
-		cmocka_unit_test(test_room_beyond_the_bundle),
-		cmocka_unit_test(test_unaligned_is_copied_low),
-		cmocka_unit_test(test_text_offset),
-		cmocka_unit_test(test_old_kernels_go_to_the_bottom),
-		cmocka_unit_test(test_first_hole_that_is_large_enough),
-		cmocka_unit_test(test_near_the_initrd),
-		cmocka_unit_test(test_fdt_near_the_kernel_if_it_can),
-		cmocka_unit_test(test_bundle_outside_free_ram),
-		cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_too_many_ranges),
-		cmocka_unit_test(test_random_machines_keep_the_rules),
+		cmocka_unit_test(a_kernel_that_can_stays_in_place),
+		cmocka_unit_test(a_kernel_in_place_has_room_up_to_the_initrd),
+		cmocka_unit_test(a_kernel_may_begin_right_behind_the_initrd),
+		cmocka_unit_test(a_kernel_in_place_may_own_memory_beyond_the_bundle),
+		cmocka_unit_test(an_unaligned_kernel_is_copied_low),
+		cmocka_unit_test(a_kernel_lies_at_its_text_offset),
+		cmocka_unit_test(old_kernels_go_to_the_bottom),
+		cmocka_unit_test(a_copied_kernel_gets_the_first_range_that_is_large_enough),
+		cmocka_unit_test(a_copied_kernel_is_near_the_initrd),
+		cmocka_unit_test(the_device_tree_is_near_the_kernel_if_there_is_room),
+		cmocka_unit_test(a_bundle_outside_free_ram_is_refused),
+		cmocka_unit_test(a_kernel_that_does_not_fit_is_refused),
+		cmocka_unit_test(too_many_reserved_ranges_are_an_error),
+		cmocka_unit_test(random_machines_keep_the_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

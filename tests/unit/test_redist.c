@@ -119,7 +119,7 @@ static void each_cpu_gets_its_own(void **state)
 	assert_int_equal(mapped, CPUS);
 }
 
-static void several_regions_and_gicv4(void **state)
+static void redistributors_are_found_in_several_regions_and_of_gicv4(void **state)
 {
 	struct fdt_redists r = { .count = 2,
 				 .region = { { REGION, REGION + 2 * GICV4 },
@@ -165,7 +165,7 @@ static int note(void *ctx, u64 base, u64 typer)
 }
 
 /* A CPU without power: its frame is a redistributor with LPIs all the same, as large as others. */
-static void frames_that_do_not_answer(void **state)
+static void a_frame_that_does_not_answer_is_visited_with_an_unknown_affinity(void **state)
 {
 	struct fdt_redists r = one_region(3 * GICV4);
 	struct visited v = { 0 };
@@ -219,7 +219,7 @@ static void a_cpu_without_one_leaves_the_others_theirs(void **state)
 	assert_null(percpus[1].gicr);
 }
 
-static void out_of_memory_at_each_mapping(void **state)
+static void a_mapping_that_fails_leaves_nothing_mapped(void **state)
 {
 	struct fdt_redists r = one_region(3 * GICV3);
 
@@ -241,11 +241,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(each_cpu_gets_its_own, setup),
-		cmocka_unit_test_setup(several_regions_and_gicv4, setup),
+		cmocka_unit_test_setup(redistributors_are_found_in_several_regions_and_of_gicv4,
+				       setup),
 		cmocka_unit_test_setup(the_trees_stride_counts, setup),
-		cmocka_unit_test_setup(frames_that_do_not_answer, setup),
+		cmocka_unit_test_setup(
+			a_frame_that_does_not_answer_is_visited_with_an_unknown_affinity, setup),
 		cmocka_unit_test_setup(a_cpu_without_one_leaves_the_others_theirs, setup),
-		cmocka_unit_test_setup(out_of_memory_at_each_mapping, setup),
+		cmocka_unit_test_setup(a_mapping_that_fails_leaves_nothing_mapped, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

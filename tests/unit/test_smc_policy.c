@@ -130,7 +130,7 @@ static const struct {
 	{ 0xffffffff, SMC_ASK },
 };
 
-static void test_rows(void **state)
+static void each_row_gives_its_policy(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(policy_rows); i++) {
 		enum smc_policy got = smc_policy(&nothing, policy_rows[i].fid);
@@ -148,7 +148,7 @@ static void test_rows(void **state)
 }
 
 /* No owner's range but the architecture's and the standard's has a call that is forwarded. */
-static void test_default_is_deny(void **state)
+static void only_known_owners_have_calls_that_are_forwarded(void **state)
 {
 	for (unsigned int top = 0; top < 256; top++) {
 		for (u32 function = 0; function < 0x20000; function++) {
@@ -166,7 +166,7 @@ static void test_default_is_deny(void **state)
 }
 
 /* The edges of what keel.smc has: one below, first, last, one above; with the SVE hint too. */
-static void test_allowed_ranges(void **state)
+static void keel_smc_allows_exactly_its_ranges(void **state)
 {
 	static const struct option_smc allow = {
 		.count = 2,
@@ -268,7 +268,7 @@ static struct smccc_regs call(u32 fid, u64 x1, u64 x2, bool made)
 	return r;
 }
 
-static void test_optee_with_reserved_memory_alone_is_let_at(void **state)
+static void an_optee_with_reserved_memory_only_may_be_called(void **state)
 {
 	struct smccc_regs r;
 
@@ -288,7 +288,7 @@ static void test_optee_with_reserved_memory_alone_is_let_at(void **state)
 }
 
 /* OPTEE_SMC_RETURN_EBADADDR, and the secure world never sees it. */
-static void test_messages_elsewhere_are_refused(void **state)
+static void messages_outside_the_reserved_memory_are_refused(void **state)
 {
 	static const u64 bad[] = { 0,	  0x40000000,		SHM_BASE - 1, SHM_BASE + SHM_SIZE,
 				   ~0ULL, SHM_BASE & 0xffffffff };
@@ -304,7 +304,7 @@ static void test_messages_elsewhere_are_refused(void **state)
 }
 
 /* Each capability by which OP-TEE could take an address of the host's keeps the host out. */
-static void test_optee_that_takes_addresses_is_not_let_at(void **state)
+static void an_optee_that_takes_addresses_may_not_be_called(void **state)
 {
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		bool harmless = bit == 0 || bit == 4 || bit == 5;
@@ -318,7 +318,7 @@ static void test_optee_that_takes_addresses_is_not_let_at(void **state)
 	}
 }
 
-static void test_reasons_to_refuse(void **state)
+static void each_refusal_has_its_reason(void **state)
 {
 	struct smccc_regs r = { .x = { CAPS } };
 
@@ -347,7 +347,7 @@ static void test_reasons_to_refuse(void **state)
 }
 
 /* The host is told of no capability that it cannot use; the rest of the answer is OP-TEE's. */
-static void test_capabilities_are_filtered(void **state)
+static void capabilities_are_filtered(void **state)
 {
 	struct smccc_regs r;
 
@@ -360,7 +360,7 @@ static void test_capabilities_are_filtered(void **state)
 }
 
 /* Whatever is not in the list of calls is not made: all numbers of both kinds are tried. */
-static void test_only_known_calls_are_made(void **state)
+static void only_known_calls_are_made(void **state)
 {
 	static const u32 known[] = { UID,	 0xbf00ff03, 0xb2000000, 0xb2000001, SHM,
 				     CAPS,	 0xb200000a, 0xb200000b, 0xb200000f, 0xb2000010,
@@ -389,15 +389,15 @@ static void test_only_known_calls_are_made(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_default_is_deny),
-		cmocka_unit_test(test_allowed_ranges),
-		cmocka_unit_test(test_optee_with_reserved_memory_alone_is_let_at),
-		cmocka_unit_test(test_messages_elsewhere_are_refused),
-		cmocka_unit_test(test_optee_that_takes_addresses_is_not_let_at),
-		cmocka_unit_test(test_reasons_to_refuse),
-		cmocka_unit_test(test_capabilities_are_filtered),
-		cmocka_unit_test(test_only_known_calls_are_made),
+		cmocka_unit_test(each_row_gives_its_policy),
+		cmocka_unit_test(only_known_owners_have_calls_that_are_forwarded),
+		cmocka_unit_test(keel_smc_allows_exactly_its_ranges),
+		cmocka_unit_test(an_optee_with_reserved_memory_only_may_be_called),
+		cmocka_unit_test(messages_outside_the_reserved_memory_are_refused),
+		cmocka_unit_test(an_optee_that_takes_addresses_may_not_be_called),
+		cmocka_unit_test(each_refusal_has_its_reason),
+		cmocka_unit_test(capabilities_are_filtered),
+		cmocka_unit_test(only_known_calls_are_made),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,7 @@ static void expect_bare(u64 mdscr)
 	assert_int_equal(hw.guest, (mdscr & MDE) != 0);
 }
 
-static void test_control_value(void **state)
+static void the_breakpoint_matches_at_el1_only(void **state)
 {
 	/* E; PMC 01: EL1; BAS 1111; HMC, SSC, BT 0 (D24.3.2) */
 	assert_int_equal(SPE_DBGBCR, 1 | 1 << 1 | 0xf << 5);
@@ -103,7 +103,7 @@ static void test_control_value(void **state)
 
 /* ---- when it is armed ---- */
 
-static void test_not_before_interest(void **state)
+static void no_breakpoint_is_set_before_the_guest_shows_interest(void **state)
 {
 	exit_from(1, VBAR);
 	expect_bare(0);
@@ -115,7 +115,7 @@ static void test_not_before_interest(void **state)
 	assert_int_equal(asked_va, VBAR + 0x200);
 }
 
-static void test_never_from_el0(void **state)
+static void vectors_are_not_taken_from_an_exit_at_el0(void **state)
 {
 	spe_arm_interest(&arm);
 	exit_from(0, OTHER);
@@ -126,7 +126,7 @@ static void test_never_from_el0(void **state)
 	assert_int_equal(asked, 1);
 }
 
-static void test_follows_the_vectors(void **state)
+static void the_breakpoint_follows_the_vectors(void **state)
 {
 	setup_armed(NULL);
 	exit_from(1, VBAR + 0x800);
@@ -139,7 +139,7 @@ static void test_follows_the_vectors(void **state)
 	assert_int_equal(asked, 2);
 }
 
-static void test_needs_the_mmu(void **state)
+static void no_breakpoint_is_set_while_the_mmu_is_off(void **state)
 {
 	struct spe_guest guest = { .el = 1, .vbar = VBAR, .readable = readable, .arg = &arm };
 
@@ -150,7 +150,7 @@ static void test_needs_the_mmu(void **state)
 	expect_armed(0, VBAR + 0x200);
 }
 
-static void test_needs_readable_vectors(void **state)
+static void no_breakpoint_is_set_on_vectors_that_cannot_be_read(void **state)
 {
 	spe_arm_interest(&arm);
 	can_read = false;
@@ -168,7 +168,7 @@ static void test_needs_readable_vectors(void **state)
 	expect_bare(0);
 }
 
-static void test_reset(void **state)
+static void a_reset_removes_the_breakpoint(void **state)
 {
 	setup_armed(NULL);
 	spe_arm_reset(&arm, 1);
@@ -178,7 +178,7 @@ static void test_reset(void **state)
 }
 
 /* EL1t's vector is watched too, once EL1t was seen, if a second breakpoint is kept. */
-static void test_el1t(void **state)
+static void the_vector_of_el1t_gets_the_second_breakpoint(void **state)
 {
 	struct spe_guest guest = {
 		.el = 1, .sp0 = true, .vbar = VBAR, .sctlr = 1, .readable = readable, .arg = &arm
@@ -205,7 +205,7 @@ static void test_el1t(void **state)
 	assert_int_equal(hit.action, SPE_HIT_EMULATE);
 }
 
-static void test_breakpoints_left(void **state)
+static void the_guest_is_shown_at_least_two_breakpoints(void **state)
 {
 	assert_int_equal(spe_arm_breakpoints(&arm, 6), 5);
 	assert_int_equal(spe_arm_breakpoints(&arm, 3), 2);
@@ -219,14 +219,14 @@ static void test_breakpoints_left(void **state)
 
 /* ---- beside the guest's own debugging ---- */
 
-static void test_guest_breakpoints(void **state)
+static void the_guests_breakpoints_stay_beside_el2s(void **state)
 {
 	setup_armed(NULL);
 	expect_armed(MDE | KDE, VBAR + 0x200);
 	expect_armed(KDE, VBAR + 0x200); /* MDE is ours: the guest's are not in the registers */
 }
 
-static void test_guest_steps(void **state)
+static void while_the_guest_steps_no_breakpoint_is_set(void **state)
 {
 	setup_armed(NULL);
 	expect_bare(SS);
@@ -235,7 +235,7 @@ static void test_guest_steps(void **state)
 }
 
 /* With TDE debug exceptions come whatever PSTATE.D and KDE say: they are not the guest's then. */
-static void test_debug_exceptions(void **state)
+static void only_exceptions_that_the_guest_would_take_are_injected(void **state)
 {
 	static const struct {
 		unsigned int ec, el;
@@ -279,7 +279,7 @@ static struct spe_hit hit_at(u64 esr, u64 spsr, u32 word, u32 vector)
 	return spe_arm_hit(&arm, VBAR + 0x200, 1, is_access, vector);
 }
 
-static void test_accesses(void **state)
+static void an_access_to_spes_registers_is_emulated(void **state)
 {
 	struct spe_hit hit = hit_at(UNDEF, EL1H, MRS_PMSIDR, SUB_SP);
 
@@ -302,7 +302,7 @@ static void test_accesses(void **state)
 }
 
 /* Only what the table of registers has, of all MRS and MSR. */
-static void test_decode(void **state)
+static void only_accesses_to_spes_registers_are_decoded(void **state)
 {
 	unsigned int reads = 0, writes = 0;
 
@@ -320,7 +320,7 @@ static void test_decode(void **state)
 	assert_int_equal(writes, 10 * 4);
 }
 
-static void test_false_hits(void **state)
+static void other_exceptions_of_the_guest_are_false_hits(void **state)
 {
 	static const struct {
 		u64 esr, spsr;
@@ -347,7 +347,7 @@ static void test_false_hits(void **state)
 	expect_armed(0, VBAR + 0x200);
 }
 
-static void test_not_ours(void **state)
+static void breakpoints_elsewhere_are_the_guests(void **state)
 {
 	static const u64 pcs[] = { VBAR, VBAR + 0x204, VBAR + 0x280, PC, 0 };
 
@@ -370,7 +370,7 @@ static void expect_step(u64 pc, u64 mdscr)
 	assert_int_equal(hw.mdscr, (mdscr & ~MDE) | SS);
 }
 
-static void test_step(void **state)
+static void a_false_hit_is_stepped_over(void **state)
 {
 	assert_int_equal(hit_at(DABT, EL1H, STP, STP).action, SPE_HIT_STEP);
 	expect_step(VBAR + 0x200, 0);
@@ -382,7 +382,7 @@ static void test_step(void **state)
 }
 
 /* The instruction itself faults, and the guest is at its vector anew. */
-static void test_step_faults(void **state)
+static void a_step_that_faults_is_another_hit(void **state)
 {
 	assert_int_equal(hit_at(DABT, EL1H, STP, STP).action, SPE_HIT_STEP);
 	expect_step(VBAR + 0x200, 0);
@@ -392,7 +392,7 @@ static void test_step_faults(void **state)
 }
 
 /* It traps instead, and EL2 goes on behind it: no step exception follows. */
-static void test_step_traps(void **state)
+static void a_step_that_traps_has_ended(void **state)
 {
 	assert_int_equal(hit_at(DABT, EL1H, STP, MRS_MIDR).action, SPE_HIT_STEP);
 	expect_step(VBAR + 0x200, 0);
@@ -408,25 +408,26 @@ static void test_step_traps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_control_value, setup),
-		cmocka_unit_test_setup(test_not_before_interest, setup),
-		cmocka_unit_test_setup(test_never_from_el0, setup),
-		cmocka_unit_test_setup(test_follows_the_vectors, setup),
-		cmocka_unit_test_setup(test_needs_the_mmu, setup),
-		cmocka_unit_test_setup(test_needs_readable_vectors, setup),
-		cmocka_unit_test_setup(test_reset, setup),
-		cmocka_unit_test_setup(test_el1t, setup),
-		cmocka_unit_test_setup(test_breakpoints_left, setup),
-		cmocka_unit_test_setup(test_guest_breakpoints, setup),
-		cmocka_unit_test_setup(test_guest_steps, setup),
-		cmocka_unit_test_setup(test_debug_exceptions, setup),
-		cmocka_unit_test_setup(test_accesses, setup_armed),
-		cmocka_unit_test_setup(test_decode, setup),
-		cmocka_unit_test_setup(test_false_hits, setup_armed),
-		cmocka_unit_test_setup(test_not_ours, setup_armed),
-		cmocka_unit_test_setup(test_step, setup_armed),
-		cmocka_unit_test_setup(test_step_faults, setup_armed),
-		cmocka_unit_test_setup(test_step_traps, setup_armed),
+		cmocka_unit_test_setup(the_breakpoint_matches_at_el1_only, setup),
+		cmocka_unit_test_setup(no_breakpoint_is_set_before_the_guest_shows_interest, setup),
+		cmocka_unit_test_setup(vectors_are_not_taken_from_an_exit_at_el0, setup),
+		cmocka_unit_test_setup(the_breakpoint_follows_the_vectors, setup),
+		cmocka_unit_test_setup(no_breakpoint_is_set_while_the_mmu_is_off, setup),
+		cmocka_unit_test_setup(no_breakpoint_is_set_on_vectors_that_cannot_be_read, setup),
+		cmocka_unit_test_setup(a_reset_removes_the_breakpoint, setup),
+		cmocka_unit_test_setup(the_vector_of_el1t_gets_the_second_breakpoint, setup),
+		cmocka_unit_test_setup(the_guest_is_shown_at_least_two_breakpoints, setup),
+		cmocka_unit_test_setup(the_guests_breakpoints_stay_beside_el2s, setup),
+		cmocka_unit_test_setup(while_the_guest_steps_no_breakpoint_is_set, setup),
+		cmocka_unit_test_setup(only_exceptions_that_the_guest_would_take_are_injected,
+				       setup),
+		cmocka_unit_test_setup(an_access_to_spes_registers_is_emulated, setup_armed),
+		cmocka_unit_test_setup(only_accesses_to_spes_registers_are_decoded, setup),
+		cmocka_unit_test_setup(other_exceptions_of_the_guest_are_false_hits, setup_armed),
+		cmocka_unit_test_setup(breakpoints_elsewhere_are_the_guests, setup_armed),
+		cmocka_unit_test_setup(a_false_hit_is_stepped_over, setup_armed),
+		cmocka_unit_test_setup(a_step_that_faults_is_another_hit, setup_armed),
+		cmocka_unit_test_setup(a_step_that_traps_has_ended, setup_armed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,7 @@ static void expect_stopped(u64 pmbsr, u64 ptr)
 	assert_true(spe_irq(&regs));
 }
 
-static void test_fills_to_the_limit(void **state)
+static void the_buffer_fills_to_its_limit(void **state)
 {
 	for (u64 at = BASE; at < BASE + 0x1000; at += 64) {
 		assert_int_equal(spe_buffer_place(&regs, &va), SPE_PLACE_WRITE);
@@ -62,14 +62,14 @@ static void test_fills_to_the_limit(void **state)
 	expect_stopped(S | 1, BASE + 0x1000);
 }
 
-static void test_disabled(void **state)
+static void a_disabled_buffer_takes_no_record(void **state)
 {
 	set(REG_NUM(PMBLIMITR_EL1), BASE + 0x1000);
 	assert_int_equal(spe_buffer_place(&regs, &va), SPE_PLACE_OFF);
 	assert_int_equal(regs.pmbsr, 0);
 }
 
-static void test_discards(void **state)
+static void in_discard_mode_records_go_nowhere(void **state)
 {
 	set(REG_NUM(PMBLIMITR_EL1), BASE | 1 | 2 << 1);
 	/* whatever the pointer is */
@@ -84,7 +84,7 @@ static void test_discards(void **state)
 }
 
 /* Software put the pointer where no record fits: nothing is written. */
-static void test_no_room_at_the_start(void **state)
+static void a_pointer_without_room_is_a_full_buffer(void **state)
 {
 	static const u64 rows[][2] = {
 		{ BASE + 0x1000, BASE + 0x1000 }, /* empty */
@@ -101,7 +101,7 @@ static void test_no_room_at_the_start(void **state)
 	}
 }
 
-static void test_last_record_of_the_address_space(void **state)
+static void the_last_record_of_the_address_space_is_written(void **state)
 {
 	buffer(~0xfffULL - 64, ~0xfffULL);
 	assert_int_equal(spe_buffer_place(&regs, &va), SPE_PLACE_WRITE);
@@ -109,7 +109,7 @@ static void test_last_record_of_the_address_space(void **state)
 	expect_stopped(S | 1, ~0xfffULL);
 }
 
-static void test_pointer_is_aligned(void **state)
+static void the_pointer_is_aligned(void **state)
 {
 	buffer(BASE + 0x3f, BASE + 0x1000);
 	assert_int_equal(spe_buffer_place(&regs, &va), SPE_PLACE_WRITE);
@@ -119,7 +119,7 @@ static void test_pointer_is_aligned(void **state)
 	assert_int_equal(va, BASE + 0xfc0);
 }
 
-static void test_faults(void **state)
+static void a_fault_gives_its_syndrome(void **state)
 {
 	static const struct {
 		unsigned int stage;
@@ -146,14 +146,14 @@ static void test_faults(void **state)
 	}
 }
 
-static void test_abort(void **state)
+static void an_abort_is_a_synchronous_external_abort(void **state)
 {
 	spe_buffer_abort(&regs);
 	expect_stopped(EC(0x24) | 0x10 | EA | S, BASE);
 }
 
 /* What the guest left in PMBSR_EL1 without S is replaced by an event, but for the sticky bits. */
-static void test_old_syndrome(void **state)
+static void an_event_replaces_a_syndrome_that_software_left(void **state)
 {
 	set(REG_NUM(PMBSR_EL1), EC(0x3f) | 0x3f | COLL | EA | DL);
 	spe_buffer_fault(&regs, 1, 0x07);
@@ -161,7 +161,7 @@ static void test_old_syndrome(void **state)
 }
 
 /* The first event stays until software has cleared S. */
-static void test_one_event_at_a_time(void **state)
+static void an_event_stays_until_software_clears_it(void **state)
 {
 	spe_buffer_fault(&regs, 1, 0x07);
 	spe_buffer_fault(&regs, 2, 0x0f);
@@ -174,7 +174,7 @@ static void test_one_event_at_a_time(void **state)
 	expect_stopped(S, BASE);
 }
 
-static void test_collision(void **state)
+static void the_collision_bit_does_not_stop_the_buffer(void **state)
 {
 	set(REG_NUM(PMBSR_EL1), COLL);
 	assert_int_equal(regs.pmbsr, COLL);
@@ -184,17 +184,17 @@ static void test_collision(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_fills_to_the_limit, setup),
-		cmocka_unit_test_setup(test_disabled, setup),
-		cmocka_unit_test_setup(test_discards, setup),
-		cmocka_unit_test_setup(test_no_room_at_the_start, setup),
-		cmocka_unit_test_setup(test_last_record_of_the_address_space, setup),
-		cmocka_unit_test_setup(test_pointer_is_aligned, setup),
-		cmocka_unit_test_setup(test_faults, setup),
-		cmocka_unit_test_setup(test_abort, setup),
-		cmocka_unit_test_setup(test_old_syndrome, setup),
-		cmocka_unit_test_setup(test_one_event_at_a_time, setup),
-		cmocka_unit_test_setup(test_collision, setup),
+		cmocka_unit_test_setup(the_buffer_fills_to_its_limit, setup),
+		cmocka_unit_test_setup(a_disabled_buffer_takes_no_record, setup),
+		cmocka_unit_test_setup(in_discard_mode_records_go_nowhere, setup),
+		cmocka_unit_test_setup(a_pointer_without_room_is_a_full_buffer, setup),
+		cmocka_unit_test_setup(the_last_record_of_the_address_space_is_written, setup),
+		cmocka_unit_test_setup(the_pointer_is_aligned, setup),
+		cmocka_unit_test_setup(a_fault_gives_its_syndrome, setup),
+		cmocka_unit_test_setup(an_abort_is_a_synchronous_external_abort, setup),
+		cmocka_unit_test_setup(an_event_replaces_a_syndrome_that_software_left, setup),
+		cmocka_unit_test_setup(an_event_stays_until_software_clears_it, setup),
+		cmocka_unit_test_setup(the_collision_bit_does_not_stop_the_buffer, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

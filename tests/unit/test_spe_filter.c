@@ -24,7 +24,7 @@ static void set(u32 encoding, u64 value)
 	assert_true(spe_reg_write(&regs, encoding, value));
 }
 
-static void test_no_filter(void **state)
+static void without_a_filter_all_samples_are_kept(void **state)
 {
 	set(REG_NUM(PMSEVFR_EL1), ~0ULL);
 	set(REG_NUM(PMSNEVFR_EL1), ~0ULL);
@@ -34,7 +34,7 @@ static void test_no_filter(void **state)
 	assert_true(spe_filter_keep(&regs, ~0ULL, 7, 0));
 }
 
-static void test_events(void **state)
+static void samples_without_a_selected_event_are_rejected(void **state)
 {
 	set(REG_NUM(PMSFCR_EL1), 1);
 	/* all that are named must be there: misaligned and not taken */
@@ -49,7 +49,7 @@ static void test_events(void **state)
 	assert_true(spe_filter_keep(&regs, 0, 0, 0));
 }
 
-static void test_inverse_events(void **state)
+static void samples_with_an_inversely_selected_event_are_rejected(void **state)
 {
 	set(REG_NUM(PMSFCR_EL1), 8);
 	set(REG_NUM(PMSNEVFR_EL1), 1 << 11 | 1 << 6);
@@ -64,7 +64,7 @@ static void test_inverse_events(void **state)
 	assert_false(spe_filter_keep(&regs, 1 << 6, 0, 0));
 }
 
-static void test_sve_events(void **state)
+static void events_of_sve_need_sve(void **state)
 {
 	regs.sve = true;
 	set(REG_NUM(PMSFCR_EL1), 1);
@@ -77,7 +77,7 @@ static void test_sve_events(void **state)
 }
 
 /* Every choice of PMSFCR_EL1.{B,LD,ST}, every kind of operation. */
-static void test_types(void **state)
+static void samples_are_filtered_by_type(void **state)
 {
 	for (u64 wanted = 0; wanted < 8; wanted++)
 		for (u64 ops = 0; ops < 8; ops++) {
@@ -87,7 +87,7 @@ static void test_types(void **state)
 		}
 }
 
-static void test_latency(void **state)
+static void samples_below_the_minimum_latency_are_rejected(void **state)
 {
 	set(REG_NUM(PMSFCR_EL1), 4);
 	for (u32 min = 0; min <= 0xfff; min += 0x111) {
@@ -105,7 +105,7 @@ static void test_latency(void **state)
 }
 
 /* The filter is the logical AND of those that are on. */
-static void test_all_must_agree(void **state)
+static void all_enabled_filters_must_agree(void **state)
 {
 	set(REG_NUM(PMSEVFR_EL1), 1 << 7);
 	set(REG_NUM(PMSNEVFR_EL1), 1 << 11);
@@ -124,13 +124,14 @@ static void test_all_must_agree(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_no_filter, setup),
-		cmocka_unit_test_setup(test_events, setup),
-		cmocka_unit_test_setup(test_inverse_events, setup),
-		cmocka_unit_test_setup(test_sve_events, setup),
-		cmocka_unit_test_setup(test_types, setup),
-		cmocka_unit_test_setup(test_latency, setup),
-		cmocka_unit_test_setup(test_all_must_agree, setup),
+		cmocka_unit_test_setup(without_a_filter_all_samples_are_kept, setup),
+		cmocka_unit_test_setup(samples_without_a_selected_event_are_rejected, setup),
+		cmocka_unit_test_setup(samples_with_an_inversely_selected_event_are_rejected,
+				       setup),
+		cmocka_unit_test_setup(events_of_sve_need_sve, setup),
+		cmocka_unit_test_setup(samples_are_filtered_by_type, setup),
+		cmocka_unit_test_setup(samples_below_the_minimum_latency_are_rejected, setup),
+		cmocka_unit_test_setup(all_enabled_filters_must_agree, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

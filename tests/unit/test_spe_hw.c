@@ -237,7 +237,7 @@ static void check_choice(const struct choice *c)
 	assert_int_equal(spe_provider_fits(&less), !hardware);
 }
 
-static void test_choice(void **state)
+static void the_provider_is_chosen_by_option_and_machine(void **state)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(choices); i++) {
 		int status = 0;
@@ -254,7 +254,7 @@ static void test_choice(void **state)
 	}
 }
 
-static void test_identify(void **state)
+static void a_unit_is_identified_by_its_registers(void **state)
 {
 	struct spe_unit_id id;
 
@@ -278,7 +278,7 @@ static void test_identify(void **state)
 	assert_int_equal(id.version, 0);
 }
 
-static void test_merge(void **state)
+static void units_that_differ_are_reduced_to_what_all_have(void **state)
 {
 	struct spe_unit_id all = {
 		.version = 3,
@@ -313,7 +313,7 @@ static u64 id(const struct vcpu *vcpu, enum id_field field)
 	return id_reg_value(vcpu, desc->reg) >> desc->shift & GENMASK(desc->width - 1, 0);
 }
 
-static void test_id(void **state)
+static void id_registers_show_the_unit(void **state)
 {
 	struct spe_unit_id other = v1p2;
 
@@ -360,7 +360,7 @@ static void check_masks(const struct spe_unit_id *unit, const u64 *want)
 	assert_int_equal(w.undefs, 0);
 }
 
-static void test_masks(void **state)
+static void bits_that_the_unit_does_not_have_are_res0(void **state)
 {
 	static const u64 full[] = { 0x7b,
 				    0xffff0000ff00f8eaULL,
@@ -396,7 +396,7 @@ static void test_masks(void **state)
 }
 
 /* Debug registers are the guest's as if it had no SPE. */
-static void test_debug(void **state)
+static void the_guest_has_all_of_its_debug_registers(void **state)
 {
 	msr(DFR0, 0);
 	assert_false(V->spe->arm.interested);
@@ -411,7 +411,7 @@ static void test_debug(void **state)
 
 /* ---- the unit ---- */
 
-static void test_start(void **state)
+static void a_guest_that_profiles_has_its_registers_in_the_unit(void **state)
 {
 	static const char order[] = "s3_0_c9_c9_0=22 s3_0_c9_c9_2=777 s3_0_c9_c9_3=1000 "
 				    "s3_0_c9_c9_4=0 s3_0_c9_c9_5=0 s3_0_c9_c9_6=0 "
@@ -431,7 +431,7 @@ static void test_start(void **state)
 }
 
 /* Only what the CPU has: PMSNEVFR_EL1 came with FEAT_SPEv1p2. */
-static void test_old_unit(void **state)
+static void an_old_unit_gets_only_the_registers_that_it_has(void **state)
 {
 	struct spe_unit_id old = v1p2;
 
@@ -444,7 +444,7 @@ static void test_old_unit(void **state)
 }
 
 /* With E2H=1 EL1's PMSCR_EL1 has another name, and its own is EL2's. */
-static void test_e2h(void **state)
+static void with_e2h_the_el12_name_of_pmscr_is_used(void **state)
 {
 	fake_sysreg_set("hcr_el2", HCR_E2H);
 	fake_sysreg_set("s3_5_c9_c9_0", 0x10);
@@ -456,7 +456,7 @@ static void test_e2h(void **state)
 	assert_int_equal(fake_sysreg_get("s3_5_c9_c9_0"), 0x10);
 }
 
-static void test_stop(void **state)
+static void the_end_of_a_run_takes_the_registers_out_of_the_unit(void **state)
 {
 	static const char order[] = "psb csync dsb nsh isb " PMBPTR "? " PMSICR "? " PMBSR
 				    "? " PMBLIMITR "=0 isb";
@@ -479,7 +479,7 @@ static void test_stop(void **state)
 }
 
 /* An access stops the unit if it would see, or change, what is in it. */
-static void test_access_while_running(void **state)
+static void an_access_to_what_is_in_the_unit_stops_it(void **state)
 {
 	profile();
 	fake_sysreg_set(PMBPTR, 0x80000040);
@@ -506,7 +506,7 @@ static void test_access_while_running(void **state)
 }
 
 /* An event at an exit: the vCPU's, not the unit's; and off until the guest has dealt with it. */
-static void test_event(void **state)
+static void an_event_becomes_the_vcpus(void **state)
 {
 	profile();
 	fake_sysreg_set(PMBSR, FULL | PMBSR_COLL);
@@ -529,7 +529,7 @@ static void test_event(void **state)
 }
 
 /* The last records fill the buffer while the guest is about to wait: it must not. */
-static void test_event_at_wfi(void **state)
+static void an_event_at_wfi_keeps_the_vcpu_awake(void **state)
 {
 	profile();
 	assert_int_equal(stage->handled(V, vcpu_to_host(KEEL_EXIT_WFI)), KEEL_EXIT_WFI);
@@ -552,7 +552,7 @@ static u64 event(u64 pmbsr)
 	return get(REG_NUM(PMBSR_EL1));
 }
 
-static void test_faults(void **state)
+static void faults_of_stage_2_are_external_aborts_to_the_guest(void **state)
 {
 	const u64 s1 = FIELD_PREP(PMBSR_EC, PMBSR_EC_S1) | PMBSR_S;
 	const u64 s2 = FIELD_PREP(PMBSR_EC, PMBSR_EC_S2) | PMBSR_S;
@@ -570,7 +570,7 @@ static void test_faults(void **state)
 	assert_int_equal(event(s2 | 0xffULL << 32 | 0xffc7), abort);
 }
 
-static void test_stop_by_the_host(void **state)
+static void the_host_can_stop_profiling(void **state)
 {
 	profile();
 	stage->handled(V, vcpu_to_host(KEEL_EXIT_IRQ));
@@ -591,7 +591,7 @@ static void test_stop_by_the_host(void **state)
 }
 
 /* All registers out of one vCPU and into another, as a migration does. */
-static void test_one_reg(void **state)
+static void all_registers_move_to_another_vcpu(void **state)
 {
 	static const u32 regs[] = { REG_NUM(PMSCR_EL1),	    REG_NUM(PMSNEVFR_EL1),
 				    REG_NUM(PMSICR_EL1),    REG_NUM(PMSIRR_EL1),
@@ -653,7 +653,7 @@ static void check_host(u64 pmblimitr)
 }
 
 /* The host profiles, and has an event pending, while a guest that profiles has the CPU. */
-static void test_host(void **state)
+static void a_host_that_profiles_gets_its_registers_back(void **state)
 {
 	static const u64 limits[] = { 0xffff000012400001, 0xffff000012400000 };
 
@@ -675,7 +675,7 @@ static void test_host(void **state)
 
 /* A guest that does not profile: the host's buffer is off meanwhile,
  * and nothing else is touched. */
-static void test_host_beside_others(void **state)
+static void for_a_guest_that_does_not_profile_only_the_hosts_buffer_is_off(void **state)
 {
 	const u64 limit = 0xffff000012400001;
 
@@ -698,24 +698,25 @@ static void test_host_beside_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_choice, setup),
-		cmocka_unit_test_setup(test_identify, setup),
-		cmocka_unit_test_setup(test_merge, setup),
-		cmocka_unit_test_setup(test_id, setup),
-		cmocka_unit_test_setup(test_masks, setup),
-		cmocka_unit_test_setup(test_debug, setup),
-		cmocka_unit_test_setup(test_start, setup),
-		cmocka_unit_test_setup(test_old_unit, setup),
-		cmocka_unit_test_setup(test_e2h, setup),
-		cmocka_unit_test_setup(test_stop, setup),
-		cmocka_unit_test_setup(test_access_while_running, setup),
-		cmocka_unit_test_setup(test_event, setup),
-		cmocka_unit_test_setup(test_event_at_wfi, setup),
-		cmocka_unit_test_setup(test_faults, setup),
-		cmocka_unit_test_setup(test_stop_by_the_host, setup),
-		cmocka_unit_test_setup(test_one_reg, setup),
-		cmocka_unit_test_setup(test_host, setup),
-		cmocka_unit_test_setup(test_host_beside_others, setup),
+		cmocka_unit_test_setup(the_provider_is_chosen_by_option_and_machine, setup),
+		cmocka_unit_test_setup(a_unit_is_identified_by_its_registers, setup),
+		cmocka_unit_test_setup(units_that_differ_are_reduced_to_what_all_have, setup),
+		cmocka_unit_test_setup(id_registers_show_the_unit, setup),
+		cmocka_unit_test_setup(bits_that_the_unit_does_not_have_are_res0, setup),
+		cmocka_unit_test_setup(the_guest_has_all_of_its_debug_registers, setup),
+		cmocka_unit_test_setup(a_guest_that_profiles_has_its_registers_in_the_unit, setup),
+		cmocka_unit_test_setup(an_old_unit_gets_only_the_registers_that_it_has, setup),
+		cmocka_unit_test_setup(with_e2h_the_el12_name_of_pmscr_is_used, setup),
+		cmocka_unit_test_setup(the_end_of_a_run_takes_the_registers_out_of_the_unit, setup),
+		cmocka_unit_test_setup(an_access_to_what_is_in_the_unit_stops_it, setup),
+		cmocka_unit_test_setup(an_event_becomes_the_vcpus, setup),
+		cmocka_unit_test_setup(an_event_at_wfi_keeps_the_vcpu_awake, setup),
+		cmocka_unit_test_setup(faults_of_stage_2_are_external_aborts_to_the_guest, setup),
+		cmocka_unit_test_setup(the_host_can_stop_profiling, setup),
+		cmocka_unit_test_setup(all_registers_move_to_another_vcpu, setup),
+		cmocka_unit_test_setup(a_host_that_profiles_gets_its_registers_back, setup),
+		cmocka_unit_test_setup(
+			for_a_guest_that_does_not_profile_only_the_hosts_buffer_is_off, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

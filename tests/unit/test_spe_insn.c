@@ -113,7 +113,7 @@ static const struct {
 	{ 0x38e19043, X2, SPE_INSN_LOAD_ATOMIC, 1, 0x16, 8, "rcwclral x1, x3, [x2]" },
 };
 
-static void test_accesses(void **state)
+static void each_access_has_its_class_and_address(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(accesses); i++) {
 		struct spe_insn insn = decode(accesses[i].word);
@@ -130,7 +130,7 @@ static void test_accesses(void **state)
 	}
 }
 
-static void test_no_address(void **state)
+static void instructions_without_a_known_address_have_none(void **state)
 {
 	static const u32 words[] = {
 		0xc5c3c441, /* ld1d {z1.d}, p1/z, [x2, z3.d] */
@@ -149,7 +149,7 @@ static void test_no_address(void **state)
 	}
 }
 
-static void test_unknown_vector_length(void **state)
+static void an_unknown_vector_length_gives_no_address(void **state)
 {
 	struct spe_insn insn = decode(0x85bf5441); /* ldr z1, [x2, #-3, mul vl] */
 	u64 va;
@@ -162,7 +162,7 @@ static void test_unknown_vector_length(void **state)
 }
 
 /* LDG reads the tag of the granule that the address is in. */
-static void test_tag_granule(void **state)
+static void a_tag_access_is_of_its_granule(void **state)
 {
 	struct spe_insn insn = decode(0xd9601041); /* ldg x1, [x2, #16] */
 	u64 va;
@@ -172,7 +172,7 @@ static void test_tag_granule(void **state)
 	assert_int_equal(va, X2 + 16);
 }
 
-static void test_memory_copy(void **state)
+static void a_memory_copy_has_both_addresses(void **state)
 {
 	struct spe_insn prologue = decode(0x19020461), main = decode(0x1d420461);
 	u8 class, sub;
@@ -197,7 +197,7 @@ static void test_memory_copy(void **state)
 	assert_int_equal(main.class, SPE_INSN_LOAD);
 }
 
-static void test_misaligned(void **state)
+static void misaligned_elements_are_found(void **state)
 {
 	static const struct {
 		u32 word;
@@ -223,7 +223,7 @@ static void test_misaligned(void **state)
 }
 
 /* Elements count, by the bit of their first byte. */
-static void test_predicates(void **state)
+static void predicates_give_their_events(void **state)
 {
 	static const struct {
 		u32 word;
@@ -303,7 +303,7 @@ static const struct {
 	{ 0xd69f0fff, IND | AUTH, 0xaaaa0000, true, "eretab" },
 };
 
-static void test_branches(void **state)
+static void each_branch_has_its_target_and_type(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(branches); i++) {
 		struct spe_insn insn = decode(branches[i].word);
@@ -324,7 +324,7 @@ static void test_branches(void **state)
 }
 
 /* A W register's upper half is not looked at. */
-static void test_width(void **state)
+static void a_w_register_has_32_bits(void **state)
 {
 	struct spe_insn w = decode(0x34000041), x = decode(0xb4000041); /* cbz w1; cbz x1 */
 
@@ -334,7 +334,7 @@ static void test_width(void **state)
 }
 
 /* Authentication codes: bits 54 down to the address's width, and the top byte without TBI. */
-static void test_signed_pointers(void **state)
+static void authentication_codes_are_stripped(void **state)
 {
 	static const struct {
 		u64 pointer, low, high;
@@ -407,7 +407,7 @@ static bool by_the_table(u32 cond, bool n, bool z, bool c, bool v)
 	}
 }
 
-static void test_conditions(void **state)
+static void conditions_hold_as_the_manual_says(void **state)
 {
 	for (u32 cond = 0; cond < 16; cond++)
 		for (u32 nzcv = 0; nzcv < 16; nzcv++) {
@@ -427,7 +427,7 @@ static void test_conditions(void **state)
 		}
 }
 
-static void test_other_operations(void **state)
+static void other_operations_have_their_class(void **state)
 {
 	static const struct {
 		u32 word;
@@ -462,7 +462,7 @@ static void test_other_operations(void **state)
 }
 
 /* Whatever the word is: no undefined behaviour, and members in their ranges. */
-static void test_any_word(void **state)
+static void any_word_is_decoded_within_bounds(void **state)
 {
 	u64 seed = 88172645463325252ULL, va, target;
 	u8 class, sub;
@@ -491,19 +491,19 @@ static void test_any_word(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_accesses, setup),
-		cmocka_unit_test_setup(test_no_address, setup),
-		cmocka_unit_test_setup(test_unknown_vector_length, setup),
-		cmocka_unit_test_setup(test_tag_granule, setup),
-		cmocka_unit_test_setup(test_memory_copy, setup),
-		cmocka_unit_test_setup(test_misaligned, setup),
-		cmocka_unit_test_setup(test_predicates, setup),
-		cmocka_unit_test_setup(test_branches, setup),
-		cmocka_unit_test_setup(test_width, setup),
-		cmocka_unit_test_setup(test_signed_pointers, setup),
-		cmocka_unit_test_setup(test_conditions, setup),
-		cmocka_unit_test_setup(test_other_operations, setup),
-		cmocka_unit_test_setup(test_any_word, setup),
+		cmocka_unit_test_setup(each_access_has_its_class_and_address, setup),
+		cmocka_unit_test_setup(instructions_without_a_known_address_have_none, setup),
+		cmocka_unit_test_setup(an_unknown_vector_length_gives_no_address, setup),
+		cmocka_unit_test_setup(a_tag_access_is_of_its_granule, setup),
+		cmocka_unit_test_setup(a_memory_copy_has_both_addresses, setup),
+		cmocka_unit_test_setup(misaligned_elements_are_found, setup),
+		cmocka_unit_test_setup(predicates_give_their_events, setup),
+		cmocka_unit_test_setup(each_branch_has_its_target_and_type, setup),
+		cmocka_unit_test_setup(a_w_register_has_32_bits, setup),
+		cmocka_unit_test_setup(authentication_codes_are_stripped, setup),
+		cmocka_unit_test_setup(conditions_hold_as_the_manual_says, setup),
+		cmocka_unit_test_setup(other_operations_have_their_class, setup),
+		cmocka_unit_test_setup(any_word_is_decoded_within_bounds, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,7 +51,7 @@ static bool excepted(u32 word)
 	return false;
 }
 
-static void test_random_words(void **state)
+static void random_words_agree_with_capstone(void **state)
 {
 	unsigned int seen[SPE_INSN_BRANCH + 1] = { 0 }, bad = 0;
 	csh cs;
@@ -89,7 +89,7 @@ static void test_random_words(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random_words) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(random_words_agree_with_capstone) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,7 +138,7 @@ static void write_words(char *path)
 	assert_int_equal(fclose(file), 0);
 }
 
-static void test_random_words(void **state)
+static void random_words_agree_with_objdump(void **state)
 {
 	char path[] = "/tmp/keel-a64-XXXXXX", command[256], line[512];
 	FILE *objdump;
@@ -168,7 +168,7 @@ static void test_random_words(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random_words) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(random_words_agree_with_objdump) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

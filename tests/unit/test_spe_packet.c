@@ -43,7 +43,7 @@ static void expect_bytes(const struct spe_record *r, const u8 *bytes, size_t n)
 	}
 #define REST 0x52, 0x00, 0x00, 0x48, 0x00 /* no events; operation: other */
 
-static void test_address_packets(void **state)
+static void address_packets_are_encoded(void **state)
 {
 	EXPECT(R(.has = SPE_HAS_ADDR(SPE_ADDR_PC), .addr = { 0x1122334455667788 }), 0xb0, 0x88,
 	       0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, REST, 0x01);
@@ -57,7 +57,7 @@ static void test_address_packets(void **state)
 	       0xb4, 8, 7, 6, 5, 4, 3, 2, 1, REST, 0x01);
 }
 
-static void test_address_payloads(void **state)
+static void address_payloads_have_ns_and_el(void **state)
 {
 	/* NS is bit 63, EL bits 62:61; the address is bits 55:0 */
 	assert_int_equal(spe_address_code(0xffff800012345678, 1), 0xa0ff800012345678);
@@ -69,7 +69,7 @@ static void test_address_payloads(void **state)
 	assert_int_equal(spe_address_pa(~0ULL), 0x80ffffffffffffff);
 }
 
-static void test_context_packets(void **state)
+static void context_packets_are_encoded(void **state)
 {
 	EXPECT(R(.has = SPE_HAS_CONTEXT_EL1, .context_el1 = 0x01020304), 0x64, 4, 3, 2, 1, REST,
 	       0x01);
@@ -77,7 +77,7 @@ static void test_context_packets(void **state)
 	       0x01);
 }
 
-static void test_counter_packets(void **state)
+static void counter_packets_saturate(void **state)
 {
 	EXPECT(R(.has = SPE_HAS_COUNTER(SPE_COUNTER_TOTAL), .counter = { 0x123 }), 0x98, 0x23, 0x01,
 	       REST, 0x01);
@@ -92,7 +92,7 @@ static void test_counter_packets(void **state)
 	       0x0f, REST, 0x01);
 }
 
-static void test_events_packet_grows(void **state)
+static void the_events_packet_grows_with_its_events(void **state)
 {
 	EXPECT(R(.events = 0xffff), 0x52, 0xff, 0xff, 0x48, 0, 0x01);
 	EXPECT(R(.events = 0x10000), 0x62, 0, 0, 1, 0, 0x48, 0, 0x01);
@@ -100,7 +100,7 @@ static void test_events_packet_grows(void **state)
 	EXPECT(R(.events = 1ULL << 32), 0x72, 0, 0, 0, 0, 1, 0, 0, 0, 0x48, 0, 0x01);
 }
 
-static void test_operation_packets(void **state)
+static void operation_packets_are_encoded(void **state)
 {
 	EXPECT(R(.op_class = SPE_OP_CLASS_OTHER, .op_sub = 1), 0x52, 0, 0, 0x48, 1, 0x01);
 	EXPECT(R(.op_class = SPE_OP_CLASS_LDST, .op_sub = 0x1f), 0x52, 0, 0, 0x49, 0x1f, 0x01);
@@ -109,7 +109,7 @@ static void test_operation_packets(void **state)
 			 -EINVAL);
 }
 
-static void test_source_and_timestamp(void **state)
+static void a_timestamp_ends_the_record(void **state)
 {
 	EXPECT(R(.has = SPE_HAS_SOURCE, .source = 0x0d), REST, 0x43, 0x0d, 0x01);
 	/* a timestamp ends the record, in the place of an End packet */
@@ -117,7 +117,7 @@ static void test_source_and_timestamp(void **state)
 	       4, 3, 2, 1);
 }
 
-static void test_effective_vector_length(void **state)
+static void vector_lengths_are_rounded_up(void **state)
 {
 	static const struct {
 		unsigned int bits;
@@ -130,7 +130,7 @@ static void test_effective_vector_length(void **state)
 		assert_int_equal(spe_evl(rows[i].bits), rows[i].evl);
 }
 
-static void test_largest_records(void **state)
+static void the_largest_records_fit(void **state)
 {
 	struct spe_record r = {
 		.has = SPE_HAS_ADDR(SPE_ADDR_PC) | SPE_HAS_ADDR(SPE_ADDR_VA) |
@@ -242,7 +242,7 @@ static struct spe_record random_record(void)
 	return r;
 }
 
-static void test_round_trip(void **state)
+static void random_records_are_decoded_again(void **state)
 {
 	unsigned int count = 0;
 
@@ -268,7 +268,7 @@ static void test_round_trip(void **state)
 }
 
 /* The words that are made in registers are those of the packets. */
-static void test_usual_records(void **state)
+static void usual_records_are_encoded_as_others(void **state)
 {
 	u64 words[SPE_RECORD_WORDS], n;
 
@@ -300,17 +300,17 @@ static void test_usual_records(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_address_packets),
-		cmocka_unit_test(test_address_payloads),
-		cmocka_unit_test(test_context_packets),
-		cmocka_unit_test(test_counter_packets),
-		cmocka_unit_test(test_events_packet_grows),
-		cmocka_unit_test(test_operation_packets),
-		cmocka_unit_test(test_source_and_timestamp),
-		cmocka_unit_test(test_effective_vector_length),
-		cmocka_unit_test(test_largest_records),
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_usual_records),
+		cmocka_unit_test(address_packets_are_encoded),
+		cmocka_unit_test(address_payloads_have_ns_and_el),
+		cmocka_unit_test(context_packets_are_encoded),
+		cmocka_unit_test(counter_packets_saturate),
+		cmocka_unit_test(the_events_packet_grows_with_its_events),
+		cmocka_unit_test(operation_packets_are_encoded),
+		cmocka_unit_test(a_timestamp_ends_the_record),
+		cmocka_unit_test(vector_lengths_are_rounded_up),
+		cmocka_unit_test(the_largest_records_fit),
+		cmocka_unit_test(random_records_are_decoded_again),
+		cmocka_unit_test(usual_records_are_encoded_as_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,7 @@ static const struct {
 
 #define ENC(crm, op2) (0xc000U | 9U << 7 | (crm) << 3 | (op2))
 
-static void test_res0(void **state)
+static void bits_that_are_res0_read_as_zero(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(stored); i++) {
 		u32 encoding = ENC(stored[i].crm, stored[i].op2);
@@ -74,7 +74,7 @@ static void test_res0(void **state)
 	}
 }
 
-static void test_registers_are_apart(void **state)
+static void registers_are_apart(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(stored); i++) {
 		setup(NULL);
@@ -85,7 +85,7 @@ static void test_registers_are_apart(void **state)
 	}
 }
 
-static void test_id_registers(void **state)
+static void id_registers_show_what_is_offered(void **state)
 {
 	/* FE, FT, FL, ArchInst, ERnd, FnE; interval 1024; 64 bytes at most; 12-bit counters */
 	assert_int_equal(read(ENC(9, 7)), 0x2646f);
@@ -95,7 +95,7 @@ static void test_id_registers(void **state)
 	assert_false(spe_reg_write(&regs, ENC(10, 7), 0));
 }
 
-static void test_no_other_register(void **state)
+static void no_other_encoding_is_a_register(void **state)
 {
 	unsigned int found = 0;
 	u64 value;
@@ -120,7 +120,7 @@ static void test_no_other_register(void **state)
 	assert_int_equal(found, 12);
 }
 
-static void test_reset(void **state)
+static void a_reset_clears_all_registers(void **state)
 {
 	regs.sve = true;
 	for (size_t i = 0; i < ARRAY_SIZE(stored); i++)
@@ -132,7 +132,7 @@ static void test_reset(void **state)
 	assert_false(spe_irq(&regs));
 }
 
-static void test_enabled(void **state)
+static void profiling_is_enabled_as_the_manual_says(void **state)
 {
 	for (unsigned int bits = 0; bits < 16; bits++) {
 		bool e0 = bits & 1, e1 = bits & 2, enable = bits & 4, service = bits & 8;
@@ -206,7 +206,7 @@ static void interval_like_the_manual(bool rnd, u64 icr)
 	assert_true(samples >= total / 0x600 && samples <= total / 0x500 + 3);
 }
 
-static void test_interval(void **state)
+static void the_interval_counts_as_in_the_manual(void **state)
 {
 	static const u64 starts[] = {
 		0, 1, 2, 0x500, 3ULL << 56, 0xffULL << 56 | 1, 9ULL << 56 | 9
@@ -218,7 +218,7 @@ static void test_interval(void **state)
 	}
 }
 
-static void test_interval_of_nothing(void **state)
+static void no_instructions_count_nothing(void **state)
 {
 	bool sample = true;
 
@@ -229,7 +229,7 @@ static void test_interval_of_nothing(void **state)
 }
 
 /* Less than PMSIDR_EL1.Interval, 0 included, is that; and what was due first is not lost. */
-static void test_least_interval(void **state)
+static void a_smaller_interval_is_the_least_one(void **state)
 {
 	static const u64 reloads[] = { 0, 0x100, 0x300, 0x400, 0x500 };
 	bool sample;
@@ -252,15 +252,15 @@ static void test_least_interval(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_res0, setup),
-		cmocka_unit_test_setup(test_registers_are_apart, setup),
-		cmocka_unit_test_setup(test_id_registers, setup),
-		cmocka_unit_test_setup(test_no_other_register, setup),
-		cmocka_unit_test_setup(test_reset, setup),
-		cmocka_unit_test_setup(test_enabled, setup),
-		cmocka_unit_test_setup(test_interval, setup),
-		cmocka_unit_test_setup(test_interval_of_nothing, setup),
-		cmocka_unit_test_setup(test_least_interval, setup),
+		cmocka_unit_test_setup(bits_that_are_res0_read_as_zero, setup),
+		cmocka_unit_test_setup(registers_are_apart, setup),
+		cmocka_unit_test_setup(id_registers_show_what_is_offered, setup),
+		cmocka_unit_test_setup(no_other_encoding_is_a_register, setup),
+		cmocka_unit_test_setup(a_reset_clears_all_registers, setup),
+		cmocka_unit_test_setup(profiling_is_enabled_as_the_manual_says, setup),
+		cmocka_unit_test_setup(the_interval_counts_as_in_the_manual, setup),
+		cmocka_unit_test_setup(no_instructions_count_nothing, setup),
+		cmocka_unit_test_setup(a_smaller_interval_is_the_least_one, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

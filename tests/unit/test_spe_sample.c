@@ -272,7 +272,7 @@ static u32 some_word(void)
 	}
 }
 
-static void test_any_instruction(void **state)
+static void a_record_of_any_instruction_is_as_the_manual_says(void **state)
 {
 	u64 want[SPE_RECORD_WORDS];
 
@@ -302,7 +302,7 @@ static void test_any_instruction(void **state)
 	assert_int_equal(cleaned, 0);
 }
 
-static void test_what_keeps_a_record_away(void **state)
+static void profiling_that_is_off_and_filters_keep_records_away(void **state)
 {
 	word = 0xf9400020; /* ldr x0, [x1] */
 	spe.regs.pmscr = PMSCR_E0SPE;
@@ -353,7 +353,7 @@ static void test_what_keeps_a_record_away(void **state)
 
 /* An exception of EL2's own on the guest's tables or memory: external aborts, and the guest goes
  * on. */
-static void test_memory_that_faults(void **state)
+static void memory_that_faults_is_an_external_abort_of_the_buffer(void **state)
 {
 	word = 0xf9400020; /* ldr x0, [x1] */
 	at_faults = true;
@@ -398,7 +398,7 @@ static bool goes_the_long_way(enum guest_exit_kind kind)
 	       long_ways == before + (kind == GUEST_IRQ ? 1 : 100);
 }
 
-static void test_the_alarm(void **state)
+static void the_alarm_takes_a_sample_at_once(void **state)
 {
 	word = 0xf9400020;
 	assert_true(goes_the_long_way(GUEST_SYNC)); /* an interrupt alone can be the alarm */
@@ -439,7 +439,7 @@ static void test_the_alarm(void **state)
 
 /* ---- false hits ---- */
 
-static void test_false_hit(void **state)
+static void a_usual_false_hit_is_emulated(void **state)
 {
 	assert_null(spe_false_hit(V)); /* while it is profiled, time has to be counted */
 	spe.since = 0;
@@ -461,7 +461,7 @@ static void refused(const char *reg, u64 value)
 	fake_sysreg_set(reg, was);
 }
 
-static void test_other_hits_are_left_alone(void **state)
+static void other_hits_are_left_alone(void **state)
 {
 	spe.since = 0;
 	refused("esr_el1", ESR_IL); /* UNDEF: perhaps an access */
@@ -488,7 +488,7 @@ static void test_other_hits_are_left_alone(void **state)
 }
 
 /* The fetch is a fault at EL2, whose registers the exit that follows must not take for its own. */
-static void test_false_hit_on_memory_that_faults(void **state)
+static void a_fetch_that_faults_leaves_the_exits_registers(void **state)
 {
 	spe.since = 0;
 	for (int i = 0; i < 2; i++) {
@@ -511,13 +511,14 @@ static void test_false_hit_on_memory_that_faults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_any_instruction, setup),
-		cmocka_unit_test_setup(test_what_keeps_a_record_away, setup),
-		cmocka_unit_test_setup(test_memory_that_faults, setup),
-		cmocka_unit_test_setup(test_the_alarm, setup),
-		cmocka_unit_test_setup(test_false_hit, setup),
-		cmocka_unit_test_setup(test_other_hits_are_left_alone, setup),
-		cmocka_unit_test_setup(test_false_hit_on_memory_that_faults, setup),
+		cmocka_unit_test_setup(a_record_of_any_instruction_is_as_the_manual_says, setup),
+		cmocka_unit_test_setup(profiling_that_is_off_and_filters_keep_records_away, setup),
+		cmocka_unit_test_setup(memory_that_faults_is_an_external_abort_of_the_buffer,
+				       setup),
+		cmocka_unit_test_setup(the_alarm_takes_a_sample_at_once, setup),
+		cmocka_unit_test_setup(a_usual_false_hit_is_emulated, setup),
+		cmocka_unit_test_setup(other_hits_are_left_alone, setup),
+		cmocka_unit_test_setup(a_fetch_that_faults_leaves_the_exits_registers, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

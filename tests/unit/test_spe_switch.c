@@ -170,7 +170,7 @@ static int interrupted(void)
 }
 
 /* The host profiles, the guest profiles, an interrupt ends it. */
-static void test_both(void **state)
+static void host_and_guest_can_both_profile(void **state)
 {
 	const char *trace, *at, *entry;
 
@@ -202,7 +202,7 @@ static int look(void)
 }
 
 /* The guest has no SPE: its code is not the host's to sample, and the buffer never EL2's. */
-static void test_the_host_alone(void **state)
+static void a_host_that_profiles_does_not_sample_the_guest(void **state)
 {
 	const char *at;
 
@@ -215,7 +215,7 @@ static void test_the_host_alone(void **state)
 	assert_null(find(fake_trace(), "s3_0_c9_c9_0"));
 }
 
-static void test_the_guest_alone(void **state)
+static void a_guest_can_profile_alone(void **state)
 {
 	const char *entry;
 
@@ -242,7 +242,7 @@ static int handled_by_keel(struct vcpu *v)
 	return VCPU_RESUME;
 }
 
-static void test_an_entry_that_is_none(void **state)
+static void an_entry_that_is_abandoned_leaves_the_unit_off(void **state)
 {
 	static const struct vcpu_hooks hooks = { .enter = refuse_second, .irq = handled_by_keel };
 
@@ -261,7 +261,7 @@ static int fill(void)
 }
 
 /* The event is gone from the unit, and with it the physical interrupt, before the host runs. */
-static void test_full(void **state)
+static void an_event_is_gone_from_the_unit_before_the_host_runs(void **state)
 {
 	guest = fill;
 	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
@@ -275,7 +275,7 @@ static void test_full(void **state)
 }
 
 /* On a CPU without a unit none of its registers is there, and nothing touches one. */
-static void test_without_a_unit(void **state)
+static void without_a_unit_no_register_of_it_is_touched(void **state)
 {
 	guest = interrupted;
 	fake_trace_start(true);
@@ -314,7 +314,7 @@ static const char *assert_walks_off(const char *from, u64 tcr, const char *to)
 }
 
 /* AT that the CPU executes ahead must not find one side's tables with the other's registers. */
-static void test_no_walks_in_between(void **state)
+static void no_walk_sees_tables_of_one_with_registers_of_the_other(void **state)
 {
 	const char *entry, *at;
 
@@ -343,7 +343,7 @@ static void test_no_walks_in_between(void **state)
 }
 
 /* On a CPU without errata none of that is done. */
-static void test_no_errata(void **state)
+static void without_errata_no_workaround_is_applied(void **state)
 {
 	guest = interrupted;
 	fake_sysreg_set("tcr_el1", 0x5555);
@@ -358,14 +358,16 @@ int main(void)
 {
 	static const struct spe_unit_id unit = { .version = 3, .pmbidr = 6, .events = 0xaa };
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_both, with),
-		cmocka_unit_test_setup(test_the_host_alone, without),
-		cmocka_unit_test_setup(test_the_guest_alone, with),
-		cmocka_unit_test_setup(test_full, with),
-		cmocka_unit_test_setup(test_without_a_unit, no_unit),
-		cmocka_unit_test_setup(test_no_walks_in_between, no_unit),
-		cmocka_unit_test_setup(test_no_errata, no_unit),
-		cmocka_unit_test_setup(test_an_entry_that_is_none, with), /* its hooks stay */
+		cmocka_unit_test_setup(host_and_guest_can_both_profile, with),
+		cmocka_unit_test_setup(a_host_that_profiles_does_not_sample_the_guest, without),
+		cmocka_unit_test_setup(a_guest_can_profile_alone, with),
+		cmocka_unit_test_setup(an_event_is_gone_from_the_unit_before_the_host_runs, with),
+		cmocka_unit_test_setup(without_a_unit_no_register_of_it_is_touched, no_unit),
+		cmocka_unit_test_setup(no_walk_sees_tables_of_one_with_registers_of_the_other,
+				       no_unit),
+		cmocka_unit_test_setup(without_errata_no_workaround_is_applied, no_unit),
+		cmocka_unit_test_setup(an_entry_that_is_abandoned_leaves_the_unit_off,
+				       with), /* its hooks stay */
 	};
 
 	spe_hw_init(&unit);

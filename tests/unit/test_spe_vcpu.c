@@ -58,7 +58,7 @@ static u64 id(const struct vcpu *vcpu, enum id_field field)
 	return id_reg_value(vcpu, desc->reg) >> desc->shift & GENMASK(desc->width - 1, 0);
 }
 
-static void test_id(void **state)
+static void id_registers_show_spe_and_the_breakpoints_left(void **state)
 {
 	const struct vcpu *without = &w.vcpu[2];
 
@@ -73,7 +73,7 @@ static void test_id(void **state)
 	assert_int_equal(debug_breakpoints(without), 6);
 }
 
-static void test_interest(void **state)
+static void only_the_guests_own_read_shows_interest(void **state)
 {
 	u64 value;
 
@@ -86,7 +86,7 @@ static void test_interest(void **state)
 	assert_true(w.vcpu[1].spe->arm.interested); /* it may have asked elsewhere */
 }
 
-static void test_user(void **state)
+static void userspace_reads_and_writes_spes_registers(void **state)
 {
 	u64 value;
 
@@ -105,7 +105,7 @@ static void test_user(void **state)
 	assert_false(V->spe->arm.interested);
 }
 
-static void test_init(void **state)
+static void init_checks_its_interrupt(void **state)
 {
 	struct vcpu *other = &w.vcpu[1];
 
@@ -133,7 +133,7 @@ static void test_init(void **state)
 	assert_int_equal(V->spe->stop, 0);
 }
 
-static void test_stats(void **state)
+static void statistics_are_read(void **state)
 {
 	struct vcpu_spe_stats stats;
 
@@ -153,7 +153,7 @@ static void test_stats(void **state)
 	assert_int_equal(stats.emulated, 4);
 }
 
-static void test_irq(void **state)
+static void the_interrupt_follows_pmbsr(void **state)
 {
 	assert_true(spe_vcpu_write(V, REG_NUM(PMBSR_EL1), PMBSR_S));
 	assert_int_equal(w.ppi, 0); /* which one is not known yet */
@@ -178,7 +178,7 @@ static void watch(void)
 }
 
 /* The last register is ours, whatever the guest has in its own; the host gets back what it had. */
-static void test_hardware(void **state)
+static void el2_uses_the_last_breakpoint_and_the_host_gets_its_own_back(void **state)
 {
 	fake_sysreg_set("mdscr_el1", 0x1000);
 	fake_sysreg_set("dbgbvr5_el1", 0x4444);
@@ -202,7 +202,7 @@ static void test_hardware(void **state)
 	assert_int_equal(fake_sysreg_get("mdscr_el1"), 0x1000);
 }
 
-static void test_nothing_is_written_twice(void **state)
+static void nothing_is_written_twice(void **state)
 {
 	unsigned int before;
 
@@ -218,7 +218,7 @@ static void test_nothing_is_written_twice(void **state)
 }
 
 /* The guest steps: nothing of ours. We step over something: nothing of the guest's. */
-static void test_steps(void **state)
+static void a_step_of_the_guests_and_one_of_el2s_exclude_each_other(void **state)
 {
 	watch();
 	V->sysreg[MDSCR_EL1] = MDSCR_SS;
@@ -238,15 +238,17 @@ static void test_steps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_id, setup),
-		cmocka_unit_test_setup(test_interest, setup),
-		cmocka_unit_test_setup(test_user, setup),
-		cmocka_unit_test_setup(test_init, setup),
-		cmocka_unit_test_setup(test_stats, setup),
-		cmocka_unit_test_setup(test_irq, setup),
-		cmocka_unit_test_setup(test_hardware, setup),
-		cmocka_unit_test_setup(test_nothing_is_written_twice, setup),
-		cmocka_unit_test_setup(test_steps, setup),
+		cmocka_unit_test_setup(id_registers_show_spe_and_the_breakpoints_left, setup),
+		cmocka_unit_test_setup(only_the_guests_own_read_shows_interest, setup),
+		cmocka_unit_test_setup(userspace_reads_and_writes_spes_registers, setup),
+		cmocka_unit_test_setup(init_checks_its_interrupt, setup),
+		cmocka_unit_test_setup(statistics_are_read, setup),
+		cmocka_unit_test_setup(the_interrupt_follows_pmbsr, setup),
+		cmocka_unit_test_setup(el2_uses_the_last_breakpoint_and_the_host_gets_its_own_back,
+				       setup),
+		cmocka_unit_test_setup(nothing_is_written_twice, setup),
+		cmocka_unit_test_setup(a_step_of_the_guests_and_one_of_el2s_exclude_each_other,
+				       setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

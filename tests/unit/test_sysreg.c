@@ -69,7 +69,7 @@ static void have_all(void)
 }
 
 /* On a CPU whose caches are not as the machine's these trap: what they say is the machine's. */
-static void test_caches_of_the_machine(void **state)
+static void on_a_cpu_with_other_caches_the_machines_are_read(void **state)
 {
 	fake_sysreg_set("clidr_el1", 3 | 4 << 3);
 	impl_regs_init();
@@ -89,7 +89,7 @@ static void test_caches_of_the_machine(void **state)
 	assert_undefined(SYSREG_ENC(1, 3, 7, 4, 1)); /* DC ZVA, where it is prohibited */
 }
 
-static void test_table_is_sorted(void **state)
+static void the_table_is_sorted(void **state)
 {
 	size_t i;
 
@@ -103,7 +103,7 @@ static void test_table_is_sorted(void **state)
 	}
 }
 
-static void test_table_is_consistent(void **state)
+static void the_table_is_consistent(void **state)
 {
 	static bool used[VCPU_SYSREG_COUNT];
 	size_t i;
@@ -131,7 +131,7 @@ static bool is_open_at_times(const struct sysreg_row *row)
 	return row->trap == BY_HCR_APK_0 || row->trap == BY_CPTR_TZ;
 }
 
-static void what_is_answered_or_absent_has_a_trap(void **state)
+static void what_is_emulated_or_absent_has_a_trap(void **state)
 {
 	size_t i;
 
@@ -152,7 +152,7 @@ static void what_is_answered_or_absent_has_a_trap(void **state)
 	}
 }
 
-static void each_trap_is_some_registers(void **state)
+static void each_trap_is_of_some_register(void **state)
 {
 	bool seen[GUEST_TRAP_COUNT] = { false };
 	size_t i;
@@ -164,7 +164,7 @@ static void each_trap_is_some_registers(void **state)
 			fail_msg("no register traps by number %zu", i);
 }
 
-static void test_find_nothing_between(void **state)
+static void no_encoding_is_in_two_rows(void **state)
 {
 	u32 enc;
 
@@ -178,7 +178,7 @@ static void test_find_nothing_between(void **state)
 	}
 }
 
-static void test_unknown_is_undefined_and_logged_once(void **state)
+static void an_unknown_register_is_undefined_and_logged_once(void **state)
 {
 	assert_undefined(SYSREG_ENC(3, 1, 15, 2, 3));
 	assert_int_equal(w.logs, 1);
@@ -188,7 +188,7 @@ static void test_unknown_is_undefined_and_logged_once(void **state)
 	assert_int_equal(w.logs, 2);
 }
 
-static void test_a_guest_cannot_fill_the_log(void **state)
+static void a_guest_cannot_fill_the_log(void **state)
 {
 	unsigned int enc, logs;
 
@@ -202,7 +202,7 @@ static void test_a_guest_cannot_fill_the_log(void **state)
 	assert_int_equal(w.logs, logs);
 }
 
-static void test_absent_is_undefined_and_not_logged(void **state)
+static void an_absent_register_is_undefined_and_not_logged(void **state)
 {
 	static const u16 encs[] = {
 		SYSREG_ENC(3, 3, 9, 12, 0),  /* PMCR_EL0 */
@@ -268,7 +268,7 @@ static void test_absent_is_undefined_and_not_logged(void **state)
 	assert_int_equal(w.logs, 0);
 }
 
-static void test_id_space_reads_as_zero(void **state)
+static void the_id_space_reads_as_zero(void **state)
 {
 	unsigned int crm, op2;
 
@@ -287,7 +287,7 @@ static void test_id_space_reads_as_zero(void **state)
 		}
 }
 
-static void test_id_registers_of_a_machine_with_everything(void **state)
+static void of_a_machine_with_everything_a_vm_sees_what_it_has(void **state)
 {
 	static const struct {
 		u16 field;
@@ -321,7 +321,7 @@ static void test_id_registers_of_a_machine_with_everything(void **state)
 				 id(rows[i].field), rows[i].value);
 }
 
-static void test_id_registers_follow_the_vm(void **state)
+static void id_registers_follow_the_vm(void **state)
 {
 	have_all();
 	set_field(ID_ISAR1_API, 5);
@@ -340,7 +340,7 @@ static void test_id_registers_follow_the_vm(void **state)
 	assert_int_equal(id(ID_ISAR1_API), 5);
 }
 
-static void test_id_registers_never_exceed_the_machine(void **state)
+static void id_registers_never_exceed_the_machine(void **state)
 {
 	set_field(ID_PFR0_FP, 0xf); /* none */
 	set_field(ID_PFR0_AdvSIMD, 0);
@@ -352,7 +352,7 @@ static void test_id_registers_never_exceed_the_machine(void **state)
 	assert_int_equal(id(ID_PFR0_CSV2), 0);
 }
 
-static void test_pa_range(void **state)
+static void parange_covers_the_ipa_space(void **state)
 {
 	static const struct {
 		u8 bits, machine, expect;
@@ -442,7 +442,7 @@ static void assert_hosts_debug(void)
 	}
 }
 
-static void test_debug_registers(void **state)
+static void debug_registers_keep_their_writable_bits(void **state)
 {
 	unsigned int n;
 
@@ -487,7 +487,7 @@ static void test_debug_registers(void **state)
 }
 
 /* Who enables no breakpoint has none touched, whatever else it does. */
-static void test_debug_is_not_switched_unused(void **state)
+static void debug_registers_that_are_not_used_are_not_switched(void **state)
 {
 	debug_world();
 	load(V);
@@ -503,7 +503,7 @@ static void test_debug_is_not_switched_unused(void **state)
 	assert_hosts_debug();
 }
 
-static void test_debug_is_switched_when_enabled(void **state)
+static void debug_registers_are_switched_when_enabled(void **state)
 {
 	debug_world();
 	load(V);
@@ -540,7 +540,7 @@ static void test_debug_is_switched_when_enabled(void **state)
 }
 
 /* A lock that the guest sets silences its debug exceptions, and keeps its registers. */
-static void test_os_locks(void **state)
+static void an_os_lock_disables_debug_exceptions(void **state)
 {
 	debug_world();
 	load(V);
@@ -563,7 +563,7 @@ static void test_os_locks(void **state)
 }
 
 /* Another vCPU's registers are not touched by a write to one that is not loaded. */
-static void test_debug_of_another_vcpu(void **state)
+static void a_write_to_a_vcpu_that_is_not_loaded_does_not_touch_the_hardware(void **state)
 {
 	debug_world();
 	load(&w.vcpu[1]);
@@ -594,7 +594,7 @@ static void assert_flush(u32 enc, unsigned int rt)
 	assert_int_equal(w.flushes, flushes + 1);
 }
 
-static void test_set_way_flushes_when_caches_change(void **state)
+static void set_way_flushes_when_caches_change(void **state)
 {
 	w.flush_steps = 4;
 	V->sysreg[SCTLR_EL1] = MMU_ON;
@@ -621,7 +621,7 @@ static void test_set_way_flushes_when_caches_change(void **state)
 }
 
 /* Userspace moves the pc while a flush is under way: the next one begins at the beginning. */
-static void test_a_flush_that_was_given_up(void **state)
+static void a_flush_that_was_given_up_starts_over(void **state)
 {
 	w.flush_steps = 4;
 	assert_int_equal(msr(DC_CISW, 0), KEEL_EXIT_IRQ);
@@ -630,7 +630,7 @@ static void test_a_flush_that_was_given_up(void **state)
 	assert_flush(DC_CISW, 0);
 }
 
-static void test_set_way_with_fwb_is_nothing(void **state)
+static void with_fwb_set_way_does_nothing(void **state)
 {
 	w.vm.s2.stage2.fwb = true;
 	w.flush_steps = 1;
@@ -640,7 +640,7 @@ static void test_set_way_with_fwb_is_nothing(void **state)
 	assert_false(V->trap_vm_regs);
 }
 
-static void test_actlr(void **state)
+static void actlr_is_zero_and_ignores_writes(void **state)
 {
 	V->regs.x[2] = 3;
 	msr(SYSREG_ENC(3, 0, 1, 0, 1), 2);
@@ -648,7 +648,7 @@ static void test_actlr(void **state)
 	assert_int_equal(w.undefs, 0);
 }
 
-static void test_timer_and_gic(void **state)
+static void registers_of_timer_and_gic_go_to_their_devices(void **state)
 {
 	assert_int_equal(read_reg(REG_NUM(CNTP_CTL_EL0)), 0x7157);
 	assert_int_equal(w.timer_encoding, REG_NUM(CNTP_CTL_EL0));
@@ -676,14 +676,14 @@ static void test_timer_and_gic(void **state)
 	assert_int_equal(w.sgis, 1);
 }
 
-static void test_zero_register(void **state)
+static void a_read_into_the_zero_register_changes_none(void **state)
 {
 	mrs(SYSREG_ENC(3, 0, 0, 5, 0), 31);
 	assert_int_equal(V->regs.x[30], 0);
 	assert_int_equal(V->regs.pc, PC + 4);
 }
 
-static void test_reset(void **state)
+static void a_reset_gives_stored_registers_their_values(void **state)
 {
 	V->sysreg[TTBR0_EL1] = V->sysreg[SCTLR_EL1] = V->sysreg[OSLSR_EL1] = ~0ULL;
 	w.hooks->reset(V);
@@ -693,7 +693,7 @@ static void test_reset(void **state)
 }
 
 /* Every class: an answer of this layer, or none. */
-static void test_every_class(void **state)
+static void every_exception_class_has_a_result(void **state)
 {
 	u64 ec, iss;
 
@@ -709,7 +709,7 @@ static void test_every_class(void **state)
 		}
 }
 
-static void test_wfi_and_wfe(void **state)
+static void wfi_waits_and_wfe_does_not(void **state)
 {
 	w.deadline = 5000;
 	assert_int_equal(take(V, ESR_EC_WFX, ESR_WFX_TI_WFI), KEEL_EXIT_WFI);
@@ -722,7 +722,7 @@ static void test_wfi_and_wfe(void **state)
 }
 
 /* Of a guest whose counter is behind the machine's, and of one whose counter is ahead. */
-static void test_wfit(void **state)
+static void wfit_waits_until_its_time(void **state)
 {
 	static const struct {
 		u64 count, until, deadline;
@@ -746,7 +746,7 @@ static void test_wfit(void **state)
 	}
 }
 
-static void test_step_over(void **state)
+static void stepping_over_advances_it_and_clears_btype_and_ss(void **state)
 {
 	V->regs.pstate = PSR_MODE_EL1h | PSR_BTYPE | PSR_SS;
 	trap_step_over(V, 0);
@@ -765,7 +765,7 @@ static void test_step_over(void **state)
 }
 
 /* FEAT_IDST: an ID register that there is not is a trapped access, if the guest is told of that. */
-static void test_missing_id_registers(void **state)
+static void with_idst_a_missing_id_register_is_a_trapped_access(void **state)
 {
 	static const struct {
 		u32 encoding;
@@ -801,37 +801,45 @@ static void test_missing_id_registers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_caches_of_the_machine, world_setup),
-		cmocka_unit_test_setup(test_table_is_sorted, world_setup),
-		cmocka_unit_test_setup(test_table_is_consistent, world_setup),
-		cmocka_unit_test_setup(what_is_answered_or_absent_has_a_trap, world_setup),
-		cmocka_unit_test_setup(each_trap_is_some_registers, world_setup),
-		cmocka_unit_test_setup(test_find_nothing_between, world_setup),
-		cmocka_unit_test_setup(test_unknown_is_undefined_and_logged_once, world_setup),
-		cmocka_unit_test_setup(test_a_guest_cannot_fill_the_log, world_setup),
-		cmocka_unit_test_setup(test_absent_is_undefined_and_not_logged, world_setup),
-		cmocka_unit_test_setup(test_missing_id_registers, world_setup),
-		cmocka_unit_test_setup(test_id_space_reads_as_zero, world_setup),
-		cmocka_unit_test_setup(test_id_registers_of_a_machine_with_everything, world_setup),
-		cmocka_unit_test_setup(test_id_registers_follow_the_vm, world_setup),
-		cmocka_unit_test_setup(test_id_registers_never_exceed_the_machine, world_setup),
-		cmocka_unit_test_setup(test_pa_range, world_setup),
-		cmocka_unit_test_setup(test_debug_registers, world_setup),
-		cmocka_unit_test_setup(test_debug_is_not_switched_unused, world_setup),
-		cmocka_unit_test_setup(test_debug_is_switched_when_enabled, world_setup),
-		cmocka_unit_test_setup(test_os_locks, world_setup),
-		cmocka_unit_test_setup(test_debug_of_another_vcpu, world_setup),
-		cmocka_unit_test_setup(test_set_way_flushes_when_caches_change, world_setup),
-		cmocka_unit_test_setup(test_a_flush_that_was_given_up, world_setup),
-		cmocka_unit_test_setup(test_set_way_with_fwb_is_nothing, world_setup),
-		cmocka_unit_test_setup(test_actlr, world_setup),
-		cmocka_unit_test_setup(test_timer_and_gic, world_setup),
-		cmocka_unit_test_setup(test_zero_register, world_setup),
-		cmocka_unit_test_setup(test_reset, world_setup),
-		cmocka_unit_test_setup(test_every_class, world_setup),
-		cmocka_unit_test_setup(test_wfi_and_wfe, world_setup),
-		cmocka_unit_test_setup(test_wfit, world_setup),
-		cmocka_unit_test_setup(test_step_over, world_setup),
+		cmocka_unit_test_setup(on_a_cpu_with_other_caches_the_machines_are_read,
+				       world_setup),
+		cmocka_unit_test_setup(the_table_is_sorted, world_setup),
+		cmocka_unit_test_setup(the_table_is_consistent, world_setup),
+		cmocka_unit_test_setup(what_is_emulated_or_absent_has_a_trap, world_setup),
+		cmocka_unit_test_setup(each_trap_is_of_some_register, world_setup),
+		cmocka_unit_test_setup(no_encoding_is_in_two_rows, world_setup),
+		cmocka_unit_test_setup(an_unknown_register_is_undefined_and_logged_once,
+				       world_setup),
+		cmocka_unit_test_setup(a_guest_cannot_fill_the_log, world_setup),
+		cmocka_unit_test_setup(an_absent_register_is_undefined_and_not_logged, world_setup),
+		cmocka_unit_test_setup(with_idst_a_missing_id_register_is_a_trapped_access,
+				       world_setup),
+		cmocka_unit_test_setup(the_id_space_reads_as_zero, world_setup),
+		cmocka_unit_test_setup(of_a_machine_with_everything_a_vm_sees_what_it_has,
+				       world_setup),
+		cmocka_unit_test_setup(id_registers_follow_the_vm, world_setup),
+		cmocka_unit_test_setup(id_registers_never_exceed_the_machine, world_setup),
+		cmocka_unit_test_setup(parange_covers_the_ipa_space, world_setup),
+		cmocka_unit_test_setup(debug_registers_keep_their_writable_bits, world_setup),
+		cmocka_unit_test_setup(debug_registers_that_are_not_used_are_not_switched,
+				       world_setup),
+		cmocka_unit_test_setup(debug_registers_are_switched_when_enabled, world_setup),
+		cmocka_unit_test_setup(an_os_lock_disables_debug_exceptions, world_setup),
+		cmocka_unit_test_setup(
+			a_write_to_a_vcpu_that_is_not_loaded_does_not_touch_the_hardware,
+			world_setup),
+		cmocka_unit_test_setup(set_way_flushes_when_caches_change, world_setup),
+		cmocka_unit_test_setup(a_flush_that_was_given_up_starts_over, world_setup),
+		cmocka_unit_test_setup(with_fwb_set_way_does_nothing, world_setup),
+		cmocka_unit_test_setup(actlr_is_zero_and_ignores_writes, world_setup),
+		cmocka_unit_test_setup(registers_of_timer_and_gic_go_to_their_devices, world_setup),
+		cmocka_unit_test_setup(a_read_into_the_zero_register_changes_none, world_setup),
+		cmocka_unit_test_setup(a_reset_gives_stored_registers_their_values, world_setup),
+		cmocka_unit_test_setup(every_exception_class_has_a_result, world_setup),
+		cmocka_unit_test_setup(wfi_waits_and_wfe_does_not, world_setup),
+		cmocka_unit_test_setup(wfit_waits_until_its_time, world_setup),
+		cmocka_unit_test_setup(stepping_over_advances_it_and_clears_btype_and_ss,
+				       world_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -353,7 +353,7 @@ static void dead_below_a_guest(bool vgic)
 	assert_int_equal(fake_icc[0].phys_active, VTIMER);
 }
 
-static void a_redistributor_has_no_power(void **state)
+static void a_redistributor_without_power_is_tolerated(void **state)
 {
 	dead_below_a_guest(false);
 	dead_below_a_guest(true);
@@ -362,7 +362,7 @@ static void a_redistributor_has_no_power(void **state)
 }
 
 /* Held before, and let go after. */
-static void a_redistributor_loses_power(void **state)
+static void a_redistributor_that_loses_power_is_tolerated(void **state)
 {
 	start_vm(true);
 	vtimer_at(0);
@@ -456,8 +456,8 @@ int main(void)
 		cmocka_unit_test(the_deadline_is_right_wherever_the_guests_counter_is),
 		cmocka_unit_test(without_a_vgic_the_guest_gets_on),
 		cmocka_unit_test(without_a_redistributor_the_timer_is_masked),
-		cmocka_unit_test(a_redistributor_has_no_power),
-		cmocka_unit_test(a_redistributor_loses_power),
+		cmocka_unit_test(a_redistributor_without_power_is_tolerated),
+		cmocka_unit_test(a_redistributor_that_loses_power_is_tolerated),
 		cmocka_unit_test(a_held_timer_does_not_hide_the_hosts_interrupt),
 		cmocka_unit_test(the_hosts_interrupts_are_the_hosts),
 		cmocka_unit_test(reset_stops_both),

@@ -187,7 +187,7 @@ static void start_with_nested(unsigned int lrs)
 }
 
 /* More are active than there are list registers. */
-static void more_active_than_list_registers(void **state)
+static void more_can_be_active_than_there_are_list_registers(void **state)
 {
 	for (unsigned int lrs = 1; lrs <= 16; lrs++) {
 		start_with_nested(lrs);
@@ -222,7 +222,7 @@ static void many_that_are_active_end_at_once(void **state)
 }
 
 /* With EOImode=1 any of the active ones may be deactivated, and each write traps meanwhile. */
-static void deactivation_out_of_order(void **state)
+static void interrupts_can_be_deactivated_in_any_order(void **state)
 {
 	world_start(2, 1, 1024);
 	on(0);
@@ -283,7 +283,7 @@ static void another_vcpu_deactivates(void **state)
 }
 
 /* More active than list registers, each deactivated by a vCPU that did not take it. */
-static void others_deactivate_more_than_list_registers(void **state)
+static void other_vcpus_deactivate_more_than_list_registers(void **state)
 {
 	world_start(2, 2, 1024);
 	for (unsigned int n = 0; n < 2; n++)
@@ -458,7 +458,7 @@ static void what_another_vcpu_handles_reads_as_active(void **state)
 }
 
 /* While it waits the host's interrupts come through, and the guest repeats the access. */
-static void who_waits_for_others_lets_the_host_in(void **state)
+static void an_access_that_waits_lets_the_host_in(void **state)
 {
 	u64 value = 7;
 
@@ -478,7 +478,7 @@ static void who_waits_for_others_lets_the_host_in(void **state)
 }
 
 /* The host can mask what would take the other one out of its guest, and all that is its own. */
-static void nobody_waits_for_ever(void **state)
+static void no_access_waits_without_end(void **state)
 {
 	u64 value = 7;
 
@@ -626,7 +626,7 @@ static void the_host_gets_its_turn_between_kicks(void **state)
 }
 
 /* A vCPU that is on no CPU: the host wakes it if it sleeps, and has nothing to do if not. */
-static void who_sleeps_is_woken_by_the_host(void **state)
+static void a_vcpu_that_sleeps_is_woken_by_the_host(void **state)
 {
 	world_start(4, 2, IRQS);
 	wr(1, sgi_frame(1, 0x100), 4, 0xffff);
@@ -721,7 +721,7 @@ static void start_with_vtimer(void)
 	wr(0, sgi_frame(0, 0x100), 4, BITOF(27));
 }
 
-static void a_held_interrupt_ends_with_the_guests_eoi(void **state)
+static void a_forwarded_interrupt_ends_with_the_guests_eoi(void **state)
 {
 	start_with_vtimer();
 	world_phys27[0] = true;
@@ -742,7 +742,7 @@ static void a_held_interrupt_ends_with_the_guests_eoi(void **state)
 	world_check();
 }
 
-static void a_held_interrupt_whose_input_falls_is_let_go(void **state)
+static void a_forwarded_interrupt_whose_input_falls_is_deactivated(void **state)
 {
 	start_with_vtimer();
 	world_phys27[0] = true;
@@ -755,7 +755,7 @@ static void a_held_interrupt_whose_input_falls_is_let_go(void **state)
 	assert_int_equal(fake_icc[0].phys_active, 0);
 }
 
-static void put_leaves_nothing(void **state)
+static void put_leaves_nothing_in_the_hardware(void **state)
 {
 	for (int acked = 0; acked < 2; acked++) {
 		start_with_vtimer();
@@ -930,7 +930,7 @@ static void cpus_may_have_different_numbers_of_list_registers(void **state)
 }
 
 /* What a guest would see change from CPU to CPU, or could not work there, keeps the CPU out. */
-static void a_cpu_whose_interface_does_not_fit_is_told(void **state)
+static void a_cpu_whose_interface_does_not_fit_is_refused(void **state)
 {
 	world_start_without_vgic(4, 2);
 	on(1);
@@ -968,7 +968,7 @@ static void without_a_redistributor_the_interface_traps(void **state)
 	}
 }
 
-static void without_hardware_there_is_none(void **state)
+static void without_the_hardware_there_is_no_vgic(void **state)
 {
 	world_start_without_vgic(4, 1);
 	fake_icc_present = false;
@@ -1010,7 +1010,7 @@ static void reset_keeps_inputs(void **state)
 }
 
 /* PSCI turns a vCPU on: nothing is left of its life before but what waits, and its inputs. */
-static void a_vcpu_that_is_turned_on_begins_anew(void **state)
+static void a_vcpu_that_is_turned_on_has_its_interface_reset(void **state)
 {
 	start_with_vtimer();
 	wr(0, sgi_frame(0, 0x100), 4, 0xffff | BITOF(20));
@@ -1443,7 +1443,7 @@ static void start_model(unsigned int lrs, unsigned int cpus, bool split_)
 	exit_all();
 }
 
-static void as_a_gic_without_list_registers(void **state)
+static void random_guests_see_a_gic_without_list_registers(void **state)
 {
 	static const unsigned int sizes[][2] = { { 1, 1 }, { 4, 1 }, { 1, 3 }, { 2, 2 },
 						 { 4, 4 }, { 3, 3 }, { 16, 2 } };
@@ -1463,7 +1463,7 @@ static void as_a_gic_without_list_registers(void **state)
 }
 
 /* The same, but vCPUs exit only when they are woken or have the lock-step of the guest itself. */
-static void who_has_something_to_see_is_woken(void **state)
+static void each_vcpu_with_something_new_is_notified(void **state)
 {
 	for (unsigned int run = 0; run < 80; run++) {
 		seed = run * 0x9e3779b97f4a7c15ULL + 777;
@@ -1581,11 +1581,11 @@ int main(void)
 		cmocka_unit_test(an_edge_while_active_is_kept),
 		cmocka_unit_test(a_level_written_pending_is_taken_once),
 		cmocka_unit_test(more_than_list_registers_come_in_order),
-		cmocka_unit_test(more_active_than_list_registers),
+		cmocka_unit_test(more_can_be_active_than_there_are_list_registers),
 		cmocka_unit_test(many_that_are_active_end_at_once),
-		cmocka_unit_test(deactivation_out_of_order),
+		cmocka_unit_test(interrupts_can_be_deactivated_in_any_order),
 		cmocka_unit_test(another_vcpu_deactivates),
-		cmocka_unit_test(others_deactivate_more_than_list_registers),
+		cmocka_unit_test(other_vcpus_deactivate_more_than_list_registers),
 		cmocka_unit_test(one_vcpu_deactivates_without_a_trap),
 		cmocka_unit_test(a_group_that_is_off_does_not_starve_the_other),
 		cmocka_unit_test(a_group_that_is_turned_off_makes_room),
@@ -1593,35 +1593,35 @@ int main(void)
 		cmocka_unit_test(disabled_and_masked_ones_wait),
 		cmocka_unit_test(group_0_is_signalled_as_group_0),
 		cmocka_unit_test(what_another_vcpu_handles_reads_as_active),
-		cmocka_unit_test(who_waits_for_others_lets_the_host_in),
-		cmocka_unit_test(nobody_waits_for_ever),
+		cmocka_unit_test(an_access_that_waits_lets_the_host_in),
+		cmocka_unit_test(no_access_waits_without_end),
 		cmocka_unit_test(two_that_ask_each_other_get_answers),
 		cmocka_unit_test(an_spi_goes_where_it_is_routed),
 		cmocka_unit_test(a_pending_spi_follows_its_route),
 		cmocka_unit_test(a_kick_interrupts_the_cpu),
 		cmocka_unit_test(a_redistributor_without_power_is_no_fault_of_el2s),
 		cmocka_unit_test(the_host_gets_its_turn_between_kicks),
-		cmocka_unit_test(who_sleeps_is_woken_by_the_host),
+		cmocka_unit_test(a_vcpu_that_sleeps_is_woken_by_the_host),
 		cmocka_unit_test(sgis_reach_whom_they_name),
 		cmocka_unit_test(sgis_to_nobody_do_nothing),
 		cmocka_unit_test(without_a_vgic_nothing_happens),
-		cmocka_unit_test(a_held_interrupt_ends_with_the_guests_eoi),
-		cmocka_unit_test(a_held_interrupt_whose_input_falls_is_let_go),
-		cmocka_unit_test(put_leaves_nothing),
+		cmocka_unit_test(a_forwarded_interrupt_ends_with_the_guests_eoi),
+		cmocka_unit_test(a_forwarded_interrupt_whose_input_falls_is_deactivated),
+		cmocka_unit_test(put_leaves_nothing_in_the_hardware),
 		cmocka_unit_test(an_active_interrupt_survives_a_move),
 		cmocka_unit_test(wfi_ends_for_what_would_be_signalled),
 		cmocka_unit_test(creation_checks_everything_first),
 		cmocka_unit_test(creation_can_be_repeated_when_memory_is_short),
 		cmocka_unit_test(cpus_may_have_different_numbers_of_list_registers),
-		cmocka_unit_test(a_cpu_whose_interface_does_not_fit_is_told),
+		cmocka_unit_test(a_cpu_whose_interface_does_not_fit_is_refused),
 		cmocka_unit_test(without_a_redistributor_the_interface_traps),
-		cmocka_unit_test(without_hardware_there_is_none),
+		cmocka_unit_test(without_the_hardware_there_is_no_vgic),
 		cmocka_unit_test(a_reset_forgets_the_cpu_interface),
 		cmocka_unit_test(reset_keeps_inputs),
-		cmocka_unit_test(a_vcpu_that_is_turned_on_begins_anew),
+		cmocka_unit_test(a_vcpu_that_is_turned_on_has_its_interface_reset),
 		cmocka_unit_test(the_distributor_is_reset),
-		cmocka_unit_test(as_a_gic_without_list_registers),
-		cmocka_unit_test(who_has_something_to_see_is_woken),
+		cmocka_unit_test(random_guests_see_a_gic_without_list_registers),
+		cmocka_unit_test(each_vcpu_with_something_new_is_notified),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

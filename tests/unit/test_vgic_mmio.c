@@ -15,7 +15,7 @@
 				 (unsigned long long)want_);                           \
 	} while (0)
 
-static void identification(void **state)
+static void identification_registers_describe_the_vm(void **state)
 {
 	world_start(4, 3, 96);
 	assert_reg(0, DIST + 4, 4, 2 | 9 << 19 | 1 << 25); /* 96 INTIDs of 10 bits */
@@ -48,7 +48,7 @@ static void ctlr_keeps_the_two_enables(void **state)
 }
 
 /* Frames are in the order of the vCPUs, whose indices may have gaps; affinity is of 16 values. */
-static void frames_and_affinities(void **state)
+static void frames_are_in_the_order_of_vcpus(void **state)
 {
 	world_start_without_vgic(4, 3);
 	world_vm.vcpus[1] = NULL;
@@ -80,7 +80,7 @@ static void frames_and_affinities(void **state)
 	assert_int_equal(world_vcpu[1].vgic->busy, 1);
 }
 
-static void one_bit_fields(void **state)
+static void fields_of_one_bit_are_set_and_cleared(void **state)
 {
 	world_start(4, 1, 96);
 	for (u32 word = 1; word < 3; word++) {
@@ -109,7 +109,7 @@ static void one_bit_fields(void **state)
 	}
 }
 
-static void priorities(void **state)
+static void priorities_keep_five_bits(void **state)
 {
 	world_start(4, 1, 96);
 	wr(0, DIST + 0x400 + 40, 4, 0xffa18007);
@@ -121,7 +121,7 @@ static void priorities(void **state)
 	assert_reg(0, sgi_frame(0, 0x401), 1, 0x18);
 }
 
-static void configuration(void **state)
+static void only_spis_can_be_configured(void **state)
 {
 	world_start(4, 1, 96);
 	wr(0, DIST + 0xc08, 4, ~0U);
@@ -134,7 +134,7 @@ static void configuration(void **state)
 	assert_reg(0, sgi_frame(0, 0xc04), 4, 0);
 }
 
-static void routes(void **state)
+static void routes_are_read_as_written(void **state)
 {
 	u64 at = DIST + 0x6000 + 95 * 8;
 
@@ -169,7 +169,7 @@ static void private_interrupts_are_the_redistributors(void **state)
 	assert_reg(0, sgi_frame(1, 0x104), 4, 0);
 }
 
-static void waker(void **state)
+static void waker_shows_sleep_and_nothing_else(void **state)
 {
 	world_start(4, 2, 96);
 	assert_reg(0, gicr(1, 0x14), 4, 0); /* awake, as a firmware leaves it */
@@ -269,7 +269,7 @@ static void redistributors_lie_in_regions(void **state)
 	assert_false(world_vcpu[1].vgic->asleep || world_vcpu[3].vgic->asleep);
 }
 
-static void a_region_comes_where_nothing_is(void **state)
+static void a_region_must_not_overlap(void **state)
 {
 	static const struct {
 		u64 base, count;
@@ -303,7 +303,7 @@ static void a_region_comes_where_nothing_is(void **state)
 }
 
 /* Before their region comes, redistributors cannot be accessed; one more than there may be. */
-static void regions_are_so_many(void **state)
+static void the_number_of_regions_is_limited(void **state)
 {
 	u64 value, i;
 
@@ -319,7 +319,7 @@ static void regions_are_so_many(void **state)
 }
 
 /* An interrupt in a list register of another vCPU. */
-static void state_elsewhere_is_asked_for(void **state)
+static void state_in_other_list_registers_is_asked_for(void **state)
 {
 	u64 index = 0, active = DIST + 0x304, pending = DIST + 0x204;
 
@@ -353,7 +353,7 @@ static void state_elsewhere_is_asked_for(void **state)
 	world_check();
 }
 
-static void who_must_look_is_named_and_the_run_ends(void **state)
+static void a_vcpu_that_must_be_woken_is_named_and_the_run_ends(void **state)
 {
 	world_start(4, 2, 96);
 	wr(0, DIST + 0x6000 + 40 * 8, 8, 1);
@@ -374,22 +374,22 @@ static void who_must_look_is_named_and_the_run_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(identification),
+		cmocka_unit_test(identification_registers_describe_the_vm),
 		cmocka_unit_test(ctlr_keeps_the_two_enables),
-		cmocka_unit_test(frames_and_affinities),
-		cmocka_unit_test(one_bit_fields),
-		cmocka_unit_test(priorities),
-		cmocka_unit_test(configuration),
-		cmocka_unit_test(routes),
+		cmocka_unit_test(frames_are_in_the_order_of_vcpus),
+		cmocka_unit_test(fields_of_one_bit_are_set_and_cleared),
+		cmocka_unit_test(priorities_keep_five_bits),
+		cmocka_unit_test(only_spis_can_be_configured),
+		cmocka_unit_test(routes_are_read_as_written),
 		cmocka_unit_test(private_interrupts_are_the_redistributors),
-		cmocka_unit_test(waker),
+		cmocka_unit_test(waker_shows_sleep_and_nothing_else),
 		cmocka_unit_test(wrong_accesses_are_ignored),
 		cmocka_unit_test(what_is_not_in_the_frames_is_not_the_vgics),
 		cmocka_unit_test(redistributors_lie_in_regions),
-		cmocka_unit_test(a_region_comes_where_nothing_is),
-		cmocka_unit_test(regions_are_so_many),
-		cmocka_unit_test(state_elsewhere_is_asked_for),
-		cmocka_unit_test(who_must_look_is_named_and_the_run_ends),
+		cmocka_unit_test(a_region_must_not_overlap),
+		cmocka_unit_test(the_number_of_regions_is_limited),
+		cmocka_unit_test(state_in_other_list_registers_is_asked_for),
+		cmocka_unit_test(a_vcpu_that_must_be_woken_is_named_and_the_run_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -279,7 +279,7 @@ static s64 walk(u64 ipa)
 	return ret;
 }
 
-static void a_vm_is_told_of(void **state)
+static void a_vm_is_described(void **state)
 {
 	const u64 pa = machine_alloc(2, SZ_2M).v;
 
@@ -354,7 +354,7 @@ static void calls_of_a_vcpu_want_an_index(void **state)
 			assert_int_equal(call(fids[f], handle, bad[i], 0, 0, 0), -ENOENT);
 }
 
-static void memory_goes_through(void **state)
+static void arguments_of_memory_calls_are_passed_on(void **state)
 {
 	u64 pa = machine_alloc(1024, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v, at = 0;
 	s64 ret;
@@ -372,7 +372,7 @@ static void memory_goes_through(void **state)
 	assert_int_equal(ownership_state(PA(pa)), OWNERSHIP_HOST);
 }
 
-static void a_map_tells_how_far_it_has_cleaned(void **state)
+static void a_map_returns_how_far_it_has_cleaned(void **state)
 {
 	u64 pa = machine_alloc(1024, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v;
 
@@ -391,7 +391,7 @@ static void a_map_tells_how_far_it_has_cleaned(void **state)
 	clean = 0;
 }
 
-static void a_long_unmap_tells_how_far_it_came(void **state)
+static void a_long_unmap_returns_how_far_it_came(void **state)
 {
 	u64 extra = machine_alloc(8, SZ_4K).v;
 
@@ -448,7 +448,7 @@ static void a_vcpu_runs_after_init(void **state)
 	assert_int_equal(call(KEEL_HC_VCPU_RUN, handle, 3, 0, 0, 0), KEEL_EXIT_WFI);
 }
 
-static void states_go_through(void **state)
+static void states_are_passed_on(void **state)
 {
 	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 1, 0, 0), 0);
 	assert_int_equal(call(KEEL_HC_VCPU_STATE, handle, 3, KEEL_STATE_QUERY, 0, 0),
@@ -579,7 +579,7 @@ static void a_vgic_is_reset_while_no_vcpu_runs(void **state)
 	assert_int_equal(call(KEEL_HC_VGIC_RESET, handle + 1, 0, 0, 0, 0), -ENOENT);
 }
 
-static void lines_tell_whom_to_wake(void **state)
+static void a_line_names_the_vcpu_to_wake(void **state)
 {
 	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), 0);
 	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 40, 1, 0), 1);
@@ -626,7 +626,7 @@ static void a_run_page_that_fails_is_an_error(void **state)
 	assert_int_equal(call(KEEL_HC_VCPU_GET_REG, handle, 3, REG_U64, 0, 0), 0);
 }
 
-static void profiling_is_told_of(void **state)
+static void statistics_of_profiling_are_returned(void **state)
 {
 	(void)state;
 	add_vcpu(5);
@@ -639,7 +639,7 @@ static void profiling_is_told_of(void **state)
 	assert_int_equal(call(KEEL_HC_VCPU_SPE_STATS, handle + 1, 3, 0, 0, 0), -ENOENT);
 }
 
-static void events_are_raised_and_told_of(void **state)
+static void events_are_raised_and_returned(void **state)
 {
 	(void)state;
 	raised = 0;
@@ -744,19 +744,19 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 	const struct CMUnitTest tests[] = {
 		TEST(other_calls_are_not_ours),
-		TEST(a_vm_is_told_of),
+		TEST(a_vm_is_described),
 		TEST(the_identifier_is_32_bits),
 		TEST(a_bad_size_returns_nothing_else),
 		TEST(every_call_wants_a_handle),
 		TEST(calls_of_a_vcpu_want_an_index),
-		TEST(memory_goes_through),
-		cmocka_unit_test_setup_teardown(a_map_tells_how_far_it_has_cleaned,
+		TEST(arguments_of_memory_calls_are_passed_on),
+		cmocka_unit_test_setup_teardown(a_map_returns_how_far_it_has_cleaned,
 						start_without_fwb, finish),
-		TEST(a_long_unmap_tells_how_far_it_came),
+		TEST(a_long_unmap_returns_how_far_it_came),
 		TEST(an_unmap_can_take_whole_blocks),
 		TEST(a_sync_goes_through_all_memory),
 		TEST(a_vcpu_runs_after_init),
-		TEST(states_go_through),
+		TEST(states_are_passed_on),
 		TEST(a_register_is_as_long_as_its_id_says),
 		TEST(a_register_that_is_not_there_leaves_the_data),
 		TEST(lists_come_in_parts),
@@ -764,10 +764,10 @@ int main(void)
 		TEST(a_vgic_comes_too_late_when_one_has_run),
 		TEST(redistributors_are_placed_before_vcpus_run),
 		TEST(a_vgic_is_reset_while_no_vcpu_runs),
-		TEST(lines_tell_whom_to_wake),
+		TEST(a_line_names_the_vcpu_to_wake),
 		TEST(a_run_page_that_fails_is_an_error),
-		TEST(profiling_is_told_of),
-		TEST(events_are_raised_and_told_of),
+		TEST(statistics_of_profiling_are_returned),
+		TEST(events_are_raised_and_returned),
 		TEST(without_the_layers_their_calls_are_not_supported),
 		TEST(nonsense_does_no_harm),
 	};
