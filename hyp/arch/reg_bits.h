@@ -22,6 +22,8 @@
 #define PSR_MODE_EL0t 0x0
 #define PSR_MODE_EL1t 0x4
 #define PSR_MODE_EL1h 0x5
+#define PSR_MODE_EL2t 0x8
+#define PSR_MODE_EL2h 0x9
 #define PSR_MODE_MASK 0xf
 #define PSR_MODE32    BIT_(4)
 #define PSR_F	      BIT_(6)
@@ -93,6 +95,19 @@
 #define HCR_TEA	   BIT(37) /* synchronous external aborts go to EL2 */
 #define HCR_FWB	   BIT(46)
 #define HCR_TID5   BIT(58) /* GMID_EL1 */
+#define HCR_VF	   BIT(6)  /* virtual interrupts that the hypervisor itself makes pending */
+#define HCR_VI	   BIT(7)
+#define HCR_DC	   BIT(12) /* stage 1 off, memory cacheable, and as if VM were 1 */
+#define HCR_TWE	   BIT(14)
+#define HCR_TPCP   BIT(23) /* DC to the point of coherency or persistence */
+#define HCR_TPU	   BIT(24) /* cache maintenance to the point of unification */
+#define HCR_TTLB   BIT(25)
+#define HCR_TGE	   BIT(27)
+#define HCR_HCD	   BIT(29)
+#define HCR_TRVM   BIT(30)
+#define HCR_NV	   BIT(42)
+#define HCR_AT	   BIT(44)
+#define HCR_NV2	   BIT(45)
 /* What traps from every guest, and where its interrupts go. */
 #define HCR_GUEST_TRAPS                                                                      \
 	(HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | \
@@ -110,6 +125,7 @@
 #define CPACR_FPEN GENMASK(21, 20)
 #define CPACR_SMEN GENMASK(25, 24)
 #define CPACR_TTA  BIT(28)
+#define CPTR_TCPAC BIT(31) /* of CPTR_EL2 in either layout: accesses to CPACR_EL1 */
 
 /*
  * MDCR_EL2. The buffers of profiling (E2PB) and trace (E2TB) go by the EL1&0 regime; 0b11: their
@@ -238,6 +254,18 @@
 /* ZCR_EL1; PMCR_EL0 */
 #define ZCR_LEN GENMASK(3, 0)
 #define PMCR_N	GENMASK(15, 11)
+
+/*
+ * CNTKCTL_EL1; with HCR_EL2.E2H=1 the low bits of CNTHCTL_EL2 are the same for EL0, and it has
+ * these beside: EL1's physical counter and timer trap while they are 0, and with FEAT_ECV the
+ * virtual timer, and the timers by their _EL02 names, trap while they are 1.
+ */
+#define CNTKCTL_BITS	 (GENMASK(9, 0) | BIT(17))
+#define CNTHCTL_EL1PCTEN BIT(10)
+#define CNTHCTL_EL1PTEN	 BIT(11)
+#define CNTHCTL_EL1TVT	 BIT(13)
+#define CNTHCTL_EL1NVPCT BIT(15)
+#define CNTHCTL_EL1NVVCT BIT(16)
 
 /* CSSELR_EL1: TnD, Level, InD */
 #define CSSELR_BITS GENMASK(4, 0)

@@ -50,9 +50,13 @@ enum vcpu_sysreg {
 	SP_EL1 = VNCR(0x240),
 	VBAR_EL1 = VNCR(0x250),
 	TCR2_EL1 = VNCR(0x270),
+	SCTLR2_EL1 = VNCR(0x278),
 	PIRE0_EL1 = VNCR(0x290),
 	PIR_EL1 = VNCR(0x2a0),
 	POR_EL1 = VNCR(0x2a8),
+	ICH_LR0_EL2 = VNCR(0x400), /* 16 of them */
+	ICH_HCR_EL2 = VNCR(0x4c0),
+	ICH_VMCR_EL2 = VNCR(0x4c8),
 
 	/* Keel's own places */
 	VCPU_SYSREG_FIRST_OWN = 4096 / 8,
@@ -68,7 +72,6 @@ enum vcpu_sysreg {
 	DISR_EL1,
 	SCXTNUM_EL0,
 	TPIDR2_EL0,
-	SCTLR2_EL1,
 	APIAKEYLO_EL1,
 	APIAKEYHI_EL1,
 	APIBKEYLO_EL1,

@@ -29,8 +29,9 @@
 
 struct vgic; /* vgic/vgic.h */
 struct vgic_cpu;
-struct spe_vcpu;   /* spe/spe_vcpu.h */
-struct exit_stage; /* exit.h */
+struct spe_vcpu;    /* spe/spe_vcpu.h */
+struct nested_vcpu; /* nested/nested_regs.h */
+struct exit_stage;  /* exit.h */
 struct vm;
 
 /* Layers that can see each exit of a vCPU. */
@@ -99,6 +100,7 @@ struct vcpu {
 	bool trap_vm_regs;
 	bool serror_pending; /* a virtual SError; while loaded: the value last written to VSE */
 	u64 flush_pc, flush_at;
+	struct nested_vcpu *nested; /* its virtual EL2; NULL without the feature */
 };
 
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, regs) == VCPU_GPREGS, "enter.S");

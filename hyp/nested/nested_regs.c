@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The registers of a virtual EL2 by name, context and place. See nested_regs.h. */
+#include <arch/reg_bits.h>
+#include <arch/regs.h>
+#include <cpu/assert.h>
+#include <lib/string.h>
+#include <nested/nested_regs.h>
+
+#define AT(reg)		.encoding = REG_NUM(reg), .name = #reg
+#define LIVE(reg, bits) AT(reg), .place = NESTED_IS_LIVE, .index = NESTED_##reg, .writable = (bits)
+#define PAGE(reg, bits) AT(reg), .place = NESTED_IS_PAGE, .index = (reg), .writable = (bits)
+#define OWN(reg, bits)	AT(reg), .place = NESTED_IS_OWN, .index = NESTED_##reg, .writable = (bits)
+#define CONSTANT(reg)	AT(reg), .place = NESTED_IS_CONSTANT
+
+/* CNTx_CTL: ENABLE, IMASK */
+#define TIMER_CTL_BITS GENMASK(1, 0)
+/* MDCR_EL2 without PMU, SPE and trace: TDE, TDA, TDOSA, TDRA */
+#define MDCR_BITS (MDCR_TDE | MDCR_TDA | MDCR_TDOSA | MDCR_TDRA)
+/* CPTR_EL2 without SVE and SME */
+#define CPTR_BITS  (CPACR_FPEN | CPTR_TAM | CPTR_TCPAC)
+#define HPFAR_BITS (HPFAR_FIPA | BIT(63))
+
+/*
+ * In order of encodings, which a test checks. SP_EL2 has no name at EL2, and SP_EL1 is a register of
+ * EL1 whose name only EL2 and above have.
+ */
+static const struct nested_reg rows[] = {
+	{ PAGE(VPIDR_EL2, 0xffffffffULL) },
+	{ PAGE(VMPIDR_EL2, ~0ULL) },
+	{ LIVE(SCTLR_EL2, ~0ULL) },
+	{ CONSTANT(ACTLR_EL2) },
+	{ PAGE(HCR_EL2, ~0ULL), .reset = HCR_E2H },
+	{ OWN(MDCR_EL2, MDCR_BITS) },
+	{ LIVE(CPTR_EL2, CPTR_BITS) },
+	{ PAGE(HSTR_EL2, 0) },
+	{ CONSTANT(HACR_EL2) },
+	{ LIVE(TTBR0_EL2, ~0ULL) },
+	{ LIVE(TTBR1_EL2, ~0ULL) },
+	{ LIVE(TCR_EL2, ~0ULL) },
+	{ PAGE(VTTBR_EL2, ~0ULL) },
+	{ PAGE(VTCR_EL2, ~0ULL) },
+	{ LIVE(SPSR_EL2, ~0ULL) },
+	{ LIVE(ELR_EL2, ~0ULL) },
+	{ PAGE(SP_EL1, ~0ULL), .hidden = true },
+	{ LIVE(AFSR0_EL2, ~0ULL) },
+	{ LIVE(AFSR1_EL2, ~0ULL) },
+	{ LIVE(ESR_EL2, ~0ULL) },
+	{ LIVE(FAR_EL2, ~0ULL) },
+	{ OWN(HPFAR_EL2, HPFAR_BITS) },
+	{ LIVE(MAIR_EL2, ~0ULL) },
+	{ LIVE(AMAIR_EL2, ~0ULL) },
+	{ LIVE(VBAR_EL2, ~0ULL) },
+	{ CONSTANT(RVBAR_EL2) },
+	{ CONSTANT(RMR_EL2), .hidden = true },
+	{ LIVE(CONTEXTIDR_EL2, ~0ULL) },
+	{ PAGE(TPIDR_EL2, ~0ULL) },
+	{ PAGE(CNTVOFF_EL2, ~0ULL) },
+	{ LIVE(CNTHCTL_EL2, CNTKCTL_BITS | CNTHCTL_EL1PCTEN | CNTHCTL_EL1PTEN) },
+	{ OWN(CNTHP_CTL_EL2, TIMER_CTL_BITS) },
+	{ OWN(CNTHP_CVAL_EL2, ~0ULL) },
+	{ OWN(CNTHV_CTL_EL2, TIMER_CTL_BITS) },
+	{ OWN(CNTHV_CVAL_EL2, ~0ULL) },
+};
+
+/* By index of own[]: EL1's register in the same place of the hardware, and which bits of it. */
+static const struct live {
+	u16 el1;
+	u64 bits;
+} live[NESTED_LIVE_COUNT] = {
+#define LIVE_ROW(name, el1_reg, mask) [NESTED_##name] = { el1_reg, mask },
+	NESTED_LIVE_REGS(LIVE_ROW)
+#undef LIVE_ROW
+};
+
+size_t nested_reg_count(void)
+{
+	return ARRAY_SIZE(rows);
+}
+
+const struct nested_reg *nested_row(size_t n)
+{
+	return &rows[n];
+}
+
+const struct nested_reg *nested_find(u32 encoding)
+{
+	size_t low = 0, high = ARRAY_SIZE(rows);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (rows[middle].encoding == encoding)
+			return &rows[middle];
+		if (rows[middle].encoding < encoding)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/* ---- live registers ---- */
+
+u64 nested_read_live(const struct vcpu *vcpu, enum nested_own index)
+{
+	const struct nested_vcpu *nested = vcpu->nested;
+	const struct live *at = &live[index];
+
+	if (nested->context == NESTED_EL1)
+		return nested->own[index];
+	return (nested->own[index] & ~at->bits) |
+	       (vcpu_read_sysreg(vcpu, (enum vcpu_sysreg)at->el1) & at->bits);
+}
+
+void nested_write_live(struct vcpu *vcpu, enum nested_own index, u64 value)
+{
+	const struct live *at = &live[index];
+
+	vcpu->nested->own[index] = value;
+	if (vcpu->nested->context == NESTED_EL2)
+		vcpu_write_sysreg(vcpu, (enum vcpu_sysreg)at->el1, value & at->bits);
+}
+
+/* ---- EL1's ---- */
+
+/* Where EL1's register is while EL2's is in its place; NULL if none ever is. */
+static u64 *el1_aside(struct nested_vcpu *nested, enum vcpu_sysreg reg)
+{
+	unsigned int i;
+
+	switch (reg) {
+	case CNTKCTL_EL1:
+		return &nested->own[NESTED_CNTKCTL_EL1];
+	case CNTV_CTL_EL0: /* switched with the timer: nested_stage.c */
+	case CNTV_CVAL_EL0:
+		return &nested->page[reg];
+	default:
+		break;
+	}
+	for (i = 0; i < NESTED_LIVE_COUNT; i++)
+		if (live[i].el1 == reg)
+			return &nested->page[reg];
+	return NULL;
+}
+
+static u64 *el1_place(const struct vcpu *vcpu, enum vcpu_sysreg reg)
+{
+	return vcpu->nested->context == NESTED_EL2 ? el1_aside(vcpu->nested, reg) : NULL;
+}
+
+u64 nested_read_el1(const struct vcpu *vcpu, enum vcpu_sysreg reg)
+{
+	const u64 *aside = el1_place(vcpu, reg);
+
+	return aside ? *aside : vcpu_read_sysreg(vcpu, reg);
+}
+
+void nested_write_el1(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
+{
+	u64 *aside = el1_place(vcpu, reg);
+
+	if (aside)
+		*aside = value;
+	else
+		vcpu_write_sysreg(vcpu, reg, value);
+}
+
+/* ---- by row ---- */
+
+/* SP_EL1 is EL1's: in the page only while EL2's stack pointer is in its place. */
+u64 nested_read(const struct vcpu *vcpu, const struct nested_reg *reg)
+{
+	switch ((enum nested_place)reg->place) {
+	case NESTED_IS_LIVE:
+		return nested_read_live(vcpu, (enum nested_own)reg->index);
+	case NESTED_IS_PAGE:
+		return reg->index == SP_EL1 ? nested_read_el1(vcpu, SP_EL1)
+					    : vcpu->nested->page[reg->index];
+	case NESTED_IS_OWN:
+		return vcpu->nested->own[reg->index];
+	default:
+		return reg->reset;
+	}
+}
+
+void nested_write(struct vcpu *vcpu, const struct nested_reg *reg, u64 value)
+{
+	value &= reg->writable;
+	switch ((enum nested_place)reg->place) {
+	case NESTED_IS_LIVE:
+		nested_write_live(vcpu, (enum nested_own)reg->index, value);
+		break;
+	case NESTED_IS_PAGE:
+		if (reg->index == SP_EL1)
+			nested_write_el1(vcpu, SP_EL1, value);
+		else
+			vcpu->nested->page[reg->index] = value;
+		break;
+	case NESTED_IS_OWN:
+		vcpu->nested->own[reg->index] = value;
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- contexts ---- */
+
+u64 nested_hcr(const struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->nested->page[HCR_EL2]) | HCR_E2H;
+}
+
+enum nested_context nested_context_of(u64 pstate, u64 hcr)
+{
+	if (pstate & PSR_MODE32)
+		return hcr & HCR_TGE ? NESTED_EL2 : NESTED_EL1;
+	switch (pstate & PSR_MODE_MASK) {
+	case PSR_MODE_EL2t:
+	case PSR_MODE_EL2h:
+		return NESTED_EL2;
+	case PSR_MODE_EL0t:
+		return hcr & HCR_TGE ? NESTED_EL2 : NESTED_EL1;
+	default:
+		return NESTED_EL1;
+	}
+}
+
+/* The registers of the level that comes in go where those of the one that leaves were. */
+static void exchange(struct vcpu *vcpu, enum nested_own index, enum nested_context to)
+{
+	const struct live *at = &live[index];
+	enum vcpu_sysreg reg = (enum vcpu_sysreg)at->el1;
+	u64 *el2 = &vcpu->nested->own[index], *el1 = el1_aside(vcpu->nested, reg);
+	u64 now = vcpu_read_sysreg(vcpu, reg);
+
+	if (to == NESTED_EL1) {
+		*el2 = (*el2 & ~at->bits) | (now & at->bits);
+		vcpu_write_sysreg(vcpu, reg, *el1);
+	} else {
+		*el1 = now;
+		vcpu_write_sysreg(vcpu, reg, *el2 & at->bits);
+	}
+}
+
+void nested_switch_regs(struct vcpu *vcpu, enum nested_context to)
+{
+	unsigned int i;
+
+	ASSERT(vcpu->nested->context != to);
+	for (i = 0; i < NESTED_LIVE_COUNT; i++)
+		exchange(vcpu, (enum nested_own)i, to);
+	vcpu->nested->context = to;
+}
+
+void nested_reset_regs(struct vcpu *vcpu, u64 midr)
+{
+	struct nested_vcpu *nested = vcpu->nested;
+	unsigned int i;
+
+	memset(nested, 0, sizeof(*nested));
+	nested->context = NESTED_EL2;
+	for (i = 0; i < NESTED_LIVE_COUNT; i++)
+		*el1_aside(nested, (enum vcpu_sysreg)live[i].el1) =
+			vcpu_read_sysreg(vcpu, (enum vcpu_sysreg)live[i].el1);
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].place == NESTED_IS_PAGE && rows[i].index != SP_EL1)
+			nested->page[rows[i].index] = rows[i].reset;
+	nested->page[VPIDR_EL2] = midr;
+	nested->page[VMPIDR_EL2] = vcpu->mpidr;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where the registers of a vCPU with a virtual EL2 are.
+ *
+ * A guest at its EL2 runs at the CPU's EL1 (HCR_EL2.NV, NV2; HCR_EL2.E2H is 1 for the guest, and
+ * does not change). So EL1's registers in the hardware are those of two Exception levels in turn:
+ *
+ *	                     context NESTED_EL2        context NESTED_EL1
+ *	                     EL2; EL0 with TGE=1       EL1; EL0 with TGE=0
+ *	EL1's in hardware    EL2's                     EL1's
+ *	EL1's own            page[]                    in the hardware
+ *	EL2's of the same    in the hardware           own[]
+ *	other EL2 registers  page[], own[]             page[], own[]
+ *
+ * "In the hardware" is where vcpu_read_sysreg() and vcpu_write_sysreg() find it: in the CPU while
+ * the vCPU is loaded, in vcpu->sysreg otherwise. So vcpu->sysreg holds what EL1's names mean in the
+ * present context, and what uses these two functions, or saves and loads registers, is not
+ * concerned with virtual EL2. page[] is what VNCR_EL2 points to: there the CPU redirects the
+ * guest's accesses to EL1's registers (SCTLR_EL12, ...) and to many of EL2's, without an exit.
+ * Whatever a guest wrote there is checked where it is used, not where it is written.
+ */
+#ifndef KEEL_NESTED_NESTED_REGS_H
+#define KEEL_NESTED_NESTED_REGS_H
+
+#include <vm/run.h>
+#include <vm/vm.h>
+
+/*
+ * EL2's registers that EL1's take the place of: name, EL1's, the bits that are in EL1's as well. The
+ * others do not exist in the hardware's register, so they are in own[] in either context.
+ */
+#define NESTED_LIVE_REGS(X)                                                     \
+	X(SCTLR_EL2, SCTLR_EL1, ~0ULL)                                          \
+	X(CPTR_EL2, CPACR_EL1, CPACR_FPEN | CPACR_ZEN | CPACR_SMEN | CPACR_TTA) \
+	X(TTBR0_EL2, TTBR0_EL1, ~0ULL)                                          \
+	X(TTBR1_EL2, TTBR1_EL1, ~0ULL)                                          \
+	X(TCR_EL2, TCR_EL1, ~0ULL)                                              \
+	X(SPSR_EL2, SPSR_EL1, ~0ULL)                                            \
+	X(ELR_EL2, ELR_EL1, ~0ULL)                                              \
+	X(AFSR0_EL2, AFSR0_EL1, ~0ULL)                                          \
+	X(AFSR1_EL2, AFSR1_EL1, ~0ULL)                                          \
+	X(ESR_EL2, ESR_EL1, ~0ULL)                                              \
+	X(FAR_EL2, FAR_EL1, ~0ULL)                                              \
+	X(MAIR_EL2, MAIR_EL1, ~0ULL)                                            \
+	X(AMAIR_EL2, AMAIR_EL1, ~0ULL)                                          \
+	X(VBAR_EL2, VBAR_EL1, ~0ULL)                                            \
+	X(CONTEXTIDR_EL2, CONTEXTIDR_EL1, ~0ULL)                                \
+	X(CNTHCTL_EL2, CNTKCTL_EL1, CNTKCTL_BITS)                               \
+	X(SP_EL2, SP_EL1, ~0ULL)
+
+enum nested_context { NESTED_EL2, NESTED_EL1 };
+
+/* Indices of own[]: the registers above in their order, then others. */
+enum nested_own {
+#define NESTED_OWN_INDEX(name, el1, bits) NESTED_##name,
+	NESTED_LIVE_REGS(NESTED_OWN_INDEX)
+#undef NESTED_OWN_INDEX
+		NESTED_LIVE_COUNT,
+	NESTED_CNTKCTL_EL1 = NESTED_LIVE_COUNT, /* EL1's, which has no place in the page */
+	NESTED_MDCR_EL2,
+	NESTED_HPFAR_EL2,
+	NESTED_CNTHP_CTL_EL2,
+	NESTED_CNTHP_CVAL_EL2,
+	NESTED_CNTHV_CTL_EL2,
+	NESTED_CNTHV_CVAL_EL2,
+	NESTED_OWN_COUNT
+};
+
+/* In pages of the vCPU's own, the first of them @page. By the vCPU's owner. */
+struct nested_vcpu {
+	u64 page[VCPU_SYSREG_FIRST_OWN]; /* by enum vcpu_sysreg: the register's offset, divided by 8 */
+	u64 own[NESTED_OWN_COUNT];
+	enum nested_context context;
+	u8 timer_level; /* BIT(n): the level that the vGIC was last given, by number of a timer */
+};
+
+/* What a register of EL2 is, to a guest and to userspace. */
+enum nested_place {
+	NESTED_IS_LIVE,	    /* in the hardware, or in own[] */
+	NESTED_IS_PAGE,	    /* in page[]: the hardware's redirection accesses it, too */
+	NESTED_IS_OWN,	    /* in own[] */
+	NESTED_IS_CONSTANT, /* reads as .reset; writes are ignored */
+};
+
+struct nested_reg {
+	u16 encoding;
+	u8 place;     /* enum nested_place */
+	u16 index;    /* of own[] or page[] */
+	bool hidden;  /* not in userspace's list: another register shows it, or it is no state */
+	u64 writable; /* bits that a write changes */
+	u64 reset;
+	const char *name;
+};
+
+/* A register of EL2 by its encoding, SP_EL1 included; NULL. The rows are sorted by encoding. */
+const struct nested_reg *nested_find(u32 encoding);
+size_t nested_reg_count(void);
+const struct nested_reg *nested_row(size_t n);
+
+/* Read and write a register of EL2, in either context, loaded or not. */
+u64 nested_read(const struct vcpu *vcpu, const struct nested_reg *reg);
+void nested_write(struct vcpu *vcpu, const struct nested_reg *reg, u64 value);
+
+/* The same by index of NESTED_LIVE_REGS. */
+u64 nested_read_live(const struct vcpu *vcpu, enum nested_own index);
+void nested_write_live(struct vcpu *vcpu, enum nested_own index, u64 value);
+
+/* EL1's register, where vcpu_read_sysreg() would give what its name means in the context. */
+u64 nested_read_el1(const struct vcpu *vcpu, enum vcpu_sysreg reg);
+void nested_write_el1(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value);
+
+/* HCR_EL2 as it acts: E2H is 1. */
+u64 nested_hcr(const struct vcpu *vcpu);
+
+/* The context that PSTATE @pstate and HCR_EL2 @hcr of the guest belong to. */
+enum nested_context nested_context_of(u64 pstate, u64 hcr);
+
+/* Put the other level's registers into the hardware. Not the virtual timer, and no TLBI. */
+void nested_switch_regs(struct vcpu *vcpu, enum nested_context to);
+
+/**
+ * nested_reset_regs() - the values of a CPU that comes out of reset at EL2
+ * @vcpu: EL1's registers have their reset values: they become those of EL1; loaded or not
+ * @midr: for VPIDR_EL2
+ *
+ * The context is NESTED_EL2. PSTATE is the caller's.
+ */
+void nested_reset_regs(struct vcpu *vcpu, u64 midr);
+
+#endif
