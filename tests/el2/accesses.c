@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * EL2's accesses that may fault (hyp/arch/foreign.h, sysreg.h), as they are and on a CPU: where
- * nothing answers, on QEMU's `virt` machine, which has nothing below its RAM. No emulator's cache
- * instruction faults, so here a store is in the place of DC CIVAC, which shows besides which lines
- * were reached.
+ * EL2's accesses that may fault (hyp/arch/foreign.h, sysreg.h), executed on QEMU's `virt` machine
+ * at addresses where nothing answers. In emulators cache instructions never fault, so a store takes
+ * the place of DC CIVAC, which also shows which lines were reached.
  */
 #include <arch/foreign.h>
 #include <arch/sysreg.h>
@@ -13,7 +12,7 @@
 #define UART_DR		((volatile u32 *)0x09000000)
 #define PSCI_SYSTEM_OFF 0x84000008UL
 
-#define RAM	0x40000000UL /* QEMU's starter is there, and has done its work */
+#define RAM	0x40000000UL /* QEMU's boot code is here, and is not needed any more */
 #define NOTHING (RAM - 0x10000)
 #define LINE	64UL
 #define PATTERN 0x5a5a5a5a5a5a5a5aUL
@@ -93,7 +92,7 @@ void el2_exception(void)
 	faults++;
 }
 
-/* ---- what the slow ones keep */
+/* ---- registers that the functions out of line preserve */
 
 static void set_syndrome(void)
 {
@@ -104,7 +103,7 @@ static void set_syndrome(void)
 	write_sysreg(0x4000, hpfar_el2);
 }
 
-/* The last call has faulted, or not. */
+/* Whether the last call has faulted. */
 static void check_syndrome(u64 before, u64 met)
 {
 	check("... by as many faults", faults - before, met);
@@ -115,7 +114,7 @@ static void check_syndrome(u64 before, u64 met)
 	check("... HPFAR_EL2 is kept", read_sysreg(hpfar_el2), 0x4000);
 }
 
-/* ---- memory: some of it answers */
+/* ---- memory, of which a part answers */
 
 static void fill(u64 at, u64 size)
 {
@@ -133,7 +132,7 @@ static u64 lines_done(u64 at, u64 size)
 	return n;
 }
 
-/* The whole range is to be reached, however much of it faults. */
+/* The whole range must be reached, however much of it faults. */
 static void clean(const char *what, u64 at, u64 size, u64 bad)
 {
 	u64 first = at & ~(LINE - 1), end = (at + size + LINE - 1) & ~(LINE - 1), before = faults;
@@ -191,7 +190,7 @@ static void check_reading(void)
 	check_syndrome(before, 2);
 }
 
-/* ---- registers of devices: RAM is as good as any */
+/* ---- registers of devices, for which RAM serves */
 
 static void check_registers(void)
 {
@@ -218,7 +217,7 @@ static void check_registers(void)
 	check_syndrome(before, 4);
 }
 
-/* ---- those in line */
+/* ---- inline accesses */
 
 static void check_words(void)
 {
@@ -268,8 +267,8 @@ static void check_records(void)
 /* ---- system registers */
 
 /*
- * One comparison before and one after: a compiler that does not know that the flags change takes
- * both from the first. Reading RNDRRS sets them to what says "below".
+ * One comparison before and one after the access: a compiler that does not know that the access
+ * changes the flags would use those of the first for both. Reading RNDRRS sets them to "below".
  */
 static __noinline u64 compare_twice(u64 a, u64 b, u64 *word)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program at EL2, with the MMU off, in place of Keel: image header, entry, and vectors that go on
- * where el2_exception() says.
+ * A program at EL2, with the MMU off, in place of Keel: image header, entry, and vectors that return
+ * to where el2_exception() says.
  */
 #define FRAME_SIZE 256			/* x0 to x30 */
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Maps and unmaps 2 MiB. Without FEAT_S2FWB EL2 cleans its caches, a part in each call: the host
- * counts these, says what is not so, gives up half-way, and gives away what EL2 has not cleaned
- * yet.
+ * Maps and unmaps 2 MiB. Without FEAT_S2FWB EL2 cleans the memory's caches, a part in each call.
+ * The host counts the calls, passes false progress, gives up half-way, and donates memory that EL2
+ * has not cleaned yet.
  */
 #include "hostile.h"
 
@@ -17,7 +17,7 @@
 
 static u64 vm;
 
-/* Call until it is not -EAGAIN; x1 of all of them may be no more than 0. Returns how many calls. */
+/* Repeat a call until it does not return -EAGAIN. Returns how many calls that took. */
 static u64 map_calls(u64 clean, u64 last)
 {
 	u64 calls = 0, done = 0;
@@ -106,7 +106,7 @@ static void check_lies(void)
 		check("VM_MAP of more clean memory than there is", map_with(lies[i]), (u64)EINVAL_);
 }
 
-/* What EL2 would clean next is its own by then; and then the VM ends with it. */
+/* The memory that EL2 would clean next has become EL2's own; afterwards the VM ends with it. */
 static void check_given_up(void)
 {
 	struct regs regs;

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Every call that the host can make, in every state that a CPU can be in: two CPUs make calls with
- * arguments that are right, nearly right and wrong, on VMs that both know, while run pages change
- * under Keel's hands. Nothing that comes of it is looked at but this: Keel goes on, calls keep the
- * registers that are not theirs, and at the end all memory comes back and a guest runs.
+ * Every call that the host can make, in every state that a CPU can be in. Two CPUs make calls with
+ * valid, nearly valid and invalid arguments, on VMs that both know, while run pages change during
+ * the calls. Results are not checked, but for this: Keel keeps running, calls preserve the
+ * registers that they do not return results in, and at the end all memory comes back and a guest
+ * runs.
  *
- * What is random is so by a fixed seed; with two CPUs the order is not.
+ * Random numbers have a fixed seed; the interleaving of two CPUs is not reproducible.
  */
 #define HOSTILE_SECONDARY
 #include "hostile.h"
 
 #define NCPUS 2
-#define NVMS  4 /* that are alive at a time, of each CPU */
+#define NVMS  4 /* VMs of each CPU at a time */
 /* In each state: so many rounds, or fewer where they take long. */
 #define ROUNDS	      6000
 #define ROUNDS_MIN    500
@@ -39,8 +40,9 @@
 #define ICC_IAR1_EL1	S3_0_C12_C12_0
 #define ICC_EOIR1_EL1	S3_0_C12_C12_1
 
-/* Memory that CPU @cpu gives away and has back: 64 MiB each; what the
- * pool has does not come back. */
+/*
+ * Memory that CPU @cpu donates and gets back: 64 MiB each. Memory of the pool does not come back.
+ */
 #define SCRATCH(cpu)	  (HOSTILE_MEMORY + (cpu)*0x4000000UL)
 #define SCRATCH_BYTES	  0x4000000UL
 #define FOR_THE_POOL(cpu) (HOSTILE_MEMORY + 0x10000000UL + (cpu)*0x1000000UL)
@@ -50,19 +52,19 @@
 extern const char busy[], busy_end[];
 void hvc_el1t(struct regs *regs);
 
-/* A VM of one CPU's, as that CPU knows it; the other CPU uses the handle too. */
+/* A VM that one CPU has made; the other CPU uses its handle too. */
 struct vm {
-	u64 handle; /* 0: there is none */
+	u64 handle; /* 0: no VM */
 	u64 ipa_bits;
 	u64 vcpus;
 };
 
-/* A CPU's. */
+/* The state of a CPU. */
 struct cpu {
 	u64 seed;
 	u64 id;
 	u64 pool_used;
-	u64 broken; /* calls that changed what they should not */
+	u64 broken; /* calls that changed registers that they must preserve */
 	u64 good;
 	u64 exits[16]; /* by KEEL_EXIT_* */
 	struct vm vms[NVMS];
@@ -92,7 +94,7 @@ static u64 some_vm(struct cpu *cpu)
 	return cpus[below(cpu, NCPUS)].vms[below(cpu, NVMS)].handle;
 }
 
-/* An address of this CPU's scratch memory; each slot of 64 KiB is a slot's for ever. */
+/* An address of this CPU's scratch memory; each slot has 64 KiB of its own. */
 static u64 some_page(struct cpu *cpu)
 {
 	return SCRATCH(cpu->id) + below(cpu, SCRATCH_BYTES / HOSTILE_PAGE_SIZE) * HOSTILE_PAGE_SIZE;
@@ -170,7 +172,7 @@ static const u64 others[] = {
 	0x0,	     0x7fffffff,       0xffffffff, 0xc3000000, 0xc4000060, 0x84000061,
 };
 
-/* What only KEEL_HC_LOG_READ writes; no call may. */
+/* Registers that only KEEL_HC_LOG_READ writes; no other call may. */
 static void make_call(struct cpu *cpu, struct regs *regs)
 {
 	u64 kept[4], i;
@@ -195,8 +197,7 @@ static u64 call(struct cpu *cpu, u64 fid, u64 x1, u64 x2, u64 x3, u64 x4, u64 x5
 	return regs.x[0];
 }
 
-/* Memory for VM @n of a CPU: what is the VM's own, then four vCPUs and
- * their run pages, then RAM. */
+/* Memory for VM @n of a CPU: the VM's pages, then four vCPUs and their run pages, then RAM. */
 static u64 vm_memory(const struct cpu *cpu, u64 n)
 {
 	return SCRATCH(cpu->id) + n * (SCRATCH_BYTES / NVMS);
@@ -217,7 +218,7 @@ static u64 guest_memory(const struct cpu *cpu, u64 n)
 	return vm_memory(cpu, n) + 0xa00000;
 }
 
-/* ---- what a good host does; @cpu may only use its own memory for it ---- */
+/* ---- valid calls, for which @cpu uses only its own memory ---- */
 
 static void create(struct cpu *cpu, u64 n)
 {
@@ -262,7 +263,7 @@ static void map(struct cpu *cpu, u64 n)
 
 	if (!handle)
 		return;
-	/* In another's hands by now? Then the copy would fault, and the fault is skipped. */
+	/* if the memory is another party's by now, the copy faults, and the fault is skipped */
 	memcpy((void *)to, busy, (u64)(busy_end - busy));
 	(void)call(cpu, KEEL_HC_VM_MAP, handle, 0, to, 0x10000, KEEL_MAP_WRITE | KEEL_MAP_EXEC);
 	(void)call(cpu, KEEL_HC_VM_MAP, handle, 0x10000 + below(cpu, 4) * 0x1000, to + 0x10000,
@@ -282,7 +283,7 @@ static void topup(struct cpu *cpu, u64 n)
 		(void)call(cpu, KEEL_HC_VM_TOPUP, cpu->vms[n].handle, at, 8, 0, 0);
 }
 
-/* The run ends by the host's timer at the latest. */
+/* The host's timer ends the run at the latest. */
 static void run(struct cpu *cpu, u64 handle, u64 vcpu)
 {
 	u64 exit;
@@ -307,7 +308,7 @@ static void run_some(struct cpu *cpu)
 	}
 }
 
-/* Whether it is gone. The other CPU may hold it for a while, or have destroyed it. */
+/* Whether the VM is gone. The other CPU may use it for a while, or have destroyed it. */
 static u64 destroy_handle(struct cpu *cpu, u64 handle)
 {
 	u64 tries;
@@ -375,7 +376,7 @@ static void good_call(struct cpu *cpu)
 	}
 }
 
-/* A call of Keel's with arguments from everywhere. */
+/* A hypercall with arbitrary arguments. */
 static void bad_call(struct cpu *cpu)
 {
 	struct regs regs;
@@ -395,14 +396,14 @@ static void bad_call(struct cpu *cpu)
 	}
 	if (regs.x[0] == KEEL_HC_VM_CREATE) {
 		make_call(cpu, &regs);
-		if (!regs.x[0]) /* by chance: not one of ours */
+		if (!regs.x[0]) /* created by chance, and not recorded */
 			(void)destroy_handle(cpu, regs.x[1]);
 		return;
 	}
 	make_call(cpu, &regs);
 }
 
-/* What both CPUs' run pages say changes while they are used. */
+/* Change both CPUs' run pages while they are used. */
 static void scribble(struct cpu *cpu)
 {
 	volatile u64 *page = (volatile void *)run_page(&cpus[below(cpu, NCPUS)], below(cpu, NVMS),
@@ -489,7 +490,7 @@ static void stream_off(void)
 	write_sysreg(0, SVCR);
 }
 
-/* Every counter is about to overflow, with its interrupt on. */
+/* Every counter is about to overflow, with its interrupt enabled. */
 static void pmu_on(void)
 {
 	write_sysreg(~0UL, PMUSERENR_EL0);
@@ -507,8 +508,7 @@ static void pmu_off(void)
 	write_sysreg(0, PMCR_EL0);
 }
 
-/* Breakpoints and watchpoints everywhere, in EL2's addresses too, and
- * single step; PSTATE.D is set. */
+/* Breakpoints and watchpoints on all addresses, EL2's too, and single step; PSTATE.D is set. */
 static void debug_on(void)
 {
 	write_sysreg(0, OSLAR_EL1);
@@ -529,7 +529,7 @@ static void debug_off(void)
 	write_sysreg(0, DBGWCR0_EL1);
 }
 
-/* What the CPU has of these, set. */
+/* Set those registers that the CPU has. */
 static void pstate_on(void)
 {
 	u64 mmfr1 = read_sysreg(ID_AA64MMFR1_EL1), mmfr2 = read_sysreg(ID_AA64MMFR2_EL1),
@@ -565,7 +565,7 @@ static void pstate_off(void)
 		write_sysreg(0, ALLINT);
 }
 
-/* A translation regime that nobody could use, which the host need not: its MMU is off. */
+/* An invalid translation regime, which the host can have because its MMU is off. */
 static void tables_bad(void)
 {
 	write_sysreg(~0UL, TTBR0_EL1);
@@ -629,7 +629,7 @@ struct mode {
 	void (*call)(struct regs *regs);
 };
 
-/* As it was linked, at 0: mode_at() makes addresses of it. */
+/* Linked at 0: mode_at() relocates the pointers. */
 static const struct mode modes[] = {
 	{ "nothing special", always, nothing, nothing, hvc0 },
 	{ "EL1t", always, nothing, nothing, hvc_el1t },
@@ -753,7 +753,7 @@ void payload_secondary(u64 context)
 	}
 }
 
-/* Guests were entered, and did what they are there for. */
+/* Whether guests were entered, and did their work. */
 static void check_exits(void)
 {
 	static const u8 kinds[] = { KEEL_EXIT_IRQ, KEEL_EXIT_FAULT, KEEL_EXIT_WFI };

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A bare-metal host that means harm, of the size of a test: what each program of tests/hostile
- * shares. It begins in tests/system/payload/start.S, runs with the MMU off on QEMU's `virt`
- * machine, prints a line for each check and one with the sums, and ends the machine.
+ * The common part of the programs of tests/hostile, each of which is a small malicious host without
+ * an operating system. It starts in tests/system/payload/start.S, runs with the MMU off on QEMU's
+ * `virt` machine, prints a line for each check and one with the totals, and turns the machine off.
  *
- * Included once a program. A program defines hostile_main(), and payload_secondary() if it says
- * HOSTILE_SECONDARY before: what a second CPU does, which starts at `secondary`.
+ * Included once by each program. A program defines hostile_main(). If it defines HOSTILE_SECONDARY
+ * before the include, it also defines payload_secondary(), which a second CPU executes that is
+ * started at `secondary`.
  */
 #ifndef KEEL_TESTS_HOSTILE_H
 #define KEEL_TESTS_HOSTILE_H
@@ -22,7 +23,7 @@ typedef unsigned char u8;
 #define UART_DR		  ((volatile u32 *)0x09000000)
 #define PSCI_SYSTEM_OFF	  0x84000008
 #define ESR_EC_SHIFT	  26
-#define HOSTILE_MEMORY	  0x60000000UL /* free, for whatever the program makes of it */
+#define HOSTILE_MEMORY	  0x60000000UL /* free memory, for the program's use */
 #define HOSTILE_PAGE_SIZE 4096
 
 struct regs {
@@ -48,7 +49,7 @@ static void hostile_main(u64 fdt);
 
 static u32 passed, failed;
 
-/* @name: the assembler's, or a macro for it. */
+/* @name: the assembler's name of a register, or a macro for it. */
 #define STR_(x) #x
 #define STR(x)	STR_(x)
 #define read_sysreg(name)                                                    \
@@ -134,7 +135,7 @@ static void __attribute__((noreturn)) finish(void)
 		;
 }
 
-/* A program that starts the second CPU (start.S: secondary) has one of its own. */
+/* For programs that do not start a second CPU (start.S: secondary). */
 #ifndef HOSTILE_SECONDARY
 void payload_secondary(u64 context)
 {
@@ -154,7 +155,7 @@ void payload_main(u64 fdt, u64 x1, u64 x2, u64 x3)
 {
 	(void)x1, (void)x2, (void)x3;
 	hostile_main(fdt);
-	/* Keel is there still, and answers. */
+	/* Keel still answers calls. */
 	struct regs regs = { { KEEL_HC_VERSION } };
 
 	hvc0(&regs);

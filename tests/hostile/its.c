@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Has the interrupt controller read and write memory that is not the host's: by each register and
- * command of an ITS and of a redistributor that takes an address. Nothing of Keel's, of a VM's or
- * of firmware's may change, what is refused is counted, and LPIs of a host that means well arrive.
+ * Tries to make the interrupt controller read and write memory that is not the host's, by each
+ * register and command of an ITS and of a redistributor that takes an address. Memory of Keel's, of
+ * a VM's and of firmware's must not change, refusals are counted, and after valid writes LPIs
+ * arrive.
  *
  * The device tree lists a page at LISTED in its reservation block. ARM IHI 0069 has the names.
  */
@@ -84,7 +85,7 @@ static u64 topup(u64 pa, u64 pages)
 	return hvc(KEEL_HC_VM_TOPUP, vm, pa, pages, 0, 0);
 }
 
-/* The first of keel@ADDRESS in the device tree: Keel's image. */
+/* The first node keel@ADDRESS in the device tree is Keel's image. */
 static u64 find_keel(const u8 *fdt)
 {
 	for (u32 at = 0; at < 0x100000; at++) {
@@ -142,7 +143,7 @@ static void its_start(u64 table, u64 queue)
 	its_set(1);
 }
 
-/* A command, and how often it was refused. */
+/* Execute a command. Returns how often it was refused. */
 static void send(const char *what, u64 refusals, u64 w0, u64 w1, u64 w2, u64 w3)
 {
 	u64 before = refused();
@@ -177,7 +178,7 @@ static void fill(u64 from, u64 bytes)
 		R64(from + at) = PATTERN;
 }
 
-/* ---- places that are not the host's to give */
+/* ---- memory that is not the host's */
 
 static void check_itts(void)
 {
@@ -216,7 +217,7 @@ static void check_commands(void)
 	send("SYNC", 0, SYNC, 0, 0, 0);
 }
 
-/* The hardware's tables are not where the host says. */
+/* The hardware's tables are not at the host's addresses. */
 static void check_tables(void)
 {
 	const u64 places[] = { keel, VM_MEMORY, LISTED, OTHER, BEYOND };
@@ -231,7 +232,7 @@ static void check_tables(void)
 	}
 }
 
-/* New tables are empty: what was mapped is not, and so is not pinned either. */
+/* New tables are empty: a device that was mapped is not any more, and its ITT is not pinned. */
 static void check_new_tables(void)
 {
 	its_start(TABLE, QUEUE);
@@ -268,7 +269,7 @@ static void check_queues(void)
 	}
 }
 
-/* Another CPU rewrites the queue's commands all the while; it uses no stack. */
+/* Another CPU keeps rewriting the commands in the queue; it uses no stack. */
 static volatile u64 racing;
 
 static void race(void)
@@ -288,7 +289,10 @@ static void race(void)
 		;
 }
 
-/* What is checked is what the hardware gets: with an ITT of Keel's it would write there. */
+/*
+ * The hardware gets the command that was checked: with an ITT in Keel's memory it would write
+ * there.
+ */
 static void check_race(void)
 {
 	its_start(TABLE, QUEUE);
@@ -377,7 +381,7 @@ static void check_shared_table(void)
 	check("the other one can be donated", topup(OTHER, 1), 0);
 }
 
-/* ---- what is left */
+/* ---- other registers */
 
 static u64 pair_load(u64 address)
 {
@@ -412,7 +416,7 @@ static void check_aborts(const char *what, u64 address, u64 kind)
 	check("its address", fault.far, address);
 }
 
-/* What has no power: the host has the fault, and the ITS is as if there were none. */
+/* A frame without power: the host gets the fault, and the ITS counts as absent. */
 static void check_dead_frames(void)
 {
 	check_aborts("a load from a redistributor without power", DEAD_RD + 8, 0);
@@ -423,7 +427,7 @@ static void check_dead_frames(void)
 	check("its queue", R64(DEAD_ITS + 0x80), 0);
 }
 
-/* An LPI from a command to the CPU. */
+/* An LPI, from an INT command to the CPU. */
 static void check_delivery(void)
 {
 	*(volatile u32 *)0x08000000 = 0x12; /* GICD_CTLR: ARE, EnableGrp1 */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Makes and ends VMs, without an end, while the other CPU comes up for the second time: where that
- * one panics (keel.selftest=panic-again), this one is inside a call, and EL2 stops it there.
+ * Creates and destroys VMs in a loop, while the other CPU comes up for the second time and panics
+ * (keel.selftest=panic-again): then this CPU is inside a call, and EL2 stops it there.
  */
 #define HOSTILE_SECONDARY
 #include "hostile.h"

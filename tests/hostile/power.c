@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The host cuts the power of both CPUs' redistributors while guests run: EL2 interrupts another
- * CPU, takes that back, and holds the timer's interrupt, and each of these is an external abort. The
- * redistributors that EL2 knows are memory of a PCI device (tests/system/firmware/frames.S); what
- * interrupts CPUs is the machine's own, which the device tree does not name.
+ * The host cuts the power of both CPUs' redistributors while guests run. EL2's accesses to
+ * interrupt another CPU, to clear that, and to make the timer's interrupt active, are external
+ * aborts then. The redistributors in the device tree are memory of a PCI device
+ * (tests/system/firmware/frames.S); the machine's own, which interrupt CPUs, are not in the device
+ * tree.
  */
 #define HOSTILE_SECONDARY
 #include "hostile.h"
@@ -70,7 +71,7 @@ extern const char guest_code[], guest_code_end[];
 static struct keel_run *const runs[2] = { (struct keel_run *)GUEST_RUN(0),
 					  (struct keel_run *)GUEST_RUN(1) };
 static u64 vm;
-/* What the second vCPU has said, and how often. */
+/* What the second vCPU has written, and how often. */
 static volatile u64 said, times;
 
 static u64 faults(void)
@@ -87,7 +88,7 @@ static void power(u32 on)
 	__asm__ volatile("dsb sy" ::: "memory");
 }
 
-/* Runs @vcpu, which may be interrupted so often, until it says something. */
+/* Run @vcpu until it writes something; it may be interrupted up to a limit. */
 static u64 listen(u64 vcpu, u64 *what, u64 interrupts)
 {
 	u64 exit;
@@ -134,7 +135,7 @@ static void make_vm(void)
 	check("VGIC_INIT", hvc(KEEL_HC_VGIC_INIT, vm, 0x8000000, 0x80a0000, 64, 0), 0);
 }
 
-/* The virtual timer's interrupt gets as far as this CPU. */
+/* Let the virtual timer's interrupt reach this CPU. */
 static void hear_the_timer(void)
 {
 	*GICD_CTLR = 0x12;  /* ARE, EnableGrp1 */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * One vCPU stores to a page that it may only read, for which EL2 translates the address again; the
- * other one changes the tables meanwhile, between good ones and such as lie in a device that does
- * not answer.
+ * One vCPU stores to a page that it may only read, so EL2 translates the address again. Meanwhile
+ * the other one switches the tables between valid ones and ones in a device that does not answer.
  */
 #define HOSTILE_SECONDARY
 #include "hostile.h"
@@ -17,8 +16,8 @@
 #define ROUNDS		      6000
 
 /*
- * Level 1, at IPA 0x1000: the first GiB as it is, the second by level 2, at IPA 0x2000, or in the
- * hole. Vectors at IPA 0x3000: an abort on the walk is tried again.
+ * Level 1, at IPA 0x1000: the first GiB is an identity mapping, the second one has its table at IPA
+ * 0x2000, or in the hole. Vectors at IPA 0x3000: the access is repeated after an abort on the walk.
  */
 __asm__(".pushsection .rodata\n"
 	".balign 2048\n"

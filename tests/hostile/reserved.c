@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Gives EL2 memory that firmware reserved, at which nothing answers, wherever a call takes an
- * address: the machine's device tree has RAM from TOP on, in which UPPER is no-map and LISTED is in
- * the reservation block. Whatever EL2 touched of it would stop the machine.
+ * Passes memory that firmware reserved, where nothing answers, to each call that takes an address.
+ * The machine's device tree has RAM from TOP on, in which UPPER is no-map and LISTED is in the
+ * reservation block. If EL2 accessed it, the machine would stop.
  */
 #include "hostile.h"
 
 #define PAGE   4096UL
 #define EPERM_ (-1L)
 
-#define TOP	    0x80000000UL /* where what answers ends */
+#define TOP	    0x80000000UL /* the end of memory that answers */
 #define UPPER	    TOP
 #define UPPER_SIZE  0x40000000UL
 #define LISTED	    0x70000000UL /* LISTED_SIZE bytes that do answer */
@@ -74,7 +74,7 @@ static void hostile_main(u64 fdt)
 		check_of_vm(vm, places[i]);
 	}
 	check_block(vm);
-	/* What lies beside it is the host's as ever, and the host may touch what is reserved. */
+	/* memory beside it stays the host's, and the host may access reserved memory */
 	check("VM_MAP of the page before",
 	      hvc(KEEL_HC_VM_MAP, vm, 0, LISTED - PAGE, PAGE, KEEL_MAP_WRITE), 0);
 	check("VM_MAP of the page behind",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A guest is profiled at so short an interval that under an emulator the way from a sample to the
- * guest and back takes longer, and filters keep each record out of its buffer, which so never
- * fills. The host's timer interrupt ends each run nevertheless; the second CPU watches.
+ * A guest is profiled at an interval that is shorter than the way from a sample to the guest and
+ * back, under an emulator. Filters reject each record, so the buffer never fills. The host's timer
+ * interrupt must end each run all the same; the second CPU checks that.
  */
 #define HOSTILE_SECONDARY
 #include "hostile.h"
@@ -18,11 +18,11 @@
 #define FEATURES (1UL << 2 | 1UL << 63) /* KVM_ARM_VCPU_PSCI_0_2, KVM_ARM_VCPU_SPE */
 
 #define ROUNDS	 30
-#define PATIENCE 20 /* seconds after which a run does not end any more */
+#define PATIENCE 20 /* seconds after which a run counts as stuck */
 
 /*
- * Its MMU is on, all of its 64 KiB mapped at itself, since nothing is sampled otherwise. The table
- * is at 0x5000, what it counts at 0x4000, the buffer, 24 KiB, at 0x8000.
+ * The guest. Its MMU is on, with an identity mapping of its 64 KiB, since nothing is sampled
+ * otherwise. The table is at 0x5000, its counter at 0x4000, the buffer of 24 KiB at 0x8000.
  */
 __asm__(".pushsection .rodata\n"
 	".balign 8\n"

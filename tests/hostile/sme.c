@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A host that is in Streaming SVE mode when it runs a guest, or enters it while its registers are
- * not its own (FEAT_SME): EL2 goes on, the guest is not in that mode, and each keeps what it had.
+ * A host that is in Streaming SVE mode when it runs a guest, or that enters the mode while a
+ * guest's registers are still in the CPU (FEAT_SME). EL2 keeps running, the guest is not in that
+ * mode, and both keep their registers.
  */
 #include "hostile.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Memory that does not answer any more, below a guest. The machine has memory in a PCI device
- * (ivshmem at slot 3), which the device tree calls RAM; the host switches it on and off. A VM has
- * tables of stage 2 in there. And a page of the guest's is where nothing answers at all.
+ * A guest's memory stops to answer. The machine has memory in a PCI device (ivshmem at slot 3),
+ * which the device tree describes as RAM; the host switches it on and off. A VM has stage 2 tables
+ * there, and a page of the guest is at an address where nothing ever answers.
  */
 #include "hostile.h"
 
@@ -10,7 +10,7 @@
 #define PCI_ID	((volatile u32 *)ECAM)
 #define PCI_CMD ((volatile u32 *)(ECAM + 4))
 #define PCI_BAR ((volatile u32 *)(ECAM + 0x18))
-#define MEMORY	0x20000000UL /* where it is switched on */
+#define MEMORY	0x20000000UL /* the device's memory, while it is on */
 #define NOTHING 0x0b000000UL /* an access is answered with an external abort */
 
 #define DEVICE	 0x09000000UL
@@ -21,7 +21,7 @@
 #define ESR_EC(esr)  ((esr) >> 26 & 0x3f)
 #define ESR_FSC(esr) ((esr)&0x3f)
 
-/* Asks for an address, and tells what it has read there, or the syndrome of the exception. */
+/* The guest: reads at the address that it is given, and reports the value or the syndrome. */
 __asm__(".pushsection .rodata\n"
 	".balign 8\n"
 	"guest_code:\n"
@@ -66,7 +66,7 @@ static u64 map(u64 ipa, u64 pa, u64 size, u64 flags)
 	return hvc(KEEL_HC_VM_MAP, vm, ipa, pa, size, flags);
 }
 
-/* All that came with the VM goes into tables for elsewhere: the code's are where memory vanishes. */
+/* The VM's first tables are used for other addresses, so those of its code are in the device. */
 static void make_vm(void)
 {
 	struct regs size = { { KEEL_HC_VM_SIZE } }, made;
@@ -91,7 +91,7 @@ static void make_vm(void)
 	      map(HOLE_IPA, NOTHING, HOSTILE_PAGE_SIZE, KEEL_MAP_WRITE | KEEL_MAP_DEVICE), 0);
 }
 
-/* The guest's next access to the device: what it writes, or 0 for a read. */
+/* The guest's next access to its emulated device: the value that it writes, or 0 for a read. */
 static u64 next(u64 offset)
 {
 	u64 value = 0;
@@ -111,8 +111,8 @@ static void read_at(u64 ipa)
 }
 
 /*
- * Where the CPU routes the abort to EL2 (HCR_EL2.TEA) the host is asked, and answers with an abort.
- * Either way that is what the guest has.
+ * If the CPU routes the abort to EL2 (HCR_EL2.TEA), the host is asked and answers with an abort. In
+ * both cases the guest gets an abort.
  */
 static void read_nothing(void)
 {
@@ -139,7 +139,7 @@ static void read_nothing(void)
 	check("... with its address", next(24), HOLE_IPA + 8);
 }
 
-/* The walk of its first fetch meets an external abort, each time it is tried. */
+/* The walk for its first fetch is an external abort, each time. */
 static void lose_tables(void)
 {
 	u64 aborts = stat(KEEL_STAT_GUEST_ABORTS);
@@ -172,7 +172,7 @@ static void hostile_main(u64 fdt)
 	check("the guest reads its own code", word, *(const u64 *)GUEST_CODE(0));
 	read_nothing();
 	lose_tables();
-	/* Memory that is there again is as good as before. */
+	/* memory that answers again can be used as before */
 	next(0);
 	while ((word = hvc(KEEL_HC_VM_DESTROY, vm, 0, 0, 0, 0)) == (u64)-11L)
 		;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A guest's translation tables lead to a device that does not answer. Whatever has EL2 translate
- * one of its addresses meets an external abort on the walk: here the guest's vectors, which
- * emulated SPE looks at.
+ * A guest's translation tables point to a device that does not answer, so each translation of one
+ * of its addresses by EL2 is an external abort on the walk. Here EL2 translates the address of the
+ * guest's vectors, for emulated SPE.
  */
 #include "hostile.h"
 
@@ -13,7 +13,10 @@
 #define HOLE_IPA	      0x80000000UL
 #define SPE_PPI		      21
 
-/* Level 1, at IPA 0x1000: the first GiB as it is, the second through a table in the hole. */
+/*
+ * Level 1, at IPA 0x1000: the first GiB is an identity mapping, the second one's table is in the
+ * hole.
+ */
 __asm__(".pushsection .rodata\n"
 	".balign 8\n"
 	"guest_code:\n"
@@ -27,7 +30,7 @@ __asm__(".pushsection .rodata\n"
 	"	dsb	sy\n" GUEST_MMU_ON "	mov	x2, #0x40000000\n"
 	"	msr	vbar_el1, x2\n"
 	"	isb\n"
-	/* an exit from EL1, at which the vectors are looked at */
+	/* an exit from EL1, at which EL2 reads where the vectors are */
 	"	mrs	x0, id_aa64pfr0_el1\n"
 	"	ldr	x0, =0x84000008\n"
 	"	hvc	#0\n"

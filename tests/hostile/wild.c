@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Guests that mean harm: two vCPUs of a VM execute instructions of random bits with registers full
- * of bad addresses, on two CPUs at a time, and the host answers what they exit for by chance. They
- * may do what they like to themselves. A second VM, which runs between, and the host find their
- * registers as they left them.
+ * Malicious guests: two vCPUs of a VM execute random instructions with registers full of bad
+ * addresses, on two CPUs at a time, and the host answers their exits at random. They may damage
+ * themselves in any way. A second VM, which runs in between, and the host must find their registers
+ * as they left them.
  */
 #define HOSTILE_SECONDARY
 #include "hostile.h"
@@ -12,7 +12,7 @@
 #define RUNS	    4000 /* of each CPU, or fewer in so many seconds, but so many at least */
 #define RUNS_MIN    200
 #define SECONDS	    12
-#define STUCK	    20 /* runs without progress: the vCPU begins anew */
+#define STUCK	    20 /* runs without progress after which the vCPU is reset */
 #define CPU1_MPIDR  1UL
 #define PSCI_CPU_ON 0xc4000003UL
 
@@ -41,7 +41,7 @@
 /* wild.S */
 extern const char wild[], wild_end[], wild_entry[], still[], still_end[], still_entry[];
 
-/* What the wild guest has at WILD_STATE, as it knows it by offsets. */
+/* The wild guest's data at WILD_STATE, which it accesses by offsets. */
 struct wild_state {
 	u64 seed, rounds, unused[6];
 	u64 addresses[32];
@@ -52,7 +52,7 @@ struct wild_state {
 static struct cpu {
 	u64 id, seed;
 	u64 wild, still; /* handles */
-	u64 rounds;	 /* of the wild guest, before it began anew for the last time */
+	u64 rounds;	 /* of the wild guest, before its last reset */
 	u64 anew;
 	u64 host_changed;
 	u64 bad_exits;
@@ -153,7 +153,7 @@ static volatile struct keel_run *run_page(u64 vm, u64 i)
 	return (volatile struct keel_run *)RUN_AT(vm, i);
 }
 
-/* A vCPU begins at its entry, with other random numbers. */
+/* Start a vCPU at its entry, with other random numbers. */
 static void begin_anew(struct cpu *cpu)
 {
 	u64 at = GUEST_CODE(0) + WILD_IPA(cpu->id), i;
@@ -183,7 +183,7 @@ static void begin_anew(struct cpu *cpu)
 		cpu->bad_exits++;
 }
 
-/* What the host says to an exit: anything. */
+/* Answer an exit with anything. */
 static void answer(struct cpu *cpu, u64 exit)
 {
 	volatile struct keel_run *page = run_page(0, cpu->id);
