@@ -140,10 +140,9 @@ static int early_map_image(void)
 		{ _etext, _erodata, EL2_R },
 		{ _erodata, _text + KEEL_REGION_SIZE, EL2_RW },
 	};
-	size_t i;
 	int ret = 0;
 
-	for (i = 0; i < ARRAY_SIZE(parts) && !ret; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(parts) && !ret; i++)
 		ret = el2_map_linear(PA((u64)parts[i].start), (u64)(parts[i].end - parts[i].start),
 				     parts[i].prot);
 	return ret ? ret : el2_map_identity(PA((u64)_idmap_start), SZ_4K, EL2_RX);

@@ -197,9 +197,8 @@ static u64 ownership_counts_bytes(void)
 {
 	const struct mem_ranges *ram = &boot_info.memmap.ram;
 	u64 bytes = 0;
-	unsigned int i;
 
-	for (i = 0; i < ram->count; i++)
+	for (unsigned int i = 0; i < ram->count; i++)
 		bytes += ownership_counts_size(bank_pages(&ram->range[i]) * SZ_4K);
 	return bytes;
 }
@@ -208,9 +207,8 @@ static u64 ownership_bytes(void)
 {
 	const struct mem_ranges *ram = &boot_info.memmap.ram;
 	u64 bytes = ownership_counts_bytes();
-	unsigned int i;
 
-	for (i = 0; i < ram->count; i++)
+	for (unsigned int i = 0; i < ram->count; i++)
 		bytes += bank_pages(&ram->range[i]);
 	return ALIGN_UP(bytes, SZ_4K);
 }
@@ -253,9 +251,8 @@ static void *take_memory(u64 size, u64 align, const char *what)
 static void fix_reserved(void)
 {
 	const struct mem_ranges *fixed = &boot_info.memmap.fixed;
-	unsigned int i;
 
-	for (i = 0; i < fixed->count; i++)
+	for (unsigned int i = 0; i < fixed->count; i++)
 		ownership_fix_boot(fixed->range[i].base,
 				   fixed->range[i].end - fixed->range[i].base);
 }
@@ -267,14 +264,13 @@ static void init_ownership(void)
 	u64 size = ownership_bytes(), extra = extra_pool_bytes();
 	u8 *memory = take_memory(size + extra, SZ_4K, "page ownership");
 	u8 *state = memory + ownership_counts_bytes();
-	unsigned int i;
 	int ret;
 
 	if (extra && page_pool_add(&keel_pool, memory + size, extra / SZ_4K))
 		panic("Keel's page pool cannot take the pages for more CPUs");
 	if (ram->count > OWNERSHIP_BANK_MAX)
 		boot_stop("more than %u banks of memory", OWNERSHIP_BANK_MAX);
-	for (i = 0; i < ram->count; i++) {
+	for (unsigned int i = 0; i < ram->count; i++) {
 		banks[i] = (struct ownership_bank){
 			.base = ALIGN_UP(ram->range[i].base, SZ_4K),
 			.size = bank_pages(&ram->range[i]) * SZ_4K,
@@ -285,7 +281,7 @@ static void init_ownership(void)
 		memory += ownership_counts_size(banks[i].size);
 	}
 	ret = ownership_init(banks, ram->count);
-	for (i = 0; i < keel_range_count && !ret; i++)
+	for (unsigned int i = 0; i < keel_range_count && !ret; i++)
 		ret = ownership_claim_boot(PA(keel_ranges[i].base),
 					   keel_ranges[i].end - keel_ranges[i].base);
 	if (ret)

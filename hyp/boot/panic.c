@@ -85,9 +85,7 @@ static void __noreturn end_turn(void)
 /* Interrupt the other CPUs, so that those that sleep or run a guest come to EL2. Needs GICv3. */
 static void interrupt_others(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < KEEL_MAX_CPUS && percpu_table[i]; i++) {
+	for (unsigned int i = 0; i < KEEL_MAX_CPUS && percpu_table[i]; i++) {
 		if (percpu_table[i] == this_cpu() || !percpu_table[i]->gicr)
 			continue;
 		gicr_force(percpu_table[i]->gicr, VGIC_PPI_MAINTENANCE);
@@ -162,9 +160,7 @@ static void print_callers(struct unwind_frame frame, u64 lo, u64 hi)
 
 static void print_registers(const struct panic_frame *frame)
 {
-	unsigned int i;
-
-	for (i = 0; i < 30; i += 3)
+	for (unsigned int i = 0; i < 30; i += 3)
 		log_err("x%-2u %016lx  x%-2u %016lx  x%-2u %016lx", i, frame->x[i], i + 1,
 			frame->x[i + 1], i + 2, frame->x[i + 2]);
 	log_err("x30 %016lx  sp  %016lx  pc  %016lx", frame->x[30], frame->sp, frame->elr);

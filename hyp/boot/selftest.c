@@ -132,9 +132,7 @@ static const struct selftest {
 
 static const struct selftest *find_selftest(const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(selftests); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(selftests); i++)
 		if (!strcmp(selftests[i].name, name))
 			return &selftests[i];
 	return NULL;

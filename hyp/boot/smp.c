@@ -66,10 +66,9 @@ int smp_init(void)
 {
 	const struct el2_stack_part stack = { STACK_BASE, STACK_SIZE };
 	const struct el2_stack_part emergency = { STACK_EMERGENCY_BASE, STACK_EMERGENCY_SIZE };
-	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; i < boot_info.cpus.count && !ret; i++) {
+	for (unsigned int i = 0; i < boot_info.cpus.count && !ret; i++) {
 		percpus[i].id = i;
 		percpus[i].mpidr = boot_info.cpus.mpidr[i];
 		ret = el2_map_stacks(&percpus[i], STACK_SLOT_SIZE, stack, emergency);
@@ -203,7 +202,6 @@ void smp_probe(void)
 {
 	struct cpu_id_regs ids;
 	struct spe_unit_id spe;
-	unsigned int i;
 
 	read_what_is_ours(&ids);
 	note_withheld(this_cpu()->withheld);
@@ -212,7 +210,7 @@ void smp_probe(void)
 	note_errata(read_sysreg(midr_el1));
 	spe_unit_identify(&spe);
 	spe_provider_add_cpu(&spe);
-	for (i = 1; i < boot_info.cpus.count; i++)
+	for (unsigned int i = 1; i < boot_info.cpus.count; i++)
 		probe_cpu(i);
 }
 

@@ -44,11 +44,9 @@ static bool may_be_expected(u64 esr)
 
 bool extable_fixup(const struct extable_row *rows, size_t n, u64 esr, u64 pc, u64 *out)
 {
-	size_t i;
-
 	if (!may_be_expected(esr))
 		return false;
-	for (i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		u64 fixup = row_target(&rows[i].fixup);
 
 		if (pc < row_target(&rows[i].from) || pc >= row_target(&rows[i].to) ||

@@ -56,9 +56,8 @@ static const struct field_row {
 static bool merge_fields(u64 *all, u64 one, const struct field_row *rows, size_t count)
 {
 	u64 merged = 0;
-	size_t i;
 
-	for (i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		u64 a = *all & rows[i].field, b = one & rows[i].field;
 
 		if (rows[i].how == SAME && a != b)

@@ -201,12 +201,11 @@ static u64 cptr_open(const struct cpu_id_regs *id)
 u32 withheld_probe(const struct cpu_id_regs *id)
 {
 	u64 cptr = read_sysreg(cptr_el2);
-	unsigned int i;
 	u32 withheld = 0;
 
 	write_sysreg(cptr_open(id), cptr_el2);
 	isb();
-	for (i = 0; i < COUNT; i++)
+	for (unsigned int i = 0; i < COUNT; i++)
 		if (has_register(id, i) && !probes[i].answers())
 			withheld |= (u32)BIT(i);
 	write_sysreg(cptr, cptr_el2);
@@ -216,9 +215,7 @@ u32 withheld_probe(const struct cpu_id_regs *id)
 
 void withheld_clear(struct cpu_id_regs *id, u32 withheld)
 {
-	size_t i;
-
-	for (i = 0; withheld && i < ARRAY_SIZE(losses); i++) {
+	for (size_t i = 0; withheld && i < ARRAY_SIZE(losses); i++) {
 		const struct id_field_desc *desc = id_field_desc((enum id_field)losses[i].field);
 
 		if (!(withheld & BIT(losses[i].probe)) || !has_more(id, &losses[i]))

@@ -426,10 +426,9 @@ void el2_unmap_private(const void *ptr, u64 size)
 
 static int map_stack_part(u64 slot, struct el2_stack_part part)
 {
-	u64 offset;
 	int ret = 0;
 
-	for (offset = part.base; offset < part.base + part.size && !ret; offset += SZ_4K) {
+	for (u64 offset = part.base; offset < part.base + part.size && !ret; offset += SZ_4K) {
 		void *page = page_pool_alloc(map.pool);
 
 		if (!page)

@@ -56,9 +56,7 @@ static int check_donation_range(struct pa pa, u64 pages)
  */
 static int check_hosts(struct pa pa, u64 size)
 {
-	u64 at;
-
-	for (at = 0; at < size; at += SZ_4K) {
+	for (u64 at = 0; at < size; at += SZ_4K) {
 		enum ownership_state state = ownership_state(PA(pa.v + at));
 
 		if (state != OWNERSHIP_HOST)

@@ -117,9 +117,7 @@ static void add_hook(enum vcpu_action (**list)(struct vcpu *vcpu),
 
 static void add_class_handlers(vcpu_exit_handler *const *handlers)
 {
-	unsigned int ec;
-
-	for (ec = 0; ec < ESR_EC_COUNT; ec++) {
+	for (unsigned int ec = 0; ec < ESR_EC_COUNT; ec++) {
 		if (!handlers[ec])
 			continue;
 		if (class_handlers[ec])

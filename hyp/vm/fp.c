@@ -91,9 +91,8 @@ static void open_fp(const struct vm_cpu *cpu, unsigned int also)
 static u64 find_vqs(void)
 {
 	u64 vqs = 0;
-	unsigned int vq;
 
-	for (vq = SVE_VQ_MAX; vq > 0; vq = sve_vq() - 1) {
+	for (unsigned int vq = SVE_VQ_MAX; vq > 0; vq = sve_vq() - 1) {
 		write_sysreg(vq - 1, ASM_REG(ZCR_EL2));
 		isb();
 		vqs |= BIT(sve_vq() - 1);

@@ -101,9 +101,8 @@ static bool has_field(const struct cpu_id_regs *id, u16 field, u8 min)
 static void compute_controls(const struct cpu_id_regs *id, bool e2h, u64 c[CONTROL_COUNT])
 {
 	const struct guest_trap_desc *desc;
-	size_t i;
 
-	for (i = 0; i < CONTROL_COUNT; i++)
+	for (size_t i = 0; i < CONTROL_COUNT; i++)
 		c[i] = 0;
 	c[CONTROL_HCR] = HCR_VM | HCR_RW | HCR_GUEST_TRAPS;
 	c[CONTROL_CPTR] = e2h ? 0 : CPTR_RES1 | CPTR_TFP;
@@ -111,7 +110,7 @@ static void compute_controls(const struct cpu_id_regs *id, bool e2h, u64 c[CONTR
 		if (has_field(id, desc->field, desc->min))
 			c[desc->control] |= e2h && desc->control == CONTROL_CPTR ? desc->e2h_set
 										 : desc->set;
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (has_field(id, rows[i].field, rows[i].min))
 			c[rows[i].control] |= rows[i].bits;
 }
@@ -119,9 +118,8 @@ static void compute_controls(const struct cpu_id_regs *id, bool e2h, u64 c[CONTR
 static u64 compute_host_mdcr(const struct cpu_id_regs *id)
 {
 	u64 bits = 0;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(host_mdcr); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(host_mdcr); i++)
 		if (has_field(id, host_mdcr[i].field, host_mdcr[i].min))
 			bits |= host_mdcr[i].bits;
 	return bits;

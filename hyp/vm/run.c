@@ -125,13 +125,11 @@ static void load_vcpu(struct vcpu *vcpu)
 
 static void put_vcpu(struct vcpu *vcpu)
 {
-	unsigned int i;
-
 	ASSERT(this_cpu()->vcpu == vcpu);
 	this_cpu()->vcpu = NULL;
 	if (unlikely(switch_serror_found()))
 		exit_take_serror(vcpu);
-	for (i = nr_put_hooks; i-- > 0;)
+	for (unsigned int i = nr_put_hooks; i-- > 0;)
 		put_hooks[i](vcpu);
 	switch_to_host(vcpu);
 	s2_context_put(vcpu->s2);
@@ -202,12 +200,10 @@ int vcpu_run(struct vcpu *vcpu)
 
 bool vcpu_has_pending(struct vcpu *vcpu)
 {
-	unsigned int i;
-
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (vcpu->serror_pending && switch_serror_waits(vcpu))
 		return true;
-	for (i = 0; i < nr_hooks; i++)
+	for (unsigned int i = 0; i < nr_hooks; i++)
 		if (hooks[i]->pending && hooks[i]->pending(vcpu))
 			return true;
 	return false;
@@ -216,10 +212,9 @@ bool vcpu_has_pending(struct vcpu *vcpu)
 u64 vcpu_deadline(struct vcpu *vcpu)
 {
 	u64 first = ~0ULL;
-	unsigned int i;
 
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
-	for (i = 0; i < nr_hooks; i++)
+	for (unsigned int i = 0; i < nr_hooks; i++)
 		if (hooks[i]->deadline)
 			first = MIN(first, hooks[i]->deadline(vcpu));
 	return first;
@@ -228,8 +223,6 @@ u64 vcpu_deadline(struct vcpu *vcpu)
 /* The reset values that the architecture defines for a PE that comes out of reset at EL1. */
 void vcpu_reset(struct vcpu *vcpu)
 {
-	unsigned int i;
-
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	ASSERT(this_cpu()->vcpu != vcpu);
 	vcpu->regs = (struct vcpu_gpregs){ .pstate = PSR_MODE_EL1h | PSR_DAIF };
@@ -241,7 +234,7 @@ void vcpu_reset(struct vcpu *vcpu)
 	vcpu->serror_pending = false;
 	vcpu->flush_at = 0;
 	exit_choose_stages(vcpu);
-	for (i = 0; i < nr_hooks; i++)
+	for (unsigned int i = 0; i < nr_hooks; i++)
 		if (hooks[i]->reset)
 			hooks[i]->reset(vcpu);
 }

@@ -76,9 +76,7 @@ static unsigned int order_of(u64 bytes)
 
 int switch_init(struct page_pool *pool, unsigned int nr_cpus)
 {
-	unsigned int i;
-
-	for (i = 0; i < nr_cpus; i++) {
+	for (unsigned int i = 0; i < nr_cpus; i++) {
 		vm_cpus[i] = page_pool_alloc_run(pool, order_of(sizeof(struct vm_cpu)));
 		if (!vm_cpus[i])
 			return -ENOMEM;

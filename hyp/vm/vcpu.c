@@ -247,9 +247,8 @@ static const struct {
 u64 vcpu_features_known(void)
 {
 	u64 known = 0;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(feature_rows); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(feature_rows); i++)
 		if (feature_rows[i].always || cpu_has(vm_features(), feature_rows[i].needs))
 			known |= BIT(feature_rows[i].bit);
 	return vm_spe() ? known : known & ~BIT(VCPU_SPE);

@@ -96,9 +96,7 @@ static int add_page(void)
 
 int vm_table_init(struct page_pool *pool)
 {
-	unsigned int i;
-
-	for (i = 0; i < VM_TABLE_PAGES; i++)
+	for (unsigned int i = 0; i < VM_TABLE_PAGES; i++)
 		pages[i] = NULL;
 	slot_pool = pool;
 	nr_pages = 0;
