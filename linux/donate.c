@@ -187,6 +187,7 @@ int keel_pool_topup(void)
 		list_add(&page->lru, &pool_pages);
 	}
 	mutex_unlock(&pool_lock);
+	keel_inject_pool_given();
 	if (ret)
 		keel_donation_free(page, order);
 	return ret;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Fault injection, in test builds: which of the module's allocations fails. See inject.h. */
+#include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/spinlock.h>
@@ -37,15 +38,10 @@ static unsigned int pin_ms;
 module_param(pin_ms, uint, 0644);
 MODULE_PARM_DESC(pin_ms, "how much later the next memory is pinned, in milliseconds");
 
-static unsigned int pool_ms;
-module_param(pool_ms, uint, 0644);
-MODULE_PARM_DESC(
-	pool_ms,
-	"EL2's pool is short at the next map, and given more so much later, in milliseconds");
-
-static unsigned int restart_ms;
-module_param(restart_ms, uint, 0644);
-MODULE_PARM_DESC(restart_ms, "how much longer a restart of the host takes, in milliseconds");
+static bool pool_late;
+module_param(pool_late, bool, 0644);
+MODULE_PARM_DESC(pool_late,
+		 "EL2's pool is short at the next map, and given more once the host restarts");
 
 static unsigned int invalidate_ms;
 module_param(invalidate_ms, uint, 0644);
@@ -124,17 +120,40 @@ int keel_inject_map(void)
 {
 	if (keel_inject())
 		return -ENOMEM;
-	return READ_ONCE(pool_ms) ? -ENOBUFS : 0;
+	return READ_ONCE(pool_late) ? -ENOBUFS : 0;
 }
+
+/* The restart waits for what is late. */
+#define RESTART_MS	60000
+#define RESTART_TIMEOUT msecs_to_jiffies(RESTART_MS)
+static DECLARE_COMPLETION(restarting);
+static DECLARE_COMPLETION(given);
+static bool is_late;
 
 void keel_inject_pool(void)
 {
-	be_late(&pool_ms);
+	if (!READ_ONCE(pool_late))
+		return;
+	WRITE_ONCE(is_late, true);
+	WRITE_ONCE(pool_late, false);
+	wait_for_completion_timeout(&restarting, RESTART_TIMEOUT);
+}
+
+/* The VM ends only after that, for at its end it would give back what was given. */
+void keel_inject_pool_given(void)
+{
+	if (!READ_ONCE(is_late))
+		return;
+	complete_all(&given);
+	msleep(RESTART_MS);
 }
 
 void keel_inject_restart(void)
 {
-	be_late(&restart_ms);
+	if (!READ_ONCE(is_late))
+		return;
+	complete_all(&restarting);
+	wait_for_completion_timeout(&given, RESTART_TIMEOUT);
 }
 
 void keel_inject_invalidate(void)

@@ -60,6 +60,10 @@ static inline void keel_inject_pool(void)
 {
 }
 
+static inline void keel_inject_pool_given(void)
+{
+}
+
 static inline void keel_inject_restart(void)
 {
 }
@@ -106,10 +110,11 @@ void keel_inject_release(void);
 /* The error of a map of guest memory, or 0. */
 int keel_inject_map(void);
 
-/* EL2's pool is about to be given memory: it may take long. */
+/* EL2's pool is about to be given memory, which may wait for keel_inject_restart(). */
 void keel_inject_pool(void);
+void keel_inject_pool_given(void);
 
-/* The host restarts, and what EL2 had is given back: it may take long. */
+/* The host restarts, and what EL2 had is given back: see to what keel_inject_pool() made wait. */
 void keel_inject_restart(void);
 
 /* The kernel has said that it changes a process's memory: it may take long. */
