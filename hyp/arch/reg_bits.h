@@ -40,6 +40,7 @@
 #define SCTLR_SA       BIT_(3)
 #define SCTLR_I	       BIT_(12)
 #define SCTLR_WXN      BIT_(19)
+#define SCTLR_EE       BIT_(25) /* data accesses at this level, and its table walks, are big-endian */
 /* SCTLR_EL1 as a kernel finds it: MMU and caches off, RES1 bits set */
 #define SCTLR_EL1_RESET 0x30d00800
 #define SCTLR_EL1_E0E	BIT_(24) /* EL0 is big-endian */
@@ -79,6 +80,7 @@
 #define HCR_ATA	   BIT(56)
 
 #define HCR_SWIO   BIT(1)
+#define HCR_PTW	   BIT(2) /* a stage 1 walk in Device memory is a stage 2 Permission fault */
 #define HCR_FB	   BIT(9)
 #define HCR_BSU_IS BIT(10)
 #define HCR_TWI	   BIT(13)
@@ -216,6 +218,7 @@
 
 /* VTTBR_EL2 */
 #define VTTBR_VMID	  GENMASK(63, 48)
+#define VTTBR_BADDR	  GENMASK(47, 1)
 #define VTTBR_BADDR_51_48 GENMASK(5, 2) /* with 52-bit output addresses */
 
 /* VTCR_EL2 */
