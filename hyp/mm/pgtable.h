@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Translation tables of any stage, granule and depth: one walker, and the operations made of it
+ * Translation tables of any stage, granule and depth: one walker, and the operations built on it
  * (map, unmap, annotate, change attributes, split, merge, replace, look up).
  *
- * What a descriptor's attributes mean is not known here: EL2's stage 1 and everybody's stage 2
- * differ in nothing but attributes. Known here are the valid and table bits, the output address,
- * the Contiguous bit and, told by struct pgtable_hw, the bits that hardware sets by itself.
- * Memory for tables and TLB maintenance are injected by struct pgtable_ops.
+ * The meaning of attributes is not known here: EL2's stage 1 and all stage 2s differ in attributes
+ * only. Known are the valid and table bits, the output address, the Contiguous bit and, from struct
+ * pgtable_hw, the bits that hardware sets by itself. struct pgtable_ops provides memory for tables
+ * and TLB maintenance.
  *
- * Locking: no function takes a lock. Whoever owns a struct pgtable serializes all calls on it.
- * Hardware table walkers, and hardware's updates of access flag and dirty state, run concurrently
- * and lose nothing: valid leaves change by compare-and-exchange alone.
+ * Locking: no function takes a lock. The owner of a struct pgtable serializes all calls on it.
+ * Hardware table walkers, and hardware's updates of access flag and dirty state, run concurrently,
+ * and no update is lost: valid leaves change by compare-and-exchange only.
  *
- * Break-before-make (ARM DDI 0487, D8.17.1): a valid descriptor is replaced by another output
- * address, size or memory type only after it was invalid and the TLBs were told. A walker can see
- * the gap: a translation fault on an address that a look-up under the lock then finds mapped is to
- * be retried. With pgtable.bbm2 (FEAT_BBM level 2) sizes change without the gap, and a CPU may
- * take a TLB conflict abort instead, which its handler answers with invalidating everything of that
- * address space and a retry.
+ * Break-before-make (ARM DDI 0487, D8.17.1): a valid descriptor gets another output address, size
+ * or memory type only after it was invalid and TLBs were invalidated. A walker can see the gap: if
+ * a look-up under the lock finds the address of a translation fault mapped, the access is retried.
+ * With pgtable.bbm2 (FEAT_BBM level 2) sizes change without the gap. A CPU may then take a TLB
+ * conflict abort, whose handler invalidates all entries of the address space and retries.
  */
 #ifndef KEEL_MM_PGTABLE_H
 #define KEEL_MM_PGTABLE_H
@@ -33,7 +32,7 @@
 
 #define PGTABLE_LAST_LEVEL 3
 
-/* The shape of the tables. A value; does not change after pgtable_init(). */
+/* The format of the tables. Does not change after pgtable_init(). */
 struct pgtable_format {
 	enum granule granule;
 	s8 start_level; /* level of the root: -1..3 */
@@ -43,7 +42,7 @@ struct pgtable_format {
 	bool ds;	/* FEAT_LPA2 descriptors: OA[51:50] in bits 9:8 */
 };
 
-/* Leaf bits that hardware may set by itself; all zero where it never does. */
+/* Leaf bits that hardware may set by itself; all zero if it does not. */
 struct pgtable_hw {
 	u64 access;	  /* the access flag, with TCR.HA */
 	u64 dirty;	  /* set by a write ... */
@@ -52,23 +51,23 @@ struct pgtable_hw {
 
 #define PGTABLE_LEVEL_ANY ((s8)127)
 
-/* What a TLB has to forget. */
+/* A range for which TLBs must be invalidated. */
 struct pgtable_inval {
 	u64 ia;	     /* first input address */
 	u64 size;    /* bytes */
 	u64 stride;  /* bytes: no leaf removed or changed in the range was smaller */
 	s8 level;    /* level of all the leaves, or PGTABLE_LEVEL_ANY */
-	bool tables; /* tables were unlinked too: what caches table descriptors must forget them */
+	bool tables; /* tables were unlinked: cached table descriptors must be invalidated, too */
 };
 
 /*
- * What the owner of the tables supplies. All are called with the owner's lock held, with the
- * context given to pgtable_init(). No function may be NULL.
+ * Functions that the owner of the tables supplies. All are called with the owner's lock held, and
+ * with the context given to pgtable_init(). None may be NULL.
  */
 struct pgtable_ops {
-	/* One zeroed table, as large and as aligned as a granule; NULL if there is none left. */
+	/* Allocate a zeroed table, of the granule's size and alignment; NULL if there is none. */
 	void *(*zalloc_table)(void *ctx);
-	/* Take back a table. No walker can reach it: the TLBs have been told. */
+	/* Free a table. No walker can access it: TLBs have been invalidated. */
 	void (*free_table)(void *ctx, void *table);
 	struct pa (*table_to_pa)(void *ctx, const void *table);
 	void *(*pa_to_table)(void *ctx, struct pa pa);
@@ -79,37 +78,39 @@ struct pgtable_ops {
 	void (*tlb_inval)(void *ctx, const struct pgtable_inval *inval);
 };
 
-/* An empty entry that a look-up has come to; ptep is NULL once the tables may be others. */
+/*
+ * The empty entry that the last look-up has found; ptep is NULL if tables may have changed since.
+ */
 struct pgtable_hole {
 	u64 *ptep;
 	u64 ia; /* first address that it covers */
 	s8 level;
 };
 
-/* Tables of one address space. Owned by whoever embeds it; only mm/pgtable.c changes it. */
+/* Tables of one address space. Embedded in its owner's structure; only mm/pgtable.c changes it. */
 struct pgtable {
 	struct pgtable_format fmt;
 	struct pgtable_hw hw;
 	bool bbm2; /* block sizes and the Contiguous bit may change without a break */
 	/*
-	 * A table that an unmap empties stays unless the unmapped range covers all of the table's
-	 * own: so mapping the same range again takes no memory.
+	 * A table that an unmap empties is kept unless the unmapped range covers all of the table's
+	 * range. So mapping the same range again needs no memory.
 	 */
 	bool keep_partial;
 	u64 *root;
 	const struct pgtable_ops *ops;
 	void *ctx;
-	u64 plain_oa; /* a descriptor's address, where it is in one piece; 0 where it is not */
-	struct pgtable_hole hole; /* so that to map what was just looked up takes no second walk */
+	u64 plain_oa; /* mask of a descriptor's address if it is one field; 0 otherwise */
+	struct pgtable_hole hole; /* mapping what was just looked up needs no second walk */
 };
 
 /*
- * For operations that may take long. @budget: descriptors that the call may look at, used up as it
- * goes; the call stops with -EAGAIN when none are left, after at least one step of progress (and at
- * most a contiguous group too late). @done: bytes, from the start of the range, that are finished:
- * 0 before the first call. To go on, make the same call again, same range and all, with a new
- * budget. A null pointer in its place means no limit. Whatever is done is complete: TLBs told,
- * tables freed.
+ * For operations that may take long. @budget: descriptors that the call may look at, decremented as
+ * it proceeds; the call stops with -EAGAIN when it is 0, after at least one step of progress (and
+ * at most a contiguous group too late). @done: bytes, from the start of the range, that are
+ * finished: 0 before the first call. To continue, repeat the same call, with the same range and a
+ * new budget. A null pointer instead means no limit. What is done is complete: TLBs are
+ * invalidated, and tables freed.
  */
 struct pgtable_progress {
 	u64 budget;
@@ -130,10 +131,10 @@ bool pgtable_leaf_allowed(const struct pgtable_format *fmt, int level);
 /* How many adjacent leaves at @level the Contiguous bit joins; 1 where it joins none (D8.7.1). */
 unsigned int pgtable_contig_entries(const struct pgtable_format *fmt, int level);
 
-/* The bits of a descriptor that say where it points to. */
+/* The bits of a descriptor that are its output address. */
 u64 pgtable_oa_mask(const struct pgtable_format *fmt);
 
-/* @pa as a descriptor's output address field; @pa is granule-aligned and fits into oa_bits. */
+/* @pa as a descriptor's output address field; @pa is granule-aligned and below 2^oa_bits. */
 u64 pgtable_pa_to_pte(const struct pgtable_format *fmt, struct pa pa);
 
 /* The output address of a valid descriptor. */
@@ -169,14 +170,13 @@ enum pgtable_when {
 	PGTABLE_TABLE_POST = 4, /* at a table descriptor, after them */
 	PGTABLE_ROOT_LEAF = 8,	/* as LEAF, but of the root alone */
 	/*
-	 * Empty entries (0: neither a leaf nor an annotation) that follow one another in a table
-	 * are one visit, to the first of them, with end behind the last. A visitor that fills
-	 * entries cannot have it.
+	 * Adjacent empty entries (0: neither a leaf nor an annotation) of a table are one visit, to
+	 * the first of them, with end behind the last. Not for visitors that write entries.
 	 */
 	PGTABLE_JOIN = 16,
 };
 
-/* What a visitor is shown. */
+/* The argument of a visitor. */
 struct pgtable_visit {
 	struct pgtable *pgt;
 	u64 *ptep;
@@ -188,7 +188,7 @@ struct pgtable_visit {
 	enum pgtable_when when;
 };
 
-/* 0 to go on; anything else ends the walk and is returned. */
+/* 0 to continue; any other result ends the walk and is returned. */
 typedef int pgtable_visitor(const struct pgtable_visit *visit, void *arg);
 
 struct pgtable_walk {
@@ -205,9 +205,9 @@ struct pgtable_walk {
  * @size: bytes; a multiple of the granule, not 0
  * @walk: visitor, its argument, and when to call it
  *
- * In ascending order. After a LEAF or TABLE_PRE visit the entry is read again, and a table that is
- * there now is entered: so a visitor can put tables in. After TABLE_POST it is not read again, so
- * a visitor can take the table out.
+ * In ascending order. After a LEAF or TABLE_PRE visit the entry is read again, and if it is a table
+ * now, that is entered: so a visitor can install tables. After TABLE_POST it is not read again, so
+ * a visitor can unlink the table.
  *
  * Return: 0; -EINVAL on misalignment; -E2BIG past ia_bits; -EAGAIN when progress->budget ran out;
  * or what the visitor returned. All but -EAGAIN also from the operations below that take a
@@ -239,8 +239,8 @@ u64 pgtable_root_size(const struct pgtable_format *fmt);
 /**
  * pgtable_destroy() - clear the root and free all tables
  *
- * Takes as long as there are tables: unmap with a budget first where that matters. The TLBs are
- * told before anything is freed. The empty tables can be used again.
+ * Takes time linear in the tables: to bound it, unmap with a budget first. TLBs are invalidated
+ * before anything is freed. The empty root can be used again.
  */
 void pgtable_destroy(struct pgtable *pgt);
 
@@ -269,9 +269,9 @@ int __must_check pgtable_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size
 /**
  * pgtable_unmap() - make [ia, ia + size) translate to nothing
  *
- * Holes and annotations in the range stay. Tables that become empty are freed, after the TLBs were
- * told (with keep_partial: those that lie within the range whole). A block that is only partly in
- * the range is split, which is the only reason for -ENOMEM.
+ * Holes and annotations in the range stay. Tables that become empty are freed, after TLBs were
+ * invalidated (with keep_partial: only those whose whole range is unmapped). A block that is partly
+ * in the range is split, which is the only reason for -ENOMEM.
  *
  * Return: 0; -EINVAL, -E2BIG as pgtable_map(); -ENOMEM (nothing was changed but how blocks are
  * cut); -EAGAIN (see struct pgtable_progress).
@@ -280,10 +280,10 @@ int __must_check pgtable_unmap(struct pgtable *pgt, u64 ia, u64 size,
 			       struct pgtable_progress *progress);
 
 /**
- * pgtable_annotate() - unmap [ia, ia + size) and leave a value in its invalid entries
+ * pgtable_annotate() - unmap [ia, ia + size) and store a value in its invalid entries
  * @value: bit 0 clear; 0 removes annotations
  *
- * All or nothing: after the memory that it may need was found, it does not fail.
+ * All or nothing: after the memory that it may need is allocated, it does not fail.
  *
  * Return: 0; -EINVAL, -E2BIG; -ENOMEM (nothing was changed but how blocks are cut).
  */
@@ -297,8 +297,8 @@ struct pgtable_change {
 	u64 clear; /* goes first */
 	u64 set;
 	/*
-	 * Bits that the TLBs need not be told of: software's, and the access flag (an old leaf that
-	 * a TLB still has as young is only found to be old later).
+	 * Bits whose change needs no TLB invalidation: software's, and the access flag (a leaf that
+	 * a TLB still has as young is found to be old a little later).
 	 */
 	u64 quiet;
 	u64 only_with; /* if not 0: a leaf with none of these bits ends the call with -EINVAL */
@@ -307,7 +307,7 @@ struct pgtable_change {
 /**
  * pgtable_set_attrs() - change attribute bits of all leaves in [ia, ia + size)
  *
- * Holes are passed over. Leaves partly in the range are split.
+ * Holes are skipped. Leaves partly in the range are split.
  *
  * Return: 0; -EINVAL, -E2BIG, -ENOMEM, -EAGAIN as pgtable_unmap(), -EINVAL also for other bits, and
  * for change->only_with (what lies before that leaf has changed).
@@ -330,10 +330,10 @@ int __must_check pgtable_split(struct pgtable *pgt, u64 ia, u64 size,
 /**
  * pgtable_merge() - make the leaves in [ia, ia + size) as large as they can be
  *
- * Tables and contiguous groups wholly in the range whose leaves continue one another with equal
- * attributes become blocks, or get the Contiguous bit; empty tables (but not with keep_partial),
- * and those with one annotation throughout, go. Access flag and dirty state of the whole are those
- * of any part. Needs no memory.
+ * Tables and groups wholly in the range, whose leaves map adjacent memory with equal attributes,
+ * become blocks, or get the Contiguous bit. Empty tables (not with keep_partial), and those with
+ * the same annotation in all entries, are freed. The result is young or dirty if any part was.
+ * Needs no memory.
  *
  * Return: 0; -EINVAL, -E2BIG, -EAGAIN.
  */
@@ -341,25 +341,25 @@ int __must_check pgtable_merge(struct pgtable *pgt, u64 ia, u64 size,
 			       struct pgtable_progress *progress);
 
 /**
- * pgtable_tables_to_map() - how many tables pgtable_map() of just this would allocate
+ * pgtable_tables_to_map() - how many tables pgtable_map() with these arguments would allocate
  *
- * Arguments as pgtable_map(), without its flags. Counts holes alone: what is mapped takes none.
+ * Arguments as pgtable_map(), without its flags. Counts for holes only: mapped parts need none.
  *
  * Return: how many; 0 also for a range that pgtable_map() refuses.
  */
 u64 pgtable_tables_to_map(struct pgtable *pgt, u64 ia, struct pa pa, u64 size);
 
 /**
- * pgtable_tables_to_cut() - how many tables it takes that no leaf lies across an end of the range
+ * pgtable_tables_to_cut() - how many tables it takes to split leaves across the ends of a range
  *
- * That is what pgtable_unmap() and others that change a range allocate.
+ * pgtable_unmap() and other functions that change a range allocate so many.
  *
  * Return: how many; 0 also for a range that they refuse.
  */
 u64 pgtable_tables_to_cut(struct pgtable *pgt, u64 ia, u64 size);
 
 /**
- * pgtable_replace() - let mapped [ia, ia + size) translate to other memory
+ * pgtable_replace() - make mapped [ia, ia + size) translate to other memory
  * @attrs: attribute bits of the new leaves
  *
  * Break-before-make, leaf by leaf. Leaves partly in the range are split; sizes stay otherwise.

@@ -11,7 +11,7 @@
 #include <lib/types.h>
 
 /*
- * A value: whoever holds it owns it, and nothing in it changes after stage2_geometry() filled it.
+ * A value, owned by its holder; nothing in it changes after stage2_geometry() has filled it.
  *
  * start_level is 0 to 3. The architecture's level -1 (4K with LPA2) resolves IPA bits 51:48, which
  * is as many as 16 concatenated tables at level 0 resolve without costing a level: it is never the

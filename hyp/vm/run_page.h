@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EL2's accesses to a vCPU's run page. The page is the host's memory: it may fail after it was
- * shared. Then a read gives 0, a write does nothing, and vcpu->run_failed says so from then on: the
- * vCPU does not run again, and calls that take the page return -EFAULT.
+ * EL2's accesses to a vCPU's run page. The page is the host's memory, so it may fail after it was
+ * shared. Then a read gives 0, a write does nothing, and vcpu->run_failed is set: the vCPU does not
+ * run again, and calls that use the page return -EFAULT.
  *
- * By the vCPU's owner, between its load and put, when what EL2 knows of the exception was read: a
- * fault here overwrites it. Elsewhere ELR_EL2 and SPSR_EL2 are the host's, and kept by the caller
- * (foreign_return_save()). Each field is read once, since the host can write to it at any time.
+ * By the vCPU's owner, while it is loaded, after the registers of the exception (ESR_EL2, FAR_EL2
+ * and others) were read: a fault here overwrites them. While no vCPU is loaded, ELR_EL2 and
+ * SPSR_EL2 are the host's, and the caller saves them (foreign_return_save()). Each field is read
+ * once, since the host can write to it at any time.
  */
 #ifndef KEEL_VM_RUN_PAGE_H
 #define KEEL_VM_RUN_PAGE_H
@@ -30,7 +31,7 @@ static __always_inline void run_write32(struct vcpu *vcpu, unsigned int *field, 
 	foreign_write32(field, value, &vcpu->run_failed);
 }
 
-/* The bytes of a device access, of which the first is the lowest: both sides are little-endian. */
+/* The bytes of a device access, the lowest first: EL2 and the host are little-endian. */
 STATIC_ASSERT(__builtin_offsetof(struct keel_run, mmio.data) % sizeof(u64) == 0, "one access");
 STATIC_ASSERT(__builtin_offsetof(struct keel_run, data) % sizeof(u64) == 0, "by doublewords");
 
