@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* EL2's controls for guests, as a table by feature. See guest_traps.h; docs/traps.md. */
+/*
+ * EL2's controls for guests, computed from two tables (docs/traps.md):
+ *
+ *      descs[]   by enum guest_trap, which the rows of trap/sysreg.c name: the bits that make a
+ *                register trap, and the ID field that tells whether the CPU has the feature
+ *      rows[]    bits that belong to no register's row
+ *
+ * A bit is set only if the CPU has its feature, because it is RES0 otherwise. Enables of features
+ * that guests do not have (.clear) stay zero on every CPU. The result is computed once, when the
+ * CPU comes up, from the CPU's own ID registers; switch.c adds the few bits that depend on the
+ * vCPU.
+ */
 #include <arch/reg_bits.h>
 #include <vm/guest_traps.h>
 

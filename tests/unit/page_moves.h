@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Moves of pages between the host and a side, for tests: all with the same attributes. */
+/* Transitions of pages between the host and a VM, for tests: all with the same attributes. */
 #ifndef KEEL_PAGE_MOVES_H
 #define KEEL_PAGE_MOVES_H
 

@@ -68,7 +68,7 @@ static void bitmap_agrees_with_an_array(void **state)
 	}
 }
 
-/* Bits behind the size in the last word are nobody's business. */
+/* Bits beyond the size, in the last word, are ignored. */
 static void bits_beyond_the_size_are_not_found(void **state)
 {
 	DECLARE_BITMAP(map, 70) = { 0, BIT(6) };

@@ -392,7 +392,7 @@ static void what_is_clean_is_part_of_what_is_mapped(void **state)
 	}
 }
 
-/* Whoever unmaps next goes on with what an unmap left, before anything of its own. */
+/* The next unmap first cleans what the last one left, before it unmaps anything itself. */
 static void an_unmap_that_is_given_up_is_finished_by_the_next(void **state)
 {
 	u64 a = machine_alloc(512, SZ_2M).v, b = machine_alloc(1, SZ_4K).v, before;
@@ -639,7 +639,7 @@ static void memory_that_has_failed_does_not_answer(void **state)
 	machine_bad_page = 0;
 }
 
-/* What the next guest gets is cleaned before it does, whoever had it. */
+/* Memory is cleaned before a guest gets it, whoever had it before. */
 static void the_end_of_a_vm_cleans_no_caches(void **state)
 {
 	struct pa pa;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Boot options: every word, every bad value, quoting, and what is left for the host. */
+/* Boot options: every word, every bad value, quoting, and the words that are passed to the host. */
 /* SOURCES: hyp/lib/options.c hyp/lib/parse.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -118,7 +118,7 @@ static void smc_takes_ranges_and_optee(void **state)
 	}
 }
 
-/* As many stretches as there is room for, and not one more. */
+/* As many ranges as there is room for, and not one more. */
 static void smc_takes_a_limited_number_of_ranges(void **state)
 {
 	char args[512] = "keel.smc=1", complaint[600];
@@ -295,7 +295,7 @@ static void unknown_words_are_reported_and_the_others_count(void **state)
 		      "unknown boot option: keel.e2h\nunknown boot option: keel.va_bits\n");
 
 	assert_int_equal(o.va_bits, 48);
-	/* nobody has to listen */
+	/* without a function for warnings */
 	options_parse("keel.x", &o, NULL, NULL);
 	assert_int_equal(o.va_bits, 39);
 }

@@ -3,7 +3,7 @@
 /*
  * Page ownership, on a machine of two banks of RAM, a host and a few VMs whose stage 2 is an array.
  * The arrays fail the test when ownership.c breaks the contract of struct ownership_side_ops:
- * mapping what is mapped, changing without having prepared, clearing what somebody can reach.
+ * mapping what is mapped, changing without a prepare, clearing a page that a party can access.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,9 +24,9 @@
 #define VMS	   3
 #define VM_PAGES   160 /* IPA space of a VM */
 #define UNMAPPED   (~0ULL)
-#define FRESH	   0xa5 /* contents of RAM that nobody has cleared */
+#define FRESH	   0xa5 /* contents of RAM that was not cleared */
 
-/* One side: what it maps each of its pages to. */
+/* A party: what it maps each of its pages to. */
 struct fake_side {
 	const char *name;
 	size_t pages;
@@ -45,7 +45,7 @@ static struct ownership_bank banks[2];
 static unsigned int fallible_calls; /* how many calls that may fail there were */
 static unsigned int fail_call;	    /* which of them is to fail; 0 for none */
 static int fail_error;
-static char order[256]; /* which side changed, in order: "-h c +v " and so on */
+static char order[256]; /* which party changed, in order: "-h c +v " and so on */
 
 static u64 page_pa(size_t page)
 {
@@ -119,7 +119,7 @@ static void note(const char *what)
 		memcpy(order + length, what, n + 1);
 }
 
-/* Each side is told where the pages are there; only the VM's owner has a say in how they are mapped. */
+/* Each party is told its own addresses of the pages; only the VM's caller chooses attributes. */
 static void check_move(const struct fake_side *side, const struct page_move *move)
 {
 	assert_int_equal(move->attrs, side == &host_side ? STAGE2_NONE : MOVE_ATTRS);
@@ -152,7 +152,7 @@ static void fake_map(void *ctx, const struct page_move *move)
 
 		if (*entry != UNMAPPED)
 			fail_msg("%s: %#lx is mapped twice", side->name, move->ipa.v + at);
-		/* The state says so before the side can reach it. */
+		/* The state changes before the party can access the page. */
 		assert_int_equal(ownership_state(PA(move->pa.v + at)) == OWNERSHIP_HOST,
 				 side == &host_side);
 		*entry = move->pa.v + at;
@@ -221,7 +221,7 @@ static const struct ownership_side_ops fake_ops = {
 	.unmap = fake_unmap,
 };
 
-/* What share counts are kept in: with what is left there from before. */
+/* Memory for share counts, with old contents. */
 #define COUNT_PAGES 4
 static u32 count_pages[COUNT_PAGES][PAGE / sizeof(u32)];
 static bool count_taken[COUNT_PAGES];
@@ -631,7 +631,7 @@ static void a_failure_anywhere_changes_nothing(void **state)
 	static const struct {
 		int move;
 		enum ownership_state from;
-		unsigned int calls; /* that may fail: a check and a preparation a side */
+		unsigned int calls; /* that may fail: a check and a prepare of each party */
 	} rows[MOVES] = {
 		{ SHARE, OWNERSHIP_HOST, 2 },	    { UNSHARE, OWNERSHIP_SHARED, 2 },
 		{ DONATE, OWNERSHIP_HOST, 4 },	    { RECLAIM, OWNERSHIP_DONATED, 4 },

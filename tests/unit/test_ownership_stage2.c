@@ -155,7 +155,7 @@ static enum fake_outcome access(const struct side *side, u64 ipa, enum fake_acce
 	return fake_tlb_access(fake_rand(FAKE_CPUS), side->regime, ipa, how, &pa);
 }
 
-/* Nobody's tables and nobody's TLB may give the page away while it is cleared. */
+/* No party's tables or TLBs may translate to the page while it is cleared. */
 static void expect_unreachable(const struct side *side, u64 ipa)
 {
 	u64 pa;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/mm/page_pool.c */
-/* Page pools: what is handed out is zeroed, aligned, the pool's own, and nobody else's. */
+/* Page pools: pages that are allocated are zeroed, aligned, from the pool, and given out once. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -280,7 +280,7 @@ static u32 random_below(u64 *seed, u32 n)
 	return (u32)(*seed >> 33) % n;
 }
 
-/* How many runs the pool could serve: aligned stretches that are free. */
+/* How many runs the pool could serve: aligned ranges of free pages. */
 static u64 runs_possible(unsigned int order)
 {
 	size_t n = (size_t)1 << order;

@@ -25,7 +25,7 @@ static struct {
 	u64 fr_reads;
 	u64 busy;     /* reads of FR for which the FIFO stays full, each time it gets full */
 	u64 busy_for; /* reads for which it is full now */
-	bool jammed;  /* it stays full for ever */
+	bool jammed;  /* it stays full permanently */
 	char sent[256];
 	size_t count;
 } device;

@@ -109,7 +109,7 @@ static u64 hcr(void)
 	return fake_sysreg_get("hcr_el2");
 }
 
-/* Whoever has the CPU takes his virtual SError. */
+/* The host or guest that has the CPU takes its virtual SError. */
 static void take(void)
 {
 	assert_true((hcr() & HCR_AMO) && (hcr() & HCR_VSE));
@@ -168,7 +168,7 @@ static void run(int (*what)(void))
 	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
 }
 
-/* ---- whose it is ---- */
+/* ---- owners of SErrors ---- */
 
 static void each_syndrome_has_its_owner(void **state)
 {
@@ -376,7 +376,7 @@ static void an_serror_that_the_host_defers_stays_the_hosts(void **state)
 	assert_int_equal(fake_sysreg_get(DISR), DISR_A | 0x11);
 }
 
-/* What nobody has caused costs no access of HCR_EL2 more, and no log. */
+/* Without an SError there are no further accesses to HCR_EL2, and no log lines. */
 static void without_an_serror_nothing_is_logged(void **state)
 {
 	rw.log_lines = 0;

@@ -84,7 +84,7 @@ static void a_slot_that_changed_hands_is_not_taken_for_the_old_vm(void **state)
 	other_cpu = replace;
 	assert_null(vm_get(old));
 	assert_null(other_cpu);
-	/* The new one is there, and nobody is counted in. */
+	/* The new VM is there, and no call is counted. */
 	assert_int_equal(vms[1].handle & HANDLE_INDEX, old & HANDLE_INDEX);
 	assert_ptr_equal(vm_get(vms[1].handle), &vms[1]);
 	vm_put(&vms[1]);

@@ -139,7 +139,7 @@ static void each_register_has_its_features(void **state)
 		for (size_t g = 0; g < 16 && (g == 0 || rows[i].gone[g].field); g++)
 			if (cpu_id_field(&id, rows[i].gone[g].field) != rows[i].gone[g].left)
 				fail_msg("%s, feature %zu", rows[i].name, g);
-		/* nobody asks again for what is not there any more */
+		/* a feature that is gone is not tried again */
 		assert_int_equal(withheld_probe(&id), 0);
 	}
 }
