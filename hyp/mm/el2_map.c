@@ -5,7 +5,7 @@
  * Tables. With E2H there are two, map.lower for TTBR0_EL2 and map.upper for TTBR1_EL2; without it
  * one. tables_for() chooses by address. Everything the runtime uses is in these areas:
  *
- *      identity map    Keel's image at its physical address, for turning the MMU on
+ *      identity map    the trampoline page at its physical address, for turning the MMU on
  *      linear window   physical memory at a constant offset: the image, donated pages, run pages
  *      private area    devices, the device tree, stacks; handed out from map.private_next upwards,
  *                      with an unmapped guard page behind each part

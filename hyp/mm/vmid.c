@@ -26,7 +26,7 @@
  * Fast path and rollover on two CPUs. vmid_enter() reads its active id, then the generation, then
  * writes the new active id by compare-and-exchange. If a rollover comes between, its exchange has
  * made the active id 0, and the compare fails. If the rollover comes later, its exchange finds the
- * new id, and reserves it. A CPU that rolls over twice without entering keeps its reserved id.
+ * new id, and reserves it. A CPU that does not enter between two rollovers keeps its reserved id.
  *
  * Locking: va->lock guards everything but the active ids, which are atomic. It is a leaf.
  */
