@@ -10,10 +10,11 @@
 
 #include "parameters.h"
 
-#define MORE_BASE 0x50000000ULL
-#define MORE_SIZE (16UL << 12)
-#define SLOTS	  4
-#define ROUNDS	  1000
+#define MORE_BASE  0x50000000ULL
+#define MORE_SIZE  (16UL << 12)
+#define SLOTS	   4
+#define FAR_REDIST 0x20000000ULL
+#define ROUNDS	   1000
 
 /* Touches 16 pages, tells so, and does it once more. */
 GUEST_CODE(touch, "mov x1, #0x09000000\n"
@@ -31,6 +32,7 @@ static struct vm vm;
 static struct vcpu vcpus[2];
 static int events[2];
 static char *more;
+static bool in_regions;	  /* each redistributor has its own */
 static const char *where; /* what failed, and how */
 static int error;
 
@@ -57,11 +59,26 @@ static bool make_vcpu(unsigned long id)
 	return step(init_vcpu(vcpu->fd, 1U << KVM_ARM_VCPU_PSCI_0_2), "KVM_ARM_VCPU_INIT");
 }
 
+/* KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION's value, for one redistributor. */
+static bool place_redist(uint64_t index, uint64_t base)
+{
+	return step(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION,
+				 1ULL << 52 | base | index),
+		    "REDIST_REGION");
+}
+
+static bool place_redists(void)
+{
+	if (in_regions)
+		return place_redist(0, FAR_REDIST) && place_redist(1, GIC_REDIST);
+	return step(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), "REDIST");
+}
+
 static bool make_gic(void)
 {
 	return step(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE") &&
 	       step(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "DIST") &&
-	       step(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), "REDIST") &&
+	       place_redists() &&
 	       step(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
 			     KVM_DEV_ARM_VGIC_CTRL_INIT, NULL),
 		    "init of the GIC");
@@ -240,6 +257,8 @@ int main(void)
 	write_number(MEMLOCK, 1);
 	rounds(0);
 	write_number(MEMLOCK, 0);
+	in_regions = true;
+	rounds(0);
 	rounds(1);
 	rounds(100000);
 	a_failed_unmap_ends_the_vm();
