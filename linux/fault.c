@@ -1183,6 +1183,15 @@ static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 	return -EAGAIN;
 }
 
+/* What was looked at may have changed before it was pinned: mprotect(). */
+static noinline int not_mapped(struct fault *fault, const struct seen *seen, int ret)
+{
+	if (ret == -EFAULT && mmu_interval_check_retry(&seen->slot.watch->notifier, seen->sequence))
+		ret = -EAGAIN;
+	fault->stale += ret == -EAGAIN;
+	return ret;
+}
+
 /* -EAGAIN also while a page is being given up, for which keel_fault() waits. */
 static int fault_in_slot(struct keel_vm *vm, struct fault *fault, const struct seen *seen)
 {
@@ -1196,11 +1205,7 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, const struct s
 	keel_pin_end(vm);
 	if (vm->memlock)
 		settle_charges(vm);
-	/* What was looked at may have changed before it was pinned: mprotect(). */
-	if (ret == -EFAULT && mmu_interval_check_retry(&seen->slot.watch->notifier, seen->sequence))
-		ret = -EAGAIN;
-	fault->stale += ret == -EAGAIN;
-	return ret;
+	return likely(!ret) ? 0 : not_mapped(fault, seen, ret);
 }
 
 #define BLOCK_PAGES   (1UL << PMD_LEAF_ORDER)
