@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The bundle: what is found in sound archives, and one clear line for each kind of damage. */
+/* The bundle: files of sound archives are found, and each kind of damage has a clear error. */
 /* SOURCES: hyp/host/bundle.c */
 #include <setjmp.h>
 #include <stdarg.h>

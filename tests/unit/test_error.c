@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/trap/trap.c hyp/trap/abort.c tests/unit/fake_panic.c hyp/trap/error.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/trap/device.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_debug.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/hw_errors.c hyp/vm/serror.c */
-/* External aborts of guests: what each was met at, what the host is told, how it ends. */
+/* External aborts of guests: what each is of, what is reported to the host, how it ends. */
 #include <trap_world.h>
 
 #include <cpu/hw_errors.h>
@@ -20,7 +20,7 @@ static int answer(u64 what)
 	return w.hooks->resume(V);
 }
 
-/* What stage 1 says of FAR: an address, a fault, or that its walk faults. */
+/* Stage 1's result for FAR: an address, a fault, or an exception of the walk. */
 enum stage1 { MAPS, FAULTS, ABORTS };
 
 static bool gone; /* whatever was wrong with tables is not any more */
@@ -36,7 +36,7 @@ static int meets(u64 ec, u64 iss, enum stage1 stage1)
 	return take(V, ec, iss);
 }
 
-/* Each status, with and without S1PTW and FnV, and what can be asked now. */
+/* Each status, with and without S1PTW and FnV, and each thing that EL2 can find now. */
 static void an_abort_is_attributed_by_its_status_and_by_what_answers_now(void **state)
 {
 	static const struct {
@@ -131,7 +131,7 @@ static void the_host_gets_what_is_known_of_the_abort(void **state)
 	}
 }
 
-/* Repeated, or an external abort in the guest: there is nothing else that the host can answer. */
+/* Each answer repeats the access, or gives the guest an external abort. */
 static void an_answer_repeats_the_access_or_aborts_it(void **state)
 {
 	static const u64 repeated[] = { KEEL_ANSWER_MAPPED, KEEL_ANSWER_DONE, 77 };
@@ -161,7 +161,7 @@ static void an_answer_repeats_the_access_or_aborts_it(void **state)
 	assert_true(w.abort_esr & ESR_FNV);
 }
 
-/* Without its tables a guest cannot go on: no exception would get further. */
+/* Without its stage 2 tables a guest cannot even take an exception. */
 static void a_guest_without_its_stage_2_tables_cannot_go_on(void **state)
 {
 	static const u64 levels[] = { ALL_LVL, ESR_FSC_EXTABT_WALK_M1, ESR_FSC_EXTABT_WALK_M2 };
@@ -178,8 +178,8 @@ static void a_guest_without_its_stage_2_tables_cannot_go_on(void **state)
 }
 
 /*
- * The memory has answered again, or the guest has changed the tables: neither the VM nor the guest
- * need know. But where that is said again and again, somebody has to.
+ * The memory answers again, or the guest has changed the tables: neither the VM nor the guest needs
+ * to know. But if the same access fails again at once, it is reported.
  */
 static void an_access_whose_error_has_gone_is_repeated_once(void **state)
 {
@@ -236,7 +236,7 @@ bool fake_foreign_faults(const void *start, u64 size)
 	return page_fails && at >= page && at + size <= page + sizeof(w.run[0]);
 }
 
-/* What the host was to know is lost, which the run loop looks at. */
+/* The report to the host is lost, which the run loop checks. */
 static void a_run_page_that_fails_is_noted(void **state)
 {
 	struct keel_run before;
@@ -275,7 +275,7 @@ static void userspace_raises_and_reads_events(void **state)
 	assert_int_equal(esr_fsc(w.abort_esr), ESR_FSC_EXTABT);
 }
 
-/* It is the end of the access that the host was asked about, whose address it has. */
+/* The abort ends the access for which the host was asked, and has its address. */
 static void an_abort_that_userspace_raises_ends_the_access_that_waits(void **state)
 {
 	fake_sysreg_set("far_el2", FAR);

@@ -117,7 +117,7 @@ static void cpu_on_starts_a_stopped_vcpu_at_its_entry(void **state)
 	assert_int_equal(w.cpus_on, 1);
 }
 
-/* DEN 0022: it begins in the byte order of who turned it on. */
+/* DEN 0022: the vCPU starts in the byte order of the caller of CPU_ON. */
 static void cpu_on_keeps_the_callers_byte_order(void **state)
 {
 	struct vcpu *t = &w.vcpu[2];
@@ -236,7 +236,7 @@ static void *race(void *arg)
 	return NULL;
 }
 
-/* Two callers and one target that goes off again and again: each start is one caller's, whole. */
+/* Two callers and one target that turns off repeatedly: each start has one caller's arguments. */
 static void of_two_callers_of_cpu_on_one_starts_the_vcpu(void **state)
 {
 	struct vcpu *t = &w.vcpu[3];
@@ -277,7 +277,7 @@ static void version_and_features_are_answered_and_unknown_calls_are_not(void **s
 	assert_int_equal(result(5, 0, 0, 0), -1);
 }
 
-/* A CPU comes up: its own CSV2, ECBHB and EL3, and what firmware says on it. */
+/* A CPU comes up, with its own CSV2, ECBHB and EL3, and firmware's result on it. */
 static void cpu_online(u64 csv2, u64 ecbhb, bool el3, s64 firmware)
 {
 	struct cpu_id_regs id = { 0 };
@@ -336,7 +336,7 @@ static void a_workaround_of_firmwares_is_passed_through(void **state)
 	assert_workaround(1, -1, -1);
 }
 
-/* The answer is that of the worst CPU, in whatever order they come. */
+/* The result is that of the worst CPU, in whatever order they come up. */
 static void the_worst_cpu_decides_about_a_workaround(void **state)
 {
 	cpu_online(1, 1, true, 1);
@@ -434,8 +434,7 @@ static void random_numbers_come_from_the_cpu(void **state)
 	assert_int_equal(V->regs.x[3], 0);
 }
 
-/* TRNG_RND on a CPU without a source of its own: what the guest is told
- * once the host has answered. */
+/* TRNG_RND on a CPU without a source of its own: the guest's result after the host's answer. */
 static s64 host_gives(u32 fid, u64 bits, u64 high, u64 middle, u64 low)
 {
 	assert_int_equal(call(V, fid, bits, 0, 0), KEEL_EXIT_ENTROPY);

@@ -2,7 +2,7 @@
 /* SOURCES: hyp/host/host_cpu.c hyp/host/host_features.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c */
 /*
  * EL2's controls for the host, on CPUs made of ID registers: an old one, a new one, one with
- * nothing, random ones. A CPU has the registers that its ID registers say, by a table that is
+ * nothing, random ones. A CPU has the registers of its features, by a table that is
  * written here from the manual (ARM DDI 0487, D24); touching another ends the test.
  */
 #include <setjmp.h>
@@ -47,7 +47,7 @@ static unsigned int field(const struct cpu *cpu, unsigned int reg, unsigned int 
 	return (unsigned int)(cpu->id[reg] >> shift) & 0xf;
 }
 
-/* Registers that come with a feature: name, encoding, where the feature is told. */
+/* Registers of a feature: name, encoding, and the ID register field of the feature. */
 static const struct optional {
 	const char *name, *encoding;
 	u8 id, shift, min;
@@ -108,7 +108,9 @@ static const char *gcscr_el1(const struct cpu *cpu)
 	return cpu->e2h ? "s3_5_c2_c5_0" : "s3_0_c2_c5_0";
 }
 
-/* EL1's old translations: dropped when all that new ones are made by is written, and waited for. */
+/*
+ * EL1's old translations are invalidated, and waited for, after all registers of new ones are set.
+ */
 static bool tlb_empty, tlb_waited;
 
 void tlbi_alle1(void)
@@ -124,7 +126,7 @@ void fake_dsb(const char *opt)
 	tlb_waited = tlb_empty && (!strcmp(opt, "nsh") || !strcmp(opt, "ish"));
 }
 
-/* Exactly the registers that this CPU has. All that are not read-only are UNKNOWN at first. */
+/* Exactly the registers that this CPU has. Those that are not read-only are UNKNOWN at first. */
 static void make(const struct cpu *cpu)
 {
 	static const char *const base[] = { "vtcr_el2",	  "vttbr_el2",	  "cptr_el2",
@@ -447,7 +449,7 @@ static void on_random_cpus_no_register_is_written_that_is_not_there(void **state
 	}
 }
 
-/* Physical interrupts go to the host: none of these may trap or route them while it runs. */
+/* Physical interrupts go to the host: no control may trap or route them while it runs. */
 static void interrupts_are_not_taken_from_the_host(void **state)
 {
 	const u64 fmo_imo_amo = BIT(3) | BIT(4) | BIT(5), twi_twe = BIT(13) | BIT(14);
@@ -461,7 +463,7 @@ static void interrupts_are_not_taken_from_the_host(void **state)
 	assert_int_equal(fake_sysreg_writes("hcr_el2"), 0);
 }
 
-/* Twice on one CPU, as when it is turned off and on: nothing depends on what was there. */
+/* Twice on one CPU, as when it is turned off and on: old values do not matter. */
 static void a_second_time_changes_nothing(void **state)
 {
 	struct cpu max = max_cpu();

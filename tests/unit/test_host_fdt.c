@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What Keel reads from firmware's device tree, and what it makes of it for the host. */
+/* Reading firmware's device tree, and editing the copy for the host. */
 /* SOURCES: hyp/host/host_fdt.c hyp/host/host_fdt_edit.c hyp/host/fdt_read.c hyp/host/memmap.c hyp/host/memmap_fdt.c hyp/lib/options.c hyp/lib/parse.c hyp/lib/printf.c */
 /* LIBS: -lfdt */
 #include <setjmp.h>
@@ -807,7 +807,7 @@ static void an_edit_without_ranges_of_keels_reserves_nothing(void **state)
 	free(fdt);
 }
 
-/* The same range twice is a mistake of Keel's; it is an error, not a wrong tree. */
+/* The same range twice is Keel's mistake, and gives an error, not a wrong tree. */
 static void a_range_that_is_given_twice_is_an_error(void **state)
 {
 	static const struct mem_range twice[] = { { 0x40200000, 0x40400000 },
@@ -1292,7 +1292,7 @@ static void the_machine_is_known_by_its_compatible_strings(void **state)
 	fw_free(&w);
 }
 
-/* Those that are disabled too: their registers are there all the same. */
+/* Disabled ITSs are listed too: their registers exist all the same. */
 static void disabled_itss_are_listed_too(void **state)
 {
 	struct fdt_itses itses;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/host/host_features.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c */
 /*
- * The host's ID registers: never more than the CPU has, never more than the table knows, and
+ * The host's ID registers: never more than the CPU has, never more than the table allows, and
  * nothing of what is left out.
  */
 #include <setjmp.h>
@@ -86,7 +86,7 @@ static void no_field_says_more_than_the_cpu(void **state)
 	}
 }
 
-/* Of a CPU that says the most everywhere. */
+/* On a CPU whose fields all have their largest value. */
 static void fields_of_features_that_are_left_out_read_as_absent(void **state)
 {
 	static const u16 absent[] = {
@@ -120,7 +120,7 @@ static void fields_of_features_that_are_left_out_read_as_absent(void **state)
 		assert_int_equal(cpu_id_field(&host, (enum id_field)cut[i].field), cut[i].most);
 }
 
-/* Bits that no field has. */
+/* Bits that are of no field. */
 static void bits_of_no_known_field_read_as_zero(void **state)
 {
 	struct cpu_id_regs host;
@@ -185,7 +185,7 @@ static void each_register_is_read_at_its_encoding(void **state)
 				assert_int_equal(host_features_read(crm, op2), 0);
 }
 
-/* AArch32's are the CPU's, but for RASv1p1 and what no architecture defines. */
+/* AArch32's are the CPU's, except RASv1p1 and fields that the architecture does not define. */
 static void registers_of_aarch32_are_the_cpus(void **state)
 {
 	const struct cpu_id_regs id = { 0 };
@@ -202,7 +202,7 @@ static void registers_of_aarch32_are_the_cpus(void **state)
 	assert_int_equal(host_features_read(1, 0), 0);
 }
 
-/* A control never opens what the host is not told of. */
+/* No control bit is set for a feature that the host does not see. */
 static void a_cpu_without_features_has_no_control_set(void **state)
 {
 	const struct cpu_id_regs id = { 0 };

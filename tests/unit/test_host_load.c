@@ -2,7 +2,7 @@
 /* SOURCES: hyp/host/host_load.c hyp/host/bundle.c hyp/host/image.c hyp/host/place.c hyp/host/memmap.c hyp/host/memmap_fdt.c hyp/host/fdt_read.c hyp/host/host_fdt.c hyp/host/host_fdt_edit.c hyp/lib/options.c hyp/lib/parse.c hyp/lib/printf.c hyp/cpu/log.c */
 /* LIBS: -lfdt */
 /*
- * Loading the host, with all that it is made of, from a bundle in a GiB of memory. EL2's map is a
+ * Loading the host from a bundle in a GiB of memory, with all functions involved. EL2's map is a
  * fake that shows this memory, and remembers what is mapped; the caches are a fake that remembers
  * what was in memory when it was cleaned, which is all that a kernel without caches will see.
  */
@@ -215,7 +215,7 @@ static void expect_refused(int expected, const char *line)
 		fail_msg("\"%s\": %u mappings are left", why, mapped);
 }
 
-/* All as a kernel sees it that is entered with its caches off. */
+/* All as a kernel sees it that starts with its caches off. */
 static void check_host(const char *words)
 {
 	const struct host_layout *l = &load.layout;
@@ -275,7 +275,7 @@ static void a_kernel_anywhere_else_is_moved(void **state)
 	assert_memory_equal(ram + (load.layout.kernel_from - RAM), kernel, sizeof(kernel));
 }
 
-/* All that the layout names is taken afterwards, and Keel's memory is not in it. */
+/* All ranges of the layout are reserved afterwards, and none is Keel's memory. */
 static void what_was_placed_is_reserved(void **state)
 {
 	boot(make_bundle(false, NULL));

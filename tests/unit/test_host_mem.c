@@ -57,12 +57,12 @@ static int regime;
 static u64 mmio_maps, zero_pages;
 static const struct mmu_caps *the_caps;
 
-/* Pages that were cleared, and what is seen through the window. */
+/* Pages that were cleared, and the page that the window shows. */
 static u8 window[PAGE];
 static const u8 zero[PAGE];
 static bool window_used, window_cleaned;
 
-/* The page that the host reads where it gave memory away: the one that was cleaned at boot. */
+/* The page that the host reads in place of memory that it gave away; it was cleaned at boot. */
 static const void *zeros;
 static u64 cleared, cleared_sum;
 
@@ -170,7 +170,7 @@ u64 ratelimit(struct ratelimit *rl)
 	return ++rl->count;
 }
 
-/* Bytes of the host's address space that were looked through for something to merge. */
+/* Bytes of the host's address space that were searched for something to merge. */
 static u64 merged;
 
 int __real_stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *p);
@@ -181,7 +181,7 @@ int __wrap_stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size, struct stag
 	return __real_stage2_merge(s2, ipa, size, p);
 }
 
-/* The host's stage 2 is known to the TLB model from its first descriptor on. */
+/* The TLB model follows the host's stage 2 from its first descriptor on. */
 int __real_stage2_init(struct stage2 *s2, const struct stage2_config *config);
 int __wrap_stage2_init(struct stage2 *s2, const struct stage2_config *config);
 int __wrap_stage2_init(struct stage2 *s2, const struct stage2_config *config)
@@ -312,7 +312,7 @@ static bool reads_zeros(u64 ipa)
 	return true;
 }
 
-/* Memory that the host has and the tables cover with blocks as large as they can be. */
+/* Memory of the host's, which the tables map with the largest possible blocks. */
 static void check_ram_page(u64 ipa)
 {
 	static const u64 sizes[] = { SZ_1G, SZ_2M, PAGE };
@@ -450,7 +450,7 @@ static void check_access(u64 ipa, enum host_access access, int expected)
 	assert_false(spin_is_locked(&host_s2->lock));
 }
 
-/* By all that a host can do; of reads only what does not depend on who owns the memory. */
+/* By each kind of access; reads only if the result does not depend on the memory's owner. */
 static void check_fault(u64 ipa, int expected)
 {
 	check_access(ipa, HOST_WRITE, expected);
@@ -538,7 +538,7 @@ static void memory_that_is_not_the_hosts_is_refused(void **state)
 	check_fault(1ULL << 52, -ERANGE);
 }
 
-/* The largest of the three sizes for @ipa where nothing is in the way: 0 for RAM and Keel's. */
+/* The largest of the three sizes that is possible for @ipa: 0 for RAM and Keel's memory. */
 static u64 expected_block(u64 ipa)
 {
 	static const u64 sizes[] = { SZ_1G, SZ_2M, PAGE };
@@ -599,7 +599,7 @@ static int give(u64 base, u64 size)
 
 /* ---- out of tables ---- */
 
-/* A device that nothing but devices is near: it takes a table of 512 GiB. */
+/* A device with only devices near it: it takes a table that covers 512 GiB. */
 #define FAR_DEVICE(n) ((u64)(n) << 39)
 
 static void device_mappings_are_dropped_when_tables_run_out(void **state)
@@ -624,7 +624,7 @@ static void device_mappings_are_dropped_when_tables_run_out(void **state)
 	assert_int_equal(mmio_maps, 3 * 8);
 }
 
-/* Between what is Keel's devices and where RAM ends the tables are there from the start. */
+/* Between Keel's devices and the end of RAM the tables exist from the start. */
 static void devices_beside_what_is_not_take_no_tables(void **state)
 {
 	start(&small_caps, pages_at_start(&small_caps));
@@ -647,7 +647,7 @@ static void with_no_tables_at_all_a_fault_fails_and_changes_nothing(void **state
 	check_all("out of tables");
 }
 
-/* A reserve of the pool is for others, but for what one fault takes. */
+/* The pool's reserve is not for devices, except for what one fault takes. */
 static void devices_leave_the_reserve_alone(void **state)
 {
 	start(&large_caps, pages_at_start(&large_caps) + KEEL_POOL_RESERVE);
@@ -724,7 +724,7 @@ static void given_memory_leaves_the_host_and_comes_back_cleared_in_blocks(void *
 
 /* ---- zeros ---- */
 
-/* A read of what was given away, which finds zeros that were or were not there already. */
+/* A read of memory that was given away finds zeros, whether or not these were mapped before. */
 static void check_zeros(u64 ipa)
 {
 	u64 before = zero_pages;
@@ -770,7 +770,7 @@ static void what_was_given_reads_as_zeros(void **state)
 	}
 }
 
-/* A table for zeros is one that nobody else needs; devices give theirs, the reserve stays. */
+/* A table for zeros never comes from the reserve; devices' tables are reclaimed for it. */
 static void zeros_take_no_table_that_others_may_need(void **state)
 {
 	/* What is given is all of 2 MiB: a table for the 1 GiB, and for zeros one more. */
@@ -832,7 +832,7 @@ static void a_page_that_cannot_be_cleared_stays_behind(void **state)
 	}
 }
 
-/* The end: nothing is reached any more, by no CPU, whatever its TLB held. */
+/* After the stop no CPU reaches any memory, whatever its TLB held. */
 static void the_host_is_stopped(void **state)
 {
 	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
@@ -923,7 +923,7 @@ static void a_move_takes_the_tables_of_devices(void **state)
 	check_all("the device again");
 }
 
-/* What went comes back without a page for tables, whatever else went or came meanwhile. */
+/* Memory comes back without a page for tables, whatever else was given or came back meanwhile. */
 static void what_was_given_comes_back_without_tables(void **state)
 {
 	static const struct mmu_caps *const caps[] = { &small_caps, &large_caps };
@@ -1008,8 +1008,7 @@ static void vm_unmap(void *ctx, const struct page_move *move)
 
 static const struct ownership_side_ops vm_ops = { vm_ok, vm_ok2, vm_ok2, vm_map, vm_unmap };
 
-/* Counts are pages of the pool: what devices took is had back for them, and they never dip into
- * the reserve. */
+/* Counts are pages of the pool: devices' tables are reclaimed for them, and the reserve stays. */
 static void counts_of_shares_come_from_the_pool(void **state)
 {
 	const struct ownership_side sharer = { &vm_ops, &pool };
@@ -1100,7 +1099,7 @@ static void the_check_finds_what_the_tables_should_not_say(void **state)
 	expect_disagreement("page 0x8030000");
 }
 
-/* Zeros are nothing where memory was given away, and read-only; anywhere else they are wrong. */
+/* Where memory was given away, read-only zeros count as unmapped; elsewhere they are wrong. */
 static void the_check_finds_zeros_where_they_should_not_be(void **state)
 {
 	const struct pa page = PA((u64)zeros - layout.linear_offset);
@@ -1128,7 +1127,7 @@ static void the_check_finds_zeros_where_they_should_not_be(void **state)
 	expect_disagreement("page 0x50003000");
 }
 
-/* The lock is held meanwhile: a page that comes back must not cost the tables of a whole 1 GiB. */
+/* Under a lock, so a page that comes back must not read the tables of a whole 1 GiB. */
 static void a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole(void **state)
 {
 	u64 base = 0x40000000 + 7 * SZ_2M;

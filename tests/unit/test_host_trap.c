@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/host/host_trap.c hyp/cpu/inject.c hyp/cpu/errata.c hyp/host/smc_policy.c hyp/host/optee.c hyp/host/psci.c hyp/lib/esr.c hyp/trap/mmio.c hyp/lib/printf.c hyp/cpu/log.c tests/unit/arch/fake_sysreg.c hyp/cpu/hw_errors.c */
 /*
- * Exceptions from the host: what becomes of each class, on a CPU whose registers are an array.
+ * Exceptions from the host, by class, on a CPU whose registers are an array.
  * Firmware, the host's stage 2 and the hypercalls are this test's own, and note what reaches them.
  */
 #include <setjmp.h>
@@ -54,7 +54,7 @@ static jmp_buf stopped;
 static struct percpu cpu;
 static char ring[8192];
 
-/* Stage 1 of the host's, when it is asked: FAR_EL2's page is at a place of its own, or nowhere. */
+/* The host's stage 1: FAR_EL2's page has an address of its own, or does not translate. */
 #define STAGE1_IPA 0x4567890000ULL
 static bool stage1_maps;
 
@@ -99,7 +99,7 @@ const char *host_mem_describe(struct ipa ipa)
 	return ipa.v == IPA_ ? "Keel's memory" : "something else";
 }
 
-/* The walk is an exception at EL2, which leaves its own marks. */
+/* The walk takes an exception at EL2, which changes EL2's registers. */
 static bool stage1_faults;
 
 bool at_s1e1r(u64 va)
@@ -310,7 +310,7 @@ static void a_fault_that_is_mapped_repeats_the_access(void **state)
 	}
 }
 
-/* The access is repeated; that is no abort, but said once in a while. */
+/* The access is repeated without an abort, and logged at a limited rate. */
 static void zeros_that_the_host_reads_are_logged(void **state)
 {
 	struct host_regs regs = numbered();
@@ -421,7 +421,7 @@ static void a_register_that_does_not_answer_is_an_external_abort(void **state)
 	}
 }
 
-/* Pairs and the like, walks of tables, fetches, and what is no register. */
+/* Pairs and similar accesses, table walks, fetches, and offsets without a register. */
 static void what_is_no_access_to_the_gic_is_refused(void **state)
 {
 	static const struct {
@@ -479,7 +479,7 @@ static void other_faults_are_refused_without_asking(void **state)
 }
 
 /* The first of this kind in this program is logged, then each power of two. */
-/* Of a walk of the host's stage 2: its kernel's to judge, and no refusal. */
+/* On a walk of the host's stage 2: passed on to its kernel, and not counted as a refusal. */
 static void external_aborts_stay_what_they_are(void **state)
 {
 	static const struct {
@@ -544,7 +544,7 @@ static void refusals_are_logged(void **state)
 	stage1_maps = false;
 }
 
-/* The host's tables fault under EL2's look at them: the host has its abort, at its instruction. */
+/* The host's tables fault when EL2 walks them: the host gets its abort, at its instruction. */
 static void a_translation_that_faults_leaves_the_hosts_return_state(void **state)
 {
 	struct host_regs regs = numbered();
@@ -638,7 +638,7 @@ static void a_forwarded_smc_passes_its_registers_both_ways(void **state)
 	check_unchanged(&regs, 18);
 }
 
-/* The function identifier is W0: what is in the upper half does not change what it is. */
+/* The function identifier is W0: the upper half of x0 does not matter. */
 static void the_upper_half_of_x0_does_not_change_the_policy(void **state)
 {
 	struct host_regs regs;
@@ -665,7 +665,7 @@ static void a_denied_smc_does_not_reach_firmware(void **state)
 	}
 }
 
-/* Who boots Keel vouches for a call; the call beside it stays where it was, and is logged. */
+/* keel.smc allows a call; its neighbour is refused as before, and logged. */
 static void keel_smc_lets_calls_through(void **state)
 {
 	static const struct option_smc allow = { .count = 1,
@@ -688,7 +688,7 @@ static void keel_smc_lets_calls_through(void **state)
 		fail_msg("the first refusal of this program is not in the log: %s", log_text());
 }
 
-/* OP-TEE's calls go through its own table, whatever keel.smc has besides. */
+/* OP-TEE's calls go through its own table, whatever else keel.smc allows. */
 static void optee_calls_are_mediated(void **state)
 {
 	static const struct optee_ops ops = { .smc = psci_smc };
@@ -788,7 +788,7 @@ static void floating_point_comes_back_when_it_is_used(void **state)
 	}
 }
 
-/* Reads of S3_0_C0_C1..C7_*: what host_features.c says, in the register that the MRS names. */
+/* Reads of S3_0_C0_C1..C7_*: host_features.c's value, in the MRS's destination register. */
 static void id_registers_are_read_for_the_host(void **state)
 {
 	for (unsigned int rt = 0; rt < 32; rt++) {
@@ -809,7 +809,7 @@ static void id_registers_are_read_for_the_host(void **state)
 	}
 }
 
-/* S3_<op1>_C11_* and C15_*, which ACTLR_EL2 takes from EL1 on many CPUs. */
+/* S3_<op1>_C11_* and C15_*, which trap from EL1 on many CPUs, by ACTLR_EL2. */
 static void implementation_defined_registers_read_as_zero(void **state)
 {
 	static const unsigned int crn[] = { 11, 15 };
@@ -831,7 +831,7 @@ static void implementation_defined_registers_read_as_zero(void **state)
 	}
 }
 
-/* What is beside them is not: writes, MIDR_EL1's neighbours, other op1. */
+/* Neighbours do not count: writes, MIDR_EL1's row, other op1. */
 static void other_registers_are_not_id_registers(void **state)
 {
 	static const u64 iss[] = { 3 << 20 | 4 << 1, /* MSR */
@@ -866,7 +866,7 @@ static void trace_comes_back_when_it_is_used(void **state)
 	check_unchanged(&regs, 0);
 }
 
-/* The new PSTATE has what this CPU has: the ID registers are looked at field by field. */
+/* The new PSTATE has the bits of this CPU's features, by each field of the ID registers. */
 static void new_pstate_follows_the_id_registers(void **state)
 {
 	static const struct {
@@ -900,7 +900,7 @@ static void new_pstate_follows_the_id_registers(void **state)
 	}
 }
 
-/* Whatever the host wants then: Keel's data may be half changed, and locks are never released. */
+/* Whatever the exception: Keel's data may be half changed, and locks are not released any more. */
 static void after_a_panic_a_cpu_stops_at_its_next_exception(void **state)
 {
 	static const unsigned int classes[] = { ESR_EC_HVC64, ESR_EC_SMC64, ESR_EC_DABT_LOWER,

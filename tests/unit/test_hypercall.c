@@ -176,7 +176,7 @@ static void errors_of_the_machine_are_counted(void **state)
 	}
 }
 
-/* Calls that Keel has, also those that fail; the call that asks is counted already. */
+/* Known calls are counted, also those that fail, and also the call that reads the counter. */
 static void hypercalls_are_counted(void **state)
 {
 	u64 before = stat(KEEL_STAT_HYPERCALLS);
@@ -315,13 +315,13 @@ static void all_other_calls_are_not_supported_and_change_nothing(void **state)
 	check_not_supported(~0ULL);
 }
 
-/* The identifier is W0 (DEN 0028): the upper half of x0 is not looked at. */
+/* The identifier is W0 (DEN 0028): the upper half of x0 is ignored. */
 static void the_upper_half_of_x0_is_ignored(void **state)
 {
 	assert_int_equal(call(0xdeadbeef00000000 | KEEL_HC_VERSION, 0).x[0], KEEL_ABI_VERSION);
 }
 
-/* Nor is the SVE hint, bit 16, which a kernel adds to any fast call (DEN 0028, 2.5). */
+/* The SVE hint, bit 16, is ignored too; a kernel can add it to any fast call (DEN 0028, 2.5). */
 static void the_sve_hint_is_ignored(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
@@ -359,7 +359,7 @@ static void vm_next_tells_the_next_handle(void **state)
 	check_unchanged(&regs, 2, "VM_NEXT");
 }
 
-/* Whole where pages change hands with the host, in part where they do not. */
+/* All of it after calls that move pages from or to the host, a part of it after others. */
 static void page_states_are_checked_after_calls_about_vms(void **state)
 {
 	static const struct {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The arm64 Image header: what is accepted, and one clear line for what is not. */
+/* The arm64 Image header: what is accepted, and a clear error for what is not. */
 /* SOURCES: hyp/host/image.c */
 #include <setjmp.h>
 #include <stdarg.h>

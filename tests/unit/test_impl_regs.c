@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/trap/impl_regs.c hyp/cpu/features.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
-/* CPUs whose caches or kinds differ: what the machine is said to be, and what traps where. */
+/* CPUs whose caches or identities differ: the machine's values, and what traps on which CPU. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +68,7 @@ static void on_equal_cpus_nothing_traps(void **state)
 	assert_false(impl_regs_has_cache(~0ULL));
 }
 
-/* CTR_EL0 differs: traps where the CPU is not as the machine, and there alone. */
+/* CTR_EL0 differs: it traps only on the CPU that differs from the machine. */
 static void only_a_cpu_whose_ctr_differs_from_the_machines_traps(void **state)
 {
 	const struct cpu_id_regs big = cpu(A72_CTR, 4), little = cpu(A53_CTR, 4);
@@ -105,7 +105,7 @@ static void a_cpu_whose_caches_differ_in_size_traps(void **state)
 	assert_int_equal(impl_regs_traps(&a, &all), TID2);
 }
 
-/* Nobody may use DC ZVA, whose size nobody knows; a CPU that prohibits it itself needs no trap. */
+/* DC ZVA traps on all CPUs if sizes differ; a CPU that prohibits it itself needs no trap. */
 static void dc_zva_traps_where_cpus_zero_blocks_of_different_sizes(void **state)
 {
 	const struct cpu_id_regs a = cpu(A72_CTR, 4), b = cpu(A72_CTR, 5), c = cpu(A72_CTR, 4 | 16);

@@ -3,8 +3,8 @@
 /*
  * The ITS that the host sees, on a fake one that carries commands out when the test lets it. The
  * fake fails the test when it is given an address that is not its own memory's, a command that
- * nobody checked, or an ITT that is not pinned; the host's memory is an array that may change while
- * it is read.
+ * was not checked, or an ITT that is not pinned; the host's memory is an array that may change
+ * while it is read.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -205,7 +205,7 @@ static void hw_mapd(const u64 *word)
 	*hw_entry(device) = word[2] & GIC_VALID ? (word[2] & GITS_CMD_ITT) | (3 + word[1] + 1) : 0;
 }
 
-/* Whatever the hardware may use is pinned. */
+/* All memory that the hardware may use is pinned. */
 static void check_pins(void)
 {
 	for (u64 i = 0; i < its.devices; i++)
@@ -390,7 +390,7 @@ static u64 rd(u64 offset)
 	return value;
 }
 
-/* As a CPU does: repeated as long as it is asked to. */
+/* An access of a CPU: repeated as long as the result is ITS_AGAIN. */
 static void wr(u64 offset, u64 value)
 {
 	unsigned int tries = 0;
@@ -576,7 +576,7 @@ static void an_itt_stays_pinned_until_the_hardware_is_done_with_it(void **state)
 	assert_int_equal(pinned, 0);
 }
 
-/* The second waits for the first's ITT, and is there in the end. */
+/* The second command waits until the first's ITT is unpinned, and is carried out in the end. */
 static void an_itt_can_be_replaced_again_and_again(void **state)
 {
 	start_queue(QUEUE, 1);
@@ -629,7 +629,7 @@ static void other_tables_are_empty(void **state)
 	assert_int_equal(hw.ctlr, 1);
 }
 
-/* One that happens to have its tables and its queue where the one before had them. */
+/* A kernel that happens to have its tables and its queue where the previous one had them. */
 static void another_kernels_tables_are_empty(void **state)
 {
 	its_forget(&its);
@@ -647,7 +647,7 @@ static void another_kernels_tables_are_empty(void **state)
 	assert_int_equal(hw_itt(3), ITT);
 }
 
-/* One access does so much and no more. */
+/* One access does a bounded amount of work. */
 static void an_access_is_bounded(void **state)
 {
 	unsigned int again = 0;
@@ -673,7 +673,7 @@ static void an_access_is_bounded(void **state)
 	assert_int_equal(pinned, 0);
 }
 
-/* The hardware stands still: the host's access ends all the same. */
+/* The hardware makes no progress: the host's access ends all the same. */
 static void the_host_sees_that_the_hardware_has_stalled(void **state)
 {
 	start_queue(QUEUE, 16);
@@ -758,7 +758,7 @@ static void hardware_may_lack_shareability_or_large_pages(void **state)
 	}
 }
 
-/* Else it would use what lies at the address that is left. */
+/* Otherwise it would use memory at the truncated address. */
 static void hardware_that_cuts_addresses_off_is_not_enabled(void **state)
 {
 	hw.address_mask = GENMASK(27, 12);
@@ -768,7 +768,7 @@ static void hardware_that_cuts_addresses_off_is_not_enabled(void **state)
 	assert_int_equal(rd(GITS_CTLR) & 1, 0);
 }
 
-/* It took the queue, so it looks as if it had all; however often the host tries. */
+/* It accepted the queue but not the tables: it is not enabled, however often the host tries. */
 static void hardware_that_takes_the_queue_alone_is_never_enabled(void **state)
 {
 	hw.page_sizes = 1;
@@ -784,7 +784,7 @@ static void hardware_that_takes_the_queue_alone_is_never_enabled(void **state)
 	check_tables();
 }
 
-/* As it was when Keel ran before, whose queue was at the same place. */
+/* GITS_CBASER has Keel's value already, from a previous boot of Keel with the same address. */
 static void tables_are_given_whatever_the_queue_register_says(void **state)
 {
 	hw.cbaser = its.hw_cbaser;
@@ -859,7 +859,7 @@ static void tables_above_48_bits_need_pages_of_64_kib(void **state)
 	assert_int_equal(baser_address(hw.baser[0]) >> 48, 0xa);
 }
 
-/* It would use what lies at the address that is left of it. */
+/* The hardware would use memory at the truncated address. */
 static void an_itt_out_of_the_hardwares_reach_is_refused(void **state)
 {
 	hw.address_mask = GENMASK(30, 12);
@@ -931,7 +931,7 @@ static void its_are_known_by_their_iidr_and_board(void **state)
 	assert_int_equal(its_quirk_redist_limit(is_board, &board), ~0ULL);
 }
 
-/* What is pinned of an ITT is what the hardware uses of it; the host is told the same. */
+/* As much of an ITT is pinned as the hardware uses; the host reads the same size. */
 static void itts_of_larger_entries_than_typer_says_are_pinned_whole(void **state)
 {
 	begin_with(SZ_1M, ITS_ITT_ENTRY_16);
@@ -958,7 +958,7 @@ static void tables_have_the_attributes_that_errata_need(void **state)
 
 /* ---- writes that are repeated */
 
-/* What two CPUs write is in the order in which they began. */
+/* Writes of two CPUs take effect in the order in which they began. */
 static void a_repeated_write_does_not_undo_anothers(void **state)
 {
 	start_queue(QUEUE, 1);
@@ -1011,7 +1011,7 @@ static void a_repeated_enable_does_not_undo_a_disable(void **state)
 	assert_int_equal(hw.done, 100);
 }
 
-/* CPU 0 has written this, and is to repeat it. It never does: something else becomes of it. */
+/* CPU 0 has written this, and must repeat it, but does something else. */
 static void leave_a_write(void)
 {
 	start_queue(QUEUE, 1);
@@ -1087,7 +1087,7 @@ static void a_frame_without_power_faults_and_changes_nothing(void **state)
 	assert_int_equal(its_plan(hw.frame, SZ_1M, 0, &plan), -ENODEV);
 }
 
-/* Registers and commands at random, on hardware of random speed: the fake finds what is wrong. */
+/* Random registers and commands, on hardware of random speed: the fake finds errors. */
 static void random_hosts_never_reach_memory_of_others(void **state)
 {
 	static const u64 offsets[] = { GITS_CTLR,  GITS_CBASER,	    GITS_CWRITER,

@@ -351,7 +351,7 @@ static void tables_that_are_not_the_hosts_are_refused(void **state)
 	assert_true(enable(PROP | 15, PEND));
 }
 
-/* It would use what lies at the rest of the address. */
+/* The hardware would use memory at the truncated address. */
 static void tables_out_of_reach_are_refused(void **state)
 {
 	rd.pa_limit = PROP + 0x10000;
@@ -524,7 +524,9 @@ static void a_redistributor_that_cannot_be_disabled_keeps_its_table(void **state
 	dead_accesses = 0;
 	assert_false(enable((PROP + 0x20000) | 15, PEND + 0x10000));
 	assert_int_equal(pin_count, 2);
-	/* It is not waited for: what the property table's two writes and EnableLPIs try, once each. */
+	/*
+	 * It is not waited for: what the property table's two writes and EnableLPIs try, once each.
+	 */
 	assert_in_range(dead_accesses, 1, 12);
 }
 
@@ -567,7 +569,7 @@ static void a_frame_is_identified_when_it_answers(void **state)
 	assert_int_equal(rd.typer, hw.typer);
 }
 
-/* Whatever it accesses first, a kernel finds its frame as after a reset. */
+/* Whichever register a kernel accesses first, it finds its frame as after a reset. */
 static void lpis_that_another_kernel_left_enabled_are_disabled(void **state)
 {
 	lpi_forget(&set);

@@ -379,7 +379,7 @@ static void reservations_of_both_kinds_are_read(void **state)
 	assert_false(memmap_is_free(&map, 0x42001000, 0x1001));
 }
 
-/* Memory that the host's kernel uses goes on being movable, also when it is reserved. */
+/* Memory that the host's kernel uses can be donated, also when it is reserved. */
 static void memory_that_never_moves_is_known(void **state)
 {
 	struct fdt_world w;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/trap/trap.c hyp/trap/abort.c tests/unit/fake_panic.c hyp/trap/error.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/trap/device.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_debug.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/hw_errors.c hyp/vm/serror.c */
-/* Stage 2 faults of a guest: what is decoded, what the host is asked, and how an access ends. */
+/* Stage 2 faults of a guest: decoding, the request to the host, and how an access ends. */
 #include <trap_world.h>
 
 #include <trap/mmio.h>
@@ -34,7 +34,7 @@ static int answer(u64 what)
 	return resume();
 }
 
-/* A fault where there is no memory: how many bytes the host is told of. */
+/* A fault where there is no memory. Returns how many bytes are reported to the host. */
 static unsigned int mmio(u64 iss)
 {
 	w.run[0].mmio.bytes = 77;
@@ -193,7 +193,7 @@ static void the_host_gets_the_page_and_the_kind_of_access(void **state)
 	}
 }
 
-/* HPFAR_EL2 says nothing of a permission fault: stage 1 is asked, and PAR_EL1 stays the guest's. */
+/* HPFAR_EL2 is not valid for a permission fault: stage 1 translates; PAR_EL1 is preserved. */
 static void a_permission_fault_is_translated_by_stage_1(void **state)
 {
 	fault_at(OFFSET);
@@ -213,7 +213,9 @@ static void a_permission_fault_is_translated_by_stage_1(void **state)
 	assert_int_equal(V->regs.pc, PC);
 }
 
-/* The walk of that is an exception at EL2: the guest repeats the access, and keeps PAR_EL1. */
+/*
+ * That translation takes an exception at EL2: the guest repeats the access; PAR_EL1 is preserved.
+ */
 static void an_access_whose_translation_faults_is_repeated(void **state)
 {
 	for (int i = 0; i < 3; i++) {
@@ -288,8 +290,7 @@ static void an_access_that_cannot_be_emulated_is_an_abort(void **state)
 	assert_int_equal(w.aborts, 3);
 }
 
-/* Userspace stops the vCPU with an access outstanding: the answer
- * counts, and the vCPU stays off. */
+/* Userspace stops the vCPU while an access waits: the answer is used, and the vCPU stays off. */
 static void the_answer_comes_while_the_vcpu_is_off(void **state)
 {
 	static const u64 what[] = { KEEL_ANSWER_DONE, KEEL_ANSWER_STOP };
@@ -309,7 +310,7 @@ static void the_answer_comes_while_the_vcpu_is_off(void **state)
 	}
 }
 
-/* An access that the host was not told of it cannot have done; and a number that means nothing. */
+/* DONE for an access that was not described to the host; and an unknown answer. */
 static void an_answer_without_sense_repeats_the_access(void **state)
 {
 	V->regs.x[0] = 77;
@@ -385,7 +386,7 @@ static void a_reset_drops_an_access_that_waits(void **state)
 	assert_int_equal(V->regs.pc, PC);
 }
 
-/* Any syndrome from any state: an answer, and no more than one instruction further. */
+/* Any syndrome from any state has a result, and pc advances by one instruction at most. */
 static void any_syndrome_advances_the_guest_by_at_most_one_instruction(void **state)
 {
 	unsigned int i;

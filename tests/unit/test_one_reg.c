@@ -72,7 +72,7 @@ static void core_registers_are_read_and_written(void **state)
 	assert_int_equal(get(CORE32(852)), 7);
 }
 
-/* What would let a guest in at EL2, or make an illegal exception return there. */
+/* A PSTATE of EL2, or one that makes the exception return illegal. */
 static void a_pstate_that_el1_cannot_have_is_refused(void **state)
 {
 	u64 mode;
@@ -137,7 +137,7 @@ static void registers_of_features_that_a_vcpu_lacks_are_not_there(void **state)
 	assert_int_equal(one_reg_set(V, CORE_V(0), z), -ENOENT);
 }
 
-/* CVAL and CNT have each other's encoding, for ever. */
+/* CVAL and CNT have each other's encoding, permanently. */
 static void timer_registers_have_kvms_swapped_ids(void **state)
 {
 	assert_int_equal(set(TIMER_CNT, 400), 0);
@@ -213,7 +213,7 @@ static void cache_sizes_are_the_machines(void **state)
 	assert_int_equal(set32(DEMUX(0x100), 0), -ENOENT);
 }
 
-/* What KVM has in its list beside what a guest without AArch32 uses: kept, at its reset value. */
+/* Registers that KVM lists and a guest without AArch32 does not use have their reset values. */
 static void registers_that_only_kvm_lists_are_stored(void **state)
 {
 	static const struct {
@@ -246,7 +246,7 @@ static void registers_that_only_kvm_lists_are_stored(void **state)
 		assert_int_equal(get(rows[i].id), rows[i].reset);
 }
 
-/* A machine with AArch32 was saved: what it said of that means nothing here, and is no error. */
+/* ID registers saved on a machine with AArch32 can be restored, and are ignored. */
 static void id_registers_of_aarch32_are_ignored(void **state)
 {
 	for (u32 crm = 1; crm <= 3; crm++) {
@@ -400,7 +400,7 @@ static void the_list_can_be_read_in_parts(void **state)
 	assert_int_equal(one_reg_list(V, ~0ULL, part, 8, &again), 0);
 }
 
-/* Ids near to good ones, and any: nothing but errors, and nothing written beyond a register. */
+/* Ids near valid ones, and random ones: errors, and nothing is written beyond a register. */
 static void bad_ids_are_errors(void **state)
 {
 	static const u64 bad[] = { 0,

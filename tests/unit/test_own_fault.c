@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/host/own_fault.c hyp/cpu/extable.c hyp/cpu/hw_errors.c hyp/vm/serror.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c */
-/* Faults of EL2's own that the exception table knows: who is told of them. */
+/* Faults of EL2's own accesses that have a fix-up: what is counted, logged and reported. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -80,7 +80,7 @@ static u64 pc(unsigned int at)
 	return (u64)(uintptr_t)&text[at];
 }
 
-/* Of the instruction at @at. Return: where EL2 goes on; 0: nowhere. */
+/* A fault of the instruction at @at. Returns where EL2 goes on; 0 if there is no fix-up. */
 static u64 mend(unsigned int at, u64 esr)
 {
 	u64 to = pc(at);
@@ -170,7 +170,7 @@ static void before_the_host_runs_nothing_is_reported(void **state)
 	assert_int_equal(lines, 2);
 }
 
-/* An SError that was waited for, a register that was tried: their places say what follows. */
+/* An expected SError, or a probed register: the code that expects it handles it. */
 static void an_expected_fault_is_not_counted(void **state)
 {
 	u64 before = hw_errors(HW_EL2_FAULTS);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Where the host's kernel, initrd and device tree are put: the boot
- * protocol's rules, one by one. */
+/* Where the host's kernel, initrd and device tree are placed, by each rule of the boot protocol. */
 /* SOURCES: hyp/host/place.c hyp/host/memmap.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,8 +17,7 @@
 #define MB SZ_1M
 #define GB SZ_1G
 
-/* A machine, a bundle and a kernel, as QEMU's virt has them: Keel at
- * the bottom, all else higher. */
+/* A machine, a bundle and a kernel, as on QEMU's virt: Keel is at the lowest addresses. */
 struct world {
 	struct memmap map;
 	u64 base; /* of the bundle */

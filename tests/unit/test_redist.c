@@ -24,7 +24,7 @@
 #define REGION	0x80a0000ULL
 #define REGION2 0x4000000000ULL
 
-/* Redistributors that there are: address of the RD frame, and what its GICR_TYPER says. */
+/* The machine's redistributors: address of the RD frame, and its GICR_TYPER. */
 static struct {
 	u64 base, typer;
 } frames[FRAMES];
@@ -164,7 +164,7 @@ static int note(void *ctx, u64 base, u64 typer)
 	return 0;
 }
 
-/* A CPU without power: its frame is a redistributor with LPIs all the same, as large as others. */
+/* The frame of a CPU without power counts as one with LPIs, of the size of others. */
 static void a_frame_that_does_not_answer_is_visited_with_an_unknown_affinity(void **state)
 {
 	struct fdt_redists r = one_region(3 * GICV4);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Which SMCs of the host reach firmware: the table row by row, and as a whole: nothing but what is
- * known to be harmless, unless keel.smc says so. OP-TEE's calls, against a fake secure world.
+ * Which SMCs of the host reach firmware: each row of the table, and all others: only calls that are
+ * known to be harmless, unless keel.smc allows more. OP-TEE's calls, with a fake Secure world.
  */
 /* SOURCES: hyp/host/smc_policy.c hyp/host/optee.c */
 #include <setjmp.h>
@@ -147,7 +147,7 @@ static void each_row_gives_its_policy(void **state)
 	}
 }
 
-/* No owner's range but the architecture's and the standard's has a call that is forwarded. */
+/* Only the ranges of the architecture and of standard services have calls that are forwarded. */
 static void only_known_owners_have_calls_that_are_forwarded(void **state)
 {
 	for (unsigned int top = 0; top < 256; top++) {
@@ -165,7 +165,7 @@ static void only_known_owners_have_calls_that_are_forwarded(void **state)
 	}
 }
 
-/* The edges of what keel.smc has: one below, first, last, one above; with the SVE hint too. */
+/* The ends of keel.smc's ranges: one below, first, last, one above; also with the SVE hint. */
 static void keel_smc_allows_exactly_its_ranges(void **state)
 {
 	static const struct option_smc allow = {
@@ -287,7 +287,7 @@ static void an_optee_with_reserved_memory_only_may_be_called(void **state)
 	assert_int_equal(r.x[0], 0);
 }
 
-/* OPTEE_SMC_RETURN_EBADADDR, and the secure world never sees it. */
+/* OPTEE_SMC_RETURN_EBADADDR, and the Secure world does not get the call. */
 static void messages_outside_the_reserved_memory_are_refused(void **state)
 {
 	static const u64 bad[] = { 0,	  0x40000000,		SHM_BASE - 1, SHM_BASE + SHM_SIZE,
@@ -303,7 +303,7 @@ static void messages_outside_the_reserved_memory_are_refused(void **state)
 	}
 }
 
-/* Each capability by which OP-TEE could take an address of the host's keeps the host out. */
+/* With each capability by which OP-TEE takes addresses from the host, the host may not call it. */
 static void an_optee_that_takes_addresses_may_not_be_called(void **state)
 {
 	for (unsigned int bit = 0; bit < 64; bit++) {
@@ -346,7 +346,7 @@ static void each_refusal_has_its_reason(void **state)
 	assert_false(optee_handle(&(struct optee){ .on = false }, &r));
 }
 
-/* The host is told of no capability that it cannot use; the rest of the answer is OP-TEE's. */
+/* The host sees only capabilities that it can use; the rest of the result is OP-TEE's. */
 static void capabilities_are_filtered(void **state)
 {
 	struct smccc_regs r;
@@ -359,7 +359,7 @@ static void capabilities_are_filtered(void **state)
 	assert_int_equal(r.x[2], 42);
 }
 
-/* Whatever is not in the list of calls is not made: all numbers of both kinds are tried. */
+/* Calls that are not in the list are not made: all numbers of both kinds are tried. */
 static void only_known_calls_are_made(void **state)
 {
 	static const u32 known[] = { UID,	 0xbf00ff03, 0xb2000000, 0xb2000001, SHM,

@@ -84,7 +84,7 @@ static void expect_armed(u64 mdscr, u64 at)
 	assert_int_equal(hw.guest, (mdscr & MDE) != 0);
 }
 
-/* The hardware is the guest's alone. */
+/* No breakpoint of EL2's is set. */
 static void expect_bare(u64 mdscr)
 {
 	spe_arm_enter(&arm, PC, mdscr, &hw);
@@ -177,7 +177,7 @@ static void a_reset_removes_the_breakpoint(void **state)
 	expect_bare(0);
 }
 
-/* EL1t's vector is watched too, once EL1t was seen, if a second breakpoint is kept. */
+/* The vector of EL1t gets a breakpoint after EL1t was used, if EL2 has a second breakpoint. */
 static void the_vector_of_el1t_gets_the_second_breakpoint(void **state)
 {
 	struct spe_guest guest = {
@@ -234,7 +234,9 @@ static void while_the_guest_steps_no_breakpoint_is_set(void **state)
 	expect_armed(KDE, VBAR + 0x200);
 }
 
-/* With TDE debug exceptions come whatever PSTATE.D and KDE say: they are not the guest's then. */
+/*
+ * With TDE PSTATE.D and KDE do not mask debug exceptions; those that they would mask are stepped.
+ */
 static void only_exceptions_that_the_guest_would_take_are_injected(void **state)
 {
 	static const struct {
@@ -301,7 +303,7 @@ static void an_access_to_spes_registers_is_emulated(void **state)
 	expect_armed(0, VBAR + 0x200);
 }
 
-/* Only what the table of registers has, of all MRS and MSR. */
+/* Of all MRS and MSR, only those of registers in the table. */
 static void only_accesses_to_spes_registers_are_decoded(void **state)
 {
 	unsigned int reads = 0, writes = 0;
@@ -381,7 +383,7 @@ static void a_false_hit_is_stepped_over(void **state)
 	expect_armed(0, VBAR + 0x200);
 }
 
-/* The instruction itself faults, and the guest is at its vector anew. */
+/* The instruction itself faults, and the guest is at its vector again. */
 static void a_step_that_faults_is_another_hit(void **state)
 {
 	assert_int_equal(hit_at(DABT, EL1H, STP, STP).action, SPE_HIT_STEP);
@@ -391,7 +393,7 @@ static void a_step_that_faults_is_another_hit(void **state)
 	assert_int_equal(arm.false_hits, 2);
 }
 
-/* It traps instead, and EL2 goes on behind it: no step exception follows. */
+/* The instruction traps, and EL2 skips it: no step exception follows. */
 static void a_step_that_traps_has_ended(void **state)
 {
 	assert_int_equal(hit_at(DABT, EL1H, STP, MRS_MIDR).action, SPE_HIT_STEP);

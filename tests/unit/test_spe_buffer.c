@@ -83,7 +83,7 @@ static void in_discard_mode_records_go_nowhere(void **state)
 	assert_int_equal(spe_buffer_place(&regs, &va), SPE_PLACE_WRITE);
 }
 
-/* Software put the pointer where no record fits: nothing is written. */
+/* Software has set the pointer where no record fits: nothing is written. */
 static void a_pointer_without_room_is_a_full_buffer(void **state)
 {
 	static const u64 rows[][2] = {
@@ -152,7 +152,7 @@ static void an_abort_is_a_synchronous_external_abort(void **state)
 	expect_stopped(EC(0x24) | 0x10 | EA | S, BASE);
 }
 
-/* What the guest left in PMBSR_EL1 without S is replaced by an event, but for the sticky bits. */
+/* An event replaces what the guest left in PMBSR_EL1 without S, except the sticky bits. */
 static void an_event_replaces_a_syndrome_that_software_left(void **state)
 {
 	set(REG_NUM(PMBSR_EL1), EC(0x3f) | 0x3f | COLL | EA | DL);

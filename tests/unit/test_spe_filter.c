@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/spe/spe_filter.c hyp/spe/spe_regs.c */
-/* Which samples SPE's filters let through. */
+/* Which samples SPE's filters accept. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -104,7 +104,7 @@ static void samples_below_the_minimum_latency_are_rejected(void **state)
 	assert_int_equal(spe_filter_unknown_latency(&regs), 1);
 }
 
-/* The filter is the logical AND of those that are on. */
+/* The result is the logical AND of the enabled filters. */
 static void all_enabled_filters_must_agree(void **state)
 {
 	set(REG_NUM(PMSEVFR_EL1), 1 << 7);

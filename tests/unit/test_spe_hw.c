@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/spe/spe_hw.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/spe/spe_provider.c hyp/trap/trap.c hyp/trap/one_reg.c hyp/trap/abort.c tests/unit/fake_panic.c hyp/trap/error.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/trap/device.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_debug.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c hyp/vm/serror.c */
 /*
- * SPE by the CPUs' own units: who is chosen, what a vCPU is told, its registers wherever they are,
- * events, STOP, and a fake unit whose registers are all that there is of it.
+ * SPE by the CPUs' own units: choice of the provider, ID registers, registers in memory and in the
+ * unit, events, STOP, on a fake unit that consists of its registers.
  */
 #include <trap_world.h>
 
@@ -166,7 +166,7 @@ static void profile(void)
 
 /* ---- the choice ---- */
 
-/* spe_provider.c keeps what it was told for good, so each machine is a process of its own. */
+/* spe_provider.c's state cannot be reset, so each machine is a process of its own. */
 struct choice {
 	enum option_spe asked;
 	struct spe_unit_id cpu[3];
@@ -339,7 +339,7 @@ static void id_registers_show_the_unit(void **state)
 	assert_int_equal(get(REG_NUM(PMSIDR_EL1)), PMSIDR_V1P2 & ~PMSIDR_FNE);
 }
 
-/* Ones into all registers, the machine being what @id says: what is left of them. */
+/* Write ones to all registers, on a machine as @id says, and compare what is read. */
 static void check_masks(const struct spe_unit_id *unit, const u64 *want)
 {
 	static const u32 regs[] = { REG_NUM(PMSCR_EL1),	   REG_NUM(PMSNEVFR_EL1),
@@ -430,7 +430,7 @@ static void a_guest_that_profiles_has_its_registers_in_the_unit(void **state)
 	assert_true(V->spe->running);
 }
 
-/* Only what the CPU has: PMSNEVFR_EL1 came with FEAT_SPEv1p2. */
+/* Only registers that the CPU has: PMSNEVFR_EL1 is new in FEAT_SPEv1p2. */
 static void an_old_unit_gets_only_the_registers_that_it_has(void **state)
 {
 	struct spe_unit_id old = v1p2;
@@ -478,7 +478,7 @@ static void the_end_of_a_run_takes_the_registers_out_of_the_unit(void **state)
 	assert_int_equal(fake_sysreg_get(PMSICR), 0x55);
 }
 
-/* An access stops the unit if it would see, or change, what is in it. */
+/* An access stops the unit if it reads or changes state that is in it. */
 static void an_access_to_what_is_in_the_unit_stops_it(void **state)
 {
 	profile();
@@ -505,7 +505,7 @@ static void an_access_to_what_is_in_the_unit_stops_it(void **state)
 	assert_int_equal(get(REG_NUM(PMBPTR_EL1)), 0);
 }
 
-/* An event at an exit: the vCPU's, not the unit's; and off until the guest has dealt with it. */
+/* An event at an exit becomes the vCPU's; the unit is off until the guest has handled it. */
 static void an_event_becomes_the_vcpus(void **state)
 {
 	profile();
@@ -528,7 +528,7 @@ static void an_event_becomes_the_vcpus(void **state)
 	assert_int_equal(fake_sysreg_get(PMBLIMITR), LIMIT | PMBLIMITR_E);
 }
 
-/* The last records fill the buffer while the guest is about to wait: it must not. */
+/* The last records fill the buffer when the guest is about to wait: then it must not wait. */
 static void an_event_at_wfi_keeps_the_vcpu_awake(void **state)
 {
 	profile();
@@ -673,8 +673,7 @@ static void a_host_that_profiles_gets_its_registers_back(void **state)
 	}
 }
 
-/* A guest that does not profile: the host's buffer is off meanwhile,
- * and nothing else is touched. */
+/* A guest that does not profile: only the host's buffer is off, and nothing else changes. */
 static void for_a_guest_that_does_not_profile_only_the_hosts_buffer_is_off(void **state)
 {
 	const u64 limit = 0xffff000012400001;

@@ -323,7 +323,7 @@ static void each_branch_has_its_target_and_type(void **state)
 	}
 }
 
-/* A W register's upper half is not looked at. */
+/* The upper half of a W register is ignored. */
 static void a_w_register_has_32_bits(void **state)
 {
 	struct spe_insn w = decode(0x34000041), x = decode(0xb4000041); /* cbz w1; cbz x1 */
@@ -461,7 +461,7 @@ static void other_operations_have_their_class(void **state)
 	}
 }
 
-/* Whatever the word is: no undefined behaviour, and members in their ranges. */
+/* For any word: no undefined behaviour, and members in their ranges. */
 static void any_word_is_decoded_within_bounds(void **state)
 {
 	u64 seed = 88172645463325252ULL, va, target;

@@ -34,7 +34,7 @@ static u64 rnd(void)
 	return seed;
 }
 
-/* Where capstone 4.0.2 says something else than the manual. */
+/* Where capstone 4.0.2 disagrees with the manual. */
 static const struct {
 	u32 mask, value;
 	const char *why;

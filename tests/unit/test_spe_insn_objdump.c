@@ -73,7 +73,7 @@ static bool excepted(u32 word)
 	return false;
 }
 
-/* What it names otherwise. */
+/* Instructions that it names differently. */
 static bool renamed(u32 word)
 {
 	/* RPRFM (FEAT_RPRFM) is newer than its PRFM; Xm is no index */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/spe/spe_packet.c */
-/* SPE sample records: each packet's bytes, and whole records through a
- * decoder of the test's own. */
+/* SPE sample records: each packet's bytes, and whole records with a decoder of the test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +20,7 @@ static union {
 
 #define out (built.bytes)
 
-/* The record is exactly these bytes and zeroes. */
+/* The record is exactly these bytes and zeros. */
 static void expect_bytes(const struct spe_record *r, const u8 *bytes, size_t n)
 {
 	u8 whole[SPE_RECORD_SIZE] = { 0 };
@@ -267,7 +266,7 @@ static void random_records_are_decoded_again(void **state)
 	assert_true(count > 100000);
 }
 
-/* The words that are made in registers are those of the packets. */
+/* The words that are made in registers equal those of the general function. */
 static void usual_records_are_encoded_as_others(void **state)
 {
 	u64 words[SPE_RECORD_WORDS], n;

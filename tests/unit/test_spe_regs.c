@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/spe/spe_regs.c */
-/* SPE's registers: which there are, their RES0 bits, when samples are
- * taken, the interval counter. */
+/* SPE's registers, their RES0 bits, when profiling is enabled, the interval counter. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -228,7 +227,7 @@ static void no_instructions_count_nothing(void **state)
 	assert_int_equal(read(REG_NUM(PMSICR_EL1)), 5);
 }
 
-/* Less than PMSIDR_EL1.Interval, 0 included, is that; and what was due first is not lost. */
+/* An interval below PMSIDR_EL1.Interval, also 0, is that; a sample that is due is not lost. */
 static void a_smaller_interval_is_the_least_one(void **state)
 {
 	static const u64 reloads[] = { 0, 0x100, 0x300, 0x400, 0x500 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/spe/spe_sample.c hyp/spe/spe_hit.c hyp/spe/spe_regs.c hyp/spe/spe_buffer.c hyp/spe/spe_filter.c hyp/spe/spe_packet.c hyp/spe/spe_insn.c hyp/spe/spe_insn_sve.c hyp/spe/spe_insn_eval.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /*
- * One sample and one false hit, from the guest's registers to its memory. The paths for what is
- * usual have to come to what the functions for everything come to.
+ * One sample and one false hit, from the guest's registers to its memory. The short paths for usual
+ * cases must have the same results as the general functions.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -351,8 +351,7 @@ static void profiling_that_is_off_and_filters_keep_records_away(void **state)
 	assert_int_equal(spe.regs.pmbsr, PMBSR_S | PMBSR_BSC_FULL);
 }
 
-/* An exception of EL2's own on the guest's tables or memory: external aborts, and the guest goes
- * on. */
+/* An exception of EL2's on the guest's tables or memory: external aborts, and the guest goes on. */
 static void memory_that_faults_is_an_external_abort_of_the_buffer(void **state)
 {
 	word = 0xf9400020; /* ldr x0, [x1] */
@@ -487,7 +486,7 @@ static void other_hits_are_left_alone(void **state)
 	assert_non_null(spe_false_hit(V));
 }
 
-/* The fetch is a fault at EL2, whose registers the exit that follows must not take for its own. */
+/* The fetch faults at EL2, and the exit that follows must not use that fault's registers. */
 static void a_fetch_that_faults_leaves_the_exits_registers(void **state)
 {
 	spe.since = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/vm/switch.c hyp/vm/fp.c hyp/vm/host_trace.c hyp/vm/run.c hyp/vm/exit.c hyp/vm/serror.c hyp/vm/guest_traps.c hyp/spe/spe_hw.c hyp/vm/host_spe.c hyp/cpu/spe_unit.c hyp/spe/spe_vcpu.c hyp/spe/spe_regs.c hyp/mm/page_pool.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/trap/device.c hyp/trap/debug.c hyp/cpu/withheld.c hyp/cpu/hw_errors.c tests/unit/run_world.c tests/unit/fake_fp.c tests/unit/fake_panic.c */
 /*
- * The order of a whole run of a vCPU, with the world switch and the run loop as they are: records
+ * The order of a whole run of a vCPU, with the real world switch and run loop: records
  * are written and the buffer is off before anything changes that they go by, and it is on after all
  * of that is in place (ARM DDI 0487, D17). On a CPU of which nothing is there but this.
  */
@@ -31,7 +31,7 @@
 #define E2PB	   GENMASK(13, 12)
 #define GUEST_E2PB (2ULL << 12)
 
-/* What the records of EL1&0 are translated by, or who owns the buffer. */
+/* Registers that translate EL1&0's records, or that decide who owns the buffer. */
 static const char *const context[] = { "vttbr_el2", "vtcr_el2",	  "hcr_el2", "mdcr_el2",
 				       "ttbr0_el1", "ttbr1_el1",  "tcr_el1", "mair_el1",
 				       "sctlr_el1", "cntvoff_el2" };
@@ -130,7 +130,7 @@ static void assert_quiet(const char *from, const char *to)
 	}
 }
 
-/* What @from begins with: written out, off, synchronized. Returns what is behind it. */
+/* @from begins with: written out, off, synchronized. Returns the rest. */
 static const char *assert_stops(const char *from)
 {
 	const char *off = find(from, PMBLIMITR "=0");
@@ -144,8 +144,7 @@ static const char *assert_stops(const char *from)
 	return off + strlen(PMBLIMITR "=0 isb");
 }
 
-/* The buffer comes on, with @limit, behind an ISB; between the two and
- * to @to no context changes. */
+/* The buffer is enabled with @limit after an ISB; from there to @to no context changes. */
 static void assert_starts(const char *from, const char *limit, const char *to)
 {
 	char text[64];
@@ -201,7 +200,7 @@ static int look(void)
 	return vcpu_exit(&rw.vcpu, 1);
 }
 
-/* The guest has no SPE: its code is not the host's to sample, and the buffer never EL2's. */
+/* The guest has no SPE: the host does not sample it, and EL2 never owns the buffer. */
 static void a_host_that_profiles_does_not_sample_the_guest(void **state)
 {
 	const char *at;
@@ -228,7 +227,7 @@ static void a_guest_can_profile_alone(void **state)
 	assert_int_equal(fake_sysreg_get(PMBLIMITR), 0);
 }
 
-/* The entry hooks send the run back to the host after an exit that EL2 dealt with. */
+/* The entry hooks end the run after an exit that EL2 has handled. */
 static int refuse_second(struct vcpu *v)
 {
 	static bool second;
@@ -274,7 +273,7 @@ static void an_event_is_gone_from_the_unit_before_the_host_runs(void **state)
 	assert_null(find(fake_trace(), PMBLIMITR));
 }
 
-/* On a CPU without a unit none of its registers is there, and nothing touches one. */
+/* A CPU without a unit has none of its registers, and no access is made to one. */
 static void without_a_unit_no_register_of_it_is_touched(void **state)
 {
 	guest = interrupted;
@@ -313,7 +312,7 @@ static const char *assert_walks_off(const char *from, u64 tcr, const char *to)
 	return last;
 }
 
-/* AT that the CPU executes ahead must not find one side's tables with the other's registers. */
+/* A speculative AT must not use one party's tables with the other's registers. */
 static void no_walk_sees_tables_of_one_with_registers_of_the_other(void **state)
 {
 	const char *entry, *at;
@@ -342,7 +341,7 @@ static void no_walk_sees_tables_of_one_with_registers_of_the_other(void **state)
 	assert_memory_equal(strchr(at, ' '), " isb", 4);
 }
 
-/* On a CPU without errata none of that is done. */
+/* On a CPU without errata no workaround is applied. */
 static void without_errata_no_workaround_is_applied(void **state)
 {
 	guest = interrupted;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/trap/trap.c hyp/trap/abort.c tests/unit/fake_panic.c hyp/trap/error.c hyp/trap/mmio.c hyp/trap/sysreg.c hyp/trap/set_way.c hyp/trap/debug.c hyp/trap/device.c hyp/spe/spe_vcpu.c hyp/spe/spe_emul_regs.c hyp/spe/spe_debug.c hyp/spe/spe_arm.c hyp/spe/spe_regs.c hyp/trap/id_regs.c hyp/trap/impl_regs.c hyp/trap/guest_psci.c hyp/trap/guest_smccc.c hyp/cpu/features.c hyp/lib/printf.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c hyp/cpu/hw_errors.c hyp/vm/serror.c */
-/* A vCPU that has SPE: what it is told, registers for userspace, the host's calls, the hardware. */
+/* A vCPU that has SPE: ID registers, registers for userspace, the host's calls, the hardware. */
 #include <trap_world.h>
 
 #include <spe/spe_debug.h>
@@ -177,7 +177,7 @@ static void watch(void)
 	V->spe->arm.vbar = VBAR;
 }
 
-/* The last register is ours, whatever the guest has in its own; the host gets back what it had. */
+/* The last register is EL2's, whatever the guest's have; the host's are restored. */
 static void el2_uses_the_last_breakpoint_and_the_host_gets_its_own_back(void **state)
 {
 	fake_sysreg_set("mdscr_el1", 0x1000);
@@ -217,7 +217,7 @@ static void nothing_is_written_twice(void **state)
 	assert_int_equal(fake_sysreg_writes("dbgbvr5_el1"), before + 2); /* off, and on again */
 }
 
-/* The guest steps: nothing of ours. We step over something: nothing of the guest's. */
+/* While the guest steps, EL2 sets no breakpoint; while EL2 steps, the guest's are not set. */
 static void a_step_of_the_guests_and_one_of_el2s_exclude_each_other(void **state)
 {
 	watch();

@@ -68,7 +68,7 @@ static void have_all(void)
 			set_field(f, GENMASK(id_field_desc(f)->width - 2, 0));
 }
 
-/* On a CPU whose caches are not as the machine's these trap: what they say is the machine's. */
+/* On a CPU whose caches differ from the machine's these trap, and read as the machine's. */
 static void on_a_cpu_with_other_caches_the_machines_are_read(void **state)
 {
 	fake_sysreg_set("clidr_el1", 3 | 4 << 3);
@@ -125,7 +125,7 @@ static void the_table_is_consistent(void **state)
 	}
 }
 
-/* In the hardware for a vCPU that has it; else its own enable traps. */
+/* Open to a vCPU that has the feature; for others its enable traps. */
 static bool is_open_at_times(const struct sysreg_row *row)
 {
 	return row->trap == BY_HCR_APK_0 || row->trap == BY_CPTR_TZ;
@@ -486,7 +486,7 @@ static void debug_registers_keep_their_writable_bits(void **state)
 	assert_hosts_debug(); /* it was not loaded */
 }
 
-/* Who enables no breakpoint has none touched, whatever else it does. */
+/* For a guest that enables no breakpoint no register is touched, whatever else it does. */
 static void debug_registers_that_are_not_used_are_not_switched(void **state)
 {
 	debug_world();
@@ -539,7 +539,7 @@ static void debug_registers_are_switched_when_enabled(void **state)
 	assert_hosts_debug();
 }
 
-/* A lock that the guest sets silences its debug exceptions, and keeps its registers. */
+/* A lock that the guest sets disables its debug exceptions; its registers keep their values. */
 static void an_os_lock_disables_debug_exceptions(void **state)
 {
 	debug_world();
@@ -579,7 +579,7 @@ static void a_write_to_a_vcpu_that_is_not_loaded_does_not_touch_the_hardware(voi
 #define SCTLR	SYSREG_ENC(3, 0, 1, 0, 0)
 #define MMU_ON	(SCTLR_EL1_RESET | SCTLR_M | SCTLR_C)
 
-/* The instruction is repeated, with the host's turn in between, until all is flushed. */
+/* The instruction is repeated until all is flushed; the host runs in between. */
 static void assert_flush(u32 enc, unsigned int rt)
 {
 	unsigned int i, flushes = w.flushes;
@@ -620,7 +620,7 @@ static void set_way_flushes_when_caches_change(void **state)
 	assert_int_equal(w.undefs, 0);
 }
 
-/* Userspace moves the pc while a flush is under way: the next one begins at the beginning. */
+/* Userspace changes pc during a flush: the next flush starts over. */
 static void a_flush_that_was_given_up_starts_over(void **state)
 {
 	w.flush_steps = 4;
@@ -692,7 +692,7 @@ static void a_reset_gives_stored_registers_their_values(void **state)
 	assert_int_equal(V->sysreg[OSLSR_EL1], 8);
 }
 
-/* Every class: an answer of this layer, or none. */
+/* Every class is handled by this layer, or not its own. */
 static void every_exception_class_has_a_result(void **state)
 {
 	u64 ec, iss;
@@ -764,7 +764,7 @@ static void stepping_over_advances_it_and_clears_btype_and_ss(void **state)
 	assert_int_equal(V->regs.pstate, PSR_MODE32 | BIT(5));
 }
 
-/* FEAT_IDST: an ID register that there is not is a trapped access, if the guest is told of that. */
+/* FEAT_IDST: a missing ID register is a trapped access, if the guest has the feature. */
 static void with_idst_a_missing_id_register_is_a_trapped_access(void **state)
 {
 	static const struct {

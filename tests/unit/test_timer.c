@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/timer/timer.c hyp/vgic/vgic.c hyp/vgic/vgic_sane.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
-/* A guest's timers, with the vGIC that brings their interrupts, and without. */
+/* A guest's timers, with and without a vGIC. */
 #include "vgic_world.h"
 
 #include <arch/sysreg.h>
@@ -23,7 +23,7 @@ static u64 with_istatus(u64 ctl, u64 cval, u64 count)
 	return (ctl & 3) | ((ctl & 1) && count >= cval ? 4 : 0);
 }
 
-/* What the hardware does by itself: ISTATUS, and with it what interrupts the CPU. */
+/* The hardware's part: ISTATUS, and the interrupts that it causes. */
 static void wire(void)
 {
 	u64 ctl = with_istatus(fake_sysreg_get("cntv_ctl_el0"), fake_sysreg_get("cntv_cval_el0"),
@@ -71,7 +71,7 @@ static void start_timers(void)
 	fake_sysreg_set("cntpct_el0", 1000000);
 }
 
-/* The guest runs on CPU @n, and what comes is served; as vm/run.c. */
+/* The guest runs on CPU @n, and interrupts are handled as by vm/run.c. */
 static void run(unsigned int n)
 {
 	struct vcpu *vcpu = on(n);
@@ -272,7 +272,7 @@ static void registers_read_as_the_architecture_says(void **state)
 	assert_int_equal(rd_timer(REG_NUM(CNTP_CVAL_EL0)), ~0ULL);
 }
 
-/* Userspace sets a guest's counter to any value: where it came from it has counted for longer. */
+/* Userspace can set a guest's counter to any value: it may have migrated from another machine. */
 static void the_deadline_is_right_wherever_the_guests_counter_is(void **state)
 {
 	static const u64 counts[] = { 0,	  1,	      1ULL << 32,  1ULL << 56,
@@ -333,7 +333,7 @@ static void without_a_vgic_the_guest_gets_on(void **state)
 	put(0);
 }
 
-/* Nobody can hold it active: the guest does not get on, and the host does. */
+/* The interrupt cannot be made active: the guest makes no progress, but the host does. */
 static void dead_below_a_guest(bool vgic)
 {
 	start_vm(vgic);
@@ -361,7 +361,7 @@ static void a_redistributor_without_power_is_tolerated(void **state)
 	end(0, VGIC_PPI_VTIMER);
 }
 
-/* Held before, and let go after. */
+/* Forwarded before, and deactivated after. */
 static void a_redistributor_that_loses_power_is_tolerated(void **state)
 {
 	start_vm(true);
@@ -390,7 +390,7 @@ static void without_a_redistributor_the_timer_is_masked(void **state)
 	assert_int_equal(fake_icc[0].phys_active, 0);
 }
 
-/* The virtual timer is up and held: another interrupt is the host's. */
+/* The virtual timer is asserted and forwarded: another interrupt is the host's. */
 static void a_held_timer_does_not_hide_the_hosts_interrupt(void **state)
 {
 	start_vm(true);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_sane.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
 /*
- * Interrupts on their way into list registers and back: one by one, and random ones against a model
- * of a GIC that knows nothing of list registers.
+ * Interrupts on their way into list registers and back: single cases, and random ones with a model
+ * of a GIC without list registers.
  */
 #include "vgic_world.h"
 
@@ -51,7 +51,7 @@ static void level(u32 intid, bool up)
 
 /* ---- one by one ---- */
 
-/* On the CPU that is the test's now, whichever vCPU it was for. */
+/* Load vCPU @n on the CPU that the test is on now. */
 static void world_load_here(unsigned int n)
 {
 	world_vcpu[n].cpu = this_cpu();
@@ -206,7 +206,7 @@ static void more_can_be_active_than_there_are_list_registers(void **state)
 	}
 }
 
-/* All of them in one go: those beyond the list registers are told by their number alone. */
+/* All end in one go: of those without a list register only the number is reported. */
 static void many_that_are_active_end_at_once(void **state)
 {
 	for (unsigned int lrs = 1; lrs <= 16; lrs++) {
@@ -282,7 +282,7 @@ static void another_vcpu_deactivates(void **state)
 	}
 }
 
-/* More active than list registers, each deactivated by a vCPU that did not take it. */
+/* More are active than there are list registers; another vCPU deactivates each. */
 static void other_vcpus_deactivate_more_than_list_registers(void **state)
 {
 	world_start(2, 2, 1024);
@@ -309,7 +309,7 @@ static void other_vcpus_deactivate_more_than_list_registers(void **state)
 	world_check();
 }
 
-/* Who has one vCPU, and no more active than list registers, does not trap. */
+/* With one vCPU, and no more active than list registers, ICC_DIR_EL1 does not trap. */
 static void one_vcpu_deactivates_without_a_trap(void **state)
 {
 	world_start(2, 1, IRQS);
@@ -338,7 +338,7 @@ static void pend_edges(u32 first, u32 count, u32 priority, bool group1)
 	}
 }
 
-/* What a guest does not have signalled does not keep what it has out of list registers. */
+/* Interrupts of a disabled group do not keep those of an enabled one out of list registers. */
 static void a_group_that_is_off_does_not_starve_the_other(void **state)
 {
 	u32 priority;
@@ -382,7 +382,7 @@ static void a_group_that_is_turned_off_makes_room(void **state)
 	}
 }
 
-/* All list registers active, and what waits is not signalled: no interrupt says so for ever. */
+/* All list registers are active, and waiting interrupts are not signalled: no interrupt storm. */
 static void what_is_not_signalled_makes_no_storm(void **state)
 {
 	world_start(2, 1, IRQS);
@@ -433,7 +433,7 @@ static void group_0_is_signalled_as_group_0(void **state)
 
 /* ---- several vCPUs ---- */
 
-/* IHI 0069, 12.9: reads give the state, whoever's list register it is in. */
+/* IHI 0069, 12.9: reads give the state, in whichever vCPU's list register it is. */
 static void what_another_vcpu_handles_reads_as_active(void **state)
 {
 	world_start(4, 2, IRQS);
@@ -457,7 +457,7 @@ static void what_another_vcpu_handles_reads_as_active(void **state)
 	world_check();
 }
 
-/* While it waits the host's interrupts come through, and the guest repeats the access. */
+/* A host interrupt ends the wait, and the guest repeats the access. */
 static void an_access_that_waits_lets_the_host_in(void **state)
 {
 	u64 value = 7;
@@ -477,7 +477,7 @@ static void an_access_that_waits_lets_the_host_in(void **state)
 	assert_true(vcpu_is_kicked(&world_vcpu[0]));
 }
 
-/* The host can mask what would take the other one out of its guest, and all that is its own. */
+/* The host can mask the interrupt that would make the other vCPU exit, and all of its own. */
 static void no_access_waits_without_end(void **state)
 {
 	u64 value = 7;
@@ -493,7 +493,7 @@ static void no_access_waits_without_end(void **state)
 	assert_false(world_vm.vgic->lock.held);
 }
 
-/* Two vCPUs that want to know of each other's interrupts do not wait for each other. */
+/* Two vCPUs that read each other's interrupts do not wait for each other. */
 static void two_that_ask_each_other_get_answers(void **state)
 {
 	world_start(4, 2, IRQS);
@@ -547,7 +547,7 @@ static void a_pending_spi_follows_its_route(void **state)
 
 #define KICK (1U << VGIC_PPI_MAINTENANCE)
 
-/* A vCPU on a CPU is told by that CPU's maintenance interrupt, once until it has looked. */
+/* A vCPU on a CPU is notified by that CPU's maintenance interrupt, once until it has looked. */
 static void a_kick_interrupts_the_cpu(void **state)
 {
 	world_start(4, 2, IRQS);
@@ -579,8 +579,8 @@ static void a_kick_interrupts_the_cpu(void **state)
 }
 
 /*
- * A redistributor goes with its CPU, or where the host cuts its power: another vCPU's kick is lost,
- * and so is its end. What there is to see is seen with the next entry.
+ * A redistributor loses its power with its CPU, or because the host cuts it: a kick is lost,
+ * and so is its end. The next entry sees what has changed.
  */
 static void a_redistributor_without_power_is_no_fault_of_el2s(void **state)
 {
@@ -607,7 +607,7 @@ static void a_redistributor_without_power_is_no_fault_of_el2s(void **state)
 	world_check();
 }
 
-/* Kicks without end do not keep the host's interrupts out. */
+/* Continuous kicks do not delay the host's interrupts. */
 static void the_host_gets_its_turn_between_kicks(void **state)
 {
 	struct vcpu *vcpu;
@@ -902,7 +902,7 @@ static void creation_can_be_repeated_when_memory_is_short(void **state)
 	}
 }
 
-/* A vCPU that goes from CPU to CPU, which have different numbers of list registers. */
+/* A vCPU that moves between CPUs with different numbers of list registers. */
 static void cpus_may_have_different_numbers_of_list_registers(void **state)
 {
 	world_start(8, 3, IRQS);
@@ -929,7 +929,7 @@ static void cpus_may_have_different_numbers_of_list_registers(void **state)
 	}
 }
 
-/* What a guest would see change from CPU to CPU, or could not work there, keeps the CPU out. */
+/* A CPU is refused if a guest would see a difference there, or could not run. */
 static void a_cpu_whose_interface_does_not_fit_is_refused(void **state)
 {
 	world_start_without_vgic(4, 2);
@@ -1009,7 +1009,7 @@ static void reset_keeps_inputs(void **state)
 	world_check();
 }
 
-/* PSCI turns a vCPU on: nothing is left of its life before but what waits, and its inputs. */
+/* PSCI turns a vCPU on: only pending interrupts and the levels of inputs stay. */
 static void a_vcpu_that_is_turned_on_has_its_interface_reset(void **state)
 {
 	start_with_vtimer();
@@ -1053,7 +1053,7 @@ static void a_vcpu_that_is_turned_on_has_its_interface_reset(void **state)
 	world_check();
 }
 
-/* An SPI that its machine left active, pending and enabled is none of the next one's. */
+/* An SPI that was active, pending and enabled before the reset is not so after it. */
 static void the_distributor_is_reset(void **state)
 {
 	struct vgic *vgic;
@@ -1101,7 +1101,7 @@ static void the_distributor_is_reset(void **state)
 
 /* ---- random, against a model ---- */
 
-/* A GIC that has no list registers (IHI 0069, 4.1): what is there, is seen at once. */
+/* A GIC that has no list registers (IHI 0069, 4.1): each change is visible at once. */
 struct model_irq {
 	u8 priority;
 	bool enabled, edge, line, latch, active, group0;
@@ -1161,7 +1161,7 @@ static u32 best_priority(unsigned int n)
 	return best;
 }
 
-/* What the CPU interface signals is what the model says, on each vCPU. */
+/* On each vCPU, the CPU interface signals what the model does. */
 static void compare(unsigned long step)
 {
 	for (unsigned int n = 0; n < model_cpus; n++) {
@@ -1462,7 +1462,7 @@ static void random_guests_see_a_gic_without_list_registers(void **state)
 	}
 }
 
-/* The same, but vCPUs exit only when they are woken or have the lock-step of the guest itself. */
+/* The same, but vCPUs exit only when they are notified or the guest itself causes an exit. */
 static void each_vcpu_with_something_new_is_notified(void **state)
 {
 	for (unsigned int run = 0; run < 80; run++) {

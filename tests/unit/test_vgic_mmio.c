@@ -244,7 +244,7 @@ static void what_is_not_in_the_frames_is_not_the_vgics(void **state)
 #define FAR  0x10000000ULL
 #define FAR2 0x20000000ULL
 
-/* Three regions: the second and third are adjacent, the last has room for more than there are. */
+/* Three regions: the second and third are adjacent, the last has room for more redistributors. */
 static void redistributors_lie_in_regions(void **state)
 {
 	u64 value;
@@ -302,7 +302,7 @@ static void a_region_must_not_overlap(void **state)
 	}
 }
 
-/* Before their region comes, redistributors cannot be accessed; one more than there may be. */
+/* Redistributors without a region cannot be accessed; one region too many is refused. */
 static void the_number_of_regions_is_limited(void **state)
 {
 	u64 value, i;

@@ -24,7 +24,7 @@ static struct pa run_page;
 
 /* ---- calling ---- */
 
-/* Registers from here on are not a call's own. */
+/* Registers from here on are preserved by a call. */
 static int results(u64 fid)
 {
 	u32 call = (u32)fid & ~0x10000U;
@@ -72,7 +72,7 @@ static int get_reg(struct vcpu *vcpu, u64 id, void *value)
 	return answer;
 }
 
-/* The host may write to the run page meanwhile: it makes no difference. */
+/* The host may write to the run page during the call: it makes no difference. */
 static int set_reg(struct vcpu *vcpu, u64 id, const void *value)
 {
 	assert_int_not_equal(vcpu->owner, VCPU_NO_OWNER);
@@ -139,7 +139,7 @@ static int irq_line(struct vm *vm, u64 *vcpu, u64 intid, bool level)
 	return level;
 }
 
-/* By whoever asks; the vCPU may run. */
+/* On any CPU, while the vCPU may run. */
 static int spe_stats(const struct vcpu *vcpu, struct vcpu_spe_stats *stats)
 {
 	if (vcpu->index != 3)
@@ -267,7 +267,7 @@ static void other_calls_are_not_ours(void **state)
 	}
 }
 
-/* Calls until there is an answer. */
+/* Repeat the call until it does not return -EAGAIN. */
 static s64 walk(u64 ipa)
 {
 	s64 ret;
@@ -594,7 +594,7 @@ static void a_line_names_the_vcpu_to_wake(void **state)
 
 u64 fake_return;
 
-/* It was good when it was shared. The vCPU is lost, and the VM can end. */
+/* The run page answered when it was shared. The vCPU cannot run any more; the VM can end. */
 static void a_run_page_that_fails_is_an_error(void **state)
 {
 	static const u64 rows[] = { KEEL_HC_VCPU_GET_REG, KEEL_HC_VCPU_SET_REG,
@@ -694,7 +694,7 @@ static int leaves(struct vcpu *vcpu)
 	return KEEL_EXIT_IRQ;
 }
 
-/* Whatever the host says, pages, maps and states stay in agreement, and all of it comes back. */
+/* Whatever the host passes, page states and mappings agree, and all memory comes back. */
 static void nonsense_does_no_harm(void **state)
 {
 	u64 handles[64] = { 0 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VM for tests of hyp/trap/: vCPUs that are plain memory, and what lies below and beside the
- * layer (run loop, vGIC, timers, firmware, MMU) as functions that record. Included once, by a test.
+ * A VM for tests of hyp/trap/: vCPUs are plain memory, and what lies below and beside the
+ * layer (run loop, vGIC, timers, firmware, MMU) are functions that record. Included once, by a
+ * test.
  */
 #ifndef KEEL_TRAP_WORLD_H
 #define KEEL_TRAP_WORLD_H

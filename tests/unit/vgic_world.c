@@ -50,7 +50,7 @@ static bool phys27(struct vcpu *vcpu)
 	return world_phys27[vcpu->index];
 }
 
-/* Those that are kicked leave their guests and enter them again; then this CPU goes on. */
+/* vCPUs that are kicked exit and enter again; then this CPU goes on. */
 static void others_go_on(void)
 {
 	struct percpu *me = fake_cpu;
@@ -157,7 +157,7 @@ void world_put(unsigned int n)
 		world_vcpu[n].place = VCPU_AWAY;
 }
 
-/* The kick of a vCPU that was on this CPU before: the host takes it, and has nothing to do. */
+/* The kick of a vCPU that was on this CPU before: the host takes it, and ignores it. */
 static void host_takes_kick(struct fake_icc *icc)
 {
 	assert_int_equal(ich_read_misr(), 0);

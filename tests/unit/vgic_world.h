@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VM with a vGIC and vCPUs that run, vCPU n on CPU n, with a guest that takes interrupts when the
- * test says. In the place of the run loop: the hooks are called as vm/run.c would.
+ * A VM with a vGIC and running vCPUs, vCPU n on CPU n, with a guest that takes interrupts when the
+ * test says. Takes the place of the run loop: the hooks are called as by vm/run.c.
  */
 #ifndef KEEL_VGIC_WORLD_H
 #define KEEL_VGIC_WORLD_H
@@ -49,13 +49,13 @@ void world_go(void);
 struct vcpu *on(unsigned int n);
 void world_load(unsigned int n);
 void world_put(unsigned int n);
-/* An exit of the guest and its next entry, with all physical interrupts served. */
+/* An exit of the guest and its next entry; all physical interrupts are handled. */
 void world_exit(unsigned int n);
-/* The guest has run on: only physical interrupts that this has caused are served. */
+/* The guest has run: only the physical interrupts that this has caused are handled. */
 void world_serve(unsigned int n);
-/* vCPUs that have been told that there is something to see, by waking them or by a kick. */
+/* vCPUs that have been notified, by waking them or by a kick. */
 u32 world_told(void);
-/* world_exit() of all that were told or said that they leave. */
+/* world_exit() of all vCPUs that were notified or that left to the host. */
 void world_kick(void);
 
 /* Accesses of the guest on vCPU @n. */
@@ -76,7 +76,7 @@ void eoi(unsigned int n, u32 intid);
 /* Deactivate by ICC_DIR_EL1, whether or not that traps. */
 void dir(unsigned int n, u32 intid);
 
-/* Every rule that must hold at any time. */
+/* vgic_sane(), and what must hold of the hardware at any time. */
 void world_check(void);
 
 #endif
