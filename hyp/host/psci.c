@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * PSCI between host and firmware, as a table of functions. Whatever makes a CPU start somewhere is
- * rewritten so that it starts in Keel; the rest passes.
+ * PSCI between host and firmware, as a table of functions. A call that makes a CPU start at an
+ * address is rewritten so that the CPU starts in Keel; other calls are passed on. psci.h has the
+ * states of a CPU.
  *
- * A CPU's state changes before firmware is asked and is changed back if firmware refuses, so that
- * it is right at the moment the CPU arrives, which may be before the call returns.
+ * A CPU's state changes before the call of firmware, and is changed back if firmware refuses. So it
+ * is right when the CPU arrives, which may be before the call returns.
  */
 #include <host/psci.h>
 #include <lib/errno.h>
@@ -24,7 +25,7 @@ static s64 firmware(struct psci *psci, u32 fid, u64 a1, u64 a2, u64 a3)
 	struct smccc_regs r = { .x = { fid, a1, a2, a3 } };
 
 	psci->ops->smc(psci->ctx, &r);
-	/* every result that is looked at here is 32 bits wide, in either form of a call */
+	/* all results that are used here have 32 bits, in either form of a call */
 	return (s32)(u32)r.x[0];
 }
 
@@ -43,7 +44,7 @@ static unsigned int cpu_index(const struct psci *psci, const struct psci_cpu *cp
 	return (unsigned int)(cpu - psci->cpu);
 }
 
-/* MPIDR to CPU; NULL if it is none, or has bits set that must be zero. */
+/* The CPU with this MPIDR; NULL if there is none, or if bits are set that must be zero. */
 static struct psci_cpu *find_cpu(struct psci *psci, u64 mpidr)
 {
 	for (unsigned int i = 0; i < psci->nr_cpus; i++) {
@@ -69,9 +70,9 @@ static void pass(struct call *c)
 #define NOT_LOST (~0ULL)
 
 /*
- * Claims an OFF CPU for a start, until end_claim(). A CPU that is ON here but off to firmware was
- * lost (it cannot be on its way: both changes are made here first), and may be started again: @lost
- * is the claim by which it came up. *@last: the CPU's last claim, if it is ALREADY_ON.
+ * Claim an OFF CPU for a start, until end_claim(). A CPU that is ON here but off to firmware was
+ * lost, since its state changes here first, and may be started again: @lost is the claim by which
+ * it came up. *@last: the CPU's last claim, if it is ALREADY_ON.
  */
 static s64 claim_cpu(struct psci *psci, struct psci_cpu *cpu, u64 lost, struct psci_entry entry,
 		     u64 *last)
@@ -103,8 +104,8 @@ static void set_state(struct psci *psci, struct psci_cpu *cpu, enum psci_cpu_sta
 }
 
 /*
- * Firmware has answered. If it refused to start @cpu that may run nevertheless: if it was refused to
- * go off meanwhile.
+ * Firmware has answered. If it refused to start @cpu, the CPU may run all the same: firmware may
+ * have refused to turn it off since.
  */
 static void end_claim(struct psci *psci, struct psci_cpu *cpu, bool refused)
 {
@@ -162,11 +163,11 @@ static void set_resume(struct psci *psci, struct psci_cpu *cpu, bool resuming,
 }
 
 /*
- * A suspend that may lose the CPU's context: firmware wakes it at Keel's entry. @fid's entry point
- * and context are its arguments @at and @at + 1. If it returns, the CPU did not go down, or not so
- * deep. With @standby it is to return, and the host need not have named an entry; should firmware
- * see that otherwise, the CPU comes by Keel's entry as well, and goes on at the host's if it has
- * one.
+ * A suspend that may lose the CPU's context: firmware wakes the CPU at Keel's entry. The call's
+ * entry point and context are arguments @at and @at + 1. If the call returns, the CPU kept its
+ * context. With @standby it should return, and the host's entry need not be valid; if firmware
+ * powers the CPU down all the same, it wakes at Keel's entry too, and goes on at the host's entry
+ * if that is valid.
  */
 static void suspend(struct call *c, unsigned int at, bool standby)
 {
@@ -193,7 +194,7 @@ static bool is_power_down(const struct psci *psci, u64 power_state)
 	       (psci->extended_state_id ? PSCI_POWER_STATE_DOWN_EXTENDED : PSCI_POWER_STATE_DOWN);
 }
 
-/* DEN 0022, 5.4: (power_state, entry, context). A standby state keeps all, and needs no entry. */
+/* DEN 0022, 5.4: (power_state, entry, context). A standby state keeps the context: no entry. */
 static void cpu_suspend(struct call *c)
 {
 	suspend(c, 2, !is_power_down(c->psci, c->arg[1]));
@@ -205,7 +206,7 @@ static void cpu_default_suspend(struct call *c)
 	suspend(c, 1, false);
 }
 
-/* DEN 0022, 5.7: firmware knows, but a CPU that is on its way through Keel is not yet on. */
+/* DEN 0022, 5.7: firmware's answer, but a CPU that is still in Keel's entry is ON_PENDING. */
 static void affinity_info(struct call *c)
 {
 	struct psci_cpu *cpu = c->arg[2] == 0 ? find_cpu(c->psci, c->arg[1]) : NULL;
@@ -224,8 +225,8 @@ static void affinity_info(struct call *c)
 }
 
 /*
- * Whether a CPU is off is what firmware knows: one that Keel has as ON may be lost, one that is
- * ON_PENDING may never come, and one that is OFF may still run, until firmware has turned it off.
+ * Whether a CPU is off, according to firmware. Keel's state is not enough: a CPU that is ON may be
+ * lost, one that is ON_PENDING may never arrive, and one that is OFF may still run for a while.
  */
 static bool cpu_is_off(struct psci *psci, const struct psci_cpu *cpu)
 {
@@ -262,8 +263,8 @@ static u64 last_claim(struct psci *psci)
 }
 
 /*
- * CPUs are looked at one after the other. While none is started, one that was off stays off. Who
- * starts one is another CPU that runs: then @self is not alone.
+ * CPUs are checked one after the other. While none is started, one that was off stays off. If one
+ * is started, then by another running CPU, so @self is not alone.
  */
 static bool is_alone(struct psci *psci, const struct psci_cpu *self)
 {
@@ -279,8 +280,9 @@ static bool is_alone(struct psci *psci, const struct psci_cpu *self)
 }
 
 /*
- * DEN 0022, 5.3: what a kernel asks first, before it has touched interrupts. With no other CPU on,
- * whatever ran before is gone. Linux also asks when somebody reads its debugfs: with interrupts on.
+ * DEN 0022, 5.3: a kernel's first call, before it uses interrupts. If no other CPU is on, the
+ * kernel that ran before is gone. Linux also makes the call when its debugfs is read, with
+ * interrupts on.
  */
 static void version(struct call *c)
 {
@@ -295,7 +297,7 @@ static void features(struct call *c);
 
 enum psci_forms { FORM_32 = 1, FORM_64 = 2, FORM_BOTH = FORM_32 | FORM_64 };
 
-/* DEN 0022, table 6: the functions that the host may call. What is not here is NOT_SUPPORTED. */
+/* DEN 0022, table 6: the functions that the host may call. All others are NOT_SUPPORTED. */
 static const struct psci_function {
 	u32 fid; /* its 32-bit form */
 	enum psci_forms forms;
@@ -334,7 +336,7 @@ static const struct psci_function *find_function(u32 fid)
 	return NULL;
 }
 
-/* DEN 0022, 5.16. The one function outside PSCI that may be asked for is SMCCC_VERSION. */
+/* DEN 0022, 5.16. SMCCC_VERSION is the only function outside PSCI that may be queried. */
 static void features(struct call *c)
 {
 	u32 fid = (u32)c->arg[1];
@@ -345,7 +347,7 @@ static void features(struct call *c)
 		set_result(c, PSCI_NOT_SUPPORTED);
 }
 
-/* The arguments as the called form has them: a 32-bit call's are Wn. */
+/* The arguments: of a 32-bit call they are Wn. */
 static void read_args(struct call *c)
 {
 	bool wide = c->regs->x[0] & SMCCC_64;
@@ -357,7 +359,7 @@ static void read_args(struct call *c)
 
 bool psci_handle(struct psci *psci, unsigned int cpu, struct smccc_regs *regs)
 {
-	static const struct option_smc no_others; /* PSCI needs nobody's leave */
+	static const struct option_smc no_others; /* PSCI does not depend on keel.smc */
 	struct call c = { .psci = psci, .self = &psci->cpu[cpu], .regs = regs };
 	const struct psci_function *f;
 
@@ -399,7 +401,7 @@ bool psci_is_off(struct psci *psci, u64 mpidr)
 	return !cpu || cpu_is_off(psci, cpu);
 }
 
-/* From 1.0 on firmware says which of its two formats power_state has. */
+/* Which of two formats power_state has, as firmware says from version 1.0 on. */
 static bool has_extended_state_id(struct psci *psci)
 {
 	s64 version = firmware(psci, PSCI_VERSION, 0, 0, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PSCI (ARM DEN 0022) between the host and firmware, so that every CPU that enters the host does so
- * through Keel; and what becomes of each of the host's SMCs (psci is the largest part of that).
+ * Mediates PSCI (ARM DEN 0022) between the host and firmware, so that every CPU that enters the
+ * host comes from Keel; and smc_policy(), which decides about each of the host's SMCs.
  *
  * A state machine without hardware: firmware is called through an ops structure.
  *
@@ -26,7 +26,7 @@
 struct option_smc;
 
 /**
- * struct psci_ops - what mediation needs of its surroundings
+ * struct psci_ops - what the mediation needs from its user
  * @smc:       call firmware; @regs are X0..X17 in and out. Called without a lock held. Does not
  *             return from a call that turns the CPU or the machine off.
  * @host_owns: may the host execute at @ipa?
@@ -118,7 +118,7 @@ int __must_check psci_cpu_arrived(struct psci *psci, unsigned int cpu, struct ps
 /* Is the CPU with @mpidr off, as firmware says, or is there none? Takes @psci->lock. */
 bool psci_is_off(struct psci *psci, u64 mpidr);
 
-/* What becomes of an SMC of the host. */
+/* What Keel does with an SMC of the host. */
 enum smc_policy {
 	SMC_DENY,    /* answered NOT_SUPPORTED, whatever keel.smc says */
 	SMC_ASK,     /* the same, since keel.smc does not allow it; OP-TEE's are optee_handle()'s */
@@ -127,7 +127,7 @@ enum smc_policy {
 };
 
 /**
- * smc_policy() - what becomes of a call
+ * smc_policy() - what Keel does with a call
  * @allow: what keel.smc adds to the calls that are forwarded
  * @fid:   function identifier, W0
  *
@@ -135,7 +135,7 @@ enum smc_policy {
  */
 enum smc_policy smc_policy(const struct option_smc *allow, u32 fid);
 
-/* A function identifier without what is no part of the function's identity: the SVE hint. */
+/* A function identifier without the SVE hint, which is no part of the function's identity. */
 u32 smc_identity(u32 fid);
 
 #endif
