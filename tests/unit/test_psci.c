@@ -250,7 +250,7 @@ static void bring_up(unsigned int cpu)
 
 /* --- CPU_ON, CPU_OFF --- */
 
-static void test_every_cpu_comes_up_through_keel(void **state)
+static void every_cpu_comes_up_through_keel(void **state)
 {
 	for (unsigned int cpu = 1; cpu < NR_CPUS; cpu++) {
 		bring_up(cpu);
@@ -264,7 +264,7 @@ static void test_every_cpu_comes_up_through_keel(void **state)
 	}
 }
 
-static void test_hotplug_many_times(void **state)
+static void cpus_can_be_turned_off_and_on_many_times(void **state)
 {
 	for (unsigned int round = 0; round < 40; round++) {
 		unsigned int cpu = 1 + round % 3;
@@ -291,7 +291,7 @@ static void asks_version(unsigned int cpu, unsigned int starts)
 }
 
 /* On whichever CPU it starts, the others being off, or on their way. */
-static void test_a_kernel_that_starts(void **state)
+static void a_kernel_that_starts_is_noticed(void **state)
 {
 	assert_int_equal(w.starts, 0); /* Keel's own calls are no kernel's */
 	asks_version(0, 1);
@@ -310,7 +310,7 @@ static void test_a_kernel_that_starts(void **state)
 }
 
 /* A reader of Linux's debugfs asks as well, on a host of one CPU too. */
-static void test_a_kernel_that_runs_with_interrupts_does_not_start(void **state)
+static void a_kernel_that_runs_with_interrupts_does_not_start(void **state)
 {
 	w.irqs_on = true;
 	asks_version(0, 0);
@@ -319,7 +319,7 @@ static void test_a_kernel_that_runs_with_interrupts_does_not_start(void **state)
 }
 
 /* A crash kernel: one CPU was lost by firmware, one never came, one had gone off as it should. */
-static void test_cpus_that_are_gone_do_not_hide_a_kernel_that_starts(void **state)
+static void cpus_that_are_gone_do_not_hide_a_kernel_that_starts(void **state)
 {
 	bring_up(1);
 	bring_up(2);
@@ -337,7 +337,7 @@ static void still_runs(struct world *world)
 	asks_version(0, 0);
 }
 
-static void test_a_cpu_is_not_off_before_firmware_says_so(void **state)
+static void a_cpu_is_not_off_before_firmware_says_so(void **state)
 {
 	bring_up(1);
 	w.meanwhile = still_runs;
@@ -354,7 +354,7 @@ static void hands_over(struct world *world)
 	goes_off(2);
 }
 
-static void test_cpus_that_take_turns_hide_no_one(void **state)
+static void cpus_that_take_turns_hide_no_one(void **state)
 {
 	bring_up(2);
 	w.meanwhile = hands_over;
@@ -372,7 +372,7 @@ static void is_asked_for(struct world *world)
 	world->on[2] = true;
 }
 
-static void test_a_cpu_that_is_being_started_is_not_gone(void **state)
+static void a_cpu_that_is_being_started_is_not_gone(void **state)
 {
 	bring_up(2);
 	w.meanwhile = is_asked_for;
@@ -384,7 +384,7 @@ static void test_a_cpu_that_is_being_started_is_not_gone(void **state)
 	asks_version(0, 1);
 }
 
-static void test_firmware_that_does_not_tell(void **state)
+static void without_affinity_info_keels_own_states_count(void **state)
 {
 	w.no_info = true;
 	bring_up(1);
@@ -395,7 +395,7 @@ static void test_firmware_that_does_not_tell(void **state)
 	asks_version(0, 1);
 }
 
-static void test_32_bit_call(void **state)
+static void a_call_of_32_bits_has_arguments_of_32_bits(void **state)
 {
 	/* upper halves are ignored, as in Wn; firmware is called with 64 bits all the same */
 	s64 ret = call(0, 0xdead0000ULL << 32 | PSCI_CPU_ON, 0xbeef00000100,
@@ -406,7 +406,7 @@ static void test_32_bit_call(void **state)
 	arrives(2, HOST_PC, CONTEXT & 0xffffffff);
 }
 
-static void test_cpu_on_arguments(void **state)
+static void cpu_on_refuses_bad_arguments(void **state)
 {
 	static const u64 no_cpus[] = {
 		2, 0x101, 0x80000001, 0x200000001, 0xff00000000000001, ~0ULL
@@ -423,7 +423,7 @@ static void test_cpu_on_arguments(void **state)
 	assert_int_equal(call(0, ON64, 1, HOST_END - 4, 0), PSCI_SUCCESS);
 }
 
-static void test_cpu_on_twice_before_it_arrives(void **state)
+static void a_second_cpu_on_before_the_arrival_is_pending(void **state)
 {
 	assert_int_equal(cpu_on(1), PSCI_SUCCESS);
 	firmware_saw(1);
@@ -439,7 +439,7 @@ static void race_cpu_on(struct world *world)
 	assert_int_equal(call(2, ON64, 1, HOST_PC + 8, 0), PSCI_ON_PENDING);
 }
 
-static void test_two_cpus_start_a_third(void **state)
+static void of_two_callers_of_cpu_on_one_starts_the_cpu(void **state)
 {
 	w.meanwhile = race_cpu_on;
 	assert_int_equal(cpu_on(1), PSCI_SUCCESS);
@@ -454,14 +454,14 @@ static void race_arrival(struct world *world)
 	assert_int_equal(call(1, PSCI_VERSION, 0, 0, 0), 0x10001);
 }
 
-static void test_target_arrives_before_the_call_returns(void **state)
+static void the_target_may_arrive_before_the_call_returns(void **state)
 {
 	w.meanwhile = race_arrival;
 	assert_int_equal(cpu_on(1), PSCI_SUCCESS);
 	assert_int_equal(w.psci.cpu[1].state, PSCI_CPU_ON);
 }
 
-static void test_firmware_refuses_cpu_on(void **state)
+static void a_cpu_on_that_firmware_refuses_leaves_the_cpu_off(void **state)
 {
 	static const s64 errors[] = {
 		PSCI_DENIED,	 PSCI_INTERNAL_FAILURE, PSCI_INVALID_PARAMETERS,
@@ -484,14 +484,14 @@ static void race_arrival_and_refusal(struct world *world)
 	w.refuse = PSCI_INTERNAL_FAILURE;
 }
 
-static void test_a_running_cpu_is_not_marked_off_by_another(void **state)
+static void a_running_cpu_is_not_marked_off_by_another(void **state)
 {
 	w.meanwhile = race_arrival_and_refusal;
 	assert_int_equal(cpu_on(1), PSCI_INTERNAL_FAILURE);
 	assert_int_equal(w.psci.cpu[1].state, PSCI_CPU_ON);
 }
 
-static void test_cpu_lost_by_firmware_can_be_started_again(void **state)
+static void a_cpu_that_firmware_lost_can_be_started_again(void **state)
 {
 	bring_up(1);
 	w.on[1] = false;
@@ -511,7 +511,7 @@ static void starts_it_again(struct world *world)
 	arrives(1, HOST_PC, CONTEXT);
 }
 
-static void test_a_lost_cpu_is_started_again_once(void **state)
+static void a_lost_cpu_is_started_again_once(void **state)
 {
 	bring_up(1);
 	bring_up(2);
@@ -531,7 +531,7 @@ static void race_on_while_going_off(struct world *world)
 	assert_int_equal(call(0, AFFINITY64, 1, 0, 0), PSCI_AFFINITY_ON);
 }
 
-static void test_cpu_on_while_it_goes_off(void **state)
+static void a_cpu_on_of_a_cpu_that_is_going_off_is_in_order(void **state)
 {
 	bring_up(1);
 	w.meanwhile = race_on_while_going_off;
@@ -541,7 +541,7 @@ static void test_cpu_on_while_it_goes_off(void **state)
 	bring_up(1);
 }
 
-static void test_firmware_refuses_cpu_off(void **state)
+static void a_cpu_off_that_firmware_refuses_leaves_the_cpu_on(void **state)
 {
 	bring_up(1);
 	w.refuse = PSCI_DENIED;
@@ -551,7 +551,7 @@ static void test_firmware_refuses_cpu_off(void **state)
 	assert_int_equal(cpu_on(1), PSCI_ALREADY_ON);
 }
 
-static void test_uninvited_cpus_stay_out(void **state)
+static void uninvited_cpus_stay_out(void **state)
 {
 	must_not_arrive(1);
 	must_not_arrive(0);
@@ -561,7 +561,7 @@ static void test_uninvited_cpus_stay_out(void **state)
 
 /* --- AFFINITY_INFO --- */
 
-static void test_affinity_info(void **state)
+static void affinity_info_knows_cpus_that_are_pending(void **state)
 {
 	assert_int_equal(call(0, AFFINITY64, 0, 0, 0), PSCI_AFFINITY_ON);
 	assert_int_equal(call(0, AFFINITY64, 1, 0, 0), PSCI_AFFINITY_OFF);
@@ -585,7 +585,7 @@ static u64 power_down(bool extended)
 }
 
 /* A state that keeps all, by Keel's reading: whatever firmware makes of it, it has Keel's entry. */
-static void test_standby_has_keels_entry(void **state)
+static void standby_has_keels_entry(void **state)
 {
 	for (unsigned int extended = 0; extended < 2; extended++) {
 		start(0x10001, extended ? 2 : 0);
@@ -614,7 +614,7 @@ static void comes_uninvited(struct world *world)
 }
 
 /* Firmware lost the context of what was to be a standby. */
-static void test_standby_that_goes_deeper(void **state)
+static void a_standby_that_goes_deeper_wakes_in_keel(void **state)
 {
 	bring_up(2);
 	w.meanwhile = comes_by_keels_entry;
@@ -635,7 +635,7 @@ static void wakes_by_the_entry(struct world *world)
 	must_not_arrive(2);
 }
 
-static void test_power_down(void **state)
+static void a_power_down_wakes_in_keel(void **state)
 {
 	for (unsigned int extended = 0; extended < 2; extended++) {
 		start(0x10001, extended ? 2 : 0);
@@ -646,7 +646,7 @@ static void test_power_down(void **state)
 	}
 }
 
-static void test_power_down_that_returns(void **state)
+static void a_power_down_that_returns_leaves_no_entry(void **state)
 {
 	bring_up(2);
 	/* a wake-up was pending, or firmware refused: in both cases nobody may come by the entry */
@@ -659,7 +659,7 @@ static void test_power_down_that_returns(void **state)
 	assert_int_equal(w.psci.cpu[2].state, PSCI_CPU_ON);
 }
 
-static void test_suspend_addresses(void **state)
+static void a_suspend_with_a_bad_address_is_refused(void **state)
 {
 	assert_int_equal(call(0, SUSPEND64, PSCI_POWER_STATE_DOWN, HOST_END, 0),
 			 PSCI_INVALID_ADDRESS);
@@ -675,7 +675,7 @@ static void wakes_from_s2ram(struct world *world)
 	arrives(0, HOST_PC, CONTEXT & 0xffffffff);
 }
 
-static void test_suspends_without_power_state(void **state)
+static void suspends_without_a_power_state_wake_in_keel(void **state)
 {
 	static const u32 fids[] = { PSCI_SYSTEM_SUSPEND, PSCI_CPU_DEFAULT_SUSPEND };
 
@@ -686,7 +686,7 @@ static void test_suspends_without_power_state(void **state)
 	}
 }
 
-static void test_state_format_of_old_firmware(void **state)
+static void old_firmware_has_the_original_state_format(void **state)
 {
 	/* before 1.0 there is no PSCI_FEATURES to be asked */
 	start(0x00002, 2);
@@ -701,7 +701,7 @@ static void test_state_format_of_old_firmware(void **state)
 
 /* --- what passes, and what does not --- */
 
-static void test_passed_as_they_are(void **state)
+static void other_functions_are_passed_on(void **state)
 {
 	static const u32 fids[] = {
 		PSCI_VERSION,
@@ -732,7 +732,7 @@ static void test_passed_as_they_are(void **state)
 	}
 }
 
-static void test_unknown_functions(void **state)
+static void unknown_functions_are_not_supported(void **state)
 {
 	static const u32 fids[] = {
 		PSCI_CPU_FREEZE,
@@ -752,7 +752,7 @@ static void test_unknown_functions(void **state)
 	firmware_saw(0);
 }
 
-static void test_features(void **state)
+static void features_lists_what_the_host_may_call(void **state)
 {
 	static const u32 known[] = { PSCI_CPU_ON, ON64,		 SUSPEND64,    PSCI_SYSTEM_RESET2,
 				     S2RAM64,	  PSCI_FEATURES, SMCCC_VERSION };
@@ -769,13 +769,13 @@ static void test_features(void **state)
 	firmware_saw(0);
 }
 
-static void test_sve_hint_is_not_part_of_the_function(void **state)
+static void the_sve_hint_is_not_part_of_the_function(void **state)
 {
 	assert_int_equal(call(0, ON64 | 0x10000, 1, HOST_PC, CONTEXT + 1), PSCI_SUCCESS);
 	arrives(1, HOST_PC, CONTEXT + 1);
 }
 
-static void test_other_calls_are_left_alone(void **state)
+static void other_calls_are_left_alone(void **state)
 {
 	static const u32 fids[] = { 0,		0x80000000, 0x84000020, 0xc4000060, 0xc2000000,
 				    0x84020003, 0x04000003, 0x85000003, 0xb2000001 };
@@ -792,42 +792,40 @@ static void test_other_calls_are_left_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_every_cpu_comes_up_through_keel, setup),
-		cmocka_unit_test_setup(test_hotplug_many_times, setup),
-		cmocka_unit_test_setup(test_a_kernel_that_starts, setup),
-		cmocka_unit_test_setup(test_a_kernel_that_runs_with_interrupts_does_not_start,
-				       setup),
-		cmocka_unit_test_setup(test_cpus_that_are_gone_do_not_hide_a_kernel_that_starts,
-				       setup),
-		cmocka_unit_test_setup(test_a_cpu_is_not_off_before_firmware_says_so, setup),
-		cmocka_unit_test_setup(test_cpus_that_take_turns_hide_no_one, setup),
-		cmocka_unit_test_setup(test_a_cpu_that_is_being_started_is_not_gone, setup),
-		cmocka_unit_test_setup(test_firmware_that_does_not_tell, setup),
-		cmocka_unit_test_setup(test_32_bit_call, setup),
-		cmocka_unit_test_setup(test_cpu_on_arguments, setup),
-		cmocka_unit_test_setup(test_cpu_on_twice_before_it_arrives, setup),
-		cmocka_unit_test_setup(test_two_cpus_start_a_third, setup),
-		cmocka_unit_test_setup(test_target_arrives_before_the_call_returns, setup),
-		cmocka_unit_test_setup(test_firmware_refuses_cpu_on, setup),
-		cmocka_unit_test_setup(test_a_running_cpu_is_not_marked_off_by_another, setup),
-		cmocka_unit_test_setup(test_cpu_lost_by_firmware_can_be_started_again, setup),
-		cmocka_unit_test_setup(test_a_lost_cpu_is_started_again_once, setup),
-		cmocka_unit_test_setup(test_cpu_on_while_it_goes_off, setup),
-		cmocka_unit_test_setup(test_firmware_refuses_cpu_off, setup),
-		cmocka_unit_test_setup(test_uninvited_cpus_stay_out, setup),
-		cmocka_unit_test_setup(test_affinity_info, setup),
-		cmocka_unit_test_setup(test_standby_has_keels_entry, setup),
-		cmocka_unit_test_setup(test_standby_that_goes_deeper, setup),
-		cmocka_unit_test_setup(test_power_down, setup),
-		cmocka_unit_test_setup(test_power_down_that_returns, setup),
-		cmocka_unit_test_setup(test_suspend_addresses, setup),
-		cmocka_unit_test_setup(test_suspends_without_power_state, setup),
-		cmocka_unit_test_setup(test_state_format_of_old_firmware, setup),
-		cmocka_unit_test_setup(test_passed_as_they_are, setup),
-		cmocka_unit_test_setup(test_unknown_functions, setup),
-		cmocka_unit_test_setup(test_features, setup),
-		cmocka_unit_test_setup(test_sve_hint_is_not_part_of_the_function, setup),
-		cmocka_unit_test_setup(test_other_calls_are_left_alone, setup),
+		cmocka_unit_test_setup(every_cpu_comes_up_through_keel, setup),
+		cmocka_unit_test_setup(cpus_can_be_turned_off_and_on_many_times, setup),
+		cmocka_unit_test_setup(a_kernel_that_starts_is_noticed, setup),
+		cmocka_unit_test_setup(a_kernel_that_runs_with_interrupts_does_not_start, setup),
+		cmocka_unit_test_setup(cpus_that_are_gone_do_not_hide_a_kernel_that_starts, setup),
+		cmocka_unit_test_setup(a_cpu_is_not_off_before_firmware_says_so, setup),
+		cmocka_unit_test_setup(cpus_that_take_turns_hide_no_one, setup),
+		cmocka_unit_test_setup(a_cpu_that_is_being_started_is_not_gone, setup),
+		cmocka_unit_test_setup(without_affinity_info_keels_own_states_count, setup),
+		cmocka_unit_test_setup(a_call_of_32_bits_has_arguments_of_32_bits, setup),
+		cmocka_unit_test_setup(cpu_on_refuses_bad_arguments, setup),
+		cmocka_unit_test_setup(a_second_cpu_on_before_the_arrival_is_pending, setup),
+		cmocka_unit_test_setup(of_two_callers_of_cpu_on_one_starts_the_cpu, setup),
+		cmocka_unit_test_setup(the_target_may_arrive_before_the_call_returns, setup),
+		cmocka_unit_test_setup(a_cpu_on_that_firmware_refuses_leaves_the_cpu_off, setup),
+		cmocka_unit_test_setup(a_running_cpu_is_not_marked_off_by_another, setup),
+		cmocka_unit_test_setup(a_cpu_that_firmware_lost_can_be_started_again, setup),
+		cmocka_unit_test_setup(a_lost_cpu_is_started_again_once, setup),
+		cmocka_unit_test_setup(a_cpu_on_of_a_cpu_that_is_going_off_is_in_order, setup),
+		cmocka_unit_test_setup(a_cpu_off_that_firmware_refuses_leaves_the_cpu_on, setup),
+		cmocka_unit_test_setup(uninvited_cpus_stay_out, setup),
+		cmocka_unit_test_setup(affinity_info_knows_cpus_that_are_pending, setup),
+		cmocka_unit_test_setup(standby_has_keels_entry, setup),
+		cmocka_unit_test_setup(a_standby_that_goes_deeper_wakes_in_keel, setup),
+		cmocka_unit_test_setup(a_power_down_wakes_in_keel, setup),
+		cmocka_unit_test_setup(a_power_down_that_returns_leaves_no_entry, setup),
+		cmocka_unit_test_setup(a_suspend_with_a_bad_address_is_refused, setup),
+		cmocka_unit_test_setup(suspends_without_a_power_state_wake_in_keel, setup),
+		cmocka_unit_test_setup(old_firmware_has_the_original_state_format, setup),
+		cmocka_unit_test_setup(other_functions_are_passed_on, setup),
+		cmocka_unit_test_setup(unknown_functions_are_not_supported, setup),
+		cmocka_unit_test_setup(features_lists_what_the_host_may_call, setup),
+		cmocka_unit_test_setup(the_sve_hint_is_not_part_of_the_function, setup),
+		cmocka_unit_test_setup(other_calls_are_left_alone, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
