@@ -301,6 +301,7 @@ static void fill_leaf(const struct walk *walk)
 	leaf->ipa = IPA(ALIGN_DOWN(walk->ipa, leaf->size));
 	leaf->oa = IPA(ALIGN_DOWN(oa, leaf->size));
 	leaf->level = walk->level;
+	leaf->fwb = tables->fwb;
 	leaf->memattr = (u8)FIELD_GET(S2_DESC_MEMATTR, walk->desc);
 	leaf->device = !(leaf->memattr & (tables->fwb ? MEMATTR_NORMAL_FWB : MEMATTR_NORMAL));
 	leaf->sh = (u8)FIELD_GET(S2_DESC_SH, walk->desc);

@@ -15,7 +15,6 @@
  *   VTTBR_EL2.BADDR below the root's alignment        ignored
  *   a contiguous group larger than the IPA space, or
  *   one whose addresses do not continue               the Contiguous bit is ignored
- *   MemAttr reserved                                  Non-cacheable where it says no more
  *   a fetch from Device memory                        Permission fault
  *   the access flag, when the access has no permission   is left as it is
  *
@@ -107,6 +106,7 @@ struct s2_leaf {
 	s8 level;
 	bool contiguous;
 	bool device;		/* MemAttr is one of Device memory */
+	bool fwb;		/* MemAttr is FEAT_S2FWB's */
 	u8 memattr;		/* MemAttr[3:0], as it is written */
 	u8 sh;			/* SH[1:0] */
 	enum stage2_attrs perm; /* STAGE2_R, _W, _PX, _UX */

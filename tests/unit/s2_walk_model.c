@@ -246,6 +246,7 @@ static void fill(const struct params *p, u64 ipa, u64 desc, int level, struct s2
 	u64 oa = desc_base(p, desc, size);
 	u64 memattr = bits(desc, 5, 2);
 
+	leaf->fwb = p->fwb;
 	leaf->device = p->fwb ? bits(memattr, 2, 2) == 0 : bits(memattr, 3, 2) == 0;
 	leaf->contiguous = bits(desc, 52, 52) && group > size && group <= ia_size(p) &&
 			   bits(oa, group - 1, size) == bits(ipa, group - 1, size);
@@ -521,7 +522,7 @@ static bool same_leaf(const struct s2_leaf *a, const struct s2_leaf *b)
 {
 	return a->ipa.v == b->ipa.v && a->oa.v == b->oa.v && a->size == b->size &&
 	       a->level == b->level && a->contiguous == b->contiguous && a->device == b->device &&
-	       a->memattr == b->memattr && a->sh == b->sh && a->perm == b->perm;
+	       a->fwb == b->fwb && a->memattr == b->memattr && a->sh == b->sh && a->perm == b->perm;
 }
 
 static const char *difference(const struct model_walk *want, const struct s2_walk_result *got)
