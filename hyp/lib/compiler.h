@@ -43,13 +43,14 @@
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
-#define SZ_1K  0x400ULL
-#define SZ_4K  0x1000ULL
-#define SZ_16K 0x4000ULL
-#define SZ_64K 0x10000ULL
-#define SZ_1M  0x100000ULL
-#define SZ_2M  0x200000ULL
-#define SZ_1G  0x40000000ULL
-#define SZ_4G  0x100000000ULL
+#define SZ_1K	0x400ULL
+#define SZ_4K	0x1000ULL
+#define SZ_16K	0x4000ULL
+#define SZ_64K	0x10000ULL
+#define SZ_256K 0x40000ULL
+#define SZ_1M	0x100000ULL
+#define SZ_2M	0x200000ULL
+#define SZ_1G	0x40000000ULL
+#define SZ_4G	0x100000000ULL
 
 #endif

@@ -70,7 +70,8 @@ static u64 done;
 static u64 clean; /* of a map that is under way */
 
 /* What one call may clean from the caches, in pages: the host's interrupts wait for it. */
-#define CLEAN_PAGES (SZ_64K / SZ_4K)
+#define CLEAN_STEP  SZ_256K
+#define CLEAN_PAGES (CLEAN_STEP / SZ_4K)
 
 /*
  * What one call may look at: some times its budget of 1536 descriptors, since each is read for
@@ -166,7 +167,7 @@ static int unmap_flags(u64 ipa, u64 size, u64 flags)
 
 	do {
 		ret = unmap_once(ipa, size, flags);
-		assert_true(calls++ <= SZ_2M / SZ_64K);
+		assert_true(calls++ <= SZ_2M / CLEAN_STEP);
 	} while (ret == -EAGAIN && !done);
 	return ret;
 }
@@ -313,7 +314,7 @@ static void a_block_is_cleaned_in_parts(void **state)
 		calls++;
 	}
 	assert_int_equal(done, SZ_2M);
-	assert_int_equal(calls, 31);
+	assert_int_equal(calls, SZ_2M / CLEAN_STEP - 1);
 	assert_int_equal(machine_pages_cleaned, 512);
 	assert_int_equal(lookup(SZ_2M).level, 2);
 
@@ -324,7 +325,7 @@ static void a_block_is_cleaned_in_parts(void **state)
 		assert_unmapped(SZ_2M);
 		assert_int_equal(ownership_state(PA(pa)), OWNERSHIP_HOST);
 	}
-	assert_int_equal(calls, 31);
+	assert_int_equal(calls, SZ_2M / CLEAN_STEP - 1);
 	assert_int_equal(done, SZ_2M);
 	assert_int_equal(machine_pages_cleaned, 512);
 }
@@ -337,7 +338,7 @@ static void maps_do_not_disturb_each_other(void **state)
 
 	vm_put(vm);
 	start_vm(&(struct machine_config){ .no_fwb = true, .dic = true }, 40, 64);
-	for (int i = 0; i < 31; i++) {
+	for (unsigned int i = 1; i < SZ_2M / CLEAN_STEP; i++) {
 		assert_int_equal(map_from(&clean_a, SZ_2M, a, SZ_2M, RW), -EAGAIN);
 		assert_int_equal(map_from(&clean_b, 2 * SZ_2M, b, SZ_2M, RW), -EAGAIN);
 	}
@@ -356,7 +357,7 @@ static void a_map_that_is_given_up_counts_no_more(void **state)
 	vm_put(vm);
 	start_vm(&(struct machine_config){ .no_fwb = true, .dic = true }, 40, 64);
 	clean = 0;
-	for (int i = 0; i < 16; i++)
+	for (unsigned int i = 0; i < SZ_2M / CLEAN_STEP / 2; i++)
 		assert_int_equal(map_once(SZ_2M, pa, SZ_2M, RW), -EAGAIN);
 	machine_pages_cleaned = 0;
 	assert_int_equal(map(SZ_2M, pa, SZ_2M, RW), 0);
@@ -435,7 +436,7 @@ static void a_whole_block_is_cleaned_whole(void **state)
 		calls++;
 	}
 	assert_int_equal(ret, 0);
-	assert_int_equal(calls, 31);
+	assert_int_equal(calls, SZ_2M / CLEAN_STEP - 1);
 	assert_int_equal(machine_pages_cleaned, 512);
 }
 
@@ -637,6 +638,30 @@ static void memory_that_has_failed_does_not_answer(void **state)
 	assert_true(vm_memory_answers(&vcpu, IPA(4 * SZ_1G), &at));
 	assert_true(vm_memory_answers(&vcpu, IPA(TOP), &at));
 	machine_bad_page = 0;
+}
+
+/* However often: each call cleans a page, or the host would not come further. */
+static void cleaning_stops_where_an_interrupt_of_the_host_waits(void **state)
+{
+	u64 at = 0, clean = 0;
+	struct pa pa;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ .no_fwb = true, .dic = true }, 40, 64);
+	pa = machine_alloc(4, SZ_4K);
+	machine_interrupt_waits = true;
+	for (unsigned int page = 1; page < 4; page++) {
+		assert_int_equal(map_from(&clean, 0, pa.v, 4 * SZ_4K, RWX), -EAGAIN);
+		assert_int_equal(machine_pages_cleaned, page);
+	}
+	assert_int_equal(map_from(&clean, 0, pa.v, 4 * SZ_4K, RWX), 0);
+	assert_int_equal(machine_pages_cleaned, 4);
+	assert_int_equal(vm_flush_caches(vm, &at), -EAGAIN);
+	assert_int_equal(at, SZ_4K);
+	machine_interrupt_waits = false;
+	while (vm_flush_caches(vm, &at) == -EAGAIN)
+		;
+	assert_int_equal(machine_pages_cleaned, 8);
 }
 
 /* Memory is cleaned before a guest gets it, whoever had it before. */
@@ -1305,6 +1330,7 @@ int main(void)
 		TEST(caches_are_cleaned_only_without_fwb),
 		TEST(memory_that_has_failed_does_not_answer),
 		TEST(pages_that_fault_are_cleaned_one_a_call),
+		TEST(cleaning_stops_where_an_interrupt_of_the_host_waits),
 		TEST(memory_whose_caches_cannot_be_cleaned_is_not_mapped),
 		TEST(the_end_of_a_vm_cleans_no_caches),
 		TEST(bad_maps_change_nothing),

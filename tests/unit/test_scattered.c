@@ -20,6 +20,7 @@
 
 #include <arch/barrier.h>
 #include <arch/cache.h>
+#include <arch/ich.h>
 #include <arch/percpu.h>
 #include <arch/pte.h>
 #include <arch/tlb.h>
@@ -108,6 +109,11 @@ void tlbi_vmalle1is(void)
 
 void tlbi_vmalls12e1is(void)
 {
+}
+
+bool interrupt_waits(void)
+{
+	return false;
 }
 
 void tlbi_alle1is(void)

@@ -377,10 +377,10 @@ static void a_map_returns_how_far_it_has_cleaned(void **state)
 	u64 pa = machine_alloc(1024, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v;
 
 	assert_int_equal(call(KEEL_HC_VM_TOPUP, handle, extra, 8, 0, 0), 0);
-	for (clean = 0; clean < SZ_2M - SZ_64K; clean = regs.x[2]) {
+	for (clean = 0; clean < SZ_2M - SZ_256K; clean = regs.x[2]) {
 		assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, 2 * SZ_2M, 1), -EAGAIN);
 		assert_int_equal(regs.x[1], 0);
-		assert_int_equal(regs.x[2], clean + SZ_64K);
+		assert_int_equal(regs.x[2], clean + SZ_256K);
 	}
 	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, 2 * SZ_2M, 1), -EAGAIN);
 	assert_int_equal(regs.x[1], SZ_2M);

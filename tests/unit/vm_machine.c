@@ -12,6 +12,7 @@
 #include <arch/barrier.h>
 #include <arch/cache.h>
 #include <arch/foreign.h>
+#include <arch/ich.h>
 #include <arch/percpu.h>
 #include <arch/pte.h>
 #include <arch/tlb.h>
@@ -27,6 +28,7 @@
 struct page_pool machine_pool;
 struct cpu_features machine_features;
 u64 machine_pages_cleaned, machine_icaches;
+bool machine_interrupt_waits;
 void (*machine_on_clean)(struct pa pa);
 unsigned int machine_log_lines, machine_resets;
 char machine_log_last[256];
@@ -142,6 +144,11 @@ void tlbi_alle1(void)
 
 void fake_dsb(const char *opt)
 {
+}
+
+bool interrupt_waits(void)
+{
+	return machine_interrupt_waits;
 }
 
 void dcache_clean_inval_poc(const void *start, u64 size)
@@ -457,6 +464,7 @@ void machine_start_without_vms(const struct machine_config *config)
 	failed = false;
 	window = NULL;
 	machine_pages_cleaned = machine_icaches = machine_bad_page = 0;
+	machine_interrupt_waits = false;
 	machine_log_lines = machine_resets = 0;
 	machine_run = NULL;
 	machine_on_clean = NULL;

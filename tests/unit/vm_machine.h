@@ -78,6 +78,9 @@ extern u64 machine_vmalle1s;
 /* What was asked of the caches: pages cleaned and invalidated, instruction caches invalidated. */
 extern u64 machine_pages_cleaned, machine_icaches;
 
+/* Of the host, on this CPU: interrupt_waits(). */
+extern bool machine_interrupt_waits;
+
 /* Reads of descriptors. */
 extern u64 machine_pte_reads;
 
