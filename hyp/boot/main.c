@@ -51,6 +51,7 @@
 #include <mm/ownership.h>
 #include <spe/spe_provider.h>
 #include <spe/spe_vcpu.h>
+#include <nested/nested.h>
 #include <timer/timer.h>
 #include <trap/error.h>
 #include <trap/one_reg.h>
@@ -519,6 +520,7 @@ static void init_guests(void)
 	init_redists();
 	vgic_init();
 	timer_init();
+	nested_init(boot_info.options.nested, &boot_info.features);
 	spe_provider_init(boot_info.options.spe);
 	vm_set_created(timer_vm_init);
 	vm_calls_init(&call_ops);

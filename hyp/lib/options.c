@@ -110,6 +110,12 @@ static bool set_spe(struct options *o, struct text value)
 	return false;
 }
 
+static bool set_nested(struct options *o, struct text value)
+{
+	o->nested = text_is(value, "1");
+	return o->nested || text_is(value, "0");
+}
+
 static bool set_loglevel(struct options *o, struct text value)
 {
 	static const char names[][8] = { "err", "warn", "info", "debug" };
@@ -230,6 +236,7 @@ static const struct option {
 	{ "keel.console=", set_console },
 	{ "keel.selftest=", set_selftest },
 	{ "keel.spe=", set_spe },
+	{ "keel.nested=", set_nested },
 	{ "keel.smc=", set_smc },
 };
 

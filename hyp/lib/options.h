@@ -60,6 +60,7 @@ struct options {
 	enum option_loglevel loglevel;	      /* keel.loglevel */
 	enum option_console console;	      /* keel.console */
 	enum option_spe spe;		      /* keel.spe */
+	bool nested;			      /* keel.nested */
 	struct option_smc smc;		      /* keel.smc: nothing if not given */
 	char selftest[OPTIONS_SELFTEST_SIZE]; /* keel.selftest: empty if not given */
 };

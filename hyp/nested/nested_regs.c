@@ -6,6 +6,9 @@
 #include <lib/string.h>
 #include <nested/nested_regs.h>
 
+STATIC_ASSERT(sizeof(struct nested_vcpu) <= VCPU_NESTED_BYTES, "a vCPU has room for it");
+STATIC_ASSERT(VM_EL2_UNDECIDED == 0 && VM_SPE_UNDECIDED == 0, "vm/vcpu.c");
+
 #define AT(reg)		.encoding = REG_NUM(reg), .name = #reg
 #define LIVE(reg, bits) AT(reg), .place = NESTED_IS_LIVE, .index = NESTED_##reg, .writable = (bits)
 #define PAGE(reg, bits) AT(reg), .place = NESTED_IS_PAGE, .index = (reg), .writable = (bits)

@@ -137,9 +137,15 @@ static const struct {
 	{ ID_DFR0_DebugVer, 6, WHEN_ALWAYS }, /* Armv8.0 */
 	/* OSDLR_EL1 is emulated, so it exists on any machine */
 	{ ID_DFR0_DoubleLock, 0, WHEN_ALWAYS },
-	{ ID_MMFR0_TGran16_2, 1, WHEN_ALWAYS }, /* 1: not at stage 2; 0 means "as at stage 1" */
-	{ ID_MMFR0_TGran64_2, 1, WHEN_ALWAYS },
-	{ ID_MMFR0_TGran4_2, 1, WHEN_ALWAYS },
+	{ ID_MMFR0_TGran16_2, 2, WHEN_EL2 }, /* at stage 2, without 52-bit addresses */
+	{ ID_MMFR0_TGran64_2, 2, WHEN_EL2 },
+	{ ID_MMFR0_TGran4_2, 2, WHEN_EL2 },
+	{ ID_PFR0_EL2, 1, WHEN_EL2 },
+	{ ID_MMFR1_VH, 1, WHEN_EL2 },
+	{ ID_MMFR4_E2H0, 0xe, WHEN_EL2 },	/* -2: neither HCR_EL2.E2H=0 nor HCR_EL2.NV1 */
+	{ ID_MMFR0_TGran16_2, 1, WHEN_NO_EL2 }, /* 1: not at stage 2; 0 means "as at stage 1" */
+	{ ID_MMFR0_TGran64_2, 1, WHEN_NO_EL2 },
+	{ ID_MMFR0_TGran4_2, 1, WHEN_NO_EL2 },
 };
 
 /* ID_AA64MMFR0_EL1.PARange: address bits, by value */
@@ -170,6 +176,10 @@ bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when)
 		return vcpu->features & BIT(VCPU_SVE);
 	case WHEN_SPE:
 		return vcpu->spe;
+	case WHEN_EL2:
+		return vcpu->nested;
+	case WHEN_NO_EL2:
+		return !vcpu->nested;
 	case WHEN_PAUTH:
 		return (vcpu->features & pauth) == pauth;
 	default:
@@ -216,6 +226,21 @@ static s64 reserved_breakpoints(const struct vcpu *vcpu, enum id_field field)
 	return field == ID_DFR0_BRPs ? gone : MIN(gone, contexts);
 }
 
+/* With an EL2, no granule has 52-bit addresses: there are none at stage 2 of a guest hypervisor. */
+static s64 row_most(const struct vcpu *vcpu, const struct id_row *row)
+{
+	if (!vcpu->nested)
+		return row->most;
+	switch ((enum id_field)row->field) {
+	case ID_MMFR0_TGran4:
+		return 0;
+	case ID_MMFR0_TGran16:
+		return 1;
+	default:
+		return row->most;
+	}
+}
+
 static u64 offered_value(const struct vcpu *vcpu, const struct id_row *row)
 {
 	enum id_field field = (enum id_field)row->field;
@@ -224,7 +249,7 @@ static u64 offered_value(const struct vcpu *vcpu, const struct id_row *row)
 	if (!vcpu_when(vcpu, (enum vcpu_when)row->when))
 		return 0;
 	value = cpu_features_signed(machine, field) - reserved_breakpoints(vcpu, field);
-	return put_field(field, (u64)MIN(value, (s64)row->most));
+	return put_field(field, (u64)MIN(value, row_most(vcpu, row)));
 }
 
 /*

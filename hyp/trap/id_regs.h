@@ -14,6 +14,8 @@ enum vcpu_when {
 	WHEN_SVE,     /* vCPU feature */
 	WHEN_SPE,     /* vCPU feature */
 	WHEN_PAUTH,   /* both vCPU features of pointer authentication */
+	WHEN_EL2,     /* vCPU feature: an EL2 of its own */
+	WHEN_NO_EL2,
 	/* a guest has it if its number is below the guest's count; userspace always */
 	WHEN_BREAKPOINT,
 	WHEN_WATCHPOINT,

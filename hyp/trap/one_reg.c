@@ -17,6 +17,7 @@
 #include <arch/sysreg.h>
 #include <lib/errno.h>
 #include <lib/string.h>
+#include <trap/el2.h>
 #include <trap/guest_psci.h>
 #include <trap/guest_smccc.h>
 #include <trap/impl_regs.h>
@@ -134,7 +135,7 @@ static int core_get(struct vcpu *vcpu, u64 offset, u64 *value)
 	if (plain)
 		*value = *plain;
 	else if (core_sysreg(offset, &reg))
-		*value = vcpu_read_sysreg(vcpu, reg);
+		*value = trap_read_el1(vcpu, reg);
 	else if (offset == CORE_PSTATE)
 		*value = vcpu->regs.pstate;
 	else if (core_is_spsr_aa32(offset))
@@ -148,7 +149,7 @@ static int core_get(struct vcpu *vcpu, u64 offset, u64 *value)
  * PSTATE goes into SPSR_EL2. A mode above EL1 would be entered, and a mode that the CPU does not
  * have would make the exception return illegal, which stays at EL2 (C5.2.18, D1.4.3).
  */
-static bool pstate_valid(u64 pstate)
+static bool pstate_valid(const struct vcpu *vcpu, u64 pstate)
 {
 	const bool aarch32 = cpu_has(id_regs_machine(), FEAT_AA32EL0);
 
@@ -159,6 +160,9 @@ static bool pstate_valid(u64 pstate)
 	case PSR_MODE_EL1t:
 	case PSR_MODE_EL1h:
 		return true;
+	case PSR_MODE_EL2t: /* the hardware gets EL1's in its place: hyp/nested/ */
+	case PSR_MODE_EL2h:
+		return vcpu->nested;
 	case PSR_MODE32: /* User */
 		return aarch32;
 	default:
@@ -174,12 +178,12 @@ static int core_set(struct vcpu *vcpu, u64 offset, u64 value)
 	if (plain)
 		*plain = value;
 	else if (core_sysreg(offset, &reg))
-		vcpu_write_sysreg(vcpu, reg, value);
+		trap_write_el1(vcpu, reg, value);
 	else if (core_is_spsr_aa32(offset))
 		return value ? -EINVAL : 0;
 	else if (offset != CORE_PSTATE)
 		return -ENOENT;
-	else if (!pstate_valid(value))
+	else if (!pstate_valid(vcpu, value))
 		return -EINVAL;
 	else
 		vcpu->regs.pstate = value;
@@ -246,9 +250,9 @@ static u64 virtual_count(const struct vcpu *vcpu)
 /* A timer's CTL, with ISTATUS as it would be now. */
 static u64 timer_ctl(struct vcpu *vcpu, enum vcpu_sysreg ctl, enum vcpu_sysreg cval, u64 now)
 {
-	u64 value = vcpu_read_sysreg(vcpu, ctl) & CNT_CTL_WRITABLE;
+	u64 value = trap_read_el1(vcpu, ctl) & CNT_CTL_WRITABLE;
 
-	if ((value & CNT_CTL_ENABLE) && now >= vcpu_read_sysreg(vcpu, cval))
+	if ((value & CNT_CTL_ENABLE) && now >= trap_read_el1(vcpu, cval))
 		value |= CNT_CTL_ISTATUS;
 	return value;
 }
@@ -260,7 +264,7 @@ static int timer_get(struct vcpu *vcpu, u64 number, u64 *value)
 		*value = timer_ctl(vcpu, CNTV_CTL_EL0, CNTV_CVAL_EL0, virtual_count(vcpu));
 		return 0;
 	case TIMER_ID_CVAL:
-		*value = vcpu_read_sysreg(vcpu, CNTV_CVAL_EL0);
+		*value = trap_read_el1(vcpu, CNTV_CVAL_EL0);
 		return 0;
 	case TIMER_ID_CNT:
 		*value = virtual_count(vcpu);
@@ -272,7 +276,7 @@ static int timer_get(struct vcpu *vcpu, u64 number, u64 *value)
 		*value = timer_ctl(vcpu, CNTP_CTL_EL0, CNTP_CVAL_EL0, read_sysreg(cntpct_el0));
 		return 0;
 	case REG_NUM(CNTP_CVAL_EL0):
-		*value = vcpu_read_sysreg(vcpu, CNTP_CVAL_EL0);
+		*value = trap_read_el1(vcpu, CNTP_CVAL_EL0);
 		return 0;
 	default:
 		return -ENOENT;
@@ -287,10 +291,10 @@ static int timer_set(struct vcpu *vcpu, u64 number, u64 value)
 {
 	switch (number) {
 	case TIMER_ID_CTL:
-		vcpu_write_sysreg(vcpu, CNTV_CTL_EL0, value & CNT_CTL_WRITABLE);
+		trap_write_el1(vcpu, CNTV_CTL_EL0, value & CNT_CTL_WRITABLE);
 		return 0;
 	case TIMER_ID_CVAL:
-		vcpu_write_sysreg(vcpu, CNTV_CVAL_EL0, value);
+		trap_write_el1(vcpu, CNTV_CVAL_EL0, value);
 		return 0;
 	case TIMER_ID_CNT:
 		WRITE_ONCE(vcpu->vm->cntvoff, read_sysreg(cntpct_el0) - value);
@@ -298,10 +302,10 @@ static int timer_set(struct vcpu *vcpu, u64 number, u64 value)
 	case REG_NUM(CNTPCT_EL0):
 		return 0;
 	case REG_NUM(CNTP_CTL_EL0):
-		vcpu_write_sysreg(vcpu, CNTP_CTL_EL0, value & CNT_CTL_WRITABLE);
+		trap_write_el1(vcpu, CNTP_CTL_EL0, value & CNT_CTL_WRITABLE);
 		return 0;
 	case REG_NUM(CNTP_CVAL_EL0):
-		vcpu_write_sysreg(vcpu, CNTP_CVAL_EL0, value);
+		trap_write_el1(vcpu, CNTP_CVAL_EL0, value);
 		return 0;
 	default:
 		return -ENOENT;
@@ -595,6 +599,15 @@ static void add_sysregs(struct list *list, const struct vcpu *vcpu)
 			add_reg_id(list, REG_ID(ID_U64, ID_KIND_SYSREG, sysreg_row(i)->first));
 }
 
+static void add_el2(struct list *list, const struct vcpu *vcpu)
+{
+	size_t i, count = vcpu->nested ? trap_el2()->count() : 0;
+
+	for (i = 0; i < count; i++)
+		if (trap_el2()->encoding(i))
+			add_reg_id(list, REG_ID(ID_U64, ID_KIND_SYSREG, trap_el2()->encoding(i)));
+}
+
 static void add_ccsidrs(struct list *list)
 {
 	u64 csselr;
@@ -617,6 +630,7 @@ int one_reg_list(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total)
 		add_reg_id(&list, REG_ID(ID_U64, ID_KIND_BMAP, n));
 	add_ccsidrs(&list);
 	add_sysregs(&list, vcpu);
+	add_el2(&list, vcpu);
 	*total = list.count;
 	return 0;
 }

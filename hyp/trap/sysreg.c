@@ -30,6 +30,7 @@
 #include <lib/esr.h>
 #include <trap/debug.h>
 #include <trap/device.h>
+#include <trap/el2.h>
 #include <trap/impl_regs.h>
 #include <trap/set_way.h>
 #include <trap/sysreg.h>
@@ -677,7 +678,7 @@ static u64 user_value(struct vcpu *vcpu, const struct sysreg_row *row)
 {
 	switch ((enum sysreg_user)row->user) {
 	case USER_STORED:
-		return read_stored(vcpu, row);
+		return trap_read_el1(vcpu, (enum vcpu_sysreg)row->storage);
 	default:
 		return row->read(vcpu, row);
 	}
@@ -688,7 +689,7 @@ int sysreg_user_get(struct vcpu *vcpu, u32 encoding, u64 *value)
 	const struct sysreg_row *row = find_user(vcpu, encoding);
 
 	if (!row)
-		return -ENOENT;
+		return vcpu->nested ? trap_el2()->get(vcpu, encoding, value) : -ENOENT;
 	*value = user_value(vcpu, row);
 	return 0;
 }
@@ -698,7 +699,7 @@ int sysreg_user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 	const struct sysreg_row *row = find_user(vcpu, encoding);
 
 	if (!row)
-		return -ENOENT;
+		return vcpu->nested ? trap_el2()->set(vcpu, encoding, value) : -ENOENT;
 	if (row->user == USER_ID)
 		return id_reg_set(vcpu, (enum id_reg)row->id, value);
 	if (row->user == USER_WI)
@@ -711,6 +712,7 @@ int sysreg_user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 		(void)row->write(vcpu, row, value);
 		return 0;
 	}
-	write_stored(vcpu, row, value);
+	trap_write_el1(vcpu, (enum vcpu_sysreg)row->storage,
+		       (value & ~row->fixed) | (row->reset & row->fixed));
 	return 0;
 }

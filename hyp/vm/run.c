@@ -253,7 +253,14 @@ static struct pstate_features guest_pstate_features(void)
 	};
 }
 
-void vcpu_inject(struct vcpu *vcpu, u64 esr, u64 far)
+static bool (*el2_inject)(struct vcpu *vcpu, u64 esr, u64 far);
+
+void vcpu_set_el2_inject(bool (*inject)(struct vcpu *vcpu, u64 esr, u64 far))
+{
+	el2_inject = inject;
+}
+
+static void inject_to_el1(struct vcpu *vcpu, u64 esr, u64 far)
 {
 	const struct pstate_features has = guest_pstate_features();
 	u64 spsr = vcpu->regs.pstate;
@@ -265,6 +272,12 @@ void vcpu_inject(struct vcpu *vcpu, u64 esr, u64 far)
 	vcpu_write_sysreg(vcpu, FAR_EL1, far);
 	vcpu->regs.pc = vcpu_read_sysreg(vcpu, VBAR_EL1) + entry.vector;
 	vcpu->regs.pstate = entry.pstate;
+}
+
+void vcpu_inject(struct vcpu *vcpu, u64 esr, u64 far)
+{
+	if (likely(!vcpu->nested) || !el2_inject(vcpu, esr, far))
+		inject_to_el1(vcpu, esr, far);
 }
 
 void vcpu_inject_undef(struct vcpu *vcpu)

@@ -93,6 +93,12 @@ void vcpu_inject_undef(struct vcpu *vcpu);
 void vcpu_inject_external_abort(struct vcpu *vcpu, u64 esr, u64 far);
 
 /*
+ * Set a function that is asked first what becomes of an exception that vcpu_inject() makes a vCPU
+ * with vcpu->nested take. It returns whether its EL2 takes it; else EL1 does. Boot CPU, once.
+ */
+void vcpu_set_el2_inject(bool (*inject)(struct vcpu *vcpu, u64 esr, u64 far));
+
+/*
  * For WFI: whether a layer has an interrupt for the vCPU, and the counter value at which the next
  * timer fires (~0: never). By the owner.
  */

@@ -370,6 +370,13 @@ void switch_update_hcr(struct vcpu *vcpu)
 	write_hcr(guest_hcr(vcpu, this_vm_cpu()), READ_ONCE(errata_actions));
 }
 
+void switch_set_hcr(struct vcpu *vcpu, u64 more)
+{
+	ASSERT(this_vm_cpu()->vcpu == vcpu);
+	(void)switch_serror_waits(vcpu);
+	write_hcr(guest_hcr(vcpu, this_vm_cpu()) | more, READ_ONCE(errata_actions));
+}
+
 /* Guests do not have FEAT_RAS: their SErrors have an IMPLEMENTATION DEFINED syndrome. */
 static void write_guest_syndrome(const struct vm_cpu *cpu)
 {

@@ -71,6 +71,9 @@ void switch_to_guest(struct vcpu *vcpu);
 /* Write HCR_EL2 again, after a field of the loaded vCPU that guest_hcr() uses has changed. */
 void switch_update_hcr(struct vcpu *vcpu);
 
+/* The same with @more bits set, of a vCPU with an EL2 (hyp/nested/). */
+void switch_set_hcr(struct vcpu *vcpu, u64 more);
+
 /* Save the loaded vCPU's state, its FP registers included if it used them; load the host's. */
 void switch_to_host(struct vcpu *vcpu);
 

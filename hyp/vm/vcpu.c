@@ -46,13 +46,18 @@ struct vcpu_memory {
 	u64 spe[VCPU_SPE_BYTES / sizeof(u64)];
 };
 
-#define VCPU_PAGES (sizeof(struct vcpu_memory) / SZ_4K)
-
+STATIC_ASSERT(sizeof(struct vcpu_memory) % SZ_4K == 0, "whole pages");
 STATIC_ASSERT(sizeof(struct keel_run) == SZ_4K, "the run page is a page");
+
+/* Behind it, where VMs can have it, what a vCPU with an EL2 has. */
+static u64 memory_bytes(void)
+{
+	return sizeof(struct vcpu_memory) + (vm_nested() ? VCPU_NESTED_BYTES : 0);
+}
 
 u64 vcpu_pages(void)
 {
-	return VCPU_PAGES;
+	return memory_bytes() / SZ_4K;
 }
 
 /* ---- the run page ---- */
@@ -163,7 +168,7 @@ static struct vcpu *build_vcpu(struct vm *vm, unsigned int index, struct pa pa, 
 	struct vcpu_memory *memory = vm_pa_to_va(pa);
 	struct vcpu *vcpu = &memory->vcpu;
 
-	memset(memory, 0, sizeof(*memory));
+	memset(memory, 0, memory_bytes());
 	vcpu->vm = vm;
 	vcpu->s2 = &vm->s2;
 	vcpu->sysreg = memory->sysreg;
@@ -190,7 +195,7 @@ static int create_locked(struct vm *vm, unsigned int index, struct pa pa, u64 pa
 	ret = share_run_page(run);
 	if (ret)
 		return ret;
-	ret = donation_add(vm, pa, pages, VCPU_PAGES);
+	ret = donation_add(vm, pa, pages, vcpu_pages());
 	if (ret) {
 		unshare_run_page(run);
 		return ret;
@@ -251,6 +256,8 @@ u64 vcpu_features_known(void)
 	for (size_t i = 0; i < ARRAY_SIZE(feature_rows); i++)
 		if (feature_rows[i].always || cpu_has(vm_features(), feature_rows[i].needs))
 			known |= BIT(feature_rows[i].bit);
+	if (vm_nested())
+		known |= BIT(VCPU_HAS_EL2);
 	return vm_spe() ? known : known & ~BIT(VCPU_SPE);
 }
 
@@ -259,18 +266,33 @@ static bool features_valid(u64 features)
 	const u64 ptrauth = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
 	u64 keys = features & ptrauth;
 
+	if ((features & BIT(VCPU_HAS_EL2)) &&
+	    (features & (BIT(VCPU_SPE) | BIT(VCPU_SVE) | ptrauth)))
+		return false;
 	return !(features & ~vcpu_features_known()) && (!keys || keys == ptrauth);
 }
 
-/* All vCPUs of a VM have SPE, or none. */
-static bool spe_agreed(struct vm *vm, u64 features)
+/* What all vCPUs of a VM have or none: the first one writes @mine over 0, undecided. */
+static bool is_agreed(u32 *all, u32 mine)
 {
-	u32 mine = features & BIT(VCPU_SPE) ? VM_SPE_WITH : VM_SPE_WITHOUT;
-	u32 was = VM_SPE_UNDECIDED;
+	u32 was = 0;
 
-	return __atomic_compare_exchange_n(&vm->spe, &was, mine, false, __ATOMIC_RELAXED,
+	return __atomic_compare_exchange_n(all, &was, mine, false, __ATOMIC_RELAXED,
 					   __ATOMIC_RELAXED) ||
 	       was == mine;
+}
+
+static bool features_agreed(struct vm *vm, u64 features)
+{
+	return is_agreed(&vm->spe, features & BIT(VCPU_SPE) ? VM_SPE_WITH : VM_SPE_WITHOUT) &&
+	       is_agreed(&vm->el2, features & BIT(VCPU_HAS_EL2) ? VM_EL2_WITH : VM_EL2_WITHOUT);
+}
+
+static struct nested_vcpu *nested_memory(struct vcpu *vcpu)
+{
+	struct vcpu_memory *memory = (struct vcpu_memory *)(void *)vcpu->sysreg;
+
+	return (struct nested_vcpu *)(void *)(memory + 1);
 }
 
 static struct spe_vcpu *spe_memory(struct vcpu *vcpu)
@@ -287,9 +309,10 @@ int vcpu_init(struct vcpu *vcpu, u64 features)
 
 	if (!features_valid(wanted) || (vcpu->initialized && wanted != vcpu->features))
 		return -EINVAL;
-	if (!spe_agreed(vcpu->vm, wanted))
+	if (!features_agreed(vcpu->vm, wanted))
 		return -EINVAL;
 	vcpu->spe = wanted & BIT(VCPU_SPE) ? spe_memory(vcpu) : NULL;
+	vcpu->nested = wanted & BIT(VCPU_HAS_EL2) ? nested_memory(vcpu) : NULL;
 	vcpu->features = wanted;
 	vcpu_reset(vcpu);
 	vcpu->fault_pending = false;

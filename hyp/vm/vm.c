@@ -48,6 +48,7 @@ static struct mmu_caps caps;
 static enum granule granule;
 static unsigned int ipa_bits_max, oa_bits;
 static u32 spe_how; /* vm_set_spe() */
+static bool nested; /* vm_set_nested() */
 static struct page_pool *keel_pool;
 static void (*created_hook)(struct vm *vm);
 
@@ -69,6 +70,7 @@ int vm_init(const struct cpu_features *features, unsigned int nr_cpus, enum gran
 	created_hook = NULL;
 	granule = pages;
 	spe_how = 0;
+	nested = false;
 	cpu_features_mmu_caps(features, &caps);
 	ipa_bits_max = stage2_max_ia_bits(granule, &caps);
 	ret = stage2_geometry(&geometry, ipa_bits_max, granule, &caps);
@@ -85,6 +87,16 @@ int vm_init(const struct cpu_features *features, unsigned int nr_cpus, enum gran
 void vm_set_spe(u32 how)
 {
 	spe_how = how;
+}
+
+void vm_set_nested(void)
+{
+	nested = true;
+}
+
+bool vm_nested(void)
+{
+	return nested;
 }
 
 u32 vm_spe(void)

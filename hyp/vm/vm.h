@@ -112,6 +112,12 @@ enum vm_state { VM_LIVE, VM_DYING };
 /* Whether the vCPUs of a VM have SPE: the first one that is initialized decides for all. */
 enum vm_spe { VM_SPE_UNDECIDED, VM_SPE_WITHOUT, VM_SPE_WITH };
 
+/* Whether the vCPUs of a VM have an EL2: the first one that is initialized decides for all. */
+enum vm_el2 { VM_EL2_UNDECIDED, VM_EL2_WITHOUT, VM_EL2_WITH };
+
+/* Bytes that a vCPU has for its EL2, aligned to a page; asserted in nested/nested_regs.c. */
+#define VCPU_NESTED_BYTES 8192
+
 /* Bytes that a vCPU has for its SPE; asserted in spe/spe_vcpu.c. */
 #define VCPU_SPE_BYTES 512
 
@@ -136,6 +142,7 @@ struct vm {
 	u64 id_set;	       /* the ID registers that userspace wrote, BIT(enum id_reg) */
 	u64 id[VM_ID_REGS];    /* their values: no field is above what the machine has */
 	u32 spe;	       /* enum vm_spe; atomic */
+	u32 el2;	       /* enum vm_el2; atomic */
 	u32 spe_intid;	       /* the profiling interrupt of all vCPUs, 0 until chosen; atomic */
 	u64 smccc_off[3];      /* services that userspace turned off, by group (guest_smccc.h) */
 	struct vgic *vgic;     /* NULL until KEEL_HC_VGIC_INIT */

@@ -31,6 +31,7 @@ enum vcpu_feature {
 	VCPU_SVE = 4,
 	VCPU_PTRAUTH_ADDRESS = 5,
 	VCPU_PTRAUTH_GENERIC = 6,
+	VCPU_HAS_EL2 = 7,
 	VCPU_SPE = KEEL_HC_VCPU_FEATURE_SPE,
 };
 
@@ -66,6 +67,10 @@ const struct cpu_features *vm_features(void);
 /* How vCPUs can have SPE: KEEL_SPE_*, or 0, as after vm_init(), for not at all. Boot CPU. */
 void vm_set_spe(u32 how);
 u32 vm_spe(void);
+
+/* Let vCPUs have VCPU_HAS_EL2; vcpu_pages() counts its pages from then on. Boot CPU. */
+void vm_set_nested(void);
+bool vm_nested(void);
 
 /* Set a function that is called for each new VM before any call can find it. Boot CPU, once. */
 void vm_set_created(void (*created)(struct vm *vm));

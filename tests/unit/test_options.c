@@ -208,6 +208,9 @@ static void bad_values_are_reported_and_change_nothing(void **state)
 		"keel.spe=on",
 		"keel.spe=hardware",
 		"keel.spe=HW",
+		"keel.nested=",
+		"keel.nested=2",
+		"keel.nested=on",
 		"keel.smc=",
 		"keel.smc=,",
 		"keel.smc=sip,",
@@ -277,6 +280,9 @@ static void spe_takes_its_names(void **state)
 	assert_int_equal(parse("keel.spe=emul", "").spe, OPTION_SPE_EMUL);
 	assert_int_equal(parse("keel.spe=off", "").spe, OPTION_SPE_OFF);
 	assert_int_equal(parse("keel.spe=off keel.spe=auto", "").spe, OPTION_SPE_AUTO);
+	assert_false(parse("", "").nested);
+	assert_true(parse("keel.nested=1", "").nested);
+	assert_false(parse("keel.nested=1 keel.nested=0", "").nested);
 }
 
 static void selftest_takes_any_name(void **state)

@@ -9,6 +9,9 @@
 bool __must_check at_s1e1r(u64 va);
 bool __must_check at_s1e0r(u64 va);
 bool __must_check at_s1e1w(u64 va);
+bool __must_check at_s1e0w(u64 va);
+bool __must_check at_s1e1rp(u64 va);
+bool __must_check at_s1e1wp(u64 va);
 bool __must_check at_s12e1r(u64 va);
 bool __must_check at_s12e1w(u64 va);
 

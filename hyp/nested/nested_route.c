@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Which exceptions of EL1 and EL0 are a guest hypervisor's. See nested_route.h. */
+#include <arch/reg_bits.h>
+#include <arch/regs.h>
+#include <lib/esr.h>
+#include <nested/nested_regs.h>
+#include <nested/nested_route.h>
+
+#define ENC(op0, op1, crn, crm, op2) SYSREG_ENC(op0, op1, crn, crm, op2)
+
+enum route_control { ROUTE_HCR, ROUTE_MDCR, ROUTE_CPTR, ROUTE_CNTHCTL };
+enum route_access { READS = 1, WRITES = 2, BOTH = 3 };
+
+/*
+ * An access to a register in the range traps if one of the bits is 1; if one of @off is 0. The first
+ * match does not end the search: several controls may trap a register.
+ */
+static const struct route {
+	u16 first, last; /* encodings */
+	u8 control;
+	u8 access;
+	u64 on, off;
+} routes[] = {
+	/* DC by set/way, by address; IC; TLBI of EL1 */
+	{ ENC(1, 0, 7, 6, 2), ENC(1, 0, 7, 6, 6), ROUTE_HCR, BOTH, HCR_TSW, 0 },
+	{ ENC(1, 0, 7, 10, 2), ENC(1, 0, 7, 10, 6), ROUTE_HCR, BOTH, HCR_TSW, 0 },
+	{ ENC(1, 0, 7, 14, 2), ENC(1, 0, 7, 14, 6), ROUTE_HCR, BOTH, HCR_TSW, 0 },
+	{ ENC(1, 0, 7, 6, 1), ENC(1, 0, 7, 6, 1), ROUTE_HCR, BOTH, HCR_TPCP, 0 },
+	{ ENC(1, 3, 7, 10, 1), ENC(1, 3, 7, 10, 1), ROUTE_HCR, BOTH, HCR_TPCP, 0 },
+	{ ENC(1, 3, 7, 12, 1), ENC(1, 3, 7, 14, 1), ROUTE_HCR, BOTH, HCR_TPCP, 0 },
+	{ ENC(1, 0, 7, 1, 0), ENC(1, 0, 7, 1, 0), ROUTE_HCR, BOTH, HCR_TPU, 0 },
+	{ ENC(1, 0, 7, 5, 0), ENC(1, 0, 7, 5, 0), ROUTE_HCR, BOTH, HCR_TPU, 0 },
+	{ ENC(1, 3, 7, 5, 1), ENC(1, 3, 7, 5, 1), ROUTE_HCR, BOTH, HCR_TPU, 0 },
+	{ ENC(1, 3, 7, 11, 1), ENC(1, 3, 7, 11, 1), ROUTE_HCR, BOTH, HCR_TPU, 0 },
+	{ ENC(1, 3, 7, 4, 1), ENC(1, 3, 7, 4, 1), ROUTE_HCR, BOTH, HCR_TDZ, 0 },
+	{ ENC(1, 0, 8, 0, 0), ENC(1, 0, 9, 15, 7), ROUTE_HCR, BOTH, HCR_TTLB, 0 },
+
+	/* debug */
+	{ ENC(2, 0, 0, 0, 0), ENC(2, 0, 0, 15, 7), ROUTE_MDCR, BOTH, MDCR_TDA, 0 },
+	{ ENC(2, 0, 7, 8, 6), ENC(2, 0, 7, 14, 6), ROUTE_MDCR, BOTH, MDCR_TDA, 0 },
+	{ ENC(2, 3, 0, 1, 0), ENC(2, 3, 0, 5, 0), ROUTE_MDCR, BOTH, MDCR_TDA, 0 },
+	{ REG_NUM(MDRAR_EL1), REG_NUM(MDRAR_EL1), ROUTE_MDCR, BOTH, MDCR_TDRA | MDCR_TDA, 0 },
+	{ REG_NUM(OSLAR_EL1), REG_NUM(DBGPRCR_EL1), ROUTE_MDCR, BOTH, MDCR_TDOSA, 0 },
+
+	/* identification */
+	{ ENC(3, 0, 0, 1, 0), ENC(3, 0, 0, 7, 7), ROUTE_HCR, READS, HCR_TID3, 0 },
+	{ REG_NUM(REVIDR_EL1), REG_NUM(REVIDR_EL1), ROUTE_HCR, READS, HCR_TID1, 0 },
+	{ REG_NUM(AIDR_EL1), REG_NUM(AIDR_EL1), ROUTE_HCR, READS, HCR_TID1, 0 },
+	{ REG_NUM(SMIDR_EL1), REG_NUM(SMIDR_EL1), ROUTE_HCR, READS, HCR_TID1, 0 },
+	{ REG_NUM(CCSIDR_EL1), REG_NUM(CCSIDR2_EL1), ROUTE_HCR, READS, HCR_TID2, 0 },
+	{ REG_NUM(CSSELR_EL1), REG_NUM(CSSELR_EL1), ROUTE_HCR, BOTH, HCR_TID2, 0 },
+	{ REG_NUM(CTR_EL0), REG_NUM(CTR_EL0), ROUTE_HCR, READS, HCR_TID2, 0 },
+
+	/* EL1 */
+	{ REG_NUM(ACTLR_EL1), REG_NUM(ACTLR_EL1), ROUTE_HCR, BOTH, HCR_TACR, 0 },
+	{ REG_NUM(CPACR_EL1), REG_NUM(CPACR_EL1), ROUTE_CPTR, BOTH, CPTR_TCPAC, 0 },
+#define VM_REG(first, last)                                                  \
+	{ REG_NUM(first), REG_NUM(last), ROUTE_HCR, WRITES, HCR_TVM, 0 },    \
+	{                                                                    \
+		REG_NUM(first), REG_NUM(last), ROUTE_HCR, READS, HCR_TRVM, 0 \
+	}
+	VM_REG(SCTLR_EL1, SCTLR_EL1),
+	VM_REG(TTBR0_EL1, TCR_EL1),
+	VM_REG(AFSR0_EL1, AFSR1_EL1),
+	VM_REG(ESR_EL1, ESR_EL1),
+	VM_REG(FAR_EL1, FAR_EL1),
+	VM_REG(MAIR_EL1, MAIR_EL1),
+	VM_REG(AMAIR_EL1, AMAIR_EL1),
+	VM_REG(CONTEXTIDR_EL1, CONTEXTIDR_EL1),
+#undef VM_REG
+	/* IMPLEMENTATION DEFINED registers and instructions: CRn 11 and 15 */
+	{ ENC(3, 0, 11, 0, 0), ENC(3, 0, 11, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
+	{ ENC(3, 0, 15, 0, 0), ENC(3, 0, 15, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
+	{ ENC(3, 3, 11, 0, 0), ENC(3, 3, 11, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
+	{ ENC(3, 3, 15, 0, 0), ENC(3, 3, 15, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
+	{ ENC(1, 0, 11, 0, 0), ENC(1, 0, 11, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
+	{ ENC(1, 0, 15, 0, 0), ENC(1, 0, 15, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
+
+	/* timers */
+	{ REG_NUM(CNTPCT_EL0), REG_NUM(CNTPCT_EL0), ROUTE_CNTHCTL, READS, 0, CNTHCTL_EL1PCTEN },
+	{ ENC(3, 3, 14, 2, 0), ENC(3, 3, 14, 2, 2), ROUTE_CNTHCTL, BOTH, 0, CNTHCTL_EL1PTEN },
+};
+
+/*
+ * Bits of HCR_EL2 that only make more trap, each of which CPUs have had since Armv8.0, and that
+ * routes[] or nested_route() knows.
+ */
+#define HCR_ALLOWED                                                                            \
+	(HCR_TWI | HCR_TWE | HCR_TID1 | HCR_TID2 | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | \
+	 HCR_TSW | HCR_TPCP | HCR_TPU | HCR_TTLB | HCR_TVM | HCR_TDZ | HCR_TRVM)
+
+#define HCR_REFUSED (HCR_VM | HCR_DC | HCR_IMO | HCR_FMO | HCR_AMO | HCR_VF | HCR_VI | HCR_VSE)
+
+u64 nested_hcr_for_el1(u64 hcr)
+{
+	return hcr & HCR_ALLOWED;
+}
+
+bool nested_hcr_refused(u64 hcr)
+{
+	return hcr & HCR_REFUSED;
+}
+
+/* FPEN 0b00 and 0b10 trap EL0, EL1 and EL2; 0b01 only EL0 while TGE is 1. */
+bool nested_traps_fp(u64 cptr)
+{
+	return !(FIELD_GET(CPACR_FPEN, cptr) & 1);
+}
+
+struct nested_controls nested_controls_of(const struct vcpu *vcpu)
+{
+	return (struct nested_controls){
+		.hcr = nested_hcr(vcpu),
+		.mdcr = vcpu->nested->own[NESTED_MDCR_EL2],
+		.cptr = nested_read_live(vcpu, NESTED_CPTR_EL2),
+		.cnthctl = nested_read_live(vcpu, NESTED_CNTHCTL_EL2),
+	};
+}
+
+static u64 control_value(const struct nested_controls *c, enum route_control control)
+{
+	switch (control) {
+	case ROUTE_HCR:
+		return c->hcr;
+	case ROUTE_MDCR:
+		/* TDE makes the other debug traps count as 1 */
+		return c->mdcr & MDCR_TDE ? c->mdcr | MDCR_TDA | MDCR_TDOSA | MDCR_TDRA : c->mdcr;
+	case ROUTE_CPTR:
+		return c->cptr;
+	default:
+		return c->cnthctl;
+	}
+}
+
+static bool row_traps(const struct nested_controls *c, const struct route *row, u32 encoding,
+		      bool read)
+{
+	u64 value = control_value(c, (enum route_control)row->control);
+
+	if (encoding < row->first || encoding > row->last)
+		return false;
+	return (row->access & (read ? READS : WRITES)) &&
+	       ((value & row->on) || (~value & row->off));
+}
+
+static bool traps_sysreg(const struct nested_controls *c, u64 esr)
+{
+	u32 encoding = SYSREG_ENC(FIELD_GET(ESR_SYS64_OP0, esr), FIELD_GET(ESR_SYS64_OP1, esr),
+				  FIELD_GET(ESR_SYS64_CRN, esr), FIELD_GET(ESR_SYS64_CRM, esr),
+				  FIELD_GET(ESR_SYS64_OP2, esr));
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(routes); i++)
+		if (row_traps(c, &routes[i], encoding, esr & ESR_SYS64_READ))
+			return true;
+	return false;
+}
+
+static enum nested_route to_el2_if(bool trapped)
+{
+	return trapped ? NESTED_ROUTE_EL2 : NESTED_ROUTE_KEEL;
+}
+
+enum nested_route nested_route(const struct nested_controls *c, u64 esr)
+{
+	switch (esr_ec(esr)) {
+	case ESR_EC_WFX:
+		return to_el2_if(c->hcr & (esr & ESR_WFX_TI_WFE ? HCR_TWE : HCR_TWI));
+	case ESR_EC_HVC64:
+		return c->hcr & HCR_HCD ? NESTED_ROUTE_UNDEF : NESTED_ROUTE_EL2;
+	case ESR_EC_SMC64:
+		return to_el2_if(c->hcr & HCR_TSC);
+	case ESR_EC_FP_ASIMD:
+		return to_el2_if(nested_traps_fp(c->cptr));
+	case ESR_EC_SYS64:
+		return to_el2_if(traps_sysreg(c, esr));
+	default:
+		return NESTED_ROUTE_KEEL;
+	}
+}

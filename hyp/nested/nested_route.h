@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What of EL1 and EL0 a guest hypervisor has made trap to its EL2: one table, by register or
+ * instruction, of the control and the bit. For exits from the context NESTED_EL1.
+ */
+#ifndef KEEL_NESTED_NESTED_ROUTE_H
+#define KEEL_NESTED_NESTED_ROUTE_H
+
+#include <vm/vm.h>
+
+/* Controls of a guest hypervisor, as they act. */
+struct nested_controls {
+	u64 hcr, mdcr, cptr, cnthctl;
+};
+
+struct nested_controls nested_controls_of(const struct vcpu *vcpu);
+
+enum nested_route {
+	NESTED_ROUTE_KEEL,  /* not trapped by the guest hypervisor: as for any guest */
+	NESTED_ROUTE_EL2,   /* it is its EL2's */
+	NESTED_ROUTE_UNDEF, /* UNDEFINED where it was executed */
+};
+
+/* A synchronous exception with syndrome @esr. */
+enum nested_route nested_route(const struct nested_controls *controls, u64 esr);
+
+/*
+ * What of the guest hypervisor's HCR_EL2 goes into the hardware's for EL1. An allow-list: anything
+ * else, of which Keel may not even know the meaning, does not.
+ */
+u64 nested_hcr_for_el1(u64 hcr);
+
+/*
+ * Whether EL1 cannot be entered: with a stage 2, or interrupts, that the guest hypervisor controls,
+ * which Keel does not have yet.
+ */
+bool nested_hcr_refused(u64 hcr);
+
+/* Whether FP traps to EL2 from EL1, with this CPTR_EL2. */
+bool nested_traps_fp(u64 cptr);
+
+#endif

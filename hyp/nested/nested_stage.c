@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The stage of the run loop (vm/exit.h) that vCPUs with an EL2 have, between the guest and the
+ * handlers that know of EL0 and EL1 alone.
+ *
+ *	exit    PSTATE becomes the guest's. What is EL2's goes there: in the context NESTED_EL2 that
+ *	        is HVC, ERET and its registers, in NESTED_EL1 what the guest hypervisor traps
+ *	handled a vCPU that would wait is woken by its EL2's timers, too
+ *	enter   the context that PSTATE and HCR_EL2 ask for; EL2's controls for it; PSTATE as the
+ *	        hardware has it
+ *
+ * Nothing else knows contexts: what moves the guest from one level to the other only writes PSTATE,
+ * pc and registers, and the hardware follows at the next entry. The controls are written at each
+ * entry, since other layers and each load write those of a guest without an EL2. None needs to be
+ * taken back: switch_to_host() restores them, and the host does not use VNCR_EL2.
+ */
+#include <arch/barrier.h>
+#include <arch/el1.h>
+#include <arch/reg_bits.h>
+#include <arch/regs.h>
+#include <arch/sysreg.h>
+#include <arch/tlb.h>
+#include <cpu/assert.h>
+#include <cpu/log.h>
+#include <lib/esr.h>
+#include <nested/nested.h>
+#include <nested/nested_exception.h>
+#include <nested/nested_route.h>
+#include <nested/nested_stage.h>
+#include <nested/nested_timer.h>
+#include <nested/nested_trap.h>
+#include <trap/device.h>
+#include <trap/impl_regs.h>
+#include <vm/exit.h>
+#include <vm/run.h>
+#include <vm/run_page.h>
+#include <vm/switch.h>
+#include <vm/vm_ops.h>
+
+/* ---- contexts ---- */
+
+void nested_change_context(struct vcpu *vcpu, enum nested_context to)
+{
+	ASSERT(this_vm_cpu()->vcpu == vcpu);
+	if (to == NESTED_EL2)
+		nested_timer_leave_el1(vcpu);
+	else
+		nested_timer_enter_el1(vcpu);
+	nested_switch_regs(vcpu, to);
+	isb(); /* the TLBI uses HCR_EL2 and VTTBR_EL2 */
+	dsb(ish);
+	tlbi_vmalle1is();
+	dsb(ish);
+	isb();
+}
+
+/*
+ * FP traps as long as the registers are not the guest's, and at EL1 if the guest hypervisor traps
+ * it. CPACR_EL1 traps from EL2: it is CPTR_EL2 there, and has bits that CPACR_EL1 has not.
+ */
+static u64 cptr_of(const struct vcpu *vcpu)
+{
+	const struct vm_cpu *cpu = this_vm_cpu();
+	u64 cptr = cpu->guest_fp_in ? guest_traps_cptr_open(&cpu->traps, 0) : cpu->traps.cptr, virt;
+
+	if (vcpu->nested->context == NESTED_EL2)
+		return cptr | CPTR_TCPAC;
+	virt = nested_read_live(vcpu, NESTED_CPTR_EL2);
+	if (nested_traps_fp(virt))
+		cptr = cpu->traps.cptr;
+	return cptr | (virt & CPTR_TCPAC);
+}
+
+/* The physical counter traps at EL1 if the guest hypervisor traps it. Bits move with E2H. */
+static u64 cnthctl_of(const struct vcpu *vcpu)
+{
+	const u64 timers = CNTHCTL_EL1TVT | CNTHCTL_EL1NVPCT | CNTHCTL_EL1NVVCT;
+	u64 counter = el2_is_e2h() ? CNTHCTL_EL1PCTEN : BIT(0);
+	u64 cnthctl = read_sysreg(cnthctl_el2) & ~(timers | counter);
+
+	if (vcpu->nested->context == NESTED_EL2)
+		return cnthctl | timers | counter;
+	if (nested_read_live(vcpu, NESTED_CNTHCTL_EL2) & CNTHCTL_EL1PCTEN)
+		cnthctl |= counter;
+	return cnthctl;
+}
+
+/* CNTVOFF_EL2 and VMPIDR_EL2 are EL1's view. */
+static void load_el2_controls(struct vcpu *vcpu)
+{
+	write_sysreg((u64)vcpu->nested->page, ASM_REG(VNCR_EL2));
+	write_sysreg(0, cntvoff_el2);
+	write_sysreg(vcpu->mpidr, vmpidr_el2);
+	switch_set_hcr(vcpu, HCR_NV | HCR_NV2 | HCR_AT);
+}
+
+static void load_el1_controls(struct vcpu *vcpu)
+{
+	const u64 *page = vcpu->nested->page;
+
+	write_sysreg(vcpu->vm->cntvoff + page[CNTVOFF_EL2], cntvoff_el2);
+	write_sysreg(page[VMPIDR_EL2], vmpidr_el2);
+	switch_set_hcr(vcpu, nested_hcr_for_el1(nested_hcr(vcpu)));
+}
+
+static void load_controls(struct vcpu *vcpu)
+{
+	write_sysreg(cptr_of(vcpu), cptr_el2);
+	write_sysreg(cnthctl_of(vcpu), cnthctl_el2);
+	if (vcpu->nested->context == NESTED_EL2)
+		load_el2_controls(vcpu);
+	else
+		load_el1_controls(vcpu);
+}
+
+/* ---- entry ---- */
+
+/* The guest cannot go on: what it asks for is not there. The host ends it. */
+static enum vcpu_action refuse_entry(struct vcpu *vcpu)
+{
+	static struct ratelimit limit;
+
+	log_limited(&limit, LOG_WARN,
+		    "VM %#lx, vCPU %u: a nested guest is not possible yet (HCR_EL2 %#lx)",
+		    vcpu->vm->handle, vcpu->index, nested_hcr(vcpu));
+	run_write64(vcpu, &vcpu->run->fail.esr, 0);
+	run_write64(vcpu, &vcpu->run->fail.far, nested_hcr(vcpu));
+	run_write64(vcpu, &vcpu->run->fail.ipa, vcpu->nested->page[VTTBR_EL2]);
+	run_write64(vcpu, &vcpu->run->fail.pc, vcpu->regs.pc);
+	return vcpu_to_host(KEEL_EXIT_FAIL);
+}
+
+static enum vcpu_action nested_enter(struct vcpu *vcpu)
+{
+	u64 hcr = nested_hcr(vcpu);
+	enum nested_context context = nested_context_of(vcpu->regs.pstate, hcr);
+
+	if (context == NESTED_EL1 && nested_hcr_refused(hcr))
+		return refuse_entry(vcpu);
+	if (!this_vm_cpu()->traps.has_nested) /* a CPU that came later and has less */
+		return refuse_entry(vcpu);
+	if (context != vcpu->nested->context)
+		nested_change_context(vcpu, context);
+	load_controls(vcpu);
+	vcpu->regs.pstate = nested_pstate_to_hw(vcpu->regs.pstate);
+	return VCPU_RESUME;
+}
+
+/* ---- exit ---- */
+
+/* ERETAA and ERETAB are UNDEFINED without pointer authentication, which these vCPUs do not have. */
+static enum vcpu_action handle_eret(struct vcpu *vcpu, u64 esr)
+{
+	if (esr & ESR_ERET_ERETA)
+		vcpu_inject_undef(vcpu);
+	else
+		nested_eret(vcpu);
+	return VCPU_RESUME;
+}
+
+/* For HVC, pc is the next instruction. HCR_EL2.HCD counts, since there is no EL3. */
+static enum vcpu_action handle_el2_hvc(struct vcpu *vcpu, u64 esr)
+{
+	if (nested_hcr(vcpu) & HCR_HCD) {
+		vcpu->regs.pc -= 4;
+		vcpu_inject_undef(vcpu);
+	} else {
+		nested_take_exception(vcpu, NESTED_SYNC, esr);
+	}
+	return VCPU_RESUME;
+}
+
+static enum vcpu_action exit_from_el2(struct vcpu *vcpu, u64 esr)
+{
+	switch (esr_ec(esr)) {
+	case ESR_EC_ERET:
+		return handle_eret(vcpu, esr);
+	case ESR_EC_HVC64:
+		return handle_el2_hvc(vcpu, esr);
+	case ESR_EC_SYS64:
+		return nested_sysreg_trap(vcpu, esr);
+	default:
+		return VCPU_NOT_MINE;
+	}
+}
+
+static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
+{
+	const struct nested_controls controls = nested_controls_of(vcpu);
+
+	switch (nested_route(&controls, esr)) {
+	case NESTED_ROUTE_EL2:
+		nested_take_exception(vcpu, NESTED_SYNC, esr & ~(u64)ESR_ISS2);
+		return VCPU_RESUME;
+	case NESTED_ROUTE_UNDEF:
+		vcpu->regs.pc -= 4; /* HVC */
+		vcpu_inject_undef(vcpu);
+		return VCPU_RESUME;
+	default:
+		return VCPU_NOT_MINE;
+	}
+}
+
+static enum vcpu_action nested_exit(struct vcpu *vcpu, enum guest_exit_kind kind)
+{
+	bool el2 = vcpu->nested->context == NESTED_EL2, due;
+
+	vcpu->regs.pstate = nested_pstate_from_hw(vcpu->regs.pstate, el2);
+	due = nested_timer_update(vcpu);
+	if (kind != GUEST_SYNC)
+		return due && kind == GUEST_IRQ ? VCPU_RESUME : VCPU_NOT_MINE;
+	return el2 ? exit_from_el2(vcpu, read_sysreg(esr_el2))
+		   : exit_from_el1(vcpu, read_sysreg(esr_el2));
+}
+
+/* A vCPU that waits for an interrupt: EL2's timers wake it as well. */
+static enum vcpu_action nested_handled(struct vcpu *vcpu, enum vcpu_action action)
+{
+	u64 deadline;
+
+	if (action != vcpu_to_host(KEEL_EXIT_WFI))
+		return action;
+	deadline = nested_timer_deadline(vcpu);
+	if (deadline < run_read64(vcpu, &vcpu->run->wfi.deadline))
+		run_write64(vcpu, &vcpu->run->wfi.deadline, deadline);
+	return action;
+}
+
+static bool nested_wanted(const struct vcpu *vcpu)
+{
+	return vcpu->nested;
+}
+
+/* ---- exceptions that other layers make the guest take ---- */
+
+/* From EL1, and EL0 that is EL1's, these go to EL1. */
+static bool inject_to_el2(struct vcpu *vcpu, u64 esr, u64 far)
+{
+	if (nested_context_of(vcpu->regs.pstate, nested_hcr(vcpu)) != NESTED_EL2)
+		return false;
+	nested_take_abort(vcpu, esr, far);
+	return true;
+}
+
+/* ---- reset ---- */
+
+static void reset_el2(struct vcpu *vcpu)
+{
+	nested_reset_regs(vcpu, impl_regs_machine()->midr);
+	vcpu->regs.pstate = PSR_MODE_EL2h | PSR_DAIF;
+}
+
+static void nested_reset(struct vcpu *vcpu)
+{
+	if (!vcpu->nested)
+		return;
+	reset_el2(vcpu);
+	vcpu->alarm = 0;
+}
+
+/* The vCPU is loaded, and its levels may be high. */
+static void nested_cpu_on(struct vcpu *vcpu)
+{
+	if (!vcpu->nested)
+		return;
+	vcpu->nested->own[NESTED_CNTHP_CTL_EL2] = 0;
+	vcpu->nested->own[NESTED_CNTHV_CTL_EL2] = 0;
+	(void)nested_timer_update(vcpu);
+	reset_el2(vcpu);
+}
+
+void nested_stage_init(void)
+{
+	static const struct vcpu_hooks hooks = { .reset = nested_reset };
+	static const struct trap_device device = { .cpu_on = nested_cpu_on };
+	static const struct exit_stage stage = {
+		.wanted = nested_wanted,
+		.exit = nested_exit,
+		.handled = nested_handled,
+		.enter = nested_enter,
+	};
+
+	vcpu_add_hooks(&hooks);
+	trap_set_device(TRAP_DEVICE_NESTED, &device);
+	exit_set_stage(EXIT_STAGE_NESTED, &stage);
+	vcpu_set_el2_inject(inject_to_el2);
+}
+
+void nested_init(bool asked, const struct cpu_features *machine)
+{
+	if (!asked)
+		return;
+	if (!cpu_has(machine, FEAT_NV2) || !cpu_has(machine, FEAT_ECV) ||
+	    !cpu_has(machine, FEAT_GICv3)) {
+		log_warn("keel.nested: these CPUs do not have FEAT_NV2, FEAT_ECV and a GICv3");
+		return;
+	}
+	nested_trap_init();
+	nested_stage_init();
+	vm_set_nested();
+	log_info("VMs can have an EL2 of their own (experimental)");
+}

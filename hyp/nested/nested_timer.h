@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The two timers of a virtual EL2, physical and virtual (CNTHP, CNTHV; ARM DDI 0487, D12). Both are
+ * records: accesses trap (CNTHCTL_EL2.EL1PCTEN and EL1TVT, the names at EL2 always), and the alarm
+ * of timer/timer.h is set to the earlier of their times. CNTVOFF_EL2 does not count at EL2, so both
+ * compare with the physical count.
+ */
+#ifndef KEEL_NESTED_NESTED_TIMER_H
+#define KEEL_NESTED_NESTED_TIMER_H
+
+#include <vm/vm.h>
+
+#define NESTED_PPI_CNTHP 26
+#define NESTED_PPI_CNTHV 28
+
+/**
+ * nested_timer_access() - the guest's access to a timer register
+ * @vcpu:     loaded here
+ * @encoding: a name of EL2, or CNTP_*_EL0 or CNTV_*_EL0, as used in the context NESTED_EL2, or
+ *            EL1's timers by *_EL02
+ * @value:    to write; what was read
+ *
+ * Return: whether it is such a register.
+ */
+bool nested_timer_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value);
+
+/* Set the levels of both PPIs, and the alarm. Loaded. Return: whether one was due. */
+bool nested_timer_update(struct vcpu *vcpu);
+
+/* The count at which the next of them fires, if the guest would then wake; ~0 for never. */
+u64 nested_timer_deadline(struct vcpu *vcpu);
+
+/* EL1's virtual timer, into and out of the hardware: only EL1 has it there. Loaded. */
+void nested_timer_leave_el1(struct vcpu *vcpu);
+void nested_timer_enter_el1(struct vcpu *vcpu);
+
+#endif

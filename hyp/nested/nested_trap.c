@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What traps from a guest's EL2 (context NESTED_EL2), beside what traps from any guest:
+ *
+ *	registers of EL2 that the CPU does not redirect   nested_find()
+ *	CPACR_EL1, CNTKCTL_EL12                           by the same rows, or EL1's
+ *	timers                                            nested_timer.c
+ *	the GIC's registers for hypervisors               read_gic()
+ *	TLBI, AT                                          for_all_tlbs(), translate()
+ *
+ * Registers that the CPU redirects to the page do not trap; their rows are for userspace, and for
+ * CPUs that may trap them.
+ */
+#include <arch/at.h>
+#include <arch/barrier.h>
+#include <arch/ich.h>
+#include <arch/reg_bits.h>
+#include <arch/regs.h>
+#include <arch/sysreg.h>
+#include <arch/tlb.h>
+#include <lib/errno.h>
+#include <lib/esr.h>
+#include <nested/nested_regs.h>
+#include <nested/nested_stage.h>
+#include <nested/nested_timer.h>
+#include <nested/nested_trap.h>
+#include <trap/el2.h>
+#include <trap/trap.h>
+
+#define ENC(op0, op1, crn, crm, op2) SYSREG_ENC(op0, op1, crn, crm, op2)
+
+/* ICC_SRE_EL2: Enable, DIB, DFB, SRE are RAO/WI */
+#define ICC_SRE_EL2_VALUE 0xf
+/* ICH_VTR_EL2: what guests are told of it, and nV4 */
+#define VTR_TOLD (GENMASK(31, 23) | BIT(21) | BIT(19) | GENMASK(4, 0))
+#define VTR_NV4	 BIT(20)
+#define VTR_LRS	 GENMASK(4, 0)
+/* ICH_LR<n>_EL2 */
+#define LR_STATE GENMASK(63, 62)
+#define LR_HW	 BIT(61)
+#define LR_EOI	 BIT(41)
+
+struct access {
+	u32 encoding;
+	bool read;
+	u64 value; /* to write, or read */
+};
+
+/* ---- the GIC's registers for hypervisors: no nested guest has interrupts yet ---- */
+
+static u64 read_elrsr(const struct vcpu *vcpu)
+{
+	unsigned int n, count = (unsigned int)FIELD_GET(VTR_LRS, ich_read_vtr()) + 1;
+	u64 empty = 0;
+
+	for (n = 0; n < count; n++) {
+		u64 lr = READ_ONCE(vcpu->nested->page[ICH_LR0_EL2 + n]);
+
+		if (!(lr & LR_STATE) && ((lr & LR_HW) || !(lr & LR_EOI)))
+			empty |= BIT(n);
+	}
+	return empty;
+}
+
+static bool access_gic(struct vcpu *vcpu, struct access *a)
+{
+	if (!vcpu->vm->vgic)
+		return false;
+	switch (a->encoding) {
+	case REG_NUM(ICC_SRE_EL2):
+		a->value = ICC_SRE_EL2_VALUE;
+		return true;
+	case REG_NUM(ICH_VTR_EL2):
+		a->value = (ich_read_vtr() & VTR_TOLD) | VTR_NV4;
+		return a->read;
+	case REG_NUM(ICH_ELRSR_EL2):
+		a->value = read_elrsr(vcpu);
+		return a->read;
+	case REG_NUM(ICH_MISR_EL2):
+	case REG_NUM(ICH_EISR_EL2):
+		a->value = 0;
+		return a->read;
+	default:
+		return false;
+	}
+}
+
+/* ---- registers ---- */
+
+/* EL1's names that the CPU does not redirect, with HCR_EL2.E2H=1: EL2's register by EL1's name. */
+static const struct nested_reg *by_el1_name(u32 encoding)
+{
+	return encoding == REG_NUM(CPACR_EL1) ? nested_find(REG_NUM(CPTR_EL2)) : NULL;
+}
+
+static bool access_row(struct vcpu *vcpu, struct access *a)
+{
+	const struct nested_reg *reg = nested_find(a->encoding);
+
+	if (!reg)
+		reg = by_el1_name(a->encoding);
+	if (!reg)
+		return false;
+	if (a->encoding == REG_NUM(RVBAR_EL2) && !a->read)
+		return false;
+	if (a->read)
+		a->value = nested_read(vcpu, reg);
+	else
+		nested_write(vcpu, reg, a->value);
+	return true;
+}
+
+static bool access_el12(struct vcpu *vcpu, struct access *a)
+{
+	if (a->encoding != ENC(3, 5, 14, 1, 0)) /* CNTKCTL_EL12 */
+		return false;
+	if (a->read)
+		a->value = nested_read_el1(vcpu, CNTKCTL_EL1);
+	else
+		nested_write_el1(vcpu, CNTKCTL_EL1, a->value & CNTKCTL_BITS);
+	return true;
+}
+
+/* ---- TLBI ---- */
+
+/*
+ * Any TLBI of EL2, or of EL1 for a VMID of the guest hypervisor's: all that TLBs have of the VM goes,
+ * which is more than was asked for. Loaded, so VTTBR_EL2 has the VM's VMID.
+ */
+static bool for_all_tlbs(const struct access *a)
+{
+	if ((a->encoding < ENC(1, 4, 8, 0, 0) || a->encoding > ENC(1, 4, 9, 15, 7)) || a->read)
+		return false;
+	dsb(ish);
+	tlbi_vmalls12e1is();
+	dsb(ish);
+	isb();
+	return true;
+}
+
+/* ---- AT ---- */
+
+/*
+ * Which instruction of EL1's regime does it. @el2: the guest's EL2&0 regime in any case; else it is
+ * only while HCR_EL2.TGE is 1.
+ */
+static const struct translation {
+	u16 encoding;
+	bool el2;
+	bool (*at)(u64 va);
+} translations[] = {
+	{ ENC(1, 0, 7, 8, 0), false, at_s1e1r },  { ENC(1, 0, 7, 8, 1), false, at_s1e1w },
+	{ ENC(1, 0, 7, 8, 2), false, at_s1e0r },  { ENC(1, 0, 7, 8, 3), false, at_s1e0w },
+	{ ENC(1, 0, 7, 9, 0), false, at_s1e1rp }, { ENC(1, 0, 7, 9, 1), false, at_s1e1wp },
+	{ ENC(1, 4, 7, 8, 0), true, at_s1e1r },	  { ENC(1, 4, 7, 8, 1), true, at_s1e1w },
+	{ ENC(1, 4, 7, 8, 4), false, at_s1e1r },  { ENC(1, 4, 7, 8, 5), false, at_s1e1w },
+	{ ENC(1, 4, 7, 8, 6), false, at_s1e0r },  { ENC(1, 4, 7, 8, 7), false, at_s1e0w },
+};
+
+/* PAR_EL1 of a fault: an external abort on the walk. */
+#define PAR_WALK_ABORT (PAR_F | FIELD_PREP(PAR_FST, ESR_FSC_EXTABT_WALK) | BIT(11))
+
+/*
+ * A table that the VM's own stage 2 does not map, or that does not answer, is to the guest a table
+ * where nothing is: PAR_EL1 says external abort.
+ */
+static void do_translation(const struct translation *t, u64 va)
+{
+	bool done;
+	u64 par;
+
+	isb();
+	done = t->at(va);
+	isb();
+	par = read_sysreg(par_el1);
+	if (!done || ((par & PAR_F) && (par & PAR_S)))
+		write_sysreg(PAR_WALK_ABORT, par_el1);
+}
+
+static bool translate(struct vcpu *vcpu, const struct access *a)
+{
+	const struct translation *t = NULL;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(translations) && !t; i++)
+		if (translations[i].encoding == a->encoding)
+			t = &translations[i];
+	if (!t || a->read)
+		return false;
+	if (t->el2 || (nested_hcr(vcpu) & HCR_TGE)) {
+		do_translation(t, a->value);
+		return true;
+	}
+	nested_change_context(vcpu, NESTED_EL1);
+	do_translation(t, a->value);
+	nested_change_context(vcpu, NESTED_EL2);
+	return true;
+}
+
+/* ---- the trap ---- */
+
+static bool carry_out(struct vcpu *vcpu, struct access *a)
+{
+	return nested_timer_access(vcpu, a->encoding, a->read, &a->value) || access_row(vcpu, a) ||
+	       access_el12(vcpu, a) || access_gic(vcpu, a) || for_all_tlbs(a) || translate(vcpu, a);
+}
+
+enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
+{
+	unsigned int rt = (unsigned int)FIELD_GET(ESR_SYS64_RT, esr);
+	struct access a = {
+		.encoding = ENC(FIELD_GET(ESR_SYS64_OP0, esr), FIELD_GET(ESR_SYS64_OP1, esr),
+				FIELD_GET(ESR_SYS64_CRN, esr), FIELD_GET(ESR_SYS64_CRM, esr),
+				FIELD_GET(ESR_SYS64_OP2, esr)),
+		.read = esr & ESR_SYS64_READ,
+		.value = vcpu_get_x(vcpu, rt),
+	};
+
+	if (!carry_out(vcpu, &a))
+		return VCPU_NOT_MINE;
+	if (a.read)
+		vcpu_set_x(vcpu, rt, a.value);
+	trap_step_over(vcpu, esr);
+	return VCPU_RESUME;
+}
+
+/* ---- userspace ---- */
+
+static int user_get(struct vcpu *vcpu, u32 encoding, u64 *value)
+{
+	const struct nested_reg *reg = nested_find(encoding);
+
+	if (!reg || reg->hidden)
+		return -ENOENT;
+	*value = nested_read(vcpu, reg);
+	return 0;
+}
+
+static int user_set(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	const struct nested_reg *reg = nested_find(encoding);
+
+	if (!reg || reg->hidden)
+		return -ENOENT;
+	nested_write(vcpu, reg, value);
+	return 0;
+}
+
+static u32 user_encoding(size_t n)
+{
+	return nested_row(n)->hidden ? 0 : nested_row(n)->encoding;
+}
+
+void nested_trap_init(void)
+{
+	static const struct trap_el2 el2 = {
+		.get = user_get,
+		.set = user_set,
+		.encoding = user_encoding,
+		.count = nested_reg_count,
+		.read_el1 = nested_read_el1,
+		.write_el1 = nested_write_el1,
+	};
+
+	trap_set_el2(&el2);
+}
