@@ -63,6 +63,11 @@ static int value_ptrauth(void)
 	return !!(limits.features & BIT(KVM_ARM_VCPU_PTRAUTH_ADDRESS));
 }
 
+static int value_el2(void)
+{
+	return !!(limits.features & BIT(KVM_ARM_VCPU_HAS_EL2));
+}
+
 static int value_spe(void)
 {
 	return limits.spe;
@@ -119,6 +124,7 @@ static const struct {
 	{ KVM_CAP_STEAL_TIME, .get = value_steal_time },
 	{ KVM_CAP_SYSTEM_EVENT_DATA, 1 },
 	{ KVM_CAP_USER_MEMORY2, 1 },
+	{ KVM_CAP_ARM_EL2, .get = value_el2 },
 	{ KVM_CAP_ARM_SEA_TO_USER, 1 },
 	{ KEEL_CAP_ARM_SPE, .get = value_spe },
 	{ KEEL_CAP_ARM_STAGE2_PAGE_SIZE, .get = value_stage2_page },

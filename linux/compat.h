@@ -41,6 +41,13 @@ struct kvm_userspace_memory_region2 {
 #define KVM_SET_USER_MEMORY_REGION2 _IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
 #endif
 
+/* Of Linux 6.16. */
+#ifndef KVM_CAP_ARM_EL2
+#define KVM_CAP_ARM_EL2		       240
+#define KVM_ARM_VCPU_HAS_EL2	       7
+#define KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ 9
+#endif
+
 /* Of Linux 6.19. */
 #ifndef KVM_CAP_ARM_SEA_TO_USER
 #define KVM_CAP_ARM_SEA_TO_USER		245

@@ -76,6 +76,7 @@ struct keel_vgic {
 	bool init_asked; /* KVM_DEV_ARM_VGIC_CTRL_INIT; nr_irqs is final */
 	bool live;	 /* EL2 has the GIC */
 	u32 nr_irqs;	 /* 0 until set */
+	u32 maint_irq;	 /* KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ: a PPI; 0 until set */
 	u64 dist;
 	struct keel_redists redists[KEEL_REDIST_REGIONS];
 	unsigned int nr_redists;

@@ -10,9 +10,11 @@
 #include <linux/of.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "keel.h"
 
 #define NR_IRQS_DEFAULT 256
+#define FIRST_PPI	16
 #define NR_IRQS_MIN	64
 
 /* ---- under vm->lock ---- */
@@ -255,6 +257,19 @@ static int set_nr_irqs(struct keel_vm *vm, u32 value)
 	return 0;
 }
 
+/* Of VMs with an EL2: the PPI that their hypervisors are told of. */
+static int set_maint_irq(struct keel_vm *vm, u32 value)
+{
+	if (!keel_check_extension(vm, KVM_CAP_ARM_EL2))
+		return -ENXIO;
+	if (value < FIRST_PPI || value >= KEEL_PRIVATE_IRQS)
+		return -EINVAL;
+	if (vm->vgic.init_asked)
+		return -EBUSY;
+	vm->vgic.maint_irq = value;
+	return 0;
+}
+
 static int ctrl_init(struct keel_vm *vm)
 {
 	struct keel_vgic *vgic = &vm->vgic;
@@ -378,6 +393,10 @@ static int set_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 		return set_nr_irqs(vm, count);
 	case KVM_DEV_ARM_VGIC_GRP_CTRL:
 		return attr->attr == KVM_DEV_ARM_VGIC_CTRL_INIT ? ctrl_init(vm) : -ENXIO;
+	case KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ:
+		if (copy_from_user(&count, argp, sizeof(count)))
+			return -EFAULT;
+		return set_maint_irq(vm, count);
 	default:
 		return -ENXIO;
 	}
@@ -399,6 +418,10 @@ static int get_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 		return copy_to_user(argp, &address, sizeof(address)) ? -EFAULT : 0;
 	case KVM_DEV_ARM_VGIC_GRP_NR_IRQS:
 		return put_user(vm->vgic.nr_irqs, (u32 __user *)argp);
+	case KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ:
+		if (!keel_check_extension(vm, KVM_CAP_ARM_EL2))
+			return -ENXIO;
+		return put_user(vm->vgic.maint_irq, (u32 __user *)argp);
 	default:
 		return -ENXIO;
 	}
@@ -407,6 +430,8 @@ static int get_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 static int has_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 {
 	switch (attr->group) {
+	case KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ:
+		return keel_check_extension(vm, KVM_CAP_ARM_EL2) ? 0 : -ENXIO;
 	case KVM_DEV_ARM_VGIC_GRP_ADDR:
 		return is_address(attr->attr) ? 0 : -ENXIO;
 	case KVM_DEV_ARM_VGIC_GRP_NR_IRQS:

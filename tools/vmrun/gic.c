@@ -27,7 +27,7 @@ static void set_attr(int device, uint32_t group, uint64_t attr, const void *valu
 void gic_create(const struct vm *vm)
 {
 	static const uint64_t gicd = GICD_BASE, gicr = GICR_BASE;
-	static const uint32_t nr_intids = NR_INTIDS;
+	static const uint32_t nr_intids = NR_INTIDS, maintenance = MAINTENANCE_INTID;
 	struct kvm_create_device gic = { .type = KVM_DEV_TYPE_ARM_VGIC_V3 };
 
 	if (ioctl(vm->fd, KVM_CREATE_DEVICE, &gic) < 0)
@@ -38,6 +38,9 @@ void gic_create(const struct vm *vm)
 	set_attr((int)gic.fd, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST, &gicr,
 		 "redistributor address");
 	set_attr((int)gic.fd, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &nr_intids, "number of interrupts");
+	if (vm->nested)
+		set_attr((int)gic.fd, KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ, 0, &maintenance,
+			 "maintenance interrupt");
 	set_attr((int)gic.fd, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL,
 		 "initial state");
 }

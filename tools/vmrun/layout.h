@@ -48,5 +48,9 @@
 #define TIMER_PHYS_INTID 30
 #define TIMER_VIRT_INTID 27
 #define TIMER_HYP_INTID	 26
+#define TIMER_HYPV_INTID 28 /* EL2's virtual timer */
+
+/* The PPI by which the interrupt controller tells a hypervisor of its guests' interrupts. */
+#define MAINTENANCE_INTID 25
 
 #endif

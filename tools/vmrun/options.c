@@ -32,6 +32,7 @@ static const char help[] =
 	"      --features LIST   optional features: pauth,sve,steal; or none (default: all available)\n"
 	"  -d, --disk FILE[,ro]  a virtio disk (read-only with ,ro); may be repeated\n"
 	"      --spe             statistical profiling in the guest (SPE; only on Keel)\n"
+	"      --nested          the guest starts at EL2, and can be a hypervisor\n"
 	"      --console KIND    which console gets input: uart (ttyAMA0, the default), virtio (hvc0)\n"
 	"      --reboot          start again when the guest asks for a reset\n"
 	"      --no-eventfds     no KVM_IOEVENTFD and KVM_IRQFD: every notification exits to vmrun\n"
@@ -47,6 +48,7 @@ enum {
 	OPT_BANK,
 	OPT_FEATURES,
 	OPT_SPE,
+	OPT_NESTED,
 	OPT_CONSOLE,
 	OPT_REBOOT,
 	OPT_NO_EVENTFDS
@@ -62,6 +64,7 @@ static const struct option long_options[] = {
 	{ "ipa-bits", required_argument, NULL, OPT_IPA_BITS },
 	{ "features", required_argument, NULL, OPT_FEATURES },
 	{ "spe", no_argument, NULL, OPT_SPE },
+	{ "nested", no_argument, NULL, OPT_NESTED },
 	{ "disk", required_argument, NULL, 'd' },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "reboot", no_argument, NULL, OPT_REBOOT },
@@ -208,6 +211,9 @@ static void parse_one(struct options *options, int option, char *value)
 		break;
 	case OPT_SPE:
 		options->spe = true;
+		break;
+	case OPT_NESTED:
+		options->nested = true;
 		break;
 	case OPT_CONSOLE:
 		options->virtio_console = parse_console(value);

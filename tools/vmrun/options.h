@@ -27,6 +27,7 @@ struct options {
 	unsigned int nr_disks;
 	bool virtio_console; /* whether standard input goes to it, or to the serial port */
 	bool spe;
+	bool nested;
 	bool reboot;
 	bool no_eventfds;
 };

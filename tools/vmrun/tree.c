@@ -139,42 +139,48 @@ static void put_cpus(void *fdt, const struct vm *vm)
 }
 
 /* KVM answers PSCI calls itself: it was asked to by KVM_ARM_VCPU_PSCI_0_2. */
-static void put_psci(void *fdt)
+static void put_psci(void *fdt, const struct vm *vm)
 {
 	static const char compatible[] = "arm,psci-1.0\0arm,psci-0.2";
 
 	begin(fdt, "psci");
 	need(fdt_property(fdt, "compatible", compatible, sizeof(compatible)));
-	put_string(fdt, "method", "hvc");
+	/* at EL2, HVC is the guest's own */
+	put_string(fdt, "method", vm->nested ? "smc" : "hvc");
 	end(fdt);
 }
 
 static void put_gic(void *fdt, const struct vm *vm)
 {
 	const uint64_t reg[] = { GICD_BASE, GICD_SIZE, GICR_BASE, vm->nr_cpus * GICR_SIZE };
+	static const uint32_t maintenance[] = { GIC_PPI, MAINTENANCE_INTID - FIRST_PPI,
+						LEVEL_HIGH };
 
 	begin_at(fdt, "interrupt-controller", GICD_BASE);
 	put_string(fdt, "compatible", "arm,gic-v3");
 	put_u32(fdt, "#interrupt-cells", 3);
 	need(fdt_property(fdt, "interrupt-controller", NULL, 0));
 	put_u64s(fdt, "reg", reg, 4);
+	if (vm->nested)
+		put_u32s(fdt, "interrupts", maintenance, 3);
 	put_u32(fdt, "phandle", PHANDLE_GIC);
 	end(fdt);
 }
 
-static void put_timer(void *fdt)
+static void put_timer(void *fdt, const struct vm *vm)
 {
-	/* Secure, non-secure, virtual, hypervisor: in the binding's order. */
+	/* Secure, non-secure, virtual, hypervisor, EL2's virtual: in the binding's order. */
 	static const uint32_t interrupts[] = {
 		GIC_PPI, TIMER_EL3_INTID - FIRST_PPI,  LEVEL_HIGH, /**/
 		GIC_PPI, TIMER_PHYS_INTID - FIRST_PPI, LEVEL_HIGH, /**/
 		GIC_PPI, TIMER_VIRT_INTID - FIRST_PPI, LEVEL_HIGH, /**/
-		GIC_PPI, TIMER_HYP_INTID - FIRST_PPI,  LEVEL_HIGH,
+		GIC_PPI, TIMER_HYP_INTID - FIRST_PPI,  LEVEL_HIGH, /**/
+		GIC_PPI, TIMER_HYPV_INTID - FIRST_PPI, LEVEL_HIGH,
 	};
 
 	begin(fdt, "timer");
 	put_string(fdt, "compatible", "arm,armv8-timer");
-	put_u32s(fdt, "interrupts", interrupts, 12);
+	put_u32s(fdt, "interrupts", interrupts, vm->nested ? 15 : 12);
 	need(fdt_property(fdt, "always-on", NULL, 0));
 	end(fdt);
 }
@@ -241,9 +247,9 @@ void tree_build(const struct vm *vm, const struct tree_boot *boot, void *to)
 	put_chosen(to, boot);
 	put_memory(to, vm);
 	put_cpus(to, vm);
-	put_psci(to);
+	put_psci(to, vm);
 	put_gic(to, vm);
-	put_timer(to);
+	put_timer(to, vm);
 	if (vm->spe)
 		put_spe(to);
 	put_uart(to);

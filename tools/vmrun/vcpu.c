@@ -105,6 +105,8 @@ static void init_vcpu(const struct vcpu *vcpu, struct kvm_vcpu_init init, uint32
 		if (features & optional_features[i].feature)
 			init.features[0] |= optional_features[i].init;
 	}
+	if (vcpu->vm->nested)
+		init.features[0] |= FEATURE_BIT(KVM_ARM_VCPU_HAS_EL2);
 	if (vcpu->vm->spe)
 		init.features[KEEL_ARM_VCPU_SPE_WORD] |= FEATURE_BIT(KEEL_ARM_VCPU_SPE_BIT);
 	VM_IOCTL(vcpu->fd, KVM_ARM_VCPU_INIT, &init);
@@ -178,7 +180,11 @@ void vcpus_create(struct vm *vm, unsigned int count, uint32_t features)
 	check_count(vm, count);
 	if (vm->spe && !vm_has(vm, KEEL_CAP_ARM_SPE))
 		die("this machine's KVM has no SPE for guests: leave out --spe");
+	if (vm->nested && !vm_has(vm, KVM_CAP_ARM_EL2))
+		die("this machine's KVM has no EL2 for guests: leave out --nested");
 	features = choose_features(vm, features);
+	if (vm->nested) /* not together with these, on Keel */
+		features &= ~(uint32_t)(FEATURE_PAUTH | FEATURE_SVE);
 	VM_IOCTL(vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
 	vm->vcpus = calloc(count, sizeof(*vm->vcpus));
 	if (!vm->vcpus)

@@ -18,6 +18,13 @@
 
 #include "layout.h"
 
+/* Of Linux 6.16; the headers here may be older. */
+#ifndef KVM_CAP_ARM_EL2
+#define KVM_CAP_ARM_EL2		       240
+#define KVM_ARM_VCPU_HAS_EL2	       7
+#define KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ 9
+#endif
+
 struct vcpu;
 
 /** struct vm - all there is of a VM. Filled before vCPUs run, and constant from then on. */
@@ -28,7 +35,8 @@ struct vm {
 	uint64_t page; /* what memory slots are multiples of: keel/stage2.h */
 	bool eventfds; /* use KVM_IOEVENTFD and KVM_IRQFD if KVM has them */
 
-	bool spe; /* the vCPUs can be profiled: Arm's SPE, keel/spe.h */
+	bool spe;    /* the vCPUs can be profiled: Arm's SPE, keel/spe.h */
+	bool nested; /* the vCPUs have an EL2 */
 
 	struct bank {
 		uint64_t base, size; /* guest physical */
