@@ -12,10 +12,11 @@ const char *payload_name = "timers";
 #define SHORT	(read_sysreg(cntfrq_el0) / 20000) /* 50 microseconds */
 #define LONG	(read_sysreg(cntfrq_el0) * 3600)
 #define MOST_32 0x7fffffffL
+#define MOST_64 0x7fffffffffffffffL
 
 struct timer {
 	const char *name;
-	u32 intid;
+	u32 (*intid)(void);
 	u64 (*count)(void);
 	u64 (*get_ctl)(void);
 	void (*set_ctl)(u64 value);
@@ -53,12 +54,22 @@ static u64 p_count(void)
 	return read_sysreg(cntpct_el0);
 }
 
+static u32 v_intid(void)
+{
+	return PPI_VTIMER;
+}
+
+static u32 p_intid(void)
+{
+	return PPI_PTIMER;
+}
+
 static const struct timer virtual_timer = {
-	"virtual",  PPI_VTIMER, v_count,    v_ctl_get,	v_ctl_set,
+	"virtual",  v_intid,	v_count,    v_ctl_get,	v_ctl_set,
 	v_cval_get, v_cval_set, v_tval_get, v_tval_set,
 };
 static const struct timer physical_timer = {
-	"physical", PPI_PTIMER, p_count,    p_ctl_get,	p_ctl_set,
+	"physical", p_intid,	p_count,    p_ctl_get,	p_ctl_set,
 	p_cval_get, p_cval_set, p_tval_get, p_tval_set,
 };
 
@@ -96,7 +107,7 @@ static void on_irq(struct frame *frame, bool fiq)
 	(void)frame;
 	if (intid == SPURIOUS)
 		return;
-	if (fiq || !s->timer || intid != s->timer->intid) {
+	if (fiq || !s->timer || intid != s->timer->intid()) {
 		s->strays++;
 	} else if (s->timer->get_ctl() == (CTL_ENABLE | CTL_ISTATUS)) {
 		if (++s->taken == REPEATS && s->quieting == AT_LAST)
@@ -221,20 +232,20 @@ static void check_conditions(const struct timer *t)
 /* Is the interrupt pending? Its level follows the timer's condition, masked or not enabled. */
 static void check_level(const struct timer *t)
 {
-	gic_disable(t->intid);
+	gic_disable(t->intid());
 	t->set_cval(0);
 	t->set_ctl(CTL_ENABLE);
-	check_quiet("pending when the time has come", gic_bit(GIC_ISPENDR, t->intid), 1);
+	check_quiet("pending when the time has come", gic_bit(GIC_ISPENDR, t->intid()), 1);
 	t->set_ctl(CTL_ENABLE | CTL_IMASK);
-	check_quiet("not pending with IMASK", gic_bit(GIC_ISPENDR, t->intid), 0);
+	check_quiet("not pending with IMASK", gic_bit(GIC_ISPENDR, t->intid()), 0);
 	t->set_ctl(CTL_ENABLE);
-	check_quiet("pending again", gic_bit(GIC_ISPENDR, t->intid), 1);
-	gic_set_bit(GIC_ICPENDR, t->intid);
-	check_quiet("pending while the condition lasts", gic_bit(GIC_ISPENDR, t->intid), 1);
+	check_quiet("pending again", gic_bit(GIC_ISPENDR, t->intid()), 1);
+	gic_set_bit(GIC_ICPENDR, t->intid());
+	check_quiet("pending while the condition lasts", gic_bit(GIC_ISPENDR, t->intid()), 1);
 	t->set_cval(~0UL);
-	check_quiet("not pending when the time has moved", gic_bit(GIC_ISPENDR, t->intid), 0);
+	check_quiet("not pending when the time has moved", gic_bit(GIC_ISPENDR, t->intid()), 0);
 	t->set_ctl(0);
-	gic_enable(t->intid);
+	gic_enable(t->intid());
 }
 
 static void check_masked(const struct timer *t)
@@ -335,7 +346,7 @@ static void check_wfi(const struct timer *t)
 
 static void check_timer(const struct timer *t)
 {
-	gic_enable(t->intid);
+	gic_enable(t->intid());
 	check_registers(t);
 	check_conditions(t);
 	check_level(t);
@@ -345,7 +356,7 @@ static void check_timer(const struct timer *t)
 	check_expiries(t, BY_CVAL);
 	check_repeats(t);
 	check_wfi(t);
-	gic_disable(t->intid);
+	gic_disable(t->intid());
 	use(NULL, BY_ENABLE);
 }
 
@@ -395,7 +406,8 @@ static void check_both(u64 cpu, u64 argument)
 
 /* ---- counters ---- */
 
-static u64 least_offset[MAX_CPUS], most_offset[MAX_CPUS];
+/* signed: at EL2 there is no offset, and the counts differ by when they are read */
+static s64 least_offset[MAX_CPUS], most_offset[MAX_CPUS];
 static u64 last_count;
 
 /* CNTPCT - CNTVCT is the same at all times and on all CPUs: bounds for it, as narrow as it gets. */
@@ -404,17 +416,17 @@ static void measure_offset(u64 cpu, u64 argument)
 	u64 i, before, at, after, last;
 
 	(void)argument;
-	least_offset[cpu] = 0;
-	most_offset[cpu] = ~0UL;
+	least_offset[cpu] = -MOST_64;
+	most_offset[cpu] = MOST_64;
 	for (i = 0; i < 2000; i++) {
 		before = p_count();
 		at = v_count();
 		after = p_count();
 		check_quiet("the physical counter rises", after >= before, 1);
-		if (before - at > least_offset[cpu])
-			least_offset[cpu] = before - at;
-		if (after - at < most_offset[cpu])
-			most_offset[cpu] = after - at;
+		if ((s64)(before - at) > least_offset[cpu])
+			least_offset[cpu] = (s64)(before - at);
+		if ((s64)(after - at) < most_offset[cpu])
+			most_offset[cpu] = (s64)(after - at);
 		/* no CPU sees less than another has seen already */
 		last = __atomic_load_n(&last_count, __ATOMIC_ACQUIRE);
 		at = v_count();
@@ -427,10 +439,12 @@ static void measure_offset(u64 cpu, u64 argument)
 
 static void check_counters(void)
 {
-	u64 least = 0, most = ~0UL, i;
+	s64 least = -MOST_64, most = MOST_64;
+	u64 i, at;
 
 	check_true("CNTFRQ_EL0", read_sysreg(cntfrq_el0) >= 1000000);
-	check_true("the virtual counter is behind the physical one", v_count() < p_count());
+	at = v_count();
+	check_true("the virtual counter is behind the physical one", at < p_count());
 	smp_run(measure_offset, 0);
 	for (i = 0; i < nr_cpus; i++) {
 		least = least_offset[i] > least ? least_offset[i] : least;

@@ -7,6 +7,7 @@ enum { SYNC = 0, IRQ = 1, FIQ = 2, CURRENT_SPX = 4, LOWER_64 = 8 };
 
 #define MDSCR_SS BIT(0)
 #define SPSR_SS	 BIT(21)
+#define SPSR_IL	 BIT(20)
 #define EL0_CODE (WINDOW + WINDOW_SIZE - 2 * PAGE) /* two pages: the function may cross */
 
 struct cpu cpus[MAX_CPUS];
@@ -36,8 +37,9 @@ static void skip(struct frame *frame, u64 ec)
 {
 	if (ec == EC_IABT || ec == EC_PC_ALIGN)
 		frame->elr = frame->x[30];
-	else if (ec != EC_SVC64)
+	else if (ec != EC_SVC64 && ec != EC_HVC64)
 		frame->elr += 4;
+	frame->spsr &= ~SPSR_IL;
 }
 
 static void handle_sync(u64 vector, struct frame *frame)

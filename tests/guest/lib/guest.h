@@ -45,6 +45,12 @@ typedef _Bool bool;
 #define barrier() __asm__ volatile("" ::: "memory")
 #define wfi()	  __asm__ volatile("dsb sy; wfi" ::: "memory")
 
+/* vmrun --nested: EL1's names reach EL2's registers, HCR_EL2.TGE is 1, EL0 is EL2's. */
+static inline bool at_el2(void)
+{
+	return read_sysreg(currentel) == 8;
+}
+
 /* IRQ and FIQ; the others stay masked. */
 #define irqs_on()  __asm__ volatile("msr daifclr, #3; isb" ::: "memory")
 #define irqs_off() __asm__ volatile("msr daifset, #3; isb" ::: "memory")
@@ -55,7 +61,11 @@ typedef _Bool bool;
 /* ESR_EL1 (D24.2.37) */
 #define EC_UNKNOWN   0x00UL
 #define EC_FP	     0x07UL
+#define EC_ILLEGAL   0x0eUL
+#define EC_WFX	     0x01UL
 #define EC_SVC64     0x15UL
+#define EC_HVC64     0x16UL
+#define EC_SMC64     0x17UL
 #define EC_SYS64     0x18UL
 #define EC_SVE	     0x19UL
 #define EC_IABT_LOW  0x20UL
@@ -304,8 +314,9 @@ void secondary_main(u64 cpu);
 #define ICC_EOIMODE	BIT(1)
 #define SPURIOUS	1023
 
-#define PPI_VTIMER 27
-#define PPI_PTIMER 30
+/* Of the timers by their EL1 names: at EL2, with HCR_EL2.E2H=1, these are EL2's. */
+#define PPI_VTIMER (at_el2() ? 28 : 27)
+#define PPI_PTIMER (at_el2() ? 26 : 30)
 
 #define GICD_CTLR	0x0000
 #define GICD_TYPER	0x0004

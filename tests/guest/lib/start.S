@@ -69,6 +69,14 @@ secondary_entry:
 
 	/* The stack is by Aff0; FP and SVE are `fp`'s business. */
 cpu_setup:
+	mrs	x8, currentel
+	cmp	x8, #8
+	b.ne	1f
+	mov	x8, #(1 << 27 | 1 << 31)	/* TGE, RW, E2H */
+	orr	x8, x8, #(1 << 34)
+	msr	hcr_el2, x8
+	isb
+1:
 	msr	spsel, #1
 	mrs	x8, mpidr_el1
 	and	x8, x8, #0xff

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests with an EL2 of their own (keel.nested=1; docs/nested.md): payloads there, and Linux as a guest
+hypervisor, as far as there is one: its host part, with KVM initialized and no nested guest."""
+
+import re
+
+import pytest
+from hosts import host_config
+from vms import ERROR, OFF, Guest
+
+NESTED = "quiet keel.console=keep keel.nested=1"
+PAYLOADS = [("nested", 1), ("timers", 2), ("smp", 2), ("gic", 2)]
+
+
+def nested_host(hosts, e2h):
+    return hosts.get(host_config(e2h=e2h, append=f"{NESTED} keel.e2h={e2h}", smp=2))
+
+
+@pytest.mark.parametrize("e2h", [0, 1])
+@pytest.mark.parametrize("payload,cpus", PAYLOADS)
+def test_payload_at_el2(hosts, e2h, payload, cpus):
+    """Those that use EL1's names know nothing of it: at EL2 these are EL2's registers."""
+    host = nested_host(hosts, e2h)
+    result = host.run(f"vmrun --mem 64M --nested --cpus {cpus} /payloads/{payload}.img", 120)
+    passed, failed = re.search(rf"payload {payload}: (\d+) passed, (\d+) failed", result.output).groups()
+    assert int(passed) > 0 and int(failed) == 0, result.output
+    assert result.status == OFF
+
+
+def test_a_nested_guest_ends_the_vm(hosts):
+    host = nested_host(hosts, 0)
+    result = host.run("vmrun --mem 64M --nested --cmdline 'args: guest' /payloads/nested.img", 60)
+    assert result.status == ERROR, result.output
+    assert "FAIL" not in result.output
+    assert "a nested guest is not possible yet" in host.console
+
+
+@pytest.mark.parametrize("e2h", [0, 1])
+def test_linux_boots_at_el2_and_has_kvm(hosts, e2h):
+    """With two vCPUs: PSCI by SMC, and the second one at EL2 as well."""
+    host = nested_host(hosts, e2h)
+    guest = Guest(host, "--nested --cpus 2", cmdline="loglevel=6")
+    assert guest.run("nproc") == "2"
+    log = guest.run("dmesg")
+    assert "CPU: All CPU(s) started at EL2" in log
+    assert "VHE mode initialized" in log
+    assert "vgic interrupt IRQ" in log
+    assert guest.run("test -e /dev/kvm && echo there") == "there"
+    assert guest.end("poweroff -f") == OFF
+
+
+@pytest.mark.full
+def test_linux_6_12_boots_at_el2(boot):
+    """A kernel that knows of CPUs whose HCR_EL2.E2H cannot be 0."""
+    host = boot(kernel="kernel-6.12-cloud", append=NESTED, smp=2)
+    guest = Guest(host, "--nested --cpus 2", cmdline="loglevel=6")
+    assert "VHE mode initialized" in guest.run("dmesg")
+    assert guest.end("poweroff -f") == OFF
+
+
+def test_without_the_option_there_is_no_el2(hosts):
+    host = hosts.get(host_config())
+    assert "has no EL2 for guests" in host.run("vmrun --nested /guest/Image 2>&1").output
