@@ -62,11 +62,15 @@ again:
 	mov	w3, #0x38000000
 	orr	w2, w2, w3
 	b	4f
-3:	and	w2, w2, #3		/* HVC #0, SMC #0 */
+3:	and	w2, w2, #7		/* HVC #0, SMC #0; ERET */
 	mov	w3, #0x0002
 	movk	w3, #0xd400, lsl #16
 	cmp	w2, #3
-	cinc	w2, w3, eq
+	cinc	w4, w3, eq
+	mov	w3, #0x03e0
+	movk	w3, #0xd69f, lsl #16
+	cmp	w2, #6
+	csel	w2, w3, w4, hs
 4:	adr	x3, slot
 	str	w2, [x3]
 	dc	cvau, x3

@@ -36,6 +36,7 @@
 #define STILL_STATE    0x4000UL
 #define REG_PC	       0x6030000000100040UL /* KVM_REG_ARM_CORE_REG(regs.pc) */
 #define FEATURE_PSCI   4UL
+#define FEATURE_EL2    (1UL << 7)
 #define FEATURE_SPE    (1UL << 63)
 
 /* wild.S */
@@ -58,6 +59,9 @@ static struct cpu {
 	u64 bad_exits;
 	u64 exits[16];
 } cpus[NCPUS];
+
+/* The wild VM's: with a virtual EL2 where there can be one (keel.nested=1), else with SPE. */
+static u64 wild_features;
 
 static volatile u64 second_ready, begin, second_done;
 
@@ -176,7 +180,7 @@ static void begin_anew(struct cpu *cpu)
 	for (i = 0; i < ARRAY_SIZE(state->addresses); i++)
 		state->addresses[i] = addresses[i];
 	(void)hvc(KEEL_HC_VCPU_STATE, cpu->wild, cpu->id, KEEL_STATE_RUNNABLE, 0, 0);
-	if (hvc(KEEL_HC_VCPU_INIT, cpu->wild, cpu->id, FEATURE_PSCI | FEATURE_SPE, 0, 0))
+	if (hvc(KEEL_HC_VCPU_INIT, cpu->wild, cpu->id, wild_features, 0, 0))
 		cpu->bad_exits++;
 	*(volatile u64 *)run_page(0, cpu->id)->data = WILD_IPA(cpu->id) + (u64)(wild_entry - wild);
 	if (hvc(KEEL_HC_VCPU_SET_REG, cpu->wild, cpu->id, REG_PC, 0, 0))
@@ -248,15 +252,21 @@ static u64 vm_with(u64 n, u64 vcpus, u64 features)
 
 static void make_wild_vm(void)
 {
-	u64 handle = vm_with(0, NCPUS, FEATURE_PSCI | FEATURE_SPE), i;
+	struct regs size = { { KEEL_HC_VM_SIZE } };
+	u64 handle, i;
 
+	hvc0(&size);
+	wild_features = FEATURE_PSCI | (size.x[5] & FEATURE_EL2 ? FEATURE_EL2 : FEATURE_SPE);
+	handle = vm_with(0, NCPUS, wild_features);
 	check("VM_MAP of nothing, as a device",
 	      hvc(KEEL_HC_VM_MAP, handle, 0x80000000, DEVICE_HOLE, 0x1000,
 		  KEEL_MAP_WRITE | KEEL_MAP_DEVICE),
 	      0);
 	check("VGIC_INIT", hvc(KEEL_HC_VGIC_INIT, handle, 0x08000000, 0x080a0000, 64, 0), 0);
 	for (i = 0; i < NCPUS; i++) {
-		check("VCPU_SPE", hvc(KEEL_HC_VCPU_SPE, handle, i, KEEL_SPE_INIT, 21, 0), 0);
+		if (wild_features & FEATURE_SPE)
+			check("VCPU_SPE", hvc(KEEL_HC_VCPU_SPE, handle, i, KEEL_SPE_INIT, 21, 0),
+			      0);
 		cpus[i].wild = handle;
 		begin_anew(&cpus[i]);
 	}
@@ -328,6 +338,7 @@ static void hostile_main(u64 fdt)
 		check("faults are among them", cpus[i].exits[KEEL_EXIT_FAULT] > 10, 1);
 		check_still(&cpus[i]);
 	}
+	print(wild_features & FEATURE_EL2 ? "hostile: at EL2\n" : "hostile: at EL1\n");
 	print("hostile: instructions: ");
 	print_decimal((u32)(cpus[0].rounds + cpus[1].rounds));
 	print(", begun anew: ");

@@ -212,3 +212,11 @@ def test_memory_vanishes_below_a_guest(run_hostile, tmp_path, e2h):
     tree = reserved_tree(tmp_path / "tree", nodes=VANISHING_NODES)
     machine = run_hostile("vanish", 38, f"keel.e2h={e2h}", extra=("-dtb", str(tree), *VANISHING))
     assert re.search(messages.GUEST_ABORT + "the VM's stage 2 tables", machine.console)
+
+
+@pytest.mark.parametrize("variant", ["release", "debug"])
+@pytest.mark.parametrize("e2h", [0, 1])
+def test_guests_of_random_instructions_at_el2(run_hostile, e2h, variant):
+    """The same with a virtual EL2 (docs/nested.md), where ERET and EL2's registers are among them."""
+    machine = run_hostile("wild", 32, f"keel.e2h={e2h} keel.nested=1", smp=2, variant=variant)
+    assert "hostile: at EL2" in machine.console
