@@ -8,12 +8,12 @@
  *	RAM        given away              nothing; after a read,    host_mem_fault()
  *	                                   zero_page, read-only
  *	not RAM    the host's (devices)    identity, RW, in blocks   host_mem_fault()
- *	                                   of device throughout
+ *	                                   that hold devices only
  *
  * Only the first kind is what page states record; the other two can be dropped at any time, since a
- * fault maps them again. drop_devices() does that with devices when tables run out: so tables that
- * only devices use count as free, and a guest's or the host's call does not fail for them. The
- * tables that devices share with RAM or with Keel's memory are made at boot and stay.
+ * fault maps them again. When tables run out, drop_devices() drops all mappings of devices, and so
+ * frees their tables: no transition fails because devices have too many. The tables that devices
+ * share with RAM or with Keel's memory are made at boot and stay.
  *
  * Each change after boot is made with ownership_lock held, so the page's state and its mapping
  * change together. While the lock is held nobody else takes pages from the pool for this stage 2.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * An ITS as the host sees it (ARM IHI 0069, 12.18 and 12.19), on one that is EL2's.
+ * An ITS for the host (ARM IHI 0069, 12.18 and 12.19): registers that Keel emulates, by means of an
+ * ITS that only EL2 can access.
  *
  *	the host's memory                     Keel's memory
  *	queue: GITS_CBASER  --- copy, check -->  queue of one page: hw_cbaser   --> hardware
@@ -23,11 +24,12 @@
  * access does a bounded part of its work: if more is left, it returns ITS_AGAIN and the host
  * repeats it, after it has taken its interrupts.
  *
- * A new value of GITS_BASER<n>, another kernel of the host's, or power that was lost with commands
- * in the queue make the tables stale. When the host enables the ITS next, they are emptied before:
+ * The tables become stale when the host writes another GITS_BASER<n>, when it starts another
+ * kernel, and when power is lost with commands in the queue. Then they are emptied before the host
+ * has the ITS enabled again:
  *
  *	stale, enable -> unpin each device's ITT -> clear tables -> program the hardware -> enabled
- *	                     (emptied counts both, over several accesses)
+ *	                     (its->emptied: how far, over several accesses)
  *
  * its->lock is held for each access. The hardware may lose its power at any time: a read then
  * faults (its->faulted), or GITS_CBASER has another value than Keel's.

@@ -18,10 +18,11 @@
  * The byte: 0 is HOST, 1..OWNERSHIP_BYTE_SHARES is SHARED that many times, and each other state has
  * a value above. BYTE_COUNTED is SHARED more often: then the count is a u32 in a page of counts,
  * which serves OWNERSHIP_COUNTS_SPAN of RAM and is allocated when it is first needed. Neighbours
- * mostly have equal bytes, so they are read eight words at a time and handled run by run.
+ * mostly have equal bytes, so they are read eight words at a time, and all pages of an extent are
+ * handled at once.
  *
- * A transition has two endpoints: the host, unless its mapping does not change, and the VM, unless
- * the other party is Keel. transfer_locked() does three steps:
+ * A transition has one endpoint or two: the host, if its mapping changes, and the VM, if one takes
+ * part (the other party may be Keel). transfer_locked() does three steps:
  *
  *      check      all pages are in a state that the row of transitions[] allows, and each endpoint
  *                 agrees (check_mapped, check_unmapped)
@@ -29,8 +30,8 @@
  *      commit     unmap ── clear, if the host gets it ── write the bytes ── map
  *
  * Everything that can fail comes before the commit, so an error means that nothing has changed. In
- * the commit the party that loses memory loses it first, TLBs included, so no two parties that
- * exclude each other have it at the same time. The one failure within a commit is a page that
+ * the commit the party that loses memory loses it first, TLBs included. So at no time do two
+ * parties have memory of which only one may have it. The one failure within a commit is a page that
  * faults while it is cleared: it may still hold its last owner's data, so the host does not get it,
  * and it becomes IMAGE.
  *
@@ -70,10 +71,7 @@ static const struct transition_row {
 	int refuse[OWNERSHIP_STATES];
 } transitions[TRANSITIONS] = {
 	/* clang-format off */
-	/*
-	 *                  to                  host     vm       clear    HOST    SHARED  DONATED
-	 * KEEL    IMAGE   FIXED
-	 */
+	/*                 to                  host     vm       clear      HOST    SHARED  DONATED KEEL    IMAGE   FIXED */
 	[SHARE] =          { OWNERSHIP_SHARED,  NOTHING, MAP,     false, { 0,      0,      -EPERM, -EPERM, -EPERM, -EPERM } },
 	[UNSHARE] =        { OWNERSHIP_HOST,    NOTHING, UNMAP,   false, { -EPERM, 0,      -EPERM, -EPERM, -EPERM, -EPERM } },
 	[DONATE] =         { OWNERSHIP_DONATED, UNMAP,   MAP,     false, { 0,      -EBUSY, -EPERM, -EPERM, -EPERM, -EPERM } },

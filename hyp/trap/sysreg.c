@@ -17,10 +17,10 @@
  *	KVM_ARM_VCPU_INIT  -> sysreg_reset(): .reset into each .storage
  *
  * The table is sorted by encoding, which the search needs; a unit test checks that. Another one
- * computes for each kind of CPU that what a guest does not have traps. An encoding that has no row
- * is UNDEFINED too, and is logged once, since it may be a register that is new to Keel.
+ * checks, for each kind of CPU, that every register that guests do not have traps. An encoding that
+ * has no row is UNDEFINED too, and is logged once, since it may be a register that is new to Keel.
  *
- * All runs on the vCPU's CPU or by its owner, without locks: a vCPU's registers are its owner's.
+ * Who runs a function here owns the vCPU, so no lock is needed: a vCPU's registers are its owner's.
  */
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>

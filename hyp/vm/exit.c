@@ -14,13 +14,13 @@
  * finish_exit() calls the hooks' .enter, unless the exit is for the host. An exit by an interrupt
  * has one more question: does the host wait for an interrupt of its own (vcpu_host_waits())?
  *
- * An SError that is taken from a guest belongs to the guest, to the host or to nobody (serror.c);
- * it is passed on as a virtual SError. An exception class without a handler ends the run with
- * KEEL_EXIT_FAIL and the syndrome, as does a handler that returns VCPU_NOT_MINE.
+ * An SError that is taken from a guest belongs to the guest, to the host or to nobody (serror.c).
+ * The guest or the host gets it as a virtual SError. An exception class without a handler ends the
+ * run with KEEL_EXIT_FAIL and the syndrome, as does a handler that returns VCPU_NOT_MINE.
  *
  * Speed. vcpu_exit() runs at every exit, so what it calls for a vCPU without stages is in this
- * file, static, and the lists of hooks have no gaps and end with NULL. The stages cost a vCPU
- * without any one look at a NULL pointer. Everything uncommon is __noinline.
+ * file, static, and the lists of hooks have no gaps and end with NULL. Stages cost such a vCPU one
+ * test of a NULL pointer here, and the fast exit one in enter.S. Everything uncommon is __noinline.
  *
  * Locking: the CPU owns the vCPU. The tables are written at boot and only read afterwards.
  */

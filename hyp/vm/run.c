@@ -12,9 +12,9 @@
  *        leave_run_state()        VCPU_AWAY, or VCPU_WAITS if the vCPU's thread is to sleep
  *
  * Each step after load_vcpu() can end the run with an exit for the host; put_vcpu() follows in any
- * case. The layers above (trap/, vgic/, timer/, spe/) take part by struct vcpu_hooks. Their
- * functions are kept in one list for each point of the run, without gaps and ended by NULL, since
- * each run calls all of them. .put is called in the reverse order of registration.
+ * case. The layers above (trap/, vgic/, timer/, spe/) take part by struct vcpu_hooks. Those of
+ * their functions that every run calls are kept in one list for each point of the run, without gaps
+ * and ended by NULL. .put is called in the reverse order of registration.
  *
  * Locking. The CPU owns the vCPU: vcpu_take() has set vcpu->owner by compare-and-exchange, and only
  * the owner touches registers and hook state. No lock is held while a guest runs, and none is

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The world switch: a vCPU's system registers onto a CPU and off it. Inside vm/ only. */
+/*
+ * The world switch: a vCPU's system registers onto a CPU and off it. The functions that load and
+ * put are vm/'s own; the layers above look at struct vm_cpu (this_vm_cpu()) and ask about SErrors,
+ * vector lengths and HCR_EL2.
+ */
 #ifndef KEEL_VM_SWITCH_H
 #define KEEL_VM_SWITCH_H
 
