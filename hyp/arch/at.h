@@ -14,17 +14,17 @@
  * at_s1e1r(): stage 1 of EL1's regime, for a read at EL1. The others: at EL0, for a write, by
  * PSTATE.PAN, with stage 2 as well. Return: false if the walk faulted; PAR_EL1 is UNKNOWN then.
  */
-#define DEFINE_AT(name, op)                                                      \
-	static inline bool __must_check name(u64 va)                             \
-	{                                                                        \
+#define DEFINE_AT(name, op)                                                  \
+	static inline bool __must_check name(u64 va)                         \
+	{                                                                    \
 		__asm__ goto("1: " op " %0\n2:\n" EXTABLE("1b", "2b", "%l1") \
-			     :                                                   \
-			     : "r"(va)                                           \
-			     : "memory"                                          \
-			     : fault);                                           \
-		return true;                                                     \
-fault:                                                                           \
-		return false;                                                    \
+			     :                                               \
+			     : "r"(va)                                       \
+			     : "memory"                                      \
+			     : fault);                                       \
+		return true;                                                 \
+fault:                                                                       \
+		return false;                                                \
 	}
 
 DEFINE_AT(at_s1e1r, "at s1e1r,")

@@ -49,9 +49,9 @@
 #include <lib/string.h>
 #include <mm/el2_map.h>
 #include <mm/ownership.h>
+#include <nested/nested.h>
 #include <spe/spe_provider.h>
 #include <spe/spe_vcpu.h>
-#include <nested/nested.h>
 #include <timer/timer.h>
 #include <trap/error.h>
 #include <trap/one_reg.h>

@@ -62,7 +62,7 @@ static u64 read_elrsr(const struct vcpu *vcpu)
 	return empty;
 }
 
-static bool access_gic(struct vcpu *vcpu, struct access *a)
+static bool access_hyp_gic(struct vcpu *vcpu, struct access *a)
 {
 	if (!vcpu->vm->vgic)
 		return false;
@@ -202,7 +202,8 @@ static bool translate(struct vcpu *vcpu, const struct access *a)
 static bool carry_out(struct vcpu *vcpu, struct access *a)
 {
 	return nested_timer_access(vcpu, a->encoding, a->read, &a->value) || access_row(vcpu, a) ||
-	       access_el12(vcpu, a) || access_gic(vcpu, a) || for_all_tlbs(a) || translate(vcpu, a);
+	       access_el12(vcpu, a) || access_hyp_gic(vcpu, a) || for_all_tlbs(a) ||
+	       translate(vcpu, a);
 }
 
 enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)

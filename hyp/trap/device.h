@@ -12,7 +12,13 @@
 #include <vm/exit.h>
 #include <vm/vm.h>
 
-enum trap_device_id { TRAP_DEVICE_VGIC, TRAP_DEVICE_TIMER, TRAP_DEVICE_SPE, TRAP_DEVICE_NESTED, TRAP_DEVICE_COUNT };
+enum trap_device_id {
+	TRAP_DEVICE_VGIC,
+	TRAP_DEVICE_TIMER,
+	TRAP_DEVICE_SPE,
+	TRAP_DEVICE_NESTED,
+	TRAP_DEVICE_COUNT
+};
 
 /*
  * The result of an access to memory: it is not this device's; it is done; or the guest repeats it

@@ -58,6 +58,14 @@ def test_linux_6_12_boots_at_el2(boot):
     assert guest.end("poweroff -f") == OFF
 
 
+@pytest.mark.parametrize("e2h", [0, 1])
+def test_kvm_api_of_el2(hosts, e2h):
+    result = nested_host(hosts, e2h).run("test_el2", 60)
+    assert re.search(r"(\d+) passed, 0 failed", result.output), result.output
+    assert result.status == 0
+
+
 def test_without_the_option_there_is_no_el2(hosts):
     host = hosts.get(host_config())
+    assert host.run("test_el2 off", 60).status == 0
     assert "has no EL2 for guests" in host.run("vmrun --nested /guest/Image 2>&1").output

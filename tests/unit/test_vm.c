@@ -750,6 +750,42 @@ static void spe_is_as_the_machine_was_told(void **state)
 	}
 }
 
+/* All vCPUs of a VM or none, and not with what Keel cannot have at EL2; nobody has it unless told. */
+static void an_el2_is_there_if_keel_was_told(void **state)
+{
+	static const u64 with[] = { BIT(VCPU_SPE), BIT(VCPU_SVE),
+				    BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC), BIT(8) };
+	u64 handle, pages;
+	struct pa run;
+	struct vm *vm;
+
+	machine_start(&(struct machine_config){ .gicv3 = true });
+	vm_set_spe(KEEL_SPE_EMULATED);
+	assert_int_equal(vm_sizes(0, &sizes), 0);
+	assert_false(sizes.features & BIT(VCPU_HAS_EL2));
+	pages = sizes.vcpu_pages;
+	handle = create(0).handle;
+	assert_int_equal(add_vcpu(handle, 0, &run), 0);
+	assert_int_equal(vcpu_init(vm_vcpu(vm_get(handle), 0), 0x4 | BIT(VCPU_HAS_EL2)), -EINVAL);
+	assert_null(vm_vcpu(vm_get(handle), 0)->nested);
+
+	vm_set_nested();
+	assert_int_equal(vm_sizes(0, &sizes), 0);
+	assert_true(sizes.features & BIT(VCPU_HAS_EL2));
+	assert_int_equal(sizes.vcpu_pages, pages + VCPU_NESTED_BYTES / SZ_4K);
+	handle = create(0).handle;
+	assert_int_equal(add_vcpu(handle, 0, &run), 0);
+	assert_int_equal(add_vcpu(handle, 1, &run), 0);
+	vm = vm_get(handle);
+	for (size_t i = 0; i < ARRAY_SIZE(with); i++)
+		assert_int_equal(vcpu_init(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2) | with[i]),
+				 -EINVAL);
+	assert_int_equal(vcpu_init(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2)), 0);
+	assert_true(IS_ALIGNED((u64)vm_vcpu(vm, 0)->nested, SZ_4K));
+	assert_int_equal(vcpu_init(vm_vcpu(vm, 1), 0x4), -EINVAL);
+	assert_int_equal(vcpu_init(vm_vcpu(vm, 1), 0x4 | BIT(VCPU_HAS_EL2)), 0);
+}
+
 static void features_stay_as_they_were(void **state)
 {
 	u64 handle = create(0).handle;
@@ -1041,6 +1077,7 @@ int main(void)
 		TEST(a_run_page_may_be_guest_memory_too),
 		TEST(features_are_what_the_machine_has),
 		TEST(spe_is_as_the_machine_was_told),
+		TEST(an_el2_is_there_if_keel_was_told),
 		TEST(features_stay_as_they_were),
 		TEST(states_are_told_and_set),
 		TEST(stolen_time_is_set_once),
