@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* SOURCES: hyp/nested/nested_stage.c hyp/nested/nested_trap.c hyp/nested/nested_timer.c hyp/nested/nested_regs.c hyp/nested/nested_exception.c hyp/nested/nested_route.c hyp/trap/el2.c hyp/vm/guest_traps.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c tests/unit/fake_panic.c */
+/*
+ * The stage of vCPUs with an EL2: what the hardware is given before an entry in each context, what
+ * becomes of an exit, and that nothing that a guest has in its registers gives the hardware a level
+ * above EL1 or a control that is not allowed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arch/at.h>
+#include <arch/barrier.h>
+#include <arch/ich.h>
+#include <arch/percpu.h>
+#include <arch/reg_bits.h>
+#include <arch/sysreg.h>
+#include <arch/tlb.h>
+#include <cpu/log.h>
+#include <lib/esr.h>
+#include <nested/nested.h>
+#include <nested/nested_regs.h>
+#include <timer/timer.h>
+#include <trap/device.h>
+#include <trap/el2.h>
+#include <trap/impl_regs.h>
+#include <trap/trap.h>
+#include <vgic/vgic.h>
+#include <vm/exit.h>
+#include <vm/run.h>
+#include <vm/switch.h>
+#include <vm/vm_ops.h>
+
+#define VNCR_REG "s3_4_c2_c2_0"
+#define TGE	 BIT(27)
+#define EL2H	 0x3c9
+#define EL1H	 0x3c5
+#define OWN_HCR	 0x80000001ULL /* of any guest */
+#define ESR_ERET (0x1aULL << 26 | ESR_IL)
+#define ESR_HVC	 (0x16ULL << 26 | ESR_IL)
+
+static struct percpu cpu;
+static struct vm_cpu vm_cpu;
+static struct vm vm;
+static struct vcpu vcpu;
+static struct nested_vcpu nested __aligned(4096);
+static struct keel_run page;
+static struct cpu_features features;
+static const struct exit_stage *stage;
+static const struct vcpu_hooks *hooks;
+static const struct trap_device *device;
+static bool (*inject)(struct vcpu *v, u64 esr, u64 far);
+static u64 file[VCPU_SYSREG_COUNT], more_hcr, alarm_at, ats, at_context, undefs;
+static unsigned int flushes, nested_allowed;
+static bool levels[32];
+
+/* ---- below and beside ---- */
+
+const struct cpu_features *vm_features(void)
+{
+	return &features;
+}
+
+u64 vcpu_read_sysreg(const struct vcpu *v, enum vcpu_sysreg reg)
+{
+	return file[reg];
+}
+
+void vcpu_write_sysreg(struct vcpu *v, enum vcpu_sysreg reg, u64 value)
+{
+	file[reg] = value;
+}
+
+void vcpu_add_hooks(const struct vcpu_hooks *new_hooks)
+{
+	hooks = new_hooks;
+}
+
+void exit_set_stage(enum exit_stage_id id, const struct exit_stage *new_stage)
+{
+	assert_int_equal(id, EXIT_STAGE_NESTED);
+	stage = new_stage;
+}
+
+void trap_set_device(enum trap_device_id id, const struct trap_device *new_device)
+{
+	assert_int_equal(id, TRAP_DEVICE_NESTED);
+	device = new_device;
+}
+
+void vcpu_set_el2_inject(bool (*function)(struct vcpu *v, u64 esr, u64 far))
+{
+	inject = function;
+}
+
+void vm_set_nested(void)
+{
+	nested_allowed++;
+}
+
+void vcpu_inject_undef(struct vcpu *v)
+{
+	undefs++;
+}
+
+void trap_step_over(struct vcpu *v, u64 esr)
+{
+	v->regs.pc += 4;
+}
+
+void switch_set_hcr(struct vcpu *v, u64 more)
+{
+	more_hcr = more;
+	fake_sysreg_set("hcr_el2", OWN_HCR | more);
+}
+
+static const struct impl_regs machine = { .midr = 0x410fd4f0 };
+
+const struct impl_regs *impl_regs_machine(void)
+{
+	return &machine;
+}
+
+void tlbi_vmalle1is(void)
+{
+	flushes++;
+}
+
+void tlbi_vmalls12e1is(void)
+{
+	flushes++;
+}
+
+u64 ich_read_vtr(void)
+{
+	return 3;
+}
+
+void vgic_set_timer(struct vcpu *v, u32 intid, bool level)
+{
+	levels[intid] = level;
+}
+
+bool vgic_wakes(struct vcpu *v, u32 intid)
+{
+	return true;
+}
+
+void timer_set_alarm(struct vcpu *v, u64 at)
+{
+	v->alarm = alarm_at = at;
+}
+
+u64 timer_read_sysreg(struct vcpu *v, u32 encoding)
+{
+	return 0x1000000 + encoding;
+}
+
+void timer_write_sysreg(struct vcpu *v, u32 encoding, u64 value)
+{
+}
+
+void fake_dsb(const char *opt)
+{
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+}
+
+u64 ratelimit(struct ratelimit *rl)
+{
+	return ++rl->count;
+}
+
+static bool do_at(u64 va)
+{
+	ats++;
+	at_context = nested.context;
+	fake_sysreg_set("par_el1", va & ~0xfffULL);
+	return true;
+}
+
+bool at_s1e1r(u64 va)
+{
+	return do_at(va);
+}
+
+bool at_s1e0r(u64 va)
+{
+	return do_at(va);
+}
+
+bool at_s1e1w(u64 va)
+{
+	return do_at(va);
+}
+
+bool at_s1e0w(u64 va)
+{
+	return do_at(va);
+}
+
+bool at_s1e1rp(u64 va)
+{
+	return do_at(va);
+}
+
+bool at_s1e1wp(u64 va)
+{
+	return do_at(va);
+}
+
+/* ---- the machine ---- */
+
+static int start(void **state)
+{
+	static const char *const zero[] = { "cntvoff_el2", "vmpidr_el2",   "cptr_el2",
+					    "cnthctl_el2", "cntv_ctl_el0", "cntv_cval_el0",
+					    "par_el1",	   VNCR_REG };
+	size_t i;
+
+	fake_sysreg_reset();
+	for (i = 0; i < ARRAY_SIZE(zero); i++)
+		fake_sysreg_set(zero[i], 0);
+	fake_sysreg_set("hcr_el2", OWN_HCR);
+	fake_sysreg_set("cntpct_el0", 1000);
+	fake_cpu = &cpu;
+	vm_cpu = (struct vm_cpu){ .vcpu = &vcpu };
+	vm_cpu.traps.has_nested = true;
+	vm_cpu.traps.cptr = 0x37ff;
+	vm_cpu.traps.cptr_fp = BIT(10);
+	cpu = (struct percpu){ .vm_cpu = &vm_cpu };
+	memset(&nested, 0, sizeof(nested));
+	memset(file, 0, sizeof(file));
+	memset(levels, 0, sizeof(levels));
+	memset(&features, 0, sizeof(features));
+	vm = (struct vm){ .cntvoff = 500, .vgic = (struct vgic *)&vm };
+	vcpu = (struct vcpu){ .vm = &vm, .nested = &nested, .mpidr = 0x80000001, .run = &page };
+	flushes = undefs = 0;
+	features.reg[ID_REG_MMFR2] = 2ULL << 24; /* NV2 */
+	features.reg[ID_REG_MMFR0] = 1ULL << 60; /* ECV */
+	features.reg[ID_REG_PFR0] = 1ULL << 24;	 /* GIC */
+	nested_init(true, &features);
+	assert_non_null(stage);
+	hooks->reset(&vcpu);
+	return 0;
+}
+
+static enum vcpu_action enter(void)
+{
+	return stage->enter(&vcpu);
+}
+
+/* The guest was left; what it had in the hardware's PSTATE stays. */
+static enum vcpu_action leave(u64 esr)
+{
+	fake_sysreg_set("esr_el2", esr);
+	return stage->exit(&vcpu, GUEST_SYNC);
+}
+
+static u64 sys64(u32 encoding, bool read, unsigned int rt)
+{
+	return 0x18ULL << 26 | ESR_IL | (u64)(encoding >> 14 & 3) << 20 |
+	       (u64)(encoding & 7) << 17 | (u64)(encoding >> 11 & 7) << 14 |
+	       (u64)(encoding >> 7 & 15) << 10 | (u64)rt << 5 | (u64)(encoding >> 3 & 15) << 1 |
+	       read;
+}
+
+/* ---- */
+
+static void nothing_is_registered_unless_asked_and_possible(void **state)
+{
+	struct cpu_features less = features;
+	unsigned int before = nested_allowed;
+
+	nested_init(false, &features);
+	less.reg[ID_REG_MMFR2] = 1ULL << 24;
+	nested_init(true, &less);
+	less = features;
+	less.reg[ID_REG_MMFR0] = 0;
+	nested_init(true, &less);
+	assert_int_equal(nested_allowed, before);
+}
+
+static void it_begins_at_el2_with_the_page_in_the_hardware(void **state)
+{
+	assert_int_equal(vcpu.regs.pstate, EL2H);
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pstate, EL1H);
+	assert_int_equal(fake_sysreg_get(VNCR_REG), (u64)nested.page);
+	assert_int_equal(more_hcr, HCR_NV | HCR_NV2 | HCR_AT);
+	assert_int_equal(fake_sysreg_get("cntvoff_el2"), 0);
+	assert_int_equal(fake_sysreg_get("vmpidr_el2"), 0x80000001);
+	assert_true(fake_sysreg_get("cptr_el2") & BIT(31));
+	assert_int_equal(fake_sysreg_get("cnthctl_el2") & 0x1a000, 0x1a000);
+	assert_int_equal(flushes, 0);
+	assert_int_equal(leave(0x07ULL << 26), VCPU_NOT_MINE);
+	assert_int_equal(vcpu.regs.pstate, EL2H);
+}
+
+static void eret_to_el1_changes_the_hardware(void **state)
+{
+	(void)enter();
+	nested.page[HCR_EL2] = 1ULL << 34 | 1ULL << 19 | 1ULL << 46 |
+			       1ULL << 40; /* TSC and others */
+	nested.page[CNTVOFF_EL2] = 7;
+	nested.page[VMPIDR_EL2] = 0x80000099;
+	nested.page[VBAR_EL1] = 0x12000;
+	nested.page[CNTV_CVAL_EL0] = 1234;
+	nested.page[CNTV_CTL_EL0] = 1;
+	file[SPSR_EL1] = EL1H;
+	file[ELR_EL1] = 0x4000;
+	file[VBAR_EL1] = 0x34000;
+	assert_int_equal(leave(ESR_ERET), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pc, 0x4000);
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pstate, EL1H);
+	assert_int_equal(more_hcr, 1ULL << 19);
+	assert_int_equal(file[VBAR_EL1], 0x12000);
+	assert_int_equal(fake_sysreg_get("cntvoff_el2"), 507);
+	assert_int_equal(fake_sysreg_get("vmpidr_el2"), 0x80000099);
+	assert_int_equal(fake_sysreg_get("cntv_cval_el0"), 1234);
+	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 1);
+	assert_int_equal(fake_sysreg_get("cnthctl_el2") & 0x1a000, 0);
+	assert_int_equal(flushes, 1);
+
+	/* and back by HVC */
+	vcpu.regs.pc = 0x5000;
+	assert_int_equal(leave(ESR_HVC | 5), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pc, 0x34400);
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_int_equal(file[ESR_EL1], ESR_HVC | 5);
+	assert_int_equal(file[ELR_EL1], 0x5000);
+	assert_int_equal(nested.page[VBAR_EL1], 0x12000);
+	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 0);
+	assert_int_equal(nested.page[CNTV_CVAL_EL0], 1234);
+	assert_int_equal(flushes, 2);
+}
+
+static void el1_is_not_entered_with_what_is_missing(void **state)
+{
+	vcpu.regs.pstate = EL1H;
+	nested.page[HCR_EL2] = 1ULL << 34 | 1;
+	assert_int_equal(enter(), KEEL_EXIT_FAIL);
+	assert_int_equal(vcpu.regs.pstate, EL1H);
+	vcpu.regs.pstate = EL2H; /* EL2 itself may have it */
+	assert_int_equal(enter(), VCPU_RESUME);
+	vm_cpu.traps.has_nested = false;
+	vcpu.regs.pstate = EL2H;
+	assert_int_equal(enter(), KEEL_EXIT_FAIL);
+}
+
+/* Whatever is in the page, and wherever an ERET goes. */
+static void the_hardware_gets_no_more_than_is_allowed(void **state)
+{
+	const u64 allowed = 0x57ff6000ULL & ~BIT(15) & ~BIT(27);
+	u64 seed = 99;
+	unsigned int i, entries = 0;
+
+	for (i = 0; i < 200000; i++) {
+		u64 mode;
+
+		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+		nested.page[HCR_EL2] = seed >> 7 & ~(seed & 1 ? 0x11f9ULL : 0);
+		file[SPSR_EL1] = seed >> 20;
+		vcpu.regs.pstate = nested.context == NESTED_EL2 ? EL1H : vcpu.regs.pstate;
+		if (nested.context == NESTED_EL2)
+			(void)leave(ESR_ERET);
+		else
+			(void)leave(ESR_HVC);
+		if (enter() != VCPU_RESUME) {
+			vcpu.regs.pstate = EL2H;
+			continue;
+		}
+		entries++;
+		mode = vcpu.regs.pstate & 0x1f;
+		assert_true(mode == 0 || mode == 4 || mode == 5);
+		if (nested.context == NESTED_EL2)
+			assert_int_equal(more_hcr, HCR_NV | HCR_NV2 | HCR_AT);
+		else
+			assert_int_equal(more_hcr & ~allowed, 0);
+	}
+	assert_true(entries > 10000);
+}
+
+static void fp_traps_at_el1_as_the_hypervisor_says(void **state)
+{
+	vm_cpu.guest_fp_in = true;
+	(void)enter();
+	assert_false(fake_sysreg_get("cptr_el2") & BIT(10));
+	vcpu.regs.pstate = EL1H;
+	nested.own[NESTED_CPTR_EL2] = 0;
+	file[CPACR_EL1] = 0;
+	(void)enter();
+	assert_true(fake_sysreg_get("cptr_el2") & BIT(10));
+	nested.own[NESTED_CPTR_EL2] = 3ULL << 20;
+	(void)enter();
+	assert_false(fake_sysreg_get("cptr_el2") & BIT(10));
+}
+
+static void registers_and_instructions_of_el2(void **state)
+{
+	u64 pc;
+
+	(void)enter();
+	pc = vcpu.regs.pc;
+	vcpu.regs.x[3] = 0x3000;
+	assert_int_equal(leave(sys64(REG_NUM(TTBR0_EL2), false, 3)), VCPU_RESUME);
+	assert_int_equal(file[TTBR0_EL1], 0x3000);
+	assert_int_equal(leave(sys64(REG_NUM(TTBR0_EL2), true, 5)), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.x[5], 0x3000);
+	assert_int_equal(leave(sys64(REG_NUM(ICH_VTR_EL2), true, 5)), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.x[5] & 0x1f, 3);
+	assert_int_equal(vcpu.regs.pc, pc + 12);
+	assert_int_equal(leave(sys64(SYSREG_ENC(1, 4, 8, 7, 0), false, 31)), VCPU_RESUME);
+	assert_int_equal(flushes, 1);
+	/* AT of EL2, and of EL1 */
+	vcpu.regs.x[1] = 0x7000;
+	nested.page[HCR_EL2] = TGE;
+	(void)leave(sys64(SYSREG_ENC(1, 0, 7, 8, 0), false, 1));
+	assert_int_equal(at_context, NESTED_EL2);
+	nested.page[HCR_EL2] = 0;
+	(void)leave(sys64(SYSREG_ENC(1, 0, 7, 8, 0), false, 1));
+	assert_int_equal(at_context, NESTED_EL1);
+	(void)leave(sys64(SYSREG_ENC(1, 4, 7, 8, 0), false, 1));
+	assert_int_equal(at_context, NESTED_EL2);
+	assert_int_equal(nested.context, NESTED_EL2);
+	/* what EL2 does not have is as at EL1 */
+	assert_int_equal(leave(sys64(SYSREG_ENC(3, 4, 1, 2, 0), true, 1)), VCPU_NOT_MINE);
+	assert_int_equal(leave(sys64(REG_NUM(ID_AA64PFR0_EL1), true, 1)), VCPU_NOT_MINE);
+	(void)leave(ESR_ERET | 2);
+	assert_int_equal(undefs, 1);
+}
+
+static void timers_of_el2_set_levels_and_the_alarm(void **state)
+{
+	(void)enter();
+	vcpu.regs.x[1] = 2000;
+	(void)leave(sys64(REG_NUM(CNTP_CVAL_EL0), false, 1)); /* by EL1's name */
+	vcpu.regs.x[1] = 1;
+	(void)leave(sys64(REG_NUM(CNTHP_CTL_EL2), false, 1));
+	assert_int_equal(alarm_at, 2000);
+	assert_false(levels[26]);
+	fake_sysreg_set("cntpct_el0", 2000);
+	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_RESUME);
+	assert_true(levels[26]);
+	assert_int_equal(vcpu.alarm, 0);
+	(void)leave(sys64(REG_NUM(CNTP_CTL_EL0), true, 2));
+	assert_int_equal(vcpu.regs.x[2], 5);
+	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_NOT_MINE);
+	vcpu.regs.x[1] = 0;
+	(void)leave(sys64(REG_NUM(CNTHP_CTL_EL2), false, 1));
+	assert_false(levels[26]);
+	/* the virtual one, by TVAL; a vCPU that waits is woken by it */
+	vcpu.regs.x[1] = 100;
+	(void)leave(sys64(REG_NUM(CNTHV_TVAL_EL2), false, 1));
+	vcpu.regs.x[1] = 1;
+	(void)leave(sys64(REG_NUM(CNTV_CTL_EL0), false, 1));
+	page.wfi.deadline = ~0ULL;
+	assert_int_equal(stage->handled(&vcpu, vcpu_to_host(KEEL_EXIT_WFI)), KEEL_EXIT_WFI);
+	assert_int_equal(page.wfi.deadline, 2100);
+	fake_sysreg_set("cntpct_el0", 2100);
+	(void)leave(ESR_HVC);
+	assert_true(levels[28]);
+	/* PSCI turns the vCPU on: both off */
+	device->cpu_on(&vcpu);
+	assert_false(levels[26] || levels[28]);
+	assert_int_equal(vcpu.regs.pstate, EL2H);
+}
+
+static void exceptions_of_others_making_go_to_the_right_level(void **state)
+{
+	vcpu.regs.pstate = EL2H;
+	assert_true(inject(&vcpu, 0x1234, 5));
+	vcpu.regs.pstate = 0;
+	nested.page[HCR_EL2] = TGE;
+	assert_true(inject(&vcpu, 0x1234, 5));
+	vcpu.regs.pstate = 0;
+	nested.page[HCR_EL2] = 0;
+	assert_false(inject(&vcpu, 0x1234, 5));
+	vcpu.regs.pstate = EL1H;
+	assert_false(inject(&vcpu, 0x1234, 5));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(nothing_is_registered_unless_asked_and_possible, start),
+		cmocka_unit_test_setup(it_begins_at_el2_with_the_page_in_the_hardware, start),
+		cmocka_unit_test_setup(eret_to_el1_changes_the_hardware, start),
+		cmocka_unit_test_setup(el1_is_not_entered_with_what_is_missing, start),
+		cmocka_unit_test_setup(the_hardware_gets_no_more_than_is_allowed, start),
+		cmocka_unit_test_setup(fp_traps_at_el1_as_the_hypervisor_says, start),
+		cmocka_unit_test_setup(registers_and_instructions_of_el2, start),
+		cmocka_unit_test_setup(timers_of_el2_set_levels_and_the_alarm, start),
+		cmocka_unit_test_setup(exceptions_of_others_making_go_to_the_right_level, start),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
