@@ -2,8 +2,8 @@
 /*
  * A vCPU's register file. System registers for which the architecture defines a place in the VNCR
  * page (ARM DDI 0487, D8.12.1.3, FEAT_NV2) lie at that place, so that an index means the same in
- * the page to which VNCR_EL2 points for a vCPU with a virtual EL2 (nested/nested_regs.h). The others
- * follow in the page behind it. An index is the offset in bytes divided by 8.
+ * the page to which VNCR_EL2 points for a vCPU with a virtual EL2 (nested/nested_regs.h). The
+ * others follow in the page behind it. An index is the offset in bytes divided by 8.
  */
 #ifndef KEEL_VM_VCPU_REGS_H
 #define KEEL_VM_VCPU_REGS_H

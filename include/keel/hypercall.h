@@ -127,9 +127,9 @@
  * is shared too often (2^32 - 1 times). Shares memory of the host with the VM. Mapping what is
  * mapped there already is no error, so two vCPUs can fault on one page.
  *
- * Without FEAT_S2FWB memory is cleaned from the data caches before it is mapped, 256 KiB a call at most. x6
- * says how many bytes from the start were cleaned by the calls before this one, and not written
- * since: 0 to begin with; a multiple of 4096, no more than x4.
+ * Without FEAT_S2FWB memory is cleaned from the data caches before it is mapped, 256 KiB a call at
+ * most. x6 says how many bytes from the start were cleaned by the calls before this one, and not
+ * written since: 0 to begin with; a multiple of 4096, no more than x4.
  */
 #define KEEL_HC_VM_MAP	0xc6000014
 #define KEEL_MAP_WRITE	1 /* else read-only */

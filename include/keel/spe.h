@@ -66,9 +66,9 @@
  * profiling unit cannot wait for a page: it is pinned and mapped when INIT returns, which may take
  * a while. -EINTR a signal came (what is there stays; INIT again goes on); -ENOMEM not enough
  * memory, or more than RLIMIT_MEMLOCK; -EFAULT a slot without memory behind it, or memory that
- * cannot be pinned; -EHWPOISON memory that is broken: the thread was sent the SIGBUS of an access to
- * it, whether it blocks that or not. From then on KVM_SET_USER_MEMORY_REGION does the same for a writable slot that
- * it adds or moves, with the same errors: then the slot is not there.
+ * cannot be pinned; -EHWPOISON memory that is broken: the thread was sent the SIGBUS of an access
+ * to it, whether it blocks that or not. From then on KVM_SET_USER_MEMORY_REGION does the same for a
+ * writable slot that it adds or moves, with the same errors: then the slot is not there.
  */
 #define KVM_ARM_VCPU_SPE_INIT 1
 
