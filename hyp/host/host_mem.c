@@ -52,6 +52,10 @@
 #define HOST_RAM_ATTRS	  (STAGE2_RWX | STAGE2_NORMAL)
 #define HOST_DEVICE_ATTRS (STAGE2_RW | STAGE2_NORMAL)
 
+/* What descriptors of pages, and of blocks of 2 MiB, map together with the Contiguous bit. */
+#define GROUP_SIZE	 (16 * SZ_4K)
+#define BLOCK_GROUP_SIZE (16 * SZ_2M)
+
 /* Sizes of a device mapping, largest first. */
 static const u64 device_blocks[] = { SZ_1G, SZ_2M, SZ_4K };
 
@@ -190,23 +194,50 @@ static int merge_around(struct ipa ipa, u64 size, u64 block)
 	return stage2_merge(&host_s2, IPA(start), end - start, NULL);
 }
 
-static bool in_block(u64 ipa)
+/* Whether the host has all of the 2 MiB at @ipa. Reads their states, which are fewer bytes. */
+static bool is_complete(u64 ipa)
 {
-	struct stage2_leaf leaf;
+	struct pa pa = host_ipa_to_pa(IPA(ipa));
+	struct ownership_run run = ownership_run_at(pa, pa.v + SZ_2M);
 
-	return stage2_lookup(&host_s2, IPA(ipa), &leaf) == 0 && leaf.size >= SZ_2M;
+	return run.host && run.size == SZ_2M;
+}
+
+static int visit_page(void *arg, const struct stage2_leaf *leaf)
+{
+	(void)arg;
+	return !leaf->mapped || leaf->size < SZ_2M;
+}
+
+/* Merge the 2 MiB at @ipa, then what it is part of, as long as that has no page of its own. */
+static int merge_complete(struct ipa ipa)
+{
+	static const u64 larger[] = { BLOCK_GROUP_SIZE, SZ_1G };
+	int ret = merge_around(ipa, SZ_2M, SZ_2M);
+
+	for (size_t i = 0; i < ARRAY_SIZE(larger) && !ret; i++) {
+		struct ipa start = IPA(ALIGN_DOWN(ipa.v, larger[i]));
+
+		if (stage2_walk(&host_s2, start, larger[i], visit_page, NULL, NULL))
+			break;
+		ret = merge_around(ipa, SZ_2M, larger[i]);
+	}
+	return ret;
 }
 
 /*
- * Merge what was mapped with its neighbours to blocks. The tables of a whole 1 GiB are read only if
- * a 2 MiB block was made, and not for each page that comes back.
+ * Merge what was mapped with its neighbours: pages to groups, groups to 2 MiB, these to groups and
+ * to 1 GiB. The tables of a larger block are read only if it can be made, and not for each page
+ * that comes back.
  */
 static int merge_with_neighbours(struct ipa ipa, u64 size)
 {
-	int ret = merge_around(ipa, size, SZ_2M);
+	int ret = merge_around(ipa, size, GROUP_SIZE);
+	u64 at;
 
-	if (!ret && (in_block(ipa.v) || in_block(ipa.v + size - 1)))
-		ret = merge_around(ipa, size, SZ_1G);
+	for (at = ALIGN_DOWN(ipa.v, SZ_2M); !ret && at < ipa.v + size; at += SZ_2M)
+		if (is_complete(at))
+			ret = merge_complete(IPA(at));
 	return ret;
 }
 

@@ -36,7 +36,7 @@
 #include <vm/vm_ops.h>
 
 /* Run pages that one step of the VM's end gives back. */
-#define RELEASE_STEP 32
+#define RELEASE_STEP 8
 
 /* The layout of a vCPU's donated pages. The register file is a VNCR page: aligned (D8.12). */
 struct vcpu_memory {

@@ -25,6 +25,7 @@
  * Locking: vm_create() and vm_destroy() are alone with the VM, and take no vm->lock.
  */
 #include <arch/barrier.h>
+#include <arch/ich.h>
 #include <arch/percpu.h>
 #include <arch/tlb.h>
 #include <cpu/assert.h>
@@ -40,8 +41,12 @@
  */
 #define VM_ALIGN SZ_64K
 
-/* Pages after which a step of vm_destroy() gives no further donation back. */
-#define RETURN_PAGES 40
+/*
+ * The limit of a step of vm_destroy(), in pages that are cleared, and what a donation costs besides
+ * its own: it is unmapped here and mapped there. One donation is given back in any case.
+ */
+#define RETURN_PAGES  40
+#define DONATION_COST 16
 
 static const struct cpu_features *machine;
 static struct mmu_caps caps;
@@ -269,21 +274,27 @@ static void hide_newest(struct vm_slot *slot)
 	donation_hide(&donation);
 }
 
+/* Whether a step that has spent @spent pages leaves the next donation to the next step. */
+static bool step_is_over(const struct vm_slot *slot, u64 spent)
+{
+	return spent && (spent + slot->return_pages > RETURN_PAGES || interrupt_waits());
+}
+
 /* Give donations back, newest first. Return: 0; -EAGAIN: there are more; as donation_return(). */
 static int return_memory(struct vm_slot *slot)
 {
-	u64 returned = 0;
+	u64 spent = 0;
 	int ret;
 
 	while (slot->vm || slot->return_pages) {
-		if (returned >= RETURN_PAGES)
-			return -EAGAIN;
 		if (!slot->return_pages)
 			hide_newest(slot);
+		if (step_is_over(slot, spent))
+			return -EAGAIN;
 		ret = donation_return(&(struct donation){ slot->return_pa, slot->return_pages });
 		if (ret)
 			return ret;
-		returned += slot->return_pages;
+		spent += slot->return_pages + DONATION_COST;
 		slot->return_pages = 0;
 	}
 	return 0;

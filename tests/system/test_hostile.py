@@ -112,6 +112,10 @@ def test_a_call_cleans_64_kib_of_caches(run_hostile, cpu, calls, variant):
     assert int(told["sync"]) in (calls, calls + 1)
 
 
+def test_a_vm_of_many_pieces_ends_in_short_calls(run_hostile):
+    run_hostile("pieces", 6, smp=1, extra=("-icount", "shift=0,sleep=off"))
+
+
 @pytest.mark.parametrize(
     "e2h,variant", [(0, "release"), pytest.param(1, "debug", marks=pytest.mark.full)]
 )

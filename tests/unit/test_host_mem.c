@@ -1127,8 +1127,8 @@ static void the_check_finds_zeros_where_they_should_not_be(void **state)
 	expect_disagreement("page 0x50003000");
 }
 
-/* Under a lock, so a page that comes back must not read the tables of a whole 1 GiB. */
-static void a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole(void **state)
+/* Under a lock, so a page that comes back must not read the tables of its 2 MiB, or of 1 GiB. */
+static void a_page_that_comes_back_looks_at_no_more_than_can_be_merged(void **state)
 {
 	u64 base = 0x40000000 + 7 * SZ_2M;
 
@@ -1137,11 +1137,34 @@ static void a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole(void 
 	assert_int_equal(give(base + 3 * PAGE, PAGE), 0);
 	merged = 0;
 	assert_int_equal(take_back(0), 0);
-	assert_int_equal(merged, SZ_2M);
+	assert_int_equal(merged, 16 * PAGE);
 	assert_int_equal(level_of(base), 3);
 	merged = 0;
 	assert_int_equal(take_back(0), 0);
-	assert_int_equal(merged, SZ_2M + SZ_1G);
+	assert_int_equal(merged, 16 * PAGE + SZ_2M + 16 * SZ_2M + SZ_1G);
+	assert_int_equal(level_of(base), 1);
+	check_all("merging");
+}
+
+/* Each of the others could have a table of its own, and each would be read. */
+static void a_2mib_that_comes_back_does_not_look_at_tables_of_others(void **state)
+{
+	u64 base = 0x40000000 + 7 * SZ_2M;
+
+	start(&small_caps, PLENTY);
+	assert_int_equal(give(base + PAGE, PAGE), 0);
+	assert_int_equal(give(base + SZ_2M + PAGE, PAGE), 0);
+	assert_int_equal(give(base + 20 * SZ_2M + PAGE, PAGE), 0);
+	merged = 0;
+	assert_int_equal(take_back(0), 0);
+	assert_int_equal(merged, 16 * PAGE + SZ_2M);
+	assert_int_equal(level_of(base), 2);
+	merged = 0;
+	assert_int_equal(take_back(0), 0);
+	assert_int_equal(merged, 16 * PAGE + SZ_2M + 16 * SZ_2M);
+	merged = 0;
+	assert_int_equal(take_back(0), 0);
+	assert_int_equal(merged, 16 * PAGE + SZ_2M + 16 * SZ_2M + SZ_1G);
 	assert_int_equal(level_of(base), 1);
 	check_all("merging");
 }
@@ -1172,7 +1195,8 @@ int main(void)
 		cmocka_unit_test(what_the_host_does_not_map_cannot_be_given),
 		cmocka_unit_test(counts_of_shares_come_from_the_pool),
 		cmocka_unit_test(a_vms_memory_is_kept_from_the_host_unless_shared),
-		cmocka_unit_test(a_page_that_comes_back_looks_at_its_2mib_unless_they_are_whole),
+		cmocka_unit_test(a_page_that_comes_back_looks_at_no_more_than_can_be_merged),
+		cmocka_unit_test(a_2mib_that_comes_back_does_not_look_at_tables_of_others),
 		cmocka_unit_test(the_check_finds_what_the_tables_should_not_say),
 		cmocka_unit_test(the_check_finds_zeros_where_they_should_not_be),
 	};
