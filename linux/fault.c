@@ -53,6 +53,7 @@ struct fault {
 	bool guess;
 	bool there;	    /* the process had the memory already */
 	bool held;	    /* -EBUSY: somebody holds the page */
+	bool pin_faults;    /* pinning may fault memory in: without, it has failed */
 	int why;	    /* -EBUSY: the kernel's error */
 	unsigned int max;   /* the largest order that may be mapped */
 	unsigned int order; /* the order that was mapped */
@@ -890,7 +891,7 @@ static __always_inline bool are_good(const struct around *around)
 static noinline long pin_one(const struct keel_slot *slot, const struct fault *fault,
 			     struct page **pages, bool *writable)
 {
-	return pin_pages(slot, slot_hva(slot, fault->gfn), 1, fault->guess ? FOLL_NOFAULT : 0,
+	return pin_pages(slot, slot_hva(slot, fault->gfn), 1, fault->pin_faults ? 0 : FOLL_NOFAULT,
 			 pages, !fault->write, writable);
 }
 
@@ -904,7 +905,7 @@ static noinline int pin_around_failed(const struct keel_slot *slot, struct fault
 static int pin_around(const struct keel_slot *slot, struct fault *fault, long count,
 		      struct around *around, bool *writable)
 {
-	unsigned int flags = count > 1 || fault->guess ? FOLL_NOFAULT : 0;
+	unsigned int flags = count > 1 || !fault->pin_faults ? FOLL_NOFAULT : 0;
 	long got = pin_pages(slot, slot_hva(slot, fault->gfn), count, flags, around->pages,
 			     count == 1 && !fault->write, writable);
 
@@ -1183,11 +1184,21 @@ static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 	return -EAGAIN;
 }
 
-/* What was looked at may have changed before it was pinned: mprotect(). */
-static noinline int not_mapped(struct fault *fault, const struct seen *seen, int ret)
+/*
+ * At first pinning does not fault memory in, since no signal could end its wait for userspace
+ * (userfaultfd). If that fails, what was looked at may have changed before it was pinned: then start
+ * over. Otherwise the pin takes a fault of its own, as of a page that the process may only read, and
+ * shares: pin_faults.
+ */
+static noinline int not_mapped(const struct keel_vm *vm, struct fault *fault,
+			       const struct seen *seen, int ret)
 {
-	if (ret == -EFAULT && mmu_interval_check_retry(&seen->slot.watch->notifier, seen->sequence))
+	bool changed = mmu_interval_check_retry(&seen->slot.watch->notifier, seen->sequence);
+
+	if (ret == -EFAULT && (changed || !(fault->guess || fault->pin_faults))) {
+		fault->pin_faults = !changed || vm->page_order;
 		ret = -EAGAIN;
+	}
 	fault->stale += ret == -EAGAIN;
 	return ret;
 }
@@ -1205,7 +1216,7 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, const struct s
 	keel_pin_end(vm);
 	if (vm->memlock)
 		settle_charges(vm);
-	return likely(!ret) ? 0 : not_mapped(fault, seen, ret);
+	return likely(!ret) ? 0 : not_mapped(vm, fault, seen, ret);
 }
 
 #define BLOCK_PAGES   (1UL << PMD_LEAF_ORDER)
@@ -1289,7 +1300,12 @@ static noinline bool wait_for_page(struct fault *fault)
 
 int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 {
-	struct fault fault = { .gfn = ipa >> PAGE_SHIFT, .write = write, .max = orders[0] };
+	struct fault fault = {
+		.gfn = ipa >> PAGE_SHIFT,
+		.write = write,
+		.pin_faults = vm->page_order, /* fault_in() brings one of several pages */
+		.max = orders[0],
+	};
 	int ret;
 
 	do {

@@ -3,6 +3,8 @@
 
 import re
 
+import pytest
+
 import keelvm
 import vms
 
@@ -69,9 +71,12 @@ def test_spe_brings_all_memory(boot):
     assert_calm(machine)
 
 
-def test_what_no_machine_does_on_demand(boot):
+@pytest.mark.parametrize(
+    "kernel", [keelvm.DEFAULT_KERNEL, pytest.param("kernel-6.12-cloud", marks=pytest.mark.full)]
+)
+def test_what_no_machine_does_on_demand(boot, kernel):
     """A vCPU that cannot run any more ends its VM; much memory is taken from a guest in parts."""
-    machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
+    machine = boot(bundle=inject_bundle(kernel), append="quiet keel.console=keep")
     result = machine.run("test_forced", timeout=200)
     assert result.status == 0, result.output
     assert_calm(machine)

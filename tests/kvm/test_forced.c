@@ -6,8 +6,10 @@
  * at it and the pin; and huge pages around a fault are broken, or go. For a shipped module: nothing to
  * test, which is a failure.
  */
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "parameters.h"
@@ -266,6 +268,7 @@ static void test_gone_meanwhile(int advice, size_t size, const char *what)
 	write_number(PIN_MS, 1000);
 	wait_for_pin();
 	must(madvise(mem + HUGE, size, advice), what);
+	bus_count = 0; /* newer kernels tell the caller that they cannot split the huge page */
 	left = pages_there(mem + HUGE);
 	check(result < 0 && (advice == MADV_HWPOISON || !left),
 	      "the fault has not ended (%u pages of the second are left)", left);
@@ -278,6 +281,70 @@ static void test_gone_meanwhile(int advice, size_t size, const char *what)
 	check(!bus_count, "no SIGBUS (%d, %p)", (int)bus_count, bus_address);
 	end_guest(&vm, &vcpu);
 	munmap(room, 2 * BLOCKS * HUGE);
+}
+
+/* ---- memory that goes meanwhile, and that only userspace could bring again ---- */
+
+/* One run, which a signal ends. */
+static void *run_once(void *arg)
+{
+	const struct vcpu *vcpu = arg;
+
+	result = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? errno : 0;
+	return NULL;
+}
+
+/* From here on, userspace brings what is not there. */
+static int discard_for_good(char *mem)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .range = { (uintptr_t)mem, 16 * PAGE },
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = (int)must(syscall(SYS_userfaultfd, O_CLOEXEC), "userfaultfd");
+
+	must(ioctl(fd, UFFDIO_API, &api), "UFFDIO_API");
+	must(ioctl(fd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER");
+	must(madvise(mem, 16 * PAGE, MADV_DONTNEED), "MADV_DONTNEED");
+	return fd;
+}
+
+/* The fault finds a page, and is about to pin it. By then it has gone. A signal ends the wait. */
+static void test_missing_meanwhile(void)
+{
+	char *mem = map_memory(16 * PAGE);
+	struct uffdio_zeropage zero = { .range = { (uintptr_t)mem, 16 * PAGE } };
+	unsigned int tries;
+	struct vm vm;
+	struct vcpu vcpu;
+	pthread_t thread;
+	int fd;
+
+	start_guest(&vm, &vcpu, reads, reads_end);
+	must(madvise(mem, 16 * PAGE, MADV_NOHUGEPAGE), "MADV_NOHUGEPAGE");
+	memset(mem, 1, PAGE);
+	must(set_region(vm.fd, 1, 0, MUCH_BASE, 16 * PAGE, mem), "a slot");
+	must(set_reg(&vcpu, CORE_REG(regs[0]), GUEST_BASE), "x0");
+	expect_mmio(&vcpu, true, MMIO_BASE, 8, "the guest runs");
+	must(set_reg(&vcpu, CORE_REG(regs[0]), MUCH_BASE), "x0");
+	write_number(PIN_MS, 1000);
+	result = -1;
+	pthread_create(&thread, NULL, run_once, &vcpu);
+	wait_for_pin();
+	fd = discard_for_good(mem);
+	check(result < 0, "the fault waits");
+	usleep(1500000);
+	for (tries = 0; result < 0 && tries < 30; tries++) {
+		pthread_kill(thread, SIGALRM);
+		usleep(100000);
+	}
+	check(result == EINTR, "a signal ends the wait for memory that has gone: EINTR (%s)",
+	      result < 0 ? "it waits" : strerror(result));
+	must(ioctl(fd, UFFDIO_ZEROPAGE, &zero), "UFFDIO_ZEROPAGE");
+	pthread_join(thread, NULL);
+	expect_write(&vcpu, MMIO_BASE, 8, 0, "the guest goes on once it is there");
+	close(fd);
+	end_guest(&vm, &vcpu);
+	munmap(mem, 16 * PAGE);
 }
 
 int main(void)
@@ -294,5 +361,6 @@ int main(void)
 	test_broken_neighbour();
 	test_gone_meanwhile(MADV_DONTNEED, HUGE, "MADV_DONTNEED");
 	test_gone_meanwhile(MADV_HWPOISON, PAGE, "MADV_HWPOISON");
+	test_missing_meanwhile();
 	return finish();
 }
