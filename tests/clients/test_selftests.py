@@ -173,7 +173,7 @@ def test_all_programs_are_listed():
 
 
 @pytest.mark.parametrize("program", built(), ids=title)
-def test_selftest(results, program):
+def test_a_selftest_gives_what_it_gives_on_stock_kvm(results, program):
     """The result is stock KVM's, or one that is listed with its reason. Two failures are not alike by themselves."""
     name = title(program)
     if LEFT.get(program):

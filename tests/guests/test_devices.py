@@ -47,7 +47,7 @@ def test_disks_and_consoles(shared, cpu):
 
 
 @pytest.mark.full
-def test_ipa_sizes(shared):
+def test_vmrun_takes_the_ipa_size(shared):
     machine = shared()
     for bits in (32, 36, 40):
         vms.boots_and_ends(machine, f"--ipa-bits {bits}")

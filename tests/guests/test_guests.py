@@ -50,7 +50,7 @@ def shells(machine, vcpus):
 
 
 @pytest.mark.parametrize("kernel,cpu,e2h,host_cpus", QUICK)
-def test_guest_shell(boot, kernel, cpu, e2h, host_cpus):
+def test_a_guest_boots_to_its_shell(boot, kernel, cpu, e2h, host_cpus):
     machine = boot(kernel=kernel, cpu=cpu, e2h=e2h, smp=host_cpus)
     shells(machine, QUICK[kernel, cpu, e2h, host_cpus])
 
@@ -107,7 +107,7 @@ def test_kvm_api_whole(shared, family):
 
 
 @pytest.mark.parametrize("family", KVM_TESTS)
-def test_kvm_api(shared, family):
+def test_kvm_api_answers_as_documented(shared, family):
     machine = shared()
     machine.child.send(f"{QUICK_KVM_TESTS.get(family, f'test_{family}')}; echo family ended with $?\r")
     machine.expect(r"(\d+) passed, (\d+) failed", timeout=keelvm.BOOT_TIMEOUT)

@@ -60,7 +60,7 @@ def test_hibernation_is_refused_with_a_vm(boot, tmp_path):
         ("neoverse-n1", "kernel-6.12-cloud", 1, "virtio-blk-device"),
     ],
 )
-def test_hibernation(boot, tmp_path, cpu, kernel, e2h, device):
+def test_the_host_hibernates_when_no_vm_is_left(boot, tmp_path, cpu, kernel, e2h, device):
     """With the last VM gone memory is written to disk, the machine goes off, and another boot goes on with it."""
     disk = disk_for_swap(tmp_path / "swap", 1 << 30, device)
     host = {"cpu": cpu, "kernel": kernel, "e2h": e2h, "mem": "512M", "extra": disk}

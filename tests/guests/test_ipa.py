@@ -41,7 +41,7 @@ def test_linux_at_the_top_of_the_space(shared):
 
 @pytest.mark.full
 @pytest.mark.parametrize("cpu", CPUS)
-def test_every_size(shared, cpu):
+def test_guests_run_with_every_ipa_size(shared, cpu):
     """Linux at the top of the space, and the API."""
     machine = shared(cpu=cpu)
     limit = CPUS[cpu]
@@ -108,7 +108,7 @@ def test_a_machine_of_36_bits(boot, cpu):
 
 
 @pytest.mark.parametrize("cpu", EACH_CPU)
-def test_strict_ipa(boot, cpu):
+def test_strict_ipa_offers_no_more_than_it_says(boot, cpu):
     machine = boot(cpu=cpu, **SMALL)
     machine.check("echo 1 >/sys/module/keel/parameters/strict_ipa")
     output = machine.run("test_system | grep 'type 0'").output

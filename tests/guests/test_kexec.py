@@ -70,7 +70,7 @@ def next_kernel(machine, cpus):
     assert taint & ~((1 << 12) | (1 << 13)) == 0, "tainted by more than a module from outside"
 
 
-def test_kexec(boot, disk):
+def test_kexec_works_while_a_vm_lives(boot, disk):
     """While a VM lives: its memory is the next kernel's, in which guests run as well."""
     machine = boot(**host_with_kexec(extra=disk))
     guest_alive(machine)
@@ -125,7 +125,7 @@ def test_nothing_is_given_to_keel_once_the_host_restarts(boot):
     ],
     ids=lambda host: "-".join(str(value) for value in host.values()),
 )
-def test_kexec_matrix(boot, disk, host):
+def test_kexec_works_again_and_again(boot, disk, host):
     """A kernel after the other, without and with VMs having run; the last one fills all memory."""
     machine = boot(**host_with_kexec(extra=disk, **host))
     next_kernel(machine, host["smp"])
@@ -151,7 +151,7 @@ def crash_kernel(machine, cpu):
 
 @pytest.mark.full
 @pytest.mark.parametrize("cpu, e2h, crashed", [("max", 0, 0), ("max", 1, 1), ("neoverse-n1", 0, 1)])
-def test_crash_kernel(boot, cpu, e2h, crashed):
+def test_a_crash_kernel_reads_all_of_the_dump(boot, cpu, e2h, crashed):
     """The host dies with a VM alive: /proc/vmcore is read to its end, and Keel goes on."""
     options = f"quiet keel.console=keep keel.e2h={e2h} crashkernel=256M"
     machine = boot(**host_with_kexec("kernel-6.12-cloud", cpu=cpu, mem="1G", append=options))

@@ -11,7 +11,7 @@ import vms
 
 
 @pytest.mark.parametrize("reboots", [5, pytest.param(50, marks=pytest.mark.full)])
-def test_reboot_loop(shared, reboots):
+def test_a_guest_reboots_again_and_again(shared, reboots):
     """One vmrun starts its guest over and over; then the host has the memory that it had."""
     machine = shared()
     vms.boots_and_ends(machine)

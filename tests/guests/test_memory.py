@@ -16,7 +16,7 @@ SIZES = [
 
 
 @pytest.mark.parametrize("size,used,mem", SIZES)
-def test_guest_ram(boot, size, used, mem):
+def test_a_guest_uses_all_of_its_memory(boot, size, used, mem):
     machine = boot(mem=mem)
     # The initial RAM disk is 10 MiB, the kernel 30.
     guest = vms.Guest(machine, f"--cpus 2 --mem {size}M")
@@ -52,7 +52,7 @@ def test_guest_larger_than_the_host(boot):
     survives(machine, before)
 
 
-def test_memory_cgroup(shared):
+def test_guest_memory_is_charged_to_the_cgroup(shared):
     """Guest memory is charged to vmrun's memory cgroup: beyond its limit vmrun is killed."""
     machine = shared()
     vms.boots_and_ends(machine)
@@ -95,7 +95,7 @@ def test_locked_memory_limit(shared):
     survives(machine, before)
 
 
-def test_held_memory(boot):
+def test_a_guest_waits_for_memory_that_is_held(boot):
     """Memory that somebody holds where the kernel wants all to be movable: the guest waits for it."""
     machine = boot(append="quiet keel.console=keep kernelcore=512M")
     assert "Movable" in machine.check("cat /proc/zoneinfo")

@@ -11,7 +11,7 @@ def raw(machine, kind):
     return {"image": path, "initrd": None}
 
 
-def test_panic(shared):
+def test_a_guest_that_panics_resets_or_is_stopped(shared):
     """A guest's panic: it asks for a reset; or it stands still and is stopped."""
     machine = shared()
     guest = vms.Guest(machine, "--cpus 2", cmdline=f"{vms.QUICK} panic=-1")

@@ -116,7 +116,7 @@ def check_payload(machine, case):
 
 @pytest.mark.parametrize("cpu,e2h", MACHINES, scope="module")
 @pytest.mark.parametrize("case", case_params())
-def test_payload(host, case):
+def test_a_payload_passes_all_its_checks(host, case):
     output = check_payload(host, case)
     if "churn" in case.wrap:
         assert int(re.search(r"churn: (\d+) moves", output).group(1)) > 0
@@ -127,7 +127,7 @@ def test_payload(host, case):
 
 @pytest.mark.parametrize("cpu,e2h", MACHINES, scope="module")
 @pytest.mark.parametrize("argument", ["reset", "reset2"])
-def test_reset(host, argument):
+def test_a_reset_is_the_status_of_vmrun(host, argument):
     """SYSTEM_RESET and SYSTEM_RESET2 are vmrun's status; SYSTEM_OFF's is in every other test."""
     case = Case("reset", "psci", cpus=2, options=f"--cmdline 'args: {argument}'")
     assert run_payload(host, case).status == RESET

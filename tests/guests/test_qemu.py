@@ -139,7 +139,7 @@ def test_qemu_discards_memory(boot_with_qemu, cpu, e2h):
 
 
 @pytest.mark.parametrize("cpu,e2h", [("max", 0), ("max", 1), ("neoverse-n1", 0), ("cortex-a57", 0)])
-def test_qemu(boot_with_qemu, cpu, e2h):
+def test_debians_qemu_runs_guests(boot_with_qemu, cpu, e2h):
     machine = boot_with_qemu(cpu=cpu, e2h=e2h)
     uses_devices(machine)
     reboots(machine)

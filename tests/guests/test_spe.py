@@ -29,7 +29,7 @@ def payload(machine, name, options):
 
 
 @pytest.mark.parametrize("cpu,e2h", MACHINES)
-def test_payloads(shared, cpu, e2h):
+def test_spe_does_what_the_payloads_check(shared, cpu, e2h):
     """One boot for all: what SPE does, what is without it, and what else there is beside it."""
     machine = shared(cpu=cpu, e2h=e2h)
     payload(machine, "spe", "--cmdline 'args: absent'")
@@ -43,7 +43,7 @@ def test_payloads(shared, cpu, e2h):
 
 
 @pytest.mark.parametrize("cpu,e2h", [pytest.param("max", 0, id="max-e2h0")])
-def test_moved(shared, cpu, e2h):
+def test_a_profiled_vcpu_may_change_cpus(shared, cpu, e2h):
     """The vCPU changes CPUs all the time."""
     machine = shared(cpu=cpu, e2h=e2h)
     result = machine.run(f"churn {VMRUN} --spe /payloads/spe.img </dev/null", TIMEOUT)
@@ -56,7 +56,7 @@ HW_WARNING = "option keel.spe: not all CPUs have a profiling unit for Keel to us
 
 
 @pytest.mark.parametrize("choice", ["off", "hw"])
-def test_none(boot, choice):
+def test_without_spe_nothing_is_offered(boot, choice):
     """Turned off; and the hardware's asked for, which no CPU of QEMU's has. Nothing is offered."""
     machine = boot(append=f"quiet keel.console=keep keel.spe={choice}")
     assert machine.console.count(HW_WARNING) == (choice == "hw")
@@ -125,7 +125,7 @@ def check_quiet(guest):
 
 
 @pytest.mark.parametrize("cpu,e2h", MACHINES)
-def test_linux(shared, cpu, e2h):
+def test_linux_finds_spe(shared, cpu, e2h):
     machine = shared(cpu=cpu, e2h=e2h)
     guest = start_linux(machine, "--spe --cpus 2")
     assert "probed for CPUs 0-1" in guest.run("dmesg | grep spe-pmu")
@@ -186,7 +186,7 @@ def profile_with_debugger(guest):
     check_samples(output, 2)
 
 
-def test_linux_without(shared):
+def test_linux_without_spe_finds_none(shared):
     """The same guest in a VM without SPE: no such PMU."""
     guest = start_linux(shared(), "--cpus 1")
     assert guest.run("ls /sys/bus/event_source/devices | grep -c spe") == "0"
@@ -330,7 +330,7 @@ def perf_with_debuggers(guest):
 
 @pytest.mark.full
 @pytest.mark.parametrize("cpu,e2h", MACHINES)
-def test_perf(boot, cpu, e2h):
+def test_perf_records_in_a_guest(boot, cpu, e2h):
     """Debian's perf in the guest: record with filters, report, script, system-wide."""
     machine = boot(cpu=cpu, e2h=e2h, bundle=keelvm.guests_bundle().with_name("perf-bundle.cpio"))
     machine.check(f"cat {vms.INITRD} /guest/profile.cpio /guest/perf.cpio >{PERF['initrd']}")
@@ -344,7 +344,7 @@ def test_perf(boot, cpu, e2h):
 
 
 @pytest.mark.full
-def test_api_orders(boot):
+def test_the_api_is_called_in_any_order(boot):
     """tests/kvm/test_spe.c with longer sequences of calls."""
     result = boot().run("test_spe 4 | grep -v '^ok'", PERF_TIMEOUT)
     assert re.search(r"\d+ passed, 0 failed", result.output), result.output
@@ -358,7 +358,7 @@ def statistics(machine):
     return found
 
 
-def test_statistics(boot):
+def test_keelctl_tells_the_statistics(boot):
     """keelctl stat, while a guest profiles itself: its counters grow, and others have none."""
     machine = boot()
     vms.mount_debugfs(machine)

@@ -25,7 +25,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("va_bits,e2h,expected", CASES)
-def test_layout(boot, va_bits, e2h, expected):
+def test_the_layout_is_as_the_options_ask(boot, va_bits, e2h, expected):
     machine = boot(append=f"keel.va_bits={va_bits} keel.e2h={e2h}")
     layouts = [m for m in machine.keel_lines() if "trampoline" in m]
     assert re.search(expected, machine.console), f"the layout is {layouts}, expected {expected!r}"

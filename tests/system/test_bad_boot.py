@@ -34,7 +34,7 @@ def test_not_started_at_el2(start):
     check_stops(start(virtualization=False), "not-el2")
 
 
-def test_no_bundle(start):
+def test_boot_stops_without_a_bundle(start):
     check_stops(start(bundle=None), "bundle-missing")
 
 
@@ -73,7 +73,7 @@ def test_kernel_larger_than_memory(start, plain_bundle, size, reason):
     check_stops(start(bundle=plain_bundle(kernel=bytes(kernel)), mem="512M"), reason)
 
 
-def test_compressed_kernel(start, plain_bundle):
+def test_boot_stops_at_a_compressed_kernel(start, plain_bundle):
     kernel = gzip.compress(keelvm.kernel_image().read_bytes()[: 1 << 20])
     check_stops(start(bundle=plain_bundle(kernel=kernel)), "kernel-gzip")
 

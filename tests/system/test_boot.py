@@ -84,7 +84,7 @@ def test_other_kernels_boot(boot, kernel, variant):
         pytest.param("16G", marks=pytest.mark.full),
     ],
 )
-def test_memory_sizes(boot, mem):
+def test_the_host_has_all_memory_but_keels(boot, mem):
     """The host has all memory but Keel's: what Linux counts differs from the bare machine's by
     little more than what Keel says it kept."""
     machine = boot(mem=mem)

@@ -24,7 +24,7 @@ LEAST_CHECKS = 106
         pytest.param("neoverse-n2", 1, marks=pytest.mark.full),
     ],
 )
-def test_hostcheck(start, make_bundle, cpu, e2h, variant):
+def test_a_bare_metal_host_finds_what_it_was_promised(start, make_bundle, cpu, e2h, variant):
     payload = (keelvm.BUILD / "host" / "payload" / "hostcheck.img").read_bytes()
     bundle = make_bundle(kernel=payload, initrd=b"none", cmdline="none")
     machine = start(cpu=cpu, smp=2, bundle=bundle, append=f"keel.e2h={e2h} keel.smc=0x82000010", variant=variant)

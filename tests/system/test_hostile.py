@@ -32,7 +32,7 @@ def run_hostile(start, make_bundle):
 
 
 @pytest.mark.parametrize("e2h", [0, 1])
-def test_streaming_mode(run_hostile, e2h):
+def test_a_host_in_streaming_mode_stops_nothing(run_hostile, e2h):
     run_hostile("sme", 150, f"keel.e2h={e2h}", smp=1)
 
 
@@ -50,7 +50,7 @@ def test_streaming_mode_without_full_a64(run_hostile, e2h):
         pytest.param(0, "debug", marks=pytest.mark.full),
     ],
 )
-def test_calls(run_hostile, e2h, variant):
+def test_no_hypercall_in_any_state_stops_keel(run_hostile, e2h, variant):
     run_hostile("calls", 25, f"keel.e2h={e2h}", smp=2, variant=variant)
 
 

@@ -17,7 +17,7 @@ def report_after(machine, headline):
 
 
 @pytest.mark.parametrize("kind", sorted(messages.PANIC))
-def test_panic(start, kind):
+def test_a_panic_tells_reason_registers_and_backtrace(start, kind):
     """The reason, registers, the syndrome in words, and a backtrace with names."""
     headline, words, culprit = messages.PANIC[kind]
     machine = start(variant="debug", smp=2, append=f"keel.selftest={kind}")
@@ -98,7 +98,7 @@ def test_release_build_has_no_selftest(boot):
 
 
 @pytest.mark.parametrize("cpu", ["max", "cortex-a53"])
-def test_ownership_selftest(boot, cpu):
+def test_the_host_boots_after_the_selftest_of_ownership(boot, cpu):
     """Pages move between host and Keel, the host's stage 2 follows, and the host then boots."""
     machine = boot(cpu=cpu, variant="debug", append="keel.selftest=ownership")
     assert re.search(messages.SELFTEST_OWNERSHIP, machine.console)

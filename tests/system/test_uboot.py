@@ -11,7 +11,7 @@ BUNDLE_AT = 0x60000000
 UBOOT_PROMPT = "=> "
 
 
-def test_booti(start):
+def test_u_boot_starts_keel_by_booti(start):
     size = keelvm.bundle().stat().st_size
     machine = start(
         bios=UBOOT, loads=((keelvm.keel_image(), IMAGE_AT), (keelvm.bundle(), BUNDLE_AT))

@@ -131,7 +131,7 @@ def test_refuses_with_one_line_that_says_what_to_do(stock_kvm):
         pytest.param("cortex-a57", marks=pytest.mark.full),
     ],
 )
-def test_guest_shell(stock_kvm, cpu):
+def test_vmrun_runs_on_stock_kvm_as_well(stock_kvm, cpu):
     """Two vCPUs, a chosen IPA size, an interactive console, disks; off means 0."""
     machine = stock_kvm(cpu=cpu)
     machine.check("dd if=/dev/urandom of=/tmp/a bs=1M count=2 2>/dev/null; cp /tmp/a /tmp/b")

@@ -84,7 +84,7 @@ def operation(target):
     return ops.Operation("boot", "a boot", "boot", target)
 
 
-def test_targets():
+def test_a_target_is_a_number_or_follows_stock_kvm():
     kvm = {("boot", "boot"): 900, ("guestpart", "boot"): 800}
     assert ops.target_of(operation(700), kvm) == (700, None)
     assert ops.target_of(operation(ops.NONE), kvm) == (None, None)

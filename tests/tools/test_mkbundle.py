@@ -139,18 +139,18 @@ def test_zboot_kernel_is_unpacked(inputs):
         (zboot(b"", b"zstd22"), ["zstd22", "unpack it first"]),
     ],
 )
-def test_bad_kernels(inputs, kernel, words):
+def test_a_file_that_is_no_kernel_is_refused(inputs, kernel, words):
     inputs.kernel.write_bytes(kernel)
     check_error(inputs.make(), "kernel", *words)
     assert not inputs.bundle.exists(), "a bundle was left behind"
 
 
-def test_long_cmdline(inputs):
+def test_a_command_line_that_is_too_long_is_refused(inputs):
     check_error(inputs.make("--cmdline", "x" * 2048), "command line", "2047")
 
 
 @pytest.mark.parametrize("which", ["kernel", "initrd"])
-def test_missing_input(inputs, which):
+def test_an_input_that_is_missing_is_named(inputs, which):
     getattr(inputs, which).unlink()
     check_error(inputs.make(), which, "No such file")
 
@@ -169,7 +169,7 @@ def test_failure_keeps_the_old_bundle(inputs):
 
 
 @pytest.mark.parametrize("missing", ["--kernel", "--initrd", "-o"])
-def test_missing_option(inputs, missing):
+def test_an_option_that_is_missing_is_named(inputs, missing):
     options = {"--kernel": inputs.kernel, "--initrd": inputs.initrd, "-o": inputs.bundle}
     del options[missing]
     result = mkbundle(*[word for option in options.items() for word in option])
@@ -177,7 +177,7 @@ def test_missing_option(inputs, missing):
     assert "usage:" in result.stderr and "missing" in result.stderr
 
 
-def test_help():
+def test_help_names_every_option():
     result = mkbundle("--help")
     assert result.returncode == 0
     for option in ("--kernel", "--initrd", "--cmdline", "--output", "--list"):
