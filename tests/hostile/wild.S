@@ -62,15 +62,15 @@ again:
 	mov	w3, #0x38000000
 	orr	w2, w2, w3
 	b	4f
-3:	and	w2, w2, #7		/* HVC #0, SMC #0; ERET */
+3:	and	w2, w2, #31		/* HVC #0, SMC #0; ERET, after which few get back soon */
 	mov	w3, #0x0002
 	movk	w3, #0xd400, lsl #16
-	cmp	w2, #3
-	cinc	w4, w3, eq
+	cmp	w2, #8
+	cinc	w4, w3, lo
 	mov	w3, #0x03e0
 	movk	w3, #0xd69f, lsl #16
-	cmp	w2, #6
-	csel	w2, w3, w4, hs
+	cmp	w2, #31
+	csel	w2, w3, w4, eq
 4:	adr	x3, slot
 	str	w2, [x3]
 	dc	cvau, x3
