@@ -178,6 +178,17 @@ static void on_bus(int signal, siginfo_t *info, void *context)
 	bus_address = info->si_addr;
 }
 
+/* In @room, twice as large, BLOCKS huge pages, which are the guest's memory at MUCH_BASE. */
+static char *add_huge_pages(struct vm *vm, char *room)
+{
+	char *mem = (char *)(((uintptr_t)room + BLOCKS * HUGE - 1) & ~(BLOCKS * HUGE - 1));
+
+	must(madvise(mem, BLOCKS * HUGE, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	memset(mem, 1, BLOCKS * HUGE);
+	must(set_region(vm->fd, 1, 0, MUCH_BASE, BLOCKS * HUGE, mem), "a slot of huge pages");
+	return mem;
+}
+
 /*
  * A fault brings the huge pages that follow. One of them is broken, and still the process's since it
  * was pinned when the kernel found that.
@@ -185,16 +196,14 @@ static void on_bus(int signal, siginfo_t *info, void *context)
 static void test_broken_neighbour(void)
 {
 	const struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
-	char *room = map_memory(2 * BLOCKS * HUGE);
-	char *mem = (char *)(((uintptr_t)room + BLOCKS * HUGE - 1) & ~(BLOCKS * HUGE - 1));
+	char *room, *mem;
 	struct vm vm;
 	struct vcpu vcpu;
 	long ret;
 
 	start_guest(&vm, &vcpu, reads, reads_end);
-	must(madvise(mem, BLOCKS * HUGE, MADV_HUGEPAGE), "MADV_HUGEPAGE");
-	memset(mem, 1, BLOCKS * HUGE);
-	must(set_region(vm.fd, 1, 0, MUCH_BASE, BLOCKS * HUGE, mem), "a slot of huge pages");
+	room = map_memory(2 * BLOCKS * HUGE);
+	mem = add_huge_pages(&vm, room);
 	must(set_reg(&vcpu, CORE_REG(regs[0]), MUCH_BASE), "x0");
 	expect_mmio(&vcpu, true, MMIO_BASE, 8, "the guest reads the first");
 	sigaction(SIGBUS, &action, NULL);
@@ -245,17 +254,15 @@ static unsigned int pages_there(char *at)
 static void test_gone_meanwhile(int advice, size_t size, const char *what)
 {
 	const struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
-	char *room = map_memory(2 * BLOCKS * HUGE);
-	char *mem = (char *)(((uintptr_t)room + BLOCKS * HUGE - 1) & ~(BLOCKS * HUGE - 1));
+	char *room, *mem;
 	unsigned int left;
 	struct vm vm;
 	struct vcpu vcpu;
 	pthread_t thread;
 
 	start_guest(&vm, &vcpu, reads, reads_end);
-	must(madvise(mem, BLOCKS * HUGE, MADV_HUGEPAGE), "MADV_HUGEPAGE");
-	memset(mem, 1, BLOCKS * HUGE);
-	must(set_region(vm.fd, 1, 0, MUCH_BASE, BLOCKS * HUGE, mem), "a slot of huge pages");
+	room = map_memory(2 * BLOCKS * HUGE);
+	mem = add_huge_pages(&vm, room);
 	must(set_reg(&vcpu, CORE_REG(regs[0]), GUEST_BASE), "x0");
 	expect_mmio(&vcpu, true, MMIO_BASE, 8, "the guest runs");
 	must(set_reg(&vcpu, CORE_REG(regs[0]), MUCH_BASE), "x0");
