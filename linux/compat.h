@@ -69,8 +69,8 @@ static inline struct keel_arm_sea *keel_arm_sea(struct kvm_run *run)
 }
 
 /*
- * Whether the kernel knows that a page of this compound page is broken. It says so of a hugetlb page
- * as a whole, in its head; of a transparent huge page, in a flag beside those of the pages.
+ * Whether the kernel knows that a page of this compound page is broken. It says so of a hugetlb
+ * page as a whole, in its head; of a transparent huge page, in a flag beside those of the pages.
  */
 static inline bool keel_compound_is_broken(struct page *head)
 {

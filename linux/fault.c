@@ -694,8 +694,8 @@ static bool process_has(const struct keel_slot *slot, u64 gfn, unsigned long cou
 }
 
 /*
- * The memory must be aligned to 2^@unit pages as the guest addresses are. @flags as for pin_pages().
- * Return: 0; the kernel's error; or -EFAULT.
+ * The memory must be aligned to 2^@unit pages as the guest addresses are. @flags as for
+ * pin_pages(). Return: 0; the kernel's error; or -EFAULT.
  */
 static long pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, unsigned int unit,
 		      unsigned int flags, struct pinned *pin)
@@ -732,9 +732,9 @@ static long pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order,
 #define AROUND_PAGES 16
 
 /*
- * The kernel notifies the watch when it moves a page to pin it, and also when it tries to and fails.
- * So what was pinned of a slot with a page that cannot be moved would be out of date each time. After
- * so often no more than the page of the fault is pinned.
+ * The kernel notifies the watch when it moves a page to pin it, and also when it tries to and
+ * fails. So what was pinned of a slot with a page that cannot be moved would be out of date each
+ * time. After so often no more than the page of the fault is pinned.
  */
 #define STALE_MAX 2
 
@@ -1186,9 +1186,9 @@ static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 
 /*
  * At first pinning does not fault memory in, since no signal could end its wait for userspace
- * (userfaultfd). If that fails, what was looked at may have changed before it was pinned: then start
- * over. Otherwise the pin takes a fault of its own, as of a page that the process may only read, and
- * shares: pin_faults.
+ * (userfaultfd). If that fails, what was looked at may have changed before it was pinned: then
+ * start over. Otherwise the pin takes a fault of its own, as of a page that the process may only
+ * read, and shares: pin_faults.
  */
 static noinline int not_mapped(const struct keel_vm *vm, struct fault *fault,
 			       const struct seen *seen, int ret)
@@ -1274,10 +1274,10 @@ static int fault_once(struct keel_vm *vm, struct fault *fault)
 }
 
 /*
- * Pinning fails temporarily for a page that must be moved first, out of movable memory or CMA, while
- * somebody else holds it. The kernel's error for that is also the one for a lack of memory. As long
- * as the page is held, be it for a second or for hours, the guest waits; and it can be killed or
- * interrupted meanwhile. Otherwise so many tries are made, a tick apart.
+ * Pinning fails temporarily for a page that must be moved first, out of movable memory or CMA,
+ * while somebody else holds it. The kernel's error for that is also the one for a lack of memory.
+ * As long as the page is held, be it for a second or for hours, the guest waits; and it can be
+ * killed or interrupted meanwhile. Otherwise so many tries are made, a tick apart.
  */
 #define PIN_TRIES  10
 #define HELD_TICKS (HZ / 16) /* between two looks at a page that stays held */

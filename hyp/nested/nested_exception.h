@@ -39,7 +39,8 @@ bool nested_return_is_legal(u64 spsr, u64 hcr);
  * @spsr: SPSR_EL2, any value
  * @now:  PSTATE before
  *
- * An illegal return stays where it is, with PSTATE.IL set: the next instruction takes the exception.
+ * An illegal return stays where it is, with PSTATE.IL set: the next instruction takes the
+ * exception.
  */
 u64 nested_return_pstate(u64 spsr, u64 now, u64 hcr, const struct pstate_features *has);
 

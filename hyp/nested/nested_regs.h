@@ -26,8 +26,8 @@
 #include <vm/vm.h>
 
 /*
- * EL2's registers that EL1's take the place of: name, EL1's, the bits that are in EL1's as well. The
- * others do not exist in the hardware's register, so they are in own[] in either context.
+ * EL2's registers that EL1's take the place of: name, EL1's, the bits that are in EL1's as well.
+ * The others do not exist in the hardware's register, so they are in own[] in either context.
  */
 #define NESTED_LIVE_REGS(X)                                                     \
 	X(SCTLR_EL2, SCTLR_EL1, ~0ULL)                                          \

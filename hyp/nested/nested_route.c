@@ -12,8 +12,8 @@ enum route_control { ROUTE_HCR, ROUTE_MDCR, ROUTE_CPTR, ROUTE_CNTHCTL };
 enum route_access { READS = 1, WRITES = 2, BOTH = 3 };
 
 /*
- * An access to a register in the range traps if one of the bits is 1; if one of @off is 0. The first
- * match does not end the search: several controls may trap a register.
+ * An access to a register in the range traps if one of the bits is 1; if one of @off is 0. The
+ * first match does not end the search: several controls may trap a register.
  */
 static const struct route {
 	u16 first, last; /* encodings */

@@ -124,8 +124,8 @@ static bool access_el12(struct vcpu *vcpu, struct access *a)
 /* ---- TLBI ---- */
 
 /*
- * Any TLBI of EL2, or of EL1 for a VMID of the guest hypervisor's: all that TLBs have of the VM goes,
- * which is more than was asked for. Loaded, so VTTBR_EL2 has the VM's VMID.
+ * Any TLBI of EL2, or of EL1 for a VMID of the guest hypervisor's: all that TLBs have of the VM
+ * goes, which is more than was asked for. Loaded, so VTTBR_EL2 has the VM's VMID.
  */
 static bool for_all_tlbs(const struct access *a)
 {

@@ -2,9 +2,9 @@
 /*
  * A guest hypervisor's leaf combined with the VM's own.
  *
- * Ranges are compared and cut by their alignment: both leaves are powers of two and aligned, so that
- * of two that overlap, the smaller one lies within the larger one. No end of a range is computed:
- * nothing is different at the top of the address space.
+ * Ranges are compared and cut by their alignment: both leaves are powers of two and aligned, so
+ * that of two that overlap, the smaller one lies within the larger one. No end of a range is
+ * computed: nothing is different at the top of the address space.
  */
 #include <lib/errno.h>
 #include <nested/s2_compose.h>
@@ -18,8 +18,8 @@ enum memory_kind { nGnRnE, nGnRE, nGRE, GRE, NON_CACHEABLE, WRITE_THROUGH, WRITE
 static const u8 cacheability[4] = { NON_CACHEABLE, NON_CACHEABLE, WRITE_THROUGH, WRITE_BACK };
 
 /*
- * MemAttr[1:0] of normal memory with FEAT_S2FWB: reserved, Non-cacheable, Write-Back, and as stage 1
- * has it. Neither of the last two takes anything away.
+ * MemAttr[1:0] of normal memory with FEAT_S2FWB: reserved, Non-cacheable, Write-Back, and as stage
+ * 1 has it. Neither of the last two takes anything away.
  */
 static const u8 cacheability_fwb[4] = { NON_CACHEABLE, NON_CACHEABLE, WRITE_BACK, WRITE_BACK };
 

@@ -17,7 +17,9 @@
 /* A call with a function identifier of PSCI; pc is behind it. Return: VCPU_RESUME or an exit. */
 enum vcpu_action guest_psci_call(struct vcpu *vcpu);
 
-/* Start @vcpu after a CPU_ON: registers as after reset, pc and x0 of the call. Its owner, loaded. */
+/*
+ * Start @vcpu after a CPU_ON: registers as after reset, pc and x0 of the call. Its owner, loaded.
+ */
 void guest_psci_start(struct vcpu *vcpu);
 
 /* The version that the VM's guests see; and userspace's choice of it: -EINVAL if it is unknown. */
