@@ -149,10 +149,14 @@ static bool map_missing(struct ipa ipa, u64 esr)
 	return ret >= 0;
 }
 
-/* Data aborts, and trapped SMCs (D1.3.6.4), leave ELR_EL2 at the instruction. */
-static void skip_instruction(void)
+/*
+ * Advance to the next instruction, with PSTATE as if this one had been executed (D1.3). Data
+ * aborts, trapped SMCs (D1.3.6.4) and register accesses leave ELR_EL2 at the instruction.
+ */
+static void finish_instruction(void)
 {
 	write_sysreg(read_sysreg(elr_el2) + 4, elr_el2);
+	write_sysreg(read_sysreg(spsr_el2) & ~(PSR_SS | PSR_BTYPE), spsr_el2);
 }
 
 /*
@@ -181,7 +185,7 @@ static bool access_gic(struct host_regs *regs, u64 esr, struct ipa ipa)
 		return result == HOST_GIC_AGAIN;
 	if (!access.write && access.rt != 31)
 		regs->x[access.rt] = mmio_load_value(&access, data);
-	skip_instruction();
+	finish_instruction();
 	return true;
 }
 
@@ -266,7 +270,7 @@ static void host_handle_smc(struct host_regs *regs, u64 esr)
 {
 	struct smccc_regs *smccc = (struct smccc_regs *)regs->x;
 
-	skip_instruction();
+	finish_instruction();
 	host_count(KEEL_STAT_SMCS);
 	if (!firmware_smc || FIELD_GET(ESR_IMM16, esr) != 0) {
 		regs->x[0] = (u64)SMCCC_RET_NOT_SUPPORTED;
@@ -309,13 +313,6 @@ static void host_handle_fp(struct host_regs *regs, u64 esr)
 {
 	if (!switch_host_fp())
 		host_handle_other(regs, esr);
-}
-
-/* Advance to the next instruction, with PSTATE as if this one had been executed (D1.3). */
-static void finish_instruction(void)
-{
-	skip_instruction();
-	write_sysreg(read_sysreg(spsr_el2) & ~(PSR_SS | PSR_BTYPE), spsr_el2);
 }
 
 /* MRS of S3_0_C0_C1..C7_*: HCR_EL2.TID3. */

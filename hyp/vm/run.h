@@ -105,12 +105,6 @@ void vcpu_set_el2_inject(bool (*inject)(struct vcpu *vcpu, u64 esr, u64 far));
 bool vcpu_has_pending(struct vcpu *vcpu);
 u64 vcpu_deadline(struct vcpu *vcpu);
 
-/* Step over the instruction that trapped. */
-static inline void vcpu_skip_instruction(struct vcpu *vcpu)
-{
-	vcpu->regs.pc += 4;
-}
-
 /* Xn as an operand: register 31 reads as zero and ignores writes. */
 static inline u64 vcpu_get_x(const struct vcpu *vcpu, unsigned int n)
 {

@@ -831,6 +831,64 @@ static void implementation_defined_registers_read_as_zero(void **state)
 	}
 }
 
+/* PSTATE of a host that steps through its code and came here by a branch: SS, BTYPE. */
+#define SPSR_STEPPED (SPSR | BIT(21) | 3 << 10)
+
+static void take_stepped(u64 esr, u64 x0)
+{
+	struct host_regs regs = numbered();
+
+	regs.x[0] = x0;
+	take(esr, false);
+	fake_sysreg_set("spsr_el2", SPSR_STEPPED);
+	host_trap(&regs);
+}
+
+/* After what is emulated SS and BTYPE are 0: the next exception is the step's. */
+static void what_is_emulated_counts_as_executed(void **state)
+{
+	static const struct {
+		const char *what;
+		u64 esr, x0;
+	} rows[] = {
+		{ "MRS of an ID register", 0x18U << 26 | 3 << 20 | 1 << 1 | 1, 0 },
+		{ "MRS of a register that reads as zero", 0x18U << 26 | 3 << 20 | 11 << 10 | 1, 0 },
+		{ "MSR of a register that ignores it", 0x18U << 26 | 3 << 20 | 15 << 10, 0 },
+		{ "load from the GIC", 0x24UL << 26 | ISS_X5, 0 },
+		{ "store to the GIC", 0x24UL << 26 | ISS_X5 | ISS_WR, 0 },
+		{ "forwarded SMC", 0x17U << 26, 0x80000000 },
+		{ "denied SMC", 0x17U << 26, 0xc2000020 },
+		{ "PSCI call that is answered", 0x17U << 26, PSCI_CPU_ON | PSCI_64 },
+		{ "SMC #1", 0x17U << 26 | 1, 0x80000000 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup_world(true);
+		world.fault_result = -EPERM;
+		world.gic_result = HOST_GIC_DONE;
+		take_stepped(ESR_IL | rows[i].esr, rows[i].x0);
+		check_returns_to(PC + 4, rows[i].what);
+	}
+}
+
+/* An instruction that is repeated has not been executed: SS and BTYPE are as they were. */
+static void what_is_repeated_has_not_been_executed(void **state)
+{
+	static const u64 rows[] = { 0x24UL << 26 | 0x07, 0x24UL << 26 | ISS_X5, 0x07U << 26,
+				    0x18U << 26 | 0x12345 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup_world(true);
+		world.fault_result = i ? -EPERM : 0;
+		world.gic_result = HOST_GIC_AGAIN;
+		world.fp_out = true;
+		world.trace_begins = true;
+		take_stepped(ESR_IL | rows[i], 0);
+		assert_int_equal(fake_sysreg_get("elr_el2"), PC);
+		assert_int_equal(fake_sysreg_get("spsr_el2"), SPSR_STEPPED);
+	}
+}
+
 /* Neighbours do not count: writes, MIDR_EL1's row, other op1. */
 static void other_registers_are_not_id_registers(void **state)
 {
@@ -952,6 +1010,8 @@ int main(void)
 		cmocka_unit_test(trace_comes_back_when_it_is_used),
 		cmocka_unit_test(id_registers_are_read_for_the_host),
 		cmocka_unit_test(implementation_defined_registers_read_as_zero),
+		cmocka_unit_test(what_is_emulated_counts_as_executed),
+		cmocka_unit_test(what_is_repeated_has_not_been_executed),
 		cmocka_unit_test(other_registers_are_not_id_registers),
 		cmocka_unit_test(new_pstate_follows_the_id_registers),
 		cmocka_unit_test(after_a_panic_a_cpu_stops_at_its_next_exception),
