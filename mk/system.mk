@@ -68,7 +68,7 @@ $(HOST)/firmware/%.bin: tests/system/firmware/%.S mk/system.mk
 # Programs at EL2, in place of Keel: tests/el2/NAME.c with what they look at.
 EL2_TESTS := $(patsubst tests/el2/%.c,$(HOST)/el2/%.img,$(sort $(wildcard tests/el2/*.c)))
 EL2_CFLAGS := $(subst tests/system/payload/payload.ld,tests/el2/el2.ld,$(PAYLOAD_CFLAGS)) -Ihyp \
-              -D'CLEAN_LINE(at)=str xzr,[at]'
+              -D'CLEAN_LINE(at)=ldr x14,[at];str xzr,[x14]'
 $(HOST)/el2/%.img: tests/el2/%.c tests/el2/start.S tests/el2/el2.ld hyp/arch/foreign.S hyp/cpu/extable.c \
                    $(wildcard hyp/arch/*.h hyp/lib/*.h) mk/system.mk
 	$(call say,EL2,$@)

@@ -22,6 +22,14 @@
 	mrs	x13, hpfar_el2
 	.endm
 
+	.macro	restore_syndrome
+	msr	elr_el2, x9
+	msr	spsr_el2, x10
+	msr	esr_el2, x11
+	msr	far_el2, x12
+	msr	hpfar_el2, x13
+	.endm
+
 	.text
 /* bool foreign_clear(void *start, u64 size) */
 	.globl	foreign_clear
@@ -41,12 +49,14 @@ foreign_clear:
 	extable	.Lclear, .Lclear_end, .Lfaulted
 
 /*
- * bool foreign_clean_inval(const void *start, u64 size): 16 lines an iteration, then the rest.
- * After a fault x0 is the line.
+ * u64 foreign_clean_inval(const void *start, u64 size): 64 lines an iteration, then the rest. After
+ * a fault x0 is the line, and its page is the last one.
  */
 	.globl	foreign_clean_inval
 foreign_clean_inval:
 	keep_syndrome
+	mov	x6, x1                  /* what is returned */
+	mov	x7, x0
 	add	x1, x1, x0
 	mrs	x2, ctr_el0
 	ubfx	x2, x2, #16, #4         /* DminLine: log2 of words */
@@ -54,15 +64,15 @@ foreign_clean_inval:
 	lsl	x2, x3, x2
 	sub	x3, x2, #1
 	bic	x0, x0, x3
-	lsl	x3, x2, #4
+	lsl	x3, x2, #6
 	sub	x4, x1, x3
 	cmp	x1, x3
 	csel	x4, xzr, x4, lo
-	mov	w5, #1                  /* none has faulted */
+	mov	w5, wzr                 /* none has faulted */
 .Llines:
 	cmp	x0, x4
 	b.hi	.Lline
-	.rept	16
+	.rept	64
 	CLEAN_LINE(x0)
 	add	x0, x0, x2
 	.endr
@@ -77,12 +87,21 @@ foreign_clean_inval:
 	extable	.Llines, .Lclean_end, .Lclean_faulted
 .Lcleaned:
 	dsb	sy
-	cbz	w5, .Lfaulted
-	b	.Ldone
+	cbz	w5, 1f
+	restore_syndrome
+1:	mov	x0, x6
+	ret
 .Lclean_faulted:
-	mov	w5, wzr
+	mov	w5, #1
+	mov	x4, xzr
+	and	x6, x0, #~0xfff
+	add	x3, x6, #0x1000
+	cmp	x3, x1
+	csel	x1, x3, x1, lo
+	subs	x6, x6, x7
+	csel	x6, xzr, x6, lo
 	add	x0, x0, x2
-	b	.Llines
+	b	.Lline
 
 /* bool foreign_load(void *to, const void *from): each doubleword is read once */
 	.globl	foreign_load
@@ -160,10 +179,6 @@ foreign_write_reg:
 	b	.Lfaulted
 
 .Lfaulted:
-	msr	elr_el2, x9
-	msr	spsr_el2, x10
-	msr	esr_el2, x11
-	msr	far_el2, x12
-	msr	hpfar_el2, x13
+	restore_syndrome
 	mov	w0, wzr
 	ret

@@ -20,8 +20,11 @@
 /* Fill with zeroes; @start and @size are multiples of 64. Return: false if it faulted. */
 bool __must_check foreign_clear(void *start, u64 size);
 
-/* As dcache_clean_inval_poc(). Return: false if lines have faulted; all others are done. */
-bool __must_check foreign_clean_inval(const void *start, u64 size);
+/*
+ * As dcache_clean_inval_poc(), as far as the end of the first page (4 KiB) with a line that faults;
+ * this page's other lines are done, too. Return: @size; or the bytes before that page.
+ */
+u64 __must_check foreign_clean_inval(const void *start, u64 size);
 
 /*
  * Copy FOREIGN_LOAD bytes from memory that may fault to EL2's, each doubleword by one read; both

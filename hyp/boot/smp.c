@@ -62,6 +62,8 @@ static bool host_ready;
 /* Guards boot_info.features when several CPUs come up at a time. Only the log's lock is inside. */
 static struct spinlock features_lock = SPINLOCK_INIT(LOCK_FEATURES);
 
+STATIC_ASSERT(STACK_SLOT_SIZE % ((EL2_WINDOW_PAGES + 1) * SZ_4K) == 0, "a window is in one table");
+
 int smp_init(void)
 {
 	const struct el2_stack_part stack = { STACK_BASE, STACK_SIZE };

@@ -27,8 +27,8 @@ struct percpu {
 	unsigned int id;   /* index in the order of the device tree's CPUs, 0 at boot */
 	struct vm_cpu *vm_cpu; /* vm/switch.h; NULL until the CPU can run guests */
 	u64 mpidr;	       /* MPIDR_EL1 affinity fields */
-	u64 window_va;	       /* this CPU's page for temporary mappings (mm/el2_map.h) */
-	u64 *window_pte;       /* its descriptor */
+	u64 window_va;	       /* this CPU's pages for temporary mappings (mm/el2_map.h) */
+	u64 *window_pte;       /* their descriptors */
 	u64 window_attrs[2];   /* what that says beside the address: EL2_R, EL2_RW */
 	void *gicr;	   /* SGI frame of its redistributor; NULL without GICv3: host/redist.h */
 	bool trace_buffer; /* it has a trace buffer unit for EL1: vm/host_trace.c */

@@ -98,7 +98,8 @@ static int read_command(u64 pa, bool coherent, struct its_command *command)
 {
 	u8 *page = el2_window_map(PA(ALIGN_DOWN(pa, SZ_4K)), EL2_R);
 	const u8 *from = page + pa % SZ_4K;
-	bool done = (coherent || foreign_clean_inval(from, sizeof(*command))) &&
+	const u64 size = sizeof(*command);
+	bool done = (coherent || foreign_clean_inval(from, size) == size) &&
 		    foreign_load(command, from);
 
 	el2_window_unmap();

@@ -314,7 +314,7 @@ static bool host_party_clear_page(void *ctx, struct pa pa)
 {
 	static struct ratelimit limit;
 	void *page = el2_window_map(pa, EL2_RW);
-	bool done = foreign_clear(page, SZ_4K) && foreign_clean_inval(page, SZ_4K);
+	bool done = foreign_clear(page, SZ_4K) && foreign_clean_inval(page, SZ_4K) == SZ_4K;
 
 	(void)ctx;
 	el2_window_unmap();

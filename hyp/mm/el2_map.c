@@ -9,8 +9,8 @@
  *      linear window   physical memory at a constant offset: the image, donated pages, run pages
  *      private area    devices, the device tree, stacks; handed out from map.private_next upwards,
  *                      with an unmapped guard page behind each part
- *      windows         one page for each CPU, behind its stacks, for memory that is mapped nowhere
- *                      else
+ *      windows         EL2_WINDOW_PAGES for each CPU, behind its stacks, for memory that is mapped
+ *                      nowhere else
  *
  * Two phases. At boot, with the MMU off, tables are accessed at their physical addresses and taken
  * from a range of pages behind the image (map.early_next). el2_map_runtime() ends this: pointers
@@ -22,7 +22,7 @@
  * fail.
  *
  * A window needs no lock and no memory: make_window() makes its tables at boot and keeps the
- * address of the last-level descriptor. To map a page is one store; to unmap it, one store and one
+ * address of the last-level descriptors. To map a page is one store; to unmap it, one store and one
  * TLBI for all CPUs, since all share the tables and may have cached the descriptor speculatively.
  *
  * Locking: el2_map_lock guards the tables and private_next, from el2_map_runtime() on. A CPU's
@@ -440,9 +440,9 @@ static int map_stack_part(u64 slot, struct el2_stack_part part)
 }
 
 /*
- * Make the tables of a CPU's window by mapping a page there. The descriptor is then cleared by a
- * store and not by an unmap, so that the tables stay. From then on the window is changed by one
- * store.
+ * Make the table of a CPU's window by mapping a page there: the first, and all are in one table,
+ * since slots are aligned to their size. The descriptor is then cleared by a store and not by an
+ * unmap, so that the table stays. From then on a page of the window is changed by one store.
  */
 static int make_window(struct percpu *cpu, u64 va)
 {
@@ -470,8 +470,8 @@ static int make_window(struct percpu *cpu, u64 va)
 int el2_map_stacks(struct percpu *cpu, u64 slot_size, struct el2_stack_part stack,
 		   struct el2_stack_part emergency)
 {
-	/* The page behind the slot is the window, and the page behind that is its guard. */
-	u64 slot, size = slot_size + 2 * SZ_4K;
+	/* Behind the slot is the window, and the page behind that is its guard. */
+	u64 slot, size = slot_size + (EL2_WINDOW_PAGES + 1) * SZ_4K;
 	int ret;
 
 	spin_lock(&el2_map_lock);
@@ -496,6 +496,45 @@ void *el2_window_map(struct pa pa, enum el2_prot prot)
 	return el2_window_open(pa, prot).page;
 }
 
+void el2_window_unmap(void)
+{
+	const struct percpu *cpu = this_cpu();
+
+	el2_window_close((struct el2_window){ (char *)cpu->window_va, cpu->window_pte });
+}
+
+void *el2_window_map_pages(struct pa pa, unsigned int count, enum el2_prot prot)
+{
+	const struct percpu *cpu = this_cpu();
+	u64 *pte = cpu->window_pte, *end = pte + count, attrs = cpu->window_attrs[prot];
+
+	if (count == 1)
+		return el2_window_map(pa, prot);
+	for (u64 at = pa.v; pte < end; pte++, at += SZ_4K)
+		pte_write(pte, el2_window_pte(at, attrs));
+	dsb(ishst);
+	isb();
+	return (void *)cpu->window_va;
+}
+
+void el2_window_unmap_pages(unsigned int count)
+{
+	const struct percpu *cpu = this_cpu();
+	u64 *pte = cpu->window_pte, *end = pte + count, page = tlbi_va(cpu->window_va);
+
+	if (count == 1) {
+		el2_window_unmap();
+		return;
+	}
+	for (; pte < end; pte++)
+		pte_write(pte, 0);
+	dsb(ishst);
+	for (u64 behind = page + count; page < behind; page++)
+		tlbi_vae2is(page);
+	tlb_sync();
+	isb();
+}
+
 static u64 window_physical(u64 pte)
 {
 	/* D8.3.1.2: with DS, OA[51:50] are in bits 9:8 */
@@ -507,18 +546,11 @@ static u64 window_physical(u64 pte)
 u64 el2_physical(u64 va)
 {
 	const struct percpu *cpu = this_cpu();
-	u64 pte, pa = va - map.layout.linear_offset;
+	u64 pte, pa = va - map.layout.linear_offset, page = (va - cpu->window_va) / SZ_4K;
 
-	if (ALIGN_DOWN(va, SZ_4K) == cpu->window_va) {
-		pte = READ_ONCE(*cpu->window_pte);
+	if (page < EL2_WINDOW_PAGES) {
+		pte = READ_ONCE(cpu->window_pte[page]);
 		return pte & PTE_VALID ? window_physical(pte) | (va & (SZ_4K - 1)) : ~0ULL;
 	}
 	return pa >= map.layout.linear_start.v && pa < map.layout.linear_end.v ? pa : ~0ULL;
-}
-
-void el2_window_unmap(void)
-{
-	const struct percpu *cpu = this_cpu();
-
-	el2_window_close((struct el2_window){ (char *)cpu->window_va, cpu->window_pte });
 }

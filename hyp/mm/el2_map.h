@@ -115,6 +115,19 @@ int __must_check el2_map_stacks(struct percpu *cpu, u64 slot, struct el2_stack_p
 void *el2_window_map(struct pa pa, enum el2_prot prot);
 
 /**
+ * el2_window_map_pages() - map adjacent pages of host or guest memory in this CPU's window
+ * @pa:    the first; as for el2_window_map(), and likewise not nested
+ * @count: 1 to EL2_WINDOW_PAGES
+ *
+ * Return: the first page.
+ */
+#define EL2_WINDOW_PAGES 7
+void *el2_window_map_pages(struct pa pa, unsigned int count, enum el2_prot prot);
+
+/* The end of el2_window_map_pages() of @count pages. */
+void el2_window_unmap_pages(unsigned int count);
+
+/**
  * el2_physical() - the physical address of an address of EL2, without a lock
  * @va: in this CPU's window while a page is mapped there, or in the linear window
  *

@@ -29,15 +29,18 @@ struct el2_window {
  * speculatively. So closing the window invalidates the TLBs of all CPUs: an entry that survived
  * could conflict with that of the next page.
  */
+/* D8.3.1.2: OA[51:50], which only descriptors with DS have, are in bits 9:8. */
+static inline u64 el2_window_pte(u64 pa, u64 attrs)
+{
+	return (pa & GENMASK(49, 12)) | pa >> 50 << 8 | attrs;
+}
+
 static inline struct el2_window el2_window_open(struct pa pa, enum el2_prot prot)
 {
 	const struct percpu *cpu = this_cpu();
 	struct el2_window window = { (char *)cpu->window_va, cpu->window_pte };
-	u64 pte = pa.v & GENMASK(49, 12);
 
-	/* D8.3.1.2: OA[51:50], which only descriptors with DS have, are in bits 9:8 */
-	pte |= pa.v >> 50 << 8;
-	pte_write(window.pte, pte | cpu->window_attrs[prot]);
+	pte_write(window.pte, el2_window_pte(pa.v, cpu->window_attrs[prot]));
 	dsb(ishst);
 	isb();
 	return window;

@@ -430,7 +430,7 @@ static int check_states(struct transfer *t)
 			return refusal;
 		if (byte == OWNERSHIP_BYTE_SHARES || byte == BYTE_COUNTED)
 			t->counted = true;
-		run = run_length(t->bytes + i, n - i);
+		run = i + 1 == n ? 1 : run_length(t->bytes + i, n - i);
 		t->uniform = run == n;
 	}
 	return 0;
@@ -830,9 +830,11 @@ u32 ownership_share_count(struct pa pa)
 
 int ownership_may_share(struct pa pa, u64 size)
 {
-	struct transfer t = { .kind = SHARE, .pa = pa, .size = size };
-	int err = range_bytes(pa, size, &t.bytes);
+	struct transfer t;
+	int err;
 
+	transfer_init(&t, SHARE, pa, size);
+	err = range_bytes(pa, size, &t.bytes);
 	return err ? err : check_states(&t);
 }
 

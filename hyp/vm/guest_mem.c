@@ -48,10 +48,11 @@
 
 /*
  * Without FEAT_S2FWB: bytes that one call may clean from the caches, line by line, while no
- * interrupt waits. A line takes two instructions, and a page some sixty: 12,000 in all for lines of
- * 64 bytes.
+ * interrupt waits; and bytes between two looks whether one does. A line takes two instructions, and
+ * a page some twenty: 10,000 and 1,100 in all for lines of 64 bytes.
  */
 #define CLEAN_STEP SZ_256K
+#define CLEAN_PART (EL2_WINDOW_PAGES * SZ_4K)
 
 /* State of a leaf that changes while it is mapped; not attributes. */
 #define STATE_ATTRS ((unsigned int)STAGE2_OLD | STAGE2_CLEAN)
@@ -149,39 +150,38 @@ static bool maps_device(enum stage2_attrs attrs)
 
 /* ---- caches ---- */
 
-static bool clean_page(struct pa pa)
+/* At most CLEAN_PART bytes. Return: those before the first page that faults. */
+static u64 clean_part(struct pa pa, u64 size)
 {
-	bool done = foreign_clean_inval(el2_window_map(pa, EL2_RW), SZ_4K);
+	unsigned int pages = (unsigned int)(size / SZ_4K);
+	u64 done = foreign_clean_inval(el2_window_map_pages(pa, pages, EL2_RW), size);
 
-	el2_window_unmap();
+	el2_window_unmap_pages(pages);
 	return done;
 }
 
 /*
- * Clean and invalidate the data caches for [pa, pa + size), unless FEAT_S2FWB makes that needless.
- * A guest may use its memory with caches off: without this, host and guest could see data that the
- * other one wrote before. Not called when a VM ends: docs/vms.md says why.
+ * Clean and invalidate the data caches for [pa, pa + size). Not called with FEAT_S2FWB. A guest may
+ * use its memory with caches off: without this, host and guest could see data that the other one
+ * wrote before. Not called when a VM ends: docs/vms.md says why.
  *
- * The call stops after the page at which an interrupt of the host waits, since maintenance of a
+ * The call stops after the part in which an interrupt of the host comes, since maintenance of a
  * page can take long; and after a page that faults, since each of its lines may take an exception.
  *
  * @left: bytes that may still be cleaned. Return: bytes that are done; *@faulted: whether a
  * part of them could not be cleaned.
  */
-static u64 clean_some(const struct s2_context *ctx, struct pa pa, u64 size, u64 *left,
-		      bool *faulted)
+static u64 clean_some(struct pa pa, u64 size, u64 *left, bool *faulted)
 {
-	u64 at;
+	u64 at = 0, part, done;
 
 	*faulted = false;
-	for (at = 0; at < size && *left; at += SZ_4K) {
-		*left -= SZ_4K;
-		if (ctx->stage2.fwb)
-			continue;
-		if (!clean_page(PA(pa.v + at)))
-			*faulted = true;
-		if (*faulted || interrupt_waits())
-			*left = 0;
+	while (at < size && *left) {
+		part = MIN(MIN(size - at, *left), CLEAN_PART);
+		done = clean_part(PA(pa.v + at), part);
+		*faulted = done < part;
+		at += *faulted ? done + SZ_4K : part;
+		*left = *faulted || interrupt_waits() ? 0 : *left - part;
 	}
 	return at;
 }
@@ -194,7 +194,7 @@ static bool clean_unmapped(struct vm *vm, u64 *clean_left)
 {
 	struct vm_unclean *left = &vm->unclean;
 	bool faulted;
-	u64 done = clean_some(&vm->s2, left->pa, left->size, clean_left, &faulted);
+	u64 done = clean_some(left->pa, left->size, clean_left, &faulted);
 
 	left->pa.v += done;
 	left->size -= done;
@@ -219,7 +219,7 @@ static int clean_to_map(struct s2_context *ctx, const struct page_move *move,
 
 	if (ctx->stage2.fwb || from >= end)
 		return 0;
-	done = clean_some(ctx, PA(from), end - from, &clean->left, &faulted);
+	done = clean_some(PA(from), end - from, &clean->left, &faulted);
 	if (faulted)
 		return -EFAULT;
 	clean->end = from + done;
@@ -760,7 +760,7 @@ static void flush_extent(struct s2_context *ctx, u64 *at, u64 end, u64 *budget, 
 
 	find_extent(ctx, &extent, IPA(*at), end, *clean_left, budget);
 	if (extent.mapped && !maps_device(extent.attrs))
-		extent.size = clean_some(ctx, extent.pa, extent.size, clean_left, &faulted);
+		extent.size = clean_some(extent.pa, extent.size, clean_left, &faulted);
 	*at += extent.size;
 }
 

@@ -258,7 +258,7 @@ int __must_check vcpu_set_steal_time(struct vcpu *vcpu, u64 ipa);
  * vm_flush_caches() - clean and invalidate data caches for all of the VM's memory
  * @at: IPA to start at, 0 at first; out: where to continue
  *
- * Takes vm->lock. Each call does a bounded part.
+ * Not called with FEAT_S2FWB. Takes vm->lock. Each call does a bounded part.
  *
  * Return: 0 at the end; -EAGAIN.
  */

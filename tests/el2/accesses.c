@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * EL2's accesses that may fault (hyp/arch/foreign.h, sysreg.h), executed on QEMU's `virt` machine
- * at addresses where nothing answers. In emulators cache instructions never fault, so a store takes
- * the place of DC CIVAC, which also shows which lines were reached.
+ * at addresses where nothing answers. In emulators cache instructions never fault, so a load
+ * and a store take the place of DC CIVAC, which also show which lines were reached.
  */
 #include <arch/foreign.h>
 #include <arch/sysreg.h>
@@ -14,7 +14,9 @@
 
 #define RAM	0x40000000UL /* QEMU's boot code is here, and is not needed any more */
 #define NOTHING (RAM - 0x10000)
+#define PAGE	0x1000UL
 #define LINE	64UL
+#define LINES	256UL /* four pages */
 #define PATTERN 0x5a5a5a5a5a5a5a5aUL
 /* The manual leaves this encoding unallocated. */
 #define UNALLOCATED s3_3_c2_c4_7
@@ -132,31 +134,86 @@ static u64 lines_done(u64 at, u64 size)
 	return n;
 }
 
-/* The whole range must be reached, however much of it faults. */
-static void clean(const char *what, u64 at, u64 size, u64 bad)
-{
-	u64 first = at & ~(LINE - 1), end = (at + size + LINE - 1) & ~(LINE - 1), before = faults;
-	u64 ram = first < RAM ? RAM : first;
+/* Lines [first, first + count) of RAM. */
+struct lines {
+	u64 first, count;
+};
 
-	fill(RAM, 0x4000);
-	set_syndrome();
-	check(what, foreign_clean_inval((const void *)at, size), !bad);
-	check_syndrome(before, bad);
-	check("... all that is there is done", lines_done(ram, end - ram), (end - ram) / LINE);
-	check("... and no more", lines_done(RAM, 0x4000), (end - ram) / LINE);
+static bool has_line(struct lines lines, u64 line)
+{
+	return line - lines.first < lines.count;
 }
+
+/* CLEAN_LINE() writes zero where the line points to: to itself, or to nothing. */
+static void fill_lines(struct lines bad)
+{
+	for (u64 i = 0; i < LINES; i++)
+		*(volatile u64 *)(RAM + i * LINE) = has_line(bad, i) ? NOTHING : RAM + i * LINE;
+}
+
+/* Lines that are not as they should be when @wanted have been cleaned, of which @bad fault. */
+static u64 lines_wrong(struct lines wanted, struct lines bad)
+{
+	u64 n = 0;
+
+	for (u64 i = 0; i < LINES; i++) {
+		bool done = !*(volatile u64 *)(RAM + i * LINE);
+
+		n += done != (has_line(wanted, i) && !has_line(bad, i));
+	}
+	return n;
+}
+
+/*
+ * Clean [RAM + @offset, + @size), where lines @bad fault: that must reach lines @wanted, meet
+ * @faulted faults, and return @result.
+ */
+static void clean(const char *what, u64 offset, u64 size, struct lines bad, struct lines wanted,
+		  u64 faulted, u64 result)
+{
+	u64 before = faults;
+
+	fill_lines(bad);
+	set_syndrome();
+	check(what, foreign_clean_inval((const void *)(RAM + offset), size), result);
+	check_syndrome(before, faulted);
+	check("... which cleans all that it should, and no more", lines_wrong(wanted, bad), 0);
+}
+
+#define NONE		      ((struct lines){ 0, 0 })
+#define BAD(first, count)     ((struct lines){ first, count })
+#define REACHES(first, count) ((struct lines){ first, count })
 
 static void check_cleaning(void)
 {
-	clean("clean a page", RAM + 0x1000, 0x1000, 0);
-	clean("clean a line", RAM + LINE, LINE, 0);
-	clean("clean parts of two lines", RAM + LINE + 40, 48, 0);
-	clean("clean 37 lines", RAM + 3 * LINE, 37 * LINE, 0);
-	clean("clean a page whose first line faults", RAM - LINE, 0x1000, 1);
-	clean("clean a page of which half faults", RAM - 0x800, 0x1000, 32);
-	clean("clean a page of which all but a line faults", RAM - 0x1000 + LINE, 0x1000, 63);
-	clean("clean less than 16 lines, the first of which fault", RAM - 5 * LINE - 8, 9 * LINE,
-	      6);
+	clean("clean a page", PAGE, PAGE, NONE, REACHES(64, 64), 0, PAGE);
+	clean("clean a line", LINE, LINE, NONE, REACHES(1, 1), 0, LINE);
+	clean("clean parts of two lines", LINE + 40, 48, NONE, REACHES(1, 2), 0, 48);
+	clean("clean 37 lines", 3 * LINE, 37 * LINE, NONE, REACHES(3, 37), 0, 37 * LINE);
+	clean("clean 151 lines", 3 * LINE, 151 * LINE, NONE, REACHES(3, 151), 0, 151 * LINE);
+	clean("clean four pages", 0, 4 * PAGE, NONE, REACHES(0, 256), 0, 4 * PAGE);
+}
+
+static void check_cleaning_what_faults(void)
+{
+	clean("clean a page whose first line faults", PAGE, PAGE, BAD(64, 1), REACHES(64, 64), 1,
+	      0);
+	clean("clean a page whose last line faults", PAGE, PAGE, BAD(127, 1), REACHES(64, 64), 1,
+	      0);
+	clean("clean a page of which half faults", PAGE, PAGE, BAD(80, 32), REACHES(64, 64), 32, 0);
+	clean("clean a page that faults", PAGE, PAGE, BAD(0, 256), REACHES(64, 64), 64, 0);
+	clean("clean lines, some of which fault", 5 * LINE + 8, 9 * LINE, BAD(7, 3), REACHES(5, 10),
+	      3, 0);
+	clean("clean three pages, of which the first faults", PAGE, 3 * PAGE, BAD(70, 1),
+	      REACHES(64, 64), 1, 0);
+	clean("clean three pages, of which the second faults", PAGE, 3 * PAGE, BAD(128, 2),
+	      REACHES(64, 128), 2, PAGE);
+	clean("clean three pages, of which the last two fault", PAGE, 3 * PAGE, BAD(191, 65),
+	      REACHES(64, 128), 1, PAGE);
+	clean("clean three pages, of which the last faults", PAGE, 3 * PAGE, BAD(255, 1),
+	      REACHES(64, 192), 1, 2 * PAGE);
+	clean("clean from within a page to one that faults", 3 * LINE, 2 * PAGE, BAD(100, 1),
+	      REACHES(3, 125), 1, PAGE - 3 * LINE);
 }
 
 static void check_clearing(void)
@@ -298,6 +355,7 @@ static void check_sysregs(void)
 void el2_main(void)
 {
 	check_cleaning();
+	check_cleaning_what_faults();
 	check_clearing();
 	check_reading();
 	check_registers();

@@ -647,8 +647,8 @@ static void check_slot(const struct percpu *cpu)
 		assert_true(l.pa >= ram_pa && l.pa < ram_pa + RAM_SIZE);
 	}
 	check_hole(slot - PAGE);
-	check_hole(cpu->window_va);
-	check_hole(cpu->window_va + PAGE);
+	for (u64 i = 0; i <= EL2_WINDOW_PAGES; i++)
+		check_hole(cpu->window_va + i * PAGE);
 	assert_true(cpu->window_va >= slot + SLOT);
 }
 
@@ -737,6 +737,42 @@ static void a_window_shows_one_page_at_a_time(void **state)
 	}
 }
 
+static void a_window_shows_adjacent_pages(void **state)
+{
+	const struct pa pa = PA(0x80000000);
+
+	EACH_MACHINE(m)
+	{
+		struct percpu cpus[3] = { 0 };
+
+		boot(m, 100);
+		for (size_t i = 0; i < ARRAY_SIZE(cpus); i++)
+			assert_int_equal(el2_map_stacks(&cpus[i], SLOT, stack, emergency), 0);
+		for (unsigned int count = 1; count <= EL2_WINDOW_PAGES; count++) {
+			u64 va = cpus[count % 3].window_va;
+
+			set_this_cpu(&cpus[count % 3]);
+			tlb_begin();
+			assert_int_equal((u64)el2_window_map_pages(pa, count, EL2_RW), va);
+			assert_false(tlb.unpublished);
+			for (u64 at = 0; at < count * PAGE; at += PAGE) {
+				check_page(va + at, pa.v + at, "rw");
+				assert_int_equal(el2_physical(va + at + 8), pa.v + at + 8);
+			}
+			check_hole(va + count * PAGE);
+			assert_int_equal(el2_physical(va + count * PAGE), ~0ULL);
+			tlb_begin();
+			el2_window_unmap_pages(count);
+			assert_int_equal(tlb.issued, count);
+			assert_int_equal(tlb.done, count);
+			for (u64 i = 0; i < count; i++) {
+				check_hole(va + i * PAGE);
+				assert_int_equal(tlb.va[i], (va + i * PAGE) & GENMASK(55, 12));
+			}
+		}
+	}
+}
+
 /* ---- consistency ---- */
 
 static void map_and_unmap(void *arg)
@@ -795,6 +831,7 @@ int main(void)
 		cmocka_unit_test(stacks_have_pages_of_their_own_and_guards),
 		cmocka_unit_test(stacks_that_do_not_fit_are_refused),
 		cmocka_unit_test(a_window_shows_one_page_at_a_time),
+		cmocka_unit_test(a_window_shows_adjacent_pages),
 		cmocka_unit_test(a_change_of_tables_that_are_not_sane_is_a_panic),
 	};
 

@@ -591,21 +591,25 @@ static void memory_whose_caches_cannot_be_cleaned_is_not_mapped(void **state)
 /* Each of its lines may be an exception: no call does two such pages, nor much beside one. */
 static void pages_that_fault_are_cleaned_one_a_call(void **state)
 {
+	const u64 pages = 2 * EL2_WINDOW_PAGES + 3;
 	struct pa pa;
-	u64 at = 0;
+	u64 at;
 
 	vm_put(vm);
 	start_vm(&(struct machine_config){ .no_fwb = true, .dic = true }, 40, 64);
-	pa = machine_alloc(8, SZ_4K);
-	assert_int_equal(map(0, pa.v, 8 * SZ_4K, RWX), 0);
-	machine_bad_page = pa.v + 2 * SZ_4K;
-	machine_pages_cleaned = 0;
-	assert_int_equal(vm_flush_caches(vm, &at), -EAGAIN);
-	assert_int_equal(at, 3 * SZ_4K);
-	assert_int_equal(machine_pages_cleaned, 2);
-	while (vm_flush_caches(vm, &at) == -EAGAIN)
-		;
-	assert_int_equal(machine_pages_cleaned, 7);
+	pa = machine_alloc(pages, SZ_4K);
+	assert_int_equal(map(0, pa.v, pages * SZ_4K, RWX), 0);
+	for (u64 bad = 0; bad < pages; bad++) {
+		machine_bad_page = pa.v + bad * SZ_4K;
+		machine_pages_cleaned = at = 0;
+		assert_int_equal(vm_flush_caches(vm, &at), -EAGAIN);
+		assert_int_equal(at, (bad + 1) * SZ_4K);
+		assert_int_equal(machine_pages_cleaned, bad);
+		while (vm_flush_caches(vm, &at) == -EAGAIN)
+			;
+		assert_int_equal(machine_pages_cleaned, pages - 1);
+	}
+	machine_bad_page = 0;
 }
 
 /* Which memory of a guest's faults when EL2 reads it, too, and where it is. */
@@ -640,28 +644,29 @@ static void memory_that_has_failed_does_not_answer(void **state)
 	machine_bad_page = 0;
 }
 
-/* However often: each call cleans a page, or the host would not come further. */
+/* However often: each call cleans a part, or the host would not come further. */
 static void cleaning_stops_where_an_interrupt_of_the_host_waits(void **state)
 {
+	const u64 part = EL2_WINDOW_PAGES, pages = 3 * part + 1;
 	u64 at = 0, clean = 0;
 	struct pa pa;
 
 	vm_put(vm);
 	start_vm(&(struct machine_config){ .no_fwb = true, .dic = true }, 40, 64);
-	pa = machine_alloc(4, SZ_4K);
+	pa = machine_alloc(pages, SZ_4K);
 	machine_interrupt_waits = true;
-	for (unsigned int page = 1; page < 4; page++) {
-		assert_int_equal(map_from(&clean, 0, pa.v, 4 * SZ_4K, RWX), -EAGAIN);
-		assert_int_equal(machine_pages_cleaned, page);
+	for (u64 cleaned = part; cleaned < pages; cleaned += part) {
+		assert_int_equal(map_from(&clean, 0, pa.v, pages * SZ_4K, RWX), -EAGAIN);
+		assert_int_equal(machine_pages_cleaned, cleaned);
 	}
-	assert_int_equal(map_from(&clean, 0, pa.v, 4 * SZ_4K, RWX), 0);
-	assert_int_equal(machine_pages_cleaned, 4);
+	assert_int_equal(map_from(&clean, 0, pa.v, pages * SZ_4K, RWX), 0);
+	assert_int_equal(machine_pages_cleaned, pages);
 	assert_int_equal(vm_flush_caches(vm, &at), -EAGAIN);
-	assert_int_equal(at, SZ_4K);
+	assert_int_equal(at, part * SZ_4K);
 	machine_interrupt_waits = false;
 	while (vm_flush_caches(vm, &at) == -EAGAIN)
 		;
-	assert_int_equal(machine_pages_cleaned, 8);
+	assert_int_equal(machine_pages_cleaned, 2 * pages);
 }
 
 /* Memory is cleaned before a guest gets it, whoever had it before. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: tests/unit/fake_panic.c tests/unit/arch/fake_sysreg.c hyp/host/host_mem.c hyp/mm/el2_map.c hyp/mm/el2_layout.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c */
-/* LIBS: -Wl,--wrap=el2_window_map -Wl,--wrap=el2_window_unmap */
+/* LIBS: -Wl,--wrap=el2_window_map -Wl,--wrap=el2_window_unmap -Wl,--wrap=el2_window_map_pages -Wl,--wrap=el2_window_unmap_pages */
 /*
  * A host whose memory is in pieces: 8 GiB, of which each page that it gives lies anywhere. EL2's
  * map, the host's stage 2, ownership, VMs and Keel's pool are the real ones. Keel starts with as
@@ -187,6 +187,17 @@ void *__wrap_el2_window_map(struct pa pa, enum el2_prot prot)
 
 void __wrap_el2_window_unmap(void);
 void __wrap_el2_window_unmap(void)
+{
+}
+
+void *__wrap_el2_window_map_pages(struct pa pa, unsigned int count, enum el2_prot prot);
+void *__wrap_el2_window_map_pages(struct pa pa, unsigned int count, enum el2_prot prot)
+{
+	return page_at(pa);
+}
+
+void __wrap_el2_window_unmap_pages(unsigned int count);
+void __wrap_el2_window_unmap_pages(unsigned int count)
 {
 }
 

@@ -45,7 +45,8 @@ static bool shown[RAM_PAGES];
 static bool in_use[RAM_PAGES]; /* by machine_alloc() */
 static struct ownership_bank banks[2];
 static u8 *window;
-static bool window_was_shown;
+static unsigned int window_pages;
+static bool window_was_shown[EL2_WINDOW_PAGES];
 static int fail_countdown;
 static bool failed;
 static u64 random_state;
@@ -153,10 +154,12 @@ bool interrupt_waits(void)
 
 void dcache_clean_inval_poc(const void *start, u64 size)
 {
-	assert_ptr_equal(start, window);
+	const u8 *at = start;
+
+	assert_true(window && at >= window && at + size <= window + window_pages * SZ_4K);
 	machine_pages_cleaned += size / SZ_4K;
-	if (machine_on_clean && window >= ram && window < ram + RAM_PAGES * SZ_4K)
-		machine_on_clean(PA(RAM_BASE + (u64)(window - ram)));
+	if (machine_on_clean && at >= ram && at < ram + RAM_PAGES * SZ_4K)
+		machine_on_clean(PA(RAM_BASE + (u64)(at - ram)));
 }
 
 u64 machine_bad_page;
@@ -231,27 +234,52 @@ bool el2_linear_shown(struct pa pa, u64 size)
 	return false;
 }
 
-void *el2_window_map(struct pa pa, enum el2_prot prot)
+static u8 *window_page(unsigned int i)
 {
-	static u8 nowhere[SZ_4K];
+	u8 *page = window + i * SZ_4K;
+
+	return page >= ram && page < ram + RAM_PAGES * SZ_4K ? page : NULL;
+}
+
+void *el2_window_map_pages(struct pa pa, unsigned int count, enum el2_prot prot)
+{
+	static u8 nowhere[EL2_WINDOW_PAGES * SZ_4K];
 
 	if (window)
 		fail_msg("the window is used while it is in use");
-	if (!ownership_is_ram(pa))
-		fail_msg("the window shows %#llx, no RAM", (unsigned long long)pa.v);
-	if (pa.v >= FAR_BASE)
-		return window = nowhere;
-	window = ram + (pa.v - RAM_BASE);
-	window_was_shown = shown[page_of(pa)];
-	ASAN_UNPOISON_MEMORY_REGION(window, SZ_4K);
+	assert_in_range(count, 1, EL2_WINDOW_PAGES);
+	window = pa.v >= FAR_BASE ? nowhere : ram + (pa.v - RAM_BASE);
+	window_pages = count;
+	for (unsigned int i = 0; i < count; i++) {
+		struct pa page = PA(pa.v + i * SZ_4K);
+
+		if (!ownership_is_ram(page))
+			fail_msg("the window shows %#llx, no RAM", (unsigned long long)page.v);
+		if (window_page(i)) {
+			window_was_shown[i] = shown[page_of(page)];
+			ASAN_UNPOISON_MEMORY_REGION(window_page(i), SZ_4K);
+		}
+	}
 	return window;
+}
+
+void el2_window_unmap_pages(unsigned int count)
+{
+	assert_int_equal(count, window_pages);
+	for (unsigned int i = 0; i < count; i++)
+		if (window_page(i) && !window_was_shown[i])
+			ASAN_POISON_MEMORY_REGION(window_page(i), SZ_4K);
+	window = NULL;
+}
+
+void *el2_window_map(struct pa pa, enum el2_prot prot)
+{
+	return el2_window_map_pages(pa, 1, prot);
 }
 
 void el2_window_unmap(void)
 {
-	if (!window_was_shown && window >= ram && window < ram + RAM_PAGES * SZ_4K)
-		ASAN_POISON_MEMORY_REGION(window, SZ_4K);
-	window = NULL;
+	el2_window_unmap_pages(1);
 }
 
 /* ---- the host ---- */

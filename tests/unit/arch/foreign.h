@@ -29,12 +29,20 @@ static inline bool __must_check foreign_clear(void *start, u64 size)
 	return true;
 }
 
-static inline bool __must_check foreign_clean_inval(const void *start, u64 size)
+/* Pages count from @start on. */
+static inline u64 __must_check foreign_clean_inval(const void *start, u64 size)
 {
-	if (!fake_foreign_ok(start, size))
-		return false;
-	dcache_clean_inval_poc(start, size);
-	return true;
+	u64 done = 0, part;
+
+	for (; done < size; done += part) {
+		const u8 *at = (const u8 *)start + done;
+
+		part = MIN(size - done, SZ_4K);
+		if (!fake_foreign_ok(at, part))
+			return done;
+		dcache_clean_inval_poc(at, part);
+	}
+	return size;
 }
 
 static inline bool __must_check foreign_load(void *to, const void *from)
