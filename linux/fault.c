@@ -213,11 +213,6 @@ static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned lo
 	}
 }
 
-static int map_pin(struct keel_vm *vm, const struct pinned *pin, unsigned long *at)
-{
-	return map_pages(vm, pin->gfn, pin->page, 1UL << pin->order, pin->writable, at);
-}
-
 static void drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 {
 	unsigned long index = gfn >> order_of(vm, i);
@@ -401,21 +396,43 @@ void keel_unpin_all(struct keel_vm *vm)
 	settle_charges(vm);
 }
 
+/* The progress of a commit, which is repeated when memory was short. */
+struct committed {
+	struct pinned entry;  /* of the record, which was being mapped when memory was short */
+	unsigned long at;     /* how many of its pages EL2 has mapped */
+	bool kept;	      /* there is an entry for what was pinned */
+	unsigned long around; /* how many pages around are kept, the first included */
+};
+
+/* Map @entry; from its beginning, unless it is the one that was being mapped. */
+static int map_entry(struct keel_vm *vm, const struct pinned *entry, struct committed *done)
+{
+	int ret;
+
+	if (done->at && (entry->gfn != done->entry.gfn || entry->order != done->entry.order ||
+			 entry->page != done->entry.page))
+		done->at = 0;
+	ret = map_pages(vm, entry->gfn, entry->page, 1UL << entry->order, entry->writable,
+			&done->at);
+	if (unlikely(ret))
+		done->entry = *entry;
+	return ret;
+}
+
 /*
  * @size: its index in orders[]. If EL2 has mapped a part of it, the entry and its pins are kept,
- * and the next fault continues; if EL2 has mapped nothing, no entry is kept. *@kept: whether there
- * is one.
+ * and the next fault continues; if EL2 has mapped nothing, no entry is kept.
  */
 static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, unsigned int size,
-			  unsigned long *at, bool *kept)
+			  struct committed *done)
 {
 	int ret = keel_pins_insert(&vm->pins, size, pin->gfn >> pin->order, to_entry(pin));
 
 	if (ret)
 		return ret;
-	ret = map_pin(vm, pin, at);
-	*kept = !ret || pin->order > vm->page_order;
-	if (!*kept)
+	ret = map_entry(vm, pin, done);
+	done->kept = !ret || pin->order > vm->page_order;
+	if (!done->kept)
 		keel_pins_erase(&vm->pins, size, pin->gfn >> pin->order);
 	/*
 	 * The record has an entry for everything that is mapped, so EL2 has something else there.
@@ -1032,7 +1049,7 @@ static bool out_of_date(struct keel_vm *vm, const struct seen *seen)
  * mapping is removed if the process may write now: -EAGAIN.
  */
 static int map_again(struct keel_vm *vm, const struct pinned *there, const struct pinned *pin,
-		     unsigned long *at)
+		     struct committed *done)
 {
 	int ret;
 
@@ -1040,16 +1057,16 @@ static int map_again(struct keel_vm *vm, const struct pinned *there, const struc
 		keel_take(vm, there->gfn, there->gfn);
 		return -EAGAIN;
 	}
-	ret = map_pin(vm, there, at);
+	ret = map_entry(vm, there, done);
 	return ret == -EEXIST ? 0 : ret;
 }
 
 /*
  * Under mem_lock. -EAGAIN: what was pinned is out of date; -EBUSY: a block does not fit, a page
- * does; is_short(): call again with *@at and *@kept as they are.
+ * does; is_short(): call again with @done as it is.
  */
 static int commit_pin(struct keel_vm *vm, u64 gfn, const struct pinned *pin,
-		      const struct seen *seen, unsigned long *at, bool *kept)
+		      const struct seen *seen, struct committed *done)
 {
 	unsigned int size = index_of(vm, pin->order);
 	struct pinned there KEEL_NOT_CLEARED;
@@ -1058,12 +1075,12 @@ static int commit_pin(struct keel_vm *vm, u64 gfn, const struct pinned *pin,
 	if (out_of_date(vm, seen))
 		return -EAGAIN;
 	if (find_pin(vm, gfn, BIT(size) - 1, &there))
-		return map_again(vm, &there, pin, at);
-	if (!*kept && !any_smaller(vm, pin, size))
-		ret = insert_and_map(vm, pin, size, at, kept);
+		return map_again(vm, &there, pin, done);
+	if (!done->kept && !any_smaller(vm, pin, size))
+		ret = insert_and_map(vm, pin, size, done);
 	/* There is an entry of this size, or of a page where the block would be. */
 	if (ret == -EBUSY && find_pin(vm, gfn, ~0U, &there))
-		return map_again(vm, &there, pin, at);
+		return map_again(vm, &there, pin, done);
 	return ret;
 }
 
@@ -1114,13 +1131,6 @@ static unsigned long commit_around(struct keel_vm *vm, const struct around *arou
 	return done;
 }
 
-/* The progress of a commit. */
-struct committed {
-	unsigned long at;     /* pages that EL2 has mapped */
-	bool kept;	      /* there is an entry for what was pinned */
-	unsigned long around; /* how many pages around are kept, the first included */
-};
-
 static int commit_once(struct keel_vm *vm, const struct fault *fault, const struct pinned *pin,
 		       const struct around *around, const struct seen *seen, struct committed *done)
 {
@@ -1128,7 +1138,7 @@ static int commit_once(struct keel_vm *vm, const struct fault *fault, const stru
 
 	if (mutex_lock_killable(&vm->mem_lock))
 		return -EINTR;
-	ret = commit_pin(vm, fault->gfn, pin, seen, &done->at, &done->kept);
+	ret = commit_pin(vm, fault->gfn, pin, seen, done);
 	if (!ret && around->count > 1)
 		done->around = commit_around(vm, around);
 	mutex_unlock(&vm->mem_lock);
@@ -1323,13 +1333,13 @@ int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 
 static int map_pinned_once(struct keel_vm *vm, u64 gfn, struct pinned *pin)
 {
-	unsigned long at = 0;
+	struct committed done = { .at = 0 };
 	int ret = -ENOENT;
 
 	if (mutex_lock_killable(&vm->mem_lock))
 		return -EINTR;
 	if (find_pin(vm, gfn, ~0U, pin))
-		ret = map_pin(vm, pin, &at);
+		ret = map_entry(vm, pin, &done);
 	mutex_unlock(&vm->mem_lock);
 	return ret == -EEXIST ? 0 : ret;
 }
