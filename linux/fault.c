@@ -549,19 +549,31 @@ static unsigned long slot_hva(const struct keel_slot *slot, u64 gfn)
 	return slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
 }
 
+/* Whether one of the 2^order pages around @gfn is_held(). */
+static bool is_any_held(const struct keel_slot *slot, u64 gfn, unsigned int order)
+{
+	u64 first = ALIGN_DOWN(gfn, 1UL << order);
+
+	for (gfn = first; gfn < first + (1UL << order); gfn++)
+		if (is_held(slot_hva(slot, gfn)))
+			return true;
+	return false;
+}
+
 /*
- * The error of a fault whose pin gave @err. -EBUSY: the kernel cannot pin the page now, see
- * wait_for_page(). Errors that KVM_RUN does not return by themselves mean that the process has no
- * such memory.
+ * The error of a fault whose pin of the 2^order pages around its own gave @err. -EBUSY: the kernel
+ * cannot pin them now, see wait_for_page(). Errors that KVM_RUN does not return by themselves mean
+ * that the process has no such memory.
  */
-static noinline int pin_error(struct fault *fault, const struct keel_slot *slot, long err)
+static noinline int pin_error(struct fault *fault, const struct keel_slot *slot, long err,
+			      unsigned int order)
 {
 	if (err == -EINTR)
 		return err;
 	if (err != -EAGAIN && err != -EBUSY && err != -ENOMEM)
 		return -EFAULT;
 	fault->why = err;
-	fault->held = !fault->guess && is_held(slot_hva(slot, fault->gfn));
+	fault->held = !fault->guess && is_any_held(slot, fault->gfn, order);
 	return -EBUSY;
 }
 
@@ -833,6 +845,18 @@ static int fault_in(unsigned long hva, bool read_only)
 	return -EHWPOISON;
 }
 
+/* Fault in what the process does not have of the page of stage 2 that contains @gfn. */
+static noinline int fault_in_large_page(const struct keel_slot *slot, u64 gfn, unsigned int order)
+{
+	u64 first = ALIGN_DOWN(gfn, 1UL << order);
+	int ret = 0;
+
+	for (gfn = first; gfn < first + (1UL << order) && !ret; gfn++)
+		if (!process_has(slot, gfn, 1))
+			ret = fault_in(slot_hva(slot, gfn), slot->flags & KVM_MEM_READONLY);
+	return ret;
+}
+
 /*
  * How many pages from the fault's on to pin: those that the process has, or one that is faulted in.
  * -EAGAIN also for a guess at what is no longer there.
@@ -842,14 +866,15 @@ static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot,
 {
 	u64 gfn = fault->gfn, end = min(ALIGN(gfn + 1, AROUND_PAGES), slot->gfn + slot->npages);
 	struct translation found = translate_hva(slot_hva(slot, gfn), end - gfn);
-	int ret;
+	int ret = 0;
 
 	fault->there = found.pages || (found.order && found.writable);
-	if (!fault->there) {
+	if (vm->page_order && !fault->guess)
+		ret = fault_in_large_page(slot, gfn, vm->page_order);
+	else if (!fault->there)
 		ret = fault->guess ? -EAGAIN : fault_in(slot_hva(slot, gfn), !fault->write);
-		if (ret)
-			return ret;
-	}
+	if (ret)
+		return ret;
 	if (slot->flags & KVM_MEM_READONLY || vm->page_order || vm->memlock ||
 	    fault->stale >= STALE_MAX)
 		return 1;
@@ -914,7 +939,7 @@ static noinline long pin_one(const struct keel_slot *slot, const struct fault *f
 
 static noinline int pin_around_failed(const struct keel_slot *slot, struct fault *fault, long err)
 {
-	int ret = pin_error(fault, slot, err);
+	int ret = pin_error(fault, slot, err, 0);
 
 	return fault->guess ? ret : why_not(ret, slot, fault->gfn, !fault->write);
 }
@@ -966,13 +991,13 @@ static int pin_large_page(const struct keel_slot *slot, struct fault *fault, uns
 			  struct pinned *pin)
 {
 	u64 gfn = fault->gfn;
-	long got = pin_block(slot, gfn, order, order, fault->guess ? FOLL_NOFAULT : 0, pin);
+	long got = pin_block(slot, gfn, order, order, fault->pin_faults ? 0 : FOLL_NOFAULT, pin);
 	int ret;
 
 	if (!got)
 		return drop_broken_page(slot, fault, pin);
-	ret = pin_error(fault, slot, got);
-	if (ret != -EFAULT || fault->guess)
+	ret = pin_error(fault, slot, got, order);
+	if (ret != -EFAULT || !fault->pin_faults)
 		return ret;
 	ret = look_at_each(slot, ALIGN_DOWN(gfn, 1UL << order), 1UL << order);
 	if (ret != -EFAULT)
@@ -1200,13 +1225,12 @@ static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
  * start over. Otherwise the pin takes a fault of its own, as of a page that the process may only
  * read, and shares: pin_faults.
  */
-static noinline int not_mapped(const struct keel_vm *vm, struct fault *fault,
-			       const struct seen *seen, int ret)
+static noinline int not_mapped(struct fault *fault, const struct seen *seen, int ret)
 {
 	bool changed = mmu_interval_check_retry(&seen->slot.watch->notifier, seen->sequence);
 
 	if (ret == -EFAULT && (changed || !(fault->guess || fault->pin_faults))) {
-		fault->pin_faults = !changed || vm->page_order;
+		fault->pin_faults = !changed;
 		ret = -EAGAIN;
 	}
 	fault->stale += ret == -EAGAIN;
@@ -1226,7 +1250,7 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, const struct s
 	keel_pin_end(vm);
 	if (vm->memlock)
 		settle_charges(vm);
-	return likely(!ret) ? 0 : not_mapped(vm, fault, seen, ret);
+	return likely(!ret) ? 0 : not_mapped(fault, seen, ret);
 }
 
 #define BLOCK_PAGES   (1UL << PMD_LEAF_ORDER)
@@ -1313,7 +1337,6 @@ int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
 	struct fault fault = {
 		.gfn = ipa >> PAGE_SHIFT,
 		.write = write,
-		.pin_faults = vm->page_order, /* fault_in() brings one of several pages */
 		.max = orders[0],
 	};
 	int ret;

@@ -82,6 +82,20 @@ def test_what_no_machine_does_on_demand(boot, kernel):
     assert_calm(machine)
 
 
+@pytest.mark.full
+def test_large_pages_go_while_they_are_pinned(boot):
+    """
+    With stage-2 pages larger than the kernel's, too, a guest waits for what only userspace brings until a signal
+    comes. 6.12, where processes' memory is aligned to huge pages, and where a pin that faults waits without end.
+    """
+    machine = boot(
+        bundle=inject_bundle("kernel-6.12-cloud"), append="quiet keel.console=keep keel.stage2_granule=64K"
+    )
+    result = machine.run("test_forced large", timeout=200)
+    assert result.status == 0, result.output
+    assert_calm(machine)
+
+
 def test_memory_breaks_below_a_guest(boot):
     """The VMM has its SIGBUS, the kernel its bad page; and what only the guest has met costs no page."""
     machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")

@@ -302,24 +302,49 @@ static void *run_once(void *arg)
 }
 
 /* From here on, userspace brings what is not there. */
-static int discard_for_good(char *mem)
+static int discard_for_good(char *mem, size_t size)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .range = { (uintptr_t)mem, 16 * PAGE },
+	struct uffdio_register reg = { .range = { (uintptr_t)mem, size },
 				       .mode = UFFDIO_REGISTER_MODE_MISSING };
 	int fd = (int)must(syscall(SYS_userfaultfd, O_CLOEXEC), "userfaultfd");
 
 	must(ioctl(fd, UFFDIO_API, &api), "UFFDIO_API");
 	must(ioctl(fd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER");
-	must(madvise(mem, 16 * PAGE, MADV_DONTNEED), "MADV_DONTNEED");
+	must(madvise(mem, size, MADV_DONTNEED), "MADV_DONTNEED");
 	return fd;
 }
 
-/* The fault finds a page, and is about to pin it. By then it has gone. A signal ends the wait. */
-static void test_missing_meanwhile(void)
+/* Memory is there without userspace again: with huge pages, if it had them. */
+static void bring_again(int fd, char *mem, size_t size)
 {
-	char *mem = map_memory(16 * PAGE);
-	struct uffdio_zeropage zero = { .range = { (uintptr_t)mem, 16 * PAGE } };
+	struct uffdio_range range = { (uintptr_t)mem, size };
+
+	must(ioctl(fd, UFFDIO_UNREGISTER, &range), "UFFDIO_UNREGISTER");
+	close(fd);
+	memset(mem, 0, size);
+}
+
+/* The second of two pins of a fault waits now, if @second; otherwise the first. */
+static void wait_for_last_pin(bool second)
+{
+	wait_for_pin();
+	if (!second)
+		return;
+	write_number(PIN_MS, 1000);
+	wait_for_pin();
+}
+
+/*
+ * The fault finds a page, and is about to pin it. By then it has gone. A signal ends the wait. @large:
+ * in a host with stage-2 pages of 64 KiB. A page of the kernel's is pinned, and then the 64 KiB around
+ * it; they are part of a huge page.
+ */
+static void test_missing_meanwhile(bool large)
+{
+	size_t size = large ? HUGE : 16 * PAGE;
+	char *room = map_memory(2 * HUGE);
+	char *mem = (char *)(((uintptr_t)room + HUGE - 1) & ~(HUGE - 1));
 	unsigned int tries;
 	struct vm vm;
 	struct vcpu vcpu;
@@ -327,7 +352,7 @@ static void test_missing_meanwhile(void)
 	int fd;
 
 	start_guest(&vm, &vcpu, reads, reads_end);
-	must(madvise(mem, 16 * PAGE, MADV_NOHUGEPAGE), "MADV_NOHUGEPAGE");
+	must(madvise(mem, size, large ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), "madvise");
 	memset(mem, 1, PAGE);
 	must(set_region(vm.fd, 1, 0, MUCH_BASE, 16 * PAGE, mem), "a slot");
 	must(set_reg(&vcpu, CORE_REG(regs[0]), GUEST_BASE), "x0");
@@ -336,8 +361,8 @@ static void test_missing_meanwhile(void)
 	write_number(PIN_MS, 1000);
 	result = -1;
 	pthread_create(&thread, NULL, run_once, &vcpu);
-	wait_for_pin();
-	fd = discard_for_good(mem);
+	wait_for_last_pin(large);
+	fd = discard_for_good(mem, size);
 	check(result < 0, "the fault waits");
 	usleep(1500000);
 	for (tries = 0; result < 0 && tries < 30; tries++) {
@@ -346,21 +371,25 @@ static void test_missing_meanwhile(void)
 	}
 	check(result == EINTR, "a signal ends the wait for memory that has gone: EINTR (%s)",
 	      result < 0 ? "it waits" : strerror(result));
-	must(ioctl(fd, UFFDIO_ZEROPAGE, &zero), "UFFDIO_ZEROPAGE");
+	bring_again(fd, mem, size);
 	pthread_join(thread, NULL);
 	expect_write(&vcpu, MMIO_BASE, 8, 0, "the guest goes on once it is there");
-	close(fd);
 	end_guest(&vm, &vcpu);
-	munmap(mem, 16 * PAGE);
+	munmap(room, 2 * HUGE);
 }
 
-int main(void)
+/* Without arguments; or, in a host with stage-2 pages of 64 KiB, "large". */
+int main(int argc, char **argv)
 {
 	const struct sigaction action = { .sa_handler = on_alarm };
 
 	if (access(RUN_FAILS, W_OK))
 		give_up("this module has no fault injection");
 	sigaction(SIGALRM, &action, NULL);
+	if (argc > 1 && !strcmp(argv[1], "large")) {
+		test_missing_meanwhile(true);
+		return finish();
+	}
 	test_run_page_fails(sleeps, sleeps_end, "sleeps");
 	test_run_page_fails(spins, spins_end, "is in the guest");
 	test_parts();
@@ -368,6 +397,6 @@ int main(void)
 	test_broken_neighbour();
 	test_gone_meanwhile(MADV_DONTNEED, HUGE, "MADV_DONTNEED");
 	test_gone_meanwhile(MADV_HWPOISON, PAGE, "MADV_HWPOISON");
-	test_missing_meanwhile();
+	test_missing_meanwhile(false);
 	return finish();
 }
