@@ -126,6 +126,33 @@ static __always_inline void foreign_write32(void *to, u32 value, u64 *failed)
 }
 
 /*
+ * Replace @old by @new in an aligned doubleword, if it still is @old, at once. Otherwise nothing is
+ * written. Release order. If it faults, *@failed becomes 1. Return: what was there.
+ */
+static __always_inline u64 foreign_cmpxchg64(u64 *at, u64 old, u64 new, u64 *failed)
+{
+	u64 was;
+	u32 lost;
+
+	__asm__ volatile("1: ldxr %0, %3\n"
+			 "cmp %0, %4\n"
+			 "b.ne 2f\n"
+			 "stlxr %w1, %5, %3\n"
+			 "cbnz %w1, 1b\n"
+			 "2:\n"
+			 ".subsection 1\n"
+			 "3: mov %0, #1\n"
+			 "str %0, %2\n"
+			 "mov %0, %4\n"
+			 "b 2b\n"
+			 ".previous\n" EXTABLE("1b", "2b", "3b")
+			 : "=&r"(was), "=&r"(lost), "+m"(*failed), "+Q"(*at)
+			 : "r"(old), "r"(new)
+			 : "cc", "memory");
+	return was;
+}
+
+/*
  * Write a 32-bit register of a device as for foreign_write_reg(), by one instruction, without a
  * result: a write that faults is lost. foreign_settle() reads a register, so that earlier writes
  * are in effect.

@@ -1443,6 +1443,24 @@ int pgtable_init(struct pgtable *pgt, const struct pgtable_format *fmt, u64 *roo
 	return 0;
 }
 
+/* A leaf in the root may be one that hardware updates. */
+static void drop_entry(u64 *ptep)
+{
+	u64 pte = pte_read(ptep);
+
+	while (pte && !pte_cmpxchg(ptep, &pte, 0))
+		;
+}
+
+void pgtable_drop(struct pgtable *pgt)
+{
+	u64 entries = BIT(pgt->fmt.ia_bits - pgtable_level_shift(&pgt->fmt, pgt->fmt.start_level));
+
+	pgt->hole.ptep = NULL;
+	for (u64 i = 0; i < entries; i++)
+		drop_entry(pgt->root + i);
+}
+
 void pgtable_destroy(struct pgtable *pgt)
 {
 	struct remove r = { .gather.pgt = pgt, .annotate = true };

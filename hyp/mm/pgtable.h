@@ -237,6 +237,14 @@ int __must_check pgtable_init(struct pgtable *pgt, const struct pgtable_format *
 u64 pgtable_root_size(const struct pgtable_format *fmt);
 
 /**
+ * pgtable_drop() - empty the root, whatever is below it
+ *
+ * Takes time linear in the root alone. The caller invalidates all TLB entries of the address space,
+ * and takes all tables back: they are not freed here.
+ */
+void pgtable_drop(struct pgtable *pgt);
+
+/**
  * pgtable_destroy() - clear the root and free all tables
  *
  * Takes time linear in the tables: to bound it, unmap with a budget first. TLBs are invalidated

@@ -307,6 +307,17 @@ void stage2_invalidate_all(const struct stage2 *s2)
 	tlb_s2_exit(&saved);
 }
 
+void stage2_invalidate_stage1(const struct stage2 *s2)
+{
+	struct tlb_s2_saved saved = tlb_context_enter(s2);
+
+	dsb(ishst);
+	tlbi_vmalle1is();
+	tlb_sync();
+	isb();
+	tlb_s2_exit(&saved);
+}
+
 /* ---- life ---- */
 
 static void *s2_zalloc_table(void *ctx)
@@ -421,6 +432,13 @@ int stage2_init(struct stage2 *s2, const struct stage2_config *config)
 	if (!ret)
 		set_features(s2, config->caps);
 	return ret;
+}
+
+void stage2_clear(struct stage2 *s2)
+{
+	spin_assert_held(&s2->lock);
+	pgtable_drop(&s2->pgt);
+	stage2_invalidate_all(s2);
 }
 
 void stage2_destroy(struct stage2 *s2)

@@ -141,6 +141,14 @@ int __must_check stage2_init(struct stage2 *s2, const struct stage2_config *conf
 void stage2_destroy(struct stage2 *s2);
 
 /**
+ * stage2_clear() - make all addresses translate to nothing, at once
+ *
+ * Takes time linear in the root alone, since it frees no table: the caller takes all of them back,
+ * and may use their memory when this returns. For stage 2s without a notifier. Lock held.
+ */
+void stage2_clear(struct stage2 *s2);
+
+/**
  * stage2_set_vmid() - use the tables under another VMID
  *
  * The caller loads s2->vttbr on CPUs that run it, and guarantees that no TLB has entries of the new
@@ -348,6 +356,9 @@ u64 stage2_tables_needed(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 si
  * Both stages. Complete when it returns. Needs no lock.
  */
 void stage2_invalidate_all(const struct stage2 *s2);
+
+/* The same for stage 1, with entries that combine both stages. */
+void stage2_invalidate_stage1(const struct stage2 *s2);
 
 #ifdef KEEL_DEBUG
 /**

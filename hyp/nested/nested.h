@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guests that have an EL2 of their own (FEAT_NV2; docs/nested.md). What is here so far is that EL2
- * alone, with HCR_EL2.E2H=1: a guest hypervisor without nested guests.
+ * Guests that have an EL2 of their own (FEAT_NV2; docs/nested.md), with HCR_EL2.E2H=1, and nested
+ * guests behind shadows of its stage 2 (shadow.h), without interrupts for these.
  */
 #ifndef KEEL_NESTED_NESTED_H
 #define KEEL_NESTED_NESTED_H

@@ -71,6 +71,11 @@ struct nested_vcpu {
 	u64 page[VCPU_SYSREG_FIRST_OWN]; /* by enum vcpu_sysreg: the register's offset, divided by 8 */
 	u64 own[NESTED_OWN_COUNT];
 	enum nested_context context;
+	/* of which the TLB entries are that this vCPU has left under the VM's own VMID */
+	enum nested_context own_entries;
+	struct shadow *shadow; /* shadow.h: the last one that it ran in, or NULL */
+	/* ESR_EL2 of the abort at EL2, should the host not have the table that it is asked for, or 0 */
+	u64 walk_esr;
 	u8 timer_level; /* BIT(n): the level that the vGIC was last given, by number of a timer */
 };
 

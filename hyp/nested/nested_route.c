@@ -89,7 +89,7 @@ static const struct route {
 	(HCR_TWI | HCR_TWE | HCR_TID1 | HCR_TID2 | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | \
 	 HCR_TSW | HCR_TPCP | HCR_TPU | HCR_TTLB | HCR_TVM | HCR_TDZ | HCR_TRVM)
 
-#define HCR_REFUSED (HCR_VM | HCR_DC | HCR_IMO | HCR_FMO | HCR_AMO | HCR_VF | HCR_VI | HCR_VSE)
+#define HCR_REFUSED (HCR_DC | HCR_IMO | HCR_FMO | HCR_AMO | HCR_VF | HCR_VI | HCR_VSE)
 
 u64 nested_hcr_for_el1(u64 hcr)
 {

@@ -4,10 +4,11 @@
  * handlers that know of EL0 and EL1 alone.
  *
  *	exit    PSTATE becomes the guest's. What is EL2's goes there: in the context NESTED_EL2 that
- *	        is HVC, ERET and its registers, in NESTED_EL1 what the guest hypervisor traps
+ *	        is HVC, ERET and its registers, in NESTED_EL1 what the guest hypervisor traps. Faults
+ *	        at stage 2 of a nested guest are those of its shadow
  *	handled a vCPU that would wait is woken by its EL2's timers, too
- *	enter   the context that PSTATE and HCR_EL2 ask for; EL2's controls for it; PSTATE as the
- *	        hardware has it
+ *	enter   the context that PSTATE and HCR_EL2 ask for, with its stage 2; EL2's controls for
+ *	        it; PSTATE as the hardware has it
  *
  * Nothing else knows contexts: what moves the guest from one level to the other only writes PSTATE,
  * pc and registers, and the hardware follows at the next entry. The controls are written at each
@@ -29,8 +30,11 @@
 #include <nested/nested_stage.h>
 #include <nested/nested_timer.h>
 #include <nested/nested_trap.h>
+#include <nested/shadow.h>
+#include <nested/shadow_fault.h>
 #include <trap/device.h>
 #include <trap/impl_regs.h>
+#include <trap/trap.h>
 #include <vm/exit.h>
 #include <vm/run.h>
 #include <vm/run_page.h>
@@ -39,19 +43,42 @@
 
 /* ---- contexts ---- */
 
-void nested_change_context(struct vcpu *vcpu, enum nested_context to)
+/* EL1's and EL2's translations under one VMID: TLBs cannot tell them apart. */
+static void forget_own_entries(struct vcpu *vcpu, enum nested_context now)
 {
-	ASSERT(this_vm_cpu()->vcpu == vcpu);
-	if (to == NESTED_EL2)
-		nested_timer_leave_el1(vcpu);
-	else
-		nested_timer_enter_el1(vcpu);
-	nested_switch_regs(vcpu, to);
+	vcpu->nested->own_entries = now;
+	if (now == NESTED_EL1)
+		__atomic_store_n(&vcpu->vm->shadows->plain_el1, true, __ATOMIC_RELAXED);
 	isb(); /* the TLBI uses HCR_EL2 and VTTBR_EL2 */
 	dsb(ish);
 	tlbi_vmalle1is();
 	dsb(ish);
 	isb();
+}
+
+/* The stage 2 of a context: a nested guest's is a shadow, unless the guest hypervisor has none. */
+static void change_s2(struct vcpu *vcpu, enum nested_context to)
+{
+	bool shadowed = to == NESTED_EL1 && (nested_hcr(vcpu) & HCR_VM);
+	struct s2_context *s2 = shadowed ? &shadow_of(vcpu)->ctx : &vcpu->vm->s2;
+
+	if (vcpu->s2 != s2)
+		vcpu_change_s2(vcpu, s2);
+	if (!shadowed && vcpu->nested->own_entries != to)
+		forget_own_entries(vcpu, to);
+}
+
+void nested_change_context(struct vcpu *vcpu, enum nested_context to)
+{
+	ASSERT(this_vm_cpu()->vcpu == vcpu);
+	if (vcpu->nested->context != to) {
+		if (to == NESTED_EL2)
+			nested_timer_leave_el1(vcpu);
+		else
+			nested_timer_enter_el1(vcpu);
+		nested_switch_regs(vcpu, to);
+	}
+	change_s2(vcpu, to);
 }
 
 /*
@@ -91,7 +118,7 @@ static void load_el2_controls(struct vcpu *vcpu)
 	write_sysreg((u64)vcpu->nested->page, ASM_REG(VNCR_EL2));
 	write_sysreg(0, cntvoff_el2);
 	write_sysreg(vcpu->mpidr, vmpidr_el2);
-	switch_set_hcr(vcpu, HCR_NV | HCR_NV2 | HCR_AT);
+	switch_set_hcr(vcpu, HCR_NV | HCR_NV2 | HCR_AT | HCR_TTLB);
 }
 
 static void load_el1_controls(struct vcpu *vcpu)
@@ -121,7 +148,7 @@ static enum vcpu_action refuse_entry(struct vcpu *vcpu)
 	static struct ratelimit limit;
 
 	log_limited(&limit, LOG_WARN,
-		    "VM %#lx, vCPU %u: a nested guest is not possible yet (HCR_EL2 %#lx)",
+		    "VM %#lx, vCPU %u: a nested guest of this kind is not possible (HCR_EL2 %#lx)",
 		    vcpu->vm->handle, vcpu->index, nested_hcr(vcpu));
 	run_write64(vcpu, &vcpu->run->fail.esr, 0);
 	run_write64(vcpu, &vcpu->run->fail.far, nested_hcr(vcpu));
@@ -139,8 +166,7 @@ static enum vcpu_action nested_enter(struct vcpu *vcpu)
 		return refuse_entry(vcpu);
 	if (!this_vm_cpu()->traps.has_nested) /* a CPU that came later and has less */
 		return refuse_entry(vcpu);
-	if (context != vcpu->nested->context)
-		nested_change_context(vcpu, context);
+	nested_change_context(vcpu, context);
 	load_controls(vcpu);
 	vcpu->regs.pstate = nested_pstate_to_hw(vcpu->regs.pstate);
 	return VCPU_RESUME;
@@ -184,10 +210,21 @@ static enum vcpu_action exit_from_el2(struct vcpu *vcpu, u64 esr)
 	}
 }
 
+/* An abort at stage 2 is the guest hypervisor's, the host's, or just a hole in the shadow. */
+static bool is_shadow_fault(const struct vcpu *vcpu, u64 esr)
+{
+	unsigned int ec = esr_ec(esr);
+
+	return (ec == ESR_EC_IABT_LOWER || ec == ESR_EC_DABT_LOWER) && abort_is_stage2(esr) &&
+	       shadow_current(vcpu);
+}
+
 static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
 {
 	const struct nested_controls controls = nested_controls_of(vcpu);
 
+	if (is_shadow_fault(vcpu, esr))
+		return shadow_fault(vcpu, esr);
 	switch (nested_route(&controls, esr)) {
 	case NESTED_ROUTE_EL2:
 		nested_take_exception(vcpu, NESTED_SYNC, esr & ~(u64)ESR_ISS2);
@@ -206,6 +243,7 @@ static enum vcpu_action nested_exit(struct vcpu *vcpu, enum guest_exit_kind kind
 	bool el2 = vcpu->nested->context == NESTED_EL2, due;
 
 	vcpu->regs.pstate = nested_pstate_from_hw(vcpu->regs.pstate, el2);
+	vcpu->nested->walk_esr = 0;
 	due = nested_timer_update(vcpu);
 	if (kind != GUEST_SYNC)
 		return due && kind == GUEST_IRQ ? VCPU_RESUME : VCPU_NOT_MINE;
@@ -236,6 +274,8 @@ static bool nested_wanted(const struct vcpu *vcpu)
 /* From EL1, and EL0 that is EL1's, these go to EL1. */
 static bool inject_to_el2(struct vcpu *vcpu, u64 esr, u64 far)
 {
+	if (shadow_walk_failed(vcpu))
+		return true;
 	if (nested_context_of(vcpu->regs.pstate, nested_hcr(vcpu)) != NESTED_EL2)
 		return false;
 	nested_take_abort(vcpu, esr, far);
@@ -246,7 +286,11 @@ static bool inject_to_el2(struct vcpu *vcpu, u64 esr, u64 far)
 
 static void reset_el2(struct vcpu *vcpu)
 {
+	enum nested_context entries = vcpu->nested->own_entries;
+
+	shadow_drop(vcpu);
 	nested_reset_regs(vcpu, impl_regs_machine()->midr);
+	vcpu->nested->own_entries = entries;
 	vcpu->regs.pstate = PSR_MODE_EL2h | PSR_DAIF;
 }
 
@@ -297,6 +341,6 @@ void nested_init(bool asked, const struct cpu_features *machine)
 	}
 	nested_trap_init();
 	nested_stage_init();
-	vm_set_nested();
+	vm_set_nested(shadow_prepare);
 	log_info("VMs can have an EL2 of their own (experimental)");
 }

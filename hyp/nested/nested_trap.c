@@ -6,7 +6,8 @@
  *	CPACR_EL1, CNTKCTL_EL12                           by the same rows, or EL1's
  *	timers                                            nested_timer.c
  *	the GIC's registers for hypervisors               read_gic()
- *	TLBI, AT                                          for_all_tlbs(), translate()
+ *	TLBI                                              nested_tlbi.c
+ *	AT                                                translate()
  *
  * Registers that the CPU redirects to the page do not trap; their rows are for userspace, and for
  * CPUs that may trap them.
@@ -17,13 +18,15 @@
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <arch/sysreg.h>
-#include <arch/tlb.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_stage.h>
 #include <nested/nested_timer.h>
+#include <nested/nested_tlbi.h>
 #include <nested/nested_trap.h>
+#include <nested/shadow.h>
+#include <nested/shadow_fault.h>
 #include <trap/el2.h>
 #include <trap/trap.h>
 
@@ -121,40 +124,32 @@ static bool access_el12(struct vcpu *vcpu, struct access *a)
 	return true;
 }
 
-/* ---- TLBI ---- */
-
-/*
- * Any TLBI of EL2, or of EL1 for a VMID of the guest hypervisor's: all that TLBs have of the VM
- * goes, which is more than was asked for. Loaded, so VTTBR_EL2 has the VM's VMID.
- */
-static bool for_all_tlbs(const struct access *a)
-{
-	if ((a->encoding < ENC(1, 4, 8, 0, 0) || a->encoding > ENC(1, 4, 9, 15, 7)) || a->read)
-		return false;
-	dsb(ish);
-	tlbi_vmalls12e1is();
-	dsb(ish);
-	isb();
-	return true;
-}
-
 /* ---- AT ---- */
 
 /*
- * Which instruction of EL1's regime does it. @el2: the guest's EL2&0 regime in any case; else it is
- * only while HCR_EL2.TGE is 1.
+ * Which instruction of EL1's regime does it. @regime: of EL2 in any case; else EL2's only while
+ * HCR_EL2.TGE is 1. BOTH: the guest hypervisor's stage 2 as well, if it has one.
  */
+enum regime { OF_EL2, OF_EL1, BOTH };
+
 static const struct translation {
 	u16 encoding;
-	bool el2;
+	u8 regime;
 	bool (*at)(u64 va);
+	struct s2_access access; /* of BOTH */
 } translations[] = {
-	{ ENC(1, 0, 7, 8, 0), false, at_s1e1r },  { ENC(1, 0, 7, 8, 1), false, at_s1e1w },
-	{ ENC(1, 0, 7, 8, 2), false, at_s1e0r },  { ENC(1, 0, 7, 8, 3), false, at_s1e0w },
-	{ ENC(1, 0, 7, 9, 0), false, at_s1e1rp }, { ENC(1, 0, 7, 9, 1), false, at_s1e1wp },
-	{ ENC(1, 4, 7, 8, 0), true, at_s1e1r },	  { ENC(1, 4, 7, 8, 1), true, at_s1e1w },
-	{ ENC(1, 4, 7, 8, 4), false, at_s1e1r },  { ENC(1, 4, 7, 8, 5), false, at_s1e1w },
-	{ ENC(1, 4, 7, 8, 6), false, at_s1e0r },  { ENC(1, 4, 7, 8, 7), false, at_s1e0w },
+	{ ENC(1, 0, 7, 8, 0), OF_EL1, at_s1e1r, { 0 } },
+	{ ENC(1, 0, 7, 8, 1), OF_EL1, at_s1e1w, { 0 } },
+	{ ENC(1, 0, 7, 8, 2), OF_EL1, at_s1e0r, { 0 } },
+	{ ENC(1, 0, 7, 8, 3), OF_EL1, at_s1e0w, { 0 } },
+	{ ENC(1, 0, 7, 9, 0), OF_EL1, at_s1e1rp, { 0 } },
+	{ ENC(1, 0, 7, 9, 1), OF_EL1, at_s1e1wp, { 0 } },
+	{ ENC(1, 4, 7, 8, 0), OF_EL2, at_s1e1r, { 0 } },
+	{ ENC(1, 4, 7, 8, 1), OF_EL2, at_s1e1w, { 0 } },
+	{ ENC(1, 4, 7, 8, 4), BOTH, at_s1e1r, { .kind = S2_READ } },
+	{ ENC(1, 4, 7, 8, 5), BOTH, at_s1e1w, { .kind = S2_WRITE } },
+	{ ENC(1, 4, 7, 8, 6), BOTH, at_s1e0r, { .kind = S2_READ, .el0 = true } },
+	{ ENC(1, 4, 7, 8, 7), BOTH, at_s1e0w, { .kind = S2_WRITE, .el0 = true } },
 };
 
 /* PAR_EL1 of a fault: an external abort on the walk. */
@@ -162,9 +157,10 @@ static const struct translation {
 
 /*
  * A table that the VM's own stage 2 does not map, or that does not answer, is to the guest a table
- * where nothing is: PAR_EL1 says external abort.
+ * where nothing is: PAR_EL1 says external abort. A table that the shadow does not map is a fault at
+ * stage 2, which the nested guest's own access will meet as well, and end.
  */
-static void do_translation(const struct translation *t, u64 va)
+static void do_translation(const struct vcpu *vcpu, const struct translation *t, u64 va)
 {
 	bool done;
 	u64 par;
@@ -173,8 +169,22 @@ static void do_translation(const struct translation *t, u64 va)
 	done = t->at(va);
 	isb();
 	par = read_sysreg(par_el1);
-	if (!done || ((par & PAR_F) && (par & PAR_S)))
+	if (!done || ((par & PAR_F) && (par & PAR_S) && !shadow_current(vcpu)))
 		write_sysreg(PAR_WALK_ABORT, par_el1);
+}
+
+/* PAR_EL1 has the nested guest's address. Its attributes stay those of stage 1. */
+static void add_stage2(struct vcpu *vcpu, const struct translation *t)
+{
+	u64 par = read_sysreg(par_el1), vm_ipa;
+	u8 fsc;
+
+	if (t->regime != BOTH || (par & PAR_F) || !shadow_current(vcpu))
+		return;
+	fsc = shadow_translate(vcpu, par & PAR_PA, t->access, &vm_ipa);
+	par = fsc ? PAR_F | PAR_S | FIELD_PREP(PAR_FST, fsc) | BIT(11)
+		  : (par & ~PAR_PA) | (vm_ipa & PAR_PA);
+	write_sysreg(par, par_el1);
 }
 
 static bool translate(struct vcpu *vcpu, const struct access *a)
@@ -187,12 +197,13 @@ static bool translate(struct vcpu *vcpu, const struct access *a)
 			t = &translations[i];
 	if (!t || a->read)
 		return false;
-	if (t->el2 || (nested_hcr(vcpu) & HCR_TGE)) {
-		do_translation(t, a->value);
+	if (t->regime == OF_EL2 || (nested_hcr(vcpu) & HCR_TGE)) {
+		do_translation(vcpu, t, a->value);
 		return true;
 	}
 	nested_change_context(vcpu, NESTED_EL1);
-	do_translation(t, a->value);
+	do_translation(vcpu, t, a->value);
+	add_stage2(vcpu, t);
 	nested_change_context(vcpu, NESTED_EL2);
 	return true;
 }
@@ -202,8 +213,8 @@ static bool translate(struct vcpu *vcpu, const struct access *a)
 static bool carry_out(struct vcpu *vcpu, struct access *a)
 {
 	return nested_timer_access(vcpu, a->encoding, a->read, &a->value) || access_row(vcpu, a) ||
-	       access_el12(vcpu, a) || access_hyp_gic(vcpu, a) || for_all_tlbs(a) ||
-	       translate(vcpu, a);
+	       access_el12(vcpu, a) || access_hyp_gic(vcpu, a) ||
+	       (!a->read && nested_tlbi(vcpu, a->encoding, a->value)) || translate(vcpu, a);
 }
 
 enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)

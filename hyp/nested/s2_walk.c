@@ -193,6 +193,7 @@ static enum s2_walk_end walk_fault(struct walk *walk, u8 type, s8 level)
 /* What a function of struct s2_walk_memory could not do. */
 static enum s2_walk_end walk_error(struct walk *walk, int err)
 {
+	walk->out->level = walk->level;
 	if (err == -EAGAIN)
 		return S2_WALK_ASK_HOST;
 	if (err == -EBUSY)

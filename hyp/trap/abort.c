@@ -7,7 +7,7 @@
  * are the host's to tell apart: the run ends with KEEL_EXIT_FAULT, and the next run begins with the
  * host's answer.
  *
- *	stage2_fault()    guest_fault_ipa(): where did the access go?
+ *	stage2_fault()    abort_fault_ipa(): where did the access go?
  *	                  describe_abort():  which load or store was it? (needs ESR_EL2.ISV)
  *	   |
  *	   +-- beyond the IPA size ----> external abort in the guest
@@ -58,6 +58,13 @@ static enum fault_kind fault_kind(u64 esr)
 	return (enum fault_kind)kinds[esr_fsc(esr)];
 }
 
+bool abort_is_stage2(u64 esr)
+{
+	enum fault_kind kind = fault_kind(esr);
+
+	return kind == FAULT_MISSING || kind == FAULT_PERMISSION;
+}
+
 static bool is_fetch(u64 esr)
 {
 	return esr_ec(esr) == ESR_EC_IABT_LOWER;
@@ -69,7 +76,7 @@ static bool is_fetch(u64 esr)
  * missing. Cache maintenance has WnR set but needs only a mapping, unless the permission is
  * missing.
  */
-static bool is_write(u64 esr)
+bool abort_is_write(u64 esr)
 {
 	if (esr & (ESR_S1PTW | ESR_CM))
 		return fault_kind(esr) == FAULT_PERMISSION;
@@ -104,25 +111,13 @@ bool abort_tables_answer(u64 va)
  * guest has changed its tables, and takes that fault when it repeats the access. (A guest that
  * makes this happen each time makes no progress, and is interrupted as any other.)
  */
-static bool guest_fault_ipa(u64 esr, u64 far, u64 *ipa)
+bool abort_fault_ipa(u64 esr, u64 far, u64 *ipa)
 {
 	if (fault_kind(esr) == FAULT_MISSING || (esr & ESR_S1PTW)) {
 		*ipa = FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & (SZ_4K - 1));
 		return true;
 	}
 	return abort_translate(far, ipa);
-}
-
-/*
- * The VM's IPA of a fault. @ipa is one of the context behind which the vCPU runs (vcpu->s2); what
- * follows takes it for one of the VM's own context: the vGIC's frames and the host's memory slots
- * are at the VM's IPAs. vCPUs run behind that context only, so the two are equal. The IPA of
- * another context would be translated here.
- */
-static u64 fault_vm_ipa(const struct vcpu *vcpu, u64 ipa)
-{
-	ASSERT(vcpu->s2 == &vcpu->vm->s2);
-	return ipa;
 }
 
 static enum vcpu_action inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
@@ -198,27 +193,40 @@ static enum vcpu_action ask_host_for_page(struct vcpu *vcpu, u64 esr, u64 far, u
 	vcpu->fault_far = far;
 	vcpu->fault_ipa = ipa;
 	run_write64(vcpu, &run->fault.ipa, ALIGN_DOWN(ipa, SZ_4K));
-	run_write32(vcpu, &run->fault.write, is_write(esr));
+	run_write32(vcpu, &run->fault.write, abort_is_write(esr));
 	run_write32(vcpu, &run->fault.exec, is_fetch(esr) && !(esr & ESR_S1PTW));
 	write_run_access(vcpu, ipa, it);
 	return vcpu_to_host(KEEL_EXIT_FAULT);
 }
 
-static int stage2_fault(struct vcpu *vcpu, u64 esr)
+/* @ipa is the VM's: the vGIC's frames and the host's memory slots are at addresses of the VM. */
+static __always_inline enum vcpu_action fault_at(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
 {
-	u64 far = read_sysreg(far_el2), ipa;
 	struct described it;
 
-	if (!guest_fault_ipa(esr, far, &ipa))
-		return VCPU_RESUME;
 	/* nothing can be there, as on a machine whose bus has fewer address bits than its CPU */
-	if (ipa >> vcpu->s2->stage2.geometry.ia_bits)
+	if (ipa >> vcpu->vm->s2.stage2.geometry.ia_bits)
 		return inject_abort(vcpu, esr, far);
-	ipa = fault_vm_ipa(vcpu, ipa);
 	describe_abort(vcpu, esr, &it);
 	if (fault_kind(esr) == FAULT_MISSING && try_vgic_access(vcpu, esr, ipa, &it))
 		return VCPU_RESUME;
 	return ask_host_for_page(vcpu, esr, far, ipa, &it);
+}
+
+enum vcpu_action abort_at(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
+{
+	return fault_at(vcpu, esr, far, ipa);
+}
+
+/* For vCPUs in the VM's own context. What a shadow lacks, hyp/nested/ handles before. */
+static enum vcpu_action stage2_fault(struct vcpu *vcpu, u64 esr)
+{
+	u64 far = read_sysreg(far_el2), ipa;
+
+	ASSERT(vcpu->s2 == &vcpu->vm->s2);
+	if (!abort_fault_ipa(esr, far, &ipa))
+		return VCPU_RESUME;
+	return fault_at(vcpu, esr, far, ipa);
 }
 
 enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr)

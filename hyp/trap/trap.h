@@ -39,6 +39,20 @@ enum vcpu_action trap_wait(struct vcpu *vcpu, u64 until);
 enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr);
 
 /*
+ * abort.c: what else handles stage-2 faults needs of them (hyp/nested/). @esr, @far: ESR_EL2, FAR_EL2
+ *
+ * abort_is_stage2():  whether it is a stage-2 fault, by a translation that is missing or a permission
+ * abort_is_write():   whether the translation must allow to write
+ * abort_fault_ipa():  the IPA in the context behind which the vCPU runs. False: stage 1 faults now,
+ *                     so the guest repeats the access. HPFAR_EL2 is the fault's
+ * abort_at():         handle it as a fault at @ipa of the VM, which the VM's own stage 2 does not map
+ */
+bool abort_is_stage2(u64 esr);
+bool abort_is_write(u64 esr);
+bool abort_fault_ipa(u64 esr, u64 far, u64 *ipa);
+enum vcpu_action abort_at(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa);
+
+/*
  * abort.c: translate an address of the loaded guest by its stage 1, for a read at EL1. False: the
  * translation faults. PAR_EL1 is preserved; FAR_EL2, HPFAR_EL2 and ESR_EL2 may be of another fault
  * afterwards.

@@ -123,6 +123,20 @@ static void load_vcpu(struct vcpu *vcpu)
 	this_cpu()->vcpu = vcpu; /* vectors.S: exceptions from EL1 and EL0 are the guest's now */
 }
 
+/* Without an ISB, as switch_to_guest(). */
+void vcpu_change_s2(struct vcpu *vcpu, struct s2_context *to)
+{
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
+	ASSERT(to->vm == vcpu->vm);
+	vcpu->s2 = to;
+	if (this_vm_cpu()->vcpu != vcpu)
+		return;
+	(void)s2_context_load(to);
+	write_sysreg(to->stage2.geometry.vtcr, vtcr_el2);
+	write_sysreg(to->stage2.vttbr, vttbr_el2);
+	s2_context_take_over(to, this_cpu()->id, vcpu->index);
+}
+
 static void put_vcpu(struct vcpu *vcpu)
 {
 	ASSERT(this_cpu()->vcpu == vcpu);

@@ -69,6 +69,16 @@ int vcpu_run(struct vcpu *vcpu);
 void vcpu_reset(struct vcpu *vcpu);
 
 /**
+ * vcpu_change_s2() - let a vCPU run in another context from now on
+ * @vcpu: owned by this CPU; loaded or not
+ * @to:   of the same VM; it stays valid while the vCPU is in it
+ *
+ * No stage2.lock held. Between this and the next entry an ISB is the caller's, for instructions at
+ * EL2 that use the registers.
+ */
+void vcpu_change_s2(struct vcpu *vcpu, struct s2_context *to);
+
+/**
  * vcpu_take() - make this CPU the owner of a vCPU: no other runs it or touches its registers
  *
  * Return: 0; -EBUSY if a CPU owns it already.

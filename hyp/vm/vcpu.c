@@ -306,6 +306,7 @@ int vcpu_init(struct vcpu *vcpu, u64 features)
 {
 	u64 wanted = features & ~BIT(VCPU_POWER_OFF);
 	bool off = features & BIT(VCPU_POWER_OFF);
+	int ret = 0;
 
 	if (!features_valid(wanted) || (vcpu->initialized && wanted != vcpu->features))
 		return -EINVAL;
@@ -313,6 +314,10 @@ int vcpu_init(struct vcpu *vcpu, u64 features)
 		return -EINVAL;
 	vcpu->spe = wanted & BIT(VCPU_SPE) ? spe_memory(vcpu) : NULL;
 	vcpu->nested = wanted & BIT(VCPU_HAS_EL2) ? nested_memory(vcpu) : NULL;
+	if (vcpu->nested)
+		ret = vm_prepare_el2(vcpu);
+	if (ret)
+		return ret;
 	vcpu->features = wanted;
 	vcpu_reset(vcpu);
 	vcpu->fault_pending = false;

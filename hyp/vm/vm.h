@@ -31,6 +31,7 @@ struct vgic; /* vgic/vgic.h */
 struct vgic_cpu;
 struct spe_vcpu;    /* spe/spe_vcpu.h */
 struct nested_vcpu; /* nested/nested_regs.h */
+struct shadow_set;  /* nested/shadow.h */
 struct exit_stage;  /* exit.h */
 struct vm;
 
@@ -136,17 +137,18 @@ struct vm {
 	struct s2_context s2;  /* its own: it translates guest physical addresses */
 	struct page_pool pool; /* donated pages that are free: for objects and @s2's tables */
 	u64 donated_pages;
-	u64 cntvoff;	       /* CNTVOFF_EL2 of all vCPUs */
-	u32 psci_version;      /* the version that userspace chose; 0 for the newest */
-	bool has_run;	       /* a vCPU was loaded: what guests can read is final */
-	u64 id_set;	       /* the ID registers that userspace wrote, BIT(enum id_reg) */
-	u64 id[VM_ID_REGS];    /* their values: no field is above what the machine has */
-	u32 spe;	       /* enum vm_spe; atomic */
-	u32 el2;	       /* enum vm_el2; atomic */
-	u32 spe_intid;	       /* the profiling interrupt of all vCPUs, 0 until chosen; atomic */
-	u64 smccc_off[3];      /* services that userspace turned off, by group (guest_smccc.h) */
-	struct vgic *vgic;     /* NULL until KEEL_HC_VGIC_INIT */
-	unsigned int nr_vcpus; /* created so far */
+	u64 cntvoff;	    /* CNTVOFF_EL2 of all vCPUs */
+	u32 psci_version;   /* the version that userspace chose; 0 for the newest */
+	bool has_run;	    /* a vCPU was loaded: what guests can read is final */
+	u64 id_set;	    /* the ID registers that userspace wrote, BIT(enum id_reg) */
+	u64 id[VM_ID_REGS]; /* their values: no field is above what the machine has */
+	u32 spe;	    /* enum vm_spe; atomic */
+	u32 el2;	    /* enum vm_el2; atomic */
+	u32 spe_intid;	    /* the profiling interrupt of all vCPUs, 0 until chosen; atomic */
+	u64 smccc_off[3];   /* services that userspace turned off, by group (guest_smccc.h) */
+	struct vgic *vgic;  /* NULL until KEEL_HC_VGIC_INIT */
+	struct shadow_set *shadows;	  /* NULL if no vCPU has an EL2; set once, under lock */
+	unsigned int nr_vcpus;		  /* created so far */
 	struct vcpu *vcpus[VM_VCPUS_MAX]; /* by index; set once, read with acquire */
 	struct ownership_side side;	  /* this VM as a party of transitions */
 	struct vm_unclean unclean;	  /* left by the last unmap */

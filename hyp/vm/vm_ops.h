@@ -68,9 +68,14 @@ const struct cpu_features *vm_features(void);
 void vm_set_spe(u32 how);
 u32 vm_spe(void);
 
-/* Let vCPUs have VCPU_HAS_EL2; vcpu_pages() counts its pages from then on. Boot CPU. */
-void vm_set_nested(void);
+/*
+ * Let vCPUs have VCPU_HAS_EL2; vcpu_pages() counts its pages from then on. Boot CPU. @prepare is
+ * called by vcpu_init(), by the owner, without locks, for each vCPU that has an EL2. It returns 0,
+ * or -ENOMEM as vcpu_init(). vm_prepare_el2() calls it.
+ */
+void vm_set_nested(int (*prepare)(struct vcpu *vcpu));
 bool vm_nested(void);
+int __must_check vm_prepare_el2(struct vcpu *vcpu);
 
 /* Set a function that is called for each new VM before any call can find it. Boot CPU, once. */
 void vm_set_created(void (*created)(struct vm *vm));
@@ -233,7 +238,8 @@ int __must_check vcpu_create(struct vm *vm, u64 index, struct pa pa, u64 pages, 
  * @vcpu:     owned by this CPU
  * @features: BIT(enum vcpu_feature). VCPU_POWER_OFF chooses the state and is no feature
  *
- * Return: 0; -EINVAL for features that do not exist, contradict, or differ from the first call's.
+ * Return: 0; -EINVAL for features that do not exist, contradict, or differ from the first call's;
+ * -ENOMEM: with VCPU_HAS_EL2, the call is to be repeated after vm_topup().
  */
 int __must_check vcpu_init(struct vcpu *vcpu, u64 features);
 

@@ -156,8 +156,8 @@
 
 /*
  * KEEL_HC_VCPU_INIT(x1 = handle, x2 = index, x3 = KVM_ARM_VCPU_* feature bits, and bit 63: SPE) ->
- * x0 = 0; -EINVAL for features that there are not, or other ones than at the first time. Resets the
- * vCPU.
+ * x0 = 0; -EINVAL for features that there are not, or other ones than at the first time; -ENOMEM: top
+ * up and repeat, as often as it says so (only with an EL2). Resets the vCPU.
  */
 #define KEEL_HC_VCPU_INIT 0xc6000017
 

@@ -24,6 +24,9 @@
 #include <lib/esr.h>
 #include <nested/nested.h>
 #include <nested/nested_regs.h>
+#include <nested/nested_tlbi.h>
+#include <nested/shadow.h>
+#include <nested/shadow_fault.h>
 #include <timer/timer.h>
 #include <trap/device.h>
 #include <trap/el2.h>
@@ -55,7 +58,9 @@ static const struct vcpu_hooks *hooks;
 static const struct trap_device *device;
 static bool (*inject)(struct vcpu *v, u64 esr, u64 far);
 static u64 file[VCPU_SYSREG_COUNT], more_hcr, alarm_at, ats, at_context, undefs;
-static unsigned int flushes, nested_allowed;
+static struct shadow shadow;
+static struct shadow_set shadows;
+static unsigned int flushes, nested_allowed, shadow_faults;
 static bool levels[32];
 
 /* ---- below and beside ---- */
@@ -97,9 +102,72 @@ void vcpu_set_el2_inject(bool (*function)(struct vcpu *v, u64 esr, u64 far))
 	inject = function;
 }
 
-void vm_set_nested(void)
+void vm_set_nested(int (*prepare)(struct vcpu *v))
 {
+	assert_ptr_equal(prepare, shadow_prepare);
 	nested_allowed++;
+}
+
+void vcpu_change_s2(struct vcpu *v, struct s2_context *to)
+{
+	v->s2 = to;
+}
+
+/* ---- shadows ---- */
+
+int shadow_prepare(struct vcpu *v)
+{
+	return 0;
+}
+
+struct shadow *shadow_of(struct vcpu *v)
+{
+	nested.shadow = &shadow;
+	return &shadow;
+}
+
+void shadow_drop(struct vcpu *v)
+{
+	v->s2 = &vm.s2;
+	nested.shadow = NULL;
+}
+
+struct shadow *shadow_current(const struct vcpu *v)
+{
+	return v->s2 == &shadow.ctx ? &shadow : NULL;
+}
+
+enum vcpu_action shadow_fault(struct vcpu *v, u64 esr)
+{
+	assert_ptr_equal(v->s2, &shadow.ctx);
+	shadow_faults++;
+	return VCPU_RESUME;
+}
+
+bool shadow_walk_failed(struct vcpu *v)
+{
+	return nested.walk_esr;
+}
+
+u8 shadow_translate(struct vcpu *v, u64 ipa, struct s2_access access, u64 *vm_ipa)
+{
+	assert_int_equal(access.kind, S2_WRITE);
+	assert_true(access.el0);
+	*vm_ipa = ipa + 0x80000000;
+	return ipa == 0x9000 ? 0xf : 0;
+}
+
+bool abort_is_stage2(u64 esr)
+{
+	return (esr & 0x3c) == 4;
+}
+
+bool nested_tlbi(struct vcpu *v, u32 encoding, u64 xt)
+{
+	if (encoding != SYSREG_ENC(1, 4, 8, 7, 0))
+		return false;
+	flushes++;
+	return true;
 }
 
 void vcpu_inject_undef(struct vcpu *v)
@@ -126,11 +194,6 @@ const struct impl_regs *impl_regs_machine(void)
 }
 
 void tlbi_vmalle1is(void)
-{
-	flushes++;
-}
-
-void tlbi_vmalls12e1is(void)
 {
 	flushes++;
 }
@@ -239,9 +302,15 @@ static int start(void **state)
 	memset(file, 0, sizeof(file));
 	memset(levels, 0, sizeof(levels));
 	memset(&features, 0, sizeof(features));
-	vm = (struct vm){ .cntvoff = 500, .vgic = (struct vgic *)&vm };
-	vcpu = (struct vcpu){ .vm = &vm, .nested = &nested, .mpidr = 0x80000001, .run = &page };
-	flushes = undefs = 0;
+	memset(&vm, 0, sizeof(vm));
+	vm.cntvoff = 500;
+	vm.vgic = (struct vgic *)&vm;
+	vm.shadows = &shadows;
+	shadows.plain_el1 = false;
+	vcpu = (struct vcpu){
+		.vm = &vm, .s2 = &vm.s2, .nested = &nested, .mpidr = 0x80000001, .run = &page
+	};
+	flushes = undefs = shadow_faults = 0;
 	features.reg[ID_REG_MMFR2] = 2ULL << 24; /* NV2 */
 	features.reg[ID_REG_MMFR0] = 1ULL << 60; /* ECV */
 	features.reg[ID_REG_PFR0] = 1ULL << 24;	 /* GIC */
@@ -293,7 +362,7 @@ static void it_begins_at_el2_with_the_page_in_the_hardware(void **state)
 	assert_int_equal(enter(), VCPU_RESUME);
 	assert_int_equal(vcpu.regs.pstate, EL1H);
 	assert_int_equal(fake_sysreg_get(VNCR_REG), (u64)nested.page);
-	assert_int_equal(more_hcr, HCR_NV | HCR_NV2 | HCR_AT);
+	assert_int_equal(more_hcr, HCR_NV | HCR_NV2 | HCR_AT | HCR_TTLB);
 	assert_int_equal(fake_sysreg_get("cntvoff_el2"), 0);
 	assert_int_equal(fake_sysreg_get("vmpidr_el2"), 0x80000001);
 	assert_true(fake_sysreg_get("cptr_el2") & BIT(31));
@@ -345,7 +414,7 @@ static void eret_to_el1_changes_the_hardware(void **state)
 static void el1_is_not_entered_with_what_is_missing(void **state)
 {
 	vcpu.regs.pstate = EL1H;
-	nested.page[HCR_EL2] = 1ULL << 34 | 1;
+	nested.page[HCR_EL2] = 1ULL << 34 | HCR_DC;
 	assert_int_equal(enter(), KEEL_EXIT_FAIL);
 	assert_int_equal(vcpu.regs.pstate, EL1H);
 	vcpu.regs.pstate = EL2H; /* EL2 itself may have it */
@@ -353,6 +422,58 @@ static void el1_is_not_entered_with_what_is_missing(void **state)
 	vm_cpu.traps.has_nested = false;
 	vcpu.regs.pstate = EL2H;
 	assert_int_equal(enter(), KEEL_EXIT_FAIL);
+}
+
+/* Each has a VMID of its own, so that a change invalidates nothing. */
+static void a_nested_guest_runs_in_its_shadow(void **state)
+{
+	const u64 fault = 0x24ULL << 26 | ESR_IL | 7;
+
+	(void)enter();
+	assert_int_equal(leave(fault), VCPU_NOT_MINE);
+	nested.page[HCR_EL2] = 1ULL << 34 | HCR_VM;
+	vcpu.regs.pstate = EL1H;
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_ptr_equal(vcpu.s2, &shadow.ctx);
+	assert_int_equal(more_hcr & HCR_VM, 0); /* which any guest has */
+	assert_int_equal(leave(fault), VCPU_RESUME);
+	assert_int_equal(shadow_faults, 1);
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_ptr_equal(vcpu.s2, &shadow.ctx);
+	assert_int_equal(leave(fault | 16), VCPU_NOT_MINE); /* an external abort */
+	(void)enter();
+	(void)leave(ESR_HVC);
+	(void)enter();
+	assert_ptr_equal(vcpu.s2, &vm.s2);
+	assert_int_equal(flushes, 0);
+	assert_false(shadows.plain_el1);
+	/* but stage 2 of the VM is EL2's and EL1's, if the guest hypervisor has none */
+	nested.page[HCR_EL2] = 1ULL << 34;
+	vcpu.regs.pstate = EL1H;
+	(void)enter();
+	assert_ptr_equal(vcpu.s2, &vm.s2);
+	assert_int_equal(flushes, 1);
+	assert_true(shadows.plain_el1);
+	assert_int_equal(leave(fault), VCPU_NOT_MINE);
+	nested.page[HCR_EL2] = 1ULL << 34 | HCR_VM;
+	(void)enter();
+	assert_ptr_equal(vcpu.s2, &shadow.ctx);
+	(void)leave(ESR_HVC);
+	hooks->reset(&vcpu);
+	assert_ptr_equal(vcpu.s2, &vm.s2);
+	(void)enter(); /* what was left under the VM's VMID is of EL1 */
+	assert_int_equal(flushes, 2);
+}
+
+static void a_table_that_the_host_has_not_is_an_abort_at_el2(void **state)
+{
+	vcpu.regs.pstate = EL1H;
+	nested.walk_esr = 0x24ULL << 26;
+	assert_true(inject(&vcpu, 0x1234, 5));
+	(void)leave(0x07ULL << 26);
+	assert_int_equal(nested.walk_esr, 0);
+	vcpu.regs.pstate = EL1H;
+	assert_false(inject(&vcpu, 0x1234, 5));
 }
 
 /* Whatever is in the page, and wherever an ERET goes. */
@@ -381,7 +502,7 @@ static void the_hardware_gets_no_more_than_is_allowed(void **state)
 		mode = vcpu.regs.pstate & 0x1f;
 		assert_true(mode == 0 || mode == 4 || mode == 5);
 		if (nested.context == NESTED_EL2)
-			assert_int_equal(more_hcr, HCR_NV | HCR_NV2 | HCR_AT);
+			assert_int_equal(more_hcr, HCR_NV | HCR_NV2 | HCR_AT | HCR_TTLB);
 		else
 			assert_int_equal(more_hcr & ~allowed, 0);
 	}
@@ -430,6 +551,15 @@ static void registers_and_instructions_of_el2(void **state)
 	(void)leave(sys64(SYSREG_ENC(1, 4, 7, 8, 0), false, 1));
 	assert_int_equal(at_context, NESTED_EL2);
 	assert_int_equal(nested.context, NESTED_EL2);
+	/* by both stages of a nested guest */
+	nested.page[HCR_EL2] = HCR_VM;
+	vcpu.regs.x[1] = 0x7000;
+	(void)leave(sys64(SYSREG_ENC(1, 4, 7, 8, 7), false, 1));
+	assert_int_equal(fake_sysreg_get("par_el1"), 0x80007000);
+	vcpu.regs.x[1] = 0x9000;
+	(void)leave(sys64(SYSREG_ENC(1, 4, 7, 8, 7), false, 1));
+	assert_int_equal(fake_sysreg_get("par_el1"), 0x800 | 0x200 | 0xf << 1 | 1);
+	assert_ptr_equal(vcpu.s2, &vm.s2);
 	/* what EL2 does not have is as at EL1 */
 	assert_int_equal(leave(sys64(SYSREG_ENC(3, 4, 1, 2, 0), true, 1)), VCPU_NOT_MINE);
 	assert_int_equal(leave(sys64(REG_NUM(ID_AA64PFR0_EL1), true, 1)), VCPU_NOT_MINE);
@@ -494,6 +624,8 @@ int main(void)
 		cmocka_unit_test_setup(it_begins_at_el2_with_the_page_in_the_hardware, start),
 		cmocka_unit_test_setup(eret_to_el1_changes_the_hardware, start),
 		cmocka_unit_test_setup(el1_is_not_entered_with_what_is_missing, start),
+		cmocka_unit_test_setup(a_nested_guest_runs_in_its_shadow, start),
+		cmocka_unit_test_setup(a_table_that_the_host_has_not_is_an_abort_at_el2, start),
 		cmocka_unit_test_setup(the_hardware_gets_no_more_than_is_allowed, start),
 		cmocka_unit_test_setup(fp_traps_at_el1_as_the_hypervisor_says, start),
 		cmocka_unit_test_setup(registers_and_instructions_of_el2, start),

@@ -824,11 +824,88 @@ static void errata_need_what_is_done(void **state)
 	assert_int_equal(fake_tlbi_by_address(), repeats + 1);
 }
 
+/* As after a pool is made anew: the model finds a table that a TLB could still walk in. */
+static void take_tables_back(void)
+{
+	int first = fake_mem_page(w.config.root);
+	int end = first + (int)(ALIGN_UP(w.geometry.root_size, SZ_4K) / SZ_4K);
+
+	for (int page = 0; page < FAKE_MEM_MAX_PAGES; page++)
+		if (fake_mem_allocated(page) && (page < first || page >= end))
+			fake_mem_free(NULL, fake_mem_page_ptr(page));
+}
+
+static void cleared_at_once_nothing_is_left_in_any_tlb(void **state)
+{
+	static const u64 ipas[] = { 0, SZ_2M, SZ_1G, 3 * SZ_1G + 5 * SZ_4K, BIT(47) };
+	u64 pa;
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(ipas); i++) {
+			assert_int_equal(MAP(ipas[i], SZ_1G + ipas[i], SZ_4K << i, STAGE2_RW), 0);
+			assert_int_equal(
+				fake_tlb_access(i % FAKE_CPUS, w.regime, ipas[i], FAKE_WRITE, &pa),
+				FAKE_OK);
+		}
+		fake_tlb_race(50, NULL);
+		stage2_clear(&w.s2);
+		fake_tlb_race(0, NULL);
+		take_tables_back();
+		for (unsigned int i = 0; i < ARRAY_SIZE(ipas); i++) {
+			assert_unmapped(ipas[i]);
+			assert_int_equal(
+				fake_tlb_access(i % FAKE_CPUS, w.regime, ipas[i], FAKE_READ, &pa),
+				FAKE_TRANSLATION);
+		}
+		fake_tlb_check("clear");
+	}
+}
+
+/* The root itself has leaves if the space is small; a hint of a hole is not believed afterwards. */
+static void a_root_with_leaves_is_cleared(void **state)
+{
+	struct mmu_caps caps = world_caps();
+	u64 pa;
+
+	(void)state;
+	caps.pa_bits = 48;
+	caps.s2_lpa2[GRANULE_4K] = false;
+	world_start(&w, &caps, GRANULE_4K, 34, false);
+	assert_int_equal(MAP(SZ_1G, 4 * SZ_1G, SZ_2M, STAGE2_RW), 0);
+	assert_int_equal(fake_tlb_access(1, w.regime, SZ_1G, FAKE_WRITE, &pa), FAKE_OK);
+	stage2_clear(&w.s2);
+	assert_unmapped(SZ_1G);
+	assert_int_equal(MAP(SZ_1G, 5 * SZ_1G, SZ_4K, STAGE2_RW), 0);
+	assert_unmapped(SZ_1G + SZ_4K);
+	stage2_clear(&w.s2);
+	take_tables_back();
+	assert_int_equal(MAP(SZ_1G + SZ_4K, 5 * SZ_1G, SZ_4K, STAGE2_RW), 0);
+	world_end(&w);
+}
+
+static void stage1_alone_is_invalidated_under_its_vmid(void **state)
+{
+	u64 pa;
+
+	(void)state;
+	assert_int_equal(MAP(0, SZ_1G, SZ_4K, STAGE2_RW), 0);
+	assert_int_equal(fake_tlb_access(0, w.regime, 0, FAKE_WRITE, &pa), FAKE_OK);
+	stage2_invalidate_stage1(&w.s2);
+	assert_int_equal(fake_tlb_access(0, w.regime, 0, FAKE_WRITE, &pa), FAKE_OK);
+	assert_int_equal(fake_tlbi_by_address(), 0);
+}
+
 int main(void)
 {
 #define FULL(name) cmocka_unit_test_setup_teardown(name, start_full, finish)
 #define OLD(name)  cmocka_unit_test_setup_teardown(name, start_old, finish)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(cleared_at_once_nothing_is_left_in_any_tlb,
+						start_full, finish),
+		cmocka_unit_test(a_root_with_leaves_is_cleared),
+		cmocka_unit_test_setup_teardown(stage1_alone_is_invalidated_under_its_vmid,
+						start_full, finish),
 		cmocka_unit_test(attributes_have_the_manuals_encoding),
 		cmocka_unit_test(old_machines_have_no_dbm_and_one_xn_bit),
 		cmocka_unit_test(output_addresses_have_the_manuals_encoding),

@@ -751,6 +751,16 @@ static void spe_is_as_the_machine_was_told(void **state)
 }
 
 /* All vCPUs of a VM or none, and not with what Keel cannot have at EL2; nobody has it unless told. */
+static unsigned int prepared;
+static int prepare_result;
+
+static int prepare_el2(struct vcpu *vcpu)
+{
+	assert_non_null(vcpu->nested);
+	prepared++;
+	return prepare_result;
+}
+
 static void an_el2_is_there_if_keel_was_told(void **state)
 {
 	static const u64 with[] = { BIT(VCPU_SPE), BIT(VCPU_SVE),
@@ -769,7 +779,7 @@ static void an_el2_is_there_if_keel_was_told(void **state)
 	assert_int_equal(vcpu_init(vm_vcpu(vm_get(handle), 0), 0x4 | BIT(VCPU_HAS_EL2)), -EINVAL);
 	assert_null(vm_vcpu(vm_get(handle), 0)->nested);
 
-	vm_set_nested();
+	vm_set_nested(prepare_el2);
 	assert_int_equal(vm_sizes(0, &sizes), 0);
 	assert_true(sizes.features & BIT(VCPU_HAS_EL2));
 	assert_int_equal(sizes.vcpu_pages, pages + VCPU_NESTED_BYTES / SZ_4K);
@@ -780,7 +790,13 @@ static void an_el2_is_there_if_keel_was_told(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(with); i++)
 		assert_int_equal(vcpu_init(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2) | with[i]),
 				 -EINVAL);
+	assert_int_equal(prepared, 0);
+	prepare_result = -ENOMEM;
+	assert_int_equal(vcpu_init(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2)), -ENOMEM);
+	assert_false(vm_vcpu(vm, 0)->initialized);
+	prepare_result = 0;
 	assert_int_equal(vcpu_init(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2)), 0);
+	assert_int_equal(prepared, 2);
 	assert_true(IS_ALIGNED((u64)vm_vcpu(vm, 0)->nested, SZ_4K));
 	assert_int_equal(vcpu_init(vm_vcpu(vm, 1), 0x4), -EINVAL);
 	assert_int_equal(vcpu_init(vm_vcpu(vm, 1), 0x4 | BIT(VCPU_HAS_EL2)), 0);

@@ -127,6 +127,16 @@ static inline void foreign_write64(void *to, u64 value, u64 *failed)
 		fake_foreign_fault(failed);
 }
 
+static inline u64 foreign_cmpxchg64(u64 *at, u64 old, u64 new, u64 *failed)
+{
+	if (!fake_foreign_ok(at, sizeof(u64))) {
+		fake_foreign_fault(failed);
+		return old;
+	}
+	__atomic_compare_exchange_n(at, &old, new, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	return old;
+}
+
 static inline void foreign_write32(void *to, u32 value, u64 *failed)
 {
 	if (fake_foreign_ok(to, sizeof(u32)))

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * TLBIs of a guest hypervisor, at its EL2 (ARM DDI 0487, C5.5, D8.17).
+ *
+ *	EL2's own, and EL1's while HCR_EL2.TGE is 1    the VM's own VMID: EL2 runs under that
+ *	EL1's while it is 0                            stage 1 of the shadows of VTTBR_EL2.VMID
+ *	VMALLS12E1, IPAS2E1, RIPAS2E1                  entries of these shadows
+ *	ALLE1                                          all shadows
+ *
+ * Local, inner and outer shareable ones are the same here, and so are those with nXS: each acts on
+ * all CPUs and is complete when it ends.
+ */
+#include <arch/barrier.h>
+#include <arch/reg_bits.h>
+#include <arch/regs.h>
+#include <arch/tlb.h>
+#include <cpu/errata.h>
+#include <nested/nested_regs.h>
+#include <nested/nested_tlbi.h>
+#include <nested/shadow.h>
+
+enum tlbi_kind { NONE, OF_EL2, OF_STAGE1, BY_IPA, BY_IPA_RANGE, OF_VMID, OF_ALL };
+
+#define CRM_COUNT 8
+
+/* By op1 (0, 4), CRm and op2; CRn is 8, or 9 for nXS. */
+#define STAGE1_ALL                                                                           \
+	{                                                                                    \
+		OF_STAGE1, OF_STAGE1, OF_STAGE1, OF_STAGE1, NONE, OF_STAGE1, NONE, OF_STAGE1 \
+	}
+#define STAGE1_RANGES                                                              \
+	{                                                                          \
+		NONE, OF_STAGE1, NONE, OF_STAGE1, NONE, OF_STAGE1, NONE, OF_STAGE1 \
+	}
+#define EL2_ALL                                                           \
+	{                                                                 \
+		OF_EL2, OF_EL2, NONE, NONE, OF_ALL, OF_EL2, OF_VMID, NONE \
+	}
+#define EL2_RANGES                                                 \
+	{                                                          \
+		NONE, OF_EL2, NONE, NONE, NONE, OF_EL2, NONE, NONE \
+	}
+
+static const u8 kinds_op1_0[CRM_COUNT][8] = {
+	[1] = STAGE1_ALL,    [2] = STAGE1_RANGES, [3] = STAGE1_ALL,
+	[5] = STAGE1_RANGES, [6] = STAGE1_RANGES, [7] = STAGE1_ALL,
+};
+static const u8 kinds_op1_4[CRM_COUNT][8] = {
+	[0] = { NONE, BY_IPA, BY_IPA_RANGE, NONE, NONE, BY_IPA, BY_IPA_RANGE, NONE },
+	[1] = EL2_ALL,
+	[2] = EL2_RANGES,
+	[3] = EL2_ALL,
+	[4] = { BY_IPA, BY_IPA, BY_IPA_RANGE, BY_IPA_RANGE, BY_IPA, BY_IPA, BY_IPA_RANGE,
+		BY_IPA_RANGE },
+	[5] = EL2_RANGES,
+	[6] = EL2_RANGES,
+	[7] = EL2_ALL,
+};
+
+/* The encoding's fields below CRn. */
+#define ENC_CRM GENMASK(6, 3)
+#define ENC_OP2 GENMASK(2, 0)
+
+static bool in_crn(u32 encoding, unsigned int op1)
+{
+	return encoding >= SYSREG_ENC(1, op1, 8, 0, 0) && encoding <= SYSREG_ENC(1, op1, 9, 15, 7);
+}
+
+static enum tlbi_kind kind_of(u32 encoding)
+{
+	unsigned int crm = (unsigned int)FIELD_GET(ENC_CRM, encoding);
+	unsigned int op2 = (unsigned int)FIELD_GET(ENC_OP2, encoding);
+
+	if (crm >= CRM_COUNT)
+		return NONE;
+	if (in_crn(encoding, 0))
+		return (enum tlbi_kind)kinds_op1_0[crm][op2];
+	return in_crn(encoding, 4) ? (enum tlbi_kind)kinds_op1_4[crm][op2] : NONE;
+}
+
+/* ---- operands (C5.5) ---- */
+
+#define XT_IPA	       GENMASK(39, 0) /* IPA[51:12] */
+#define XT_TTL_LEVEL   GENMASK(45, 44)
+#define XT_TTL_GRANULE GENMASK(47, 46) /* 0: no hint */
+#define XT_BASE	       GENMASK(36, 0)
+#define XT_RANGE_TTL   GENMASK(38, 37)
+#define XT_NUM	       GENMASK(43, 39)
+#define XT_SCALE       GENMASK(45, 44)
+#define XT_RANGE_TG    GENMASK(47, 46)
+
+struct range {
+	struct ipa ipa;
+	u64 size;
+	int level; /* of the leaves, by the hint; 0 for none */
+};
+
+/* 4K, 16K, 64K by TG or TTL[3:2]. What is reserved acts as 64K: it is the most. */
+static unsigned int shift_of_tg(u64 tg)
+{
+	return granule_shift(tg ? (enum granule)(tg - 1) : GRANULE_64K);
+}
+
+static struct range range_of(enum tlbi_kind kind, u64 xt)
+{
+	unsigned int shift = shift_of_tg(FIELD_GET(XT_RANGE_TG, xt));
+	u64 scale = FIELD_GET(XT_SCALE, xt);
+
+	if (kind == BY_IPA)
+		return (struct range){
+			.ipa = IPA(FIELD_GET(XT_IPA, xt) << 12),
+			.size = 1,
+			.level = FIELD_GET(XT_TTL_GRANULE, xt) ? (int)FIELD_GET(XT_TTL_LEVEL, xt)
+							       : 0,
+		};
+	return (struct range){
+		.ipa = IPA(FIELD_GET(XT_BASE, xt) << shift),
+		.size = (FIELD_GET(XT_NUM, xt) + 1) << (5 * scale + 1) << shift,
+		.level = (int)FIELD_GET(XT_RANGE_TTL, xt),
+	};
+}
+
+/* ---- shadows; the VM's own stage2.lock is held ---- */
+
+/*
+ * The range of the guest hypervisor's leaf that @ipa is in: by the shadow's entry there; else by the
+ * hint; else of the largest block. A shadow can have another part of a leaf than the one at @ipa.
+ */
+static u64 leaf_range(struct shadow *shadow, int level, struct ipa *ipa)
+{
+	const struct pgtable_format *fmt = &shadow->tables.fmt;
+	struct stage2 *s2 = &shadow->ctx.stage2;
+	struct stage2_leaf leaf;
+	bool found;
+
+	spin_lock(&s2->lock);
+	found = !stage2_lookup(s2, *ipa, &leaf);
+	spin_unlock(&s2->lock);
+	if (!found && level)
+		return s2_tagged_range(fmt, s2_level_tag((s8)level, true), ipa);
+	return s2_tagged_range(fmt, found ? leaf.attrs : STAGE2_NONE, ipa);
+}
+
+/* Both ends are moved to those of the leaves that they are in. */
+static void remove_from(struct shadow_set *set, struct shadow *shadow, const struct range *range)
+{
+	u64 all = stage2_size(&shadow->ctx.stage2);
+	struct ipa first = range->ipa, last = IPA(range->ipa.v + range->size - 1);
+	u64 end;
+
+	if (first.v >= all)
+		return;
+	last.v = MIN(last.v, all - 1);
+	(void)leaf_range(shadow, range->level, &first);
+	end = leaf_range(shadow, range->level, &last);
+	end += last.v;
+	shadow_unmap(set, shadow, first,
+		     ALIGN_UP(end, stage2_granule(&shadow->ctx.stage2)) - first.v);
+}
+
+static void act_on(struct shadow_set *set, struct shadow *shadow, enum tlbi_kind kind, u64 xt)
+{
+	struct range range;
+
+	switch (kind) {
+	case OF_STAGE1:
+		stage2_invalidate_stage1(&shadow->ctx.stage2);
+		break;
+	case BY_IPA:
+	case BY_IPA_RANGE:
+		range = range_of(kind, xt);
+		remove_from(set, shadow, &range);
+		break;
+	default:
+		spin_lock(&shadow->ctx.stage2.lock);
+		shadow_clear(set, shadow);
+		spin_unlock(&shadow->ctx.stage2.lock);
+		break;
+	}
+}
+
+static bool is_concerned(const struct shadow *shadow, enum tlbi_kind kind, u16 vmid)
+{
+	return kind == OF_ALL || shadow_vmid(READ_ONCE(shadow->key.vttbr)) == vmid;
+}
+
+/*
+ * The own lock is held for one shadow at a time: with it, faults that have begun before are over.
+ * What is filled later comes of tables as they are now. So does what a shadow has that gets another
+ * key meanwhile, since it is empty then.
+ */
+static void act_on_shadows(struct vcpu *vcpu, enum tlbi_kind kind, u64 xt)
+{
+	struct spinlock *lock = &vcpu->vm->s2.stage2.lock;
+	u16 vmid = shadow_vmid(vcpu->nested->page[VTTBR_EL2]);
+	struct shadow_set *set = vcpu->vm->shadows;
+	struct shadow *shadow = __atomic_load_n(&set->first, __ATOMIC_ACQUIRE);
+
+	for (; shadow; shadow = shadow->next) {
+		if (!is_concerned(shadow, kind, vmid))
+			continue;
+		spin_lock(lock);
+		if (READ_ONCE(shadow->filled))
+			act_on(set, shadow, kind, xt);
+		spin_unlock(lock);
+	}
+}
+
+/* ---- the instruction ---- */
+
+/* Loaded, so VTTBR_EL2 has the VM's own VMID. */
+static void invalidate_own(void)
+{
+	isb();
+	dsb(ishst);
+	tlbi_vmalle1is();
+	tlb_sync();
+	isb();
+}
+
+static bool is_for_el2(const struct vcpu *vcpu, enum tlbi_kind kind)
+{
+	return kind == OF_EL2 || (kind == OF_STAGE1 && (nested_hcr(vcpu) & HCR_TGE));
+}
+
+bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt)
+{
+	enum tlbi_kind kind = kind_of(encoding);
+
+	if (kind == NONE)
+		return false;
+	if (is_for_el2(vcpu, kind)) {
+		invalidate_own();
+		return true;
+	}
+	act_on_shadows(vcpu, kind, xt);
+	if (__atomic_load_n(&vcpu->vm->shadows->plain_el1, __ATOMIC_RELAXED))
+		invalidate_own();
+	return true;
+}

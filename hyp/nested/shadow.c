@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The set of a VM's shadows: see shadow.h.
+ *
+ *      shadow_prepare()   at KEEL_HC_VCPU_INIT: pages of vm->pool become shadows and chunks
+ *      shadow_of()        at an entry: find_shadow(), or take_idle() and give_key()
+ *      shadow_map()       at a fault; takes chunks when its pool has few pages
+ *      shadow_clear()     gives chunks back
+ *      on_own_unmap()     the VM's own stage 2 has lost translations: shadows are cleared
+ */
+#include <arch/reg_bits.h>
+#include <cpu/assert.h>
+#include <lib/errno.h>
+#include <nested/nested_regs.h>
+#include <nested/shadow.h>
+#include <trap/id_regs.h>
+#include <vm/run.h>
+#include <vm/vm_ops.h>
+
+STATIC_ASSERT(sizeof(struct shadow) <= SZ_4K, "a page for each");
+STATIC_ASSERT(sizeof(struct shadow_set) <= SZ_4K, "a page for the set");
+
+/* A chunk is at least so many pages: what keel.ko gives to vm->pool in one piece. */
+#define CHUNK_ORDER 3
+
+/* Pages that are taken, and cleared, in one call of shadow_prepare(), at least. */
+#define PREPARE_PAGES 24
+
+/* Tables that the largest change of a shadow takes: one of each level below the root. */
+#define TABLES_NEEDED 4
+
+/* Descriptors that are looked at to remove a range, before all is removed instead. */
+#define UNMAP_BUDGET 1024
+
+#define HCR_KEY (HCR_FWB | HCR_PTW)
+
+static struct shadow *first_shadow(const struct shadow_set *set)
+{
+	return __atomic_load_n(&set->first, __ATOMIC_ACQUIRE);
+}
+
+/* ---- memory ---- */
+
+static unsigned int order_of(u64 bytes)
+{
+	unsigned int order = 0;
+
+	while ((SZ_4K << order) < bytes)
+		order++;
+	return order;
+}
+
+static unsigned int table_order(const struct shadow_set *set)
+{
+	return granule_shift(set->format.granule) - granule_shift(GRANULE_4K);
+}
+
+static void push_chunk(struct shadow_set *set, void *chunk)
+{
+	struct shadow_chunk *node = chunk;
+
+	spin_lock(&set->chunk_lock);
+	node->next = set->chunks;
+	set->chunks = node;
+	spin_unlock(&set->chunk_lock);
+}
+
+static void *pop_chunk(struct shadow_set *set)
+{
+	struct shadow_chunk *node;
+
+	spin_lock(&set->chunk_lock);
+	node = set->chunks;
+	if (node)
+		set->chunks = node->next;
+	spin_unlock(&set->chunk_lock);
+	return node;
+}
+
+static bool add_to_pool(const struct shadow_set *set, struct page_pool *pool, void *chunk)
+{
+	return !page_pool_add(pool, chunk, BIT(set->chunk_order));
+}
+
+/* With the shadow's stage2.lock held, but for a new one. */
+static bool take_chunk(struct shadow_set *set, struct shadow *shadow)
+{
+	void *chunk = shadow->nr_chunks < SHADOW_CHUNKS_MAX ? pop_chunk(set) : NULL;
+
+	if (!chunk || !add_to_pool(set, &shadow->pool, chunk))
+		return false;
+	shadow->chunks[shadow->nr_chunks++] = chunk;
+	return true;
+}
+
+/* All pages are free again, whatever they were used for. */
+static void return_chunks(struct shadow_set *set, struct shadow *shadow)
+{
+	if (page_pool_init(&shadow->pool, NULL, 0))
+		return;
+	while (shadow->nr_chunks > set->kept)
+		push_chunk(set, shadow->chunks[--shadow->nr_chunks]);
+	for (unsigned int i = 0; i < shadow->nr_chunks; i++)
+		(void)add_to_pool(set, &shadow->pool, shadow->chunks[i]);
+}
+
+static void refill(struct shadow_set *set, struct shadow *shadow)
+{
+	u64 pages = (u64)TABLES_NEEDED << table_order(set);
+
+	while (page_pool_available(&shadow->pool) < pages && take_chunk(set, shadow))
+		;
+}
+
+/* ---- contents ---- */
+
+void shadow_clear(struct shadow_set *set, struct shadow *shadow)
+{
+	struct stage2 *s2 = &shadow->ctx.stage2;
+
+	spin_assert_held(&s2->lock);
+	if (!shadow->filled)
+		return;
+	stage2_clear(s2);
+	return_chunks(set, shadow);
+	shadow->ctx.nr_tables = 0;
+	shadow->filled = false;
+}
+
+/* Remove a range, unless that takes long, or a table that there is not: then everything. */
+static void remove_range(struct shadow_set *set, struct shadow *shadow, struct ipa ipa, u64 size)
+{
+	struct stage2_progress progress = { .budget = UNMAP_BUDGET };
+
+	if (stage2_unmap(&shadow->ctx.stage2, ipa, size, &progress))
+		shadow_clear(set, shadow);
+}
+
+/* What is mapped at @ipa, or in the range of a leaf that is to be mapped. */
+static void make_room(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf)
+{
+	struct stage2_leaf there;
+	int ret = stage2_lookup(&shadow->ctx.stage2, leaf->ipa, &there);
+
+	if (!ret && there.size > leaf->size)
+		remove_range(set, shadow, there.ipa, there.size);
+	else
+		remove_range(set, shadow, leaf->ipa, leaf->size);
+}
+
+static int map_leaf(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf)
+{
+	refill(set, shadow);
+	shadow->filled = true;
+	return stage2_map(&shadow->ctx.stage2, leaf->ipa, leaf->pa, leaf->size, leaf->attrs);
+}
+
+int shadow_map(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf)
+{
+	struct stage2 *s2 = &shadow->ctx.stage2;
+	int ret;
+
+	spin_assert_held(&shadow->ctx.vm->s2.stage2.lock);
+	spin_lock(&s2->lock);
+	ret = map_leaf(set, shadow, leaf);
+	if (ret == -EEXIST) {
+		make_room(set, shadow, leaf);
+		ret = map_leaf(set, shadow, leaf);
+	}
+	if (ret == -ENOMEM) {
+		shadow_clear(set, shadow);
+		ret = map_leaf(set, shadow, leaf);
+	}
+	ASSERT(s2_context_sane(&shadow->ctx));
+	spin_unlock(&s2->lock);
+	return ret;
+}
+
+void shadow_unmap(struct shadow_set *set, struct shadow *shadow, struct ipa ipa, u64 size)
+{
+	struct stage2 *s2 = &shadow->ctx.stage2;
+	u64 end = stage2_size(s2);
+
+	spin_assert_held(&shadow->ctx.vm->s2.stage2.lock);
+	if (ipa.v >= end)
+		return;
+	spin_lock(&s2->lock);
+	if (shadow->filled)
+		remove_range(set, shadow, ipa, MIN(size, end - ipa.v));
+	spin_unlock(&s2->lock);
+}
+
+/*
+ * What a shadow has of the VM's own translations is not known by address: all shadows are cleared.
+ * Nothing is filled meanwhile, since that takes the lock that is held here.
+ */
+static void on_own_unmap(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size)
+{
+	struct shadow_set *set = ctx;
+	struct shadow *shadow;
+
+	(void)s2;
+	(void)ipa;
+	(void)size;
+	for (shadow = first_shadow(set); shadow; shadow = shadow->next) {
+		if (!READ_ONCE(shadow->filled))
+			continue;
+		spin_lock(&shadow->ctx.stage2.lock);
+		shadow_clear(set, shadow);
+		spin_unlock(&shadow->ctx.stage2.lock);
+	}
+}
+
+static const struct stage2_notifier own_notifier = { .on_unmap = on_own_unmap };
+
+/* ---- making them ---- */
+
+/* Addresses of a nested guest: as wide as the VM is told that physical addresses are. */
+static unsigned int shadow_bits(const struct vm *vm, const struct mmu_caps *caps)
+{
+	static const u8 widths[] = { 32, 36, 40, 42, 44, 48 };
+	const struct stage2_geometry *own = &vm->s2.stage2.geometry;
+	unsigned int n = 0;
+
+	while (n < ARRAY_SIZE(widths) - 1 && widths[n] < own->ia_bits)
+		n++;
+	return MIN(widths[n], stage2_max_ia_bits(own->granule, caps));
+}
+
+static int set_shape(struct shadow_set *set, const struct vm *vm)
+{
+	const struct stage2 *own = &vm->s2.stage2;
+	struct mmu_caps caps;
+
+	cpu_features_mmu_caps(vm_features(), &caps);
+	set->format = (struct s2_shadow_format){
+		.granule = own->geometry.granule,
+		.fwb = own->fwb,
+		.xnx = own->xnx,
+	};
+	set->chunk_order = MAX(CHUNK_ORDER, table_order(set));
+	set->kept = MAX(TABLES_NEEDED >> (set->chunk_order - table_order(set)), 1);
+	return stage2_geometry(&set->geometry, shadow_bits(vm, &caps), own->geometry.granule,
+			       &caps);
+}
+
+static int create_set(struct vm *vm)
+{
+	struct shadow_set *set = page_pool_alloc(&vm->pool);
+	int ret;
+
+	if (!set)
+		return -ENOMEM;
+	set->lock = (struct spinlock)SPINLOCK_INIT(LOCK_SHADOWS);
+	set->chunk_lock = (struct spinlock)SPINLOCK_INIT(LOCK_SHADOW_CHUNKS);
+	ret = set_shape(set, vm);
+	if (ret) {
+		page_pool_free(&vm->pool, set);
+		return -EINVAL;
+	}
+	spin_lock(&vm->s2.stage2.lock);
+	stage2_set_notifier(&vm->s2.stage2, &own_notifier, set);
+	spin_unlock(&vm->s2.stage2.lock);
+	vm->shadows = set;
+	return 0;
+}
+
+static bool init_context(struct vm *vm, struct shadow *shadow, void *root)
+{
+	struct shadow_set *set = vm->shadows;
+	struct mmu_caps caps;
+	const struct s2_context_config config = {
+		.vm = vm,
+		.geometry = &set->geometry,
+		.caps = &caps,
+		.root = root,
+		.pool = &shadow->pool,
+	};
+
+	cpu_features_mmu_caps(vm_features(), &caps);
+	return !page_pool_init(&shadow->pool, NULL, 0) && !s2_context_init(&shadow->ctx, &config);
+}
+
+static int create_shadow(struct vm *vm)
+{
+	struct shadow_set *set = vm->shadows;
+	unsigned int order = order_of(set->geometry.root_size);
+	void *root = page_pool_alloc_run(&vm->pool, order);
+	struct shadow *shadow = root ? page_pool_alloc(&vm->pool) : NULL;
+
+	if (!shadow || !init_context(vm, shadow, root)) {
+		if (shadow)
+			page_pool_free(&vm->pool, shadow);
+		if (root)
+			page_pool_free_run(&vm->pool, root, order);
+		return -ENOMEM;
+	}
+	while (shadow->nr_chunks < set->kept && take_chunk(set, shadow))
+		;
+	shadow->next = set->first;
+	__atomic_store_n(&set->first, shadow, __ATOMIC_RELEASE);
+	set->nr_shadows++;
+	return 0;
+}
+
+static int create_chunk(struct vm *vm)
+{
+	struct shadow_set *set = vm->shadows;
+	void *chunk = page_pool_alloc_run(&vm->pool, set->chunk_order);
+
+	if (!chunk)
+		return -ENOMEM;
+	push_chunk(set, chunk);
+	set->pages += BIT(set->chunk_order);
+	return 0;
+}
+
+static void count_vcpu(struct shadow_set *set, unsigned int index)
+{
+	u64 bit = BIT(index % 64);
+
+	set->nr_vcpus += !(set->counted[index / 64] & bit);
+	set->counted[index / 64] |= bit;
+}
+
+/* Chunks first, so that each shadow finds those that it keeps. */
+static int prepare_step(struct vm *vm)
+{
+	const struct shadow_set *set = vm->shadows;
+
+	if (set->pages < (u64)set->nr_vcpus * SHADOW_PAGES_PER_VCPU)
+		return create_chunk(vm);
+	return create_shadow(vm);
+}
+
+static bool is_prepared(const struct shadow_set *set)
+{
+	return set->nr_shadows == set->nr_vcpus * SHADOW_PER_VCPU;
+}
+
+static int prepare_locked(struct vm *vm, unsigned int index)
+{
+	unsigned int pages = 0;
+	int ret = vm->shadows ? 0 : create_set(vm);
+
+	if (ret)
+		return ret;
+	count_vcpu(vm->shadows, index);
+	while (!ret && !is_prepared(vm->shadows)) {
+		if (pages >= PREPARE_PAGES)
+			return -ENOMEM;
+		pages += 1U << vm->shadows->chunk_order;
+		ret = prepare_step(vm);
+	}
+	return ret;
+}
+
+int shadow_prepare(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	int ret;
+
+	spin_lock(&vm->lock);
+	ret = prepare_locked(vm, vcpu->index);
+	spin_unlock(&vm->lock);
+	return ret;
+}
+
+/* ---- keys ---- */
+
+static struct shadow_key key_now(const struct vcpu *vcpu)
+{
+	const u64 *page = vcpu->nested->page;
+	u64 vttbr = READ_ONCE(page[VTTBR_EL2]);
+
+	return (struct shadow_key){
+		.vttbr = (vttbr & VTTBR_BADDR) | (u64)shadow_vmid(vttbr) << 48,
+		.vtcr = READ_ONCE(page[VTCR_EL2]),
+		.hcr = nested_hcr(vcpu) & HCR_KEY,
+		.sctlr = nested_read_live(vcpu, NESTED_SCTLR_EL2) & SCTLR_EL1_EE,
+	};
+}
+
+static bool keys_equal(const struct shadow_key *a, const struct shadow_key *b)
+{
+	return a->vttbr == b->vttbr && a->vtcr == b->vtcr && a->hcr == b->hcr &&
+	       a->sctlr == b->sctlr;
+}
+
+/* What the VM's ID registers promise of its stage 2. */
+static void vm_caps(const struct vcpu *vcpu, struct mmu_caps *caps)
+{
+	static const u8 regs[] = { ID_REG_MMFR0, ID_REG_MMFR1, ID_REG_MMFR2, ID_REG_ISAR0 };
+	struct cpu_features told = { 0 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(regs); i++)
+		told.reg[regs[i]] = id_reg_value(vcpu, (enum id_reg)regs[i]);
+	cpu_features_mmu_caps(&told, caps);
+	caps->pa_bits = MIN(caps->pa_bits, vcpu->vm->shadows->geometry.ia_bits);
+}
+
+static void decode_key(const struct vcpu *vcpu, struct shadow *shadow)
+{
+	const struct s2_walk_regs regs = {
+		.vtcr_el2 = shadow->key.vtcr,
+		.vttbr_el2 = shadow->key.vttbr,
+		.hcr_el2 = shadow->key.hcr,
+		.sctlr_el2 = shadow->key.sctlr,
+	};
+	struct mmu_caps caps;
+
+	vm_caps(vcpu, &caps);
+	s2_tables_decode(&shadow->tables, &regs, &caps);
+}
+
+/* With set->lock held: an idle shadow becomes that of @key, and is empty. */
+static void give_key(struct vcpu *vcpu, struct shadow *shadow, const struct shadow_key *key)
+{
+	ASSERT(!shadow->refs);
+	spin_lock(&shadow->ctx.stage2.lock);
+	shadow_clear(vcpu->vm->shadows, shadow);
+	shadow->key = *key;
+	shadow->valid = true;
+	shadow->ctx.tlb_vttbr = key->vttbr;
+	shadow->ctx.tlb_vtcr = key->vtcr;
+	decode_key(vcpu, shadow);
+	spin_unlock(&shadow->ctx.stage2.lock);
+}
+
+static struct shadow *find_shadow(struct shadow_set *set, const struct shadow_key *key)
+{
+	struct shadow *shadow = first_shadow(set);
+
+	while (shadow && !(shadow->valid && keys_equal(&shadow->key, key)))
+		shadow = shadow->next;
+	return shadow;
+}
+
+/*
+ * Which of two idle shadows is taken: one without a key; one of the same VMID, whose tables the
+ * guest hypervisor has left; the one that was left first.
+ */
+static bool is_better(const struct shadow *a, const struct shadow *b, u16 vmid)
+{
+	bool same_a = shadow_vmid(a->key.vttbr) == vmid, same_b = shadow_vmid(b->key.vttbr) == vmid;
+
+	if (a->valid != b->valid)
+		return !a->valid;
+	if (same_a != same_b)
+		return same_a;
+	return a->last_used < b->last_used;
+}
+
+static struct shadow *take_idle(struct shadow_set *set, u16 vmid)
+{
+	struct shadow *shadow, *best = NULL;
+
+	for (shadow = first_shadow(set); shadow; shadow = shadow->next)
+		if (!shadow->refs && (!best || is_better(shadow, best, vmid)))
+			best = shadow;
+	ASSERT(best);
+	return best;
+}
+
+/* ---- references ---- */
+
+static void put_shadow(struct shadow_set *set, struct shadow *shadow)
+{
+	spin_lock(&set->lock);
+	ASSERT(shadow->refs);
+	shadow->refs--;
+	shadow->last_used = ++set->clock;
+	spin_unlock(&set->lock);
+}
+
+static struct shadow *get_shadow(struct vcpu *vcpu, const struct shadow_key *key)
+{
+	struct shadow_set *set = vcpu->vm->shadows;
+	struct shadow *shadow;
+
+	spin_lock(&set->lock);
+	shadow = find_shadow(set, key);
+	if (!shadow) {
+		shadow = take_idle(set, shadow_vmid(key->vttbr));
+		give_key(vcpu, shadow, key);
+	}
+	shadow->refs++;
+	spin_unlock(&set->lock);
+	return shadow;
+}
+
+/* The vCPU gives its own back first: so there is an idle one for it. */
+struct shadow *shadow_of(struct vcpu *vcpu)
+{
+	struct shadow_key key = key_now(vcpu);
+	struct shadow *shadow = vcpu->nested->shadow;
+
+	if (shadow && keys_equal(&shadow->key, &key))
+		return shadow;
+	shadow_drop(vcpu);
+	vcpu->nested->shadow = get_shadow(vcpu, &key);
+	return vcpu->nested->shadow;
+}
+
+void shadow_drop(struct vcpu *vcpu)
+{
+	struct shadow *shadow = vcpu->nested->shadow;
+
+	if (!shadow)
+		return;
+	if (vcpu->s2 == &shadow->ctx)
+		vcpu_change_s2(vcpu, &vcpu->vm->s2);
+	vcpu->nested->shadow = NULL;
+	put_shadow(vcpu->vm->shadows, shadow);
+}
+
+struct shadow *shadow_current(const struct vcpu *vcpu)
+{
+	struct shadow *shadow = vcpu->nested->shadow;
+
+	return shadow && vcpu->s2 == &shadow->ctx ? shadow : NULL;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The shadows of a VM: stage-2 contexts behind which its nested guests run.
+ *
+ *      struct vm
+ *        s2       <────────────────────────── vm, own lock before a shadow's ──┐
+ *        shadows ──> struct shadow_set                                         │
+ *                      first ──> struct shadow ──> struct shadow ──> ... NULL  │
+ *                                  ctx ────────────────────────────────────────┘
+ *                                  key: what the guest hypervisor has in VTTBR_EL2, VTCR_EL2 ..
+ *                                  refs: vCPUs that have it
+ *                                  pool <── chunks of pages ──> set->chunks
+ *
+ * A VM gets SHADOW_PER_VCPU shadows with each vCPU that has an EL2, and chunks of pages for their
+ * tables; there are no others. Both come from vm->pool when the vCPU is initialized, and stay until
+ * the VM ends. A vCPU has at most one shadow, so there always is an idle one.
+ *
+ * A shadow holds what can be derived again from the guest hypervisor's tables and the VM's own. So
+ * it can be emptied at any time: shadow_clear() empties its root, invalidates its VMID and takes all
+ * its pages back, which does not depend on how many there are. That is the answer to each change
+ * that is not known more exactly, to a pool that is dry, and to another key.
+ *
+ * Locks (docs/locking.md): set->lock, then a shadow's stage2.lock, then set->chunk_lock. Who fills
+ * a shadow, and who removes from it what has become invalid, holds the stage2.lock of the VM's own
+ * context. So what has been removed is not put back by a fault that had looked at it before.
+ */
+#ifndef KEEL_NESTED_SHADOW_H
+#define KEEL_NESTED_SHADOW_H
+
+#include <nested/s2_compose.h>
+#include <nested/s2_walk.h>
+#include <vm/s2_context.h>
+#include <vm/vm.h>
+
+#define SHADOW_PER_VCPU 2
+
+/* Pages for tables that a VM gets with each vCPU: 1 MiB. */
+#define SHADOW_PAGES_PER_VCPU 256
+
+/* The most chunks of one shadow. */
+#define SHADOW_CHUNKS_MAX 128
+
+/*
+ * What a guest hypervisor has in its registers when it enters a guest. The hardware would be given
+ * these; here they say which shadow it is.
+ */
+struct shadow_key {
+	u64 vttbr; /* VMID, BADDR */
+	u64 vtcr;
+	u64 hcr;   /* FWB, PTW */
+	u64 sctlr; /* EE */
+};
+
+struct shadow {
+	struct s2_context ctx;
+	struct page_pool pool;
+	struct shadow *next; /* the list does not change but at its head */
+	/* under set->lock; key and tables change while refs is 0, and under ctx.stage2.lock, too */
+	struct shadow_key key;
+	struct s2_tables tables; /* key, decoded */
+	bool valid;		 /* it has a key */
+	u32 refs;
+	u64 last_used; /* set->clock at the last shadow_put() */
+	/* under ctx.stage2.lock */
+	bool filled; /* something was mapped since it was last cleared; set under the own lock */
+	unsigned int nr_chunks;
+	void *chunks[SHADOW_CHUNKS_MAX]; /* the first set->kept are always here */
+};
+
+struct shadow_chunk {
+	struct shadow_chunk *next;
+};
+
+/* In a page of its own. */
+struct shadow_set {
+	struct spinlock lock; /* keys and references */
+	u64 clock;
+	struct shadow *first;
+	unsigned int nr_shadows, nr_vcpus; /* under vm->lock */
+	u64 counted[VM_VCPUS_MAX / 64];	   /* vCPUs in nr_vcpus, by index */
+	struct stage2_geometry geometry;   /* of all shadows */
+	struct s2_shadow_format format;
+	unsigned int chunk_order, kept;
+	u64 pages; /* taken for chunks; under vm->lock */
+	struct spinlock chunk_lock;
+	struct shadow_chunk *chunks; /* that no shadow has */
+	/* Some vCPU has run EL1 with stage 2 off: there may be TLB entries of EL1 under the VM's own
+	 * VMID. Set once; atomic. */
+	bool plain_el1;
+};
+
+/**
+ * shadow_prepare() - let the VM have what it needs for one more vCPU with an EL2
+ * @vcpu: owned by this CPU; vm->lock is not held
+ *
+ * A bounded part in each call. Return: 0 when all is there; -ENOMEM: to be repeated after more pages
+ * were given to vm->pool (some of which it may have taken).
+ */
+int __must_check shadow_prepare(struct vcpu *vcpu);
+
+/**
+ * shadow_of() - the shadow for a nested guest that is about to run
+ * @vcpu: owned by this CPU
+ *
+ * Found by what the guest hypervisor has in its registers now, or else made of one that is idle.
+ * The vCPU has it until the next call, or shadow_drop(). No lock held.
+ */
+struct shadow *shadow_of(struct vcpu *vcpu);
+
+/* The vCPU needs its shadow no more, and runs in the VM's own context. By the owner; no lock held. */
+void shadow_drop(struct vcpu *vcpu);
+
+/* The vCPU's shadow if it runs in one; NULL. By the owner. */
+struct shadow *shadow_current(const struct vcpu *vcpu);
+
+/**
+ * shadow_clear() - remove all that a shadow translates
+ *
+ * Complete when it returns: no TLB has any of it. With its stage2.lock held.
+ */
+void shadow_clear(struct shadow_set *set, struct shadow *shadow);
+
+/**
+ * shadow_map() - fill a shadow
+ * @shadow: a vCPU's; the VM's own stage2.lock is held since the look-up that @leaf comes from
+ *
+ * What is there instead is replaced. If pages run short, all that the shadow had is removed first.
+ *
+ * Return: 0; -EINVAL, -E2BIG as stage2_map().
+ */
+int __must_check shadow_map(struct shadow_set *set, struct shadow *shadow,
+			    const struct s2_composed *leaf);
+
+/**
+ * shadow_unmap() - remove a range from a shadow, or more than that
+ *
+ * The range may be beyond the shadow's size. The VM's own stage2.lock is held. Complete when it
+ * returns.
+ */
+void shadow_unmap(struct shadow_set *set, struct shadow *shadow, struct ipa ipa, u64 size);
+
+/* The guest hypervisor's VMID in a value of its VTTBR_EL2. VMs have VMIDs of 8 bits. */
+static inline u16 shadow_vmid(u64 vttbr)
+{
+	return vttbr >> 48 & 0xff;
+}
+
+#endif

@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A guest hypervisor with nested guests: stage 2 of its own. Its faults with their syndromes, changes
+ * of its tables and the TLBIs for them, several VMIDs, memory that only the host has, devices, and
+ * tables that are wrong.
+ */
+#include "lib/guest.h"
+
+const char *payload_name = "shadow";
+
+#define HCR_VM	BIT(0)
+#define HCR_TGE BIT(27)
+#define HCR_RW	BIT(31)
+#define HCR_E2H BIT(34)
+#define HOST	(HCR_E2H | HCR_TGE | HCR_RW)
+#define NESTED	(HCR_E2H | HCR_RW | HCR_VM)
+#define EL1H	0x3c5UL
+
+#define SCTLR_OFF 0x30d00800UL
+
+#define SCTLR_EL12 S3_5_C1_C0_0
+#define CPACR_EL12 S3_5_C1_C0_2
+#define TTBR0_EL12 S3_5_C2_C0_0
+#define TCR_EL12   S3_5_C2_C0_2
+#define MAIR_EL12  S3_5_C10_C2_0
+#define VBAR_EL12  S3_5_C12_C0_0
+
+u64 guest_enter(u64 pc, u64 x0, u64 *sp, u64 spsr);
+void guest_hvc(void), guest_load(void), guest_load32(void), guest_store(void), guest_jump(void);
+void guest_load_pair(void), guest_clean(void), guest_target(void), guest_tlbi(void);
+void guest_watch(void);
+extern char guest_vectors[];
+extern u64 mmu_root[512];
+
+/* ---- stage 2: 39 bits of IPA, 4K pages, from level 1 on ---- */
+
+#define VTCR_AT	  (25UL | 1UL << 6 | 1UL << 8 | 1UL << 10 | 3UL << 12 | 2UL << 16 | BIT(31))
+#define VTCR_HA	  BIT(21)
+#define S2_NORMAL (0xfUL << 2)
+#define S2_DEVICE (1UL << 2)
+#define S2_R	  BIT(6)
+#define S2_W	  BIT(7)
+#define S2_AF	  BIT(10)
+#define S2_XN	  BIT(54)
+#define S2_CONT	  BIT(52)
+#define S2_TABLE  3UL
+#define S2_RWX	  (S2_NORMAL | S2_R | S2_W | 3UL << 8 | S2_AF)
+#define S2_RW	  (S2_RWX | S2_XN)
+#define S2_RO	  (S2_RW & ~S2_W)
+#define S2_DEV	  (S2_DEVICE | S2_R | S2_W | S2_AF | S2_XN)
+#define FSC_TRANS 4UL
+#define FSC_AF	  8UL
+#define FSC_PERM  12UL
+#define FSC_SIZE  0UL
+#define FSC_WALK  20UL
+#define ESR_S1PTW BIT(7)
+#define ESR_ISV	  BIT(24)
+
+/* Where the nested guest's memory is, by pages: nothing of the machine is at these addresses. */
+#define AREA	  0x40000000UL
+#define AREA_SIZE BIT(21)
+#define FAR_AREA  (AREA + 0x10000000UL)
+
+/* The tables of a nested guest. */
+struct tables {
+	u64 *root, *level2, *pages;
+};
+
+static u64 *table(void)
+{
+	return memset((void *)fresh_page(), 0, PAGE);
+}
+
+/* RAM's first 2 MiB, where the code is, by a block; the area by pages. */
+static struct tables tables_new(void)
+{
+	struct tables t = { table(), table(), table() };
+	u64 *ram = table();
+
+	t.root[AREA >> 30] = (u64)t.level2 | S2_TABLE;
+	t.level2[0] = (u64)t.pages | S2_TABLE;
+	t.root[RAM_BASE >> 30] = (u64)ram | S2_TABLE;
+	ram[0] = RAM_BASE | S2_RWX | 1;
+	return t;
+}
+
+static void set(u64 *entry, u64 value)
+{
+	write_once(*entry, value);
+	__asm__ volatile("dsb ishst; isb" ::: "memory");
+}
+
+static u64 vttbr(const struct tables *t, u64 vmid)
+{
+	return (u64)t->root | vmid << 48;
+}
+
+/* ---- running it ---- */
+
+static u64 run_at(void (*function)(void), u64 x0, u64 hcr, u64 spsr)
+{
+	u64 esr;
+
+	write_sysreg(hcr, hcr_el2);
+	esr = guest_enter((u64)function, x0, &this_cpu()->el0_sp, spsr);
+	this_cpu()->el0_sp = 0;
+	write_sysreg(HOST, hcr_el2);
+	return esr;
+}
+
+static u64 run(void (*function)(void), u64 x0)
+{
+	return run_at(function, x0, NESTED, EL1H);
+}
+
+static void setup(const struct tables *t, u64 vmid)
+{
+	write_sysreg(SCTLR_OFF, SCTLR_EL12);
+	write_sysreg(3UL << 20, CPACR_EL12);
+	write_sysreg((u64)guest_vectors, VBAR_EL12);
+	write_sysreg(VTCR_AT, vtcr_el2);
+	write_sysreg(vttbr(t, vmid), vttbr_el2);
+}
+
+#define TLBI(name, op)                                                                      \
+	static void tlbi_##name(u64 x)                                                      \
+	{                                                                                   \
+		__asm__ volatile("dsb ish; tlbi " op "; dsb ish; isb" ::"r"(x) : "memory"); \
+	}
+TLBI(vmalls12e1is, "vmalls12e1is")
+TLBI(vmalls12e1, "vmalls12e1")
+TLBI(alle1is, "alle1is")
+TLBI(alle1, "alle1")
+TLBI(ipas2e1is, "ipas2e1is, %0")
+TLBI(ipas2e1, "ipas2e1, %0")
+TLBI(ipas2le1is, "ipas2le1is, %0")
+TLBI(vmalle1is, "vmalle1is")
+
+/* RIPAS2E1IS, one of two pages */
+static void tlbi_range(u64 page)
+{
+	u64 x = page | 1UL << 46;
+
+	__asm__ volatile("dsb ish; sys #4, c8, c0, #2, %0; dsb ish; isb" ::"r"(x) : "memory");
+}
+
+static void tlbi_with_level(u64 page)
+{
+	tlbi_ipas2e1is(page | 7UL << 44);
+}
+
+/* As a hypervisor does it: by IPA, and then what TLBs have combined. */
+static void invalidate(u64 ipa)
+{
+	u64 was = read_sysreg(hcr_el2);
+
+	write_sysreg(was & ~HCR_TGE, hcr_el2);
+	tlbi_ipas2e1is(ipa >> 12);
+	tlbi_vmalle1is(0);
+	write_sysreg(was, hcr_el2);
+}
+
+/* The fault that a run ended with: class, status, IPA and address. */
+static void check_fault(const char *name, u64 esr, u64 ec, u64 fsc, u64 ipa, u64 va)
+{
+	check(name, ec_of(esr) << 8 | fsc_of(esr), ec << 8 | fsc);
+	check_quiet("HPFAR_EL2", read_sysreg(hpfar_el2), ipa >> 12 << 4);
+	check_quiet("FAR_EL2", this_cpu()->far, va);
+	check_quiet("from EL1h", this_cpu()->spsr & 0x3df, EL1H);
+}
+
+#define HVC(n) (EC_HVC64 << 26 | BIT(25) | (n))
+
+/* ---- faults ---- */
+
+static void check_faults(void)
+{
+	struct tables t = tables_new();
+	u64 page = fresh_page(), ipa = AREA + 3 * PAGE, *entry = &t.pages[3], esr;
+
+	setup(&t, 1);
+	check("a nested guest runs", run(guest_hvc, 0), HVC(0x33));
+	check("... and again", run(guest_hvc, 0), HVC(0x33));
+
+	esr = run(guest_load, ipa + 8);
+	check_fault("a load where no page is", esr, EC_DABT_LOW, FSC_TRANS | 3, ipa, ipa + 8);
+	check("... at the instruction", this_cpu()->elr, (u64)guest_load);
+	check("... a load to x0", esr >> 14 & 0x7ff, 0x702);
+	check("... described", esr & (ESR_ISV | ESR_WNR | ESR_S1PTW), ESR_ISV);
+	esr = run(guest_store, AREA + AREA_SIZE);
+	check_fault("a store where no table is", esr, EC_DABT_LOW, FSC_TRANS | 2, AREA + AREA_SIZE,
+		    AREA + AREA_SIZE);
+	check("... a store", esr & ESR_WNR, ESR_WNR);
+	esr = run(guest_jump, BIT(32));
+	check_fault("a fetch where no level 2 is", esr, EC_IABT_LOW, FSC_TRANS | 1, BIT(32),
+		    BIT(32));
+	esr = run(guest_load, BIT(39));
+	check_fault("a load beyond the tables", esr, EC_DABT_LOW, FSC_TRANS, BIT(39), BIT(39));
+
+	write64(page, 0x1234);
+	set(entry, page | S2_RO | 3);
+	check("a page that is mapped", run(guest_load, ipa), HVC(0x11));
+	check("... is read", el0_x0, 0x1234);
+	esr = run(guest_store, ipa);
+	check_fault("a store to a read-only page", esr, EC_DABT_LOW, FSC_PERM | 3, ipa, ipa);
+	esr = run(guest_jump, ipa);
+	check_fault("a fetch that is not allowed", esr, EC_IABT_LOW, FSC_PERM | 3, ipa, ipa);
+	set(entry, page | S2_RW | 3);
+	invalidate(ipa);
+	check("a store that is allowed now", run(guest_store, ipa), HVC(0x12));
+	check("... is done", read64(page), 0x55);
+	memcpy((void *)page, (void *)guest_target, 32);
+	__asm__ volatile("dc cvau, %0; dsb ish; ic ialluis; dsb ish; isb" ::"r"(page) : "memory");
+	set(entry, page | S2_RWX | 3);
+	invalidate(ipa);
+	check("a fetch that is allowed now", run(guest_jump, ipa), HVC(0x13));
+	set(entry, page | (S2_RWX & ~S2_R & ~S2_W) | 3);
+	invalidate(ipa);
+	esr = run(guest_load, ipa);
+	check_fault("a load that is not allowed", esr, EC_DABT_LOW, FSC_PERM | 3, ipa, ipa);
+
+	set(entry, page | (S2_RW & ~S2_AF) | 3);
+	invalidate(ipa);
+	esr = run(guest_load, ipa);
+	check_fault("the access flag is clear", esr, EC_DABT_LOW, FSC_AF | 3, ipa, ipa);
+	write_sysreg(VTCR_AT | VTCR_HA, vtcr_el2);
+	check("... with hardware's help", run(guest_load, ipa), HVC(0x11));
+	check("... it is set", read_once(*entry) & S2_AF, S2_AF);
+	write_sysreg(VTCR_AT, vtcr_el2);
+
+	set(entry, BIT(41) | S2_RW | 3);
+	invalidate(ipa);
+	esr = run(guest_load, ipa);
+	check_fault("an address that is too wide", esr, EC_DABT_LOW, FSC_SIZE | 3, ipa, ipa);
+	set(entry, 0);
+	check_round("HPFAR_EL2, FAR_EL2, SPSR_EL2 of these");
+}
+
+/* ---- changes, and the TLBIs for them ---- */
+
+static u64 loaded(u64 ipa)
+{
+	u64 esr = run(guest_load, ipa);
+
+	return esr == HVC(0x11) ? el0_x0 : esr;
+}
+
+static void check_changes(void)
+{
+	static void (*const ways[])(u64 x) = {
+		tlbi_vmalls12e1is, tlbi_vmalls12e1, tlbi_alle1is, tlbi_alle1,	  tlbi_ipas2e1is,
+		tlbi_ipas2e1,	   tlbi_ipas2le1is, tlbi_range,	  tlbi_with_level
+	};
+	struct tables t = tables_new();
+	u64 a = fresh_page(), b = fresh_page(), i;
+
+	setup(&t, 2);
+	write64(a, 0xa);
+	write64(b, 0xb);
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		u64 n = 2 * i, ipa = AREA + n * PAGE;
+
+		set(&t.pages[n], a | S2_RW | 3);
+		check_quiet("before", loaded(ipa), 0xa);
+		set(&t.pages[n], 0);
+		ways[i](ipa >> 12);
+		check_quiet("nothing", ec_of(run(guest_load, ipa)), EC_DABT_LOW);
+		set(&t.pages[n], b | S2_RW | 3);
+		check_quiet("after", loaded(ipa), 0xb);
+	}
+	check_round("a page replaced, with each TLBI");
+	set(&t.pages[100], a | S2_RW | 3);
+	check_quiet("of a table", loaded(AREA + 100 * PAGE), 0xa);
+	set(&t.level2[0], 0);
+	tlbi_ipas2e1is(AREA >> 12);
+	check("a table that is removed, with a TLBI by another address in it",
+	      ec_of(run(guest_load, AREA + 100 * PAGE)), EC_DABT_LOW);
+	set(&t.level2[0], (u64)t.pages | S2_TABLE);
+	check("a nested guest's own TLBI", run(guest_tlbi, 0), HVC(0x15));
+	check("... takes nothing away", loaded(AREA + 100 * PAGE), 0xa);
+}
+
+/* A block of 2 MiB, whose parts fault one by one, and that goes as one. */
+static void check_blocks(void)
+{
+	struct tables t = tables_new();
+	u64 base = FRESH_BASE + (32UL << 20), i;
+
+	setup(&t, 3);
+	t.root[FAR_AREA >> 30] = (u64)t.level2 | S2_TABLE;
+	t.level2[128] = base | S2_RW | 1;
+	for (i = 0; i < 8; i++)
+		write64(base + i * 0x40000, i + 1);
+	for (i = 0; i < 8; i++)
+		check_quiet("part of a block", loaded(FAR_AREA + i * 0x40000), i + 1);
+	set(&t.level2[128], 0);
+	invalidate(FAR_AREA + 0x1ff000);
+	for (i = 0; i < 8; i++)
+		check_quiet("part of no block", ec_of(run(guest_load, FAR_AREA + i * 0x40000)),
+			    EC_DABT_LOW);
+	for (i = 0; i < 16; i++)
+		set(&t.pages[16 + i], (base + i * PAGE) | S2_RW | S2_CONT | 3);
+	check_quiet("contiguous", loaded(AREA + 16 * PAGE), 1);
+	(void)loaded(AREA + 31 * PAGE);
+	for (i = 0; i < 16; i++)
+		set(&t.pages[16 + i], 0);
+	invalidate(AREA + 20 * PAGE);
+	check_quiet("contiguous no more", ec_of(run(guest_load, AREA + 31 * PAGE)), EC_DABT_LOW);
+	check_round("blocks and contiguous pages");
+}
+
+/* ---- VMIDs ---- */
+
+static void check_vmids(void)
+{
+	struct tables t[2] = { tables_new(), tables_new() };
+	u64 page[2] = { fresh_page(), fresh_page() }, i;
+
+	for (i = 0; i < 2; i++) {
+		write64(page[i], 0x100 + i);
+		set(&t[i].pages[0], page[i] | S2_RW | 3);
+	}
+	for (i = 0; i < 20; i++) {
+		setup(&t[i & 1], 10 + (i & 1));
+		check_quiet("its own page", loaded(AREA), 0x100 + (i & 1));
+	}
+	check_round("two nested guests in turn");
+	for (i = 0; i < 600; i++) {
+		setup(&t[i & 1], i & 0xff);
+		check_quiet("the page of its VMID", loaded(AREA), 0x100 + (i & 1));
+	}
+	check_round("all VMIDs in turn");
+	for (i = 0; i < 20; i++) {
+		setup(&t[i & 1], 20);
+		tlbi_vmalls12e1is(0);
+		check_quiet("the page of its table", loaded(AREA), 0x100 + (i & 1));
+	}
+	check_round("one VMID with another table each time");
+	setup(&t[0], 11); /* VTTBR_EL2 may be written and mean nothing */
+	write_sysreg(0, vttbr_el2);
+	setup(&t[1], 11);
+	check("VTTBR_EL2 is only stored", loaded(AREA), 0x101);
+	check("without stage 2", run_at(guest_load, page[0], HCR_E2H | HCR_RW, EL1H), HVC(0x11));
+	check("... the same address is another page", el0_x0, 0x100);
+	check("... and with it again", loaded(AREA), 0x101);
+}
+
+/* ---- what only the host has ---- */
+
+static void check_host_memory(void)
+{
+	struct tables t = tables_new();
+	u64 untouched = fresh_page(), hole = fresh_page(), esr, i;
+
+	setup(&t, 4);
+	for (i = 0; i < 64; i++) {
+		u64 page = fresh_page(); /* in no table of the VM's yet */
+
+		set(&t.pages[i], page | S2_RW | 3);
+		check_quiet("a store", run(guest_store, AREA + i * PAGE), HVC(0x12));
+		check_quiet("what was stored", read64(page), 0x55);
+	}
+	check_round("memory that the guest hypervisor has not touched");
+	set(&t.level2[1], untouched | S2_TABLE);
+	esr = run(guest_load, AREA + AREA_SIZE);
+	check_fault("a table that nobody has touched", esr, EC_DABT_LOW, FSC_TRANS | 3,
+		    AREA + AREA_SIZE, AREA + AREA_SIZE);
+	set(&t.level2[1], UNBACKED | S2_TABLE);
+	esr = run(guest_load, AREA + AREA_SIZE);
+	check_fault("a table where nothing is", esr, EC_DABT_LOW, FSC_WALK | 3, AREA + AREA_SIZE,
+		    AREA + AREA_SIZE);
+	set(&t.level2[1], 0);
+	set(&t.pages[100], UNBACKED | S2_RW | 3);
+	esr = run(guest_load_pair, AREA + 100 * PAGE);
+	check("memory where nothing is: its own abort", esr, HVC(0x88));
+	check("... external", ec_of(el0_x0) << 8 | fsc_of(el0_x0), EC_DABT << 8 | FSC_EXTERNAL);
+	set(&t.pages[101], hole | S2_RW | 3);
+	check("cache maintenance", run(guest_clean, AREA + 101 * PAGE), HVC(0x14));
+	set(&t.pages[102], GICD_BASE | S2_DEV | 3);
+	check("the distributor", run(guest_load32, AREA + 102 * PAGE + GICD_TYPER), HVC(0x11));
+	check("... is the VM's", el0_x0, read32(GICD_BASE + GICD_TYPER));
+	set(&t.pages[103], UART_BASE | S2_DEV | 3);
+	check("a device of userspace", run(guest_load32, AREA + 103 * PAGE + 0x18), HVC(0x11));
+	check("... is the VM's", el0_x0, read32(UART_BASE + 0x18));
+	check_round("syndromes of these");
+}
+
+/* ---- stage 1 of the nested guest ---- */
+
+static void stage1_on(void)
+{
+	write_sysreg((u64)mmu_root, TTBR0_EL12);
+	write_sysreg(read_sysreg(tcr_el1), TCR_EL12);
+	write_sysreg(read_sysreg(mair_el1), MAIR_EL12);
+	write_sysreg(SCTLR_OFF | 0x1005, SCTLR_EL12);
+}
+
+#define PAR_F	    BIT(0)
+#define PAR_ADDRESS 0xfffffffff000UL
+#define AT(name, op)                                                         \
+	static u64 at_##name(u64 va)                                         \
+	{                                                                    \
+		__asm__ volatile("at " op ", %0; isb" ::"r"(va) : "memory"); \
+		return read_sysreg(par_el1);                                 \
+	}
+AT(s1e1r, "s1e1r")
+AT(s12e1r, "s12e1r")
+AT(s12e1w, "s12e1w")
+
+static u64 par_of(u64 (*at)(u64 va), u64 va)
+{
+	u64 par;
+
+	write_sysreg(NESTED, hcr_el2);
+	par = at(va);
+	write_sysreg(HOST, hcr_el2);
+	return par;
+}
+
+static void check_stage1(void)
+{
+	struct tables t = tables_new();
+	u64 page = fresh_page(), esr;
+
+	setup(&t, 5);
+	write64(page, 0x4711);
+	window_map(WINDOW, AREA, PAGE_RW);
+	set(&t.pages[0], page | S2_RW | 3);
+	stage1_on();
+	check("a nested guest with its MMU on", run(guest_load, WINDOW), HVC(0x11));
+	check("... by both stages", el0_x0, 0x4711);
+	check("AT S1E1R is of stage 1", par_of(at_s1e1r, WINDOW) & (PAR_ADDRESS | PAR_F), AREA);
+	check("AT S12E1R is of both", par_of(at_s12e1r, WINDOW) & (PAR_ADDRESS | PAR_F), page);
+	set(&t.pages[0], page | S2_RO | 3);
+	invalidate(AREA);
+	esr = run(guest_store, WINDOW + 16);
+	check_fault("a store to a read-only page", esr, EC_DABT_LOW, FSC_PERM | 3, AREA,
+		    WINDOW + 16);
+	check("AT S12E1W of a read-only page", par_of(at_s12e1w, WINDOW) & PAR_F, PAR_F);
+	check("AT S12E1R of it", par_of(at_s12e1r, WINDOW) & (PAR_ADDRESS | PAR_F), page);
+	set(&t.pages[0], 0);
+	invalidate(AREA);
+	esr = run(guest_load, WINDOW + 24);
+	check_fault("a load of nothing", esr, EC_DABT_LOW, FSC_TRANS | 3, AREA, WINDOW + 24);
+	check("AT S12E1R of nothing", par_of(at_s12e1r, WINDOW) & PAR_F, PAR_F);
+	write_sysreg(AREA + 8 * PAGE, TTBR0_EL12); /* stage 1 tables where stage 2 has nothing */
+	esr = run(guest_load, WINDOW);
+	check("a stage 1 table that is not there", ec_of(esr) << 8 | fsc_of(esr),
+	      EC_IABT_LOW << 8 | FSC_TRANS | 3);
+	check("... on the walk", esr & ESR_S1PTW, ESR_S1PTW);
+	check("... the table's address", read_sysreg(hpfar_el2) >> 4, (AREA + 8 * PAGE) >> 12);
+	window_map(WINDOW, 0, 0);
+	check_round("syndromes of these");
+}
+
+/* ---- wrong registers and tables ---- */
+
+static void check_wrong(void)
+{
+	struct tables t = tables_new();
+	u64 esr, i;
+
+	setup(&t, 6);
+	for (i = 0; i < 4000; i++) {
+		u64 value = random64();
+
+		write_sysreg(i & 1 ? value : VTCR_AT ^ BIT(value & 31), vtcr_el2);
+		write_sysreg(i & 2 ? random64() : vttbr(&t, i & 0xff), vttbr_el2);
+		esr = run(guest_hvc, 0);
+		check_quiet("an abort, or none",
+			    esr == HVC(0x33) || ec_of(esr) == EC_IABT_LOW || esr == HVC(0x88), 1);
+	}
+	check_round("random VTCR_EL2 and VTTBR_EL2");
+	setup(&t, 7);
+	t.root[1] = (u64)t.root | S2_TABLE; /* a table that is its own */
+	esr = run(guest_load, AREA);
+	check_true("tables that point to themselves end",
+		   ec_of(esr) == EC_DABT_LOW || esr == HVC(0x11));
+	setup(&t, 8);
+	check("afterwards", run(guest_hvc, 0), HVC(0x33));
+}
+
+void payload_main(void)
+{
+	check_faults();
+	check_changes();
+	check_blocks();
+	check_vmids();
+	check_host_memory();
+	check_stage1();
+	check_wrong();
+}
