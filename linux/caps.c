@@ -132,9 +132,7 @@ static const struct {
 
 int keel_check_extension(struct keel_vm *vm, unsigned long cap)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(caps); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(caps); i++)
 		if (caps[i].cap == cap)
 			return caps[i].get ? caps[i].get() : caps[i].value;
 	return 0;

@@ -86,14 +86,14 @@ static inline int keel_folio_mapcount(struct folio *folio)
 	return folio_mapcount(folio);
 #else
 	int whole, count = 0;
-	long i, pages = folio_nr_pages(folio);
+	long pages = folio_nr_pages(folio);
 
 	if (!folio_test_large(folio))
 		return atomic_read(&folio->_mapcount) + 1;
 	whole = folio_entire_mapcount(folio);
 	if (folio_test_hugetlb(folio))
 		return whole;
-	for (i = 0; i < pages; i++)
+	for (long i = 0; i < pages; i++)
 		count += atomic_read(&folio_page(folio, i)->_mapcount) + 1;
 	/* A page of a file counts the entries for the whole as well. */
 	if (!folio_test_anon(folio))

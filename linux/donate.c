@@ -80,18 +80,15 @@ static struct page *alloc_boot_memory(gfp_t gfp, unsigned int order)
 static struct page *alloc_donation(gfp_t gfp, unsigned int order)
 {
 	struct page *page = alloc_boot_memory(gfp, order);
-	unsigned long i;
 
-	for (i = 0; page && i < 1UL << order; i++)
+	for (unsigned long i = 0; page && i < 1UL << order; i++)
 		__SetPageOffline(page + i);
 	return page;
 }
 
 void keel_donation_free(struct page *page, unsigned int order)
 {
-	unsigned long i;
-
-	for (i = 0; i < 1UL << order; i++)
+	for (unsigned long i = 0; i < 1UL << order; i++)
 		__ClearPageOffline(page + i);
 	__free_pages(page, order);
 }

@@ -127,9 +127,9 @@ static void mark_dirty(struct folio *folio)
 
 static void mark_all_dirty(const struct pinned *pin)
 {
-	unsigned long i, count = pin->one_pin ? 1 : 1UL << pin->order;
+	unsigned long count = pin->one_pin ? 1 : 1UL << pin->order;
 
-	for (i = 0; i < count; i++)
+	for (unsigned long i = 0; i < count; i++)
 		mark_dirty(page_folio(pin->page + i));
 }
 
@@ -139,9 +139,7 @@ static void mark_all_dirty(const struct pinned *pin)
 static noinline bool find_pin_of(struct keel_vm *vm, u64 gfn, unsigned int which,
 				 struct pinned *pin)
 {
-	unsigned int i;
-
-	for (i = 0; which >> i; i++) {
+	for (unsigned int i = 0; which >> i; i++) {
 		unsigned long index = gfn >> order_of(vm, i);
 		void *entry = which & BIT(i) ? keel_pins_load(&vm->pins, i, index) : NULL;
 
@@ -165,9 +163,7 @@ static __always_inline bool find_pin(struct keel_vm *vm, u64 gfn, unsigned int w
 /* Whether there is a mapping in [gfn, last] of size @size or smaller. */
 static bool any_pin(struct keel_vm *vm, u64 gfn, u64 last, unsigned int size)
 {
-	unsigned int i;
-
-	for (i = size; vm->pins.sizes >> i; i++) {
+	for (unsigned int i = size; vm->pins.sizes >> i; i++) {
 		unsigned long index = gfn >> order_of(vm, i);
 
 		if (vm->pins.sizes & BIT(i) &&
@@ -234,9 +230,7 @@ static void drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 /* No mapping crosses an end of the range. */
 static void unpin_range(struct keel_vm *vm, u64 first, u64 last)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(orders); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++)
 		drop_pins(vm, i, first, last);
 	keel_pins_trim(&vm->pins, first >> vm->page_order, last >> vm->page_order);
 }
@@ -342,9 +336,8 @@ static bool take_some_frames(struct keel_vm *vm, unsigned int size, unsigned lon
 			     const struct keel_frames *frames)
 {
 	u64 last = ((1ULL << (vm->ipa_bits - PAGE_SHIFT)) - 1) >> order_of(vm, size);
-	unsigned int looks;
 
-	for (looks = 0; looks < LOOK_ENTRIES; looks++, ++*index) {
+	for (unsigned int looks = 0; looks < LOOK_ENTRIES; looks++, ++*index) {
 		void *entry = keel_pins_next(&vm->pins, size, index, last);
 		unsigned long pages = 1UL << order_of(vm, size);
 		struct pinned pin;
@@ -361,10 +354,9 @@ static bool take_some_frames(struct keel_vm *vm, unsigned int size, unsigned lon
 
 void keel_take_frames(struct keel_vm *vm, const struct keel_frames *frames)
 {
-	unsigned int size;
 	bool done;
 
-	for (size = 0; size < KEEL_PIN_SIZES; size++) {
+	for (unsigned int size = 0; size < KEEL_PIN_SIZES; size++) {
 		unsigned long index = 0;
 
 		do {
@@ -579,9 +571,9 @@ static noinline int pin_error(struct fault *fault, const struct keel_slot *slot,
 
 static bool are_adjacent(struct page **pages, unsigned long count)
 {
-	unsigned long i, pfn = page_to_pfn(pages[0]);
+	unsigned long pfn = page_to_pfn(pages[0]);
 
-	for (i = 1; i < count; i++)
+	for (unsigned long i = 1; i < count; i++)
 		if (page_to_pfn(pages[i]) != pfn + i)
 			return false;
 	return true;
@@ -1014,9 +1006,8 @@ static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u
 		       unsigned int max, struct pinned *pin, struct around *around)
 {
 	struct pinned block;
-	unsigned int i;
 
-	for (i = 0; i < ORDER_PAGE && orders[i] > vm->page_order; i++) {
+	for (unsigned int i = 0; i < ORDER_PAGE && orders[i] > vm->page_order; i++) {
 		if (orders[i] > max || !block_fits(slot, gfn, orders[i], pin->page))
 			continue;
 		if (one_leaf(slot, pin, orders[i])) {

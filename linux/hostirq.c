@@ -38,18 +38,14 @@ static irqreturn_t handle_ppi(int irq, void *data)
 
 static int enable_ppis(unsigned int cpu)
 {
-	unsigned int i;
-
-	for (i = 0; i < nr_irqs_held; i++)
+	for (unsigned int i = 0; i < nr_irqs_held; i++)
 		enable_percpu_irq(irqs[i], IRQ_TYPE_NONE);
 	return 0;
 }
 
 static int disable_ppis(unsigned int cpu)
 {
-	unsigned int i;
-
-	for (i = 0; i < nr_irqs_held; i++)
+	for (unsigned int i = 0; i < nr_irqs_held; i++)
 		disable_percpu_irq(irqs[i]);
 	return 0;
 }
@@ -81,13 +77,12 @@ static void release_ppis(void)
 
 static int request_ppis(struct device_node *gic)
 {
-	unsigned int i;
 	int ret = 0;
 
 	cookie = alloc_percpu(int);
 	if (!cookie)
 		return -ENOMEM;
-	for (i = 0; i < ARRAY_SIZE(ppis) && !ret; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(ppis) && !ret; i++)
 		ret = request_ppi(gic, i);
 	if (ret)
 		release_ppis();

@@ -56,10 +56,9 @@ static bool inject_to(u32 fid)
 
 long keel_giving_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 *out)
 {
-	unsigned int topups;
 	long ret;
 
-	for (topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
+	for (unsigned int topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
 		ret = inject_to(fid) ? -ENOBUFS : keel_call(fid, a1, a2, a3, 0, 0, out);
 		if (ret != -ENOBUFS || keel_pool_topup())
 			break;
@@ -88,10 +87,9 @@ static long call_when_free(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, 
 
 long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u64 *out)
 {
-	unsigned int topups;
 	long ret;
 
-	for (topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
+	for (unsigned int topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
 		ret = keel_inject() ? -ENOMEM : call_when_free(vm, fid, a2, a3, a4, a5, out);
 		if (ret != -ENOMEM && ret != -ENOBUFS)
 			return ret;

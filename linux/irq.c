@@ -46,13 +46,12 @@ static unsigned long *early_lines(struct keel_vm *vm, u32 vcpu, u32 intid)
 void keel_irq_early_lines(struct keel_vm *vm)
 {
 	unsigned long intid;
-	unsigned int i;
 
 	if (!vm->vgic.any_early)
 		return;
 	for_each_set_bit (intid, vm->vgic.early_lines, KEEL_IRQS_MAX)
 		keel_irq_line(vm, 0, intid, true);
-	for (i = 0; i < KEEL_VCPUS; i++) {
+	for (unsigned int i = 0; i < KEEL_VCPUS; i++) {
 		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
 
 		if (!vcpu)

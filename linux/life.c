@@ -171,7 +171,6 @@ static struct notifier_block sleep_block = { .notifier_call = on_sleep };
 static int on_restart(struct notifier_block *block, unsigned long event, void *unused)
 {
 	struct keel_vm *vm;
-	unsigned int tries;
 
 	if (event != SYS_RESTART)
 		return NOTIFY_DONE;
@@ -182,7 +181,7 @@ static int on_restart(struct notifier_block *block, unsigned long event, void *u
 		keel_vm_end(vm);
 		keel_vm_put(vm);
 	}
-	for (tries = 0; tries < RELEASE_TRIES && keel_life_releasing(); tries++)
+	for (unsigned int tries = 0; tries < RELEASE_TRIES && keel_life_releasing(); tries++)
 		usleep_range(500, 1000);
 	keel_pool_close();
 	if (!keel_pool_reclaim())

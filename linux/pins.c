@@ -22,9 +22,7 @@ struct keel_leaf {
 
 void keel_pins_init(struct keel_pins *pins)
 {
-	unsigned int i;
-
-	for (i = 0; i < KEEL_PIN_SIZES; i++)
+	for (unsigned int i = 0; i < KEEL_PIN_SIZES; i++)
 		xa_init_flags(&pins->by_size[i], XA_FLAGS_ACCOUNT);
 }
 
@@ -32,10 +30,9 @@ void keel_pins_destroy(struct keel_pins *pins)
 {
 	struct keel_leaf *leaf;
 	unsigned long at;
-	unsigned int i;
 
 	xa_for_each(&pins->by_size[PAGES], at, leaf) kfree(leaf);
-	for (i = 0; i < KEEL_PIN_SIZES; i++)
+	for (unsigned int i = 0; i < KEEL_PIN_SIZES; i++)
 		xa_destroy(&pins->by_size[i]);
 }
 

@@ -259,9 +259,7 @@ static int exit_off(struct keel_vcpu *vcpu)
 
 static void for_each_vcpu(struct keel_vm *vm, void (*act)(struct keel_vcpu *vcpu))
 {
-	unsigned int i;
-
-	for (i = 0; i < KEEL_VCPUS; i++) {
+	for (unsigned int i = 0; i < KEEL_VCPUS; i++) {
 		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
 
 		if (vcpu)
@@ -402,10 +400,9 @@ static int exit_error(struct keel_vcpu *vcpu, long error)
 static __always_inline bool wakes_no_vcpu(const struct keel_run *hyp)
 {
 	unsigned long any = 0;
-	unsigned int word;
 
 #pragma GCC unroll 8
-	for (word = 0; word < ARRAY_SIZE(hyp->wake); word++)
+	for (unsigned int word = 0; word < ARRAY_SIZE(hyp->wake); word++)
 		any |= hyp->wake[word];
 	return !any;
 }
@@ -413,11 +410,11 @@ static __always_inline bool wakes_no_vcpu(const struct keel_run *hyp)
 /* Kick the vCPUs for which this run has caused an event: an interrupt, or a PSCI call. */
 static void wake_others(struct keel_vcpu *vcpu)
 {
-	unsigned int word, bit;
+	unsigned int bit;
 
 	if (likely(wakes_no_vcpu(vcpu->hyp)))
 		return;
-	for (word = 0; word < ARRAY_SIZE(vcpu->hyp->wake); word++) {
+	for (unsigned int word = 0; word < ARRAY_SIZE(vcpu->hyp->wake); word++) {
 		unsigned long bits = vcpu->hyp->wake[word];
 
 		for_each_set_bit (bit, &bits, BITS_PER_LONG) {

@@ -74,9 +74,7 @@ static const struct keel_slots *current_slots(struct keel_vm *vm)
 
 static const struct keel_slot *find_id(const struct keel_slots *slots, u32 id)
 {
-	unsigned int i;
-
-	for (i = 0; i < slots->count; i++)
+	for (unsigned int i = 0; i < slots->count; i++)
 		if (slots->slot[i].id == id)
 			return &slots->slot[i];
 	return NULL;
@@ -84,9 +82,7 @@ static const struct keel_slot *find_id(const struct keel_slots *slots, u32 id)
 
 static bool overlaps_other(const struct keel_slots *slots, const struct keel_slot *slot)
 {
-	unsigned int i;
-
-	for (i = 0; i < slots->count; i++) {
+	for (unsigned int i = 0; i < slots->count; i++) {
 		const struct keel_slot *other = &slots->slot[i];
 
 		if (other->id != slot->id && slot->gfn < slot_end(other) &&
@@ -101,13 +97,12 @@ static struct keel_slots *copy_slots(const struct keel_slots *old, u32 id,
 				     const struct keel_slot *add)
 {
 	struct keel_slots *new;
-	unsigned int i;
 
 	new = kvmalloc(struct_size(new, slot, old->count + 1), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return NULL;
 	new->count = 0;
-	for (i = 0; i < old->count; i++) {
+	for (unsigned int i = 0; i < old->count; i++) {
 		if (add && add->gfn < old->slot[i].gfn) {
 			new->slot[new->count++] = *add;
 			add = NULL;
@@ -197,9 +192,8 @@ static int move_slot(struct keel_vm *vm, const struct keel_slot *from, const str
 void keel_slots_release(struct keel_vm *vm)
 {
 	const struct keel_slots *slots = rcu_dereference_protected(vm->slots, true);
-	unsigned int i;
 
-	for (i = 0; i < slots->count; i++)
+	for (unsigned int i = 0; i < slots->count; i++)
 		keel_watch_end(slots->slot[i].watch);
 }
 

@@ -33,9 +33,7 @@ static bool irq_valid(int irq)
 /* Whether no vCPU has a different one. Under vm->lock. */
 static bool irq_agreed(struct keel_vm *vm, u32 irq)
 {
-	unsigned int i;
-
-	for (i = 0; i < KEEL_VCPUS; i++) {
+	for (unsigned int i = 0; i < KEEL_VCPUS; i++) {
 		struct keel_vcpu *other = keel_vcpu_find(vm, i);
 
 		if (other && other->spe_irq && other->spe_irq != irq)

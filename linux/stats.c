@@ -30,11 +30,9 @@ DEFINE_DEBUGFS_ATTRIBUTE(stat_fops, read_stat, NULL, "%llu\n");
 /* Without debugfs the counters cannot be read. Nothing else changes. */
 void keel_stats_init(void)
 {
-	unsigned long i;
-
 	directory = debugfs_create_dir("keel", NULL);
 	keel_vminfo_init(directory);
-	for (i = 0; i < KEEL_STAT_COUNT; i++)
+	for (unsigned long i = 0; i < KEEL_STAT_COUNT; i++)
 		if (names[i])
 			debugfs_create_file_unsafe(names[i], 0400, directory, (void *)i,
 						   &stat_fops);

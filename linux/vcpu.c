@@ -120,9 +120,8 @@ int keel_vcpu_init(struct keel_vcpu *vcpu, u64 features)
 static bool init_unknown(const struct kvm_vcpu_init *init)
 {
 	u32 spe = keel_spe_how() ? SPE_FEATURE : 0;
-	unsigned int i;
 
-	for (i = 1; i < ARRAY_SIZE(init->features); i++)
+	for (unsigned int i = 1; i < ARRAY_SIZE(init->features); i++)
 		if (init->features[i] & ~(i == KEEL_ARM_VCPU_SPE_WORD ? spe : 0))
 			return true;
 	return init->features[0] & ~VCPU_FEATURES;

@@ -86,9 +86,7 @@ static struct keel_vm *alloc_vm(void)
 
 static void free_vm(struct keel_vm *vm)
 {
-	unsigned int i;
-
-	for (i = 0; i < KEEL_VCPUS; i++)
+	for (unsigned int i = 0; i < KEEL_VCPUS; i++)
 		keel_vcpu_free(vm->vcpus[i]);
 	keel_pins_destroy(&vm->pins);
 	kvfree(rcu_dereference_protected(vm->slots, true));
@@ -214,12 +212,10 @@ void keel_guests_out(void)
 
 void keel_vm_kill(struct keel_vm *vm)
 {
-	unsigned int i;
-
 	WRITE_ONCE(vm->dead, true);
 	keel_guests_out();
 	/* Those that sleep in KVM_RUN return, too. */
-	for (i = 0; i < KEEL_VCPUS; i++) {
+	for (unsigned int i = 0; i < KEEL_VCPUS; i++) {
 		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
 
 		if (vcpu)

@@ -120,9 +120,8 @@ static void show_spe(struct seq_file *file, struct keel_vm *vm, unsigned int ind
 static int spe_show(struct seq_file *file, void *unused)
 {
 	struct keel_vm *vm = file->private;
-	unsigned int index;
 
-	for (index = 0; index < KEEL_VCPUS; index++)
+	for (unsigned int index = 0; index < KEEL_VCPUS; index++)
 		if (smp_load_acquire(&vm->vcpus[index]))
 			show_spe(file, vm, index);
 	return 0;

@@ -470,9 +470,8 @@ static enum granule wanted_granule(void)
 		[IMAGE_PAGE_64K] = GRANULE_64K,
 	};
 	unsigned int shift = boot_info.options.stage2_page_shift;
-	enum granule g;
 
-	for (g = GRANULE_4K; g < GRANULE_COUNT; g++)
+	for (enum granule g = GRANULE_4K; g < GRANULE_COUNT; g++)
 		if (granule_shift(g) == shift)
 			return g;
 	return of_kernel[load.page_size];

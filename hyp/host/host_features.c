@@ -178,14 +178,13 @@ static size_t first_row(enum id_reg reg)
 static u64 limited_reg(const struct cpu_id_regs *id, enum id_reg reg)
 {
 	u64 value = 0;
-	size_t i;
 
-	for (i = first_row(reg); i < ARRAY_SIZE(rows) && reg_of_row(i) == reg; i++) {
+	for (size_t i = first_row(reg); i < ARRAY_SIZE(rows) && reg_of_row(i) == reg; i++) {
 		enum id_field field = (enum id_field)rows[i].field;
 
 		value |= field_bits(field, (u64)MIN(cpu_id_field(id, field), (s64)rows[i].most));
 	}
-	for (i = 0; reg == ID_REG_MMFR0 && i < ARRAY_SIZE(no_stage2); i++)
+	for (size_t i = 0; reg == ID_REG_MMFR0 && i < ARRAY_SIZE(no_stage2); i++)
 		value |= field_bits((enum id_field)no_stage2[i], 1);
 	return value;
 }
@@ -193,18 +192,16 @@ static u64 limited_reg(const struct cpu_id_regs *id, enum id_reg reg)
 void host_features_limit(struct cpu_id_regs *id)
 {
 	struct cpu_id_regs all = *id;
-	unsigned int reg;
 
-	for (reg = 0; reg <= ID_REG_SMFR0; reg++)
+	for (unsigned int reg = 0; reg <= ID_REG_SMFR0; reg++)
 		id->reg[reg] = limited_reg(&all, (enum id_reg)reg);
 }
 
 u64 host_features_control(const struct cpu_id_regs *id, enum host_control control)
 {
 	u64 bits = 0;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(open_rows); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(open_rows); i++)
 		if (open_rows[i].control == control &&
 		    cpu_id_field(id, (enum id_field)open_rows[i].field) >= open_rows[i].min)
 			bits |= open_rows[i].bits;
@@ -249,12 +246,11 @@ static u64 read_aarch32(unsigned int crm, unsigned int op2)
 u64 host_features_read(unsigned int crm, unsigned int op2)
 {
 	struct cpu_id_regs id;
-	size_t i;
 
 	if (crm < 4)
 		return read_aarch32(crm, op2);
 	cpu_read_id_regs(&id);
-	for (i = 0; i < ARRAY_SIZE(places); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		if (places[i].crm == crm && places[i].op2 == op2)
 			return limited_reg(&id, (enum id_reg)places[i].reg);
 	if (crm == 4 && op2 == 7 && cpu_id_field(&id, ID_PFR2_FPMR) >= 1)

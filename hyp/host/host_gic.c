@@ -121,9 +121,7 @@ static int fetch_its_command(u64 pa, bool coherent, struct its_command *command)
 
 static bool is_rd_target(u64 target, bool pta)
 {
-	unsigned int i;
-
-	for (i = 0; i < rds.count; i++) {
+	for (unsigned int i = 0; i < rds.count; i++) {
 		const struct lpi_rd *rd = &rds.rds[i];
 
 		if (target == (pta ? rd->base / GIC_FRAME_SIZE
@@ -261,7 +259,6 @@ static int add_its(const struct host_gic_boot *boot, const struct fdt_its *fdt)
 
 int host_gic_init(const struct host_gic_boot *boot)
 {
-	unsigned int i;
 	int ret;
 
 	rd_limit = its_quirk_redist_limit(host_fdt_is_machine, boot->fdt);
@@ -272,26 +269,23 @@ int host_gic_init(const struct host_gic_boot *boot)
 	itses = alloc_records(boot->pool, boot->itses->count * sizeof(*itses));
 	if (!itses)
 		return -ENOMEM;
-	for (i = 0; i < boot->itses->count && !ret; i++)
+	for (unsigned int i = 0; i < boot->itses->count && !ret; i++)
 		ret = add_its(boot, &boot->itses->its[i]);
 	return ret;
 }
 
 int host_gic_start(void)
 {
-	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; i < rds.count && !ret; i++)
+	for (unsigned int i = 0; i < rds.count && !ret; i++)
 		ret = lpi_start(&rds, &rds.rds[i]);
 	return ret;
 }
 
 void host_gic_forget(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < its_count; i++)
+	for (unsigned int i = 0; i < its_count; i++)
 		its_forget(&itses[i]);
 	spin_lock(&rd_lock);
 	lpi_forget(&rds);
@@ -345,17 +339,16 @@ static bool is_rds(const struct lpi_rd *rd, u64 pa)
 enum host_gic_result host_gic_access(struct ipa ipa, const struct mmio_access *access, u64 *data)
 {
 	u64 pa = host_ipa_to_pa(ipa).v;
-	unsigned int i;
 
 	if (!access->write)
 		*data = 0;
-	for (i = 0; i < its_count; i++)
+	for (unsigned int i = 0; i < its_count; i++)
 		if (pa - itses[i].base < GIC_FRAME_SIZE)
 			return is_register(pa, access)
 				       ? access_its_frames(&itses[i], pa - itses[i].base, access,
 							   data)
 				       : HOST_GIC_DONE;
-	for (i = 0; i < rds.count; i++) {
+	for (unsigned int i = 0; i < rds.count; i++) {
 		struct lpi_rd *rd = &rds.rds[i];
 
 		if (!is_rds(rd, pa))

@@ -114,10 +114,10 @@ u64 host_mem_table_pages(void)
 /* Unmap all devices, which frees their tables; the host's next accesses map them again. */
 static void drop_devices(void)
 {
-	u64 end = stage2_size(&host_s2), pa;
+	u64 end = stage2_size(&host_s2);
 	struct ownership_run run;
 
-	for (pa = 0; ownership_next_device(pa, end, &run); pa = run.pa.v + run.size) {
+	for (u64 pa = 0; ownership_next_device(pa, end, &run); pa = run.pa.v + run.size) {
 		/*
 		 * A device mapping lies entirely within such a run, so no block is split. Tables
 		 * that RAM shares stay, even when empty, for RAM that comes back.
@@ -233,9 +233,8 @@ static int merge_complete(struct ipa ipa)
 static int merge_with_neighbours(struct ipa ipa, u64 size)
 {
 	int ret = merge_around(ipa, size, GROUP_SIZE);
-	u64 at;
 
-	for (at = ALIGN_DOWN(ipa.v, SZ_2M); !ret && at < ipa.v + size; at += SZ_2M)
+	for (u64 at = ALIGN_DOWN(ipa.v, SZ_2M); !ret && at < ipa.v + size; at += SZ_2M)
 		if (is_complete(at))
 			ret = merge_complete(IPA(at));
 	return ret;
@@ -371,9 +370,7 @@ static const struct ownership_host host_side = {
 /* The size of the largest block around @ipa that is all device, and in which nothing is mapped. */
 static u64 device_block_size(struct ipa ipa, u64 hole)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(device_blocks); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(device_blocks); i++) {
 		u64 size = device_blocks[i], base = ALIGN_DOWN(ipa.v, size);
 		struct ownership_run run;
 
@@ -444,11 +441,11 @@ static int init_stage2(const struct mmu_caps *caps)
 
 static int map_host_ram(void)
 {
-	u64 end = stage2_size(&host_s2), pa;
+	u64 end = stage2_size(&host_s2);
 	struct ownership_run run;
 	int ret = 0;
 
-	for (pa = 0; pa < end && !ret; pa += run.size) {
+	for (u64 pa = 0; pa < end && !ret; pa += run.size) {
 		run = ownership_run_at(PA(pa), end);
 		if (run.ram && run.host)
 			ret = stage2_map(&host_s2, host_pa_to_ipa(run.pa), run.pa, run.size,
@@ -594,11 +591,10 @@ void host_mem_tlb_conflict(void)
 void host_mem_stop(void)
 {
 	u64 *root = host_s2.pgt.root, old;
-	size_t i;
 
 	if (!root)
 		return;
-	for (i = 0; i < host_s2.geometry.root_size / sizeof(*root); i++) {
+	for (size_t i = 0; i < host_s2.geometry.root_size / sizeof(*root); i++) {
 		old = pte_read(&root[i]);
 		while (!pte_cmpxchg(&root[i], &old, 0))
 			;

@@ -80,12 +80,11 @@ static void hc_log_read(struct host_regs *regs)
 {
 	u64 text[KEEL_LOG_READ_MAX / sizeof(u64)] = { 0 };
 	u64 pos = regs->x[1], lost;
-	size_t i;
 
 	regs->x[0] = log_read(&pos, (char *)text, sizeof(text), &lost);
 	regs->x[1] = pos;
 	regs->x[2] = lost;
-	for (i = 0; i < ARRAY_SIZE(text); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(text); i++)
 		regs->x[3 + i] = text[i];
 }
 
@@ -130,9 +129,7 @@ static void check_after_vm_call(u32 fid)
 
 static bool plain_hypercall(struct host_regs *regs, u32 fid)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(hypercalls); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(hypercalls); i++) {
 		if (hypercalls[i].fid != fid)
 			continue;
 		host_count(KEEL_STAT_HYPERCALLS); /* before: hc_stat() counts itself too */

@@ -120,9 +120,8 @@ static bool its_program(struct its *its)
 {
 	u64 cbaser = its_write_base(its, GITS_CBASER, its->hw_cbaser);
 	bool taken = is_same_base(cbaser, its->hw_cbaser);
-	unsigned int n;
 
-	for (n = 0; n < GITS_BASERS; n++)
+	for (unsigned int n = 0; n < GITS_BASERS; n++)
 		taken = its_program_table(its, n) && taken;
 	its_hw_write64(its, GITS_CWRITER, 0);
 	its->head = its->tail = 0;
@@ -296,9 +295,7 @@ static bool its_release_some(struct its *its)
  */
 static u64 its_clear_some(struct its *its, u64 at)
 {
-	unsigned int n;
-
-	for (n = 0; n < GITS_BASERS; n++) {
+	for (unsigned int n = 0; n < GITS_BASERS; n++) {
 		struct its_table *table = &its->table[n];
 		u64 size;
 
@@ -506,9 +503,7 @@ static const struct row {
 
 static const struct row *its_row_at(const struct its *its, u64 offset, unsigned int bytes)
 {
-	size_t i;
-
-	for (i = 0; its->regs && i < ARRAY_SIZE(rows); i++)
+	for (size_t i = 0; its->regs && i < ARRAY_SIZE(rows); i++)
 		if (offset >= rows[i].first && offset < rows[i].last + rows[i].bytes &&
 		    bytes <= rows[i].bytes)
 			return &rows[i];

@@ -108,12 +108,11 @@ static int check_command_fields(const struct its *its, struct its_command *comma
 int its_command_check(const struct its *its, struct its_command *command)
 {
 	u64 op = FIELD_GET(GITS_CMD_OP, command->word[0]);
-	unsigned int i;
 	int ret;
 
 	if (op >= ARRAY_SIZE(rows) || !rows[op].checks)
 		return -EINVAL;
-	for (i = 0; i < ARRAY_SIZE(command->word); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(command->word); i++)
 		command->word[i] &= rows[op].mask[i];
 	ret = check_command_fields(its, command, rows[op].checks);
 	return !ret && op == GITS_MAPD ? check_mapd(its, command) : ret;

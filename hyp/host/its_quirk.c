@@ -49,9 +49,7 @@ static bool board_has_quirk(const struct its_quirk *quirk, its_is_board_t *is_bo
 const struct its_quirk *its_quirk_next(u32 iidr, its_is_board_t *is_board, const void *ctx,
 				       const struct its_quirk *prev)
 {
-	size_t i;
-
-	for (i = prev ? (size_t)(prev - quirks) + 1 : 0; i < ARRAY_SIZE(quirks); i++)
+	for (size_t i = prev ? (size_t)(prev - quirks) + 1 : 0; i < ARRAY_SIZE(quirks); i++)
 		if ((iidr & quirks[i].mask) == (quirks[i].iidr & quirks[i].mask) &&
 		    board_has_quirk(&quirks[i], is_board, ctx))
 			return &quirks[i];
@@ -72,9 +70,8 @@ const char *its_quirk_describe(const struct its_quirk *quirk)
 		{ ITS_NO_VLPIS, "does not matter without virtual LPIs" },
 		{ ITS_HOSTS, "left to the host" },
 	};
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (quirk->actions & rows[i].action)
 			return rows[i].words;
 	return "";
@@ -82,9 +79,7 @@ const char *its_quirk_describe(const struct its_quirk *quirk)
 
 u64 its_quirk_redist_limit(its_is_board_t *is_board, const void *ctx)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(quirks); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(quirks); i++)
 		if ((quirks[i].actions & ITS_BELOW_4G) &&
 		    board_has_quirk(&quirks[i], is_board, ctx))
 			return SZ_4G;

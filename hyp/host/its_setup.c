@@ -56,10 +56,8 @@ static u64 baser_page_size(u64 baser)
 
 static bool its_come_to_rest(u8 *regs)
 {
-	unsigned int i;
-
 	its_reg_write(regs, GITS_CTLR, 4, 0);
-	for (i = 0; i < QUIESCENT_READS; i++)
+	for (unsigned int i = 0; i < QUIESCENT_READS; i++)
 		if (its_reg_read(regs, GITS_CTLR, 4) & GITS_CTLR_QUIESCENT)
 			return true;
 	return false;
@@ -78,9 +76,9 @@ static bool is_its(u8 *regs)
  */
 static u64 probe_baser(u8 *regs, unsigned int n)
 {
-	u64 offset = GITS_BASER + n * 8, baser, size;
+	u64 offset = GITS_BASER + n * 8, baser;
 
-	for (size = ARRAY_SIZE(page_sizes); size-- > 0;) {
+	for (u64 size = ARRAY_SIZE(page_sizes); size-- > 0;) {
 		its_reg_write(regs, offset, 8, FIELD_PREP(GITS_BASER_PAGE_SIZE, size));
 		baser = its_reg_read(regs, offset, 8);
 		if (FIELD_GET(GITS_BASER_PAGE_SIZE, baser) == size)
@@ -159,14 +157,12 @@ static u64 its_probe_typer(u8 *regs, u32 actions)
 
 int its_plan(u8 *regs, u64 limit, u32 actions, struct its_plan *plan)
 {
-	unsigned int n;
-
 	*plan = (struct its_plan){ .total = QUEUE_BYTES, .actions = actions };
 	if (!is_its(regs) || !its_come_to_rest(regs))
 		return -ENODEV;
 	plan->typer = its_probe_typer(regs, actions);
 	plan->pa_limit = plan->memory_limit = its_reachable_bits(regs, actions);
-	for (n = 0; n < GITS_BASERS; n++) {
+	for (unsigned int n = 0; n < GITS_BASERS; n++) {
 		plan->baser[n] = probe_baser(regs, n);
 		plan_table(plan, n, limit);
 	}
@@ -217,10 +213,8 @@ static void its_init_table(struct its_table *table, u64 baser, u64 bytes, u64 at
 static void its_init_tables(struct its *its, const struct its_plan *plan, u64 attrs,
 			    struct carver *c)
 {
-	unsigned int n;
-
 	its->collections = FIELD_GET(GITS_TYPER_HCC, plan->typer);
-	for (n = 0; n < GITS_BASERS; n++) {
+	for (unsigned int n = 0; n < GITS_BASERS; n++) {
 		its_init_table(&its->table[n], plan->baser[n], plan->bytes[n], attrs, c);
 		if (plan->bytes[n] && baser_type(plan->baser[n]) == GITS_BASER_COLLECTIONS)
 			its->collections += plan->bytes[n] / baser_entry_size(plan->baser[n]);

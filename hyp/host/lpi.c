@@ -59,9 +59,7 @@ static const struct row {
 
 static enum access rd_access_kind(u64 offset, unsigned int bytes)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (offset >= rows[i].first && offset < rows[i].last + rows[i].bytes &&
 		    bytes <= rows[i].bytes)
 			return rows[i].access;
@@ -119,9 +117,7 @@ static void rd_tables(u64 prop, u64 pend, struct lpi_pin tables[2])
 
 static void rd_unpin_tables(const struct lpi_set *set, struct lpi_rd *rd)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(rd->pins); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rd->pins); i++) {
 		if (rd->pins[i].size)
 			set->ops->unpin(rd->pins[i].pa, rd->pins[i].size);
 		rd->pins[i].size = 0;
@@ -157,11 +153,9 @@ static bool rd_share_table(const struct lpi_rd *a, const struct lpi_rd *b)
  */
 static bool rd_stop_lpis(const struct lpi_set *set, struct lpi_rd *rd)
 {
-	unsigned int i;
-
 	rd->faulted = false;
 	rd_hw_write(rd, GICR_CTLR, 4, rd_hw_read(rd, GICR_CTLR, 4) & GICR_CTLR_DPG);
-	for (i = 0; i < STOP_READS && !rd->faulted && rd_uses_tables(rd); i++)
+	for (unsigned int i = 0; i < STOP_READS && !rd->faulted && rd_uses_tables(rd); i++)
 		;
 	rd_release_pins(set, rd);
 	return !rd->pins[0].size;
@@ -173,9 +167,7 @@ static bool rd_stop_lpis(const struct lpi_set *set, struct lpi_rd *rd)
  */
 static bool rd_table_fits(const struct lpi_set *set, const struct lpi_rd *rd, u64 prop, u64 mask)
 {
-	unsigned int i;
-
-	for (i = 0; i < set->count; i++) {
+	for (unsigned int i = 0; i < set->count; i++) {
 		struct lpi_rd *other = &set->rds[i];
 
 		if (other == rd || !other->pins[0].size || !rd_share_table(rd, other) ||
@@ -202,10 +194,9 @@ static void rd_refuse_tables(struct lpi_rd *rd, u64 prop, u64 pend)
 static int rd_pin_both_tables(const struct lpi_set *set, struct lpi_rd *rd,
 			      const struct lpi_pin tables[2])
 {
-	size_t i;
 	int ret = 0;
 
-	for (i = 0; i < ARRAY_SIZE(rd->pins) && !ret; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rd->pins) && !ret; i++) {
 		ret = tables[i].pa + tables[i].size > rd->pa_limit
 			      ? -EINVAL
 			      : set->ops->pin(tables[i].pa, tables[i].size);
@@ -331,9 +322,8 @@ static bool rd_disable_left(const struct lpi_set *set, struct lpi_rd *rd)
 void lpi_forget(const struct lpi_set *set)
 {
 	bool told = true;
-	unsigned int i;
 
-	for (i = 0; i < set->count; i++) {
+	for (unsigned int i = 0; i < set->count; i++) {
 		struct lpi_rd *rd = &set->rds[i];
 
 		rd->faulted = false;

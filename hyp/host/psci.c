@@ -269,11 +269,10 @@ static u64 last_claim(struct psci *psci)
 static bool is_alone(struct psci *psci, const struct psci_cpu *self)
 {
 	u64 claims = last_claim(psci);
-	unsigned int i;
 
 	if (!nobody_starts(psci, claims))
 		return false;
-	for (i = 0; i < psci->nr_cpus; i++)
+	for (unsigned int i = 0; i < psci->nr_cpus; i++)
 		if (&psci->cpu[i] != self && !cpu_is_off(psci, &psci->cpu[i]))
 			return false;
 	return nobody_starts(psci, claims);

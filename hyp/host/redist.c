@@ -52,9 +52,7 @@ u64 redist_mpidr(u64 typer)
 
 static struct percpu *redist_cpu_of(const struct search *s, u64 mpidr)
 {
-	unsigned int i;
-
-	for (i = 0; i < s->count; i++)
+	for (unsigned int i = 0; i < s->count; i++)
 		if (s->cpus[i]->mpidr == mpidr)
 			return s->cpus[i];
 	return NULL;
@@ -130,21 +128,18 @@ int redist_walk(const struct fdt_redists *redists, int (*visit_one)(void *ctx, u
 			  .sized = redists->stride != 0,
 			  .visit_one = visit_one,
 			  .ctx = ctx };
-	unsigned int i;
 	int ret = 0;
 
 	if (redists->stride % FRAME_SIZE || (redists->stride && redists->stride < GICV3_SIZE))
 		return -ENOENT;
-	for (i = 0; i < redists->count && !ret; i++)
+	for (unsigned int i = 0; i < redists->count && !ret; i++)
 		ret = redist_walk_region(&w, &redists->region[i]);
 	return ret;
 }
 
 static void redist_forget_all(const struct search *s)
 {
-	unsigned int i;
-
-	for (i = 0; i < s->count; i++) {
+	for (unsigned int i = 0; i < s->count; i++) {
 		if (s->cpus[i]->gicr)
 			el2_unmap_private(s->cpus[i]->gicr, SZ_4K);
 		s->cpus[i]->gicr = NULL;

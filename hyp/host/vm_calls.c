@@ -281,9 +281,7 @@ static s64 hc_reg_list(struct vcpu *vcpu, struct host_regs *regs)
 
 static void drop_all_vcpus(struct vm *vm, unsigned int end)
 {
-	unsigned int i;
-
-	for (i = 0; i < end; i++)
+	for (unsigned int i = 0; i < end; i++)
 		if (vm->vcpus[i])
 			vcpu_drop(vm->vcpus[i]);
 }

@@ -110,7 +110,7 @@ static void *el2_pa_to_table(void *ctx, struct pa pa)
 /* Before run time the MMU is off: mmu_on invalidates all TLBs before it turns the MMU on. */
 static void el2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 {
-	u64 base = *(const u64 *)ctx, ia;
+	u64 base = *(const u64 *)ctx;
 
 	if (!map.pool)
 		return;
@@ -118,7 +118,7 @@ static void el2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 	if (inval->tables || inval->size / inval->stride > INVAL_PAGES_MAX)
 		tlbi_alle2is();
 	else
-		for (ia = inval->ia; ia < inval->ia + inval->size; ia += inval->stride)
+		for (u64 ia = inval->ia; ia < inval->ia + inval->size; ia += inval->stride)
 			tlbi_vae2is(tlbi_va(base + ia));
 	tlb_sync();
 	isb();

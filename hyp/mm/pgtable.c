@@ -276,9 +276,7 @@ static void gather_table(struct gather *g, const struct pgtable_visit *v, u64 in
 
 static void gather_free_tables(struct gather *g)
 {
-	u64 *table, *next;
-
-	for (table = g->unlinked; table; table = next) {
+	for (u64 *table = g->unlinked, *next; table; table = next) {
 		next = (u64 *)(uintptr_t)pte_read(table);
 		g->pgt->ops->free_table(g->pgt->ctx, table);
 	}

@@ -12,11 +12,9 @@
 
 static bool registers_are(const struct spe_debug_live *live, const struct spe_debug_hw *hw)
 {
-	unsigned int i;
-
 	if (!live->valid || live->guest != hw->guest || live->count != hw->count)
 		return false;
-	for (i = 0; i < hw->count; i++)
+	for (unsigned int i = 0; i < hw->count; i++)
 		if (live->bvr[i] != hw->bvr[i])
 			return false;
 	return true;
@@ -26,11 +24,11 @@ static bool registers_are(const struct spe_debug_live *live, const struct spe_de
 static void write_debug_registers(struct vcpu *vcpu, const struct spe_debug_hw *hw)
 {
 	struct spe_debug_live *live = &vcpu->spe->live;
-	unsigned int i, last = debug_breakpoints_here() - 1;
+	unsigned int last = debug_breakpoints_here() - 1;
 
 	debug_take_registers(vcpu, hw->guest ? debug_breakpoints(vcpu) : 0,
 			     hw->guest ? debug_watchpoints() : 0);
-	for (i = 0; i < hw->count; i++) {
+	for (unsigned int i = 0; i < hw->count; i++) {
 		write_dbgbvr(last - i, hw->bvr[i]);
 		write_dbgbcr(last - i, SPE_DBGBCR);
 		live->bvr[i] = hw->bvr[i];

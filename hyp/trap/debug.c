@@ -54,13 +54,13 @@ static unsigned int watchpoints_here(void)
 
 static void save_debug_regs(u64 *to)
 {
-	unsigned int i, breakpoints = debug_breakpoints_here(), watchpoints = watchpoints_here();
+	unsigned int breakpoints = debug_breakpoints_here(), watchpoints = watchpoints_here();
 
-	for (i = 0; i < breakpoints; i++) {
+	for (unsigned int i = 0; i < breakpoints; i++) {
 		to[DBGBVR0_EL1 + i] = read_dbgbvr(i);
 		to[DBGBCR0_EL1 + i] = read_dbgbcr(i);
 	}
-	for (i = 0; i < watchpoints; i++) {
+	for (unsigned int i = 0; i < watchpoints; i++) {
 		to[DBGWVR0_EL1 + i] = read_dbgwvr(i);
 		to[DBGWCR0_EL1 + i] = read_dbgwcr(i);
 	}
@@ -69,14 +69,14 @@ static void save_debug_regs(u64 *to)
 /* Load the first @breakpoints and @watchpoints of @from; disable the others. */
 static void load_debug_regs(const u64 *from, unsigned int breakpoints, unsigned int watchpoints)
 {
-	unsigned int i, end = debug_breakpoints_here();
+	unsigned int end = debug_breakpoints_here();
 
-	for (i = 0; i < end; i++) {
+	for (unsigned int i = 0; i < end; i++) {
 		write_dbgbvr(i, i < breakpoints ? from[DBGBVR0_EL1 + i] : 0);
 		write_dbgbcr(i, i < breakpoints ? from[DBGBCR0_EL1 + i] : 0);
 	}
 	end = watchpoints_here();
-	for (i = 0; i < end; i++) {
+	for (unsigned int i = 0; i < end; i++) {
 		write_dbgwvr(i, i < watchpoints ? from[DBGWVR0_EL1 + i] : 0);
 		write_dbgwcr(i, i < watchpoints ? from[DBGWCR0_EL1 + i] : 0);
 	}

@@ -12,9 +12,7 @@ void trap_set_device(enum trap_device_id id, const struct trap_device *device)
 
 void trap_devices_on(struct vcpu *vcpu)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(trap_devices); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(trap_devices); i++)
 		if (trap_devices[i] && trap_devices[i]->cpu_on)
 			trap_devices[i]->cpu_on(vcpu);
 }

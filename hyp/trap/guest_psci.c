@@ -66,9 +66,7 @@ static struct vcpu *vcpu_at(struct vm *vm, unsigned int index)
 
 static struct vcpu *find_vcpu(struct vm *vm, u64 target)
 {
-	unsigned int i;
-
-	for (i = 0; i < VM_VCPUS_MAX; i++) {
+	for (unsigned int i = 0; i < VM_VCPUS_MAX; i++) {
 		struct vcpu *vcpu = vcpu_at(vm, i);
 
 		if (vcpu && (vcpu->mpidr & PSCI_TARGET_AFFINITY) == target)
@@ -175,13 +173,12 @@ static enum vcpu_action guest_affinity_info(const struct call *c)
 	};
 	struct vm *vm = c->vcpu->vm;
 	s64 found = PSCI_INVALID_PARAMETERS;
-	unsigned int i;
 	u64 mask;
 
 	if (c->arg[2] >= AFFINITY_LEVELS || (c->arg[1] & ~PSCI_TARGET_AFFINITY))
 		return psci_return(c, PSCI_INVALID_PARAMETERS);
 	mask = masks[c->arg[2]];
-	for (i = 0; i < VM_VCPUS_MAX && found != PSCI_AFFINITY_ON; i++) {
+	for (unsigned int i = 0; i < VM_VCPUS_MAX && found != PSCI_AFFINITY_ON; i++) {
 		struct vcpu *vcpu = vcpu_at(vm, i);
 		s64 state;
 
@@ -256,9 +253,7 @@ static const struct psci_row {
 
 static const struct psci_row *find_guest_function(const struct vm *vm, u32 fid)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(functions); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
 		const struct psci_row *row = &functions[i];
 
 		if (row->since <= guest_psci_version(vm) &&

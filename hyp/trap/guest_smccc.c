@@ -141,9 +141,7 @@ static enum workaround_state workaround_here(const struct cpu_id_regs *id, unsig
 /* Atomic, because two CPUs can come up at a time. */
 void guest_smccc_cpu_online(const struct cpu_id_regs *id)
 {
-	unsigned int n;
-
-	for (n = 1; n <= ARRAY_SIZE(workarounds); n++) {
+	for (unsigned int n = 1; n <= ARRAY_SIZE(workarounds); n++) {
 		u8 here = (u8)workaround_here(id, n), worst = READ_ONCE(workarounds[n - 1]);
 
 		while (here < worst &&
@@ -155,10 +153,8 @@ void guest_smccc_cpu_online(const struct cpu_id_regs *id)
 
 void guest_smccc_init(const struct cpu_features *features)
 {
-	unsigned int i;
-
 	machine = features;
-	for (i = 0; i < ARRAY_SIZE(workarounds); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(workarounds); i++)
 		workarounds[i] = WORKAROUND_NOT_NEEDED;
 }
 
@@ -196,9 +192,7 @@ static enum vcpu_action call_workaround(struct vcpu *vcpu, unsigned int n)
 
 static unsigned int workaround_number(u32 fid)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(workaround_fids); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(workaround_fids); i++)
 		if (workaround_fids[i] == fid)
 			return i + 1;
 	return 0;
@@ -240,12 +234,11 @@ static bool trng_has(const struct vm *vm, u32 fid)
 /* A random word of the CPU's, or of the host's if the CPU has no source; 0 if there is none now. */
 static u64 trng_random_word(struct vcpu *vcpu, unsigned int i)
 {
-	unsigned int tries;
 	u64 word = 0;
 
 	if (!cpu_has(machine, FEAT_RNG))
 		return run_read64(vcpu, &vcpu->run->entropy.word[i]);
-	for (tries = 0; tries < RNDRRS_TRIES && !word; tries++)
+	for (unsigned int tries = 0; tries < RNDRRS_TRIES && !word; tries++)
 		(void)try_read_sysreg(ASM_REG(RNDRRS), &word); /* leaves 0 if it fails */
 	return word;
 }
@@ -253,11 +246,11 @@ static u64 trng_random_word(struct vcpu *vcpu, unsigned int i)
 /* @bits of entropy, @width in each word of @out, the least significant word last. */
 static s64 trng_words(struct vcpu *vcpu, u64 out[3], u64 bits, unsigned int width)
 {
-	unsigned int i, take;
+	unsigned int take;
 
 	if (!bits || bits > 3 * width)
 		return TRNG_INVALID_PARAMS;
-	for (i = 3; i-- > 0 && bits; bits -= take) {
+	for (unsigned int i = 3; i-- > 0 && bits; bits -= take) {
 		take = bits < width ? (unsigned int)bits : width;
 		out[i] = trng_random_word(vcpu, i);
 		if (!out[i])
@@ -273,9 +266,8 @@ static void trng_rnd(struct vcpu *vcpu)
 	bool wide = vcpu->regs.x[0] & SMCCC_64;
 	u64 *x = vcpu->regs.x, out[3] = { 0 };
 	s64 ret = trng_words(vcpu, out, wide ? x[1] : (u32)x[1], wide ? 64 : 32);
-	unsigned int i;
 
-	for (i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < 3; i++)
 		x[1 + i] = ret ? 0 : out[i];
 	set_call_result(vcpu, ret);
 }
@@ -283,13 +275,11 @@ static void trng_rnd(struct vcpu *vcpu)
 /* Without FEAT_RNG the host is asked, and guest_smccc_resume() finishes the call. */
 static enum vcpu_action call_trng_rnd(struct vcpu *vcpu)
 {
-	unsigned int i;
-
 	if (cpu_has(machine, FEAT_RNG)) {
 		trng_rnd(vcpu);
 		return VCPU_RESUME;
 	}
-	for (i = 0; i < ARRAY_SIZE(vcpu->run->entropy.word); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(vcpu->run->entropy.word); i++)
 		run_write64(vcpu, &vcpu->run->entropy.word[i], 0);
 	vcpu->entropy_pending = true;
 	return vcpu_to_host(KEEL_EXIT_ENTROPY);

@@ -270,14 +270,13 @@ static u64 pa_range(const struct vcpu *vcpu)
 static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 {
 	u64 value = reg == ID_REG_MMFR0 ? pa_range(vcpu) : 0;
-	size_t i;
 
 	if (reg == ID_REG_DFR0 && vcpu->spe)
 		value = put_field(ID_DFR0_PMSVer, trap_device(TRAP_DEVICE_SPE)->version());
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (id_field_desc((enum id_field)rows[i].field)->reg == reg)
 			value |= offered_value(vcpu, &rows[i]);
-	for (i = 0; i < ARRAY_SIZE(fixed); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		if (id_field_desc((enum id_field)fixed[i].field)->reg == reg &&
 		    vcpu_when(vcpu, (enum vcpu_when)fixed[i].when))
 			value |= put_field((enum id_field)fixed[i].field, fixed[i].value);
@@ -311,9 +310,8 @@ static bool can_be_lowered(enum id_field field)
 static u64 chosen_value(const struct vcpu *vcpu, enum id_reg reg, u64 most)
 {
 	u64 value = READ_ONCE(vcpu->vm->id[reg]);
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		enum id_field field = (enum id_field)rows[i].field;
 		u64 mask = put_field(field, ~0ULL);
 
@@ -355,9 +353,8 @@ static bool field_valid(enum id_field field, u64 most, u64 value)
 static u64 writable_bits(enum id_reg reg)
 {
 	u64 bits = reg == ID_REG_MMFR0 ? put_field(ID_MMFR0_PARange, ~0ULL) : 0;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (id_field_desc((enum id_field)rows[i].field)->reg == reg)
 			bits |= put_field((enum id_field)rows[i].field, ~0ULL);
 	return bits;
@@ -365,11 +362,9 @@ static u64 writable_bits(enum id_reg reg)
 
 static bool value_valid(enum id_reg reg, u64 most, u64 value)
 {
-	size_t i;
-
 	if ((value ^ most) & ~writable_bits(reg))
 		return false;
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		enum id_field field = (enum id_field)rows[i].field;
 
 		if (id_field_desc(field)->reg == reg &&

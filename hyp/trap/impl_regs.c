@@ -23,9 +23,9 @@ static bool has_cache(u64 clidr, u64 csselr)
 
 static void read_caches(u64 clidr, u64 *ccsidr)
 {
-	u64 saved = read_sysreg(csselr_el1), csselr;
+	u64 saved = read_sysreg(csselr_el1);
 
-	for (csselr = 0; csselr < CCSIDR_COUNT; csselr++) {
+	for (u64 csselr = 0; csselr < CCSIDR_COUNT; csselr++) {
 		ccsidr[csselr] = 0;
 		if (!has_cache(clidr, csselr))
 			continue;
@@ -59,12 +59,11 @@ bool impl_regs_has_cache(u64 csselr)
 static bool caches_differ(void)
 {
 	u64 clidr = read_sysreg(clidr_el1), ccsidr[CCSIDR_COUNT];
-	unsigned int i;
 
 	if (clidr != boot_cpu.clidr)
 		return true;
 	read_caches(clidr, ccsidr);
-	for (i = 0; i < CCSIDR_COUNT; i++)
+	for (unsigned int i = 0; i < CCSIDR_COUNT; i++)
 		if (ccsidr[i] != boot_cpu.ccsidr[i])
 			return true;
 	return false;

@@ -400,11 +400,11 @@ static u64 vls_of(const struct vcpu *vcpu)
 static int vls_set(struct vcpu *vcpu, const u64 *words)
 {
 	u64 vqs = READ_ONCE(words[0]), there = switch_sve_vqs(), beyond = 0;
-	unsigned int i, longest = 0;
+	unsigned int longest = 0;
 
-	for (i = 1; i < 8; i++)
+	for (unsigned int i = 1; i < 8; i++)
 		beyond |= READ_ONCE(words[i]);
-	for (i = 0; i < SVE_VQ_MAX; i++)
+	for (unsigned int i = 0; i < SVE_VQ_MAX; i++)
 		if (vqs & BIT(i))
 			longest = i + 1;
 	if (beyond || !longest || vqs != (there & GENMASK(longest - 1, 0)))
@@ -564,11 +564,9 @@ static void add_reg_id(struct list *list, u64 id)
 
 static void add_core(struct list *list, const struct vcpu *vcpu)
 {
-	u64 offset;
-
-	for (offset = CORE_X; offset < CORE_SPSR + 8 * SPSR_COUNT; offset += 8)
+	for (u64 offset = CORE_X; offset < CORE_SPSR + 8 * SPSR_COUNT; offset += 8)
 		add_reg_id(list, REG_ID(ID_U64, ID_KIND_CORE, offset / 4));
-	for (offset = CORE_V; offset < CORE_FPSR && !has_sve(vcpu); offset += 16)
+	for (u64 offset = CORE_V; offset < CORE_FPSR && !has_sve(vcpu); offset += 16)
 		add_reg_id(list, REG_ID(ID_U128, ID_KIND_CORE, offset / 4));
 	add_reg_id(list, REG_ID(ID_U32, ID_KIND_CORE, CORE_FPSR / 4));
 	add_reg_id(list, REG_ID(ID_U32, ID_KIND_CORE, CORE_FPCR / 4));
@@ -576,13 +574,11 @@ static void add_core(struct list *list, const struct vcpu *vcpu)
 
 static void add_sve(struct list *list, const struct vcpu *vcpu)
 {
-	u64 n;
-
 	if (!has_sve(vcpu))
 		return;
-	for (n = 0; n < 32; n++)
+	for (u64 n = 0; n < 32; n++)
 		add_reg_id(list, REG_ID(ID_U2048, ID_KIND_SVE, SVE_Z | SVE_REG(n)));
-	for (n = 0; n < 16; n++)
+	for (u64 n = 0; n < 16; n++)
 		add_reg_id(list, REG_ID(ID_U256, ID_KIND_SVE, SVE_P | SVE_REG(n)));
 	add_reg_id(list, REG_ID(ID_U256, ID_KIND_SVE, SVE_FFR));
 	add_reg_id(list, SVE_VLS_ID);
@@ -590,29 +586,25 @@ static void add_sve(struct list *list, const struct vcpu *vcpu)
 
 static void add_sysregs(struct list *list, const struct vcpu *vcpu)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(timer_numbers); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(timer_numbers); i++)
 		add_reg_id(list, REG_ID(ID_U64, ID_KIND_SYSREG, timer_numbers[i]));
-	for (i = 0; i < sysreg_count(); i++)
+	for (size_t i = 0; i < sysreg_count(); i++)
 		if (sysreg_user_visible(vcpu, sysreg_row(i)))
 			add_reg_id(list, REG_ID(ID_U64, ID_KIND_SYSREG, sysreg_row(i)->first));
 }
 
 static void add_el2(struct list *list, const struct vcpu *vcpu)
 {
-	size_t i, count = vcpu->nested ? trap_el2()->count() : 0;
+	size_t count = vcpu->nested ? trap_el2()->count() : 0;
 
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		if (trap_el2()->encoding(i))
 			add_reg_id(list, REG_ID(ID_U64, ID_KIND_SYSREG, trap_el2()->encoding(i)));
 }
 
 static void add_ccsidrs(struct list *list)
 {
-	u64 csselr;
-
-	for (csselr = 0; csselr < CCSIDR_COUNT; csselr++)
+	for (u64 csselr = 0; csselr < CCSIDR_COUNT; csselr++)
 		if (impl_regs_has_cache(csselr))
 			add_reg_id(list, REG_ID(ID_U32, ID_KIND_DEMUX, csselr));
 }
@@ -620,13 +612,12 @@ static void add_ccsidrs(struct list *list)
 int one_reg_list(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total)
 {
 	struct list list = { .from = from, .ids = ids, .max = max };
-	u64 n;
 
 	add_core(&list, vcpu);
 	add_sve(&list, vcpu);
-	for (n = 0; n < FW_COUNT; n++)
+	for (u64 n = 0; n < FW_COUNT; n++)
 		add_reg_id(&list, REG_ID(ID_U64, ID_KIND_FW, n));
-	for (n = 0; n < GUEST_SMCCC_GROUPS; n++)
+	for (u64 n = 0; n < GUEST_SMCCC_GROUPS; n++)
 		add_reg_id(&list, REG_ID(ID_U64, ID_KIND_BMAP, n));
 	add_ccsidrs(&list);
 	add_sysregs(&list, vcpu);

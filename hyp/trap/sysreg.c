@@ -649,9 +649,7 @@ enum vcpu_action sysreg_trap(struct vcpu *vcpu, u64 esr)
 
 void sysreg_reset(struct vcpu *vcpu)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(table); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		if (table[i].storage != SYSREG_NO_STORAGE)
 			vcpu_write_sysreg(vcpu, (enum vcpu_sysreg)table[i].storage, table[i].reset);
 	if (vcpu->spe)

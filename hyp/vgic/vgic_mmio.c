@@ -229,12 +229,12 @@ static void write_dist_ctlr(struct access *a, u64 value)
 {
 	struct vm *vm = a->vcpu->vm;
 	struct vgic *vgic = vm->vgic;
-	u32 old = vgic->ctlr, i;
+	u32 old = vgic->ctlr;
 
 	vgic->ctlr = (u32)(value & GICD_CTLR_WRITABLE);
 	if (vgic->ctlr == old)
 		return;
-	for (i = 0; i < vgic->nr_frames; i++) {
+	for (u32 i = 0; i < vgic->nr_frames; i++) {
 		struct vcpu *vcpu = vgic_vcpu(vm, vgic->frame[i]);
 
 		__atomic_store_n(&vcpu->vgic->dirty, true, __ATOMIC_RELEASE);
@@ -314,11 +314,10 @@ static u64 redist_affinity(const struct vcpu *vcpu)
 static bool is_last_frame(const struct vgic *vgic, const struct access *a)
 {
 	u64 end = a->region->base + (u64)VGIC_REDIST_SIZE * a->region->count;
-	u32 i;
 
 	if (a->frame + 1 < a->region->first + a->region->count)
 		return false;
-	for (i = 0; i < vgic->nr_regions; i++)
+	for (u32 i = 0; i < vgic->nr_regions; i++)
 		if (vgic->region[i].base == end)
 			return false;
 	return true;
@@ -412,9 +411,7 @@ static const struct reg sgi_regs[] = {
 
 static const struct reg *find_reg(const struct reg *regs, size_t count, u32 offset)
 {
-	size_t i;
-
-	for (i = 0; i < count && regs[i].offset <= offset; i++)
+	for (size_t i = 0; i < count && regs[i].offset <= offset; i++)
 		if (offset - regs[i].offset < regs[i].size)
 			return &regs[i];
 	return NULL;
@@ -462,11 +459,11 @@ struct asked {
 /* Ask the vCPUs that have one of the access's interrupts in a list register to fold. */
 static void ask_vcpus_to_fold(const struct reg *reg, struct access *a, struct asked *asked)
 {
-	u32 first = a->offset * 8 / reg->bits, i;
+	u32 first = a->offset * 8 / reg->bits;
 	u32 count = existing_irqs(a->vcpu->vm->vgic, first, a->bytes * 8 / reg->bits);
 	struct vgic_irq *irq = vgic_irq_of(a->of, first);
 
-	for (i = 0; i < count; i++) {
+	for (u32 i = 0; i < count; i++) {
 		struct vcpu *home = irq[i].in_lr ? vgic_vcpu(a->vcpu->vm, irq[i].home) : NULL;
 
 		if (!home)
@@ -488,9 +485,9 @@ static void ask_vcpus_to_fold(const struct reg *reg, struct access *a, struct as
  */
 static bool wait_for_folds(const struct asked *asked)
 {
-	unsigned int i, looks = 0;
+	unsigned int looks = 0;
 
-	for (i = 0; i < asked->count; i++)
+	for (unsigned int i = 0; i < asked->count; i++)
 		while (__atomic_load_n(&asked->vcpu[i]->vgic->folds, __ATOMIC_ACQUIRE) ==
 		       asked->folds[i]) {
 			if (interrupt_waits() || ++looks == WAIT_LOOKS)
@@ -585,9 +582,7 @@ static bool offset_within(u64 ipa, unsigned int bytes, u64 base, u64 size)
 
 static const struct vgic_region *region_of(const struct vgic *vgic, u64 ipa, unsigned int bytes)
 {
-	u32 i;
-
-	for (i = 0; i < vgic->nr_regions; i++) {
+	for (u32 i = 0; i < vgic->nr_regions; i++) {
 		const struct vgic_region *region = &vgic->region[i];
 
 		if (offset_within(ipa, bytes, region->base, (u64)VGIC_REDIST_SIZE * region->count))
@@ -651,9 +646,8 @@ static void send_sgi(struct vcpu *vcpu, struct vcpu *to, u32 intid, bool group1)
 static void send_to_others(struct vcpu *vcpu, u32 intid, bool group1)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
-	u32 i;
 
-	for (i = 0; i < vgic->nr_frames; i++)
+	for (u32 i = 0; i < vgic->nr_frames; i++)
 		if (vgic->frame[i] != vcpu->index)
 			send_sgi(vcpu, vgic_vcpu(vcpu->vm, vgic->frame[i]), intid, group1);
 }

@@ -151,10 +151,10 @@ static void add_stage(struct vcpu *vcpu, unsigned int n, const struct exit_stage
 
 void exit_choose_stages(struct vcpu *vcpu)
 {
-	unsigned int id, n = 0;
+	unsigned int n = 0;
 
 	vcpu->fast_exit = NULL;
-	for (id = 0; id < EXIT_STAGE_COUNT; id++)
+	for (unsigned int id = 0; id < EXIT_STAGE_COUNT; id++)
 		if (stages[id] && stages[id]->wanted(vcpu))
 			add_stage(vcpu, n++, stages[id]);
 	vcpu->stages[n] = NULL;

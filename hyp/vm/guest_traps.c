@@ -111,13 +111,11 @@ static bool has_field(const struct cpu_id_regs *id, u16 field, u8 min)
 /* Compute all controls, CPTR_EL2 in the layout of @e2h: the bits of each trap, and rows[]. */
 static void compute_controls(const struct cpu_id_regs *id, bool e2h, u64 c[CONTROL_COUNT])
 {
-	const struct guest_trap_desc *desc;
-
 	for (size_t i = 0; i < CONTROL_COUNT; i++)
 		c[i] = 0;
 	c[CONTROL_HCR] = HCR_VM | HCR_RW | HCR_GUEST_TRAPS;
 	c[CONTROL_CPTR] = e2h ? 0 : CPTR_RES1 | CPTR_TFP;
-	for (desc = descs; desc < descs + ARRAY_SIZE(descs); desc++)
+	for (const struct guest_trap_desc *desc = descs; desc < descs + ARRAY_SIZE(descs); desc++)
 		if (has_field(id, desc->field, desc->min))
 			c[desc->control] |= e2h && desc->control == CONTROL_CPTR ? desc->e2h_set
 										 : desc->set;

@@ -77,14 +77,14 @@ static struct vm_slot *alloc_page(void)
 static int add_page(void)
 {
 	struct vm_slot *page;
-	u32 i, first = nr_pages * VM_SLOTS_PER_PAGE;
+	u32 first = nr_pages * VM_SLOTS_PER_PAGE;
 
 	if (nr_pages == VM_TABLE_PAGES)
 		return -ENOSPC;
 	page = alloc_page();
 	if (!page)
 		return -ENOBUFS;
-	for (i = VM_SLOTS_PER_PAGE; i-- > 0;) {
+	for (u32 i = VM_SLOTS_PER_PAGE; i-- > 0;) {
 		page[i].refs = (u32)REFS_CLOSED;
 		page[i].next_free = first_free;
 		first_free = first + i + 1;

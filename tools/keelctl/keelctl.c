@@ -117,7 +117,6 @@ static const struct {
 static void take_line(struct info *info, char *line)
 {
 	char *value = strchr(line, ' ');
-	size_t i;
 
 	line[strcspn(line, "\n")] = '\0';
 	if (!value)
@@ -125,7 +124,7 @@ static void take_line(struct info *info, char *line)
 	*value++ = '\0';
 	if (!strcmp(line, "owner_name"))
 		snprintf(info->owner_name, sizeof(info->owner_name), "%s", value);
-	for (i = 0; i < ARRAY_SIZE(numbers); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		if (!strcmp(line, numbers[i].name))
 			*(uint64_t *)(void *)((char *)info + numbers[i].offset) =
 				strtoull(value, NULL, 10);
@@ -197,11 +196,11 @@ static size_t list_vms(unsigned long *vms, size_t most)
 static void cmd_vms(const char *unused)
 {
 	static unsigned long vms[NAMES_MAX];
-	size_t count = list_vms(vms, NAMES_MAX), i;
+	size_t count = list_vms(vms, NAMES_MAX);
 
 	(void)unused;
 	printf("  VM  BITS  GRANULE  LEVEL  ROOT    BYTES    TABLES    MEMORY  VCPUS  PROCESS\n");
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		print_vm(vms[i]);
 }
 
@@ -286,9 +285,9 @@ static void print_spe(unsigned long vm)
 static void print_profiling(void)
 {
 	static unsigned long vms[NAMES_MAX];
-	size_t count = list_vms(vms, NAMES_MAX), i;
+	size_t count = list_vms(vms, NAMES_MAX);
 
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		print_spe(vms[i]);
 }
 
@@ -296,14 +295,14 @@ static void cmd_stat(const char *unused)
 {
 	struct dirent **entries;
 	char path[PATH_MAX];
-	int count, i;
+	int count;
 
 	(void)unused;
 	closedir(open_directory(KEEL));
 	count = scandir(KEEL, &entries, is_counter, alphasort);
 	if (count < 0)
 		explain(KEEL);
-	for (i = 0; i < count; i++) {
+	for (int i = 0; i < count; i++) {
 		snprintf(path, sizeof(path), KEEL "/%s", entries[i]->d_name);
 		printf("%-26s ", entries[i]->d_name);
 		copy_file(path);
@@ -334,9 +333,7 @@ static const struct command {
 
 static const struct command *find_command(const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(commands); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
 	die(STATUS_USAGE, "there is no command %s: keelctl --help lists them", name);
