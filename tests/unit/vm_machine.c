@@ -33,7 +33,7 @@ void (*machine_on_clean)(struct pa pa);
 unsigned int machine_log_lines, machine_resets;
 char machine_log_last[256];
 int (*machine_run)(struct vcpu *vcpu);
-struct percpu *fake_cpu;
+__attribute__((weak)) struct percpu *fake_cpu;
 
 static struct percpu cpu;
 static u8 *ram, *keel_ram;
