@@ -113,7 +113,7 @@ static bool has_order(const struct pool_run *run, unsigned int order)
 	return run && run->best_order >= order;
 }
 
-static void update_node(struct pool_run *run)
+static unsigned int best_order_of(const struct pool_run *run)
 {
 	const struct pool_run *left = run->child[LEFT], *right = run->child[RIGHT];
 	unsigned int best = largest_order(run);
@@ -122,8 +122,13 @@ static void update_node(struct pool_run *run)
 		best = MAX(best, left->best_order);
 	if (right)
 		best = MAX(best, right->best_order);
-	run->best_order = (u8)best;
-	run->height = (u8)(1 + MAX(height_of(left), height_of(right)));
+	return best;
+}
+
+static void update_node(struct pool_run *run)
+{
+	run->best_order = (u8)best_order_of(run);
+	run->height = (u8)(1 + MAX(height_of(run->child[LEFT]), height_of(run->child[RIGHT])));
 }
 
 /* Rotate: the child on @side takes the place of its parent. */
@@ -363,6 +368,70 @@ static u64 count_blocks(const struct page_pool *pool, unsigned int order, u64 mo
 		found += runs_within(run, (uintptr_t)(POOL_PAGE_SIZE << order));
 		run = run->child[RIGHT];
 	}
+}
+
+/* ---- what holds between two operations ---- */
+
+static const char *find_wrong_node(const struct pool_run *run)
+{
+	unsigned int left = height_of(run->child[LEFT]), right = height_of(run->child[RIGHT]);
+
+	if (!pool_range_valid(run, run->pages))
+		return "a run is empty, or not of pages";
+	if (MAX(left, right) > MIN(left, right) + 1)
+		return "the tree is not balanced";
+	if (run->height != 1 + MAX(left, right))
+		return "a height is not that of the subtree";
+	if (run->best_order != best_order_of(run))
+		return "a best_order is not that of the subtree";
+	return NULL;
+}
+
+/* Look at runs by address, at @most of them; *@pages: how many pages they have. */
+static const char *find_wrong_run(const struct page_pool *pool, u64 most, u64 *pages)
+{
+	const struct pool_run *waiting[MAX_HEIGHT], *run = pool->runs;
+	const char *why = NULL;
+	unsigned int depth = 0;
+	uintptr_t end = 0;
+
+	for (*pages = 0; most && !why; most--) {
+		for (; run && depth < MAX_HEIGHT; run = run->child[LEFT])
+			waiting[depth++] = run;
+		if (run)
+			return "the tree is too high";
+		if (!depth)
+			return NULL;
+		run = waiting[--depth];
+		why = run_start(run) <= end ? "runs touch, or are not in order"
+					    : find_wrong_node(run);
+		end = run_end(run);
+		*pages += run->pages;
+		run = run->child[RIGHT];
+	}
+	return why;
+}
+
+static const char *find_wrong_count(const struct page_pool *pool, u64 most, u64 pages)
+{
+	if (pages > pool->free || (most == ~0ULL && pages != pool->free))
+		return "the free pages are not counted";
+	if (pool->free > pool->total || pool->low_water > pool->free)
+		return "there are more free pages than pages, or were never so few";
+	return NULL;
+}
+
+const char *page_pool_sane(struct page_pool *pool, u64 most)
+{
+	const char *why;
+	u64 pages;
+
+	spin_lock(&pool->lock);
+	why = find_wrong_run(pool, most, &pages);
+	if (!why)
+		why = find_wrong_count(pool, most, pages);
+	spin_unlock(&pool->lock);
+	return why;
 }
 
 /* ---- public functions ---- */

@@ -128,4 +128,14 @@ void page_pool_set_reserve(struct page_pool *pool, u64 pages);
 /* page_pool_spare() - free pages beyond the reserve. As page_pool_available(). */
 u64 page_pool_spare(const struct page_pool *pool);
 
+/**
+ * page_pool_sane() - whether a pool is as the functions above leave it
+ * @most: how many runs to look at, the lowest first; ~0ULL: all, and their sum
+ *
+ * For debug builds and tests: takes time linear in the runs that it looks at, under the pool's lock.
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *page_pool_sane(struct page_pool *pool, u64 most);
+
 #endif

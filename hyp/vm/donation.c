@@ -115,6 +115,9 @@ int donation_take(struct pa pa, u64 pages)
 	return ret;
 }
 
+/* For ASSERT(), after pages came to a pool or went: so many of its runs are looked at. */
+#define RUNS_LOOKED_AT 64
+
 /* May use the pool's reserve: the donation brings in more pages than its tables take. */
 static int take_for_pool(struct page_pool *pool, struct pa pa, u64 size)
 {
@@ -125,6 +128,7 @@ static int take_for_pool(struct page_pool *pool, struct pa pa, u64 size)
 	page_pool_set_reserve(pool, KEEL_POOL_RESERVE);
 	if (!ret && page_pool_add(pool, vm_pa_to_va(pa), size / SZ_4K))
 		panic("pages at %#lx cannot be added to Keel's pool", pa.v);
+	ASSERT(!page_pool_sane(pool, RUNS_LOOKED_AT));
 	return ret;
 }
 
@@ -180,6 +184,7 @@ static int return_from_pool(struct page_pool *pool, struct pa pa, u64 pages)
 		return -EPERM;
 	if (!take_free_pages(pool, pa, pages))
 		return -EBUSY;
+	ASSERT(!page_pool_sane(pool, RUNS_LOOKED_AT));
 	el2_unmap_linear(pa, pages * SZ_4K);
 	ret = ownership_reclaim_keel_locked(pa, pages * SZ_4K);
 	if (ret)
@@ -263,6 +268,7 @@ int donation_add(struct vm *vm, struct pa pa, u64 pages, u64 keep)
 	if (ret)
 		panic("no record of %lu pages at %#lx", donation.pages, donation.pa.v);
 	ASSERT(donation_sane(vm));
+	ASSERT(!page_pool_sane(&vm->pool, RUNS_LOOKED_AT));
 	return 0;
 }
 

@@ -76,6 +76,8 @@ static void expect_counters(void)
 	assert_int_equal(page_pool_available(&pool), count(FREE));
 	assert_int_equal(pool.total, count(FREE) + count(TAKEN));
 	assert_false(spin_is_locked(&pool.lock));
+	assert_null(page_pool_sane(&pool, ~0ULL));
+	assert_null(page_pool_sane(&pool, 3));
 }
 
 /* Some free page, which leaves the pool. */
@@ -346,6 +348,60 @@ static void random_use_agrees_with_a_map_of_pages(void **state)
 	assert_int_equal(pool.bad_frees, 0);
 }
 
+static void expect_wrong(const char *what)
+{
+	const char *why = page_pool_sane(&pool, ~0ULL);
+
+	if (!why || !strstr(why, what))
+		fail_msg("expected: %s; found: %s", what, why ? why : "nothing");
+}
+
+/*
+ * Three runs, of 1, 2 and 4 pages: the middle one is the root. A node is two links, the number of
+ * pages, the height and the order.
+ */
+static void what_is_wrong_with_a_pool_is_found(void **state)
+{
+	u64 *low, *middle, *high;
+	u8 *order;
+
+	add(1, 1);
+	add(4, 2);
+	add(8, 4);
+	low = (u64 *)page_at(1);
+	middle = (u64 *)page_at(4);
+	high = (u64 *)page_at(8);
+	order = (u8 *)&middle[3] + 1;
+	assert_ptr_equal(pool.runs, middle);
+	assert_null(page_pool_sane(&pool, ~0ULL));
+
+#define WRONG(lvalue, value, what)                         \
+	do {                                               \
+		__typeof__(lvalue) was_ = (lvalue);        \
+                                                           \
+		(lvalue) = (__typeof__(lvalue))(value);    \
+		expect_wrong(what);                        \
+		(lvalue) = was_;                           \
+		assert_null(page_pool_sane(&pool, ~0ULL)); \
+	} while (0)
+
+	WRONG(low[2], 0, "a run is empty");
+	WRONG(middle[2], 4, "in order"); /* these touch */
+	WRONG(middle[0], 0, "counted");
+	WRONG(high[3], high[3] + 2, "balanced");
+	WRONG(low[3], 2, "height");
+	WRONG(*order, 1, "best_order");
+	WRONG(*order, 3, "best_order");
+	WRONG(pool.free, 6, "counted");
+	WRONG(pool.free, 8, "counted");
+	WRONG(pool.total, 6, "free pages than pages");
+	WRONG(pool.low_water, 8, "never so few");
+	/* Looking at one run, it is not found what is wrong with the others. */
+	high[2] = 0;
+	assert_null(page_pool_sane(&pool, 1));
+	high[2] = 4;
+}
+
 /*
  * What a pool does must not take longer the more pieces it was made of. Each run is a page that is
  * looked at, so the pages are counted that an operation reaches: all are shut before it.
@@ -495,6 +551,7 @@ int main(void)
 		test(a_range_is_taken_if_all_of_it_is_free),
 		test(low_water_is_the_least_there_was),
 		test(random_use_agrees_with_a_map_of_pages),
+		test(what_is_wrong_with_a_pool_is_found),
 		test(what_fragments_cost_is_bounded),
 	};
 

@@ -610,6 +610,7 @@ void machine_assert_same(const struct machine_state *s, const char *when)
 
 void machine_check(void)
 {
+	assert_null(page_pool_sane(&machine_pool, ~0ULL));
 	for (size_t i = 0; i < RAM_PAGES; i++) {
 		struct pa pa = PA(RAM_BASE + i * SZ_4K);
 		enum ownership_state state = ownership_state(pa);
@@ -643,6 +644,7 @@ void machine_check_context(struct s2_context *ctx)
 					   .when = PGTABLE_TABLE_PRE };
 
 	assert_true(s2_context_sane(ctx));
+	assert_null(page_pool_sane(ctx->pool, ~0ULL));
 	assert_int_equal(pgtable_walk(&ctx->stage2.pgt, 0, stage2_size(&ctx->stage2), &walk), 0);
 	assert_int_equal(ctx->nr_tables, tables);
 }
