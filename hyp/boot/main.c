@@ -328,10 +328,10 @@ static int pin_prepare(void *ctx, const struct page_move *move)
 /* Pin pages with the host by sharing them: a shared page cannot be donated. Devices need no pin. */
 static int keep_with_host(void *ctx, u64 base, u64 size)
 {
-	static const struct ownership_side_ops ops = { .prepare = pin_prepare,
-						       .map = pin_nothing,
-						       .unmap = pin_nothing };
-	static const struct ownership_side firmware = { .ops = &ops };
+	static const struct ownership_party_ops ops = { .prepare = pin_prepare,
+							.map = pin_nothing,
+							.unmap = pin_nothing };
+	static const struct ownership_party firmware = { .ops = &ops };
 	int ret = 0;
 
 	(void)ctx;

@@ -48,13 +48,13 @@ static void gic_change(void *ctx, const struct page_move *move)
 }
 
 /* The GIC has no stage 2, so nothing is mapped; its pins are recorded by its.c and lpi.c. */
-static const struct ownership_side_ops gic_side_ops = {
+static const struct ownership_party_ops gic_party_ops = {
 	.prepare = gic_prepare,
 	.map = gic_change,
 	.unmap = gic_change,
 };
 
-static const struct ownership_side gic_side = { .ops = &gic_side_ops };
+static const struct ownership_party gic_party = { .ops = &gic_party_ops };
 
 static struct page_move gic_move(u64 pa, u64 size)
 {
@@ -65,13 +65,13 @@ static int pin_gic_memory(u64 pa, u64 size)
 {
 	struct page_move move = gic_move(pa, size);
 
-	return ownership_share(&move, &gic_side);
+	return ownership_share(&move, &gic_party);
 }
 
 static void unpin_gic_memory(u64 pa, u64 size)
 {
 	struct page_move move = gic_move(pa, size);
-	int ret = ownership_unshare(&move, &gic_side);
+	int ret = ownership_unshare(&move, &gic_party);
 
 	if (ret)
 		panic("memory at %#lx cannot be unpinned (error %d)", pa, ret);

@@ -297,7 +297,7 @@ static void host_party_unmap(void *ctx, const struct page_move *move)
 		panic("the host's stage 2 cannot unmap %#lx (error %d)", move->ipa.v, ret);
 }
 
-static const struct ownership_side_ops side_ops = {
+static const struct ownership_party_ops party_ops = {
 	.check_mapped = host_party_check_mapped,
 	.check_unmapped = host_party_check_unmapped,
 	.prepare = host_party_prepare,
@@ -356,8 +356,8 @@ static void give_table_counts(void *ctx, u32 *counts)
 	page_pool_free(table_pool, counts);
 }
 
-static const struct ownership_host host_side = {
-	.side = { .ops = &side_ops },
+static const struct ownership_host host_party = {
+	.party = { .ops = &party_ops },
 	.clear_page = host_party_clear_page,
 	.forget = host_party_forget,
 	.shrink = host_party_shrink,
@@ -486,7 +486,7 @@ int host_mem_init(const struct mmu_caps *caps, struct page_pool *pool)
 	spin_unlock(&host_s2.lock);
 	spin_unlock(&ownership_lock);
 	if (!ret)
-		ownership_set_host(&host_side);
+		ownership_set_host(&host_party);
 	return ret;
 }
 

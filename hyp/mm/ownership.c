@@ -387,7 +387,7 @@ void ownership_set_host(const struct ownership_host *new_host)
 
 /* A party of a transition, what it is told, and what happens to its mapping. */
 struct endpoint {
-	const struct ownership_side *side;
+	const struct ownership_party *party;
 	const struct page_move *move;
 	enum action action;
 };
@@ -439,16 +439,16 @@ static int check_states(struct transfer *t)
 /* Before MAP an endpoint must have nothing mapped there; before UNMAP exactly these pages. */
 static int check_endpoint(const struct endpoint *endpoint)
 {
-	const struct ownership_side *side = endpoint->side;
+	const struct ownership_party *party = endpoint->party;
 
 	switch (endpoint->action) {
 	case MAP:
-		if (side->ops->check_unmapped)
-			return side->ops->check_unmapped(side->ctx, endpoint->move);
+		if (party->ops->check_unmapped)
+			return party->ops->check_unmapped(party->ctx, endpoint->move);
 		return 0;
 	case UNMAP:
-		if (side->ops->check_mapped)
-			return side->ops->check_mapped(side->ctx, endpoint->move);
+		if (party->ops->check_mapped)
+			return party->ops->check_mapped(party->ctx, endpoint->move);
 		return 0;
 	default:
 		return 0;
@@ -459,7 +459,7 @@ static int prepare_endpoint(const struct endpoint *endpoint)
 {
 	if (endpoint->action == NOTHING)
 		return 0;
-	return endpoint->side->ops->prepare(endpoint->side->ctx, endpoint->move);
+	return endpoint->party->ops->prepare(endpoint->party->ctx, endpoint->move);
 }
 
 /* ---- counts of shares ---- */
@@ -484,7 +484,7 @@ static void drop_counts(const struct ownership_bank *bank, u64 from, u64 end)
 
 		if (!*counts || counts_used(bank, at))
 			continue;
-		host->give_counts(host->side.ctx, *counts);
+		host->give_counts(host->party.ctx, *counts);
 		*counts = NULL;
 	}
 }
@@ -498,7 +498,7 @@ static int prepare_count(const struct ownership_bank *bank, u64 offset)
 	if (byte == BYTE_COUNTED)
 		return *count_of(bank, offset) == OWNERSHIP_SHARE_MAX ? -EOVERFLOW : 0;
 	if (byte == OWNERSHIP_BYTE_SHARES && !*counts)
-		*counts = host->take_counts(host->side.ctx);
+		*counts = host->take_counts(host->party.ctx);
 	return byte == OWNERSHIP_BYTE_SHARES && !*counts ? -ENOBUFS : 0;
 }
 
@@ -558,7 +558,7 @@ static void unmap_endpoints(const struct transfer *t)
 		const struct endpoint *endpoint = &t->endpoints[i];
 
 		if (endpoint->action == UNMAP)
-			endpoint->side->ops->unmap(endpoint->side->ctx, endpoint->move);
+			endpoint->party->ops->unmap(endpoint->party->ctx, endpoint->move);
 	}
 }
 
@@ -568,7 +568,7 @@ static void map_endpoints(const struct transfer *t)
 		const struct endpoint *endpoint = &t->endpoints[i];
 
 		if (endpoint->action == MAP)
-			endpoint->side->ops->map(endpoint->side->ctx, endpoint->move);
+			endpoint->party->ops->map(endpoint->party->ctx, endpoint->move);
 	}
 }
 
@@ -625,7 +625,7 @@ static void part_init(struct part *part, const struct transfer *t, size_t from, 
 static void retire_pages(const struct transfer *t)
 {
 	__builtin_memset(t->bytes, BYTE_IMAGE, t->size >> PAGE_SHIFT);
-	host->forget(host->side.ctx, t->pa, t->size);
+	host->forget(host->party.ctx, t->pa, t->size);
 }
 
 /*
@@ -660,7 +660,7 @@ static void hand_over_clear(const struct transfer *t)
 	for (size_t i = 0; i < n; i++) {
 		struct part lost;
 
-		if (host->clear_page(host->side.ctx, PA(t->pa.v + ((u64)i << PAGE_SHIFT))))
+		if (host->clear_page(host->party.ctx, PA(t->pa.v + ((u64)i << PAGE_SHIFT))))
 			continue;
 		hand_over_part(t, from, i - from);
 		part_init(&lost, t, i, 1);
@@ -692,7 +692,7 @@ static void init_host_endpoint(struct transfer *t)
 		.size = t->size,
 		.map = action == MAP,
 	};
-	t->endpoints[0] = (struct endpoint){ &host->side, &t->host_move, action };
+	t->endpoints[0] = (struct endpoint){ &host->party, &t->host_move, action };
 }
 
 static int transfer_locked(struct transfer *t)
@@ -723,7 +723,7 @@ static int lock_and_transfer(struct transfer *t)
 }
 
 static int transfer_vm(enum transition kind, struct page_move *move,
-		       const struct ownership_side *vm)
+		       const struct ownership_party *vm)
 {
 	enum action action = transitions[kind].vm;
 	struct transfer t;
@@ -745,22 +745,22 @@ static int transfer_keel(enum transition kind, struct pa pa, u64 size)
 	return lock_and_transfer(&t);
 }
 
-int ownership_share(struct page_move *move, const struct ownership_side *vm)
+int ownership_share(struct page_move *move, const struct ownership_party *vm)
 {
 	return transfer_vm(SHARE, move, vm);
 }
 
-int ownership_unshare(struct page_move *move, const struct ownership_side *vm)
+int ownership_unshare(struct page_move *move, const struct ownership_party *vm)
 {
 	return transfer_vm(UNSHARE, move, vm);
 }
 
-int ownership_donate(struct page_move *move, const struct ownership_side *vm)
+int ownership_donate(struct page_move *move, const struct ownership_party *vm)
 {
 	return transfer_vm(DONATE, move, vm);
 }
 
-int ownership_reclaim(struct page_move *move, const struct ownership_side *vm)
+int ownership_reclaim(struct page_move *move, const struct ownership_party *vm)
 {
 	return transfer_vm(RECLAIM, move, vm);
 }
@@ -796,7 +796,7 @@ bool ownership_shrink_host(void)
 	spin_assert_held(&ownership_lock);
 	if (!host || !host->shrink)
 		return false;
-	host->shrink(host->side.ctx);
+	host->shrink(host->party.ctx);
 	return true;
 }
 

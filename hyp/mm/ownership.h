@@ -6,7 +6,7 @@
  * happens entirely or not at all. docs/ownership.md is the long version.
  *
  * Names: a struct page_move is what an endpoint is told of a transition, and a struct
- * ownership_side is a party.
+ * ownership_party is a party.
  */
 #ifndef KEEL_MM_OWNERSHIP_H
 #define KEEL_MM_OWNERSHIP_H
@@ -83,9 +83,9 @@ struct page_move {
 };
 
 /**
- * struct ownership_side_ops - how a transition checks and changes the mapping of one party
+ * struct ownership_party_ops - how a transition checks and changes the mapping of one party
  *
- * The host is a party, and each VM is one. @ctx is the party's own (struct ownership_side). All are
+ * The host is a party, and each VM is one. @ctx is the party's own (struct ownership_party). All are
  * called with ownership_lock held; a party takes its own stage-2 lock inside (lock order:
  * ownership_lock, then a stage 2's lock, then a page pool's lock).
  *
@@ -105,7 +105,7 @@ struct page_move {
  * @unmap:          unmap the range and invalidate TLBs: when it returns, no CPU can access the
  *                  memory through this party's mapping. Cannot fail.
  */
-struct ownership_side_ops {
+struct ownership_party_ops {
 	int (*check_mapped)(void *ctx, const struct page_move *move);
 	int (*check_unmapped)(void *ctx, const struct page_move *move);
 	int (*prepare)(void *ctx, const struct page_move *move);
@@ -113,14 +113,14 @@ struct ownership_side_ops {
 	void (*unmap)(void *ctx, const struct page_move *move);
 };
 
-struct ownership_side {
-	const struct ownership_side_ops *ops;
+struct ownership_party {
+	const struct ownership_party_ops *ops;
 	void *ctx;
 };
 
 /**
  * struct ownership_host - what ownership needs of the host and the machine
- * @side:       the host as a party
+ * @party:      the host as a party
  * @clear_page: fill a page of RAM with zeroes; the page is in nobody's stage 2 when it is called.
  *              False if it faults: then the page becomes Keel's permanently
  * @forget:     pages have become Keel's permanently: the host finds nothing there any more.
@@ -132,7 +132,7 @@ struct ownership_side {
  * @give_counts: free it. ownership_lock held
  */
 struct ownership_host {
-	struct ownership_side side;
+	struct ownership_party party;
 	bool (*clear_page)(void *ctx, struct pa pa);
 	void (*forget)(void *ctx, struct pa pa, u64 size);
 	void (*shrink)(void *ctx);
@@ -219,7 +219,7 @@ void ownership_set_host(const struct ownership_host *host);
  * OWNERSHIP_SHARE_MAX times; -ENOBUFS Keel's pool is short of a page of counts; -ENODEV before
  * ownership_set_host(); else what check or prepare of a party returned.
  */
-int __must_check ownership_share(struct page_move *move, const struct ownership_side *vm);
+int __must_check ownership_share(struct page_move *move, const struct ownership_party *vm);
 
 /**
  * ownership_unshare() - undo one ownership_share()
@@ -229,7 +229,7 @@ int __must_check ownership_share(struct page_move *move, const struct ownership_
  *
  * Return: 0; -EPERM some page is not shared; else as ownership_share().
  */
-int __must_check ownership_unshare(struct page_move *move, const struct ownership_side *vm);
+int __must_check ownership_unshare(struct page_move *move, const struct ownership_party *vm);
 
 /**
  * ownership_donate() - give memory of the host to one VM; contents stay
@@ -239,7 +239,7 @@ int __must_check ownership_unshare(struct page_move *move, const struct ownershi
  * Return: 0; -EBUSY some page is shared; -EPERM some page is not the host's; else as
  * ownership_share().
  */
-int __must_check ownership_donate(struct page_move *move, const struct ownership_side *vm);
+int __must_check ownership_donate(struct page_move *move, const struct ownership_party *vm);
 
 /**
  * ownership_reclaim() - give memory that was donated to a VM back to the host, cleared
@@ -249,7 +249,7 @@ int __must_check ownership_donate(struct page_move *move, const struct ownership
  *
  * Return: 0; -EPERM some page is not donated; else as ownership_share().
  */
-int __must_check ownership_reclaim(struct page_move *move, const struct ownership_side *vm);
+int __must_check ownership_reclaim(struct page_move *move, const struct ownership_party *vm);
 
 /**
  * ownership_donate_keel() - give memory of the host to Keel; contents stay

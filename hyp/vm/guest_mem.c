@@ -10,7 +10,7 @@
  *      unmap     skipped        ownership_unshare()   stage2_unmap()
  *
  * RAM has an owner: mapping and unmapping it is a transition of ownership.c, which calls back the
- * functions of vm_side_ops (vm_party_...()) for the VM's stage 2. Devices have no owner: they are
+ * functions of vm_party_ops (vm_party_...()) for the VM's stage 2. Devices have no owner: they are
  * mapped in stage 2 directly, after a look whether the host may access them.
  *
  * Locking. vm->lock is held throughout (or the VM is ending, and nobody else can find it). So
@@ -374,7 +374,7 @@ static void vm_party_unmap(void *arg, const struct page_move *move)
  * Without check_mapped and check_unmapped: under the same vm->lock, find_extent() has just found
  * that the range is a hole, or that it is mapped to exactly these pages.
  */
-const struct ownership_side_ops vm_side_ops = {
+const struct ownership_party_ops vm_party_ops = {
 	.prepare = vm_party_prepare,
 	.map = vm_party_map,
 	.unmap = vm_party_unmap,
@@ -522,7 +522,7 @@ static int map_ram_hole(struct s2_context *ctx, struct page_move *move, struct c
 	int ret = needs_sync(ctx) ? sync_caches(ctx, move, clean) : 0;
 
 	if (!ret)
-		ret = ownership_share(move, &ctx->vm->side);
+		ret = ownership_share(move, &ctx->vm->party);
 	return ret == -ERANGE ? -EPERM : ret;
 }
 
@@ -649,7 +649,7 @@ int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
 static int unmap_ram(struct s2_context *ctx, struct page_move *move)
 {
 	struct vm *vm = ctx->vm;
-	int ret = ownership_unshare(move, &vm->side);
+	int ret = ownership_unshare(move, &vm->party);
 
 	if (!ret && vm->state != VM_DYING && !ctx->stage2.fwb)
 		vm->unclean = (struct vm_unclean){ move->pa, move->size };

@@ -11,7 +11,7 @@
  * the VM's other donations: there is no call that ends one vCPU.
  *
  * The run page stays the host's: the host shares it with Keel, which maps it in EL2's linear
- * window. So Keel is a party of that transition (keel_side), with these functions:
+ * window. So Keel is a party of that transition (keel_party), with these functions:
  *
  *      prepare   map the page in the linear window, then read each of its cache lines: memory that
  *                faults is refused with -EFAULT
@@ -109,7 +109,7 @@ static void keel_unmap(void *ctx, const struct page_move *move)
 	el2_unmap_linear(move->pa, move->size);
 }
 
-static const struct ownership_side_ops keel_side_ops = {
+static const struct ownership_party_ops keel_party_ops = {
 	.check_mapped = keel_check_mapped,
 	.check_unmapped = keel_check_unmapped,
 	.prepare = keel_prepare,
@@ -117,7 +117,7 @@ static const struct ownership_side_ops keel_side_ops = {
 	.unmap = keel_unmap,
 };
 
-static const struct ownership_side keel_side = { .ops = &keel_side_ops };
+static const struct ownership_party keel_party = { .ops = &keel_party_ops };
 
 static struct page_move run_page_move(struct pa pa)
 {
@@ -134,7 +134,7 @@ static int share_run_page(struct pa pa)
 	if (!vm_in_linear_window(pa, SZ_4K))
 		return -ERANGE;
 	spin_lock(&donation_lock);
-	ret = ownership_share(&move, &keel_side);
+	ret = ownership_share(&move, &keel_party);
 	spin_unlock(&donation_lock);
 	return ret == -ERANGE ? -EPERM : ret;
 }
@@ -145,7 +145,7 @@ static void unshare_run_page(struct pa pa)
 	int ret;
 
 	spin_lock(&donation_lock);
-	ret = ownership_unshare(&move, &keel_side);
+	ret = ownership_unshare(&move, &keel_party);
 	spin_unlock(&donation_lock);
 	if (ret)
 		panic("the run page at %#lx cannot be unshared (error %d)", pa.v, ret);

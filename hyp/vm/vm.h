@@ -150,7 +150,7 @@ struct vm {
 	struct shadow_set *shadows;	  /* NULL if no vCPU has an EL2; set once, under lock */
 	unsigned int nr_vcpus;		  /* created so far */
 	struct vcpu *vcpus[VM_VCPUS_MAX]; /* by index; set once, read with acquire */
-	struct ownership_side side;	  /* this VM as a party of transitions */
+	struct ownership_party party;	  /* this VM as a party of transitions */
 	struct vm_unclean unclean;	  /* left by the last unmap */
 	struct donation_page *donations;  /* records of donations, newest first; see donation.h */
 	u64 check_ipa;			  /* where vm_mem_check() continues; under lock */

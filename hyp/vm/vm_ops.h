@@ -279,7 +279,7 @@ bool vm_unmap_all(struct vm *vm);
 bool vcpu_release_all(struct vm *vm);
 
 /* A VM as a party of transitions; ctx is &vm->s2. */
-extern const struct ownership_side_ops vm_side_ops;
+extern const struct ownership_party_ops vm_party_ops;
 
 /* Whether the linear window can map [pa, pa + size), and a stage 2 can have tables there. */
 bool vm_in_linear_window(struct pa pa, u64 size);

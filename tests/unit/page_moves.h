@@ -7,15 +7,15 @@
 
 #define MOVE_ATTRS (STAGE2_RW | STAGE2_SW1)
 
-#define DEFINE_MOVE(name)                                                                       \
-	static inline int name##_pages(struct pa pa, u64 size, const struct ownership_side *vm, \
-				       struct ipa ipa)                                          \
-	{                                                                                       \
-		struct page_move move = {                                                       \
-			.ipa = ipa, .pa = pa, .size = size, .attrs = MOVE_ATTRS                 \
-		};                                                                              \
-                                                                                                \
-		return ownership_##name(&move, vm);                                             \
+#define DEFINE_MOVE(name)                                                                        \
+	static inline int name##_pages(struct pa pa, u64 size, const struct ownership_party *vm, \
+				       struct ipa ipa)                                           \
+	{                                                                                        \
+		struct page_move move = {                                                        \
+			.ipa = ipa, .pa = pa, .size = size, .attrs = MOVE_ATTRS                  \
+		};                                                                               \
+                                                                                                 \
+		return ownership_##name(&move, vm);                                              \
 	}
 
 DEFINE_MOVE(share)

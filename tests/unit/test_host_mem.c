@@ -1006,12 +1006,12 @@ static void vm_unmap(void *ctx, const struct page_move *move)
 {
 }
 
-static const struct ownership_side_ops vm_ops = { vm_ok, vm_ok2, vm_ok2, vm_map, vm_unmap };
+static const struct ownership_party_ops vm_ops = { vm_ok, vm_ok2, vm_ok2, vm_map, vm_unmap };
 
 /* Counts are pages of the pool: devices' tables are reclaimed for them, and the reserve stays. */
 static void counts_of_shares_come_from_the_pool(void **state)
 {
-	const struct ownership_side sharer = { &vm_ops, &pool };
+	const struct ownership_party sharer = { &vm_ops, &pool };
 	const struct pa pa = PA(0x60000000);
 
 	start(&large_caps, pages_at_start(&large_caps) + KEEL_POOL_RESERVE);
@@ -1039,7 +1039,7 @@ static void counts_of_shares_come_from_the_pool(void **state)
 
 static void a_vms_memory_is_kept_from_the_host_unless_shared(void **state)
 {
-	const struct ownership_side donee = { &vm_ops, NULL }, sharer = { &vm_ops, &pool };
+	const struct ownership_party donee = { &vm_ops, NULL }, sharer = { &vm_ops, &pool };
 
 	start(&small_caps, PLENTY);
 	assert_int_equal(donate_pages(PA(0x50000000), SZ_2M, &donee, IPA(0)), 0);

@@ -2,7 +2,7 @@
 /* SOURCES: hyp/mm/ownership.c */
 /*
  * Page ownership, on a machine of two banks of RAM, a host and a few VMs whose stage 2 is an array.
- * The arrays fail the test when ownership.c breaks the contract of struct ownership_side_ops:
+ * The arrays fail the test when ownership.c breaks the contract of struct ownership_party_ops:
  * mapping what is mapped, changing without a prepare, clearing a page that a party can access.
  */
 #include <setjmp.h>
@@ -27,7 +27,7 @@
 #define FRESH	   0xa5 /* contents of RAM that was not cleared */
 
 /* A party: what it maps each of its pages to. */
-struct fake_side {
+struct fake_party {
 	const char *name;
 	size_t pages;
 	u64 base[2]; /* address of page 0 and of page BANK_PAGES */
@@ -36,7 +36,7 @@ struct fake_side {
 	bool prepared_map;
 };
 
-static struct fake_side host_side, vm_side[VMS];
+static struct fake_party host_party, vm_party[VMS];
 static u8 contents[PAGES];
 static u8 bytes0[BANK_PAGES], bytes1[BANK_PAGES];
 static u32 *counts0[1], *counts1[1];
@@ -60,9 +60,9 @@ static size_t pa_page(u64 pa)
 	return page;
 }
 
-static size_t side_page(const struct fake_side *side, u64 ipa)
+static size_t party_page(const struct fake_party *party, u64 ipa)
 {
-	return side == &host_side ? pa_page(ipa) : ipa / PAGE;
+	return party == &host_party ? pa_page(ipa) : ipa / PAGE;
 }
 
 /* Whether the call that is made now is the one to fail. */
@@ -74,37 +74,37 @@ static int inject(void)
 
 static int fake_check_mapped(void *ctx, const struct page_move *move)
 {
-	struct fake_side *side = ctx;
+	struct fake_party *party = ctx;
 	int err = inject();
 
 	for (u64 at = 0; at < move->size && !err; at += PAGE)
-		if ((move->ipa.v + at) / PAGE >= VM_PAGES && side != &host_side)
+		if ((move->ipa.v + at) / PAGE >= VM_PAGES && party != &host_party)
 			err = -E2BIG;
-		else if (side->map[side_page(side, move->ipa.v + at)] != move->pa.v + at)
+		else if (party->map[party_page(party, move->ipa.v + at)] != move->pa.v + at)
 			err = -ENOENT;
 	return err;
 }
 
 static int fake_check_unmapped(void *ctx, const struct page_move *move)
 {
-	struct fake_side *side = ctx;
+	struct fake_party *party = ctx;
 	int err = inject();
 
 	for (u64 at = 0; at < move->size && !err; at += PAGE)
-		if ((move->ipa.v + at) / PAGE >= VM_PAGES && side != &host_side)
+		if ((move->ipa.v + at) / PAGE >= VM_PAGES && party != &host_party)
 			err = -E2BIG;
-		else if (side->map[side_page(side, move->ipa.v + at)] != UNMAPPED)
+		else if (party->map[party_page(party, move->ipa.v + at)] != UNMAPPED)
 			err = -EEXIST;
 	return err;
 }
 
 static int fake_prepare(void *ctx, const struct page_move *move)
 {
-	struct fake_side *side = ctx;
+	struct fake_party *party = ctx;
 
-	side->prepared_at = move->ipa.v;
-	side->prepared_size = move->size;
-	side->prepared_map = move->map;
+	party->prepared_at = move->ipa.v;
+	party->prepared_size = move->size;
+	party->prepared_map = move->map;
 	return inject();
 }
 
@@ -120,63 +120,63 @@ static void note(const char *what)
 }
 
 /* Each party is told its own addresses of the pages; only the VM's caller chooses attributes. */
-static void check_move(const struct fake_side *side, const struct page_move *move)
+static void check_move(const struct fake_party *party, const struct page_move *move)
 {
-	assert_int_equal(move->attrs, side == &host_side ? STAGE2_NONE : MOVE_ATTRS);
-	if (side == &host_side)
+	assert_int_equal(move->attrs, party == &host_party ? STAGE2_NONE : MOVE_ATTRS);
+	if (party == &host_party)
 		assert_int_equal(move->ipa.v, move->pa.v);
 }
 
-static void spend_preparation(struct fake_side *side, const struct page_move *move,
+static void spend_preparation(struct fake_party *party, const struct page_move *move,
 			      const char *sign)
 {
 	assert_true(spin_is_locked(&ownership_lock));
-	check_move(side, move);
+	check_move(party, move);
 	assert_int_equal(move->map, *sign == '+');
-	if (side->prepared_at != move->ipa.v || side->prepared_size != move->size ||
-	    side->prepared_map != move->map)
-		fail_msg("%s: [%#lx, +%#lx) changes without having been prepared", side->name,
+	if (party->prepared_at != move->ipa.v || party->prepared_size != move->size ||
+	    party->prepared_map != move->map)
+		fail_msg("%s: [%#lx, +%#lx) changes without having been prepared", party->name,
 			 move->ipa.v, move->size);
-	side->prepared_size = 0;
+	party->prepared_size = 0;
 	note(sign);
-	note(side == &host_side ? "h " : "v ");
+	note(party == &host_party ? "h " : "v ");
 }
 
 static void fake_map(void *ctx, const struct page_move *move)
 {
-	struct fake_side *side = ctx;
+	struct fake_party *party = ctx;
 
-	spend_preparation(side, move, "+");
+	spend_preparation(party, move, "+");
 	for (u64 at = 0; at < move->size; at += PAGE) {
-		u64 *entry = &side->map[side_page(side, move->ipa.v + at)];
+		u64 *entry = &party->map[party_page(party, move->ipa.v + at)];
 
 		if (*entry != UNMAPPED)
-			fail_msg("%s: %#lx is mapped twice", side->name, move->ipa.v + at);
+			fail_msg("%s: %#lx is mapped twice", party->name, move->ipa.v + at);
 		/* The state changes before the party can access the page. */
 		assert_int_equal(ownership_state(PA(move->pa.v + at)) == OWNERSHIP_HOST,
-				 side == &host_side);
+				 party == &host_party);
 		*entry = move->pa.v + at;
 	}
 }
 
 static void fake_unmap(void *ctx, const struct page_move *move)
 {
-	struct fake_side *side = ctx;
+	struct fake_party *party = ctx;
 
-	spend_preparation(side, move, "-");
+	spend_preparation(party, move, "-");
 	for (u64 at = 0; at < move->size; at += PAGE) {
-		u64 *entry = &side->map[side_page(side, move->ipa.v + at)];
+		u64 *entry = &party->map[party_page(party, move->ipa.v + at)];
 
 		if (*entry == UNMAPPED)
-			fail_msg("%s: %#lx is unmapped twice", side->name, move->ipa.v + at);
+			fail_msg("%s: %#lx is unmapped twice", party->name, move->ipa.v + at);
 		*entry = UNMAPPED;
 	}
 }
 
-static bool side_maps(const struct fake_side *side, u64 pa)
+static bool party_maps(const struct fake_party *party, u64 pa)
 {
-	for (size_t i = 0; i < side->pages; i++)
-		if (side->map[i] == pa)
+	for (size_t i = 0; i < party->pages; i++)
+		if (party->map[i] == pa)
 			return true;
 	return false;
 }
@@ -186,11 +186,11 @@ static bool bad[PAGES];
 
 static bool fake_clear_page(void *ctx, struct pa pa)
 {
-	assert_ptr_equal(ctx, &host_side);
+	assert_ptr_equal(ctx, &host_party);
 	for (size_t i = 0; i < VMS; i++)
-		if (side_maps(&vm_side[i], pa.v))
+		if (party_maps(&vm_party[i], pa.v))
 			fail_msg("%#lx is cleared while VM %zu can reach it", pa.v, i);
-	if (side_maps(&host_side, pa.v))
+	if (party_maps(&host_party, pa.v))
 		fail_msg("%#lx is cleared while the host can reach it", pa.v);
 	if (bad[pa_page(pa.v)])
 		return false;
@@ -204,16 +204,16 @@ static u64 forgotten;
 
 static void fake_forget(void *ctx, struct pa pa, u64 size)
 {
-	assert_ptr_equal(ctx, &host_side);
+	assert_ptr_equal(ctx, &host_party);
 	assert_true(spin_is_locked(&ownership_lock));
 	for (u64 at = pa.v; at < pa.v + size; at += PAGE, forgotten++) {
 		assert_int_equal(ownership_state(PA(at)), OWNERSHIP_IMAGE);
-		if (side_maps(&host_side, at))
+		if (party_maps(&host_party, at))
 			fail_msg("%#lx stays behind while the host can reach it", at);
 	}
 }
 
-static const struct ownership_side_ops fake_ops = {
+static const struct ownership_party_ops fake_ops = {
 	.check_mapped = fake_check_mapped,
 	.check_unmapped = fake_check_unmapped,
 	.prepare = fake_prepare,
@@ -228,7 +228,7 @@ static bool count_taken[COUNT_PAGES];
 
 static u32 *fake_take_counts(void *ctx)
 {
-	assert_ptr_equal(ctx, &host_side);
+	assert_ptr_equal(ctx, &host_party);
 	if (inject())
 		return NULL;
 	for (size_t i = 0; i < COUNT_PAGES; i++)
@@ -244,7 +244,7 @@ static void fake_give_counts(void *ctx, u32 *counts)
 {
 	size_t i = (size_t)(counts - count_pages[0]) / ARRAY_SIZE(count_pages[0]);
 
-	assert_ptr_equal(ctx, &host_side);
+	assert_ptr_equal(ctx, &host_party);
 	assert_true(spin_is_locked(&ownership_lock));
 	assert_true(i < COUNT_PAGES && counts == count_pages[i] && count_taken[i]);
 	count_taken[i] = false;
@@ -260,20 +260,20 @@ static size_t counts_taken(void)
 }
 
 static const struct ownership_host fake_host = {
-	.side = { &fake_ops, &host_side },
+	.party = { &fake_ops, &host_party },
 	.clear_page = fake_clear_page,
 	.forget = fake_forget,
 	.take_counts = fake_take_counts,
 	.give_counts = fake_give_counts,
 };
 
-static struct ownership_side vms[VMS];
+static struct ownership_party vms[VMS];
 
-static void make_side(struct fake_side *side, const char *name, size_t pages)
+static void make_party(struct fake_party *party, const char *name, size_t pages)
 {
-	*side = (struct fake_side){ .name = name, .pages = pages };
+	*party = (struct fake_party){ .name = name, .pages = pages };
 	for (size_t i = 0; i < PAGES; i++)
-		side->map[i] = UNMAPPED;
+		party->map[i] = UNMAPPED;
 }
 
 static void start_injecting(unsigned int call, int error)
@@ -294,12 +294,12 @@ static int fresh_machine(void **state)
 	banks[0] = (struct ownership_bank){ BANK0, BANK_PAGES * PAGE, bytes0, counts0 };
 	banks[1] = (struct ownership_bank){ BANK1, BANK_PAGES * PAGE, bytes1, counts1 };
 	assert_int_equal(ownership_init(banks, 2), 0);
-	make_side(&host_side, "the host", PAGES);
+	make_party(&host_party, "the host", PAGES);
 	for (size_t i = 0; i < PAGES; i++)
-		host_side.map[i] = page_pa(i);
+		host_party.map[i] = page_pa(i);
 	for (size_t i = 0; i < VMS; i++) {
-		make_side(&vm_side[i], names[i], VM_PAGES);
-		vms[i] = (struct ownership_side){ &fake_ops, &vm_side[i] };
+		make_party(&vm_party[i], names[i], VM_PAGES);
+		vms[i] = (struct ownership_party){ &fake_ops, &vm_party[i] };
 	}
 	memset(contents, FRESH, sizeof(contents));
 	memset(bad, 0, sizeof(bad));
@@ -328,9 +328,9 @@ static struct snapshot take_snapshot(void)
 	memcpy(s.bytes, bytes0, BANK_PAGES);
 	memcpy(s.bytes + BANK_PAGES, bytes1, BANK_PAGES);
 	memcpy(s.contents, contents, PAGES);
-	memcpy(s.host, host_side.map, sizeof(s.host));
+	memcpy(s.host, host_party.map, sizeof(s.host));
 	for (size_t i = 0; i < VMS; i++)
-		memcpy(s.vm[i], vm_side[i].map, sizeof(s.vm[i]));
+		memcpy(s.vm[i], vm_party[i].map, sizeof(s.vm[i]));
 	return s;
 }
 
@@ -349,7 +349,7 @@ enum { SHARE, UNSHARE, DONATE, RECLAIM, DONATE_KEEL, RECLAIM_KEEL, MOVES };
 static const char *const move_name[MOVES] = { "share",	 "unshare",	"donate",
 					      "reclaim", "donate_keel", "reclaim_keel" };
 
-static int do_move(int move, u64 pa, u64 size, const struct ownership_side *vm, u64 ipa)
+static int do_move(int move, u64 pa, u64 size, const struct ownership_party *vm, u64 ipa)
 {
 	switch (move) {
 	case SHARE:
@@ -395,7 +395,7 @@ static void bring_to(enum ownership_state to, u64 pa, u64 ipa)
 	case OWNERSHIP_IMAGE:
 		ownership_set_host(NULL);
 		must(ownership_claim_boot(PA(pa), PAGE));
-		host_side.map[pa_page(pa)] = UNMAPPED;
+		host_party.map[pa_page(pa)] = UNMAPPED;
 		ownership_set_host(&fake_host);
 		break;
 	case OWNERSHIP_FIXED:
@@ -514,8 +514,8 @@ static void lose(int give, int take, unsigned int lost)
 		struct pa pa = PA(BANK0 + i * PAGE);
 
 		assert_int_equal(ownership_state(pa), bad[i] ? OWNERSHIP_IMAGE : OWNERSHIP_HOST);
-		assert_int_equal(side_maps(&host_side, pa.v), !bad[i]);
-		assert_false(side_maps(&vm_side[0], pa.v));
+		assert_int_equal(party_maps(&host_party, pa.v), !bad[i]);
+		assert_false(party_maps(&vm_party[0], pa.v));
 		assert_int_equal(contents[i], bad[i] ? FRESH : 0);
 	}
 }
@@ -547,10 +547,10 @@ static void a_part_without_tables_is_kept(void **state)
 	start_injecting(3, -ENOMEM); /* checked, prepared; the first part's prepare */
 	must(ownership_reclaim_keel(PA(BANK0), 3 * PAGE));
 	assert_int_equal(ownership_state(PA(BANK0)), OWNERSHIP_IMAGE);
-	assert_false(side_maps(&host_side, BANK0));
+	assert_false(party_maps(&host_party, BANK0));
 	assert_int_equal(ownership_state(PA(BANK0 + PAGE)), OWNERSHIP_IMAGE);
 	assert_int_equal(ownership_state(PA(BANK0 + 2 * PAGE)), OWNERSHIP_HOST);
-	assert_true(side_maps(&host_side, BANK0 + 2 * PAGE));
+	assert_true(party_maps(&host_party, BANK0 + 2 * PAGE));
 }
 
 static void contents_go_only_when_the_host_gets_them(void **state)
@@ -664,13 +664,13 @@ static int share_once(u64 pa)
 	int err = share_pages(PA(pa), PAGE, &vms[0], IPA(0));
 
 	if (!err)
-		vm_side[0].map[0] = UNMAPPED;
+		vm_party[0].map[0] = UNMAPPED;
 	return err;
 }
 
 static void unshare_once(u64 pa)
 {
-	vm_side[0].map[0] = pa;
+	vm_party[0].map[0] = pa;
 	must(unshare_pages(PA(pa), PAGE, &vms[0], IPA(0)));
 }
 
@@ -744,10 +744,10 @@ static void large_unmap(void *ctx, const struct page_move *move)
 {
 }
 
-static const struct ownership_side_ops large_ops = { .prepare = large_prepare,
-						     .map = large_map,
-						     .unmap = large_unmap };
-static const struct ownership_side large_side = { .ops = &large_ops };
+static const struct ownership_party_ops large_ops = { .prepare = large_prepare,
+						      .map = large_map,
+						      .unmap = large_unmap };
+static const struct ownership_party large_party = { .ops = &large_ops };
 
 /* All of the bank is shared so often. */
 static void make_large(unsigned int shares)
@@ -756,14 +756,14 @@ static void make_large(unsigned int shares)
 	must(ownership_init(&large, 1));
 	ownership_set_host(&fake_host);
 	for (unsigned int i = 0; i < shares; i++)
-		must(share_pages(PA(LARGE_BASE), LARGE_PAGES * PAGE, &large_side, IPA(0)));
+		must(share_pages(PA(LARGE_BASE), LARGE_PAGES * PAGE, &large_party, IPA(0)));
 }
 
 static int large_move(int move, size_t page, size_t n)
 {
 	const u64 pa = LARGE_BASE + page * PAGE;
 
-	return do_move(move, pa, n * PAGE, &large_side, pa);
+	return do_move(move, pa, n * PAGE, &large_party, pa);
 }
 
 static void counts_that_run_short_change_nothing(void **state)
@@ -1135,7 +1135,7 @@ static enum ownership_view fake_view_of(u64 pa)
 	u64 entry = UNMAPPED;
 
 	if (ownership_is_ram(PA(pa)))
-		entry = host_side.map[pa_page(pa)];
+		entry = host_party.map[pa_page(pa)];
 	if (entry == UNMAPPED)
 		return OWNERSHIP_VIEW_NOTHING;
 	return entry == pa ? OWNERSHIP_VIEW_IDENTITY : OWNERSHIP_VIEW_WRONG;
@@ -1179,17 +1179,17 @@ static void disagreement_with_the_host_is_found(void **state)
 	must(check(1, &bad));
 	must(check(1000, &bad));
 	/* Keel's page in the host's stage 2; a shared one missing; one mapped to another. */
-	host_side.map[42] = page_pa(42);
+	host_party.map[42] = page_pa(42);
 	expect_mismatch(page_pa(42), OWNERSHIP_KEEL, OWNERSHIP_VIEW_IDENTITY);
-	host_side.map[42] = page_pa(3);
+	host_party.map[42] = page_pa(3);
 	expect_mismatch(page_pa(42), OWNERSHIP_KEEL, OWNERSHIP_VIEW_WRONG);
-	host_side.map[42] = UNMAPPED;
-	host_side.map[62] = UNMAPPED;
+	host_party.map[42] = UNMAPPED;
+	host_party.map[62] = UNMAPPED;
 	expect_mismatch(page_pa(62), OWNERSHIP_SHARED, OWNERSHIP_VIEW_NOTHING);
-	host_side.map[62] = page_pa(62);
-	host_side.map[PAGES - 1] = page_pa(0);
+	host_party.map[62] = page_pa(62);
+	host_party.map[PAGES - 1] = page_pa(0);
 	expect_mismatch(page_pa(PAGES - 1), OWNERSHIP_HOST, OWNERSHIP_VIEW_WRONG);
-	host_side.map[PAGES - 1] = page_pa(PAGES - 1);
+	host_party.map[PAGES - 1] = page_pa(PAGES - 1);
 	must(check(7, &bad));
 }
 
@@ -1319,13 +1319,13 @@ static void compare_with_model(unsigned int step)
 		if (ownership_state(PA(page_pa(i))) != model[i].state ||
 		    ownership_share_count(PA(page_pa(i))) != model[i].shares ||
 		    ownership_host_may_reach(PA(page_pa(i))) != reach ||
-		    host_side.map[i] != (reach ? page_pa(i) : UNMAPPED))
+		    host_party.map[i] != (reach ? page_pa(i) : UNMAPPED))
 			fail_msg("step %u: page %zu is in state %d, not %d", step, i,
 				 ownership_state(PA(page_pa(i))), model[i].state);
 	}
 	for (size_t vm = 0; vm < VMS; vm++)
 		for (size_t at = 0; at < VM_PAGES; at++)
-			assert_int_equal(vm_side[vm].map[at],
+			assert_int_equal(vm_party[vm].map[at],
 					 model_vm[vm][at] ? page_pa(model_vm[vm][at] - 1)
 							  : UNMAPPED);
 }

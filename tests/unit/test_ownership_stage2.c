@@ -3,7 +3,7 @@
 /*
  * Ownership on real stage-2 tables and the strict TLB model: a host, identity-mapped with blocks,
  * and VMs. After any sequence of moves no CPU reaches through its TLB what it should not, tables
- * and page states agree, and a change never takes more tables than docs/ownership.md says a side
+ * and page states agree, and a change never takes more tables than docs/ownership.md says a party
  * must have set aside for it.
  */
 #include <setjmp.h>
@@ -29,13 +29,13 @@
 #define STEPS	   4000
 #define TABLE_BASE 0x8000000000ULL
 
-struct side {
+struct party {
 	struct stage2 s2;
 	int regime;
-	struct ownership_side as_side;
+	struct ownership_party as_party;
 };
 
-static struct side host_s, vm_s[VMS];
+static struct party host_s, vm_s[VMS];
 static u8 bytes[PAGES];
 static u32 *counts[PAGES / 1024];
 static struct ownership_bank bank = { RAM, RAM_SIZE, bytes, counts };
@@ -62,36 +62,36 @@ static int leaf_is_hole(void *arg, const struct stage2_leaf *leaf)
 
 static int check_mapped(void *ctx, const struct page_move *move)
 {
-	struct side *side = ctx;
+	struct party *party = ctx;
 	u64 offset = move->pa.v - move->ipa.v;
 	int ret;
 
-	spin_lock(&side->s2.lock);
-	ret = stage2_walk(&side->s2, move->ipa, move->size, leaf_is_identity, &offset, NULL);
-	spin_unlock(&side->s2.lock);
+	spin_lock(&party->s2.lock);
+	ret = stage2_walk(&party->s2, move->ipa, move->size, leaf_is_identity, &offset, NULL);
+	spin_unlock(&party->s2.lock);
 	return ret;
 }
 
 static int check_unmapped(void *ctx, const struct page_move *move)
 {
-	struct side *side = ctx;
+	struct party *party = ctx;
 	int ret;
 
-	spin_lock(&side->s2.lock);
-	ret = stage2_walk(&side->s2, move->ipa, move->size, leaf_is_hole, NULL, NULL);
-	spin_unlock(&side->s2.lock);
+	spin_lock(&party->s2.lock);
+	ret = stage2_walk(&party->s2, move->ipa, move->size, leaf_is_hole, NULL, NULL);
+	spin_unlock(&party->s2.lock);
 	return ret;
 }
 
 /*
- * What a side must set aside: a table for each level below the root at each end, and for what does
+ * What a party must set aside: a table for each level below the root at each end, and for what does
  * not lie in its IPA space as it lies in memory also one a 2 MiB and a 1 GiB in between.
  */
-static int tables_needed(const struct side *side, u64 size)
+static int tables_needed(const struct party *party, u64 size)
 {
 	int ends = 2 * 3;
 
-	return side == &host_s ? ends : (int)((u64)ends + size / SZ_2M + size / SZ_1G);
+	return party == &host_s ? ends : (int)((u64)ends + size / SZ_2M + size / SZ_1G);
 }
 
 /* Nothing to prepare: the change itself is given no more tables than were promised. */
@@ -100,19 +100,19 @@ static int prepare(void *ctx, const struct page_move *move)
 	return 0;
 }
 
-static void begin_change(struct side *side, u64 size, unsigned int *before)
+static void begin_change(struct party *party, u64 size, unsigned int *before)
 {
-	spin_lock(&side->s2.lock);
-	fake_mem_fail_after(tables_needed(side, size));
+	spin_lock(&party->s2.lock);
+	fake_mem_fail_after(tables_needed(party, size));
 	*before = fake_mem_in_use();
 }
 
-static void end_change(struct side *side, unsigned int before)
+static void end_change(struct party *party, unsigned int before)
 {
 	unsigned int now = fake_mem_in_use();
 
 	fake_mem_fail_after(-1);
-	spin_unlock(&side->s2.lock);
+	spin_unlock(&party->s2.lock);
 	if (now > before)
 		most_tables = MAX(most_tables, now - before);
 }
@@ -121,47 +121,47 @@ static void end_change(struct side *side, unsigned int before)
  * pages, as userspace has it. */
 static void map(void *ctx, const struct page_move *move)
 {
-	struct side *side = ctx;
+	struct party *party = ctx;
 	u64 start = ALIGN_DOWN(move->ipa.v, SZ_1G);
 	unsigned int before;
 
-	begin_change(side, move->size, &before);
-	assert_int_equal(stage2_map(&side->s2, move->ipa, move->pa, move->size, STAGE2_RWX), 0);
-	if (side == &host_s)
-		assert_int_equal(stage2_merge(&side->s2, IPA(start),
+	begin_change(party, move->size, &before);
+	assert_int_equal(stage2_map(&party->s2, move->ipa, move->pa, move->size, STAGE2_RWX), 0);
+	if (party == &host_s)
+		assert_int_equal(stage2_merge(&party->s2, IPA(start),
 					      ALIGN_UP(move->ipa.v + move->size, SZ_1G) - start,
 					      NULL),
 				 0);
-	end_change(side, before);
+	end_change(party, before);
 }
 
 static void unmap(void *ctx, const struct page_move *move)
 {
-	struct side *side = ctx;
+	struct party *party = ctx;
 	unsigned int before;
 
-	begin_change(side, move->size, &before);
-	assert_int_equal(stage2_unmap(&side->s2, move->ipa, move->size, NULL), 0);
-	end_change(side, before);
+	begin_change(party, move->size, &before);
+	assert_int_equal(stage2_unmap(&party->s2, move->ipa, move->size, NULL), 0);
+	end_change(party, before);
 }
 
-static const struct ownership_side_ops side_ops = { check_mapped, check_unmapped, prepare, map,
-						    unmap };
+static const struct ownership_party_ops party_ops = { check_mapped, check_unmapped, prepare, map,
+						      unmap };
 
-static enum fake_outcome access(const struct side *side, u64 ipa, enum fake_access how)
+static enum fake_outcome access(const struct party *party, u64 ipa, enum fake_access how)
 {
 	u64 pa;
 
-	return fake_tlb_access(fake_rand(FAKE_CPUS), side->regime, ipa, how, &pa);
+	return fake_tlb_access(fake_rand(FAKE_CPUS), party->regime, ipa, how, &pa);
 }
 
 /* No party's tables or TLBs may translate to the page while it is cleared. */
-static void expect_unreachable(const struct side *side, u64 ipa)
+static void expect_unreachable(const struct party *party, u64 ipa)
 {
 	u64 pa;
 
 	for (unsigned int cpu = 0; cpu < FAKE_CPUS; cpu++)
-		assert_int_equal(fake_tlb_access(cpu, side->regime, ipa, FAKE_READ, &pa),
+		assert_int_equal(fake_tlb_access(cpu, party->regime, ipa, FAKE_READ, &pa),
 				 FAKE_TRANSLATION);
 }
 
@@ -178,12 +178,12 @@ static void forget(void *ctx, struct pa pa, u64 size)
 }
 
 static const struct ownership_host host = {
-	.side = { &side_ops, &host_s },
+	.party = { &party_ops, &host_s },
 	.clear_page = clear_page,
 	.forget = forget,
 };
 
-static void make_side(struct side *side, u16 vmid, unsigned int ia_bits, struct mmu_caps *caps)
+static void make_party(struct party *party, u16 vmid, unsigned int ia_bits, struct mmu_caps *caps)
 {
 	struct stage2_geometry g;
 	struct stage2_config config = {
@@ -201,9 +201,9 @@ static void make_side(struct side *side, u16 vmid, unsigned int ia_bits, struct 
 	r.ds = g.ds;
 	r.ha = caps->hw_access;
 	r.hd = caps->hw_dirty;
-	side->regime = fake_tlb_add(&r);
-	assert_int_equal(stage2_init(&side->s2, &config), 0);
-	side->as_side = (struct ownership_side){ &side_ops, side };
+	party->regime = fake_tlb_add(&r);
+	assert_int_equal(stage2_init(&party->s2, &config), 0);
+	party->as_party = (struct ownership_party){ &party_ops, party };
 }
 
 static void make_machine(unsigned int pa_bits)
@@ -215,9 +215,9 @@ static void make_machine(unsigned int pa_bits)
 
 	fake_tlb_reset();
 	fake_mem_init(GRANULE_4K, TABLE_BASE, TABLES);
-	make_side(&host_s, 0, pa_bits, &caps);
+	make_party(&host_s, 0, pa_bits, &caps);
 	for (u16 i = 0; i < VMS; i++)
-		make_side(&vm_s[i], (u16)(i + 1), 36, &caps);
+		make_party(&vm_s[i], (u16)(i + 1), 36, &caps);
 	assert_int_equal(ownership_init(&bank, 1), 0);
 	assert_int_equal(ownership_claim_boot(PA(RAM + 3 * SZ_2M), SZ_2M + 5 * PAGE), 0);
 	spin_lock(&host_s.s2.lock);
@@ -289,7 +289,7 @@ struct grant {
 	enum { SHARE, DONATE, DONATE_KEEL } kind;
 	struct pa pa;
 	u64 size;
-	const struct ownership_side *vm;
+	const struct ownership_party *vm;
 };
 
 static struct grant grants[40];
@@ -326,7 +326,7 @@ static bool random_gift(void)
 		.kind = fake_rand(3),
 		.pa = PA(RAM + fake_rand(2) * SZ_1G + at),
 		.size = sizes[fake_rand(ARRAY_SIZE(sizes))],
-		.vm = &vm_s[fake_rand(VMS)].as_side,
+		.vm = &vm_s[fake_rand(VMS)].as_party,
 	};
 
 	if (give(&g))

@@ -342,7 +342,7 @@ static void host_forget(void *ctx, struct pa pa, u64 size)
 				 (unsigned long long)(pa.v + at));
 }
 
-static const struct ownership_side_ops host_ops = {
+static const struct ownership_party_ops host_ops = {
 	.check_mapped = host_check_mapped,
 	.check_unmapped = host_check_unmapped,
 	.prepare = host_prepare,
@@ -363,7 +363,7 @@ static void host_give_counts(void *ctx, u32 *page)
 }
 
 static const struct ownership_host host = {
-	.side = { .ops = &host_ops },
+	.party = { .ops = &host_ops },
 	.clear_page = host_clear_page,
 	.forget = host_forget,
 	.take_counts = host_take_counts,
