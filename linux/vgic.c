@@ -80,8 +80,9 @@ static int tell_frames(struct keel_vm *vm)
 
 	if (vgic->told)
 		return 0;
-	ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, vgic->dist, vgic->redists[0].base, vgic->nr_irqs,
-			   vgic->redists[0].count, NULL);
+	ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, vgic->dist, vgic->redists[0].base,
+			   (u64)vgic->maint_irq << 32 | vgic->nr_irqs, vgic->redists[0].count,
+			   NULL);
 	if (ret)
 		return ret == -ENODEV ? -ENXIO : ret;
 	vgic->told = 1;

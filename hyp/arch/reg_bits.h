@@ -290,6 +290,7 @@
 
 /* ICH_HCR_EL2 (ARM IHI 0069) */
 #define ICH_HCR_EN	 BIT(0)
+#define ICH_HCR_UIE	 BIT(1) /* at most one list register is valid */
 #define ICH_HCR_LRENPIE	 BIT(2) /* EOIs of interrupts that are in no list register */
 #define ICH_HCR_NPIE	 BIT(3) /* no list register is pending */
 #define ICH_HCR_VGRP0EIE BIT(4) /* the guest has enabled a group at its CPU interface... */

@@ -22,6 +22,7 @@
 #ifndef KEEL_NESTED_NESTED_REGS_H
 #define KEEL_NESTED_NESTED_REGS_H
 
+#include <nested/nested_lr.h>
 #include <vm/run.h>
 #include <vm/vm.h>
 
@@ -76,7 +77,8 @@ struct nested_vcpu {
 	struct shadow *shadow; /* shadow.h: the last one that it ran in, or NULL */
 	/* ESR_EL2 of the abort at EL2, should the host not have the table that it is asked for, or 0 */
 	u64 walk_esr;
-	u8 timer_level; /* BIT(n): the level that the vGIC was last given, by number of a timer */
+	struct nested_lrs lrs; /* as they were written; valid while @lent */
+	bool lent;	       /* the virtual CPU interface is the nested guest's: nested_vgic.h */
 };
 
 /* What a register of EL2 is, to a guest and to userspace. */

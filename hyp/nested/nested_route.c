@@ -8,7 +8,7 @@
 
 #define ENC(op0, op1, crn, crm, op2) SYSREG_ENC(op0, op1, crn, crm, op2)
 
-enum route_control { ROUTE_HCR, ROUTE_MDCR, ROUTE_CPTR, ROUTE_CNTHCTL };
+enum route_control { ROUTE_HCR, ROUTE_MDCR, ROUTE_CPTR, ROUTE_CNTHCTL, ROUTE_ICH };
 enum route_access { READS = 1, WRITES = 2, BOTH = 3 };
 
 /*
@@ -76,6 +76,19 @@ static const struct route {
 	{ ENC(1, 0, 11, 0, 0), ENC(1, 0, 11, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
 	{ ENC(1, 0, 15, 0, 0), ENC(1, 0, 15, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
 
+	/* the GIC's CPU interface: common registers, Group 0's, Group 1's; SGIs */
+	{ REG_NUM(ICC_PMR_EL1), REG_NUM(ICC_PMR_EL1), ROUTE_ICH, BOTH, ICH_HCR_TC, 0 },
+	{ REG_NUM(ICC_DIR_EL1), REG_NUM(ICC_DIR_EL1), ROUTE_ICH, BOTH, ICH_HCR_TC | ICH_HCR_TDIR,
+	  0 },
+	{ ENC(3, 0, 12, 11, 3), ENC(3, 0, 12, 11, 7), ROUTE_ICH, BOTH, ICH_HCR_TC, 0 },
+	{ ENC(3, 0, 12, 12, 4), ENC(3, 0, 12, 12, 4), ROUTE_ICH, BOTH, ICH_HCR_TC, 0 },
+	{ ENC(3, 0, 12, 8, 0), ENC(3, 0, 12, 8, 7), ROUTE_ICH, BOTH, ICH_HCR_TALL0, 0 },
+	{ ENC(3, 0, 12, 12, 6), ENC(3, 0, 12, 12, 6), ROUTE_ICH, BOTH, ICH_HCR_TALL0, 0 },
+	{ ENC(3, 0, 12, 9, 0), ENC(3, 0, 12, 9, 3), ROUTE_ICH, BOTH, ICH_HCR_TALL1, 0 },
+	{ ENC(3, 0, 12, 12, 0), ENC(3, 0, 12, 12, 3), ROUTE_ICH, BOTH, ICH_HCR_TALL1, 0 },
+	{ ENC(3, 0, 12, 12, 7), ENC(3, 0, 12, 12, 7), ROUTE_ICH, BOTH, ICH_HCR_TALL1, 0 },
+	{ REG_NUM(ICC_SGI1R_EL1), REG_NUM(ICC_SGI0R_EL1), ROUTE_HCR, WRITES, HCR_IMO | HCR_FMO, 0 },
+
 	/* timers */
 	{ REG_NUM(CNTPCT_EL0), REG_NUM(CNTPCT_EL0), ROUTE_CNTHCTL, READS, 0, CNTHCTL_EL1PCTEN },
 	{ ENC(3, 3, 14, 2, 0), ENC(3, 3, 14, 2, 2), ROUTE_CNTHCTL, BOTH, 0, CNTHCTL_EL1PTEN },
@@ -89,16 +102,32 @@ static const struct route {
 	(HCR_TWI | HCR_TWE | HCR_TID1 | HCR_TID2 | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | \
 	 HCR_TSW | HCR_TPCP | HCR_TPU | HCR_TTLB | HCR_TVM | HCR_TDZ | HCR_TRVM)
 
-#define HCR_REFUSED (HCR_DC | HCR_IMO | HCR_FMO | HCR_AMO | HCR_VF | HCR_VI | HCR_VSE)
+#define HCR_REFUSED HCR_DC
+
+/* A virtual interrupt is there while the physical one of its kind is taken to EL2. */
+static const struct virtual_irq {
+	u64 physical, virtual;
+} virtual_irqs[] = { { HCR_IMO, HCR_VI }, { HCR_FMO, HCR_VF }, { HCR_AMO, HCR_VSE } };
 
 u64 nested_hcr_for_el1(u64 hcr)
 {
-	return hcr & HCR_ALLOWED;
+	u64 allowed = HCR_ALLOWED;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(virtual_irqs); i++)
+		if (hcr & virtual_irqs[i].physical)
+			allowed |= virtual_irqs[i].virtual;
+	return hcr & allowed;
 }
 
 bool nested_hcr_refused(u64 hcr)
 {
-	return hcr & HCR_REFUSED;
+	return (hcr & HCR_REFUSED) || !(hcr & HCR_IMO) != !(hcr & HCR_FMO);
+}
+
+bool nested_hcr_has_vse(u64 hcr)
+{
+	return (hcr & HCR_AMO) && (hcr & HCR_VSE);
 }
 
 /* FPEN 0b00 and 0b10 trap EL0, EL1 and EL2; 0b01 only EL0 while TGE is 1. */
@@ -114,6 +143,7 @@ struct nested_controls nested_controls_of(const struct vcpu *vcpu)
 		.mdcr = vcpu->nested->own[NESTED_MDCR_EL2],
 		.cptr = nested_read_live(vcpu, NESTED_CPTR_EL2),
 		.cnthctl = nested_read_live(vcpu, NESTED_CNTHCTL_EL2),
+		.ich = nested_hcr(vcpu) & HCR_IMO ? vcpu->nested->page[ICH_HCR_EL2] : 0,
 	};
 }
 
@@ -127,6 +157,8 @@ static u64 control_value(const struct nested_controls *c, enum route_control con
 		return c->mdcr & MDCR_TDE ? c->mdcr | MDCR_TDA | MDCR_TDOSA | MDCR_TDRA : c->mdcr;
 	case ROUTE_CPTR:
 		return c->cptr;
+	case ROUTE_ICH:
+		return c->ich;
 	default:
 		return c->cnthctl;
 	}

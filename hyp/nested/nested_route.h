@@ -11,6 +11,7 @@
 /* Controls of a guest hypervisor, as they act. */
 struct nested_controls {
 	u64 hcr, mdcr, cptr, cnthctl;
+	u64 ich; /* ICH_HCR_EL2; 0 while the interface is the VM's */
 };
 
 struct nested_controls nested_controls_of(const struct vcpu *vcpu);
@@ -31,10 +32,16 @@ enum nested_route nested_route(const struct nested_controls *controls, u64 esr);
 u64 nested_hcr_for_el1(u64 hcr);
 
 /*
- * Whether EL1 cannot be entered: with a stage 2, or interrupts, that the guest hypervisor controls,
- * which Keel does not have yet.
+ * Whether EL1 cannot be entered: with HCR_EL2.DC, or with one of both kinds of interrupts taken to
+ * EL2, and not the other.
  */
 bool nested_hcr_refused(u64 hcr);
+
+/*
+ * Whether EL1 and EL0 with this HCR_EL2 have a virtual SError pending; the CPU clears HCR_EL2.VSE
+ * as it is taken. Part of nested_hcr_for_el1(), as virtual IRQs and FIQs are.
+ */
+bool nested_hcr_has_vse(u64 hcr);
 
 /* Whether FP traps to EL2 from EL1, with this CPTR_EL2. */
 bool nested_traps_fp(u64 cptr);

@@ -30,8 +30,10 @@
 #include <nested/nested_stage.h>
 #include <nested/nested_timer.h>
 #include <nested/nested_trap.h>
+#include <nested/nested_vgic.h>
 #include <nested/shadow.h>
 #include <nested/shadow_fault.h>
+#include <timer/timer.h>
 #include <trap/device.h>
 #include <trap/impl_regs.h>
 #include <trap/trap.h>
@@ -127,6 +129,8 @@ static void load_el1_controls(struct vcpu *vcpu)
 
 	write_sysreg(vcpu->vm->cntvoff + page[CNTVOFF_EL2], cntvoff_el2);
 	write_sysreg(page[VMPIDR_EL2], vmpidr_el2);
+	if (nested_hcr_has_vse(nested_hcr(vcpu)) && this_vm_cpu()->traps.has_ras)
+		write_sysreg(ESR_SERROR_IDS, ASM_REG(VSESR_EL2));
 	switch_set_hcr(vcpu, nested_hcr_for_el1(nested_hcr(vcpu)));
 }
 
@@ -157,17 +161,76 @@ static enum vcpu_action refuse_entry(struct vcpu *vcpu)
 	return vcpu_to_host(KEEL_EXIT_FAIL);
 }
 
+/*
+ * From EL1 and EL0 that is EL1's, interrupts and SErrors that are taken to EL2 are so whatever
+ * PSTATE masks: one that waits is taken in place of the entry. Return: whether one was.
+ */
+static bool take_physical(struct vcpu *vcpu, u64 hcr)
+{
+	if ((hcr & HCR_AMO) && switch_serror_waits(vcpu)) {
+		vcpu->serror_pending = false;
+		nested_take_exception(vcpu, NESTED_SERROR, ESR_SERROR_IDS);
+		return true;
+	}
+	if (!nested_vgic_virtual(vcpu, hcr))
+		return false;
+	switch (nested_vgic_lend(vcpu)) {
+	case VGIC_IRQ:
+		nested_take_exception(vcpu, NESTED_IRQ, 0);
+		return true;
+	case VGIC_FIQ:
+		nested_take_exception(vcpu, NESTED_FIQ, 0);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The context that is entered: EL2 in place of EL1, if an interrupt is taken there. */
+static enum nested_context context_to_enter(struct vcpu *vcpu, u64 hcr)
+{
+	if (nested_context_of(vcpu->regs.pstate, hcr) == NESTED_EL2 || take_physical(vcpu, hcr))
+		return NESTED_EL2;
+	return NESTED_EL1;
+}
+
+/* The virtual CPU interface of this entry: the VM's, or the guest hypervisor's. */
+static void load_interface(struct vcpu *vcpu)
+{
+	if (vcpu->nested->lent)
+		nested_vgic_enter(vcpu);
+	else if (vcpu->vm->vgic)
+		vgic_refill(vcpu);
+}
+
+/* The run page has failed, or the vGIC needs the host: the guest is not entered. */
+static bool must_leave(const struct vcpu *vcpu)
+{
+	return vcpu->run_failed || (vcpu->vm->vgic && vgic_must_leave(vcpu));
+}
+
+static bool can_enter(const struct vcpu *vcpu, u64 hcr)
+{
+	if (!this_vm_cpu()->traps.has_nested || !nested_vgic_possible())
+		return false; /* a CPU that came later and has less */
+	return nested_context_of(vcpu->regs.pstate, hcr) == NESTED_EL2 || !nested_hcr_refused(hcr);
+}
+
 static enum vcpu_action nested_enter(struct vcpu *vcpu)
 {
 	u64 hcr = nested_hcr(vcpu);
-	enum nested_context context = nested_context_of(vcpu->regs.pstate, hcr);
+	enum nested_context context;
 
-	if (context == NESTED_EL1 && nested_hcr_refused(hcr))
+	if (!can_enter(vcpu, hcr))
 		return refuse_entry(vcpu);
-	if (!this_vm_cpu()->traps.has_nested) /* a CPU that came later and has less */
-		return refuse_entry(vcpu);
+	context = context_to_enter(vcpu, hcr);
 	nested_change_context(vcpu, context);
+	if (must_leave(vcpu)) {
+		vcpu->nested->lent = false;
+		return vcpu_to_host(KEEL_EXIT_IRQ);
+	}
 	load_controls(vcpu);
+	load_interface(vcpu);
 	vcpu->regs.pstate = nested_pstate_to_hw(vcpu->regs.pstate);
 	return VCPU_RESUME;
 }
@@ -238,26 +301,44 @@ static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
 	}
 }
 
+/* The nested guest has taken a virtual SError, if the CPU has cleared HCR_EL2.VSE. */
+static void read_back_vse(struct vcpu *vcpu)
+{
+	u64 *hcr = &vcpu->nested->page[HCR_EL2];
+
+	if (nested_hcr_has_vse(*hcr) && !(read_sysreg(hcr_el2) & HCR_VSE))
+		*hcr &= ~HCR_VSE;
+}
+
 static enum vcpu_action nested_exit(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
 	bool el2 = vcpu->nested->context == NESTED_EL2, due;
 
 	vcpu->regs.pstate = nested_pstate_from_hw(vcpu->regs.pstate, el2);
 	vcpu->nested->walk_esr = 0;
-	due = nested_timer_update(vcpu);
+	if (!el2)
+		read_back_vse(vcpu);
+	due = nested_vgic_leave(vcpu);
+	due |= nested_timer_update(vcpu);
 	if (kind != GUEST_SYNC)
 		return due && kind == GUEST_IRQ ? VCPU_RESUME : VCPU_NOT_MINE;
 	return el2 ? exit_from_el2(vcpu, read_sysreg(esr_el2))
 		   : exit_from_el1(vcpu, read_sysreg(esr_el2));
 }
 
-/* A vCPU that waits for an interrupt: EL2's timers wake it as well. */
+/*
+ * A vCPU that waits for an interrupt: EL2's timers wake it as well, and a nested guest its own
+ * interrupts.
+ */
 static enum vcpu_action nested_handled(struct vcpu *vcpu, enum vcpu_action action)
 {
 	u64 deadline;
 
+	nested_vgic_settle(vcpu);
 	if (action != vcpu_to_host(KEEL_EXIT_WFI))
 		return action;
+	if (vcpu->nested->context == NESTED_EL1 && nested_vgic_wakes(vcpu))
+		return VCPU_RESUME;
 	deadline = nested_timer_deadline(vcpu);
 	if (deadline < run_read64(vcpu, &vcpu->run->wfi.deadline))
 		run_write64(vcpu, &vcpu->run->wfi.deadline, deadline);
@@ -292,25 +373,23 @@ static void reset_el2(struct vcpu *vcpu)
 	nested_reset_regs(vcpu, impl_regs_machine()->midr);
 	vcpu->nested->own_entries = entries;
 	vcpu->regs.pstate = PSR_MODE_EL2h | PSR_DAIF;
+	nested_vgic_reset(vcpu);
+	nested_timer_reset(vcpu);
 }
 
 static void nested_reset(struct vcpu *vcpu)
 {
-	if (!vcpu->nested)
-		return;
-	reset_el2(vcpu);
-	vcpu->alarm = 0;
+	if (vcpu->nested)
+		reset_el2(vcpu);
 }
 
-/* The vCPU is loaded, and its levels may be high. */
+/* The vCPU is loaded: its timer may be set. */
 static void nested_cpu_on(struct vcpu *vcpu)
 {
 	if (!vcpu->nested)
 		return;
-	vcpu->nested->own[NESTED_CNTHP_CTL_EL2] = 0;
-	vcpu->nested->own[NESTED_CNTHV_CTL_EL2] = 0;
-	(void)nested_timer_update(vcpu);
 	reset_el2(vcpu);
+	timer_set_alarm(vcpu, 0);
 }
 
 void nested_stage_init(void)
@@ -339,6 +418,7 @@ void nested_init(bool asked, const struct cpu_features *machine)
 		log_warn("keel.nested: these CPUs do not have FEAT_NV2, FEAT_ECV and a GICv3");
 		return;
 	}
+	nested_vgic_init();
 	nested_trap_init();
 	nested_stage_init();
 	vm_set_nested(shadow_prepare);

@@ -6,6 +6,7 @@
 #include <nested/nested_timer.h>
 #include <timer/timer.h>
 #include <vgic/vgic.h>
+#include <vm/count.h>
 
 /* CNTx_CTL_EL0 */
 #define CTL_ENABLE   BIT(0)
@@ -21,8 +22,8 @@ static const struct nested_timer {
 	u16 ctl, cval; /* indices of own[] */
 	u32 intid;
 } timers[] = {
-	{ NESTED_CNTHP_CTL_EL2, NESTED_CNTHP_CVAL_EL2, NESTED_PPI_CNTHP },
-	{ NESTED_CNTHV_CTL_EL2, NESTED_CNTHV_CVAL_EL2, NESTED_PPI_CNTHV },
+	{ NESTED_CNTHP_CTL_EL2, NESTED_CNTHP_CVAL_EL2, VGIC_PPI_EL2_PTIMER },
+	{ NESTED_CNTHV_CTL_EL2, NESTED_CNTHV_CVAL_EL2, VGIC_PPI_EL2_VTIMER },
 };
 
 enum timer_part { PART_CTL, PART_CVAL, PART_TVAL };
@@ -67,36 +68,67 @@ static bool is_armed(u64 ctl)
 
 /* ---- EL2's ---- */
 
-static void tell_level(struct vcpu *vcpu, unsigned int n, bool level)
-{
-	u8 bit = (u8)BIT(n);
-
-	if (level == !!(vcpu->nested->timer_level & bit))
-		return;
-	vcpu->nested->timer_level ^= bit;
-	vgic_set_timer(vcpu, timers[n].intid, level);
-}
-
-bool nested_timer_update(struct vcpu *vcpu)
+/* Set the levels of EL2's own. Return: when the next of them fires; ~0 for never. */
+static u64 update_el2(struct vcpu *vcpu, u64 now)
 {
 	const u64 *own = vcpu->nested->own;
-	u64 now = timer_counter(), next = ~0ULL;
-	bool due = vcpu->alarm && now >= vcpu->alarm;
+	u64 next = ~0ULL;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(timers); i++) {
 		bool armed = is_armed(own[timers[i].ctl]),
 		     level = armed && now >= own[timers[i].cval];
 
-		tell_level(vcpu, i, level);
+		vgic_set_timer(vcpu, timers[i].intid, level);
 		if (armed && !level)
 			next = MIN(next, own[timers[i].cval]);
 	}
+	return next;
+}
+
+/* CNTVOFF_EL2 of both levels. */
+static u64 el1_offset(const struct vcpu *vcpu)
+{
+	return vcpu->vm->cntvoff + vcpu->nested->page[CNTVOFF_EL2];
+}
+
+/* When EL1's virtual timer fires, which is not in the hardware: 0 if it has; ~0 for never. */
+static u64 el1_time(const struct vcpu *vcpu, u64 now)
+{
+	const u64 *page = vcpu->nested->page;
+	u64 offset = el1_offset(vcpu), cval = page[CNTV_CVAL_EL0];
+
+	if (!is_armed(page[CNTV_CTL_EL0]))
+		return ~0ULL;
+	return now - offset >= cval ? 0 : count_time(offset, cval);
+}
+
+/* The same for EL1's virtual timer while EL2 has the hardware. */
+static u64 update_el1(struct vcpu *vcpu, u64 now)
+{
+	u64 at = el1_time(vcpu, now);
+
+	vgic_set_timer(vcpu, VGIC_PPI_VTIMER, !at);
+	return at ? at : ~0ULL;
+}
+
+bool nested_timer_update(struct vcpu *vcpu)
+{
+	u64 now = timer_counter(), next = update_el2(vcpu, now);
+	bool due = vcpu->alarm && now >= vcpu->alarm;
+
+	if (vcpu->nested->context == NESTED_EL2)
+		next = MIN(next, update_el1(vcpu, now));
 	if (next == ~0ULL)
 		next = 0;
 	if (next != vcpu->alarm)
 		timer_set_alarm(vcpu, next);
 	return due;
+}
+
+static bool wakes(struct vcpu *vcpu, u32 intid)
+{
+	return !vcpu->vm->vgic || vgic_wakes(vcpu, intid);
 }
 
 u64 nested_timer_deadline(struct vcpu *vcpu)
@@ -106,9 +138,10 @@ u64 nested_timer_deadline(struct vcpu *vcpu)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(timers); i++)
-		if (is_armed(own[timers[i].ctl]) &&
-		    (!vcpu->vm->vgic || vgic_wakes(vcpu, timers[i].intid)))
+		if (is_armed(own[timers[i].ctl]) && wakes(vcpu, timers[i].intid))
 			next = MIN(next, own[timers[i].cval]);
+	if (vcpu->nested->context == NESTED_EL2 && wakes(vcpu, VGIC_PPI_VTIMER))
+		next = MIN(next, el1_time(vcpu, timer_counter()));
 	return next;
 }
 
@@ -132,7 +165,7 @@ static struct place place_of(struct vcpu *vcpu, const struct name *name)
 		return (struct place){ &nested->own[timers[name->timer].ctl],
 				       &nested->own[timers[name->timer].cval], now };
 	return (struct place){ &nested->page[CNTV_CTL_EL0], &nested->page[CNTV_CVAL_EL0],
-			       now - vcpu->vm->cntvoff - nested->page[CNTVOFF_EL2] };
+			       now - el1_offset(vcpu) };
 }
 
 static u64 read_part(const struct place *at, enum timer_part part)
@@ -197,6 +230,10 @@ bool nested_timer_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value)
 
 /* ---- EL1's virtual timer ---- */
 
+/*
+ * Its interrupt is the VM's PPI 27. In the hardware that is the physical PPI 27, forwarded
+ * (vgic_hold()); as a record it is a level. An interrupt that EL2 has acknowledged stays active.
+ */
 void nested_timer_leave_el1(struct vcpu *vcpu)
 {
 	u64 *page = vcpu->nested->page;
@@ -204,12 +241,30 @@ void nested_timer_leave_el1(struct vcpu *vcpu)
 	page[CNTV_CTL_EL0] = read_el1_cntv_ctl() & CTL_WRITABLE;
 	page[CNTV_CVAL_EL0] = read_el1_cntv_cval();
 	write_el1_cntv_ctl(0);
+	if (vcpu->vm->vgic)
+		vgic_unhold(vcpu, VGIC_PPI_VTIMER, !el1_time(vcpu, timer_counter()));
 }
 
+/*
+ * A level that is high is forwarded at once, or the physical interrupt would come next. One that
+ * rises from now on does so by its interrupt.
+ */
 void nested_timer_enter_el1(struct vcpu *vcpu)
 {
 	const u64 *page = vcpu->nested->page;
 
 	write_el1_cntv_cval(page[CNTV_CVAL_EL0]);
 	write_el1_cntv_ctl(page[CNTV_CTL_EL0] & CTL_WRITABLE);
+	if (vcpu->vm->vgic && vgic_level(vcpu, VGIC_PPI_VTIMER))
+		(void)vgic_hold(vcpu, VGIC_PPI_VTIMER);
+}
+
+void nested_timer_reset(struct vcpu *vcpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(timers); i++)
+		vgic_set_timer(vcpu, timers[i].intid, false);
+	vgic_set_timer(vcpu, VGIC_PPI_VTIMER, false);
+	vcpu->alarm = 0;
 }

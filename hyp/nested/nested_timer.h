@@ -4,14 +4,14 @@
  * records: accesses trap (CNTHCTL_EL2.EL1PCTEN and EL1TVT, the names at EL2 always), and the alarm
  * of timer/timer.h is set to the earlier of their times. CNTVOFF_EL2 does not count at EL2, so both
  * compare with the physical count.
+ *
+ * EL1's virtual timer is the hardware's while EL1 is, and a third record while EL2 is. Its interrupt
+ * is the VM's PPI 27 in either case, for EL1 or EL2 as HCR_EL2.IMO says.
  */
 #ifndef KEEL_NESTED_NESTED_TIMER_H
 #define KEEL_NESTED_NESTED_TIMER_H
 
 #include <vm/vm.h>
-
-#define NESTED_PPI_CNTHP 26
-#define NESTED_PPI_CNTHV 28
 
 /**
  * nested_timer_access() - the guest's access to a timer register
@@ -24,14 +24,17 @@
  */
 bool nested_timer_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value);
 
-/* Set the levels of both PPIs, and the alarm. Loaded. Return: whether one was due. */
+/* Set the levels of the records' PPIs, and the alarm. Loaded. Return: whether one was due. */
 bool nested_timer_update(struct vcpu *vcpu);
 
 /* The count at which the next of them fires, if the guest would then wake; ~0 for never. */
 u64 nested_timer_deadline(struct vcpu *vcpu);
 
-/* EL1's virtual timer, into and out of the hardware: only EL1 has it there. Loaded. */
+/* EL1's virtual timer, out of the hardware and into it. Loaded; list registers are then old. */
 void nested_timer_leave_el1(struct vcpu *vcpu);
 void nested_timer_enter_el1(struct vcpu *vcpu);
+
+/* The registers have been reset, so all are off; loaded or not. */
+void nested_timer_reset(struct vcpu *vcpu);
 
 #endif

@@ -5,7 +5,7 @@
  *	registers of EL2 that the CPU does not redirect   nested_find()
  *	CPACR_EL1, CNTKCTL_EL12                           by the same rows, or EL1's
  *	timers                                            nested_timer.c
- *	the GIC's registers for hypervisors               read_gic()
+ *	the GIC's registers for hypervisors               nested_vgic.c
  *	TLBI                                              nested_tlbi.c
  *	AT                                                translate()
  *
@@ -14,7 +14,6 @@
  */
 #include <arch/at.h>
 #include <arch/barrier.h>
-#include <arch/ich.h>
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <arch/sysreg.h>
@@ -25,6 +24,7 @@
 #include <nested/nested_timer.h>
 #include <nested/nested_tlbi.h>
 #include <nested/nested_trap.h>
+#include <nested/nested_vgic.h>
 #include <nested/shadow.h>
 #include <nested/shadow_fault.h>
 #include <trap/el2.h>
@@ -32,61 +32,11 @@
 
 #define ENC(op0, op1, crn, crm, op2) SYSREG_ENC(op0, op1, crn, crm, op2)
 
-/* ICC_SRE_EL2: Enable, DIB, DFB, SRE are RAO/WI */
-#define ICC_SRE_EL2_VALUE 0xf
-/* ICH_VTR_EL2: what guests are told of it, and nV4 */
-#define VTR_TOLD (GENMASK(31, 23) | BIT(21) | BIT(19) | GENMASK(4, 0))
-#define VTR_NV4	 BIT(20)
-#define VTR_LRS	 GENMASK(4, 0)
-/* ICH_LR<n>_EL2 */
-#define LR_STATE GENMASK(63, 62)
-#define LR_HW	 BIT(61)
-#define LR_EOI	 BIT(41)
-
 struct access {
 	u32 encoding;
 	bool read;
 	u64 value; /* to write, or read */
 };
-
-/* ---- the GIC's registers for hypervisors: no nested guest has interrupts yet ---- */
-
-static u64 read_elrsr(const struct vcpu *vcpu)
-{
-	unsigned int n, count = (unsigned int)FIELD_GET(VTR_LRS, ich_read_vtr()) + 1;
-	u64 empty = 0;
-
-	for (n = 0; n < count; n++) {
-		u64 lr = READ_ONCE(vcpu->nested->page[ICH_LR0_EL2 + n]);
-
-		if (!(lr & LR_STATE) && ((lr & LR_HW) || !(lr & LR_EOI)))
-			empty |= BIT(n);
-	}
-	return empty;
-}
-
-static bool access_hyp_gic(struct vcpu *vcpu, struct access *a)
-{
-	if (!vcpu->vm->vgic)
-		return false;
-	switch (a->encoding) {
-	case REG_NUM(ICC_SRE_EL2):
-		a->value = ICC_SRE_EL2_VALUE;
-		return true;
-	case REG_NUM(ICH_VTR_EL2):
-		a->value = (ich_read_vtr() & VTR_TOLD) | VTR_NV4;
-		return a->read;
-	case REG_NUM(ICH_ELRSR_EL2):
-		a->value = read_elrsr(vcpu);
-		return a->read;
-	case REG_NUM(ICH_MISR_EL2):
-	case REG_NUM(ICH_EISR_EL2):
-		a->value = 0;
-		return a->read;
-	default:
-		return false;
-	}
-}
 
 /* ---- registers ---- */
 
@@ -213,7 +163,7 @@ static bool translate(struct vcpu *vcpu, const struct access *a)
 static bool carry_out(struct vcpu *vcpu, struct access *a)
 {
 	return nested_timer_access(vcpu, a->encoding, a->read, &a->value) || access_row(vcpu, a) ||
-	       access_el12(vcpu, a) || access_hyp_gic(vcpu, a) ||
+	       access_el12(vcpu, a) || nested_vgic_access(vcpu, a->encoding, a->read, &a->value) ||
 	       (!a->read && nested_tlbi(vcpu, a->encoding, a->value)) || translate(vcpu, a);
 }
 

@@ -229,7 +229,7 @@ static u64 timer_deadline(struct vcpu *vcpu)
 	u64 first = ~0ULL;
 
 	if (is_timer_armed(read_el1_cntv_ctl()) && reaches_guest(vcpu, VGIC_PPI_VTIMER))
-		first = vm_count_time(vcpu->vm, read_el1_cntv_cval());
+		first = vcpu_count_time(vcpu, read_el1_cntv_cval());
 	if (is_timer_armed(vcpu->sysreg[CNTP_CTL_EL0]) && reaches_guest(vcpu, VGIC_PPI_PTIMER))
 		first = MIN(first, vcpu->sysreg[CNTP_CVAL_EL0]);
 	return first;

@@ -58,7 +58,7 @@ static u64 wfit_deadline(const struct vcpu *vcpu, u64 esr)
 {
 	if (FIELD_GET(ESR_WFX_TI, esr) != ESR_WFX_TI_WFIT || !(esr & ESR_WFX_RV))
 		return ~0ULL;
-	return vm_count_time(vcpu->vm, vcpu_get_x(vcpu, (unsigned int)FIELD_GET(ESR_WFX_RN, esr)));
+	return vcpu_count_time(vcpu, vcpu_get_x(vcpu, (unsigned int)FIELD_GET(ESR_WFX_RN, esr)));
 }
 
 /* WFE may do nothing. A guest that spins in it is preempted by the host's timer. */

@@ -57,7 +57,10 @@
 /* ICH_VMCR_EL2. At reset all is masked and off; VFIQEn is RES1 with system registers. */
 #define VMCR_VENG0 BIT(0) /* the same bits as of GICD_CTLR */
 #define VMCR_VENG1 BIT(1)
+#define VMCR_VCBPR BIT(4)
 #define VMCR_VEOIM BIT(9)
+#define VMCR_VBPR1 GENMASK(20, 18)
+#define VMCR_VBPR0 GENMASK(23, 21)
 #define VMCR_VPMR  GENMASK(31, 24)
 #define VMCR_RESET BIT(3)
 
@@ -219,9 +222,13 @@ void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level)
 		(void)vgic_set_level(vcpu, intid, level);
 }
 
-static bool is_timer_intid(u64 intid)
+/* Of the vCPU's PPIs, those that EL2 drives: timers, and the maintenance interrupt of its EL2. */
+static bool is_driven_here(const struct vcpu *vcpu, u64 intid)
 {
-	return intid == VGIC_PPI_VTIMER || intid == VGIC_PPI_PTIMER;
+	if (intid == VGIC_PPI_VTIMER || intid == VGIC_PPI_PTIMER)
+		return true;
+	return vcpu->nested && (intid == VGIC_PPI_EL2_PTIMER || intid == VGIC_PPI_EL2_VTIMER ||
+				intid == vcpu->vm->vgic->maintenance);
 }
 
 int vgic_irq_line(struct vm *vm, u64 *index, u64 intid, bool level)
@@ -232,7 +239,7 @@ int vgic_irq_line(struct vm *vm, u64 *index, u64 intid, bool level)
 
 	if (intid < VGIC_SGIS || intid >= VGIC_INTIDS || intid >= vgic->nr_irqs || !vcpu)
 		return -EINVAL;
-	if (is_timer_intid(intid) || intid == READ_ONCE(vm->spe_intid))
+	if (is_driven_here(vcpu, intid) || intid == READ_ONCE(vm->spe_intid))
 		return 0;
 	vcpu = vgic_set_level(vcpu, (u32)intid, level);
 	if (!vcpu)
@@ -572,7 +579,7 @@ static void put_in_lr(struct vcpu *vcpu, unsigned int n, u32 intid)
  * Clear the list registers that are not in use any more. When a vCPU is put, none is in use, so the
  * next vCPU on this CPU finds zeros.
  */
-static void clear_lrs(struct vgic_cpu *v)
+static __always_inline void clear_lrs(struct vgic_cpu *v)
 {
 	u32 left = v->lr_written & ~v->lr_used;
 
@@ -603,7 +610,7 @@ static u64 when_to_fill_again(const struct candidates *c, unsigned int pending)
  * that are left out are the least urgent ones; EOIcount says when the guest has ended one, or
  * ICC_DIR_EL1 traps.
  */
-static void fill_lrs(struct vcpu *vcpu)
+static __always_inline void fill_lrs(struct vcpu *vcpu)
 {
 	struct candidates c = { .ctlr = vcpu->vm->vgic->ctlr,
 				.groups = (u32)ich_read_vmcr() & (VMCR_VENG0 | VMCR_VENG1),
@@ -630,7 +637,7 @@ static void fill_lrs(struct vcpu *vcpu)
 /*
  * Whether the interrupt, if pending, is signalled: enabled, not active, within the priority mask.
  */
-static bool is_urgent(u64 vmcr, u32 ctlr, const struct vgic_irq *irq)
+static __always_inline bool is_urgent(u64 vmcr, u32 ctlr, const struct vgic_irq *irq)
 {
 	return is_group_on(ctlr, irq) && !irq->active &&
 	       (vmcr & (irq->group1 ? VMCR_VENG1 : VMCR_VENG0)) &&
@@ -688,14 +695,11 @@ static void deactivate_elsewhere(struct vcpu *vcpu, u32 intid, struct vgic_irq *
 	vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
 }
 
-void vgic_write_dir(struct vcpu *vcpu, u64 value)
+void vgic_deactivate(struct vcpu *vcpu, u32 intid)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
-	u32 intid = (u32)value & ICC_INTID;
 	struct vgic_irq *irq;
 
-	if (!vgic || !(vmcr_of(vcpu->vgic) & VMCR_VEOIM))
-		return;
 	spin_lock(&vgic->lock);
 	vgic_fold(vcpu);
 	irq = vgic_irq_of(vcpu, intid);
@@ -704,6 +708,12 @@ void vgic_write_dir(struct vcpu *vcpu, u64 value)
 	else if (irq && irq->active)
 		deactivate_irq(vcpu, intid);
 	spin_unlock(&vgic->lock);
+}
+
+void vgic_write_dir(struct vcpu *vcpu, u64 value)
+{
+	if (vcpu->vm->vgic && (vmcr_of(vcpu->vgic) & VMCR_VEOIM))
+		vgic_deactivate(vcpu, (u32)value & ICC_INTID);
 }
 
 /* ---- hooks ---- */
@@ -806,6 +816,167 @@ static enum vcpu_action vgic_enter(struct vcpu *vcpu)
 		fold_and_fill(vcpu);
 	return v->leave ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
 }
+
+/* ---- the CPU's interface for a nested guest ---- */
+
+/* ICH_AP<n>R<m>_EL2: a bit for each preemption level that is active; 0x100 if none is. */
+static u32 running_priority(void)
+{
+	unsigned int bits = (unsigned int)FIELD_GET(VTR_PREBITS, priorities) + 1, n;
+	const unsigned int count = this_cpu()->nr_aprs;
+	u64 ap0r[4] = { 0 }, ap1r[4] = { 0 };
+
+	ich_read_apr(ap0r, ap1r, count);
+	for (n = 0; n < count; n++) {
+		u32 active = (u32)(ap0r[n] | ap1r[n]);
+
+		if (active)
+			return (n * 32 + (u32)__builtin_ctz(active)) << (8 - bits);
+	}
+	return 0x100;
+}
+
+/* The part of the priority by which it preempts: the binary point is above the other part. */
+static u32 group_priority(u64 vmcr, const struct vgic_irq *irq)
+{
+	bool own = irq->group1 && !(vmcr & VMCR_VCBPR);
+	unsigned int low = own ? (unsigned int)FIELD_GET(VMCR_VBPR1, vmcr)
+			       : (unsigned int)FIELD_GET(VMCR_VBPR0, vmcr) + 1;
+
+	return irq->priority & (0xffU << low);
+}
+
+struct signal_search {
+	u64 vmcr;
+	u32 ctlr, running, key;
+	enum vgic_signal found;
+};
+
+static void look_for_signal(void *ctx, u32 intid, struct vgic_irq *irq)
+{
+	struct signal_search *s = ctx;
+
+	if (!vgic_irq_pending(irq) || !is_urgent(s->vmcr, s->ctlr, irq) ||
+	    group_priority(s->vmcr, irq) >= s->running || irq_key(intid, irq) >= s->key)
+		return;
+	s->key = irq_key(intid, irq);
+	s->found = irq->group1 ? VGIC_IRQ : VGIC_FIQ;
+}
+
+/* What a CPU interface with all interrupts in list registers would signal. None is in one. */
+static enum vgic_signal find_signal(struct vcpu *vcpu)
+{
+	struct signal_search s = { .vmcr = ich_read_vmcr(),
+				   .ctlr = vcpu->vm->vgic->ctlr,
+				   .running = running_priority(),
+				   .key = ~0U };
+
+	for_each_busy(vcpu, &s, look_for_signal);
+	return s.found;
+}
+
+/*
+ * Empty the list registers, or fill them anew. All under one lock: a change that this does not see
+ * sets dirty afterwards.
+ */
+static __noinline enum vgic_signal exchange_lrs(struct vcpu *vcpu, bool lend)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+	enum vgic_signal signal = VGIC_NO_SIGNAL;
+
+	spin_lock(&vcpu->vm->vgic->lock);
+	vgic_fold(vcpu);
+	if (lend)
+		signal = find_signal(vcpu);
+	if (lend && signal == VGIC_NO_SIGNAL)
+		clear_lrs(v);
+	else
+		fill_lrs(vcpu);
+	assert_cpu_sane(vcpu);
+	__atomic_store_n(&v->dirty, false, __ATOMIC_RELAXED);
+	spin_unlock(&vcpu->vm->vgic->lock);
+	return signal;
+}
+
+static bool is_dirty(const struct vgic_cpu *v)
+{
+	return __atomic_load_n(&v->dirty, __ATOMIC_RELAXED);
+}
+
+/* Without list registers in use, and nothing new, nothing is pending that could be signalled. */
+enum vgic_signal vgic_lend(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+	enum vgic_signal signal = VGIC_NO_SIGNAL;
+
+	if (v->lr_used || is_dirty(v))
+		signal = exchange_lrs(vcpu, true);
+	if (signal != VGIC_NO_SIGNAL)
+		return signal;
+	v->emptied = true;
+	v->vmcr = ich_read_vmcr();
+	ich_read_apr(v->ap0r, v->ap1r, this_cpu()->nr_aprs);
+	return VGIC_NO_SIGNAL;
+}
+
+void vgic_end_loan(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	ich_write_vmcr(v->vmcr);
+	ich_write_apr(v->ap0r, v->ap1r, this_cpu()->nr_aprs);
+	v->hcr = v->hcr_on;
+	ich_write_hcr(v->hcr);
+}
+
+void vgic_refill(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	if (v->emptied || is_dirty(v))
+		(void)exchange_lrs(vcpu, false);
+	v->emptied = false;
+}
+
+u32 vgic_forwarded(const struct vcpu *vcpu)
+{
+	u32 left, found = 0;
+
+	for (left = vcpu->vgic->held; left; left &= left - 1)
+		if (vcpu->vgic->irq[__builtin_ctz(left)].active)
+			found |= left & -left;
+	return found;
+}
+
+void vgic_end_forwarded(struct vcpu *vcpu, u32 intid)
+{
+	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
+
+	spin_lock(&vcpu->vm->vgic->lock);
+	if (irq->held) {
+		irq->active = false;
+		irq->home = VGIC_NO_VCPU;
+		stop_forwarding(vcpu, intid, irq);
+		(void)vgic_changed(vcpu, intid, irq);
+	}
+	spin_unlock(&vcpu->vm->vgic->lock);
+}
+
+void vgic_unhold(struct vcpu *vcpu, u32 intid, bool level)
+{
+	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
+
+	if (!irq->held && irq->line == level)
+		return;
+	spin_lock(&vcpu->vm->vgic->lock);
+	vgic_fold(vcpu);
+	if (irq->held)
+		release_hw(vcpu, intid);
+	(void)set_level_locked(vcpu, intid, level);
+	spin_unlock(&vcpu->vm->vgic->lock);
+}
+
+/* ---- hooks, continued ---- */
 
 static void vgic_put(struct vcpu *vcpu)
 {
@@ -1144,13 +1315,22 @@ void vgic_reset(struct vm *vm)
 	}
 }
 
+/* 0 stands for the number that the Base System Architecture gives it. */
+static bool is_ppi(u64 intid)
+{
+	return intid >= VGIC_SGIS && intid < VGIC_PRIVATE;
+}
+
 int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, u64 count)
 {
 	u32 used = count ? (u32)MIN(count, (u64)vm->nr_vcpus) : vm->nr_vcpus;
-	int ret = check_placement(vm, dist.v, redist.v, nr_irqs, used);
+	u64 maintenance = nr_irqs >> 32 ? nr_irqs >> 32 : VGIC_PPI_MAINTENANCE;
 	struct vgic *vgic;
+	int ret;
 
 	spin_assert_held(&vm->lock);
+	nr_irqs &= GENMASK(31, 0);
+	ret = is_ppi(maintenance) ? check_placement(vm, dist.v, redist.v, nr_irqs, used) : -EINVAL;
 	if (ret)
 		return ret;
 	vgic = page_pool_alloc(&vm->pool);
@@ -1160,6 +1340,7 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, 
 	vgic->dist_base = dist.v;
 	append_region(vgic, redist.v, used);
 	vgic->nr_irqs = (u32)nr_irqs;
+	vgic->maintenance = (u32)maintenance;
 	ret = create_spis(vm, vgic);
 	if (!ret)
 		ret = create_cpus(vm, vgic);

@@ -26,7 +26,9 @@
 #define VGIC_REDIST_SIZE 0x20000
 
 #define VGIC_PPI_MAINTENANCE 25
+#define VGIC_PPI_EL2_PTIMER  26 /* a guest's that has an EL2, as the next but one */
 #define VGIC_PPI_VTIMER	     27
+#define VGIC_PPI_EL2_VTIMER  28
 #define VGIC_PPI_PTIMER	     30
 
 /* GICD_CTLR with one security state; also which groups are on, struct vgic.ctlr */
@@ -64,6 +66,7 @@ struct vgic_cpu {
 	bool dirty;	/* the next entry folds and fills; atomic */
 	bool leave;	/* the next entry is an exit: the host must wake other vCPUs. Owner's */
 	bool loaded;	/* the list registers are in the hardware */
+	bool emptied;	/* vgic_lend() has emptied the list registers, which are not filled yet */
 	bool asleep;	/* GICR_WAKER.ProcessorSleep. Awake at reset, as after a firmware's boot */
 	u32 folds;	/* how often list registers were folded; atomic */
 	u32 lr_used;	/* bitmap of list registers that hold an interrupt */
@@ -92,8 +95,9 @@ struct vgic {
 	u32 nr_regions; /* a redistributor in no region cannot be accessed */
 	struct vgic_region region[KEEL_REDIST_REGIONS];
 	u16 frame[VM_VCPUS_MAX]; /* by number of a redistributor: its vCPU's index */
-	u32 ctlr;		 /* GICD_CTLR_ENABLE_* */
-	u64 busy[1024 / 64];	 /* SPIs that are pending, active or in a list register, by INTID */
+	u32 maintenance;     /* the PPI of the virtual maintenance interrupt; of VMs with an EL2 */
+	u32 ctlr;	     /* GICD_CTLR_ENABLE_* */
+	u64 busy[1024 / 64]; /* SPIs that are pending, active or in a list register, by INTID */
 	struct vgic_irq *spi[VGIC_SPI_PAGES];
 };
 
@@ -125,7 +129,8 @@ u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus);
  * vgic_create() - KEEL_HC_VGIC_INIT (struct vm_call_ops.vgic_init)
  * @dist:    IPA of the distributor, 64 KiB, aligned to that
  * @redist:  IPA of redistributors, 128 KiB for each vCPU in ascending order, aligned to 64 KiB
- * @nr_irqs: 64..1024, a multiple of 32
+ * @nr_irqs: 64..1024, a multiple of 32; in bits 63 to 32 the PPI of the virtual maintenance
+ *           interrupt, 16..31, which VMs with an EL2 have; 0 for VGIC_PPI_MAINTENANCE
  * @count:   how many redistributors this region has; 0 for all
  *
  * vm->lock held; all vCPUs exist, and none runs.
@@ -197,6 +202,12 @@ struct vcpu *vgic_set_level(struct vcpu *vcpu, u32 intid, bool level);
  */
 void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level);
 
+/* The level that such an input has. */
+static inline bool vgic_level(const struct vcpu *vcpu, u32 intid)
+{
+	return vcpu->vgic->irq[intid].line;
+}
+
 /**
  * vgic_map_hw() - map a physical PPI to the guests' PPI of the same INTID
  * @level: reads the level of the physical input, for the loaded vCPU; called under vgic->lock
@@ -257,6 +268,47 @@ int vgic_write_sgi0r(struct vcpu *vcpu, u64 value);
  * than there are list registers. Any vCPU may deactivate an SPI.
  */
 void vgic_write_dir(struct vcpu *vcpu, u64 value);
+
+/* ---- the CPU's interface for a nested guest (hyp/nested/) ---- */
+
+/* What the VM's interrupts signal to a vCPU: an IRQ is of Group 1, an FIQ of Group 0. */
+enum vgic_signal { VGIC_NO_SIGNAL, VGIC_IRQ, VGIC_FIQ };
+
+/**
+ * vgic_lend() - before an entry in which list registers and ICH_VMCR_EL2 are the caller's
+ * @vcpu: loaded here, of a VM with a vGIC; the last step before the entry
+ *
+ * The list registers are empty then. An interrupt of the VM that comes from now on ends the guest's
+ * run, as does any that comes while its own interface is loaded: vgic_notify().
+ *
+ * Return: VGIC_NO_SIGNAL. Or what is signalled: nothing is lent, and the VM's interrupts are in
+ * list registers.
+ */
+enum vgic_signal vgic_lend(struct vcpu *vcpu);
+
+/*
+ * The end of it, first at the next exit: the VM's interface is in the hardware again, without an
+ * interrupt. The caller has written 0 to the list registers that it used.
+ */
+void vgic_end_loan(struct vcpu *vcpu);
+
+/* Before an entry in which the interface is the VM's: fill the list registers, if one is missing. */
+void vgic_refill(struct vcpu *vcpu);
+
+/* PPIs that are active and forwarded: a guest's EOI of a list register may end the physical one. */
+u32 vgic_forwarded(const struct vcpu *vcpu);
+/* Such a PPI has been ended in that way. */
+void vgic_end_forwarded(struct vcpu *vcpu, u32 intid);
+/* Deactivate an interrupt of the VM, whatever the guest's EOImode. INTIDs that are none: nothing */
+void vgic_deactivate(struct vcpu *vcpu, u32 intid);
+/* Whether what these functions did needs the host, which is to wake other vCPUs: no entry then. */
+static inline bool vgic_must_leave(const struct vcpu *vcpu)
+{
+	return vcpu->vgic->leave;
+}
+
+/* The opposite of vgic_hold(): from now on the level of the input is what vgic_set_timer() says. */
+void vgic_unhold(struct vcpu *vcpu, u32 intid, bool level);
 
 /* ---- inside vgic/; vgic->lock is held unless the comment says otherwise ---- */
 

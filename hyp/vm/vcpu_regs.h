@@ -54,7 +54,9 @@ enum vcpu_sysreg {
 	PIRE0_EL1 = VNCR(0x290),
 	PIR_EL1 = VNCR(0x2a0),
 	POR_EL1 = VNCR(0x2a8),
-	ICH_LR0_EL2 = VNCR(0x400), /* 16 of them */
+	ICH_LR0_EL2 = VNCR(0x400),   /* 16 of them */
+	ICH_AP0R0_EL2 = VNCR(0x480), /* 4 of each */
+	ICH_AP1R0_EL2 = VNCR(0x4a0),
 	ICH_HCR_EL2 = VNCR(0x4c0),
 	ICH_VMCR_EL2 = VNCR(0x4c8),
 

@@ -13,7 +13,7 @@
 #define KEEL_NOT_SUPPORTED (-1)
 
 /* ABI version: major in bits 31:16 (other majors do not understand each other), minor below. */
-#define KEEL_ABI_VERSION 0x00020001
+#define KEEL_ABI_VERSION 0x00020002
 
 /*
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
@@ -185,9 +185,10 @@
 
 /*
  * KEEL_HC_VGIC_INIT(x1 = handle, x2 = distributor's IPA, x3 = redistributors' IPA (128 KiB each, in
- * the order of the vCPUs), x4 = interrupts, 64..1024 in steps of 32, x5 = how many redistributors
- * there are at x3, 0 for all; for the others KEEL_HC_VGIC_REDIST) -> x0 = 0; -EBUSY once it is done
- * or a vCPU has run; -ENODEV without a GICv3 interface of the CPU; -E2BIG past the IPA size.
+ * the order of the vCPUs), x4 = interrupts, 64..1024 in steps of 32, and in bits 63 to 32 the PPI
+ * of the maintenance interrupt of VMs with an EL2, 0 for 25, x5 = how many redistributors there are
+ * at x3, 0 for all; for the others KEEL_HC_VGIC_REDIST) -> x0 = 0; -EBUSY once it is done or a vCPU
+ * has run; -ENODEV without a GICv3 interface of the CPU; -E2BIG past the IPA size.
  */
 #define KEEL_HC_VGIC_INIT 0xc600001c
 

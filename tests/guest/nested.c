@@ -36,7 +36,6 @@ void nested_cpacr(void), nested_mpidr(void), nested_currentel(void), nested_sp(v
 void nested_write_all(void), nested_el2_register(void), nested_el12_register(void);
 void nested_at_eret(void);
 extern char nested_vectors[];
-u64 el1_enter(u64 pc, u64 x0, u64 *sp, u64 spsr);
 void illegal_eret(u64 spsr);
 
 #define SCTLR_EL12	S3_5_C1_C0_0
@@ -69,6 +68,8 @@ void illegal_eret(u64 spsr);
 #define ICH_ELRSR_EL2	S3_4_C12_C11_5
 #define ICH_VMCR_EL2	S3_4_C12_C11_7
 #define ICH_LR0_EL2	S3_4_C12_C12_0
+#define ICH_AP0R0_EL2	S3_4_C12_C8_0
+#define ICH_AP1R0_EL2	S3_4_C12_C9_0
 #define CNTHV_CTL_EL2	S3_4_C14_C3_1
 #define CNTHV_CVAL_EL2	S3_4_C14_C3_2
 
@@ -146,6 +147,8 @@ static void check_registers(void)
 	KEEPS(CNTHV_CVAL_EL2, ~0UL);
 	KEEPS(ICH_LR0_EL2, ~0UL);
 	KEEPS(ICH_VMCR_EL2, ~0UL);
+	KEEPS(ICH_AP0R0_EL2, 0xffffffffUL);
+	KEEPS(ICH_AP1R0_EL2, 0xffffffffUL);
 	check_round("EL2's other registers, and EL1's by their names at EL2");
 	check("HACR_EL2", read_sysreg(hacr_el2), 0);
 	check("ACTLR_EL2", read_sysreg(actlr_el2), 0);

@@ -9,7 +9,7 @@ from hosts import host_config
 from vms import ERROR, OFF, Guest
 
 NESTED = "quiet keel.console=keep keel.nested=1"
-PAYLOADS = [("nested", 1), ("shadow", 2), ("timers", 2), ("smp", 2), ("gic", 2)]
+PAYLOADS = [("nested", 1), ("shadow", 2), ("nested_gic", 1), ("timers", 2), ("smp", 2), ("gic", 2)]
 
 
 def nested_host(hosts, e2h, variant="release"):

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <lib/esr.h>
 #include <nested/nested_regs.h>
@@ -188,7 +189,8 @@ static void classes(void **state)
 static void hcr_is_merged_by_an_allow_list(void **state)
 {
 	static const u8 allowed[] = { 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 30 };
-	static const u8 refused[] = { 3, 4, 5, 6, 7, 8, 12 };
+	/* IMO without FMO, and the reverse; VI, VF and VSE without their IMO, FMO and AMO */
+	static const u8 refused[] = { 3, 4, 12 };
 	u64 all = 0, no = 0;
 	unsigned int i;
 
@@ -196,11 +198,55 @@ static void hcr_is_merged_by_an_allow_list(void **state)
 		all |= 1ULL << allowed[i];
 	for (i = 0; i < ARRAY_SIZE(refused); i++)
 		no |= 1ULL << refused[i];
-	assert_int_equal(nested_hcr_for_el1(~0ULL), all);
+	assert_int_equal(nested_hcr_for_el1(~0ULL), all | 0x1c0);
 	for (i = 0; i < 64; i++) {
 		assert_int_equal(nested_hcr_for_el1(1ULL << i), all & 1ULL << i);
 		assert_int_equal(nested_hcr_refused(1ULL << i), no >> i & 1);
 	}
+	assert_false(nested_hcr_refused(HCR_IMO | HCR_FMO));
+	assert_int_equal(nested_hcr_for_el1(HCR_IMO | 0x1c0), HCR_VI);
+	assert_int_equal(nested_hcr_for_el1(HCR_FMO | 0x1c0), HCR_VF);
+	assert_int_equal(nested_hcr_for_el1(HCR_AMO | 0x1c0), HCR_VSE);
+	assert_true(nested_hcr_has_vse(HCR_AMO | HCR_VSE));
+	assert_false(nested_hcr_has_vse(HCR_AMO) || nested_hcr_has_vse(HCR_VSE));
+}
+
+/* ICH_HCR_EL2 (IHI 0069, 12.4.3), and the SGI registers by HCR_EL2.IMO or FMO. */
+static void gic_registers_trap_by_groups(void **state)
+{
+	static const struct {
+		u32 first, last;
+		u64 bits;
+	} gic[] = {
+		{ SYSREG_ENC(3, 0, 4, 6, 0), SYSREG_ENC(3, 0, 4, 6, 0), 1 << 10 }, /* PMR */
+		{ SYSREG_ENC(3, 0, 12, 8, 0), SYSREG_ENC(3, 0, 12, 8, 7), 1 << 11 },
+		{ SYSREG_ENC(3, 0, 12, 9, 0), SYSREG_ENC(3, 0, 12, 9, 3), 1 << 12 },
+		{ SYSREG_ENC(3, 0, 12, 11, 1), SYSREG_ENC(3, 0, 12, 11, 1), 1 << 10 | 1 << 14 },
+		{ SYSREG_ENC(3, 0, 12, 11, 3), SYSREG_ENC(3, 0, 12, 11, 3), 1 << 10 }, /* RPR */
+		{ SYSREG_ENC(3, 0, 12, 11, 5), SYSREG_ENC(3, 0, 12, 11, 7), 1 << 10 }, /* SGIs */
+		{ SYSREG_ENC(3, 0, 12, 12, 0), SYSREG_ENC(3, 0, 12, 12, 3), 1 << 12 },
+		{ SYSREG_ENC(3, 0, 12, 12, 4), SYSREG_ENC(3, 0, 12, 12, 4), 1 << 10 }, /* CTLR */
+		{ SYSREG_ENC(3, 0, 12, 12, 6), SYSREG_ENC(3, 0, 12, 12, 6), 1 << 11 },
+		{ SYSREG_ENC(3, 0, 12, 12, 7), SYSREG_ENC(3, 0, 12, 12, 7), 1 << 12 },
+	};
+	struct nested_controls c = open_controls;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(gic); i++)
+		for (u32 at = gic[i].first; at <= gic[i].last; at += SYSREG_ENC(0, 0, 0, 0, 1))
+			for (unsigned int bit = 0; bit < 32; bit++) {
+				c.ich = 1ULL << bit;
+				assert_int_equal(traps(&c, at, true), gic[i].bits >> bit & 1);
+				assert_int_equal(traps(&c, at, false), gic[i].bits >> bit & 1);
+			}
+	c.ich = 0;
+	assert_false(traps(&c, REG_NUM(ICC_SGI1R_EL1), false));
+	c.hcr = HCR_IMO;
+	assert_true(traps(&c, REG_NUM(ICC_SGI1R_EL1), false));
+	assert_true(traps(&c, REG_NUM(ICC_SGI0R_EL1), false));
+	c.hcr = HCR_FMO;
+	assert_true(traps(&c, REG_NUM(ICC_ASGI1R_EL1), false));
+	assert_false(traps(&c, REG_NUM(ICC_DIR_EL1), false));
 }
 
 int main(void)
@@ -211,6 +257,7 @@ int main(void)
 		cmocka_unit_test(other_controls),
 		cmocka_unit_test(classes),
 		cmocka_unit_test(hcr_is_merged_by_an_allow_list),
+		cmocka_unit_test(gic_registers_trap_by_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,6 @@
 
 #include <arch/at.h>
 #include <arch/barrier.h>
-#include <arch/ich.h>
 #include <arch/percpu.h>
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
@@ -25,6 +24,7 @@
 #include <nested/nested.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_tlbi.h>
+#include <nested/nested_vgic.h>
 #include <nested/shadow.h>
 #include <nested/shadow_fault.h>
 #include <timer/timer.h>
@@ -51,6 +51,7 @@ static struct vm_cpu vm_cpu;
 static struct vm vm;
 static struct vcpu vcpu;
 static struct nested_vcpu nested __aligned(4096);
+static struct vgic_cpu vgic_cpu;
 static struct keel_run page;
 static struct cpu_features features;
 static const struct exit_stage *stage;
@@ -198,14 +199,88 @@ void tlbi_vmalle1is(void)
 	flushes++;
 }
 
-u64 ich_read_vtr(void)
+bool switch_serror_waits(struct vcpu *v)
 {
-	return 3;
+	return v->serror_pending;
+}
+
+/* The virtual CPU interface: test_nested_vgic has the real one. */
+static enum vgic_signal signal;
+static unsigned int entered, left, refills;
+static bool maintenance, possible;
+
+void nested_vgic_init(void)
+{
+}
+
+bool nested_vgic_possible(void)
+{
+	return possible;
+}
+
+enum vgic_signal nested_vgic_lend(struct vcpu *v)
+{
+	v->nested->lent = signal == VGIC_NO_SIGNAL;
+	return signal;
+}
+
+void nested_vgic_enter(struct vcpu *v)
+{
+	entered++;
+}
+
+bool nested_vgic_leave(struct vcpu *v)
+{
+	left += v->nested->lent;
+	v->nested->lent = false;
+	return maintenance;
+}
+
+void nested_vgic_settle(struct vcpu *v)
+{
+}
+
+static bool nested_wakes;
+
+bool nested_vgic_wakes(const struct vcpu *v)
+{
+	return nested_wakes;
+}
+
+bool nested_vgic_access(struct vcpu *v, u32 encoding, bool read, u64 *value)
+{
+	if (encoding != REG_NUM(ICH_VTR_EL2))
+		return false;
+	*value = 3;
+	return read;
+}
+
+void nested_vgic_reset(struct vcpu *v)
+{
+}
+
+void vgic_refill(struct vcpu *v)
+{
+	refills++;
 }
 
 void vgic_set_timer(struct vcpu *v, u32 intid, bool level)
 {
-	levels[intid] = level;
+	levels[intid] = v->vgic->irq[intid].line = level;
+}
+
+static unsigned int held;
+
+bool vgic_hold(struct vcpu *v, u32 intid)
+{
+	held |= 1U << intid;
+	return true;
+}
+
+void vgic_unhold(struct vcpu *v, u32 intid, bool level)
+{
+	held &= ~(1U << intid);
+	vgic_set_timer(v, intid, level);
 }
 
 bool vgic_wakes(struct vcpu *v, u32 intid)
@@ -284,7 +359,7 @@ static int start(void **state)
 {
 	static const char *const zero[] = { "cntvoff_el2", "vmpidr_el2",   "cptr_el2",
 					    "cnthctl_el2", "cntv_ctl_el0", "cntv_cval_el0",
-					    "par_el1",	   VNCR_REG };
+					    "par_el1",	   "s3_4_c5_c2_3", VNCR_REG };
 	size_t i;
 
 	fake_sysreg_reset();
@@ -307,10 +382,17 @@ static int start(void **state)
 	vm.vgic = (struct vgic *)&vm;
 	vm.shadows = &shadows;
 	shadows.plain_el1 = false;
-	vcpu = (struct vcpu){
-		.vm = &vm, .s2 = &vm.s2, .nested = &nested, .mpidr = 0x80000001, .run = &page
-	};
-	flushes = undefs = shadow_faults = 0;
+	vgic_cpu = (struct vgic_cpu){ .leave = false };
+	vcpu = (struct vcpu){ .vm = &vm,
+			      .s2 = &vm.s2,
+			      .nested = &nested,
+			      .mpidr = 0x80000001,
+			      .run = &page,
+			      .vgic = &vgic_cpu };
+	flushes = undefs = shadow_faults = entered = left = refills = held = 0;
+	signal = VGIC_NO_SIGNAL;
+	maintenance = nested_wakes = false;
+	possible = true;
 	features.reg[ID_REG_MMFR2] = 2ULL << 24; /* NV2 */
 	features.reg[ID_REG_MMFR0] = 1ULL << 60; /* ECV */
 	features.reg[ID_REG_PFR0] = 1ULL << 24;	 /* GIC */
@@ -419,9 +501,105 @@ static void el1_is_not_entered_with_what_is_missing(void **state)
 	assert_int_equal(vcpu.regs.pstate, EL1H);
 	vcpu.regs.pstate = EL2H; /* EL2 itself may have it */
 	assert_int_equal(enter(), VCPU_RESUME);
+	vcpu.regs.pstate = EL1H; /* only one kind of interrupts to EL2 */
+	nested.page[HCR_EL2] = HCR_IMO;
+	assert_int_equal(enter(), KEEL_EXIT_FAIL);
 	vm_cpu.traps.has_nested = false;
 	vcpu.regs.pstate = EL2H;
 	assert_int_equal(enter(), KEEL_EXIT_FAIL);
+	vm_cpu.traps.has_nested = true;
+	possible = false;
+	assert_int_equal(enter(), KEEL_EXIT_FAIL);
+}
+
+#define TO_EL2 (HCR_IMO | HCR_FMO | HCR_AMO)
+
+/* In EL1 with @hcr; at EL2's vectors otherwise. */
+static bool enters_el1(u64 hcr)
+{
+	vcpu.regs.pstate = EL1H;
+	vcpu.regs.pc = 0x8000;
+	nested.page[HCR_EL2] = hcr;
+	nested_write_live(&vcpu, NESTED_VBAR_EL2, 0x40000);
+	assert_int_equal(enter(), VCPU_RESUME);
+	return nested.context == NESTED_EL1;
+}
+
+static void interrupts_of_the_vm_are_el2s_if_it_says_so(void **state)
+{
+	assert_true(enters_el1(TO_EL2));
+	assert_int_equal(entered, 1);
+	maintenance = true;
+	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_RESUME);
+	maintenance = false;
+	assert_int_equal(left, 1);
+	signal = VGIC_IRQ;
+	assert_false(enters_el1(TO_EL2));
+	assert_int_equal(vcpu.regs.pc, 0x40480);
+	assert_int_equal(vcpu.regs.pstate & 0x3df, EL1H);
+	assert_int_equal(refills, 1);
+	assert_int_equal(leave(ESR_HVC), VCPU_RESUME);
+	signal = VGIC_FIQ;
+	assert_false(enters_el1(TO_EL2));
+	assert_int_equal(vcpu.regs.pc, 0x40500);
+	assert_int_equal(leave(ESR_HVC), VCPU_RESUME);
+	assert_true(enters_el1(0)); /* EL1's */
+	assert_int_equal(entered, 1);
+	assert_int_equal(refills, 3);
+	assert_int_equal(left, 1);
+}
+
+static void an_serror_of_the_vm_is_el2s_if_it_says_so(void **state)
+{
+	vcpu.serror_pending = true;
+	assert_true(enters_el1(0));
+	assert_true(vcpu.serror_pending);
+	(void)leave(ESR_HVC);
+	assert_false(enters_el1(TO_EL2));
+	assert_int_equal(vcpu.regs.pc, 0x40580);
+	assert_false(vcpu.serror_pending);
+	assert_int_equal(file[ESR_EL1], ESR_SERROR_IDS);
+}
+
+static void virtual_interrupts_are_there_while_the_physical_ones_are_el2s(void **state)
+{
+	vm_cpu.traps.has_ras = true;
+	assert_true(enters_el1(HCR_VI | HCR_VF | HCR_VSE));
+	assert_int_equal(more_hcr, 0);
+	(void)leave(ESR_HVC);
+	assert_true(enters_el1(TO_EL2 | HCR_VI | HCR_VF | HCR_VSE));
+	assert_int_equal(more_hcr, HCR_VI | HCR_VF | HCR_VSE);
+	assert_int_equal(fake_sysreg_get("s3_4_c5_c2_3"), ESR_SERROR_IDS);
+	(void)leave(ESR_HVC);
+	assert_true(nested.page[HCR_EL2] & HCR_VSE);
+	assert_true(enters_el1(TO_EL2 | HCR_VSE));
+	fake_sysreg_set("hcr_el2", OWN_HCR); /* the CPU clears it */
+	(void)leave(ESR_HVC);
+	assert_false(nested.page[HCR_EL2] & HCR_VSE);
+}
+
+static void it_is_not_entered_if_the_host_is_needed(void **state)
+{
+	vgic_cpu.leave = true;
+	vcpu.regs.pstate = EL1H;
+	nested.page[HCR_EL2] = TO_EL2;
+	assert_int_equal(enter(), KEEL_EXIT_IRQ);
+	assert_false(nested.lent);
+	assert_int_equal(entered + refills, 0);
+	vgic_cpu.leave = false;
+	vcpu.run_failed = true;
+	assert_int_equal(enter(), KEEL_EXIT_IRQ);
+	assert_int_equal(entered + refills, 0);
+}
+
+static void a_nested_guests_own_interrupt_ends_its_wfi(void **state)
+{
+	assert_true(enters_el1(TO_EL2));
+	(void)leave(0x01ULL << 26);
+	page.wfi.deadline = ~0ULL;
+	assert_int_equal(stage->handled(&vcpu, vcpu_to_host(KEEL_EXIT_WFI)), KEEL_EXIT_WFI);
+	nested_wakes = true;
+	assert_int_equal(stage->handled(&vcpu, vcpu_to_host(KEEL_EXIT_WFI)), VCPU_RESUME);
 }
 
 /* Each has a VMID of its own, so that a change invalidates nothing. */
@@ -479,7 +657,7 @@ static void a_table_that_the_host_has_not_is_an_abort_at_el2(void **state)
 /* Whatever is in the page, and wherever an ERET goes. */
 static void the_hardware_gets_no_more_than_is_allowed(void **state)
 {
-	const u64 allowed = 0x57ff6000ULL & ~BIT(15) & ~BIT(27);
+	const u64 allowed = (0x57ff6000ULL & ~BIT(15) & ~BIT(27)) | HCR_VI | HCR_VF | HCR_VSE;
 	u64 seed = 99;
 	unsigned int i, entries = 0;
 
@@ -487,7 +665,7 @@ static void the_hardware_gets_no_more_than_is_allowed(void **state)
 		u64 mode;
 
 		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-		nested.page[HCR_EL2] = seed >> 7 & ~(seed & 1 ? 0x11f9ULL : 0);
+		nested.page[HCR_EL2] = seed >> 7 & ~(seed & 1 ? 0x1019ULL : 0);
 		file[SPSR_EL1] = seed >> 20;
 		vcpu.regs.pstate = nested.context == NESTED_EL2 ? EL1H : vcpu.regs.pstate;
 		if (nested.context == NESTED_EL2)
@@ -603,6 +781,50 @@ static void timers_of_el2_set_levels_and_the_alarm(void **state)
 	assert_int_equal(vcpu.regs.pstate, EL2H);
 }
 
+/* The page has it while EL2 runs; both offsets count; its level is the VM's PPI 27. */
+static void el1s_virtual_timer_fires_while_el2_runs(void **state)
+{
+	nested.page[CNTVOFF_EL2] = 200; /* and 500 of the VM: 300 now */
+	(void)enter();
+	vcpu.regs.x[1] = 1300;
+	(void)leave(sys64(SYSREG_ENC(3, 5, 14, 3, 2), false, 1)); /* CNTV_CVAL_EL02 */
+	vcpu.regs.x[1] = 1;
+	(void)leave(sys64(SYSREG_ENC(3, 5, 14, 3, 1), false, 1));
+	assert_int_equal(alarm_at, 2000);
+	assert_false(levels[27]);
+	page.wfi.deadline = ~0ULL;
+	(void)stage->handled(&vcpu, vcpu_to_host(KEEL_EXIT_WFI));
+	assert_int_equal(page.wfi.deadline, 2000);
+	fake_sysreg_set("cntpct_el0", 2000);
+	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_RESUME);
+	assert_true(levels[27]);
+	/* EL1 takes it over, and gives it back */
+	file[SPSR_EL1] = EL1H;
+	(void)enter();
+	assert_int_equal(leave(ESR_ERET), VCPU_RESUME);
+	(void)enter();
+	assert_int_equal(held, 1U << 27);
+	assert_int_equal(fake_sysreg_get("cntv_cval_el0"), 1300);
+	fake_sysreg_set("cntv_cval_el0", 1301);
+	assert_int_equal(leave(ESR_HVC), VCPU_RESUME);
+	(void)enter();
+	assert_int_equal(held, 0);
+	assert_false(levels[27]);
+	(void)leave(ESR_HVC);
+	assert_int_equal(alarm_at, 2001);
+	/* a sum of count and offset wraps: it is as far away as it is */
+	nested.page[CNTVOFF_EL2] = -10000ULL;
+	nested.page[CNTV_CVAL_EL0] = 11600;
+	(void)leave(ESR_HVC);
+	assert_int_equal(alarm_at, 2100);
+	nested.page[CNTVOFF_EL2] = 0; /* beyond the physical count's range: never */
+	nested.page[CNTV_CVAL_EL0] = ~0ULL;
+	(void)leave(ESR_HVC);
+	assert_int_equal(alarm_at, 0);
+	device->cpu_on(&vcpu);
+	assert_false(levels[27]);
+}
+
 static void exceptions_of_others_making_go_to_the_right_level(void **state)
 {
 	vcpu.regs.pstate = EL2H;
@@ -626,10 +848,17 @@ int main(void)
 		cmocka_unit_test_setup(el1_is_not_entered_with_what_is_missing, start),
 		cmocka_unit_test_setup(a_nested_guest_runs_in_its_shadow, start),
 		cmocka_unit_test_setup(a_table_that_the_host_has_not_is_an_abort_at_el2, start),
+		cmocka_unit_test_setup(interrupts_of_the_vm_are_el2s_if_it_says_so, start),
+		cmocka_unit_test_setup(an_serror_of_the_vm_is_el2s_if_it_says_so, start),
+		cmocka_unit_test_setup(
+			virtual_interrupts_are_there_while_the_physical_ones_are_el2s, start),
+		cmocka_unit_test_setup(it_is_not_entered_if_the_host_is_needed, start),
+		cmocka_unit_test_setup(a_nested_guests_own_interrupt_ends_its_wfi, start),
 		cmocka_unit_test_setup(the_hardware_gets_no_more_than_is_allowed, start),
 		cmocka_unit_test_setup(fp_traps_at_el1_as_the_hypervisor_says, start),
 		cmocka_unit_test_setup(registers_and_instructions_of_el2, start),
 		cmocka_unit_test_setup(timers_of_el2_set_levels_and_the_alarm, start),
+		cmocka_unit_test_setup(el1s_virtual_timer_fires_while_el2_runs, start),
 		cmocka_unit_test_setup(exceptions_of_others_making_go_to_the_right_level, start),
 	};
 

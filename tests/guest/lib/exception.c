@@ -68,12 +68,25 @@ static void handle_el0(struct frame *frame)
 	el0_leave(cpu->el0_sp, cpu->esr);
 }
 
+/* By an interrupt that the level above takes. */
+static void handle_interrupted(u64 vector, struct frame *frame)
+{
+	struct cpu *cpu = this_cpu();
+
+	cpu->elr = frame->elr;
+	cpu->spsr = frame->spsr;
+	el0_x0 = frame->x[0];
+	el0_leave(cpu->el0_sp, vector == LOWER_64 + IRQ ? ENDED_BY_IRQ : ENDED_BY_FIQ);
+}
+
 void handle_exception(u64 vector, struct frame *frame)
 {
 	if (vector == CURRENT_SPX + SYNC)
 		handle_sync(vector, frame);
 	else if (vector == LOWER_64 + SYNC && this_cpu()->el0_sp)
 		handle_el0(frame);
+	else if ((vector == LOWER_64 + IRQ || vector == LOWER_64 + FIQ) && this_cpu()->el0_sp)
+		handle_interrupted(vector, frame);
 	else if ((vector == CURRENT_SPX + IRQ || vector == CURRENT_SPX + FIQ) && irq_handler)
 		irq_handler(frame, vector == CURRENT_SPX + FIQ);
 	else

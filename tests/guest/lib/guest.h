@@ -147,6 +147,12 @@ extern u64 el0_x0;
 u64 el0_enter(u64 pc, u64 x0, u64 *sp);
 void el0_leave(u64 sp, u64 result);
 
+/* The same at EL2 for EL1: HCR_EL2 is the caller's, @sp is this_cpu()->el0_sp, 0 again afterwards. */
+u64 el1_enter(u64 pc, u64 x0, u64 *sp, u64 spsr);
+/* What both return if an interrupt has been the end, which the caller's level takes. */
+#define ENDED_BY_IRQ (NO_EXCEPTION - 1)
+#define ENDED_BY_FIQ (NO_EXCEPTION - 2)
+
 struct entry_state {
 	u64 x0, x1, x2, x3, sctlr, daif, currentel, spsel;
 };

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The GIC of a guest hypervisor. See nested_vgic.h. */
+#include <arch/ich.h>
+#include <arch/percpu.h>
+#include <arch/reg_bits.h>
+#include <arch/regs.h>
+#include <cpu/percpu.h>
+#include <nested/nested_lr.h>
+#include <nested/nested_regs.h>
+#include <nested/nested_vgic.h>
+
+/* ICC_SRE_EL2: Enable, DIB, DFB, SRE are RAO/WI */
+#define ICC_SRE_EL2_VALUE 0xf
+/* ICH_VTR_EL2: what guests are told of it, and nV4 */
+#define VTR_TOLD (GENMASK(31, 23) | BIT(21) | VTR_TDS | VTR_LRS)
+#define VTR_NV4	 BIT(20)
+#define VTR_TDS	 BIT(19)
+#define VTR_LRS	 GENMASK(4, 0)
+/* ICH_VMCR_EL2: VENG0, VENG1, VAckCtl, VFIQEn, VCBPR, VEOIM, VBPR1, VBPR0, VPMR */
+#define VMCR_BITS (GENMASK(31, 18) | BIT(9) | GENMASK(4, 0))
+/* ICH_AP<n>R<m>_EL2: one bit for each level of 32 */
+#define APR_BITS GENMASK(31, 0)
+
+/* Constant from nested_vgic_init() on. */
+static u64 vtr_told;
+static unsigned int nr_lrs;
+
+void nested_vgic_init(void)
+{
+	vtr_told = (ich_read_vtr() & VTR_TOLD) | VTR_NV4;
+	nr_lrs = MIN((unsigned int)FIELD_GET(VTR_LRS, vtr_told) + 1, (unsigned int)ICH_LR_MAX);
+}
+
+/* Numbers of priority bits are equal on all CPUs that have guests: vgic_cpu_online(). */
+bool nested_vgic_possible(void)
+{
+	const struct percpu *cpu = this_cpu();
+
+	return cpu->nr_lrs >= nr_lrs && (cpu->has_tdir || !(vtr_told & VTR_TDS));
+}
+
+/* ---- the maintenance interrupt ---- */
+
+static u64 misr_of(const u64 *page)
+{
+	return nested_lrs_misr(&page[ICH_LR0_EL2], nr_lrs, page[ICH_HCR_EL2], page[ICH_VMCR_EL2]);
+}
+
+static void tell_maintenance(struct vcpu *vcpu)
+{
+	const u64 *page = vcpu->nested->page;
+
+	vgic_set_timer(vcpu, vcpu->vm->vgic->maintenance,
+		       (page[ICH_HCR_EL2] & ICH_HCR_EN) && misr_of(page));
+}
+
+/* ---- in ---- */
+
+static void write_lrs(const struct nested_lrs *lrs)
+{
+	u32 left;
+
+	for (left = lrs->used; left; left &= left - 1)
+		ich_write_lr((unsigned int)__builtin_ctz(left), lrs->lr[__builtin_ctz(left)]);
+}
+
+static void write_aprs(const u64 *page)
+{
+	u64 ap0r[4], ap1r[4];
+	unsigned int n;
+
+	for (n = 0; n < 4; n++) {
+		ap0r[n] = page[ICH_AP0R0_EL2 + n] & APR_BITS;
+		ap1r[n] = page[ICH_AP1R0_EL2 + n] & APR_BITS;
+	}
+	ich_write_apr(ap0r, ap1r, this_cpu()->nr_aprs);
+}
+
+enum vgic_signal nested_vgic_lend(struct vcpu *vcpu)
+{
+	enum vgic_signal signal = vgic_lend(vcpu);
+
+	vcpu->nested->lent = signal == VGIC_NO_SIGNAL;
+	return signal;
+}
+
+void nested_vgic_enter(struct vcpu *vcpu)
+{
+	struct nested_vcpu *nested = vcpu->nested;
+	const u64 *page = nested->page;
+
+	nested_lrs_translate(&page[ICH_LR0_EL2], nr_lrs, vgic_forwarded(vcpu), &nested->lrs);
+	write_lrs(&nested->lrs);
+	write_aprs(page);
+	ich_write_vmcr(page[ICH_VMCR_EL2] & VMCR_BITS);
+	ich_write_hcr(nested_lrs_hcr(page[ICH_HCR_EL2], misr_of(page)));
+}
+
+/* ---- out ---- */
+
+/* What the nested guest has ended of the VM's interrupts: now, or in nested_vgic_settle(). */
+static void end_interrupt(struct vcpu *vcpu, unsigned int n, u64 lr)
+{
+	struct nested_lrs *lrs = &vcpu->nested->lrs;
+
+	if (lrs->forwarded & BIT(n))
+		vgic_end_forwarded(vcpu, nested_lr_pintid(lr));
+	else if (lrs->resolved & BIT(n))
+		lrs->ended |= (u32)BIT(n);
+}
+
+static void read_lrs(struct vcpu *vcpu, u64 values[ICH_LR_MAX])
+{
+	u32 left;
+
+	for (left = vcpu->nested->lrs.used; left; left &= left - 1) {
+		unsigned int n = (unsigned int)__builtin_ctz(left);
+
+		values[n] = ich_read_lr(n);
+		ich_write_lr(n, 0);
+	}
+}
+
+static void merge_lrs(struct vcpu *vcpu, const u64 values[ICH_LR_MAX])
+{
+	u64 *lrs = &vcpu->nested->page[ICH_LR0_EL2];
+	u32 left;
+
+	for (left = vcpu->nested->lrs.used; left; left &= left - 1) {
+		unsigned int n = (unsigned int)__builtin_ctz(left);
+
+		if (nested_lr_ended(lrs[n], values[n]))
+			end_interrupt(vcpu, n, lrs[n]);
+		lrs[n] = nested_lr_merge(lrs[n], values[n]);
+	}
+}
+
+static void read_aprs(u64 *page)
+{
+	ich_read_apr(&page[ICH_AP0R0_EL2], &page[ICH_AP1R0_EL2], this_cpu()->nr_aprs);
+}
+
+static bool take_back(struct vcpu *vcpu)
+{
+	struct nested_vcpu *nested = vcpu->nested;
+	u64 values[ICH_LR_MAX], misr = ich_read_misr(), *hcr = &nested->page[ICH_HCR_EL2];
+
+	read_lrs(vcpu, values);
+	nested->page[ICH_VMCR_EL2] = ich_read_vmcr();
+	read_aprs(nested->page);
+	*hcr = (*hcr & ~ICH_HCR_EOICOUNT) | (ich_read_hcr() & ICH_HCR_EOICOUNT);
+	vgic_end_loan(vcpu);
+	nested->lent = false;
+	merge_lrs(vcpu, values);
+	return misr;
+}
+
+bool nested_vgic_leave(struct vcpu *vcpu)
+{
+	bool maintenance = false;
+
+	if (!vcpu->vm->vgic)
+		return false;
+	if (vcpu->nested->lent)
+		maintenance = take_back(vcpu);
+	tell_maintenance(vcpu);
+	return maintenance;
+}
+
+void nested_vgic_settle(struct vcpu *vcpu)
+{
+	u32 left = vcpu->nested->lrs.ended;
+
+	vcpu->nested->lrs.ended = 0;
+	for (; left; left &= left - 1)
+		vgic_deactivate(
+			vcpu,
+			nested_lr_pintid(vcpu->nested->page[ICH_LR0_EL2 + __builtin_ctz(left)]));
+}
+
+bool nested_vgic_wakes(const struct vcpu *vcpu)
+{
+	const u64 *page = vcpu->nested->page;
+	u64 hcr = nested_hcr(vcpu);
+
+	if (((hcr & HCR_IMO) && (hcr & HCR_VI)) || ((hcr & HCR_FMO) && (hcr & HCR_VF)))
+		return true;
+	return nested_vgic_virtual(vcpu, hcr) &&
+	       nested_lrs_wake(&page[ICH_LR0_EL2], nr_lrs, page[ICH_HCR_EL2], page[ICH_VMCR_EL2]);
+}
+
+/* ---- registers ---- */
+
+static bool read_computed(const u64 *page, u32 encoding, u64 *value)
+{
+	switch (encoding) {
+	case REG_NUM(ICH_VTR_EL2):
+		*value = vtr_told;
+		return true;
+	case REG_NUM(ICH_ELRSR_EL2):
+		*value = nested_lrs_empty(&page[ICH_LR0_EL2], nr_lrs);
+		return true;
+	case REG_NUM(ICH_EISR_EL2):
+		*value = nested_lrs_ended(&page[ICH_LR0_EL2], nr_lrs);
+		return true;
+	case REG_NUM(ICH_MISR_EL2):
+		*value = misr_of(page);
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool nested_vgic_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value)
+{
+	if (!vcpu->vm->vgic)
+		return false;
+	if (encoding == REG_NUM(ICC_SRE_EL2)) {
+		*value = ICC_SRE_EL2_VALUE;
+		return true;
+	}
+	return read && read_computed(vcpu->nested->page, encoding, value);
+}
+
+void nested_vgic_reset(struct vcpu *vcpu)
+{
+	vcpu->nested->lent = false;
+	if (vcpu->vm->vgic)
+		tell_maintenance(vcpu);
+}
