@@ -26,6 +26,15 @@ DEFINE_TLBI_XT(ripas2e1is, "sys #4, c8, c0, #2") /* RIPAS2E1IS, FEAT_TLBIRANGE *
 DEFINE_TLBI(vmalle1is, "vmalle1is")
 DEFINE_TLBI(vmalle1, "vmalle1")
 DEFINE_TLBI(vmalls12e1is, "vmalls12e1is")
+DEFINE_TLBI_XT(vae1is, "tlbi vae1is")
+DEFINE_TLBI_XT(aside1is, "tlbi aside1is")
+DEFINE_TLBI_XT(vaae1is, "tlbi vaae1is")
+DEFINE_TLBI_XT(vale1is, "tlbi vale1is")
+DEFINE_TLBI_XT(vaale1is, "tlbi vaale1is")
+DEFINE_TLBI_XT(rvae1is, "sys #0, c8, c2, #1")	/* RVAE1IS, FEAT_TLBIRANGE */
+DEFINE_TLBI_XT(rvaae1is, "sys #0, c8, c2, #3")	/* RVAAE1IS */
+DEFINE_TLBI_XT(rvale1is, "sys #0, c8, c2, #5")	/* RVALE1IS */
+DEFINE_TLBI_XT(rvaale1is, "sys #0, c8, c2, #7") /* RVAALE1IS */
 DEFINE_TLBI(alle1is, "alle1is")
 DEFINE_TLBI(alle1, "alle1")
 DEFINE_TLBI_XT(vae2is, "tlbi vae2is")

@@ -2,7 +2,7 @@
 /*
  * TLBIs of a guest hypervisor, at its EL2 (ARM DDI 0487, C5.5, D8.17).
  *
- *	EL2's own, and EL1's while HCR_EL2.TGE is 1    the VM's own VMID: EL2 runs under that
+ *	EL2's own, and EL1's while HCR_EL2.TGE is 1    the same, under the VM's own VMID
  *	EL1's while it is 0                            stage 1 of the shadows of VTTBR_EL2.VMID
  *	VMALLS12E1, IPAS2E1, RIPAS2E1                  entries of these shadows
  *	ALLE1                                          all shadows
@@ -208,12 +208,37 @@ static void act_on_shadows(struct vcpu *vcpu, enum tlbi_kind kind, u64 xt)
 
 /* ---- the instruction ---- */
 
-/* Loaded, so VTTBR_EL2 has the VM's own VMID. */
-static void invalidate_own(void)
+/*
+ * The instruction of EL1's regime that does for EL2's what @encoding names, by op2: op1 0 and 4 have
+ * the same op2 for the same operand. NULL: by no operand, or for ASIDs that EL2's has not.
+ */
+static void (*stage1_tlbi(u32 encoding))(u64 xt)
+{
+	static void (*const by_op2[8])(u64 xt) = {
+		[1] = tlbi_vae1is,  [2] = tlbi_aside1is, [3] = tlbi_vaae1is,
+		[5] = tlbi_vale1is, [7] = tlbi_vaale1is,
+	};
+	static void (*const range_by_op2[8])(u64 xt) = {
+		[1] = tlbi_rvae1is,
+		[3] = tlbi_rvaae1is,
+		[5] = tlbi_rvale1is,
+		[7] = tlbi_rvaale1is,
+	};
+	unsigned int crm = (unsigned int)FIELD_GET(ENC_CRM, encoding);
+	bool range = crm == 2 || crm == 5 || crm == 6;
+
+	return (range ? range_by_op2 : by_op2)[FIELD_GET(ENC_OP2, encoding)];
+}
+
+/* Loaded, so VTTBR_EL2 has the VM's own VMID. @tlbi: NULL for all of stage 1. */
+static void invalidate_own(void (*tlbi)(u64 xt), u64 xt)
 {
 	isb();
 	dsb(ishst);
-	tlbi_vmalle1is();
+	if (tlbi)
+		tlbi(xt);
+	else
+		tlbi_vmalle1is();
 	tlb_sync();
 	isb();
 }
@@ -230,11 +255,11 @@ bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt)
 	if (kind == NONE)
 		return false;
 	if (is_for_el2(vcpu, kind)) {
-		invalidate_own();
+		invalidate_own(stage1_tlbi(encoding), xt);
 		return true;
 	}
 	act_on_shadows(vcpu, kind, xt);
 	if (__atomic_load_n(&vcpu->vm->shadows->plain_el1, __ATOMIC_RELAXED))
-		invalidate_own();
+		invalidate_own(NULL, 0);
 	return true;
 }

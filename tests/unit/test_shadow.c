@@ -60,6 +60,25 @@ u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg)
 	return reg == ID_REG_MMFR0 ? 2ULL << 40 | 2ULL << 36 | 1ULL << 32 | 2 : 0;
 }
 
+/* TLBIs of EL2's own translations. */
+static u64 own_xt, own_tlbis[10];
+
+#define OWN_TLBI(n, name)        \
+	void tlbi_##name(u64 xt) \
+	{                        \
+		own_xt = xt;     \
+		own_tlbis[n]++;  \
+	}
+OWN_TLBI(1, vae1is)
+OWN_TLBI(2, aside1is)
+OWN_TLBI(3, vaae1is)
+OWN_TLBI(4, vale1is)
+OWN_TLBI(5, vaale1is)
+OWN_TLBI(6, rvae1is)
+OWN_TLBI(7, rvaae1is)
+OWN_TLBI(8, rvale1is)
+OWN_TLBI(9, rvaale1is)
+
 /* What became of the last fault. */
 static u64 fault_ipa, el2_esr, el2_far, asked_ipa, asked_esr;
 static unsigned int to_el2, asked;
@@ -538,6 +557,35 @@ static void other_tlbis_leave_it(void **state)
 	assert_true(lookup(shadow, NESTED_AT + 5 * SZ_4K, &leaf));
 }
 
+/* With the operand as it is: under the VM's own VMID, EL2's translations are those of EL1's regime. */
+static void tlbis_of_el2_are_those_of_el1(void **state)
+{
+	static const struct {
+		u16 encoding;
+		u8 tge, does;
+	} rows[] = {
+		{ TLBI(4, 8, 3, 1), 0, 1 }, { TLBI(4, 8, 7, 1), 1, 1 }, { TLBI(4, 9, 1, 5), 0, 4 },
+		{ TLBI(4, 8, 3, 0), 0, 0 }, { TLBI(4, 8, 2, 1), 0, 6 }, { TLBI(4, 9, 5, 5), 0, 8 },
+		{ TLBI(0, 8, 3, 0), 1, 0 }, { TLBI(0, 8, 7, 1), 1, 1 }, { TLBI(0, 9, 1, 2), 1, 2 },
+		{ TLBI(0, 8, 3, 3), 1, 3 }, { TLBI(0, 8, 3, 5), 1, 4 }, { TLBI(0, 8, 3, 7), 1, 5 },
+		{ TLBI(0, 8, 2, 1), 1, 6 }, { TLBI(0, 8, 5, 3), 1, 7 }, { TLBI(0, 8, 6, 5), 1, 8 },
+		{ TLBI(0, 8, 6, 7), 1, 9 },
+	};
+
+	for (u64 i = 0; i < ARRAY_SIZE(rows); i++) {
+		memset(own_tlbis, 0, sizeof(own_tlbis));
+		vcpus[0].nested->page[HCR_EL2] = rows[i].tge ? HCR_TGE : 0;
+		assert_true(nested_tlbi(&vcpus[0], rows[i].encoding, 0x1234567 + i));
+		for (unsigned int n = 1; n < ARRAY_SIZE(own_tlbis); n++)
+			assert_int_equal(own_tlbis[n], n == rows[i].does);
+		assert_true(!rows[i].does || own_xt == 0x1234567 + i);
+	}
+	memset(own_tlbis, 0, sizeof(own_tlbis));
+	vcpus[0].nested->page[HCR_EL2] = 0; /* EL1's are a nested guest's */
+	assert_true(nested_tlbi(&vcpus[0], TLBI(0, 8, 3, 1), 0));
+	assert_int_equal(own_tlbis[1], 0);
+}
+
 /* A block whose parts are pages in the shadow, since they are in the VM's own stage 2. */
 static void any_address_of_a_block_removes_all_of_it(void **state)
 {
@@ -728,6 +776,7 @@ int main(void)
 		TEST(a_table_is_asked_for_as_memory),
 		TEST(each_tlbi_removes_what_it_names),
 		TEST(other_tlbis_leave_it),
+		TEST(tlbis_of_el2_are_those_of_el1),
 		TEST(any_address_of_a_block_removes_all_of_it),
 		TEST(a_guest_hypervisor_uses_no_more_pages_than_there_are),
 		TEST(at_random_a_shadow_has_what_both_tables_say),

@@ -38,6 +38,17 @@ void tlbi_vmalle1is(void);
 /* TLBI VMALLE1: the same, on this CPU alone. */
 void tlbi_vmalle1(void);
 
+/* TLBI VAE1IS and its like, Xt: stage-1 entries by address or ASID. No model needs them. */
+void tlbi_vae1is(u64 xt);
+void tlbi_aside1is(u64 xt);
+void tlbi_vaae1is(u64 xt);
+void tlbi_vale1is(u64 xt);
+void tlbi_vaale1is(u64 xt);
+void tlbi_rvae1is(u64 xt);
+void tlbi_rvaae1is(u64 xt);
+void tlbi_rvale1is(u64 xt);
+void tlbi_rvaale1is(u64 xt);
+
 /* TLBI VMALLS12E1IS: all entries of both stages under the current VMID. */
 void tlbi_vmalls12e1is(void);
 
