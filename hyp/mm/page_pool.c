@@ -113,7 +113,7 @@ static bool has_order(const struct pool_run *run, unsigned int order)
 	return run && run->best_order >= order;
 }
 
-static unsigned int best_order_of(const struct pool_run *run)
+static void update_node(struct pool_run *run)
 {
 	const struct pool_run *left = run->child[LEFT], *right = run->child[RIGHT];
 	unsigned int best = largest_order(run);
@@ -122,13 +122,8 @@ static unsigned int best_order_of(const struct pool_run *run)
 		best = MAX(best, left->best_order);
 	if (right)
 		best = MAX(best, right->best_order);
-	return best;
-}
-
-static void update_node(struct pool_run *run)
-{
-	run->best_order = (u8)best_order_of(run);
-	run->height = (u8)(1 + MAX(height_of(run->child[LEFT]), height_of(run->child[RIGHT])));
+	run->best_order = (u8)best;
+	run->height = (u8)(1 + MAX(height_of(left), height_of(right)));
 }
 
 /* Rotate: the child on @side takes the place of its parent. */
@@ -372,6 +367,13 @@ static u64 count_blocks(const struct page_pool *pool, unsigned int order, u64 mo
 
 /* ---- what holds between two operations ---- */
 
+/* Whether an aligned block of @order is in @run, or below it by the nodes there. */
+static bool subtree_has_order(const struct pool_run *run, unsigned int order)
+{
+	return largest_order(run) >= order || has_order(run->child[LEFT], order) ||
+	       has_order(run->child[RIGHT], order);
+}
+
 static const char *find_wrong_node(const struct pool_run *run)
 {
 	unsigned int left = height_of(run->child[LEFT]), right = height_of(run->child[RIGHT]);
@@ -382,7 +384,7 @@ static const char *find_wrong_node(const struct pool_run *run)
 		return "the tree is not balanced";
 	if (run->height != 1 + MAX(left, right))
 		return "a height is not that of the subtree";
-	if (run->best_order != best_order_of(run))
+	if (!subtree_has_order(run, run->best_order) || subtree_has_order(run, run->best_order + 1))
 		return "a best_order is not that of the subtree";
 	return NULL;
 }
