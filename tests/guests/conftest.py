@@ -24,15 +24,30 @@ start = system_conftest.start
 def pytest_configure(config):
     system_conftest.pytest_configure(config)
     config.addinivalue_line("markers", "soak: what `make soak-guests` repeats for long")
+    config.addinivalue_line("markers", "short: takes seconds")
+
+
+# Fixtures of hosts that tests share; and modules that share another than the default one, before or after it.
+SHARING = {"shared", "hosts", "host", "injected"}
+OTHER_HOSTS = {"test_inject": -2, "test_nested": -1, "test_payloads": 1}
 
 
 def pytest_collection_modifyitems(items):
-    """In a module the tests of one kind of machine follow one another: they may share a host."""
-    modules = list(dict.fromkeys(item.module for item in items))
+    """Tests that may share a host follow one another: each worker boots it once.
+
+    Tests with a host of their own come first, and the short ones last, so that at the end no worker waits long
+    for another.
+    """
+    modules = list(dict.fromkeys(item.module.__name__ for item in items))
 
     def order(item):
+        module = item.module.__name__
         params = item.callspec.params if hasattr(item, "callspec") else {}
-        return modules.index(item.module), params.get("cpu", "max"), params.get("e2h", 0)
+        defaults = {"kernel": "", "variant": "release", "cpu": "max", "e2h": 0}
+        machine = [params.get(name, default) for name, default in defaults.items()]
+        shares = not SHARING.isdisjoint(item.fixturenames)
+        short = item.get_closest_marker("short") is not None
+        return shares, short, OTHER_HOSTS.get(module, 0), modules.index(module), machine
 
     items.sort(key=order)
 

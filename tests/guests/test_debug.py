@@ -6,7 +6,9 @@ import re
 
 import pytest
 
-VMRUN = "vmrun /guest/Image --initrd /guest/initrd --cmdline 'console=ttyAMA0 quiet' --mem 256M"
+import vms
+
+VMRUN = vms.vmrun("--mem 256M")
 GUEST_PROMPT = "guest# "
 # Breakpoints and watchpoints of QEMU's CPUs.
 SLOTS = {"max": (6, 4), "neoverse-n1": (6, 4), "cortex-a57": (6, 4)}

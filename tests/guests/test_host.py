@@ -17,7 +17,7 @@ def test_reads_over_the_end_of_a_page(shared):
     assert result.status == 0, result.output
     assert vms.stat(machine, "host_zero_pages") > before, "no read reached a page of a VM's"
     assert vms.stat(machine, "host_aborts") == 0
-    vms.boots_and_ends(machine)
+    vms.still_runs_guests(machine)
     vms.assert_healthy(machine)
 
 
@@ -85,16 +85,6 @@ def test_the_host_hibernates_when_no_vm_is_left(boot, tmp_path, cpu, kernel, e2h
     assert "PM: hibernation: hibernation exit" in machine.check("dmesg")
     assert vms.stat(machine, "host_aborts") == 0
     vms.boots_and_ends(machine)
-    vms.assert_healthy(machine)
-
-
-def test_the_pool_is_given_back(shared):
-    """Memory that EL2's tables took for many VMs is the host's again when the last one is gone."""
-    machine = shared()
-    vms.boots_and_ends(machine)
-    before = vms.stat(machine, "table_pages")
-    assert machine.run("test_scattered", timeout=240).status == 0
-    assert vms.stat(machine, "table_pages") == before
     vms.assert_healthy(machine)
 
 

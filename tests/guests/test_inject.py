@@ -16,6 +16,18 @@ def inject_bundle(kernel=keelvm.DEFAULT_KERNEL):
     return keelvm.BUILD / "host" / kernel / "inject-bundle.cpio"
 
 
+@pytest.fixture
+def injected(shared):
+    """injected(kernel): a host whose module has fault injection, just loaded: nothing is to fail yet."""
+
+    def host(kernel=keelvm.DEFAULT_KERNEL):
+        machine = shared(bundle=inject_bundle(kernel))
+        machine.check(f"rmmod keel 2>/dev/null; insmod {vms.MODULE} && test -c /dev/kvm")
+        return machine
+
+    return host
+
+
 def tables(machine):
     """Pages of Keel's own pool, and how many of them are in use."""
     stat = "cat /sys/kernel/debug/keel/table_pages"
@@ -23,12 +35,16 @@ def tables(machine):
     return pages, pages - int(machine.check(f"{stat}_free"))
 
 
+def broken_kib(machine):
+    return int(machine.check("grep HardwareCorrupted /proc/meminfo").split()[1])
+
+
 def assert_calm(machine):
     assert machine.check(f"dmesg | grep -cE '{ALARMING}' || true") == "0", machine.check("dmesg")
 
 
-def test_each_allocation_of_a_vm_fails(boot):
-    machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
+def test_each_allocation_of_a_vm_fails(injected):
+    machine = injected()
     machine.check("test_vcpu >/dev/null; true", timeout=240)  # what is kept for good is had by now
     vms.mount_debugfs(machine)
     before = vms.mem_free(machine)
@@ -45,9 +61,9 @@ def test_each_allocation_of_a_vm_fails(boot):
     assert_calm(machine)
 
 
-def test_each_allocation_of_the_load_fails(boot):
+def test_each_allocation_of_the_load_fails(injected):
     """Loading fails cleanly, once for each of the things that it takes, and then works."""
-    machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
+    machine = injected()
     machine.check("rmmod keel")
     failures = machine.check(
         "n=1; until insmod /lib/modules/90-keel.ko fail_at=$n 2>/dev/null; do n=$((n+1)); "
@@ -60,9 +76,9 @@ def test_each_allocation_of_the_load_fails(boot):
     assert_calm(machine)
 
 
-def test_spe_brings_all_memory(boot):
+def test_spe_brings_all_memory(injected):
     """What INIT does where the CPUs' profiling units write to memory, on a machine without any."""
-    machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
+    machine = injected()
     machine.check("echo Y >/sys/module/keel/parameters/spe_populate")
     result = machine.run("test_populate", timeout=400)
     assert result.status == 0, result.output
@@ -74,9 +90,9 @@ def test_spe_brings_all_memory(boot):
 @pytest.mark.parametrize(
     "kernel", [keelvm.DEFAULT_KERNEL, pytest.param("kernel-6.12-cloud", marks=pytest.mark.full)]
 )
-def test_what_no_machine_does_on_demand(boot, kernel):
+def test_what_no_machine_does_on_demand(injected, kernel):
     """A vCPU that cannot run any more ends its VM; much memory is taken from a guest in parts."""
-    machine = boot(bundle=inject_bundle(kernel), append="quiet keel.console=keep")
+    machine = injected(kernel)
     result = machine.run("test_forced", timeout=200)
     assert result.status == 0, result.output
     assert_calm(machine)
@@ -96,13 +112,14 @@ def test_large_pages_go_while_they_are_pinned(boot):
     assert_calm(machine)
 
 
-def test_memory_breaks_below_a_guest(boot):
+def test_memory_breaks_below_a_guest(injected):
     """The VMM has its SIGBUS, the kernel its bad page; and what only the guest has met costs no page."""
-    machine = boot(bundle=inject_bundle(), append="quiet keel.console=keep")
+    machine = injected()
+    before = broken_kib(machine)
     result = machine.run("test_broken", timeout=200)
     assert result.status == 0, result.output
     log = machine.check("dmesg")
     assert re.search(r"keel: VM 0x[0-9a-f]+: memory at guest address 0x40008123, 0x[0-9a-f]+, is broken(?!,)", log)
     assert log.count("Memory failure: ") >= 1
-    assert machine.check("grep HardwareCorrupted /proc/meminfo").split()[1] == "32"  # 8 pages
+    assert broken_kib(machine) - before == 8 * 4
     assert_calm(machine)

@@ -21,7 +21,7 @@ def test_a_guest_that_panics_resets_or_is_stopped(shared):
     guest.send("echo c >/proc/sysrq-trigger")
     guest.expect(".*end Kernel panic")
     assert guest.kill("TERM") == vms.TERMINATED
-    vms.boots_and_ends(machine)
+    vms.still_runs_guests(machine)
     vms.assert_healthy(machine)
 
 
@@ -39,7 +39,7 @@ def test_guest_that_never_exits_by_itself(boot):
             assert guest.alive()
             assert guest.kill(signal) == status
     before.check()
-    vms.boots_and_ends(machine)
+    vms.still_runs_guests(machine)
     vms.assert_healthy(machine)
 
 
@@ -51,5 +51,5 @@ def test_accesses_where_nothing_is(shared):
     # what nobody can do, or look up, is an exception in the guest
     assert machine.run(vms.vmrun(**raw(machine, "pair")) + " </dev/null").status == vms.OFF
     assert machine.run(vms.vmrun(**raw(machine, "fetch")) + " </dev/null").status == vms.OFF
-    vms.boots_and_ends(machine)
+    vms.still_runs_guests(machine)
     vms.assert_healthy(machine)

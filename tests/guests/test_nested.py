@@ -5,10 +5,13 @@ guests, and Linux as a guest hypervisor: its host part, with KVM initialized and
 import re
 
 import pytest
+
+import keelvm
 from hosts import host_config
 from vms import ERROR, OFF, Guest
 
 NESTED = "quiet keel.console=keep keel.nested=1"
+LOUD = f"loglevel=6 {keelvm.QUICK}"
 PAYLOADS = [("nested", 1), ("shadow", 2), ("nested_gic", 1), ("timers", 2), ("smp", 2), ("gic", 2)]
 
 
@@ -23,9 +26,10 @@ def test_payload_at_el2(hosts, e2h, payload, cpus):
     run_payload(nested_host(hosts, e2h), payload, cpus)
 
 
-def test_shadows_in_a_debug_build(hosts):
+@pytest.mark.parametrize("e2h,variant", [(1, "debug")])
+def test_shadows_in_a_debug_build(hosts, e2h, variant):
     """Which checks the order of locks, and tables as they change."""
-    run_payload(nested_host(hosts, 1, "debug"), "shadow", 2)
+    run_payload(nested_host(hosts, e2h, variant), "shadow", 2)
 
 
 def run_payload(host, payload, cpus):
@@ -47,7 +51,7 @@ def test_a_guest_of_a_missing_kind_ends_the_vm(hosts):
 def test_linux_boots_at_el2_and_has_kvm(hosts, e2h):
     """With two vCPUs: PSCI by SMC, and the second one at EL2 as well."""
     host = nested_host(hosts, e2h)
-    guest = Guest(host, "--nested --cpus 2", cmdline="loglevel=6")
+    guest = Guest(host, "--nested --cpus 2", cmdline=LOUD)
     assert guest.run("nproc") == "2"
     log = guest.run("dmesg")
     assert "CPU: All CPU(s) started at EL2" in log
@@ -61,7 +65,7 @@ def test_linux_boots_at_el2_and_has_kvm(hosts, e2h):
 def test_linux_6_12_boots_at_el2(boot):
     """A kernel that knows of CPUs whose HCR_EL2.E2H cannot be 0."""
     host = boot(kernel="kernel-6.12-cloud", append=NESTED, smp=2)
-    guest = Guest(host, "--nested --cpus 2", cmdline="loglevel=6")
+    guest = Guest(host, "--nested --cpus 2", cmdline=LOUD)
     assert "VHE mode initialized" in guest.run("dmesg")
     assert guest.end("poweroff -f") == OFF
 

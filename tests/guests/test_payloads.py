@@ -13,6 +13,8 @@ import keelvm
 import messages
 import vms
 
+pytestmark = pytest.mark.short
+
 VMRUN = "vmrun --mem 64M"
 VALUES = "--cmdline 'args: values rounds=1000'"
 PAYLOAD_TIMEOUT = 120

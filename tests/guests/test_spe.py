@@ -74,7 +74,7 @@ def test_emulated_if_asked(boot):
     assert result.status == 0, result.output
 
 
-GUEST = {"initrd": "/root/profile-initrd", "cmdline": "quiet kpti=off"}  # the driver wants it off
+GUEST = {"initrd": "/root/profile-initrd", "cmdline": f"{vms.QUICK} kpti=off"}  # the driver wants it off
 HOT = r"hot for (\d+) us of a second"
 SAMPLES = (
     r"profile: (\d+) samples, (\d+) draws, (\d+) in hot\(\), (\d+) in warm\(\), "
@@ -358,9 +358,9 @@ def statistics(machine):
     return found
 
 
-def test_keelctl_tells_the_statistics(boot):
+def test_keelctl_tells_the_statistics(shared):
     """keelctl stat, while a guest profiles itself: its counters grow, and others have none."""
-    machine = boot()
+    machine = shared()
     vms.mount_debugfs(machine)
     assert statistics(machine) == {}
     machine.check(f"cat {vms.INITRD} /guest/profile.cpio >{GUEST['initrd']}")

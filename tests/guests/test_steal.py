@@ -5,8 +5,10 @@ import re
 
 import pytest
 
+import vms
+
 GUEST_PROMPT = "guest# "
-VMRUN = "vmrun /guest/Image --initrd /guest/initrd --cmdline 'console=ttyAMA0 quiet' --mem 256M --cpus 2"
+VMRUN = vms.vmrun("--mem 256M --cpus 2")
 BUSY = "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done"
 
 

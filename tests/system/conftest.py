@@ -14,6 +14,14 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "full: only in `make test-full`: one more of many alike")
 
 
+LONGEST = {"test_run", "test_vmrun"}
+
+
+def pytest_collection_modifyitems(items):
+    """The longest tests come first, so that at the end no worker waits long for another."""
+    items.sort(key=lambda item: item.module.__name__ not in LONGEST)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """Show the consoles' ends with a failure."""

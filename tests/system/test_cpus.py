@@ -7,8 +7,6 @@ import pytest
 
 import messages
 
-ROUNDS = 20
-
 
 def hotplug_rounds(smp, rounds):
     """A shell loop that takes every secondary down and up again."""
@@ -21,21 +19,22 @@ def hotplug_rounds(smp, rounds):
 
 
 @pytest.mark.parametrize(
-    "cpu,gic,smp",
+    "cpu,gic,smp,rounds",
     [
-        ("max", 3, 4),
-        pytest.param("cortex-a53", 2, 4, marks=pytest.mark.full),
-        pytest.param("cortex-a72", 3, 2, marks=pytest.mark.full),
-        pytest.param("neoverse-n2", 3, 4, marks=pytest.mark.full),
+        ("max", 3, 4, 8),
+        pytest.param("max", 3, 4, 20, marks=pytest.mark.full),
+        pytest.param("cortex-a53", 2, 4, 20, marks=pytest.mark.full),
+        pytest.param("cortex-a72", 3, 2, 20, marks=pytest.mark.full),
+        pytest.param("neoverse-n2", 3, 4, 20, marks=pytest.mark.full),
     ],
 )
 @pytest.mark.parametrize("variant", ["release", pytest.param("debug", marks=pytest.mark.full)])
-def test_hotplug_of_every_secondary(boot, cpu, gic, smp, variant):
+def test_hotplug_of_every_secondary(boot, cpu, gic, smp, variant, rounds):
     machine = boot(cpu=cpu, gic=gic, smp=smp, variant=variant)
-    machine.check(f"({hotplug_rounds(smp, ROUNDS)})", timeout=400)
+    machine.check(f"({hotplug_rounds(smp, rounds)})", timeout=400)
     assert machine.check("nproc") == str(smp)
     downs = machine.check("dmesg | grep -c 'psci: CPU[1-9] killed'")
-    assert int(downs) == ROUNDS * (smp - 1), f"CPUs went down {downs} times"
+    assert int(downs) == rounds * (smp - 1), f"CPUs went down {downs} times"
     assert not re.search(messages.KEEL_ERROR, machine.console, re.M)
 
 

@@ -11,7 +11,7 @@ HOST_INITRD = keelvm.BUILD / "host" / keelvm.DEFAULT_KERNEL / "vmrun-initrd"
 GUEST_REACHED = r"KEEL-GUEST-REACHED"
 GUEST_PROMPT = "guest# "
 GUEST = "vmrun /guest/Image --initrd /guest/initrd"
-QUIET = "quiet panic=-1"
+QUIET = f"quiet panic=-1 {keelvm.QUICK}"
 # QEMU keeps one Ctrl-A for itself.
 CTRL_A = "\x01\x01"
 

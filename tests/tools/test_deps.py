@@ -129,7 +129,7 @@ def test_build_uses_listed_packages_alone(packages, allowed, tmp_path):
     build.mkdir()
     (build / "downloads").symlink_to(BUILD / "downloads")
     unit_test = sorted((ROOT / "tests" / "unit").glob("test_*.c"))[0].stem
-    targets = ["keel", "bundle", str(build / "unit" / unit_test)]
+    targets = [str(build / "release" / "keel.img"), "bundle", str(build / "unit" / unit_test)]
     result = subprocess.run(
         [str(programs / "make"), "-j2", f"BUILD={build}", *targets],
         cwd=ROOT,
