@@ -103,6 +103,16 @@ void page_pool_free(struct page_pool *pool, void *page);
 /* page_pool_free_run() - give a run of page_pool_alloc_run() back; as page_pool_free(). */
 void page_pool_free_run(struct page_pool *pool, void *pages, unsigned int order);
 
+/* page_pool_order_of() - the least order for page_pool_alloc_run() with room for @bytes */
+static inline unsigned int page_pool_order_of(u64 bytes)
+{
+	unsigned int order = 0;
+
+	while ((POOL_PAGE_SIZE << order) < bytes)
+		order++;
+	return order;
+}
+
 /* page_pool_available() - pages that are free now. Takes no lock: only a snapshot. */
 u64 page_pool_available(const struct page_pool *pool);
 

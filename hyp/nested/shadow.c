@@ -11,6 +11,7 @@
 #include <arch/reg_bits.h>
 #include <cpu/assert.h>
 #include <lib/errno.h>
+#include <mm/page_pool.h>
 #include <nested/nested_regs.h>
 #include <nested/shadow.h>
 #include <trap/id_regs.h>
@@ -40,15 +41,6 @@ static struct shadow *first_shadow(const struct shadow_set *set)
 }
 
 /* ---- memory ---- */
-
-static unsigned int order_of(u64 bytes)
-{
-	unsigned int order = 0;
-
-	while ((SZ_4K << order) < bytes)
-		order++;
-	return order;
-}
 
 static unsigned int table_order(const struct shadow_set *set)
 {
@@ -284,7 +276,7 @@ static bool init_context(struct vm *vm, struct shadow *shadow, void *root)
 static int create_shadow(struct vm *vm)
 {
 	struct shadow_set *set = vm->shadows;
-	unsigned int order = order_of(set->geometry.root_size);
+	unsigned int order = page_pool_order_of(set->geometry.root_size);
 	void *root = page_pool_alloc_run(&vm->pool, order);
 	struct shadow *shadow = root ? page_pool_alloc(&vm->pool) : NULL;
 

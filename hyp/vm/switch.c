@@ -44,6 +44,7 @@
 #include <cpu/withheld.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
+#include <mm/page_pool.h>
 #include <vm/fp.h>
 #include <vm/run.h>
 #include <vm/serror.h>
@@ -65,23 +66,14 @@
 
 static struct vm_cpu *vm_cpus[KEEL_MAX_CPUS];
 
-static unsigned int order_of(u64 bytes)
-{
-	unsigned int order = 0;
-
-	while ((SZ_4K << order) < bytes)
-		order++;
-	return order;
-}
-
 int switch_init(struct page_pool *pool, unsigned int nr_cpus)
 {
 	for (unsigned int i = 0; i < nr_cpus; i++) {
-		vm_cpus[i] = page_pool_alloc_run(pool, order_of(sizeof(struct vm_cpu)));
+		vm_cpus[i] = page_pool_alloc_run(pool, page_pool_order_of(sizeof(struct vm_cpu)));
 		if (!vm_cpus[i])
 			return -ENOMEM;
 		vm_cpus[i]->host_fp =
-			page_pool_alloc_run(pool, order_of(sizeof(struct vcpu_fpstate)));
+			page_pool_alloc_run(pool, page_pool_order_of(sizeof(struct vcpu_fpstate)));
 		if (!vm_cpus[i]->host_fp)
 			return -ENOMEM;
 	}
