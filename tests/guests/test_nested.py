@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Guests with an EL2 of their own (keel.nested=1; docs/nested.md): payloads there, one of them with nested
-guests, and Linux as a guest hypervisor: its host part, with KVM initialized and no nested guest."""
+"""Guests with an EL2 of their own (keel.nested=1; docs/nested.md): payloads there, some of them with nested
+guests, and Linux as a guest hypervisor, whose KVM runs Linux."""
 
 import re
 
@@ -8,7 +8,7 @@ import pytest
 
 import keelvm
 from hosts import host_config
-from vms import ERROR, OFF, Guest
+from vms import ERROR, INITRD, OFF, PROMPT, Guest, vmrun
 
 NESTED = "quiet keel.console=keep keel.nested=1"
 LOUD = f"loglevel=6 {keelvm.QUICK}"
@@ -58,6 +58,42 @@ def test_linux_boots_at_el2_and_has_kvm(hosts, e2h):
     assert "VHE mode initialized" in log
     assert "vgic interrupt IRQ" in log
     assert guest.run("test -e /dev/kvm && echo there") == "there"
+    assert guest.end("poweroff -f") == OFF
+
+
+# The guest's initial RAM disk, and in it what a guest hypervisor needs: vmrun, a kernel, a RAM disk.
+OUTER = "/tmp/outer"
+
+
+def make_outer(host):
+    files = r"guest\nbin/vmrun\nguest/Image\nguest/initrd\n"
+    archive = f"cd / && printf '{files}' | cpio -o -H newc"
+    host.check(f"test -e {OUTER} || (cat {INITRD}; {archive}) >{OUTER}")
+
+
+def start_inner(guest, options=""):
+    """Run vmrun in the guest's shell: its console is the guest's."""
+    guest.machine.send(f'{vmrun(f"--mem 128M {options}")}; echo INNER"="$?')
+    guest.wait_for_shell()
+
+
+def end_inner(guest):
+    guest.machine.send("poweroff -f")
+    status = int(guest.machine.expect(r"INNER=(\d+)\r").group(1))
+    guest.machine.expect(PROMPT)
+    return status
+
+
+def test_linux_runs_linux(hosts):
+    """The guest's KVM has a guest of its own, to its shell: memory, interrupts, timers, a console."""
+    host = nested_host(hosts, 0)
+    make_outer(host)
+    guest = Guest(host, "--nested --mem 512M", initrd=OUTER)
+    start_inner(guest)
+    assert guest.run("nproc") == "1"
+    assert guest.run("sleep 1; echo awake") == "awake"
+    assert "arch_timer" in guest.run("cat /proc/interrupts")
+    assert end_inner(guest) == OFF
     assert guest.end("poweroff -f") == OFF
 
 
