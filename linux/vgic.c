@@ -80,9 +80,12 @@ static int tell_frames(struct keel_vm *vm)
 
 	if (vgic->told)
 		return 0;
-	ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, vgic->dist, vgic->redists[0].base,
-			   (u64)vgic->maint_irq << 32 | vgic->nr_irqs, vgic->redists[0].count,
-			   NULL);
+	do {
+		ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, vgic->dist, vgic->redists[0].base,
+				   (u64)vgic->maint_irq << 32 | vgic->nr_irqs,
+				   vgic->redists[0].count, NULL);
+		cond_resched();
+	} while (ret == -EAGAIN);
 	if (ret)
 		return ret == -ENODEV ? -ENXIO : ret;
 	vgic->told = 1;
@@ -348,11 +351,21 @@ static bool any_has_run(struct keel_vm *vm)
 	return false;
 }
 
-/* -EBUSY is due to an ioctl on a vCPU, which ends soon, or to a run that has begun meanwhile. */
+/*
+ * -EAGAIN: a part is left. -EBUSY is due to an ioctl on a vCPU, which ends soon, or to a run that
+ * has begun meanwhile.
+ */
 static void reset_vgic(struct keel_vm *vm)
 {
-	while (!any_has_run(vm) && keel_vm_call(vm, KEEL_HC_VGIC_RESET, 0, 0, 0, 0, NULL) == -EBUSY)
+	u64 at = 0, next = 0;
+	long ret = -EAGAIN;
+
+	while ((ret == -EAGAIN || ret == -EBUSY) && !any_has_run(vm)) {
+		ret = keel_vm_call(vm, KEEL_HC_VGIC_RESET, at, 0, 0, 0, &next);
+		if (ret == -EAGAIN)
+			at = next;
 		cond_resched();
+	}
 }
 
 /*

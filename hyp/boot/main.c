@@ -496,6 +496,7 @@ static void init_guests(void)
 		.get_reg = one_reg_get,
 		.set_reg = one_reg_set,
 		.reg_list = one_reg_list,
+		.vgic_prepare = vgic_prepare,
 		.vgic_init = vgic_create,
 		.vgic_redist = vgic_add_region,
 		.vgic_reset = vgic_reset,

@@ -312,16 +312,20 @@ static int take_all_vcpus(struct vm *vm, bool new)
 	return -EBUSY;
 }
 
+/* Taking all vCPUs takes long where there are many: after all steps that need it not. */
 static int vgic_init_locked(struct vm *vm, struct host_regs *regs)
 {
+	const struct ipa dist = IPA(regs->x[2]), redist = IPA(regs->x[3]);
 	int ret;
 
 	if (vm->vgic)
 		return -EBUSY;
-	ret = take_all_vcpus(vm, true);
+	ret = ops->vgic_prepare(vm, dist, redist, regs->x[4], regs->x[5]);
+	if (!ret)
+		ret = take_all_vcpus(vm, true);
 	if (ret)
 		return ret;
-	ret = ops->vgic_init(vm, IPA(regs->x[2]), IPA(regs->x[3]), regs->x[4], regs->x[5]);
+	ret = ops->vgic_init(vm, dist, redist, regs->x[4], regs->x[5]);
 	drop_all_vcpus(vm, VM_VCPUS_MAX);
 	return ret;
 }
@@ -364,7 +368,7 @@ static s64 hc_vgic_redist(struct vm *vm, struct host_regs *regs)
 	return ret;
 }
 
-static int vgic_reset_locked(struct vm *vm)
+static int vgic_reset_locked(struct vm *vm, u64 *at)
 {
 	int ret;
 
@@ -373,21 +377,23 @@ static int vgic_reset_locked(struct vm *vm)
 	ret = take_all_vcpus(vm, false);
 	if (ret)
 		return ret;
-	ops->vgic_reset(vm);
+	ret = ops->vgic_reset(vm, at);
 	drop_all_vcpus(vm, VM_VCPUS_MAX);
-	return 0;
+	return ret;
 }
 
 static s64 hc_vgic_reset(struct vm *vm, struct host_regs *regs)
 {
+	u64 at = regs->x[2];
 	int ret;
 
-	(void)regs;
 	if (!ops->vgic_reset)
 		return KEEL_NOT_SUPPORTED;
 	spin_lock(&vm->lock);
-	ret = vgic_reset_locked(vm);
+	ret = vgic_reset_locked(vm, &at);
 	spin_unlock(&vm->lock);
+	if (ret == -EAGAIN)
+		regs->x[1] = at;
 	return ret;
 }
 

@@ -24,12 +24,14 @@ struct vcpu_spe_stats; /* vm/vm_ops.h */
  * @set_reg:	 the reverse; @value is Keel's own copy. Return: 0; -ENOENT; -EINVAL; -EBUSY
  * @reg_list:	 write up to @max ids, from number @from on, to @ids; *total: how many there are in
  *		 all. Return: 0
- * @vgic_init:	 KEEL_HC_VGIC_INIT; vm->lock held, no vCPU has run or can during the call. Sets
- *		 vm->vgic last, with release order. Memory is from vm->pool. Return: 0; -EINVAL;
- *		 -EBUSY; -ENODEV; -E2BIG; -ENOMEM
+ * @vgic_prepare: the first part of KEEL_HC_VGIC_INIT; vm->lock held, vCPUs may run. Memory is from
+ *		 vm->pool. Return: 0; -EINVAL; -EBUSY; -ENODEV; -E2BIG; -ENOMEM; -EAGAIN
+ * @vgic_init:	 the second part, under the same vm->lock; no vCPU has run or can during the call.
+ *		 Sets vm->vgic last, with release order. Return: 0; -ENOMEM
  * @vgic_redist: KEEL_HC_VGIC_REDIST; as @vgic_init, and vm->vgic is not NULL. Return: 0; -EINVAL;
  *		 -E2BIG; -ENOSPC
- * @vgic_reset:	 KEEL_HC_VGIC_RESET; vm->lock held, this CPU owns all vCPUs, vm->vgic is not NULL
+ * @vgic_reset:	 KEEL_HC_VGIC_RESET; vm->lock held, this CPU owns all vCPUs, vm->vgic is not NULL.
+ *		 *at: in, where to begin; out, where to go on. Return: 0; -EAGAIN; -EINVAL
  * @irq_line:	 KEEL_HC_IRQ_LINE; no lock held, vm->vgic is not NULL. *vcpu: in, the host's index,
  *		 any value; out, with 1, the vCPU to wake or kick. Return: 1; 0; -EINVAL
  * @spe:	 KEEL_HC_VCPU_SPE; the vCPU is initialized
@@ -40,9 +42,11 @@ struct vm_call_ops {
 	int (*get_reg)(struct vcpu *vcpu, u64 id, void *value);
 	int (*set_reg)(struct vcpu *vcpu, u64 id, const void *value);
 	int (*reg_list)(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total);
+	int (*vgic_prepare)(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids,
+			    u64 count);
 	int (*vgic_init)(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids, u64 count);
 	int (*vgic_redist)(struct vm *vm, struct ipa base, u64 count);
-	void (*vgic_reset)(struct vm *vm);
+	int (*vgic_reset)(struct vm *vm, u64 *at);
 	int (*irq_line)(struct vm *vm, u64 *vcpu, u64 intid, bool level);
 	int (*spe)(struct vcpu *vcpu, u64 op, u64 value);
 	int (*events)(struct vcpu *vcpu, u64 raise, u64 *pending);

@@ -1244,24 +1244,38 @@ int vgic_add_region(struct vm *vm, struct ipa base, u64 count)
 	return 0;
 }
 
-/* vCPUs keep pages that they got in a call that failed, and the next call uses them. */
-static int create_cpus(struct vm *vm, struct vgic *vgic)
-{
-	u32 i;
+/* vCPUs that get their page in one call, since a page is cleared and then filled: 2,000 a vCPU. */
+#define CPUS_A_CALL 8
 
-	for (i = 0; i < VM_VCPUS_MAX; i++) {
+/*
+ * As long as vm->vgic is NULL nothing looks at these pages, also of vCPUs that run. Where there are
+ * more vCPUs than that, the call that gives the last page is not the one that does the rest.
+ */
+static int give_cpu_pages(struct vm *vm)
+{
+	u32 i, given = 0;
+
+	for (i = 0; i < VM_VCPUS_MAX && given < CPUS_A_CALL; i++) {
 		struct vcpu *vcpu = vgic_vcpu(vm, i);
 
-		if (!vcpu)
+		if (!vcpu || vcpu->vgic)
 			continue;
-		if (!vcpu->vgic)
-			vcpu->vgic = page_pool_alloc(&vm->pool);
+		vcpu->vgic = page_pool_alloc(&vm->pool);
 		if (!vcpu->vgic)
 			return -ENOMEM;
 		reset_vgic_cpu(vcpu->vgic);
-		vgic->frame[vgic->nr_frames++] = (u16)i;
+		given++;
 	}
-	return 0;
+	return given && vm->nr_vcpus > CPUS_A_CALL ? -EAGAIN : 0;
+}
+
+static void number_frames(struct vm *vm, struct vgic *vgic)
+{
+	u32 i;
+
+	for (i = 0; i < VM_VCPUS_MAX; i++)
+		if (vgic_vcpu(vm, i))
+			vgic->frame[vgic->nr_frames++] = (u16)i;
 }
 
 static int create_spis(struct vm *vm, struct vgic *vgic)
@@ -1298,56 +1312,82 @@ static void reset_spi(struct vcpu *via, u32 intid)
 	note_busy(via, intid, irq);
 }
 
-/* The lock is dropped after each 32 SPIs, so that changes of inputs do not wait for all of them. */
-void vgic_reset(struct vm *vm)
+/* SPIs that are reset in one call, fifty instructions each; and while the lock is held. */
+#define RESET_A_CALL  256
+#define RESET_AT_ONCE 32
+
+int vgic_reset(struct vm *vm, u64 *at)
 {
 	struct vgic *vgic = vm->vgic;
 	struct vcpu *via = vgic_vcpu(vm, vgic->frame[0]);
-	u32 intid, end = MIN(vgic->nr_irqs, (u32)VGIC_INTIDS), i;
+	u32 all = MIN(vgic->nr_irqs, (u32)VGIC_INTIDS), intid, end, i;
 
+	if (*at % RESET_AT_ONCE || *at >= vgic->nr_irqs)
+		return -EINVAL;
+	intid = MAX((u32)*at, (u32)VGIC_PRIVATE);
+	end = MIN(intid + RESET_A_CALL, all);
 	WRITE_ONCE(vgic->ctlr, 0);
-	for (intid = VGIC_PRIVATE; intid < end; intid += 32) {
+	for (; intid < end; intid += RESET_AT_ONCE) {
 		spin_lock(&vgic->lock);
-		for (i = intid; i < MIN(intid + 32, end); i++)
+		for (i = intid; i < MIN(intid + RESET_AT_ONCE, end); i++)
 			reset_spi(via, i);
-		assert_spis_sane(vm, intid, 32);
+		assert_spis_sane(vm, intid, RESET_AT_ONCE);
 		spin_unlock(&vgic->lock);
 	}
+	*at = end;
+	return end < all ? -EAGAIN : 0;
 }
 
-/* 0 stands for the number that the Base System Architecture gives it. */
+/* How many redistributors are in the region that KEEL_HC_VGIC_INIT names. */
+static u32 first_frames(const struct vm *vm, u64 count)
+{
+	return count ? (u32)MIN(count, (u64)vm->nr_vcpus) : vm->nr_vcpus;
+}
+
 static bool is_ppi(u64 intid)
 {
 	return intid >= VGIC_SGIS && intid < VGIC_PRIVATE;
 }
 
+/* 0 stands for the number that the Base System Architecture gives it. */
+static u64 maintenance_ppi(u64 nr_irqs)
+{
+	return nr_irqs >> 32 ? nr_irqs >> 32 : VGIC_PPI_MAINTENANCE;
+}
+
+int vgic_prepare(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, u64 count)
+{
+	int ret = -EINVAL;
+
+	spin_assert_held(&vm->lock);
+	if (is_ppi(maintenance_ppi(nr_irqs)))
+		ret = check_placement(vm, dist.v, redist.v, nr_irqs & GENMASK(31, 0),
+				      first_frames(vm, count));
+	return ret ? ret : give_cpu_pages(vm);
+}
+
 int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, u64 count)
 {
-	u32 used = count ? (u32)MIN(count, (u64)vm->nr_vcpus) : vm->nr_vcpus;
-	u64 maintenance = nr_irqs >> 32 ? nr_irqs >> 32 : VGIC_PPI_MAINTENANCE;
+	u64 maintenance = maintenance_ppi(nr_irqs);
 	struct vgic *vgic;
 	int ret;
 
 	spin_assert_held(&vm->lock);
 	nr_irqs &= GENMASK(31, 0);
-	ret = is_ppi(maintenance) ? check_placement(vm, dist.v, redist.v, nr_irqs, used) : -EINVAL;
-	if (ret)
-		return ret;
 	vgic = page_pool_alloc(&vm->pool);
 	if (!vgic)
 		return -ENOMEM;
 	vgic->lock = (struct spinlock)SPINLOCK_INIT(LOCK_VGIC);
 	vgic->dist_base = dist.v;
-	append_region(vgic, redist.v, used);
+	append_region(vgic, redist.v, first_frames(vm, count));
 	vgic->nr_irqs = (u32)nr_irqs;
 	vgic->maintenance = (u32)maintenance;
 	ret = create_spis(vm, vgic);
-	if (!ret)
-		ret = create_cpus(vm, vgic);
 	if (ret) {
 		free_vgic(vm, vgic);
 		return ret;
 	}
+	number_frames(vm, vgic);
 	__atomic_store_n(&vm->vgic, vgic, __ATOMIC_RELEASE);
 	return 0;
 }

@@ -119,25 +119,37 @@ void vgic_init(void);
 bool vgic_cpu_online(void);
 
 /**
- * vgic_pages() - how many pages vgic_create() takes from the VM's pool
+ * vgic_pages() - how many pages vgic_prepare() and vgic_create() take from the VM's pool
  * @nr_irqs:  64..1024
  * @nr_vcpus: number of vCPUs of the VM
  */
 u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus);
 
 /**
- * vgic_create() - KEEL_HC_VGIC_INIT (struct vm_call_ops.vgic_init)
+ * vgic_prepare() - KEEL_HC_VGIC_INIT, before vgic_create() (struct vm_call_ops.vgic_prepare)
  * @dist:    IPA of the distributor, 64 KiB, aligned to that
  * @redist:  IPA of redistributors, 128 KiB for each vCPU in ascending order, aligned to 64 KiB
  * @nr_irqs: 64..1024, a multiple of 32; in bits 63 to 32 the PPI of the virtual maintenance
  *           interrupt, 16..31, which VMs with an EL2 have; 0 for VGIC_PPI_MAINTENANCE
  * @count:   how many redistributors this region has; 0 for all
  *
- * vm->lock held; all vCPUs exist, and none runs.
+ * vm->lock held, and not released before vgic_create(). Checks the arguments, and gives vCPUs pages
+ * from the VM's pool, a few in each call. They keep them whatever comes later.
  *
  * Return: 0; -ENODEV VMs can have no vGIC (vgic_init()); -EBUSY the VM has one; -EINVAL an argument
  * is invalid, frames overlap, or the VM has no vCPU; -E2BIG beyond the IPA size; -ENOMEM the pool
- * has too few pages (vCPUs may keep some for the next call).
+ * has too few pages; -EAGAIN some vCPUs have no page yet.
+ */
+int __must_check vgic_prepare(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs,
+			      u64 count);
+
+/**
+ * vgic_create() - KEEL_HC_VGIC_INIT (struct vm_call_ops.vgic_init)
+ *
+ * Arguments as for vgic_prepare(), which has returned 0 for them under the same vm->lock; and no
+ * vCPU runs.
+ *
+ * Return: 0; -ENOMEM the pool has too few pages.
  */
 int __must_check vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs,
 			     u64 count);
@@ -156,11 +168,14 @@ int __must_check vgic_add_region(struct vm *vm, struct ipa base, u64 count);
 
 /**
  * vgic_reset() - KEEL_HC_VGIC_RESET (struct vm_call_ops.vgic_reset)
+ * @at: INTID to start at, 0 at first, a multiple of 32; out: where to continue
  *
- * This CPU owns all vCPUs, so none runs. Inputs keep their levels, which may change during the
- * call.
+ * vm->lock held. This CPU owns all vCPUs, so none runs. Inputs keep their levels, which may change
+ * during the call.
+ *
+ * Return: 0; -EAGAIN some SPIs are left; -EINVAL.
  */
-void vgic_reset(struct vm *vm);
+int __must_check vgic_reset(struct vm *vm, u64 *at);
 
 /**
  * vgic_cpu_on() - PSCI turns the vCPU on

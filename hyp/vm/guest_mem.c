@@ -40,11 +40,26 @@
 #include <vm/vm_ops.h>
 
 /*
- * The cost limit of a call, in descriptors and pages; and the cost of mapping or unmapping an
- * extent, besides its pages, for the walks and the TLB invalidation of its transition.
+ * The cost limit of a call, in units of about thirteen instructions: 20,000. A page state costs one,
+ * a descriptor that is looked at one to ten. MAP_COST and UNMAP_COST are what an extent costs
+ * besides, for the walks, the search whether its tables are empty, and the TLB invalidation;
+ * UNMAP_LEAF_COST is for each leaf that is unmapped.
  */
-#define CALL_BUDGET 1536
-#define EXTENT_COST 64
+#define CALL_BUDGET	1536
+#define MAP_COST	256
+#define UNMAP_COST	480
+#define UNMAP_LEAF_COST 32
+
+/*
+ * How much is mapped at once where it is not one block, and in a range that is mapped in part; and
+ * how much is unmapped at once where it is not one leaf.
+ */
+#define PAGES_STEP    SZ_512K
+#define FRAGMENT_STEP SZ_64K
+#define UNMAP_STEP    SZ_128K
+
+/* The limit of a step of a VM's end, in the same units: it stops when an interrupt waits. */
+#define END_BUDGET 8192
 
 /*
  * Without FEAT_S2FWB: bytes that one call may clean from the caches, line by line, while no
@@ -66,6 +81,7 @@ struct extent {
 	bool mapped;
 	struct pa pa;
 	enum stage2_attrs attrs; /* without STATE_ATTRS */
+	u64 leaves;		 /* of a mapped one */
 	/* used by the walk: */
 	u64 end;
 	u64 enough; /* a mapped extent of this size or more is not extended by another leaf */
@@ -96,17 +112,25 @@ static int extent_visit(void *arg, const struct stage2_leaf *leaf)
 		return 1;
 	}
 	extent->size = end - extent->ipa.v;
+	extent->leaves++;
 	return 0;
 }
 
-/* If one leaf, or one hole, contains all of [ipa, end): the extent, found by one look-up. */
+/*
+ * If one leaf, or one hole, contains all of [ipa, end): the extent, found by one look-up. Otherwise
+ * it has at least that leaf, which can be many descriptors with the contiguous bit.
+ */
 static bool extent_in_one_leaf(struct stage2 *s2, struct extent *extent)
 {
 	struct stage2_leaf leaf;
 	int ret = stage2_lookup(s2, extent->ipa, &leaf);
+	u64 size;
 
-	if ((ret && ret != -ENOENT) ||
-	    leaf.size - (extent->ipa.v - leaf.ipa.v) < extent->end - extent->ipa.v)
+	if (ret && ret != -ENOENT)
+		return false;
+	size = leaf.size - (extent->ipa.v - leaf.ipa.v);
+	extent->enough = MAX(extent->enough, size);
+	if (size < extent->end - extent->ipa.v)
 		return false;
 	(void)extent_visit(extent, &leaf);
 	return true;
@@ -126,6 +150,7 @@ static void find_extent(struct s2_context *ctx, struct extent *extent, struct ip
 
 	extent->ipa = ipa;
 	extent->size = 0; /* the walk's first leaf decides what it is */
+	extent->leaves = 0;
 	extent->end = end;
 	extent->enough = enough;
 	spin_lock(&s2->lock);
@@ -138,9 +163,9 @@ static void find_extent(struct s2_context *ctx, struct extent *extent, struct ip
 }
 
 /* Charge the mapping or unmapping of an extent; find_extent() has charged its walk already. */
-static void spend_budget(u64 *budget, u64 size)
+static void spend_budget(u64 *budget, u64 size, u64 cost)
 {
-	*budget -= MIN(*budget, EXTENT_COST + size / SZ_4K);
+	*budget -= MIN(*budget, cost + size / SZ_4K);
 }
 
 static bool maps_device(enum stage2_attrs attrs)
@@ -478,15 +503,17 @@ static int attrs_of(u64 flags, enum stage2_attrs *attrs)
 
 /*
  * How much of the range one call maps: 1 GiB if alignment allows and no cache has to be cleaned
- * line by line, otherwise up to the next boundary of VM_MAP_STEP.
+ * line by line, or VM_MAP_STEP if alignment allows; otherwise up to the next boundary of PAGES_STEP.
  */
 static u64 map_step(const struct s2_context *ctx, const struct page_move *move)
 {
-	u64 ipa = move->ipa.v;
+	u64 ipa = move->ipa.v, all = ipa | move->pa.v;
 
-	if (ctx->stage2.fwb && IS_ALIGNED(ipa | move->pa.v, SZ_1G) && move->size >= SZ_1G)
+	if (ctx->stage2.fwb && IS_ALIGNED(all, SZ_1G) && move->size >= SZ_1G)
 		return SZ_1G;
-	return MIN(move->size, ALIGN_DOWN(ipa, VM_MAP_STEP) + VM_MAP_STEP - ipa);
+	if (IS_ALIGNED(all, VM_MAP_STEP) && move->size >= VM_MAP_STEP)
+		return VM_MAP_STEP;
+	return MIN(move->size, ALIGN_DOWN(ipa, PAGES_STEP) + PAGES_STEP - ipa);
 }
 
 /* Whether [pa, pa + size) has no RAM, and the host may access all of it. */
@@ -558,13 +585,13 @@ static int visit_same(void *arg, const struct stage2_leaf *leaf)
 }
 
 /*
- * The size of this step, given its first extent: 1 GiB is mapped at once only if all of it is one
- * extent, otherwise a step is at most VM_MAP_STEP. The extent is cut to the step.
+ * The size of this step, given its first extent: what map_step() says only if all of it is one
+ * extent, otherwise that extent, or FRAGMENT_STEP. The extent is cut to the step.
  */
 static u64 limit_step(struct extent *extent, u64 size)
 {
 	if (extent->size < size)
-		size = MIN(size, VM_MAP_STEP);
+		size = MIN(size, MAX(extent->size, FRAGMENT_STEP));
 	extent->size = MIN(extent->size, size);
 	return size;
 }
@@ -583,12 +610,13 @@ static int map_extents(struct s2_context *ctx, struct page_move *move, struct cl
 	struct extent extent;
 	int ret;
 
-	find_extent(ctx, &extent, ipa, end, move->size, &budget);
+	find_extent(ctx, &extent, ipa, end, FRAGMENT_STEP, &budget);
 	size = limit_step(&extent, move->size);
 	end = ipa.v + size;
 	ret = extent.mapped || extent.size < size ? walk_context(ctx, ipa, size, visit_same, move)
 						  : 0;
-	for (*done = 0; !ret; find_extent(ctx, &extent, IPA(ipa.v + *done), end, size, &budget)) {
+	for (*done = 0; !ret;
+	     find_extent(ctx, &extent, IPA(ipa.v + *done), end, FRAGMENT_STEP, &budget)) {
 		move->ipa = extent.ipa;
 		move->pa = PA(extent.ipa.v + offset);
 		move->size = extent.size;
@@ -599,7 +627,7 @@ static int map_extents(struct s2_context *ctx, struct page_move *move, struct cl
 		if (*done == size)
 			break;
 		if (!extent.mapped)
-			spend_budget(&budget, extent.size);
+			spend_budget(&budget, extent.size, MAP_COST);
 		if (!budget)
 			break;
 	}
@@ -666,27 +694,35 @@ static int unmap_extent(struct s2_context *ctx, const struct extent *extent)
 					  : unmap_ram(ctx, &move);
 }
 
+/* At the end of a VM its steps are long, but no interrupt waits for one. */
+static bool ends_early(const struct vm *vm, u64 done)
+{
+	return vm->state == VM_DYING && done && interrupt_waits();
+}
+
 /*
  * Unmap [ipa, end) as far as the budget goes. Return: 0 or an error; *done bytes are finished in
  * either case, and without an error fewer than all if the budget is used up. An extent that is
  * unmapped but not yet clean is not finished: the next unmap of this VM first cleans the rest
  * (vm->unclean), then finds a hole there.
  */
-static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 *done)
+static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 budget, u64 *done)
 {
-	u64 budget = CALL_BUDGET, clean_left = CLEAN_STEP;
+	u64 clean_left = CLEAN_STEP;
 	int ret = 0;
 
 	*done = 0;
-	while (clean_unmapped(ctx->vm, &clean_left) && ipa.v + *done < end && budget) {
+	while (clean_unmapped(ctx->vm, &clean_left) && ipa.v + *done < end && budget &&
+	       !ends_early(ctx->vm, *done)) {
 		struct extent extent;
 
-		find_extent(ctx, &extent, IPA(ipa.v + *done), end, VM_MAP_STEP, &budget);
+		find_extent(ctx, &extent, IPA(ipa.v + *done), end, UNMAP_STEP, &budget);
 		ret = unmap_extent(ctx, &extent);
 		if (ret || !clean_unmapped(ctx->vm, &clean_left))
 			break;
 		if (extent.mapped)
-			spend_budget(&budget, extent.size);
+			spend_budget(&budget, extent.size,
+				     UNMAP_COST + extent.leaves * UNMAP_LEAF_COST);
 		*done += extent.size;
 	}
 	return ret;
@@ -712,7 +748,7 @@ static int unmap_locked(struct s2_context *ctx, u64 ipa, u64 end, u64 flags, u64
 
 	if (flags & KEEL_UNMAP_WHOLE)
 		widen_to_leaves(&ctx->stage2, &first, &last);
-	ret = unmap_some(ctx, IPA(first), last, done);
+	ret = unmap_some(ctx, IPA(first), last, CALL_BUDGET, done);
 	/* Count from ipa on: the first leaf may begin before ipa, but it ends behind it. */
 	*done = *done ? MIN(first + *done - ipa, size) : 0;
 	return ret;
@@ -742,7 +778,7 @@ bool vm_unmap_all(struct vm *vm)
 
 	if (vm->destroy_ipa == end)
 		return false;
-	ret = unmap_some(&vm->s2, IPA(vm->destroy_ipa), end, &done);
+	ret = unmap_some(&vm->s2, IPA(vm->destroy_ipa), end, END_BUDGET, &done);
 	if (ret)
 		panic("memory of a VM cannot be unmapped at %#lx (error %d)",
 		      vm->destroy_ipa + done, ret);

@@ -3,8 +3,8 @@
 #include <lib/errno.h>
 #include <vm/vm_ops.h>
 
-/* Descriptors that one call of vm_walk() looks at. */
-#define WALK_BUDGET 512
+/* Descriptors that one call of vm_walk() looks at, under stage2.lock: 200 instructions each. */
+#define WALK_BUDGET 96
 
 void vm_info(struct vm *vm, struct vm_info *info)
 {

@@ -188,7 +188,8 @@
  * the order of the vCPUs), x4 = interrupts, 64..1024 in steps of 32, and in bits 63 to 32 the PPI
  * of the maintenance interrupt of VMs with an EL2, 0 for 25, x5 = how many redistributors there are
  * at x3, 0 for all; for the others KEEL_HC_VGIC_REDIST) -> x0 = 0; -EBUSY once it is done or a vCPU
- * has run; -ENODEV without a GICv3 interface of the CPU; -E2BIG past the IPA size.
+ * has run; -ENODEV without a GICv3 interface of the CPU; -E2BIG past the IPA size; -EAGAIN:
+ * call again, as often as the VM has eight vCPUs more.
  */
 #define KEEL_HC_VGIC_INIT 0xc600001c
 
@@ -258,8 +259,9 @@
 #define KEEL_HC_VM_SYNC 0xc6000024
 
 /*
- * KEEL_HC_VGIC_RESET(x1 = handle) -> x0 = 0; -ENODEV without a vGIC; -EBUSY, nothing changed, while
- * a vCPU runs, or another call is about one. The distributor as after KEEL_HC_VGIC_INIT: what it
+ * KEEL_HC_VGIC_RESET(x1 = handle, x2 = INTID to go on at, 0 to begin with) -> x0 = 0; -EAGAIN: go on
+ * at x1; -EINVAL for another x2; -ENODEV without a vGIC; -EBUSY, nothing changed, while a vCPU runs,
+ * or another call is about one. The distributor as after KEEL_HC_VGIC_INIT: what it
  * keeps of each SPI, and which groups are on; inputs keep the level that KEEL_HC_IRQ_LINE gave
  * them. (What is a vCPU's own, KEEL_HC_VCPU_INIT resets.)
  */

@@ -143,7 +143,7 @@ static void reset_machine(void)
 {
 	for (unsigned int n = 0; n < cpus; n++)
 		world_put(n);
-	vgic_reset(&world_vm);
+	world_reset_vgic();
 	for (unsigned int n = 0; n < cpus; n++) {
 		if (rnd(4))
 			world_vgic_hooks->reset(&world_vcpu[n]);

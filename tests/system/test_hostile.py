@@ -116,6 +116,12 @@ def test_a_vm_of_many_pieces_ends_in_short_calls(run_hostile):
     run_hostile("pieces", 6, smp=1, extra=("-icount", "shift=0,sleep=off"))
 
 
+@pytest.mark.parametrize("e2h", [0, 1])
+def test_a_call_keeps_the_cpu_for_a_bounded_time(run_hostile, e2h):
+    """In instructions, each where it takes longest; hold.c has the bounds."""
+    run_hostile("hold", 58, f"keel.e2h={e2h}", smp=1, extra=("-icount", "shift=0,sleep=off"))
+
+
 @pytest.mark.parametrize(
     "e2h,variant", [(0, "release"), pytest.param(1, "debug", marks=pytest.mark.full)]
 )

@@ -1075,7 +1075,7 @@ static void the_distributor_is_reset(void **state)
 	}
 	for (unsigned int n = 0; n < 2; n++)
 		world_put(n);
-	vgic_reset(&world_vm);
+	world_reset_vgic();
 	for (u32 i = 32; i < VGIC_INTIDS; i++) {
 		struct vgic_irq *irq = vgic_irq_of(&world_vcpu[0], i);
 

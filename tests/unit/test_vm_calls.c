@@ -63,6 +63,7 @@ static u8 reg_value[VM_REG_BYTES_MAX];
 static u64 seen_id;
 static int answer;
 static bool init_while_owned;
+static int prepare_answer;
 
 static int get_reg(struct vcpu *vcpu, u64 id, void *value)
 {
@@ -92,6 +93,15 @@ static int reg_list(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total)
 
 static u64 redists;
 
+static int vgic_prepare(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids, u64 count)
+{
+	assert_true(spin_is_locked(&vm->lock));
+	assert_int_equal(dist.v, 0x8000000);
+	assert_int_equal(redist.v, 0x80a0000);
+	assert_int_equal(intids, 256);
+	return prepare_answer;
+}
+
 static int vgic_init(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids, u64 count)
 {
 	redists = count;
@@ -120,13 +130,15 @@ static int vgic_redist(struct vm *vm, struct ipa base, u64 count)
 
 static unsigned int resets;
 
-static void vgic_reset(struct vm *vm)
+static int vgic_reset(struct vm *vm, u64 *at)
 {
 	assert_true(spin_is_locked(&vm->lock));
 	for (u64 i = 0; i < VM_VCPUS_MAX; i++)
 		if (vm->vcpus[i])
 			assert_int_not_equal(vm->vcpus[i]->owner, VCPU_NO_OWNER);
 	resets++;
+	*at += 256;
+	return answer;
 }
 
 static int irq_line(struct vm *vm, u64 *vcpu, u64 intid, bool level)
@@ -164,6 +176,7 @@ static const struct vm_call_ops layer = {
 	.get_reg = get_reg,
 	.set_reg = set_reg,
 	.reg_list = reg_list,
+	.vgic_prepare = vgic_prepare,
 	.vgic_init = vgic_init,
 	.vgic_redist = vgic_redist,
 	.vgic_reset = vgic_reset,
@@ -520,6 +533,11 @@ static void a_vgic_is_made_once_before_vcpus_run(void **state)
 	answer = -EINVAL;
 	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), -EINVAL);
 	answer = 0;
+	prepare_answer = -EAGAIN;
+	init_while_owned = false;
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), -EAGAIN);
+	assert_false(init_while_owned); /* the second part comes after the whole of the first */
+	prepare_answer = 0;
 	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), 0);
 	assert_true(init_while_owned);
 	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), -EBUSY);
@@ -575,6 +593,10 @@ static void a_vgic_is_reset_while_no_vcpu_runs(void **state)
 	vcpu->owner = VCPU_NO_OWNER;
 	assert_int_equal(call(KEEL_HC_VGIC_RESET, handle, 0, 0, 0, 0), 0);
 	assert_int_equal(resets, 1);
+	answer = -EAGAIN;
+	assert_int_equal(call(KEEL_HC_VGIC_RESET, handle, 288, 0, 0, 0), -EAGAIN);
+	assert_int_equal(regs.x[1], 288 + 256);
+	answer = 0;
 	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0); /* it was dropped again */
 	assert_int_equal(call(KEEL_HC_VGIC_RESET, handle + 1, 0, 0, 0, 0), -ENOENT);
 }

@@ -103,10 +103,27 @@ int world_create_some(u64 dist, u64 redist, u64 irqs, u64 count)
 {
 	int ret;
 
-	spin_lock(&world_vm.lock);
-	ret = vgic_create(&world_vm, IPA(dist), IPA(redist), irqs, count);
-	spin_unlock(&world_vm.lock);
+	do {
+		spin_lock(&world_vm.lock);
+		ret = vgic_prepare(&world_vm, IPA(dist), IPA(redist), irqs, count);
+		if (!ret)
+			ret = vgic_create(&world_vm, IPA(dist), IPA(redist), irqs, count);
+		spin_unlock(&world_vm.lock);
+	} while (ret == -EAGAIN);
 	return ret;
+}
+
+void world_reset_vgic(void)
+{
+	u64 at = 0, before;
+	int ret;
+
+	do {
+		before = at;
+		ret = vgic_reset(&world_vm, &at);
+		assert_true(at > before && at - before <= 256 + VGIC_PRIVATE);
+	} while (ret == -EAGAIN);
+	assert_int_equal(ret, 0);
 }
 
 int world_create(u64 dist, u64 redist, u64 irqs)

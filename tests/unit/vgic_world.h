@@ -42,6 +42,8 @@ int world_create(u64 dist, u64 redist, u64 irqs);
 /* The same with only @count redistributors, 0 for all; and vgic_add_region(). */
 int world_create_some(u64 dist, u64 redist, u64 irqs, u64 count);
 int world_add_region(u64 base, u64 count);
+/* vgic_reset(), until it is done. */
+void world_reset_vgic(void);
 /* What world_start() does once there is a vGIC: the vCPUs are loaded, group 1 and all are on. */
 void world_go(void);
 

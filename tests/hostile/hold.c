@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * How long calls keep a CPU at EL2. Under QEMU's -icount, and with -cpu max, the counter counts
+ * instructions. Each call is made where it takes longest: for a VM with as many vCPUs as there can
+ * be, for memory in single pages, between pages that are mapped. docs/locking.md has the bounds.
+ */
+#include "hostile.h"
+
+#define VCPUS	 512UL
+#define PAGE	 4096UL
+#define BLOCK	 0x200000UL
+#define EAGAIN_	 (-11L)
+#define ENOBUFS_ (-105L)
+
+#define POOL_PA 0x7e000000UL /* for Keel's own pool */
+#define PIECES	0x40000000UL /* IPA of a block of which every second page is mapped */
+#define PAGES	0x60000000UL /* IPA of pages that do not fit a block */
+#define SPLIT	0x50000000UL /* IPA of a block that is split */
+#define DIST	0x08000000UL
+#define VMM	0x0a000000UL /* where nothing is: the guest's access is an exit */
+#define WAIT	0x8000UL     /* where the guest's other vCPUs begin */
+#define PC	0x6030000000100040UL
+
+/* A kind of call: the most instructions that one may take, and the most that one took. */
+struct kind {
+	char what[40];
+	u64 bound, most;
+};
+
+enum {
+	CREATE,
+	TOPUP,
+	VCPU_CREATE,
+	VCPU_INIT,
+	DONATE,
+	RECLAIM,
+	VGIC_INIT,
+	VGIC_REDIST,
+	VGIC_RESET,
+	RUN,
+	MAP,
+	UNMAP,
+	SYNC,
+	WALK,
+	NEXT,
+	DESTROY,
+};
+
+static struct kind kinds[] = {
+	[CREATE] = { "VM_CREATE", 31000, 0 },
+	[TOPUP] = { "VM_TOPUP", 28000, 0 },
+	[VCPU_CREATE] = { "VCPU_CREATE", 32000, 0 },
+	[VCPU_INIT] = { "VCPU_INIT", 8000, 0 },
+	[DONATE] = { "POOL_DONATE of 64 pages", 45000, 0 },
+	[RECLAIM] = { "POOL_RECLAIM of 64 pages", 125000, 0 },
+	[VGIC_INIT] = { "VGIC_INIT of 512 vCPUs", 50000, 0 },
+	[VGIC_REDIST] = { "VGIC_REDIST of 512 vCPUs", 22000, 0 },
+	[VGIC_RESET] = { "VGIC_RESET of 512 vCPUs", 33000, 0 },
+	[RUN] = { "VCPU_RUN with an access to 512 vCPUs", 52000, 0 },
+	[MAP] = { "VM_MAP", 25000, 0 },
+	[UNMAP] = { "VM_UNMAP", 25000, 0 },
+	[SYNC] = { "VM_SYNC", 2000, 0 },
+	[WALK] = { "VM_WALK", 23000, 0 },
+	[NEXT] = { "VM_NEXT past 512 slots", 7000, 0 },
+	[DESTROY] = { "VM_DESTROY", 430000, 0 },
+};
+
+static u64 vm, free_pa = HOSTILE_MEMORY;
+
+/* Writes what reaches all vCPUs, and leaves after each by an access to VMM. */
+__asm__(".pushsection .rodata\n"
+	".balign 8\n"
+	"guest:\n"
+	"mov x1, #0x08000000\n" /* DIST */
+	"mov x9, #0x0a000000\n" /* VMM */
+	"mov w0, #3\n"
+	"mov x2, #(1 << 40)\n"
+	"1: str w0, [x1]\n" /* GICD_CTLR: both groups on */
+	"str x0, [x9]\n"
+	"msr s3_0_c12_c11_5, x2\n" /* ICC_SGI1R_EL1: to all others */
+	"str x0, [x9]\n"
+	"mov w3, #-1\n"
+	"str w3, [x1, #0x104]\n" /* GICD_ISENABLER1 */
+	"str w3, [x1, #0x204]\n" /* GICD_ISPENDR1 */
+	"str w3, [x1, #0x304]\n" /* GICD_ISACTIVER1 */
+	"ldr w3, [x1, #0x304]\n"
+	"str x0, [x9]\n"
+	"str wzr, [x1]\n" /* off */
+	"str x0, [x9]\n"
+	"b 1b\n"
+	"guest_end:\n"
+	".popsection\n");
+extern const char guest[], guest_end[];
+
+/* Make the call and return x0. */
+static u64 timed(u32 which, struct regs *regs)
+{
+	struct kind *kind = &kinds[which];
+	u64 begin = read_sysreg(CNTPCT_EL0), took;
+
+	hvc0(regs);
+	took = read_sysreg(CNTPCT_EL0) - begin;
+	if (took > kind->most)
+		kind->most = took;
+	return regs->x[0];
+}
+
+#define CALL(which, ...) timed(which, &(struct regs){ { __VA_ARGS__ } })
+
+static u64 take(u64 pages)
+{
+	u64 pa = free_pa;
+
+	free_pa += pages * PAGE;
+	return pa;
+}
+
+static u64 take_block(void)
+{
+	free_pa = (free_pa + BLOCK - 1) & ~(BLOCK - 1);
+	return take(BLOCK / PAGE);
+}
+
+/* A call about a range, until all of it is done; x0 of the last. */
+static u64 range(u32 which, u64 fid, u64 ipa, u64 pa, u64 flags)
+{
+	struct regs regs;
+	u64 done = 0;
+
+	do {
+		if (fid == KEEL_HC_VM_MAP)
+			regs = (struct regs){ { fid, vm, ipa + done, pa + done, BLOCK - done,
+						flags } };
+		else
+			regs = (struct regs){ { fid, vm, ipa + done, BLOCK - done, flags } };
+		if (timed(which, &regs) == (u64)EAGAIN_)
+			done += regs.x[1];
+	} while (regs.x[0] == (u64)EAGAIN_);
+	return regs.x[0];
+}
+
+static void make_vm(void)
+{
+	struct regs regs = { { KEEL_HC_VM_CREATE, take_block(), BLOCK / PAGE } };
+
+	check("VM_CREATE", timed(CREATE, &regs), 0);
+	vm = regs.x[1];
+	for (u32 i = 0; i < 16; i++)
+		check("VM_TOPUP", CALL(TOPUP, KEEL_HC_VM_TOPUP, vm, take_block(), BLOCK / PAGE), 0);
+	for (u32 i = 0; i < 64; i++, (void)take(1))
+		(void)CALL(TOPUP, KEEL_HC_VM_TOPUP, vm, take(1), 1);
+}
+
+static u64 make_vcpu(u64 i, u64 pages, u64 run)
+{
+	static u64 pool = POOL_PA;
+	u64 pa = take(pages), ret;
+
+	while ((ret = CALL(VCPU_CREATE, KEEL_HC_VCPU_CREATE, vm, i, pa, pages, run)) ==
+	       (u64)ENOBUFS_) {
+		check("POOL_DONATE", CALL(DONATE, KEEL_HC_POOL_DONATE, pool, 64), 0);
+		pool += 64 * PAGE;
+	}
+	return ret ? ret : CALL(VCPU_INIT, KEEL_HC_VCPU_INIT, vm, i, 4);
+}
+
+static void make_vcpus(u64 runs)
+{
+	struct regs size = { { KEEL_HC_VM_SIZE } };
+	u64 failures = 0;
+
+	hvc0(&size);
+	for (u64 i = 0; i < VCPUS; i++)
+		failures += make_vcpu(i, size.x[2], runs + i * PAGE) != 0;
+	check("VCPU_CREATE and VCPU_INIT", failures, 0);
+}
+
+static void make_vgic(void)
+{
+	u64 calls = 0, at = 0, ret;
+	struct regs regs;
+
+	do {
+		ret = CALL(VGIC_INIT, KEEL_HC_VGIC_INIT, vm, DIST, 0x080a0000, 1024, 1);
+		calls++;
+	} while (ret == (u64)EAGAIN_);
+	check("VGIC_INIT", ret, 0);
+	check("VGIC_INIT: calls", calls, VCPUS / 8 + 1);
+	check("VGIC_REDIST", CALL(VGIC_REDIST, KEEL_HC_VGIC_REDIST, vm, 0x10000000, VCPUS - 1), 0);
+	do {
+		regs = (struct regs){ { KEEL_HC_VGIC_RESET, vm, at } };
+		ret = timed(VGIC_RESET, &regs);
+		at = regs.x[1];
+	} while (ret == (u64)EAGAIN_);
+	check("VGIC_RESET", ret, 0);
+	check("VGIC_RESET from a number that it did not name",
+	      CALL(VGIC_RESET, KEEL_HC_VGIC_RESET, vm, 40), (u64)-22L);
+}
+
+/* The others wait in WFI, so that each is one to be woken. */
+static void run_guest(u64 runs)
+{
+	u64 memory = take_block();
+	volatile u32 *wait = (volatile u32 *)(memory + WAIT);
+	struct keel_run *run = (struct keel_run *)runs;
+	u64 exits = 0;
+
+	memcpy((void *)memory, guest, (u64)(guest_end - guest));
+	wait[0] = 0xd503207f; /* WFI */
+	wait[1] = 0x17ffffff; /* B to it */
+	check("VM_MAP for the guest", CALL(MAP, KEEL_HC_VM_MAP, vm, 0, memory, 0x10000, 3), 0);
+	for (u64 i = 1; i < VCPUS; i++) {
+		*(volatile u64 *)((volatile struct keel_run *)(runs + i * PAGE))->data = WAIT;
+		(void)hvc(KEEL_HC_VCPU_SET_REG, vm, i, PC, 0, 0);
+		exits += CALL(RUN, KEEL_HC_VCPU_RUN, vm, i) == KEEL_EXIT_WFI;
+	}
+	check("vCPUs that wait", exits, VCPUS - 1);
+	for (u32 i = exits = 0; i < 16; i++) {
+		run->answer = KEEL_ANSWER_DONE;
+		exits += CALL(RUN, KEEL_HC_VCPU_RUN, vm, 0) == KEEL_EXIT_FAULT;
+	}
+	check("the guest's accesses to nothing, among others", exits >= 8, 1);
+}
+
+static void move_memory(void)
+{
+	u64 pieces = take_block(), block = take_block(), pages = take_block() + PAGE;
+
+	(void)take_block();
+	for (u64 at = 0; at < BLOCK; at += 2 * PAGE)
+		(void)CALL(MAP, KEEL_HC_VM_MAP, vm, PIECES + at, pieces + at, PAGE, 1);
+	check("VM_MAP between pages", range(MAP, KEEL_HC_VM_MAP, PIECES, pieces, 1), 0);
+	check("... again", range(MAP, KEEL_HC_VM_MAP, PIECES, pieces, 1), 0);
+	check("VM_MAP of pages", range(MAP, KEEL_HC_VM_MAP, PAGES, pages, 3), 0);
+	check("VM_MAP of a block", range(MAP, KEEL_HC_VM_MAP, SPLIT, block, 3), 0);
+	(void)CALL(WALK, KEEL_HC_VM_WALK, vm, PIECES);
+	(void)CALL(WALK, KEEL_HC_VM_WALK, vm, 2 * SPLIT);
+	check("VM_UNMAP in a block", CALL(UNMAP, KEEL_HC_VM_UNMAP, vm, SPLIT + PAGE, PAGE, 0), 0);
+	check("VM_UNMAP of its rest", range(UNMAP, KEEL_HC_VM_UNMAP, SPLIT, 0, 0), 0);
+	check("VM_UNMAP of pages", range(UNMAP, KEEL_HC_VM_UNMAP, PAGES, 0, KEEL_UNMAP_WHOLE), 0);
+	for (u64 at = 0; at < BLOCK; at += 2 * PAGE)
+		(void)CALL(UNMAP, KEEL_HC_VM_UNMAP, vm, PIECES + at, PAGE, 0);
+	check("VM_UNMAP between holes", range(UNMAP, KEEL_HC_VM_UNMAP, PIECES, 0, 0), 0);
+	check("VM_SYNC", CALL(SYNC, KEEL_HC_VM_SYNC, vm, 0), 0);
+	check("VM_MAP of pages that stay", range(MAP, KEEL_HC_VM_MAP, PAGES, pages, 3), 0);
+}
+
+static void end_vm(void)
+{
+	u64 ret;
+
+	check("VM_NEXT", CALL(NEXT, KEEL_HC_VM_NEXT, 0), 0);
+	do
+		ret = CALL(DESTROY, KEEL_HC_VM_DESTROY, vm);
+	while (ret == (u64)EAGAIN_);
+	check("VM_DESTROY", ret, 0);
+	check("VM_NEXT, of none", CALL(NEXT, KEEL_HC_VM_NEXT, 0), 0);
+	check("POOL_DONATE", CALL(DONATE, KEEL_HC_POOL_DONATE, HOSTILE_MEMORY, 64), 0);
+	check("POOL_RECLAIM", CALL(RECLAIM, KEEL_HC_POOL_RECLAIM, HOSTILE_MEMORY, 64), 0);
+}
+
+static void check_bounds(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {
+		print("hostile: hold: ");
+		print(kinds[i].what);
+		print(": ");
+		print_decimal((u32)kinds[i].most);
+		print("\n");
+		check(kinds[i].what, kinds[i].most && kinds[i].most <= kinds[i].bound, 1);
+	}
+}
+
+static void hostile_main(u64 fdt)
+{
+	u64 runs;
+
+	(void)fdt;
+	make_vm();
+	runs = take(VCPUS);
+	make_vcpus(runs);
+	make_vgic();
+	run_guest(runs);
+	move_memory();
+	end_vm();
+	check_bounds();
+}
