@@ -1253,9 +1253,9 @@ int vgic_add_region(struct vm *vm, struct ipa base, u64 count)
  */
 static int give_cpu_pages(struct vm *vm)
 {
-	u32 i, given = 0;
+	u32 given = 0;
 
-	for (i = 0; i < VM_VCPUS_MAX && given < CPUS_A_CALL; i++) {
+	for (u32 i = 0; i < VM_VCPUS_MAX && given < CPUS_A_CALL; i++) {
 		struct vcpu *vcpu = vgic_vcpu(vm, i);
 
 		if (!vcpu || vcpu->vgic)
@@ -1271,9 +1271,7 @@ static int give_cpu_pages(struct vm *vm)
 
 static void number_frames(struct vm *vm, struct vgic *vgic)
 {
-	u32 i;
-
-	for (i = 0; i < VM_VCPUS_MAX; i++)
+	for (u32 i = 0; i < VM_VCPUS_MAX; i++)
 		if (vgic_vcpu(vm, i))
 			vgic->frame[vgic->nr_frames++] = (u16)i;
 }
@@ -1320,7 +1318,7 @@ int vgic_reset(struct vm *vm, u64 *at)
 {
 	struct vgic *vgic = vm->vgic;
 	struct vcpu *via = vgic_vcpu(vm, vgic->frame[0]);
-	u32 all = MIN(vgic->nr_irqs, (u32)VGIC_INTIDS), intid, end, i;
+	u32 all = MIN(vgic->nr_irqs, (u32)VGIC_INTIDS), intid, end;
 
 	if (*at % RESET_AT_ONCE || *at >= vgic->nr_irqs)
 		return -EINVAL;
@@ -1329,7 +1327,7 @@ int vgic_reset(struct vm *vm, u64 *at)
 	WRITE_ONCE(vgic->ctlr, 0);
 	for (; intid < end; intid += RESET_AT_ONCE) {
 		spin_lock(&vgic->lock);
-		for (i = intid; i < MIN(intid + RESET_AT_ONCE, end); i++)
+		for (u32 i = intid; i < MIN(intid + RESET_AT_ONCE, end); i++)
 			reset_spi(via, i);
 		assert_spis_sane(vm, intid, RESET_AT_ONCE);
 		spin_unlock(&vgic->lock);

@@ -525,6 +525,33 @@ static void test_reset(void)
 	close(vm.dev);
 }
 
+/* As many vCPUs and interrupts as one call to EL2 cannot make or reset. */
+static void test_many_vcpus(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu[20];
+	const unsigned int n = sizeof(vcpu) / sizeof(vcpu[0]);
+
+	for (unsigned int i = 0; i < n; i++)
+		vcpu[i] = new_vcpu(&vm, i);
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), "redistributors");
+	must(set_nr_irqs(vm.gic, 1024), "1024 interrupts");
+	gives(init_gic(vm.gic), 0, "a GIC for 20 vCPUs");
+	LOAD(&vm, &vcpu[0], take_spi_40);
+	expect_write(&vcpu[0], MMIO_BASE, 4, 40, "an SPI is taken, by one of 20 vCPUs");
+	tell_spi(&vm, &vcpu[n - 1], 2, 0x100);
+	for (unsigned int i = 0; i < n; i++)
+		reinit(&vcpu[i]);
+	tell_spi(&vm, &vcpu[0], on_keel() ? 0 : 2, on_keel() ? 0 : 0x100);
+	close(vm.gic);
+	for (unsigned int i = 0; i < n; i++)
+		close(vcpu[i].fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
 int main(void)
 {
 	test_create();
@@ -544,6 +571,7 @@ int main(void)
 	test_irq_line();
 	test_early_lines();
 	test_reset();
+	test_many_vcpus();
 	test_meets_registers();
 	return finish();
 }
