@@ -1253,11 +1253,12 @@ int vgic_add_region(struct vm *vm, struct ipa base, u64 count)
  */
 static int give_cpu_pages(struct vm *vm)
 {
-	u32 given = 0;
+	u32 given = 0, left = vm->nr_vcpus;
 
-	for (u32 i = 0; i < VM_VCPUS_MAX && given < CPUS_A_CALL; i++) {
+	for (u32 i = 0; left && given < CPUS_A_CALL; i++) {
 		struct vcpu *vcpu = vgic_vcpu(vm, i);
 
+		left -= vcpu != NULL;
 		if (!vcpu || vcpu->vgic)
 			continue;
 		vcpu->vgic = page_pool_alloc(&vm->pool);
@@ -1271,9 +1272,13 @@ static int give_cpu_pages(struct vm *vm)
 
 static void number_frames(struct vm *vm, struct vgic *vgic)
 {
-	for (u32 i = 0; i < VM_VCPUS_MAX; i++)
+	const u32 count = vm->nr_vcpus;
+	u32 n = 0;
+
+	for (u32 i = 0; n < count; i++)
 		if (vgic_vcpu(vm, i))
-			vgic->frame[vgic->nr_frames++] = (u16)i;
+			vgic->frame[n++] = (u16)i;
+	vgic->nr_frames = n;
 }
 
 static int create_spis(struct vm *vm, struct vgic *vgic)
