@@ -480,6 +480,106 @@ static void check_wrong(void)
 	check("afterwards", run(guest_hvc, 0), HVC(0x33));
 }
 
+/* ---- two CPUs ---- */
+
+#define ROUNDS 300
+#define POISON 0xdeadUL
+
+static struct {
+	struct tables tables;
+	u64 page[2];
+	u64 end;
+} shared;
+
+/*
+ * CPU 1 has the nested guest copy a page's first word to the next one, again and again, until it is
+ * 0. CPU 0 moves the page, each time with a TLBI, and then writes POISON to where it was.
+ */
+static void watch(void)
+{
+	setup(&shared.tables, 30);
+	while (!__atomic_load_n(&shared.end, __ATOMIC_ACQUIRE)) {
+		u64 esr = run(guest_watch, AREA);
+
+		if (esr != HVC(0x16))
+			check_quiet("a hole while the page moves", ec_of(esr), EC_DABT_LOW);
+	}
+}
+
+static void move(u64 n)
+{
+	u64 from = shared.page[n & 1], to = shared.page[~n & 1];
+
+	write64(to, n + 1);
+	set(&shared.tables.pages[0], 0);
+	if (n & 2)
+		invalidate(AREA);
+	else
+		tlbi_vmalls12e1is(0);
+	write64(from, POISON);
+	set(&shared.tables.pages[0], to | S2_RW | 3);
+	if (n % 16 == 0)
+		relax();
+	check_quiet("what was moved is not read", read64(from + 8) != POISON, 1);
+	check_quiet("nor where it is", read64(to + 8) != POISON, 1);
+}
+
+static void race(u64 cpu, u64 argument)
+{
+	u64 n;
+
+	(void)argument;
+	if (cpu == 1)
+		watch();
+	if (cpu != 0)
+		return;
+	setup(&shared.tables, 30);
+	for (n = 0; n < ROUNDS; n++)
+		move(n);
+	write64(shared.page[n & 1], 0);
+	__atomic_store_n(&shared.end, 1, __ATOMIC_RELEASE);
+}
+
+/* Entries with the same key, with others, and TLBIs, by all CPUs. */
+static void enter_many(u64 cpu, u64 argument)
+{
+	struct tables *t = (struct tables *)argument;
+	u64 i;
+
+	for (i = 0; i < 200; i++) {
+		u64 vmid = 40 + (i + cpu) % 5;
+
+		setup(&t[vmid & 1], vmid);
+		check_quiet("the page of its VMID", run(guest_store, AREA), HVC(0x12));
+		if (i % 8 == cpu)
+			tlbi_alle1is(0);
+		else if (i % 8 == 4)
+			tlbi_vmalls12e1is(0);
+	}
+}
+
+static void check_cpus(void)
+{
+	struct tables t[2] = { tables_new(), tables_new() };
+
+	smp_start();
+	if (nr_cpus < 2)
+		return;
+	shared.tables = tables_new();
+	shared.page[0] = fresh_page();
+	shared.page[1] = fresh_page();
+	write64(shared.page[0], 1);
+	write64(shared.page[0] + 8, 0);
+	write64(shared.page[1] + 8, 0);
+	set(&shared.tables.pages[0], shared.page[0] | S2_RW | 3);
+	smp_run(race, 0);
+	check_round("a page that moves while another CPU uses it");
+	set(&t[0].pages[0], fresh_page() | S2_RW | 3);
+	set(&t[1].pages[0], fresh_page() | S2_RW | 3);
+	smp_run(enter_many, (u64)t);
+	check_round("several nested guests on several CPUs");
+}
+
 void payload_main(void)
 {
 	check_faults();
@@ -489,4 +589,5 @@ void payload_main(void)
 	check_host_memory();
 	check_stage1();
 	check_wrong();
+	check_cpus();
 }
