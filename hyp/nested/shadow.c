@@ -10,6 +10,7 @@
  */
 #include <arch/reg_bits.h>
 #include <cpu/assert.h>
+#include <cpu/panic.h>
 #include <lib/errno.h>
 #include <mm/page_pool.h>
 #include <nested/nested_regs.h>
@@ -104,6 +105,46 @@ static void refill(struct shadow_set *set, struct shadow *shadow)
 		;
 }
 
+/* ---- consistency ---- */
+
+#ifdef KEEL_DEBUG
+/* Descriptors that are looked at after each change. */
+#define CHECK_BUDGET 64
+
+static int visit_check(void *arg, const struct stage2_leaf *leaf)
+{
+	struct ownership_mismatch bad;
+
+	(void)arg;
+	if (leaf->mapped && ownership_check_vm(leaf->pa, leaf->size, &bad))
+		panic("page %#lx is %s, but a shadow maps it at %#lx", bad.pa.v,
+		      ownership_state_name(bad.state), leaf->ipa.v);
+	return 0;
+}
+
+/* A part of the shadow, from where the last call ended: sane tables, and pages of VMs alone. */
+static void check_shadow(struct shadow *shadow)
+{
+	struct stage2 *s2 = &shadow->ctx.stage2;
+	struct stage2_progress progress = { .budget = CHECK_BUDGET }, same = progress;
+	struct ipa ipa = IPA(shadow->check_ipa), at = ipa;
+	u64 size = stage2_size(s2) - ipa.v;
+	const char *why = stage2_sane(s2, &at, size, &same);
+
+	ASSERT(s2_context_sane(&shadow->ctx));
+	if (why)
+		panic("a shadow is not sane at %#lx: %s", at.v, why);
+	shadow->check_ipa = stage2_walk(s2, ipa, size, visit_check, NULL, &progress)
+				    ? ipa.v + progress.done
+				    : 0;
+}
+#else
+static void check_shadow(struct shadow *shadow)
+{
+	(void)shadow;
+}
+#endif
+
 /* ---- contents ---- */
 
 void shadow_clear(struct shadow_set *set, struct shadow *shadow)
@@ -163,7 +204,7 @@ int shadow_map(struct shadow_set *set, struct shadow *shadow, const struct s2_co
 		shadow_clear(set, shadow);
 		ret = map_leaf(set, shadow, leaf);
 	}
-	ASSERT(s2_context_sane(&shadow->ctx));
+	check_shadow(shadow);
 	spin_unlock(&s2->lock);
 	return ret;
 }

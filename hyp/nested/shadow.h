@@ -62,7 +62,8 @@ struct shadow {
 	u32 refs;
 	u64 last_used; /* set->clock at the last shadow_put() */
 	/* under ctx.stage2.lock */
-	bool filled; /* something was mapped since it was last cleared; set under the own lock */
+	bool filled;   /* something was mapped since it was last cleared; set under the own lock */
+	u64 check_ipa; /* debug builds: where the check continues */
 	unsigned int nr_chunks;
 	void *chunks[SHADOW_CHUNKS_MAX]; /* the first set->kept are always here */
 };

@@ -266,6 +266,20 @@ static u64 pa_range(const struct vcpu *vcpu)
 	return put_field(ID_MMFR0_PARange, value);
 }
 
+/*
+ * 1, not there, for the granules of a guest hypervisor's stage 2 that are smaller than a page of the
+ * VM's own: a shadow could not have its pages.
+ */
+static u64 stage2_granule_value(const struct vcpu *vcpu, enum id_field field, u64 value)
+{
+	enum granule pages = vcpu->vm->s2.stage2.geometry.granule;
+
+	if ((field == ID_MMFR0_TGran4_2 && pages > GRANULE_4K) ||
+	    (field == ID_MMFR0_TGran16_2 && pages > GRANULE_16K))
+		return 1;
+	return value;
+}
+
 /* The register's value without userspace's choice. */
 static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 {
@@ -279,7 +293,9 @@ static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		if (id_field_desc((enum id_field)fixed[i].field)->reg == reg &&
 		    vcpu_when(vcpu, (enum vcpu_when)fixed[i].when))
-			value |= put_field((enum id_field)fixed[i].field, fixed[i].value);
+			value |= put_field((enum id_field)fixed[i].field,
+					   stage2_granule_value(vcpu, (enum id_field)fixed[i].field,
+								fixed[i].value));
 	return value;
 }
 
