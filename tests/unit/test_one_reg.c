@@ -376,6 +376,22 @@ static void check_list(void)
 	}
 }
 
+/* A shadow is made of pages as large as those of the VM's own stage 2. */
+static void a_guest_hypervisor_has_no_granule_that_is_too_small(void **state)
+{
+	/* TGran4_2, TGran64_2, TGran16_2 in bits 43:32 */
+	static const u16 told[] = { 0x222, 0x122, 0x121 };
+
+	for (unsigned int pages = GRANULE_4K; pages <= GRANULE_64K; pages++) {
+		w.vm.s2.stage2.geometry.granule = (enum granule)pages;
+		V->nested = NULL;
+		assert_int_equal(get(ID_REG_ID(7, 0)) >> 32 & 0xfff, 0x111);
+		V->nested = (struct nested_vcpu *)&w;
+		assert_int_equal(get(ID_REG_ID(7, 0)) >> 32 & 0xfff, told[pages]);
+	}
+	V->nested = NULL;
+}
+
 static void everything_listed_can_be_saved_and_restored(void **state)
 {
 	w.sve_vqs = 0xffff;
@@ -457,6 +473,8 @@ int main(void)
 		cmocka_unit_test_setup(id_registers_of_aarch32_are_ignored, world_setup),
 		cmocka_unit_test_setup(the_longest_vector_length_can_be_chosen, world_setup),
 		cmocka_unit_test_setup(id_registers_can_be_lowered, world_setup),
+		cmocka_unit_test_setup(a_guest_hypervisor_has_no_granule_that_is_too_small,
+				       world_setup),
 		cmocka_unit_test_setup(everything_listed_can_be_saved_and_restored, world_setup),
 		cmocka_unit_test_setup(the_list_can_be_read_in_parts, world_setup),
 		cmocka_unit_test_setup(bad_ids_are_errors, world_setup),
