@@ -6,12 +6,14 @@
  *      shadow_of()        at an entry: find_shadow(), or take_idle() and give_key()
  *      shadow_map()       at a fault; takes chunks when its pool has few pages
  *      shadow_clear()     gives chunks back
- *      on_own_unmap()     the VM's own stage 2 has lost translations: shadows are cleared
+ *      on_own_unmap()     the VM's own stage 2 has lost translations: shadows that may have them,
+ *                         by their reverse maps, are cleared
  */
 #include <arch/reg_bits.h>
 #include <cpu/assert.h>
 #include <cpu/panic.h>
 #include <lib/errno.h>
+#include <lib/string.h>
 #include <mm/page_pool.h>
 #include <nested/nested_regs.h>
 #include <nested/shadow.h>
@@ -145,6 +147,35 @@ static void check_shadow(struct shadow *shadow)
 }
 #endif
 
+/* ---- the reverse map ---- */
+
+/* Call for each region of [ipa, ipa + size), or for all if there are more; until it returns true. */
+static bool for_regions(struct shadow *shadow, struct ipa ipa, u64 size,
+			bool (*visit)(u64 *word, u64 bit))
+{
+	u64 first = ipa.v >> SHADOW_REGION_SHIFT;
+	u64 count = MIN(((ipa.v + size - 1) >> SHADOW_REGION_SHIFT) - first + 1, SHADOW_REGIONS);
+
+	for (u64 i = 0; i < count; i++) {
+		u64 region = (first + i) % SHADOW_REGIONS;
+
+		if (visit(&shadow->regions[region / 64], BIT(region % 64)))
+			return true;
+	}
+	return false;
+}
+
+static bool note_region(u64 *word, u64 bit)
+{
+	*word |= bit;
+	return false;
+}
+
+static bool is_noted(u64 *word, u64 bit)
+{
+	return *word & bit;
+}
+
 /* ---- contents ---- */
 
 void shadow_clear(struct shadow_set *set, struct shadow *shadow)
@@ -156,6 +187,7 @@ void shadow_clear(struct shadow_set *set, struct shadow *shadow)
 		return;
 	stage2_clear(s2);
 	return_chunks(set, shadow);
+	memset(shadow->regions, 0, sizeof(shadow->regions));
 	shadow->ctx.nr_tables = 0;
 	shadow->filled = false;
 }
@@ -188,7 +220,8 @@ static int map_leaf(struct shadow_set *set, struct shadow *shadow, const struct 
 	return stage2_map(&shadow->ctx.stage2, leaf->ipa, leaf->pa, leaf->size, leaf->attrs);
 }
 
-int shadow_map(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf)
+int shadow_map(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf,
+	       struct ipa vm_ipa)
 {
 	struct stage2 *s2 = &shadow->ctx.stage2;
 	int ret;
@@ -204,6 +237,7 @@ int shadow_map(struct shadow_set *set, struct shadow *shadow, const struct s2_co
 		shadow_clear(set, shadow);
 		ret = map_leaf(set, shadow, leaf);
 	}
+	(void)for_regions(shadow, vm_ipa, leaf->size, note_region);
 	check_shadow(shadow);
 	spin_unlock(&s2->lock);
 	return ret;
@@ -224,8 +258,8 @@ void shadow_unmap(struct shadow_set *set, struct shadow *shadow, struct ipa ipa,
 }
 
 /*
- * What a shadow has of the VM's own translations is not known by address: all shadows are cleared.
- * Nothing is filled meanwhile, since that takes the lock that is held here.
+ * Shadows that may have a translation to what is unmapped are cleared. Nothing is filled meanwhile,
+ * since that takes the lock that is held here.
  */
 static void on_own_unmap(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size)
 {
@@ -233,13 +267,12 @@ static void on_own_unmap(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size)
 	struct shadow *shadow;
 
 	(void)s2;
-	(void)ipa;
-	(void)size;
 	for (shadow = first_shadow(set); shadow; shadow = shadow->next) {
 		if (!READ_ONCE(shadow->filled))
 			continue;
 		spin_lock(&shadow->ctx.stage2.lock);
-		shadow_clear(set, shadow);
+		if (for_regions(shadow, ipa, size, is_noted))
+			shadow_clear(set, shadow);
 		spin_unlock(&shadow->ctx.stage2.lock);
 	}
 }

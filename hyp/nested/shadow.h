@@ -37,6 +37,13 @@
 /* Pages for tables that a VM gets with each vCPU: 1 MiB. */
 #define SHADOW_PAGES_PER_VCPU 256
 
+/*
+ * The reverse map of a shadow: a bit for each of so many regions of the VM's addresses, which says
+ * that the shadow may have a translation to there. Regions that far apart share a bit.
+ */
+#define SHADOW_REGION_SHIFT 21
+#define SHADOW_REGIONS	    1024
+
 /* The most chunks of one shadow. */
 #define SHADOW_CHUNKS_MAX 128
 
@@ -62,8 +69,9 @@ struct shadow {
 	u32 refs;
 	u64 last_used; /* set->clock at the last shadow_put() */
 	/* under ctx.stage2.lock */
-	bool filled;   /* something was mapped since it was last cleared; set under the own lock */
-	u64 check_ipa; /* debug builds: where the check continues */
+	bool filled; /* something was mapped since it was last cleared; set under the own lock */
+	u64 regions[SHADOW_REGIONS / 64]; /* which of the VM's memory it may have; as @filled */
+	u64 check_ipa;			  /* debug builds: where the check continues */
 	unsigned int nr_chunks;
 	void *chunks[SHADOW_CHUNKS_MAX]; /* the first set->kept are always here */
 };
@@ -124,13 +132,15 @@ void shadow_clear(struct shadow_set *set, struct shadow *shadow);
 /**
  * shadow_map() - fill a shadow
  * @shadow: a vCPU's; the VM's own stage2.lock is held since the look-up that @leaf comes from
+ * @leaf:   what it gets
+ * @vm_ipa: the VM's address of it
  *
  * What is there instead is replaced. If pages run short, all that the shadow had is removed first.
  *
  * Return: 0; -EINVAL, -E2BIG as stage2_map().
  */
 int __must_check shadow_map(struct shadow_set *set, struct shadow *shadow,
-			    const struct s2_composed *leaf);
+			    const struct s2_composed *leaf, struct ipa vm_ipa);
 
 /**
  * shadow_unmap() - remove a range from a shadow, or more than that

@@ -474,6 +474,35 @@ static void a_table_is_asked_for_as_memory(void **state)
 	machine_bad_page = 0;
 }
 
+/* What lies elsewhere in the VM is not missed; what lies far away by a multiple may be. */
+static void only_shadows_of_what_is_unmapped_are_cleared(void **state)
+{
+	static const u64 apart[] = { SZ_2M, SZ_1G, (u64)SHADOW_REGIONS << SHADOW_REGION_SHIFT };
+	struct stage2_leaf leaf;
+
+	assert_int_equal(vm_topup(vm, machine_alloc(8, 8 * SZ_4K), 8), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(apart); i++) {
+		struct pa pa = machine_alloc(1, SZ_4K);
+		struct vm_mapped mapped = { 0 };
+		struct shadow *a = enter(&vcpus[0], 1, 0), *b = enter(&vcpus[1], 2, 1);
+		u64 done;
+
+		assert_int_equal(vm_map(vm, IPA(apart[i]), pa, SZ_4K, KEEL_MAP_WRITE, &mapped), 0);
+		*entry_of(0, 0) = 20 * SZ_4K | D_LEAF | D_RW;
+		*entry_of(1, 0) = apart[i] | D_LEAF | D_RW;
+		for (unsigned int v = 0; v < VCPUS; v++)
+			assert_int_equal(fault(&vcpus[v], NESTED_AT, data_abort(true)),
+					 VCPU_RESUME);
+		assert_int_equal(vm_unmap(vm, IPA(apart[i]), SZ_4K, 0, &done), 0);
+		assert_false(lookup(b, NESTED_AT, &leaf));
+		assert_int_equal(lookup(a, NESTED_AT, &leaf), i < 2);
+	}
+	/* all of the VM, which is more than the map has bits */
+	(void)fault(&vcpus[0], NESTED_AT, data_abort(true));
+	vm->s2.stage2.notifier->on_unmap(vm->shadows, &vm->s2.stage2, IPA(0), BIT(40));
+	assert_false(lookup(shadow_current(&vcpus[0]), NESTED_AT, &leaf));
+}
+
 /* ---- TLBIs ---- */
 
 #define TLBI(op1, crn, crm, op2) SYSREG_ENC(1, op1, crn, crm, op2)
@@ -774,6 +803,7 @@ int main(void)
 		TEST(any_order_of_two_vcpus_keeps_references),
 		TEST(a_fault_is_whose_it_is),
 		TEST(a_table_is_asked_for_as_memory),
+		TEST(only_shadows_of_what_is_unmapped_are_cleared),
 		TEST(each_tlbi_removes_what_it_names),
 		TEST(other_tlbis_leave_it),
 		TEST(tlbis_of_el2_are_those_of_el1),
