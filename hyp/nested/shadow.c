@@ -113,7 +113,7 @@ static void refill(struct shadow_set *set, struct shadow *shadow)
 /* Descriptors that are looked at after each change. */
 #define CHECK_BUDGET 64
 
-static int visit_check(void *arg, const struct stage2_leaf *leaf)
+static int check_leaf_owner(void *arg, const struct stage2_leaf *leaf)
 {
 	struct ownership_mismatch bad;
 
@@ -136,7 +136,7 @@ static void check_shadow(struct shadow *shadow)
 	ASSERT(s2_context_sane(&shadow->ctx));
 	if (why)
 		panic("a shadow is not sane at %#lx: %s", at.v, why);
-	shadow->check_ipa = stage2_walk(s2, ipa, size, visit_check, NULL, &progress)
+	shadow->check_ipa = stage2_walk(s2, ipa, size, check_leaf_owner, NULL, &progress)
 				    ? ipa.v + progress.done
 				    : 0;
 }
