@@ -7,7 +7,7 @@
  * are the host's to tell apart: the run ends with KEEL_EXIT_FAULT, and the next run begins with the
  * host's answer.
  *
- *	stage2_fault()    abort_fault_ipa(): where did the access go?
+ *	stage2_fault()    guest_fault_ipa(): where did the access go?
  *	                  describe_abort():  which load or store was it? (needs ESR_EL2.ISV)
  *	   |
  *	   +-- beyond the IPA size ----> external abort in the guest
@@ -76,11 +76,16 @@ static bool is_fetch(u64 esr)
  * missing. Cache maintenance has WnR set but needs only a mapping, unless the permission is
  * missing.
  */
-bool abort_is_write(u64 esr)
+static __always_inline bool is_write(u64 esr)
 {
 	if (esr & (ESR_S1PTW | ESR_CM))
 		return fault_kind(esr) == FAULT_PERMISSION;
 	return !is_fetch(esr) && (esr & ESR_WNR);
+}
+
+bool abort_is_write(u64 esr)
+{
+	return is_write(esr);
 }
 
 bool abort_translate(u64 va, u64 *ipa)
@@ -110,14 +115,21 @@ bool abort_tables_answer(u64 va)
  * stage 1 walks; otherwise stage 1 translates the address again. False if stage 1 faults now: the
  * guest has changed its tables, and takes that fault when it repeats the access. (A guest that
  * makes this happen each time makes no progress, and is interrupted as any other.)
+ *
+ * Inline, as the other parts of fault_at(): the vGIC's registers are accessed often.
  */
-bool abort_fault_ipa(u64 esr, u64 far, u64 *ipa)
+static __always_inline bool guest_fault_ipa(u64 esr, u64 far, u64 *ipa)
 {
 	if (fault_kind(esr) == FAULT_MISSING || (esr & ESR_S1PTW)) {
 		*ipa = FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & (SZ_4K - 1));
 		return true;
 	}
 	return abort_translate(far, ipa);
+}
+
+bool abort_fault_ipa(u64 esr, u64 far, u64 *ipa)
+{
+	return guest_fault_ipa(esr, far, ipa);
 }
 
 static enum vcpu_action inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
@@ -143,7 +155,7 @@ struct described {
 	u64 data;		   /* a store's */
 };
 
-static void describe_abort(const struct vcpu *vcpu, u64 esr, struct described *it)
+static __always_inline void describe_abort(const struct vcpu *vcpu, u64 esr, struct described *it)
 {
 	it->data = 0;
 	if (!decode_access(vcpu, esr, &it->access))
@@ -152,7 +164,8 @@ static void describe_abort(const struct vcpu *vcpu, u64 esr, struct described *i
 		it->data = mmio_store_data(&it->access, vcpu_get_x(vcpu, it->access.rt));
 }
 
-static bool try_vgic_access(struct vcpu *vcpu, u64 esr, u64 ipa, const struct described *it)
+static __always_inline bool try_vgic_access(struct vcpu *vcpu, u64 esr, u64 ipa,
+					    const struct described *it)
 {
 	u64 data = it->data;
 	enum trap_mmio answer;
@@ -170,7 +183,7 @@ static bool try_vgic_access(struct vcpu *vcpu, u64 esr, u64 ipa, const struct de
 }
 
 /* Write the load or store to the run page, in case there is no memory and userspace emulates it. */
-static void write_run_access(struct vcpu *vcpu, u64 ipa, const struct described *it)
+static __always_inline void write_run_access(struct vcpu *vcpu, u64 ipa, const struct described *it)
 {
 	struct keel_run *run = vcpu->run;
 
@@ -183,8 +196,8 @@ static void write_run_access(struct vcpu *vcpu, u64 ipa, const struct described 
 }
 
 /* Leave to the host for an answer. pc stays at the access. */
-static enum vcpu_action ask_host_for_page(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa,
-					  const struct described *it)
+static __always_inline enum vcpu_action ask_host_for_page(struct vcpu *vcpu, u64 esr, u64 far,
+							  u64 ipa, const struct described *it)
 {
 	struct keel_run *run = vcpu->run;
 
@@ -193,7 +206,7 @@ static enum vcpu_action ask_host_for_page(struct vcpu *vcpu, u64 esr, u64 far, u
 	vcpu->fault_far = far;
 	vcpu->fault_ipa = ipa;
 	run_write64(vcpu, &run->fault.ipa, ALIGN_DOWN(ipa, SZ_4K));
-	run_write32(vcpu, &run->fault.write, abort_is_write(esr));
+	run_write32(vcpu, &run->fault.write, is_write(esr));
 	run_write32(vcpu, &run->fault.exec, is_fetch(esr) && !(esr & ESR_S1PTW));
 	write_run_access(vcpu, ipa, it);
 	return vcpu_to_host(KEEL_EXIT_FAULT);
@@ -224,7 +237,7 @@ static enum vcpu_action stage2_fault(struct vcpu *vcpu, u64 esr)
 	u64 far = read_sysreg(far_el2), ipa;
 
 	ASSERT(vcpu->s2 == &vcpu->vm->s2);
-	if (!abort_fault_ipa(esr, far, &ipa))
+	if (!guest_fault_ipa(esr, far, &ipa))
 		return VCPU_RESUME;
 	return fault_at(vcpu, esr, far, ipa);
 }
