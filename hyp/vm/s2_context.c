@@ -82,7 +82,8 @@ u16 s2_context_load(struct s2_context *ctx)
 	struct stage2 *s2 = &ctx->stage2;
 	u16 vmid = vmid_enter(&vmids, &ctx->vmid, this_cpu()->id);
 
-	ASSERT(s2_context_sane(ctx));
+	/* another CPU may be changing a shadow now: who fills it checks it, under its lock */
+	ASSERT(!s2_context_is_own(ctx) || s2_context_sane(ctx));
 	if (READ_ONCE(s2->vttbr) >> 48 != vmid) {
 		spin_lock(&s2->lock);
 		stage2_set_vmid(s2, vmid);
