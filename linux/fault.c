@@ -390,14 +390,15 @@ void keel_unpin_all(struct keel_vm *vm)
 
 /* The progress of a commit, which is repeated when memory was short. */
 struct committed {
+	unsigned long at;     /* how many pages of @entry EL2 has mapped; 0: @entry is not set */
 	struct pinned entry;  /* of the record, which was being mapped when memory was short */
-	unsigned long at;     /* how many of its pages EL2 has mapped */
 	bool kept;	      /* there is an entry for what was pinned */
 	unsigned long around; /* how many pages around are kept, the first included */
 };
 
 /* Map @entry; from its beginning, unless it is the one that was being mapped. */
-static int map_entry(struct keel_vm *vm, const struct pinned *entry, struct committed *done)
+static __always_inline int map_entry(struct keel_vm *vm, const struct pinned *entry,
+				     struct committed *done)
 {
 	int ret;
 
@@ -1064,8 +1065,8 @@ static bool out_of_date(struct keel_vm *vm, const struct seen *seen)
  * Another vCPU was faster. Its mapping is completed if EL2 does not have it yet. A read-only
  * mapping is removed if the process may write now: -EAGAIN.
  */
-static int map_again(struct keel_vm *vm, const struct pinned *there, const struct pinned *pin,
-		     struct committed *done)
+static noinline int map_again(struct keel_vm *vm, const struct pinned *there,
+			      const struct pinned *pin, struct committed *done)
 {
 	int ret;
 
@@ -1161,13 +1162,17 @@ static int commit_once(struct keel_vm *vm, const struct fault *fault, const stru
 	return ret;
 }
 
-static int commit_all(struct keel_vm *vm, const struct fault *fault, const struct pinned *pin,
-		      struct around *around, const struct seen *seen)
+static __always_inline int commit_all(struct keel_vm *vm, const struct fault *fault,
+				      const struct pinned *pin, struct around *around,
+				      const struct seen *seen)
 {
-	struct committed done = { .around = 1 };
+	struct committed done KEEL_NOT_CLEARED;
 	unsigned int supplies = 0;
 	int ret;
 
+	done.at = 0;
+	done.kept = false;
+	done.around = 1;
 	while (is_short(ret = commit_once(vm, fault, pin, around, seen, &done))) {
 		if (fatal_signal_pending(current) || supplies++ == SUPPLIES_MAX ||
 		    supply_memory(vm, pin, ret)) {
