@@ -226,17 +226,6 @@ static __always_inline enum vcpu_action fault_at(struct vcpu *vcpu, u64 esr, u64
 	return ask_host_for_page(vcpu, esr, far, ipa, &it);
 }
 
-/* For hyp/nested/. Within this file they are inlined, as parts of the path of each guest's access. */
-bool abort_is_write(u64 esr)
-{
-	return is_write(esr);
-}
-
-bool abort_fault_ipa(u64 esr, u64 far, u64 *ipa)
-{
-	return guest_fault_ipa(esr, far, ipa);
-}
-
 enum vcpu_action abort_at(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
 {
 	return fault_at(vcpu, esr, far, ipa);
