@@ -127,7 +127,7 @@ static void load_el1_controls(struct vcpu *vcpu)
 {
 	const u64 *page = vcpu->nested->page;
 
-	write_sysreg(vcpu->vm->cntvoff + page[CNTVOFF_EL2], cntvoff_el2);
+	write_sysreg(page[CNTVOFF_EL2], cntvoff_el2);
 	write_sysreg(page[VMPIDR_EL2], vmpidr_el2);
 	if (nested_hcr_has_vse(nested_hcr(vcpu)) && this_vm_cpu()->traps.has_ras)
 		write_sysreg(ESR_SERROR_IDS, ASM_REG(VSESR_EL2));

@@ -86,17 +86,11 @@ static u64 update_el2(struct vcpu *vcpu, u64 now)
 	return next;
 }
 
-/* CNTVOFF_EL2 of both levels. */
-static u64 el1_offset(const struct vcpu *vcpu)
-{
-	return vcpu->vm->cntvoff + vcpu->nested->page[CNTVOFF_EL2];
-}
-
 /* When EL1's virtual timer fires, which is not in the hardware: 0 if it has; ~0 for never. */
 static u64 el1_time(const struct vcpu *vcpu, u64 now)
 {
 	const u64 *page = vcpu->nested->page;
-	u64 offset = el1_offset(vcpu), cval = page[CNTV_CVAL_EL0];
+	u64 offset = page[CNTVOFF_EL2], cval = page[CNTV_CVAL_EL0];
 
 	if (!is_armed(page[CNTV_CTL_EL0]))
 		return ~0ULL;
@@ -165,7 +159,7 @@ static struct place place_of(struct vcpu *vcpu, const struct name *name)
 		return (struct place){ &nested->own[timers[name->timer].ctl],
 				       &nested->own[timers[name->timer].cval], now };
 	return (struct place){ &nested->page[CNTV_CTL_EL0], &nested->page[CNTV_CVAL_EL0],
-			       now - el1_offset(vcpu) };
+			       now - nested->page[CNTVOFF_EL2] };
 }
 
 static u64 read_part(const struct place *at, enum timer_part part)

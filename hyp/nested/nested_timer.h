@@ -5,6 +5,9 @@
  * of timer/timer.h is set to the earlier of their times. CNTVOFF_EL2 does not count at EL2, so both
  * compare with the physical count.
  *
+ * The VM's own offset (vm->cntvoff) does not count at any level: EL2 sees the physical count, and
+ * takes EL1's virtual count for that less its CNTVOFF_EL2.
+ *
  * EL1's virtual timer is the hardware's while EL1 is, and a third record while EL2 is. Its interrupt
  * is the VM's PPI 27 in either case, for EL1 or EL2 as HCR_EL2.IMO says.
  */

@@ -473,7 +473,7 @@ static void eret_to_el1_changes_the_hardware(void **state)
 	assert_int_equal(vcpu.regs.pstate, EL1H);
 	assert_int_equal(more_hcr, 1ULL << 19);
 	assert_int_equal(file[VBAR_EL1], 0x12000);
-	assert_int_equal(fake_sysreg_get("cntvoff_el2"), 507);
+	assert_int_equal(fake_sysreg_get("cntvoff_el2"), 7);
 	assert_int_equal(fake_sysreg_get("vmpidr_el2"), 0x80000099);
 	assert_int_equal(fake_sysreg_get("cntv_cval_el0"), 1234);
 	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 1);
@@ -781,10 +781,10 @@ static void timers_of_el2_set_levels_and_the_alarm(void **state)
 	assert_int_equal(vcpu.regs.pstate, EL2H);
 }
 
-/* The page has it while EL2 runs; both offsets count; its level is the VM's PPI 27. */
+/* The page has it while EL2 runs; CNTVOFF_EL2 counts, not the VM's; its level is PPI 27. */
 static void el1s_virtual_timer_fires_while_el2_runs(void **state)
 {
-	nested.page[CNTVOFF_EL2] = 200; /* and 500 of the VM: 300 now */
+	nested.page[CNTVOFF_EL2] = 700; /* 300 now */
 	(void)enter();
 	vcpu.regs.x[1] = 1300;
 	(void)leave(sys64(SYSREG_ENC(3, 5, 14, 3, 2), false, 1)); /* CNTV_CVAL_EL02 */
@@ -814,10 +814,10 @@ static void el1s_virtual_timer_fires_while_el2_runs(void **state)
 	assert_int_equal(alarm_at, 2001);
 	/* a sum of count and offset wraps: it is as far away as it is */
 	nested.page[CNTVOFF_EL2] = -10000ULL;
-	nested.page[CNTV_CVAL_EL0] = 11600;
+	nested.page[CNTV_CVAL_EL0] = 12100;
 	(void)leave(ESR_HVC);
 	assert_int_equal(alarm_at, 2100);
-	nested.page[CNTVOFF_EL2] = 0; /* beyond the physical count's range: never */
+	nested.page[CNTVOFF_EL2] = 500; /* beyond the physical count's range: never */
 	nested.page[CNTV_CVAL_EL0] = ~0ULL;
 	(void)leave(ESR_HVC);
 	assert_int_equal(alarm_at, 0);
