@@ -84,16 +84,28 @@ def end_inner(guest):
     return status
 
 
-def test_linux_runs_linux(hosts):
-    """The guest's KVM has a guest of its own, to its shell: memory, interrupts, timers, a console."""
-    host = nested_host(hosts, 0)
+# A loop whose processes are on all CPUs, and read the disk: IPIs, timers, faults, virtio.
+BUSY = "for i in 1 2 3 4; do (for j in 1 2 3 4 5; do md5sum </dev/vda; done) & done; wait"
+
+
+@pytest.mark.parametrize("e2h,cpus", [(0, 1), (0, 2), pytest.param(1, 2, marks=pytest.mark.full)])
+def test_linux_runs_linux(hosts, e2h, cpus):
+    """The guest's KVM has a guest of its own, to its shell: memory, interrupts, timers, a disk, a console."""
+    host = nested_host(hosts, e2h)
     make_outer(host)
-    guest = Guest(host, "--nested --mem 512M", initrd=OUTER)
-    start_inner(guest)
-    assert guest.run("nproc") == "1"
+    guest = Guest(host, f"--nested --cpus {cpus} --mem 512M", initrd=OUTER)
+    guest.run("dd if=/dev/urandom of=/tmp/disk bs=1M count=2 2>/dev/null")
+    checksum = guest.run("md5sum </tmp/disk")
+    start_inner(guest, f"--cpus {cpus} --disk /tmp/disk")
+    assert guest.run("nproc") == str(cpus)
     assert guest.run("sleep 1; echo awake") == "awake"
-    assert "arch_timer" in guest.run("cat /proc/interrupts")
+    sums = [line for line in guest.run(BUSY).splitlines() if "-" in line]
+    assert len(sums) == 20 and set(sums) == {checksum}
+    count = "for (i = 2; i < NF; i++) n += ($i + 0 > 0)"
+    timers = guest.run(f"awk '/arch_timer/ {{ {count} }} END {{ print n }}' /proc/interrupts")
+    assert int(timers) >= cpus
     assert end_inner(guest) == OFF
+    assert guest.run("md5sum </tmp/disk") == checksum
     assert guest.end("poweroff -f") == OFF
 
 
