@@ -226,7 +226,11 @@ static s64 reserved_breakpoints(const struct vcpu *vcpu, enum id_field field)
 	return field == ID_DFR0_BRPs ? gone : MIN(gone, contexts);
 }
 
-/* With an EL2, no granule has 52-bit addresses: there are none at stage 2 of a guest hypervisor. */
+/*
+ * With an EL2: what hyp/nested/ does for a guest hypervisor's stage 2, too. There are no 52-bit
+ * addresses in any granule, no dirty state of hardware's, and a block is not replaced by a table,
+ * or the reverse, without break-before-make.
+ */
 static s64 row_most(const struct vcpu *vcpu, const struct id_row *row)
 {
 	if (!vcpu->nested)
@@ -235,7 +239,10 @@ static s64 row_most(const struct vcpu *vcpu, const struct id_row *row)
 	case ID_MMFR0_TGran4:
 		return 0;
 	case ID_MMFR0_TGran16:
+	case ID_MMFR1_HAFDBS:
 		return 1;
+	case ID_MMFR2_BBM:
+		return 0;
 	default:
 		return row->most;
 	}

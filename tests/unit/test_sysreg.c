@@ -321,6 +321,22 @@ static void of_a_machine_with_everything_a_vm_sees_what_it_has(void **state)
 				 id(rows[i].field), rows[i].value);
 }
 
+/* What hyp/nested/ has at stage 2 of a guest hypervisor is all that there is. */
+static void with_an_el2_there_is_no_more_than_at_its_stage_2(void **state)
+{
+	static u64 nested;
+
+	have_all();
+	assert_int_equal(id(ID_MMFR2_BBM), 2);
+	V->nested = (struct nested_vcpu *)(void *)&nested;
+	assert_int_equal(id(ID_MMFR0_TGran4), 0); /* without 52-bit addresses */
+	assert_int_equal(id(ID_MMFR0_TGran16), 1);
+	assert_int_equal(id(ID_MMFR1_HAFDBS), 1);
+	assert_int_equal(id(ID_MMFR2_BBM), 0);
+	assert_int_equal(id(ID_PFR0_EL2), 1);
+	V->nested = NULL;
+}
+
 static void id_registers_follow_the_vm(void **state)
 {
 	have_all();
@@ -816,6 +832,8 @@ int main(void)
 				       world_setup),
 		cmocka_unit_test_setup(the_id_space_reads_as_zero, world_setup),
 		cmocka_unit_test_setup(of_a_machine_with_everything_a_vm_sees_what_it_has,
+				       world_setup),
+		cmocka_unit_test_setup(with_an_el2_there_is_no_more_than_at_its_stage_2,
 				       world_setup),
 		cmocka_unit_test_setup(id_registers_follow_the_vm, world_setup),
 		cmocka_unit_test_setup(id_registers_never_exceed_the_machine, world_setup),
