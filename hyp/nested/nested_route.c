@@ -130,6 +130,11 @@ bool nested_hcr_has_vse(u64 hcr)
 	return (hcr & HCR_AMO) && (hcr & HCR_VSE);
 }
 
+bool nested_hcr_has_virtual(u64 hcr)
+{
+	return nested_hcr_for_el1(hcr) & (HCR_VI | HCR_VF | HCR_VSE);
+}
+
 /* FPEN 0b00 and 0b10 trap EL0, EL1 and EL2; 0b01 only EL0 while TGE is 1. */
 bool nested_traps_fp(u64 cptr)
 {

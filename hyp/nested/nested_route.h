@@ -43,6 +43,9 @@ bool nested_hcr_refused(u64 hcr);
  */
 bool nested_hcr_has_vse(u64 hcr);
 
+/* Whether a virtual IRQ, FIQ or SError is pending by this HCR_EL2: each of them ends WFI. */
+bool nested_hcr_has_virtual(u64 hcr);
+
 /* Whether FP traps to EL2 from EL1, with this CPTR_EL2. */
 bool nested_traps_fp(u64 cptr);
 

@@ -7,6 +7,7 @@
 #include <cpu/percpu.h>
 #include <nested/nested_lr.h>
 #include <nested/nested_regs.h>
+#include <nested/nested_route.h>
 #include <nested/nested_vgic.h>
 
 /* ICC_SRE_EL2: Enable, DIB, DFB, SRE are RAO/WI */
@@ -183,7 +184,7 @@ bool nested_vgic_wakes(const struct vcpu *vcpu)
 	const u64 *page = vcpu->nested->page;
 	u64 hcr = nested_hcr(vcpu);
 
-	if (((hcr & HCR_IMO) && (hcr & HCR_VI)) || ((hcr & HCR_FMO) && (hcr & HCR_VF)))
+	if (nested_hcr_has_virtual(hcr))
 		return true;
 	return nested_vgic_virtual(vcpu, hcr) &&
 	       nested_lrs_wake(&page[ICH_LR0_EL2], nr_lrs, page[ICH_HCR_EL2], page[ICH_VMCR_EL2]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/nested/nested_vgic.c hyp/nested/nested_lr.c hyp/nested/nested_regs.c hyp/vgic/vgic.c hyp/vgic/vgic_sane.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
+/* SOURCES: hyp/nested/nested_vgic.c hyp/nested/nested_route.c hyp/nested/nested_lr.c hyp/nested/nested_regs.c hyp/vgic/vgic.c hyp/vgic/vgic_sane.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
 /*
  * The virtual CPU interface of a guest hypervisor's nested guest, in turn with that of the VM:
  * translation of list registers against the rules one by one, computed registers against the fake
@@ -432,6 +432,10 @@ static void computed_registers(void **state)
 	nested[0].page[ICH_VMCR_EL2] = 0x80ULL << 24 | 2;
 	assert_false(nested_vgic_wakes(vcpu));
 	nested[0].page[HCR_EL2] |= HCR_VI;
+	assert_true(nested_vgic_wakes(vcpu));
+	nested[0].page[HCR_EL2] = HCR_IMO | HCR_FMO | HCR_VSE;
+	assert_false(nested_vgic_wakes(vcpu));
+	nested[0].page[HCR_EL2] |= HCR_AMO;
 	assert_true(nested_vgic_wakes(vcpu));
 }
 
