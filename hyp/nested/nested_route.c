@@ -39,7 +39,7 @@ static const struct route {
 	{ ENC(2, 0, 0, 0, 0), ENC(2, 0, 0, 15, 7), ROUTE_MDCR, BOTH, MDCR_TDA, 0 },
 	{ ENC(2, 0, 7, 8, 6), ENC(2, 0, 7, 14, 6), ROUTE_MDCR, BOTH, MDCR_TDA, 0 },
 	{ ENC(2, 3, 0, 1, 0), ENC(2, 3, 0, 5, 0), ROUTE_MDCR, BOTH, MDCR_TDA, 0 },
-	{ REG_NUM(MDRAR_EL1), REG_NUM(MDRAR_EL1), ROUTE_MDCR, BOTH, MDCR_TDRA | MDCR_TDA, 0 },
+	{ REG_NUM(MDRAR_EL1), REG_NUM(MDRAR_EL1), ROUTE_MDCR, BOTH, MDCR_TDRA, 0 },
 	{ REG_NUM(OSLAR_EL1), REG_NUM(DBGPRCR_EL1), ROUTE_MDCR, BOTH, MDCR_TDOSA, 0 },
 
 	/* identification */
@@ -68,13 +68,29 @@ static const struct route {
 	VM_REG(AMAIR_EL1, AMAIR_EL1),
 	VM_REG(CONTEXTIDR_EL1, CONTEXTIDR_EL1),
 #undef VM_REG
-	/* IMPLEMENTATION DEFINED registers and instructions: CRn 11 and 15 */
-	{ ENC(3, 0, 11, 0, 0), ENC(3, 0, 11, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
-	{ ENC(3, 0, 15, 0, 0), ENC(3, 0, 15, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
-	{ ENC(3, 3, 11, 0, 0), ENC(3, 3, 11, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
-	{ ENC(3, 3, 15, 0, 0), ENC(3, 3, 15, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
-	{ ENC(1, 0, 11, 0, 0), ENC(1, 0, 11, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
-	{ ENC(1, 0, 15, 0, 0), ENC(1, 0, 15, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },
+/* IMPLEMENTATION DEFINED registers and instructions: CRn 11 and 15 */
+#define IMPL_DEF(op0, op1)                                                                       \
+	{ ENC(op0, op1, 11, 0, 0), ENC(op0, op1, 11, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 },    \
+	{                                                                                        \
+		ENC(op0, op1, 15, 0, 0), ENC(op0, op1, 15, 15, 7), ROUTE_HCR, BOTH, HCR_TIDCP, 0 \
+	}
+	IMPL_DEF(1, 0),
+	IMPL_DEF(1, 1),
+	IMPL_DEF(1, 2),
+	IMPL_DEF(1, 3),
+	IMPL_DEF(1, 4),
+	IMPL_DEF(1, 5),
+	IMPL_DEF(1, 6),
+	IMPL_DEF(1, 7),
+	IMPL_DEF(3, 0),
+	IMPL_DEF(3, 1),
+	IMPL_DEF(3, 2),
+	IMPL_DEF(3, 3),
+	IMPL_DEF(3, 4),
+	IMPL_DEF(3, 5),
+	IMPL_DEF(3, 6),
+	IMPL_DEF(3, 7),
+#undef IMPL_DEF
 
 	/* the GIC's CPU interface: common registers, Group 0's, Group 1's; SGIs */
 	{ REG_NUM(ICC_PMR_EL1), REG_NUM(ICC_PMR_EL1), ROUTE_ICH, BOTH, ICH_HCR_TC, 0 },

@@ -146,6 +146,10 @@ static void other_controls(void **state)
 	c.mdcr = 1ULL << 9;
 	assert_true(traps(&c, REG_NUM(MDSCR_EL1), false));
 	assert_false(traps(&c, REG_NUM(OSLAR_EL1), false));
+	assert_false(traps(&c, REG_NUM(MDRAR_EL1), true));
+	c.mdcr = 1ULL << 11;
+	assert_true(traps(&c, REG_NUM(MDRAR_EL1), true));
+	assert_false(traps(&c, REG_NUM(MDSCR_EL1), true));
 	c.mdcr = 1ULL << 10;
 	assert_true(traps(&c, REG_NUM(OSLAR_EL1), false));
 	assert_false(traps(&c, REG_NUM(MDSCR_EL1), false));
@@ -153,6 +157,22 @@ static void other_controls(void **state)
 	assert_true(traps(&c, REG_NUM(OSLAR_EL1), false));
 	assert_true(traps(&c, REG_NUM(MDSCR_EL1), false));
 	assert_true(traps(&c, REG_NUM(MDRAR_EL1), true));
+}
+
+/* D24.2, HCR_EL2.TIDCP: CRn 11 and 15 of op0 1 and 3, whatever op1 is. */
+static void implementation_defined_encodings_trap(void **state)
+{
+	struct nested_controls c = open_controls;
+	u32 encoding;
+
+	c.hcr = HCR_TIDCP;
+	for (encoding = SYSREG_ENC(1, 0, 0, 0, 0); encoding < 0x10000; encoding++) {
+		u32 op0 = encoding >> 14, crn = encoding >> 7 & 15;
+		bool expect = (op0 == 1 || op0 == 3) && (crn == 11 || crn == 15);
+
+		assert_int_equal(traps(&c, encoding, true), expect);
+		assert_int_equal(traps(&c, encoding, false), expect);
+	}
 }
 
 static enum nested_route route(u64 hcr, u64 cptr, u64 esr)
@@ -255,6 +275,7 @@ int main(void)
 		cmocka_unit_test(each_bit_traps_what_the_manual_says),
 		cmocka_unit_test(nothing_traps_without_a_bit),
 		cmocka_unit_test(other_controls),
+		cmocka_unit_test(implementation_defined_encodings_trap),
 		cmocka_unit_test(classes),
 		cmocka_unit_test(hcr_is_merged_by_an_allow_list),
 		cmocka_unit_test(gic_registers_trap_by_groups),
