@@ -169,7 +169,8 @@ static bool take_physical(struct vcpu *vcpu, u64 hcr)
 {
 	if ((hcr & HCR_AMO) && switch_serror_waits(vcpu)) {
 		vcpu->serror_pending = false;
-		nested_take_exception(vcpu, NESTED_SERROR, ESR_SERROR_IDS);
+		nested_take_exception(vcpu, NESTED_SERROR,
+				      FIELD_PREP(ESR_EC, ESR_EC_SERROR) | ESR_IL | ESR_SERROR_IDS);
 		return true;
 	}
 	if (!nested_vgic_virtual(vcpu, hcr))
