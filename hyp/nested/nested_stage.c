@@ -79,6 +79,9 @@ void nested_change_context(struct vcpu *vcpu, enum nested_context to)
 		else
 			nested_timer_enter_el1(vcpu);
 		nested_switch_regs(vcpu, to);
+		if (to == NESTED_EL2)
+			(void)nested_timer_update(
+				vcpu); /* the alarm is EL1's virtual timer's, too */
 	}
 	change_s2(vcpu, to);
 }

@@ -810,6 +810,7 @@ static void el1s_virtual_timer_fires_while_el2_runs(void **state)
 	(void)enter();
 	assert_int_equal(held, 0);
 	assert_false(levels[27]);
+	assert_int_equal(alarm_at, 2001); /* from the first instruction of EL2 on */
 	(void)leave(ESR_HVC);
 	assert_int_equal(alarm_at, 2001);
 	/* a sum of count and offset wraps: it is as far away as it is */
