@@ -299,6 +299,7 @@
 #define REG_CNTHV_TVAL_EL2 3, 4, 14, 3, 0
 #define REG_CNTHV_CTL_EL2 3, 4, 14, 3, 1
 #define REG_CNTHV_CVAL_EL2 3, 4, 14, 3, 2
+#define REG_SP_EL2 3, 6, 4, 1, 0
 /* clang-format on */
 
 /*

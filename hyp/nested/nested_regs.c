@@ -24,8 +24,8 @@ STATIC_ASSERT(VM_EL2_UNDECIDED == 0 && VM_SPE_UNDECIDED == 0, "vm/vcpu.c");
 #define HPFAR_BITS (HPFAR_FIPA | BIT(63))
 
 /*
- * In order of encodings, which a test checks. SP_EL2 has no name at EL2, and SP_EL1 is a register
- * of EL1 whose name only EL2 and above have.
+ * In order of encodings, which a test checks. SP_EL2 has a name for EL3 and userspace alone, and
+ * SP_EL1 is a register of EL1 whose name only EL2 and above have.
  */
 static const struct nested_reg rows[] = {
 	{ PAGE(VPIDR_EL2, 0xffffffffULL) },
@@ -63,6 +63,7 @@ static const struct nested_reg rows[] = {
 	{ OWN(CNTHP_CVAL_EL2, ~0ULL) },
 	{ OWN(CNTHV_CTL_EL2, TIMER_CTL_BITS) },
 	{ OWN(CNTHV_CVAL_EL2, ~0ULL) },
+	{ LIVE(SP_EL2, ~0ULL) },
 };
 
 /* By index of own[]: EL1's register in the same place of the hardware, and which bits of it. */

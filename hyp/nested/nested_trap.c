@@ -54,7 +54,7 @@ static bool access_row(struct vcpu *vcpu, struct access *a)
 		reg = by_el1_name(a->encoding);
 	if (!reg)
 		return false;
-	if (a->encoding == REG_NUM(RVBAR_EL2) && !a->read)
+	if ((a->encoding == REG_NUM(RVBAR_EL2) && !a->read) || a->encoding == REG_NUM(SP_EL2))
 		return false;
 	if (a->read)
 		a->value = nested_read(vcpu, reg);

@@ -99,6 +99,7 @@ static void test_registers(void)
 		{ "CNTHCTL_EL2", ARM64_SYS_REG(3, 4, 14, 1, 0), 0xc00 },
 		{ "CNTHP_CVAL_EL2", ARM64_SYS_REG(3, 4, 14, 2, 2), 12345 },
 		{ "CNTHV_CVAL_EL2", ARM64_SYS_REG(3, 4, 14, 3, 2), 54321 },
+		{ "SP_EL2", ARM64_SYS_REG(3, 6, 4, 1, 0), 0x6000 },
 		/* EL1's are others */
 		{ "SCTLR_EL1", ARM64_SYS_REG(3, 0, 1, 0, 0), 0x30d00802ULL },
 		{ "TTBR0_EL1", ARM64_SYS_REG(3, 0, 2, 0, 0), 0x9999000 },

@@ -169,6 +169,20 @@ static void rows_are_sorted_and_found_and_nothing_else_is(void **state)
 	assert_int_equal(i, nested_reg_count());
 }
 
+/* A VM's state is all of them: userspace must not lose one. SP_EL1 is in struct kvm_regs. */
+static void userspace_has_each_live_register_by_a_row(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < PAIRS; i++) {
+		const struct nested_reg *row = row_of(pairs[i].own);
+
+		if (!row || row->hidden)
+			fail_msg("%s has no row", pairs[i].name);
+	}
+	assert_int_equal(row_of(NESTED_SP_EL2)->encoding, SYSREG_ENC(3, 6, 4, 1, 0));
+}
+
 /* By the manual's table of offsets (D8.12.1.3). */
 static void the_page_has_the_architectures_places(void **state)
 {
@@ -465,6 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(reset_is_at_el2_with_both_levels_reset_values, make_vcpu),
 		cmocka_unit_test_setup(rows_are_sorted_and_found_and_nothing_else_is, make_vcpu),
+		cmocka_unit_test_setup(userspace_has_each_live_register_by_a_row, make_vcpu),
 		cmocka_unit_test_setup(the_page_has_the_architectures_places, make_vcpu),
 		cmocka_unit_test_setup(each_register_keeps_its_value_whatever_takes_turns,
 				       make_vcpu),

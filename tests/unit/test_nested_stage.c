@@ -741,6 +741,7 @@ static void registers_and_instructions_of_el2(void **state)
 	/* what EL2 does not have is as at EL1 */
 	assert_int_equal(leave(sys64(SYSREG_ENC(3, 4, 1, 2, 0), true, 1)), VCPU_NOT_MINE);
 	assert_int_equal(leave(sys64(REG_NUM(ID_AA64PFR0_EL1), true, 1)), VCPU_NOT_MINE);
+	assert_int_equal(leave(sys64(REG_NUM(SP_EL2), true, 1)), VCPU_NOT_MINE);
 	(void)leave(ESR_ERET | 2);
 	assert_int_equal(undefs, 1);
 }
