@@ -69,8 +69,11 @@ static struct error examine_error(struct vcpu *vcpu, u64 esr)
 		error.far = 0;
 	else
 		error.flags |= KEEL_ABORT_FAR;
-	if (error.at != ERROR_AT_ACCESS)
+	/* behind a shadow (hyp/nested/) stage 1 gives no address of the VM */
+	if (error.at != ERROR_AT_ACCESS || vcpu->s2 != &vcpu->vm->s2) {
+		error.ipa = 0;
 		return error;
+	}
 	error.flags |= KEEL_ABORT_IPA;
 	test_memory(vcpu, &error);
 	return error;

@@ -131,6 +131,19 @@ static void the_host_gets_what_is_known_of_the_abort(void **state)
 	}
 }
 
+/* Stage 1 of a nested guest gives an address of its own, which is none of the VM's memory. */
+static void behind_a_shadow_no_memory_of_the_vm_is_blamed(void **state)
+{
+	static struct s2_context shadow;
+
+	w.memory_broken = true;
+	V->s2 = &shadow;
+	assert_int_equal(meets(ESR_EC_DABT_LOWER, ACCESS, MAPS), KEEL_EXIT_ABORT);
+	assert_int_equal(w.run[0].abort.flags, KEEL_ABORT_FAR);
+	assert_int_equal(w.run[0].abort.ipa, 0);
+	assert_int_equal(w.memory_reads, 0);
+}
+
 /* Each answer repeats the access, or gives the guest an external abort. */
 static void an_answer_repeats_the_access_or_aborts_it(void **state)
 {
@@ -302,6 +315,7 @@ int main(void)
 		cmocka_unit_test_setup(an_abort_is_attributed_by_its_status_and_by_what_answers_now,
 				       world_setup),
 		cmocka_unit_test_setup(the_host_gets_what_is_known_of_the_abort, world_setup),
+		cmocka_unit_test_setup(behind_a_shadow_no_memory_of_the_vm_is_blamed, world_setup),
 		cmocka_unit_test_setup(an_answer_repeats_the_access_or_aborts_it, world_setup),
 		cmocka_unit_test_setup(a_guest_without_its_stage_2_tables_cannot_go_on,
 				       world_setup),
