@@ -227,6 +227,12 @@ enum nested_route nested_route(const struct nested_controls *c, u64 esr)
 		return to_el2_if(nested_traps_fp(c->cptr));
 	case ESR_EC_SYS64:
 		return to_el2_if(traps_sysreg(c, esr));
+	case ESR_EC_BRKPT_LOWER:
+	case ESR_EC_STEP_LOWER:
+	case ESR_EC_WATCHPT_LOWER:
+	case ESR_EC_BKPT32:
+	case ESR_EC_BRK64:
+		return to_el2_if(c->mdcr & MDCR_TDE);
 	default:
 		return NESTED_ROUTE_KEEL;
 	}

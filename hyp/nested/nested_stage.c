@@ -117,6 +117,16 @@ static u64 cnthctl_of(const struct vcpu *vcpu)
 	return cnthctl;
 }
 
+/* Debug exceptions of EL1 and EL0 go to EL2 if the guest hypervisor says so. */
+static u64 mdcr_of(const struct vcpu *vcpu)
+{
+	u64 mdcr = read_sysreg(mdcr_el2) & ~MDCR_TDE;
+
+	if (vcpu->nested->context == NESTED_EL1)
+		mdcr |= vcpu->nested->own[NESTED_MDCR_EL2] & MDCR_TDE;
+	return mdcr;
+}
+
 /* CNTVOFF_EL2 and VMPIDR_EL2 are EL1's view. */
 static void load_el2_controls(struct vcpu *vcpu)
 {
@@ -141,6 +151,7 @@ static void load_controls(struct vcpu *vcpu)
 {
 	write_sysreg(cptr_of(vcpu), cptr_el2);
 	write_sysreg(cnthctl_of(vcpu), cnthctl_el2);
+	write_sysreg(mdcr_of(vcpu), mdcr_el2);
 	if (vcpu->nested->context == NESTED_EL2)
 		load_el2_controls(vcpu);
 	else
@@ -286,6 +297,17 @@ static bool is_shadow_fault(const struct vcpu *vcpu, u64 esr)
 	       shadow_current(vcpu);
 }
 
+/* Of the exceptions that are the guest hypervisor's, only a watchpoint's has an address. */
+static void give_to_el2(struct vcpu *vcpu, u64 esr)
+{
+	u64 syndrome = esr & ~(u64)ESR_ISS2;
+
+	if (esr_ec(esr) == ESR_EC_WATCHPT_LOWER)
+		nested_take_abort(vcpu, syndrome, read_sysreg(far_el2));
+	else
+		nested_take_exception(vcpu, NESTED_SYNC, syndrome);
+}
+
 static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
 {
 	const struct nested_controls controls = nested_controls_of(vcpu);
@@ -294,7 +316,7 @@ static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
 		return shadow_fault(vcpu, esr);
 	switch (nested_route(&controls, esr)) {
 	case NESTED_ROUTE_EL2:
-		nested_take_exception(vcpu, NESTED_SYNC, esr & ~(u64)ESR_ISS2);
+		give_to_el2(vcpu, esr);
 		return VCPU_RESUME;
 	case NESTED_ROUTE_UNDEF:
 		vcpu->regs.pc -= 4; /* HVC */

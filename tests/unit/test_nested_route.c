@@ -205,6 +205,22 @@ static void classes(void **state)
 	assert_int_equal(route(~0ULL, 0, 0x24ULL << 26), NESTED_ROUTE_KEEL);
 }
 
+/* MDCR_EL2.TDE: breakpoints, steps, watchpoints, BKPT and BRK (D2.3). */
+static void debug_exceptions_are_el2s_by_tde(void **state)
+{
+	u32 ec;
+
+	for (ec = 0x20; ec < 0x40; ec++) {
+		struct nested_controls c = { .mdcr = MDCR_TDE };
+		bool debug = ec == 0x30 || ec == 0x32 || ec == 0x34 || ec == 0x38 || ec == 0x3c;
+
+		assert_int_equal(nested_route(&c, (u64)ec << 26),
+				 debug ? NESTED_ROUTE_EL2 : NESTED_ROUTE_KEEL);
+		c.mdcr = ~MDCR_TDE;
+		assert_int_equal(nested_route(&c, (u64)ec << 26), NESTED_ROUTE_KEEL);
+	}
+}
+
 /* Each of the 64 bits: it reaches the hardware, it keeps EL1 from running, or it does nothing. */
 static void hcr_is_merged_by_an_allow_list(void **state)
 {
@@ -277,6 +293,7 @@ int main(void)
 		cmocka_unit_test(other_controls),
 		cmocka_unit_test(implementation_defined_encodings_trap),
 		cmocka_unit_test(classes),
+		cmocka_unit_test(debug_exceptions_are_el2s_by_tde),
 		cmocka_unit_test(hcr_is_merged_by_an_allow_list),
 		cmocka_unit_test(gic_registers_trap_by_groups),
 	};

@@ -359,7 +359,8 @@ static int start(void **state)
 {
 	static const char *const zero[] = { "cntvoff_el2", "vmpidr_el2",   "cptr_el2",
 					    "cnthctl_el2", "cntv_ctl_el0", "cntv_cval_el0",
-					    "par_el1",	   "s3_4_c5_c2_3", VNCR_REG };
+					    "par_el1",	   "s3_4_c5_c2_3", VNCR_REG,
+					    "mdcr_el2" };
 	size_t i;
 
 	fake_sysreg_reset();
@@ -702,6 +703,28 @@ static void fp_traps_at_el1_as_the_hypervisor_says(void **state)
 	assert_false(fake_sysreg_get("cptr_el2") & BIT(10));
 }
 
+static void debug_exceptions_of_el1_are_el2s_if_it_says_so(void **state)
+{
+	const u64 host = BIT(9) | 6; /* TDA, HPMN */
+
+	fake_sysreg_set("mdcr_el2", host);
+	nested.own[NESTED_MDCR_EL2] = ~0ULL;
+	(void)enter();
+	assert_int_equal(fake_sysreg_get("mdcr_el2"), host);
+	assert_true(enters_el1(0));
+	assert_int_equal(fake_sysreg_get("mdcr_el2"), host | MDCR_TDE);
+	fake_sysreg_set("far_el2", 0x7654);
+	assert_int_equal(leave(0x34ULL << 26 | ESR_IL | 0x22), VCPU_RESUME);
+	(void)enter();
+	assert_int_equal(nested.context, NESTED_EL2);
+	assert_int_equal(file[ESR_EL1], 0x34ULL << 26 | ESR_IL | 0x22);
+	assert_int_equal(file[FAR_EL1], 0x7654);
+	assert_int_equal(fake_sysreg_get("mdcr_el2"), host);
+	nested.own[NESTED_MDCR_EL2] = 0;
+	assert_true(enters_el1(0));
+	assert_int_equal(fake_sysreg_get("mdcr_el2"), host);
+}
+
 static void registers_and_instructions_of_el2(void **state)
 {
 	u64 pc;
@@ -858,6 +881,7 @@ int main(void)
 		cmocka_unit_test_setup(a_nested_guests_own_interrupt_ends_its_wfi, start),
 		cmocka_unit_test_setup(the_hardware_gets_no_more_than_is_allowed, start),
 		cmocka_unit_test_setup(fp_traps_at_el1_as_the_hypervisor_says, start),
+		cmocka_unit_test_setup(debug_exceptions_of_el1_are_el2s_if_it_says_so, start),
 		cmocka_unit_test_setup(registers_and_instructions_of_el2, start),
 		cmocka_unit_test_setup(timers_of_el2_set_levels_and_the_alarm, start),
 		cmocka_unit_test_setup(el1s_virtual_timer_fires_while_el2_runs, start),
