@@ -186,7 +186,16 @@ enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
 	return VCPU_RESUME;
 }
 
-/* ---- userspace ---- */
+/* ---- userspace; the vCPU is not loaded ---- */
+
+/* A time that has passed: the next entry is followed by an exit, which finds the right one. */
+#define ALARM_AT_ONCE 1
+
+/* It may have been a register of a timer, or an offset. */
+static void registers_are_new(struct vcpu *vcpu)
+{
+	vcpu->alarm = ALARM_AT_ONCE;
+}
 
 static int user_get(struct vcpu *vcpu, u32 encoding, u64 *value)
 {
@@ -205,7 +214,14 @@ static int user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 	if (!reg || reg->hidden)
 		return -ENOENT;
 	nested_write(vcpu, reg, value);
+	registers_are_new(vcpu);
 	return 0;
+}
+
+static void user_write_el1(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
+{
+	nested_write_el1(vcpu, reg, value);
+	registers_are_new(vcpu);
 }
 
 static u32 user_encoding(size_t n)
@@ -221,7 +237,7 @@ void nested_trap_init(void)
 		.encoding = user_encoding,
 		.count = nested_reg_count,
 		.read_el1 = nested_read_el1,
-		.write_el1 = nested_write_el1,
+		.write_el1 = user_write_el1,
 	};
 
 	trap_set_el2(&el2);

@@ -805,6 +805,23 @@ static void timers_of_el2_set_levels_and_the_alarm(void **state)
 	assert_int_equal(vcpu.regs.pstate, EL2H);
 }
 
+/* A VM is restored: the timer, which is armed already, is looked at after the first entry. */
+static void timers_that_userspace_sets_fire(void **state)
+{
+	(void)trap_el2()->set(&vcpu, REG_NUM(CNTHP_CVAL_EL2), 1500);
+	(void)trap_el2()->set(&vcpu, REG_NUM(CNTHP_CTL_EL2), 1);
+	assert_in_range(vcpu.alarm, 1, 1000);
+	(void)enter();
+	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_RESUME);
+	assert_int_equal(alarm_at, 1500);
+	nested.page[CNTVOFF_EL2] = 100;
+	trap_write_el1(&vcpu, CNTV_CVAL_EL0, 1100);
+	trap_write_el1(&vcpu, CNTV_CTL_EL0, 1);
+	assert_in_range(vcpu.alarm, 1, 1000);
+	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_RESUME);
+	assert_int_equal(alarm_at, 1200);
+}
+
 /* The page has it while EL2 runs; CNTVOFF_EL2 counts, not the VM's; its level is PPI 27. */
 static void el1s_virtual_timer_fires_while_el2_runs(void **state)
 {
@@ -884,6 +901,7 @@ int main(void)
 		cmocka_unit_test_setup(debug_exceptions_of_el1_are_el2s_if_it_says_so, start),
 		cmocka_unit_test_setup(registers_and_instructions_of_el2, start),
 		cmocka_unit_test_setup(timers_of_el2_set_levels_and_the_alarm, start),
+		cmocka_unit_test_setup(timers_that_userspace_sets_fire, start),
 		cmocka_unit_test_setup(el1s_virtual_timer_fires_while_el2_runs, start),
 		cmocka_unit_test_setup(exceptions_of_others_making_go_to_the_right_level, start),
 	};
