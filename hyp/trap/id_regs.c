@@ -242,6 +242,7 @@ static s64 row_most(const struct vcpu *vcpu, const struct id_row *row)
 	case ID_MMFR1_HAFDBS:
 		return 1;
 	case ID_MMFR2_BBM:
+	case ID_ISAR1_SPECRES: /* EL2 would name other levels and VMIDs than EL1 in its place can */
 		return 0;
 	default:
 		return row->most;

@@ -328,11 +328,13 @@ static void with_an_el2_there_is_no_more_than_at_its_stage_2(void **state)
 
 	have_all();
 	assert_int_equal(id(ID_MMFR2_BBM), 2);
+	assert_int_equal(id(ID_ISAR1_SPECRES), 2);
 	V->nested = (struct nested_vcpu *)(void *)&nested;
 	assert_int_equal(id(ID_MMFR0_TGran4), 0); /* without 52-bit addresses */
 	assert_int_equal(id(ID_MMFR0_TGran16), 1);
 	assert_int_equal(id(ID_MMFR1_HAFDBS), 1);
 	assert_int_equal(id(ID_MMFR2_BBM), 0);
+	assert_int_equal(id(ID_ISAR1_SPECRES), 0);
 	assert_int_equal(id(ID_PFR0_EL2), 1);
 	V->nested = NULL;
 }
