@@ -220,6 +220,38 @@ static int map_leaf(struct shadow_set *set, struct shadow *shadow, const struct 
 	return stage2_map(&shadow->ctx.stage2, leaf->ipa, leaf->pa, leaf->size, leaf->attrs);
 }
 
+/*
+ * There are no chunks left: the shadow that has the most of them gives its own back, so that none
+ * keeps the others at those that they always have. It is @shadow itself if no other has more.
+ */
+static void clear_largest(struct shadow_set *set, struct shadow *shadow)
+{
+	struct shadow *other, *largest = shadow;
+
+	if (shadow->nr_chunks < SHADOW_CHUNKS_MAX)
+		for (other = first_shadow(set); other; other = other->next)
+			if (READ_ONCE(other->nr_chunks) > READ_ONCE(largest->nr_chunks))
+				largest = other;
+	spin_lock(&largest->ctx.stage2.lock);
+	shadow_clear(set, largest);
+	spin_unlock(&largest->ctx.stage2.lock);
+}
+
+/* Again, after what was in the way is gone. -ENOMEM: the shadow is emptied, and has pages then. */
+static int replace_leaf(struct shadow_set *set, struct shadow *shadow,
+			const struct s2_composed *leaf, int ret)
+{
+	if (ret == -EEXIST) {
+		make_room(set, shadow, leaf);
+		ret = map_leaf(set, shadow, leaf);
+	}
+	if (ret == -ENOMEM) {
+		shadow_clear(set, shadow);
+		ret = map_leaf(set, shadow, leaf);
+	}
+	return ret;
+}
+
 int shadow_map(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf,
 	       struct ipa vm_ipa)
 {
@@ -229,14 +261,13 @@ int shadow_map(struct shadow_set *set, struct shadow *shadow, const struct s2_co
 	spin_assert_held(&shadow->ctx.vm->s2.stage2.lock);
 	spin_lock(&s2->lock);
 	ret = map_leaf(set, shadow, leaf);
-	if (ret == -EEXIST) {
-		make_room(set, shadow, leaf);
-		ret = map_leaf(set, shadow, leaf);
-	}
 	if (ret == -ENOMEM) {
-		shadow_clear(set, shadow);
+		spin_unlock(&s2->lock); /* one at a time */
+		clear_largest(set, shadow);
+		spin_lock(&s2->lock);
 		ret = map_leaf(set, shadow, leaf);
 	}
+	ret = replace_leaf(set, shadow, leaf, ret);
 	(void)for_regions(shadow, vm_ipa, leaf->size, note_region);
 	check_shadow(shadow);
 	spin_unlock(&s2->lock);

@@ -135,7 +135,8 @@ void shadow_clear(struct shadow_set *set, struct shadow *shadow);
  * @leaf:   what it gets
  * @vm_ipa: the VM's address of it
  *
- * What is there instead is replaced. If pages run short, all that the shadow had is removed first.
+ * What is there instead is replaced. If pages run short, the shadow that has the most is emptied
+ * first.
  *
  * Return: 0; -EINVAL, -E2BIG as stage2_map().
  */

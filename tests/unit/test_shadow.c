@@ -670,6 +670,48 @@ static void a_guest_hypervisor_uses_no_more_pages_than_there_are(void **state)
 			 vm->shadows->pages / 8 - count_shadows() * vm->shadows->kept);
 }
 
+/* Every GiB of the nested guest's space shows the same page, at its begin. */
+static void show_page_in_each_gib(void)
+{
+	for (unsigned int i = 0; i < 512; i++)
+		guest_table(ROOT)[i] = (ROOT + 1) * SZ_4K | 3;
+	*entry_of(0, 0) = 20 * SZ_4K | D_LEAF | D_RW;
+}
+
+static void touch(struct vcpu *vcpu, unsigned int gib)
+{
+	assert_int_equal(fault(vcpu, gib * SZ_1G, data_abort(true)), VCPU_RESUME);
+	assert_int_equal(to_el2 + asked, 0);
+}
+
+/*
+ * One instruction: its own page and two of data, each behind four tables of stage 1. If they are
+ * not in the shadow together, the instruction faults for ever.
+ */
+#define AT_ONCE 15
+
+static void one_shadow_cannot_keep_others_from_running(void **state)
+{
+	struct stage2_leaf leaf;
+	struct shadow *greedy, *small;
+
+	show_page_in_each_gib();
+	greedy = enter(&vcpus[0], 1, 0);
+	for (unsigned int i = 0; free_chunks(); i++)
+		touch(&vcpus[0], i);
+	for (unsigned int vmid = 2; vmid < 5; vmid++) {
+		small = enter(&vcpus[1], vmid, 0);
+		assert_ptr_not_equal(small, greedy);
+		for (unsigned int i = 0; i < AT_ONCE; i++)
+			touch(&vcpus[1], 40 + i);
+		for (unsigned int i = 0; i < AT_ONCE; i++)
+			assert_true(lookup(small, (40 + i) * SZ_1G, &leaf));
+		check_set();
+		for (unsigned int i = 100; free_chunks(); i++)
+			touch(&vcpus[0], i);
+	}
+}
+
 /* ---- everything at random ---- */
 
 static const u64 perms[] = { D_RW, BIT(6), D_RW | D_XN, BIT(6) | D_XN, 0, BIT(7) | D_XN };
@@ -809,6 +851,7 @@ int main(void)
 		TEST(tlbis_of_el2_are_those_of_el1),
 		TEST(any_address_of_a_block_removes_all_of_it),
 		TEST(a_guest_hypervisor_uses_no_more_pages_than_there_are),
+		TEST(one_shadow_cannot_keep_others_from_running),
 		TEST(at_random_a_shadow_has_what_both_tables_say),
 	};
 
