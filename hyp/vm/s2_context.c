@@ -29,6 +29,8 @@
 
 static struct vmid_allocator vmids;
 
+static bool shape_is_sane(const struct s2_context *ctx);
+
 bool s2_context_is_own(const struct s2_context *ctx)
 {
 	return ctx == &ctx->vm->s2;
@@ -82,8 +84,7 @@ u16 s2_context_load(struct s2_context *ctx)
 	struct stage2 *s2 = &ctx->stage2;
 	u16 vmid = vmid_enter(&vmids, &ctx->vmid, this_cpu()->id);
 
-	/* another CPU may be changing a shadow now: who fills it checks it, under its lock */
-	ASSERT(!s2_context_is_own(ctx) || s2_context_sane(ctx));
+	ASSERT(shape_is_sane(ctx)); /* other CPUs may be changing the tables */
 	if (READ_ONCE(s2->vttbr) >> 48 != vmid) {
 		spin_lock(&s2->lock);
 		stage2_set_vmid(s2, vmid);
@@ -211,11 +212,17 @@ static bool root_is_sane(const struct s2_context *ctx)
 	       (vttbr & GENMASK(47, 6)) == (pa & GENMASK(47, 6)) && vttbr >> 48 != VMID_HOST;
 }
 
+/* What stays as it is while a vCPU runs in the context, and VTTBR_EL2: no lock is needed. */
+static bool shape_is_sane(const struct s2_context *ctx)
+{
+	return ctx->vm && pool_is_sane(ctx) && root_is_sane(ctx);
+}
+
 bool s2_context_sane(const struct s2_context *ctx)
 {
 	u64 tables;
 
-	if (!ctx->vm || !pool_is_sane(ctx) || !root_is_sane(ctx))
+	if (!shape_is_sane(ctx))
 		return false;
 	tables = READ_ONCE(ctx->nr_tables) << s2_context_table_order(ctx);
 	return tables <= READ_ONCE(ctx->pool->total) - page_pool_available(ctx->pool);

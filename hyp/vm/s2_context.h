@@ -129,8 +129,9 @@ static inline void s2_context_take_over(struct s2_context *ctx, unsigned int cpu
 /**
  * s2_context_sane() - whether the fields are consistent
  *
- * For ASSERT() and for tests. A bounded number of steps; the tables themselves are not walked. No
- * lock, if nothing else changes the context.
+ * For ASSERT() and for tests. A bounded number of steps; the tables themselves are not walked. Nothing
+ * else takes or gives back tables meanwhile: of a shadow with its stage2.lock held, of a VM's own with
+ * vm->lock.
  */
 bool s2_context_sane(const struct s2_context *ctx);
 

@@ -106,6 +106,18 @@ static void contexts_of_a_vm_are_sane_and_told_apart(void **state)
 	assert_int_equal(shadow.tlb_vtcr, VTCR);
 }
 
+/* Its tables and pages are being counted anew, by another CPU that clears it. */
+static void a_vcpu_enters_a_context_that_changes(void **state)
+{
+	u64 was = shadow.nr_tables;
+
+	shadow.nr_tables = shadow.pool->total + 1;
+	assert_false(s2_context_sane(&shadow));
+	(void)s2_context_load(&shadow);
+	s2_context_put(&shadow);
+	shadow.nr_tables = was;
+}
+
 /* What must not be: each by itself is noticed, in the one that it is wrong for. */
 static void fields_that_do_not_fit_are_found(void **state)
 {
@@ -249,6 +261,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, finish)
 	const struct CMUnitTest tests[] = {
 		TEST(contexts_of_a_vm_are_sane_and_told_apart),
+		TEST(a_vcpu_enters_a_context_that_changes),
 		TEST(fields_that_do_not_fit_are_found),
 		TEST(each_takes_tables_from_its_own_pool),
 		TEST(what_the_vm_loses_its_shadow_loses_first),
