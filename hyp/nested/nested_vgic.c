@@ -85,6 +85,18 @@ enum vgic_signal nested_vgic_lend(struct vcpu *vcpu)
 	return signal;
 }
 
+/*
+ * Reasons that are up already: with all list registers, and with those that the hardware has, since
+ * it has none that are not valid. Another reason ends a run, so it must not be there as one begins.
+ */
+static u64 misr_before(const struct nested_vcpu *nested)
+{
+	const u64 *page = nested->page;
+
+	return misr_of(page) |
+	       nested_lrs_misr(nested->lrs.lr, nr_lrs, page[ICH_HCR_EL2], page[ICH_VMCR_EL2]);
+}
+
 void nested_vgic_enter(struct vcpu *vcpu)
 {
 	struct nested_vcpu *nested = vcpu->nested;
@@ -94,7 +106,7 @@ void nested_vgic_enter(struct vcpu *vcpu)
 	write_lrs(&nested->lrs);
 	write_aprs(page);
 	ich_write_vmcr(page[ICH_VMCR_EL2] & VMCR_BITS);
-	ich_write_hcr(nested_lrs_hcr(page[ICH_HCR_EL2], misr_of(page)));
+	ich_write_hcr(nested_lrs_hcr(page[ICH_HCR_EL2], misr_before(nested)));
 }
 
 /* ---- out ---- */
