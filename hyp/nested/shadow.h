@@ -73,7 +73,7 @@ struct shadow {
 	u64 regions[SHADOW_REGIONS / 64]; /* which of the VM's memory it may have; as @filled */
 	u64 check_ipa;			  /* debug builds: where the check continues */
 	unsigned int nr_chunks;
-	void *chunks[SHADOW_CHUNKS_MAX]; /* the first set->kept are always here */
+	void *chunks[SHADOW_CHUNKS_MAX]; /* the first set->kept are not given back */
 };
 
 struct shadow_chunk {

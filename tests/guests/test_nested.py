@@ -12,7 +12,15 @@ from vms import ERROR, INITRD, OFF, PROMPT, Guest, vmrun
 
 NESTED = "quiet keel.console=keep keel.nested=1"
 LOUD = f"loglevel=6 {keelvm.QUICK}"
-PAYLOADS = [("nested", 1), ("shadow", 2), ("nested_gic", 1), ("timers", 2), ("smp", 2), ("gic", 2)]
+PAYLOADS = [
+    ("nested", 1),
+    ("shadow", 2),
+    ("nested_race", 3),
+    ("nested_gic", 1),
+    ("timers", 2),
+    ("smp", 2),
+    ("gic", 2),
+]
 
 
 def nested_host(hosts, e2h, variant="release"):
@@ -27,9 +35,10 @@ def test_payload_at_el2(hosts, e2h, payload, cpus):
 
 
 @pytest.mark.parametrize("e2h,variant", [(1, "debug")])
-def test_shadows_in_a_debug_build(hosts, e2h, variant):
+@pytest.mark.parametrize("payload,cpus", [("shadow", 2), ("nested_race", 3)])
+def test_shadows_in_a_debug_build(hosts, e2h, variant, payload, cpus):
     """Which checks the order of locks, and tables as they change."""
-    run_payload(nested_host(hosts, e2h, variant), "shadow", 2)
+    run_payload(nested_host(hosts, e2h, variant), payload, cpus)
 
 
 def run_payload(host, payload, cpus):
