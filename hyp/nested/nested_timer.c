@@ -226,7 +226,7 @@ bool nested_timer_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value)
 
 /*
  * Its interrupt is the VM's PPI 27. In the hardware that is the physical PPI 27, forwarded
- * (vgic_hold()); as a record it is a level. An interrupt that EL2 has acknowledged stays active.
+ * (vgic_forward()); as a record it is a level. An interrupt that EL2 has acknowledged stays active.
  */
 void nested_timer_leave_el1(struct vcpu *vcpu)
 {
@@ -236,7 +236,7 @@ void nested_timer_leave_el1(struct vcpu *vcpu)
 	page[CNTV_CVAL_EL0] = read_el1_cntv_cval();
 	write_el1_cntv_ctl(0);
 	if (vcpu->vm->vgic)
-		vgic_unhold(vcpu, VGIC_PPI_VTIMER, !el1_time(vcpu, timer_counter()));
+		vgic_stop_forwarding(vcpu, VGIC_PPI_VTIMER, !el1_time(vcpu, timer_counter()));
 }
 
 /*
@@ -250,7 +250,7 @@ void nested_timer_enter_el1(struct vcpu *vcpu)
 	write_el1_cntv_cval(page[CNTV_CVAL_EL0]);
 	write_el1_cntv_ctl(page[CNTV_CTL_EL0] & CTL_WRITABLE);
 	if (vcpu->vm->vgic && vgic_level(vcpu, VGIC_PPI_VTIMER))
-		(void)vgic_hold(vcpu, VGIC_PPI_VTIMER);
+		(void)vgic_forward(vcpu, VGIC_PPI_VTIMER);
 }
 
 void nested_timer_reset(struct vcpu *vcpu)

@@ -10,7 +10,7 @@
  *
  * The virtual timer is loaded with the vCPU and disabled when the vCPU is put, so its physical
  * interrupt fires only while a guest is on the CPU. EL2 then makes the physical interrupt active,
- * so that it does not fire again until the guest ends it (vgic_hold()).
+ * so that it does not fire again until the guest ends it (vgic_forward()).
  *
  * The EL1 physical timer is the host's, so a guest's is emulated. EL2's own physical timer is set
  * to the earlier of the guest's comparator and of the time at which EL2 wants the CPU back
@@ -35,7 +35,7 @@
 #define CTL_ISTATUS BIT(2)
 
 /* By CPU: PPI 27 is active for a vCPU whose VM has no vGIC, until the vCPU is put. */
-static bool held[KEEL_MAX_CPUS];
+static bool forwarded[KEEL_MAX_CPUS];
 
 /* ---- one timer ---- */
 
@@ -164,9 +164,9 @@ static void timer_put(struct vcpu *vcpu)
 	vcpu->sysreg[CNTV_CVAL_EL0] = read_el1_cntv_cval();
 	write_el1_cntv_ctl(0);
 	cnthp_stop();
-	if (held[cpu])
+	if (forwarded[cpu])
 		gicr_clear_active(this_cpu()->gicr, VGIC_PPI_VTIMER);
-	held[cpu] = false;
+	forwarded[cpu] = false;
 }
 
 /*
@@ -174,10 +174,10 @@ static void timer_put(struct vcpu *vcpu)
  */
 static bool hold_vtimer(struct vcpu *vcpu)
 {
-	bool *here = &held[this_cpu()->id];
+	bool *here = &forwarded[this_cpu()->id];
 
 	if (vcpu->vm->vgic)
-		return vgic_hold(vcpu, VGIC_PPI_VTIMER);
+		return vgic_forward(vcpu, VGIC_PPI_VTIMER);
 	if (*here)
 		return false;
 	gicr_set_active(this_cpu()->gicr, VGIC_PPI_VTIMER);

@@ -86,7 +86,7 @@ static bool vgic_is_idle(const struct vcpu *vcpu)
 {
 	const struct vgic *vgic = vcpu->vm->vgic;
 	const struct vgic_cpu *v = vcpu->vgic;
-	u64 busy = __atomic_load_n(&v->busy, __ATOMIC_RELAXED) | v->lr_used | v->held;
+	u64 busy = __atomic_load_n(&v->busy, __ATOMIC_RELAXED) | v->lr_used | v->forwarded;
 	u32 word;
 
 	for (word = 0; word * 64 < vgic->nr_irqs; word++)
@@ -255,18 +255,18 @@ void vgic_map_hw(u32 intid, bool (*level)(struct vcpu *vcpu))
 	hw_level[intid] = level;
 }
 
-bool vgic_hold(struct vcpu *vcpu, u32 intid)
+bool vgic_forward(struct vcpu *vcpu, u32 intid)
 {
 	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
 	bool new;
 
 	spin_lock(&vcpu->vm->vgic->lock);
 	vgic_fold(vcpu); /* the guest may have ended the previous one in its list register */
-	new = !irq->held;
+	new = !irq->forwarded;
 	if (new) {
 		gicr_set_active(this_cpu()->gicr, intid);
-		irq->held = true;
-		vcpu->vgic->held |= (u32)BIT(intid);
+		irq->forwarded = true;
+		vcpu->vgic->forwarded |= (u32)BIT(intid);
 		irq->line = true;
 		vgic_changed(vcpu, intid, irq);
 	}
@@ -277,9 +277,9 @@ bool vgic_hold(struct vcpu *vcpu, u32 intid)
 /* The physical interrupt is not active any more; if its input is still high, it fires again. */
 static void stop_forwarding(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 {
-	irq->held = false;
+	irq->forwarded = false;
 	irq->line = false;
-	vcpu->vgic->held &= ~(u32)BIT(intid);
+	vcpu->vgic->forwarded &= ~(u32)BIT(intid);
 	note_busy(vcpu, intid, irq);
 }
 
@@ -295,7 +295,7 @@ static void release_hw(struct vcpu *vcpu, u32 intid)
  */
 static void resample_hw(struct vcpu *vcpu, bool all)
 {
-	u32 left = vcpu->vgic->held;
+	u32 left = vcpu->vgic->forwarded;
 
 	for (; left; left &= left - 1) {
 		u32 intid = (u32)__builtin_ctz(left);
@@ -415,7 +415,7 @@ static void deactivate_irq(struct vcpu *vcpu, u32 intid)
 
 	irq->active = false;
 	irq->home = VGIC_NO_VCPU;
-	if (irq->held)
+	if (irq->forwarded)
 		release_hw(vcpu, intid);
 	vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
 }
@@ -531,7 +531,7 @@ static void consider_irq(void *ctx, u32 intid, struct vgic_irq *irq)
  */
 static bool can_be_both(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
 {
-	return !(vcpu->vgic->hcr & ICH_HCR_NPIE) && irq->edge && !irq->held &&
+	return !(vcpu->vgic->hcr & ICH_HCR_NPIE) && irq->edge && !irq->forwarded &&
 	       (intid < VGIC_PRIVATE || irq->target == vcpu->index);
 }
 
@@ -552,7 +552,7 @@ static u64 make_lr(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *ir
 	}
 	if (pending)
 		lr |= LR_PENDING;
-	if (irq->held)
+	if (irq->forwarded)
 		lr |= LR_HW | FIELD_PREP(LR_PINTID, intid);
 	else if ((!irq->edge && irq->line) || (!pending && vgic_irq_pending(irq)))
 		lr |= LR_EOI;
@@ -942,7 +942,7 @@ u32 vgic_forwarded(const struct vcpu *vcpu)
 {
 	u32 left, found = 0;
 
-	for (left = vcpu->vgic->held; left; left &= left - 1)
+	for (left = vcpu->vgic->forwarded; left; left &= left - 1)
 		if (vcpu->vgic->irq[__builtin_ctz(left)].active)
 			found |= left & -left;
 	return found;
@@ -953,7 +953,7 @@ void vgic_end_forwarded(struct vcpu *vcpu, u32 intid)
 	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
 
 	spin_lock(&vcpu->vm->vgic->lock);
-	if (irq->held) {
+	if (irq->forwarded) {
 		irq->active = false;
 		irq->home = VGIC_NO_VCPU;
 		stop_forwarding(vcpu, intid, irq);
@@ -962,15 +962,15 @@ void vgic_end_forwarded(struct vcpu *vcpu, u32 intid)
 	spin_unlock(&vcpu->vm->vgic->lock);
 }
 
-void vgic_unhold(struct vcpu *vcpu, u32 intid, bool level)
+void vgic_stop_forwarding(struct vcpu *vcpu, u32 intid, bool level)
 {
 	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
 
-	if (!irq->held && irq->line == level)
+	if (!irq->forwarded && irq->line == level)
 		return;
 	spin_lock(&vcpu->vm->vgic->lock);
 	vgic_fold(vcpu);
-	if (irq->held)
+	if (irq->forwarded)
 		release_hw(vcpu, intid);
 	(void)set_level_locked(vcpu, intid, level);
 	spin_unlock(&vcpu->vm->vgic->lock);
@@ -986,7 +986,7 @@ static void vgic_put(struct vcpu *vcpu)
 	if (!cpu->nr_lrs)
 		return;
 	if (vcpu->vm->vgic) {
-		if (v->lr_used | v->held | (u32)(v->hcr & ICH_HCR_LRENPIE)) {
+		if (v->lr_used | v->forwarded | (u32)(v->hcr & ICH_HCR_LRENPIE)) {
 			spin_lock(&vcpu->vm->vgic->lock);
 			vgic_fold(vcpu);
 			resample_hw(vcpu, true);

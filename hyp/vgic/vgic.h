@@ -42,12 +42,12 @@ struct vgic_irq {
 	u8 priority; /* only VGIC_PRIORITY_MASK can be set */
 	bool enabled : 1;
 	bool group1 : 1;
-	bool edge : 1;	 /* configured edge-triggered */
-	bool line : 1;	 /* level of the input */
-	bool latch : 1;	 /* pending by an edge or a write */
-	bool active : 1; /* while in a list register: as it was when that was written */
-	bool held : 1;	 /* forwarded: the physical PPI of the same INTID is active on its CPU */
-	bool in_lr : 1;	 /* the current state is in a list register of @home */
+	bool edge : 1;	    /* configured edge-triggered */
+	bool line : 1;	    /* level of the input */
+	bool latch : 1;	    /* pending by an edge or a write */
+	bool active : 1;    /* while in a list register: as it was when that was written */
+	bool forwarded : 1; /* the physical PPI of the same INTID is active on its CPU */
+	bool in_lr : 1;	    /* the current state is in a list register of @home */
 	/* while in a list register: its pending state represents the latch; and requests of other
 	 * vCPUs, which the fold carries out */
 	bool lr_latch : 1, unpend : 1, activate : 1, deactivate : 1;
@@ -62,7 +62,7 @@ struct vgic_irq {
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
 	u32 busy;	/* private interrupts that are pending, active or in a list register */
-	u32 held;	/* private interrupts that are forwarded: struct vgic_irq.held */
+	u32 forwarded;	/* private interrupts with struct vgic_irq.forwarded */
 	bool dirty;	/* the next entry folds and fills; atomic */
 	bool leave;	/* the next entry is an exit: the host must wake other vCPUs. Owner's */
 	bool loaded;	/* the list registers are in the hardware */
@@ -227,12 +227,12 @@ static inline bool vgic_level(const struct vcpu *vcpu, u32 intid)
  * vgic_map_hw() - map a physical PPI to the guests' PPI of the same INTID
  * @level: reads the level of the physical input, for the loaded vCPU; called under vgic->lock
  *
- * Boot CPU. The caller then calls vgic_hold() whenever the input is high.
+ * Boot CPU. The caller then calls vgic_forward() whenever the input is high.
  */
 void vgic_map_hw(u32 intid, bool (*level)(struct vcpu *vcpu));
 
 /**
- * vgic_hold() - forward a mapped physical PPI whose input is high on this CPU
+ * vgic_forward() - forward a mapped physical PPI whose input is high on this CPU
  * @vcpu: loaded here
  *
  * The virtual interrupt becomes pending, and the physical one active, so that it does not fire
@@ -240,7 +240,7 @@ void vgic_map_hw(u32 intid, bool (*level)(struct vcpu *vcpu));
  *
  * Return: false if it was forwarded already: then it is not what interrupts this CPU.
  */
-bool vgic_hold(struct vcpu *vcpu, u32 intid);
+bool vgic_forward(struct vcpu *vcpu, u32 intid);
 
 /*
  * Whether this PPI, if it is pending, ends WFI: enabled, and urgent enough. @vcpu is loaded here.
@@ -322,8 +322,8 @@ static inline bool vgic_must_leave(const struct vcpu *vcpu)
 	return vcpu->vgic->leave;
 }
 
-/* The opposite of vgic_hold(): from now on the level of the input is what vgic_set_timer() says. */
-void vgic_unhold(struct vcpu *vcpu, u32 intid, bool level);
+/* The opposite of vgic_forward(): from now on the level of the input is what vgic_set_timer() says. */
+void vgic_stop_forwarding(struct vcpu *vcpu, u32 intid, bool level);
 
 /* ---- inside vgic/; vgic->lock is held unless the comment says otherwise ---- */
 

@@ -43,7 +43,7 @@ static const char *lr_fault(struct vcpu *vcpu, unsigned int n, u32 *intid)
 		return "it is in a list register, and does not know";
 	if (!(lr & (LR_PENDING | LR_ACTIVE)))
 		return "its list register was filled with an idle interrupt";
-	if (!!(lr & LR_HW) != irq->held)
+	if (!!(lr & LR_HW) != irq->forwarded)
 		return "its list register and its state differ in whether it is forwarded";
 	if ((lr & LR_HW) && (lr & LR_PENDING) && (lr & LR_ACTIVE))
 		return "a forwarded interrupt was pending and active at once";
@@ -63,7 +63,7 @@ static const char *lrs_fault(struct vcpu *vcpu, u32 *private, u32 *intid)
 	*intid = 0;
 	if (v->lr_used & ~(BIT(ICH_LR_MAX) - 1))
 		return "a list register is used that there is not";
-	if (!v->loaded && (v->lr_used | v->held))
+	if (!v->loaded && (v->lr_used | v->forwarded))
 		return "a vCPU that is on no CPU has list registers or forwarded interrupts";
 	for (u32 left = v->lr_used; left; left &= left - 1) {
 		const char *why = lr_fault(vcpu, (unsigned int)__builtin_ctz(left), intid);
@@ -87,11 +87,11 @@ static const char *private_fault(const struct vgic_cpu *v, u32 intid, bool in_lr
 
 	if (irq->edge != (intid < VGIC_SGIS))
 		return "an SGI is a level, or a PPI an edge";
-	if (intid < VGIC_SGIS && (irq->line || irq->held))
+	if (intid < VGIC_SGIS && (irq->line || irq->forwarded))
 		return "an SGI has an input";
 	if (irq->in_lr != in_lr)
 		return "it says that it is in a list register, and is not";
-	if (irq->held != !!(v->held & BIT(intid)))
+	if (irq->forwarded != !!(v->forwarded & BIT(intid)))
 		return "it and its vCPU differ in whether it is forwarded";
 	if (is_busy(irq) != !!(v->busy & BIT(intid)))
 		return "it is busy and not marked so, or marked and not busy";
@@ -128,7 +128,7 @@ static const char *spi_fault(struct vm *vm, u32 intid)
 	const struct vgic_irq *irq = vgic_irq_of(vgic_vcpu(vm, vgic->frame[0]), intid);
 	const struct vcpu *home = vgic_vcpu(vm, irq->home);
 
-	if (irq->held)
+	if (irq->forwarded)
 		return "an SPI is forwarded";
 	if (irq->target != vgic_index_of(irq->affinity))
 		return "it is not routed to where GICD_IROUTER says";

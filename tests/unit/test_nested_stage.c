@@ -269,17 +269,17 @@ void vgic_set_timer(struct vcpu *v, u32 intid, bool level)
 	levels[intid] = v->vgic->irq[intid].line = level;
 }
 
-static unsigned int held;
+static unsigned int forwarded;
 
-bool vgic_hold(struct vcpu *v, u32 intid)
+bool vgic_forward(struct vcpu *v, u32 intid)
 {
-	held |= 1U << intid;
+	forwarded |= 1U << intid;
 	return true;
 }
 
-void vgic_unhold(struct vcpu *v, u32 intid, bool level)
+void vgic_stop_forwarding(struct vcpu *v, u32 intid, bool level)
 {
-	held &= ~(1U << intid);
+	forwarded &= ~(1U << intid);
 	vgic_set_timer(v, intid, level);
 }
 
@@ -390,7 +390,7 @@ static int start(void **state)
 			      .mpidr = 0x80000001,
 			      .run = &page,
 			      .vgic = &vgic_cpu };
-	flushes = undefs = shadow_faults = entered = left = refills = held = 0;
+	flushes = undefs = shadow_faults = entered = left = refills = forwarded = 0;
 	signal = VGIC_NO_SIGNAL;
 	maintenance = nested_wakes = false;
 	possible = true;
@@ -844,12 +844,12 @@ static void el1s_virtual_timer_fires_while_el2_runs(void **state)
 	(void)enter();
 	assert_int_equal(leave(ESR_ERET), VCPU_RESUME);
 	(void)enter();
-	assert_int_equal(held, 1U << 27);
+	assert_int_equal(forwarded, 1U << 27);
 	assert_int_equal(fake_sysreg_get("cntv_cval_el0"), 1300);
 	fake_sysreg_set("cntv_cval_el0", 1301);
 	assert_int_equal(leave(ESR_HVC), VCPU_RESUME);
 	(void)enter();
-	assert_int_equal(held, 0);
+	assert_int_equal(forwarded, 0);
 	assert_false(levels[27]);
 	assert_int_equal(alarm_at, 2001); /* from the first instruction of EL2 on */
 	(void)leave(ESR_HVC);

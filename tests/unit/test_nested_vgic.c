@@ -334,7 +334,7 @@ static void the_vms_forwarded_timer_is_the_nested_guests_to_end(void **state)
 	assert_false(fake_icc[0].phys_active & 1U << 27);
 	(void)leave();
 	assert_int_equal(nested[0].page[ICH_LR0_EL2 + 3], G1 | HW | PIN(27) | 27);
-	assert_false(world_vcpu[0].vgic->irq[27].active || world_vcpu[0].vgic->irq[27].held);
+	assert_false(world_vcpu[0].vgic->irq[27].active || world_vcpu[0].vgic->irq[27].forwarded);
 	assert_int_equal(enter(), VGIC_NO_SIGNAL);
 	(void)leave();
 }

@@ -1035,7 +1035,7 @@ static void a_vcpu_that_is_turned_on_has_its_interface_reset(void **state)
 	for (u32 i = 0; i < 32; i++) {
 		const struct vgic_irq *irq = &world_vcpu[0].vgic->irq[i];
 
-		if (irq->active || irq->enabled || irq->held || irq->priority || !irq->group1)
+		if (irq->active || irq->enabled || irq->forwarded || irq->priority || !irq->group1)
 			fail_msg("INTID %u is not as after reset", i);
 		if (irq->latch != (i == 2) || irq->line != (i == 20))
 			fail_msg("INTID %u: pending %d, input %d", i, irq->latch, irq->line);
@@ -1535,7 +1535,7 @@ static void a_vgic_that_does_not_fit_together_is_found(void **state)
 	assert_found(*spi, spi->in_lr = false);
 	assert_found(*spi, spi->home = 1);
 	assert_found(*spi, spi->target = 1);
-	assert_found(*spi, spi->held = true);
+	assert_found(*spi, spi->forwarded = true);
 	assert_found(*spi, spi->activate = spi->deactivate = true);
 	assert_found(*spi, spi->priority = 1);
 	assert_found(*vgic_irq_of(on(0), 41), vgic_irq_of(on(0), 41)->home = 0);
@@ -1546,12 +1546,12 @@ static void a_vgic_that_does_not_fit_together_is_found(void **state)
 	assert_found(*sgi, sgi->in_lr = false);
 	assert_found(*sgi, sgi->edge = false);
 	assert_found(*sgi, sgi->line = true);
-	assert_found(*sgi, sgi->held = true);
+	assert_found(*sgi, sgi->forwarded = true);
 	assert_found(*ppi, ppi->edge = true);
 	assert_found(*ppi, ppi->unpend = true);
-	assert_found(*ppi, ppi->held = true);
+	assert_found(*ppi, ppi->forwarded = true);
 	assert_found(v->busy, v->busy ^= 1U << 1);
-	assert_found(v->held, v->held = 1U << 20);
+	assert_found(v->forwarded, v->forwarded = 1U << 20);
 	assert_found(v->loaded, v->loaded = false);
 	assert_found(v->lr_used, v->lr_used = 0);
 	assert_found(v->lr_used, v->lr_used |= 1U << ICH_LR_MAX);

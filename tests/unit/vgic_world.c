@@ -192,7 +192,7 @@ static void serve_irqs(struct vcpu *vcpu)
 		if (fake_irq() == FAKE_NONE)
 			return;
 		if (fake_irq() == VGIC_PPI_VTIMER)
-			assert_true(vgic_hold(vcpu, VGIC_PPI_VTIMER));
+			assert_true(vgic_forward(vcpu, VGIC_PPI_VTIMER));
 		else if (world_vgic_hooks->irq(vcpu) != VCPU_RESUME)
 			host_takes_kick(icc);
 		left[vcpu->index] |= world_vgic_hooks->enter(vcpu) != VCPU_RESUME;
