@@ -28,9 +28,8 @@ static u64 redists_size(const struct keel_vm *vm, const struct keel_redists *red
 static bool meets_redists(const struct keel_vm *vm, u64 base, u64 size)
 {
 	const struct keel_vgic *vgic = &vm->vgic;
-	unsigned int i;
 
-	for (i = 0; i < vgic->nr_redists; i++) {
+	for (unsigned int i = 0; i < vgic->nr_redists; i++) {
 		const struct keel_redists *redists = &vgic->redists[i];
 
 		if (base < redists->base + redists_size(vm, redists) && redists->base < base + size)
@@ -50,9 +49,9 @@ static bool meets_dist(const struct keel_vm *vm, u64 base, u64 size)
 static unsigned int redists_in(const struct keel_vm *vm, unsigned int count)
 {
 	const struct keel_vgic *vgic = &vm->vgic;
-	unsigned int i, sum = 0;
+	unsigned int sum = 0;
 
-	for (i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		sum += vgic->redists[i].count ?: vm->nr_vcpus;
 	return min(sum, vm->nr_vcpus);
 }
@@ -340,9 +339,7 @@ bool keel_vgic_initialized(struct keel_vm *vm)
 /* Under vm->lock. Whether a vCPU has run since its last KVM_ARM_VCPU_INIT. */
 static bool any_has_run(struct keel_vm *vm)
 {
-	unsigned int i;
-
-	for (i = 0; i < KEEL_VCPUS; i++) {
+	for (unsigned int i = 0; i < KEEL_VCPUS; i++) {
 		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
 
 		if (vcpu && READ_ONCE(vcpu->ran_since))

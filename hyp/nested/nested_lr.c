@@ -39,9 +39,7 @@ static bool is_special(u64 lr)
 /* Whether a list register before number @n has the same interrupt. */
 static bool is_again(const u64 *lrs, unsigned int n, const struct nested_lrs *out)
 {
-	u32 left;
-
-	for (left = out->used & (u32)(BIT(n) - 1); left; left &= left - 1)
+	for (u32 left = out->used & (u32)(BIT(n) - 1); left; left &= left - 1)
 		if ((lrs[__builtin_ctz(left)] & LR_VINTID) == (lrs[n] & LR_VINTID))
 			return true;
 	return false;
@@ -76,10 +74,8 @@ static void translate_lr(u64 lr, unsigned int n, u32 *forwarded, struct nested_l
 
 void nested_lrs_translate(const u64 *lrs, unsigned int count, u32 forwarded, struct nested_lrs *out)
 {
-	unsigned int n;
-
 	*out = (struct nested_lrs){ .used = 0 };
-	for (n = 0; n < count; n++)
+	for (unsigned int n = 0; n < count; n++)
 		if ((lrs[n] & LR_STATE) && !is_special(lrs[n]) && !is_again(lrs, n, out))
 			translate_lr(lrs[n], n, &forwarded, out);
 }
@@ -109,9 +105,8 @@ static bool reports_end(u64 lr)
 u64 nested_lrs_empty(const u64 *lrs, unsigned int count)
 {
 	u64 empty = 0;
-	unsigned int n;
 
-	for (n = 0; n < count; n++)
+	for (unsigned int n = 0; n < count; n++)
 		if (!(lrs[n] & LR_STATE) && !reports_end(lrs[n]))
 			empty |= BIT(n);
 	return empty;
@@ -120,9 +115,8 @@ u64 nested_lrs_empty(const u64 *lrs, unsigned int count)
 u64 nested_lrs_ended(const u64 *lrs, unsigned int count)
 {
 	u64 ended = 0;
-	unsigned int n;
 
-	for (n = 0; n < count; n++)
+	for (unsigned int n = 0; n < count; n++)
 		if (reports_end(lrs[n]))
 			ended |= BIT(n);
 	return ended;
@@ -130,12 +124,12 @@ u64 nested_lrs_ended(const u64 *lrs, unsigned int count)
 
 u64 nested_lrs_misr(const u64 *lrs, unsigned int count, u64 hcr, u64 vmcr)
 {
-	unsigned int valid = 0, pending = 0, n;
+	unsigned int valid = 0, pending = 0;
 	u64 misr = 0;
 
 	if (!(hcr & ICH_HCR_EN))
 		return 0;
-	for (n = 0; n < count; n++) {
+	for (unsigned int n = 0; n < count; n++) {
 		valid += (lrs[n] & LR_STATE) != 0;
 		pending += (lrs[n] & LR_STATE) == LR_PENDING;
 		misr |= reports_end(lrs[n]) ? MISR_EOI : 0;
@@ -155,11 +149,9 @@ u64 nested_lrs_hcr(u64 hcr, u64 misr)
 
 bool nested_lrs_wake(const u64 *lrs, unsigned int count, u64 hcr, u64 vmcr)
 {
-	unsigned int n;
-
 	if (!(hcr & ICH_HCR_EN))
 		return false;
-	for (n = 0; n < count; n++)
+	for (unsigned int n = 0; n < count; n++)
 		if ((lrs[n] & LR_PENDING) &&
 		    (vmcr & (lrs[n] & LR_GROUP1 ? VMCR_VENG1 : VMCR_VENG0)) &&
 		    FIELD_GET(LR_PRIORITY, lrs[n]) < FIELD_GET(VMCR_VPMR, vmcr))

@@ -130,8 +130,6 @@ void nested_write_live(struct vcpu *vcpu, enum nested_own index, u64 value)
 /* Where EL1's register is while EL2's is in its place; NULL if none ever is. */
 static u64 *el1_aside(struct nested_vcpu *nested, enum vcpu_sysreg reg)
 {
-	unsigned int i;
-
 	switch (reg) {
 	case CNTKCTL_EL1:
 		return &nested->own[NESTED_CNTKCTL_EL1];
@@ -141,7 +139,7 @@ static u64 *el1_aside(struct nested_vcpu *nested, enum vcpu_sysreg reg)
 	default:
 		break;
 	}
-	for (i = 0; i < NESTED_LIVE_COUNT; i++)
+	for (unsigned int i = 0; i < NESTED_LIVE_COUNT; i++)
 		if (live[i].el1 == reg)
 			return &nested->page[reg];
 	return NULL;
@@ -249,10 +247,8 @@ static void exchange(struct vcpu *vcpu, enum nested_own index, enum nested_conte
 
 void nested_switch_regs(struct vcpu *vcpu, enum nested_context to)
 {
-	unsigned int i;
-
 	ASSERT(vcpu->nested->context != to);
-	for (i = 0; i < NESTED_LIVE_COUNT; i++)
+	for (unsigned int i = 0; i < NESTED_LIVE_COUNT; i++)
 		exchange(vcpu, (enum nested_own)i, to);
 	vcpu->nested->context = to;
 }
@@ -260,14 +256,13 @@ void nested_switch_regs(struct vcpu *vcpu, enum nested_context to)
 void nested_reset_regs(struct vcpu *vcpu, u64 midr)
 {
 	struct nested_vcpu *nested = vcpu->nested;
-	unsigned int i;
 
 	memset(nested, 0, sizeof(*nested));
 	nested->context = NESTED_EL2;
-	for (i = 0; i < NESTED_LIVE_COUNT; i++)
+	for (unsigned int i = 0; i < NESTED_LIVE_COUNT; i++)
 		*el1_aside(nested, (enum vcpu_sysreg)live[i].el1) =
 			vcpu_read_sysreg(vcpu, (enum vcpu_sysreg)live[i].el1);
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].place == NESTED_IS_PAGE && rows[i].index != SP_EL1)
 			nested->page[rows[i].index] = rows[i].reset;
 	nested->page[VPIDR_EL2] = midr;

@@ -128,9 +128,8 @@ static const struct virtual_irq {
 u64 nested_hcr_for_el1(u64 hcr)
 {
 	u64 allowed = HCR_ALLOWED;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(virtual_irqs); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(virtual_irqs); i++)
 		if (hcr & virtual_irqs[i].physical)
 			allowed |= virtual_irqs[i].virtual;
 	return hcr & allowed;
@@ -201,9 +200,8 @@ static bool traps_sysreg(const struct nested_controls *c, u64 esr)
 	u32 encoding = SYSREG_ENC(FIELD_GET(ESR_SYS64_OP0, esr), FIELD_GET(ESR_SYS64_OP1, esr),
 				  FIELD_GET(ESR_SYS64_CRN, esr), FIELD_GET(ESR_SYS64_CRM, esr),
 				  FIELD_GET(ESR_SYS64_OP2, esr));
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(routes); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++)
 		if (row_traps(c, &routes[i], encoding, esr & ESR_SYS64_READ))
 			return true;
 	return false;

@@ -53,9 +53,7 @@ static const struct name {
 
 static const struct name *find_name(u32 encoding)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(names); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (names[i].encoding == encoding)
 			return &names[i];
 	return NULL;
@@ -73,9 +71,8 @@ static u64 update_el2(struct vcpu *vcpu, u64 now)
 {
 	const u64 *own = vcpu->nested->own;
 	u64 next = ~0ULL;
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(timers); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(timers); i++) {
 		bool armed = is_armed(own[timers[i].ctl]),
 		     level = armed && now >= own[timers[i].cval];
 
@@ -129,9 +126,8 @@ u64 nested_timer_deadline(struct vcpu *vcpu)
 {
 	const u64 *own = vcpu->nested->own;
 	u64 next = ~0ULL;
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(timers); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(timers); i++)
 		if (is_armed(own[timers[i].ctl]) && wakes(vcpu, timers[i].intid))
 			next = MIN(next, own[timers[i].cval]);
 	if (vcpu->nested->context == NESTED_EL2 && wakes(vcpu, VGIC_PPI_VTIMER))
@@ -255,9 +251,7 @@ void nested_timer_enter_el1(struct vcpu *vcpu)
 
 void nested_timer_reset(struct vcpu *vcpu)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(timers); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(timers); i++)
 		vgic_set_timer(vcpu, timers[i].intid, false);
 	vgic_set_timer(vcpu, VGIC_PPI_VTIMER, false);
 	vcpu->alarm = 0;

@@ -140,9 +140,8 @@ static void add_stage2(struct vcpu *vcpu, const struct translation *t)
 static bool translate(struct vcpu *vcpu, const struct access *a)
 {
 	const struct translation *t = NULL;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(translations) && !t; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(translations) && !t; i++)
 		if (translations[i].encoding == a->encoding)
 			t = &translations[i];
 	if (!t || a->read)

@@ -59,18 +59,15 @@ static void tell_maintenance(struct vcpu *vcpu)
 
 static void write_lrs(const struct nested_lrs *lrs)
 {
-	u32 left;
-
-	for (left = lrs->used; left; left &= left - 1)
+	for (u32 left = lrs->used; left; left &= left - 1)
 		ich_write_lr((unsigned int)__builtin_ctz(left), lrs->lr[__builtin_ctz(left)]);
 }
 
 static void write_aprs(const u64 *page)
 {
 	u64 ap0r[4], ap1r[4];
-	unsigned int n;
 
-	for (n = 0; n < 4; n++) {
+	for (unsigned int n = 0; n < 4; n++) {
 		ap0r[n] = page[ICH_AP0R0_EL2 + n] & APR_BITS;
 		ap1r[n] = page[ICH_AP1R0_EL2 + n] & APR_BITS;
 	}
@@ -124,9 +121,7 @@ static void end_interrupt(struct vcpu *vcpu, unsigned int n, u64 lr)
 
 static void read_lrs(struct vcpu *vcpu, u64 values[ICH_LR_MAX])
 {
-	u32 left;
-
-	for (left = vcpu->nested->lrs.used; left; left &= left - 1) {
+	for (u32 left = vcpu->nested->lrs.used; left; left &= left - 1) {
 		unsigned int n = (unsigned int)__builtin_ctz(left);
 
 		values[n] = ich_read_lr(n);
@@ -137,9 +132,8 @@ static void read_lrs(struct vcpu *vcpu, u64 values[ICH_LR_MAX])
 static void merge_lrs(struct vcpu *vcpu, const u64 values[ICH_LR_MAX])
 {
 	u64 *lrs = &vcpu->nested->page[ICH_LR0_EL2];
-	u32 left;
 
-	for (left = vcpu->nested->lrs.used; left; left &= left - 1) {
+	for (u32 left = vcpu->nested->lrs.used; left; left &= left - 1) {
 		unsigned int n = (unsigned int)__builtin_ctz(left);
 
 		if (nested_lr_ended(lrs[n], values[n]))

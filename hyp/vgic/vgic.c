@@ -87,9 +87,8 @@ static bool vgic_is_idle(const struct vcpu *vcpu)
 	const struct vgic *vgic = vcpu->vm->vgic;
 	const struct vgic_cpu *v = vcpu->vgic;
 	u64 busy = __atomic_load_n(&v->busy, __ATOMIC_RELAXED) | v->lr_used | v->forwarded;
-	u32 word;
 
-	for (word = 0; word * 64 < vgic->nr_irqs; word++)
+	for (u32 word = 0; word * 64 < vgic->nr_irqs; word++)
 		busy |= __atomic_load_n(&vgic->busy[word], __ATOMIC_RELAXED);
 	return !busy;
 }
@@ -352,13 +351,12 @@ static void for_each_busy(struct vcpu *vcpu, void *ctx,
 			  void (*visit)(void *ctx, u32 intid, struct vgic_irq *irq))
 {
 	struct vgic *vgic = vcpu->vm->vgic;
-	u32 left = vcpu->vgic->busy, word;
-	u64 busy;
+	u32 left = vcpu->vgic->busy;
 
 	for (; left; left &= left - 1)
 		visit(ctx, (u32)__builtin_ctz(left), &vcpu->vgic->irq[__builtin_ctz(left)]);
-	for (word = 0; word * 64 < vgic->nr_irqs; word++)
-		for (busy = vgic->busy[word]; busy; busy &= busy - 1) {
+	for (u32 word = 0; word * 64 < vgic->nr_irqs; word++)
+		for (u64 busy = vgic->busy[word]; busy; busy &= busy - 1) {
 			u32 intid = word * 64 + (u32)__builtin_ctzll(busy);
 			struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
 
@@ -432,10 +430,9 @@ static u64 vmcr_of(const struct vgic_cpu *v)
 static unsigned int deactivate_outside(struct vcpu *vcpu, unsigned int count)
 {
 	struct outside outside = { .most = MIN(count, (unsigned int)ICH_LR_MAX) };
-	unsigned int i;
 
 	for_each_busy(vcpu, &outside, find_active_outside);
-	for (i = 0; i < outside.active.count; i++)
+	for (unsigned int i = 0; i < outside.active.count; i++)
 		deactivate_irq(vcpu, outside.active.key[i] & 0x3ff);
 	return outside.active.count;
 }
@@ -616,7 +613,7 @@ static __always_inline void fill_lrs(struct vcpu *vcpu)
 				.groups = (u32)ich_read_vmcr() & (VMCR_VENG0 | VMCR_VENG1),
 				.nr_lrs = this_cpu()->nr_lrs };
 	struct vgic_cpu *v = vcpu->vgic;
-	unsigned int n, active, pending;
+	unsigned int active, pending;
 
 	for_each_busy(vcpu, &c, consider_irq);
 	active = MIN(c.active.count, c.nr_lrs - (c.pending.total > c.off));
@@ -624,9 +621,9 @@ static __always_inline void fill_lrs(struct vcpu *vcpu)
 	v->hcr = v->hcr_on | when_to_fill_again(&c, pending);
 	if (c.active.total > active)
 		v->hcr |= ICH_HCR_LRENPIE | (this_cpu()->has_tdir ? ICH_HCR_TDIR : 0);
-	for (n = 0; n < active; n++)
+	for (unsigned int n = 0; n < active; n++)
 		put_in_lr(vcpu, n, c.active.key[n] & 0x3ff);
-	for (n = 0; n < pending; n++)
+	for (unsigned int n = 0; n < pending; n++)
 		put_in_lr(vcpu, active + n, c.pending.key[n] & 0x3ff);
 	clear_lrs(v);
 	ich_write_hcr(v->hcr);
@@ -822,12 +819,12 @@ static enum vcpu_action vgic_enter(struct vcpu *vcpu)
 /* ICH_AP<n>R<m>_EL2: a bit for each preemption level that is active; 0x100 if none is. */
 static u32 running_priority(void)
 {
-	unsigned int bits = (unsigned int)FIELD_GET(VTR_PREBITS, priorities) + 1, n;
+	unsigned int bits = (unsigned int)FIELD_GET(VTR_PREBITS, priorities) + 1;
 	const unsigned int count = this_cpu()->nr_aprs;
 	u64 ap0r[4] = { 0 }, ap1r[4] = { 0 };
 
 	ich_read_apr(ap0r, ap1r, count);
-	for (n = 0; n < count; n++) {
+	for (unsigned int n = 0; n < count; n++) {
 		u32 active = (u32)(ap0r[n] | ap1r[n]);
 
 		if (active)
@@ -940,9 +937,9 @@ void vgic_refill(struct vcpu *vcpu)
 
 u32 vgic_forwarded(const struct vcpu *vcpu)
 {
-	u32 left, found = 0;
+	u32 found = 0;
 
-	for (left = vcpu->vgic->forwarded; left; left &= left - 1)
+	for (u32 left = vcpu->vgic->forwarded; left; left &= left - 1)
 		if (vcpu->vgic->irq[__builtin_ctz(left)].active)
 			found |= left & -left;
 	return found;
@@ -1022,10 +1019,8 @@ static void reset_vgic_irq(struct vgic_irq *irq, bool sgi)
 
 static void reset_vgic_cpu(struct vgic_cpu *v)
 {
-	u32 intid;
-
 	memset(v, 0, sizeof(*v));
-	for (intid = 0; intid < VGIC_PRIVATE; intid++)
+	for (u32 intid = 0; intid < VGIC_PRIVATE; intid++)
 		reset_vgic_irq(&v->irq[intid], intid < VGIC_SGIS);
 	v->vmcr = VMCR_RESET;
 	v->dirty = true;
@@ -1047,14 +1042,13 @@ void vgic_cpu_on(struct vcpu *vcpu)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
 	struct vgic_cpu *v = vcpu->vgic;
-	u32 intid;
 
 	if (!vgic)
 		return;
 	spin_lock(&vgic->lock);
 	vgic_fold(vcpu);
 	resample_hw(vcpu, true);
-	for (intid = 0; intid < VGIC_PRIVATE; intid++)
+	for (u32 intid = 0; intid < VGIC_PRIVATE; intid++)
 		restart_private_irq(vcpu, intid);
 	v->asleep = false;
 	spin_unlock(&vgic->lock);
@@ -1067,12 +1061,12 @@ void vgic_cpu_on(struct vcpu *vcpu)
 /* The vCPU is not loaded, so no list register is in use. Inputs keep their levels. */
 static void reset_vgic_vcpu(struct vcpu *vcpu)
 {
-	u32 intid, lines = 0;
+	u32 lines = 0;
 
 	if (!vcpu->vm->vgic)
 		return;
 	spin_lock(&vcpu->vm->vgic->lock);
-	for (intid = 0; intid < VGIC_PRIVATE; intid++)
+	for (u32 intid = 0; intid < VGIC_PRIVATE; intid++)
 		lines |= (u32)vcpu->vgic->irq[intid].line << intid;
 	reset_vgic_cpu(vcpu->vgic);
 	for (; lines; lines &= lines - 1)
@@ -1113,7 +1107,6 @@ static const struct vcpu_hooks hooks = {
 static u64 ask_interface(struct percpu *cpu)
 {
 	u64 vtr = icc_present() ? ich_read_vtr() : 0;
-	unsigned int n;
 
 	cpu->nr_lrs = 0;
 	if (!icc_present())
@@ -1126,7 +1119,7 @@ static u64 ask_interface(struct percpu *cpu)
 	 */
 	cpu->nr_aprs =
 		(u8)(1U << (MIN(MAX((unsigned int)FIELD_GET(VTR_PREBITS, vtr) + 1, 5U), 7U) - 5));
-	for (n = 0; n < cpu->nr_lrs; n++)
+	for (unsigned int n = 0; n < cpu->nr_lrs; n++)
 		ich_write_lr(n, 0);
 	return vtr;
 }
@@ -1217,9 +1210,7 @@ static void append_region(struct vgic *vgic, u64 base, u32 count)
 /* Whether [@base, @base + @size) overlaps with the distributor or a region. */
 static bool is_frame_taken(const struct vgic *vgic, u64 base, u64 size)
 {
-	u32 i;
-
-	for (i = 0; i < vgic->nr_regions; i++)
+	for (u32 i = 0; i < vgic->nr_regions; i++)
 		if (vgic_frames_overlap(base, size, vgic->region[i].base,
 					vgic_region_size(&vgic->region[i])))
 			return true;
@@ -1283,13 +1274,11 @@ static void number_frames(struct vm *vm, struct vgic *vgic)
 
 static int create_spis(struct vm *vm, struct vgic *vgic)
 {
-	u32 page, i;
-
-	for (page = 0; page < spi_pages(vgic->nr_irqs); page++) {
+	for (u32 page = 0; page < spi_pages(vgic->nr_irqs); page++) {
 		vgic->spi[page] = page_pool_alloc(&vm->pool);
 		if (!vgic->spi[page])
 			return -ENOMEM;
-		for (i = 0; i < VGIC_SPIS_A_PAGE; i++)
+		for (u32 i = 0; i < VGIC_SPIS_A_PAGE; i++)
 			reset_vgic_irq(&vgic->spi[page][i], false);
 	}
 	return 0;
@@ -1297,9 +1286,7 @@ static int create_spis(struct vm *vm, struct vgic *vgic)
 
 static void free_vgic(struct vm *vm, struct vgic *vgic)
 {
-	u32 page;
-
-	for (page = 0; page < VGIC_SPI_PAGES; page++)
+	for (u32 page = 0; page < VGIC_SPI_PAGES; page++)
 		if (vgic->spi[page])
 			page_pool_free(&vm->pool, vgic->spi[page]);
 	page_pool_free(&vm->pool, vgic);
