@@ -94,7 +94,7 @@ def reserved_tree(path, nodes=RESERVED_NODES, **changes):
 @pytest.mark.parametrize("cpu,variant", [("max", "debug"), ("cortex-a57", "release")])
 def test_memory_that_firmware_reserved(run_hostile, tmp_path, cpu, variant):
     tree = reserved_tree(tmp_path / "tree", cpu=cpu)
-    run_hostile("reserved", 34, cpu=cpu, variant=variant, extra=("-dtb", str(tree)))
+    run_hostile("reserved", 35, cpu=cpu, variant=variant, extra=("-dtb", str(tree)))
 
 
 @pytest.mark.parametrize(
