@@ -56,7 +56,7 @@ def test_a_guest_of_a_missing_kind_ends_the_vm(hosts):
     assert "a nested guest of this kind is not possible" in host.console
 
 
-@pytest.mark.parametrize("e2h", [0, 1])
+@pytest.mark.parametrize("e2h", [pytest.param(0, marks=pytest.mark.full), 1])
 def test_linux_boots_at_el2_and_has_kvm(hosts, e2h):
     """With two vCPUs: PSCI by SMC, and the second one at EL2 as well."""
     host = nested_host(hosts, e2h)
@@ -97,7 +97,10 @@ def end_inner(guest):
 BUSY = "for i in 1 2 3 4; do (for j in 1 2 3 4 5; do md5sum </dev/vda; done) & done; wait"
 
 
-@pytest.mark.parametrize("e2h,cpus", [(0, 1), (0, 2), pytest.param(1, 2, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "e2h,cpus",
+    [pytest.param(0, 1, marks=pytest.mark.full), (0, 2), pytest.param(1, 2, marks=pytest.mark.full)],
+)
 def test_linux_runs_linux(hosts, e2h, cpus):
     """The guest's KVM has a guest of its own, to its shell: memory, interrupts, timers, a disk, a console."""
     host = nested_host(hosts, e2h)

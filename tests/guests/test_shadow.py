@@ -10,7 +10,7 @@ NESTED = "quiet keel.console=keep keel.nested=1"
 RUN = "vmrun --mem 64M --nested --cpus 2 /payloads/shadow.img"
 
 
-@pytest.mark.parametrize("variant", ["release", "debug"])
+@pytest.mark.parametrize("variant", [pytest.param("release", marks=pytest.mark.full), "debug"])
 def test_a_guest_hypervisor_is_killed(hosts, variant):
     """While its nested guests run, fault, and are invalidated: all that it had is the host's again."""
     host = hosts.get(host_config(e2h=1, append=f"{NESTED} keel.e2h=1", smp=2, variant=variant))
