@@ -288,6 +288,26 @@
 #define DBGWCR_BITS 0x1f1fffffULL
 #define DBGWVR_BITS (~3ULL)
 
+/* ICH_LR<n>_EL2 */
+#define LR_STATE    GENMASK(63, 62)
+#define LR_ACTIVE   BIT(63)
+#define LR_PENDING  BIT(62)
+#define LR_HW	    BIT(61)
+#define LR_GROUP1   BIT(60)
+#define LR_PRIORITY GENMASK(55, 48)
+#define LR_PINTID   GENMASK(44, 32)
+#define LR_EOI	    BIT(41) /* with HW=0 */
+#define LR_VINTID   GENMASK(31, 0)
+
+/* ICH_VMCR_EL2; VENG0 and VENG1 are the same bits as of GICD_CTLR */
+#define VMCR_VENG0 BIT(0)
+#define VMCR_VENG1 BIT(1)
+#define VMCR_VCBPR BIT(4)
+#define VMCR_VEOIM BIT(9)
+#define VMCR_VBPR1 GENMASK(20, 18)
+#define VMCR_VBPR0 GENMASK(23, 21)
+#define VMCR_VPMR  GENMASK(31, 24)
+
 /* ICH_HCR_EL2 (ARM IHI 0069) */
 #define ICH_HCR_EN	 BIT(0)
 #define ICH_HCR_UIE	 BIT(1) /* at most one list register is valid */

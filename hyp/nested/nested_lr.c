@@ -3,22 +3,6 @@
 #include <arch/reg_bits.h>
 #include <nested/nested_lr.h>
 
-/* ICH_LR<n>_EL2 */
-#define LR_STATE    GENMASK(63, 62)
-#define LR_ACTIVE   BIT(63)
-#define LR_PENDING  BIT(62)
-#define LR_HW	    BIT(61)
-#define LR_GROUP1   BIT(60)
-#define LR_PRIORITY GENMASK(55, 48)
-#define LR_PINTID   GENMASK(44, 32)
-#define LR_EOI	    BIT(41) /* with HW=0 */
-#define LR_VINTID   GENMASK(31, 0)
-
-/* ICH_VMCR_EL2 */
-#define VMCR_VENG0 BIT(0)
-#define VMCR_VENG1 BIT(1)
-#define VMCR_VPMR  GENMASK(31, 24)
-
 /* ICH_MISR_EL2; the other bits are where their enables are in ICH_HCR_EL2 */
 #define MISR_EOI    BIT(0)
 #define MISR_IE	    (ICH_HCR_UIE | ICH_HCR_LRENPIE | ICH_HCR_NPIE | MISR_GROUPS)

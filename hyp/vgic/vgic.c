@@ -54,14 +54,7 @@
 #define VTR_TDS	     BIT(19)
 #define VTR_PREBITS  GENMASK(28, 26)
 #define VTR_PRIBITS  GENMASK(31, 29)
-/* ICH_VMCR_EL2. At reset all is masked and off; VFIQEn is RES1 with system registers. */
-#define VMCR_VENG0 BIT(0) /* the same bits as of GICD_CTLR */
-#define VMCR_VENG1 BIT(1)
-#define VMCR_VCBPR BIT(4)
-#define VMCR_VEOIM BIT(9)
-#define VMCR_VBPR1 GENMASK(20, 18)
-#define VMCR_VBPR0 GENMASK(23, 21)
-#define VMCR_VPMR  GENMASK(31, 24)
+/* At reset all is masked and off; VFIQEn is RES1 with system registers. */
 #define VMCR_RESET BIT(3)
 
 /*

@@ -356,16 +356,6 @@ void vgic_notify(struct vcpu *vcpu, struct vcpu *owner);
 /* The index that an affinity names, whether or not the VM has that vCPU; VGIC_NO_VCPU. */
 u16 vgic_index_of(u32 affinity);
 
-/* ICH_LR<n>_EL2 */
-#define LR_ACTIVE   BIT(63)
-#define LR_PENDING  BIT(62)
-#define LR_HW	    BIT(61)
-#define LR_GROUP1   BIT(60)
-#define LR_PRIORITY GENMASK(55, 48)
-#define LR_PINTID   GENMASK(44, 32)
-#define LR_EOI	    BIT(41) /* with HW=0 */
-#define LR_VINTID   GENMASK(31, 0)
-
 static inline bool vgic_irq_pending(const struct vgic_irq *irq)
 {
 	return irq->latch || irq->lr_latch || (!irq->edge && irq->line);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What holds of a vGIC's state between two changes: vgic_sane(), in debug builds and tests. */
+#include <arch/reg_bits.h>
 #include <cpu/percpu.h>
 #include <lib/compiler.h>
 #include <vgic/vgic.h>
