@@ -32,7 +32,7 @@ def in_guest(machine, command, pattern, timeout=240):
         pytest.param("cortex-a57", 0, 3, marks=pytest.mark.full),
     ],
 )
-def test_debuggers_in_host_and_guest(shared, cpu, e2h, rounds):
+def test_debuggers_work_in_host_and_guest(shared, cpu, e2h, rounds):
     machine = shared(cpu=cpu, append=f"quiet keel.console=keep keel.e2h={e2h}")
     breakpoints, watchpoints = SLOTS[cpu]
     said = f"{breakpoints} breakpoints, {watchpoints} watchpoints"

@@ -16,7 +16,7 @@ LONG = "0123456789" * 20
         pytest.param("cortex-a57", marks=pytest.mark.full),
     ],
 )
-def test_disks_and_consoles(shared, cpu):
+def test_disks_and_consoles_carry_what_a_guest_writes(shared, cpu):
     machine = shared(cpu=cpu)
     machine.check("dd if=/dev/urandom of=/tmp/a bs=1M count=8 2>/dev/null; cp /tmp/a /tmp/b")
     checksum = machine.check("md5sum </tmp/a")

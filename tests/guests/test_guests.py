@@ -63,14 +63,14 @@ def test_a_guest_boots_to_its_shell(boot, kernel, cpu, e2h, host_cpus):
 @pytest.mark.parametrize("host_cpus", HOST_CPUS)
 @pytest.mark.parametrize("cpu,e2h", CPUS)
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_guest_shell_matrix(boot, kernel, cpu, e2h, host_cpus):
+def test_a_guest_boots_to_its_shell_on_each_machine(boot, kernel, cpu, e2h, host_cpus):
     machine = boot(kernel=kernel, cpu=cpu, e2h=e2h, smp=host_cpus)
     shells(machine, VCPUS)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("cpu", CPUS_16K)
-def test_host_of_16k_pages(boot, cpu):
+def test_a_host_of_16k_pages_runs_guests(boot, cpu):
     """Host and guests with pages of 16 KiB; the API's tests on that kernel."""
     machine = boot(kernel=KERNEL_16K, cpu=cpu)
     shells(machine, [1, 4])
@@ -78,7 +78,7 @@ def test_host_of_16k_pages(boot, cpu):
     vms.assert_healthy(machine)
 
 
-def test_four_guests_at_once(shared):
+def test_four_guests_run_at_once(shared):
     """They have two vCPUs each on two CPUs; each of them has memory and a console of its own."""
     machine = shared()
     vms.warm_up(machine)
@@ -104,7 +104,7 @@ def test_four_guests_at_once(shared):
 
 @pytest.mark.full
 @pytest.mark.parametrize("family", QUICK_KVM_TESTS)
-def test_kvm_api_whole(shared, family):
+def test_the_whole_kvm_api_answers_as_kvms(shared, family):
     machine = shared()
     output = machine.check(f"test_{family} | grep -E '^not|passed'", 2 * keelvm.BOOT_TIMEOUT)
     assert re.fullmatch(r"\d+ passed, 0 failed", output), output

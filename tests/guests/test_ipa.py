@@ -57,7 +57,7 @@ def test_guests_run_with_every_ipa_size(shared, cpu):
     "kib",
     [pytest.param(kib, marks=[] if kib == 64 else pytest.mark.full) for kib in (4, 16, 64)],
 )
-def test_pages_of_stage_2(boot, kib):
+def test_a_guest_has_the_pages_of_its_slots(boot, kib):
     """keel.stage2_granule: guests run on it, VMs have it, and the API says so."""
     machine = boot(append=f"quiet keel.console=keep keel.stage2_granule={kib}K")
     vms.mount_debugfs(machine)
@@ -87,7 +87,7 @@ EACH_CPU = [pytest.param(cpu, marks=[] if cpu == "max" else pytest.mark.full) fo
 
 
 @pytest.mark.parametrize("cpu", EACH_CPU)
-def test_a_machine_of_36_bits(boot, cpu):
+def test_a_host_boots_on_a_machine_of_36_bits(boot, cpu):
     machine = boot(cpu=cpu, **SMALL)
     assert any("36-bit physical addresses" in line for line in machine.keel_lines())
     assert CAPPED not in machine.check("dmesg")

@@ -70,7 +70,7 @@ def test_vms_are_shown(shared):
     assert list_vms(machine) == []
 
 
-def test_counters_and_log(boot):
+def test_keelctl_shows_counters_and_log(boot):
     machine = boot()
     vms.mount_debugfs(machine)
     counters = dict(line.split() for line in machine.check("keelctl stat").splitlines())

@@ -26,7 +26,7 @@ def test_a_guest_reboots_again_and_again(shared, reboots):
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(40, marks=pytest.mark.full)])
-def test_host_cpu_hotplug(shared, rounds):
+def test_guests_survive_host_cpu_hotplug(shared, rounds):
     """CPU 1 goes and comes under a guest that keeps both vCPUs busy."""
     machine = shared()
     guest = vms.Background(machine, "--cpus 2")
@@ -158,7 +158,7 @@ def test_module_unloads_when_the_last_vm_is_gone(shared):
         pytest.param("cortex-a57", True, marks=pytest.mark.full),  # at EL1, with a stub at EL2
     ],
 )
-def test_module_without_keel(start, cpu, virtualization):
+def test_the_module_refuses_a_machine_without_keel(start, cpu, virtualization):
     """-ENODEV, and a line that says what is missing."""
     initrd = keelvm.guests_bundle().parent / "guests-initrd"
     machine = start(

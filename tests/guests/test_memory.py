@@ -38,7 +38,7 @@ def survives(machine, before):
     vms.boots_and_ends(machine)
 
 
-def test_guest_larger_than_the_host(boot):
+def test_a_guest_may_be_larger_than_its_host(boot):
     """The host kills vmrun, or vmrun says that there is no memory; nothing else is hurt."""
     machine = boot(mem="1G")
     vms.boots_and_ends(machine)
@@ -71,7 +71,7 @@ def test_guest_memory_is_charged_to_the_cgroup(shared):
     machine.check("umount /cg")
 
 
-def test_locked_memory_limit(shared):
+def test_locked_memory_has_a_limit(shared):
     """
     A guest's memory is no locked memory of its user's, unless the module lets it be: then the guest cannot
     have more, vmrun says so, and the kernel's log says why.

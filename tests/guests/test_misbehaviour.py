@@ -25,7 +25,7 @@ def test_a_guest_that_panics_resets_or_is_stopped(shared):
     vms.assert_healthy(machine)
 
 
-def test_guest_that_never_exits_by_itself(boot):
+def test_a_guest_that_never_exits_can_be_ended(boot):
     """It loops with interrupts off, or in aborts, on the only CPU: the host runs, and stops it."""
     machine = boot(smp=1)
     vms.boots_and_ends(machine)

@@ -29,14 +29,14 @@ def nested_host(hosts, e2h, variant="release"):
 
 @pytest.mark.parametrize("e2h", [0, 1])
 @pytest.mark.parametrize("payload,cpus", PAYLOADS)
-def test_payload_at_el2(hosts, e2h, payload, cpus):
+def test_a_payload_runs_at_el2(hosts, e2h, payload, cpus):
     """Those that use EL1's names know nothing of it: at EL2 these are EL2's registers."""
     run_payload(nested_host(hosts, e2h), payload, cpus)
 
 
 @pytest.mark.parametrize("e2h,variant", [(1, "debug")])
 @pytest.mark.parametrize("payload,cpus", [("shadow", 2), ("nested_race", 3)])
-def test_shadows_in_a_debug_build(hosts, e2h, variant, payload, cpus):
+def test_shadows_are_sane_in_a_debug_build(hosts, e2h, variant, payload, cpus):
     """Which checks the order of locks, and tables as they change."""
     run_payload(nested_host(hosts, e2h, variant), payload, cpus)
 
@@ -131,7 +131,7 @@ def test_linux_6_12_boots_at_el2(boot):
 
 
 @pytest.mark.parametrize("e2h", [0, 1])
-def test_kvm_api_of_el2(hosts, e2h):
+def test_the_kvm_api_of_el2_answers_as_kvms(hosts, e2h):
     result = nested_host(hosts, e2h).run("test_el2", 60)
     assert re.search(r"(\d+) passed, 0 failed", result.output), result.output
     assert result.status == 0

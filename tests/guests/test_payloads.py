@@ -136,7 +136,7 @@ def test_a_reset_is_the_status_of_vmrun(host, argument):
 
 
 @pytest.mark.parametrize("cpu,e2h", MACHINES, scope="module")
-def test_two_machines_with_fp(host):
+def test_two_machines_keep_their_fp_registers(host):
     """Two VMs on the same CPUs, both with values in all FP registers."""
     command = Case("fp", "fp", cpus=2).command
     result = host.run(f"{command} >/tmp/other & {command}; wait; cat /tmp/other", PAYLOAD_TIMEOUT)
@@ -157,7 +157,7 @@ def sizes_of_docs(granule):
     pytest.param(cpu, 0, bits, id=cpu, marks=[] if cpu in IPA_QUICK else pytest.mark.full)
     for cpu, bits in IPA_MACHINES
 ], scope="module")
-def test_every_ipa_size(host, bits):
+def test_every_ipa_size_works(host, bits):
     check_every_ipa_size(host, bits, "4K")
 
 
@@ -168,7 +168,7 @@ def test_every_ipa_size(host, bits):
     for granule in GRANULES[1:]
     if granule == "64K" or cpu in CPUS_WITH_16K
 ])
-def test_every_ipa_size_of_larger_pages(boot, cpu, bits, granule):
+def test_every_ipa_size_works_with_larger_pages(boot, cpu, bits, granule):
     machine = boot(cpu=cpu, mem="3G", append=f"quiet keel.stage2_granule={granule}")
     check_every_ipa_size(machine, bits, granule)
     vms.assert_healthy(machine)

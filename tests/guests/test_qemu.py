@@ -158,7 +158,7 @@ def vm_bits(machine, options):
 
 
 @pytest.mark.parametrize("cpu,strict", [("max", 0)] + [(cpu, 1) for cpu in CPUS])
-def test_qemu_on_a_machine_of_36_bits(boot_with_qemu, cpu, strict):
+def test_qemu_runs_on_a_machine_of_36_bits(boot_with_qemu, cpu, strict):
     """QEMU counts its map's bits, and leaves out what the machine's do not reach; type 0 it never uses."""
     machine = boot_with_qemu(cpu=cpu, **SMALL)
     machine.check(f"echo {strict} >/sys/module/keel/parameters/strict_ipa")

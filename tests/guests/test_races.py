@@ -27,12 +27,12 @@ def races(machine, seconds):
     vms.assert_healthy(machine)
 
 
-def test_pairs_of_calls(boot):
+def test_any_two_calls_may_run_at_once(boot):
     races(boot(smp=2, append=WATCHFUL), SECONDS)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("smp", [1, 4])
 @pytest.mark.parametrize("kernel", ["kernel-6.1", "kernel-6.12-cloud", "kernel-6.12"])
-def test_pairs_of_calls_for_long(boot, kernel, smp):
+def test_any_two_calls_may_run_at_once_for_long(boot, kernel, smp):
     races(boot(kernel=kernel, smp=smp, append=WATCHFUL), SECONDS_FULL)

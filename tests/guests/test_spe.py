@@ -68,7 +68,7 @@ def test_without_spe_nothing_is_offered(boot, choice):
     payload(machine, "spe", "--cmdline 'args: absent'")
 
 
-def test_emulated_if_asked(boot):
+def test_spe_is_emulated_if_asked(boot):
     machine = boot(append="quiet keel.console=keep keel.spe=emul")
     result = machine.run("test_spe", TIMEOUT)
     assert result.status == 0, result.output
@@ -330,7 +330,7 @@ def perf_with_debuggers(guest):
 
 @pytest.mark.full
 @pytest.mark.parametrize("cpu,e2h", MACHINES)
-def test_perf_records_in_a_guest(boot, cpu, e2h):
+def test_perf_records_samples_in_a_guest(boot, cpu, e2h):
     """Debian's perf in the guest: record with filters, report, script, system-wide."""
     machine = boot(cpu=cpu, e2h=e2h, bundle=keelvm.guests_bundle().with_name("perf-bundle.cpio"))
     machine.check(f"cat {vms.INITRD} /guest/profile.cpio /guest/perf.cpio >{PERF['initrd']}")

@@ -28,7 +28,7 @@ def test_linux_sees_stolen_time(shared, cpu):
     machine.expect(r"vmrun ended with 0")
 
 
-def test_without_stolen_time(shared):
+def test_a_host_without_stolen_time_runs_guests(shared):
     """--features decides; the guest is told that there is none."""
     machine = shared()
     machine.send(f"{VMRUN} --features none; echo vmrun ended with $?")

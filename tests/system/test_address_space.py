@@ -32,14 +32,14 @@ def test_the_layout_is_as_the_options_ask(boot, va_bits, e2h, expected):
     assert machine.check("nproc") == "2"
 
 
-def test_va_bits_too_small_for_the_machine(boot):
+def test_va_bits_too_small_for_the_machine_are_an_error(boot):
     """16 MiB of runtime range hold not even Keel: the default is used, with a warning."""
     machine = boot(append="keel.va_bits=25")
     assert re.search(messages.VA_BITS_TOO_SMALL, machine.console), "no warning"
     assert re.search(messages.LAYOUT_LOWER, machine.console)
 
 
-def test_e2h_on_a_cpu_without_vhe(boot):
+def test_e2h_stays_zero_on_a_cpu_without_vhe(boot):
     """cortex-a53 has no VHE: asking for it is a warning, and the other regime is used."""
     machine = boot(cpu="cortex-a53", append="keel.e2h=1")
     assert re.search(messages.NO_VHE, machine.console), "no warning"
@@ -48,7 +48,7 @@ def test_e2h_on_a_cpu_without_vhe(boot):
 
 @pytest.mark.parametrize("e2h", [0, 1])
 @pytest.mark.parametrize("text_offset_mib", [0, 600])
-def test_layout_at_other_addresses(boot, moved_image, e2h, text_offset_mib):
+def test_keel_runs_at_other_addresses(boot, moved_image, e2h, text_offset_mib):
     machine = boot(image=moved_image(text_offset_mib << 20), append=f"keel.va_bits=31 keel.e2h={e2h}")
     expected = messages.LAYOUT_VHE if e2h else messages.LAYOUT_UPPER
     assert re.search(expected, machine.console)

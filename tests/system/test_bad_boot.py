@@ -38,26 +38,26 @@ def test_boot_stops_without_a_bundle(start):
     check_stops(start(bundle=None), "bundle-missing")
 
 
-def test_bundle_of_garbage(start, tmp_path):
+def test_a_bundle_of_garbage_is_refused(start, tmp_path):
     path = tmp_path / "garbage"
     path.write_bytes(bytes(range(256)) * 4096)
     check_stops(start(bundle=path), "bundle-garbage")
 
 
 @pytest.mark.parametrize("where", ["header", "kernel", "initrd", "trailer"])
-def test_bundle_cut_short(start, cut_bundle, where):
+def test_a_bundle_cut_short_is_refused(start, cut_bundle, where):
     check_stops(start(bundle=cut_bundle(where)), "bundle-truncated")
 
 
-def test_bundle_without_kernel(start, plain_bundle):
+def test_a_bundle_without_kernel_is_refused(start, plain_bundle):
     check_stops(start(bundle=plain_bundle(kernel=None)), "bundle-no-kernel")
 
 
-def test_bundle_without_initrd(start, plain_bundle):
+def test_a_bundle_without_initrd_boots(start, plain_bundle):
     check_stops(start(bundle=plain_bundle(initrd=None)), "bundle-no-initrd")
 
 
-def test_kernel_without_the_magic(start, plain_bundle):
+def test_a_kernel_without_the_magic_is_refused(start, plain_bundle):
     kernel = bytearray(keelvm.kernel_image().read_bytes())
     kernel[56:60] = b"\0\0\0\0"
     check_stops(start(bundle=plain_bundle(kernel=bytes(kernel))), "kernel-no-magic")
@@ -67,7 +67,7 @@ def test_kernel_without_the_magic(start, plain_bundle):
     "size,reason",
     [(1 << 30, "kernel-too-big"), (1 << 40, "kernel-too-big"), ((1 << 64) - 1, "kernel-bad-size")],
 )
-def test_kernel_larger_than_memory(start, plain_bundle, size, reason):
+def test_a_kernel_larger_than_memory_is_refused(start, plain_bundle, size, reason):
     kernel = bytearray(keelvm.kernel_image().read_bytes())
     kernel[16:24] = size.to_bytes(8, "little")
     check_stops(start(bundle=plain_bundle(kernel=bytes(kernel)), mem="512M"), reason)
@@ -78,7 +78,7 @@ def test_boot_stops_at_a_compressed_kernel(start, plain_bundle):
     check_stops(start(bundle=plain_bundle(kernel=kernel)), "kernel-gzip")
 
 
-def test_long_command_line(start, plain_bundle):
+def test_a_long_command_line_reaches_the_kernel(start, plain_bundle):
     check_stops(start(bundle=plain_bundle(cmdline="x" * 2048)), "cmdline-too-long")
 
 
@@ -115,7 +115,7 @@ def start_with_tree(start, tmp_path):
     return run
 
 
-def test_device_tree_without_memory(start_with_tree, tmp_path):
+def test_a_device_tree_without_memory_is_refused(start_with_tree, tmp_path):
     dtb = device_tree(tmp_path / "tree.dtb", smp=1)
     nodes = [node for node in fdt_tool("fdtget", "-l", dtb, "/").split() if node.startswith("memory")]
     assert nodes, "QEMU's tree has no memory node to remove"
@@ -124,7 +124,7 @@ def test_device_tree_without_memory(start_with_tree, tmp_path):
     check_stops(start_with_tree(dtb, smp=1), "no-memory")
 
 
-def test_device_tree_in_the_memory_that_keel_asked_for(start_with_tree, tmp_path):
+def test_a_device_tree_may_lie_in_the_memory_that_keel_asked_for(start_with_tree, tmp_path):
     """Behind the image, where image_size says that nothing may be."""
     dtb = device_tree(tmp_path / "tree.dtb", smp=1)
     check_stops(start_with_tree(dtb, dtb_at=KEEL_ADDRESS + (1 << 20), smp=1), "tree-in-keel")
@@ -138,5 +138,5 @@ def test_initrd_that_is_no_memory(start_with_tree, tmp_path):
     check_stops(start_with_tree(dtb, smp=1), "bundle-not-in-ram")
 
 
-def test_image_at_a_bad_address(start, moved_image):
+def test_an_image_at_a_bad_address_is_refused(start, moved_image):
     check_stops(start(image=moved_image(0x11000)), "bad-address")

@@ -139,7 +139,7 @@ def test_command_line_comes_from_the_boot_loader(boot, make_bundle):
     assert machine.check("cat /proc/cmdline").strip() == "console=ttyAMA0 for.the=host"
 
 
-def test_bundle_of_plain_cpio(boot, plain_bundle):
+def test_a_bundle_of_plain_cpio_boots(boot, plain_bundle):
     """A bundle made with cpio(1), nothing in it aligned: Keel moves the kernel."""
     machine = boot(bundle=plain_bundle(cmdline="console=ttyAMA0"))
     check_host(machine, 2)
@@ -153,7 +153,7 @@ def test_image_runs_at_other_addresses(boot, moved_image, text_offset_mib):
     check_console(machine)
 
 
-def test_boot_log_levels(boot):
+def test_the_log_level_chooses_what_boot_prints(boot):
     """keel.loglevel chooses what the console gets."""
     quiet = boot(append="keel.nonsense=1 keel.loglevel=err")
     assert [line for line in quiet.keel_lines() if "keel.nonsense" not in line] == []

@@ -29,7 +29,7 @@ def hotplug_rounds(smp, rounds):
     ],
 )
 @pytest.mark.parametrize("variant", ["release", pytest.param("debug", marks=pytest.mark.full)])
-def test_hotplug_of_every_secondary(boot, cpu, gic, smp, variant, rounds):
+def test_hotplug_works_for_every_secondary_cpu(boot, cpu, gic, smp, variant, rounds):
     machine = boot(cpu=cpu, gic=gic, smp=smp, variant=variant)
     machine.check(f"({hotplug_rounds(smp, rounds)})", timeout=400)
     assert machine.check("nproc") == str(smp)

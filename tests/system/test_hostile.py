@@ -37,7 +37,7 @@ def test_a_host_in_streaming_mode_stops_nothing(run_hostile, e2h):
 
 
 @pytest.mark.parametrize("e2h", [0, 1])
-def test_streaming_mode_without_full_a64(run_hostile, e2h):
+def test_a_guest_runs_in_streaming_mode_without_full_a64(run_hostile, e2h):
     run_hostile("sme", 150, f"keel.e2h={e2h}", smp=1, cpu="max,pauth-impdef=on,sme_fa64=off")
 
 
@@ -92,7 +92,7 @@ def reserved_tree(path, nodes=RESERVED_NODES, **changes):
 
 # Without FEAT_S2FWB EL2 writes caches back before it maps.
 @pytest.mark.parametrize("cpu,variant", [("max", "debug"), ("cortex-a57", "release")])
-def test_memory_that_firmware_reserved(run_hostile, tmp_path, cpu, variant):
+def test_memory_that_firmware_reserved_is_not_given_away(run_hostile, tmp_path, cpu, variant):
     tree = reserved_tree(tmp_path / "tree", cpu=cpu)
     run_hostile("reserved", 35, cpu=cpu, variant=variant, extra=("-dtb", str(tree)))
 
@@ -102,7 +102,7 @@ def test_memory_that_firmware_reserved(run_hostile, tmp_path, cpu, variant):
     [("max", 1), ("cortex-a72", 8), pytest.param("neoverse-n1", 8, marks=pytest.mark.full)],
 )
 @pytest.mark.parametrize("variant", ["release", "debug"])
-def test_a_call_cleans_256_kib_of_caches(run_hostile, cpu, calls, variant):
+def test_a_call_cleans_at_most_256_kib_of_caches(run_hostile, cpu, calls, variant):
     """2 MiB are cleaned in 8 calls without FEAT_S2FWB, and need no cleaning with it."""
     machine = run_hostile("caches", 20, cpu=cpu, variant=variant)
     told = dict(re.findall(r"hostile: calls to (.+): (\d+)", machine.console))
@@ -125,7 +125,7 @@ def test_a_call_keeps_the_cpu_for_a_bounded_time(run_hostile, e2h):
 @pytest.mark.parametrize(
     "e2h,variant", [(0, "release"), pytest.param(1, "debug", marks=pytest.mark.full)]
 )
-def test_guests_of_random_instructions(run_hostile, e2h, variant):
+def test_random_instructions_end_one_guest_at_most(run_hostile, e2h, variant):
     run_hostile("wild", 34, f"keel.e2h={e2h}", smp=2, variant=variant)
 
 
@@ -226,7 +226,7 @@ def test_memory_vanishes_below_a_guest(run_hostile, tmp_path, e2h):
 
 @pytest.mark.parametrize("variant", ["release", "debug"])
 @pytest.mark.parametrize("e2h", [0, 1])
-def test_guests_of_random_instructions_at_el2(run_hostile, e2h, variant):
+def test_random_instructions_at_el2_end_one_guest_at_most(run_hostile, e2h, variant):
     """The same with a virtual EL2 (docs/nested.md), where ERET and EL2's registers are among them."""
     machine = run_hostile("wild", 32, f"keel.e2h={e2h} keel.nested=1", smp=2, variant=variant)
     assert "hostile: at EL2" in machine.console

@@ -68,7 +68,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("gic,its,smp,variant", OTHERS)
-def test_other_interrupt_controllers(boot, disk, gic, its, smp, variant):
+def test_a_host_boots_on_other_interrupt_controllers(boot, disk, gic, its, smp, variant):
     """The same disk, by LPIs where there are some, and by its interrupt line elsewhere."""
     extra = (*disk, "-machine", f"its={its}")
     machine = boot(gic=gic, smp=smp, variant=variant, extra=extra)

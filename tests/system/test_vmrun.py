@@ -155,7 +155,7 @@ def test_vmrun_runs_on_stock_kvm_as_well(stock_kvm, cpu):
     assert machine.check("dd if=/tmp/b bs=1M 2>/dev/null | wc -c") == str(2 << 20)
 
 
-def test_guest_on_the_virtio_console(stock_kvm):
+def test_a_guest_talks_on_the_virtio_console(stock_kvm):
     """Input goes to hvc0; nothing uses eventfds; a reset means 3."""
     machine = stock_kvm()
     machine.check("dd if=/dev/urandom of=/tmp/a bs=1M count=2 2>/dev/null")

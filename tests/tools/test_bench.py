@@ -94,7 +94,7 @@ def test_a_target_is_a_number_or_follows_stock_kvm():
         ops.target_of(operation(ops.GUEST_PART), {("boot", "boot"): 900})
 
 
-def test_verdicts_and_exit_status(tmp_path):
+def test_the_exit_status_is_the_verdict(tmp_path):
     assert [common.verdict(5, target) for target in (None, 5, 4)] == ["", "PASS", "MISS"]
 
     def broken(build, out):

@@ -87,7 +87,7 @@ def test_text_offset_is_honoured(inputs, text_offset):
 
 
 @pytest.mark.parametrize("image_size", [1, 5000, 65536, 3 * MIB, 64 * MIB])
-def test_room_behind_the_kernel(inputs, image_size):
+def test_the_kernel_has_room_behind_it(inputs, image_size):
     """All of image_size, or of the file if that is longer, is free before the initrd."""
     inputs.kernel.write_bytes(make_image(size=5000, image_size=image_size))
     assert inputs.make().returncode == 0
@@ -184,7 +184,7 @@ def test_help_names_every_option():
         assert option in result.stdout
 
 
-def test_list_of_a_damaged_bundle(inputs):
+def test_list_says_that_a_bundle_is_damaged(inputs):
     inputs.make()
     inputs.bundle.write_bytes(inputs.bundle.read_bytes()[: 3 * MIB // 2])
     check_error(mkbundle("--list", inputs.bundle), "past the end")
