@@ -14,7 +14,7 @@ GUEST_CFLAGS := -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -mgeneral-r
                 -Wl,-T,tests/guest/lib/guest.ld
 
 .PRECIOUS: $(GUEST)/%.img $(GUEST)/bin/%
-$(GUEST)/%.img: tests/guest/%.c $(wildcard tests/guest/*.S) $(GUEST_LIB) tests/lib/start.h tests/guest/lib/guest.h tests/guest/lib/guest.ld mk/guest.mk
+$(GUEST)/%.img: tests/guest/%.c $(wildcard tests/guest/*.S) $(GUEST_LIB) tests/lib/start.h $(wildcard tests/guest/lib/*.h) tests/guest/lib/guest.ld mk/guest.mk
 	$(call say,PAYLOAD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)gcc $(GUEST_CFLAGS) -o $(@:.img=.elf) $(GUEST_LIB) $(wildcard tests/guest/$*.S) $<

@@ -5,30 +5,9 @@
  * HCR_EL2.E2H=1, which is all there is. Nested guests are `shadow`'s. With the argument "guest" it
  * asks for one of a kind that there is not.
  */
-#include "lib/guest.h"
+#include "lib/hypervisor.h"
 
 const char *payload_name = "nested";
-
-#define HCR_DC	 BIT(12)
-#define HCR_TWI	 BIT(13)
-#define HCR_TID3 BIT(18)
-#define HCR_TSC	 BIT(19)
-#define HCR_TVM	 BIT(26)
-#define HCR_TGE	 BIT(27)
-#define HCR_TRVM BIT(30)
-#define HCR_RW	 BIT(31)
-#define HCR_E2H	 BIT(34)
-#define HOST	 (HCR_E2H | HCR_TGE | HCR_RW)
-#define EL1	 (HCR_E2H | HCR_RW)
-
-#define EL0T 0x3c0UL
-#define EL1T 0x3c4UL
-#define EL1H 0x3c5UL
-#define EL2T 0x3c8UL
-#define EL2H 0x3c9UL
-#define MODE 0x1fUL
-
-#define SCTLR_OFF 0x30d00800UL
 
 void nested_hvc(void), nested_smc(void), nested_svc(void), nested_wfi(void), nested_id(void);
 void nested_write_vm(void), nested_read_vm(void), nested_fp(void), nested_count(void);
@@ -37,41 +16,6 @@ void nested_write_all(void), nested_el2_register(void), nested_el12_register(voi
 void nested_at_eret(void);
 extern char nested_vectors[];
 void illegal_eret(u64 spsr);
-
-#define SCTLR_EL12	S3_5_C1_C0_0
-#define CPACR_EL12	S3_5_C1_C0_2
-#define TTBR0_EL12	S3_5_C2_C0_0
-#define TTBR1_EL12	S3_5_C2_C0_1
-#define TCR_EL12	S3_5_C2_C0_2
-#define SPSR_EL12	S3_5_C4_C0_0
-#define ELR_EL12	S3_5_C4_C0_1
-#define AFSR0_EL12	S3_5_C5_C1_0
-#define AFSR1_EL12	S3_5_C5_C1_1
-#define ESR_EL12	S3_5_C5_C2_0
-#define FAR_EL12	S3_5_C6_C0_0
-#define MAIR_EL12	S3_5_C10_C2_0
-#define AMAIR_EL12	S3_5_C10_C3_0
-#define VBAR_EL12	S3_5_C12_C0_0
-#define CONTEXTIDR_EL12 S3_5_C13_C0_1
-#define CNTKCTL_EL12	S3_5_C14_C1_0
-#define CNTP_CTL_EL02	S3_5_C14_C2_1
-#define CNTP_CVAL_EL02	S3_5_C14_C2_2
-#define CNTV_CTL_EL02	S3_5_C14_C3_1
-#define CNTV_CVAL_EL02	S3_5_C14_C3_2
-#define CONTEXTIDR_EL2	S3_4_C13_C0_1
-#define TTBR1_EL2	S3_4_C2_C0_1
-#define ICC_SRE_EL2	S3_4_C12_C9_5
-#define ICH_HCR_EL2	S3_4_C12_C11_0
-#define ICH_VTR_EL2	S3_4_C12_C11_1
-#define ICH_MISR_EL2	S3_4_C12_C11_2
-#define ICH_EISR_EL2	S3_4_C12_C11_3
-#define ICH_ELRSR_EL2	S3_4_C12_C11_5
-#define ICH_VMCR_EL2	S3_4_C12_C11_7
-#define ICH_LR0_EL2	S3_4_C12_C12_0
-#define ICH_AP0R0_EL2	S3_4_C12_C8_0
-#define ICH_AP1R0_EL2	S3_4_C12_C9_0
-#define CNTHV_CTL_EL2	S3_4_C14_C3_1
-#define CNTHV_CVAL_EL2	S3_4_C14_C3_2
 
 /* ---- registers ---- */
 
@@ -106,7 +50,7 @@ void illegal_eret(u64 spsr);
 static void check_registers(void)
 {
 	check("CurrentEL", read_sysreg(currentel), 8);
-	check("HCR_EL2", read_sysreg(hcr_el2), HOST);
+	check("HCR_EL2", read_sysreg(hcr_el2), HCR_HOST);
 	THREE_NAMES(TTBR1_EL2, ttbr1_el1, TTBR1_EL12, 0x0000ffffffffffffUL);
 	THREE_NAMES(esr_el2, esr_el1, ESR_EL12, 0xffffffffUL);
 	THREE_NAMES(far_el2, far_el1, FAR_EL12, ~0UL);
@@ -186,9 +130,9 @@ static void check_own_exceptions(void)
 	check("HVC: its number", this_cpu()->esr & 0xffff, 0x1234);
 	EXCEPTION("ERETAA without pointer authentication", EC_UNKNOWN,
 		  __asm__ volatile(".inst 0xd69f0bff"));
-	write_sysreg(HOST | BIT(29), hcr_el2);
+	write_sysreg(HCR_HOST | HCR_HCD, hcr_el2);
 	EXCEPTION("HVC with HCR_EL2.HCD", EC_UNKNOWN, __asm__ volatile("hvc #0x1234"));
-	write_sysreg(HOST, hcr_el2);
+	write_sysreg(HCR_HOST, hcr_el2);
 	check_round("PSTATE of these");
 	check("SMC is a call", smc(PSCI_VERSION, 0, 0, 0), 0x10001);
 	check("SVC at EL0, which is EL2's", ec_of(el0_run(nested_svc, 0)), EC_SVC64);
@@ -198,18 +142,6 @@ static void check_own_exceptions(void)
 
 /* ---- EL1 ---- */
 
-/* With what is at @function, until EL2 takes an exception. */
-static u64 el1_run(void (*function)(void), u64 x0, u64 hcr, u64 spsr)
-{
-	u64 esr;
-
-	write_sysreg(hcr, hcr_el2);
-	esr = el1_enter((u64)function, x0, &this_cpu()->el0_sp, spsr);
-	this_cpu()->el0_sp = 0;
-	write_sysreg(HOST, hcr_el2);
-	return esr;
-}
-
 static void el1_setup(void)
 {
 	write_sysreg(SCTLR_OFF, SCTLR_EL12);
@@ -218,13 +150,13 @@ static void el1_setup(void)
 	write_sysreg(3UL << 10, cnthctl_el2); /* EL1PCTEN, EL1PTEN */
 }
 
-#define TRAPS(name, hcr, function, ec)                                                       \
-	do {                                                                                 \
-		check(name ": trapped", ec_of(el1_run(function, 0, EL1 | (hcr), EL1H)), ec); \
-		check_quiet(name ": at the instruction", this_cpu()->elr, (u64)(function));  \
-		check_quiet(name ": from EL1", this_cpu()->spsr &MODE, EL1H &MODE);          \
-		check(name ": not trapped", el1_run(function, 0, EL1, EL1H) & 0xfc00ffff,    \
-		      EC_HVC64 << 26);                                                       \
+#define TRAPS(name, hcr, function, ec)                                                      \
+	do {                                                                                \
+		check(name ": trapped", ec_of(el1_run(function, 0, HCR_EL1 | (hcr))), ec);  \
+		check_quiet(name ": at the instruction", this_cpu()->elr, (u64)(function)); \
+		check_quiet(name ": from EL1", this_cpu()->spsr &MODE, EL1H &MODE);         \
+		check(name ": not trapped", el1_run(function, 0, HCR_EL1) & 0xfc00ffff,     \
+		      EC_HVC64 << 26);                                                      \
 	} while (0)
 
 static void check_el1(void)
@@ -232,57 +164,58 @@ static void check_el1(void)
 	u64 esr;
 
 	el1_setup();
-	esr = el1_run(nested_hvc, 7, EL1, EL1H);
+	esr = el1_run(nested_hvc, 7, HCR_EL1);
 	check("HVC of EL1", ec_of(esr), EC_HVC64);
 	check("... its number", esr & 0xffff, 0x33);
 	check("... its return address", this_cpu()->elr, (u64)nested_hvc + 4);
 	check("... from EL1h", this_cpu()->spsr & (MODE | 0x3c0), EL1H);
-	check("... from EL1t", (el1_run(nested_hvc, 7, EL1, EL1T), this_cpu()->spsr & MODE), 4);
-	check("CurrentEL at EL1", (el1_run(nested_currentel, 0, EL1, EL1H), el0_x0), 4);
+	check("... from EL1t", (el1_run_at(nested_hvc, 7, HCR_EL1, EL1T), this_cpu()->spsr & MODE),
+	      4);
+	check("CurrentEL at EL1", (el1_run(nested_currentel, 0, HCR_EL1), el0_x0), 4);
 	write_sysreg(0x1000, sp_el1);
-	check("SP at EL1h is SP_EL1", (el1_run(nested_sp, 0, EL1, EL1H), el0_x0), 0x1000);
+	check("SP at EL1h is SP_EL1", (el1_run(nested_sp, 0, HCR_EL1), el0_x0), 0x1000);
 	write_sysreg(0x80000205, vmpidr_el2);
-	check("MPIDR_EL1 at EL1 is VMPIDR_EL2", (el1_run(nested_mpidr, 0, EL1, EL1H), el0_x0),
+	check("MPIDR_EL1 at EL1 is VMPIDR_EL2", (el1_run(nested_mpidr, 0, HCR_EL1), el0_x0),
 	      0x80000205);
 	check_true("MPIDR_EL1 at EL2 is not", read_sysreg(mpidr_el1) != 0x80000205);
 
-	(void)el1_run(nested_write_all, 0x4000, EL1, EL1H);
+	(void)el1_run(nested_write_all, 0x4000, HCR_EL1);
 	check_quiet("TTBR0_EL12", read_sysreg(TTBR0_EL12), 0x4000);
 	check_quiet("CONTEXTIDR_EL12", read_sysreg(CONTEXTIDR_EL12), 0x4001);
 	check_quiet("FAR_EL12", read_sysreg(FAR_EL12), 0x4002);
 	check_quiet("ELR_EL12", read_sysreg(ELR_EL12), 0x4003);
 	check_round("what EL1 wrote, EL2 finds by the names for it");
 	write_sysreg(0x770000, TTBR0_EL12);
-	check("and the reverse", (el1_run(nested_read_vm, 0, EL1, EL1H), el0_x0), 0x770000);
+	check("and the reverse", (el1_run(nested_read_vm, 0, HCR_EL1), el0_x0), 0x770000);
 
 	TRAPS("SMC", HCR_TSC, nested_smc, EC_SMC64);
 	/* without the trap it would wait, for nothing comes */
-	check("WFI: trapped", ec_of(el1_run(nested_wfi, 0, EL1 | HCR_TWI, EL1H)), EC_WFX);
+	check("WFI: trapped", ec_of(el1_run(nested_wfi, 0, HCR_EL1 | HCR_TWI)), EC_WFX);
 	TRAPS("an ID register", HCR_TID3, nested_id, EC_SYS64);
 	TRAPS("a write of TTBR0_EL1", HCR_TVM, nested_write_vm, EC_SYS64);
 	TRAPS("a read of TTBR0_EL1", HCR_TRVM, nested_read_vm, EC_SYS64);
 	write_sysreg(1UL << 31 | 3UL << 20, cptr_el2);
-	check("CPACR_EL1, by CPTR_EL2.TCPAC", ec_of(el1_run(nested_cpacr, 0, EL1, EL1H)), EC_SYS64);
+	check("CPACR_EL1, by CPTR_EL2.TCPAC", ec_of(el1_run(nested_cpacr, 0, HCR_EL1)), EC_SYS64);
 	check("TCPAC by EL2's other name", read_sysreg(cpacr_el1), 1UL << 31 | 3UL << 20);
 	write_sysreg(0, cptr_el2);
-	check("FP, by CPTR_EL2.FPEN", ec_of(el1_run(nested_fp, 0, EL1, EL1H)), EC_FP);
+	check("FP, by CPTR_EL2.FPEN", ec_of(el1_run(nested_fp, 0, HCR_EL1)), EC_FP);
 	write_sysreg(3UL << 20, cptr_el2);
-	check("FP, not trapped", ec_of(el1_run(nested_fp, 0, EL1, EL1H)), EC_HVC64);
+	check("FP, not trapped", ec_of(el1_run(nested_fp, 0, HCR_EL1)), EC_HVC64);
 	write_sysreg(0, cnthctl_el2);
-	check("CNTPCT_EL0, by CNTHCTL_EL2", ec_of(el1_run(nested_count, 0, EL1, EL1H)), EC_SYS64);
+	check("CNTPCT_EL0, by CNTHCTL_EL2", ec_of(el1_run(nested_count, 0, HCR_EL1)), EC_SYS64);
 	write_sysreg(3UL << 10, cnthctl_el2);
-	check("CNTPCT_EL0, not trapped", ec_of(el1_run(nested_count, 0, EL1, EL1H)), EC_HVC64);
+	check("CNTPCT_EL0, not trapped", ec_of(el1_run(nested_count, 0, HCR_EL1)), EC_HVC64);
 	check_round("addresses and PSTATE of these");
 
-	esr = el1_run(nested_el2_register, 0, EL1, EL1H);
+	esr = el1_run(nested_el2_register, 0, HCR_EL1);
 	check("HCR_EL2 at EL1: EL1's exception", esr & 0xffff, 0x88);
 	check("... undefined", ec_of(el0_x0), EC_UNKNOWN);
-	esr = el1_run(nested_el12_register, 0, EL1, EL1H);
+	esr = el1_run(nested_el12_register, 0, HCR_EL1);
 	check("SCTLR_EL12 at EL1: EL1's exception", esr & 0xffff, 0x88);
-	esr = el1_run(nested_at_eret, 0, EL1, EL1H);
+	esr = el1_run(nested_at_eret, 0, HCR_EL1);
 	check("EL1's ERET to its EL0, and SVC: EL1's", esr & 0xffff, 0x88);
 	check("... SVC", ec_of(el0_x0), EC_SVC64);
-	esr = el1_run(nested_hvc, 0, EL1, EL0T);
+	esr = el1_run_at(nested_hvc, 0, HCR_EL1, EL0T);
 	check("HVC at EL1's EL0 is undefined, at EL1", esr & 0xffff, 0x88);
 }
 
@@ -292,7 +225,7 @@ static void check_illegal(u64 hcr, u64 spsr)
 	check_quiet("illegal ERET", ec_of(TRY(illegal_eret(spsr))), EC_ILLEGAL);
 	check_quiet("illegal ERET: stays at EL2", this_cpu()->spsr & MODE, EL2H & MODE);
 	check_quiet("illegal ERET: flags", this_cpu()->spsr >> 28, spsr >> 28 & 15);
-	write_sysreg(HOST, hcr_el2);
+	write_sysreg(HCR_HOST, hcr_el2);
 }
 
 static void check_illegal_returns(void)
@@ -303,9 +236,9 @@ static void check_illegal_returns(void)
 		bool el1 = mode == 4 || mode == 5;
 
 		if (el1 || (mode != 0 && mode != 8 && mode != 9))
-			check_illegal(HOST, 0xa00003c0 | mode);
+			check_illegal(HCR_HOST, 0xa00003c0 | mode);
 		if (!el1 && mode != 0 && mode != 8 && mode != 9)
-			check_illegal(EL1, 0x500003c0 | mode);
+			check_illegal(HCR_EL1, 0x500003c0 | mode);
 	}
 	check_round("illegal exception returns");
 }
@@ -345,18 +278,13 @@ static void check_at(void)
 	window_map(va, 0, 0);
 	check("AT S1E2R of nothing", par_of(va, at_s1e2r) & PAR_F, PAR_F);
 	el1_setup();
-	write_sysreg(EL1, hcr_el2);
+	write_sysreg(HCR_EL1, hcr_el2);
 	check("AT S12E1R, EL1's MMU off", par_of(va, at_s12e1r) & 0xfffffffff001UL, va);
 	check("AT S1E1R without TGE is EL1's", par_of(va, at_s1e1r) & 0xfffffffff001UL, va);
 	check("AT S12E0W", par_of(page, at_s12e0w) & 0xfffffffff001UL, page);
-	write_sysreg(HOST, hcr_el2);
+	write_sysreg(HCR_HOST, hcr_el2);
 }
 
-#define TLBI(name, op)                                                                             \
-	static void tlbi_##name(u64 va)                                                            \
-	{                                                                                          \
-		__asm__ volatile("dsb ish; tlbi " op "; dsb ish; isb" ::"r"(va >> 12) : "memory"); \
-	}
 TLBI(alle2, "alle2")
 TLBI(alle2is, "alle2is")
 TLBI(vae2, "vae2, %0")
@@ -370,10 +298,10 @@ TLBI(vmalle1is, "vmalle1is")
 
 static void check_tlbi(void)
 {
-	static void (*const of_el2[])(u64 va) = { tlbi_alle2,  tlbi_alle2is, tlbi_vae2,
-						  tlbi_vae2is, tlbi_vale2is, tlbi_vmalle1is };
-	static void (*const others[])(u64 va) = { tlbi_alle1, tlbi_alle1is, tlbi_vmalls12e1is,
-						  tlbi_ipas2e1is };
+	static void (*const of_el2[])(u64 x) = { tlbi_alle2,  tlbi_alle2is, tlbi_vae2,
+						 tlbi_vae2is, tlbi_vale2is, tlbi_vmalle1is };
+	static void (*const others[])(u64 x) = { tlbi_alle1, tlbi_alle1is, tlbi_vmalls12e1is,
+						 tlbi_ipas2e1is };
 	u64 a = fresh_page(), b = fresh_page(), va = WINDOW;
 	u64 i;
 
@@ -383,14 +311,14 @@ static void check_tlbi(void)
 		window_map(va, a, PAGE_RW);
 		check_quiet("before", read64(va), 1);
 		write_once(*window_pte(va), 0);
-		of_el2[i](va);
+		of_el2[i](va >> 12);
 		write_once(*window_pte(va), b | PAGE_RW);
 		dsb();
 		isb();
 		check_quiet("TLBI of EL2", read64(va), 2);
 	}
 	for (i = 0; i < ARRAY_SIZE(others); i++)
-		check_quiet("TLBI for a guest", TRY(others[i](va)), NO_EXCEPTION);
+		check_quiet("TLBI for a guest", TRY(others[i](va >> 12)), NO_EXCEPTION);
 	check_round("TLBI");
 }
 
@@ -422,7 +350,7 @@ void payload_main(void)
 {
 	if (payload_has_arg("guest")) {
 		el1_setup();
-		(void)el1_run(nested_hvc, 0, EL1 | HCR_DC, EL1H);
+		(void)el1_run(nested_hvc, 0, HCR_EL1 | HCR_DC);
 		check_true("there is no such guest", false);
 		return;
 	}

@@ -4,45 +4,15 @@
  * own: interrupts of the VM that end its run, list registers, the maintenance interrupt for each of
  * its reasons, virtual interrupts of HCR_EL2, timers of both levels (ARM IHI 0069, 12.4).
  */
-#include "lib/guest.h"
+#include "lib/hypervisor.h"
 
 const char *payload_name = "nested_gic";
 
-#define HCR_FMO BIT(3)
-#define HCR_IMO BIT(4)
-#define HCR_AMO BIT(5)
-#define HCR_VF	BIT(6)
-#define HCR_VI	BIT(7)
-#define HCR_VSE BIT(8)
-#define HCR_TGE BIT(27)
-#define HCR_RW	BIT(31)
-#define HCR_E2H BIT(34)
-#define HOST	(HCR_E2H | HCR_TGE | HCR_RW)
-#define OWN_GIC (HCR_E2H | HCR_RW) /* EL1 has the VM's CPU interface */
-#define GUEST	(OWN_GIC | HCR_IMO | HCR_FMO | HCR_AMO)
-
-#define EL1H	  0x3c5UL
-#define SCTLR_OFF 0x30d00800UL
+#define GUEST (HCR_EL1 | HCR_IMO | HCR_FMO | HCR_AMO)
 
 #define VECTOR_IRQ    0x280UL
 #define VECTOR_FIQ    0x300UL
 #define VECTOR_SERROR 0x380UL
-
-#define SCTLR_EL12     S3_5_C1_C0_0
-#define VBAR_EL12      S3_5_C12_C0_0
-#define CNTV_CTL_EL02  S3_5_C14_C3_1
-#define CNTV_CVAL_EL02 S3_5_C14_C3_2
-#define CNTP_CTL_EL02  S3_5_C14_C2_1
-#define CNTHV_CTL_EL2  S3_4_C14_C3_1
-#define CNTHV_CVAL_EL2 S3_4_C14_C3_2
-#define ICH_AP0R0_EL2  S3_4_C12_C8_0
-#define ICH_AP1R0_EL2  S3_4_C12_C9_0
-#define ICH_HCR_EL2    S3_4_C12_C11_0
-#define ICH_VTR_EL2    S3_4_C12_C11_1
-#define ICH_MISR_EL2   S3_4_C12_C11_2
-#define ICH_EISR_EL2   S3_4_C12_C11_3
-#define ICH_ELRSR_EL2  S3_4_C12_C11_5
-#define ICH_VMCR_EL2   S3_4_C12_C11_7
 
 /* ICH_HCR_EL2, ICH_MISR_EL2 */
 #define EN	  BIT(0)
@@ -116,17 +86,6 @@ static void set_lr(u64 n, u64 value)
 }
 
 /* ---- EL1 ---- */
-
-static u64 el1_run(void (*function)(void), u64 x0, u64 hcr)
-{
-	u64 esr;
-
-	write_sysreg(hcr, hcr_el2);
-	esr = el1_enter((u64)function, x0, &this_cpu()->el0_sp, EL1H);
-	this_cpu()->el0_sp = 0;
-	write_sysreg(HOST, hcr_el2);
-	return esr;
-}
 
 /* The vector of EL1 at which it took an exception; 0 if it took none. */
 static u64 el1_vector(u64 hcr)
@@ -225,8 +184,8 @@ static void check_vm_interrupts(void)
 	take("... both are there", 4);
 
 	gic_send_sgi(3, 0);
-	check("with IMO=0 it is EL1's", el1_vector(OWN_GIC), VECTOR_IRQ);
-	check("... acknowledged there", (el1_run(el1_ack_and_end, 0, OWN_GIC), el0_x0), 3);
+	check("with IMO=0 it is EL1's", el1_vector(HCR_EL1), VECTOR_IRQ);
+	check("... acknowledged there", (el1_run(el1_ack_and_end, 0, HCR_EL1), el0_x0), 3);
 	check("... and ended", gic_ack(), NONE);
 }
 
@@ -362,7 +321,7 @@ static void check_hcr(void)
 {
 	check("HCR_EL2.VI", el1_vector(GUEST | HCR_VI), VECTOR_IRQ);
 	check("HCR_EL2.VF", el1_vector(GUEST | HCR_VF), VECTOR_FIQ);
-	check("HCR_EL2.VI without IMO", el1_vector(OWN_GIC | HCR_VI), 0);
+	check("HCR_EL2.VI without IMO", el1_vector(HCR_EL1 | HCR_VI), 0);
 	write_sysreg(GUEST | HCR_VSE, hcr_el2);
 	check("HCR_EL2.VSE", el1_vector(GUEST | HCR_VSE), VECTOR_SERROR);
 	check("HCR_EL2.VSE without AMO", el1_vector((GUEST & ~HCR_AMO) | HCR_VSE), 0);

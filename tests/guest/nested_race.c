@@ -5,30 +5,12 @@
  * guests than shadows. A CPU takes a page of its set away, with one of the TLBIs for that, and then
  * writes a mark to it: no nested guest sees the mark, and none writes to the page, until it is back.
  */
-#include "lib/guest.h"
+#include "lib/hypervisor.h"
 
 const char *payload_name = "nested_race";
 
-#define HCR_VM	BIT(0)
-#define HCR_TGE BIT(27)
-#define HCR_RW	BIT(31)
-#define HCR_E2H BIT(34)
-#define HOST	(HCR_E2H | HCR_TGE | HCR_RW)
-#define NESTED	(HCR_E2H | HCR_RW | HCR_VM)
-#define EL1H	0x3c5UL
-
-#define SCTLR_OFF  0x30d00800UL
-#define SCTLR_EL12 S3_5_C1_C0_0
-#define VBAR_EL12  S3_5_C12_C0_0
-
-/* 39 bits of IPA, 4K pages, from level 1 on */
-#define VTCR_AT	 (25UL | 1UL << 6 | 1UL << 8 | 1UL << 10 | 3UL << 12 | 2UL << 16 | BIT(31))
-#define VTCR_HA	 BIT(21)
-#define S2_RWX	 (0xfUL << 2 | BIT(6) | BIT(7) | 3UL << 8 | BIT(10))
-#define S2_CONT	 BIT(52)
-#define S2_PAGE	 (S2_RWX | 3)
-#define S2_BLOCK (S2_RWX | 1)
-#define S2_TABLE 3UL
+#define PAGE_RWX  (S2_RWX | S2_PAGE)
+#define BLOCK_RWX (S2_RWX | S2_BLOCK)
 
 #define AREA	0x40000000UL
 #define NPAGES	64UL
@@ -37,7 +19,6 @@ const char *payload_name = "nested_race";
 #define VMIDS	2UL
 #define MARK	0xdeadUL
 #define FINE	0x600dUL
-#define HVC(n)	(EC_HVC64 << 26 | BIT(25) | (n))
 #define IS_DONE 0x20
 #define IS_SEEN 0x21
 
@@ -78,10 +59,10 @@ static void make_set(struct set *set, u64 memory)
 	set->root[AREA >> 30] = (u64)set->level2 | S2_TABLE;
 	set->level2[0] = (u64)set->pages | S2_TABLE;
 	set->root[RAM_BASE >> 30] = (u64)ram | S2_TABLE;
-	ram[0] = RAM_BASE | S2_BLOCK;
+	ram[0] = RAM_BASE | BLOCK_RWX;
 	for (i = 0; i < NPAGES; i++) {
 		write64(memory + i * PAGE, FINE);
-		set->pages[i] = (memory + i * PAGE) | S2_PAGE;
+		set->pages[i] = (memory + i * PAGE) | PAGE_RWX;
 	}
 }
 
@@ -92,11 +73,6 @@ static u64 vttbr_of(u64 set, u64 n)
 
 /* ---- TLBIs ---- */
 
-#define TLBI(name, op)                                                                      \
-	static void tlbi_##name(u64 x)                                                      \
-	{                                                                                   \
-		__asm__ volatile("dsb ish; tlbi " op "; dsb ish; isb" ::"r"(x) : "memory"); \
-	}
 TLBI(vmalls12e1is, "vmalls12e1is")
 TLBI(alle1is, "alle1is")
 TLBI(ipas2e1is, "ipas2e1is, %0")
@@ -125,13 +101,13 @@ static void invalidate(u64 set, u64 ipa, u64 way)
 {
 	u64 n;
 
-	write_sysreg(HOST & ~HCR_TGE, hcr_el2);
+	write_sysreg(HCR_HOST & ~HCR_TGE, hcr_el2);
 	for (n = 0; n < VMIDS; n++) {
 		write_sysreg(vttbr_of(set, n), vttbr_el2);
 		ways[way % ARRAY_SIZE(ways)](ipa >> 12);
 		tlbi_vmalle1is(0);
 	}
-	write_sysreg(HOST, hcr_el2);
+	write_sysreg(HCR_HOST, hcr_el2);
 }
 
 /* ---- changes ---- */
@@ -178,7 +154,7 @@ static void change_group(u64 cpu, u64 random)
 		set_entry(&set->pages[i], 0);
 	invalidate(cpu, AREA + first * PAGE, 0);
 	for (i = first; i < first + GROUP; i++)
-		set_entry(&set->pages[i], (set->memory + i * PAGE) | S2_PAGE | S2_CONT);
+		set_entry(&set->pages[i], (set->memory + i * PAGE) | PAGE_RWX | S2_CONT);
 	for (i = 0; i < 200; i++)
 		barrier();
 	for (i = first; i < first + GROUP; i++)
@@ -212,15 +188,9 @@ static void change_block(u64 cpu, u64 random)
 
 static u64 run(void (*function)(void))
 {
-	u64 esr;
-
 	write_sysreg(SCTLR_OFF, SCTLR_EL12);
 	write_sysreg((u64)race_vectors, VBAR_EL12);
-	write_sysreg(NESTED, hcr_el2);
-	esr = el1_enter((u64)function, AREA, &this_cpu()->el0_sp, EL1H);
-	this_cpu()->el0_sp = 0;
-	write_sysreg(HOST, hcr_el2);
-	return esr;
+	return el1_run(function, AREA, HCR_NESTED);
 }
 
 static void scan(u64 random)

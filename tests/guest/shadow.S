@@ -7,25 +7,6 @@
 \name:
 	.endm
 
-	/*
-	 * u64 guest_enter(pc, x0, u64 *sp, spsr): go there by ERET, until an exception to EL2 from
-	 * there, whose handler goes to el0_leave.
-	 */
-function guest_enter
-	stp	x29, x30, [sp, #-96]!
-	stp	x19, x20, [sp, #16]
-	stp	x21, x22, [sp, #32]
-	stp	x23, x24, [sp, #48]
-	stp	x25, x26, [sp, #64]
-	stp	x27, x28, [sp, #80]
-	msr	elr_el2, x0
-	msr	spsr_el2, x3
-	mov	x8, sp
-	str	x8, [x2]
-	mov	x0, x1
-	mov	x1, #0x55
-	eret
-
 function guest_hvc
 	hvc	#0x33
 function guest_load

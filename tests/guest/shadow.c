@@ -4,50 +4,16 @@
  * of its tables and the TLBIs for them, several VMIDs, memory that only the host has, devices, and
  * tables that are wrong.
  */
-#include "lib/guest.h"
+#include "lib/hypervisor.h"
 
 const char *payload_name = "shadow";
 
-#define HCR_VM	BIT(0)
-#define HCR_TGE BIT(27)
-#define HCR_RW	BIT(31)
-#define HCR_E2H BIT(34)
-#define HOST	(HCR_E2H | HCR_TGE | HCR_RW)
-#define NESTED	(HCR_E2H | HCR_RW | HCR_VM)
-#define EL1H	0x3c5UL
-
-#define SCTLR_OFF 0x30d00800UL
-
-#define SCTLR_EL12 S3_5_C1_C0_0
-#define CPACR_EL12 S3_5_C1_C0_2
-#define TTBR0_EL12 S3_5_C2_C0_0
-#define TCR_EL12   S3_5_C2_C0_2
-#define MAIR_EL12  S3_5_C10_C2_0
-#define VBAR_EL12  S3_5_C12_C0_0
-
-u64 guest_enter(u64 pc, u64 x0, u64 *sp, u64 spsr);
 void guest_hvc(void), guest_load(void), guest_load32(void), guest_store(void), guest_jump(void);
 void guest_load_pair(void), guest_clean(void), guest_target(void), guest_tlbi(void);
 void guest_watch(void);
 extern char guest_vectors[];
 extern u64 mmu_root[512];
 
-/* ---- stage 2: 39 bits of IPA, 4K pages, from level 1 on ---- */
-
-#define VTCR_AT	  (25UL | 1UL << 6 | 1UL << 8 | 1UL << 10 | 3UL << 12 | 2UL << 16 | BIT(31))
-#define VTCR_HA	  BIT(21)
-#define S2_NORMAL (0xfUL << 2)
-#define S2_DEVICE (1UL << 2)
-#define S2_R	  BIT(6)
-#define S2_W	  BIT(7)
-#define S2_AF	  BIT(10)
-#define S2_XN	  BIT(54)
-#define S2_CONT	  BIT(52)
-#define S2_TABLE  3UL
-#define S2_RWX	  (S2_NORMAL | S2_R | S2_W | 3UL << 8 | S2_AF)
-#define S2_RW	  (S2_RWX | S2_XN)
-#define S2_RO	  (S2_RW & ~S2_W)
-#define S2_DEV	  (S2_DEVICE | S2_R | S2_W | S2_AF | S2_XN)
 #define FSC_TRANS 4UL
 #define FSC_AF	  8UL
 #define FSC_PERM  12UL
@@ -80,7 +46,7 @@ static struct tables tables_new(void)
 	t.root[AREA >> 30] = (u64)t.level2 | S2_TABLE;
 	t.level2[0] = (u64)t.pages | S2_TABLE;
 	t.root[RAM_BASE >> 30] = (u64)ram | S2_TABLE;
-	ram[0] = RAM_BASE | S2_RWX | 1;
+	ram[0] = RAM_BASE | S2_RWX | S2_BLOCK;
 	return t;
 }
 
@@ -97,36 +63,20 @@ static u64 vttbr(const struct tables *t, u64 vmid)
 
 /* ---- running it ---- */
 
-static u64 run_at(void (*function)(void), u64 x0, u64 hcr, u64 spsr)
-{
-	u64 esr;
-
-	write_sysreg(hcr, hcr_el2);
-	esr = guest_enter((u64)function, x0, &this_cpu()->el0_sp, spsr);
-	this_cpu()->el0_sp = 0;
-	write_sysreg(HOST, hcr_el2);
-	return esr;
-}
-
 static u64 run(void (*function)(void), u64 x0)
 {
-	return run_at(function, x0, NESTED, EL1H);
+	return el1_run(function, x0, HCR_NESTED);
 }
 
 static void setup(const struct tables *t, u64 vmid)
 {
 	write_sysreg(SCTLR_OFF, SCTLR_EL12);
-	write_sysreg(3UL << 20, CPACR_EL12);
+	write_sysreg(FP_ON, CPACR_EL12);
 	write_sysreg((u64)guest_vectors, VBAR_EL12);
 	write_sysreg(VTCR_AT, vtcr_el2);
 	write_sysreg(vttbr(t, vmid), vttbr_el2);
 }
 
-#define TLBI(name, op)                                                                      \
-	static void tlbi_##name(u64 x)                                                      \
-	{                                                                                   \
-		__asm__ volatile("dsb ish; tlbi " op "; dsb ish; isb" ::"r"(x) : "memory"); \
-	}
 TLBI(vmalls12e1is, "vmalls12e1is")
 TLBI(vmalls12e1, "vmalls12e1")
 TLBI(alle1is, "alle1is")
@@ -169,8 +119,6 @@ static void check_fault(const char *name, u64 esr, u64 ec, u64 fsc, u64 ipa, u64
 	check_quiet("from EL1h", this_cpu()->spsr & 0x3df, EL1H);
 }
 
-#define HVC(n) (EC_HVC64 << 26 | BIT(25) | (n))
-
 /* ---- faults ---- */
 
 static void check_faults(void)
@@ -198,28 +146,28 @@ static void check_faults(void)
 	check_fault("a load beyond the tables", esr, EC_DABT_LOW, FSC_TRANS, BIT(39), BIT(39));
 
 	write64(page, 0x1234);
-	set(entry, page | S2_RO | 3);
+	set(entry, page | S2_RO | S2_PAGE);
 	check("a page that is mapped", run(guest_load, ipa), HVC(0x11));
 	check("... is read", el0_x0, 0x1234);
 	esr = run(guest_store, ipa);
 	check_fault("a store to a read-only page", esr, EC_DABT_LOW, FSC_PERM | 3, ipa, ipa);
 	esr = run(guest_jump, ipa);
 	check_fault("a fetch that is not allowed", esr, EC_IABT_LOW, FSC_PERM | 3, ipa, ipa);
-	set(entry, page | S2_RW | 3);
+	set(entry, page | S2_RW | S2_PAGE);
 	invalidate(ipa);
 	check("a store that is allowed now", run(guest_store, ipa), HVC(0x12));
 	check("... is done", read64(page), 0x55);
 	memcpy((void *)page, (void *)guest_target, 32);
 	__asm__ volatile("dc cvau, %0; dsb ish; ic ialluis; dsb ish; isb" ::"r"(page) : "memory");
-	set(entry, page | S2_RWX | 3);
+	set(entry, page | S2_RWX | S2_PAGE);
 	invalidate(ipa);
 	check("a fetch that is allowed now", run(guest_jump, ipa), HVC(0x13));
-	set(entry, page | (S2_RWX & ~S2_R & ~S2_W) | 3);
+	set(entry, page | (S2_RWX & ~S2_R & ~S2_W) | S2_PAGE);
 	invalidate(ipa);
 	esr = run(guest_load, ipa);
 	check_fault("a load that is not allowed", esr, EC_DABT_LOW, FSC_PERM | 3, ipa, ipa);
 
-	set(entry, page | (S2_RW & ~S2_AF) | 3);
+	set(entry, page | (S2_RW & ~S2_AF) | S2_PAGE);
 	invalidate(ipa);
 	esr = run(guest_load, ipa);
 	check_fault("the access flag is clear", esr, EC_DABT_LOW, FSC_AF | 3, ipa, ipa);
@@ -228,7 +176,7 @@ static void check_faults(void)
 	check("... it is set", read_once(*entry) & S2_AF, S2_AF);
 	write_sysreg(VTCR_AT, vtcr_el2);
 
-	set(entry, BIT(41) | S2_RW | 3);
+	set(entry, BIT(41) | S2_RW | S2_PAGE);
 	invalidate(ipa);
 	esr = run(guest_load, ipa);
 	check_fault("an address that is too wide", esr, EC_DABT_LOW, FSC_SIZE | 3, ipa, ipa);
@@ -260,16 +208,16 @@ static void check_changes(void)
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
 		u64 n = 2 * i, ipa = AREA + n * PAGE;
 
-		set(&t.pages[n], a | S2_RW | 3);
+		set(&t.pages[n], a | S2_RW | S2_PAGE);
 		check_quiet("before", loaded(ipa), 0xa);
 		set(&t.pages[n], 0);
 		ways[i](ipa >> 12);
 		check_quiet("nothing", ec_of(run(guest_load, ipa)), EC_DABT_LOW);
-		set(&t.pages[n], b | S2_RW | 3);
+		set(&t.pages[n], b | S2_RW | S2_PAGE);
 		check_quiet("after", loaded(ipa), 0xb);
 	}
 	check_round("a page replaced, with each TLBI");
-	set(&t.pages[100], a | S2_RW | 3);
+	set(&t.pages[100], a | S2_RW | S2_PAGE);
 	check_quiet("of a table", loaded(AREA + 100 * PAGE), 0xa);
 	set(&t.level2[0], 0);
 	tlbi_ipas2e1is(AREA >> 12);
@@ -288,7 +236,7 @@ static void check_blocks(void)
 
 	setup(&t, 3);
 	t.root[FAR_AREA >> 30] = (u64)t.level2 | S2_TABLE;
-	t.level2[128] = base | S2_RW | 1;
+	t.level2[128] = base | S2_RW | S2_BLOCK;
 	for (i = 0; i < 8; i++)
 		write64(base + i * 0x40000, i + 1);
 	for (i = 0; i < 8; i++)
@@ -299,7 +247,7 @@ static void check_blocks(void)
 		check_quiet("part of no block", ec_of(run(guest_load, FAR_AREA + i * 0x40000)),
 			    EC_DABT_LOW);
 	for (i = 0; i < 16; i++)
-		set(&t.pages[16 + i], (base + i * PAGE) | S2_RW | S2_CONT | 3);
+		set(&t.pages[16 + i], (base + i * PAGE) | S2_RW | S2_CONT | S2_PAGE);
 	check_quiet("contiguous", loaded(AREA + 16 * PAGE), 1);
 	(void)loaded(AREA + 31 * PAGE);
 	for (i = 0; i < 16; i++)
@@ -318,7 +266,7 @@ static void check_vmids(void)
 
 	for (i = 0; i < 2; i++) {
 		write64(page[i], 0x100 + i);
-		set(&t[i].pages[0], page[i] | S2_RW | 3);
+		set(&t[i].pages[0], page[i] | S2_RW | S2_PAGE);
 	}
 	for (i = 0; i < 20; i++) {
 		setup(&t[i & 1], 10 + (i & 1));
@@ -340,7 +288,7 @@ static void check_vmids(void)
 	write_sysreg(0, vttbr_el2);
 	setup(&t[1], 11);
 	check("VTTBR_EL2 is only stored", loaded(AREA), 0x101);
-	check("without stage 2", run_at(guest_load, page[0], HCR_E2H | HCR_RW, EL1H), HVC(0x11));
+	check("without stage 2", el1_run(guest_load, page[0], HCR_EL1), HVC(0x11));
 	check("... the same address is another page", el0_x0, 0x100);
 	check("... and with it again", loaded(AREA), 0x101);
 }
@@ -356,7 +304,7 @@ static void check_host_memory(void)
 	for (i = 0; i < 64; i++) {
 		u64 page = fresh_page(); /* in no table of the VM's yet */
 
-		set(&t.pages[i], page | S2_RW | 3);
+		set(&t.pages[i], page | S2_RW | S2_PAGE);
 		check_quiet("a store", run(guest_store, AREA + i * PAGE), HVC(0x12));
 		check_quiet("what was stored", read64(page), 0x55);
 	}
@@ -370,16 +318,16 @@ static void check_host_memory(void)
 	check_fault("a table where nothing is", esr, EC_DABT_LOW, FSC_WALK | 3, AREA + AREA_SIZE,
 		    AREA + AREA_SIZE);
 	set(&t.level2[1], 0);
-	set(&t.pages[100], UNBACKED | S2_RW | 3);
+	set(&t.pages[100], UNBACKED | S2_RW | S2_PAGE);
 	esr = run(guest_load_pair, AREA + 100 * PAGE);
 	check("memory where nothing is: its own abort", esr, HVC(0x88));
 	check("... external", ec_of(el0_x0) << 8 | fsc_of(el0_x0), EC_DABT << 8 | FSC_EXTERNAL);
-	set(&t.pages[101], hole | S2_RW | 3);
+	set(&t.pages[101], hole | S2_RW | S2_PAGE);
 	check("cache maintenance", run(guest_clean, AREA + 101 * PAGE), HVC(0x14));
-	set(&t.pages[102], GICD_BASE | S2_DEV | 3);
+	set(&t.pages[102], GICD_BASE | S2_DEV | S2_PAGE);
 	check("the distributor", run(guest_load32, AREA + 102 * PAGE + GICD_TYPER), HVC(0x11));
 	check("... is the VM's", el0_x0, read32(GICD_BASE + GICD_TYPER));
-	set(&t.pages[103], UART_BASE | S2_DEV | 3);
+	set(&t.pages[103], UART_BASE | S2_DEV | S2_PAGE);
 	check("a device of userspace", run(guest_load32, AREA + 103 * PAGE + 0x18), HVC(0x11));
 	check("... is the VM's", el0_x0, read32(UART_BASE + 0x18));
 	check_round("syndromes of these");
@@ -411,9 +359,9 @@ static u64 par_of(u64 (*at)(u64 va), u64 va)
 {
 	u64 par;
 
-	write_sysreg(NESTED, hcr_el2);
+	write_sysreg(HCR_NESTED, hcr_el2);
 	par = at(va);
-	write_sysreg(HOST, hcr_el2);
+	write_sysreg(HCR_HOST, hcr_el2);
 	return par;
 }
 
@@ -425,13 +373,13 @@ static void check_stage1(void)
 	setup(&t, 5);
 	write64(page, 0x4711);
 	window_map(WINDOW, AREA, PAGE_RW);
-	set(&t.pages[0], page | S2_RW | 3);
+	set(&t.pages[0], page | S2_RW | S2_PAGE);
 	stage1_on();
 	check("a nested guest with its MMU on", run(guest_load, WINDOW), HVC(0x11));
 	check("... by both stages", el0_x0, 0x4711);
 	check("AT S1E1R is of stage 1", par_of(at_s1e1r, WINDOW) & (PAR_ADDRESS | PAR_F), AREA);
 	check("AT S12E1R is of both", par_of(at_s12e1r, WINDOW) & (PAR_ADDRESS | PAR_F), page);
-	set(&t.pages[0], page | S2_RO | 3);
+	set(&t.pages[0], page | S2_RO | S2_PAGE);
 	invalidate(AREA);
 	esr = run(guest_store, WINDOW + 16);
 	check_fault("a store to a read-only page", esr, EC_DABT_LOW, FSC_PERM | 3, AREA,
@@ -517,7 +465,7 @@ static void move(u64 n)
 	else
 		tlbi_vmalls12e1is(0);
 	write64(from, POISON);
-	set(&shared.tables.pages[0], to | S2_RW | 3);
+	set(&shared.tables.pages[0], to | S2_RW | S2_PAGE);
 	if (n % 16 == 0)
 		relax();
 	check_quiet("what was moved is not read", read64(from + 8) != POISON, 1);
@@ -571,11 +519,11 @@ static void check_cpus(void)
 	write64(shared.page[0], 1);
 	write64(shared.page[0] + 8, 0);
 	write64(shared.page[1] + 8, 0);
-	set(&shared.tables.pages[0], shared.page[0] | S2_RW | 3);
+	set(&shared.tables.pages[0], shared.page[0] | S2_RW | S2_PAGE);
 	smp_run(race, 0);
 	check_round("a page that moves while another CPU uses it");
-	set(&t[0].pages[0], fresh_page() | S2_RW | 3);
-	set(&t[1].pages[0], fresh_page() | S2_RW | 3);
+	set(&t[0].pages[0], fresh_page() | S2_RW | S2_PAGE);
+	set(&t[1].pages[0], fresh_page() | S2_RW | S2_PAGE);
 	smp_run(enter_many, (u64)t);
 	check_round("several nested guests on several CPUs");
 }

@@ -3,8 +3,8 @@
 
 	.text
 	/*
-	 * u64 el1_enter(pc, x0, u64 *sp, spsr): go there by ERET, until an exception to EL2 from there,
-	 * whose handler goes to el0_leave.
+	 * u64 el1_enter(pc, x0, u64 *sp, spsr): go there by ERET, with x1 = 0x55, until an exception to
+	 * EL2 from there, whose handler goes to el0_leave.
 	 */
 	.globl	el1_enter
 el1_enter:
@@ -19,4 +19,5 @@ el1_enter:
 	mov	x8, sp
 	str	x8, [x2]
 	mov	x0, x1
+	mov	x1, #0x55
 	eret
