@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "free_memory.h"
 #include "parameters.h"
 
 GUEST_CODE(spin, "b .\n");
@@ -33,32 +34,6 @@ static void write_sysctl(const char *path)
 		close(fd);
 }
 
-/* The sum of the numbers that follow @word at a line's beginning. */
-static long sum_of(const char *path, const char *word)
-{
-	FILE *file = fopen(path, "r");
-	long sum = 0;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		char *at = line + strspn(line, " ");
-
-		if (!strncmp(at, word, strlen(word)))
-			sum += strtol(at + strlen(word), NULL, 10);
-	}
-	if (file)
-		fclose(file);
-	return sum;
-}
-
-/* Free pages that a CPU keeps for itself count: with Linux 6.12 they can be many. */
-static long read_mem_free(void)
-{
-	long page_kib = sysconf(_SC_PAGESIZE) / 1024;
-
-	return sum_of("/proc/meminfo", "MemFree:") + sum_of("/proc/zoneinfo", "count:") * page_kib;
-}
-
 /* Free memory in KiB, once what is freed later has been freed. */
 static long mem_free(void)
 {
@@ -69,7 +44,7 @@ static long mem_free(void)
 		usleep(100000);
 		write_sysctl("/proc/sys/vm/drop_caches");
 		write_sysctl("/proc/sys/vm/compact_memory");
-		now = read_mem_free();
+		now = free_kib();
 		most = now > most ? now : most;
 	}
 	return most;
