@@ -10,7 +10,7 @@ import vms
 WATCHFUL = "quiet keel.console=keep slub_debug=FZP,kmalloc-* init_on_free=1 kfence.sample_interval=1"
 
 # Of the pairs as many as there is time for; in the full matrix all of them several times.
-SECONDS, SECONDS_FULL = 20, 600
+SECONDS, SECONDS_FULL = 12, 600
 LIMIT = 1500
 
 
