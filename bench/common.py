@@ -44,6 +44,7 @@ class Machine:
     smp: int = 1
     mem: str = "1G"
     seed: int = 7
+    timeout: int = TIMEOUT
 
     @property
     def onoff(self):
@@ -61,7 +62,7 @@ class Machine:
         command += ["-icount", "shift=0,sleep=off", "-seed", str(self.seed)]
         command += ["-rtc", "base=2025-01-01,clock=vm", "-no-reboot", *map(str, args)]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        limits = {"timeout": TIMEOUT, "preexec_fn": keelvm.die_with_parent}
+        limits = {"timeout": self.timeout, "preexec_fn": keelvm.die_with_parent}
         try:
             result = subprocess.run(command, check=False, **pipes, **limits)
         except subprocess.TimeoutExpired as error:

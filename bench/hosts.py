@@ -60,6 +60,8 @@ def boot_instructions(text):
 class Config:
     """A host kernel and a CPU model, and the host's initial RAM disk."""
 
+    timeout = common.TIMEOUT
+
     def __init__(self, build, out, kernel, cpu):
         self.kernel, self.cpu = kernel, cpu
         self.image = build / "release" / "keel.img"
@@ -69,13 +71,13 @@ class Config:
         if not self.initrd.exists():
             raise BenchError(f"there is no {self.initrd}: use make bench or make bench-full")
 
-    def boot(self, side, smp, cmdline, name):
-        """The console of a host on Keel (side "keel") or with its own KVM ("kvm"); kept as NAME.log."""
-        machine = common.Machine(cpu=self.cpu, smp=smp, mem=MEM)
+    def boot(self, side, smp, cmdline, name, *qemu):
+        """The console of a host on Keel (side "keel") or with its own KVM ("kvm"); kept as NAME.log. @qemu: options."""
+        machine = common.Machine(cpu=self.cpu, smp=smp, mem=MEM, timeout=self.timeout)
         if side == "keel":
-            console = machine.run("-kernel", self.image, "-initrd", self.make_bundle(f"{name}.cpio", cmdline))
+            console = machine.run("-kernel", self.image, "-initrd", self.make_bundle(f"{name}.cpio", cmdline), *qemu)
         else:
-            console = machine.run("-kernel", self.vmlinuz, "-initrd", self.initrd, "-append", cmdline)
+            console = machine.run("-kernel", self.vmlinuz, "-initrd", self.initrd, "-append", cmdline, *qemu)
         (self.dir / f"{name}.log").write_text(console)
         has_keel = "/sys/module/keel" in console
         if has_keel != (side == "keel"):

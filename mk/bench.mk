@@ -7,14 +7,17 @@ BENCH_CFLAGS := -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -mcmodel=ti
                 -mstrict-align -fno-stack-protector -fno-asynchronous-unwind-tables -O2 -Wall -Wextra -Wshadow -Werror \
                 -Wl,--build-id=none,--no-warn-rwx-segments -Wl,-T,bench/guest/guest.ld
 
-# The guests that measure operations, and profiling.
+# The guests that measure operations, and profiling; a guest hypervisor; the first as its nested guest.
 BENCH_GUEST_LIB := bench/guest/start.S bench/guest/guest.c
 $(BENCH)/ops: bench/guest/ops.c
 $(BENCH)/spe: bench/guest/spe.c bench/guest/spe_vectors.S
-$(BENCH)/ops $(BENCH)/spe: $(BENCH_GUEST_LIB) tests/lib/start.h bench/guest/guest.h bench/guest/guest.ld mk/bench.mk
+$(BENCH)/inner: bench/guest/ops.c
+$(BENCH)/nested: bench/guest/nested.c bench/guest/nested.S
+$(BENCH)/inner $(BENCH)/nested: BENCH_DEFINES := -DMARKS
+$(BENCH)/ops $(BENCH)/spe $(BENCH)/inner $(BENCH)/nested: $(BENCH_GUEST_LIB) tests/lib/start.h bench/guest/guest.h bench/guest/guest.ld mk/bench.mk
 	$(call say,PAYLOAD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CROSS)gcc $(BENCH_CFLAGS) -o $@.elf $(filter %.c %.S,$^)
+	$(Q)$(CROSS)gcc $(BENCH_CFLAGS) $(BENCH_DEFINES) -o $@.elf $(filter %.c %.S,$^)
 	$(Q)$(CROSS)objcopy -O binary $@.elf $@
 
 # The guest that is a kernel, and tells when it began.
@@ -31,16 +34,26 @@ $(BENCH_PROGRAMS): $(BENCH)/%: bench/host/%.c mk/bench.mk
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -O2 -Wall -Wextra -Wshadow -Werror -o $@ $<
 
+# The initial RAM disk of a guest hypervisor: what a host has to run a guest.
+$(BENCH)/outer-initrd: $(HOST)/kernel-$(BENCH_GUEST)/initrd $(VMRUN) $(BENCH)/inner $(BENCH)/kernel bench/guest/outer
+	$(call say,INITRD,$@)
+	$(Q)rm -rf $@.root && mkdir -p $@.root/etc $@.root/bin $@.root/bench
+	$(Q)install -m 755 bench/guest/outer $@.root/etc/autostart
+	$(Q)install -m 755 $(VMRUN) $@.root/bin/vmrun
+	$(Q)cp $(BENCH)/inner $(BENCH)/kernel $(HOST)/kernel-$(BENCH_GUEST)/initrd $@.root/bench
+	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
+	$(Q)rm -rf $@.root && mv $@.new $@
+
 # The host: a guests' host that measures by itself. On stock KVM it is the same one; keel.ko refuses to be
 # loaded there.
 .PRECIOUS: $(BENCH)/host-%/initrd
 $(BENCH)/host-%/initrd: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-$(BENCH_GUEST)/initrd $(BENCH)/ops $(BENCH)/spe $(BENCH)/kernel \
-                        $(BENCH_PROGRAMS) bench/host/autostart
+                        $(BENCH)/nested $(BENCH)/outer-initrd $(BENCH_PROGRAMS) bench/host/autostart
 	$(call say,INITRD,$@)
 	$(Q)rm -rf $@.root && mkdir -p $@.root/etc $@.root/bench
 	$(Q)install -m 755 bench/host/autostart $@.root/etc/autostart
 	$(Q)install -m 755 $(BENCH_PROGRAMS) $@.root/bench
-	$(Q)cp $(BENCH)/ops $(BENCH)/spe $(BENCH)/kernel $(HOST)/kernel-$(BENCH_GUEST)/initrd $@.root/bench
+	$(Q)cp $(BENCH)/ops $(BENCH)/spe $(BENCH)/nested $(BENCH)/kernel $(BENCH)/outer-initrd $(HOST)/kernel-$(BENCH_GUEST)/initrd $@.root/bench
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@
 
@@ -48,7 +61,7 @@ BENCH_QUICK := 6.1-cloud
 BENCH_FULL  := 6.1-cloud 6.12-cloud
 
 # One's exit status must not hide another's: all run, and each can fail.
-.PHONY: bench bench-full
+.PHONY: bench bench-full bench-nested
 bench: $(BUILD)/release/keel.img bundle $(BENCH_QUICK:%=$(BENCH)/host-%/initrd) ## instruction counts and sizes against their targets, Keel beside stock KVM
 	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
 	  $(PYTHON) bench/ops.py --build $(BUILD); ops=$$?; \
@@ -59,5 +72,12 @@ bench-full: $(BUILD)/release/keel.img bundle $(BENCH_FULL:%=$(BENCH)/host-%/init
 	  $(PYTHON) bench/ops.py --full --twice --build $(BUILD); ops=$$?; \
 	  $(PYTHON) bench/ipa.py --build $(BUILD) || exit $$?; \
 	  $(PYTHON) bench/spe.py --full --twice --build $(BUILD) && [ $$ops = 0 ] && exit $$boot
+
+$(ARM64)/kernel-trixie-cloud/VERSION: scripts/fetch-newest-kernel scripts/apt-view.sh
+	$(call say,FETCH,kernel-trixie-cloud)
+	$(Q)scripts/fetch-newest-kernel
+
+bench-nested: $(BUILD)/release/keel.img $(BENCH)/host-6.1-cloud/initrd $(ARM64)/kernel-trixie-cloud/VERSION ## what guest hypervisors cost, in instructions and exits, Keel beside stock KVM
+	$(Q)$(PYTHON) bench/nested.py --build $(BUILD)
 
 CHECK_FORMAT += $(sort $(wildcard bench/*/*.c))

@@ -23,6 +23,8 @@ typedef uint64_t u64;
 #define UARTDR 0x00
 #define UARTFR 0x18
 
+#define EL2 8 /* CurrentEL */
+
 #define PSCI_VERSION	0x84000000UL
 #define PSCI_SYSTEM_OFF 0x84000008UL
 #define PSCI_CPU_ON	0xc4000003UL
@@ -76,6 +78,23 @@ static inline u64 hvc(u64 function, u64 arg1, u64 arg2, u64 arg3)
 			statement;                            \
 		counter() - start_;                           \
 	})
+
+/* ---- operations ---- */
+
+#define MAX_ROUNDS 33
+
+struct operation {
+	const char *name;
+	u64 (*run)(unsigned int count, unsigned int round); /* the ticks of @count of them */
+	unsigned int count, rounds;
+	/* of two vCPUs: done if there are two; the others are done if there is one */
+	bool pair;
+	/* once before the rounds: not of faults, which are different each time */
+	bool warm;
+};
+
+/* Do and print what concerns so many vCPUs. */
+void run_operations(const struct operation *operations, unsigned int count, bool pair);
 
 /* Text on the serial port; a name and a number behind it. */
 void put(const char *text);

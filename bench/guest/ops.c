@@ -2,12 +2,6 @@
 /*
  * The benchmark guest: what single operations cost a guest, by its virtual counter.
  *
- * Each operation is done in rounds of a few dozen; the counter is read before and after a round,
- * and the median round counts, so that a tick of the host's timer in some of them changes nothing.
- * Nothing is printed before the end, for a console makes the host work. A line of the result:
- *
- *   BENCH operation=NAME count=OPERATIONS_A_ROUND ticks=MEDIAN least=TICKS most=TICKS
- *
  * The machine is vmrun's: tools/vmrun/layout.h, and boot.c for where the initial RAM disk lies.
  */
 #include "guest.h"
@@ -33,8 +27,6 @@
 #define FRESH_BLOCKS (RAM_BASE + 176 * MIB)
 #define DISK_OFFSET  (2 * MIB)
 #define DISK_BLOCKS  (16 * MIB) /* from the disk's start; its pages begin it */
-
-#define MAX_ROUNDS 33
 
 extern char secondary[];
 
@@ -227,55 +219,19 @@ static u64 do_ipi(unsigned int count, unsigned int round)
 			}));
 }
 
-/* ---- rounds ---- */
-
-static const struct operation {
-	const char *name;
-	u64 (*run)(unsigned int count, unsigned int round);
-	unsigned int count, rounds;
-	/* of two vCPUs: done if there are two; the others are done if there is one */
-	bool pair;
-} operations[] = {
-	{ "nothing", do_nothing, 64, 33, false },
-	{ "hypercall", do_hypercall, 64, 33, false },
-	{ "distributor-read", do_distributor_read, 64, 33, false },
-	{ "mmio-read", do_mmio_read, 64, 33, false },
-	{ "eoi", do_eoi, 64, 33, false },
-	{ "timer", do_timer, 64, 33, false },
-	{ "fresh-page", do_fresh_page, 64, 33, false },
-	{ "known-page", do_known_page, 64, 33, false },
-	{ "fresh-block", do_fresh_block, 4, 7, false },
-	{ "known-block", do_known_block, 4, 5, false },
-	{ "ipi", do_ipi, 64, 33, true },
+static const struct operation operations[] = {
+	{ "nothing", do_nothing, 64, 33, false, false },
+	{ "hypercall", do_hypercall, 64, 33, false, true },
+	{ "distributor-read", do_distributor_read, 64, 33, false, false },
+	{ "mmio-read", do_mmio_read, 64, 33, false, false },
+	{ "eoi", do_eoi, 64, 33, false, false },
+	{ "timer", do_timer, 64, 33, false, false },
+	{ "fresh-page", do_fresh_page, 64, 33, false, false },
+	{ "known-page", do_known_page, 64, 33, false, false },
+	{ "fresh-block", do_fresh_block, 4, 7, false, false },
+	{ "known-block", do_known_block, 4, 5, false, false },
+	{ "ipi", do_ipi, 64, 33, true, true },
 };
-#define NR_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
-
-static u64 results[NR_OPERATIONS][MAX_ROUNDS];
-
-static void measure(unsigned int which)
-{
-	const struct operation *operation = &operations[which];
-
-	/* Not page faults: those are different each time. */
-	if (operation->run == do_hypercall || operation->run == do_ipi)
-		operation->run(operation->count, 0);
-	for (unsigned int round = 0; round < operation->rounds; round++)
-		results[which][round] = operation->run(operation->count, round);
-}
-
-static void report(unsigned int which)
-{
-	const struct operation *operation = &operations[which];
-
-	sort(results[which], operation->rounds);
-	put("BENCH operation=");
-	put(operation->name);
-	put_number(" count=", operation->count);
-	put_number(" ticks=", results[which][operation->rounds / 2]);
-	put_number(" least=", results[which][0]);
-	put_number(" most=", results[which][operation->rounds - 1]);
-	put("\n");
-}
 
 static bool start_other(void)
 {
@@ -302,16 +258,7 @@ __attribute__((noreturn)) void bench_main(u64 device_tree)
 	disk = device_tree + DISK_OFFSET;
 	gic_init();
 	pair = start_other();
-	for (unsigned int i = 0; i < NR_OPERATIONS; i++) {
-		if (operations[i].pair == pair)
-			measure(i);
-	}
-	put_number("BENCH frequency=", read_sysreg("cntfrq_el0"));
-	put("\n");
-	for (unsigned int i = 0; i < NR_OPERATIONS; i++) {
-		if (operations[i].pair == pair)
-			report(i);
-	}
+	run_operations(operations, sizeof(operations) / sizeof(operations[0]), pair);
 	put("BENCH end\n");
 	power_off();
 }

@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
 import chart  # noqa: E402
 import common  # noqa: E402
+import exits  # noqa: E402
+import nested  # noqa: E402
 import ops  # noqa: E402
 
 PAGES = """BENCH begin pages
@@ -113,6 +115,80 @@ def test_every_line_of_the_table_has_its_measurement():
         if each.name != "boot":
             assert f'"{each.name}"' in sources[0] + sources[1], each.name
         assert f"measure {each.section}" in sources[2].replace('"', ""), each.section
+
+
+EXCEPTIONS = """Taking exception 11 [Hypervisor Call] on CPU 0
+...from EL1 to EL2
+...with ESR 0x16/0x5a00be00
+...with SPSR 0x600003c5
+Exception return from AArch64 EL2 to AArch64 EL1 PC 0x80000000
+Taking exception 3 [Prefetch Abort] on CPU 0
+...from EL1 to EL1
+...with ESR 0x21/0x86000004
+Taking exception 14 [Hypervisor Trap] on CPU 0
+...from EL1 to EL2
+...with ESR 0x18/0x6232122f
+Taking exception 5 [IRQ] on CPU 0
+...from EL0 to EL2
+...with ESR 0x18/0x6232122f
+Taking exception 2 [SVC] on CPU 0
+...from EL0 to EL2
+...with ESR 0x15/0x56000000
+Taking exception 11 [Hypervisor Call] on CPU 0
+...from EL1 to EL2
+...with ESR 0x16/0x5a00be01
+Taking exception 11 [Hypervisor Call] on CPU 0
+...from EL1 to EL2
+...with ESR 0x16/0x5a00be02
+"""
+
+
+def counted(log):
+    counter = exits.Counter()
+    for event in exits.events(log.splitlines()):
+        counter.add(event)
+    return counter
+
+
+def test_exits_are_exceptions_to_el2_from_below_between_marks():
+    """Neither what EL1 takes itself, nor a system call of a host at EL2."""
+    counter = counted(EXCEPTIONS)
+    assert counter.operations == [[2]]
+    assert [exits.sysreg(iss) for ec, iss in exits.events(EXCEPTIONS.splitlines()) if ec == exits.SYSREG] == [
+        "S3_0_C4_C7_1 R"
+    ]
+
+
+def test_a_boot_begins_with_its_mark_and_ends_with_its_last_words():
+    mark, word, hypercall = (f"Taking exception 4 [Data Abort] on CPU 0\n...from EL1 to EL2\n...with ESR {esr}\n" for esr in (
+        "0x24/0x932a8006", "0x24/0x93820046", "0x16/0x5a000000"))
+    counter = counted(word + mark + word + EXCEPTIONS[EXCEPTIONS.index("Taking exception 5") :] + word + hypercall)
+    assert counter.boots == [{exits.DATA_ABORT: 2, exits.IRQ: 1}]
+    assert counted(mark + word + mark).boots == [{exits.DATA_ABORT: 1}, {}]
+
+
+def test_exits_of_an_operation_are_those_beyond_the_marks():
+    counter = exits.Counter()
+    counter.operations = [[1, 1, 1], [129, 129, 200], [2, 2, 2]]
+    line = "BENCH operation={} count=64 ticks=1 least=1 most=1\n"
+    found = {"bare": line.format("nothing") + line.format("eret"), "outer": line.format("nothing")}
+    assert nested.exits_of(found, counter) == {("bare", "nothing"): 0, ("bare", "eret"): 2, ("outer", "nothing"): 0}
+    with pytest.raises(common.BenchError, match="2 operations were done, and 3 marked"):
+        nested.exits_of({"bare": found["bare"], "outer": ""}, counter)
+
+
+@pytest.mark.parametrize(
+    "side,instructions,number,verdict",
+    [("keel", 120, 1, "PASS"), ("keel", 121, 1, "MISS"), ("keel", 1, 2, "MISS"), ("kvm", 999, 9, "")],
+)
+def test_both_targets_of_a_line_count_and_are_keels(side, instructions, number, verdict):
+    assert nested.Row("bare", "eret", "ERET", side, instructions, number, 120, 1).verdict == verdict
+
+
+def test_every_line_of_the_nested_table_has_its_measurement():
+    sources = {"bare": "guest/nested.c", "outer": "guest/ops.c"}
+    for line in nested.LINES:
+        assert f'"{line.name}"' in (common.ROOT / "bench" / sources[line.section]).read_text(), line.name
 
 
 def test_the_chart_is_the_same_for_the_same_results(tmp_path):
