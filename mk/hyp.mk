@@ -25,7 +25,9 @@ HYP_HOT := vm/run vm/exit vm/switch vm/fp vm/vm_table vm/guest_mem vm/s2_context
            host/host_mem trap/trap trap/abort trap/mmio trap/sysreg trap/guest_smccc \
            trap/guest_psci vgic/vgic vgic/vgic_mmio timer/timer host/vm_calls host/hypercall host/host_trap \
            spe/spe_arm spe/spe_regs spe/spe_buffer spe/spe_filter spe/spe_insn spe/spe_insn_eval spe/spe_packet \
-           spe/spe_emul spe/spe_hit spe/spe_guest spe/spe_sample spe/spe_vcpu trap/debug trap/device
+           spe/spe_emul spe/spe_hit spe/spe_guest spe/spe_sample spe/spe_vcpu trap/debug trap/device \
+           nested/nested_stage nested/nested_trap nested/nested_fast nested/nested_regs nested/nested_tlbi nested/nested_exception \
+           nested/nested_vgic nested/nested_lr nested/nested_route nested/nested_timer nested/shadow nested/shadow_fault nested/s2_walk nested/s2_compose
 
 HYP_SRC_C := $(sort $(wildcard hyp/*/*.c))
 HYP_SRC_S := $(sort $(wildcard hyp/*/*.S))
@@ -46,9 +48,10 @@ $(BUILD)/$(1)/hyp/%.o: hyp/%.c $$(LIBFDT_STAMP) Makefile mk/hyp.mk
 # Records are built, with the MMU on and on EL2's own stack, by stores that are not aligned.
 $(BUILD)/$(1)/hyp/spe/spe_packet.o $(BUILD)/$(1)/hyp/spe/spe_sample.o: HYP_ALIGN := -mno-strict-align
 
-# spe_false_hit() is a fast exit (vm/exit.h), a leaf, and nobody's frame is above it: x29 is the guest's. So are
-# x12 to x18, which enter.S does not save for it; nor does what it calls in a debug build use them (tests/tools/test_spe_hit.py).
-$(BUILD)/$(1)/hyp/spe/spe_hit.o: HYP_ALIGN := -fomit-frame-pointer -momit-leaf-frame-pointer $(HIT_FIXED)
+# spe_false_hit() and nested_fast() are fast exits (vm/exit.h), leaves, and nobody's frame is above them: x29 is the guest's.
+# So are x12 to x18, which enter.S does not save for them; nor does what they call in a debug build use them
+# (tests/tools/test_fast_exits.py).
+$(BUILD)/$(1)/hyp/spe/spe_hit.o $(BUILD)/$(1)/hyp/nested/nested_fast.o: HYP_ALIGN := -fomit-frame-pointer -momit-leaf-frame-pointer $(HIT_FIXED)
 $(BUILD)/$(1)/hyp/cpu/lock_check.o: HYP_ALIGN := $(HIT_FIXED)
 
 $$(HYP_HOT:%=$(BUILD)/release/hyp/%.o): HYP_CFLAGS_release := -O2

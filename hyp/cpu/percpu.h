@@ -30,6 +30,8 @@ struct percpu {
 	u64 window_va;	       /* this CPU's pages for temporary mappings (mm/el2_map.h) */
 	u64 *window_pte;       /* their descriptors */
 	u64 window_attrs[2];   /* what that says beside the address: EL2_R, EL2_RW */
+	u64 alias_va;	       /* its page for an alias (mm/el2_map.h), and the descriptor */
+	u64 *alias_pte;
 	void *gicr;	   /* SGI frame of its redistributor; NULL without GICv3: host/redist.h */
 	bool trace_buffer; /* it has a trace buffer unit for EL1: vm/host_trace.c */
 	/* its GIC CPU interface (vgic/): list registers, 0 without one; active-priority registers;

@@ -11,6 +11,8 @@
  *                      with an unmapped guard page behind each part
  *      windows         EL2_WINDOW_PAGES for each CPU, behind its stacks, for memory that is mapped
  *                      nowhere else
+ *      aliases         a page for each CPU, before its window, for a page of the linear window that
+ *                      is to be read-only at a second address
  *
  * Two phases. At boot, with the MMU off, tables are accessed at their physical addresses and taken
  * from a range of pages behind the image (map.early_next). el2_map_runtime() ends this: pointers
@@ -21,7 +23,7 @@
  * What was mapped in one piece is unmapped in one piece, so unmapping splits no block and cannot
  * fail.
  *
- * A window needs no lock and no memory: make_window() makes its tables at boot and keeps the
+ * A window needs no lock and no memory: make_window_page() makes its tables at boot and keeps the
  * address of the last-level descriptors. To map a page is one store; to unmap it, one store and one
  * TLBI for all CPUs, since all share the tables and may have cached the descriptor speculatively.
  *
@@ -34,6 +36,7 @@
 #include <arch/reg_bits.h>
 #include <arch/spinlock.h>
 #include <arch/tlb.h>
+#include <cpu/assert.h>
 #include <cpu/panic.h>
 #include <cpu/percpu.h>
 #include <lib/errno.h>
@@ -440,11 +443,11 @@ static int map_stack_part(u64 slot, struct el2_stack_part part)
 }
 
 /*
- * Make the table of a CPU's window by mapping a page there: the first, and all are in one table,
- * since slots are aligned to their size. The descriptor is then cleared by a store and not by an
- * unmap, so that the table stays. From then on a page of the window is changed by one store.
+ * Make the table of a page that is mapped later, by mapping something there. The descriptor is then
+ * cleared by a store and not by an unmap, so that the table stays. From then on it is changed by one
+ * store. All pages of a window are in one table, since slots are aligned to their size.
  */
-static int make_window(struct percpu *cpu, u64 va)
+static int make_window_page(u64 va, u64 **pte)
 {
 	struct pgtable_leaf leaf;
 	u64 ia;
@@ -456,15 +459,26 @@ static int make_window(struct percpu *cpu, u64 va)
 		ret = pgtable_lookup(pgt, ia, &leaf);
 	if (ret)
 		return ret;
-	cpu->window_va = va;
-	cpu->window_pte = leaf.ptep;
-	cpu->window_attrs[EL2_R] = prot_attrs(EL2_R) | PTE_VALID | PTE_TABLE;
-	cpu->window_attrs[EL2_RW] = prot_attrs(EL2_RW) | PTE_VALID | PTE_TABLE;
+	*pte = leaf.ptep;
 	pte_write(leaf.ptep, 0);
 	dsb(ishst);
 	tlbi_vae2is(tlbi_va(va));
 	tlb_sync();
 	return 0;
+}
+
+/* The window behind the slot, and the alias in its last page. */
+static int make_windows(struct percpu *cpu, u64 end)
+{
+	int ret = make_window_page(end, &cpu->window_pte);
+
+	if (!ret)
+		ret = make_window_page(end - SZ_4K, &cpu->alias_pte);
+	cpu->window_va = end;
+	cpu->alias_va = end - SZ_4K;
+	cpu->window_attrs[EL2_R] = prot_attrs(EL2_R) | PTE_VALID | PTE_TABLE;
+	cpu->window_attrs[EL2_RW] = prot_attrs(EL2_RW) | PTE_VALID | PTE_TABLE;
+	return ret;
 }
 
 int el2_map_stacks(struct percpu *cpu, u64 slot_size, struct el2_stack_part stack,
@@ -484,7 +498,7 @@ int el2_map_stacks(struct percpu *cpu, u64 slot_size, struct el2_stack_part stac
 	if (!ret)
 		ret = map_stack_part(slot, emergency);
 	if (!ret)
-		ret = make_window(cpu, slot + slot_size);
+		ret = make_windows(cpu, slot + slot_size);
 	spin_unlock(&el2_map_lock);
 	cpu->stack_top = slot + stack.base + stack.size;
 	cpu->emergency_top = slot + emergency.base + emergency.size;
@@ -533,6 +547,25 @@ void el2_window_unmap_pages(unsigned int count)
 		tlbi_vae2is(page);
 	tlb_sync();
 	isb();
+}
+
+void *el2_alias_open(const void *page)
+{
+	const struct percpu *cpu = this_cpu();
+	struct pa pa = el2_va_to_pa(&map.layout, page);
+
+	ASSERT(!READ_ONCE(*cpu->alias_pte));
+	pte_write(cpu->alias_pte, el2_window_pte(pa.v, cpu->window_attrs[EL2_R]));
+	dsb(ishst);
+	isb();
+	return (void *)cpu->alias_va;
+}
+
+void el2_alias_close(void)
+{
+	const struct percpu *cpu = this_cpu();
+
+	el2_window_close((struct el2_window){ (char *)cpu->alias_va, cpu->alias_pte });
 }
 
 static u64 window_physical(u64 pte)

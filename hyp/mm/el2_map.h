@@ -89,9 +89,9 @@ void *el2_map_private(struct pa pa, u64 size, enum el2_prot prot);
 void el2_unmap_private(const void *ptr, u64 size);
 
 /**
- * el2_map_stacks() - make a CPU's stacks, with guard pages around them, and its window
- * @cpu:            its stack_top, emergency_top and window fields are filled
- * @slot:           bytes of address space for each CPU, aligned to that
+ * el2_map_stacks() - make a CPU's stacks, with guard pages around them, its window and its alias
+ * @cpu:            its stack_top, emergency_top, window and alias fields are filled
+ * @slot:           bytes of address space for each CPU, aligned to that; its last page is the alias
  * @stack:          [base, base + size) of the stack in the slot
  * @emergency:      likewise of the emergency stack
  *
@@ -137,5 +137,18 @@ u64 el2_physical(u64 va);
 
 /* The end of el2_window_map(). When it returns, the page is not accessible in the window. */
 void el2_window_unmap(void);
+
+/**
+ * el2_alias_open() - map a page that is in the linear window a second time, read-only
+ * @page: its address there
+ *
+ * One for each CPU, with the attributes that it has in the linear window. No lock.
+ *
+ * Return: the second address.
+ */
+void *el2_alias_open(const void *page);
+
+/* The end of el2_alias_open(). When it returns, no CPU has the second translation. */
+void el2_alias_close(void);
 
 #endif

@@ -141,6 +141,11 @@ u64 nested_return_pstate(u64 spsr, u64 now, u64 hcr, const struct pstate_feature
 	return spsr & (return_bits(has) | ssbs | PSR_MODE_MASK | PSR_IL | PSR_SS | PSR_BTYPE);
 }
 
+u64 nested_return_usual(const struct pstate_features *has)
+{
+	return return_bits(has) | (has->ssbs ? PSR_SSBS : 0) | PSR_MODE_MASK | PSR_BTYPE;
+}
+
 void nested_eret(struct vcpu *vcpu)
 {
 	const struct pstate_features has = nested_pstate_features();

@@ -44,6 +44,9 @@ bool nested_return_is_legal(u64 spsr, u64 hcr);
  */
 u64 nested_return_pstate(u64 spsr, u64 now, u64 hcr, const struct pstate_features *has);
 
+/* The bits that nested_return_pstate() copies without a look at others: not SS, IL, and AArch32. */
+u64 nested_return_usual(const struct pstate_features *has);
+
 /* What of PSTATE guests have. */
 struct pstate_features nested_pstate_features(void);
 

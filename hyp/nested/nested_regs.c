@@ -5,6 +5,7 @@
 #include <cpu/assert.h>
 #include <lib/string.h>
 #include <nested/nested_regs.h>
+#include <vm/switch.h>
 
 STATIC_ASSERT(sizeof(struct nested_vcpu) <= VCPU_NESTED_BYTES, "a vCPU has room for it");
 STATIC_ASSERT(VM_EL2_UNDECIDED == 0 && VM_SPE_UNDECIDED == 0, "vm/vcpu.c");
@@ -228,28 +229,61 @@ enum nested_context nested_context_of(u64 pstate, u64 hcr)
 	}
 }
 
-/* The registers of the level that comes in go where those of the one that leaves were. */
-static void exchange(struct vcpu *vcpu, enum nested_own index, enum nested_context to)
+/* Where EL1's register is that takes the place of one in NESTED_LIVE_REGS. */
+static __always_inline u64 *live_aside(struct nested_vcpu *nested, enum vcpu_sysreg reg)
 {
-	const struct live *at = &live[index];
-	enum vcpu_sysreg reg = (enum vcpu_sysreg)at->el1;
-	u64 *el2 = &vcpu->nested->own[index], *el1 = el1_aside(vcpu->nested, reg);
-	u64 now = vcpu_read_sysreg(vcpu, reg);
+	return reg == CNTKCTL_EL1 ? &nested->own[NESTED_CNTKCTL_EL1] : &nested->page[reg];
+}
 
-	if (to == NESTED_EL1) {
-		*el2 = (*el2 & ~at->bits) | (now & at->bits);
-		vcpu_write_sysreg(vcpu, reg, *el1);
-	} else {
-		*el1 = now;
-		vcpu_write_sysreg(vcpu, reg, *el2 & at->bits);
-	}
+/* The world switch has them in the same order. */
+enum {
+#define LEVEL_INDEX(reg, asm_name) LEVEL_##reg,
+	EL1_LEVEL_REGS(LEVEL_INDEX, LEVEL_INDEX) LEVEL_COUNT
+#undef LEVEL_INDEX
+};
+#define SAME_ORDER(el2, el1_reg, mask) \
+	STATIC_ASSERT((int)NESTED_##el2 == (int)LEVEL_##el1_reg, "the order of EL1_LEVEL_REGS");
+NESTED_LIVE_REGS(SAME_ORDER)
+STATIC_ASSERT((int)NESTED_LIVE_COUNT == (int)LEVEL_COUNT, "and no other");
+
+/* The registers of the level that comes in go where those of the one that leaves were. */
+static void bring_in_el1(struct vcpu *vcpu)
+{
+	struct nested_vcpu *nested = vcpu->nested;
+	u64 in[NESTED_LIVE_COUNT], out[NESTED_LIVE_COUNT];
+
+#define GET_EL1(el2, el1_reg, mask) in[NESTED_##el2] = *live_aside(nested, el1_reg);
+#define PUT_EL2(el2, el1_reg, mask)                                         \
+	nested->own[NESTED_##el2] = (nested->own[NESTED_##el2] & ~(mask)) | \
+				    (out[NESTED_##el2] & (mask));
+	NESTED_LIVE_REGS(GET_EL1)
+	switch_swap_el1(vcpu, out, in);
+	NESTED_LIVE_REGS(PUT_EL2)
+#undef GET_EL1
+#undef PUT_EL2
+}
+
+static void bring_in_el2(struct vcpu *vcpu)
+{
+	struct nested_vcpu *nested = vcpu->nested;
+	u64 in[NESTED_LIVE_COUNT], out[NESTED_LIVE_COUNT];
+
+#define GET_EL2(el2, el1_reg, mask) in[NESTED_##el2] = nested->own[NESTED_##el2] & (mask);
+#define PUT_EL1(el2, el1_reg, mask) *live_aside(nested, el1_reg) = out[NESTED_##el2];
+	NESTED_LIVE_REGS(GET_EL2)
+	switch_swap_el1(vcpu, out, in);
+	NESTED_LIVE_REGS(PUT_EL1)
+#undef GET_EL2
+#undef PUT_EL1
 }
 
 void nested_switch_regs(struct vcpu *vcpu, enum nested_context to)
 {
 	ASSERT(vcpu->nested->context != to);
-	for (unsigned int i = 0; i < NESTED_LIVE_COUNT; i++)
-		exchange(vcpu, (enum nested_own)i, to);
+	if (to == NESTED_EL1)
+		bring_in_el1(vcpu);
+	else
+		bring_in_el2(vcpu);
 	vcpu->nested->context = to;
 }
 
@@ -260,7 +294,7 @@ void nested_reset_regs(struct vcpu *vcpu, u64 midr)
 	memset(nested, 0, sizeof(*nested));
 	nested->context = NESTED_EL2;
 	for (unsigned int i = 0; i < NESTED_LIVE_COUNT; i++)
-		*el1_aside(nested, (enum vcpu_sysreg)live[i].el1) =
+		*live_aside(nested, (enum vcpu_sysreg)live[i].el1) =
 			vcpu_read_sysreg(vcpu, (enum vcpu_sysreg)live[i].el1);
 	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].place == NESTED_IS_PAGE && rows[i].index != SP_EL1)

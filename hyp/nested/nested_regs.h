@@ -79,6 +79,10 @@ struct nested_vcpu {
 	u64 walk_esr;
 	struct nested_lrs lrs; /* as they were written; valid while @lent */
 	bool lent;	       /* the virtual CPU interface is the nested guest's: nested_vgic.h */
+	bool maintenance;      /* the level that the maintenance interrupt was last given */
+	/* nested_fast.h */
+	bool untrapped, alias_open;
+	u64 eret_pstate; /* nested_return_usual(): bits of SPSR_EL2 that a short return can have */
 };
 
 /* What a register of EL2 is, to a guest and to userspace. */
@@ -122,7 +126,7 @@ u64 nested_hcr(const struct vcpu *vcpu);
 /* The context that PSTATE @pstate and HCR_EL2 @hcr of the guest belong to. */
 enum nested_context nested_context_of(u64 pstate, u64 hcr);
 
-/* Put the other level's registers into the hardware. Not the virtual timer, and no TLBI. */
+/* Put the other level's registers into the hardware; loaded. Not the virtual timer, and no TLBI. */
 void nested_switch_regs(struct vcpu *vcpu, enum nested_context to);
 
 /**

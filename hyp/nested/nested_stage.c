@@ -26,6 +26,7 @@
 #include <lib/esr.h>
 #include <nested/nested.h>
 #include <nested/nested_exception.h>
+#include <nested/nested_fast.h>
 #include <nested/nested_route.h>
 #include <nested/nested_stage.h>
 #include <nested/nested_timer.h>
@@ -130,10 +131,9 @@ static u64 mdcr_of(const struct vcpu *vcpu)
 /* CNTVOFF_EL2 and VMPIDR_EL2 are EL1's view. */
 static void load_el2_controls(struct vcpu *vcpu)
 {
-	write_sysreg((u64)vcpu->nested->page, ASM_REG(VNCR_EL2));
 	write_sysreg(0, cntvoff_el2);
 	write_sysreg(vcpu->mpidr, vmpidr_el2);
-	switch_set_hcr(vcpu, HCR_NV | HCR_NV2 | HCR_AT | HCR_TTLB);
+	switch_set_hcr(vcpu, nested_fast_controls(vcpu));
 }
 
 static void load_el1_controls(struct vcpu *vcpu)
@@ -274,6 +274,15 @@ static enum vcpu_action handle_el2_hvc(struct vcpu *vcpu, u64 esr)
 	return VCPU_RESUME;
 }
 
+/* Where the fast exit does not do it: the entry makes the page writable. */
+static enum vcpu_action handle_page_write(struct vcpu *vcpu, u64 esr)
+{
+	if (!nested_is_page_write(vcpu, esr))
+		return VCPU_NOT_MINE;
+	vcpu->nested->untrapped = false;
+	return VCPU_RESUME;
+}
+
 static enum vcpu_action exit_from_el2(struct vcpu *vcpu, u64 esr)
 {
 	switch (esr_ec(esr)) {
@@ -283,6 +292,8 @@ static enum vcpu_action exit_from_el2(struct vcpu *vcpu, u64 esr)
 		return handle_el2_hvc(vcpu, esr);
 	case ESR_EC_SYS64:
 		return nested_sysreg_trap(vcpu, esr);
+	case ESR_EC_DABT_CUR:
+		return handle_page_write(vcpu, esr);
 	default:
 		return VCPU_NOT_MINE;
 	}
@@ -340,6 +351,8 @@ static enum vcpu_action nested_exit(struct vcpu *vcpu, enum guest_exit_kind kind
 {
 	bool el2 = vcpu->nested->context == NESTED_EL2, due;
 
+	if (el2 && kind == GUEST_SYNC && nested_sysreg_at_once(vcpu, read_sysreg(esr_el2)))
+		return VCPU_AT_ONCE;
 	vcpu->regs.pstate = nested_pstate_from_hw(vcpu->regs.pstate, el2);
 	vcpu->nested->walk_esr = 0;
 	if (!el2)
@@ -393,11 +406,14 @@ static bool inject_to_el2(struct vcpu *vcpu, u64 esr, u64 far)
 
 static void reset_el2(struct vcpu *vcpu)
 {
+	const struct pstate_features has = nested_pstate_features();
 	enum nested_context entries = vcpu->nested->own_entries;
 
+	ASSERT(!vcpu->nested->alias_open);
 	shadow_drop(vcpu);
 	nested_reset_regs(vcpu, impl_regs_machine()->midr);
 	vcpu->nested->own_entries = entries;
+	vcpu->nested->eret_pstate = nested_return_usual(&has);
 	vcpu->regs.pstate = PSR_MODE_EL2h | PSR_DAIF;
 	nested_vgic_reset(vcpu);
 	nested_timer_reset(vcpu);
@@ -427,6 +443,9 @@ void nested_stage_init(void)
 		.exit = nested_exit,
 		.handled = nested_handled,
 		.enter = nested_enter,
+		.leave = nested_fast_leave,
+		.fast = nested_fast,
+		.fast_classes = NESTED_FAST_CLASSES,
 	};
 
 	vcpu_add_hooks(&hooks);

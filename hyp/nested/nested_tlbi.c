@@ -248,16 +248,22 @@ static bool is_for_el2(const struct vcpu *vcpu, enum tlbi_kind kind)
 	return kind == OF_EL2 || (kind == OF_STAGE1 && (nested_hcr(vcpu) & HCR_TGE));
 }
 
+bool nested_tlbi_own(struct vcpu *vcpu, u32 encoding, u64 xt)
+{
+	if (!is_for_el2(vcpu, kind_of(encoding)))
+		return false;
+	invalidate_own(stage1_tlbi(encoding), xt);
+	return true;
+}
+
 bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt)
 {
 	enum tlbi_kind kind = kind_of(encoding);
 
 	if (kind == NONE)
 		return false;
-	if (is_for_el2(vcpu, kind)) {
-		invalidate_own(stage1_tlbi(encoding), xt);
+	if (nested_tlbi_own(vcpu, encoding, xt))
 		return true;
-	}
 	act_on_shadows(vcpu, kind, xt);
 	if (__atomic_load_n(&vcpu->vm->shadows->plain_el1, __ATOMIC_RELAXED))
 		invalidate_own(NULL, 0);

@@ -18,4 +18,7 @@
  */
 bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt);
 
+/* The same for a TLBI of EL2's own translations. Return: false for any other; nothing is done. */
+bool nested_tlbi_own(struct vcpu *vcpu, u32 encoding, u64 xt);
+
 #endif

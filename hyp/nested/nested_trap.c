@@ -9,6 +9,8 @@
  *	TLBI                                              nested_tlbi.c
  *	AT                                                translate()
  *
+ * What of this changes nothing but registers and TLBs is done at once, before the rest of an exit.
+ *
  * Registers that the CPU redirects to the page do not trap; their rows are for userspace, and for
  * CPUs that may trap them.
  */
@@ -19,6 +21,7 @@
 #include <arch/sysreg.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
+#include <nested/nested_fast.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_stage.h>
 #include <nested/nested_timer.h>
@@ -29,6 +32,7 @@
 #include <nested/shadow_fault.h>
 #include <trap/el2.h>
 #include <trap/trap.h>
+#include <vm/switch.h>
 
 #define ENC(op0, op1, crn, crm, op2) SYSREG_ENC(op0, op1, crn, crm, op2)
 
@@ -137,19 +141,33 @@ static void add_stage2(struct vcpu *vcpu, const struct translation *t)
 	write_sysreg(par, par_el1);
 }
 
+static const struct translation *find_translation(const struct access *a)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(translations) && !a->read; i++)
+		if (translations[i].encoding == a->encoding)
+			return &translations[i];
+	return NULL;
+}
+
+/* One of EL2's own translations. */
+static bool translate_own(struct vcpu *vcpu, const struct access *a)
+{
+	const struct translation *t = find_translation(a);
+
+	if (!t || (t->regime != OF_EL2 && !(nested_hcr(vcpu) & HCR_TGE)))
+		return false;
+	do_translation(vcpu, t, a->value);
+	return true;
+}
+
 static bool translate(struct vcpu *vcpu, const struct access *a)
 {
-	const struct translation *t = NULL;
+	const struct translation *t = find_translation(a);
 
-	for (size_t i = 0; i < ARRAY_SIZE(translations) && !t; i++)
-		if (translations[i].encoding == a->encoding)
-			t = &translations[i];
-	if (!t || a->read)
+	if (!t)
 		return false;
-	if (t->regime == OF_EL2 || (nested_hcr(vcpu) & HCR_TGE)) {
-		do_translation(vcpu, t, a->value);
+	if (translate_own(vcpu, a))
 		return true;
-	}
 	nested_change_context(vcpu, NESTED_EL1);
 	do_translation(vcpu, t, a->value);
 	add_stage2(vcpu, t);
@@ -166,23 +184,83 @@ static bool carry_out(struct vcpu *vcpu, struct access *a)
 	       (!a->read && nested_tlbi(vcpu, a->encoding, a->value)) || translate(vcpu, a);
 }
 
-enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
+static unsigned int rt_of(u64 esr)
 {
-	unsigned int rt = (unsigned int)FIELD_GET(ESR_SYS64_RT, esr);
-	struct access a = {
+	return (unsigned int)FIELD_GET(ESR_SYS64_RT, esr);
+}
+
+static __always_inline struct access access_of(const struct vcpu *vcpu, u64 esr)
+{
+	return (struct access){
 		.encoding = ENC(FIELD_GET(ESR_SYS64_OP0, esr), FIELD_GET(ESR_SYS64_OP1, esr),
 				FIELD_GET(ESR_SYS64_CRN, esr), FIELD_GET(ESR_SYS64_CRM, esr),
 				FIELD_GET(ESR_SYS64_OP2, esr)),
 		.read = esr & ESR_SYS64_READ,
-		.value = vcpu_get_x(vcpu, rt),
+		.value = vcpu_get_x(vcpu, rt_of(esr)),
 	};
+}
+
+static void complete(struct vcpu *vcpu, const struct access *a, u64 esr)
+{
+	if (a->read)
+		vcpu_set_x(vcpu, rt_of(esr), a->value);
+	trap_step_over(vcpu, esr);
+}
+
+enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
+{
+	struct access a = access_of(vcpu, esr);
 
 	if (!carry_out(vcpu, &a))
 		return VCPU_NOT_MINE;
-	if (a.read)
-		vcpu_set_x(vcpu, rt, a.value);
-	trap_step_over(vcpu, esr);
+	complete(vcpu, &a, esr);
 	return VCPU_RESUME;
+}
+
+/* ---- at once ---- */
+
+#define ENC_OP1	   GENMASK(13, 11)
+#define ENC_CRN	   GENMASK(10, 7)
+#define CRN_TIMERS 14
+
+/*
+ * TLBI and AT of EL2's own translations. One by an EL1's name shows that the guest is in its host's
+ * context: the next ones need not trap.
+ */
+static bool instruct_own(struct vcpu *vcpu, const struct access *a)
+{
+	if (a->read || (!nested_tlbi_own(vcpu, a->encoding, a->value) && !translate_own(vcpu, a)))
+		return false;
+	if (!(a->encoding & ENC_OP1)) {
+		nested_untrap(vcpu);
+		switch_set_hcr(vcpu, nested_fast_controls(vcpu));
+	}
+	return true;
+}
+
+/* Timers: a write may change a level, and the alarm. */
+static bool access_at_once(struct vcpu *vcpu, struct access *a)
+{
+	if (a->encoding < ENC(2, 0, 0, 0, 0))
+		return instruct_own(vcpu, a);
+	if (FIELD_GET(ENC_CRN, a->encoding) != CRN_TIMERS)
+		return nested_vgic_access(vcpu, a->encoding, a->read, &a->value) ||
+		       access_row(vcpu, a);
+	return a->read && (nested_timer_access(vcpu, a->encoding, true, &a->value) ||
+			   access_row(vcpu, a) || access_el12(vcpu, a));
+}
+
+bool nested_sysreg_at_once(struct vcpu *vcpu, u64 esr)
+{
+	struct access a;
+
+	if (esr_ec(esr) != ESR_EC_SYS64 || !nested_vgic_is_told(vcpu))
+		return false;
+	a = access_of(vcpu, esr);
+	if (!access_at_once(vcpu, &a))
+		return false;
+	complete(vcpu, &a, esr);
+	return true;
 }
 
 /* ---- userspace; the vCPU is not loaded ---- */

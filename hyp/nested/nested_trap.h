@@ -12,6 +12,15 @@
  */
 enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr);
 
+/**
+ * nested_sysreg_at_once() - the same for what changes nothing that an entry looks at
+ * @vcpu: PSTATE is the hardware's, as at the exit
+ *
+ * Return: whether it is done, and the guest can be entered at once (VCPU_AT_ONCE). If not, nothing
+ * has changed.
+ */
+bool nested_sysreg_at_once(struct vcpu *vcpu, u64 esr);
+
 /* Let userspace reach the registers of EL2 (trap/el2.h). Boot CPU, once. */
 void nested_trap_init(void);
 

@@ -47,12 +47,20 @@ static u64 misr_of(const u64 *page)
 	return nested_lrs_misr(&page[ICH_LR0_EL2], nr_lrs, page[ICH_HCR_EL2], page[ICH_VMCR_EL2]);
 }
 
+static bool maintenance_level(const u64 *page)
+{
+	return (page[ICH_HCR_EL2] & ICH_HCR_EN) && misr_of(page);
+}
+
 static void tell_maintenance(struct vcpu *vcpu)
 {
-	const u64 *page = vcpu->nested->page;
+	vcpu->nested->maintenance = maintenance_level(vcpu->nested->page);
+	vgic_set_timer(vcpu, vcpu->vm->vgic->maintenance, vcpu->nested->maintenance);
+}
 
-	vgic_set_timer(vcpu, vcpu->vm->vgic->maintenance,
-		       (page[ICH_HCR_EL2] & ICH_HCR_EN) && misr_of(page));
+bool nested_vgic_is_told(const struct vcpu *vcpu)
+{
+	return maintenance_level(vcpu->nested->page) == vcpu->nested->maintenance;
 }
 
 /* ---- in ---- */

@@ -61,6 +61,9 @@ void nested_vgic_settle(struct vcpu *vcpu);
 /* Whether the nested guest's WFI ends at once, for an interrupt of its own. Not lent. */
 bool nested_vgic_wakes(const struct vcpu *vcpu);
 
+/* Whether the maintenance interrupt has the level that the registers of the page ask for. */
+bool nested_vgic_is_told(const struct vcpu *vcpu);
+
 /* The guest's access, at EL2, to a register that always traps. Return: whether it is one. */
 bool nested_vgic_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value);
 

@@ -303,7 +303,7 @@ void spe_emul_init(void)
 		.handled = emul_handled,
 		.enter = emul_enter,
 		.fast = spe_false_hit,
-		.fast_class = ESR_EC_BRKPT_LOWER,
+		.fast_classes = BIT(ESR_EC_BRKPT_LOWER),
 	};
 	u64 frequency = read_sysreg(cntfrq_el0);
 

@@ -92,8 +92,8 @@ save:
 	ret
 
 /*
- * The vCPU has a fast exit (exit.h), a function in x2. If this exception is of its class, what such
- * a function uses is saved for it, and nothing else: x0 to x11 and x30. SPSR_EL2 and ELR_EL2 stay
+ * The vCPU has a fast exit (exit.h), a function in x2. If this exception is of one of its classes,
+ * what such a function uses is saved for it, and nothing else: x0 to x11 and x30. SPSR_EL2 and ELR_EL2 stay
  * in the hardware.
  */
 	.macro	x4_to_x11 op
@@ -107,8 +107,9 @@ try_fast:
 	cbnz	x1, save                /* not synchronous */
 	mrs	x3, esr_el2
 	ldr	x1, [x0, #VCPU_FAST_EXIT + 8]
-	sub	x1, x1, x3, lsr #26     /* ESR_EL2[63:32] is ISS2: 0 for such a class */
-	cbnz	x1, 2f
+	lsr	x3, x3, #26             /* the class is in bits 5:0, which is what a shift looks at */
+	lsr	x1, x1, x3
+	tbz	x1, #0, 2f
 	x4_to_x11 stp
 	str	x30, [sp, #-16]!
 	blr	x2

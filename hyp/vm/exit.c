@@ -9,7 +9,8 @@
  *      vcpu_exit()
  *        no stages:   handle_sync() by class_handlers[]      then  finish_exit()
  *                     handle_async(): irq_hooks, SErrors     then  finish_irq_exit()
- *        stages:      exit_with_stages(): the same between .exit and .handled of the stages
+ *        stages:      exit_with_stages(): the same between .exit and .handled of the stages;
+ *                     .enter of the stages before an entry, .leave before the host
  *
  * finish_exit() calls the hooks' .enter, unless the exit is for the host. An exit by an interrupt
  * has one more question: does the host wait for an interrupt of its own (vcpu_host_waits())?
@@ -146,7 +147,7 @@ static void add_stage(struct vcpu *vcpu, unsigned int n, const struct exit_stage
 		return;
 	ASSERT(!vcpu->fast_exit);
 	vcpu->fast_exit = stage->fast;
-	vcpu->fast_class = stage->fast_class;
+	vcpu->fast_classes = stage->fast_classes;
 }
 
 void exit_choose_stages(struct vcpu *vcpu)
@@ -269,6 +270,14 @@ enum vcpu_action exit_prepare_entry(struct vcpu *vcpu)
 	return action == VCPU_RESUME && vcpu->stages[0] ? enter_stages(vcpu) : action;
 }
 
+static enum vcpu_action leave_stages(struct vcpu *vcpu, enum vcpu_action action)
+{
+	for (unsigned int n = 0; vcpu->stages[n]; n++)
+		if (vcpu->stages[n]->leave)
+			vcpu->stages[n]->leave(vcpu);
+	return action;
+}
+
 /* An exit that stage 0 has not taken: ask the stages behind it, then the handlers. */
 static __noinline enum vcpu_action ask_inner_stages(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
@@ -300,7 +309,9 @@ static __noinline enum vcpu_action exit_with_stages(struct vcpu *vcpu, enum gues
 						   : handle_exit(vcpu, kind);
 	action = vcpu->stages[0]->handled(vcpu, action);
 	action = kind == GUEST_SYNC ? finish_exit(vcpu, action) : finish_irq_exit(vcpu, action);
-	return action == VCPU_RESUME ? enter_stages(vcpu) : action;
+	if (action == VCPU_RESUME)
+		action = enter_stages(vcpu);
+	return action == VCPU_RESUME ? action : leave_stages(vcpu, action);
 }
 
 /* The guest was left: handle the exit, and prepare the next entry unless the host is needed. */

@@ -80,8 +80,9 @@ typedef enum vcpu_action vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
  *           Return: @action, or another action in its place
  * @enter:   before every entry, after the hooks' .enter, the last stage first. VCPU_RESUME, or an
  *           exit in place of the entry
+ * @leave:   the run ends with an exit for the host after this exit; NULL if it need not know
  * @fast:    the fast exit, or NULL; one stage of a vCPU can have one. enter.S calls it for a
- *           synchronous exception of class @fast_class from EL1 or EL0, while x12 to x29 hold the
+ *           synchronous exception of one of @fast_classes from EL1 or EL0, while x12 to x29 hold the
  *           guest's values: it is compiled not to use them (mk/hyp.mk), and has no frame. Return:
  *           @vcpu if the exit is handled, with ELR_EL2 and SPSR_EL2 set for the guest; NULL if
  *           nothing has changed
@@ -91,8 +92,9 @@ struct exit_stage {
 	enum vcpu_action (*exit)(struct vcpu *vcpu, enum guest_exit_kind kind);
 	enum vcpu_action (*handled)(struct vcpu *vcpu, enum vcpu_action action);
 	enum vcpu_action (*enter)(struct vcpu *vcpu);
+	void (*leave)(struct vcpu *vcpu);
 	struct vcpu *(*fast)(struct vcpu *vcpu);
-	unsigned int fast_class;
+	u64 fast_classes; /* BIT(exception class) */
 };
 
 /* Register a stage; @stage must stay valid. Boot CPU, once for each, before the first VM. */

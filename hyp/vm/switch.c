@@ -242,6 +242,21 @@ void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 	}
 }
 
+#define SWAP(reg, name)             \
+	*out++ = read_sysreg(name); \
+	write_sysreg(*in++, name);
+#define SWAP_EL12(reg, name) SWAP(reg, ASM_REG_EL12(reg))
+
+void switch_swap_el1(const struct vcpu *vcpu, u64 *out, const u64 *in)
+{
+	ASSERT(this_vm_cpu()->vcpu == vcpu);
+	if (el2_is_e2h()) {
+		EL1_LEVEL_REGS(SWAP_EL12, SWAP)
+	} else {
+		EL1_LEVEL_REGS(SWAP, SWAP)
+	}
+}
+
 /* ---- EL2 controls ---- */
 
 /* Controls that few CPUs have: those of FEAT_FGT2 and FEAT_MPAM. */

@@ -9,6 +9,7 @@
 
 #include <arch/barrier.h>
 #include <arch/percpu.h>
+#include <arch/regs.h>
 #include <arch/sysreg.h>
 #include <cpu/percpu.h>
 #include <lib/esr.h>
@@ -126,6 +127,18 @@ void switch_host_serror(u64 esr);
 
 /* Make a virtual SError pending for the guest of the loaded vCPU. */
 void switch_guest_serror(struct vcpu *vcpu);
+
+/* Of a guest with a virtual EL2 each of both levels has these: those banked, and SP_EL1. */
+#define EL1_LEVEL_REGS(BANKED, PLAIN) EL1_BANKED_REGS(BANKED) PLAIN(SP_EL1, sp_el1)
+
+/**
+ * switch_swap_el1() - exchange EL1's registers of the loaded vCPU for those of its other level
+ * @out: what they are; by the order of EL1_LEVEL_REGS
+ * @in:  what they become
+ *
+ * Without an ISB.
+ */
+void switch_swap_el1(const struct vcpu *vcpu, u64 *out, const u64 *in);
 
 /* Whether the vCPU has a virtual SError that its guest has not taken. By its owner. */
 bool switch_serror_waits(struct vcpu *vcpu);

@@ -114,6 +114,6 @@ struct vcpu_gpregs {
 
 /* Offsets in struct vcpu that enter.S uses; asserted in vm.h. */
 #define VCPU_GPREGS    0
-#define VCPU_FAST_EXIT 352 /* fast_exit, fast_class */
+#define VCPU_FAST_EXIT 352 /* fast_exit, fast_classes */
 
 #endif

@@ -67,9 +67,9 @@ struct vcpu {
 	struct spe_vcpu *spe; /* NULL without the feature */
 	/* exit.h: its stages, the outermost first, ended by NULL */
 	const struct exit_stage *stages[VCPU_STAGES_MAX + 1];
-	/* the fast exit of one of the stages, for exceptions of fast_class; NULL for none */
+	/* the fast exit of one of the stages, for exceptions of fast_classes; NULL for none */
 	struct vcpu *(*fast_exit)(struct vcpu *vcpu);
-	u64 fast_class;
+	u64 fast_classes; /* BIT(exception class) */
 	unsigned int index;
 	u64 mpidr;	     /* MPIDR_EL1 as the guest sees it */
 	u64 features;	     /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
@@ -106,7 +106,7 @@ struct vcpu {
 
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, regs) == VCPU_GPREGS, "enter.S");
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, fast_exit) == VCPU_FAST_EXIT, "enter.S");
-STATIC_ASSERT(__builtin_offsetof(struct vcpu, fast_class) == VCPU_FAST_EXIT + 8, "enter.S");
+STATIC_ASSERT(__builtin_offsetof(struct vcpu, fast_classes) == VCPU_FAST_EXIT + 8, "enter.S");
 
 enum vm_state { VM_LIVE, VM_DYING };
 

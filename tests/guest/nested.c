@@ -295,6 +295,89 @@ TLBI(alle1is, "alle1is")
 TLBI(vmalls12e1is, "vmalls12e1is")
 TLBI(ipas2e1is, "ipas2e1is, %0")
 TLBI(vmalle1is, "vmalle1is")
+TLBI(vaale1is, "vaale1is, %0")
+TLBI(vaae1, "vaae1, %0")
+TLBI(vae1is, "vae1is, %0")
+
+/* By EL1's names, which the CPU executes from the second one on (docs/nested.md). */
+static void check_host_tlbi(void)
+{
+	static void (*const by_el1_name[])(u64 x) = { tlbi_vmalle1is, tlbi_vaale1is, tlbi_vaae1,
+						      tlbi_vae1is };
+	u64 pages[] = { fresh_page(), fresh_page() }, va = WINDOW + 8 * PAGE;
+
+	write64(pages[0], 10);
+	write64(pages[1], 11);
+	window_map(va, pages[1], PAGE_RW);
+	for (u64 i = 0; i < 10 * ARRAY_SIZE(by_el1_name); i++) {
+		check_quiet("before", read64(va), 10 + !(i & 1));
+		write_once(*window_pte(va), 0);
+		by_el1_name[i % ARRAY_SIZE(by_el1_name)](va >> 12);
+		check_quiet("it is gone", ec_of(TRY(read64(va))), EC_DABT);
+		write_once(*window_pte(va), pages[i & 1] | PAGE_RW);
+		dsb();
+		isb();
+		if (i % 3 == 0)
+			write_sysreg(i, tpidr_el2);
+	}
+	window_map(va, 0, 0);
+	check_round("TLBI of EL2 by EL1's names");
+}
+
+/* A write to a register that the CPU redirects, where TLBIs of EL1's names do not trap. */
+#define KEEPS_THEN(name, mask)                                           \
+	do {                                                             \
+		u64 was_ = read_sysreg(name);                            \
+		tlbi_vmalle1is(0);                                       \
+		check_quiet(#name, read_sysreg(name), was_);             \
+		write_sysreg(PATTERN &(mask), name);                     \
+		check_quiet(#name, read_sysreg(name), PATTERN &(mask));  \
+		tlbi_vmalle1is(0);                                       \
+		check_quiet(#name, read_sysreg(name), PATTERN &(mask));  \
+		write_sysreg(~PATTERN &(mask), name);                    \
+		check_quiet(#name, read_sysreg(name), ~PATTERN &(mask)); \
+		tlbi_vmalle1is(0);                                       \
+		write_sysreg(was_, name);                                \
+		check_quiet(#name, read_sysreg(name), was_);             \
+	} while (0)
+
+static void check_writes_behind_tlbi(void)
+{
+	u64 va = WINDOW;
+
+	KEEPS_THEN(SCTLR_EL12, ~0UL);
+	KEEPS_THEN(CPACR_EL12, 3UL << 20);
+	KEEPS_THEN(TTBR0_EL12, ~0UL);
+	KEEPS_THEN(TCR_EL12, ~0UL);
+	KEEPS_THEN(VBAR_EL12, ~0x7ffUL);
+	KEEPS_THEN(SPSR_EL12, 0xf0000000UL);
+	KEEPS_THEN(ELR_EL12, ~3UL);
+	KEEPS_THEN(sp_el1, ~0UL);
+	KEEPS_THEN(vttbr_el2, ~0UL);
+	KEEPS_THEN(vtcr_el2, ~0UL);
+	KEEPS_THEN(vmpidr_el2, ~0UL);
+	KEEPS_THEN(tpidr_el2, ~0UL);
+	KEEPS_THEN(cntvoff_el2, ~0UL);
+	KEEPS_THEN(ICH_LR0_EL2, ~0UL);
+	KEEPS_THEN(ICH_VMCR_EL2, ~0UL);
+	KEEPS_THEN(ICH_AP1R0_EL2, 0xffffffffUL);
+	check_round("registers that are written behind a TLBI");
+	/* What is EL1's is so at once. */
+	el1_setup();
+	window_map(va, fresh_page(), PAGE_RW);
+	for (u64 i = 0; i < 4; i++) {
+		tlbi_vmalle1is(0);
+		check_quiet("AT S1E1R with TGE", par_of(va, at_s1e1r) & 0xfffffffff001UL,
+			    *window_pte(va) & 0xfffffffff000UL);
+		write_sysreg(HCR_EL1, hcr_el2);
+		check_quiet("AT S1E1R without", par_of(va, at_s1e1r) & 0xfffffffff001UL, va);
+		check_quiet("TLBI", TRY(tlbi_vmalle1is(0)), NO_EXCEPTION);
+		check_quiet("EL1 runs", ec_of(el1_run(nested_hvc, 0, HCR_EL1)), EC_HVC64);
+		write_sysreg(HCR_HOST, hcr_el2);
+	}
+	window_map(va, 0, 0);
+	check_round("TGE that changes behind a TLBI");
+}
 
 static void check_tlbi(void)
 {
@@ -360,5 +443,7 @@ void payload_main(void)
 	check_illegal_returns();
 	check_at();
 	check_tlbi();
+	check_host_tlbi();
+	check_writes_behind_tlbi();
 	check_timers();
 }

@@ -647,6 +647,7 @@ static void check_slot(const struct percpu *cpu)
 		assert_true(l.pa >= ram_pa && l.pa < ram_pa + RAM_SIZE);
 	}
 	check_hole(slot - PAGE);
+	assert_int_equal(cpu->alias_va, slot + SLOT - PAGE);
 	for (u64 i = 0; i <= EL2_WINDOW_PAGES; i++)
 		check_hole(cpu->window_va + i * PAGE);
 	assert_true(cpu->window_va >= slot + SLOT);
@@ -773,6 +774,39 @@ static void a_window_shows_adjacent_pages(void **state)
 	}
 }
 
+static void an_alias_is_read_only_and_one_of_a_cpu(void **state)
+{
+	EACH_MACHINE(m)
+	{
+		struct percpu cpus[2] = { 0 };
+		u64 free;
+
+		boot(m, 100);
+		for (size_t i = 0; i < 2; i++)
+			assert_int_equal(el2_map_stacks(&cpus[i], SLOT, stack, emergency), 0);
+		free = page_pool_available(&pool);
+		for (unsigned int i = 0; i < 6; i++) {
+			u64 va = cpus[i % 2].alias_va, pa = ram_pa + i * PAGE;
+			void *page = el2_pa_to_va(el2_map_layout(), PA(pa));
+
+			set_this_cpu(&cpus[i % 2]);
+			tlb_begin();
+			assert_int_equal((u64)el2_alias_open(page), va);
+			assert_false(tlb.unpublished);
+			check_page(va, pa, "r");
+			check_hole(cpus[(i + 1) % 2].alias_va);
+			check_hole(cpus[i % 2].window_va);
+			tlb_begin();
+			el2_alias_close();
+			check_hole(va);
+			assert_int_equal(tlb.issued, 1);
+			assert_int_equal(tlb.done, 1);
+			assert_int_equal(tlb.va[0], va & GENMASK(55, 12));
+		}
+		assert_int_equal(page_pool_available(&pool), free);
+	}
+}
+
 /* ---- consistency ---- */
 
 static void map_and_unmap(void *arg)
@@ -832,6 +866,7 @@ int main(void)
 		cmocka_unit_test(stacks_that_do_not_fit_are_refused),
 		cmocka_unit_test(a_window_shows_one_page_at_a_time),
 		cmocka_unit_test(a_window_shows_adjacent_pages),
+		cmocka_unit_test(an_alias_is_read_only_and_one_of_a_cpu),
 		cmocka_unit_test(a_change_of_tables_that_are_not_sane_is_a_panic),
 	};
 

@@ -111,6 +111,11 @@ static enum vcpu_action outer_enter(struct vcpu *v)
 	return outer_enter_says;
 }
 
+static void outer_leave(struct vcpu *v)
+{
+	note("leave");
+}
+
 static bool outer_wanted(const struct vcpu *v)
 {
 	return v->features & 1;
@@ -161,8 +166,9 @@ static const struct exit_stage outer = { .wanted = outer_wanted,
 					 .exit = outer_exit,
 					 .handled = outer_handled,
 					 .enter = outer_enter,
+					 .leave = outer_leave,
 					 .fast = outer_fast,
-					 .fast_class = ESR_EC_BRKPT_LOWER };
+					 .fast_classes = BIT(ESR_EC_BRKPT_LOWER) };
 static const struct exit_stage inner = { .exit = inner_exit,
 					 .handled = inner_handled,
 					 .enter = inner_enter };
@@ -213,7 +219,7 @@ static void a_vcpu_has_the_stages_that_want_it(void **state)
 	assert_ptr_equal(vcpu.stages[0], &outer);
 	assert_null(vcpu.stages[1]);
 	assert_ptr_equal(vcpu.fast_exit, outer_fast);
-	assert_int_equal(vcpu.fast_class, ESR_EC_BRKPT_LOWER);
+	assert_int_equal(vcpu.fast_classes, BIT(ESR_EC_BRKPT_LOWER));
 	vcpu.features = 0;
 	exit_choose_stages(&vcpu);
 	assert_null(vcpu.stages[0]);
@@ -279,14 +285,14 @@ static void what_a_stage_takes_no_later_one_sees(void **state)
 	trace[0] = 0;
 	outer_says = VCPU_NOT_MINE;
 	inner_says = vcpu_to_host(KEEL_EXIT_OFF);
-	assert_exit(GUEST_SYNC, KEEL_EXIT_OFF, "outer inner inner-handled outer-handled ");
+	assert_exit(GUEST_SYNC, KEEL_EXIT_OFF, "outer inner inner-handled outer-handled leave ");
 }
 
 static void a_stage_can_put_another_action_in_place_of_one(void **state)
 {
 	outer_makes_something = true;
 	outer_makes = vcpu_to_host(KEEL_EXIT_FAULT);
-	assert_exit(GUEST_SYNC, KEEL_EXIT_FAULT, "outer handler outer-handled ");
+	assert_exit(GUEST_SYNC, KEEL_EXIT_FAULT, "outer handler outer-handled leave ");
 }
 
 static void an_entry_that_is_refused_is_the_last_thing(void **state)
@@ -294,7 +300,7 @@ static void an_entry_that_is_refused_is_the_last_thing(void **state)
 	add_inner();
 	inner_enter_says = vcpu_to_host(KEEL_EXIT_SPE);
 	assert_exit(GUEST_SYNC, KEEL_EXIT_SPE,
-		    "outer inner handler inner-handled outer-handled enter inner-enter ");
+		    "outer inner handler inner-handled outer-handled enter inner-enter leave ");
 	trace[0] = 0;
 	enter_hook_says = vcpu_to_host(KEEL_EXIT_IRQ);
 	assert_int_equal(exit_prepare_entry(&vcpu), KEEL_EXIT_IRQ);

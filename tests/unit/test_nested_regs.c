@@ -19,6 +19,8 @@
 #include <nested/nested_regs.h>
 #include <vm/vm_ops.h>
 
+#include "swap_el1.h"
+
 #define MIDR 0x410fd0c0ULL
 
 static struct cpu_features features;

@@ -19,6 +19,8 @@
 #include <nested/nested_regs.h>
 #include <nested/nested_route.h>
 
+#include "swap_el1.h"
+
 u64 vcpu_read_sysreg(const struct vcpu *v, enum vcpu_sysreg reg)
 {
 	return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/nested/nested_stage.c hyp/nested/nested_trap.c hyp/nested/nested_timer.c hyp/nested/nested_regs.c hyp/nested/nested_exception.c hyp/nested/nested_route.c hyp/trap/el2.c hyp/vm/guest_traps.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c tests/unit/fake_panic.c */
+/* SOURCES: hyp/nested/nested_stage.c hyp/nested/nested_trap.c hyp/nested/nested_fast.c hyp/nested/nested_timer.c hyp/nested/nested_regs.c hyp/nested/nested_exception.c hyp/nested/nested_route.c hyp/trap/el2.c hyp/vm/guest_traps.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c tests/unit/fake_panic.c */
 /*
  * The stage of vCPUs with an EL2: what the hardware is given before an entry in each context, what
  * becomes of an exit, and that nothing that a guest has in its registers gives the hardware a level
@@ -19,9 +19,13 @@
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <arch/tlb.h>
+#include <cpu/errata.h>
 #include <cpu/log.h>
 #include <lib/esr.h>
+#include <mm/el2_map.h>
 #include <nested/nested.h>
+#include <nested/nested_exception.h>
+#include <nested/nested_fast.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_tlbi.h>
 #include <nested/nested_vgic.h>
@@ -38,6 +42,8 @@
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
 
+#include "swap_el1.h"
+
 #define VNCR_REG "s3_4_c2_c2_0"
 #define TGE	 BIT(27)
 #define EL2H	 0x3c9
@@ -45,6 +51,8 @@
 #define OWN_HCR	 0x80000001ULL /* of any guest */
 #define ESR_ERET (0x1aULL << 26 | ESR_IL)
 #define ESR_HVC	 (0x16ULL << 26 | ESR_IL)
+
+u32 panic_begun; /* cpu/panic.h */
 
 static struct percpu cpu;
 static struct vm_cpu vm_cpu;
@@ -163,12 +171,49 @@ bool abort_is_stage2(u64 esr)
 	return (esr & 0x3c) == 4;
 }
 
-bool nested_tlbi(struct vcpu *v, u32 encoding, u64 xt)
+#define TLBI_ALLE2	  SYSREG_ENC(1, 4, 8, 7, 0)
+#define TLBI_VAALE1IS	  SYSREG_ENC(1, 0, 8, 3, 7)
+#define TLBI_VMALLS12E1IS SYSREG_ENC(1, 4, 8, 3, 6)
+
+static unsigned int shadow_flushes;
+
+bool nested_tlbi_own(struct vcpu *v, u32 encoding, u64 xt)
 {
-	if (encoding != SYSREG_ENC(1, 4, 8, 7, 0))
+	bool of_host = encoding == TLBI_VAALE1IS && (nested.page[HCR_EL2] & TGE);
+
+	if (encoding != TLBI_ALLE2 && !of_host)
 		return false;
 	flushes++;
 	return true;
+}
+
+bool nested_tlbi(struct vcpu *v, u32 encoding, u64 xt)
+{
+	if (nested_tlbi_own(v, encoding, xt))
+		return true;
+	if (encoding != TLBI_VAALE1IS && encoding != TLBI_VMALLS12E1IS)
+		return false;
+	shadow_flushes++;
+	return true;
+}
+
+/* The page's second address. */
+#define ALIAS 0x4000007000ULL
+
+static unsigned int alias_opened, alias_closed;
+
+void *el2_alias_open(const void *linear)
+{
+	assert_ptr_equal(linear, nested.page);
+	assert_int_equal(alias_opened, alias_closed);
+	alias_opened++;
+	return (void *)ALIAS;
+}
+
+void el2_alias_close(void)
+{
+	alias_closed++;
+	assert_int_equal(alias_opened, alias_closed);
 }
 
 void vcpu_inject_undef(struct vcpu *v)
@@ -245,6 +290,13 @@ static bool nested_wakes;
 bool nested_vgic_wakes(const struct vcpu *v)
 {
 	return nested_wakes;
+}
+
+static bool told;
+
+bool nested_vgic_is_told(const struct vcpu *v)
+{
+	return told;
 }
 
 bool nested_vgic_access(struct vcpu *v, u32 encoding, bool read, u64 *value)
@@ -360,7 +412,7 @@ static int start(void **state)
 	static const char *const zero[] = { "cntvoff_el2", "vmpidr_el2",   "cptr_el2",
 					    "cnthctl_el2", "cntv_ctl_el0", "cntv_cval_el0",
 					    "par_el1",	   "s3_4_c5_c2_3", VNCR_REG,
-					    "mdcr_el2" };
+					    "mdcr_el2",	   "elr_el2",	   "spsr_el2" };
 	size_t i;
 
 	fake_sysreg_reset();
@@ -373,7 +425,11 @@ static int start(void **state)
 	vm_cpu.traps.has_nested = true;
 	vm_cpu.traps.cptr = 0x37ff;
 	vm_cpu.traps.cptr_fp = BIT(10);
-	cpu = (struct percpu){ .vm_cpu = &vm_cpu };
+	cpu = (struct percpu){ .vm_cpu = &vm_cpu, .alias_va = ALIAS };
+	alias_opened = alias_closed = shadow_flushes = 0;
+	errata_actions = 0;
+	panic_begun = 0;
+	told = true;
 	memset(&nested, 0, sizeof(nested));
 	memset(file, 0, sizeof(file));
 	memset(levels, 0, sizeof(levels));
@@ -688,6 +744,223 @@ static void the_hardware_gets_no_more_than_is_allowed(void **state)
 	assert_true(entries > 10000);
 }
 
+/* ---- short ways ---- */
+
+#define PAGE_WRITE  (0x25ULL << 26 | ESR_IL | 0x204f)
+#define TRAPS	    (HCR_AT | HCR_TTLB)
+#define HARDWARE    fake_sysreg_get("hcr_el2")
+#define TLBI_TRAPS  ((HARDWARE & TRAPS) == TRAPS)
+#define RUNS_NATIVE (!(HARDWARE & TRAPS) && (HARDWARE & HCR_NV2))
+
+/* The fast exit; whether it has done it. */
+static bool fast(u64 esr)
+{
+	fake_sysreg_set("esr_el2", esr);
+	return stage->fast(&vcpu) == &vcpu;
+}
+
+static void in_the_hosts_context_tlbis_run_natively_after_the_first(void **state)
+{
+	nested.page[HCR_EL2] = TGE;
+	(void)enter();
+	assert_true(TLBI_TRAPS);
+	assert_int_equal(alias_opened, 0);
+	assert_int_equal(leave(sys64(TLBI_VAALE1IS, false, 1)), VCPU_AT_ONCE);
+	assert_int_equal(flushes, 1);
+	assert_true(RUNS_NATIVE);
+	assert_int_equal(fake_sysreg_get(VNCR_REG), ALIAS);
+	/* it stays so until a write */
+	(void)leave(0x07ULL << 26);
+	(void)enter();
+	assert_true(RUNS_NATIVE);
+	assert_true(fast(PAGE_WRITE));
+	assert_true(TLBI_TRAPS);
+	assert_int_equal(fake_sysreg_get(VNCR_REG), (u64)nested.page);
+	assert_false(fast(PAGE_WRITE)); /* it would be another fault */
+	assert_int_equal(leave(PAGE_WRITE), VCPU_NOT_MINE);
+	/* TLBIs by EL2's names trap in any case */
+	assert_int_equal(leave(sys64(TLBI_ALLE2, false, 1)), VCPU_AT_ONCE);
+	assert_true(TLBI_TRAPS);
+	assert_int_equal(leave(sys64(SYSREG_ENC(1, 0, 7, 8, 0), false, 1)), VCPU_AT_ONCE);
+	assert_true(RUNS_NATIVE);
+	assert_int_equal(alias_opened, 1);
+	(void)leave(0x07ULL << 26);
+	stage->leave(&vcpu);
+	assert_int_equal(alias_closed, 1);
+	stage->leave(&vcpu);
+	/* the next run has it from the beginning, unless TGE was changed meanwhile */
+	(void)enter();
+	assert_true(RUNS_NATIVE);
+	assert_int_equal(alias_opened, 2);
+	(void)leave(0x07ULL << 26);
+	stage->leave(&vcpu);
+	nested.page[HCR_EL2] = 0;
+	(void)enter();
+	assert_true(TLBI_TRAPS);
+	assert_int_equal(alias_opened, 2);
+}
+
+static void a_write_of_the_page_is_noticed_by_the_long_way_too(void **state)
+{
+	nested.page[HCR_EL2] = TGE;
+	(void)enter();
+	(void)leave(sys64(TLBI_VAALE1IS, false, 1));
+	errata_actions = ERRATUM_FENCE_HCR;
+	assert_false(fast(PAGE_WRITE));
+	assert_true(RUNS_NATIVE);
+	assert_int_equal(leave(PAGE_WRITE), VCPU_RESUME);
+	(void)enter();
+	assert_true(TLBI_TRAPS);
+	assert_int_equal(fake_sysreg_get(VNCR_REG), (u64)nested.page);
+}
+
+/* A read, a translation fault, an external abort, one that is not by VNCR_EL2, another class. */
+static void other_aborts_of_the_page_are_nobodys(void **state)
+{
+	static const u64 esrs[] = { PAGE_WRITE & ~ESR_WNR, PAGE_WRITE ^ 8, PAGE_WRITE ^ 0x1c,
+				    PAGE_WRITE & ~ESR_VNCR, PAGE_WRITE ^ 1ULL << 26 };
+
+	nested.page[HCR_EL2] = TGE;
+	(void)enter();
+	(void)leave(sys64(TLBI_VAALE1IS, false, 1));
+	for (size_t i = 0; i < ARRAY_SIZE(esrs); i++) {
+		assert_false(fast(esrs[i]));
+		assert_true(RUNS_NATIVE);
+	}
+	assert_int_equal(leave(esrs[0]), VCPU_NOT_MINE);
+	panic_begun = 1;
+	assert_false(fast(PAGE_WRITE));
+	assert_false(fast(ESR_ERET));
+}
+
+/* PSTATE and pc after ERET by the long way. */
+static void eret_slowly(u64 spsr, u64 *pstate, u64 *pc)
+{
+	vcpu.regs.pstate = EL1H;
+	file[SPSR_EL1] = spsr;
+	file[ELR_EL1] = 0x1234;
+	(void)leave(ESR_ERET);
+	*pstate = nested_pstate_to_hw(vcpu.regs.pstate);
+	*pc = vcpu.regs.pc;
+	vcpu.regs.pstate = EL2H;
+}
+
+/* All modes, with each bit of PSTATE, and features of CPUs. */
+static void a_short_return_is_that_of_the_long_way_or_none(void **state)
+{
+	unsigned int done = 0;
+
+	for (unsigned int have = 0; have < 2; have++) {
+		if (have) {
+			features.reg[ID_REG_MMFR1] = 1ULL << 20; /* PAN */
+			features.reg[ID_REG_PFR1] = 2ULL << 4;	 /* SSBS */
+			hooks->reset(&vcpu);
+		}
+		for (unsigned int i = 0; i < 2 * 32 * 65; i++) {
+			u64 spsr = (i >> 1 & 31) | (i / 64 < 64 ? 1ULL << i / 64 : 0), pstate, pc;
+			u64 mode = spsr & 0x1f;
+
+			nested.page[HCR_EL2] = i & 1 ? TGE : 0;
+			(void)enter();
+			fake_sysreg_set("spsr_el1", spsr);
+			fake_sysreg_set("elr_el1", 0x1234);
+			fake_sysreg_set("spsr_el2", 0x99);
+			fake_sysreg_set("elr_el2", 0x88);
+			if (!fast(ESR_ERET)) {
+				assert_int_equal(fake_sysreg_get("spsr_el2"), 0x99);
+				assert_int_equal(fake_sysreg_get("elr_el2"), 0x88);
+				/* the usual ones are short */
+				assert_false((spsr & ~0xf00003dfULL) == 0 &&
+					     (mode == 9 || (mode == 0 && (i & 1))));
+				vcpu.regs.pstate = EL2H;
+				continue;
+			}
+			done++;
+			eret_slowly(spsr, &pstate, &pc);
+			assert_int_equal(fake_sysreg_get("spsr_el2"), pstate);
+			assert_int_equal(fake_sysreg_get("elr_el2"), pc);
+			assert_int_equal(nested_context_of(mode, nested.page[HCR_EL2]), NESTED_EL2);
+		}
+	}
+	assert_true(done > 20);
+}
+
+static void a_return_takes_the_long_way_if_the_page_asks_for_an_interrupt(void **state)
+{
+	nested.page[HCR_EL2] = TGE;
+	(void)enter();
+	fake_sysreg_set("spsr_el1", EL2H);
+	fake_sysreg_set("elr_el1", 0x1234);
+	assert_true(fast(ESR_ERET));
+	assert_false(fast(ESR_ERET | ESR_ERET_ERETA));
+	nested.page[ICH_HCR_EL2] = 1;
+	assert_false(fast(ESR_ERET));
+	nested.page[ICH_HCR_EL2] = 0;
+	nested.maintenance = true;
+	assert_false(fast(ESR_ERET));
+	nested.maintenance = false;
+	assert_true(fast(ESR_ERET));
+}
+
+/*
+ * At random: exits, entries, writes of HCR_EL2 as the CPU would do them, and ends of runs. TLBIs of
+ * EL1's names are the CPU's only while TGE is 1, and a write is the guest's only where the page is
+ * writable.
+ */
+static void tlbis_never_run_natively_outside_of_the_hosts_context(void **state)
+{
+	u64 seed = 5;
+	unsigned int native = 0;
+
+	(void)enter();
+	for (unsigned int i = 0; i < 100000; i++) {
+		u64 value;
+
+		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+		value = seed >> 40 & 1 ? TGE : 0;
+		switch (seed >> 60) {
+		case 0 ... 3: /* the guest writes HCR_EL2 */
+			if (fake_sysreg_get(VNCR_REG) == ALIAS)
+				assert_true(fast(PAGE_WRITE));
+			assert_int_equal(fake_sysreg_get(VNCR_REG), (u64)nested.page);
+			nested.page[HCR_EL2] = value;
+			break;
+		case 4 ... 8: /* a TLBI */
+			if (TLBI_TRAPS && leave(sys64(TLBI_VAALE1IS, false, 1)) == VCPU_RESUME)
+				(void)enter();
+			break;
+		case 9: /* the host has the vCPU, and userspace may write registers */
+			(void)leave(0x07ULL << 26);
+			stage->leave(&vcpu);
+			assert_int_equal(alias_opened, alias_closed);
+			if (seed >> 41 & 1)
+				nested.page[HCR_EL2] = value;
+			(void)enter();
+			break;
+		case 10: /* to EL1, or not */
+			file[SPSR_EL1] = EL1H;
+			(void)leave(ESR_ERET);
+			(void)enter();
+			if (nested.context == NESTED_EL1) {
+				(void)leave(ESR_HVC);
+				(void)enter();
+			}
+			break;
+		default:
+			(void)leave(0x07ULL << 26);
+			(void)enter();
+			break;
+		}
+		assert_int_equal(nested.context, NESTED_EL2);
+		assert_int_equal(RUNS_NATIVE, fake_sysreg_get(VNCR_REG) == ALIAS);
+		assert_int_equal(TLBI_TRAPS, fake_sysreg_get(VNCR_REG) == (u64)nested.page);
+		if (RUNS_NATIVE)
+			assert_int_equal(nested.page[HCR_EL2], TGE);
+		native += RUNS_NATIVE;
+	}
+	assert_true(native > 10000 && native < 90000);
+}
+
 static void fp_traps_at_el1_as_the_hypervisor_says(void **state)
 {
 	vm_cpu.guest_fp_in = true;
@@ -732,15 +1005,27 @@ static void registers_and_instructions_of_el2(void **state)
 	(void)enter();
 	pc = vcpu.regs.pc;
 	vcpu.regs.x[3] = 0x3000;
-	assert_int_equal(leave(sys64(REG_NUM(TTBR0_EL2), false, 3)), VCPU_RESUME);
+	assert_int_equal(leave(sys64(REG_NUM(TTBR0_EL2), false, 3)), VCPU_AT_ONCE);
 	assert_int_equal(file[TTBR0_EL1], 0x3000);
-	assert_int_equal(leave(sys64(REG_NUM(TTBR0_EL2), true, 5)), VCPU_RESUME);
+	assert_int_equal(leave(sys64(REG_NUM(TTBR0_EL2), true, 5)), VCPU_AT_ONCE);
 	assert_int_equal(vcpu.regs.x[5], 0x3000);
-	assert_int_equal(leave(sys64(REG_NUM(ICH_VTR_EL2), true, 5)), VCPU_RESUME);
+	assert_int_equal(leave(sys64(REG_NUM(ICH_VTR_EL2), true, 5)), VCPU_AT_ONCE);
 	assert_int_equal(vcpu.regs.x[5] & 0x1f, 3);
 	assert_int_equal(vcpu.regs.pc, pc + 12);
-	assert_int_equal(leave(sys64(SYSREG_ENC(1, 4, 8, 7, 0), false, 31)), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pstate, EL1H); /* the hardware's */
+	assert_int_equal(leave(sys64(TLBI_ALLE2, false, 31)), VCPU_AT_ONCE);
 	assert_int_equal(flushes, 1);
+	/* by the long way if an interrupt of the guest's is to change its level */
+	told = false;
+	assert_int_equal(leave(sys64(TLBI_ALLE2, false, 31)), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pstate, EL2H);
+	assert_int_equal(flushes, 2);
+	told = true;
+	/* EL1's translations */
+	(void)enter();
+	assert_int_equal(leave(sys64(TLBI_VMALLS12E1IS, false, 31)), VCPU_RESUME);
+	assert_int_equal(flushes, 2);
+	assert_int_equal(shadow_flushes, 1);
 	/* AT of EL2, and of EL1 */
 	vcpu.regs.x[1] = 0x7000;
 	nested.page[HCR_EL2] = TGE;
@@ -897,6 +1182,15 @@ int main(void)
 		cmocka_unit_test_setup(it_is_not_entered_if_the_host_is_needed, start),
 		cmocka_unit_test_setup(a_nested_guests_own_interrupt_ends_its_wfi, start),
 		cmocka_unit_test_setup(the_hardware_gets_no_more_than_is_allowed, start),
+		cmocka_unit_test_setup(in_the_hosts_context_tlbis_run_natively_after_the_first,
+				       start),
+		cmocka_unit_test_setup(a_write_of_the_page_is_noticed_by_the_long_way_too, start),
+		cmocka_unit_test_setup(other_aborts_of_the_page_are_nobodys, start),
+		cmocka_unit_test_setup(a_short_return_is_that_of_the_long_way_or_none, start),
+		cmocka_unit_test_setup(
+			a_return_takes_the_long_way_if_the_page_asks_for_an_interrupt, start),
+		cmocka_unit_test_setup(tlbis_never_run_natively_outside_of_the_hosts_context,
+				       start),
 		cmocka_unit_test_setup(fp_traps_at_el1_as_the_hypervisor_says, start),
 		cmocka_unit_test_setup(debug_exceptions_of_el1_are_el2s_if_it_says_so, start),
 		cmocka_unit_test_setup(registers_and_instructions_of_el2, start),

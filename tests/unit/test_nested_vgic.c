@@ -16,6 +16,8 @@
 #include <nested/nested_regs.h>
 #include <nested/nested_vgic.h>
 
+#include "swap_el1.h"
+
 #define P	(1ULL << 62)
 #define A	(1ULL << 63)
 #define HW	(1ULL << 61)

@@ -282,6 +282,53 @@ static void on_random_cpus_each_register_has_one_owner(void **state)
 	}
 }
 
+/* ---- a guest of two levels ---- */
+
+static bool levels_e2h;
+
+/* Registers by the names that EL2 has for them, without and with HCR_EL2.E2H. */
+static const char *const level_regs[][2] = {
+#define BANKED(reg, name) { SYSREG_STR(name), SYSREG_STR(ASM_REG_EL12(reg)) },
+#define PLAIN(reg, name)  { SYSREG_STR(name), SYSREG_STR(name) },
+	EL1_LEVEL_REGS(BANKED, PLAIN)
+};
+#define LEVEL_REGS ARRAY_SIZE(level_regs)
+
+static int swap_levels(struct vcpu *v)
+{
+	u64 in[LEVEL_REGS], out[LEVEL_REGS];
+
+	for (size_t i = 0; i < LEVEL_REGS; i++) {
+		fake_sysreg_set(level_regs[i][levels_e2h], 0x1000 + i);
+		in[i] = 0x2000 + i;
+	}
+	switch_swap_el1(v, out, in);
+	for (size_t i = 0; i < LEVEL_REGS; i++) {
+		assert_int_equal(out[i], 0x1000 + i);
+		assert_int_equal(fake_sysreg_get(level_regs[i][levels_e2h]), 0x2000 + i);
+	}
+	return vcpu_exit(v, 1);
+}
+
+static void two_levels_of_a_guest_take_turns(void **state)
+{
+	for (unsigned int e2h = 0; e2h < 2; e2h++) {
+		struct cpu_id_regs id = { 0 };
+
+		if (e2h)
+			id.reg[id_field_desc(ID_MMFR1_VH)->reg] =
+				1ULL << id_field_desc(ID_MMFR1_VH)->shift;
+		owner_model_complete(&id);
+		start_cpu(&id, e2h);
+		run_world_make_vcpu();
+		levels_e2h = e2h;
+		run_world_guest = swap_levels;
+		assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_IRQ);
+		assert_int_equal(rw.vcpu.sysreg[SCTLR_EL1], 0x2000);
+		assert_int_equal(rw.vcpu.sysreg[SP_EL1], 0x2000 + LEVEL_REGS - 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +336,7 @@ int main(void)
 		cmocka_unit_test(with_each_feature_alone_each_register_has_one_owner),
 		cmocka_unit_test(with_all_features_each_register_has_one_owner),
 		cmocka_unit_test(on_random_cpus_each_register_has_one_owner),
+		cmocka_unit_test(two_levels_of_a_guest_take_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,8 @@
 #include <vm/run.h>
 #include <vm_machine.h>
 
+#include "swap_el1.h"
+
 #define VCPUS 2
 
 static u64 handle;
