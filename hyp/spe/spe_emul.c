@@ -261,13 +261,11 @@ static enum vcpu_action ask_host_for_buffer(struct vcpu *vcpu)
 static enum vcpu_action emul_handled(struct vcpu *vcpu, enum vcpu_action action)
 {
 	struct spe_vcpu *spe = vcpu->spe;
-	bool ask = spe->ask;
 
 	if (spe->arm.interested && spe_el_of(spe->exit_pstate) &&
 	    !spe_vectors_known(&spe->arm, spe->exit_pstate))
 		watch_vectors(vcpu);
-	spe->ask = false;
-	return ask && action == VCPU_RESUME ? ask_host_for_buffer(vcpu) : action;
+	return spe_take_ask(spe, action == VCPU_RESUME) ? ask_host_for_buffer(vcpu) : action;
 }
 
 static enum vcpu_action emul_enter(struct vcpu *vcpu)

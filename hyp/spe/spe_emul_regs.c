@@ -20,7 +20,7 @@ static void emul_reset(struct vcpu *vcpu)
 
 	spe_arm_reset(&spe->arm, SLOTS);
 	spe->due = false;
-	spe->missing = false;
+	spe->asked = 0;
 	spe->ask = false;
 	spe->random = random ? random : 0x9e3779b97f4a7c15ULL * (vcpu->index + 1);
 }

@@ -203,20 +203,22 @@ static bool stores_alone(const struct spe_regs *regs)
 /* ---- the buffer ---- */
 
 /*
- * Ask the host for memory of the buffer. If the last sample has asked for the same, it is an abort.
+ * Ask the host for memory of the buffer. It may be interrupted while it brings the page, or take it
+ * away again at once: so it is asked SPE_ASKS times until this is an abort.
  */
 static void memory_missing(struct spe_vcpu *spe, u64 ipa)
 {
 	spe_count(&spe->dropped);
 	ipa = ALIGN_DOWN(ipa, SZ_4K);
-	if (spe->missing && spe->missing_ipa == ipa) {
-		spe->missing = false;
-		spe_buffer_abort(&spe->regs);
+	if (spe->missing_ipa != ipa)
+		spe->asked = 0;
+	spe->missing_ipa = ipa;
+	if (spe->asked < SPE_ASKS) {
+		spe->ask = true;
 		return;
 	}
-	spe->missing = true;
-	spe->missing_ipa = ipa;
-	spe->ask = true;
+	spe->asked = 0;
+	spe_buffer_abort(&spe->regs);
 }
 
 /*
@@ -293,7 +295,7 @@ static __always_inline void write_record(struct spe_view view, struct spe_vcpu *
 	}
 	spe_guest_close(view, window, par, to, SPE_RECORD_SIZE);
 	spin_unlock(lock);
-	spe->missing = false;
+	spe->asked = 0;
 	spe_count(&spe->samples);
 	spe_buffer_written(&spe->regs);
 }

@@ -32,11 +32,11 @@ struct spe_vcpu {
 	u32 stop;		    /* KVM_ARM_VCPU_SPE_STOP_*, or 0 */
 	bool running;		    /* hardware: .regs are in the CPU's unit, which is on */
 	bool due;		    /* the next interrupt takes a sample */
-	bool plain;   /* the alarm is at the end of a whole period: for spe_sample_exit() */
-	bool missing; /* the last sample asked the host for .missing_ipa */
-	u64 missing_ipa;
-	bool ask;   /* ask the host for .missing_ipa at the end of this exit */
-	u64 since;  /* CNTPCT_EL0 at the entry, while the guest profiles; or 0 */
+	bool plain;	 /* the alarm is at the end of a whole period: for spe_sample_exit() */
+	u64 missing_ipa; /* the page of the buffer that the last sample did not find */
+	u8 asked;	 /* how often the host was asked for it, without a record since */
+	bool ask;	 /* ask the host for it at the end of this exit */
+	u64 since;	 /* CNTPCT_EL0 at the entry, while the guest profiles; or 0 */
 	u64 period; /* counts of the counter from the start of an interval to its sample; 0 if the
 		     * interval has jitter */
 	u64 period_of;	 /* the PMSIRR_EL1 from which .period was computed, plus one; or 0 */
@@ -45,6 +45,22 @@ struct spe_vcpu {
 	u64 samples;	 /* records written; spe_count() */
 	u64 dropped;	 /* samples without a record, because memory was missing; spe_count() */
 };
+
+/* The host is asked so often for a page. Then it cannot be had, and the guest gets an External abort. */
+#define SPE_ASKS 4
+
+/*
+ * Whether the host is asked at the end of this exit. @can: the exit goes to the host for nothing else.
+ * Otherwise nobody is asked, and that does not count: the next sample misses the page again.
+ */
+static inline bool spe_take_ask(struct spe_vcpu *spe, bool can)
+{
+	bool ask = spe->ask && can;
+
+	spe->ask = false;
+	spe->asked += ask;
+	return ask;
+}
 
 /*
  * Set the provider, for all vCPUs, and register SPE as a device (trap/device.h). Boot CPU; if it is
