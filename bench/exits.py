@@ -47,8 +47,10 @@ class Counter:
 
     def __init__(self):
         self.operations = []  # a list for each operation: exits of each round
+        self.kinds = []  # a collections.Counter for each operation: exits of all rounds, by class and register
         self.boots = []  # a collections.Counter for each: exits by class and register
         self._rounds, self._count, self._open = [], None, collections.Counter()
+        self._kinds = collections.Counter()
 
     def _mark(self, number):
         if number == ROUND_BEGINS:
@@ -58,7 +60,8 @@ class Counter:
             self._count = None
         elif number == OPERATION_ENDS:
             self.operations.append(self._rounds)
-            self._rounds = []
+            self.kinds.append(self._kinds)
+            self._rounds, self._kinds = [], collections.Counter()
 
     def add(self, event):
         ec, iss = event
@@ -67,13 +70,15 @@ class Counter:
             return
         if ec == SVC:
             return
+        kind = sysreg(iss) if ec == SYSREG else ec
         if self._count is not None:
             self._count += 1
+            self._kinds[kind] += 1
         if ec == DATA_ABORT and iss & BOOT_MASK == BOOT_ISS:
             self.boots.append(collections.Counter())
             self._open.clear()
         elif self.boots and ec not in (HVC, SMC):
-            self._open[sysreg(iss) if ec == SYSREG else ec] += 1
+            self._open[kind] += 1
             if ec == DATA_ABORT:  # a guest's last exits write its last words to the serial port
                 self.boots[-1] += self._open
                 self._open.clear()

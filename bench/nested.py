@@ -169,7 +169,7 @@ def measure_side(side, build, out, guest_part=None):
     found, counter = config.run(side)
     guest_part = guest_part or guest_part_of(found)
     rows = [*rows_of_operations(side, found, counter), *rows_of_boots(side, found, counter, guest_part)]
-    return rows, guest_part, counter
+    return rows, guest_part, (found, counter)
 
 
 # ---- results
@@ -192,10 +192,19 @@ def print_table(rows):
         print(f"{line}{formatted(row.target):>9}{formatted(row.target_exits):>7} {row.verdict}".rstrip(), flush=True)
 
 
-def print_boot(counter):
-    print("\nexits of the guest hypervisor's boot, by class or register")
-    for what, number in counter.boots[2].most_common(24):
-        print(f"{what if isinstance(what, str) else f'{what:#04x}':24} {number:>9,}")
+def print_kinds(title, kinds, count):
+    """The most frequent exits, each as a class or a register."""
+    print(f"\nexits of {title}, by class or register")
+    for what, number in kinds.most_common(16):
+        print(f"{what if isinstance(what, str) else f'{what:#04x}':24} {formatted(number / count):>9}")
+
+
+def print_exits(found, counter):
+    print_kinds("the guest hypervisor's boot", counter.boots[2], 1)
+    names = [(section, *operation) for section in ("bare", "outer") for operation in operations_of(found[section])]
+    for (section, name, count), kinds, rounds in zip(names, counter.kinds, counter.operations):
+        if (section, name) == ("outer", "hypercall"):
+            print_kinds("a nested null hypercall", kinds, count * len(rounds))
 
 
 def main():
@@ -205,16 +214,16 @@ def main():
     args = parser.parse_args()
 
     def one(build, out):
-        rows, _, counter = measure_side(args.side, build, out)
+        rows, _, counted = measure_side(args.side, build, out)
         print_table(rows)
-        print_boot(counter)
+        print_exits(*counted)
         return []
 
     def both(build, out):
         kvm, guest_part, _ = measure_side("kvm", build, out)
-        keel, _, counter = measure_side("keel", build, out, guest_part)
+        keel, _, counted = measure_side("keel", build, out, guest_part)
         print_table(kvm + keel)
-        print_boot(counter)
+        print_exits(*counted)
         common.write_json(out / "nested.json", [dataclasses.asdict(row) | {"verdict": row.verdict} for row in kvm + keel])
         print(f"\n{out / 'nested.json'}")
         return [row.verdict for row in keel]

@@ -86,10 +86,10 @@ struct el1_entry nested_exception_entry(u64 spsr, enum nested_vector vector, u64
 
 void nested_take_exception(struct vcpu *vcpu, enum nested_vector vector, u64 esr)
 {
-	const struct pstate_features has = nested_pstate_features();
 	u64 spsr = vcpu->regs.pstate;
-	struct el1_entry entry = nested_exception_entry(
-		spsr, vector, nested_read_live(vcpu, NESTED_SCTLR_EL2), nested_hcr(vcpu), &has);
+	struct el1_entry entry =
+		nested_exception_entry(spsr, vector, nested_read_live(vcpu, NESTED_SCTLR_EL2),
+				       nested_hcr(vcpu), &vcpu->nested->pstate_has);
 
 	nested_write_live(vcpu, NESTED_SPSR_EL2, spsr);
 	nested_write_live(vcpu, NESTED_ELR_EL2, vcpu->regs.pc);
@@ -148,10 +148,9 @@ u64 nested_return_usual(const struct pstate_features *has)
 
 void nested_eret(struct vcpu *vcpu)
 {
-	const struct pstate_features has = nested_pstate_features();
-
 	vcpu->regs.pstate = nested_return_pstate(nested_read_live(vcpu, NESTED_SPSR_EL2),
-						 vcpu->regs.pstate, nested_hcr(vcpu), &has);
+						 vcpu->regs.pstate, nested_hcr(vcpu),
+						 &vcpu->nested->pstate_has);
 	vcpu->regs.pc = nested_read_live(vcpu, NESTED_ELR_EL2);
 }
 

@@ -209,11 +209,6 @@ void nested_write(struct vcpu *vcpu, const struct nested_reg *reg, u64 value)
 
 /* ---- contexts ---- */
 
-u64 nested_hcr(const struct vcpu *vcpu)
-{
-	return READ_ONCE(vcpu->nested->page[HCR_EL2]) | HCR_E2H;
-}
-
 enum nested_context nested_context_of(u64 pstate, u64 hcr)
 {
 	if (pstate & PSR_MODE32)

@@ -22,6 +22,8 @@
 #ifndef KEEL_NESTED_NESTED_REGS_H
 #define KEEL_NESTED_NESTED_REGS_H
 
+#include <arch/reg_bits.h>
+#include <cpu/inject.h>
 #include <nested/nested_lr.h>
 #include <vm/run.h>
 #include <vm/vm.h>
@@ -82,7 +84,9 @@ struct nested_vcpu {
 	bool maintenance;      /* the level that the maintenance interrupt was last given */
 	/* nested_fast.h */
 	bool untrapped, alias_open;
-	u64 eret_pstate; /* nested_return_usual(): bits of SPSR_EL2 that a short return can have */
+	/* from the reset on: what of PSTATE guests have; nested_return_usual(), of a short return */
+	struct pstate_features pstate_has;
+	u64 eret_pstate;
 };
 
 /* What a register of EL2 is, to a guest and to userspace. */
@@ -121,7 +125,10 @@ u64 nested_read_el1(const struct vcpu *vcpu, enum vcpu_sysreg reg);
 void nested_write_el1(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value);
 
 /* HCR_EL2 as it acts: E2H is 1. */
-u64 nested_hcr(const struct vcpu *vcpu);
+static inline u64 nested_hcr(const struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->nested->page[HCR_EL2]) | HCR_E2H;
+}
 
 /* The context that PSTATE @pstate and HCR_EL2 @hcr of the guest belong to. */
 enum nested_context nested_context_of(u64 pstate, u64 hcr);

@@ -347,12 +347,10 @@ static void read_back_vse(struct vcpu *vcpu)
 		*hcr &= ~HCR_VSE;
 }
 
-static enum vcpu_action nested_exit(struct vcpu *vcpu, enum guest_exit_kind kind)
+static __noinline enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
 	bool el2 = vcpu->nested->context == NESTED_EL2, due;
 
-	if (el2 && kind == GUEST_SYNC && nested_sysreg_at_once(vcpu, read_sysreg(esr_el2)))
-		return VCPU_AT_ONCE;
 	vcpu->regs.pstate = nested_pstate_from_hw(vcpu->regs.pstate, el2);
 	vcpu->nested->walk_esr = 0;
 	if (!el2)
@@ -363,6 +361,14 @@ static enum vcpu_action nested_exit(struct vcpu *vcpu, enum guest_exit_kind kind
 		return due && kind == GUEST_IRQ ? VCPU_RESUME : VCPU_NOT_MINE;
 	return el2 ? exit_from_el2(vcpu, read_sysreg(esr_el2))
 		   : exit_from_el1(vcpu, read_sysreg(esr_el2));
+}
+
+static enum vcpu_action nested_exit(struct vcpu *vcpu, enum guest_exit_kind kind)
+{
+	if (kind == GUEST_SYNC && vcpu->nested->context == NESTED_EL2 &&
+	    nested_sysreg_at_once(vcpu, read_sysreg(esr_el2)))
+		return VCPU_AT_ONCE;
+	return exit_the_long_way(vcpu, kind);
 }
 
 /*
@@ -413,6 +419,7 @@ static void reset_el2(struct vcpu *vcpu)
 	shadow_drop(vcpu);
 	nested_reset_regs(vcpu, impl_regs_machine()->midr);
 	vcpu->nested->own_entries = entries;
+	vcpu->nested->pstate_has = has;
 	vcpu->nested->eret_pstate = nested_return_usual(&has);
 	vcpu->regs.pstate = PSR_MODE_EL2h | PSR_DAIF;
 	nested_vgic_reset(vcpu);

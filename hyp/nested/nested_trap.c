@@ -31,6 +31,7 @@
 #include <nested/shadow.h>
 #include <nested/shadow_fault.h>
 #include <trap/el2.h>
+#include <trap/sysreg.h>
 #include <trap/trap.h>
 #include <vm/switch.h>
 
@@ -44,18 +45,16 @@ struct access {
 
 /* ---- registers ---- */
 
-/* EL1's names that the CPU does not redirect, with HCR_EL2.E2H=1: EL2's register by EL1's name. */
-static const struct nested_reg *by_el1_name(u32 encoding)
+/* One of EL1's names is not redirected by the CPU, with HCR_EL2.E2H=1: EL2's register by EL1's name. */
+static u32 el2_name(u32 encoding)
 {
-	return encoding == REG_NUM(CPACR_EL1) ? nested_find(REG_NUM(CPTR_EL2)) : NULL;
+	return encoding == REG_NUM(CPACR_EL1) ? REG_NUM(CPTR_EL2) : encoding;
 }
 
 static bool access_row(struct vcpu *vcpu, struct access *a)
 {
-	const struct nested_reg *reg = nested_find(a->encoding);
+	const struct nested_reg *reg = nested_find(el2_name(a->encoding));
 
-	if (!reg)
-		reg = by_el1_name(a->encoding);
 	if (!reg)
 		return false;
 	if ((a->encoding == REG_NUM(RVBAR_EL2) && !a->read) || a->encoding == REG_NUM(SP_EL2))
@@ -239,10 +238,8 @@ static bool instruct_own(struct vcpu *vcpu, const struct access *a)
 }
 
 /* Timers: a write may change a level, and the alarm. */
-static bool access_at_once(struct vcpu *vcpu, struct access *a)
+static bool access_own(struct vcpu *vcpu, struct access *a)
 {
-	if (a->encoding < ENC(2, 0, 0, 0, 0))
-		return instruct_own(vcpu, a);
 	if (FIELD_GET(ENC_CRN, a->encoding) != CRN_TIMERS)
 		return nested_vgic_access(vcpu, a->encoding, a->read, &a->value) ||
 		       access_row(vcpu, a);
@@ -254,11 +251,18 @@ bool nested_sysreg_at_once(struct vcpu *vcpu, u64 esr)
 {
 	struct access a;
 
-	if (esr_ec(esr) != ESR_EC_SYS64 || !nested_vgic_is_told(vcpu))
+	if (esr_ec(esr) != ESR_EC_SYS64)
 		return false;
 	a = access_of(vcpu, esr);
-	if (!access_at_once(vcpu, &a))
+	/* As from EL1: KVM reads and writes it around each entry of its guest. */
+	if (a.encoding == REG_NUM(MDSCR_EL1))
+		return nested_vgic_is_told(vcpu) && sysreg_trap(vcpu, esr) == VCPU_RESUME;
+	if (a.encoding < ENC(2, 0, 0, 0, 0)) {
+		if (!instruct_own(vcpu, &a))
+			return false;
+	} else if (!nested_vgic_is_told(vcpu) || !access_own(vcpu, &a)) {
 		return false;
+	}
 	complete(vcpu, &a, esr);
 	return true;
 }

@@ -154,6 +154,7 @@ def test_exits_are_exceptions_to_el2_from_below_between_marks():
     """Neither what EL1 takes itself, nor a system call of a host at EL2."""
     counter = counted(EXCEPTIONS)
     assert counter.operations == [[2]]
+    assert counter.kinds == [{"S3_0_C4_C7_1 R": 1, exits.IRQ: 1}]
     assert [exits.sysreg(iss) for ec, iss in exits.events(EXCEPTIONS.splitlines()) if ec == exits.SYSREG] == [
         "S3_0_C4_C7_1 R"
     ]
