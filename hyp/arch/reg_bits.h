@@ -93,6 +93,8 @@
 #define HCR_TVM	   BIT(26)
 #define HCR_TDZ	   BIT(28) /* DC ZVA */
 #define HCR_TLOR   BIT(35)
+#define HCR_CD	   BIT(32) /* stage 2 makes data Non-cacheable; ID: instructions */
+#define HCR_ID	   BIT(33)
 #define HCR_TERR   BIT(36)
 #define HCR_TEA	   BIT(37) /* synchronous external aborts go to EL2 */
 #define HCR_FWB	   BIT(46)
@@ -246,6 +248,7 @@
 #define PAR_F	 BIT(0)
 #define PAR_FST	 GENMASK(6, 1)
 #define PAR_S	 BIT(9) /* of a fault: stage 2's */
+#define PAR_SH	 GENMASK(8, 7)
 #define PAR_PA	 GENMASK(51, 12)
 #define PAR_ATTR GENMASK(63, 56)
 

@@ -118,16 +118,30 @@ static const struct route {
 	(HCR_TWI | HCR_TWE | HCR_TID1 | HCR_TID2 | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TACR | \
 	 HCR_TSW | HCR_TPCP | HCR_TPU | HCR_TTLB | HCR_TVM | HCR_TDZ | HCR_TRVM)
 
-#define HCR_REFUSED HCR_DC
-
 /* A virtual interrupt is there while the physical one of its kind is taken to EL2. */
 static const struct virtual_irq {
 	u64 physical, virtual;
 } virtual_irqs[] = { { HCR_IMO, HCR_VI }, { HCR_FMO, HCR_VF }, { HCR_AMO, HCR_VSE } };
 
-u64 nested_hcr_for_el1(u64 hcr)
+/*
+ * Bits that are about stage 2, if there is one. Where the VM's own memory is Write-Back by FEAT_S2FWB
+ * nobody cleans it for accesses without caches, so CD and ID have no effect.
+ */
+static u64 stage2_bits(u64 hcr, bool fwb)
 {
-	u64 allowed = HCR_ALLOWED;
+	if (!nested_hcr_has_stage2(hcr))
+		return 0;
+	return HCR_PTW | HCR_DC | (fwb ? 0 : HCR_CD | HCR_ID);
+}
+
+bool nested_hcr_has_stage2(u64 hcr)
+{
+	return hcr & (HCR_VM | HCR_DC);
+}
+
+u64 nested_hcr_for_el1(u64 hcr, bool fwb)
+{
+	u64 allowed = HCR_ALLOWED | stage2_bits(hcr, fwb);
 
 	for (size_t i = 0; i < ARRAY_SIZE(virtual_irqs); i++)
 		if (hcr & virtual_irqs[i].physical)
@@ -137,7 +151,7 @@ u64 nested_hcr_for_el1(u64 hcr)
 
 bool nested_hcr_refused(u64 hcr)
 {
-	return (hcr & HCR_REFUSED) || !(hcr & HCR_IMO) != !(hcr & HCR_FMO);
+	return !(hcr & HCR_IMO) != !(hcr & HCR_FMO);
 }
 
 bool nested_hcr_has_vse(u64 hcr)
@@ -147,7 +161,7 @@ bool nested_hcr_has_vse(u64 hcr)
 
 bool nested_hcr_has_virtual(u64 hcr)
 {
-	return nested_hcr_for_el1(hcr) & (HCR_VI | HCR_VF | HCR_VSE);
+	return nested_hcr_for_el1(hcr, true) & (HCR_VI | HCR_VF | HCR_VSE);
 }
 
 /* FPEN 0b00 and 0b10 trap EL0, EL1 and EL2; 0b01 only EL0 while TGE is 1. */

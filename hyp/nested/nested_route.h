@@ -27,13 +27,17 @@ enum nested_route nested_route(const struct nested_controls *controls, u64 esr);
 
 /*
  * What of the guest hypervisor's HCR_EL2 goes into the hardware's for EL1. An allow-list: anything
- * else, of which Keel may not even know the meaning, does not.
+ * else, of which Keel may not even know the meaning, does not. @fwb: the VM's memory is Write-Back by
+ * its own stage 2 (FEAT_S2FWB).
  */
-u64 nested_hcr_for_el1(u64 hcr);
+u64 nested_hcr_for_el1(u64 hcr, bool fwb);
+
+/* Whether EL1 has a stage 2 of the guest hypervisor's: HCR_EL2.DC makes VM count as 1. */
+bool nested_hcr_has_stage2(u64 hcr);
 
 /*
- * Whether EL1 cannot be entered: with HCR_EL2.DC, or with one of both kinds of interrupts taken to
- * EL2, and not the other.
+ * Whether EL1 cannot be entered: one of both kinds of interrupts is taken to EL2, and not the other.
+ * There is one virtual CPU interface, and it would be the VM's and the guest hypervisor's at once.
  */
 bool nested_hcr_refused(u64 hcr);
 

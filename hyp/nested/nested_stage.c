@@ -62,7 +62,7 @@ static void forget_own_entries(struct vcpu *vcpu, enum nested_context now)
 /* The stage 2 of a context: a nested guest's is a shadow, unless the guest hypervisor has none. */
 static void change_s2(struct vcpu *vcpu, enum nested_context to)
 {
-	bool shadowed = to == NESTED_EL1 && (nested_hcr(vcpu) & HCR_VM);
+	bool shadowed = to == NESTED_EL1 && nested_hcr_has_stage2(nested_hcr(vcpu));
 	struct s2_context *s2 = shadowed ? &shadow_of(vcpu)->ctx : &vcpu->vm->s2;
 
 	if (vcpu->s2 != s2)
@@ -139,12 +139,13 @@ static void load_el2_controls(struct vcpu *vcpu)
 static void load_el1_controls(struct vcpu *vcpu)
 {
 	const u64 *page = vcpu->nested->page;
+	u64 hcr = nested_hcr(vcpu);
 
 	write_sysreg(page[CNTVOFF_EL2], cntvoff_el2);
 	write_sysreg(page[VMPIDR_EL2], vmpidr_el2);
-	if (nested_hcr_has_vse(nested_hcr(vcpu)) && this_vm_cpu()->traps.has_ras)
+	if (nested_hcr_has_vse(hcr) && this_vm_cpu()->traps.has_ras)
 		write_sysreg(ESR_SERROR_IDS, ASM_REG(VSESR_EL2));
-	switch_set_hcr(vcpu, nested_hcr_for_el1(nested_hcr(vcpu)));
+	switch_set_hcr(vcpu, nested_hcr_for_el1(hcr, vcpu->s2->stage2.fwb));
 }
 
 static void load_controls(struct vcpu *vcpu)

@@ -187,7 +187,7 @@ static bool is_concerned(const struct shadow *shadow, enum tlbi_kind kind, u16 v
 /*
  * The own lock is held for one shadow at a time: with it, faults that have begun before are over.
  * What is filled later comes of tables as they are now. So does what a shadow has that gets another
- * key meanwhile, since it is empty then.
+ * key meanwhile, since it is empty then: give_key().
  */
 static void act_on_shadows(struct vcpu *vcpu, enum tlbi_kind kind, u64 xt)
 {
@@ -196,6 +196,7 @@ static void act_on_shadows(struct vcpu *vcpu, enum tlbi_kind kind, u64 xt)
 	struct shadow_set *set = vcpu->vm->shadows;
 	struct shadow *shadow = __atomic_load_n(&set->first, __ATOMIC_ACQUIRE);
 
+	dmb(ish); /* the table's change, then the keys */
 	for (; shadow; shadow = shadow->next) {
 		if (!is_concerned(shadow, kind, vmid))
 			continue;

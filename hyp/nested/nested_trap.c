@@ -23,11 +23,13 @@
 #include <lib/esr.h>
 #include <nested/nested_fast.h>
 #include <nested/nested_regs.h>
+#include <nested/nested_route.h>
 #include <nested/nested_stage.h>
 #include <nested/nested_timer.h>
 #include <nested/nested_tlbi.h>
 #include <nested/nested_trap.h>
 #include <nested/nested_vgic.h>
+#include <nested/s2_compose.h>
 #include <nested/shadow.h>
 #include <nested/shadow_fault.h>
 #include <trap/el2.h>
@@ -126,17 +128,18 @@ static void do_translation(const struct vcpu *vcpu, const struct translation *t,
 		write_sysreg(PAR_WALK_ABORT, par_el1);
 }
 
-/* PAR_EL1 has the nested guest's address. Its attributes stay those of stage 1. */
+/* PAR_EL1 has the nested guest's address, and the attributes of stage 1. */
 static void add_stage2(struct vcpu *vcpu, const struct translation *t)
 {
 	u64 par = read_sysreg(par_el1), vm_ipa;
+	struct s2_leaf leaf;
 	u8 fsc;
 
 	if (t->regime != BOTH || (par & PAR_F) || !shadow_current(vcpu))
 		return;
-	fsc = shadow_translate(vcpu, par & PAR_PA, t->access, &vm_ipa);
+	fsc = shadow_translate(vcpu, par & PAR_PA, t->access, &vm_ipa, &leaf);
 	par = fsc ? PAR_F | PAR_S | FIELD_PREP(PAR_FST, fsc) | BIT(11)
-		  : (par & ~PAR_PA) | (vm_ipa & PAR_PA);
+		  : (s2_compose_par(par, &leaf) & ~PAR_PA) | (vm_ipa & PAR_PA);
 	write_sysreg(par, par_el1);
 }
 
@@ -159,6 +162,9 @@ static bool translate_own(struct vcpu *vcpu, const struct access *a)
 	return true;
 }
 
+/* Of HCR_EL2, what a translation of EL1 depends on. The next entry writes the register anew. */
+#define OF_WALKS (HCR_DC | HCR_PTW)
+
 static bool translate(struct vcpu *vcpu, const struct access *a)
 {
 	const struct translation *t = find_translation(a);
@@ -168,6 +174,7 @@ static bool translate(struct vcpu *vcpu, const struct access *a)
 	if (translate_own(vcpu, a))
 		return true;
 	nested_change_context(vcpu, NESTED_EL1);
+	switch_set_hcr(vcpu, nested_hcr_for_el1(nested_hcr(vcpu), vcpu->s2->stage2.fwb) & OF_WALKS);
 	do_translation(vcpu, t, a->value);
 	add_stage2(vcpu, t);
 	nested_change_context(vcpu, NESTED_EL2);

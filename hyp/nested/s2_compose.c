@@ -6,6 +6,7 @@
  * that of two that overlap, the smaller one lies within the larger one. No end of a range is
  * computed: nothing is different at the top of the address space.
  */
+#include <arch/reg_bits.h>
 #include <lib/errno.h>
 #include <nested/s2_compose.h>
 
@@ -66,6 +67,90 @@ static enum stage2_attrs compose_type(const struct s2_shadow_format *format,
 	if (format->fwb && last == WRITE_BACK)
 		return STAGE2_NORMAL;
 	return type_of(MIN(first, last));
+}
+
+/* ---- the same for PAR_EL1, where stage 1's attributes are known ---- */
+
+/* PAR_EL1.ATTR is as an attribute of MAIR_EL1: outer and inner; 0b0000 and the kind of device. */
+#define ATTR_OUTER GENMASK(7, 4)
+#define ATTR_INNER GENMASK(3, 0)
+#define ATTR_DEV   GENMASK(3, 2)
+
+#define SH_NON	 0
+#define SH_OUTER 2
+#define SH_INNER 3
+
+/* An outer or inner nibble: 0b0100 Non-cacheable; Write-Through, Write-Back, transient or not. */
+#define NIBBLE_NC	4
+#define NIBBLE_WB	BIT(2) /* 0 for Write-Through, but of NIBBLE_NC */
+#define NIBBLE_WB_ALLOC 15
+
+static bool attr_is_device(u64 attr)
+{
+	return !(attr & ATTR_OUTER);
+}
+
+/* What stage 1 has, weakened; hints for allocation stay those of stage 1. */
+static u64 combine_nibble(u64 nibble, enum memory_kind kind)
+{
+	if (nibble == NIBBLE_NC || kind == NON_CACHEABLE)
+		return NIBBLE_NC;
+	return kind == WRITE_THROUGH ? nibble & ~NIBBLE_WB : nibble;
+}
+
+/* Where the leaf does not say, stage 1 does: then its kinds are Write-Back, which combines to that. */
+static u64 combine_normal(u64 attr, const struct s2_leaf *guest)
+{
+	unsigned int outer = guest->memattr >> 2 & 3, inner = guest->memattr & 3;
+	enum memory_kind of_fwb = (enum memory_kind)cacheability_fwb[inner];
+
+	if (guest->fwb)
+		return combine_nibble(FIELD_GET(ATTR_OUTER, attr), of_fwb) << 4 |
+		       combine_nibble(FIELD_GET(ATTR_INNER, attr), of_fwb);
+	return combine_nibble(FIELD_GET(ATTR_OUTER, attr), (enum memory_kind)cacheability[outer])
+		       << 4 |
+	       combine_nibble(FIELD_GET(ATTR_INNER, attr), (enum memory_kind)cacheability[inner]);
+}
+
+/* FEAT_S2FWB's 0b10: Write-Back whatever stage 1 has, with its hints if it has any. */
+static u64 force_write_back(u64 attr)
+{
+	u64 outer = FIELD_GET(ATTR_OUTER, attr), inner = FIELD_GET(ATTR_INNER, attr);
+
+	if (attr_is_device(attr) || outer == NIBBLE_NC)
+		outer = NIBBLE_WB_ALLOC;
+	if (attr_is_device(attr) || inner == NIBBLE_NC)
+		inner = NIBBLE_WB_ALLOC;
+	return (outer | NIBBLE_WB) << 4 | inner | NIBBLE_WB;
+}
+
+static u64 combine_attr(u64 attr, const struct s2_leaf *guest)
+{
+	u64 device = (u64)(guest->memattr & 3) << 2;
+
+	if (guest->device)
+		return attr_is_device(attr) ? MIN(attr & ATTR_DEV, device) : device;
+	if (guest->fwb && (guest->memattr & 3) == 2)
+		return force_write_back(attr);
+	return attr_is_device(attr) ? attr : combine_normal(attr, guest);
+}
+
+/* Device and Non-cacheable memory is outer shareable. */
+static u64 combine_sh(u64 sh, u64 guest, u64 attr)
+{
+	if (attr_is_device(attr) || attr == (NIBBLE_NC << 4 | NIBBLE_NC))
+		return SH_OUTER;
+	if (sh == SH_OUTER || guest == SH_OUTER)
+		return SH_OUTER;
+	return sh == SH_INNER || guest == SH_INNER ? SH_INNER : SH_NON;
+}
+
+u64 s2_compose_par(u64 par, const struct s2_leaf *guest)
+{
+	u64 attr = combine_attr(FIELD_GET(PAR_ATTR, par), guest);
+	u64 sh = combine_sh(FIELD_GET(PAR_SH, par), guest->sh, attr);
+
+	return (par & ~(PAR_ATTR | PAR_SH)) | FIELD_PREP(PAR_ATTR, attr) | FIELD_PREP(PAR_SH, sh);
 }
 
 /* ---- permissions ---- */

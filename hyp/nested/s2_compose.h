@@ -65,6 +65,16 @@ struct s2_composed {
 int __must_check s2_compose(const struct s2_shadow_format *format, const struct s2_leaf *guest,
 			    const struct stage2_leaf *own, struct ipa ipa, struct s2_composed *out);
 
+/**
+ * s2_compose_par() - PAR_EL1 after AT of both stages
+ * @par:   after AT of stage 1, which was successful
+ * @guest: from s2_walk(), of the address that it gave
+ *
+ * By the guest hypervisor's leaf alone: what the VM's own stage 2 does is not told. Return: @par with
+ * the ATTR and SH of both stages (D8.6.5, D8.6.6). The address stays.
+ */
+u64 s2_compose_par(u64 par, const struct s2_leaf *guest);
+
 /*
  * The level of a guest hypervisor's leaf, in STAGE2_SW*: a TLBI without a level hint is for all
  * that the leaf translates, of which the shadow may have many smaller leaves.

@@ -9,6 +9,7 @@
  *      on_own_unmap()     the VM's own stage 2 has lost translations: shadows that may have them,
  *                         by their reverse maps, are cleared
  */
+#include <arch/barrier.h>
 #include <arch/reg_bits.h>
 #include <cpu/assert.h>
 #include <cpu/panic.h>
@@ -510,7 +511,14 @@ static void decode_key(const struct vcpu *vcpu, struct shadow *shadow)
 	s2_tables_decode(&shadow->tables, &regs, &caps);
 }
 
-/* With set->lock held: an idle shadow becomes that of @key, and is empty. */
+/*
+ * With set->lock held: an idle shadow becomes that of @key, and is empty.
+ *
+ * A TLBI reads the key without a lock, and passes by a shadow that has another VMID. Meanwhile that
+ * shadow may get this VMID here, and be filled. The barrier is one of two: here the key is written
+ * before any table is read, there (act_on_shadows()) the change of the table comes before the key is
+ * read. So either the TLBI finds the new key, or the walk finds the new table.
+ */
 static void give_key(struct vcpu *vcpu, struct shadow *shadow, const struct shadow_key *key)
 {
 	ASSERT(!shadow->refs);
@@ -522,6 +530,7 @@ static void give_key(struct vcpu *vcpu, struct shadow *shadow, const struct shad
 	shadow->ctx.tlb_vtcr = key->vtcr;
 	decode_key(vcpu, shadow);
 	spin_unlock(&shadow->ctx.stage2.lock);
+	dmb(ish);
 }
 
 static struct shadow *find_shadow(struct shadow_set *set, const struct shadow_key *key)

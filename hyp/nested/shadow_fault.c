@@ -231,7 +231,8 @@ enum vcpu_action shadow_fault(struct vcpu *vcpu, u64 esr)
 	}
 }
 
-u8 shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access access, u64 *vm_ipa)
+u8 shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access access, u64 *vm_ipa,
+		    struct s2_leaf *leaf)
 {
 	struct spinlock *lock = &vcpu->vm->s2.stage2.lock;
 	struct fault f = { .vcpu = vcpu, .ipa = ipa, .access = access };
@@ -241,6 +242,7 @@ u8 shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access access, u64 *vm
 	end = walk_guest(&f);
 	spin_unlock(lock);
 	*vm_ipa = f.vm_ipa;
+	*leaf = f.walk.leaf;
 	if (end == S2_WALK_LEAF)
 		return 0;
 	return end == S2_WALK_FAULT ? f.walk.fsc : ESR_FSC_EXTABT_WALK | (u8)f.walk.level;

@@ -25,11 +25,13 @@ enum vcpu_action shadow_fault(struct vcpu *vcpu, u64 esr);
  * @ipa:    of the nested guest
  * @access: what is asked about
  * @vm_ipa: out: what the guest hypervisor's tables translate it to
+ * @leaf:   out: by which of their leaves
  *
  * Takes the VM's own stage2.lock. Return: 0, or ESR_ELx.DFSC of the fault, which is not 0. A table
  * that only the host has counts as one that does not answer.
  */
-u8 shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access access, u64 *vm_ipa);
+u8 shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access access, u64 *vm_ipa,
+		    struct s2_leaf *leaf);
 
 /**
  * shadow_walk_failed() - the host has no memory for a table of the guest hypervisor's

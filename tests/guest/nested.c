@@ -433,7 +433,7 @@ void payload_main(void)
 {
 	if (payload_has_arg("guest")) {
 		el1_setup();
-		(void)el1_run(nested_hvc, 0, HCR_EL1 | HCR_DC);
+		(void)el1_run(nested_hvc, 0, HCR_EL1 | HCR_IMO);
 		check_true("there is no such guest", false);
 		return;
 	}

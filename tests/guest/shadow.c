@@ -343,8 +343,9 @@ static void stage1_on(void)
 	write_sysreg(SCTLR_OFF | 0x1005, SCTLR_EL12);
 }
 
-#define PAR_F	    BIT(0)
-#define PAR_ADDRESS 0xfffffffff000UL
+#define PAR_F	       BIT(0)
+#define PAR_ADDRESS    0xfffffffff000UL
+#define PAR_ATTRIBUTES (0xffUL << 56 | 3UL << 7)
 #define AT(name, op)                                                         \
 	static u64 at_##name(u64 va)                                         \
 	{                                                                    \
@@ -397,8 +398,47 @@ static void check_stage1(void)
 	      EC_IABT_LOW << 8 | FSC_TRANS | 3);
 	check("... on the walk", esr & ESR_S1PTW, ESR_S1PTW);
 	check("... the table's address", read_sysreg(hpfar_el2) >> 4, (AREA + 8 * PAGE) >> 12);
+	set(&t.pages[9], (u64)mmu_root | S2_DEV | S2_PAGE);
+	write_sysreg(AREA + 9 * PAGE, TTBR0_EL12);
+	esr = el1_run(guest_load, WINDOW, HCR_NESTED | HCR_PTW);
+	check("a stage 1 table in a device, with HCR_EL2.PTW", ec_of(esr) << 8 | fsc_of(esr),
+	      EC_IABT_LOW << 8 | FSC_PERM | 3);
+	check("... on the walk", esr & ESR_S1PTW, ESR_S1PTW);
 	window_map(WINDOW, 0, 0);
 	check_round("syndromes of these");
+}
+
+/* PAR_EL1.ATTR and SH of both stages; HCR_EL2.DC, which puts a cacheable stage 1 in the first's place. */
+static void check_attributes(void)
+{
+	struct tables t = tables_new();
+	u64 page = fresh_page(), attributes = PAR_ATTRIBUTES | PAR_ADDRESS | PAR_F;
+
+	setup(&t, 9);
+	write64(page, 0x815);
+	window_map(WINDOW, AREA, PAGE_RW);
+	set(&t.pages[0], page | S2_RW | S2_PAGE);
+	stage1_on();
+	check("AT S12E1R, Write-Back", par_of(at_s12e1r, WINDOW) & attributes,
+	      page | 0xffUL << 56 | 3UL << 7);
+	set(&t.pages[0], page | (S2_RW & ~S2_NORMAL) | 5UL << 2 | S2_PAGE);
+	check("AT S12E1R, Non-cacheable at stage 2", par_of(at_s12e1r, WINDOW) & attributes,
+	      page | 0x44UL << 56 | 2UL << 7);
+	set(&t.pages[0], page | S2_DEV | S2_PAGE);
+	check("AT S12E1R, a device at stage 2", par_of(at_s12e1r, WINDOW) & attributes,
+	      page | 4UL << 56 | 2UL << 7);
+	set(&t.pages[0], page | S2_RW | S2_PAGE);
+	window_map(WINDOW, 0, 0);
+	check("HCR_EL2.DC is as if VM were 1", el1_run(guest_load, AREA, HCR_EL1 | HCR_DC),
+	      HVC(0x11));
+	check("... without stage 1", el0_x0, 0x815);
+	write_sysreg(HCR_EL1 | HCR_DC, hcr_el2);
+	check("... which is Write-Back", at_s12e1r(AREA) & (PAR_ATTRIBUTES & ~(3UL << 7)),
+	      0xffUL << 56);
+	write_sysreg(HCR_HOST, hcr_el2);
+	check("... and faults by stage 2",
+	      ec_of(el1_run(guest_load, AREA + PAGE, HCR_EL1 | HCR_DC)), EC_DABT_LOW);
+	write_sysreg(SCTLR_OFF, SCTLR_EL12);
 }
 
 /* ---- wrong registers and tables ---- */
@@ -536,6 +576,7 @@ void payload_main(void)
 	check_vmids();
 	check_host_memory();
 	check_stage1();
+	check_attributes();
 	check_wrong();
 	check_cpus();
 }

@@ -227,8 +227,8 @@ static void debug_exceptions_are_el2s_by_tde(void **state)
 static void hcr_is_merged_by_an_allow_list(void **state)
 {
 	static const u8 allowed[] = { 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 30 };
-	/* IMO without FMO, and the reverse; VI, VF and VSE without their IMO, FMO and AMO */
-	static const u8 refused[] = { 3, 4, 12 };
+	/* IMO without FMO, and the reverse */
+	static const u8 refused[] = { 3, 4 };
 	u64 all = 0, no = 0;
 	unsigned int i;
 
@@ -236,15 +236,22 @@ static void hcr_is_merged_by_an_allow_list(void **state)
 		all |= 1ULL << allowed[i];
 	for (i = 0; i < ARRAY_SIZE(refused); i++)
 		no |= 1ULL << refused[i];
-	assert_int_equal(nested_hcr_for_el1(~0ULL), all | 0x1c0);
+	/* DC, PTW, CD and ID, which are about stage 2; the last two not with FEAT_S2FWB */
+	assert_int_equal(nested_hcr_for_el1(~0ULL, false), all | 0x1c0 | 0x300001004);
+	assert_int_equal(nested_hcr_for_el1(~0ULL, true), all | 0x1c0 | 0x1004);
 	for (i = 0; i < 64; i++) {
-		assert_int_equal(nested_hcr_for_el1(1ULL << i), all & 1ULL << i);
+		u64 walks = i == 12 ? HCR_DC : 0, stage2 = 0x300001004;
+
+		assert_int_equal(nested_hcr_for_el1(1ULL << i, false), (all | walks) & 1ULL << i);
+		assert_int_equal(nested_hcr_for_el1(1ULL << i | HCR_VM, false),
+				 (all | stage2) & 1ULL << i);
+		assert_int_equal(nested_hcr_has_stage2(1ULL << i), i == 0 || i == 12);
 		assert_int_equal(nested_hcr_refused(1ULL << i), no >> i & 1);
 	}
 	assert_false(nested_hcr_refused(HCR_IMO | HCR_FMO));
-	assert_int_equal(nested_hcr_for_el1(HCR_IMO | 0x1c0), HCR_VI);
-	assert_int_equal(nested_hcr_for_el1(HCR_FMO | 0x1c0), HCR_VF);
-	assert_int_equal(nested_hcr_for_el1(HCR_AMO | 0x1c0), HCR_VSE);
+	assert_int_equal(nested_hcr_for_el1(HCR_IMO | 0x1c0, true), HCR_VI);
+	assert_int_equal(nested_hcr_for_el1(HCR_FMO | 0x1c0, true), HCR_VF);
+	assert_int_equal(nested_hcr_for_el1(HCR_AMO | 0x1c0, true), HCR_VSE);
 	assert_true(nested_hcr_has_vse(HCR_AMO | HCR_VSE));
 	assert_false(nested_hcr_has_vse(HCR_AMO) || nested_hcr_has_vse(HCR_VSE));
 }

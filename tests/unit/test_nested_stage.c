@@ -29,6 +29,7 @@
 #include <nested/nested_regs.h>
 #include <nested/nested_tlbi.h>
 #include <nested/nested_vgic.h>
+#include <nested/s2_compose.h>
 #include <nested/shadow.h>
 #include <nested/shadow_fault.h>
 #include <timer/timer.h>
@@ -67,7 +68,7 @@ static const struct exit_stage *stage;
 static const struct vcpu_hooks *hooks;
 static const struct trap_device *device;
 static bool (*inject)(struct vcpu *v, u64 esr, u64 far);
-static u64 file[VCPU_SYSREG_COUNT], more_hcr, alarm_at, ats, at_context, undefs;
+static u64 file[VCPU_SYSREG_COUNT], more_hcr, alarm_at, ats, at_context, at_hcr, undefs;
 static struct shadow shadow;
 static struct shadow_set shadows;
 static unsigned int flushes, nested_allowed, shadow_faults;
@@ -159,12 +160,19 @@ bool shadow_walk_failed(struct vcpu *v)
 	return nested.walk_esr;
 }
 
-u8 shadow_translate(struct vcpu *v, u64 ipa, struct s2_access access, u64 *vm_ipa)
+u8 shadow_translate(struct vcpu *v, u64 ipa, struct s2_access access, u64 *vm_ipa,
+		    struct s2_leaf *leaf)
 {
+	*leaf = (struct s2_leaf){ .memattr = 5 };
 	assert_int_equal(access.kind, S2_WRITE);
 	assert_true(access.el0);
 	*vm_ipa = ipa + 0x80000000;
 	return ipa == 0x9000 ? 0xf : 0;
+}
+
+u64 s2_compose_par(u64 par, const struct s2_leaf *guest)
+{
+	return par ^ (u64)guest->memattr << 56;
 }
 
 bool abort_is_stage2(u64 esr)
@@ -382,7 +390,8 @@ static bool do_at(u64 va)
 {
 	ats++;
 	at_context = nested.context;
-	fake_sysreg_set("par_el1", va & ~0xfffULL);
+	at_hcr = more_hcr;
+	fake_sysreg_set("par_el1", 0xff00000000000180 | (va & ~0xfffULL)); /* Write-Back */
 	return true;
 }
 
@@ -563,15 +572,12 @@ static void eret_to_el1_changes_the_hardware(void **state)
 
 static void el1_is_not_entered_with_what_is_missing(void **state)
 {
-	vcpu.regs.pstate = EL1H;
-	nested.page[HCR_EL2] = 1ULL << 34 | HCR_DC;
+	vcpu.regs.pstate = EL1H; /* only one kind of interrupts to EL2 */
+	nested.page[HCR_EL2] = HCR_IMO;
 	assert_int_equal(enter(), KEEL_EXIT_FAIL);
 	assert_int_equal(vcpu.regs.pstate, EL1H);
 	vcpu.regs.pstate = EL2H; /* EL2 itself may have it */
 	assert_int_equal(enter(), VCPU_RESUME);
-	vcpu.regs.pstate = EL1H; /* only one kind of interrupts to EL2 */
-	nested.page[HCR_EL2] = HCR_IMO;
-	assert_int_equal(enter(), KEEL_EXIT_FAIL);
 	vm_cpu.traps.has_nested = false;
 	vcpu.regs.pstate = EL2H;
 	assert_int_equal(enter(), KEEL_EXIT_FAIL);
@@ -681,6 +687,12 @@ static void a_nested_guest_runs_in_its_shadow(void **state)
 	vcpu.regs.pstate = EL1H;
 	assert_int_equal(enter(), VCPU_RESUME);
 	assert_ptr_equal(vcpu.s2, &shadow.ctx);
+	nested.page[HCR_EL2] = 1ULL << 34 | HCR_DC; /* as if it had VM */
+	(void)leave(0);
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_ptr_equal(vcpu.s2, &shadow.ctx);
+	assert_int_equal(more_hcr, HCR_DC);
+	nested.page[HCR_EL2] = 1ULL << 34 | HCR_VM;
 	assert_int_equal(more_hcr & HCR_VM, 0); /* which any guest has */
 	assert_int_equal(leave(fault), VCPU_RESUME);
 	assert_int_equal(shadow_faults, 1);
@@ -725,7 +737,8 @@ static void a_table_that_the_host_has_not_is_an_abort_at_el2(void **state)
 /* Whatever is in the page, and wherever an ERET goes. */
 static void the_hardware_gets_no_more_than_is_allowed(void **state)
 {
-	const u64 allowed = (0x57ff6000ULL & ~BIT(15) & ~BIT(27)) | HCR_VI | HCR_VF | HCR_VSE;
+	const u64 allowed = (0x57ff6000ULL & ~BIT(15) & ~BIT(27)) | HCR_VI | HCR_VF | HCR_VSE |
+			    HCR_DC | HCR_PTW | HCR_CD | HCR_ID;
 	u64 seed = 99;
 	unsigned int i, entries = 0;
 
@@ -1049,10 +1062,11 @@ static void registers_and_instructions_of_el2(void **state)
 	assert_int_equal(at_context, NESTED_EL2);
 	assert_int_equal(nested.context, NESTED_EL2);
 	/* by both stages of a nested guest */
-	nested.page[HCR_EL2] = HCR_VM;
 	vcpu.regs.x[1] = 0x7000;
+	nested.page[HCR_EL2] = HCR_VM | HCR_DC | HCR_PTW | HCR_CD | HCR_TSC;
 	(void)leave(sys64(SYSREG_ENC(1, 4, 7, 8, 7), false, 1));
-	assert_int_equal(fake_sysreg_get("par_el1"), 0x80007000);
+	assert_int_equal(at_hcr, HCR_DC | HCR_PTW);
+	assert_int_equal(fake_sysreg_get("par_el1"), 0xfa00000080007180);
 	vcpu.regs.x[1] = 0x9000;
 	(void)leave(sys64(SYSREG_ENC(1, 4, 7, 8, 7), false, 1));
 	assert_int_equal(fake_sysreg_get("par_el1"), 0x800 | 0x200 | 0xf << 1 | 1);

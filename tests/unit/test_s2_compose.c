@@ -359,6 +359,60 @@ static void memory_attributes_are_those_of_both_stages_in_a_row_or_stronger(void
 	}
 }
 
+/* PAR_EL1.ATTR (D24.2): Write-Through and Write-Back have two bits for allocation, here @hints. */
+static u64 nibble_of(unsigned int kind, unsigned int hints)
+{
+	static const u8 nibbles[] = { 0, 4, 8, 12 };
+
+	return nibbles[kind] | (kind > 1 ? hints : 0);
+}
+
+static u64 par_of(struct memory memory, unsigned int hints, unsigned int sh)
+{
+	u64 attr = memory.device
+			   ? memory.type << 2
+			   : nibble_of(memory.outer, hints) << 4 | nibble_of(memory.inner, hints);
+
+	if (memory.device || (memory.inner == 1 && memory.outer == 1))
+		sh = 2;
+	return attr << 56 | sh << 7 | 0x800 | 0x123000;
+}
+
+static unsigned int widest(unsigned int a, unsigned int b)
+{
+	static const u8 width[] = { 0, 0, 2, 1 }; /* none, reserved, outer, inner */
+
+	return width[a] > width[b] ? a : b;
+}
+
+/* What is forced to be Write-Back and was not cacheable has all hints. */
+static void at_of_both_stages_tells_the_attributes_of_both(void **state)
+{
+	static const u8 shareable[] = { 0, 2, 3 };
+
+	for (unsigned int n = 0; n < 32 * 13 * 9 * 4; n++) {
+		unsigned int memattr = n & 15, hints = n / (32 * 13 * 9);
+		unsigned int sh = shareable[n / (32 * 13) % 3],
+			     sh2 = shareable[n / (32 * 13 * 3) % 3];
+		bool fwb = n & 16;
+		struct memory s1 = stage_1(n / 32 % 13), want = stage(s1, memattr, fwb);
+		const struct s2_leaf guest = { .memattr = (u8)memattr,
+					       .fwb = fwb,
+					       .sh = (u8)sh2,
+					       .device = fwb ? !(memattr & 4) : !(memattr & 12) };
+		u64 got = s2_compose_par(par_of(s1, hints, sh), &guest);
+		bool forced = fwb && (memattr & 7) == 6 &&
+			      (s1.device || s1.inner == 1 || s1.outer == 1);
+
+		/* stage 1's shareability is outer where it is not cacheable */
+		if (s1.device || (s1.inner == 1 && s1.outer == 1))
+			sh = 2;
+		if (forced)
+			got |= 0x3300000000000000, want.inner = want.outer = 3, hints = 3;
+		assert_int_equal(got, par_of(want, hints, widest(sh, sh2)));
+	}
+}
+
 /* ---- levels ---- */
 
 static void a_tag_tells_the_size_of_the_guests_leaf_whatever_its_level(void **state)
@@ -746,6 +800,7 @@ int main(void)
 		cmocka_unit_test(a_guests_page_smaller_than_the_shadows_is_refused),
 		cmocka_unit_test(a_permission_is_there_where_both_have_it_and_nowhere_else),
 		cmocka_unit_test(memory_attributes_are_those_of_both_stages_in_a_row_or_stronger),
+		cmocka_unit_test(at_of_both_stages_tells_the_attributes_of_both),
 		cmocka_unit_test(a_tag_tells_the_size_of_the_guests_leaf_whatever_its_level),
 		cmocka_unit_test(
 			a_composed_leaf_has_the_tag_of_the_guests_leaf_however_small_it_is_itself),
