@@ -76,7 +76,7 @@ struct keel_vgic {
 	bool init_asked; /* KVM_DEV_ARM_VGIC_CTRL_INIT; nr_irqs is final */
 	bool live;	 /* EL2 has the GIC */
 	u32 nr_irqs;	 /* 0 until set */
-	u32 maint_irq;	 /* KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ: a PPI; 0 until set */
+	u32 maint_irq;	 /* KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ: a PPI; 0 until set, or initialized */
 	u64 dist;
 	struct keel_redists redists[KEEL_REDIST_REGIONS];
 	unsigned int nr_redists;
@@ -255,6 +255,8 @@ void keel_vcpu_kick(struct keel_vcpu *vcpu);
 void keel_vcpu_apply_stop(struct keel_vcpu *vcpu);
 
 int keel_vcpu_one_reg(struct keel_vcpu *vcpu, void __user *argp, bool set);
+/* A register of the CPU interface. -ENXIO: there is no such one; -EBUSY while the vCPU runs. */
+int keel_vcpu_gic_reg(struct keel_vcpu *vcpu, u32 encoding, u64 *value, bool set);
 int keel_vcpu_reg_list(struct keel_vcpu *vcpu, void __user *argp);
 int keel_vcpu_run(struct keel_vcpu *vcpu);
 

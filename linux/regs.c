@@ -48,6 +48,27 @@ static bool reg_too_early(const struct keel_vcpu *vcpu, u64 id)
 	       needs_finalize(vcpu);
 }
 
+/* They are attributes of the GIC. */
+static bool is_of_gic(u64 id)
+{
+	return (id & KVM_REG_ARM_COPROC_MASK) == (KEEL_REG_CPU_INTERFACE & KVM_REG_ARM_COPROC_MASK);
+}
+
+int keel_vcpu_gic_reg(struct keel_vcpu *vcpu, u32 encoding, u64 *value, bool set)
+{
+	int ret;
+
+	if (!mutex_trylock(&vcpu->mutex))
+		return -EBUSY;
+	if (set)
+		memcpy(vcpu->hyp->data, value, sizeof(*value));
+	ret = vcpu->initialized ? reg_call(vcpu, KEEL_REG_CPU_INTERFACE | encoding, set) : -ENOENT;
+	if (!ret && !set)
+		memcpy(value, vcpu->hyp->data, sizeof(*value));
+	mutex_unlock(&vcpu->mutex);
+	return ret == -ENOENT ? -ENXIO : ret;
+}
+
 int keel_vcpu_one_reg(struct keel_vcpu *vcpu, void __user *argp, bool set)
 {
 	struct kvm_one_reg reg;
@@ -58,7 +79,7 @@ int keel_vcpu_one_reg(struct keel_vcpu *vcpu, void __user *argp, bool set)
 		return -EFAULT;
 	if ((reg.id & REG_ARCH_MASK) >> 32 != KVM_REG_ARM64 >> 32)
 		return -EINVAL;
-	if (KVM_REG_SIZE(reg.id) > sizeof(vcpu->hyp->data))
+	if (KVM_REG_SIZE(reg.id) > sizeof(vcpu->hyp->data) || is_of_gic(reg.id))
 		return -ENOENT;
 	if (reg_too_early(vcpu, reg.id))
 		return -EPERM;

@@ -13,9 +13,10 @@
 #include "compat.h"
 #include "keel.h"
 
-#define NR_IRQS_DEFAULT 256
-#define FIRST_PPI	16
-#define NR_IRQS_MIN	64
+#define NR_IRQS_DEFAULT	  256
+#define FIRST_PPI	  16
+#define MAINT_IRQ_DEFAULT 25 /* Base System Architecture */
+#define NR_IRQS_MIN	  64
 
 /* ---- under vm->lock ---- */
 
@@ -260,15 +261,15 @@ static int set_nr_irqs(struct keel_vm *vm, u32 value)
 	return 0;
 }
 
-/* Of VMs with an EL2: the PPI that their hypervisors are told of. */
+/* Of VMs with an EL2: the PPI that their hypervisors are told of. Reads as 0 until it is decided. */
 static int set_maint_irq(struct keel_vm *vm, u32 value)
 {
 	if (!keel_check_extension(vm, KVM_CAP_ARM_EL2))
 		return -ENXIO;
-	if (value < FIRST_PPI || value >= KEEL_PRIVATE_IRQS)
-		return -EINVAL;
 	if (vm->vgic.init_asked)
 		return -EBUSY;
+	if (value < FIRST_PPI || value >= KEEL_PRIVATE_IRQS)
+		return -EINVAL;
 	vm->vgic.maint_irq = value;
 	return 0;
 }
@@ -284,6 +285,8 @@ static int ctrl_init(struct keel_vm *vm)
 		return -ENODEV;
 	if (!vgic->nr_irqs)
 		vgic->nr_irqs = NR_IRQS_DEFAULT;
+	if (!vgic->maint_irq)
+		vgic->maint_irq = MAINT_IRQ_DEFAULT;
 	ret = go_live_if_known(vm);
 	if (!ret)
 		smp_store_release(&vgic->init_asked, true);
@@ -385,6 +388,31 @@ bool keel_vgic_live(struct keel_vm *vm)
 	return smp_load_acquire(&vm->vgic.live);
 }
 
+/* ---- KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS: what an EL2 has in its CPU interface ---- */
+
+/* The vCPU with the MPIDR_EL1 in an attribute: Aff3 to Aff0 in bits 63:32. */
+static struct keel_vcpu *vcpu_of_attr(struct keel_vm *vm, u64 attr)
+{
+	u32 mpidr = attr >> KVM_DEV_ARM_VGIC_V3_MPIDR_SHIFT;
+	u32 index = (mpidr & 0xf) | (mpidr >> 8 & 0xff) << 4 | (mpidr >> 16 & 0xff) << 12;
+
+	return mpidr & 0xff0000f0 ? NULL : keel_vcpu_find(vm, index);
+}
+
+static int cpu_sysreg(struct keel_vm *vm, u64 attr, u64 *value, bool set)
+{
+	struct keel_vcpu *vcpu = vcpu_of_attr(vm, attr);
+
+	if (!vcpu)
+		return -EINVAL;
+	if (!vm->vgic.init_asked)
+		return -EBUSY;
+	/* It is there from its first run on, at the latest. */
+	if (!vm->vgic.live)
+		return -ENXIO;
+	return keel_vcpu_gic_reg(vcpu, attr & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK, value, set);
+}
+
 /* ---- attributes ---- */
 
 static int set_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
@@ -408,6 +436,10 @@ static int set_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 		if (copy_from_user(&count, argp, sizeof(count)))
 			return -EFAULT;
 		return set_maint_irq(vm, count);
+	case KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS:
+		if (copy_from_user(&address, argp, sizeof(address)))
+			return -EFAULT;
+		return cpu_sysreg(vm, attr->attr, &address, true);
 	default:
 		return -ENXIO;
 	}
@@ -433,6 +465,11 @@ static int get_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 		if (!keel_check_extension(vm, KVM_CAP_ARM_EL2))
 			return -ENXIO;
 		return put_user(vm->vgic.maint_irq, (u32 __user *)argp);
+	case KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS:
+		ret = cpu_sysreg(vm, attr->attr, &address, false);
+		if (ret)
+			return ret;
+		return copy_to_user(argp, &address, sizeof(address)) ? -EFAULT : 0;
 	default:
 		return -ENXIO;
 	}
@@ -440,7 +477,11 @@ static int get_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 
 static int has_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 {
+	u64 value;
+
 	switch (attr->group) {
+	case KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS:
+		return cpu_sysreg(vm, attr->attr, &value, false);
 	case KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ:
 		return keel_check_extension(vm, KVM_CAP_ARM_EL2) ? 0 : -ENXIO;
 	case KVM_DEV_ARM_VGIC_GRP_ADDR:

@@ -54,7 +54,7 @@ static const struct nested_reg rows[] = {
 	{ LIVE(MAIR_EL2, ~0ULL) },
 	{ LIVE(AMAIR_EL2, ~0ULL) },
 	{ LIVE(VBAR_EL2, ~0ULL) },
-	{ CONSTANT(RVBAR_EL2) },
+	{ CONSTANT(RVBAR_EL2), .hidden = true },
 	{ CONSTANT(RMR_EL2), .hidden = true },
 	{ LIVE(CONTEXTIDR_EL2, ~0ULL) },
 	{ PAGE(TPIDR_EL2, ~0ULL) },

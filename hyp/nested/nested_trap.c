@@ -279,7 +279,7 @@ bool nested_sysreg_at_once(struct vcpu *vcpu, u64 esr)
 /* A time that has passed: the next entry is followed by an exit, which finds the right one. */
 #define ALARM_AT_ONCE 1
 
-/* It may have been a register of a timer, or an offset. */
+/* It may have been of a timer, an offset, or a reason for the maintenance interrupt. */
 static void registers_are_new(struct vcpu *vcpu)
 {
 	vcpu->alarm = ALARM_AT_ONCE;
@@ -306,6 +306,20 @@ static int user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 	return 0;
 }
 
+static int user_set_gic(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	int ret = nested_vgic_user_set(vcpu, encoding, value);
+
+	if (!ret)
+		registers_are_new(vcpu);
+	return ret;
+}
+
+static int user_get_gic(struct vcpu *vcpu, u32 encoding, u64 *value)
+{
+	return nested_vgic_user_get(vcpu, encoding, value);
+}
+
 static void user_write_el1(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 {
 	nested_write_el1(vcpu, reg, value);
@@ -322,6 +336,8 @@ void nested_trap_init(void)
 	static const struct trap_el2 el2 = {
 		.get = user_get,
 		.set = user_set,
+		.get_gic = user_get_gic,
+		.set_gic = user_set_gic,
 		.encoding = user_encoding,
 		.count = nested_reg_count,
 		.read_el1 = nested_read_el1,

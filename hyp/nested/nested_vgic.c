@@ -5,6 +5,7 @@
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <cpu/percpu.h>
+#include <lib/errno.h>
 #include <nested/nested_lr.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_route.h>
@@ -235,6 +236,54 @@ bool nested_vgic_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value)
 		return true;
 	}
 	return read && read_computed(vcpu->nested->page, encoding, value);
+}
+
+/* ---- for userspace ---- */
+
+/* Registers of the page: the first of a row, and how many follow it by encoding and by index. */
+static const struct {
+	u16 encoding, index, count;
+} kept[] = {
+	{ REG_NUM(ICH_AP0R0_EL2), ICH_AP0R0_EL2, 4 }, { REG_NUM(ICH_AP1R0_EL2), ICH_AP1R0_EL2, 4 },
+	{ REG_NUM(ICH_HCR_EL2), ICH_HCR_EL2, 1 },     { REG_NUM(ICH_VMCR_EL2), ICH_VMCR_EL2, 1 },
+	{ REG_NUM(ICH_LR0_EL2), ICH_LR0_EL2, 16 },
+};
+
+static u64 *find_kept(const struct vcpu *vcpu, u32 encoding)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		if (encoding >= kept[i].encoding && encoding - kept[i].encoding < kept[i].count)
+			return &vcpu->nested->page[kept[i].index + encoding - kept[i].encoding];
+	return NULL;
+}
+
+int nested_vgic_user_get(const struct vcpu *vcpu, u32 encoding, u64 *value)
+{
+	const u64 *reg = find_kept(vcpu, encoding);
+
+	if (!vcpu->vm->vgic)
+		return -ENOENT;
+	if (reg)
+		*value = *reg;
+	else if (encoding == REG_NUM(ICH_VTR_EL2))
+		*value = vtr_told;
+	else if (encoding == REG_NUM(ICC_SRE_EL2))
+		*value = ICC_SRE_EL2_VALUE;
+	else
+		return -ENOENT;
+	return 0;
+}
+
+int nested_vgic_user_set(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	u64 *reg = find_kept(vcpu, encoding), now;
+	int ret = nested_vgic_user_get(vcpu, encoding, &now);
+
+	if (ret)
+		return ret;
+	if (reg)
+		*reg = value;
+	return reg || value == now ? 0 : -EINVAL;
 }
 
 void nested_vgic_reset(struct vcpu *vcpu)

@@ -67,6 +67,17 @@ bool nested_vgic_is_told(const struct vcpu *vcpu);
 /* The guest's access, at EL2, to a register that always traps. Return: whether it is one. */
 bool nested_vgic_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value);
 
+/**
+ * nested_vgic_user_get() - a register of the guest hypervisor's interface, for userspace
+ * @vcpu: not loaded
+ *
+ * Those that are state: what follows from them (MISR, EISR, ELRSR) is not there. Return: 0; -ENOENT.
+ */
+int nested_vgic_user_get(const struct vcpu *vcpu, u32 encoding, u64 *value);
+
+/* Any value, as the guest itself may write any; -EINVAL for another one of what is constant. */
+int nested_vgic_user_set(struct vcpu *vcpu, u32 encoding, u64 value);
+
 /* After the registers of the page have been reset; loaded or not. */
 void nested_vgic_reset(struct vcpu *vcpu);
 

@@ -9,9 +9,11 @@
  *	sysreg            timer_get() first, then sysreg_user_get(): rows of sysreg.c
  *	firmware          fw_get(), bmap_get()     PSCI's version, mitigations, services
  *	demux             is_ccsidr()              cache sizes
+ *	CPU interface     gic_get(), gic_set()     KEEL_REG_CPU_INTERFACE, which is not in the list
  *
  * A value is validated before anything changes. It lies in a page that the host can write, so it
- * is copied once, and the copy is used. one_reg_list() has the same ids that get and set accept.
+ * is copied once, and the copy is used. one_reg_list() has the same ids that get and set accept, but
+ * for those of the CPU interface.
  */
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
@@ -42,6 +44,7 @@
 #define ID_KIND_FW     0x14
 #define ID_KIND_SVE    0x15
 #define ID_KIND_BMAP   0x16
+#define ID_KIND_GIC    FIELD_GET(ID_KIND, KEEL_REG_CPU_INTERFACE)
 
 #define REG_ID(size, kind, number) (ID_ARM64 | (size) | FIELD_PREP(ID_KIND, kind) | (number))
 
@@ -247,6 +250,16 @@ static u64 virtual_count(const struct vcpu *vcpu)
 	return read_sysreg(cntpct_el0) - READ_ONCE(vcpu->vm->cntvoff);
 }
 
+/* What EL1's virtual timer compares with: the offset of an EL2, where there is one, in place of the VM's. */
+static u64 virtual_timer_count(struct vcpu *vcpu)
+{
+	u64 offset;
+
+	if (!vcpu->nested || trap_el2()->get(vcpu, REG_NUM(CNTVOFF_EL2), &offset))
+		return virtual_count(vcpu);
+	return read_sysreg(cntpct_el0) - offset;
+}
+
 /* A timer's CTL, with ISTATUS as it would be now. */
 static u64 timer_ctl(struct vcpu *vcpu, enum vcpu_sysreg ctl, enum vcpu_sysreg cval, u64 now)
 {
@@ -261,7 +274,7 @@ static int timer_get(struct vcpu *vcpu, u64 number, u64 *value)
 {
 	switch (number) {
 	case TIMER_ID_CTL:
-		*value = timer_ctl(vcpu, CNTV_CTL_EL0, CNTV_CVAL_EL0, virtual_count(vcpu));
+		*value = timer_ctl(vcpu, CNTV_CTL_EL0, CNTV_CVAL_EL0, virtual_timer_count(vcpu));
 		return 0;
 	case TIMER_ID_CVAL:
 		*value = trap_read_el1(vcpu, CNTV_CVAL_EL0);
@@ -413,6 +426,18 @@ static int vls_set(struct vcpu *vcpu, const u64 *words)
 	return 0;
 }
 
+/* ---- the GIC's CPU interface: of vCPUs with an EL2, that EL2's registers ---- */
+
+static int gic_get(struct vcpu *vcpu, u64 number, u64 *value)
+{
+	return vcpu->nested ? trap_el2()->get_gic(vcpu, (u32)number, value) : -ENOENT;
+}
+
+static int gic_set(struct vcpu *vcpu, u64 number, u64 value)
+{
+	return vcpu->nested ? trap_el2()->set_gic(vcpu, (u32)number, value) : -ENOENT;
+}
+
 /* ---- by id ---- */
 
 static int get_u64(struct vcpu *vcpu, u64 id, u64 *value)
@@ -430,6 +455,8 @@ static int get_u64(struct vcpu *vcpu, u64 id, u64 *value)
 	case ID_KIND_SYSREG:
 		ret = timer_get(vcpu, number, value);
 		return ret == -ENOENT ? sysreg_user_get(vcpu, (u32)number, value) : ret;
+	case ID_KIND_GIC:
+		return gic_get(vcpu, number, value);
 	default:
 		return -ENOENT;
 	}
@@ -450,6 +477,8 @@ static int set_u64(struct vcpu *vcpu, u64 id, u64 value)
 	case ID_KIND_SYSREG:
 		ret = timer_set(vcpu, number, value);
 		return ret == -ENOENT ? sysreg_user_set(vcpu, (u32)number, value) : ret;
+	case ID_KIND_GIC:
+		return gic_set(vcpu, number, value);
 	default:
 		return -ENOENT;
 	}

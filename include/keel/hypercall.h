@@ -173,9 +173,16 @@
  * KVM_GET_ONE_REG) -> x0 = 0; -ENOENT for a register that there is not; -EINVAL for a value that it
  * does not take; -EBUSY while it runs, and for what can only be chosen before any vCPU has run. The
  * value is in struct keel_run.data, as long as the id says.
+ *
+ * Or x3 = KEEL_REG_CPU_INTERFACE | the encoding of a system register of the GIC's CPU interface,
+ * which in KVM's API is an attribute of the GIC: of vCPUs with an EL2, ICH_AP0R<n>_EL2,
+ * ICH_AP1R<n>_EL2, ICH_HCR_EL2, ICH_VMCR_EL2, ICH_LR<n>_EL2; ICH_VTR_EL2 and ICC_SRE_EL2, which take
+ * their own value only. These are not in the list of registers.
  */
 #define KEEL_HC_VCPU_GET_REG 0xc6000019
 #define KEEL_HC_VCPU_SET_REG 0xc600001a
+
+#define KEEL_REG_CPU_INTERFACE 0x603000000fff0000ULL
 
 /*
  * KEEL_HC_VCPU_REG_LIST(x1 = handle, x2 = index, x3 = from) -> x0 = 0, x1 = how many register ids

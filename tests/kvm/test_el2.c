@@ -38,6 +38,14 @@ static long maint_irq(const struct vm *vm, unsigned long op, uint32_t *intid)
 	return gic_attr(vm->gic, op, KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ, 0, intid);
 }
 
+static long get_reg_error(const struct vcpu *vcpu, uint64_t id)
+{
+	uint64_t value;
+	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
+
+	return ioctl(vcpu->fd, KVM_GET_ONE_REG, &reg);
+}
+
 static void end(const struct vm *vm, const struct vcpu *vcpu)
 {
 	if (vm->gic >= 0)
@@ -161,7 +169,7 @@ static void test_maintenance_interrupt(void)
 {
 	struct vm vm = new_vm();
 	struct vcpu vcpu = raw_vcpu(&vm, 0);
-	uint32_t sgi = 8, spi = 40, ppi = 25, got = 0;
+	uint32_t sgi = 8, spi = 40, ppi = 24, got = 0;
 
 	must(init_vcpu(vcpu.fd, PSCI | EL2), "KVM_ARM_VCPU_INIT");
 	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
@@ -170,7 +178,87 @@ static void test_maintenance_interrupt(void)
 	gives(maint_irq(&vm, KVM_SET_DEVICE_ATTR, &spi), EINVAL, "an SPI");
 	gives(maint_irq(&vm, KVM_SET_DEVICE_ATTR, &ppi), 0, "a PPI");
 	gives(maint_irq(&vm, KVM_GET_DEVICE_ATTR, &got), 0, "which one it is");
-	check(got == 25, "it is the one");
+	check(got == 24, "it is the one");
+	must(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+		      KVM_DEV_ARM_VGIC_CTRL_INIT, NULL),
+	     "KVM_DEV_ARM_VGIC_CTRL_INIT");
+	gives(maint_irq(&vm, KVM_SET_DEVICE_ATTR, &ppi), EBUSY, "when the GIC is initialized");
+	gives(maint_irq(&vm, KVM_SET_DEVICE_ATTR, &sgi), EBUSY, "... whatever the value");
+	end(&vm, &vcpu);
+	vm = new_vm();
+	vcpu = raw_vcpu(&vm, 0);
+	must(init_vcpu(vcpu.fd, PSCI | EL2), "KVM_ARM_VCPU_INIT");
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	must(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+		      KVM_DEV_ARM_VGIC_CTRL_INIT, NULL),
+	     "KVM_DEV_ARM_VGIC_CTRL_INIT");
+	gives(maint_irq(&vm, KVM_GET_DEVICE_ATTR, &got), 0, "one that was not set");
+	check(got == 25, "it is the usual one");
+	end(&vm, &vcpu);
+}
+
+#define ICH(crm, op2) ((3 << 14) | (4 << 11) | (12 << 7) | (crm) << 3 | (op2))
+
+static long cpu_sysreg(const struct vm *vm, unsigned long op, uint64_t attr, uint64_t *value)
+{
+	return gic_attr(vm->gic, op, KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, attr, value);
+}
+
+/* Each of @from's interface keeps its own value; returns how many do not. */
+static unsigned int fill_interface(const struct vm *vm, uint64_t from)
+{
+	static const uint16_t regs[] = { ICH(8, 0),  ICH(9, 0),	 ICH(11, 0), ICH(11, 7),
+					 ICH(12, 0), ICH(12, 7), ICH(13, 0), ICH(13, 7) };
+	unsigned int bad = 0;
+	uint64_t value;
+
+	for (size_t i = 0; i < sizeof(regs) / sizeof(regs[0]); i++) {
+		value = 0x1234567800000000ULL + from + i;
+		bad += cpu_sysreg(vm, KVM_SET_DEVICE_ATTR, from << 32 | regs[i], &value) != 0;
+	}
+	for (size_t i = 0; i < sizeof(regs) / sizeof(regs[0]); i++) {
+		bad += cpu_sysreg(vm, KVM_GET_DEVICE_ATTR, from << 32 | regs[i], &value) ||
+		       value != 0x1234567800000000ULL + from + i;
+		value = 0;
+		bad += cpu_sysreg(vm, KVM_SET_DEVICE_ATTR, from << 32 | regs[i], &value) != 0;
+	}
+	return bad;
+}
+
+/* They are attributes of the GIC, and none of the registers of GET_REG_LIST. */
+static void test_cpu_interface(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = raw_vcpu(&vm, 0), second = raw_vcpu(&vm, 1);
+	uint64_t value = 0, vtr;
+
+	must(init_vcpu(vcpu.fd, PSCI | EL2), "KVM_ARM_VCPU_INIT");
+	must(init_vcpu(second.fd, PSCI | EL2), "KVM_ARM_VCPU_INIT");
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	gives(cpu_sysreg(&vm, KVM_GET_DEVICE_ATTR, ICH(11, 0), &value), EBUSY, "too early");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, 0x1000000), "distributor");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, 0x2000000), "redistributors");
+	must(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+		      KVM_DEV_ARM_VGIC_CTRL_INIT, NULL),
+	     "KVM_DEV_ARM_VGIC_CTRL_INIT");
+	gives(cpu_sysreg(&vm, KVM_HAS_DEVICE_ATTR, ICH(12, 3), NULL), 0, "there is ICH_LR3_EL2");
+	gives(cpu_sysreg(&vm, KVM_HAS_DEVICE_ATTR, ICH(11, 2), NULL), ENXIO, "no ICH_MISR_EL2");
+	gives(cpu_sysreg(&vm, KVM_GET_DEVICE_ATTR, 2ULL << 32 | ICH(11, 0), &value), EINVAL,
+	      "a vCPU that there is not");
+	gives(cpu_sysreg(&vm, KVM_GET_DEVICE_ATTR, 0x10ULL << 32 | ICH(11, 0), &value), EINVAL,
+	      "an affinity that no vCPU has");
+	check(!fill_interface(&vm, 0), "each register keeps its own value");
+	check(!fill_interface(&vm, 1), "... of the other vCPU as well");
+	gives(cpu_sysreg(&vm, KVM_GET_DEVICE_ATTR, ICH(11, 1), &vtr), 0, "ICH_VTR_EL2");
+	gives(cpu_sysreg(&vm, KVM_SET_DEVICE_ATTR, ICH(11, 1), &vtr), 0, "... takes its value");
+	vtr ^= 1;
+	gives(cpu_sysreg(&vm, KVM_SET_DEVICE_ATTR, ICH(11, 1), &vtr), EINVAL, "... and no other");
+	gives(cpu_sysreg(&vm, KVM_GET_DEVICE_ATTR, ICH(9, 5), &value), 0, "ICC_SRE_EL2");
+	check(value == 0xf, "... all of it");
+	gives(get_reg_error(&vcpu, ARM64_SYS_REG(3, 4, 12, 11, 0)), ENOENT, "by KVM_GET_ONE_REG");
+	gives(get_reg_error(&vcpu, 0x603000000fff0000ULL | ICH(11, 0)), ENOENT,
+	      "... by an id of Keel's own");
+	end_vcpu(&second);
 	end(&vm, &vcpu);
 }
 
@@ -211,6 +299,7 @@ int main(int argc, char **argv)
 	test_registers();
 	test_list();
 	test_maintenance_interrupt();
+	test_cpu_interface();
 	test_runs();
 	return finish();
 }

@@ -21,6 +21,7 @@
 #include <arch/tlb.h>
 #include <cpu/errata.h>
 #include <cpu/log.h>
+#include <lib/errno.h>
 #include <lib/esr.h>
 #include <mm/el2_map.h>
 #include <nested/nested.h>
@@ -324,6 +325,16 @@ bool nested_vgic_access(struct vcpu *v, u32 encoding, bool read, u64 *value)
 		return false;
 	*value = 3;
 	return read;
+}
+
+int nested_vgic_user_get(const struct vcpu *v, u32 encoding, u64 *value)
+{
+	return -ENOENT;
+}
+
+int nested_vgic_user_set(struct vcpu *v, u32 encoding, u64 value)
+{
+	return encoding == REG_NUM(ICH_HCR_EL2) ? 0 : -ENOENT;
 }
 
 void nested_vgic_reset(struct vcpu *v)
@@ -1133,6 +1144,11 @@ static void timers_that_userspace_sets_fire(void **state)
 	(void)enter();
 	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_RESUME);
 	assert_int_equal(alarm_at, 1500);
+	/* a reason for the maintenance interrupt, likewise */
+	assert_int_equal(trap_el2()->set_gic(&vcpu, REG_NUM(ICH_MISR_EL2), 1), -ENOENT);
+	assert_int_equal(vcpu.alarm, 1500);
+	assert_int_equal(trap_el2()->set_gic(&vcpu, REG_NUM(ICH_HCR_EL2), 1), 0);
+	assert_in_range(vcpu.alarm, 1, 1000);
 	nested.page[CNTVOFF_EL2] = 100;
 	trap_write_el1(&vcpu, CNTV_CVAL_EL0, 1100);
 	trap_write_el1(&vcpu, CNTV_CTL_EL0, 1);

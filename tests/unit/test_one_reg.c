@@ -3,6 +3,7 @@
 /* Registers for userspace: KVM's ids, what they give and what they take. */
 #include <trap_world.h>
 
+#include <trap/el2.h>
 #include <trap/guest_psci.h>
 #include <trap/impl_regs.h>
 #include <trap/one_reg.h>
@@ -154,6 +155,39 @@ static void timer_registers_have_kvms_swapped_ids(void **state)
 	assert_int_equal(get(SYS(REG_NUM(CNTP_CTL_EL0))), 5);
 	assert_int_equal(get(SYS(REG_NUM(CNTPCT_EL0))), 1100);
 	assert_int_equal(w.timer_encoding, 0); /* hardware is not touched */
+}
+
+static u64 el2_offset;
+
+static int get_offset(struct vcpu *vcpu, u32 encoding, u64 *value)
+{
+	assert_int_equal(encoding, REG_NUM(CNTVOFF_EL2));
+	*value = el2_offset;
+	return 0;
+}
+
+static u64 read_plain(const struct vcpu *vcpu, enum vcpu_sysreg reg)
+{
+	return vcpu->sysreg[reg];
+}
+
+/* The VM's own offset counts at no level of a VM with an EL2. */
+static void a_virtual_timers_condition_goes_by_the_offset_of_its_el2(void **state)
+{
+	static const struct trap_el2 el2 = { .get = get_offset, .read_el1 = read_plain };
+
+	trap_set_el2(&el2);
+	V->sysreg[CNTV_CVAL_EL0] = 900;
+	V->sysreg[CNTV_CTL_EL0] = 1;
+	w.vm.cntvoff = 600; /* the count is 1000 */
+	assert_int_equal(get(TIMER_CTL), 1);
+	V->nested = (struct nested_vcpu *)&w;
+	el2_offset = 100;
+	assert_int_equal(get(TIMER_CTL), 5);
+	el2_offset = 101;
+	assert_int_equal(get(TIMER_CTL), 1);
+	V->nested = NULL;
+	w.vm.cntvoff = 0;
 }
 
 static void firmware_registers_take_what_the_machine_can_offer(void **state)
@@ -465,6 +499,8 @@ int main(void)
 		cmocka_unit_test_setup(registers_of_features_that_a_vcpu_lacks_are_not_there,
 				       world_setup),
 		cmocka_unit_test_setup(timer_registers_have_kvms_swapped_ids, world_setup),
+		cmocka_unit_test_setup(a_virtual_timers_condition_goes_by_the_offset_of_its_el2,
+				       world_setup),
 		cmocka_unit_test_setup(firmware_registers_take_what_the_machine_can_offer,
 				       world_setup),
 		cmocka_unit_test_setup(services_are_turned_off_by_their_bitmaps, world_setup),
