@@ -53,6 +53,10 @@
 #define SCTLR_EL1_DSSBS	    BIT(44)
 #define SCTLR_EL1_SPINTMASK BIT(62)
 
+/* Pointer authentication of instructions' addresses, by key */
+#define SCTLR_EL1_EnIB BIT(30)
+#define SCTLR_EL1_EnIA BIT(31)
+
 /* PSTATE bits beyond the mode and the masks */
 #define PSR_BTYPE  GENMASK(11, 10)
 #define PSR_SSBS   BIT(12)
@@ -243,6 +247,12 @@
 #define TCR_T1SZ_BITS GENMASK(21, 16)
 #define TCR_TBI0      BIT(37)
 #define TCR_TBI1      BIT(38)
+#define TCR_TBID0     BIT(51) /* TBI0 is for data only */
+#define TCR_TBID1     BIT(52)
+#define TCR_TG0       GENMASK(15, 14)
+#define TCR_TG0_64K   1
+#define TCR_TG1       GENMASK(31, 30)
+#define TCR_TG1_64K   3
 
 /* PAR_EL1 */
 #define PAR_F	 BIT(0)

@@ -137,6 +137,9 @@
 #define ESR_ERET_ERETA	BIT(1) /* ERETAA or ERETAB */
 #define ESR_ERET_ERETAB BIT(0) /* if so: ERETAB */
 
+/* ISS of ESR_EC_FPAC. */
+#define ESR_FPAC_KEY_B BIT(0)
+
 /* ISS of ESR_EC_SERROR. */
 #define ESR_SERROR_IDS	BIT(24) /* the rest is IMPLEMENTATION DEFINED */
 #define ESR_SERROR_IESB BIT(13)

@@ -80,6 +80,7 @@ struct nested_vcpu {
 	/* ESR_EL2 of the abort at EL2, should the host not have the table that it is asked for, or 0 */
 	u64 walk_esr;
 	struct nested_lrs lrs; /* as they were written; valid while @lent */
+	u64 ich_traps;	       /* set in ICH_HCR_EL2 by nested_vgic_add_traps(), for this run */
 	bool lent;	       /* the virtual CPU interface is the nested guest's: nested_vgic.h */
 	bool maintenance;      /* the level that the maintenance interrupt was last given */
 	/* nested_fast.h */

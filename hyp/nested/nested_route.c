@@ -3,6 +3,7 @@
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <lib/esr.h>
+#include <nested/nested_pauth.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_route.h>
 
@@ -105,6 +106,11 @@ static const struct route {
 	{ ENC(3, 0, 12, 12, 7), ENC(3, 0, 12, 12, 7), ROUTE_ICH, BOTH, ICH_HCR_TALL1, 0 },
 	{ REG_NUM(ICC_SGI1R_EL1), REG_NUM(ICC_SGI0R_EL1), ROUTE_HCR, WRITES, HCR_IMO | HCR_FMO, 0 },
 
+	/* keys of pointer authentication */
+	{ REG_NUM(APIAKEYLO_EL1), ENC(3, 0, 2, 1, 3), ROUTE_HCR, BOTH, 0, HCR_APK },
+	{ ENC(3, 0, 2, 2, 0), ENC(3, 0, 2, 2, 3), ROUTE_HCR, BOTH, 0, HCR_APK },
+	{ REG_NUM(APGAKEYLO_EL1), REG_NUM(APGAKEYHI_EL1), ROUTE_HCR, BOTH, 0, HCR_APK },
+
 	/* timers */
 	{ REG_NUM(CNTPCT_EL0), REG_NUM(CNTPCT_EL0), ROUTE_CNTHCTL, READS, 0, CNTHCTL_EL1PCTEN },
 	{ ENC(3, 3, 14, 2, 0), ENC(3, 3, 14, 2, 2), ROUTE_CNTHCTL, BOTH, 0, CNTHCTL_EL1PTEN },
@@ -149,6 +155,11 @@ u64 nested_hcr_for_el1(u64 hcr, bool fwb)
 	return hcr & allowed;
 }
 
+u64 nested_hcr_denied(u64 hcr)
+{
+	return ~hcr & (HCR_API | HCR_APK);
+}
+
 bool nested_hcr_refused(u64 hcr)
 {
 	return !(hcr & HCR_IMO) != !(hcr & HCR_FMO);
@@ -170,14 +181,20 @@ bool nested_traps_fp(u64 cptr)
 	return !(FIELD_GET(CPACR_FPEN, cptr) & 1);
 }
 
+/* Without pointer authentication API and APK do not exist, and nothing traps by them. */
+static u64 hcr_of(const struct vcpu *vcpu)
+{
+	return nested_hcr(vcpu) | (nested_has_pauth(vcpu) ? 0 : HCR_API | HCR_APK);
+}
+
 struct nested_controls nested_controls_of(const struct vcpu *vcpu)
 {
 	return (struct nested_controls){
-		.hcr = nested_hcr(vcpu),
+		.hcr = hcr_of(vcpu),
 		.mdcr = vcpu->nested->own[NESTED_MDCR_EL2],
 		.cptr = nested_read_live(vcpu, NESTED_CPTR_EL2),
 		.cnthctl = nested_read_live(vcpu, NESTED_CNTHCTL_EL2),
-		.ich = nested_hcr(vcpu) & HCR_IMO ? vcpu->nested->page[ICH_HCR_EL2] : 0,
+		.ich = vcpu->vm->vgic ? vcpu->nested->page[ICH_HCR_EL2] : 0,
 	};
 }
 
@@ -237,6 +254,8 @@ enum nested_route nested_route(const struct nested_controls *c, u64 esr)
 		return to_el2_if(c->hcr & HCR_TSC);
 	case ESR_EC_FP_ASIMD:
 		return to_el2_if(nested_traps_fp(c->cptr));
+	case ESR_EC_PAC:
+		return to_el2_if(~c->hcr & HCR_API);
 	case ESR_EC_SYS64:
 		return to_el2_if(traps_sysreg(c, esr));
 	case ESR_EC_BRKPT_LOWER:

@@ -11,7 +11,7 @@
 /* Controls of a guest hypervisor, as they act. */
 struct nested_controls {
 	u64 hcr, mdcr, cptr, cnthctl;
-	u64 ich; /* ICH_HCR_EL2; 0 while the interface is the VM's */
+	u64 ich; /* ICH_HCR_EL2; 0 without a GIC */
 };
 
 struct nested_controls nested_controls_of(const struct vcpu *vcpu);
@@ -31,6 +31,9 @@ enum nested_route nested_route(const struct nested_controls *controls, u64 esr);
  * its own stage 2 (FEAT_S2FWB).
  */
 u64 nested_hcr_for_el1(u64 hcr, bool fwb);
+
+/* What of an ordinary guest's HCR_EL2 it takes away: traps that are there while a bit is 0. */
+u64 nested_hcr_denied(u64 hcr);
 
 /* Whether EL1 has a stage 2 of the guest hypervisor's: HCR_EL2.DC makes VM count as 1. */
 bool nested_hcr_has_stage2(u64 hcr);

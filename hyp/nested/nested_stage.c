@@ -27,6 +27,7 @@
 #include <nested/nested.h>
 #include <nested/nested_exception.h>
 #include <nested/nested_fast.h>
+#include <nested/nested_pauth.h>
 #include <nested/nested_route.h>
 #include <nested/nested_stage.h>
 #include <nested/nested_timer.h>
@@ -128,12 +129,14 @@ static u64 mdcr_of(const struct vcpu *vcpu)
 	return mdcr;
 }
 
-/* CNTVOFF_EL2 and VMPIDR_EL2 are EL1's view. */
+/* CNTVOFF_EL2, VMPIDR_EL2 and VPIDR_EL2 are EL1's view. The last one is taken back at each exit. */
+#define VPIDR_BITS GENMASK(31, 0)
+
 static void load_el2_controls(struct vcpu *vcpu)
 {
 	write_sysreg(0, cntvoff_el2);
 	write_sysreg(vcpu->mpidr, vmpidr_el2);
-	switch_set_hcr(vcpu, nested_fast_controls(vcpu));
+	switch_set_hcr(vcpu, nested_fast_controls(vcpu), 0);
 }
 
 static void load_el1_controls(struct vcpu *vcpu)
@@ -143,9 +146,10 @@ static void load_el1_controls(struct vcpu *vcpu)
 
 	write_sysreg(page[CNTVOFF_EL2], cntvoff_el2);
 	write_sysreg(page[VMPIDR_EL2], vmpidr_el2);
+	write_sysreg(page[VPIDR_EL2] & VPIDR_BITS, vpidr_el2);
 	if (nested_hcr_has_vse(hcr) && this_vm_cpu()->traps.has_ras)
 		write_sysreg(ESR_SERROR_IDS, ASM_REG(VSESR_EL2));
-	switch_set_hcr(vcpu, nested_hcr_for_el1(hcr, vcpu->s2->stage2.fwb));
+	switch_set_hcr(vcpu, nested_hcr_for_el1(hcr, vcpu->s2->stage2.fwb), nested_hcr_denied(hcr));
 }
 
 static void load_controls(struct vcpu *vcpu)
@@ -210,13 +214,21 @@ static enum nested_context context_to_enter(struct vcpu *vcpu, u64 hcr)
 	return NESTED_EL1;
 }
 
+/* The VM's, of which EL1 cannot access what the guest hypervisor makes trap. */
+static void load_own_interface(struct vcpu *vcpu)
+{
+	vgic_refill(vcpu);
+	if (vcpu->nested->context == NESTED_EL1)
+		nested_vgic_add_traps(vcpu);
+}
+
 /* The virtual CPU interface of this entry: the VM's, or the guest hypervisor's. */
 static void load_interface(struct vcpu *vcpu)
 {
 	if (vcpu->nested->lent)
 		nested_vgic_enter(vcpu);
 	else if (vcpu->vm->vgic)
-		vgic_refill(vcpu);
+		load_own_interface(vcpu);
 }
 
 /* The run page has failed, or the vGIC needs the host: the guest is not entered. */
@@ -253,11 +265,30 @@ static enum vcpu_action nested_enter(struct vcpu *vcpu)
 
 /* ---- exit ---- */
 
-/* ERETAA and ERETAB are UNDEFINED without pointer authentication, which these vCPUs do not have. */
+/*
+ * ERETAA and ERETAB: UNDEFINED without pointer authentication; then the address is authenticated,
+ * which may fail; then the return may be illegal.
+ */
+static void handle_authenticated_eret(struct vcpu *vcpu, u64 esr)
+{
+	u64 elr = nested_read_live(vcpu, NESTED_ELR_EL2);
+
+	if (!nested_has_pauth(vcpu)) {
+		vcpu_inject_undef(vcpu);
+	} else if (nested_authenticate(vcpu, esr, &elr)) {
+		nested_eret(vcpu);
+		vcpu->regs.pc = elr;
+	} else {
+		esr = esr & ESR_ERET_ERETAB ? ESR_FPAC_KEY_B : 0;
+		nested_take_exception(vcpu, NESTED_SYNC,
+				      FIELD_PREP(ESR_EC, ESR_EC_FPAC) | ESR_IL | esr);
+	}
+}
+
 static enum vcpu_action handle_eret(struct vcpu *vcpu, u64 esr)
 {
 	if (esr & ESR_ERET_ERETA)
-		vcpu_inject_undef(vcpu);
+		handle_authenticated_eret(vcpu, esr);
 	else
 		nested_eret(vcpu);
 	return VCPU_RESUME;
@@ -354,8 +385,10 @@ static __noinline enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum gue
 
 	vcpu->regs.pstate = nested_pstate_from_hw(vcpu->regs.pstate, el2);
 	vcpu->nested->walk_esr = 0;
-	if (!el2)
+	if (!el2) {
 		read_back_vse(vcpu);
+		write_sysreg(read_sysreg(midr_el1), vpidr_el2);
+	}
 	due = nested_vgic_leave(vcpu);
 	due |= nested_timer_update(vcpu);
 	if (kind != GUEST_SYNC)

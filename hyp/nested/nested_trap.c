@@ -174,7 +174,8 @@ static bool translate(struct vcpu *vcpu, const struct access *a)
 	if (translate_own(vcpu, a))
 		return true;
 	nested_change_context(vcpu, NESTED_EL1);
-	switch_set_hcr(vcpu, nested_hcr_for_el1(nested_hcr(vcpu), vcpu->s2->stage2.fwb) & OF_WALKS);
+	switch_set_hcr(vcpu, nested_hcr_for_el1(nested_hcr(vcpu), vcpu->s2->stage2.fwb) & OF_WALKS,
+		       0);
 	do_translation(vcpu, t, a->value);
 	add_stage2(vcpu, t);
 	nested_change_context(vcpu, NESTED_EL2);
@@ -239,7 +240,7 @@ static bool instruct_own(struct vcpu *vcpu, const struct access *a)
 		return false;
 	if (!(a->encoding & ENC_OP1)) {
 		nested_untrap(vcpu);
-		switch_set_hcr(vcpu, nested_fast_controls(vcpu));
+		switch_set_hcr(vcpu, nested_fast_controls(vcpu), 0);
 	}
 	return true;
 }

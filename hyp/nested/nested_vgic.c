@@ -115,6 +115,25 @@ void nested_vgic_enter(struct vcpu *vcpu)
 	ich_write_hcr(nested_lrs_hcr(page[ICH_HCR_EL2], misr_before(nested)));
 }
 
+#define ICH_TRAPS (ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1 | ICH_HCR_TDIR)
+
+void nested_vgic_add_traps(struct vcpu *vcpu)
+{
+	u64 traps = vcpu->nested->page[ICH_HCR_EL2] & ICH_TRAPS, hcr;
+
+	if (likely(!traps))
+		return;
+	hcr = ich_read_hcr();
+	vcpu->nested->ich_traps = traps & ~hcr;
+	ich_write_hcr(hcr | traps);
+}
+
+static void remove_traps(struct nested_vcpu *nested)
+{
+	ich_write_hcr(ich_read_hcr() & ~nested->ich_traps);
+	nested->ich_traps = 0;
+}
+
 /* ---- out ---- */
 
 /* What the nested guest has ended of the VM's interrupts: now, or in nested_vgic_settle(). */
@@ -179,6 +198,8 @@ bool nested_vgic_leave(struct vcpu *vcpu)
 		return false;
 	if (vcpu->nested->lent)
 		maintenance = take_back(vcpu);
+	else if (unlikely(vcpu->nested->ich_traps))
+		remove_traps(vcpu->nested);
 	tell_maintenance(vcpu);
 	return maintenance;
 }

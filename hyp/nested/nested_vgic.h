@@ -43,6 +43,12 @@ enum vgic_signal nested_vgic_lend(struct vcpu *vcpu);
 /* Then: the nested guest's interface into the hardware. The last step before the entry. */
 void nested_vgic_enter(struct vcpu *vcpu);
 
+/*
+ * Or, for a nested guest that has the VM's interface: the traps of ICH_HCR_EL2, which are for that
+ * one, too. After the VM's interface is loaded; nested_vgic_leave() takes them back.
+ */
+void nested_vgic_add_traps(struct vcpu *vcpu);
+
 /**
  * nested_vgic_leave() - the first step after an exit
  *

@@ -377,11 +377,11 @@ void switch_update_hcr(struct vcpu *vcpu)
 	write_hcr(guest_hcr(vcpu, this_vm_cpu()), READ_ONCE(errata_actions));
 }
 
-void switch_set_hcr(struct vcpu *vcpu, u64 more)
+void switch_set_hcr(struct vcpu *vcpu, u64 more, u64 less)
 {
 	ASSERT(this_vm_cpu()->vcpu == vcpu);
 	(void)switch_serror_waits(vcpu);
-	write_hcr(guest_hcr(vcpu, this_vm_cpu()) | more, READ_ONCE(errata_actions));
+	write_hcr((guest_hcr(vcpu, this_vm_cpu()) & ~less) | more, READ_ONCE(errata_actions));
 }
 
 /* Guests do not have FEAT_RAS: their SErrors have an IMPLEMENTATION DEFINED syndrome. */

@@ -27,7 +27,7 @@ struct vm_rare_controls {
 struct vm_cpu {
 	u64 sysreg[VCPU_SYSREG_COUNT]; /* the host's EL1 registers that are switched */
 	u64 elr, spsr;		       /* of the host's hypercall */
-	u64 hcr, cptr, mdcr, cnthctl, cntvoff, vtcr, vttbr, vpidr, vmpidr, hcrx;
+	u64 hcr, cptr, mdcr, cnthctl, cntvoff, vtcr, vttbr, vmpidr, hcrx;
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr;
 	struct vm_rare_controls rare;
 	struct guest_traps traps;     /* EL2's controls for guests on this CPU */
@@ -76,8 +76,8 @@ void switch_to_guest(struct vcpu *vcpu);
 /* Write HCR_EL2 again, after a field of the loaded vCPU that guest_hcr() uses has changed. */
 void switch_update_hcr(struct vcpu *vcpu);
 
-/* The same with @more bits set, of a vCPU with an EL2 (hyp/nested/). */
-void switch_set_hcr(struct vcpu *vcpu, u64 more);
+/* The same with @more bits set, and @less cleared, of a vCPU with an EL2 (hyp/nested/). */
+void switch_set_hcr(struct vcpu *vcpu, u64 more, u64 less);
 
 /* Save the loaded vCPU's state, its FP registers included if it used them; load the host's. */
 void switch_to_host(struct vcpu *vcpu);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What `nested` does at EL1 and EL0, each until an exception that EL2 takes. */
 
+	.arch	armv8.3-a
 	.text
 	.macro	function name
 	.globl	\name
@@ -37,6 +38,15 @@ function nested_cpacr
 	hvc	#0
 function nested_mpidr
 	mrs	x0, mpidr_el1
+	hvc	#0
+function nested_midr
+	mrs	x0, midr_el1
+	hvc	#0
+function nested_key
+	mrs	x0, s3_0_c2_c1_0	/* APIAKeyLo_EL1 */
+	hvc	#0
+function nested_pac
+	pacia	x0, x1
 	hvc	#0
 function nested_currentel
 	mrs	x0, currentel
@@ -82,6 +92,23 @@ nested_vectors:
 	hvc	#0x88
 	.endr
 	.balign	2048
+
+	/* ERETAA, ERETAB to 1, by SPSR_EL2 x1; x0 is what is wrong in the code. TRY() may skip them. */
+	.macro	authenticated_eret name, sign, eret
+function \name
+	adr	x2, 1f
+	mov	x3, sp
+	\sign	x2, x3
+	eor	x2, x2, x0
+	msr	elr_el2, x2
+	msr	spsr_el2, x1
+	isb
+	\eret
+1:	nop
+	ret
+	.endm
+	authenticated_eret eret_a, pacia, eretaa
+	authenticated_eret eret_b, pacib, eretab
 
 	/* An exception return that is illegal: it goes on at 1, where the exception is. */
 function illegal_eret

@@ -13,7 +13,8 @@ void nested_hvc(void), nested_smc(void), nested_svc(void), nested_wfi(void), nes
 void nested_write_vm(void), nested_read_vm(void), nested_fp(void), nested_count(void);
 void nested_cpacr(void), nested_mpidr(void), nested_currentel(void), nested_sp(void);
 void nested_write_all(void), nested_el2_register(void), nested_el12_register(void);
-void nested_at_eret(void);
+void nested_at_eret(void), nested_midr(void), nested_key(void), nested_pac(void);
+void eret_a(u64 wrong, u64 spsr), eret_b(u64 wrong, u64 spsr);
 extern char nested_vectors[];
 void illegal_eret(u64 spsr);
 
@@ -128,8 +129,6 @@ static void check_own_exceptions(void)
 	EXCEPTION("SVC", EC_SVC64, __asm__ volatile("svc #0x4321"));
 	EXCEPTION("HVC", EC_HVC64, __asm__ volatile("hvc #0x1234"));
 	check("HVC: its number", this_cpu()->esr & 0xffff, 0x1234);
-	EXCEPTION("ERETAA without pointer authentication", EC_UNKNOWN,
-		  __asm__ volatile(".inst 0xd69f0bff"));
 	write_sysreg(HCR_HOST | HCR_HCD, hcr_el2);
 	EXCEPTION("HVC with HCR_EL2.HCD", EC_UNKNOWN, __asm__ volatile("hvc #0x1234"));
 	write_sysreg(HCR_HOST, hcr_el2);
@@ -178,6 +177,11 @@ static void check_el1(void)
 	check("MPIDR_EL1 at EL1 is VMPIDR_EL2", (el1_run(nested_mpidr, 0, HCR_EL1), el0_x0),
 	      0x80000205);
 	check_true("MPIDR_EL1 at EL2 is not", read_sysreg(mpidr_el1) != 0x80000205);
+	write_sysreg(0x12345678, vpidr_el2);
+	check("MIDR_EL1 at EL1 is VPIDR_EL2", (el1_run(nested_midr, 0, HCR_EL1), el0_x0),
+	      0x12345678);
+	check_true("MIDR_EL1 at EL2 is not", read_sysreg(midr_el1) != 0x12345678);
+	write_sysreg(read_sysreg(midr_el1), vpidr_el2);
 
 	(void)el1_run(nested_write_all, 0x4000, HCR_EL1);
 	check_quiet("TTBR0_EL12", read_sysreg(TTBR0_EL12), 0x4000);
@@ -241,6 +245,66 @@ static void check_illegal_returns(void)
 			check_illegal(HCR_EL1, 0x500003c0 | mode);
 	}
 	check_round("illegal exception returns");
+}
+
+/* ---- pointer authentication ---- */
+
+/* ID_AA64ISAR1_EL1.APA, API, ID_AA64ISAR2_EL1.APA3: the kind of FEAT_PAuth; 0 for none. */
+static u64 pauth_kind(void)
+{
+	u64 isar1 = read_sysreg(id_aa64isar1_el1), isar2 = read_sysreg(S3_0_C0_C6_2);
+
+	return field(isar1, 4) | field(isar1, 8) | field(isar2, 12);
+}
+
+#define WRONG BIT(54)
+
+/* A wrong code is an exception (FEAT_FPACCOMBINE), or an address that cannot be fetched from. */
+static void check_wrong_code(const char *name, void (*eret)(u64 wrong, u64 spsr), u64 key)
+{
+	u64 esr = TRY(eret(WRONG, EL2H));
+
+	if (pauth_kind() >= 5)
+		check(name, esr, EC_FPAC << 26 | BIT(25) | key);
+	else
+		check(name, ec_of(esr), EC_IABT);
+}
+
+static void check_pauth(void)
+{
+	u64 sctlr = read_sysreg(sctlr_el2);
+
+	if (!pauth_kind()) {
+		check("ERETAA without pointer authentication",
+		      ec_of(TRY(__asm__ volatile(".inst 0xd69f0bff"))), EC_UNKNOWN);
+		return;
+	}
+	write_sysreg(random64(), S3_0_C2_C1_0); /* keys A and B */
+	write_sysreg(random64(), S3_0_C2_C1_1);
+	write_sysreg(random64(), S3_0_C2_C1_2);
+	write_sysreg(random64(), S3_0_C2_C1_3);
+	check("ERETAA that is not enabled", TRY(eret_a(0, EL2H)), NO_EXCEPTION);
+	write_sysreg(sctlr | 3UL << 30, sctlr_el2);
+	check("ERETAA", TRY(eret_a(0, EL2H)), NO_EXCEPTION);
+	check("ERETAB", TRY(eret_b(0, EL2H)), NO_EXCEPTION);
+	check_wrong_code("ERETAA with a wrong code", eret_a, 0);
+	check_wrong_code("ERETAB with a wrong code", eret_b, 1);
+	check("an illegal return with the right code", ec_of(TRY(eret_a(0, EL2H | 4))), EC_ILLEGAL);
+	if (pauth_kind() >= 5)
+		check("... with a wrong one", ec_of(TRY(eret_a(WRONG, EL2H | 4))), EC_FPAC);
+	write_sysreg(sctlr, sctlr_el2);
+
+	el1_setup();
+	write_sysreg(SCTLR_OFF | BIT(31), SCTLR_EL12);
+	check("a key at EL1, by HCR_EL2.APK=0", ec_of(el1_run(nested_key, 0, HCR_EL1 | HCR_API)),
+	      EC_SYS64);
+	check("PACIA at EL1, by HCR_EL2.API=0", ec_of(el1_run(nested_pac, 0, HCR_EL1 | HCR_APK)),
+	      EC_PAC);
+	check("... at the instruction", this_cpu()->elr, (u64)nested_pac);
+	check("a key, not trapped", ec_of(el1_run(nested_key, 0, HCR_EL1 | HCR_APK)), EC_HVC64);
+	check("... it is EL2's too", el0_x0, read_sysreg(S3_0_C2_C1_0));
+	check("PACIA, not trapped", ec_of(el1_run(nested_pac, 0, HCR_EL1 | HCR_API)), EC_HVC64);
+	write_sysreg(SCTLR_OFF, SCTLR_EL12);
 }
 
 /* ---- memory ---- */
@@ -441,6 +505,7 @@ void payload_main(void)
 	check_own_exceptions();
 	check_el1();
 	check_illegal_returns();
+	check_pauth();
 	check_at();
 	check_tlbi();
 	check_host_tlbi();

@@ -16,6 +16,7 @@
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <lib/esr.h>
+#include <nested/nested_pauth.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_route.h>
 
@@ -30,8 +31,16 @@ void vcpu_write_sysreg(struct vcpu *v, enum vcpu_sysreg reg, u64 value)
 {
 }
 
+static bool has_pauth;
+
+bool nested_has_pauth(const struct vcpu *v)
+{
+	return has_pauth;
+}
+
 /* What lets EL1 do all: counters enabled, FP not trapped. */
 static const struct nested_controls open_controls = {
+	.hcr = HCR_API | HCR_APK,
 	.cptr = 3ULL << 20,
 	.cnthctl = 3ULL << 10,
 };
@@ -106,7 +115,7 @@ static void each_bit_traps_what_the_manual_says(void **state)
 		u32 encoding = expected[i].encoding;
 		unsigned int bit = expected[i].hcr;
 
-		c.hcr = 1ULL << bit;
+		c.hcr |= 1ULL << bit;
 		/* TVM and TRVM share registers; each traps one direction */
 		others.hcr = ~(1ULL << bit) & ~(1ULL << 26 | 1ULL << 30);
 		/* an instruction has one direction */
@@ -161,13 +170,45 @@ static void other_controls(void **state)
 	assert_true(traps(&c, REG_NUM(MDRAR_EL1), true));
 }
 
+/* HCR_EL2.APK, API: what is 0 traps; but what there is not is UNDEFINED. */
+static void pointer_authentication_traps_unless_it_is_allowed(void **state)
+{
+	const u64 pac = 0x09ULL << 26;
+	struct nested_vcpu nested = { .context = NESTED_EL1 };
+	struct vm vm = { 0 };
+	struct vcpu vcpu = { .vm = &vm, .nested = &nested };
+	struct nested_controls c = open_controls;
+	unsigned int keys = 0;
+	u32 encoding;
+
+	c.hcr = HCR_API;
+	for (encoding = 0; encoding < 0x10000; encoding++) {
+		keys += traps(&c, encoding, true);
+		assert_int_equal(traps(&c, encoding, true), traps(&c, encoding, false));
+	}
+	assert_int_equal(keys, 10); /* five keys of two registers */
+	assert_true(traps(&c, REG_NUM(APIAKEYLO_EL1), true));
+	assert_true(traps(&c, REG_NUM(APGAKEYHI_EL1), true));
+	assert_int_equal(nested_route(&c, pac), NESTED_ROUTE_KEEL);
+	c.hcr = HCR_APK;
+	assert_int_equal(nested_route(&c, pac), NESTED_ROUTE_EL2);
+	assert_false(traps(&c, REG_NUM(APIAKEYLO_EL1), true));
+	assert_int_equal(nested_hcr_denied(0), HCR_API | HCR_APK);
+	assert_int_equal(nested_hcr_denied(~HCR_API), HCR_API);
+	assert_int_equal(nested_hcr_denied(~0ULL), 0);
+	has_pauth = true;
+	assert_int_equal(nested_controls_of(&vcpu).hcr & (HCR_API | HCR_APK), 0);
+	has_pauth = false;
+	assert_int_equal(nested_controls_of(&vcpu).hcr & (HCR_API | HCR_APK), HCR_API | HCR_APK);
+}
+
 /* D24.2, HCR_EL2.TIDCP: CRn 11 and 15 of op0 1 and 3, whatever op1 is. */
 static void implementation_defined_encodings_trap(void **state)
 {
 	struct nested_controls c = open_controls;
 	u32 encoding;
 
-	c.hcr = HCR_TIDCP;
+	c.hcr |= HCR_TIDCP;
 	for (encoding = SYSREG_ENC(1, 0, 0, 0, 0); encoding < 0x10000; encoding++) {
 		u32 op0 = encoding >> 14, crn = encoding >> 7 & 15;
 		bool expect = (op0 == 1 || op0 == 3) && (crn == 11 || crn == 15);
@@ -286,10 +327,10 @@ static void gic_registers_trap_by_groups(void **state)
 			}
 	c.ich = 0;
 	assert_false(traps(&c, REG_NUM(ICC_SGI1R_EL1), false));
-	c.hcr = HCR_IMO;
+	c.hcr |= HCR_IMO;
 	assert_true(traps(&c, REG_NUM(ICC_SGI1R_EL1), false));
 	assert_true(traps(&c, REG_NUM(ICC_SGI0R_EL1), false));
-	c.hcr = HCR_FMO;
+	c.hcr = HCR_FMO | HCR_API | HCR_APK;
 	assert_true(traps(&c, REG_NUM(ICC_ASGI1R_EL1), false));
 	assert_false(traps(&c, REG_NUM(ICC_DIR_EL1), false));
 }
@@ -300,6 +341,7 @@ int main(void)
 		cmocka_unit_test(each_bit_traps_what_the_manual_says),
 		cmocka_unit_test(nothing_traps_without_a_bit),
 		cmocka_unit_test(other_controls),
+		cmocka_unit_test(pointer_authentication_traps_unless_it_is_allowed),
 		cmocka_unit_test(implementation_defined_encodings_trap),
 		cmocka_unit_test(classes),
 		cmocka_unit_test(debug_exceptions_are_el2s_by_tde),

@@ -27,6 +27,7 @@
 #include <nested/nested.h>
 #include <nested/nested_exception.h>
 #include <nested/nested_fast.h>
+#include <nested/nested_pauth.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_tlbi.h>
 #include <nested/nested_vgic.h>
@@ -69,7 +70,7 @@ static const struct exit_stage *stage;
 static const struct vcpu_hooks *hooks;
 static const struct trap_device *device;
 static bool (*inject)(struct vcpu *v, u64 esr, u64 far);
-static u64 file[VCPU_SYSREG_COUNT], more_hcr, alarm_at, ats, at_context, at_hcr, undefs;
+static u64 file[VCPU_SYSREG_COUNT], more_hcr, less_hcr, alarm_at, ats, at_context, at_hcr, undefs;
 static struct shadow shadow;
 static struct shadow_set shadows;
 static unsigned int flushes, nested_allowed, shadow_faults;
@@ -246,8 +247,9 @@ void trap_step_over(struct vcpu *v, u64 esr)
 	v->regs.pc += 4;
 }
 
-void switch_set_hcr(struct vcpu *v, u64 more)
+void switch_set_hcr(struct vcpu *v, u64 more, u64 less)
 {
+	less_hcr = less;
 	more_hcr = more;
 	fake_sysreg_set("hcr_el2", OWN_HCR | more);
 }
@@ -339,6 +341,28 @@ int nested_vgic_user_set(struct vcpu *v, u32 encoding, u64 value)
 
 void nested_vgic_reset(struct vcpu *v)
 {
+}
+
+static unsigned int trapped;
+
+void nested_vgic_add_traps(struct vcpu *v)
+{
+	assert_int_equal(v->nested->context, NESTED_EL1);
+	trapped++;
+}
+
+static bool has_pauth, authentic;
+
+bool nested_has_pauth(const struct vcpu *v)
+{
+	return has_pauth;
+}
+
+bool nested_authenticate(struct vcpu *v, u64 esr, u64 *elr)
+{
+	assert_true(has_pauth);
+	*elr &= 0xffffffffffff;
+	return authentic;
 }
 
 void vgic_refill(struct vcpu *v)
@@ -443,13 +467,15 @@ static int start(void **state)
 	static const char *const zero[] = { "cntvoff_el2", "vmpidr_el2",   "cptr_el2",
 					    "cnthctl_el2", "cntv_ctl_el0", "cntv_cval_el0",
 					    "par_el1",	   "s3_4_c5_c2_3", VNCR_REG,
-					    "mdcr_el2",	   "elr_el2",	   "spsr_el2" };
+					    "mdcr_el2",	   "elr_el2",	   "spsr_el2",
+					    "vpidr_el2" };
 	size_t i;
 
 	fake_sysreg_reset();
 	for (i = 0; i < ARRAY_SIZE(zero); i++)
 		fake_sysreg_set(zero[i], 0);
 	fake_sysreg_set("hcr_el2", OWN_HCR);
+	fake_sysreg_set("midr_el1", 0x410fd490);
 	fake_sysreg_set("cntpct_el0", 1000);
 	fake_cpu = &cpu;
 	vm_cpu = (struct vm_cpu){ .vcpu = &vcpu };
@@ -477,7 +503,8 @@ static int start(void **state)
 			      .mpidr = 0x80000001,
 			      .run = &page,
 			      .vgic = &vgic_cpu };
-	flushes = undefs = shadow_faults = entered = left = refills = forwarded = 0;
+	flushes = undefs = shadow_faults = entered = left = refills = forwarded = trapped = 0;
+	has_pauth = authentic = false;
 	signal = VGIC_NO_SIGNAL;
 	maintenance = nested_wakes = false;
 	possible = true;
@@ -628,9 +655,11 @@ static void interrupts_of_the_vm_are_el2s_if_it_says_so(void **state)
 	assert_false(enters_el1(TO_EL2));
 	assert_int_equal(vcpu.regs.pc, 0x40500);
 	assert_int_equal(leave(ESR_HVC), VCPU_RESUME);
+	assert_int_equal(trapped, 0);
 	assert_true(enters_el1(0)); /* EL1's */
 	assert_int_equal(entered, 1);
 	assert_int_equal(refills, 3);
+	assert_int_equal(trapped, 1); /* what its ICH_HCR_EL2 says of the VM's interface */
 	assert_int_equal(left, 1);
 }
 
@@ -1099,6 +1128,58 @@ static void registers_and_instructions_of_el2(void **state)
 	assert_int_equal(undefs, 1);
 }
 
+#define FPAC 0x72000000 /* EC, IL */
+
+/* Undefined; then a code that is wrong; then a return that is illegal (D1.3.6). */
+static void the_exceptions_of_authenticated_returns_have_an_order(void **state)
+{
+	(void)enter();
+	nested_write_live(&vcpu, NESTED_VBAR_EL2, 0x40000);
+	file[ELR_EL1] = 0x7f00000000005000;
+	file[SPSR_EL1] = 0x3cd; /* EL3h */
+	(void)leave(ESR_ERET | 2);
+	assert_int_equal(undefs, 1);
+	has_pauth = true;
+	vcpu.regs.pc = 0x6000;
+	(void)leave(ESR_ERET | 3); /* ERETAB */
+	assert_int_equal(vcpu.regs.pc, 0x40200);
+	assert_int_equal(file[ESR_EL1], FPAC | 1);
+	assert_int_equal(file[ELR_EL1], 0x6000);
+	(void)leave(ESR_ERET | 2);
+	assert_int_equal(file[ESR_EL1], FPAC);
+	authentic = true;
+	file[ELR_EL1] = 0x7f00000000005000;
+	file[SPSR_EL1] = 0x3cd;
+	(void)leave(ESR_ERET | 2);
+	assert_int_equal(vcpu.regs.pc, 0x5000);
+	assert_true(vcpu.regs.pstate & PSR_IL);
+	file[SPSR_EL1] = EL1H;
+	(void)leave(ESR_ERET | 2);
+	assert_int_equal(vcpu.regs.pstate, EL1H);
+	assert_int_equal(undefs, 1);
+}
+
+static void pointer_authentication_is_taken_from_el1_unless_it_is_allowed(void **state)
+{
+	(void)enter();
+	assert_int_equal(less_hcr, 0);
+	assert_true(enters_el1(HCR_API));
+	assert_int_equal(less_hcr, HCR_APK);
+	(void)leave(ESR_HVC);
+	(void)enter();
+	assert_int_equal(less_hcr, 0);
+}
+
+/* EL1 alone: EL2, and the host, have the CPU's own. */
+static void midr_of_el1_is_what_el2_says(void **state)
+{
+	nested.page[VPIDR_EL2] = 0x99990123456789;
+	assert_true(enters_el1(0));
+	assert_int_equal(fake_sysreg_get("vpidr_el2"), 0x23456789);
+	(void)leave(ESR_HVC);
+	assert_int_equal(fake_sysreg_get("vpidr_el2"), 0x410fd490);
+}
+
 static void timers_of_el2_set_levels_and_the_alarm(void **state)
 {
 	(void)enter();
@@ -1244,6 +1325,11 @@ int main(void)
 		cmocka_unit_test_setup(fp_traps_at_el1_as_the_hypervisor_says, start),
 		cmocka_unit_test_setup(debug_exceptions_of_el1_are_el2s_if_it_says_so, start),
 		cmocka_unit_test_setup(registers_and_instructions_of_el2, start),
+		cmocka_unit_test_setup(the_exceptions_of_authenticated_returns_have_an_order,
+				       start),
+		cmocka_unit_test_setup(
+			pointer_authentication_is_taken_from_el1_unless_it_is_allowed, start),
+		cmocka_unit_test_setup(midr_of_el1_is_what_el2_says, start),
 		cmocka_unit_test_setup(timers_of_el2_set_levels_and_the_alarm, start),
 		cmocka_unit_test_setup(timers_that_userspace_sets_fire, start),
 		cmocka_unit_test_setup(el1s_virtual_timer_fires_while_el2_runs, start),

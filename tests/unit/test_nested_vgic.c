@@ -13,6 +13,7 @@
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <nested/nested_lr.h>
+#include <nested/nested_pauth.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_vgic.h>
 
@@ -51,6 +52,11 @@ u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 
 void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 {
+}
+
+bool nested_has_pauth(const struct vcpu *vcpu)
+{
+	return true;
 }
 
 /* ---- translation, by the rules ---- */
@@ -441,6 +447,33 @@ static void computed_registers(void **state)
 	assert_true(nested_vgic_wakes(vcpu));
 }
 
+/* For a nested guest that has the VM's interface: added for a run, and taken back. */
+static void traps_are_for_the_vms_interface_too(void **state)
+{
+	struct vcpu *vcpu;
+	u64 hcr;
+
+	start(4, 1);
+	vcpu = on(0);
+	nested[0].page[HCR_EL2] = 0;
+	run_el2();
+	hcr = fake_icc[0].hcr;
+	nested[0].page[ICH_HCR_EL2] = ~0ULL;
+	nested_vgic_add_traps(vcpu);
+	assert_int_equal(fake_icc[0].hcr, hcr | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14);
+	(void)leave();
+	assert_int_equal(fake_icc[0].hcr, hcr);
+	nested[0].page[ICH_HCR_EL2] = 1 << 12;
+	nested_vgic_add_traps(vcpu);
+	assert_int_equal(fake_icc[0].hcr, hcr | 1 << 12);
+	(void)leave();
+	nested[0].page[ICH_HCR_EL2] = 0xff; /* none of them */
+	nested_vgic_add_traps(vcpu);
+	assert_int_equal(fake_icc[0].hcr, hcr);
+	(void)leave();
+	assert_int_equal(fake_icc[0].hcr, hcr);
+}
+
 /* The registers that are state, by encoding, each in a place of its own; no others. */
 static void userspace_saves_and_restores_the_interface(void **state)
 {
@@ -674,6 +707,7 @@ int main(void)
 		cmocka_unit_test(the_maintenance_interrupt_is_a_level_of_the_vm),
 		cmocka_unit_test(userspace_does_not_drive_what_el2_does),
 		cmocka_unit_test(computed_registers),
+		cmocka_unit_test(traps_are_for_the_vms_interface_too),
 		cmocka_unit_test(userspace_saves_and_restores_the_interface),
 		cmocka_unit_test(a_cpu_with_less_is_told_apart),
 		cmocka_unit_test(both_interfaces_at_random),

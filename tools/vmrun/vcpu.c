@@ -183,8 +183,8 @@ void vcpus_create(struct vm *vm, unsigned int count, uint32_t features)
 	if (vm->nested && !vm_has(vm, KVM_CAP_ARM_EL2))
 		die("this machine's KVM has no EL2 for guests: leave out --nested");
 	features = choose_features(vm, features);
-	if (vm->nested) /* not together with these, on Keel */
-		features &= ~(uint32_t)(FEATURE_PAUTH | FEATURE_SVE);
+	if (vm->nested) /* not together with it, on Keel */
+		features &= ~(uint32_t)FEATURE_SVE;
 	VM_IOCTL(vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
 	vm->vcpus = calloc(count, sizeof(*vm->vcpus));
 	if (!vm->vcpus)

@@ -63,6 +63,8 @@ static inline bool at_el2(void)
 #define EC_FP	     0x07UL
 #define EC_ILLEGAL   0x0eUL
 #define EC_WFX	     0x01UL
+#define EC_PAC	     0x09UL
+#define EC_FPAC	     0x1cUL
 #define EC_SVC64     0x15UL
 #define EC_HVC64     0x16UL
 #define EC_SMC64     0x17UL
