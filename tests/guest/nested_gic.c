@@ -185,9 +185,10 @@ static void check_vm_interrupts(void)
 
 	gic_send_sgi(3, 0);
 	check("with IMO=0 it is EL1's", el1_vector(HCR_EL1), VECTOR_IRQ);
-	write_sysreg(EN | TALL1, ICH_HCR_EL2); /* traps are for the VM's interface, too */
+	write_sysreg(read_sysreg(ICH_HCR_EL2) | TALL1,
+		     ICH_HCR_EL2); /* for the VM's interface, too */
 	check("... unless it traps", ec_of(el1_run(el1_ack_and_end, 0, HCR_EL1)), EC_SYS64);
-	write_sysreg(0, ICH_HCR_EL2);
+	write_sysreg(read_sysreg(ICH_HCR_EL2) & ~TALL1, ICH_HCR_EL2);
 	check("... acknowledged there", (el1_run(el1_ack_and_end, 0, HCR_EL1), el0_x0), 3);
 	check("... and ended", gic_ack(), NONE);
 }

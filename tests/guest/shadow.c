@@ -2,7 +2,7 @@
 /*
  * A guest hypervisor with nested guests: stage 2 of its own. Its faults with their syndromes, changes
  * of its tables and the TLBIs for them, several VMIDs, memory that only the host has, devices, and
- * tables that are wrong.
+ * tables that are wrong. With the argument vmids=N it has N of them in turn.
  */
 #include "lib/hypervisor.h"
 
@@ -273,8 +273,8 @@ static void check_vmids(void)
 		check_quiet("its own page", loaded(AREA), 0x100 + (i & 1));
 	}
 	check_round("two nested guests in turn");
-	for (i = 0; i < 600; i++) {
-		setup(&t[i & 1], i & 0xff);
+	for (i = 0; i < payload_number("vmids", 600); i++) {
+		setup(&t[i & 1], i & 0xffff);
 		check_quiet("the page of its VMID", loaded(AREA), 0x100 + (i & 1));
 	}
 	check_round("all VMIDs in turn");
@@ -291,6 +291,87 @@ static void check_vmids(void)
 	check("without stage 2", el1_run(guest_load, page[0], HCR_EL1), HVC(0x11));
 	check("... the same address is another page", el0_x0, 0x100);
 	check("... and with it again", loaded(AREA), 0x101);
+}
+
+/* ---- more tables than a shadow can have ---- */
+
+#define REGIONS 512UL
+
+/* One table of pages for each 2 MiB of three GiB: the shadow has a table of its own for each. */
+static void check_pool(void)
+{
+	struct tables t = tables_new();
+	u64 *more[2] = { table(), table() }, page = fresh_page(), i, n;
+
+	setup(&t, 60);
+	write64(page, 0x9001);
+	set(&t.pages[0], page | S2_RW | S2_PAGE);
+	t.root[4] = (u64)more[0] | S2_TABLE;
+	t.root[5] = (u64)more[1] | S2_TABLE;
+	for (i = 0; i < REGIONS; i++) {
+		t.level2[i] = (u64)t.pages | S2_TABLE;
+		more[0][i] = more[1][i] = (u64)t.pages | S2_TABLE;
+	}
+	for (n = 0; n < 2; n++)
+		for (i = 0; i < REGIONS; i++) {
+			check_quiet("a page", loaded(AREA + i * AREA_SIZE), 0x9001);
+			check_quiet("a page", loaded((4UL << 30) + i * AREA_SIZE), 0x9001);
+			check_quiet("a page", loaded((5UL << 30) + i * AREA_SIZE), 0x9001);
+		}
+	check_round("more tables than there are pages for");
+}
+
+/* ---- other granules ---- */
+
+struct granule {
+	const char *name;
+	u64 vtcr; /* TG0, SL0 */
+	u64 id_shift;
+	u64 page_shift, block_shift;
+};
+
+/*
+ * Pages of 16K and 64K, where the VM is told of them, from level 2 on (16K: eight tables in a row):
+ * found, changed, and gone by a TLBI.
+ */
+static void check_granule(const struct granule *g)
+{
+	u64 base = FRESH_BASE + (36UL << 20), size = 1UL << g->page_shift, esr;
+	u64 *level2 = (u64 *)base, *pages = (u64 *)(base + 0x20000);
+	u64 page = base + 0x40000, ipa = AREA + 5 * size, *entry;
+
+	if (field(read_sysreg(id_aa64mmfr0_el1), g->id_shift) != 2) /* TGran16_2, TGran64_2 */
+		return;
+	memset(level2, 0, 0x20000);
+	memset(pages, 0, 0x10000);
+	level2[RAM_BASE >> g->block_shift] = RAM_BASE | S2_RWX | S2_BLOCK;
+	level2[AREA >> g->block_shift] = (u64)pages | S2_TABLE;
+	setup(&(struct tables){ .root = level2 }, 70 + g->id_shift);
+	write_sysreg((VTCR_AT & ~(3UL << 6 | 3UL << 14)) | g->vtcr, vtcr_el2);
+	entry = &pages[(ipa >> g->page_shift) & ((1UL << (g->block_shift - g->page_shift)) - 1)];
+	write64(page + size - PAGE, g->page_shift);
+	set(entry, page | S2_RW | S2_PAGE);
+	check(g->name, loaded(ipa + size - PAGE), g->page_shift);
+	esr = run(guest_load, ipa + size);
+	check_fault("... the next one is not there", esr, EC_DABT_LOW, FSC_TRANS | 3, ipa + size,
+		    ipa + size);
+	set(entry, 0);
+	invalidate(ipa + PAGE);
+	check("... nor is this one, after a TLBI by another address in it",
+	      ec_of(run(guest_load, ipa + size - PAGE)), EC_DABT_LOW);
+	check_round("syndromes of these");
+}
+
+static void check_granules(void)
+{
+	static const struct granule granules[] = {
+		{ "a page of 16K", 2UL << 14 | 1UL << 6, 32, 14, 25 },
+		{ "a page of 64K", 1UL << 14 | 1UL << 6, 36, 16, 29 },
+	};
+	u64 i;
+
+	for (i = 0; i < ARRAY_SIZE(granules); i++)
+		check_granule(&granules[i]);
 }
 
 /* ---- what only the host has ---- */
@@ -419,6 +500,7 @@ static void check_attributes(void)
 	window_map(WINDOW, AREA, PAGE_RW);
 	set(&t.pages[0], page | S2_RW | S2_PAGE);
 	stage1_on();
+	check("a load by both stages", run(guest_load, WINDOW), HVC(0x11));
 	check("AT S12E1R, Write-Back", par_of(at_s12e1r, WINDOW) & attributes,
 	      page | 0xffUL << 56 | 3UL << 7);
 	set(&t.pages[0], page | (S2_RW & ~S2_NORMAL) | 5UL << 2 | S2_PAGE);
@@ -574,6 +656,8 @@ void payload_main(void)
 	check_changes();
 	check_blocks();
 	check_vmids();
+	check_pool();
+	check_granules();
 	check_host_memory();
 	check_stage1();
 	check_attributes();

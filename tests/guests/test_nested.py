@@ -7,6 +7,7 @@ import re
 import pytest
 
 import keelvm
+import vms
 from hosts import host_config
 from vms import ERROR, INITRD, OFF, PROMPT, Guest, vmrun
 
@@ -41,11 +42,16 @@ def test_shadows_are_sane_in_a_debug_build(hosts, e2h, variant, payload, cpus):
     run_payload(nested_host(hosts, e2h, variant), payload, cpus)
 
 
-def run_payload(host, payload, cpus):
-    result = host.run(f"vmrun --mem 64M --nested --cpus {cpus} /payloads/{payload}.img", 120)
+def run_payload(host, payload, cpus, options=""):
+    result = host.run(f"vmrun --mem 64M --nested --cpus {cpus} {options} /payloads/{payload}.img", 300)
     passed, failed = re.search(rf"payload {payload}: (\d+) passed, (\d+) failed", result.output).groups()
     assert int(passed) > 0 and int(failed) == 0, result.output
     assert result.status == OFF
+
+
+@pytest.mark.full
+def test_all_vmids_of_16_bits_in_turn(hosts):
+    run_payload(nested_host(hosts, 0), "shadow", 1, "--cmdline 'args: vmids=65536'")
 
 
 def test_a_guest_of_a_missing_kind_ends_the_vm(hosts):
@@ -135,6 +141,23 @@ def test_the_kvm_api_of_el2_answers_as_kvms(hosts, e2h):
     result = nested_host(hosts, e2h).run("test_el2", 60)
     assert re.search(r"(\d+) passed, 0 failed", result.output), result.output
     assert result.status == 0
+
+
+@pytest.mark.parametrize("variant", ["debug", pytest.param("release", marks=pytest.mark.full)])
+def test_a_guest_hypervisor_whose_memory_and_registers_are_taken_away(hosts, variant):
+    """Slots, discarded pages, ONE_REG, KVM_ARM_VCPU_INIT and the end, while nested guests run."""
+    host = nested_host(hosts, 1, variant)
+    result = host.run("test_hypervisor 1000", 240)
+    assert re.search(r"(\d+) passed, 0 failed", result.output), result.output
+    assert result.status == 0
+    vms.assert_healthy(host)
+
+
+def test_cpus_without_the_timers_traps_have_no_el2(boot):
+    """neoverse-n2 has FEAT_NV2, but not FEAT_ECV."""
+    host = boot(cpu="neoverse-n2", append=NESTED, smp=2)
+    assert "keel.nested: these CPUs do not have FEAT_NV2, FEAT_ECV" in host.console
+    assert host.run("test_el2 off", 60).status == 0
 
 
 def test_without_the_option_there_is_no_el2(hosts):
