@@ -133,6 +133,8 @@
 #define CPACR_FPEN GENMASK(21, 20)
 #define CPACR_SMEN GENMASK(25, 24)
 #define CPACR_TTA  BIT(28)
+/* ZCR_ELx: the longest vectors, in quadwords less one */
+#define ZCR_LEN	   GENMASK(3, 0)
 #define CPTR_TCPAC BIT(31) /* of CPTR_EL2 in either layout: accesses to CPACR_EL1 */
 
 /*
@@ -249,9 +251,9 @@
 #define TCR_TBI1      BIT(38)
 #define TCR_TBID0     BIT(51) /* TBI0 is for data only */
 #define TCR_TBID1     BIT(52)
-#define TCR_TG0       GENMASK(15, 14)
+#define TCR_TG0	      GENMASK(15, 14)
 #define TCR_TG0_64K   1
-#define TCR_TG1       GENMASK(31, 30)
+#define TCR_TG1	      GENMASK(31, 30)
 #define TCR_TG1_64K   3
 
 /* PAR_EL1 */

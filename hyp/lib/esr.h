@@ -133,6 +133,9 @@
 /* ISS of SVC, HVC, SMC, BRK: the instruction's immediate. */
 #define ESR_IMM16 GENMASK(15, 0)
 
+/* ISS of ESR_EC_FP_ASIMD: CV, COND as AArch64 has them. */
+#define ESR_FP_ALWAYS (BIT(24) | 14ULL << 20)
+
 /* ISS of ESR_EC_ERET. */
 #define ESR_ERET_ERETA	BIT(1) /* ERETAA or ERETAB */
 #define ESR_ERET_ERETAB BIT(0) /* if so: ERETAB */

@@ -109,7 +109,7 @@ static u64 spoil(u64 address, u64 bits, bool b)
 	return (address & ~(3ULL << at)) | (b ? 2ULL : 1ULL) << at;
 }
 
-static bool authenticate(const struct cpu_features *cpu, u64 tcr, u64 modifier, bool b, u64 *elr)
+static bool check_code(const struct cpu_features *cpu, u64 tcr, u64 modifier, bool b, u64 *elr)
 {
 	bool upper = *elr & BIT(55);
 	u64 bits = code_bits(cpu, tcr, upper), plain = upper ? *elr | bits : *elr & ~bits;
@@ -126,7 +126,7 @@ static bool authenticate(const struct cpu_features *cpu, u64 tcr, u64 modifier, 
 	return true;
 }
 
-static u64 stack_pointer(const struct vcpu *vcpu)
+static u64 modifier_of_eret(const struct vcpu *vcpu)
 {
 	return (vcpu->regs.pstate & PSR_MODE_MASK) == PSR_MODE_EL2t
 		       ? vcpu_read_sysreg(vcpu, SP_EL0)
@@ -140,6 +140,6 @@ bool nested_authenticate(struct vcpu *vcpu, u64 esr, u64 *elr)
 
 	if (!(sctlr & (b ? SCTLR_EL1_EnIB : SCTLR_EL1_EnIA)))
 		return true;
-	return authenticate(vm_features(), nested_read_live(vcpu, NESTED_TCR_EL2),
-			    stack_pointer(vcpu), b, elr);
+	return check_code(vm_features(), nested_read_live(vcpu, NESTED_TCR_EL2),
+			  modifier_of_eret(vcpu), b, elr);
 }

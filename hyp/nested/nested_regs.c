@@ -6,6 +6,7 @@
 #include <lib/string.h>
 #include <nested/nested_regs.h>
 #include <vm/switch.h>
+#include <vm/vm_ops.h>
 
 STATIC_ASSERT(sizeof(struct nested_vcpu) <= VCPU_NESTED_BYTES, "a vCPU has room for it");
 STATIC_ASSERT(VM_EL2_UNDECIDED == 0 && VM_SPE_UNDECIDED == 0, "vm/vcpu.c");
@@ -20,8 +21,8 @@ STATIC_ASSERT(VM_EL2_UNDECIDED == 0 && VM_SPE_UNDECIDED == 0, "vm/vcpu.c");
 #define TIMER_CTL_BITS GENMASK(1, 0)
 /* MDCR_EL2 without PMU, SPE and trace: TDE, TDA, TDOSA, TDRA */
 #define MDCR_BITS (MDCR_TDE | MDCR_TDA | MDCR_TDOSA | MDCR_TDRA)
-/* CPTR_EL2 without SVE and SME */
-#define CPTR_BITS  (CPACR_FPEN | CPTR_TAM | CPTR_TCPAC)
+/* CPTR_EL2 without SME */
+#define CPTR_BITS  (CPACR_FPEN | CPACR_ZEN | CPTR_TAM | CPTR_TCPAC)
 #define HPFAR_BITS (HPFAR_FIPA | BIT(63))
 
 /*
@@ -38,6 +39,7 @@ static const struct nested_reg rows[] = {
 	{ LIVE(CPTR_EL2, CPTR_BITS) },
 	{ PAGE(HSTR_EL2, 0) },
 	{ CONSTANT(HACR_EL2) },
+	{ AT(ZCR_EL2), .place = NESTED_IS_ZCR, .writable = ZCR_LEN },
 	{ LIVE(TTBR0_EL2, ~0ULL) },
 	{ LIVE(TTBR1_EL2, ~0ULL) },
 	{ LIVE(TCR_EL2, ~0ULL) },
@@ -104,6 +106,11 @@ const struct nested_reg *nested_find(u32 encoding)
 	return NULL;
 }
 
+bool nested_has_reg(const struct vcpu *vcpu, const struct nested_reg *reg)
+{
+	return reg->place != NESTED_IS_ZCR || (vcpu->features & BIT(VCPU_SVE));
+}
+
 /* ---- live registers ---- */
 
 u64 nested_read_live(const struct vcpu *vcpu, enum nested_own index)
@@ -126,6 +133,29 @@ void nested_write_live(struct vcpu *vcpu, enum nested_own index, u64 value)
 		vcpu_write_sysreg(vcpu, (enum vcpu_sysreg)at->el1, value & at->bits);
 }
 
+/* ---- ZCR_EL2, in ZCR_EL1's place while the context is EL2's ---- */
+
+u64 nested_read_zcr(const struct vcpu *vcpu)
+{
+	return vcpu->nested->context == NESTED_EL2 ? vcpu_read_sysreg(vcpu, ZCR_EL1)
+						   : vcpu->nested->own[NESTED_ZCR_EL2];
+}
+
+static void write_zcr(struct vcpu *vcpu, u64 value)
+{
+	vcpu->nested->own[NESTED_ZCR_EL2] = value;
+	if (vcpu->nested->context == NESTED_EL2)
+		vcpu_write_sysreg(vcpu, ZCR_EL1, value);
+}
+
+static void switch_zcr(struct vcpu *vcpu, enum nested_context to)
+{
+	u64 *el2 = &vcpu->nested->own[NESTED_ZCR_EL2], *el1 = &vcpu->nested->page[ZCR_EL1];
+
+	*(to == NESTED_EL1 ? el2 : el1) = vcpu_read_sysreg(vcpu, ZCR_EL1);
+	vcpu_write_sysreg(vcpu, ZCR_EL1, *(to == NESTED_EL1 ? el1 : el2));
+}
+
 /* ---- EL1's ---- */
 
 /* Where EL1's register is while EL2's is in its place; NULL if none ever is. */
@@ -136,6 +166,7 @@ static u64 *el1_aside(struct nested_vcpu *nested, enum vcpu_sysreg reg)
 		return &nested->own[NESTED_CNTKCTL_EL1];
 	case CNTV_CTL_EL0: /* switched with the timer: nested_stage.c */
 	case CNTV_CVAL_EL0:
+	case ZCR_EL1:
 		return &nested->page[reg];
 	default:
 		break;
@@ -181,6 +212,8 @@ u64 nested_read(const struct vcpu *vcpu, const struct nested_reg *reg)
 					    : vcpu->nested->page[reg->index];
 	case NESTED_IS_OWN:
 		return vcpu->nested->own[reg->index];
+	case NESTED_IS_ZCR:
+		return nested_read_zcr(vcpu);
 	default:
 		return reg->reset;
 	}
@@ -201,6 +234,9 @@ void nested_write(struct vcpu *vcpu, const struct nested_reg *reg, u64 value)
 		break;
 	case NESTED_IS_OWN:
 		vcpu->nested->own[reg->index] = value;
+		break;
+	case NESTED_IS_ZCR:
+		write_zcr(vcpu, value);
 		break;
 	default:
 		break;
@@ -279,6 +315,8 @@ void nested_switch_regs(struct vcpu *vcpu, enum nested_context to)
 		bring_in_el1(vcpu);
 	else
 		bring_in_el2(vcpu);
+	if (vcpu->features & BIT(VCPU_SVE))
+		switch_zcr(vcpu, to);
 	vcpu->nested->context = to;
 }
 

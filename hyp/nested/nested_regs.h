@@ -60,6 +60,7 @@ enum nested_own {
 #undef NESTED_OWN_INDEX
 		NESTED_LIVE_COUNT,
 	NESTED_CNTKCTL_EL1 = NESTED_LIVE_COUNT, /* EL1's, which has no place in the page */
+	NESTED_ZCR_EL2, /* in ZCR_EL1's place, but switched with the vectors: nested_regs.c */
 	NESTED_MDCR_EL2,
 	NESTED_HPFAR_EL2,
 	NESTED_CNTHP_CTL_EL2,
@@ -95,6 +96,7 @@ enum nested_place {
 	NESTED_IS_LIVE,	    /* in the hardware, or in own[] */
 	NESTED_IS_PAGE,	    /* in page[]: the hardware's redirection accesses it, too */
 	NESTED_IS_OWN,	    /* in own[] */
+	NESTED_IS_ZCR,	    /* as one that is live, of vCPUs with SVE */
 	NESTED_IS_CONSTANT, /* reads as .reset; writes are ignored */
 };
 
@@ -113,6 +115,9 @@ const struct nested_reg *nested_find(u32 encoding);
 size_t nested_reg_count(void);
 const struct nested_reg *nested_row(size_t n);
 
+/* Whether the vCPU has the register. */
+bool nested_has_reg(const struct vcpu *vcpu, const struct nested_reg *reg);
+
 /* Read and write a register of EL2, in either context, loaded or not. */
 u64 nested_read(const struct vcpu *vcpu, const struct nested_reg *reg);
 void nested_write(struct vcpu *vcpu, const struct nested_reg *reg, u64 value);
@@ -120,6 +125,9 @@ void nested_write(struct vcpu *vcpu, const struct nested_reg *reg, u64 value);
 /* The same by index of NESTED_LIVE_REGS. */
 u64 nested_read_live(const struct vcpu *vcpu, enum nested_own index);
 void nested_write_live(struct vcpu *vcpu, enum nested_own index, u64 value);
+
+/* ZCR_EL2. */
+u64 nested_read_zcr(const struct vcpu *vcpu);
 
 /* EL1's register, where vcpu_read_sysreg() would give what its name means in the context. */
 u64 nested_read_el1(const struct vcpu *vcpu, enum vcpu_sysreg reg);

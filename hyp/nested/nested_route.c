@@ -6,6 +6,7 @@
 #include <nested/nested_pauth.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_route.h>
+#include <vm/vm_ops.h>
 
 #define ENC(op0, op1, crn, crm, op2) SYSREG_ENC(op0, op1, crn, crm, op2)
 
@@ -187,6 +188,11 @@ static u64 hcr_of(const struct vcpu *vcpu)
 	return nested_hcr(vcpu) | (nested_has_pauth(vcpu) ? 0 : HCR_API | HCR_APK);
 }
 
+bool nested_traps_sve(u64 cptr)
+{
+	return !(FIELD_GET(CPACR_ZEN, cptr) & 1);
+}
+
 struct nested_controls nested_controls_of(const struct vcpu *vcpu)
 {
 	return (struct nested_controls){
@@ -194,6 +200,7 @@ struct nested_controls nested_controls_of(const struct vcpu *vcpu)
 		.mdcr = vcpu->nested->own[NESTED_MDCR_EL2],
 		.cptr = nested_read_live(vcpu, NESTED_CPTR_EL2),
 		.cnthctl = nested_read_live(vcpu, NESTED_CNTHCTL_EL2),
+		.sve = vcpu->features & BIT(VCPU_SVE),
 		.ich = vcpu->vm->vgic ? vcpu->nested->page[ICH_HCR_EL2] : 0,
 	};
 }
@@ -243,6 +250,16 @@ static enum nested_route to_el2_if(bool trapped)
 	return trapped ? NESTED_ROUTE_EL2 : NESTED_ROUTE_KEEL;
 }
 
+/* ZEN comes before FPEN. Without SVE the instruction is UNDEFINED, as for any guest. */
+static enum nested_route route_sve(const struct nested_controls *c)
+{
+	if (!c->sve)
+		return NESTED_ROUTE_KEEL;
+	if (nested_traps_sve(c->cptr))
+		return NESTED_ROUTE_EL2;
+	return nested_traps_fp(c->cptr) ? NESTED_ROUTE_FP : NESTED_ROUTE_KEEL;
+}
+
 enum nested_route nested_route(const struct nested_controls *c, u64 esr)
 {
 	switch (esr_ec(esr)) {
@@ -254,6 +271,8 @@ enum nested_route nested_route(const struct nested_controls *c, u64 esr)
 		return to_el2_if(c->hcr & HCR_TSC);
 	case ESR_EC_FP_ASIMD:
 		return to_el2_if(nested_traps_fp(c->cptr));
+	case ESR_EC_SVE:
+		return route_sve(c);
 	case ESR_EC_PAC:
 		return to_el2_if(~c->hcr & HCR_API);
 	case ESR_EC_SYS64:

@@ -11,7 +11,8 @@
 /* Controls of a guest hypervisor, as they act. */
 struct nested_controls {
 	u64 hcr, mdcr, cptr, cnthctl;
-	u64 ich; /* ICH_HCR_EL2; 0 without a GIC */
+	u64 ich;  /* ICH_HCR_EL2; 0 without a GIC */
+	bool sve; /* the vCPU has SVE */
 };
 
 struct nested_controls nested_controls_of(const struct vcpu *vcpu);
@@ -19,6 +20,7 @@ struct nested_controls nested_controls_of(const struct vcpu *vcpu);
 enum nested_route {
 	NESTED_ROUTE_KEEL,  /* not trapped by the guest hypervisor: as for any guest */
 	NESTED_ROUTE_EL2,   /* it is its EL2's */
+	NESTED_ROUTE_FP,    /* it is its EL2's, as a trap of FP: class ESR_EC_FP_ASIMD */
 	NESTED_ROUTE_UNDEF, /* UNDEFINED where it was executed */
 };
 
@@ -53,7 +55,8 @@ bool nested_hcr_has_vse(u64 hcr);
 /* Whether a virtual IRQ, FIQ or SError is pending by this HCR_EL2: each of them ends WFI. */
 bool nested_hcr_has_virtual(u64 hcr);
 
-/* Whether FP traps to EL2 from EL1, with this CPTR_EL2. */
+/* Whether FP, or SVE in particular, traps to EL2 from EL1 and EL2, with this CPTR_EL2. */
 bool nested_traps_fp(u64 cptr);
+bool nested_traps_sve(u64 cptr);
 
 #endif

@@ -88,21 +88,27 @@ void nested_change_context(struct vcpu *vcpu, enum nested_context to)
 	change_s2(vcpu, to);
 }
 
+/* What a level may use whose hypervisor has @virt in CPTR_EL2. */
+static u64 cptr_within(const struct vcpu *vcpu, u64 virt)
+{
+	const struct vm_cpu *cpu = this_vm_cpu();
+	bool sve = (vcpu->features & BIT(VCPU_SVE)) && !nested_traps_sve(virt);
+	u64 cptr = cpu->traps.cptr;
+
+	if (cpu->guest_fp_in && !nested_traps_fp(virt))
+		cptr = guest_traps_cptr_open(&cpu->traps, sve ? OPEN_SVE : 0);
+	return cptr | (virt & CPTR_TCPAC);
+}
+
 /*
  * FP traps as long as the registers are not the guest's, and at EL1 if the guest hypervisor traps
  * it. CPACR_EL1 traps from EL2: it is CPTR_EL2 there, and has bits that CPACR_EL1 has not.
  */
 static u64 cptr_of(const struct vcpu *vcpu)
 {
-	const struct vm_cpu *cpu = this_vm_cpu();
-	u64 cptr = cpu->guest_fp_in ? guest_traps_cptr_open(&cpu->traps, 0) : cpu->traps.cptr, virt;
-
 	if (vcpu->nested->context == NESTED_EL2)
-		return cptr | CPTR_TCPAC;
-	virt = nested_read_live(vcpu, NESTED_CPTR_EL2);
-	if (nested_traps_fp(virt))
-		cptr = cpu->traps.cptr;
-	return cptr | (virt & CPTR_TCPAC);
+		return cptr_within(vcpu, CPACR_FPEN | CPACR_ZEN) | CPTR_TCPAC;
+	return cptr_within(vcpu, nested_read_live(vcpu, NESTED_CPTR_EL2));
 }
 
 /* The physical counter traps at EL1 if the guest hypervisor traps it. Bits move with E2H. */
@@ -117,6 +123,12 @@ static u64 cnthctl_of(const struct vcpu *vcpu)
 	if (nested_read_live(vcpu, NESTED_CNTHCTL_EL2) & CNTHCTL_EL1PCTEN)
 		cnthctl |= counter;
 	return cnthctl;
+}
+
+/* EL2's own vectors are limited by its ZCR_EL2 as EL1's are by ZCR_EL1, in whose place it is. */
+static u64 zcr_of(const struct vcpu *vcpu)
+{
+	return vcpu->nested->context == NESTED_EL2 ? ZCR_LEN : nested_read_zcr(vcpu);
 }
 
 /* Debug exceptions of EL1 and EL0 go to EL2 if the guest hypervisor says so. */
@@ -154,6 +166,8 @@ static void load_el1_controls(struct vcpu *vcpu)
 
 static void load_controls(struct vcpu *vcpu)
 {
+	if (vcpu->features & BIT(VCPU_SVE))
+		switch_limit_sve(vcpu, zcr_of(vcpu)); /* before CPTR_EL2 */
 	write_sysreg(cptr_of(vcpu), cptr_el2);
 	write_sysreg(cnthctl_of(vcpu), cnthctl_el2);
 	write_sysreg(mdcr_of(vcpu), mdcr_el2);
@@ -360,6 +374,9 @@ static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
 	switch (nested_route(&controls, esr)) {
 	case NESTED_ROUTE_EL2:
 		give_to_el2(vcpu, esr);
+		return VCPU_RESUME;
+	case NESTED_ROUTE_FP:
+		give_to_el2(vcpu, FIELD_PREP(ESR_EC, ESR_EC_FP_ASIMD) | ESR_IL | ESR_FP_ALWAYS);
 		return VCPU_RESUME;
 	case NESTED_ROUTE_UNDEF:
 		vcpu->regs.pc -= 4; /* HVC */

@@ -21,6 +21,7 @@
 #include <arch/sysreg.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
+#include <nested/nested_exception.h>
 #include <nested/nested_fast.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_route.h>
@@ -36,6 +37,7 @@
 #include <trap/sysreg.h>
 #include <trap/trap.h>
 #include <vm/switch.h>
+#include <vm/vm_ops.h>
 
 #define ENC(op0, op1, crn, crm, op2) SYSREG_ENC(op0, op1, crn, crm, op2)
 
@@ -57,7 +59,7 @@ static bool access_row(struct vcpu *vcpu, struct access *a)
 {
 	const struct nested_reg *reg = nested_find(el2_name(a->encoding));
 
-	if (!reg)
+	if (!reg || !nested_has_reg(vcpu, reg))
 		return false;
 	if ((a->encoding == REG_NUM(RVBAR_EL2) && !a->read) || a->encoding == REG_NUM(SP_EL2))
 		return false;
@@ -191,12 +193,19 @@ static bool carry_out(struct vcpu *vcpu, struct access *a)
 	       (!a->read && nested_tlbi(vcpu, a->encoding, a->value)) || translate(vcpu, a);
 }
 
+/* ZCR_EL2, if EL2 has made SVE trap to itself. */
+static bool is_sve_trap(struct vcpu *vcpu, u32 encoding)
+{
+	return encoding == REG_NUM(ZCR_EL2) && (vcpu->features & BIT(VCPU_SVE)) &&
+	       nested_traps_sve(nested_read_live(vcpu, NESTED_CPTR_EL2));
+}
+
 static unsigned int rt_of(u64 esr)
 {
 	return (unsigned int)FIELD_GET(ESR_SYS64_RT, esr);
 }
 
-static __always_inline struct access access_of(const struct vcpu *vcpu, u64 esr)
+static __always_inline struct access trapped_access(const struct vcpu *vcpu, u64 esr)
 {
 	return (struct access){
 		.encoding = ENC(FIELD_GET(ESR_SYS64_OP0, esr), FIELD_GET(ESR_SYS64_OP1, esr),
@@ -216,8 +225,12 @@ static void complete(struct vcpu *vcpu, const struct access *a, u64 esr)
 
 enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
 {
-	struct access a = access_of(vcpu, esr);
+	struct access a = trapped_access(vcpu, esr);
 
+	if (is_sve_trap(vcpu, a.encoding)) {
+		nested_take_exception(vcpu, NESTED_SYNC, FIELD_PREP(ESR_EC, ESR_EC_SVE) | ESR_IL);
+		return VCPU_RESUME;
+	}
 	if (!carry_out(vcpu, &a))
 		return VCPU_NOT_MINE;
 	complete(vcpu, &a, esr);
@@ -248,6 +261,8 @@ static bool instruct_own(struct vcpu *vcpu, const struct access *a)
 /* Timers: a write may change a level, and the alarm. */
 static bool access_own(struct vcpu *vcpu, struct access *a)
 {
+	if (a->encoding == REG_NUM(ZCR_EL2)) /* it may open SVE's traps to EL2 */
+		return false;
 	if (FIELD_GET(ENC_CRN, a->encoding) != CRN_TIMERS)
 		return nested_vgic_access(vcpu, a->encoding, a->read, &a->value) ||
 		       access_row(vcpu, a);
@@ -261,7 +276,7 @@ bool nested_sysreg_at_once(struct vcpu *vcpu, u64 esr)
 
 	if (esr_ec(esr) != ESR_EC_SYS64)
 		return false;
-	a = access_of(vcpu, esr);
+	a = trapped_access(vcpu, esr);
 	/* As from EL1: KVM reads and writes it around each entry of its guest. */
 	if (a.encoding == REG_NUM(MDSCR_EL1))
 		return nested_vgic_is_told(vcpu) && sysreg_trap(vcpu, esr) == VCPU_RESUME;
@@ -286,11 +301,16 @@ static void registers_are_new(struct vcpu *vcpu)
 	vcpu->alarm = ALARM_AT_ONCE;
 }
 
+static bool is_users(const struct vcpu *vcpu, const struct nested_reg *reg)
+{
+	return reg && !reg->hidden && nested_has_reg(vcpu, reg);
+}
+
 static int user_get(struct vcpu *vcpu, u32 encoding, u64 *value)
 {
 	const struct nested_reg *reg = nested_find(encoding);
 
-	if (!reg || reg->hidden)
+	if (!is_users(vcpu, reg))
 		return -ENOENT;
 	*value = nested_read(vcpu, reg);
 	return 0;
@@ -300,7 +320,7 @@ static int user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 {
 	const struct nested_reg *reg = nested_find(encoding);
 
-	if (!reg || reg->hidden)
+	if (!is_users(vcpu, reg))
 		return -ENOENT;
 	nested_write(vcpu, reg, value);
 	registers_are_new(vcpu);
@@ -327,9 +347,11 @@ static void user_write_el1(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 	registers_are_new(vcpu);
 }
 
-static u32 user_encoding(size_t n)
+static u32 user_encoding(const struct vcpu *vcpu, size_t n)
 {
-	return nested_row(n)->hidden ? 0 : nested_row(n)->encoding;
+	const struct nested_reg *reg = nested_row(n);
+
+	return is_users(vcpu, reg) ? reg->encoding : 0;
 }
 
 void nested_trap_init(void)

@@ -12,7 +12,7 @@
  * struct trap_el2 - access to registers of a vCPU with an EL2
  * @get, @set: a register of EL2 by encoding. Return: 0; -ENOENT
  * @get_gic, @set_gic: the same of its GIC's CPU interface. Return: also -EINVAL
- * @encoding:  of the register number @n in userspace's list, or 0 if it is not in the list
+ * @encoding:  of the register number @n in the vCPU's list for userspace, or 0 if it is not in it
  * @count:     how many numbers there are
  * @read_el1, @write_el1: EL1's register; vcpu_read_sysreg() and vcpu_write_sysreg() are those of
  *             the level that has the hardware
@@ -22,7 +22,7 @@ struct trap_el2 {
 	int (*set)(struct vcpu *vcpu, u32 encoding, u64 value);
 	int (*get_gic)(struct vcpu *vcpu, u32 encoding, u64 *value);
 	int (*set_gic)(struct vcpu *vcpu, u32 encoding, u64 value);
-	u32 (*encoding)(size_t n);
+	u32 (*encoding)(const struct vcpu *vcpu, size_t n);
 	size_t (*count)(void);
 	u64 (*read_el1)(const struct vcpu *vcpu, enum vcpu_sysreg reg);
 	void (*write_el1)(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value);

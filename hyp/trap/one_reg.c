@@ -627,8 +627,9 @@ static void add_el2(struct list *list, const struct vcpu *vcpu)
 	size_t count = vcpu->nested ? trap_el2()->count() : 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (trap_el2()->encoding(i))
-			add_reg_id(list, REG_ID(ID_U64, ID_KIND_SYSREG, trap_el2()->encoding(i)));
+		if (trap_el2()->encoding(vcpu, i))
+			add_reg_id(list,
+				   REG_ID(ID_U64, ID_KIND_SYSREG, trap_el2()->encoding(vcpu, i)));
 }
 
 static void add_ccsidrs(struct list *list)

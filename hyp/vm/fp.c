@@ -28,12 +28,13 @@
 #include <arch/el1.h>
 #include <arch/fpsimd.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <cpu/log.h>
 #include <vm/fp.h>
 
-/* ZCR_EL2.LEN: the longest vectors of the CPU */
-#define ZCR_EL2_ALL 0xf
+/* ZCR_EL2: the longest vectors of the CPU */
+#define ZCR_EL2_ALL ZCR_LEN
 
 /* The feature bit KVM_ARM_VCPU_SVE */
 #define VCPU_FEATURE_SVE BIT(4)
@@ -230,12 +231,45 @@ static void load_guest_sve(struct vcpu *vcpu, struct vm_cpu *cpu)
 	sve_restore(vcpu->fp, true);
 }
 
+bool fp_has_zcr(const struct vcpu *vcpu)
+{
+	return this_vm_cpu()->guest_fp_in && (vcpu->features & VCPU_FEATURE_SVE);
+}
+
+/* What traps for a nested guest traps for EL2, too: ZCR_EL1 and ZCR_EL2 are of that. */
+u64 fp_read_zcr(void)
+{
+	open_fp(this_vm_cpu(), OPEN_SVE);
+	return read_el1_zcr();
+}
+
+void fp_write_zcr(u64 value)
+{
+	open_fp(this_vm_cpu(), OPEN_SVE);
+	write_el1_zcr(value);
+}
+
+void switch_limit_sve(const struct vcpu *vcpu, u64 zcr)
+{
+	if (!fp_has_zcr(vcpu))
+		return;
+	open_fp(this_vm_cpu(), OPEN_SVE);
+	write_sysreg(MIN(FIELD_GET(ZCR_LEN, zcr), vcpu->sve_vq - 1), ASM_REG(ZCR_EL2));
+}
+
+/* A nested guest's may be shorter than the vCPU's, of which all is saved. */
 static void save_guest_sve(struct vcpu *vcpu, const struct vm_cpu *cpu)
 {
+	bool limited = vcpu->nested || vcpu->sve_vq < cpu->sve_longest;
+
 	vcpu->sysreg[ZCR_EL1] = read_el1_zcr();
+	if (vcpu->nested) {
+		switch_limit_sve(vcpu, ZCR_LEN);
+		isb();
+	}
 	sve_save(vcpu->fp, true);
 	write_el1_zcr(cpu->sysreg[ZCR_EL1]);
-	if (vcpu->sve_vq < cpu->sve_longest) {
+	if (limited) {
 		write_sysreg(ZCR_EL2_ALL, ASM_REG(ZCR_EL2));
 		isb();
 	}

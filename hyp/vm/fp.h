@@ -39,6 +39,13 @@ static inline void fp_leave_host(struct vm_cpu *cpu)
 		fp_save_streaming_host(cpu, svcr);
 }
 
+/* Whether the CPU's ZCR_EL1 is that of the loaded vCPU @vcpu: it comes with the vectors. */
+bool fp_has_zcr(const struct vcpu *vcpu);
+
+/* Then: access it. SVE does not trap afterwards: CPTR_EL2 is written anew before the next entry. */
+u64 fp_read_zcr(void);
+void fp_write_zcr(u64 value);
+
 /* At put: save the guest's registers if it used them. CPTR_EL2 is undefined afterwards. */
 static inline void fp_leave_guest(struct vcpu *vcpu, struct vm_cpu *cpu)
 {

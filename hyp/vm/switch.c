@@ -201,6 +201,8 @@ u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 	switch ((unsigned int)reg) {
 		EL1_BANKED_REGS(READ_BANKED_CASE)
 		EL1_PLAIN_REGS(READ_CASE)
+	case ZCR_EL1:
+		return fp_has_zcr(vcpu) ? fp_read_zcr() : vcpu->sysreg[ZCR_EL1];
 	case DISR_EL1:
 		return this_vm_cpu()->traps.has_ras ? read_sysreg(ASM_REG(VDISR_EL2))
 						    : vcpu->sysreg[DISR_EL1];
@@ -226,6 +228,10 @@ void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 	switch ((unsigned int)reg) {
 		EL1_BANKED_REGS(WRITE_BANKED_CASE)
 		EL1_PLAIN_REGS(WRITE_CASE)
+	case ZCR_EL1:
+		if (fp_has_zcr(vcpu))
+			fp_write_zcr(value);
+		return;
 	case DISR_EL1:
 		if (this_vm_cpu()->traps.has_ras)
 			write_sysreg(value, ASM_REG(VDISR_EL2));

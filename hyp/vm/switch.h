@@ -143,6 +143,16 @@ void switch_swap_el1(const struct vcpu *vcpu, u64 *out, const u64 *in);
 /* Whether the vCPU has a virtual SError that its guest has not taken. By its owner. */
 bool switch_serror_waits(struct vcpu *vcpu);
 
+/**
+ * switch_limit_sve() - the longest vectors of the next level that runs: of a vCPU with an EL2
+ * @vcpu: loaded, with SVE
+ * @zcr:  its hypervisor's ZCR_EL2; ~0 for that hypervisor itself
+ *
+ * For as long as the vectors are the vCPU's. No ISB: it counts from the next ERET on. CPTR_EL2 is
+ * undefined afterwards.
+ */
+void switch_limit_sve(const struct vcpu *vcpu, u64 zcr);
+
 /* The guest used FP or SVE, which trapped: load its registers. The vCPU is loaded. */
 void switch_guest_fp(struct vcpu *vcpu);
 

@@ -266,7 +266,7 @@ static bool features_valid(u64 features)
 	const u64 ptrauth = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
 	u64 keys = features & ptrauth;
 
-	if ((features & BIT(VCPU_HAS_EL2)) && (features & (BIT(VCPU_SPE) | BIT(VCPU_SVE))))
+	if ((features & BIT(VCPU_HAS_EL2)) && (features & BIT(VCPU_SPE)))
 		return false;
 	return !(features & ~vcpu_features_known()) && (!keys || keys == ptrauth);
 }

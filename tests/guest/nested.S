@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What `nested` does at EL1 and EL0, each until an exception that EL2 takes. */
 
-	.arch	armv8.3-a
+	.arch	armv8.3-a+sve
 	.text
 	.macro	function name
 	.globl	\name
@@ -29,6 +29,9 @@ function nested_read_vm
 	hvc	#0
 function nested_fp
 	fmov	d0, x0
+	hvc	#0
+function nested_rdvl
+	rdvl	x0, #1
 	hvc	#0
 function nested_count
 	mrs	x0, cntpct_el0
@@ -92,6 +95,11 @@ nested_vectors:
 	hvc	#0x88
 	.endr
 	.balign	2048
+
+	/* the vector length of this level, in bytes */
+function own_rdvl
+	rdvl	x0, #1
+	ret
 
 	/* ERETAA, ERETAB to 1, by SPSR_EL2 x1; x0 is what is wrong in the code. TRY() may skip them. */
 	.macro	authenticated_eret name, sign, eret

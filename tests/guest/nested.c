@@ -14,6 +14,8 @@ void nested_write_vm(void), nested_read_vm(void), nested_fp(void), nested_count(
 void nested_cpacr(void), nested_mpidr(void), nested_currentel(void), nested_sp(void);
 void nested_write_all(void), nested_el2_register(void), nested_el12_register(void);
 void nested_at_eret(void), nested_midr(void), nested_key(void), nested_pac(void);
+void nested_rdvl(void);
+u64 own_rdvl(void);
 void eret_a(u64 wrong, u64 spsr), eret_b(u64 wrong, u64 spsr);
 extern char nested_vectors[];
 void illegal_eret(u64 spsr);
@@ -111,6 +113,11 @@ static void check_registers(void)
 	check("ID_AA64MMFR2_EL1.NV", read_sysreg(id_aa64mmfr2_el1) >> 24 & 15, 0);
 }
 
+static bool has_sve(void)
+{
+	return field(read_sysreg(id_aa64pfr0_el1), 32);
+}
+
 /* ---- exceptions of EL2 itself, and of its EL0 ---- */
 
 #define EXCEPTION(name, ec, statement)                                                  \
@@ -124,7 +131,8 @@ static void check_own_exceptions(void)
 {
 	EXCEPTION("an undefined instruction", EC_UNKNOWN, __asm__ volatile("udf #1"));
 	EXCEPTION("a register that is not there", EC_UNKNOWN, read_sysreg(scr_el3));
-	EXCEPTION("SVE, which is not there", EC_UNKNOWN, read_sysreg(S3_4_C1_C2_0));
+	EXCEPTION("SVE, which is not there or traps", has_sve() ? EC_SVE : EC_UNKNOWN,
+		  read_sysreg(ZCR_EL2));
 	EXCEPTION("BRK", EC_BRK64, __asm__ volatile("brk #1"));
 	EXCEPTION("SVC", EC_SVC64, __asm__ volatile("svc #0x4321"));
 	EXCEPTION("HVC", EC_HVC64, __asm__ volatile("hvc #0x1234"));
@@ -305,6 +313,68 @@ static void check_pauth(void)
 	check("... it is EL2's too", el0_x0, read_sysreg(S3_0_C2_C1_0));
 	check("PACIA, not trapped", ec_of(el1_run(nested_pac, 0, HCR_EL1 | HCR_API)), EC_HVC64);
 	write_sysreg(SCTLR_OFF, SCTLR_EL12);
+}
+
+/* ---- SVE ---- */
+
+#define ZEN	 (3UL << 16)
+#define ZCR_EL1_ S3_0_C1_C2_0
+
+/* EL2's vectors by its ZCR_EL2, EL1's by both: the shorter ones. */
+static void check_lengths(u64 longest)
+{
+	u64 el2, el1;
+
+	for (el2 = 0; el2 < 16; el2++) {
+		u64 own, shortest;
+
+		write_sysreg(el2, ZCR_EL2);
+		check_quiet("ZCR_EL2 by EL1's name", read_sysreg(ZCR_EL1_), el2);
+		own = own_rdvl();
+		check_quiet("EL2's vectors", own <= (el2 + 1) * 16 && own <= longest, 1);
+		for (el1 = 0; el1 < 16; el1 += 3) {
+			write_sysreg(el1, ZCR_EL12);
+			check_quiet("ZCR_EL2 is another", read_sysreg(ZCR_EL2), el2);
+			check_quiet("EL1 uses SVE", ec_of(el1_run(nested_rdvl, 0, HCR_EL1)),
+				    EC_HVC64);
+			shortest = el0_x0;
+			check_quiet("EL1's vectors", shortest <= own && shortest <= (el1 + 1) * 16,
+				    1);
+			if (el1 >= el2)
+				check_quiet("... are EL2's, if nothing else limits them", shortest,
+					    own);
+		}
+	}
+	check_round("vector lengths of EL1 by ZCR_EL2 and ZCR_EL12");
+}
+
+static void check_sve(void)
+{
+	u64 longest;
+
+	if (!has_sve())
+		return;
+	el1_setup();
+	write_sysreg(FP_ON | ZEN, CPACR_EL12);
+	write_sysreg(FP_ON | ZEN, cptr_el2);
+	write_sysreg(15, ZCR_EL2);
+	longest = own_rdvl();
+	check_true("vectors", longest >= 16 && longest % 16 == 0);
+	check_lengths(longest);
+	write_sysreg(15, ZCR_EL2);
+	write_sysreg(15, ZCR_EL12);
+	write_sysreg(FP_ON, cptr_el2);
+	check("SVE at EL1, by CPTR_EL2.ZEN", ec_of(el1_run(nested_rdvl, 0, HCR_EL1)), EC_SVE);
+	check("... at the instruction", this_cpu()->elr, (u64)nested_rdvl);
+	check("... at EL2 itself", ec_of(TRY((void)own_rdvl())), EC_SVE);
+	write_sysreg(ZEN, cptr_el2);
+	check("SVE at EL1, by CPTR_EL2.FPEN", ec_of(el1_run(nested_rdvl, 0, HCR_EL1)), EC_FP);
+	write_sysreg(FP_ON | ZEN, cptr_el2);
+	check("not trapped", ec_of(el1_run(nested_rdvl, 0, HCR_EL1)), EC_HVC64);
+	check("... of full length", el0_x0, longest);
+	write_sysreg(FP_ON, CPACR_EL12);
+	check("SVE at EL1, by its own CPACR_EL1", el1_run(nested_rdvl, 0, HCR_EL1) & 0xffff, 0x88);
+	write_sysreg(FP_ON, cptr_el2);
 }
 
 /* ---- memory ---- */
@@ -506,6 +576,7 @@ void payload_main(void)
 	check_el1();
 	check_illegal_returns();
 	check_pauth();
+	check_sve();
 	check_at();
 	check_tlbi();
 	check_host_tlbi();

@@ -42,7 +42,7 @@ def test_shadows_are_sane_in_a_debug_build(hosts, e2h, variant, payload, cpus):
     run_payload(nested_host(hosts, e2h, variant), payload, cpus)
 
 
-def run_payload(host, payload, cpus, options=""):
+def run_payload(host, payload, cpus, options="--features pauth,sve"):
     result = host.run(f"vmrun --mem 64M --nested --cpus {cpus} {options} /payloads/{payload}.img", 300)
     passed, failed = re.search(rf"payload {payload}: (\d+) passed, (\d+) failed", result.output).groups()
     assert int(passed) > 0 and int(failed) == 0, result.output

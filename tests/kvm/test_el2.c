@@ -67,8 +67,7 @@ static void test_absent(void)
 static void test_features(void)
 {
 	static const uint32_t others[] = {
-		1U << HAS_EL2_E2H0, 1U << KVM_ARM_VCPU_SVE,
-		1U << KVM_ARM_VCPU_PTRAUTH_ADDRESS, /* one kind of the two */
+		1U << HAS_EL2_E2H0, 1U << KVM_ARM_VCPU_PTRAUTH_ADDRESS, /* one kind of the two */
 	};
 	struct vm vm = new_vm();
 	struct vcpu vcpu = raw_vcpu(&vm, 0), second = raw_vcpu(&vm, 1);

@@ -202,6 +202,25 @@ static void pointer_authentication_traps_unless_it_is_allowed(void **state)
 	assert_int_equal(nested_controls_of(&vcpu).hcr & (HCR_API | HCR_APK), HCR_API | HCR_APK);
 }
 
+/* CPTR_EL2.ZEN, then FPEN, each 0b00 and 0b10; what there is not is UNDEFINED. */
+static void sve_traps_by_two_fields(void **state)
+{
+	for (unsigned int n = 0; n < 32; n++) {
+		const struct nested_controls c = {
+			.sve = n & 16,
+			.cptr = (u64)(n & 3) << 16 | (u64)(n >> 2 & 3) << 20,
+		};
+		enum nested_route want = NESTED_ROUTE_KEEL;
+
+		if (c.sve && !(n & 1))
+			want = NESTED_ROUTE_EL2;
+		else if (c.sve && !(n & 4))
+			want = NESTED_ROUTE_FP;
+		assert_int_equal(nested_route(&c, 0x19ULL << 26), want);
+		assert_int_equal(nested_traps_sve(c.cptr), !(n & 1));
+	}
+}
+
 /* D24.2, HCR_EL2.TIDCP: CRn 11 and 15 of op0 1 and 3, whatever op1 is. */
 static void implementation_defined_encodings_trap(void **state)
 {
@@ -342,6 +361,7 @@ int main(void)
 		cmocka_unit_test(nothing_traps_without_a_bit),
 		cmocka_unit_test(other_controls),
 		cmocka_unit_test(pointer_authentication_traps_unless_it_is_allowed),
+		cmocka_unit_test(sve_traps_by_two_fields),
 		cmocka_unit_test(implementation_defined_encodings_trap),
 		cmocka_unit_test(classes),
 		cmocka_unit_test(debug_exceptions_are_el2s_by_tde),

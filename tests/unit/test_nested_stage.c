@@ -351,6 +351,14 @@ void nested_vgic_add_traps(struct vcpu *v)
 	trapped++;
 }
 
+static u64 sve_limit;
+
+void switch_limit_sve(const struct vcpu *v, u64 zcr)
+{
+	assert_true(v->features & BIT(VCPU_SVE));
+	sve_limit = zcr;
+}
+
 static bool has_pauth, authentic;
 
 bool nested_has_pauth(const struct vcpu *v)
@@ -1040,6 +1048,70 @@ static void fp_traps_at_el1_as_the_hypervisor_says(void **state)
 	assert_false(fake_sysreg_get("cptr_el2") & BIT(10));
 }
 
+/* By both formats of CPTR_EL2: TZ is RES1 and traps, ZEN is 0 and traps. */
+static void sve_traps_at_el1_as_the_hypervisor_says(void **state)
+{
+	const u64 fp = 3ULL << 20, sve = 3ULL << 16;
+
+	vcpu.features = BIT(VCPU_SVE);
+	vm_cpu.guest_fp_in = true;
+	for (unsigned int e2h = 0; e2h < 2; e2h++) {
+		u64 zen = e2h ? sve : BIT(8), closed = e2h ? 0 : 0x37ff, open = e2h ? zen : 0;
+
+		vm_cpu.traps.e2h = e2h;
+		vm_cpu.traps.cptr = closed;
+		vm_cpu.traps.cptr_fp = e2h ? fp : BIT(10);
+		vm_cpu.traps.cptr_sve = zen;
+		vcpu.regs.pstate = EL2H;
+		nested_write_live(&vcpu, NESTED_CPTR_EL2, 0); /* EL2's own: in CPACR_EL1 */
+		(void)enter();
+		assert_int_equal(fake_sysreg_get("cptr_el2") & zen, open);
+		assert_int_equal(sve_limit, 15);
+		(void)leave(ESR_HVC);
+		nested_write_live(&vcpu, NESTED_CPTR_EL2, fp);
+		nested_write(&vcpu, nested_find(REG_NUM(ZCR_EL2)), 2);
+		assert_true(enters_el1(0));
+		assert_int_equal(fake_sysreg_get("cptr_el2") & zen, closed & zen);
+		assert_int_equal(sve_limit, 2);
+		assert_int_equal(leave(0x19ULL << 26 | ESR_IL), VCPU_RESUME); /* it is EL2's */
+		(void)enter();
+		assert_int_equal(file[ESR_EL1], 0x19ULL << 26 | ESR_IL);
+		(void)leave(ESR_HVC);
+		nested_write_live(&vcpu, NESTED_CPTR_EL2, sve); /* FP, of which SVE is a part */
+		assert_true(enters_el1(0));
+		assert_int_equal(leave(0x19ULL << 26 | ESR_IL), VCPU_RESUME);
+		(void)enter();
+		assert_int_equal(file[ESR_EL1], 0x1fe00000); /* EC, IL, CV, COND */
+		(void)leave(ESR_HVC);
+		nested_write_live(&vcpu, NESTED_CPTR_EL2, fp | sve);
+		assert_true(enters_el1(0));
+		assert_int_equal(fake_sysreg_get("cptr_el2") & zen, open);
+		assert_int_equal(leave(0x19ULL << 26 | ESR_IL), VCPU_NOT_MINE);
+		vcpu.regs.pstate = EL2H;
+	}
+}
+
+/* ZCR_EL2 by its name: with SVE, unless it traps to EL2 itself; EL1's is another. */
+static void zcr_el2_is_there_with_sve(void **state)
+{
+	(void)enter();
+	assert_int_equal(leave(sys64(REG_NUM(ZCR_EL2), true, 1)), VCPU_NOT_MINE);
+	assert_int_equal(trap_el2()->set(&vcpu, REG_NUM(ZCR_EL2), 1), -ENOENT);
+	vcpu.features = BIT(VCPU_SVE);
+	nested_write_live(&vcpu, NESTED_VBAR_EL2, 0x40000);
+	assert_int_equal(leave(sys64(REG_NUM(ZCR_EL2), true, 1)), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pc, 0x40200);
+	assert_int_equal(file[ESR_EL1], 0x19ULL << 26 | ESR_IL);
+	nested_write_live(&vcpu, NESTED_CPTR_EL2, 3ULL << 16);
+	vcpu.regs.x[1] = ~0ULL;
+	assert_int_equal(leave(sys64(REG_NUM(ZCR_EL2), false, 1)), VCPU_RESUME);
+	assert_int_equal(file[ZCR_EL1], 15);
+	assert_int_equal(nested.page[ZCR_EL1], 0);
+	assert_int_equal(trap_el2()->set(&vcpu, REG_NUM(ZCR_EL2), 3), 0);
+	assert_int_equal(leave(sys64(REG_NUM(ZCR_EL2), true, 2)), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.x[2], 3);
+}
+
 static void debug_exceptions_of_el1_are_el2s_if_it_says_so(void **state)
 {
 	const u64 host = BIT(9) | 6; /* TDA, HPMN */
@@ -1323,6 +1395,8 @@ int main(void)
 		cmocka_unit_test_setup(tlbis_never_run_natively_outside_of_the_hosts_context,
 				       start),
 		cmocka_unit_test_setup(fp_traps_at_el1_as_the_hypervisor_says, start),
+		cmocka_unit_test_setup(sve_traps_at_el1_as_the_hypervisor_says, start),
+		cmocka_unit_test_setup(zcr_el2_is_there_with_sve, start),
 		cmocka_unit_test_setup(debug_exceptions_of_el1_are_el2s_if_it_says_so, start),
 		cmocka_unit_test_setup(registers_and_instructions_of_el2, start),
 		cmocka_unit_test_setup(the_exceptions_of_authenticated_returns_have_an_order,

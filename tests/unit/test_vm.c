@@ -764,14 +764,13 @@ static int prepare_el2(struct vcpu *vcpu)
 
 static void an_el2_is_there_if_keel_was_told(void **state)
 {
-	static const u64 with[] = { BIT(VCPU_SPE), BIT(VCPU_SVE), BIT(VCPU_PTRAUTH_ADDRESS),
-				    BIT(8) };
-	const u64 pauth = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
+	static const u64 with[] = { BIT(VCPU_SPE), BIT(VCPU_PTRAUTH_ADDRESS), BIT(8) };
+	const u64 more = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC) | BIT(VCPU_SVE);
 	u64 handle, pages;
 	struct pa run;
 	struct vm *vm;
 
-	machine_start(&(struct machine_config){ .gicv3 = true, .pauth = true });
+	machine_start(&(struct machine_config){ .gicv3 = true, .pauth = true, .sve = true });
 	vm_set_spe(KEEL_SPE_EMULATED);
 	assert_int_equal(vm_sizes(0, &sizes), 0);
 	assert_false(sizes.features & BIT(VCPU_HAS_EL2));
@@ -801,7 +800,7 @@ static void an_el2_is_there_if_keel_was_told(void **state)
 	assert_int_equal(prepared, 2);
 	assert_true(IS_ALIGNED((u64)vm_vcpu(vm, 0)->nested, SZ_4K));
 	assert_int_equal(vcpu_init(vm_vcpu(vm, 1), 0x4), -EINVAL);
-	assert_int_equal(vcpu_init(vm_vcpu(vm, 1), 0x4 | BIT(VCPU_HAS_EL2) | pauth), 0);
+	assert_int_equal(vcpu_init(vm_vcpu(vm, 1), 0x4 | BIT(VCPU_HAS_EL2) | more), 0);
 }
 
 static void features_stay_as_they_were(void **state)

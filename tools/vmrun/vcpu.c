@@ -88,7 +88,7 @@ static uint32_t choose_features(const struct vm *vm, uint32_t asked)
 			continue;
 		if (is_offered(vm, feature))
 			chosen |= feature->feature;
-		else if (asked != FEATURES_OFFERED)
+		else if ((asked | FEATURE_SVE) != FEATURES_OFFERED)
 			die("this machine or its KVM has no %s for guests: leave it out of "
 			    "--features",
 			    feature->name);
@@ -182,9 +182,10 @@ void vcpus_create(struct vm *vm, unsigned int count, uint32_t features)
 		die("this machine's KVM has no SPE for guests: leave out --spe");
 	if (vm->nested && !vm_has(vm, KVM_CAP_ARM_EL2))
 		die("this machine's KVM has no EL2 for guests: leave out --nested");
-	features = choose_features(vm, features);
-	if (vm->nested) /* not together with it, on Keel */
+	/* Older kernels open SVE with CPTR_EL2 as it is without VHE: at an EL2 whose E2H is 1 they hang. */
+	if (vm->nested && features == FEATURES_OFFERED)
 		features &= ~(uint32_t)FEATURE_SVE;
+	features = choose_features(vm, features);
 	VM_IOCTL(vm->fd, KVM_ARM_PREFERRED_TARGET, &init);
 	vm->vcpus = calloc(count, sizeof(*vm->vcpus));
 	if (!vm->vcpus)
