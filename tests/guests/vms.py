@@ -172,10 +172,10 @@ def still_runs_guests(machine):
         assert re.search(rf"payload {payload}: [1-9]\d* passed, 0 failed", result.output), result.output
 
 
-def passes(machine, *families):
+def passes(machine, *families, timeout=keelvm.BOOT_TIMEOUT):
     """Programs of tests/kvm run in the host, each to its end."""
     for family in families:
-        output = machine.check(f"test_{family} | grep -E '^not|passed'", keelvm.BOOT_TIMEOUT)
+        output = machine.check(f"test_{family} | grep -E '^not|passed'", timeout)
         # What the kernel says of memory that a test has it give up comes to the same console.
         output = re.sub(r"^\[ *[0-9.]+\] Memory failure: .*\n", "", output, flags=re.M)
         assert re.fullmatch(r"\d+ passed, 0 failed", output), f"{family}: {output}"
