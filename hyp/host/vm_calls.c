@@ -414,6 +414,44 @@ static s64 hc_irq_line(struct vm *vm, struct host_regs *regs)
 	return ret;
 }
 
+static bool has_vgic(const struct vm *vm)
+{
+	return __atomic_load_n(&vm->vgic, __ATOMIC_ACQUIRE);
+}
+
+static s64 hc_vgic_lpis(struct vm *vm, struct host_regs *regs)
+{
+	(void)regs;
+	if (!ops->vgic_lpis)
+		return KEEL_NOT_SUPPORTED;
+	if (!has_vgic(vm))
+		return -ENODEV;
+	ops->vgic_lpis(vm);
+	return 0;
+}
+
+static s64 hc_lpi_pend(struct vcpu *vcpu, struct host_regs *regs)
+{
+	u64 back = 0;
+	int ret;
+
+	if (!ops->lpi_pend)
+		return KEEL_NOT_SUPPORTED;
+	if (!has_vgic(vcpu->vm))
+		return -ENODEV;
+	ret = ops->lpi_pend(vcpu, regs->x[3], regs->x[4], &back);
+	if (ret >= 0)
+		regs->x[1] = back;
+	return ret;
+}
+
+static s64 hc_lpi_take(struct vcpu *vcpu, struct host_regs *regs)
+{
+	if (!ops->lpi_take)
+		return KEEL_NOT_SUPPORTED;
+	return has_vgic(vcpu->vm) ? ops->lpi_take(vcpu, regs->x[3]) : -ENODEV;
+}
+
 /* ---- information about VMs ---- */
 
 static s64 hc_vm_info(struct vm *vm, struct host_regs *regs)
@@ -473,7 +511,10 @@ static s64 hc_vm_walk(struct vm *vm, struct host_regs *regs)
 	X(KEEL_HC_VM_SYNC, vm, hc_vm_sync)                    \
 	X(KEEL_HC_VGIC_RESET, vm, hc_vgic_reset)              \
 	X(KEEL_HC_VCPU_EVENTS, owned, hc_vcpu_events)         \
-	X(KEEL_HC_VGIC_REDIST, vm, hc_vgic_redist)
+	X(KEEL_HC_VGIC_REDIST, vm, hc_vgic_redist)            \
+	X(KEEL_HC_VGIC_LPIS, vm, hc_vgic_lpis)                \
+	X(KEEL_HC_LPI_PEND, vcpu, hc_lpi_pend)                \
+	X(KEEL_HC_LPI_TAKE, vcpu, hc_lpi_take)
 
 #define CALL_FIRST		   KEEL_HC_VM_SIZE
 #define CALL_ROW(id, about, call)  [(id)-CALL_FIRST] = { .about = (call) },

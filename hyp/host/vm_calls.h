@@ -34,6 +34,10 @@ struct vcpu_spe_stats; /* vm/vm_ops.h */
  *		 *at: in, where to begin; out, where to go on. Return: 0; -EAGAIN; -EINVAL
  * @irq_line:	 KEEL_HC_IRQ_LINE; no lock held, vm->vgic is not NULL. *vcpu: in, the host's index,
  *		 any value; out, with 1, the vCPU to wake or kick. Return: 1; 0; -EINVAL
+ * @vgic_lpis:	 KEEL_HC_VGIC_LPIS; as @irq_line
+ * @lpi_pend:	 KEEL_HC_LPI_PEND; vm->vgic is not NULL, another CPU may run the vCPU. *back: out, the
+ *		 INTID that is given back. Return: 1; 0; -ENOSPC; -EINVAL
+ * @lpi_take:	 KEEL_HC_LPI_TAKE; as @lpi_pend. Return: 1; 0; -EAGAIN; -EINVAL
  * @spe:	 KEEL_HC_VCPU_SPE; the vCPU is initialized
  * @events:	 KEEL_HC_VCPU_EVENTS; the vCPU is initialized. Return: 0, with *pending; -EINVAL
  * @spe_stats:	 KEEL_HC_VCPU_SPE_STATS; another CPU may run the vCPU. Return: 0; -ENXIO
@@ -48,6 +52,9 @@ struct vm_call_ops {
 	int (*vgic_redist)(struct vm *vm, struct ipa base, u64 count);
 	int (*vgic_reset)(struct vm *vm, u64 *at);
 	int (*irq_line)(struct vm *vm, u64 *vcpu, u64 intid, bool level);
+	void (*vgic_lpis)(struct vm *vm);
+	int (*lpi_pend)(struct vcpu *vcpu, u64 intid, u64 priority, u64 *back);
+	int (*lpi_take)(struct vcpu *vcpu, u64 intid);
 	int (*spe)(struct vcpu *vcpu, u64 op, u64 value);
 	int (*events)(struct vcpu *vcpu, u64 raise, u64 *pending);
 	int (*spe_stats)(const struct vcpu *vcpu, struct vcpu_spe_stats *stats);

@@ -24,6 +24,10 @@
  * for SPIs) name the interrupts that are pending, active or in a list register: no step looks at
  * all 1020 INTIDs.
  *
+ * LPIs have places of their own (struct vgic_lpi), which the host fills: no table here names them
+ * all. So that list registers are filled from all kinds alike, an interrupt has an index: its INTID,
+ * or, of an LPI, LPI_INDEX and its place.
+ *
  * An SPI belongs to the vCPU that it is routed to (target), unless it is active or in a list
  * register: then it stays with that vCPU (home) until it is neither.
  *
@@ -45,6 +49,7 @@
 #include <cpu/assert.h>
 #include <cpu/log.h>
 #include <cpu/percpu.h>
+#include <lib/bitmap.h>
 #include <lib/errno.h>
 #include <lib/string.h>
 #include <vgic/vgic.h>
@@ -79,7 +84,8 @@ static bool vgic_is_idle(const struct vcpu *vcpu)
 {
 	const struct vgic *vgic = vcpu->vm->vgic;
 	const struct vgic_cpu *v = vcpu->vgic;
-	u64 busy = __atomic_load_n(&v->busy, __ATOMIC_RELAXED) | v->lr_used | v->forwarded;
+	u64 busy = __atomic_load_n(&v->busy, __ATOMIC_RELAXED) | v->lr_used | v->forwarded |
+		   __atomic_load_n(&v->lpi_busy, __ATOMIC_RELAXED);
 
 	for (u32 word = 0; word * 64 < vgic->nr_irqs; word++)
 		busy |= __atomic_load_n(&vgic->busy[word], __ATOMIC_RELAXED);
@@ -87,6 +93,12 @@ static bool vgic_is_idle(const struct vcpu *vcpu)
 }
 
 /* ---- state ---- */
+
+/* An interrupt's index: its INTID, or for an LPI this one and its place. */
+#define LPI_INDEX   1024U
+#define INDEX_BITS  11
+#define INDEX_OF(k) ((k) & (u32)(BIT(INDEX_BITS) - 1))
+STATIC_ASSERT(LPI_INDEX + VGIC_LPIS <= BIT(INDEX_BITS), "each place has an index");
 
 struct vgic_irq *vgic_irq_of(struct vcpu *vcpu, u32 intid)
 {
@@ -98,6 +110,18 @@ struct vgic_irq *vgic_irq_of(struct vcpu *vcpu, u32 intid)
 		return NULL;
 	intid -= VGIC_PRIVATE;
 	return &vgic->spi[intid / VGIC_SPIS_A_PAGE][intid % VGIC_SPIS_A_PAGE];
+}
+
+/* The interrupt with this index, which there is. */
+static struct vgic_irq *irq_at(struct vcpu *vcpu, u32 index)
+{
+	return index < LPI_INDEX ? vgic_irq_of(vcpu, index)
+				 : &vcpu->vgic->lpi[index - LPI_INDEX].irq;
+}
+
+static u32 intid_at(const struct vcpu *vcpu, u32 index)
+{
+	return index < LPI_INDEX ? index : vcpu->vgic->lpi[index - LPI_INDEX].intid;
 }
 
 struct vcpu *vgic_vcpu(struct vm *vm, u32 index)
@@ -312,6 +336,31 @@ static u64 apply_requests(struct vgic_irq *irq, u64 lr)
 	return lr;
 }
 
+/* The guest has taken the LPI, or it is pending as before. Some CPUs have it active: that it is not. */
+static void fold_lpi(struct vcpu *vcpu, u32 place, u64 lr)
+{
+	struct vgic_irq *irq = &vcpu->vgic->lpi[place].irq;
+
+	irq->in_lr = false;
+	irq->home = VGIC_NO_VCPU;
+	irq->latch |= lr & LR_PENDING;
+	irq->lr_latch = false;
+	if (!irq->latch)
+		vgic_free_lpi(vcpu->vgic, place);
+}
+
+/*
+ * The host has more LPIs for this vCPU, and few are left here, no more than list registers can hold:
+ * the next entry is an exit, and the host gives it some.
+ */
+static void ask_for_lpis(struct vgic_cpu *v)
+{
+	if (bitmap_weight(&v->lpi_busy, VGIC_LPIS) > ICH_LR_MAX)
+		return;
+	v->lpi_more = false;
+	v->leave = true;
+}
+
 /* Merge one list register back: @was is the value written at entry, @lr the value read now. */
 static void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 {
@@ -338,10 +387,10 @@ static void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 
 /*
  * Call @visit for each busy interrupt that belongs to @vcpu: its private ones, SPIs by home or
- * target.
+ * target, LPIs.
  */
 static void for_each_busy(struct vcpu *vcpu, void *ctx,
-			  void (*visit)(void *ctx, u32 intid, struct vgic_irq *irq))
+			  void (*visit)(void *ctx, u32 index, struct vgic_irq *irq))
 {
 	struct vgic *vgic = vcpu->vm->vgic;
 	u32 left = vcpu->vgic->busy;
@@ -356,15 +405,20 @@ static void for_each_busy(struct vcpu *vcpu, void *ctx,
 			if ((irq->home == VGIC_NO_VCPU ? irq->target : irq->home) == vcpu->index)
 				visit(ctx, intid, irq);
 		}
+	for (u64 lpis = vcpu->vgic->lpi_busy; lpis; lpis &= lpis - 1) {
+		u32 place = (u32)__builtin_ctzll(lpis);
+
+		visit(ctx, LPI_INDEX + place, &vcpu->vgic->lpi[place].irq);
+	}
 }
 
 /*
- * Interrupts in the order in which they get list registers: by priority, then by INTID. (The
- * architecture leaves the order of equal priorities to the implementation.)
+ * Interrupts in the order in which they get list registers: by priority, then by INTID, LPIs last.
+ * (The architecture leaves the order of equal priorities to the implementation.)
  */
-static u32 irq_key(u32 intid, const struct vgic_irq *irq)
+static u32 irq_key(u32 index, const struct vgic_irq *irq)
 {
-	return (u32)irq->priority << 10 | intid;
+	return (u32)irq->priority << INDEX_BITS | index;
 }
 
 /* The @count most urgent interrupts of a kind, ascending by key; there are @total of that kind. */
@@ -426,7 +480,7 @@ static unsigned int deactivate_outside(struct vcpu *vcpu, unsigned int count)
 
 	for_each_busy(vcpu, &outside, find_active_outside);
 	for (unsigned int i = 0; i < outside.active.count; i++)
-		deactivate_irq(vcpu, outside.active.key[i] & 0x3ff);
+		deactivate_irq(vcpu, INDEX_OF(outside.active.key[i]));
 	return outside.active.count;
 }
 
@@ -463,9 +517,14 @@ void vgic_fold(struct vcpu *vcpu)
 	for (; left; left &= left - 1) {
 		unsigned int n = (unsigned int)__builtin_ctz(left);
 
-		fold_lr(vcpu, v->lr[n], ich_read_lr(n));
+		if (unlikely(FIELD_GET(LR_VINTID, v->lr[n]) >= VGIC_LPI_FIRST))
+			fold_lpi(vcpu, v->lr_lpi[n], ich_read_lr(n));
+		else
+			fold_lr(vcpu, v->lr[n], ich_read_lr(n));
 	}
 	v->lr_used = 0;
+	if (unlikely(v->lpi_more))
+		ask_for_lpis(v);
 	if (v->loaded)
 		resample_hw(vcpu, false);
 	set_dirty(vcpu);
@@ -483,7 +542,7 @@ struct candidates {
 };
 
 /* In a key: the interrupt is not signalled until the guest enables its group; sorts last. */
-#define KEY_GROUP_OFF BIT(18)
+#define KEY_GROUP_OFF BIT(INDEX_BITS + 8)
 
 static u32 group_bit(const struct vgic_irq *irq)
 {
@@ -549,12 +608,13 @@ static u64 make_lr(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *ir
 	return lr;
 }
 
-static void put_in_lr(struct vcpu *vcpu, unsigned int n, u32 intid)
+static void put_in_lr(struct vcpu *vcpu, unsigned int n, u32 index)
 {
-	struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
+	struct vgic_irq *irq = irq_at(vcpu, index);
 	struct vgic_cpu *v = vcpu->vgic;
 
-	v->lr[n] = make_lr(vcpu, intid, irq);
+	v->lr[n] = make_lr(vcpu, intid_at(vcpu, index), irq);
+	v->lr_lpi[n] = (u8)(index - LPI_INDEX);
 	v->lr_used |= (u32)BIT(n);
 	irq->in_lr = true;
 	irq->home = (u16)vcpu->index;
@@ -615,9 +675,9 @@ static __always_inline void fill_lrs(struct vcpu *vcpu)
 	if (c.active.total > active)
 		v->hcr |= ICH_HCR_LRENPIE | (this_cpu()->has_tdir ? ICH_HCR_TDIR : 0);
 	for (unsigned int n = 0; n < active; n++)
-		put_in_lr(vcpu, n, c.active.key[n] & 0x3ff);
+		put_in_lr(vcpu, n, INDEX_OF(c.active.key[n]));
 	for (unsigned int n = 0; n < pending; n++)
-		put_in_lr(vcpu, active + n, c.pending.key[n] & 0x3ff);
+		put_in_lr(vcpu, active + n, INDEX_OF(c.pending.key[n]));
 	clear_lrs(v);
 	ich_write_hcr(v->hcr);
 }
@@ -1010,9 +1070,10 @@ static void reset_vgic_irq(struct vgic_irq *irq, bool sgi)
 	*irq = (struct vgic_irq){ .group1 = true, .edge = sgi, .target = 0, .home = VGIC_NO_VCPU };
 }
 
+/* All but LPIs, which are the host's to take back. */
 static void reset_vgic_cpu(struct vgic_cpu *v)
 {
-	memset(v, 0, sizeof(*v));
+	memset(v, 0, offsetof(struct vgic_cpu, lpi_busy));
 	for (u32 intid = 0; intid < VGIC_PRIVATE; intid++)
 		reset_vgic_irq(&v->irq[intid], intid < VGIC_SGIS);
 	v->vmcr = VMCR_RESET;

@@ -25,6 +25,10 @@
 #define VGIC_DIST_SIZE	 0x10000
 #define VGIC_REDIST_SIZE 0x20000
 
+/* LPIs: the first INTID, and how many EL2 has at most that are pending for a vCPU */
+#define VGIC_LPI_FIRST 8192
+#define VGIC_LPIS      64
+
 #define VGIC_PPI_MAINTENANCE 25
 #define VGIC_PPI_EL2_PTIMER  26 /* a guest's that has an EL2, as the next but one */
 #define VGIC_PPI_VTIMER	     27
@@ -59,6 +63,12 @@ struct vgic_irq {
 #define VGIC_NO_VCPU	   0xffff
 #define VGIC_PRIORITY_MASK 0xf8 /* five bits of priority, which every implementation has */
 
+/* A pending LPI. It is an edge of group 1 that is never active. */
+struct vgic_lpi {
+	u32 intid;	     /* 0: the place is free */
+	struct vgic_irq irq; /* not enabled: the host is taking it back */
+};
+
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
 	u32 busy;	/* private interrupts that are pending, active or in a list register */
@@ -75,6 +85,11 @@ struct vgic_cpu {
 	u64 hcr;		    /* ICH_HCR_EL2 as it was written */
 	u64 hcr_on;		    /* bits of ICH_HCR_EL2 that are always set while loaded */
 	u64 vmcr, ap0r[4], ap1r[4]; /* while not loaded */
+	/* what a reset of the vCPU does not change */
+	u64 lpi_busy; /* bitmap of places that are not free */
+	struct vgic_lpi lpi[VGIC_LPIS];
+	u8 lr_lpi[ICH_LR_MAX]; /* which place the LPI in a list register has */
+	bool lpi_more;	       /* the host has LPIs for which no place was free */
 };
 
 #define VGIC_SPIS_A_PAGE 256
@@ -95,6 +110,7 @@ struct vgic {
 	u32 nr_regions; /* a redistributor in no region cannot be accessed */
 	struct vgic_region region[KEEL_REDIST_REGIONS];
 	u16 frame[VM_VCPUS_MAX]; /* by number of a redistributor: its vCPU's index */
+	bool lpis;		 /* the host has an ITS for the VM: vgic_has_lpis() */
 	u32 maintenance;     /* the PPI of the virtual maintenance interrupt; of VMs with an EL2 */
 	u32 ctlr;	     /* GICD_CTLR_ENABLE_* */
 	u64 busy[1024 / 64]; /* SPIs that are pending, active or in a list register, by INTID */
@@ -198,6 +214,37 @@ void vgic_cpu_on(struct vcpu *vcpu);
  * Return: 1; 0 if no vCPU needs to be woken or kicked; -EINVAL.
  */
 int __must_check vgic_irq_line(struct vm *vm, u64 *index, u64 intid, bool level);
+
+/**
+ * vgic_enable_lpis() - KEEL_HC_VGIC_LPIS (struct vm_call_ops.vgic_lpis)
+ *
+ * Any CPU. From now on the guest finds a GIC with LPIs, and its accesses to the redistributors'
+ * registers for LPIs are the host's to carry out.
+ */
+void vgic_enable_lpis(struct vm *vm);
+
+/**
+ * vgic_lpi_pend() - KEEL_HC_LPI_PEND (struct vm_call_ops.lpi_pend)
+ * @intid:    VGIC_LPI_FIRST..2^24 - 1; of group 1, and enabled
+ * @priority: only VGIC_PRIORITY_MASK can be set; and KEEL_LPI_AGAIN: only if it has its place already
+ * @back:     out: an LPI that was pending, and has lost its place to this one; 0
+ *
+ * Any CPU. An LPI that has its place already gets this priority when it is not in a list register.
+ *
+ * Return: 1 @vcpu is to be woken or kicked; 0; -ENOSPC all places have LPIs that are at least as
+ * urgent, or that are in list registers, or it has none (KEEL_LPI_AGAIN); -EINVAL.
+ */
+int __must_check vgic_lpi_pend(struct vcpu *vcpu, u64 intid, u64 priority, u64 *back);
+
+/**
+ * vgic_lpi_take() - KEEL_HC_LPI_TAKE (struct vm_call_ops.lpi_take)
+ *
+ * Any CPU. EL2 has the LPI no more. It need not be there.
+ *
+ * Return: 1 it was pending; 0 it was not; -EAGAIN it is in a list register of @vcpu, which is to be
+ * kicked: repeat the call.
+ */
+int __must_check vgic_lpi_take(struct vcpu *vcpu, u64 intid);
 
 /**
  * vgic_set_level() - set the level of an interrupt's input
@@ -353,6 +400,19 @@ struct vcpu *vgic_vcpu(struct vm *vm, u32 index);
  */
 void vgic_notify(struct vcpu *vcpu, struct vcpu *owner);
 
+/* No LPI is in this place any more. */
+static inline void vgic_free_lpi(struct vgic_cpu *v, u32 place)
+{
+	v->lpi[place].intid = 0;
+	__atomic_store_n(&v->lpi_busy, v->lpi_busy & ~BIT(place), __ATOMIC_RELAXED);
+}
+
+/* Whether the VM has LPIs. No lock. */
+static inline bool vgic_has_lpis(const struct vgic *vgic)
+{
+	return __atomic_load_n(&vgic->lpis, __ATOMIC_RELAXED);
+}
+
 /* The index that an affinity names, whether or not the VM has that vCPU; VGIC_NO_VCPU. */
 u16 vgic_index_of(u32 affinity);
 
@@ -383,7 +443,7 @@ static inline u64 vgic_region_size(const struct vgic_region *region)
  * An interrupt is in a list register if it says so, and in one only; it is marked busy if it is
  * pending, active or in a list register, and not otherwise; it has requests only while it is in a
  * list register, a home only while it is active or in one, and is forwarded if its vCPU's bitmap
- * says so. A vCPU that is not loaded has nothing in list registers, and nothing forwarded. Frames
+ * says so. An LPI has a place only while it is pending, and only one. A vCPU that is not loaded has nothing in list registers, and nothing forwarded. Frames
  * do not overlap, and each redistributor has a vCPU of its own.
  *
  * Return: what is not so, in words; NULL if all is.

@@ -31,14 +31,17 @@
 #include <vgic/vgic.h>
 
 /* GICD_CTLR, GICD_TYPER, GICD_IIDR: what KVM's says, revision 3 */
-#define GICD_CTLR_ARE	   BIT(4)
-#define GICD_CTLR_DS	   BIT(6)
-#define GICD_CTLR_WRITABLE (GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1)
-#define GICD_TYPER_IDBITS  (9ULL << 19) /* INTIDs of 10 bits */
-#define GICD_TYPER_NO1N	   BIT(25)	/* an SPI has one target */
-#define GIC_IIDR	   (0x4bULL << 24 | 3 << 12 | 0x43b)
-#define GIC_PIDR2	   0x3b /* ArchRev 3 */
+#define GICD_CTLR_ARE	       BIT(4)
+#define GICD_CTLR_DS	       BIT(6)
+#define GICD_CTLR_WRITABLE     (GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1)
+#define GICD_TYPER_IDBITS      (9ULL << 19) /* INTIDs of 10 bits */
+#define GICD_TYPER_LPIS	       BIT(17)
+#define GICD_TYPER_IDBITS_LPIS (15ULL << 19) /* of 16, if there are LPIs */
+#define GICD_TYPER_NO1N	       BIT(25)	     /* an SPI has one target */
+#define GIC_IIDR	       (0x4bULL << 24 | 3 << 12 | 0x43b)
+#define GIC_PIDR2	       0x3b /* ArchRev 3 */
 /* GICR_TYPER, GICR_WAKER */
+#define GICR_TYPER_PLPIS	  BIT(0)
 #define GICR_TYPER_LAST		  BIT(4)
 #define GICR_WAKER_PROCESSORSLEEP BIT(1)
 #define GICR_WAKER_CHILDRENASLEEP BIT(2)
@@ -245,7 +248,10 @@ static void write_dist_ctlr(struct access *a, u64 value)
 
 static u64 read_dist_typer(struct access *a)
 {
-	return (a->vcpu->vm->vgic->nr_irqs / 32 - 1) | GICD_TYPER_IDBITS | GICD_TYPER_NO1N;
+	const struct vgic *vgic = a->vcpu->vm->vgic;
+
+	return (vgic->nr_irqs / 32 - 1) | GICD_TYPER_NO1N |
+	       (vgic_has_lpis(vgic) ? GICD_TYPER_LPIS | GICD_TYPER_IDBITS_LPIS : GICD_TYPER_IDBITS);
 }
 
 static u64 read_iidr(struct access *a)
@@ -327,7 +333,8 @@ static u64 read_redist_typer(struct access *a)
 {
 	bool last = is_last_frame(a->vcpu->vm->vgic, a);
 	u64 typer = redist_affinity(a->of) << 32 | (u64)a->frame << 8 |
-		    (last ? GICR_TYPER_LAST : 0);
+		    (last ? GICR_TYPER_LAST : 0) |
+		    (vgic_has_lpis(a->vcpu->vm->vgic) ? GICR_TYPER_PLPIS : 0);
 
 	return typer >> (a->offset * 8);
 }
@@ -396,6 +403,22 @@ static const struct reg redist_regs[] = {
 	{ .offset = 0x0014, .size = 4, .widths = 4, .read = read_waker, .write = write_waker },
 	{ .offset = 0xffe8, .size = 4, .widths = 4, .read = read_pidr2 },
 };
+
+/*
+ * Registers of the frame of control registers that are about LPIs: GICR_CTLR, GICR_PROPBASER,
+ * GICR_PENDBASER, GICR_INVLPIR, GICR_INVALLR, GICR_SYNCR. If the VM has LPIs, the host has these.
+ */
+static const struct {
+	u16 offset, size;
+} lpi_regs[] = { { 0x0000, 4 }, { 0x0070, 16 }, { 0x00a0, 8 }, { 0x00b0, 8 }, { 0x00c0, 4 } };
+
+static bool is_lpi_reg(u32 offset)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(lpi_regs); i++)
+		if (offset - lpi_regs[i].offset < lpi_regs[i].size)
+			return true;
+	return false;
+}
 
 static const struct reg sgi_regs[] = {
 	FIELDS(0x0080, 1, 32, get_group, set_group),
@@ -607,6 +630,8 @@ enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool wr
 		if (!a.region)
 			return TRAP_MMIO_NOT_MINE;
 		a.offset = (u32)(ipa - a.region->base);
+		if (vgic_has_lpis(vgic) && is_lpi_reg(a.offset % VGIC_REDIST_SIZE))
+			return TRAP_MMIO_NOT_MINE;
 		result = access_redist(&a, write, *data);
 	}
 	if (a.again)

@@ -30,6 +30,18 @@ static const char *irq_fault(const struct vgic_irq *irq)
 
 /* ---- list registers ---- */
 
+/* The interrupt in list register @n; NULL: there is none. */
+static const struct vgic_irq *irq_in_lr(struct vcpu *vcpu, unsigned int n, u32 intid)
+{
+	const struct vgic_cpu *v = vcpu->vgic;
+
+	if (intid < VGIC_LPI_FIRST)
+		return vgic_irq_of(vcpu, intid);
+	if (v->lr_lpi[n] >= VGIC_LPIS || v->lpi[v->lr_lpi[n]].intid != intid)
+		return NULL;
+	return &v->lpi[v->lr_lpi[n]].irq;
+}
+
 /* One that is used, with the value that was written at the last fill. */
 static const char *lr_fault(struct vcpu *vcpu, unsigned int n, u32 *intid)
 {
@@ -37,7 +49,7 @@ static const char *lr_fault(struct vcpu *vcpu, unsigned int n, u32 *intid)
 	const struct vgic_irq *irq;
 
 	*intid = (u32)FIELD_GET(LR_VINTID, lr);
-	irq = vgic_irq_of(vcpu, *intid);
+	irq = irq_in_lr(vcpu, n, *intid);
 	if (!irq)
 		return "it is in a list register, and there is no such interrupt";
 	if (!irq->in_lr || irq->home != vcpu->index)
@@ -99,6 +111,31 @@ static const char *private_fault(const struct vgic_cpu *v, u32 intid, bool in_lr
 	return irq_fault(irq);
 }
 
+/* ---- LPIs ---- */
+
+/* In how many list registers, and how many places, an LPI is. */
+static const char *lpi_fault(const struct vgic_cpu *v, u32 place)
+{
+	const struct vgic_lpi *lpi = &v->lpi[place];
+	unsigned int places = 0, lrs = 0;
+
+	if (!lpi->intid != !(v->lpi_busy & BIT(place)))
+		return "a place for an LPI is not marked as it is";
+	if (!lpi->intid)
+		return NULL;
+	for (u32 i = 0; i < VGIC_LPIS; i++)
+		places += v->lpi[i].intid == lpi->intid;
+	for (u32 left = v->lr_used; left; left &= left - 1)
+		lrs += FIELD_GET(LR_VINTID, v->lr[__builtin_ctz(left)]) == lpi->intid;
+	if (places != 1 || lrs != lpi->irq.in_lr)
+		return "an LPI is in two places, or not in a list register as it says";
+	if (lpi->irq.active || !lpi->irq.edge || !lpi->irq.group1 || lpi->irq.forwarded)
+		return "an LPI is what LPIs are not";
+	if (!lpi->irq.latch && !lpi->irq.in_lr)
+		return "an LPI has a place, and is not pending";
+	return irq_fault(&lpi->irq);
+}
+
 const char *vgic_cpu_sane(struct vcpu *vcpu, u32 *intid)
 {
 	u32 in_lrs;
@@ -107,6 +144,10 @@ const char *vgic_cpu_sane(struct vcpu *vcpu, u32 *intid)
 	for (u32 i = 0; i < VGIC_PRIVATE && !why; i++) {
 		*intid = i;
 		why = private_fault(vcpu->vgic, i, in_lrs & BIT(i));
+	}
+	for (u32 i = 0; i < VGIC_LPIS && !why; i++) {
+		*intid = vcpu->vgic->lpi[i].intid;
+		why = lpi_fault(vcpu->vgic, i);
 	}
 	return why;
 }

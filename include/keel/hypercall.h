@@ -13,7 +13,7 @@
 #define KEEL_NOT_SUPPORTED (-1)
 
 /* ABI version: major in bits 31:16 (other majors do not understand each other), minor below. */
-#define KEEL_ABI_VERSION 0x00020002
+#define KEEL_ABI_VERSION 0x00020003
 
 /*
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
@@ -296,8 +296,37 @@
 #define KEEL_HC_VGIC_REDIST 0xc6000027
 #define KEEL_REDIST_REGIONS 64 /* that with KEEL_HC_VGIC_INIT included */
 
+/*
+ * KEEL_HC_VGIC_LPIS(x1 = handle) -> x0 = 0; -ENODEV without a vGIC. The host has an ITS for the VM:
+ * GICD_TYPER and GICR_TYPER say so, and an access to a redistributor's GICR_CTLR, GICR_PROPBASER,
+ * GICR_PENDBASER, GICR_INVLPIR, GICR_INVALLR or GICR_SYNCR is a KEEL_EXIT_FAULT, as where nothing
+ * is mapped.
+ */
+#define KEEL_HC_VGIC_LPIS 0xc6000028
+
+/*
+ * KEEL_HC_LPI_PEND(x1 = handle, x2 = index, x3 = INTID, 8192..2^24 - 1, x4 = priority, a multiple of
+ * 8, and KEEL_LPI_AGAIN) -> x0 = 0, or 1 if that vCPU is to be woken or kicked; x1 = INTID of a less urgent LPI that was
+ * pending for the same vCPU, and that Keel has no more, since it has room for KEEL_LPIS of a vCPU;
+ * 0 if there is none. -ENOSPC: there is no room, and none is less urgent. After this, or where x1 was
+ * not 0, the vCPU's run ends with KEEL_EXIT_IRQ once few LPIs are left. -EINVAL; -ENODEV without a
+ * vGIC. The LPI is pending and enabled, of group 1. If Keel has it already, it is pending again; with KEEL_LPI_AGAIN
+ * only then, otherwise -ENOSPC.
+ */
+#define KEEL_HC_LPI_PEND 0xc6000029
+#define KEEL_LPIS	 64
+#define KEEL_LPI_AGAIN	 1
+
+/*
+ * KEEL_HC_LPI_TAKE(x1 = handle, x2 = index, x3 = INTID) -> x0 = 1: the LPI was pending; 0: it was
+ * not, or the guest has taken it; in both cases Keel has it no more. -EAGAIN: it is in a list
+ * register: kick the vCPU and call again. Until then the guest may still take it, but not twice.
+ * -EINVAL; -ENODEV.
+ */
+#define KEEL_HC_LPI_TAKE 0xc600002a
+
 /* Calls about VMs are numbered from KEEL_HC_VM_SIZE to this one, without a gap. */
-#define KEEL_HC_VM_LAST KEEL_HC_VGIC_REDIST
+#define KEEL_HC_VM_LAST KEEL_HC_LPI_TAKE
 
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_sane.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
+/* SOURCES: hyp/vgic/vgic.c hyp/vgic/vgic_lpi.c hyp/vgic/vgic_sane.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
 /* LIBS: -lcmocka */
 /*
  * A guest that writes anything to any register of its GIC, takes, ends and sends interrupts in any
@@ -103,6 +103,22 @@ static void input(void)
 	(void)!vgic_irq_line(&world_vm, &index, rnd(140), rnd(2));
 }
 
+/* The host gives EL2 LPIs, takes them back, or tries what it may not. */
+static void lpis(void)
+{
+	struct vcpu *vcpu = &world_vcpu[rnd(cpus)];
+	u64 back;
+
+	for (u32 i = rnd(rnd(8) ? 3 : 100); i; i--) {
+		u64 intid = rnd(16) ? 8192 + rnd(96) : rnd64();
+
+		if (rnd(4))
+			(void)!vgic_lpi_pend(vcpu, intid, rnd(16) ? rnd(32) * 8 : rnd64(), &back);
+		else
+			(void)!vgic_lpi_take(vcpu, intid);
+	}
+}
+
 static void take(unsigned int n)
 {
 	u32 priority;
@@ -163,7 +179,10 @@ static void step(void)
 		access(n);
 		break;
 	case 4:
-		input();
+		if (rnd(2))
+			input();
+		else
+			lpis();
 		break;
 	case 5:
 		take(n);

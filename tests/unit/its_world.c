@@ -146,10 +146,8 @@ void world_reset(void)
 		world.redists[n] = &world.redist[n];
 	}
 	its_lpis_init(&world.lpis, world.redists, WORLD_REDISTS);
-	for (unsigned int i = 0; i < WORLD_ITSS; i++) {
+	for (unsigned int i = 0; i < WORLD_ITSS; i++)
 		its_init(&world.its[i], &world.lpis);
-		world.lpis.its[i] = &world.its[i];
-	}
 }
 
 /* Nothing is left but the reserve. */

@@ -130,6 +130,22 @@ static int vgic_redist(struct vm *vm, struct ipa base, u64 count)
 
 static unsigned int resets;
 
+static void vgic_lpis(struct vm *vm)
+{
+	assert_non_null(vm->vgic);
+}
+
+static int lpi_pend(struct vcpu *vcpu, u64 intid, u64 priority, u64 *back)
+{
+	*back = intid + priority;
+	return answer ? answer : 1;
+}
+
+static int lpi_take(struct vcpu *vcpu, u64 intid)
+{
+	return answer;
+}
+
 static int vgic_reset(struct vm *vm, u64 *at)
 {
 	assert_true(spin_is_locked(&vm->lock));
@@ -180,6 +196,9 @@ static const struct vm_call_ops layer = {
 	.vgic_init = vgic_init,
 	.vgic_redist = vgic_redist,
 	.vgic_reset = vgic_reset,
+	.vgic_lpis = vgic_lpis,
+	.lpi_pend = lpi_pend,
+	.lpi_take = lpi_take,
 	.irq_line = irq_line,
 };
 static const struct vm_call_ops none;
@@ -601,6 +620,26 @@ static void a_vgic_is_reset_while_no_vcpu_runs(void **state)
 	assert_int_equal(call(KEEL_HC_VGIC_RESET, handle + 1, 0, 0, 0, 0), -ENOENT);
 }
 
+static void lpis_are_pended_and_taken_back(void **state)
+{
+	assert_int_equal(call(KEEL_HC_VGIC_LPIS, handle, 0, 0, 0, 0), -ENODEV);
+	assert_int_equal(call(KEEL_HC_LPI_PEND, handle, 3, 8192, 0xa0, 0), -ENODEV);
+	assert_int_equal(call(KEEL_HC_LPI_TAKE, handle, 3, 8192, 0, 0), -ENODEV);
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), 0);
+	assert_int_equal(call(KEEL_HC_VGIC_LPIS, handle, 0, 0, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_LPI_PEND, handle, 3, 8192, 0xa0, 0), 1);
+	assert_int_equal(regs.x[1], 8192 + 0xa0);
+	assert_int_equal(call(KEEL_HC_LPI_PEND, handle, 9, 8192, 0xa0, 0), -ENOENT);
+	assert_int_equal(call(KEEL_HC_LPI_TAKE, handle, 3, 8192, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_LPI_TAKE, handle, 9, 8192, 0, 0), -ENOENT);
+	answer = -ENOSPC;
+	assert_int_equal(call(KEEL_HC_LPI_PEND, handle, 3, 8192, 0xa0, 0), -ENOSPC);
+	assert_int_equal(regs.x[1], handle);
+	answer = -EAGAIN;
+	assert_int_equal(call(KEEL_HC_LPI_TAKE, handle, 3, 8192, 0, 0), -EAGAIN);
+	answer = 0;
+}
+
 static void a_line_names_the_vcpu_to_wake(void **state)
 {
 	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), 0);
@@ -786,6 +825,7 @@ int main(void)
 		TEST(a_vgic_comes_too_late_when_one_has_run),
 		TEST(redistributors_are_placed_before_vcpus_run),
 		TEST(a_vgic_is_reset_while_no_vcpu_runs),
+		TEST(lpis_are_pended_and_taken_back),
 		TEST(a_line_names_the_vcpu_to_wake),
 		TEST(a_run_page_that_fails_is_an_error),
 		TEST(statistics_of_profiling_are_returned),

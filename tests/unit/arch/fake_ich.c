@@ -13,12 +13,15 @@
 #define HW (1ULL << 61)
 #define G1 (1ULL << 60)
 
+#define FIRST_LPI 8192
+
 #define TDIR (1ULL << 14) /* ICH_HCR_EL2 */
 #define EOIM (1ULL << 9)  /* ICH_VMCR_EL2 */
 
 struct fake_icc fake_icc[FAKE_CPUS];
 unsigned int fake_nr_lrs;
 bool fake_icc_present = true;
+bool fake_lpis_become_active;
 
 static void broken(const char *rule)
 {
@@ -39,6 +42,7 @@ void fake_ich_reset(unsigned int lrs, unsigned int bits)
 	fake_gicr_faults = NULL;
 	fake_nr_lrs = lrs;
 	fake_icc_present = true;
+	fake_lpis_become_active = false;
 	for (int i = 0; i < FAKE_CPUS; i++) {
 		fake_icc[i].sre_open = true;
 		fake_icc[i].nr_lrs = lrs;
@@ -350,7 +354,9 @@ u32 fake_guest_ack(u32 running, bool group1, u32 *priority)
 
 	if (n < 0)
 		return FAKE_NONE;
-	icc->lr[n] = (icc->lr[n] & ~P) | A;
+	icc->lr[n] &= ~P;
+	if ((u32)icc->lr[n] < FIRST_LPI || fake_lpis_become_active)
+		icc->lr[n] |= A;
 	*priority = (u32)(icc->lr[n] >> 48) & 0xff;
 	return (u32)icc->lr[n];
 }
@@ -375,7 +381,8 @@ static void deactivate(struct fake_icc *icc, u32 intid)
 			clear_active(icc, 1U << ((u32)(icc->lr[n] >> 32) & 0x1f));
 		return;
 	}
-	icc->hcr += 1ULL << 27;
+	if (intid < FIRST_LPI)
+		icc->hcr += 1ULL << 27;
 }
 
 void fake_guest_eoi(u32 intid)

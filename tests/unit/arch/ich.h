@@ -50,6 +50,8 @@ extern unsigned int fake_nr_lrs;
 /* Called by interrupt_waits(), which a CPU asks while it waits for others: let them go on. */
 extern void (*fake_others_go_on)(void);
 extern bool fake_icc_present;
+/* Whether an LPI is active in its list register once it is taken, as on some CPUs. */
+extern bool fake_lpis_become_active;
 
 /* All CPUs as after reset, with so many list registers and PREbits + 1 bits of preemption. */
 void fake_ich_reset(unsigned int lrs, unsigned int prebits);

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * LPIs, as the host gives them and takes them back. Where devices' messages become LPIs, and how they
+ * are configured, only the host knows: an LPI has a place here (struct vgic_lpi) as long as it is
+ * pending and enabled, and then goes into list registers as other interrupts do (vgic.c).
+ */
+#include <lib/compiler.h>
+#include <lib/errno.h>
+#include <vgic/vgic.h>
+
+#define LPI_END	 BIT(24)
+#define NO_PLACE VGIC_LPIS
+
+void vgic_enable_lpis(struct vm *vm)
+{
+	__atomic_store_n(&vm->vgic->lpis, true, __ATOMIC_RELAXED);
+}
+
+static void lpi_changed(struct vgic_cpu *v)
+{
+	__atomic_store_n(&v->dirty, true, __ATOMIC_RELEASE);
+}
+
+static u32 find_place(const struct vgic_cpu *v, u32 intid)
+{
+	for (u64 left = v->lpi_busy; left; left &= left - 1)
+		if (v->lpi[__builtin_ctzll(left)].intid == intid)
+			return (u32)__builtin_ctzll(left);
+	return NO_PLACE;
+}
+
+/* The least urgent LPI whose place can be given to another one. */
+static u32 find_least_urgent(const struct vgic_cpu *v)
+{
+	u32 found = NO_PLACE;
+
+	for (u32 place = 0; place < VGIC_LPIS; place++) {
+		const struct vgic_irq *irq = &v->lpi[place].irq;
+
+		if (!irq->in_lr && irq->enabled &&
+		    (found == NO_PLACE || irq->priority > v->lpi[found].irq.priority))
+			found = place;
+	}
+	return found;
+}
+
+/* A place for an LPI that has none yet. */
+static u32 make_room(struct vgic_cpu *v, u8 priority, u64 *back)
+{
+	u32 place;
+
+	if (~v->lpi_busy)
+		return (u32)__builtin_ctzll(~v->lpi_busy);
+	v->lpi_more = true;
+	place = find_least_urgent(v);
+	if (place == NO_PLACE || v->lpi[place].irq.priority <= priority)
+		return NO_PLACE;
+	*back = v->lpi[place].intid;
+	return place;
+}
+
+static int pend_new(struct vgic_cpu *v, u32 intid, u8 priority, u64 *back)
+{
+	u32 place = make_room(v, priority, back);
+
+	if (place == NO_PLACE)
+		return -ENOSPC;
+	v->lpi[place] = (struct vgic_lpi){ .intid = intid,
+					   .irq = { .priority = priority,
+						    .enabled = true,
+						    .group1 = true,
+						    .edge = true,
+						    .latch = true,
+						    .home = VGIC_NO_VCPU } };
+	__atomic_store_n(&v->lpi_busy, v->lpi_busy | BIT(place), __ATOMIC_RELAXED);
+	lpi_changed(v);
+	return 1;
+}
+
+/* In a list register it may have been taken, and then is pending anew. */
+static int pend_again(struct vgic_cpu *v, struct vgic_irq *irq, u8 priority)
+{
+	bool in_lr = irq->in_lr;
+
+	irq->latch = true;
+	irq->enabled = true;
+	if (!in_lr)
+		irq->priority = priority;
+	lpi_changed(v);
+	return in_lr;
+}
+
+int vgic_lpi_pend(struct vcpu *vcpu, u64 intid, u64 priority, u64 *back)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+	u32 place;
+	int ret;
+
+	*back = 0;
+	if (intid < VGIC_LPI_FIRST || intid >= LPI_END ||
+	    priority & ~(u64)(VGIC_PRIORITY_MASK | KEEL_LPI_AGAIN))
+		return -EINVAL;
+	spin_lock(&vcpu->vm->vgic->lock);
+	place = find_place(v, (u32)intid);
+	if (place == NO_PLACE && priority & KEEL_LPI_AGAIN)
+		ret = -ENOSPC;
+	else if (place == NO_PLACE)
+		ret = pend_new(v, (u32)intid, (u8)priority, back);
+	else
+		ret = pend_again(v, &v->lpi[place].irq, (u8)priority & VGIC_PRIORITY_MASK);
+	spin_unlock(&vcpu->vm->vgic->lock);
+	return ret;
+}
+
+/* From now on it does not go into a list register; if it is in one, it comes back. */
+static int take_place(struct vgic_cpu *v, u32 place)
+{
+	struct vgic_irq *irq = &v->lpi[place].irq;
+
+	if (irq->in_lr) {
+		irq->enabled = false;
+		lpi_changed(v);
+		return -EAGAIN;
+	}
+	vgic_free_lpi(v, place);
+	return 1;
+}
+
+int vgic_lpi_take(struct vcpu *vcpu, u64 intid)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+	u32 place;
+	int ret;
+
+	if (intid < VGIC_LPI_FIRST || intid >= LPI_END)
+		return -EINVAL;
+	spin_lock(&vcpu->vm->vgic->lock);
+	place = find_place(v, (u32)intid);
+	ret = place == NO_PLACE ? 0 : take_place(v, place);
+	spin_unlock(&vcpu->vm->vgic->lock);
+	return ret;
+}
