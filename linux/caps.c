@@ -43,6 +43,11 @@ static int value_gicv3(void)
 	return has_gicv3;
 }
 
+static int value_irq_routing(void)
+{
+	return has_gicv3 ? KEEL_GSIS : 0;
+}
+
 static int value_el1_32bit(void)
 {
 	return !!(limits.features & BIT(KVM_ARM_VCPU_EL1_32BIT));
@@ -92,6 +97,7 @@ static const struct {
 	{ KVM_CAP_USER_MEMORY, 1 },
 	{ KVM_CAP_NR_VCPUS, .get = value_nr_vcpus },
 	{ KVM_CAP_NR_MEMSLOTS, KEEL_SLOTS },
+	{ KVM_CAP_IRQ_ROUTING, .get = value_irq_routing },
 	{ KVM_CAP_MP_STATE, 1 },
 	{ KVM_CAP_SYNC_MMU, 1 },
 	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
@@ -102,6 +108,7 @@ static const struct {
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
 	{ KVM_CAP_MAX_VCPUS, KEEL_VCPUS },
 	{ KVM_CAP_ONE_REG, 1 },
+	{ KVM_CAP_SIGNAL_MSI, .get = value_gicv3 },
 	{ KVM_CAP_READONLY_MEM, 1 },
 	{ KVM_CAP_ARM_PSCI, 1 },
 	{ KVM_CAP_DEVICE_CTRL, 1 },
@@ -130,8 +137,11 @@ static const struct {
 	{ KEEL_CAP_ARM_STAGE2_PAGE_SIZE, .get = value_stage2_page },
 };
 
+/* KVM_CAP_MSI_DEVID is of a VM: whether it has an ITS. */
 int keel_check_extension(struct keel_vm *vm, unsigned long cap)
 {
+	if (cap == KVM_CAP_MSI_DEVID)
+		return vm && keel_its_created(vm);
 	for (unsigned int i = 0; i < ARRAY_SIZE(caps); i++)
 		if (caps[i].cap == cap)
 			return caps[i].get ? caps[i].get() : caps[i].value;

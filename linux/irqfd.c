@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KVM_IRQFD: a write to an eventfd raises a shared interrupt of the guest.
+ * KVM_IRQFD: a write to an eventfd raises what its GSI is routed to (route.c).
  *
  * An irqfd is on vm->irqfds while it is active. It is removed from the list by KVM_IRQFD with
  * DEASSIGN, at the end of the VM, or when the eventfd is released. The workqueue does the rest,
@@ -12,7 +12,6 @@
  * is held meanwhile.
  */
 #include <linux/file.h>
-#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -23,7 +22,7 @@
 struct keel_irqfd {
 	struct keel_vm *vm;
 	struct eventfd_ctx *eventfd;
-	u32 intid;
+	u32 gsi;
 	struct list_head list; /* empty: it is being removed */
 	wait_queue_entry_t wait;
 	poll_table poll;
@@ -60,7 +59,7 @@ static int irqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, v
 
 	if (events & EPOLLIN) {
 		eventfd_ctx_do_read(irqfd->eventfd, &count);
-		keel_irq_edge(irqfd->vm, irqfd->intid);
+		keel_raise_gsi(irqfd->vm, irqfd->gsi);
 	}
 	if (events & EPOLLHUP) {
 		spin_lock_irqsave(&irqfd->vm->irqfds_lock, flags);
@@ -101,7 +100,7 @@ static int start_irqfd(struct keel_vm *vm, struct keel_irqfd *irqfd, struct file
 	if (ret)
 		return ret;
 	if (vfs_poll(file, &irqfd->poll) & EPOLLIN)
-		keel_irq_edge(vm, irqfd->intid);
+		keel_raise_gsi(vm, irqfd->gsi);
 	return 0;
 }
 
@@ -112,7 +111,7 @@ static struct keel_irqfd *alloc_irqfd(struct keel_vm *vm, u32 gsi)
 	if (!irqfd)
 		return NULL;
 	irqfd->vm = vm;
-	irqfd->intid = array_index_nospec(gsi + KEEL_PRIVATE_IRQS, KEEL_IRQS_MAX);
+	irqfd->gsi = gsi;
 	INIT_LIST_HEAD(&irqfd->list);
 	INIT_WORK(&irqfd->end, end_work);
 	init_waitqueue_func_entry(&irqfd->wait, irqfd_wakeup);
@@ -150,7 +149,7 @@ static int assign_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
 
 	if (!keel_vgic_initialized(vm))
 		return -EAGAIN;
-	if (args->gsi >= vm->vgic.nr_irqs - KEEL_PRIVATE_IRQS)
+	if (args->gsi >= KEEL_GSIS)
 		return -EINVAL;
 	file = fget(args->fd);
 	if (!file)
@@ -170,7 +169,7 @@ static int deassign_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
 	mutex_lock(&vm->irqfds_mutex);
 	spin_lock_irq(&vm->irqfds_lock);
 	list_for_each_entry_safe (irqfd, next, &vm->irqfds, list)
-		if (irqfd->eventfd == eventfd && irqfd->intid == args->gsi + KEEL_PRIVATE_IRQS)
+		if (irqfd->eventfd == eventfd && irqfd->gsi == args->gsi)
 			deactivate_irqfd(irqfd);
 	spin_unlock_irq(&vm->irqfds_lock);
 	mutex_unlock(&vm->irqfds_mutex);

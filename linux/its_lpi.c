@@ -6,7 +6,7 @@
  *
  *	pending          here: at its redistributor's level[], unless it is disabled, or being taken
  *	at_el2           EL2 may have it, or the guest has taken it: EL2 knows
- *	pending, at_el2  it came again, and EL2 had no room (or it is being taken)
+ *	pending, at_el2  it came while it is being taken
  *
  * Whoever changes an LPI takes it first: then EL2 has it no more, its pending state is here, and what
  * comes meanwhile stays here, until it is given again. So EL2 never has an LPI that is not mapped, or
@@ -139,9 +139,22 @@ static void send_waiting(struct its_lpis *lpis, struct its_redist *redist)
 			return;
 }
 
+/*
+ * Others wait, so EL2 is not asked to find room for this one. If it has it still, nothing changes: an
+ * LPI is pending or not. Otherwise the guest has taken it since.
+ */
+static bool is_pending_there(struct its_lpis *lpis, struct its_lpi *lpi)
+{
+	if (!lpi->at_el2)
+		return false;
+	lpi->at_el2 = its_env_pend_again(lpis, lpi->redist->vcpu, lpi->intid, lpi->priority);
+	lpi->pending = !lpi->at_el2;
+	return lpi->at_el2;
+}
+
 static void submit(struct its_lpis *lpis, struct its_lpi *lpi)
 {
-	if (!can_be_signalled(lpi))
+	if (!can_be_signalled(lpi) || (lpi->redist->waiting && is_pending_there(lpis, lpi)))
 		return;
 	if (!is_waiting(lpi))
 		start_waiting(lpi);

@@ -88,7 +88,6 @@ struct its {
 };
 
 struct its_lpis {
-	struct its *its[ITS_MAX];
 	struct its_redist **redist; /* by number of a redistributor; constant */
 	unsigned int nr_redists;
 	u64 propbaser;	     /* GICR_PROPBASER, of all redistributors */
@@ -118,6 +117,11 @@ bool its_env_has(struct its_lpis *lpis, u64 ipa, unsigned int bytes);
  * least as urgent; another error: the VM ends.
  */
 int its_env_pend(struct its_lpis *lpis, u32 vcpu, u32 intid, u8 priority, u32 *back);
+/*
+ * The same for an LPI that EL2 may have. Return: whether EL2 has it: then it is pending once, however
+ * often it was made so.
+ */
+bool its_env_pend_again(struct its_lpis *lpis, u32 vcpu, u32 intid, u8 priority);
 /*
  * Take an LPI back from EL2. Under the lock. Return: 1, it was pending; 0, it was not; -EAGAIN: a
  * vCPU that runs must tell, and is about to: call again after its_env_relax().
@@ -245,7 +249,8 @@ int its_tables_save(struct its *its);
  * its_env_killed(): nothing is mapped.
  */
 int its_tables_restore(struct its *its);
-/* Pending state of all LPIs to and from GICR_PENDBASER's table. */
+/* Pending state to and from GICR_PENDBASER's table: of all LPIs, where LPIs are enabled; of one
+ * redistributor's. */
 int its_pending_save(struct its_lpis *lpis);
 void its_pending_load(struct its_lpis *lpis, struct its_redist *redist);
 int its_pending_store(struct its_lpis *lpis, struct its_redist *redist);

@@ -416,7 +416,7 @@ int its_pending_save(struct its_lpis *lpis)
 	int ret = 0;
 
 	for (u32 intid = 0; (lpi = its_lpi_next(lpis, &intid)) && !ret; intid++)
-		if (lpi->redist)
+		if (lpi->redist && lpi->redist->enabled)
 			ret = store_pending(lpis, lpi);
 	return ret;
 }

@@ -20,7 +20,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <lib/types.h>
+#include "../hyp/lib/types.h"
 
 #define WARN_ON_ONCE(condition)       \
 	({                            \

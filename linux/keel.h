@@ -4,9 +4,10 @@
  * details.
  *
  * Lock order: vcpu->mutex, vm->stop_lock, vm->lock, vm->slots_lock, then the locks of the kernel's
- * memory management, vm->mem_lock. vm->donate_lock comes after the first four. With none of these:
- * vm->irqfds_mutex, an eventfd's wait-queue lock, vm->irqfds_lock. vm->slots and vm->ioeventfds are
- * read under RCU.
+ * memory management, vm->mem_lock. vm->donate_lock comes after the first four; the mutex of a VM's
+ * ITSs (its.c) after vcpu->mutex and vm->lock, and its spinlock innermost. With none of these:
+ * vm->irqfds_mutex, an eventfd's wait-queue lock, vm->irqfds_lock. vm->slots, vm->ioeventfds
+ * and vm->routes are read under RCU.
  */
 #ifndef KEEL_H
 #define KEEL_H
@@ -32,6 +33,7 @@
 #define KEEL_SGIS	  16
 #define KEEL_PRIVATE_IRQS 32
 #define KEEL_IRQS_MAX	  1024
+#define KEEL_GSIS	  4096
 #define KEEL_PIN_SIZES	  4
 
 /* Kernels that clear local variables do not clear these, which are filled before they are read. */
@@ -133,6 +135,8 @@ struct keel_vm {
 	struct keel_vcpu *vcpus[KEEL_VCPUS]; /* by id; set once, with release */
 	bool has_run;			     /* a vCPU was entered: no more devices can be added */
 	struct keel_vgic vgic;
+	struct keel_itss *itss;		  /* its.c; NULL without an ITS. Set once, with release */
+	struct keel_routes __rcu *routes; /* route.c; NULL before KVM_SET_GSI_ROUTING */
 
 	struct mutex slots_lock; /* changing slots */
 	/*
@@ -235,8 +239,10 @@ struct keel_vcpu {
 	bool has_fd;	   /* under vm->lock */
 	bool steal_begun;  /* the guest has asked for the structure */
 	bool ran_since;	   /* since KVM_ARM_VCPU_INIT; atomic */
-	u64 steal_ipa;	   /* its address, or KEEL_NO_ADDRESS */
-	u64 steal_seen;	   /* the time that the thread had waited at the last update */
+	struct its_redist
+		*redist; /* its.c; NULL in a VM without an ITS. Constant once it has run */
+	u64 steal_ipa;	 /* its address, or KEEL_NO_ADDRESS */
+	u64 steal_seen;	 /* the time that the thread had waited at the last update */
 
 	struct task_struct __rcu *task; /* in KVM_RUN */
 	struct rcuwait wait;
@@ -455,6 +461,50 @@ int keel_vgic_first_run(struct keel_vm *vm);
 bool keel_vgic_created(struct keel_vm *vm);
 bool keel_vgic_initialized(struct keel_vm *vm);
 bool keel_vgic_live(struct keel_vm *vm);
+
+/*
+ * Lock the mutex of every vCPU, so that none runs and no other ioctl is about one. Under vm->lock.
+ * -EBUSY: nothing is locked.
+ */
+int keel_vcpus_trylock(struct keel_vm *vm);
+void keel_vcpus_unlock(struct keel_vm *vm);
+
+/* ---- its.c, route.c ---- */
+
+int keel_its_create(struct keel_vm *vm, struct kvm_create_device *device);
+bool keel_its_created(struct keel_vm *vm);
+/* EL2 has the GIC. Under vm->lock; more than once does no harm. -ENOMEM, and EL2's errors. */
+int keel_its_go_live(struct keel_vm *vm);
+/* The machine is reset: LPIs are off. Under vm->lock, while no vCPU runs. */
+void keel_its_machine_reset(struct keel_vm *vm);
+/* After a run: EL2 may have room for LPIs of @vcpu, which has vcpu->redist. */
+void keel_its_refill(struct keel_vcpu *vcpu);
+/*
+ * A guest's access, where it has no memory. @value: in or out. Return: whether an ITS, or a
+ * redistributor's register that EL2 leaves to the host, is there. May sleep.
+ */
+bool keel_its_access(struct keel_vm *vm, u64 addr, u32 len, bool write, u64 *value);
+/* -EBUSY, -EFAULT. Under vm->lock. */
+int keel_its_save_pending(struct keel_vm *vm);
+/* The VM's last user is gone, and EL2 has it still. */
+void keel_its_release(struct keel_vm *vm);
+
+struct keel_msi {
+	u64 address;
+	u32 data, device;
+	bool has_device;
+};
+
+/*
+ * A device's write to an ITS. Any context. Return: 1; 0 nothing is mapped; -ENODEV the VM has no
+ * ITS; -EINVAL there is none at that address, or @msi has no device; -EBUSY the ITS or LPIs are off.
+ */
+int keel_msi(struct keel_vm *vm, const struct keel_msi *msi);
+int keel_signal_msi(struct keel_vm *vm, void __user *argp);
+int keel_set_routing(struct keel_vm *vm, void __user *argp);
+/* An irqfd was written to. Any context. */
+void keel_raise_gsi(struct keel_vm *vm, u32 gsi);
+void keel_routes_release(struct keel_vm *vm);
 
 int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level);
 /* Raise and lower the line of a shared interrupt. Any context. */

@@ -206,6 +206,11 @@ static int exit_mmio(struct keel_vcpu *vcpu)
 	hyp->answer = KEEL_ANSWER_DONE;
 	if (hyp->mmio.write) /* bytes that are not stored are zero */
 		memcpy(&value, hyp->mmio.data, sizeof(value));
+	if (unlikely(vcpu->redist) &&
+	    keel_its_access(vcpu->vm, hyp->mmio.address, len, hyp->mmio.write, &value)) {
+		memcpy(hyp->mmio.data, &value, sizeof(value));
+		return AGAIN;
+	}
 	if (hyp->mmio.write && keel_ioeventfd_write(vcpu->vm, hyp->mmio.address, len, value))
 		return AGAIN;
 	run->exit_reason = KVM_EXIT_MMIO;
@@ -440,6 +445,8 @@ static int run_once(struct keel_vcpu *vcpu)
 	if (exit < 0 || exit >= ARRAY_SIZE(exits))
 		return exit_error(vcpu, exit);
 	wake_others(vcpu);
+	if (unlikely(vcpu->redist))
+		keel_its_refill(vcpu);
 	return exits[exit](vcpu);
 }
 

@@ -102,6 +102,8 @@ static int go_live(struct keel_vm *vm)
 	ret = tell_frames(vm);
 	if (!ret)
 		ret = tell_redists(vm);
+	if (!ret)
+		ret = keel_its_go_live(vm);
 	if (ret)
 		return ret;
 	keel_irq_early_lines(vm);
@@ -293,6 +295,18 @@ static int ctrl_init(struct keel_vm *vm)
 	return ret;
 }
 
+static int set_ctrl(struct keel_vm *vm, u64 attr)
+{
+	switch (attr) {
+	case KVM_DEV_ARM_VGIC_CTRL_INIT:
+		return ctrl_init(vm);
+	case KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES:
+		return vm->vgic.init_asked ? keel_its_save_pending(vm) : -EBUSY;
+	default:
+		return -ENXIO;
+	}
+}
+
 static int is_ready(struct keel_vm *vm)
 {
 	if (!addresses_known(vm))
@@ -366,6 +380,8 @@ static void reset_vgic(struct keel_vm *vm)
 			at = next;
 		cond_resched();
 	}
+	if (!ret)
+		keel_its_machine_reset(vm);
 }
 
 /*
@@ -431,7 +447,7 @@ static int set_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 			return -EFAULT;
 		return set_nr_irqs(vm, count);
 	case KVM_DEV_ARM_VGIC_GRP_CTRL:
-		return attr->attr == KVM_DEV_ARM_VGIC_CTRL_INIT ? ctrl_init(vm) : -ENXIO;
+		return set_ctrl(vm, attr->attr);
 	case KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ:
 		if (copy_from_user(&count, argp, sizeof(count)))
 			return -EFAULT;
@@ -489,7 +505,10 @@ static int has_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	case KVM_DEV_ARM_VGIC_GRP_NR_IRQS:
 		return 0;
 	case KVM_DEV_ARM_VGIC_GRP_CTRL:
-		return attr->attr == KVM_DEV_ARM_VGIC_CTRL_INIT ? 0 : -ENXIO;
+		return attr->attr == KVM_DEV_ARM_VGIC_CTRL_INIT ||
+				       attr->attr == KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES
+			       ? 0
+			       : -ENXIO;
 	default:
 		return -ENXIO;
 	}

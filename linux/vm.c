@@ -89,6 +89,7 @@ static void free_vm(struct keel_vm *vm)
 	for (unsigned int i = 0; i < KEEL_VCPUS; i++)
 		keel_vcpu_free(vm->vcpus[i]);
 	keel_pins_destroy(&vm->pins);
+	keel_routes_release(vm);
 	kvfree(rcu_dereference_protected(vm->slots, true));
 	mmdrop(vm->mm);
 	kvfree(vm);
@@ -137,6 +138,7 @@ static void release_vm(struct kref *kref)
 	long ret;
 
 	keel_vminfo_remove(vm);
+	keel_its_release(vm);
 	keel_ioeventfd_release(vm);
 	keel_slots_release(vm);
 	keel_inject_release();
@@ -221,6 +223,35 @@ void keel_vm_kill(struct keel_vm *vm)
 		if (vcpu)
 			keel_vcpu_kick(vcpu);
 	}
+}
+
+/* Unlock the vCPUs below @end. */
+static void unlock_vcpus(struct keel_vm *vm, unsigned int end)
+{
+	while (end--) {
+		struct keel_vcpu *vcpu = keel_vcpu_find(vm, end);
+
+		if (vcpu)
+			mutex_unlock(&vcpu->mutex);
+	}
+}
+
+int keel_vcpus_trylock(struct keel_vm *vm)
+{
+	for (unsigned int i = 0; i < KEEL_VCPUS; i++) {
+		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
+
+		if (!vcpu || mutex_trylock(&vcpu->mutex))
+			continue;
+		unlock_vcpus(vm, i);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+void keel_vcpus_unlock(struct keel_vm *vm)
+{
+	unlock_vcpus(vm, KEEL_VCPUS);
 }
 
 /* ---- what was written to memory that EL2 has mapped ---- */
@@ -339,9 +370,12 @@ static int ioctl_create_device(struct keel_vm *vm, void __user *argp)
 
 	if (copy_from_user(&device, argp, sizeof(device)))
 		return -EFAULT;
-	if (device.type != KVM_DEV_TYPE_ARM_VGIC_V3)
-		return -ENODEV;
-	ret = keel_vgic_create(vm, &device);
+	if (device.type == KVM_DEV_TYPE_ARM_VGIC_V3)
+		ret = keel_vgic_create(vm, &device);
+	else if (device.type == KVM_DEV_TYPE_ARM_VGIC_ITS)
+		ret = keel_its_create(vm, &device);
+	else
+		ret = -ENODEV;
 	if (ret)
 		return ret;
 	return copy_to_user(argp, &device, sizeof(device)) ? -EFAULT : 0;
@@ -371,6 +405,10 @@ static long vm_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 		return ioctl_create_device(vm, argp);
 	case KVM_IRQ_LINE:
 		return ioctl_irq_line(vm, argp);
+	case KVM_SIGNAL_MSI:
+		return keel_signal_msi(vm, argp);
+	case KVM_SET_GSI_ROUTING:
+		return keel_set_routing(vm, argp);
 	case KVM_IRQFD:
 		return ioctl_irqfd(vm, argp);
 	case KVM_IOEVENTFD:

@@ -45,7 +45,7 @@ static u32 find_least_urgent(const struct vgic_cpu *v)
 }
 
 /* A place for an LPI that has none yet. */
-static u32 make_room(struct vgic_cpu *v, u8 priority, u64 *back)
+static u32 make_lpi_room(struct vgic_cpu *v, u8 priority, u64 *back)
 {
 	u32 place;
 
@@ -61,7 +61,7 @@ static u32 make_room(struct vgic_cpu *v, u8 priority, u64 *back)
 
 static int pend_new(struct vgic_cpu *v, u32 intid, u8 priority, u64 *back)
 {
-	u32 place = make_room(v, priority, back);
+	u32 place = make_lpi_room(v, priority, back);
 
 	if (place == NO_PLACE)
 		return -ENOSPC;

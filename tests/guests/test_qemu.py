@@ -11,8 +11,7 @@ from test_ipa import CPUS, SMALL
 
 pytestmark = pytest.mark.full  # QEMU for arm64 and its libraries are a large download
 
-# Keel has no ITS for guests, and there QEMU does not ask but fails.
-MACHINE = "virt,gic-version=3,its=off"
+MACHINE = "virt,gic-version=3"  # with an ITS, as is QEMU's default
 MONITOR = "\x01\x01c"  # the first Ctrl-A is for the emulator's QEMU, which passes the second one on
 MONITOR_PROMPT = r"\(qemu\) "
 
@@ -66,6 +65,36 @@ def uses_devices(machine):
     guest.run("echo written by the guest | dd of=/dev/vda bs=512 seek=7 conv=sync; sync")
     assert guest.end("poweroff -f") == vms.OFF
     assert machine.check("dd if=/tmp/disk bs=512 skip=7 count=1 2>/dev/null | head -n 1") == "written by the guest"
+
+
+def lpis(guest):
+    """How many LPIs each vCPU has taken, of all devices."""
+    rows = [line.split() for line in guest.run("grep ITS- /proc/interrupts").splitlines()]
+    assert rows, guest.run("cat /proc/interrupts")
+    return [sum(int(row[1 + cpu]) for row in rows) for cpu in range(4)]
+
+
+def uses_pci(machine):
+    """virtio-pci with MSI-X, by the ITS: disk and network traffic, on every vCPU, before and after a reboot."""
+    machine.check("dd if=/dev/urandom of=/tmp/disk bs=1M count=4")
+    there = machine.check("md5sum </tmp/disk")
+    guest = QemuGuest(
+        machine,
+        "-m 256M -smp 4 -drive if=none,id=d,file=/tmp/disk,format=raw -device virtio-blk-pci,drive=d "
+        "-netdev user,id=n -device virtio-net-pci,netdev=n,romfile=",
+    )
+    for _ in range(2):
+        for cpu in range(4):
+            before = lpis(guest)
+            assert guest.run(f"echo 3 >/proc/sys/vm/drop_caches; taskset {1 << cpu:x} md5sum </dev/vda") == there
+            assert sum(lpis(guest)) > sum(before)
+        assert "lease of 10.0.2.15 obtained" in guest.run(
+            "ip link set eth0 up; udhcpc -i eth0 -n -q -s /bin/true 2>&1"
+        )
+        assert all(lpis(guest)), lpis(guest)
+        machine.send("reboot -f")
+        guest.wait_for_shell()
+    assert guest.end("poweroff -f") == vms.OFF
 
 
 def reboots(machine):
@@ -142,6 +171,7 @@ def test_qemu_discards_memory(boot_with_qemu, cpu, e2h):
 def test_debians_qemu_runs_guests(boot_with_qemu, cpu, e2h):
     machine = boot_with_qemu(cpu=cpu, e2h=e2h)
     uses_devices(machine)
+    uses_pci(machine)
     reboots(machine)
     stops_and_goes_on(machine)
     assert "qemu" not in machine.check("keelctl vms")

@@ -99,6 +99,14 @@ int its_env_pend(struct its_lpis *lpis, u32 vcpu, u32 intid, u8 priority, u32 *b
 	return 0;
 }
 
+bool its_env_pend_again(struct its_lpis *lpis, u32 vcpu, u32 intid, u8 priority)
+{
+	struct world_slot *slot = find_slot(vcpu, intid);
+
+	assert(world.locked && (!slot || slot->priority == priority));
+	return slot;
+}
+
 int its_env_take(struct its_lpis *lpis, u32 vcpu, u32 intid)
 {
 	struct world_slot *slot = find_slot(vcpu, intid);
@@ -264,6 +272,8 @@ static const char *slot_fault(u32 vcpu, const struct world_slot *slot)
 		return "EL2 has an LPI at another vCPU";
 	if (!lpi->enabled || !lpi->redist->enabled)
 		return "EL2 has an LPI that is disabled";
+	if (lpi->pending)
+		return "an LPI is pending twice";
 	if (lpi->priority != slot->priority)
 		return "EL2 has an LPI with another priority";
 	return NULL;

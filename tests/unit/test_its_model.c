@@ -198,6 +198,16 @@ static void the_most_urgent_come_first_whatever_their_number(void **state)
 	assert_int_equal(world_take(0), 0);
 }
 
+static void one_that_comes_twice_is_pending_once(void **state)
+{
+	map_device();
+	for (u32 i = 0; i < 64; i++)
+		its_msi(ITS0, 5, i * 7 % 32);
+	for (u32 i = 0; i < 32; i++)
+		assert_int_not_equal(world_take(0), 0);
+	assert_int_equal(world_take(0), 0);
+}
+
 static void lpis_of_one_priority_come_in_their_order(void **state)
 {
 	map_device();
@@ -867,6 +877,7 @@ int main(void)
 		started(an_lpi_that_is_disabled_leaves_el2),
 		started(a_redistributor_invalidates_by_registers),
 		started(the_most_urgent_come_first_whatever_their_number),
+		started(one_that_comes_twice_is_pending_once),
 		started(lpis_of_one_priority_come_in_their_order),
 		started(one_that_waits_can_be_changed),
 		started(a_move_takes_the_pending_state_along),
