@@ -395,11 +395,22 @@ static void configure_all(struct its_lpis *lpis, const struct its_redist *redist
 			its_lpi_configure(lpis, lpi);
 }
 
+/* What was moved here while this redistributor's LPIs were disabled. */
+static void give_pending(struct its_lpis *lpis, const struct its_redist *redist)
+{
+	struct its_lpi *lpi;
+
+	for (u32 intid = 0; (lpi = its_lpi_next(lpis, &intid)); intid++)
+		if (lpi->redist == redist)
+			its_lpi_give(lpis, lpi);
+}
+
 /* The tables are read now, and what was pending is pending. */
 static void enable_lpis(struct its_lpis *lpis, struct its_redist *redist)
 {
 	configure_all(lpis, redist);
 	set_redist_enabled(lpis, redist, true);
+	give_pending(lpis, redist);
 	if (!(redist->pendbaser & PENDBASER_PTZ))
 		its_pending_load(lpis, redist);
 	redist->pendbaser &= ~PENDBASER_PTZ;

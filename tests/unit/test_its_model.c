@@ -299,6 +299,22 @@ static void movall_moves_what_is_pending(void **state)
 	assert_int_equal(movall(ITS0, 3, 0), -EINVAL);
 }
 
+static void what_moves_to_a_disabled_redistributor_is_pending_once_it_is_enabled(void **state)
+{
+	struct its_redist *there = &world.redist[1];
+
+	map_device();
+	its_msi(ITS0, 5, 3);
+	its_redist_write(&world.lpis, there, 0, 4, 0);
+	assert_int_equal(movi(ITS0, 5, 3, 1), 0);
+	assert_int_equal(world_take(0), 0);
+	assert_int_equal(world_take(1), 0);
+	its_redist_write(&world.lpis, there, 0x78, 8, there->pendbaser | BIT(62)); /* PTZ */
+	its_redist_write(&world.lpis, there, 0, 4, 1);
+	assert_int_equal(world_take(1), LPI + 3);
+	assert_null(world_fault());
+}
+
 static void a_collection_takes_its_lpis_along(void **state)
 {
 	map_device();
@@ -884,6 +900,7 @@ int main(void)
 		started(an_event_during_a_move_is_not_lost),
 		started(an_lpi_that_is_taken_during_a_move_is_not_doubled),
 		started(movall_moves_what_is_pending),
+		started(what_moves_to_a_disabled_redistributor_is_pending_once_it_is_enabled),
 		started(a_collection_takes_its_lpis_along),
 		started(an_event_may_be_mapped_before_its_collection),
 		started(int_and_clear),
