@@ -47,8 +47,8 @@ fuzz-build: $(FUZZ_TARGETS) $(FUZZ_STEPPERS)
 
 fuzz: $(FUZZ_RUNS) ## run every fuzzer for FUZZ_SECONDS, and FUZZ_STEPS random steps of each model
 
-# A step of an ITS may save and restore all tables: it takes as long as ten of the others.
-run-steps_its: FUZZ_STEPS := 100000
+# A step of an ITS may save and restore all tables: it takes as long as fifty of the others.
+run-steps_its: FUZZ_STEPS := 20000
 $(filter run-steps_%,$(FUZZ_RUNS)): run-%: $(BUILD)/fuzz/%
 	@echo "  STEPS    $< $(FUZZ_STEPS)"
 	$(Q)$< $(FUZZ_STEPS) $(FUZZ_SEED)
