@@ -270,12 +270,11 @@ enum vcpu_action exit_prepare_entry(struct vcpu *vcpu)
 	return action == VCPU_RESUME && vcpu->stages[0] ? enter_stages(vcpu) : action;
 }
 
-static enum vcpu_action leave_stages(struct vcpu *vcpu, enum vcpu_action action)
+void exit_leave(struct vcpu *vcpu)
 {
 	for (unsigned int n = 0; vcpu->stages[n]; n++)
 		if (vcpu->stages[n]->leave)
 			vcpu->stages[n]->leave(vcpu);
-	return action;
 }
 
 /* An exit that stage 0 has not taken: ask the stages behind it, then the handlers. */
@@ -311,7 +310,9 @@ static __noinline enum vcpu_action exit_with_stages(struct vcpu *vcpu, enum gues
 	action = kind == GUEST_SYNC ? finish_exit(vcpu, action) : finish_irq_exit(vcpu, action);
 	if (action == VCPU_RESUME)
 		action = enter_stages(vcpu);
-	return action == VCPU_RESUME ? action : leave_stages(vcpu, action);
+	if (action != VCPU_RESUME)
+		exit_leave(vcpu);
+	return action;
 }
 
 /* The guest was left: handle the exit, and prepare the next entry unless the host is needed. */

@@ -80,7 +80,7 @@ typedef enum vcpu_action vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
  *           Return: @action, or another action in its place
  * @enter:   before every entry, after the hooks' .enter, the last stage first. VCPU_RESUME, or an
  *           exit in place of the entry
- * @leave:   the run ends with an exit for the host after this exit; NULL if it need not know
+ * @leave:   the run ends after an entry was prepared; NULL if it need not know
  * @fast:    the fast exit, or NULL; one stage of a vCPU can have one. enter.S calls it for a
  *           synchronous exception of one of @fast_classes from EL1 or EL0, while x12 to x29 hold the
  *           guest's values: it is compiled not to use them (mk/hyp.mk), and has no frame. Return:
@@ -112,6 +112,9 @@ void exit_choose_stages(struct vcpu *vcpu);
 
 /* Call .enter of hooks and stages. Loaded. Return: VCPU_RESUME, or an exit instead of the entry. */
 enum vcpu_action exit_prepare_entry(struct vcpu *vcpu);
+
+/* Call .leave of the stages: an entry that was prepared is not made, or the run ends. Loaded. */
+void exit_leave(struct vcpu *vcpu);
 
 /* An SError was found when the vCPU is put: log it and pass it to its owner. Loaded. */
 void exit_take_serror(struct vcpu *vcpu);

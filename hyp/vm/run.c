@@ -183,7 +183,10 @@ static int leave_run_state(struct vcpu *vcpu, int exit)
 /* The run page may have failed since the run began, in a hook: do not enter then. */
 static int enter_guest(struct vcpu *vcpu)
 {
-	return likely(!vcpu->run_failed) ? guest_run(vcpu) : -EFAULT;
+	if (likely(!vcpu->run_failed))
+		return guest_run(vcpu);
+	exit_leave(vcpu);
+	return -EFAULT;
 }
 
 int vcpu_run(struct vcpu *vcpu)

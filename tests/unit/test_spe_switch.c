@@ -17,10 +17,12 @@
 #include <arch/sysreg.h>
 #include <cpu/errata.h>
 #include <keel/spe.h>
+#include <lib/errno.h>
 #include <run_world.h>
 #include <spe/spe_hw.h>
 #include <spe/spe_vcpu.h>
 #include <vgic/vgic.h>
+#include <vm/exit.h>
 #include <vm/run.h>
 #include <vm/switch.h>
 
@@ -283,6 +285,34 @@ static void without_a_unit_no_register_of_it_is_touched(void **state)
 	assert_null(strstr(fake_trace(), "psb"));
 }
 
+/* ---- an entry that is not made ---- */
+
+static unsigned int left;
+
+static enum vcpu_action lose_the_run_page(struct vcpu *v)
+{
+	v->run_failed = true;
+	return VCPU_RESUME;
+}
+
+static void count_leave(struct vcpu *v)
+{
+	left++;
+}
+
+/* What a stage has prepared for the entry, it takes back. */
+static void stages_are_told_of_an_entry_that_is_not_made(void **state)
+{
+	static const struct exit_stage stage = { .enter = lose_the_run_page, .leave = count_leave };
+
+	left = 0;
+	rw.vcpu.stages[0] = &stage;
+	fake_trace_start(false);
+	assert_int_equal(vcpu_run(&rw.vcpu), -EFAULT);
+	assert_null(find(fake_trace(), "guest"));
+	assert_int_equal(left, 1);
+}
+
 /* ---- errata ---- */
 
 #define EPD 0x800080ULL
@@ -365,6 +395,7 @@ int main(void)
 		cmocka_unit_test_setup(no_walk_sees_tables_of_one_with_registers_of_the_other,
 				       no_unit),
 		cmocka_unit_test_setup(without_errata_no_workaround_is_applied, no_unit),
+		cmocka_unit_test_setup(stages_are_told_of_an_entry_that_is_not_made, no_unit),
 		cmocka_unit_test_setup(an_entry_that_is_abandoned_leaves_the_unit_off,
 				       with), /* its hooks stay */
 	};
