@@ -149,8 +149,6 @@ static int assign_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
 
 	if (!keel_vgic_initialized(vm))
 		return -EAGAIN;
-	if (args->gsi >= KEEL_GSIS)
-		return -EINVAL;
 	file = fget(args->fd);
 	if (!file)
 		return -EBADF;
