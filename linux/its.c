@@ -422,8 +422,9 @@ static int its_reg(struct keel_its *its, u64 offset, u64 *value, bool set)
 	return ret;
 }
 
-static int set_its_attr(struct keel_its *its, const struct kvm_device_attr *attr)
+static int set_its_attr(void *device, const struct kvm_device_attr *attr)
 {
+	struct keel_its *its = device;
 	u64 __user *argp = (u64 __user *)attr->addr;
 	u64 value;
 
@@ -446,8 +447,9 @@ static int set_its_attr(struct keel_its *its, const struct kvm_device_attr *attr
 	}
 }
 
-static int get_its_attr(struct keel_its *its, const struct kvm_device_attr *attr)
+static int get_its_attr(void *device, const struct kvm_device_attr *attr)
 {
+	struct keel_its *its = device;
 	u64 __user *argp = (u64 __user *)attr->addr;
 	u64 value = its->base;
 	int ret = 0;
@@ -463,7 +465,7 @@ static int get_its_attr(struct keel_its *its, const struct kvm_device_attr *attr
 	return copy_to_user(argp, &value, sizeof(value)) ? -EFAULT : 0;
 }
 
-static int has_its_attr(struct keel_its *its, const struct kvm_device_attr *attr)
+static int has_its_attr(void *device, const struct kvm_device_attr *attr)
 {
 	switch (attr->group) {
 	case KVM_DEV_ARM_VGIC_GRP_ADDR:
@@ -478,34 +480,17 @@ static int has_its_attr(struct keel_its *its, const struct kvm_device_attr *attr
 	}
 }
 
+static const struct keel_device_ops its_ops = {
+	.set = set_its_attr,
+	.get = get_its_attr,
+	.has = has_its_attr,
+};
+
 static long its_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 {
-	int (*handler)(struct keel_its * its, const struct kvm_device_attr *attr);
 	struct keel_its *its = file->private_data;
-	struct kvm_device_attr attr;
-	long ret;
 
-	if (its->vm->mm != current->mm || READ_ONCE(its->vm->dead))
-		return -EIO;
-	switch (nr) {
-	case KVM_SET_DEVICE_ATTR:
-		handler = set_its_attr;
-		break;
-	case KVM_GET_DEVICE_ATTR:
-		handler = get_its_attr;
-		break;
-	case KVM_HAS_DEVICE_ATTR:
-		handler = has_its_attr;
-		break;
-	default:
-		return -ENOTTY;
-	}
-	if (copy_from_user(&attr, (void __user *)arg, sizeof(attr)))
-		return -EFAULT;
-	mutex_lock(&its->vm->lock);
-	ret = handler(its, &attr);
-	mutex_unlock(&its->vm->lock);
-	return ret;
+	return keel_device_ioctl(its->vm, &its_ops, its, nr, arg);
 }
 
 static int its_file_release(struct inode *inode, struct file *file)

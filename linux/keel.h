@@ -239,10 +239,9 @@ struct keel_vcpu {
 	bool has_fd;	   /* under vm->lock */
 	bool steal_begun;  /* the guest has asked for the structure */
 	bool ran_since;	   /* since KVM_ARM_VCPU_INIT; atomic */
-	struct its_redist
-		*redist; /* its.c; NULL in a VM without an ITS. Constant once it has run */
-	u64 steal_ipa;	 /* its address, or KEEL_NO_ADDRESS */
-	u64 steal_seen;	 /* the time that the thread had waited at the last update */
+	struct its_redist *redist; /* its.c; NULL without an ITS. Constant once it has run */
+	u64 steal_ipa;		   /* its address, or KEEL_NO_ADDRESS */
+	u64 steal_seen;		   /* the time that the thread had waited at the last update */
 
 	struct task_struct __rcu *task; /* in KVM_RUN */
 	struct rcuwait wait;
@@ -468,6 +467,17 @@ bool keel_vgic_live(struct keel_vm *vm);
  */
 int keel_vcpus_trylock(struct keel_vm *vm);
 void keel_vcpus_unlock(struct keel_vm *vm);
+
+/* KVM_SET, GET and HAS_DEVICE_ATTR of a device with a file. Under vm->lock. */
+struct keel_device_ops {
+	int (*set)(void *device, const struct kvm_device_attr *attr);
+	int (*get)(void *device, const struct kvm_device_attr *attr);
+	int (*has)(void *device, const struct kvm_device_attr *attr);
+};
+
+/* An ioctl of such a file. -EIO from another process, or when the VM has ended; -ENOTTY; -EFAULT. */
+long keel_device_ioctl(struct keel_vm *vm, const struct keel_device_ops *ops, void *device,
+		       unsigned int nr, unsigned long arg);
 
 /* ---- its.c, route.c ---- */
 

@@ -431,8 +431,9 @@ static int cpu_sysreg(struct keel_vm *vm, u64 attr, u64 *value, bool set)
 
 /* ---- attributes ---- */
 
-static int set_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
+static int set_vgic_attr(void *device, const struct kvm_device_attr *attr)
 {
+	struct keel_vm *vm = device;
 	void __user *argp = (void __user *)attr->addr;
 	u64 address;
 	u32 count;
@@ -461,8 +462,9 @@ static int set_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	}
 }
 
-static int get_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
+static int get_vgic_attr(void *device, const struct kvm_device_attr *attr)
 {
+	struct keel_vm *vm = device;
 	void __user *argp = (void __user *)attr->addr;
 	u64 address;
 	int ret;
@@ -491,8 +493,9 @@ static int get_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	}
 }
 
-static int has_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
+static int has_vgic_attr(void *device, const struct kvm_device_attr *attr)
 {
+	struct keel_vm *vm = device;
 	u64 value;
 
 	switch (attr->group) {
@@ -514,34 +517,15 @@ static int has_vgic_attr(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	}
 }
 
+static const struct keel_device_ops vgic_ops = {
+	.set = set_vgic_attr,
+	.get = get_vgic_attr,
+	.has = has_vgic_attr,
+};
+
 static long device_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 {
-	int (*handler)(struct keel_vm * vm, const struct kvm_device_attr *attr);
-	struct keel_vm *vm = file->private_data;
-	struct kvm_device_attr attr;
-	long ret;
-
-	if (vm->mm != current->mm)
-		return -EIO;
-	switch (nr) {
-	case KVM_SET_DEVICE_ATTR:
-		handler = set_vgic_attr;
-		break;
-	case KVM_GET_DEVICE_ATTR:
-		handler = get_vgic_attr;
-		break;
-	case KVM_HAS_DEVICE_ATTR:
-		handler = has_vgic_attr;
-		break;
-	default:
-		return -ENOTTY;
-	}
-	if (copy_from_user(&attr, (void __user *)arg, sizeof(attr)))
-		return -EFAULT;
-	mutex_lock(&vm->lock);
-	ret = handler(vm, &attr);
-	mutex_unlock(&vm->lock);
-	return ret;
+	return keel_device_ioctl(file->private_data, &vgic_ops, file->private_data, nr, arg);
 }
 
 static int device_release(struct inode *inode, struct file *file)

@@ -363,6 +363,36 @@ static int ioctl_enable_cap(struct keel_vm *vm, void __user *argp)
 	return 0;
 }
 
+long keel_device_ioctl(struct keel_vm *vm, const struct keel_device_ops *ops, void *device,
+		       unsigned int nr, unsigned long arg)
+{
+	int (*handler)(void *device, const struct kvm_device_attr *attr);
+	struct kvm_device_attr attr;
+	long ret;
+
+	if (vm->mm != current->mm || READ_ONCE(vm->dead))
+		return -EIO;
+	switch (nr) {
+	case KVM_SET_DEVICE_ATTR:
+		handler = ops->set;
+		break;
+	case KVM_GET_DEVICE_ATTR:
+		handler = ops->get;
+		break;
+	case KVM_HAS_DEVICE_ATTR:
+		handler = ops->has;
+		break;
+	default:
+		return -ENOTTY;
+	}
+	if (copy_from_user(&attr, (void __user *)arg, sizeof(attr)))
+		return -EFAULT;
+	mutex_lock(&vm->lock);
+	ret = handler(device, &attr);
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
 static int ioctl_create_device(struct keel_vm *vm, void __user *argp)
 {
 	struct kvm_create_device device;
