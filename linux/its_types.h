@@ -16,17 +16,7 @@
 #include <linux/string.h>
 #include <linux/types.h>
 #else
-#include <assert.h>
-#include <errno.h>
-#include <string.h>
-
-#include "../hyp/lib/types.h"
-
-#define WARN_ON_ONCE(condition)       \
-	({                            \
-		assert(!(condition)); \
-		false;                \
-	})
+#include <its_native.h> /* of tests/unit/ */
 #endif
 
 #endif
