@@ -306,12 +306,13 @@
 
 /*
  * KEEL_HC_LPI_PEND(x1 = handle, x2 = index, x3 = INTID, 8192..2^24 - 1, x4 = priority, a multiple of
- * 8, and KEEL_LPI_AGAIN) -> x0 = 0, or 1 if that vCPU is to be woken or kicked; x1 = INTID of a less urgent LPI that was
- * pending for the same vCPU, and that Keel has no more, since it has room for KEEL_LPIS of a vCPU;
- * 0 if there is none. -ENOSPC: there is no room, and none is less urgent. After this, or where x1 was
- * not 0, the vCPU's run ends with KEEL_EXIT_IRQ once few LPIs are left. -EINVAL; -ENODEV without a
- * vGIC. The LPI is pending and enabled, of group 1. If Keel has it already, it is pending again; with KEEL_LPI_AGAIN
- * only then, otherwise -ENOSPC.
+ * 8, and KEEL_LPI_AGAIN) -> x0 = 0, or 1 if that vCPU is to be woken or kicked; x1 = INTID of a less
+ * urgent LPI that was pending for the same vCPU, and that Keel has no more, since it has room for
+ * KEEL_LPIS of a vCPU; 0 if there is none. -ENOSPC: there is no room, and none is less urgent. After
+ * this, or where x1 was not 0, the vCPU's run ends with KEEL_EXIT_IRQ once few LPIs are left.
+ * -EINVAL; -ENODEV without a vGIC.
+ * The LPI is pending and enabled, of group 1. If Keel has it already, it is pending again. With
+ * KEEL_LPI_AGAIN that is all that may happen: -ENOSPC if Keel does not have it.
  */
 #define KEEL_HC_LPI_PEND 0xc6000029
 #define KEEL_LPIS	 64
