@@ -10,7 +10,9 @@
  * fine-grained traps that guests do not get (TCR2, SCTLR2, S1PIE, GCS, THE, LS64, MOPS, FPMR,
  * D128); and features that only EL2 can use (VH, VMIDBits, FWB, NV, XNX, FGT, ECV, EVT, TWED, HCX).
  */
+#include <cpu/assert.h>
 #include <lib/errno.h>
+#include <lib/string.h>
 #include <lib/types.h>
 #include <trap/debug.h>
 #include <trap/device.h>
@@ -26,6 +28,7 @@ struct id_row {
 
 #define ANY 127
 
+/* The rows of a register stand together: see struct row_span. */
 static const struct id_row rows[] = {
 	/* AArch32's ID registers read as zero, so guests do not get AArch32 at EL0 either */
 	{ ID_PFR0_EL0, 1, WHEN_ALWAYS },
@@ -128,7 +131,7 @@ static const struct id_row rows[] = {
 	{ ID_ZFR0_F64MM, ANY, WHEN_SVE },
 };
 
-/* Fields with a value that does not depend on the machine. */
+/* Fields with a value that does not depend on the machine: few, in no order. */
 static const struct {
 	u16 field;
 	u8 value;
@@ -153,9 +156,34 @@ static const u8 pa_ranges[] = { 32, 36, 40, 42, 44, 48, 52 };
 
 static const struct cpu_features *machine;
 
+/* A register's rows, so that a read by a guest does not go through those of all registers. */
+static struct row_span {
+	u8 first, end;
+} spans[ID_REG_COUNT];
+
+STATIC_ASSERT(ARRAY_SIZE(rows) <= 0xff, "rows that a span can name");
+
+static void find_spans(void)
+{
+	memset(spans, 0, sizeof(spans));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct row_span *span = &spans[id_field_desc((enum id_field)rows[i].field)->reg];
+
+		if (!span->end)
+			span->first = (u8)i;
+		else
+			ASSERT(span->end == i);
+		span->end = (u8)(i + 1);
+	}
+}
+
+#define for_each_row(row, reg) \
+	for ((row) = &rows[spans[reg].first]; (row) < &rows[spans[reg].end]; (row)++)
+
 void id_regs_init(const struct cpu_features *features)
 {
 	machine = features;
+	find_spans();
 }
 
 const struct cpu_features *id_regs_machine(void)
@@ -217,13 +245,13 @@ static s64 signed_field(enum id_field field, u64 raw)
  */
 static s64 reserved_breakpoints(const struct vcpu *vcpu, enum id_field field)
 {
-	unsigned int all = (unsigned int)cpu_features_field(machine, ID_DFR0_BRPs) + 1;
-	s64 contexts = (s64)cpu_features_field(machine, ID_DFR0_CTX_CMPs), gone;
+	s64 gone;
 
 	if (field != ID_DFR0_BRPs && field != ID_DFR0_CTX_CMPs)
 		return 0;
-	gone = all - debug_breakpoints(vcpu);
-	return field == ID_DFR0_BRPs ? gone : MIN(gone, contexts);
+	gone = (s64)cpu_features_field(machine, ID_DFR0_BRPs) + 1 - debug_breakpoints(vcpu);
+	return field == ID_DFR0_BRPs ? gone
+				     : MIN(gone, (s64)cpu_features_field(machine, ID_DFR0_CTX_CMPs));
 }
 
 /*
@@ -292,12 +320,12 @@ static u64 stage2_granule_value(const struct vcpu *vcpu, enum id_field field, u6
 static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 {
 	u64 value = reg == ID_REG_MMFR0 ? pa_range(vcpu) : 0;
+	const struct id_row *row;
 
 	if (reg == ID_REG_DFR0 && vcpu->spe)
 		value = put_field(ID_DFR0_PMSVer, trap_device(TRAP_DEVICE_SPE)->version());
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (id_field_desc((enum id_field)rows[i].field)->reg == reg)
-			value |= offered_value(vcpu, &rows[i]);
+	for_each_row(row, reg)
+		value |= offered_value(vcpu, row);
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		if (id_field_desc((enum id_field)fixed[i].field)->reg == reg &&
 		    vcpu_when(vcpu, (enum vcpu_when)fixed[i].when))
@@ -334,13 +362,13 @@ static bool can_be_lowered(enum id_field field)
 static u64 chosen_value(const struct vcpu *vcpu, enum id_reg reg, u64 most)
 {
 	u64 value = READ_ONCE(vcpu->vm->id[reg]);
+	const struct id_row *row;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		enum id_field field = (enum id_field)rows[i].field;
+	for_each_row(row, reg) {
+		enum id_field field = (enum id_field)row->field;
 		u64 mask = put_field(field, ~0ULL);
 
-		if (id_field_desc(field)->reg == reg &&
-		    (!can_be_lowered(field) || !vcpu_when(vcpu, (enum vcpu_when)rows[i].when)))
+		if (!can_be_lowered(field) || !vcpu_when(vcpu, (enum vcpu_when)row->when))
 			value = (value & ~mask) | (most & mask);
 	}
 	return value;
@@ -377,22 +405,23 @@ static bool field_valid(enum id_field field, u64 most, u64 value)
 static u64 writable_bits(enum id_reg reg)
 {
 	u64 bits = reg == ID_REG_MMFR0 ? put_field(ID_MMFR0_PARange, ~0ULL) : 0;
+	const struct id_row *row;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (id_field_desc((enum id_field)rows[i].field)->reg == reg)
-			bits |= put_field((enum id_field)rows[i].field, ~0ULL);
+	for_each_row(row, reg)
+		bits |= put_field((enum id_field)row->field, ~0ULL);
 	return bits;
 }
 
 static bool value_valid(enum id_reg reg, u64 most, u64 value)
 {
+	const struct id_row *row;
+
 	if ((value ^ most) & ~writable_bits(reg))
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		enum id_field field = (enum id_field)rows[i].field;
+	for_each_row(row, reg) {
+		enum id_field field = (enum id_field)row->field;
 
-		if (id_field_desc(field)->reg == reg &&
-		    !field_valid(field, get_field(field, most), get_field(field, value)))
+		if (!field_valid(field, get_field(field, most), get_field(field, value)))
 			return false;
 	}
 	return reg != ID_REG_MMFR0 ||
