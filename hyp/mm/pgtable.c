@@ -1450,13 +1450,40 @@ static void drop_entry(u64 *ptep)
 		;
 }
 
-void pgtable_drop(struct pgtable *pgt)
+/* log2 of the entries of one part of the root. */
+static unsigned int part_shift(const struct pgtable *pgt)
 {
-	u64 entries = BIT(pgt->fmt.ia_bits - pgtable_level_shift(&pgt->fmt, pgt->fmt.start_level));
+	unsigned int shift = pgtable_level_shift(&pgt->fmt, pgt->fmt.start_level);
+	unsigned int bits = pgt->fmt.ia_bits - MIN(pgt->fmt.ia_bits, shift);
 
-	pgt->hole.ptep = NULL;
-	for (u64 i = 0; i < entries; i++)
+	return bits > PGTABLE_ROOT_PARTS_SHIFT ? bits - PGTABLE_ROOT_PARTS_SHIFT : 0;
+}
+
+u64 pgtable_root_parts(const struct pgtable *pgt, u64 ia, u64 size)
+{
+	unsigned int shift = pgtable_level_shift(&pgt->fmt, pgt->fmt.start_level) + part_shift(pgt);
+
+	return GENMASK((ia + size - 1) >> shift, ia >> shift);
+}
+
+u64 pgtable_root_part_entries(const struct pgtable *pgt)
+{
+	return BIT(part_shift(pgt));
+}
+
+static void drop_part(struct pgtable *pgt, unsigned int part)
+{
+	u64 first = (u64)part << part_shift(pgt), end = (part + 1ULL) << part_shift(pgt);
+
+	for (u64 i = first; i < end; i++)
 		drop_entry(pgt->root + i);
+}
+
+void pgtable_drop(struct pgtable *pgt, u64 parts)
+{
+	pgt->hole.ptep = NULL;
+	for (; parts; parts &= parts - 1)
+		drop_part(pgt, (unsigned int)__builtin_ctzll(parts));
 }
 
 void pgtable_destroy(struct pgtable *pgt)

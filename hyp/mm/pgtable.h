@@ -236,13 +236,23 @@ int __must_check pgtable_init(struct pgtable *pgt, const struct pgtable_format *
 /* Bytes of the root: all its entries, concatenated tables included. */
 u64 pgtable_root_size(const struct pgtable_format *fmt);
 
+/* The root, as up to 64 parts of as many entries each, the first one by bit 0. */
+#define PGTABLE_ROOT_PARTS_SHIFT 6
+
+/* Bits of the parts that [ia, ia + size) is in; within ia_bits, not empty. */
+u64 pgtable_root_parts(const struct pgtable *pgt, u64 ia, u64 size);
+
+/* How many entries a part has. */
+u64 pgtable_root_part_entries(const struct pgtable *pgt);
+
 /**
  * pgtable_drop() - empty the root, whatever is below it
+ * @parts: in which parts of the root there may be something
  *
- * Takes time linear in the root alone. The caller invalidates all TLB entries of the address space,
- * and takes all tables back: they are not freed here.
+ * Takes time linear in these parts alone. The caller invalidates all TLB entries of the address
+ * space, and takes all tables back: they are not freed here.
  */
-void pgtable_drop(struct pgtable *pgt);
+void pgtable_drop(struct pgtable *pgt, u64 parts);
 
 /**
  * pgtable_destroy() - clear the root and free all tables

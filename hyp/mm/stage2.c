@@ -434,10 +434,10 @@ int stage2_init(struct stage2 *s2, const struct stage2_config *config)
 	return ret;
 }
 
-void stage2_clear(struct stage2 *s2)
+void stage2_clear(struct stage2 *s2, u64 parts)
 {
 	spin_assert_held(&s2->lock);
-	pgtable_drop(&s2->pgt);
+	pgtable_drop(&s2->pgt, parts);
 	stage2_invalidate_all(s2);
 }
 

@@ -142,11 +142,18 @@ void stage2_destroy(struct stage2 *s2);
 
 /**
  * stage2_clear() - make all addresses translate to nothing, at once
+ * @parts: stage2_root_parts() of all that may have been mapped
  *
- * Takes time linear in the root alone, since it frees no table: the caller takes all of them back,
- * and may use their memory when this returns. For stage 2s without a notifier. Lock held.
+ * Takes time linear in these parts of the root, since it frees no table: the caller takes all of
+ * them back, and may use their memory when this returns. For stage 2s without a notifier. Lock held.
  */
-void stage2_clear(struct stage2 *s2);
+void stage2_clear(struct stage2 *s2, u64 parts);
+
+/* The parts of the root that have [ipa, ipa + size), as pgtable_root_parts(). */
+static inline u64 stage2_root_parts(const struct stage2 *s2, struct ipa ipa, u64 size)
+{
+	return pgtable_root_parts(&s2->pgt, ipa.v, size);
+}
 
 /**
  * stage2_set_vmid() - use the tables under another VMID

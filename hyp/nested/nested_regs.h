@@ -70,6 +70,14 @@ enum nested_own {
 	NESTED_OWN_COUNT
 };
 
+/* A TLBI that has acted on some of the shadows (nested_tlbi.h). */
+struct nested_tlbi_left {
+	struct shadow *next; /* from here on it has not; NULL: there is no such TLBI */
+	u64 esr, xt, pc, pstate;
+	u32 encoding;
+	u16 vmid;
+};
+
 /* In pages of the vCPU's own, the first of them @page. By the vCPU's owner. */
 struct nested_vcpu {
 	u64 page[VCPU_SYSREG_FIRST_OWN]; /* by enum vcpu_sysreg: the register's offset, divided by 8 */
@@ -80,6 +88,7 @@ struct nested_vcpu {
 	struct shadow *shadow; /* shadow.h: the last one that it ran in, or NULL */
 	/* ESR_EL2 of the abort at EL2, should the host not have the table that it is asked for, or 0 */
 	u64 walk_esr;
+	struct nested_tlbi_left tlbi;
 	struct nested_lrs lrs; /* as they were written; valid while @lent */
 	u64 ich_traps;	       /* set in ICH_HCR_EL2 by nested_vgic_add_traps(), for this run */
 	bool lent;	       /* the virtual CPU interface is the nested guest's: nested_vgic.h */

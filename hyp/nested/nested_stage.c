@@ -31,6 +31,7 @@
 #include <nested/nested_route.h>
 #include <nested/nested_stage.h>
 #include <nested/nested_timer.h>
+#include <nested/nested_tlbi.h>
 #include <nested/nested_trap.h>
 #include <nested/nested_vgic.h>
 #include <nested/shadow.h>
@@ -494,7 +495,10 @@ static void nested_cpu_on(struct vcpu *vcpu)
 
 void nested_stage_init(void)
 {
-	static const struct vcpu_hooks hooks = { .reset = nested_reset };
+	static const struct vcpu_hooks hooks = {
+		.resume = nested_tlbi_resume,
+		.reset = nested_reset,
+	};
 	static const struct trap_device device = { .cpu_on = nested_cpu_on };
 	static const struct exit_stage stage = {
 		.wanted = nested_wanted,

@@ -11,13 +11,16 @@
  * all CPUs and is complete when it ends.
  */
 #include <arch/barrier.h>
+#include <arch/ich.h>
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <arch/tlb.h>
 #include <cpu/errata.h>
+#include <lib/esr.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_tlbi.h>
 #include <nested/shadow.h>
+#include <trap/trap.h>
 
 enum tlbi_kind { NONE, OF_EL2, OF_STAGE1, BY_IPA, BY_IPA_RANGE, OF_VMID, OF_ALL };
 
@@ -184,26 +187,42 @@ static bool is_concerned(const struct shadow *shadow, enum tlbi_kind kind, u16 v
 	return kind == OF_ALL || shadow_vmid(READ_ONCE(shadow->key.vttbr)) == vmid;
 }
 
+/* Which shadow the vCPU's TLBIs by VMID are about. */
+static u16 vmid_now(const struct vcpu *vcpu)
+{
+	return shadow_vmid(vcpu->nested->page[VTTBR_EL2]);
+}
+
 /*
  * The own lock is held for one shadow at a time: with it, faults that have begun before are over.
  * What is filled later comes of tables as they are now. So does what a shadow has that gets another
- * key meanwhile, since it is empty then: give_key().
+ * key meanwhile, since it is empty then: give_key(). Return: whether there was something to do.
  */
-static void act_on_shadows(struct vcpu *vcpu, enum tlbi_kind kind, u64 xt)
+static bool visit(struct vcpu *vcpu, struct shadow *shadow, const struct nested_tlbi_left *left)
 {
 	struct spinlock *lock = &vcpu->vm->s2.stage2.lock;
-	u16 vmid = shadow_vmid(vcpu->nested->page[VTTBR_EL2]);
-	struct shadow_set *set = vcpu->vm->shadows;
-	struct shadow *shadow = __atomic_load_n(&set->first, __ATOMIC_ACQUIRE);
+	enum tlbi_kind kind = kind_of(left->encoding);
+	bool filled;
+
+	if (!is_concerned(shadow, kind, left->vmid))
+		return false;
+	spin_lock(lock);
+	filled = READ_ONCE(shadow->filled);
+	if (filled)
+		act_on(vcpu->vm->shadows, shadow, kind, left->xt);
+	spin_unlock(lock);
+	return filled;
+}
+
+static void act_on_shadows(struct vcpu *vcpu)
+{
+	struct nested_tlbi_left *left = &vcpu->nested->tlbi;
+	bool late = false;
 
 	dmb(ish); /* the table's change, then the keys */
-	for (; shadow; shadow = shadow->next) {
-		if (!is_concerned(shadow, kind, vmid))
-			continue;
-		spin_lock(lock);
-		if (READ_ONCE(shadow->filled))
-			act_on(set, shadow, kind, xt);
-		spin_unlock(lock);
+	while (left->next && !late) {
+		late = visit(vcpu, left->next, left) && interrupt_waits();
+		left->next = left->next->next;
 	}
 }
 
@@ -257,6 +276,15 @@ bool nested_tlbi_own(struct vcpu *vcpu, u32 encoding, u64 xt)
 	return true;
 }
 
+/* Act on shadows from @left->next on; at the end, on what EL1 without a stage 2 has left. */
+static void go_on(struct vcpu *vcpu)
+{
+	act_on_shadows(vcpu);
+	if (!vcpu->nested->tlbi.next &&
+	    __atomic_load_n(&vcpu->vm->shadows->plain_el1, __ATOMIC_RELAXED))
+		invalidate_own(NULL, 0);
+}
+
 bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt)
 {
 	enum tlbi_kind kind = kind_of(encoding);
@@ -265,8 +293,51 @@ bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt)
 		return false;
 	if (nested_tlbi_own(vcpu, encoding, xt))
 		return true;
-	act_on_shadows(vcpu, kind, xt);
-	if (__atomic_load_n(&vcpu->vm->shadows->plain_el1, __ATOMIC_RELAXED))
-		invalidate_own(NULL, 0);
+	vcpu->nested->tlbi = (struct nested_tlbi_left){
+		.next = shadow_first(vcpu->vm->shadows),
+		.xt = xt,
+		.encoding = encoding,
+		.vmid = vmid_now(vcpu),
+	};
+	go_on(vcpu);
 	return true;
+}
+
+bool nested_tlbi_is_left(struct vcpu *vcpu, u64 esr)
+{
+	struct nested_tlbi_left *left = &vcpu->nested->tlbi;
+
+	if (!left->next)
+		return false;
+	left->esr = esr;
+	left->pc = vcpu->regs.pc;
+	left->pstate = vcpu->regs.pstate;
+	return true;
+}
+
+/* Whether the guest's next instruction is the one that is left, with the operands that it had. */
+static bool is_same(const struct vcpu *vcpu, const struct nested_tlbi_left *left)
+{
+	unsigned int rt = (unsigned int)FIELD_GET(ESR_SYS64_RT, left->esr);
+
+	return vcpu->regs.pc == left->pc && vcpu->regs.pstate == left->pstate &&
+	       vcpu_get_x(vcpu, rt) == left->xt && vmid_now(vcpu) == left->vmid &&
+	       !is_for_el2(vcpu, kind_of(left->encoding));
+}
+
+enum vcpu_action nested_tlbi_resume(struct vcpu *vcpu)
+{
+	struct nested_tlbi_left *left = vcpu->nested ? &vcpu->nested->tlbi : NULL;
+
+	if (!left || !left->next)
+		return VCPU_RESUME;
+	if (!is_same(vcpu, left)) {
+		left->next = NULL;
+		return VCPU_RESUME;
+	}
+	go_on(vcpu);
+	if (left->next)
+		return vcpu_to_host(KEEL_EXIT_IRQ);
+	trap_step_over(vcpu, left->esr);
+	return VCPU_RESUME;
 }

@@ -233,6 +233,8 @@ enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
 	}
 	if (!carry_out(vcpu, &a))
 		return VCPU_NOT_MINE;
+	if (nested_tlbi_is_left(vcpu, esr))
+		return vcpu_to_host(KEEL_EXIT_IRQ);
 	complete(vcpu, &a, esr);
 	return VCPU_RESUME;
 }

@@ -37,12 +37,10 @@ STATIC_ASSERT(sizeof(struct shadow_set) <= SZ_4K, "a page for the set");
 /* Descriptors that are looked at to remove a range, before all is removed instead. */
 #define UNMAP_BUDGET 1024
 
-#define HCR_KEY (HCR_FWB | HCR_PTW)
+/* Entries of the root that a shadow may use, but for those of one leaf: they are what clearing takes. */
+#define ROOT_ENTRIES_MAX 2048
 
-static struct shadow *first_shadow(const struct shadow_set *set)
-{
-	return __atomic_load_n(&set->first, __ATOMIC_ACQUIRE);
-}
+#define HCR_KEY (HCR_FWB | HCR_PTW)
 
 /* ---- memory ---- */
 
@@ -51,13 +49,15 @@ static unsigned int table_order(const struct shadow_set *set)
 	return granule_shift(set->format.granule) - granule_shift(GRANULE_4K);
 }
 
-static void push_chunk(struct shadow_set *set, void *chunk)
+static void push_chunks(struct shadow_set *set, void *const *chunks, unsigned int count)
 {
-	struct shadow_chunk *node = chunk;
-
 	spin_lock(&set->chunk_lock);
-	node->next = set->chunks;
-	set->chunks = node;
+	for (unsigned int i = 0; i < count; i++) {
+		struct shadow_chunk *node = chunks[i];
+
+		node->next = set->chunks;
+		set->chunks = node;
+	}
 	spin_unlock(&set->chunk_lock);
 }
 
@@ -94,8 +94,10 @@ static void return_chunks(struct shadow_set *set, struct shadow *shadow)
 {
 	if (page_pool_init(&shadow->pool, NULL, 0))
 		return;
-	while (shadow->nr_chunks > set->kept)
-		push_chunk(set, shadow->chunks[--shadow->nr_chunks]);
+	if (shadow->nr_chunks > set->kept) {
+		push_chunks(set, shadow->chunks + set->kept, shadow->nr_chunks - set->kept);
+		shadow->nr_chunks = set->kept;
+	}
 	for (unsigned int i = 0; i < shadow->nr_chunks; i++)
 		(void)add_to_pool(set, &shadow->pool, shadow->chunks[i]);
 }
@@ -186,8 +188,9 @@ void shadow_clear(struct shadow_set *set, struct shadow *shadow)
 	spin_assert_held(&s2->lock);
 	if (!shadow->filled)
 		return;
-	stage2_clear(s2);
+	stage2_clear(s2, shadow->root_parts);
 	return_chunks(set, shadow);
+	shadow->root_parts = 0;
 	memset(shadow->regions, 0, sizeof(shadow->regions));
 	shadow->ctx.nr_tables = 0;
 	shadow->filled = false;
@@ -214,8 +217,21 @@ static void make_room(struct shadow_set *set, struct shadow *shadow, const struc
 		remove_range(set, shadow, leaf->ipa, leaf->size);
 }
 
+/* A root can be 1 MiB. If it is used all over, the shadow begins again before clearing takes long. */
+static void use_root(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf)
+{
+	const struct stage2 *s2 = &shadow->ctx.stage2;
+	u64 parts = stage2_root_parts(s2, leaf->ipa, leaf->size), all = parts | shadow->root_parts;
+	u64 entries = (u64)__builtin_popcountll(all) * pgtable_root_part_entries(&s2->pgt);
+
+	if (all != shadow->root_parts && entries > ROOT_ENTRIES_MAX)
+		shadow_clear(set, shadow);
+	shadow->root_parts |= parts;
+}
+
 static int map_leaf(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf)
 {
+	use_root(set, shadow, leaf);
 	refill(set, shadow);
 	shadow->filled = true;
 	return stage2_map(&shadow->ctx.stage2, leaf->ipa, leaf->pa, leaf->size, leaf->attrs);
@@ -230,7 +246,7 @@ static void clear_largest(struct shadow_set *set, struct shadow *shadow)
 	struct shadow *other, *largest = shadow;
 
 	if (shadow->nr_chunks < SHADOW_CHUNKS_MAX)
-		for (other = first_shadow(set); other; other = other->next)
+		for (other = shadow_first(set); other; other = other->next)
 			if (READ_ONCE(other->nr_chunks) > READ_ONCE(largest->nr_chunks))
 				largest = other;
 	spin_lock(&largest->ctx.stage2.lock);
@@ -299,7 +315,7 @@ static void on_own_unmap(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size)
 	struct shadow *shadow;
 
 	(void)s2;
-	for (shadow = first_shadow(set); shadow; shadow = shadow->next) {
+	for (shadow = shadow_first(set); shadow; shadow = shadow->next) {
 		if (!READ_ONCE(shadow->filled))
 			continue;
 		spin_lock(&shadow->ctx.stage2.lock);
@@ -408,7 +424,7 @@ static int create_chunk(struct vm *vm)
 
 	if (!chunk)
 		return -ENOMEM;
-	push_chunk(set, chunk);
+	push_chunks(set, &chunk, 1);
 	set->pages += BIT(set->chunk_order);
 	return 0;
 }
@@ -535,7 +551,7 @@ static void give_key(struct vcpu *vcpu, struct shadow *shadow, const struct shad
 
 static struct shadow *find_shadow(struct shadow_set *set, const struct shadow_key *key)
 {
-	struct shadow *shadow = first_shadow(set);
+	struct shadow *shadow = shadow_first(set);
 
 	while (shadow && !(shadow->valid && keys_equal(&shadow->key, key)))
 		shadow = shadow->next;
@@ -561,7 +577,7 @@ static struct shadow *take_idle(struct shadow_set *set, u16 vmid)
 {
 	struct shadow *shadow, *best = NULL;
 
-	for (shadow = first_shadow(set); shadow; shadow = shadow->next)
+	for (shadow = shadow_first(set); shadow; shadow = shadow->next)
 		if (!shadow->refs && (!best || is_better(shadow, best, vmid)))
 			best = shadow;
 	ASSERT(best);

@@ -17,7 +17,8 @@
  *
  * A shadow holds what can be derived again from the guest hypervisor's tables and the VM's own. So
  * it can be emptied at any time: shadow_clear() empties its root, invalidates its VMID and takes all
- * its pages back, which does not depend on how many there are. That is the answer to each change
+ * its pages back, which does not depend on how many there are. Nor on the size of the root, of which
+ * a part that is not too large is used at a time. That is the answer to each change
  * that is not known more exactly, to a pool that is dry, and to another key.
  *
  * Locks (docs/locking.md): set->lock, then a shadow's stage2.lock, then set->chunk_lock. Who fills
@@ -71,6 +72,7 @@ struct shadow {
 	/* under ctx.stage2.lock */
 	bool filled; /* something was mapped since it was last cleared; set under the own lock */
 	u64 regions[SHADOW_REGIONS / 64]; /* which of the VM's memory it may have; as @filled */
+	u64 root_parts;			  /* of the root that may not be empty */
 	u64 check_ipa;			  /* debug builds: where the check continues */
 	unsigned int nr_chunks;
 	void *chunks[SHADOW_CHUNKS_MAX]; /* the first set->kept are not given back */
@@ -97,6 +99,12 @@ struct shadow_set {
 	 * VMID. Set once; atomic. */
 	bool plain_el1;
 };
+
+/* The newest one; the others by ->next. They stay until the VM ends. */
+static inline struct shadow *shadow_first(const struct shadow_set *set)
+{
+	return __atomic_load_n(&set->first, __ATOMIC_ACQUIRE);
+}
 
 /**
  * shadow_prepare() - let the VM have what it needs for one more vCPU with an EL2

@@ -187,6 +187,17 @@ bool abort_is_stage2(u64 esr)
 #define TLBI_VMALLS12E1IS SYSREG_ENC(1, 4, 8, 3, 6)
 
 static unsigned int shadow_flushes;
+static bool tlbi_left;
+
+bool nested_tlbi_is_left(struct vcpu *v, u64 esr)
+{
+	return tlbi_left;
+}
+
+enum vcpu_action nested_tlbi_resume(struct vcpu *v)
+{
+	return VCPU_RESUME;
+}
 
 bool nested_tlbi_own(struct vcpu *v, u32 encoding, u64 xt)
 {
@@ -1162,6 +1173,13 @@ static void registers_and_instructions_of_el2(void **state)
 	assert_int_equal(leave(sys64(TLBI_VMALLS12E1IS, false, 31)), VCPU_RESUME);
 	assert_int_equal(flushes, 1);
 	assert_int_equal(shadow_flushes, 1);
+	/* and if they take several runs */
+	tlbi_left = true;
+	pc = vcpu.regs.pc;
+	(void)enter();
+	assert_int_equal(leave(sys64(TLBI_VMALLS12E1IS, false, 31)), KEEL_EXIT_IRQ);
+	assert_int_equal(vcpu.regs.pc, pc);
+	tlbi_left = false;
 	/* AT of EL2, and of EL1 */
 	vcpu.regs.x[1] = 0x7000;
 	nested.page[HCR_EL2] = TGE;

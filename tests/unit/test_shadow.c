@@ -62,6 +62,11 @@ u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg)
 	return reg == ID_REG_MMFR0 ? 2ULL << 40 | 2ULL << 36 | 1ULL << 32 | 2 : 0;
 }
 
+void trap_step_over(struct vcpu *vcpu, u64 esr)
+{
+	vcpu->regs.pc += 4;
+}
+
 /* TLBIs of EL2's own translations. */
 static u64 own_xt, own_tlbis[10];
 
@@ -200,14 +205,15 @@ static void prepare(struct vcpu *vcpu)
 	}
 }
 
-static int start(void **state)
+static void start_with(unsigned int ipa_bits)
 {
 	struct vm_sizes sizes;
 
 	machine_start(&(struct machine_config){ 0 });
-	assert_int_equal(vm_sizes(40, &sizes), 0);
+	assert_int_equal(vm_sizes(ipa_bits, &sizes), 0);
 	assert_int_equal(
-		vm_create(machine_alloc(sizes.vm_pages, SZ_1M), sizes.vm_pages, 40, &handle), 0);
+		vm_create(machine_alloc(sizes.vm_pages, SZ_1M), sizes.vm_pages, ipa_bits, &handle),
+		0);
 	vm = vm_get(handle);
 	assert_int_equal(vm_topup(vm, machine_alloc(16, SZ_64K), 16), 0);
 	memset(nested, 0, sizeof(nested));
@@ -226,6 +232,11 @@ static int start(void **state)
 	}
 	for (unsigned int set = 0; set < TABLE_SETS; set++)
 		make_tables(set);
+}
+
+static int start(void **state)
+{
+	start_with(40);
 	return 0;
 }
 
@@ -588,6 +599,204 @@ static void other_tlbis_leave_it(void **state)
 	assert_true(lookup(shadow, NESTED_AT + 5 * SZ_4K, &leaf));
 }
 
+/* ---- TLBIs in steps ---- */
+
+#define TLBI_PC	 0x4000
+#define TLBI_RT	 3
+#define TLBI_ESR FIELD_PREP(ESR_SYS64_RT, TLBI_RT)
+
+/* The trap of a TLBI, and the runs after it. */
+static enum vcpu_action trap_tlbi(struct vcpu *vcpu, u64 encoding, u64 xt)
+{
+	vcpu->regs.pc = TLBI_PC;
+	vcpu->regs.x[TLBI_RT] = xt;
+	assert_true(nested_tlbi(vcpu, (u32)encoding, xt));
+	if (nested_tlbi_is_left(vcpu, TLBI_ESR))
+		return vcpu_to_host(KEEL_EXIT_IRQ);
+	trap_step_over(vcpu, TLBI_ESR);
+	return VCPU_RESUME;
+}
+
+/* Each VMID's shadow has the first page of its tables. */
+static void fill_shadows(void)
+{
+	for (unsigned int vmid = 0; vmid < VCPUS * SHADOW_PER_VCPU; vmid++) {
+		*entry_of(vmid & 1, 0) = 20 * SZ_4K | D_LEAF | D_RW;
+		(void)enter(&vcpus[0], vmid, vmid & 1);
+		assert_int_equal(fault(&vcpus[0], NESTED_AT, data_abort(true)), VCPU_RESUME);
+	}
+	vcpus[0].nested->page[HCR_EL2] = 0;
+}
+
+static unsigned int count_filled(void)
+{
+	struct stage2_leaf leaf;
+	unsigned int n = 0;
+
+	for (struct shadow *s = vm->shadows->first; s; s = s->next)
+		n += lookup(s, NESTED_AT, &leaf);
+	return n;
+}
+
+static void a_tlbi_ends_after_each_shadow_if_the_host_is_interrupted(void **state)
+{
+	static const u16 all = TLBI(4, 8, 3, 4);
+
+	for (unsigned int waits = 0; waits < 2; waits++) {
+		unsigned int left = VCPUS * SHADOW_PER_VCPU;
+		enum vcpu_action action;
+
+		fill_shadows();
+		machine_interrupt_waits = waits;
+		action = trap_tlbi(&vcpus[0], all, 0);
+		while (waits && --left) {
+			assert_int_equal(action, KEEL_EXIT_IRQ);
+			assert_int_equal(vcpus[0].regs.pc, TLBI_PC);
+			assert_int_equal(count_filled(), left);
+			action = nested_tlbi_resume(&vcpus[0]);
+		}
+		assert_int_equal(action, VCPU_RESUME);
+		assert_int_equal(vcpus[0].regs.pc, TLBI_PC + 4);
+		assert_int_equal(count_filled(), 0);
+		assert_int_equal(nested_tlbi_resume(&vcpus[0]), VCPU_RESUME);
+		assert_int_equal(vcpus[0].regs.pc, TLBI_PC + 4);
+	}
+}
+
+static void change_before_resume(struct vcpu *vcpu, unsigned int what)
+{
+	switch (what) {
+	case 0:
+		vcpu->regs.pc += 8;
+		break;
+	case 1:
+		vcpu->regs.pstate |= PSR_DAIF;
+		break;
+	case 2:
+		vcpu->regs.x[TLBI_RT]++;
+		break;
+	case 3:
+		vcpu->nested->page[VTTBR_EL2] ^= BIT(48);
+		break;
+	default:
+		vcpu->nested->page[HCR_EL2] |= HCR_TGE;
+	}
+}
+
+/* Another instruction, or this one with other operands: the guest executes it as a whole then. */
+static void a_tlbi_that_userspace_changes_begins_again(void **state)
+{
+	for (unsigned int what = 0; what < 5; what++) {
+		struct vcpu *vcpu = &vcpus[0];
+		u64 pc = TLBI_PC + (what == 0 ? 8 : 0);
+
+		fill_shadows();
+		vcpu->regs.pstate = PSR_MODE_EL1h;
+		vcpu->nested->page[VTTBR_EL2] = vm->shadows->first->key.vttbr;
+		machine_interrupt_waits = true;
+		assert_int_equal(trap_tlbi(vcpu, TLBI(0, 8, 3, 0), 5), KEEL_EXIT_IRQ);
+		change_before_resume(vcpu, what);
+		assert_int_equal(nested_tlbi_resume(vcpu), VCPU_RESUME);
+		assert_int_equal(vcpu->regs.pc, pc);
+		assert_int_equal(nested_tlbi_resume(vcpu), VCPU_RESUME);
+		assert_int_equal(vcpu->regs.pc, pc);
+		vcpu->nested->page[HCR_EL2] = 0;
+	}
+}
+
+/* What the other vCPU does between two steps of a TLBI. */
+#define OTHER_ACTS 6
+
+static void other_acts(unsigned int what)
+{
+	struct vcpu *vcpu = &vcpus[1];
+
+	switch (what) {
+	case 0:
+		return;
+	case 1:
+	case 2:
+	case 3: /* in a shadow that has been cleared, in one that has not, in a recycled one */
+		(void)enter(vcpu, what == 3 ? 9 : 3 * (what - 1), 0);
+		assert_int_equal(fault(vcpu, NESTED_AT, data_abort(true)), VCPU_RESUME);
+		return;
+	case 4:
+		shadow_drop(vcpu);
+		return;
+	default: /* the next step of its own, or the first */
+		if (vcpu->nested->tlbi.next)
+			(void)nested_tlbi_resume(vcpu);
+		else
+			(void)trap_tlbi(vcpu, TLBI(4, 8, 3, 4), 0);
+	}
+}
+
+static void assert_nothing_stale(unsigned int order)
+{
+	struct stage2_leaf leaf;
+
+	for (struct shadow *s = vm->shadows->first; s; s = s->next)
+		if (lookup(s, NESTED_AT, &leaf) && leaf.pa.v != pages[21].v)
+			fail_msg("order %u: VMID %u", order, shadow_vmid(s->key.vttbr));
+}
+
+/* Page 20 is taken away before the TLBI begins: when it ends, no shadow has it. */
+static void run_order(unsigned int order, u64 encoding, u64 xt)
+{
+	enum vcpu_action action;
+	unsigned int gaps = order;
+
+	fill_shadows();
+	*entry_of(0, 0) = *entry_of(1, 0) = 21 * SZ_4K | D_LEAF | D_RW;
+	machine_interrupt_waits = true;
+	action = trap_tlbi(&vcpus[0], encoding, xt);
+	for (; action != VCPU_RESUME; gaps /= OTHER_ACTS) {
+		other_acts(gaps % OTHER_ACTS);
+		action = nested_tlbi_resume(&vcpus[0]);
+	}
+	assert_int_equal(vcpus[0].regs.pc, TLBI_PC + 4);
+	assert_nothing_stale(order);
+	check_set();
+	machine_interrupt_waits = false;
+	vcpus[1].nested->tlbi.next = NULL;
+	shadow_drop(&vcpus[1]);
+	(void)trap_tlbi(&vcpus[1], TLBI(4, 8, 3, 4), 0);
+}
+
+/* The same of TLBIs by VMID: one for each shadow. */
+static void run_order_of_vmid(unsigned int order, unsigned int vmid, u64 encoding)
+{
+	struct stage2_leaf leaf;
+
+	fill_shadows();
+	*entry_of(0, 0) = *entry_of(1, 0) = 21 * SZ_4K | D_LEAF | D_RW;
+	machine_interrupt_waits = true;
+	vcpus[0].nested->page[VTTBR_EL2] = (u64)vmid << 48;
+	if (trap_tlbi(&vcpus[0], encoding, NESTED_AT >> 12) != VCPU_RESUME) {
+		other_acts(order);
+		vcpus[0].nested->page[VTTBR_EL2] = (u64)vmid << 48;
+		assert_int_equal(nested_tlbi_resume(&vcpus[0]), VCPU_RESUME);
+	}
+	machine_interrupt_waits = false;
+	for (struct shadow *s = vm->shadows->first; s; s = s->next)
+		if (shadow_vmid(s->key.vttbr) == vmid && lookup(s, NESTED_AT, &leaf))
+			assert_int_equal(leaf.pa.v, pages[21].v);
+	vcpus[1].nested->tlbi.next = NULL;
+	shadow_drop(&vcpus[1]);
+	(void)trap_tlbi(&vcpus[1], TLBI(4, 8, 3, 4), 0);
+}
+
+static void any_order_of_steps_leaves_nothing_stale(void **state)
+{
+	static const u16 tlbis[] = { TLBI(4, 8, 3, 4), TLBI(4, 8, 3, 6), TLBI(4, 8, 4, 1) };
+
+	for (unsigned int order = 0; order < OTHER_ACTS * OTHER_ACTS * OTHER_ACTS; order++)
+		run_order(order, tlbis[0], 0);
+	for (unsigned int order = 0; order < OTHER_ACTS; order++)
+		for (unsigned int vmid = 0; vmid < VCPUS * SHADOW_PER_VCPU; vmid++)
+			run_order_of_vmid(order, vmid, tlbis[1 + order % 2]);
+}
+
 /* With the operand as it is: under the VM's own VMID, EL2's translations are those of EL1's regime. */
 static void tlbis_of_el2_are_those_of_el1(void **state)
 {
@@ -712,6 +921,34 @@ static void one_shadow_cannot_keep_others_from_running(void **state)
 		for (unsigned int i = 100; free_chunks(); i++)
 			touch(&vcpus[0], i);
 	}
+}
+
+/* Of a root of 4096 entries 2048 are used at most, so that clearing them is bounded. */
+static void a_part_of_a_large_root_is_used_at_a_time(void **state)
+{
+	struct stage2_leaf leaf;
+	struct shadow *shadow;
+	struct spinlock *lock;
+	unsigned int cleared = 0;
+
+	(void)finish(state);
+	start_with(42);
+	shadow = enter(&vcpus[0], 1, 0);
+	lock = &vm->s2.stage2.lock;
+	for (unsigned int i = 0; i < 64; i++) {
+		u64 ipa = (u64)(i * 5 % 64) << 36;
+		const struct s2_composed composed = { IPA(ipa), pages[20], SZ_4K, STAGE2_RW };
+		u64 parts = shadow->root_parts;
+
+		spin_lock(lock);
+		assert_int_equal(shadow_map(vm->shadows, shadow, &composed, IPA(20 * SZ_4K)), 0);
+		spin_unlock(lock);
+		assert_true(lookup(shadow, ipa, &leaf));
+		assert_true(shadow->root_parts >> (ipa >> 36) & 1);
+		assert_true(__builtin_popcountll(shadow->root_parts) <= 32);
+		cleared += parts & ~shadow->root_parts ? 1 : 0;
+	}
+	assert_int_equal(cleared, 1);
 }
 
 /* ---- everything at random ---- */
@@ -850,10 +1087,14 @@ int main(void)
 		TEST(only_shadows_of_what_is_unmapped_are_cleared),
 		TEST(each_tlbi_removes_what_it_names),
 		TEST(other_tlbis_leave_it),
+		TEST(a_tlbi_ends_after_each_shadow_if_the_host_is_interrupted),
+		TEST(a_tlbi_that_userspace_changes_begins_again),
+		TEST(any_order_of_steps_leaves_nothing_stale),
 		TEST(tlbis_of_el2_are_those_of_el1),
 		TEST(any_address_of_a_block_removes_all_of_it),
 		TEST(a_guest_hypervisor_uses_no_more_pages_than_there_are),
 		TEST(one_shadow_cannot_keep_others_from_running),
+		TEST(a_part_of_a_large_root_is_used_at_a_time),
 		TEST(at_random_a_shadow_has_what_both_tables_say),
 	};
 

@@ -828,7 +828,8 @@ static void errata_need_what_is_done(void **state)
 static void take_tables_back(void)
 {
 	int first = fake_mem_page(w.config.root);
-	int end = first + (int)(ALIGN_UP(w.geometry.root_size, SZ_4K) / SZ_4K);
+	u64 page_size = granule_size(w.geometry.granule);
+	int end = first + (int)(ALIGN_UP(w.geometry.root_size, page_size) / page_size);
 
 	for (int page = 0; page < FAKE_MEM_MAX_PAGES; page++)
 		if (fake_mem_allocated(page) && (page < first || page >= end))
@@ -842,14 +843,17 @@ static void cleared_at_once_nothing_is_left_in_any_tlb(void **state)
 
 	(void)state;
 	for (int round = 0; round < 3; round++) {
+		u64 parts = 0;
+
 		for (unsigned int i = 0; i < ARRAY_SIZE(ipas); i++) {
 			assert_int_equal(MAP(ipas[i], SZ_1G + ipas[i], SZ_4K << i, STAGE2_RW), 0);
+			parts |= stage2_root_parts(&w.s2, IPA(ipas[i]), SZ_4K << i);
 			assert_int_equal(
 				fake_tlb_access(i % FAKE_CPUS, w.regime, ipas[i], FAKE_WRITE, &pa),
 				FAKE_OK);
 		}
 		fake_tlb_race(50, NULL);
-		stage2_clear(&w.s2);
+		stage2_clear(&w.s2, parts);
 		fake_tlb_race(0, NULL);
 		take_tables_back();
 		for (unsigned int i = 0; i < ARRAY_SIZE(ipas); i++) {
@@ -874,14 +878,54 @@ static void a_root_with_leaves_is_cleared(void **state)
 	world_start(&w, &caps, GRANULE_4K, 34, false);
 	assert_int_equal(MAP(SZ_1G, 4 * SZ_1G, SZ_2M, STAGE2_RW), 0);
 	assert_int_equal(fake_tlb_access(1, w.regime, SZ_1G, FAKE_WRITE, &pa), FAKE_OK);
-	stage2_clear(&w.s2);
+	stage2_clear(&w.s2, stage2_root_parts(&w.s2, IPA(SZ_1G), SZ_2M));
 	assert_unmapped(SZ_1G);
 	assert_int_equal(MAP(SZ_1G, 5 * SZ_1G, SZ_4K, STAGE2_RW), 0);
 	assert_unmapped(SZ_1G + SZ_4K);
-	stage2_clear(&w.s2);
+	stage2_clear(&w.s2, ~0ULL >> (64 - 16));
 	take_tables_back();
 	assert_int_equal(MAP(SZ_1G + SZ_4K, 5 * SZ_1G, SZ_4K, STAGE2_RW), 0);
 	world_end(&w);
+}
+
+/* Each format's root: parts are equal, in order, and hold the entries that a range has. */
+static void parts_of_a_root_are_those_of_a_range(void **state)
+{
+	static const unsigned int bits[] = { 32, 34, 36, 40, 42, 44, 48 };
+	struct mmu_caps caps = world_caps();
+
+	(void)state;
+	caps.pa_bits = 48;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bits) * 3; i++) {
+		u64 size = BIT(bits[i / 3]), entries, per_part;
+		struct stage2 *s2 = &w.s2;
+		struct stage2_leaf leaf;
+
+		world_start(&w, &caps, (enum granule)(i % 3), bits[i / 3], false);
+		per_part = pgtable_root_part_entries(&s2->pgt);
+		entries = size >> pgtable_level_shift(&s2->pgt.fmt, s2->pgt.fmt.start_level);
+		assert_true(entries / per_part <= 64 &&
+			    (per_part == 1 || entries / per_part == 64));
+		assert_int_equal(stage2_root_parts(s2, IPA(0), size),
+				 ~0ULL >> (64 - entries / per_part));
+		for (u64 n = 0; n < entries / per_part; n++) {
+			u64 part = size / (entries / per_part);
+
+			assert_int_equal(stage2_root_parts(s2, IPA(n * part), part), BIT(n));
+			assert_int_equal(stage2_root_parts(s2, IPA(n * part + part - 1), 1),
+					 BIT(n));
+		}
+		/* what is in a part goes with it, what is not stays */
+		assert_int_equal(MAP(0, SZ_1G, SZ_64K, STAGE2_RW), 0);
+		assert_int_equal(MAP(size - SZ_64K, SZ_1G, SZ_64K, STAGE2_RW), 0);
+		pgtable_drop(&s2->pgt, stage2_root_parts(s2, IPA(0), SZ_64K));
+		assert_unmapped(0);
+		assert_int_equal(stage2_lookup(s2, IPA(size - SZ_64K), &leaf),
+				 entries == 1 ? -ENOENT : 0);
+		stage2_clear(s2, ~0ULL >> (64 - entries / per_part));
+		take_tables_back();
+		world_end(&w);
+	}
 }
 
 static void stage1_alone_is_invalidated_under_its_vmid(void **state)
@@ -904,6 +948,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(cleared_at_once_nothing_is_left_in_any_tlb,
 						start_full, finish),
 		cmocka_unit_test(a_root_with_leaves_is_cleared),
+		cmocka_unit_test(parts_of_a_root_are_those_of_a_range),
 		cmocka_unit_test_setup_teardown(stage1_alone_is_invalidated_under_its_vmid,
 						start_full, finish),
 		cmocka_unit_test(attributes_have_the_manuals_encoding),
