@@ -7,7 +7,6 @@
  *        encode_attrs()    attributes -> descriptor bits        decode_attrs()
  *        pgtable_map()
  *          stage2_pgtable_ops: tables from stage2.mem, stage2_tlb_inval()
- *        notify_unmap()    after an unmap: whoever has derived translations (shadows)
  *
  * Attributes. Memory type and permissions are independent. Without FEAT_S2FWB, MemAttr is combined
  * with stage 1's; with it, Normal memory is Write-Back whatever the guest asks for. The access flag
@@ -362,13 +361,6 @@ void stage2_set_vmid(struct stage2 *s2, u16 vmid)
 	s2->vttbr = (s2->vttbr & ~VTTBR_VMID) | FIELD_PREP(VTTBR_VMID, vmid);
 }
 
-void stage2_set_notifier(struct stage2 *s2, const struct stage2_notifier *notifier, void *ctx)
-{
-	spin_assert_held(&s2->lock);
-	s2->notifier = notifier;
-	s2->notifier_ctx = ctx;
-}
-
 static int root_to_vttbr(const struct stage2_config *config, u64 *vttbr)
 {
 	u64 pa = config->mem->table_to_pa(config->mem_ctx, config->root).v;
@@ -444,19 +436,11 @@ void stage2_clear(struct stage2 *s2, u64 parts)
 void stage2_destroy(struct stage2 *s2)
 {
 	spin_lock(&s2->lock);
-	s2->notifier = NULL;
 	pgtable_destroy(&s2->pgt);
 	spin_unlock(&s2->lock);
 }
 
 /* ---- operations ---- */
-
-/* Tell the notifier, if there is one, that [ipa + from, ipa + to) was unmapped or changed. */
-static void notify_unmap(struct stage2 *s2, struct ipa ipa, u64 from, u64 to)
-{
-	if (s2->notifier && to > from)
-		s2->notifier->on_unmap(s2->notifier_ctx, s2, IPA(ipa.v + from), to - from);
-}
 
 int stage2_map(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size, enum stage2_attrs attrs)
 {
@@ -470,26 +454,14 @@ int stage2_map(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size, enum s
 
 int stage2_unmap(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *progress)
 {
-	struct stage2_progress all = { .budget = ~0ULL };
-	struct stage2_progress *p = progress ? progress : &all;
-	u64 from = p->done;
-	int ret;
-
 	spin_assert_held(&s2->lock);
-	ret = pgtable_unmap(&s2->pgt, ipa.v, size, p);
-	notify_unmap(s2, ipa, from, p->done);
-	return ret;
+	return pgtable_unmap(&s2->pgt, ipa.v, size, progress);
 }
 
 int stage2_annotate(struct stage2 *s2, struct ipa ipa, u64 size, u8 owner)
 {
-	int ret;
-
 	spin_assert_held(&s2->lock);
-	ret = pgtable_annotate(&s2->pgt, ipa.v, size, FIELD_PREP(S2_PTE_OWNER, owner));
-	if (!ret)
-		notify_unmap(s2, ipa, 0, size);
-	return ret;
+	return pgtable_annotate(&s2->pgt, ipa.v, size, FIELD_PREP(S2_PTE_OWNER, owner));
 }
 
 static bool protect_valid(enum stage2_attrs set, enum stage2_attrs clear)
@@ -526,20 +498,13 @@ static struct pgtable_change protect_change(const struct stage2 *s2, enum stage2
 int stage2_protect(struct stage2 *s2, struct ipa ipa, u64 size, enum stage2_attrs set,
 		   enum stage2_attrs clear, struct stage2_progress *progress)
 {
-	struct stage2_progress all = { .budget = ~0ULL };
-	struct stage2_progress *p = progress ? progress : &all;
-	u64 from = p->done;
 	struct pgtable_change change;
-	int ret;
 
 	spin_assert_held(&s2->lock);
 	if (!protect_valid(set, clear))
 		return -EINVAL;
 	change = protect_change(s2, set, clear);
-	ret = pgtable_set_attrs(&s2->pgt, ipa.v, size, &change, p);
-	if (clear & STAGE2_RWX)
-		notify_unmap(s2, ipa, from, p->done);
-	return ret;
+	return pgtable_set_attrs(&s2->pgt, ipa.v, size, &change, progress);
 }
 
 int stage2_split(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *progress)
@@ -556,15 +521,10 @@ int stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_prog
 
 int stage2_remap(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size, enum stage2_attrs attrs)
 {
-	int ret;
-
 	spin_assert_held(&s2->lock);
 	if (!attrs_valid(s2, attrs) || (attrs & STAGE2_PAGES))
 		return -EINVAL;
-	ret = pgtable_replace(&s2->pgt, ipa.v, pa, size, encode_attrs(s2, attrs));
-	if (!ret)
-		notify_unmap(s2, ipa, 0, size);
-	return ret;
+	return pgtable_replace(&s2->pgt, ipa.v, pa, size, encode_attrs(s2, attrs));
 }
 
 /* ---- look-up ---- */
@@ -670,15 +630,12 @@ int stage2_test_clear_young(struct stage2 *s2, struct ipa ipa, u64 size, bool *y
 struct dirty_arg {
 	stage2_dirty_fn *dirty;
 	void *arg;
-	u64 start, end; /* the range from the first to the last dirty leaf */
 };
 
 static void found_dirty(void *arg, u64 ia, u64 size)
 {
-	struct dirty_arg *d = arg;
+	const struct dirty_arg *d = arg;
 
-	d->start = MIN(d->start, ia);
-	d->end = MAX(d->end, ia + size);
 	if (d->dirty)
 		d->dirty(d->arg, IPA(ia), size);
 }
@@ -686,15 +643,11 @@ static void found_dirty(void *arg, u64 ia, u64 size)
 int stage2_collect_dirty(struct stage2 *s2, struct ipa ipa, u64 size, stage2_dirty_fn *dirty,
 			 void *arg, struct stage2_progress *progress)
 {
-	struct dirty_arg d = { .dirty = dirty, .arg = arg, .start = ~0ULL };
-	int ret;
+	struct dirty_arg d = { .dirty = dirty, .arg = arg };
 
 	spin_assert_held(&s2->lock);
-	ret = pgtable_test_clear(&s2->pgt, ipa.v, size, S2_PTE_S2AP_W, true, found_dirty, &d,
-				 progress);
-	if (d.end)
-		notify_unmap(s2, IPA(d.start), 0, d.end - d.start);
-	return ret;
+	return pgtable_test_clear(&s2->pgt, ipa.v, size, S2_PTE_S2AP_W, true, found_dirty, &d,
+				  progress);
 }
 
 /* ---- consistency ---- */

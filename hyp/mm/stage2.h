@@ -71,19 +71,6 @@ struct stage2_mem_ops {
 	void *(*pa_to_table)(void *ctx, struct pa pa);
 };
 
-struct stage2;
-
-/* Notifications for a higher layer, which derives shadows from this stage 2. */
-struct stage2_notifier {
-	/*
-	 * Translations in [ipa, ipa + size) were removed, have lost a permission (write, for dirty
-	 * logging) or have changed their output. Called with s2->lock held, after the change is
-	 * complete and before the function that made it returns. When it returns, no translation
-	 * that was derived from them may remain. It may take the locks of shadows, one at a time.
-	 */
-	void (*on_unmap)(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size);
-};
-
 struct stage2 {
 	struct spinlock lock;
 	struct pgtable pgt;
@@ -93,8 +80,6 @@ struct stage2 {
 	bool xnx, hw_dirty, ttl, tlbi_range; /* of the machine, constant */
 	const struct stage2_mem_ops *mem;
 	void *mem_ctx;
-	const struct stage2_notifier *notifier; /* or NULL */
-	void *notifier_ctx;
 };
 
 struct stage2_config {
@@ -135,7 +120,7 @@ int __must_check stage2_init(struct stage2 *s2, const struct stage2_config *conf
 /**
  * stage2_destroy() - unmap everything and free all tables
  *
- * Takes and drops s2->lock. No vCPU may be running behind it. Calls no notifier. Takes time linear
+ * Takes and drops s2->lock. No vCPU may be running behind it. Takes time linear
  * in the tables: to bound it, call stage2_unmap() with a budget over the whole range before.
  */
 void stage2_destroy(struct stage2 *s2);
@@ -145,7 +130,7 @@ void stage2_destroy(struct stage2 *s2);
  * @parts: stage2_root_parts() of all that may have been mapped
  *
  * Takes time linear in these parts of the root, since it frees no table: the caller takes all of
- * them back, and may use their memory when this returns. For stage 2s without a notifier. Lock held.
+ * them back, and may use their memory when this returns. Lock held.
  */
 void stage2_clear(struct stage2 *s2, u64 parts);
 
@@ -162,9 +147,6 @@ static inline u64 stage2_root_parts(const struct stage2 *s2, struct ipa ipa, u64
  * VMID. Lock held.
  */
 void stage2_set_vmid(struct stage2 *s2, u16 vmid);
-
-/* Set the notifier; NULL for none. Lock held. */
-void stage2_set_notifier(struct stage2 *s2, const struct stage2_notifier *notifier, void *ctx);
 
 /* Bytes of the IPA space. */
 static inline u64 stage2_size(const struct stage2 *s2)
@@ -204,8 +186,7 @@ int __must_check stage2_map(struct stage2 *s2, struct ipa ipa, struct pa pa, u64
  * stage2_unmap() - make [ipa, ipa + size) translate to nothing
  * @progress: limit and progress, or NULL for no limit
  *
- * Holes and annotations in the range stay as they are. Empty tables go back to the pool. Tells the
- * notifier. Lock held.
+ * Holes and annotations in the range stay as they are. Empty tables go back to the pool. Lock held.
  *
  * Return: 0; -EINVAL, -E2BIG as stage2_map(); -ENOMEM if a block only partly in the range could not
  * be split (nothing was unmapped); -EAGAIN: make the same call again.
@@ -263,7 +244,7 @@ int __must_check stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size,
  * @pa:	   new memory; aligned as the blocks in the range are (granule-aligned is enough for a page)
  * @attrs: of the new mapping; as for stage2_map(), without STAGE2_PAGES
  *
- * A CPU sees the old translation, then none, then the new one. Tells the notifier. Lock held.
+ * A CPU sees the old translation, then none, then the new one. Lock held.
  *
  * Return: 0; -ENOENT where nothing is mapped; -EINVAL, -E2BIG as stage2_map(), and -EINVAL on @pa
  * misaligned to a block; -ENOMEM if a block partly in the range could not be split. On an error no
@@ -326,7 +307,7 @@ typedef void stage2_dirty_fn(void *arg, struct ipa ipa, u64 size);
  * leaf is a writable one, and is write-protected: the next write faults, and stage2_protect() with
  * STAGE2_W makes it dirty. Leaves partly in the range are reported whole: split them before. Copy
  * the memory after this returned: a CPU may write through its TLB until then, not afterwards.
- * Tells the notifier. Lock held.
+ * Lock held.
  *
  * Return: 0; -EINVAL, -E2BIG, -EAGAIN.
  */

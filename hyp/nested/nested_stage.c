@@ -528,6 +528,6 @@ void nested_init(bool asked, const struct cpu_features *machine)
 	nested_vgic_init();
 	nested_trap_init();
 	nested_stage_init();
-	vm_set_nested(shadow_prepare);
+	vm_set_nested(&shadow_vm_ops);
 	log_info("VMs can have an EL2 of their own (experimental)");
 }

@@ -6,13 +6,14 @@
  *      shadow_of()        at an entry: find_shadow(), or take_idle() and give_key()
  *      shadow_map()       at a fault; takes chunks when its pool has few pages
  *      shadow_clear()     gives chunks back
- *      on_own_unmap()     the VM's own stage 2 has lost translations: shadows that may have them,
- *                         by their reverse maps, are cleared
+ *      forget_memory()    the VM's own stage 2 has lost memory: what shadows have of it is removed,
+ *                         by their reverse maps
  */
 #include <arch/barrier.h>
 #include <arch/reg_bits.h>
 #include <cpu/assert.h>
 #include <cpu/panic.h>
+#include <lib/bitmap.h>
 #include <lib/errno.h>
 #include <lib/string.h>
 #include <mm/page_pool.h>
@@ -39,6 +40,9 @@ STATIC_ASSERT(sizeof(struct shadow_set) <= SZ_4K, "a page for the set");
 
 /* Entries of the root that a shadow may use, but for those of one leaf: they are what clearing takes. */
 #define ROOT_ENTRIES_MAX 2048
+
+/* The same for the reverse map, in its steps. */
+#define RMAP_STEPS 1024
 
 #define HCR_KEY (HCR_FWB | HCR_PTW)
 
@@ -89,9 +93,17 @@ static bool take_chunk(struct shadow_set *set, struct shadow *shadow)
 	return true;
 }
 
+/* The reverse map's chunks. */
+static void return_rmap(struct shadow_set *set, struct shadow *shadow)
+{
+	push_chunks(set, shadow->rmap.chunks, shadow->rmap.nr_chunks);
+}
+
 /* All pages are free again, whatever they were used for. */
 static void return_chunks(struct shadow_set *set, struct shadow *shadow)
 {
+	return_rmap(set, shadow);
+	rmap_reset(&shadow->rmap);
 	if (page_pool_init(&shadow->pool, NULL, 0))
 		return;
 	if (shadow->nr_chunks > set->kept) {
@@ -116,15 +128,52 @@ static void refill(struct shadow_set *set, struct shadow *shadow)
 /* Descriptors that are looked at after each change. */
 #define CHECK_BUDGET 64
 
+/* Entries of the reverse map, likewise. */
+#define CHECK_ENTRIES 8
+
+/* Reads the list up to the leaf's entry; puts it back behind the head. */
+static bool is_in_rmap(struct shadow *shadow, const struct stage2_leaf *leaf)
+{
+	struct rmap_entry entry;
+
+	u64 steps = ~0ULL;
+
+	if (!rmap_take_leaf(&shadow->rmap, leaf->pa.v, leaf->ipa.v, &steps, &entry))
+		return false;
+	rmap_add(&shadow->rmap, &entry);
+	return true;
+}
+
 static int check_leaf_owner(void *arg, const struct stage2_leaf *leaf)
 {
 	struct ownership_mismatch bad;
+	struct shadow *shadow = arg;
 
-	(void)arg;
+	if (leaf->mapped && !shadow->rmap.partial && !is_in_rmap(shadow, leaf))
+		panic("a shadow maps %#lx, but its reverse map does not know it", leaf->ipa.v);
 	if (leaf->mapped && ownership_check_vm(leaf->pa, leaf->size, &bad))
 		panic("page %#lx is %s, but a shadow maps it at %#lx", bad.pa.v,
 		      ownership_state_name(bad.state), leaf->ipa.v);
 	return 0;
+}
+
+/* A part of the reverse map: the shadow has what it says. */
+static void check_rmap(struct shadow *shadow)
+{
+	struct rmap_entry entry;
+	struct stage2_leaf leaf;
+	int ret;
+
+	for (unsigned int i = 0; i < CHECK_ENTRIES; i++) {
+		if (!rmap_next(&shadow->rmap, &shadow->check_entry, &entry)) {
+			shadow->check_entry = 0;
+			return;
+		}
+		ret = stage2_lookup(&shadow->ctx.stage2, IPA(entry.ipa), &leaf);
+		if (ret || leaf.pa.v != entry.pa || leaf.size > entry.size)
+			panic("a reverse map has %#lx at %#lx, but its shadow does not", entry.pa,
+			      entry.ipa);
+	}
 }
 
 /* A part of the shadow, from where the last call ended: sane tables, and pages of VMs alone. */
@@ -139,7 +188,8 @@ static void check_shadow(struct shadow *shadow)
 	ASSERT(s2_context_sane(&shadow->ctx));
 	if (why)
 		panic("a shadow is not sane at %#lx: %s", at.v, why);
-	shadow->check_ipa = stage2_walk(s2, ipa, size, check_leaf_owner, NULL, &progress)
+	check_rmap(shadow);
+	shadow->check_ipa = stage2_walk(s2, ipa, size, check_leaf_owner, shadow, &progress)
 				    ? ipa.v + progress.done
 				    : 0;
 }
@@ -152,31 +202,34 @@ static void check_shadow(struct shadow *shadow)
 
 /* ---- the reverse map ---- */
 
-/* Call for each region of [ipa, ipa + size), or for all if there are more; until it returns true. */
-static bool for_regions(struct shadow *shadow, struct ipa ipa, u64 size,
-			bool (*visit)(u64 *word, u64 bit))
+static void give_rmap_up(struct shadow_set *set, struct shadow *shadow)
 {
-	u64 first = ipa.v >> SHADOW_REGION_SHIFT;
-	u64 count = MIN(((ipa.v + size - 1) >> SHADOW_REGION_SHIFT) - first + 1, SHADOW_REGIONS);
+	return_rmap(set, shadow);
+	rmap_give_up(&shadow->rmap);
+}
 
-	for (u64 i = 0; i < count; i++) {
-		u64 region = (first + i) % SHADOW_REGIONS;
+static bool enlarge_rmap(struct shadow_set *set, struct shadow *shadow)
+{
+	void *chunk = pop_chunk(set);
 
-		if (visit(&shadow->regions[region / 64], BIT(region % 64)))
-			return true;
+	if (chunk && !rmap_give(&shadow->rmap, chunk)) {
+		push_chunks(set, &chunk, 1);
+		return false;
 	}
-	return false;
+	return chunk;
 }
 
-static bool note_region(u64 *word, u64 bit)
+/* Tables come first: without a chunk the map is given up, and its own are free. */
+static void note_leaf(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf)
 {
-	*word |= bit;
-	return false;
-}
+	const struct rmap_entry entry = { leaf->pa.v, leaf->ipa.v, leaf->size };
 
-static bool is_noted(u64 *word, u64 bit)
-{
-	return *word & bit;
+	if (shadow->rmap.partial)
+		return;
+	if (rmap_has_room(&shadow->rmap) || enlarge_rmap(set, shadow))
+		rmap_add(&shadow->rmap, &entry);
+	else
+		give_rmap_up(set, shadow);
 }
 
 /* ---- contents ---- */
@@ -191,30 +244,77 @@ void shadow_clear(struct shadow_set *set, struct shadow *shadow)
 	stage2_clear(s2, shadow->root_parts);
 	return_chunks(set, shadow);
 	shadow->root_parts = 0;
-	memset(shadow->regions, 0, sizeof(shadow->regions));
 	shadow->ctx.nr_tables = 0;
 	shadow->filled = false;
 }
 
-/* Remove a range, unless that takes long, or a table that there is not: then everything. */
+/* A range that grows to whole entries of the reverse map, which are taken out of it. */
+struct removal {
+	struct shadow *shadow;
+	u64 start, end; /* nothing yet if equal */
+	u64 steps;
+};
+
+static int widen_to(struct removal *r, u64 start, u64 size)
+{
+	if (r->start == r->end)
+		r->start = start;
+	r->start = MIN(r->start, start);
+	r->end = MAX(r->end, start + size);
+	return 0;
+}
+
+static int take_leaf(void *arg, const struct stage2_leaf *leaf)
+{
+	struct removal *r = arg;
+	struct rmap_entry entry;
+
+	if (!leaf->mapped || leaf->ipa.v < r->end)
+		return 0;
+	if (r->shadow->rmap.partial)
+		return widen_to(r, leaf->ipa.v, leaf->size);
+	if (rmap_take_leaf(&r->shadow->rmap, leaf->pa.v, leaf->ipa.v, &r->steps, &entry))
+		return widen_to(r, entry.ipa, entry.size);
+	ASSERT(!r->steps);
+	return -EAGAIN;
+}
+
+/*
+ * Remove a range, and the rest of entries that are partly in it: so none is split. If that takes
+ * long, everything.
+ */
 static void remove_range(struct shadow_set *set, struct shadow *shadow, struct ipa ipa, u64 size)
 {
-	struct stage2_progress progress = { .budget = UNMAP_BUDGET };
+	struct stage2_progress look = { .budget = UNMAP_BUDGET }, progress = look;
+	struct stage2 *s2 = &shadow->ctx.stage2;
+	struct removal r = { .shadow = shadow, .steps = RMAP_STEPS };
+	int ret = stage2_walk(s2, ipa, size, take_leaf, &r, &look);
 
-	if (stage2_unmap(&shadow->ctx.stage2, ipa, size, &progress))
+	if (!ret && r.start != r.end)
+		ret = stage2_unmap(s2, IPA(r.start), r.end - r.start, &progress);
+	if (ret)
 		shadow_clear(set, shadow);
 }
 
-/* What is mapped at @ipa, or in the range of a leaf that is to be mapped. */
-static void make_room(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf)
+static bool is_same_leaf(const struct stage2_leaf *there, const struct s2_composed *leaf)
+{
+	return there->ipa.v == leaf->ipa.v && there->size == leaf->size &&
+	       there->pa.v == leaf->pa.v && there->attrs == leaf->attrs;
+}
+
+/* Remove what is in the place of a leaf that is to be mapped. Return: whether it is there already. */
+static bool make_room(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf)
 {
 	struct stage2_leaf there;
 	int ret = stage2_lookup(&shadow->ctx.stage2, leaf->ipa, &there);
 
-	if (!ret && there.size > leaf->size)
-		remove_range(set, shadow, there.ipa, there.size);
-	else
+	if (ret == -E2BIG)
+		return false;
+	if (!ret && is_same_leaf(&there, leaf))
+		return true;
+	if (!ret || there.size < leaf->size)
 		remove_range(set, shadow, leaf->ipa, leaf->size);
+	return false;
 }
 
 /* A root can be 1 MiB. If it is used all over, the shadow begins again before clearing takes long. */
@@ -222,9 +322,10 @@ static void use_root(struct shadow_set *set, struct shadow *shadow, const struct
 {
 	const struct stage2 *s2 = &shadow->ctx.stage2;
 	u64 parts = stage2_root_parts(s2, leaf->ipa, leaf->size), all = parts | shadow->root_parts;
-	u64 entries = (u64)__builtin_popcountll(all) * pgtable_root_part_entries(&s2->pgt);
 
-	if (all != shadow->root_parts && entries > ROOT_ENTRIES_MAX)
+	if (all == shadow->root_parts)
+		return;
+	if (bitmap_weight(&all, 64) * pgtable_root_part_entries(&s2->pgt) > ROOT_ENTRIES_MAX)
 		shadow_clear(set, shadow);
 	shadow->root_parts |= parts;
 }
@@ -237,29 +338,43 @@ static int map_leaf(struct shadow_set *set, struct shadow *shadow, const struct 
 	return stage2_map(&shadow->ctx.stage2, leaf->ipa, leaf->pa, leaf->size, leaf->attrs);
 }
 
+static unsigned int chunks_of(const struct shadow *shadow)
+{
+	return READ_ONCE(shadow->nr_chunks) + READ_ONCE(shadow->rmap.nr_chunks);
+}
+
 /*
  * There are no chunks left: the shadow that has the most of them gives its own back, so that none
- * keeps the others at those that they always have. It is @shadow itself if no other has more.
+ * keeps the others at those that they always have. First those of its reverse map, without which it
+ * goes on. It is @shadow itself if no other has more.
  */
-static void clear_largest(struct shadow_set *set, struct shadow *shadow)
+static void free_largest(struct shadow_set *set, struct shadow *shadow)
 {
+	bool full = shadow->nr_chunks == SHADOW_CHUNKS_MAX;
 	struct shadow *other, *largest = shadow;
 
-	if (shadow->nr_chunks < SHADOW_CHUNKS_MAX)
-		for (other = shadow_first(set); other; other = other->next)
-			if (READ_ONCE(other->nr_chunks) > READ_ONCE(largest->nr_chunks))
-				largest = other;
+	for (other = shadow_first(set); other && !full; other = other->next)
+		if (chunks_of(other) > chunks_of(largest))
+			largest = other;
 	spin_lock(&largest->ctx.stage2.lock);
-	shadow_clear(set, largest);
+	if (largest->rmap.nr_chunks && !full)
+		give_rmap_up(set, largest);
+	else
+		shadow_clear(set, largest);
 	spin_unlock(&largest->ctx.stage2.lock);
 }
 
-/* Again, after what was in the way is gone. -ENOMEM: the shadow is emptied, and has pages then. */
-static int replace_leaf(struct shadow_set *set, struct shadow *shadow,
-			const struct s2_composed *leaf, int ret)
+/* With no lock but the own one: in the free pages of @shadow or of another one. */
+static int map_somehow(struct shadow_set *set, struct shadow *shadow,
+		       const struct s2_composed *leaf)
 {
-	if (ret == -EEXIST) {
-		make_room(set, shadow, leaf);
+	struct spinlock *lock = &shadow->ctx.stage2.lock;
+	int ret = map_leaf(set, shadow, leaf);
+
+	if (ret == -ENOMEM) {
+		spin_unlock(lock); /* one at a time */
+		free_largest(set, shadow);
+		spin_lock(lock);
 		ret = map_leaf(set, shadow, leaf);
 	}
 	if (ret == -ENOMEM) {
@@ -269,23 +384,18 @@ static int replace_leaf(struct shadow_set *set, struct shadow *shadow,
 	return ret;
 }
 
-int shadow_map(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf,
-	       struct ipa vm_ipa)
+int shadow_map(struct shadow_set *set, struct shadow *shadow, const struct s2_composed *leaf)
 {
 	struct stage2 *s2 = &shadow->ctx.stage2;
-	int ret;
+	int ret = 0;
 
 	spin_assert_held(&shadow->ctx.vm->s2.stage2.lock);
 	spin_lock(&s2->lock);
-	ret = map_leaf(set, shadow, leaf);
-	if (ret == -ENOMEM) {
-		spin_unlock(&s2->lock); /* one at a time */
-		clear_largest(set, shadow);
-		spin_lock(&s2->lock);
-		ret = map_leaf(set, shadow, leaf);
+	if (!make_room(set, shadow, leaf)) {
+		ret = map_somehow(set, shadow, leaf);
+		if (!ret)
+			note_leaf(set, shadow, leaf);
 	}
-	ret = replace_leaf(set, shadow, leaf, ret);
-	(void)for_regions(shadow, vm_ipa, leaf->size, note_region);
 	check_shadow(shadow);
 	spin_unlock(&s2->lock);
 	return ret;
@@ -305,27 +415,81 @@ void shadow_unmap(struct shadow_set *set, struct shadow *shadow, struct ipa ipa,
 	spin_unlock(&s2->lock);
 }
 
-/*
- * Shadows that may have a translation to what is unmapped are cleared. Nothing is filled meanwhile,
- * since that takes the lock that is held here.
- */
-static void on_own_unmap(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size)
-{
-	struct shadow_set *set = ctx;
-	struct shadow *shadow;
+/* ---- memory that leaves the VM ---- */
 
-	(void)s2;
-	for (shadow = shadow_first(set); shadow; shadow = shadow->next) {
+/* Costs in units of about thirteen instructions, as in vm/guest_mem.c. */
+#define VISIT_COST  2
+#define REMOVE_COST 48
+#define CLEAR_COST  256
+
+/* Entries that are removed one by one in one call; for more, the shadow is cleared. */
+#define FORGET_ENTRIES 16
+
+/* Remove an entry that is out of the reverse map already. */
+static void remove_entry(struct shadow_set *set, struct shadow *shadow,
+			 const struct rmap_entry *entry)
+{
+	struct stage2_progress progress = { .budget = UNMAP_BUDGET };
+
+	if (stage2_unmap(&shadow->ctx.stage2, IPA(entry->ipa), entry->size, &progress))
+		shadow_clear(set, shadow);
+}
+
+static void spend(u64 *budget, u64 cost)
+{
+	*budget -= MIN(cost, *budget);
+}
+
+/* With the shadow's lock held. Return: false if the budget is used up before the end. */
+static bool forget_in(struct shadow_set *set, struct shadow *shadow, struct pa pa, u64 size,
+		      u64 *budget)
+{
+	u64 steps = RMAP_STEPS, entries = 0;
+	struct rmap_entry entry;
+
+	while (entries < FORGET_ENTRIES && rmap_take(&shadow->rmap, pa.v, size, &steps, &entry)) {
+		if (!*budget) {
+			rmap_add(&shadow->rmap, &entry);
+			return false;
+		}
+		remove_entry(set, shadow, &entry);
+		spend(budget, REMOVE_COST);
+		entries++;
+	}
+	spend(budget, RMAP_STEPS - steps);
+	if (shadow->rmap.partial || !steps || entries == FORGET_ENTRIES) {
+		shadow_clear(set, shadow);
+		spend(budget, CLEAR_COST);
+	}
+	return true;
+}
+
+/*
+ * The VM's own stage 2 has lost it, under its lock. So whoever has looked there before has filled
+ * its shadow by now, and nobody fills one with it any more: each shadow is visited once.
+ */
+static bool forget_memory(struct vm *vm, struct pa pa, u64 size, u64 *budget)
+{
+	struct shadow_set *set = vm->shadows;
+	struct shadow *shadow = set->leaving ? set->leaving : shadow_first(set);
+	bool done = true;
+
+	for (; shadow && *budget; shadow = done ? shadow->next : shadow) {
+		spend(budget, VISIT_COST);
 		if (!READ_ONCE(shadow->filled))
 			continue;
 		spin_lock(&shadow->ctx.stage2.lock);
-		if (for_regions(shadow, ipa, size, is_noted))
-			shadow_clear(set, shadow);
+		done = forget_in(set, shadow, pa, size, budget);
 		spin_unlock(&shadow->ctx.stage2.lock);
 	}
+	set->leaving = shadow;
+	return !shadow;
 }
 
-static const struct stage2_notifier own_notifier = { .on_unmap = on_own_unmap };
+const struct vm_nested_ops shadow_vm_ops = {
+	.prepare = shadow_prepare,
+	.forget = forget_memory,
+};
 
 /* ---- making them ---- */
 
@@ -372,9 +536,6 @@ static int create_set(struct vm *vm)
 		page_pool_free(&vm->pool, set);
 		return -EINVAL;
 	}
-	spin_lock(&vm->s2.stage2.lock);
-	stage2_set_notifier(&vm->s2.stage2, &own_notifier, set);
-	spin_unlock(&vm->s2.stage2.lock);
 	vm->shadows = set;
 	return 0;
 }
@@ -409,6 +570,7 @@ static int create_shadow(struct vm *vm)
 			page_pool_free_run(&vm->pool, root, order);
 		return -ENOMEM;
 	}
+	shadow->rmap.chunk_shift = set->chunk_order + granule_shift(GRANULE_4K);
 	while (shadow->nr_chunks < set->kept && take_chunk(set, shadow))
 		;
 	shadow->next = set->first;

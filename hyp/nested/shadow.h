@@ -30,22 +30,16 @@
 
 #include <nested/s2_compose.h>
 #include <nested/s2_walk.h>
+#include <nested/shadow_rmap.h>
 #include <vm/s2_context.h>
-#include <vm/vm.h>
+#include <vm/vm_ops.h>
 
 #define SHADOW_PER_VCPU 2
 
 /* Pages for tables that a VM gets with each vCPU: 1 MiB. */
 #define SHADOW_PAGES_PER_VCPU 256
 
-/*
- * The reverse map of a shadow: a bit for each of so many regions of the VM's addresses, which says
- * that the shadow may have a translation to there. Regions that far apart share a bit.
- */
-#define SHADOW_REGION_SHIFT 21
-#define SHADOW_REGIONS	    1024
-
-/* The most chunks of one shadow. */
+/* The most chunks of one shadow, but for those of its reverse map. */
 #define SHADOW_CHUNKS_MAX 128
 
 /*
@@ -70,10 +64,11 @@ struct shadow {
 	u32 refs;
 	u64 last_used; /* set->clock at the last shadow_put() */
 	/* under ctx.stage2.lock */
-	bool filled; /* something was mapped since it was last cleared; set under the own lock */
-	u64 regions[SHADOW_REGIONS / 64]; /* which of the VM's memory it may have; as @filled */
-	u64 root_parts;			  /* of the root that may not be empty */
-	u64 check_ipa;			  /* debug builds: where the check continues */
+	bool filled;	/* something was mapped since it was last cleared; set under the own lock */
+	u64 root_parts; /* of the root that may not be empty */
+	struct shadow_rmap rmap;
+	u64 check_ipa; /* debug builds: where the check continues */
+	u32 check_entry;
 	unsigned int nr_chunks;
 	void *chunks[SHADOW_CHUNKS_MAX]; /* the first set->kept are not given back */
 };
@@ -95,6 +90,7 @@ struct shadow_set {
 	u64 pages; /* taken for chunks; under vm->lock */
 	struct spinlock chunk_lock;
 	struct shadow_chunk *chunks; /* that no shadow has */
+	struct shadow *leaving;	     /* where forgetting memory continues; under vm->lock */
 	/* Some vCPU has run EL1 with stage 2 off: there may be TLB entries of EL1 under the VM's own
 	 * VMID. Set once; atomic. */
 	bool plain_el1;
@@ -105,6 +101,9 @@ static inline struct shadow *shadow_first(const struct shadow_set *set)
 {
 	return __atomic_load_n(&set->first, __ATOMIC_ACQUIRE);
 }
+
+/* What vm/ asks of shadows: vm_set_nested(). */
+extern const struct vm_nested_ops shadow_vm_ops;
 
 /**
  * shadow_prepare() - let the VM have what it needs for one more vCPU with an EL2
@@ -141,7 +140,6 @@ void shadow_clear(struct shadow_set *set, struct shadow *shadow);
  * shadow_map() - fill a shadow
  * @shadow: a vCPU's; the VM's own stage2.lock is held since the look-up that @leaf comes from
  * @leaf:   what it gets
- * @vm_ipa: the VM's address of it
  *
  * What is there instead is replaced. If pages run short, the shadow that has the most is emptied
  * first.
@@ -149,7 +147,7 @@ void shadow_clear(struct shadow_set *set, struct shadow *shadow);
  * Return: 0; -EINVAL, -E2BIG as stage2_map().
  */
 int __must_check shadow_map(struct shadow_set *set, struct shadow *shadow,
-			    const struct s2_composed *leaf, struct ipa vm_ipa);
+			    const struct s2_composed *leaf);
 
 /**
  * shadow_unmap() - remove a range from a shadow, or more than that

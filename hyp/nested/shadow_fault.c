@@ -142,8 +142,7 @@ static enum outcome fill(struct fault *f)
 		return ASK_FOR_PAGE;
 	ret = s2_compose(&set->format, &f->walk.leaf, &own, IPA(f->ipa), &leaf);
 	if (!ret)
-		ret = shadow_map(set, f->vcpu->nested->shadow, &leaf,
-				 IPA(ALIGN_DOWN(f->vm_ipa, leaf.size)));
+		ret = shadow_map(set, f->vcpu->nested->shadow, &leaf);
 	if (!ret)
 		return REPEAT;
 	f->walk.fsc = ESR_FSC_TRANSLATION; /* no VM is promised what cannot be combined */

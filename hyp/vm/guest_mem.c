@@ -674,14 +674,72 @@ int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
 
 /* ---- unmapping ---- */
 
-static int unmap_ram(struct s2_context *ctx, struct page_move *move)
+static int unshare(struct vm *vm, struct page_move *move, const struct ownership_party *party)
 {
-	struct vm *vm = ctx->vm;
-	int ret = ownership_unshare(move, &vm->party);
+	int ret = ownership_unshare(move, party);
 
-	if (!ret && vm->state != VM_DYING && !ctx->stage2.fwb)
+	if (!ret && vm->state != VM_DYING && !vm->s2.stage2.fwb)
 		vm->unclean = (struct vm_unclean){ move->pa, move->size };
 	return ret;
+}
+
+static int left_prepare(void *arg, const struct page_move *move)
+{
+	(void)arg;
+	(void)move;
+	return 0;
+}
+
+static void left_unmap(void *arg, const struct page_move *move)
+{
+	(void)arg;
+	(void)move;
+}
+
+/* The VM as a party that has been left by the memory in a transition. */
+static const struct ownership_party_ops left_ops = {
+	.prepare = left_prepare,
+	.unmap = left_unmap,
+};
+
+/*
+ * A VM with shadows loses memory in three steps: its own stage 2 first, so that no shadow gets more
+ * of it; then the shadows, in as many calls as that takes; at last the page states. Until then the
+ * pages are shared with it.
+ */
+static int start_leaving(struct s2_context *ctx, const struct extent *extent)
+{
+	struct page_move move = { .ipa = extent->ipa, .pa = extent->pa, .size = extent->size };
+	int ret = vm_party_prepare(ctx, &move);
+
+	if (!ret)
+		ret = unmap_stage2(&ctx->stage2, &move);
+	if (!ret)
+		ctx->vm->leaving = (struct vm_leaving){
+			.pa = extent->pa,
+			.size = extent->size,
+			.ram = !maps_device(extent->attrs),
+		};
+	return ret;
+}
+
+/* At a VM's end no vCPU runs in a shadow again, and what TLBs have under its VMID is not used. */
+static bool has_left(struct vm *vm, u64 *budget)
+{
+	const struct ownership_party party = { .ops = &left_ops };
+	struct vm_leaving *leaving = &vm->leaving;
+	struct page_move move = { .pa = leaving->pa, .size = leaving->size };
+	int ret;
+
+	if (likely(!leaving->size))
+		return true;
+	if (vm->state != VM_DYING && !vm_forget(vm, leaving->pa, leaving->size, budget))
+		return false;
+	ret = leaving->ram ? unshare(vm, &move, &party) : 0;
+	if (ret)
+		panic("memory of a VM at %#lx cannot be unshared (error %d)", move.pa.v, ret);
+	leaving->size = 0;
+	return true;
 }
 
 static int unmap_extent(struct s2_context *ctx, const struct extent *extent)
@@ -690,8 +748,16 @@ static int unmap_extent(struct s2_context *ctx, const struct extent *extent)
 
 	if (!extent->mapped)
 		return 0;
+	if (ctx->vm->shadows && ctx->vm->state != VM_DYING)
+		return start_leaving(ctx, extent);
 	return maps_device(extent->attrs) ? unmap_stage2(&ctx->stage2, &move)
-					  : unmap_ram(ctx, &move);
+					  : unshare(ctx->vm, &move, &ctx->vm->party);
+}
+
+/* Whether nothing is left to do for what was unmapped before. */
+static bool is_over(struct vm *vm, u64 *clean_left, u64 *budget)
+{
+	return has_left(vm, budget) && clean_unmapped(vm, clean_left);
 }
 
 /* At the end of a VM its steps are long, but no interrupt waits for one. */
@@ -703,8 +769,8 @@ static bool ends_early(const struct vm *vm, u64 done)
 /*
  * Unmap [ipa, end) as far as the budget goes. Return: 0 or an error; *done bytes are finished in
  * either case, and without an error fewer than all if the budget is used up. An extent that is
- * unmapped but not yet clean is not finished: the next unmap of this VM first cleans the rest
- * (vm->unclean), then finds a hole there.
+ * unmapped, but not yet out of all shadows, or not yet clean, is not finished: the next unmap of
+ * this VM first does the rest (vm->leaving, vm->unclean), then finds a hole there.
  */
 static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 budget, u64 *done)
 {
@@ -712,17 +778,17 @@ static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 budge
 	int ret = 0;
 
 	*done = 0;
-	while (clean_unmapped(ctx->vm, &clean_left) && ipa.v + *done < end && budget &&
+	while (is_over(ctx->vm, &clean_left, &budget) && ipa.v + *done < end && budget &&
 	       !ends_early(ctx->vm, *done)) {
 		struct extent extent;
 
 		find_extent(ctx, &extent, IPA(ipa.v + *done), end, UNMAP_STEP, &budget);
 		ret = unmap_extent(ctx, &extent);
-		if (ret || !clean_unmapped(ctx->vm, &clean_left))
-			break;
-		if (extent.mapped)
+		if (!ret && extent.mapped)
 			spend_budget(&budget, extent.size,
 				     UNMAP_COST + extent.leaves * UNMAP_LEAF_COST);
+		if (ret || !is_over(ctx->vm, &clean_left, &budget))
+			break;
 		*done += extent.size;
 	}
 	return ret;

@@ -7,7 +7,7 @@
  *      struct vm
  *        s2   <---- vm, pool ----  the VM's own: guest physical to physical addresses
  *         ^  \
- *         |   notifier (stage2_set_notifier())
+ *         |   vm_forget()
  *         |    \
  *    vcpu->s2   +-->  shadows: a guest hypervisor's stage 2, combined with the VM's own; each is
  *                     found by what the guest hypervisor has in VTTBR_EL2 and VTCR_EL2
@@ -18,9 +18,10 @@
  *    pages from there. So tables that a transition has counted in prepare are there for map and
  *    unmap. A shadow is filled when its vCPU faults, without vm->lock. So it has a pool of its own,
  *    which only its own stage2.lock guards.
- *  - Locks. The VM's own stage2.lock comes before a shadow's (LOCK_STAGE2, LOCK_SHADOW_STAGE2): the
- *    notifier of the VM's own takes the shadow's, and a fault in a shadow may hold the VM's own
- *    from its look-up until the shadow has the translation. At most one shadow's is held at a time.
+ *  - Locks. The VM's own stage2.lock comes before a shadow's (LOCK_STAGE2, LOCK_SHADOW_STAGE2): a
+ *    fault in a shadow holds the VM's own from its look-up until the shadow has the translation.
+ *    So once the VM's own has lost one, no shadow gets it any more, and vm_forget() takes it out
+ *    of them, before the memory has another owner. At most one shadow's is held at a time.
  *
  * Inside vm/, and for code that runs a vCPU.
  */

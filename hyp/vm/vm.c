@@ -52,8 +52,8 @@ static const struct cpu_features *machine;
 static struct mmu_caps caps;
 static enum granule granule;
 static unsigned int ipa_bits_max, oa_bits;
-static u32 spe_how;			      /* vm_set_spe() */
-static int (*prepare_el2)(struct vcpu *vcpu); /* vm_set_nested() */
+static u32 spe_how; /* vm_set_spe() */
+static const struct vm_nested_ops *nested_ops;
 static struct page_pool *keel_pool;
 static void (*created_hook)(struct vm *vm);
 
@@ -75,7 +75,7 @@ int vm_init(const struct cpu_features *features, unsigned int nr_cpus, enum gran
 	created_hook = NULL;
 	granule = pages;
 	spe_how = 0;
-	prepare_el2 = NULL;
+	nested_ops = NULL;
 	cpu_features_mmu_caps(features, &caps);
 	ipa_bits_max = stage2_max_ia_bits(granule, &caps);
 	ret = stage2_geometry(&geometry, ipa_bits_max, granule, &caps);
@@ -94,19 +94,24 @@ void vm_set_spe(u32 how)
 	spe_how = how;
 }
 
-void vm_set_nested(int (*prepare)(struct vcpu *vcpu))
+void vm_set_nested(const struct vm_nested_ops *ops)
 {
-	prepare_el2 = prepare;
+	nested_ops = ops;
 }
 
 bool vm_nested(void)
 {
-	return prepare_el2;
+	return nested_ops;
 }
 
 int vm_prepare_el2(struct vcpu *vcpu)
 {
-	return prepare_el2(vcpu);
+	return nested_ops->prepare(vcpu);
+}
+
+bool vm_forget(struct vm *vm, struct pa pa, u64 size, u64 *budget)
+{
+	return nested_ops->forget(vm, pa, size, budget);
 }
 
 u32 vm_spe(void)

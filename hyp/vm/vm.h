@@ -130,6 +130,13 @@ struct vm_unclean {
 	u64 size; /* 0 for none */
 };
 
+/* Memory that the VM's own stage 2 has lost, and its shadows may still have: likewise. */
+struct vm_leaving {
+	struct pa pa;
+	u64 size; /* 0 for none */
+	bool ram;
+};
+
 struct vm {
 	struct spinlock lock;
 	u64 handle;
@@ -152,6 +159,7 @@ struct vm {
 	struct vcpu *vcpus[VM_VCPUS_MAX]; /* by index; set once, read with acquire */
 	struct ownership_party party;	  /* this VM as a party of transitions */
 	struct vm_unclean unclean;	  /* left by the last unmap */
+	struct vm_leaving leaving;	  /* likewise */
 	struct donation_page *donations;  /* records of donations, newest first; see donation.h */
 	u64 check_ipa;			  /* where vm_mem_check() continues; under lock */
 	/* the progress of KEEL_HC_VM_DESTROY */

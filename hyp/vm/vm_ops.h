@@ -68,14 +68,24 @@ const struct cpu_features *vm_features(void);
 void vm_set_spe(u32 how);
 u32 vm_spe(void);
 
-/*
- * Let vCPUs have VCPU_HAS_EL2; vcpu_pages() counts its pages from then on. Boot CPU. @prepare is
- * called by vcpu_init(), by the owner, without locks, for each vCPU that has an EL2. It returns 0,
- * or -ENOMEM as vcpu_init(). vm_prepare_el2() calls it.
+/**
+ * struct vm_nested_ops - what nested/ does for VMs whose vCPUs have an EL2
+ * @prepare: called by vcpu_init(), by the owner, without locks, for each vCPU that has an EL2.
+ *           Return: 0; -ENOMEM as vcpu_init()
+ * @forget:  the VM's own stage 2 does not translate to [pa, pa + size) any more: remove what was
+ *           derived from it. vm->lock is held, and no stage2.lock. *@budget as in guest_mem.c, is
+ *           counted down. Return: false if something is left: the next call is for the same memory
  */
-void vm_set_nested(int (*prepare)(struct vcpu *vcpu));
+struct vm_nested_ops {
+	int (*prepare)(struct vcpu *vcpu);
+	bool (*forget)(struct vm *vm, struct pa pa, u64 size, u64 *budget);
+};
+
+/* Let vCPUs have VCPU_HAS_EL2; vcpu_pages() counts its pages from then on. Boot CPU. */
+void vm_set_nested(const struct vm_nested_ops *ops);
 bool vm_nested(void);
 int __must_check vm_prepare_el2(struct vcpu *vcpu);
+bool vm_forget(struct vm *vm, struct pa pa, u64 size, u64 *budget);
 
 /* Set a function that is called for each new VM before any call can find it. Boot CPU, once. */
 void vm_set_created(void (*created)(struct vm *vm));

@@ -55,7 +55,6 @@ static struct {
 	struct unit units[MAX_UNITS];
 	u64 pa_base;
 	u64 steps;
-	u64 notified_start, notified_end;
 	unsigned int collected[MAX_UNITS];
 	const char *op;
 } m;
@@ -102,14 +101,6 @@ static struct mmu_caps caps_of(const struct model_config *c)
 	caps.s2_lpa2[GRANULE_4K] = caps.s2_lpa2[GRANULE_16K] = c->ds;
 	return caps;
 }
-
-static void on_unmap(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size)
-{
-	m.notified_start = MIN(m.notified_start, ipa.v);
-	m.notified_end = MAX(m.notified_end, ipa.v + size);
-}
-
-static const struct stage2_notifier notifier = { .on_unmap = on_unmap };
 
 static void dirtied(int regime, u64 ia, u64 size)
 {
@@ -164,7 +155,6 @@ void model_start(const struct model_config *config, u64 seed)
 	if (stage2_init(&m.s2, &sc))
 		die("stage2_init() failed");
 	spin_lock(&m.s2.lock);
-	stage2_set_notifier(&m.s2, &notifier, NULL);
 	m.unit = pgtable_level_size(&m.s2.pgt.fmt, config->unit_level);
 	/* Across a boundary of the level two above the unit, off it by what makes ends uneven. */
 	m.base = BIT(config->ia_bits - 1) - config->units / 2 * m.unit;
@@ -230,13 +220,6 @@ static void check_all(void)
 		die("not sane at %#llx: %s", (unsigned long long)ipa.v, why);
 	check_range(0, m.config->units);
 	fake_tlb_check(m.op);
-}
-
-static void check_notified(unsigned int first, unsigned int n)
-{
-	if (m.notified_start > ipa_of(first) || m.notified_end < ipa_of(first) + n * m.unit)
-		die("notified of [%#llx, %#llx) only", (unsigned long long)m.notified_start,
-		    (unsigned long long)m.notified_end);
 }
 
 /* ---- operations ---- */
@@ -366,7 +349,6 @@ static void op_map(const struct range *r)
 static void op_unmap(const struct range *r)
 {
 	expect(FINISH(stage2_unmap(&m.s2, r->ipa, r->size, p), "unmap"), 0);
-	check_notified(r->first, r->n);
 	for (unsigned int i = 0; i < r->n; i++) {
 		struct unit *u = &m.units[r->first + i];
 
@@ -380,7 +362,6 @@ static void op_annotate(const struct range *r)
 	u8 owner = (u8)(model_rand(3) ? 0 : 1 + model_rand(2) * 254);
 
 	expect(FINISH(stage2_annotate(&m.s2, r->ipa, r->size, owner), "annotate"), 0);
-	check_notified(r->first, r->n);
 	for (unsigned int i = 0; i < r->n; i++)
 		m.units[r->first + i] = (struct unit){ .owner = owner };
 }
@@ -419,8 +400,6 @@ static void op_protect(const struct range *r)
 				     (enum stage2_attrs)clear, p),
 		      "protect"),
 	       0);
-	if (clear & STAGE2_RWX)
-		check_notified(r->first, r->n);
 	for (unsigned int i = 0; i < r->n; i++) {
 		struct unit *u = &m.units[r->first + i];
 
@@ -478,7 +457,6 @@ static void op_remap(const struct range *r)
 	expect(ret, want);
 	if (ret)
 		return;
-	check_notified(r->first, r->n);
 	for (unsigned int i = 0; i < r->n; i++)
 		m.units[r->first + i] =
 			(struct unit){ .mapped = true, .pa = pa.v + i * m.unit, .prot = attrs };
@@ -602,8 +580,6 @@ void model_step(void)
 
 	for (; pick >= ops[i].weight; i++)
 		pick -= ops[i].weight;
-	m.notified_start = ~0ULL;
-	m.notified_end = 0;
 	fake_mem_fail_after(ops[i].allocates && !model_rand(4) ? (int)model_rand(4) : -1);
 	ops[i].run(&r);
 	fake_mem_fail_after(-1);

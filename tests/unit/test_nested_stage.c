@@ -115,9 +115,11 @@ void vcpu_set_el2_inject(bool (*function)(struct vcpu *v, u64 esr, u64 far))
 	inject = function;
 }
 
-void vm_set_nested(int (*prepare)(struct vcpu *v))
+const struct vm_nested_ops shadow_vm_ops;
+
+void vm_set_nested(const struct vm_nested_ops *ops)
 {
-	assert_ptr_equal(prepare, shadow_prepare);
+	assert_ptr_equal(ops, &shadow_vm_ops);
 	nested_allowed++;
 }
 

@@ -169,59 +169,6 @@ static void each_takes_tables_from_its_own_pool(void **state)
 	assert_int_equal(lookup(&shadow, 5 * SZ_1G, &pa), 0);
 }
 
-/* A nested guest's addresses are where its hypervisor's are, a gigabyte further on. */
-#define NESTED SZ_1G
-
-static void shadow_on_unmap(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size)
-{
-	struct s2_context *derived = ctx;
-
-	assert_ptr_equal(s2, &vm->s2.stage2);
-	spin_lock(&derived->stage2.lock);
-	assert_int_equal(stage2_unmap(&derived->stage2, IPA(ipa.v + NESTED), size, NULL), 0);
-	spin_unlock(&derived->stage2.lock);
-}
-
-static const struct stage2_notifier notifier = { .on_unmap = shadow_on_unmap };
-
-/* What a fault in the shadow does: the VM's own stays locked until the shadow has the page. */
-static void fill_shadow(u64 ipa)
-{
-	struct stage2 *own = &vm->s2.stage2;
-	struct stage2_leaf leaf;
-
-	spin_lock(&own->lock);
-	assert_int_equal(stage2_lookup(own, IPA(ipa), &leaf), 0);
-	spin_lock(&shadow.stage2.lock);
-	assert_int_equal(
-		stage2_map(&shadow.stage2, IPA(ipa + NESTED), leaf.pa, leaf.size, STAGE2_RW), 0);
-	spin_unlock(&shadow.stage2.lock);
-	spin_unlock(&own->lock);
-}
-
-static void what_the_vm_loses_its_shadow_loses_first(void **state)
-{
-	u64 memory = machine_alloc(2, SZ_64K).v, done, pa;
-
-	spin_lock(&vm->s2.stage2.lock);
-	stage2_set_notifier(&vm->s2.stage2, &notifier, &shadow);
-	spin_unlock(&vm->s2.stage2.lock);
-	for (u64 at = 0; at < 2 * SZ_4K; at += SZ_4K) {
-		map_own(at, memory + at);
-		fill_shadow(at);
-		assert_int_equal(lookup(&shadow, NESTED + at, &pa), 0);
-		assert_int_equal(pa, memory + at);
-	}
-	assert_int_equal(vm_unmap(vm, IPA(0), SZ_4K, 0, &done), 0);
-	assert_int_equal(ownership_state(PA(memory)), OWNERSHIP_HOST);
-	assert_int_equal(lookup(&shadow, NESTED, &pa), -ENOENT);
-	assert_int_equal(lookup(&shadow, NESTED + SZ_4K, &pa), 0);
-	assert_int_equal(vm_unmap(vm, IPA(SZ_4K), SZ_4K, 0, &done), 0);
-	assert_int_equal(lookup(&shadow, NESTED + SZ_4K, &pa), -ENOENT);
-	machine_check_context(&vm->s2);
-	machine_check_context(&shadow);
-}
-
 static void takes_over(struct s2_context *ctx, unsigned int cpu, unsigned int vcpu, bool forgets)
 {
 	u64 before = machine_vmalle1s;
@@ -264,7 +211,6 @@ int main(void)
 		TEST(a_vcpu_enters_a_context_that_changes),
 		TEST(fields_that_do_not_fit_are_found),
 		TEST(each_takes_tables_from_its_own_pool),
-		TEST(what_the_vm_loses_its_shadow_loses_first),
 		TEST(a_vcpu_finds_nothing_of_another_ones),
 		TEST(the_own_lock_comes_before_the_shadows),
 	};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/nested/shadow.c hyp/nested/shadow_fault.c hyp/nested/nested_tlbi.c hyp/nested/nested_regs.c hyp/nested/s2_walk.c hyp/nested/s2_compose.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/nested/shadow.c hyp/nested/shadow_fault.c hyp/nested/shadow_rmap.c hyp/nested/nested_tlbi.c hyp/nested/nested_regs.c hyp/nested/s2_walk.c hyp/nested/s2_compose.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
 /*
  * The shadows of a VM: which one an entry gets, with every order of two vCPUs; what a fault puts in;
  * what TLBIs, the VM's own stage 2 and a lack of pages take out. A VM on the machine of
@@ -182,6 +182,11 @@ static void set_key(struct vcpu *vcpu, unsigned int vmid, unsigned int set)
 	vcpu->nested->page[HCR_EL2] = HCR_VM;
 }
 
+static unsigned int set_of(const struct shadow *shadow)
+{
+	return (unsigned int)((shadow->key.vttbr & GENMASK(47, 12)) / SZ_4K / 3);
+}
+
 static struct shadow *enter(struct vcpu *vcpu, unsigned int vmid, unsigned int set)
 {
 	struct shadow *shadow;
@@ -215,6 +220,7 @@ static void start_with(unsigned int ipa_bits)
 		vm_create(machine_alloc(sizes.vm_pages, SZ_1M), sizes.vm_pages, ipa_bits, &handle),
 		0);
 	vm = vm_get(handle);
+	vm_set_nested(&shadow_vm_ops);
 	assert_int_equal(vm_topup(vm, machine_alloc(16, SZ_64K), 16), 0);
 	memset(nested, 0, sizeof(nested));
 	fake_sysreg_reset();
@@ -268,7 +274,7 @@ static void check_set(void)
 		machine_check_context(&s->ctx);
 		assert_true(s->nr_chunks >= set->kept);
 		assert_int_equal(s->pool.total, (u64)s->nr_chunks << set->chunk_order);
-		chunks += s->nr_chunks;
+		chunks += s->nr_chunks + s->rmap.nr_chunks;
 		refs += s->refs;
 		for (struct shadow *other = s->next; other; other = other->next)
 			assert_false(s->valid && other->valid &&
@@ -487,33 +493,211 @@ static void a_table_is_asked_for_as_memory(void **state)
 	machine_bad_page = 0;
 }
 
-/* What lies elsewhere in the VM is not missed; what lies far away by a multiple may be. */
-static void only_shadows_of_what_is_unmapped_are_cleared(void **state)
+/* Unmapping takes what translates to it out of each shadow, and nothing else. */
+static void only_what_is_unmapped_leaves_shadows(void **state)
 {
-	static const u64 apart[] = { SZ_2M, SZ_1G, (u64)SHADOW_REGIONS << SHADOW_REGION_SHIFT };
 	struct stage2_leaf leaf;
 
-	assert_int_equal(vm_topup(vm, machine_alloc(8, 8 * SZ_4K), 8), 0);
-	for (unsigned int i = 0; i < ARRAY_SIZE(apart); i++) {
-		struct pa pa = machine_alloc(1, SZ_4K);
-		struct vm_mapped mapped = { 0 };
-		struct shadow *a = enter(&vcpus[0], 1, 0), *b = enter(&vcpus[1], 2, 1);
+	for (unsigned int n = 0; n < ENTRIES; n++) {
+		*entry_of(0, n) = (20 + n) * SZ_4K | D_LEAF | D_RW;
+		*entry_of(1, n) = (20 + n % 4) * SZ_4K | D_LEAF | D_RW;
+	}
+	for (unsigned int vmid = 0; vmid < VCPUS * SHADOW_PER_VCPU; vmid++) {
+		(void)enter(&vcpus[0], vmid, vmid & 1);
+		for (unsigned int n = 0; n < ENTRIES; n++)
+			assert_int_equal(fault(&vcpus[0], NESTED_AT + n * SZ_4K, data_abort(true)),
+					 VCPU_RESUME);
+	}
+	for (unsigned int gone = 0; gone < ENTRIES; gone++) {
+		own_unmap(20 + gone);
+		for (struct shadow *s = vm->shadows->first; s; s = s->next)
+			for (unsigned int n = 0; n < ENTRIES; n++) {
+				unsigned int page = set_of(s) ? n % 4 : n;
+
+				assert_int_equal(lookup(s, NESTED_AT + n * SZ_4K, &leaf),
+						 page > gone);
+			}
+	}
+}
+
+/* ---- unmapping in steps ---- */
+
+#define ALIASES 28 /* of one page in each shadow: more than are removed one by one */
+
+/* Page 20 is at many addresses of each shadow, page 21 at one. */
+static void alias_in_all_shadows(void)
+{
+	own_map(20, true);
+	for (unsigned int n = 0; n < ALIASES; n++)
+		*entry_of(0, n) = 20 * SZ_4K | D_LEAF | D_RW;
+	*entry_of(0, ALIASES) = 21 * SZ_4K | D_LEAF | D_RW;
+	for (unsigned int vmid = 0; vmid < VCPUS * SHADOW_PER_VCPU; vmid++) {
+		(void)enter(&vcpus[0], vmid, 0);
+		for (unsigned int n = 0; n <= ALIASES; n++)
+			assert_int_equal(fault(&vcpus[0], NESTED_AT + n * SZ_4K, data_abort(true)),
+					 VCPU_RESUME);
+	}
+}
+
+static unsigned int count_of_page(unsigned int page)
+{
+	struct stage2_leaf leaf;
+	unsigned int count = 0;
+
+	for (struct shadow *s = vm->shadows->first; s; s = s->next)
+		for (unsigned int n = 0; n <= ALIASES; n++)
+			count += lookup(s, NESTED_AT + n * SZ_4K, &leaf) &&
+				 leaf.pa.v == pages[page].v;
+	return count;
+}
+
+static bool is_shared(unsigned int page)
+{
+	return ownership_state(pages[page]) == OWNERSHIP_SHARED;
+}
+
+/* What happens between two calls of an unmap: the page is not put in again, and stays the VM's. */
+static void between_calls(unsigned int what)
+{
+	u64 done;
+
+	switch (what) {
+	case 0:
+		return;
+	case 1: /* an access to the page is for the host to answer */
+	case 2:
+		(void)enter(&vcpus[1], what, 0);
+		assert_int_equal(fault(&vcpus[1], NESTED_AT, data_abort(true)), KEEL_EXIT_FAULT);
+		assert_int_equal(asked_ipa, 20 * SZ_4K);
+		return;
+	case 3: /* another one is filled as ever */
+		(void)enter(&vcpus[1], 0, 0);
+		assert_int_equal(fault(&vcpus[1], NESTED_AT + ALIASES * SZ_4K, data_abort(true)),
+				 VCPU_RESUME);
+		assert_int_equal(to_el2 + asked, 0);
+		return;
+	case 4: /* a TLBI of the guest hypervisor's */
+		assert_true(nested_tlbi(&vcpus[1], SYSREG_ENC(1, 4, 8, 3, 4), 0));
+		return;
+	default: /* another unmap, which does the rest of this one first */
+		if (vm_unmap(vm, IPA(22 * SZ_4K), SZ_4K, 0, &done) != -EAGAIN)
+			assert_int_equal(count_of_page(20), 0);
+	}
+}
+
+static void an_unmap_ends_with_the_last_shadow(void **state)
+{
+	unsigned int calls, most = 0;
+
+	for (unsigned int order = 0; order < 6 * 6 * 6; order++) {
+		unsigned int gaps = order;
 		u64 done;
 
-		assert_int_equal(vm_map(vm, IPA(apart[i]), pa, SZ_4K, KEEL_MAP_WRITE, &mapped), 0);
-		*entry_of(0, 0) = 20 * SZ_4K | D_LEAF | D_RW;
-		*entry_of(1, 0) = apart[i] | D_LEAF | D_RW;
-		for (unsigned int v = 0; v < VCPUS; v++)
-			assert_int_equal(fault(&vcpus[v], NESTED_AT, data_abort(true)),
-					 VCPU_RESUME);
-		assert_int_equal(vm_unmap(vm, IPA(apart[i]), SZ_4K, 0, &done), 0);
-		assert_false(lookup(b, NESTED_AT, &leaf));
-		assert_int_equal(lookup(a, NESTED_AT, &leaf), i < 2);
+		alias_in_all_shadows();
+		assert_int_equal(count_of_page(20), ALIASES * VCPUS * SHADOW_PER_VCPU);
+		for (calls = 1; vm_unmap(vm, IPA(20 * SZ_4K), SZ_4K, 0, &done) == -EAGAIN;
+		     calls++, gaps /= 6) {
+			assert_true(calls < 10);
+			assert_int_equal(done, 0);
+			assert_true(is_shared(20));
+			between_calls(gaps % 6);
+		}
+		assert_int_equal(count_of_page(20), 0);
+		assert_false(is_shared(20));
+		most = MAX(most, calls);
+		check_set();
+		shadow_drop(&vcpus[1]);
+		if (!own_mapped[22] || vm_unmap(vm, IPA(22 * SZ_4K), SZ_4K, 0, &done) == 0)
+			own_map(22, true);
 	}
-	/* all of the VM, which is more than the map has bits */
-	(void)fault(&vcpus[0], NESTED_AT, data_abort(true));
-	vm->s2.stage2.notifier->on_unmap(vm->shadows, &vm->s2.stage2, IPA(0), BIT(40));
-	assert_false(lookup(shadow_current(&vcpus[0]), NESTED_AT, &leaf));
+	assert_true(most >= 4);
+}
+
+/* The host gives the page to the VM again before the unmap has ended: then it is the VM's after it. */
+static void a_page_that_comes_back_meanwhile_stays(void **state)
+{
+	unsigned int calls = 0;
+	u64 done;
+
+	alias_in_all_shadows();
+	assert_int_equal(vm_unmap(vm, IPA(20 * SZ_4K), SZ_4K, 0, &done), -EAGAIN);
+	own_map(20, true);
+	while (vm_unmap(vm, IPA(40 * SZ_4K), SZ_4K, 0, &done) == -EAGAIN)
+		assert_true(calls++ < 10);
+	assert_true(is_shared(20));
+	assert_int_equal(fault(&vcpus[0], NESTED_AT, data_abort(true)), VCPU_RESUME);
+	assert_int_equal(count_of_page(20), 1);
+	own_unmap(20);
+	assert_false(is_shared(20));
+	assert_int_equal(count_of_page(20), 0);
+}
+
+/* finish() destroys the VM. */
+static void a_vm_can_end_while_an_unmap_is_not_over(void **state)
+{
+	u64 done;
+
+	alias_in_all_shadows();
+	assert_int_equal(vm_unmap(vm, IPA(20 * SZ_4K), SZ_4K, 0, &done), -EAGAIN);
+	assert_true(is_shared(20));
+}
+
+/* Of a block, one page: what the shadows have of the block goes as a whole, by one address or 512. */
+static void a_page_of_a_block_leaves_shadows_with_what_it_was_mapped_with(void **state)
+{
+	struct pa block = machine_alloc(512, SZ_2M);
+	struct vm_mapped mapped = { 0 };
+	struct stage2_leaf leaf;
+	struct shadow *a, *b;
+	u64 done;
+
+	assert_int_equal(vm_topup(vm, machine_alloc(8, 8 * SZ_4K), 8), 0);
+	assert_int_equal(vm_map(vm, IPA(SZ_1G), block, SZ_2M, KEEL_MAP_WRITE, &mapped), 0);
+	guest_table(ROOT + 1)[1] = (SZ_1G | D_LEAF | D_RW) & ~2ULL;
+	for (unsigned int n = 0; n < 4; n++)
+		*entry_of(1, n) = (SZ_1G + n * SZ_4K) | D_LEAF | D_RW;
+	a = enter(&vcpus[0], 1, 0);
+	assert_int_equal(fault(&vcpus[0], NESTED_AT + SZ_2M + 0x5000, data_abort(true)),
+			 VCPU_RESUME);
+	assert_true(lookup(a, NESTED_AT + SZ_2M, &leaf));
+	assert_int_equal(leaf.size, SZ_2M);
+	b = enter(&vcpus[1], 2, 1);
+	for (unsigned int n = 0; n < 4; n++)
+		assert_int_equal(fault(&vcpus[1], NESTED_AT + n * SZ_4K, data_abort(true)),
+				 VCPU_RESUME);
+	assert_int_equal(vm_unmap(vm, IPA(SZ_1G + 2 * SZ_4K), SZ_4K, 0, &done), 0);
+	assert_false(lookup(a, NESTED_AT + SZ_2M, &leaf));
+	for (unsigned int n = 0; n < 4; n++)
+		assert_int_equal(lookup(b, NESTED_AT + n * SZ_4K, &leaf), n != 2);
+	/* the rest of the block is pages of the VM's now, and the block of the guest hypervisor is too */
+	assert_int_equal(fault(&vcpus[0], NESTED_AT + SZ_2M + 0x1000, data_abort(true)),
+			 VCPU_RESUME);
+	assert_true(lookup(a, NESTED_AT + SZ_2M + 0x1000, &leaf));
+	assert_true(leaf.size < SZ_2M);
+	while (vm_unmap(vm, IPA(SZ_1G), SZ_2M, KEEL_UNMAP_WHOLE, &done) == -EAGAIN)
+		;
+	assert_false(lookup(a, NESTED_AT + SZ_2M + 0x1000, &leaf));
+}
+
+/* Without a chunk for it, a reverse map is given up: then a shadow that may have a page is cleared. */
+static void a_shadow_without_a_reverse_map_is_cleared(void **state)
+{
+	struct shadow *shadow = enter(&vcpus[0], 1, 0);
+	struct stage2_leaf leaf;
+
+	*entry_of(0, 0) = 20 * SZ_4K | D_LEAF | D_RW;
+	*entry_of(0, 1) = 21 * SZ_4K | D_LEAF | D_RW;
+	for (unsigned int n = 0; n < 2; n++)
+		assert_int_equal(fault(&vcpus[0], NESTED_AT + n * SZ_4K, data_abort(true)),
+				 VCPU_RESUME);
+	rmap_give_up(&shadow->rmap);
+	vm->shadows->pages -= 8;
+	own_unmap(20);
+	assert_false(lookup(shadow, NESTED_AT + SZ_4K, &leaf));
+	assert_false(shadow->rmap.partial);
+	assert_int_equal(fault(&vcpus[0], NESTED_AT + SZ_4K, data_abort(true)), VCPU_RESUME);
+	own_unmap(22);
+	assert_true(lookup(shadow, NESTED_AT + SZ_4K, &leaf));
 }
 
 /* ---- TLBIs ---- */
@@ -941,7 +1125,7 @@ static void a_part_of_a_large_root_is_used_at_a_time(void **state)
 		u64 parts = shadow->root_parts;
 
 		spin_lock(lock);
-		assert_int_equal(shadow_map(vm->shadows, shadow, &composed, IPA(20 * SZ_4K)), 0);
+		assert_int_equal(shadow_map(vm->shadows, shadow, &composed), 0);
 		spin_unlock(lock);
 		assert_true(lookup(shadow, ipa, &leaf));
 		assert_true(shadow->root_parts >> (ipa >> 36) & 1);
@@ -968,11 +1152,6 @@ static bool both_allow(unsigned int set, unsigned int n, enum stage2_attrs needs
 	may |= entry & D_XN ? 0 : STAGE2_X;
 	*pa = pages[page].v;
 	return !(needs & ~may);
-}
-
-static unsigned int set_of(const struct shadow *shadow)
-{
-	return (unsigned int)((shadow->key.vttbr & GENMASK(47, 12)) / SZ_4K / 3);
 }
 
 static unsigned int check_contents(void)
@@ -1084,7 +1263,12 @@ int main(void)
 		TEST(any_order_of_two_vcpus_keeps_references),
 		TEST(a_fault_is_whose_it_is),
 		TEST(a_table_is_asked_for_as_memory),
-		TEST(only_shadows_of_what_is_unmapped_are_cleared),
+		TEST(only_what_is_unmapped_leaves_shadows),
+		TEST(an_unmap_ends_with_the_last_shadow),
+		TEST(a_page_that_comes_back_meanwhile_stays),
+		TEST(a_vm_can_end_while_an_unmap_is_not_over),
+		TEST(a_page_of_a_block_leaves_shadows_with_what_it_was_mapped_with),
+		TEST(a_shadow_without_a_reverse_map_is_cleared),
 		TEST(each_tlbi_removes_what_it_names),
 		TEST(other_tlbis_leave_it),
 		TEST(a_tlbi_ends_after_each_shadow_if_the_host_is_interrupted),

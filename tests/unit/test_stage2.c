@@ -625,54 +625,6 @@ static void remap_moves_pages_blocks_and_groups(void **state)
 	assert_int_equal(lookup(SZ_64K + SZ_4K).pa.v, 9 * SZ_1G + 2 * SZ_4K);
 }
 
-/* ---- what others are told ---- */
-
-static unsigned int notified;
-static u64 notified_ipa, notified_size;
-
-static void on_unmap(void *ctx, struct stage2 *s2, struct ipa ipa, u64 size)
-{
-	assert_ptr_equal(ctx, &notified);
-	assert_ptr_equal(s2, &w.s2);
-	fake_tlb_check("on_unmap");
-	notified++;
-	notified_ipa = ipa.v;
-	notified_size = size;
-}
-
-static void the_notifier_hears_of_what_goes(void **state)
-{
-	static const struct stage2_notifier notifier = { .on_unmap = on_unmap };
-	struct stage2_progress p = { .budget = 1 };
-
-	stage2_set_notifier(&w.s2, &notifier, &notified);
-	notified = 0;
-	assert_int_equal(MAP(0, SZ_1G, SZ_2M, STAGE2_RW | STAGE2_PAGES), 0);
-	assert_int_equal(stage2_merge(&w.s2, IPA(0), SZ_2M, NULL), 0);
-	assert_int_equal(stage2_split(&w.s2, IPA(0), SZ_2M, NULL), 0);
-	assert_int_equal(PROTECT(0, SZ_4K, STAGE2_X, 0), 0);
-	assert_int_equal(notified, 0);
-	assert_int_equal(PROTECT(0, SZ_4K, 0, STAGE2_W), 0);
-	assert_int_equal(notified, 1);
-	assert_int_equal(collect(2 * SZ_4K, SZ_4K), 1);
-	assert_int_equal(notified, 2);
-	assert_int_equal(notified_ipa, 2 * SZ_4K);
-	assert_int_equal(collect(2 * SZ_4K, SZ_4K), 0);
-	assert_int_equal(notified, 2);
-	assert_int_equal(stage2_remap(&w.s2, IPA(0), PA(0), SZ_4K, STAGE2_R), 0);
-	assert_int_equal(notified, 3);
-	assert_int_equal(stage2_annotate(&w.s2, IPA(SZ_4K), SZ_4K, 1), 0);
-	assert_int_equal(notified, 4);
-	assert_int_equal(stage2_unmap(&w.s2, IPA(0), SZ_2M, &p), -EAGAIN);
-	assert_int_equal(notified, 5);
-	assert_int_equal(notified_ipa, 0);
-	assert_int_equal(notified_size, p.done);
-	p.budget = 10000;
-	assert_int_equal(stage2_unmap(&w.s2, IPA(0), SZ_2M, &p), 0);
-	assert_int_equal(notified_ipa + notified_size, SZ_2M);
-	stage2_set_notifier(&w.s2, NULL, NULL);
-}
-
 static void budgets_bound_the_work(void **state)
 {
 	struct stage2_progress p = { 0 };
@@ -978,7 +930,6 @@ int main(void)
 		OLD(ageing_by_hand),
 		cmocka_unit_test(protect_keeps_device_memory_from_execution),
 		FULL(remap_moves_pages_blocks_and_groups),
-		FULL(the_notifier_hears_of_what_goes),
 		FULL(budgets_bound_the_work),
 		FULL(walk_visits_leaves_and_can_be_ended),
 		OLD(many_invalidations_become_one),

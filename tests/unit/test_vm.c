@@ -780,7 +780,7 @@ static void an_el2_is_there_if_keel_was_told(void **state)
 	assert_int_equal(vcpu_init(vm_vcpu(vm_get(handle), 0), 0x4 | BIT(VCPU_HAS_EL2)), -EINVAL);
 	assert_null(vm_vcpu(vm_get(handle), 0)->nested);
 
-	vm_set_nested(prepare_el2);
+	vm_set_nested(&(const struct vm_nested_ops){ .prepare = prepare_el2 });
 	assert_int_equal(vm_sizes(0, &sizes), 0);
 	assert_true(sizes.features & BIT(VCPU_HAS_EL2));
 	assert_int_equal(sizes.vcpu_pages, pages + VCPU_NESTED_BYTES / SZ_4K);
