@@ -2,7 +2,8 @@
 /*
  * What keelctl reads, in debugfs, readable by root only: /sys/kernel/debug/keel/log, the log of
  * Keel; and for each VM a directory vm/NUMBER with `info`, a name and a value per line; `stage2`,
- * its memory map; and `spe`, the profiling of its vCPUs, with a vCPU, a name and a value per line.
+ * its memory map; `spe`, the profiling of its vCPUs, with a vCPU, a name and a value per line; and
+ * `nested`, what its EL2 came to, as `info`.
  *
  * A file is not removed while it is read, and it is removed before the VM is freed.
  */
@@ -129,6 +130,52 @@ static int spe_show(struct seq_file *file, void *unused)
 
 DEFINE_SHOW_ATTRIBUTE(spe);
 
+/* By enum keel_nested. */
+static const char *const nested_names[KEEL_NESTED_COUNT] = {
+	[KEEL_NESTED_CONTEXTS] = "contexts",
+	[KEEL_NESTED_KEYED] = "keyed",
+	[KEEL_NESTED_USED] = "used",
+	[KEEL_NESTED_BYTES] = "bytes",
+	[KEEL_NESTED_MAPPED] = "mapped",
+	[KEEL_NESTED_PARTIAL] = "partial",
+	[KEEL_NESTED_HITS] = "hits",
+	[KEEL_NESTED_MISSES] = "misses",
+	[KEEL_NESTED_RECYCLED] = "recycled",
+	[KEEL_NESTED_CLEARED] = "cleared",
+	[KEEL_NESTED_FORGOTTEN] = "forgotten",
+	[KEEL_NESTED_FILLED] = "faults_filled",
+	[KEEL_NESTED_TO_EL2] = "faults_el2",
+	[KEEL_NESTED_TO_HOST] = "faults_host",
+	[KEEL_NESTED_TLBI_EL2] = "tlbi_el2",
+	[KEEL_NESTED_TLBI_STAGE1] = "tlbi_stage1",
+	[KEEL_NESTED_TLBI_IPA] = "tlbi_ipa",
+	[KEEL_NESTED_TLBI_ALL] = "tlbi_all",
+	[KEEL_NESTED_EXIT_ERET] = "exits_eret",
+	[KEEL_NESTED_EXIT_HVC] = "exits_hvc",
+	[KEEL_NESTED_EXIT_SYSREG] = "exits_sysreg",
+	[KEEL_NESTED_EXIT_EL2_OTHER] = "exits_el2_other",
+	[KEEL_NESTED_EXIT_TAKEN] = "exits_taken",
+	[KEEL_NESTED_EXIT_FAULT] = "exits_fault",
+	[KEEL_NESTED_EXIT_EL1_OTHER] = "exits_el1_other",
+	[KEEL_NESTED_EXIT_IRQ] = "exits_irq",
+};
+
+/* Nothing of a VM whose vCPUs have no EL2, nor of a Keel that has no such call. */
+static int nested_show(struct seq_file *file, void *unused)
+{
+	struct keel_vm *vm = file->private;
+
+	for (unsigned int i = 0; i < KEEL_NESTED_COUNT; i++) {
+		struct keel_regs regs = { { KEEL_HC_VM_NESTED, vm->handle, i } };
+
+		if (!keel_hvc(&regs))
+			seq_printf(file, "%s %lu\n", nested_names[i], regs.x[1]);
+	}
+	return 0;
+}
+
+DEFINE_SHOW_ATTRIBUTE(nested);
+
 /* Without debugfs nothing can be read. Nothing else changes. */
 void keel_vminfo_add(struct keel_vm *vm)
 {
@@ -142,6 +189,7 @@ void keel_vminfo_add(struct keel_vm *vm)
 	debugfs_create_file("info", 0400, vm->info, vm, &info_fops);
 	debugfs_create_file("stage2", 0400, vm->info, vm, &stage2_fops);
 	debugfs_create_file("spe", 0400, vm->info, vm, &spe_fops);
+	debugfs_create_file("nested", 0400, vm->info, vm, &nested_fops);
 }
 
 void keel_vminfo_remove(struct keel_vm *vm)

@@ -484,6 +484,16 @@ static s64 hc_vm_walk(struct vm *vm, struct host_regs *regs)
 	return ret;
 }
 
+static s64 hc_vm_nested(struct vm *vm, struct host_regs *regs)
+{
+	u64 value;
+	int ret = vm_nested_stat(vm, regs->x[2], &value);
+
+	if (!ret)
+		regs->x[1] = value;
+	return ret;
+}
+
 /* ---- dispatch ---- */
 
 /* Each call: its number, a member of struct vm_call, and the function for it. */
@@ -514,7 +524,8 @@ static s64 hc_vm_walk(struct vm *vm, struct host_regs *regs)
 	X(KEEL_HC_VGIC_REDIST, vm, hc_vgic_redist)            \
 	X(KEEL_HC_VGIC_LPIS, vm, hc_vgic_lpis)                \
 	X(KEEL_HC_LPI_PEND, vcpu, hc_lpi_pend)                \
-	X(KEEL_HC_LPI_TAKE, vcpu, hc_lpi_take)
+	X(KEEL_HC_LPI_TAKE, vcpu, hc_lpi_take)                \
+	X(KEEL_HC_VM_NESTED, vm, hc_vm_nested)
 
 #define CALL_FIRST		   KEEL_HC_VM_SIZE
 #define CALL_ROW(id, about, call)  [(id)-CALL_FIRST] = { .about = (call) },

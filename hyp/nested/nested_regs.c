@@ -324,7 +324,7 @@ void nested_reset_regs(struct vcpu *vcpu, u64 midr)
 {
 	struct nested_vcpu *nested = vcpu->nested;
 
-	memset(nested, 0, sizeof(*nested));
+	memset(nested, 0, __builtin_offsetof(struct nested_vcpu, counters));
 	nested->context = NESTED_EL2;
 	for (unsigned int i = 0; i < NESTED_LIVE_COUNT; i++)
 		*live_aside(nested, (enum vcpu_sysreg)live[i].el1) =

@@ -78,6 +78,9 @@ struct nested_tlbi_left {
 	u16 vmid;
 };
 
+/* Counters of a vCPU: those of enum keel_nested from here on. */
+#define NESTED_COUNTER_FIRST KEEL_NESTED_HITS
+
 /* In pages of the vCPU's own, the first of them @page. By the vCPU's owner. */
 struct nested_vcpu {
 	u64 page[VCPU_SYSREG_FIRST_OWN]; /* by enum vcpu_sysreg: the register's offset, divided by 8 */
@@ -98,7 +101,14 @@ struct nested_vcpu {
 	/* from the reset on: what of PSTATE guests have; nested_return_usual(), of a short return */
 	struct pstate_features pstate_has;
 	u64 eret_pstate;
+	u64 counters[KEEL_NESTED_COUNT - NESTED_COUNTER_FIRST]; /* last: a reset keeps them */
 };
+
+/* By the owner; any CPU reads them. */
+static inline void nested_count(struct vcpu *vcpu, enum keel_nested what)
+{
+	vcpu->nested->counters[what - NESTED_COUNTER_FIRST]++;
+}
 
 /* What a register of EL2 is, to a guest and to userspace. */
 enum nested_place {

@@ -334,14 +334,18 @@ static enum vcpu_action exit_from_el2(struct vcpu *vcpu, u64 esr)
 {
 	switch (esr_ec(esr)) {
 	case ESR_EC_ERET:
+		nested_count(vcpu, KEEL_NESTED_EXIT_ERET);
 		return handle_eret(vcpu, esr);
 	case ESR_EC_HVC64:
+		nested_count(vcpu, KEEL_NESTED_EXIT_HVC);
 		return handle_el2_hvc(vcpu, esr);
 	case ESR_EC_SYS64:
+		nested_count(vcpu, KEEL_NESTED_EXIT_SYSREG);
 		return nested_sysreg_trap(vcpu, esr);
 	case ESR_EC_DABT_CUR:
 		return handle_page_write(vcpu, esr);
 	default:
+		nested_count(vcpu, KEEL_NESTED_EXIT_EL2_OTHER);
 		return VCPU_NOT_MINE;
 	}
 }
@@ -370,10 +374,13 @@ static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
 {
 	const struct nested_controls controls = nested_controls_of(vcpu);
 
-	if (is_shadow_fault(vcpu, esr))
+	if (is_shadow_fault(vcpu, esr)) {
+		nested_count(vcpu, KEEL_NESTED_EXIT_FAULT);
 		return shadow_fault(vcpu, esr);
+	}
 	switch (nested_route(&controls, esr)) {
 	case NESTED_ROUTE_EL2:
+		nested_count(vcpu, KEEL_NESTED_EXIT_TAKEN);
 		give_to_el2(vcpu, esr);
 		return VCPU_RESUME;
 	case NESTED_ROUTE_FP:
@@ -384,6 +391,7 @@ static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
 		vcpu_inject_undef(vcpu);
 		return VCPU_RESUME;
 	default:
+		nested_count(vcpu, KEEL_NESTED_EXIT_EL1_OTHER);
 		return VCPU_NOT_MINE;
 	}
 }
@@ -409,8 +417,10 @@ static __noinline enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum gue
 	}
 	due = nested_vgic_leave(vcpu);
 	due |= nested_timer_update(vcpu);
-	if (kind != GUEST_SYNC)
+	if (kind != GUEST_SYNC) {
+		nested_count(vcpu, KEEL_NESTED_EXIT_IRQ);
 		return due && kind == GUEST_IRQ ? VCPU_RESUME : VCPU_NOT_MINE;
+	}
 	return el2 ? exit_from_el2(vcpu, read_sysreg(esr_el2))
 		   : exit_from_el1(vcpu, read_sysreg(esr_el2));
 }

@@ -272,6 +272,7 @@ bool nested_tlbi_own(struct vcpu *vcpu, u32 encoding, u64 xt)
 {
 	if (!is_for_el2(vcpu, kind_of(encoding)))
 		return false;
+	nested_count(vcpu, KEEL_NESTED_TLBI_EL2);
 	invalidate_own(stage1_tlbi(encoding), xt);
 	return true;
 }
@@ -285,6 +286,19 @@ static void go_on(struct vcpu *vcpu)
 		invalidate_own(NULL, 0);
 }
 
+static enum keel_nested counter_of(enum tlbi_kind kind)
+{
+	switch (kind) {
+	case OF_STAGE1:
+		return KEEL_NESTED_TLBI_STAGE1;
+	case BY_IPA:
+	case BY_IPA_RANGE:
+		return KEEL_NESTED_TLBI_IPA;
+	default:
+		return KEEL_NESTED_TLBI_ALL;
+	}
+}
+
 bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt)
 {
 	enum tlbi_kind kind = kind_of(encoding);
@@ -293,6 +307,7 @@ bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt)
 		return false;
 	if (nested_tlbi_own(vcpu, encoding, xt))
 		return true;
+	nested_count(vcpu, counter_of(kind));
 	vcpu->nested->tlbi = (struct nested_tlbi_left){
 		.next = shadow_first(vcpu->vm->shadows),
 		.xt = xt,

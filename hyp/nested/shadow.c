@@ -18,6 +18,7 @@
 #include <lib/string.h>
 #include <mm/page_pool.h>
 #include <nested/nested_regs.h>
+#include <nested/nested_stats.h>
 #include <nested/shadow.h>
 #include <trap/id_regs.h>
 #include <vm/run.h>
@@ -244,6 +245,7 @@ void shadow_clear(struct shadow_set *set, struct shadow *shadow)
 	stage2_clear(s2, shadow->root_parts);
 	return_chunks(set, shadow);
 	shadow->root_parts = 0;
+	shadow->cleared++;
 	shadow->ctx.nr_tables = 0;
 	shadow->filled = false;
 }
@@ -453,6 +455,7 @@ static bool forget_in(struct shadow_set *set, struct shadow *shadow, struct pa p
 			return false;
 		}
 		remove_entry(set, shadow, &entry);
+		shadow->forgotten++;
 		spend(budget, REMOVE_COST);
 		entries++;
 	}
@@ -489,6 +492,7 @@ static bool forget_memory(struct vm *vm, struct pa pa, u64 size, u64 *budget)
 const struct vm_nested_ops shadow_vm_ops = {
 	.prepare = shadow_prepare,
 	.forget = forget_memory,
+	.stat = nested_stat,
 };
 
 /* ---- making them ---- */
@@ -536,7 +540,7 @@ static int create_set(struct vm *vm)
 		page_pool_free(&vm->pool, set);
 		return -EINVAL;
 	}
-	vm->shadows = set;
+	__atomic_store_n(&vm->shadows, set, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -764,8 +768,11 @@ static struct shadow *get_shadow(struct vcpu *vcpu, const struct shadow_key *key
 
 	spin_lock(&set->lock);
 	shadow = find_shadow(set, key);
+	nested_count(vcpu, shadow ? KEEL_NESTED_HITS : KEEL_NESTED_MISSES);
 	if (!shadow) {
 		shadow = take_idle(set, shadow_vmid(key->vttbr));
+		if (shadow->valid)
+			nested_count(vcpu, KEEL_NESTED_RECYCLED);
 		give_key(vcpu, shadow, key);
 	}
 	shadow->refs++;

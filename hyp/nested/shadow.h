@@ -69,6 +69,7 @@ struct shadow {
 	struct shadow_rmap rmap;
 	u64 check_ipa; /* debug builds: where the check continues */
 	u32 check_entry;
+	u64 cleared, forgotten; /* counters: KEEL_NESTED_CLEARED, _FORGOTTEN */
 	unsigned int nr_chunks;
 	void *chunks[SHADOW_CHUNKS_MAX]; /* the first set->kept are not given back */
 };

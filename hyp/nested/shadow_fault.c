@@ -203,6 +203,13 @@ static enum vcpu_action ask_for_table(struct fault *f)
 	return abort_at(f->vcpu, esr, f->far, f->walk.desc.v);
 }
 
+static enum keel_nested counter_of(enum outcome outcome)
+{
+	if (outcome == REPEAT)
+		return KEEL_NESTED_FILLED;
+	return outcome == FOR_EL2 ? KEEL_NESTED_TO_EL2 : KEEL_NESTED_TO_HOST;
+}
+
 enum vcpu_action shadow_fault(struct vcpu *vcpu, u64 esr)
 {
 	struct spinlock *lock = &vcpu->vm->s2.stage2.lock;
@@ -216,6 +223,7 @@ enum vcpu_action shadow_fault(struct vcpu *vcpu, u64 esr)
 	spin_lock(lock);
 	outcome = resolve(&f);
 	spin_unlock(lock);
+	nested_count(vcpu, counter_of(outcome));
 	switch (outcome) {
 	case FOR_EL2:
 		set_hpfar(&f);

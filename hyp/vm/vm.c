@@ -114,6 +114,14 @@ bool vm_forget(struct vm *vm, struct pa pa, u64 size, u64 *budget)
 	return nested_ops->forget(vm, pa, size, budget);
 }
 
+/* vm->shadows is set once, when it is complete. */
+int vm_nested_stat(const struct vm *vm, u64 which, u64 *value)
+{
+	if (!__atomic_load_n(&vm->shadows, __ATOMIC_ACQUIRE))
+		return -ENXIO;
+	return nested_ops->stat(vm, which, value);
+}
+
 u32 vm_spe(void)
 {
 	return spe_how;

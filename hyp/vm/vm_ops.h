@@ -75,10 +75,12 @@ u32 vm_spe(void);
  * @forget:  the VM's own stage 2 does not translate to [pa, pa + size) any more: remove what was
  *           derived from it. vm->lock is held, and no stage2.lock. *@budget as in guest_mem.c, is
  *           counted down. Return: false if something is left: the next call is for the same memory
+ * @stat:    one of enum keel_nested, of a VM with vm->shadows. Return: 0; -EINVAL
  */
 struct vm_nested_ops {
 	int (*prepare)(struct vcpu *vcpu);
 	bool (*forget)(struct vm *vm, struct pa pa, u64 size, u64 *budget);
+	int (*stat)(const struct vm *vm, u64 which, u64 *value);
 };
 
 /* Let vCPUs have VCPU_HAS_EL2; vcpu_pages() counts its pages from then on. Boot CPU. */
@@ -86,6 +88,7 @@ void vm_set_nested(const struct vm_nested_ops *ops);
 bool vm_nested(void);
 int __must_check vm_prepare_el2(struct vcpu *vcpu);
 bool vm_forget(struct vm *vm, struct pa pa, u64 size, u64 *budget);
+int __must_check vm_nested_stat(const struct vm *vm, u64 which, u64 *value);
 
 /* Set a function that is called for each new VM before any call can find it. Boot CPU, once. */
 void vm_set_created(void (*created)(struct vm *vm));

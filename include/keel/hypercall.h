@@ -326,8 +326,45 @@
  */
 #define KEEL_HC_LPI_TAKE 0xc600002a
 
+/*
+ * KEEL_HC_VM_NESTED(x1 = handle, x2 = one of enum keel_nested) -> x0 = 0, x1 = its value; -ENXIO for
+ * a VM whose vCPUs have no EL2; -EINVAL for another x2. Also while vCPUs run.
+ */
+#define KEEL_HC_VM_NESTED 0xc600002b
+
+/* What there is now; then counters, since the VM was made. */
+enum keel_nested {
+	KEEL_NESTED_CONTEXTS,	 /* shadows */
+	KEEL_NESTED_KEYED,	 /* of them, those of a VMID and tables of the guest hypervisor's */
+	KEEL_NESTED_USED,	 /* and those in which a vCPU is, or was last */
+	KEEL_NESTED_BYTES,	 /* donated memory that shadows have: roots, tables, reverse maps */
+	KEEL_NESTED_MAPPED,	 /* entries of reverse maps */
+	KEEL_NESTED_PARTIAL,	 /* shadows whose reverse map was given up */
+	KEEL_NESTED_HITS,	 /* entries of EL1 that found another shadow than the last one */
+	KEEL_NESTED_MISSES,	 /* and that found none of their key */
+	KEEL_NESTED_RECYCLED,	 /* misses for which a shadow with another key was taken */
+	KEEL_NESTED_CLEARED,	 /* shadows that were emptied at once */
+	KEEL_NESTED_FORGOTTEN,	 /* entries that were removed since memory left the VM */
+	KEEL_NESTED_FILLED,	 /* faults after which a shadow had the translation */
+	KEEL_NESTED_TO_EL2,	 /* faults at stage 2 that the guest hypervisor took */
+	KEEL_NESTED_TO_HOST,	 /* faults for which the host was asked */
+	KEEL_NESTED_TLBI_EL2,	 /* TLBIs at EL2 by what they are about: EL2's own translations */
+	KEEL_NESTED_TLBI_STAGE1, /* stage 1 of nested guests */
+	KEEL_NESTED_TLBI_IPA,	 /* addresses of a nested guest */
+	KEEL_NESTED_TLBI_ALL,	 /* all of a VMID, or of all */
+	KEEL_NESTED_EXIT_ERET,	 /* exits from EL2, by reason */
+	KEEL_NESTED_EXIT_HVC,
+	KEEL_NESTED_EXIT_SYSREG,
+	KEEL_NESTED_EXIT_EL2_OTHER,
+	KEEL_NESTED_EXIT_TAKEN, /* exits from EL1: exceptions that EL2 takes */
+	KEEL_NESTED_EXIT_FAULT, /* stage 2 */
+	KEEL_NESTED_EXIT_EL1_OTHER,
+	KEEL_NESTED_EXIT_IRQ, /* interrupts, from either */
+	KEEL_NESTED_COUNT
+};
+
 /* Calls about VMs are numbered from KEEL_HC_VM_SIZE to this one, without a gap. */
-#define KEEL_HC_VM_LAST KEEL_HC_LPI_TAKE
+#define KEEL_HC_VM_LAST KEEL_HC_VM_NESTED
 
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {

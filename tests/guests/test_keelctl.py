@@ -62,6 +62,9 @@ def test_vms_are_shown(shared):
     assert any(s[2] == 2 << 20 and s[3] == "rwx" for s in guest)
     assert all(a[1] < b[0] for a, b in zip(guest, guest[1:]))
 
+    plain = machine.run(f"keelctl nested {first['vm']} 2>&1")
+    assert (plain.status, plain.output) == (1, f"keelctl: the vCPUs of VM {first['vm']} have no EL2")
+
     small.kill("KILL")
     assert [vm["vm"] for vm in list_vms(machine)] == [second["vm"]]
     gone = machine.run(f"keelctl s2 {first['vm']} 2>&1")
@@ -92,8 +95,11 @@ def test_wrong_use_is_one_line(shared):
         ("s2", 2, "takes a VM's number"),
         ("s2 0x1", 2, "s2 wants a VM's number"),
         ("s2 ../1", 2, "s2 wants a VM's number"),
+        ("nested", 2, "takes a VM's number"),
+        ("nested x", 2, "nested wants a VM's number"),
         ("vms", 1, "mount -t debugfs"),
         ("s2 1", 1, "mount -t debugfs"),
+        ("nested 1", 1, "mount -t debugfs"),
         ("stat", 1, "mount -t debugfs"),
         ("log", 1, "mount -t debugfs"),
     ]:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/nested/shadow.c hyp/nested/shadow_fault.c hyp/nested/shadow_rmap.c hyp/nested/nested_tlbi.c hyp/nested/nested_regs.c hyp/nested/s2_walk.c hyp/nested/s2_compose.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/nested/shadow.c hyp/nested/shadow_fault.c hyp/nested/shadow_rmap.c hyp/nested/nested_stats.c hyp/nested/nested_tlbi.c hyp/nested/nested_regs.c hyp/nested/s2_walk.c hyp/nested/s2_compose.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
 /*
  * The shadows of a VM: which one an entry gets, with every order of two vCPUs; what a fault puts in;
  * what TLBIs, the VM's own stage 2 and a lack of pages take out. A VM on the machine of
@@ -1032,6 +1032,62 @@ static void any_address_of_a_block_removes_all_of_it(void **state)
 	}
 }
 
+/* ---- counters ---- */
+
+static u64 stat_of(u64 which)
+{
+	u64 value = ~0ULL;
+
+	for (unsigned int i = 0; i < VCPUS; i++) /* the VM's destruction must not see them */
+		vm->vcpus[i] = &vcpus[i];
+	assert_int_equal(vm_nested_stat(vm, which, &value), 0);
+	memset(vm->vcpus, 0, sizeof(vm->vcpus));
+	return value;
+}
+
+static void counters_tell_what_has_happened(void **state)
+{
+	const struct shadow_set *set = vm->shadows;
+	u64 value = 5, shadows = VCPUS * SHADOW_PER_VCPU;
+
+	assert_int_equal(stat_of(KEEL_NESTED_CONTEXTS), shadows);
+	assert_int_equal(stat_of(KEEL_NESTED_KEYED) + stat_of(KEEL_NESTED_USED), 0);
+	assert_int_equal(
+		stat_of(KEEL_NESTED_BYTES),
+		shadows * (set->geometry.root_size + ((u64)set->kept << set->chunk_order) * SZ_4K));
+	for (unsigned int which = KEEL_NESTED_MAPPED; which < KEEL_NESTED_COUNT; which++)
+		assert_int_equal(stat_of(which), 0);
+	fill_shadows(); /* four misses, four faults */
+	(void)enter(&vcpus[1], 1, 1);
+	(void)enter(&vcpus[1], 9, 0);
+	assert_int_equal(stat_of(KEEL_NESTED_KEYED), shadows);
+	assert_int_equal(stat_of(KEEL_NESTED_USED), 2);
+	assert_int_equal(stat_of(KEEL_NESTED_MAPPED), 3);
+	assert_int_equal(stat_of(KEEL_NESTED_HITS), 1);
+	assert_int_equal(stat_of(KEEL_NESTED_MISSES), 5);
+	assert_int_equal(stat_of(KEEL_NESTED_RECYCLED), 1);
+	assert_int_equal(stat_of(KEEL_NESTED_CLEARED), 1);
+	assert_int_equal(stat_of(KEEL_NESTED_FILLED), 4);
+	own_unmap(20);
+	assert_int_equal(stat_of(KEEL_NESTED_FORGOTTEN), 3);
+	assert_int_equal(stat_of(KEEL_NESTED_MAPPED), 0);
+	assert_int_equal(fault(&vcpus[1], NESTED_AT, data_abort(true)), KEEL_EXIT_FAULT);
+	assert_int_equal(fault(&vcpus[1], 0, data_abort(true)), VCPU_RESUME);
+	assert_int_equal(stat_of(KEEL_NESTED_TO_HOST), 1);
+	assert_int_equal(stat_of(KEEL_NESTED_TO_EL2), 1);
+	for (unsigned int way = 0; way < 60; way++)
+		tlbi_of_page(&vcpus[0], 7, NESTED_AT, way);
+	assert_true(nested_tlbi(&vcpus[1], TLBI(4, 8, 3, 1), 0));
+	assert_true(nested_tlbi(&vcpus[1], TLBI(0, 8, 3, 0), 0));
+	assert_int_equal(stat_of(KEEL_NESTED_TLBI_IPA), 48);
+	assert_int_equal(stat_of(KEEL_NESTED_TLBI_ALL), 12);
+	assert_int_equal(stat_of(KEEL_NESTED_TLBI_EL2), 1);
+	assert_int_equal(stat_of(KEEL_NESTED_TLBI_STAGE1), 1);
+	assert_int_equal(vm_nested_stat(vm, KEEL_NESTED_COUNT, &value), -EINVAL);
+	assert_int_equal(vm_nested_stat(vm, ~0ULL, &value), -EINVAL);
+	assert_int_equal(value, 5);
+}
+
 /* ---- pages ---- */
 
 static void a_guest_hypervisor_uses_no_more_pages_than_there_are(void **state)
@@ -1276,6 +1332,7 @@ int main(void)
 		TEST(any_order_of_steps_leaves_nothing_stale),
 		TEST(tlbis_of_el2_are_those_of_el1),
 		TEST(any_address_of_a_block_removes_all_of_it),
+		TEST(counters_tell_what_has_happened),
 		TEST(a_guest_hypervisor_uses_no_more_pages_than_there_are),
 		TEST(one_shadow_cannot_keep_others_from_running),
 		TEST(a_part_of_a_large_root_is_used_at_a_time),

@@ -323,6 +323,7 @@ static void a_vm_is_described(void **state)
 	assert_int_equal(regs.x[3], 2 * SZ_4K);
 	assert_int_equal(regs.x[4], (pages_of_vm + pages_of_vcpu) * SZ_4K);
 	assert_true(regs.x[5] < regs.x[4]);
+	assert_int_equal(call(KEEL_HC_VM_NESTED, handle, KEEL_NESTED_CONTEXTS, 0, 0, 0), -ENXIO);
 
 	assert_int_equal(walk(0), 0);
 	assert_int_equal(regs.x[2], 0);

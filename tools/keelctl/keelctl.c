@@ -33,6 +33,8 @@ static const char help[] =
 	"  vms      a line for each VM: its number, guest physical address bits, granule, start\n"
 	"           level and root of stage 2, memory for tables and in total, vCPUs, process\n"
 	"  s2 VM    what stage 2 maps for the VM of that number, and the sizes of its blocks\n"
+	"  nested VM   of a VM whose vCPUs have an EL2: its shadows, and counters of their use, of\n"
+	"           faults, TLBIs and exits\n"
 	"  stat     Keel's counters, and those of the vCPUs that have statistical profiling\n"
 	"  log      Keel's log\n"
 	"  -h, --help   this text\n"
@@ -230,26 +232,59 @@ static void print_stretch(const char *line)
 	       size_text(block, each, sizeof(each)), how);
 }
 
-static void cmd_s2(const char *vm)
+/* A file of a VM of that number. */
+static FILE *open_of_vm(const char *command, const char *vm, const char *name)
 {
-	char path[PATH_MAX], line[LINE_MAX_];
+	char path[PATH_MAX];
 	FILE *file;
 
 	if (!*vm || vm[strspn(vm, "0123456789")])
-		die(STATUS_USAGE, "s2 wants a VM's number, as `keelctl vms` prints it, not \"%s\"",
-		    vm);
+		die(STATUS_USAGE, "%s wants a VM's number, as `keelctl vms` prints it, not \"%s\"",
+		    command, vm);
 	closedir(open_directory(KEEL "/vm"));
-	snprintf(path, sizeof(path), KEEL "/vm/%s/stage2", vm);
+	snprintf(path, sizeof(path), KEEL "/vm/%s/%s", vm, name);
 	file = fopen(path, "r");
 	if (!file && errno == ENOENT)
 		die(STATUS_ERROR, "there is no VM %s", vm);
 	if (!file)
 		explain(path);
-	while (fgets(line, sizeof(line), file))
-		print_stretch(line);
+	return file;
+}
+
+static void close_of_vm(FILE *file, const char *vm)
+{
 	if (ferror(file))
 		die(STATUS_ERROR, "VM %s: %s", vm, strerror(errno));
 	fclose(file);
+}
+
+static void cmd_s2(const char *vm)
+{
+	FILE *file = open_of_vm("s2", vm, "stage2");
+	char line[LINE_MAX_];
+
+	while (fgets(line, sizeof(line), file))
+		print_stretch(line);
+	close_of_vm(file, vm);
+}
+
+/* ---- nested ---- */
+
+static void cmd_nested(const char *vm)
+{
+	FILE *file = open_of_vm("nested", vm, "nested");
+	char line[LINE_MAX_], name[64];
+	unsigned int lines = 0;
+	uint64_t value;
+
+	for (; fgets(line, sizeof(line), file); lines++) {
+		if (sscanf(line, "%63s %" SCNu64, name, &value) != 2)
+			die(STATUS_ERROR, "keel.ko and keelctl are of different versions");
+		printf("%-26s %" PRIu64 "\n", name, value);
+	}
+	close_of_vm(file, vm);
+	if (!lines)
+		die(STATUS_ERROR, "the vCPUs of VM %s have no EL2", vm);
 }
 
 /* ---- stat, log ---- */
@@ -325,10 +360,8 @@ static const struct command {
 	void (*run)(const char *argument);
 	bool argument;
 } commands[] = {
-	{ "vms", cmd_vms, false },
-	{ "s2", cmd_s2, true },
-	{ "stat", cmd_stat, false },
-	{ "log", cmd_log, false },
+	{ "vms", cmd_vms, false },   { "s2", cmd_s2, true },	{ "nested", cmd_nested, true },
+	{ "stat", cmd_stat, false }, { "log", cmd_log, false },
 };
 
 static const struct command *find_command(const char *name)
