@@ -286,7 +286,7 @@ static void go_on(struct vcpu *vcpu)
 		invalidate_own(NULL, 0);
 }
 
-static enum keel_nested counter_of(enum tlbi_kind kind)
+static enum keel_nested tlbi_counter(enum tlbi_kind kind)
 {
 	switch (kind) {
 	case OF_STAGE1:
@@ -307,7 +307,7 @@ bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt)
 		return false;
 	if (nested_tlbi_own(vcpu, encoding, xt))
 		return true;
-	nested_count(vcpu, counter_of(kind));
+	nested_count(vcpu, tlbi_counter(kind));
 	vcpu->nested->tlbi = (struct nested_tlbi_left){
 		.next = shadow_first(vcpu->vm->shadows),
 		.xt = xt,

