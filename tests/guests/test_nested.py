@@ -64,7 +64,7 @@ def test_keelctl_tells_what_nested_guests_come_to(hosts):
     host = nested_host(hosts, 1)
     mount_debugfs(host)
     payload = "vmrun --mem 64M --nested --cpus 3 /payloads/nested_race.img"
-    host.check(f"rm -f /tmp/over /tmp/last; ({payload}; touch /tmp/over) >/dev/null 2>&1 & true")
+    host.check(f"rm -f /tmp/over /tmp/last; ({payload}; touch /tmp/over) </dev/null >/dev/null 2>&1 & true")
     counters = {name: int(value) for name, value in (line.split() for line in host.check(WATCH, 120).splitlines())}
     assert counters["contexts"] == 6
     assert 1 <= counters["used"] <= 3 and counters["used"] <= counters["keyed"] <= 6
