@@ -46,8 +46,16 @@ busy:
 	mrs	x0, midr_el1
 	mov	x1, #0x08000000		/* the distributor, if there is a vGIC */
 	ldr	w0, [x1]
+	mov	w0, #3			/* both groups */
 	str	w0, [x1]
 	ldp	w0, w2, [x1, #8]
+	mov	x0, #0xf0
+	msr	s3_0_c4_c6_0, x0	/* ICC_PMR_EL1 */
+	mov	x0, #1
+	msr	s3_0_c12_c12_7, x0	/* ICC_IGRPEN1_EL1 */
+	isb
+	mrs	x0, s3_0_c12_c12_0	/* ICC_IAR1_EL1: LPIs, if the host has any */
+	msr	s3_0_c12_c12_1, x0	/* ICC_EOIR1_EL1 */
 	mov	x1, #0xb000		/* its own memory */
 	str	x28, [x1]
 	ldr	x0, [x1]

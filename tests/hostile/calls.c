@@ -31,8 +31,18 @@
 #define KEEL_IMAGE  0x40200000UL
 #define NO_INTID    1020 /* and above: ICC_IAR1_EL1 has no interrupt */
 
+/* Interrupts that devices' messages become: the first ones, more than Keel has places for. */
+#define LPI_FIRST 8192
+#define LPIS	  (2 * KEEL_LPIS)
+
+/* KVM_ARM_VCPU_*, and SPE */
+#define FEATURE_PSCI 4UL
+#define FEATURE_EL2  (1UL << 7)
+#define FEATURE_SPE  (1UL << 63)
+
 #define ENOENT_ (-2L)
 #define EAGAIN_ (-11L)
+#define ENOMEM_ (-12L)
 #define EBUSY_	(-16L)
 
 #define ICC_PMR_EL1	S3_0_C4_C6_0
@@ -70,6 +80,8 @@ struct cpu {
 	u64 good;
 	u64 exits[16]; /* by KEEL_EXIT_* */
 	u64 last;      /* what the last run came to */
+	u64 lpis;      /* that were pending */
+	u64 el2s;      /* vCPUs that got an EL2 */
 	struct vm vms[NVMS];
 	void (*call)(struct regs *regs);
 };
@@ -146,6 +158,10 @@ static u64 some_number(struct cpu *cpu)
 		0x6030000000130000UL, /* a core register, as KVM_GET_ONE_REG names it */
 		0x603000000013c080UL,
 		0x6030000000140000UL,
+		KEEL_REG_CPU_INTERFACE | 0xe658, /* ICH_HCR_EL2 */
+		LPI_FIRST,
+		LPI_FIRST + 1,
+		1UL << 24,
 	};
 
 	return numbers[below(cpu, ARRAY_SIZE(numbers))];
@@ -221,6 +237,12 @@ static u64 guest_memory(const struct cpu *cpu, u64 n)
 	return vm_memory(cpu, n) + 0xa00000;
 }
 
+/* What the shadows of vCPUs with an EL2 take, 2 MiB for each of two. */
+static u64 shadow_memory(const struct cpu *cpu, u64 n, u64 vcpu)
+{
+	return vm_memory(cpu, n) + 0xc00000 + vcpu % 2 * 0x200000;
+}
+
 /* ---- valid calls, for which @cpu uses only its own memory ---- */
 
 /* @spare: pages more than the VM itself takes, for tables and for what its vCPUs have in common. */
@@ -250,6 +272,34 @@ static void create_some(struct cpu *cpu, u64 n)
 	create(cpu, n, some, below(cpu, 64));
 }
 
+/* With an EL2 there is more to do than one call does. */
+static u64 init_with(struct cpu *cpu, u64 n, u64 vcpu, u64 features)
+{
+	u64 ret = 0;
+
+	for (u64 tries = 0; tries < 32; tries++) {
+		ret = call(cpu, KEEL_HC_VCPU_INIT, cpu->vms[n].handle, vcpu, features, 0, 0);
+		if (ret != (u64)ENOMEM_ || !(features & FEATURE_EL2))
+			break;
+		if (!tries)
+			(void)call(cpu, KEEL_HC_VM_TOPUP, cpu->vms[n].handle,
+				   shadow_memory(cpu, n, vcpu), KEEL_DONATE_MAX, 0, 0);
+	}
+	return ret;
+}
+
+/* Some features, or none. */
+static void init_vcpu(struct cpu *cpu, u64 n, u64 vcpu, u64 possible)
+{
+	static const u64 some[] = { 0, FEATURE_SPE, FEATURE_EL2, FEATURE_EL2 };
+	u64 features = FEATURE_PSCI | (some[below(cpu, ARRAY_SIZE(some))] & possible);
+
+	if (init_with(cpu, n, vcpu, features))
+		(void)init_with(cpu, n, vcpu, FEATURE_PSCI);
+	else
+		cpu->el2s += !!(features & FEATURE_EL2);
+}
+
 static void add_vcpu(struct cpu *cpu, u64 n)
 {
 	struct vm *vm = &cpu->vms[n];
@@ -263,9 +313,7 @@ static void add_vcpu(struct cpu *cpu, u64 n)
 		 run_page(cpu, n, i)))
 		return;
 	vm->vcpus++;
-	/* some features, or none; bit 63 is SPE */
-	if (call(cpu, KEEL_HC_VCPU_INIT, vm->handle, i, below(cpu, 2) ? 4 : 1UL << 63 | 4, 0, 0))
-		(void)call(cpu, KEEL_HC_VCPU_INIT, vm->handle, i, 4, 0, 0);
+	init_vcpu(cpu, n, i, size.x[5]);
 }
 
 static void map(struct cpu *cpu, u64 n)
@@ -284,6 +332,26 @@ static void map(struct cpu *cpu, u64 n)
 		   KEEL_MAP_DEVICE | below(cpu, 4));
 	(void)call(cpu, KEEL_HC_VGIC_INIT, handle, 0x08000000, 0x080a0000, 64, 0);
 	(void)call(cpu, KEEL_HC_VCPU_SPE, handle, 0, KEEL_SPE_INIT, 21, 0);
+}
+
+/* Of VMs that have an ITS and of those that have none: LPIs that they have not are refused. */
+static void lpi(struct cpu *cpu, u64 n)
+{
+	u64 handle = cpu->vms[n].handle, vcpu = below(cpu, 4), intid = LPI_FIRST + below(cpu, LPIS);
+
+	switch (below(cpu, 8)) {
+	case 0:
+		(void)call(cpu, KEEL_HC_VGIC_LPIS, handle, 0, 0, 0, 0);
+		break;
+	case 1:
+	case 2:
+		(void)call(cpu, KEEL_HC_LPI_TAKE, handle, vcpu, intid, 0, 0);
+		break;
+	default:
+		cpu->lpis += call(cpu, KEEL_HC_LPI_PEND, handle, vcpu, intid,
+				  below(cpu, 32) * 8 | !below(cpu, 4), 0) <= 1;
+		break;
+	}
 }
 
 static void topup(struct cpu *cpu, u64 n)
@@ -356,7 +424,7 @@ static void good_call(struct cpu *cpu)
 {
 	u64 n = below(cpu, NVMS);
 
-	switch (below(cpu, 16)) {
+	switch (below(cpu, 18)) {
 	case 0:
 	case 1:
 		create_some(cpu, n);
@@ -383,6 +451,10 @@ static void good_call(struct cpu *cpu)
 	case 9:
 		(void)call(cpu, KEEL_HC_IRQ_LINE, some_vm(cpu), below(cpu, 4), 16 + below(cpu, 48),
 			   below(cpu, 2), 0);
+		break;
+	case 16:
+	case 17:
+		lpi(cpu, n);
 		break;
 	default:
 		run_some(cpu);
@@ -796,6 +868,14 @@ void payload_secondary(u64 context)
 	}
 }
 
+static u64 has_el2(void)
+{
+	struct regs size = { { KEEL_HC_VM_SIZE } };
+
+	hvc0(&size);
+	return size.x[5] & FEATURE_EL2;
+}
+
 /* Whether guests were entered, and did their work. */
 static void check_exits(void)
 {
@@ -838,6 +918,9 @@ static void hostile_main(u64 fdt)
 	}
 	check("some calls succeed", cpus[0].good > 500 && cpus[1].good > 500, 1);
 	check_exits();
+	check("LPIs are pending", cpus[0].lpis + cpus[1].lpis > 5, 1);
+	if (has_el2())
+		check("vCPUs have an EL2", cpus[0].el2s + cpus[1].el2s > 5, 1);
 	destroy_all(&cpus[0]);
 	destroy_all(&cpus[1]);
 	for (i = 0; i < NCPUS; i++)

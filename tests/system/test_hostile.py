@@ -51,7 +51,12 @@ def test_a_guest_runs_in_streaming_mode_without_full_a64(run_hostile, e2h):
     ],
 )
 def test_no_hypercall_in_any_state_stops_keel(run_hostile, e2h, variant):
-    run_hostile("calls", 25, f"keel.e2h={e2h}", smp=2, variant=variant)
+    run_hostile("calls", 27, f"keel.e2h={e2h}", smp=2, variant=variant)
+
+
+@pytest.mark.parametrize("e2h,variant", [(0, "debug"), (1, "release")])
+def test_no_hypercall_about_a_vm_with_an_el2_stops_keel(run_hostile, e2h, variant):
+    run_hostile("calls", 28, f"keel.e2h={e2h} keel.nested=1", smp=2, variant=variant)
 
 
 @pytest.mark.parametrize("e2h", [0, 1])
