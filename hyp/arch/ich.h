@@ -8,6 +8,7 @@
 #include <arch/barrier.h>
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
+#include <lib/compiler.h>
 
 #define ICC_INTID 0xffffff
 
@@ -28,8 +29,11 @@
 		write_sysreg(value, s3_4_c12_##crm##_##op2); \
 		break;
 
+/* The first one apart: most often no other is used. */
 static inline u64 ich_read_lr(unsigned int n)
 {
+	if (likely(!n))
+		return read_sysreg(s3_4_c12_c12_0);
 	switch (n) {
 		ICH_LR_CASES(ICH_LR_READ)
 	default:
@@ -39,6 +43,10 @@ static inline u64 ich_read_lr(unsigned int n)
 
 static inline void ich_write_lr(unsigned int n, u64 value)
 {
+	if (likely(!n)) {
+		write_sysreg(value, s3_4_c12_c12_0);
+		return;
+	}
 	switch (n) {
 		ICH_LR_CASES(ICH_LR_WRITE)
 	default:

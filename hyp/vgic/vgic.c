@@ -14,10 +14,11 @@
  *
  * Fold merges each used list register back into the interrupt's state. It applies what other vCPUs
  * requested meanwhile (unpend, activate, deactivate), and ends the forwarding of physical
- * interrupts that the guest has ended. Fill ranks the interrupts that are active, or pending and
- * deliverable, by priority and INTID, and writes as many as there are list registers. If some are
- * left out, ICH_HCR_EL2 is set so that a maintenance interrupt comes when one of these can have
- * become the most urgent.
+ * interrupts that the guest has ended. Fill writes the interrupts that are active, or pending and
+ * deliverable. If there is a list register for each, as most often, that is all (fill_all()). Else
+ * they are ranked by priority and INTID (fill_by_rank()): as many are written as there are list
+ * registers, and ICH_HCR_EL2 is set so that a maintenance interrupt comes when one that was left
+ * out can have become the most urgent.
  *
  * Both steps happen in the enter hook, and only if vcpu->vgic->dirty is set, so an entry without
  * changes costs one load. The busy bitmaps (one of each vCPU for its SGIs and PPIs, one of the VM
@@ -26,7 +27,8 @@
  *
  * LPIs have places of their own (struct vgic_lpi), which the host fills: no table here names them
  * all. So that list registers are filled from all kinds alike, an interrupt has an index: its INTID,
- * or, of an LPI, LPI_INDEX and its place.
+ * or, of an LPI, LPI_INDEX and its place. What LPIs need is in functions of its own, so that a vCPU
+ * without LPIs pays two tests: VGIC_BUSY_LPIS when it fills, lpi_fold when it folds.
  *
  * An SPI belongs to the vCPU that it is routed to (target), unless it is active or in a list
  * register: then it stays with that vCPU (home) until it is neither.
@@ -84,12 +86,9 @@ static bool vgic_is_idle(const struct vcpu *vcpu)
 {
 	const struct vgic *vgic = vcpu->vm->vgic;
 	const struct vgic_cpu *v = vcpu->vgic;
-	u64 busy = __atomic_load_n(&v->busy, __ATOMIC_RELAXED) | v->lr_used | v->forwarded |
-		   __atomic_load_n(&v->lpi_busy, __ATOMIC_RELAXED);
 
-	for (u32 word = 0; word * 64 < vgic->nr_irqs; word++)
-		busy |= __atomic_load_n(&vgic->busy[word], __ATOMIC_RELAXED);
-	return !busy;
+	return !(__atomic_load_n(&v->busy, __ATOMIC_RELAXED) | v->lr_used | v->forwarded |
+		 __atomic_load_n(&vgic->busy_words, __ATOMIC_RELAXED));
 }
 
 /* ---- state ---- */
@@ -112,18 +111,6 @@ struct vgic_irq *vgic_irq_of(struct vcpu *vcpu, u32 intid)
 	return &vgic->spi[intid / VGIC_SPIS_A_PAGE][intid % VGIC_SPIS_A_PAGE];
 }
 
-/* The interrupt with this index, which there is. */
-static struct vgic_irq *irq_at(struct vcpu *vcpu, u32 index)
-{
-	return index < LPI_INDEX ? vgic_irq_of(vcpu, index)
-				 : &vcpu->vgic->lpi[index - LPI_INDEX].irq;
-}
-
-static u32 intid_at(const struct vcpu *vcpu, u32 index)
-{
-	return index < LPI_INDEX ? index : vcpu->vgic->lpi[index - LPI_INDEX].intid;
-}
-
 struct vcpu *vgic_vcpu(struct vm *vm, u32 index)
 {
 	return index < VM_VCPUS_MAX ? __atomic_load_n(&vm->vcpus[index], __ATOMIC_ACQUIRE) : NULL;
@@ -143,17 +130,23 @@ static void set_dirty(struct vcpu *vcpu)
 	__atomic_store_n(&vcpu->vgic->dirty, true, __ATOMIC_RELEASE);
 }
 
-static void note_busy(struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
+static void note_spi_busy(struct vgic *vgic, u32 intid, bool busy)
 {
-	struct vgic *vgic = vcpu->vm->vgic;
+	u64 *word = &vgic->busy[intid / 64];
+	u32 bit = (u32)BIT(intid / 64);
+
+	*word = busy ? *word | BIT(intid % 64) : *word & ~BIT(intid % 64);
+	vgic->busy_words = *word ? vgic->busy_words | bit : vgic->busy_words & ~bit;
+}
+
+static __always_inline void note_busy(struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
+{
 	bool busy = vgic_irq_pending(irq) || irq->active || irq->in_lr;
 
-	if (intid < VGIC_PRIVATE)
-		vcpu->vgic->busy = (vcpu->vgic->busy & ~(u32)BIT(intid)) | (u32)busy << intid;
-	else if (busy)
-		vgic->busy[intid / 64] |= BIT(intid % 64);
+	if (likely(intid < VGIC_PRIVATE))
+		vcpu->vgic->busy = (vcpu->vgic->busy & ~BIT(intid)) | (u64)busy << intid;
 	else
-		vgic->busy[intid / 64] &= ~BIT(intid % 64);
+		note_spi_busy(vcpu->vm->vgic, intid, busy);
 }
 
 struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
@@ -290,26 +283,29 @@ bool vgic_forward(struct vcpu *vcpu, u32 intid)
 	return new;
 }
 
-/* The physical interrupt is not active any more; if its input is still high, it fires again. */
+/*
+ * The physical interrupt is not active any more; if its input is still high, it fires again. The
+ * caller notes whether the virtual one is busy.
+ */
 static void stop_forwarding(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 {
 	irq->forwarded = false;
 	irq->line = false;
 	vcpu->vgic->forwarded &= ~(u32)BIT(intid);
-	note_busy(vcpu, intid, irq);
 }
 
 static void release_hw(struct vcpu *vcpu, u32 intid)
 {
 	gicr_clear_active(this_cpu()->gicr, intid);
 	stop_forwarding(vcpu, intid, &vcpu->vgic->irq[intid]);
+	note_busy(vcpu, intid, &vcpu->vgic->irq[intid]);
 }
 
 /*
  * Deactivate forwarded physical interrupts whose input has fallen before the guest took them; with
  * @all, every forwarded one. No interrupt is in a list register.
  */
-static void resample_hw(struct vcpu *vcpu, bool all)
+static __noinline void resample_hw(struct vcpu *vcpu, bool all)
 {
 	u32 left = vcpu->vgic->forwarded;
 
@@ -324,7 +320,7 @@ static void resample_hw(struct vcpu *vcpu, bool all)
 /* ---- folding ---- */
 
 /* Apply to a list register's value what other vCPUs requested while it was in use. */
-static u64 apply_requests(struct vgic_irq *irq, u64 lr)
+static __noinline u64 apply_requests(struct vgic_irq *irq, u64 lr)
 {
 	if (irq->unpend)
 		lr &= ~LR_PENDING;
@@ -357,18 +353,37 @@ static void ask_for_lpis(struct vgic_cpu *v)
 {
 	if (bitmap_weight(&v->lpi_busy, VGIC_LPIS) > ICH_LR_MAX)
 		return;
-	v->lpi_more = false;
+	v->lpi_fold &= (u32)~VGIC_LPI_MORE;
 	v->leave = true;
 }
 
+/* Merge the list registers back that hold LPIs. Return: those that hold other interrupts. */
+static __noinline u32 fold_lpis(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+	u32 lrs = v->lpi_fold & (u32)~VGIC_LPI_MORE;
+
+	for (u32 left = lrs; left; left &= left - 1) {
+		unsigned int n = (unsigned int)__builtin_ctz(left);
+
+		fold_lpi(vcpu, v->lr_lpi[n], ich_read_lr(n));
+	}
+	v->lpi_fold &= (u32)VGIC_LPI_MORE;
+	if (v->lpi_fold)
+		ask_for_lpis(v);
+	return v->lr_used & ~lrs;
+}
+
 /* Merge one list register back: @was is the value written at entry, @lr the value read now. */
-static void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
+static __always_inline void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 {
 	u32 intid = (u32)FIELD_GET(LR_VINTID, was);
-	struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
+	struct vgic_irq *irq = likely(intid < VGIC_PRIVATE) ? &vcpu->vgic->irq[intid]
+							    : vgic_irq_of(vcpu, intid);
 	bool ended = (was & LR_HW) && !(lr & (LR_PENDING | LR_ACTIVE));
 
-	lr = apply_requests(irq, lr);
+	if (unlikely(irq->unpend || irq->activate || irq->deactivate))
+		lr = apply_requests(irq, lr);
 	irq->in_lr = false;
 	irq->active = (lr & LR_ACTIVE) != 0;
 	if (irq->lr_latch && (lr & LR_PENDING))
@@ -380,9 +395,37 @@ static void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 		stop_forwarding(vcpu, intid, irq);
 	note_busy(vcpu, intid, irq);
 	/* the guest routed the SPI to another vCPU while it was in the list register */
-	if (intid >= VGIC_PRIVATE && !irq->active && vgic_irq_pending(irq) &&
+	if (unlikely(intid >= VGIC_PRIVATE) && !irq->active && vgic_irq_pending(irq) &&
 	    irq->target != vcpu->index)
 		vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
+}
+
+static __noinline void for_each_lpi(struct vgic_cpu *v, void *ctx,
+				    void (*visit)(void *ctx, u32 index, struct vgic_irq *irq))
+{
+	for (u64 left = v->lpi_busy; left; left &= left - 1) {
+		u32 place = (u32)__builtin_ctzll(left);
+
+		visit(ctx, LPI_INDEX + place, &v->lpi[place].irq);
+	}
+}
+
+static __noinline void for_each_spi(struct vcpu *vcpu, void *ctx,
+				    void (*visit)(void *ctx, u32 index, struct vgic_irq *irq))
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+
+	for (u32 words = vgic->busy_words; words; words &= words - 1) {
+		u32 first = (u32)__builtin_ctz(words) * 64;
+
+		for (u64 left = vgic->busy[first / 64]; left; left &= left - 1) {
+			u32 intid = first + (u32)__builtin_ctzll(left);
+			struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
+
+			if ((irq->home == VGIC_NO_VCPU ? irq->target : irq->home) == vcpu->index)
+				visit(ctx, intid, irq);
+		}
+	}
 }
 
 /*
@@ -392,24 +435,13 @@ static void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 static void for_each_busy(struct vcpu *vcpu, void *ctx,
 			  void (*visit)(void *ctx, u32 index, struct vgic_irq *irq))
 {
-	struct vgic *vgic = vcpu->vm->vgic;
-	u32 left = vcpu->vgic->busy;
+	const u64 own = vcpu->vgic->busy;
 
-	for (; left; left &= left - 1)
+	for (u32 left = (u32)own; left; left &= left - 1)
 		visit(ctx, (u32)__builtin_ctz(left), &vcpu->vgic->irq[__builtin_ctz(left)]);
-	for (u32 word = 0; word * 64 < vgic->nr_irqs; word++)
-		for (u64 busy = vgic->busy[word]; busy; busy &= busy - 1) {
-			u32 intid = word * 64 + (u32)__builtin_ctzll(busy);
-			struct vgic_irq *irq = vgic_irq_of(vcpu, intid);
-
-			if ((irq->home == VGIC_NO_VCPU ? irq->target : irq->home) == vcpu->index)
-				visit(ctx, intid, irq);
-		}
-	for (u64 lpis = vcpu->vgic->lpi_busy; lpis; lpis &= lpis - 1) {
-		u32 place = (u32)__builtin_ctzll(lpis);
-
-		visit(ctx, LPI_INDEX + place, &vcpu->vgic->lpi[place].irq);
-	}
+	for_each_spi(vcpu, ctx, visit);
+	if (unlikely(own & VGIC_BUSY_LPIS))
+		for_each_lpi(vcpu->vgic, ctx, visit);
 }
 
 /*
@@ -489,11 +521,11 @@ static unsigned int deactivate_outside(struct vcpu *vcpu, unsigned int count)
  * not which. With EOImode=0 a guest ends the most urgent one first. EOIcount has five bits, and one
  * pass deactivates up to ICH_LR_MAX (16), so there are two passes at most that find any.
  */
-static void fold_eoicount(struct vcpu *vcpu)
+static __noinline void fold_eoicount(struct vcpu *vcpu)
 {
 	unsigned int count, done;
 
-	if (!vcpu->vgic->loaded || !(vcpu->vgic->hcr & ICH_HCR_LRENPIE))
+	if (!vcpu->vgic->loaded)
 		return;
 	vcpu->vgic->hcr &= ~ICH_HCR_LRENPIE;
 	/* With EOImode=1 ICC_DIR_EL1 deactivates, and traps. QEMU counts EOIs all the same. */
@@ -506,29 +538,33 @@ static void fold_eoicount(struct vcpu *vcpu)
 	} while (done);
 }
 
-void vgic_fold(struct vcpu *vcpu)
+/* vgic_fold() for a caller that fills list registers again, under the same lock. */
+static __always_inline void fold_lrs(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 	u32 left = v->lr_used;
 
 	spin_assert_held(&vcpu->vm->vgic->lock);
 	ASSERT(!v->loaded || vcpu->cpu == this_cpu());
-	fold_eoicount(vcpu);
+	if (unlikely(v->hcr & ICH_HCR_LRENPIE))
+		fold_eoicount(vcpu);
+	if (unlikely(v->lpi_fold))
+		left = fold_lpis(vcpu);
 	for (; left; left &= left - 1) {
 		unsigned int n = (unsigned int)__builtin_ctz(left);
 
-		if (unlikely(FIELD_GET(LR_VINTID, v->lr[n]) >= VGIC_LPI_FIRST))
-			fold_lpi(vcpu, v->lr_lpi[n], ich_read_lr(n));
-		else
-			fold_lr(vcpu, v->lr[n], ich_read_lr(n));
+		fold_lr(vcpu, v->lr[n], ich_read_lr(n));
 	}
 	v->lr_used = 0;
-	if (unlikely(v->lpi_more))
-		ask_for_lpis(v);
-	if (v->loaded)
+	if (v->forwarded && v->loaded)
 		resample_hw(vcpu, false);
-	set_dirty(vcpu);
 	__atomic_store_n(&v->folds, v->folds + 1, __ATOMIC_RELEASE);
+}
+
+void vgic_fold(struct vcpu *vcpu)
+{
+	fold_lrs(vcpu);
+	set_dirty(vcpu);
 }
 
 /* ---- filling ---- */
@@ -585,13 +621,14 @@ static bool can_be_both(const struct vcpu *vcpu, u32 intid, const struct vgic_ir
 }
 
 /*
- * An interrupt as the value of a list register. It is never pending and active at once if it is a
- * forwarded one (HW = 1: ICH_LR<n>_EL2.State forbids it), a level, or routed to another vCPU: then
- * its EOI raises the maintenance interrupt, and list registers are filled again.
+ * An interrupt as the value of a list register; @pending: the distributor delivers it. It is never
+ * pending and active at once if it is a forwarded one (HW = 1: ICH_LR<n>_EL2.State forbids it), a
+ * level, or routed to another vCPU: then its EOI raises the maintenance interrupt, and list
+ * registers are filled again.
  */
-static u64 make_lr(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq)
+static __always_inline u64 make_lr(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *irq,
+				   bool pending)
 {
-	bool pending = is_group_on(vcpu->vm->vgic->ctlr, irq) && vgic_irq_pending(irq);
 	u64 lr = FIELD_PREP(LR_VINTID, intid) | FIELD_PREP(LR_PRIORITY, irq->priority) |
 		 (irq->group1 ? LR_GROUP1 : 0);
 
@@ -608,21 +645,49 @@ static u64 make_lr(const struct vcpu *vcpu, u32 intid, const struct vgic_irq *ir
 	return lr;
 }
 
-static void put_in_lr(struct vcpu *vcpu, unsigned int n, u32 index)
+static __always_inline void put_irq_in_lr(struct vcpu *vcpu, unsigned int n, u32 intid,
+					  struct vgic_irq *irq, bool pending)
 {
-	struct vgic_irq *irq = irq_at(vcpu, index);
 	struct vgic_cpu *v = vcpu->vgic;
+	u64 lr = make_lr(vcpu, intid, irq, pending);
 
-	v->lr[n] = make_lr(vcpu, intid_at(vcpu, index), irq);
-	v->lr_lpi[n] = (u8)(index - LPI_INDEX);
+	v->lr[n] = lr;
 	v->lr_used |= (u32)BIT(n);
 	irq->in_lr = true;
 	irq->home = (u16)vcpu->index;
-	if (v->lr[n] & LR_PENDING) {
+	if (lr & LR_PENDING) {
 		irq->lr_latch = irq->latch;
 		irq->latch = false;
 	}
-	ich_write_lr(n, v->lr[n]);
+	ich_write_lr(n, lr);
+}
+
+/* Whether the interrupt is pending, and the distributor delivers it. */
+static __always_inline bool is_delivered(const struct vgic *vgic, const struct vgic_irq *irq)
+{
+	return is_group_on(vgic->ctlr, irq) && vgic_irq_pending(irq);
+}
+
+static __noinline void put_lpi_in_lr(struct vcpu *vcpu, unsigned int n, u32 place)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	v->lr_lpi[n] = (u8)place;
+	v->lpi_fold |= (u32)BIT(n);
+	put_irq_in_lr(vcpu, n, v->lpi[place].intid, &v->lpi[place].irq,
+		      is_delivered(vcpu->vm->vgic, &v->lpi[place].irq));
+}
+
+static void put_in_lr(struct vcpu *vcpu, unsigned int n, u32 index)
+{
+	struct vgic_irq *irq;
+
+	if (unlikely(index >= LPI_INDEX)) {
+		put_lpi_in_lr(vcpu, n, index - LPI_INDEX);
+		return;
+	}
+	irq = vgic_irq_of(vcpu, index);
+	put_irq_in_lr(vcpu, n, index, irq, is_delivered(vcpu->vm->vgic, irq));
 }
 
 /*
@@ -655,12 +720,12 @@ static u64 when_to_fill_again(const struct candidates *c, unsigned int pending)
 }
 
 /*
- * Write the list registers. If there are too few, at least one is for a pending and signalled
+ * Write the list registers where there may be too few. At least one is for a pending and signalled
  * interrupt: the guest may need to take it before it can end an active one. The active interrupts
  * that are left out are the least urgent ones; EOIcount says when the guest has ended one, or
  * ICC_DIR_EL1 traps.
  */
-static __always_inline void fill_lrs(struct vcpu *vcpu)
+static __noinline void fill_by_rank(struct vcpu *vcpu)
 {
 	struct candidates c = { .ctlr = vcpu->vm->vgic->ctlr,
 				.groups = (u32)ich_read_vmcr() & (VMCR_VENG0 | VMCR_VENG1),
@@ -678,6 +743,79 @@ static __always_inline void fill_lrs(struct vcpu *vcpu)
 		put_in_lr(vcpu, n, INDEX_OF(c.active.key[n]));
 	for (unsigned int n = 0; n < pending; n++)
 		put_in_lr(vcpu, active + n, INDEX_OF(c.pending.key[n]));
+}
+
+/*
+ * Whether there is a list register for each busy interrupt, of whatever vCPU the SPIs are. LPIs
+ * have the long way.
+ */
+static __always_inline bool all_have_lrs(const struct vcpu *vcpu)
+{
+	const struct vgic *vgic = vcpu->vm->vgic;
+	unsigned int left = this_cpu()->nr_lrs;
+	u64 own = vcpu->vgic->busy;
+
+	if (unlikely(own & VGIC_BUSY_LPIS))
+		return false;
+	for (; own; own &= own - 1)
+		if (!left--)
+			return false;
+	for (u32 words = vgic->busy_words; words; words &= words - 1)
+		for (u64 spis = vgic->busy[__builtin_ctz(words)]; spis; spis &= spis - 1)
+			if (!left--)
+				return false;
+	return true;
+}
+
+/* Put the interrupt in list register @n if it belongs in one. Return: the next free one. */
+static __always_inline unsigned int put_if_due(struct vcpu *vcpu, unsigned int n, u32 intid,
+					       struct vgic_irq *irq)
+{
+	bool pending = is_delivered(vcpu->vm->vgic, irq);
+
+	if (!pending && !irq->active)
+		return n;
+	put_irq_in_lr(vcpu, n, intid, irq, pending);
+	return n + 1;
+}
+
+struct next_lr {
+	struct vcpu *vcpu;
+	unsigned int n;
+};
+
+static void put_spi_if_due(void *ctx, u32 intid, struct vgic_irq *irq)
+{
+	struct next_lr *next = ctx;
+
+	next->n = put_if_due(next->vcpu, next->n, intid, irq);
+}
+
+/* Each interrupt has its list register: no order, and nothing to look for when some are free. */
+static __always_inline void fill_all(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+	struct next_lr next = { .vcpu = vcpu, .n = 0 };
+
+	v->hcr = v->hcr_on;
+	for (u32 left = (u32)v->busy; left; left &= left - 1) {
+		u32 intid = (u32)__builtin_ctz(left);
+
+		next.n = put_if_due(vcpu, next.n, intid, &v->irq[intid]);
+	}
+	if (unlikely(vcpu->vm->vgic->busy_words))
+		for_each_spi(vcpu, &next, put_spi_if_due);
+}
+
+/* Write the list registers. */
+static __always_inline void fill_lrs(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	if (likely(all_have_lrs(vcpu)))
+		fill_all(vcpu);
+	else
+		fill_by_rank(vcpu);
 	clear_lrs(v);
 	ich_write_hcr(v->hcr);
 }
@@ -835,7 +973,7 @@ static void assert_spis_sane(struct vm *vm, u32 first, u32 count)
 }
 #endif
 
-static void fold_and_fill(struct vcpu *vcpu)
+static __noinline void fold_and_fill(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 
@@ -849,7 +987,7 @@ static void fold_and_fill(struct vcpu *vcpu)
 		return;
 	}
 	spin_lock(&vcpu->vm->vgic->lock);
-	vgic_fold(vcpu);
+	fold_lrs(vcpu);
 	fill_lrs(vcpu);
 	assert_cpu_sane(vcpu);
 	__atomic_store_n(&v->dirty, false, __ATOMIC_RELAXED);
@@ -862,7 +1000,7 @@ static enum vcpu_action vgic_enter(struct vcpu *vcpu)
 
 	if (!vcpu->vm->vgic)
 		return VCPU_RESUME;
-	if (__atomic_load_n(&v->dirty, __ATOMIC_RELAXED))
+	if (unlikely(__atomic_load_n(&v->dirty, __ATOMIC_RELAXED)))
 		fold_and_fill(vcpu);
 	return v->leave ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
 }
@@ -1076,6 +1214,7 @@ static void reset_vgic_cpu(struct vgic_cpu *v)
 	memset(v, 0, offsetof(struct vgic_cpu, lpi_busy));
 	for (u32 intid = 0; intid < VGIC_PRIVATE; intid++)
 		reset_vgic_irq(&v->irq[intid], intid < VGIC_SGIS);
+	vgic_set_lpi_busy(v, v->lpi_busy);
 	v->vmcr = VMCR_RESET;
 	v->dirty = true;
 }
@@ -1425,6 +1564,7 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, 
 	vgic->dist_base = dist.v;
 	append_region(vgic, redist.v, first_frames(vm, count));
 	vgic->nr_irqs = (u32)nr_irqs;
+	vgic->typer = (u32)((nr_irqs / 32 - 1) | GICD_TYPER_IDBITS | GICD_TYPER_NO1N);
 	vgic->maintenance = (u32)maintenance;
 	ret = create_spis(vm, vgic);
 	if (ret) {

@@ -29,6 +29,11 @@
 #define VGIC_LPI_FIRST 8192
 #define VGIC_LPIS      64
 
+/* In struct vgic_cpu.busy, beside the private interrupts: a place of an LPI is not free */
+#define VGIC_BUSY_LPIS BIT(VGIC_PRIVATE)
+/* In struct vgic_cpu.lpi_fold: the host has LPIs for which no place was free */
+#define VGIC_LPI_MORE BIT(31)
+
 #define VGIC_PPI_MAINTENANCE 25
 #define VGIC_PPI_EL2_PTIMER  26 /* a guest's that has an EL2, as the next but one */
 #define VGIC_PPI_VTIMER	     27
@@ -38,6 +43,11 @@
 /* GICD_CTLR with one security state; also which groups are on, struct vgic.ctlr */
 #define GICD_CTLR_ENABLE_GRP0 BIT(0)
 #define GICD_CTLR_ENABLE_GRP1 BIT(1)
+/* GICD_TYPER: LPIs, and INTIDs of 10 bits, or with LPIs of 16; an SPI has one target */
+#define GICD_TYPER_LPIS	       BIT(17)
+#define GICD_TYPER_IDBITS      (9ULL << 19)
+#define GICD_TYPER_IDBITS_LPIS (15ULL << 19)
+#define GICD_TYPER_NO1N	       BIT(25)
 
 /*
  * One interrupt. @target and @home are indices of vCPUs, or VGIC_NO_VCPU.
@@ -71,7 +81,7 @@ struct vgic_lpi {
 
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
-	u32 busy;	/* private interrupts that are pending, active or in a list register */
+	u64 busy;	/* private interrupts that are pending, active or in a list register */
 	u32 forwarded;	/* private interrupts with struct vgic_irq.forwarded */
 	bool dirty;	/* the next entry folds and fills; atomic */
 	bool leave;	/* the next entry is an exit: the host must wake other vCPUs. Owner's */
@@ -89,7 +99,7 @@ struct vgic_cpu {
 	u64 lpi_busy; /* bitmap of places that are not free */
 	struct vgic_lpi lpi[VGIC_LPIS];
 	u8 lr_lpi[ICH_LR_MAX]; /* which place the LPI in a list register has */
-	bool lpi_more;	       /* the host has LPIs for which no place was free */
+	u32 lpi_fold;	       /* bitmap of list registers that hold an LPI, and VGIC_LPI_MORE */
 };
 
 #define VGIC_SPIS_A_PAGE 256
@@ -110,10 +120,11 @@ struct vgic {
 	u32 nr_regions; /* a redistributor in no region cannot be accessed */
 	struct vgic_region region[KEEL_REDIST_REGIONS];
 	u16 frame[VM_VCPUS_MAX]; /* by number of a redistributor: its vCPU's index */
-	bool lpis;		 /* the host has an ITS for the VM: vgic_has_lpis() */
+	u32 typer;		 /* GICD_TYPER; changes when the host has an ITS for the VM */
 	u32 maintenance;     /* the PPI of the virtual maintenance interrupt; of VMs with an EL2 */
 	u32 ctlr;	     /* GICD_CTLR_ENABLE_* */
 	u64 busy[1024 / 64]; /* SPIs that are pending, active or in a list register, by INTID */
+	u32 busy_words;	     /* bitmap of those words that are not 0 */
 	struct vgic_irq *spi[VGIC_SPI_PAGES];
 };
 
@@ -400,17 +411,26 @@ struct vcpu *vgic_vcpu(struct vm *vm, u32 index);
  */
 void vgic_notify(struct vcpu *vcpu, struct vcpu *owner);
 
+/* The places of LPIs that are not free. */
+static inline void vgic_set_lpi_busy(struct vgic_cpu *v, u64 busy)
+{
+	u64 others = v->busy & ~VGIC_BUSY_LPIS;
+
+	v->lpi_busy = busy;
+	__atomic_store_n(&v->busy, busy ? others | VGIC_BUSY_LPIS : others, __ATOMIC_RELAXED);
+}
+
 /* No LPI is in this place any more. */
 static inline void vgic_free_lpi(struct vgic_cpu *v, u32 place)
 {
 	v->lpi[place].intid = 0;
-	__atomic_store_n(&v->lpi_busy, v->lpi_busy & ~BIT(place), __ATOMIC_RELAXED);
+	vgic_set_lpi_busy(v, v->lpi_busy & ~BIT(place));
 }
 
 /* Whether the VM has LPIs. No lock. */
 static inline bool vgic_has_lpis(const struct vgic *vgic)
 {
-	return __atomic_load_n(&vgic->lpis, __ATOMIC_RELAXED);
+	return __atomic_load_n(&vgic->typer, __ATOMIC_RELAXED) & GICD_TYPER_LPIS;
 }
 
 /* The index that an affinity names, whether or not the VM has that vCPU; VGIC_NO_VCPU. */
@@ -443,8 +463,10 @@ static inline u64 vgic_region_size(const struct vgic_region *region)
  * An interrupt is in a list register if it says so, and in one only; it is marked busy if it is
  * pending, active or in a list register, and not otherwise; it has requests only while it is in a
  * list register, a home only while it is active or in one, and is forwarded if its vCPU's bitmap
- * says so. An LPI has a place only while it is pending, and only one. A vCPU that is not loaded has nothing in list registers, and nothing forwarded. Frames
- * do not overlap, and each redistributor has a vCPU of its own.
+ * says so. An LPI has a place only while it is pending, and only one; the vCPU is marked busy while
+ * one has, and knows which list registers hold LPIs. A vCPU that is not loaded has nothing in list
+ * registers, and nothing forwarded. Frames do not overlap, and each redistributor has a vCPU of its
+ * own.
  *
  * Return: what is not so, in words; NULL if all is.
  */

@@ -13,7 +13,10 @@
 
 void vgic_enable_lpis(struct vm *vm)
 {
-	__atomic_store_n(&vm->vgic->lpis, true, __ATOMIC_RELAXED);
+	u32 typer = (vm->vgic->typer & (u32)~GICD_TYPER_IDBITS) | (u32)GICD_TYPER_IDBITS_LPIS |
+		    (u32)GICD_TYPER_LPIS;
+
+	__atomic_store_n(&vm->vgic->typer, typer, __ATOMIC_RELAXED);
 }
 
 static void lpi_changed(struct vgic_cpu *v)
@@ -51,7 +54,7 @@ static u32 make_lpi_room(struct vgic_cpu *v, u8 priority, u64 *back)
 
 	if (~v->lpi_busy)
 		return (u32)__builtin_ctzll(~v->lpi_busy);
-	v->lpi_more = true;
+	v->lpi_fold |= (u32)VGIC_LPI_MORE;
 	place = find_least_urgent(v);
 	if (place == NO_PLACE || v->lpi[place].irq.priority <= priority)
 		return NO_PLACE;
@@ -72,7 +75,7 @@ static int pend_new(struct vgic_cpu *v, u32 intid, u8 priority, u64 *back)
 						    .edge = true,
 						    .latch = true,
 						    .home = VGIC_NO_VCPU } };
-	__atomic_store_n(&v->lpi_busy, v->lpi_busy | BIT(place), __ATOMIC_RELAXED);
+	vgic_set_lpi_busy(v, v->lpi_busy | BIT(place));
 	lpi_changed(v);
 	return 1;
 }

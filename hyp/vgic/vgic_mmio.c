@@ -30,16 +30,12 @@
 #include <lib/compiler.h>
 #include <vgic/vgic.h>
 
-/* GICD_CTLR, GICD_TYPER, GICD_IIDR: what KVM's says, revision 3 */
-#define GICD_CTLR_ARE	       BIT(4)
-#define GICD_CTLR_DS	       BIT(6)
-#define GICD_CTLR_WRITABLE     (GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1)
-#define GICD_TYPER_IDBITS      (9ULL << 19) /* INTIDs of 10 bits */
-#define GICD_TYPER_LPIS	       BIT(17)
-#define GICD_TYPER_IDBITS_LPIS (15ULL << 19) /* of 16, if there are LPIs */
-#define GICD_TYPER_NO1N	       BIT(25)	     /* an SPI has one target */
-#define GIC_IIDR	       (0x4bULL << 24 | 3 << 12 | 0x43b)
-#define GIC_PIDR2	       0x3b /* ArchRev 3 */
+/* GICD_CTLR, GICD_IIDR: what KVM's says, revision 3 */
+#define GICD_CTLR_ARE	   BIT(4)
+#define GICD_CTLR_DS	   BIT(6)
+#define GICD_CTLR_WRITABLE (GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1)
+#define GIC_IIDR	   (0x4bULL << 24 | 3 << 12 | 0x43b)
+#define GIC_PIDR2	   0x3b /* ArchRev 3 */
 /* GICR_TYPER, GICR_WAKER */
 #define GICR_TYPER_PLPIS	  BIT(0)
 #define GICR_TYPER_LAST		  BIT(4)
@@ -248,10 +244,7 @@ static void write_dist_ctlr(struct access *a, u64 value)
 
 static u64 read_dist_typer(struct access *a)
 {
-	const struct vgic *vgic = a->vcpu->vm->vgic;
-
-	return (vgic->nr_irqs / 32 - 1) | GICD_TYPER_NO1N |
-	       (vgic_has_lpis(vgic) ? GICD_TYPER_LPIS | GICD_TYPER_IDBITS_LPIS : GICD_TYPER_IDBITS);
+	return READ_ONCE(a->vcpu->vm->vgic->typer);
 }
 
 static u64 read_iidr(struct access *a)

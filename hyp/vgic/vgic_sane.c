@@ -50,6 +50,8 @@ static const char *lr_fault(struct vcpu *vcpu, unsigned int n, u32 *intid)
 
 	*intid = (u32)FIELD_GET(LR_VINTID, lr);
 	irq = irq_in_lr(vcpu, n, *intid);
+	if (!!(vcpu->vgic->lpi_fold & BIT(n)) != (*intid >= VGIC_LPI_FIRST))
+		return "its list register is one of an LPI, and is not marked so, or the other way";
 	if (!irq)
 		return "it is in a list register, and there is no such interrupt";
 	if (!irq->in_lr || irq->home != vcpu->index)
@@ -74,6 +76,10 @@ static const char *lrs_fault(struct vcpu *vcpu, u32 *private, u32 *intid)
 
 	*private = 0;
 	*intid = 0;
+	if (!(v->busy & VGIC_BUSY_LPIS) != !v->lpi_busy)
+		return "LPIs have places and are not marked busy, or are marked and have none";
+	if (v->lpi_fold & (u32)~VGIC_LPI_MORE & ~v->lr_used)
+		return "an LPI is in a list register that is not used";
 	if (v->lr_used & ~(BIT(ICH_LR_MAX) - 1))
 		return "a list register is used that there is not";
 	if (!v->loaded && (v->lr_used | v->forwarded))
@@ -176,6 +182,8 @@ static const char *spi_fault(struct vm *vm, u32 intid)
 		return "it is not routed to where GICD_IROUTER says";
 	if (is_busy(irq) != !!(vgic->busy[intid / 64] & BIT(intid % 64)))
 		return "it is busy and not marked so, or marked and not busy";
+	if (!vgic->busy[intid / 64] != !(vgic->busy_words & BIT(intid / 64)))
+		return "its word of the busy bitmap is not marked as it is";
 	if (irq->in_lr && (!home || count_in_lrs(home->vgic, intid) != 1))
 		return "it says that it is in a list register, and is not in one of its home's";
 	return irq_fault(irq);

@@ -1543,6 +1543,7 @@ static void a_vgic_that_does_not_fit_together_is_found(void **state)
 	assert_found(*vgic_irq_of(on(0), 41), vgic_irq_of(on(0), 41)->in_lr = true);
 	assert_found(vgic->busy[0], vgic->busy[0] ^= BIT(40));
 	assert_found(vgic->busy[0], vgic->busy[0] ^= BIT(41));
+	assert_found(vgic->busy_words, vgic->busy_words ^= 1);
 	assert_found(*sgi, sgi->in_lr = false);
 	assert_found(*sgi, sgi->edge = false);
 	assert_found(*sgi, sgi->line = true);

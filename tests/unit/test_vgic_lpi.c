@@ -201,7 +201,7 @@ static void the_host_is_asked_for_more_when_few_are_left(void **state)
 	}
 	assert_in_range(taken, VGIC_LPIS - ICH_LR_MAX, VGIC_LPIS);
 	assert_in_range(places(0), 0, ICH_LR_MAX);
-	assert_false(world_vcpu[0].vgic->lpi_more);
+	assert_int_equal(world_vcpu[0].vgic->lpi_fold & VGIC_LPI_MORE, 0);
 }
 
 static void all_are_taken_if_the_host_has_no_more(void **state)
@@ -273,7 +273,30 @@ static void a_reset_of_the_vcpu_keeps_them(void **state)
 	pend(0, LPI, 0xa0);
 	world_put(0);
 	world_vgic_hooks->reset(&world_vcpu[0]);
+	world_check();
 	assert_int_equal(vgic_lpi_take(&world_vcpu[0], LPI), 1);
+	world_check();
+}
+
+/* An LPI's list register is used for another interrupt afterwards, and the other way. */
+static void list_registers_are_used_for_lpis_and_others_in_turn(void **state)
+{
+	world_start(1, 1, IRQS);
+	wr(0, sgi_frame(0, 0x100), 4, 1 << 3);
+	for (unsigned int i = 0; i < 4; i++) {
+		pend(0, LPI + i, 0xa0);
+		assert_int_equal(ack(0), LPI + i);
+		eoi(0, LPI + i);
+		world_serve(0);
+		assert_int_equal(vgic_write_sgi1r(on(0), 1 | 3 << 24), VCPU_RESUME);
+		world_exit(0);
+		assert_int_equal(ack(0), 3);
+		eoi(0, 3);
+		world_serve(0);
+		assert_int_equal(world_vcpu[0].vgic->lpi_fold, 0);
+	}
+	assert_int_equal(places(0), 0);
+	assert_int_equal(world_vcpu[0].vgic->busy, 0);
 }
 
 /* Break @what by @change, which must be found, and mend it. */
@@ -307,6 +330,9 @@ static void lpis_that_do_not_fit_together_are_found(void **state)
 	assert_found(v->lpi[7].irq, v->lpi[7].irq.priority |= 1);
 	assert_found(v->lr_lpi[0], v->lr_lpi[0] = 7);
 	assert_found(v->lr_lpi[0], v->lr_lpi[0] = VGIC_LPIS);
+	assert_found(v->busy, v->busy &= ~VGIC_BUSY_LPIS);
+	assert_found(v->lpi_fold, v->lpi_fold &= ~1U);
+	assert_found(v->lpi_fold, v->lpi_fold |= BIT(4));
 	world_check();
 }
 
@@ -417,6 +443,7 @@ int main(void)
 		cmocka_unit_test(arguments_are_checked),
 		cmocka_unit_test(registers_say_whether_there_are_lpis),
 		cmocka_unit_test(a_reset_of_the_vcpu_keeps_them),
+		cmocka_unit_test(list_registers_are_used_for_lpis_and_others_in_turn),
 		cmocka_unit_test(lpis_that_do_not_fit_together_are_found),
 		cmocka_unit_test(guests_take_the_most_urgent),
 	};
