@@ -49,6 +49,8 @@ fuzz: $(FUZZ_RUNS) ## run every fuzzer for FUZZ_SECONDS, and FUZZ_STEPS random s
 
 # A step of an ITS may save and restore all tables: it takes as long as fifty of the others.
 run-steps_its: FUZZ_STEPS := 20000
+# After each step of a guest hypervisor all shadows are checked.
+run-steps_nested: FUZZ_STEPS := 200000
 $(filter run-steps_%,$(FUZZ_RUNS)): run-%: $(BUILD)/fuzz/%
 	@echo "  STEPS    $< $(FUZZ_STEPS)"
 	$(Q)$< $(FUZZ_STEPS) $(FUZZ_SEED)
