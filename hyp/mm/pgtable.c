@@ -552,6 +552,25 @@ static u64 break_group(struct pgtable *pgt, const struct group *g)
 	return first;
 }
 
+int pgtable_unmap_leaf(struct pgtable *pgt, u64 ia, u64 *size)
+{
+	struct pgtable_leaf leaf;
+	struct group g;
+	int ret = pgtable_lookup(pgt, ia, &leaf);
+
+	if (ret)
+		return ret;
+	g = (struct group){
+		.ptep = leaf.ptep,
+		.n = (unsigned int)(leaf.size >> pgtable_level_shift(&pgt->fmt, leaf.level)),
+		.ia = leaf.ia,
+		.level = leaf.level,
+	};
+	(void)break_group(pgt, &g);
+	*size = leaf.size;
+	return 0;
+}
+
 /* Access flag and dirty state of @n leaves: set if they are set in any of them. */
 static u64 any_hw_state(const struct pgtable *pgt, const u64 *ptep, u64 n)
 {

@@ -298,6 +298,18 @@ int __must_check pgtable_unmap(struct pgtable *pgt, u64 ia, u64 size,
 			       struct pgtable_progress *progress);
 
 /**
+ * pgtable_unmap_leaf() - make the leaf (contiguous group) that translates @ia translate to nothing
+ * @ia:   any address
+ * @size: out: bytes that it had
+ *
+ * Its table stays, also if it is empty now: so this takes no longer than a look-up and the TLB
+ * invalidation.
+ *
+ * Return: 0; -ENOENT if nothing is mapped there; -E2BIG past ia_bits.
+ */
+int __must_check pgtable_unmap_leaf(struct pgtable *pgt, u64 ia, u64 *size);
+
+/**
  * pgtable_annotate() - unmap [ia, ia + size) and store a value in its invalid entries
  * @value: bit 0 clear; 0 removes annotations
  *

@@ -458,6 +458,12 @@ int stage2_unmap(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_prog
 	return pgtable_unmap(&s2->pgt, ipa.v, size, progress);
 }
 
+int stage2_unmap_leaf(struct stage2 *s2, struct ipa ipa, u64 *size)
+{
+	spin_assert_held(&s2->lock);
+	return pgtable_unmap_leaf(&s2->pgt, ipa.v, size);
+}
+
 int stage2_annotate(struct stage2 *s2, struct ipa ipa, u64 size, u8 owner)
 {
 	spin_assert_held(&s2->lock);

@@ -194,6 +194,9 @@ int __must_check stage2_map(struct stage2 *s2, struct ipa ipa, struct pa pa, u64
 int __must_check stage2_unmap(struct stage2 *s2, struct ipa ipa, u64 size,
 			      struct stage2_progress *progress);
 
+/* stage2_unmap_leaf() - unmap the leaf at @ipa: as pgtable_unmap_leaf(). Lock held. */
+int __must_check stage2_unmap_leaf(struct stage2 *s2, struct ipa ipa, u64 *size);
+
 /**
  * stage2_annotate() - unmap [ipa, ipa + size) and store an owner in its entries
  * @owner: 1..255, with the caller's meaning; 0 removes the annotation

@@ -250,6 +250,20 @@ void shadow_clear(struct shadow_set *set, struct shadow *shadow)
 	shadow->filled = false;
 }
 
+/* Unmap what is out of the reverse map already. Mostly that is one leaf, which takes less time. */
+static void unmap_entries(struct shadow_set *set, struct shadow *shadow, u64 ipa, u64 size)
+{
+	struct stage2_progress progress = { .budget = UNMAP_BUDGET };
+	struct stage2 *s2 = &shadow->ctx.stage2;
+	u64 done;
+	int ret = stage2_unmap_leaf(s2, IPA(ipa), &done);
+
+	if (ret || done < size)
+		ret = stage2_unmap(s2, IPA(ipa), size, &progress);
+	if (ret)
+		shadow_clear(set, shadow);
+}
+
 /* A range that grows to whole entries of the reverse map, which are taken out of it. */
 struct removal {
 	struct shadow *shadow;
@@ -287,15 +301,14 @@ static int take_leaf(void *arg, const struct stage2_leaf *leaf)
  */
 static void remove_range(struct shadow_set *set, struct shadow *shadow, struct ipa ipa, u64 size)
 {
-	struct stage2_progress look = { .budget = UNMAP_BUDGET }, progress = look;
-	struct stage2 *s2 = &shadow->ctx.stage2;
+	struct stage2_progress look = { .budget = UNMAP_BUDGET };
 	struct removal r = { .shadow = shadow, .steps = RMAP_STEPS };
-	int ret = stage2_walk(s2, ipa, size, take_leaf, &r, &look);
+	int ret = stage2_walk(&shadow->ctx.stage2, ipa, size, take_leaf, &r, &look);
 
-	if (!ret && r.start != r.end)
-		ret = stage2_unmap(s2, IPA(r.start), r.end - r.start, &progress);
 	if (ret)
 		shadow_clear(set, shadow);
+	else if (r.start != r.end)
+		unmap_entries(set, shadow, r.start, r.end - r.start);
 }
 
 static bool is_same_leaf(const struct stage2_leaf *there, const struct s2_composed *leaf)
@@ -427,16 +440,6 @@ void shadow_unmap(struct shadow_set *set, struct shadow *shadow, struct ipa ipa,
 /* Entries that are removed one by one in one call; for more, the shadow is cleared. */
 #define FORGET_ENTRIES 16
 
-/* Remove an entry that is out of the reverse map already. */
-static void remove_entry(struct shadow_set *set, struct shadow *shadow,
-			 const struct rmap_entry *entry)
-{
-	struct stage2_progress progress = { .budget = UNMAP_BUDGET };
-
-	if (stage2_unmap(&shadow->ctx.stage2, IPA(entry->ipa), entry->size, &progress))
-		shadow_clear(set, shadow);
-}
-
 static void spend(u64 *budget, u64 cost)
 {
 	*budget -= MIN(cost, *budget);
@@ -454,7 +457,7 @@ static bool forget_in(struct shadow_set *set, struct shadow *shadow, struct pa p
 			rmap_add(&shadow->rmap, &entry);
 			return false;
 		}
-		remove_entry(set, shadow, &entry);
+		unmap_entries(set, shadow, entry.ipa, entry.size);
 		shadow->forgotten++;
 		spend(budget, REMOVE_COST);
 		entries++;

@@ -127,6 +127,13 @@ def test_a_call_keeps_the_cpu_for_a_bounded_time(run_hostile, e2h):
     run_hostile("hold", 58, f"keel.e2h={e2h}", smp=1, extra=("-icount", "shift=0,sleep=off"))
 
 
+@pytest.mark.parametrize("e2h", [0, 1])
+def test_a_guest_hypervisor_keeps_the_cpu_for_a_bounded_time(run_hostile, e2h):
+    """Pages that shadows have, TLBIs for all shadows, the VM's end; nested.c has the bounds."""
+    append = f"keel.nested=1 keel.e2h={e2h}"
+    run_hostile("nested", 20, append, smp=1, extra=("-icount", "shift=0,sleep=off"))
+
+
 @pytest.mark.parametrize(
     "e2h,variant", [(0, "release"), pytest.param(1, "debug", marks=pytest.mark.full)]
 )

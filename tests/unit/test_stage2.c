@@ -776,6 +776,32 @@ static void errata_need_what_is_done(void **state)
 	assert_int_equal(fake_tlbi_by_address(), repeats + 1);
 }
 
+/* A page, a contiguous group and a block, each by an address within it; tables stay. */
+static void a_leaf_is_unmapped_by_any_of_its_addresses(void **state)
+{
+	static const u64 sizes[] = { SZ_4K, SZ_64K, SZ_2M, SZ_1G };
+	u64 pa, size = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		u64 at = 4 * SZ_1G + (i & 1 ? sizes[i] : 0), middle = at + sizes[i] / 2;
+
+		middle = ALIGN_DOWN(middle, SZ_4K);
+		assert_int_equal(MAP(at, 8 * SZ_1G + at, sizes[i], STAGE2_RW), 0);
+		assert_int_equal(fake_tlb_access(1, w.regime, middle, FAKE_WRITE, &pa), FAKE_OK);
+		assert_int_equal(stage2_unmap_leaf(&w.s2, IPA(middle), &size), 0);
+		fake_tlb_check("unmap of a leaf");
+		assert_int_equal(size, sizes[i]);
+		assert_unmapped(at);
+		assert_unmapped(at + sizes[i] - SZ_4K);
+		assert_int_equal(fake_tlb_access(1, w.regime, middle, FAKE_READ, &pa),
+				 FAKE_TRANSLATION);
+		assert_int_equal(stage2_unmap_leaf(&w.s2, IPA(middle), &size), -ENOENT);
+		assert_int_equal(UNMAP(0, 8 * SZ_1G), 0); /* empty tables go */
+	}
+	assert_int_equal(stage2_unmap_leaf(&w.s2, IPA(~0ULL), &size), -E2BIG);
+}
+
 /* As after a pool is made anew: the model finds a table that a TLB could still walk in. */
 static void take_tables_back(void)
 {
@@ -899,6 +925,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(cleared_at_once_nothing_is_left_in_any_tlb,
 						start_full, finish),
+		FULL(a_leaf_is_unmapped_by_any_of_its_addresses),
 		cmocka_unit_test(a_root_with_leaves_is_cleared),
 		cmocka_unit_test(parts_of_a_root_are_those_of_a_range),
 		cmocka_unit_test_setup_teardown(stage1_alone_is_invalidated_under_its_vmid,
