@@ -242,3 +242,9 @@ def test_random_instructions_at_el2_end_one_guest_at_most(run_hostile, e2h, vari
     """The same with a virtual EL2 (docs/nested.md), where ERET and EL2's registers are among them."""
     machine = run_hostile("wild", 32, f"keel.e2h={e2h} keel.nested=1", smp=2, variant=variant)
     assert "hostile: at EL2" in machine.console
+
+
+@pytest.mark.parametrize("e2h,variant", [(0, "release"), (1, "debug")])
+def test_nested_guests_reach_no_memory_that_their_vm_has_lost(run_hostile, e2h, variant):
+    """Two VMs and the host pass pages on, while guest hypervisors do what they want with them."""
+    run_hostile("nested_wild", 38, f"keel.e2h={e2h} keel.nested=1", smp=2, variant=variant)
