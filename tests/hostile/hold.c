@@ -10,6 +10,7 @@
 #define PAGE	 4096UL
 #define BLOCK	 0x200000UL
 #define EAGAIN_	 (-11L)
+#define ENOSPC_	 (-28L)
 #define ENOBUFS_ (-105L)
 
 #define POOL_PA 0x7e000000UL /* for Keel's own pool */
@@ -20,6 +21,8 @@
 #define VMM	0x0a000000UL /* where nothing is: the guest's access is an exit */
 #define WAIT	0x8000UL     /* where the guest's other vCPUs begin */
 #define PC	0x6030000000100040UL
+
+#define LPI 8192UL /* the first one */
 
 /* A kind of call: the most instructions that one may take, and the most that one took. */
 struct kind {
@@ -37,6 +40,9 @@ enum {
 	VGIC_INIT,
 	VGIC_REDIST,
 	VGIC_RESET,
+	VGIC_LPIS,
+	LPI_PEND,
+	LPI_TAKE,
 	RUN,
 	MAP,
 	UNMAP,
@@ -56,7 +62,10 @@ static struct kind kinds[] = {
 	[VGIC_INIT] = { "VGIC_INIT of 512 vCPUs", 54000, 0 },
 	[VGIC_REDIST] = { "VGIC_REDIST of 512 vCPUs", 22000, 0 },
 	[VGIC_RESET] = { "VGIC_RESET of 512 vCPUs", 33000, 0 },
-	[RUN] = { "VCPU_RUN with an access to 512 vCPUs", 52000, 0 },
+	[VGIC_LPIS] = { "VGIC_LPIS", 500, 0 },
+	[LPI_PEND] = { "LPI_PEND, where there is no room", 2600, 0 },
+	[LPI_TAKE] = { "LPI_TAKE", 1200, 0 },
+	[RUN] = { "VCPU_RUN with an access to 512 vCPUs", 53000, 0 },
 	[MAP] = { "VM_MAP", 25000, 0 },
 	[UNMAP] = { "VM_UNMAP", 25000, 0 },
 	[SYNC] = { "VM_SYNC", 2000, 0 },
@@ -197,6 +206,27 @@ static void make_vgic(void)
 	      CALL(VGIC_RESET, KEEL_HC_VGIC_RESET, vm, 40), (u64)-22L);
 }
 
+/* All places of vCPU 0 are taken: what comes then looks at each, and is more urgent than none. */
+static void pend_lpis(void)
+{
+	struct regs regs;
+	u64 failures = 0;
+
+	check("VGIC_LPIS", CALL(VGIC_LPIS, KEEL_HC_VGIC_LPIS, vm), 0);
+	for (u64 i = 0; i < KEEL_LPIS; i++)
+		failures += CALL(LPI_PEND, KEEL_HC_LPI_PEND, vm, 0, LPI + i, 0xf0 - i % 16 * 8) !=
+			    1;
+	check("LPI_PEND", failures, 0);
+	check("LPI_PEND of one too many",
+	      CALL(LPI_PEND, KEEL_HC_LPI_PEND, vm, 0, LPI + KEEL_LPIS, 0xf8), (u64)ENOSPC_);
+	regs = (struct regs){ { KEEL_HC_LPI_PEND, vm, 0, LPI + KEEL_LPIS, 0 } };
+	check("LPI_PEND of a more urgent one", timed(LPI_PEND, &regs), 1);
+	check("... and the least urgent one is given back", regs.x[1], LPI);
+	check("LPI_TAKE of one that is not there", CALL(LPI_TAKE, KEEL_HC_LPI_TAKE, vm, 0, LPI), 0);
+	check("LPI_TAKE", CALL(LPI_TAKE, KEEL_HC_LPI_TAKE, vm, 0, LPI + 63), 1);
+	check("LPI_PEND again", CALL(LPI_PEND, KEEL_HC_LPI_PEND, vm, 0, LPI + 63, 8), 1);
+}
+
 /* The others wait in WFI, so that each is one to be woken. */
 static void run_guest(u64 runs)
 {
@@ -280,6 +310,7 @@ static void hostile_main(u64 fdt)
 	runs = take(VCPUS);
 	make_vcpus(runs);
 	make_vgic();
+	pend_lpis();
 	run_guest(runs);
 	move_memory();
 	end_vm();

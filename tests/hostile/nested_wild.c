@@ -19,7 +19,7 @@
 #define NCPUS	    2
 #define NVMS	    2
 #define SECONDS	    15
-#define ROUNDS_MIN  400
+#define ROUNDS_MIN  600
 #define STUCK	    20 /* runs without progress after which the vCPU is reset */
 #define CPU1_MPIDR  1UL
 #define PSCI_CPU_ON 0xc4000003UL
