@@ -20,7 +20,7 @@
  * registers, and ICH_HCR_EL2 is set so that a maintenance interrupt comes when one that was left
  * out can have become the most urgent.
  *
- * Both steps happen in the enter hook, and only if vcpu->vgic->dirty is set, so an entry without
+ * Both steps happen in the enter hook, which is called if vcpu->attention is set: an entry without
  * changes costs one load. The busy bitmaps (one of each vCPU for its SGIs and PPIs, one of the VM
  * for SPIs) name the interrupts that are pending, active or in a list register: no step looks at
  * all 1020 INTIDs.
@@ -34,13 +34,13 @@
  * register: then it stays with that vCPU (home) until it is neither.
  *
  * No interrupt is lost. Each change is made under vgic->lock and ends in vgic_changed(), which
- * updates the busy bitmap first and sets dirty of the interrupt's vCPU after it, with release.
- * fold_and_fill() clears dirty before it looks at the bitmaps, so a change that it misses sets
- * dirty again, for the next entry. Whether a next entry comes soon is vgic_notify()'s part: it
+ * updates the busy bitmap first and sets attention of the interrupt's vCPU after it, with release.
+ * fold_and_fill() clears it before it looks at the bitmaps, so a change that it misses sets it
+ * again, for the next entry. Whether a next entry comes soon is vgic_notify()'s part: it
  * interrupts the CPU on which that vCPU runs, or has its thread woken.
  *
  * vgic->lock guards all state but this: list registers, ICH_HCR_EL2, ICH_VMCR_EL2 and lr_used,
- * lr_written belong to the CPU on which the vCPU is loaded; dirty, folds, the bitmaps and ctlr are
+ * lr_written belong to the CPU on which the vCPU is loaded; folds, the bitmaps and ctlr are
  * also read without the lock, each with a comment that says why that is enough.
  */
 #include <arch/barrier.h>
@@ -79,8 +79,9 @@ static bool (*hw_level[VGIC_PRIVATE])(struct vcpu *vcpu);
 /*
  * Whether no interrupt is pending or active for this vCPU, nor any SPI for another one. Called by
  * the vCPU's owner, without the lock: most entries and exits have nothing to do, and all vCPUs of
- * the VM share the lock. A change writes the busy bits first and dirty after them (vgic_changed()),
- * so if this misses a change that is made after dirty was cleared, dirty is set again.
+ * the VM share the lock. A change writes the busy bits first and attention after them
+ * (vgic_changed()), so if this misses a change that is made after attention was cleared, it is set
+ * again.
  */
 static bool vgic_is_idle(const struct vcpu *vcpu)
 {
@@ -125,11 +126,6 @@ u16 vgic_index_of(u32 affinity)
 	return (affinity & 0xff0000f0) || index >= VM_VCPUS_MAX ? VGIC_NO_VCPU : (u16)index;
 }
 
-static void set_dirty(struct vcpu *vcpu)
-{
-	__atomic_store_n(&vcpu->vgic->dirty, true, __ATOMIC_RELEASE);
-}
-
 static void note_spi_busy(struct vgic *vgic, u32 intid, bool busy)
 {
 	u64 *word = &vgic->busy[intid / 64];
@@ -158,7 +154,7 @@ struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
 	if (intid >= VGIC_PRIVATE)
 		owner = vgic_vcpu(vcpu->vm, irq->home == VGIC_NO_VCPU ? irq->target : irq->home);
 	if (owner)
-		set_dirty(owner);
+		vcpu_set_attention(owner);
 	return owner;
 }
 
@@ -182,9 +178,9 @@ void vgic_notify(struct vcpu *vcpu, struct vcpu *owner)
 		break;
 	case VCPU_WAITS:
 		vcpu_wake(vcpu, owner);
-		vcpu->vgic->leave = true;
+		vgic_leave(vcpu);
 		break;
-	default: /* @owner has been kicked already, or reads dirty before it runs */
+	default: /* @owner has been kicked already, or reads attention before it runs */
 		break;
 	}
 }
@@ -349,12 +345,14 @@ static void fold_lpi(struct vcpu *vcpu, u32 place, u64 lr)
  * The host has more LPIs for this vCPU, and few are left here, no more than list registers can hold:
  * the next entry is an exit, and the host gives it some.
  */
-static void ask_for_lpis(struct vgic_cpu *v)
+static void ask_for_lpis(struct vcpu *vcpu)
 {
+	struct vgic_cpu *v = vcpu->vgic;
+
 	if (bitmap_weight(&v->lpi_busy, VGIC_LPIS) > ICH_LR_MAX)
 		return;
 	v->lpi_fold &= (u32)~VGIC_LPI_MORE;
-	v->leave = true;
+	vgic_leave(vcpu);
 }
 
 /* Merge the list registers back that hold LPIs. Return: those that hold other interrupts. */
@@ -370,7 +368,7 @@ static __noinline u32 fold_lpis(struct vcpu *vcpu)
 	}
 	v->lpi_fold &= (u32)VGIC_LPI_MORE;
 	if (v->lpi_fold)
-		ask_for_lpis(v);
+		ask_for_lpis(vcpu);
 	return v->lr_used & ~lrs;
 }
 
@@ -564,7 +562,7 @@ static __always_inline void fold_lrs(struct vcpu *vcpu)
 void vgic_fold(struct vcpu *vcpu)
 {
 	fold_lrs(vcpu);
-	set_dirty(vcpu);
+	vcpu_set_attention(vcpu);
 }
 
 /* ---- filling ---- */
@@ -934,7 +932,7 @@ static void vgic_load(struct vcpu *vcpu)
 	v->hcr_on = base_hcr(vcpu->vm->vgic);
 	v->loaded = true;
 	v->leave = false;
-	set_dirty(vcpu);
+	vcpu_set_attention(vcpu);
 }
 
 #ifdef KEEL_DEBUG
@@ -973,13 +971,19 @@ static void assert_spis_sane(struct vm *vm, u32 first, u32 count)
 }
 #endif
 
-static __noinline void fold_and_fill(struct vcpu *vcpu)
+/* All that is new until now is in the list registers, but for what the host is to do. */
+static void clear_attention(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->attention, vcpu->vgic->leave, __ATOMIC_RELAXED);
+}
+
+static void fold_and_fill(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 
 	answer_kick(vcpu);
 	/* cleared before the state is read: see vgic_is_idle() */
-	(void)__atomic_exchange_n(&v->dirty, false, __ATOMIC_SEQ_CST);
+	(void)__atomic_exchange_n(&vcpu->attention, false, __ATOMIC_SEQ_CST);
 	if (vgic_is_idle(vcpu)) {
 		clear_lrs(v);
 		v->hcr = v->hcr_on;
@@ -990,19 +994,16 @@ static __noinline void fold_and_fill(struct vcpu *vcpu)
 	fold_lrs(vcpu);
 	fill_lrs(vcpu);
 	assert_cpu_sane(vcpu);
-	__atomic_store_n(&v->dirty, false, __ATOMIC_RELAXED);
+	clear_attention(vcpu);
 	spin_unlock(&vcpu->vm->vgic->lock);
 }
 
 static enum vcpu_action vgic_enter(struct vcpu *vcpu)
 {
-	struct vgic_cpu *v = vcpu->vgic;
-
 	if (!vcpu->vm->vgic)
 		return VCPU_RESUME;
-	if (unlikely(__atomic_load_n(&v->dirty, __ATOMIC_RELAXED)))
-		fold_and_fill(vcpu);
-	return v->leave ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
+	fold_and_fill(vcpu);
+	return vcpu->vgic->leave ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
 }
 
 /* ---- the CPU's interface for a nested guest ---- */
@@ -1065,7 +1066,7 @@ static enum vgic_signal find_signal(struct vcpu *vcpu)
 
 /*
  * Empty the list registers, or fill them anew. All under one lock: a change that this does not see
- * sets dirty afterwards.
+ * sets attention afterwards.
  */
 static __noinline enum vgic_signal exchange_lrs(struct vcpu *vcpu, bool lend)
 {
@@ -1081,14 +1082,9 @@ static __noinline enum vgic_signal exchange_lrs(struct vcpu *vcpu, bool lend)
 	else
 		fill_lrs(vcpu);
 	assert_cpu_sane(vcpu);
-	__atomic_store_n(&v->dirty, false, __ATOMIC_RELAXED);
+	clear_attention(vcpu);
 	spin_unlock(&vcpu->vm->vgic->lock);
 	return signal;
-}
-
-static bool is_dirty(const struct vgic_cpu *v)
-{
-	return __atomic_load_n(&v->dirty, __ATOMIC_RELAXED);
 }
 
 /* Without list registers in use, and nothing new, nothing is pending that could be signalled. */
@@ -1097,7 +1093,7 @@ enum vgic_signal vgic_lend(struct vcpu *vcpu)
 	struct vgic_cpu *v = vcpu->vgic;
 	enum vgic_signal signal = VGIC_NO_SIGNAL;
 
-	if (v->lr_used || is_dirty(v))
+	if (v->lr_used || vcpu_has_attention(vcpu))
 		signal = exchange_lrs(vcpu, true);
 	if (signal != VGIC_NO_SIGNAL)
 		return signal;
@@ -1121,7 +1117,7 @@ void vgic_refill(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 
-	if (v->emptied || is_dirty(v))
+	if (v->emptied || vcpu_has_attention(vcpu))
 		(void)exchange_lrs(vcpu, false);
 	v->emptied = false;
 }
@@ -1199,7 +1195,7 @@ static enum vcpu_action vgic_irq(struct vcpu *vcpu)
 {
 	if (!vcpu->vm->vgic || !(vcpu_is_kicked(vcpu) || ich_read_misr()))
 		return VCPU_NOT_MINE;
-	set_dirty(vcpu);
+	vcpu_set_attention(vcpu);
 	return VCPU_RESUME;
 }
 
@@ -1216,7 +1212,6 @@ static void reset_vgic_cpu(struct vgic_cpu *v)
 		reset_vgic_irq(&v->irq[intid], intid < VGIC_SGIS);
 	vgic_set_lpi_busy(v, v->lpi_busy);
 	v->vmcr = VMCR_RESET;
-	v->dirty = true;
 }
 
 /* As after reset, but a pending edge stays, and the input keeps its level. In no list register. */

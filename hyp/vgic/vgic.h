@@ -6,7 +6,7 @@
  * Each VM has one lock, vgic->lock, which guards the state of all its interrupts. It is never held
  * while a guest runs, and only vm->pool's lock and the log's are taken under it. An interrupt in a
  * list register belongs to the CPU on which its vCPU is loaded: the guest changes it without an
- * exit, and only that CPU can fold it back. To request that, another CPU sets vcpu->vgic->dirty
+ * exit, and only that CPU can fold it back. To request that, another CPU sets vcpu->attention
  * under the lock, which the vCPU sees at its next entry, and calls vgic_notify().
  */
 #ifndef KEEL_VGIC_VGIC_H
@@ -81,10 +81,9 @@ struct vgic_lpi {
 
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
-	u64 busy;	/* private interrupts that are pending, active or in a list register */
-	u32 forwarded;	/* private interrupts with struct vgic_irq.forwarded */
-	bool dirty;	/* the next entry folds and fills; atomic */
-	bool leave;	/* the next entry is an exit: the host must wake other vCPUs. Owner's */
+	u64 busy;      /* private interrupts that are pending, active or in a list register */
+	u32 forwarded; /* private interrupts with struct vgic_irq.forwarded */
+	bool leave; /* the next entry is an exit: the host must wake other vCPUs. Owner's; vgic_leave() */
 	bool loaded;	/* the list registers are in the hardware */
 	bool emptied;	/* vgic_lend() has emptied the list registers, which are not filled yet */
 	bool asleep;	/* GICR_WAKER.ProcessorSleep. Awake at reset, as after a firmware's boot */
@@ -407,7 +406,7 @@ struct vcpu *vgic_vcpu(struct vm *vm, u32 index);
  * Make @owner see soon what vgic_changed() noted; @vcpu, loaded here, is the cause. If @owner runs
  * on another CPU, that CPU's maintenance interrupt is made pending, which is EL2's while a guest
  * runs, and which the host's handler ignores. If @owner's thread sleeps in WFI, @vcpu leaves to the
- * host, which wakes it. Otherwise @owner reads its dirty flag before it runs. @owner may be NULL.
+ * host, which wakes it. Otherwise @owner reads vcpu->attention before it runs. @owner may be NULL.
  */
 void vgic_notify(struct vcpu *vcpu, struct vcpu *owner);
 
@@ -418,6 +417,13 @@ static inline void vgic_set_lpi_busy(struct vgic_cpu *v, u64 busy)
 
 	v->lpi_busy = busy;
 	__atomic_store_n(&v->busy, busy ? others | VGIC_BUSY_LPIS : others, __ATOMIC_RELAXED);
+}
+
+/* The next entry of @vcpu, loaded here, is an exit: the host has something to do for it. */
+static inline void vgic_leave(struct vcpu *vcpu)
+{
+	vcpu->vgic->leave = true;
+	vcpu_set_attention(vcpu);
 }
 
 /* No LPI is in this place any more. */

@@ -19,11 +19,6 @@ void vgic_enable_lpis(struct vm *vm)
 	__atomic_store_n(&vm->vgic->typer, typer, __ATOMIC_RELAXED);
 }
 
-static void lpi_changed(struct vgic_cpu *v)
-{
-	__atomic_store_n(&v->dirty, true, __ATOMIC_RELEASE);
-}
-
 static u32 find_place(const struct vgic_cpu *v, u32 intid)
 {
 	for (u64 left = v->lpi_busy; left; left &= left - 1)
@@ -62,8 +57,9 @@ static u32 make_lpi_room(struct vgic_cpu *v, u8 priority, u64 *back)
 	return place;
 }
 
-static int pend_new(struct vgic_cpu *v, u32 intid, u8 priority, u64 *back)
+static int pend_new(struct vcpu *vcpu, u32 intid, u8 priority, u64 *back)
 {
+	struct vgic_cpu *v = vcpu->vgic;
 	u32 place = make_lpi_room(v, priority, back);
 
 	if (place == NO_PLACE)
@@ -76,12 +72,12 @@ static int pend_new(struct vgic_cpu *v, u32 intid, u8 priority, u64 *back)
 						    .latch = true,
 						    .home = VGIC_NO_VCPU } };
 	vgic_set_lpi_busy(v, v->lpi_busy | BIT(place));
-	lpi_changed(v);
+	vcpu_set_attention(vcpu);
 	return 1;
 }
 
 /* In a list register it may have been taken, and then is pending anew. */
-static int pend_again(struct vgic_cpu *v, struct vgic_irq *irq, u8 priority)
+static int pend_again(struct vcpu *vcpu, struct vgic_irq *irq, u8 priority)
 {
 	bool in_lr = irq->in_lr;
 
@@ -89,7 +85,7 @@ static int pend_again(struct vgic_cpu *v, struct vgic_irq *irq, u8 priority)
 	irq->enabled = true;
 	if (!in_lr)
 		irq->priority = priority;
-	lpi_changed(v);
+	vcpu_set_attention(vcpu);
 	return in_lr;
 }
 
@@ -108,21 +104,22 @@ int vgic_lpi_pend(struct vcpu *vcpu, u64 intid, u64 priority, u64 *back)
 	if (place == NO_PLACE && priority & KEEL_LPI_AGAIN)
 		ret = -ENOSPC;
 	else if (place == NO_PLACE)
-		ret = pend_new(v, (u32)intid, (u8)priority, back);
+		ret = pend_new(vcpu, (u32)intid, (u8)priority, back);
 	else
-		ret = pend_again(v, &v->lpi[place].irq, (u8)priority & VGIC_PRIORITY_MASK);
+		ret = pend_again(vcpu, &v->lpi[place].irq, (u8)priority & VGIC_PRIORITY_MASK);
 	spin_unlock(&vcpu->vm->vgic->lock);
 	return ret;
 }
 
 /* From now on it does not go into a list register; if it is in one, it comes back. */
-static int take_place(struct vgic_cpu *v, u32 place)
+static int take_place(struct vcpu *vcpu, u32 place)
 {
+	struct vgic_cpu *v = vcpu->vgic;
 	struct vgic_irq *irq = &v->lpi[place].irq;
 
 	if (irq->in_lr) {
 		irq->enabled = false;
-		lpi_changed(v);
+		vcpu_set_attention(vcpu);
 		return -EAGAIN;
 	}
 	vgic_free_lpi(v, place);
@@ -139,7 +136,7 @@ int vgic_lpi_take(struct vcpu *vcpu, u64 intid)
 		return -EINVAL;
 	spin_lock(&vcpu->vm->vgic->lock);
 	place = find_place(v, (u32)intid);
-	ret = place == NO_PLACE ? 0 : take_place(v, place);
+	ret = place == NO_PLACE ? 0 : take_place(vcpu, place);
 	spin_unlock(&vcpu->vm->vgic->lock);
 	return ret;
 }

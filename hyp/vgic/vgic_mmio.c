@@ -236,7 +236,7 @@ static void write_dist_ctlr(struct access *a, u64 value)
 	for (u32 i = 0; i < vgic->nr_frames; i++) {
 		struct vcpu *vcpu = vgic_vcpu(vm, vgic->frame[i]);
 
-		__atomic_store_n(&vcpu->vgic->dirty, true, __ATOMIC_RELEASE);
+		vcpu_set_attention(vcpu);
 		if (vgic->ctlr & ~old)
 			vgic_notify(a->vcpu, vcpu);
 	}

@@ -12,7 +12,8 @@
  *        stages:      exit_with_stages(): the same between .exit and .handled of the stages;
  *                     .enter of the stages before an entry, .leave before the host
  *
- * finish_exit() calls the hooks' .enter, unless the exit is for the host. An exit by an interrupt
+ * finish_exit() calls the hooks' .enter, if vcpu->attention says so and unless the exit is for the
+ * host. An exit by an interrupt
  * has one more question: does the host wait for an interrupt of its own (vcpu_host_waits())?
  *
  * An SError that is taken from a guest belongs to the guest, to the host or to nobody (serror.c).
@@ -209,7 +210,7 @@ static __always_inline enum vcpu_action handle_exit(struct vcpu *vcpu, enum gues
 
 /* ---- before the next entry ---- */
 
-static enum vcpu_action call_enter(struct vcpu *vcpu)
+static __noinline enum vcpu_action call_enter_hooks(struct vcpu *vcpu)
 {
 	enum vcpu_action (**enter)(struct vcpu * vcpu), action = VCPU_RESUME;
 
@@ -218,10 +219,16 @@ static enum vcpu_action call_enter(struct vcpu *vcpu)
 	return action;
 }
 
-/* Call the hooks before the next entry, if there is to be one. */
-static enum vcpu_action finish_exit(struct vcpu *vcpu, enum vcpu_action action)
+/* Most entries have nothing new: what is new sets vcpu->attention, so nobody else is asked. */
+static __always_inline enum vcpu_action call_enter(struct vcpu *vcpu)
 {
-	return action == VCPU_RESUME ? call_enter(vcpu) : action;
+	return unlikely(vcpu_has_attention(vcpu)) ? call_enter_hooks(vcpu) : VCPU_RESUME;
+}
+
+/* Call the hooks before the next entry, if there is to be one. */
+static __always_inline enum vcpu_action finish_exit(struct vcpu *vcpu, enum vcpu_action action)
+{
+	return likely(action == VCPU_RESUME) ? call_enter(vcpu) : action;
 }
 
 /* The same after an interrupt that EL2 has handled: the host may have one pending as well. */

@@ -24,7 +24,8 @@
  *	                    .handled of stage 0
  *	                                └── an exit of enum keel_exit: back to the host
  *
- * A vCPU without stages costs two tests of NULL pointers (enter.S, vcpu_exit()).
+ * The hooks' .enter are called if vcpu->attention is set (run.h). A vCPU without stages costs two
+ * tests of NULL pointers (enter.S, vcpu_exit()).
  */
 #ifndef KEEL_VM_EXIT_H
 #define KEEL_VM_EXIT_H

@@ -25,7 +25,8 @@
  * @put:     the vCPU is put: save the hardware state, and leave nothing that the host could see
  * @resume:  once in each run, after load: finish what the host was asked for by the last exit.
  *           VCPU_RESUME, or an exit, which ends the run
- * @enter:   before every entry of the guest. VCPU_RESUME, or an exit in place of the entry
+ * @enter:   before an entry of the guest, if vcpu->attention is set, which the layer then clears or
+ *           not. VCPU_RESUME, or an exit in place of the entry
  * @exits:   the handlers of synchronous exceptions that no stage (vm/exit.h) has taken:
  *           ESR_EC_COUNT functions, by class. Only one layer can have a handler for a class.
  *           VCPU_RESUME, an exit, or VCPU_NOT_MINE, which becomes KEEL_EXIT_FAIL, as does a class
@@ -125,6 +126,20 @@ static inline void vcpu_set_x(struct vcpu *vcpu, unsigned int n, u64 value)
 {
 	if (n != 31)
 		vcpu->regs.x[n] = value;
+}
+
+/*
+ * Have the hooks' .enter called before the next entry. By any CPU, after what they are to find: who
+ * sees the flag sees that too. A CPU that enters the guest meanwhile may miss it (vcpu_kick()).
+ */
+static inline void vcpu_set_attention(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->attention, true, __ATOMIC_RELEASE);
+}
+
+static inline bool vcpu_has_attention(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->attention, __ATOMIC_RELAXED);
 }
 
 /**

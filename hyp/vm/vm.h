@@ -86,6 +86,7 @@ struct vcpu {
 	bool on_big_endian; /* the caller's SCTLR_EL1.EE */
 	bool on_pending;
 	u32 place;		  /* enum vcpu_place */
+	bool attention;		  /* a hook's .enter has work: vcpu_set_attention() */
 	const struct percpu *cpu; /* the CPU it is on, or was on last; set before @place */
 	u64 irq_pc;	   /* vcpu_host_waits(): the PC at the last interrupt that EL2 handled */
 	bool spe_ready;	   /* KEEL_SPE_INIT was done: it can run */

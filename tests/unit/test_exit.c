@@ -185,7 +185,7 @@ static int set_up(void **state)
 		exit_set_stage(EXIT_STAGE_SPE, &outer);
 		registered = true;
 	}
-	vcpu = (struct vcpu){ .vm = &vm, .run = &run_page, .features = 1 };
+	vcpu = (struct vcpu){ .vm = &vm, .run = &run_page, .features = 1, .attention = true };
 	run_page = (struct keel_run){ 0 };
 	outer_says = inner_says = irq_says = VCPU_NOT_MINE;
 	handler_says = enter_hook_says = outer_enter_says = inner_enter_says = VCPU_RESUME;
@@ -213,6 +213,21 @@ static void assert_exit(enum guest_exit_kind kind, int ret, const char *asked)
 }
 
 /* ---- tests ---- */
+
+static void hooks_are_asked_before_an_entry_only_if_one_has_work(void **state)
+{
+	vcpu.attention = false;
+	assert_exit(GUEST_SYNC, VCPU_RESUME, "outer handler outer-handled outer-enter ");
+	trace[0] = 0;
+	assert_int_equal(exit_prepare_entry(&vcpu), VCPU_RESUME);
+	assert_string_equal(trace, "outer-enter ");
+	vcpu.stages[0] = NULL;
+	trace[0] = 0;
+	assert_exit(GUEST_SYNC, VCPU_RESUME, "handler ");
+	vcpu_set_attention(&vcpu);
+	trace[0] = 0;
+	assert_exit(GUEST_SYNC, VCPU_RESUME, "handler enter ");
+}
 
 static void a_vcpu_has_the_stages_that_want_it(void **state)
 {
@@ -347,6 +362,8 @@ int main(void)
 		cmocka_unit_test_setup(a_class_that_nobody_knows_is_told_with_its_registers,
 				       set_up),
 		cmocka_unit_test_setup(stages_are_asked_inwards_and_told_outwards, set_up),
+		cmocka_unit_test_setup(hooks_are_asked_before_an_entry_only_if_one_has_work,
+				       set_up),
 		cmocka_unit_test_setup(at_once_enters_without_asking_anybody_else, set_up),
 		cmocka_unit_test_setup(what_a_stage_takes_no_later_one_sees, set_up),
 		cmocka_unit_test_setup(a_stage_can_put_another_action_in_place_of_one, set_up),

@@ -191,7 +191,7 @@ static enum vgic_signal enter(void)
 	struct vcpu *vcpu = on(0);
 	enum vgic_signal signal;
 
-	(void)world_vgic_hooks->enter(vcpu);
+	(void)world_enter(vcpu);
 	signal = nested_vgic_lend(vcpu);
 	if (signal == VGIC_NO_SIGNAL)
 		nested_vgic_enter(vcpu);
@@ -215,7 +215,7 @@ static void run_el2(void)
 {
 	struct vcpu *vcpu = on(0);
 
-	(void)world_vgic_hooks->enter(vcpu);
+	(void)world_enter(vcpu);
 	vgic_refill(vcpu);
 }
 
@@ -303,7 +303,7 @@ static void an_interrupt_at_any_step_ends_the_run(void **state)
 				vcpu = on(0);
 			}
 			if (now == 0)
-				(void)world_vgic_hooks->enter(vcpu);
+				(void)world_enter(vcpu);
 			else if (now == 1 && nested_vgic_lend(vcpu) != VGIC_NO_SIGNAL)
 				break;
 			else if (now == 2)

@@ -249,6 +249,7 @@ static void an_entry_that_is_abandoned_leaves_the_unit_off(void **state)
 
 	vcpu_add_hooks(&hooks);
 	guest = interrupted;
+	vcpu_set_attention(&rw.vcpu);
 	fake_trace_start(false);
 	assert_int_equal(vcpu_run(&rw.vcpu), KEEL_EXIT_OFF);
 	assert_stops(find(fake_trace(), "guest"));

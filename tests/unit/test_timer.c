@@ -78,7 +78,7 @@ static void run(unsigned int n)
 
 	for (unsigned int i = 0; i < 50; i++) {
 		if (world_vm.vgic)
-			world_vgic_hooks->enter(vcpu);
+			world_enter(vcpu);
 		wire();
 		if (fake_irq() == FAKE_NONE)
 			return;

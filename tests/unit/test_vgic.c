@@ -560,7 +560,7 @@ static void a_kick_interrupts_the_cpu(void **state)
 	assert_int_equal(fake_icc[1].phys_pending, 0);
 	fake_icc[1].phys_pending = KICK;
 	assert_int_equal(world_vgic_hooks->irq(on(1)), VCPU_RESUME);
-	assert_int_equal(world_vgic_hooks->enter(on(1)), VCPU_RESUME);
+	assert_int_equal(world_enter(on(1)), VCPU_RESUME);
 	assert_int_equal(fake_icc[1].phys_pending, 0);
 	assert_int_equal(world_vgic_hooks->irq(on(1)), VCPU_NOT_MINE);
 	assert_ack(1, 3);
@@ -601,7 +601,7 @@ static void a_redistributor_without_power_is_no_fault_of_el2s(void **state)
 	fake_gicr_power(1, false);
 	fake_icc[1].faults = 0;
 	assert_int_equal(world_vgic_hooks->irq(on(1)), VCPU_RESUME);
-	assert_int_equal(world_vgic_hooks->enter(on(1)), VCPU_RESUME);
+	assert_int_equal(world_enter(on(1)), VCPU_RESUME);
 	assert_int_equal(fake_icc[1].faults, 2);
 	assert_ack(1, 4);
 	world_check();
@@ -705,7 +705,7 @@ static void without_a_vgic_nothing_happens(void **state)
 	world_vgic_hooks->load(on(0));
 	if (fake_this_icc()->hcr != (7 << 10) || fake_this_icc()->sre_open)
 		fail_msg("the CPU interface does not trap");
-	assert_int_equal(world_vgic_hooks->enter(on(0)), VCPU_RESUME);
+	assert_int_equal(world_enter(on(0)), VCPU_RESUME);
 	assert_false(world_vgic_hooks->pending(on(0)));
 	world_vgic_hooks->put(on(0));
 	assert_int_equal(fake_this_icc()->hcr, 0);
@@ -749,7 +749,7 @@ static void a_forwarded_interrupt_whose_input_falls_is_deactivated(void **state)
 	world_exit(0);
 	world_phys27[0] = false;
 	on(0);
-	world_vcpu[0].vgic->dirty = true;
+	world_vcpu[0].attention = true;
 	world_exit(0);
 	assert_ack(0, FAKE_NONE);
 	assert_int_equal(fake_icc[0].phys_active, 0);
@@ -795,7 +795,7 @@ static void an_active_interrupt_survives_a_move(void **state)
 	on(1);
 	fake_icc[1].vmcr = 0;
 	world_load_here(0);
-	assert_int_equal(world_vgic_hooks->enter(&world_vcpu[0]), VCPU_RESUME);
+	assert_int_equal(world_enter(&world_vcpu[0]), VCPU_RESUME);
 	assert_int_equal(fake_icc[1].vmcr, fake_icc[0].vmcr);
 	assert_int_equal(fake_guest_pending(0, true), FAKE_NONE);
 	fake_guest_eoi(27);
@@ -919,7 +919,7 @@ static void cpus_may_have_different_numbers_of_list_registers(void **state)
 		on(cpu);
 		if (i > 33)
 			world_load_here(0);
-		assert_int_equal(world_vgic_hooks->enter(&world_vcpu[0]), VCPU_RESUME);
+		assert_int_equal(world_enter(&world_vcpu[0]), VCPU_RESUME);
 		if (fake_guest_pending(256, true) != i)
 			fail_msg("CPU %u: %u is signalled, not %u", cpu,
 				 fake_guest_pending(256, true), i);
@@ -1273,7 +1273,7 @@ static void do_line(unsigned int n, u32 intid)
 		return;
 	if (intid == VGIC_PPI_VTIMER) {
 		world_phys27[n] = up;
-		world_vcpu[n].vgic->dirty |= !up; /* a fall alone makes no exit, nor a fold */
+		world_vcpu[n].attention |= !up; /* a fall alone makes no exit, nor a fold */
 		if (world_vcpu[n].vgic->loaded)
 			world_exit(n);
 		return;

@@ -195,7 +195,7 @@ static void serve_irqs(struct vcpu *vcpu)
 			assert_true(vgic_forward(vcpu, VGIC_PPI_VTIMER));
 		else if (world_vgic_hooks->irq(vcpu) != VCPU_RESUME)
 			host_takes_kick(icc);
-		left[vcpu->index] |= world_vgic_hooks->enter(vcpu) != VCPU_RESUME;
+		left[vcpu->index] |= world_enter(vcpu) != VCPU_RESUME;
 	}
 	fail_msg("a storm of interrupts on CPU %u", vcpu->index);
 }
@@ -209,7 +209,7 @@ void world_exit(unsigned int n)
 {
 	struct vcpu *vcpu = on(n);
 
-	left[n] |= world_vgic_hooks->enter(vcpu) != VCPU_RESUME;
+	left[n] |= world_enter(vcpu) != VCPU_RESUME;
 	serve_irqs(vcpu);
 }
 

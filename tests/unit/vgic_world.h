@@ -53,6 +53,11 @@ void world_load(unsigned int n);
 void world_put(unsigned int n);
 /* An exit of the guest and its next entry; all physical interrupts are handled. */
 void world_exit(unsigned int n);
+/* The hook before an entry, where there is something for it (call_enter() of vm/exit.c). */
+static inline enum vcpu_action world_enter(struct vcpu *vcpu)
+{
+	return vcpu_has_attention(vcpu) ? world_vgic_hooks->enter(vcpu) : VCPU_RESUME;
+}
 /* The guest has run: only the physical interrupts that this has caused are handled. */
 void world_serve(unsigned int n);
 /* vCPUs that have been notified, by waking them or by a kick. */
