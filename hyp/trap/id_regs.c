@@ -191,30 +191,6 @@ const struct cpu_features *id_regs_machine(void)
 	return machine;
 }
 
-bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when)
-{
-	const u64 pauth = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
-
-	switch (when) {
-	case WHEN_VGIC:
-		return vcpu->vm->vgic;
-	case WHEN_VGIC_ID:
-		return vcpu->vm->vgic || !READ_ONCE(vcpu->vm->has_run);
-	case WHEN_SVE:
-		return vcpu->features & BIT(VCPU_SVE);
-	case WHEN_SPE:
-		return vcpu->spe;
-	case WHEN_EL2:
-		return vcpu->nested;
-	case WHEN_NO_EL2:
-		return !vcpu->nested;
-	case WHEN_PAUTH:
-		return (vcpu->features & pauth) == pauth;
-	default:
-		return true;
-	}
-}
-
 static u64 put_field(enum id_field field, u64 value)
 {
 	const struct id_field_desc *desc = id_field_desc(field);

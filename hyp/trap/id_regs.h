@@ -5,6 +5,7 @@
 
 #include <cpu/features.h>
 #include <vm/vm.h>
+#include <vm/vm_ops.h>
 
 /* On which VMs and vCPUs a register or a field exists. */
 enum vcpu_when {
@@ -21,7 +22,29 @@ enum vcpu_when {
 	WHEN_WATCHPOINT,
 };
 
-bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when);
+static inline bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when)
+{
+	const u64 pauth = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
+
+	switch (when) {
+	case WHEN_VGIC:
+		return vcpu->vm->vgic;
+	case WHEN_VGIC_ID:
+		return vcpu->vm->vgic || !READ_ONCE(vcpu->vm->has_run);
+	case WHEN_SVE:
+		return vcpu->features & BIT(VCPU_SVE);
+	case WHEN_SPE:
+		return vcpu->spe;
+	case WHEN_EL2:
+		return vcpu->nested;
+	case WHEN_NO_EL2:
+		return !vcpu->nested;
+	case WHEN_PAUTH:
+		return (vcpu->features & pauth) == pauth;
+	default:
+		return true;
+	}
+}
 
 /* @features: the machine's; the pointer is kept. Boot CPU. */
 void id_regs_init(const struct cpu_features *features);

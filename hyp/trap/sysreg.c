@@ -9,7 +9,7 @@
  * register that does not trap but that userspace saves is a row without .read and .write, and a
  * register that guests do not have is a row without any: it documents what makes it UNDEFINED.
  *
- *	trapped MRS or MSR -> sysreg_trap() -> sysreg_find() by encoding
+ *	trapped MRS or MSR -> sysreg_trap() -> sysreg_find() by encoding: device_row[], search()
  *	                        no row, or not this vCPU's  -> UNDEFINED in the guest
  *	                        .read, .write               -> done, one instruction on
  *	                        .write returned VCPU_AGAIN  -> the host first, then the same again
@@ -535,7 +535,7 @@ const struct sysreg_row *sysreg_row(size_t n)
 	return &table[n];
 }
 
-const struct sysreg_row *sysreg_find(u32 encoding)
+static const struct sysreg_row *search(u32 encoding)
 {
 	size_t low = 0, high = ARRAY_SIZE(table);
 
@@ -550,6 +550,27 @@ const struct sysreg_row *sysreg_find(u32 encoding)
 			return &table[middle];
 	}
 	return NULL;
+}
+
+/*
+ * The short way: by the low bits of an encoding, the row of a device's register, or one that is not
+ * it. Written at boot. Of two with the same bits the first one has it.
+ */
+static u16 device_row[128];
+#define DEVICE_ROW(encoding) (((encoding) ^ (encoding) >> 7) % ARRAY_SIZE(device_row))
+
+void sysreg_init(void)
+{
+	for (size_t i = ARRAY_SIZE(table); i-- > 0;)
+		if (table[i].read == read_device_reg || table[i].write == write_device_reg)
+			device_row[DEVICE_ROW(table[i].first)] = (u16)i;
+}
+
+const struct sysreg_row *sysreg_find(u32 encoding)
+{
+	const struct sysreg_row *row = &table[device_row[DEVICE_ROW(encoding)]];
+
+	return likely(row->first == encoding) ? row : search(encoding);
 }
 
 /* ---- traps ---- */

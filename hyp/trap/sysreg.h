@@ -41,6 +41,9 @@ struct sysreg_row {
 	u64 fixed; /* bits of .storage that a write does not change: they keep their reset value */
 };
 
+/* The registers of devices, which guests access again and again, get their short way. Boot CPU. */
+void sysreg_init(void);
+
 /* The row of an encoding, or NULL. */
 const struct sysreg_row *sysreg_find(u32 encoding);
 

@@ -27,19 +27,10 @@ static u64 advance_it(u64 pstate)
 	       FIELD_PREP(PSR_AA32_IT_HIGH, it >> 2) | FIELD_PREP(PSR_AA32_IT_LOW, it & 3);
 }
 
-/* As if the instruction had been executed: BTYPE and SS become 0 (D8.14.1, D2.11.3). */
-void trap_step_over(struct vcpu *vcpu, u64 esr)
+void trap_step_over_aa32(struct vcpu *vcpu, u64 esr)
 {
-	u64 *pstate = &vcpu->regs.pstate;
-
-	if (*pstate & PSR_MODE32) {
-		vcpu->regs.pc += esr & ESR_IL ? 4 : 2;
-		*pstate = advance_it(*pstate);
-	} else {
-		vcpu->regs.pc += 4;
-		*pstate &= ~PSR_BTYPE;
-	}
-	*pstate &= ~PSR_SS;
+	vcpu->regs.pc += esr & ESR_IL ? 4 : 2;
+	vcpu->regs.pstate = advance_it(vcpu->regs.pstate) & ~PSR_SS;
 }
 
 enum vcpu_action trap_wait(struct vcpu *vcpu, u64 until)
@@ -161,6 +152,7 @@ static const struct vcpu_hooks hooks = {
 void trap_init(const struct cpu_features *features)
 {
 	id_regs_init(features);
+	sysreg_init();
 	impl_regs_init();
 	debug_init(features);
 	guest_smccc_init(features);

@@ -8,6 +8,7 @@
 #ifndef KEEL_TRAP_TRAP_H
 #define KEEL_TRAP_TRAP_H
 
+#include <arch/reg_bits.h>
 #include <cpu/features.h>
 #include <vm/run.h>
 
@@ -24,8 +25,22 @@ void trap_cpu_online(const struct cpu_id_regs *id);
 
 /* ---- inside trap/ ---- */
 
-/* Advance past the instruction that trapped. @esr: the trap's syndrome, for IL. */
-void trap_step_over(struct vcpu *vcpu, u64 esr);
+/* The part of trap_step_over() for AArch32. */
+void trap_step_over_aa32(struct vcpu *vcpu, u64 esr);
+
+/*
+ * Advance past the instruction that trapped, as if it had been executed: BTYPE and SS become 0
+ * (D8.14.1, D2.11.3). @esr: the trap's syndrome, for IL.
+ */
+static __always_inline void trap_step_over(struct vcpu *vcpu, u64 esr)
+{
+	if (unlikely(vcpu->regs.pstate & PSR_MODE32)) {
+		trap_step_over_aa32(vcpu, esr);
+		return;
+	}
+	vcpu->regs.pc += 4;
+	vcpu->regs.pstate &= ~(PSR_BTYPE | PSR_SS);
+}
 
 /**
  * trap_wait() - the vCPU waits for an interrupt

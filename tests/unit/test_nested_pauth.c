@@ -25,11 +25,11 @@
 
 #define EL2T 0x3c8
 #define EL2H 0x3c9
+#define KEYS (BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC))
 
 static struct cpu_features machine;
 static struct vcpu vcpu;
 static u64 live[NESTED_LIVE_COUNT], sp_el0, seed;
-static bool has_keys;
 
 static u64 roll(void)
 {
@@ -40,11 +40,6 @@ static u64 roll(void)
 const struct cpu_features *vm_features(void)
 {
 	return &machine;
-}
-
-bool vcpu_when(const struct vcpu *v, enum vcpu_when when)
-{
-	return when == WHEN_PAUTH && has_keys;
 }
 
 u64 nested_read_live(const struct vcpu *v, enum nested_own index)
@@ -148,7 +143,7 @@ static void set_up(void)
 	fake_sysreg_set("s3_0_c2_c3_1", 66);
 	live[NESTED_SCTLR_EL2] = 1ULL << 31 | 1ULL << 30;
 	machine.reg[ID_REG_MMFR2] = 1ULL << 28; /* ST */
-	has_keys = true;
+	vcpu.features = KEYS;
 }
 
 static u64 esr_of(bool key_b)
@@ -271,7 +266,7 @@ static void without_the_feature_there_are_no_keys(void **state)
 {
 	set_up();
 	assert_true(nested_has_pauth(&vcpu));
-	has_keys = false;
+	vcpu.features = 0;
 	assert_false(nested_has_pauth(&vcpu));
 }
 

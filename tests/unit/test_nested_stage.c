@@ -255,9 +255,9 @@ enum vcpu_action sysreg_trap(struct vcpu *v, u64 esr)
 	return VCPU_RESUME;
 }
 
-void trap_step_over(struct vcpu *v, u64 esr)
+void trap_step_over_aa32(struct vcpu *v, u64 esr)
 {
-	v->regs.pc += 4;
+	fail_msg("an instruction of AArch32");
 }
 
 void switch_set_hcr(struct vcpu *v, u64 more, u64 less)
