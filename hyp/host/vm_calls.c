@@ -406,8 +406,6 @@ static s64 hc_irq_line(struct vm *vm, struct host_regs *regs)
 		return KEEL_NOT_SUPPORTED;
 	if (!__atomic_load_n(&vm->vgic, __ATOMIC_ACQUIRE))
 		return -ENODEV;
-	if (regs->x[4] > 1)
-		return -EINVAL;
 	ret = ops->irq_line(vm, &vcpu, regs->x[3], regs->x[4]);
 	if (ret == 1)
 		regs->x[1] = vcpu;

@@ -33,7 +33,8 @@ struct vcpu_spe_stats; /* vm/vm_ops.h */
  * @vgic_reset:	 KEEL_HC_VGIC_RESET; vm->lock held, this CPU owns all vCPUs, vm->vgic is not NULL.
  *		 *at: in, where to begin; out, where to go on. Return: 0; -EAGAIN; -EINVAL
  * @irq_line:	 KEEL_HC_IRQ_LINE; no lock held, vm->vgic is not NULL. *vcpu: in, the host's index,
- *		 any value; out, with 1, the vCPU to wake or kick. Return: 1; 0; -EINVAL
+ *		 any value; out, with 1, the vCPU to wake or kick; level: any value. Return: 1; 0;
+ *		 -EINVAL
  * @vgic_lpis:	 KEEL_HC_VGIC_LPIS; as @irq_line
  * @lpi_pend:	 KEEL_HC_LPI_PEND; vm->vgic is not NULL, another CPU may run the vCPU. *back: out, the
  *		 INTID that is given back. Return: 1; 0; -ENOSPC; -EINVAL
@@ -51,7 +52,7 @@ struct vm_call_ops {
 	int (*vgic_init)(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids, u64 count);
 	int (*vgic_redist)(struct vm *vm, struct ipa base, u64 count);
 	int (*vgic_reset)(struct vm *vm, u64 *at);
-	int (*irq_line)(struct vm *vm, u64 *vcpu, u64 intid, bool level);
+	int (*irq_line)(struct vm *vm, u64 *vcpu, u64 intid, u64 level);
 	void (*vgic_lpis)(struct vm *vm);
 	int (*lpi_pend)(struct vcpu *vcpu, u64 intid, u64 priority, u64 *back);
 	int (*lpi_take)(struct vcpu *vcpu, u64 intid);

@@ -208,7 +208,8 @@ static struct vcpu *set_level_locked(struct vcpu *vcpu, u32 intid, bool level)
 	return level && irq->enabled ? owner : NULL; /* no other change can wake a vCPU */
 }
 
-struct vcpu *vgic_set_level(struct vcpu *vcpu, u32 intid, bool level)
+/* With @report, @intid is one that the VM has. */
+static __always_inline struct vcpu *set_input(struct vcpu *vcpu, u32 intid, bool level, bool report)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
 	struct vcpu *owner;
@@ -217,8 +218,15 @@ struct vcpu *vgic_set_level(struct vcpu *vcpu, u32 intid, bool level)
 		return NULL;
 	spin_lock(&vgic->lock);
 	owner = set_level_locked(vcpu, intid, level);
+	if (report)
+		vgic_irq_of(vcpu, intid)->report = true;
 	spin_unlock(&vgic->lock);
 	return owner;
+}
+
+struct vcpu *vgic_set_level(struct vcpu *vcpu, u32 intid, bool level)
+{
+	return set_input(vcpu, intid, level, false);
 }
 
 void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level)
@@ -236,17 +244,23 @@ static bool is_driven_here(const struct vcpu *vcpu, u64 intid)
 				intid == vcpu->vm->vgic->maintenance);
 }
 
-int vgic_irq_line(struct vm *vm, u64 *index, u64 intid, bool level)
+static bool is_line_value(u64 intid, u64 level)
+{
+	return level <= 1 || (level == (1 | KEEL_LINE_REPORT) && intid >= VGIC_PRIVATE);
+}
+
+int vgic_irq_line(struct vm *vm, u64 *index, u64 intid, u64 level)
 {
 	struct vgic *vgic = vm->vgic;
 	u64 via = intid < VGIC_PRIVATE ? *index : vgic->frame[0];
 	struct vcpu *vcpu = via < VM_VCPUS_MAX ? vgic_vcpu(vm, (u32)via) : NULL;
 
-	if (intid < VGIC_SGIS || intid >= VGIC_INTIDS || intid >= vgic->nr_irqs || !vcpu)
+	if (intid < VGIC_SGIS || intid >= VGIC_INTIDS || intid >= vgic->nr_irqs || !vcpu ||
+	    !is_line_value(intid, level))
 		return -EINVAL;
 	if (is_driven_here(vcpu, intid) || intid == READ_ONCE(vm->spe_intid))
 		return 0;
-	vcpu = vgic_set_level(vcpu, (u32)intid, level);
+	vcpu = set_input(vcpu, (u32)intid, level & 1, level & KEEL_LINE_REPORT);
 	if (!vcpu)
 		return 0;
 	*index = vcpu->index;
@@ -328,6 +342,16 @@ static __noinline u64 apply_requests(struct vgic_irq *irq, u64 lr)
 	return lr;
 }
 
+/* The guest has ended @irq, of which the host wants to know; of an edge it does not. */
+static __noinline void report_end(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
+{
+	if (irq->edge)
+		return;
+	irq->report = false;
+	vcpu_tell_ended(vcpu, intid);
+	vcpu->vgic->leave = true;
+}
+
 /* The guest has taken the LPI, or it is pending as before. Some CPUs have it active: that it is not. */
 static void fold_lpi(struct vcpu *vcpu, u32 place, u64 lr)
 {
@@ -379,6 +403,8 @@ static __always_inline void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 	struct vgic_irq *irq = likely(intid < VGIC_PRIVATE) ? &vcpu->vgic->irq[intid]
 							    : vgic_irq_of(vcpu, intid);
 	bool ended = (was & LR_HW) && !(lr & (LR_PENDING | LR_ACTIVE));
+	/* without LR_EOI it may have ended before the host asked to be told */
+	bool seen = (was & LR_EOI) && !(lr & LR_PENDING);
 
 	if (unlikely(irq->unpend || irq->activate || irq->deactivate))
 		lr = apply_requests(irq, lr);
@@ -391,6 +417,8 @@ static __always_inline void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 		irq->home = VGIC_NO_VCPU;
 	if (ended)
 		stop_forwarding(vcpu, intid, irq);
+	if (unlikely(irq->report) && seen && !irq->active)
+		report_end(vcpu, intid, irq);
 	note_busy(vcpu, intid, irq);
 	/* the guest routed the SPI to another vCPU while it was in the list register */
 	if (unlikely(intid >= VGIC_PRIVATE) && !irq->active && vgic_irq_pending(irq) &&
@@ -492,6 +520,8 @@ static void deactivate_irq(struct vcpu *vcpu, u32 intid)
 	irq->home = VGIC_NO_VCPU;
 	if (irq->forwarded)
 		release_hw(vcpu, intid);
+	if (irq->report)
+		report_end(vcpu, intid, irq);
 	vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
 }
 
@@ -638,7 +668,7 @@ static __always_inline u64 make_lr(const struct vcpu *vcpu, u32 intid, const str
 		lr |= LR_PENDING;
 	if (irq->forwarded)
 		lr |= LR_HW | FIELD_PREP(LR_PINTID, intid);
-	else if ((!irq->edge && irq->line) || (!pending && vgic_irq_pending(irq)))
+	else if ((!irq->edge && (irq->line || irq->report)) || (!pending && vgic_irq_pending(irq)))
 		lr |= LR_EOI;
 	return lr;
 }
@@ -1483,10 +1513,11 @@ static void free_vgic(struct vm *vm, struct vgic *vgic)
 static void reset_spi(struct vcpu *via, u32 intid)
 {
 	struct vgic_irq *irq = vgic_irq_of(via, intid);
-	bool line = irq->line;
+	bool line = irq->line, report = irq->report;
 
 	reset_vgic_irq(irq, false);
 	irq->line = line;
+	irq->report = report;
 	note_busy(via, intid, irq);
 }
 

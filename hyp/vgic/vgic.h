@@ -62,6 +62,7 @@ struct vgic_irq {
 	bool active : 1;    /* while in a list register: as it was when that was written */
 	bool forwarded : 1; /* the physical PPI of the same INTID is active on its CPU */
 	bool in_lr : 1;	    /* the current state is in a list register of @home */
+	bool report : 1;    /* SPI: the host is to know when the guest ends it, as a level */
 	/* while in a list register: its pending state represents the latch; and requests of other
 	 * vCPUs, which the fold carries out */
 	bool lr_latch : 1, unpend : 1, activate : 1, deactivate : 1;
@@ -218,12 +219,15 @@ void vgic_cpu_on(struct vcpu *vcpu);
  *	   kick
  * @intid: 16..nr_irqs - 1. The PPIs of the timers and of SPE are EL2's: for these the call does
  *	   nothing and returns 0
+ * @level: 0, 1; or 1 and KEEL_LINE_REPORT, which only an SPI can have
  *
- * Any CPU. An edge-triggered interrupt becomes pending with each @level of 1.
+ * Any CPU. An edge-triggered interrupt becomes pending with each @level of 1. With KEEL_LINE_REPORT
+ * the next end of the interrupt that is one of a level is told to the host, by vcpu_tell_ended().
+ * That the line falls before does not change it.
  *
  * Return: 1; 0 if no vCPU needs to be woken or kicked; -EINVAL.
  */
-int __must_check vgic_irq_line(struct vm *vm, u64 *index, u64 intid, bool level);
+int __must_check vgic_irq_line(struct vm *vm, u64 *index, u64 intid, u64 level);
 
 /**
  * vgic_enable_lpis() - KEEL_HC_VGIC_LPIS (struct vm_call_ops.vgic_lpis)

@@ -108,6 +108,8 @@ static const char *private_fault(const struct vgic_cpu *v, u32 intid, bool in_lr
 		return "an SGI is a level, or a PPI an edge";
 	if (intid < VGIC_SGIS && (irq->line || irq->forwarded))
 		return "an SGI has an input";
+	if (irq->report)
+		return "the host is to be told of the end of an SGI or PPI";
 	if (irq->in_lr != in_lr)
 		return "it says that it is in a list register, and is not";
 	if (irq->forwarded != !!(v->forwarded & BIT(intid)))

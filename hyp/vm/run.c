@@ -111,6 +111,17 @@ void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
 	run_write64(runner, word, run_read64(runner, word) | BIT(vcpu->index % 64));
 }
 
+void vcpu_tell_ended(struct vcpu *runner, u32 intid)
+{
+	struct keel_run *run = runner->run;
+	unsigned long long *word = &run->ended[intid / 64];
+
+	ASSERT_CMP(runner->owner, ==, this_cpu()->id);
+	ASSERT_CMP(intid, <, KEEL_INTIDS_MAX);
+	run_write64(runner, word, run_read64(runner, word) | BIT(intid % 64));
+	run_write64(runner, &run->any_ended, run_read64(runner, &run->any_ended) | BIT(intid / 64));
+}
+
 static void load_vcpu(struct vcpu *vcpu)
 {
 	void (**hook)(struct vcpu * vcpu);

@@ -202,4 +202,7 @@ static inline bool vcpu_host_waits(struct vcpu *vcpu)
 /* Tell the host, by @runner's run page, to wake @vcpu's thread when @runner's run returns. */
 void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu);
 
+/* Tell the host, in the same way, that the guest has ended the interrupt @intid: KEEL_LINE_REPORT. */
+void vcpu_tell_ended(struct vcpu *runner, u32 intid);
+
 #endif

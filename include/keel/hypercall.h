@@ -13,7 +13,7 @@
 #define KEEL_NOT_SUPPORTED (-1)
 
 /* ABI version: major in bits 31:16 (other majors do not understand each other), minor below. */
-#define KEEL_ABI_VERSION 0x00020003
+#define KEEL_ABI_VERSION 0x00020004
 
 /*
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
@@ -203,9 +203,12 @@
 /*
  * KEEL_HC_IRQ_LINE(x1 = handle, x2 = index of a vCPU, for a PPI, x3 = INTID, 16.., x4 = level) ->
  * x0 = 0, and 1 if that vCPU (for an SPI: the one it is routed to, whose index is in x1) is to be
- * woken or kicked; -EINVAL; -ENODEV without a vGIC.
+ * woken or kicked; -EINVAL; -ENODEV without a vGIC. With KEEL_LINE_REPORT besides a level of 1, for
+ * an SPI: when the guest next ends the interrupt, which is configured as a level then, the run ends,
+ * and keel_run.ended has it.
  */
 #define KEEL_HC_IRQ_LINE 0xc600001d
+#define KEEL_LINE_REPORT 2
 
 /*
  * KEEL_HC_VCPU_STATE(x1 = handle, x2 = index, x3 = KEEL_STATE_*) -> x0 = the state before it.
@@ -406,6 +409,7 @@ enum keel_exit {
 #define KEEL_RUN_DATA	  3072
 #define KEEL_REG_LIST_MAX (KEEL_RUN_DATA / 8)
 #define KEEL_VCPUS_MAX	  512
+#define KEEL_INTIDS_MAX	  1024 /* LPIs aside */
 
 /*
  * The run page. Whoever runs the vCPU owns it; Keel reads each field once and believes none, and
@@ -450,7 +454,10 @@ struct keel_run {
 	};
 	/* out: vCPUs that became able to run and whose threads are to be woken, a bit each */
 	unsigned long long wake[KEEL_VCPUS_MAX / 64];
-	unsigned char reserved[4096 - 8 - 248 - KEEL_VCPUS_MAX / 8 - KEEL_RUN_DATA];
+	/* out: which words of .ended have a bit, and SPIs that the guest has ended: KEEL_LINE_REPORT */
+	unsigned long long any_ended, ended[KEEL_INTIDS_MAX / 64];
+	unsigned char reserved[4096 - 8 - 248 - KEEL_VCPUS_MAX / 8 - 8 - KEEL_INTIDS_MAX / 8 -
+			       KEEL_RUN_DATA];
 	unsigned char data[KEEL_RUN_DATA]; /* register values and lists */
 };
 

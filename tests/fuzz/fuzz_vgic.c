@@ -100,7 +100,7 @@ static void input(void)
 {
 	u64 index = rnd(cpus + 1);
 
-	(void)!vgic_irq_line(&world_vm, &index, rnd(140), rnd(2));
+	(void)!vgic_irq_line(&world_vm, &index, rnd(140), rnd(5));
 }
 
 /* The host gives EL2 LPIs, takes them back, or tries what it may not. */

@@ -450,7 +450,7 @@ static void good_call(struct cpu *cpu)
 		break;
 	case 9:
 		(void)call(cpu, KEEL_HC_IRQ_LINE, some_vm(cpu), below(cpu, 4), 16 + below(cpu, 48),
-			   below(cpu, 2), 0);
+			   below(cpu, 5), 0);
 		break;
 	case 16:
 	case 17:

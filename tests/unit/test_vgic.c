@@ -136,6 +136,148 @@ static void an_edge_while_active_is_kept(void **state)
 	assert_ack(0, FAKE_NONE);
 }
 
+static void split_eoi(unsigned int n)
+{
+	on(n);
+	fake_this_icc()->vmcr |= 1 << 9; /* EOImode=1 */
+}
+
+/* A level that the host holds until it is told that the guest has ended it. */
+static void hold(u32 intid)
+{
+	u64 index = 0;
+	int ret = vgic_irq_line(&world_vm, &index, intid, 1 | KEEL_LINE_REPORT);
+
+	assert_true(ret >= 0);
+	if (ret)
+		world_woken |= 1U << index;
+	world_kick();
+}
+
+static void the_end_of_a_level_is_told_once_if_the_host_asks(void **state)
+{
+	world_start(4, 1, IRQS);
+	enable_spi(40);
+	enable_spi(41);
+	level(41, true);
+	hold(40);
+	assert_ack(0, 40);
+	assert_int_equal(world_ended[40], 0);
+	world_put(0);
+	world_load(0);
+	assert_int_equal(world_ended[40], 0);
+	on(0);
+	fake_guest_eoi(40);
+	assert_int_not_equal(ich_read_misr(), 0);
+	world_exit(0);
+	assert_int_equal(world_ended[40], 1);
+	level(40, false);
+	assert_ack(0, 41);
+	eoi(0, 41);
+	level(41, false);
+	world_exit(0);
+	assert_int_equal(world_ended[40], 1);
+	assert_int_equal(world_ended[41], 0);
+	/* again, and held while it is active */
+	level(40, true);
+	assert_ack(0, 40);
+	hold(40);
+	level(40, false);
+	eoi(0, 40);
+	assert_int_equal(world_ended[40], 2);
+	assert_ack(0, FAKE_NONE);
+	world_check();
+}
+
+/* The run ends, and the guest does not take the interrupt again before. */
+static void a_run_ends_when_the_host_is_to_be_told(void **state)
+{
+	world_start(4, 1, IRQS);
+	enable_spi(40);
+	hold(40);
+	assert_ack(0, 40);
+	on(0);
+	fake_guest_eoi(40);
+	world_vcpu[0].vgic->dirty = true;
+	assert_int_equal(world_vgic_hooks->enter(&world_vcpu[0]), vcpu_to_host(KEEL_EXIT_IRQ));
+	assert_int_equal(world_ended[40], 1);
+}
+
+static void the_end_of_an_edge_is_not_told(void **state)
+{
+	world_start(4, 1, IRQS);
+	set_edge(40);
+	enable_spi(40);
+	hold(40);
+	assert_ack(0, 40);
+	eoi(0, 40);
+	assert_int_equal(world_ended[40], 0);
+	wr(0, DIST + 0xc00 + 40 / 16 * 4, 4, 0); /* the line is high still: now it is a level */
+	assert_ack(0, 40);
+	eoi(0, 40);
+	assert_int_equal(world_ended[40], 1);
+}
+
+static void an_end_is_told_that_no_list_register_shows(void **state)
+{
+	world_start(2, 1, 1024);
+	for (u32 i = 0; i < 8; i++) {
+		wr(0, DIST + 0x400 + 100 + i, 1, (30 - i) * 8);
+		enable_spi(100 + i);
+		hold(100 + i);
+		assert_ack(0, 100 + i);
+	}
+	for (u32 i = 8; i-- > 0;) {
+		level(100 + i, false);
+		on(0);
+		fake_guest_eoi(100 + i);
+	}
+	world_exit(0);
+	for (u32 i = 0; i < 8; i++)
+		assert_int_equal(world_ended[100 + i], 1);
+}
+
+static void a_deactivation_by_another_vcpu_is_told(void **state)
+{
+	for (int away = 0; away < 2; away++) {
+		world_start(4, 2, IRQS);
+		split_eoi(0);
+		split_eoi(1);
+		enable_spi(40);
+		hold(40);
+		assert_ack(0, 40);
+		eoi(0, 40);
+		assert_int_equal(world_ended[40], 0);
+		if (away)
+			world_put(0);
+		dir(1, 40);
+		world_kick();
+		if (away)
+			world_load(0);
+		assert_int_equal(world_ended[40], 1);
+	}
+}
+
+static void the_host_is_told_over_a_reset_and_of_spis_alone(void **state)
+{
+	u64 index = 0;
+
+	world_start(4, 1, IRQS);
+	hold(40);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 20, 1 | KEEL_LINE_REPORT), -EINVAL);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 40, KEEL_LINE_REPORT), -EINVAL);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 40, 4), -EINVAL);
+	world_put(0);
+	world_reset_vgic();
+	world_load(0);
+	wr(0, DIST, 4, 3);
+	wr(0, DIST + 0x80 + 4, 4, ~0U);
+	enable_spi(40);
+	assert_ack(0, 40);
+	eoi(0, 40);
+	assert_int_equal(world_ended[40], 1);
+}
+
 static void a_level_written_pending_is_taken_once(void **state)
 {
 	world_start(4, 1, IRQS);
@@ -248,12 +390,6 @@ static void interrupts_can_be_deactivated_in_any_order(void **state)
 	vgic_write_dir(on(0), 1023);
 	assert_false(fake_this_icc()->hcr & 1 << 14);
 	world_check();
-}
-
-static void split_eoi(unsigned int n)
-{
-	on(n);
-	fake_this_icc()->vmcr |= 1 << 9; /* EOImode=1 */
 }
 
 /* IHI 0069, ICC_DIR_EL1: an SPI may be deactivated by another PE than the one that took it. */
@@ -1104,8 +1240,8 @@ static void the_distributor_is_reset(void **state)
 /* A GIC that has no list registers (IHI 0069, 4.1): each change is visible at once. */
 struct model_irq {
 	u8 priority;
-	bool enabled, edge, line, latch, active, group0;
-	unsigned int target, active_on;
+	bool enabled, edge, line, latch, active, group0, report;
+	unsigned int target, active_on, ended; /* how often the host was to be told */
 };
 
 static struct model_irq spis[IRQS], ppis[WORLD_CPUS][32];
@@ -1161,9 +1297,18 @@ static u32 best_priority(unsigned int n)
 	return best;
 }
 
+static void compare_ends(unsigned long step)
+{
+	for (u32 i = 32; i < IRQS; i++)
+		if (world_ended[i] != spis[i].ended)
+			fail_msg("step %lu: of INTID %u %u ends were told, not %u", step, i,
+				 world_ended[i], spis[i].ended);
+}
+
 /* On each vCPU, the CPU interface signals what the model does. */
 static void compare(unsigned long step)
 {
+	compare_ends(step);
 	for (unsigned int n = 0; n < model_cpus; n++) {
 		u32 best = best_priority(n), got;
 		bool group1;
@@ -1216,6 +1361,15 @@ static void do_ack(unsigned int n)
 	stack[n][depth[n]++].priority = priority;
 }
 
+static void deactivate_model(unsigned int n, u32 intid)
+{
+	struct model_irq *irq = model(n, intid);
+
+	irq->active = false;
+	irq->ended += irq->report && !irq->edge;
+	irq->report &= irq->edge;
+}
+
 static void do_eoi(unsigned int n)
 {
 	u32 intid;
@@ -1230,7 +1384,7 @@ static void do_eoi(unsigned int n)
 		dropped[nr_dropped].n = n;
 		dropped[nr_dropped++].intid = intid;
 	} else {
-		model(n, intid)->active = false;
+		deactivate_model(n, intid);
 	}
 	/* where it comes next, if its route has changed since */
 	if (rnd(2))
@@ -1250,7 +1404,7 @@ static void do_dir(unsigned int n)
 	if (intid < 32)
 		n = dropped[which].n;
 	dir(n, intid);
-	model(n, intid)->active = false;
+	deactivate_model(n, intid);
 	dropped[which] = dropped[--nr_dropped];
 }
 
@@ -1265,7 +1419,7 @@ static void do_groups(unsigned int n)
 
 static void do_line(unsigned int n, u32 intid)
 {
-	bool up = rnd(2);
+	bool up = rnd(2), report = up && intid >= 32 && !rnd(3);
 	u64 index = n;
 	int ret;
 
@@ -1278,9 +1432,10 @@ static void do_line(unsigned int n, u32 intid)
 			world_exit(n);
 		return;
 	}
-	ret = vgic_irq_line(&world_vm, &index, intid, up);
+	ret = vgic_irq_line(&world_vm, &index, intid, up | (report ? KEEL_LINE_REPORT : 0));
 	if (ret == 1)
 		world_woken |= 1U << index;
+	model(n, intid)->report |= report;
 	model(n, intid)->latch |= up && model(n, intid)->edge;
 	model(n, intid)->line = up;
 }
@@ -1550,6 +1705,7 @@ static void a_vgic_that_does_not_fit_together_is_found(void **state)
 	assert_found(*sgi, sgi->forwarded = true);
 	assert_found(*ppi, ppi->edge = true);
 	assert_found(*ppi, ppi->unpend = true);
+	assert_found(*ppi, ppi->report = true);
 	assert_found(*ppi, ppi->forwarded = true);
 	assert_found(v->busy, v->busy ^= 1U << 1);
 	assert_found(v->forwarded, v->forwarded = 1U << 20);
@@ -1581,6 +1737,12 @@ int main(void)
 		cmocka_unit_test(an_edge_is_delivered_once),
 		cmocka_unit_test(an_edge_while_active_is_kept),
 		cmocka_unit_test(a_level_written_pending_is_taken_once),
+		cmocka_unit_test(the_end_of_a_level_is_told_once_if_the_host_asks),
+		cmocka_unit_test(a_run_ends_when_the_host_is_to_be_told),
+		cmocka_unit_test(the_end_of_an_edge_is_not_told),
+		cmocka_unit_test(an_end_is_told_that_no_list_register_shows),
+		cmocka_unit_test(a_deactivation_by_another_vcpu_is_told),
+		cmocka_unit_test(the_host_is_told_over_a_reset_and_of_spis_alone),
 		cmocka_unit_test(more_than_list_registers_come_in_order),
 		cmocka_unit_test(more_can_be_active_than_there_are_list_registers),
 		cmocka_unit_test(many_that_are_active_end_at_once),

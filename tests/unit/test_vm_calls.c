@@ -157,14 +157,14 @@ static int vgic_reset(struct vm *vm, u64 *at)
 	return answer;
 }
 
-static int irq_line(struct vm *vm, u64 *vcpu, u64 intid, bool level)
+static int irq_line(struct vm *vm, u64 *vcpu, u64 intid, u64 level)
 {
 	assert_false(spin_is_locked(&vm->lock));
-	if (intid < 16)
+	if (intid < 16 || level == 2)
 		return -EINVAL;
 	if (intid >= 32)
 		*vcpu = 7;
-	return level;
+	return level != 0;
 }
 
 /* On any CPU, while the vCPU may run. */
@@ -652,6 +652,7 @@ static void a_line_names_the_vcpu_to_wake(void **state)
 	assert_int_equal(regs.x[1], 3);
 	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 5, 1, 0), -EINVAL);
 	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 40, 2, 0), -EINVAL);
+	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 40, 1 | KEEL_LINE_REPORT, 0), 1);
 }
 
 u64 fake_return;

@@ -12,6 +12,7 @@ struct vm world_vm;
 struct vcpu world_vcpu[WORLD_CPUS];
 const struct vcpu_hooks *world_vgic_hooks;
 u32 world_woken;
+unsigned int world_ended[1024];
 bool world_phys27[WORLD_CPUS];
 
 static struct keel_run run_page[WORLD_CPUS];
@@ -37,6 +38,12 @@ void vcpu_wake(struct vcpu *runner, const struct vcpu *vcpu)
 {
 	assert_ptr_not_equal(runner, vcpu);
 	world_woken |= 1U << vcpu->index % 32;
+}
+
+void vcpu_tell_ended(struct vcpu *runner, u32 intid)
+{
+	assert_int_equal(runner->index, this_cpu()->id);
+	world_ended[intid]++;
 }
 
 struct vcpu *on(unsigned int n)
@@ -72,6 +79,7 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	memset(world_phys27, 0, sizeof(world_phys27));
 	memset(left, 0, sizeof(left));
 	world_woken = 0;
+	memset(world_ended, 0, sizeof(world_ended));
 	world_vm.lock = (struct spinlock)SPINLOCK_INIT(LOCK_VM);
 	world_vm.s2.stage2.geometry.ia_bits = 40;
 	assert_int_equal(page_pool_init(&world_vm.pool, pool_memory, POOL_PAGES), 0);

@@ -30,6 +30,8 @@ extern struct vcpu world_vcpu[WORLD_CPUS];
 extern const struct vcpu_hooks *world_vgic_hooks, *world_last_hooks;
 /* vCPUs that vcpu_wake() named, a bit each. */
 extern u32 world_woken;
+/* How often vcpu_tell_ended() named each interrupt. */
+extern unsigned int world_ended[1024];
 /* The level that the physical PPI 27 of each CPU has. */
 extern bool world_phys27[WORLD_CPUS];
 
