@@ -110,6 +110,7 @@ static const struct {
 	{ KVM_CAP_ONE_REG, 1 },
 	{ KVM_CAP_SIGNAL_MSI, .get = value_gicv3 },
 	{ KVM_CAP_READONLY_MEM, 1 },
+	{ KVM_CAP_IRQFD_RESAMPLE, .get = value_gicv3 },
 	{ KVM_CAP_ARM_PSCI, 1 },
 	{ KVM_CAP_DEVICE_CTRL, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },

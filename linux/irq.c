@@ -8,8 +8,7 @@
 
 #include "keel.h"
 
-/* Any context. */
-int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
+static int drive_line(struct keel_vm *vm, u32 vcpu, u32 intid, u64 level)
 {
 	struct keel_vcpu *to;
 	u64 target;
@@ -21,6 +20,33 @@ int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
 	if (to)
 		keel_vcpu_kick(to);
 	return 0;
+}
+
+/* Any context. */
+int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
+{
+	return drive_line(vm, vcpu, intid, level);
+}
+
+void keel_irq_hold(struct keel_vm *vm, u32 intid)
+{
+	drive_line(vm, 0, intid, 1 | KEEL_LINE_REPORT);
+}
+
+/* The words are this module's from the end of a run on. */
+void keel_irqs_ended(struct keel_vcpu *vcpu)
+{
+	struct keel_run *hyp = vcpu->hyp;
+	unsigned int bit;
+
+	hyp->any_ended = 0;
+	for (unsigned int word = 0; word < ARRAY_SIZE(hyp->ended); word++) {
+		unsigned long bits = hyp->ended[word];
+
+		hyp->ended[word] = 0;
+		for_each_set_bit (bit, &bits, BITS_PER_LONG)
+			keel_irqfd_ended(vcpu->vm, word * 64 + bit - KEEL_PRIVATE_IRQS);
+	}
 }
 
 /*

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KVM_IRQFD: a write to an eventfd raises what its GSI is routed to (route.c).
+ * KVM_IRQFD: a write to an eventfd raises what its GSI is routed to (route.c). With
+ * KVM_IRQFD_FLAG_RESAMPLE the interrupt is a level, which stays high until the guest has ended it
+ * (EL2 tells); then it is lowered, and the other eventfd is signalled, so that whoever raised it
+ * looks again. This other eventfd is found under RCU.
  *
  * An irqfd is on vm->irqfds while it is active. It is removed from the list by KVM_IRQFD with
  * DEASSIGN, at the end of the VM, or when the eventfd is released. The workqueue does the rest,
@@ -13,6 +16,7 @@
  */
 #include <linux/file.h>
 #include <linux/poll.h>
+#include <linux/rculist.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -23,13 +27,50 @@ struct keel_irqfd {
 	struct keel_vm *vm;
 	struct eventfd_ctx *eventfd;
 	u32 gsi;
-	struct list_head list; /* empty: it is being removed */
+	struct eventfd_ctx *resample; /* NULL: it raises edges */
+	struct list_head resamplers;  /* in vm->resamplers */
+	bool high;		      /* it has raised a level since the last end */
+	struct list_head list;	      /* empty: it is being removed */
 	wait_queue_entry_t wait;
 	poll_table poll;
 	struct work_struct end;
 };
 
 static struct workqueue_struct *workqueue;
+
+/* Whether another irqfd, which may be what holds the line, raises the same level. */
+static bool shares_line(struct keel_irqfd *irqfd)
+{
+	struct keel_irqfd *other;
+	bool shared = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu (other, &irqfd->vm->resamplers, resamplers)
+		shared |= other->gsi == irqfd->gsi;
+	rcu_read_unlock();
+	return shared;
+}
+
+/* With the mutex, so that no other one is made and raises the line before it falls. */
+static void leave_line(struct keel_irqfd *irqfd)
+{
+	mutex_lock(&irqfd->vm->irqfds_mutex);
+	if (!shares_line(irqfd))
+		keel_lower_gsi(irqfd->vm, irqfd->gsi);
+	mutex_unlock(&irqfd->vm->irqfds_mutex);
+}
+
+/* It is on no list, and raises nothing any more. */
+static void free_irqfd(struct keel_irqfd *irqfd)
+{
+	if (irqfd->resample) {
+		leave_line(irqfd);
+		synchronize_rcu();
+		eventfd_ctx_put(irqfd->resample);
+	}
+	eventfd_ctx_put(irqfd->eventfd);
+	kfree(irqfd);
+}
 
 static void end_work(struct work_struct *work)
 {
@@ -38,15 +79,60 @@ static void end_work(struct work_struct *work)
 
 	/* From here on the eventfd does not call irqfd_wakeup(). */
 	eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
-	eventfd_ctx_put(irqfd->eventfd);
-	kfree(irqfd);
+	free_irqfd(irqfd);
 }
 
 /* Under irqfds_lock. */
 static void deactivate_irqfd(struct keel_irqfd *irqfd)
 {
 	list_del_init(&irqfd->list);
+	if (irqfd->resample)
+		list_del_rcu(&irqfd->resamplers);
 	queue_work(workqueue, &irqfd->end);
+}
+
+/* Any context. */
+static void raise_irqfd(struct keel_irqfd *irqfd)
+{
+	if (!irqfd->resample) {
+		keel_raise_gsi(irqfd->vm, irqfd->gsi);
+		return;
+	}
+	WRITE_ONCE(irqfd->high, true);
+	smp_mb(); /* pairs with that of keel_irqfd_early() */
+	keel_hold_gsi(irqfd->vm, irqfd->gsi);
+}
+
+/* The line falls first: what is raised after the signal stays. */
+void keel_irqfd_ended(struct keel_vm *vm, u32 pin)
+{
+	struct keel_irqfd *irqfd;
+	bool lowered = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu (irqfd, &vm->resamplers, resamplers) {
+		if (!keel_gsi_is_pin(vm, irqfd->gsi, pin))
+			continue;
+		WRITE_ONCE(irqfd->high, false);
+		if (!lowered)
+			keel_lower_gsi(vm, irqfd->gsi);
+		lowered = true;
+		keel_eventfd_signal(irqfd->resample);
+	}
+	rcu_read_unlock();
+}
+
+/* EL2 has the GIC now: raise again what was raised before. */
+void keel_irqfd_early(struct keel_vm *vm)
+{
+	struct keel_irqfd *irqfd;
+
+	smp_mb(); /* either this sees .high, or the one who sets it finds the GIC */
+	rcu_read_lock();
+	list_for_each_entry_rcu (irqfd, &vm->resamplers, resamplers)
+		if (READ_ONCE(irqfd->high))
+			keel_hold_gsi(vm, irqfd->gsi);
+	rcu_read_unlock();
 }
 
 /* With the eventfd's wait-queue lock held, interrupts off. */
@@ -59,7 +145,7 @@ static int irqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, v
 
 	if (events & EPOLLIN) {
 		eventfd_ctx_do_read(irqfd->eventfd, &count);
-		keel_raise_gsi(irqfd->vm, irqfd->gsi);
+		raise_irqfd(irqfd);
 	}
 	if (events & EPOLLHUP) {
 		spin_lock_irqsave(&irqfd->vm->irqfds_lock, flags);
@@ -88,6 +174,8 @@ static int add_irqfd(struct keel_vm *vm, struct keel_irqfd *irqfd)
 			ret = -EBUSY;
 	if (!ret)
 		list_add_tail(&irqfd->list, &vm->irqfds);
+	if (!ret && irqfd->resample)
+		list_add_tail_rcu(&irqfd->resamplers, &vm->resamplers);
 	spin_unlock_irq(&vm->irqfds_lock);
 	return ret;
 }
@@ -100,7 +188,7 @@ static int start_irqfd(struct keel_vm *vm, struct keel_irqfd *irqfd, struct file
 	if (ret)
 		return ret;
 	if (vfs_poll(file, &irqfd->poll) & EPOLLIN)
-		keel_raise_gsi(vm, irqfd->gsi);
+		raise_irqfd(irqfd);
 	return 0;
 }
 
@@ -119,26 +207,48 @@ static struct keel_irqfd *alloc_irqfd(struct keel_vm *vm, u32 gsi)
 	return irqfd;
 }
 
-static int assign_file(struct keel_vm *vm, u32 gsi, struct file *file)
+/* The eventfds of @irqfd. On an error it may have some of them. */
+static int take_eventfds(struct keel_irqfd *irqfd, const struct kvm_irqfd *args, struct file *file)
 {
-	struct keel_irqfd *irqfd = alloc_irqfd(vm, gsi);
+	struct eventfd_ctx *eventfd = eventfd_ctx_fileget(file);
+
+	if (IS_ERR(eventfd))
+		return PTR_ERR(eventfd);
+	irqfd->eventfd = eventfd;
+	if (!(args->flags & KVM_IRQFD_FLAG_RESAMPLE))
+		return 0;
+	eventfd = eventfd_ctx_fdget(args->resamplefd);
+	if (IS_ERR(eventfd))
+		return PTR_ERR(eventfd);
+	irqfd->resample = eventfd;
+	return 0;
+}
+
+/* One that was never on a list. */
+static void drop_irqfd(struct keel_irqfd *irqfd)
+{
+	if (irqfd->eventfd)
+		eventfd_ctx_put(irqfd->eventfd);
+	if (irqfd->resample)
+		eventfd_ctx_put(irqfd->resample);
+	kfree(irqfd);
+}
+
+static int assign_file(struct keel_vm *vm, const struct kvm_irqfd *args, struct file *file)
+{
+	struct keel_irqfd *irqfd = alloc_irqfd(vm, args->gsi);
 	int ret;
 
 	if (!irqfd)
 		return -ENOMEM;
-	irqfd->eventfd = eventfd_ctx_fileget(file);
-	if (IS_ERR(irqfd->eventfd)) {
-		ret = PTR_ERR(irqfd->eventfd);
-		kfree(irqfd);
-		return ret;
+	ret = take_eventfds(irqfd, args, file);
+	if (!ret) {
+		mutex_lock(&vm->irqfds_mutex);
+		ret = start_irqfd(vm, irqfd, file);
+		mutex_unlock(&vm->irqfds_mutex);
 	}
-	mutex_lock(&vm->irqfds_mutex);
-	ret = start_irqfd(vm, irqfd, file);
-	mutex_unlock(&vm->irqfds_mutex);
-	if (ret) {
-		eventfd_ctx_put(irqfd->eventfd);
-		kfree(irqfd);
-	}
+	if (ret)
+		drop_irqfd(irqfd);
 	return ret;
 }
 
@@ -152,7 +262,7 @@ static int assign_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
 	file = fget(args->fd);
 	if (!file)
 		return -EBADF;
-	ret = assign_file(vm, args->gsi, file);
+	ret = assign_file(vm, args, file);
 	fput(file);
 	return ret;
 }
@@ -179,8 +289,7 @@ static int deassign_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
 
 int keel_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args)
 {
-	/* KVM_CAP_IRQFD_RESAMPLE reads 0. */
-	if (args->flags & ~KVM_IRQFD_FLAG_DEASSIGN)
+	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
 	return args->flags & KVM_IRQFD_FLAG_DEASSIGN ? deassign_irqfd(vm, args)
 						     : assign_irqfd(vm, args);

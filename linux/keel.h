@@ -6,8 +6,8 @@
  * Lock order: vcpu->mutex, vm->stop_lock, vm->lock, vm->slots_lock, then the locks of the kernel's
  * memory management, vm->mem_lock. vm->donate_lock comes after the first four; the mutex of a VM's
  * ITSs (its.c) after vcpu->mutex and vm->lock, and its spinlock innermost. With none of these:
- * vm->irqfds_mutex, an eventfd's wait-queue lock, vm->irqfds_lock. vm->slots, vm->ioeventfds
- * and vm->routes are read under RCU.
+ * vm->irqfds_mutex, an eventfd's wait-queue lock, vm->irqfds_lock. vm->slots, vm->ioeventfds,
+ * vm->resamplers and vm->routes are read under RCU.
  */
 #ifndef KEEL_H
 #define KEEL_H
@@ -175,6 +175,7 @@ struct keel_vm {
 	struct mutex irqfds_mutex; /* one irqfd at a time is made or removed */
 	spinlock_t irqfds_lock;
 	struct list_head irqfds;
+	struct list_head resamplers; /* of these; written under irqfds_lock, read under RCU */
 	struct list_head ioeventfds; /* written under vm->lock */
 };
 
@@ -514,16 +515,32 @@ int keel_signal_msi(struct keel_vm *vm, void __user *argp);
 int keel_set_routing(struct keel_vm *vm, void __user *argp);
 /* An irqfd was written to. Any context. */
 void keel_raise_gsi(struct keel_vm *vm, u32 gsi);
+/*
+ * The same of an irqfd that raises a level: its line is high until keel_lower_gsi(), and EL2 tells
+ * when the guest has ended the interrupt. An MSI has no level.
+ */
+void keel_hold_gsi(struct keel_vm *vm, u32 gsi);
+void keel_lower_gsi(struct keel_vm *vm, u32 gsi);
+/* Whether @gsi is the shared interrupt @pin. */
+bool keel_gsi_is_pin(struct keel_vm *vm, u32 gsi, u32 pin);
 void keel_routes_release(struct keel_vm *vm);
 
 int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level);
 /* Raise and lower the line of a shared interrupt. Any context. */
 void keel_irq_edge(struct keel_vm *vm, u32 intid);
+/* Raise it, and have EL2 tell when the guest has ended it. Any context. */
+void keel_irq_hold(struct keel_vm *vm, u32 intid);
+/* After a run of @vcpu: lines that were held and that the guest has ended. */
+void keel_irqs_ended(struct keel_vcpu *vcpu);
 /* EL2 has the GIC now: tell it the lines that are high already. Under vm->lock. */
 void keel_irq_early_lines(struct keel_vm *vm);
 int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq);
 int keel_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args);
 void keel_irqfd_release(struct keel_vm *vm);
+/* The guest has ended the shared interrupt @pin. */
+void keel_irqfd_ended(struct keel_vm *vm, u32 pin);
+/* EL2 has the GIC now. */
+void keel_irqfd_early(struct keel_vm *vm);
 int keel_irqfd_init(void);
 void keel_irqfd_exit(void);
 int keel_ioeventfd(struct keel_vm *vm, const struct kvm_ioeventfd *args);

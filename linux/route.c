@@ -128,32 +128,77 @@ int keel_set_routing(struct keel_vm *vm, void __user *argp)
 	return 0;
 }
 
+/* What is done to a route's end. */
+enum drive { RAISE, HOLD, LOWER };
+
 /* A pin that the VM's GIC does not have is nothing. */
-static void raise_pin(struct keel_vm *vm, u32 pin)
+static void drive_pin(struct keel_vm *vm, u32 pin, enum drive drive)
 {
-	if (pin < vm->vgic.nr_irqs - KEEL_PRIVATE_IRQS)
-		keel_irq_edge(vm, array_index_nospec(pin, KEEL_IRQS_MAX) + KEEL_PRIVATE_IRQS);
+	u32 intid = array_index_nospec(pin, KEEL_IRQS_MAX) + KEEL_PRIVATE_IRQS;
+
+	if (pin >= vm->vgic.nr_irqs - KEEL_PRIVATE_IRQS)
+		return;
+	if (drive == RAISE)
+		keel_irq_edge(vm, intid);
+	else if (drive == HOLD)
+		keel_irq_hold(vm, intid);
+	else
+		keel_irq_line(vm, 0, intid, false);
 }
 
-static void follow_route(struct keel_vm *vm, const struct keel_route *route)
+static void follow_route(struct keel_vm *vm, const struct keel_route *route, enum drive drive)
 {
 	if (route->kind == ROUTE_PIN)
-		raise_pin(vm, route->pin);
-	else if (route->kind == ROUTE_MSI)
+		drive_pin(vm, route->pin, drive);
+	else if (route->kind == ROUTE_MSI && drive != LOWER)
 		keel_msi(vm, &route->msi);
+}
+
+/* The route of @gsi: without a table, the pin of the same number. Under RCU. */
+static struct keel_route route_of(struct keel_vm *vm, u32 gsi)
+{
+	const struct keel_routes *routes = rcu_dereference(vm->routes);
+
+	if (!routes)
+		return (struct keel_route){ .kind = ROUTE_PIN, .pin = gsi };
+	if (gsi >= routes->count)
+		return (struct keel_route){ .kind = ROUTE_NONE };
+	return routes->route[array_index_nospec(gsi, routes->count)];
+}
+
+static void drive_gsi(struct keel_vm *vm, u32 gsi, enum drive drive)
+{
+	struct keel_route route;
+
+	rcu_read_lock();
+	route = route_of(vm, gsi);
+	follow_route(vm, &route, drive);
+	rcu_read_unlock();
 }
 
 void keel_raise_gsi(struct keel_vm *vm, u32 gsi)
 {
-	const struct keel_routes *routes;
+	drive_gsi(vm, gsi, RAISE);
+}
+
+void keel_hold_gsi(struct keel_vm *vm, u32 gsi)
+{
+	drive_gsi(vm, gsi, HOLD);
+}
+
+void keel_lower_gsi(struct keel_vm *vm, u32 gsi)
+{
+	drive_gsi(vm, gsi, LOWER);
+}
+
+bool keel_gsi_is_pin(struct keel_vm *vm, u32 gsi, u32 pin)
+{
+	struct keel_route route;
 
 	rcu_read_lock();
-	routes = rcu_dereference(vm->routes);
-	if (!routes)
-		raise_pin(vm, gsi);
-	else if (gsi < routes->count)
-		follow_route(vm, &routes->route[array_index_nospec(gsi, routes->count)]);
+	route = route_of(vm, gsi);
 	rcu_read_unlock();
+	return route.kind == ROUTE_PIN && route.pin == pin;
 }
 
 void keel_routes_release(struct keel_vm *vm)

@@ -445,6 +445,8 @@ static int run_once(struct keel_vcpu *vcpu)
 	if (exit < 0 || exit >= ARRAY_SIZE(exits))
 		return exit_error(vcpu, exit);
 	wake_others(vcpu);
+	if (unlikely(vcpu->hyp->any_ended))
+		keel_irqs_ended(vcpu);
 	if (unlikely(vcpu->redist))
 		keel_its_refill(vcpu);
 	return exits[exit](vcpu);

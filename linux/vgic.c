@@ -107,6 +107,7 @@ static int go_live(struct keel_vm *vm)
 	if (ret)
 		return ret;
 	keel_irq_early_lines(vm);
+	keel_irqfd_early(vm);
 	smp_store_release(&vgic->live, true);
 	return 0;
 }

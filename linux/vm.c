@@ -74,6 +74,7 @@ static struct keel_vm *alloc_vm(void)
 	spin_lock_init(&vm->irqfds_lock);
 	INIT_LIST_HEAD(&vm->donated);
 	INIT_LIST_HEAD(&vm->irqfds);
+	INIT_LIST_HEAD(&vm->resamplers);
 	INIT_LIST_HEAD(&vm->ioeventfds);
 	keel_pins_init(&vm->pins);
 	RCU_INIT_POINTER(vm->slots, slots);
