@@ -349,7 +349,7 @@ static __noinline void report_end(struct vcpu *vcpu, u32 intid, struct vgic_irq 
 		return;
 	irq->report = false;
 	vcpu_tell_ended(vcpu, intid);
-	vcpu->vgic->leave = true;
+	vgic_leave(vcpu);
 }
 
 /* The guest has taken the LPI, or it is pending as before. Some CPUs have it active: that it is not. */

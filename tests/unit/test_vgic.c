@@ -198,7 +198,7 @@ static void a_run_ends_when_the_host_is_to_be_told(void **state)
 	assert_ack(0, 40);
 	on(0);
 	fake_guest_eoi(40);
-	world_vcpu[0].vgic->dirty = true;
+	vcpu_set_attention(&world_vcpu[0]);
 	assert_int_equal(world_vgic_hooks->enter(&world_vcpu[0]), vcpu_to_host(KEEL_EXIT_IRQ));
 	assert_int_equal(world_ended[40], 1);
 }
