@@ -563,6 +563,36 @@ static bool init_context(struct vm *vm, struct shadow *shadow, void *root)
 	return !page_pool_init(&shadow->pool, NULL, 0) && !s2_context_init(&shadow->ctx, &config);
 }
 
+/* The first chunks that there are for a new vCPU: other shadows fill meanwhile, and take the rest. */
+static bool is_short_of_reserve(const struct shadow_set *set)
+{
+	unsigned int missing = set->nr_vcpus * SHADOW_PER_VCPU - set->nr_shadows;
+
+	return set->nr_reserved < missing * set->kept;
+}
+
+static void reserve_chunk(struct shadow_set *set, void *chunk)
+{
+	struct shadow_chunk *node = chunk;
+
+	node->next = set->reserved;
+	set->reserved = node;
+	set->nr_reserved++;
+}
+
+static void give_reserve(struct shadow_set *set, struct shadow *shadow)
+{
+	while (shadow->nr_chunks < set->kept) {
+		struct shadow_chunk *chunk = set->reserved;
+
+		ASSERT(chunk);
+		set->reserved = chunk->next;
+		set->nr_reserved--;
+		if (add_to_pool(set, &shadow->pool, chunk))
+			shadow->chunks[shadow->nr_chunks++] = chunk;
+	}
+}
+
 static int create_shadow(struct vm *vm)
 {
 	struct shadow_set *set = vm->shadows;
@@ -578,8 +608,7 @@ static int create_shadow(struct vm *vm)
 		return -ENOMEM;
 	}
 	shadow->rmap.chunk_shift = set->chunk_order + granule_shift(GRANULE_4K);
-	while (shadow->nr_chunks < set->kept && take_chunk(set, shadow))
-		;
+	give_reserve(set, shadow);
 	shadow->next = set->first;
 	__atomic_store_n(&set->first, shadow, __ATOMIC_RELEASE);
 	set->nr_shadows++;
@@ -593,7 +622,10 @@ static int create_chunk(struct vm *vm)
 
 	if (!chunk)
 		return -ENOMEM;
-	push_chunks(set, &chunk, 1);
+	if (is_short_of_reserve(set))
+		reserve_chunk(set, chunk);
+	else
+		push_chunks(set, &chunk, 1);
 	set->pages += BIT(set->chunk_order);
 	return 0;
 }
@@ -606,7 +638,7 @@ static void count_vcpu(struct shadow_set *set, unsigned int index)
 	set->counted[index / 64] |= bit;
 }
 
-/* Chunks first, so that each shadow finds those that it keeps. */
+/* Chunks first, since each shadow gets those that it keeps. */
 static int prepare_step(struct vm *vm)
 {
 	const struct shadow_set *set = vm->shadows;

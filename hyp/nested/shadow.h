@@ -89,6 +89,9 @@ struct shadow_set {
 	struct s2_shadow_format format;
 	unsigned int chunk_order, kept;
 	u64 pages; /* taken for chunks; under vm->lock */
+	/* for shadows that are not made yet, which no other one may take; under vm->lock */
+	struct shadow_chunk *reserved;
+	unsigned int nr_reserved;
 	struct spinlock chunk_lock;
 	struct shadow_chunk *chunks; /* that no shadow has */
 	struct shadow *leaving;	     /* where forgetting memory continues; under vm->lock */

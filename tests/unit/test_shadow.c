@@ -1163,6 +1163,25 @@ static void one_shadow_cannot_keep_others_from_running(void **state)
 	}
 }
 
+/* One more vCPU is initialized step by step, while another one's nested guest takes all that it gets. */
+static void new_shadows_have_their_pages_whatever_the_others_take(void **state)
+{
+	struct vcpu late = { .vm = vm, .s2 = &vm->s2, .index = VCPUS };
+	unsigned int gib = 0, calls = 0;
+
+	show_page_in_each_gib();
+	(void)enter(&vcpus[0], 1, 0);
+	assert_int_equal(vm_topup(vm, machine_alloc(512, SZ_2M), 512), 0);
+	do {
+		for (; free_chunks(); gib++)
+			touch(&vcpus[0], gib);
+		assert_true(calls++ < 60);
+	} while (shadow_prepare(&late));
+	assert_true(calls > 10);
+	assert_int_equal(count_shadows(), (VCPUS + 1) * SHADOW_PER_VCPU);
+	check_set();
+}
+
 /* Of a root of 4096 entries 2048 are used at most, so that clearing them is bounded. */
 static void a_part_of_a_large_root_is_used_at_a_time(void **state)
 {
@@ -1335,6 +1354,7 @@ int main(void)
 		TEST(counters_tell_what_has_happened),
 		TEST(a_guest_hypervisor_uses_no_more_pages_than_there_are),
 		TEST(one_shadow_cannot_keep_others_from_running),
+		TEST(new_shadows_have_their_pages_whatever_the_others_take),
 		TEST(a_part_of_a_large_root_is_used_at_a_time),
 		TEST(at_random_a_shadow_has_what_both_tables_say),
 	};
