@@ -276,9 +276,10 @@ static void inval_ipas(const struct stage2 *s2, const struct pgtable_inval *inva
 
 static void stage2_tlb_inval(void *ctx, const struct pgtable_inval *inval)
 {
-	const struct stage2 *s2 = ctx;
+	struct stage2 *s2 = ctx;
 	struct tlb_s2_saved saved = tlb_context_enter(s2);
 
+	s2->changes++;
 	ASSERT(inval->size && IS_ALIGNED(inval->ia | inval->size, inval->stride));
 	dsb(ishst);
 	if (by_range(s2, inval) || inval->size / inval->stride <= STAGE2_MAX_TLBIS)
@@ -429,6 +430,7 @@ int stage2_init(struct stage2 *s2, const struct stage2_config *config)
 void stage2_clear(struct stage2 *s2, u64 parts)
 {
 	spin_assert_held(&s2->lock);
+	s2->changes++;
 	pgtable_drop(&s2->pgt, parts);
 	stage2_invalidate_all(s2);
 }
@@ -629,6 +631,7 @@ int stage2_test_clear_young(struct stage2 *s2, struct ipa ipa, u64 size, bool *y
 {
 	spin_assert_held(&s2->lock);
 	*young = false;
+	s2->changes++;
 	return pgtable_test_clear(&s2->pgt, ipa.v, size, S2_PTE_AF, false, found_young, young,
 				  progress);
 }

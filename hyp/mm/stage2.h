@@ -76,6 +76,9 @@ struct stage2 {
 	struct pgtable pgt;
 	struct stage2_geometry geometry; /* constant after stage2_init() */
 	u64 vttbr;			 /* VTTBR_EL2, whole; see stage2_set_vmid() */
+	/* Moves with each TLB invalidation, and when leaves become old: a look-up's answer may be
+	 * kept, as in a TLB, until then. A hole's must not. */
+	u64 changes;
 	bool fwb; /* FEAT_S2FWB encodings: vCPUs behind it run with HCR_EL2.FWB */
 	bool xnx, hw_dirty, ttl, tlbi_range; /* of the machine, constant */
 	const struct stage2_mem_ops *mem;

@@ -78,6 +78,15 @@ struct nested_tlbi_left {
 	u16 vmid;
 };
 
+/* Pages of a guest hypervisor's tables, by level, as the VM's own stage 2 translates them. */
+struct nested_tables {
+	u64 changes; /* valid while the own stage 2 has this number */
+	struct {
+		u64 ipa; /* bit 0: it is there */
+		u64 pa;
+	} page[4];
+};
+
 /* Counters of a vCPU: those of enum keel_nested from here on. */
 #define NESTED_COUNTER_FIRST KEEL_NESTED_HITS
 
@@ -92,10 +101,11 @@ struct nested_vcpu {
 	/* ESR_EL2 of the abort at EL2, should the host not have the table that it is asked for, or 0 */
 	u64 walk_esr;
 	struct nested_tlbi_left tlbi;
-	struct nested_lrs lrs; /* as they were written; valid while @lent */
-	u64 ich_traps;	       /* set in ICH_HCR_EL2 by nested_vgic_add_traps(), for this run */
-	bool lent;	       /* the virtual CPU interface is the nested guest's: nested_vgic.h */
-	bool maintenance;      /* the level that the maintenance interrupt was last given */
+	struct nested_tables tables; /* shadow_fault.c; under the own stage2.lock */
+	struct nested_lrs lrs;	     /* as they were written; valid while @lent */
+	u64 ich_traps;	  /* set in ICH_HCR_EL2 by nested_vgic_add_traps(), for this run */
+	bool lent;	  /* the virtual CPU interface is the nested guest's: nested_vgic.h */
+	bool maintenance; /* the level that the maintenance interrupt was last given */
 	/* nested_fast.h */
 	bool untrapped, alias_open;
 	/* from the reset on: what of PSTATE guests have; nested_return_usual(), of a short return */

@@ -374,10 +374,6 @@ static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
 {
 	const struct nested_controls controls = nested_controls_of(vcpu);
 
-	if (is_shadow_fault(vcpu, esr)) {
-		nested_count(vcpu, KEEL_NESTED_EXIT_FAULT);
-		return shadow_fault(vcpu, esr);
-	}
 	switch (nested_route(&controls, esr)) {
 	case NESTED_ROUTE_EL2:
 		nested_count(vcpu, KEEL_NESTED_EXIT_TAKEN);
@@ -405,9 +401,10 @@ static void read_back_vse(struct vcpu *vcpu)
 		*hcr &= ~HCR_VSE;
 }
 
-static __noinline enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum guest_exit_kind kind)
+/* What the hardware has for the guest alone. Return: whether an interrupt of the guest's is due. */
+static bool take_back(struct vcpu *vcpu, bool el2)
 {
-	bool el2 = vcpu->nested->context == NESTED_EL2, due;
+	bool due;
 
 	vcpu->regs.pstate = nested_pstate_from_hw(vcpu->regs.pstate, el2);
 	vcpu->nested->walk_esr = 0;
@@ -416,7 +413,13 @@ static __noinline enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum gue
 		write_sysreg(read_sysreg(midr_el1), vpidr_el2);
 	}
 	due = nested_vgic_leave(vcpu);
-	due |= nested_timer_update(vcpu);
+	return due | nested_timer_update(vcpu);
+}
+
+static __noinline enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum guest_exit_kind kind)
+{
+	bool el2 = vcpu->nested->context == NESTED_EL2, due = take_back(vcpu, el2);
+
 	if (kind != GUEST_SYNC) {
 		nested_count(vcpu, KEEL_NESTED_EXIT_IRQ);
 		return due && kind == GUEST_IRQ ? VCPU_RESUME : VCPU_NOT_MINE;
@@ -425,12 +428,33 @@ static __noinline enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum gue
 		   : exit_from_el1(vcpu, read_sysreg(esr_el2));
 }
 
+/* Mostly the guest goes on at once: neither PSTATE nor any register or control has changed. */
+static enum vcpu_action exit_by_fault(struct vcpu *vcpu, u64 esr)
+{
+	struct shadow_fault fault;
+
+	if (shadow_resolve(vcpu, esr, &fault))
+		return VCPU_AT_ONCE;
+	(void)take_back(vcpu, false);
+	return shadow_conclude(&fault);
+}
+
+static enum vcpu_action exit_sync(struct vcpu *vcpu)
+{
+	u64 esr = read_sysreg(esr_el2);
+
+	if (vcpu->nested->context == NESTED_EL1) {
+		if (is_shadow_fault(vcpu, esr))
+			return exit_by_fault(vcpu, esr);
+	} else if (nested_sysreg_at_once(vcpu, esr)) {
+		return VCPU_AT_ONCE;
+	}
+	return exit_the_long_way(vcpu, GUEST_SYNC);
+}
+
 static enum vcpu_action nested_exit(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
-	if (kind == GUEST_SYNC && vcpu->nested->context == NESTED_EL2 &&
-	    nested_sysreg_at_once(vcpu, read_sysreg(esr_el2)))
-		return VCPU_AT_ONCE;
-	return exit_the_long_way(vcpu, kind);
+	return kind == GUEST_SYNC ? exit_sync(vcpu) : exit_the_long_way(vcpu, kind);
 }
 
 /*

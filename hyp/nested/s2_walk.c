@@ -221,6 +221,7 @@ static enum s2_walk_end read_desc(struct walk *walk, u64 table)
 	int err;
 
 	walk->out->desc = IPA(table + desc_offset(walk));
+	walk->out->level = walk->level;
 	err = walk->memory->read(walk->memory->ctx, walk->out->desc, &walk->raw);
 	if (err)
 		return walk_error(walk, err == -EBUSY ? -ENXIO : err);

@@ -75,7 +75,10 @@ struct s2_access {
 /* The permissions that an access needs: of STAGE2_R, _W, _PX and _UX. */
 enum stage2_attrs s2_access_needs(struct s2_access access);
 
-/* Guest memory, as the guest hypervisor's page table walker sees it. */
+/*
+ * Guest memory, as the guest hypervisor's page table walker sees it. During a call, level and desc of
+ * the walk's result are those of the descriptor.
+ */
 struct s2_walk_memory {
 	/*
 	 * Read 8 bytes at @ipa, which is aligned to 8, at once. Return: 0; -EAGAIN: the memory may

@@ -2,15 +2,16 @@
 /*
  * A nested guest's fault in its shadow: who has withheld the translation?
  *
- *	shadow_fault()
+ *	shadow_resolve()
  *	  abort_fault_ipa()          the nested guest's IPA
  *	  resolve()                  with the VM's own stage2.lock held:
  *	    s2_walk()                  the guest hypervisor's tables, read_table()
- *	      fault ─────────────────> an abort to EL2
- *	      no memory for a table ─> ask the host for it (walk_esr)
  *	    look_up_own()              the VM's own stage 2
- *	      not there ─────────────> abort_at(): memory of the host, the vGIC, a device of userspace
- *	    s2_compose(), shadow_map() the nested guest repeats the access
+ *	    s2_compose(), shadow_map() the nested guest repeats the access: nothing else of it has changed
+ *	shadow_conclude()            if not
+ *	  SHADOW_FOR_EL2               an abort to EL2
+ *	  SHADOW_ASK_TABLE             no memory for a table: ask the host for it (walk_esr)
+ *	  SHADOW_ASK_FOR_PAGE          abort_at(): memory of the host, the vGIC, a device of userspace
  *
  * The own lock is held from the first descriptor that is read until the shadow has the translation.
  * A TLBI of the guest hypervisor takes it too, after the guest hypervisor has changed its table: so
@@ -28,38 +29,34 @@
 #include <nested/shadow_fault.h>
 #include <trap/trap.h>
 
-enum outcome {
-	REPEAT,	      /* the access succeeds now, or meets another fault */
-	FOR_EL2,      /* walk.fsc is the guest hypervisor's */
-	ASK_TABLE,    /* the host has to be asked for walk.desc */
-	ASK_FOR_PAGE, /* the own stage 2 does not allow the access at vm_ipa */
-};
-
-struct fault {
-	struct vcpu *vcpu;
-	u64 esr, far, ipa, vm_ipa;
-	struct s2_access access;
-	struct s2_walk_result walk;
-	bool update; /* the table is there, but cannot be written */
-};
-
 /* ---- memory of the guest hypervisor; the own lock is held ---- */
 
-/* The leaf that translates @ipa, made young, and dirty if @needs says write. */
-static int look_up_own(struct stage2 *own, struct ipa ipa, enum stage2_attrs needs,
+/* Make a leaf young, and dirty if @needs says write. */
+static int refresh_own(struct stage2 *own, struct ipa ipa, enum stage2_attrs needs,
 		       struct stage2_leaf *leaf)
 {
 	u64 page = ALIGN_DOWN(ipa.v, stage2_granule(own));
-	int ret = stage2_lookup(own, ipa, leaf);
+	int ret = 0;
 
-	if (ret || (needs & ~(unsigned int)leaf->attrs & STAGE2_RWX))
-		return ret ? ret : -EACCES;
 	if (leaf->attrs & STAGE2_OLD)
 		ret = stage2_set_young(own, ipa);
 	if (!ret && (needs & STAGE2_W) && (leaf->attrs & STAGE2_CLEAN))
 		ret = stage2_protect(own, IPA(page), stage2_granule(own), STAGE2_W, STAGE2_NONE,
 				     NULL);
 	return ret ? ret : stage2_lookup(own, ipa, leaf);
+}
+
+/* The leaf that translates @ipa, which is accessed as @needs says. */
+static int look_up_own(struct stage2 *own, struct ipa ipa, enum stage2_attrs needs,
+		       struct stage2_leaf *leaf)
+{
+	int ret = stage2_lookup(own, ipa, leaf);
+
+	if (ret || (needs & ~(unsigned int)leaf->attrs & STAGE2_RWX))
+		return ret ? ret : -EACCES;
+	if (leaf->attrs & (STAGE2_OLD | (needs & STAGE2_W ? STAGE2_CLEAN : STAGE2_NONE)))
+		return refresh_own(own, ipa, needs, leaf);
+	return 0;
 }
 
 /* The page of a descriptor. -EFAULT: a device, or nothing can be there. -EAGAIN: ask the host. */
@@ -78,6 +75,33 @@ static int find_table(struct vcpu *vcpu, struct ipa ipa, enum stage2_attrs needs
 	return 0;
 }
 
+#define TABLE_IS_KNOWN 1ULL /* nested_tables.page[].ipa */
+
+/*
+ * The same to read, which most walks do in the pages of the last one. The vCPU keeps them as a TLB
+ * would; how often it uses them is as little seen in the own stage 2 as how often a TLB does.
+ */
+static int find_table_again(struct vcpu *vcpu, struct ipa ipa, s8 level, struct pa *pa)
+{
+	const struct stage2 *own = &vcpu->vm->s2.stage2;
+	struct nested_tables *known = &vcpu->nested->tables;
+	u64 page = ALIGN_DOWN(ipa.v, SZ_4K) | TABLE_IS_KNOWN;
+	int ret;
+
+	if (known->changes == own->changes && known->page[level].ipa == page) {
+		*pa = PA(known->page[level].pa + ipa.v % SZ_4K);
+		return 0;
+	}
+	ret = find_table(vcpu, ipa, STAGE2_R, pa);
+	if (ret)
+		return ret;
+	if (known->changes != own->changes)
+		*known = (struct nested_tables){ .changes = own->changes };
+	known->page[level].ipa = page;
+	known->page[level].pa = ALIGN_DOWN(pa->v, SZ_4K);
+	return 0;
+}
+
 static u64 *show_table(struct pa pa, enum el2_prot prot)
 {
 	u8 *page = el2_window_map(PA(ALIGN_DOWN(pa.v, SZ_4K)), prot);
@@ -87,10 +111,10 @@ static u64 *show_table(struct pa pa, enum el2_prot prot)
 
 static int read_table(void *ctx, struct ipa ipa, u64 *raw)
 {
-	struct fault *f = ctx;
+	struct shadow_fault *f = ctx;
 	u64 failed = 0;
 	struct pa pa;
-	int ret = find_table(f->vcpu, ipa, STAGE2_R, &pa);
+	int ret = find_table_again(f->vcpu, ipa, f->walk.level, &pa);
 
 	if (ret)
 		return ret;
@@ -101,7 +125,7 @@ static int read_table(void *ctx, struct ipa ipa, u64 *raw)
 
 static int update_table(void *ctx, struct ipa ipa, u64 old, u64 new)
 {
-	struct fault *f = ctx;
+	struct shadow_fault *f = ctx;
 	u64 failed = 0, was;
 	struct pa pa;
 	int ret = find_table(f->vcpu, ipa, STAGE2_RW, &pa);
@@ -130,7 +154,7 @@ static struct s2_access access_of(const struct vcpu *vcpu, u64 esr)
 	return access;
 }
 
-static enum outcome fill(struct fault *f)
+static enum shadow_outcome fill(struct shadow_fault *f)
 {
 	struct shadow_set *set = f->vcpu->vm->shadows;
 	struct stage2_leaf own;
@@ -139,17 +163,17 @@ static enum outcome fill(struct fault *f)
 			      &own);
 
 	if (ret)
-		return ASK_FOR_PAGE;
+		return SHADOW_ASK_FOR_PAGE;
 	ret = s2_compose(&set->format, &f->walk.leaf, &own, IPA(f->ipa), &leaf);
 	if (!ret)
 		ret = shadow_map(set, f->vcpu->nested->shadow, &leaf);
 	if (!ret)
-		return REPEAT;
+		return SHADOW_REPEAT;
 	f->walk.fsc = ESR_FSC_TRANSLATION; /* no VM is promised what cannot be combined */
-	return FOR_EL2;
+	return SHADOW_FOR_EL2;
 }
 
-static enum s2_walk_end walk_guest(struct fault *f)
+static enum s2_walk_end walk_guest(struct shadow_fault *f)
 {
 	const struct s2_walk_memory memory = {
 		.read = read_table,
@@ -164,27 +188,27 @@ static enum s2_walk_end walk_guest(struct fault *f)
 	return end;
 }
 
-static enum outcome resolve(struct fault *f)
+static enum shadow_outcome resolve(struct shadow_fault *f)
 {
 	switch (walk_guest(f)) {
 	case S2_WALK_LEAF:
 		return fill(f);
 	case S2_WALK_FAULT:
-		return FOR_EL2;
+		return SHADOW_FOR_EL2;
 	case S2_WALK_ASK_HOST:
-		return ASK_TABLE;
+		return SHADOW_ASK_TABLE;
 	default:
-		return REPEAT;
+		return SHADOW_REPEAT;
 	}
 }
 
 /* ESR_EL2 as the guest hypervisor gets it: the access is the same, the fault is its own. */
-static u64 el2_esr(const struct fault *f, u64 fsc)
+static u64 el2_esr(const struct shadow_fault *f, u64 fsc)
 {
 	return (f->esr & ~(ESR_ISS2 | ESR_FSC)) | fsc;
 }
 
-static void set_hpfar(struct fault *f)
+static void set_hpfar(struct shadow_fault *f)
 {
 	f->vcpu->nested->own[NESTED_HPFAR_EL2] = FIELD_PREP(HPFAR_FIPA, f->ipa >> 12);
 }
@@ -193,7 +217,7 @@ static void set_hpfar(struct fault *f)
  * The host is asked for a table as for the memory of any stage-1 table: no register is transferred.
  * If it has none, EL2 takes an External abort on the walk.
  */
-static enum vcpu_action ask_for_table(struct fault *f)
+static enum vcpu_action ask_for_table(struct shadow_fault *f)
 {
 	u64 esr = FIELD_PREP(ESR_EC, ESR_EC_DABT_LOWER) | ESR_IL | ESR_S1PTW;
 
@@ -203,36 +227,41 @@ static enum vcpu_action ask_for_table(struct fault *f)
 	return abort_at(f->vcpu, esr, f->far, f->walk.desc.v);
 }
 
-static enum keel_nested fault_counter(enum outcome outcome)
+static enum keel_nested fault_counter(enum shadow_outcome outcome)
 {
-	if (outcome == REPEAT)
+	if (outcome == SHADOW_REPEAT)
 		return KEEL_NESTED_FILLED;
-	return outcome == FOR_EL2 ? KEEL_NESTED_TO_EL2 : KEEL_NESTED_TO_HOST;
+	return outcome == SHADOW_FOR_EL2 ? KEEL_NESTED_TO_EL2 : KEEL_NESTED_TO_HOST;
 }
 
-enum vcpu_action shadow_fault(struct vcpu *vcpu, u64 esr)
+bool shadow_resolve(struct vcpu *vcpu, u64 esr, struct shadow_fault *f)
 {
 	struct spinlock *lock = &vcpu->vm->s2.stage2.lock;
-	struct fault f = { .vcpu = vcpu, .esr = esr, .far = read_sysreg(far_el2) };
-	enum outcome outcome;
 
-	if (!abort_fault_ipa(esr, f.far, &f.ipa))
-		return VCPU_RESUME;
-	f.access = access_of(vcpu, esr);
+	*f = (struct shadow_fault){ .vcpu = vcpu, .esr = esr, .far = read_sysreg(far_el2) };
 	vcpu->nested->walk_esr = 0;
+	nested_count(vcpu, KEEL_NESTED_EXIT_FAULT);
+	if (!abort_fault_ipa(esr, f->far, &f->ipa))
+		return true;
+	f->access = access_of(vcpu, esr);
 	spin_lock(lock);
-	outcome = resolve(&f);
+	f->outcome = resolve(f);
 	spin_unlock(lock);
-	nested_count(vcpu, fault_counter(outcome));
-	switch (outcome) {
-	case FOR_EL2:
-		set_hpfar(&f);
-		nested_take_abort(vcpu, el2_esr(&f, f.walk.fsc), f.far);
+	nested_count(vcpu, fault_counter(f->outcome));
+	return f->outcome == SHADOW_REPEAT;
+}
+
+enum vcpu_action shadow_conclude(struct shadow_fault *f)
+{
+	switch (f->outcome) {
+	case SHADOW_FOR_EL2:
+		set_hpfar(f);
+		nested_take_abort(f->vcpu, el2_esr(f, f->walk.fsc), f->far);
 		return VCPU_RESUME;
-	case ASK_TABLE:
-		return ask_for_table(&f);
-	case ASK_FOR_PAGE:
-		return abort_at(vcpu, esr, f.far, f.vm_ipa);
+	case SHADOW_ASK_TABLE:
+		return ask_for_table(f);
+	case SHADOW_ASK_FOR_PAGE:
+		return abort_at(f->vcpu, f->esr, f->far, f->vm_ipa);
 	default:
 		return VCPU_RESUME;
 	}
@@ -242,7 +271,7 @@ u8 shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access access, u64 *vm
 		    struct s2_leaf *leaf)
 {
 	struct spinlock *lock = &vcpu->vm->s2.stage2.lock;
-	struct fault f = { .vcpu = vcpu, .ipa = ipa, .access = access };
+	struct shadow_fault f = { .vcpu = vcpu, .ipa = ipa, .access = access };
 	enum s2_walk_end end;
 
 	spin_lock(lock);

@@ -7,17 +7,42 @@
 #include <vm/exit.h>
 #include <vm/vm.h>
 
+enum shadow_outcome {
+	SHADOW_REPEAT,	     /* the access succeeds now, or meets another fault */
+	SHADOW_FOR_EL2,	     /* walk.fsc is the guest hypervisor's */
+	SHADOW_ASK_TABLE,    /* the host has to be asked for walk.desc */
+	SHADOW_ASK_FOR_PAGE, /* the own stage 2 does not allow the access at vm_ipa */
+};
+
+struct shadow_fault {
+	struct vcpu *vcpu;
+	u64 esr, far, ipa, vm_ipa;
+	struct s2_access access;
+	struct s2_walk_result walk;
+	enum shadow_outcome outcome;
+	bool update; /* the table is there, but cannot be written */
+};
+
 /**
- * shadow_fault() - a stage-2 fault of a vCPU that runs in a shadow
- * @vcpu: loaded, shadow_current() is not NULL
+ * shadow_resolve() - a stage-2 fault of a vCPU that runs in a shadow: its first half
+ * @vcpu: loaded, shadow_current() is not NULL; as the exit has left it
  * @esr:  ESR_EL2, of an abort that abort_is_stage2()
+ * @f:    out, for shadow_conclude()
  *
- * The shadow gets the translation; or the guest hypervisor gets the fault; or the host is asked for
- * memory, or does the access. Takes the VM's own stage2.lock.
+ * Takes the VM's own stage2.lock. Return: true if the shadow has the translation now, or another
+ * vCPU's change has to be met again: the guest can be entered at once, since nothing of the vCPU has
+ * changed.
+ */
+bool shadow_resolve(struct vcpu *vcpu, u64 esr, struct shadow_fault *f);
+
+/**
+ * shadow_conclude() - its second half, after an exit that has been taken the long way
+ *
+ * The guest hypervisor gets the fault; or the host is asked for memory, or does the access.
  *
  * Return: VCPU_RESUME or an exit.
  */
-enum vcpu_action shadow_fault(struct vcpu *vcpu, u64 esr);
+enum vcpu_action shadow_conclude(struct shadow_fault *f);
 
 /**
  * shadow_translate() - the second half of AT S12E1R and its like

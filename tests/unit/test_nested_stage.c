@@ -152,10 +152,20 @@ struct shadow *shadow_current(const struct vcpu *v)
 	return v->s2 == &shadow.ctx ? &shadow : NULL;
 }
 
-enum vcpu_action shadow_fault(struct vcpu *v, u64 esr)
+static bool shadow_fills;
+
+bool shadow_resolve(struct vcpu *v, u64 esr, struct shadow_fault *f)
 {
 	assert_ptr_equal(v->s2, &shadow.ctx);
 	shadow_faults++;
+	f->vcpu = v;
+	return shadow_fills;
+}
+
+enum vcpu_action shadow_conclude(struct shadow_fault *f)
+{
+	assert_ptr_equal(f->vcpu, &vcpu);
+	assert_false(shadow_fills);
 	return VCPU_RESUME;
 }
 
@@ -758,6 +768,14 @@ static void a_nested_guest_runs_in_its_shadow(void **state)
 	assert_int_equal(leave(fault), VCPU_RESUME);
 	assert_int_equal(shadow_faults, 1);
 	assert_int_equal(enter(), VCPU_RESUME);
+	/* at once: nothing that was loaded for the entry is taken back */
+	shadow_fills = true;
+	entered = left = 0;
+	fake_sysreg_set("vpidr_el2", 0x1234);
+	assert_int_equal(leave(fault), VCPU_AT_ONCE);
+	assert_int_equal(left, 0);
+	assert_int_equal(fake_sysreg_get("vpidr_el2"), 0x1234);
+	shadow_fills = false;
 	assert_ptr_equal(vcpu.s2, &shadow.ctx);
 	assert_int_equal(leave(fault | 16), VCPU_NOT_MINE); /* an external abort */
 	(void)enter();

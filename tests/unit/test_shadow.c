@@ -403,9 +403,12 @@ static u64 fetch_abort(void)
 
 static enum vcpu_action fault(struct vcpu *vcpu, u64 ipa, u64 esr)
 {
+	struct shadow_fault shadow_fault;
+
 	to_el2 = asked = 0;
 	fault_ipa = ipa;
-	return shadow_fault(vcpu, esr);
+	return shadow_resolve(vcpu, esr, &shadow_fault) ? VCPU_RESUME
+							: shadow_conclude(&shadow_fault);
 }
 
 static bool lookup(struct shadow *shadow, u64 ipa, struct stage2_leaf *leaf)
@@ -466,6 +469,7 @@ static void a_fault_is_whose_it_is(void **state)
 static void a_table_is_asked_for_as_memory(void **state)
 {
 	(void)enter(&vcpus[0], 1, 0);
+	assert_el2_fault(NESTED_AT, data_abort(true), ESR_FSC_TRANSLATION | 3);
 	own_unmap(ROOT + 2);
 	assert_int_equal(fault(&vcpus[0], NESTED_AT + 8 * SZ_4K, data_abort(true)),
 			 KEEL_EXIT_FAULT);
@@ -491,6 +495,32 @@ static void a_table_is_asked_for_as_memory(void **state)
 	machine_bad_page = pages[ROOT].v + 5 * 8;
 	assert_el2_fault(NESTED_AT, data_abort(true), ESR_FSC_EXTABT_WALK | 1);
 	machine_bad_page = 0;
+}
+
+/* At each level, after a walk that has read it; with other memory in its place. */
+static void a_table_is_read_where_the_vm_has_it_now(void **state)
+{
+	(void)enter(&vcpus[0], 1, 0);
+	for (unsigned int n = 0; n < 2; n++)
+		*entry_of(0, n) = (20 + n) * SZ_4K | D_LEAF | D_RW;
+	for (unsigned int table = ROOT; table < ROOT + 3; table++) {
+		struct pa old = pages[table];
+
+		assert_int_equal(fault(&vcpus[0], NESTED_AT, data_abort(true)), VCPU_RESUME);
+		own_unmap(table);
+		assert_int_equal(fault(&vcpus[0], NESTED_AT + SZ_4K, data_abort(true)),
+				 KEEL_EXIT_FAULT);
+		assert_int_equal(ALIGN_DOWN(asked_ipa, SZ_4K), table * SZ_4K);
+		pages[table] = machine_alloc(1, SZ_4K);
+		memset(machine_host_page(pages[table]), 0, SZ_4K);
+		own_map(table, true);
+		assert_el2_fault(NESTED_AT + SZ_4K, data_abort(true),
+				 ESR_FSC_TRANSLATION | (table - ROOT + 1));
+		memcpy(machine_host_page(pages[table]), machine_host_page(old), SZ_4K);
+		assert_int_equal(fault(&vcpus[0], NESTED_AT + SZ_4K, data_abort(true)),
+				 VCPU_RESUME);
+		assert_int_equal(to_el2 + asked, 0);
+	}
 }
 
 /* Unmapping takes what translates to it out of each shadow, and nothing else. */
@@ -1338,6 +1368,7 @@ int main(void)
 		TEST(any_order_of_two_vcpus_keeps_references),
 		TEST(a_fault_is_whose_it_is),
 		TEST(a_table_is_asked_for_as_memory),
+		TEST(a_table_is_read_where_the_vm_has_it_now),
 		TEST(only_what_is_unmapped_leaves_shadows),
 		TEST(an_unmap_ends_with_the_last_shadow),
 		TEST(a_page_that_comes_back_meanwhile_stays),

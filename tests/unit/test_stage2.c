@@ -814,6 +814,37 @@ static void take_tables_back(void)
 			fake_mem_free(NULL, fake_mem_page_ptr(page));
 }
 
+static void assert_changed(u64 *changes)
+{
+	assert_true(w.s2.changes != *changes);
+	*changes = w.s2.changes;
+}
+
+/* Who keeps a look-up's answer learns of each operation after which it may be another. */
+static void an_answer_is_kept_until_the_count_moves(void **state)
+{
+	u64 changes = w.s2.changes;
+	bool young;
+
+	(void)state;
+	assert_int_equal(MAP(0, SZ_1G, SZ_2M, STAGE2_RW), 0);
+	assert_int_equal(MAP(SZ_1G, 2 * SZ_1G, SZ_4K, STAGE2_RW), 0);
+	assert_true(w.s2.changes == changes);
+	assert_int_equal(PROTECT(0, SZ_2M, 0, STAGE2_W), 0);
+	assert_changed(&changes);
+	assert_int_equal(stage2_test_clear_young(&w.s2, IPA(0), SZ_2M, &young, NULL), 0);
+	assert_changed(&changes);
+	assert_int_equal(stage2_remap(&w.s2, IPA(0), PA(4 * SZ_1G), SZ_2M, STAGE2_R), 0);
+	assert_changed(&changes);
+	assert_int_equal(UNMAP(0, SZ_4K), 0);
+	assert_changed(&changes);
+	assert_int_equal(stage2_annotate(&w.s2, IPA(SZ_4K), SZ_4K, 3), 0);
+	assert_changed(&changes);
+	stage2_clear(&w.s2, stage2_root_parts(&w.s2, IPA(0), 2 * SZ_1G));
+	assert_changed(&changes);
+	take_tables_back();
+}
+
 static void cleared_at_once_nothing_is_left_in_any_tlb(void **state)
 {
 	static const u64 ipas[] = { 0, SZ_2M, SZ_1G, 3 * SZ_1G + 5 * SZ_4K, BIT(47) };
@@ -925,6 +956,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(cleared_at_once_nothing_is_left_in_any_tlb,
 						start_full, finish),
+		FULL(an_answer_is_kept_until_the_count_moves),
 		FULL(a_leaf_is_unmapped_by_any_of_its_addresses),
 		cmocka_unit_test(a_root_with_leaves_is_cleared),
 		cmocka_unit_test(parts_of_a_root_are_those_of_a_range),
