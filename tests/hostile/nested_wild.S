@@ -122,3 +122,34 @@ nested_guest:
 	b.ne	1b
 	hvc	#0
 	b	9b
+
+	/*
+	 * The host's vectors. vectors_fill(u64 first): element k of 64 bits of zN becomes
+	 * first + (N << 32) + 7 * k. vectors_store(u64 *to): z0 to z31; returns the bytes of each.
+	 */
+	.arch_extension sve
+	.text
+	.globl	vectors_fill, vectors_store
+vectors_fill:
+	mov	x1, #7
+	mov	x2, #1
+	lsl	x2, x2, #32
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23
+	index	z\n\().d, x0, x1
+	add	x0, x0, x2
+	.endr
+	.irp	n, 24, 25, 26, 27, 28, 29, 30, 31
+	index	z\n\().d, x0, x1
+	add	x0, x0, x2
+	.endr
+	ret
+
+vectors_store:
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23
+	str	z\n, [x0, #\n, mul vl]
+	.endr
+	.irp	n, 24, 25, 26, 27, 28, 29, 30, 31
+	str	z\n, [x0, #\n, mul vl]
+	.endr
+	rdvl	x0, #1
+	ret

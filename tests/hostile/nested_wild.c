@@ -10,6 +10,8 @@
  * A page that the host has back stays as the host fills it. A page that a VM has had has nothing in
  * it that the other one writes. At the end all memory is the host's.
  *
+ * The host's vectors are its own.
+ *
  * The guest hypervisor is a part of this program: each VM has it at the same addresses, and cannot
  * write there.
  */
@@ -30,6 +32,7 @@
 #define TIMER_PPI   30
 #define DEVICE_HOLE 0x0b000000UL
 
+#define ID_AA64PFR0_EL1 S3_0_C0_C4_0
 #define ICC_PMR_EL1	S3_0_C4_C6_0
 #define ICC_SRE_EL1	S3_0_C12_C12_5
 #define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
@@ -69,6 +72,8 @@
 extern const char hypervisor[], nested_guest[];
 u64 enter_nested(u64 elr, u64 x0, u64 x1, u64 x2, u64 x3);
 void hypervisor_main(void *data);
+void vectors_fill(u64 first);
+u64 vectors_store(u64 *to);
 extern char _end[];
 
 /* A vCPU's data, which it finds by its MPIDR; nested_wild.S knows the first member. */
@@ -473,7 +478,8 @@ void hypervisor_main(void *data)
 static struct cpu {
 	u64 id, seed;
 	u64 rounds, entries, calls, anew, taken, given;
-	u64 changed, strange, bad_calls; /* what must not be */
+	u64 changed, strange, vectors, bad_calls; /* what must not be */
+	u64 vector_bytes;
 	u64 exits[16];
 } cpus[NCPUS];
 
@@ -484,7 +490,7 @@ static struct vm {
 /* Of each page: whose it is. The CPU that moves a page is known by its number. */
 static u8 owner[ARENA_PAGES]; /* 0: the host; 1 + n: VM n */
 
-static u64 features;
+static u64 features, has_vectors;
 static volatile u64 second_ready, begin, second_done;
 
 static u64 below(struct cpu *cpu, u64 n)
@@ -653,6 +659,10 @@ static void disturb(struct cpu *cpu, u64 vm)
 	case 3:
 		(void)hvc(KEEL_HC_VM_NESTED, vms[vm].handle, below(cpu, 40), 0, 0, 0);
 		break;
+	case 4:
+		if (!below(cpu, 4))
+			begin_anew(cpu, vm, cpu->id);
+		break;
 	default:
 		move_page(cpu);
 		break;
@@ -667,6 +677,30 @@ static u64 run(struct cpu *cpu, u64 vm)
 	write_sysreg(1, CNTP_CTL_EL0);
 	exit = hvc(KEEL_HC_VCPU_RUN, vms[vm].handle, cpu->id, 0, 0, 0);
 	write_sysreg(0, CNTP_CTL_EL0);
+	return exit;
+}
+
+/* The host's own, with the longest vectors that there are. */
+static u64 vector_memory[NCPUS][32 * 256 / 8] __attribute__((aligned(16)));
+
+static void check_vectors(struct cpu *cpu, u64 first)
+{
+	const u64 *at = vector_memory[cpu->id];
+	u64 elements = vectors_store(vector_memory[cpu->id]) / 8, n, i;
+
+	for (n = 0; n < 32; n++)
+		for (i = 0; i < elements; i++)
+			cpu->vectors += at[n * elements + i] != first + (n << 32) + 7 * i;
+	cpu->vectors += elements * 8 != cpu->vector_bytes;
+}
+
+static u64 run_with_vectors(struct cpu *cpu, u64 vm)
+{
+	u64 first = xorshift(&cpu->seed), exit;
+
+	vectors_fill(first);
+	exit = run(cpu, vm);
+	check_vectors(cpu, first);
 	return exit;
 }
 
@@ -686,7 +720,8 @@ static void answer(struct cpu *cpu, u64 vm, u64 exit)
 /* One run of a VM's vCPU, and what comes of it. @stuck: runs without progress. */
 static void run_once(struct cpu *cpu, u64 vm, u64 *rounds, u64 *stuck)
 {
-	u64 exit = run(cpu, vm), now = *(volatile u64 *)&data_of(vm, cpu->id)->rounds;
+	u64 exit = has_vectors && !below(cpu, 4) ? run_with_vectors(cpu, vm) : run(cpu, vm),
+	    now = *(volatile u64 *)&data_of(vm, cpu->id)->rounds;
 
 	answer(cpu, vm, exit);
 	*stuck = now == *rounds ? *stuck + 1 : 0;
@@ -795,10 +830,21 @@ static void gic_init(u64 cpu)
 	write_sysreg(1, ICC_IGRPEN1_EL1);
 }
 
+static void begin_cpu(struct cpu *cpu)
+{
+	gic_init(cpu->id);
+	has_vectors = read_sysreg(ID_AA64PFR0_EL1) >> 32 & 0xf;
+	if (!has_vectors)
+		return;
+	write_sysreg(3UL << 20 | 3UL << 16, CPACR_EL1);
+	write_sysreg(0xf, S3_0_C1_C2_0); /* ZCR_EL1 */
+	cpu->vector_bytes = vectors_store(vector_memory[cpu->id]);
+}
+
 void payload_secondary(u64 context)
 {
 	(void)context;
-	gic_init(1);
+	begin_cpu(&cpus[1]);
 	second_ready = 1;
 	while (!begin)
 		;
@@ -842,6 +888,7 @@ static void check_cpu(struct cpu *cpu)
 	check("pages moved", cpu->taken > 20 && cpu->given > 20, 1);
 	check("pages of the host that changed", cpu->changed, 0);
 	check("words of one VM in memory of the other", cpu->strange, 0);
+	check("vectors of the host that changed", cpu->vectors, 0);
 	check("calls that failed", cpu->bad_calls, 0);
 }
 
@@ -852,7 +899,7 @@ static void hostile_main(u64 fdt)
 	(void)fdt;
 	for (i = 0; i < NCPUS; i++)
 		cpus[i] = (struct cpu){ .id = i, .seed = 0x9e3779b97f4a7c15UL * (i + 1) };
-	gic_init(0);
+	begin_cpu(&cpus[0]);
 	for (i = 0; i < ARENA_PAGES; i++)
 		fill(i);
 	check("CPU 1 is started", smc(PSCI_CPU_ON, CPU1_MPIDR, (u64)secondary, 0), 0);
