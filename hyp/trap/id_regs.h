@@ -9,7 +9,7 @@
 
 /* On which VMs and vCPUs a register or a field exists. */
 enum vcpu_when {
-	WHEN_ALWAYS,
+	WHEN_ALWAYS,  /* first, and the next second: sysreg.c */
 	WHEN_VGIC,    /* the VM has a vGIC */
 	WHEN_VGIC_ID, /* likewise; before the first run, true also if it can still get one */
 	WHEN_SVE,     /* vCPU feature */

@@ -535,7 +535,7 @@ const struct sysreg_row *sysreg_row(size_t n)
 	return &table[n];
 }
 
-static const struct sysreg_row *search(u32 encoding)
+static __noinline const struct sysreg_row *search(u32 encoding)
 {
 	size_t low = 0, high = ARRAY_SIZE(table);
 
@@ -566,11 +566,16 @@ void sysreg_init(void)
 			device_row[DEVICE_ROW(table[i].first)] = (u16)i;
 }
 
-const struct sysreg_row *sysreg_find(u32 encoding)
+static __always_inline const struct sysreg_row *find_row(u32 encoding)
 {
 	const struct sysreg_row *row = &table[device_row[DEVICE_ROW(encoding)]];
 
 	return likely(row->first == encoding) ? row : search(encoding);
+}
+
+const struct sysreg_row *sysreg_find(u32 encoding)
+{
+	return find_row(encoding);
 }
 
 /* ---- traps ---- */
@@ -581,7 +586,7 @@ static u64 unknown[BITMAP_WORDS(0x10000)];
 #define UNKNOWN_MAX 64
 static unsigned int nr_unknown;
 
-static void log_unknown(const struct vcpu *vcpu, u32 encoding, bool read)
+static __noinline void log_unknown(const struct vcpu *vcpu, u32 encoding, bool read)
 {
 	u64 bit = BIT(encoding % 64);
 	unsigned int nr;
@@ -615,7 +620,7 @@ static bool in_id_space(u64 esr)
  * The register is not implemented: UNDEFINED. With FEAT_IDST, a read in the ID space is reported
  * with the exception class of a trapped access instead.
  */
-static enum vcpu_action inject_undef_access(struct vcpu *vcpu, u64 esr)
+static __noinline enum vcpu_action inject_undef_access(struct vcpu *vcpu, u64 esr)
 {
 	if (in_id_space(esr) && FIELD_GET(MMFR2_IDS, id_reg_value(vcpu, ID_REG_MMFR2)))
 		vcpu_inject(vcpu, FIELD_PREP(ESR_EC, ESR_EC_SYS64) | ESR_IL | (esr & ESR_ISS),
@@ -625,8 +630,10 @@ static enum vcpu_action inject_undef_access(struct vcpu *vcpu, u64 esr)
 	return VCPU_RESUME;
 }
 
-static bool guest_has(const struct vcpu *vcpu, const struct sysreg_row *row)
+static __always_inline bool guest_has(const struct vcpu *vcpu, const struct sysreg_row *row)
 {
+	if (likely(row->when <= WHEN_VGIC))
+		return row->when == WHEN_ALWAYS || vcpu->vm->vgic;
 	switch ((enum vcpu_when)row->when) {
 	case WHEN_BREAKPOINT:
 		return row->id < debug_breakpoints(vcpu);
@@ -646,7 +653,7 @@ static u32 esr_encoding(u64 esr)
 
 enum vcpu_action sysreg_trap(struct vcpu *vcpu, u64 esr)
 {
-	const struct sysreg_row *row = sysreg_find(esr_encoding(esr));
+	const struct sysreg_row *row = find_row(esr_encoding(esr));
 	unsigned int rt = (unsigned int)FIELD_GET(ESR_SYS64_RT, esr);
 	bool read = esr & ESR_SYS64_READ, there;
 	enum vcpu_action ret = VCPU_RESUME;

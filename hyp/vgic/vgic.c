@@ -112,20 +112,6 @@ struct vgic_irq *vgic_irq_of(struct vcpu *vcpu, u32 intid)
 	return &vgic->spi[intid / VGIC_SPIS_A_PAGE][intid % VGIC_SPIS_A_PAGE];
 }
 
-struct vcpu *vgic_vcpu(struct vm *vm, u32 index)
-{
-	return index < VM_VCPUS_MAX ? __atomic_load_n(&vm->vcpus[index], __ATOMIC_ACQUIRE) : NULL;
-}
-
-/* The inverse of mpidr_of() in vm/vcpu.c: affinity 0 has 16 values. */
-u16 vgic_index_of(u32 affinity)
-{
-	u32 index = (affinity & 0xf) | ((affinity >> 8) & 0xff) << 4 |
-		    ((affinity >> 16) & 0xff) << 12;
-
-	return (affinity & 0xff0000f0) || index >= VM_VCPUS_MAX ? VGIC_NO_VCPU : (u16)index;
-}
-
 static void note_spi_busy(struct vgic *vgic, u32 intid, bool busy)
 {
 	u64 *word = &vgic->busy[intid / 64];
@@ -168,6 +154,12 @@ static void answer_kick(struct vcpu *vcpu)
 		gicr_clear_pending(this_cpu()->gicr, VGIC_PPI_MAINTENANCE);
 }
 
+static __noinline void wake(struct vcpu *vcpu, struct vcpu *owner)
+{
+	vcpu_wake(vcpu, owner);
+	vgic_leave(vcpu);
+}
+
 void vgic_notify(struct vcpu *vcpu, struct vcpu *owner)
 {
 	if (!owner || owner == vcpu)
@@ -177,8 +169,7 @@ void vgic_notify(struct vcpu *vcpu, struct vcpu *owner)
 		gicr_set_pending(owner->cpu->gicr, VGIC_PPI_MAINTENANCE);
 		break;
 	case VCPU_WAITS:
-		vcpu_wake(vcpu, owner);
-		vgic_leave(vcpu);
+		wake(vcpu, owner);
 		break;
 	default: /* @owner has been kicked already, or reads attention before it runs */
 		break;

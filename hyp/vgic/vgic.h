@@ -403,8 +403,20 @@ struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq);
 /* Merge @vcpu's list registers back into its interrupts' state; loaded here, or nowhere. */
 void vgic_fold(struct vcpu *vcpu);
 
+/* vgic_changed() of an SGI or PPI of @vcpu that has become pending. */
+static inline void vgic_has_pended(struct vcpu *vcpu, u32 intid)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	__atomic_store_n(&v->busy, v->busy | BIT(intid), __ATOMIC_RELAXED);
+	vcpu_set_attention(vcpu);
+}
+
 /* The vCPU with this index, or NULL. */
-struct vcpu *vgic_vcpu(struct vm *vm, u32 index);
+static inline struct vcpu *vgic_vcpu(struct vm *vm, u32 index)
+{
+	return index < VM_VCPUS_MAX ? __atomic_load_n(&vm->vcpus[index], __ATOMIC_ACQUIRE) : NULL;
+}
 
 /*
  * Make @owner see soon what vgic_changed() noted; @vcpu, loaded here, is the cause. If @owner runs
@@ -443,8 +455,17 @@ static inline bool vgic_has_lpis(const struct vgic *vgic)
 	return __atomic_load_n(&vgic->typer, __ATOMIC_RELAXED) & GICD_TYPER_LPIS;
 }
 
-/* The index that an affinity names, whether or not the VM has that vCPU; VGIC_NO_VCPU. */
-u16 vgic_index_of(u32 affinity);
+/*
+ * The index that an affinity names, whether or not the VM has that vCPU; VGIC_NO_VCPU. The inverse
+ * of mpidr_of() in vm/vcpu.c: affinity 0 has 16 values.
+ */
+static inline u16 vgic_index_of(u32 affinity)
+{
+	u32 index = (affinity & 0xf) | ((affinity >> 8) & 0xff) << 4 |
+		    ((affinity >> 16) & 0xff) << 12;
+
+	return (affinity & 0xff0000f0) || index >= VM_VCPUS_MAX ? VGIC_NO_VCPU : (u16)index;
+}
 
 static inline bool vgic_irq_pending(const struct vgic_irq *irq)
 {

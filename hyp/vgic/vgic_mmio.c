@@ -646,7 +646,7 @@ enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool wr
 #define SGIR_AFF3    GENMASK(55, 48)
 
 /* With one security state, ICC_SGI1R_EL1 (@group1) reaches SGIs of both groups, others Group 0. */
-static void send_sgi(struct vcpu *vcpu, struct vcpu *to, u32 intid, bool group1)
+static __always_inline void send_sgi(struct vcpu *vcpu, struct vcpu *to, u32 intid, bool group1)
 {
 	struct vgic_irq *irq;
 
@@ -656,12 +656,12 @@ static void send_sgi(struct vcpu *vcpu, struct vcpu *to, u32 intid, bool group1)
 	if ((irq->group1 && !group1) || irq->latch)
 		return;
 	irq->latch = true;
-	vgic_changed(to, intid, irq);
+	vgic_has_pended(to, intid);
 	if (irq->enabled)
 		vgic_notify(vcpu, to);
 }
 
-static void send_to_others(struct vcpu *vcpu, u32 intid, bool group1)
+static __noinline void send_to_others(struct vcpu *vcpu, u32 intid, bool group1)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
 
@@ -685,7 +685,7 @@ static void send_to_list(struct vcpu *vcpu, u64 value, u32 intid, bool group1)
 			 group1);
 }
 
-static enum vcpu_action write_sgir(struct vcpu *vcpu, u64 value, bool group1)
+static __always_inline enum vcpu_action write_sgir(struct vcpu *vcpu, u64 value, bool group1)
 {
 	u32 intid = (u32)FIELD_GET(SGIR_INTID, value);
 	struct vgic *vgic = vcpu->vm->vgic;

@@ -8,7 +8,7 @@
  *
  *      vcpu_exit()
  *        no stages:   handle_sync() by class_handlers[]      then  finish_exit()
- *                     handle_async(): irq_hooks, SErrors     then  finish_irq_exit()
+ *        async_exit():  handle_async(): irq_hooks, SErrors   then  finish_irq_exit()
  *        stages:      exit_with_stages(): the same between .exit and .handled of the stages;
  *                     .enter of the stages before an entry, .leave before the host
  *
@@ -187,7 +187,7 @@ static __always_inline enum vcpu_action handle_sync(struct vcpu *vcpu)
 	return unlikely(action == VCPU_NOT_MINE) ? tell_unknown(vcpu, esr) : action;
 }
 
-static enum vcpu_action handle_irq(struct vcpu *vcpu)
+static __always_inline enum vcpu_action handle_irq(struct vcpu *vcpu)
 {
 	enum vcpu_action (**irq)(struct vcpu * vcpu), action = VCPU_NOT_MINE;
 
@@ -196,7 +196,7 @@ static enum vcpu_action handle_irq(struct vcpu *vcpu)
 	return action == VCPU_NOT_MINE ? vcpu_to_host(KEEL_EXIT_IRQ) : action;
 }
 
-static __noinline enum vcpu_action handle_async(struct vcpu *vcpu, enum guest_exit_kind kind)
+static __always_inline enum vcpu_action handle_async(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
 	if (kind == GUEST_SERROR)
 		return handle_serror(vcpu, read_sysreg(esr_el2));
@@ -232,7 +232,7 @@ static __always_inline enum vcpu_action finish_exit(struct vcpu *vcpu, enum vcpu
 }
 
 /* The same after an interrupt that EL2 has handled: the host may have one pending as well. */
-static enum vcpu_action finish_irq_exit(struct vcpu *vcpu, enum vcpu_action action)
+static __always_inline enum vcpu_action finish_irq_exit(struct vcpu *vcpu, enum vcpu_action action)
 {
 	action = finish_exit(vcpu, action);
 	return action == VCPU_RESUME && vcpu_host_waits(vcpu) ? vcpu_to_host(KEEL_EXIT_IRQ)
@@ -322,6 +322,12 @@ static __noinline enum vcpu_action exit_with_stages(struct vcpu *vcpu, enum gues
 	return action;
 }
 
+static __noinline enum vcpu_action async_exit(struct vcpu *vcpu, enum guest_exit_kind kind)
+{
+	stop_if_panicked();
+	return finish_irq_exit(vcpu, handle_async(vcpu, kind));
+}
+
 /* The guest was left: handle the exit, and prepare the next entry unless the host is needed. */
 int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
 {
@@ -329,8 +335,8 @@ int vcpu_exit(struct vcpu *vcpu, unsigned int kind)
 
 	if (first)
 		return exit_with_stages(vcpu, (enum guest_exit_kind)kind, first);
+	if (unlikely(kind != GUEST_SYNC))
+		return async_exit(vcpu, (enum guest_exit_kind)kind);
 	stop_if_panicked();
-	return kind == GUEST_SYNC
-		       ? finish_exit(vcpu, handle_sync(vcpu))
-		       : finish_irq_exit(vcpu, handle_async(vcpu, (enum guest_exit_kind)kind));
+	return finish_exit(vcpu, handle_sync(vcpu));
 }
