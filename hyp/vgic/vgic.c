@@ -265,25 +265,6 @@ void vgic_map_hw(u32 intid, bool (*level)(struct vcpu *vcpu))
 	hw_level[intid] = level;
 }
 
-bool vgic_forward(struct vcpu *vcpu, u32 intid)
-{
-	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
-	bool new;
-
-	spin_lock(&vcpu->vm->vgic->lock);
-	vgic_fold(vcpu); /* the guest may have ended the previous one in its list register */
-	new = !irq->forwarded;
-	if (new) {
-		gicr_set_active(this_cpu()->gicr, intid);
-		irq->forwarded = true;
-		vcpu->vgic->forwarded |= (u32)BIT(intid);
-		irq->line = true;
-		vgic_changed(vcpu, intid, irq);
-	}
-	spin_unlock(&vcpu->vm->vgic->lock);
-	return new;
-}
-
 /*
  * The physical interrupt is not active any more; if its input is still high, it fires again. The
  * caller notes whether the virtual one is busy.
@@ -998,6 +979,41 @@ static void clear_attention(struct vcpu *vcpu)
 	__atomic_store_n(&vcpu->attention, vcpu->vgic->leave, __ATOMIC_RELAXED);
 }
 
+/* Under vgic->lock, after a fold. */
+static __always_inline void fill_at_once(struct vcpu *vcpu)
+{
+	fill_lrs(vcpu);
+	assert_cpu_sane(vcpu);
+	clear_attention(vcpu);
+}
+
+/*
+ * List registers are filled at once, under the lock that is held anyway, and not at the next entry;
+ * unless they are lent, or were until this exit: then vgic_lend() or vgic_refill() comes.
+ */
+bool vgic_forward(struct vcpu *vcpu, u32 intid)
+{
+	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
+	bool new;
+
+	spin_lock(&vcpu->vm->vgic->lock);
+	fold_lrs(vcpu); /* the guest may have ended the previous one in its list register */
+	new = !irq->forwarded;
+	if (new) {
+		gicr_set_active(this_cpu()->gicr, intid);
+		irq->forwarded = true;
+		vcpu->vgic->forwarded |= (u32)BIT(intid);
+		irq->line = true;
+		vgic_has_pended(vcpu, intid);
+	}
+	if (likely(!vcpu->vgic->emptied))
+		fill_at_once(vcpu);
+	else
+		vcpu_set_attention(vcpu);
+	spin_unlock(&vcpu->vm->vgic->lock);
+	return new;
+}
+
 static void fold_and_fill(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
@@ -1013,9 +1029,7 @@ static void fold_and_fill(struct vcpu *vcpu)
 	}
 	spin_lock(&vcpu->vm->vgic->lock);
 	fold_lrs(vcpu);
-	fill_lrs(vcpu);
-	assert_cpu_sane(vcpu);
-	clear_attention(vcpu);
+	fill_at_once(vcpu);
 	spin_unlock(&vcpu->vm->vgic->lock);
 }
 
