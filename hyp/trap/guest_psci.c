@@ -22,15 +22,20 @@
 
 #define AFFINITY_LEVELS 4
 
-/* A call in progress; arg[n] is Xn, or Wn in a 32-bit call. */
-struct call {
-	struct vcpu *vcpu;
-	u64 arg[4];
-};
+/* Of a function's identifier */
+#define PSCI_NUMBER(fid) ((fid) & (PSCI_LAST - PSCI_FIRST))
 
-static enum vcpu_action psci_return(const struct call *c, s64 value)
+/* Argument @n of the call in progress: Xn, or Wn in a 32-bit call. Before psci_return(). */
+static u64 psci_arg(const struct vcpu *vcpu, unsigned int n)
 {
-	c->vcpu->regs.x[0] = (u64)value;
+	const u64 *x = vcpu->regs.x;
+
+	return x[0] & PSCI_64 ? x[n] : (u32)x[n];
+}
+
+static enum vcpu_action psci_return(struct vcpu *vcpu, s64 value)
+{
+	vcpu->regs.x[0] = (u64)value;
 	return VCPU_RESUME;
 }
 
@@ -49,9 +54,9 @@ int guest_psci_set_version(struct vm *vm, u64 version)
 	return 0;
 }
 
-static enum vcpu_action guest_version(const struct call *c)
+static enum vcpu_action guest_version(struct vcpu *vcpu)
 {
-	return psci_return(c, guest_psci_version(c->vcpu->vm));
+	return psci_return(vcpu, guest_psci_version(vcpu->vm));
 }
 
 /* ---- vCPUs ---- */
@@ -109,21 +114,21 @@ static s64 start_vcpu(struct vcpu *target, u64 pc, u64 x0, bool big_endian)
 }
 
 /* DEN 0022, 5.6. The host wakes the target's thread when this run has ended. */
-static enum vcpu_action guest_cpu_on(const struct call *c)
+static enum vcpu_action guest_cpu_on(struct vcpu *vcpu)
 {
-	struct vcpu *target = find_vcpu(c->vcpu->vm, c->arg[1]);
+	struct vcpu *target = find_vcpu(vcpu->vm, psci_arg(vcpu, 1));
 	s64 ret;
 
 	if (!target)
-		return psci_return(c, PSCI_INVALID_PARAMETERS);
-	if (!IS_ALIGNED(c->arg[2], 4))
-		return psci_return(c, PSCI_INVALID_ADDRESS);
-	ret = start_vcpu(target, c->arg[2], c->arg[3],
-			 vcpu_read_sysreg(c->vcpu, SCTLR_EL1) & SCTLR_EL1_EE);
-	psci_return(c, ret);
+		return psci_return(vcpu, PSCI_INVALID_PARAMETERS);
+	if (!IS_ALIGNED(psci_arg(vcpu, 2), 4))
+		return psci_return(vcpu, PSCI_INVALID_ADDRESS);
+	ret = start_vcpu(target, psci_arg(vcpu, 2), psci_arg(vcpu, 3),
+			 vcpu_read_sysreg(vcpu, SCTLR_EL1) & SCTLR_EL1_EE);
+	psci_return(vcpu, ret);
 	if (ret != PSCI_SUCCESS)
 		return VCPU_RESUME;
-	vcpu_wake(c->vcpu, target);
+	vcpu_wake(vcpu, target);
 	return vcpu_to_host(KEEL_EXIT_IRQ);
 }
 
@@ -149,21 +154,21 @@ void guest_psci_start(struct vcpu *vcpu)
 }
 
 /* DEN 0022, 5.5. Another vCPU may turn this one on again before its run has ended. */
-static enum vcpu_action guest_cpu_off(const struct call *c)
+static enum vcpu_action guest_cpu_off(struct vcpu *vcpu)
 {
-	__atomic_store_n(&c->vcpu->power, VCPU_STOPPED, __ATOMIC_RELEASE);
+	__atomic_store_n(&vcpu->power, VCPU_STOPPED, __ATOMIC_RELEASE);
 	return vcpu_to_host(KEEL_EXIT_OFF);
 }
 
 /* DEN 0022, 5.4: a state may end early, so each is implemented as the shallowest one. */
-static enum vcpu_action guest_cpu_suspend(const struct call *c)
+static enum vcpu_action guest_cpu_suspend(struct vcpu *vcpu)
 {
-	psci_return(c, PSCI_SUCCESS);
-	return trap_wait(c->vcpu, ~0ULL);
+	psci_return(vcpu, PSCI_SUCCESS);
+	return trap_wait(vcpu, ~0ULL);
 }
 
 /* DEN 0022, 5.7: a node is on if anything in it is. */
-static enum vcpu_action guest_affinity_info(const struct call *c)
+static enum vcpu_action guest_affinity_info(struct vcpu *vcpu)
 {
 	static const u64 masks[AFFINITY_LEVELS] = {
 		GENMASK(39, 32) | GENMASK(23, 0),
@@ -171,113 +176,110 @@ static enum vcpu_action guest_affinity_info(const struct call *c)
 		GENMASK(39, 32) | GENMASK(23, 16),
 		GENMASK(39, 32),
 	};
-	struct vm *vm = c->vcpu->vm;
+	u64 target = psci_arg(vcpu, 1), level = psci_arg(vcpu, 2), mask;
 	s64 found = PSCI_INVALID_PARAMETERS;
-	u64 mask;
 
-	if (c->arg[2] >= AFFINITY_LEVELS || (c->arg[1] & ~PSCI_TARGET_AFFINITY))
-		return psci_return(c, PSCI_INVALID_PARAMETERS);
-	mask = masks[c->arg[2]];
+	if (level >= AFFINITY_LEVELS || (target & ~PSCI_TARGET_AFFINITY))
+		return psci_return(vcpu, PSCI_INVALID_PARAMETERS);
+	mask = masks[level];
 	for (unsigned int i = 0; i < VM_VCPUS_MAX && found != PSCI_AFFINITY_ON; i++) {
-		struct vcpu *vcpu = vcpu_at(vm, i);
+		struct vcpu *other = vcpu_at(vcpu->vm, i);
 		s64 state;
 
-		if (!vcpu || ((vcpu->mpidr ^ c->arg[1]) & mask))
+		if (!other || ((other->mpidr ^ target) & mask))
 			continue;
-		state = vcpu_affinity_state(vcpu);
+		state = vcpu_affinity_state(other);
 		/* ON takes precedence over ON_PENDING, and that over OFF */
 		if (found < 0 || state == PSCI_AFFINITY_ON || found == PSCI_AFFINITY_OFF)
 			found = state;
 	}
-	return psci_return(c, found);
+	return psci_return(vcpu, found);
 }
 
-static enum vcpu_action guest_migrate_info_type(const struct call *c)
+static enum vcpu_action guest_migrate_info_type(struct vcpu *vcpu)
 {
-	return psci_return(c, MIGRATE_TOS_NOT_PRESENT);
+	return psci_return(vcpu, MIGRATE_TOS_NOT_PRESENT);
 }
 
 /* ---- the system ---- */
 
 /* A call that does not return. The result is for a userspace that runs the vCPU all the same. */
-static enum vcpu_action guest_system_event(const struct call *c, u32 type, u64 flags)
+static enum vcpu_action guest_system_event(struct vcpu *vcpu, u32 type, u64 flags)
 {
-	struct keel_run *run = c->vcpu->run;
+	struct keel_run *run = vcpu->run;
 
-	psci_return(c, PSCI_INTERNAL_FAILURE);
-	run_write32(c->vcpu, &run->system.type, type);
-	run_write32(c->vcpu, &run->system.pad, 0);
-	run_write64(c->vcpu, &run->system.data[0], flags);
-	run_write64(c->vcpu, &run->system.data[1], 0);
+	psci_return(vcpu, PSCI_INTERNAL_FAILURE);
+	run_write32(vcpu, &run->system.type, type);
+	run_write32(vcpu, &run->system.pad, 0);
+	run_write64(vcpu, &run->system.data[0], flags);
+	run_write64(vcpu, &run->system.data[1], 0);
 	return vcpu_to_host(KEEL_EXIT_SYSTEM);
 }
 
-static enum vcpu_action guest_system_off(const struct call *c)
+static enum vcpu_action guest_system_off(struct vcpu *vcpu)
 {
-	return guest_system_event(c, SYSTEM_EVENT_SHUTDOWN, 0);
+	return guest_system_event(vcpu, SYSTEM_EVENT_SHUTDOWN, 0);
 }
 
-static enum vcpu_action guest_system_reset(const struct call *c)
+static enum vcpu_action guest_system_reset(struct vcpu *vcpu)
 {
-	return guest_system_event(c, SYSTEM_EVENT_RESET, 0);
+	return guest_system_event(vcpu, SYSTEM_EVENT_RESET, 0);
 }
 
-static enum vcpu_action guest_system_reset2(const struct call *c)
+static enum vcpu_action guest_system_reset2(struct vcpu *vcpu)
 {
-	if (c->arg[1] && !(c->arg[1] & RESET2_VENDOR))
-		return psci_return(c, PSCI_INVALID_PARAMETERS);
-	return guest_system_event(c, SYSTEM_EVENT_RESET, SYSTEM_EVENT_RESET2);
+	if (psci_arg(vcpu, 1) && !(psci_arg(vcpu, 1) & RESET2_VENDOR))
+		return psci_return(vcpu, PSCI_INVALID_PARAMETERS);
+	return guest_system_event(vcpu, SYSTEM_EVENT_RESET, SYSTEM_EVENT_RESET2);
 }
 
 /* ---- the table ---- */
 
-static enum vcpu_action guest_psci_features(const struct call *c);
+static enum vcpu_action guest_psci_features(struct vcpu *vcpu);
 
+/* By number; a number without a function has no row, which is one of zeros. */
 static const struct psci_row {
 	u32 fid; /* 32-bit form */
 	bool has_64;
 	u32 since;
-	enum vcpu_action (*call)(const struct call *c);
-} functions[] = {
-	{ PSCI_VERSION, false, GUEST_PSCI_0_2, guest_version },
-	{ PSCI_CPU_SUSPEND, true, GUEST_PSCI_0_2, guest_cpu_suspend },
-	{ PSCI_CPU_OFF, false, GUEST_PSCI_0_2, guest_cpu_off },
-	{ PSCI_CPU_ON, true, GUEST_PSCI_0_2, guest_cpu_on },
-	{ PSCI_AFFINITY_INFO, true, GUEST_PSCI_0_2, guest_affinity_info },
-	{ PSCI_MIGRATE_INFO_TYPE, false, GUEST_PSCI_0_2, guest_migrate_info_type },
-	{ PSCI_SYSTEM_OFF, false, GUEST_PSCI_0_2, guest_system_off },
-	{ PSCI_SYSTEM_RESET, false, GUEST_PSCI_0_2, guest_system_reset },
-	{ PSCI_FEATURES, false, GUEST_PSCI_1_0, guest_psci_features },
-	{ PSCI_SYSTEM_RESET2, true, GUEST_PSCI_1_1, guest_system_reset2 },
+	enum vcpu_action (*call)(struct vcpu *vcpu);
+} functions[PSCI_LAST - PSCI_FIRST + 1] = {
+#define ROW(fid, ...) [PSCI_NUMBER(fid)] = { fid, __VA_ARGS__ }
+	ROW(PSCI_VERSION, false, GUEST_PSCI_0_2, guest_version),
+	ROW(PSCI_CPU_SUSPEND, true, GUEST_PSCI_0_2, guest_cpu_suspend),
+	ROW(PSCI_CPU_OFF, false, GUEST_PSCI_0_2, guest_cpu_off),
+	ROW(PSCI_CPU_ON, true, GUEST_PSCI_0_2, guest_cpu_on),
+	ROW(PSCI_AFFINITY_INFO, true, GUEST_PSCI_0_2, guest_affinity_info),
+	ROW(PSCI_MIGRATE_INFO_TYPE, false, GUEST_PSCI_0_2, guest_migrate_info_type),
+	ROW(PSCI_SYSTEM_OFF, false, GUEST_PSCI_0_2, guest_system_off),
+	ROW(PSCI_SYSTEM_RESET, false, GUEST_PSCI_0_2, guest_system_reset),
+	ROW(PSCI_FEATURES, false, GUEST_PSCI_1_0, guest_psci_features),
+	ROW(PSCI_SYSTEM_RESET2, true, GUEST_PSCI_1_1, guest_system_reset2),
+#undef ROW
 };
 
-static const struct psci_row *find_guest_function(const struct vm *vm, u32 fid)
+static __always_inline const struct psci_row *find_guest_function(const struct vm *vm, u32 fid)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
-		const struct psci_row *row = &functions[i];
+	const struct psci_row *row = &functions[PSCI_NUMBER(fid)];
 
-		if (row->since <= guest_psci_version(vm) &&
-		    (fid == row->fid || (row->has_64 && fid == (row->fid | PSCI_64))))
-			return row;
-	}
-	return NULL;
+	if (fid != row->fid && (!row->has_64 || fid != (row->fid | PSCI_64)))
+		return NULL;
+	return row->since <= guest_psci_version(vm) ? row : NULL;
 }
 
 /* DEN 0022, 5.16: original power state format, no flags. Also answers for SMCCC_VERSION. */
-static enum vcpu_action guest_psci_features(const struct call *c)
+static enum vcpu_action guest_psci_features(struct vcpu *vcpu)
 {
-	u32 fid = (u32)c->arg[1];
+	u32 fid = (u32)psci_arg(vcpu, 1);
 
-	return psci_return(c, fid == SMCCC_VERSION || find_guest_function(c->vcpu->vm, fid)
-				      ? PSCI_SUCCESS
-				      : PSCI_NOT_SUPPORTED);
+	return psci_return(vcpu, fid == SMCCC_VERSION || find_guest_function(vcpu->vm, fid)
+					 ? PSCI_SUCCESS
+					 : PSCI_NOT_SUPPORTED);
 }
 
 enum vcpu_action guest_psci_call(struct vcpu *vcpu)
 {
-	u64 *x = vcpu->regs.x, mask = x[0] & PSCI_64 ? ~0ULL : GENMASK(31, 0);
-	struct call c = { vcpu, { (u32)x[0], x[1] & mask, x[2] & mask, x[3] & mask } };
-	const struct psci_row *row = find_guest_function(vcpu->vm, (u32)x[0]);
+	const struct psci_row *row = find_guest_function(vcpu->vm, (u32)vcpu->regs.x[0]);
 
-	return row ? row->call(&c) : psci_return(&c, PSCI_NOT_SUPPORTED);
+	return row ? row->call(vcpu) : psci_return(vcpu, PSCI_NOT_SUPPORTED);
 }

@@ -381,11 +381,12 @@ static enum vcpu_action vendor_call(struct vcpu *vcpu, u32 fid)
 
 /* ---- dispatch ---- */
 
-enum vcpu_action guest_smccc_call(struct vcpu *vcpu)
+enum vcpu_action guest_smccc_call(struct vcpu *vcpu, u64 esr)
 {
 	u32 fid = (u32)vcpu->regs.x[0];
 	u32 fid32 = fid & ~(u32)SMCCC_64;
 
+	(void)esr;
 	if (fid32 >= PSCI_FIRST && fid32 <= PSCI_LAST)
 		return guest_psci_call(vcpu);
 	if (workaround_number(fid))

@@ -31,13 +31,13 @@ void guest_smccc_init(const struct cpu_features *features);
 void guest_smccc_cpu_online(const struct cpu_id_regs *id);
 
 /**
- * guest_smccc_call() - carry out a call; pc is behind the HVC or SMC
+ * guest_smccc_call() - carry out a call; pc is behind the HVC or SMC; @esr is not used
  *
  * The function identifier is in W0; results go to x0 and, if the function has more, to x1..x3.
  *
  * Return: VCPU_RESUME or an exit.
  */
-enum vcpu_action guest_smccc_call(struct vcpu *vcpu);
+enum vcpu_action guest_smccc_call(struct vcpu *vcpu, u64 esr);
 
 /**
  * guest_smccc_resume() - finish a call for which the host was asked (KEEL_EXIT_ENTROPY)

@@ -63,18 +63,11 @@ static enum vcpu_action handle_wfx(struct vcpu *vcpu, u64 esr)
 	return trap_wait(vcpu, until);
 }
 
-/* For HVC, ELR_EL2 is the next instruction. */
-static enum vcpu_action handle_hvc(struct vcpu *vcpu, u64 esr)
-{
-	(void)esr;
-	return guest_smccc_call(vcpu);
-}
-
-/* For a trapped SMC, ELR_EL2 is the SMC itself. */
+/* For a trapped SMC, ELR_EL2 is the SMC itself; for HVC, it is the next instruction. */
 static enum vcpu_action handle_smc(struct vcpu *vcpu, u64 esr)
 {
 	trap_step_over(vcpu, esr);
-	return guest_smccc_call(vcpu);
+	return guest_smccc_call(vcpu, esr);
 }
 
 /* An instruction that the guest does not have. */
@@ -91,15 +84,15 @@ static enum vcpu_action handle_undef(struct vcpu *vcpu, u64 esr)
  * EL2 with HCR_GUEST_TRAPS, or is handled by another layer.
  */
 static vcpu_exit_handler *const handlers[ESR_EC_COUNT] = {
-	[ESR_EC_UNKNOWN] = handle_undef,  [ESR_EC_WFX] = handle_wfx,
-	[ESR_EC_CP15_32] = handle_undef,  [ESR_EC_CP15_64] = handle_undef,
-	[ESR_EC_CP14_32] = handle_undef,  [ESR_EC_CP14_LS] = handle_undef,
-	[ESR_EC_CP10_ID] = handle_undef,  [ESR_EC_PAC] = handle_undef,
-	[ESR_EC_OTHER] = handle_undef,	  [ESR_EC_CP14_64] = handle_undef,
-	[ESR_EC_HVC64] = handle_hvc,	  [ESR_EC_SMC64] = handle_smc,
-	[ESR_EC_SYS128] = handle_undef,	  [ESR_EC_SYS64] = sysreg_trap,
-	[ESR_EC_TSTART] = handle_undef,	  [ESR_EC_SME] = handle_undef,
-	[ESR_EC_IABT_LOWER] = abort_trap, [ESR_EC_DABT_LOWER] = abort_trap,
+	[ESR_EC_UNKNOWN] = handle_undef,   [ESR_EC_WFX] = handle_wfx,
+	[ESR_EC_CP15_32] = handle_undef,   [ESR_EC_CP15_64] = handle_undef,
+	[ESR_EC_CP14_32] = handle_undef,   [ESR_EC_CP14_LS] = handle_undef,
+	[ESR_EC_CP10_ID] = handle_undef,   [ESR_EC_PAC] = handle_undef,
+	[ESR_EC_OTHER] = handle_undef,	   [ESR_EC_CP14_64] = handle_undef,
+	[ESR_EC_HVC64] = guest_smccc_call, [ESR_EC_SMC64] = handle_smc,
+	[ESR_EC_SYS128] = handle_undef,	   [ESR_EC_SYS64] = sysreg_trap,
+	[ESR_EC_TSTART] = handle_undef,	   [ESR_EC_SME] = handle_undef,
+	[ESR_EC_IABT_LOWER] = abort_trap,  [ESR_EC_DABT_LOWER] = abort_trap,
 };
 
 /* Finish what the host was asked for, also for a vCPU that userspace has stopped since. */

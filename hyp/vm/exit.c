@@ -184,7 +184,9 @@ static __always_inline enum vcpu_action handle_sync(struct vcpu *vcpu)
 
 	if (likely(class_handlers[ec]))
 		action = class_handlers[ec](vcpu, esr);
-	return unlikely(action == VCPU_NOT_MINE) ? tell_unknown(vcpu, esr) : action;
+	if (likely(action == VCPU_RESUME))
+		return action;
+	return action == VCPU_NOT_MINE ? tell_unknown(vcpu, esr) : action;
 }
 
 static __always_inline enum vcpu_action handle_irq(struct vcpu *vcpu)
