@@ -132,19 +132,21 @@ bool abort_fault_ipa(u64 esr, u64 far, u64 *ipa)
 	return guest_fault_ipa(esr, far, ipa);
 }
 
-static enum vcpu_action inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
+static __noinline enum vcpu_action inject_abort(struct vcpu *vcpu, u64 esr, u64 far)
 {
 	vcpu_inject_external_abort(vcpu, esr, far);
 	return VCPU_RESUME;
 }
 
 /* @vcpu is loaded, so SCTLR_EL1 is the guest's. */
-static bool decode_access(const struct vcpu *vcpu, u64 esr, struct mmio_access *access)
+static __always_inline bool decode_access(const struct vcpu *vcpu, u64 esr,
+					  struct mmio_access *access)
 {
 	return !is_fetch(esr) && mmio_decode(esr, vcpu->regs.pstate, read_el1_sctlr(), access);
 }
 
-static void finish_load(struct vcpu *vcpu, const struct mmio_access *access, u64 data)
+static __always_inline void finish_load(struct vcpu *vcpu, const struct mmio_access *access,
+					u64 data)
 {
 	vcpu_set_x(vcpu, access->rt, mmio_load_value(access, data));
 }
@@ -232,7 +234,7 @@ enum vcpu_action abort_at(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
 }
 
 /* For vCPUs in the VM's own context. What a shadow lacks, hyp/nested/ handles before. */
-static enum vcpu_action stage2_fault(struct vcpu *vcpu, u64 esr)
+static __always_inline enum vcpu_action stage2_fault(struct vcpu *vcpu, u64 esr)
 {
 	u64 far = read_sysreg(far_el2), ipa;
 
@@ -242,12 +244,9 @@ static enum vcpu_action stage2_fault(struct vcpu *vcpu, u64 esr)
 	return fault_at(vcpu, esr, far, ipa);
 }
 
-enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr)
+static __noinline enum vcpu_action other_abort(struct vcpu *vcpu, u64 esr)
 {
 	switch (fault_kind(esr)) {
-	case FAULT_MISSING:
-	case FAULT_PERMISSION:
-		return stage2_fault(vcpu, esr);
 	case FAULT_EXTERNAL:
 		return error_trap(vcpu, esr);
 	case FAULT_CONFLICT: /* allowed with FEAT_BBM, see mm/stage2.h; the access is repeated */
@@ -256,6 +255,11 @@ enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr)
 	default:
 		return VCPU_NOT_MINE;
 	}
+}
+
+enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr)
+{
+	return likely(abort_is_stage2(esr)) ? stage2_fault(vcpu, esr) : other_abort(vcpu, esr);
 }
 
 /* ---- the host's answer ---- */

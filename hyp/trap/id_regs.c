@@ -226,8 +226,9 @@ static s64 reserved_breakpoints(const struct vcpu *vcpu, enum id_field field)
 	if (field != ID_DFR0_BRPs && field != ID_DFR0_CTX_CMPs)
 		return 0;
 	gone = (s64)cpu_features_field(machine, ID_DFR0_BRPs) + 1 - debug_breakpoints(vcpu);
-	return field == ID_DFR0_BRPs ? gone
-				     : MIN(gone, (s64)cpu_features_field(machine, ID_DFR0_CTX_CMPs));
+	return field == ID_DFR0_BRPs
+		       ? gone
+		       : MIN(gone, (s64)cpu_features_field(machine, ID_DFR0_CTX_CMPs));
 }
 
 /*
@@ -300,8 +301,7 @@ static u64 most_value(const struct vcpu *vcpu, enum id_reg reg)
 
 	if (reg == ID_REG_DFR0 && vcpu->spe)
 		value = put_field(ID_DFR0_PMSVer, trap_device(TRAP_DEVICE_SPE)->version());
-	for_each_row(row, reg)
-		value |= offered_value(vcpu, row);
+	for_each_row(row, reg) value |= offered_value(vcpu, row);
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		if (id_field_desc((enum id_field)fixed[i].field)->reg == reg &&
 		    vcpu_when(vcpu, (enum vcpu_when)fixed[i].when))
@@ -340,7 +340,8 @@ static u64 chosen_value(const struct vcpu *vcpu, enum id_reg reg, u64 most)
 	u64 value = READ_ONCE(vcpu->vm->id[reg]);
 	const struct id_row *row;
 
-	for_each_row(row, reg) {
+	for_each_row(row, reg)
+	{
 		enum id_field field = (enum id_field)row->field;
 		u64 mask = put_field(field, ~0ULL);
 
@@ -383,8 +384,7 @@ static u64 writable_bits(enum id_reg reg)
 	u64 bits = reg == ID_REG_MMFR0 ? put_field(ID_MMFR0_PARange, ~0ULL) : 0;
 	const struct id_row *row;
 
-	for_each_row(row, reg)
-		bits |= put_field((enum id_field)row->field, ~0ULL);
+	for_each_row(row, reg) bits |= put_field((enum id_field)row->field, ~0ULL);
 	return bits;
 }
 
@@ -394,7 +394,8 @@ static bool value_valid(enum id_reg reg, u64 most, u64 value)
 
 	if ((value ^ most) & ~writable_bits(reg))
 		return false;
-	for_each_row(row, reg) {
+	for_each_row(row, reg)
+	{
 		enum id_field field = (enum id_field)row->field;
 
 		if (!field_valid(field, get_field(field, most), get_field(field, value)))

@@ -554,18 +554,22 @@ static u64 access_locked(const struct reg *reg, struct access *a, bool write, u6
 	return result;
 }
 
+static __noinline u64 access_state(const struct reg *reg, struct access *a, bool write, u64 value)
+{
+	return reg->fold && !write ? read_state(reg, a) : access_locked(reg, a, write, value);
+}
+
 /* A register that is not an array of fields is read by one load, which needs no lock. */
-static u64 access_reg(const struct reg *reg, struct access *a, bool write, u64 value)
+static __always_inline u64 access_reg(const struct reg *reg, struct access *a, bool write,
+				      u64 value)
 {
 	u64 result = 0;
 
 	if (!reg || !(reg->widths & a->bytes) || (a->offset & (a->bytes - 1)))
 		return 0;
 	a->offset -= reg->offset;
-	if (reg->fold && !write)
-		result = read_state(reg, a);
-	else if (write || reg->bits)
-		result = access_locked(reg, a, write, value);
+	if (write || reg->bits)
+		result = access_state(reg, a, write, value);
 	else if (reg->read)
 		result = reg->read(a);
 	return a->bytes == 8 ? result : result & (BIT(a->bytes * 8) - 1);
@@ -576,7 +580,7 @@ static u64 access_dist(struct access *a, bool write, u64 value)
 	return access_reg(find_reg(dist_regs, ARRAY_SIZE(dist_regs), a->offset), a, write, value);
 }
 
-static u64 access_redist(struct access *a, bool write, u64 value)
+static __noinline u64 access_redist(struct access *a, bool write, u64 value)
 {
 	struct vgic *vgic = a->vcpu->vm->vgic;
 

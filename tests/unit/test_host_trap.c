@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/host_trap.c hyp/cpu/inject.c hyp/cpu/errata.c hyp/host/smc_policy.c hyp/host/optee.c hyp/host/psci.c hyp/lib/esr.c hyp/trap/mmio.c hyp/lib/printf.c hyp/cpu/log.c tests/unit/arch/fake_sysreg.c hyp/cpu/hw_errors.c */
+/* SOURCES: hyp/host/host_trap.c hyp/cpu/inject.c hyp/cpu/errata.c hyp/host/smc_policy.c hyp/host/optee.c hyp/host/psci.c hyp/lib/esr.c hyp/lib/printf.c hyp/cpu/log.c tests/unit/arch/fake_sysreg.c hyp/cpu/hw_errors.c */
 /*
  * Exceptions from the host, by class, on a CPU whose registers are an array.
  * Firmware, the host's stage 2 and the hypercalls are this test's own, and note what reaches them.
