@@ -878,6 +878,31 @@ static void a_forwarded_interrupt_ends_with_the_guests_eoi(void **state)
 	world_check();
 }
 
+static void one_is_in_its_list_register_at_once(void **state)
+{
+	start_with_vtimer();
+	world_phys27[0] = true;
+	assert_true(vgic_forward(on(0), VGIC_PPI_VTIMER));
+	assert_false(vcpu_has_attention(&world_vcpu[0]));
+	assert_ack(0, VGIC_PPI_VTIMER);
+	world_check();
+}
+
+/* List registers that were lent until this exit are filled when it is known who has them next. */
+static void one_that_comes_at_the_end_of_a_loan_waits_for_the_refill(void **state)
+{
+	start_with_vtimer();
+	assert_int_equal(vgic_lend(on(0)), VGIC_NO_SIGNAL);
+	vgic_end_loan(on(0));
+	world_phys27[0] = true;
+	assert_true(vgic_forward(on(0), VGIC_PPI_VTIMER));
+	assert_int_equal(world_vcpu[0].vgic->lr_used, 0);
+	assert_true(vcpu_has_attention(&world_vcpu[0]));
+	vgic_refill(on(0));
+	assert_ack(0, VGIC_PPI_VTIMER);
+	world_check();
+}
+
 static void a_forwarded_interrupt_whose_input_falls_is_deactivated(void **state)
 {
 	start_with_vtimer();
@@ -1769,6 +1794,8 @@ int main(void)
 		cmocka_unit_test(sgis_to_nobody_do_nothing),
 		cmocka_unit_test(without_a_vgic_nothing_happens),
 		cmocka_unit_test(a_forwarded_interrupt_ends_with_the_guests_eoi),
+		cmocka_unit_test(one_is_in_its_list_register_at_once),
+		cmocka_unit_test(one_that_comes_at_the_end_of_a_loan_waits_for_the_refill),
 		cmocka_unit_test(a_forwarded_interrupt_whose_input_falls_is_deactivated),
 		cmocka_unit_test(put_leaves_nothing_in_the_hardware),
 		cmocka_unit_test(an_active_interrupt_survives_a_move),
