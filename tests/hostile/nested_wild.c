@@ -642,6 +642,52 @@ static void change_register(struct cpu *cpu, u64 vm, u64 i)
 		(void)set_reg(vm, i, KEEL_REG_CPU_INTERFACE | (0xe658 + below(cpu, 64)), value);
 }
 
+/* All of its data, tables and stacks of the guest hypervisors among it, goes and comes back. */
+static void move_data(u64 vm)
+{
+	u64 handle = vms[vm].handle, ret, tries = 0;
+
+	do
+		ret = hvc(KEEL_HC_VM_UNMAP, handle, DATA_IPA, NCPUS * DATA_BYTES, 0, 0);
+	while (ret == (u64)EAGAIN_ && tries++ < 100000);
+	(void)hvc(KEEL_HC_VM_MAP, handle, DATA_IPA, GUEST_CODE(vm), NCPUS * DATA_BYTES,
+		  KEEL_MAP_WRITE);
+}
+
+/* Some are refused while a vCPU runs. */
+static void call_other(struct cpu *cpu, u64 vm)
+{
+	u64 handle = vms[vm].handle;
+
+	switch (below(cpu, 8)) {
+	case 0:
+		(void)hvc(KEEL_HC_VCPU_EVENTS, handle, cpu->id, below(cpu, 4), 0, 0);
+		break;
+	case 1:
+		(void)hvc(KEEL_HC_VGIC_RESET, handle, 0, 0, 0, 0);
+		break;
+	case 2:
+		(void)hvc(KEEL_HC_VM_SYNC, handle, 0, 0, 0, 0);
+		break;
+	case 3:
+		(void)hvc(KEEL_HC_VM_WALK, handle, ARENA_IPA, 0, 0, 0);
+		break;
+	case 4:
+		(void)hvc(KEEL_HC_VCPU_REG_LIST, handle, cpu->id, 0, 0, 0);
+		break;
+	case 5:
+		(void)hvc(KEEL_HC_VCPU_STATE, handle, cpu->id, below(cpu, 2), 0, 0);
+		break;
+	case 6:
+		(void)hvc(KEEL_HC_LPI_TAKE, handle, cpu->id, 8192 + below(cpu, 100), 0, 0);
+		break;
+	default:
+		if (!below(cpu, 4))
+			move_data(vm);
+		break;
+	}
+}
+
 static void disturb(struct cpu *cpu, u64 vm)
 {
 	switch (below(cpu, 16)) {
@@ -662,6 +708,9 @@ static void disturb(struct cpu *cpu, u64 vm)
 	case 4:
 		if (!below(cpu, 4))
 			begin_anew(cpu, vm, cpu->id);
+		break;
+	case 5:
+		call_other(cpu, vm);
 		break;
 	default:
 		move_page(cpu);
