@@ -140,7 +140,7 @@ u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg)
 	return reg == ID_REG_MMFR0 ? 2ULL << 40 | 2ULL << 36 | 1ULL << 32 | 2 : 0;
 }
 
-void trap_step_over(struct vcpu *vcpu, u64 esr)
+void trap_step_over_aa32(struct vcpu *vcpu, u64 esr)
 {
 	vcpu->regs.pc += 4;
 }
