@@ -17,6 +17,20 @@
 	orr	x18, x18, #DATA_IPA
 	.endm
 
+	.macro	leave_nested number
+	find_data
+	ldr	x9, [x18, #SAVED_SP]
+	mov	sp, x9
+	mov	x0, #\number
+	ldp	x27, x28, [sp, #80]
+	ldp	x25, x26, [sp, #64]
+	ldp	x23, x24, [sp, #48]
+	ldp	x21, x22, [sp, #32]
+	ldp	x19, x20, [sp, #16]
+	ldp	x29, x30, [sp], #96
+	ret
+	.endm
+
 	.section .rodata
 	.globl	hypervisor
 hypervisor:
@@ -29,7 +43,10 @@ hypervisor:
 	mov	x0, x18
 	b	hypervisor_main
 
-	/* u64 enter_nested(u64 elr, u64 x0, u64 x1, u64 x2, u64 x3): number of the vector at its end */
+	/*
+	 * u64 enter_nested(u64 elr, u64 x0, u64 x1, u64 x2, u64 x3, u64 how): by ERET, ERETAA, ERETAB.
+	 * Returns the number of the vector at its end, or 16.
+	 */
 	.globl	enter_nested
 enter_nested:
 	stp	x29, x30, [sp, #-96]!
@@ -46,23 +63,21 @@ enter_nested:
 	mov	x1, x2
 	mov	x2, x3
 	mov	x3, x4
-	eret
+	cmp	x5, #1
+	b.lo	1f
+	b.eq	2f
+	eretab
+	b	3f
+2:	eretaa
+	b	3f
+1:	eret
+3:	leave_nested 16			/* it was refused, and skipped */
 
 	/* From a lower level: back in enter_nested(). From EL2: behind the instruction. */
 	.macro	vector number
 	.balign	128
 	.if	\number >= 8
-	find_data
-	ldr	x9, [x18, #SAVED_SP]
-	mov	sp, x9
-	mov	x0, #\number
-	ldp	x27, x28, [sp, #80]
-	ldp	x25, x26, [sp, #64]
-	ldp	x23, x24, [sp, #48]
-	ldp	x21, x22, [sp, #32]
-	ldp	x19, x20, [sp, #16]
-	ldp	x29, x30, [sp], #96
-	ret
+	leave_nested \number
 	.else
 	str	x9, [sp, #-16]!
 	mrs	x9, elr_el1
@@ -114,6 +129,9 @@ nested_guest:
 5:	tlbi	vmalle1is
 	dsb	ish
 	fmov	d0, x6
+	pacia	x7, x6
+	autia	x7, x6
+	pacga	x7, x7, x6
 	.inst	0x04bf5027		/* rdvl x7, #1 */
 	ubfx	x7, x10, #44, #5
 	cbnz	x7, 9f

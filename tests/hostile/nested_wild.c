@@ -51,6 +51,7 @@
 #define REG_PC	       0x6030000000100040UL /* KVM_REG_ARM_CORE_REG(regs.pc) */
 #define FEATURE_PSCI   4UL
 #define FEATURE_SVE    (1UL << 4)
+#define FEATURE_PAUTH  (3UL << 5)
 #define FEATURE_EL2    (1UL << 7)
 #define EL2_PAGES      300
 
@@ -70,7 +71,7 @@
 
 /* nested_wild.S */
 extern const char hypervisor[], nested_guest[];
-u64 enter_nested(u64 elr, u64 x0, u64 x1, u64 x2, u64 x3);
+u64 enter_nested(u64 elr, u64 x0, u64 x1, u64 x2, u64 x3, u64 how);
 void hypervisor_main(void *data);
 void vectors_fill(u64 first);
 u64 vectors_store(u64 *to);
@@ -116,9 +117,11 @@ static u64 xorshift(u64 *seed)
 #define S2_RW	 (1UL << 10 | 3UL << 8 | 3UL << 6 | 0xfUL << 2)
 #define S2_CONT	 (1UL << 52)
 
-#define SPSR_EL1H  0x3c5UL
-#define SYNC_LOWER 8
-#define EC_HVC64   0x16
+#define SPSR_EL1H   0x3c5UL
+#define SCTLR_PLAIN 0x30d00800UL
+#define SCTLR_KEYS  30 /* EnIB, EnIA */
+#define SYNC_LOWER  8
+#define EC_HVC64    0x16
 
 static u64 next(struct data *d)
 {
@@ -287,46 +290,48 @@ static void translate(struct data *d)
 	d->misshapen += read_sysreg(PAR_EL1) & 1;
 }
 
-#define SOME_REGISTERS(X)                         \
-	X(0, ich_hcr_el2)                         \
-	X(1, ich_vmcr_el2)                        \
-	X(2, ich_lr0_el2)                         \
-	X(3, ich_lr1_el2)                         \
-	X(4, ich_lr3_el2)                         \
-	X(5, ich_ap1r0_el2)                       \
-	X(6, vpidr_el2)                           \
-	X(7, vmpidr_el2)                          \
-	X(8, cntvoff_el2)                         \
-	X(9, hstr_el2)                            \
-	X(10, mdcr_el2)                           \
-	X(11, cptr_el2)                           \
-	X(12, cnthctl_el2)                        \
-	X(13, cnthp_cval_el2)                     \
-	X(14, cnthp_ctl_el2)                      \
-	X(15, S3_4_C1_C2_0)  /* ZCR_EL2 */        \
-	X(16, S3_5_C1_C2_0)  /* ZCR_EL12 */       \
-	X(17, S3_5_C14_C3_2) /* CNTV_CVAL_EL02 */ \
-	X(18, S3_5_C14_C3_1) /* CNTV_CTL_EL02 */  \
-	X(19, S3_5_C1_C0_0)  /* SCTLR_EL12 */     \
-	X(20, S3_5_C12_C0_0) /* VBAR_EL12 */      \
-	X(21, S3_5_C2_C0_2)  /* TCR_EL12 */       \
-	X(22, S3_5_C2_C0_0)  /* TTBR0_EL12 */     \
-	X(23, sp_el1)                             \
-	X(24, tpidr_el2)                          \
-	X(25, S3_5_C1_C0_2) /* CPACR_EL12 */      \
-	X(26, hpfar_el2)                          \
-	X(27, far_el2)                            \
-	X(28, S3_4_C14_C3_1) /* CNTHV_CTL_EL2 */  \
-	X(29, S3_4_C14_C3_2) /* CNTHV_CVAL_EL2 */ \
-	X(30, S3_4_C1_C1_4)  /* HFGRTR_EL2 */     \
-	X(31, S3_4_C1_C2_2)  /* HCRX_EL2 */       \
-	X(32, S3_4_C12_C0_1) /* RVBAR_EL2, which is read-only */
+#define SOME_REGISTERS(X)                                        \
+	X(0, ich_hcr_el2)                                        \
+	X(1, ich_vmcr_el2)                                       \
+	X(2, ich_lr0_el2)                                        \
+	X(3, ich_lr1_el2)                                        \
+	X(4, ich_lr3_el2)                                        \
+	X(5, ich_ap1r0_el2)                                      \
+	X(6, vpidr_el2)                                          \
+	X(7, vmpidr_el2)                                         \
+	X(8, cntvoff_el2)                                        \
+	X(9, hstr_el2)                                           \
+	X(10, mdcr_el2)                                          \
+	X(11, cptr_el2)                                          \
+	X(12, cnthctl_el2)                                       \
+	X(13, cnthp_cval_el2)                                    \
+	X(14, cnthp_ctl_el2)                                     \
+	X(15, S3_4_C1_C2_0)  /* ZCR_EL2 */                       \
+	X(16, S3_5_C1_C2_0)  /* ZCR_EL12 */                      \
+	X(17, S3_5_C14_C3_2) /* CNTV_CVAL_EL02 */                \
+	X(18, S3_5_C14_C3_1) /* CNTV_CTL_EL02 */                 \
+	X(19, S3_5_C1_C0_0)  /* SCTLR_EL12 */                    \
+	X(20, S3_5_C12_C0_0) /* VBAR_EL12 */                     \
+	X(21, S3_5_C2_C0_2)  /* TCR_EL12 */                      \
+	X(22, S3_5_C2_C0_0)  /* TTBR0_EL12 */                    \
+	X(23, sp_el1)                                            \
+	X(24, tpidr_el2)                                         \
+	X(25, S3_5_C1_C0_2) /* CPACR_EL12 */                     \
+	X(26, hpfar_el2)                                         \
+	X(27, far_el2)                                           \
+	X(28, S3_4_C14_C3_1) /* CNTHV_CTL_EL2 */                 \
+	X(29, S3_4_C14_C3_2) /* CNTHV_CVAL_EL2 */                \
+	X(30, S3_4_C1_C1_4)  /* HFGRTR_EL2 */                    \
+	X(31, S3_4_C1_C2_2)  /* HCRX_EL2 */                      \
+	X(32, S3_4_C12_C0_1) /* RVBAR_EL2, which is read-only */ \
+	X(33, S3_0_C2_C1_0)  /* APIAKeyLo_EL1 */                 \
+	X(34, S3_0_C2_C3_1)  /* APGAKeyHi_EL1 */
 
 static void write_some_register(struct data *d)
 {
 	u64 value = some(d, 2) ? next(d) << 20 ^ next(d) : some(d, 16);
 
-	switch (some(d, 33)) {
+	switch (some(d, 35)) {
 #define WRITE(n, name)                     \
 	case n:                            \
 		write_sysreg(value, name); \
@@ -338,7 +343,8 @@ static void write_some_register(struct data *d)
 /* What a nested guest can run with at all. */
 static void plain_registers(void)
 {
-	write_sysreg(0x30d00800, S3_5_C1_C0_0); /* SCTLR_EL12 */
+	write_sysreg(SCTLR_PLAIN, S3_5_C1_C0_0); /* SCTLR_EL12 */
+	write_sysreg(SCTLR_PLAIN, sctlr_el1);
 	write_sysreg(3UL << 20 | 3UL << 16, S3_5_C1_C0_2);
 	write_sysreg(3UL << 20 | 3UL << 16, cptr_el2);
 	write_sysreg(0, mdcr_el2);
@@ -376,10 +382,12 @@ static void run_nested(struct data *d)
 {
 	u64 vector;
 
+	if (!some(d, 8))
+		write_sysreg(SCTLR_PLAIN | some(d, 4) << SCTLR_KEYS, sctlr_el1);
 	write_sysreg(SPSR_EL1H, spsr_el1);
 	vector = enter_nested((u64)nested_guest, d->tag << 32 | (u32)next(d) | 1, 1 + some(d, 8),
 			      some(d, 4) ? NESTED_PAGES : NESTED_BLOCKS,
-			      (ARENA_PAGES * PAGE - 1) & ~7UL);
+			      (ARENA_PAGES * PAGE - 1) & ~7UL, some(d, 6));
 	d->entries++;
 	if (vector != SYNC_LOWER)
 		take_interrupt();
@@ -819,7 +827,7 @@ static void make_vm(u64 n)
 	struct regs size = { { KEEL_HC_VM_SIZE } }, vm;
 
 	hvc0(&size);
-	features = FEATURE_PSCI | FEATURE_EL2 | (size.x[5] & FEATURE_SVE);
+	features = FEATURE_PSCI | FEATURE_EL2 | (size.x[5] & (FEATURE_SVE | FEATURE_PAUTH));
 	vm = (struct regs){ { KEEL_HC_VM_CREATE, GUEST_VM(n), size.x[1] + 128 } };
 	hvc0(&vm);
 	check("VM_CREATE", vm.x[0], 0);
