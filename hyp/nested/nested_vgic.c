@@ -175,7 +175,7 @@ static void read_aprs(u64 *page)
 	ich_read_apr(&page[ICH_AP0R0_EL2], &page[ICH_AP1R0_EL2], this_cpu()->nr_aprs);
 }
 
-static bool take_back(struct vcpu *vcpu)
+static bool take_interface_back(struct vcpu *vcpu)
 {
 	struct nested_vcpu *nested = vcpu->nested;
 	u64 values[ICH_LR_MAX], misr = ich_read_misr(), *hcr = &nested->page[ICH_HCR_EL2];
@@ -197,7 +197,7 @@ bool nested_vgic_leave(struct vcpu *vcpu)
 	if (!vcpu->vm->vgic)
 		return false;
 	if (vcpu->nested->lent)
-		maintenance = take_back(vcpu);
+		maintenance = take_interface_back(vcpu);
 	else if (unlikely(vcpu->nested->ich_traps))
 		remove_traps(vcpu->nested);
 	tell_maintenance(vcpu);
