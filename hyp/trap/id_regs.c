@@ -360,6 +360,17 @@ u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg)
 	return chosen_value(vcpu, reg, most);
 }
 
+u64 id_reg_read(struct vcpu *vcpu, enum id_reg reg)
+{
+	if (vcpu->id_known & BIT(reg))
+		return vcpu->id[reg];
+	if (!READ_ONCE(vcpu->vm->has_run))
+		return id_reg_value(vcpu, reg);
+	vcpu->id[reg] = id_reg_value(vcpu, reg);
+	vcpu->id_known |= BIT(reg);
+	return vcpu->id[reg];
+}
+
 static bool field_valid(enum id_field field, u64 most, u64 value)
 {
 	const struct id_field_desc *desc = id_field_desc(field);

@@ -59,6 +59,13 @@ const struct cpu_features *id_regs_machine(void);
 u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg);
 
 /**
+ * id_reg_read() - the same, and known to @vcpu from then on if it is final: once a vCPU has run
+ *
+ * By the vCPU's owner.
+ */
+u64 id_reg_read(struct vcpu *vcpu, enum id_reg reg);
+
+/**
  * id_reg_set() - userspace chooses the value of a VM's ID register
  * @reg:   as for id_reg_value()
  * @value: a field may show less than the VM has, if a guest can then do without the rest. A field

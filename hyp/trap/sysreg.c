@@ -71,7 +71,7 @@ static enum vcpu_action write_stored(struct vcpu *vcpu, const struct sysreg_row 
 
 static u64 read_id_reg(struct vcpu *vcpu, const struct sysreg_row *row)
 {
-	return id_reg_value(vcpu, (enum id_reg)row->id);
+	return id_reg_read(vcpu, (enum id_reg)row->id);
 }
 
 /* A guest that reads ID_AA64DFR0_EL1 may be about to use SPE: tell the device. */
@@ -622,7 +622,7 @@ static bool in_id_space(u64 esr)
  */
 static __noinline enum vcpu_action inject_undef_access(struct vcpu *vcpu, u64 esr)
 {
-	if (in_id_space(esr) && FIELD_GET(MMFR2_IDS, id_reg_value(vcpu, ID_REG_MMFR2)))
+	if (in_id_space(esr) && FIELD_GET(MMFR2_IDS, id_reg_read(vcpu, ID_REG_MMFR2)))
 		vcpu_inject(vcpu, FIELD_PREP(ESR_EC, ESR_EC_SYS64) | ESR_IL | (esr & ESR_ISS),
 			    vcpu_read_sysreg(vcpu, FAR_EL1));
 	else

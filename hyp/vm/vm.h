@@ -73,6 +73,8 @@ struct vcpu {
 	unsigned int index;
 	u64 mpidr;	     /* MPIDR_EL1 as the guest sees it */
 	u64 features;	     /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
+	u64 id_known;	     /* BIT(enum id_reg): those that are in @id, final */
+	u64 id[VM_ID_REGS];  /* ID registers that the guest has read: id_reg_read() */
 	unsigned int sve_vq; /* longest vector that it may use, in quadwords; 0: not chosen yet */
 	bool initialized;
 	u64 run_failed;	    /* 1: an access to the run page has faulted; it runs no more */

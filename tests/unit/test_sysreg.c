@@ -358,6 +358,25 @@ static void id_registers_follow_the_vm(void **state)
 	assert_int_equal(id(ID_ISAR1_API), 5);
 }
 
+static void id_registers_are_kept_once_they_are_final(void **state)
+{
+	u64 before;
+
+	have_all();
+	w.vm.vgic = NULL;
+	before = id_reg_read(V, ID_REG_PFR0);
+	assert_int_equal(V->id_known, 0);
+	w.vm.has_run = true;
+	assert_int_not_equal(id_reg_read(V, ID_REG_PFR0), before);
+	assert_int_equal(V->id_known, BIT(ID_REG_PFR0));
+	for (int i = ID_REG_PFR0; i <= ID_REG_SMFR0; i++)
+		for (int round = 0; round < 2; round++)
+			assert_int_equal(id_reg_read(V, (enum id_reg)i),
+					 id_reg_value(V, (enum id_reg)i));
+	V->id[ID_REG_PFR1] = 1; /* what is read is what is kept */
+	assert_int_equal(id_reg_read(V, ID_REG_PFR1), 1);
+}
+
 static void id_registers_never_exceed_the_machine(void **state)
 {
 	set_field(ID_PFR0_FP, 0xf); /* none */
@@ -838,6 +857,7 @@ int main(void)
 		cmocka_unit_test_setup(with_an_el2_there_is_no_more_than_at_its_stage_2,
 				       world_setup),
 		cmocka_unit_test_setup(id_registers_follow_the_vm, world_setup),
+		cmocka_unit_test_setup(id_registers_are_kept_once_they_are_final, world_setup),
 		cmocka_unit_test_setup(id_registers_never_exceed_the_machine, world_setup),
 		cmocka_unit_test_setup(parange_covers_the_ipa_space, world_setup),
 		cmocka_unit_test_setup(debug_registers_keep_their_writable_bits, world_setup),
