@@ -152,13 +152,15 @@ static u64 table_pte(struct pgtable *pgt, const void *table)
 	return pgtable_pa_to_pte(&pgt->fmt, pa) | PTE_VALID | PTE_TABLE;
 }
 
+/* As pgtable_pte_to_pa(), prepared by set_oa(). */
+static struct pa address_of(const struct pgtable *pgt, u64 pte)
+{
+	return PA((pte & pgt->oa_low) | (pte & pgt->oa_high) << pgt->oa_shift);
+}
+
 static u64 *pte_table(struct pgtable *pgt, u64 pte)
 {
-	struct pa pa = PA(pte & pgt->plain_oa);
-
-	if (!pgt->plain_oa)
-		pa = pgtable_pte_to_pa(&pgt->fmt, pte);
-	return pgt->ops->pa_to_table(pgt->ctx, pa);
+	return pgt->ops->pa_to_table(pgt->ctx, address_of(pgt, pte));
 }
 
 /* The bits of a leaf that hardware may set at any moment. */
@@ -489,7 +491,7 @@ static void find_leaf(struct pgtable *pgt, u64 ia, struct pgtable_leaf *leaf)
 		.pte = pte,
 		.ia = ALIGN_DOWN(ia, BIT(shift)),
 		.size = BIT(shift),
-		.pa = pgtable_pte_to_pa(&pgt->fmt, pte),
+		.pa = address_of(pgt, pte),
 		.level = level,
 	};
 	if (pgtable_pte_valid(pte) && (pte & PTE_CONT))
@@ -1446,14 +1448,27 @@ static bool format_valid(const struct pgtable_format *fmt)
 	       BIT(fmt->ia_bits - bits) == fmt->root_tables;
 }
 
+static void set_oa(struct pgtable *pgt)
+{
+	const struct pgtable_format *fmt = &pgt->fmt;
+
+	if (fmt->ds) {
+		pgt->oa_high = PTE_OA_51_50_DS;
+		pgt->oa_shift = 50 - 8;
+	} else if (has_lpa_64k(fmt)) {
+		pgt->oa_high = PTE_OA_51_48_64K;
+		pgt->oa_shift = 48 - 12;
+	}
+	pgt->oa_low = pgtable_oa_mask(fmt) & ~pgt->oa_high;
+}
+
 int pgtable_init(struct pgtable *pgt, const struct pgtable_format *fmt, u64 *root,
 		 const struct pgtable_ops *ops, void *ctx)
 {
 	if (!format_valid(fmt))
 		return -EINVAL;
 	*pgt = (struct pgtable){ .fmt = *fmt, .root = root, .ops = ops, .ctx = ctx };
-	if (!fmt->ds && !has_lpa_64k(fmt))
-		pgt->plain_oa = pgtable_oa_mask(fmt);
+	set_oa(pgt);
 	/* No walker uses the root yet. */
 	__builtin_memset(root, 0, pgtable_root_size(fmt));
 	dsb(ishst);

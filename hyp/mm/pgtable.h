@@ -100,7 +100,9 @@ struct pgtable {
 	u64 *root;
 	const struct pgtable_ops *ops;
 	void *ctx;
-	u64 plain_oa; /* mask of a descriptor's address if it is one field; 0 otherwise */
+	/* A descriptor's address: bits that are in their place, and those to be shifted left. */
+	u64 oa_low, oa_high;
+	u8 oa_shift;
 	struct pgtable_hole hole; /* mapping what was just looked up needs no second walk */
 };
 

@@ -25,6 +25,7 @@
 #include <arch/reg_bits.h>
 #include <cpu/inject.h>
 #include <nested/nested_lr.h>
+#include <nested/s2_walk.h>
 #include <vm/run.h>
 #include <vm/vm.h>
 
@@ -78,8 +79,13 @@ struct nested_tlbi_left {
 	u16 vmid;
 };
 
-/* Pages of a guest hypervisor's tables, by level, as the VM's own stage 2 translates them. */
+/* What the last walk of a guest hypervisor's tables has come by. */
 struct nested_tables {
+	const struct shadow
+		*shadow; /* @start is of its tables while it has @shadow_changes; or NULL */
+	u64 shadow_changes;
+	struct s2_walk_start start;
+	/* Pages of tables, by level, as the VM's own stage 2 translates them. */
 	u64 changes; /* valid while the own stage 2 has this number */
 	struct {
 		u64 ipa; /* bit 0: it is there */

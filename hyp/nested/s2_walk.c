@@ -23,7 +23,8 @@
 
 /* ---- the shape (VTCR_EL2, VTTBR_EL2) ---- */
 
-#define DESC_SIZE 8
+#define DESC_SIZE  8
+#define DESC_SHIFT 3
 
 #define NO_LEVEL      ((s8)-1) /* level -1 is FEAT_LPA2's, which no VM has */
 #define MAX_CONCAT    4	       /* log2 of the tables that the root can be made of (D8.2) */
@@ -151,6 +152,8 @@ void s2_tables_decode(struct s2_tables *tables, const struct s2_walk_regs *regs,
 		.vmid = vmid_of(regs, caps),
 	};
 	decode_shape(tables, regs->vtcr_el2, caps);
+	if (tables->fmt.granule != GRANULE_64K || tables->fmt.oa_bits <= NARROW_BITS)
+		tables->plain_oa = pgtable_oa_mask(&tables->fmt);
 	if (!tables->misshapen)
 		tables->root = root_of(tables, regs->vttbr_el2);
 }
@@ -180,6 +183,7 @@ struct walk {
 	u64 raw;  /* the descriptor as it is in memory */
 	u64 desc; /* the same as a number */
 	s8 level;
+	u8 shift; /* of an address to its descriptor's index at this level */
 	struct s2_walk_result *out;
 };
 
@@ -213,7 +217,7 @@ static u64 desc_offset(const struct walk *walk)
 	u64 size = walk->level == fmt->start_level ? BIT(root_shift(walk->tables))
 						   : granule_size(fmt->granule);
 
-	return ((walk->ipa >> pgtable_level_shift(fmt, walk->level)) * DESC_SIZE) & (size - 1);
+	return ((walk->ipa >> walk->shift) * DESC_SIZE) & (size - 1);
 }
 
 static enum s2_walk_end read_desc(struct walk *walk, u64 table)
@@ -244,20 +248,41 @@ static bool desc_is_valid(const struct walk *walk)
 	return (walk->desc & PTE_TABLE) || pgtable_leaf_allowed(&walk->tables->fmt, walk->level);
 }
 
+static u64 output_address(const struct s2_tables *tables, u64 desc)
+{
+	return tables->plain_oa ? desc & tables->plain_oa : pgtable_pte_to_pa(&tables->fmt, desc).v;
+}
+
+/* Return: the first table. */
+static u64 begin_walk(struct walk *walk)
+{
+	const struct s2_walk_start *start = walk->memory->start;
+	const struct pgtable_format *fmt = &walk->tables->fmt;
+
+	if (start && walk->ipa >> start->shift == start->region) {
+		walk->level = PGTABLE_LAST_LEVEL;
+		walk->shift = (u8)granule_shift(fmt->granule);
+		return start->table.v;
+	}
+	walk->level = fmt->start_level;
+	walk->shift = (u8)pgtable_level_shift(fmt, walk->level);
+	return walk->tables->root.v;
+}
+
 /* AArch64.S2Walk() */
 static enum s2_walk_end walk_to_leaf(struct walk *walk)
 {
 	const struct s2_tables *tables = walk->tables;
-	u64 table = tables->root.v;
+	unsigned int bits = granule_shift(tables->fmt.granule) - DESC_SHIFT;
 
-	for (walk->level = tables->fmt.start_level;; walk->level++) {
+	for (u64 table = begin_walk(walk);; walk->level++, walk->shift -= (u8)bits) {
 		enum s2_walk_end end = read_desc(walk, table);
 
 		if (end != S2_WALK_LEAF)
 			return end;
 		if (!desc_is_valid(walk))
 			return walk_fault(walk, ESR_FSC_TRANSLATION, walk->level);
-		table = pgtable_pte_to_pa(&tables->fmt, walk->desc).v;
+		table = output_address(tables, walk->desc);
 		if (table >> tables->address_bits)
 			return walk_fault(walk, ESR_FSC_ADDRESS_SIZE, walk->level);
 		if (desc_is_leaf(walk))
@@ -294,8 +319,7 @@ static void fill_leaf(const struct walk *walk)
 {
 	const struct s2_tables *tables = walk->tables;
 	struct s2_leaf *leaf = &walk->out->leaf;
-	u64 oa = pgtable_pte_to_pa(&tables->fmt, walk->desc).v;
-	u64 one = pgtable_level_size(&tables->fmt, walk->level);
+	u64 oa = output_address(tables, walk->desc), one = BIT(walk->shift);
 	u64 group = one * pgtable_contig_entries(&tables->fmt, walk->level);
 
 	leaf->contiguous = leaf_is_contiguous(walk, oa, group);
@@ -377,4 +401,17 @@ enum s2_walk_end s2_walk(const struct s2_tables *tables, struct ipa ipa, struct 
 		end = try_walk(&walk, access);
 	out->end = end;
 	return end;
+}
+
+bool s2_walk_start_of(const struct s2_tables *tables, const struct s2_walk_result *walk,
+		      struct s2_walk_start *start)
+{
+	unsigned int shift = granule_shift(tables->fmt.granule);
+
+	if (walk->level != PGTABLE_LAST_LEVEL || tables->fmt.start_level == PGTABLE_LAST_LEVEL)
+		return false;
+	start->shift = (u8)(2 * shift - DESC_SHIFT);
+	start->region = walk->leaf.ipa.v >> start->shift;
+	start->table = IPA(ALIGN_DOWN(walk->desc.v, BIT(shift)));
+	return true;
 }

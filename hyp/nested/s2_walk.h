@@ -40,6 +40,7 @@ struct s2_walk_regs {
 struct s2_tables {
 	struct pgtable_format fmt; /* of IPAs and descriptors; oa_bits by PARange */
 	u8 address_bits;	   /* of tables and of output, by VTCR_EL2.PS too */
+	u64 plain_oa;		   /* the address in a descriptor if it is in one piece, or 0 */
 	bool misshapen;		   /* each access is a Translation fault at level 0 */
 	bool xnx;		   /* XN[0] has a meaning */
 	bool fwb;		   /* MemAttr is FEAT_S2FWB's */
@@ -76,6 +77,16 @@ struct s2_access {
 enum stage2_attrs s2_access_needs(struct s2_access access);
 
 /*
+ * Where walks can begin: the table of the last level that has the addresses with @region in their bits
+ * from @shift on. As an entry of a TLB for a table: valid until a TLBI.
+ */
+struct s2_walk_start {
+	u64 region;
+	struct ipa table;
+	u8 shift;
+};
+
+/*
  * Guest memory, as the guest hypervisor's page table walker sees it. During a call, level and desc of
  * the walk's result are those of the descriptor.
  */
@@ -92,6 +103,7 @@ struct s2_walk_memory {
 	 */
 	int (*cmpxchg)(void *ctx, struct ipa ipa, u64 old, u64 new);
 	void *ctx;
+	const struct s2_walk_start *start; /* or NULL */
 };
 
 enum s2_walk_end {
@@ -143,5 +155,14 @@ struct s2_walk_result {
  */
 enum s2_walk_end s2_walk(const struct s2_tables *tables, struct ipa ipa, struct s2_access access,
 			 const struct s2_walk_memory *memory, struct s2_walk_result *out);
+
+/**
+ * s2_walk_start_of() - where later walks of the same tables can begin
+ * @walk:  ended with S2_WALK_LEAF
+ *
+ * Return: false if the leaf is not in a table of the last level that another table is above.
+ */
+bool s2_walk_start_of(const struct s2_tables *tables, const struct s2_walk_result *walk,
+		      struct s2_walk_start *start);
 
 #endif

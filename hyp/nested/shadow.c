@@ -243,6 +243,7 @@ void shadow_clear(struct shadow_set *set, struct shadow *shadow)
 	if (!shadow->filled)
 		return;
 	stage2_clear(s2, shadow->root_parts);
+	WRITE_ONCE(shadow->changes, shadow->changes + 1);
 	return_chunks(set, shadow);
 	shadow->root_parts = 0;
 	shadow->cleared++;
@@ -425,6 +426,7 @@ void shadow_unmap(struct shadow_set *set, struct shadow *shadow, struct ipa ipa,
 	if (ipa.v >= end)
 		return;
 	spin_lock(&s2->lock);
+	WRITE_ONCE(shadow->changes, shadow->changes + 1);
 	if (shadow->filled)
 		remove_range(set, shadow, ipa, MIN(size, end - ipa.v));
 	spin_unlock(&s2->lock);

@@ -64,6 +64,7 @@ struct shadow {
 	u32 refs;
 	u64 last_used; /* set->clock at the last shadow_put() */
 	/* under ctx.stage2.lock */
+	u64 changes;	/* moves when it is cleared, as with another key, and with TLBIs */
 	bool filled;	/* something was mapped since it was last cleared; set under the own lock */
 	u64 root_parts; /* of the root that may not be empty */
 	struct shadow_rmap rmap;

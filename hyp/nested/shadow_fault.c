@@ -22,6 +22,7 @@
 #include <arch/sysreg.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
+#include <lib/string.h>
 #include <mm/el2_map.h>
 #include <nested/nested_exception.h>
 #include <nested/nested_regs.h>
@@ -96,7 +97,8 @@ static int find_table_again(struct vcpu *vcpu, struct ipa ipa, s8 level, struct 
 	if (ret)
 		return ret;
 	if (known->changes != own->changes)
-		*known = (struct nested_tables){ .changes = own->changes };
+		memset(known->page, 0, sizeof(known->page));
+	known->changes = own->changes;
 	known->page[level].ipa = page;
 	known->page[level].pa = ALIGN_DOWN(pa->v, SZ_4K);
 	return 0;
@@ -154,9 +156,38 @@ static struct s2_access access_of(const struct vcpu *vcpu, u64 esr)
 	return access;
 }
 
+/* Where the last walk began its last step, if no TLBI has come since: the levels above are the same. */
+static const struct s2_walk_start *known_start(const struct vcpu *vcpu)
+{
+	const struct nested_tables *known = &vcpu->nested->tables;
+	const struct shadow *shadow = vcpu->nested->shadow;
+
+	return known->shadow == shadow && known->shadow_changes == READ_ONCE(shadow->changes)
+		       ? &known->start
+		       : NULL;
+}
+
+/*
+ * The shadow has had an entry since it had @changes. So it has one as long as it has them, and TLBIs,
+ * which pass by an empty shadow, act on it.
+ */
+static void keep_start(struct shadow_fault *f, u64 changes)
+{
+	struct nested_tables *known = &f->vcpu->nested->tables;
+	const struct shadow *shadow = f->vcpu->nested->shadow;
+
+	if (known->shadow == shadow && known->shadow_changes == changes &&
+	    f->ipa >> known->start.shift == known->start.region)
+		return;
+	known->shadow = s2_walk_start_of(&shadow->tables, &f->walk, &known->start) ? shadow : NULL;
+	known->shadow_changes = changes;
+}
+
 static enum shadow_outcome fill(struct shadow_fault *f)
 {
 	struct shadow_set *set = f->vcpu->vm->shadows;
+	struct shadow *shadow = f->vcpu->nested->shadow;
+	u64 changes = READ_ONCE(shadow->changes);
 	struct stage2_leaf own;
 	struct s2_composed leaf;
 	int ret = look_up_own(&f->vcpu->vm->s2.stage2, IPA(f->vm_ipa), s2_access_needs(f->access),
@@ -166,9 +197,11 @@ static enum shadow_outcome fill(struct shadow_fault *f)
 		return SHADOW_ASK_FOR_PAGE;
 	ret = s2_compose(&set->format, &f->walk.leaf, &own, IPA(f->ipa), &leaf);
 	if (!ret)
-		ret = shadow_map(set, f->vcpu->nested->shadow, &leaf);
-	if (!ret)
+		ret = shadow_map(set, shadow, &leaf);
+	if (!ret) {
+		keep_start(f, changes);
 		return SHADOW_REPEAT;
+	}
 	f->walk.fsc = ESR_FSC_TRANSLATION; /* no VM is promised what cannot be combined */
 	return SHADOW_FOR_EL2;
 }
@@ -179,6 +212,7 @@ static enum s2_walk_end walk_guest(struct shadow_fault *f)
 		.read = read_table,
 		.cmpxchg = update_table,
 		.ctx = f,
+		.start = known_start(f->vcpu),
 	};
 	enum s2_walk_end end = s2_walk(&f->vcpu->nested->shadow->tables, IPA(f->ipa), f->access,
 				       &memory, &f->walk);
@@ -238,7 +272,11 @@ bool shadow_resolve(struct vcpu *vcpu, u64 esr, struct shadow_fault *f)
 {
 	struct spinlock *lock = &vcpu->vm->s2.stage2.lock;
 
-	*f = (struct shadow_fault){ .vcpu = vcpu, .esr = esr, .far = read_sysreg(far_el2) };
+	f->vcpu = vcpu;
+	f->esr = esr;
+	f->far = read_sysreg(far_el2);
+	f->outcome = SHADOW_REPEAT;
+	f->update = false;
 	vcpu->nested->walk_esr = 0;
 	nested_count(vcpu, KEEL_NESTED_EXIT_FAULT);
 	if (!abort_fault_ipa(esr, f->far, &f->ipa))

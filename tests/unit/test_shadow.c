@@ -497,32 +497,6 @@ static void a_table_is_asked_for_as_memory(void **state)
 	machine_bad_page = 0;
 }
 
-/* At each level, after a walk that has read it; with other memory in its place. */
-static void a_table_is_read_where_the_vm_has_it_now(void **state)
-{
-	(void)enter(&vcpus[0], 1, 0);
-	for (unsigned int n = 0; n < 2; n++)
-		*entry_of(0, n) = (20 + n) * SZ_4K | D_LEAF | D_RW;
-	for (unsigned int table = ROOT; table < ROOT + 3; table++) {
-		struct pa old = pages[table];
-
-		assert_int_equal(fault(&vcpus[0], NESTED_AT, data_abort(true)), VCPU_RESUME);
-		own_unmap(table);
-		assert_int_equal(fault(&vcpus[0], NESTED_AT + SZ_4K, data_abort(true)),
-				 KEEL_EXIT_FAULT);
-		assert_int_equal(ALIGN_DOWN(asked_ipa, SZ_4K), table * SZ_4K);
-		pages[table] = machine_alloc(1, SZ_4K);
-		memset(machine_host_page(pages[table]), 0, SZ_4K);
-		own_map(table, true);
-		assert_el2_fault(NESTED_AT + SZ_4K, data_abort(true),
-				 ESR_FSC_TRANSLATION | (table - ROOT + 1));
-		memcpy(machine_host_page(pages[table]), machine_host_page(old), SZ_4K);
-		assert_int_equal(fault(&vcpus[0], NESTED_AT + SZ_4K, data_abort(true)),
-				 VCPU_RESUME);
-		assert_int_equal(to_el2 + asked, 0);
-	}
-}
-
 /* Unmapping takes what translates to it out of each shadow, and nothing else. */
 static void only_what_is_unmapped_leaves_shadows(void **state)
 {
@@ -786,6 +760,67 @@ static void each_tlbi_removes_what_it_names(void **state)
 		tlbi_of_page(&vcpus[1], 7, NESTED_AT + 5 * SZ_4K, way);
 		if (lookup(shadow, NESTED_AT + 5 * SZ_4K, &leaf))
 			fail_msg("way %u", way);
+	}
+}
+
+/* At each level, after a walk that has read it; with other memory in its place. */
+static void a_table_is_read_where_the_vm_has_it_now(void **state)
+{
+	(void)enter(&vcpus[0], 1, 0);
+	for (unsigned int n = 0; n < 2; n++)
+		*entry_of(0, n) = (20 + n) * SZ_4K | D_LEAF | D_RW;
+	for (unsigned int table = ROOT; table < ROOT + 3; table++) {
+		struct pa old = pages[table];
+
+		assert_int_equal(fault(&vcpus[0], NESTED_AT, data_abort(true)), VCPU_RESUME);
+		own_unmap(table);
+		tlbi_of_page(&vcpus[1], 1, NESTED_AT + SZ_4K, 0); /* all levels again */
+		assert_int_equal(fault(&vcpus[0], NESTED_AT + SZ_4K, data_abort(true)),
+				 KEEL_EXIT_FAULT);
+		assert_int_equal(ALIGN_DOWN(asked_ipa, SZ_4K), table * SZ_4K);
+		pages[table] = machine_alloc(1, SZ_4K);
+		memset(machine_host_page(pages[table]), 0, SZ_4K);
+		own_map(table, true);
+		assert_el2_fault(NESTED_AT + SZ_4K, data_abort(true),
+				 ESR_FSC_TRANSLATION | (table - ROOT + 1));
+		memcpy(machine_host_page(pages[table]), machine_host_page(old), SZ_4K);
+		assert_int_equal(fault(&vcpus[0], NESTED_AT + SZ_4K, data_abort(true)),
+				 VCPU_RESUME);
+		assert_int_equal(to_el2 + asked, 0);
+	}
+}
+
+static u64 translated_to(struct vcpu *vcpu, u64 ipa)
+{
+	struct stage2_leaf leaf;
+
+	assert_int_equal(fault(vcpu, ipa, data_abort(true)), VCPU_RESUME);
+	assert_int_equal(to_el2 + asked, 0);
+	assert_true(lookup(shadow_current(vcpu), ipa, &leaf));
+	return leaf.pa.v;
+}
+
+/* Until a TLBI, walks may begin at a table that the last one has come to; nor with another key. */
+static void a_table_that_is_replaced_is_not_read_after_a_tlbi(void **state)
+{
+	const u64 other = 9, at = NESTED_AT + 5 * SZ_4K;
+
+	*entry_of(0, 5) = 30 * SZ_4K | D_LEAF | D_RW;
+	*entry_of(0, 6) = 31 * SZ_4K | D_LEAF | D_RW;
+	*entry_of(1, 6) = 33 * SZ_4K | D_LEAF | D_RW;
+	guest_table(other)[6] = 32 * SZ_4K | D_LEAF | D_RW;
+	for (unsigned int way = 0; way < 60; way++) {
+		(void)enter(&vcpus[0], 7, 0);
+		assert_int_equal(translated_to(&vcpus[0], at), pages[30].v);
+		guest_table(ROOT + 1)[0] = other * SZ_4K | 3;
+		tlbi_of_page(&vcpus[1], 7, at, way);
+		assert_int_equal(translated_to(&vcpus[0], at + SZ_4K), pages[32].v);
+		guest_table(ROOT + 1)[0] = (ROOT + 2) * SZ_4K | 3;
+		tlbi_of_page(&vcpus[1], 7, at + SZ_4K, way);
+	}
+	for (unsigned int vmid = 1; vmid < 24; vmid++) {
+		(void)enter(&vcpus[0], vmid, vmid & 1);
+		assert_int_equal(translated_to(&vcpus[0], at + SZ_4K), pages[vmid & 1 ? 33 : 31].v);
 	}
 }
 
@@ -1376,6 +1411,7 @@ int main(void)
 		TEST(a_page_of_a_block_leaves_shadows_with_what_it_was_mapped_with),
 		TEST(a_shadow_without_a_reverse_map_is_cleared),
 		TEST(each_tlbi_removes_what_it_names),
+		TEST(a_table_that_is_replaced_is_not_read_after_a_tlbi),
 		TEST(other_tlbis_leave_it),
 		TEST(a_tlbi_ends_after_each_shadow_if_the_host_is_interrupted),
 		TEST(a_tlbi_that_userspace_changes_begins_again),
