@@ -35,7 +35,7 @@
  *
  * No interrupt is lost. Each change is made under vgic->lock and ends in vgic_changed(), which
  * updates the busy bitmap first and sets attention of the interrupt's vCPU after it, with release.
- * fold_and_fill() clears it before it looks at the bitmaps, so a change that it misses sets it
+ * set_idle() clears it before it looks at the bitmaps, so a change that it misses sets it
  * again, for the next entry. Whether a next entry comes soon is vgic_notify()'s part: it
  * interrupts the CPU on which that vCPU runs, or has its thread woken.
  *
@@ -368,6 +368,17 @@ static __noinline u32 fold_lpis(struct vcpu *vcpu)
 	return v->lr_used & ~lrs;
 }
 
+/* The part of fold_lr() that SPIs alone need. */
+static __noinline void fold_spi(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq, bool seen)
+{
+	if (unlikely(irq->report) && seen && !irq->active)
+		report_end(vcpu, intid, irq);
+	note_busy(vcpu, intid, irq);
+	/* the guest routed the SPI to another vCPU while it was in the list register */
+	if (!irq->active && vgic_irq_pending(irq) && irq->target != vcpu->index)
+		vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
+}
+
 /* Merge one list register back: @was is the value written at entry, @lr the value read now. */
 static __always_inline void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 {
@@ -389,13 +400,10 @@ static __always_inline void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 		irq->home = VGIC_NO_VCPU;
 	if (ended)
 		stop_forwarding(vcpu, intid, irq);
-	if (unlikely(irq->report) && seen && !irq->active)
-		report_end(vcpu, intid, irq);
-	note_busy(vcpu, intid, irq);
-	/* the guest routed the SPI to another vCPU while it was in the list register */
-	if (unlikely(intid >= VGIC_PRIVATE) && !irq->active && vgic_irq_pending(irq) &&
-	    irq->target != vcpu->index)
-		vgic_notify(vcpu, vgic_changed(vcpu, intid, irq));
+	if (likely(intid < VGIC_PRIVATE))
+		note_busy(vcpu, intid, irq);
+	else
+		fold_spi(vcpu, intid, irq, seen);
 }
 
 static __noinline void for_each_lpi(struct vgic_cpu *v, void *ctx,
@@ -916,27 +924,6 @@ static u64 base_hcr(const struct vgic *vgic)
 	return ICH_HCR_EN | (this_cpu()->has_tdir && vgic->nr_frames > 1 ? ICH_HCR_TDIR : 0);
 }
 
-static void vgic_load(struct vcpu *vcpu)
-{
-	struct vgic_cpu *v = vcpu->vgic;
-	const struct percpu *cpu = this_cpu();
-
-	if (!cpu->nr_lrs) /* the CPU has no interface that a guest could reach */
-		return;
-	icc_open_sre(false); /* ICC_SRE_EL1 traps: a row of trap/sysreg.c emulates it */
-	/* a VM without a vGIC has no CPU interface either: all of it traps */
-	if (!vcpu->vm->vgic) {
-		ich_write_hcr(ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
-		return;
-	}
-	ich_write_vmcr(v->vmcr);
-	ich_write_apr(v->ap0r, v->ap1r, cpu->nr_aprs);
-	v->hcr_on = base_hcr(vcpu->vm->vgic);
-	v->loaded = true;
-	v->leave = false;
-	vcpu_set_attention(vcpu);
-}
-
 #ifdef KEEL_DEBUG
 static void die_of(u32 intid, const char *why)
 {
@@ -1014,23 +1001,55 @@ bool vgic_forward(struct vcpu *vcpu, u32 intid)
 	return new;
 }
 
-static void fold_and_fill(struct vcpu *vcpu)
+/*
+ * If the vCPU has nothing in list registers, nor for them, that is all that is new: without the lock.
+ * Attention is cleared before the state is read: see vgic_is_idle(). False: it is as it was, but for
+ * attention.
+ */
+static __always_inline bool set_idle(struct vcpu *vcpu)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 
-	answer_kick(vcpu);
-	/* cleared before the state is read: see vgic_is_idle() */
 	(void)__atomic_exchange_n(&vcpu->attention, false, __ATOMIC_SEQ_CST);
-	if (vgic_is_idle(vcpu)) {
-		clear_lrs(v);
-		v->hcr = v->hcr_on;
-		ich_write_hcr(v->hcr);
+	if (!vgic_is_idle(vcpu))
+		return false;
+	clear_lrs(v);
+	v->hcr = v->hcr_on;
+	ich_write_hcr(v->hcr);
+	return true;
+}
+
+static void fold_and_fill(struct vcpu *vcpu)
+{
+	answer_kick(vcpu);
+	if (set_idle(vcpu))
 		return;
-	}
 	spin_lock(&vcpu->vm->vgic->lock);
 	fold_lrs(vcpu);
 	fill_at_once(vcpu);
 	spin_unlock(&vcpu->vm->vgic->lock);
+}
+
+static void vgic_load(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+	const struct percpu *cpu = this_cpu();
+
+	if (!cpu->nr_lrs) /* the CPU has no interface that a guest could reach */
+		return;
+	icc_open_sre(false); /* ICC_SRE_EL1 traps: a row of trap/sysreg.c emulates it */
+	/* a VM without a vGIC has no CPU interface either: all of it traps */
+	if (!vcpu->vm->vgic) {
+		ich_write_hcr(ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1);
+		return;
+	}
+	ich_write_vmcr(v->vmcr);
+	ich_write_apr(v->ap0r, v->ap1r, cpu->nr_aprs);
+	v->hcr_on = base_hcr(vcpu->vm->vgic);
+	v->loaded = true;
+	v->leave = false;
+	if (!set_idle(vcpu))
+		vcpu_set_attention(vcpu);
 }
 
 static enum vcpu_action vgic_enter(struct vcpu *vcpu)

@@ -572,7 +572,7 @@ static __always_inline u64 access_reg(const struct reg *reg, struct access *a, b
 		result = access_state(reg, a, write, value);
 	else if (reg->read)
 		result = reg->read(a);
-	return a->bytes == 8 ? result : result & (BIT(a->bytes * 8) - 1);
+	return result & (~0ULL >> (64 - a->bytes * 8));
 }
 
 static u64 access_dist(struct access *a, bool write, u64 value)
@@ -597,7 +597,7 @@ static __noinline u64 access_redist(struct access *a, bool write, u64 value)
 
 static bool offset_within(u64 ipa, unsigned int bytes, u64 base, u64 size)
 {
-	return ipa >= base && ipa - base < size && size - (ipa - base) >= bytes;
+	return ipa - base < size && size - (ipa - base) >= bytes;
 }
 
 static const struct vgic_region *region_of(const struct vgic *vgic, u64 ipa, unsigned int bytes)
