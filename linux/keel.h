@@ -228,6 +228,7 @@ struct keel_vcpu {
 	struct keel_run *hyp; /* the run page, shared with EL2; only the kernel maps it otherwise */
 	u64 features;	      /* of KVM_ARM_VCPU_INIT, as KEEL_HC_VCPU_INIT takes them */
 	bool initialized;
+	bool ready; /* nothing is missing for KVM_RUN since the last KVM_ARM_VCPU_INIT */
 	bool sve_finalized;
 	bool spe_ready;		   /* KVM_ARM_VCPU_SPE_INIT was done */
 	bool spe_live;		   /* EL2 was told */

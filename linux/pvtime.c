@@ -57,14 +57,17 @@ void keel_pvtime_begin(struct keel_vcpu *vcpu)
 	vcpu->steal_begun = out && !copy_to_user(out, &zero, sizeof(zero));
 }
 
-/* In the vCPU's thread, before it enters the guest. If the memory is gone nothing is written. */
+/*
+ * In the vCPU's thread, before it enters the guest, if vcpu->steal_begun. If the memory is gone
+ * nothing is written.
+ */
 void keel_pvtime_update(struct keel_vcpu *vcpu)
 {
 	struct steal_time __user *out;
 	u64 delay = run_delay();
 	__le64 stolen;
 
-	if (!vcpu->steal_begun || delay == vcpu->steal_seen)
+	if (delay == vcpu->steal_seen)
 		return;
 	out = find_steal_time(vcpu->vm, vcpu->steal_ipa);
 	/*

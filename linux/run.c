@@ -440,7 +440,8 @@ static int run_once(struct keel_vcpu *vcpu)
 	if (ret)
 		return ret;
 	keel_vcpu_apply_stop(vcpu);
-	keel_pvtime_update(vcpu);
+	if (unlikely(vcpu->steal_begun))
+		keel_pvtime_update(vcpu);
 	exit = keel_inject_run(keel_inject_abort(vcpu, enter_guest(vcpu, false)));
 	if (exit < 0 || exit >= ARRAY_SIZE(exits))
 		return exit_error(vcpu, exit);
@@ -454,7 +455,7 @@ static int run_once(struct keel_vcpu *vcpu)
 
 /* ---- KVM_RUN ---- */
 
-static int check_ready(struct keel_vcpu *vcpu)
+static noinline int prepare_first_run(struct keel_vcpu *vcpu)
 {
 	int ret;
 
@@ -465,7 +466,16 @@ static int check_ready(struct keel_vcpu *vcpu)
 	if (!keel_spe_ready(vcpu))
 		return -EINVAL;
 	ret = keel_vgic_first_run(vcpu->vm);
-	return ret ? ret : keel_spe_first_run(vcpu);
+	if (!ret)
+		ret = keel_spe_first_run(vcpu);
+	vcpu->ready = !ret;
+	return ret;
+}
+
+/* Of what can be missing nothing is taken away, but by KVM_ARM_VCPU_INIT with other features. */
+static int check_ready(struct keel_vcpu *vcpu)
+{
+	return likely(vcpu->ready) ? 0 : prepare_first_run(vcpu);
 }
 
 /* The data of a read that userspace was asked for; the next entry passes it to the guest. */

@@ -99,6 +99,7 @@ int keel_vcpu_init(struct keel_vcpu *vcpu, u64 features)
 		return ret;
 	vcpu->features = features;
 	vcpu->initialized = true;
+	vcpu->ready = false;
 	vcpu->mmio_read = false;
 	vcpu->mmio_pending = false;
 	vcpu->steal_begun = false;
