@@ -504,6 +504,7 @@ static void init_guests(void)
 		.vgic_lpis = vgic_enable_lpis,
 		.lpi_pend = vgic_lpi_pend,
 		.lpi_take = vgic_lpi_take,
+		.vgic_reg = vgic_host_reg,
 		.spe = spe_vcpu_control,
 		.spe_stats = spe_vcpu_stats,
 		.events = error_events,

@@ -450,6 +450,31 @@ static s64 hc_lpi_take(struct vcpu *vcpu, struct host_regs *regs)
 	return has_vgic(vcpu->vm) ? ops->lpi_take(vcpu, regs->x[3]) : -ENODEV;
 }
 
+static s64 vgic_reg(struct vcpu *vcpu, const struct host_regs *regs, bool write, u64 *value)
+{
+	if (!ops->vgic_reg)
+		return KEEL_NOT_SUPPORTED;
+	return has_vgic(vcpu->vm) ? ops->vgic_reg(vcpu, regs->x[3], regs->x[4], write, value)
+				  : -ENODEV;
+}
+
+static s64 hc_vgic_get_reg(struct vcpu *vcpu, struct host_regs *regs)
+{
+	u64 value = 0;
+	s64 ret = vgic_reg(vcpu, regs, false, &value);
+
+	if (!ret)
+		regs->x[1] = value;
+	return ret;
+}
+
+static s64 hc_vgic_set_reg(struct vcpu *vcpu, struct host_regs *regs)
+{
+	u64 value = (u32)regs->x[5];
+
+	return vgic_reg(vcpu, regs, true, &value);
+}
+
 /* ---- information about VMs ---- */
 
 static s64 hc_vm_info(struct vm *vm, struct host_regs *regs)
@@ -523,7 +548,9 @@ static s64 hc_vm_nested(struct vm *vm, struct host_regs *regs)
 	X(KEEL_HC_VGIC_LPIS, vm, hc_vgic_lpis)                \
 	X(KEEL_HC_LPI_PEND, vcpu, hc_lpi_pend)                \
 	X(KEEL_HC_LPI_TAKE, vcpu, hc_lpi_take)                \
-	X(KEEL_HC_VM_NESTED, vm, hc_vm_nested)
+	X(KEEL_HC_VM_NESTED, vm, hc_vm_nested)                \
+	X(KEEL_HC_VGIC_GET_REG, owned, hc_vgic_get_reg)       \
+	X(KEEL_HC_VGIC_SET_REG, owned, hc_vgic_set_reg)
 
 #define CALL_FIRST		   KEEL_HC_VM_SIZE
 #define CALL_ROW(id, about, call)  [(id)-CALL_FIRST] = { .about = (call) },

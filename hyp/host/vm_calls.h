@@ -39,6 +39,7 @@ struct vcpu_spe_stats; /* vm/vm_ops.h */
  * @lpi_pend:	 KEEL_HC_LPI_PEND; vm->vgic is not NULL, another CPU may run the vCPU. *back: out, the
  *		 INTID that is given back. Return: 1; 0; -ENOSPC; -EINVAL
  * @lpi_take:	 KEEL_HC_LPI_TAKE; as @lpi_pend. Return: 1; 0; -EAGAIN; -EINVAL
+ * @vgic_reg:	 KEEL_HC_VGIC_GET_REG, _SET_REG; vm->vgic is not NULL. Return: 0; -ENXIO; -EINVAL
  * @spe:	 KEEL_HC_VCPU_SPE; the vCPU is initialized
  * @events:	 KEEL_HC_VCPU_EVENTS; the vCPU is initialized. Return: 0, with *pending; -EINVAL
  * @spe_stats:	 KEEL_HC_VCPU_SPE_STATS; another CPU may run the vCPU. Return: 0; -ENXIO
@@ -56,6 +57,7 @@ struct vm_call_ops {
 	void (*vgic_lpis)(struct vm *vm);
 	int (*lpi_pend)(struct vcpu *vcpu, u64 intid, u64 priority, u64 *back);
 	int (*lpi_take)(struct vcpu *vcpu, u64 intid);
+	int (*vgic_reg)(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *value);
 	int (*spe)(struct vcpu *vcpu, u64 op, u64 value);
 	int (*events)(struct vcpu *vcpu, u64 raise, u64 *pending);
 	int (*spe_stats)(const struct vcpu *vcpu, struct vcpu_spe_stats *stats);

@@ -226,10 +226,11 @@ void vgic_set_timer(struct vcpu *vcpu, u32 intid, bool level)
 		(void)vgic_set_level(vcpu, intid, level);
 }
 
-/* Of the vCPU's PPIs, those that EL2 drives: timers, and the maintenance interrupt of its EL2. */
-static bool is_driven_here(const struct vcpu *vcpu, u64 intid)
+/* PPIs: timers, SPE's, and the maintenance interrupt of the vCPU's EL2. */
+bool vgic_drives(const struct vcpu *vcpu, u64 intid)
 {
-	if (intid == VGIC_PPI_VTIMER || intid == VGIC_PPI_PTIMER)
+	if (intid == VGIC_PPI_VTIMER || intid == VGIC_PPI_PTIMER ||
+	    intid == READ_ONCE(vcpu->vm->spe_intid))
 		return true;
 	return vcpu->nested && (intid == VGIC_PPI_EL2_PTIMER || intid == VGIC_PPI_EL2_VTIMER ||
 				intid == vcpu->vm->vgic->maintenance);
@@ -249,7 +250,7 @@ int vgic_irq_line(struct vm *vm, u64 *index, u64 intid, u64 level)
 	if (intid < VGIC_SGIS || intid >= VGIC_INTIDS || intid >= vgic->nr_irqs || !vcpu ||
 	    !is_line_value(intid, level))
 		return -EINVAL;
-	if (is_driven_here(vcpu, intid) || intid == READ_ONCE(vm->spe_intid))
+	if (vgic_drives(vcpu, intid))
 		return 0;
 	vcpu = set_input(vcpu, (u32)intid, level & 1, level & KEEL_LINE_REPORT);
 	if (!vcpu)
@@ -1389,6 +1390,111 @@ void vgic_init(void)
 	trap_set_device(TRAP_DEVICE_VGIC, &device);
 }
 
+/* ---- the CPU's interface of a vCPU that does not run, for the host ---- */
+
+/* ICC_CTLR_EL1: what is the guest's; and what the hardware has, ICH_VTR_EL2 */
+#define CTLR_CBPR    BIT(0)
+#define CTLR_EOIMODE BIT(1)
+#define CTLR_PRIBITS GENMASK(10, 8)
+#define CTLR_IDBITS  GENMASK(13, 11)
+#define CTLR_SEIS    BIT(14)
+#define CTLR_A3V     BIT(15)
+#define VTR_IDBITS   GENMASK(25, 23)
+#define VTR_SEIS     BIT(22)
+#define VTR_A3V	     BIT(21)
+#define SRE_VALUE    7 /* ICC_SRE_EL1: system registers alone */
+#define BPR1_MOST    7 /* with ICC_CTLR_EL1.CBPR: ICC_BPR0_EL1 and one more, up to this */
+
+/* Registers that are a field of ICH_VMCR_EL2. */
+static const struct {
+	u32 encoding;
+	u64 field;
+} icc_fields[] = {
+	{ REG_NUM(ICC_PMR_EL1), VMCR_VPMR },
+	{ REG_NUM(ICC_BPR0_EL1), VMCR_VBPR0 },
+	{ REG_NUM(ICC_IGRPEN0_EL1), VMCR_VENG0 },
+	{ REG_NUM(ICC_IGRPEN1_EL1), VMCR_VENG1 },
+};
+
+static void access_field(u64 *vmcr, u64 field, bool write, u64 *value)
+{
+	unsigned int shift = (unsigned int)__builtin_ctzll(field);
+
+	if (write)
+		*vmcr = (*vmcr & ~field) | (*value << shift & field);
+	else
+		*value = (*vmcr & field) >> shift;
+}
+
+static int access_icc_ctlr(u64 *vmcr, bool write, u64 *value)
+{
+	u64 vtr = ich_read_vtr();
+	u64 fixed = FIELD_PREP(CTLR_PRIBITS, FIELD_GET(VTR_PRIBITS, vtr)) |
+		    FIELD_PREP(CTLR_IDBITS, FIELD_GET(VTR_IDBITS, vtr)) |
+		    (vtr & VTR_SEIS ? CTLR_SEIS : 0) | (vtr & VTR_A3V ? CTLR_A3V : 0);
+
+	if (!write) {
+		*value = fixed | (*vmcr & VMCR_VCBPR ? CTLR_CBPR : 0) |
+			 (*vmcr & VMCR_VEOIM ? CTLR_EOIMODE : 0);
+		return 0;
+	}
+	if ((*value & ~(CTLR_CBPR | CTLR_EOIMODE)) != fixed)
+		return -EINVAL;
+	*vmcr = (*vmcr & ~(VMCR_VCBPR | VMCR_VEOIM)) | (*value & CTLR_CBPR ? VMCR_VCBPR : 0) |
+		(*value & CTLR_EOIMODE ? VMCR_VEOIM : 0);
+	return 0;
+}
+
+static void access_icc_bpr1(u64 *vmcr, bool write, u64 *value)
+{
+	if (!(*vmcr & VMCR_VCBPR))
+		access_field(vmcr, VMCR_VBPR1, write, value);
+	else if (!write)
+		*value = MIN(FIELD_GET(VMCR_VBPR0, *vmcr) + 1, (u64)BPR1_MOST);
+}
+
+static int access_icc_sre(bool write, u64 *value)
+{
+	if (!write)
+		*value = SRE_VALUE;
+	return *value & 1 ? 0 : -EINVAL;
+}
+
+/* ICC_AP<n>R<m>_EL1, which are zero if no interrupt is active. */
+static int access_icc_apr(u64 *aprs, u64 m, bool write, u64 *value)
+{
+	if (m >= this_cpu()->nr_aprs)
+		return -EINVAL;
+	if (write)
+		aprs[m] = (u32)*value;
+	else
+		*value = aprs[m];
+	return 0;
+}
+
+int vgic_host_icc(struct vcpu *vcpu, u64 encoding, bool write, u64 *value)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	for (size_t i = 0; i < ARRAY_SIZE(icc_fields); i++)
+		if (icc_fields[i].encoding == encoding) {
+			access_field(&v->vmcr, icc_fields[i].field, write, value);
+			return 0;
+		}
+	if (encoding - REG_NUM(ICC_AP0R0_EL1) < ARRAY_SIZE(v->ap0r))
+		return access_icc_apr(v->ap0r, encoding - REG_NUM(ICC_AP0R0_EL1), write, value);
+	if (encoding - REG_NUM(ICC_AP1R0_EL1) < ARRAY_SIZE(v->ap1r))
+		return access_icc_apr(v->ap1r, encoding - REG_NUM(ICC_AP1R0_EL1), write, value);
+	if (encoding == REG_NUM(ICC_CTLR_EL1))
+		return access_icc_ctlr(&v->vmcr, write, value);
+	if (encoding == REG_NUM(ICC_SRE_EL1))
+		return access_icc_sre(write, value);
+	if (encoding != REG_NUM(ICC_BPR1_EL1))
+		return -ENXIO;
+	access_icc_bpr1(&v->vmcr, write, value);
+	return 0;
+}
+
 /* ---- creation and reset ---- */
 
 STATIC_ASSERT(sizeof(struct vgic) <= SZ_4K, "a page each");
@@ -1616,6 +1722,7 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, 
 	vgic->nr_irqs = (u32)nr_irqs;
 	vgic->typer = (u32)((nr_irqs / 32 - 1) | GICD_TYPER_IDBITS | GICD_TYPER_NO1N);
 	vgic->maintenance = (u32)maintenance;
+	vgic->revision = VGIC_REVISION;
 	ret = create_spis(vm, vgic);
 	if (ret) {
 		free_vgic(vm, vgic);

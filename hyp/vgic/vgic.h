@@ -71,6 +71,9 @@ struct vgic_irq {
 	u32 affinity; /* SPI: Aff3..Aff0 of GICD_IROUTER, as written */
 };
 
+/* Of KVM's vGIC, which this one answers as: GICD_IIDR.Revision */
+#define VGIC_REVISION 3
+
 #define VGIC_NO_VCPU	   0xffff
 #define VGIC_PRIORITY_MASK 0xf8 /* five bits of priority, which every implementation has */
 
@@ -123,6 +126,7 @@ struct vgic {
 	u32 typer;		 /* GICD_TYPER; changes when the host has an ITS for the VM */
 	u32 maintenance;     /* the PPI of the virtual maintenance interrupt; of VMs with an EL2 */
 	u32 ctlr;	     /* GICD_CTLR_ENABLE_* */
+	u8 revision;	     /* GICD_IIDR: 1..VGIC_REVISION */
 	u64 busy[1024 / 64]; /* SPIs that are pending, active or in a list register, by INTID */
 	u32 busy_words;	     /* bitmap of those words that are not 0 */
 	struct vgic_irq *spi[VGIC_SPI_PAGES];
@@ -328,6 +332,22 @@ bool vgic_wakes(struct vcpu *vcpu, u32 intid);
 enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data);
 
 /**
+ * vgic_host_reg() - KEEL_HC_VGIC_GET_REG and _SET_REG (struct vm_call_ops.vgic_reg)
+ * @vcpu:   owned by this CPU, not loaded; of a VM with a vGIC
+ * @space:  KEEL_VGIC_*
+ * @offset: in bytes, a multiple of 4; of KEEL_VGIC_CPU an encoding
+ * @value:  of 32 bits; in, or out
+ *
+ * As a guest's access, but: pending state is the latch alone, which a write sets as it says; there
+ * are registers that are zero; and GICD_IIDR takes each revision from 1 to VGIC_REVISION. No vCPU is
+ * notified, so none should run; if one does, what is in its list registers is as it was written.
+ *
+ * Return: 0; -EINVAL there is no such space, or GICD_IIDR, ICC_CTLR_EL1 or ICC_SRE_EL1 cannot have
+ * that value, or ICC_AP<n>R<m>_EL1 is one more than this CPU has; -ENXIO there is no register.
+ */
+int __must_check vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *value);
+
+/**
  * vgic_write_sgi1r() - a write of ICC_SGI1R_EL1: send an SGI
  * @vcpu: the sender, loaded here
  *
@@ -454,6 +474,12 @@ static inline bool vgic_has_lpis(const struct vgic *vgic)
 {
 	return __atomic_load_n(&vgic->typer, __ATOMIC_RELAXED) & GICD_TYPER_LPIS;
 }
+
+/* The part of vgic_host_reg() that is about the CPU interface. @encoding: of REG_NUM() */
+int __must_check vgic_host_icc(struct vcpu *vcpu, u64 encoding, bool write, u64 *value);
+
+/* Whether EL2 itself drives that input of the vCPU. No lock. */
+bool vgic_drives(const struct vcpu *vcpu, u64 intid);
 
 /*
  * The index that an affinity names, whether or not the VM has that vCPU; VGIC_NO_VCPU. The inverse

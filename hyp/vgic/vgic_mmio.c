@@ -28,13 +28,15 @@
  */
 #include <arch/barrier.h>
 #include <lib/compiler.h>
+#include <lib/errno.h>
 #include <vgic/vgic.h>
 
 /* GICD_CTLR, GICD_IIDR: what KVM's says, revision 3 */
 #define GICD_CTLR_ARE	   BIT(4)
 #define GICD_CTLR_DS	   BIT(6)
 #define GICD_CTLR_WRITABLE (GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1)
-#define GIC_IIDR	   (0x4bULL << 24 | 3 << 12 | 0x43b)
+#define GIC_IIDR	   (0x4bULL << 24 | 0x43b)
+#define GIC_IIDR_REVISION  GENMASK(15, 12)
 #define GIC_PIDR2	   0x3b /* ArchRev 3 */
 /* GICR_TYPER, GICR_WAKER */
 #define GICR_TYPER_PLPIS	  BIT(0)
@@ -55,6 +57,7 @@ struct access {
 	u32 offset;			  /* from the row's first register */
 	unsigned int bytes;
 	bool again; /* the access was not done: the guest repeats it */
+	bool host;  /* the host makes it: vgic_host_reg(). Nobody is notified */
 };
 
 /*
@@ -78,7 +81,10 @@ struct reg {
 /* The interrupt's state has changed: have its vCPU look at it, which may be another one. */
 static void irq_changed(struct access *a, u32 intid, struct vgic_irq *irq)
 {
-	vgic_notify(a->vcpu, vgic_changed(a->of, intid, irq));
+	struct vcpu *owner = vgic_changed(a->of, intid, irq);
+
+	if (!a->host)
+		vgic_notify(a->vcpu, owner);
 }
 
 static u32 get_group(struct access *a, u32 intid, struct vgic_irq *irq)
@@ -237,7 +243,7 @@ static void write_dist_ctlr(struct access *a, u64 value)
 		struct vcpu *vcpu = vgic_vcpu(vm, vgic->frame[i]);
 
 		vcpu_set_attention(vcpu);
-		if (vgic->ctlr & ~old)
+		if (vgic->ctlr & ~old && !a->host)
 			vgic_notify(a->vcpu, vcpu);
 	}
 }
@@ -249,8 +255,7 @@ static u64 read_dist_typer(struct access *a)
 
 static u64 read_iidr(struct access *a)
 {
-	(void)a;
-	return GIC_IIDR;
+	return GIC_IIDR | FIELD_PREP(GIC_IIDR_REVISION, a->vcpu->vm->vgic->revision);
 }
 
 static u64 read_pidr2(struct access *a)
@@ -295,6 +300,9 @@ static void write_irouter(struct access *a, u64 value)
 	irq->affinity =
 		(u32)(FIELD_GET(IROUTER_AFF3, value) << 24 | FIELD_GET(IROUTER_AFF0_2, value));
 	irq->target = vgic_index_of(irq->affinity);
+	/* state is restored in any order: who has it active is known only now */
+	if (a->host && irq->active && !irq->in_lr)
+		irq->home = irq->target;
 	irq_changed(a, intid, irq);
 }
 
@@ -636,6 +644,176 @@ enum trap_mmio vgic_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool wr
 	if (!write)
 		*data = result;
 	return TRAP_MMIO_DONE;
+}
+
+/* ---- accesses of the host, to save and restore state ---- */
+
+/* As the registers above for pending state, but of the latch alone: an input is state of its own. */
+static u32 get_latch(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	(void)a;
+	(void)intid;
+	return irq->latch || irq->lr_latch;
+}
+
+static void set_latch(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (field)
+		set_pending(a, intid, irq, 1);
+	else
+		clear_pending(a, intid, irq, 1);
+}
+
+/* The inputs, whatever the interrupt is configured as. EL2's own inputs stay as they are. */
+static u32 get_line(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	(void)a;
+	(void)intid;
+	return irq->line;
+}
+
+static void set_line(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (intid < VGIC_SGIS || vgic_drives(a->of, intid))
+		return;
+	irq->line = field;
+	irq_changed(a, intid, irq);
+}
+
+static u32 get_nothing(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	(void)a;
+	(void)intid;
+	(void)irq;
+	return 0;
+}
+
+static void set_nothing(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	(void)a;
+	(void)intid;
+	(void)irq;
+	(void)field;
+}
+
+/* GICD_ISPENDR and GICD_ICPENDR, GICR_ISPENDR0 and GICR_ICPENDR0, for the host; and the inputs. */
+static const struct reg host_ispendr = STATE(0x0200, 1024, get_latch, set_latch);
+static const struct reg host_icpendr = STATE(0x0280, 1024, get_nothing, set_nothing);
+static const struct reg host_lines = STATE(0, 1024, get_line, set_line);
+
+static const struct reg *host_row(const struct reg *row)
+{
+	if (!row || row->get != get_pending)
+		return row;
+	return row->set == set_pending ? &host_ispendr : &host_icpendr;
+}
+
+/*
+ * Registers that a GICv3 has and that read as zero here: GICD_TYPER2 and GICD_STATUSR,
+ * GICD_ITARGETSR, GICD_IGRPMODR, ID registers; and of redistributors, GICR_CTLR, GICR_STATUSR,
+ * GICR_PROPBASER, GICR_PENDBASER, ID registers, and GICR_IGRPMODR0, GICR_NSACR in the other frame.
+ */
+static const struct {
+	u32 offset, size;
+} dist_zeros[] = { { 0x000c, 8 }, { 0x0800, 0x400 }, { 0x0d00, 0x80 }, { 0xffd0, 48 } },
+  redist_zeros[] = { { 0x0000, 4 },  { 0x0010, 4 },  { 0x0070, 16 },
+		     { 0xffd0, 48 }, { 0x10d00, 4 }, { 0x10e00, 4 } };
+
+static bool is_zero(const struct access *a, u64 offset)
+{
+	if (!a->redist) {
+		for (size_t i = 0; i < ARRAY_SIZE(dist_zeros); i++)
+			if (offset - dist_zeros[i].offset < dist_zeros[i].size)
+				return true;
+		return false;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(redist_zeros); i++)
+		if (offset - redist_zeros[i].offset < redist_zeros[i].size)
+			return true;
+	return false;
+}
+
+/* The row for what is at @offset; a->offset is then where it is in that frame. NULL: none. */
+static const struct reg *find_host_reg(struct access *a, u64 space, u64 offset)
+{
+	if (offset % 4 || offset >= VGIC_REDIST_SIZE)
+		return NULL;
+	a->redist = space != KEEL_VGIC_DIST; /* private interrupts as well */
+	a->offset = (u32)offset;
+	if (space == KEEL_VGIC_LINES)
+		return offset < 1024 / 8 ? &host_lines : NULL;
+	if (space == KEEL_VGIC_DIST)
+		return host_row(find_reg(dist_regs, ARRAY_SIZE(dist_regs), a->offset));
+	if (offset < SZ_64K)
+		return find_reg(redist_regs, ARRAY_SIZE(redist_regs), a->offset);
+	a->offset -= (u32)SZ_64K;
+	return host_row(find_reg(sgi_regs, ARRAY_SIZE(sgi_regs), a->offset));
+}
+
+/* A row whose fields are of interrupts has no register where the VM has no interrupts. */
+static bool has_fields(const struct access *a, const struct reg *reg)
+{
+	u32 first = (a->offset - reg->offset) * 8 / (reg->bits ? reg->bits : 1);
+
+	return !reg->bits || reg == &host_lines || first < a->vcpu->vm->vgic->nr_irqs;
+}
+
+/* GICD_IIDR: which of KVM's revisions the guest sees. The rest of it must be as it is. */
+static int set_revision(struct vgic *vgic, u64 value)
+{
+	u64 revision = FIELD_GET(GIC_IIDR_REVISION, value);
+
+	if ((value & ~GIC_IIDR_REVISION) != GIC_IIDR || revision < 1 || revision > VGIC_REVISION)
+		return -EINVAL;
+	vgic->revision = (u8)revision;
+	return 0;
+}
+
+/* The redistributor of @vcpu. */
+static void find_frame(struct access *a)
+{
+	struct vgic *vgic = a->vcpu->vm->vgic;
+
+	while (a->frame + 1 < vgic->nr_frames && vgic->frame[a->frame] != a->vcpu->index)
+		a->frame++;
+	for (u32 i = 0; i < vgic->nr_regions; i++)
+		if (a->frame - vgic->region[i].first < vgic->region[i].count)
+			a->region = &vgic->region[i];
+}
+
+/* Where there is no row: a register that is zero, or none. */
+static int read_zero(const struct access *a, u64 offset, bool write, u64 *value)
+{
+	if (!is_zero(a, offset))
+		return -ENXIO;
+	if (!write)
+		*value = 0;
+	return 0;
+}
+
+int vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *value)
+{
+	struct access a = { .vcpu = vcpu, .of = vcpu, .bytes = 4, .host = true };
+	const struct reg *reg;
+	u64 result;
+
+	if (space == KEEL_VGIC_CPU)
+		return vgic_host_icc(vcpu, offset, write, value);
+	if (space > KEEL_VGIC_CPU)
+		return -EINVAL;
+	reg = find_host_reg(&a, space, offset);
+	if (!reg || !has_fields(&a, reg))
+		return read_zero(&a, offset, write, value);
+	find_frame(&a);
+	if (space == KEEL_VGIC_REDIST && !a.region) /* a redistributor without a place */
+		return -ENXIO;
+	if (reg->read == read_iidr && write)
+		return a.redist ? 0 : set_revision(vcpu->vm->vgic, *value);
+	a.offset -= reg->offset;
+	result = write || reg->bits ? access_locked(reg, &a, write, *value) : reg->read(&a);
+	if (!write)
+		*value = (u32)result;
+	return 0;
 }
 
 /* ---- SGIs ---- */

@@ -335,6 +335,19 @@
  */
 #define KEEL_HC_VM_NESTED 0xc600002b
 
+/*
+ * KEEL_HC_VGIC_GET_REG(x1 = handle, x2 = index, x3 = KEEL_VGIC_*, x4 = offset, in bytes) -> x0 = 0,
+ * x1 = 32 bits of the vGIC's state; -ENODEV without a vGIC; -ENXIO there is no register; -EINVAL.
+ * KEEL_HC_VGIC_SET_REG(the same, x5 = value) -> x0 = 0; also -EINVAL for a GICD_IIDR that cannot be.
+ * Pending state is what was latched, without the input. No vCPU of the VM is told of a change.
+ */
+#define KEEL_HC_VGIC_GET_REG 0xc600002c
+#define KEEL_HC_VGIC_SET_REG 0xc600002d
+#define KEEL_VGIC_DIST	     0 /* the distributor; any vCPU */
+#define KEEL_VGIC_REDIST     1 /* the vCPU's redistributor, both frames */
+#define KEEL_VGIC_LINES	     2 /* inputs, a bit each, by INTID; private ones are the vCPU's */
+#define KEEL_VGIC_CPU	     3 /* the vCPU's interface; offset: the encoding of an ICC_*_EL1 */
+
 /* What there is now; then counters, since the VM was made. */
 enum keel_nested {
 	KEEL_NESTED_CONTEXTS,	 /* shadows */
@@ -367,7 +380,7 @@ enum keel_nested {
 };
 
 /* Calls about VMs are numbered from KEEL_HC_VM_SIZE to this one, without a gap. */
-#define KEEL_HC_VM_LAST KEEL_HC_VM_NESTED
+#define KEEL_HC_VM_LAST KEEL_HC_VGIC_SET_REG
 
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {

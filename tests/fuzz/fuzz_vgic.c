@@ -141,6 +141,19 @@ static void end(unsigned int n)
 		fake_guest_eoi(rnd(1024));
 }
 
+/* The host reads and writes the state of a vCPU that is nowhere, while others may run. */
+static void host(unsigned int n)
+{
+	for (unsigned int i = rnd(8); i; i--) {
+		u64 space = rnd(5), value = rnd(2) ? rnd64() : BIT(rnd(64));
+		u64 offset = rnd(8) ? rnd(space == KEEL_VGIC_LINES ? 40 : 0x8000) * 4 : rnd64();
+
+		if (space == KEEL_VGIC_CPU)
+			offset = rnd(2) ? 0xc640 + rnd(64) : 0xc230;
+		(void)!vgic_host_reg(&world_vcpu[n], space, offset, rnd(2), &value);
+	}
+}
+
 static void move(unsigned int n)
 {
 	if (!rnd(4))
@@ -148,6 +161,7 @@ static void move(unsigned int n)
 	world_put(n);
 	if (fake_icc[n].hcr || fake_icc[n].phys_active)
 		abort();
+	host(n);
 	if (!rnd(4))
 		world_vgic_hooks->reset(&world_vcpu[n]);
 	world_load(n);

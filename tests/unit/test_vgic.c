@@ -1597,6 +1597,126 @@ static void move_to_group_0(u32 intid)
 	}
 }
 
+/* ---- saving and restoring ---- */
+
+#define DIST_WORDS    (0x10000 / 4)
+#define REDIST_WORDS  (0x20000 / 4)
+#define LINE_WORDS    (1024 / 32)
+#define ICC_REGISTERS 9
+
+/* All that the host can read, and what it has of each CPU's interface. */
+struct saved {
+	u32 dist[DIST_WORDS], redist[WORLD_CPUS][REDIST_WORDS], lines[WORLD_CPUS][LINE_WORDS];
+	u64 icc[WORLD_CPUS][ICC_REGISTERS];
+};
+
+/* ICC_CTLR_EL1, PMR, BPR0, BPR1, AP0R0, AP1R0, IGRPEN0, IGRPEN1, SRE */
+static const u32 icc[ICC_REGISTERS] = { 0xc664, 0xc230, 0xc643, 0xc663, 0xc644,
+					0xc648, 0xc666, 0xc667, 0xc665 };
+
+static void access_icc(unsigned int n, u64 *values, bool write)
+{
+	for (unsigned int i = 0; i < ICC_REGISTERS; i++)
+		assert_int_equal(
+			vgic_host_reg(&world_vcpu[n], KEEL_VGIC_CPU, icc[i], write, &values[i]), 0);
+}
+
+static void save_words(unsigned int n, u64 space, u32 *words, u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		u64 value = 0;
+		int ret = vgic_host_reg(&world_vcpu[n], space, i * 4, false, &value);
+
+		assert_true(ret == 0 || ret == -ENXIO);
+		words[i] = (u32)value;
+	}
+}
+
+static void save_all(struct saved *s)
+{
+	memset(s, 0, sizeof(*s));
+	save_words(0, KEEL_VGIC_DIST, s->dist, DIST_WORDS);
+	for (unsigned int n = 0; n < model_cpus; n++) {
+		assert_false(world_vcpu[n].vgic->loaded);
+		save_words(n, KEEL_VGIC_REDIST, s->redist[n], REDIST_WORDS);
+		save_words(n, KEEL_VGIC_LINES, s->lines[n], LINE_WORDS);
+		access_icc(n, s->icc[n], false);
+	}
+}
+
+/* GICD_ICENABLER and its like, which clear what is written as one. */
+static bool clears(u64 space, u32 offset)
+{
+	if (space == KEEL_VGIC_LINES || (space == KEEL_VGIC_REDIST && offset < 0x10000))
+		return false;
+	offset %= 0x10000;
+	return offset >= 0x180 && offset < 0x400 && offset & 0x80;
+}
+
+static void restore_words(unsigned int n, u64 space, const u32 *words, u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		u64 value = words[i];
+		int ret;
+
+		if (clears(space, i * 4))
+			continue;
+		ret = vgic_host_reg(&world_vcpu[n], space, i * 4, true, &value);
+		assert_true(ret == 0 || ret == -ENXIO);
+	}
+}
+
+static void restore_all(struct saved *s)
+{
+	restore_words(0, KEEL_VGIC_DIST, s->dist, DIST_WORDS);
+	for (unsigned int n = 0; n < model_cpus; n++) {
+		restore_words(n, KEEL_VGIC_REDIST, s->redist[n], REDIST_WORDS);
+		restore_words(n, KEEL_VGIC_LINES, s->lines[n], LINE_WORDS);
+		access_icc(n, s->icc[n], true);
+	}
+}
+
+/*
+ * An SPI that was routed elsewhere while it is active. No register says which vCPU has it, so that it
+ * cannot be restored, here or elsewhere.
+ */
+static bool is_astray(void)
+{
+	for (u32 i = 32; i < IRQS; i++)
+		if (spis[i].active && spis[i].active_on != spis[i].target)
+			return true;
+	return false;
+}
+
+static unsigned int migrations;
+
+/* Another VM goes on with the state of this one. The host asks anew which ends it is to be told. */
+static void migrate(unsigned int lrs)
+{
+	static struct saved before, after;
+	bool phys27[WORLD_CPUS];
+
+	exit_all();
+	for (unsigned int n = 0; n < model_cpus; n++)
+		world_put(n);
+	save_all(&before);
+	memcpy(phys27, world_phys27, sizeof(phys27));
+	world_start_without_vgic(lrs, model_cpus);
+	assert_int_equal(world_create(DIST, REDIST, IRQS), 0);
+	restore_all(&before);
+	save_all(&after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	memcpy(world_phys27, phys27, sizeof(phys27));
+	for (u32 i = 32; i < IRQS; i++) {
+		spis[i].report = false;
+		spis[i].ended = 0;
+	}
+	for (unsigned int n = 0; n < model_cpus; n++)
+		world_load(n);
+	exit_all();
+	migrations++;
+}
+
 static void start_model(unsigned int lrs, unsigned int cpus, bool split_)
 {
 	static const u32 group0[] = { 3, 20, 33, 40, 66, 95 };
@@ -1643,6 +1763,198 @@ static void random_guests_see_a_gic_without_list_registers(void **state)
 }
 
 /* The same, but vCPUs exit only when they are notified or the guest itself causes an exit. */
+/* Each state that a guest can get to is the same after it was saved and restored: it sees no change. */
+static void random_guests_go_on_in_another_vm(void **state)
+{
+	static const unsigned int sizes[][2] = {
+		{ 1, 1 }, { 4, 1 }, { 2, 3 }, { 4, 4 }, { 16, 2 }
+	};
+
+	for (unsigned int run = 0; run < 20; run++) {
+		unsigned int lrs = sizes[run % 5][0];
+
+		seed = run * 0x9e3779b97f4a7c15ULL + 4711;
+		start_model(lrs, sizes[run % 5][1], run >= 10);
+		for (unsigned long step = 0; step < 1500; step++) {
+			random_step();
+			world_kick();
+			if (step % 50 == 49 && !is_astray())
+				migrate(lrs);
+			exit_all();
+			compare(step);
+			world_check();
+		}
+	}
+	assert_true(migrations > 200);
+}
+
+static void the_host_reads_and_writes_state(void **state)
+{
+	const struct {
+		u64 space, offset;
+		int ret;
+	} rows[] = {
+		{ 4, 0, -EINVAL },
+		{ KEEL_VGIC_CPU, 0xc645, -EINVAL }, /* ICC_AP0R1_EL1 */
+		{ KEEL_VGIC_CPU, 0xc64b, -EINVAL }, /* ICC_AP1R3_EL1 */
+		{ KEEL_VGIC_CPU, 0xc64c, -ENXIO },
+		{ KEEL_VGIC_CPU, 0xc660, -ENXIO }, /* ICC_IAR1_EL1 */
+		{ KEEL_VGIC_CPU, 1ULL << 32 | 0xc230, -ENXIO },
+		{ ~0ULL, 0, -EINVAL },
+		{ KEEL_VGIC_DIST, 0x10, 0 },
+		{ KEEL_VGIC_DIST, 0x14, -ENXIO },
+		{ KEEL_VGIC_DIST, 2, -ENXIO },
+		{ KEEL_VGIC_DIST, 0x108, 0 },
+		{ KEEL_VGIC_DIST, 0x10c, -ENXIO }, /* INTIDs from 96 on */
+		{ KEEL_VGIC_DIST, 0x800, 0 },
+		{ KEEL_VGIC_DIST, 0xffcc, -ENXIO },
+		{ KEEL_VGIC_DIST, 0xfffc, 0 },
+		{ KEEL_VGIC_DIST, 0x10000, -ENXIO },
+		{ KEEL_VGIC_DIST, 1ULL << 32, -ENXIO },
+		{ KEEL_VGIC_REDIST, 0, 0 },
+		{ KEEL_VGIC_REDIST, 0x10, 0 },
+		{ KEEL_VGIC_REDIST, 0x18, -ENXIO },
+		{ KEEL_VGIC_REDIST, 0x70, 0 },
+		{ KEEL_VGIC_REDIST, 0x10080, 0 },
+		{ KEEL_VGIC_REDIST, 0x10084, -ENXIO },
+		{ KEEL_VGIC_REDIST, 0x10d00, 0 },
+		{ KEEL_VGIC_REDIST, 0x1fffc, -ENXIO },
+		{ KEEL_VGIC_REDIST, 0x20000, -ENXIO },
+		{ KEEL_VGIC_LINES, 0x7c, 0 },
+		{ KEEL_VGIC_LINES, 0x80, -ENXIO },
+	};
+
+	world_start(4, 2, IRQS);
+	world_put(0);
+	world_put(1);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		for (int write = 0; write < 2; write++) {
+			u64 value = 0;
+			int ret = vgic_host_reg(&world_vcpu[1], rows[i].space, rows[i].offset,
+						write, &value);
+
+			if (ret != rows[i].ret)
+				fail_msg("row %zu: %d, not %d", i, ret, rows[i].ret);
+		}
+}
+
+static u32 host_reads(unsigned int n, u64 space, u64 offset)
+{
+	u64 value = ~0ULL;
+
+	assert_int_equal(vgic_host_reg(&world_vcpu[n], space, offset, false, &value), 0);
+	assert_int_equal(value >> 32, 0);
+	return (u32)value;
+}
+
+static void host_writes(unsigned int n, u64 space, u64 offset, u64 value)
+{
+	assert_int_equal(vgic_host_reg(&world_vcpu[n], space, offset, true, &value), 0);
+}
+
+static void a_redistributor_without_a_place_has_no_registers(void **state)
+{
+	world_start_without_vgic(4, 2);
+	assert_int_equal(world_create_some(DIST, REDIST, IRQS, 1), 0);
+	for (u64 offset = 0; offset < 0x20000; offset += 4) {
+		u64 value = 0;
+
+		if (offset != 0 && offset != 0x10 && (offset < 0x70 || offset >= 0x80) &&
+		    (offset < 0xffd0 || offset == 0xffe8 || offset >= 0x10000) &&
+		    offset != 0x10d00 && offset != 0x10e00)
+			assert_int_equal(vgic_host_reg(&world_vcpu[1], KEEL_VGIC_REDIST, offset,
+						       false, &value),
+					 -ENXIO);
+	}
+	assert_int_equal(host_reads(0, KEEL_VGIC_REDIST, 8), 1 << 4);
+}
+
+static void inputs_and_latches_are_states_of_their_own(void **state)
+{
+	world_start(4, 1, IRQS);
+	enable_spi(40);
+	level(40, true);
+	world_put(0);
+	assert_int_equal(host_reads(0, KEEL_VGIC_DIST, 0x204), 0);
+	assert_int_equal(host_reads(0, KEEL_VGIC_LINES, 4), BITOF(40));
+	host_writes(0, KEEL_VGIC_LINES, 4, BITOF(41)); /* 41 rises, 40 falls */
+	host_writes(0, KEEL_VGIC_DIST, 0x204, BITOF(42) | BITOF(40));
+	host_writes(0, KEEL_VGIC_DIST, 0x204, BITOF(42));
+	host_writes(0, KEEL_VGIC_DIST, 0x284, BITOF(42)); /* nothing */
+	assert_int_equal(host_reads(0, KEEL_VGIC_DIST, 0x284), 0);
+	assert_int_equal(host_reads(0, KEEL_VGIC_DIST, 0x204), BITOF(42));
+	host_writes(0, KEEL_VGIC_LINES, 0, ~0U); /* EL2's own inputs stay, and SGIs have none */
+	assert_int_equal(host_reads(0, KEEL_VGIC_LINES, 0), 0xb7ff0000);
+	world_load(0);
+	assert_int_equal(rd(0, ISPENDR(40), 4), BITOF(41) | BITOF(42));
+	enable_spi(41);
+	assert_ack(0, 41);
+	eoi(0, 41);
+	world_check();
+}
+
+/* Written before the guest's configuration: an edge is no edge then. */
+static void an_input_that_is_restored_is_no_edge(void **state)
+{
+	world_start(4, 1, IRQS);
+	set_edge(40);
+	enable_spi(40);
+	world_put(0);
+	host_writes(0, KEEL_VGIC_LINES, 4, BITOF(40));
+	world_load(0);
+	assert_ack(0, FAKE_NONE);
+	world_check();
+}
+
+static void the_cpu_interface_is_as_the_guest_left_it(void **state)
+{
+	u64 values[ICC_REGISTERS], value;
+
+	world_start(4, 1, IRQS);
+	on(0);
+	fake_this_icc()->vmcr = 0xf0ULL << 24 | 2 << 21 | 3 << 18 | 1 << 9 | 3;
+	world_put(0);
+	access_icc(0, values, false);
+	assert_int_equal(values[0] & 3, 2);
+	assert_int_equal(values[1], 0xf0);
+	assert_int_equal(values[2], 2);
+	assert_int_equal(values[3], 3);
+	assert_int_equal(values[6], 1);
+	assert_int_equal(values[7], 1);
+	assert_int_equal(values[8], 7);
+	value = values[0] ^ 1 << 8; /* another number of priority bits */
+	assert_int_equal(vgic_host_reg(&world_vcpu[0], KEEL_VGIC_CPU, icc[0], true, &value),
+			 -EINVAL);
+	value = 6;
+	assert_int_equal(vgic_host_reg(&world_vcpu[0], KEEL_VGIC_CPU, icc[8], true, &value),
+			 -EINVAL);
+	host_writes(0, KEEL_VGIC_CPU, icc[0], values[0] ^ 3); /* CBPR, without EOImode */
+	host_writes(0, KEEL_VGIC_CPU, icc[3], 6);
+	assert_int_equal(host_reads(0, KEEL_VGIC_CPU, icc[3]), 3); /* as ICC_BPR0_EL1, and one */
+	host_writes(0, KEEL_VGIC_CPU, icc[1], 0x1a8);
+	host_writes(0, KEEL_VGIC_CPU, icc[6], 0);
+	assert_int_equal(world_vcpu[0].vgic->vmcr, 0xa8ULL << 24 | 2 << 21 | 3 << 18 | 1 << 4 | 2);
+}
+
+static void the_host_chooses_a_revision(void **state)
+{
+	world_start(4, 1, IRQS);
+	world_put(0);
+	for (u64 revision = 0; revision < 16; revision++) {
+		u64 value = 0x4b00043b | revision << 12, other = value | BIT(16);
+		bool valid = revision >= 1 && revision <= 3;
+
+		assert_int_equal(vgic_host_reg(&world_vcpu[0], KEEL_VGIC_DIST, 8, true, &value),
+				 valid ? 0 : -EINVAL);
+		assert_int_equal(vgic_host_reg(&world_vcpu[0], KEEL_VGIC_DIST, 8, true, &other),
+				 -EINVAL);
+		if (!valid)
+			continue;
+		assert_int_equal(host_reads(0, KEEL_VGIC_DIST, 8), value);
+		assert_int_equal(host_reads(0, KEEL_VGIC_REDIST, 4), value);
+	}
+}
+
 static void each_vcpu_with_something_new_is_notified(void **state)
 {
 	for (unsigned int run = 0; run < 80; run++) {
@@ -1811,6 +2123,13 @@ int main(void)
 		cmocka_unit_test(a_vcpu_that_is_turned_on_has_its_interface_reset),
 		cmocka_unit_test(the_distributor_is_reset),
 		cmocka_unit_test(random_guests_see_a_gic_without_list_registers),
+		cmocka_unit_test(random_guests_go_on_in_another_vm),
+		cmocka_unit_test(the_host_reads_and_writes_state),
+		cmocka_unit_test(a_redistributor_without_a_place_has_no_registers),
+		cmocka_unit_test(inputs_and_latches_are_states_of_their_own),
+		cmocka_unit_test(an_input_that_is_restored_is_no_edge),
+		cmocka_unit_test(the_cpu_interface_is_as_the_guest_left_it),
+		cmocka_unit_test(the_host_chooses_a_revision),
 		cmocka_unit_test(each_vcpu_with_something_new_is_notified),
 	};
 

@@ -167,6 +167,18 @@ static int irq_line(struct vm *vm, u64 *vcpu, u64 intid, u64 level)
 	return level != 0;
 }
 
+static int vgic_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *value)
+{
+	assert_int_not_equal(vcpu->owner, VCPU_NO_OWNER);
+	if (space)
+		return -ENXIO;
+	if (write)
+		assert_int_equal(*value, 0x55667788);
+	else
+		*value = offset + 1;
+	return 0;
+}
+
 /* On any CPU, while the vCPU may run. */
 static int spe_stats(const struct vcpu *vcpu, struct vcpu_spe_stats *stats)
 {
@@ -200,6 +212,7 @@ static const struct vm_call_ops layer = {
 	.lpi_pend = lpi_pend,
 	.lpi_take = lpi_take,
 	.irq_line = irq_line,
+	.vgic_reg = vgic_reg,
 };
 static const struct vm_call_ops none;
 
@@ -655,6 +668,19 @@ static void a_line_names_the_vcpu_to_wake(void **state)
 	assert_int_equal(call(KEEL_HC_IRQ_LINE, handle, 3, 40, 1 | KEEL_LINE_REPORT, 0), 1);
 }
 
+static void registers_of_the_vgic_are_read_and_written(void **state)
+{
+	assert_int_equal(call(KEEL_HC_VGIC_GET_REG, handle, 3, 0, 8, 0), -ENODEV);
+	assert_int_equal(call(KEEL_HC_VGIC_SET_REG, handle, 3, 0, 8, 0), -ENODEV);
+	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 0), 0);
+	assert_int_equal(call(KEEL_HC_VGIC_GET_REG, handle, 3, 0, 8, 0), 0);
+	assert_int_equal(regs.x[1], 9);
+	assert_int_equal(call(KEEL_HC_VGIC_GET_REG, handle, 3, 1, 8, 0), -ENXIO);
+	assert_int_equal(regs.x[1], handle);
+	assert_int_equal(call(KEEL_HC_VGIC_SET_REG, handle, 3, 0, 8, 0x1122334455667788), 0);
+	assert_int_equal(call(KEEL_HC_VGIC_SET_REG, handle, 9, 0, 8, 0), -ENOENT);
+}
+
 u64 fake_return;
 
 /* The run page answered when it was shared. The vCPU cannot run any more; the VM can end. */
@@ -723,7 +749,8 @@ static void without_the_layers_their_calls_are_not_supported(void **state)
 				    KEEL_HC_VCPU_REG_LIST,  KEEL_HC_VGIC_INIT,
 				    KEEL_HC_IRQ_LINE,	    KEEL_HC_VCPU_SPE,
 				    KEEL_HC_VCPU_SPE_STATS, KEEL_HC_VGIC_RESET,
-				    KEEL_HC_VCPU_EVENTS,    KEEL_HC_VGIC_REDIST };
+				    KEEL_HC_VCPU_EVENTS,    KEEL_HC_VGIC_REDIST,
+				    KEEL_HC_VGIC_GET_REG,   KEEL_HC_VGIC_SET_REG };
 
 	vm_calls_init(&none);
 	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0);
@@ -829,6 +856,7 @@ int main(void)
 		TEST(a_vgic_is_reset_while_no_vcpu_runs),
 		TEST(lpis_are_pended_and_taken_back),
 		TEST(a_line_names_the_vcpu_to_wake),
+		TEST(registers_of_the_vgic_are_read_and_written),
 		TEST(a_run_page_that_fails_is_an_error),
 		TEST(statistics_of_profiling_are_returned),
 		TEST(events_are_raised_and_returned),
