@@ -354,6 +354,21 @@ bool keel_its_access(struct keel_vm *vm, u64 addr, u32 len, bool write, u64 *val
 	return true;
 }
 
+/* Userspace's access, while no vCPU runs. */
+bool keel_its_redist_reg(struct keel_vcpu *vcpu, u32 offset, u32 *value, bool set)
+{
+	struct keel_itss *itss = vcpu->vm->itss;
+	u64 word = *value;
+
+	if (!its_redist_has(offset))
+		return false;
+	mutex_lock(&itss->mutex);
+	access_redist(itss, vcpu->redist, offset, sizeof(*value), set, &word);
+	mutex_unlock(&itss->mutex);
+	*value = word;
+	return true;
+}
+
 /* ---- attributes; under vm->lock ---- */
 
 static int set_its_base(struct keel_its *its, u64 base)

@@ -496,6 +496,11 @@ void keel_its_refill(struct keel_vcpu *vcpu);
  * redistributor's register that EL2 leaves to the host, is there. May sleep.
  */
 bool keel_its_access(struct keel_vm *vm, u64 addr, u32 len, bool write, u64 *value);
+/*
+ * Userspace's access to 32 bits of a register of the redistributor that EL2 leaves to the host.
+ * Return: whether there is one at @offset. Under vm->lock and all vcpu->mutex; @vcpu has a redist.
+ */
+bool keel_its_redist_reg(struct keel_vcpu *vcpu, u32 offset, u32 *value, bool set);
 /* -EBUSY, -EFAULT. Under vm->lock. */
 int keel_its_save_pending(struct keel_vm *vm);
 /* The VM's last user is gone, and EL2 has it still. */

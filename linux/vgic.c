@@ -416,9 +416,36 @@ static struct keel_vcpu *vcpu_of_attr(struct keel_vm *vm, u64 attr)
 	return mpidr & 0xff0000f0 ? NULL : keel_vcpu_find(vm, index);
 }
 
+static struct keel_vcpu *first_vcpu(struct keel_vm *vm)
+{
+	struct keel_vcpu *vcpu = NULL;
+
+	for (unsigned int i = 0; i < KEEL_VCPUS && !vcpu; i++)
+		vcpu = keel_vcpu_find(vm, i);
+	return vcpu;
+}
+
+/* A register of every vCPU's interface. */
+static int icc_reg(struct keel_vcpu *vcpu, u32 encoding, u64 *value, bool set)
+{
+	u64 got;
+	int ret;
+
+	if (!mutex_trylock(&vcpu->mutex))
+		return -EBUSY;
+	ret = keel_call(set ? KEEL_HC_VGIC_SET_REG : KEEL_HC_VGIC_GET_REG, vcpu->vm->handle,
+			vcpu->index, KEEL_VGIC_CPU, encoding, *value, &got);
+	mutex_unlock(&vcpu->mutex);
+	if (!ret && !set)
+		*value = got;
+	return ret;
+}
+
 static int cpu_sysreg(struct keel_vm *vm, u64 attr, u64 *value, bool set)
 {
 	struct keel_vcpu *vcpu = vcpu_of_attr(vm, attr);
+	u32 encoding;
+	int ret;
 
 	if (!vcpu)
 		return -EINVAL;
@@ -427,7 +454,122 @@ static int cpu_sysreg(struct keel_vm *vm, u64 attr, u64 *value, bool set)
 	/* It is there from its first run on, at the latest. */
 	if (!vm->vgic.live)
 		return -ENXIO;
-	return keel_vcpu_gic_reg(vcpu, attr & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK, value, set);
+	encoding = attr & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK;
+	ret = icc_reg(vcpu, encoding, value, set);
+	return ret == -ENXIO ? keel_vcpu_gic_reg(vcpu, encoding, value, set) : ret;
+}
+
+/* ---- KVM_DEV_ARM_VGIC_GRP_DIST_REGS, _REDIST_REGS, _LEVEL_INFO: 32 bits each ---- */
+
+/* Registers that there are, for KVM_HAS_DEVICE_ATTR: those of interrupts whether the VM has them. */
+struct reg_range {
+	u32 first, size;
+};
+
+static const struct reg_range dist_regs[] = {
+	{ 0x0000, 0x14 },  /* GICD_CTLR to GICD_STATUSR */
+	{ 0x0080, 0xc80 }, /* GICD_IGROUPR to GICD_ICFGR */
+	{ 0x0d00, 0x80 },  /* GICD_IGRPMODR */
+	{ 0x6000, 0x1fe0 }, { 0xffd0, 0x30 },
+};
+
+static const struct reg_range redist_regs[] = {
+	{ 0x0000, 0x18 }, { 0x0070, 0x10 }, /* GICR_CTLR to GICR_WAKER; tables of LPIs */
+	{ 0xffd0, 0x30 },		    /* ID registers */
+	{ 0x10080, 4 },	  { 0x10100, 4 },   { 0x10180, 4 }, { 0x10200, 4 },
+	{ 0x10280, 4 },	  { 0x10300, 4 },   { 0x10380, 4 }, { 0x10400, 0x20 }, /* GICR_IPRIORITYR */
+	{ 0x10c00, 8 },	  { 0x10d00, 4 },   { 0x10e00, 4 },
+};
+
+static bool in_ranges(const struct reg_range *ranges, unsigned int count, u32 offset)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (offset - ranges[i].first < ranges[i].size)
+			return true;
+	return false;
+}
+
+/* An attribute of these groups: the vCPU, and what of it as KEEL_HC_VGIC_GET_REG takes it. */
+struct vgic_place {
+	struct keel_vcpu *vcpu;
+	u64 space;
+	u32 offset;
+};
+
+/* -EINVAL: there is no such vCPU, or no such information about INTIDs. */
+static int find_place(struct keel_vm *vm, const struct kvm_device_attr *attr,
+		      struct vgic_place *place)
+{
+	u64 what = attr->attr & KVM_DEV_ARM_VGIC_OFFSET_MASK;
+
+	place->space = attr->group == KVM_DEV_ARM_VGIC_GRP_DIST_REGS ? KEEL_VGIC_DIST
+								     : KEEL_VGIC_REDIST;
+	place->offset = what;
+	if (attr->group == KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO) {
+		if ((what & KVM_DEV_ARM_VGIC_LINE_LEVEL_INFO_MASK) >>
+				    KVM_DEV_ARM_VGIC_LINE_LEVEL_INFO_SHIFT !=
+			    VGIC_LEVEL_INFO_LINE_LEVEL ||
+		    what % 32)
+			return -EINVAL;
+		place->space = KEEL_VGIC_LINES;
+		place->offset = (what & KVM_DEV_ARM_VGIC_LINE_LEVEL_INTID_MASK) / 8;
+	}
+	place->vcpu = place->space == KEEL_VGIC_DIST ? first_vcpu(vm)
+						     : vcpu_of_attr(vm, attr->attr);
+	return place->vcpu ? 0 : -EINVAL;
+}
+
+/* No vCPU runs, EL2 has the GIC. */
+static int access_place(const struct vgic_place *place, u32 *value, bool set)
+{
+	struct keel_vcpu *vcpu = place->vcpu;
+	u64 got;
+	int ret;
+
+	if (place->space == KEEL_VGIC_REDIST && vcpu->redist &&
+	    keel_its_redist_reg(vcpu, place->offset, value, set))
+		return 0;
+	ret = keel_call(set ? KEEL_HC_VGIC_SET_REG : KEEL_HC_VGIC_GET_REG, vcpu->vm->handle,
+			vcpu->index, place->space, place->offset, *value, &got);
+	if (!ret && !set)
+		*value = got;
+	return ret;
+}
+
+static int vgic_state(struct keel_vm *vm, const struct kvm_device_attr *attr, u32 *value, bool set)
+{
+	struct vgic_place place;
+	int ret = find_place(vm, attr, &place);
+
+	if (ret)
+		return ret;
+	if (keel_vcpus_trylock(vm))
+		return -EBUSY;
+	if (!vm->vgic.init_asked)
+		ret = -EBUSY;
+	else if (!vm->vgic.live) /* as for the CPU interface */
+		ret = -ENXIO;
+	else
+		ret = access_place(&place, value, set);
+	keel_vcpus_unlock(vm);
+	return ret;
+}
+
+static int has_state(struct keel_vm *vm, const struct kvm_device_attr *attr)
+{
+	struct vgic_place place;
+	int ret = find_place(vm, attr, &place);
+	bool found = true;
+
+	if (attr->group == KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO)
+		return ret ? -ENXIO : 0;
+	if (ret)
+		return ret;
+	if (place.space == KEEL_VGIC_DIST)
+		found = in_ranges(dist_regs, ARRAY_SIZE(dist_regs), place.offset);
+	else
+		found = in_ranges(redist_regs, ARRAY_SIZE(redist_regs), place.offset);
+	return found && IS_ALIGNED(place.offset, 4) ? 0 : -ENXIO;
 }
 
 /* ---- attributes ---- */
@@ -458,6 +600,12 @@ static int set_vgic_attr(void *device, const struct kvm_device_attr *attr)
 		if (copy_from_user(&address, argp, sizeof(address)))
 			return -EFAULT;
 		return cpu_sysreg(vm, attr->attr, &address, true);
+	case KVM_DEV_ARM_VGIC_GRP_DIST_REGS:
+	case KVM_DEV_ARM_VGIC_GRP_REDIST_REGS:
+	case KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO:
+		if (copy_from_user(&count, argp, sizeof(count)))
+			return -EFAULT;
+		return vgic_state(vm, attr, &count, true);
 	default:
 		return -ENXIO;
 	}
@@ -468,6 +616,7 @@ static int get_vgic_attr(void *device, const struct kvm_device_attr *attr)
 	struct keel_vm *vm = device;
 	void __user *argp = (void __user *)attr->addr;
 	u64 address;
+	u32 word = 0;
 	int ret;
 
 	switch (attr->group) {
@@ -489,6 +638,11 @@ static int get_vgic_attr(void *device, const struct kvm_device_attr *attr)
 		if (ret)
 			return ret;
 		return copy_to_user(argp, &address, sizeof(address)) ? -EFAULT : 0;
+	case KVM_DEV_ARM_VGIC_GRP_DIST_REGS:
+	case KVM_DEV_ARM_VGIC_GRP_REDIST_REGS:
+	case KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO:
+		ret = vgic_state(vm, attr, &word, false);
+		return ret ? ret : put_user(word, (u32 __user *)argp);
 	default:
 		return -ENXIO;
 	}
@@ -497,11 +651,15 @@ static int get_vgic_attr(void *device, const struct kvm_device_attr *attr)
 static int has_vgic_attr(void *device, const struct kvm_device_attr *attr)
 {
 	struct keel_vm *vm = device;
-	u64 value;
+	u64 value = 0;
 
 	switch (attr->group) {
 	case KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS:
 		return cpu_sysreg(vm, attr->attr, &value, false);
+	case KVM_DEV_ARM_VGIC_GRP_DIST_REGS:
+	case KVM_DEV_ARM_VGIC_GRP_REDIST_REGS:
+	case KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO:
+		return has_state(vm, attr);
 	case KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ:
 		return keel_check_extension(vm, KVM_CAP_ARM_EL2) ? 0 : -ENXIO;
 	case KVM_DEV_ARM_VGIC_GRP_ADDR:

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The state of a GICv3: KVM_DEV_ARM_VGIC_GRP_DIST_REGS, _REDIST_REGS, _CPU_SYSREGS, _LEVEL_INFO.
+ * Each error; what is saved is there when it is restored, and the guest goes on as if nothing was.
+ */
+#include <pthread.h>
+#include <signal.h>
+
+#include "kvmtest.h"
+
+#define DIST  KVM_DEV_ARM_VGIC_GRP_DIST_REGS
+#define RDIST KVM_DEV_ARM_VGIC_GRP_REDIST_REGS
+#define LEVEL KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO
+#define CPU   KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS
+
+#define GICD_CTLR	0x0
+#define GICD_TYPER	0x4
+#define GICD_IIDR	0x8
+#define GICD_ISPENDR1	0x204
+#define GICD_ICPENDR1	0x284
+#define GICD_ISACTIVER1 0x304
+#define SGI_FRAME	0x10000
+
+/* The vCPU with this number, below 16. */
+#define OF(vcpu, offset) ((uint64_t)(vcpu) << KVM_DEV_ARM_VGIC_V3_MPIDR_SHIFT | (offset))
+
+static long get(int gic, uint32_t group, uint64_t attr, void *value)
+{
+	return gic_attr(gic, KVM_GET_DEVICE_ATTR, group, attr, value);
+}
+
+static long set32(int gic, uint32_t group, uint64_t attr, uint32_t value)
+{
+	return gic_attr(gic, KVM_SET_DEVICE_ATTR, group, attr, &value);
+}
+
+static uint32_t get32(int gic, uint32_t group, uint64_t attr)
+{
+	uint32_t value = 0;
+
+	must(get(gic, group, attr, &value), "KVM_GET_DEVICE_ATTR");
+	return value;
+}
+
+static void test_errors(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	static const struct {
+		uint32_t group;
+		uint64_t attr;
+		int want;
+		const char *what;
+	} rows[] = {
+		{ DIST, GICD_CTLR, 0, "GICD_CTLR" },
+		{ DIST, 0x10, 0, "GICD_STATUSR" },
+		{ DIST, 0x14, ENXIO, "between registers of the distributor" },
+		{ DIST, GICD_CTLR + 2, ENXIO, "a misaligned register" },
+		{ DIST, 0x6100, 0, "a half of GICD_IROUTER32" },
+		{ DIST, 0xffe8, 0, "GICD_PIDR2" },
+		{ DIST, 0x10000, ENXIO, "behind the distributor" },
+		{ DIST, OF(7, GICD_CTLR), 0, "the distributor, by any vCPU's name" },
+		{ RDIST, OF(0, 0), 0, "GICR_CTLR" },
+		{ RDIST, OF(0, 0x14), 0, "GICR_WAKER" },
+		{ RDIST, OF(0, 0x70), 0, "GICR_PROPBASER" },
+		{ RDIST, OF(0, 0x7c), 0, "the other half of GICR_PENDBASER" },
+		{ RDIST, OF(0, 0x20), ENXIO, "between registers of a redistributor" },
+		{ RDIST, OF(0, SGI_FRAME + 0x100), 0, "GICR_ISENABLER0" },
+		{ RDIST, OF(0, SGI_FRAME + 0x104), ENXIO, "behind it" },
+		{ RDIST, OF(1, 0), EINVAL, "a redistributor without a vCPU" },
+		{ LEVEL, OF(0, 32), 0, "levels of shared interrupts" },
+		{ LEVEL, OF(0, 0), 0, "levels of private interrupts" },
+	};
+
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor's address");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), "redistributors'");
+	gives(set32(vm.gic, DIST, GICD_CTLR, 0), EBUSY, "GICD_CTLR before the init");
+	gives(set32(vm.gic, RDIST, OF(0, 0x14), 0), EBUSY, "GICR_WAKER before the init");
+	gives(set32(vm.gic, LEVEL, OF(0, 32), 0), EBUSY, "levels before the init");
+	gives(set32(vm.gic, RDIST, OF(3, 0x14), 0), EINVAL, "no such vCPU is found first");
+	must(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+		      KVM_DEV_ARM_VGIC_CTRL_INIT, NULL),
+	     "init");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t value;
+		char what[80];
+
+		snprintf(what, sizeof(what), "has %s", rows[i].what);
+		gives(gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, rows[i].group, rows[i].attr, NULL),
+		      rows[i].want, what);
+		snprintf(what, sizeof(what), "read of %s", rows[i].what);
+		if (gives(get(vm.gic, rows[i].group, rows[i].attr, &value), rows[i].want, what) &&
+		    !rows[i].want)
+			gives(set32(vm.gic, rows[i].group, rows[i].attr, value), 0,
+			      "the same written");
+	}
+	gives(get(vm.gic, LEVEL, OF(0, 33), &(uint32_t){ 0 }), EINVAL, "levels from INTID 33 on");
+	gives(get(vm.gic, LEVEL, OF(0, 1 << 10), &(uint32_t){ 0 }), EINVAL, "no kind of levels");
+	gives(gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, LEVEL, OF(0, 1 << 10), NULL), ENXIO,
+	      "nor has it that");
+	gives(get(vm.gic, LEVEL, OF(1, 32), &(uint32_t){ 0 }), EINVAL, "levels of no vCPU");
+	gives(get(vm.gic, DIST, 0x108 + 0x18, &(uint32_t){ 0 }), ENXIO, "interrupts from 288 on");
+	gives(get(vm.gic, DIST, GICD_CTLR, NULL), EFAULT, "reading to nowhere");
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, DIST, GICD_CTLR, NULL), EFAULT,
+	      "writing from nowhere");
+	close(vm.gic);
+	end_guest(&vm, &vcpu);
+}
+
+static void test_values(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu first = new_vcpu(&vm, 0), second = new_vcpu(&vm, 1);
+	uint32_t iidr;
+
+	add_gic(&vm);
+	iidr = get32(vm.gic, DIST, GICD_IIDR);
+	gives(set32(vm.gic, DIST, GICD_IIDR, iidr ^ 1), EINVAL, "another implementer");
+	gives(set32(vm.gic, DIST, GICD_IIDR, iidr | 0xf000), EINVAL, "a revision to come");
+	gives(set32(vm.gic, DIST, GICD_IIDR, iidr & ~0xf000U), EINVAL, "revision 0");
+	gives(set32(vm.gic, DIST, GICD_IIDR, (iidr & ~0xf000U) | 0x1000), 0, "revision 1");
+	check(get32(vm.gic, DIST, GICD_IIDR) == ((iidr & ~0xf000U) | 0x1000), "reads as 1");
+	gives(set32(vm.gic, DIST, GICD_IIDR, iidr), 0, "the latest again");
+	check((get32(vm.gic, DIST, GICD_TYPER) & 0x1f) == 7, "GICD_TYPER: 256 interrupts");
+	check(!(get32(vm.gic, RDIST, OF(0, 8)) & 1 << 4), "GICR_TYPER.Last: not the first");
+	check(get32(vm.gic, RDIST, OF(1, 8)) & 1 << 4, "but the second");
+	check(get32(vm.gic, RDIST, OF(1, 12)) == 1, "its affinity");
+	/* Latches and inputs are states of their own. */
+	gives(set32(vm.gic, LEVEL, OF(0, 32), 1 << 9), 0, "the input of 41");
+	check(get32(vm.gic, LEVEL, OF(0, 32)) == 1 << 9, "is high");
+	check(get32(vm.gic, DIST, GICD_ISPENDR1) == 0, "and not latched");
+	gives(set32(vm.gic, DIST, GICD_ISPENDR1, 3 << 8), 0, "latches of 40 and 41");
+	gives(set32(vm.gic, DIST, GICD_ISPENDR1, 1 << 8), 0, "a zero takes one away");
+	gives(set32(vm.gic, DIST, GICD_ICPENDR1, 1 << 8), 0, "GICD_ICPENDR is ignored");
+	check(get32(vm.gic, DIST, GICD_ICPENDR1) == 0, "and reads as zero");
+	check(get32(vm.gic, DIST, GICD_ISPENDR1) == 1 << 8, "40 is latched");
+	gives(set32(vm.gic, DIST, GICD_ISACTIVER1, 1 << 8), 0, "and active");
+	check(get32(vm.gic, DIST, GICD_ISACTIVER1) == 1 << 8, "as it reads");
+	gives(set32(vm.gic, RDIST, OF(1, SGI_FRAME + 0x100), 0x55), 0, "SGIs of the second");
+	check((get32(vm.gic, RDIST, OF(1, SGI_FRAME + 0x100)) & 0xff) == 0x55, "are enabled");
+	check((get32(vm.gic, RDIST, OF(0, SGI_FRAME + 0x100)) & 0xff) == 0, "not of the first");
+	close(vm.gic);
+	end_vcpu(&second);
+	end_guest(&vm, &first);
+}
+
+/* ---- while a vCPU runs ---- */
+
+GUEST_CODE(spin, "mov x1, #0x09000000\n str wzr, [x1]\n 1: b 1b\n");
+
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+static void *run_it(void *arg)
+{
+	struct vcpu *vcpu = arg;
+
+	ioctl(vcpu->fd, KVM_RUN, 0);
+	return NULL;
+}
+
+static void test_running(void)
+{
+	struct vm vm;
+	struct vcpu vcpu;
+	pthread_t thread;
+	struct sigaction action = { .sa_handler = nothing };
+	long ret = 0;
+
+	sigaction(SIGUSR1, &action, NULL);
+	start_guest(&vm, &vcpu, spin, spin_end);
+	add_gic(&vm);
+	expect_write(&vcpu, MMIO_BASE, 4, 0, "the guest runs");
+	pthread_create(&thread, NULL, run_it, &vcpu);
+	for (int i = 0; i < 500 && !ret; i++) {
+		uint32_t value;
+
+		usleep(10000);
+		ret = get(vm.gic, DIST, GICD_CTLR, &value);
+	}
+	gives(ret, EBUSY, "GICD_CTLR while a vCPU runs");
+	gives(set32(vm.gic, RDIST, OF(0, 0x14), 0), EBUSY, "GICR_WAKER");
+	gives(set32(vm.gic, LEVEL, OF(0, 32), 0), EBUSY, "levels");
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+		       KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES, NULL),
+	      EBUSY, "pending tables");
+	vcpu.run->immediate_exit = 1;
+	pthread_kill(thread, SIGUSR1);
+	pthread_join(thread, NULL);
+	check(get(vm.gic, DIST, GICD_CTLR, &(uint32_t){ 0 }) == 0,
+	      "when it has stopped it is read");
+	close(vm.gic);
+	end_guest(&vm, &vcpu);
+}
+
+/* ---- from one VM to another ---- */
+
+#define SYSREG(op0, op1, crn, crm, op2)                                                      \
+	((uint64_t)(op0) << KVM_REG_ARM64_SYSREG_OP0_SHIFT |                                 \
+	 (op1) << KVM_REG_ARM64_SYSREG_OP1_SHIFT | (crn) << KVM_REG_ARM64_SYSREG_CRN_SHIFT | \
+	 (crm) << KVM_REG_ARM64_SYSREG_CRM_SHIFT | (op2))
+
+/* ICC_*_EL1: SRE, CTLR, PMR, BPR0, BPR1, AP0R0, AP1R0, IGRPEN0, IGRPEN1 */
+static const uint64_t icc[] = {
+	SYSREG(3, 0, 12, 12, 5), SYSREG(3, 0, 12, 12, 4), SYSREG(3, 0, 4, 6, 0),
+	SYSREG(3, 0, 12, 8, 3),	 SYSREG(3, 0, 12, 12, 3), SYSREG(3, 0, 12, 8, 4),
+	SYSREG(3, 0, 12, 9, 0),	 SYSREG(3, 0, 12, 12, 6), SYSREG(3, 0, 12, 12, 7),
+};
+
+#define NR_ICC (sizeof(icc) / sizeof(icc[0]))
+
+struct state {
+	uint32_t dist[0x10000 / 4], redist[0x20000 / 4], lines[1024 / 32];
+	uint64_t icc[NR_ICC];
+};
+
+static void save_words(int gic, uint32_t group, uint32_t *words, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		words[i] = 0;
+		if (get(gic, group, OF(0, i * 4), &words[i]) && errno != ENXIO)
+			give_up("saving registers");
+	}
+}
+
+static void save(int gic, struct state *s)
+{
+	save_words(gic, DIST, s->dist, 0x10000 / 4);
+	save_words(gic, RDIST, s->redist, 0x20000 / 4);
+	for (uint32_t i = 0; i < 256 / 32; i++)
+		s->lines[i] = get32(gic, LEVEL, OF(0, i * 32));
+	for (size_t i = 0; i < NR_ICC; i++)
+		must(get(gic, CPU, icc[i], &s->icc[i]), "saving the CPU interface");
+}
+
+/* GICD_ICENABLER and its like clear what is written as one. */
+static bool clears(uint32_t group, uint32_t offset)
+{
+	return (group == DIST || offset >= SGI_FRAME) && offset % 0x10000 >= 0x180 &&
+	       offset % 0x10000 < 0x400 && offset & 0x80;
+}
+
+static void restore_words(int gic, uint32_t group, uint32_t *words, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (!clears(group, i * 4) &&
+		    gic_attr(gic, KVM_SET_DEVICE_ATTR, group, OF(0, i * 4), &words[i]) &&
+		    errno != ENXIO)
+			give_up("restoring registers");
+}
+
+static void restore(int gic, struct state *s)
+{
+	restore_words(gic, DIST, s->dist, 0x10000 / 4);
+	restore_words(gic, RDIST, s->redist, 0x20000 / 4);
+	for (uint32_t i = 0; i < 256 / 32; i++)
+		must(set32(gic, LEVEL, OF(0, i * 32), s->lines[i]), "restoring levels");
+	for (size_t i = 0; i < NR_ICC; i++)
+		must(gic_attr(gic, KVM_SET_DEVICE_ATTR, CPU, icc[i], &s->icc[i]),
+		     "restoring the CPU interface");
+}
+
+static void test_interface(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	uint64_t value, ctlr;
+
+	add_gic(&vm);
+	for (size_t i = 0; i < NR_ICC; i++)
+		gives(gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, CPU, icc[i], NULL), 0, "has ICC_*_EL1");
+	gives(get(vm.gic, CPU, SYSREG(3, 0, 12, 12, 0), &value), ENXIO, "ICC_IAR1_EL1");
+	gives(get(vm.gic, CPU, OF(1, icc[0]), &value), EINVAL, "ICC_SRE_EL1 of no vCPU");
+	value = 0;
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, CPU, icc[0], &value), EINVAL,
+	      "ICC_SRE_EL1 without system registers");
+	must(get(vm.gic, CPU, icc[1], &ctlr), "ICC_CTLR_EL1");
+	value = ctlr ^ 1 << 14;
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, CPU, icc[1], &value), EINVAL,
+	      "ICC_CTLR_EL1 with another SEIS");
+	value = ctlr ^ 2;
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, CPU, icc[1], &value), 0, "with EOImode");
+	must(get(vm.gic, CPU, icc[1], &ctlr), "ICC_CTLR_EL1");
+	check(value == ctlr, "ICC_CTLR_EL1 reads as %#llx (got %#llx)", (unsigned long long)value,
+	      (unsigned long long)ctlr);
+	close(vm.gic);
+	end_guest(&vm, &vcpu);
+}
+
+/* The registers that the guest below uses. */
+static void move_registers(const struct vcpu *from, const struct vcpu *to)
+{
+	must(set_reg(to, CORE_REG(pc), get_reg(from, CORE_REG(pc))), "pc");
+	for (unsigned int i = 0; i < 31; i++) {
+		uint64_t id = CORE_REG(regs[0]) + i * 2;
+
+		must(set_reg(to, id, get_reg(from, id)), "x0..x30");
+	}
+}
+
+/*
+ * SPIs 40 (an edge, of low priority) and 41 (a level, of high priority). The guest waits for 41, and
+ * stops while it is active; then it ends it, and takes what is next, until there is none.
+ */
+GUEST_CODE(two_spis, "mov x1, #0x09000000\n"
+		     "mov x10, #0x08000000\n"
+		     "mov w2, #0x12\n str w2, [x10]\n"
+		     "mov w2, #0x300\n str w2, [x10, #0x84]\n"
+		     "mov w2, #0x20000\n str w2, [x10, #0xc08]\n"
+		     "mov w2, #0xa0\n strb w2, [x10, #0x428]\n"
+		     "mov w2, #0x40\n strb w2, [x10, #0x429]\n"
+		     "mov w2, #0x6000\n add x2, x10, x2\n"
+		     "str xzr, [x2, #0x140]\n str xzr, [x2, #0x148]\n"
+		     "mov w2, #0x300\n str w2, [x10, #0x104]\n"
+		     "mov x2, #7\n msr s3_0_c12_c12_5, x2\n isb\n"
+		     "mov x2, #0xf0\n msr s3_0_c4_c6_0, x2\n"
+		     "mov x2, #1\n msr s3_0_c12_c12_7, x2\n isb\n"
+		     "str wzr, [x1]\n"
+		     "1: mrs x3, s3_0_c12_c12_0\n cmp x3, #41\n b.ne 1b\n"
+		     "str w3, [x1, #4]\n"
+		     "msr s3_0_c12_c12_1, x3\n isb\n"
+		     "2: mrs x3, s3_0_c12_c12_0\n"
+		     "str w3, [x1, #8]\n"
+		     "msr s3_0_c12_c12_1, x3\n isb\n"
+		     "b 2b\n");
+
+static void raise_line(int fd, uint32_t intid, uint32_t level)
+{
+	struct kvm_irq_level line = {
+		.irq = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | intid,
+		.level = level,
+	};
+
+	must(ioctl(fd, KVM_IRQ_LINE, &line), "KVM_IRQ_LINE");
+}
+
+static void test_move(void)
+{
+	static struct state before, after;
+	struct vm vm, other = new_vm();
+	struct vcpu vcpu, there = new_vcpu(&other, 0);
+
+	start_guest(&vm, &vcpu, two_spis, two_spis_end);
+	add_gic(&vm);
+	expect_write(&vcpu, MMIO_BASE, 4, 0, "the guest is ready");
+	raise_line(vm.fd, 40, 1);
+	raise_line(vm.fd, 41, 1);
+	expect_write(&vcpu, MMIO_BASE + 4, 4, 41, "the level is active, the edge is pending");
+	vcpu.run->immediate_exit = 1;
+	check(run(&vcpu) < 0 && errno == EINTR, "the store is completed");
+	save(vm.gic, &before);
+	check(before.dist[GICD_ISACTIVER1 / 4] == 1 << 9, "41 is active in what is saved");
+	check(before.dist[GICD_ISPENDR1 / 4] == 1 << 8, "40 is latched");
+	check(before.lines[1] == 3 << 8, "both inputs are high");
+	add_gic(&other);
+	restore(other.gic, &before);
+	save(other.gic, &after);
+	check(!memcmp(&before, &after, sizeof(before)), "the other VM has the same state");
+	memcpy(other.mem, vm.mem, GUEST_SIZE);
+	move_registers(&vcpu, &there);
+	raise_line(other.fd, 41, 0);
+	expect_write(&there, MMIO_BASE + 8, 4, 40, "the guest goes on there: the edge");
+	expect_write(&there, MMIO_BASE + 8, 4, 1023, "and no more");
+	close(vm.gic);
+	close(other.gic);
+	end_guest(&vm, &vcpu);
+	end_guest(&other, &there);
+}
+
+int main(void)
+{
+	test_errors();
+	test_values();
+	test_interface();
+	test_running();
+	test_move();
+	return finish();
+}
