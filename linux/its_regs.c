@@ -198,13 +198,15 @@ static void set_baser0(struct its *its, u64 value)
 		its_devices_unmap_all(its);
 }
 
-/* Flat. */
+/* Flat. What was in another table than this one is not there any more. */
 static void set_baser1(struct its *its, u64 value)
 {
+	u64 before = its->baser[1];
+
 	if (its->enabled)
 		return;
 	its->baser[1] = baser_value(value & ~BASER_INDIRECT, BASER_COLLECTIONS);
-	if (!(value & BASER_VALID))
+	if (its->baser[1] != before || !(value & BASER_VALID))
 		its_collections_unmap_all(its);
 }
 

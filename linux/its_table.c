@@ -152,15 +152,29 @@ static int save_device(struct its *its, struct its_device *device, u32 next)
 	return ret ? ret : write_entry(its, ipa, entry);
 }
 
+/*
+ * The first device from *@id on that has an entry in the table, as it is now: the guest may have made
+ * it smaller, or taken away pages of it.
+ */
+static struct its_device *next_in_table(struct its *its, u32 *id)
+{
+	struct its_device *device;
+	u64 ipa;
+
+	while ((device = its_map_next(&its->devices, id)) && its_table_entry(its, 0, *id, &ipa))
+		(*id)++;
+	return device;
+}
+
 static int save_devices(struct its *its)
 {
 	struct its_device *device, *next;
 	u32 at = 0;
 	int ret = 0;
 
-	for (device = its_map_next(&its->devices, &at); device && !ret; device = next) {
+	for (device = next_in_table(its, &at); device && !ret; device = next) {
 		at++;
-		next = its_map_next(&its->devices, &at);
+		next = next_in_table(its, &at);
 		ret = save_device(its, device, next ? at : 0);
 	}
 	return ret;

@@ -723,6 +723,43 @@ static void a_table_of_two_levels_has_what_its_first_level_says(void **state)
 	assert_int_equal(world_read(l2 + 7 * 8), BIT(63) | ITTS >> 8 << 5);
 }
 
+/* The guest has taken a page of the table away, or made it smaller: the others are saved. */
+static void devices_without_an_entry_are_not_saved(void **state)
+{
+	u64 l2 = ITTS + 0x40000;
+
+	its_mmio_write(ITS0, 0, 4, 0);
+	its_mmio_write(ITS0, 0x100, 8, BIT(63) | BIT(62) | DEVICES);
+	its_mmio_write(ITS0, 0, 4, 1);
+	world_write(DEVICES, BIT(63) | l2);
+	world_write(DEVICES + 8, BIT(63) | (l2 + 0x10000));
+	assert_int_equal(mapd(ITS0, 7, ITTS, 1), 0);
+	assert_int_equal(mapd(ITS0, 8192, ITTS + 0x1000, 1), 0);
+	world_write(DEVICES + 8, 0);
+	assert_int_equal(its_tables_save(ITS0), 0);
+	assert_int_equal(world_read(l2 + 7 * 8), BIT(63) | ITTS >> 8 << 5);
+	assert_int_equal(world_read(l2 + 0x10000), 0);
+	world_write(DEVICES, 0);
+	world_write(DEVICES + 8, BIT(63) | (l2 + 0x10000));
+	assert_int_equal(its_tables_save(ITS0), 0);
+	assert_int_equal(world_read(l2 + 0x10000), BIT(63) | (ITTS + 0x1000) >> 8 << 5);
+}
+
+static void another_table_has_no_collections(void **state)
+{
+	u64 baser = its_mmio_read(ITS0, 0x108, 8);
+
+	assert_int_equal(mapc(ITS0, 7, 2), 0);
+	its_mmio_write(ITS0, 0, 4, 0);
+	its_mmio_write(ITS0, 0x108, 8, baser);
+	assert_int_equal(its_tables_save(ITS0), 0);
+	assert_int_equal(world_read(COLLECTIONS), BIT(63) | 2 << 16 | 7);
+	its_mmio_write(ITS0, 0x108, 8, baser ^ 1); /* its size */
+	its_mmio_write(ITS0, 0, 4, 1);
+	assert_int_equal(its_tables_save(ITS0), 0);
+	assert_int_equal(world_read(COLLECTIONS), 0);
+}
+
 static void tables_are_in_kvms_format(void **state)
 {
 	assert_int_equal(mapd(ITS0, 2, ITTS, 5), 0);
@@ -926,6 +963,8 @@ int main(void)
 		started(a_reset_is_as_at_first),
 		plain(a_redistributors_registers),
 		started(a_table_of_two_levels_has_what_its_first_level_says),
+		started(devices_without_an_entry_are_not_saved),
+		started(another_table_has_no_collections),
 		started(tables_are_in_kvms_format),
 		started(what_was_saved_is_restored),
 		started(what_is_unmapped_after_a_save_is_not_restored),
