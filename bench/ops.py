@@ -43,12 +43,12 @@ class Operation:
 
 OPERATIONS = [
     Operation("nothing", "nothing: the guest's loop", "pages", NONE),
-    Operation("hypercall", "null hypercall", "pages", 200),
-    Operation("distributor-read", "vGIC distributor read", "pages", 400),
-    Operation("mmio-read", "MMIO read served by the VMM", "pages", 4000),
-    Operation("ipi", "IPI between two vCPUs", "pair", 1700),
+    Operation("hypercall", "null hypercall", "pages", 120),
+    Operation("distributor-read", "vGIC distributor read", "pages", 220),
+    Operation("mmio-read", "MMIO read served by the VMM", "pages", 2500),
+    Operation("ipi", "IPI between two vCPUs", "pair", 800),
     Operation("eoi", "EOI of a virtual interrupt", "pages", 21),
-    Operation("timer", "virtual timer interrupt, latency", "pages", 900),
+    Operation("timer", "virtual timer interrupt, latency", "pages", 600),
     Operation("known-page", "stage-2 fault, page that the host has", "pages", STOCK_KVM),
     Operation("fresh-page", "stage-2 fault, fresh page", "pages", STOCK_KVM),
     Operation("known-block", "stage-2 fault, 2 MiB that the host has", "blocks", STOCK_KVM),

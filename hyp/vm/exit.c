@@ -13,8 +13,8 @@
  *                     .enter of the stages before an entry, .leave before the host
  *
  * finish_exit() calls the hooks' .enter, if vcpu->attention says so and unless the exit is for the
- * host. An exit by an interrupt
- * has one more question: does the host wait for an interrupt of its own (vcpu_host_waits())?
+ * host. An exit by an interrupt has one more question: does the host wait for an interrupt of its own
+ * (vcpu_host_waits())?
  *
  * An SError that is taken from a guest belongs to the guest, to the host or to nobody (serror.c).
  * The guest or the host gets it as a virtual SError. An exception class without a handler ends the
