@@ -497,8 +497,8 @@ struct vgic_place {
 };
 
 /* -EINVAL: there is no such vCPU, or no such information about INTIDs. */
-static int find_place(struct keel_vm *vm, const struct kvm_device_attr *attr,
-		      struct vgic_place *place)
+static int find_vgic_place(struct keel_vm *vm, const struct kvm_device_attr *attr,
+			   struct vgic_place *place)
 {
 	u64 what = attr->attr & KVM_DEV_ARM_VGIC_OFFSET_MASK;
 
@@ -539,7 +539,7 @@ static int access_place(const struct vgic_place *place, u32 *value, bool set)
 static int vgic_state(struct keel_vm *vm, const struct kvm_device_attr *attr, u32 *value, bool set)
 {
 	struct vgic_place place;
-	int ret = find_place(vm, attr, &place);
+	int ret = find_vgic_place(vm, attr, &place);
 
 	if (ret)
 		return ret;
@@ -558,7 +558,7 @@ static int vgic_state(struct keel_vm *vm, const struct kvm_device_attr *attr, u3
 static int has_state(struct keel_vm *vm, const struct kvm_device_attr *attr)
 {
 	struct vgic_place place;
-	int ret = find_place(vm, attr, &place);
+	int ret = find_vgic_place(vm, attr, &place);
 	bool found = true;
 
 	if (attr->group == KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO)

@@ -665,14 +665,14 @@ static void set_latch(struct access *a, u32 intid, struct vgic_irq *irq, u32 fie
 }
 
 /* The inputs, whatever the interrupt is configured as. EL2's own inputs stay as they are. */
-static u32 get_line(struct access *a, u32 intid, struct vgic_irq *irq)
+static u32 get_host_line(struct access *a, u32 intid, struct vgic_irq *irq)
 {
 	(void)a;
 	(void)intid;
 	return irq->line;
 }
 
-static void set_line(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+static void set_host_line(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
 {
 	if (intid < VGIC_SGIS || vgic_drives(a->of, intid))
 		return;
@@ -699,7 +699,7 @@ static void set_nothing(struct access *a, u32 intid, struct vgic_irq *irq, u32 f
 /* GICD_ISPENDR and GICD_ICPENDR, GICR_ISPENDR0 and GICR_ICPENDR0, for the host; and the inputs. */
 static const struct reg host_ispendr = STATE(0x0200, 1024, get_latch, set_latch);
 static const struct reg host_icpendr = STATE(0x0280, 1024, get_nothing, set_nothing);
-static const struct reg host_lines = STATE(0, 1024, get_line, set_line);
+static const struct reg host_lines = STATE(0, 1024, get_host_line, set_host_line);
 
 static const struct reg *host_row(const struct reg *row)
 {
@@ -782,7 +782,7 @@ static void find_frame(struct access *a)
 }
 
 /* Where there is no row: a register that is zero, or none. */
-static int read_zero(const struct access *a, u64 offset, bool write, u64 *value)
+static int access_zero(const struct access *a, u64 offset, bool write, u64 *value)
 {
 	if (!is_zero(a, offset))
 		return -ENXIO;
@@ -803,7 +803,7 @@ int vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *val
 		return -EINVAL;
 	reg = find_host_reg(&a, space, offset);
 	if (!reg || !has_fields(&a, reg))
-		return read_zero(&a, offset, write, value);
+		return access_zero(&a, offset, write, value);
 	find_frame(&a);
 	if (space == KEEL_VGIC_REDIST && !a.region) /* a redistributor without a place */
 		return -ENXIO;
