@@ -229,21 +229,16 @@ static enum nested_context context_to_enter(struct vcpu *vcpu, u64 hcr)
 	return NESTED_EL1;
 }
 
-/* The VM's, of which EL1 cannot access what the guest hypervisor makes trap. */
-static void load_own_interface(struct vcpu *vcpu)
-{
-	vgic_refill(vcpu);
-	if (vcpu->nested->context == NESTED_EL1)
-		nested_vgic_add_traps(vcpu);
-}
-
-/* The virtual CPU interface of this entry: the VM's, or the guest hypervisor's. */
+/*
+ * The virtual CPU interface of this entry: the VM's, which has been filled, and of which EL1 cannot
+ * access what the guest hypervisor makes trap; or the guest hypervisor's.
+ */
 static void load_interface(struct vcpu *vcpu)
 {
 	if (vcpu->nested->lent)
 		nested_vgic_enter(vcpu);
-	else if (vcpu->vm->vgic)
-		load_own_interface(vcpu);
+	else if (vcpu->vm->vgic && vcpu->nested->context == NESTED_EL1)
+		nested_vgic_add_traps(vcpu);
 }
 
 /* The run page has failed, or the vGIC needs the host: the guest is not entered. */
@@ -268,6 +263,8 @@ static enum vcpu_action nested_enter(struct vcpu *vcpu)
 		return refuse_entry(vcpu);
 	context = context_to_enter(vcpu, hcr);
 	nested_change_context(vcpu, context);
+	if (!vcpu->nested->lent && vcpu->vm->vgic)
+		vgic_refill(vcpu); /* folds once more, after which the host may be needed */
 	if (must_leave(vcpu)) {
 		vcpu->nested->lent = false;
 		return vcpu_to_host(KEEL_EXIT_IRQ);

@@ -396,9 +396,12 @@ bool nested_authenticate(struct vcpu *v, u64 esr, u64 *elr)
 	return authentic;
 }
 
+static bool refill_needs_host;
+
 void vgic_refill(struct vcpu *v)
 {
 	refills++;
+	v->vgic->leave |= refill_needs_host;
 }
 
 void vgic_set_timer(struct vcpu *v, u32 intid, bool level)
@@ -528,6 +531,7 @@ static int start(void **state)
 	vm.shadows = &shadows;
 	shadows.plain_el1 = false;
 	vgic_cpu = (struct vgic_cpu){ .leave = false };
+	refill_needs_host = false;
 	vcpu = (struct vcpu){ .vm = &vm,
 			      .s2 = &vm.s2,
 			      .nested = &nested,
@@ -735,6 +739,19 @@ static void it_is_not_entered_if_the_host_is_needed(void **state)
 	vcpu.run_failed = true;
 	assert_int_equal(enter(), KEEL_EXIT_IRQ);
 	assert_int_equal(entered + refills, 0);
+}
+
+/* The last fold before the entry finds an end that the host is to be told of, or a vCPU to wake. */
+static void it_is_not_entered_if_the_refill_needs_the_host(void **state)
+{
+	refill_needs_host = true;
+	vcpu.regs.pstate = EL2H;
+	assert_int_equal(enter(), KEEL_EXIT_IRQ);
+	vgic_cpu.leave = false;
+	vcpu.regs.pstate = EL1H;
+	assert_int_equal(enter(), KEEL_EXIT_IRQ);
+	assert_int_equal(trapped, 0);
+	assert_int_equal(refills, 2);
 }
 
 static void a_nested_guests_own_interrupt_ends_its_wfi(void **state)
@@ -1421,6 +1438,7 @@ int main(void)
 		cmocka_unit_test_setup(
 			virtual_interrupts_are_there_while_the_physical_ones_are_el2s, start),
 		cmocka_unit_test_setup(it_is_not_entered_if_the_host_is_needed, start),
+		cmocka_unit_test_setup(it_is_not_entered_if_the_refill_needs_the_host, start),
 		cmocka_unit_test_setup(a_nested_guests_own_interrupt_ends_its_wfi, start),
 		cmocka_unit_test_setup(the_hardware_gets_no_more_than_is_allowed, start),
 		cmocka_unit_test_setup(in_the_hosts_context_tlbis_run_natively_after_the_first,

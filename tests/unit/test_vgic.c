@@ -203,6 +203,28 @@ static void a_run_ends_when_the_host_is_to_be_told(void **state)
 	assert_int_equal(world_ended[40], 1);
 }
 
+/* Before an entry of a guest hypervisor: the caller asks vgic_must_leave() after the refill. */
+static void a_refill_tells_of_an_end_too(void **state)
+{
+	u64 off = 2;
+
+	world_start(4, 2, IRQS);
+	enable_spi(40);
+	hold(40);
+	assert_ack(0, 40);
+	on(0);
+	fake_guest_eoi(40);
+	assert_false(vcpu_has_attention(&world_vcpu[0])); /* another exit: the hook is not asked */
+	/* now the other vCPU turns a group off, of which nobody is notified */
+	assert_int_equal(vgic_mmio(on(1), DIST, 4, true, &off), TRAP_MMIO_DONE);
+	assert_int_equal(fake_icc[0].phys_pending, 0);
+	vgic_refill(on(0));
+	assert_int_equal(world_ended[40], 1);
+	assert_true(vgic_must_leave(&world_vcpu[0]));
+	assert_int_equal(ich_read_misr(), 0); /* nothing would end the run by itself */
+	assert_true(vcpu_has_attention(&world_vcpu[0]));
+}
+
 static void the_end_of_an_edge_is_not_told(void **state)
 {
 	world_start(4, 1, IRQS);
@@ -2076,6 +2098,7 @@ int main(void)
 		cmocka_unit_test(a_level_written_pending_is_taken_once),
 		cmocka_unit_test(the_end_of_a_level_is_told_once_if_the_host_asks),
 		cmocka_unit_test(a_run_ends_when_the_host_is_to_be_told),
+		cmocka_unit_test(a_refill_tells_of_an_end_too),
 		cmocka_unit_test(the_end_of_an_edge_is_not_told),
 		cmocka_unit_test(an_end_is_told_that_no_list_register_shows),
 		cmocka_unit_test(a_deactivation_by_another_vcpu_is_told),
