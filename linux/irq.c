@@ -49,16 +49,6 @@ void keel_irqs_ended(struct keel_vcpu *vcpu)
 	}
 }
 
-/*
- * An edge before EL2 has the GIC is lost. It would have no effect later either: until the guest
- * configures the interrupt as an edge it is level-sensitive, and the line is low again.
- */
-void keel_irq_edge(struct keel_vm *vm, u32 intid)
-{
-	keel_irq_line(vm, 0, intid, true);
-	keel_irq_line(vm, 0, intid, false);
-}
-
 /* ---- before EL2 has the GIC: after its init, without its addresses ---- */
 
 /* Where the high lines of the VM, or of a vCPU, are recorded. Under vm->lock. */

@@ -532,8 +532,6 @@ bool keel_gsi_is_pin(struct keel_vm *vm, u32 gsi, u32 pin);
 void keel_routes_release(struct keel_vm *vm);
 
 int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level);
-/* Raise and lower the line of a shared interrupt. Any context. */
-void keel_irq_edge(struct keel_vm *vm, u32 intid);
 /* Raise it, and have EL2 tell when the guest has ended it. Any context. */
 void keel_irq_hold(struct keel_vm *vm, u32 intid);
 /* After a run of @vcpu: lines that were held and that the guest has ended. */

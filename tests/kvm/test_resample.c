@@ -194,6 +194,26 @@ static void test_level(void)
 	end(&w);
 }
 
+/* Without the flag nothing lowers the line, as on KVM, but KVM_IRQ_LINE. */
+static void test_level_that_stays(void)
+{
+	struct world w = start();
+	struct kvm_irq_level low = {
+		.irq = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | 41,
+	};
+
+	must(resample_flags(w.vm.fd, w.fd, -1, GSI_LEVEL, 0), "KVM_IRQFD");
+	is_ready(&w);
+	raise_fd(w.fd);
+	is_taken(&w, 41, "a level by an irqfd that is not resampled");
+	is_ended(&w);
+	is_taken(&w, 41, "it is still high");
+	must(ioctl(w.vm.fd, KVM_IRQ_LINE, &low), "KVM_IRQ_LINE");
+	is_ended(&w);
+	is_low(&w, "until it is lowered");
+	end(&w);
+}
+
 static void test_shared(void)
 {
 	struct world w = start();
@@ -296,6 +316,7 @@ int main(void)
 {
 	test_errors();
 	test_level();
+	test_level_that_stays();
 	test_shared();
 	test_closed();
 	test_route();
