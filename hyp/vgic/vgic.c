@@ -286,7 +286,8 @@ static void release_hw(struct vcpu *vcpu, u32 intid)
 
 /*
  * Deactivate forwarded physical interrupts whose input has fallen before the guest took them; with
- * @all, every forwarded one. No interrupt is in a list register.
+ * @all, every forwarded one. The line of one that the guest has taken follows the input: what it
+ * reads as pending is whether there is another one after this. No interrupt is in a list register.
  */
 static __noinline void resample_hw(struct vcpu *vcpu, bool all)
 {
@@ -294,9 +295,13 @@ static __noinline void resample_hw(struct vcpu *vcpu, bool all)
 
 	for (; left; left &= left - 1) {
 		u32 intid = (u32)__builtin_ctz(left);
+		struct vgic_irq *irq = &vcpu->vgic->irq[intid];
+		bool level = !all && hw_level[intid](vcpu);
 
-		if (all || (!vcpu->vgic->irq[intid].active && !hw_level[intid](vcpu)))
+		if (all || (!irq->active && !level))
 			release_hw(vcpu, intid);
+		else
+			irq->line = level;
 	}
 }
 

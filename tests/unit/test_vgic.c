@@ -900,6 +900,26 @@ static void a_forwarded_interrupt_ends_with_the_guests_eoi(void **state)
 	world_check();
 }
 
+static void an_active_forwarded_interrupt_is_pending_by_its_input(void **state)
+{
+	start_with_vtimer();
+	world_phys27[0] = true;
+	world_exit(0);
+	assert_ack(0, 27);
+	for (int level = 0; level < 2; level++) {
+		world_phys27[0] = level;
+		assert_int_equal(!!(rd(0, gicr(0, 0x10200), 4) & BITOF(27)), level);
+		assert_true(rd(0, gicr(0, 0x10300), 4) & BITOF(27));
+	}
+	world_phys27[0] = false;
+	world_exit(0);
+	eoi(0, 27);
+	world_exit(0);
+	assert_int_equal(fake_icc[0].phys_active, 0);
+	assert_ack(0, FAKE_NONE);
+	world_check();
+}
+
 static void one_is_in_its_list_register_at_once(void **state)
 {
 	start_with_vtimer();
@@ -2132,6 +2152,7 @@ int main(void)
 		cmocka_unit_test(one_is_in_its_list_register_at_once),
 		cmocka_unit_test(one_that_comes_at_the_end_of_a_loan_waits_for_the_refill),
 		cmocka_unit_test(a_forwarded_interrupt_whose_input_falls_is_deactivated),
+		cmocka_unit_test(an_active_forwarded_interrupt_is_pending_by_its_input),
 		cmocka_unit_test(put_leaves_nothing_in_the_hardware),
 		cmocka_unit_test(an_active_interrupt_survives_a_move),
 		cmocka_unit_test(wfi_ends_for_what_would_be_signalled),
