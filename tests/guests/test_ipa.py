@@ -33,6 +33,7 @@ def linux_at_the_top(machine, bits):
     assert guest.end("poweroff -f") == vms.OFF
 
 
+@pytest.mark.full
 def test_linux_at_the_top_of_the_space(shared):
     machine = shared()
     for bits in (32, 48):

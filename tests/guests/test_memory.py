@@ -38,6 +38,7 @@ def survives(machine, before):
     vms.boots_and_ends(machine)
 
 
+@pytest.mark.full
 def test_a_guest_may_be_larger_than_its_host(boot):
     """The host kills vmrun, or vmrun says that there is no memory; nothing else is hurt."""
     machine = boot(mem="640M")

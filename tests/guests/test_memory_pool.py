@@ -3,6 +3,7 @@
 
 import re
 
+import pytest
 import vms
 
 VMRUN = vms.vmrun("--mem 256M")
@@ -20,6 +21,7 @@ def test_debug_build_runs_a_guest(boot):
     assert machine.check("test_memory >/dev/null; echo $?") == "0"
 
 
+@pytest.mark.full
 def test_vms_in_memory_that_is_in_pieces_leave_nothing(shared):
     """Tables that a scattered host costs are free again when its VMs are gone, and the memory that they took for
     many VMs is the host's again."""

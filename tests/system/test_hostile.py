@@ -54,7 +54,7 @@ def test_no_hypercall_in_any_state_stops_keel(run_hostile, e2h, variant):
     run_hostile("calls", 27, f"keel.e2h={e2h}", smp=2, variant=variant)
 
 
-@pytest.mark.parametrize("e2h,variant", [(0, "debug"), (1, "release")])
+@pytest.mark.parametrize("e2h,variant", [(0, "debug"), pytest.param(1, "release", marks=pytest.mark.full)])
 def test_no_hypercall_about_a_vm_with_an_el2_stops_keel(run_hostile, e2h, variant):
     run_hostile("calls", 28, f"keel.e2h={e2h} keel.nested=1", smp=2, variant=variant)
 
@@ -244,7 +244,7 @@ def test_random_instructions_at_el2_end_one_guest_at_most(run_hostile, e2h, vari
     assert "hostile: at EL2" in machine.console
 
 
-@pytest.mark.parametrize("e2h,variant", [(0, "release"), (1, "debug")])
+@pytest.mark.parametrize("e2h,variant", [pytest.param(0, "release", marks=pytest.mark.full), (1, "debug")])
 def test_nested_guests_reach_no_memory_that_their_vm_has_lost(run_hostile, e2h, variant):
     """Two VMs and the host pass pages on, while guest hypervisors do what they want with them."""
     run_hostile("nested_wild", 36, f"keel.e2h={e2h} keel.nested=1", smp=2, variant=variant)
