@@ -9,6 +9,7 @@
  * Random numbers have a fixed seed; the interleaving of two CPUs is not reproducible.
  */
 #define HOSTILE_SECONDARY
+#include "gic.h"
 #include "hostile.h"
 
 #define NCPUS 2
@@ -23,10 +24,6 @@
 #define NR_KEEL_CALLS 0x40
 
 /* The machine: QEMU's `virt`. */
-#define GICD_CTLR   ((volatile u32 *)0x08000000)
-#define GICR(cpu)   (0x080a0000UL + (cpu)*0x20000UL)
-#define GICR_SGI    0x10000
-#define TIMER_PPI   30
 #define DEVICE_HOLE 0x0b000000UL /* nothing answers there */
 #define KEEL_IMAGE  0x40200000UL
 #define NO_INTID    1020 /* and above: ICC_IAR1_EL1 has no interrupt */
@@ -44,13 +41,6 @@
 #define EAGAIN_ (-11L)
 #define ENOMEM_ (-12L)
 #define EBUSY_	(-16L)
-
-#define ICC_PMR_EL1	S3_0_C4_C6_0
-#define ICC_SRE_EL1	S3_0_C12_C12_5
-#define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
-#define ICC_IAR1_EL1	S3_0_C12_C12_0
-#define ICC_EOIR1_EL1	S3_0_C12_C12_1
-#define ICC_SGI1R_EL1	S3_0_C12_C11_5
 
 /*
  * Memory that CPU @cpu donates and gets back: 64 MiB each. Memory of the pool does not come back.
@@ -755,22 +745,6 @@ static struct mode mode_at(u64 i)
 	};
 }
 
-static void gic_init(u64 cpu)
-{
-	volatile u32 *rd = (volatile u32 *)GICR(cpu), *sgi = (volatile u32 *)(GICR(cpu) + GICR_SGI);
-
-	*GICD_CTLR = 0x12;   /* ARE, EnableGrp1 */
-	rd[0x14 / 4] &= ~2U; /* GICR_WAKER.ProcessorSleep */
-	while (rd[0x14 / 4] & 4)
-		;
-	sgi[0x80 / 4] |= 1U << TIMER_PPI | 1;		/* group 1 */
-	((volatile u8 *)sgi)[0x400 + TIMER_PPI] = 0x80; /* priority */
-	sgi[0x100 / 4] = 1U << TIMER_PPI | 1;		/* enable */
-	write_sysreg(1, ICC_SRE_EL1);
-	write_sysreg(0xff, ICC_PMR_EL1);
-	write_sysreg(1, ICC_IGRPEN1_EL1);
-}
-
 static void rounds(struct cpu *cpu, struct mode mode)
 {
 	u64 end = read_sysreg(CNTPCT_EL0) + SECONDS * read_sysreg(CNTFRQ_EL0), i;
@@ -854,7 +828,7 @@ void payload_secondary(u64 context)
 
 	(void)context;
 	fp_on();
-	gic_init(1);
+	gic_init(1, 1U << TIMER_PPI | 1);
 	second_ready = 1;
 	for (;;) {
 		while (mode_now == mode)
@@ -894,7 +868,7 @@ static void hostile_main(u64 fdt)
 
 	(void)fdt;
 	fp_on();
-	gic_init(0);
+	gic_init(0, 1U << TIMER_PPI | 1);
 	for (i = 0; i < NCPUS; i++)
 		cpus[i] = (struct cpu){ .seed = 0x9e3779b97f4a7c15UL * (i + 1),
 					.id = i,

@@ -16,6 +16,7 @@
  * write there.
  */
 #define HOSTILE_SECONDARY
+#include "gic.h"
 #include "hostile.h"
 
 #define NCPUS	    2
@@ -27,18 +28,9 @@
 #define CPU1_MPIDR  1UL
 #define PSCI_CPU_ON 0xc4000003UL
 
-#define GICD_CTLR   ((volatile u32 *)0x08000000)
-#define GICR(cpu)   (0x080a0000UL + (cpu)*0x20000UL)
-#define GICR_SGI    0x10000
-#define TIMER_PPI   30
 #define DEVICE_HOLE 0x0b000000UL
 
 #define ID_AA64PFR0_EL1 S3_0_C0_C4_0
-#define ICC_PMR_EL1	S3_0_C4_C6_0
-#define ICC_SRE_EL1	S3_0_C12_C12_5
-#define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
-#define ICC_IAR1_EL1	S3_0_C12_C12_0
-#define ICC_EOIR1_EL1	S3_0_C12_C12_1
 
 #define ENOENT_ (-2L)
 #define EAGAIN_ (-11L)
@@ -881,25 +873,9 @@ static u64 pages_that_fault(u64 at, u64 bytes)
 
 /* ---- */
 
-static void gic_init(u64 cpu)
-{
-	volatile u32 *rd = (volatile u32 *)GICR(cpu), *sgi = (volatile u32 *)(GICR(cpu) + GICR_SGI);
-
-	*GICD_CTLR = 0x12;   /* ARE, EnableGrp1 */
-	rd[0x14 / 4] &= ~2U; /* GICR_WAKER.ProcessorSleep */
-	while (rd[0x14 / 4] & 4)
-		;
-	sgi[0x80 / 4] |= 1U << TIMER_PPI;		/* group 1 */
-	((volatile u8 *)sgi)[0x400 + TIMER_PPI] = 0x80; /* priority */
-	sgi[0x100 / 4] = 1U << TIMER_PPI;		/* enable */
-	write_sysreg(1, ICC_SRE_EL1);
-	write_sysreg(0xff, ICC_PMR_EL1);
-	write_sysreg(1, ICC_IGRPEN1_EL1);
-}
-
 static void begin_cpu(struct cpu *cpu)
 {
-	gic_init(cpu->id);
+	gic_init(cpu->id, 1U << TIMER_PPI);
 	has_vectors = read_sysreg(ID_AA64PFR0_EL1) >> 32 & 0xf;
 	if (!has_vectors)
 		return;

@@ -6,6 +6,7 @@
  * as they left them.
  */
 #define HOSTILE_SECONDARY
+#include "gic.h"
 #include "hostile.h"
 
 #define NCPUS	    2
@@ -17,15 +18,7 @@
 #define PSCI_CPU_ON 0xc4000003UL
 
 /* The machine: QEMU's `virt`. */
-#define GICD_CTLR   ((volatile u32 *)0x08000000)
-#define GICR(cpu)   (0x080a0000UL + (cpu)*0x20000UL)
-#define GICR_SGI    0x10000
-#define TIMER_PPI   30
 #define DEVICE_HOLE 0x0b000000UL /* nothing answers there */
-
-#define ICC_PMR_EL1	S3_0_C4_C6_0
-#define ICC_SRE_EL1	S3_0_C12_C12_5
-#define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
 
 /* The VMs' memory: VM 0 is the wild one, VM 1 + n the still one of CPU n. */
 #define VCPU_AT(vm, i) (GUEST_VCPU(vm) + (i)*0x800000UL)
@@ -72,22 +65,6 @@ static u64 random(struct cpu *cpu)
 	cpu->seed ^= cpu->seed >> 7;
 	cpu->seed ^= cpu->seed << 17;
 	return cpu->seed * 0x2545f4914f6cdd1dUL >> 16;
-}
-
-static void gic_init(u64 cpu)
-{
-	volatile u32 *rd = (volatile u32 *)GICR(cpu), *sgi = (volatile u32 *)(GICR(cpu) + GICR_SGI);
-
-	*GICD_CTLR = 0x12;   /* ARE, EnableGrp1 */
-	rd[0x14 / 4] &= ~2U; /* GICR_WAKER.ProcessorSleep */
-	while (rd[0x14 / 4] & 4)
-		;
-	sgi[0x80 / 4] |= 1U << TIMER_PPI;		/* group 1 */
-	((volatile u8 *)sgi)[0x400 + TIMER_PPI] = 0x80; /* priority */
-	sgi[0x100 / 4] = 1U << TIMER_PPI;		/* enable */
-	write_sysreg(1, ICC_SRE_EL1);
-	write_sysreg(0xff, ICC_PMR_EL1);
-	write_sysreg(1, ICC_IGRPEN1_EL1);
 }
 
 /* ---- the host's registers ---- */
@@ -310,7 +287,7 @@ static void begin_cpu(u64 id)
 {
 	write_sysreg(3UL << 20, CPACR_EL1);
 	write_sysreg(0, MDSCR_EL1);
-	gic_init(id);
+	gic_init(id, 1U << TIMER_PPI);
 }
 
 void payload_secondary(u64 context)
