@@ -999,6 +999,10 @@ bool vgic_forward(struct vcpu *vcpu, u32 intid)
 		irq->line = true;
 		vgic_has_pended(vcpu, intid);
 	}
+	/*
+	 * This can take away what a maintenance interrupt is raised for. vgic_irq() has seen it by then:
+	 * boot/main.c registers the vGIC's hooks before the timer's.
+	 */
 	if (likely(!vcpu->vgic->emptied))
 		fill_at_once(vcpu);
 	else
