@@ -41,6 +41,7 @@ again:
 	add	x28, x28, #0x4000
 	ldp	x27, x26, [x28]		/* seed, rounds */
 	add	x26, x26, #1
+	eor	x27, x27, x26		/* a seed that was overwritten with 0 would remain 0 */
 	bl	next
 	/* the kind */
 	and	x1, x25, #7
