@@ -48,8 +48,8 @@ struct wild_state {
 static struct cpu {
 	u64 id, seed;
 	u64 wild, still; /* handles */
-	u64 went_on; /* runs in which the wild guest made progress */
-	u64 rounds;  /* of the wild guest, before its last reset, as it says itself */
+	u64 went_on;	 /* runs in which the wild guest made progress */
+	u64 rounds;	 /* of the wild guest, before its last reset, as it says itself */
 	u64 anew;
 	u64 host_changed;
 	u64 bad_exits;
