@@ -9,7 +9,7 @@ import pytest
 import vms
 
 
-def test_reads_over_the_end_of_a_page(shared):
+def test_reads_over_the_end_of_a_page_find_zeros(shared):
     """Names are looked up a word at a time, into pages that are a VM's: they read as zeros."""
     machine = shared()
     before = vms.stat(machine, "host_zero_pages")

@@ -90,7 +90,7 @@ def test_spe_brings_all_memory(injected):
 @pytest.mark.parametrize(
     "kernel", [keelvm.DEFAULT_KERNEL, pytest.param("kernel-6.12-cloud", marks=pytest.mark.full)]
 )
-def test_what_no_machine_does_on_demand(injected, kernel):
+def test_what_no_machine_does_on_demand_is_survived(injected, kernel):
     """A vCPU that cannot run any more ends its VM; much memory is taken from a guest in parts."""
     machine = injected(kernel)
     result = machine.run("test_forced", timeout=200)

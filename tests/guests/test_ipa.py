@@ -34,7 +34,7 @@ def linux_at_the_top(machine, bits):
 
 
 @pytest.mark.full
-def test_linux_at_the_top_of_the_space(shared):
+def test_linux_runs_at_the_top_of_the_space(shared):
     machine = shared()
     for bits in (32, 48):
         linux_at_the_top(machine, bits)
@@ -75,7 +75,7 @@ def test_a_guest_has_the_pages_of_its_slots(boot, kib):
     assert re.search(r"\d+ passed, 0 failed", output), output
 
 
-def test_pages_that_the_cpu_does_not_have(boot):
+def test_pages_that_the_cpu_does_not_have_are_replaced(boot):
     """cortex-a53 has no 16K: one line, and 4K."""
     machine = boot(cpu="cortex-a53", append="quiet keel.console=keep keel.stage2_granule=16K")
     warning = "stage 2 has no pages of 16K here: guests' stage 2 has 4K"
@@ -122,7 +122,7 @@ def test_strict_ipa_offers_no_more_than_it_says(boot, cpu):
     assert guest.end("poweroff -f") == vms.OFF
 
 
-def test_strict_ipa_on_a_machine_that_has_40_bits(shared):
+def test_strict_ipa_changes_nothing_on_a_machine_of_40_bits(shared):
     machine = shared()
     machine.check("echo 1 >/sys/module/keel/parameters/strict_ipa")
     vms.passes(machine, "system")

@@ -43,7 +43,7 @@ def test_a_guest_that_never_exits_can_be_ended(boot):
     vms.assert_healthy(machine)
 
 
-def test_accesses_where_nothing_is(shared):
+def test_accesses_where_nothing_is_go_to_userspace_or_are_aborts(shared):
     machine = shared()
     result = machine.run(vms.vmrun(**raw(machine, "load")) + " 2>&1 </dev/null")
     assert result.status == vms.OFF

@@ -50,7 +50,7 @@ def run_payload(host, payload, cpus, options="--features pauth,sve"):
 
 
 @pytest.mark.full
-def test_all_vmids_of_16_bits_in_turn(hosts):
+def test_all_vmids_of_16_bits_are_used_in_turn(hosts):
     run_payload(nested_host(hosts, 0), "shadow", 1, "--cmdline 'args: vmids=65536'")
 
 
@@ -164,7 +164,7 @@ def test_the_kvm_api_of_el2_answers_as_kvms(hosts, e2h):
 
 
 @pytest.mark.parametrize("variant", ["debug", pytest.param("release", marks=pytest.mark.full)])
-def test_a_guest_hypervisor_whose_memory_and_registers_are_taken_away(hosts, variant):
+def test_a_guest_hypervisor_loses_memory_and_registers_at_any_time(hosts, variant):
     """Slots, discarded pages, ONE_REG, KVM_ARM_VCPU_INIT and the end, while nested guests run."""
     host = nested_host(hosts, 1, variant)
     result = host.run("test_hypervisor 1000", 240)

@@ -30,7 +30,7 @@ def check_stops(machine, reason):
     )
 
 
-def test_not_started_at_el2(start):
+def test_an_image_started_at_el1_says_so(start):
     check_stops(start(virtualization=False), "not-el2")
 
 
@@ -130,7 +130,7 @@ def test_a_device_tree_may_lie_in_the_memory_that_keel_asked_for(start_with_tree
     check_stops(start_with_tree(dtb, dtb_at=KEEL_ADDRESS + (1 << 20), smp=1), "tree-in-keel")
 
 
-def test_initrd_that_is_no_memory(start_with_tree, tmp_path):
+def test_an_initrd_that_is_no_memory_is_refused(start_with_tree, tmp_path):
     """The boot loader says that the bundle is where no memory is."""
     dtb = device_tree(tmp_path / "tree.dtb", smp=1)
     fdt_tool("fdtput", "-t", "lx", dtb, "/chosen", "linux,initrd-start", "10", "0")

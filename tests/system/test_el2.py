@@ -10,7 +10,7 @@ DONE = r"el2: done, 0x([0-9a-f]+) passed, 0x([0-9a-f]+) failed"
 LEAST_CHECKS = 214
 
 
-def test_accesses_that_may_fault(start):
+def test_accesses_that_may_fault_go_on_as_they_say(start):
     """What each does at memory that is not there, and that it leaves EL2's registers as it says."""
     image = keelvm.BUILD / "host" / "el2" / "accesses.img"
     machine = start(image=image, bundle=None, append="", smp=1)

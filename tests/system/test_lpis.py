@@ -89,7 +89,7 @@ def check_nothing_was_refused(machine):
 
 
 @pytest.mark.parametrize("kernel", [keelvm.DEFAULT_KERNEL, pytest.param("kernel-6.12-cloud", marks=pytest.mark.full)])
-def test_interrupts_after_their_cpus_went_and_came(start, disk, kernel):
+def test_interrupts_arrive_after_their_cpus_went_and_came(start, disk, kernel):
     machine = start(smp=4, extra=disk, bundle=keelvm.bundle(kernel))
     machine.wait_for_shell()
     first = read_disk(machine)
@@ -113,7 +113,7 @@ def interrupts_left(machine):
     ]
 
 
-def test_a_driver_that_comes_and_goes(boot, disk):
+def test_a_driver_may_come_and_go(boot, disk):
     """Each time it maps its device and events anew, and frees the memory of its ITT afterwards."""
     machine = boot(extra=disk)
     first = read_disk(machine)

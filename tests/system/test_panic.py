@@ -67,7 +67,7 @@ def test_a_panic_stops_all_cpus_at_once(boot, cpu, e2h, gic, sleeping):
 
 
 @pytest.mark.parametrize("e2h", [0, 1])
-def test_a_panic_while_another_cpu_is_in_a_call(start, make_bundle, e2h):
+def test_a_panic_stops_a_cpu_that_is_in_a_call(start, make_bundle, e2h):
     """What that CPU finds wrong at EL2 by then, or that it comes back to the host, is a line, and no second panic."""
     payload = (keelvm.BUILD / "host" / "hostile" / "panic.img").read_bytes()
     bundle = make_bundle(kernel=payload, initrd=b"none", cmdline="none")

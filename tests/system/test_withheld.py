@@ -38,7 +38,7 @@ def device_tree(path, append, **changes):
 
 
 @pytest.mark.parametrize("e2h,variant", [(0, "debug"), (1, "release")])
-def test_features_that_firmware_keeps(start, tmp_path, e2h, variant):
+def test_features_that_firmware_keeps_are_absent(start, tmp_path, e2h, variant):
     tree = device_tree(tmp_path / "tree", f"keel.console=keep keel.e2h={e2h}", smp=1)
     machine = start(
         smp=1,

@@ -155,7 +155,7 @@ def test_an_input_that_is_missing_is_named(inputs, which):
     check_error(inputs.make(), which, "No such file")
 
 
-def test_output_that_cannot_be_written(inputs, tmp_path):
+def test_an_output_that_cannot_be_written_is_named(inputs, tmp_path):
     inputs.bundle = tmp_path / "nowhere" / "bundle"
     check_error(inputs.make(), "cannot write", "No such file")
 

@@ -395,7 +395,7 @@ static void an_illegal_return_stays_with_il_set(void **state)
 	}
 }
 
-static void vectors_of_el2(void **state)
+static void each_exception_has_its_vector(void **state)
 {
 	static const struct {
 		u64 mode, base;
@@ -412,7 +412,7 @@ static void vectors_of_el2(void **state)
 					 from[i].base + 0x80 * v);
 }
 
-static void pstate_of_an_exception(void **state)
+static void pstate_of_an_exception_is_as_the_manual_says(void **state)
 {
 	static const struct pstate_features none, all = { .pan = true, .uao = true, .ssbs = true };
 	const u64 spsr = 0xffffffe0 | 5;
@@ -438,7 +438,7 @@ static void pstate_of_an_exception(void **state)
 				 rows[i].expected | DAIF | 9);
 }
 
-static void contexts_by_pstate_and_tge(void **state)
+static void pstate_and_tge_say_whose_context_it_is(void **state)
 {
 	assert_int_equal(nested_context_of(9, 0), NESTED_EL2);
 	assert_int_equal(nested_context_of(8, TGE), NESTED_EL2);
@@ -451,7 +451,7 @@ static void contexts_by_pstate_and_tge(void **state)
 }
 
 /* There and back: from EL1 to EL2 by an exception, and by ERET to where it came from. */
-static void an_exception_and_its_return(void **state)
+static void an_exception_returns_to_where_it_came_from(void **state)
 {
 	vcpu.regs.pc = 0x1000;
 	vcpu.regs.pstate = 5 | SPSR_N_V;
@@ -492,10 +492,10 @@ int main(void)
 		cmocka_unit_test_setup(returns_are_legal_as_the_manual_says, make_vcpu),
 		cmocka_unit_test_setup(a_legal_return_takes_what_there_is, make_vcpu),
 		cmocka_unit_test_setup(an_illegal_return_stays_with_il_set, make_vcpu),
-		cmocka_unit_test_setup(vectors_of_el2, make_vcpu),
-		cmocka_unit_test_setup(pstate_of_an_exception, make_vcpu),
-		cmocka_unit_test_setup(contexts_by_pstate_and_tge, make_vcpu),
-		cmocka_unit_test_setup(an_exception_and_its_return, make_vcpu),
+		cmocka_unit_test_setup(each_exception_has_its_vector, make_vcpu),
+		cmocka_unit_test_setup(pstate_of_an_exception_is_as_the_manual_says, make_vcpu),
+		cmocka_unit_test_setup(pstate_and_tge_say_whose_context_it_is, make_vcpu),
+		cmocka_unit_test_setup(an_exception_returns_to_where_it_came_from, make_vcpu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,7 +139,7 @@ static void nothing_traps_without_a_bit(void **state)
 	}
 }
 
-static void other_controls(void **state)
+static void each_other_control_traps_its_own(void **state)
 {
 	struct nested_controls c = open_controls;
 
@@ -244,7 +244,7 @@ static enum nested_route route(u64 hcr, u64 cptr, u64 esr)
 	return nested_route(&c, esr);
 }
 
-static void classes(void **state)
+static void each_class_goes_where_the_manual_says(void **state)
 {
 	const u64 wfi = 0x01ULL << 26, wfe = wfi | 1, wfit = wfi | 2, wfet = wfi | 3;
 	const u64 hvc = 0x16ULL << 26, smc = 0x17ULL << 26, fp = 0x07ULL << 26;
@@ -359,11 +359,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_bit_traps_what_the_manual_says),
 		cmocka_unit_test(nothing_traps_without_a_bit),
-		cmocka_unit_test(other_controls),
+		cmocka_unit_test(each_other_control_traps_its_own),
 		cmocka_unit_test(pointer_authentication_traps_unless_it_is_allowed),
 		cmocka_unit_test(sve_traps_by_two_fields),
 		cmocka_unit_test(implementation_defined_encodings_trap),
-		cmocka_unit_test(classes),
+		cmocka_unit_test(each_class_goes_where_the_manual_says),
 		cmocka_unit_test(debug_exceptions_are_el2s_by_tde),
 		cmocka_unit_test(hcr_is_merged_by_an_allow_list),
 		cmocka_unit_test(gic_registers_trap_by_groups),

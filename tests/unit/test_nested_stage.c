@@ -1182,7 +1182,7 @@ static void debug_exceptions_of_el1_are_el2s_if_it_says_so(void **state)
 	assert_int_equal(fake_sysreg_get("mdcr_el2"), host);
 }
 
-static void registers_and_instructions_of_el2(void **state)
+static void registers_and_instructions_of_el2_are_emulated_at_once(void **state)
 {
 	u64 pc;
 
@@ -1454,7 +1454,8 @@ int main(void)
 		cmocka_unit_test_setup(sve_traps_at_el1_as_the_hypervisor_says, start),
 		cmocka_unit_test_setup(zcr_el2_is_there_with_sve, start),
 		cmocka_unit_test_setup(debug_exceptions_of_el1_are_el2s_if_it_says_so, start),
-		cmocka_unit_test_setup(registers_and_instructions_of_el2, start),
+		cmocka_unit_test_setup(registers_and_instructions_of_el2_are_emulated_at_once,
+				       start),
 		cmocka_unit_test_setup(the_exceptions_of_authenticated_returns_have_an_order,
 				       start),
 		cmocka_unit_test_setup(

@@ -409,7 +409,7 @@ static void userspace_does_not_drive_what_el2_does(void **state)
 	assert_int_equal(vgic_irq_line(&world_vm, &index, 25, true), 1);
 }
 
-static void computed_registers(void **state)
+static void some_registers_are_computed(void **state)
 {
 	struct vcpu *vcpu;
 	u64 value = 0;
@@ -573,7 +573,7 @@ static void vm_acts(void)
 		wr(0, roll(2) ? DIST + 0x104 : DIST + 0x184, 4, 1U << intid % 32);
 }
 
-static void both_interfaces_at_random(void **state)
+static void both_interfaces_signal_the_most_urgent_at_random(void **state)
 {
 	for (unsigned int lrs = 1; lrs <= ICH_LR_MAX; lrs++) {
 		unsigned int lent = 0, signals = 0;
@@ -706,11 +706,11 @@ int main(void)
 		cmocka_unit_test(a_forwarded_timer_that_has_moved_is_ended_by_software),
 		cmocka_unit_test(the_maintenance_interrupt_is_a_level_of_the_vm),
 		cmocka_unit_test(userspace_does_not_drive_what_el2_does),
-		cmocka_unit_test(computed_registers),
+		cmocka_unit_test(some_registers_are_computed),
 		cmocka_unit_test(traps_are_for_the_vms_interface_too),
 		cmocka_unit_test(userspace_saves_and_restores_the_interface),
 		cmocka_unit_test(a_cpu_with_less_is_told_apart),
-		cmocka_unit_test(both_interfaces_at_random),
+		cmocka_unit_test(both_interfaces_signal_the_most_urgent_at_random),
 		cmocka_unit_test(the_rules_hold_whatever_the_registers_have),
 	};
 
