@@ -2,7 +2,7 @@
 # Static checks: format, comments, includes, names, clang-tidy (.clang-tidy), cppcheck, Python syntax, shell syntax.
 
 CHECK_C      := $(sort $(wildcard hyp/*/*.c))
-CHECK_FORMAT := $(sort $(wildcard hyp/*/*.[ch] hyp/*/*/*.[ch] include/*/*.h tests/unit/*.[ch] tests/unit/*/*.[ch] \
+CHECK_FORMAT := $(sort $(wildcard hyp/*/*.[ch] hyp/*/*/*.[ch] include/*/*.h tests/unit/*.[ch] tests/unit/*/*.[ch] tests/threads/*.[ch] tests/threads/*/*.[ch] \
                   tests/fuzz/*.[ch] tests/system/*/*.c tests/el2/*.c tests/hostile/*.[ch] tests/kvm/*.[ch] linux/*.[ch]))
 # clang sees the same headers as the cross compiler, so the whole of hyp/ is checked as it is built.
 CHECK_CFLAGS := -DKEEL_VERSION='"$(KEEL_VERSION)"' --target=aarch64-linux-gnu -std=gnu11 -ffreestanding -mgeneral-regs-only -DKEEL_DEBUG \

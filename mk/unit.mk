@@ -30,6 +30,31 @@ $(UNIT_TESTS):
 
 -include $(shell find $(UNIT_OBJ) -name '*.d' 2>/dev/null)
 
+# Programs of several threads, tests/threads/test_*.c, under TSan: their spinlocks are real ones.
+THREADS_CFLAGS := $(filter-out -fsanitize=%,$(UNIT_CFLAGS)) -fsanitize=thread
+THREADS_CFLAGS := $(subst -Itests/unit,-Itests/threads -Itests/unit,$(THREADS_CFLAGS))
+THREADS_SRC    := $(sort $(wildcard tests/threads/test_*.c))
+THREADS_TESTS  := $(THREADS_SRC:tests/threads/%.c=$(BUILD)/threads/%)
+THREADS_OBJ    := $(BUILD)/threads/obj
+
+$(BUILD)/threads/tests.mk: $(THREADS_SRC) scripts/test-rules mk/unit.mk
+	@mkdir -p $(@D)
+	$(Q)scripts/test-rules -v out=$(BUILD)/threads -v obj=$(THREADS_OBJ) $(THREADS_SRC) >$@.new
+	$(Q)mv $@.new $@
+-include $(BUILD)/threads/tests.mk
+
+.PRECIOUS: $(THREADS_OBJ)/%.o
+$(THREADS_OBJ)/%.o: %.c mk/unit.mk
+	$(call say,TEST-CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(UNIT_CC) $(THREADS_CFLAGS) -c -o $@ $<
+
+$(THREADS_TESTS):
+	$(call say,TEST-LD,$@)
+	$(Q)$(UNIT_CC) $(THREADS_CFLAGS) -o $@ $(filter %.o,$^) -lcmocka -lpthread
+
+-include $(shell find $(THREADS_OBJ) -name '*.d' 2>/dev/null)
+
 .PHONY: test-unit
-test-unit: $(UNIT_TESTS) ## native unit tests under sanitizers (seconds, no QEMU)
-	$(Q)scripts/run-unit $(UNIT_TESTS)
+test-unit: $(UNIT_TESTS) $(THREADS_TESTS) ## native unit tests under sanitizers (seconds, no QEMU)
+	$(Q)scripts/run-unit $(UNIT_TESTS) $(THREADS_TESTS)

@@ -32,8 +32,10 @@ struct spinlock {
 		.rank = (lock_rank) \
 	}
 void spin_check_before(const struct spinlock *lock);
+void spin_check_next(const struct spinlock *lock, const struct spinlock *before);
 void spin_check_taken(struct spinlock *lock);
 void spin_check_release(struct spinlock *lock);
+void spin_check_release_next(struct spinlock *lock);
 void spin_check_held(const struct spinlock *lock, const char *where);
 #define spin_assert_held(lock) spin_check_held(lock, __func__)
 #else
@@ -45,11 +47,20 @@ static inline void spin_check_before(const struct spinlock *lock)
 {
 	(void)lock;
 }
+static inline void spin_check_next(const struct spinlock *lock, const struct spinlock *before)
+{
+	(void)lock;
+	(void)before;
+}
 static inline void spin_check_taken(struct spinlock *lock)
 {
 	(void)lock;
 }
 static inline void spin_check_release(struct spinlock *lock)
+{
+	(void)lock;
+}
+static inline void spin_check_release_next(struct spinlock *lock)
 {
 	(void)lock;
 }
@@ -60,11 +71,10 @@ static inline void spin_check_release(struct spinlock *lock)
  * A waiter's exclusive load arms its monitor, which the holder's store clears: that ends the WFE.
  * An event from before ends it, too: the waiter reads the lock again.
  */
-static inline void spin_lock(struct spinlock *lock)
+static inline void spin_lock_unchecked(struct spinlock *lock)
 {
 	u32 value, failed;
 
-	spin_check_before(lock);
 	__asm__ volatile("	prfm	pstl1keep, [%2]\n"
 			 "1:	ldaxr	%w0, [%2]\n"
 			 "	cbnz	%w0, 2f\n"
@@ -77,13 +87,42 @@ static inline void spin_lock(struct spinlock *lock)
 			 : "=&r"(value), "=&r"(failed)
 			 : "r"(&lock->locked), "r"(1)
 			 : "memory");
+}
+
+static inline void spin_unlock_unchecked(struct spinlock *lock)
+{
+	__asm__ volatile("stlr wzr, [%0]" : : "r"(&lock->locked) : "memory");
+}
+
+static inline void spin_lock(struct spinlock *lock)
+{
+	spin_check_before(lock);
+	spin_lock_unchecked(lock);
 	spin_check_taken(lock);
 }
 
 static inline void spin_unlock(struct spinlock *lock)
 {
 	spin_check_release(lock);
-	__asm__ volatile("stlr wzr, [%0]" : : "r"(&lock->locked) : "memory");
+	spin_unlock_unchecked(lock);
+}
+
+/*
+ * One more lock of an array whose elements have the same rank: @before, which comes before it in
+ * the array, is the last one that this CPU has taken. Those that were taken like this are released
+ * by spin_unlock_next(), in the reverse order; the first one, by spin_unlock(), comes last.
+ */
+static inline void spin_lock_next(struct spinlock *lock, const struct spinlock *before)
+{
+	spin_check_next(lock, before);
+	spin_lock_unchecked(lock);
+	spin_check_taken(lock);
+}
+
+static inline void spin_unlock_next(struct spinlock *lock)
+{
+	spin_check_release_next(lock);
+	spin_unlock_unchecked(lock);
 }
 
 static inline bool spin_is_locked(const struct spinlock *lock)

@@ -33,6 +33,19 @@ void spin_check_before(const struct spinlock *lock)
 		      lock->rank, cpu->locks_held);
 }
 
+void spin_check_next(const struct spinlock *lock, const struct spinlock *before)
+{
+	const struct percpu *cpu = this_cpu();
+
+	spin_check_held(before, __func__);
+	if (lock <= before || lock->rank != before->rank)
+		panic("lock %p, rank %u, is taken after lock %p, rank %u", (const void *)lock,
+		      lock->rank, (const void *)before, before->rank);
+	if (cpu && cpu->locks_held >> lock->rank != 1)
+		panic("lock %p, rank %u, is taken while locks %#x are held", (const void *)lock,
+		      lock->rank, cpu->locks_held);
+}
+
 void spin_check_taken(struct spinlock *lock)
 {
 	struct percpu *cpu = this_cpu();
@@ -42,12 +55,18 @@ void spin_check_taken(struct spinlock *lock)
 		cpu->locks_held |= (u32)BIT(lock->rank);
 }
 
+/* The rank stays held, by the lock before it. */
+void spin_check_release_next(struct spinlock *lock)
+{
+	spin_check_held(lock, __func__);
+	WRITE_ONCE(lock->holder, NULL);
+}
+
 void spin_check_release(struct spinlock *lock)
 {
 	struct percpu *cpu = this_cpu();
 
-	spin_check_held(lock, __func__);
-	WRITE_ONCE(lock->holder, NULL);
+	spin_check_release_next(lock);
 	if (cpu)
 		cpu->locks_held &= ~(u32)BIT(lock->rank);
 }

@@ -16,6 +16,7 @@ enum lock_rank {
 	LOCK_ITS,	/* struct its.lock */
 	LOCK_RD,	/* rd_lock */
 	LOCK_OWNERSHIP, /* ownership_lock */
+	LOCK_PAGES,	/* page_locks[]: of a range, in ascending order */
 	LOCK_SHADOWS,	/* struct shadow_set.lock */
 	LOCK_STAGE2,	/* struct stage2.lock of the host, of a VM's own: at most one at a time */
 	LOCK_SHADOW_STAGE2, /* of a shadow: one at a time; its VM's own may be held */

@@ -35,12 +35,21 @@
  * faults while it is cleared: it may still hold its last owner's data, so the host does not get it,
  * and it becomes IMAGE.
  *
- * Locking: ownership_lock is held from the check to the end of the commit; the endpoints' functions
- * take their stage2.lock inside. A single byte can be read without the lock, but the answer remains
- * true only while the lock is held.
+ * Locking. A transition holds the locks of its pages (mm/page_lock.h) from the check to the end of
+ * the commit; the endpoints' functions take their stage2.lock inside:
+ *
+ *      ownership_lock ──> page_locks[], in ascending order ──> stage2.lock
+ *
+ * Transitions of pages that the host loses or gets back hold ownership_lock as well. So do a share
+ * whose party needs it, and one that counts in a page of counts. Other shares, which are guests'
+ * faults, do without: faults of two VMs have no lock in common, except by the stripe of their pages.
+ * So ownership_lock alone does not stop a page from changing between HOST and SHARED, but it stops
+ * every other change. A single byte can be read without a lock; what the reader does must then
+ * allow for the change that the locks which it holds do not stop.
  */
 #include <lib/errno.h>
 #include <mm/ownership.h>
+#include <mm/page_lock.h>
 
 #define BYTE_HOST    0
 #define BYTE_COUNTED 0xfb /* shared more often: counts say how often */
@@ -88,7 +97,7 @@ struct device_range {
 
 struct spinlock ownership_lock = SPINLOCK_INIT(LOCK_OWNERSHIP);
 
-/* Banks and devices do not change once the host runs. ownership_lock guards the bytes. */
+/* Banks and devices do not change once the host runs. */
 static struct ownership_bank *banks;
 static size_t bank_count;
 static struct device_range devices[OWNERSHIP_DEVICE_MAX]; /* ascending, with gaps between */
@@ -399,6 +408,7 @@ struct transfer {
 	u8 *bytes;
 	bool uniform;	       /* set by check_states(): all bytes are equal */
 	bool counted;	       /* set by check_states(): counts may change or be needed */
+	bool apart;	       /* ownership_lock is not held */
 	size_t first_endpoint; /* 1 where the host's has nothing to do */
 	size_t endpoint_count;
 	struct endpoint endpoints[2]; /* the host's, and the VM's if there is one */
@@ -413,6 +423,7 @@ static void transfer_init(struct transfer *t, enum transition kind, struct pa pa
 	t->size = size;
 	t->uniform = false;
 	t->counted = false;
+	t->apart = false;
 	t->first_endpoint = transitions[kind].host == NOTHING;
 	t->endpoint_count = 1;
 }
@@ -540,11 +551,16 @@ static void change_counts(const struct transfer *t)
 		drop_counts(bank, from, end);
 }
 
-/* Everything that can fail. What a party can access does not change. */
+/*
+ * Everything that can fail. What a party can access does not change. -ENOBUFS of a transition
+ * apart: it has met a count, for which ownership_lock must be held.
+ */
 static int transfer_check(struct transfer *t)
 {
 	int err = check_states(t);
 
+	if (t->apart && t->counted)
+		return -ENOBUFS;
 	for (size_t i = t->first_endpoint; i < t->endpoint_count && !err; i++)
 		err = check_endpoint(&t->endpoints[i]);
 	for (size_t i = t->first_endpoint; i < t->endpoint_count && !err; i++)
@@ -695,21 +711,46 @@ static void init_host_endpoint(struct transfer *t)
 	t->endpoints[0] = (struct endpoint){ &host->party, &t->host_move, action };
 }
 
-static int transfer_locked(struct transfer *t)
+/*
+ * A transition apart changes nothing but its own bytes. Another one may look at the bytes of all
+ * pages that have their counts in the same page of counts.
+ */
+static u64 lock_pages(const struct transfer *t)
+{
+	u64 base, from, end;
+
+	if (t->apart)
+		return page_locks_take(t->pa, t->size);
+	base = bank_of(t->pa.v)->base;
+	from = ALIGN_DOWN(t->pa.v - base, OWNERSHIP_COUNTS_SPAN);
+	end = ALIGN_UP(t->pa.v - base + t->size, OWNERSHIP_COUNTS_SPAN);
+	return page_locks_take(PA(base + from), end - from);
+}
+
+/* With ownership_lock, or apart. */
+static int transfer_pages(struct transfer *t)
 {
 	int err = range_bytes(t->pa, t->size, &t->bytes);
+	u64 held;
 
-	spin_assert_held(&ownership_lock);
 	if (err)
 		return err;
 	if (!host)
 		return -ENODEV;
 	if (!t->first_endpoint)
 		init_host_endpoint(t);
+	held = lock_pages(t);
 	err = transfer_check(t);
 	if (!err)
 		transfer_commit(t);
+	page_locks_release(held);
 	return err;
+}
+
+static int transfer_locked(struct transfer *t)
+{
+	spin_assert_held(&ownership_lock);
+	return transfer_pages(t);
 }
 
 static int lock_and_transfer(struct transfer *t)
@@ -720,6 +761,20 @@ static int lock_and_transfer(struct transfer *t)
 	err = transfer_locked(t);
 	spin_unlock(&ownership_lock);
 	return err;
+}
+
+/* Of a share, which changes nothing of the host's. The few that are counted begin anew. */
+static int transfer_apart(struct transfer *t)
+{
+	int err;
+
+	t->apart = true;
+	err = transfer_pages(t);
+	if (!t->counted)
+		return err;
+	t->apart = false;
+	t->counted = false;
+	return lock_and_transfer(t);
 }
 
 static int transfer_vm(enum transition kind, struct page_move *move,
@@ -734,7 +789,7 @@ static int transfer_vm(enum transition kind, struct page_move *move,
 	transfer_init(&t, kind, move->pa, move->size);
 	t.endpoint_count = 2;
 	t.endpoints[1] = (struct endpoint){ vm, move, action };
-	return lock_and_transfer(&t);
+	return vm->apart && t.first_endpoint ? transfer_apart(&t) : lock_and_transfer(&t);
 }
 
 static int transfer_keel(enum transition kind, struct pa pa, u64 size)
@@ -812,18 +867,20 @@ enum ownership_state ownership_state(struct pa pa)
 u32 ownership_share_count(struct pa pa)
 {
 	const struct ownership_bank *bank = bank_of(pa.v);
-	u64 offset;
+	u64 offset, held;
 	u32 count;
 
 	if (!bank)
 		return 0;
 	offset = pa.v - bank->base;
 	spin_lock(&ownership_lock);
+	held = page_locks_take(pa, 1);
 	count = bank->state[offset >> PAGE_SHIFT];
 	if (count == BYTE_COUNTED)
 		count = *count_of(bank, offset);
 	else if (count > BYTE_COUNTED)
 		count = 0;
+	page_locks_release(held);
 	spin_unlock(&ownership_lock);
 	return count;
 }
@@ -831,11 +888,17 @@ u32 ownership_share_count(struct pa pa)
 int ownership_may_share(struct pa pa, u64 size)
 {
 	struct transfer t;
+	u64 held;
 	int err;
 
 	transfer_init(&t, SHARE, pa, size);
 	err = range_bytes(pa, size, &t.bytes);
-	return err ? err : check_states(&t);
+	if (err)
+		return err;
+	held = page_locks_take(pa, size);
+	err = check_states(&t);
+	page_locks_release(held);
+	return err;
 }
 
 const char *ownership_state_name(enum ownership_state state)
@@ -917,19 +980,23 @@ bool ownership_next_device(u64 pa, u64 end, struct ownership_run *run)
 static int check_host_range(u64 pa, u64 end, ownership_host_view_t *view, void *ctx,
 			    struct ownership_mismatch *bad)
 {
-	while (pa < end) {
+	const u64 held = page_locks_take(PA(pa), end - pa);
+	int err = 0;
+
+	while (pa < end && !err) {
 		struct ownership_run want = ownership_run_at(PA(pa), end);
 		u64 run = want.size;
 		enum ownership_view got = view(ctx, PA(pa), want.size, &run);
 
 		if (got != (want.host ? OWNERSHIP_VIEW_IDENTITY : OWNERSHIP_VIEW_NOTHING)) {
 			*bad = (struct ownership_mismatch){ PA(pa), ownership_state(PA(pa)), got };
-			return -EIO;
+			err = -EIO;
 		}
 		pa += ALIGN_DOWN(MIN(MAX(run, OWNERSHIP_PAGE_SIZE), want.size),
 				 OWNERSHIP_PAGE_SIZE);
 	}
-	return 0;
+	page_locks_release(held);
+	return err;
 }
 
 static int check_devices(ownership_host_view_t *view, void *ctx, struct ownership_mismatch *bad)

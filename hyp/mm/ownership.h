@@ -86,8 +86,9 @@ struct page_move {
  * struct ownership_party_ops - how a transition checks and changes the mapping of one party
  *
  * The host is a party, and each VM is one. @ctx is the party's own (struct ownership_party). All are
- * called with ownership_lock held; a party takes its own stage-2 lock inside (lock order:
- * ownership_lock, then a stage 2's lock, then a page pool's lock).
+ * called with the locks of the pages held (mm/page_lock.h), and with ownership_lock, except for a
+ * share of a party that is apart. A party takes its own stage-2 lock inside (lock order:
+ * ownership_lock, page_locks, then a stage 2's lock, then a page pool's lock).
  *
  * @check_mapped:   0 if the party maps every page of the range to the corresponding page of
  *                  [pa, pa + size); else a negative errno, which the transition returns. Changes
@@ -97,7 +98,7 @@ struct page_move {
  *                  Either may be NULL if every caller has checked this before, under a lock that
  *                  the caller still holds.
  * @prepare:        make sure that the @map or @unmap of this transition, which follows under the
- *                  same hold of ownership_lock, cannot fail: allocate or count tables, split blocks
+ *                  same hold of these locks, cannot fail: allocate or count tables, split blocks
  *                  that extend over an end of the range. What the party can access stays the same.
  *                  0, or a negative errno (-ENOMEM), which the transition returns; what was
  *                  prepared may stay, since the mapping is the same in another shape.
@@ -113,9 +114,14 @@ struct ownership_party_ops {
 	void (*unmap)(void *ctx, const struct page_move *move);
 };
 
+/*
+ * @apart: its functions need nothing that ownership_lock guards (pages of Keel's pool, EL2's tables),
+ *         so that ownership_share() and ownership_unshare() do without that lock
+ */
 struct ownership_party {
 	const struct ownership_party_ops *ops;
 	void *ctx;
+	bool apart;
 };
 
 /**
@@ -141,9 +147,10 @@ struct ownership_host {
 };
 
 /*
- * Guards every page state and the data of ownership.c. Taken before any stage-2 lock. Code that
- * reads a state and then acts on it (the host's fault handler: "the page is the host's, so map it")
- * must hold it across both.
+ * Guards every page state, except that pages shared with VMs change between HOST and SHARED under
+ * their page_locks alone; and the counts of shares. Taken before any stage-2 lock. Code that reads
+ * a state and then acts on it (the host's fault handler: "the page is the host's, so map it") must
+ * hold it across both, and must take HOST and SHARED for the same.
  */
 extern struct spinlock ownership_lock;
 
@@ -211,8 +218,8 @@ void ownership_set_host(const struct ownership_host *host);
  *
  * From host-owned, or shared already, less than OWNERSHIP_SHARE_MAX times.
  *
- * Of every transition: any CPU; takes ownership_lock; time linear in its size; an error means that
- * nothing was changed.
+ * Of every transition: any CPU; takes the locks of its pages, and ownership_lock unless it is a share
+ * of a party that is apart; time linear in its size; an error means that nothing was changed.
  *
  * Return: 0; -EINVAL misaligned, empty or wrapping; -ERANGE the pages are not within one bank of
  * RAM; -EPERM some page is not the host's to share; -EOVERFLOW some page is shared
@@ -288,7 +295,8 @@ int __must_check ownership_reclaim_keel(struct pa pa, u64 size);
  * ownership_state() - who owns the page that contains pa
  * @pa: any address
  *
- * No lock needed; the answer stays true only while ownership_lock is held.
+ * No lock needed; the answer stays true only while ownership_lock is held, and for HOST and SHARED
+ * the page's lock.
  *
  * Return: the state; OWNERSHIP_NONE where there is no RAM.
  */
@@ -306,7 +314,7 @@ u32 ownership_share_count(struct pa pa);
  *
  * To be called before EL2 accesses memory of the host that is about to change hands. Memory that
  * EL2 must not access (OWNERSHIP_FIXED) stays so, so the answer holds as far as it is needed. Takes
- * no lock, as ownership_state().
+ * the locks of the pages.
  *
  * Return: 0; what ownership_share() returns for such a range, but neither -EOVERFLOW nor -ENOBUFS.
  */

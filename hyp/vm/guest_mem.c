@@ -17,7 +17,7 @@
  * nobody else changes this stage 2 or takes pages from its pool, and what find_extent() has seen is
  * still true when the extent is mapped or unmapped. stage2.lock is taken for each step alone:
  *
- *      vm->lock > ownership_lock > stage2.lock > pool.lock
+ *      vm->lock > page_locks > stage2.lock > pool.lock
  *
  * Bounds. The host's interrupts wait for the end of a call. So a call stops with -EAGAIN when it
  * has looked at CALL_BUDGET descriptors and pages, when it has mapped VM_MAP_STEP, or when it has
@@ -726,7 +726,7 @@ static int start_leaving(struct s2_context *ctx, const struct extent *extent)
 /* At a VM's end no vCPU runs in a shadow again, and what TLBs have under its VMID is not used. */
 static bool has_left(struct vm *vm, u64 *budget)
 {
-	const struct ownership_party party = { .ops = &left_ops };
+	const struct ownership_party party = { .ops = &left_ops, .apart = true };
 	struct vm_leaving *leaving = &vm->leaving;
 	struct page_move move = { .pa = leaving->pa, .size = leaving->size };
 	int ret;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/host_mem.c hyp/mm/ownership.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/page_pool.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c tests/unit/fake_panic.c hyp/cpu/errata.c */
+/* SOURCES: hyp/host/host_mem.c hyp/mm/ownership.c hyp/mm/page_lock.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/page_pool.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c tests/unit/fake_panic.c hyp/cpu/errata.c */
 /* LIBS: -Wl,--wrap=stage2_init -Wl,--wrap=stage2_merge -Wl,--wrap=page_pool_free */
 /*
  * The host's memory on real tables, real ownership and a real pool of pages, under the strict TLB
@@ -1011,7 +1011,7 @@ static const struct ownership_party_ops vm_ops = { vm_ok, vm_ok2, vm_ok2, vm_map
 /* Counts are pages of the pool: devices' tables are reclaimed for them, and the reserve stays. */
 static void counts_of_shares_come_from_the_pool(void **state)
 {
-	const struct ownership_party sharer = { &vm_ops, &pool };
+	const struct ownership_party sharer = { .ops = &vm_ops, .ctx = &pool };
 	const struct pa pa = PA(0x60000000);
 
 	start(&large_caps, pages_at_start(&large_caps) + KEEL_POOL_RESERVE);
@@ -1039,7 +1039,8 @@ static void counts_of_shares_come_from_the_pool(void **state)
 
 static void a_vms_memory_is_kept_from_the_host_unless_shared(void **state)
 {
-	const struct ownership_party donee = { &vm_ops, NULL }, sharer = { &vm_ops, &pool };
+	const struct ownership_party donee = { .ops = &vm_ops },
+				     sharer = { .ops = &vm_ops, .ctx = &pool };
 
 	start(&small_caps, PLENTY);
 	assert_int_equal(donate_pages(PA(0x50000000), SZ_2M, &donee, IPA(0)), 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/mm/ownership.c */
+/* SOURCES: hyp/mm/ownership.c hyp/mm/page_lock.c */
 /*
  * Page ownership, on a machine of two banks of RAM, a host and a few VMs whose stage 2 is an array.
  * The arrays fail the test when ownership.c breaks the contract of struct ownership_party_ops:
@@ -14,6 +14,7 @@
 
 #include <lib/errno.h>
 #include <mm/ownership.h>
+#include <mm/page_lock.h>
 #include <page_moves.h>
 
 #define PAGE	   OWNERSHIP_PAGE_SIZE
@@ -65,10 +66,28 @@ static size_t party_page(const struct fake_party *party, u64 ipa)
 	return party == &host_party ? pa_page(ipa) : ipa / PAGE;
 }
 
+static struct ownership_party vms[VMS];
+
+/* Whether a party may be called without ownership_lock. */
+static bool is_apart(const struct fake_party *party)
+{
+	return party != &host_party && vms[party - vm_party].apart;
+}
+
+/* A party is called with the locks of all pages, and with ownership_lock unless it is apart. */
+static void check_locks(const struct fake_party *party, const struct page_move *move)
+{
+	for (u64 at = 0; at < move->size; at += PAGE) {
+		u64 stripe = (move->pa.v + at) >> PAGE_STRIPE_SHIFT;
+
+		assert_true(spin_is_locked(&page_locks[stripe % PAGE_LOCKS].lock));
+	}
+	assert_true(is_apart(party) || spin_is_locked(&ownership_lock));
+}
+
 /* Whether the call that is made now is the one to fail. */
 static int inject(void)
 {
-	assert_true(spin_is_locked(&ownership_lock));
 	return ++fallible_calls == fail_call ? fail_error : 0;
 }
 
@@ -77,6 +96,7 @@ static int fake_check_mapped(void *ctx, const struct page_move *move)
 	struct fake_party *party = ctx;
 	int err = inject();
 
+	check_locks(party, move);
 	for (u64 at = 0; at < move->size && !err; at += PAGE)
 		if ((move->ipa.v + at) / PAGE >= VM_PAGES && party != &host_party)
 			err = -E2BIG;
@@ -90,6 +110,7 @@ static int fake_check_unmapped(void *ctx, const struct page_move *move)
 	struct fake_party *party = ctx;
 	int err = inject();
 
+	check_locks(party, move);
 	for (u64 at = 0; at < move->size && !err; at += PAGE)
 		if ((move->ipa.v + at) / PAGE >= VM_PAGES && party != &host_party)
 			err = -E2BIG;
@@ -102,6 +123,7 @@ static int fake_prepare(void *ctx, const struct page_move *move)
 {
 	struct fake_party *party = ctx;
 
+	check_locks(party, move);
 	party->prepared_at = move->ipa.v;
 	party->prepared_size = move->size;
 	party->prepared_map = move->map;
@@ -130,7 +152,7 @@ static void check_move(const struct fake_party *party, const struct page_move *m
 static void spend_preparation(struct fake_party *party, const struct page_move *move,
 			      const char *sign)
 {
-	assert_true(spin_is_locked(&ownership_lock));
+	check_locks(party, move);
 	check_move(party, move);
 	assert_int_equal(move->map, *sign == '+');
 	if (party->prepared_at != move->ipa.v || party->prepared_size != move->size ||
@@ -229,6 +251,7 @@ static bool count_taken[COUNT_PAGES];
 static u32 *fake_take_counts(void *ctx)
 {
 	assert_ptr_equal(ctx, &host_party);
+	assert_true(spin_is_locked(&ownership_lock));
 	if (inject())
 		return NULL;
 	for (size_t i = 0; i < COUNT_PAGES; i++)
@@ -260,14 +283,12 @@ static size_t counts_taken(void)
 }
 
 static const struct ownership_host fake_host = {
-	.party = { &fake_ops, &host_party },
+	.party = { .ops = &fake_ops, .ctx = &host_party },
 	.clear_page = fake_clear_page,
 	.forget = fake_forget,
 	.take_counts = fake_take_counts,
 	.give_counts = fake_give_counts,
 };
-
-static struct ownership_party vms[VMS];
 
 static void make_party(struct fake_party *party, const char *name, size_t pages)
 {
@@ -299,7 +320,7 @@ static int fresh_machine(void **state)
 		host_party.map[i] = page_pa(i);
 	for (size_t i = 0; i < VMS; i++) {
 		make_party(&vm_party[i], names[i], VM_PAGES);
-		vms[i] = (struct ownership_party){ &fake_ops, &vm_party[i] };
+		vms[i] = (struct ownership_party){ &fake_ops, &vm_party[i], .apart = i != 1 };
 	}
 	memset(contents, FRESH, sizeof(contents));
 	memset(bad, 0, sizeof(bad));
@@ -341,6 +362,8 @@ static void expect_unchanged(const struct snapshot *before, const char *after_wh
 	if (memcmp(before, &now, sizeof(now)) != 0)
 		fail_msg("%s failed and changed something", after_what);
 	assert_false(spin_is_locked(&ownership_lock));
+	for (size_t i = 0; i < PAGE_LOCKS; i++)
+		assert_false(spin_is_locked(&page_locks[i].lock));
 }
 
 /* Moves by number, so that tests can go through all of them. */

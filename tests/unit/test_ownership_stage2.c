@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/mm/ownership.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c hyp/cpu/errata.c tests/unit/fake_panic.c */
+/* SOURCES: hyp/mm/ownership.c hyp/mm/page_lock.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c hyp/cpu/errata.c tests/unit/fake_panic.c */
 /*
  * Ownership on real stage-2 tables and the strict TLB model: a host, identity-mapped with blocks,
  * and VMs. After any sequence of moves no CPU reaches through its TLB what it should not, tables
@@ -178,7 +178,7 @@ static void forget(void *ctx, struct pa pa, u64 size)
 }
 
 static const struct ownership_host host = {
-	.party = { &party_ops, &host_s },
+	.party = { .ops = &party_ops, .ctx = &host_s },
 	.clear_page = clear_page,
 	.forget = forget,
 };
@@ -203,7 +203,7 @@ static void make_party(struct party *party, u16 vmid, unsigned int ia_bits, stru
 	r.hd = caps->hw_dirty;
 	party->regime = fake_tlb_add(&r);
 	assert_int_equal(stage2_init(&party->s2, &config), 0);
-	party->as_party = (struct ownership_party){ &party_ops, party };
+	party->as_party = (struct ownership_party){ .ops = &party_ops, .ctx = party };
 }
 
 static void make_machine(unsigned int pa_bits)

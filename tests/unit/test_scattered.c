@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/fake_panic.c tests/unit/arch/fake_sysreg.c hyp/host/host_mem.c hyp/mm/el2_map.c hyp/mm/el2_layout.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c */
+/* SOURCES: tests/unit/fake_panic.c tests/unit/arch/fake_sysreg.c hyp/host/host_mem.c hyp/mm/el2_map.c hyp/mm/el2_layout.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_lock.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c */
 /* LIBS: -Wl,--wrap=el2_window_map -Wl,--wrap=el2_window_unmap -Wl,--wrap=el2_window_map_pages -Wl,--wrap=el2_window_unmap_pages */
 /*
  * A host whose memory is in pieces: 8 GiB, of which each page that it gives lies anywhere. EL2's

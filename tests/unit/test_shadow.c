@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/nested/shadow.c hyp/nested/shadow_fault.c hyp/nested/shadow_rmap.c hyp/nested/nested_stats.c hyp/nested/nested_tlbi.c hyp/nested/nested_regs.c hyp/nested/s2_walk.c hyp/nested/s2_compose.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/nested/shadow.c hyp/nested/shadow_fault.c hyp/nested/shadow_rmap.c hyp/nested/nested_stats.c hyp/nested/nested_tlbi.c hyp/nested/nested_regs.c hyp/nested/s2_walk.c hyp/nested/s2_compose.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_lock.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
 /*
  * The shadows of a VM: which one an entry gets, with every order of two vCPUs; what a fault puts in;
  * what TLBIs, the VM's own stage 2 and a lack of pages take out. A VM on the machine of

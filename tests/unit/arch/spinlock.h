@@ -53,6 +53,26 @@ static inline void spin_unlock(struct spinlock *lock)
 	lock->held = false;
 }
 
+/* One more of an array of locks that have the same rank, in ascending order. */
+static inline void spin_lock_next(struct spinlock *lock, const struct spinlock *before)
+{
+	if (!before->held || lock <= before || lock->rank != before->rank)
+		fake_spinlock_mistake("not after the one that is held");
+	if (fake_locks_held >> lock->rank != 1)
+		fake_spinlock_mistake("taken while one that comes after it is held");
+	if (lock->held)
+		fake_spinlock_mistake("taken again by its holder: a deadlock");
+	lock->held = true;
+	lock->taken++;
+}
+
+static inline void spin_unlock_next(struct spinlock *lock)
+{
+	if (!lock->held)
+		fake_spinlock_mistake("released, but not held");
+	lock->held = false;
+}
+
 static inline bool spin_is_locked(const struct spinlock *lock)
 {
 	return lock->held;
