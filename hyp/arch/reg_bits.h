@@ -129,12 +129,18 @@
 #define CPTR_TTA  BIT(20)
 #define CPTR_TAM  BIT(30) /* in either layout */
 /* CPACR_EL1, and CPTR_EL2 with E2H=1. ZEN, FPEN, SMEN and E0POE trap while they are zero. */
-#define CPACR_ZEN  GENMASK(17, 16)
-#define CPACR_FPEN GENMASK(21, 20)
-#define CPACR_SMEN GENMASK(25, 24)
-#define CPACR_TTA  BIT(28)
-/* ZCR_ELx: the longest vectors, in quadwords less one */
-#define ZCR_LEN	   GENMASK(3, 0)
+#define CPACR_ZEN   GENMASK(17, 16)
+#define CPACR_FPEN  GENMASK(21, 20)
+#define CPACR_SMEN  GENMASK(25, 24)
+#define CPACR_TTA   BIT(28)
+#define CPACR_E0POE BIT(29)
+/* ZCR_ELx and SMCR_ELx: the longest vectors, in quadwords less one */
+#define ZCR_LEN	  GENMASK(3, 0)
+#define SMCR_LEN  GENMASK(3, 0)
+#define SMCR_EZT0 BIT(30)
+#define SMCR_FA64 BIT(31)
+/* SVCR: the CPU is in Streaming SVE mode */
+#define SVCR_SM	   BIT(0)
 #define CPTR_TCPAC BIT(31) /* of CPTR_EL2 in either layout: accesses to CPACR_EL1 */
 
 /*
@@ -165,24 +171,42 @@
 #define MDCR_HPMFZO	BIT(29)
 
 /* HCRX_EL2: all others are enables, or there is nothing to trap */
+#define HCRX_ENAS0    BIT(0)
+#define HCRX_ENALS    BIT(1)
+#define HCRX_ENASR    BIT(2)
 #define HCRX_TALLINT  BIT(6)
+#define HCRX_MSCEN    BIT(11)
 #define HCRX_TCR2EN   BIT(14)
 #define HCRX_SCTLR2EN BIT(15)
+#define HCRX_GCSEN    BIT(22)
 #define HCRX_ENFPM    BIT(23)
+#define HCRX_PACMEN   BIT(24)
 
-/* HFGRTR_EL2: n..., which trap while they are zero */
+/* HFGRTR_EL2, and HFGWTR_EL2 likewise: n..., which trap while they are zero */
 #define HFGRTR_ACCDATA_EL1 BIT(50)
 #define HFGRTR_GCS	   GENMASK(53, 52) /* _EL0, _EL1 */
 #define HFGRTR_SMPRI_EL1   BIT(54)
 #define HFGRTR_TPIDR2_EL0  BIT(55)
 #define HFGRTR_RCWMASK_EL1 BIT(56)
 #define HFGRTR_PIR	   GENMASK(58, 57) /* PIRE0_EL1, PIR_EL1 */
-#define HFGRTR_POR	   GENMASK(61, 59) /* POR_EL0, POR_EL1, S2POR_EL1 */
+#define HFGRTR_POR_EL0	   BIT(59)
+#define HFGRTR_POR_EL1	   BIT(60)
+#define HFGRTR_S2POR_EL1   BIT(61)
+#define HFGRTR_POR	   (HFGRTR_POR_EL0 | HFGRTR_POR_EL1 | HFGRTR_S2POR_EL1)
 #define HFGRTR_AIE	   GENMASK(63, 62) /* MAIR2_EL1, AMAIR2_EL1 */
 
-/* HDFGRTR_EL2 */
-#define HDFGRTR_TRBIDR BIT(51)
-#define HDFGRTR_PMBIDR BIT(63)
+/* HFGRTR2_EL2, HFGWTR2_EL2; HFGITR_EL2, HFGITR2_EL2: likewise */
+#define HFGRTR2_PFAR_EL1     BIT(0)
+#define HFGRTR2_RCWSMASK_EL1 BIT(2)
+#define HFGITR_GCS	     GENMASK(59, 57) /* GCSPUSHM_EL1, GCSSTR, GCSEPP */
+#define HFGITR2_DCCIVAPS     BIT(1)
+
+/* HDFGRTR_EL2; of them n..., which trap while they are zero, and those of HDFG<R,W>TR2_EL2 */
+#define HDFGRTR_TRBIDR	     BIT(51)
+#define HDFGRTR_PMBIDR	     BIT(63)
+#define HDFGRTR_PMSNEVFR_EL1 BIT(62)
+#define HDFGRTR2_PMUACR_EL1  BIT(4)
+#define HDFGWTR2_PMZR_EL0    BIT(21)
 
 /* MPAM2_EL2, MPAMHCR_EL2, MPAMIDR_EL1 */
 #define MPAM2_TRAPMPAM1EL1 BIT(48)
@@ -197,6 +221,12 @@
 #define HDFGRTR_BRBE GENMASK(61, 59)
 #define HDFGWTR_BRBE GENMASK(61, 60)
 #define HFGITR_BRBE  GENMASK(56, 55)
+
+/* TRBIDR_EL1: the buffer belongs to a higher Exception level */
+#define TRBIDR_P BIT(4)
+/* TRBLIMITR_EL1: on, for the CPU's own trace unit or for an external one */
+#define TRBLIMITR_E  BIT(0)
+#define TRBLIMITR_XE BIT(6)
 
 /* TCR_EL2 with E2H=0 */
 #define TCR_T0SZ(x)    ((u64)(x))
@@ -269,9 +299,18 @@
 #define ISR_I BIT(7)
 #define ISR_A BIT(8)
 
-/* ZCR_EL1; PMCR_EL0 */
-#define ZCR_LEN GENMASK(3, 0)
-#define PMCR_N	GENMASK(15, 11)
+/* PMCR_EL0 */
+#define PMCR_N GENMASK(15, 11)
+
+/* CNT*_CTL_EL<x> */
+#define CNT_CTL_ENABLE	 BIT(0)
+#define CNT_CTL_IMASK	 BIT(1)
+#define CNT_CTL_ISTATUS	 BIT(2)
+#define CNT_CTL_WRITABLE (CNT_CTL_ENABLE | CNT_CTL_IMASK)
+
+/* CNTHCTL_EL2 with E2H=0 */
+#define CNTHCTL_NVHE_EL1PCTEN BIT(0)
+#define CNTHCTL_NVHE_EL1PCEN  BIT(1)
 
 /*
  * CNTKCTL_EL1; with HCR_EL2.E2H=1 the low bits of CNTHCTL_EL2 are the same for EL0, and it has
@@ -279,6 +318,10 @@
  * virtual timer, and the timers by their _EL02 names, trap while they are 1.
  */
 #define CNTKCTL_BITS	 (GENMASK(9, 0) | BIT(17))
+#define CNTHCTL_EL0PCTEN BIT(0)
+#define CNTHCTL_EL0VCTEN BIT(1)
+#define CNTHCTL_EL0VTEN	 BIT(8)
+#define CNTHCTL_EL0PTEN	 BIT(9)
 #define CNTHCTL_EL1PCTEN BIT(10)
 #define CNTHCTL_EL1PTEN	 BIT(11)
 #define CNTHCTL_EL1TVT	 BIT(13)
@@ -322,6 +365,16 @@
 #define VMCR_VBPR1 GENMASK(20, 18)
 #define VMCR_VBPR0 GENMASK(23, 21)
 #define VMCR_VPMR  GENMASK(31, 24)
+
+/* ICH_VTR_EL2 */
+#define VTR_LISTREGS GENMASK(4, 0)
+#define VTR_TDS	     BIT(19)
+#define VTR_NV4	     BIT(20)
+#define VTR_A3V	     BIT(21)
+#define VTR_SEIS     BIT(22)
+#define VTR_IDBITS   GENMASK(25, 23)
+#define VTR_PREBITS  GENMASK(28, 26)
+#define VTR_PRIBITS  GENMASK(31, 29)
 
 /* ICH_HCR_EL2 (ARM IHI 0069) */
 #define ICH_HCR_EN	 BIT(0)

@@ -7,12 +7,9 @@
 #define KEEL_ARCH_TRACE_BUFFER_H
 
 #include <arch/barrier.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <lib/types.h>
-
-/* TRBLIMITR_EL1: on, for the CPU's own trace unit or for an external one */
-#define TRBLIMITR_E  BIT(0)
-#define TRBLIMITR_XE BIT(6)
 
 /*
  * Drain the buffer, under the translation that is loaded, and disable it. Tracing is prohibited, as

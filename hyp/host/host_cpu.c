@@ -13,12 +13,11 @@
 #include <host/host_cpu.h>
 #include <host/host_features.h>
 
-/* ZCR_EL2.LEN, SMCR_EL2.LEN: the longest vectors that the CPU has */
-#define VECTOR_LEN_ALL 0xf
-
 /* CNTHCTL_EL2: EL1 may use the physical counter and timer; the bits move with E2H. */
-#define CNTHCTL_NVHE (BIT(0) | BIT(1))
-#define CNTHCTL_VHE  (BIT(10) | BIT(11) | BIT(0) | BIT(1) | BIT(8) | BIT(9))
+#define CNTHCTL_NVHE (CNTHCTL_NVHE_EL1PCTEN | CNTHCTL_NVHE_EL1PCEN)
+#define CNTHCTL_VHE                                                                 \
+	(CNTHCTL_EL1PCTEN | CNTHCTL_EL1PTEN | CNTHCTL_EL0PCTEN | CNTHCTL_EL0VCTEN | \
+	 CNTHCTL_EL0VTEN | CNTHCTL_EL0PTEN)
 
 static u64 host_control_value(const struct cpu_id_regs *id, enum host_control which)
 {
@@ -73,10 +72,9 @@ static void init_vectors(const struct cpu_id_regs *host, bool e2h)
 		     cptr_el2);
 	isb();
 	if (cpu_id_field(host, ID_PFR0_SVE) >= 1)
-		write_sysreg(VECTOR_LEN_ALL, ASM_REG(ZCR_EL2));
+		write_sysreg(ZCR_LEN, ASM_REG(ZCR_EL2));
 	if (cpu_id_field(host, ID_PFR1_SME) >= 1)
-		write_sysreg(VECTOR_LEN_ALL | host_control_value(host, HOST_SMCR),
-			     ASM_REG(SMCR_EL2));
+		write_sysreg(SMCR_LEN | host_control_value(host, HOST_SMCR), ASM_REG(SMCR_EL2));
 }
 
 /*
@@ -120,13 +118,13 @@ static void init_host_gic(const struct cpu_id_regs *host)
 		write_sysreg(0, ASM_REG(ICH_HCR_EL2));
 }
 
-/* FEAT_MPAM: no traps, partition 0. MPAMIDR_EL1.HAS_HCR (bit 17): MPAMHCR_EL2 is implemented. */
+/* FEAT_MPAM: no traps, partition 0. */
 static void init_mpam(const struct cpu_id_regs *host)
 {
 	if (!cpu_id_field(host, ID_PFR0_MPAM) && !cpu_id_field(host, ID_PFR1_MPAM_frac))
 		return;
 	write_sysreg(0, ASM_REG(MPAM2_EL2));
-	if (read_sysreg(ASM_REG(MPAMIDR_EL1)) & BIT(17))
+	if (read_sysreg(ASM_REG(MPAMIDR_EL1)) & MPAMIDR_HAS_HCR)
 		write_sysreg(0, ASM_REG(MPAMHCR_EL2));
 }
 

@@ -17,8 +17,6 @@ STATIC_ASSERT(VM_EL2_UNDECIDED == 0 && VM_SPE_UNDECIDED == 0, "vm/vcpu.c");
 #define OWN(reg, bits)	AT(reg), .place = NESTED_IS_OWN, .index = NESTED_##reg, .writable = (bits)
 #define CONSTANT(reg)	AT(reg), .place = NESTED_IS_CONSTANT
 
-/* CNTx_CTL: ENABLE, IMASK */
-#define TIMER_CTL_BITS GENMASK(1, 0)
 /* MDCR_EL2 without PMU, SPE and trace: TDE, TDA, TDOSA, TDRA */
 #define MDCR_BITS (MDCR_TDE | MDCR_TDA | MDCR_TDOSA | MDCR_TDRA)
 /* CPTR_EL2 without SME */
@@ -62,9 +60,9 @@ static const struct nested_reg rows[] = {
 	{ PAGE(TPIDR_EL2, ~0ULL) },
 	{ PAGE(CNTVOFF_EL2, ~0ULL) },
 	{ LIVE(CNTHCTL_EL2, CNTKCTL_BITS | CNTHCTL_EL1PCTEN | CNTHCTL_EL1PTEN) },
-	{ OWN(CNTHP_CTL_EL2, TIMER_CTL_BITS) },
+	{ OWN(CNTHP_CTL_EL2, CNT_CTL_WRITABLE) },
 	{ OWN(CNTHP_CVAL_EL2, ~0ULL) },
-	{ OWN(CNTHV_CTL_EL2, TIMER_CTL_BITS) },
+	{ OWN(CNTHV_CTL_EL2, CNT_CTL_WRITABLE) },
 	{ OWN(CNTHV_CVAL_EL2, ~0ULL) },
 	{ LIVE(SP_EL2, ~0ULL) },
 };

@@ -116,7 +116,7 @@ static u64 cptr_of(const struct vcpu *vcpu)
 static u64 cnthctl_of(const struct vcpu *vcpu)
 {
 	const u64 timers = CNTHCTL_EL1TVT | CNTHCTL_EL1NVPCT | CNTHCTL_EL1NVVCT;
-	u64 counter = el2_is_e2h() ? CNTHCTL_EL1PCTEN : BIT(0);
+	u64 counter = el2_is_e2h() ? CNTHCTL_EL1PCTEN : CNTHCTL_NVHE_EL1PCTEN;
 	u64 cnthctl = read_sysreg(cnthctl_el2) & ~(timers | counter);
 
 	if (vcpu->nested->context == NESTED_EL2)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The timers of a virtual EL2. See nested_timer.h. */
+#include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <arch/timer.h>
 #include <nested/nested_regs.h>
@@ -7,12 +8,6 @@
 #include <timer/timer.h>
 #include <vgic/vgic.h>
 #include <vm/count.h>
-
-/* CNTx_CTL_EL0 */
-#define CTL_ENABLE   BIT(0)
-#define CTL_IMASK    BIT(1)
-#define CTL_ISTATUS  BIT(2)
-#define CTL_WRITABLE (CTL_ENABLE | CTL_IMASK)
 
 /* NAME_EL02: op1 is 5 in the place of 3 */
 #define NAME_EL02(reg) (REG_NUM(reg) ^ SYSREG_ENC(0, 3 ^ 5, 0, 0, 0))
@@ -61,7 +56,7 @@ static const struct name *find_name(u32 encoding)
 
 static bool is_armed(u64 ctl)
 {
-	return (ctl & CTL_WRITABLE) == CTL_ENABLE;
+	return (ctl & CNT_CTL_WRITABLE) == CNT_CTL_ENABLE;
 }
 
 /* ---- EL2's ---- */
@@ -160,11 +155,12 @@ static struct place place_of(struct vcpu *vcpu, const struct name *name)
 
 static u64 read_part(const struct place *at, enum timer_part part)
 {
-	u64 ctl = *at->ctl & CTL_WRITABLE;
+	u64 ctl = *at->ctl & CNT_CTL_WRITABLE;
 
 	switch (part) {
 	case PART_CTL:
-		return ctl | ((ctl & CTL_ENABLE) && at->count >= *at->cval ? CTL_ISTATUS : 0);
+		return ctl |
+		       ((ctl & CNT_CTL_ENABLE) && at->count >= *at->cval ? CNT_CTL_ISTATUS : 0);
 	case PART_CVAL:
 		return *at->cval;
 	default:
@@ -176,7 +172,7 @@ static void write_part(const struct place *at, enum timer_part part, u64 value)
 {
 	switch (part) {
 	case PART_CTL:
-		*at->ctl = value & CTL_WRITABLE;
+		*at->ctl = value & CNT_CTL_WRITABLE;
 		break;
 	case PART_CVAL:
 		*at->cval = value;
@@ -228,7 +224,7 @@ void nested_timer_leave_el1(struct vcpu *vcpu)
 {
 	u64 *page = vcpu->nested->page;
 
-	page[CNTV_CTL_EL0] = read_el1_cntv_ctl() & CTL_WRITABLE;
+	page[CNTV_CTL_EL0] = read_el1_cntv_ctl() & CNT_CTL_WRITABLE;
 	page[CNTV_CVAL_EL0] = read_el1_cntv_cval();
 	write_el1_cntv_ctl(0);
 	if (vcpu->vm->vgic)
@@ -244,7 +240,7 @@ void nested_timer_enter_el1(struct vcpu *vcpu)
 	const u64 *page = vcpu->nested->page;
 
 	write_el1_cntv_cval(page[CNTV_CVAL_EL0]);
-	write_el1_cntv_ctl(page[CNTV_CTL_EL0] & CTL_WRITABLE);
+	write_el1_cntv_ctl(page[CNTV_CTL_EL0] & CNT_CTL_WRITABLE);
 	if (vcpu->vm->vgic && vgic_level(vcpu, VGIC_PPI_VTIMER))
 		(void)vgic_forward(vcpu, VGIC_PPI_VTIMER);
 }

@@ -13,13 +13,10 @@
 
 /* ICC_SRE_EL2: Enable, DIB, DFB, SRE are RAO/WI */
 #define ICC_SRE_EL2_VALUE 0xf
-/* ICH_VTR_EL2: what guests are told of it, and nV4 */
-#define VTR_TOLD (GENMASK(31, 23) | BIT(21) | VTR_TDS | VTR_LRS)
-#define VTR_NV4	 BIT(20)
-#define VTR_TDS	 BIT(19)
-#define VTR_LRS	 GENMASK(4, 0)
+/* ICH_VTR_EL2: what guests are told of it */
+#define VTR_TOLD (VTR_PRIBITS | VTR_PREBITS | VTR_IDBITS | VTR_A3V | VTR_TDS | VTR_LISTREGS)
 /* ICH_VMCR_EL2: VENG0, VENG1, VAckCtl, VFIQEn, VCBPR, VEOIM, VBPR1, VBPR0, VPMR */
-#define VMCR_BITS (GENMASK(31, 18) | BIT(9) | GENMASK(4, 0))
+#define VMCR_BITS (VMCR_VPMR | VMCR_VBPR0 | VMCR_VBPR1 | VMCR_VEOIM | GENMASK(4, 0))
 /* ICH_AP<n>R<m>_EL2: one bit for each level of 32 */
 #define APR_BITS GENMASK(31, 0)
 
@@ -30,7 +27,7 @@ static unsigned int nr_lrs;
 void nested_vgic_init(void)
 {
 	vtr_told = (ich_read_vtr() & VTR_TOLD) | VTR_NV4;
-	nr_lrs = MIN((unsigned int)FIELD_GET(VTR_LRS, vtr_told) + 1, (unsigned int)ICH_LR_MAX);
+	nr_lrs = MIN((unsigned int)FIELD_GET(VTR_LISTREGS, vtr_told) + 1, (unsigned int)ICH_LR_MAX);
 }
 
 /* Numbers of priority bits are equal on all CPUs that have guests: vgic_cpu_online(). */

@@ -21,6 +21,7 @@
  */
 #include <arch/gicr.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/timer.h>
 #include <cpu/percpu.h>
 #include <timer/timer.h>
@@ -29,11 +30,6 @@
 #include <vm/count.h>
 #include <vm/run.h>
 
-/* CNTx_CTL_EL0 */
-#define CTL_ENABLE  BIT(0)
-#define CTL_IMASK   BIT(1)
-#define CTL_ISTATUS BIT(2)
-
 /* By CPU: PPI 27 is active for a vCPU whose VM has no vGIC, until the vCPU is put. */
 static bool forwarded[KEEL_MAX_CPUS];
 
@@ -41,7 +37,7 @@ static bool forwarded[KEEL_MAX_CPUS];
 
 static bool is_timer_armed(u64 ctl)
 {
-	return (ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;
+	return (ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE;
 }
 
 /* Whether the timer asserts its interrupt when its counter is at @now. */
@@ -53,8 +49,8 @@ static bool is_timer_asserted(u64 ctl, u64 cval, u64 now)
 /* Whether EL1's virtual timer asserts its interrupt, by CNTV_CTL_EL0.ISTATUS. */
 static bool vtimer_asserted(void)
 {
-	return (read_el1_cntv_ctl() & (CTL_ENABLE | CTL_IMASK | CTL_ISTATUS)) ==
-	       (CTL_ENABLE | CTL_ISTATUS);
+	return (read_el1_cntv_ctl() & (CNT_CTL_ENABLE | CNT_CTL_IMASK | CNT_CTL_ISTATUS)) ==
+	       (CNT_CTL_ENABLE | CNT_CTL_ISTATUS);
 }
 
 static bool vtimer_level(struct vcpu *vcpu)
@@ -110,8 +106,8 @@ static u64 read_ctl(const struct vcpu *vcpu)
 {
 	u64 ctl = vcpu->sysreg[CNTP_CTL_EL0];
 
-	if ((ctl & CTL_ENABLE) && timer_counter() >= vcpu->sysreg[CNTP_CVAL_EL0])
-		ctl |= CTL_ISTATUS;
+	if ((ctl & CNT_CTL_ENABLE) && timer_counter() >= vcpu->sysreg[CNTP_CVAL_EL0])
+		ctl |= CNT_CTL_ISTATUS;
 	return ctl;
 }
 
@@ -136,7 +132,7 @@ void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
 		vcpu->sysreg[CNTP_CVAL_EL0] = timer_counter() + (u64)(s64)(s32)(u32)value;
 		break;
 	case REG_NUM(CNTP_CTL_EL0):
-		vcpu->sysreg[CNTP_CTL_EL0] = value & (CTL_ENABLE | CTL_IMASK);
+		vcpu->sysreg[CNTP_CTL_EL0] = value & (CNT_CTL_ENABLE | CNT_CTL_IMASK);
 		break;
 	case REG_NUM(CNTP_CVAL_EL0):
 		vcpu->sysreg[CNTP_CVAL_EL0] = value;
@@ -152,7 +148,7 @@ void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
 static void timer_load(struct vcpu *vcpu)
 {
 	write_el1_cntv_cval(vcpu->sysreg[CNTV_CVAL_EL0]);
-	write_el1_cntv_ctl(vcpu->sysreg[CNTV_CTL_EL0] & (CTL_ENABLE | CTL_IMASK));
+	write_el1_cntv_ctl(vcpu->sysreg[CNTV_CTL_EL0] & (CNT_CTL_ENABLE | CNT_CTL_IMASK));
 	ptimer_update(vcpu);
 }
 
@@ -160,7 +156,7 @@ static void timer_put(struct vcpu *vcpu)
 {
 	unsigned int cpu = this_cpu()->id;
 
-	vcpu->sysreg[CNTV_CTL_EL0] = read_el1_cntv_ctl() & (CTL_ENABLE | CTL_IMASK);
+	vcpu->sysreg[CNTV_CTL_EL0] = read_el1_cntv_ctl() & (CNT_CTL_ENABLE | CNT_CTL_IMASK);
 	vcpu->sysreg[CNTV_CVAL_EL0] = read_el1_cntv_cval();
 	write_el1_cntv_ctl(0);
 	cnthp_stop();
@@ -192,7 +188,7 @@ static bool hold_vtimer(struct vcpu *vcpu)
 static enum vcpu_action timer_irq_without_gicr(struct vcpu *vcpu)
 {
 	if (vtimer_asserted())
-		write_el1_cntv_ctl(CTL_ENABLE | CTL_IMASK);
+		write_el1_cntv_ctl(CNT_CTL_ENABLE | CNT_CTL_IMASK);
 	ptimer_update(vcpu);
 	return VCPU_NOT_MINE;
 }

@@ -79,10 +79,6 @@
 #define TIMER_ID_CVAL REG_NUM(CNTVCT_EL0)
 #define TIMER_ID_CNT  REG_NUM(CNTV_CVAL_EL0)
 
-#define CNT_CTL_ENABLE	 BIT(0)
-#define CNT_CTL_WRITABLE GENMASK(1, 0) /* ENABLE, IMASK */
-#define CNT_CTL_ISTATUS	 BIT(2)
-
 /* Firmware registers (api.rst, "ARM64 firmware pseudo-registers"; KVM_REG_ARM_*_WORKAROUND_*) */
 #define FW_PSCI_VERSION	  0
 #define FW_WORKAROUND_1	  1

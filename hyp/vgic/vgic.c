@@ -56,11 +56,6 @@
 #include <lib/string.h>
 #include <vgic/vgic.h>
 
-/* ICH_VTR_EL2 */
-#define VTR_LISTREGS GENMASK(4, 0)
-#define VTR_TDS	     BIT(19)
-#define VTR_PREBITS  GENMASK(28, 26)
-#define VTR_PRIBITS  GENMASK(31, 29)
 /* At reset all is masked and off; VFIQEn is RES1 with system registers. */
 #define VMCR_RESET BIT(3)
 
@@ -1401,16 +1396,13 @@ void vgic_init(void)
 
 /* ---- the CPU's interface of a vCPU that does not run, for the host ---- */
 
-/* ICC_CTLR_EL1: what is the guest's; and what the hardware has, ICH_VTR_EL2 */
+/* ICC_CTLR_EL1: what is the guest's; and what the hardware has */
 #define CTLR_CBPR    BIT(0)
 #define CTLR_EOIMODE BIT(1)
 #define CTLR_PRIBITS GENMASK(10, 8)
 #define CTLR_IDBITS  GENMASK(13, 11)
 #define CTLR_SEIS    BIT(14)
 #define CTLR_A3V     BIT(15)
-#define VTR_IDBITS   GENMASK(25, 23)
-#define VTR_SEIS     BIT(22)
-#define VTR_A3V	     BIT(21)
 #define SRE_VALUE    7 /* ICC_SRE_EL1: system registers alone */
 #define BPR1_MOST    7 /* with ICC_CTLR_EL1.CBPR: ICC_BPR0_EL1 and one more, up to this */
 

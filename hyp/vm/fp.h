@@ -6,6 +6,7 @@
 #ifndef KEEL_VM_FP_H
 #define KEEL_VM_FP_H
 
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <vm/switch.h>
 
@@ -14,9 +15,6 @@
  * it has the vector lengths that vCPUs were told of.
  */
 bool __must_check fp_cpu_online(struct vm_cpu *cpu);
-
-/* SVCR: the CPU is in Streaming SVE mode */
-#define SVCR_SM BIT(0)
 
 /* The uncommon parts of the functions below. */
 void fp_save_streaming_host(struct vm_cpu *cpu, u64 svcr);

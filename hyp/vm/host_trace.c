@@ -2,15 +2,13 @@
 /* The host's trace and branch records while a guest has the CPU. See host_trace.h. */
 #include <arch/el1.h>
 #include <arch/percpu.h>
+#include <arch/reg_bits.h>
 #include <arch/sysreg.h>
 #include <arch/trace_buffer.h>
 #include <cpu/percpu.h>
 #include <lib/esr.h>
 #include <vm/host_trace.h>
 #include <vm/switch.h>
-
-/* TRBIDR_EL1: the buffer belongs to a higher Exception level */
-#define TRBIDR_P BIT(4)
 
 void host_trace_online(struct host_trace *trace, const struct cpu_id_regs *id)
 {

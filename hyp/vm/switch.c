@@ -58,8 +58,8 @@
 #define LOAD_KEY(reg)	     write_sysreg(from[reg], ASM_REG(reg));
 
 /* CNTHCTL_EL2: the physical counter does not trap, the physical timer does. Bits move with E2H. */
-#define CNTHCTL_GUEST_NVHE BIT(0)
-#define CNTHCTL_GUEST_VHE  BIT(10)
+#define CNTHCTL_GUEST_NVHE CNTHCTL_NVHE_EL1PCTEN
+#define CNTHCTL_GUEST_VHE  CNTHCTL_EL1PCTEN
 
 /* The feature bits KVM_ARM_VCPU_PTRAUTH_ADDRESS and _GENERIC */
 #define VCPU_FEATURE_PTRAUTH (BIT(5) | BIT(6))
