@@ -96,8 +96,5 @@ void __noreturn secondary_main(unsigned int id);
 void __noreturn call_on_stack(void __noreturn (*fn)(void), u64 stack_top);
 /* head.S: enter the host at EL1 with x0..x3; the stack is reset to @stack_top for the next exit */
 void __noreturn host_enter(u64 entry, u64 spsr, const u64 args[4], u64 stack_top);
-
-/* secondary CPUs find their struct percpu here, by the index that CPU_ON passed */
-extern struct percpu *percpu_table[KEEL_MAX_CPUS];
 #endif
 #endif

@@ -42,7 +42,6 @@
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
 
-struct percpu *percpu_table[KEEL_MAX_CPUS];
 static struct percpu percpus[KEEL_MAX_CPUS];
 
 /* A CPU's answer to the probe. */

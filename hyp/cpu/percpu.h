@@ -20,6 +20,7 @@
 struct vcpu;
 struct vm_cpu;
 
+/* No two CPUs' in one cache line: each writes its own all the time. */
 struct percpu {
 	u64 stack_top;	   /* one past the stack's highest byte, 16-aligned */
 	u64 emergency_top; /* stack for the panic that follows a stack overflow */
@@ -42,7 +43,14 @@ struct percpu {
 	u32 withheld;	/* what EL3 keeps from EL2: cpu/withheld.h */
 	u32 locks_held; /* debug builds: BIT(enum lock_rank) of each lock that it holds */
 	bool panicking; /* this CPU is already printing its panic */
-};
+	u64 hypercalls; /* of the host on this CPU: host/hypercall.c */
+} __aligned(64);
+
+/*
+ * By id; NULL beyond the machine's CPUs. Written at boot. A CPU that comes up finds its structure
+ * here, by the id that CPU_ON passed (boot/head.S).
+ */
+extern struct percpu *percpu_table[KEEL_MAX_CPUS];
 
 STATIC_ASSERT(__builtin_offsetof(struct percpu, stack_top) == PERCPU_STACK_TOP, "vectors.S");
 STATIC_ASSERT(__builtin_offsetof(struct percpu, emergency_top) == PERCPU_EMERGENCY_TOP,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/host/hypercall.c hyp/lib/printf.c hyp/cpu/log.c hyp/cpu/hw_errors.c */
+/* SOURCES: hyp/host/hypercall.c hyp/cpu/percpu.c hyp/lib/printf.c hyp/cpu/log.c hyp/cpu/hw_errors.c */
 /* The hypercall ABI: what include/keel/hypercall.h promises of each call, and of all others. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,12 +12,17 @@
 
 #include <cpu/hw_errors.h>
 #include <cpu/log.h>
+#include <cpu/percpu.h>
 #include <host/host.h>
 #include <host/host_mem.h>
 #include <host/vm_calls.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
 #include <vm/vm_ops.h>
+
+/* CPUs, of which the first two make calls. */
+static struct percpu cpus[3];
+struct percpu *fake_cpu = &cpus[0];
 
 #define TABLE_PAGES 321
 #define ALL_PAGES   567
@@ -186,6 +191,10 @@ static void hypercalls_are_counted(void **state)
 	call(0xc6001234, 0); /* not a call of Keel's */
 	assert_int_equal(stat(KEEL_STAT_HYPERCALLS), before + 3);
 	assert_int_equal(host_stat(KEEL_STAT_HYPERCALLS), before + 3);
+	fake_cpu = &cpus[1];
+	call(KEEL_HC_UID, 0);
+	fake_cpu = &cpus[0];
+	assert_int_equal(host_stat(KEEL_STAT_HYPERCALLS), before + 4);
 }
 
 static void unknown_statistics_are_refused(void **state)
@@ -424,6 +433,8 @@ int main(void)
 		cmocka_unit_test(page_states_are_checked_after_calls_about_vms),
 	};
 
+	for (size_t i = 0; i < ARRAY_SIZE(cpus); i++)
+		percpu_table[i] = &cpus[i];
 	if (log_init(ring, sizeof(ring)))
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
