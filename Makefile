@@ -19,6 +19,7 @@ include mk/libfdt.mk
 include mk/hyp.mk
 include mk/unit.mk
 include mk/fuzz.mk
+include mk/coverage.mk
 include mk/tools.mk
 include mk/system.mk
 include mk/guest.mk
