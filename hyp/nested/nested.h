@@ -12,7 +12,7 @@
 /**
  * nested_init() - register with the run loop, and let vCPUs have the feature
  * @asked:    keel.nested: nothing is registered without it
- * @machine:  must have FEAT_NV2, FEAT_ECV and a GICv3 interface; else a message says why not
+ * @machine:  must have FEAT_NV2 and a GICv3 interface; else a message says why not
  *
  * Boot CPU, once, after trap_init(), vgic_init() and timer_init().
  */

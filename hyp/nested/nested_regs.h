@@ -114,6 +114,8 @@ struct nested_vcpu {
 	bool maintenance; /* the level that the maintenance interrupt was last given */
 	/* nested_fast.h */
 	bool untrapped, alias_open;
+	/* native timers (nested_timer.h): EL2's virtual one is in the hardware; PPI 27 is active for it */
+	bool timer_in, timer_held;
 	/* from the reset on: what of PSTATE guests have; nested_return_usual(), of a short return */
 	struct pstate_features pstate_has;
 	u64 eret_pstate;

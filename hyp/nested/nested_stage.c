@@ -115,9 +115,10 @@ static u64 cptr_of(const struct vcpu *vcpu)
 /* The physical counter traps at EL1 if the guest hypervisor traps it. Bits move with E2H. */
 static u64 cnthctl_of(const struct vcpu *vcpu)
 {
-	const u64 timers = CNTHCTL_EL1TVT | CNTHCTL_EL1NVPCT | CNTHCTL_EL1NVVCT;
+	const u64 ecv = CNTHCTL_EL1TVT | CNTHCTL_EL1NVPCT | CNTHCTL_EL1NVVCT;
+	u64 timers = nested_timers_are_native() ? 0 : ecv;
 	u64 counter = el2_is_e2h() ? CNTHCTL_EL1PCTEN : CNTHCTL_NVHE_EL1PCTEN;
-	u64 cnthctl = read_sysreg(cnthctl_el2) & ~(timers | counter);
+	u64 cnthctl = read_sysreg(cnthctl_el2) & ~(ecv | counter);
 
 	if (vcpu->nested->context == NESTED_EL2)
 		return cnthctl | timers | counter;
@@ -149,6 +150,7 @@ static void load_el2_controls(struct vcpu *vcpu)
 {
 	write_sysreg(0, cntvoff_el2);
 	write_sysreg(vcpu->mpidr, vmpidr_el2);
+	nested_timer_enter_el2(vcpu);
 	switch_set_hcr(vcpu, nested_fast_controls(vcpu), 0);
 }
 
@@ -247,10 +249,19 @@ static bool must_leave(const struct vcpu *vcpu)
 	return vcpu->run_failed || (vcpu->vm->vgic && vgic_must_leave(vcpu));
 }
 
+/* Not on a CPU that came later and has less. */
+static bool is_cpu_able(void)
+{
+	const struct guest_traps *traps = &this_vm_cpu()->traps;
+
+	return traps->has_nv2 && (traps->has_ecv || nested_timers_are_native()) &&
+	       nested_vgic_possible();
+}
+
 static bool can_enter(const struct vcpu *vcpu, u64 hcr)
 {
-	if (!this_vm_cpu()->traps.has_nested || !nested_vgic_possible())
-		return false; /* a CPU that came later and has less */
+	if (!is_cpu_able())
+		return false;
 	return nested_context_of(vcpu->regs.pstate, hcr) == NESTED_EL2 || !nested_hcr_refused(hcr);
 }
 
@@ -473,6 +484,12 @@ static enum vcpu_action nested_handled(struct vcpu *vcpu, enum vcpu_action actio
 	return action;
 }
 
+static void nested_leave(struct vcpu *vcpu)
+{
+	nested_timer_leave(vcpu);
+	nested_fast_leave(vcpu);
+}
+
 static bool nested_wanted(const struct vcpu *vcpu)
 {
 	return vcpu->nested;
@@ -536,7 +553,7 @@ void nested_stage_init(void)
 		.exit = nested_exit,
 		.handled = nested_handled,
 		.enter = nested_enter,
-		.leave = nested_fast_leave,
+		.leave = nested_leave,
 		.fast = nested_fast,
 		.fast_classes = NESTED_FAST_CLASSES,
 	};
@@ -551,11 +568,11 @@ void nested_init(bool asked, const struct cpu_features *machine)
 {
 	if (!asked)
 		return;
-	if (!cpu_has(machine, FEAT_NV2) || !cpu_has(machine, FEAT_ECV) ||
-	    !cpu_has(machine, FEAT_GICv3)) {
-		log_warn("keel.nested: these CPUs do not have FEAT_NV2, FEAT_ECV and a GICv3");
+	if (!cpu_has(machine, FEAT_NV2) || !cpu_has(machine, FEAT_GICv3)) {
+		log_warn("keel.nested: these CPUs do not have FEAT_NV2 and a GICv3");
 		return;
 	}
+	nested_timer_init(cpu_has(machine, FEAT_ECV));
 	nested_vgic_init();
 	nested_trap_init();
 	nested_stage_init();

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The timers of a virtual EL2. See nested_timer.h. */
+#include <arch/gicr.h>
+#include <arch/percpu.h>
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <arch/timer.h>
+#include <cpu/assert.h>
+#include <cpu/percpu.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_timer.h>
 #include <timer/timer.h>
@@ -20,6 +24,19 @@ static const struct nested_timer {
 	{ NESTED_CNTHP_CTL_EL2, NESTED_CNTHP_CVAL_EL2, VGIC_PPI_EL2_PTIMER },
 	{ NESTED_CNTHV_CTL_EL2, NESTED_CNTHV_CVAL_EL2, VGIC_PPI_EL2_VTIMER },
 };
+
+/* FEAT_ECV is not there: what then is different is in nested_timer.h. Written at boot. */
+static bool are_native;
+
+void nested_timer_init(bool has_ecv)
+{
+	are_native = !has_ecv;
+}
+
+bool nested_timers_are_native(void)
+{
+	return are_native;
+}
 
 enum timer_part { PART_CTL, PART_CVAL, PART_TVAL };
 
@@ -57,6 +74,13 @@ static const struct name *find_name(u32 encoding)
 static bool is_armed(u64 ctl)
 {
 	return (ctl & CNT_CTL_WRITABLE) == CNT_CTL_ENABLE;
+}
+
+/* CNTx_CTL_EL0 as it is read. */
+static u64 ctl_now(u64 ctl, u64 cval, u64 count)
+{
+	ctl &= CNT_CTL_WRITABLE;
+	return ctl | ((ctl & CNT_CTL_ENABLE) && count >= cval ? CNT_CTL_ISTATUS : 0);
 }
 
 /* ---- EL2's ---- */
@@ -98,10 +122,95 @@ static u64 update_el1(struct vcpu *vcpu, u64 now)
 	return at ? at : ~0ULL;
 }
 
+/* ---- native timers ---- */
+
+static bool el2_virtual_fires(const struct nested_vcpu *nested)
+{
+	return is_armed(nested->own[NESTED_CNTHV_CTL_EL2]) &&
+	       timer_counter() >= nested->own[NESTED_CNTHV_CVAL_EL2];
+}
+
+/* What the guest has written to EL1's physical timer by its _EL02 names. */
+static void take_el1_physical(struct vcpu *vcpu)
+{
+	u64 ctl = vcpu->nested->page[CNTP_CTL_EL0] & CNT_CTL_WRITABLE,
+	    cval = vcpu->nested->page[CNTP_CVAL_EL0];
+
+	if (cval != vcpu->sysreg[CNTP_CVAL_EL0])
+		timer_write_sysreg(vcpu, REG_NUM(CNTP_CVAL_EL0), cval);
+	if (ctl != (vcpu->sysreg[CNTP_CTL_EL0] & CNT_CTL_WRITABLE))
+		timer_write_sysreg(vcpu, REG_NUM(CNTP_CTL_EL0), ctl);
+}
+
+/* Return: whether EL2's virtual timer has fired, and interrupted the guest. */
+static bool take_native(struct vcpu *vcpu)
+{
+	struct nested_vcpu *nested = vcpu->nested;
+
+	nested->own[NESTED_CNTHV_CTL_EL2] = read_el1_cntv_ctl() & CNT_CTL_WRITABLE;
+	nested->own[NESTED_CNTHV_CVAL_EL2] = read_el1_cntv_cval();
+	write_el1_cntv_ctl(0);
+	nested->timer_in = false;
+	nested->page[CNTV_CTL_EL0] &= CNT_CTL_WRITABLE;
+	take_el1_physical(vcpu);
+	return !nested->timer_held && el2_virtual_fires(nested);
+}
+
+/* As forwarded: the physical interrupt is active, so that the guest runs while the line is high. */
+static void hold_native(struct nested_vcpu *nested, bool held)
+{
+	void *gicr = this_cpu()->gicr;
+
+	if (held == nested->timer_held || !gicr)
+		return;
+	nested->timer_held = held;
+	if (held)
+		gicr_set_active(gicr, VGIC_PPI_VTIMER);
+	else
+		gicr_clear_active(gicr, VGIC_PPI_VTIMER);
+}
+
+/* EL1's timers, as the guest reads them by the _EL02 names. */
+static void show_el1s(struct vcpu *vcpu)
+{
+	u64 *page = vcpu->nested->page;
+
+	page[CNTP_CTL_EL0] = timer_read_sysreg(vcpu, REG_NUM(CNTP_CTL_EL0));
+	page[CNTP_CVAL_EL0] = vcpu->sysreg[CNTP_CVAL_EL0];
+	page[CNTV_CTL_EL0] = ctl_now(page[CNTV_CTL_EL0], page[CNTV_CVAL_EL0],
+				     timer_counter() - page[CNTVOFF_EL2]);
+}
+
+void nested_timer_enter_el2(struct vcpu *vcpu)
+{
+	struct nested_vcpu *nested = vcpu->nested;
+	u64 ctl = nested->own[NESTED_CNTHV_CTL_EL2];
+
+	if (!are_native)
+		return;
+	show_el1s(vcpu);
+	hold_native(nested, el2_virtual_fires(nested));
+	if (el2_virtual_fires(nested) && !this_cpu()->gicr)
+		ctl |= CNT_CTL_IMASK; /* as timer/ does where no interrupt can be made active */
+	write_el1_cntv_cval(nested->own[NESTED_CNTHV_CVAL_EL2]);
+	write_el1_cntv_ctl(ctl & CNT_CTL_WRITABLE);
+	nested->timer_in = true;
+}
+
+void nested_timer_leave(struct vcpu *vcpu)
+{
+	if (vcpu->nested->timer_in) /* the guest has not been entered after all */
+		(void)take_native(vcpu);
+	hold_native(vcpu->nested, false);
+}
+
+/* ---- the records ---- */
+
 bool nested_timer_update(struct vcpu *vcpu)
 {
+	bool fired = vcpu->nested->timer_in && take_native(vcpu);
 	u64 now = timer_counter(), next = update_el2(vcpu, now);
-	bool due = vcpu->alarm && now >= vcpu->alarm;
+	bool due = fired || (vcpu->alarm && now >= vcpu->alarm);
 
 	if (vcpu->nested->context == NESTED_EL2)
 		next = MIN(next, update_el1(vcpu, now));
@@ -155,12 +264,9 @@ static struct place place_of(struct vcpu *vcpu, const struct name *name)
 
 static u64 read_part(const struct place *at, enum timer_part part)
 {
-	u64 ctl = *at->ctl & CNT_CTL_WRITABLE;
-
 	switch (part) {
 	case PART_CTL:
-		return ctl |
-		       ((ctl & CNT_CTL_ENABLE) && at->count >= *at->cval ? CNT_CTL_ISTATUS : 0);
+		return ctl_now(*at->ctl, *at->cval, at->count);
 	case PART_CVAL:
 		return *at->cval;
 	default:
@@ -239,6 +345,7 @@ void nested_timer_enter_el1(struct vcpu *vcpu)
 {
 	const u64 *page = vcpu->nested->page;
 
+	hold_native(vcpu->nested, false);
 	write_el1_cntv_cval(page[CNTV_CVAL_EL0]);
 	write_el1_cntv_ctl(page[CNTV_CTL_EL0] & CNT_CTL_WRITABLE);
 	if (vcpu->vm->vgic && vgic_level(vcpu, VGIC_PPI_VTIMER))
@@ -247,6 +354,7 @@ void nested_timer_enter_el1(struct vcpu *vcpu)
 
 void nested_timer_reset(struct vcpu *vcpu)
 {
+	ASSERT(!vcpu->nested->timer_in && !vcpu->nested->timer_held);
 	for (unsigned int i = 0; i < ARRAY_SIZE(timers); i++)
 		vgic_set_timer(vcpu, timers[i].intid, false);
 	vgic_set_timer(vcpu, VGIC_PPI_VTIMER, false);

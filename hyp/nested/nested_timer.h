@@ -10,6 +10,16 @@
  *
  * EL1's virtual timer is the hardware's while EL1 is, and a third record while EL2 is. Its interrupt
  * is the VM's PPI 27 in either case, for EL1 or EL2 as HCR_EL2.IMO says.
+ *
+ * Without FEAT_ECV two kinds of accesses at EL2 do not trap ("native timers"):
+ *
+ *	CNTV_*_EL0                 EL2's virtual timer by EL1's name: the hardware's EL1 virtual timer
+ *	CNT{P,V}_{CTL,CVAL}_EL02   EL1's: the CPU redirects them to the page
+ *
+ * So while EL2 runs the hardware's timer is EL2's virtual one, and its physical PPI 27 stands for the
+ * VM's PPI 28, active as long as that is high. At each exit both kinds go to the records, and all
+ * else is as with FEAT_ECV; at each entry of EL2 they come back, EL1's with ISTATUS. What the guest
+ * writes to EL1's timers has an effect from its next exit on, and ISTATUS is as of its last entry.
  */
 #ifndef KEEL_NESTED_NESTED_TIMER_H
 #define KEEL_NESTED_NESTED_TIMER_H
@@ -27,6 +37,10 @@
  */
 bool nested_timer_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value);
 
+/* Boot CPU, once. @has_ecv: every CPU has FEAT_ECV. */
+void nested_timer_init(bool has_ecv);
+bool nested_timers_are_native(void);
+
 /* Set the levels of the records' PPIs, and the alarm. Loaded. Return: whether one was due. */
 bool nested_timer_update(struct vcpu *vcpu);
 
@@ -36,6 +50,10 @@ u64 nested_timer_deadline(struct vcpu *vcpu);
 /* EL1's virtual timer, out of the hardware and into it. Loaded; list registers are then old. */
 void nested_timer_leave_el1(struct vcpu *vcpu);
 void nested_timer_enter_el1(struct vcpu *vcpu);
+
+/* Native timers: into the hardware, before each entry of EL2; out of it, when the run ends. Loaded. */
+void nested_timer_enter_el2(struct vcpu *vcpu);
+void nested_timer_leave(struct vcpu *vcpu);
 
 /* The registers have been reset, so all are off; loaded or not. */
 void nested_timer_reset(struct vcpu *vcpu);

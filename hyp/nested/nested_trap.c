@@ -260,7 +260,7 @@ static bool instruct_own(struct vcpu *vcpu, const struct access *a)
 	return true;
 }
 
-/* Timers: a write may change a level, and the alarm. */
+/* Timers: a write may change a level, and the alarm. Native ones are in the hardware. */
 static bool access_own(struct vcpu *vcpu, struct access *a)
 {
 	if (a->encoding == REG_NUM(ZCR_EL2)) /* it may open SVE's traps to EL2 */
@@ -268,8 +268,9 @@ static bool access_own(struct vcpu *vcpu, struct access *a)
 	if (FIELD_GET(ENC_CRN, a->encoding) != CRN_TIMERS)
 		return nested_vgic_access(vcpu, a->encoding, a->read, &a->value) ||
 		       access_row(vcpu, a);
-	return a->read && (nested_timer_access(vcpu, a->encoding, true, &a->value) ||
-			   access_row(vcpu, a) || access_el12(vcpu, a));
+	return a->read && !nested_timers_are_native() &&
+	       (nested_timer_access(vcpu, a->encoding, true, &a->value) || access_row(vcpu, a) ||
+		access_el12(vcpu, a));
 }
 
 bool nested_sysreg_at_once(struct vcpu *vcpu, u64 esr)

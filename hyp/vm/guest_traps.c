@@ -161,7 +161,8 @@ void guest_traps_compute(const struct cpu_id_regs *id, u64 mpamidr, bool e2h,
 		.has_sme = cpu_id_field(id, ID_PFR1_SME),
 		.has_fa64 = cpu_id_field(id, ID_PFR1_SME) && cpu_id_field(id, ID_SMFR0_FA64),
 		.has_fpmr = cpu_id_field(id, ID_PFR2_FPMR),
-		.has_nested = cpu_id_field(id, ID_MMFR2_NV) >= 2 && cpu_id_field(id, ID_MMFR0_ECV),
+		.has_nv2 = cpu_id_field(id, ID_MMFR2_NV) >= 2,
+		.has_ecv = cpu_id_field(id, ID_MMFR0_ECV),
 	};
 	if (traps->has_mpam)
 		compute_mpam(mpamidr, traps);

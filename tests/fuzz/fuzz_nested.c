@@ -312,6 +312,17 @@ bool vgic_wakes(struct vcpu *vcpu, u32 intid)
 	return true;
 }
 
+/* Timers trap here: no physical interrupt is made active. */
+u32 mmio_read32(const volatile void *addr)
+{
+	abort();
+}
+
+void mmio_write32(volatile void *addr, u32 value)
+{
+	abort();
+}
+
 void timer_set_alarm(struct vcpu *vcpu, u64 at)
 {
 	vcpu->alarm = at;
@@ -435,7 +446,7 @@ static void set_registers(void)
 		fake_sysreg_set(zero[i], 0);
 	fake_sysreg_set("hcr_el2", OWN_HCR);
 	fake_sysreg_set("cntpct_el0", 1000);
-	vm_cpu = (struct vm_cpu){ .traps.has_nested = true };
+	vm_cpu = (struct vm_cpu){ .traps.has_nv2 = true, .traps.has_ecv = true };
 	((struct percpu *)this_cpu())->vm_cpu = &vm_cpu;
 }
 

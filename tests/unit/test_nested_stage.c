@@ -15,6 +15,7 @@
 
 #include <arch/at.h>
 #include <arch/barrier.h>
+#include <arch/gicr.h>
 #include <arch/percpu.h>
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
@@ -433,13 +434,40 @@ void timer_set_alarm(struct vcpu *v, u64 at)
 	v->alarm = alarm_at = at;
 }
 
+/* EL1's physical timer: its condition is met if it is on. */
+static unsigned int el1_timer_writes;
+
 u64 timer_read_sysreg(struct vcpu *v, u32 encoding)
 {
-	return 0x1000000 + encoding;
+	u64 ctl = v->sysreg[CNTP_CTL_EL0];
+
+	return encoding == REG_NUM(CNTP_CTL_EL0) ? ctl | (ctl & 1) << 2 : 0x1000000 + encoding;
 }
 
 void timer_write_sysreg(struct vcpu *v, u32 encoding, u64 value)
 {
+	el1_timer_writes++;
+	v->sysreg[encoding == REG_NUM(CNTP_CTL_EL0) ? CNTP_CTL_EL0 : CNTP_CVAL_EL0] = value;
+}
+
+/* The redistributor: which interrupts are active. */
+static u8 gicr[0x400];
+static u32 active;
+
+u32 mmio_read32(const volatile void *addr)
+{
+	assert_ptr_equal(addr, gicr + GICR_ISACTIVER0);
+	return active;
+}
+
+void mmio_write32(volatile void *addr, u32 value)
+{
+	if (addr == gicr + GICR_ISACTIVER0)
+		active |= value;
+	else if (addr == gicr + GICR_ICACTIVER0)
+		active &= ~value;
+	else
+		fail_msg("a write to another register");
 }
 
 void fake_dsb(const char *opt)
@@ -513,7 +541,8 @@ static int start(void **state)
 	fake_sysreg_set("cntpct_el0", 1000);
 	fake_cpu = &cpu;
 	vm_cpu = (struct vm_cpu){ .vcpu = &vcpu };
-	vm_cpu.traps.has_nested = true;
+	vm_cpu.traps.has_nv2 = true;
+	vm_cpu.traps.has_ecv = true;
 	vm_cpu.traps.cptr = 0x37ff;
 	vm_cpu.traps.cptr_fp = BIT(10);
 	cpu = (struct percpu){ .vm_cpu = &vm_cpu, .alias_va = ALIAS };
@@ -534,6 +563,7 @@ static int start(void **state)
 	refill_needs_host = false;
 	vcpu = (struct vcpu){ .vm = &vm,
 			      .s2 = &vm.s2,
+			      .sysreg = file,
 			      .nested = &nested,
 			      .mpidr = 0x80000001,
 			      .run = &page,
@@ -583,9 +613,13 @@ static void nothing_is_registered_unless_asked_and_possible(void **state)
 	less.reg[ID_REG_MMFR2] = 1ULL << 24;
 	nested_init(true, &less);
 	less = features;
-	less.reg[ID_REG_MMFR0] = 0;
+	less.reg[ID_REG_PFR0] = 0;
 	nested_init(true, &less);
 	assert_int_equal(nested_allowed, before);
+	less = features;
+	less.reg[ID_REG_MMFR0] = 0; /* FEAT_ECV is not needed */
+	nested_init(true, &less);
+	assert_int_equal(nested_allowed, before + 1);
 }
 
 static void it_begins_at_el2_with_the_page_in_the_hardware(void **state)
@@ -651,10 +685,13 @@ static void el1_is_not_entered_with_what_is_missing(void **state)
 	assert_int_equal(vcpu.regs.pstate, EL1H);
 	vcpu.regs.pstate = EL2H; /* EL2 itself may have it */
 	assert_int_equal(enter(), VCPU_RESUME);
-	vm_cpu.traps.has_nested = false;
+	vm_cpu.traps.has_nv2 = false;
 	vcpu.regs.pstate = EL2H;
 	assert_int_equal(enter(), KEEL_EXIT_FAIL);
-	vm_cpu.traps.has_nested = true;
+	vm_cpu.traps.has_nv2 = true;
+	vm_cpu.traps.has_ecv = false; /* the others have it, so guests' timers are made to trap */
+	assert_int_equal(enter(), KEEL_EXIT_FAIL);
+	vm_cpu.traps.has_ecv = true;
 	possible = false;
 	assert_int_equal(enter(), KEEL_EXIT_FAIL);
 }
@@ -1410,6 +1447,162 @@ static void el1s_virtual_timer_fires_while_el2_runs(void **state)
 	assert_false(levels[27]);
 }
 
+/* ---- without FEAT_ECV ---- */
+
+#define PPI27 (1U << 27)
+
+static int start_native(void **state)
+{
+	(void)start(state);
+	vm_cpu.traps.has_ecv = false;
+	features.reg[ID_REG_MMFR0] = 0;
+	cpu.gicr = gicr;
+	active = 0;
+	el1_timer_writes = 0;
+	nested_init(true, &features);
+	return 0;
+}
+
+static void native_timers_do_not_trap(void **state)
+{
+	(void)enter();
+	assert_int_equal(fake_sysreg_get("cnthctl_el2") & 0x1a000, 0);
+	assert_int_equal(fake_sysreg_get("cnthctl_el2") & 1, 1); /* the counter of EL2 */
+}
+
+/* The guest uses CNTV_*_EL0, and no access exits. */
+static void el2s_virtual_timer_is_the_hardwares_while_it_runs(void **state)
+{
+	(void)trap_el2()->set(&vcpu, REG_NUM(CNTHV_CVAL_EL2), 1500);
+	(void)trap_el2()->set(&vcpu, REG_NUM(CNTHV_CTL_EL2), 1);
+	(void)enter();
+	assert_int_equal(fake_sysreg_get("cntv_cval_el0"), 1500);
+	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 1);
+	fake_sysreg_set("cntv_cval_el0", 3000);
+	fake_sysreg_set("cntv_ctl_el0", 3 | 4);
+	(void)leave(sys64(REG_NUM(CNTHV_CTL_EL2), true, 2));
+	assert_int_equal(vcpu.regs.x[2], 3);
+	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 0); /* nothing of the guest's fires now */
+	assert_int_equal(nested.own[NESTED_CNTHV_CVAL_EL2], 3000);
+	vcpu.regs.x[1] = 1;
+	(void)enter();
+	(void)leave(sys64(REG_NUM(CNTHV_CTL_EL2), false, 1));
+	assert_int_equal(alarm_at, 3000);
+	page.wfi.deadline = ~0ULL;
+	(void)stage->handled(&vcpu, vcpu_to_host(KEEL_EXIT_WFI));
+	assert_int_equal(page.wfi.deadline, 3000);
+	(void)enter();
+	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 1);
+	/* as a record while EL1 runs, which has a timer of its own there */
+	nested.page[CNTV_CVAL_EL0] = 77;
+	file[SPSR_EL1] = EL1H;
+	(void)leave(ESR_ERET);
+	(void)enter();
+	assert_int_equal(fake_sysreg_get("cntv_cval_el0"), 77);
+	assert_int_equal(alarm_at, 3000);
+	(void)leave(ESR_HVC);
+	(void)enter();
+	assert_int_equal(fake_sysreg_get("cntv_cval_el0"), 3000);
+}
+
+/* PPI 27 is active as long as PPI 28 is high: or the guest would not make a step. */
+static void el2s_virtual_timer_interrupts_once(void **state)
+{
+	(void)enter();
+	fake_sysreg_set("cntv_cval_el0", 900);
+	fake_sysreg_set("cntv_ctl_el0", 5);
+	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_RESUME);
+	assert_true(levels[28]);
+	assert_false(levels[27]);
+	(void)enter();
+	assert_int_equal(active, PPI27);
+	/* an interrupt of the host's, meanwhile, is not taken for the timer's */
+	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_NOT_MINE);
+	(void)enter();
+	assert_int_equal(active, PPI27);
+	fake_sysreg_set("cntv_cval_el0", 5000);
+	(void)leave(ESR_HVC);
+	assert_false(levels[28]);
+	(void)enter();
+	assert_int_equal(active, 0);
+	/* it ends with the run, and with EL2's */
+	fake_sysreg_set("cntv_cval_el0", 900);
+	(void)leave(ESR_HVC);
+	(void)enter();
+	assert_int_equal(active, PPI27);
+	file[SPSR_EL1] = EL1H;
+	(void)leave(ESR_ERET);
+	(void)enter();
+	assert_int_equal(active, 0);
+	assert_true(levels[28]);
+	(void)leave(ESR_HVC);
+	(void)enter();
+	assert_int_equal(active, PPI27);
+	(void)leave(0x07ULL << 26);
+	stage->leave(&vcpu);
+	assert_int_equal(active, 0);
+}
+
+/* The run page has failed after the entry was prepared. */
+static void a_native_timer_leaves_a_run_that_has_not_begun(void **state)
+{
+	(void)trap_el2()->set(&vcpu, REG_NUM(CNTHV_CVAL_EL2), 500);
+	(void)trap_el2()->set(&vcpu, REG_NUM(CNTHV_CTL_EL2), 1);
+	(void)enter();
+	assert_int_equal(active, PPI27);
+	stage->leave(&vcpu);
+	assert_int_equal(active, 0);
+	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 0);
+	assert_int_equal(nested.own[NESTED_CNTHV_CVAL_EL2], 500);
+	assert_int_equal(nested.own[NESTED_CNTHV_CTL_EL2], 1);
+}
+
+static void without_a_redistributor_a_native_timer_is_masked(void **state)
+{
+	cpu.gicr = NULL;
+	(void)enter();
+	fake_sysreg_set("cntv_ctl_el0", 5);
+	(void)stage->exit(&vcpu, GUEST_IRQ);
+	(void)enter();
+	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 3);
+	assert_int_equal(active, 0);
+}
+
+/* What a guest writes by the _EL02 names is in the page, and found at the next exit. */
+static void el1s_timers_are_in_the_page(void **state)
+{
+	nested.page[CNTVOFF_EL2] = 700; /* 300 now */
+	(void)enter();
+	nested.page[CNTV_CVAL_EL0] = 1300;
+	nested.page[CNTV_CTL_EL0] = ~2ULL;
+	nested.page[CNTP_CVAL_EL0] = 1234;
+	nested.page[CNTP_CTL_EL0] = ~0ULL;
+	(void)leave(ESR_HVC);
+	assert_int_equal(alarm_at, 2000);
+	assert_int_equal(trap_read_el1(&vcpu, CNTV_CTL_EL0), 1);
+	assert_int_equal(vcpu.sysreg[CNTP_CVAL_EL0], 1234);
+	assert_int_equal(vcpu.sysreg[CNTP_CTL_EL0], 3);
+	assert_int_equal(el1_timer_writes, 2);
+	(void)enter();
+	assert_int_equal(nested.page[CNTV_CTL_EL0], 1);
+	assert_int_equal(nested.page[CNTP_CTL_EL0], 7);
+	(void)leave(ESR_HVC); /* ISTATUS is not the guest's */
+	assert_int_equal(el1_timer_writes, 2);
+	fake_sysreg_set("cntpct_el0", 2000);
+	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_RESUME);
+	assert_true(levels[27]);
+	(void)enter();
+	assert_int_equal(nested.page[CNTV_CTL_EL0], 5);
+	/* what EL1 or userspace writes is there, too */
+	(void)leave(0x07ULL << 26);
+	stage->leave(&vcpu);
+	vcpu.sysreg[CNTP_CVAL_EL0] = 4321;
+	vcpu.sysreg[CNTP_CTL_EL0] = 0;
+	(void)enter();
+	assert_int_equal(nested.page[CNTP_CVAL_EL0], 4321);
+	assert_int_equal(nested.page[CNTP_CTL_EL0], 0);
+}
+
 static void exceptions_of_others_making_go_to_the_right_level(void **state)
 {
 	vcpu.regs.pstate = EL2H;
@@ -1464,6 +1657,15 @@ int main(void)
 		cmocka_unit_test_setup(timers_of_el2_set_levels_and_the_alarm, start),
 		cmocka_unit_test_setup(timers_that_userspace_sets_fire, start),
 		cmocka_unit_test_setup(el1s_virtual_timer_fires_while_el2_runs, start),
+		cmocka_unit_test_setup(native_timers_do_not_trap, start_native),
+		cmocka_unit_test_setup(el2s_virtual_timer_is_the_hardwares_while_it_runs,
+				       start_native),
+		cmocka_unit_test_setup(el2s_virtual_timer_interrupts_once, start_native),
+		cmocka_unit_test_setup(a_native_timer_leaves_a_run_that_has_not_begun,
+				       start_native),
+		cmocka_unit_test_setup(without_a_redistributor_a_native_timer_is_masked,
+				       start_native),
+		cmocka_unit_test_setup(el1s_timers_are_in_the_page, start_native),
 		cmocka_unit_test_setup(exceptions_of_others_making_go_to_the_right_level, start),
 	};
 
