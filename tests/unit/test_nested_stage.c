@@ -1447,6 +1447,29 @@ static void el1s_virtual_timer_fires_while_el2_runs(void **state)
 	assert_false(levels[27]);
 }
 
+#define EL02(reg) (REG_NUM(reg) ^ SYSREG_ENC(0, 3 ^ 5, 0, 0, 0))
+
+/* EL1's physical timer is that of any guest, by another name; a TVAL is a distance, signed. */
+static void el1s_timers_have_names_at_el2(void **state)
+{
+	(void)enter();
+	vcpu.regs.x[1] = 4321;
+	(void)leave(sys64(EL02(CNTP_CVAL_EL0), false, 1));
+	vcpu.regs.x[1] = 1;
+	(void)leave(sys64(EL02(CNTP_CTL_EL0), false, 1));
+	assert_int_equal(vcpu.sysreg[CNTP_CVAL_EL0], 4321);
+	assert_int_equal(vcpu.sysreg[CNTP_CTL_EL0], 1);
+	(void)leave(sys64(EL02(CNTP_CTL_EL0), true, 2));
+	assert_int_equal(vcpu.regs.x[2], 5);
+	nested.page[CNTVOFF_EL2] = 700;	     /* 300 now */
+	vcpu.regs.x[1] = 0xffffffffffffff9c; /* -100 */
+	(void)leave(sys64(EL02(CNTV_TVAL_EL0), false, 1));
+	assert_int_equal(nested.page[CNTV_CVAL_EL0], 200);
+	fake_sysreg_set("cntpct_el0", 1010);
+	(void)leave(sys64(EL02(CNTV_TVAL_EL0), true, 2));
+	assert_int_equal(vcpu.regs.x[2], 0xffffff92); /* -110, 32 bits */
+}
+
 /* ---- without FEAT_ECV ---- */
 
 #define PPI27 (1U << 27)
@@ -1657,6 +1680,7 @@ int main(void)
 		cmocka_unit_test_setup(timers_of_el2_set_levels_and_the_alarm, start),
 		cmocka_unit_test_setup(timers_that_userspace_sets_fire, start),
 		cmocka_unit_test_setup(el1s_virtual_timer_fires_while_el2_runs, start),
+		cmocka_unit_test_setup(el1s_timers_have_names_at_el2, start),
 		cmocka_unit_test_setup(native_timers_do_not_trap, start_native),
 		cmocka_unit_test_setup(el2s_virtual_timer_is_the_hardwares_while_it_runs,
 				       start_native),

@@ -57,8 +57,12 @@ void vcpu_change_s2(struct vcpu *vcpu, struct s2_context *to)
 }
 
 /* 40 bits; 4K and 64K at stage 2. */
+static u64 mmfr1;
+
 u64 id_reg_value(const struct vcpu *vcpu, enum id_reg reg)
 {
+	if (reg == ID_REG_MMFR1)
+		return mmfr1;
 	return reg == ID_REG_MMFR0 ? 2ULL << 40 | 2ULL << 36 | 1ULL << 32 | 2 : 0;
 }
 
@@ -222,6 +226,7 @@ static void start_with(unsigned int ipa_bits)
 	vm = vm_get(handle);
 	vm_set_nested(&shadow_vm_ops);
 	assert_int_equal(vm_topup(vm, machine_alloc(16, SZ_64K), 16), 0);
+	mmfr1 = 0;
 	memset(nested, 0, sizeof(nested));
 	fake_sysreg_reset();
 	fake_sysreg_set("far_el2", 0x1234);
@@ -495,6 +500,83 @@ static void a_table_is_asked_for_as_memory(void **state)
 	machine_bad_page = pages[ROOT].v + 5 * 8;
 	assert_el2_fault(NESTED_AT, data_abort(true), ESR_FSC_EXTABT_WALK | 1);
 	machine_bad_page = 0;
+}
+
+/* FEAT_HAFDBS is promised, and VTCR_EL2.HA is 1. */
+static void enter_with_access_flags(unsigned int vmid)
+{
+	mmfr1 = 1;
+	set_key(&vcpus[0], vmid, 0);
+	nested[0].page[VTCR_EL2] |= BIT(21);
+	vcpu_change_s2(&vcpus[0], &shadow_of(&vcpus[0])->ctx);
+}
+
+static void access_flags_are_set_in_the_guest_hypervisors_tables(void **state)
+{
+	const u64 old = (22 * SZ_4K | D_LEAF | D_RW) & ~BIT(10);
+	struct stage2_leaf leaf;
+
+	enter_with_access_flags(1);
+	*entry_of(0, 2) = old;
+	*entry_of(0, 3) = old & ~BIT(7); /* what is not allowed does not make it young */
+	assert_int_equal(fault(&vcpus[0], NESTED_AT + 2 * SZ_4K, data_abort(false)), VCPU_RESUME);
+	assert_int_equal(to_el2 + asked, 0);
+	assert_int_equal(*entry_of(0, 2), old | BIT(10));
+	assert_true(lookup(nested[0].shadow, NESTED_AT + 2 * SZ_4K, &leaf));
+	assert_el2_fault(NESTED_AT + 3 * SZ_4K, data_abort(true), ESR_FSC_PERMISSION | 3);
+	assert_int_equal(*entry_of(0, 3), old & ~BIT(7));
+}
+
+/* The walk reads it, and needs the host to write it; if the host refuses, the walk has failed. */
+static void a_table_that_the_vm_may_only_read_is_asked_for_to_write(void **state)
+{
+	const u64 old = (22 * SZ_4K | D_LEAF | D_RW) & ~BIT(10);
+
+	enter_with_access_flags(1);
+	*entry_of(0, 2) = old;
+	own_unmap(ROOT + 2);
+	own_map(ROOT + 2, false);
+	assert_int_equal(fault(&vcpus[0], NESTED_AT + 2 * SZ_4K, data_abort(false)),
+			 KEEL_EXIT_FAULT);
+	assert_int_equal(asked_ipa, (ROOT + 2) * SZ_4K + 16);
+	assert_int_equal(asked_esr & ESR_FSC, ESR_FSC_PERMISSION);
+	assert_true(asked_esr & ESR_S1PTW);
+	assert_int_equal(*entry_of(0, 2), old);
+	to_el2 = 0;
+	assert_true(shadow_walk_failed(&vcpus[0]));
+	assert_int_equal(to_el2, 1);
+	assert_int_equal(el2_esr, (data_abort(false) & ~ESR_FSC) | ESR_FSC_EXTABT_WALK | 3);
+	own_unmap(ROOT + 2);
+	own_map(ROOT + 2, true);
+	assert_int_equal(fault(&vcpus[0], NESTED_AT + 2 * SZ_4K, data_abort(false)), VCPU_RESUME);
+	assert_int_equal(*entry_of(0, 2), old | BIT(10));
+}
+
+/* What the VM's own stage 2 has as old is young once a nested guest has it, and so are tables. */
+static void what_a_nested_guest_uses_is_young_in_the_own_stage_2(void **state)
+{
+	struct stage2 *own = &vm->s2.stage2;
+	struct stage2_leaf leaf;
+	bool young;
+
+	(void)enter(&vcpus[0], 1, 0);
+	*entry_of(0, 0) = 20 * SZ_4K | D_LEAF | D_RW;
+	spin_lock(&own->lock);
+	assert_int_equal(stage2_test_clear_young(own, IPA(0), PAGES * SZ_4K, &young, NULL), 0);
+	assert_int_equal(stage2_lookup(own, IPA(20 * SZ_4K), &leaf), 0);
+	assert_true(leaf.attrs & STAGE2_OLD);
+	spin_unlock(&own->lock);
+	assert_int_equal(fault(&vcpus[0], NESTED_AT, data_abort(true)), VCPU_RESUME);
+	assert_int_equal(to_el2 + asked, 0);
+	assert_true(lookup(nested[0].shadow, NESTED_AT, &leaf));
+	spin_lock(&own->lock);
+	for (unsigned int page = ROOT; page < FIRST_DATA; page++) {
+		assert_int_equal(stage2_lookup(own, IPA(page * SZ_4K), &leaf), 0);
+		assert_int_equal(!(leaf.attrs & STAGE2_OLD), page <= ROOT + 2);
+	}
+	assert_int_equal(stage2_lookup(own, IPA(20 * SZ_4K), &leaf), 0);
+	assert_false(leaf.attrs & STAGE2_OLD);
+	spin_unlock(&own->lock);
 }
 
 /* Unmapping takes what translates to it out of each shadow, and nothing else. */
@@ -1403,6 +1485,9 @@ int main(void)
 		TEST(any_order_of_two_vcpus_keeps_references),
 		TEST(a_fault_is_whose_it_is),
 		TEST(a_table_is_asked_for_as_memory),
+		TEST(access_flags_are_set_in_the_guest_hypervisors_tables),
+		TEST(a_table_that_the_vm_may_only_read_is_asked_for_to_write),
+		TEST(what_a_nested_guest_uses_is_young_in_the_own_stage_2),
 		TEST(a_table_is_read_where_the_vm_has_it_now),
 		TEST(only_what_is_unmapped_leaves_shadows),
 		TEST(an_unmap_ends_with_the_last_shadow),
