@@ -267,6 +267,13 @@ enum id_policy { ID_LOWER, ID_HIGHER, ID_EXACT, ID_UNKNOWN };
 enum id_field { CPU_ID_FIELDS(CPU_ID_FIELD_ENUM) ID_FIELD_COUNT };
 #undef CPU_ID_FIELD_ENUM
 
+/* A field, by its name without ID_, of the value of its register: without a look at the table. */
+#define CPU_ID_FIELD_BITS(reg, field, shift, width, is_signed, policy, safe) \
+	ID_SHIFT_##reg##_##field = (shift), ID_WIDTH_##reg##_##field = (width),
+enum id_field_bits { CPU_ID_FIELDS(CPU_ID_FIELD_BITS) };
+#undef CPU_ID_FIELD_BITS
+#define ID_FIELD_GET(name, value) ((value) >> ID_SHIFT_##name & (BIT(ID_WIDTH_##name) - 1))
+
 /* A row of the table of fields. */
 struct id_field_desc {
 	u8 reg; /* enum id_reg */

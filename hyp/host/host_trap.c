@@ -24,6 +24,7 @@
 #include <arch/smc.h>
 #include <arch/sysreg.h>
 #include <cpu/errata.h>
+#include <cpu/features.h>
 #include <cpu/hw_errors.h>
 #include <cpu/inject.h>
 #include <cpu/log.h>
@@ -65,11 +66,11 @@ static struct pstate_features this_pstate_features(void)
 	u64 pfr1 = read_sysreg(id_aa64pfr1_el1);
 
 	return (struct pstate_features){
-		.pan = (mmfr1 & GENMASK(23, 20)) != 0,
-		.uao = (mmfr2 & GENMASK(7, 4)) != 0,
-		.ssbs = (pfr1 & GENMASK(7, 4)) != 0,
-		.mte = FIELD_GET(GENMASK(11, 8), pfr1) >= 2,
-		.nmi = (pfr1 & GENMASK(39, 36)) != 0,
+		.pan = ID_FIELD_GET(MMFR1_PAN, mmfr1) != 0,
+		.uao = ID_FIELD_GET(MMFR2_UAO, mmfr2) != 0,
+		.ssbs = ID_FIELD_GET(PFR1_SSBS, pfr1) != 0,
+		.mte = ID_FIELD_GET(PFR1_MTE, pfr1) >= 2,
+		.nmi = ID_FIELD_GET(PFR1_NMI, pfr1) != 0,
 	};
 }
 

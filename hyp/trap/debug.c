@@ -6,10 +6,6 @@
 #include <trap/debug.h>
 #include <vm/switch.h>
 
-/* ID_AA64DFR0_EL1: the number less one */
-#define DFR0_BRPS GENMASK(15, 12)
-#define DFR0_WRPS GENMASK(23, 20)
-
 static const struct cpu_features *machine;
 static const struct debug_user *user;
 
@@ -40,16 +36,16 @@ unsigned int debug_watchpoints(void)
 	return (unsigned int)cpu_features_field(machine, ID_DFR0_WRPs) + 1;
 }
 
-/* ---- this CPU's registers, which can be more than a guest sees ---- */
+/* ---- this CPU's registers, which can be more than a guest sees; ID fields: less one ---- */
 
 unsigned int debug_breakpoints_here(void)
 {
-	return (unsigned int)FIELD_GET(DFR0_BRPS, read_sysreg(id_aa64dfr0_el1)) + 1;
+	return (unsigned int)ID_FIELD_GET(DFR0_BRPs, read_sysreg(id_aa64dfr0_el1)) + 1;
 }
 
 static unsigned int watchpoints_here(void)
 {
-	return (unsigned int)FIELD_GET(DFR0_WRPS, read_sysreg(id_aa64dfr0_el1)) + 1;
+	return (unsigned int)ID_FIELD_GET(DFR0_WRPs, read_sysreg(id_aa64dfr0_el1)) + 1;
 }
 
 static void save_debug_regs(u64 *to)

@@ -604,8 +604,6 @@ static __noinline void log_unknown(const struct vcpu *vcpu, u32 encoding, bool r
 		 encoding >> 3 & 15, encoding & 7, vcpu->regs.pc);
 }
 
-#define MMFR2_IDS GENMASK(39, 36)
-
 /* FEAT_IDST: reads of op0 3, op1 0, 1 and 3, CRn 0, CRm 0 to 7. */
 static bool in_id_space(u64 esr)
 {
@@ -622,7 +620,7 @@ static bool in_id_space(u64 esr)
  */
 static __noinline enum vcpu_action inject_undef_access(struct vcpu *vcpu, u64 esr)
 {
-	if (in_id_space(esr) && FIELD_GET(MMFR2_IDS, id_reg_read(vcpu, ID_REG_MMFR2)))
+	if (in_id_space(esr) && ID_FIELD_GET(MMFR2_IDS, id_reg_read(vcpu, ID_REG_MMFR2)))
 		vcpu_inject(vcpu, FIELD_PREP(ESR_EC, ESR_EC_SYS64) | ESR_IL | (esr & ESR_ISS),
 			    vcpu_read_sysreg(vcpu, FAR_EL1));
 	else
