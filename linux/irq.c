@@ -28,6 +28,16 @@ int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
 	return drive_line(vm, vcpu, intid, level);
 }
 
+/* Any context. An eventfd is written once, so what it raises before EL2 has the GIC is recorded. */
+void keel_irq_raise(struct keel_vm *vm, u32 intid)
+{
+	if (unlikely(!keel_vgic_live(vm))) {
+		set_bit(intid, vm->vgic.early_raised);
+		smp_mb__after_atomic(); /* pairs with that of keel_irq_early_lines() */
+	}
+	keel_irq_line(vm, 0, intid, true);
+}
+
 void keel_irq_hold(struct keel_vm *vm, u32 intid)
 {
 	drive_line(vm, 0, intid, 1 | KEEL_LINE_REPORT);
@@ -63,6 +73,9 @@ void keel_irq_early_lines(struct keel_vm *vm)
 {
 	unsigned long intid;
 
+	smp_mb(); /* either this sees a bit of early_raised, or who has set it finds the GIC */
+	for_each_set_bit (intid, vm->vgic.early_raised, KEEL_IRQS_MAX)
+		keel_irq_line(vm, 0, intid, true);
 	if (!vm->vgic.any_early)
 		return;
 	for_each_set_bit (intid, vm->vgic.early_lines, KEEL_IRQS_MAX)

@@ -86,6 +86,7 @@ struct keel_vgic {
 	DECLARE_BITMAP(early_lines,
 		       KEEL_IRQS_MAX); /* shared lines that are high before EL2 has it */
 	bool any_early;		       /* one of these, or of a vCPU's, was driven */
+	DECLARE_BITMAP(early_raised, KEEL_IRQS_MAX); /* by irqfds, likewise; atomic */
 };
 
 struct keel_leaf;
@@ -532,6 +533,8 @@ bool keel_gsi_is_pin(struct keel_vm *vm, u32 gsi, u32 pin);
 void keel_routes_release(struct keel_vm *vm);
 
 int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level);
+/* For an irqfd: an edge, or a level that stays. Any context, also before EL2 has the GIC. */
+void keel_irq_raise(struct keel_vm *vm, u32 intid);
 /* Raise it, and have EL2 tell when the guest has ended it. Any context. */
 void keel_irq_hold(struct keel_vm *vm, u32 intid);
 /* After a run of @vcpu: lines that were held and that the guest has ended. */

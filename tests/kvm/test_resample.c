@@ -312,6 +312,33 @@ static void test_early(void)
 	end(&w);
 }
 
+/* Without KVM_IRQFD_FLAG_RESAMPLE: the line is high until it is lowered. */
+static void test_early_line(void)
+{
+	struct kvm_irq_level low = { .irq = KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | 41 };
+	struct world w = { .edge = eventfd(0, EFD_NONBLOCK),
+			   .fd = eventfd(0, EFD_NONBLOCK),
+			   .back = eventfd(0, EFD_NONBLOCK) };
+
+	start_guest(&w.vm, &w.vcpu, level_guest, level_guest_end);
+	must(create_gic(w.vm.fd, 0, &w.vm.gic), "KVM_CREATE_DEVICE");
+	must(gic_attr(w.vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+		      KVM_DEV_ARM_VGIC_CTRL_INIT, NULL),
+	     "init of the GIC");
+	must(resample_flags(w.vm.fd, w.edge, -1, GSI_EDGE, 0), "an irqfd of an edge");
+	must(resample_flags(w.vm.fd, w.fd, -1, GSI_LEVEL, 0), "one of a level");
+	raise_fd(w.fd);
+	must(set_gic_addr(w.vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor's address");
+	must(set_gic_addr(w.vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST),
+	     "redistributors' address");
+	is_ready(&w);
+	is_taken(&w, 41, "what an irqfd raised before the GIC's addresses");
+	gives(ioctl(w.vm.fd, KVM_IRQ_LINE, &low), 0, "lowering it");
+	is_ended(&w);
+	is_low(&w, "it does not come again");
+	end(&w);
+}
+
 int main(void)
 {
 	test_errors();
@@ -321,5 +348,6 @@ int main(void)
 	test_closed();
 	test_route();
 	test_early();
+	test_early_line();
 	return finish();
 }
