@@ -29,20 +29,39 @@
 #define MORE_SIZE 0x100000UL
 #define PSCI	  (1U << KVM_ARM_VCPU_PSCI_0_2)
 
+/* Of the ITS: what busy has in its registers. A device has its ITT at ITTS + DeviceID * 4 KiB. */
+#define ITS	    0x08080000ULL
+#define TRANSLATER  (ITS + 0x10040)
+#define PROPERTIES  (GUEST_BASE + 0x10000) /* vCPU n's pending table: n * 64 KiB behind */
+#define QUEUE	    (GUEST_BASE + 0x60000)
+#define DEVICES	    (GUEST_BASE + 0x70000)
+#define COLLECTIONS (GUEST_BASE + 0x80000)
+#define ITTS	    (GUEST_BASE + 0x90000)
+#define COMMANDS    128U /* as many as the queue's page has */
+#define DEVICE_IDS  4U
+#define EVENTS	    32U
+#define LPI	    8192U
+#define VALID	    (1ULL << 63)
+#define ROUTES	    8U
+
 /* ---- a VM that everybody has ---- */
 
 /* Its files are replaced while others use them: a number may be another file's by then. */
-static atomic_int vm, gic, vcpus[VCPUS], eventfds[EVENTFDS];
+static atomic_int vm, gic, its, vcpus[VCPUS], eventfds[EVENTFDS];
 static char *memory, *more;
 static struct kvm_run *runs; /* a page for each vCPU */
 static long page;
+
+/* Of all processes: MSIs that were an LPI of a vCPU. */
+static atomic_uint *lpis;
 
 static atomic_bool stopped;
 static atomic_int tids[THREADS];
 
 /*
- * Interrupts from 32 on are enabled; then it writes to memory, to devices, sends an SGI, waits for
- * interrupts now and then and takes them, and resets the machine at last.
+ * Interrupts from 32 on are enabled, LPIs and the ITS turned on; then it writes to memory, to
+ * devices, sends an SGI, has the ITS carry out commands, waits for interrupts now and then and takes
+ * them, and resets the machine at last.
  */
 GUEST_CODE(busy, "mov x1, #0x09000000\n"
 		 "mov x10, #0x08000000\n"
@@ -53,6 +72,18 @@ GUEST_CODE(busy, "mov x1, #0x09000000\n"
 		 "mov x2, #7\n msr s3_0_c12_c12_5, x2\n isb\n"	 /* ICC_SRE_EL1 */
 		 "mov x2, #0xff\n msr s3_0_c4_c6_0, x2\n"	 /* ICC_PMR_EL1 */
 		 "mov x2, #1\n msr s3_0_c12_c12_7, x2\n isb\n"	 /* ICC_IGRPEN1_EL1 */
+		 "mrs x3, mpidr_el1\n and x3, x3, #0xf\n"
+		 "mov x11, #0xa0000\n add x11, x11, x10\n add x11, x11, x3, lsl #17\n"
+		 "mov x2, #13\n movk x2, #0x4001, lsl #16\n str x2, [x11, #0x70]\n" /* PROPBASER */
+		 "mov x2, #0x40020000\n add x2, x2, x3, lsl #16\n str x2, [x11, #0x78]\n" /* PEND */
+		 "mov w2, #1\n str w2, [x11]\n" /* GICR_CTLR.EnableLPIs */
+		 "mov x12, #0x80000\n add x12, x12, x10\n"
+		 "mov x13, #0x8000000000000000\n"
+		 "mov x2, #0x40070000\n orr x2, x2, x13\n str x2, [x12, #0x100]\n" /* BASER0 */
+		 "mov x2, #0x40080000\n orr x2, x2, x13\n str x2, [x12, #0x108]\n" /* BASER1 */
+		 "mov x2, #0x40060000\n orr x2, x2, x13\n str x2, [x12, #0x80]\n"  /* CBASER */
+		 "mov w2, #1\n str w2, [x12]\n"					   /* GITS_CTLR */
+		 "mov x2, #0xfe0\n str x2, [x12, #0x88]\n" /* GITS_CWRITER: all but one */
 		 "mov x5, #0x50000000\n"
 		 "mov x6, #0\n"
 		 "1: add x6, x6, #1\n"
@@ -65,6 +96,8 @@ GUEST_CODE(busy, "mov x1, #0x09000000\n"
 		 "ldr w7, [x1, #16]\n"
 		 "mov x0, #3\n msr s3_0_c12_c11_5, x0\n" /* ICC_SGI1R_EL1 */
 		 "mov x0, #0x84000000\n hvc #0\n"
+		 "and x7, x6, #0xfe0\n str x7, [x12, #0x88]\n" /* GITS_CWRITER */
+		 "ldr x7, [x12, #0x90]\n"		       /* GITS_CREADR */
 		 "tst x6, #0x7ff\n b.ne 2f\n"
 		 "mov x0, #0x84000000\n orr x0, x0, #8\n add x0, x0, #1\n hvc #0\n"
 		 "2: tst x6, #0xff\n b.ne 3f\n"
@@ -104,6 +137,26 @@ static void start_gic(int fd)
 	set_gic_addr(fd, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST);
 }
 
+static long create_its(int fd, uint32_t flags, int *device)
+{
+	struct kvm_create_device args = { .type = KVM_DEV_TYPE_ARM_VGIC_ITS, .flags = flags };
+	long ret = ioctl(fd, KVM_CREATE_DEVICE, &args);
+
+	if (!ret)
+		*device = (int)args.fd;
+	return ret;
+}
+
+static void start_its(int fd)
+{
+	uint64_t address = ITS;
+
+	gic_attr(fd, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_ITS_ADDR_TYPE,
+		 &address);
+	gic_attr(fd, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT,
+		 NULL);
+}
+
 /* A new one takes the place of what there is. */
 static void renew(void)
 {
@@ -127,6 +180,46 @@ static void renew(void)
 	create_gic(fd, 0, &device);
 	start_gic(device);
 	swap_fd(&gic, device);
+	device = -1;
+	create_its(fd, 0, &device);
+	start_its(device);
+	swap_fd(&its, device);
+}
+
+static uint64_t *guest_words(uint64_t gpa)
+{
+	return (uint64_t *)(memory + (gpa - GUEST_BASE));
+}
+
+static void write_command(unsigned int at, uint64_t word0, uint64_t word1, uint64_t word2)
+{
+	uint64_t *words = guest_words(QUEUE) + at % COMMANDS * 4;
+
+	words[0] = word0;
+	words[1] = word1;
+	words[2] = word2;
+	words[3] = 0;
+}
+
+/* What a guest needs before the first LPI: devices, collections, and events that are mapped. */
+static void write_commands(void)
+{
+	unsigned int at = 0, device, i;
+
+	memset(memory + (PROPERTIES - GUEST_BASE), 0xa1, 0x2000);
+	for (device = 0; device < DEVICE_IDS; device++)
+		write_command(at++, (uint64_t)device << 32 | 8, 4,
+			      VALID | (ITTS + device * 0x1000));
+	for (i = 0; i < VCPUS; i++)
+		write_command(at++, 9, 0, VALID | (uint64_t)i << 16 | i);
+	while (at < COMMANDS) {
+		unsigned int event = at % EVENTS;
+
+		device = at / EVENTS;
+		write_command(at, (uint64_t)device << 32 | 0xa, (uint64_t)(LPI + at) << 32 | event,
+			      at % VCPUS);
+		at++;
+	}
 }
 
 static void build(void)
@@ -139,13 +232,14 @@ static void build(void)
 	runs = map_memory((size_t)(VCPUS * page));
 	memcpy(memory, busy, (size_t)(busy_end - busy));
 	__builtin___clear_cache(memory, memory + (busy_end - busy));
-	vm = gic = -1;
+	write_commands();
+	vm = gic = its = -1;
 	for (i = 0; i < VCPUS; i++)
 		vcpus[i] = -1;
 	for (i = 0; i < EVENTFDS; i++)
 		eventfds[i] = eventfd(0, EFD_NONBLOCK);
 	renew();
-	if (vm < 0 || vcpus[VCPUS - 1] < 0 || gic < 0)
+	if (vm < 0 || vcpus[VCPUS - 1] < 0 || gic < 0 || its < 0)
 		_exit(2);
 }
 
@@ -291,6 +385,15 @@ static void do_irqfd(unsigned int *seed)
 	ioctl(vm, KVM_IRQFD, &args);
 }
 
+/* A level, which the guest ends; the same eventfd may be told of that. */
+static void do_resampled_irqfd(unsigned int *seed)
+{
+	struct kvm_irqfd args = irqfd_of(seed, KVM_IRQFD_FLAG_RESAMPLE);
+
+	args.resamplefd = (uint32_t)eventfds[any(seed, EVENTFDS)];
+	ioctl(vm, KVM_IRQFD, &args);
+}
+
 static void do_no_irqfd(unsigned int *seed)
 {
 	struct kvm_irqfd args = irqfd_of(seed, KVM_IRQFD_FLAG_DEASSIGN);
@@ -344,6 +447,81 @@ static void do_line(unsigned int *seed)
 	ioctl(vm, KVM_IRQ_LINE, &line);
 }
 
+static void do_msi(unsigned int *seed)
+{
+	struct kvm_msi msi = { .address_lo = (uint32_t)TRANSLATER,
+			       .data = any(seed, EVENTS + 1),
+			       .devid = any(seed, DEVICE_IDS + 1),
+			       .flags = KVM_MSI_VALID_DEVID };
+
+	if (ioctl(vm, KVM_SIGNAL_MSI, &msi) == 1)
+		(*lpis)++;
+}
+
+/* What GSIs of irqfds mean: pins, events, or nothing. */
+static void do_routing(unsigned int *seed)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry[ROUTES];
+	} routing = { .head.nr = any(seed, ROUTES + 1) };
+
+	for (uint32_t i = 0; i < routing.head.nr; i++) {
+		struct kvm_irq_routing_entry *entry = &routing.entry[i];
+
+		entry->gsi = i;
+		if (any(seed, 2)) {
+			entry->type = KVM_IRQ_ROUTING_IRQCHIP;
+			entry->u.irqchip.pin = any(seed, 32);
+			continue;
+		}
+		entry->type = KVM_IRQ_ROUTING_MSI;
+		entry->flags = KVM_MSI_VALID_DEVID;
+		entry->u.msi.address_lo = (uint32_t)TRANSLATER;
+		entry->u.msi.data = any(seed, EVENTS);
+		entry->u.msi.devid = any(seed, DEVICE_IDS);
+	}
+	ioctl(vm, KVM_SET_GSI_ROUTING, &routing);
+}
+
+/* Other commands come into the queue while the ITS reads it. */
+static void do_commands(unsigned int *seed)
+{
+	static const uint64_t codes[] = { 1, 3, 4, 5, 8, 9, 0xa, 0xb, 0xc, 0xd, 0xe, 0xf };
+	uint64_t code = codes[any(seed, sizeof(codes) / sizeof(codes[0]))];
+	uint64_t device = any(seed, DEVICE_IDS), event = any(seed, EVENTS);
+	uint64_t on = any(seed, 3) ? VALID : 0, collection = any(seed, VCPUS), word2 = collection;
+
+	if (code == 8)
+		word2 = on | (ITTS + device * 0x1000);
+	else if (code == 9)
+		word2 = on | collection << 16 | collection;
+	else if (code == 0xe)
+		word2 = collection << 16;
+	write_command(any(seed, COMMANDS), device << 32 | code,
+		      code == 8 ? 4 : (uint64_t)(LPI + any(seed, COMMANDS)) << 32 | event, word2);
+}
+
+static void do_its_attributes(unsigned int *seed)
+{
+	static const uint64_t controls[] = { KVM_DEV_ARM_VGIC_CTRL_INIT,
+					     KVM_DEV_ARM_ITS_SAVE_TABLES,
+					     KVM_DEV_ARM_ITS_RESTORE_TABLES,
+					     KVM_DEV_ARM_ITS_CTRL_RESET };
+	static const uint64_t offsets[] = { 0, 4, 8, 0x80, 0x88, 0x90, 0x100, 0x108 };
+	uint64_t offset = offsets[any(seed, sizeof(offsets) / sizeof(offsets[0]))], value = 0;
+
+	if (any(seed, 2)) {
+		gic_attr(its, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+			 controls[any(seed, 4)], NULL);
+		return;
+	}
+	gic_attr(its, KVM_GET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ITS_REGS, offset, &value);
+	if (offset == 0)
+		value ^= any(seed, 2);
+	gic_attr(its, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_ITS_REGS, offset, &value);
+}
+
 static void do_slots(unsigned int *seed)
 {
 	uint32_t slot = 1 + any(seed, 3), flags = any(seed, 4) ? 0 : KVM_MEM_READONLY;
@@ -385,6 +563,9 @@ static void do_create(unsigned int *seed)
 	if (fd >= 0)
 		close(fd);
 	create_gic(vm, any(seed, 2) ? KVM_CREATE_DEVICE_TEST : 0, &device);
+	device = -1;
+	if (!create_its(vm, any(seed, 2) ? KVM_CREATE_DEVICE_TEST : 0, &device))
+		close(device);
 	ioctl(vm, KVM_CHECK_EXTENSION, (unsigned long)any(seed, 250));
 }
 
@@ -397,11 +578,43 @@ static void do_gic_attributes(unsigned int *seed)
 	gic_attr(gic, ops[any(seed, 3)], any(seed, 10), any(seed, 4096), &value);
 }
 
+/* What a VMM reads before it moves a VM, and writes behind that. */
+static void do_gic_state(unsigned int *seed)
+{
+	static const struct {
+		uint32_t group;
+		uint64_t first, count, step;
+	} rows[] = {
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, 0, 0x100, 4 },	 /* GICD_CTLR and on */
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, 0x200, 0x80, 4 },	 /* pending, active */
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, 0x6000, 0x100, 4 },	 /* GICD_IROUTER */
+		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, 0, 0x20, 4 },	 /* GICR_CTLR and on */
+		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, 0x70, 4, 4 },	 /* LPIs' tables */
+		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, 0x10080, 0x100, 4 }, /* private ones */
+		{ KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, 0xc600, 0x80, 1 },	 /* ICC_*_EL1 */
+		{ KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO, 0, 4, 32 },
+	};
+	unsigned int row = any(seed, sizeof(rows) / sizeof(rows[0]));
+	uint64_t vcpu = any(seed, VCPUS + 1), value = 0;
+	uint64_t attr = vcpu << 32 | (rows[row].first +
+				      any(seed, (unsigned int)rows[row].count) * rows[row].step);
+
+	if (!any(seed, 8)) {
+		gic_attr(gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+			 KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES, NULL);
+		return;
+	}
+	gic_attr(gic, KVM_GET_DEVICE_ATTR, rows[row].group, attr, &value);
+	if (!any(seed, 4))
+		value = (uint32_t)rand_r(seed);
+	gic_attr(gic, KVM_SET_DEVICE_ATTR, rows[row].group, attr, &value);
+}
+
 /* A file is kept, and closed, by more than its number. */
 static void do_duplicate(unsigned int *seed)
 {
-	static atomic_int *const files[] = { &vm, &gic, &vcpus[0], &vcpus[1] };
-	int fd = dup(*files[any(seed, 4)]);
+	static atomic_int *const files[] = { &vm, &gic, &its, &vcpus[0], &vcpus[1] };
+	int fd = dup(*files[any(seed, 5)]);
 
 	sched_yield();
 	if (fd >= 0)
@@ -463,16 +676,22 @@ static const struct {
 	{ "vcpu-attributes", do_vcpu_attributes },
 	{ "map-run", do_map_run },
 	{ "irqfd", do_irqfd },
+	{ "resampled-irqfd", do_resampled_irqfd },
 	{ "no-irqfd", do_no_irqfd },
 	{ "ioeventfd", do_ioeventfd },
 	{ "no-ioeventfd", do_no_ioeventfd },
 	{ "event", do_event },
 	{ "end-eventfd", do_end_eventfd },
 	{ "line", do_line },
+	{ "msi", do_msi },
+	{ "routing", do_routing },
+	{ "commands", do_commands },
+	{ "its-attributes", do_its_attributes },
 	{ "slots", do_slots },
 	{ "memory", do_memory },
 	{ "create", do_create },
 	{ "gic-attributes", do_gic_attributes },
+	{ "gic-state", do_gic_state },
 	{ "duplicate", do_duplicate },
 	{ "renew", do_renew },
 	{ "fork", do_fork },
@@ -679,6 +898,9 @@ int main(int argc, char **argv)
 	unsigned int rounds = 0, bad = 0;
 	struct timespec start;
 
+	lpis = mmap(NULL, sizeof(*lpis), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (lpis == MAP_FAILED)
+		give_up("mmap");
 	printf("# seed %u\n", seed);
 	srand(seed);
 	clock_gettime(CLOCK_MONOTONIC, &start);
@@ -693,5 +915,8 @@ int main(int argc, char **argv)
 	}
 	check(!bad, "%u processes, %u of %zu pairs of calls: all of them ended (%u did not)",
 	      rounds, count_met(), PAIRS, bad);
+	printf("# %u LPIs\n", *lpis);
+	if (count_met() == PAIRS && !*lpis)
+		check(false, "guests turned their ITS on, and MSIs reached them");
 	return finish();
 }
