@@ -264,10 +264,13 @@ void keel_its_machine_reset(struct keel_vm *vm)
 	mutex_unlock(&itss->mutex);
 }
 
+/* Acquire: the first ITS may have been made while the vCPU ran; vm->itss was set before. */
 void keel_its_refill(struct keel_vcpu *vcpu)
 {
-	if (READ_ONCE(vcpu->redist->waiting))
-		its_refill(&vcpu->vm->itss->lpis, vcpu->redist);
+	struct its_redist *redist = smp_load_acquire(&vcpu->redist);
+
+	if (READ_ONCE(redist->waiting))
+		its_refill(&vcpu->vm->itss->lpis, redist);
 }
 
 void keel_its_release(struct keel_vm *vm)

@@ -242,7 +242,7 @@ struct keel_vcpu {
 	bool has_fd;	   /* under vm->lock */
 	bool steal_begun;  /* the guest has asked for the structure */
 	bool ran_since;	   /* since KVM_ARM_VCPU_INIT; atomic */
-	struct its_redist *redist; /* its.c; NULL without an ITS. Constant once it has run */
+	struct its_redist *redist; /* its.c; NULL without an ITS. Set once, with release */
 	u64 steal_ipa;		   /* its address, or KEEL_NO_ADDRESS */
 	u64 steal_seen;		   /* the time that the thread had waited at the last update */
 

@@ -206,7 +206,7 @@ static int exit_mmio(struct keel_vcpu *vcpu)
 	hyp->answer = KEEL_ANSWER_DONE;
 	if (hyp->mmio.write) /* bytes that are not stored are zero */
 		memcpy(&value, hyp->mmio.data, sizeof(value));
-	if (unlikely(vcpu->redist) &&
+	if (unlikely(READ_ONCE(vcpu->redist)) &&
 	    keel_its_access(vcpu->vm, hyp->mmio.address, len, hyp->mmio.write, &value)) {
 		memcpy(hyp->mmio.data, &value, sizeof(value));
 		return AGAIN;
@@ -448,7 +448,7 @@ static int run_once(struct keel_vcpu *vcpu)
 	wake_others(vcpu);
 	if (unlikely(vcpu->hyp->any_ended))
 		keel_irqs_ended(vcpu);
-	if (unlikely(vcpu->redist))
+	if (unlikely(READ_ONCE(vcpu->redist)))
 		keel_its_refill(vcpu);
 	return exits[exit](vcpu);
 }
