@@ -18,13 +18,14 @@ $(BUILD)/deps.mk: FORCE
 
 # Debian's packages, fetched by name.
 KERNELS := kernel-6.1-cloud kernel-6.1 kernel-6.12-cloud kernel-6.12 kernel-6.12-16k
+EFI_LOADERS := $(ARM64)/grub/VERSION $(ARM64)/systemd-boot/VERSION
 .PRECIOUS: $(ARM64)/%/VERSION
 $(ARM64)/%/VERSION: scripts/fetch-arm64 scripts/apt-view.sh
 	$(call say,FETCH,$*)
 	$(Q)scripts/fetch-arm64 $*
 
 .PHONY: fetch fetch-all
-fetch: $(ARM64)/kernel-6.1-cloud/VERSION $(ARM64)/busybox/VERSION $(LIBFDT_STAMP) ## download what `make run` and `make test` need
+fetch: $(ARM64)/kernel-6.1-cloud/VERSION $(ARM64)/busybox/VERSION $(EFI_LOADERS) $(LIBFDT_STAMP) ## download what `make run` and `make test` need
 fetch-all: fetch $(KERNELS:%=$(ARM64)/%/VERSION) ## download the other kernels too
 
 # Test programs that run in the host.
@@ -76,6 +77,15 @@ $(HOST)/el2/%.img: tests/el2/%.c tests/el2/start.S tests/el2/el2.ld hyp/arch/for
 	$(Q)$(CROSS)gcc $(EL2_CFLAGS) -o $(@:.img=.elf) tests/el2/start.S hyp/arch/foreign.S hyp/cpu/extable.c $<
 	$(Q)$(CROSS)objcopy -O binary $(@:.img=.elf) $@
 
+# EFI applications: tests/system/efi/NAME.c.
+EFI_PROGRAMS := $(patsubst tests/system/efi/%.c,$(HOST)/efi/%.efi,$(sort $(wildcard tests/system/efi/*.c)))
+EFI_CFLAGS := $(subst tests/system/payload/payload.ld,tests/system/efi/efi.ld,$(filter-out -mgeneral-regs-only,$(PAYLOAD_CFLAGS))) -Ihyp
+$(HOST)/efi/%.efi: tests/system/efi/%.c tests/system/efi/start.S tests/system/efi/efi.ld hyp/efi/efi_abi.h mk/system.mk
+	$(call say,EFI,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc $(EFI_CFLAGS) -o $(@:.efi=.elf) tests/system/efi/start.S $<
+	$(Q)$(CROSS)objcopy -O binary $(@:.efi=.elf) $@
+
 # Hosts that mean harm: tests/hostile/NAME.c, and NAME.S if there is one.
 HOSTILE := $(patsubst tests/hostile/%.c,$(HOST)/hostile/%.img,$(sort $(wildcard tests/hostile/*.c)))
 $(HOST)/hostile/%.img: tests/hostile/%.c $(wildcard tests/hostile/*.[hS]) tests/system/payload/start.S \
@@ -91,10 +101,10 @@ bundle: $(HOST)/kernel-6.1-cloud/bundle.cpio
 # PYTEST: more arguments for pytest, as in `make test-system PYTEST='-k hotplug'`.
 PYTEST ?=
 .PHONY: test test-system test-full
-test-system: keel bundle $(PAYLOADS) $(HOSTILE) $(EL2_TESTS) $(FIRMWARE) ## the quick system tests (QEMU, minutes)
+test-system: keel bundle $(PAYLOADS) $(HOSTILE) $(EL2_TESTS) $(FIRMWARE) $(EFI_PROGRAMS) $(EFI_LOADERS) ## the quick system tests (QEMU, minutes)
 	$(Q)scripts/run-pytest system tests/system -m 'not full' $(PYTEST)
 
-test-full: keel $(PAYLOADS) $(HOSTILE) $(EL2_TESTS) $(FIRMWARE) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
+test-full: keel $(PAYLOADS) $(HOSTILE) $(EL2_TESTS) $(FIRMWARE) $(EFI_PROGRAMS) $(EFI_LOADERS) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines
 	$(Q)scripts/run-pytest system-full tests/system $(PYTEST)
 
 test: fetch ## set up, then run every test

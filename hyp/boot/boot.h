@@ -9,6 +9,9 @@
 /* Keel's own memory: the image, its bss, and pages for tables and stacks behind it. */
 #define KEEL_REGION_SIZE 0x200000
 
+/* The headers' page, of which PE makes no section: boot/head.S. */
+#define PE_HEADER_SIZE 0x1000
+
 /*
  * Stacks. A slot of 32 KiB a CPU, aligned to its size, in the private area:
  *
@@ -87,7 +90,7 @@ extern const struct extable_row _extable_start[], _extable_end[];
 extern struct boot_regs boot_regs;
 
 /* early.c: with the MMU off, from head.S */
-struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count);
+struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count, u64 efi);
 /* main.c: on the early stack, at run time addresses */
 void __noreturn boot_main(void);
 /* main.c: a secondary CPU, on its own stack */

@@ -13,6 +13,7 @@
 #include <arch/sysreg.h>
 #include <boot/boot.h>
 #include <boot/boot_info.h>
+#include <boot/efi_boot.h>
 #include <boot/panic.h>
 #include <cpu/features.h>
 #include <cpu/log.h>
@@ -47,7 +48,7 @@ static void early_fdt(u64 dtb)
 	const void *fdt = (const void *)dtb;
 	const char *why;
 
-	/* Without a valid device tree there is no console for a message. */
+	/* Without a valid device tree there is no console for a message. UEFI's has been checked. */
 	if (!IS_ALIGNED(dtb, 8) || host_fdt_check(fdt, HOST_FDT_SPACE, &why))
 		for (;;)
 			wfi();
@@ -69,7 +70,8 @@ static void early_options(void)
 		[OPTION_LOG_INFO] = LOG_INFO,
 		[OPTION_LOG_DEBUG] = LOG_DEBUG,
 	};
-	const char *args = host_fdt_bootargs((const void *)boot_info.fdt.v);
+	const char *args = efi_handover ? efi_handover->options
+					: host_fdt_bootargs((const void *)boot_info.fdt.v);
 
 	options_parse(args, &boot_info.options, warn_option, NULL);
 	log_set_level(levels[boot_info.options.loglevel]);
@@ -104,7 +106,7 @@ static void early_layout(struct el2_layout *layout)
 		.trampoline = PA((u64)_idmap_start),
 		.va_bits = boot_info.options.va_bits,
 		.image = boot_info.image,
-		.image_size = KEEL_REGION_SIZE,
+		.image_size = efi_boot_region_size(),
 		.ram_start = PA(ram->range[0].base),
 		.ram_end = PA(ram->range[ram->count - 1].end),
 		.caps = &caps,
@@ -138,7 +140,7 @@ static int early_map_image(void)
 	} parts[] = {
 		{ _text, _etext, EL2_RX },
 		{ _etext, _erodata, EL2_R },
-		{ _erodata, _text + KEEL_REGION_SIZE, EL2_RW },
+		{ _erodata, _text + efi_boot_region_size(), EL2_RW },
 	};
 	int ret = 0;
 
@@ -213,17 +215,20 @@ static void early_memmap(const void *fdt)
 	const struct mem_range at = { boot_info.fdt.v, boot_info.fdt.v + boot_info.fdt_size };
 	const char *why;
 
-	if (memmap_from_fdt(&boot_info.memmap, fdt, at, &why))
+	if (efi_handover)
+		boot_info.memmap = efi_handover->map;
+	else if (memmap_from_fdt(&boot_info.memmap, fdt, at, &why))
 		boot_stop("%s", why);
 }
 
-struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count)
+struct boot_regs *early_main(u64 dtb, u64 image, u64 current_el, u64 entry_count, u64 efi)
 {
 	static struct el2_layout layout;
 	struct cpu_id_regs ids;
 
 	boot_info.image = PA(image);
 	boot_info.entry_count = entry_count;
+	efi_boot_early(efi);
 	if (log_init(boot_info.log_ring, sizeof(boot_info.log_ring)))
 		log_reset_sinks();
 	early_fdt(dtb);

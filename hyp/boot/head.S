@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Entry. The header makes keel.img an arm64 Linux `Image` (Documentation/arch/arm64/booting.rst),
+ * Entry. The first header makes keel.img an arm64 Linux `Image` (Documentation/arch/arm64/booting.rst),
  * so whatever boots a kernel boots Keel: MMU and data cache off, x0 = physical address of the DTB.
+ * The second makes it an EFI application (Microsoft's PE format, UEFI 2.1.1), which begins in efi.S.
  */
 #include <arch/regs.h>
 #include <boot/boot.h>
 #include <arch/reg_bits.h>
 #include <cpu/percpu.h>
+#include <efi/handover.h>
 
 	.section .head.text, "ax"
+head:
+	ccmp	x18, #0, #0xd, pl       /* in memory "MZ", by which EFI knows a program; no effect */
 	b	primary_entry
-	.long	0
 	.quad	0                       /* text_offset */
 	.quad	KEEL_REGION_SIZE        /* image_size: the loader keeps so many bytes free */
 	.quad	0xa                     /* flags: little-endian, 4K pages, anywhere in memory */
@@ -18,14 +21,71 @@
 	.quad	0
 	.quad	0
 	.ascii	"ARM\x64"
-	.long	0
+	.long	pe_header - head
 
 /*
- * The boot CPU. x19: counter at entry, x20: DTB, x21: physical address of the image.
+ * Two sections, so that firmware can give each its permissions: code, and all else. The page that
+ * this header is in belongs to none; there is nothing in it that runs with firmware's MMU on. No
+ * base relocations: the image relocates itself. Distances are from `head`, which is _text.
+ */
+pe_header:
+	.ascii	"PE\0\0"
+	.short	0xaa64                  /* Machine: ARM64 */
+	.short	2                       /* NumberOfSections */
+	.long	0, 0, 0
+	.short	pe_sections - pe_optional
+	.short	0x206                   /* executable, without line numbers and debug information */
+pe_optional:
+	.short	0x20b                   /* PE32+ */
+	.byte	0, 0
+	.long	_etext - head - PE_HEADER_SIZE  /* SizeOfCode */
+	.long	_pe_data_size - head           /* SizeOfInitializedData */
+	.long	0
+	.long	efi_entry - head        /* AddressOfEntryPoint */
+	.long	PE_HEADER_SIZE          /* BaseOfCode */
+	.quad	0                       /* ImageBase: any */
+	.long	0x1000                  /* SectionAlignment */
+	.long	0x200                   /* FileAlignment */
+	.short	0, 0, 0, 0, 0, 0        /* versions */
+	.long	0
+	.long	_end - head             /* SizeOfImage */
+	.long	PE_HEADER_SIZE          /* SizeOfHeaders */
+	.long	0
+	.short	10                      /* Subsystem: EFI application */
+	.short	0x100                   /* DllCharacteristics: data need not be executable */
+	.quad	0, 0, 0, 0
+	.long	0
+	.long	6                       /* directories: all empty; a signature would be the fifth */
+	.quad	0, 0, 0, 0, 0, 0
+pe_sections:
+	.ascii	".text\0\0\0"
+	.long	_etext - head - PE_HEADER_SIZE
+	.long	PE_HEADER_SIZE
+	.long	_etext - head - PE_HEADER_SIZE
+	.long	PE_HEADER_SIZE
+	.long	0, 0, 0
+	.long	0x60000020              /* code: execute, read */
+	.ascii	".data\0\0\0"
+	.long	_pe_data_size - head
+	.long	_etext - head
+	.long	_pe_data_raw - head
+	.long	_etext - head
+	.long	0, 0, 0
+	.long	0xc0000040              /* initialized data: read, write */
+
+/*
+ * The boot CPU. x19: counter at entry, x20: DTB, x21: physical address of the image, x23: struct
+ * efi_handover.
  */
 primary_entry:
-	mrs	x19, cntpct_el0
 	mov	x20, x0
+	mov	x23, xzr
+	b	1f
+	.globl	efi_primary_entry
+efi_primary_entry:                      /* from efi.S: x0 = the handover */
+	mov	x23, x0
+	ldr	x20, [x0, #EFI_HANDOVER_FDT]
+1:	mrs	x19, cntpct_el0
 	adrp	x21, _text
 	msr	daifset, #0xf
 	msr	spsel, #1
@@ -69,6 +129,7 @@ primary_entry:
 2:	mov	x0, x20
 	mov	x1, x21
 	mov	x3, x19
+	mov	x4, x23
 	bl	early_main              /* returns only if all is well */
 	mov	x22, x0
 
@@ -125,10 +186,12 @@ inval_dcache:
 	dsb	sy
 	ret
 
+	.text
 /*
  * relocate(x0: base to relocate to). Applies R_AARCH64_RELATIVE (1027) entries. The addend is in
  * the entry, so this can be done again for another base. Written with PC-relative addresses only.
  */
+	.globl	relocate
 relocate:
 	adrp	x1, _text
 	adrp	x2, _rela_start
@@ -225,6 +288,16 @@ secondary_entry:
 	b	mmu_on
 9:	wfi                             /* not at EL2: an error of firmware, with no way to report it */
 	b	9b
+
+/* mmu_off(x1: physical address to go on at): x0 and x2 are kept. */
+	.globl	mmu_off
+mmu_off:
+	mrs	x3, sctlr_el2
+	mov	x4, #(SCTLR_M | SCTLR_C)
+	bic	x3, x3, x4
+	msr	sctlr_el2, x3
+	isb
+	br	x1
 	.ltorg
 
 /* Only one of these vectors is used: it skips an access to a system register that is UNDEFINED. */

@@ -30,6 +30,7 @@
 #include <arch/sysreg.h>
 #include <boot/boot.h>
 #include <boot/boot_info.h>
+#include <boot/efi_boot.h>
 #include <boot/panic.h>
 #include <boot/selftest.h>
 #include <boot/smp.h>
@@ -121,8 +122,8 @@ static void print_banner(void)
 {
 	const struct el2_layout *l = el2_map_layout();
 
-	log_info("Keel " KEEL_VERSION " at %#lx, entered at EL2, device tree at %#lx",
-		 boot_info.image.v, boot_info.fdt.v);
+	log_info("Keel " KEEL_VERSION " at %#lx, entered at EL2%s, device tree at %#lx",
+		 boot_info.image.v, efi_handover ? " by UEFI" : "", boot_info.fdt.v);
 	log_info("EL2 address space: E2H=%d, VA_BITS=%u, %s", boot_info.e2h, boot_info.va_bits,
 		 el2_case_name(l->which));
 	log_info("EL2 address space: trampoline at %#lx, runtime %#lx..%#lx, %u bits, start level "
@@ -426,6 +427,8 @@ static int init_gic_parts(const struct fdt_redists *redists)
 	};
 	int ret = host_fdt_itses(load.fdt, &itses);
 
+	if (efi_handover)
+		efi_handover->hardware = true;
 	return ret ? ret : host_gic_init(&boot);
 }
 
@@ -544,11 +547,25 @@ static void load_host(void)
 	load.keel = keel_ranges;
 	load.keel_count = keel_range_count;
 	load.version = KEEL_VERSION;
-	if (host_load(&load, &why))
+	if (efi_handover ? host_load_tree(&load, &why) : host_load(&load, &why))
 		boot_stop("%s", why);
+	if (efi_handover)
+		return;
 	log_info("host: kernel at %#lx%s, initrd at %#lx, device tree at %#lx", load.layout.kernel,
 		 load.layout.kernel == load.layout.kernel_from ? " (in place)" : "",
 		 load.layout.initrd, load.layout.fdt);
+}
+
+/* Firmware goes on, at EL2, until the operating system ends boot services. */
+static void __noreturn wait_for_host(void)
+{
+	u64 end = 0;
+
+	for (unsigned int i = 0; i < keel_range_count; i++)
+		if (keel_ranges[i].base != boot_info.beyond.base)
+			end = MAX(end, keel_ranges[i].end);
+	log_info("ready for the system that UEFI boots");
+	efi_boot_ready(end);
 }
 
 static void __noreturn enter_host(void)
@@ -556,6 +573,8 @@ static void __noreturn enter_host(void)
 	const u64 args[4] = { load.layout.fdt };
 
 	el2_unmap_private(load.fdt, boot_info.fdt_size);
+	if (efi_handover)
+		wait_for_host();
 	host_mem_check();
 	smp_host_ready();
 	host_cpu_init(host_mem_vtcr(), host_mem_vttbr());
@@ -590,8 +609,9 @@ static void __noreturn boot_on_stack(void)
 
 void __noreturn boot_main(void)
 {
-	const char *why;
+	const char *why = NULL;
 
+	efi_boot_runtime();
 	init_pool();
 	init_log();
 	print_banner();
@@ -599,10 +619,12 @@ void __noreturn boot_main(void)
 	load.map = &boot_info.memmap;
 	load.fdt_range =
 		(struct mem_range){ boot_info.fdt.v, boot_info.fdt.v + boot_info.fdt_size };
-	add_keel_range(boot_info.image.v, KEEL_REGION_SIZE);
+	add_keel_range(boot_info.image.v, efi_boot_region_size());
 	reserve_memory(boot_info.fdt.v, boot_info.fdt_size);
 	find_cpus();
-	if (host_load_place(&load, &why))
+	if (efi_handover)
+		host_load_tree_place(&load, efi_handover->tree, efi_handover->tree_size);
+	else if (host_load_place(&load, &why))
 		boot_stop("%s", why);
 	init_ownership();
 	if (smp_init())

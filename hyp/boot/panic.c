@@ -26,6 +26,7 @@
 #include <arch/percpu.h>
 #include <arch/spinlock.h>
 #include <arch/sysreg.h>
+#include <boot/efi_boot.h>
 #include <boot/panic.h>
 #include <cpu/log.h>
 #include <cpu/percpu.h>
@@ -56,6 +57,7 @@ static const char *const vector_names[16] = {
 
 static void __noreturn stop_cpu(void)
 {
+	efi_boot_abandon(NULL);
 	for (;;)
 		wfi();
 }
@@ -310,6 +312,7 @@ void __noreturn boot_stop(const char *fmt, ...)
 	va_start(ap, fmt);
 	kl_vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	efi_boot_abandon(text);
 	log_err("%s", text);
 	stop_cpu();
 }

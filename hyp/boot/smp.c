@@ -23,6 +23,7 @@
 #include <arch/sysreg.h>
 #include <boot/boot.h>
 #include <boot/boot_info.h>
+#include <boot/efi_boot.h>
 #include <boot/selftest.h>
 #include <boot/smp.h>
 #include <cpu/errata.h>
@@ -283,8 +284,11 @@ void __noreturn secondary_main(unsigned int id)
 	struct psci_entry entry;
 	u64 args[4] = { 0 };
 
-	if (!__atomic_load_n(&host_ready, __ATOMIC_ACQUIRE))
+	if (!__atomic_load_n(&host_ready, __ATOMIC_ACQUIRE)) {
+		if (id == 0)
+			efi_boot_take();
 		answer_probe(id);
+	}
 	if (panic_in_progress())
 		panic_stop_cpu();
 	read_what_is_ours(&ids);

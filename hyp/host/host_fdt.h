@@ -140,10 +140,11 @@ struct host_fdt_params {
 	unsigned int keel_count;
 	struct mem_range released[2]; /* the bundle, firmware's device tree: their entries in the
 				       * memory reservation block go; empty ones are ignored */
-	const char *bootargs;	      /* the host's command line, complete */
-	struct mem_range initrd;
-	const char *version; /* Keel's version, for /hypervisor */
-	u64 boot_mpidr;	     /* as for host_fdt_cpus() */
+	/* the host's command line, complete; NULL: a boot loader that comes later has it */
+	const char *bootargs;
+	struct mem_range initrd; /* ignored without bootargs */
+	const char *version;	 /* Keel's version, for /hypervisor */
+	u64 boot_mpidr;		 /* as for host_fdt_cpus() */
 };
 
 /* What host_fdt_edit() did, for the log. */
@@ -167,7 +168,7 @@ struct host_fdt_report {
  * - generic-timer nodes keep the interrupt of the Non-secure EL1 physical timer and, if it is
  * listed,
  *   the Secure one as a placeholder; those of the virtual timer and of EL2's timers are removed;
- * - /chosen has the host's bootargs and initrd;
+ * - /chosen has the host's bootargs and initrd, or is unchanged;
  * - CPUs that are not started by PSCI are removed, but for the boot CPU.
  *
  * The result is packed: fdt_totalsize() is what it needs.

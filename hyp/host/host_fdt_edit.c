@@ -145,6 +145,8 @@ static int edit_chosen(void *fdt, const struct host_fdt_params *p)
 {
 	int err, node = fdt_subnode_offset(fdt, 0, "chosen");
 
+	if (!p->bootargs)
+		return 0;
 	if (node == -FDT_ERR_NOTFOUND)
 		node = fdt_add_subnode(fdt, 0, "chosen");
 	if (node < 0)

@@ -53,6 +53,7 @@ int host_load_place(struct host_load *load, const char **why)
 		return -EINVAL;
 	}
 	load->bundle_size = size;
+	load->fdt_space = HOST_FDT_SPACE;
 	data = el2_map_private(PA(bundle_range.base), size, EL2_R);
 	if (!data) {
 		*why = "the bundle does not fit EL2's address space: raise keel.va_bits";
@@ -90,30 +91,36 @@ static int load_kernel(const struct host_layout *layout, const char **why)
 	return 0;
 }
 
-static int load_fdt(const struct host_load *load, const char **why)
+void host_load_tree_place(struct host_load *load, u64 at, u64 size)
+{
+	load->layout = (struct host_layout){ .fdt = at };
+	load->fdt_space = size;
+}
+
+int host_load_tree(struct host_load *load, const char **why)
 {
 	const struct host_layout *layout = &load->layout;
 	struct host_fdt_params params = {
 		.keel = load->keel,
 		.keel_count = load->keel_count,
 		.released = { bundle_range, load->fdt_range },
-		.bootargs = bootargs,
+		.bootargs = load->bundle_size ? bootargs : NULL,
 		.initrd = { layout->initrd, layout->initrd_end },
 		.version = load->version,
 		.boot_mpidr = load->boot_mpidr,
 	};
 	struct host_fdt_report report = { 0 };
-	void *fdt = el2_map_private(PA(layout->fdt), HOST_FDT_SPACE, EL2_RW);
+	void *fdt = el2_map_private(PA(layout->fdt), load->fdt_space, EL2_RW);
 	int ret;
 
 	if (!fdt) {
 		*why = "the device tree does not fit EL2's address space: raise keel.va_bits";
 		return -ENOSPC;
 	}
-	ret = host_fdt_edit(load->fdt, fdt, HOST_FDT_SPACE, &params, &report, why);
+	ret = host_fdt_edit(load->fdt, fdt, load->fdt_space, &params, &report, why);
 	if (!ret)
 		dcache_clean_poc(fdt, fdt_totalsize(fdt));
-	el2_unmap_private(fdt, HOST_FDT_SPACE);
+	el2_unmap_private(fdt, load->fdt_space);
 	if (report.cpus_dropped)
 		log_warn("%u CPUs are hidden from the host: they are not started by PSCI",
 			 report.cpus_dropped);
@@ -126,5 +133,5 @@ int host_load(struct host_load *load, const char **why)
 {
 	int ret = load_kernel(&load->layout, why);
 
-	return ret ? ret : load_fdt(load, why);
+	return ret ? ret : host_load_tree(load, why);
 }

@@ -20,6 +20,7 @@ struct host_load {
 	const char *version;
 	/* results */
 	struct host_layout layout;
+	u64 fdt_space;			/* bytes at @layout.fdt */
 	enum image_page_size page_size; /* of the host's kernel */
 	u64 bundle_size;
 };
@@ -34,6 +35,17 @@ struct host_load {
  * Return: 0, or a negative error (what bundle_parse(), image_check() and host_place() return).
  */
 int __must_check host_load_place(struct host_load *load, const char **why);
+
+/**
+ * host_load_tree_place() - somebody else loads the host: it gets a device tree alone
+ * @load: in: nothing; out: @layout and @fdt_space
+ * @at:   where it goes; not in @load's free memory
+ * @size: bytes there
+ */
+void host_load_tree_place(struct host_load *load, u64 at, u64 size);
+
+/* host_load_tree() - write the device tree; after host_load_tree_place(). As host_load(). */
+int __must_check host_load_tree(struct host_load *load, const char **why);
 
 /**
  * host_load() - write kernel and device tree to where host_load_place() decided

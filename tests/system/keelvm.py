@@ -83,6 +83,7 @@ class Config:
     bundle: "Path | None" = dataclasses.field(default_factory=bundle)
     loads: tuple = ()  # (path, address): no -kernel; the first one is where CPU 0 starts
     bios: "Path | None" = None  # a boot loader: it starts, and nothing of `loads` does
+    disk: "Path | None" = None  # what UEFI boots, in place of an image: esp.py
     virtualization: bool = True
     quick: bool = True  # Linux leaves out its tests of itself: QUICK
     reboot: bool = False  # may the machine reset? Otherwise a reset ends QEMU.
@@ -90,13 +91,17 @@ class Config:
 
     def qemu_args(self):
         onoff = "on" if self.virtualization else "off"
-        args = ["-machine", f"virt,virtualization={onoff},gic-version={self.gic}"]
+        acpi = ",acpi=off" if self.disk else ""  # Keel has the device tree from UEFI
+        args = ["-machine", f"virt,virtualization={onoff},gic-version={self.gic}{acpi}"]
         args += ["-cpu", CPU_OPTIONS.get(self.cpu, self.cpu)]
         args += ["-smp", str(self.smp), "-m", self.mem]
         args += ["-nographic", "-nic", "none"]
         if self.bios:
             args += ["-bios", str(self.bios)]
-        args += self.loader_args() if self.loads else self.kernel_args()
+        if self.disk:
+            args += self.disk_args()
+        else:
+            args += self.loader_args() if self.loads else self.kernel_args()
         if not self.reboot:
             args += ["-no-reboot"]
         return args + list(self.extra)
@@ -108,6 +113,10 @@ class Config:
         if self.append:
             args += ["-append", f"{self.append} {QUICK}" if self.quick else self.append]
         return args
+
+    def disk_args(self):
+        drive = f"if=none,id=esp,file={self.disk},format=raw,snapshot=on"
+        return ["-drive", drive, "-device", "virtio-blk-device,drive=esp"]
 
     def loader_args(self):
         args = []

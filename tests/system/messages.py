@@ -19,6 +19,15 @@ MEMORY_KEPT = r"keel: memory: (\d+) KiB of Keel's own"
 OWNERSHIP_ARRAY = r"keel: memory: .*, (\d+) KiB of page ownership"
 CPU_COUNT = r"keel: (\d+) CPUs?, \d+-bit physical addresses"
 
+# ---- UEFI
+EFI_BANNER = r"keel: Keel \S+ at 0x[0-9a-f]+, entered at EL2 by UEFI"
+EFI_READY = r"keel: Keel \S+ is ready for what \S+ boots"
+EFI_TAKEN = r"keel: boot services have ended: the system goes on at EL1"
+EFI_NOT_TAKEN = r"keel: error: .*: the system boots without Keel"
+EFI_WITHOUT = r"keel: error: .* starts without Keel"
+EFI_NO_LOADER = r"keel: error: no boot loader to start, the machine boots without Keel"
+EFI_RETURNED = r"keel: \S+ returned \(status 0x[0-9a-f]+\), Keel is not used"
+
 # ---- the host's device tree
 HYPERVISOR_COMPATIBLE = "keel,hypervisor"
 RESERVED_NODE_GLOB = "/proc/device-tree/reserved-memory/keel@*"

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Identifiers of protocols (UEFI 2.10, in the sections of each), lines, and strings. */
+#include <stdarg.h>
+
+#include <efi/efi_env.h>
+#include <lib/printf.h>
+#include <lib/string.h>
+
+/* Longer lines are cut off. */
+#define EFI_LINE_MAX 256
+
+const struct efi_guid efi_guid_loaded_image = {
+	.a = 0x5b1b31a1,
+	.b = 0x9562,
+	.c = 0x11d2,
+	.d = { 0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b },
+};
+const struct efi_guid efi_guid_device_path = {
+	.a = 0x09576e91,
+	.b = 0x6d3f,
+	.c = 0x11d2,
+	.d = { 0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b },
+};
+const struct efi_guid efi_guid_file_system = {
+	.a = 0x964e5b22,
+	.b = 0x6459,
+	.c = 0x11d2,
+	.d = { 0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b },
+};
+const struct efi_guid efi_guid_global_variable = {
+	.a = 0x8be4df61,
+	.b = 0x93ca,
+	.c = 0x11d2,
+	.d = { 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c },
+};
+const struct efi_guid efi_guid_device_tree = {
+	.a = 0xb1b621d5,
+	.b = 0xf19c,
+	.c = 0x41a5,
+	.d = { 0x83, 0x0b, 0xd9, 0x15, 0x2c, 0x69, 0xaa, 0xe0 },
+};
+
+size_t efi_widen(efi_char *to, size_t size, const char *from)
+{
+	size_t n = 0;
+
+	for (; n < size - 1 && from[n]; n++)
+		to[n] = (efi_char)(u8)from[n];
+	to[n++] = 0;
+	return n * sizeof(*to);
+}
+
+void efi_print(const struct efi_system_table *system, const char *fmt, ...)
+{
+	char text[EFI_LINE_MAX] = "keel: ";
+	efi_char wide[EFI_LINE_MAX + 2];
+	size_t n = strlen(text);
+	va_list ap;
+
+	if (!system->con_out)
+		return;
+	va_start(ap, fmt);
+	kl_vsnprintf(text + n, sizeof(text) - n, fmt, ap);
+	va_end(ap);
+	n = efi_widen(wide, EFI_LINE_MAX, text) / sizeof(*wide) - 1;
+	wide[n++] = '\r';
+	wide[n++] = '\n';
+	wide[n] = 0;
+	(void)system->con_out->output_string(system->con_out, wide);
+}
+
+void *efi_protocol(const struct efi_env *env, efi_handle handle, const struct efi_guid *protocol)
+{
+	void *interface = NULL;
+
+	if (!handle || env->system->boot->handle_protocol(handle, protocol, &interface))
+		return NULL;
+	return interface;
+}
