@@ -12,6 +12,7 @@
 #include <boot/boot.h>
 #include <boot/boot_info.h>
 #include <boot/efi_boot.h>
+#include <boot/panic.h>
 #include <boot/smp.h>
 #include <cpu/log.h>
 #include <efi/efi_app.h>
@@ -87,6 +88,41 @@ static void __noreturn leave_to_firmware(u64 result)
 	efi_leave(result, h->resume, state);
 }
 
+static u64 *open_table(void *ctx, u64 pa)
+{
+	(void)ctx;
+	if (!ownership_is_ram(PA(pa)) || !ownership_host_may_reach(PA(pa)))
+		return NULL;
+	return el2_window_map(PA(pa), EL2_RW);
+}
+
+/* Firmware's table walks may go past the caches (TCR_EL2.IRGN0, ORGN0). */
+static void close_table(void *ctx, u64 *table)
+{
+	(void)ctx;
+	dcache_clean_poc(table, SZ_4K);
+	el2_window_unmap();
+}
+
+static const struct efi_table_ops table_ops = { .open = open_table, .close = close_table };
+
+/* Return: NULL; or why firmware's address space cannot be EL1's. */
+static const char *check_regime(const struct efi_el2_state *state, struct efi_el1_regime *regime)
+{
+	const char *why = efi_regime_read(state, regime);
+
+	return why ? why : efi_tables_check(regime, &table_ops, NULL);
+}
+
+void efi_boot_check(void)
+{
+	struct efi_el1_regime regime;
+	const char *why = efi_handover ? check_regime(&efi_handover->state, &regime) : NULL;
+
+	if (why)
+		boot_stop("%s", why);
+}
+
 void __noreturn efi_boot_ready(u64 end)
 {
 	efi_handover->take_entry = el2_va_to_pa(el2_map_layout(), secondary_entry).v;
@@ -107,31 +143,11 @@ void efi_boot_abandon(const char *why)
 
 /* ---- taking EL2 ---- */
 
-static u64 *open_table(void *ctx, u64 pa)
-{
-	(void)ctx;
-	if (!ownership_is_ram(PA(pa)) || !ownership_host_may_reach(PA(pa)))
-		return NULL;
-	return el2_window_map(PA(pa), EL2_RW);
-}
-
-/* Firmware's table walks may go past the caches (TCR_EL2.IRGN0, ORGN0). */
-static void close_table(void *ctx, u64 *table)
-{
-	(void)ctx;
-	dcache_clean_poc(table, SZ_4K);
-	el2_window_unmap();
-}
-
-static const struct efi_table_ops table_ops = { .open = open_table, .close = close_table };
-
-/* Firmware's regime for EL1. Nothing has changed if this fails. */
+/* Nothing has changed if firmware has now what it had not before, and what cannot be EL1's. */
 static void convert_regime(const struct efi_el2_state *state, struct efi_el1_regime *regime)
 {
-	const char *why = efi_regime_read(state, regime);
+	const char *why = check_regime(state, regime);
 
-	if (!why)
-		why = efi_tables_check(regime, &table_ops, NULL);
 	if (why) {
 		log_err("%s: the system boots without Keel", why);
 		leave_to_firmware(EFI_KEEL_FAILED);

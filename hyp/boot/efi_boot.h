@@ -22,6 +22,13 @@ void efi_boot_runtime(void);
 u64 efi_boot_region_size(void);
 
 /*
+ * efi_boot_check() - whether firmware's address space can be EL1's; boot_stop() if not
+ *
+ * After page states are initialized, before any device is told of Keel's memory.
+ */
+void efi_boot_check(void);
+
+/*
  * efi_boot_ready() - go back to firmware, ready to take EL2
  * @end: Keel's memory ends here
  */

@@ -11,6 +11,7 @@
  *        init_ownership()   page states: everything is the host's, but for Keel's ranges
  *        smp_init()         stacks and windows of all CPUs
  *      boot_on_stack()      on the boot CPU's own stack; the early one goes to the pool
+ *        efi_boot_check()     can firmware's address space be EL1's?
  *        smp_probe()        each CPU comes up once: merged features, errata, SPE
  *        init_machine_gic() ITSs and redistributors become EL2's where they write memory
  *        init_host()        the host's stage 2, PSCI, SMCs
@@ -595,6 +596,7 @@ static void __noreturn boot_on_stack(void)
 				       PA(boot_info.image.v + EARLY_STACK_TOP - STACK_SIZE)),
 			  (KEEL_REGION_SIZE - EARLY_STACK_TOP + STACK_SIZE) / SZ_4K))
 		panic("Keel's page pool cannot take the early stack");
+	efi_boot_check();
 	smp_probe();
 	print_cpus();
 	init_machine_gic();

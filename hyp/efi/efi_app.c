@@ -133,6 +133,15 @@ static bool find_fdt(void)
 	       host_fdt_check(app.fdt, HOST_FDT_SPACE, &efi_why) == 0;
 }
 
+/* Another keel.efi that starts this one will take EL2, and this one would be entered at EL1. */
+static bool is_first(void)
+{
+	int node = fdt_path_offset(app.fdt, "/hypervisor");
+
+	efi_why = "another keel.efi is ready already";
+	return node < 0 || fdt_node_check_compatible(app.fdt, node, "keel,hypervisor");
+}
+
 /* Firmware's memory map, in memory of the application. */
 static bool get_map(struct efi_map *map)
 {
@@ -336,7 +345,7 @@ static bool prepare(const char *options)
 	static struct memmap map;
 	struct efi_map efi;
 
-	if (!find_fdt() || !make_map_room())
+	if (!find_fdt() || !is_first() || !make_map_room())
 		return false;
 	efi_why = "firmware gives no memory map";
 	if (get_map(&efi) && !efi_memmap_read(&efi, &map, &efi_why) && boot_in_block(&map, options))

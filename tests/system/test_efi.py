@@ -179,6 +179,17 @@ def test_firmware_that_changed_el2_s_registers_boots_without_keel(uefi):
 
 
 @pytest.mark.full
+def test_firmware_whose_registers_are_unknown_is_found_before_anything_is_changed(uefi):
+    machine = uefi(test_loader("spoil"))
+    machine.expect(messages.EFI_RETURNED)
+    machine.expect("Shell>")
+    machine.child.send("FS0:\\EFI\\BOOT\\BOOTAA64.EFI\r")
+    machine.expect(r"keel: error: firmware's TCR_EL2 has bits that Keel does not know: .* without Keel")
+    machine.expect(messages.EFI_RETURNED)
+    machine.expect("Shell>")
+
+
+@pytest.mark.full
 def test_a_loader_that_never_ends_boot_services_stays_at_el2(uefi):
     machine = uefi(test_loader("never"))
     machine.expect(messages.EFI_READY)

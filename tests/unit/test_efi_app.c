@@ -714,6 +714,21 @@ static void with_a_damaged_device_tree_too(void **state)
 	booted_without_keel("keel: error: ", 0);
 }
 
+static void below_another_keel_it_steps_back(void **state)
+{
+	int node = fdt_add_subnode(fdt, 0, "hypervisor");
+
+	assert_true(node > 0);
+	assert_int_equal(fdt_setprop_string(fdt, node, "compatible", "xen,xen"), 0);
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(takes, 1);
+	start_fresh(NULL);
+	node = fdt_add_subnode(fdt, 0, "hypervisor");
+	assert_int_equal(fdt_setprop_string(fdt, node, "compatible", "keel,hypervisor"), 0);
+	assert_int_equal(run(), EFI_SUCCESS);
+	booted_without_keel("keel: error: another keel.efi is ready already", 0);
+}
+
 static void each_allocation_that_fails_boots_without_keel_and_without_a_leak(void **state)
 {
 	for (unsigned int i = 1; i <= 3; i++) {
@@ -784,6 +799,7 @@ int main(void)
 		cmocka_unit_test_setup(without_a_device_tree_the_machine_boots_without_keel,
 				       start_fresh),
 		cmocka_unit_test_setup(with_a_damaged_device_tree_too, start_fresh),
+		cmocka_unit_test_setup(below_another_keel_it_steps_back, start_fresh),
 		cmocka_unit_test_setup(
 			each_allocation_that_fails_boots_without_keel_and_without_a_leak,
 			start_fresh),

@@ -8,6 +8,7 @@
  *   regs     after a change of TCR_EL2 that Keel does not know
  *   never    not at all
  *   return   not at all, and returns to its caller
+ *   spoil    the same, after the change of TCR_EL2
  */
 #include <efi/efi_abi.h>
 
@@ -129,6 +130,10 @@ efi_status efi_entry(efi_handle image, struct efi_system_table *system)
 	say_number("LOADER: starts at exception level ", current_el());
 	if (!options || same_text(options, "return"))
 		return EFI_LOAD_ERROR;
+	if (same_text(options, "spoil")) {
+		change_tcr();
+		return EFI_LOAD_ERROR;
+	}
 	if (same_text(options, "never"))
 		turn_off();
 	if (same_text(options, "regs"))
