@@ -52,9 +52,8 @@
 #define HOST_RAM_ATTRS	  (STAGE2_RWX | STAGE2_NORMAL)
 #define HOST_DEVICE_ATTRS (STAGE2_RW | STAGE2_NORMAL)
 
-/* What descriptors of pages, and of blocks of 2 MiB, map together with the Contiguous bit. */
-#define GROUP_SIZE	 (16 * SZ_4K)
-#define BLOCK_GROUP_SIZE (16 * SZ_2M)
+/* What descriptors of pages map together with the Contiguous bit. */
+#define GROUP_SIZE (16 * SZ_4K)
 
 /* Sizes of a device mapping, largest first. */
 static const u64 device_blocks[] = { SZ_1G, SZ_2M, SZ_4K };
@@ -185,15 +184,6 @@ static int host_party_prepare(void *ctx, const struct page_move *move)
 	return page_pool_spare(table_pool) >= needed ? 0 : -ENOBUFS;
 }
 
-/* Merge what can be merged in all blocks of size @block that [ipa, ipa + size) is part of. */
-static int merge_around(struct ipa ipa, u64 size, u64 block)
-{
-	u64 start = ALIGN_DOWN(ipa.v, block);
-	u64 end = MIN(ALIGN_UP(ipa.v + size, block), stage2_size(&host_s2));
-
-	return stage2_merge(&host_s2, IPA(start), end - start, NULL);
-}
-
 /* Whether the host has all of the 2 MiB at @ipa. Reads their states, which are fewer bytes. */
 static bool is_complete(u64 ipa)
 {
@@ -203,40 +193,27 @@ static bool is_complete(u64 ipa)
 	return run.host && run.size == SZ_2M;
 }
 
-static int visit_page(void *arg, const struct stage2_leaf *leaf)
+/* The tables of a larger block are read only if it can be made, and not for each page that comes. */
+static int merge_at(u64 ipa)
 {
-	(void)arg;
-	return !leaf->mapped || leaf->size < SZ_2M;
-}
+	bool complete = is_complete(ALIGN_DOWN(ipa, SZ_2M));
 
-/* Merge the 2 MiB at @ipa, then what it is part of, as long as that has no page of its own. */
-static int merge_complete(struct ipa ipa)
-{
-	static const u64 larger[] = { BLOCK_GROUP_SIZE, SZ_1G };
-	int ret = merge_around(ipa, SZ_2M, SZ_2M);
-
-	for (size_t i = 0; i < ARRAY_SIZE(larger) && !ret; i++) {
-		struct ipa start = IPA(ALIGN_DOWN(ipa.v, larger[i]));
-
-		if (stage2_walk(&host_s2, start, larger[i], visit_page, NULL, NULL))
-			break;
-		ret = merge_around(ipa, SZ_2M, larger[i]);
-	}
-	return ret;
+	return stage2_merge_up(&host_s2, IPA(ipa), complete ? ~0ULL : GROUP_SIZE);
 }
 
 /*
  * Merge what was mapped with its neighbours: pages to groups, groups to 2 MiB, these to groups and
- * to 1 GiB. The tables of a larger block are read only if it can be made, and not for each page
- * that comes back.
+ * to 1 GiB. What does not begin or end in the range has been mapped as large as it can be.
  */
 static int merge_with_neighbours(struct ipa ipa, u64 size)
 {
-	int ret = merge_around(ipa, size, GROUP_SIZE);
+	u64 last = ipa.v + size - SZ_4K;
+	int ret = merge_at(ipa.v);
 
-	for (u64 at = ALIGN_DOWN(ipa.v, SZ_2M); !ret && at < ipa.v + size; at += SZ_2M)
-		if (is_complete(at))
-			ret = merge_complete(IPA(at));
+	for (u64 at = ALIGN_DOWN(ipa.v, SZ_2M) + SZ_2M; !ret && at <= last; at += SZ_2M)
+		ret = merge_at(at);
+	if (!ret && ALIGN_DOWN(last, GROUP_SIZE) > ipa.v)
+		ret = merge_at(last);
 	return ret;
 }
 

@@ -344,10 +344,13 @@ static bool must_stop(const struct walker *w, s8 level, u64 ia)
 static void join_empty(struct walker *w, struct pgtable_visit *v, u64 end, u64 size)
 {
 	struct pgtable_progress *progress = w->walk->progress;
-	u64 most = progress ? MAX(progress->budget, 1UL) : ~0ULL, n = 1;
+	u64 most = 1 + (end - v->end + size - 1) / size, n = 1;
 
-	for (; v->end < end && n < most && !pte_read(v->ptep + n); n++)
-		v->end = MIN(end, v->end + size);
+	if (progress)
+		most = MIN(most, MAX(progress->budget, 1UL));
+	while (n < most && !pte_read(v->ptep + n))
+		n++;
+	v->end = MIN(end, v->end + (n - 1) * size);
 	if (progress && n > 1)
 		progress->budget -= n - 1;
 }
@@ -457,6 +460,19 @@ int pgtable_walk(struct pgtable *pgt, u64 ia, u64 size, const struct pgtable_wal
 
 /* ---- look-up ---- */
 
+/*
+ * Access flag and dirty state of @n leaves with equal attributes: set if they are set in any of
+ * them. Most often the first ones have all that there can be.
+ */
+static u64 any_hw_state(const struct pgtable *pgt, const u64 *ptep, u64 n)
+{
+	u64 all = hw_mask(pgt, pte_read(ptep)), state = 0;
+
+	for (u64 i = 0; i < n && state != all; i++)
+		state |= pte_read(ptep + i) & all;
+	return state;
+}
+
 /* Extend @leaf, which has the Contiguous bit, to its whole group. */
 static void widen_to_group(struct pgtable *pgt, struct pgtable_leaf *leaf)
 {
@@ -466,12 +482,8 @@ static void widen_to_group(struct pgtable *pgt, struct pgtable_leaf *leaf)
 	leaf->ptep -= index;
 	leaf->ia -= index * leaf->size;
 	leaf->size *= n;
-	for (unsigned int i = 0; i < n; i++) {
-		u64 pte = pte_read(leaf->ptep + i);
-
-		leaf->pte |= pte & hw_mask(pgt, pte);
-	}
-	leaf->pa = pgtable_pte_to_pa(&pgt->fmt, pte_read(leaf->ptep));
+	leaf->pte |= any_hw_state(pgt, leaf->ptep, n);
+	leaf->pa = address_of(pgt, pte_read(leaf->ptep));
 }
 
 static void find_leaf(struct pgtable *pgt, u64 ia, struct pgtable_leaf *leaf)
@@ -573,19 +585,6 @@ int pgtable_unmap_leaf(struct pgtable *pgt, u64 ia, u64 *size)
 	return 0;
 }
 
-/* Access flag and dirty state of @n leaves: set if they are set in any of them. */
-static u64 any_hw_state(const struct pgtable *pgt, const u64 *ptep, u64 n)
-{
-	u64 state = 0;
-
-	for (u64 i = 0; i < n; i++) {
-		u64 pte = pte_read(ptep + i);
-
-		state |= pte & hw_mask(pgt, pte);
-	}
-	return state;
-}
-
 /*
  * Set (@cont is PTE_CONT) or clear (0) the Contiguous bit without a break, with FEAT_BBM level 2.
  * While a TLB holds the group as one entry, hardware may note a write to one leaf in any other. So
@@ -633,17 +632,18 @@ static void fill_table(struct pgtable *pgt, u64 *table, s8 level, u64 ia, u64 bl
 		       unsigned int flags)
 {
 	const struct pgtable_format *fmt = &pgt->fmt;
-	struct pa pa = pgtable_pte_to_pa(fmt, block);
-	u64 attrs = block & pgtable_attr_mask(fmt);
-	u64 size = pgtable_level_size(fmt, level);
-	u64 group = contig_size(fmt, level);
+	u64 size = pgtable_level_size(fmt, level), group = contig_size(fmt, level);
+	u64 pte =
+		leaf_pte(fmt, level, pgtable_pte_to_pa(fmt, block), block & pgtable_attr_mask(fmt));
+	u64 *end = table + table_entries(fmt), *next;
 	bool contig = !(flags & PGTABLE_PAGES) && group > size;
 
-	for (u64 i = 0, offset = 0; i < table_entries(fmt); i++, offset += size) {
-		bool cont = contig && !is_cut(ia + ALIGN_DOWN(offset, group), group, cut);
+	/* The block is aligned: to add to a descriptor changes its address field alone. */
+	for (; table != end; ia += group) {
+		u64 cont = contig && !is_cut(ia, group, cut) ? PTE_CONT : 0;
 
-		pte_write(table + i,
-			  leaf_pte(fmt, level, PA(pa.v + offset), attrs) | (cont ? PTE_CONT : 0));
+		for (next = table + group / size; table != next; table++, pte += size)
+			pte_write(table, pte | cont);
 	}
 }
 
@@ -791,8 +791,11 @@ static bool map_fits(const struct map *m, const struct pgtable_visit *v, struct 
 
 static bool all_equal(const u64 *ptep, u64 n, u64 value)
 {
-	for (u64 i = 0; i < n; i++) {
-		if (pte_read(ptep + i) != value)
+	for (u64 i = 0; i < n; i += 4) {
+		u64 differ = (pte_read(ptep + i) ^ value) | (pte_read(ptep + i + 1) ^ value);
+
+		differ |= (pte_read(ptep + i + 2) ^ value) | (pte_read(ptep + i + 3) ^ value);
+		if (differ)
 			return false;
 	}
 	return true;
@@ -1186,9 +1189,9 @@ int pgtable_test_clear(struct pgtable *pgt, u64 ia, u64 size, u64 bits, bool inv
 /* ---- merging ---- */
 
 /*
- * Whether @n entries are leaves at @level with equal attributes that map adjacent memory, aligned
- * to the size of all. Because of the alignment, adding i * size to the first descriptor gives the
- * address field of the i-th, without a carry into other fields.
+ * Whether @n entries, a multiple of four, are leaves at @level with equal attributes that map adjacent
+ * memory, aligned to the size of all. Because of the alignment, adding i * size to the first descriptor
+ * gives the address field of the i-th, without a carry into other fields.
  */
 static bool leaves_continue(struct pgtable *pgt, const u64 *ptep, u64 n, s8 level)
 {
@@ -1199,8 +1202,13 @@ static bool leaves_continue(struct pgtable *pgt, const u64 *ptep, u64 n, s8 leve
 	if (!pgtable_pte_leaf(first, level) ||
 	    !IS_ALIGNED(pgtable_pte_to_pa(&pgt->fmt, first).v, n * size))
 		return false;
-	for (u64 i = 1; i < n; i++) {
-		if ((pte_read(ptep + i) ^ (first + i * size)) & ~ignored)
+	for (u64 i = 0; i < n; i += 4, first += 4 * size) {
+		u64 differ = (pte_read(ptep + i) ^ first) |
+			     (pte_read(ptep + i + 1) ^ (first + size));
+
+		differ |= pte_read(ptep + i + 2) ^ (first + 2 * size);
+		differ |= pte_read(ptep + i + 3) ^ (first + 3 * size);
+		if (differ & ~ignored)
 			return false;
 	}
 	return true;
@@ -1344,6 +1352,61 @@ int pgtable_merge(struct pgtable *pgt, u64 ia, u64 size, struct pgtable_progress
 	};
 
 	return pgtable_walk(pgt, ia, size, &walk);
+}
+
+/* The entry for @ia in the table of each level, from the root's on, by level + 1. */
+struct trail {
+	u64 *ptep[PGTABLE_LAST_LEVEL + 2];
+};
+
+/* Return: the level of the last one, which is no table. */
+static s8 follow_trail(struct pgtable *pgt, u64 ia, struct trail *trail)
+{
+	u64 *table = pgt->root, *ptep;
+
+	for (s8 level = pgt->fmt.start_level;; level++) {
+		ptep = table_entry(pgt, table, level, ia);
+		trail->ptep[level + 1] = ptep;
+		if (!pgtable_pte_table(pte_read(ptep), level))
+			return level;
+		table = pte_table(pgt, pte_read(ptep));
+	}
+}
+
+/* The table that @v, an entry of which there is one, is about becomes a block, if it can. */
+static bool merge_if_complete(const struct pgtable_visit *v)
+{
+	if (!pgtable_leaf_allowed(&v->pgt->fmt, v->level) ||
+	    !leaves_continue(v->pgt, pte_table(v->pgt, v->pte), table_entries(&v->pgt->fmt),
+			     (s8)(v->level + 1)))
+		return false;
+	merge_table(v);
+	return true;
+}
+
+int pgtable_merge_up(struct pgtable *pgt, u64 ia, u64 most)
+{
+	const struct merge all = { .ia = 0, .end = BIT(pgt->fmt.ia_bits) };
+	struct pgtable_visit v = { .pgt = pgt };
+	struct trail trail;
+	int ret = check_ia_range(pgt, ia, granule_size(pgt->fmt.granule));
+
+	pgt->hole.ptep = NULL;
+	if (ret)
+		return ret;
+	v.level = follow_trail(pgt, ia, &trail);
+	do {
+		struct group g = group_around(pgt, trail.ptep[v.level + 1], ia, v.level);
+
+		if (contig_size(&pgt->fmt, v.level) <= most)
+			merge_group(pgt, &all, &g);
+		if (v.level-- == pgt->fmt.start_level)
+			break;
+		v.ptep = trail.ptep[v.level + 1];
+		v.pte = pte_read(v.ptep);
+		v.ia = ALIGN_DOWN(ia, pgtable_level_size(&pgt->fmt, v.level));
+	} while (pgtable_level_size(&pgt->fmt, v.level) <= most && merge_if_complete(&v));
+	return 0;
 }
 
 /* ---- replacing ---- */

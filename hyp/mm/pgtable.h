@@ -373,6 +373,19 @@ int __must_check pgtable_merge(struct pgtable *pgt, u64 ia, u64 size,
 			       struct pgtable_progress *progress);
 
 /**
+ * pgtable_merge_up() - merge the leaf at @ia with those around it, as far as they allow
+ * @ia:   granule-aligned
+ * @most: bytes that the result may have
+ *
+ * Its group, the block that its table makes, that one's group, and so on upwards: what
+ * pgtable_merge() of all addresses would make of this leaf, if all others were as large as they can
+ * be. Looks at one table of each level at most. Needs no memory.
+ *
+ * Return: 0; -EINVAL, -E2BIG.
+ */
+int __must_check pgtable_merge_up(struct pgtable *pgt, u64 ia, u64 most);
+
+/**
  * pgtable_tables_to_map() - how many tables pgtable_map() with these arguments would allocate
  *
  * Arguments as pgtable_map(), without its flags. Counts for holes only: mapped parts need none.

@@ -527,6 +527,12 @@ int stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_prog
 	return pgtable_merge(&s2->pgt, ipa.v, size, progress);
 }
 
+int stage2_merge_up(struct stage2 *s2, struct ipa ipa, u64 most)
+{
+	spin_assert_held(&s2->lock);
+	return pgtable_merge_up(&s2->pgt, ipa.v, most);
+}
+
 int stage2_remap(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size, enum stage2_attrs attrs)
 {
 	spin_assert_held(&s2->lock);

@@ -246,6 +246,16 @@ int __must_check stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size,
 			      struct stage2_progress *progress);
 
 /**
+ * stage2_merge_up() - join the leaf at @ipa, granule-aligned, with those around it, as far as it goes
+ * @most: bytes that the result may have
+ *
+ * As pgtable_merge_up(). Lock held.
+ *
+ * Return: 0; -EINVAL, -E2BIG.
+ */
+int __must_check stage2_merge_up(struct stage2 *s2, struct ipa ipa, u64 most);
+
+/**
  * stage2_remap() - let mapped [ipa, ipa + size) translate to other memory, as copy-on-write does
  * @pa:	   new memory; aligned as the blocks in the range are (granule-aligned is enough for a page)
  * @attrs: of the new mapping; as for stage2_map(), without STAGE2_PAGES

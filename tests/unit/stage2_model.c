@@ -435,7 +435,10 @@ static void op_split(const struct range *whole)
 static void op_merge(const struct range *r)
 {
 	fake_mem_fail_after(0);
-	expect(FINISH(stage2_merge(&m.s2, r->ipa, r->size, p), "merge"), 0);
+	if (model_rand(2))
+		expect(FINISH(stage2_merge(&m.s2, r->ipa, r->size, p), "merge"), 0);
+	else
+		expect(stage2_merge_up(&m.s2, r->ipa, 1ULL << model_rand(64)), 0);
 }
 
 static void op_remap(const struct range *r)

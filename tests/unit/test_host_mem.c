@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* SOURCES: hyp/host/host_mem.c hyp/mm/ownership.c hyp/mm/page_lock.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/page_pool.c tests/unit/arch/fake_tlb.c tests/unit/arch/fake_mem.c tests/unit/fake_panic.c hyp/cpu/errata.c */
-/* LIBS: -Wl,--wrap=stage2_init -Wl,--wrap=stage2_merge -Wl,--wrap=page_pool_free */
+/* LIBS: -Wl,--wrap=stage2_init -Wl,--wrap=stage2_merge_up -Wl,--wrap=page_pool_free */
 /*
  * The host's memory on real tables, real ownership and a real pool of pages, under the strict TLB
  * model. What the host should reach is worked out here from the machine's description alone, and
@@ -170,15 +170,30 @@ u64 ratelimit(struct ratelimit *rl)
 	return ++rl->count;
 }
 
-/* Bytes of the host's address space that were searched for something to merge. */
-static u64 merged;
+/* How large what comes back was allowed to become: the most; and how often that was tried. */
+static u64 merged_most;
+static unsigned int merges;
 
-int __real_stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *p);
-int __wrap_stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *p);
-int __wrap_stage2_merge(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *p)
+int __real_stage2_merge_up(struct stage2 *s2, struct ipa ipa, u64 most);
+int __wrap_stage2_merge_up(struct stage2 *s2, struct ipa ipa, u64 most);
+int __wrap_stage2_merge_up(struct stage2 *s2, struct ipa ipa, u64 most)
 {
-	merged += size;
-	return __real_stage2_merge(s2, ipa, size, p);
+	merged_most = MAX(merged_most, most);
+	merges++;
+	return __real_stage2_merge_up(s2, ipa, most);
+}
+
+static void forget_merges(void)
+{
+	merges = 0;
+	merged_most = 0;
+}
+
+static void expect_merges(unsigned int count, u64 most)
+{
+	assert_int_equal(merges, count);
+	assert_int_equal(merged_most, most);
+	forget_merges();
 }
 
 /* The TLB model follows the host's stage 2 from its first descriptor on. */
@@ -1136,19 +1151,18 @@ static void a_page_that_comes_back_looks_at_no_more_than_can_be_merged(void **st
 	start(&small_caps, PLENTY);
 	assert_int_equal(give(base + PAGE, PAGE), 0);
 	assert_int_equal(give(base + 3 * PAGE, PAGE), 0);
-	merged = 0;
+	forget_merges();
 	assert_int_equal(take_back(0), 0);
-	assert_int_equal(merged, 16 * PAGE);
+	expect_merges(1, 16 * PAGE);
 	assert_int_equal(level_of(base), 3);
-	merged = 0;
 	assert_int_equal(take_back(0), 0);
-	assert_int_equal(merged, 16 * PAGE + SZ_2M + 16 * SZ_2M + SZ_1G);
+	expect_merges(1, ~0ULL);
 	assert_int_equal(level_of(base), 1);
 	check_all("merging");
 }
 
-/* Each of the others could have a table of its own, and each would be read. */
-static void a_2mib_that_comes_back_does_not_look_at_tables_of_others(void **state)
+/* Each of the others could have a table of its own. */
+static void a_2mib_that_comes_back_merges_with_what_is_whole(void **state)
 {
 	u64 base = 0x40000000 + 7 * SZ_2M;
 
@@ -1156,18 +1170,32 @@ static void a_2mib_that_comes_back_does_not_look_at_tables_of_others(void **stat
 	assert_int_equal(give(base + PAGE, PAGE), 0);
 	assert_int_equal(give(base + SZ_2M + PAGE, PAGE), 0);
 	assert_int_equal(give(base + 20 * SZ_2M + PAGE, PAGE), 0);
-	merged = 0;
-	assert_int_equal(take_back(0), 0);
-	assert_int_equal(merged, 16 * PAGE + SZ_2M);
-	assert_int_equal(level_of(base), 2);
-	merged = 0;
-	assert_int_equal(take_back(0), 0);
-	assert_int_equal(merged, 16 * PAGE + SZ_2M + 16 * SZ_2M);
-	merged = 0;
-	assert_int_equal(take_back(0), 0);
-	assert_int_equal(merged, 16 * PAGE + SZ_2M + 16 * SZ_2M + SZ_1G);
-	assert_int_equal(level_of(base), 1);
-	check_all("merging");
+	forget_merges();
+	for (unsigned int left = 3; left-- > 0;) {
+		assert_int_equal(take_back(0), 0);
+		expect_merges(1, ~0ULL);
+		assert_int_equal(level_of(base), left ? 2 : 1);
+		check_all("merging");
+	}
+}
+
+/* From the middle of one 2 MiB to that of another: each at an end, and all between, are whole. */
+static void a_range_that_comes_back_in_parts_is_as_large_as_before(void **state)
+{
+	const u64 base = 0x40000000 + 5 * SZ_2M + 37 * PAGE, size = 3 * SZ_2M + 11 * PAGE;
+	u64 free;
+
+	start(&small_caps, PLENTY);
+	free = page_pool_available(&pool);
+	for (u64 part = PAGE; part <= 512 * PAGE; part *= 4) {
+		assert_int_equal(ownership_donate_keel(PA(base), size), 0);
+		for (u64 at = 0; at < size; at += part)
+			assert_int_equal(
+				ownership_reclaim_keel(PA(base + at), MIN(part, size - at)), 0);
+		assert_int_equal(level_of(base), 1);
+		assert_int_equal(page_pool_available(&pool), free);
+		check_all("parts");
+	}
 }
 
 int main(void)
@@ -1197,7 +1225,8 @@ int main(void)
 		cmocka_unit_test(counts_of_shares_come_from_the_pool),
 		cmocka_unit_test(a_vms_memory_is_kept_from_the_host_unless_shared),
 		cmocka_unit_test(a_page_that_comes_back_looks_at_no_more_than_can_be_merged),
-		cmocka_unit_test(a_2mib_that_comes_back_does_not_look_at_tables_of_others),
+		cmocka_unit_test(a_2mib_that_comes_back_merges_with_what_is_whole),
+		cmocka_unit_test(a_range_that_comes_back_in_parts_is_as_large_as_before),
 		cmocka_unit_test(the_check_finds_what_the_tables_should_not_say),
 		cmocka_unit_test(the_check_finds_zeros_where_they_should_not_be),
 	};

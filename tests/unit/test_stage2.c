@@ -427,6 +427,50 @@ static void merge_stays_within_its_range(void **state)
 	assert_int_equal(lookup(0).size, SZ_2M);
 }
 
+static void merge_up_makes_of_one_leaf_what_merge_makes_of_all(void **state)
+{
+	static const struct {
+		u64 most, size;
+	} rows[] = {
+		{ SZ_4K, SZ_4K }, { SZ_64K, SZ_64K },	     { SZ_1M, SZ_64K },
+		{ SZ_2M, SZ_2M }, { SZ_1G - 1, 16 * SZ_2M }, { ~0ULL, SZ_1G },
+	};
+	const u64 at = SZ_1G + SZ_1G / 2 + 3 * SZ_2M + 5 * SZ_4K;
+
+	assert_int_equal(MAP(SZ_1G, SZ_1G, SZ_1G, STAGE2_RWX), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(stage2_split(&w.s2, IPA(at), SZ_4K, NULL), 0);
+		fake_mem_fail_after(0);
+		assert_int_equal(stage2_merge_up(&w.s2, IPA(at + SZ_4K), rows[i].most), 0);
+		fake_mem_fail_after(-1);
+		fake_tlb_check("merging upwards");
+		assert_int_equal(lookup(at).size, rows[i].size);
+	}
+	assert_int_equal(world_tables(&w), 0);
+	assert_int_equal(stage2_merge_up(&w.s2, IPA(1), SZ_1G), -EINVAL);
+	assert_int_equal(stage2_merge_up(&w.s2, IPA(stage2_size(&w.s2)), SZ_1G), -E2BIG);
+}
+
+static void merge_up_ends_where_a_neighbour_is_different(void **state)
+{
+	const u64 page = SZ_1G + SZ_2M + 20 * SZ_4K;
+
+	assert_int_equal(MAP(SZ_1G, SZ_1G, SZ_1G, STAGE2_RWX), 0);
+	assert_int_equal(PROTECT(page, SZ_4K, 0, STAGE2_W), 0);
+	assert_int_equal(stage2_split(&w.s2, IPA(SZ_1G + SZ_2M), SZ_2M, NULL), 0);
+	assert_int_equal(stage2_merge_up(&w.s2, IPA(SZ_1G + SZ_2M), ~0ULL), 0);
+	assert_int_equal(lookup(SZ_1G + SZ_2M).size, SZ_64K);
+	assert_int_equal(stage2_merge_up(&w.s2, IPA(page), ~0ULL), 0);
+	assert_int_equal(lookup(page).size, SZ_4K);
+	assert_int_equal(PROTECT(page, SZ_4K, STAGE2_W, 0), 0);
+	assert_int_equal(stage2_merge_up(&w.s2, IPA(page), ~0ULL), 0);
+	assert_int_equal(lookup(page).size, SZ_1G);
+	/* Nothing is there: nothing to do. */
+	assert_int_equal(UNMAP(SZ_1G, SZ_1G), 0);
+	assert_int_equal(stage2_merge_up(&w.s2, IPA(page), ~0ULL), 0);
+	assert_int_equal(world_tables(&w), 0);
+}
+
 static void merge_leaves_misaligned_memory_alone(void **state)
 {
 	assert_int_equal(MAP(0, SZ_1G + SZ_64K, SZ_2M, STAGE2_RWX | STAGE2_PAGES), 0);
@@ -977,6 +1021,8 @@ int main(void)
 		FULL(annotations_refuse_mappings_and_take_no_tables),
 		FULL(split_and_merge_are_inverse),
 		OLD(merge_stays_within_its_range),
+		OLD(merge_up_makes_of_one_leaf_what_merge_makes_of_all),
+		OLD(merge_up_ends_where_a_neighbour_is_different),
 		OLD(merge_leaves_misaligned_memory_alone),
 		OLD(budgets_never_stop_in_a_group),
 		OLD(merge_reaches_groups_in_the_root),
