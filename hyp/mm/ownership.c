@@ -820,6 +820,17 @@ int ownership_reclaim(struct page_move *move, const struct ownership_party *vm)
 	return transfer_vm(RECLAIM, move, vm);
 }
 
+int ownership_check_donate_keel(struct pa pa, u64 size)
+{
+	struct transfer t;
+	int err;
+
+	spin_assert_held(&ownership_lock);
+	transfer_init(&t, DONATE_KEEL, pa, size);
+	err = range_bytes(pa, size, &t.bytes);
+	return err ? err : check_states(&t);
+}
+
 int ownership_donate_keel(struct pa pa, u64 size)
 {
 	return transfer_keel(DONATE_KEEL, pa, size);

@@ -271,6 +271,15 @@ int __must_check ownership_donate_keel(struct pa pa, u64 size);
 /* ownership_donate_keel_locked() - ownership_donate_keel() with ownership_lock held. */
 int __must_check ownership_donate_keel_locked(struct pa pa, u64 size);
 
+/**
+ * ownership_check_donate_keel() - whether ownership_donate_keel_locked() finds states that it accepts
+ *
+ * Changes nothing. ownership_lock held.
+ *
+ * Return: 0; -EINVAL, -ERANGE, -EPERM, -EBUSY as ownership_donate_keel().
+ */
+int __must_check ownership_check_donate_keel(struct pa pa, u64 size);
+
 /* ownership_reclaim_keel_locked() - ownership_reclaim_keel() with ownership_lock held. */
 int __must_check ownership_reclaim_keel_locked(struct pa pa, u64 size);
 

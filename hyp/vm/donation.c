@@ -50,21 +50,6 @@ static int check_donation_range(struct pa pa, u64 pages)
 	return vm_in_linear_window(pa, pages * SZ_4K) ? 0 : -ERANGE;
 }
 
-/*
- * Whether all pages are the host's alone. Then none is in the linear window: pages there are Keel's
- * or shared with it, and donation_lock prevents that they become so now.
- */
-static int check_hosts(struct pa pa, u64 size)
-{
-	for (u64 at = 0; at < size; at += SZ_4K) {
-		enum ownership_state state = ownership_state(PA(pa.v + at));
-
-		if (state != OWNERSHIP_HOST)
-			return state == OWNERSHIP_SHARED ? -EBUSY : -EPERM;
-	}
-	return 0;
-}
-
 /* Before reporting -ENOBUFS, reclaim tables of the host's stage 2 that map devices only. */
 int donation_show(struct pa pa, u64 size)
 {
@@ -78,6 +63,9 @@ int donation_show(struct pa pa, u64 size)
 }
 
 /*
+ * If all pages are the host's alone, none is in the linear window: pages there are Keel's or shared
+ * with it, and donation_lock prevents that they become so now.
+ *
  * Map the memory at EL2 first, since that can be undone without fail, and the transition cannot.
  * Then read the beginning of each page: memory that faults is refused with -EFAULT. The rest of a
  * page need not be tried, since all of it is cleared before it is read. ownership_lock is held
