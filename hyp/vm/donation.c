@@ -74,10 +74,11 @@ int donation_show(struct pa pa, u64 size)
  */
 static int take_donation_locked(struct pa pa, u64 size)
 {
-	int ret = check_hosts(pa, size);
+	int ret = ownership_check_donate_keel(pa, size);
 
-	if (!ret)
-		ret = donation_show(pa, size);
+	if (ret)
+		return ret == -ERANGE ? -EPERM : ret;
+	ret = donation_show(pa, size);
 	if (ret)
 		return ret;
 	if (foreign_answers(vm_pa_to_va(pa), size, SZ_4K))
@@ -200,12 +201,12 @@ void donation_hide(const struct donation *donation)
 	el2_unmap_linear(donation->pa, donation->pages * SZ_4K);
 }
 
-int donation_return(const struct donation *donation)
+int donation_return(struct pa pa, u64 pages)
 {
-	int ret = ownership_reclaim_keel(donation->pa, donation->pages * SZ_4K);
+	int ret = ownership_reclaim_keel(pa, pages * SZ_4K);
 
 	if (ret && ret != -ENOBUFS)
-		panic("donated memory at %#lx cannot be reclaimed (error %d)", donation->pa.v, ret);
+		panic("donated memory at %#lx cannot be reclaimed (error %d)", pa.v, ret);
 	return ret;
 }
 

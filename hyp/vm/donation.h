@@ -12,7 +12,7 @@
 
 #include <vm/vm.h>
 
-/* Pages that one call can donate: limits the duration of the call, and of the memory's return. */
+/* Pages that one call can donate: limits the duration of the call. */
 #define DONATION_PAGES_MAX 512
 
 struct donation {
@@ -86,13 +86,14 @@ int __must_check donation_from_pool(struct page_pool *pool, struct pa pa, u64 pa
 void donation_hide(const struct donation *donation);
 
 /**
- * donation_return() - give hidden memory back to the host, cleared
+ * donation_return() - give hidden memory, or a part of it, back to the host, cleared
  *
- * Usually takes no page from Keel's pool, since the host's stage 2 has kept the tables.
+ * Usually takes no page from Keel's pool, since the host's stage 2 has kept the tables. It has none
+ * where the host's block was donated as a whole, and comes back in parts.
  *
  * Return: 0; -ENOBUFS: Keel's pool is short of pages for the host's tables, to be repeated.
  */
-int __must_check donation_return(const struct donation *donation);
+int __must_check donation_return(struct pa pa, u64 pages);
 
 /**
  * donation_add() - donate memory to a VM

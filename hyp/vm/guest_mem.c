@@ -58,8 +58,12 @@
 #define FRAGMENT_STEP SZ_64K
 #define UNMAP_STEP    SZ_128K
 
-/* The limit of a step of a VM's end, in the same units: it stops when an interrupt waits. */
+/*
+ * The limit of a step of a VM's end, in the same units: it stops when an interrupt waits, for which it
+ * looks after each END_STEP that is not one leaf.
+ */
 #define END_BUDGET 8192
+#define END_STEP   SZ_64K
 
 /*
  * Without FEAT_S2FWB: bytes that one call may clean from the caches, line by line, while no
@@ -774,7 +778,7 @@ static bool ends_early(const struct vm *vm, u64 done)
  */
 static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 budget, u64 *done)
 {
-	u64 clean_left = CLEAN_STEP;
+	u64 enough = ctx->vm->state == VM_DYING ? END_STEP : UNMAP_STEP, clean_left = CLEAN_STEP;
 	int ret = 0;
 
 	*done = 0;
@@ -782,7 +786,7 @@ static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 budge
 	       !ends_early(ctx->vm, *done)) {
 		struct extent extent;
 
-		find_extent(ctx, &extent, IPA(ipa.v + *done), end, UNMAP_STEP, &budget);
+		find_extent(ctx, &extent, IPA(ipa.v + *done), end, enough, &budget);
 		ret = unmap_extent(ctx, &extent);
 		if (!ret && extent.mapped)
 			spend_budget(&budget, extent.size,
@@ -849,7 +853,7 @@ bool vm_unmap_all(struct vm *vm)
 		panic("memory of a VM cannot be unmapped at %#lx (error %d)",
 		      vm->destroy_ipa + done, ret);
 	vm->destroy_ipa += done;
-	return vm->destroy_ipa != end;
+	return vm->destroy_ipa != end || interrupt_waits();
 }
 
 /* ---- caches of all memory ---- */

@@ -226,12 +226,13 @@ bool vcpu_release_all(struct vm *vm)
 
 		if (!vcpu)
 			continue;
-		if (released++ == RELEASE_STEP)
+		if (released == RELEASE_STEP || (released && interrupt_waits()))
 			return true;
 		unshare_run_page(vm_va_to_pa(vcpu->run));
 		vcpu->run = NULL;
+		released++;
 	}
-	return false;
+	return released && interrupt_waits();
 }
 
 /* ---- features and state ---- */

@@ -42,11 +42,14 @@
 #define VM_ALIGN SZ_64K
 
 /*
- * The limit of a step of vm_destroy(), in pages that are cleared, and what a donation costs besides
- * its own: it is unmapped here and mapped there. One donation is given back in any case.
+ * The limits of a step of vm_destroy(), in pages that are cleared: of a donation, so many go back at
+ * once, between two looks whether an interrupt of the host waits; and for all together. What a part
+ * costs besides, and how many pages of a donation are unmapped here for the cost of one.
  */
-#define RETURN_PAGES  40
-#define DONATION_COST 16
+#define RETURN_PART  8
+#define RETURN_PAGES 64
+#define RETURN_COST  8
+#define HIDE_PAGES   16
 
 static const struct cpu_features *machine;
 static struct mmu_caps caps;
@@ -292,28 +295,58 @@ static void hide_newest(struct vm_slot *slot)
 	donation_hide(&donation);
 }
 
-/* Whether a step that has spent @spent pages leaves the next donation to the next step. */
-static bool step_is_over(const struct vm_slot *slot, u64 spent)
+/*
+ * The pages of the hidden donation that go back next. Parts are aligned, so that the last one of each
+ * of the host's contiguous groups makes it whole.
+ */
+static u64 next_part(const struct vm_slot *slot)
 {
-	return spent && (spent + slot->return_pages > RETURN_PAGES || interrupt_waits());
+	return MIN(slot->return_pages, RETURN_PART - slot->return_pa.v / SZ_4K % RETURN_PART);
+}
+
+/* Whether a step that has spent @spent pages leaves the next part to the next step. */
+static bool step_is_over(u64 part, u64 spent)
+{
+	return spent && (spent + part > RETURN_PAGES || interrupt_waits());
+}
+
+/*
+ * A part of the hidden donation goes back. Without a table for the part, the whole rest does: it was
+ * hidden as a whole, so no table is needed for that, and a VM ends although there is no memory.
+ */
+static int return_part(struct vm_slot *slot, u64 *part)
+{
+	int ret = donation_return(slot->return_pa, *part);
+
+	if (ret == -ENOBUFS && *part < slot->return_pages) {
+		*part = slot->return_pages;
+		ret = donation_return(slot->return_pa, *part);
+	}
+	if (ret)
+		return ret;
+	slot->return_pa.v += *part * SZ_4K;
+	slot->return_pages -= *part;
+	return 0;
 }
 
 /* Give donations back, newest first. Return: 0; -EAGAIN: there are more; as donation_return(). */
 static int return_memory(struct vm_slot *slot)
 {
-	u64 spent = 0;
+	u64 spent = 0, part;
 	int ret;
 
 	while (slot->vm || slot->return_pages) {
-		if (!slot->return_pages)
+		if (!slot->return_pages) {
 			hide_newest(slot);
-		if (step_is_over(slot, spent))
+			spent += slot->return_pages / HIDE_PAGES;
+		}
+		part = next_part(slot);
+		if (step_is_over(part, spent))
 			return -EAGAIN;
-		ret = donation_return(&(struct donation){ slot->return_pa, slot->return_pages });
+		ret = return_part(slot, &part);
 		if (ret)
 			return ret;
-		spent += slot->return_pages + DONATION_COST;
-		slot->return_pages = 0;
+		spent += part + RETURN_COST;
 	}
 	return 0;
 }

@@ -285,7 +285,10 @@ int __must_check vm_flush_caches(struct vm *vm, u64 *at);
 
 /* ---- inside vm/ ---- */
 
-/* One step of a VM's end: false if nothing is mapped any more, true to be repeated. */
+/*
+ * One step of a VM's end: false if nothing is mapped any more; true to be repeated, in any case if
+ * it has done something and an interrupt of the host waits.
+ */
 bool vm_unmap_all(struct vm *vm);
 
 /* Likewise: give the run pages back. */

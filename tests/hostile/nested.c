@@ -20,8 +20,8 @@
 #define VMM	0x0a000000UL /* where nothing is: the guest's access is an exit */
 #define DATA	0x60000000UL /* pages of the VM that nested guests have at 0x40000000 */
 
-/* A vCPU's pages, which go back to the host in one step. */
-#define END_STEP 70000
+/* A part of a donation goes back, and the tables of the host that are whole then are merged. */
+#define END_STEP 20000
 
 /* The guest hypervisor's memory, which begins at 0. */
 #define PARAMETERS 0x7000UL

@@ -32,6 +32,7 @@
 #include <lib/errno.h>
 #include <mm/el2_map.h>
 #include <mm/stage2.h>
+#include <vm/donation.h>
 #include <vm/run.h>
 #include <vm/vm_ops.h>
 
@@ -700,6 +701,51 @@ static void a_call_can_be_short_of_each_of_its_pages(void **state)
 	}
 }
 
+/* Pages of the host between two addresses. */
+static u64 hosts_pages(u64 from, u64 pages)
+{
+	u64 count = 0;
+
+	for (u64 i = 0; i < pages; i++)
+		count += ownership_state(PA(from + i * SZ_4K)) == OWNERSHIP_HOST;
+	return count;
+}
+
+/*
+ * A donation that was a block of the host's goes back in parts, for which a table is needed. Without
+ * one it goes back at once.
+ */
+static void a_block_that_was_donated_goes_back_with_or_without_a_table(void **state)
+{
+	const u64 block = RAM_BASE + 4 * SZ_1G;
+
+	for (unsigned int dry = 0; dry < 2; dry++) {
+		u64 before, now, most = 0;
+		void *list = NULL;
+		int ret;
+
+		make_world();
+		topup_from(w.vm, PA(block), DONATION_PAGES_MAX);
+		vm_put(w.vm);
+		if (dry)
+			list = hoard(&pool, 0);
+		do {
+			before = hosts_pages(block, DONATION_PAGES_MAX);
+			ret = vm_destroy(w.handle);
+			now = hosts_pages(block, DONATION_PAGES_MAX);
+			most = MAX(most, now - before);
+		} while (ret == -EAGAIN);
+		assert_int_equal(ret, 0);
+		assert_int_equal(now, DONATION_PAGES_MAX);
+		if (dry)
+			assert_int_equal(most, DONATION_PAGES_MAX);
+		else
+			assert_in_range(most, 8, 64);
+		unhoard(&pool, list);
+		host_mem_check();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -710,6 +756,7 @@ int main(void)
 		cmocka_unit_test(what_was_donated_is_used),
 		cmocka_unit_test(all_of_the_pool_comes_back_newest_first),
 		cmocka_unit_test(a_call_can_be_short_of_each_of_its_pages),
+		cmocka_unit_test(a_block_that_was_donated_goes_back_with_or_without_a_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1067,10 +1067,59 @@ static void ten_thousand_vms_leave_nothing(void **state)
 	machine_drop(before);
 }
 
+static u64 hosts_pages(struct pa pa, u64 pages)
+{
+	u64 count = 0;
+
+	for (u64 i = 0; i < pages; i++)
+		count += ownership_state(PA(pa.v + i * SZ_4K)) == OWNERSHIP_HOST;
+	return count;
+}
+
+/* Run pages count as eight: a step gives back one of these, or a part of a donation. */
+static u64 hosts_parts(struct pa pa, u64 pages, const struct pa *runs, unsigned int nr_runs)
+{
+	u64 count = hosts_pages(pa, pages);
+
+	for (unsigned int i = 0; i < nr_runs; i++)
+		count += 8 * hosts_pages(runs[i], 1);
+	return count;
+}
+
+/* Each step does a part, or the host would not come further, and no more than that. */
+static void a_vm_ends_in_short_steps_where_an_interrupt_of_the_host_waits(void **state)
+{
+	const u64 pages = 100;
+	u64 before, now = 0, steps = 0;
+	struct pa pa, runs[3];
+	struct a_vm a = create(0);
+	struct vm *vm = vm_get(a.handle);
+	int ret;
+
+	pa = machine_alloc(pages, SZ_64K);
+	assert_int_equal(vm_topup(vm, PA(pa.v + SZ_4K), pages - 1), 0);
+	vm_put(vm);
+	for (unsigned int i = 0; i < ARRAY_SIZE(runs); i++)
+		assert_int_equal(add_vcpu(a.handle, i, &runs[i]), 0);
+	machine_interrupt_waits = true;
+	do {
+		before = hosts_parts(pa, pages, runs, ARRAY_SIZE(runs));
+		ret = vm_destroy(a.handle);
+		now = hosts_parts(pa, pages, runs, ARRAY_SIZE(runs));
+		assert_in_range(now - before, 0, 8);
+		steps++;
+	} while (ret == -EAGAIN && steps < 1000);
+	machine_interrupt_waits = false;
+	assert_int_equal(ret, 0);
+	assert_int_equal(hosts_pages(pa, pages), pages);
+	assert_true(steps > pages / 8 + ARRAY_SIZE(runs));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 	const struct CMUnitTest tests[] = {
+		TEST(a_vm_ends_in_short_steps_where_an_interrupt_of_the_host_waits),
 		TEST(ipa_sizes_are_what_the_machine_has),
 		TEST(the_ipa_size_decides_vtcr),
 		TEST(handles_are_never_the_same),
