@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A VM's memory: map, unmap, cache maintenance and top-up, and the VM as a party of transitions.
+ * A VM's memory: map, unmap, write permission, cache maintenance and top-up, and the VM as a party
+ * of transitions.
  *
  * All functions work on the VM's own context, vm->s2. A call that maps or unmaps cuts its range
  * into extents: an extent is a hole, or it is mapped to adjacent memory with the same attributes.
@@ -43,12 +44,14 @@
  * The cost limit of a call, in units of about thirteen instructions: 20,000. A page state costs one,
  * a descriptor that is looked at one to ten. MAP_COST and UNMAP_COST are what an extent costs
  * besides, for the walks, the search whether its tables are empty, and the TLB invalidation;
- * UNMAP_LEAF_COST is for each leaf that is unmapped.
+ * UNMAP_LEAF_COST is for each leaf that is unmapped. PROTECT_DESCRIPTORS is how many descriptors
+ * a call looks at that changes write permission.
  */
-#define CALL_BUDGET	1536
-#define MAP_COST	256
-#define UNMAP_COST	480
-#define UNMAP_LEAF_COST 32
+#define CALL_BUDGET	    1536
+#define MAP_COST	    256
+#define UNMAP_COST	    480
+#define UNMAP_LEAF_COST	    32
+#define PROTECT_DESCRIPTORS 96
 
 /*
  * How much is mapped at once where it is not one block, and in a range that is mapped in part; and
@@ -722,7 +725,7 @@ static int start_leaving(struct s2_context *ctx, const struct extent *extent)
 		ctx->vm->leaving = (struct vm_leaving){
 			.pa = extent->pa,
 			.size = extent->size,
-			.ram = !maps_device(extent->attrs),
+			.why = maps_device(extent->attrs) ? VM_LEAVES_DEVICE : VM_LEAVES_HOST,
 		};
 	return ret;
 }
@@ -739,7 +742,7 @@ static bool has_left(struct vm *vm, u64 *budget)
 		return true;
 	if (vm->state != VM_DYING && !vm_forget(vm, leaving->pa, leaving->size, budget))
 		return false;
-	ret = leaving->ram ? unshare(vm, &move, &party) : 0;
+	ret = leaving->why == VM_LEAVES_HOST ? unshare(vm, &move, &party) : 0;
 	if (ret)
 		panic("memory of a VM at %#lx cannot be unshared (error %d)", move.pa.v, ret);
 	leaving->size = 0;
@@ -854,6 +857,139 @@ bool vm_unmap_all(struct vm *vm)
 		      vm->destroy_ipa + done, ret);
 	vm->destroy_ipa += done;
 	return vm->destroy_ipa != end || interrupt_waits();
+}
+
+/* ---- write permission ---- */
+
+/*
+ * Change write permission in [ipa, end), as far as the budget goes. *@done: bytes, with an error 0.
+ * Where it stops there is no block or group to be split.
+ */
+static int protect_some(struct stage2 *s2, u64 ipa, u64 end, bool give, u64 *done)
+{
+	struct stage2_progress progress = { .budget = PROTECT_DESCRIPTORS };
+	int ret;
+
+	spin_lock(&s2->lock);
+	ret = stage2_protect(s2, IPA(ipa), end - ipa, give ? STAGE2_W : STAGE2_NONE,
+			     give ? STAGE2_NONE : STAGE2_W, &progress);
+	spin_unlock(&s2->lock);
+	*done = ret == -EAGAIN ? progress.done : end - ipa;
+	if (ret == -EAGAIN)
+		return 0;
+	if (ret)
+		*done = 0;
+	return ret;
+}
+
+/* Take it from one extent, and have the shadows forget that. */
+static void protect_extent(struct s2_context *ctx, const struct extent *extent)
+{
+	u64 end = extent->ipa.v + extent->size, done;
+
+	for (u64 at = extent->ipa.v; at < end; at += done)
+		if (protect_some(&ctx->stage2, at, end, false, &done))
+			panic("memory of a VM at %#lx cannot be protected", at);
+	ctx->vm->leaving = (struct vm_leaving){
+		.pa = extent->pa,
+		.size = extent->size,
+		.why = VM_LEAVES_READABLE,
+	};
+}
+
+/*
+ * As unmap_some(), of a VM with shadows: what its own stage 2 may not write any more leaves them. An
+ * extent is done when it has; until then, the next call finds it in vm->leaving.
+ */
+static void protect_shadowed(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
+{
+	u64 budget = CALL_BUDGET;
+
+	*done = 0;
+	while (has_left(ctx->vm, &budget) && ipa + *done < end && budget) {
+		struct extent extent;
+
+		find_extent(ctx, &extent, IPA(ipa + *done), end, UNMAP_STEP, &budget);
+		if (extent.mapped && (extent.attrs & STAGE2_W)) {
+			protect_extent(ctx, &extent);
+			spend_budget(&budget, 0, UNMAP_COST + extent.leaves * UNMAP_LEAF_COST);
+			if (!has_left(ctx->vm, &budget))
+				break;
+		}
+		*done += extent.size;
+	}
+}
+
+/* Whole leaves at both ends, so that nothing is split, and no table needed. */
+static int take_write(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
+{
+	u64 first = ipa, last = end;
+	int ret = 0;
+
+	widen_to_leaves(&ctx->stage2, &first, &last);
+	if (ctx->vm->shadows)
+		protect_shadowed(ctx, first, last, done);
+	else
+		ret = protect_some(&ctx->stage2, first, last, false, done);
+	*done = *done ? MIN(first + *done - ipa, end - ipa) : 0;
+	return ret;
+}
+
+static int give_write(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
+{
+	u64 budget = PROTECT_DESCRIPTORS;
+	struct extent extent;
+
+	find_extent(ctx, &extent, IPA(ipa), end, 1, &budget);
+	if (extent.mapped)
+		return protect_some(&ctx->stage2, ipa, end, true, done);
+	*done = extent.size;
+	return extent.size == end - ipa ? -ENXIO : 0;
+}
+
+/* Within one VM_MAP_STEP; a leaf or a hole that is as large is passed over. */
+static int join_leaves(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
+{
+	u64 budget = PROTECT_DESCRIPTORS;
+	struct extent extent;
+	int ret;
+
+	find_extent(ctx, &extent, IPA(ipa), end, 1, &budget);
+	*done = extent.size;
+	if (extent.size >= VM_MAP_STEP || !extent.mapped)
+		return 0;
+	*done = MIN(end, ALIGN_DOWN(ipa, VM_MAP_STEP) + VM_MAP_STEP) - ipa;
+	spin_lock(&ctx->stage2.lock);
+	ret = stage2_merge(&ctx->stage2, IPA(ipa), *done, NULL);
+	spin_unlock(&ctx->stage2.lock);
+	return ret;
+}
+
+static int protect_locked(struct s2_context *ctx, u64 ipa, u64 end, u64 how, u64 *done)
+{
+	switch (how) {
+	case KEEL_PROTECT_TAKE:
+		return take_write(ctx, ipa, end, done);
+	case KEEL_PROTECT_GIVE:
+		return give_write(ctx, ipa, end, done);
+	default:
+		return join_leaves(ctx, ipa, end, done);
+	}
+}
+
+int vm_protect(struct vm *vm, struct ipa ipa, u64 size, u64 how, u64 *done)
+{
+	int ret = how > KEEL_PROTECT_JOIN ? -EINVAL : check_ipa_range(&vm->s2.stage2, ipa.v, size);
+
+	*done = 0;
+	if (ret)
+		return ret;
+	spin_lock(&vm->lock);
+	ret = protect_locked(&vm->s2, ipa.v, ipa.v + size, how, done);
+	spin_unlock(&vm->lock);
+	if (ret)
+		return ret;
+	return *done == size ? 0 : -EAGAIN;
 }
 
 /* ---- caches of all memory ---- */

@@ -133,11 +133,18 @@ struct vm_unclean {
 	u64 size; /* 0 for none */
 };
 
+/* Why memory leaves a VM's shadows. */
+enum vm_leaving_for {
+	VM_LEAVES_HOST,	    /* the VM has lost it: it is the host's alone */
+	VM_LEAVES_DEVICE,   /* likewise, and it has no owner */
+	VM_LEAVES_READABLE, /* it stays the VM's, which may not write to it any more */
+};
+
 /* Memory that the VM's own stage 2 has lost, and its shadows may still have: likewise. */
 struct vm_leaving {
 	struct pa pa;
 	u64 size; /* 0 for none */
-	bool ram;
+	enum vm_leaving_for why;
 };
 
 struct vm {
@@ -162,7 +169,7 @@ struct vm {
 	struct vcpu *vcpus[VM_VCPUS_MAX]; /* by index; set once, read with acquire */
 	struct ownership_party party;	  /* this VM as a party of transitions */
 	struct vm_unclean unclean;	  /* left by the last unmap */
-	struct vm_leaving leaving;	  /* likewise */
+	struct vm_leaving leaving;	  /* by that, or by the last vm_protect() */
 	struct donation_page *donations;  /* records of donations, newest first; see donation.h */
 	u64 check_ipa;			  /* where vm_mem_check() continues; under lock */
 	/* the progress of KEEL_HC_VM_DESTROY */

@@ -203,6 +203,21 @@ int __must_check vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u
 int __must_check vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u64 *done);
 
 /**
+ * vm_protect() - take or give write permission of what is mapped; holes are skipped
+ * @how:  KEEL_PROTECT_*
+ * @done: out with -EAGAIN: bytes from the start that are finished. May be 0, while shadows still
+ *        have what the VM may not write any more
+ *
+ * _TAKE: for whole blocks and contiguous groups, also those that are partly in the range. When it
+ * is finished no TLB has the permission, nor has a shadow. It takes no tables. _GIVE: exactly in the
+ * range; what is partly in it is split. _JOIN: what adjacent leaves allow, within VM_MAP_STEP.
+ *
+ * Return: 0; -EAGAIN; -EINVAL; -E2BIG; of _GIVE also -ENXIO where nothing is mapped in all of the
+ * range, and -ENOMEM, nothing changed.
+ */
+int __must_check vm_protect(struct vm *vm, struct ipa ipa, u64 size, u64 how, u64 *done);
+
+/**
  * vm_sync() - let the guest see what the host has written to memory that is mapped already
  * @at: IPA to start at, 0 at first; out: where to continue
  *

@@ -13,7 +13,7 @@
 #define KEEL_NOT_SUPPORTED (-1)
 
 /* ABI version: major in bits 31:16 (other majors do not understand each other), minor below. */
-#define KEEL_ABI_VERSION 0x00020004
+#define KEEL_ABI_VERSION 0x00020005
 
 /*
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
@@ -348,6 +348,23 @@
 #define KEEL_VGIC_LINES	     2 /* inputs, a bit each, by INTID; private ones are the vCPU's */
 #define KEEL_VGIC_CPU	     3 /* the vCPU's interface; offset: the encoding of an ICC_*_EL1 */
 
+/*
+ * KEEL_HC_VM_PROTECT(x1 = handle, x2 = IPA, x3 = bytes, x4 = KEEL_PROTECT_*) -> x0 = 0; -E2BIG past
+ * the VM's IPA size; -EAGAIN: x1 bytes (0, too) are done, go on with the rest. Write permission of
+ * what is mapped; holes are passed over.
+ *
+ * KEEL_PROTECT_TAKE: nobody in the VM writes there when the call has returned 0, nested guests
+ * neither. A block that a part of is in the range loses it as a whole: there is no -ENOMEM.
+ * KEEL_PROTECT_GIVE: as with KEEL_MAP_WRITE, and what is outside the range stays as it is, so blocks
+ * that reach over an end of it are split. -ENXIO: nothing is mapped there; -ENOMEM: top up and
+ * repeat.
+ * KEEL_PROTECT_JOIN: pages within the range become blocks again, of 2 MiB at most.
+ */
+#define KEEL_HC_VM_PROTECT 0xc600002e
+#define KEEL_PROTECT_TAKE  0
+#define KEEL_PROTECT_GIVE  1
+#define KEEL_PROTECT_JOIN  2
+
 /* What there is now; then counters, since the VM was made. */
 enum keel_nested {
 	KEEL_NESTED_CONTEXTS,	 /* shadows */
@@ -380,7 +397,7 @@ enum keel_nested {
 };
 
 /* Calls about VMs are numbered from KEEL_HC_VM_SIZE to this one, without a gap. */
-#define KEEL_HC_VM_LAST KEEL_HC_VGIC_SET_REG
+#define KEEL_HC_VM_LAST KEEL_HC_VM_PROTECT
 
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {

@@ -401,6 +401,19 @@ static void own_unmap(unsigned int page)
 	own_mapped[page] = false;
 }
 
+static void own_protect(unsigned int page, bool writable)
+{
+	u64 how = writable ? KEEL_PROTECT_GIVE : KEEL_PROTECT_TAKE, done;
+	int ret;
+
+	if (!own_mapped[page])
+		return;
+	while ((ret = vm_protect(vm, IPA(page * SZ_4K), SZ_4K, how, &done)) == -EAGAIN)
+		;
+	assert_int_equal(ret, 0);
+	own_writable[page] = writable;
+}
+
 static void make_tables(unsigned int set)
 {
 	u64 root = 3 * set;
@@ -888,7 +901,9 @@ static void step(void)
 		write_register(vcpu);
 		break;
 	case 7:
-		if (own_mapped[page] || leaving)
+		if (!rnd(3))
+			own_protect(page, rnd(2));
+		else if (own_mapped[page] || leaving)
 			own_unmap(page);
 		else
 			own_map(page, rnd(2));

@@ -47,6 +47,9 @@ enum {
 	RUN,
 	MAP,
 	UNMAP,
+	PROTECT_TAKE,
+	PROTECT_GIVE,
+	PROTECT_JOIN,
 	SYNC,
 	WALK,
 	NEXT,
@@ -69,6 +72,9 @@ static struct kind kinds[] = {
 	[RUN] = { "VCPU_RUN with an access to 512 vCPUs", 53000, 0 },
 	[MAP] = { "VM_MAP", 23000, 0 },
 	[UNMAP] = { "VM_UNMAP", 20000, 0 },
+	[PROTECT_TAKE] = { "VM_PROTECT, taking", 16000, 0 },
+	[PROTECT_GIVE] = { "VM_PROTECT, giving", 20000, 0 },
+	[PROTECT_JOIN] = { "VM_PROTECT, joining", 22000, 0 },
 	[SYNC] = { "VM_SYNC", 2000, 0 },
 	[WALK] = { "VM_WALK", 23000, 0 },
 	[NEXT] = { "VM_NEXT past 512 slots", 7000, 0 },
@@ -253,6 +259,35 @@ static void run_guest(u64 runs)
 	check("the guest's accesses to nothing, among others", exits >= 8, 1);
 }
 
+static u64 protect(u64 ipa, u64 how)
+{
+	return range(PROTECT_TAKE + (u32)how, KEEL_HC_VM_PROTECT, ipa, 0, how);
+}
+
+static u64 protect_page(u64 ipa, u64 how)
+{
+	return CALL(PROTECT_TAKE + (u32)how, KEEL_HC_VM_PROTECT, vm, ipa, PAGE, how);
+}
+
+/* Of single pages, of a block, of one page of it, of every second one, and of what is left. */
+static void protect_memory(void)
+{
+	u64 pages = 0;
+
+	for (u64 how = KEEL_PROTECT_TAKE; how <= KEEL_PROTECT_JOIN; how++)
+		check("VM_PROTECT of pages", protect(PAGES, how), 0);
+	check("VM_PROTECT of a block", protect(SPLIT, KEEL_PROTECT_TAKE), 0);
+	check("VM_PROTECT in a block", protect_page(SPLIT + PAGE, KEEL_PROTECT_GIVE), 0);
+	check("VM_PROTECT of its rest", protect(SPLIT, KEEL_PROTECT_GIVE), 0);
+	check("VM_PROTECT to a block", protect(SPLIT, KEEL_PROTECT_JOIN), 0);
+	check("VM_PROTECT of a block again", protect(SPLIT, KEEL_PROTECT_TAKE), 0);
+	for (u64 at = PAGE; at < BLOCK; at += 2 * PAGE)
+		pages += !protect_page(SPLIT + at, KEEL_PROTECT_GIVE);
+	check("VM_PROTECT of every second page", pages, BLOCK / PAGE / 2);
+	check("VM_PROTECT between pages", protect(SPLIT, KEEL_PROTECT_GIVE), 0);
+	check("VM_PROTECT to a block again", protect(SPLIT, KEEL_PROTECT_JOIN), 0);
+}
+
 static void move_memory(void)
 {
 	u64 pieces = take_block(), block = take_block(), pages = take_block() + PAGE;
@@ -266,6 +301,7 @@ static void move_memory(void)
 	check("VM_MAP of a block", range(MAP, KEEL_HC_VM_MAP, SPLIT, block, 3), 0);
 	(void)CALL(WALK, KEEL_HC_VM_WALK, vm, PIECES);
 	(void)CALL(WALK, KEEL_HC_VM_WALK, vm, 2 * SPLIT);
+	protect_memory();
 	check("VM_UNMAP in a block", CALL(UNMAP, KEEL_HC_VM_UNMAP, vm, SPLIT + PAGE, PAGE, 0), 0);
 	check("VM_UNMAP of its rest", range(UNMAP, KEEL_HC_VM_UNMAP, SPLIT, 0, 0), 0);
 	check("VM_UNMAP of pages", range(UNMAP, KEEL_HC_VM_UNMAP, PAGES, 0, KEEL_UNMAP_WHOLE), 0);

@@ -1056,6 +1056,184 @@ static void the_end_of_a_vm_is_bounded(void **state)
 	start_vm(&(struct machine_config){ 0 }, 40, 0);
 }
 
+/* ---- write permission ---- */
+
+static int protect_once(u64 ipa, u64 size, u64 how)
+{
+	struct work before = work_now();
+	int ret = vm_protect(vm, IPA(ipa), size, how, &done);
+
+	assert_worked_little(before);
+	return ret;
+}
+
+static int protect(u64 ipa, u64 size, u64 how)
+{
+	int ret;
+
+	for (; (ret = protect_once(ipa, size, how)) == -EAGAIN; size -= done, ipa += done)
+		assert_true(done > 0 && done < size);
+	return ret;
+}
+
+static int take_write(u64 ipa, u64 size)
+{
+	return protect(ipa, size, KEEL_PROTECT_TAKE);
+}
+
+static int give_write(u64 ipa, u64 size)
+{
+	return protect(ipa, size, KEEL_PROTECT_GIVE);
+}
+
+static int join(u64 ipa, u64 size)
+{
+	return protect(ipa, size, KEEL_PROTECT_JOIN);
+}
+
+static void write_is_taken_and_given_by_the_page(void **state)
+{
+	u64 pa = machine_alloc(600, SZ_2M).v;
+
+	assert_int_equal(map(8 * SZ_4K, pa, 7 * SZ_4K, RWX), 0);
+	assert_int_equal(take_write(9 * SZ_4K, 2 * SZ_4K), 0);
+	assert_mapped(8 * SZ_4K, pa, STAGE2_RWX);
+	assert_mapped(9 * SZ_4K, pa + SZ_4K, STAGE2_R | STAGE2_X);
+	assert_mapped(10 * SZ_4K, pa + 2 * SZ_4K, STAGE2_R | STAGE2_X);
+	assert_mapped(11 * SZ_4K, pa + 3 * SZ_4K, STAGE2_RWX);
+	assert_int_equal(give_write(10 * SZ_4K, SZ_4K), 0);
+	assert_mapped(9 * SZ_4K, pa + SZ_4K, STAGE2_R | STAGE2_X);
+	assert_mapped(10 * SZ_4K, pa + 2 * SZ_4K, STAGE2_RWX);
+	assert_int_equal(ownership_state(PA(pa + SZ_4K)), OWNERSHIP_SHARED);
+}
+
+/* A page of a block: the block loses it as a whole, and one page of it gets it back. */
+static void a_block_is_cut_where_a_page_is_written(void **state)
+{
+	struct machine_state *before;
+	u64 pa;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ 0 }, 40, 1);
+	pa = machine_alloc(512, SZ_2M).v;
+	assert_int_equal(map(0, pa, SZ_2M, RW), 0);
+	assert_int_equal(take_write(77 * SZ_4K, SZ_4K), 0);
+	assert_int_equal(lookup(0).level, 2);
+	assert_mapped(0, pa, STAGE2_R);
+	assert_int_equal(page_pool_available(&vm->pool), 0);
+	before = machine_save();
+	assert_int_equal(give_write(77 * SZ_4K, SZ_4K), -ENOMEM);
+	machine_assert_same(before, "a block that cannot be cut");
+	machine_drop(before);
+	assert_mapped(0, pa, STAGE2_R);
+	assert_int_equal(vm_topup(vm, machine_alloc(1, SZ_4K), 1), 0);
+	assert_int_equal(give_write(77 * SZ_4K, SZ_4K), 0);
+	assert_mapped(77 * SZ_4K, pa + 77 * SZ_4K, STAGE2_RW);
+	assert_mapped(76 * SZ_4K, pa + 76 * SZ_4K, STAGE2_R);
+	assert_mapped(78 * SZ_4K, pa + 78 * SZ_4K, STAGE2_R);
+	/* what remains is joined again once all of it is equal */
+	assert_int_equal(join(0, SZ_2M), 0);
+	assert_int_equal(lookup(77 * SZ_4K).size, SZ_4K);
+	assert_int_equal(give_write(0, SZ_2M), 0);
+	assert_int_equal(join(SZ_4K, SZ_2M - SZ_4K), 0);
+	assert_int_equal(lookup(0).level, 3);
+	assert_int_equal(join(0, SZ_2M), 0);
+	assert_int_equal(lookup(0).level, 2);
+	assert_mapped(0, pa, STAGE2_RW);
+	assert_int_equal(page_pool_available(&vm->pool), 1);
+}
+
+static void what_is_done_of_a_block_counts_from_the_range_on(void **state)
+{
+	u64 pa = machine_alloc(2048, SZ_2M).v;
+
+	assert_int_equal(map_all(0, pa, 4 * SZ_2M, RW), 0);
+	assert_int_equal(take_write(SZ_2M + SZ_4K, 2 * SZ_2M), 0);
+	assert_mapped(SZ_2M - SZ_4K, pa + SZ_2M - SZ_4K, STAGE2_RW);
+	assert_mapped(SZ_2M, pa + SZ_2M, STAGE2_R);
+	assert_mapped(4 * SZ_2M - SZ_4K, pa + 4 * SZ_2M - SZ_4K, STAGE2_R);
+	assert_int_equal(lookup(2 * SZ_2M).level, 2);
+}
+
+static void holes_have_no_write_permission_to_give(void **state)
+{
+	u64 pa = machine_alloc(2, SZ_4K).v;
+
+	assert_int_equal(give_write(0, SZ_4K), -ENXIO);
+	assert_int_equal(give_write(SZ_1G, SZ_1G), -ENXIO);
+	assert_int_equal(take_write(0, TOP), 0);
+	assert_int_equal(join(0, SZ_2M), 0);
+	assert_int_equal(map(7 * SZ_4K, pa, SZ_4K, 0), 0);
+	assert_int_equal(give_write(0, 6 * SZ_4K), -ENXIO);
+	assert_int_equal(give_write(0, 8 * SZ_4K), 0);
+	assert_mapped(7 * SZ_4K, pa, STAGE2_RW);
+	assert_int_equal(protect_once(0, 9 * SZ_4K, KEEL_PROTECT_GIVE), -EAGAIN);
+	assert_int_equal(done, 7 * SZ_4K);
+	assert_int_equal(take_write(0, TOP), 0);
+	assert_mapped(7 * SZ_4K, pa, STAGE2_R);
+}
+
+static void changes_of_write_permission_are_bounded(void **state)
+{
+	static const u64 all[] = { KEEL_PROTECT_TAKE, KEEL_PROTECT_GIVE, KEEL_PROTECT_JOIN };
+	const u64 size = 4 * SZ_2M;
+
+	assert_int_equal(vm_topup(vm, machine_alloc(8, SZ_4K), 8), 0);
+	for (u64 i = 0; i < size / SZ_4K; i++) /* scattered */
+		assert_int_equal(map(i * SZ_4K, machine_alloc(1, SZ_4K).v, SZ_4K, RW), 0);
+	for (unsigned int n = 0; n < ARRAY_SIZE(all); n++) {
+		unsigned int calls = 0;
+		u64 at = 0;
+		int ret;
+
+		while ((ret = protect_once(at, size - at, all[n])) == -EAGAIN) {
+			assert_true(done > 0 && done <= SZ_2M);
+			at += done;
+			calls++;
+		}
+		assert_int_equal(ret, 0);
+		assert_true(calls >= 3);
+		for (u64 i = 0; i < size / SZ_4K; i++)
+			assert_int_equal(lookup(i * SZ_4K).attrs,
+					 all[n] == KEEL_PROTECT_TAKE ? STAGE2_R : STAGE2_RW);
+	}
+}
+
+static void a_large_block_is_one_step(void **state)
+{
+	assert_int_equal(map_all(SZ_1G, FAR_BASE + SZ_1G, SZ_1G, RW), 0);
+	assert_int_equal(lookup(SZ_1G).level, 1);
+	assert_int_equal(protect_once(SZ_1G, SZ_1G, KEEL_PROTECT_TAKE), 0);
+	assert_mapped(SZ_1G, FAR_BASE + SZ_1G, STAGE2_R);
+	assert_int_equal(protect_once(SZ_1G, SZ_1G, KEEL_PROTECT_GIVE), 0);
+	assert_int_equal(protect_once(SZ_1G, SZ_1G, KEEL_PROTECT_JOIN), 0);
+	assert_int_equal(lookup(SZ_1G).level, 1);
+	assert_mapped(SZ_1G, FAR_BASE + SZ_1G, STAGE2_RW);
+	assert_int_equal(unmap_all(SZ_1G, SZ_1G), 0);
+}
+
+static void bad_changes_of_write_permission_change_nothing(void **state)
+{
+	u64 pa = machine_alloc(1, SZ_4K).v;
+	struct machine_state *before;
+
+	assert_int_equal(map(0, pa, SZ_4K, RW), 0);
+	before = machine_save();
+	for (u64 how = KEEL_PROTECT_TAKE; how <= KEEL_PROTECT_JOIN; how++) {
+		assert_int_equal(protect(0, 0, how), -EINVAL);
+		assert_int_equal(protect(8, SZ_4K, how), -EINVAL);
+		assert_int_equal(protect(0, SZ_4K + 8, how), -EINVAL);
+		assert_int_equal(protect(SZ_4K, ~0ULL << 12, how), -EINVAL);
+		assert_int_equal(protect(TOP, SZ_4K, how), -E2BIG);
+		assert_int_equal(protect(0, TOP + SZ_4K, how), -E2BIG);
+	}
+	assert_int_equal(protect(0, SZ_4K, 3), -EINVAL);
+	assert_int_equal(protect(0, SZ_4K, ~0ULL), -EINVAL);
+	machine_assert_same(before, "bad changes of write permission");
+	machine_drop(before);
+	assert_mapped(0, pa, STAGE2_RW);
+}
+
 /* ---- larger pages ---- */
 
 static void start_with(enum granule granule, u64 ipa_bits)
@@ -1368,6 +1546,13 @@ int main(void)
 		TEST(a_device_and_ram_can_be_side_by_side),
 		TEST(unmapping_adjacent_pages_is_bounded),
 		TEST(unmapping_is_bounded),
+		TEST(write_is_taken_and_given_by_the_page),
+		TEST(a_block_is_cut_where_a_page_is_written),
+		TEST(what_is_done_of_a_block_counts_from_the_range_on),
+		TEST(holes_have_no_write_permission_to_give),
+		TEST(changes_of_write_permission_are_bounded),
+		TEST(a_large_block_is_one_step),
+		TEST(bad_changes_of_write_permission_change_nothing),
 		TEST(the_end_of_a_vm_is_bounded),
 		TEST(addresses_are_multiples_of_16k),
 		TEST(addresses_are_multiples_of_64k),

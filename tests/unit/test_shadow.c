@@ -152,6 +152,17 @@ static void own_unmap(unsigned int page)
 	own_mapped[page] = false;
 }
 
+static void own_protect(unsigned int page, bool writable)
+{
+	u64 how = writable ? KEEL_PROTECT_GIVE : KEEL_PROTECT_TAKE, done;
+	int ret;
+
+	while ((ret = vm_protect(vm, IPA(page * SZ_4K), SZ_4K, how, &done)) == -EAGAIN)
+		;
+	assert_int_equal(ret, 0);
+	own_writable[page] = writable;
+}
+
 static u64 *guest_table(unsigned int page)
 {
 	return (u64 *)(void *)machine_host_page(pages[page]);
@@ -726,6 +737,95 @@ static void a_vm_can_end_while_an_unmap_is_not_over(void **state)
 	alias_in_all_shadows();
 	assert_int_equal(vm_unmap(vm, IPA(20 * SZ_4K), SZ_4K, 0, &done), -EAGAIN);
 	assert_true(is_shared(20));
+}
+
+/* ---- write permission ---- */
+
+static int protect(unsigned int page, u64 how)
+{
+	u64 done;
+	int ret = vm_protect(vm, IPA(page * SZ_4K), SZ_4K, how, &done);
+
+	if (ret == -EAGAIN)
+		assert_int_equal(done, 0);
+	return ret;
+}
+
+/* Reads go on in each shadow; a write is for the host to answer, and goes on once it has. */
+static void what_is_not_to_be_written_leaves_shadows_writable_by_none(void **state)
+{
+	unsigned int calls = 1;
+	struct stage2_leaf leaf;
+	struct shadow *shadow;
+
+	alias_in_all_shadows();
+	for (; protect(20, KEEL_PROTECT_TAKE) == -EAGAIN; calls++)
+		assert_true(calls < 10);
+	assert_true(calls >= 4);
+	assert_int_equal(count_of_page(20), 0);
+	assert_int_equal(count_of_page(21), 0); /* the shadows were cleared: too many aliases */
+	assert_true(is_shared(20));
+	check_set();
+	shadow = enter(&vcpus[0], 0, 0);
+	assert_int_equal(fault(&vcpus[0], NESTED_AT, data_abort(false)), VCPU_RESUME);
+	assert_true(lookup(shadow, NESTED_AT, &leaf));
+	assert_false(leaf.attrs & STAGE2_W);
+	assert_int_equal(fault(&vcpus[0], NESTED_AT, data_abort(true)), KEEL_EXIT_FAULT);
+	assert_int_equal(asked_ipa, 20 * SZ_4K);
+	assert_int_equal(protect(20, KEEL_PROTECT_GIVE), 0);
+	assert_int_equal(fault(&vcpus[0], NESTED_AT, data_abort(true)), VCPU_RESUME);
+	assert_true(lookup(shadow, NESTED_AT, &leaf));
+	assert_true(leaf.attrs & STAGE2_W);
+	assert_int_equal(leaf.pa.v, pages[20].v);
+}
+
+/* Of one address no other leaves its shadow; what was not writable stays. */
+static void only_what_was_writable_leaves_shadows(void **state)
+{
+	struct shadow *shadow = enter(&vcpus[0], 1, 0);
+	struct stage2_leaf leaf;
+
+	own_protect(22, false);
+	for (unsigned int n = 0; n < 3; n++) {
+		*entry_of(0, n) = (20 + n) * SZ_4K | D_LEAF | D_RW;
+		assert_int_equal(fault(&vcpus[0], NESTED_AT + n * SZ_4K, data_abort(false)),
+				 VCPU_RESUME);
+	}
+	own_protect(20, false);
+	own_protect(22, false);
+	assert_false(lookup(shadow, NESTED_AT, &leaf));
+	assert_true(lookup(shadow, NESTED_AT + SZ_4K, &leaf));
+	assert_true(leaf.attrs & STAGE2_W);
+	assert_true(lookup(shadow, NESTED_AT + 2 * SZ_4K, &leaf));
+	assert_false(leaf.attrs & STAGE2_W);
+}
+
+/* An unmap of another page first does what is left; the page stays the VM's, and its end is no loss. */
+static void a_protection_that_is_given_up_is_finished_by_the_next_call(void **state)
+{
+	unsigned int calls = 0;
+	u64 done;
+
+	alias_in_all_shadows();
+	assert_int_equal(protect(20, KEEL_PROTECT_TAKE), -EAGAIN);
+	while (vm_unmap(vm, IPA(40 * SZ_4K), SZ_4K, 0, &done) == -EAGAIN)
+		assert_true(calls++ < 10);
+	assert_int_equal(count_of_page(20), 0);
+	assert_true(is_shared(20));
+	own_unmap(20);
+	assert_false(is_shared(20));
+
+	alias_in_all_shadows();
+	assert_int_equal(vm_unmap(vm, IPA(20 * SZ_4K), SZ_4K, 0, &done), -EAGAIN);
+	assert_true(is_shared(20));
+	while (protect(22, KEEL_PROTECT_TAKE) == -EAGAIN)
+		assert_true(calls++ < 20);
+	assert_int_equal(count_of_page(20), 0);
+	assert_false(is_shared(20));
+
+	alias_in_all_shadows();
+	assert_int_equal(protect(20, KEEL_PROTECT_TAKE),
+			 -EAGAIN); /* and finish() destroys the VM */
 }
 
 /* Of a block, one page: what the shadows have of the block goes as a whole, by one address or 512. */
@@ -1465,6 +1565,10 @@ static void at_random_a_shadow_has_what_both_tables_say(void **state)
 			else
 				own_map(page, machine_random(2));
 			break;
+		case 4:
+			if (own_mapped[page])
+				own_protect(page, machine_random(2));
+			break;
 		default:
 			access_until_it_is_over(vcpu, machine_random(ENTRIES));
 		}
@@ -1493,6 +1597,9 @@ int main(void)
 		TEST(an_unmap_ends_with_the_last_shadow),
 		TEST(a_page_that_comes_back_meanwhile_stays),
 		TEST(a_vm_can_end_while_an_unmap_is_not_over),
+		TEST(what_is_not_to_be_written_leaves_shadows_writable_by_none),
+		TEST(only_what_was_writable_leaves_shadows),
+		TEST(a_protection_that_is_given_up_is_finished_by_the_next_call),
 		TEST(a_page_of_a_block_leaves_shadows_with_what_it_was_mapped_with),
 		TEST(a_shadow_without_a_reverse_map_is_cleared),
 		TEST(each_tlbi_removes_what_it_names),

@@ -464,6 +464,29 @@ static void an_unmap_can_take_whole_blocks(void **state)
 	assert_int_equal(ownership_state(PA(pa + SZ_2M - SZ_4K)), OWNERSHIP_HOST);
 }
 
+static void write_permission_is_taken_and_given(void **state)
+{
+	u64 pa = machine_alloc(512, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v;
+	const u64 fid = KEEL_HC_VM_PROTECT;
+
+	assert_int_equal(call(KEEL_HC_VM_TOPUP, handle, extra, 8, 0, 0), 0);
+	assert_int_equal(call(fid, handle + 1, 0, SZ_4K, KEEL_PROTECT_TAKE, 0), -ENOENT);
+	assert_int_equal(call(fid, handle, 0, SZ_4K, KEEL_PROTECT_GIVE, 0), -ENXIO);
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, SZ_2M, KEEL_MAP_WRITE), 0);
+	assert_int_equal(call(fid, handle, 0, SZ_2M, 3, 0), -EINVAL);
+	assert_int_equal(call(fid, handle, 1ULL << 40, SZ_2M, KEEL_PROTECT_TAKE, 0), -E2BIG);
+	assert_int_equal(call(fid, handle, 0, SZ_4K, KEEL_PROTECT_TAKE, 0), 0);
+	/* all of it, and it is the same without the permission */
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, SZ_2M, 0), 0);
+	assert_int_equal(call(fid, handle, SZ_4K, SZ_4K, KEEL_PROTECT_GIVE, 0), 0);
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, SZ_4K, 0), 0);
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, SZ_4K, pa + SZ_4K, SZ_4K, KEEL_MAP_WRITE), 0);
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, SZ_4K, pa + SZ_4K, SZ_4K, 0), -EEXIST);
+	assert_int_equal(call(fid, handle, 0, SZ_2M, KEEL_PROTECT_GIVE, 0), -EAGAIN);
+	assert_true(regs.x[1] > 0 && regs.x[1] < SZ_2M && IS_ALIGNED(regs.x[1], SZ_4K));
+	assert_int_equal(call(fid, handle, 0, SZ_2M, KEEL_PROTECT_JOIN, 0), 0);
+}
+
 static void a_sync_goes_through_all_memory(void **state)
 {
 	u64 at = 0, calls = 0;
@@ -844,6 +867,7 @@ int main(void)
 						start_without_fwb, finish),
 		TEST(a_long_unmap_returns_how_far_it_came),
 		TEST(an_unmap_can_take_whole_blocks),
+		TEST(write_permission_is_taken_and_given),
 		TEST(a_sync_goes_through_all_memory),
 		TEST(a_vcpu_runs_after_init),
 		TEST(states_are_passed_on),
