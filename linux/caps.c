@@ -124,6 +124,8 @@ static const struct {
 	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 	{ KVM_CAP_ARM_VM_IPA_SIZE, .get = value_ipa_bits },
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+	  KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },
 	{ KVM_CAP_ARM_SVE, .get = value_sve },
 	{ KVM_CAP_ARM_PTRAUTH_ADDRESS, .get = value_ptrauth },
 	{ KVM_CAP_ARM_PTRAUTH_GENERIC, .get = value_ptrauth },

@@ -254,14 +254,27 @@ static long unmap_gfns(struct keel_vm *vm, u64 first, u64 last)
 	}
 }
 
-/*
- * A CPU's profiling unit may write to a page that was unmapped until it is drained, which happens
- * when the CPU leaves the guest.
- */
-static void drain_profiling(struct keel_vm *vm)
+/* A unit is drained when its CPU leaves the guest. */
+void keel_drain_profiling(struct keel_vm *vm)
 {
 	if (READ_ONCE(vm->populate))
 		keel_guests_out();
+}
+
+/* @how: KEEL_PROTECT_*. EL2's errors. */
+static long protect_gfns(struct keel_vm *vm, u64 first, u64 last, u64 how)
+{
+	u64 ipa = first << PAGE_SHIFT, left = (last - first + 1) << PAGE_SHIFT, done = 0;
+	long ret;
+
+	for (;;) {
+		ret = keel_call(KEEL_HC_VM_PROTECT, vm->handle, ipa, left, how, 0, &done);
+		if (ret != -EAGAIN || done >= left)
+			return ret;
+		ipa += done;
+		left -= done;
+		cond_resched();
+	}
 }
 
 /*
@@ -287,13 +300,25 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 		last = pin.gfn + (1UL << pin.order) - 1;
 	ret = unmap_gfns(vm, first, last);
 	if (!ret) {
-		drain_profiling(vm);
+		keel_drain_profiling(vm);
 		unpin_range(vm, first, last);
 		return;
 	}
 	/* Memory that the guest may still access stays pinned, and the guest never runs again. */
 	pr_err("VM %#llx: cannot unmap its memory (%ld): the VM is stopped\n", vm->handle, ret);
 	keel_vm_kill(vm);
+}
+
+int keel_write_protect(struct keel_vm *vm, u64 first, u64 last)
+{
+	u64 offset = (1ULL << vm->page_order) - 1;
+	long ret;
+
+	lockdep_assert_held(&vm->mem_lock);
+	if (!any_pin(vm, first, last, 0))
+		return 0;
+	ret = protect_gfns(vm, first & ~offset, last | offset, KEEL_PROTECT_TAKE);
+	return ret ? -EIO : 0; /* it needs no memory: EL2 does not have the VM any more */
 }
 
 static void settle_charges(struct keel_vm *vm);
@@ -431,6 +456,120 @@ static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, unsigned
 	 * The record has an entry for everything that is mapped, so EL2 has something else there.
 	 */
 	return ret == -EEXIST ? -EFAULT : ret;
+}
+
+/* ---- under mem_lock: write permission, of slots that are logged or were ---- */
+
+/* The guest can write to these pages, whole pages of stage 2. -ENXIO: none of them is mapped. */
+static int give_write(struct keel_vm *vm, u64 gfn, u64 npages)
+{
+	long ret = keel_inject_map();
+
+	if (!ret)
+		ret = protect_gfns(vm, gfn, gfn + npages - 1, KEEL_PROTECT_GIVE);
+	return ret == -ENOENT ? -EIO : ret;
+}
+
+/* The same, and blocks are what they were before their pages were given the permission one by one. */
+static int give_whole(struct keel_vm *vm, u64 gfn, u64 npages)
+{
+	int ret = give_write(vm, gfn, npages);
+
+	if (!ret && npages > 1UL << vm->page_order)
+		ret = protect_gfns(vm, gfn, gfn + npages - 1, KEEL_PROTECT_JOIN);
+	return ret;
+}
+
+/*
+ * map_entry(), where there may be a mapping already: what was write-protected while its slot was
+ * logged can be written again.
+ */
+static int map_whole(struct keel_vm *vm, const struct pinned *entry, struct committed *done)
+{
+	int ret = map_entry(vm, entry, done);
+
+	if (likely(ret != -EEXIST))
+		return ret;
+	ret = entry->writable ? give_whole(vm, entry->gfn, 1ULL << entry->order) : 0;
+	if (ret && ret != -ENXIO)
+		return ret;
+	done->at = 0;
+	ret = map_entry(vm, entry, done);
+	return ret == -EEXIST ? 0 : ret;
+}
+
+/*
+ * In a logged slot EL2's mapping is changed page by page. The page at @gfn of @entry can be written
+ * from now on, and has its bit before; or it can be read. @fresh: EL2 has nothing of it.
+ */
+static int map_logged(struct keel_vm *vm, const struct keel_slot *slot, const struct pinned *entry,
+		      u64 gfn, bool write, bool fresh)
+{
+	unsigned long count = 1UL << vm->page_order, at = 0;
+	int ret = -ENXIO;
+
+	gfn &= ~((u64)count - 1);
+	write &= entry->writable;
+	if (write)
+		keel_dirty_mark(slot, gfn, count);
+	if (write && !fresh)
+		ret = give_write(vm, gfn, count);
+	if (ret == -ENXIO)
+		ret = map_pages(vm, gfn, entry->page + (gfn - entry->gfn), count, write, &at);
+	return ret == -EEXIST ? 0 : ret;
+}
+
+/* How many entries are looked at under one hold of mem_lock. */
+#define RESTORE_ENTRIES 64
+
+static bool is_writable(struct keel_vm *vm, unsigned int size, unsigned long index)
+{
+	void *entry = keel_pins_load(&vm->pins, size, index);
+
+	return entry && from_entry(vm, size, index, entry).writable;
+}
+
+/* How many entries that follow each other from @index on are writable. */
+static unsigned long writable_run(struct keel_vm *vm, unsigned int size, unsigned long index,
+				  unsigned long last)
+{
+	unsigned long n;
+
+	for (n = 0; n < RESTORE_ENTRIES && index + n <= last; n++)
+		if (!is_writable(vm, size, index + n))
+			break;
+	return n;
+}
+
+/* Return: whether there is no entry of @size from *@index up to @last any more. */
+static bool restore_some(struct keel_vm *vm, unsigned int size, unsigned long *index, u64 last)
+{
+	unsigned int order = order_of(vm, size);
+	unsigned long n;
+
+	if (!keel_pins_next(&vm->pins, size, index, last >> order))
+		return true;
+	n = writable_run(vm, size, *index, last >> order);
+	if (n) /* what EL2 lacks memory for, the next fault there does */
+		(void)give_whole(vm, (u64)*index << order, (u64)n << order);
+	*index += max(n, 1UL);
+	return false;
+}
+
+void keel_write_restore(struct keel_vm *vm, u64 gfn, u64 npages)
+{
+	bool done;
+
+	for (unsigned int size = 0; size < KEEL_PIN_SIZES; size++) {
+		unsigned long index = gfn >> order_of(vm, size);
+
+		do {
+			mutex_lock(&vm->mem_lock);
+			done = vm->dead || restore_some(vm, size, &index, gfn + npages - 1);
+			mutex_unlock(&vm->mem_lock);
+			cond_resched();
+		} while (!done);
+	}
 }
 
 /* ---- without locks ---- */
@@ -869,7 +1008,7 @@ static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot,
 	if (ret)
 		return ret;
 	if (slot->flags & KVM_MEM_READONLY || vm->page_order || vm->memlock ||
-	    fault->stale >= STALE_MAX)
+	    fault->stale >= STALE_MAX || slot->dirty)
 		return 1;
 	return max(found.pages, 1UL);
 }
@@ -1068,29 +1207,58 @@ static bool out_of_date(struct keel_vm *vm, const struct seen *seen)
 static noinline int map_again(struct keel_vm *vm, const struct pinned *there,
 			      const struct pinned *pin, struct committed *done)
 {
-	int ret;
-
 	if (pin->writable && !there->writable) {
 		keel_take(vm, there->gfn, there->gfn);
 		return -EAGAIN;
 	}
-	ret = map_entry(vm, there, done);
-	return ret == -EEXIST ? 0 : ret;
+	return map_whole(vm, there, done);
+}
+
+/*
+ * commit_pin() in a logged slot: @pin is a page. Mappings from before are as large as they were,
+ * and one page of them is mapped, or can be written then.
+ */
+static noinline int commit_logged(struct keel_vm *vm, const struct fault *fault,
+				  const struct pinned *pin, const struct keel_slot *slot,
+				  struct committed *done)
+{
+	unsigned int size = index_of(vm, pin->order);
+	struct pinned there;
+	int ret;
+
+	if (find_pin(vm, fault->gfn, ~0U, &there)) {
+		if (pin->writable && !there.writable) {
+			keel_take(vm, there.gfn, there.gfn);
+			return -EAGAIN;
+		}
+		return map_logged(vm, slot, &there, fault->gfn, fault->write, false);
+	}
+	ret = keel_pins_insert(&vm->pins, size, pin->gfn >> pin->order, to_entry(pin));
+	if (ret)
+		return ret;
+	ret = map_logged(vm, slot, pin, fault->gfn, fault->write, true);
+	done->kept = !ret;
+	if (ret)
+		keel_pins_erase(&vm->pins, size, pin->gfn >> pin->order);
+	return ret;
 }
 
 /*
  * Under mem_lock. -EAGAIN: what was pinned is out of date; -EBUSY: a block does not fit, a page
  * does; is_short(): call again with @done as it is.
  */
-static int commit_pin(struct keel_vm *vm, u64 gfn, const struct pinned *pin,
+static int commit_pin(struct keel_vm *vm, const struct fault *fault, const struct pinned *pin,
 		      const struct seen *seen, struct committed *done)
 {
 	unsigned int size = index_of(vm, pin->order);
 	struct pinned there KEEL_NOT_CLEARED;
+	u64 gfn = fault->gfn;
 	int ret = -EBUSY;
 
 	if (out_of_date(vm, seen))
 		return -EAGAIN;
+	if (unlikely(seen->slot.dirty))
+		return commit_logged(vm, fault, pin, &seen->slot, done);
 	if (find_pin(vm, gfn, BIT(size) - 1, &there))
 		return map_again(vm, &there, pin, done);
 	if (!done->kept && !any_smaller(vm, pin, size))
@@ -1155,7 +1323,7 @@ static int commit_once(struct keel_vm *vm, const struct fault *fault, const stru
 
 	if (mutex_lock_killable(&vm->mem_lock))
 		return -EINTR;
-	ret = commit_pin(vm, fault->gfn, pin, seen, done);
+	ret = commit_pin(vm, fault, pin, seen, done);
 	if (!ret && around->count > 1)
 		done->around = commit_around(vm, around);
 	mutex_unlock(&vm->mem_lock);
@@ -1295,6 +1463,8 @@ static int fault_once(struct keel_vm *vm, struct fault *fault)
 		return ret;
 	if (!fault->write || !(seen.slot.flags & KVM_MEM_READONLY)) {
 		seen.sequence = keel_watch_sequence(seen.slot.watch);
+		if (unlikely(seen.slot.dirty))
+			fault->max = 0;
 		ret = fault_in_slot(vm, fault, &seen);
 	}
 	if (!ret && fault->there && fault->order == PMD_LEAF_ORDER && !vm->memlock)
@@ -1357,10 +1527,12 @@ static int map_pinned_once(struct keel_vm *vm, u64 gfn, struct pinned *pin)
 
 	if (mutex_lock_killable(&vm->mem_lock))
 		return -EINTR;
-	if (find_pin(vm, gfn, ~0U, pin))
-		ret = map_entry(vm, pin, &done);
+	if (find_pin(vm, gfn, ~0U, pin)) {
+		keel_mark_written(vm, pin->gfn, 1UL << pin->order); /* it can be */
+		ret = map_whole(vm, pin, &done);
+	}
 	mutex_unlock(&vm->mem_lock);
-	return ret == -EEXIST ? 0 : ret;
+	return ret;
 }
 
 int keel_map_pinned(struct keel_vm *vm, u64 *gfn)

@@ -96,9 +96,15 @@ int its_env_write(struct its_lpis *lpis, u64 ipa, const void *from, unsigned int
 {
 	while (bytes) {
 		unsigned int part = bytes;
-		void __user *to = guest_memory(itss_of(lpis)->vm, ipa, true, &part);
+		struct keel_vm *vm = itss_of(lpis)->vm;
+		void __user *to = guest_memory(vm, ipa, true, &part);
+		bool failed;
 
-		if (!to || copy_to_user(to, from, part))
+		if (!to)
+			return -EFAULT;
+		failed = copy_to_user(to, from, part);
+		keel_mark_written(vm, ipa >> PAGE_SHIFT, 1); /* also of a part */
+		if (failed)
 			return -EFAULT;
 		ipa += part;
 		from += part;

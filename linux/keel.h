@@ -49,6 +49,7 @@ struct keel_slot {
 	u64 npages;
 	unsigned long hva;
 	struct keel_watch *watch;
+	struct keel_dirty *dirty; /* NULL unless it is logged (KVM_MEM_LOG_DIRTY_PAGES) */
 };
 
 /*
@@ -99,6 +100,16 @@ struct keel_watch {
 	refcount_t users;   /* the slot, and faults on it */
 	unsigned long calm; /* a sequence at which no invalidation was under way */
 	struct rcu_head rcu;
+};
+
+/*
+ * dirty.c: a bit for each page of a slot that was written, in KVM's layout. Bits are changed by
+ * atomic operations; without one the guest cannot write there, under vm->mem_lock. Readers have
+ * vm->mem_lock, or slots_lock, or are in RCU's critical section that they found the slot in.
+ */
+struct keel_dirty {
+	struct rcu_head rcu;
+	unsigned long bits[];
 };
 
 /* Whether the guest may not see yet what was written to its memory: keel_sync(). */
@@ -159,6 +170,7 @@ struct keel_vm {
 	bool memlock;		/* pinned pages count as locked memory of the process */
 	atomic_long_t unpinned; /* fault.c: pages that were unpinned and are still counted */
 	bool sea_to_user;	/* KVM_CAP_ARM_SEA_TO_USER is enabled */
+	u64 log_manual;		/* KVM_DIRTY_LOG_*; written under slots_lock */
 	bool dead;		/* it has ended: it never runs again */
 
 	int stale;    /* enum keel_stale */
@@ -345,8 +357,13 @@ int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory
 bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
 /* The same, with a reference on the watch, for keel_watch_put(). */
 bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
+/* The slot of an array that has @gfn, or NULL. */
+const struct keel_slot *keel_slot_of(const struct keel_slots *slots, u64 gfn);
+/* A copy of the slot of number @id, valid under slots_lock. */
+bool keel_slot_by_id(struct keel_vm *vm, u32 id, struct keel_slot *out);
 /* End all watches: the VM ends. */
 void keel_slots_release(struct keel_vm *vm);
+void keel_slots_free(struct keel_vm *vm);
 
 /*
  * Pin and map all memory of the writable slots, and from now on that of slots that are added.
@@ -394,6 +411,34 @@ unsigned long keel_pinned_pfn(struct keel_vm *vm, u64 gfn);
 void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages);
 /* Unpin everything, after EL2 has destroyed the VM. */
 void keel_unpin_all(struct keel_vm *vm);
+
+/*
+ * Under mem_lock: gfns @first to @last cannot be written any more, TLBs included. The pages of
+ * blocks that reach beyond neither. -EIO: the VM has ended.
+ */
+int keel_write_protect(struct keel_vm *vm, u64 first, u64 last);
+/* Let the guest write again where it may, in blocks where these were, after a slot was logged. */
+void keel_write_restore(struct keel_vm *vm, u64 gfn, u64 npages);
+/*
+ * A CPU's profiling unit may write to a page that was unmapped, or write-protected, until it is
+ * drained: when this returns it is.
+ */
+void keel_drain_profiling(struct keel_vm *vm);
+
+/* ---- dirty.c ---- */
+
+/* NULL: no memory. Under slots_lock. Freed by kvfree_rcu(). */
+struct keel_dirty *keel_dirty_alloc(const struct keel_vm *vm, u64 npages);
+/* Pages of a logged slot are written, or may be. */
+void keel_dirty_mark(const struct keel_slot *slot, u64 gfn, u64 npages);
+/* The module has written to pages of one slot, or a guest can: after that, with any locks. */
+void keel_mark_written(struct keel_vm *vm, u64 gfn, u64 npages);
+/* The slot is logged since now, and can be found. Under slots_lock. -EIO. */
+int keel_log_begin(struct keel_vm *vm, const struct keel_slot *slot);
+int keel_get_dirty_log(struct keel_vm *vm, void __user *argp);
+int keel_clear_dirty_log(struct keel_vm *vm, void __user *argp);
+/* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. -EINVAL. */
+int keel_dirty_set_manual(struct keel_vm *vm, u64 how);
 
 /* ---- watch.c ---- */
 

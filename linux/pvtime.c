@@ -55,6 +55,7 @@ void keel_pvtime_begin(struct keel_vcpu *vcpu)
 	BUILD_BUG_ON(sizeof(struct steal_time) != STEAL_ALIGN);
 	vcpu->steal_seen = run_delay();
 	vcpu->steal_begun = out && !copy_to_user(out, &zero, sizeof(zero));
+	keel_mark_written(vcpu->vm, vcpu->steal_ipa >> PAGE_SHIFT, 1);
 }
 
 /*
@@ -74,9 +75,11 @@ void keel_pvtime_update(struct keel_vcpu *vcpu)
 	 * If userspace runs the vCPU in another thread now, counting starts over from that thread's
 	 * time.
 	 */
-	if (out && delay > vcpu->steal_seen && !get_user(stolen, &out->stolen))
+	if (out && delay > vcpu->steal_seen && !get_user(stolen, &out->stolen)) {
 		(void)!put_user(cpu_to_le64(le64_to_cpu(stolen) + delay - vcpu->steal_seen),
 				&out->stolen);
+		keel_mark_written(vcpu->vm, vcpu->steal_ipa >> PAGE_SHIFT, 1);
+	}
 	vcpu->steal_seen = delay;
 }
 

@@ -8,7 +8,7 @@
 
 #include "keel.h"
 
-#define SLOT_FLAGS KVM_MEM_READONLY
+#define SLOT_FLAGS (KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES)
 /* KVM's own limit for a slot. */
 #define SLOT_PAGES_MAX ((1UL << 31) - 1)
 
@@ -17,7 +17,7 @@ static u64 slot_end(const struct keel_slot *slot)
 	return slot->gfn + slot->npages;
 }
 
-static const struct keel_slot *find_gfn(const struct keel_slots *slots, u64 gfn)
+const struct keel_slot *keel_slot_of(const struct keel_slots *slots, u64 gfn)
 {
 	unsigned int low = 0, high = slots->count;
 
@@ -42,7 +42,7 @@ bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 
 	rcu_read_lock();
 	*generation = smp_load_acquire(&vm->slots_generation);
-	slot = find_gfn(rcu_dereference(vm->slots), gfn);
+	slot = keel_slot_of(rcu_dereference(vm->slots), gfn);
 	if (slot)
 		*out = *slot;
 	rcu_read_unlock();
@@ -55,7 +55,7 @@ bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 
 	rcu_read_lock();
 	*generation = smp_load_acquire(&vm->slots_generation);
-	slot = find_gfn(rcu_dereference(vm->slots), gfn);
+	slot = keel_slot_of(rcu_dereference(vm->slots), gfn);
 	/* If its watch has ended the slot is being removed. */
 	if (slot && refcount_inc_not_zero(&slot->watch->users))
 		*out = *slot;
@@ -78,6 +78,15 @@ static const struct keel_slot *find_id(const struct keel_slots *slots, u32 id)
 		if (slots->slot[i].id == id)
 			return &slots->slot[i];
 	return NULL;
+}
+
+bool keel_slot_by_id(struct keel_vm *vm, u32 id, struct keel_slot *out)
+{
+	const struct keel_slot *slot = find_id(current_slots(vm), id);
+
+	if (slot)
+		*out = *slot;
+	return slot;
 }
 
 static bool overlaps_other(const struct keel_slots *slots, const struct keel_slot *slot)
@@ -144,6 +153,25 @@ static int add_slot(struct keel_vm *vm, const struct keel_slot *slot)
 	return 0;
 }
 
+/* Only whether it is logged changes: its memory stays. */
+static int relog_slot(struct keel_vm *vm, const struct keel_slot *old, const struct keel_slot *slot)
+{
+	struct keel_slot was = *old, now = *old;
+	struct keel_slots *new;
+
+	now.flags = slot->flags;
+	now.dirty = slot->dirty;
+	new = copy_slots(current_slots(vm), now.id, &now);
+	if (!new)
+		return -ENOMEM;
+	replace_slots(vm, new);
+	if (now.dirty)
+		return keel_log_begin(vm, &now);
+	kvfree_rcu(was.dirty, rcu);
+	keel_write_restore(vm, now.gfn, now.npages);
+	return 0;
+}
+
 /*
  * Remove the slot first, so that no fault maps more of its memory, then its memory, and then its
  * watch.
@@ -161,10 +189,13 @@ static void withdraw_slot(struct keel_vm *vm, const struct keel_slot *slot,
 static int remove_slot(struct keel_vm *vm, const struct keel_slot *slot)
 {
 	struct keel_slots *without = copy_slots(current_slots(vm), slot->id, NULL);
+	struct keel_dirty *dirty = slot->dirty;
 
 	if (!without)
 		return -ENOMEM;
 	withdraw_slot(vm, slot, without);
+	if (dirty)
+		kvfree_rcu(dirty, rcu);
 	return 0;
 }
 
@@ -172,6 +203,7 @@ static int remove_slot(struct keel_vm *vm, const struct keel_slot *slot)
 static int move_slot(struct keel_vm *vm, const struct keel_slot *from, const struct keel_slot *to)
 {
 	struct keel_slots *without = copy_slots(current_slots(vm), from->id, NULL), *with;
+	struct keel_dirty *dirty = from->dirty;
 	struct keel_slot moved = *to;
 
 	moved.watch = keel_watch_begin(vm, to);
@@ -179,6 +211,8 @@ static int move_slot(struct keel_vm *vm, const struct keel_slot *from, const str
 	if (without && with) {
 		withdraw_slot(vm, from, without);
 		replace_slots(vm, with);
+		if (dirty && dirty != moved.dirty)
+			kvfree_rcu(dirty, rcu);
 		return 0;
 	}
 	kvfree(without);
@@ -197,15 +231,47 @@ void keel_slots_release(struct keel_vm *vm)
 		keel_watch_end(slots->slot[i].watch);
 }
 
+/* No vCPU is left, and no call on the VM. */
+void keel_slots_free(struct keel_vm *vm)
+{
+	struct keel_slots *slots = rcu_dereference_protected(vm->slots, true);
+
+	for (unsigned int i = 0; i < slots->count; i++)
+		kvfree(slots->slot[i].dirty);
+	kvfree(slots);
+}
+
 static int update_slot(struct keel_vm *vm, const struct keel_slot *old,
 		       const struct keel_slot *slot)
 {
-	if (old->npages != slot->npages || old->hva != slot->hva || old->flags != slot->flags)
+	if (old->npages != slot->npages || old->hva != slot->hva ||
+	    (old->flags ^ slot->flags) & KVM_MEM_READONLY)
 		return -EINVAL;
-	return old->gfn == slot->gfn ? 0 : move_slot(vm, old, slot);
+	if (old->gfn != slot->gfn)
+		return move_slot(vm, old, slot);
+	return old->flags == slot->flags ? 0 : relog_slot(vm, old, slot);
 }
 
-static int apply_slot(struct keel_vm *vm, const struct keel_slot *slot)
+/* What was logged of @old, if there is one, goes on with it, wherever it is moved to. */
+static int set_slot(struct keel_vm *vm, const struct keel_slot *old, struct keel_slot *slot)
+{
+	struct keel_dirty *new = NULL;
+	int ret;
+
+	if (slot->flags & KVM_MEM_LOG_DIRTY_PAGES) {
+		slot->dirty = old ? old->dirty : NULL;
+		if (!slot->dirty)
+			slot->dirty = new = keel_dirty_alloc(vm, slot->npages);
+		if (!slot->dirty)
+			return -ENOMEM;
+	}
+	ret = old ? update_slot(vm, old, slot) : add_slot(vm, slot);
+	if (ret && ret != -EIO)
+		kvfree(new);
+	return ret;
+}
+
+static int apply_slot(struct keel_vm *vm, struct keel_slot *slot)
 {
 	const struct keel_slots *slots = current_slots(vm);
 	const struct keel_slot *old = find_id(slots, slot->id);
@@ -215,7 +281,7 @@ static int apply_slot(struct keel_vm *vm, const struct keel_slot *slot)
 	if (overlaps_other(slots, slot))
 		return old && (old->npages != slot->npages || old->hva != slot->hva) ? -EINVAL
 										     : -EEXIST;
-	return old ? update_slot(vm, old, slot) : add_slot(vm, slot);
+	return set_slot(vm, old, slot);
 }
 
 static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region)

@@ -91,7 +91,7 @@ static void free_vm(struct keel_vm *vm)
 		keel_vcpu_free(vm->vcpus[i]);
 	keel_pins_destroy(&vm->pins);
 	keel_routes_release(vm);
-	kvfree(rcu_dereference_protected(vm->slots, true));
+	keel_slots_free(vm);
 	mmdrop(vm->mm);
 	kvfree(vm);
 }
@@ -358,10 +358,17 @@ static int ioctl_enable_cap(struct keel_vm *vm, void __user *argp)
 
 	if (copy_from_user(&cap, argp, sizeof(cap)))
 		return -EFAULT;
-	if (cap.flags || cap.cap != KVM_CAP_ARM_SEA_TO_USER)
+	if (cap.flags)
 		return -EINVAL;
-	WRITE_ONCE(vm->sea_to_user, true);
-	return 0;
+	switch (cap.cap) {
+	case KVM_CAP_ARM_SEA_TO_USER:
+		WRITE_ONCE(vm->sea_to_user, true);
+		return 0;
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return keel_dirty_set_manual(vm, cap.args[0]);
+	default:
+		return -EINVAL;
+	}
 }
 
 long keel_device_ioctl(struct keel_vm *vm, const struct keel_device_ops *ops, void *device,
@@ -428,6 +435,10 @@ static long vm_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 		return ioctl_memory_region(vm, argp);
 	case KVM_SET_USER_MEMORY_REGION2:
 		return ioctl_memory_region2(vm, argp);
+	case KVM_GET_DIRTY_LOG:
+		return keel_get_dirty_log(vm, argp);
+	case KVM_CLEAR_DIRTY_LOG:
+		return keel_clear_dirty_log(vm, argp);
 	case KVM_ARM_PREFERRED_TARGET:
 		return ioctl_preferred_target(argp);
 	case KVM_ENABLE_CAP:

@@ -136,6 +136,20 @@ static bool run_guest_again(void)
 	return run_guest();
 }
 
+/* A fault there splits nothing, but each page is given the permission by itself. */
+static bool log_slot(void)
+{
+	uint64_t bits[MORE_SIZE / 4096 / 64 + 1];
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bits };
+
+	return step(set_region(vm.fd, 1, KVM_MEM_LOG_DIRTY_PAGES, MORE_BASE, MORE_SIZE, more),
+		    "logging") &&
+	       run_guest_again() && step(ioctl(vm.fd, KVM_GET_DIRTY_LOG, &log), "GET_DIRTY_LOG") &&
+	       run_guest_again() &&
+	       step(set_region(vm.fd, 1, 0, MORE_BASE, MORE_SIZE, more), "no logging") &&
+	       run_guest_again();
+}
+
 static bool live(void)
 {
 	vm.fd = ioctl(vm.dev, KVM_CREATE_VM, 0UL);
@@ -145,7 +159,7 @@ static bool live(void)
 	       set_pc() && run_guest_again() &&
 	       step(set_region(vm.fd, 1, 0, MORE_BASE, 0, NULL), "taking memory away") &&
 	       step(set_region(vm.fd, 1, 0, MORE_BASE, MORE_SIZE, more), "giving it back") &&
-	       run_guest_again();
+	       run_guest_again() && log_slot();
 }
 
 static void prepare(void)
