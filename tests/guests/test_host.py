@@ -100,3 +100,27 @@ def test_kcore_is_read_to_its_end(shared):
     assert guest.run("nproc") == "2"
     assert guest.end("poweroff -f") == vms.OFF
     vms.assert_healthy(machine)
+
+
+# Of /proc/kpageflags, a word a page: KPF_OFFLINE is bit 23.
+LAST_DONATED = "od -An -v -tx8 -w8 /proc/kpageflags | grep -n '[89a-f][0-9a-f]\\{5\\}$' | tail -n 1 | cut -d: -f1"
+MEMORY = "/sys/devices/system/memory"
+
+
+@pytest.mark.full
+def test_memory_that_vms_have_is_not_taken_offline(boot):
+    """By page, as broken or not, and by block: the kernel says no, and all goes on."""
+    machine = boot()
+    guest = vms.Background(machine, "--cpus 1 --mem 64M")
+    guest.wait_for_shell()
+    address = (int(machine.check(LAST_DONATED, 120)) - 1) * 4096
+    block = int(machine.check(f"cat {MEMORY}/block_size_bytes"), 16)
+    for file in ("soft_offline_page", "hard_offline_page"):
+        assert machine.run(f"echo {address:#x} >{MEMORY}/{file}").status != 0
+    assert machine.run(f"echo offline >{MEMORY}/memory{address // block}/state").status != 0
+    assert "unhandlable page" in machine.check("dmesg -c")
+    assert vms.stat(machine, "host_aborts") == 0
+    assert guest.run("nproc") == "1"
+    assert guest.end("poweroff -f") == vms.OFF
+    vms.boots_and_ends(machine)
+    vms.assert_healthy(machine)
