@@ -10,9 +10,11 @@
  *                         by their reverse maps
  */
 #include <arch/barrier.h>
+#include <arch/percpu.h>
 #include <arch/reg_bits.h>
 #include <cpu/assert.h>
 #include <cpu/panic.h>
+#include <cpu/percpu.h>
 #include <lib/bitmap.h>
 #include <lib/errno.h>
 #include <lib/string.h>
@@ -454,6 +456,7 @@ static bool forget_in(struct shadow_set *set, struct shadow *shadow, struct pa p
 	u64 steps = RMAP_STEPS, entries = 0;
 	struct rmap_entry entry;
 
+	spin_assert_held(&shadow->ctx.stage2.lock);
 	while (entries < FORGET_ENTRIES && rmap_take(&shadow->rmap, pa.v, size, &steps, &entry)) {
 		if (!*budget) {
 			rmap_add(&shadow->rmap, &entry);
@@ -677,6 +680,7 @@ int shadow_prepare(struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 	int ret;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	spin_lock(&vm->lock);
 	ret = prepare_locked(vm, vcpu->index);
 	spin_unlock(&vm->lock);
@@ -741,6 +745,7 @@ static void decode_key(const struct vcpu *vcpu, struct shadow *shadow)
 static void give_key(struct vcpu *vcpu, struct shadow *shadow, const struct shadow_key *key)
 {
 	ASSERT(!shadow->refs);
+	spin_assert_held(&vcpu->vm->shadows->lock);
 	spin_lock(&shadow->ctx.stage2.lock);
 	shadow_clear(vcpu->vm->shadows, shadow);
 	shadow->key = *key;
@@ -823,6 +828,7 @@ struct shadow *shadow_of(struct vcpu *vcpu)
 	struct shadow_key key = key_now(vcpu);
 	struct shadow *shadow = vcpu->nested->shadow;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (shadow && keys_equal(&shadow->key, &key))
 		return shadow;
 	shadow_drop(vcpu);
@@ -834,6 +840,7 @@ void shadow_drop(struct vcpu *vcpu)
 {
 	struct shadow *shadow = vcpu->nested->shadow;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (!shadow)
 		return;
 	if (vcpu->s2 == &shadow->ctx)
@@ -846,5 +853,6 @@ struct shadow *shadow_current(const struct vcpu *vcpu)
 {
 	struct shadow *shadow = vcpu->nested->shadow;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	return shadow && vcpu->s2 == &shadow->ctx ? shadow : NULL;
 }

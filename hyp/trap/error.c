@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* External aborts of guests' accesses: error.h; docs/faults.md. */
+#include <arch/percpu.h>
 #include <arch/sysreg.h>
+#include <cpu/assert.h>
 #include <cpu/hw_errors.h>
 #include <cpu/log.h>
 #include <lib/errno.h>
@@ -163,6 +165,7 @@ static void raise_abort(struct vcpu *vcpu)
 
 int error_events(struct vcpu *vcpu, u64 raise, u64 *pending)
 {
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (raise & ~(u64)(KEEL_EVENT_SERROR | KEEL_EVENT_ABORT))
 		return -EINVAL;
 	if (raise & KEEL_EVENT_ABORT)

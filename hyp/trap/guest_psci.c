@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* PSCI for guests, as a table of functions. See guest_psci.h. */
+#include <arch/percpu.h>
 #include <arch/reg_bits.h>
+#include <cpu/assert.h>
 #include <lib/errno.h>
 #include <lib/psci_abi.h>
 #include <trap/device.h>
@@ -141,6 +143,7 @@ void guest_psci_start(struct vcpu *vcpu)
 {
 	u64 pc = vcpu->on_pc, x0 = vcpu->on_x0;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	__atomic_store_n(&vcpu->on_pending, false, __ATOMIC_RELEASE);
 	vcpu->regs = (struct vcpu_gpregs){ .pc = pc, .pstate = PSR_MODE_EL1h | PSR_DAIF };
 	vcpu->regs.x[0] = x0;

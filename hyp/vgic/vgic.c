@@ -845,6 +845,7 @@ bool vgic_wakes(struct vcpu *vcpu, u32 intid)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
 
+	ASSERT(vcpu->vgic->loaded);
 	/*
 	 * Without the lock: if another vCPU enables the interrupt at this moment, it notifies this
 	 * one, which then does not sleep.
@@ -1152,6 +1153,7 @@ enum vgic_signal vgic_lend(struct vcpu *vcpu)
 	struct vgic_cpu *v = vcpu->vgic;
 	enum vgic_signal signal = VGIC_NO_SIGNAL;
 
+	ASSERT(vcpu->vgic->loaded);
 	if (v->lr_used || vcpu_has_attention(vcpu))
 		signal = exchange_lrs(vcpu, true);
 	if (signal != VGIC_NO_SIGNAL)

@@ -155,6 +155,7 @@ void exit_choose_stages(struct vcpu *vcpu)
 {
 	unsigned int n = 0;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	vcpu->fast_exit = NULL;
 	for (unsigned int id = 0; id < EXIT_STAGE_COUNT; id++)
 		if (stages[id] && stages[id]->wanted(vcpu))

@@ -30,6 +30,7 @@
 #include <arch/percpu.h>
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
+#include <cpu/assert.h>
 #include <cpu/log.h>
 #include <vm/fp.h>
 
@@ -280,6 +281,7 @@ void switch_guest_fp(struct vcpu *vcpu)
 	struct vm_cpu *cpu = this_vm_cpu();
 	bool sve = vcpu->features & VCPU_FEATURE_SVE;
 
+	ASSERT(this_vm_cpu()->vcpu == vcpu);
 	if (!cpu->host_fp_out)
 		save_host(cpu);
 	open_fp(cpu, sve ? OPEN_SVE : 0);

@@ -27,6 +27,8 @@
  * changes by atomic operations only.
  */
 #include <arch/foreign.h>
+#include <arch/percpu.h>
+#include <cpu/assert.h>
 #include <cpu/panic.h>
 #include <lib/errno.h>
 #include <lib/string.h>
@@ -308,6 +310,7 @@ int vcpu_init(struct vcpu *vcpu, u64 features)
 	bool off = features & BIT(VCPU_POWER_OFF);
 	int ret = 0;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (!features_valid(wanted) || (vcpu->initialized && wanted != vcpu->features))
 		return -EINVAL;
 	if (!features_agreed(vcpu->vm, wanted))
@@ -361,6 +364,7 @@ int vcpu_set_state(struct vcpu *vcpu, u64 state)
 /* The structure is 64 bytes long; aligned to that, it does not extend beyond the IPA space. */
 int vcpu_set_steal_time(struct vcpu *vcpu, u64 ipa)
 {
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (!IS_ALIGNED(ipa, 64))
 		return -EINVAL;
 	if (ipa >= BIT(vcpu->vm->s2.stage2.geometry.ia_bits))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/vm/guest_traps.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/vm/guest_traps.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c tests/unit/fake_panic.c */
 /*
  * SVE vector lengths of machines whose CPUs have different ones: what is offered, what a guest gets
  * on a CPU that has longer ones, and which CPUs are kept out. Includes the source, whose static
@@ -102,6 +102,7 @@ static void guest_uses_sve(unsigned int vq)
 	vcpu = (struct vcpu){ .features = VCPU_FEATURE_SVE, .sve_vq = vq };
 	vcpu.sysreg = (u64[VCPU_SYSREG_COUNT]){ 0 };
 	vcpu.fp = &(struct vcpu_fpstate){ 0 };
+	vm_cpu.vcpu = &vcpu;
 	switch_guest_fp(&vcpu);
 	assert_int_equal(cpu.saved, vm_cpu.sve_longest); /* of the host all is saved */
 	fp_save_guest(&vcpu, &vm_cpu);

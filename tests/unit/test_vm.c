@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include <arch/foreign.h>
+#include <arch/percpu.h>
+#include <cpu/percpu.h>
 #include <vm/donation.h>
 #include <vm/run.h>
 #include <vm_machine.h>
@@ -674,6 +676,18 @@ static void a_run_page_may_be_guest_memory_too(void **state)
 
 /* ---- features and states ---- */
 
+/* vcpu_init() by the vCPU's owner. */
+static int init_vcpu(struct vcpu *vcpu, u64 features)
+{
+	int ret;
+
+	assert_int_equal(vcpu->owner, VCPU_NO_OWNER);
+	vcpu->owner = this_cpu()->id;
+	ret = vcpu_init(vcpu, features);
+	vcpu->owner = VCPU_NO_OWNER;
+	return ret;
+}
+
 static void features_are_what_the_machine_has(void **state)
 {
 	static const struct {
@@ -708,7 +722,7 @@ static void features_are_what_the_machine_has(void **state)
 		handle = create(0).handle;
 		assert_int_equal(add_vcpu(handle, 0, &run), 0);
 		vcpu = vm_vcpu(vm_get(handle), 0);
-		ret = vcpu_init(vcpu, rows[i].features);
+		ret = init_vcpu(vcpu, rows[i].features);
 		if (ret != rows[i].want)
 			fail_msg("features %#llx with SVE %d, PAuth %d: %d",
 				 (unsigned long long)rows[i].features, rows[i].sve, rows[i].pauth,
@@ -746,7 +760,7 @@ static void spe_is_as_the_machine_was_told(void **state)
 		assert_int_equal(!(sizes.features & BIT(VCPU_SPE)), !rows[i].want);
 		handle = create(0).handle;
 		assert_int_equal(add_vcpu(handle, 0, &run), 0);
-		assert_int_equal(vcpu_init(vm_vcpu(vm_get(handle), 0), 0x4 | BIT(VCPU_SPE)),
+		assert_int_equal(init_vcpu(vm_vcpu(vm_get(handle), 0), 0x4 | BIT(VCPU_SPE)),
 				 rows[i].want ? 0 : -EINVAL);
 	}
 }
@@ -777,7 +791,7 @@ static void an_el2_is_there_if_keel_was_told(void **state)
 	pages = sizes.vcpu_pages;
 	handle = create(0).handle;
 	assert_int_equal(add_vcpu(handle, 0, &run), 0);
-	assert_int_equal(vcpu_init(vm_vcpu(vm_get(handle), 0), 0x4 | BIT(VCPU_HAS_EL2)), -EINVAL);
+	assert_int_equal(init_vcpu(vm_vcpu(vm_get(handle), 0), 0x4 | BIT(VCPU_HAS_EL2)), -EINVAL);
 	assert_null(vm_vcpu(vm_get(handle), 0)->nested);
 
 	vm_set_nested(&(const struct vm_nested_ops){ .prepare = prepare_el2 });
@@ -789,18 +803,18 @@ static void an_el2_is_there_if_keel_was_told(void **state)
 	assert_int_equal(add_vcpu(handle, 1, &run), 0);
 	vm = vm_get(handle);
 	for (size_t i = 0; i < ARRAY_SIZE(with); i++)
-		assert_int_equal(vcpu_init(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2) | with[i]),
+		assert_int_equal(init_vcpu(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2) | with[i]),
 				 -EINVAL);
 	assert_int_equal(prepared, 0);
 	prepare_result = -ENOMEM;
-	assert_int_equal(vcpu_init(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2)), -ENOMEM);
+	assert_int_equal(init_vcpu(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2)), -ENOMEM);
 	assert_false(vm_vcpu(vm, 0)->initialized);
 	prepare_result = 0;
-	assert_int_equal(vcpu_init(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2)), 0);
+	assert_int_equal(init_vcpu(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2)), 0);
 	assert_int_equal(prepared, 2);
 	assert_true(IS_ALIGNED((u64)vm_vcpu(vm, 0)->nested, SZ_4K));
-	assert_int_equal(vcpu_init(vm_vcpu(vm, 1), 0x4), -EINVAL);
-	assert_int_equal(vcpu_init(vm_vcpu(vm, 1), 0x4 | BIT(VCPU_HAS_EL2) | more), 0);
+	assert_int_equal(init_vcpu(vm_vcpu(vm, 1), 0x4), -EINVAL);
+	assert_int_equal(init_vcpu(vm_vcpu(vm, 1), 0x4 | BIT(VCPU_HAS_EL2) | more), 0);
 }
 
 static void features_stay_as_they_were(void **state)
@@ -811,13 +825,13 @@ static void features_stay_as_they_were(void **state)
 
 	assert_int_equal(add_vcpu(handle, 0, &run), 0);
 	vcpu = vm_vcpu(vm_get(handle), 0);
-	assert_int_equal(vcpu_init(vcpu, 0x14), 0);
+	assert_int_equal(init_vcpu(vcpu, 0x14), 0);
 	assert_int_equal(vcpu->power, VCPU_RUNNABLE);
 	vcpu->fault_pending = vcpu->on_pending = true;
-	assert_int_equal(vcpu_init(vcpu, 0x04), -EINVAL);
+	assert_int_equal(init_vcpu(vcpu, 0x04), -EINVAL);
 	assert_int_equal(machine_resets, 1);
 	assert_true(vcpu->fault_pending);
-	assert_int_equal(vcpu_init(vcpu, 0x15), 0); /* powered off is a state */
+	assert_int_equal(init_vcpu(vcpu, 0x15), 0); /* powered off is a state */
 	assert_int_equal(machine_resets, 2);
 	assert_int_equal(vcpu->power, VCPU_STOPPED);
 	assert_false(vcpu->fault_pending || vcpu->on_pending);
@@ -831,7 +845,7 @@ static void states_are_told_and_set(void **state)
 
 	assert_int_equal(add_vcpu(handle, 0, &run), 0);
 	vcpu = vm_vcpu(vm_get(handle), 0);
-	assert_int_equal(vcpu_init(vcpu, 0), 0);
+	assert_int_equal(init_vcpu(vcpu, 0), 0);
 	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_QUERY), KEEL_STATE_RUNNABLE);
 	vcpu->on_pending = true;
 	assert_int_equal(vcpu_set_state(vcpu, KEEL_STATE_STOPPED), KEEL_STATE_RUNNABLE);
@@ -857,6 +871,7 @@ static void stolen_time_is_set_once(void **state)
 
 	assert_int_equal(add_vcpu(handle, 0, &run), 0);
 	vcpu = vm_vcpu(vm_get(handle), 0);
+	vcpu->owner = this_cpu()->id;
 	assert_int_equal(vcpu->steal_ipa, VCPU_NO_STEAL_TIME);
 	assert_int_equal(vcpu_set_steal_time(vcpu, 32), -EINVAL);
 	assert_int_equal(vcpu_set_steal_time(vcpu, 1ULL << 36), -E2BIG);
