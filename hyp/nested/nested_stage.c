@@ -150,7 +150,8 @@ static void load_el2_controls(struct vcpu *vcpu)
 {
 	write_sysreg(0, cntvoff_el2);
 	write_sysreg(vcpu->mpidr, vmpidr_el2);
-	nested_timer_enter_el2(vcpu);
+	if (nested_timers_are_native())
+		nested_timer_bring_in(vcpu);
 	switch_set_hcr(vcpu, nested_fast_controls(vcpu), 0);
 }
 

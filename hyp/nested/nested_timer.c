@@ -25,17 +25,11 @@ static const struct nested_timer {
 	{ NESTED_CNTHV_CTL_EL2, NESTED_CNTHV_CVAL_EL2, VGIC_PPI_EL2_VTIMER },
 };
 
-/* FEAT_ECV is not there: what then is different is in nested_timer.h. Written at boot. */
-static bool are_native;
+bool nested_native_timers;
 
 void nested_timer_init(bool has_ecv)
 {
-	are_native = !has_ecv;
-}
-
-bool nested_timers_are_native(void)
-{
-	return are_native;
+	nested_native_timers = !has_ecv;
 }
 
 enum timer_part { PART_CTL, PART_CVAL, PART_TVAL };
@@ -181,13 +175,11 @@ static void show_el1s(struct vcpu *vcpu)
 				     timer_counter() - page[CNTVOFF_EL2]);
 }
 
-void nested_timer_enter_el2(struct vcpu *vcpu)
+void nested_timer_bring_in(struct vcpu *vcpu)
 {
 	struct nested_vcpu *nested = vcpu->nested;
 	u64 ctl = nested->own[NESTED_CNTHV_CTL_EL2];
 
-	if (!are_native)
-		return;
 	show_el1s(vcpu);
 	hold_native(nested, el2_virtual_fires(nested));
 	if (el2_virtual_fires(nested) && !this_cpu()->gicr)

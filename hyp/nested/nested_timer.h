@@ -39,7 +39,14 @@ bool nested_timer_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value)
 
 /* Boot CPU, once. @has_ecv: every CPU has FEAT_ECV. */
 void nested_timer_init(bool has_ecv);
-bool nested_timers_are_native(void);
+
+/* Written by nested_timer_init(). */
+extern bool nested_native_timers;
+
+static inline bool nested_timers_are_native(void)
+{
+	return nested_native_timers;
+}
 
 /* Set the levels of the records' PPIs, and the alarm. Loaded. Return: whether one was due. */
 bool nested_timer_update(struct vcpu *vcpu);
@@ -52,7 +59,7 @@ void nested_timer_leave_el1(struct vcpu *vcpu);
 void nested_timer_enter_el1(struct vcpu *vcpu);
 
 /* Native timers: into the hardware, before each entry of EL2; out of it, when the run ends. Loaded. */
-void nested_timer_enter_el2(struct vcpu *vcpu);
+void nested_timer_bring_in(struct vcpu *vcpu);
 void nested_timer_leave(struct vcpu *vcpu);
 
 /* The registers have been reset, so all are off; loaded or not. */
