@@ -146,8 +146,15 @@ test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.1
 	$(Q)scripts/run-pytest guests tests/guests -m 'not full' $(PYTEST)
 
 .PHONY: test-guests-full
-test-guests-full: keel $(EFI_LOADERS) $(HOST)/kernel-6.1-cloud/kexec-bundle.cpio $(HOST)/kernel-6.12-cloud/kexec-bundle.cpio $(HOST)/kernel-6.1-cloud/perf-bundle.cpio $(HOST)/kernel-6.1-cloud/qemu-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(HOST)/kernel-6.12-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
+test-guests-full: keel $(EFI_LOADERS) $(HOST)/kernel-6.1-cloud/kexec-bundle.cpio $(HOST)/kernel-6.12-cloud/kexec-bundle.cpio $(HOST)/kernel-6.1-cloud/perf-bundle.cpio $(HOST)/kernel-6.1-cloud/qemu-bundle.cpio $(HOST)/kernel-6.12-cloud/qemu-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(HOST)/kernel-6.12-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
 	$(Q)scripts/run-pytest guests-full tests/guests $(PYTEST)
+
+# KEEL_NESTED_RUNS=20 make test-nested: as often in a row, to the first failure.
+KEEL_NESTED_RUNS ?= 1
+.PHONY: test-nested
+test-nested: keel $(HOST)/kernel-6.1-cloud/qemu-bundle.cpio $(HOST)/kernel-6.12-cloud/qemu-bundle.cpio $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.12-cloud/guests-bundle.cpio ## Linux as a guest hypervisor, in full; KEEL_NESTED_RUNS times in a row
+	$(Q)for run in $$(seq $(KEEL_NESTED_RUNS)); do echo "  RUN      $$run of $(KEEL_NESTED_RUNS)"; \
+	  scripts/run-pytest guests-nested tests/guests -m nested $(PYTEST) || exit; done
 
 # KEEL_SOAK_BOOTS=500 make soak-guests
 .PHONY: soak-guests

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include <arch/at.h>
+#include <arch/gicr.h>
 #include <arch/percpu.h>
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
@@ -30,6 +31,7 @@
 #include <nested/nested_pauth.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_stage.h>
+#include <nested/nested_timer.h>
 #include <nested/nested_tlbi.h>
 #include <nested/nested_trap.h>
 #include <nested/nested_vgic.h>
@@ -312,15 +314,25 @@ bool vgic_wakes(struct vcpu *vcpu, u32 intid)
 	return true;
 }
 
-/* Timers trap here: no physical interrupt is made active. */
+/* Each vCPU has a CPU of its own, with a redistributor: which interrupts are active there. */
+static u8 gicrs[VCPUS][0x400];
+static u32 active[VCPUS];
+
 u32 mmio_read32(const volatile void *addr)
 {
-	abort();
+	return active[(size_t)((const volatile u8 *)addr - gicrs[0]) / sizeof(gicrs[0])];
 }
 
 void mmio_write32(volatile void *addr, u32 value)
 {
-	abort();
+	size_t offset = (size_t)((volatile u8 *)addr - gicrs[0]);
+	u32 *of = &active[offset / sizeof(gicrs[0])];
+
+	assert_int_equal(value, BIT(VGIC_PPI_VTIMER));
+	if (offset % sizeof(gicrs[0]) == GICR_ISACTIVER0)
+		*of |= value;
+	else
+		*of &= ~value;
 }
 
 void timer_set_alarm(struct vcpu *vcpu, u64 at)
@@ -335,6 +347,7 @@ u64 timer_read_sysreg(struct vcpu *vcpu, u32 encoding)
 
 void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
 {
+	vcpu->sysreg[encoding == REG_NUM(CNTP_CTL_EL0) ? CNTP_CTL_EL0 : CNTP_CVAL_EL0] = value;
 }
 
 /* ---- aborts ---- */
@@ -437,6 +450,7 @@ static void make_vcpu(unsigned int i)
 				  .s2 = &vm->s2,
 				  .index = i,
 				  .nested = &nested[i],
+				  .sysreg = files[i],
 				  .run = &run_pages[i],
 				  .vgic = &vgic_cpus[i],
 				  .mpidr = 0x80000000 + i };
@@ -487,6 +501,7 @@ static void start(void)
 	machine_start(&(struct machine_config){ 0 });
 	nested_trap_init();
 	nested_stage_init();
+	nested_timer_init(rnd(2));
 	vm_set_nested(&shadow_vm_ops);
 	assert_int_equal(vm_sizes(40, &sizes), 0);
 	assert_int_equal(
@@ -520,12 +535,20 @@ static u64 any64(void)
 	return value | (u64)rnd(1U << 16) << 16 | rnd(1U << 16);
 }
 
+/* No physical interrupt stays active for a guest that is not there. */
+static void end_run(struct vcpu *vcpu)
+{
+	stage->leave(vcpu);
+	assert_int_equal(active[vcpu->index], 0);
+}
+
 /* Into the guest, as far as it can be: one that is refused is reset. */
 static bool go_in(struct vcpu *vcpu)
 {
 	enum vcpu_action action;
 
 	vm_cpu.vcpu = vcpu;
+	((struct percpu *)this_cpu())->gicr = gicrs[vcpu->index];
 	if (inside[vcpu->index])
 		return true;
 	action = hooks->resume(vcpu);
@@ -533,7 +556,7 @@ static bool go_in(struct vcpu *vcpu)
 		action = stage->enter(vcpu);
 	inside[vcpu->index] = action == VCPU_RESUME;
 	if (action != VCPU_RESUME)
-		stage->leave(vcpu);
+		end_run(vcpu);
 	if (action == vcpu_to_host(KEEL_EXIT_FAIL)) {
 		hooks->reset(vcpu);
 		vcpu->vgic->leave = false;
@@ -565,7 +588,7 @@ static void leave_the_long_way(struct vcpu *vcpu, enum guest_exit_kind kind)
 	if (action == VCPU_NOT_MINE)
 		action = rnd(2) ? vcpu_to_host(KEEL_EXIT_WFI) : VCPU_RESUME;
 	(void)stage->handled(vcpu, action);
-	stage->leave(vcpu);
+	end_run(vcpu);
 }
 
 static void come_out(struct vcpu *vcpu, u64 esr, enum guest_exit_kind kind)
@@ -639,7 +662,7 @@ static void write_register(struct vcpu *vcpu)
 	static const u16 regs[] = { HCR_EL2, VTTBR_EL2, VTCR_EL2, VMPIDR_EL2, CNTVOFF_EL2 };
 	u64 *page = vcpu->nested->page;
 
-	switch (rnd(5)) {
+	switch (rnd(6)) {
 	case 0:
 		page[regs[rnd(ARRAY_SIZE(regs))]] ^= BIT(rnd(64));
 		break;
@@ -651,6 +674,10 @@ static void write_register(struct vcpu *vcpu)
 		break;
 	case 3:
 		page[HCR_EL2] = rnd(2) ? BIT(27) : any64();
+		break;
+	case 4: /* the timer in the hardware */
+		fake_sysreg_set("cntv_ctl_el0", rnd(8));
+		fake_sysreg_set("cntv_cval_el0", rnd(2) ? rnd(2000) : any64());
 		break;
 	default:
 		vcpu->regs.x[rnd(31)] = any64();
@@ -807,8 +834,9 @@ static void disturb(struct vcpu *vcpu)
 		vcpu->serror_pending = rnd(2);
 		break;
 	case 4:
+		if (inside[vcpu->index])
+			come_out(vcpu, 0, GUEST_IRQ);
 		(void)inject(vcpu, any64(), any64());
-		inside[vcpu->index] = false;
 		break;
 	default:
 		come_out(vcpu, any64(), GUEST_SYNC);

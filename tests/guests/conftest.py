@@ -24,6 +24,7 @@ start = system_conftest.start
 def pytest_configure(config):
     system_conftest.pytest_configure(config)
     config.addinivalue_line("markers", "soak: what `make soak-guests` repeats for long")
+    config.addinivalue_line("markers", "nested: Linux as a guest hypervisor, which `make test-nested` repeats")
     config.addinivalue_line("markers", "short: takes seconds")
 
 

@@ -7,9 +7,10 @@ import re
 import pytest
 
 import keelvm
+import nesting
 import vms
 from hosts import host_config
-from vms import ERROR, INITRD, OFF, PROMPT, Guest, mount_debugfs, vmrun
+from vms import ERROR, OFF, Guest, mount_debugfs
 
 NESTED = "quiet keel.console=keep keel.nested=1"
 LOUD = f"loglevel=6 {keelvm.QUICK}"
@@ -41,6 +42,16 @@ def test_a_payload_runs_at_el2(hosts, e2h, payload, cpus):
 def test_shadows_are_sane_in_a_debug_build(hosts, e2h, variant, payload, cpus):
     """Which checks the order of locks, and tables as they change."""
     run_payload(nested_host(hosts, e2h, variant), payload, cpus)
+
+
+LATE_TIMERS = "--features pauth,sve --cmdline 'args: late-timers'"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("cpu,variant", [("neoverse-n2", "debug")])
+@pytest.mark.parametrize("payload,cpus", PAYLOADS)
+def test_a_payload_runs_at_el2_without_traps_of_timers_in_a_debug_build(hosts, cpu, variant, payload, cpus):
+    run_payload(nested_host(hosts, 1, variant, cpu), payload, cpus, LATE_TIMERS)
 
 
 def run_payload(host, payload, cpus, options="--features pauth,sve"):
@@ -97,33 +108,6 @@ def test_linux_boots_at_el2_and_has_kvm(hosts, e2h):
     assert guest.end("poweroff -f") == OFF
 
 
-# The guest's initial RAM disk, and in it what a guest hypervisor needs: vmrun, a kernel, a RAM disk.
-OUTER = "/tmp/outer"
-
-
-def make_outer(host):
-    files = r"guest\nbin/vmrun\nguest/Image\nguest/initrd\n"
-    archive = f"cd / && printf '{files}' | cpio -o -H newc"
-    host.check(f"test -e {OUTER} || (cat {INITRD}; {archive}) >{OUTER}")
-
-
-def start_inner(guest, options=""):
-    """Run vmrun in the guest's shell: its console is the guest's."""
-    guest.machine.send(f'{vmrun(f"--mem 128M {options}")}; echo INNER"="$?')
-    guest.wait_for_shell()
-
-
-def end_inner(guest):
-    guest.machine.send("poweroff -f")
-    status = int(guest.machine.expect(r"INNER=(\d+)\r").group(1))
-    guest.machine.expect(PROMPT)
-    return status
-
-
-# A loop whose processes are on all CPUs, and read the disk: IPIs, timers, faults, virtio.
-BUSY = "for i in 1 2 3 4; do (for j in 1 2 3 4 5; do md5sum </dev/vda; done) & done; wait"
-
-
 @pytest.mark.parametrize(
     "e2h,cpus",
     [pytest.param(0, 1, marks=pytest.mark.full), (0, 2), pytest.param(1, 2, marks=pytest.mark.full)],
@@ -131,19 +115,11 @@ BUSY = "for i in 1 2 3 4; do (for j in 1 2 3 4 5; do md5sum </dev/vda; done) & d
 def test_linux_runs_linux(hosts, e2h, cpus):
     """The guest's KVM has a guest of its own, to its shell: memory, interrupts, timers, a disk, a console."""
     host = nested_host(hosts, e2h)
-    make_outer(host)
-    guest = Guest(host, f"--nested --cpus {cpus} --mem 512M", initrd=OUTER)
-    guest.run("dd if=/dev/urandom of=/tmp/disk bs=1M count=2 2>/dev/null")
-    checksum = guest.run("md5sum </tmp/disk")
-    start_inner(guest, f"--cpus {cpus} --disk /tmp/disk")
-    assert guest.run("nproc") == str(cpus)
-    assert guest.run("sleep 1; echo awake") == "awake"
-    sums = [line for line in guest.run(BUSY).splitlines() if "-" in line]
-    assert len(sums) == 20 and set(sums) == {checksum}
-    count = "for (i = 2; i < NF; i++) n += ($i + 0 > 0)"
-    timers = guest.run(f"awk '/arch_timer/ {{ {count} }} END {{ print n }}' /proc/interrupts")
-    assert int(timers) >= cpus
-    assert end_inner(guest) == OFF
+    guest = nesting.start_outer(host, cpus)
+    checksum = nesting.make_disk(guest)
+    nesting.start_inner(guest, f"--cpus {cpus} --disk /tmp/disk")
+    nesting.works(guest, cpus, checksum)
+    assert nesting.end_inner(guest) == OFF
     assert guest.run("md5sum </tmp/disk") == checksum
     assert guest.end("poweroff -f") == OFF
 
@@ -182,7 +158,7 @@ def test_a_guest_hypervisor_loses_memory_and_registers_at_any_time(hosts, varian
 def test_a_payload_runs_at_el2_without_traps_of_timers(hosts, e2h, payload, cpus):
     """neoverse-n2 has FEAT_NV2, but neither FEAT_ECV nor FEAT_FGT: EL2 has the hardware's timer, and memory."""
     host = nested_host(hosts, e2h, cpu="neoverse-n2")
-    run_payload(host, payload, cpus, "--features pauth,sve --cmdline 'args: late-timers'")
+    run_payload(host, payload, cpus, LATE_TIMERS)
 
 
 def test_without_the_option_there_is_no_el2(hosts):
