@@ -18,14 +18,14 @@ $(BUILD)/deps.mk: FORCE
 
 # Debian's packages, fetched by name.
 KERNELS := kernel-6.1-cloud kernel-6.1 kernel-6.12-cloud kernel-6.12 kernel-6.12-16k
-EFI_LOADERS := $(ARM64)/grub/VERSION $(ARM64)/systemd-boot/VERSION
+EFI_LOADERS := $(ARM64)/grub/VERSION $(ARM64)/systemd-boot/VERSION $(ARM64)/edk2/VERSION
 .PRECIOUS: $(ARM64)/%/VERSION
 $(ARM64)/%/VERSION: scripts/fetch-arm64 scripts/apt-view.sh
 	$(call say,FETCH,$*)
 	$(Q)scripts/fetch-arm64 $*
 
 .PHONY: fetch fetch-all
-fetch: $(ARM64)/kernel-6.1-cloud/VERSION $(ARM64)/busybox/VERSION $(EFI_LOADERS) $(LIBFDT_STAMP) ## download what `make run` and `make test` need
+fetch: $(ARM64)/kernel-6.1-cloud/VERSION $(ARM64)/busybox/VERSION $(LIBFDT_STAMP) ## download what `make run` and `make test` need
 fetch-all: fetch $(KERNELS:%=$(ARM64)/%/VERSION) ## download the other kernels too
 
 # Test programs that run in the host.
@@ -101,7 +101,7 @@ bundle: $(HOST)/kernel-6.1-cloud/bundle.cpio
 # PYTEST: more arguments for pytest, as in `make test-system PYTEST='-k hotplug'`.
 PYTEST ?=
 .PHONY: test test-system test-full
-test-system: keel bundle $(PAYLOADS) $(HOSTILE) $(EL2_TESTS) $(FIRMWARE) $(EFI_PROGRAMS) $(EFI_LOADERS) ## the quick system tests (QEMU, minutes)
+test-system: keel bundle $(PAYLOADS) $(HOSTILE) $(EL2_TESTS) $(FIRMWARE) $(EFI_PROGRAMS) ## the quick system tests (QEMU, minutes)
 	$(Q)scripts/run-pytest system tests/system -m 'not full' $(PYTEST)
 
 test-full: keel $(PAYLOADS) $(HOSTILE) $(EL2_TESTS) $(FIRMWARE) $(EFI_PROGRAMS) $(EFI_LOADERS) $(KERNELS:%=$(HOST)/%/bundle.cpio) ## every system test: the whole matrix of machines

@@ -13,6 +13,14 @@ CMDLINE = f"console=ttyAMA0 {keelvm.QUICK}"  # of a host
 ARM64 = keelvm.BUILD / "downloads" / "arm64"
 GRUB = ARM64 / "grub/root/usr/lib/grub/arm64-efi/monolithic/grubaa64.efi"
 SYSTEMD_BOOT = ARM64 / "systemd-boot/root/usr/lib/systemd/boot/efi/systemd-bootaa64.efi"
+# Debian 13's firmware, built to let nothing run from data; and its variables, which are not kept.
+AAVMF = ARM64 / "edk2/root/usr/share/AAVMF"
+STRICT_FIRMWARE = (
+    "-drive",
+    f"if=pflash,format=raw,readonly=on,file={AAVMF}/AAVMF_CODE.secboot.strictnx.fd",
+    "-drive",
+    f"if=pflash,format=raw,snapshot=on,file={AAVMF}/AAVMF_VARS.fd",
+)
 TEST_LOADER = keelvm.BUILD / "host" / "efi" / "loader.efi"
 
 

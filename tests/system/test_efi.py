@@ -71,9 +71,9 @@ test_loader.__test__ = False
 def uefi(start, tmp_path):
     """uefi(files, ...): a machine whose disk has keel.efi and these files."""
 
-    def start_machine(files, variant="release", keel=esp.FALLBACK, **changes):
+    def start_machine(files, variant="release", keel=esp.FALLBACK, bios=esp.FIRMWARE, **changes):
         disk = esp.write(tmp_path / "esp.img", {keel: keelvm.keel_image(variant), **files})
-        return start(bios=esp.FIRMWARE, disk=disk, **changes)
+        return start(bios=bios, disk=disk, **changes)
 
     return start_machine
 
@@ -124,6 +124,15 @@ def test_loaders_boot_the_host_below_keel(uefi, loader, kernel, cpu, smp):
 @pytest.mark.parametrize("gic, mem", [(2, "1G"), (3, "512M"), (3, "5G")])
 def test_other_machines_boot_by_uefi(uefi, gic, mem):
     machine = uefi(grub(keelvm.DEFAULT_KERNEL), gic=gic, mem=mem)
+    runs_below_keel(machine, 2)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("cpu", ["max", "neoverse-n1"])
+def test_newer_firmware_that_runs_nothing_from_data_boots_the_host(uefi, loader, cpu):
+    files = LOADERS[loader]("kernel-6.12-cloud")
+    machine = uefi(files, cpu=cpu, bios=None, extra=esp.STRICT_FIRMWARE)
     runs_below_keel(machine, 2)
 
 
