@@ -71,6 +71,17 @@ static int protect_words(struct keel_vm *vm, const struct keel_slot *slot, unsig
 	return keel_write_protect(vm, slot->gfn + (u64)first * BITS_PER_LONG, slot->gfn + end - 1);
 }
 
+/* Without mem_lock: what is set later is not of this look at the log. Return: whether any is set. */
+static bool drop_unset(const struct keel_slot *slot, unsigned long at, unsigned long n,
+		       unsigned long *words)
+{
+	unsigned long any = 0;
+
+	for (unsigned long i = 0; i < n; i++)
+		any |= words[i] &= READ_ONCE(slot->dirty->bits[at + i]);
+	return any;
+}
+
 /*
  * Take those bits of @n words from number @at on that are set in @words, which gets those that
  * were set in the bitmap. On an error they are set again.
@@ -81,6 +92,8 @@ static int take_bits(struct keel_vm *vm, const struct keel_slot *slot, unsigned 
 	unsigned long first = n, last = 0, i;
 	int ret = 0;
 
+	if (!drop_unset(slot, at, n, words))
+		return 0;
 	mutex_lock(&vm->mem_lock);
 	for (i = 0; i < n; i++) {
 		atomic_long_t *word = (atomic_long_t *)&slot->dirty->bits[at + i];

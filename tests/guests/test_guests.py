@@ -9,7 +9,10 @@ import keelvm
 import vms
 
 # The longest first.
-KVM_TESTS = ["lifetime", "discard", "dirty", "run", "ipa", "system", "vcpu", "memory", "pages", "vgic", "its", "events", "spe", "eventfd", "resample", "vgic_state", "lkvm"]
+KVM_TESTS = [
+    "lifetime", "discard", "dirty", "run", "ipa", "system", "vcpu", "memory", "pages", "vgic", "its", "events", "spe",
+    "eventfd", "resample", "vgic_state", "lkvm",
+]
 
 # With every test, in less time; the full set has the whole of them.
 QUICK_KVM_TESTS = {"discard": "test_discard quick", "dirty": "test_dirty quick"}

@@ -480,7 +480,7 @@ static void start_scribbler(unsigned int i, pthread_t *thread)
 static void test_migration(bool huge, uint64_t manual)
 {
 	char *copy = map_memory(PAGES_MAX * page);
-	unsigned int exits = quick ? 10 : 100, begun; /* of both vCPUs, with 500 writes each */
+	unsigned int exits = quick ? 10 : 40, begun; /* of both vCPUs, with 500 writes each */
 	pthread_t threads[VCPUS];
 	struct bitmap got;
 
