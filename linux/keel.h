@@ -243,6 +243,8 @@ struct keel_vcpu {
 	bool initialized;
 	bool ready; /* nothing is missing for KVM_RUN since the last KVM_ARM_VCPU_INIT */
 	bool sve_finalized;
+	bool has_sigmask; /* KVM_SET_SIGNAL_MASK: signals that are blocked in KVM_RUN */
+	sigset_t sigmask;
 	bool spe_ready;		   /* KVM_ARM_VCPU_SPE_INIT was done */
 	bool spe_live;		   /* EL2 was told */
 	u32 spe_stop;		   /* the last KVM_ARM_VCPU_SPE_STOP, 0 before it */

@@ -4,6 +4,7 @@
 #include <linux/file.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
+#include <linux/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -244,11 +245,58 @@ static int has_vcpu_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *a
 	return handler(vcpu, attr);
 }
 
+/* ---- signals ---- */
+
+/* Without an argument those of the thread are blocked in KVM_RUN again, as in its other calls. */
+static int ioctl_signal_mask(struct keel_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_signal_mask __user *from = argp;
+	sigset_t mask;
+	u32 len;
+
+	if (argp) {
+		if (get_user(len, &from->len))
+			return -EFAULT;
+		if (len != sizeof(mask))
+			return -EINVAL;
+		if (copy_from_user(&mask, from->sigset, sizeof(mask)))
+			return -EFAULT;
+		sigdelsetmask(&mask, sigmask(SIGKILL) | sigmask(SIGSTOP));
+		vcpu->sigmask = mask;
+	}
+	vcpu->has_sigmask = argp;
+	return 0;
+}
+
+/*
+ * A signal that is blocked otherwise ends the run, and stays pending: the thread's own mask is back
+ * before the kernel would deliver it.
+ */
+static noinline int run_with_signals(struct keel_vcpu *vcpu)
+{
+	int ret;
+
+	sigprocmask(SIG_SETMASK, &vcpu->sigmask, &current->real_blocked);
+	ret = keel_vcpu_run(vcpu);
+	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+	sigemptyset(&current->real_blocked);
+	return ret;
+}
+
+static int ioctl_run(struct keel_vcpu *vcpu, void __user *argp)
+{
+	if (argp)
+		return -EINVAL;
+	return unlikely(vcpu->has_sigmask) ? run_with_signals(vcpu) : keel_vcpu_run(vcpu);
+}
+
 static long locked_ioctl(struct keel_vcpu *vcpu, unsigned int nr, void __user *argp)
 {
 	switch (nr) {
 	case KVM_RUN:
-		return argp ? -EINVAL : keel_vcpu_run(vcpu);
+		return ioctl_run(vcpu, argp);
+	case KVM_SET_SIGNAL_MASK:
+		return ioctl_signal_mask(vcpu, argp);
 	case KVM_ARM_VCPU_INIT:
 		return ioctl_init(vcpu, argp);
 	case KVM_ARM_VCPU_FINALIZE:

@@ -327,6 +327,12 @@ static void test_no_vcpu_outlives_the_end(void)
 
 /* ---- leaving from outside ---- */
 
+/* struct kvm_signal_mask, with the kernel's sigset_t. */
+struct signal_mask {
+	uint32_t len;
+	uint8_t set[8];
+};
+
 GUEST_CODE(spin, "msr daifset, #0xf\n b .\n");
 GUEST_CODE(sleeping, "1: wfi\n b 1b\n");
 
@@ -353,6 +359,49 @@ static void expect_signal_ends(const struct vcpu *vcpu, const char *what)
 	gives(ret, EINTR, what);
 	check(signals == before + 1, "the signal was taken");
 	check(vcpu->run->exit_reason == KVM_EXIT_INTR, "the exit reason is KVM_EXIT_INTR");
+}
+
+static bool is_pending(int sig)
+{
+	sigset_t pending;
+
+	return !sigpending(&pending) && sigismember(&pending, sig);
+}
+
+/* A signal that is blocked but in KVM_RUN ends it, and is still pending afterwards. */
+static void test_signal_mask(void)
+{
+	struct signal_mask mask = { .len = 4 };
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	struct itimerval timer = { .it_value = { .tv_usec = 100000 } };
+	struct sigaction action = { .sa_handler = on_signal };
+	sigset_t usr1;
+	int before;
+
+	catch_alarm();
+	sigaction(SIGUSR1, &action, NULL);
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	before = signals;
+	gives(ioctl(vcpu.fd, KVM_SET_SIGNAL_MASK, &mask), EINVAL, "a signal mask of 4 bytes");
+	gives(ioctl(vcpu.fd, KVM_SET_SIGNAL_MASK, 8UL), EFAULT, "a signal mask that is not there");
+	mask.len = sizeof(mask.set);
+	gives(ioctl(vcpu.fd, KVM_SET_SIGNAL_MASK, &mask), 0, "a mask that blocks nothing");
+	LOAD(&vm, &vcpu, spin);
+	raise(SIGUSR1);
+	check(is_pending(SIGUSR1), "the signal is blocked");
+	gives(ioctl(vcpu.fd, KVM_RUN, 0), EINTR, "but not in KVM_RUN");
+	check(signals == before && is_pending(SIGUSR1), "... after which it still waits");
+	/* without a mask it does not end a run; another signal does */
+	gives(ioctl(vcpu.fd, KVM_SET_SIGNAL_MASK, NULL), 0, "no mask");
+	setitimer(ITIMER_REAL, &timer, NULL);
+	gives(ioctl(vcpu.fd, KVM_RUN, 0), EINTR, "a signal that is not blocked");
+	check(signals == before + 1 && is_pending(SIGUSR1), "... and only that was taken");
+	sigprocmask(SIG_UNBLOCK, &usr1, NULL);
+	check(signals == before + 2, "the other is taken once it is not blocked");
+	end_guest(&vm, &vcpu);
 }
 
 static void test_signals(void)
@@ -655,6 +704,7 @@ int main(void)
 	test_cpu_on();
 	test_no_vcpu_outlives_the_end();
 	test_signals();
+	test_signal_mask();
 	test_work_on_the_way_out();
 	test_no_restart();
 	test_immediate_exit();
