@@ -3,7 +3,7 @@
  * The set of a VM's shadows: see shadow.h.
  *
  *      shadow_prepare()   at KEEL_HC_VCPU_INIT: pages of vm->pool become shadows and chunks
- *      shadow_of()        at an entry: find_shadow(), or take_idle() and give_key()
+ *      shadow_of()        at an entry: find_shadow(), or an idle one and give_key()
  *      shadow_map()       at a fault; takes chunks when its pool has few pages
  *      shadow_clear()     gives chunks back
  *      forget_memory()    the VM's own stage 2 has lost memory: what shadows have of it is removed,
@@ -123,6 +123,44 @@ static void refill(struct shadow_set *set, struct shadow *shadow)
 
 	while (page_pool_available(&shadow->pool) < pages && take_chunk(set, shadow))
 		;
+}
+
+/* ---- lists; set->lock held ---- */
+
+static void link_vmid(struct shadow_set *set, struct shadow *shadow)
+{
+	struct shadow **head = &set->by_vmid[shadow_vmid(shadow->key.vttbr)];
+
+	shadow->vmid_next = *head;
+	shadow->vmid_link = head;
+	if (*head)
+		(*head)->vmid_link = &shadow->vmid_next;
+	*head = shadow;
+}
+
+static void unlink_vmid(struct shadow *shadow)
+{
+	*shadow->vmid_link = shadow->vmid_next;
+	if (shadow->vmid_next)
+		shadow->vmid_next->vmid_link = shadow->vmid_link;
+}
+
+/* Between @prev and @next, either of which can be NULL. */
+static void link_idle(struct shadow_set *set, struct shadow *shadow, struct shadow *prev,
+		      struct shadow *next)
+{
+	shadow->idle_prev = prev;
+	shadow->idle_next = next;
+	*(prev ? &prev->idle_next : &set->idle_first) = shadow;
+	*(next ? &next->idle_prev : &set->idle_last) = shadow;
+}
+
+static void unlink_idle(struct shadow_set *set, struct shadow *shadow)
+{
+	struct shadow *prev = shadow->idle_prev, *next = shadow->idle_next;
+
+	*(prev ? &prev->idle_next : &set->idle_first) = next;
+	*(next ? &next->idle_prev : &set->idle_last) = prev;
 }
 
 /* ---- consistency ---- */
@@ -616,6 +654,9 @@ static int create_shadow(struct vm *vm)
 	give_reserve(set, shadow);
 	shadow->next = set->first;
 	__atomic_store_n(&set->first, shadow, __ATOMIC_RELEASE);
+	spin_lock(&set->lock);
+	link_idle(set, shadow, NULL, set->idle_first);
+	spin_unlock(&set->lock);
 	set->nr_shadows++;
 	return 0;
 }
@@ -746,6 +787,8 @@ static void give_key(struct vcpu *vcpu, struct shadow *shadow, const struct shad
 {
 	ASSERT(!shadow->refs);
 	spin_assert_held(&vcpu->vm->shadows->lock);
+	if (shadow->valid)
+		unlink_vmid(shadow);
 	spin_lock(&shadow->ctx.stage2.lock);
 	shadow_clear(vcpu->vm->shadows, shadow);
 	shadow->key = *key;
@@ -754,42 +797,24 @@ static void give_key(struct vcpu *vcpu, struct shadow *shadow, const struct shad
 	shadow->ctx.tlb_vtcr = key->vtcr;
 	decode_key(vcpu, shadow);
 	spin_unlock(&shadow->ctx.stage2.lock);
+	link_vmid(vcpu->vm->shadows, shadow);
 	dmb(ish);
 }
 
-static struct shadow *find_shadow(struct shadow_set *set, const struct shadow_key *key)
-{
-	struct shadow *shadow = shadow_first(set);
-
-	while (shadow && !(shadow->valid && keys_equal(&shadow->key, key)))
-		shadow = shadow->next;
-	return shadow;
-}
-
 /*
- * Which of two idle shadows is taken: one without a key; one of the same VMID, whose tables the
- * guest hypervisor has left; the one that was left first.
+ * The shadow that has the key. If there is none, *idle is one that nobody has: of the same VMID, whose
+ * tables the guest hypervisor has left; else without a key; else the one that was left first.
  */
-static bool is_better(const struct shadow *a, const struct shadow *b, u16 vmid)
+static struct shadow *find_shadow(const struct shadow_set *set, const struct shadow_key *key,
+				  struct shadow **idle)
 {
-	bool same_a = shadow_vmid(a->key.vttbr) == vmid, same_b = shadow_vmid(b->key.vttbr) == vmid;
+	struct shadow *shadow = set->by_vmid[shadow_vmid(key->vttbr)];
 
-	if (a->valid != b->valid)
-		return !a->valid;
-	if (same_a != same_b)
-		return same_a;
-	return a->last_used < b->last_used;
-}
-
-static struct shadow *take_idle(struct shadow_set *set, u16 vmid)
-{
-	struct shadow *shadow, *best = NULL;
-
-	for (shadow = shadow_first(set); shadow; shadow = shadow->next)
-		if (!shadow->refs && (!best || is_better(shadow, best, vmid)))
-			best = shadow;
-	ASSERT(best);
-	return best;
+	*idle = set->idle_first;
+	for (; shadow && !keys_equal(&shadow->key, key); shadow = shadow->vmid_next)
+		if (!shadow->refs)
+			*idle = shadow;
+	return shadow;
 }
 
 /* ---- references ---- */
@@ -798,26 +823,27 @@ static void put_shadow(struct shadow_set *set, struct shadow *shadow)
 {
 	spin_lock(&set->lock);
 	ASSERT(shadow->refs);
-	shadow->refs--;
-	shadow->last_used = ++set->clock;
+	if (!--shadow->refs)
+		link_idle(set, shadow, set->idle_last, NULL);
 	spin_unlock(&set->lock);
 }
 
 static struct shadow *get_shadow(struct vcpu *vcpu, const struct shadow_key *key)
 {
 	struct shadow_set *set = vcpu->vm->shadows;
-	struct shadow *shadow;
+	struct shadow *shadow, *idle;
 
 	spin_lock(&set->lock);
-	shadow = find_shadow(set, key);
+	shadow = find_shadow(set, key, &idle);
 	nested_count(vcpu, shadow ? KEEL_NESTED_HITS : KEEL_NESTED_MISSES);
 	if (!shadow) {
-		shadow = take_idle(set, shadow_vmid(key->vttbr));
+		shadow = idle;
 		if (shadow->valid)
 			nested_count(vcpu, KEEL_NESTED_RECYCLED);
 		give_key(vcpu, shadow, key);
 	}
-	shadow->refs++;
+	if (!shadow->refs++)
+		unlink_idle(set, shadow);
 	spin_unlock(&set->lock);
 	return shadow;
 }

@@ -42,6 +42,9 @@
 /* The most chunks of one shadow, but for those of its reverse map. */
 #define SHADOW_CHUNKS_MAX 128
 
+/* VMs have VMIDs of 8 bits. */
+#define SHADOW_VMIDS 256
+
 /*
  * What a guest hypervisor has in its registers when it enters a guest. The hardware would be given
  * these; here they say which shadow it is.
@@ -62,7 +65,9 @@ struct shadow {
 	struct s2_tables tables; /* key, decoded */
 	bool valid;		 /* it has a key */
 	u32 refs;
-	u64 last_used; /* set->clock at the last shadow_put() */
+	/* under set->lock: in the list of the key's VMID; in that of the idle ones while refs is 0 */
+	struct shadow *vmid_next, **vmid_link;
+	struct shadow *idle_next, *idle_prev;
 	/* under ctx.stage2.lock */
 	u64 changes;	/* moves when it is cleared, as with another key, and with TLBIs */
 	bool filled;	/* something was mapped since it was last cleared; set under the own lock */
@@ -82,8 +87,14 @@ struct shadow_chunk {
 /* In a page of its own. */
 struct shadow_set {
 	struct spinlock lock; /* keys and references */
-	u64 clock;
 	struct shadow *first;
+	/*
+	 * Under set->lock: those with a key, by its VMID; those that no vCPU has, those without a key
+	 * first, then the one that was left first. An idle one of the same VMID is taken before any
+	 * other. So a VMID has no more shadows than there are vCPUs.
+	 */
+	struct shadow *by_vmid[SHADOW_VMIDS];
+	struct shadow *idle_first, *idle_last;
 	unsigned int nr_shadows, nr_vcpus; /* under vm->lock */
 	u64 counted[VM_VCPUS_MAX / 64];	   /* vCPUs in nr_vcpus, by index */
 	struct stage2_geometry geometry;   /* of all shadows */
@@ -162,10 +173,10 @@ int __must_check shadow_map(struct shadow_set *set, struct shadow *shadow,
  */
 void shadow_unmap(struct shadow_set *set, struct shadow *shadow, struct ipa ipa, u64 size);
 
-/* The guest hypervisor's VMID in a value of its VTTBR_EL2. VMs have VMIDs of 8 bits. */
+/* The guest hypervisor's VMID in a value of its VTTBR_EL2. */
 static inline u16 shadow_vmid(u64 vttbr)
 {
-	return vttbr >> 48 & 0xff;
+	return vttbr >> 48 & (SHADOW_VMIDS - 1);
 }
 
 #endif

@@ -280,6 +280,43 @@ static unsigned int free_chunks(void)
 	return n;
 }
 
+static unsigned int of_vmid(unsigned int vmid)
+{
+	unsigned int n = 0;
+
+	for (struct shadow *s = vm->shadows->by_vmid[vmid]; s; s = s->vmid_next, n++) {
+		assert_true(s->valid);
+		assert_int_equal(shadow_vmid(s->key.vttbr), vmid);
+		assert_ptr_equal(*s->vmid_link, s);
+	}
+	return n;
+}
+
+/* Each shadow with a key is in its VMID's list, and each that nobody has in that of the idle ones. */
+static void check_lists(void)
+{
+	const struct shadow_set *set = vm->shadows;
+	struct shadow *last = NULL;
+	unsigned int keyed = 0, idle = 0;
+
+	for (unsigned int vmid = 0; vmid < SHADOW_VMIDS; vmid++) {
+		assert_true(of_vmid(vmid) <= VCPUS);
+		keyed += of_vmid(vmid);
+	}
+	for (struct shadow *s = set->idle_first; s; last = s, s = s->idle_next, idle++) {
+		assert_int_equal(s->refs, 0);
+		assert_ptr_equal(s->idle_prev, last);
+		assert_true(!last || s->valid || !last->valid);
+	}
+	assert_ptr_equal(set->idle_last, last);
+	for (struct shadow *s = set->first; s; s = s->next) {
+		keyed -= s->valid;
+		idle -= !s->refs;
+	}
+	assert_int_equal(keyed, 0);
+	assert_int_equal(idle, 0);
+}
+
 /* Pools, tables and references agree; no page is in two places, since all that there are add up. */
 static void check_set(void)
 {
@@ -300,6 +337,7 @@ static void check_set(void)
 	for (unsigned int i = 0; i < VCPUS; i++)
 		refs -= vcpus[i].nested->shadow ? 1 : 0;
 	assert_int_equal(refs, 0);
+	check_lists();
 }
 
 static int finish(void **state)
@@ -401,7 +439,26 @@ static void any_order_of_two_vcpus_keeps_references(void **state)
 		for (struct shadow *s = vm->shadows->first; s; s = s->next)
 			assert_int_equal(s->refs, (vcpus[0].nested->shadow == s) +
 							  (vcpus[1].nested->shadow == s));
+		check_lists();
 	}
+}
+
+/* An entry looks at all of its VMID, and at no others. */
+static void a_vmid_has_no_more_shadows_than_there_are_vcpus(void **state)
+{
+	struct shadow *first = enter(&vcpus[0], 7, 0), *second = enter(&vcpus[1], 7, 1);
+
+	for (unsigned int base = 2; base < 20; base++) {
+		assert_ptr_equal(enter(&vcpus[0], 7, base), first);
+		assert_int_equal(first->key.vttbr, vcpus[0].nested->page[VTTBR_EL2]);
+		assert_int_equal(of_vmid(7), 2);
+	}
+	shadow_drop(&vcpus[1]);
+	assert_ptr_equal(enter(&vcpus[0], 7, 1), second);
+	assert_int_equal(of_vmid(7), 2);
+	(void)enter(&vcpus[1], 8, 0);
+	assert_int_equal(of_vmid(7), 2);
+	assert_int_equal(of_vmid(8), 1);
 }
 
 /* ---- faults ---- */
@@ -1586,6 +1643,7 @@ int main(void)
 		TEST(each_vcpu_brings_shadows_and_pages_once),
 		TEST(the_same_key_is_the_same_shadow),
 		TEST(the_one_that_was_left_first_is_taken),
+		TEST(a_vmid_has_no_more_shadows_than_there_are_vcpus),
 		TEST(any_order_of_two_vcpus_keeps_references),
 		TEST(a_fault_is_whose_it_is),
 		TEST(a_table_is_asked_for_as_memory),
