@@ -13,9 +13,6 @@
 #include <vgic/vgic.h>
 #include <vm/count.h>
 
-/* NAME_EL02: op1 is 5 in the place of 3 */
-#define NAME_EL02(reg) (REG_NUM(reg) ^ SYSREG_ENC(0, 3 ^ 5, 0, 0, 0))
-
 /* EL2's timers. */
 static const struct nested_timer {
 	u16 ctl, cval; /* indices of own[] */
@@ -32,38 +29,42 @@ void nested_timer_init(bool has_ecv)
 	nested_native_timers = !has_ecv;
 }
 
-enum timer_part { PART_CTL, PART_CVAL, PART_TVAL };
+/* As op2 has it. */
+enum timer_part { PART_TVAL, PART_CTL, PART_CVAL, TIMER_PARTS };
 
-/* Names by which a guest accesses a timer in the context NESTED_EL2. @el1: it is EL1's. */
-static const struct name {
-	u16 encoding;
+/* A name by which a guest accesses a timer in the context NESTED_EL2. @el1: it is EL1's. */
+struct name {
 	u8 timer; /* number; 0 physical, 1 virtual */
 	u8 part;
 	bool el1;
-} names[] = {
-#define TIMER_NAMES(kind, number, el2)                                   \
-	{ REG_NUM(kind##_TVAL_EL0), number, PART_TVAL, false },          \
-		{ REG_NUM(kind##_CTL_EL0), number, PART_CTL, false },    \
-		{ REG_NUM(kind##_CVAL_EL0), number, PART_CVAL, false },  \
-		{ REG_NUM(el2##_TVAL_EL2), number, PART_TVAL, false },   \
-		{ REG_NUM(el2##_CTL_EL2), number, PART_CTL, false },     \
-		{ REG_NUM(el2##_CVAL_EL2), number, PART_CVAL, false },   \
-		{ NAME_EL02(kind##_TVAL_EL0), number, PART_TVAL, true }, \
-		{ NAME_EL02(kind##_CTL_EL0), number, PART_CTL, true },   \
-	{                                                                \
-		NAME_EL02(kind##_CVAL_EL0), number, PART_CVAL, true      \
-	}
-	TIMER_NAMES(CNTP, 0, CNTHP),
-	TIMER_NAMES(CNTV, 1, CNTHV),
 };
 
-static const struct name *find_name(u32 encoding)
+#define ENC_OP1 GENMASK(13, 11)
+#define ENC_CRM GENMASK(6, 3)
+#define ENC_OP2 GENMASK(2, 0)
+
+#define CRM_PHYSICAL 2
+
+/*
+ * All have op0 3 and CRn 14 (D24.11). op1 is 3 for EL1's names, which are EL2's timers there, 4 for
+ * EL2's and 5 for EL1's timers; CRm is 2 for the physical and 3 for the virtual one.
+ */
+static bool find_name(u32 encoding, struct name *name)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i].encoding == encoding)
-			return &names[i];
-	return NULL;
+	u32 op1 = (u32)FIELD_GET(ENC_OP1, encoding), crm = (u32)FIELD_GET(ENC_CRM, encoding);
+
+	name->timer = (u8)(crm - CRM_PHYSICAL);
+	name->part = (u8)FIELD_GET(ENC_OP2, encoding);
+	name->el1 = op1 == 5;
+	return (encoding & ~(u32)(ENC_OP1 | ENC_CRM | ENC_OP2)) == SYSREG_ENC(3, 0, 14, 0, 0) &&
+	       op1 >= 3 && op1 <= 5 && name->timer <= 1 && name->part < TIMER_PARTS;
 }
+
+STATIC_ASSERT(REG_NUM(CNTP_TVAL_EL0) == SYSREG_ENC(3, 3, 14, CRM_PHYSICAL, PART_TVAL),
+	      "EL1's name");
+STATIC_ASSERT(REG_NUM(CNTV_CVAL_EL0) == SYSREG_ENC(3, 3, 14, CRM_PHYSICAL + 1, PART_CVAL),
+	      "virtual");
+STATIC_ASSERT(REG_NUM(CNTHP_CTL_EL2) == SYSREG_ENC(3, 4, 14, CRM_PHYSICAL, PART_CTL), "EL2's name");
 
 static bool is_armed(u64 ctl)
 {
@@ -293,20 +294,20 @@ static void access_el1_physical(struct vcpu *vcpu, u32 encoding, bool read, u64 
 
 bool nested_timer_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value)
 {
-	const struct name *name = find_name(encoding);
+	struct name name;
 	struct place at;
 
-	if (!name)
+	if (!find_name(encoding, &name))
 		return false;
-	if (name->el1 && name->timer == 0) {
+	if (name.el1 && name.timer == 0) {
 		access_el1_physical(vcpu, encoding, read, value);
 		return true;
 	}
-	at = place_of(vcpu, name);
+	at = place_of(vcpu, &name);
 	if (read)
-		*value = read_part(&at, (enum timer_part)name->part);
+		*value = read_part(&at, (enum timer_part)name.part);
 	else
-		write_part(&at, (enum timer_part)name->part, *value);
+		write_part(&at, (enum timer_part)name.part, *value);
 	if (!read)
 		(void)nested_timer_update(vcpu);
 	return true;

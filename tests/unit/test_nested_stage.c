@@ -30,6 +30,7 @@
 #include <nested/nested_fast.h>
 #include <nested/nested_pauth.h>
 #include <nested/nested_regs.h>
+#include <nested/nested_timer.h>
 #include <nested/nested_tlbi.h>
 #include <nested/nested_vgic.h>
 #include <nested/s2_compose.h>
@@ -1640,10 +1641,33 @@ static void exceptions_of_others_making_go_to_the_right_level(void **state)
 	assert_false(inject(&vcpu, 0x1234, 5));
 }
 
+/* By EL1's names, EL2's and the _EL02 ones: three registers of two timers each, and nothing else. */
+static void timers_have_eighteen_names(void **state)
+{
+	static const u16 names[] = {
+		REG_NUM(CNTP_TVAL_EL0),	 REG_NUM(CNTP_CTL_EL0),	 REG_NUM(CNTP_CVAL_EL0),
+		REG_NUM(CNTV_TVAL_EL0),	 REG_NUM(CNTV_CTL_EL0),	 REG_NUM(CNTV_CVAL_EL0),
+		REG_NUM(CNTHP_TVAL_EL2), REG_NUM(CNTHP_CTL_EL2), REG_NUM(CNTHP_CVAL_EL2),
+		REG_NUM(CNTHV_TVAL_EL2), REG_NUM(CNTHV_CTL_EL2), REG_NUM(CNTHV_CVAL_EL2),
+		EL02(CNTP_TVAL_EL0),	 EL02(CNTP_CTL_EL0),	 EL02(CNTP_CVAL_EL0),
+		EL02(CNTV_TVAL_EL0),	 EL02(CNTV_CTL_EL0),	 EL02(CNTV_CVAL_EL0),
+	};
+	unsigned int found = 0;
+	u64 value;
+
+	assert_int_equal(enter(), VCPU_RESUME);
+	for (u32 encoding = 0; encoding <= 0xffff; encoding++)
+		found += nested_timer_access(&vcpu, encoding, true, &value);
+	assert_int_equal(found, ARRAY_SIZE(names));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_true(nested_timer_access(&vcpu, names[i], true, &value));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(nothing_is_registered_unless_asked_and_possible, start),
+		cmocka_unit_test_setup(timers_have_eighteen_names, start),
 		cmocka_unit_test_setup(it_begins_at_el2_with_the_page_in_the_hardware, start),
 		cmocka_unit_test_setup(eret_to_el1_changes_the_hardware, start),
 		cmocka_unit_test_setup(el1_is_not_entered_with_what_is_missing, start),
