@@ -4,7 +4,6 @@
  * kicked.
  */
 #include <linux/bitmap.h>
-#include <linux/nospec.h>
 
 #include "keel.h"
 
@@ -28,16 +27,6 @@ int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
 	return drive_line(vm, vcpu, intid, level);
 }
 
-/* Any context. An eventfd is written once, so what it raises before EL2 has the GIC is recorded. */
-void keel_irq_raise(struct keel_vm *vm, u32 intid)
-{
-	if (unlikely(!keel_vgic_live(vm))) {
-		set_bit(intid, vm->vgic.early_raised);
-		smp_mb__after_atomic(); /* pairs with that of keel_irq_early_lines() */
-	}
-	keel_irq_line(vm, 0, intid, true);
-}
-
 void keel_irq_hold(struct keel_vm *vm, u32 intid)
 {
 	drive_line(vm, 0, intid, 1 | KEEL_LINE_REPORT);
@@ -57,52 +46,6 @@ void keel_irqs_ended(struct keel_vcpu *vcpu)
 		for_each_set_bit (bit, &bits, BITS_PER_LONG)
 			keel_irqfd_ended(vcpu->vm, word * 64 + bit - KEEL_PRIVATE_IRQS);
 	}
-}
-
-/* ---- before EL2 has the GIC: after its init, without its addresses ---- */
-
-/* Where the high lines of the VM, or of a vCPU, are recorded. Under vm->lock. */
-static unsigned long *early_lines(struct keel_vm *vm, u32 vcpu, u32 intid)
-{
-	struct keel_vcpu *of = keel_vcpu_find(vm, vcpu);
-
-	return intid < KEEL_PRIVATE_IRQS && of ? &of->early_lines : vm->vgic.early_lines;
-}
-
-void keel_irq_early_lines(struct keel_vm *vm)
-{
-	unsigned long intid;
-
-	smp_mb(); /* either this sees a bit of early_raised, or who has set it finds the GIC */
-	for_each_set_bit (intid, vm->vgic.early_raised, KEEL_IRQS_MAX)
-		keel_irq_line(vm, 0, intid, true);
-	if (!vm->vgic.any_early)
-		return;
-	for_each_set_bit (intid, vm->vgic.early_lines, KEEL_IRQS_MAX)
-		keel_irq_line(vm, 0, intid, true);
-	for (unsigned int i = 0; i < KEEL_VCPUS; i++) {
-		struct keel_vcpu *vcpu = keel_vcpu_find(vm, i);
-
-		if (!vcpu)
-			continue;
-		for_each_set_bit (intid, &vcpu->early_lines, KEEL_PRIVATE_IRQS)
-			keel_irq_line(vm, i, intid, true);
-	}
-}
-
-/* Return: whether it was recorded, since EL2 does not have the GIC yet. */
-static bool keep_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level)
-{
-	bool early;
-
-	mutex_lock(&vm->lock);
-	early = !vm->vgic.live;
-	if (early) {
-		__assign_bit(intid, early_lines(vm, vcpu, intid), level);
-		vm->vgic.any_early = true;
-	}
-	mutex_unlock(&vm->lock);
-	return early;
 }
 
 /* ---- KVM_IRQ_LINE ---- */
@@ -134,9 +77,5 @@ int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq)
 		return -EBUSY;
 	if (!intid_valid(vm, type, intid))
 		return -EINVAL;
-	vcpu = type == KVM_ARM_IRQ_TYPE_PPI ? vcpu : 0;
-	intid = array_index_nospec(intid, KEEL_IRQS_MAX);
-	if (!keel_vgic_live(vm) && keep_line(vm, vcpu, intid, irq->level))
-		return 0;
-	return keel_irq_line(vm, vcpu, intid, irq->level);
+	return keel_irq_line(vm, type == KVM_ARM_IRQ_TYPE_PPI ? vcpu : 0, intid, irq->level);
 }

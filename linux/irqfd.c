@@ -29,7 +29,6 @@ struct keel_irqfd {
 	u32 gsi;
 	struct eventfd_ctx *resample; /* NULL: it raises edges */
 	struct list_head resamplers;  /* in vm->resamplers */
-	bool high;		      /* it has raised a level since the last end */
 	struct list_head list;	      /* empty: it is being removed */
 	wait_queue_entry_t wait;
 	poll_table poll;
@@ -98,8 +97,6 @@ static void raise_irqfd(struct keel_irqfd *irqfd)
 		keel_raise_gsi(irqfd->vm, irqfd->gsi);
 		return;
 	}
-	WRITE_ONCE(irqfd->high, true);
-	smp_mb(); /* pairs with that of keel_irqfd_early() */
 	keel_hold_gsi(irqfd->vm, irqfd->gsi);
 }
 
@@ -113,25 +110,11 @@ void keel_irqfd_ended(struct keel_vm *vm, u32 pin)
 	list_for_each_entry_rcu (irqfd, &vm->resamplers, resamplers) {
 		if (!keel_gsi_is_pin(vm, irqfd->gsi, pin))
 			continue;
-		WRITE_ONCE(irqfd->high, false);
 		if (!lowered)
 			keel_lower_gsi(vm, irqfd->gsi);
 		lowered = true;
 		keel_eventfd_signal(irqfd->resample);
 	}
-	rcu_read_unlock();
-}
-
-/* EL2 has the GIC now: raise again what was raised before. */
-void keel_irqfd_early(struct keel_vm *vm)
-{
-	struct keel_irqfd *irqfd;
-
-	smp_mb(); /* either this sees .high, or the one who sets it finds the GIC */
-	rcu_read_lock();
-	list_for_each_entry_rcu (irqfd, &vm->resamplers, resamplers)
-		if (READ_ONCE(irqfd->high))
-			keel_hold_gsi(vm, irqfd->gsi);
 	rcu_read_unlock();
 }
 

@@ -26,9 +26,10 @@ struct keel_itss {
 	struct mutex mutex; /* the model's mutex, inside vm->lock and vcpu->mutex */
 	spinlock_t lock;    /* the model's lock */
 	struct its_lpis lpis;
-	struct its_redist *redists[KEEL_VCPUS];
-	unsigned int count;	       /* under vm->lock */
-	struct keel_its *dev[ITS_MAX]; /* written under vm->lock, with release */
+	struct its_redist *redists[KEEL_VCPUS]; /* by index of a vCPU; NULL where there is none */
+	struct its_redist *frames[KEEL_VCPUS];	/* the same by where they lie: keel_vcpu.number */
+	unsigned int count;			/* under vm->lock */
+	struct keel_its *dev[ITS_MAX];		/* written under vm->lock, with release */
 };
 
 static struct keel_itss *itss_of(struct its_lpis *lpis)
@@ -225,24 +226,32 @@ int keel_msi(struct keel_vm *vm, const struct keel_msi *msi)
 	return its ? its_msi(&its->its, msi->device, msi->data) : -EINVAL;
 }
 
-/* Before the first run; no vCPU is added any more. Under vm->lock. */
+static int make_redist(struct keel_itss *itss, struct keel_vcpu *vcpu)
+{
+	struct its_redist *redist = kzalloc(sizeof(*redist), GFP_KERNEL_ACCOUNT);
+
+	if (!redist)
+		return -ENOMEM;
+	its_redist_init(redist, vcpu->index);
+	itss->redists[vcpu->index] = redist;
+	itss->frames[vcpu->number] = redist;
+	itss->lpis.nr_redists = max(itss->lpis.nr_redists, vcpu->index + 1);
+	smp_store_release(&vcpu->redist, redist);
+	return 0;
+}
+
+/* No vCPU is added any more. Under vm->lock and the mutex. */
 static int make_redists(struct keel_itss *itss)
 {
-	unsigned int count = itss->lpis.nr_redists;
+	int ret = 0;
 
-	for (unsigned int i = 0; i < KEEL_VCPUS && count < itss->vm->nr_vcpus; i++) {
+	for (unsigned int i = 0; i < KEEL_VCPUS && !ret; i++) {
 		struct keel_vcpu *vcpu = keel_vcpu_find(itss->vm, i);
 
-		if (!vcpu || vcpu->redist)
-			continue;
-		itss->redists[count] = kzalloc(sizeof(struct its_redist), GFP_KERNEL_ACCOUNT);
-		if (!itss->redists[count])
-			return -ENOMEM;
-		its_redist_init(itss->redists[count], i);
-		itss->lpis.nr_redists = count + 1;
-		smp_store_release(&vcpu->redist, itss->redists[count++]);
+		if (vcpu && !vcpu->redist)
+			ret = make_redist(itss, vcpu);
 	}
-	return 0;
+	return ret;
 }
 
 int keel_its_go_live(struct keel_vm *vm)
@@ -266,7 +275,8 @@ void keel_its_machine_reset(struct keel_vm *vm)
 		return;
 	mutex_lock(&itss->mutex);
 	for (unsigned int i = 0; i < itss->lpis.nr_redists; i++)
-		its_redist_reset(&itss->lpis, itss->redists[i]);
+		if (itss->redists[i])
+			its_redist_reset(&itss->lpis, itss->redists[i]);
 	mutex_unlock(&itss->mutex);
 }
 
@@ -306,12 +316,12 @@ static struct its_redist *redist_at(struct keel_itss *itss, u64 addr, u32 *offse
 	unsigned int first = 0;
 
 	for (unsigned int i = 0; i < vgic->nr_redists; i++) {
-		unsigned int count = vgic->redists[i].count ?: itss->lpis.nr_redists;
+		unsigned int count = vgic->redists[i].count ?: itss->vm->nr_vcpus;
 		u64 number = first + (addr - vgic->redists[i].base) / KVM_VGIC_V3_REDIST_SIZE;
 
 		*offset = (addr - vgic->redists[i].base) % KVM_VGIC_V3_REDIST_SIZE;
 		if (addr >= vgic->redists[i].base && number < first + count)
-			return number < itss->lpis.nr_redists ? itss->redists[number] : NULL;
+			return number < KEEL_VCPUS ? itss->frames[number] : NULL;
 		first += count;
 	}
 	return NULL;
@@ -581,7 +591,7 @@ static int create_its_locked(struct keel_vm *vm)
 		return -ENOMEM;
 	if (itss->count == ITS_MAX)
 		return -ENOSPC;
-	ret = keel_vgic_live(vm) ? keel_its_go_live(vm) : 0;
+	ret = keel_vgic_initialized(vm) ? keel_its_go_live(vm) : 0;
 	if (ret)
 		return ret;
 	its = make_its(vm);

@@ -21,9 +21,7 @@
 
 static struct its_redist *target_of(const struct its *its, u64 word)
 {
-	u64 number = FIELD_GET(CMD_TARGET, word);
-
-	return number < its->lpis->nr_redists ? its->lpis->redist[number] : NULL;
+	return its_redist_of(its->lpis, FIELD_GET(CMD_TARGET, word));
 }
 
 /* Whether GITS_BASER<n>'s table has an entry for it. */

@@ -88,14 +88,20 @@ struct its {
 };
 
 struct its_lpis {
-	struct its_redist **redist; /* by number of a redistributor; constant */
-	unsigned int nr_redists;
-	u64 propbaser;	     /* GICR_PROPBASER, of all redistributors */
-	struct its_map lpi;  /* (c) struct its_lpi, by INTID - ITS_FIRST_LPI */
-	unsigned int blocks; /* that there are; atomic */
+	/* by number of a redistributor, GICR_TYPER.Processor_Number; NULL: there is none. Constant */
+	struct its_redist **redist;
+	unsigned int nr_redists; /* beyond all numbers */
+	u64 propbaser;		 /* GICR_PROPBASER, of all redistributors */
+	struct its_map lpi;	 /* (c) struct its_lpi, by INTID - ITS_FIRST_LPI */
+	unsigned int blocks;	 /* that there are; atomic */
 	struct its_reserve reserve;
 	u64 refused; /* commands that were not carried out */
 };
+
+static inline struct its_redist *its_redist_of(const struct its_lpis *lpis, u64 number)
+{
+	return number < lpis->nr_redists ? lpis->redist[number] : NULL;
+}
 
 /* ---- what the model needs ---- */
 

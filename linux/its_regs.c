@@ -369,7 +369,7 @@ void its_reset(struct its *its)
 static bool any_enabled(const struct its_lpis *lpis)
 {
 	for (unsigned int i = 0; i < lpis->nr_redists; i++)
-		if (lpis->redist[i]->enabled)
+		if (lpis->redist[i] && lpis->redist[i]->enabled)
 			return true;
 	return false;
 }

@@ -234,9 +234,9 @@ static int restore_collection(struct its *its, u64 entry)
 	if (!(entry & CTE_VALID))
 		return 0;
 	if (number != NO_RD) {
-		if (number >= its->lpis->nr_redists)
+		redist = its_redist_of(its->lpis, number);
+		if (!redist)
 			return -EINVAL;
-		redist = its->lpis->redist[number];
 	}
 	if (its_collection_find(its, id))
 		return -EEXIST;

@@ -76,18 +76,16 @@ struct keel_redists {
  */
 struct keel_vgic {
 	bool created;
-	bool init_asked; /* KVM_DEV_ARM_VGIC_CTRL_INIT; nr_irqs is final */
-	bool live;	 /* EL2 has the GIC */
-	u32 nr_irqs;	 /* 0 until set */
-	u32 maint_irq;	 /* KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ: a PPI; 0 until set, or initialized */
+	bool initialized; /* KVM_DEV_ARM_VGIC_CTRL_INIT: EL2 has the GIC, nr_irqs is final */
+	bool made;	  /* EL2 has it, but perhaps not all of what belongs to the init */
+	bool dist_told;	  /* EL2 has the distributor's address */
+	u8 revision;	  /* GICD_IIDR.Revision, if userspace chose it before the init; or 0 */
+	u32 nr_irqs;	  /* 0 until set */
+	u32 maint_irq;	  /* KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ: a PPI; 0 until set, or initialized */
 	u64 dist;
 	struct keel_redists redists[KEEL_REDIST_REGIONS];
 	unsigned int nr_redists;
-	unsigned int told; /* of them EL2 has so many; none: it has nothing of the GIC */
-	DECLARE_BITMAP(early_lines,
-		       KEEL_IRQS_MAX); /* shared lines that are high before EL2 has it */
-	bool any_early;		       /* one of these, or of a vCPU's, was driven */
-	DECLARE_BITMAP(early_raised, KEEL_IRQS_MAX); /* by irqfds, likewise; atomic */
+	unsigned int told; /* of them EL2 has so many */
 };
 
 struct keel_leaf;
@@ -236,6 +234,7 @@ enum keel_vcpu_mode { KEEL_OUTSIDE_GUEST, KEEL_IN_GUEST };
 struct keel_vcpu {
 	struct keel_vm *vm;
 	u32 index;
+	u32 number; /* how many vCPUs the VM had before this one */
 	struct mutex mutex;
 	struct kvm_run *run;  /* userspace maps this page: read each field once */
 	struct keel_run *hyp; /* the run page, shared with EL2; only the kernel maps it otherwise */
@@ -245,12 +244,11 @@ struct keel_vcpu {
 	bool sve_finalized;
 	bool has_sigmask; /* KVM_SET_SIGNAL_MASK: signals that are blocked in KVM_RUN */
 	sigset_t sigmask;
-	bool spe_ready;		   /* KVM_ARM_VCPU_SPE_INIT was done */
-	bool spe_live;		   /* EL2 was told */
-	u32 spe_stop;		   /* the last KVM_ARM_VCPU_SPE_STOP, 0 before it */
-	unsigned long early_lines; /* as the GIC's, of private interrupts; under vm->lock */
-	u32 spe_irq;		   /* KVM_ARM_VCPU_SPE_IRQ, 0 until set; under vm->lock */
-	bool mmio_read;		   /* userspace has yet to supply the data of a read */
+	bool spe_ready;	   /* KVM_ARM_VCPU_SPE_INIT was done */
+	bool spe_live;	   /* EL2 was told */
+	u32 spe_stop;	   /* the last KVM_ARM_VCPU_SPE_STOP, 0 before it */
+	u32 spe_irq;	   /* KVM_ARM_VCPU_SPE_IRQ, 0 until set; under vm->lock */
+	bool mmio_read;	   /* userspace has yet to supply the data of a read */
 	bool mmio_pending; /* EL2 has yet to complete an access or a call that the host did */
 	bool has_run;	   /* since it was created */
 	bool has_fd;	   /* under vm->lock */
@@ -509,7 +507,6 @@ void keel_vgic_vcpu_reset(struct keel_vcpu *vcpu);
 int keel_vgic_first_run(struct keel_vm *vm);
 bool keel_vgic_created(struct keel_vm *vm);
 bool keel_vgic_initialized(struct keel_vm *vm);
-bool keel_vgic_live(struct keel_vm *vm);
 
 /*
  * Lock the mutex of every vCPU, so that none runs and no other ioctl is about one. Under vm->lock.
@@ -580,21 +577,15 @@ bool keel_gsi_is_pin(struct keel_vm *vm, u32 gsi, u32 pin);
 void keel_routes_release(struct keel_vm *vm);
 
 int keel_irq_line(struct keel_vm *vm, u32 vcpu, u32 intid, bool level);
-/* For an irqfd: an edge, or a level that stays. Any context, also before EL2 has the GIC. */
-void keel_irq_raise(struct keel_vm *vm, u32 intid);
 /* Raise it, and have EL2 tell when the guest has ended it. Any context. */
 void keel_irq_hold(struct keel_vm *vm, u32 intid);
 /* After a run of @vcpu: lines that were held and that the guest has ended. */
 void keel_irqs_ended(struct keel_vcpu *vcpu);
-/* EL2 has the GIC now: tell it the lines that are high already. Under vm->lock. */
-void keel_irq_early_lines(struct keel_vm *vm);
 int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq);
 int keel_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args);
 void keel_irqfd_release(struct keel_vm *vm);
 /* The guest has ended the shared interrupt @pin. */
 void keel_irqfd_ended(struct keel_vm *vm, u32 pin);
-/* EL2 has the GIC now. */
-void keel_irqfd_early(struct keel_vm *vm);
 int keel_irqfd_init(void);
 void keel_irqfd_exit(void);
 int keel_ioeventfd(struct keel_vm *vm, const struct kvm_ioeventfd *args);

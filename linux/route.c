@@ -131,8 +131,7 @@ int keel_set_routing(struct keel_vm *vm, void __user *argp)
 /*
  * What is done to a route's end. RAISE is for edges: EL2 makes the interrupt pending each time. A level
  * stays high, as on KVM, until KVM_IRQ_LINE or an irqfd that is resampled lowers it; a pulse would be
- * lost where no vCPU takes it in time. What is raised before EL2 has the GIC is recorded: RAISE here,
- * HOLD by the irqfd.
+ * lost where no vCPU takes it in time.
  */
 enum drive { RAISE, HOLD, LOWER };
 
@@ -144,7 +143,7 @@ static void drive_pin(struct keel_vm *vm, u32 pin, enum drive drive)
 	if (pin >= vm->vgic.nr_irqs - KEEL_PRIVATE_IRQS)
 		return;
 	if (drive == RAISE)
-		keel_irq_raise(vm, intid);
+		keel_irq_line(vm, 0, intid, true);
 	else if (drive == HOLD)
 		keel_irq_hold(vm, intid);
 	else

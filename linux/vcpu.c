@@ -80,6 +80,7 @@ struct keel_vcpu *keel_vcpu_alloc(struct keel_vm *vm, u32 index)
 		keel_vcpu_free(vcpu);
 		return ERR_PTR(ret);
 	}
+	vcpu->number = vm->nr_vcpus;
 	smp_store_release(&vm->vcpus[index], vcpu);
 	vm->nr_vcpus++;
 	return vcpu;
@@ -412,7 +413,7 @@ static int create_vcpu_locked(struct keel_vm *vm, u32 index)
 	struct keel_vcpu *vcpu;
 
 	/* The redistributors' addresses are assigned already. */
-	if (vm->vgic.init_asked)
+	if (vm->vgic.initialized)
 		return -EBUSY;
 	vcpu = find_or_alloc(vm, index);
 	return IS_ERR(vcpu) ? PTR_ERR(vcpu) : make_fd(vcpu);

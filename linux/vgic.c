@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KVM_DEV_TYPE_ARM_VGIC_V3: the settings of userspace are collected here and passed to EL2 in one
- * call once they are complete. VMMs differ in whether addresses or KVM_DEV_ARM_VGIC_CTRL_INIT come
- * first.
+ * KVM_DEV_TYPE_ARM_VGIC_V3. KVM_DEV_ARM_VGIC_CTRL_INIT makes the GIC at EL2, which has its registers
+ * from then on. VMMs differ in whether addresses come before it or behind it: those of
+ * redistributors EL2 gets as soon as it can, the distributor's at the first run, where overlaps are
+ * errors.
  */
 #include <linux/anon_inodes.h>
+#include <linux/bitfield.h>
+#include <linux/irqchip/arm-gic-v3.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/of.h>
 #include <linux/uaccess.h>
+
+#include <asm/sysreg.h>
 
 #include "compat.h"
 #include "keel.h"
@@ -57,59 +62,99 @@ static unsigned int redists_in(const struct keel_vm *vm, unsigned int count)
 	return min(sum, vm->nr_vcpus);
 }
 
-/* Those behind the first region. What EL2 has when this fails it keeps: the next try goes on. */
+/* As many vCPUs as there are when it is used: one range of all may turn out too long, or too near. */
+static bool redists_fit(const struct keel_vm *vm, const struct keel_redists *redists)
+{
+	u64 size = redists_size(vm, redists);
+
+	return redists->base + size >= redists->base &&
+	       !((redists->base + size - 1) >> vm->ipa_bits);
+}
+
+/* What EL2 has when this fails it keeps: the next try goes on. */
 static int tell_redists(struct keel_vm *vm)
 {
 	struct keel_vgic *vgic = &vm->vgic;
 	int ret = 0;
 
-	while (!ret && redists_in(vm, vgic->told) < vm->nr_vcpus) {
+	while (!ret && vgic->told < vgic->nr_redists && redists_in(vm, vgic->told) < vm->nr_vcpus) {
 		const struct keel_redists *redists = &vgic->redists[vgic->told];
 
-		ret = keel_vm_call(vm, KEEL_HC_VGIC_REDIST, redists->base, redists->count, 0, 0,
-				   NULL);
+		if (!redists_fit(vm, redists))
+			break;
+		ret = keel_vm_call(vm, KEEL_HC_VGIC_PLACE, redists->base,
+				   redists->count ?: vm->nr_vcpus, 0, 0, NULL);
 		vgic->told += !ret;
 	}
 	return ret;
 }
 
-static int tell_frames(struct keel_vm *vm)
+static int tell_dist(struct keel_vm *vm)
 {
 	struct keel_vgic *vgic = &vm->vgic;
 	int ret;
 
-	if (vgic->told)
+	if (vgic->dist_told)
 		return 0;
-	do {
-		ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, vgic->dist, vgic->redists[0].base,
-				   (u64)vgic->maint_irq << 32 | vgic->nr_irqs,
-				   vgic->redists[0].count, NULL);
-		cond_resched();
-	} while (ret == -EAGAIN);
-	if (ret)
-		return ret == -ENODEV ? -ENXIO : ret;
-	vgic->told = 1;
-	return 0;
+	ret = keel_vm_call(vm, KEEL_HC_VGIC_PLACE, vgic->dist, 0, 0, 0, NULL);
+	vgic->dist_told = !ret;
+	return ret;
 }
 
-static int go_live(struct keel_vm *vm)
+/* GICD_IIDR of a KVM: what EL2's answers with the revision 0. */
+#define IIDR_BASE     (0x4bU << 24 | 0x43b)
+#define IIDR_REVISION GENMASK(15, 12)
+#define IIDR_LATEST   3
+
+static int make_gic(struct keel_vm *vm)
 {
 	struct keel_vgic *vgic = &vm->vgic;
 	int ret;
 
-	if (meets_redists(vm, vgic->dist, KVM_VGIC_V3_DIST_SIZE))
-		return -EINVAL;
-	ret = tell_frames(vm);
+	if (vgic->made)
+		return 0;
+	do {
+		ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, KEEL_NO_PLACE, KEEL_NO_PLACE,
+				   (u64)vgic->maint_irq << 32 | vgic->nr_irqs, 0, NULL);
+		cond_resched();
+	} while (ret == -EAGAIN);
+	vgic->made = !ret;
+	return ret == -ENODEV ? -ENXIO : ret;
+}
+
+static struct keel_vcpu *first_vcpu(struct keel_vm *vm)
+{
+	struct keel_vcpu *vcpu = NULL;
+
+	for (unsigned int i = 0; i < KEEL_VCPUS && !vcpu; i++)
+		vcpu = keel_vcpu_find(vm, i);
+	return vcpu;
+}
+
+static int tell_revision(struct keel_vm *vm)
+{
+	u8 revision = vm->vgic.revision;
+
+	if (!revision)
+		return 0;
+	return keel_vm_call(vm, KEEL_HC_VGIC_SET_REG, first_vcpu(vm)->index, KEEL_VGIC_DIST,
+			    GICD_IIDR, IIDR_BASE | FIELD_PREP(IIDR_REVISION, revision), NULL);
+}
+
+/* What this did before it failed stays: the next try goes on. */
+static int init_gic(struct keel_vm *vm)
+{
+	int ret = make_gic(vm);
+
+	if (!ret)
+		ret = tell_revision(vm);
 	if (!ret)
 		ret = tell_redists(vm);
 	if (!ret)
 		ret = keel_its_go_live(vm);
-	if (ret)
-		return ret;
-	keel_irq_early_lines(vm);
-	keel_irqfd_early(vm);
-	smp_store_release(&vgic->live, true);
-	return 0;
+	if (!ret)
+		smp_store_release(&vm->vgic.initialized, true);
+	return ret;
 }
 
 /* The distributor has an address, and so has each vCPU's redistributor. */
@@ -119,17 +164,6 @@ static bool addresses_known(const struct keel_vm *vm)
 
 	return vgic->dist != KEEL_NO_ADDRESS && vgic->nr_redists &&
 	       redists_in(vm, vgic->nr_redists) == vm->nr_vcpus;
-}
-
-static int go_live_if_known(struct keel_vm *vm)
-{
-	return addresses_known(vm) && !vm->vgic.live ? go_live(vm) : 0;
-}
-
-/* An address has come. Userspace may take another one after an error, unless EL2 has this one. */
-static int address_came(struct keel_vm *vm)
-{
-	return vm->vgic.init_asked ? go_live_if_known(vm) : 0;
 }
 
 static int check_range(const struct keel_vm *vm, u64 base, u64 size)
@@ -147,12 +181,8 @@ static int set_dist(struct keel_vm *vm, u64 base)
 	if (vgic->dist != KEEL_NO_ADDRESS)
 		return -EEXIST;
 	ret = check_range(vm, base, KVM_VGIC_V3_DIST_SIZE);
-	if (ret)
-		return ret;
-	vgic->dist = base;
-	ret = address_came(vm);
-	if (ret && !vgic->told)
-		vgic->dist = KEEL_NO_ADDRESS;
+	if (!ret)
+		vgic->dist = base;
 	return ret;
 }
 
@@ -169,7 +199,9 @@ static int add_redists(struct keel_vm *vm, u64 base, u32 count)
 	if (vgic->nr_redists == KEEL_REDIST_REGIONS)
 		return -ENOSPC;
 	vgic->redists[vgic->nr_redists++] = (struct keel_redists){ base, count };
-	ret = address_came(vm);
+	if (vgic->initialized)
+		ret = tell_redists(vm);
+	/* userspace may take another one, unless EL2 has this one */
 	if (ret && vgic->told < vgic->nr_redists)
 		vgic->nr_redists--;
 	return ret;
@@ -258,7 +290,7 @@ static int set_nr_irqs(struct keel_vm *vm, u32 value)
 {
 	if (value < NR_IRQS_MIN || value > KEEL_IRQS_MAX || value % 32)
 		return -EINVAL;
-	if (vm->vgic.nr_irqs || vm->vgic.init_asked)
+	if (vm->vgic.nr_irqs || vm->vgic.initialized)
 		return -EBUSY;
 	vm->vgic.nr_irqs = value;
 	return 0;
@@ -269,7 +301,7 @@ static int set_maint_irq(struct keel_vm *vm, u32 value)
 {
 	if (!keel_check_extension(vm, KVM_CAP_ARM_EL2))
 		return -ENXIO;
-	if (vm->vgic.init_asked)
+	if (vm->vgic.initialized)
 		return -EBUSY;
 	if (value < FIRST_PPI || value >= KEEL_PRIVATE_IRQS)
 		return -EINVAL;
@@ -280,9 +312,8 @@ static int set_maint_irq(struct keel_vm *vm, u32 value)
 static int ctrl_init(struct keel_vm *vm)
 {
 	struct keel_vgic *vgic = &vm->vgic;
-	int ret;
 
-	if (vgic->init_asked)
+	if (vgic->initialized)
 		return 0;
 	if (!vm->nr_vcpus)
 		return -ENODEV;
@@ -290,10 +321,7 @@ static int ctrl_init(struct keel_vm *vm)
 		vgic->nr_irqs = NR_IRQS_DEFAULT;
 	if (!vgic->maint_irq)
 		vgic->maint_irq = MAINT_IRQ_DEFAULT;
-	ret = go_live_if_known(vm);
-	if (!ret)
-		smp_store_release(&vgic->init_asked, true);
-	return ret;
+	return init_gic(vm);
 }
 
 static int set_ctrl(struct keel_vm *vm, u64 attr)
@@ -302,21 +330,32 @@ static int set_ctrl(struct keel_vm *vm, u64 attr)
 	case KVM_DEV_ARM_VGIC_CTRL_INIT:
 		return ctrl_init(vm);
 	case KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES:
-		return vm->vgic.init_asked ? keel_its_save_pending(vm) : -EBUSY;
+		return vm->vgic.initialized ? keel_its_save_pending(vm) : -EBUSY;
 	default:
 		return -ENXIO;
 	}
 }
 
+static bool all_redists_fit(const struct keel_vm *vm)
+{
+	for (unsigned int i = 0; i < vm->vgic.nr_redists; i++)
+		if (!redists_fit(vm, &vm->vgic.redists[i]))
+			return false;
+	return true;
+}
+
 static int is_ready(struct keel_vm *vm)
 {
+	int ret;
+
 	if (!addresses_known(vm))
 		return -ENXIO;
-	if (meets_redists(vm, vm->vgic.dist, KVM_VGIC_V3_DIST_SIZE))
+	if (meets_redists(vm, vm->vgic.dist, KVM_VGIC_V3_DIST_SIZE) || !all_redists_fit(vm))
 		return -EINVAL;
-	if (!vm->vgic.init_asked)
+	if (!vm->vgic.initialized)
 		return -EBUSY;
-	return go_live_if_known(vm);
+	ret = tell_redists(vm);
+	return ret ? ret : tell_dist(vm);
 }
 
 static int first_run(struct keel_vm *vm)
@@ -351,7 +390,7 @@ bool keel_vgic_created(struct keel_vm *vm)
 
 bool keel_vgic_initialized(struct keel_vm *vm)
 {
-	return smp_load_acquire(&vm->vgic.init_asked);
+	return smp_load_acquire(&vm->vgic.initialized);
 }
 
 /* Under vm->lock. Whether a vCPU has run since its last KVM_ARM_VCPU_INIT. */
@@ -393,16 +432,11 @@ void keel_vgic_vcpu_reset(struct keel_vcpu *vcpu)
 {
 	struct keel_vm *vm = vcpu->vm;
 
-	if (!xchg(&vcpu->ran_since, false) || !keel_vgic_live(vm))
+	if (!xchg(&vcpu->ran_since, false) || !keel_vgic_initialized(vm))
 		return;
 	mutex_lock(&vm->lock);
 	reset_vgic(vm);
 	mutex_unlock(&vm->lock);
-}
-
-bool keel_vgic_live(struct keel_vm *vm)
-{
-	return smp_load_acquire(&vm->vgic.live);
 }
 
 /* ---- KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS: what an EL2 has in its CPU interface ---- */
@@ -414,15 +448,6 @@ static struct keel_vcpu *vcpu_of_attr(struct keel_vm *vm, u64 attr)
 	u32 index = (mpidr & 0xf) | (mpidr >> 8 & 0xff) << 4 | (mpidr >> 16 & 0xff) << 12;
 
 	return mpidr & 0xff0000f0 ? NULL : keel_vcpu_find(vm, index);
-}
-
-static struct keel_vcpu *first_vcpu(struct keel_vm *vm)
-{
-	struct keel_vcpu *vcpu = NULL;
-
-	for (unsigned int i = 0; i < KEEL_VCPUS && !vcpu; i++)
-		vcpu = keel_vcpu_find(vm, i);
-	return vcpu;
 }
 
 /* A register of every vCPU's interface. */
@@ -449,14 +474,33 @@ static int cpu_sysreg(struct keel_vm *vm, u64 attr, u64 *value, bool set)
 
 	if (!vcpu)
 		return -EINVAL;
-	if (!vm->vgic.init_asked)
+	if (!vm->vgic.initialized)
 		return -EBUSY;
-	/* It is there from its first run on, at the latest. */
-	if (!vm->vgic.live)
-		return -ENXIO;
 	encoding = attr & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK;
 	ret = icc_reg(vcpu, encoding, value, set);
 	return ret == -ENXIO ? keel_vcpu_gic_reg(vcpu, encoding, value, set) : ret;
+}
+
+/* The registers of every vCPU's interface, for KVM_HAS_DEVICE_ATTR: whether this CPU has them all. */
+static const u32 icc_regs[] = {
+	SYS_ICC_PMR_EL1,      SYS_ICC_BPR0_EL1,	    SYS_ICC_AP0Rn_EL1(0), SYS_ICC_AP0Rn_EL1(1),
+	SYS_ICC_AP0Rn_EL1(2), SYS_ICC_AP0Rn_EL1(3), SYS_ICC_AP1Rn_EL1(0), SYS_ICC_AP1Rn_EL1(1),
+	SYS_ICC_AP1Rn_EL1(2), SYS_ICC_AP1Rn_EL1(3), SYS_ICC_BPR1_EL1,	  SYS_ICC_CTLR_EL1,
+	SYS_ICC_SRE_EL1,      SYS_ICC_IGRPEN0_EL1,  SYS_ICC_IGRPEN1_EL1,
+};
+
+static int has_cpu_sysreg(struct keel_vm *vm, u64 attr)
+{
+	struct keel_vcpu *vcpu = vcpu_of_attr(vm, attr);
+	u32 encoding = attr & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK;
+	u64 value;
+
+	if (!vcpu)
+		return -EINVAL;
+	for (unsigned int i = 0; i < ARRAY_SIZE(icc_regs); i++)
+		if (encoding == icc_regs[i] >> Op2_shift)
+			return 0;
+	return keel_vcpu_gic_reg(vcpu, encoding, &value, false);
 }
 
 /* ---- KVM_DEV_ARM_VGIC_GRP_DIST_REGS, _REDIST_REGS, _LEVEL_INFO: 32 bits each ---- */
@@ -519,6 +563,31 @@ static int find_vgic_place(struct keel_vm *vm, const struct kvm_device_attr *att
 	return place->vcpu ? 0 : -EINVAL;
 }
 
+/* GICD_TYPER2: nothing of GICv4.1, so it is what it must be until the init decides it. */
+static int access_typer2(const struct keel_vgic *vgic, u32 *value, bool set)
+{
+	if (!set)
+		*value = 0;
+	if (!*value)
+		return 0;
+	return vgic->initialized ? -EBUSY : -EINVAL;
+}
+
+/* GICD_IIDR before the init. */
+static int access_early_iidr(struct keel_vgic *vgic, u32 *value, bool set)
+{
+	u32 revision = FIELD_GET(IIDR_REVISION, *value);
+
+	if (!set) {
+		*value = IIDR_BASE | FIELD_PREP(IIDR_REVISION, vgic->revision ?: IIDR_LATEST);
+		return 0;
+	}
+	if ((*value & ~IIDR_REVISION) != IIDR_BASE || !revision || revision > IIDR_LATEST)
+		return -EINVAL;
+	vgic->revision = revision;
+	return 0;
+}
+
 /* No vCPU runs, EL2 has the GIC. */
 static int access_place(const struct vgic_place *place, u32 *value, bool set)
 {
@@ -545,12 +614,14 @@ static int vgic_state(struct keel_vm *vm, const struct kvm_device_attr *attr, u3
 		return ret;
 	if (keel_vcpus_trylock(vm))
 		return -EBUSY;
-	if (!vm->vgic.init_asked)
-		ret = -EBUSY;
-	else if (!vm->vgic.live) /* as for the CPU interface */
-		ret = -ENXIO;
-	else
+	if (place.space == KEEL_VGIC_DIST && place.offset == GICD_TYPER2)
+		ret = access_typer2(&vm->vgic, value, set);
+	else if (vm->vgic.initialized)
 		ret = access_place(&place, value, set);
+	else if (place.space == KEEL_VGIC_DIST && place.offset == GICD_IIDR)
+		ret = access_early_iidr(&vm->vgic, value, set);
+	else
+		ret = -EBUSY;
 	keel_vcpus_unlock(vm);
 	return ret;
 }
@@ -651,11 +722,10 @@ static int get_vgic_attr(void *device, const struct kvm_device_attr *attr)
 static int has_vgic_attr(void *device, const struct kvm_device_attr *attr)
 {
 	struct keel_vm *vm = device;
-	u64 value = 0;
 
 	switch (attr->group) {
 	case KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS:
-		return cpu_sysreg(vm, attr->attr, &value, false);
+		return has_cpu_sysreg(vm, attr->attr);
 	case KVM_DEV_ARM_VGIC_GRP_DIST_REGS:
 	case KVM_DEV_ARM_VGIC_GRP_REDIST_REGS:
 	case KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO:

@@ -502,7 +502,7 @@ static void init_guests(void)
 		.reg_list = one_reg_list,
 		.vgic_prepare = vgic_prepare,
 		.vgic_init = vgic_create,
-		.vgic_redist = vgic_add_region,
+		.vgic_place = vgic_place,
 		.vgic_reset = vgic_reset,
 		.irq_line = vgic_irq_line,
 		.vgic_lpis = vgic_enable_lpis,

@@ -352,7 +352,7 @@ static s64 hc_vgic_init(struct vm *vm, struct host_regs *regs)
 	return ret;
 }
 
-static int vgic_redist_locked(struct vm *vm, struct ipa base, u64 count)
+static int vgic_place_locked(struct vm *vm, struct ipa base, u64 count)
 {
 	int ret;
 
@@ -361,19 +361,19 @@ static int vgic_redist_locked(struct vm *vm, struct ipa base, u64 count)
 	ret = take_all_vcpus(vm, true);
 	if (ret)
 		return ret;
-	ret = ops->vgic_redist(vm, base, count);
+	ret = ops->vgic_place(vm, base, count);
 	drop_all_vcpus(vm, VM_VCPUS_MAX);
 	return ret;
 }
 
-static s64 hc_vgic_redist(struct vm *vm, struct host_regs *regs)
+static s64 hc_vgic_place(struct vm *vm, struct host_regs *regs)
 {
 	int ret;
 
-	if (!ops->vgic_redist)
+	if (!ops->vgic_place)
 		return KEEL_NOT_SUPPORTED;
 	spin_lock(&vm->lock);
-	ret = vgic_redist_locked(vm, IPA(regs->x[2]), regs->x[3]);
+	ret = vgic_place_locked(vm, IPA(regs->x[2]), regs->x[3]);
 	spin_unlock(&vm->lock);
 	return ret;
 }
@@ -554,7 +554,7 @@ static s64 hc_vm_nested(struct vm *vm, struct host_regs *regs)
 	X(KEEL_HC_VM_SYNC, vm, hc_vm_sync)                    \
 	X(KEEL_HC_VGIC_RESET, vm, hc_vgic_reset)              \
 	X(KEEL_HC_VCPU_EVENTS, owned, hc_vcpu_events)         \
-	X(KEEL_HC_VGIC_REDIST, vm, hc_vgic_redist)            \
+	X(KEEL_HC_VGIC_PLACE, vm, hc_vgic_place)              \
 	X(KEEL_HC_VGIC_LPIS, vm, hc_vgic_lpis)                \
 	X(KEEL_HC_LPI_PEND, vcpu, hc_lpi_pend)                \
 	X(KEEL_HC_LPI_TAKE, vcpu, hc_lpi_take)                \

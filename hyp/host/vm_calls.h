@@ -28,7 +28,7 @@ struct vcpu_spe_stats; /* vm/vm_ops.h */
  *		 vm->pool. Return: 0; -EINVAL; -EBUSY; -ENODEV; -E2BIG; -ENOMEM; -EAGAIN
  * @vgic_init:	 the second part, under the same vm->lock; no vCPU has run or can during the call.
  *		 Sets vm->vgic last, with release order. Return: 0; -ENOMEM
- * @vgic_redist: KEEL_HC_VGIC_REDIST; as @vgic_init, and vm->vgic is not NULL. Return: 0; -EINVAL;
+ * @vgic_place: KEEL_HC_VGIC_PLACE; as @vgic_init, and vm->vgic is not NULL. Return: 0; -EINVAL;
  *		 -E2BIG; -ENOSPC
  * @vgic_reset:	 KEEL_HC_VGIC_RESET; vm->lock held, this CPU owns all vCPUs, vm->vgic is not NULL.
  *		 *at: in, where to begin; out, where to go on. Return: 0; -EAGAIN; -EINVAL
@@ -51,7 +51,7 @@ struct vm_call_ops {
 	int (*vgic_prepare)(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids,
 			    u64 count);
 	int (*vgic_init)(struct vm *vm, struct ipa dist, struct ipa redist, u64 intids, u64 count);
-	int (*vgic_redist)(struct vm *vm, struct ipa base, u64 count);
+	int (*vgic_place)(struct vm *vm, struct ipa base, u64 count);
 	int (*vgic_reset)(struct vm *vm, u64 *at);
 	int (*irq_line)(struct vm *vm, u64 *vcpu, u64 intid, u64 level);
 	void (*vgic_lpis)(struct vm *vm);

@@ -1522,19 +1522,31 @@ static bool frames_fit(const struct vm *vm, u64 base, u64 size)
 	return base < end && size <= end - base;
 }
 
+/* Of a frame that is given a place. */
+static int check_frame(const struct vm *vm, u64 base, u64 size)
+{
+	if (!IS_ALIGNED(base, SZ_64K))
+		return -EINVAL;
+	return frames_fit(vm, base, size) ? 0 : -E2BIG;
+}
+
 static int check_placement(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs, u64 count)
 {
 	u64 redist_size = VGIC_REDIST_SIZE * count;
+	int ret = 0;
 
 	if (!usable)
 		return -ENODEV;
 	if (vm->vgic)
 		return -EBUSY;
-	if (nr_irqs < 64 || nr_irqs > 1024 || nr_irqs % 32 || !vm->nr_vcpus ||
-	    !IS_ALIGNED(dist | redist, SZ_64K))
+	if (nr_irqs < 64 || nr_irqs > 1024 || nr_irqs % 32 || !vm->nr_vcpus)
 		return -EINVAL;
-	if (!frames_fit(vm, dist, VGIC_DIST_SIZE) || !frames_fit(vm, redist, redist_size))
-		return -E2BIG;
+	if (dist != KEEL_NO_PLACE)
+		ret = check_frame(vm, dist, VGIC_DIST_SIZE);
+	if (!ret && redist != KEEL_NO_PLACE)
+		ret = check_frame(vm, redist, redist_size);
+	if (ret || dist == KEEL_NO_PLACE || redist == KEEL_NO_PLACE)
+		return ret;
 	return vgic_frames_overlap(dist, VGIC_DIST_SIZE, redist, redist_size) ? -EINVAL : 0;
 }
 
@@ -1558,7 +1570,7 @@ static void append_region(struct vgic *vgic, u64 base, u32 count)
 	vgic->nr_regions++;
 }
 
-/* Whether [@base, @base + @size) overlaps with the distributor or a region. */
+/* Whether [@base, @base + @size) overlaps with the distributor or a region, as far as they are placed. */
 static bool is_frame_taken(const struct vgic *vgic, u64 base, u64 size)
 {
 	for (u32 i = 0; i < vgic->nr_regions; i++)
@@ -1568,22 +1580,39 @@ static bool is_frame_taken(const struct vgic *vgic, u64 base, u64 size)
 	return vgic_frames_overlap(base, size, vgic->dist_base, VGIC_DIST_SIZE);
 }
 
-int vgic_add_region(struct vm *vm, struct ipa base, u64 count)
+static int place_dist(struct vm *vm, u64 base)
+{
+	struct vgic *vgic = vm->vgic;
+	int ret = check_frame(vm, base, VGIC_DIST_SIZE);
+
+	if (ret)
+		return ret;
+	if (vgic->dist_base != VGIC_NOWHERE || is_frame_taken(vgic, base, VGIC_DIST_SIZE))
+		return -EINVAL;
+	vgic->dist_base = base;
+	return 0;
+}
+
+static int add_region(struct vm *vm, u64 base, u64 count)
 {
 	struct vgic *vgic = vm->vgic;
 	u32 used = (u32)MIN(count, (u64)(vgic->nr_frames - placed_frames(vgic)));
+	int ret = check_frame(vm, base, (u64)VGIC_REDIST_SIZE * used);
 
-	spin_assert_held(&vm->lock);
-	if (!used || !IS_ALIGNED(base.v, SZ_64K))
-		return -EINVAL;
-	if (!frames_fit(vm, base.v, (u64)VGIC_REDIST_SIZE * used))
-		return -E2BIG;
-	if (is_frame_taken(vgic, base.v, (u64)VGIC_REDIST_SIZE * used))
+	if (ret)
+		return ret;
+	if (!used || is_frame_taken(vgic, base, (u64)VGIC_REDIST_SIZE * used))
 		return -EINVAL;
 	if (vgic->nr_regions == KEEL_REDIST_REGIONS)
 		return -ENOSPC;
-	append_region(vgic, base.v, used);
+	append_region(vgic, base, used);
 	return 0;
+}
+
+int vgic_place(struct vm *vm, struct ipa base, u64 count)
+{
+	spin_assert_held(&vm->lock);
+	return count ? add_region(vm, base.v, count) : place_dist(vm, base.v);
 }
 
 /* vCPUs that get their page in one call, since a page is cleared and then filled: 2,000 a vCPU. */
@@ -1612,15 +1641,20 @@ static int give_cpu_pages(struct vm *vm)
 	return given && vm->nr_vcpus > CPUS_A_CALL ? -EAGAIN : 0;
 }
 
+/* In the order in which the vCPUs were created, as KVM does. */
 static void number_frames(struct vm *vm, struct vgic *vgic)
 {
-	const u32 count = vm->nr_vcpus;
-	u32 n = 0;
+	u32 left = vm->nr_vcpus;
 
-	for (u32 i = 0; n < count; i++)
-		if (vgic_vcpu(vm, i))
-			vgic->frame[n++] = (u16)i;
-	vgic->nr_frames = n;
+	for (u32 i = 0; left; i++) {
+		const struct vcpu *vcpu = vgic_vcpu(vm, i);
+
+		if (!vcpu)
+			continue;
+		vgic->frame[vcpu->number] = (u16)i;
+		left--;
+	}
+	vgic->nr_frames = vm->nr_vcpus;
 }
 
 static int create_spis(struct vm *vm, struct vgic *vgic)
@@ -1720,8 +1754,9 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, 
 	if (!vgic)
 		return -ENOMEM;
 	vgic->lock = (struct spinlock)SPINLOCK_INIT(LOCK_VGIC);
-	vgic->dist_base = dist.v;
-	append_region(vgic, redist.v, first_frames(vm, count));
+	vgic->dist_base = dist.v == KEEL_NO_PLACE ? VGIC_NOWHERE : dist.v;
+	if (redist.v != KEEL_NO_PLACE)
+		append_region(vgic, redist.v, first_frames(vm, count));
 	vgic->nr_irqs = (u32)nr_irqs;
 	vgic->typer = (u32)((nr_irqs / 32 - 1) | GICD_TYPER_IDBITS | GICD_TYPER_NO1N);
 	vgic->maintenance = (u32)maintenance;

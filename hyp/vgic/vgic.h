@@ -108,6 +108,9 @@ struct vgic_cpu {
 #define VGIC_SPIS_A_PAGE 256
 #define VGIC_SPI_PAGES	 4
 
+/* Of a distributor that has no place yet: beyond any IPA, so no access and no frame meets it. */
+#define VGIC_NOWHERE BIT(63)
+
 /* Redistributors @first to @first + @count - 1 of a VM, one after the other. */
 struct vgic_region {
 	u64 base;
@@ -117,13 +120,14 @@ struct vgic_region {
 /* "Constant" begins at the first run of a vCPU. */
 struct vgic {
 	struct spinlock lock;
-	u64 dist_base;	/* constant, as the next five */
+	u64 dist_base;	/* VGIC_NOWHERE without one; constant, as the next five */
 	u32 nr_irqs;	/* 64..1024: INTIDs below nr_irqs and VGIC_INTIDS exist */
 	u32 nr_frames;	/* number of redistributors: as many as vCPUs */
 	u32 nr_regions; /* a redistributor in no region cannot be accessed */
 	struct vgic_region region[KEEL_REDIST_REGIONS];
-	u16 frame[VM_VCPUS_MAX]; /* by number of a redistributor: its vCPU's index */
-	u32 typer;		 /* GICD_TYPER; changes when the host has an ITS for the VM */
+	u16 frame
+		[VM_VCPUS_MAX]; /* by struct vcpu.number, which is its redistributor's: its index */
+	u32 typer;		/* GICD_TYPER; changes when the host has an ITS for the VM */
 	u32 maintenance;     /* the PPI of the virtual maintenance interrupt; of VMs with an EL2 */
 	u32 ctlr;	     /* GICD_CTLR_ENABLE_* */
 	u8 revision;	     /* GICD_IIDR: 1..VGIC_REVISION */
@@ -158,8 +162,9 @@ u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus);
 
 /**
  * vgic_prepare() - KEEL_HC_VGIC_INIT, before vgic_create() (struct vm_call_ops.vgic_prepare)
- * @dist:    IPA of the distributor, 64 KiB, aligned to that
- * @redist:  IPA of redistributors, 128 KiB for each vCPU in ascending order, aligned to 64 KiB
+ * @dist:    IPA of the distributor, 64 KiB, aligned to that; or KEEL_NO_PLACE
+ * @redist:  IPA of redistributors, 128 KiB for each vCPU in the order in which these were created,
+ *           aligned to 64 KiB; or KEEL_NO_PLACE
  * @nr_irqs: 64..1024, a multiple of 32; in bits 63 to 32 the PPI of the virtual maintenance
  *           interrupt, 16..31, which VMs with an EL2 have; 0 for VGIC_PPI_MAINTENANCE
  * @count:   how many redistributors this region has; 0 for all
@@ -186,16 +191,17 @@ int __must_check vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, 
 			     u64 count);
 
 /**
- * vgic_add_region() - KEEL_HC_VGIC_REDIST (struct vm_call_ops.vgic_redist)
- * @base:  IPA of the region, aligned to 64 KiB
- * @count: how many redistributors it has room for, 1..
+ * vgic_place() - KEEL_HC_VGIC_PLACE (struct vm_call_ops.vgic_place)
+ * @base:  IPA, aligned to 64 KiB
+ * @count: of redistributors, how many the region has room for; 0: the distributor
  *
  * vm->lock held; the VM has a vGIC; no vCPU has run, or can run during the call.
  *
- * Return: 0; -EINVAL an argument is invalid, frames overlap, or all redistributors have their place
- * already; -E2BIG beyond the IPA size; -ENOSPC there are KEEL_REDIST_REGIONS regions.
+ * Return: 0; -EINVAL an argument is invalid, frames overlap, or all redistributors or the
+ * distributor have their place already; -E2BIG beyond the IPA size; -ENOSPC there are
+ * KEEL_REDIST_REGIONS regions.
  */
-int __must_check vgic_add_region(struct vm *vm, struct ipa base, u64 count);
+int __must_check vgic_place(struct vm *vm, struct ipa base, u64 count);
 
 /**
  * vgic_reset() - KEEL_HC_VGIC_RESET (struct vm_call_ops.vgic_reset)

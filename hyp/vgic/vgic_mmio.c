@@ -53,7 +53,7 @@ struct access {
 	struct vcpu *of;   /* the redistributor's vCPU; for the distributor the same as @vcpu */
 	bool redist;
 	u32 frame;			  /* number of the redistributor */
-	const struct vgic_region *region; /* the region that the redistributor is in */
+	const struct vgic_region *region; /* the region that the redistributor is in, or NULL */
 	u32 offset;			  /* from the row's first register */
 	unsigned int bytes;
 	bool again; /* the access was not done: the guest repeats it */
@@ -316,14 +316,15 @@ static u64 redist_affinity(const struct vcpu *vcpu)
 
 /*
  * GICR_TYPER.Last: software that walks adjacent frames stops there, so a region that another one
- * follows directly has no last frame.
+ * follows directly has no last frame. Nor has one without a place, which the host alone reads.
  */
 static bool is_last_frame(const struct vgic *vgic, const struct access *a)
 {
-	u64 end = a->region->base + (u64)VGIC_REDIST_SIZE * a->region->count;
+	u64 end;
 
-	if (a->frame + 1 < a->region->first + a->region->count)
+	if (!a->region || a->frame + 1 < a->region->first + a->region->count)
 		return false;
+	end = a->region->base + vgic_region_size(a->region);
 	for (u32 i = 0; i < vgic->nr_regions; i++)
 		if (vgic->region[i].base == end)
 			return false;
@@ -333,7 +334,7 @@ static bool is_last_frame(const struct vgic *vgic, const struct access *a)
 static u64 read_redist_typer(struct access *a)
 {
 	bool last = is_last_frame(a->vcpu->vm->vgic, a);
-	u64 typer = redist_affinity(a->of) << 32 | (u64)a->frame << 8 |
+	u64 typer = redist_affinity(a->of) << 32 | (u64)a->of->index << 8 |
 		    (last ? GICR_TYPER_LAST : 0) |
 		    (vgic_has_lpis(a->vcpu->vm->vgic) ? GICR_TYPER_PLPIS : 0);
 
@@ -774,8 +775,7 @@ static void find_frame(struct access *a)
 {
 	struct vgic *vgic = a->vcpu->vm->vgic;
 
-	while (a->frame + 1 < vgic->nr_frames && vgic->frame[a->frame] != a->vcpu->index)
-		a->frame++;
+	a->frame = a->vcpu->number;
 	for (u32 i = 0; i < vgic->nr_regions; i++)
 		if (a->frame - vgic->region[i].first < vgic->region[i].count)
 			a->region = &vgic->region[i];
@@ -805,8 +805,6 @@ int vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *val
 	if (!reg || !has_fields(&a, reg))
 		return access_zero(&a, offset, write, value);
 	find_frame(&a);
-	if (space == KEEL_VGIC_REDIST && !a.region) /* a redistributor without a place */
-		return -ENXIO;
 	if (reg->read == read_iidr && write)
 		return a.redist ? 0 : set_revision(vcpu->vm->vgic, *value);
 	a.offset -= reg->offset;

@@ -240,9 +240,12 @@ static const char *vgic_fault(struct vm *vm)
 		return "the number of interrupts cannot be";
 	if (vgic->ctlr & ~(GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1))
 		return "groups are on that there are not";
-	for (u32 i = 0; i < vgic->nr_frames; i++)
-		if (!vgic_vcpu(vm, vgic->frame[i]) || (i && vgic->frame[i] <= vgic->frame[i - 1]))
+	for (u32 i = 0; i < vgic->nr_frames; i++) {
+		const struct vcpu *vcpu = vgic_vcpu(vm, vgic->frame[i]);
+
+		if (!vcpu || vcpu->number != i)
 			return "redistributors are not those of the vCPUs, in order";
+	}
 	return regions_fault(vgic);
 }
 

@@ -177,6 +177,7 @@ static struct vcpu *build_vcpu(struct vm *vm, unsigned int index, struct pa pa, 
 	vcpu->fp = &memory->fp;
 	vcpu->run = vm_pa_to_va(run);
 	vcpu->index = index;
+	vcpu->number = vm->nr_vcpus;
 	vcpu->mpidr = mpidr_of(index);
 	vcpu->owner = VCPU_NO_OWNER;
 	vcpu->last_cpu = VCPU_NO_OWNER;

@@ -71,6 +71,7 @@ struct vcpu {
 	struct vcpu *(*fast_exit)(struct vcpu *vcpu);
 	u64 fast_classes; /* BIT(exception class) */
 	unsigned int index;
+	unsigned int number; /* how many vCPUs the VM had before this one */
 	u64 mpidr;	     /* MPIDR_EL1 as the guest sees it */
 	u64 features;	     /* KVM_ARM_VCPU_* bits of KEEL_HC_VCPU_INIT */
 	u64 id_known;	     /* BIT(enum id_reg): those that are in @id, final */

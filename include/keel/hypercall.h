@@ -192,13 +192,15 @@
 
 /*
  * KEEL_HC_VGIC_INIT(x1 = handle, x2 = distributor's IPA, x3 = redistributors' IPA (128 KiB each, in
- * the order of the vCPUs), x4 = interrupts, 64..1024 in steps of 32, and in bits 63 to 32 the PPI
- * of the maintenance interrupt of VMs with an EL2, 0 for 25, x5 = how many redistributors there are
- * at x3, 0 for all; for the others KEEL_HC_VGIC_REDIST) -> x0 = 0; -EBUSY once it is done or a vCPU
- * has run; -ENODEV without a GICv3 interface of the CPU; -E2BIG past the IPA size; -EAGAIN:
- * call again, as often as the VM has eight vCPUs more.
+ * the order in which the vCPUs were created), x4 = interrupts, 64..1024 in steps of 32, and in bits
+ * 63 to 32 the PPI of the maintenance interrupt of VMs with an EL2, 0 for 25, x5 = how many
+ * redistributors there are at x3, 0 for all) -> x0 = 0; -EBUSY once it is done or a vCPU has run;
+ * -ENODEV without a GICv3 interface of the CPU; -E2BIG past the IPA size; -EAGAIN: call again, as
+ * often as the VM has eight vCPUs more. What has no place then (KEEL_NO_PLACE, or behind the first
+ * x5) gets it by KEEL_HC_VGIC_PLACE, or cannot be accessed.
  */
 #define KEEL_HC_VGIC_INIT 0xc600001c
+#define KEEL_NO_PLACE	  (~0ULL)
 
 /*
  * KEEL_HC_IRQ_LINE(x1 = handle, x2 = index of a vCPU, for a PPI, x3 = INTID, 16.., x4 = level) ->
@@ -289,14 +291,14 @@
 #define KEEL_EVENT_ABORT    2 /* a synchronous external abort of data */
 
 /*
- * KEEL_HC_VGIC_REDIST(x1 = handle, x2 = IPA, x3 = count, 1..) -> x0 = 0. After KEEL_HC_VGIC_INIT:
+ * KEEL_HC_VGIC_PLACE(x1 = handle, x2 = IPA, x3 = count, 1..) -> x0 = 0. After KEEL_HC_VGIC_INIT:
  * the next x3 vCPUs that have no redistributor yet, in their order, or all of them if they are
- * fewer, have it at x2, 128 KiB each. -ENODEV without a vGIC; -EBUSY, nothing changed, once a vCPU
- * has run, or while another call is about one; -E2BIG past the IPA size; -EINVAL on misalignment,
- * on overlap, and when each vCPU has its redistributor; -ENOSPC: it is one region more than
- * KEEL_REDIST_REGIONS.
+ * fewer, have it at x2, 128 KiB each. With a count of 0: x2 is the distributor's place. -ENODEV
+ * without a vGIC; -EBUSY, nothing changed, once a vCPU has run, or while another call is about one;
+ * -E2BIG past the IPA size; -EINVAL on misalignment, on overlap, and for what has its place;
+ * -ENOSPC: it is one region more than KEEL_REDIST_REGIONS.
  */
-#define KEEL_HC_VGIC_REDIST 0xc6000027
+#define KEEL_HC_VGIC_PLACE  0xc6000027
 #define KEEL_REDIST_REGIONS 64 /* that with KEEL_HC_VGIC_INIT included */
 
 /*

@@ -39,7 +39,7 @@ enum {
 	DONATE,
 	RECLAIM,
 	VGIC_INIT,
-	VGIC_REDIST,
+	VGIC_PLACE,
 	VGIC_RESET,
 	VGIC_LPIS,
 	LPI_PEND,
@@ -64,7 +64,7 @@ static struct kind kinds[] = {
 	[DONATE] = { "POOL_DONATE of 64 pages", 28000, 0 },
 	[RECLAIM] = { "POOL_RECLAIM of 64 pages", 65000, 0 },
 	[VGIC_INIT] = { "VGIC_INIT of 512 vCPUs", 54000, 0 },
-	[VGIC_REDIST] = { "VGIC_REDIST of 512 vCPUs", 22000, 0 },
+	[VGIC_PLACE] = { "VGIC_PLACE of 512 vCPUs", 22000, 0 },
 	[VGIC_RESET] = { "VGIC_RESET of 512 vCPUs", 33000, 0 },
 	[VGIC_LPIS] = { "VGIC_LPIS", 500, 0 },
 	[LPI_PEND] = { "LPI_PEND, where there is no room", 2600, 0 },
@@ -202,7 +202,7 @@ static void make_vgic(void)
 	} while (ret == (u64)EAGAIN_);
 	check("VGIC_INIT", ret, 0);
 	check("VGIC_INIT: calls", calls, VCPUS / 8 + 1);
-	check("VGIC_REDIST", CALL(VGIC_REDIST, KEEL_HC_VGIC_REDIST, vm, 0x10000000, VCPUS - 1), 0);
+	check("VGIC_PLACE", CALL(VGIC_PLACE, KEEL_HC_VGIC_PLACE, vm, 0x10000000, VCPUS - 1), 0);
 	do {
 		regs = (struct regs){ { KEEL_HC_VGIC_RESET, vm, at } };
 		ret = timed(VGIC_RESET, &regs);

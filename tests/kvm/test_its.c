@@ -277,6 +277,27 @@ static void test_routing(void)
 
 /* ---- at work ---- */
 
+/* Redistributor @vcpu's register for LPIs, by userspace. */
+static uint32_t redist_reg(const struct vm *vm, uint64_t vcpu, uint64_t offset)
+{
+	uint32_t value = 0;
+
+	must(gic_attr(vm->gic, KVM_GET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_REDIST_REGS,
+		      vcpu << 32 | offset, &value),
+	     "reading a register of a redistributor");
+	return value;
+}
+
+static long set_redist_reg(const struct vm *vm, uint64_t vcpu, uint64_t offset, uint32_t value)
+{
+	return gic_attr(vm->gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_REDIST_REGS,
+			vcpu << 32 | offset, &value);
+}
+
+#define GICR_CTLR      0
+#define GICR_PROPBASER 0x70
+#define GICR_PENDBASER 0x78
+
 /* Turns LPIs on, says what GICR_CTLR reads, and writes the INTID of each interrupt. */
 GUEST_CODE(lpi_guest, "mov x1, #0x09000000\n"
 		      "mov x10, #0x08000000\n"
@@ -534,6 +555,57 @@ static void test_busy(void)
 	end(&g);
 }
 
+/*
+ * Two vCPUs, the second created first: so the first redistributor is its own. Userspace finds what
+ * the guest wrote there, and a collection that names number 1 sends LPIs to it.
+ */
+static void test_redistributors(void)
+{
+	struct guest g = { .its = -1 };
+	struct vcpu other;
+
+	g.vm = new_vm();
+	g.vcpu = new_vcpu(&g.vm, 1);
+	other = new_vcpu(&g.vm, 0);
+	LOAD(&g.vm, &g.vcpu, lpi_guest);
+	add_gic(&g.vm);
+	must(create_its(g.vm.fd, 0, &g.its), "an ITS");
+	must(set_its_addr(g.its, ITS_BASE), "the ITS's address");
+	must(its_ctrl(g.its, KVM_DEV_ARM_VGIC_CTRL_INIT), "the ITS's init");
+	for (unsigned int i = 0; i < 2; i++) {
+		gives(set_redist_reg(&g.vm, i, GICR_PENDBASER + 4, 1), 0, "half of GICR_PENDBASER");
+		gives(set_redist_reg(&g.vm, i, GICR_PENDBASER, 0x30000), 0, "the other half");
+		check(redist_reg(&g.vm, i, GICR_PENDBASER + 4) == 1 &&
+			      (redist_reg(&g.vm, i, GICR_PENDBASER) & 0xffff0000) == 0x30000,
+		      "its address reads back");
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		expect_mmio(&g.vcpu, true, MMIO_BASE, 4, "the guest tells what it finds");
+	check((mmio_value(&g.vcpu) & 0xff01) == 0x0101, "GICR_TYPER of vCPU 1, with LPIs (%#llx)",
+	      (unsigned long long)mmio_value(&g.vcpu));
+	expect_write(&g.vcpu, MMIO_BASE, 4, 0, "the guest is ready");
+	check((redist_reg(&g.vm, 1, GICR_CTLR) & 1) == 1, "its LPIs are enabled");
+	check((redist_reg(&g.vm, 0, GICR_CTLR) & 1) == 0, "the other vCPU's are not");
+	check((redist_reg(&g.vm, 1, GICR_PENDBASER) & 0xffff0000) == 0x40020000 &&
+		      redist_reg(&g.vm, 1, GICR_PENDBASER + 4) == 0,
+	      "its GICR_PENDBASER is what the guest wrote");
+	check((redist_reg(&g.vm, 0, GICR_PENDBASER) & 0xffff0000) == 0x30000, "the other's is not");
+	check((redist_reg(&g.vm, 0, GICR_PROPBASER) & 0xfffff01f) == 0x4001000f,
+	      "GICR_PROPBASER is one for all (%#x)", redist_reg(&g.vm, 0, GICR_PROPBASER));
+	gives(set_redist_reg(&g.vm, 1, GICR_PENDBASER, 0x50000), 0, "while LPIs are enabled");
+	check((redist_reg(&g.vm, 1, GICR_PENDBASER) & 0xffff0000) == 0x40020000,
+	      "GICR_PENDBASER keeps its value");
+	enable_its(&g);
+	*(uint8_t *)at(&g, PROPERTIES) = 0x81;
+	command(&g, (uint64_t)DEVICE << 32 | 8, 8, VALID | ITT);
+	command(&g, 9, 0, VALID | 1 << 16);
+	command(&g, (uint64_t)DEVICE << 32 | 0xa, (uint64_t)LPI << 32, 0);
+	check(msi(&g, 0) == 1, "an MSI");
+	expect_lpi(&g, 0, "which comes to vCPU 1");
+	end_vcpu(&other);
+	end(&g);
+}
+
 int main(void)
 {
 	struct vm vm = bare_vm();
@@ -554,5 +626,6 @@ int main(void)
 	test_many();
 	test_save_and_restore();
 	test_busy();
+	test_redistributors();
 	return finish();
 }

@@ -16,6 +16,7 @@
 #define GICD_CTLR	0x0
 #define GICD_TYPER	0x4
 #define GICD_IIDR	0x8
+#define GICD_TYPER2	0xc
 #define GICD_ISPENDR1	0x204
 #define GICD_ICPENDR1	0x284
 #define GICD_ISACTIVER1 0x304
@@ -40,6 +41,125 @@ static uint32_t get32(int gic, uint32_t group, uint64_t attr)
 
 	must(get(gic, group, attr, &value), "KVM_GET_DEVICE_ATTR");
 	return value;
+}
+
+static void init_gic(const struct vm *vm)
+{
+	must(gic_attr(vm->gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+		      KVM_DEV_ARM_VGIC_CTRL_INIT, NULL),
+	     "init");
+}
+
+#define ICC(crn, crm, op2) (3 << 14 | (crn) << 7 | (crm) << 3 | (op2))
+#define ICC_PMR_EL1	   ICC(4, 6, 0)
+
+/* Registers are there from the init on, which may come before any address. */
+static void test_without_addresses(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	uint32_t value;
+	uint64_t word = 0xf0;
+
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	gives(get(vm.gic, DIST, GICD_CTLR, &value), EBUSY, "GICD_CTLR before the init");
+	init_gic(&vm);
+	gives(set32(vm.gic, DIST, 0x104, 0xf0), 0, "GICD_ISENABLER1 without addresses");
+	gives(set32(vm.gic, RDIST, OF(0, SGI_FRAME + 0x100), 0xf00), 0, "GICR_ISENABLER0");
+	gives(set32(vm.gic, LEVEL, OF(0, 32), 0x100), 0, "levels");
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, ICC_PMR_EL1,
+		       &word),
+	      0, "ICC_PMR_EL1");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), "redistributors'");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor's address");
+	check(get32(vm.gic, DIST, 0x104) == 0xf0, "it keeps what was written: the distributor");
+	check(get32(vm.gic, RDIST, OF(0, SGI_FRAME + 0x100)) == 0xf00, "a redistributor");
+	check(get32(vm.gic, LEVEL, OF(0, 32)) == 0x100, "a level");
+	close(vm.gic);
+	end_guest(&vm, &vcpu);
+}
+
+/* What userspace decides before the init: so little that it may be read and written by then. */
+static void test_before_init(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	uint32_t iidr;
+
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	if (get(vm.gic, DIST, GICD_IIDR, &iidr) && !on_keel())
+		goto out; /* KVM before Linux 6.16 */
+	check((iidr & ~0xf000U) == 0x4b00043b, "GICD_IIDR before the init (%#x)", iidr);
+	gives(set32(vm.gic, DIST, GICD_IIDR, iidr ^ 1), EINVAL, "another implementer");
+	gives(set32(vm.gic, DIST, GICD_IIDR, 0x4b00243b), 0, "revision 2");
+	check(get32(vm.gic, DIST, GICD_IIDR) == 0x4b00243b, "reads back");
+	check(get32(vm.gic, DIST, GICD_TYPER2) == 0, "GICD_TYPER2: nothing of GICv4.1");
+	gives(set32(vm.gic, DIST, GICD_TYPER2, 0), 0, "which can be said");
+	gives(set32(vm.gic, DIST, GICD_TYPER2, 1 << 8), EINVAL, "nASSGIcap");
+	init_gic(&vm);
+	check(get32(vm.gic, DIST, GICD_IIDR) == 0x4b00243b, "GICD_IIDR is the same after the init");
+	gives(set32(vm.gic, DIST, GICD_TYPER2, 0), 0, "GICD_TYPER2 as it is");
+	gives(set32(vm.gic, DIST, GICD_TYPER2, 1 << 8), EBUSY, "nASSGIcap after the init");
+out:
+	close(vm.gic);
+	end_guest(&vm, &vcpu);
+}
+
+/* An interface has them all, those included that say how many bits of priority it has not. */
+static void test_has_icc(void)
+{
+	static const uint32_t regs[] = { ICC_PMR_EL1,	 ICC(12, 8, 3),	 ICC(12, 8, 4),
+					 ICC(12, 8, 5),	 ICC(12, 8, 6),	 ICC(12, 8, 7),
+					 ICC(12, 9, 0),	 ICC(12, 9, 1),	 ICC(12, 9, 2),
+					 ICC(12, 9, 3),	 ICC(12, 12, 3), ICC(12, 12, 4),
+					 ICC(12, 12, 5), ICC(12, 12, 6), ICC(12, 12, 7) };
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	bool all = true;
+
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	for (size_t i = 0; i < sizeof(regs) / sizeof(regs[0]); i++)
+		all &= !gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS,
+				 regs[i], NULL);
+	check(all, "it has every ICC_*_EL1, also before the init");
+	gives(gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS,
+		       ICC(12, 11, 5), NULL),
+	      ENXIO, "but not ICC_SGI1R_EL1");
+	gives(gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS,
+		       OF(1, ICC_PMR_EL1), NULL),
+	      EINVAL, "nor one of a vCPU that there is not");
+	close(vm.gic);
+	end_guest(&vm, &vcpu);
+}
+
+/* Redistributors lie in the order in which the vCPUs were created, whatever their ids. */
+static void test_order_of_creation(void)
+{
+	static const unsigned int ids[] = { 0, 3, 1, 2 };
+	static const uint32_t typers[] = { 0x000, 0x100, 0x210, 0x310 };
+	uint64_t regions[] = { 2ULL << 52 | 0x200000, 10ULL << 52 | 0x20000 | 1 };
+	struct vm vm = new_vm();
+	struct vcpu vcpu[4];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		vcpu[i] = new_vcpu(&vm, ids[i]);
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	init_gic(&vm);
+	for (i = 0; i < 4; i++)
+		check(get32(vm.gic, RDIST, OF(i, 8)) == i << 8,
+		      "GICR_TYPER of vCPU %u before it has a place", i);
+	for (i = 0; i < 2; i++)
+		must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, regions[i]),
+		     "a region");
+	for (i = 0; i < 4; i++)
+		check(get32(vm.gic, RDIST, OF(i, 8)) == typers[i],
+		      "GICR_TYPER of vCPU %u (%#x): 3 and 2 are the last of their regions", i,
+		      get32(vm.gic, RDIST, OF(i, 8)));
+	for (i = 0; i < 4; i++)
+		end_vcpu(&vcpu[i]);
+	close(vm.gic);
+	end_vm(&vm);
 }
 
 static void test_errors(void)
@@ -79,9 +199,7 @@ static void test_errors(void)
 	gives(set32(vm.gic, RDIST, OF(0, 0x14), 0), EBUSY, "GICR_WAKER before the init");
 	gives(set32(vm.gic, LEVEL, OF(0, 32), 0), EBUSY, "levels before the init");
 	gives(set32(vm.gic, RDIST, OF(3, 0x14), 0), EINVAL, "no such vCPU is found first");
-	must(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
-		      KVM_DEV_ARM_VGIC_CTRL_INIT, NULL),
-	     "init");
+	init_gic(&vm);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint32_t value;
 		char what[80];
@@ -372,6 +490,10 @@ static void test_move(void)
 
 int main(void)
 {
+	test_before_init();
+	test_without_addresses();
+	test_has_icc();
+	test_order_of_creation();
 	test_errors();
 	test_values();
 	test_interface();

@@ -47,8 +47,8 @@ static void ctlr_keeps_the_two_enables(void **state)
 	assert_reg(0, DIST, 4, 0x52);
 }
 
-/* Frames are in the order of the vCPUs, whose indices may have gaps; affinity is of 16 values. */
-static void frames_are_in_the_order_of_vcpus(void **state)
+/* Frames are in the order of the vCPUs' creation; indices may have gaps, affinity is of 16 values. */
+static void frames_are_in_the_order_in_which_vcpus_were_created(void **state)
 {
 	world_start_without_vgic(4, 3);
 	world_vm.vcpus[1] = NULL;
@@ -56,14 +56,18 @@ static void frames_are_in_the_order_of_vcpus(void **state)
 	world_vm.vcpus[37] = &world_vcpu[1];
 	world_vm.vcpus[511] = &world_vcpu[2];
 	world_vcpu[1].index = 37;
+	world_vcpu[1].number = 2;
 	world_vcpu[1].mpidr = 0x80000205;
 	world_vcpu[2].index = 511;
+	world_vcpu[2].number = 1;
 	world_vcpu[2].mpidr = 0x80001f0f;
 	assert_int_equal(world_create(DIST, REDIST, 64), 0);
 	world_load(0);
 	assert_reg(0, gicr(0, 8), 8, 0);
-	assert_reg(0, gicr(1, 8), 8, 0x205ULL << 32 | 1 << 8);
-	assert_reg(0, gicr(2, 8), 8, 0x1f0fULL << 32 | 2 << 8 | 0x10);
+	assert_reg(0, gicr(1, 8), 8, 0x1f0fULL << 32 | 511 << 8);
+	assert_reg(0, gicr(2, 8), 8, 0x205ULL << 32 | 37 << 8 | 0x10);
+	wr(0, gicr(1, 0x14), 4, 2);
+	assert_true(world_vcpu[2].vgic->asleep);
 	/* SPI 40 to each, and to nobody */
 	wr(0, DIST + 0x6000 + 40 * 8, 8, 0x205);
 	assert_int_equal(vgic_irq_of(&world_vcpu[0], 40)->target, 37);
@@ -74,7 +78,7 @@ static void frames_are_in_the_order_of_vcpus(void **state)
 	wr(0, DIST + 0x6000 + 40 * 8, 8, 0x2000);
 	assert_int_equal(vgic_irq_of(&world_vcpu[0], 40)->target, VGIC_NO_VCPU);
 	/* SGIs by affinity */
-	wr(0, sgi_frame(1, 0x100), 4, 1);
+	wr(0, sgi_frame(2, 0x100), 4, 1);
 	world_vcpu[1].place = VCPU_WAITS;
 	assert_int_equal(vgic_write_sgi1r(on(0), 2ULL << 16 | 1 << 5), KEEL_EXIT_IRQ);
 	assert_int_equal(world_vcpu[1].vgic->busy, 1);
@@ -275,7 +279,7 @@ static void a_region_must_not_overlap(void **state)
 		u64 base, count;
 		int ret;
 	} rows[] = {
-		{ FAR, 0, -EINVAL },
+		{ FAR, 0, -EINVAL }, /* the distributor has its place */
 		{ FAR + 0x1000, 1, -EINVAL },
 		{ DIST, 1, -EINVAL },
 		{ DIST - 0x10000, 1, -EINVAL },
@@ -300,6 +304,46 @@ static void a_region_must_not_overlap(void **state)
 		if (ret)
 			assert_memory_equal(&before, world_vm.vgic, sizeof(before));
 	}
+}
+
+/* A GIC that is made before its frames have places. */
+static void frames_get_their_places_later(void **state)
+{
+	static const struct {
+		u64 base, count;
+		int ret;
+	} rows[] = {
+		{ DIST + 0x1000, 0, -EINVAL }, { 1ULL << 40, 0, -E2BIG }, { DIST, 0, 0 },
+		{ FAR, 0, -EINVAL }, /* it has one */
+		{ DIST, 1, -EINVAL },	       { REDIST, 2, 0 },	  { FAR, 1, -EINVAL },
+	};
+	u64 value, index = 0;
+
+	world_start_without_vgic(4, 2);
+	assert_int_equal(world_create_some(KEEL_NO_PLACE, KEEL_NO_PLACE, 96, 0), 0);
+	world_load(0);
+	for (u64 ipa = 0; ipa < 1ULL << 40; ipa = ipa ? ipa << 1 : 0x10000)
+		assert_int_equal(vgic_mmio(on(0), ipa, 4, false, &value), TRAP_MMIO_NOT_MINE);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 40, true), 0);
+	world_put(0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		int ret = world_add_region(rows[i].base, rows[i].count);
+
+		if (ret != rows[i].ret)
+			fail_msg("row %u: %d, not %d", i, ret, rows[i].ret);
+	}
+	world_load(0);
+	assert_reg(0, DIST, 4, 0x50);
+	assert_reg(0, DIST + 0x204, 4, 1 << 8);
+	assert_reg(0, gicr(1, 8), 8, 1ULL << 32 | 1 << 8 | 0x10);
+}
+
+static void a_distributor_is_not_placed_over_redistributors(void **state)
+{
+	world_start_without_vgic(4, 2);
+	assert_int_equal(world_create_some(KEEL_NO_PLACE, REDIST, 96, 0), 0);
+	assert_int_equal(world_add_region(REDIST + 0x30000, 0), -EINVAL);
+	assert_int_equal(world_add_region(REDIST + 0x40000, 0), 0);
 }
 
 /* Redistributors without a region cannot be accessed; one region too many is refused. */
@@ -378,7 +422,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(identification_registers_describe_the_vm),
 		cmocka_unit_test(ctlr_keeps_the_two_enables),
-		cmocka_unit_test(frames_are_in_the_order_of_vcpus),
+		cmocka_unit_test(frames_are_in_the_order_in_which_vcpus_were_created),
 		cmocka_unit_test(fields_of_one_bit_are_set_and_cleared),
 		cmocka_unit_test(priorities_keep_five_bits),
 		cmocka_unit_test(only_spis_can_be_configured),
@@ -389,6 +433,8 @@ int main(void)
 		cmocka_unit_test(what_is_not_in_the_frames_is_not_the_vgics),
 		cmocka_unit_test(redistributors_lie_in_regions),
 		cmocka_unit_test(a_region_must_not_overlap),
+		cmocka_unit_test(frames_get_their_places_later),
+		cmocka_unit_test(a_distributor_is_not_placed_over_redistributors),
 		cmocka_unit_test(the_number_of_regions_is_limited),
 		cmocka_unit_test(state_in_other_list_registers_is_asked_for),
 		cmocka_unit_test(a_vcpu_that_must_be_woken_is_named_and_the_run_ends),

@@ -459,6 +459,7 @@ static void mpidr_counts_as_kvm_does(void **state)
 		vcpu = vm_vcpu(vm, rows[i].index);
 		assert_int_equal(vcpu->mpidr, rows[i].mpidr);
 		assert_int_equal(vcpu->index, rows[i].index);
+		assert_int_equal(vcpu->number, i);
 		vm_put(vm);
 	}
 }

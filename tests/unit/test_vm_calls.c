@@ -117,7 +117,7 @@ static int vgic_init(struct vm *vm, struct ipa dist, struct ipa redist, u64 inti
 	return answer;
 }
 
-static int vgic_redist(struct vm *vm, struct ipa base, u64 count)
+static int vgic_place(struct vm *vm, struct ipa base, u64 count)
 {
 	assert_true(spin_is_locked(&vm->lock));
 	assert_int_equal(base.v, 0x9000000);
@@ -206,7 +206,7 @@ static const struct vm_call_ops layer = {
 	.reg_list = reg_list,
 	.vgic_prepare = vgic_prepare,
 	.vgic_init = vgic_init,
-	.vgic_redist = vgic_redist,
+	.vgic_place = vgic_place,
 	.vgic_reset = vgic_reset,
 	.vgic_lpis = vgic_lpis,
 	.lpi_pend = lpi_pend,
@@ -617,17 +617,17 @@ static void a_vgic_comes_too_late_when_one_has_run(void **state)
 
 static void redistributors_are_placed_before_vcpus_run(void **state)
 {
-	assert_int_equal(call(KEEL_HC_VGIC_REDIST, handle, 0x9000000, 2, 0, 0), -ENODEV);
+	assert_int_equal(call(KEEL_HC_VGIC_PLACE, handle, 0x9000000, 2, 0, 0), -ENODEV);
 	assert_int_equal(call(KEEL_HC_VGIC_INIT, handle, 0x8000000, 0x80a0000, 256, 5), 0);
 	assert_int_equal(redists, 5);
 	answer = -E2BIG;
-	assert_int_equal(call(KEEL_HC_VGIC_REDIST, handle, 0x9000000, 2, 0, 0), -E2BIG);
+	assert_int_equal(call(KEEL_HC_VGIC_PLACE, handle, 0x9000000, 2, 0, 0), -E2BIG);
 	answer = 0;
-	assert_int_equal(call(KEEL_HC_VGIC_REDIST, handle, 0x9000000, 4, 0, 0), 0);
+	assert_int_equal(call(KEEL_HC_VGIC_PLACE, handle, 0x9000000, 4, 0, 0), 0);
 	assert_int_equal(redists, 11);
 	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0); /* it was dropped again */
 	assert_int_equal(call(KEEL_HC_VCPU_RUN, handle, 3, 0, 0, 0), KEEL_EXIT_WFI);
-	assert_int_equal(call(KEEL_HC_VGIC_REDIST, handle, 0x9000000, 2, 0, 0), -EBUSY);
+	assert_int_equal(call(KEEL_HC_VGIC_PLACE, handle, 0x9000000, 2, 0, 0), -EBUSY);
 	assert_int_equal(redists, 11);
 	assert_int_equal(call(KEEL_HC_VCPU_INIT, handle, 3, 0, 0, 0), 0); /* it was dropped again */
 }
@@ -772,7 +772,7 @@ static void without_the_layers_their_calls_are_not_supported(void **state)
 				    KEEL_HC_VCPU_REG_LIST,  KEEL_HC_VGIC_INIT,
 				    KEEL_HC_IRQ_LINE,	    KEEL_HC_VCPU_SPE,
 				    KEEL_HC_VCPU_SPE_STATS, KEEL_HC_VGIC_RESET,
-				    KEEL_HC_VCPU_EVENTS,    KEEL_HC_VGIC_REDIST,
+				    KEEL_HC_VCPU_EVENTS,    KEEL_HC_VGIC_PLACE,
 				    KEEL_HC_VGIC_GET_REG,   KEEL_HC_VGIC_SET_REG };
 
 	vm_calls_init(&none);

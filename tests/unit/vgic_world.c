@@ -88,6 +88,7 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 		cpus[i].gicr = fake_gicr(i);
 		world_vcpu[i] = (struct vcpu){ .vm = &world_vm,
 					       .index = i,
+					       .number = i,
 					       .run = &run_page[i],
 					       .sysreg = sysregs[i],
 					       .mpidr = 0x80000000 | i };
@@ -144,7 +145,7 @@ int world_add_region(u64 base, u64 count)
 	int ret;
 
 	spin_lock(&world_vm.lock);
-	ret = vgic_add_region(&world_vm, IPA(base), count);
+	ret = vgic_place(&world_vm, IPA(base), count);
 	spin_unlock(&world_vm.lock);
 	return ret;
 }

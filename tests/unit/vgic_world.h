@@ -41,7 +41,7 @@ void world_start(unsigned int lrs, unsigned int cpus, u32 irqs);
 void world_start_without_vgic(unsigned int lrs, unsigned int cpus);
 /* vgic_create(), with the lock that it needs. */
 int world_create(u64 dist, u64 redist, u64 irqs);
-/* The same with only @count redistributors, 0 for all; and vgic_add_region(). */
+/* The same with only @count redistributors, 0 for all; and vgic_place(). */
 int world_create_some(u64 dist, u64 redist, u64 irqs, u64 count);
 int world_add_region(u64 base, u64 count);
 /* vgic_reset(), until it is done. */
