@@ -159,6 +159,49 @@ def has_files_as_memory(machine):
     assert guest.end("poweroff -f") == vms.OFF
 
 
+def quit_qemu(guest):
+    """The monitor's command; QEMU's exit status."""
+    guest.machine.child.send(MONITOR)
+    guest.machine.expect(MONITOR_PROMPT)
+    return guest.end("quit")
+
+
+def has_a_display(machine, display):
+    """Its memory is a slot that QEMU logs: what the guest writes there is what QEMU has."""
+    guest = QemuGuest(machine, f"-m 256M -smp 2 -device {display},romfile=")
+    bar = guest.run(
+        "cd /sys/bus/pci/devices; "
+        "for d in *; do case $(cat $d/class) in 0x03*) echo 1 >$d/enable; head -n 1 $d/resource; esac; done"
+    )
+    address = int(bar.split()[0], 16)
+    for word in (0x12345678, 0x9ABCDEF0):
+        guest.run(f"devmem {address + 0x1000:#x} 32 {word:#x}")
+        assert f"{word:#010x}" in guest.monitor(f"xp /1xw {address + 0x1000:#x}")[0]
+    assert guest.end("poweroff -f") == vms.OFF
+
+
+def migrates_to_a_file(machine):
+    """While two processes write to their memory all the time, QEMU copies what the log says is dirty."""
+    guest = QemuGuest(machine, "-m 256M -smp 2")
+    guest.run("for i in 1 2; do memtouch 24 0 & done; sleep 2")
+    parameters = ("downtime-limit 60000", "max-bandwidth 10G")
+    commands = [f"migrate_set_parameter {parameter}" for parameter in parameters]
+    answer = guest.monitor(*commands, 'migrate "exec:cat >/tmp/state"', "info migrate")[-1]
+    assert "completed" in answer, answer
+    assert int(re.search(r"dirty sync count: (\d+)", answer).group(1)) > 1
+    assert quit_qemu(guest) == vms.OFF
+
+
+@pytest.mark.parametrize("cpu,e2h", [("max", 0)])
+def test_qemu_logs_memory(boot_with_qemu, cpu, e2h):
+    machine = boot_with_qemu(cpu=cpu, e2h=e2h)
+    has_a_display(machine, "bochs-display")
+    has_a_display(machine, "VGA")
+    migrates_to_a_file(machine)
+    assert "qemu" not in machine.check("keelctl vms")
+    vms.assert_healthy(machine)
+
+
 @pytest.mark.parametrize("cpu,e2h", [("max", 0), ("cortex-a57", 0)])
 def test_qemu_discards_memory(boot_with_qemu, cpu, e2h):
     machine = boot_with_qemu(cpu=cpu, e2h=e2h)
