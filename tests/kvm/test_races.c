@@ -533,6 +533,27 @@ static void do_slots(unsigned int *seed)
 	set_region(fd, 1, 0, MORE_BASE, MORE_SIZE, more);
 }
 
+/* Of the memory that the guest writes to: begun, ended, read, and cleared in parts. */
+static void do_dirty_log(unsigned int *seed)
+{
+	uint64_t bits[MORE_SIZE / 4096 / 64];
+	uint32_t pages = (uint32_t)(MORE_SIZE / (size_t)page);
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bits };
+	struct kvm_clear_dirty_log clear = { .slot = 1, .dirty_bitmap = bits };
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+				      .args = { any(seed, 4) } };
+
+	if (!any(seed, 8))
+		ioctl(vm, KVM_ENABLE_CAP, &cap);
+	if (!any(seed, 4))
+		set_region(vm, 1, any(seed, 2) ? KVM_MEM_LOG_DIRTY_PAGES : 0, MORE_BASE, MORE_SIZE,
+			   more);
+	ioctl(vm, KVM_GET_DIRTY_LOG, &log);
+	clear.first_page = any(seed, 2) * 64;
+	clear.num_pages = pages - (uint32_t)clear.first_page;
+	ioctl(vm, KVM_CLEAR_DIRTY_LOG, &clear);
+}
+
 /* What a guest has is taken from the process, or changed, and comes again. */
 static void do_memory(unsigned int *seed)
 {
@@ -688,6 +709,7 @@ static const struct {
 	{ "commands", do_commands },
 	{ "its-attributes", do_its_attributes },
 	{ "slots", do_slots },
+	{ "dirty-log", do_dirty_log },
 	{ "memory", do_memory },
 	{ "create", do_create },
 	{ "gic-attributes", do_gic_attributes },
