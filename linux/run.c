@@ -18,6 +18,7 @@
 #include <linux/kvm_host.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
 #include <keel/spe.h>
@@ -372,6 +373,22 @@ static int exit_entropy(struct keel_vcpu *vcpu)
 	return AGAIN;
 }
 
+/* For the guest's PTP call, which the next entry completes. */
+static int exit_clock(struct keel_vcpu *vcpu)
+{
+	struct keel_run *hyp = vcpu->hyp;
+	struct system_time_snapshot now;
+
+	/* The kernel's virtual count is the physical one. */
+	ktime_get_snapshot(&now);
+	hyp->clock.real = ktime_to_ns(now.real);
+	hyp->clock.count = now.cycles;
+	hyp->clock.valid = now.cs_id == CSID_ARM_ARCH_COUNTER;
+	hyp->answer = KEEL_ANSWER_DONE;
+	vcpu->mmio_pending = true;
+	return AGAIN;
+}
+
 static int (*const exits[])(struct keel_vcpu *vcpu) = {
 	[KEEL_EXIT_IRQ] = exit_irq,
 	[KEEL_EXIT_FAULT] = exit_fault,
@@ -383,6 +400,7 @@ static int (*const exits[])(struct keel_vcpu *vcpu) = {
 	[KEEL_EXIT_SPE] = exit_spe,
 	[KEEL_EXIT_ENTROPY] = exit_entropy,
 	[KEEL_EXIT_ABORT] = keel_exit_abort,
+	[KEEL_EXIT_CLOCK] = exit_clock,
 };
 
 /*

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * SMCCC for guests. A call is carried out at EL2 and returns at once, with one exception: random
- * numbers on a CPU without FEAT_RNG. For these the run ends with KEEL_EXIT_ENTROPY, the host writes
- * random words to the run page, and guest_smccc_resume() finishes the call at the next run.
+ * SMCCC for guests. A call is carried out at EL2 and returns at once, with two exceptions: random
+ * numbers on a CPU without FEAT_RNG, and the host's clock. For these the run ends with
+ * KEEL_EXIT_ENTROPY or KEEL_EXIT_CLOCK, the host writes the answer to the run page, and
+ * guest_smccc_resume() finishes the call at the next run.
  *
  * Mitigations of the firmware (SMCCC_ARCH_WORKAROUND_<n>) are passed through. A vCPU can move to
  * any CPU, so a guest is told the state of the CPU where it is worst.
@@ -43,7 +44,13 @@
 
 /* KVM's (Linux: Documentation/virt/kvm/arm/hypercalls.rst) */
 #define VENDOR_HYP_FEATURES 0x86000000U
+#define VENDOR_HYP_PTP	    0x86000001U
 #define VENDOR_HYP_UID	    0x8600ff01U
+#define PTP_VIRTUAL_COUNT   0
+#define PTP_PHYSICAL_COUNT  1
+
+/* vcpu->call_pending */
+enum pending_call { PENDING_NONE, PENDING_RND, PENDING_PTP };
 
 static const struct cpu_features *machine;
 
@@ -63,7 +70,7 @@ static enum vcpu_action not_supported(struct vcpu *vcpu)
 static const u64 services_there[GUEST_SMCCC_GROUPS] = {
 	[GUEST_SMCCC_STD] = GUEST_SMCCC_TRNG,
 	[GUEST_SMCCC_STD_HYP] = GUEST_SMCCC_PV_TIME,
-	[GUEST_SMCCC_VENDOR_HYP] = GUEST_SMCCC_FEATURES,
+	[GUEST_SMCCC_VENDOR_HYP] = GUEST_SMCCC_FEATURES | GUEST_SMCCC_PTP,
 };
 
 u64 guest_smccc_services(const struct vm *vm, enum guest_smccc_group group)
@@ -281,22 +288,8 @@ static enum vcpu_action call_trng_rnd(struct vcpu *vcpu)
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(vcpu->run->entropy.word); i++)
 		run_write64(vcpu, &vcpu->run->entropy.word[i], 0);
-	vcpu->entropy_pending = true;
+	vcpu->call_pending = PENDING_RND;
 	return vcpu_to_host(KEEL_EXIT_ENTROPY);
-}
-
-void guest_smccc_forget(struct vcpu *vcpu)
-{
-	vcpu->entropy_pending = false;
-}
-
-enum vcpu_action guest_smccc_resume(struct vcpu *vcpu)
-{
-	if (!vcpu->entropy_pending)
-		return VCPU_RESUME;
-	guest_smccc_forget(vcpu);
-	trng_rnd(vcpu);
-	return run_answer(vcpu) == KEEL_ANSWER_STOP ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
 }
 
 static enum vcpu_action trng_call(struct vcpu *vcpu, u32 fid)
@@ -358,15 +351,66 @@ static bool has_vendor(const struct vm *vm, u32 fid)
 {
 	u64 services = guest_smccc_services(vm, GUEST_SMCCC_VENDOR_HYP);
 
-	return fid == VENDOR_HYP_UID
-		       ? services != 0
-		       : fid == VENDOR_HYP_FEATURES && (services & GUEST_SMCCC_FEATURES);
+	switch (fid) {
+	case VENDOR_HYP_UID:
+		return services;
+	case VENDOR_HYP_FEATURES:
+		return services & GUEST_SMCCC_FEATURES;
+	case VENDOR_HYP_PTP:
+		return services & GUEST_SMCCC_PTP;
+	default:
+		return false;
+	}
+}
+
+/* The results of a PTP call: the clock and the count, each in two words, the high one first. */
+static void set_ptp_result(struct vcpu *vcpu, u64 real, u64 count)
+{
+	u64 *x = vcpu->regs.x;
+
+	x[0] = real >> 32;
+	x[1] = (u32)real;
+	x[2] = count >> 32;
+	x[3] = (u32)count;
+}
+
+static void refuse_ptp(struct vcpu *vcpu)
+{
+	set_ptp_result(vcpu, 0, 0);
+	set_call_result(vcpu, SMCCC_RET_NOT_SUPPORTED);
+}
+
+/* The host's clock, with the counter that the guest asked for at the same moment. */
+static enum vcpu_action call_ptp(struct vcpu *vcpu)
+{
+	if ((u32)vcpu->regs.x[1] > PTP_PHYSICAL_COUNT) {
+		refuse_ptp(vcpu);
+		return VCPU_RESUME;
+	}
+	run_write64(vcpu, &vcpu->run->clock.valid, 0);
+	vcpu->call_pending = PENDING_PTP;
+	return vcpu_to_host(KEEL_EXIT_CLOCK);
+}
+
+static void finish_ptp(struct vcpu *vcpu)
+{
+	u64 real = run_read64(vcpu, &vcpu->run->clock.real);
+	u64 count = run_read64(vcpu, &vcpu->run->clock.count);
+
+	if ((u32)vcpu->regs.x[1] == PTP_VIRTUAL_COUNT)
+		count -= READ_ONCE(vcpu->vm->cntvoff);
+	if (run_read64(vcpu, &vcpu->run->clock.valid))
+		set_ptp_result(vcpu, real, count);
+	else
+		refuse_ptp(vcpu);
 }
 
 static enum vcpu_action vendor_call(struct vcpu *vcpu, u32 fid)
 {
 	u64 *x = vcpu->regs.x;
 
+	if (fid == VENDOR_HYP_PTP)
+		return call_ptp(vcpu);
 	if (fid == VENDOR_HYP_UID) { /* 28b46fb6-2ec5-11e9-a9ca-4b564d003a74 */
 		x[0] = 0xb66fb428;
 		x[1] = 0xe911c52e;
@@ -377,6 +421,27 @@ static enum vcpu_action vendor_call(struct vcpu *vcpu, u32 fid)
 		x[1] = x[2] = x[3] = 0;
 	}
 	return VCPU_RESUME;
+}
+
+/* ---- what the host was asked for ---- */
+
+void guest_smccc_forget(struct vcpu *vcpu)
+{
+	vcpu->call_pending = PENDING_NONE;
+}
+
+enum vcpu_action guest_smccc_resume(struct vcpu *vcpu)
+{
+	const u8 pending = vcpu->call_pending;
+
+	if (pending == PENDING_NONE)
+		return VCPU_RESUME;
+	guest_smccc_forget(vcpu);
+	if (pending == PENDING_RND)
+		trng_rnd(vcpu);
+	else
+		finish_ptp(vcpu);
+	return run_answer(vcpu) == KEEL_ANSWER_STOP ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
 }
 
 /* ---- dispatch ---- */

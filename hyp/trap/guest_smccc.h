@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Calls of a guest by HVC or SMC (ARM DEN 0028, SMCCC 1.1): version and features, mitigations of
- * the firmware, random numbers (ARM DEN 0098), stolen time (ARM DEN 0057), PSCI. All other calls
- * return NOT_SUPPORTED, Keel's own hypercalls too.
+ * the firmware, random numbers (ARM DEN 0098), stolen time (ARM DEN 0057), PSCI, the host's clock
+ * (KVM's PTP). All other calls return NOT_SUPPORTED, Keel's own hypercalls too.
  */
 #ifndef KEEL_TRAP_GUEST_SMCCC_H
 #define KEEL_TRAP_GUEST_SMCCC_H
@@ -16,6 +16,7 @@ enum guest_smccc_group { GUEST_SMCCC_STD, GUEST_SMCCC_STD_HYP, GUEST_SMCCC_VENDO
 #define GUEST_SMCCC_TRNG     BIT(0) /* of GUEST_SMCCC_STD */
 #define GUEST_SMCCC_PV_TIME  BIT(0) /* of GUEST_SMCCC_STD_HYP */
 #define GUEST_SMCCC_FEATURES BIT(0) /* of GUEST_SMCCC_VENDOR_HYP */
+#define GUEST_SMCCC_PTP	     BIT(1) /* of GUEST_SMCCC_VENDOR_HYP */
 
 /* A mitigation, for a guest and for KVM's firmware registers; from the worst to the best. */
 enum workaround_state {
@@ -40,7 +41,7 @@ void guest_smccc_cpu_online(const struct cpu_id_regs *id);
 enum vcpu_action guest_smccc_call(struct vcpu *vcpu, u64 esr);
 
 /**
- * guest_smccc_resume() - finish a call for which the host was asked (KEEL_EXIT_ENTROPY)
+ * guest_smccc_resume() - finish a call for which the host was asked (KEEL_EXIT_ENTROPY, _CLOCK)
  *
  * Before the vCPU is entered.
  *

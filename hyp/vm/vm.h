@@ -99,7 +99,7 @@ struct vcpu {
 	bool fault_pending;
 	u64 fault_esr, fault_ipa, fault_far;
 	u64 again_pc, again_far; /* the instruction last repeated, trap/error.h: its PC + 1, FAR */
-	bool entropy_pending;	 /* the host was asked for entropy: valid until the next run */
+	u8 call_pending; /* guest_smccc.c: what the host was asked for; valid until the next run */
 	/* trap/set_way.h: writes of translation registers trap, and up to which IPA the VM's memory
 	 * has been flushed from caches for the instruction at flush_pc; 0 if none is in progress */
 	bool trap_vm_regs;

@@ -414,13 +414,14 @@ enum keel_exit {
 	KEEL_EXIT_SPE,	      /* the guest profiles, and KVM_ARM_VCPU_SPE_STOP_EXIT was asked for */
 	KEEL_EXIT_ENTROPY,    /* .entropy: the guest asks for random numbers: keel_run.answer */
 	KEEL_EXIT_ABORT, /* .abort: an access of the guest met an external abort: keel_run.answer */
+	KEEL_EXIT_CLOCK, /* .clock: the guest asks for the host's clock: keel_run.answer */
 };
 
 /*
  * What the host has done about the last KEEL_EXIT_FAULT (keel_run.answer), for the next run. _DONE
  * and _STOP need an access that .mmio told of; otherwise, and for any other number, the guest
- * repeats it. After KEEL_EXIT_ENTROPY the next run takes what is in .entropy; _STOP as below. After
- * KEEL_EXIT_ABORT the access is repeated, or with _ABORT the guest has the external abort.
+ * repeats it. After KEEL_EXIT_ENTROPY and KEEL_EXIT_CLOCK the next run takes what is in .entropy or
+ * .clock; _STOP as below. After KEEL_EXIT_ABORT the access is repeated, or with _ABORT the guest has the external abort.
  */
 #define KEEL_ANSWER_MAPPED 0 /* the memory is mapped now: the access is repeated */
 #define KEEL_ANSWER_ABORT  1 /* an external abort for the guest */
@@ -477,6 +478,11 @@ struct keel_run {
 		struct {
 			unsigned long long word[3]; /* in; zero: there is none */
 		} entropy;
+		struct {
+			/* in; nanoseconds since 1970, and the physical count at that moment */
+			unsigned long long real, count;
+			unsigned long long valid; /* in; 0: the host cannot tell that */
+		} clock;
 		struct {
 			unsigned long long esr; /* ESR_EL2 without ISV and what it brings */
 			unsigned long long far, ipa, pa;

@@ -197,6 +197,43 @@ static void check_trng(void)
 		   first[1] != again[1] && first[2] != again[2] && first[3] != again[3]);
 }
 
+/* ---- the host's clock ---- */
+
+static u64 clock_of(const u64 *x)
+{
+	return x[0] << 32 | x[1];
+}
+
+static u64 count_of(const u64 *x)
+{
+	return x[2] << 32 | x[3];
+}
+
+static void check_ptp(void)
+{
+	u64 virt[18] = { KVM_PTP, KVM_PTP_VIRT }, phys[18] = { KVM_PTP, KVM_PTP_PHYS };
+	u64 none[18] = { KVM_PTP, 2, 3, 4 }, before, between, after, passed;
+
+	before = read_sysreg(cntvct_el0);
+	hvc_regs(virt);
+	between = read_sysreg(cntvct_el0);
+	check_true("PTP tells the virtual count of a moment in the call",
+		   before <= count_of(virt) && count_of(virt) <= between);
+	before = read_sysreg(cntpct_el0);
+	hvc_regs(phys);
+	after = read_sysreg(cntpct_el0);
+	check_true("... or the physical one",
+		   before <= count_of(phys) && count_of(phys) <= after);
+	passed = count_of(phys) - count_of(virt) - (before - between);
+	check_true("the clock goes on", clock_of(phys) > clock_of(virt));
+	check_true("... as fast as the counter",
+		   (clock_of(phys) - clock_of(virt)) / 1000000000 <=
+			   passed / read_sysreg(cntfrq_el0) + 1);
+	hvc_regs(none);
+	check("there is no third counter", none[0], NOT_SUPPORTED);
+	check_true("... and nothing is told", !(none[1] | none[2] | none[3]));
+}
+
 /* ---- CPUs ---- */
 
 /* What a secondary does here: say that it is there, and switch itself off when told to. */
@@ -337,6 +374,7 @@ void payload_main(void)
 	check_unknown_calls();
 	check_registers_kept();
 	check_trng();
+	check_ptp();
 	check_suspend();
 	check_cpus();
 	if (nr_cpus > 2)

@@ -742,7 +742,7 @@ static void every_exception_class_has_a_result(void **state)
 
 			V->regs.x[0] = iss;
 			ret = take(V, ec, iss);
-			assert_in_range(ret + 2, 0, KEEL_EXIT_ABORT + 2);
+			assert_in_range(ret + 2, 0, KEEL_EXIT_CLOCK + 2);
 		}
 }
 

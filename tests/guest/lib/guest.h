@@ -261,6 +261,9 @@ DEFINE_MMIO(64, u64, "ldr", "str", "x")
 #define TRNG_FEATURES	    0x84000051UL
 #define TRNG_GET_UUID	    0x84000052UL
 #define TRNG_RND	    0xc4000053UL
+#define KVM_PTP		    0x86000001UL
+#define KVM_PTP_VIRT	    0UL
+#define KVM_PTP_PHYS	    1UL
 #define NOT_SUPPORTED	    (~0UL) /* -1 */
 #define PSCI_INVALID	    (-2UL)
 #define PSCI_DENIED	    (-3UL)
