@@ -519,9 +519,6 @@ static int map_logged(struct keel_vm *vm, const struct keel_slot *slot, const st
 	return ret == -EEXIST ? 0 : ret;
 }
 
-/* How many entries are looked at under one hold of mem_lock. */
-#define RESTORE_ENTRIES 64
-
 static bool is_writable(struct keel_vm *vm, unsigned int size, unsigned long index)
 {
 	void *entry = keel_pins_load(&vm->pins, size, index);
@@ -529,13 +526,18 @@ static bool is_writable(struct keel_vm *vm, unsigned int size, unsigned long ind
 	return entry && from_entry(vm, size, index, entry).writable;
 }
 
-/* How many entries that follow each other from @index on are writable. */
+/*
+ * How many entries that follow each other from @index on are writable. A run ends at a multiple of
+ * what one hold of mem_lock is for: there it cuts no contiguous group or block of EL2's, and those
+ * can be joined again.
+ */
 static unsigned long writable_run(struct keel_vm *vm, unsigned int size, unsigned long index,
 				  unsigned long last)
 {
-	unsigned long n;
+	unsigned long most = max(KEEL_TAKE_PAGES >> order_of(vm, size), 1ULL), n;
 
-	for (n = 0; n < RESTORE_ENTRIES && index + n <= last; n++)
+	most -= index % most;
+	for (n = 0; n < most && index + n <= last; n++)
 		if (!is_writable(vm, size, index + n))
 			break;
 	return n;
