@@ -271,11 +271,13 @@ static int set_slot(struct keel_vm *vm, const struct keel_slot *old, struct keel
 	return ret;
 }
 
-static int apply_slot(struct keel_vm *vm, struct keel_slot *slot)
+/* *@added: it has memory at addresses where it had none before. */
+static int apply_slot(struct keel_vm *vm, struct keel_slot *slot, bool *added)
 {
 	const struct keel_slots *slots = current_slots(vm);
 	const struct keel_slot *old = find_id(slots, slot->id);
 
+	*added = slot->npages && (!old || old->gfn != slot->gfn);
 	if (!slot->npages)
 		return old ? remove_slot(vm, old) : -EINVAL;
 	if (overlaps_other(slots, slot))
@@ -379,7 +381,8 @@ int keel_populate(struct keel_vm *vm)
 }
 
 /*
- * The slot exists already, so that it can be mapped. If it cannot be populated it is removed again.
+ * The slot exists already, so that it can be mapped. If it cannot be populated it is removed again:
+ * so not one that was there before, of which no more than the flags change.
  */
 static int populate_new(struct keel_vm *vm, const struct keel_slot *slot)
 {
@@ -406,14 +409,14 @@ int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory
 		.hva = region->userspace_addr,
 	};
 	int ret = check_region(vm, region);
-	bool all;
+	bool added, all;
 
 	if (ret)
 		return ret;
 	if (mutex_lock_killable(&vm->slots_lock))
 		return -EINTR;
-	ret = apply_slot(vm, &slot);
+	ret = apply_slot(vm, &slot, &added);
 	all = vm->populate;
 	mutex_unlock(&vm->slots_lock);
-	return !ret && all && slot.npages ? populate_new(vm, &slot) : ret;
+	return !ret && all && added ? populate_new(vm, &slot) : ret;
 }

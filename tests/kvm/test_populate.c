@@ -142,6 +142,30 @@ static void test_nothing_behind(void)
 	munmap(mem, SLOT_SIZE / 2);
 }
 
+/* The flags of a slot that is there: nothing of it is brought, and it stays, whatever is missing. */
+static void test_logged(void)
+{
+	uint64_t bits[SLOT_SIZE / 4096 / 64 + 1] = { 0 };
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bits };
+	char *mem = map_pages(SLOT_SIZE);
+	struct vcpu v[2];
+	struct vm vm = start(v);
+
+	must(slot(&vm, 1, 0, SLOT_BASE, mem), "a slot");
+	must(spe_init(&v[0]), "INIT");
+	munmap(mem + SLOT_SIZE / 2, SLOT_SIZE / 2);
+	gives(slot(&vm, 1, 0, SLOT_BASE, mem), 0, "the same slot, with half of its memory");
+	gives(slot(&vm, 1, KVM_MEM_LOG_DIRTY_PAGES, SLOT_BASE, mem), 0, "it is logged");
+	gives(ioctl(vm.fd, KVM_GET_DIRTY_LOG, &log), 0, "its log");
+	check(!bits[0], "nothing was written (%#llx)", (unsigned long long)bits[0]);
+	gives(slot(&vm, 1, 0, SLOT_BASE, mem), 0, "it is not logged any more");
+	gives(slot(&vm, 1, 0, 0, NULL), 0, "taking it away: it was there");
+	is_there(KIB(GUEST_SIZE), "without its memory");
+	end(&vm, v);
+	is_there(0, "at the end");
+	munmap(mem, SLOT_SIZE / 2);
+}
+
 static void nothing(int signal)
 {
 	(void)signal;
@@ -306,6 +330,7 @@ int main(void)
 	write_number(MEMLOCK, 1);
 	test_slots();
 	test_nothing_behind();
+	test_logged();
 	test_signal();
 	test_discarded();
 	test_broken();
