@@ -40,12 +40,13 @@ static void pass_options(const struct efi_env *env, const struct efi_loader *loa
 	image->options_size = (u32)size;
 }
 
-/* A file on Keel's own device. */
+/* A file on Keel's own device, but Keel, which would start itself until memory or stack is out. */
 static bool load_file(const struct efi_env *env, const struct efi_config *config, const char *name,
 		      struct efi_loader *out)
 {
 	if (!env->device_path ||
 	    !efi_path_of_file(env->device_path, env->device_path_size, name, path_buffer) ||
+	    efi_path_names_file(path_buffer, sizeof(path_buffer), env->self) ||
 	    !load_path(env, path_buffer, out))
 		return false;
 	kl_snprintf(out->name, sizeof(out->name), "%s", name);
@@ -146,15 +147,9 @@ static bool load_usual_file(const struct efi_env *env, const struct efi_config *
 		"\\EFI\\systemd\\systemd-bootaa64.efi",
 		"\\EFI\\BOOT\\BOOTAA64.EFI",
 	};
-	u64 self[EFI_PATH_MAX / sizeof(u64)];
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		bool made =
-			env->device_path &&
-			efi_path_of_file(env->device_path, env->device_path_size, files[i], self);
-
-		if (made && !efi_path_names_file(self, sizeof(self), env->self) &&
-		    load_file(env, config, files[i], out))
+		if (load_file(env, config, files[i], out))
 			return true;
 	}
 	return false;

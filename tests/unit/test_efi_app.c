@@ -597,6 +597,15 @@ static void a_named_loader_that_is_not_there_boots_another_without_keel(void **s
 	assert_int_equal(allocations, 0);
 }
 
+static void a_loader_that_is_keel_itself_is_not_started(void **state)
+{
+	cfg = "loader \\EFI\\KEEL\\keel.efi\n";
+	files[1] = "\\EFI\\KEEL\\keel.efi";
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_string_equal(loaded_file, files[0]);
+	booted_without_keel("keel: error: \\EFI\\KEEL\\keel.efi cannot be loaded: ", 0);
+}
+
 static void keel_cfg_names_options_a_loader_and_its_arguments(void **state)
 {
 	files[1] = "\\vmlinuz";
@@ -784,6 +793,7 @@ int main(void)
 		cmocka_unit_test_setup(without_a_loader_nothing_is_done, start_fresh),
 		cmocka_unit_test_setup(a_named_loader_that_is_not_there_boots_another_without_keel,
 				       start_fresh),
+		cmocka_unit_test_setup(a_loader_that_is_keel_itself_is_not_started, start_fresh),
 		cmocka_unit_test_setup(keel_cfg_names_options_a_loader_and_its_arguments,
 				       start_fresh),
 		cmocka_unit_test_setup(load_options_name_them_too, start_fresh),
