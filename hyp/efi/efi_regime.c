@@ -62,8 +62,16 @@
 #define T0SZ_LEAST_DS 12
 #define T0SZ_MOST     39
 
-/* The bits of SCTLR_EL2 that mean the same in SCTLR_EL1 */
-#define SCTLR_SAME (SCTLR_M | SCTLR_A | SCTLR_C | SCTLR_SA | SCTLR_I | SCTLR_WXN)
+/*
+ * The bits of SCTLR_EL2 that mean the same in SCTLR_EL1. Pointer authentication must go on: return
+ * addresses on the stack have been signed, and without it they are no addresses.
+ */
+#define SCTLR_nAA  BIT(6)
+#define SCTLR_EnDB BIT(13)
+#define SCTLR_EnDA BIT(27)
+#define SCTLR_SAME                                                                               \
+	(SCTLR_M | SCTLR_A | SCTLR_C | SCTLR_SA | SCTLR_nAA | SCTLR_I | SCTLR_EnDB | SCTLR_WXN | \
+	 SCTLR_EnDA | SCTLR_EL1_EnIB | SCTLR_EL1_EnIA)
 
 static u64 tcr_if(u64 tcr, u64 bit, u64 then)
 {

@@ -123,6 +123,19 @@ static void registers_keep_their_meaning(void **state)
 	assert_int_equal(r.mair, 0xffbb4400);
 }
 
+/* What the caller has on its stack is signed; it may also access memory that is not aligned. */
+static void pointer_authentication_goes_on(void **state)
+{
+	const u64 same = BIT(31) | BIT(30) | BIT(27) | BIT(13) | BIT(6); /* EnIA, IB, DA, DB; nAA */
+	struct efi_el2_state s = el2_state(20, BASE);
+
+	assert_int_equal(accepted(&s).sctlr & same, 0);
+	s.sctlr |= same;
+	assert_int_equal(accepted(&s).sctlr & same, same);
+	s.hcr |= HCR_E2H;
+	assert_int_equal(accepted(&s).sctlr & same, same);
+}
+
 static void with_the_mmu_off_tables_do_not_matter(void **state)
 {
 	struct efi_el2_state s = el2_state(0, 0x123);
@@ -409,6 +422,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(registers_keep_their_meaning, start_empty),
+		cmocka_unit_test_setup(pointer_authentication_goes_on, start_empty),
 		cmocka_unit_test_setup(with_the_mmu_off_tables_do_not_matter, start_empty),
 		cmocka_unit_test_setup(a_vhe_firmware_has_el1_s_formats_already, start_empty),
 		cmocka_unit_test_setup(what_is_not_known_is_refused, start_empty),
