@@ -297,12 +297,16 @@ static bool run_boot(void)
 {
 	struct efi_handover *h = app.handover;
 	const struct efi_platform *p = app.platform;
+	u64 result;
 
 	/* What is read or run with the MMU off. */
 	p->clean(p->image, p->image_size);
 	p->clean(app.fdt, fdt_totalsize(app.fdt));
 	p->clean(h, sizeof(*h));
-	if (p->enter(app.block + p->first_entry, (u64)(uintptr_t)h, &h->state) == EFI_KEEL_READY)
+	result = p->enter(app.block + p->first_entry, (u64)(uintptr_t)h, &h->state);
+	/* Keel may have written it past the caches; lines that came there meanwhile are stale. */
+	p->clean(h, sizeof(*h));
+	if (result == EFI_KEEL_READY)
 		return true;
 	h->why[sizeof(h->why) - 1] = '\0';
 	efi_why = h->why;
