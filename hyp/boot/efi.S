@@ -9,7 +9,7 @@
 #include <efi/handover.h>
 
 /* What a C function's caller expects to be kept, on firmware's stack. */
-#define KEPT_SIZE 112
+#define KEPT_SIZE 176
 
 	.macro	kept op
 	\op	x29, x30, [sp, #0]
@@ -19,6 +19,11 @@
 	\op	x25, x26, [sp, #64]
 	\op	x27, x28, [sp, #80]
 	\op	x18, xzr, [sp, #96]
+	/* Keel tries out streaming mode (vm/fp.c), and that zeroes them. */
+	\op	d8, d9, [sp, #112]
+	\op	d10, d11, [sp, #128]
+	\op	d12, d13, [sp, #144]
+	\op	d14, d15, [sp, #160]
 	.endm
 
 	.text

@@ -15,6 +15,7 @@
 #include <boot/panic.h>
 #include <boot/smp.h>
 #include <cpu/log.h>
+#include <cpu/panic.h>
 #include <efi/efi_app.h>
 #include <efi/efi_regime.h>
 #include <host/host_cpu.h>
@@ -125,6 +126,9 @@ void efi_boot_check(void)
 
 void __noreturn efi_boot_ready(u64 end)
 {
+	/* Another CPU, in its probe. Each exit of the host's would find that, and stop its CPU. */
+	if (panic_in_progress())
+		boot_stop("Keel panicked");
 	efi_handover->take_entry = el2_va_to_pa(el2_map_layout(), secondary_entry).v;
 	efi_handover->end = end;
 	leave_to_firmware(EFI_KEEL_READY);
@@ -146,7 +150,7 @@ void efi_boot_abandon(const char *why)
 /* Nothing has changed if firmware has now what it had not before, and what cannot be EL1's. */
 static void convert_regime(const struct efi_el2_state *state, struct efi_el1_regime *regime)
 {
-	const char *why = check_regime(state, regime);
+	const char *why = panic_in_progress() ? "Keel panicked" : check_regime(state, regime);
 
 	if (why) {
 		log_err("%s: the system boots without Keel", why);
@@ -165,6 +169,8 @@ static void write_el1_regime(const struct efi_el2_state *state, const struct efi
 	write_el1_vbar(state->vbar);
 	write_el1_cpacr(CPACR_EL1_FPEN);
 	write_el1_contextidr(0);
+	/* UNKNOWN after reset: with PSTATE.D clear, which is as firmware has it, it could single-step */
+	write_sysreg(0, mdscr_el1);
 	write_sysreg(state->tpidr, tpidr_el1);
 	write_sysreg(state->sp_el2, sp_el1);
 	isb();

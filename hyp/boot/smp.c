@@ -191,6 +191,9 @@ static void probe_cpu(unsigned int id)
 	if (!wait_until(probe_done, id) || !wait_until(probed_cpu_is_off, mpidr)) {
 		log_warn("CPU %u (MPIDR %#lx): started, but did not answer within a second", id,
 			 mpidr);
+		/* it may run in Keel's memory, now or later */
+		if (efi_handover)
+			efi_handover->hardware = true;
 		return;
 	}
 	note_withheld(probe_answers[id]->withheld);

@@ -59,7 +59,7 @@ struct efi_handover {
 	/* out */
 	u64 take_entry; /* where Keel is entered, MMU off, to take EL2 */
 	u64 end;	/* Keel's memory ends here */
-	bool hardware;	/* devices may have addresses in Keel's memory */
+	bool hardware;	/* devices may have addresses in Keel's memory, or a CPU runs there */
 	char why[EFI_WHY_MAX];
 };
 
