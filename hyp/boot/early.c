@@ -205,6 +205,9 @@ static void limit_pa_bits(void)
 	bits = cpu_features_limit_pa(&boot_info.features, boot_info.options.pa_bits);
 	if (end <= BIT(bits))
 		return;
+	/* Firmware and the system have it in their memory map, and stacks and tables there. */
+	if (efi_handover)
+		boot_stop("keel.pa_bits: UEFI has memory beyond %u bits", bits);
 	boot_info.beyond = (struct mem_range){ BIT(bits), end };
 	if (mem_ranges_remove(ram, BIT(bits), end - BIT(bits)) || !ram->count)
 		boot_stop("no memory below the %u bits of keel.pa_bits", bits);

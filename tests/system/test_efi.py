@@ -254,9 +254,9 @@ def test_garbage_in_keel_cfg_is_reported_and_keel_boots(uefi):
 
 @pytest.mark.full
 def test_a_boot_that_fails_with_the_mmu_off_boots_without_keel(uefi):
-    """Firmware puts Keel at the end of RAM, which keel.pa_bits leaves out."""
+    """UEFI's memory map has what keel.pa_bits leaves out."""
     machine = uefi(test_loader("boot", config=b"options keel.pa_bits=32\n"), mem="5G")
-    machine.expect(r"keel: error: no EL2 address space for an image at .* starts without Keel")
+    machine.expect(r"keel: error: keel.pa_bits: UEFI has memory beyond 32 bits: .* starts without Keel")
     leaves_boot_services(machine, 2)
 
 
