@@ -136,9 +136,13 @@ void __noreturn efi_boot_ready(u64 end)
 
 void efi_boot_abandon(const char *why)
 {
-	struct percpu *cpu = this_cpu();
+	const struct percpu *cpu;
 
-	if (!efi_handover || (cpu && cpu->id))
+	/* Without it Keel may be at EL1, and this_cpu() an undefined instruction. */
+	if (!efi_handover)
+		return;
+	cpu = this_cpu();
+	if (cpu && cpu->id)
 		return;
 	kl_snprintf(efi_handover->why, sizeof(efi_handover->why), "%s",
 		    why ? why : "Keel panicked");
