@@ -181,6 +181,7 @@ void nested_timer_bring_in(struct vcpu *vcpu)
 	struct nested_vcpu *nested = vcpu->nested;
 	u64 ctl = nested->own[NESTED_CNTHV_CTL_EL2];
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	show_el1s(vcpu);
 	hold_native(nested, el2_virtual_fires(nested));
 	if (el2_virtual_fires(nested) && !this_cpu()->gicr)
@@ -192,6 +193,7 @@ void nested_timer_bring_in(struct vcpu *vcpu)
 
 void nested_timer_leave(struct vcpu *vcpu)
 {
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (vcpu->nested->timer_in) /* the guest has not been entered after all */
 		(void)take_native(vcpu);
 	hold_native(vcpu->nested, false);
@@ -205,6 +207,7 @@ bool nested_timer_update(struct vcpu *vcpu)
 	u64 now = timer_counter(), next = update_el2(vcpu, now);
 	bool due = fired || (vcpu->alarm && now >= vcpu->alarm);
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (vcpu->nested->context == NESTED_EL2)
 		next = MIN(next, update_el1(vcpu, now));
 	if (next == ~0ULL)
@@ -297,6 +300,7 @@ bool nested_timer_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value)
 	struct name name;
 	struct place at;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (!find_name(encoding, &name))
 		return false;
 	if (name.el1 && name.timer == 0) {
@@ -323,6 +327,7 @@ void nested_timer_leave_el1(struct vcpu *vcpu)
 {
 	u64 *page = vcpu->nested->page;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	page[CNTV_CTL_EL0] = read_el1_cntv_ctl() & CNT_CTL_WRITABLE;
 	page[CNTV_CVAL_EL0] = read_el1_cntv_cval();
 	write_el1_cntv_ctl(0);
@@ -338,6 +343,7 @@ void nested_timer_enter_el1(struct vcpu *vcpu)
 {
 	const u64 *page = vcpu->nested->page;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	hold_native(vcpu->nested, false);
 	write_el1_cntv_cval(page[CNTV_CVAL_EL0]);
 	write_el1_cntv_ctl(page[CNTV_CTL_EL0] & CNT_CTL_WRITABLE);

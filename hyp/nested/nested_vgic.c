@@ -4,6 +4,7 @@
 #include <arch/percpu.h>
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
+#include <cpu/assert.h>
 #include <cpu/percpu.h>
 #include <lib/errno.h>
 #include <nested/nested_lr.h>
@@ -84,6 +85,7 @@ enum vgic_signal nested_vgic_lend(struct vcpu *vcpu)
 {
 	enum vgic_signal signal = vgic_lend(vcpu);
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	vcpu->nested->lent = signal == VGIC_NO_SIGNAL;
 	return signal;
 }
@@ -105,6 +107,7 @@ void nested_vgic_enter(struct vcpu *vcpu)
 	struct nested_vcpu *nested = vcpu->nested;
 	const u64 *page = nested->page;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	nested_lrs_translate(&page[ICH_LR0_EL2], nr_lrs, vgic_forwarded(vcpu), &nested->lrs);
 	write_lrs(&nested->lrs);
 	write_aprs(page);
@@ -118,6 +121,7 @@ void nested_vgic_add_traps(struct vcpu *vcpu)
 {
 	u64 traps = vcpu->nested->page[ICH_HCR_EL2] & ICH_TRAPS, hcr;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (likely(!traps))
 		return;
 	hcr = ich_read_hcr();
@@ -191,6 +195,7 @@ bool nested_vgic_leave(struct vcpu *vcpu)
 {
 	bool maintenance = false;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	if (!vcpu->vm->vgic)
 		return false;
 	if (vcpu->nested->lent)
@@ -205,6 +210,7 @@ void nested_vgic_settle(struct vcpu *vcpu)
 {
 	u32 left = vcpu->nested->lrs.ended;
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	vcpu->nested->lrs.ended = 0;
 	for (; left; left &= left - 1)
 		vgic_deactivate(

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A guest's debug registers in the hardware. See debug.h. */
 #include <arch/debug.h>
+#include <arch/percpu.h>
 #include <arch/reg_bits.h>
 #include <arch/sysreg.h>
+#include <cpu/assert.h>
+#include <cpu/percpu.h>
 #include <trap/debug.h>
 #include <vm/switch.h>
 
@@ -105,6 +108,7 @@ void debug_load(struct vcpu *vcpu)
 {
 	struct vm_cpu *cpu = this_vm_cpu();
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	cpu->sysreg[MDSCR_EL1] = read_sysreg(mdscr_el1);
 	if (used_by_el2(vcpu))
 		user->load(vcpu);
@@ -117,6 +121,7 @@ void debug_put(struct vcpu *vcpu)
 {
 	struct vm_cpu *cpu = this_vm_cpu();
 
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	(void)vcpu;
 	if (cpu->debug_live)
 		load_debug_regs(cpu->sysreg, DEBUG_REGS_MAX, DEBUG_REGS_MAX);

@@ -282,6 +282,7 @@ enum vcpu_action exit_prepare_entry(struct vcpu *vcpu)
 
 void exit_leave(struct vcpu *vcpu)
 {
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	for (unsigned int n = 0; vcpu->stages[n]; n++)
 		if (vcpu->stages[n]->leave)
 			vcpu->stages[n]->leave(vcpu);
