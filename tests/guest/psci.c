@@ -134,10 +134,10 @@ static void check_unknown_calls(void)
 	}
 	/*
 	 * All of the vendor hypervisor's range by both widths: a host's calls are there. A guest
-	 * has the first, which tells what there is, and the UID.
+	 * has the first, which tells what there is, PTP, and the UID.
 	 */
 	for (i = 0; i < 256; i++) {
-		if (i)
+		if (i > 1)
 			check_unknown(hvc_regs, 0x86000000 + i);
 		check_unknown(hvc_regs, 0xc6000000 + i);
 		check_unknown(smc_regs, 0xc6000000 + i);
