@@ -5,6 +5,7 @@
  * about a vCPU own it for their duration, so that no other CPU uses it. The functions here move
  * arguments and results between registers and C; what a call does is in vm/, trap/, vgic/ and spe/.
  */
+#include <cpu/assert.h>
 #include <host/vm_calls.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
@@ -298,15 +299,17 @@ static void drop_all_vcpus(struct vm *vm, unsigned int end)
 
 /*
  * Own all vCPUs of the VM, so that none can run until drop_all_vcpus(). -EBUSY if another CPU owns
- * one, or, with @new, if one has run.
+ * one, or, with @new, if one has run. Under vm->lock. *@end: the index behind the last one.
  */
-static int take_all_vcpus(struct vm *vm, bool new)
+static int take_all_vcpus(struct vm *vm, bool new, unsigned int *end)
 {
-	unsigned int i;
+	unsigned int i, left = vm->nr_vcpus;
 
-	for (i = 0; i < VM_VCPUS_MAX; i++) {
-		struct vcpu *vcpu = vm->vcpus[i];
+	for (i = 0; left; i++) {
+		struct vcpu *vcpu;
 
+		ASSERT_CMP(i, <, VM_VCPUS_MAX);
+		vcpu = vm->vcpus[i];
 		if (!vcpu)
 			continue;
 		if (vcpu_take(vcpu))
@@ -315,8 +318,10 @@ static int take_all_vcpus(struct vm *vm, bool new)
 			vcpu_drop(vcpu);
 			break;
 		}
+		left--;
 	}
-	if (i == VM_VCPUS_MAX)
+	*end = i;
+	if (!left)
 		return 0;
 	drop_all_vcpus(vm, i);
 	return -EBUSY;
@@ -326,17 +331,18 @@ static int take_all_vcpus(struct vm *vm, bool new)
 static int vgic_init_locked(struct vm *vm, struct host_regs *regs)
 {
 	const struct ipa dist = IPA(regs->x[2]), redist = IPA(regs->x[3]);
+	unsigned int end;
 	int ret;
 
 	if (vm->vgic)
 		return -EBUSY;
 	ret = ops->vgic_prepare(vm, dist, redist, regs->x[4], regs->x[5]);
 	if (!ret)
-		ret = take_all_vcpus(vm, true);
+		ret = take_all_vcpus(vm, true, &end);
 	if (ret)
 		return ret;
 	ret = ops->vgic_init(vm, dist, redist, regs->x[4], regs->x[5]);
-	drop_all_vcpus(vm, VM_VCPUS_MAX);
+	drop_all_vcpus(vm, end);
 	return ret;
 }
 
@@ -354,15 +360,16 @@ static s64 hc_vgic_init(struct vm *vm, struct host_regs *regs)
 
 static int vgic_place_locked(struct vm *vm, struct ipa base, u64 count)
 {
+	unsigned int end;
 	int ret;
 
 	if (!vm->vgic)
 		return -ENODEV;
-	ret = take_all_vcpus(vm, true);
+	ret = take_all_vcpus(vm, true, &end);
 	if (ret)
 		return ret;
 	ret = ops->vgic_place(vm, base, count);
-	drop_all_vcpus(vm, VM_VCPUS_MAX);
+	drop_all_vcpus(vm, end);
 	return ret;
 }
 
@@ -380,15 +387,16 @@ static s64 hc_vgic_place(struct vm *vm, struct host_regs *regs)
 
 static int vgic_reset_locked(struct vm *vm, u64 *at)
 {
+	unsigned int end;
 	int ret;
 
 	if (!vm->vgic)
 		return -ENODEV;
-	ret = take_all_vcpus(vm, false);
+	ret = take_all_vcpus(vm, false, &end);
 	if (ret)
 		return ret;
 	ret = ops->vgic_reset(vm, at);
-	drop_all_vcpus(vm, VM_VCPUS_MAX);
+	drop_all_vcpus(vm, end);
 	return ret;
 }
 
