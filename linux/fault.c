@@ -1455,8 +1455,11 @@ static void fault_blocks_around(struct keel_vm *vm, u64 gfn, const struct seen *
 	}
 }
 
-/* -EAGAIN: start over; -EBUSY: the kernel cannot pin the page now. */
-static int fault_once(struct keel_vm *vm, struct fault *fault)
+/*
+ * -EAGAIN: start over; -EBUSY: the kernel cannot pin the page now. Inline: each MMIO exit comes here
+ * too, to find that there is no slot.
+ */
+static __always_inline int fault_once(struct keel_vm *vm, struct fault *fault)
 {
 	struct seen seen KEEL_NOT_CLEARED;
 	int ret = -ENOENT;
