@@ -14,12 +14,23 @@ die()
 	exit 1
 }
 
+# Views are one script's at a time, to its end: make -j, or two work trees that share their downloads,
+# would otherwise change lists and files under each other.
+lock_views()
+{
+	local apt=${KEEL_DOWNLOADS:-build/downloads}/apt
+	mkdir -p "$apt"
+	[ -n "${APT_VIEW_LOCK-}" ] || exec {APT_VIEW_LOCK}>"$apt/lock"
+	flock "$APT_VIEW_LOCK"
+}
+
 # apt_view NAME ARCH TYPE SUITE...: choose (and make, if need be) a view; TYPE is deb or deb-src.
 apt_view()
 {
 	local name=$1 arch=$2 type=$3
 	shift 3
 	[ -f "$DEBIAN_KEYRING" ] || die "no $DEBIAN_KEYRING: install debian-archive-keyring"
+	lock_views
 	APT_VIEW=$(realpath -m "${KEEL_DOWNLOADS:-build/downloads}/apt/$name")
 	mkdir -p "$APT_VIEW/lists/partial" "$APT_VIEW/cache/archives/partial"
 	: >"$APT_VIEW/status"
