@@ -106,19 +106,28 @@ static int tell_dist(struct keel_vm *vm)
 #define IIDR_REVISION GENMASK(15, 12)
 #define IIDR_LATEST   3
 
+/* The distributor has its address. One that does not fit is refused at the first run, as KVM does. */
+static bool dist_fits(const struct keel_vm *vm)
+{
+	return vm->vgic.dist != KEEL_NO_ADDRESS &&
+	       !meets_redists(vm, vm->vgic.dist, KVM_VGIC_V3_DIST_SIZE);
+}
+
 static int make_gic(struct keel_vm *vm)
 {
 	struct keel_vgic *vgic = &vm->vgic;
+	const u64 dist = dist_fits(vm) ? vgic->dist : KEEL_NO_PLACE;
 	int ret;
 
 	if (vgic->made)
 		return 0;
 	do {
-		ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, KEEL_NO_PLACE, KEEL_NO_PLACE,
+		ret = keel_vm_call(vm, KEEL_HC_VGIC_INIT, dist, KEEL_NO_PLACE,
 				   (u64)vgic->maint_irq << 32 | vgic->nr_irqs, 0, NULL);
 		cond_resched();
 	} while (ret == -EAGAIN);
 	vgic->made = !ret;
+	vgic->dist_told = !ret && dist != KEEL_NO_PLACE;
 	return ret == -ENODEV ? -ENXIO : ret;
 }
 
