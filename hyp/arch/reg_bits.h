@@ -57,6 +57,10 @@
 #define SCTLR_EL1_EnIB BIT(30)
 #define SCTLR_EL1_EnIA BIT(31)
 
+/* DCZID_EL0 */
+#define DCZID_BS  GENMASK(3, 0) /* log2 of the words that DC ZVA clears */
+#define DCZID_DZP BIT(4)	/* DC ZVA is prohibited */
+
 /* PSTATE bits beyond the mode and the masks */
 #define PSR_BTYPE  GENMASK(11, 10)
 #define PSR_SSBS   BIT(12)

@@ -26,6 +26,7 @@
  * A page that is freed twice overlaps a run, and one of another pool makes this one larger than its
  * total: such a page is not inserted, and counted in bad_frees.
  */
+#include <arch/clear.h>
 #include <lib/errno.h>
 #include <mm/page_pool.h>
 
@@ -494,7 +495,7 @@ void *page_pool_alloc(struct page_pool *pool)
 		count_taken(pool, 1);
 	spin_unlock(&pool->lock);
 	if (page)
-		__builtin_memset(page, 0, POOL_PAGE_SIZE);
+		clear_pages(page, POOL_PAGE_SIZE);
 	return page;
 }
 
@@ -510,7 +511,7 @@ void *page_pool_alloc_run(struct page_pool *pool, unsigned int order)
 		count_taken(pool, BIT(order));
 	spin_unlock(&pool->lock);
 	if (pages)
-		__builtin_memset(pages, 0, POOL_PAGE_SIZE << order);
+		clear_pages(pages, POOL_PAGE_SIZE << order);
 	return pages;
 }
 
