@@ -11,6 +11,8 @@
 #include <linux/module.h>
 #include <linux/of.h>
 
+#include <keel/version.h>
+
 #include "keel.h"
 
 #define KVM_MINOR 232
@@ -134,6 +136,7 @@ module_exit(keel_exit);
 
 MODULE_DESCRIPTION("KVM's API on the Keel hypervisor");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(KEEL_VERSION);
 MODULE_ALIAS_MISCDEV(KVM_MINOR);
 MODULE_ALIAS("devname:kvm");
 MODULE_ALIAS("of:N*T*Ckeel,hypervisor");

@@ -10,7 +10,7 @@ HYP_WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-pr
             -Wundef -Wvla -Werror
 # Strict alignment: the first code runs with the MMU off, where all memory is Device memory.
 # No jump tables and no FP registers: the guest's stay in the registers until they must move.
-KEEL_VERSION := 0.1
+KEEL_VERSION := $(shell sed -n 's/^\#define KEEL_VERSION "\(.*\)"$$/\1/p' include/keel/version.h)
 
 HYP_CFLAGS := -std=gnu11 -DKEEL_VERSION='"$(KEEL_VERSION)"' -ffreestanding -nostdinc -isystem $(shell $(HYP_CC) -print-file-name=include 2>/dev/null) \
               -Ihyp -Iinclude -include hyp/lib/hidden.h $(LIBFDT_INC) -mgeneral-regs-only -mstrict-align -fpie -fvisibility=hidden \
