@@ -48,8 +48,8 @@ check-cppcheck: $(LIBFDT_STAMP)
 	  --suppress=missingInclude --suppress=missingIncludeSystem --suppress=unknownEvaluationOrder --error-exitcode=1 \
 	  --cppcheck-build-dir=$(BUILD)/cppcheck -D__aarch64__ -DKEEL_DEBUG -Ihyp -Iinclude $(sort $(wildcard hyp/*/*.c))
 
-CHECK_SH := scripts/apt-view.sh .ci/run $(shell grep -l '^\#!/bin/bash' scripts/*)
-CHECK_PY := tools/mkbundle $(shell grep -l '^\#!/usr/bin/.*python3' scripts/*) $(sort $(wildcard tests/system/*.py tests/guests/*.py tests/clients/*.py tests/tools/*.py bench/*.py))
+CHECK_SH := scripts/apt-view.sh .ci/run tools/keel-esp $(wildcard tests/install/*-* tests/install/init debian/*.p*) $(shell grep -l '^\#!/bin/bash' scripts/*)
+CHECK_PY := tools/mkbundle $(shell grep -l '^\#!/usr/bin/.*python3' scripts/*) $(sort $(wildcard tests/system/*.py tests/guests/*.py tests/clients/*.py tests/install/*.py tests/tools/*.py bench/*.py))
 check-scripts:
 	$(call say,SCRIPTS,$(words $(CHECK_SH) $(CHECK_PY)) files)
 	$(Q)for s in $(CHECK_SH); do bash -n $$s || exit 1; done
