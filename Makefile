@@ -29,6 +29,7 @@ include mk/vmrun.mk
 include mk/keelctl.mk
 include mk/bench.mk
 include mk/clients.mk
+include mk/deb.mk
 
 .PHONY: all help clean
 all: keel tools ## build Keel (release and debug) and its tools

@@ -7,7 +7,7 @@ HOST  := $(BUILD)/host
 
 # What a fresh machine lacks is installed before anything else is made. Make reads this file, and
 # so makes it, first; it starts over if something was installed, for compilers are asked above.
-ifneq ($(filter run test test-% bench bench-% check fuzz%,$(MAKECMDGOALS)),)
+ifneq ($(filter run test test-% bench bench-% check fuzz% deb,$(MAKECMDGOALS)),)
 include $(BUILD)/deps.mk
 endif
 .PHONY: deps FORCE
