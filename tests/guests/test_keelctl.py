@@ -84,6 +84,32 @@ def test_keelctl_shows_counters_and_log(boot):
     assert "starting the host" in log
 
 
+def test_doctor_tells_what_is_wrong(shared):
+    """All is well; then no module, no permission, another Keel, as on a system of packages."""
+    machine = shared()
+    said = machine.check("keelctl doctor").splitlines()
+    assert re.fullmatch(r"ok     this kernel runs below Keel \d\S*", said[0])
+    assert re.fullmatch(r"ok     keel.ko \d\S* is loaded", said[1])
+    assert re.fullmatch(r"ok     virtual machines can be made: up to \d+ vCPUs, addresses of \d\d bits", said[2])
+    features = dict(re.fullmatch(r"note   (.*): (yes|no)", line).groups() for line in said[3:])
+    assert features["SVE"] == "yes" and features["profiling by SPE"] == "yes"
+    assert features["virtual machines in virtual machines"] == "no"
+
+    machine.check("mkdir -p /etc; echo kvm:x:106: >/etc/group; chgrp 106 /dev/kvm; chmod 660 /dev/kvm")
+    result = machine.run("setuidgid 1000 keelctl doctor")
+    assert result.status == 6 and "wrong  this user cannot open /dev/kvm" in result.output
+    assert "adduser NAME kvm" in result.output
+    machine.check("chmod 666 /dev/kvm")
+    assert machine.run("setuidgid 1000 keelctl doctor").status == 0
+    machine.check("rm /etc/group; chown 0:0 /dev/kvm; chmod 600 /dev/kvm")
+
+    machine.check("rmmod keel")
+    result = machine.run("keelctl doctor")
+    assert result.status == 4 and "wrong  keel.ko is not loaded" in result.output
+    machine.check(f"insmod {vms.MODULE}")
+    assert machine.run("keelctl doctor").status == 0
+
+
 def test_wrong_use_is_one_line(shared):
     machine = shared()
     machine.check("umount /sys/kernel/debug 2>/dev/null; true")

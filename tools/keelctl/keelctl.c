@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "doctor.h"
+
 #define DEBUGFS	      "/sys/kernel/debug"
 #define KEEL	      DEBUGFS "/keel"
 #define MODULE	      "/sys/module/keel"
@@ -28,8 +30,10 @@ enum { STATUS_OK, STATUS_ERROR, STATUS_USAGE };
 
 static const char help[] =
 	"usage: keelctl COMMAND\n"
-	"Show the state of Keel and of its virtual machines; for root.\n"
+	"Show the state of Keel and of its virtual machines; for root, but for doctor.\n"
 	"\n"
+	"  doctor [--root DIR]   what is right or wrong, and what to do: does Keel run, can this user\n"
+	"           start virtual machines? DIR in place of /\n"
 	"  vms      a line for each VM: its number, guest physical address bits, granule, start\n"
 	"           level and root of stage 2, memory for tables and in total, vCPUs, process\n"
 	"  s2 VM    what stage 2 maps for the VM of that number, and the sizes of its blocks\n"
@@ -39,7 +43,8 @@ static const char help[] =
 	"  log      Keel's log\n"
 	"  -h, --help   this text\n"
 	"\n"
-	"Exit status: 0, 1 error, 2 wrong usage.\n";
+	"Exit status: 0, 1 error, 2 wrong usage; of doctor, 3 no Keel, 4 no module, 5 versions differ,\n"
+	"6 /dev/kvm cannot be used.\n";
 
 static void __attribute__((noreturn, format(printf, 2, 3))) die(int status, const char *format, ...)
 {
@@ -355,6 +360,22 @@ static void cmd_log(const char *unused)
 
 /* ---- the command line ---- */
 
+static int run_doctor(int argc, char **argv)
+{
+	if (argc == 2)
+		return doctor("");
+	if (argc != 4 || strcmp(argv[2], "--root"))
+		die(STATUS_USAGE, "doctor takes --root DIR, or no more words");
+	return doctor(argv[3]);
+}
+
+static int finish(int status)
+{
+	if (fflush(stdout) || ferror(stdout))
+		die(STATUS_ERROR, "cannot write: %s", strerror(errno));
+	return status;
+}
+
 static const struct command {
 	const char *name;
 	void (*run)(const char *argument);
@@ -382,12 +403,12 @@ int main(int argc, char **argv)
 		fputs(help, stdout);
 		return fflush(stdout) ? STATUS_ERROR : STATUS_OK;
 	}
+	if (!strcmp(argv[1], "doctor"))
+		return finish(run_doctor(argc, argv));
 	command = find_command(argv[1]);
 	if (argc != 2 + command->argument)
 		die(STATUS_USAGE, "%s takes %s", command->name,
 		    command->argument ? "a VM's number" : "no more words");
 	command->run(command->argument ? argv[2] : NULL);
-	if (fflush(stdout) || ferror(stdout))
-		die(STATUS_ERROR, "cannot write: %s", strerror(errno));
-	return STATUS_OK;
+	return finish(STATUS_OK);
 }
