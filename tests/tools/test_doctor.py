@@ -133,6 +133,12 @@ def test_damaged_variables_do_no_harm(system, data):
     assert system.variable("BootOrder", b"\1").variable("BootCurrent", b"\1").doctor()[0] == NOT_BELOW
 
 
+def test_acpi_tells_of_keel_as_well(system):
+    system.write("sys/bus/acpi/devices/KEEL0001:00/hid", "KEEL0001\n")
+    status, said = system.doctor()
+    assert status == NO_MODULE and "ok     this kernel runs below Keel\n" in said
+
+
 def test_no_module_for_this_kernel(system):
     status, said = system.below_keel().doctor()
     assert status == NO_MODULE

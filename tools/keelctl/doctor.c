@@ -33,6 +33,7 @@
 #define KVM_MINOR    232
 #define HYPERVISOR   "/proc/device-tree/hypervisor"
 #define MODULE	     "/sys/module/keel"
+#define ACPI_DEVICE  "/sys/bus/acpi/devices/KEEL0001:00"
 #define EFI	     "/sys/firmware/efi"
 #define GLOBAL_GUID  "8be4df61-93ca-11d2-aa0d-00e098032b8c"
 #define KEEL_FILE    "\\EFI\\keel\\keel.efi"
@@ -246,14 +247,13 @@ static bool keel_entry_in_order(void)
 
 /* ---- Keel ---- */
 
-/* keel.ko is loaded below Keel alone. */
+/* By the device tree, by ACPI, or because keel.ko is loaded, which it is below Keel alone. */
 static bool below_keel(void)
 {
 	char text[64];
 
-	return !strcmp(read_text(HYPERVISOR "/compatible", text, sizeof(text)),
-		       "keel,hypervisor") ||
-	       exists(MODULE);
+	read_text(HYPERVISOR "/compatible", text, sizeof(text));
+	return !strcmp(text, "keel,hypervisor") || exists(ACPI_DEVICE) || exists(MODULE);
 }
 
 static void explain_firmware(void)
