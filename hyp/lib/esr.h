@@ -113,13 +113,14 @@
 #define ESR_FSC_ADDRESS_SIZE_M2 0x2c
 
 /* ISS of ESR_EC_SYS64. */
-#define ESR_SYS64_OP0  GENMASK(21, 20)
-#define ESR_SYS64_OP2  GENMASK(19, 17)
-#define ESR_SYS64_OP1  GENMASK(16, 14)
-#define ESR_SYS64_CRN  GENMASK(13, 10)
-#define ESR_SYS64_RT   GENMASK(9, 5)
-#define ESR_SYS64_CRM  GENMASK(4, 1)
-#define ESR_SYS64_READ BIT(0) /* Direction: MRS */
+#define ESR_SYS64_OP0	GENMASK(21, 20)
+#define ESR_SYS64_OP2	GENMASK(19, 17)
+#define ESR_SYS64_OP1	GENMASK(16, 14)
+#define ESR_SYS64_CRN	GENMASK(13, 10)
+#define ESR_SYS64_CRN_0 BIT(10)
+#define ESR_SYS64_RT	GENMASK(9, 5)
+#define ESR_SYS64_CRM	GENMASK(4, 1)
+#define ESR_SYS64_READ	BIT(0) /* Direction: MRS */
 
 /* ISS of ESR_EC_WFX. */
 #define ESR_WFX_RN	GENMASK(9, 5) /* WFIT, WFET: register with the timeout, if RV */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The registers of a virtual EL2 by name, context and place. See nested_regs.h. */
+#include <arch/el1.h>
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <cpu/assert.h>
@@ -129,6 +130,23 @@ void nested_write_live(struct vcpu *vcpu, enum nested_own index, u64 value)
 	vcpu->nested->own[index] = value;
 	if (vcpu->nested->context == NESTED_EL2)
 		vcpu_write_sysreg(vcpu, (enum vcpu_sysreg)at->el1, value & at->bits);
+}
+
+/* ---- CPTR_EL2, without a look at where it is ---- */
+
+u64 nested_read_cptr(const struct vcpu *vcpu)
+{
+	const u64 *own = &vcpu->nested->own[NESTED_CPTR_EL2];
+
+	ASSERT(vcpu->nested->context == NESTED_EL2);
+	return (*own & ~NESTED_CPTR_LIVE) | (read_el1_cpacr() & NESTED_CPTR_LIVE);
+}
+
+void nested_write_cptr(struct vcpu *vcpu, u64 value)
+{
+	ASSERT(vcpu->nested->context == NESTED_EL2);
+	vcpu->nested->own[NESTED_CPTR_EL2] = value & CPTR_BITS;
+	write_el1_cpacr(value & CPTR_BITS & NESTED_CPTR_LIVE);
 }
 
 /* ---- ZCR_EL2, in ZCR_EL1's place while the context is EL2's ---- */

@@ -33,23 +33,24 @@
  * EL2's registers that EL1's take the place of: name, EL1's, the bits that are in EL1's as well.
  * The others do not exist in the hardware's register, so they are in own[] in either context.
  */
-#define NESTED_LIVE_REGS(X)                                                     \
-	X(SCTLR_EL2, SCTLR_EL1, ~0ULL)                                          \
-	X(CPTR_EL2, CPACR_EL1, CPACR_FPEN | CPACR_ZEN | CPACR_SMEN | CPACR_TTA) \
-	X(TTBR0_EL2, TTBR0_EL1, ~0ULL)                                          \
-	X(TTBR1_EL2, TTBR1_EL1, ~0ULL)                                          \
-	X(TCR_EL2, TCR_EL1, ~0ULL)                                              \
-	X(SPSR_EL2, SPSR_EL1, ~0ULL)                                            \
-	X(ELR_EL2, ELR_EL1, ~0ULL)                                              \
-	X(AFSR0_EL2, AFSR0_EL1, ~0ULL)                                          \
-	X(AFSR1_EL2, AFSR1_EL1, ~0ULL)                                          \
-	X(ESR_EL2, ESR_EL1, ~0ULL)                                              \
-	X(FAR_EL2, FAR_EL1, ~0ULL)                                              \
-	X(MAIR_EL2, MAIR_EL1, ~0ULL)                                            \
-	X(AMAIR_EL2, AMAIR_EL1, ~0ULL)                                          \
-	X(VBAR_EL2, VBAR_EL1, ~0ULL)                                            \
-	X(CONTEXTIDR_EL2, CONTEXTIDR_EL1, ~0ULL)                                \
-	X(CNTHCTL_EL2, CNTKCTL_EL1, CNTKCTL_BITS)                               \
+#define NESTED_CPTR_LIVE (CPACR_FPEN | CPACR_ZEN | CPACR_SMEN | CPACR_TTA)
+#define NESTED_LIVE_REGS(X)                       \
+	X(SCTLR_EL2, SCTLR_EL1, ~0ULL)            \
+	X(CPTR_EL2, CPACR_EL1, NESTED_CPTR_LIVE)  \
+	X(TTBR0_EL2, TTBR0_EL1, ~0ULL)            \
+	X(TTBR1_EL2, TTBR1_EL1, ~0ULL)            \
+	X(TCR_EL2, TCR_EL1, ~0ULL)                \
+	X(SPSR_EL2, SPSR_EL1, ~0ULL)              \
+	X(ELR_EL2, ELR_EL1, ~0ULL)                \
+	X(AFSR0_EL2, AFSR0_EL1, ~0ULL)            \
+	X(AFSR1_EL2, AFSR1_EL1, ~0ULL)            \
+	X(ESR_EL2, ESR_EL1, ~0ULL)                \
+	X(FAR_EL2, FAR_EL1, ~0ULL)                \
+	X(MAIR_EL2, MAIR_EL1, ~0ULL)              \
+	X(AMAIR_EL2, AMAIR_EL1, ~0ULL)            \
+	X(VBAR_EL2, VBAR_EL1, ~0ULL)              \
+	X(CONTEXTIDR_EL2, CONTEXTIDR_EL1, ~0ULL)  \
+	X(CNTHCTL_EL2, CNTKCTL_EL1, CNTKCTL_BITS) \
 	X(SP_EL2, SP_EL1, ~0ULL)
 
 enum nested_context { NESTED_EL2, NESTED_EL1 };
@@ -93,6 +94,23 @@ struct nested_tables {
 	} page[4];
 };
 
+enum shadow_outcome {
+	SHADOW_REPEAT,	     /* the access succeeds now, or meets another fault */
+	SHADOW_FOR_EL2,	     /* walk.fsc is the guest hypervisor's */
+	SHADOW_ASK_TABLE,    /* the host has to be asked for walk.desc */
+	SHADOW_ASK_FOR_PAGE, /* the own stage 2 does not allow the access at vm_ipa */
+};
+
+/* A fault of a nested guest in its shadow: shadow_fault.h. */
+struct shadow_fault {
+	struct vcpu *vcpu;
+	u64 esr, far, ipa, vm_ipa;
+	struct s2_access access;
+	struct s2_walk_result walk;
+	enum shadow_outcome outcome;
+	bool update; /* the table is there, but cannot be written */
+};
+
 /* Counters of a vCPU: those of enum keel_nested from here on. */
 #define NESTED_COUNTER_FIRST KEEL_NESTED_HITS
 
@@ -108,6 +126,7 @@ struct nested_vcpu {
 	u64 walk_esr;
 	struct nested_tlbi_left tlbi;
 	struct nested_tables tables; /* shadow_fault.c; under the own stage2.lock */
+	struct shadow_fault fault;   /* from the early exit to the end of the same exit */
 	struct nested_lrs lrs;	     /* as they were written; valid while @lent */
 	u64 ich_traps;	  /* set in ICH_HCR_EL2 by nested_vgic_add_traps(), for this run */
 	bool lent;	  /* the virtual CPU interface is the nested guest's: nested_vgic.h */
@@ -162,6 +181,10 @@ void nested_write(struct vcpu *vcpu, const struct nested_reg *reg, u64 value);
 /* The same by index of NESTED_LIVE_REGS. */
 u64 nested_read_live(const struct vcpu *vcpu, enum nested_own index);
 void nested_write_live(struct vcpu *vcpu, enum nested_own index, u64 value);
+
+/* CPTR_EL2 while EL2 is in the hardware: loaded, in the context NESTED_EL2. */
+u64 nested_read_cptr(const struct vcpu *vcpu);
+void nested_write_cptr(struct vcpu *vcpu, u64 value);
 
 /* ZCR_EL2. */
 u64 nested_read_zcr(const struct vcpu *vcpu);

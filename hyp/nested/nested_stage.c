@@ -23,6 +23,7 @@
 #include <arch/tlb.h>
 #include <cpu/assert.h>
 #include <cpu/log.h>
+#include <cpu/panic.h>
 #include <lib/esr.h>
 #include <nested/nested.h>
 #include <nested/nested_exception.h>
@@ -425,7 +426,7 @@ static bool take_back(struct vcpu *vcpu, bool el2)
 	return due | nested_timer_update(vcpu);
 }
 
-static __noinline enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum guest_exit_kind kind)
+static enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
 	bool el2 = vcpu->nested->context == NESTED_EL2, due = take_back(vcpu, el2);
 
@@ -437,33 +438,46 @@ static __noinline enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum gue
 		   : exit_from_el1(vcpu, read_sysreg(esr_el2));
 }
 
-/* Mostly the guest goes on at once: neither PSTATE nor any register or control has changed. */
-static enum vcpu_action exit_by_fault(struct vcpu *vcpu, u64 esr)
+static __noinline bool early_fault(struct vcpu *vcpu, u64 esr)
 {
-	struct shadow_fault fault;
-
-	if (shadow_resolve(vcpu, esr, &fault))
-		return VCPU_AT_ONCE;
-	(void)take_back(vcpu, false);
-	return shadow_conclude(&fault);
+	if (!is_shadow_fault(vcpu, esr))
+		return false;
+	vcpu->regs.pstate = read_sysreg(spsr_el2);
+	return shadow_resolve(vcpu, esr, &vcpu->nested->fault);
 }
 
-static enum vcpu_action exit_sync(struct vcpu *vcpu)
+/*
+ * The early exit. The guest goes on at once where neither PSTATE nor any control has changed: after
+ * what EL2 does most often, and after most faults of a nested guest. If another CPU has panicked, the
+ * exit goes on, and vcpu_exit() stops this one.
+ */
+static bool nested_early(struct vcpu *vcpu)
 {
 	u64 esr = read_sysreg(esr_el2);
 
-	if (vcpu->nested->context == NESTED_EL1) {
-		if (is_shadow_fault(vcpu, esr))
-			return exit_by_fault(vcpu, esr);
-	} else if (nested_sysreg_at_once(vcpu, esr)) {
-		return VCPU_AT_ONCE;
-	}
-	return exit_the_long_way(vcpu, GUEST_SYNC);
+	if (unlikely(panic_in_progress()))
+		return false;
+	if (vcpu->nested->context == NESTED_EL1)
+		return early_fault(vcpu, esr);
+	if (nested_is_el2_tlbi(esr))
+		return nested_tlbi_at_once(vcpu, esr);
+	return esr_ec(esr) == ESR_EC_SYS64 && nested_sysreg_at_once(vcpu, esr);
+}
+
+/* The early exit has had it, and knows why there is no entry in the shadow. */
+static enum vcpu_action exit_by_fault(struct vcpu *vcpu)
+{
+	ASSERT(vcpu->nested->fault.esr == read_sysreg(esr_el2));
+	(void)take_back(vcpu, false);
+	return shadow_conclude(&vcpu->nested->fault);
 }
 
 static enum vcpu_action nested_exit(struct vcpu *vcpu, enum guest_exit_kind kind)
 {
-	return kind == GUEST_SYNC ? exit_sync(vcpu) : exit_the_long_way(vcpu, kind);
+	if (kind == GUEST_SYNC && vcpu->nested->context == NESTED_EL1 &&
+	    is_shadow_fault(vcpu, read_sysreg(esr_el2)))
+		return exit_by_fault(vcpu);
+	return exit_the_long_way(vcpu, kind);
 }
 
 /*
@@ -557,6 +571,9 @@ void nested_stage_init(void)
 		.leave = nested_leave,
 		.fast = nested_fast,
 		.fast_classes = NESTED_FAST_CLASSES,
+		.early = nested_early,
+		.early_classes = BIT(ESR_EC_SYS64) | BIT(ESR_EC_IABT_LOWER) |
+				 BIT(ESR_EC_DABT_LOWER),
 	};
 
 	vcpu_add_hooks(&hooks);

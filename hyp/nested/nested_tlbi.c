@@ -24,8 +24,6 @@
 
 enum tlbi_kind { NONE, OF_EL2, OF_STAGE1, BY_IPA, BY_IPA_RANGE, OF_VMID, OF_ALL };
 
-#define CRM_COUNT 8
-
 /* By op1 (0, 4), CRm and op2; CRn is 8, or 9 for nXS. */
 #define STAGE1_ALL                                                                           \
 	{                                                                                    \
@@ -44,41 +42,50 @@ enum tlbi_kind { NONE, OF_EL2, OF_STAGE1, BY_IPA, BY_IPA_RANGE, OF_VMID, OF_ALL 
 		NONE, OF_EL2, NONE, NONE, NONE, OF_EL2, NONE, NONE \
 	}
 
-static const u8 kinds_op1_0[CRM_COUNT][8] = {
-	[1] = STAGE1_ALL,    [2] = STAGE1_RANGES, [3] = STAGE1_ALL,
-	[5] = STAGE1_RANGES, [6] = STAGE1_RANGES, [7] = STAGE1_ALL,
-};
-static const u8 kinds_op1_4[CRM_COUNT][8] = {
-	[0] = { NONE, BY_IPA, BY_IPA_RANGE, NONE, NONE, BY_IPA, BY_IPA_RANGE, NONE },
-	[1] = EL2_ALL,
-	[2] = EL2_RANGES,
-	[3] = EL2_ALL,
-	[4] = { BY_IPA, BY_IPA, BY_IPA_RANGE, BY_IPA_RANGE, BY_IPA, BY_IPA, BY_IPA_RANGE,
-		BY_IPA_RANGE },
-	[5] = EL2_RANGES,
-	[6] = EL2_RANGES,
-	[7] = EL2_ALL,
+static const u8 kinds[2][16][8] = {
+	{
+		[1] = STAGE1_ALL,
+		[2] = STAGE1_RANGES,
+		[3] = STAGE1_ALL,
+		[5] = STAGE1_RANGES,
+		[6] = STAGE1_RANGES,
+		[7] = STAGE1_ALL,
+	},
+	{
+		[0] = { NONE, BY_IPA, BY_IPA_RANGE, NONE, NONE, BY_IPA, BY_IPA_RANGE, NONE },
+		[1] = EL2_ALL,
+		[2] = EL2_RANGES,
+		[3] = EL2_ALL,
+		[4] = { BY_IPA, BY_IPA, BY_IPA_RANGE, BY_IPA_RANGE, BY_IPA, BY_IPA, BY_IPA_RANGE,
+			BY_IPA_RANGE },
+		[5] = EL2_RANGES,
+		[6] = EL2_RANGES,
+		[7] = EL2_ALL,
+	},
 };
 
 /* The encoding's fields below CRn. */
 #define ENC_CRM GENMASK(6, 3)
 #define ENC_OP2 GENMASK(2, 0)
 
-static bool in_crn(u32 encoding, unsigned int op1)
+static unsigned int crm_of(u32 encoding)
 {
-	return encoding >= SYSREG_ENC(1, op1, 8, 0, 0) && encoding <= SYSREG_ENC(1, op1, 9, 15, 7);
+	return (unsigned int)FIELD_GET(ENC_CRM, encoding);
+}
+
+static unsigned int op2_of(u32 encoding)
+{
+	return (unsigned int)FIELD_GET(ENC_OP2, encoding);
 }
 
 static enum tlbi_kind kind_of(u32 encoding)
 {
-	unsigned int crm = (unsigned int)FIELD_GET(ENC_CRM, encoding);
-	unsigned int op2 = (unsigned int)FIELD_GET(ENC_OP2, encoding);
+	u32 others = SYSREG_ENC(0, 4, 1, 15, 7); /* op1 is 0 or 4, CRn 8 or 9 */
+	bool is_op1_4 = encoding & SYSREG_ENC(0, 4, 0, 0, 0);
 
-	if (crm >= CRM_COUNT)
+	if ((encoding & ~others) != SYSREG_ENC(1, 0, 8, 0, 0))
 		return NONE;
-	if (in_crn(encoding, 0))
-		return (enum tlbi_kind)kinds_op1_0[crm][op2];
-	return in_crn(encoding, 4) ? (enum tlbi_kind)kinds_op1_4[crm][op2] : NONE;
+	return (enum tlbi_kind)kinds[is_op1_4][crm_of(encoding)][op2_of(encoding)];
 }
 
 /* ---- operands (C5.5) ---- */
@@ -228,39 +235,71 @@ static void act_on_shadows(struct vcpu *vcpu)
 
 /* ---- the instruction ---- */
 
-/*
- * The instruction of EL1's regime that does for EL2's what @encoding names, by op2: op1 0 and 4 have
- * the same op2 for the same operand. NULL: by no operand, or for ASIDs that EL2's has not.
- */
-static void (*stage1_tlbi(u32 encoding))(u64 xt)
+/* TLBIs of ranges have their own CRm. */
+static __always_inline bool is_range(unsigned int crm)
 {
-	static void (*const by_op2[8])(u64 xt) = {
-		[1] = tlbi_vae1is,  [2] = tlbi_aside1is, [3] = tlbi_vaae1is,
-		[5] = tlbi_vale1is, [7] = tlbi_vaale1is,
-	};
-	static void (*const range_by_op2[8])(u64 xt) = {
-		[1] = tlbi_rvae1is,
-		[3] = tlbi_rvaae1is,
-		[5] = tlbi_rvale1is,
-		[7] = tlbi_rvaale1is,
-	};
-	unsigned int crm = (unsigned int)FIELD_GET(ENC_CRM, encoding);
-	bool range = crm == 2 || crm == 5 || crm == 6;
-
-	return (range ? range_by_op2 : by_op2)[FIELD_GET(ENC_OP2, encoding)];
+	return crm == 2 || crm == 5 || crm == 6;
 }
 
-/* Loaded, so VTTBR_EL2 has the VM's own VMID. @tlbi: NULL for all of stage 1. */
-static void invalidate_own(void (*tlbi)(u64 xt), u64 xt)
+static __always_inline void invalidate_range(unsigned int op2, u64 xt)
 {
-	isb();
-	dsb(ishst);
-	if (tlbi)
-		tlbi(xt);
-	else
+	switch (op2) {
+	case 1:
+		tlbi_rvae1is(xt);
+		break;
+	case 3:
+		tlbi_rvaae1is(xt);
+		break;
+	case 5:
+		tlbi_rvale1is(xt);
+		break;
+	default:
+		tlbi_rvaale1is(xt);
+		break;
+	}
+}
+
+/*
+ * The instruction of EL1's regime that does for EL2's what one with these fields does: op1 0 and 4
+ * have the same op2 for the same operand.
+ */
+static __always_inline void invalidate_stage1(unsigned int crm, unsigned int op2, u64 xt)
+{
+	if (is_range(crm)) {
+		invalidate_range(op2, xt);
+		return;
+	}
+	switch (op2) {
+	case 1:
+		tlbi_vae1is(xt);
+		break;
+	case 2:
+		tlbi_aside1is(xt);
+		break;
+	case 3:
+		tlbi_vaae1is(xt);
+		break;
+	case 5:
+		tlbi_vale1is(xt);
+		break;
+	case 7:
+		tlbi_vaale1is(xt);
+		break;
+	default: /* no operand */
 		tlbi_vmalle1is();
+		break;
+	}
+}
+
+/*
+ * EL2's own translations, as a TLBI with these fields. VTTBR_EL2 has the VM's own VMID, and an
+ * exception or an ISB has come since it was written. The next entry is an ISB as well.
+ */
+static __always_inline void invalidate_own(unsigned int crm, unsigned int op2, u64 xt)
+{
+	dsb(ishst);
+	invalidate_stage1(crm, op2, xt);
 	tlb_sync();
-	isb();
 }
 
 static bool is_for_el2(const struct vcpu *vcpu, enum tlbi_kind kind)
@@ -273,7 +312,20 @@ bool nested_tlbi_own(struct vcpu *vcpu, u32 encoding, u64 xt)
 	if (!is_for_el2(vcpu, kind_of(encoding)))
 		return false;
 	nested_count(vcpu, KEEL_NESTED_TLBI_EL2);
-	invalidate_own(stage1_tlbi(encoding), xt);
+	invalidate_own(crm_of(encoding), op2_of(encoding), xt);
+	return true;
+}
+
+bool nested_tlbi_at_once(struct vcpu *vcpu, u64 esr)
+{
+	unsigned int crm = (unsigned int)FIELD_GET(ESR_SYS64_CRM, esr);
+	unsigned int op2 = (unsigned int)FIELD_GET(ESR_SYS64_OP2, esr);
+
+	if (kinds[1][crm][op2] != OF_EL2)
+		return false;
+	nested_count(vcpu, KEEL_NESTED_TLBI_EL2);
+	invalidate_own(crm, op2, vcpu_get_x(vcpu, (unsigned int)FIELD_GET(ESR_SYS64_RT, esr)));
+	trap_step_over_early();
 	return true;
 }
 
@@ -282,8 +334,10 @@ static void go_on(struct vcpu *vcpu)
 {
 	act_on_shadows(vcpu);
 	if (!vcpu->nested->tlbi.next &&
-	    __atomic_load_n(&vcpu->vm->shadows->plain_el1, __ATOMIC_RELAXED))
-		invalidate_own(NULL, 0);
+	    __atomic_load_n(&vcpu->vm->shadows->plain_el1, __ATOMIC_RELAXED)) {
+		isb(); /* the vCPU may have been loaded just now */
+		invalidate_own(0, 0, 0);
+	}
 }
 
 static enum keel_nested tlbi_counter(enum tlbi_kind kind)

@@ -15,6 +15,7 @@
 #ifndef KEEL_NESTED_NESTED_TLBI_H
 #define KEEL_NESTED_NESTED_TLBI_H
 
+#include <lib/esr.h>
 #include <vm/exit.h>
 #include <vm/vm.h>
 
@@ -33,6 +34,25 @@ bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt);
 
 /* The same for a TLBI of EL2's own translations. Return: false for any other; nothing is done. */
 bool nested_tlbi_own(struct vcpu *vcpu, u32 encoding, u64 xt);
+
+/* ESR_EL2 of a TLBI by an EL2's name: op0 is 1, op1 4, CRn 8 or 9. */
+static inline bool nested_is_el2_tlbi(u64 esr)
+{
+	u64 fixed = ESR_EC | ESR_SYS64_OP0 | ESR_SYS64_OP1 | (ESR_SYS64_CRN & ~ESR_SYS64_CRN_0) |
+		    ESR_SYS64_READ;
+
+	return (esr & fixed) == (FIELD_PREP(ESR_EC, ESR_EC_SYS64) | FIELD_PREP(ESR_SYS64_OP0, 1) |
+				 FIELD_PREP(ESR_SYS64_OP1, 4) | FIELD_PREP(ESR_SYS64_CRN, 8));
+}
+
+/**
+ * nested_tlbi_at_once() - a TLBI by such a name, if it is of EL2's own translations; in an early exit
+ * @vcpu: loaded, in the context NESTED_EL2
+ * @esr:  nested_is_el2_tlbi()
+ *
+ * Return: whether it is done, pc too. If not, nothing is.
+ */
+bool nested_tlbi_at_once(struct vcpu *vcpu, u64 esr);
 
 /**
  * nested_tlbi_is_left() - whether the TLBI has to go on after an interrupt of the host

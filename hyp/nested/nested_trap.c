@@ -33,6 +33,7 @@
 #include <nested/s2_compose.h>
 #include <nested/shadow.h>
 #include <nested/shadow_fault.h>
+#include <trap/debug.h>
 #include <trap/el2.h>
 #include <trap/sysreg.h>
 #include <trap/trap.h>
@@ -145,22 +146,22 @@ static void add_stage2(struct vcpu *vcpu, const struct translation *t)
 	write_sysreg(par, par_el1);
 }
 
-static const struct translation *find_translation(const struct access *a)
+static const struct translation *find_translation(u32 encoding)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(translations) && !a->read; i++)
-		if (translations[i].encoding == a->encoding)
+	for (size_t i = 0; i < ARRAY_SIZE(translations); i++)
+		if (translations[i].encoding == encoding)
 			return &translations[i];
 	return NULL;
 }
 
 /* One of EL2's own translations. */
-static bool translate_own(struct vcpu *vcpu, const struct access *a)
+static bool translate_own(struct vcpu *vcpu, u32 encoding, u64 va)
 {
-	const struct translation *t = find_translation(a);
+	const struct translation *t = find_translation(encoding);
 
 	if (!t || (t->regime != OF_EL2 && !(nested_hcr(vcpu) & HCR_TGE)))
 		return false;
-	do_translation(vcpu, t, a->value);
+	do_translation(vcpu, t, va);
 	return true;
 }
 
@@ -169,11 +170,11 @@ static bool translate_own(struct vcpu *vcpu, const struct access *a)
 
 static bool translate(struct vcpu *vcpu, const struct access *a)
 {
-	const struct translation *t = find_translation(a);
+	const struct translation *t = find_translation(a->encoding);
 
 	if (!t)
 		return false;
-	if (translate_own(vcpu, a))
+	if (translate_own(vcpu, a->encoding, a->value))
 		return true;
 	nested_change_context(vcpu, NESTED_EL1);
 	switch_set_hcr(vcpu, nested_hcr_for_el1(nested_hcr(vcpu), vcpu->s2->stage2.fwb) & OF_WALKS,
@@ -190,7 +191,7 @@ static bool carry_out(struct vcpu *vcpu, struct access *a)
 {
 	return nested_timer_access(vcpu, a->encoding, a->read, &a->value) || access_row(vcpu, a) ||
 	       access_el12(vcpu, a) || nested_vgic_access(vcpu, a->encoding, a->read, &a->value) ||
-	       (!a->read && nested_tlbi(vcpu, a->encoding, a->value)) || translate(vcpu, a);
+	       (!a->read && (nested_tlbi(vcpu, a->encoding, a->value) || translate(vcpu, a)));
 }
 
 /* ZCR_EL2, if EL2 has made SVE trap to itself. */
@@ -205,12 +206,13 @@ static unsigned int rt_of(u64 esr)
 	return (unsigned int)FIELD_GET(ESR_SYS64_RT, esr);
 }
 
+/* In a syndrome, as in an encoding, CRn follows on op1. */
 static __always_inline struct access trapped_access(const struct vcpu *vcpu, u64 esr)
 {
 	return (struct access){
-		.encoding = ENC(FIELD_GET(ESR_SYS64_OP0, esr), FIELD_GET(ESR_SYS64_OP1, esr),
-				FIELD_GET(ESR_SYS64_CRN, esr), FIELD_GET(ESR_SYS64_CRM, esr),
-				FIELD_GET(ESR_SYS64_OP2, esr)),
+		.encoding = ENC(FIELD_GET(ESR_SYS64_OP0, esr), 0,
+				FIELD_GET(ESR_SYS64_OP1 | ESR_SYS64_CRN, esr),
+				FIELD_GET(ESR_SYS64_CRM, esr), FIELD_GET(ESR_SYS64_OP2, esr)),
 		.read = esr & ESR_SYS64_READ,
 		.value = vcpu_get_x(vcpu, rt_of(esr)),
 	};
@@ -249,14 +251,51 @@ enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
  * TLBI and AT of EL2's own translations. One by an EL1's name shows that the guest is in its host's
  * context: the next ones need not trap.
  */
-static bool instruct_own(struct vcpu *vcpu, const struct access *a)
+static __always_inline bool instruct_at_once(struct vcpu *vcpu, const struct access *a)
 {
-	if (a->read || (!nested_tlbi_own(vcpu, a->encoding, a->value) && !translate_own(vcpu, a)))
+	if (a->read || (!nested_tlbi_own(vcpu, a->encoding, a->value) &&
+			!translate_own(vcpu, a->encoding, a->value)))
 		return false;
 	if (!(a->encoding & ENC_OP1)) {
 		nested_untrap(vcpu);
 		switch_set_hcr(vcpu, nested_fast_controls(vcpu), 0);
 	}
+	trap_step_over_early();
+	return true;
+}
+
+/* What KVM accesses around each entry of its guest. MDSCR_EL1 is as from EL1. */
+static __always_inline bool access_often(struct vcpu *vcpu, struct access *a)
+{
+	switch (a->encoding) {
+	case REG_NUM(MDSCR_EL1):
+		if (a->read)
+			a->value = vcpu->sysreg[MDSCR_EL1];
+		else
+			debug_write_mdscr(vcpu, a->value);
+		return true;
+	case REG_NUM(CPACR_EL1):
+		if (a->read)
+			a->value = nested_read_cptr(vcpu);
+		else
+			nested_write_cptr(vcpu, a->value);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* An ID register, whose value depends on the VM alone. */
+static bool read_id(struct vcpu *vcpu, struct access *a)
+{
+	const struct sysreg_row *row;
+
+	if (!a->read || a->encoding >= ENC(3, 0, 1, 0, 0))
+		return false;
+	row = sysreg_find(a->encoding);
+	if (!row || row->user != USER_ID || !row->read)
+		return false;
+	a->value = row->read(vcpu, row);
 	return true;
 }
 
@@ -273,23 +312,31 @@ static bool access_own(struct vcpu *vcpu, struct access *a)
 		access_el12(vcpu, a));
 }
 
+static __noinline bool access_seldom(struct vcpu *vcpu, u64 esr)
+{
+	struct access a = trapped_access(vcpu, esr);
+
+	if (!read_id(vcpu, &a) && !access_own(vcpu, &a))
+		return false;
+	if (a.read)
+		vcpu_set_x(vcpu, rt_of(esr), a.value);
+	trap_step_over_early();
+	return true;
+}
+
 bool nested_sysreg_at_once(struct vcpu *vcpu, u64 esr)
 {
-	struct access a;
+	struct access a = trapped_access(vcpu, esr);
 
-	if (esr_ec(esr) != ESR_EC_SYS64)
+	if (a.encoding < ENC(2, 0, 0, 0, 0))
+		return instruct_at_once(vcpu, &a);
+	if (!nested_vgic_is_told(vcpu))
 		return false;
-	a = trapped_access(vcpu, esr);
-	/* As from EL1: KVM reads and writes it around each entry of its guest. */
-	if (a.encoding == REG_NUM(MDSCR_EL1))
-		return nested_vgic_is_told(vcpu) && sysreg_trap(vcpu, esr) == VCPU_RESUME;
-	if (a.encoding < ENC(2, 0, 0, 0, 0)) {
-		if (!instruct_own(vcpu, &a))
-			return false;
-	} else if (!nested_vgic_is_told(vcpu) || !access_own(vcpu, &a)) {
-		return false;
-	}
-	complete(vcpu, &a, esr);
+	if (!access_often(vcpu, &a))
+		return access_seldom(vcpu, esr);
+	if (a.read)
+		vcpu_set_x(vcpu, rt_of(esr), a.value);
+	trap_step_over_early();
 	return true;
 }
 

@@ -13,11 +13,10 @@
 enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr);
 
 /**
- * nested_sysreg_at_once() - the same for what changes nothing that an entry looks at
- * @vcpu: PSTATE is the hardware's, as at the exit
+ * nested_sysreg_at_once() - the same, in an early exit, for what changes nothing that an entry looks at
  *
- * Return: whether it is done, and the guest can be entered at once (VCPU_AT_ONCE). If not, nothing
- * has changed.
+ * Return: whether it is done, pc too, and the guest can be entered at once. If not, nothing has
+ * changed.
  */
 bool nested_sysreg_at_once(struct vcpu *vcpu, u64 esr);
 

@@ -3,29 +3,14 @@
 #ifndef KEEL_NESTED_SHADOW_FAULT_H
 #define KEEL_NESTED_SHADOW_FAULT_H
 
+#include <nested/nested_regs.h>
 #include <nested/s2_walk.h>
 #include <vm/exit.h>
 #include <vm/vm.h>
 
-enum shadow_outcome {
-	SHADOW_REPEAT,	     /* the access succeeds now, or meets another fault */
-	SHADOW_FOR_EL2,	     /* walk.fsc is the guest hypervisor's */
-	SHADOW_ASK_TABLE,    /* the host has to be asked for walk.desc */
-	SHADOW_ASK_FOR_PAGE, /* the own stage 2 does not allow the access at vm_ipa */
-};
-
-struct shadow_fault {
-	struct vcpu *vcpu;
-	u64 esr, far, ipa, vm_ipa;
-	struct s2_access access;
-	struct s2_walk_result walk;
-	enum shadow_outcome outcome;
-	bool update; /* the table is there, but cannot be written */
-};
-
 /**
  * shadow_resolve() - a stage-2 fault of a vCPU that runs in a shadow: its first half
- * @vcpu: loaded, shadow_current() is not NULL; as the exit has left it
+ * @vcpu: loaded, shadow_current() is not NULL; as the exit has left it, PSTATE in vcpu->regs
  * @esr:  ESR_EL2, of an abort that abort_is_stage2()
  * @f:    out, for shadow_conclude()
  *
@@ -36,7 +21,7 @@ struct shadow_fault {
 bool shadow_resolve(struct vcpu *vcpu, u64 esr, struct shadow_fault *f);
 
 /**
- * shadow_conclude() - its second half, after an exit that has been taken the long way
+ * shadow_conclude() - its second half, in the long way of the same exit
  *
  * The guest hypervisor gets the fault; or the host is asked for memory, or does the access.
  *

@@ -137,6 +137,16 @@ void debug_update(struct vcpu *vcpu)
 		set_hardware(vcpu, cpu);
 }
 
+void debug_write_mdscr(struct vcpu *vcpu, u64 value)
+{
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
+	value &= MDSCR_GUEST;
+	if (vcpu->sysreg[MDSCR_EL1] == value)
+		return;
+	vcpu->sysreg[MDSCR_EL1] = value;
+	debug_update(vcpu);
+}
+
 void debug_update_reg(struct vcpu *vcpu, enum vcpu_sysreg reg)
 {
 	const struct vm_cpu *cpu = this_vm_cpu();

@@ -56,6 +56,9 @@ unsigned int debug_breakpoints_here(void);
  */
 void debug_take_registers(struct vcpu *vcpu, unsigned int breakpoints, unsigned int watchpoints);
 
+/* Of MDSCR_EL1, what guests have. */
+#define MDSCR_GUEST (u64)(MDSCR_SS | MDSCR_TDCC | MDSCR_KDE | MDSCR_MDE)
+
 /*
  * The guest's MDSCR_EL1 for the hardware: with the OS Lock or OS Double Lock set, without the bits
  * that enable debug exceptions, of which only BRK's remain (D2.4.1).
@@ -78,5 +81,8 @@ void debug_update(struct vcpu *vcpu);
 
 /* Likewise for one of DBGBVR0_EL1..DBGWCR15_EL1. */
 void debug_update_reg(struct vcpu *vcpu, enum vcpu_sysreg reg);
+
+/* Write MDSCR_EL1, as the guest's own write of it. */
+void debug_write_mdscr(struct vcpu *vcpu, u64 value);
 
 #endif

@@ -258,7 +258,7 @@ static const struct sysreg_row table[] = {
 	{ KEEPS(MDCCINT_EL1), .trap = BY_MDCR_TDA, .read = read_stored, .write = write_stored,
 	  .fixed = ~MDCCINT_BITS },
 	{ KEEPS(MDSCR_EL1), .trap = BY_MDCR_TDA, .read = read_stored, .write = write_debug_control,
-	  .fixed = ~(u64)(MDSCR_SS | MDSCR_TDCC | MDSCR_KDE | MDSCR_MDE) },
+	  .fixed = ~MDSCR_GUEST },
 	DBG(2),
 	{ REG(OSDTRTX_EL1), .trap = BY_MDCR_TDA, .read = read_zero, .write = ignore_write },
 	DBG(3),

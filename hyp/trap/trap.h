@@ -42,6 +42,16 @@ static __always_inline void trap_step_over(struct vcpu *vcpu, u64 esr)
 	vcpu->regs.pstate &= ~(PSR_BTYPE | PSR_SS);
 }
 
+/*
+ * The same in an early exit (vm/exit.h), where the guest's pc and PSTATE are in the hardware. Not for
+ * AArch32.
+ */
+static __always_inline void trap_step_over_early(void)
+{
+	write_sysreg(read_sysreg(elr_el2) + 4, elr_el2);
+	write_sysreg(read_sysreg(spsr_el2) & ~(PSR_BTYPE | PSR_SS), spsr_el2);
+}
+
 /**
  * trap_wait() - the vCPU waits for an interrupt
  * @until: value of CNTPCT_EL0 at which the wait ends in any case; ~0 for never

@@ -26,6 +26,7 @@ enter:
 	ldp	x2, x3, [x0, #VCPU_GPREGS + 31 * 8]
 	msr	elr_el2, x2
 	msr	spsr_el2, x3
+enter_gpregs:
 	ldp	x2, x3, [x0, #VCPU_GPREGS + 2 * 8]
 	ldp	x4, x5, [x0, #VCPU_GPREGS + 4 * 8]
 	ldp	x6, x7, [x0, #VCPU_GPREGS + 6 * 8]
@@ -53,7 +54,7 @@ enter:
 	.globl	guest_exit
 guest_exit:
 	stp	x2, x3, [x0, #VCPU_GPREGS + 2 * 8]
-	ldr	x2, [x0, #VCPU_FAST_EXIT]
+	ldp	x2, x3, [x0, #VCPU_FAST_EXIT]
 	cbnz	x2, try_fast
 save:
 	ldp	x2, x3, [sp], #16
@@ -71,6 +72,7 @@ save:
 	stp	x26, x27, [x0, #VCPU_GPREGS + 26 * 8]
 	stp	x28, x29, [x0, #VCPU_GPREGS + 28 * 8]
 	stp	x2, x3, [x0, #VCPU_GPREGS]
+saved:
 	mrs	x2, elr_el2
 	mrs	x3, spsr_el2
 	stp	x30, x2, [x0, #VCPU_GPREGS + 30 * 8]
@@ -92,9 +94,9 @@ save:
 	ret
 
 /*
- * The vCPU has a fast exit (exit.h), a function in x2. If this exception is of one of its classes,
- * what such a function uses is saved for it, and nothing else: x0 to x11 and x30. SPSR_EL2 and ELR_EL2 stay
- * in the hardware.
+ * The vCPU has a fast exit (exit.h), a function in x2, with its classes in x3. If this exception is of one
+ * of these, what such a function uses is saved for it, and nothing else: x0 to x11 and x30. SPSR_EL2 and
+ * ELR_EL2 stay in the hardware.
  */
 	.macro	x4_to_x11 op
 	\op	x4, x5, [x0, #VCPU_GPREGS + 4 * 8]
@@ -105,11 +107,10 @@ save:
 
 try_fast:
 	cbnz	x1, save                /* not synchronous */
-	mrs	x3, esr_el2
-	ldr	x1, [x0, #VCPU_FAST_EXIT + 8]
-	lsr	x3, x3, #26             /* the class is in bits 5:0, which is what a shift looks at */
-	lsr	x1, x1, x3
-	tbz	x1, #0, 2f
+	mrs	x1, esr_el2
+	lsr	x1, x1, #26             /* the class is in bits 5:0, which is what a shift looks at */
+	asr	x3, x3, x1              /* EXIT_HAS_EARLY is the highest bit, and stays */
+	tbz	x3, #0, 2f
 	x4_to_x11 stp
 	str	x30, [sp, #-16]!
 	blr	x2
@@ -124,5 +125,35 @@ try_fast:
 1:	mrs	x0, tpidr_el2           /* as if nothing had been */
 	ldr	x0, [x0, #PERCPU_VCPU]
 	x4_to_x11 ldp
-2:	mov	x1, #0
+	mov	x1, #0
 	b	save
+2:	tbnz	x3, #EXIT_HAS_EARLY, try_early
+3:	mov	x1, #0
+	b	save
+
+/* So it has an early exit: likewise, but all general registers are saved before it is known who handles it. */
+try_early:
+	ldp	x2, x3, [x0, #VCPU_EARLY_EXIT]
+	lsr	x3, x3, x1
+	tbz	x3, #0, 3b
+	x4_to_x11 stp
+	stp	x12, x13, [x0, #VCPU_GPREGS + 12 * 8]
+	stp	x14, x15, [x0, #VCPU_GPREGS + 14 * 8]
+	stp	x16, x17, [x0, #VCPU_GPREGS + 16 * 8]
+	stp	x18, x19, [x0, #VCPU_GPREGS + 18 * 8]
+	stp	x20, x21, [x0, #VCPU_GPREGS + 20 * 8]
+	stp	x22, x23, [x0, #VCPU_GPREGS + 22 * 8]
+	stp	x24, x25, [x0, #VCPU_GPREGS + 24 * 8]
+	stp	x26, x27, [x0, #VCPU_GPREGS + 26 * 8]
+	stp	x28, x29, [x0, #VCPU_GPREGS + 28 * 8]
+	str	x30, [x0, #VCPU_GPREGS + 30 * 8]
+	ldp	x4, x5, [sp], #16
+	stp	x4, x5, [x0, #VCPU_GPREGS]
+	mov	x29, sp
+	mov	x19, x0
+	blr	x2
+	and	x1, x0, #1              /* a bool */
+	mov	x0, x19
+	cbnz	w1, enter_gpregs
+	ldr	x30, [x0, #VCPU_GPREGS + 30 * 8]
+	b	saved                   /* x1 is 0: synchronous */

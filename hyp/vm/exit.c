@@ -3,7 +3,7 @@
  * From an exit of the guest to its next entry, or to the exit that the host is told of. exit.h has
  * the picture: fast exit, stages, handlers, and back through the stages and the hooks' .enter.
  *
- * enter.S calls vcpu_exit() for every exit that a fast exit has not handled. The result is an enum
+ * enter.S calls vcpu_exit() for every exit that no fast or early exit has handled. The result is an enum
  * vcpu_action: VCPU_RESUME enters the guest again, any other value ends the run.
  *
  *      vcpu_exit()
@@ -147,8 +147,11 @@ static void add_stage(struct vcpu *vcpu, unsigned int n, const struct exit_stage
 	if (!stage->fast)
 		return;
 	ASSERT(!vcpu->fast_exit);
+	ASSERT(!(stage->fast_classes & stage->early_classes));
 	vcpu->fast_exit = stage->fast;
-	vcpu->fast_classes = stage->fast_classes;
+	vcpu->fast_classes = stage->fast_classes | (stage->early ? BIT(EXIT_HAS_EARLY) : 0);
+	vcpu->early_exit = stage->early;
+	vcpu->early_classes = stage->early_classes;
 }
 
 void exit_choose_stages(struct vcpu *vcpu)

@@ -6,13 +6,14 @@
  * handle it:
  *
  *	the fast exit	of the vCPU, if it has one: from assembly, before most registers are saved
+ *	its early exit	likewise, for other exceptions: after the general registers are saved
  *	its stages	layers that see every exit of the vCPUs that have them, in stages' order
  *	the handlers	the hooks of struct vcpu_hooks: by exception class, or for interrupts
  *
  *	          guest                                           guest
  *	            │ exception                                     ^
  *	            v                                               │ ERET
- *	   fast exit ── done ───────────────────────────────────────┤
+ *	 fast or early exit ── done ────────────────────────────────┤
  *	            │ not done                                      │
  *	            v                                               │
  *	  .exit of stage 0 ── VCPU_AT_ONCE ─────────────────────────┤
@@ -87,6 +88,12 @@ typedef enum vcpu_action vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
  *           guest's values: it is compiled not to use them (mk/hyp.mk), and has no frame. Return:
  *           @vcpu if the exit is handled, with ELR_EL2 and SPSR_EL2 set for the guest; NULL if
  *           nothing has changed
+ * @early:   the early exit, or NULL; only beside @fast. enter.S calls it for a synchronous exception
+ *           of one of @early_classes from EL1 or EL0. vcpu->regs has the guest's general registers,
+ *           and what is written there counts; its pc and PSTATE are in ELR_EL2 and SPSR_EL2, and
+ *           vcpu->regs has other ones. Return: whether the exit is handled, with ELR_EL2 and
+ *           SPSR_EL2 set for the guest; if not, @exit is next, and neither registers nor pc nor
+ *           PSTATE have changed
  */
 struct exit_stage {
 	bool (*wanted)(const struct vcpu *vcpu);
@@ -96,6 +103,8 @@ struct exit_stage {
 	void (*leave)(struct vcpu *vcpu);
 	struct vcpu *(*fast)(struct vcpu *vcpu);
 	u64 fast_classes; /* BIT(exception class) */
+	bool (*early)(struct vcpu *vcpu);
+	u64 early_classes;
 };
 
 /* Register a stage; @stage must stay valid. Boot CPU, once for each, before the first VM. */

@@ -69,7 +69,10 @@ struct vcpu {
 	const struct exit_stage *stages[VCPU_STAGES_MAX + 1];
 	/* the fast exit of one of the stages, for exceptions of fast_classes; NULL for none */
 	struct vcpu *(*fast_exit)(struct vcpu *vcpu);
-	u64 fast_classes; /* BIT(exception class) */
+	u64 fast_classes; /* BIT(exception class); BIT(EXIT_HAS_EARLY) */
+	/* and the early exit, for exceptions of early_classes, of which none is in fast_classes */
+	bool (*early_exit)(struct vcpu *vcpu);
+	u64 early_classes;
 	unsigned int index;
 	unsigned int number; /* how many vCPUs the VM had before this one */
 	u64 mpidr;	     /* MPIDR_EL1 as the guest sees it */
@@ -111,6 +114,8 @@ struct vcpu {
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, regs) == VCPU_GPREGS, "enter.S");
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, fast_exit) == VCPU_FAST_EXIT, "enter.S");
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, fast_classes) == VCPU_FAST_EXIT + 8, "enter.S");
+STATIC_ASSERT(__builtin_offsetof(struct vcpu, early_exit) == VCPU_EARLY_EXIT, "enter.S");
+STATIC_ASSERT(__builtin_offsetof(struct vcpu, early_classes) == VCPU_EARLY_EXIT + 8, "enter.S");
 
 enum vm_state { VM_LIVE, VM_DYING };
 

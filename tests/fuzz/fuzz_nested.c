@@ -168,10 +168,15 @@ const struct impl_regs *impl_regs_machine(void)
 	return &machine;
 }
 
-enum vcpu_action sysreg_trap(struct vcpu *vcpu, u64 esr)
+void debug_write_mdscr(struct vcpu *vcpu, u64 value)
 {
-	trap_step_over(vcpu, esr);
-	return VCPU_RESUME;
+	vcpu->sysreg[MDSCR_EL1] = value;
+}
+
+/* No ID register: these are as at EL1. */
+const struct sysreg_row *sysreg_find(u32 encoding)
+{
+	return NULL;
 }
 
 bool nested_has_pauth(const struct vcpu *vcpu)
@@ -564,15 +569,28 @@ static bool go_in(struct vcpu *vcpu)
 	return inside[vcpu->index];
 }
 
-/* The fast exit, where enter.S asks it. Return: whether the guest goes on. */
+/* The fast and the early exit, where enter.S asks them. */
+static bool is_short(struct vcpu *vcpu, u64 class)
+{
+	if (stage->fast_classes & class)
+		return stage->fast(vcpu);
+	return (stage->early_classes & class) && stage->early(vcpu);
+}
+
+/* Return: whether the guest goes on. */
 static bool leave_shortly(struct vcpu *vcpu, u64 esr, enum guest_exit_kind kind)
 {
-	if (kind != GUEST_SYNC || !(stage->fast_classes & BIT(esr_ec(esr))))
+	u64 pstate = vcpu->regs.pstate;
+
+	if (kind != GUEST_SYNC)
 		return false;
 	fake_sysreg_set("elr_el2", vcpu->regs.pc);
-	fake_sysreg_set("spsr_el2", vcpu->regs.pstate);
-	if (!stage->fast(vcpu))
+	fake_sysreg_set("spsr_el2", pstate);
+	if (!is_short(vcpu, BIT(esr_ec(esr)))) {
+		assert_int_equal(read_sysreg(elr_el2), vcpu->regs.pc);
+		assert_int_equal(read_sysreg(spsr_el2), pstate);
 		return false;
+	}
 	vcpu->regs.pc = read_sysreg(elr_el2);
 	vcpu->regs.pstate = read_sysreg(spsr_el2);
 	return true;

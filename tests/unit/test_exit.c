@@ -162,13 +162,21 @@ static enum vcpu_action enter_hook(struct vcpu *v)
 	return enter_hook_says;
 }
 
+static bool outer_early(struct vcpu *v)
+{
+	(void)v;
+	return false;
+}
+
 static const struct exit_stage outer = { .wanted = outer_wanted,
 					 .exit = outer_exit,
 					 .handled = outer_handled,
 					 .enter = outer_enter,
 					 .leave = outer_leave,
 					 .fast = outer_fast,
-					 .fast_classes = BIT(ESR_EC_BRKPT_LOWER) };
+					 .fast_classes = BIT(ESR_EC_BRKPT_LOWER),
+					 .early = outer_early,
+					 .early_classes = BIT(ESR_EC_SYS64) };
 static const struct exit_stage inner = { .exit = inner_exit,
 					 .handled = inner_handled,
 					 .enter = inner_enter };
@@ -234,7 +242,9 @@ static void a_vcpu_has_the_stages_that_want_it(void **state)
 	assert_ptr_equal(vcpu.stages[0], &outer);
 	assert_null(vcpu.stages[1]);
 	assert_ptr_equal(vcpu.fast_exit, outer_fast);
-	assert_int_equal(vcpu.fast_classes, BIT(ESR_EC_BRKPT_LOWER));
+	assert_int_equal(vcpu.fast_classes, BIT(ESR_EC_BRKPT_LOWER) | BIT(EXIT_HAS_EARLY));
+	assert_ptr_equal(vcpu.early_exit, outer_early);
+	assert_int_equal(vcpu.early_classes, BIT(ESR_EC_SYS64));
 	vcpu.features = 0;
 	exit_choose_stages(&vcpu);
 	assert_null(vcpu.stages[0]);

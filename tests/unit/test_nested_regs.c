@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/nested/nested_regs.c hyp/nested/nested_exception.c hyp/cpu/features.c hyp/cpu/errata.c hyp/lib/printf.c tests/unit/fake_panic.c */
+/* SOURCES: hyp/nested/nested_regs.c hyp/nested/nested_exception.c hyp/cpu/features.c hyp/cpu/errata.c hyp/lib/printf.c tests/unit/fake_panic.c tests/unit/arch/fake_sysreg.c */
 /*
  * A guest with an EL2 against a model of one that has two sets of registers: whatever names are
  * used, in whichever context, and however often EL1 and EL2 take turns, each register has the value

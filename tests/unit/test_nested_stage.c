@@ -37,6 +37,7 @@
 #include <nested/shadow.h>
 #include <nested/shadow_fault.h>
 #include <timer/timer.h>
+#include <trap/debug.h>
 #include <trap/device.h>
 #include <trap/el2.h>
 #include <trap/impl_regs.h>
@@ -161,6 +162,7 @@ bool shadow_resolve(struct vcpu *v, u64 esr, struct shadow_fault *f)
 	assert_ptr_equal(v->s2, &shadow.ctx);
 	shadow_faults++;
 	f->vcpu = v;
+	f->esr = esr;
 	return shadow_fills;
 }
 
@@ -223,6 +225,16 @@ bool nested_tlbi_own(struct vcpu *v, u32 encoding, u64 xt)
 	return true;
 }
 
+bool nested_tlbi_at_once(struct vcpu *v, u64 esr)
+{
+	assert_true(nested_is_el2_tlbi(esr));
+	if (FIELD_GET(ESR_SYS64_OP2, esr)) /* TLBI_ALLE2 has 0 */
+		return false;
+	flushes++;
+	trap_step_over_early();
+	return true;
+}
+
 bool nested_tlbi(struct vcpu *v, u32 encoding, u64 xt)
 {
 	if (nested_tlbi_own(v, encoding, xt))
@@ -257,14 +269,26 @@ void vcpu_inject_undef(struct vcpu *v)
 	undefs++;
 }
 
-/* What is as at EL1: MDSCR_EL1 alone is asked for. */
-static unsigned int as_at_el1;
-
-enum vcpu_action sysreg_trap(struct vcpu *v, u64 esr)
+/* What is as at EL1. */
+void debug_write_mdscr(struct vcpu *v, u64 value)
 {
-	assert_int_equal(FIELD_GET(ESR_SYS64_OP0, esr), 2);
-	as_at_el1++;
-	return VCPU_RESUME;
+	file[MDSCR_EL1] = value;
+}
+
+static u64 read_id_row(struct vcpu *v, const struct sysreg_row *row)
+{
+	return 0x1d0;
+}
+
+/* Of these two, the second one traps for another reason. */
+const struct sysreg_row *sysreg_find(u32 encoding)
+{
+	static const struct sysreg_row id = { .user = USER_ID, .read = read_id_row };
+	static const struct sysreg_row other = { .user = USER_STORED, .read = read_id_row };
+
+	if (encoding == REG_NUM(ID_AA64PFR0_EL1))
+		return &id;
+	return encoding == REG_NUM(MIDR_EL1) ? &other : NULL;
 }
 
 void trap_step_over_aa32(struct vcpu *v, u64 esr)
@@ -531,7 +555,7 @@ static int start(void **state)
 					    "cnthctl_el2", "cntv_ctl_el0", "cntv_cval_el0",
 					    "par_el1",	   "s3_4_c5_c2_3", VNCR_REG,
 					    "mdcr_el2",	   "elr_el2",	   "spsr_el2",
-					    "vpidr_el2" };
+					    "vpidr_el2",   "cpacr_el1" };
 	size_t i;
 
 	fake_sysreg_reset();
@@ -588,11 +612,29 @@ static enum vcpu_action enter(void)
 	return stage->enter(&vcpu);
 }
 
+/* The early exit, as enter.S asks it: pc and PSTATE are in the hardware. */
+static bool leave_early(u64 esr)
+{
+	u64 pc = vcpu.regs.pc, pstate = vcpu.regs.pstate;
+	bool done;
+
+	if (!(stage->early_classes & BIT(esr_ec(esr))))
+		return false;
+	fake_sysreg_set("elr_el2", pc);
+	fake_sysreg_set("spsr_el2", pstate);
+	vcpu.regs.pc = vcpu.regs.pstate = 0xbad;
+	done = stage->early(&vcpu);
+	vcpu.regs.pc = fake_sysreg_get("elr_el2");
+	vcpu.regs.pstate = fake_sysreg_get("spsr_el2");
+	assert_true(done || (vcpu.regs.pc == pc && vcpu.regs.pstate == pstate));
+	return done;
+}
+
 /* The guest was left; what it had in the hardware's PSTATE stays. */
 static enum vcpu_action leave(u64 esr)
 {
 	fake_sysreg_set("esr_el2", esr);
-	return stage->exit(&vcpu, GUEST_SYNC);
+	return leave_early(esr) ? VCPU_AT_ONCE : stage->exit(&vcpu, GUEST_SYNC);
 }
 
 static u64 sys64(u32 encoding, bool read, unsigned int rt)
@@ -1276,21 +1318,59 @@ static void registers_and_instructions_of_el2_are_emulated_at_once(void **state)
 	(void)leave(sys64(SYSREG_ENC(1, 4, 7, 8, 7), false, 1));
 	assert_int_equal(fake_sysreg_get("par_el1"), 0x800 | 0x200 | 0xf << 1 | 1);
 	assert_ptr_equal(vcpu.s2, &vm.s2);
-	/* what EL2 does not have is as at EL1; MDSCR_EL1 at once, unless an interrupt is to change */
+	/* what EL2 does not have is as at EL1 */
 	nested.page[HCR_EL2] = TGE;
 	vcpu.regs.pstate = EL2H;
 	(void)enter();
-	as_at_el1 = 0;
-	assert_int_equal(leave(sys64(REG_NUM(MDSCR_EL1), false, 1)), VCPU_AT_ONCE);
-	assert_int_equal(as_at_el1, 1);
-	told = false;
-	assert_int_equal(leave(sys64(REG_NUM(MDSCR_EL1), false, 1)), VCPU_NOT_MINE);
-	told = true;
 	assert_int_equal(leave(sys64(SYSREG_ENC(3, 4, 1, 2, 0), true, 1)), VCPU_NOT_MINE);
-	assert_int_equal(leave(sys64(REG_NUM(ID_AA64PFR0_EL1), true, 1)), VCPU_NOT_MINE);
 	assert_int_equal(leave(sys64(REG_NUM(SP_EL2), true, 1)), VCPU_NOT_MINE);
+	assert_int_equal(leave(sys64(REG_NUM(MIDR_EL1), true, 1)), VCPU_NOT_MINE);
+	assert_int_equal(leave(sys64(REG_NUM(ID_AA64PFR0_EL1), false, 1)), VCPU_NOT_MINE);
+	assert_int_equal(leave(sys64(REG_NUM(ID_AA64PFR1_EL1), true, 1)), VCPU_NOT_MINE);
 	(void)leave(ESR_ERET | 2);
 	assert_int_equal(undefs, 1);
+}
+
+/* MDSCR_EL1, CPACR_EL1, ID registers: at once, unless an interrupt of the guest's is to change. */
+static void what_a_world_switch_accesses_is_done_at_once(void **state)
+{
+	u64 pc;
+
+	(void)enter();
+	pc = vcpu.regs.pc;
+	vcpu.regs.pstate |= PSR_SS | PSR_BTYPE;
+	vcpu.regs.x[1] = 0x8000;
+	assert_int_equal(leave(sys64(REG_NUM(MDSCR_EL1), false, 1)), VCPU_AT_ONCE);
+	assert_int_equal(file[MDSCR_EL1], 0x8000);
+	assert_int_equal(vcpu.regs.pc, pc + 4);
+	assert_int_equal(vcpu.regs.pstate, EL1H);
+	assert_int_equal(leave(sys64(REG_NUM(MDSCR_EL1), true, 2)), VCPU_AT_ONCE);
+	assert_int_equal(vcpu.regs.x[2], 0x8000);
+	assert_int_equal(leave(sys64(REG_NUM(MDSCR_EL1), false, 31)), VCPU_AT_ONCE);
+	assert_int_equal(file[MDSCR_EL1], 0);
+	assert_int_equal(leave(sys64(REG_NUM(MDSCR_EL1), true, 31)), VCPU_AT_ONCE);
+	/* CPTR_EL2 by another name: what CPACR_EL1 has of it, and the rest */
+	vcpu.regs.x[1] = ~0ULL;
+	assert_int_equal(leave(sys64(REG_NUM(CPACR_EL1), false, 1)), VCPU_AT_ONCE);
+	assert_int_equal(fake_sysreg_get("cpacr_el1"), CPACR_FPEN | CPACR_ZEN);
+	assert_int_equal(nested.own[NESTED_CPTR_EL2],
+			 CPACR_FPEN | CPACR_ZEN | CPTR_TAM | CPTR_TCPAC);
+	fake_sysreg_set("cpacr_el1", CPACR_ZEN);
+	assert_int_equal(leave(sys64(REG_NUM(CPACR_EL1), true, 2)), VCPU_AT_ONCE);
+	assert_int_equal(vcpu.regs.x[2], CPACR_ZEN | CPTR_TAM | CPTR_TCPAC);
+	assert_int_equal(leave(sys64(REG_NUM(ID_AA64PFR0_EL1), true, 2)), VCPU_AT_ONCE);
+	assert_int_equal(vcpu.regs.x[2], 0x1d0);
+	assert_int_equal(vcpu.regs.pc, pc + 28);
+	told = false;
+	assert_int_equal(leave(sys64(REG_NUM(MDSCR_EL1), false, 1)), VCPU_NOT_MINE);
+	(void)enter();
+	assert_int_equal(leave(sys64(REG_NUM(ID_AA64PFR0_EL1), true, 1)), VCPU_NOT_MINE);
+	told = true;
+	(void)enter();
+	panic_begun = 1; /* this CPU stops, in vcpu_exit() */
+	fake_sysreg_set("esr_el2", sys64(TLBI_ALLE2, false, 31));
+	assert_false(leave_early(sys64(TLBI_ALLE2, false, 31)));
+	assert_int_equal(flushes, 0);
 }
 
 #define FPAC 0x72000000 /* EC, IL */
@@ -1696,6 +1776,7 @@ int main(void)
 		cmocka_unit_test_setup(debug_exceptions_of_el1_are_el2s_if_it_says_so, start),
 		cmocka_unit_test_setup(registers_and_instructions_of_el2_are_emulated_at_once,
 				       start),
+		cmocka_unit_test_setup(what_a_world_switch_accesses_is_done_at_once, start),
 		cmocka_unit_test_setup(the_exceptions_of_authenticated_returns_have_an_order,
 				       start),
 		cmocka_unit_test_setup(

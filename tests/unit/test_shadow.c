@@ -1314,6 +1314,51 @@ static void tlbis_of_el2_are_those_of_el1(void **state)
 	assert_int_equal(own_tlbis[1], 0);
 }
 
+/* ESR_EL2 of the trap; the operand is in x3. */
+static u64 esr_of_tlbi(u32 encoding, bool read)
+{
+	return FIELD_PREP(ESR_EC, ESR_EC_SYS64) | ESR_IL | TLBI_ESR | read |
+	       FIELD_PREP(ESR_SYS64_OP0, encoding >> 14) |
+	       FIELD_PREP(ESR_SYS64_OP1, encoding >> 11 & 7) |
+	       FIELD_PREP(ESR_SYS64_CRN, encoding >> 7 & 15) |
+	       FIELD_PREP(ESR_SYS64_CRM, encoding >> 3 & 15) |
+	       FIELD_PREP(ESR_SYS64_OP2, encoding & 7);
+}
+
+/* By all names of EL2: what is of its own translations is done as by the long way, the rest is not. */
+static void the_early_exit_has_the_tlbis_of_el2s_own(void **state)
+{
+	struct vcpu *vcpu = &vcpus[0];
+	unsigned int count = 0;
+
+	vcpu->nested->page[HCR_EL2] = 0;
+	vcpu->regs.x[TLBI_RT] = 0x7654321;
+	for (u32 encoding = 0; encoding < 0x10000; encoding++) {
+		bool named = (encoding & ~0xffU) == TLBI(4, 8, 0, 0), done;
+		u64 expected[ARRAY_SIZE(own_tlbis)];
+
+		assert_int_equal(nested_is_el2_tlbi(esr_of_tlbi(encoding, false)), named);
+		assert_false(nested_is_el2_tlbi(esr_of_tlbi(encoding, true)));
+		if (!named)
+			continue;
+		memset(own_tlbis, 0, sizeof(own_tlbis));
+		done = nested_tlbi_own(vcpu, encoding, 0x7654321);
+		memcpy(expected, own_tlbis, sizeof(expected));
+		memset(own_tlbis, 0, sizeof(own_tlbis));
+		own_xt = 0x7654321;
+		fake_sysreg_set("elr_el2", TLBI_PC);
+		fake_sysreg_set("spsr_el2", 0x9 | PSR_SS | PSR_BTYPE);
+		assert_int_equal(nested_tlbi_at_once(vcpu, esr_of_tlbi(encoding, false)), done);
+		assert_memory_equal(own_tlbis, expected, sizeof(expected));
+		assert_int_equal(own_xt, 0x7654321);
+		assert_int_equal(fake_sysreg_get("elr_el2"), TLBI_PC + (done ? 4 : 0));
+		assert_int_equal(fake_sysreg_get("spsr_el2"),
+				 done ? 0x9 : 0x9 | PSR_SS | PSR_BTYPE);
+		count += done;
+	}
+	assert_int_equal(count, 2 * (3 * 3 + 3 * 2)); /* each with and without nXS */
+}
+
 /* A block whose parts are pages in the shadow, since they are in the VM's own stage 2. */
 static void any_address_of_a_block_removes_all_of_it(void **state)
 {
@@ -1667,6 +1712,7 @@ int main(void)
 		TEST(a_tlbi_that_userspace_changes_begins_again),
 		TEST(any_order_of_steps_leaves_nothing_stale),
 		TEST(tlbis_of_el2_are_those_of_el1),
+		TEST(the_early_exit_has_the_tlbis_of_el2s_own),
 		TEST(any_address_of_a_block_removes_all_of_it),
 		TEST(counters_tell_what_has_happened),
 		TEST(a_guest_hypervisor_uses_no_more_pages_than_there_are),
