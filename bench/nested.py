@@ -57,7 +57,7 @@ LINES = [
     Line("bare", "context", "TGE to 0 and back to 1"),
     Line("bare", "nested-hypercall", "hypercall to a bare guest hypervisor"),
     Line("bare", "nested-abort", "abort to a bare guest hypervisor"),
-    Line("bare", "shadow-fault", "shadow fault, both tables there", 1500, 1),
+    Line("bare", "shadow-fault", "shadow fault, both tables there", 1500),
     Line("outer", "hypercall", "nested null hypercall, Linux", 8000, 15),
     Line("outer", "distributor-read", "nested vGIC distributor read, Linux"),
     Line("outer", "mmio-read", "nested MMIO, Linux and its VMM"),

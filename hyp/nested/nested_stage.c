@@ -365,8 +365,8 @@ static bool is_shadow_fault(const struct vcpu *vcpu, u64 esr)
 {
 	unsigned int ec = esr_ec(esr);
 
-	return (ec == ESR_EC_IABT_LOWER || ec == ESR_EC_DABT_LOWER) && abort_is_stage2(esr) &&
-	       shadow_current(vcpu);
+	return (ec == ESR_EC_IABT_LOWER || ec == ESR_EC_DABT_LOWER) && vcpu->s2 != &vcpu->vm->s2 &&
+	       abort_is_stage2(esr);
 }
 
 /* Of the exceptions that are the guest hypervisor's, only a watchpoint's has an address. */

@@ -303,16 +303,20 @@ static enum stage2_attrs leaf_permissions(const struct walk *walk, bool device)
 	return perm;
 }
 
+/* Of a contiguous group at this level; of one leaf, if there are no groups. */
+static u64 group_size(const struct walk *walk)
+{
+	return BIT(walk->shift) * pgtable_contig_entries(&walk->tables->fmt, walk->level);
+}
+
 /*
  * Whether the Contiguous bit counts: @size are the bytes of the group. The group must be within the
  * IPA space, and this leaf where it would be if the group's addresses continue.
  */
-static bool leaf_is_contiguous(const struct walk *walk, u64 oa, u64 size)
+static bool leaf_is_in_group(const struct walk *walk, u64 oa, u64 size)
 {
-	u64 leaf = pgtable_level_size(&walk->tables->fmt, walk->level);
-
-	return (walk->desc & PTE_CONT) && size > leaf && size <= BIT(walk->tables->fmt.ia_bits) &&
-	       ((oa ^ walk->ipa) & (size - 1) & ~(leaf - 1)) == 0;
+	return size <= BIT(walk->tables->fmt.ia_bits) &&
+	       ((oa ^ walk->ipa) & (size - 1) & ~(BIT(walk->shift) - 1)) == 0;
 }
 
 static void fill_leaf(const struct walk *walk)
@@ -320,9 +324,9 @@ static void fill_leaf(const struct walk *walk)
 	const struct s2_tables *tables = walk->tables;
 	struct s2_leaf *leaf = &walk->out->leaf;
 	u64 oa = output_address(tables, walk->desc), one = BIT(walk->shift);
-	u64 group = one * pgtable_contig_entries(&tables->fmt, walk->level);
+	u64 group = walk->desc & PTE_CONT ? group_size(walk) : one;
 
-	leaf->contiguous = leaf_is_contiguous(walk, oa, group);
+	leaf->contiguous = group != one && leaf_is_in_group(walk, oa, group);
 	leaf->size = leaf->contiguous ? group : one;
 	leaf->ipa = IPA(ALIGN_DOWN(walk->ipa, leaf->size));
 	leaf->oa = IPA(ALIGN_DOWN(oa, leaf->size));

@@ -29,6 +29,9 @@
 
 static struct vmid_allocator vmids;
 
+/* vm_pa_to_va() without a call: a walk does it at each level. From s2_contexts_init() on. */
+static u64 linear_offset;
+
 static bool shape_is_sane(const struct s2_context *ctx);
 
 bool s2_context_is_own(const struct s2_context *ctx)
@@ -67,6 +70,7 @@ int s2_contexts_init(const struct mmu_caps *caps, struct page_pool *pool, unsign
 
 	if (!bitmap || !cpus)
 		return -ENOMEM;
+	linear_offset = el2_map_layout()->linear_offset;
 	return vmid_init(&vmids, caps->vmid_bits, bitmap, cpus, nr_cpus, &vmid_ops, NULL);
 }
 
@@ -148,7 +152,7 @@ static struct pa context_table_to_pa(void *arg, const void *table)
 static void *context_pa_to_table(void *arg, struct pa pa)
 {
 	(void)arg;
-	return vm_pa_to_va(pa);
+	return (void *)(pa.v + linear_offset);
 }
 
 static const struct stage2_mem_ops table_mem = {
