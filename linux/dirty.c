@@ -8,8 +8,8 @@
  * before they return. All of this is under mem_lock, so what the guest writes is either there when
  * the call returns, or sets a bit again.
  *
- * What the module writes to guest memory sets bits as well (keel_mark_written()), without
- * mem_lock: bits are only changed by atomic operations.
+ * What the module writes to guest memory sets bits as well (keel_write_end()), without mem_lock:
+ * bits are only changed by atomic operations.
  */
 #include <linux/bitops.h>
 #include <linux/slab.h>

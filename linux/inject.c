@@ -57,6 +57,10 @@ static bool abort_told;
 module_param(abort_told, bool, 0644);
 MODULE_PARM_DESC(abort_told, "the same, but EL2 can read the memory");
 
+static unsigned int write_ms;
+module_param(write_ms, uint, 0644);
+MODULE_PARM_DESC(write_ms, "how much later guest memory is written to next, in milliseconds");
+
 static bool run_fails;
 module_param(run_fails, bool, 0644);
 MODULE_PARM_DESC(run_fails, "EL2 loses access to the run page of the next vCPU that runs");
@@ -114,6 +118,11 @@ static void be_late(unsigned int *ms)
 void keel_inject_pin(void)
 {
 	be_late(&pin_ms);
+}
+
+void keel_inject_write(void)
+{
+	be_late(&write_ms);
 }
 
 int keel_inject_map(void)

@@ -51,6 +51,10 @@ static inline void keel_inject_release(void)
 {
 }
 
+static inline void keel_inject_write(void)
+{
+}
+
 static inline int keel_inject_map(void)
 {
 	return 0;
@@ -122,6 +126,9 @@ void keel_inject_invalidate(void);
 
 /* Memory is about to be pinned: it may take long. */
 void keel_inject_pin(void);
+
+/* The module is about to write to guest memory: it may take long. */
+void keel_inject_write(void);
 
 /* The exit of a run: @exit, or an external abort at broken memory. */
 long keel_inject_abort(struct keel_vcpu *vcpu, long exit);

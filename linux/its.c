@@ -62,27 +62,31 @@ void its_env_unlock(struct its_lpis *lpis, unsigned long flags)
 	spin_unlock_irqrestore(&itss_of(lpis)->lock, flags);
 }
 
+/* How many of @bytes at @ipa are in one page. */
+static unsigned int part_of_page(u64 ipa, unsigned int bytes)
+{
+	return min_t(u64, bytes, PAGE_SIZE - offset_in_page(ipa));
+}
+
 /*
- * The process's address for @ipa, and for how many of @bytes it holds. NULL: the guest has no memory
- * there that can be accessed in this way, or this is not its process.
+ * The process's address for @ipa, to be read. NULL: the guest has no memory there, or this is not
+ * its process.
  */
-static void __user *guest_memory(struct keel_vm *vm, u64 ipa, bool write, unsigned int *bytes)
+static const void __user *guest_memory(struct keel_vm *vm, u64 ipa)
 {
 	unsigned long generation;
 	struct keel_slot slot;
 
-	if (vm->mm != current->mm || !keel_slot_find(vm, ipa >> PAGE_SHIFT, &slot, &generation) ||
-	    (write && slot.flags & KVM_MEM_READONLY))
+	if (vm->mm != current->mm || !keel_slot_find(vm, ipa >> PAGE_SHIFT, &slot, &generation))
 		return NULL;
-	*bytes = min_t(u64, *bytes, PAGE_SIZE - offset_in_page(ipa));
-	return (void __user *)(slot.hva + (ipa - (slot.gfn << PAGE_SHIFT)));
+	return (const void __user *)(slot.hva + (ipa - (slot.gfn << PAGE_SHIFT)));
 }
 
 int its_env_read(struct its_lpis *lpis, u64 ipa, void *to, unsigned int bytes)
 {
 	while (bytes) {
-		unsigned int part = bytes;
-		void __user *from = guest_memory(itss_of(lpis)->vm, ipa, false, &part);
+		unsigned int part = part_of_page(ipa, bytes);
+		const void __user *from = guest_memory(itss_of(lpis)->vm, ipa);
 
 		if (!from || copy_from_user(to, from, part))
 			return -EFAULT;
@@ -93,19 +97,26 @@ int its_env_read(struct its_lpis *lpis, u64 ipa, void *to, unsigned int bytes)
 	return 0;
 }
 
+/* In one page. */
+static int write_part(struct keel_vm *vm, u64 ipa, const void *from, unsigned int bytes)
+{
+	struct keel_slot slot;
+	void __user *to = vm->mm == current->mm ? keel_write_begin(vm, ipa, &slot) : NULL;
+	int ret;
+
+	if (!to)
+		return -EFAULT;
+	ret = copy_to_user(to, from, bytes) ? -EFAULT : 0;
+	keel_write_end(vm, ipa, &slot); /* also of a part */
+	return ret;
+}
+
 int its_env_write(struct its_lpis *lpis, u64 ipa, const void *from, unsigned int bytes)
 {
 	while (bytes) {
-		unsigned int part = bytes;
-		struct keel_vm *vm = itss_of(lpis)->vm;
-		void __user *to = guest_memory(vm, ipa, true, &part);
-		bool failed;
+		unsigned int part = part_of_page(ipa, bytes);
 
-		if (!to)
-			return -EFAULT;
-		failed = copy_to_user(to, from, part);
-		keel_mark_written(vm, ipa >> PAGE_SHIFT, 1); /* also of a part */
-		if (failed)
+		if (write_part(itss_of(lpis)->vm, ipa, from, part))
 			return -EFAULT;
 		ipa += part;
 		from += part;

@@ -3,8 +3,8 @@
  * keel.ko's types, and the functions that its files offer each other. docs/module.md has the
  * details.
  *
- * Lock order: vcpu->mutex, vm->stop_lock, vm->lock, vm->slots_lock, then the locks of the kernel's
- * memory management, vm->mem_lock. vm->donate_lock comes after the first four; the mutex of a VM's
+ * Lock order: vcpu->mutex, vm->stop_lock, vm->lock, vm->slots_lock, vm->writing, then the locks of
+ * the kernel's memory management, vm->mem_lock. vm->donate_lock comes after the first four; the mutex of a VM's
  * ITSs (its.c) after vcpu->mutex and vm->lock, and its spinlock innermost. With none of these:
  * vm->irqfds_mutex, an eventfd's wait-queue lock, vm->irqfds_lock. vm->slots, vm->ioeventfds,
  * vm->resamplers and vm->routes are read under RCU.
@@ -20,6 +20,7 @@
 #include <linux/mutex.h>
 #include <linux/rcuwait.h>
 #include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/xarray.h>
@@ -149,6 +150,11 @@ struct keel_vm {
 	struct keel_routes __rcu *routes; /* route.c; NULL before KVM_SET_GSI_ROUTING */
 
 	struct mutex slots_lock; /* changing slots */
+	/*
+	 * For reading while the module writes to guest memory: from the look for the slot until the
+	 * page is marked. Who has replaced the slots takes it for writing, to wait for them.
+	 */
+	struct rw_semaphore writing;
 	/*
 	 * keel_populate() was called: slots that are added are populated; the others are, below
 	 * this gfn
@@ -431,7 +437,14 @@ void keel_drain_profiling(struct keel_vm *vm);
 struct keel_dirty *keel_dirty_alloc(const struct keel_vm *vm, u64 npages);
 /* Pages of a logged slot are written, or may be. */
 void keel_dirty_mark(const struct keel_slot *slot, u64 gfn, u64 npages);
-/* The module has written to pages of one slot, or a guest can: after that, with any locks. */
+/*
+ * The module writes to guest memory, at @ipa in one page: the process's address, until
+ * keel_write_end() with the same *@slot. NULL: there is none that can be written, and no end. The
+ * write may sleep and take mmap_lock. slots.c.
+ */
+void __user *keel_write_begin(struct keel_vm *vm, u64 ipa, struct keel_slot *slot);
+void keel_write_end(struct keel_vm *vm, u64 ipa, const struct keel_slot *slot);
+/* A guest can write to pages of one slot: after that, with any locks. */
 void keel_mark_written(struct keel_vm *vm, u64 gfn, u64 npages);
 /* The slot is logged since now, and can be found. Under slots_lock. -EIO. */
 int keel_log_begin(struct keel_vm *vm, const struct keel_slot *slot);

@@ -34,28 +34,40 @@ static u64 run_delay(void)
 #endif
 }
 
-/* The process's address for @ipa; NULL if the guest cannot be written to there. */
-static struct steal_time __user *find_steal_time(struct keel_vm *vm, u64 ipa)
+static bool may_be_steal_time(struct keel_vm *vm, u64 ipa)
 {
 	unsigned long generation;
 	struct keel_slot slot;
 
-	if (!keel_slot_find(vm, ipa >> PAGE_SHIFT, &slot, &generation) ||
-	    slot.flags & KVM_MEM_READONLY)
-		return NULL;
-	return (struct steal_time __user *)(slot.hva + (ipa - (slot.gfn << PAGE_SHIFT)));
+	return keel_slot_find(vm, ipa >> PAGE_SHIFT, &slot, &generation) &&
+	       !(slot.flags & KVM_MEM_READONLY);
 }
 
 /* The guest asks for the structure: it begins with nothing stolen. */
 void keel_pvtime_begin(struct keel_vcpu *vcpu)
 {
 	static const struct steal_time zero;
-	struct steal_time __user *out = find_steal_time(vcpu->vm, vcpu->steal_ipa);
+	struct keel_slot slot;
+	struct steal_time __user *out = keel_write_begin(vcpu->vm, vcpu->steal_ipa, &slot);
 
 	BUILD_BUG_ON(sizeof(struct steal_time) != STEAL_ALIGN);
 	vcpu->steal_seen = run_delay();
 	vcpu->steal_begun = out && !copy_to_user(out, &zero, sizeof(zero));
-	keel_mark_written(vcpu->vm, vcpu->steal_ipa >> PAGE_SHIFT, 1);
+	if (out)
+		keel_write_end(vcpu->vm, vcpu->steal_ipa, &slot);
+}
+
+static void add_stolen(struct keel_vcpu *vcpu, u64 time)
+{
+	struct keel_slot slot;
+	struct steal_time __user *out = keel_write_begin(vcpu->vm, vcpu->steal_ipa, &slot);
+	__le64 stolen;
+
+	if (!out)
+		return;
+	if (!get_user(stolen, &out->stolen))
+		(void)!put_user(cpu_to_le64(le64_to_cpu(stolen) + time), &out->stolen);
+	keel_write_end(vcpu->vm, vcpu->steal_ipa, &slot);
 }
 
 /*
@@ -64,22 +76,14 @@ void keel_pvtime_begin(struct keel_vcpu *vcpu)
  */
 void keel_pvtime_update(struct keel_vcpu *vcpu)
 {
-	struct steal_time __user *out;
 	u64 delay = run_delay();
-	__le64 stolen;
 
-	if (delay == vcpu->steal_seen)
-		return;
-	out = find_steal_time(vcpu->vm, vcpu->steal_ipa);
 	/*
 	 * If userspace runs the vCPU in another thread now, counting starts over from that thread's
 	 * time.
 	 */
-	if (out && delay > vcpu->steal_seen && !get_user(stolen, &out->stolen)) {
-		(void)!put_user(cpu_to_le64(le64_to_cpu(stolen) + delay - vcpu->steal_seen),
-				&out->stolen);
-		keel_mark_written(vcpu->vm, vcpu->steal_ipa >> PAGE_SHIFT, 1);
-	}
+	if (delay > vcpu->steal_seen)
+		add_stolen(vcpu, delay - vcpu->steal_seen);
 	vcpu->steal_seen = delay;
 }
 
@@ -116,7 +120,7 @@ int keel_pvtime_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *a
 		return -EINVAL;
 	if (vcpu->steal_ipa != KEEL_NO_ADDRESS)
 		return -EEXIST;
-	if (!find_steal_time(vcpu->vm, ipa))
+	if (!may_be_steal_time(vcpu->vm, ipa))
 		return -EINVAL;
 	ret = keel_vm_call(vcpu->vm, KEEL_HC_VCPU_STEAL_TIME, vcpu->index, ipa, 0, 0, NULL);
 	if (!ret)

@@ -65,6 +65,31 @@ bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 	return slot;
 }
 
+/* ---- the module writes to guest memory ---- */
+
+void __user *keel_write_begin(struct keel_vm *vm, u64 ipa, struct keel_slot *slot)
+{
+	unsigned long generation;
+
+	down_read(&vm->writing);
+	if (keel_slot_find(vm, ipa >> PAGE_SHIFT, slot, &generation) &&
+	    !(slot->flags & KVM_MEM_READONLY)) {
+		keel_inject_write();
+		return (void __user *)(slot->hva + (ipa - (slot->gfn << PAGE_SHIFT)));
+	}
+	up_read(&vm->writing);
+	return NULL;
+}
+
+/* The barrier: who takes the bit sees what was written. */
+void keel_write_end(struct keel_vm *vm, u64 ipa, const struct keel_slot *slot)
+{
+	smp_mb__before_atomic();
+	if (slot->dirty)
+		keel_dirty_mark(slot, ipa >> PAGE_SHIFT, 1);
+	up_read(&vm->writing);
+}
+
 /* ---- what follows is under slots_lock ---- */
 
 static const struct keel_slots *current_slots(struct keel_vm *vm)
@@ -124,7 +149,10 @@ static struct keel_slots *copy_slots(const struct keel_slots *old, u32 id,
 	return new;
 }
 
-/* mem_lock is held as well: a fault compares the generation under it. */
+/*
+ * mem_lock is held as well: a fault compares the generation under it. When this returns nobody
+ * writes to memory of the slots that were there before, or to their bitmaps (keel_write_begin()).
+ */
 static void replace_slots(struct keel_vm *vm, struct keel_slots *new)
 {
 	struct keel_slots *old = (struct keel_slots *)current_slots(vm);
@@ -133,6 +161,8 @@ static void replace_slots(struct keel_vm *vm, struct keel_slots *new)
 	rcu_assign_pointer(vm->slots, new);
 	smp_store_release(&vm->slots_generation, vm->slots_generation + 1);
 	mutex_unlock(&vm->mem_lock);
+	down_write(&vm->writing);
+	up_write(&vm->writing);
 	kvfree_rcu(old, rcu);
 }
 

@@ -67,6 +67,7 @@ static struct keel_vm *alloc_vm(void)
 	kref_init(&vm->kref);
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
+	init_rwsem(&vm->writing);
 	mutex_init(&vm->mem_lock);
 	mutex_init(&vm->donate_lock);
 	mutex_init(&vm->stop_lock);

@@ -3,8 +3,8 @@
  * What a machine does not do on demand, by a module with fault injection (linux/inject.h): a vCPU
  * that cannot run any more ends its VM, of which all others hear; memory is taken from a guest in
  * parts, however much the process discards; the process changes its memory between a fault's look
- * at it and the pin; and huge pages around a fault are broken, or go. For a shipped module: nothing to
- * test, which is a failure.
+ * at it and the pin; huge pages around a fault are broken, or go; and a slot moves, or is logged from
+ * now on, while the module writes there. For a shipped module: nothing to test, which is a failure.
  */
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -16,6 +16,7 @@
 
 #define RUN_FAILS  PARAMETER("run_fails")
 #define PIN_MS	   PARAMETER("pin_ms")
+#define WRITE_MS   PARAMETER("write_ms")
 #define MOST_TAKEN PARAMETER("most_taken")
 #define MUCH	   (64UL << 20)
 #define MUCH_BASE  0x80000000ULL
@@ -378,6 +379,64 @@ static void test_missing_meanwhile(bool large)
 	munmap(room, 2 * HUGE);
 }
 
+/* ---- a slot that changes while the module writes to its memory ---- */
+
+/* HVC PV_TIME_ST; then it tells. */
+GUEST_CODE(asks_for_time, "ldr w0, =0xc5000021\n"
+			  "hvc #0\n"
+			  "mov x10, #0x09000000\n"
+			  "str x0, [x10]\n"
+			  "b .\n"
+			  ".ltorg\n");
+
+static void wait_for_write(void)
+{
+	unsigned int tries;
+
+	for (tries = 0; read_number(WRITE_MS) && tries < 1000; tries++)
+		usleep(10000);
+	check(!read_number(WRITE_MS), "guest memory is about to be written");
+}
+
+/*
+ * The guest asks for its stolen time, in page 1 of the slot. While that is about to be written the
+ * slot changes: it is at @to from then on, and logged.
+ */
+static void test_slot_changes_meanwhile(bool logged, uint64_t to, const char *what)
+{
+	uint64_t ipa = MUCH_BASE + PAGE, bits = 0;
+	struct kvm_device_attr attr = {
+		.group = KVM_ARM_VCPU_PVTIME_CTRL,
+		.attr = KVM_ARM_VCPU_PVTIME_IPA,
+		.addr = (uintptr_t)&ipa,
+	};
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = &bits };
+	uint32_t flags = logged ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+	char *mem = map_memory(16 * PAGE);
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	pthread_t thread;
+
+	memset(mem, 0xff, 16 * PAGE);
+	LOAD(&vm, &vcpu, asks_for_time);
+	must(set_region(vm.fd, 1, flags, MUCH_BASE, 16 * PAGE, mem), "a slot");
+	must(ioctl(vcpu.fd, KVM_SET_DEVICE_ATTR, &attr), "stolen time");
+	write_number(WRITE_MS, 1000);
+	result = -1;
+	pthread_create(&thread, NULL, run_other, &vcpu);
+	wait_for_write();
+	must(set_region(vm.fd, 1, KVM_MEM_LOG_DIRTY_PAGES, to, 16 * PAGE, mem), what);
+	check(!mem[PAGE], "%s: whoever was writing has written", what);
+	pthread_join(thread, NULL);
+	must(ioctl(vm.fd, KVM_GET_DIRTY_LOG, &log), "KVM_GET_DIRTY_LOG");
+	check(!logged || bits == 1 << 1, "%s: what was written meanwhile is dirty (%#llx)", what,
+	      (unsigned long long)bits);
+	check(!result && vcpu.run->exit_reason == KVM_EXIT_MMIO, "%s: the guest goes on (%d)", what,
+	      result);
+	end_guest(&vm, &vcpu);
+	munmap(mem, 16 * PAGE);
+}
+
 /* Without arguments; or, in a host with stage-2 pages of 64 KiB, "large". */
 int main(int argc, char **argv)
 {
@@ -398,5 +457,7 @@ int main(int argc, char **argv)
 	test_gone_meanwhile(MADV_DONTNEED, HUGE, "MADV_DONTNEED");
 	test_gone_meanwhile(MADV_HWPOISON, PAGE, "MADV_HWPOISON");
 	test_missing_meanwhile(false);
+	test_slot_changes_meanwhile(true, 2 * MUCH_BASE, "a slot moves");
+	test_slot_changes_meanwhile(false, MUCH_BASE, "logging begins");
 	return finish();
 }
