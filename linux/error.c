@@ -35,7 +35,7 @@ atomic_t keel_giving_up = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(given_up);
 
 /*
- * How long to wait at most for faults that have pinned memory already, and for VMs that are being
+ * How long to wait at most for faults that refer to memory already, and for VMs that are being
  * released. Only a process that delays its own faults (userfaultfd) can make it take so long.
  */
 #define PINS_TIMEOUT HZ
@@ -46,7 +46,7 @@ int keel_wait_until_given_up(void)
 }
 
 /*
- * Wait for faults of @vm that have not seen keel_giving_up. Acquire: their pins are in the record.
+ * Wait for faults of @vm that have not seen keel_giving_up. Acquire: what they map is in the record.
  */
 static void wait_for_pins(const struct keel_vm *vm, unsigned long deadline)
 {
@@ -55,12 +55,12 @@ static void wait_for_pins(const struct keel_vm *vm, unsigned long deadline)
 }
 
 /*
- * Take @frames from all guests. A huge page is pinned by each mapping of a part of it: at other
+ * Take @frames from all guests. A huge page may be pinned by each mapping of a part of it: at other
  * addresses of the guest, or in another VM. The kernel can split it only when none of these pins is
- * left, and it checks that before it notifies the watches.
+ * left, nor the reference of a fault, and it checks that before it notifies the watches.
  *
- * Afterwards no VM pins any of it while keel_giving_up is not 0: a fault that had begun to pin was
- * waited for before the record was searched, and a fault that begins now must wait. A VM that is
+ * Afterwards no VM refers to it while keel_giving_up is not 0: a fault that had begun to was waited
+ * for before the record was searched, and a fault that begins now must wait. A VM that is
  * created meanwhile, and so is not found, sees keel_giving_up at its first fault.
  */
 static void take_from_all(const struct keel_frames *frames)

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guest memory is supplied when the guest first touches it: the process's page is pinned and mapped
- * at EL2. Of a huge page as much is mapped as fits the guest's addresses: all of it, as a block of
- * stage 2, or 64 KiB at a time. Pages that follow, and that the process already has, are mapped by
- * the same fault: up to the end of the 64 KiB around a page, or of the 8 MiB around a huge page.
- * Memory that the process does not have is not allocated before the guest touches it.
+ * Guest memory is supplied when the guest first touches it: the process's page is mapped at EL2. Of
+ * a huge page as much is mapped as fits the guest's addresses: all of it, as a block of stage 2, or
+ * 64 KiB at a time. Pages that follow, and that the process already has, are mapped by the same
+ * fault: up to the end of the 64 KiB around a page, or of the 8 MiB around a huge page. Memory that
+ * the process does not have is not allocated before the guest touches it.
  *
- * vm->pins records what is pinned: one entry for each mapping, at its first gfn. An entry is made
- * before EL2 maps and removed after EL2 has unmapped, so memory that a guest can access is always
- * pinned. The reverse does not hold: an entry without a mapping is mapped when the guest touches
- * it.
+ * vm->pins records what is mapped: one entry for each mapping, at its first gfn. An entry is made
+ * before EL2 maps and removed after EL2 has unmapped, so whatever a guest can access has an entry.
+ * The reverse does not hold: an entry without a mapping is mapped when the guest touches it.
  *
- * A pin is on the page that the process has at that address. What the process discards is unmapped
- * from the guest first (watch.c), and a fault that has pinned such a page does not map it.
+ * An entry holds no reference to its page: it is the page that the process has at that address, and
+ * the process keeps it. Before the kernel takes it from the process it is taken from the guest, with
+ * its entry (watch.c); so it may be swapped out, moved or merged as any other. A fault refers to
+ * pages until it has mapped them, and does not map what the process has no longer. Only where memory
+ * must stay where it is (vm->locked) does an entry keep what the fault had, a pin.
  */
 #define pr_fmt(fmt) "keel: " fmt
 
@@ -34,13 +36,17 @@ static const unsigned int orders[] = { 30 - PAGE_SHIFT, 21 - PAGE_SHIFT, 16 - PA
 /* keel_vm.pins has the same sizes. */
 static_assert(ARRAY_SIZE(orders) == KEEL_PIN_SIZES);
 
-/* What one mapping pins: 2^order adjacent pages. */
+/*
+ * A mapping: 2^order adjacent pages. A fault, or the record if it is pinned, refers to them: once
+ * to the huge page that contains all of them, or to each.
+ */
 struct pinned {
 	u64 gfn;
 	struct page *page;
 	unsigned int order;
 	bool writable;
-	bool one_pin; /* one pin on the huge page that contains all of it; otherwise one on each page */
+	bool one_ref;
+	bool pinned; /* these references are pins */
 };
 
 /*
@@ -51,9 +57,11 @@ struct fault {
 	u64 gfn;
 	bool write;
 	bool guess;
-	bool there;	    /* the process had the memory already */
+	bool there;	    /* the process had the memory already, and may write to it */
+	bool readable;	    /* it has the memory, but must not write to it as it is */
 	bool held;	    /* -EBUSY: somebody holds the page */
-	bool pin_faults;    /* pinning may fault memory in: without, it has failed */
+	bool get_faults;    /* looking pages up may fault them in: without, it has failed */
+	bool locked;	    /* vm->locked: pages are pinned */
 	int why;	    /* -EBUSY: the kernel's error */
 	unsigned int max;   /* the largest order that may be mapped */
 	unsigned int order; /* the order that was mapped */
@@ -64,8 +72,9 @@ struct fault {
 
 /* An entry of size i in vm->pins, indexed by gfn >> order_of(i): the frame, and flags. */
 #define ENTRY_WRITABLE	BIT(0)
-#define ENTRY_ONE_PIN	BIT(1)
-#define ENTRY_PFN_SHIFT 2
+#define ENTRY_ONE_REF	BIT(1)
+#define ENTRY_PINNED	BIT(2)
+#define ENTRY_PFN_SHIFT 3
 
 static unsigned int order_of(const struct keel_vm *vm, unsigned int index)
 {
@@ -87,7 +96,7 @@ static void *to_entry(const struct pinned *pin)
 {
 	return xa_mk_value(page_to_pfn(pin->page) << ENTRY_PFN_SHIFT |
 			   (pin->writable ? ENTRY_WRITABLE : 0) |
-			   (pin->one_pin ? ENTRY_ONE_PIN : 0));
+			   (pin->one_ref ? ENTRY_ONE_REF : 0) | (pin->pinned ? ENTRY_PINNED : 0));
 }
 
 static struct pinned from_entry(const struct keel_vm *vm, unsigned int i, unsigned long index,
@@ -100,22 +109,35 @@ static struct pinned from_entry(const struct keel_vm *vm, unsigned int i, unsign
 		.page = pfn_to_page(value >> ENTRY_PFN_SHIFT),
 		.order = order_of(vm, i),
 		.writable = value & ENTRY_WRITABLE,
-		.one_pin = value & ENTRY_ONE_PIN,
+		.one_ref = value & ENTRY_ONE_REF,
+		.pinned = value & ENTRY_PINNED,
 	};
 }
 
-static void unpin_memory(const struct pinned *pin)
+static unsigned long refs_of(const struct pinned *pin)
 {
-	unsigned long count = pin->one_pin ? 1 : 1UL << pin->order;
+	return pin->one_ref ? 1 : 1UL << pin->order;
+}
 
-	unpin_user_page_range_dirty_lock(pin->page, count, false);
+static void release_memory(const struct pinned *pin)
+{
+	if (unlikely(pin->pinned)) {
+		unpin_user_page_range_dirty_lock(pin->page, refs_of(pin), false);
+		return;
+	}
+	for (unsigned long i = 0; i < refs_of(pin); i++)
+		put_page(pin->page + i);
 }
 
 /*
- * Memory that a guest may have written is dirty. set_page_dirty_lock() cannot be used here: it
- * locks the folio, whose lock reclaim may hold while it waits for mem_lock. For a page of a file
- * with writeback nothing is needed: it is dirty as long as the process may write to it, and was
- * unmapped from the guest before it was cleaned.
+ * Memory that a guest may write is dirty from the fault on, whose reference to the page keeps the
+ * kernel from discarding it as clean meanwhile; what is pinned, until it is unpinned. Nobody cleans a
+ * page that the process may write to: first it is taken from the process, or write access to it, and
+ * so from the guest.
+ *
+ * set_page_dirty_lock() cannot be used here: it locks the folio, whose lock reclaim may hold while
+ * it waits for mem_lock. For a page of a file with writeback nothing is needed: it is dirty as long
+ * as the process may write to it.
  */
 static void mark_dirty(struct folio *folio)
 {
@@ -127,9 +149,7 @@ static void mark_dirty(struct folio *folio)
 
 static void mark_all_dirty(const struct pinned *pin)
 {
-	unsigned long count = pin->one_pin ? 1 : 1UL << pin->order;
-
-	for (unsigned long i = 0; i < count; i++)
+	for (unsigned long i = 0; i < refs_of(pin); i++)
 		mark_dirty(page_folio(pin->page + i));
 }
 
@@ -181,8 +201,8 @@ static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned i
 }
 
 /*
- * Map from page *@at of @count on; *@at is updated. Some calls only clean caches and map nothing;
- * the pages are pinned meanwhile. If EL2 lacks memory (-ENOMEM, -ENOBUFS) it cannot be supplied
+ * Map from page *@at of @count on; *@at is updated. Some calls only clean caches and map nothing. If
+ * EL2 lacks memory (-ENOMEM, -ENOBUFS) it cannot be supplied
  * here: see supply_memory().
  */
 static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned long count,
@@ -209,7 +229,15 @@ static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned lo
 	}
 }
 
-static void drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
+static void unpin_entry(struct keel_vm *vm, const struct pinned *pin)
+{
+	if (pin->writable)
+		mark_all_dirty(pin);
+	release_memory(pin);
+	atomic_long_add(1UL << pin->order, &vm->unpinned);
+}
+
+static void drop_entries(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 {
 	unsigned long index = gfn >> order_of(vm, i);
 	void *entry;
@@ -218,20 +246,17 @@ static void drop_pins(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 		struct pinned pin = from_entry(vm, i, index, entry);
 
 		keel_pins_erase(&vm->pins, i, index);
-		if (pin.writable)
-			mark_all_dirty(&pin);
-		unpin_memory(&pin);
-		if (vm->memlock)
-			atomic_long_add(1UL << pin.order, &vm->unpinned);
+		if (pin.pinned)
+			unpin_entry(vm, &pin);
 		cond_resched();
 	}
 }
 
-/* No mapping crosses an end of the range. */
-static void unpin_range(struct keel_vm *vm, u64 first, u64 last)
+/* No mapping crosses an end of the range, and EL2 has none there. */
+static void forget_range(struct keel_vm *vm, u64 first, u64 last)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++)
-		drop_pins(vm, i, first, last);
+		drop_entries(vm, i, first, last);
 	keel_pins_trim(&vm->pins, first >> vm->page_order, last >> vm->page_order);
 }
 
@@ -291,7 +316,7 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 	keel_inject_note_taken(last - first + 1);
 	if (vm->dead || !any_pin(vm, first, last, 0))
 		return;
-	/* EL2 unmaps whole pages of stage 2, also if nothing is pinned at an end of the range. */
+	/* EL2 unmaps whole pages of stage 2, also if nothing is mapped at an end of the range. */
 	first &= ~offset;
 	last |= offset;
 	if (find_pin(vm, first, ~0U, &pin))
@@ -301,10 +326,10 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 	ret = unmap_gfns(vm, first, last);
 	if (!ret) {
 		keel_drain_profiling(vm);
-		unpin_range(vm, first, last);
+		forget_range(vm, first, last);
 		return;
 	}
-	/* Memory that the guest may still access stays pinned, and the guest never runs again. */
+	/* No CPU is in the guest when this returns, and none enters it again. What is pinned stays. */
 	pr_err("VM %#llx: cannot unmap its memory (%ld): the VM is stopped\n", vm->handle, ret);
 	keel_vm_kill(vm);
 }
@@ -323,13 +348,31 @@ int keel_write_protect(struct keel_vm *vm, u64 first, u64 last)
 
 static void settle_charges(struct keel_vm *vm);
 
+/* The first gfn from @gfn up to @last that has an entry; beyond @last if none has. */
+static u64 next_entry(struct keel_vm *vm, u64 gfn, u64 last)
+{
+	u64 first = last + 1;
+
+	for (unsigned int i = 0; vm->pins.sizes >> i; i++) {
+		unsigned long index = gfn >> order_of(vm, i);
+
+		if (vm->pins.sizes & BIT(i) &&
+		    keel_pins_next(&vm->pins, i, &index, last >> order_of(vm, i)))
+			first = min(first, (u64)index << order_of(vm, i));
+	}
+	return max(first, gfn);
+}
+
 void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages)
 {
-	u64 end = gfn + npages;
+	u64 end = gfn + npages, n;
 
-	for (; gfn < end; gfn += min(KEEL_TAKE_PAGES, end - gfn)) {
+	for (; gfn < end; gfn += n) {
 		mutex_lock(&vm->mem_lock);
-		keel_take(vm, gfn, gfn + min(KEEL_TAKE_PAGES, end - gfn) - 1);
+		gfn = next_entry(vm, gfn, end - 1);
+		n = min(KEEL_TAKE_PAGES, end - gfn);
+		if (n)
+			keel_take(vm, gfn, gfn + n - 1);
 		mutex_unlock(&vm->mem_lock);
 		cond_resched();
 	}
@@ -344,7 +387,7 @@ bool keel_find_frames(struct keel_vm *vm, u64 gfn, unsigned long pfn, struct kee
 
 	mutex_lock(&vm->mem_lock);
 	is_it = find_pin(vm, gfn, ~0U, &pin) && page_to_pfn(pin.page) + (gfn - pin.gfn) == pfn;
-	if (is_it) { /* the pin keeps the compound page in one piece */
+	if (is_it) { /* to split the compound page, the kernel must take it from the guest first */
 		head = compound_head(pfn_to_page(pfn));
 		frames->first = page_to_pfn(head);
 		frames->last = frames->first + (1UL << compound_order(head)) - 1;
@@ -394,7 +437,7 @@ void keel_take_frames(struct keel_vm *vm, const struct keel_frames *frames)
 }
 
 #ifdef KEEL_INJECT
-unsigned long keel_pinned_pfn(struct keel_vm *vm, u64 gfn)
+unsigned long keel_mapped_pfn(struct keel_vm *vm, u64 gfn)
 {
 	struct pinned pin;
 	unsigned long pfn = 0;
@@ -407,9 +450,9 @@ unsigned long keel_pinned_pfn(struct keel_vm *vm, u64 gfn)
 }
 #endif
 
-void keel_unpin_all(struct keel_vm *vm)
+void keel_forget_all(struct keel_vm *vm)
 {
-	unpin_range(vm, 0, (1ULL << (vm->ipa_bits - PAGE_SHIFT)) - 1);
+	forget_range(vm, 0, (1ULL << (vm->ipa_bits - PAGE_SHIFT)) - 1);
 	settle_charges(vm);
 }
 
@@ -417,7 +460,7 @@ void keel_unpin_all(struct keel_vm *vm)
 struct committed {
 	unsigned long at;     /* how many pages of @entry EL2 has mapped; 0: @entry is not set */
 	struct pinned entry;  /* of the record, which was being mapped when memory was short */
-	bool kept;	      /* there is an entry for what was pinned */
+	bool kept;	      /* there is an entry for what the fault has */
 	unsigned long around; /* how many pages around are kept, the first included */
 };
 
@@ -438,8 +481,8 @@ static __always_inline int map_entry(struct keel_vm *vm, const struct pinned *en
 }
 
 /*
- * @size: its index in orders[]. If EL2 has mapped a part of it, the entry and its pins are kept,
- * and the next fault continues; if EL2 has mapped nothing, no entry is kept.
+ * @size: its index in orders[]. If EL2 has mapped a part of it, the entry is kept, and the next fault
+ * continues; if EL2 has mapped nothing, no entry is kept.
  */
 static int insert_and_map(struct keel_vm *vm, const struct pinned *pin, unsigned int size,
 			  struct committed *done)
@@ -576,14 +619,14 @@ void keel_write_restore(struct keel_vm *vm, u64 gfn, u64 npages)
 
 /* ---- without locks ---- */
 
-/* Count pages as locked memory, if the module was asked to: vm->memlock. */
+/* Count pages as locked memory, before they are recorded as pinned: vm->locked. */
 static int charge_pages(struct keel_vm *vm, unsigned long pages)
 {
 	if (!account_locked_vm(vm->mm, pages, true))
 		return 0;
 	pr_warn_ratelimited(
-		"%s[%d]: guest memory counts as locked (keel.memlock=1), and the limit of "
-		"%lu KiB is reached: raise it (ulimit -l)\n",
+		"%s[%d]: guest memory that is pinned counts as locked, and the limit of %lu KiB "
+		"is reached: raise it (ulimit -l)\n",
 		current->comm, task_pid_nr(current), rlimit(RLIMIT_MEMLOCK) >> 10);
 	return -ENOMEM;
 }
@@ -591,7 +634,7 @@ static int charge_pages(struct keel_vm *vm, unsigned long pages)
 /* Uncount pages that were unpinned where mmap_lock could not be taken. */
 static void settle_charges(struct keel_vm *vm)
 {
-	unsigned long pages = vm->memlock ? atomic_long_xchg(&vm->unpinned, 0) : 0;
+	unsigned long pages = vm->locked ? atomic_long_xchg(&vm->unpinned, 0) : 0;
 
 	if (pages)
 		account_locked_vm(vm->mm, pages, false);
@@ -625,31 +668,54 @@ static int supply_memory(struct keel_vm *vm, const struct pinned *pin, int err)
  */
 #define SUPPLIES_MAX 1024
 
-/* ---- without locks: pinning ---- */
+/* ---- without locks: the process's pages ---- */
 
-static noinline long pin_for_reading(unsigned long hva, unsigned long count, unsigned int flags,
-				     struct page **pages)
+/* @flags: with FOLL_LONGTERM the pages are pinned; otherwise there is a reference to each. */
+static __always_inline long get_pages(unsigned long hva, unsigned long count, unsigned int flags,
+				      struct page **pages)
 {
-	return pin_user_pages_fast(hva, count, FOLL_LONGTERM | flags, pages);
+	if (unlikely(flags & FOLL_LONGTERM))
+		return pin_user_pages_fast(hva, count, flags, pages);
+	return get_user_pages_fast(hva, count, flags, pages);
+}
+
+static noinline long get_to_read(unsigned long hva, unsigned long count, unsigned int flags,
+				 struct page **pages)
+{
+	return get_pages(hva, count, flags, pages);
 }
 
 /*
- * Pin for writing if the process may write, also for reads and in read-only slots: a page that the
- * process has never written would otherwise be the zero page, which cannot be shared that often. If
- * it may not write, pin for reading if @read_only. *@writable tells which. @flags: FOLL_NOFAULT for
- * memory that the guest has not accessed. Return: as pin_user_pages_fast().
+ * Without a pin, no copy is made for a read of what the process shares: the first write of the guest
+ * makes it. A page that is pinned must be the process's own, as it stays.
  */
-static __always_inline long pin_pages(const struct keel_slot *slot, unsigned long hva,
-				      unsigned long count, unsigned int flags, struct page **pages,
-				      bool read_only, bool *writable)
+static unsigned int flags_to_write(unsigned int flags, bool read_only)
 {
-	long got = pin_user_pages_fast(hva, count, FOLL_LONGTERM | FOLL_WRITE | flags, pages);
+	return FOLL_WRITE | flags | (read_only && !(flags & FOLL_LONGTERM) ? FOLL_NOFAULT : 0);
+}
+
+/*
+ * Get pages for writing if the process may write as it is, also for reads and in read-only slots;
+ * otherwise for reading, if @read_only. *@writable tells which. @flags as for get_pages(), and
+ * FOLL_NOFAULT for memory that the guest has not accessed. Return: as get_user_pages_fast().
+ */
+static __always_inline long get_best(const struct keel_slot *slot, unsigned long hva,
+				     unsigned long count, unsigned int flags, struct page **pages,
+				     bool read_only, bool *writable)
+{
+	long got = get_pages(hva, count, flags_to_write(flags, read_only), pages);
 
 	*writable = !(slot->flags & KVM_MEM_READONLY);
 	if (likely(got != -EFAULT) || !read_only)
 		return got;
 	*writable = false;
-	return pin_for_reading(hva, count, flags, pages);
+	return get_to_read(hva, count, flags, pages);
+}
+
+/* The flags for get_pages() of what @fault needs. */
+static unsigned int flags_of(const struct fault *fault)
+{
+	return (fault->locked ? FOLL_LONGTERM : 0) | (fault->get_faults ? 0 : FOLL_NOFAULT);
 }
 
 /*
@@ -738,20 +804,30 @@ static bool block_fits(const struct keel_slot *slot, u64 gfn, unsigned int order
 #define PUD_LEAF_ORDER (PUD_SHIFT - PAGE_SHIFT)
 #define PMD_LEAF_ORDER (PMD_SHIFT - PAGE_SHIFT)
 
+static void release_some(struct page **pages, unsigned long count, bool pinned)
+{
+	if (pinned && count)
+		unpin_user_pages(pages, count);
+	for (unsigned long i = 0; !pinned && i < count; i++)
+		put_page(pages[i]);
+}
+
 /* What the process's page tables have for an address. */
 struct translation {
 	unsigned int order; /* of the leaf; 0 for a page, or if there is none */
 	unsigned long pfn;  /* the first of such a leaf */
 	bool writable;	    /* all of that leaf */
+	bool readable;	    /* the leaf, or the page at the address */
 	unsigned long
 		pages; /* without such a leaf: how many pages from the address on are present and writable */
 };
 
-static unsigned long count_pages(pmd_t *pmd, unsigned long hva, unsigned long max)
+static unsigned long count_pages(pmd_t *pmd, unsigned long hva, unsigned long max, bool *readable)
 {
 	pte_t *ptep = pte_offset_kernel(pmd, hva);
 	unsigned long n;
 
+	*readable = pte_access_permitted(READ_ONCE(*ptep), false);
 	max = min(max, PTRS_PER_PTE - (hva >> PAGE_SHIFT) % PTRS_PER_PTE);
 	for (n = 0; n < max; n++) {
 		pte_t pte = READ_ONCE(ptep[n]);
@@ -784,6 +860,7 @@ static void walk_tables(unsigned long hva, unsigned long max, struct translation
 		found->order = PUD_LEAF_ORDER;
 		found->pfn = pud_pfn(pud);
 		found->writable = pud_write(pud);
+		found->readable = pte_access_permitted(pud_pte(pud), false);
 		return;
 	}
 	pmd = READ_ONCE(*pmd_offset_lockless(pudp, pud, hva));
@@ -793,8 +870,9 @@ static void walk_tables(unsigned long hva, unsigned long max, struct translation
 		found->order = PMD_LEAF_ORDER;
 		found->pfn = pmd_pfn(pmd);
 		found->writable = pmd_write(pmd);
+		found->readable = pte_access_permitted(pmd_pte(pmd), false);
 	} else {
-		found->pages = count_pages(&pmd, hva, max);
+		found->pages = count_pages(&pmd, hva, max, &found->readable);
 	}
 }
 
@@ -812,7 +890,8 @@ static struct translation translate_hva(unsigned long hva, unsigned long max)
 
 /*
  * Whether a single leaf of the process's page tables maps all of the block around @pin's page. Then
- * the pin on that page keeps the whole huge page in place and in one piece.
+ * one reference is enough: a pin keeps the whole huge page in place and in one piece, and otherwise
+ * the kernel takes the huge page from the guest before it changes the leaf.
  */
 static bool one_leaf(const struct keel_slot *slot, const struct pinned *pin, unsigned int order)
 {
@@ -833,7 +912,7 @@ static void widen_pin(struct pinned *pin, unsigned int order)
 	pin->gfn -= before;
 	pin->page = pfn_to_page(page_to_pfn(pin->page) - before);
 	pin->order = order;
-	pin->one_pin = true;
+	pin->one_ref = true;
 }
 
 /* Whether the process has all of it. A block must not bring back what the process has discarded. */
@@ -858,9 +937,9 @@ static bool process_has(const struct keel_slot *slot, u64 gfn, unsigned long cou
 
 /*
  * The memory must be aligned to 2^@unit pages as the guest addresses are. @flags as for
- * pin_pages(). Return: 0; the kernel's error; or -EFAULT.
+ * get_best(). Return: 0; the kernel's error; or -EFAULT.
  */
-static long pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order, unsigned int unit,
+static long get_block(const struct keel_slot *slot, u64 gfn, unsigned int order, unsigned int unit,
 		      unsigned int flags, struct pinned *pin)
 {
 	unsigned long count = 1UL << order;
@@ -872,17 +951,17 @@ static long pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order,
 		return -ENOMEM;
 	pin->gfn = ALIGN_DOWN(gfn, count);
 	pin->order = order;
-	pin->one_pin = false;
-	got = pin_pages(slot, slot_hva(slot, pin->gfn), count, flags, pages,
-			slot->flags & KVM_MEM_READONLY, &pin->writable);
+	pin->one_ref = false;
+	pin->pinned = flags & FOLL_LONGTERM;
+	got = get_best(slot, slot_hva(slot, pin->gfn), count, flags, pages,
+		       slot->flags & KVM_MEM_READONLY, &pin->writable);
 	if (got == count && are_adjacent(pages, count) &&
 	    IS_ALIGNED(page_to_pfn(pages[0]) ^ pin->gfn, 1UL << unit)) {
 		pin->page = pages[0];
 		kvfree(pages);
 		return 0;
 	}
-	if (got > 0)
-		unpin_user_pages(pages, got);
+	release_some(pages, max(got, 0L), pin->pinned);
 	kvfree(pages);
 	return got < 0 ? got : -EFAULT;
 }
@@ -901,28 +980,40 @@ static long pin_block(const struct keel_slot *slot, u64 gfn, unsigned int order,
  */
 #define STALE_MAX 2
 
-/* Pages from @gfn on that are pinned, each with its own pin. */
+/* Pages from @gfn on, with a reference to each; one page, if it is pinned. */
 struct around {
 	u64 gfn;
 	unsigned long count;
 	struct page **pages; /* AROUND_PAGES */
+	bool pinned;
 };
 
-static void unpin_from(struct around *around, unsigned long first)
+static void release_from(struct around *around, unsigned long first)
 {
 	if (around->count > first)
-		unpin_user_pages(around->pages + first, around->count - first);
+		release_some(around->pages + first, around->count - first, around->pinned);
 	around->count = min(around->count, first);
 }
 
 #define MAY_NOT_FAULT (VM_IO | VM_PFNMAP)
 
-/* As pin_pages(): for writing if that is allowed, otherwise for reading if @read_only. */
+/* For writing if that is allowed, otherwise for reading if @read_only. */
 static bool may_fault(const struct vm_area_struct *vma, bool read_only)
 {
 	if (vma->vm_flags & MAY_NOT_FAULT)
 		return false;
 	return vma->vm_flags & VM_WRITE || (read_only && vma->vm_flags & VM_READ);
+}
+
+/*
+ * Whether to bring a page that can be written, also for a read. Of anonymous memory that is the page
+ * that a write would need next, instead of the zero page. A page of a file would be copied, or would
+ * have to be written back.
+ */
+static bool brings_writable(struct vm_area_struct *vma, bool read_only)
+{
+	return vma->vm_flags & VM_WRITE &&
+	       (!read_only || vma_is_anonymous(vma) || is_vm_hugetlb_page(vma));
 }
 
 /*
@@ -936,11 +1027,11 @@ static vm_fault_t fault_in_locked(struct mm_struct *mm, unsigned long hva, bool 
 	vm_fault_t fault = 0;
 
 	if (vma && may_fault(vma, read_only))
-		fault = handle_mm_fault(vma, hva,
-					FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |
-						FAULT_FLAG_INTERRUPTIBLE |
-						(vma->vm_flags & VM_WRITE ? FAULT_FLAG_WRITE : 0),
-					NULL);
+		fault = handle_mm_fault(
+			vma, hva,
+			FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE | FAULT_FLAG_INTERRUPTIBLE |
+				(brings_writable(vma, read_only) ? FAULT_FLAG_WRITE : 0),
+			NULL);
 	if (fault & VM_FAULT_HWPOISON_LARGE)
 		*shift = ilog2(vma_kernel_pagesize(vma));
 	return fault;
@@ -954,11 +1045,11 @@ static void tell_of_poison(unsigned long hva, unsigned int shift)
 }
 
 /*
- * Fault the page in for the process. Pinning would do so as well, but with more lookups and without
- * reacting to signals. If this fails, pinning finds out why. -EAGAIN: try again. -EHWPOISON: the
- * process was told.
+ * Fault the page in for the process. get_pages() would do so as well, but with more lookups and
+ * without reacting to signals. If this fails, get_pages() finds out why. -EAGAIN: try again.
+ * -EHWPOISON: the process was told.
  */
-static int fault_in(unsigned long hva, bool read_only)
+static int fault_in(unsigned long hva, bool read_only, bool locked)
 {
 	unsigned int shift = PAGE_SHIFT, flags;
 	struct mm_struct *mm = current->mm;
@@ -966,9 +1057,10 @@ static int fault_in(unsigned long hva, bool read_only)
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	flags = memalloc_pin_save();
+	flags = locked ? memalloc_pin_save() : 0;
 	fault = fault_in_locked(mm, hva, read_only, &shift);
-	memalloc_pin_restore(flags);
+	if (locked)
+		memalloc_pin_restore(flags);
 	if (!(fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
 		mmap_read_unlock(mm);
 	if (fault & VM_FAULT_RETRY)
@@ -980,22 +1072,24 @@ static int fault_in(unsigned long hva, bool read_only)
 }
 
 /* Fault in what the process does not have of the page of stage 2 that contains @gfn. */
-static noinline int fault_in_large_page(const struct keel_slot *slot, u64 gfn, unsigned int order)
+static noinline int fault_in_large_page(const struct keel_slot *slot, const struct fault *fault,
+					unsigned int order)
 {
-	u64 first = ALIGN_DOWN(gfn, 1UL << order);
+	u64 first = ALIGN_DOWN(fault->gfn, 1UL << order), gfn;
 	int ret = 0;
 
 	for (gfn = first; gfn < first + (1UL << order) && !ret; gfn++)
 		if (!process_has(slot, gfn, 1))
-			ret = fault_in(slot_hva(slot, gfn), slot->flags & KVM_MEM_READONLY);
+			ret = fault_in(slot_hva(slot, gfn), slot->flags & KVM_MEM_READONLY,
+				       fault->locked);
 	return ret;
 }
 
 /*
- * How many pages from the fault's on to pin: those that the process has, or one that is faulted in.
+ * How many pages from the fault's on to map: those that the process has, or one that is faulted in.
  * -EAGAIN also for a guess at what is no longer there.
  */
-static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot,
+static long pages_to_get(const struct keel_vm *vm, const struct keel_slot *slot,
 			 struct fault *fault)
 {
 	u64 gfn = fault->gfn, end = min(ALIGN(gfn + 1, AROUND_PAGES), slot->gfn + slot->npages);
@@ -1003,22 +1097,24 @@ static long pages_to_pin(const struct keel_vm *vm, const struct keel_slot *slot,
 	int ret = 0;
 
 	fault->there = found.pages || (found.order && found.writable);
+	fault->readable = found.readable && !fault->there && !fault->write && !fault->locked;
 	if (vm->page_order && !fault->guess)
-		ret = fault_in_large_page(slot, gfn, vm->page_order);
-	else if (!fault->there)
-		ret = fault->guess ? -EAGAIN : fault_in(slot_hva(slot, gfn), !fault->write);
+		ret = fault_in_large_page(slot, fault, vm->page_order);
+	else if (!fault->there && !fault->readable)
+		ret = fault->guess ? -EAGAIN
+				   : fault_in(slot_hva(slot, gfn), !fault->write, fault->locked);
 	if (ret)
 		return ret;
-	if (slot->flags & KVM_MEM_READONLY || vm->page_order || vm->memlock ||
+	if (slot->flags & KVM_MEM_READONLY || vm->page_order || fault->locked ||
 	    fault->stale >= STALE_MAX || slot->dirty)
 		return 1;
 	return max(found.pages, 1UL);
 }
 
-/* Pinning has one error for broken memory and for memory that the process does not have. */
+/* get_pages() has one error for broken memory and for memory that the process does not have. */
 static int why_not(int err, const struct keel_slot *slot, u64 gfn, bool read_only)
 {
-	return (err == -EFAULT ? fault_in(slot_hva(slot, gfn), read_only) : 0) ?: err;
+	return (err == -EFAULT ? fault_in(slot_hva(slot, gfn), read_only, false) : 0) ?: err;
 }
 
 /* Nobody is told of broken memory that the guest has not accessed. */
@@ -1041,13 +1137,13 @@ static noinline int drop_broken(const struct keel_slot *slot, const struct fault
 	unsigned long good = 0;
 
 	if (PageHuge(head) && PageHWPoison(head)) {
-		unpin_from(around, 0);
+		release_from(around, 0);
 		return is_broken(fault, slot_hva(slot, around->gfn),
 				 compound_order(head) + PAGE_SHIFT);
 	}
 	while (good < around->count && !PageHWPoison(around->pages[good]))
 		good++;
-	unpin_from(around, good);
+	release_from(around, good);
 	return good ? 0 : is_broken(fault, slot_hva(slot, around->gfn), PAGE_SHIFT);
 }
 
@@ -1063,38 +1159,45 @@ static __always_inline bool are_good(const struct around *around)
 	return page == end;
 }
 
-/* If several pages cannot be pinned the one that the guest has accessed may be. */
-static noinline long pin_one(const struct keel_slot *slot, const struct fault *fault,
+/* If several pages cannot be had the one that the guest has accessed may be. */
+static noinline long get_one(const struct keel_slot *slot, const struct fault *fault,
 			     struct page **pages, bool *writable)
 {
-	return pin_pages(slot, slot_hva(slot, fault->gfn), 1, fault->pin_faults ? 0 : FOLL_NOFAULT,
-			 pages, !fault->write, writable);
+	return get_best(slot, slot_hva(slot, fault->gfn), 1, flags_of(fault), pages, !fault->write,
+			writable);
 }
 
-static noinline int pin_around_failed(const struct keel_slot *slot, struct fault *fault, long err)
+static noinline int get_around_failed(const struct keel_slot *slot, struct fault *fault, long err)
 {
 	int ret = pin_error(fault, slot, err, 0);
 
 	return fault->guess ? ret : why_not(ret, slot, fault->gfn, !fault->write);
 }
 
-static int pin_around(const struct keel_slot *slot, struct fault *fault, long count,
+static int get_around(const struct keel_slot *slot, struct fault *fault, long count,
 		      struct around *around, bool *writable)
 {
-	unsigned int flags = count > 1 || !fault->pin_faults ? FOLL_NOFAULT : 0;
-	long got = pin_pages(slot, slot_hva(slot, fault->gfn), count, flags, around->pages,
-			     count == 1 && !fault->write, writable);
+	unsigned int flags = flags_of(fault) | (count > 1 ? FOLL_NOFAULT : 0);
+	unsigned long hva = slot_hva(slot, fault->gfn);
+	long got;
 
+	*writable = false;
+	if (unlikely(fault->readable))
+		got = get_to_read(hva, 1, flags, around->pages);
+	else
+		got = get_best(slot, hva, count, flags, around->pages, count == 1 && !fault->write,
+			       writable);
 	if (unlikely(got <= 0) && count > 1)
-		got = pin_one(slot, fault, around->pages, writable);
+		got = get_one(slot, fault, around->pages, writable);
 	around->gfn = fault->gfn;
 	around->count = max(got, 0L);
+	around->pinned = fault->locked;
 	if (unlikely(got <= 0))
-		return pin_around_failed(slot, fault, got);
+		return get_around_failed(slot, fault, got);
 	return likely(are_good(around)) ? 0 : drop_broken(slot, fault, around);
 }
 
-/* Pinning several pages has failed: find out whether one of them is broken. */
+/* To get several pages has failed: find out whether one of them is broken. */
 static int look_at_each(const struct keel_slot *slot, u64 gfn, unsigned long count)
 {
 	int ret = -EFAULT;
@@ -1113,7 +1216,7 @@ static int drop_broken_page(const struct keel_slot *slot, const struct fault *fa
 		;
 	if (i == 1UL << pin->order)
 		return 0;
-	unpin_memory(pin);
+	release_memory(pin);
 	return is_broken(fault, slot_hva(slot, pin->gfn + i), PAGE_SHIFT);
 }
 
@@ -1121,17 +1224,17 @@ static int drop_broken_page(const struct keel_slot *slot, const struct fault *fa
  * A page of stage 2 that is several of the kernel's pages. They must be adjacent and aligned, as
  * they are in a huge page; otherwise such a VM cannot have this memory.
  */
-static int pin_large_page(const struct keel_slot *slot, struct fault *fault, unsigned int order,
+static int get_large_page(const struct keel_slot *slot, struct fault *fault, unsigned int order,
 			  struct pinned *pin)
 {
 	u64 gfn = fault->gfn;
-	long got = pin_block(slot, gfn, order, order, fault->pin_faults ? 0 : FOLL_NOFAULT, pin);
+	long got = get_block(slot, gfn, order, order, flags_of(fault), pin);
 	int ret;
 
 	if (!got)
 		return drop_broken_page(slot, fault, pin);
 	ret = pin_error(fault, slot, got, order);
-	if (ret != -EFAULT || !fault->pin_faults)
+	if (ret != -EFAULT || !fault->get_faults)
 		return ret;
 	ret = look_at_each(slot, ALIGN_DOWN(gfn, 1UL << order), 1UL << order);
 	if (ret != -EFAULT)
@@ -1143,52 +1246,55 @@ static int pin_large_page(const struct keel_slot *slot, struct fault *fault, uns
 	return ret;
 }
 
-/* Extend @pin, the page at @gfn, if it is part of a huge page. */
-static bool pin_larger(const struct keel_vm *vm, const struct keel_slot *slot, u64 gfn,
-		       unsigned int max, struct pinned *pin, struct around *around)
+/* Extend @pin, the page of @fault, if it is part of a huge page. */
+static bool get_larger(const struct keel_vm *vm, const struct keel_slot *slot,
+		       const struct fault *fault, struct pinned *pin, struct around *around)
 {
+	unsigned int flags = flags_of(fault) | FOLL_NOFAULT;
+	u64 gfn = fault->gfn;
 	struct pinned block;
 
 	for (unsigned int i = 0; i < ORDER_PAGE && orders[i] > vm->page_order; i++) {
-		if (orders[i] > max || !block_fits(slot, gfn, orders[i], pin->page))
+		if (orders[i] > fault->max || !block_fits(slot, gfn, orders[i], pin->page))
 			continue;
 		if (one_leaf(slot, pin, orders[i])) {
-			unpin_from(around, 1);
+			release_from(around, 1);
 			widen_pin(pin, orders[i]);
 			return true;
 		}
 		if (!process_has(slot, ALIGN_DOWN(gfn, 1UL << orders[i]), 1UL << orders[i]) ||
-		    pin_block(slot, gfn, orders[i], vm->page_order, FOLL_NOFAULT, &block))
+		    get_block(slot, gfn, orders[i], vm->page_order, flags, &block))
 			continue;
-		unpin_from(around, 0);
+		release_from(around, 0);
 		*pin = block;
 		return true;
 	}
 	return false;
 }
 
-/* Pin the page of @fault and those around it, or more of a huge page. */
-static int pin_best(const struct keel_vm *vm, const struct keel_slot *slot, struct fault *fault,
-		    long count, struct pinned *pin, struct around *around)
+/* Get the page of @fault and those around it, or more of a huge page. */
+static int get_memory(const struct keel_vm *vm, const struct keel_slot *slot, struct fault *fault,
+		      long count, struct pinned *pin, struct around *around)
 {
-	int ret = pin_around(slot, fault, count, around, &pin->writable);
+	int ret = get_around(slot, fault, count, around, &pin->writable);
 
 	if (ret)
 		return ret;
 	pin->gfn = fault->gfn;
 	pin->page = around->pages[0];
 	pin->order = 0;
-	pin->one_pin = false;
+	pin->one_ref = false;
+	pin->pinned = fault->locked;
 	if (PageCompound(pin->page) && !keel_compound_is_broken(compound_head(pin->page)) &&
-	    pin_larger(vm, slot, fault->gfn, fault->max, pin, around))
+	    get_larger(vm, slot, fault, pin, around))
 		return 0;
 	if (!vm->page_order)
 		return 0;
-	unpin_from(around, 0);
-	return pin_large_page(slot, fault, vm->page_order, pin);
+	release_from(around, 0);
+	return get_large_page(slot, fault, vm->page_order, pin);
 }
 
-/* As long as these have not changed, the process still has what a fault has pinned. */
+/* As long as these have not changed, the process still has what a fault has found. */
 struct seen {
 	struct keel_slot slot;
 	unsigned long generation; /* of the slots */
@@ -1246,7 +1352,7 @@ static noinline int commit_logged(struct keel_vm *vm, const struct fault *fault,
 }
 
 /*
- * Under mem_lock. -EAGAIN: what was pinned is out of date; -EBUSY: a block does not fit, a page
+ * Under mem_lock. -EAGAIN: what was found is out of date; -EBUSY: a block does not fit, a page
  * does; is_short(): call again with @done as it is.
  */
 static int commit_pin(struct keel_vm *vm, const struct fault *fault, const struct pinned *pin,
@@ -1332,6 +1438,29 @@ static int commit_once(struct keel_vm *vm, const struct fault *fault, const stru
 	return ret;
 }
 
+/* What is in the record stays pinned. */
+static noinline void end_pinned(struct keel_vm *vm, const struct pinned *pin, bool kept)
+{
+	if (kept)
+		return;
+	release_memory(pin);
+	atomic_long_add(1UL << pin->order, &vm->unpinned);
+}
+
+/* @pin refers to the first of @around, if that has any. */
+static __always_inline void end_commit(const struct pinned *pin, const struct around *around,
+				       const struct committed *done)
+{
+	if (done->kept && pin->writable)
+		mark_all_dirty(pin);
+	release_memory(pin);
+	for (unsigned long i = 1; i < around->count; i++) {
+		if (i < done->around)
+			mark_dirty(page_folio(around->pages[i]));
+		put_page(around->pages[i]);
+	}
+}
+
 static __always_inline int commit_all(struct keel_vm *vm, const struct fault *fault,
 				      const struct pinned *pin, struct around *around,
 				      const struct seen *seen)
@@ -1350,17 +1479,15 @@ static __always_inline int commit_all(struct keel_vm *vm, const struct fault *fa
 			break;
 		}
 	}
-	if (!done.kept) {
-		unpin_memory(pin);
-		if (vm->memlock)
-			atomic_long_add(1UL << pin->order, &vm->unpinned);
-	}
-	unpin_from(around, done.around);
+	if (unlikely(pin->pinned))
+		end_pinned(vm, pin, done.kept);
+	else
+		end_commit(pin, around, &done);
 	return ret;
 }
 
 /* Between keel_pin_begin() and keel_pin_end(). */
-static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
+static int get_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 			  const struct seen *seen)
 {
 	struct page *pages[AROUND_PAGES] KEEL_NOT_CLEARED;
@@ -1369,13 +1496,12 @@ static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 	int ret;
 
 	around.pages = pages;
-	ret = pin_best(vm, &seen->slot, fault, count, &pin, &around);
+	ret = get_memory(vm, &seen->slot, fault, count, &pin, &around);
 	if (ret)
 		return ret;
 	fault->order = pin.order;
-	if (vm->memlock && charge_pages(vm, 1UL << pin.order)) {
-		unpin_memory(&pin);
-		unpin_from(&around, 1);
+	if (unlikely(pin.pinned) && charge_pages(vm, 1UL << pin.order)) {
+		release_memory(&pin);
 		return -ENOMEM;
 	}
 	ret = commit_all(vm, fault, &pin, &around, seen);
@@ -1386,17 +1512,17 @@ static int pin_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 }
 
 /*
- * At first pinning does not fault memory in, since no signal could end its wait for userspace
- * (userfaultfd). If that fails, what was looked at may have changed before it was pinned: then
- * start over. Otherwise the pin takes a fault of its own, as of a page that the process may only
- * read, and shares: pin_faults.
+ * At first get_pages() does not fault memory in, since no signal could end its wait for userspace
+ * (userfaultfd). If that fails, what was looked at may have changed before it got it: then start
+ * over. Otherwise it takes a fault of its own, as to pin a page that the process may only read, and
+ * shares: get_faults.
  */
 static noinline int not_mapped(struct fault *fault, const struct seen *seen, int ret)
 {
 	bool changed = mmu_interval_check_retry(&seen->slot.watch->notifier, seen->sequence);
 
-	if (ret == -EFAULT && (changed || !(fault->guess || fault->pin_faults))) {
-		fault->pin_faults = !changed;
+	if (ret == -EFAULT && (changed || !(fault->guess || fault->get_faults))) {
+		fault->get_faults = !changed;
 		ret = -EAGAIN;
 	}
 	fault->stale += ret == -EAGAIN;
@@ -1406,15 +1532,15 @@ static noinline int not_mapped(struct fault *fault, const struct seen *seen, int
 /* -EAGAIN also while a page is being given up, for which keel_fault() waits. */
 static int fault_in_slot(struct keel_vm *vm, struct fault *fault, const struct seen *seen)
 {
-	long ret = pages_to_pin(vm, &seen->slot, fault);
+	long ret = pages_to_get(vm, &seen->slot, fault);
 
 	if (ret < 0)
 		return ret;
 	if (!keel_pin_begin(vm))
 		return -EAGAIN;
-	ret = pin_and_commit(vm, fault, ret, seen);
+	ret = get_and_commit(vm, fault, ret, seen);
 	keel_pin_end(vm);
-	if (vm->memlock)
+	if (unlikely(fault->locked))
 		settle_charges(vm);
 	return likely(!ret) ? 0 : not_mapped(fault, seen, ret);
 }
@@ -1444,7 +1570,7 @@ static bool has_block(struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
 /* As for pages: map the huge pages that follow in the same 8 MiB. */
 static void fault_blocks_around(struct keel_vm *vm, u64 gfn, const struct seen *seen)
 {
-	struct fault next = { .guess = true, .max = PMD_LEAF_ORDER };
+	struct fault next = { .guess = true, .max = PMD_LEAF_ORDER, .locked = false };
 
 	for (next.gfn = ALIGN_DOWN(gfn, BLOCK_PAGES) + BLOCK_PAGES;
 	     next.gfn % (AROUND_BLOCKS * BLOCK_PAGES) && has_block(vm, &seen->slot, next.gfn);
@@ -1466,13 +1592,14 @@ static __always_inline int fault_once(struct keel_vm *vm, struct fault *fault)
 
 	if (!keel_slot_hold(vm, fault->gfn, &seen.slot, &seen.generation))
 		return ret;
+	fault->locked = READ_ONCE(vm->locked); /* after the generation: pin_from_now_on() */
 	if (!fault->write || !(seen.slot.flags & KVM_MEM_READONLY)) {
 		seen.sequence = keel_watch_sequence(seen.slot.watch);
 		if (unlikely(seen.slot.dirty))
 			fault->max = 0;
 		ret = fault_in_slot(vm, fault, &seen);
 	}
-	if (!ret && fault->there && fault->order == PMD_LEAF_ORDER && !vm->memlock)
+	if (!ret && fault->there && fault->order == PMD_LEAF_ORDER && !fault->locked)
 		fault_blocks_around(vm, fault->gfn, &seen);
 	keel_watch_put(seen.slot.watch);
 	return ret;
@@ -1533,8 +1660,12 @@ static int map_pinned_once(struct keel_vm *vm, u64 gfn, struct pinned *pin)
 	if (mutex_lock_killable(&vm->mem_lock))
 		return -EINTR;
 	if (find_pin(vm, gfn, ~0U, pin)) {
-		keel_mark_written(vm, pin->gfn, 1UL << pin->order); /* it can be */
-		ret = map_whole(vm, pin, &done);
+		if (pin->pinned) {
+			keel_mark_written(vm, pin->gfn, 1UL << pin->order); /* it can be */
+			ret = map_whole(vm, pin, &done);
+		} else { /* from before memory was pinned */
+			keel_take(vm, gfn, gfn);
+		}
 	}
 	mutex_unlock(&vm->mem_lock);
 	return ret;

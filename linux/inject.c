@@ -36,7 +36,7 @@ MODULE_PARM_DESC(release_ms, "how much longer the release of a VM takes, in mill
 
 static unsigned int pin_ms;
 module_param(pin_ms, uint, 0644);
-MODULE_PARM_DESC(pin_ms, "how much later the next memory is pinned, in milliseconds");
+MODULE_PARM_DESC(pin_ms, "how much later pages are looked up next, in milliseconds");
 
 static bool pool_late;
 module_param(pool_late, bool, 0644);
@@ -176,7 +176,7 @@ long keel_inject_abort(struct keel_vcpu *vcpu, long exit)
 
 	if (!ipa || exit != KEEL_EXIT_IRQ)
 		return exit;
-	pfn = keel_pinned_pfn(vcpu->vm, ipa >> PAGE_SHIFT);
+	pfn = keel_mapped_pfn(vcpu->vm, ipa >> PAGE_SHIFT);
 	if (!pfn)
 		return exit;
 	WRITE_ONCE(abort_at, 0);

@@ -124,7 +124,7 @@ void keel_inject_restart(void);
 /* The kernel has said that it changes a process's memory: it may take long. */
 void keel_inject_invalidate(void);
 
-/* Memory is about to be pinned: it may take long. */
+/* Pages of the process are about to be looked up: it may take long. */
 void keel_inject_pin(void);
 
 /* The module is about to write to guest memory: it may take long. */
@@ -181,6 +181,13 @@ static inline int keel_pin_user_pages_fast(unsigned long start, int nr, unsigned
 	return keel_inject() ? -ENOMEM : pin_user_pages_fast(start, nr, flags, pages);
 }
 
+static inline int keel_get_user_pages_fast(unsigned long start, int nr, unsigned int flags,
+					   struct page **pages)
+{
+	keel_inject_pin();
+	return keel_inject() ? -ENOMEM : get_user_pages_fast(start, nr, flags, pages);
+}
+
 static inline int keel_xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 {
 	return keel_inject() ? -ENOMEM : xa_insert(xa, index, entry, gfp);
@@ -231,6 +238,7 @@ static inline int keel_misc_register(struct miscdevice *misc)
 #undef get_zeroed_page
 #undef alloc_percpu
 #undef pin_user_pages_fast
+#undef get_user_pages_fast
 #define kzalloc			     keel_kzalloc
 #define kvzalloc		     keel_kvzalloc
 #define kvmalloc		     keel_kvmalloc
@@ -240,6 +248,7 @@ static inline int keel_misc_register(struct miscdevice *misc)
 #define alloc_percpu(type)	     keel_alloc_percpu_##type()
 #define anon_inode_getfd	     keel_anon_inode_getfd
 #define pin_user_pages_fast	     keel_pin_user_pages_fast
+#define get_user_pages_fast	     keel_get_user_pages_fast
 #define xa_insert		     keel_xa_insert
 #define xa_reserve		     keel_xa_reserve
 #define mmu_interval_notifier_insert keel_interval_notifier_insert

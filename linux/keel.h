@@ -165,14 +165,14 @@ struct keel_vm {
 	unsigned long slots_generation;
 
 	/*
-	 * Guards pins, and what EL2 has mapped. Taken by the kernel's memory management, so the
+	 * Guards the record, and what EL2 has mapped. Taken by the kernel's memory management, so the
 	 * holder allocates with GFP_NOWAIT at most, locks no folio, and takes no other lock.
 	 */
 	struct mutex mem_lock;
-	struct keel_pins pins;	/* fault.c: memory that is mapped */
-	atomic_t pinning;	/* faults between keel_pin_begin() and keel_pin_end() */
-	bool memlock;		/* pinned pages count as locked memory of the process */
-	atomic_long_t unpinned; /* fault.c: pages that were unpinned and are still counted */
+	struct keel_pins pins; /* fault.c: memory that is mapped */
+	atomic_t pinning;      /* faults between keel_pin_begin() and keel_pin_end() */
+	bool locked; /* what faults map from now on stays pinned; set under it, for good */
+	atomic_long_t unpinned; /* fault.c: pages that were unpinned and still count as locked */
 	bool sea_to_user;	/* KVM_CAP_ARM_SEA_TO_USER is enabled */
 	u64 log_manual;		/* KVM_DIRTY_LOG_*; written under slots_lock */
 	bool dead;		/* it has ended: it never runs again */
@@ -298,7 +298,7 @@ int keel_vcpu_run(struct keel_vcpu *vcpu);
  */
 extern atomic_t keel_giving_up;
 
-/* Return: whether current may pin memory, until keel_pin_end(). Otherwise keel_wait_given_up(). */
+/* Return: whether current may look pages up, or pin them, until keel_pin_end(). Otherwise keel_wait_given_up(). */
 static __always_inline bool keel_pin_begin(struct keel_vm *vm)
 {
 	(void)atomic_inc_return(&vm->pinning); /* a full barrier */
@@ -308,7 +308,7 @@ static __always_inline bool keel_pin_begin(struct keel_vm *vm)
 	return false;
 }
 
-/* What the fault has pinned is in vm->pins now, or is no longer pinned. */
+/* What the fault has found is in vm->pins now, or it no longer refers to it. */
 static __always_inline void keel_pin_end(struct keel_vm *vm)
 {
 	(void)atomic_fetch_dec_release(&vm->pinning);
@@ -367,7 +367,7 @@ bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 const struct keel_slot *keel_slot_of(const struct keel_slots *slots, u64 gfn);
 /* A copy of the slot of number @id, valid under slots_lock. */
 bool keel_slot_by_id(struct keel_vm *vm, u32 id, struct keel_slot *out);
-/* End all watches: the VM ends. */
+/* Take all memory from the guest, and end all watches: the VM ends. */
 void keel_slots_release(struct keel_vm *vm);
 void keel_slots_free(struct keel_vm *vm);
 
@@ -379,18 +379,18 @@ int keel_populate(struct keel_vm *vm);
 
 /*
  * Map what a guest access to @ipa needs. -ENOENT: there is no slot, or it is read-only. -EAGAIN:
- * the kernel cannot pin the memory now. -EHWPOISON: it is broken, and a SIGBUS that says so was
+ * the memory is to be pinned, and the kernel cannot do that now. -EHWPOISON: it is broken, and a SIGBUS that says so was
  * sent to current, which may block it. -EINTR, -ENOMEM, -EFAULT, -EIO.
  */
 int keel_fault(struct keel_vm *vm, u64 ipa, bool write);
 /*
  * Map the memory at *@gfn if it is pinned, and set *@gfn to the end of that mapping. -ENOENT, with
- * *@gfn unchanged, if it is not pinned.
+ * *@gfn unchanged, if it is not pinned; then it is not mapped, either.
  */
 int keel_map_pinned(struct keel_vm *vm, u64 *gfn);
 /*
- * Unmap gfns @first to @last from the guest and unpin them; mappings that are partly in the range,
- * as a whole. This cannot fail: a VM whose memory cannot be unmapped never runs again. Under
+ * Unmap gfns @first to @last from the guest, TLBs included, and forget them; mappings that are partly
+ * in the range, as a whole. This cannot fail: a VM whose memory cannot be unmapped never runs again. Under
  * mem_lock.
  */
 void keel_take(struct keel_vm *vm, u64 first, u64 last);
@@ -400,23 +400,23 @@ struct keel_frames {
 };
 
 /*
- * Whether @pfn is pinned at @gfn; then *@frames is the compound page that contains it, or @pfn
+ * Whether @pfn is mapped at @gfn; then *@frames is the compound page that contains it, or @pfn
  * alone. Takes mem_lock.
  */
 bool keel_find_frames(struct keel_vm *vm, u64 gfn, unsigned long pfn, struct keel_frames *frames);
 /*
- * Unmap whatever is pinned of @frames from the guest, at all guest addresses, and unpin it. May
+ * Unmap whatever of @frames the guest has, at all guest addresses. May
  * sleep; takes mem_lock many times, each for a bounded time.
  */
 void keel_take_frames(struct keel_vm *vm, const struct keel_frames *frames);
-/* In test builds: the frame that is pinned at @gfn, or 0. */
-unsigned long keel_pinned_pfn(struct keel_vm *vm, u64 gfn);
+/* In test builds: the frame that is mapped at @gfn, or 0. */
+unsigned long keel_mapped_pfn(struct keel_vm *vm, u64 gfn);
 /* The most gfns for one keel_take(), which bounds how long mem_lock is held. */
 #define KEEL_TAKE_PAGES ((u64)SZ_8M >> PAGE_SHIFT)
 /* The same for any number of pages. Takes mem_lock many times, each for a bounded time. */
 void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages);
-/* Unpin everything, after EL2 has destroyed the VM. */
-void keel_unpin_all(struct keel_vm *vm);
+/* Empty the record, and unpin what is pinned, after EL2 has destroyed the VM. */
+void keel_forget_all(struct keel_vm *vm);
 
 /*
  * Under mem_lock: gfns @first to @last cannot be written any more, TLBs included. The pages of

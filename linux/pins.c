@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The record of what a VM has pinned (struct keel_pins in keel.h): an entry for each mapping,
+ * The record of what a VM has mapped (struct keel_pins in keel.h): an entry for each mapping,
  * indexed by its size and its number among the mappings of that size. Each large size has an
  * xarray. Pages come by the thousand, and most often next to the last one; they are in leaves of
  * 64. The leaf that was used last is cached, which costs a dozen instructions for a page instead of

@@ -257,8 +257,10 @@ void keel_slots_release(struct keel_vm *vm)
 {
 	const struct keel_slots *slots = rcu_dereference_protected(vm->slots, true);
 
-	for (unsigned int i = 0; i < slots->count; i++)
+	for (unsigned int i = 0; i < slots->count; i++) {
+		keel_take_all(vm, slots->slot[i].gfn, slots->slot[i].npages);
 		keel_watch_end(slots->slot[i].watch);
+	}
 }
 
 /* No vCPU is left, and no call on the VM. */
@@ -387,6 +389,18 @@ static void note_populated(struct keel_vm *vm)
 	WRITE_ONCE(vm->stale, KEEL_STALE);
 }
 
+/*
+ * A fault that has not seen this finds at its commit that slots have changed, and starts over. What
+ * is mapped already is mapped again, with a pin, by populate_slot().
+ */
+static void pin_from_now_on(struct keel_vm *vm)
+{
+	mutex_lock(&vm->mem_lock);
+	WRITE_ONCE(vm->locked, true);
+	smp_store_release(&vm->slots_generation, vm->slots_generation + 1);
+	mutex_unlock(&vm->mem_lock);
+}
+
 int keel_populate(struct keel_vm *vm)
 {
 	struct keel_slot slot;
@@ -397,6 +411,7 @@ int keel_populate(struct keel_vm *vm)
 		return -EINTR;
 	/* From here on a thread that adds a slot populates it, so that none is missed. */
 	WRITE_ONCE(vm->populate, true);
+	pin_from_now_on(vm);
 	gfn = vm->populated;
 	mutex_unlock(&vm->slots_lock);
 	while (!ret && next_slot(vm, gfn, &slot)) {

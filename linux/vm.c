@@ -25,7 +25,8 @@ MODULE_PARM_DESC(strict_ipa,
 
 static bool memlock;
 module_param(memlock, bool, 0644);
-MODULE_PARM_DESC(memlock, "Guest memory counts against RLIMIT_MEMLOCK, in VMs made from now on");
+MODULE_PARM_DESC(memlock, "Guest memory is pinned, and counts against RLIMIT_MEMLOCK, in VMs made "
+			  "from now on");
 
 /* ---- life ---- */
 
@@ -80,7 +81,7 @@ static struct keel_vm *alloc_vm(void)
 	keel_pins_init(&vm->pins);
 	RCU_INIT_POINTER(vm->slots, slots);
 	vm->vgic.dist = KEEL_NO_ADDRESS;
-	vm->memlock = READ_ONCE(memlock);
+	vm->locked = READ_ONCE(memlock);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	return vm;
@@ -150,7 +151,7 @@ static void release_vm(struct kref *kref)
 		pr_err("VM %#llx cannot be destroyed (%ld): its memory is lost\n", vm->handle, ret);
 		return;
 	}
-	keel_unpin_all(vm);
+	keel_forget_all(vm);
 	keel_donations_free(vm);
 	keel_life_remove(vm);
 	free_vm(vm);

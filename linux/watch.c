@@ -2,8 +2,8 @@
 /*
  * What the process does with a slot's memory. A watch is an interval notifier on the slot's
  * addresses. Before the kernel removes a page from there, or write access to it, invalidate_watch()
- * unmaps it from the guest and drops the pin. A fault that maps memory at the same time sees by the
- * sequence of the watch that what it has pinned may be out of date.
+ * unmaps it from the guest and drops its entry. A fault that maps memory at the same time sees by the
+ * sequence of the watch that what it has found may be out of date.
  *
  * invalidate_watch() runs with locks of the kernel held: mmap_lock, those of reverse mappings, a
  * folio's; and in reclaim. So it takes mem_lock only. Under mem_lock no allocation may start

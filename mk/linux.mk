@@ -76,6 +76,9 @@ $(HOST)/kernel-%/guests-initrd: $(HOST)/kernel-%/vmrun-initrd $(MODULE)/%/keel.k
 	$(Q)cp $(MODULE)/$*/keel.ko $@.root/lib/modules/90-keel.ko
 	$(Q)install -m 755 $(KVM_TESTS) $(HOST)/bin/keelctl $(GUEST_HOST) $@.root/bin
 	$(Q)cp $(GUEST_IMAGES) $@.root/payloads
+	$(Q)mkdir -p $@.root/lib/swap && for name in zsmalloc lzo-rle zram; do \
+	  module=$$(find $(ARM64)/kernel-$*/modules/kernel -name "$$name.ko*") && case $$module in \
+	  "") ;; *.xz) xz -dc $$module ;; *) cat $$module ;; esac >$@.root/lib/swap/$$name.ko || exit; done
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@
 

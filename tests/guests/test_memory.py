@@ -53,17 +53,22 @@ def test_a_guest_may_be_larger_than_its_host(boot):
     survives(machine, before)
 
 
+def small_group(machine, limit):
+    """A memory cgroup in /cg, and the command whose arguments are a command that runs in it."""
+    machine.check("mkdir -p /cg; mount -t cgroup2 none /cg")
+    machine.check(f"echo +memory >/cg/cgroup.subtree_control; mkdir -p /cg/small; echo {limit} >/cg/small/memory.max")
+    enter = "echo 0 >/cg/small/cgroup.procs; exec"
+    machine.check(f"echo '#!/bin/sh' >/tmp/in-cgroup; echo '{enter} \"$@\"' >>/tmp/in-cgroup; chmod +x /tmp/in-cgroup")
+    return "/tmp/in-cgroup"
+
+
 def test_guest_memory_is_charged_to_the_cgroup(shared):
     """Guest memory is charged to vmrun's memory cgroup: beyond its limit vmrun is killed."""
     machine = shared()
     vms.warm_up(machine)
-    machine.check("mkdir -p /cg; mount -t cgroup2 none /cg")
-    machine.check("echo +memory >/cg/cgroup.subtree_control; mkdir /cg/small")
-    machine.check("echo 160M >/cg/small/memory.max")
+    in_group = small_group(machine, "160M")
     before = vms.Leftovers(machine)
-    enter = "echo 0 >/cg/small/cgroup.procs; exec"
-    machine.check(f"echo '#!/bin/sh' >/tmp/in-cgroup; echo '{enter} \"$@\"' >>/tmp/in-cgroup; chmod +x /tmp/in-cgroup")
-    guest = vms.Background(machine, "--mem 512M", prefix="/tmp/in-cgroup")
+    guest = vms.Background(machine, "--mem 512M", prefix=in_group)
     guest.wait_for_shell()
     status = guest.end("memtouch 300; echo SURVIVED-$((1))")
     assert status in (vms.ERROR, vms.KILLED), guest.console()
@@ -93,6 +98,53 @@ def test_locked_memory_has_a_limit(shared):
     result = machine.run(f"{off} limited 524288 {vms.vmrun()} >/tmp/out 2>&1", vms.GUEST_TIMEOUT)
     machine.check("echo 0 >/sys/module/keel/parameters/memlock")
     assert result.status == vms.OFF, machine.check("cat /tmp/out")
+    before.check()
+    vms.assert_healthy(machine)
+
+
+def swap_on(machine):
+    """Swap in the host's memory, compressed. What a kernel has built in is an empty file."""
+    machine.check("for name in zsmalloc lzo-rle zram; do insmod /lib/swap/$name.ko 2>/dev/null; done; true")
+    machine.check("test -b /dev/zram0 || mknod /dev/zram0 b $(tr : ' ' </sys/block/zram0/dev)")
+    machine.check("echo 256M >/sys/block/zram0/disksize; mkswap /dev/zram0 >/dev/null; swapon /dev/zram0")
+
+
+def swap_off(machine):
+    machine.check("swapoff /dev/zram0; echo 1 >/sys/block/zram0/reset; rmmod zram")
+
+
+@pytest.mark.parametrize("kernel", ["kernel-6.1-cloud", pytest.param("kernel-6.12-cloud", marks=pytest.mark.full)])
+def test_guest_memory_is_swapped_merged_and_moved(boot, kernel):
+    """
+    A process's limit is lower than its guest's memory, and all that the kernel does with memory is done at
+    once under eight vCPUs, which find what they have written; VMMs are killed in it, and nothing is left.
+    """
+    machine = boot(kernel=kernel, smp=4)
+    vms.warm_up(machine)
+    swap_on(machine)
+    in_group = small_group(machine, "16M")
+    before = vms.Leftovers(machine)
+    result = machine.run(f"{in_group} test_reclaim 10", timeout=900)
+    assert result.status == 0, result.output
+    swap_off(machine)
+    before.check()
+    vms.assert_healthy(machine)
+
+
+def test_a_guest_larger_than_its_limit_goes_on_with_swap(boot):
+    machine = boot()
+    vms.warm_up(machine)
+    swap_on(machine)
+    in_group = small_group(machine, "80M")
+    before = vms.Leftovers(machine)
+    guest = vms.Background(machine, "--cpus 2 --mem 256M", prefix=in_group)
+    guest.wait_for_shell()
+    for _ in range(2):
+        assert guest.run("memtouch 100") == "memtouch: 100 MiB good"
+    swapped = int(machine.check(f"grep VmSwap /proc/{guest.pid}/status").split()[1])
+    assert swapped > 20 * 1024
+    assert guest.end("poweroff -f") == vms.OFF
+    swap_off(machine)
     before.check()
     vms.assert_healthy(machine)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* For tests that a test build of keel.ko answers: its parameters, and what it has pinned. */
+/* Parameters of keel.ko, most of them of its test build; and what it has pinned. */
 #ifndef PARAMETERS_H
 #define PARAMETERS_H
 
@@ -31,7 +31,7 @@ static inline int read_number(const char *path)
 	return number;
 }
 
-/* What is pinned for guests counts as locked, with MEMLOCK. -1: it is not told. */
+/* Guests' memory is pinned, and counts as locked, with MEMLOCK. -1: it is not told. */
 static inline long locked_kib(void)
 {
 	FILE *file = fopen("/proc/self/status", "r");
