@@ -15,10 +15,11 @@
 
 /*
  * Donations to EL2's own pool, of which its tables and the host's are made: 256 KiB at a time, so
- * that the host's memory stays in few pieces, or when memory is scarce as little as EL2 accepts.
+ * that the host's memory stays in few pieces, or when memory is scarce as little as EL2 accepts. Each
+ * call gives or takes back a part of it, so that interrupts do not wait long.
  */
 #define POOL_ORDER     get_order(SZ_256K)
-#define POOL_ORDER_MIN get_order(KEEL_POOL_DONATE_MIN << KEEL_EL2_PAGE_SHIFT)
+#define POOL_ORDER_MIN get_order(KEEL_POOL_DONATE_PAGES << KEEL_EL2_PAGE_SHIFT)
 
 /* Memory for tables: so much at a time while it is easy to get, otherwise one table. */
 #define TOPUP_ORDER get_order(SZ_32K)
@@ -26,7 +27,7 @@
 /* How often another allocation is tried while the kernel returns memory that Keel does not know. */
 #define ALLOC_TRIES 32
 
-/* The donations to EL2's pool, newest first: struct page.lru, with the order in page_private(). */
+/* The donations to EL2's pool, newest first: struct page.lru, with struct given in page_private(). */
 static DEFINE_MUTEX(pool_lock);
 static bool pool_closed; /* for good; under pool_lock */
 static LIST_HEAD(pool_pages);
@@ -158,6 +159,52 @@ void keel_donations_free(struct keel_vm *vm)
 
 /* ---- EL2's own ---- */
 
+/* What is EL2's of an allocation of an order: its first parts. */
+struct given {
+	unsigned int order, parts;
+};
+
+static struct given given_of(const struct page *page)
+{
+	return (struct given){ page_private(page) & 0xff, page_private(page) >> 8 };
+}
+
+static void set_given(struct page *page, struct given given)
+{
+	set_page_private(page, (unsigned long)given.parts << 8 | given.order);
+}
+
+static long call_part(u64 call, const struct page *page, unsigned int part)
+{
+	phys_addr_t size = KEEL_POOL_DONATE_PAGES << KEEL_EL2_PAGE_SHIFT;
+
+	return keel_call(call, page_to_phys(page) + part * size, KEEL_POOL_DONATE_PAGES, 0, 0, 0,
+			 NULL);
+}
+
+/* In order, as far as EL2 takes them. Return: 0 if it has taken any. */
+static long give_parts(struct page *page, unsigned int order)
+{
+	struct given given = { order };
+	long ret = 0;
+
+	while (given.parts < KEEL_EL2_PAGES(order) / KEEL_POOL_DONATE_PAGES && !ret) {
+		ret = call_part(KEEL_HC_POOL_DONATE, page, given.parts);
+		given.parts += !ret;
+	}
+	set_given(page, given);
+	return given.parts ? 0 : ret;
+}
+
+/* The last one first, which tables in the others may map. Return: whether EL2 has none any more. */
+static bool take_parts_back(struct page *page, struct given given)
+{
+	while (given.parts && !call_part(KEEL_HC_POOL_RECLAIM, page, given.parts - 1))
+		given.parts--;
+	set_given(page, given);
+	return !given.parts;
+}
+
 /* Charged to the first process that needs it. */
 int keel_pool_topup(void)
 {
@@ -166,8 +213,7 @@ int keel_pool_topup(void)
 	struct page *page = alloc_donation(gfp | __GFP_NORETRY, order);
 	long ret;
 
-	BUILD_BUG_ON(KEEL_EL2_PAGES(POOL_ORDER_MIN) < KEEL_POOL_DONATE_MIN);
-	BUILD_BUG_ON(KEEL_EL2_PAGES(POOL_ORDER) > KEEL_POOL_DONATE_MAX);
+	BUILD_BUG_ON(KEEL_EL2_PAGES(POOL_ORDER_MIN) % KEEL_POOL_DONATE_PAGES);
 	if (!page) {
 		order = POOL_ORDER_MIN;
 		page = alloc_donation(gfp, order);
@@ -176,17 +222,15 @@ int keel_pool_topup(void)
 		return -ENOMEM;
 	keel_inject_pool();
 	mutex_lock(&pool_lock);
-	ret = pool_closed ? -EIO
-			  : keel_call(KEEL_HC_POOL_DONATE, page_to_phys(page),
-				      KEEL_EL2_PAGES(order), 0, 0, 0, NULL);
-	if (!ret) {
-		set_page_private(page, order);
+	ret = pool_closed ? -EIO : give_parts(page, order);
+	if (!ret)
 		list_add(&page->lru, &pool_pages);
-	}
 	mutex_unlock(&pool_lock);
 	keel_inject_pool_given();
-	if (ret)
+	if (ret) {
+		set_page_private(page, 0);
 		keel_donation_free(page, order);
+	}
 	return ret;
 }
 
@@ -206,14 +250,13 @@ bool keel_pool_reclaim(void)
 
 	mutex_lock(&pool_lock);
 	list_for_each_entry_safe (page, next, &pool_pages, lru) {
-		unsigned int order = page_private(page);
+		const struct given given = given_of(page);
 
-		if (keel_call(KEEL_HC_POOL_RECLAIM, page_to_phys(page), KEEL_EL2_PAGES(order), 0, 0,
-			      0, NULL))
+		if (!take_parts_back(page, given))
 			continue;
 		list_del(&page->lru);
 		set_page_private(page, 0);
-		keel_donation_free(page, order);
+		keel_donation_free(page, given.order);
 	}
 	all = list_empty(&pool_pages);
 	mutex_unlock(&pool_lock);

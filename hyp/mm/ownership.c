@@ -875,6 +875,19 @@ enum ownership_state ownership_state(struct pa pa)
 	return byte ? byte_state(READ_ONCE(*byte)) : OWNERSHIP_NONE;
 }
 
+bool ownership_is_keels(struct pa pa, u64 size)
+{
+	u64 n = size >> PAGE_SHIFT;
+	const u8 *first = byte_of(pa.v), *last = byte_of(pa.v + size - 1), *byte = first;
+
+	spin_assert_held(&ownership_lock);
+	if (!first || last != first + n - 1) /* not in one bank */
+		return false;
+	while (byte <= last && *byte == BYTE_KEEL)
+		byte++;
+	return byte > last;
+}
+
 u32 ownership_share_count(struct pa pa)
 {
 	const struct ownership_bank *bank = bank_of(pa.v);

@@ -311,6 +311,11 @@ int __must_check ownership_reclaim_keel(struct pa pa, u64 size);
  */
 enum ownership_state ownership_state(struct pa pa);
 
+/*
+ * Whether all of [pa, pa + size), page-aligned and not empty, was donated to Keel. ownership_lock held.
+ */
+bool ownership_is_keels(struct pa pa, u64 size);
+
 /**
  * ownership_share_count() - how often the page that contains pa is shared
  *

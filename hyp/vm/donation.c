@@ -39,7 +39,7 @@ STATIC_ASSERT(FOREIGN_TRIED >= POOL_NODE_BYTES, "the pool's node of a free page 
 
 struct spinlock donation_lock = SPINLOCK_INIT(LOCK_DONATION);
 
-STATIC_ASSERT(KEEL_POOL_DONATE_MIN > KEEL_POOL_RESERVE_DONATE,
+STATIC_ASSERT(KEEL_POOL_DONATE_PAGES > KEEL_POOL_RESERVE_DONATE,
 	      "a donation to the pool brings in more than it takes");
 
 static int check_donation_range(struct pa pa, u64 pages)
@@ -122,12 +122,11 @@ static int take_for_pool(struct page_pool *pool, struct pa pa, u64 size)
 }
 
 /* Too small for a block: the pages are mapped as pages, so to unmap them later splits nothing. */
-STATIC_ASSERT(KEEL_POOL_DONATE_MAX *SZ_4K < SZ_2M, "what is given to the pool is no block");
+STATIC_ASSERT(KEEL_POOL_DONATE_PAGES *SZ_4K < SZ_2M, "what is given to the pool is no block");
 
 static int check_for_pool(struct pa pa, u64 pages)
 {
-	if (pages < KEEL_POOL_DONATE_MIN || pages > KEEL_POOL_DONATE_MAX || (pages & (pages - 1)) ||
-	    !IS_ALIGNED(pa.v, pages * SZ_4K))
+	if (pages != KEEL_POOL_DONATE_PAGES || !IS_ALIGNED(pa.v, pages * SZ_4K))
 		return -EINVAL;
 	return check_donation_range(pa, pages);
 }
@@ -146,15 +145,6 @@ int donation_to_pool(struct page_pool *pool, struct pa pa, u64 pages)
 	return ret;
 }
 
-static bool is_keels_range(struct pa pa, u64 size)
-{
-	u64 at = 0;
-
-	while (at < size && ownership_state(PA(pa.v + at)) == OWNERSHIP_KEEL)
-		at += SZ_4K;
-	return at == size;
-}
-
 /* Take pages out of the pool, but leave the reserve; if need be, reclaim tables of the host's. */
 static bool take_free_pages(struct page_pool *pool, struct pa pa, u64 pages)
 {
@@ -169,7 +159,7 @@ static int return_from_pool(struct page_pool *pool, struct pa pa, u64 pages)
 {
 	int ret;
 
-	if (!is_keels_range(pa, pages * SZ_4K))
+	if (!ownership_is_keels(pa, pages * SZ_4K))
 		return -EPERM;
 	if (!take_free_pages(pool, pa, pages))
 		return -EBUSY;

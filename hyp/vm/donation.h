@@ -60,7 +60,7 @@ int __must_check donation_show(struct pa pa, u64 size);
 /**
  * donation_to_pool() - make memory of the host Keel's, as pages for tables
  * @pool:  Keel's own pool
- * @pages: a power of two, KEEL_POOL_DONATE_MIN..KEEL_POOL_DONATE_MAX; @pa is aligned to as much
+ * @pages: KEEL_POOL_DONATE_PAGES; @pa is aligned to as much
  *
  * May use the pool's reserve, which is always enough: see KEEL_POOL_RESERVE.
  *

@@ -142,7 +142,7 @@ struct vcpu *vm_vcpu(struct vm *vm, u64 index);
 
 /**
  * vm_pool_donate() - add pages to Keel's own pool, after a call has returned -ENOBUFS
- * @pages: a power of two, KEEL_POOL_DONATE_MIN..KEEL_POOL_DONATE_MAX; @pa is aligned to as much
+ * @pages: KEEL_POOL_DONATE_PAGES; @pa is aligned to as much
  *
  * Return: 0; -EINVAL, -ERANGE, -EPERM, -EBUSY as donation_take().
  */

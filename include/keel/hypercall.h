@@ -46,13 +46,11 @@
  * KEEL_HC_POOL_DONATE(x1 = address, x2 = pages) -> x0 = 0: pages for Keel's own page tables and the
  * host's, which have to show and to hide, by the page, what the host donates. This is the answer to
  * -ENOBUFS: donate, and repeat the call. All that is ever asked for is two pages for each
- * 2 MiB of memory and two for each GiB. x2 is a power of two, KEEL_POOL_DONATE_MIN to
- * KEEL_POOL_DONATE_MAX, and the address is aligned to as much. -EINVAL, -EPERM, -EBUSY and -ERANGE
- * as the calls about virtual machines.
+ * 2 MiB of memory and two for each GiB. x2 is KEEL_POOL_DONATE_PAGES, and the address is aligned to
+ * as much. -EINVAL, -EPERM, -EBUSY and -ERANGE as the calls about virtual machines.
  */
-#define KEEL_HC_POOL_DONATE  0xc6000003
-#define KEEL_POOL_DONATE_MIN 8
-#define KEEL_POOL_DONATE_MAX 64
+#define KEEL_HC_POOL_DONATE    0xc6000003
+#define KEEL_POOL_DONATE_PAGES 8
 
 /*
  * KEEL_HC_POOL_RECLAIM(x1 = address, x2 = pages, as for KEEL_HC_POOL_DONATE) -> x0 = 0: what was

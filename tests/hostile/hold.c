@@ -15,6 +15,7 @@
 #define ENOBUFS_ (-105L)
 
 #define POOL_PA 0x7e000000UL /* for Keel's own pool */
+#define POOL	KEEL_POOL_DONATE_PAGES
 #define PIECES	0x40000000UL /* IPA of a block of which every second page is mapped */
 #define PAGES	0x60000000UL /* IPA of pages that do not fit a block */
 #define SPLIT	0x50000000UL /* IPA of a block that is split */
@@ -61,8 +62,8 @@ static struct kind kinds[] = {
 	[TOPUP] = { "VM_TOPUP", 12000, 0 },
 	[VCPU_CREATE] = { "VCPU_CREATE", 20000, 0 },
 	[VCPU_INIT] = { "VCPU_INIT", 8000, 0 },
-	[DONATE] = { "POOL_DONATE of 64 pages", 28000, 0 },
-	[RECLAIM] = { "POOL_RECLAIM of 64 pages", 65000, 0 },
+	[DONATE] = { "POOL_DONATE of 8 pages", 20000, 0 },
+	[RECLAIM] = { "POOL_RECLAIM of 8 pages", 20000, 0 },
 	[VGIC_INIT] = { "VGIC_INIT of 512 vCPUs", 54000, 0 },
 	[VGIC_PLACE] = { "VGIC_PLACE of 512 vCPUs", 22000, 0 },
 	[VGIC_RESET] = { "VGIC_RESET of 512 vCPUs", 33000, 0 },
@@ -174,8 +175,8 @@ static u64 make_vcpu(u64 i, u64 pages, u64 run)
 
 	while ((ret = CALL(VCPU_CREATE, KEEL_HC_VCPU_CREATE, vm, i, pa, pages, run)) ==
 	       (u64)ENOBUFS_) {
-		check("POOL_DONATE", CALL(DONATE, KEEL_HC_POOL_DONATE, pool, 64), 0);
-		pool += 64 * PAGE;
+		check("POOL_DONATE", CALL(DONATE, KEEL_HC_POOL_DONATE, pool, POOL), 0);
+		pool += POOL * PAGE;
 	}
 	return ret ? ret : CALL(VCPU_INIT, KEEL_HC_VCPU_INIT, vm, i, 4);
 }
@@ -325,8 +326,8 @@ static void end_vm(void)
 	write_sysreg(0, CNTP_CTL_EL0);
 	check("VM_DESTROY", ret, 0);
 	check("VM_NEXT, of none", CALL(NEXT, KEEL_HC_VM_NEXT, 0), 0);
-	check("POOL_DONATE", CALL(DONATE, KEEL_HC_POOL_DONATE, HOSTILE_MEMORY, 64), 0);
-	check("POOL_RECLAIM", CALL(RECLAIM, KEEL_HC_POOL_RECLAIM, HOSTILE_MEMORY, 64), 0);
+	check("POOL_DONATE", CALL(DONATE, KEEL_HC_POOL_DONATE, HOSTILE_MEMORY, POOL), 0);
+	check("POOL_RECLAIM", CALL(RECLAIM, KEEL_HC_POOL_RECLAIM, HOSTILE_MEMORY, POOL), 0);
 }
 
 static void check_bounds(void)

@@ -114,8 +114,9 @@ static u64 timed(struct regs *regs, u64 *took)
 		*took = read_sysreg(CNTPCT_EL0) - begin;
 		if (regs->x[0] != (u64)ENOBUFS_)
 			return regs->x[0];
-		check("POOL_DONATE", hvc(KEEL_HC_POOL_DONATE, pool, 64, 0, 0, 0), 0);
-		pool += 64 * PAGE;
+		check("POOL_DONATE",
+		      hvc(KEEL_HC_POOL_DONATE, pool, KEEL_POOL_DONATE_PAGES, 0, 0, 0), 0);
+		pool += KEEL_POOL_DONATE_PAGES * PAGE;
 		*regs = again;
 	}
 }

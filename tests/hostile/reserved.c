@@ -31,7 +31,7 @@ static void check_refused(const char *what, u64 got)
 static void check_donations(u64 pa)
 {
 	check_refused("VM_CREATE", hvc(KEEL_HC_VM_CREATE, pa, VM_PAGES, 0, 0, 0));
-	check_refused("POOL_DONATE", hvc(KEEL_HC_POOL_DONATE, pa, KEEL_POOL_DONATE_MIN, 0, 0, 0));
+	check_refused("POOL_DONATE", hvc(KEEL_HC_POOL_DONATE, pa, KEEL_POOL_DONATE_PAGES, 0, 0, 0));
 }
 
 static void check_of_vm(u64 vm, u64 pa)

@@ -305,18 +305,18 @@ static struct pa host_pages(u64 pages, u64 align)
 }
 
 /* Donations to the pool, in the order in which they were made. */
-static struct pa to_pool[POOL_BOUND / KEEL_POOL_DONATE_MIN + 1];
+static struct pa to_pool[POOL_BOUND / KEEL_POOL_DONATE_PAGES + 1];
 
 /* The smallest donations, which bring the least and come anywhere. */
 static void help_keel(void)
 {
-	struct pa pa = host_pages(KEEL_POOL_DONATE_MIN, KEEL_POOL_DONATE_MIN * SZ_4K);
-	int ret = vm_pool_donate(pa, KEEL_POOL_DONATE_MIN);
+	struct pa pa = host_pages(KEEL_POOL_DONATE_PAGES, KEEL_POOL_DONATE_PAGES * SZ_4K);
+	int ret = vm_pool_donate(pa, KEEL_POOL_DONATE_PAGES);
 
 	if (ret)
 		fail_msg("after %lu pages Keel takes no more (error %d)", donated, ret);
-	to_pool[donated / KEEL_POOL_DONATE_MIN] = pa;
-	donated += KEEL_POOL_DONATE_MIN;
+	to_pool[donated / KEEL_POOL_DONATE_PAGES] = pa;
+	donated += KEEL_POOL_DONATE_PAGES;
 	if (donated > POOL_BOUND)
 		fail_msg("Keel wants more than %lu pages", donated);
 }
@@ -451,7 +451,7 @@ static void a_dry_pool_takes_a_donation_anywhere(void **state)
 {
 	for (unsigned int wide = 0; wide < 2; wide++)
 		for (unsigned int i = 0; i < 200; i++) {
-			u64 pages = KEEL_POOL_DONATE_MIN << rnd(4), before;
+			u64 pages = KEEL_POOL_DONATE_PAGES, before;
 			struct pa pa;
 
 			if (i % 50 == 0)
@@ -501,13 +501,13 @@ static void all_of_the_pool_comes_back_newest_first(void **state)
 				handles[i] = create();
 			}
 		}
-		assert_true(donated > 8 * KEEL_POOL_DONATE_MIN);
+		assert_true(donated > 8 * KEEL_POOL_DONATE_PAGES);
 		for (unsigned int i = 0; i < ARRAY_SIZE(handles); i++)
 			destroy(handles[i]);
-		for (u64 n = donated / KEEL_POOL_DONATE_MIN; n-- > 0;)
-			if (vm_pool_reclaim(to_pool[n], KEEL_POOL_DONATE_MIN))
+		for (u64 n = donated / KEEL_POOL_DONATE_PAGES; n-- > 0;)
+			if (vm_pool_reclaim(to_pool[n], KEEL_POOL_DONATE_PAGES))
 				fail_msg("donation %lu of %lu does not come back", n,
-					 donated / KEEL_POOL_DONATE_MIN);
+					 donated / KEEL_POOL_DONATE_PAGES);
 		host_mem_check();
 		assert_int_equal(pool.total, total);
 		assert_int_equal(pool.free, free);
@@ -585,7 +585,7 @@ static int try_device(void)
 
 static int try_donate(void)
 {
-	return vm_pool_donate(w.block, KEEL_POOL_DONATE_MIN);
+	return vm_pool_donate(w.block, KEEL_POOL_DONATE_PAGES);
 }
 
 static int try_destroy(void)

@@ -208,8 +208,13 @@ static void a_table_without_memory_refuses(void **state)
 		create(0);
 	assert_int_equal(try_create(&(struct a_vm){ 0 }, 0), -ENOBUFS);
 	/* It is Keel's pool that is short, and the host can do something about that. */
-	assert_int_equal(vm_pool_donate(machine_alloc(16, 16 * SZ_4K), 16), 0);
-	assert_int_equal(page_pool_available(&machine_pool), 16);
+	for (u64 n = 1; n <= 2; n++) {
+		struct pa pa =
+			machine_alloc(KEEL_POOL_DONATE_PAGES, KEEL_POOL_DONATE_PAGES * SZ_4K);
+
+		assert_int_equal(vm_pool_donate(pa, KEEL_POOL_DONATE_PAGES), 0);
+		assert_int_equal(page_pool_available(&machine_pool), n * KEEL_POOL_DONATE_PAGES);
+	}
 	create(0);
 }
 
@@ -222,15 +227,15 @@ static void bad_donations_to_the_pool_change_nothing(void **state)
 		int ret;
 	} bad[] = {
 		{ 0, 0, -EINVAL },
-		{ 0, KEEL_POOL_DONATE_MIN / 2, -EINVAL },
-		{ 0, KEEL_POOL_DONATE_MIN + 1, -EINVAL },
+		{ 0, KEEL_POOL_DONATE_PAGES / 2, -EINVAL },
+		{ 0, KEEL_POOL_DONATE_PAGES + 1, -EINVAL },
 		{ 0, 24, -EINVAL },
 		{ 0, 1024, -EINVAL },
 		{ 0, ~0ULL, -EINVAL },
 		{ 1, 8, -EINVAL },
 		{ SZ_4K, 8, -EINVAL },
 		{ 8 * SZ_4K, 16, -EINVAL },
-		{ 0, KEEL_POOL_DONATE_MAX * 2, -EINVAL },
+		{ 0, KEEL_POOL_DONATE_PAGES * 2, -EINVAL },
 		{ FAR_BASE - RAM_BASE, 8, -ERANGE },
 		{ IMAGE_BASE - RAM_BASE, 8, -EPERM },
 		{ ~0ULL << 15, 8, -ERANGE },
@@ -247,47 +252,46 @@ static void bad_donations_to_the_pool_change_nothing(void **state)
 	assert_int_equal(vm_pool_donate(PA(ALIGN_DOWN(used.v, 8 * SZ_4K)), 8), -EPERM);
 	for (int n = 0; n < 2; n++) {
 		machine_fail_after(n);
-		assert_int_equal(vm_pool_donate(pa, 64), -ENOBUFS);
+		assert_int_equal(vm_pool_donate(pa, KEEL_POOL_DONATE_PAGES), -ENOBUFS);
 		machine_assert_same(before, "a donation that failed");
 		assert_int_equal(machine_pool.reserve, KEEL_POOL_RESERVE);
 	}
-	assert_int_equal(vm_pool_donate(pa, 64), 0);
-	assert_int_equal(vm_pool_donate(pa, 64), -EPERM);
+	assert_int_equal(vm_pool_donate(pa, KEEL_POOL_DONATE_PAGES), 0);
+	assert_int_equal(vm_pool_donate(pa, KEEL_POOL_DONATE_PAGES), -EPERM);
 	assert_int_equal(ownership_state(pa), OWNERSHIP_KEEL);
 	machine_drop(before);
 }
 
-/* What the pool was given comes back as it went, or in pieces, unless it is in use. */
+/* What the pool was given comes back as it went, unless it is in use. */
 static void the_pool_gives_back_what_is_free(void **state)
 {
-	struct pa pa = machine_alloc(64, 64 * SZ_4K);
+	struct pa pa = machine_alloc(KEEL_POOL_DONATE_PAGES, KEEL_POOL_DONATE_PAGES * SZ_4K);
 	struct machine_state *before = machine_save(), *given;
 	void *page;
 
-	assert_int_equal(vm_pool_reclaim(pa, 64), -EPERM);
-	assert_int_equal(vm_pool_donate(pa, 64), 0);
+	assert_int_equal(vm_pool_reclaim(pa, KEEL_POOL_DONATE_PAGES), -EPERM);
+	assert_int_equal(vm_pool_donate(pa, KEEL_POOL_DONATE_PAGES), 0);
 	given = machine_save();
 	assert_int_equal(vm_pool_reclaim(pa, 4), -EINVAL);
 	assert_int_equal(vm_pool_reclaim(PA(pa.v + SZ_4K), 8), -EINVAL);
-	assert_int_equal(vm_pool_reclaim(pa, 128), -EINVAL);
+	assert_int_equal(vm_pool_reclaim(pa, 32), -EINVAL);
 	assert_int_equal(vm_pool_reclaim(PA(pa.v - 8 * SZ_4K), 8), -EPERM);
 	assert_int_equal(vm_pool_reclaim(PA(IMAGE_BASE), 8), -EPERM);
 	assert_int_equal(vm_pool_reclaim(PA(FAR_BASE), 8), -ERANGE);
 	machine_assert_same(given, "refusals");
 	machine_drop(given);
 	/* The reserve would suffer; one page of it is in use. */
-	machine_pool.reserve = page_pool_available(&machine_pool) - 63;
-	assert_int_equal(vm_pool_reclaim(pa, 64), -EBUSY);
+	machine_pool.reserve = page_pool_available(&machine_pool) - (KEEL_POOL_DONATE_PAGES - 1);
+	assert_int_equal(vm_pool_reclaim(pa, KEEL_POOL_DONATE_PAGES), -EBUSY);
 	machine_pool.reserve = KEEL_POOL_RESERVE;
-	page = vm_pa_to_va(PA(pa.v + 20 * SZ_4K));
+	page = vm_pa_to_va(PA(pa.v + 5 * SZ_4K));
 	assert_true(page_pool_take_range(&machine_pool, page, 1));
-	assert_int_equal(vm_pool_reclaim(pa, 64), -EBUSY);
+	assert_int_equal(vm_pool_reclaim(pa, KEEL_POOL_DONATE_PAGES), -EBUSY);
 	assert_int_equal(page_pool_add(&machine_pool, page, 1), 0);
-	assert_int_equal(vm_pool_reclaim(PA(pa.v + 32 * SZ_4K), 32), 0);
-	assert_int_equal(ownership_state(PA(pa.v + 32 * SZ_4K)), OWNERSHIP_HOST);
-	assert_int_equal(ownership_state(PA(pa.v + 31 * SZ_4K)), OWNERSHIP_KEEL);
-	assert_int_equal(vm_pool_reclaim(pa, 64), -EPERM);
-	assert_int_equal(vm_pool_reclaim(pa, 32), 0);
+	assert_int_equal(ownership_state(PA(pa.v + 7 * SZ_4K)), OWNERSHIP_KEEL);
+	assert_int_equal(vm_pool_reclaim(pa, KEEL_POOL_DONATE_PAGES), 0);
+	assert_int_equal(ownership_state(PA(pa.v + 7 * SZ_4K)), OWNERSHIP_HOST);
+	assert_int_equal(vm_pool_reclaim(pa, KEEL_POOL_DONATE_PAGES), -EPERM);
 	machine_assert_same(before, "a donation that came back");
 	machine_drop(before);
 }
@@ -375,7 +379,9 @@ static void memory_that_does_not_answer_is_not_taken(void **state)
 	for (u64 i = 0; i < POOL_NODE_BYTES; i += sizeof(u64)) {
 		machine_bad_page = topup.v + 15 * SZ_4K + i;
 		assert_int_equal(vm_topup(vm, topup, 16), -EFAULT);
-		assert_int_equal(donation_to_pool(&machine_pool, topup, 16), -EFAULT);
+		assert_int_equal(donation_to_pool(&machine_pool, PA(topup.v + 8 * SZ_4K),
+						  KEEL_POOL_DONATE_PAGES),
+				 -EFAULT);
 	}
 	machine_assert_same(before, "a page that does not answer");
 	vm_put(vm);

@@ -487,9 +487,9 @@ static void check_abort(const char *what, u64 address, enum access access)
 /* What the host gave away it reads as zeros, and can do nothing else with. */
 static void check_given(void)
 {
-	static u64 pages[KEEL_POOL_DONATE_MIN * 512]
-		__attribute__((aligned(KEEL_POOL_DONATE_MIN * 4096)));
-	struct regs regs = { { KEEL_HC_POOL_DONATE, (u64)pages, KEEL_POOL_DONATE_MIN } };
+	static u64 pages[KEEL_POOL_DONATE_PAGES * 512]
+		__attribute__((aligned(KEEL_POOL_DONATE_PAGES * 4096)));
+	struct regs regs = { { KEEL_HC_POOL_DONATE, (u64)pages, KEEL_POOL_DONATE_PAGES } };
 	u64 before = stat(KEEL_STAT_HOST_ZERO_PAGES), aborts = stat(KEEL_STAT_HOST_ABORTS);
 	volatile u64 *given = pages;
 
