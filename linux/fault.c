@@ -1305,7 +1305,7 @@ struct seen {
 static bool out_of_date(struct keel_vm *vm, const struct seen *seen)
 {
 	return vm->slots_generation != seen->generation ||
-	       mmu_interval_read_retry(&seen->slot.watch->notifier, seen->sequence);
+	       keel_watch_changed(seen->slot.watch, seen->sequence);
 }
 
 /*

@@ -459,20 +459,7 @@ int keel_dirty_set_manual(struct keel_vm *vm, u64 how);
 struct keel_watch *keel_watch_begin(struct keel_vm *vm, const struct keel_slot *slot);
 /* When this returns the kernel does not call the watch any more. */
 void keel_watch_end(struct keel_watch *watch);
-/*
- * The sequence to read before the process's page tables. May sleep. A sequence at which no
- * invalidation was in progress is valid until the next invalidation.
- */
-static inline unsigned long keel_watch_sequence(struct keel_watch *watch)
-{
-	unsigned long sequence = READ_ONCE(watch->calm);
-
-	if (likely(!mmu_interval_check_retry(&watch->notifier, sequence)))
-		return sequence;
-	sequence = mmu_interval_read_begin(&watch->notifier);
-	WRITE_ONCE(watch->calm, sequence);
-	return sequence;
-}
+#include "watch_steps.h"
 
 static inline void keel_watch_put(struct keel_watch *watch)
 {

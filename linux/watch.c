@@ -18,39 +18,18 @@ static u64 gfn_of(const struct keel_watch *watch, unsigned long hva)
 	return watch->gfn + ((hva - watch->notifier.interval_tree.start) >> PAGE_SHIFT);
 }
 
-static bool lock_memory(struct keel_vm *vm, const struct mmu_notifier_range *range)
-{
-	if (!mmu_notifier_range_blockable(range))
-		return mutex_trylock(&vm->mem_lock);
-	mutex_lock(&vm->mem_lock);
-	return true;
-}
-
-/*
- * Each hold of mem_lock, for which faults elsewhere wait, is for a bounded part of the range. No
- * fault maps again a part that was taken: if it began before, it finds at its commit under mem_lock
- * that the sequence has changed; if it begins later, keel_watch_sequence() waits for the end of
- * this invalidation. The first hold sets the sequence, and the others set the same one.
- */
 static bool invalidate_watch(struct mmu_interval_notifier *notifier,
 			     const struct mmu_notifier_range *range, unsigned long sequence)
 {
 	struct keel_watch *watch = container_of(notifier, struct keel_watch, notifier);
 	unsigned long first = max(range->start, notifier->interval_tree.start);
 	unsigned long last = min(range->end - 1, notifier->interval_tree.last);
-	u64 gfn = gfn_of(watch, first), end = gfn_of(watch, last) + 1, count;
+	bool may_wait = mmu_notifier_range_blockable(range);
 
-	if (mmu_notifier_range_blockable(range))
+	if (may_wait)
 		keel_inject_invalidate();
-	for (; gfn < end; gfn += count) {
-		if (!lock_memory(watch->vm, range))
-			return false;
-		mmu_interval_set_seq(notifier, sequence);
-		count = min(KEEL_TAKE_PAGES, end - gfn);
-		keel_take(watch->vm, gfn, gfn + count - 1);
-		mutex_unlock(&watch->vm->mem_lock);
-	}
-	return true;
+	return keel_watch_take(watch, gfn_of(watch, first), gfn_of(watch, last) + 1, sequence,
+			       may_wait);
 }
 
 static const struct mmu_interval_notifier_ops ops = {
