@@ -56,6 +56,13 @@ OPERATIONS = [
     Operation("vm-create", "VM create", "vmlife", STOCK_KVM),
     Operation("vm-run", "VM, first entry to first exit", "vmlife", STOCK_KVM),
     Operation("vm-destroy", "VM destroy", "vmlife", STOCK_KVM),
+    Operation("unmap-page", "madvise: a page of the guest's goes", "vmmemory", STOCK_KVM),
+    Operation("unmap-range", "madvise: 256 MiB in pages go", "vmmemory", STOCK_KVM),
+    Operation("log-begin", "256 MiB in pages are logged from now on", "vmmemory", STOCK_KVM),
+    Operation("logged-write", "first write to a page that is logged", "vmmemory", STOCK_KVM),
+    Operation("log-round", "dirty log of 256 MiB, all written", "vmmemory", STOCK_KVM),
+    Operation("fork", "fork of a VMM with 256 MiB in pages", "vmmemory", STOCK_KVM),
+    Operation("forked-write", "first write to a page after the fork", "vmmemory", STOCK_KVM),
     Operation("boot", "guest boot, first instruction to /init", "boot", GUEST_PART),
 ]
 SECTIONS = {operation.section for operation in OPERATIONS} - {"boot"}

@@ -108,13 +108,14 @@ def test_the_exit_status_is_the_verdict(tmp_path):
 
 
 def test_every_line_of_the_table_has_its_measurement():
-    """Names and sections are those of the guest, the host's program and its script."""
+    """Names and sections are those of the guest, the host's programs and its script."""
     root = common.ROOT / "bench"
-    sources = [(root / part).read_text() for part in ("guest/ops.c", "host/vmlife.c", "host/autostart")]
+    programs = "".join((root / part).read_text() for part in ("guest/ops.c", "host/vmlife.c", "host/vmmemory.c"))
+    script = (root / "host/autostart").read_text().replace('"', "")
     for each in ops.OPERATIONS:
         if each.name != "boot":
-            assert f'"{each.name}"' in sources[0] + sources[1], each.name
-        assert f"measure {each.section}" in sources[2].replace('"', ""), each.section
+            assert f'"{each.name}"' in programs, each.name
+        assert f"measure {each.section}" in script, each.section
 
 
 EXCEPTIONS = """Taking exception 11 [Hypervisor Call] on CPU 0
