@@ -129,6 +129,18 @@ $(HOST)/kernel-%/qemu-bundle.cpio: $(HOST)/kernel-%/guests-initrd $(ARM64)/qemu/
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-$*/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
 	$(Q)rm -rf $@.program $@.initrd
 
+# A host that has another kernel for guests as well, for guest hypervisors and nested guests that differ.
+OTHER_KERNEL := kernel-6.12-cloud
+MIXED_BUNDLE := $(HOST)/kernel-6.1-cloud/mixed-bundle.cpio
+$(MIXED_BUNDLE): $(HOST)/kernel-6.1-cloud/guests-initrd $(HOST)/$(OTHER_KERNEL)/guest-initrd tools/mkbundle mk/linux.mk
+	$(call say,BUNDLE,$@)
+	$(Q)rm -rf $@.root && mkdir -p $@.root/guest/other
+	$(Q)cp $(ARM64)/$(OTHER_KERNEL)/vmlinuz $@.root/guest/other/Image
+	$(Q)cp $(HOST)/$(OTHER_KERNEL)/guest-initrd $@.root/guest/other/initrd
+	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.initrd
+	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-6.1-cloud/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
+	$(Q)rm -rf $@.root $@.initrd
+
 # What `make run` boots: the host starts a guest by itself.
 RUN_BUNDLE := $(HOST)/kernel-6.1-cloud/run-bundle.cpio
 $(RUN_BUNDLE): $(HOST)/kernel-6.1-cloud/guests-initrd scripts/run-guest tools/mkbundle mk/linux.mk
@@ -149,13 +161,13 @@ test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.1
 	$(Q)scripts/run-pytest guests tests/guests -m 'not full' $(PYTEST)
 
 .PHONY: test-guests-full
-test-guests-full: keel $(EFI_LOADERS) $(HOST)/kernel-6.1-cloud/kexec-bundle.cpio $(HOST)/kernel-6.12-cloud/kexec-bundle.cpio $(HOST)/kernel-6.1-cloud/perf-bundle.cpio $(HOST)/kernel-6.1-cloud/qemu-bundle.cpio $(HOST)/kernel-6.12-cloud/qemu-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(HOST)/kernel-6.12-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
+test-guests-full: keel $(EFI_LOADERS) $(MIXED_BUNDLE) $(HOST)/kernel-6.1-cloud/kexec-bundle.cpio $(HOST)/kernel-6.12-cloud/kexec-bundle.cpio $(HOST)/kernel-6.1-cloud/perf-bundle.cpio $(HOST)/kernel-6.1-cloud/qemu-bundle.cpio $(HOST)/kernel-6.12-cloud/qemu-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(HOST)/kernel-6.12-cloud/inject-bundle.cpio $(MODULE_KERNELS:%=$(HOST)/kernel-%/guests-bundle.cpio) ## every test of guests: the whole matrix
 	$(Q)scripts/run-pytest guests-full tests/guests $(PYTEST)
 
 # KEEL_NESTED_RUNS=20 make test-nested: as often in a row, to the first failure.
 KEEL_NESTED_RUNS ?= 1
 .PHONY: test-nested
-test-nested: keel $(HOST)/kernel-6.1-cloud/qemu-bundle.cpio $(HOST)/kernel-6.12-cloud/qemu-bundle.cpio $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.12-cloud/guests-bundle.cpio ## Linux as a guest hypervisor, in full; KEEL_NESTED_RUNS times in a row
+test-nested: keel $(MIXED_BUNDLE) $(HOST)/kernel-6.1-cloud/qemu-bundle.cpio $(HOST)/kernel-6.12-cloud/qemu-bundle.cpio $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.12-cloud/guests-bundle.cpio ## Linux as a guest hypervisor, in full; KEEL_NESTED_RUNS times in a row
 	$(Q)for run in $$(seq $(KEEL_NESTED_RUNS)); do echo "  RUN      $$run of $(KEEL_NESTED_RUNS)"; \
 	  scripts/run-pytest guests-nested tests/guests -m nested $(PYTEST) || exit; done
 

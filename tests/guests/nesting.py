@@ -20,16 +20,18 @@ from vms import INITRD, PROMPT, Guest
 OUTER = "/tmp/outer"
 # The same, with QEMU and its libraries.
 OUTER_QEMU = "/tmp/outer-qemu"
+# Another kernel, where the host has one (mixed-bundle.cpio), and its initial RAM disk.
+OTHER_IMAGE, OTHER_INITRD = "/guest/other/Image", "/guest/other/initrd"
 
 # Watchdogs go by the clock, and the machine is emulated.
 PATIENT = f"quiet {keelvm.QUICK} rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60"
 
 
-def make_outer(host, path=OUTER, more=""):
-    """@more: what finds more files, by their paths without the first slash."""
+def make_outer(host, path=OUTER, more="", initrd=INITRD):
+    """@more: what finds more files, by their paths without the first slash. @initrd: its own kernel's."""
     files = r"guest\nbin/vmrun\nguest/Image\nguest/initrd\n"
     archive = f"cd / && (printf '{files}'; {more or 'true'}) | cpio -o -H newc 2>/dev/null"
-    host.check(f"test -e {path} || (cat {INITRD}; {archive}) >{path}", vms.GUEST_TIMEOUT)
+    host.check(f"test -e {path} || (cat {initrd}; {archive}) >{path}", vms.GUEST_TIMEOUT)
 
 
 def start_outer(host, cpus, mem="512M", options="", cmdline=PATIENT):
@@ -37,9 +39,9 @@ def start_outer(host, cpus, mem="512M", options="", cmdline=PATIENT):
     return Guest(host, f"--nested --cpus {cpus} --mem {mem} {options}", initrd=OUTER, cmdline=cmdline)
 
 
-def start_inner(guest, options="", mem="128M"):
+def start_inner(guest, options="", mem="128M", **image):
     """Run vmrun in the guest's shell: its console is the guest's."""
-    start_inner_by(guest, vms.vmrun(f"--mem {mem} {options}", PATIENT))
+    start_inner_by(guest, vms.vmrun(f"--mem {mem} {options}", PATIENT, **image))
 
 
 def start_inner_by(guest, command):

@@ -3,6 +3,7 @@
 there; several nested guests, kills, memory that comes and goes. `make test-nested` repeats it (docs/nested.md)."""
 
 import random
+import re
 
 import pytest
 
@@ -45,6 +46,30 @@ def test_linux_runs_linux_on(boot, kernel, cpu, host_cpus, vcpus):
     nesting.assert_calm(outer)
     assert nesting.end_inner(outer) == OFF
     assert outer.run("md5sum </tmp/disk") == checksum
+    nesting.assert_calm(outer)
+    assert outer.end("poweroff -f") == OFF
+    vms.assert_healthy(host)
+
+
+# ---- another kernel at each level
+
+OTHER_FILES = r"printf 'guest/other\nguest/other/Image\nguest/other/initrd\n'"
+OTHER = {"image": nesting.OTHER_IMAGE, "initrd": nesting.OTHER_INITRD}
+
+
+@pytest.mark.parametrize("cpu,outer_is_other", [("max", True), ("max", False), ("neoverse-n2", True)])
+def test_the_levels_have_different_kernels(boot, cpu, outer_is_other):
+    """6.12 runs 6.1, and the reverse, on a host with 6.1."""
+    host = nested_host(boot, cpu=cpu, bundle=keelvm.guests_bundle().with_name("mixed-bundle.cpio"))
+    own = {"initrd": nesting.OUTER, **({"image": nesting.OTHER_IMAGE} if outer_is_other else {})}
+    nesting.make_outer(host, more=OTHER_FILES, initrd=nesting.OTHER_INITRD if outer_is_other else vms.INITRD)
+    outer = vms.Guest(host, "--nested --cpus 2 --mem 768M", cmdline=nesting.PATIENT, **own)
+    checksum = nesting.make_disk(outer)
+    nesting.start_inner(outer, "--cpus 2 --disk /tmp/disk", **({} if outer_is_other else OTHER))
+    assert outer.run("uname -r").startswith("6.1." if outer_is_other else "6.12.")
+    nesting.works(outer, 2, checksum)
+    assert nesting.end_inner(outer) == OFF
+    assert outer.run("uname -r").startswith("6.12." if outer_is_other else "6.1.")
     nesting.assert_calm(outer)
     assert outer.end("poweroff -f") == OFF
     vms.assert_healthy(host)
@@ -184,4 +209,24 @@ def test_the_hosts_memory_management_is_busy_meanwhile(boot):
     assert nesting.end_inner(outer) == OFF
     nesting.assert_calm(outer)
     assert outer.end("poweroff -f") == OFF
+    vms.assert_healthy(host)
+
+
+@pytest.mark.parametrize("cpu,vcpus,variant", [("max", 2, "release"), ("max", 2, "debug"), ("neoverse-n2", 2, "release")])
+def test_the_vmm_changes_its_slots_meanwhile(boot, cpu, vcpus, variant):
+    """All slots of the guest hypervisor's memory are removed, in part replaced, and added again, in halves or
+    elsewhere first: what nested guests have in memory and on a disk stays."""
+    host = nested_host(boot, cpu=cpu, variant=variant)
+    outer = nesting.start_outer(host, vcpus, options="--move-memory 5000")
+    checksum = nesting.make_disk(outer)
+    nesting.start_inner(outer, f"--cpus {vcpus} --disk /tmp/disk")
+    nesting.works(outer, vcpus, checksum)
+    assert outer.run("memtouch 32 3") == "memtouch: 32 MiB good"
+    assert nesting.end_inner(outer) == OFF
+    assert outer.run("md5sum </tmp/disk") == checksum
+    assert outer.run("memtouch 128 2") == "memtouch: 128 MiB good"
+    nesting.assert_calm(outer)
+    assert outer.end("poweroff -f") == OFF
+    moves = int(re.search(r"memory has moved (\d+) times", host.console).group(1))
+    assert moves >= 12
     vms.assert_healthy(host)

@@ -27,8 +27,9 @@
 #define MAX_BANKS 8
 #define TOP_BASE  UINT64_MAX /* instead of an address: at the end of the address space */
 
-/* KVM's memory slots: the first bank is 0, the others follow from here. */
+/* KVM's memory slots: the first bank is 0, the others follow from here; second halves: move.c. */
 #define FURTHER_BANKS_SLOT 16
+#define SECOND_HALF_SLOT   32 /* added to a bank's own */
 
 /*
  * Interrupts by their INTID. SPIs begin at 32, and the device tree and KVM_IRQFD count from there;

@@ -12,6 +12,7 @@
 #include "gic.h"
 #include "loop.h"
 #include "message.h"
+#include "move.h"
 #include "options.h"
 #include "pl011.h"
 #include "terminal.h"
@@ -63,9 +64,13 @@ int main(int argc, char **argv)
 
 	terminal_start(console);
 	vcpus_start(&vm);
+	if (options.move_ms)
+		move_start(&vm, options.move_ms);
 	status = loop_run();
 	vcpus_stop(&vm);
 	terminal_restore();
+	if (options.move_ms)
+		move_tell();
 
 	if (status == STATUS_RESET && options.reboot)
 		start_again(argv);

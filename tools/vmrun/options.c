@@ -36,6 +36,7 @@ static const char help[] =
 	"      --nested          the guest starts at EL2, and can be a hypervisor\n"
 	"      --console KIND    which console gets input: uart (ttyAMA0, the default), virtio (hvc0)\n"
 	"      --reboot          start again when the guest asks for a reset\n"
+	"      --move-memory MS  each MS milliseconds the guest's memory moves (a test of KVM)\n"
 	"      --no-eventfds     no KVM_IOEVENTFD and KVM_IRQFD: every notification exits to vmrun\n"
 	"  -h, --help            this text\n"
 	"\n"
@@ -52,6 +53,7 @@ enum {
 	OPT_NESTED,
 	OPT_CONSOLE,
 	OPT_REBOOT,
+	OPT_MOVE_MEMORY,
 	OPT_NO_EVENTFDS
 };
 
@@ -69,6 +71,7 @@ static const struct option long_options[] = {
 	{ "disk", required_argument, NULL, 'd' },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "reboot", no_argument, NULL, OPT_REBOOT },
+	{ "move-memory", required_argument, NULL, OPT_MOVE_MEMORY },
 	{ "no-eventfds", no_argument, NULL, OPT_NO_EVENTFDS },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -221,6 +224,9 @@ static void parse_one(struct options *options, int option, char *value)
 		break;
 	case OPT_REBOOT:
 		options->reboot = true;
+		break;
+	case OPT_MOVE_MEMORY:
+		options->move_ms = parse_range("move-memory", value, 1, MAX_MOVE_MS);
 		break;
 	case OPT_NO_EVENTFDS:
 		options->no_eventfds = true;

@@ -9,7 +9,8 @@
 #include "boot.h"
 #include "layout.h"
 
-#define MAX_DISKS (MAX_VIRTIO - 1)
+#define MAX_DISKS   (MAX_VIRTIO - 1)
+#define MAX_MOVE_MS 1000000
 
 /** struct options - what the user asked for, or the defaults. */
 struct options {
@@ -30,6 +31,7 @@ struct options {
 	bool nested;
 	bool reboot;
 	bool no_eventfds;
+	unsigned int move_ms; /* 0: the guest's memory stays */
 };
 
 /** options_parse() - Does not return for --help or what it does not understand. */

@@ -292,6 +292,36 @@ static void run_failed(const struct vcpu *vcpu, int error)
 	die("vCPU %u at pc 0x%" PRIx64 ": KVM_RUN failed: %s", vcpu->index, pc, strerror(error));
 }
 
+/* Of threads: those that wait for vcpus_resume(), and those that have ended. Under the lock. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t came, over;
+	bool asked;
+	unsigned int waiting, ended;
+} pause_state = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		  .came = PTHREAD_COND_INITIALIZER,
+		  .over = PTHREAD_COND_INITIALIZER };
+
+/* KVM_RUN was interrupted: perhaps for a pause. */
+static void wait_while_paused(void)
+{
+	pthread_mutex_lock(&pause_state.lock);
+	pause_state.waiting++;
+	pthread_cond_signal(&pause_state.came);
+	while (pause_state.asked)
+		pthread_cond_wait(&pause_state.over, &pause_state.lock);
+	pause_state.waiting--;
+	pthread_mutex_unlock(&pause_state.lock);
+}
+
+static void thread_ended(void)
+{
+	pthread_mutex_lock(&pause_state.lock);
+	pause_state.ended++;
+	pthread_cond_signal(&pause_state.came);
+	pthread_mutex_unlock(&pause_state.lock);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	const struct vcpu *vcpu = arg;
@@ -300,9 +330,12 @@ static void *vcpu_thread(void *arg)
 	while (goes_on && !atomic_load(&stopping)) {
 		if (ioctl(vcpu->fd, KVM_RUN, 0) == 0)
 			goes_on = handle_exit(vcpu);
-		else if (errno != EINTR)
+		else if (errno == EINTR)
+			wait_while_paused();
+		else
 			run_failed(vcpu, errno);
 	}
+	thread_ended();
 	return NULL;
 }
 
@@ -333,6 +366,27 @@ static void kick(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_kill(vcpu->thread, SIGUSR1);
+}
+
+void vcpus_pause(struct vm *vm)
+{
+	pthread_mutex_lock(&pause_state.lock);
+	pause_state.asked = true;
+	for (unsigned int i = 0; i < vm->nr_cpus; i++)
+		kick(&vm->vcpus[i]);
+	while (pause_state.waiting + pause_state.ended < vm->nr_cpus)
+		pthread_cond_wait(&pause_state.came, &pause_state.lock);
+	pthread_mutex_unlock(&pause_state.lock);
+}
+
+void vcpus_resume(struct vm *vm)
+{
+	pthread_mutex_lock(&pause_state.lock);
+	for (unsigned int i = 0; i < vm->nr_cpus; i++)
+		__atomic_store_n(&vm->vcpus[i].run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	pause_state.asked = false;
+	pthread_cond_broadcast(&pause_state.over);
+	pthread_mutex_unlock(&pause_state.lock);
 }
 
 void vcpus_stop(struct vm *vm)

@@ -46,6 +46,14 @@ void vcpu_set_entry(const struct vcpu *vcpu, uint64_t pc, uint64_t x0);
 /** vcpus_start() - start every vCPU's thread. The guest's end comes as a loop_stop(). */
 void vcpus_start(struct vm *vm);
 
+/**
+ * vcpus_pause(), vcpus_resume() - bring every vCPU out of the guest, and back
+ *
+ * In between none of their threads calls KVM or handles an exit. By one thread, which is none of theirs.
+ */
+void vcpus_pause(struct vm *vm);
+void vcpus_resume(struct vm *vm);
+
 /** vcpus_stop() - bring every vCPU out of the guest, end its thread and close it. */
 void vcpus_stop(struct vm *vm);
 

@@ -114,14 +114,26 @@ static void *map_ram(uint64_t size)
 	return (void *)start;
 }
 
+bool vm_overlaps(const struct vm *vm, uint64_t base, uint64_t size)
+{
+	for (unsigned int i = 0; i < vm->nr_banks; i++)
+		if (base < vm->banks[i].base + vm->banks[i].size && vm->banks[i].base < base + size)
+			return true;
+	return false;
+}
+
 static void check_bank(const struct vm *vm, uint64_t base, uint64_t size)
 {
 	if (base < RAM_BASE)
 		die("memory at 0x%" PRIx64 " is where devices are: 0x%" PRIx64 " is the least",
 		    base, RAM_BASE);
-	for (unsigned int i = 0; i < vm->nr_banks; i++)
-		if (base < vm->banks[i].base + vm->banks[i].size && vm->banks[i].base < base + size)
-			die("memory at 0x%" PRIx64 " overlaps other memory", base);
+	if (vm_overlaps(vm, base, size))
+		die("memory at 0x%" PRIx64 " overlaps other memory", base);
+}
+
+uint32_t vm_bank_slot(unsigned int index)
+{
+	return index ? FURTHER_BANKS_SLOT + index : 0;
 }
 
 void vm_add_ram(struct vm *vm, uint64_t base, uint64_t size)
@@ -129,7 +141,7 @@ void vm_add_ram(struct vm *vm, uint64_t base, uint64_t size)
 	const uint64_t end = UINT64_C(1) << vm->ipa_bits;
 	const unsigned int index = vm->nr_banks;
 	struct kvm_userspace_memory_region slot = {
-		.slot = index ? FURTHER_BANKS_SLOT + index : 0,
+		.slot = vm_bank_slot(index),
 		.memory_size = size,
 	};
 

@@ -62,6 +62,12 @@ void vm_create(struct vm *vm, unsigned int ipa_bits);
  */
 void vm_add_ram(struct vm *vm, uint64_t base, uint64_t size);
 
+/** vm_bank_slot() - KVM's number of the slot of a bank. */
+uint32_t vm_bank_slot(unsigned int index);
+
+/** vm_overlaps() - whether there is memory of the guest's in [@base, @base + @size) */
+bool vm_overlaps(const struct vm *vm, uint64_t base, uint64_t size);
+
 /** vm_add_steal_memory() - give it memory for the stolen time of @count vCPUs, at STEAL_BASE. */
 void vm_add_steal_memory(const struct vm *vm, unsigned int count);
 
