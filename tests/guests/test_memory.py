@@ -131,24 +131,6 @@ def test_guest_memory_is_swapped_merged_and_moved(boot, kernel):
     vms.assert_healthy(machine)
 
 
-def test_a_guest_larger_than_its_limit_goes_on_with_swap(boot):
-    machine = boot()
-    vms.warm_up(machine)
-    swap_on(machine)
-    in_group = small_group(machine, "80M")
-    before = vms.Leftovers(machine)
-    guest = vms.Background(machine, "--cpus 2 --mem 256M", prefix=in_group)
-    guest.wait_for_shell()
-    for _ in range(2):
-        assert guest.run("memtouch 100") == "memtouch: 100 MiB good"
-    swapped = int(machine.check(f"grep VmSwap /proc/{guest.pid}/status").split()[1])
-    assert swapped > 20 * 1024
-    assert guest.end("poweroff -f") == vms.OFF
-    swap_off(machine)
-    before.check()
-    vms.assert_healthy(machine)
-
-
 def test_a_guest_waits_for_memory_that_is_held(boot):
     """Memory that somebody holds where the kernel wants all to be movable: the guest waits for it."""
     machine = boot(append="quiet keel.console=keep kernelcore=512M")
