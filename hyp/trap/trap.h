@@ -9,6 +9,7 @@
 #define KEEL_TRAP_TRAP_H
 
 #include <arch/reg_bits.h>
+#include <arch/sysreg.h>
 #include <cpu/features.h>
 #include <vm/run.h>
 
