@@ -380,6 +380,12 @@ static void refuse_ptp(struct vcpu *vcpu)
 	set_call_result(vcpu, SMCCC_RET_NOT_SUPPORTED);
 }
 
+/* With an EL2 of its own the caller's offset depends on the level, and is in the CPU: vm/count.h. */
+static u64 cntvoff_here(const struct vcpu *vcpu)
+{
+	return vcpu->nested ? read_sysreg(cntvoff_el2) : READ_ONCE(vcpu->vm->cntvoff);
+}
+
 /* The host's clock, with the counter that the guest asked for at the same moment. */
 static enum vcpu_action call_ptp(struct vcpu *vcpu)
 {
@@ -389,6 +395,7 @@ static enum vcpu_action call_ptp(struct vcpu *vcpu)
 	}
 	run_write64(vcpu, &vcpu->run->clock.valid, 0);
 	vcpu->call_pending = PENDING_PTP;
+	vcpu->call_cntvoff = cntvoff_here(vcpu);
 	return vcpu_to_host(KEEL_EXIT_CLOCK);
 }
 
@@ -398,7 +405,7 @@ static void finish_ptp(struct vcpu *vcpu)
 	u64 count = run_read64(vcpu, &vcpu->run->clock.count);
 
 	if ((u32)vcpu->regs.x[1] == PTP_VIRTUAL_COUNT)
-		count -= READ_ONCE(vcpu->vm->cntvoff);
+		count -= vcpu->call_cntvoff;
 	if (run_read64(vcpu, &vcpu->run->clock.valid))
 		set_ptp_result(vcpu, real, count);
 	else

@@ -528,6 +528,26 @@ static void the_hosts_clock_comes_with_the_count_that_the_guest_asked_for(void *
 	assert_int_equal(V->regs.x[0], 9);
 }
 
+/* With an EL2 the VM's offset counts at no level (nested_timer.h): its own one does, at EL1. */
+static void with_an_el2_the_virtual_count_is_that_of_the_callers_level(void **state)
+{
+	V->run->answer = KEEL_ANSWER_DONE;
+	w.vm.cntvoff = 1000;
+	V->nested = (struct nested_vcpu *)&w; /* not looked into */
+	for (u64 own = 0; own < 20; own += 10) {
+		fake_sysreg_set("cntvoff_el2", own);
+		V->regs.x[0] = PTP;
+		V->regs.x[1] = 0;
+		assert_int_equal(guest_smccc_call(V, 0), KEEL_EXIT_CLOCK);
+		fake_sysreg_set("cntvoff_el2", w.vm.cntvoff); /* the next run begins with it */
+		V->run->clock.count = 5000;
+		V->run->clock.valid = 1;
+		assert_int_equal(guest_smccc_resume(V), VCPU_RESUME);
+		assert_int_equal(V->regs.x[3], 5000 - own);
+	}
+	V->nested = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -558,6 +578,8 @@ int main(void)
 			world_setup),
 		cmocka_unit_test_setup(
 			the_hosts_clock_comes_with_the_count_that_the_guest_asked_for, world_setup),
+		cmocka_unit_test_setup(
+			with_an_el2_the_virtual_count_is_that_of_the_callers_level, world_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
