@@ -152,6 +152,7 @@ static int do_discard(struct its *its, const u64 *command)
 
 	if (!lpi)
 		return -EINVAL;
+	its_table_forget_event(its, lpi);
 	its_event_unmap(its, lpi);
 	return 0;
 }

@@ -194,7 +194,6 @@ void its_event_unmap(struct its *its, struct its_lpi *lpi)
 	struct its_lpis *lpis = its->lpis;
 
 	its_lpi_take(lpis, lpi);
-	its_table_forget_event(its, lpi);
 	erase(lpis, &lpi->device->events, lpi->event);
 	erase(lpis, &lpis->lpi, lpi->intid - ITS_FIRST_LPI);
 	its_release(lpis, lpi);

@@ -95,7 +95,10 @@ static u64 event_address(const struct its_device *device, u32 event)
 
 /*
  * Tables that have been written or read have entries that a later RESTORE_TABLES would find: the
- * entry of what is unmapped becomes invalid. If its memory has gone there is nothing to find.
+ * entry of what is unmapped becomes invalid. If its memory has gone there is nothing to find. Entries
+ * of events are written by DISCARD alone, as KVM does: a device that is mapped anew, or whose table is
+ * taken away, may have left its ITT long ago (a kernel that another one has replaced by kexec), and
+ * the guest has other things there.
  */
 void its_table_forget_device(struct its *its, const struct its_device *device)
 {
@@ -369,11 +372,18 @@ static u64 pending_byte(const struct its_redist *redist, u32 intid)
 	return (redist->pendbaser & PENDBASER_ADDR) + intid / 8;
 }
 
+/* Whether there may be a pending table: an LPI that MOVI has sent ahead of EnableLPIs is in it too. */
+static bool has_pending_table(const struct its_redist *redist)
+{
+	return redist && (redist->enabled || redist->pendbaser & PENDBASER_ADDR);
+}
+
 bool its_pending_bit(struct its_lpis *lpis, const struct its_lpi *lpi)
 {
 	u8 byte;
 
-	if (!lpi->redist || its_env_read(lpis, pending_byte(lpi->redist, lpi->intid), &byte, 1))
+	if (!has_pending_table(lpi->redist) ||
+	    its_env_read(lpis, pending_byte(lpi->redist, lpi->intid), &byte, 1))
 		return false;
 	return byte & BIT(lpi->intid % 8);
 }
@@ -430,7 +440,7 @@ int its_pending_save(struct its_lpis *lpis)
 	int ret = 0;
 
 	for (u32 intid = 0; (lpi = its_lpi_next(lpis, &intid)) && !ret; intid++)
-		if (lpi->redist && lpi->redist->enabled)
+		if (has_pending_table(lpi->redist))
 			ret = store_pending(lpis, lpi);
 	return ret;
 }

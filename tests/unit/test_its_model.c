@@ -819,6 +819,21 @@ static void what_was_saved_is_restored(void **state)
 	assert_int_equal(world_take(0), LPI + 31);
 }
 
+static void what_waits_at_a_disabled_redistributor_is_restored(void **state)
+{
+	struct its_redist *there = &world.redist[1];
+
+	map_device();
+	its_msi(ITS0, 5, 3);
+	its_redist_write(&world.lpis, there, 0, 4, 0);
+	assert_int_equal(movi(ITS0, 5, 3, 1), 0);
+	save_and_restore();
+	assert_int_equal(world_take(1), 0);
+	its_redist_write(&world.lpis, there, 0, 4, 1);
+	assert_int_equal(world_take(1), LPI + 3);
+	assert_null(world_fault());
+}
+
 static void what_is_unmapped_after_a_save_is_not_restored(void **state)
 {
 	map_device();
@@ -830,6 +845,28 @@ static void what_is_unmapped_after_a_save_is_not_restored(void **state)
 	assert_null(its_device_find(ITS0, 3));
 	assert_null(its_event_find(ITS0, 5, 0));
 	assert_non_null(its_event_find(ITS0, 5, 1));
+}
+
+/* As after a kexec: the guest has other things where the kernel before had the ITT. */
+static void an_itt_that_the_guest_has_left_is_not_written(void **state)
+{
+	const u64 other = 0x1122334455667788;
+
+	map_device();
+	assert_int_equal(its_tables_save(ITS0), 0);
+	for (u32 event = 0; event < 32; event++)
+		world_write(ITTS + event * 8, other);
+	assert_int_equal(mapd(ITS0, 5, ITTS + 0x1000, 5), 0);
+	assert_null(its_event_find(ITS0, 5, 0));
+	for (u32 event = 0; event < 32; event++)
+		assert_int_equal(world_read(ITTS + event * 8), other);
+	assert_int_equal(mapti(ITS0, 5, 1, LPI, 0), 0);
+	assert_int_equal(its_tables_save(ITS0), 0);
+	world_write(ITTS + 0x1008, other);
+	its_mmio_write(ITS0, 0, 4, 0);
+	its_mmio_write(ITS0, 0x100, 8, 0);
+	assert_null(its_device_find(ITS0, 5));
+	assert_int_equal(world_read(ITTS + 0x1008), other);
 }
 
 static int restore(void)
@@ -967,7 +1004,9 @@ int main(void)
 		started(another_table_has_no_collections),
 		started(tables_are_in_kvms_format),
 		started(what_was_saved_is_restored),
+		started(what_waits_at_a_disabled_redistributor_is_restored),
 		started(what_is_unmapped_after_a_save_is_not_restored),
+		started(an_itt_that_the_guest_has_left_is_not_written),
 		started(garbage_is_not_restored),
 		started(pending_tables_are_read_when_lpis_are_enabled),
 		started(a_reset_of_the_machine_forgets_what_is_pending),
