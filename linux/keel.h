@@ -258,7 +258,6 @@ struct keel_vcpu {
 	bool mmio_pending; /* EL2 has yet to complete an access or a call that the host did */
 	bool has_run;	   /* since it was created */
 	bool has_fd;	   /* under vm->lock */
-	bool steal_begun;  /* the guest has asked for the structure */
 	bool ran_since;	   /* since KVM_ARM_VCPU_INIT; atomic */
 	struct its_redist *redist; /* its.c; NULL without an ITS. Set once, with release */
 	u64 steal_ipa;		   /* its address, or KEEL_NO_ADDRESS */

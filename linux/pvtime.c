@@ -2,7 +2,8 @@
 /*
  * Stolen time (ARM DEN 0057): how long a vCPU was ready to run but did not run, in the guest's
  * memory. Userspace sets the address (KVM_ARM_VCPU_PVTIME_CTRL), and EL2 tells it to the guest.
- * Before each entry the time that the scheduler has counted for the vCPU's thread is added.
+ * From then on, as KVM does, the time that the scheduler has counted for the vCPU's thread is added
+ * before each entry.
  */
 #include <linux/sched.h>
 #include <linux/uaccess.h>
@@ -52,9 +53,10 @@ void keel_pvtime_begin(struct keel_vcpu *vcpu)
 
 	BUILD_BUG_ON(sizeof(struct steal_time) != STEAL_ALIGN);
 	vcpu->steal_seen = run_delay();
-	vcpu->steal_begun = out && !copy_to_user(out, &zero, sizeof(zero));
-	if (out)
-		keel_write_end(vcpu->vm, vcpu->steal_ipa, &slot);
+	if (!out)
+		return;
+	(void)!copy_to_user(out, &zero, sizeof(zero));
+	keel_write_end(vcpu->vm, vcpu->steal_ipa, &slot);
 }
 
 static void add_stolen(struct keel_vcpu *vcpu, u64 time)
@@ -71,7 +73,8 @@ static void add_stolen(struct keel_vcpu *vcpu, u64 time)
 }
 
 /*
- * In the vCPU's thread, before it enters the guest, if vcpu->steal_begun. If the memory is gone
+ * In the vCPU's thread, before it enters the guest, if userspace has set the address: also of a guest
+ * that was saved elsewhere, which has asked there and does not ask again. If the memory is gone
  * nothing is written.
  */
 void keel_pvtime_update(struct keel_vcpu *vcpu)

@@ -7,8 +7,6 @@
 
 #include "keel.h"
 
-#define REG_ARCH_MASK 0xff00000000000000ULL
-
 static bool needs_finalize(const struct keel_vcpu *vcpu)
 {
 	return vcpu->features & BIT(KVM_ARM_VCPU_SVE) && !vcpu->sve_finalized;
@@ -77,7 +75,7 @@ int keel_vcpu_one_reg(struct keel_vcpu *vcpu, void __user *argp, bool set)
 		return -ENOEXEC;
 	if (copy_from_user(&reg, argp, sizeof(reg)))
 		return -EFAULT;
-	if ((reg.id & REG_ARCH_MASK) >> 32 != KVM_REG_ARM64 >> 32)
+	if ((reg.id & ~KVM_REG_SIZE_MASK) >> 32 != KVM_REG_ARM64 >> 32)
 		return -EINVAL;
 	if (KVM_REG_SIZE(reg.id) > sizeof(vcpu->hyp->data) || is_of_gic(reg.id))
 		return -ENOENT;

@@ -458,7 +458,7 @@ static int run_once(struct keel_vcpu *vcpu)
 	if (ret)
 		return ret;
 	keel_vcpu_apply_stop(vcpu);
-	if (unlikely(vcpu->steal_begun))
+	if (unlikely(vcpu->steal_ipa != KEEL_NO_ADDRESS))
 		keel_pvtime_update(vcpu);
 	exit = keel_inject_run(keel_inject_abort(vcpu, enter_guest(vcpu, false)));
 	if (exit < 0 || exit >= ARRAY_SIZE(exits))

@@ -104,7 +104,6 @@ int keel_vcpu_init(struct keel_vcpu *vcpu, u64 features)
 	vcpu->ready = false;
 	vcpu->mmio_read = false;
 	vcpu->mmio_pending = false;
-	vcpu->steal_begun = false;
 	mutex_lock(&vcpu->vm->stop_lock);
 	WRITE_ONCE(vcpu->stop, false);
 	mutex_unlock(&vcpu->vm->stop_lock);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* vCPUs: making, initializing, registers, power state. Not running. */
 #include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #include "kvmtest.h"
 
@@ -94,6 +96,9 @@ static void test_registers(void)
 	      "a register class that there is not");
 	reg.id = KVM_REG_X86 | KVM_REG_SIZE_U64;
 	gives(ioctl(vcpu.fd, KVM_GET_ONE_REG, &reg), EINVAL, "another architecture's register");
+	reg.id = CORE_REG(pc) | 1ULL << 40;
+	gives(ioctl(vcpu.fd, KVM_GET_ONE_REG, &reg), EINVAL,
+	      "a bit between architecture and class");
 	close(vcpu.fd);
 	close(vm.fd);
 	close(vm.dev);
@@ -391,6 +396,64 @@ static void test_stolen_time_in_a_guest(void)
 	close(vm.dev);
 }
 
+/* Nothing but exits: as after a migration, where the guest asked long ago. */
+GUEST_CODE(migrated_guest, "	ldr	x19, =0x09000000\n"
+			   "1:	str	x19, [x19]\n"
+			   "	b	1b\n"
+			   "	.ltorg\n");
+
+/* This thread gets a companion on CPU 0, or its CPUs back. */
+static pid_t share_cpu(cpu_set_t *all)
+{
+	cpu_set_t first;
+	pid_t pid;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	must(sched_getaffinity(0, sizeof(*all), all), "which CPUs");
+	must(sched_setaffinity(0, sizeof(first), &first), "to one CPU");
+	pid = (pid_t)must(fork(), "fork");
+	while (!pid)
+		;
+	return pid;
+}
+
+static void end_sharing(pid_t pid, const cpu_set_t *all)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	must(sched_setaffinity(0, sizeof(*all), all), "to all CPUs");
+}
+
+static void test_stolen_time_of_a_migrated_guest(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	uint64_t ipa = GUEST_BASE + 0x10000, first;
+	volatile uint64_t *shared = (void *)(vm.mem + 0x10000);
+	cpu_set_t all;
+	pid_t other;
+	int i;
+
+	if (ioctl(vm.dev, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_STEAL_TIME) > 0) {
+		must(pvtime(&vcpu, KVM_SET_DEVICE_ATTR, KVM_ARM_VCPU_PVTIME_IPA, &ipa),
+		     "the address of stolen time");
+		LOAD(&vm, &vcpu, migrated_guest);
+		expect_write(&vcpu, MMIO_BASE, 8, MMIO_BASE, "the guest runs");
+		first = shared[1];
+		other = share_cpu(&all);
+		for (i = 0; i < 1000 && shared[1] == first; i++) {
+			must(ioctl(vcpu.fd, KVM_RUN, 0), "KVM_RUN");
+			sched_yield();
+		}
+		end_sharing(other, &all);
+		check(shared[1] > first, "stolen time counts, though this guest has not asked");
+	}
+	close(vcpu.fd);
+	close(vm.fd);
+	close(vm.dev);
+}
+
 int main(void)
 {
 	test_create();
@@ -404,5 +467,6 @@ int main(void)
 	test_finalize();
 	test_stolen_time();
 	test_stolen_time_in_a_guest();
+	test_stolen_time_of_a_migrated_guest();
 	return finish();
 }
