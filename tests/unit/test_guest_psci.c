@@ -578,8 +578,8 @@ int main(void)
 			world_setup),
 		cmocka_unit_test_setup(
 			the_hosts_clock_comes_with_the_count_that_the_guest_asked_for, world_setup),
-		cmocka_unit_test_setup(
-			with_an_el2_the_virtual_count_is_that_of_the_callers_level, world_setup),
+		cmocka_unit_test_setup(with_an_el2_the_virtual_count_is_that_of_the_callers_level,
+				       world_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
