@@ -102,7 +102,7 @@ struct vcpu {
 	bool fault_pending;
 	u64 fault_esr, fault_ipa, fault_far;
 	u64 again_pc, again_far; /* the instruction last repeated, trap/error.h: its PC + 1, FAR */
-	u8 call_pending; /* guest_smccc.c: what the host was asked for; valid until the next run */
+	u8 call_pending;  /* guest_smccc.c: what the host was asked for; valid until the next run */
 	u64 call_cntvoff; /* the offset of the virtual count that the caller has */
 	/* trap/set_way.h: writes of translation registers trap, and up to which IPA the VM's memory
 	 * has been flushed from caches for the instruction at flush_pc; 0 if none is in progress */
