@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Guests' memory: sizes, what a guest uses it for, and hosts that have not got it."""
 
+import re
+
 import pytest
 
 import vms
@@ -29,6 +31,17 @@ def test_a_guest_uses_all_of_its_memory(boot, size, used, mem):
     guest.run(f"for i in $(seq {size // 64}); do cat /tmp/t/part; done >/tmp/t/a; cp /tmp/t/a /tmp/t/b")
     assert guest.run("cmp /tmp/t/a /tmp/t/b && echo same") == "same"
     assert guest.end("poweroff -f") == vms.OFF
+    vms.assert_healthy(machine)
+
+
+@pytest.mark.full
+def test_memory_moves_while_a_guest_uses_it(boot):
+    """Two banks, whose slots the VMM removes and adds again with other pages behind them, twice in a second."""
+    machine = boot()
+    guest = vms.Guest(machine, "--cpus 2 --mem 128M --bank top,32M --move-memory 500")
+    assert guest.run("memtouch 64 6") == "memtouch: 64 MiB good"
+    assert guest.end("poweroff -f") == vms.OFF
+    assert int(re.search(r"memory has moved (\d+) times", machine.console).group(1)) >= 3
     vms.assert_healthy(machine)
 
 
