@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The state of physical private interrupts, in a CPU's redistributor (ARM IHI 0069, 12.11). Each
+ * The state of physical private interrupts, in a CPU's redistributor (ARM IHI 0069, 12.11), or in a
+ * GICv2's distributor, which has the same registers for the CPU that accesses it. Each
  * register write concerns one interrupt only, so it does not interfere with the host's writes, on
  * the same CPU or another. The redistributor is the host's otherwise.
  *
@@ -19,6 +20,7 @@
 
 /* In the SGI frame */
 #define GICR_ISENABLER0 0x100
+#define GICR_ICENABLER0 0x180
 #define GICR_ISPENDR0	0x200
 #define GICR_ICPENDR0	0x280
 #define GICR_ISACTIVER0 0x300

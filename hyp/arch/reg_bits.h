@@ -369,6 +369,9 @@
 #define VMCR_VBPR1 GENMASK(20, 18)
 #define VMCR_VBPR0 GENMASK(23, 21)
 #define VMCR_VPMR  GENMASK(31, 24)
+/* GICH_VMCR of a GICv2 is the same, but for the mask's lower bits; the fields of GICC_CTLR */
+#define VMCR_PMR5 GENMASK(31, 27)
+#define VMCR_CTLR (GENMASK(4, 0) | VMCR_VEOIM)
 
 /* ICH_VTR_EL2 */
 #define VTR_LISTREGS GENMASK(4, 0)

@@ -39,6 +39,7 @@
 #include <cpu/percpu.h>
 #include <cpu/pl011.h>
 #include <cpu/withheld.h>
+#include <host/gicv2.h>
 #include <host/host.h>
 #include <host/host_cpu.h>
 #include <host/host_gic.h>
@@ -433,6 +434,19 @@ static int init_gic_parts(const struct fdt_redists *redists)
 	return ret ? ret : host_gic_init(&boot);
 }
 
+/* The parts of a GICv2 that are for VMs are not the host's. */
+static void init_machine_gicv2(void)
+{
+	struct fdt_gicv2 v2;
+	int ret = host_fdt_gicv2(load.fdt, &v2);
+
+	if (!ret)
+		ret = gicv2_claim(&v2);
+	if (ret && ret != -ENOENT)
+		boot_stop("the GIC's interface for VMs cannot be kept from the host (error %d)",
+			  ret);
+}
+
 /*
  * Take over the parts of the GIC that write memory by themselves. If that fails, nothing runs: the
  * host could write Keel's memory with them.
@@ -442,12 +456,25 @@ static void init_machine_gic(void)
 	struct fdt_redists redists;
 	int ret = host_fdt_redists(load.fdt, &redists);
 
-	if (ret == -ENOENT)
+	if (ret == -ENOENT) {
+		init_machine_gicv2();
 		return;
+	}
 	if (!ret)
 		ret = init_gic_parts(&redists);
 	if (ret)
 		boot_stop("the GIC cannot be prevented from writing Keel's memory (error %d)", ret);
+}
+
+static void init_gicv2(void)
+{
+	struct fdt_gicv2 v2;
+	int ret = host_fdt_gicv2(load.fdt, &v2);
+
+	if (!ret)
+		ret = gicv2_init(&v2, percpu_table, boot_info.cpus.count);
+	if (ret && ret != -ENOENT)
+		log_warn("the GICv2 cannot be mapped (error %d)", ret);
 }
 
 /* A CPU without a redistributor runs no vCPUs. If it is this one, VMs have no vGIC. */
@@ -456,8 +483,10 @@ static void init_redists(void)
 	struct fdt_redists redists;
 	int ret = host_fdt_redists(load.fdt, &redists);
 
-	if (ret == -ENOENT)
+	if (ret == -ENOENT) {
+		init_gicv2();
 		return;
+	}
 	if (!ret)
 		ret = redist_init(&redists, percpu_table, boot_info.cpus.count);
 	if (ret)
@@ -496,7 +525,8 @@ static int init_vms(void)
 /* Set up VMs. The order of the layers is the order in which their hooks are called (vm/run.h). */
 static void init_guests(void)
 {
-	static const struct vm_call_ops call_ops = {
+	static struct vm_call_ops call_ops = {
+		.vgic_version = vgic_version,
 		.get_reg = one_reg_get,
 		.set_reg = one_reg_set,
 		.reg_list = one_reg_list,
@@ -527,6 +557,11 @@ static void init_guests(void)
 	trap_init(&boot_info.features);
 	init_redists();
 	vgic_init();
+	if (vgic_is_v2()) { /* which has no LPIs */
+		call_ops.vgic_lpis = NULL;
+		call_ops.lpi_pend = NULL;
+		call_ops.lpi_take = NULL;
+	}
 	timer_init();
 	nested_init(boot_info.options.nested, &boot_info.features);
 	spe_provider_init(boot_info.options.spe);

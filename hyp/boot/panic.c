@@ -84,11 +84,14 @@ static void __noreturn end_turn(void)
 	stop_cpu();
 }
 
-/* Interrupt the other CPUs, so that those that sleep or run a guest come to EL2. Needs GICv3. */
+/*
+ * Interrupt the other CPUs, so that those that sleep or run a guest come to EL2. Needs GICv3: the
+ * registers of a GICv2 are this CPU's own.
+ */
 static void interrupt_others(void)
 {
 	for (unsigned int i = 0; i < KEEL_MAX_CPUS && percpu_table[i]; i++) {
-		if (percpu_table[i] == this_cpu() || !percpu_table[i]->gicr)
+		if (percpu_table[i]->gicr == this_cpu()->gicr || !percpu_table[i]->gicr)
 			continue;
 		gicr_force(percpu_table[i]->gicr, VGIC_PPI_MAINTENANCE);
 	}

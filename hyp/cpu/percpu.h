@@ -33,7 +33,11 @@ struct percpu {
 	u64 window_attrs[2];   /* what that says beside the address: EL2_R, EL2_RW */
 	u64 alias_va;	       /* its page for an alias (mm/el2_map.h), and the descriptor */
 	u64 *alias_pte;
-	void *gicr;	   /* SGI frame of its redistributor; NULL without GICv3: host/redist.h */
+	void *gicr; /* SGI frame of its redistributor, or the GICv2's distributor; NULL */
+	/* how EL2 interrupts it while it has a guest, and takes that back (vgic/): a register, and what
+	 * is written there */
+	void *kick_reg, *unkick_reg;
+	u32 kick_value, unkick_value;
 	bool trace_buffer; /* it has a trace buffer unit for EL1: vm/host_trace.c */
 	/* its GIC CPU interface (vgic/): list registers, 0 without one; active-priority registers;
 	 * whether ICC_DIR_EL1 can trap */

@@ -9,6 +9,10 @@
 #include <lib/psci_abi.h>
 #include <lib/string.h>
 
+/* The least that a GICv2 has of its virtual interface */
+#define GICH_SIZE SZ_4K
+#define GICV_SIZE (2 * SZ_4K)
+
 static int host_fdt_fail(const char **why, const char *line, int err)
 {
 	*why = line;
@@ -227,6 +231,47 @@ int host_fdt_redists(const void *fdt, struct fdt_redists *out)
 	if (ret && ret != -ENOENT)
 		return -EINVAL;
 	return read_redists(fdt, gic, count, out);
+}
+
+/* In the order of the binding; the third, between these, is the physical CPU interface. */
+enum gicv2_regs { GICV2_GICD = 0, GICV2_GICH = 2, GICV2_GICV = 3 };
+
+static int read_gicv2_range(const void *fdt, int gic, enum gicv2_regs index, u64 least,
+			    struct mem_range *out)
+{
+	u64 base, size;
+
+	if (read_registers(fdt, gic, (unsigned int)index, &base, &size) ||
+	    base >= MEMMAP_PA_LIMIT || size > MEMMAP_PA_LIMIT - base || size < least ||
+	    !IS_ALIGNED(base, SZ_4K))
+		return -EINVAL;
+	*out = (struct mem_range){ base, base + size };
+	return 0;
+}
+
+static int find_gicv2(const void *fdt)
+{
+	static const char *const names[] = { "arm,gic-400", "arm,cortex-a15-gic",
+					     "arm,cortex-a7-gic" };
+	int gic = -ENOENT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) && gic < 0; i++)
+		gic = find_compatible(fdt, names[i]);
+	return gic;
+}
+
+int host_fdt_gicv2(const void *fdt, struct fdt_gicv2 *out)
+{
+	int gic = find_gicv2(fdt);
+	u64 base, size;
+	int ret;
+
+	if (gic < 0 || read_registers(fdt, gic, GICV2_GICV, &base, &size))
+		return -ENOENT;
+	ret = read_gicv2_range(fdt, gic, GICV2_GICD, SZ_4K, &out->gicd);
+	if (!ret)
+		ret = read_gicv2_range(fdt, gic, GICV2_GICH, GICH_SIZE, &out->gich);
+	return ret ? ret : read_gicv2_range(fdt, gic, GICV2_GICV, GICV_SIZE, &out->gicv);
 }
 
 static int read_its(const void *fdt, int node, struct fdt_its *its)

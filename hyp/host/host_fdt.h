@@ -74,6 +74,21 @@ struct fdt_redists {
  */
 int __must_check host_fdt_redists(const void *fdt, struct fdt_redists *out);
 
+/* The registers of a GICv2 with virtualization extensions, all at multiples of 4 KiB. */
+struct fdt_gicv2 {
+	struct mem_range gicd, gich, gicv;
+};
+
+/**
+ * host_fdt_gicv2() - the registers of a GICv2
+ * @fdt: checked device tree
+ * @out: undefined on error
+ *
+ * Return: 0; -ENOENT without a GICv2 that has virtualization extensions; -EINVAL if its node is
+ * invalid.
+ */
+int __must_check host_fdt_gicv2(const void *fdt, struct fdt_gicv2 *out);
+
 /* The ITSs of a GICv3: registers that make LPIs of devices' writes. */
 #define FDT_ITS_MAX 32
 struct fdt_its {

@@ -46,7 +46,8 @@ static s64 hc_vm_size(struct host_regs *regs)
 	regs->x[1] = sizes.vm_pages;
 	regs->x[2] = sizes.vcpu_pages;
 	regs->x[3] = sizes.ipa_bits_default;
-	regs->x[4] = sizes.ipa_bits_max | (u64)sizes.granule_shift << 8;
+	regs->x[4] = sizes.ipa_bits_max | (u64)sizes.granule_shift << 8 |
+		     (ops->vgic_version ? (u64)ops->vgic_version() << 16 : 0);
 	regs->x[5] = sizes.features;
 	regs->x[6] = sizes.spe;
 	return 0;

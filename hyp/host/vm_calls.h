@@ -45,6 +45,7 @@ struct vcpu_spe_stats; /* vm/vm_ops.h */
  * @spe_stats:	 KEEL_HC_VCPU_SPE_STATS; another CPU may run the vCPU. Return: 0; -ENXIO
  */
 struct vm_call_ops {
+	unsigned int (*vgic_version)(void); /* of VMs' GICs: 2 or 3; 0: they can have none */
 	int (*get_reg)(struct vcpu *vcpu, u64 id, void *value);
 	int (*set_reg)(struct vcpu *vcpu, u64 id, const void *value);
 	int (*reg_list)(struct vcpu *vcpu, u64 from, u64 *ids, u64 max, u64 *total);

@@ -44,7 +44,9 @@
  * also read without the lock, each with a comment that says why that is enough.
  */
 #include <arch/barrier.h>
+#include <arch/foreign.h>
 #include <arch/gicr.h>
+#include <arch/mmio.h>
 #include <arch/percpu.h>
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
@@ -54,10 +56,16 @@
 #include <lib/bitmap.h>
 #include <lib/errno.h>
 #include <lib/string.h>
+#include <vgic/gich.h>
 #include <vgic/vgic.h>
+#include <vm/vm_ops.h>
 
 /* At reset all is masked and off; VFIQEn is RES1 with system registers. */
-#define VMCR_RESET BIT(3)
+#define VMCR_RESET    BIT(3)
+#define VMCR_V2_RESET 0
+
+u8 *gich;
+struct vgic_v2_frames vgic_v2;
 
 /*
  * Constant from vgic_init() on: whether VMs can have a vGIC, and the boot CPU's numbers of priority
@@ -143,10 +151,14 @@ struct vcpu *vgic_changed(struct vcpu *vcpu, u32 intid, struct vgic_irq *irq)
  * Take back a kick of @vcpu, if there was one, before its state is read. A kick from now on marks
  * the vCPU and makes the CPU's interrupt pending again.
  */
-static void answer_kick(struct vcpu *vcpu)
+static __always_inline void answer_kick(struct vcpu *vcpu)
 {
-	if (vcpu_answer_kick(vcpu))
-		gicr_clear_pending(this_cpu()->gicr, VGIC_PPI_MAINTENANCE);
+	const struct percpu *cpu = this_cpu();
+
+	if (vcpu_answer_kick(vcpu)) {
+		foreign_post32(cpu->unkick_reg, cpu->unkick_value);
+		foreign_settle(cpu->unkick_reg);
+	}
 }
 
 static __noinline void wake(struct vcpu *vcpu, struct vcpu *owner)
@@ -161,7 +173,7 @@ void vgic_notify(struct vcpu *vcpu, struct vcpu *owner)
 		return;
 	switch (vcpu_kick(owner)) {
 	case VCPU_HERE:
-		gicr_set_pending(owner->cpu->gicr, VGIC_PPI_MAINTENANCE);
+		foreign_post32(owner->cpu->kick_reg, owner->cpu->kick_value);
 		break;
 	case VCPU_WAITS:
 		wake(vcpu, owner);
@@ -381,7 +393,7 @@ static __noinline void fold_spi(struct vcpu *vcpu, u32 intid, struct vgic_irq *i
 }
 
 /* Merge one list register back: @was is the value written at entry, @lr the value read now. */
-static __always_inline void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
+static __always_inline void fold_lr(struct vcpu *vcpu, enum vgic_hw hw, u64 was, u64 lr)
 {
 	u32 intid = (u32)FIELD_GET(LR_VINTID, was);
 	struct vgic_irq *irq = likely(intid < VGIC_PRIVATE) ? &vcpu->vgic->irq[intid]
@@ -394,8 +406,11 @@ static __always_inline void fold_lr(struct vcpu *vcpu, u64 was, u64 lr)
 		lr = apply_requests(irq, lr);
 	irq->in_lr = false;
 	irq->active = (lr & LR_ACTIVE) != 0;
-	if (irq->lr_latch && (lr & LR_PENDING))
+	if (irq->lr_latch && (lr & LR_PENDING)) {
 		irq->latch = true;
+		if (hw == VGIC_GICH && intid < VGIC_SGIS)
+			irq->sgi.sources |= (u8)BIT(irq->sgi.taken);
+	}
 	irq->lr_latch = false;
 	if (!irq->active)
 		irq->home = VGIC_NO_VCPU;
@@ -508,7 +523,7 @@ static void deactivate_irq(struct vcpu *vcpu, u32 intid)
 
 static u64 vmcr_of(const struct vgic_cpu *v)
 {
-	return v->loaded ? ich_read_vmcr() : v->vmcr;
+	return v->loaded & VGIC_IN_ICH ? ich_read_vmcr() : v->vmcr;
 }
 
 /*
@@ -530,7 +545,7 @@ static unsigned int deactivate_outside(struct vcpu *vcpu, unsigned int count)
  * not which. With EOImode=0 a guest ends the most urgent one first. EOIcount has five bits, and one
  * pass deactivates up to ICH_LR_MAX (16), so there are two passes at most that find any.
  */
-static __noinline void fold_eoicount(struct vcpu *vcpu)
+static __always_inline void fold_eoicount(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	unsigned int count, done;
 
@@ -540,15 +555,25 @@ static __noinline void fold_eoicount(struct vcpu *vcpu)
 	/* With EOImode=1 ICC_DIR_EL1 deactivates, and traps. QEMU counts EOIs all the same. */
 	if (this_cpu()->has_tdir && (vmcr_of(vcpu->vgic) & VMCR_VEOIM))
 		return;
-	count = (unsigned int)FIELD_GET(ICH_HCR_EOICOUNT, ich_read_hcr());
+	count = (unsigned int)FIELD_GET(ICH_HCR_EOICOUNT, hw_read_hcr(hw));
 	do {
 		done = count ? deactivate_outside(vcpu, count) : 0;
 		count -= done;
 	} while (done);
 }
 
+static __noinline void fold_ich_eoicount(struct vcpu *vcpu)
+{
+	fold_eoicount(vcpu, VGIC_ICH);
+}
+
+static __noinline void fold_gich_eoicount(struct vcpu *vcpu)
+{
+	fold_eoicount(vcpu, VGIC_GICH);
+}
+
 /* vgic_fold() for a caller that fills list registers again, under the same lock. */
-static __always_inline void fold_lrs(struct vcpu *vcpu)
+static __always_inline void fold_lrs(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 	u32 left = v->lr_used;
@@ -556,13 +581,13 @@ static __always_inline void fold_lrs(struct vcpu *vcpu)
 	spin_assert_held(&vcpu->vm->vgic->lock);
 	ASSERT(!v->loaded || vcpu->cpu == this_cpu());
 	if (unlikely(v->hcr & ICH_HCR_LRENPIE))
-		fold_eoicount(vcpu);
-	if (unlikely(v->lpi_fold))
+		hw == VGIC_ICH ? fold_ich_eoicount(vcpu) : fold_gich_eoicount(vcpu);
+	if (hw == VGIC_ICH && unlikely(v->lpi_fold))
 		left = fold_lpis(vcpu);
 	for (; left; left &= left - 1) {
 		unsigned int n = (unsigned int)__builtin_ctz(left);
 
-		fold_lr(vcpu, v->lr[n], ich_read_lr(n));
+		fold_lr(vcpu, hw, v->lr[n], hw_read_lr(hw, n));
 	}
 	v->lr_used = 0;
 	if (v->forwarded && v->loaded)
@@ -570,10 +595,29 @@ static __always_inline void fold_lrs(struct vcpu *vcpu)
 	__atomic_store_n(&v->folds, v->folds + 1, __ATOMIC_RELEASE);
 }
 
+/*
+ * With a GICv2, list registers are empty already when code that both have calls this: they are folded
+ * before it is called (vgic_v2_mmio(), vgic_v2_irq()).
+ */
 void vgic_fold(struct vcpu *vcpu)
 {
-	fold_lrs(vcpu);
+	ASSERT(!(vcpu->vgic->loaded & VGIC_IN_GICH) || !vcpu->vgic->lr_used);
+	fold_lrs(vcpu, VGIC_ICH);
 	vcpu_set_attention(vcpu);
+}
+
+static __noinline void fold_gich(struct vcpu *vcpu)
+{
+	fold_lrs(vcpu, VGIC_GICH);
+	vcpu_set_attention(vcpu);
+}
+
+static __always_inline void fold_from(struct vcpu *vcpu, enum vgic_hw hw)
+{
+	if (hw == VGIC_ICH)
+		vgic_fold(vcpu);
+	else
+		fold_gich(vcpu);
 }
 
 /* ---- filling ---- */
@@ -654,11 +698,30 @@ static __always_inline u64 make_lr(const struct vcpu *vcpu, u32 intid, const str
 	return lr;
 }
 
-static __always_inline void put_irq_in_lr(struct vcpu *vcpu, unsigned int n, u32 intid,
-					  struct vgic_irq *irq, bool pending)
+/*
+ * With a GICv2, each vCPU's SGI of a number is one of its own. They have list registers one after the
+ * other: the next one's turn comes with the EOI, which raises the maintenance interrupt.
+ */
+static __always_inline u64 make_sgi_lr(const struct vcpu *vcpu, u32 intid, struct vgic_irq *irq,
+				       bool pending)
+{
+	u64 lr = make_lr(vcpu, intid, irq, pending && !irq->active);
+
+	if (lr & LR_PENDING) {
+		irq->sgi.taken = (u8)__builtin_ctz(irq->sgi.sources);
+		irq->sgi.sources &= (u8)~BIT(irq->sgi.taken);
+		if (irq->sgi.sources)
+			lr |= LR_EOI;
+	}
+	return lr | FIELD_PREP(LR_SOURCE, irq->sgi.taken);
+}
+
+static __always_inline void put_irq_in_lr(struct vcpu *vcpu, enum vgic_hw hw, unsigned int n,
+					  u32 intid, struct vgic_irq *irq, bool pending)
 {
 	struct vgic_cpu *v = vcpu->vgic;
-	u64 lr = make_lr(vcpu, intid, irq, pending);
+	bool sgi = hw == VGIC_GICH && intid < VGIC_SGIS;
+	u64 lr = sgi ? make_sgi_lr(vcpu, intid, irq, pending) : make_lr(vcpu, intid, irq, pending);
 
 	v->lr[n] = lr;
 	v->lr_used |= (u32)BIT(n);
@@ -666,9 +729,9 @@ static __always_inline void put_irq_in_lr(struct vcpu *vcpu, unsigned int n, u32
 	irq->home = (u16)vcpu->index;
 	if (lr & LR_PENDING) {
 		irq->lr_latch = irq->latch;
-		irq->latch = false;
+		irq->latch = sgi && irq->sgi.sources;
 	}
-	ich_write_lr(n, lr);
+	hw_write_lr(hw, n, lr);
 }
 
 /* Whether the interrupt is pending, and the distributor delivers it. */
@@ -683,32 +746,32 @@ static __noinline void put_lpi_in_lr(struct vcpu *vcpu, unsigned int n, u32 plac
 
 	v->lr_lpi[n] = (u8)place;
 	v->lpi_fold |= (u32)BIT(n);
-	put_irq_in_lr(vcpu, n, v->lpi[place].intid, &v->lpi[place].irq,
+	put_irq_in_lr(vcpu, VGIC_ICH, n, v->lpi[place].intid, &v->lpi[place].irq,
 		      is_delivered(vcpu->vm->vgic, &v->lpi[place].irq));
 }
 
-static void put_in_lr(struct vcpu *vcpu, unsigned int n, u32 index)
+static __always_inline void put_in_lr(struct vcpu *vcpu, enum vgic_hw hw, unsigned int n, u32 index)
 {
 	struct vgic_irq *irq;
 
-	if (unlikely(index >= LPI_INDEX)) {
+	if (hw == VGIC_ICH && unlikely(index >= LPI_INDEX)) {
 		put_lpi_in_lr(vcpu, n, index - LPI_INDEX);
 		return;
 	}
 	irq = vgic_irq_of(vcpu, index);
-	put_irq_in_lr(vcpu, n, index, irq, is_delivered(vcpu->vm->vgic, irq));
+	put_irq_in_lr(vcpu, hw, n, index, irq, is_delivered(vcpu->vm->vgic, irq));
 }
 
 /*
  * Clear the list registers that are not in use any more. When a vCPU is put, none is in use, so the
  * next vCPU on this CPU finds zeros.
  */
-static __always_inline void clear_lrs(struct vgic_cpu *v)
+static __always_inline void clear_lrs(struct vgic_cpu *v, enum vgic_hw hw)
 {
 	u32 left = v->lr_written & ~v->lr_used;
 
 	for (; left; left &= left - 1)
-		ich_write_lr((unsigned int)__builtin_ctz(left), 0);
+		hw_write_lr(hw, (unsigned int)__builtin_ctz(left), 0);
 	v->lr_written = v->lr_used;
 }
 
@@ -734,10 +797,10 @@ static u64 when_to_fill_again(const struct candidates *c, unsigned int pending)
  * that are left out are the least urgent ones; EOIcount says when the guest has ended one, or
  * ICC_DIR_EL1 traps.
  */
-static __noinline void fill_by_rank(struct vcpu *vcpu)
+static __always_inline void fill_by_rank(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	struct candidates c = { .ctlr = vcpu->vm->vgic->ctlr,
-				.groups = (u32)ich_read_vmcr() & (VMCR_VENG0 | VMCR_VENG1),
+				.groups = (u32)hw_read_vmcr(hw) & (VMCR_VENG0 | VMCR_VENG1),
 				.nr_lrs = this_cpu()->nr_lrs };
 	struct vgic_cpu *v = vcpu->vgic;
 	unsigned int active, pending;
@@ -749,9 +812,19 @@ static __noinline void fill_by_rank(struct vcpu *vcpu)
 	if (c.active.total > active)
 		v->hcr |= ICH_HCR_LRENPIE | (this_cpu()->has_tdir ? ICH_HCR_TDIR : 0);
 	for (unsigned int n = 0; n < active; n++)
-		put_in_lr(vcpu, n, INDEX_OF(c.active.key[n]));
+		put_in_lr(vcpu, hw, n, INDEX_OF(c.active.key[n]));
 	for (unsigned int n = 0; n < pending; n++)
-		put_in_lr(vcpu, active + n, INDEX_OF(c.pending.key[n]));
+		put_in_lr(vcpu, hw, active + n, INDEX_OF(c.pending.key[n]));
+}
+
+static __noinline void fill_ich_by_rank(struct vcpu *vcpu)
+{
+	fill_by_rank(vcpu, VGIC_ICH);
+}
+
+static __noinline void fill_gich_by_rank(struct vcpu *vcpu)
+{
+	fill_by_rank(vcpu, VGIC_GICH);
 }
 
 /*
@@ -777,14 +850,14 @@ static __always_inline bool all_have_lrs(const struct vcpu *vcpu)
 }
 
 /* Put the interrupt in list register @n if it belongs in one. Return: the next free one. */
-static __always_inline unsigned int put_if_due(struct vcpu *vcpu, unsigned int n, u32 intid,
-					       struct vgic_irq *irq)
+static __always_inline unsigned int put_if_due(struct vcpu *vcpu, enum vgic_hw hw, unsigned int n,
+					       u32 intid, struct vgic_irq *irq)
 {
 	bool pending = is_delivered(vcpu->vm->vgic, irq);
 
 	if (!pending && !irq->active)
 		return n;
-	put_irq_in_lr(vcpu, n, intid, irq, pending);
+	put_irq_in_lr(vcpu, hw, n, intid, irq, pending);
 	return n + 1;
 }
 
@@ -793,15 +866,22 @@ struct next_lr {
 	unsigned int n;
 };
 
-static void put_spi_if_due(void *ctx, u32 intid, struct vgic_irq *irq)
+static void put_spi_in_ich(void *ctx, u32 intid, struct vgic_irq *irq)
 {
 	struct next_lr *next = ctx;
 
-	next->n = put_if_due(next->vcpu, next->n, intid, irq);
+	next->n = put_if_due(next->vcpu, VGIC_ICH, next->n, intid, irq);
+}
+
+static void put_spi_in_gich(void *ctx, u32 intid, struct vgic_irq *irq)
+{
+	struct next_lr *next = ctx;
+
+	next->n = put_if_due(next->vcpu, VGIC_GICH, next->n, intid, irq);
 }
 
 /* Each interrupt has its list register: no order, and nothing to look for when some are free. */
-static __always_inline void fill_all(struct vcpu *vcpu)
+static __always_inline void fill_all(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 	struct next_lr next = { .vcpu = vcpu, .n = 0 };
@@ -810,23 +890,23 @@ static __always_inline void fill_all(struct vcpu *vcpu)
 	for (u32 left = (u32)v->busy; left; left &= left - 1) {
 		u32 intid = (u32)__builtin_ctz(left);
 
-		next.n = put_if_due(vcpu, next.n, intid, &v->irq[intid]);
+		next.n = put_if_due(vcpu, hw, next.n, intid, &v->irq[intid]);
 	}
 	if (unlikely(vcpu->vm->vgic->busy_words))
-		for_each_spi(vcpu, &next, put_spi_if_due);
+		for_each_spi(vcpu, &next, hw == VGIC_ICH ? put_spi_in_ich : put_spi_in_gich);
 }
 
 /* Write the list registers. */
-static __always_inline void fill_lrs(struct vcpu *vcpu)
+static __always_inline void fill_lrs(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 
 	if (likely(all_have_lrs(vcpu)))
-		fill_all(vcpu);
+		fill_all(vcpu, hw);
 	else
-		fill_by_rank(vcpu);
-	clear_lrs(v);
-	ich_write_hcr(v->hcr);
+		hw == VGIC_ICH ? fill_ich_by_rank(vcpu) : fill_gich_by_rank(vcpu);
+	clear_lrs(v, hw);
+	hw_write_hcr(hw, v->hcr);
 }
 
 /* ---- WFI ---- */
@@ -869,7 +949,7 @@ static void look_for_urgent(void *ctx, u32 intid, struct vgic_irq *irq)
 }
 
 /* Whether WFI ends. The running priority is ignored, since WFI may end without a reason. */
-static bool vgic_pending(struct vcpu *vcpu)
+static __always_inline bool wfi_ends(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
 	struct search s = { .found = false };
@@ -879,10 +959,15 @@ static bool vgic_pending(struct vcpu *vcpu)
 	spin_lock(&vgic->lock);
 	s.vmcr = vmcr_of(vcpu->vgic);
 	s.ctlr = vgic->ctlr;
-	vgic_fold(vcpu);
+	fold_from(vcpu, hw);
 	for_each_busy(vcpu, &s, look_for_urgent);
 	spin_unlock(&vgic->lock);
 	return s.found;
+}
+
+static bool vgic_pending(struct vcpu *vcpu)
+{
+	return wfi_ends(vcpu, VGIC_ICH);
 }
 
 /* The interrupt is in a list register: request its vCPU to deactivate it when it folds, now. */
@@ -969,9 +1054,9 @@ static void clear_attention(struct vcpu *vcpu)
 }
 
 /* Under vgic->lock, after a fold. */
-static __always_inline void fill_at_once(struct vcpu *vcpu)
+static __always_inline void fill_at_once(struct vcpu *vcpu, enum vgic_hw hw)
 {
-	fill_lrs(vcpu);
+	fill_lrs(vcpu, hw);
 	assert_cpu_sane(vcpu);
 	clear_attention(vcpu);
 }
@@ -986,7 +1071,8 @@ bool vgic_forward(struct vcpu *vcpu, u32 intid)
 	bool new;
 
 	spin_lock(&vcpu->vm->vgic->lock);
-	fold_lrs(vcpu); /* the guest may have ended the previous one in its list register */
+	fold_lrs(vcpu,
+		 VGIC_ICH); /* the guest may have ended the previous one in its list register */
 	new = !irq->forwarded;
 	if (new) {
 		gicr_set_active(this_cpu()->gicr, intid);
@@ -1000,7 +1086,7 @@ bool vgic_forward(struct vcpu *vcpu, u32 intid)
 	 * boot/main.c registers the vGIC's hooks before the timer's.
 	 */
 	if (likely(!vcpu->vgic->emptied))
-		fill_at_once(vcpu);
+		fill_at_once(vcpu, VGIC_ICH);
 	else
 		vcpu_set_attention(vcpu);
 	spin_unlock(&vcpu->vm->vgic->lock);
@@ -1012,27 +1098,27 @@ bool vgic_forward(struct vcpu *vcpu, u32 intid)
  * Attention is cleared before the state is read: see vgic_is_idle(). False: it is as it was, but for
  * attention.
  */
-static __always_inline bool set_idle(struct vcpu *vcpu)
+static __always_inline bool set_idle(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 
 	(void)__atomic_exchange_n(&vcpu->attention, false, __ATOMIC_SEQ_CST);
 	if (!vgic_is_idle(vcpu))
 		return false;
-	clear_lrs(v);
+	clear_lrs(v, hw);
 	v->hcr = v->hcr_on;
-	ich_write_hcr(v->hcr);
+	hw_write_hcr(hw, v->hcr);
 	return true;
 }
 
-static void fold_and_fill(struct vcpu *vcpu)
+static __always_inline void fold_and_fill(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	answer_kick(vcpu);
-	if (set_idle(vcpu))
+	if (set_idle(vcpu, hw))
 		return;
 	spin_lock(&vcpu->vm->vgic->lock);
-	fold_lrs(vcpu);
-	fill_at_once(vcpu);
+	fold_lrs(vcpu, hw);
+	fill_at_once(vcpu, hw);
 	spin_unlock(&vcpu->vm->vgic->lock);
 }
 
@@ -1052,9 +1138,9 @@ static void vgic_load(struct vcpu *vcpu)
 	ich_write_vmcr(v->vmcr);
 	ich_write_apr(v->ap0r, v->ap1r, cpu->nr_aprs);
 	v->hcr_on = base_hcr(vcpu->vm->vgic);
-	v->loaded = true;
+	v->loaded = VGIC_IN_ICH;
 	v->leave = false;
-	if (!set_idle(vcpu))
+	if (!set_idle(vcpu, VGIC_ICH))
 		vcpu_set_attention(vcpu);
 }
 
@@ -1062,7 +1148,7 @@ static enum vcpu_action vgic_enter(struct vcpu *vcpu)
 {
 	if (!vcpu->vm->vgic)
 		return VCPU_RESUME;
-	fold_and_fill(vcpu);
+	fold_and_fill(vcpu, VGIC_ICH);
 	return vcpu->vgic->leave ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
 }
 
@@ -1138,9 +1224,9 @@ static __noinline enum vgic_signal exchange_lrs(struct vcpu *vcpu, bool lend)
 	if (lend)
 		signal = find_signal(vcpu);
 	if (lend && signal == VGIC_NO_SIGNAL)
-		clear_lrs(v);
+		clear_lrs(v, VGIC_ICH);
 	else
-		fill_lrs(vcpu);
+		fill_lrs(vcpu, VGIC_ICH);
 	assert_cpu_sane(vcpu);
 	clear_attention(vcpu);
 	spin_unlock(&vcpu->vm->vgic->lock);
@@ -1237,10 +1323,10 @@ static void vgic_put(struct vcpu *vcpu)
 			resample_hw(vcpu, true);
 			spin_unlock(&vcpu->vm->vgic->lock);
 		}
-		clear_lrs(v);
+		clear_lrs(v, VGIC_ICH);
 		v->vmcr = ich_read_vmcr();
 		ich_read_apr(v->ap0r, v->ap1r, cpu->nr_aprs);
-		v->loaded = false;
+		v->loaded = 0;
 	}
 	ich_write_hcr(0);
 	icc_open_sre(true);
@@ -1260,9 +1346,14 @@ static enum vcpu_action vgic_irq(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
+/* As KVM's: a GICv2's interrupts are of group 0 at reset, and its SGIs enabled. */
 static void reset_vgic_irq(struct vgic_irq *irq, bool sgi)
 {
-	*irq = (struct vgic_irq){ .group1 = true, .edge = sgi, .target = 0, .home = VGIC_NO_VCPU };
+	bool v2 = vgic_is_v2();
+
+	*irq = (struct vgic_irq){
+		.group1 = !v2, .enabled = v2 && sgi, .edge = sgi, .target = 0, .home = VGIC_NO_VCPU
+	};
 }
 
 /* All but LPIs, which are the host's to take back. */
@@ -1272,7 +1363,7 @@ static void reset_vgic_cpu(struct vgic_cpu *v)
 	for (u32 intid = 0; intid < VGIC_PRIVATE; intid++)
 		reset_vgic_irq(&v->irq[intid], intid < VGIC_SGIS);
 	vgic_set_lpi_busy(v, v->lpi_busy);
-	v->vmcr = VMCR_RESET;
+	v->vmcr = vgic_is_v2() ? VMCR_V2_RESET : VMCR_RESET;
 }
 
 /* As after reset, but a pending edge stays, and the input keeps its level. In no list register. */
@@ -1280,14 +1371,16 @@ static void restart_private_irq(struct vcpu *vcpu, u32 intid)
 {
 	struct vgic_irq *irq = &vcpu->vgic->irq[intid];
 	bool line = irq->line, latch = irq->latch;
+	u8 sources = irq->sgi.sources;
 
 	reset_vgic_irq(irq, intid < VGIC_SGIS);
 	irq->line = line;
 	irq->latch = latch;
+	irq->sgi.sources = sources;
 	note_busy(vcpu, intid, irq);
 }
 
-void vgic_cpu_on(struct vcpu *vcpu)
+static __always_inline void restart_cpu(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
 	struct vgic_cpu *v = vcpu->vgic;
@@ -1295,7 +1388,7 @@ void vgic_cpu_on(struct vcpu *vcpu)
 	if (!vgic)
 		return;
 	spin_lock(&vgic->lock);
-	vgic_fold(vcpu);
+	fold_from(vcpu, hw);
 	resample_hw(vcpu, true);
 	for (u32 intid = 0; intid < VGIC_PRIVATE; intid++)
 		restart_private_irq(vcpu, intid);
@@ -1303,8 +1396,13 @@ void vgic_cpu_on(struct vcpu *vcpu)
 	spin_unlock(&vgic->lock);
 	memset(v->ap0r, 0, sizeof(v->ap0r));
 	memset(v->ap1r, 0, sizeof(v->ap1r));
-	ich_write_apr(v->ap0r, v->ap1r, this_cpu()->nr_aprs);
-	ich_write_vmcr(VMCR_RESET);
+	hw_write_apr(hw, v->ap0r, v->ap1r, this_cpu()->nr_aprs);
+	hw_write_vmcr(hw, hw == VGIC_ICH ? VMCR_RESET : VMCR_V2_RESET);
+}
+
+void vgic_cpu_on(struct vcpu *vcpu)
+{
+	restart_cpu(vcpu, VGIC_ICH);
 }
 
 /* The vCPU is not loaded, so no list register is in use. Inputs keep their levels. */
@@ -1349,6 +1447,191 @@ static const struct vcpu_hooks hooks = {
 	.reset = reset_vgic_vcpu,
 };
 
+/* ---- the same with a GICv2 ---- */
+
+/*
+ * Code that knows one kind of list registers, as the timer's, finds none in use here: vgic_cpu.emptied
+ * says so while the vCPU is loaded, and that vgic_v2_enter() will fill them.
+ */
+static void vgic_v2_load(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	if (!vcpu->vm->vgic) /* GICH_HCR is 0, and GICV is in no VM without a vGIC */
+		return;
+	hw_write_vmcr(VGIC_GICH, v->vmcr);
+	hw_write_apr(VGIC_GICH, v->ap0r, v->ap1r, 1);
+	v->hcr_on = ICH_HCR_EN;
+	v->loaded = VGIC_IN_GICH;
+	v->leave = false;
+	v->emptied = true;
+	if (!set_idle(vcpu, VGIC_GICH))
+		vcpu_set_attention(vcpu);
+}
+
+static enum vcpu_action vgic_v2_enter(struct vcpu *vcpu)
+{
+	if (!vcpu->vm->vgic)
+		return VCPU_RESUME;
+	fold_and_fill(vcpu, VGIC_GICH);
+	return vcpu->vgic->leave ? vcpu_to_host(KEEL_EXIT_IRQ) : VCPU_RESUME;
+}
+
+void vgic_v2_fold(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	v->vmcr = hw_read_vmcr(VGIC_GICH);
+	if (!(v->lr_used | v->forwarded | (u32)(v->hcr & ICH_HCR_LRENPIE)))
+		return;
+	spin_lock(&vcpu->vm->vgic->lock);
+	fold_gich(vcpu);
+	spin_unlock(&vcpu->vm->vgic->lock);
+}
+
+static void vgic_v2_put(struct vcpu *vcpu)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	if (!vcpu->vm->vgic)
+		return;
+	vgic_v2_fold(vcpu);
+	if (v->forwarded) {
+		spin_lock(&vcpu->vm->vgic->lock);
+		resample_hw(vcpu, true);
+		spin_unlock(&vcpu->vm->vgic->lock);
+	}
+	clear_lrs(v, VGIC_GICH);
+	hw_read_apr(VGIC_GICH, v->ap0r, v->ap1r, 1);
+	v->loaded = 0;
+	v->emptied = false;
+	hw_write_hcr(VGIC_GICH, 0);
+	(void)hw_read_hcr(VGIC_GICH); /* the maintenance interrupt is deasserted */
+}
+
+/* Whatever interrupts: what comes behind it, the timer's, finds list registers folded. */
+static enum vcpu_action vgic_v2_irq(struct vcpu *vcpu)
+{
+	bool mine;
+
+	if (!vcpu->vm->vgic)
+		return VCPU_NOT_MINE;
+	mine = vcpu_is_kicked(vcpu) || hw_read_misr(VGIC_GICH);
+	vgic_v2_fold(vcpu);
+	if (!mine)
+		return VCPU_NOT_MINE;
+	vcpu_set_attention(vcpu);
+	return VCPU_RESUME;
+}
+
+static bool vgic_v2_pending(struct vcpu *vcpu)
+{
+	if (vcpu->vm->vgic)
+		vcpu->vgic->vmcr = hw_read_vmcr(VGIC_GICH);
+	return wfi_ends(vcpu, VGIC_GICH);
+}
+
+static void vgic_v2_cpu_on(struct vcpu *vcpu)
+{
+	restart_cpu(vcpu, VGIC_GICH);
+}
+
+/* Its CPU has none of the GICv3's registers, which are UNDEFINED before they could trap. */
+static enum vcpu_action vgic_v2_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
+{
+	(void)vcpu;
+	(void)encoding;
+	(void)value;
+	return VCPU_RESUME;
+}
+
+static const struct trap_device v2_device = {
+	.write = vgic_v2_write_sysreg,
+	.mmio = vgic_v2_mmio,
+	.cpu_on = vgic_v2_cpu_on,
+};
+
+static const struct vcpu_hooks v2_hooks = {
+	.load = vgic_v2_load,
+	.put = vgic_v2_put,
+	.enter = vgic_v2_enter,
+	.irq = vgic_v2_irq,
+	.pending = vgic_v2_pending,
+	.reset = reset_vgic_vcpu,
+};
+
+/* ---- what a CPU has ---- */
+
+/* GICD: one register for each CPU in the same place, as a GICv3 has them in redistributors; and SGIs. */
+#define GICD_ITARGETSR0 0x800
+#define GICD_SGIR	0xf00
+#define GICD_CPENDSGIR	0xf10
+
+/* A bit for this CPU's interface. A machine of one CPU need not say. */
+static u32 own_interface(const struct percpu *cpu)
+{
+	u32 targets = mmio_read32((u8 *)cpu->gicr + GICD_ITARGETSR0);
+
+	targets |= targets >> 16;
+	targets |= targets >> 8;
+	return targets & 0xff ? targets & 0xff : 1;
+}
+
+/* Whether KEEL_KICK_SGI is there, and not of the Secure world. It stays as enabled as it was. */
+static bool has_kick_sgi(u8 *gicd)
+{
+	u32 bit = (u32)BIT(KEEL_KICK_SGI), was = mmio_read32(gicd + GICR_ISENABLER0);
+	bool is_there;
+
+	mmio_write32(gicd + GICR_ISENABLER0, bit);
+	is_there = mmio_read32(gicd + GICR_ISENABLER0) & bit;
+	if (!(was & bit))
+		mmio_write32(gicd + GICR_ICENABLER0, bit);
+	return is_there;
+}
+
+/*
+ * How this CPU is kicked while it has a guest, and how that is taken back. Other CPUs reach each PPI's
+ * pending bit in a GICv3; a GICv2 has SGIs for it. If all that the host does not use are the Secure
+ * world's, it is SGI 0, which stays pending: the host, if it is Linux, takes it as a call of its
+ * scheduler, once for each kick, and finds nothing to do.
+ */
+static void set_kick(struct percpu *cpu)
+{
+	u8 *gicr = cpu->gicr;
+
+	if (!gicr)
+		return;
+	if (!gich) {
+		cpu->kick_reg = gicr + GICR_ISPENDR0;
+		cpu->unkick_reg = gicr + GICR_ICPENDR0;
+		cpu->kick_value = cpu->unkick_value = (u32)BIT(VGIC_PPI_MAINTENANCE);
+		return;
+	}
+	cpu->kick_reg = gicr + GICD_SGIR;
+	cpu->kick_value = own_interface(cpu) << 16;
+	cpu->unkick_reg = gicr + GICD_CPENDSGIR + KEEL_KICK_SGI / 4 * 4;
+	cpu->unkick_value = 0;
+	if (!has_kick_sgi(gicr))
+		return;
+	cpu->kick_value |= KEEL_KICK_SGI;
+	cpu->unkick_value = 0xffU << (KEEL_KICK_SGI % 4 * 8);
+}
+
+/* The same for GICH. Return: GICH_VTR. */
+static u64 ask_gich(struct percpu *cpu)
+{
+	u64 vtr = mmio_read32(gich + GICH_VTR);
+
+	cpu->nr_lrs = (u8)MIN((unsigned int)FIELD_GET(GICH_VTR_LISTREGS, vtr) + 1, (u32)ICH_LR_MAX);
+	cpu->has_tdir = false;
+	cpu->nr_aprs = 1;
+	hw_write_hcr(VGIC_GICH, 0);
+	for (unsigned int n = 0; n < cpu->nr_lrs; n++)
+		hw_write_lr(VGIC_GICH, n, 0);
+	return vtr;
+}
+
 /*
  * Read what this CPU's interface has, and clear its list registers, which are UNKNOWN after reset.
  * Return: ICH_VTR_EL2; 0 without an interface.
@@ -1358,6 +1641,9 @@ static u64 ask_interface(struct percpu *cpu)
 	u64 vtr = icc_present() ? ich_read_vtr() : 0;
 
 	cpu->nr_lrs = 0;
+	set_kick(cpu);
+	if (gich)
+		return ask_gich(cpu);
 	if (!icc_present())
 		return 0;
 	cpu->nr_lrs = (u8)MIN((unsigned int)FIELD_GET(VTR_LISTREGS, vtr) + 1, (u32)ICH_LR_MAX);
@@ -1382,6 +1668,22 @@ bool vgic_cpu_online(void)
 	       (cpu->nr_lrs && cpu->gicr && (vtr & (VTR_PREBITS | VTR_PRIBITS)) == priorities);
 }
 
+unsigned int vgic_version(void)
+{
+	if (!usable)
+		return 0;
+	return vgic_is_v2() ? 2 : 3;
+}
+
+bool vgic_use_v2(const struct vgic_v2_frames *frames)
+{
+	if (icc_present() && frames->gich)
+		return false;
+	gich = frames->gich;
+	vgic_v2 = *frames;
+	return true;
+}
+
 void vgic_init(void)
 {
 	struct percpu *cpu = this_cpu();
@@ -1392,8 +1694,8 @@ void vgic_init(void)
 		log_info("%s: virtual machines get no interrupt controller",
 			 cpu->nr_lrs ? "no redistributor was found" : "no GICv3");
 	/* also if VMs can have no vGIC: vgic_load() keeps guests from the CPU's interface */
-	vcpu_add_hooks(&hooks);
-	trap_set_device(TRAP_DEVICE_VGIC, &device);
+	vcpu_add_hooks(gich ? &v2_hooks : &hooks);
+	trap_set_device(TRAP_DEVICE_VGIC, gich ? &v2_device : &device);
 }
 
 /* ---- the CPU's interface of a vCPU that does not run, for the host ---- */
@@ -1498,6 +1800,40 @@ int vgic_host_icc(struct vcpu *vcpu, u64 encoding, bool write, u64 *value)
 	return 0;
 }
 
+/* GICC's registers, as KVM has them for userspace: by offset, with the field of GICH_VMCR that it is. */
+static const struct {
+	u32 offset;
+	u64 field;
+} gicc_fields[] = {
+	{ 0x00, VMCR_CTLR },  /* GICC_CTLR */
+	{ 0x04, VMCR_PMR5 },  /* GICC_PMR, the upper five bits alone */
+	{ 0x08, VMCR_VBPR0 }, /* GICC_BPR */
+	{ 0x1c, VMCR_VBPR1 }, /* GICC_ABPR */
+};
+
+#define GICC_APR0      0xd0
+#define GICC_IIDR      0xfc
+#define GICC_IIDR_GIC2 (0x4bULL << 20 | 2 << 16 | 0x43b) /* KVM's */
+
+int vgic_host_gicc(struct vcpu *vcpu, u64 offset, bool write, u64 *value)
+{
+	struct vgic_cpu *v = vcpu->vgic;
+
+	for (size_t i = 0; i < ARRAY_SIZE(gicc_fields); i++)
+		if (gicc_fields[i].offset == offset) {
+			access_field(&v->vmcr, gicc_fields[i].field, write, value);
+			return 0;
+		}
+	if (offset == GICC_APR0)
+		return access_icc_apr(v->ap0r, 0, write, value);
+	/* GICC_APR1 to GICC_APR3: five bits of priority need none of them */
+	if (offset != GICC_IIDR && (offset - GICC_APR0 >= 16 || offset % 4))
+		return -ENXIO;
+	if (!write)
+		*value = offset == GICC_IIDR ? GICC_IIDR_GIC2 : 0;
+	return 0;
+}
+
 /* ---- creation and reset ---- */
 
 STATIC_ASSERT(sizeof(struct vgic) <= SZ_4K, "a page each");
@@ -1530,6 +1866,16 @@ static int check_frame(const struct vm *vm, u64 base, u64 size)
 	return frames_fit(vm, base, size) ? 0 : -E2BIG;
 }
 
+/* A GICv2 has eight CPU interfaces, whose numbers are the vCPUs'. */
+static bool has_others(const struct vm *vm)
+{
+	u32 left = vm->nr_vcpus;
+
+	for (u32 i = 0; i < VGIC_V2_CPUS; i++)
+		left -= vm->vcpus[i] != NULL;
+	return left;
+}
+
 static int check_placement(const struct vm *vm, u64 dist, u64 redist, u64 nr_irqs, u64 count)
 {
 	u64 redist_size = VGIC_REDIST_SIZE * count;
@@ -1540,6 +1886,8 @@ static int check_placement(const struct vm *vm, u64 dist, u64 redist, u64 nr_irq
 	if (vm->vgic)
 		return -EBUSY;
 	if (nr_irqs < 64 || nr_irqs > 1024 || nr_irqs % 32 || !vm->nr_vcpus)
+		return -EINVAL;
+	if (vgic_is_v2() && (dist != KEEL_NO_PLACE || redist != KEEL_NO_PLACE || has_others(vm)))
 		return -EINVAL;
 	if (dist != KEEL_NO_PLACE)
 		ret = check_frame(vm, dist, VGIC_DIST_SIZE);
@@ -1609,9 +1957,53 @@ static int add_region(struct vm *vm, u64 base, u64 count)
 	return 0;
 }
 
+static int check_v2_frame(const struct vm *vm, u64 base, u64 size)
+{
+	if (!IS_ALIGNED(base, SZ_4K))
+		return -EINVAL;
+	return frames_fit(vm, base, size) ? 0 : -E2BIG;
+}
+
+static int place_v2_dist(struct vm *vm, u64 base)
+{
+	struct vgic *vgic = vm->vgic;
+	int ret = check_v2_frame(vm, base, VGIC_V2_DIST_SIZE);
+
+	if (ret)
+		return ret;
+	if (vgic->dist_base != VGIC_NOWHERE ||
+	    vgic_frames_overlap(base, VGIC_V2_DIST_SIZE, vgic->cpu_base, VGIC_V2_CPU_SIZE))
+		return -EINVAL;
+	vgic->dist_base = base;
+	return 0;
+}
+
+/*
+ * Where stage 2 has larger pages, or something is mapped there, the guest's accesses fault, and EL2
+ * carries them out.
+ */
+static int place_v2_interface(struct vm *vm, u64 base)
+{
+	struct vgic *vgic = vm->vgic;
+	int ret = check_v2_frame(vm, base, VGIC_V2_CPU_SIZE);
+
+	if (ret)
+		return ret;
+	if (vgic->cpu_base != VGIC_NOWHERE ||
+	    vgic_frames_overlap(base, VGIC_V2_CPU_SIZE, vgic->dist_base, VGIC_V2_DIST_SIZE))
+		return -EINVAL;
+	ret = vm_map_own_device(vm, IPA(base), vgic_v2.gicv_pa, VGIC_V2_CPU_SIZE);
+	if (ret == -ENOMEM)
+		return ret;
+	vgic->cpu_base = base;
+	return 0;
+}
+
 int vgic_place(struct vm *vm, struct ipa base, u64 count)
 {
 	spin_assert_held(&vm->lock);
+	if (vgic_is_v2())
+		return count ? place_v2_interface(vm, base.v) : place_v2_dist(vm, base.v);
 	return count ? add_region(vm, base.v, count) : place_dist(vm, base.v);
 }
 
@@ -1755,10 +2147,13 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, 
 		return -ENOMEM;
 	vgic->lock = (struct spinlock)SPINLOCK_INIT(LOCK_VGIC);
 	vgic->dist_base = dist.v == KEEL_NO_PLACE ? VGIC_NOWHERE : dist.v;
+	vgic->cpu_base = VGIC_NOWHERE;
 	if (redist.v != KEEL_NO_PLACE)
 		append_region(vgic, redist.v, first_frames(vm, count));
 	vgic->nr_irqs = (u32)nr_irqs;
 	vgic->typer = (u32)((nr_irqs / 32 - 1) | GICD_TYPER_IDBITS | GICD_TYPER_NO1N);
+	if (vgic_is_v2())
+		vgic->typer = (u32)((nr_irqs / 32 - 1) | (vm->nr_vcpus - 1) << 5);
 	vgic->maintenance = (u32)maintenance;
 	vgic->revision = VGIC_REVISION;
 	ret = create_spis(vm, vgic);

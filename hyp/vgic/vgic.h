@@ -15,6 +15,7 @@
 #include <arch/ich.h>
 #include <arch/spinlock.h>
 #include <keel/hypercall.h>
+#include <lib/compiler.h>
 #include <lib/types.h>
 #include <trap/device.h>
 #include <vm/run.h>
@@ -66,9 +67,16 @@ struct vgic_irq {
 	/* while in a list register: its pending state represents the latch; and requests of other
 	 * vCPUs, which the fold carries out */
 	bool lr_latch : 1, unpend : 1, activate : 1, deactivate : 1;
-	u16 target;   /* SPI: the vCPU that it is routed to */
-	u16 home;     /* the vCPU in whose list register it is, or on which it is active */
-	u32 affinity; /* SPI: Aff3..Aff0 of GICD_IROUTER, as written */
+	u16 target; /* SPI: the vCPU that it is routed to */
+	u16 home;   /* the vCPU in whose list register it is, or on which it is active */
+	union {
+		u32 affinity; /* SPI: Aff3..Aff0 of GICD_IROUTER, as written; GICD_ITARGETSR */
+		/* a GICv2's SGI: a bit for each vCPU whose is pending, in no list register: latch is set
+		 * while there is one; and whose is in the list register, or active */
+		struct {
+			u8 sources, taken;
+		} sgi;
+	};
 };
 
 /* Of KVM's vGIC, which this one answers as: GICD_IIDR.Revision */
@@ -83,12 +91,16 @@ struct vgic_lpi {
 	struct vgic_irq irq; /* not enabled: the host is taking it back */
 };
 
+/* struct vgic_cpu.loaded */
+#define VGIC_IN_ICH  1
+#define VGIC_IN_GICH 2
+
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
 	u64 busy;      /* private interrupts that are pending, active or in a list register */
 	u32 forwarded; /* private interrupts with struct vgic_irq.forwarded */
 	bool leave; /* the next entry is an exit: the host must wake other vCPUs. Owner's; vgic_leave() */
-	bool loaded;	/* the list registers are in the hardware */
+	u8 loaded;	/* VGIC_IN_*: where list registers are in the hardware; or 0 */
 	bool emptied;	/* vgic_lend() has emptied the list registers, which are not filled yet */
 	bool asleep;	/* GICR_WAKER.ProcessorSleep. Awake at reset, as after a firmware's boot */
 	u32 folds;	/* how often list registers were folded; atomic */
@@ -120,7 +132,8 @@ struct vgic_region {
 /* "Constant" begins at the first run of a vCPU. */
 struct vgic {
 	struct spinlock lock;
-	u64 dist_base;	/* VGIC_NOWHERE without one; constant, as the next five */
+	u64 dist_base;	/* VGIC_NOWHERE without one; constant, as the next six */
+	u64 cpu_base;	/* of a GICv2 the CPU interface; VGIC_NOWHERE */
 	u32 nr_irqs;	/* 64..1024: INTIDs below nr_irqs and VGIC_INTIDS exist */
 	u32 nr_frames;	/* number of redistributors: as many as vCPUs */
 	u32 nr_regions; /* a redistributor in no region cannot be accessed */
@@ -131,10 +144,51 @@ struct vgic {
 	u32 maintenance;     /* the PPI of the virtual maintenance interrupt; of VMs with an EL2 */
 	u32 ctlr;	     /* GICD_CTLR_ENABLE_* */
 	u8 revision;	     /* GICD_IIDR: 1..VGIC_REVISION */
+	bool groups_known;   /* of a GICv2: userspace has written GICD_IIDR, and may write groups */
 	u64 busy[1024 / 64]; /* SPIs that are pending, active or in a list register, by INTID */
 	u32 busy_words;	     /* bitmap of those words that are not 0 */
 	struct vgic_irq *spi[VGIC_SPI_PAGES];
 };
+
+/* ---- GICv2: the VMs of a machine that has one ---- */
+
+#define VGIC_V2_CPUS	     8
+#define VGIC_V2_REVISION_MIN 2
+#define VGIC_V2_DIST_SIZE    SZ_4K
+#define VGIC_V2_CPU_SIZE     (2 * SZ_4K)
+
+/* The parts of the machine's GICv2 that are for VMs, in EL2's address space; @gicv also a guest's. */
+struct vgic_v2_frames {
+	u8 *gich, *gicv;
+	struct pa gicv_pa;
+};
+
+/* All NULL on other machines. Constant from vgic_init() on. */
+extern struct vgic_v2_frames vgic_v2;
+
+/* Whether VMs have a GICv2, as the machine. */
+static inline bool vgic_is_v2(void)
+{
+	return vgic_v2.gich;
+}
+
+/**
+ * vgic_use_v2() - VMs have GICv2s, on these frames of the machine's
+ *
+ * Boot CPU, before vgic_init(); until then struct percpu.gicr of each CPU becomes the distributor.
+ *
+ * Return: false, and nothing has changed, if the CPU has the registers of a GICv3.
+ */
+bool __must_check vgic_use_v2(const struct vgic_v2_frames *frames);
+
+/* vgic_mmio() for a GICv2: the distributor, and the CPU interface where it is not mapped. */
+enum trap_mmio vgic_v2_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data);
+
+/* vgic_host_reg() of a GICv2: -ENXIO also for all of KEEL_VGIC_REDIST. */
+int __must_check vgic_v2_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *value);
+
+/* Empty the list registers of a GICv2, of the vCPU that is loaded here. Takes vgic->lock. */
+void vgic_v2_fold(struct vcpu *vcpu);
 
 /*
  * Register with the run loop, and read what the hardware has. Boot CPU, after redist_init(). If the
@@ -142,6 +196,9 @@ struct vgic {
  * interface trap.
  */
 void vgic_init(void);
+
+/* The version of the GIC that VMs can have; 0: none. */
+unsigned int vgic_version(void);
 
 /**
  * vgic_cpu_online() - read what this CPU's GIC interface has
@@ -162,7 +219,7 @@ u64 vgic_pages(u64 nr_irqs, unsigned int nr_vcpus);
 
 /**
  * vgic_prepare() - KEEL_HC_VGIC_INIT, before vgic_create() (struct vm_call_ops.vgic_prepare)
- * @dist:    IPA of the distributor, 64 KiB, aligned to that; or KEEL_NO_PLACE
+ * @dist:    IPA of the distributor, 64 KiB, aligned to that; or KEEL_NO_PLACE, as for each GICv2
  * @redist:  IPA of redistributors, 128 KiB for each vCPU in the order in which these were created,
  *           aligned to 64 KiB; or KEEL_NO_PLACE
  * @nr_irqs: 64..1024, a multiple of 32; in bits 63 to 32 the PPI of the virtual maintenance
@@ -192,14 +249,15 @@ int __must_check vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, 
 
 /**
  * vgic_place() - KEEL_HC_VGIC_PLACE (struct vm_call_ops.vgic_place)
- * @base:  IPA, aligned to 64 KiB
- * @count: of redistributors, how many the region has room for; 0: the distributor
+ * @base:  IPA, aligned to 64 KiB; of a GICv2 to 4 KiB
+ * @count: of redistributors, how many the region has room for; 0: the distributor. Of a GICv2
+ *         another count stands for the CPU interface
  *
  * vm->lock held; the VM has a vGIC; no vCPU has run, or can run during the call.
  *
  * Return: 0; -EINVAL an argument is invalid, frames overlap, or all redistributors or the
  * distributor have their place already; -E2BIG beyond the IPA size; -ENOSPC there are
- * KEEL_REDIST_REGIONS regions.
+ * KEEL_REDIST_REGIONS regions; -ENOMEM the pool has too few pages (a GICv2).
  */
 int __must_check vgic_place(struct vm *vm, struct ipa base, u64 count);
 
@@ -483,6 +541,8 @@ static inline bool vgic_has_lpis(const struct vgic *vgic)
 
 /* The part of vgic_host_reg() that is about the CPU interface. @encoding: of REG_NUM() */
 int __must_check vgic_host_icc(struct vcpu *vcpu, u64 encoding, bool write, u64 *value);
+/* The same of a GICv2: GICC's registers, by offset. */
+int __must_check vgic_host_gicc(struct vcpu *vcpu, u64 offset, bool write, u64 *value);
 
 /* Whether EL2 itself drives that input of the vCPU. No lock. */
 bool vgic_drives(const struct vcpu *vcpu, u64 intid);

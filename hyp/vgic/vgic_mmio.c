@@ -27,6 +27,7 @@
  * are only a write of GICD_CTLR and an SGI to all, each over the VM's vCPUs.
  */
 #include <arch/barrier.h>
+#include <arch/mmio.h>
 #include <lib/compiler.h>
 #include <lib/errno.h>
 #include <vgic/vgic.h>
@@ -797,6 +798,8 @@ int vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *val
 	const struct reg *reg;
 	u64 result;
 
+	if (vgic_is_v2())
+		return vgic_v2_host_reg(vcpu, space, offset, write, value);
 	if (space == KEEL_VGIC_CPU)
 		return vgic_host_icc(vcpu, offset, write, value);
 	if (space > KEEL_VGIC_CPU)
@@ -812,6 +815,284 @@ int vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *val
 	if (!write)
 		*value = (u32)result;
 	return 0;
+}
+
+/* ---- the distributor of a GICv2 (ARM IHI 0048, 4.3), in the parts that are its own ---- */
+
+/* One bit enables both groups, as KVM's does. */
+static u64 read_v2_ctlr(struct access *a)
+{
+	return READ_ONCE(a->vcpu->vm->vgic->ctlr) ? GICD_CTLR_ENABLE_GRP0 : 0;
+}
+
+static void write_v2_ctlr(struct access *a, u64 value)
+{
+	write_dist_ctlr(a, value & GICD_CTLR_ENABLE_GRP0 ? GICD_CTLR_WRITABLE : 0);
+}
+
+/* GICD_ITARGETSR<n>: a bit for each vCPU, by index. Private interrupts have their own vCPU. */
+static u32 get_targets(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	return intid < VGIC_PRIVATE ? (u32)BIT(a->of->index) : irq->affinity;
+}
+
+/* Of several targets the interrupt goes to the first one; of none, to the first vCPU. As on KVM. */
+static void set_targets(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (intid < VGIC_PRIVATE)
+		return;
+	irq->affinity = 0;
+	for (u32 i = 0; i < VGIC_V2_CPUS; i++)
+		if (vgic_vcpu(a->vcpu->vm, i))
+			irq->affinity |= field & (u32)BIT(i);
+	irq->target = irq->affinity ? (u16)__builtin_ctz(irq->affinity) : 0;
+	if (a->host && irq->active && !irq->in_lr)
+		irq->home = irq->target;
+	irq_changed(a, intid, irq);
+}
+
+/* GICD_CPENDSGIR<n>, GICD_SPENDSGIR<n>: a bit for each vCPU that has sent the SGI. */
+static u32 get_sources(struct access *a, u32 intid, struct vgic_irq *irq)
+{
+	(void)a;
+	(void)intid;
+	return irq->sgi.sources | (irq->lr_latch ? (u32)BIT(irq->sgi.taken) : 0);
+}
+
+static void clear_sources(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	irq->sgi.sources &= (u8)~field;
+	irq->latch = irq->sgi.sources;
+	if (irq->lr_latch && (field & BIT(irq->sgi.taken)))
+		irq->unpend = true;
+	irq_changed(a, intid, irq);
+}
+
+static void set_sources(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	for (u32 i = 0; i < VGIC_V2_CPUS; i++)
+		if ((field & BIT(i)) && vgic_vcpu(a->vcpu->vm, i))
+			irq->sgi.sources |= (u8)BIT(i);
+	irq->latch = irq->sgi.sources;
+	irq_changed(a, intid, irq);
+}
+
+/* GICD_ISPENDR0 and GICD_ICPENDR0 of a guest do nothing to SGIs, which those two registers are for. */
+static void set_v2_pending(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (intid >= VGIC_SGIS)
+		set_pending(a, intid, irq, field);
+}
+
+static void clear_v2_pending(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (intid >= VGIC_SGIS)
+		clear_pending(a, intid, irq, field);
+}
+
+/* GICD_SGIR */
+#define SGIR_V2_FILTER	GENMASK(25, 24)
+#define SGIR_V2_TARGETS GENMASK(23, 16)
+#define SGIR_V2_INTID	GENMASK(3, 0)
+enum sgir_filter { SGIR_LISTED, SGIR_OTHERS, SGIR_SELF };
+
+static void send_v2_sgi(struct access *a, struct vcpu *to, u32 intid)
+{
+	struct vgic_irq *irq = &to->vgic->irq[intid];
+
+	irq->sgi.sources |= (u8)BIT(a->vcpu->index);
+	irq->latch = true;
+	vgic_has_pended(to, intid);
+	if (irq->enabled && !a->host)
+		vgic_notify(a->vcpu, to);
+}
+
+static void write_v2_sgir(struct access *a, u64 value)
+{
+	u32 self = (u32)BIT(a->vcpu->index), targets = 0;
+
+	switch ((enum sgir_filter)FIELD_GET(SGIR_V2_FILTER, value)) {
+	case SGIR_LISTED:
+		targets = (u32)FIELD_GET(SGIR_V2_TARGETS, value);
+		break;
+	case SGIR_OTHERS:
+		targets = 0xff & ~self;
+		break;
+	case SGIR_SELF:
+		targets = self;
+		break;
+	default:
+		break;
+	}
+	for (; targets; targets &= targets - 1) {
+		struct vcpu *to = vgic_vcpu(a->vcpu->vm, (u32)__builtin_ctz(targets));
+
+		if (to)
+			send_v2_sgi(a, to, (u32)FIELD_GET(SGIR_V2_INTID, value));
+	}
+}
+
+#define SOURCES(at, set_)                                                                    \
+	{                                                                                    \
+		.offset = (at), .size = VGIC_SGIS, .bits = 8, .widths = 1 | 4, .fold = true, \
+		.get = get_sources, .set = (set_)                                            \
+	}
+
+static const struct reg v2_regs[] = {
+	{ .offset = 0x000, .size = 4, .widths = 4, .read = read_v2_ctlr, .write = write_v2_ctlr },
+	{ .offset = 0x004, .size = 4, .widths = 4, .read = read_dist_typer },
+	{ .offset = 0x008, .size = 4, .widths = 4, .read = read_iidr },
+	FIELDS(0x080, 1, 1024, get_group, set_group),
+	FIELDS(0x100, 1, 1024, get_enabled, set_enabled),
+	FIELDS(0x180, 1, 1024, get_enabled, clear_enabled),
+	STATE(0x200, 1024, get_pending, set_v2_pending),
+	STATE(0x280, 1024, get_pending, clear_v2_pending),
+	STATE(0x300, 1024, get_active, set_active),
+	STATE(0x380, 1024, get_active, clear_active),
+	BYTES(0x400, 1024, get_priority, set_priority),
+	BYTES(0x800, 1024, get_targets, set_targets),
+	FIELDS(0xc00, 2, 1024, get_config, set_config),
+	{ .offset = 0xf00, .size = 4, .widths = 4, .write = write_v2_sgir },
+	SOURCES(0xf10, clear_sources),
+	SOURCES(0xf20, set_sources),
+};
+
+/*
+ * The CPU interface where it is not mapped: what the guest would do there itself. Its virtual
+ * interrupts are in list registers, as they were when it ran.
+ */
+static enum trap_mmio access_interface(u64 offset, unsigned int bytes, bool write, u64 *data)
+{
+	if (bytes != 4 || offset % 4) {
+		if (!write)
+			*data = 0;
+		return TRAP_MMIO_DONE;
+	}
+	if (write)
+		mmio_write32(vgic_v2.gicv + offset, (u32)*data);
+	else
+		*data = mmio_read32(vgic_v2.gicv + offset);
+	return TRAP_MMIO_DONE;
+}
+
+enum trap_mmio vgic_v2_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool write, u64 *data)
+{
+	struct vgic *vgic = vcpu->vm->vgic;
+	struct access a = { .vcpu = vcpu, .of = vcpu, .redist = true, .bytes = bytes };
+	u64 result;
+
+	if (!vgic)
+		return TRAP_MMIO_NOT_MINE;
+	if (offset_within(ipa, bytes, vgic->cpu_base, VGIC_V2_CPU_SIZE))
+		return access_interface(ipa - vgic->cpu_base, bytes, write, data);
+	if (!offset_within(ipa, bytes, vgic->dist_base, VGIC_V2_DIST_SIZE))
+		return TRAP_MMIO_NOT_MINE;
+	vgic_v2_fold(vcpu);
+	a.offset = (u32)(ipa - vgic->dist_base);
+	result = access_reg(find_reg(v2_regs, ARRAY_SIZE(v2_regs), a.offset), &a, write, *data);
+	if (a.again)
+		return TRAP_MMIO_AGAIN;
+	if (!write)
+		*data = result;
+	return TRAP_MMIO_DONE;
+}
+
+/*
+ * For the host: pending state without inputs. Who has sent an SGI these registers do not say, so one
+ * that is made pending is of the vCPU itself, and one that is cleared, of all.
+ */
+static void set_v2_latch(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (!field)
+		return;
+	if (intid < VGIC_SGIS)
+		set_sources(a, intid, irq, (u32)BIT(a->of->index));
+	else
+		set_pending(a, intid, irq, field);
+}
+
+static void clear_v2_latch(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (!field)
+		return;
+	if (intid < VGIC_SGIS)
+		clear_sources(a, intid, irq, ~0U);
+	else
+		clear_pending(a, intid, irq, field);
+}
+
+/*
+ * KVM lets userspace write groups only once it has written GICD_IIDR: VMMs that do not know the
+ * register restore what an early KVM read there, which was wrong.
+ */
+static void set_v2_group(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (a->vcpu->vm->vgic->groups_known)
+		set_group(a, intid, irq, field);
+}
+
+static const struct reg v2_host_groups = FIELDS(0x080, 1, 1024, get_group, set_v2_group);
+static const struct reg v2_host_ispendr = STATE(0x200, 1024, get_latch, set_v2_latch);
+static const struct reg v2_host_icpendr = STATE(0x280, 1024, get_latch, clear_v2_latch);
+
+static const struct reg *find_v2_host_reg(u64 space, u64 offset)
+{
+	const struct reg *row;
+
+	if (offset % 4 || offset >= VGIC_V2_DIST_SIZE)
+		return NULL;
+	if (space == KEEL_VGIC_LINES)
+		return offset < 1024 / 8 ? &host_lines : NULL;
+	row = find_reg(v2_regs, ARRAY_SIZE(v2_regs), (u32)offset);
+	if (row && row->set == set_group)
+		return &v2_host_groups;
+	if (row && row->set == set_v2_pending)
+		return &v2_host_ispendr;
+	return row && row->set == clear_v2_pending ? &v2_host_icpendr : row;
+}
+
+static int set_v2_revision(struct vgic *vgic, u64 value)
+{
+	if (FIELD_GET(GIC_IIDR_REVISION, value) < VGIC_V2_REVISION_MIN)
+		return -EINVAL;
+	vgic->groups_known = true;
+	return set_revision(vgic, value);
+}
+
+static int access_v2_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *value)
+{
+	struct access a = { .vcpu = vcpu, .of = vcpu, .redist = true, .bytes = 4, .host = true };
+	const struct reg *reg = find_v2_host_reg(space, offset);
+	u64 result = 0;
+
+	a.offset = (u32)offset;
+	if (!reg || !has_fields(&a, reg))
+		return -ENXIO;
+	if (reg->read == read_iidr && write)
+		return set_v2_revision(vcpu->vm->vgic, *value);
+	a.offset -= reg->offset;
+	if (write || reg->bits)
+		result = access_locked(reg, &a, write, *value);
+	else if (reg->read)
+		result = reg->read(&a);
+	if (!write)
+		*value = (u32)result;
+	return 0;
+}
+
+int vgic_v2_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *value)
+{
+	switch (space) {
+	case KEEL_VGIC_DIST:
+	case KEEL_VGIC_LINES:
+		return access_v2_reg(vcpu, space, offset, write, value);
+	case KEEL_VGIC_CPU:
+		return vgic_host_gicc(vcpu, offset, write, value);
+	case KEEL_VGIC_REDIST:
+		return -ENXIO;
+	default:
+		return -EINVAL;
+	}
 }
 
 /* ---- SGIs ---- */

@@ -108,6 +108,8 @@ static const char *private_fault(const struct vgic_cpu *v, u32 intid, bool in_lr
 		return "an SGI is a level, or a PPI an edge";
 	if (intid < VGIC_SGIS && (irq->line || irq->forwarded))
 		return "an SGI has an input";
+	if (intid < VGIC_SGIS && vgic_is_v2() && irq->latch != !!irq->sgi.sources)
+		return "an SGI is pending and nobody has sent it, or the other way";
 	if (irq->report)
 		return "the host is to be told of the end of an SGI or PPI";
 	if (irq->in_lr != in_lr)
@@ -172,6 +174,13 @@ static unsigned int count_in_lrs(const struct vgic_cpu *v, u32 intid)
 	return count;
 }
 
+static u16 routed_to(const struct vgic_irq *irq)
+{
+	if (!vgic_is_v2())
+		return vgic_index_of(irq->affinity);
+	return irq->affinity ? (u16)__builtin_ctz(irq->affinity) : 0;
+}
+
 static const char *spi_fault(struct vm *vm, u32 intid)
 {
 	struct vgic *vgic = vm->vgic;
@@ -180,8 +189,8 @@ static const char *spi_fault(struct vm *vm, u32 intid)
 
 	if (irq->forwarded)
 		return "an SPI is forwarded";
-	if (irq->target != vgic_index_of(irq->affinity))
-		return "it is not routed to where GICD_IROUTER says";
+	if (irq->target != routed_to(irq))
+		return "it is not routed to where GICD_IROUTER or GICD_ITARGETSR says";
 	if (is_busy(irq) != !!(vgic->busy[intid / 64] & BIT(intid % 64)))
 		return "it is busy and not marked so, or marked and not busy";
 	if (!vgic->busy[intid / 64] != !(vgic->busy_words & BIT(intid / 64)))

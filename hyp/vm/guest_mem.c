@@ -180,6 +180,16 @@ static bool maps_device(enum stage2_attrs attrs)
 	return (attrs & STAGE2_MEMTYPE) != STAGE2_NORMAL;
 }
 
+/* Registers that are EL2's: vm_map_own_device(). */
+#define OWN_DEVICE STAGE2_SW0
+
+#ifdef KEEL_DEBUG
+static bool is_own_device(enum stage2_attrs attrs)
+{
+	return attrs & OWN_DEVICE;
+}
+#endif
+
 /* ---- caches ---- */
 
 /* At most CLEAN_PART bytes. Return: those before the first page that faults. */
@@ -423,7 +433,8 @@ static int visit_check(void *arg, const struct stage2_leaf *leaf)
 	struct ownership_mismatch bad;
 
 	(void)arg;
-	if (leaf->mapped && ownership_check_vm(leaf->pa, leaf->size, &bad))
+	if (leaf->mapped && !is_own_device(leaf->attrs) &&
+	    ownership_check_vm(leaf->pa, leaf->size, &bad))
 		panic("page %#lx is %s, but a VM's stage 2 maps it at %#lx", bad.pa.v,
 		      ownership_state_name(bad.state), leaf->ipa.v);
 	return 0;
@@ -677,6 +688,22 @@ int vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u64 flags,
 	check_range_states(ctx, ipa, so_far->done);
 	spin_unlock(&vm->lock);
 	return ret;
+}
+
+int vm_map_own_device(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
+{
+	const unsigned int attrs = (unsigned int)STAGE2_RW | STAGE2_DEVICE | OWN_DEVICE;
+	struct page_move move = {
+		.ipa = ipa, .pa = pa, .size = size, .attrs = (enum stage2_attrs)attrs, .map = true
+	};
+	int ret = check_ipa_range(&vm->s2.stage2, ipa.v, size);
+
+	spin_assert_held(&vm->lock);
+	if (!ret && !IS_ALIGNED(pa.v, stage2_granule(&vm->s2.stage2)))
+		ret = -EINVAL;
+	if (!ret)
+		ret = vm_party_prepare(&vm->s2, &move);
+	return ret ? ret : map_stage2(&vm->s2.stage2, &move);
 }
 
 /* ---- unmapping ---- */

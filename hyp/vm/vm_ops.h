@@ -229,6 +229,17 @@ int __must_check vm_protect(struct vm *vm, struct ipa ipa, u64 size, u64 how, u6
 int __must_check vm_sync(struct vm *vm, u64 *at);
 
 /**
+ * vm_map_own_device() - map registers that are EL2's, of which each VM may have its own state there
+ * @ipa, @size: of pages that the VM's stage 2 has
+ *
+ * vm->lock held. The host can unmap them as other devices, but not map them.
+ *
+ * Return: 0; -EINVAL stage 2 has larger pages; -E2BIG; -EEXIST something else is mapped there;
+ * -ENOMEM the pool has too few pages, nothing was mapped.
+ */
+int __must_check vm_map_own_device(struct vm *vm, struct ipa ipa, struct pa pa, u64 size);
+
+/**
  * vm_memory_answers() - whether EL2 can read memory at which a guest has met an external abort
  * @vcpu: whose stage 2 is used
  * @ipa:  within its memory

@@ -88,11 +88,18 @@
 /*
  * KEEL_HC_VM_SIZE(x1 = IPA bits, 0 for the default) -> x0 = 0 or -EINVAL, x1 = pages for
  * KEEL_HC_VM_CREATE, x2 = pages for KEEL_HC_VCPU_CREATE, x3 = IPA bits that 0 stands for,
- * x4 = IPA bits at most in 7:0, log2 of the granule of stage 2 in 15:8, x5 = KVM_ARM_VCPU_* feature
+ * x4 = IPA bits at most in 7:0, log2 of the granule of stage 2 in 15:8, the version of the GIC that
+ * VMs can have in 23:16 (2 or 3; 0: they can have none), x5 = KVM_ARM_VCPU_* feature
  * bits that KEEL_HC_VCPU_INIT takes, x6 = how SPE is provided: KEEL_SPE_* of keel/spe.h, 0 without
  * KEEL_HC_VCPU_FEATURE_SPE.
  */
 #define KEEL_HC_VM_SIZE 0xc6000010
+
+/*
+ * With a GICv2, an SGI by which Keel interrupts a CPU that has a guest. It should be enabled on each
+ * CPU, and the host has nothing to do when it takes one.
+ */
+#define KEEL_KICK_SGI 15
 
 /*
  * KEEL_HC_VM_CREATE(x1 = address of the pages that KEEL_HC_VM_SIZE asked for, adjacent and aligned
@@ -196,6 +203,9 @@
  * -ENODEV without a GICv3 interface of the CPU; -E2BIG past the IPA size; -EAGAIN: call again, as
  * often as the VM has eight vCPUs more. What has no place then (KEEL_NO_PLACE, or behind the first
  * x5) gets it by KEEL_HC_VGIC_PLACE, or cannot be accessed.
+ *
+ * On a machine with a GICv2 (KEEL_HC_VM_SIZE says so) it is a GICv2: x2 and x3 are KEEL_NO_PLACE, and
+ * -EINVAL is also for vCPUs of other indices than 0..7.
  */
 #define KEEL_HC_VGIC_INIT 0xc600001c
 #define KEEL_NO_PLACE	  (~0ULL)
@@ -294,7 +304,8 @@
  * fewer, have it at x2, 128 KiB each. With a count of 0: x2 is the distributor's place. -ENODEV
  * without a vGIC; -EBUSY, nothing changed, once a vCPU has run, or while another call is about one;
  * -E2BIG past the IPA size; -EINVAL on misalignment, on overlap, and for what has its place;
- * -ENOSPC: it is one region more than KEEL_REDIST_REGIONS.
+ * -ENOSPC: it is one region more than KEEL_REDIST_REGIONS. Of a GICv2 the distributor is 4 KiB, and
+ * with a count of 1 x2 is the place of the CPU interface, 8 KiB; -ENOMEM: top up and repeat.
  */
 #define KEEL_HC_VGIC_PLACE  0xc6000027
 #define KEEL_REDIST_REGIONS 64 /* that with KEEL_HC_VGIC_INIT included */
@@ -347,6 +358,7 @@
 #define KEEL_VGIC_REDIST     1 /* the vCPU's redistributor, both frames */
 #define KEEL_VGIC_LINES	     2 /* inputs, a bit each, by INTID; private ones are the vCPU's */
 #define KEEL_VGIC_CPU	     3 /* the vCPU's interface; offset: the encoding of an ICC_*_EL1 */
+/* Of a GICv2: DIST as @index sees it, LINES, and CPU with GICC's offsets */
 
 /*
  * KEEL_HC_VM_PROTECT(x1 = handle, x2 = IPA, x3 = bytes, x4 = KEEL_PROTECT_*) -> x0 = 0; -E2BIG past

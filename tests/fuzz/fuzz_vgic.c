@@ -17,6 +17,7 @@ static u64 rnd64(void)
 }
 
 static unsigned int cpus;
+static bool v2;			 /* a GICv2 */
 static bool outside[WORLD_CPUS]; /* the vCPU has exited */
 
 /* It enters, if it has not: nothing of the guest happens between an exit and the next entry. */
@@ -75,6 +76,16 @@ static u64 some_frame(void)
 	return vgic->region[rnd(vgic->nr_regions)].base + rnd(cpus + 1) * FRAME_SIZE;
 }
 
+static u64 some_v2_register(void)
+{
+	static const u16 offsets[] = { 0x0,   0x4,   0x8,   0x80,  0x100, 0x180, 0x200, 0x280,
+				       0x300, 0x380, 0x400, 0x800, 0xc00, 0xf00, 0xf10, 0xf20 };
+
+	if (!rnd(8))
+		return DIST + rnd(0x1004);
+	return DIST + offsets[rnd(ARRAY_SIZE(offsets))] + rnd(64) * (rnd(4) ? 4 : 1);
+}
+
 static u64 some_register(void)
 {
 	static const u16 offsets[] = { 0x0,   0x4,   0x8,   0x14,  0x80,  0x100, 0x180,
@@ -93,7 +104,9 @@ static void access(unsigned int n)
 	u64 value = rnd(2) ? rnd64() : BIT(rnd(64));
 
 	fake_icc[n].host_waits = !rnd(8);
-	vgic_mmio(on(n), some_register(), 1U << rnd(4), rnd(3), &value);
+	trap_device(TRAP_DEVICE_VGIC)
+		->mmio(on(n), v2 ? some_v2_register() : some_register(), 1U << rnd(4), rnd(3),
+		       &value);
 }
 
 static void input(void)
@@ -124,7 +137,7 @@ static void take(unsigned int n)
 	u32 priority;
 
 	enter(n);
-	fake_guest_ack(rnd(257), rnd(4), &priority);
+	fake_guest_ack(rnd(257), v2 ? !rnd(4) : rnd(4), &priority);
 }
 
 /* Ends what was acknowledged, or what was not. */
@@ -133,6 +146,7 @@ static void end(unsigned int n)
 	struct fake_icc *icc = &fake_icc[n];
 
 	enter(n);
+	fake_source = v2 ? rnd(4) : 0;
 	if (!rnd(3))
 		dir(n, rnd(2) ? (u32)icc->lr[rnd(fake_nr_lrs)] : rnd(1024));
 	else if (rnd(4))
@@ -149,7 +163,7 @@ static void host(unsigned int n)
 		u64 offset = rnd(8) ? rnd(space == KEEL_VGIC_LINES ? 40 : 0x8000) * 4 : rnd64();
 
 		if (space == KEEL_VGIC_CPU)
-			offset = rnd(2) ? 0xc640 + rnd(64) : 0xc230;
+			offset = v2 ? rnd(0x104) : rnd(2) ? 0xc640 + rnd(64) : 0xc230;
 		(void)!vgic_host_reg(&world_vcpu[n], space, offset, rnd(2), &value);
 	}
 }
@@ -157,7 +171,7 @@ static void host(unsigned int n)
 static void move(unsigned int n)
 {
 	if (!rnd(4))
-		vgic_cpu_on(on(n));
+		trap_device(TRAP_DEVICE_VGIC)->cpu_on(on(n));
 	world_put(n);
 	if (fake_icc[n].hcr || fake_icc[n].phys_active)
 		abort();
@@ -193,7 +207,7 @@ static void step(void)
 		access(n);
 		break;
 	case 4:
-		if (rnd(2))
+		if (v2 || rnd(2))
 			input();
 		else
 			lpis();
@@ -205,7 +219,9 @@ static void step(void)
 		end(n);
 		break;
 	case 7:
-		if (rnd(2))
+		if (v2)
+			access(n);
+		else if (rnd(2))
 			vgic_write_sgi1r(on(n), rnd(4) ? rnd64() : rnd(16) | rnd(16) << 24);
 		else
 			vgic_write_sgi0r(on(n), rnd(16) | rnd(16) << 24);
@@ -213,7 +229,7 @@ static void step(void)
 	case 8:
 		if (rnd(2))
 			world_phys27[n] = rnd(2);
-		else if (rnd(4))
+		else if (!v2 && rnd(4))
 			vgic_write_dir(on(n), rnd(1100));
 		else
 			move(n);
@@ -238,6 +254,11 @@ static void start(void)
 	static const u32 irqs[] = { 64, 96, 992, 1024 };
 
 	cpus = 1 + rnd(WORLD_CPUS);
+	v2 = !rnd(3);
+	if (v2) {
+		world_start_v2(1 + rnd(ICH_LR_MAX), cpus, irqs[rnd(4)]);
+		return;
+	}
 	world_start_without_vgic(1 + rnd(ICH_LR_MAX), cpus);
 	if (world_create_some(DIST, REDIST, irqs[rnd(4)], rnd(cpus + 1)))
 		abort();

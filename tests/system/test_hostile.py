@@ -59,6 +59,11 @@ def test_no_hypercall_about_a_vm_with_an_el2_stops_keel(run_hostile, e2h, varian
     run_hostile("calls", 28, f"keel.e2h={e2h} keel.nested=1", smp=2, variant=variant)
 
 
+@pytest.mark.parametrize("cpu,variant", [("cortex-a57", "release"), ("max", "debug")])
+def test_a_gicv2s_interface_for_vms_is_out_of_the_hosts_reach(run_hostile, cpu, variant):
+    run_hostile("gicv2", 66, cpu=cpu, gic=2, smp=2, variant=variant)
+
+
 @pytest.mark.parametrize("e2h", [0, 1])
 def test_a_profiled_guest_does_not_keep_the_cpu(run_hostile, e2h):
     run_hostile("sampled", 11, f"keel.e2h={e2h}", smp=2)

@@ -1005,6 +1005,35 @@ static void a_device_and_ram_can_be_side_by_side(void **state)
 	assert_int_equal(ownership_state(PA(RAM_BASE)), OWNERSHIP_HOST);
 }
 
+static int map_own(u64 ipa, u64 pa, u64 size)
+{
+	int ret;
+
+	spin_lock(&vm->lock);
+	ret = vm_map_own_device(vm, IPA(ipa), PA(pa), size);
+	spin_unlock(&vm->lock);
+	return ret;
+}
+
+/* Keel's registers: the host cannot have them mapped, but unmapped; memory there is in the way. */
+static void registers_of_keels_are_mapped_by_keel_alone(void **state)
+{
+	assert_int_equal(map(0, KEEL_UART, SZ_4K, DEV | RW), -EPERM);
+	assert_int_equal(map_own(TOP, KEEL_UART, SZ_4K), -E2BIG);
+	assert_int_equal(map_own(0x800, KEEL_UART, SZ_4K), -EINVAL);
+	assert_int_equal(map_own(0, KEEL_UART, SZ_4K), 0);
+	assert_int_equal(lookup(0).pa.v, KEEL_UART);
+	assert_int_equal(lookup(0).attrs & STAGE2_MEMTYPE, STAGE2_DEVICE);
+	assert_int_equal(map(0, RAM_BASE, SZ_4K, RW), -EEXIST);
+	for (u64 i = 0; i < 100; i++)
+		vm_mem_check(vm);
+	assert_int_equal(unmap(0, SZ_4K), 0);
+	assert_unmapped(0);
+	assert_int_equal(map(0, RAM_BASE, SZ_4K, RW), 0);
+	assert_int_equal(map_own(0, KEEL_UART, SZ_4K), -EEXIST);
+	assert_int_equal(map_own(SZ_4K, KEEL_UART, SZ_4K), 0); /* for the VM's end */
+}
+
 static void unmapping_adjacent_pages_is_bounded(void **state)
 {
 	u64 pa = FAR_BASE + SZ_4K, size = 16 * SZ_2M, at = 0;
@@ -1544,6 +1573,7 @@ int main(void)
 		TEST(holes_are_passed_over),
 		TEST(bad_unmaps_change_nothing),
 		TEST(a_device_and_ram_can_be_side_by_side),
+		TEST(registers_of_keels_are_mapped_by_keel_alone),
 		TEST(unmapping_adjacent_pages_is_bounded),
 		TEST(unmapping_is_bounded),
 		TEST(write_is_taken_and_given_by_the_page),

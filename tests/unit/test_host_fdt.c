@@ -1241,6 +1241,66 @@ static void redistributors_that_cannot_be_used_are_refused(void **state)
 	}
 }
 
+/* --- host_fdt_gicv2() --- */
+
+/* With as many ranges of registers as @ranges, GICD, GICC, GICH, GICV, of which @which has @base. */
+static int read_gicv2(const char *compatible, unsigned int ranges, unsigned int which, u64 base,
+		      struct fdt_gicv2 *v2)
+{
+	u64 reg[9] = { 0x8000000, 0x10000,   0x8010000, 0x10000, 0x8030000,
+		       0x2000,	  0x8040000, 0x2000,	FW_END };
+	struct fdt_world w;
+	int ret;
+
+	if (which < 4)
+		reg[which * 2] = base;
+	reg[ranges * 2] = FW_END;
+	fw_begin(&w, 2, 2);
+	fw_root(&w);
+	fw_node(&w, "intc");
+	fw_string(&w, "compatible", compatible);
+	fw_reg_(&w, "reg", 2, 2, reg);
+	fw_end(&w);
+	fw_finish(&w);
+	ret = host_fdt_gicv2(w.fdt, v2);
+	free(w.fdt);
+	return ret;
+}
+
+static void a_gicv2_is_read(void **state)
+{
+	static const char *const names[] = { "arm,gic-400", "arm,cortex-a15-gic",
+					     "arm,cortex-a7-gic" };
+	struct fdt_gicv2 v2;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		assert_int_equal(read_gicv2(names[i], 4, 4, 0, &v2), 0);
+		assert_int_equal(v2.gicd.base, 0x8000000);
+		assert_int_equal(v2.gicd.end, 0x8010000);
+		assert_int_equal(v2.gich.base, 0x8030000);
+		assert_int_equal(v2.gich.end, 0x8032000);
+		assert_int_equal(v2.gicv.base, 0x8040000);
+		assert_int_equal(v2.gicv.end, 0x8042000);
+	}
+}
+
+static void a_gicv2_that_is_not_for_vms_is_none(void **state)
+{
+	struct fdt_gicv2 v2;
+
+	assert_int_equal(read_gicv2("arm,cortex-a15-gic", 2, 4, 0, &v2), -ENOENT);
+	assert_int_equal(read_gicv2("arm,cortex-a9-gic", 4, 4, 0, &v2), -ENOENT);
+	assert_int_equal(read_gicv2("arm,gic-v3", 4, 4, 0, &v2), -ENOENT);
+	for (unsigned int which = 0; which < 4; which++) {
+		bool used = which != 1; /* GICC is the host's */
+
+		assert_int_equal(read_gicv2("arm,gic-400", 4, which, 0x8050800, &v2),
+				 used ? -EINVAL : 0);
+		assert_int_equal(read_gicv2("arm,gic-400", 4, which, MEMMAP_PA_LIMIT, &v2),
+				 used ? -EINVAL : 0);
+	}
+}
+
 static void its_node(struct fdt_world *w, u64 base, const char *status, bool noncoherent)
 {
 	fw_node(w, "msi-controller");
@@ -1318,6 +1378,8 @@ int main(void)
 		cmocka_unit_test(the_machine_is_known_by_its_compatible_strings),
 		cmocka_unit_test(redistributors_are_read),
 		cmocka_unit_test(redistributors_that_cannot_be_used_are_refused),
+		cmocka_unit_test(a_gicv2_is_read),
+		cmocka_unit_test(a_gicv2_that_is_not_for_vms_is_none),
 		cmocka_unit_test(a_sound_tree_is_accepted_and_no_other),
 		cmocka_unit_test(the_check_finds_damage_in_the_structure),
 		cmocka_unit_test(the_check_limits_the_depth),

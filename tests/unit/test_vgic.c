@@ -1308,19 +1308,22 @@ static void the_distributor_is_reset(void **state)
 struct model_irq {
 	u8 priority;
 	bool enabled, edge, line, latch, active, group0, report;
+	unsigned int
+		sources; /* a GICv2's SGI: who has sent it, a bit each; latch says if any has */
 	unsigned int target, active_on, ended; /* how often the host was to be told */
 };
 
 static struct model_irq spis[IRQS], ppis[WORLD_CPUS][32];
 static struct {
 	u32 intid, priority;
+	unsigned int source;
 } stack[WORLD_CPUS][FAKE_STACK];
 static unsigned int depth[WORLD_CPUS], model_cpus;
 /* ICC_IGRPEN<n>_EL1 of each vCPU, a bit each; and what its EOImode=1 has left active. */
 static unsigned int groups[WORLD_CPUS];
-static bool split;
+static bool split, v2;
 static struct {
-	unsigned int n;
+	unsigned int n, source;
 	u32 intid;
 } dropped[WORLD_CPUS * IRQS];
 static unsigned int nr_dropped;
@@ -1408,6 +1411,15 @@ static u32 random_irq(void)
 	return some[rnd(ARRAY_SIZE(some))];
 }
 
+/* The guest has taken an SGI of a GICv2, which is one of those that were sent. */
+static void take_source(struct model_irq *irq)
+{
+	if (!(irq->sources >> fake_source & 1))
+		fail_msg("an SGI of vCPU %u, which has sent none", fake_source);
+	irq->sources &= ~(1U << fake_source);
+	irq->latch = irq->sources;
+}
+
 static void do_ack(unsigned int n)
 {
 	u32 priority, intid;
@@ -1424,6 +1436,9 @@ static void do_ack(unsigned int n)
 	irq->active = true;
 	irq->active_on = n;
 	irq->latch = false;
+	if (v2 && intid < 16)
+		take_source(irq);
+	stack[n][depth[n]].source = fake_source;
 	stack[n][depth[n]].intid = intid;
 	stack[n][depth[n]++].priority = priority;
 }
@@ -1444,11 +1459,13 @@ static void do_eoi(unsigned int n)
 	if (!depth[n])
 		return;
 	intid = stack[n][--depth[n]].intid;
+	fake_source = stack[n][depth[n]].source;
 	on(n);
 	fake_guest_eoi(intid);
 	world_exit(n);
 	if (split) {
 		dropped[nr_dropped].n = n;
+		dropped[nr_dropped].source = fake_source;
 		dropped[nr_dropped++].intid = intid;
 	} else {
 		deactivate_model(n, intid);
@@ -1468,8 +1485,9 @@ static void do_dir(unsigned int n)
 		return;
 	which = rnd(nr_dropped);
 	intid = dropped[which].intid;
-	if (intid < 32)
+	if (intid < 32 || v2) /* where GICC_DIR does not trap */
 		n = dropped[which].n;
+	fake_source = dropped[which].source;
 	dir(n, intid);
 	deactivate_model(n, intid);
 	dropped[which] = dropped[--nr_dropped];
@@ -1507,9 +1525,33 @@ static void do_line(unsigned int n, u32 intid)
 	model(n, intid)->line = up;
 }
 
+/* A register of vCPU @n's private interrupts. */
+static u64 private_reg(unsigned int n, u64 offset)
+{
+	return v2 ? DIST + offset : sgi_frame(n, offset);
+}
+
+/* GICD_SGIR, or GICD_SPENDSGIR<n> as if somebody had written the former. */
+static void do_v2_sgi(unsigned int n, u32 intid)
+{
+	unsigned int to = rnd(model_cpus), from = n;
+
+	if (rnd(4)) {
+		wr(n, DIST + 0xf00, 4, 1U << (16 + to) | intid);
+	} else {
+		from = to;
+		to = n;
+		wr(n, DIST + 0xf20 + intid, 1, 1U << from | 0xf0);
+	}
+	ppis[to][intid].sources |= 1U << from;
+	ppis[to][intid].latch = true;
+}
+
 static void do_pend(unsigned int n, u32 intid)
 {
-	if (intid < 16) {
+	if (v2 && intid < 16) {
+		do_v2_sgi(n, intid);
+	} else if (intid < 16) {
 		unsigned int to = rnd(model_cpus);
 
 		vgic_write_sgi1r(on(n), 1U << to | (u64)intid << 24);
@@ -1518,22 +1560,32 @@ static void do_pend(unsigned int n, u32 intid)
 	} else if (intid == VGIC_PPI_VTIMER) {
 		return;
 	} else {
-		wr(n, intid < 32 ? sgi_frame(n, 0x200) : ISPENDR(intid), 4, BITOF(intid));
+		wr(n, intid < 32 ? private_reg(n, 0x200) : ISPENDR(intid), 4, BITOF(intid));
 		model(n, intid)->latch = true;
 	}
 }
 
 static void do_unpend(unsigned int n, u32 intid)
 {
-	wr(n, intid < 32 ? sgi_frame(n, 0x280) : ICPENDR(intid), 4, BITOF(intid));
-	model(n, intid)->latch = false;
+	struct model_irq *irq = model(n, intid);
+	unsigned int which = 1 + rnd(0xff);
+
+	wr(n, intid < 32 ? private_reg(n, 0x280) : ICPENDR(intid), 4, BITOF(intid));
+	if (!v2 || intid >= 16) {
+		irq->latch = false;
+		return;
+	}
+	wr(n, DIST + 0xf10 + intid, 1, which);
+	irq->sources &= ~which;
+	irq->latch = irq->sources;
 }
 
 static void do_enable(unsigned int n, u32 intid, bool enable)
 {
 	u64 offset = enable ? 0x100 : 0x180;
 
-	wr(n, intid < 32 ? sgi_frame(n, offset) : DIST + offset + intid / 32 * 4, 4, BITOF(intid));
+	wr(n, intid < 32 ? private_reg(n, offset) : DIST + offset + intid / 32 * 4, 4,
+	   BITOF(intid));
 	model(n, intid)->enabled = enable;
 }
 
@@ -1543,7 +1595,7 @@ static void do_priority(unsigned int n, u32 intid)
 
 	if (model(n, intid)->active)
 		return;
-	wr(n, intid < 32 ? sgi_frame(n, 0x400 + intid) : DIST + 0x400 + intid, 1, priority);
+	wr(n, intid < 32 ? private_reg(n, 0x400 + intid) : DIST + 0x400 + intid, 1, priority);
 	model(n, intid)->priority = (u8)priority;
 }
 
@@ -1552,7 +1604,10 @@ static void do_route(unsigned int n, u32 intid)
 	if (intid < 32)
 		return;
 	spis[intid].target = rnd(model_cpus);
-	wr(n, DIST + 0x6000 + intid * 8, 8, spis[intid].target);
+	if (v2)
+		wr(n, DIST + 0x800 + intid, 1, 1U << spis[intid].target);
+	else
+		wr(n, DIST + 0x6000 + intid * 8, 8, spis[intid].target);
 }
 
 static void do_move(unsigned int n)
@@ -1566,7 +1621,7 @@ static void do_move(unsigned int n)
 static void read_state(unsigned int n, u32 intid)
 {
 	bool priv = intid < 32, line;
-	u64 base = priv ? sgi_frame(n, 0) : DIST + intid / 32 * 4;
+	u64 base = priv ? private_reg(n, 0) : DIST + intid / 32 * 4;
 	struct model_irq *irq = model(n, intid);
 	u64 pending, active;
 
@@ -1578,6 +1633,8 @@ static void read_state(unsigned int n, u32 intid)
 		fail_msg("INTID %u reads as pending %d", intid, pending != 0);
 	if (!active != !irq->active)
 		fail_msg("INTID %u reads as active %d", intid, active != 0);
+	if (v2 && intid < 16 && rd(n, DIST + (rnd(2) ? 0xf10 : 0xf20) + intid, 1) != irq->sources)
+		fail_msg("SGI %u reads as of others than %#x", intid, irq->sources);
 }
 
 static void random_step(void)
@@ -1632,7 +1689,7 @@ static void move_to_group_0(u32 intid)
 	bool priv = intid < 32;
 
 	for (unsigned int n = 0; n < (priv ? model_cpus : 1); n++) {
-		u64 reg = priv ? sgi_frame(n, 0x80) : DIST + 0x80 + intid / 32 * 4;
+		u64 reg = priv ? private_reg(n, 0x80) : DIST + 0x80 + intid / 32 * 4;
 
 		wr(n, reg, 4, rd(n, reg, 4) & ~BITOF(intid));
 		model(n, intid)->group0 = true;
@@ -1656,11 +1713,15 @@ struct saved {
 static const u32 icc[ICC_REGISTERS] = { 0xc664, 0xc230, 0xc643, 0xc663, 0xc644,
 					0xc648, 0xc666, 0xc667, 0xc665 };
 
+/* GICC_CTLR, PMR, BPR, ABPR, APR0 to APR3, IIDR */
+static const u32 gicc[ICC_REGISTERS] = { 0, 4, 8, 0x1c, 0xd0, 0xd4, 0xd8, 0xdc, 0xfc };
+
 static void access_icc(unsigned int n, u64 *values, bool write)
 {
 	for (unsigned int i = 0; i < ICC_REGISTERS; i++)
-		assert_int_equal(
-			vgic_host_reg(&world_vcpu[n], KEEL_VGIC_CPU, icc[i], write, &values[i]), 0);
+		assert_int_equal(vgic_host_reg(&world_vcpu[n], KEEL_VGIC_CPU, v2 ? gicc[i] : icc[i],
+					       write, &values[i]),
+				 0);
 }
 
 static void save_words(unsigned int n, u64 space, u32 *words, u32 count)
@@ -1680,7 +1741,8 @@ static void save_all(struct saved *s)
 	save_words(0, KEEL_VGIC_DIST, s->dist, DIST_WORDS);
 	for (unsigned int n = 0; n < model_cpus; n++) {
 		assert_false(world_vcpu[n].vgic->loaded);
-		save_words(n, KEEL_VGIC_REDIST, s->redist[n], REDIST_WORDS);
+		/* a GICv2's distributor is each vCPU's own in part */
+		save_words(n, v2 ? KEEL_VGIC_DIST : KEEL_VGIC_REDIST, s->redist[n], REDIST_WORDS);
 		save_words(n, KEEL_VGIC_LINES, s->lines[n], LINE_WORDS);
 		access_icc(n, s->icc[n], false);
 	}
@@ -1695,10 +1757,16 @@ static bool clears(u64 space, u32 offset)
 	return offset >= 0x180 && offset < 0x400 && offset & 0x80;
 }
 
+/* GICD_CPENDSGIR<n>: what GICD_ISPENDR0 has set goes, and GICD_SPENDSGIR<n>, which follow, say who. */
+static bool is_cpendsgir(u64 space, u32 offset)
+{
+	return v2 && space == KEEL_VGIC_DIST && offset >= 0xf10 && offset < 0xf20;
+}
+
 static void restore_words(unsigned int n, u64 space, const u32 *words, u32 count)
 {
 	for (u32 i = 0; i < count; i++) {
-		u64 value = words[i];
+		u64 value = is_cpendsgir(space, i * 4) ? ~0U : words[i];
 		int ret;
 
 		if (clears(space, i * 4))
@@ -1708,11 +1776,22 @@ static void restore_words(unsigned int n, u64 space, const u32 *words, u32 count
 	}
 }
 
+/* Of a GICv2, SGIs are enabled at reset. */
+static void disable_sgis(unsigned int n)
+{
+	u64 all = ~0U;
+
+	assert_int_equal(vgic_host_reg(&world_vcpu[n], KEEL_VGIC_DIST, 0x180, true, &all), 0);
+}
+
 static void restore_all(struct saved *s)
 {
+	for (unsigned int n = 0; v2 && n < model_cpus; n++)
+		disable_sgis(n);
 	restore_words(0, KEEL_VGIC_DIST, s->dist, DIST_WORDS);
 	for (unsigned int n = 0; n < model_cpus; n++) {
-		restore_words(n, KEEL_VGIC_REDIST, s->redist[n], REDIST_WORDS);
+		restore_words(n, v2 ? KEEL_VGIC_DIST : KEEL_VGIC_REDIST, s->redist[n],
+			      REDIST_WORDS);
 		restore_words(n, KEEL_VGIC_LINES, s->lines[n], LINE_WORDS);
 		access_icc(n, s->icc[n], true);
 	}
@@ -1727,7 +1806,34 @@ static bool is_astray(void)
 	for (u32 i = 32; i < IRQS; i++)
 		if (spis[i].active && spis[i].active_on != spis[i].target)
 			return true;
+	/* nor who has sent an SGI that is active */
+	for (unsigned int n = 0; v2 && n < model_cpus; n++)
+		for (u32 i = 0; i < 16; i++)
+			if (ppis[n][i].active)
+				return true;
 	return false;
+}
+
+static void start_model_world(unsigned int lrs)
+{
+	if (v2)
+		world_start_v2(lrs, model_cpus, IRQS);
+	else
+		world_start(lrs, model_cpus, IRQS);
+}
+
+/* Without a run of any vCPU. */
+static void start_fresh_world(unsigned int lrs)
+{
+	if (v2) {
+		world_start_v2_without_vgic(lrs, model_cpus);
+		assert_int_equal(world_create(KEEL_NO_PLACE, KEEL_NO_PLACE, IRQS), 0);
+		assert_int_equal(world_add_region(DIST, 0), 0);
+		assert_int_equal(world_add_region(WORLD_GICC, 1), 0);
+	} else {
+		world_start_without_vgic(lrs, model_cpus);
+		assert_int_equal(world_create(DIST, REDIST, IRQS), 0);
+	}
 }
 
 static unsigned int migrations;
@@ -1743,8 +1849,7 @@ static void migrate(unsigned int lrs)
 		world_put(n);
 	save_all(&before);
 	memcpy(phys27, world_phys27, sizeof(phys27));
-	world_start_without_vgic(lrs, model_cpus);
-	assert_int_equal(world_create(DIST, REDIST, IRQS), 0);
+	start_fresh_world(lrs);
 	restore_all(&before);
 	save_all(&after);
 	assert_memory_equal(&before, &after, sizeof(before));
@@ -1769,8 +1874,13 @@ static void start_model(unsigned int lrs, unsigned int cpus, bool split_)
 	memset(spis, 0, sizeof(spis));
 	memset(ppis, 0, sizeof(ppis));
 	memset(depth, 0, sizeof(depth));
-	world_start(lrs, cpus, IRQS);
+	start_model_world(lrs);
+	for (u32 i = 0; v2 && i < IRQS; i += 32)
+		for (unsigned int n = 0; n < cpus; n++)
+			wr(n, DIST + 0x80 + i / 8, 4, ~0U);
 	for (unsigned int n = 0; n < cpus; n++) {
+		for (u32 i = 0; i < 16; i++)
+			ppis[n][i].enabled = v2;
 		fake_icc[n].vmcr = 0xf0ULL << 24 | (split ? 1 << 9 : 0) | 3;
 		groups[n] = 3;
 		for (u32 i = 0; i < 16; i++)
@@ -1783,6 +1893,56 @@ static void start_model(unsigned int lrs, unsigned int cpus, bool split_)
 	for (u32 i = 0; i < ARRAY_SIZE(group0); i++)
 		move_to_group_0(group0[i]);
 	exit_all();
+}
+
+static void play(unsigned int steps)
+{
+	for (unsigned long step = 0; step < steps; step++) {
+		random_step();
+		world_kick();
+		/* what became less needs no wake, and is seen when the vCPU exits */
+		exit_all();
+		compare(step);
+		world_check();
+	}
+}
+
+/* EOImode=1 only with a list register for each interrupt: GICC_DIR cannot trap. */
+static void random_guests_see_a_gicv2_without_list_registers(void **state)
+{
+	static const unsigned int sizes[][2] = { { 1, 1 }, { 4, 1 }, { 1, 3 },	{ 4, 2 },
+						 { 4, 4 }, { 2, 4 }, { 16, 2 }, { 16, 4 } };
+
+	v2 = true;
+	for (unsigned int run = 0; run < 80; run++) {
+		seed = run * 0x9e3779b97f4a7c15ULL + 12345;
+		start_model(sizes[run % 8][0], sizes[run % 8][1], run >= 40 && run % 8 > 5);
+		play(3000);
+	}
+	v2 = false;
+}
+
+static void random_guests_with_a_gicv2_go_on_in_another_vm(void **state)
+{
+	static const unsigned int sizes[][2] = {
+		{ 1, 1 }, { 4, 1 }, { 2, 3 }, { 4, 4 }, { 16, 2 }
+	};
+
+	v2 = true;
+	migrations = 0;
+	for (unsigned int run = 0; run < 20; run++) {
+		unsigned int lrs = sizes[run % 5][0];
+
+		seed = run * 0x9e3779b97f4a7c15ULL + 4711;
+		start_model(lrs, sizes[run % 5][1], false);
+		for (unsigned int part = 0; part < 75; part++) {
+			play(20);
+			if (!is_astray())
+				migrate(lrs);
+		}
+	}
+	assert_true(migrations > 100);
+	v2 = false;
 }
 
 static void random_guests_see_a_gic_without_list_registers(void **state)
@@ -2164,6 +2324,8 @@ int main(void)
 		cmocka_unit_test(the_distributor_is_reset),
 		cmocka_unit_test(random_guests_see_a_gic_without_list_registers),
 		cmocka_unit_test(random_guests_go_on_in_another_vm),
+		cmocka_unit_test(random_guests_see_a_gicv2_without_list_registers),
+		cmocka_unit_test(random_guests_with_a_gicv2_go_on_in_another_vm),
 		cmocka_unit_test(the_host_reads_and_writes_state),
 		cmocka_unit_test(a_redistributor_without_a_place_is_there_for_the_host),
 		cmocka_unit_test(inputs_and_latches_are_states_of_their_own),

@@ -198,7 +198,15 @@ static int events(struct vcpu *vcpu, u64 raise, u64 *pending)
 	return answer;
 }
 
+static unsigned int gic_version;
+
+unsigned int vgic_version(void)
+{
+	return gic_version;
+}
+
 static const struct vm_call_ops layer = {
+	.vgic_version = vgic_version,
 	.events = events,
 	.spe_stats = spe_stats,
 	.get_reg = get_reg,
@@ -357,6 +365,15 @@ static void the_identifier_is_32_bits(void **state)
 	assert_int_equal(call(0xffffffff00000000ULL | KEEL_HC_VM_SIZE, 0, 0, 0, 0, 0), 0);
 	/* Bit 16 of it is a hint that the caller's SVE state may be lost (SMCCC 1.3). */
 	assert_int_equal(call(KEEL_HC_VM_SIZE | 0x10000, 0, 0, 0, 0, 0), 0);
+}
+
+static void the_size_call_tells_which_gic_there_is(void **state)
+{
+	for (gic_version = 2; gic_version < 4; gic_version++) {
+		assert_int_equal(call(KEEL_HC_VM_SIZE, 0, 0, 0, 0, 0), 0);
+		assert_int_equal(regs.x[4], 48 | 12 << 8 | gic_version << 16);
+	}
+	gic_version = 0;
 }
 
 static void a_bad_size_returns_nothing_else(void **state)
@@ -859,6 +876,7 @@ int main(void)
 		TEST(other_calls_are_not_ours),
 		TEST(a_vm_is_described),
 		TEST(the_identifier_is_32_bits),
+		TEST(the_size_call_tells_which_gic_there_is),
 		TEST(a_bad_size_returns_nothing_else),
 		TEST(every_call_wants_a_handle),
 		TEST(calls_of_a_vcpu_want_an_index),

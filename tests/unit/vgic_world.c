@@ -69,9 +69,35 @@ static void others_go_on(void)
 	fake_cpu = me;
 }
 
-void world_start_without_vgic(unsigned int lrs, unsigned int count)
+/* ---- the VM's memory: where a GICv2's CPU interface is mapped ---- */
+
+u64 world_mapped;
+int world_map_result;
+
+int vm_map_own_device(struct vm *vm, struct ipa ipa, struct pa pa, u64 size)
 {
+	assert_ptr_equal(vm, &world_vm);
+	assert_true(vm->lock.held);
+	assert_int_equal(pa.v, WORLD_GICV);
+	assert_int_equal(size, 0x2000);
+	if (!world_map_result)
+		world_mapped = ipa.v;
+	return world_map_result;
+}
+
+/* The bit of the interrupt by which EL2 kicks a CPU. */
+static u32 kick_bit(void)
+{
+	return vgic_is_v2() ? 1U << KEEL_KICK_SGI : 1U << VGIC_PPI_MAINTENANCE;
+}
+
+static void start_vgic(unsigned int lrs, unsigned int count, const struct vgic_v2_frames *v2)
+{
+	static const struct vgic_v2_frames none;
+
 	nr_cpus = count;
+	world_mapped = 0;
+	world_map_result = 0;
 	memset(&world_vm, 0, sizeof(world_vm));
 	memset(world_vcpu, 0, sizeof(world_vcpu));
 	memset(run_page, 0, sizeof(run_page));
@@ -85,7 +111,7 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	assert_int_equal(page_pool_init(&world_vm.pool, pool_memory, POOL_PAGES), 0);
 	for (unsigned int i = 0; i < count; i++) {
 		cpus[i].id = i;
-		cpus[i].gicr = fake_gicr(i);
+		cpus[i].gicr = v2 ? (void *)fake_gicd() : fake_gicr(i);
 		world_vcpu[i] = (struct vcpu){ .vm = &world_vm,
 					       .index = i,
 					       .number = i,
@@ -98,7 +124,9 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 	fake_ich_reset(lrs, 5);
 	fake_others_go_on = others_go_on;
 	on(0);
+	fake_icc_present = !v2;
 	vgic_map_hw(VGIC_PPI_VTIMER, phys27);
+	assert_true(vgic_use_v2(v2 ? v2 : &none));
 	vgic_init();
 	world_vgic_hooks = world_last_hooks;
 	for (unsigned int i = 1; i < count; i++) {
@@ -106,6 +134,29 @@ void world_start_without_vgic(unsigned int lrs, unsigned int count)
 		assert_true(vgic_cpu_online());
 	}
 	on(0);
+}
+
+void world_start_without_vgic(unsigned int lrs, unsigned int count)
+{
+	start_vgic(lrs, count, NULL);
+}
+
+void world_start_v2_without_vgic(unsigned int lrs, unsigned int count)
+{
+	const struct vgic_v2_frames v2 = { .gich = fake_gich(),
+					   .gicv = fake_gich(),
+					   .gicv_pa = PA(WORLD_GICV) };
+
+	start_vgic(lrs, count, &v2);
+}
+
+void world_start_v2(unsigned int lrs, unsigned int count, u32 irqs)
+{
+	world_start_v2_without_vgic(lrs, count);
+	assert_int_equal(world_create(KEEL_NO_PLACE, KEEL_NO_PLACE, irqs), 0);
+	assert_int_equal(world_add_region(DIST, 0), 0);
+	assert_int_equal(world_add_region(WORLD_GICC, 1), 0);
+	world_go();
 }
 
 int world_create_some(u64 dist, u64 redist, u64 irqs, u64 count)
@@ -187,8 +238,8 @@ void world_put(unsigned int n)
 static void host_takes_kick(struct fake_icc *icc)
 {
 	assert_int_equal(ich_read_misr(), 0);
-	assert_true(icc->phys_pending & 1U << VGIC_PPI_MAINTENANCE);
-	icc->phys_pending &= ~(1U << VGIC_PPI_MAINTENANCE);
+	assert_true(icc->phys_pending & kick_bit());
+	icc->phys_pending &= ~kick_bit();
 }
 
 static void serve_irqs(struct vcpu *vcpu)
@@ -196,13 +247,15 @@ static void serve_irqs(struct vcpu *vcpu)
 	struct fake_icc *icc = fake_this_icc();
 
 	for (unsigned int i = 0; i < 100; i++) {
-		icc->phys_pending &= 1U << VGIC_PPI_MAINTENANCE; /* a kick */
+		icc->phys_pending &= kick_bit();
 		icc->phys_pending |= (u32)world_phys27[vcpu->index] << VGIC_PPI_VTIMER;
 		if (fake_irq() == FAKE_NONE)
 			return;
-		if (fake_irq() == VGIC_PPI_VTIMER)
+		if (fake_irq() == VGIC_PPI_VTIMER) {
+			if (vgic_is_v2()) /* whose hook comes first */
+				(void)world_vgic_hooks->irq(vcpu);
 			assert_true(vgic_forward(vcpu, VGIC_PPI_VTIMER));
-		else if (world_vgic_hooks->irq(vcpu) != VCPU_RESUME)
+		} else if (world_vgic_hooks->irq(vcpu) != VCPU_RESUME)
 			host_takes_kick(icc);
 		left[vcpu->index] |= world_enter(vcpu) != VCPU_RESUME;
 	}
@@ -227,7 +280,7 @@ u32 world_told(void)
 	u32 told = world_woken;
 
 	for (unsigned int n = 0; n < nr_cpus; n++)
-		if (fake_icc[n].phys_pending & 1U << VGIC_PPI_MAINTENANCE)
+		if (fake_icc[n].phys_pending & kick_bit())
 			told |= 1U << n;
 	return told;
 }
@@ -260,7 +313,8 @@ u64 rd(unsigned int n, u64 ipa, unsigned int bytes)
 	u64 value = ~0ULL;
 
 	while (true) {
-		enum trap_mmio answer = vgic_mmio(on(n), ipa, bytes, false, &value);
+		enum trap_mmio answer =
+			trap_device(TRAP_DEVICE_VGIC)->mmio(on(n), ipa, bytes, false, &value);
 
 		world_exit(n);
 		if (answer == TRAP_MMIO_DONE)
@@ -273,7 +327,8 @@ u64 rd(unsigned int n, u64 ipa, unsigned int bytes)
 
 void wr(unsigned int n, u64 ipa, unsigned int bytes, u64 value)
 {
-	assert_int_equal(vgic_mmio(on(n), ipa, bytes, true, &value), TRAP_MMIO_DONE);
+	assert_int_equal(trap_device(TRAP_DEVICE_VGIC)->mmio(on(n), ipa, bytes, true, &value),
+			 TRAP_MMIO_DONE);
 	world_exit(n);
 }
 

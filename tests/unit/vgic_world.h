@@ -18,7 +18,9 @@
 #include <cpu/percpu.h>
 #include <keel/hypercall.h>
 #include <lib/errno.h>
+#include <trap/device.h>
 #include <vgic/vgic.h>
+#include <vm/vm_ops.h>
 
 #define DIST	   0x08000000ULL
 #define REDIST	   0x080a0000ULL
@@ -46,6 +48,14 @@ int world_create_some(u64 dist, u64 redist, u64 irqs, u64 count);
 int world_add_region(u64 base, u64 count);
 /* vgic_reset(), until it is done. */
 void world_reset_vgic(void);
+/* The same with a GICv2, on a machine that has one: its interrupts are of group 0. */
+#define WORLD_GICC 0x08010000ULL /* of the VM */
+#define WORLD_GICV 0x08040000ULL /* of the machine */
+void world_start_v2(unsigned int lrs, unsigned int cpus, u32 irqs);
+void world_start_v2_without_vgic(unsigned int lrs, unsigned int cpus);
+/* What vm_map_own_device() returns, and where it has mapped the CPU interface, or 0. */
+extern int world_map_result;
+extern u64 world_mapped;
 /* What world_start() does once there is a vGIC: the vCPUs are loaded, group 1 and all are on. */
 void world_go(void);
 

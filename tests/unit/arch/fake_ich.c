@@ -43,6 +43,8 @@ void fake_ich_reset(unsigned int lrs, unsigned int bits)
 	fake_nr_lrs = lrs;
 	fake_icc_present = true;
 	fake_lpis_become_active = false;
+	fake_secure_sgis = 0;
+	fake_source = 0;
 	for (int i = 0; i < FAKE_CPUS; i++) {
 		fake_icc[i].sre_open = true;
 		fake_icc[i].nr_lrs = lrs;
@@ -273,11 +275,130 @@ static void clear_active(struct fake_icc *icc, u32 bit)
 	icc->phys_active &= ~bit;
 }
 
+/* ---- a GICv2: GICH, and GICD as far as it is each CPU's own (ARM IHI 0048, 4.3 and 5.3) ---- */
+
+static u8 gich_frame[FRAME_SIZE], gicd_frame[FRAME_SIZE];
+u32 fake_secure_sgis;
+
+u8 *fake_gich(void)
+{
+	return gich_frame;
+}
+
+u8 *fake_gicd(void)
+{
+	return gicd_frame;
+}
+
+static bool is_in(const volatile void *reg, const u8 *frame, unsigned int *offset)
+{
+	*offset = (unsigned int)((uintptr_t)reg - (uintptr_t)frame);
+	return (uintptr_t)reg - (uintptr_t)frame < FRAME_SIZE;
+}
+
+static u64 lr_from_gich(u32 lr)
+{
+	return (lr & 0x3ff) | (u64)(lr >> 10 & 0x3ff) << 32 | (u64)(lr >> 23 & 0x1f) << 51 |
+	       (u64)(lr >> 28 & 3) << 62 | (lr >> 30 & 1 ? G1 : 0) | (lr >> 31 ? HW : 0);
+}
+
+static u32 lr_to_gich(u64 lr)
+{
+	return (u32)((lr & 0x3ff) | (lr >> 32 & 0x3ff) << 10 | (lr >> 51 & 0x1f) << 23 |
+		     (lr >> 62 & 3) << 28 | (lr & G1 ? 1ULL << 30 : 0) |
+		     (lr & HW ? 1ULL << 31 : 0));
+}
+
+static void write_gich(unsigned int offset, u32 value)
+{
+	struct fake_icc *icc = fake_this_icc();
+	unsigned int n = (offset - 0x100) / 4;
+
+	if (offset == 0x0)
+		icc->hcr = value;
+	else if (offset == 0x8)
+		icc->vmcr = value & 0xf8fffe1f;
+	else if (offset == 0xf0)
+		icc->ap0r[0] = value;
+	else if (n < icc->nr_lrs && offset % 4 == 0)
+		ich_write_lr(n, lr_from_gich(value));
+	else
+		broken("a write to no register of GICH");
+}
+
+static u32 read_gich(unsigned int offset)
+{
+	struct fake_icc *icc = fake_this_icc();
+	unsigned int n = (offset - 0x100) / 4;
+
+	if (offset == 0x0)
+		return (u32)icc->hcr;
+	if (offset == 0x4)
+		return (icc->nr_lrs - 1) | (icc->prebits - 1) << 26 | (icc->prebits - 1) << 29;
+	if (offset == 0x8)
+		return (u32)icc->vmcr;
+	if (offset == 0x10)
+		return (u32)ich_read_misr();
+	if (offset == 0xf0)
+		return (u32)icc->ap0r[0];
+	if (n < icc->nr_lrs && offset % 4 == 0)
+		return lr_to_gich(icc->lr[n]);
+	broken("a read of no register of GICH");
+	return 0;
+}
+
+static void send_fake_sgi(u32 value)
+{
+	if (value >> 24)
+		broken("an SGI with a filter");
+	for (unsigned int n = 0; n < FAKE_CPUS; n++)
+		if (value >> (16 + n) & 1)
+			fake_icc[n].phys_pending |= 1U << (value & 15);
+}
+
+static void write_gicd(unsigned int offset, u32 value)
+{
+	struct fake_icc *icc = fake_this_icc();
+
+	if (offset == GICR_ISACTIVER0)
+		set_active(icc, value);
+	else if (offset == GICR_ICACTIVER0)
+		clear_active(icc, value);
+	else if (offset == GICR_ISENABLER0)
+		icc->enabled |= value & ~fake_secure_sgis;
+	else if (offset == GICR_ICENABLER0)
+		icc->enabled &= ~value;
+	else if (offset == 0xf00)
+		send_fake_sgi(value);
+	else if (offset == 0xf1c && (value == 0xff000000 || !value))
+		icc->phys_pending &= ~(value >> 16 & 1U << 15);
+	else
+		broken("a write to a register of GICD that is the host's");
+}
+
+static u32 read_gicd(unsigned int offset)
+{
+	struct fake_icc *icc = fake_this_icc();
+
+	if (offset == GICR_ISENABLER0)
+		return icc->enabled;
+	return offset == 0x800 ? 0x01010101U << this_cpu()->id : icc->phys_active;
+}
+
 void mmio_write32(volatile void *reg, u32 value)
 {
 	unsigned int offset;
-	struct fake_icc *icc = powered(reg, &offset);
+	struct fake_icc *icc;
 
+	if (is_in(reg, gich_frame, &offset)) {
+		write_gich(offset, value);
+		return;
+	}
+	if (is_in(reg, gicd_frame, &offset)) {
+		write_gicd(offset, value);
+		return;
+	}
+	icc = powered(reg, &offset);
 	if (__builtin_popcount(value) != 1)
 		broken("a write that is not of one interrupt");
 	switch (offset) {
@@ -301,8 +422,13 @@ void mmio_write32(volatile void *reg, u32 value)
 u32 mmio_read32(const volatile void *reg)
 {
 	unsigned int offset;
-	struct fake_icc *icc = powered(reg, &offset);
+	struct fake_icc *icc;
 
+	if (is_in(reg, gich_frame, &offset))
+		return read_gich(offset);
+	if (is_in(reg, gicd_frame, &offset))
+		return read_gicd(offset);
+	icc = powered(reg, &offset);
 	return offset == GICR_ISACTIVER0 || offset == GICR_ICACTIVER0 ? icc->phys_active
 								      : icc->phys_pending;
 }
@@ -319,6 +445,14 @@ void mmio_write64(volatile void *reg, u64 value)
 }
 
 /* ---- the guest ---- */
+
+unsigned int fake_source;
+
+/* Of an SGI of a GICv2; a GICv3's list register has zeros there. */
+static unsigned int source_of(u64 lr)
+{
+	return lr & HW ? 0 : (unsigned int)(lr >> 32 & 7);
+}
 
 static int best_lr(struct fake_icc *icc, u32 running, bool group1)
 {
@@ -354,6 +488,7 @@ u32 fake_guest_ack(u32 running, bool group1, u32 *priority)
 
 	if (n < 0)
 		return FAKE_NONE;
+	fake_source = source_of(icc->lr[n]);
 	icc->lr[n] &= ~P;
 	if ((u32)icc->lr[n] < FIRST_LPI || fake_lpis_become_active)
 		icc->lr[n] |= A;
@@ -374,7 +509,8 @@ u32 fake_guest_best(u32 running, bool *group1)
 static void deactivate(struct fake_icc *icc, u32 intid)
 {
 	for (unsigned int n = 0; n < icc->nr_lrs; n++) {
-		if (!(icc->lr[n] & A) || (u32)icc->lr[n] != intid)
+		if (!(icc->lr[n] & A) || (u32)icc->lr[n] != intid ||
+		    (intid < 16 && source_of(icc->lr[n]) != fake_source))
 			continue;
 		icc->lr[n] &= ~A;
 		if (icc->lr[n] & HW)

@@ -41,6 +41,7 @@ struct fake_icc {
 	bool host_waits;	      /* an interrupt of the host's is pending */
 	bool sre_open;
 	u32 phys_pending, phys_active; /* physical SGIs and PPIs: inputs; active */
+	u32 enabled;		       /* a GICv2's GICD_ISENABLER0 */
 	bool no_power, had_no_power;   /* its redistributor does not answer; or did not once... */
 	unsigned int faults;	       /* ... so many times */
 };
@@ -57,6 +58,10 @@ extern bool fake_lpis_become_active;
 void fake_ich_reset(unsigned int lrs, unsigned int prebits);
 /* A CPU's redistributor, as struct percpu has it: the registers of arch/gicr.h, no other. */
 void *fake_gicr(unsigned int cpu);
+/* A GICv2's GICH and GICD, as each CPU sees them; SGIs that are not there for the Non-secure world. */
+u8 *fake_gich(void);
+u8 *fake_gicd(void);
+extern u32 fake_secure_sgis;
 /* Called when an access of it faults. */
 extern void (*fake_gicr_faults)(void);
 /* It is cut off from power, or gets it back: what it held is lost. */
@@ -67,6 +72,9 @@ struct fake_icc *fake_this_icc(void);
 u32 fake_guest_pending(u32 running, bool group1);
 /* Read ICC_IAR<n>; priority of what was acknowledged. FAKE_NONE. */
 u32 fake_guest_ack(u32 running, bool group1, u32 *priority);
+/* With a GICv2, who sent the SGI that was acknowledged; and what the guest writes with its INTID to
+ * end it. */
+extern unsigned int fake_source;
 /* What the guest would be interrupted for now, of both groups; FAKE_NONE. */
 u32 fake_guest_best(u32 running, bool *group1);
 /* Write ICC_EOIR<n>: with EOImode=0 that deactivates. (Priorities are the caller's to keep.) */

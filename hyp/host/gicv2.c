@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The parts of a GICv2 that are for VMs: see gicv2.h. */
+#include <host/gicv2.h>
+#include <lib/errno.h>
+#include <mm/el2_map.h>
+#include <mm/ownership.h>
+#include <vgic/vgic.h>
+
+/* The pages that have a range of registers: EL2's mappings and claims are of pages. */
+static int claim_pages(const struct mem_range *regs)
+{
+	u64 base = ALIGN_DOWN(regs->base, SZ_4K);
+
+	return ownership_claim_device(PA(base), ALIGN_UP(regs->end, SZ_4K) - base);
+}
+
+int gicv2_claim(const struct fdt_gicv2 *fdt)
+{
+	int ret = claim_pages(&fdt->gich);
+
+	return ret ? ret : claim_pages(&fdt->gicv);
+}
+
+static u8 *map_registers(u64 base, u64 size)
+{
+	return el2_map_private(PA(base), size, EL2_DEVICE);
+}
+
+int gicv2_init(const struct fdt_gicv2 *fdt, struct percpu *const cpus[], unsigned int count)
+{
+	struct vgic_v2_frames frames = { .gich = map_registers(fdt->gich.base, SZ_4K),
+					 .gicv = map_registers(fdt->gicv.base, VGIC_V2_CPU_SIZE),
+					 .gicv_pa = PA(fdt->gicv.base) };
+	u8 *gicd = map_registers(fdt->gicd.base, SZ_4K);
+
+	if (!frames.gich || !frames.gicv || !gicd)
+		return -ENOMEM;
+	if (!vgic_use_v2(&frames))
+		return 0;
+	for (unsigned int i = 0; i < count; i++)
+		cpus[i]->gicr = gicd;
+	return 0;
+}
