@@ -2,7 +2,6 @@
 /* KVM_CHECK_EXTENSION. A capability that is not in the table reads 0. */
 #define pr_fmt(fmt) "keel: " fmt
 
-#include <asm/sysreg.h>
 #include <linux/cpumask.h>
 
 #include <keel/spe.h>
@@ -17,15 +16,19 @@
  */
 static struct keel_vm_size limits;
 
-/* ID_AA64PFR0_EL1.GIC: the CPU has the system-register interface that guests need. */
-#define PFR0_GIC GENMASK_ULL(27, 24)
-static bool has_gicv3;
+/* A GICv2 has eight CPU interfaces. */
+#define GICV2_VCPUS 8
 
 /* ---- values that are not constants ---- */
 
 static int value_nr_vcpus(void)
 {
-	return min_t(int, num_online_cpus(), KEEL_VCPUS);
+	return min_t(int, num_online_cpus(), keel_max_vcpus());
+}
+
+static int value_max_vcpus(void)
+{
+	return keel_max_vcpus();
 }
 
 static int value_ipa_bits(void)
@@ -38,14 +41,14 @@ static int value_stage2_page(void)
 	return 1 << limits.granule_shift;
 }
 
-static int value_gicv3(void)
+static int value_gic(void)
 {
-	return has_gicv3;
+	return limits.gic != 0;
 }
 
 static int value_irq_routing(void)
 {
-	return has_gicv3 ? KEEL_GSIS : 0;
+	return limits.gic ? KEEL_GSIS : 0;
 }
 
 static int value_el1_32bit(void)
@@ -93,7 +96,7 @@ static const struct {
 	int value;
 	int (*get)(void);
 } caps[] = {
-	{ KVM_CAP_IRQCHIP, .get = value_gicv3 },
+	{ KVM_CAP_IRQCHIP, .get = value_gic },
 	{ KVM_CAP_USER_MEMORY, 1 },
 	{ KVM_CAP_NR_VCPUS, .get = value_nr_vcpus },
 	{ KVM_CAP_NR_MEMSLOTS, KEEL_SLOTS },
@@ -103,15 +106,16 @@ static const struct {
 	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
 	{ KVM_CAP_VCPU_EVENTS, 1 },
 	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
-	{ KVM_CAP_IRQFD, .get = value_gicv3 },
+	{ KVM_CAP_IRQFD, .get = value_gic },
 	{ KVM_CAP_IOEVENTFD, 1 },
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
-	{ KVM_CAP_MAX_VCPUS, KEEL_VCPUS },
+	{ KVM_CAP_MAX_VCPUS, .get = value_max_vcpus },
 	{ KVM_CAP_ONE_REG, 1 },
-	{ KVM_CAP_SIGNAL_MSI, .get = value_gicv3 },
+	{ KVM_CAP_SIGNAL_MSI, .get = value_gic },
 	{ KVM_CAP_READONLY_MEM, 1 },
-	{ KVM_CAP_IRQFD_RESAMPLE, .get = value_gicv3 },
+	{ KVM_CAP_IRQFD_RESAMPLE, .get = value_gic },
 	{ KVM_CAP_ARM_PSCI, 1 },
+	{ KVM_CAP_ARM_SET_DEVICE_ADDR, 1 },
 	{ KVM_CAP_DEVICE_CTRL, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
 	{ KVM_CAP_ARM_EL1_32BIT, .get = value_el1_32bit },
@@ -120,7 +124,7 @@ static const struct {
 	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
 	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
 	{ KVM_CAP_ARM_PMU_V3, .get = value_pmu },
-	{ KVM_CAP_MAX_VCPU_ID, KEEL_VCPUS },
+	{ KVM_CAP_MAX_VCPU_ID, .get = value_max_vcpus },
 	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 	{ KVM_CAP_PTP_KVM, 1 },
@@ -154,9 +158,14 @@ int keel_check_extension(struct keel_vm *vm, unsigned long cap)
 
 /* ---- what this Keel can do ---- */
 
-bool keel_has_gicv3(void)
+unsigned int keel_gic_version(void)
 {
-	return has_gicv3;
+	return limits.gic;
+}
+
+unsigned int keel_max_vcpus(void)
+{
+	return limits.gic == 2 ? GICV2_VCPUS : KEEL_VCPUS;
 }
 
 int keel_caps_probe(void)
@@ -164,11 +173,6 @@ int keel_caps_probe(void)
 	struct keel_vm_size found;
 	int ret = keel_vm_size(0, &found);
 
-	/*
-	 * Read once: Keel traps the access, which would be a large part of the cost of creating a
-	 * VM.
-	 */
-	has_gicv3 = read_sysreg(id_aa64pfr0_el1) & PFR0_GIC;
 	if (!ret) {
 		limits = found;
 		return 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The three private interrupts that EL2 handles while a guest runs. They must be enabled in the
- * redistributor of each CPU, which belongs to the host. The host has nothing to do when one
- * arrives, since EL2 has handled it by then.
+ * The private interrupts that EL2 handles while a guest runs. They must be enabled on each CPU in the
+ * redistributor or the GICv2's distributor, which belongs to the host. The host has nothing to do when
+ * one arrives, since EL2 has handled it by then.
  */
 #include <linux/cpuhotplug.h>
 #include <linux/interrupt.h>
@@ -17,93 +17,113 @@
 #define GIC_FDT_PPI   1
 #define GIC_FDT_LEVEL 4
 
+/* The last one is an SGI, which a GICv2 needs. */
 static const struct {
 	u32 intid;
 	const char *name;
-} ppis[] = {
+} held[] = {
 	{ 27, "keel-vtimer" },
 	{ 26, "keel-ptimer" },
 	{ 25, "keel-vgic" },
+	{ KEEL_KICK_SGI, "keel-kick" },
 };
 
-static unsigned int irqs[ARRAY_SIZE(ppis)];
+#define NR_HELD ARRAY_SIZE(held)
+#define NR_PPIS (NR_HELD - 1)
+
+static unsigned int irqs[NR_HELD];
 static unsigned int nr_irqs_held;
 static int hotplug_state;
 static int __percpu *cookie; /* for request_percpu_irq() */
 
-static irqreturn_t handle_ppi(int irq, void *data)
+static irqreturn_t handle_held(int irq, void *data)
 {
 	return IRQ_HANDLED;
 }
 
-static int enable_ppis(unsigned int cpu)
+static int enable_held(unsigned int cpu)
 {
 	for (unsigned int i = 0; i < nr_irqs_held; i++)
 		enable_percpu_irq(irqs[i], IRQ_TYPE_NONE);
 	return 0;
 }
 
-static int disable_ppis(unsigned int cpu)
+static int disable_held(unsigned int cpu)
 {
 	for (unsigned int i = 0; i < nr_irqs_held; i++)
 		disable_percpu_irq(irqs[i]);
 	return 0;
 }
 
-static int request_ppi(struct device_node *gic, unsigned int i)
+/* The driver of the GICv2 takes one number for an SGI, as of its own. */
+static struct of_phandle_args spec_of(struct device_node *gic, u32 intid)
 {
-	struct of_phandle_args spec = {
+	struct of_phandle_args sgi = { .np = gic, .args_count = 1, .args = { intid } };
+	struct of_phandle_args ppi = {
 		.np = gic,
 		.args_count = 3,
-		.args = { GIC_FDT_PPI, ppis[i].intid - KEEL_SGIS, GIC_FDT_LEVEL },
+		.args = { GIC_FDT_PPI, intid - KEEL_SGIS, GIC_FDT_LEVEL },
 	};
+
+	return intid < KEEL_SGIS ? sgi : ppi;
+}
+
+static int request_held(struct device_node *gic, unsigned int i)
+{
+	struct of_phandle_args spec = spec_of(gic, held[i].intid);
 	int ret;
 
 	irqs[i] = irq_create_of_mapping(&spec);
 	if (!irqs[i])
 		return -ENOENT;
-	ret = request_percpu_irq(irqs[i], handle_ppi, ppis[i].name, cookie);
+	ret = request_percpu_irq(irqs[i], handle_held, held[i].name, cookie);
 	if (!ret)
 		nr_irqs_held++;
 	return ret;
 }
 
-static void release_ppis(void)
+static void release_held(void)
 {
 	while (nr_irqs_held)
 		free_percpu_irq(irqs[--nr_irqs_held], cookie);
 	free_percpu(cookie);
 }
 
-static int request_ppis(struct device_node *gic)
+static int request_all(struct device_node *gic, unsigned int count)
 {
 	int ret = 0;
 
 	cookie = alloc_percpu(int);
 	if (!cookie)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < ARRAY_SIZE(ppis) && !ret; i++)
-		ret = request_ppi(gic, i);
+	for (unsigned int i = 0; i < count && !ret; i++)
+		ret = request_held(gic, i);
 	if (ret)
-		release_ppis();
+		release_held();
 	return ret;
 }
 
+static const struct of_device_id gics[] = { { .compatible = "arm,gic-v3" },
+					    { .compatible = "arm,gic-400" },
+					    { .compatible = "arm,cortex-a15-gic" },
+					    { .compatible = "arm,cortex-a7-gic" },
+					    {} };
+
 int keel_hostirq_init(void)
 {
-	struct device_node *gic = of_find_compatible_node(NULL, NULL, "arm,gic-v3");
+	struct device_node *gic = of_find_matching_node(NULL, gics);
 	int ret;
 
-	/* Without a GICv3 there is no vGIC. VMs can be created all the same. */
+	/* Without one of these there is no vGIC. VMs can be created all the same. */
 	if (!gic)
 		return 0;
-	ret = request_ppis(gic);
+	ret = request_all(gic, of_device_is_compatible(gic, "arm,gic-v3") ? NR_PPIS : NR_HELD);
 	of_node_put(gic);
 	if (ret)
 		return ret;
-	ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "keel:online", enable_ppis, disable_ppis);
+	ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "keel:online", enable_held, disable_held);
 	if (ret < 0) {
-		release_ppis();
+		release_held();
 		return ret;
 	}
 	hotplug_state = ret;
@@ -115,5 +135,5 @@ void keel_hostirq_exit(void)
 	if (!hotplug_state)
 		return;
 	cpuhp_remove_state(hotplug_state);
-	release_ppis();
+	release_held();
 }

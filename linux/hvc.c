@@ -111,6 +111,7 @@ int keel_vm_size(u32 ipa_bits, struct keel_vm_size *size)
 	size->ipa_default = regs.x[3];
 	size->ipa_max = regs.x[4] & 0xff;
 	size->granule_shift = regs.x[4] >> 8 & 0xff;
+	size->gic = regs.x[4] >> 16 & 0xff;
 	size->features = regs.x[5];
 	size->spe = regs.x[6];
 	return 0;

@@ -65,6 +65,7 @@ int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq)
 	u32 vcpu = (irq->irq >> KVM_ARM_IRQ_VCPU_SHIFT & KVM_ARM_IRQ_VCPU_MASK) +
 		   (irq->irq >> KVM_ARM_IRQ_VCPU2_SHIFT & KVM_ARM_IRQ_VCPU2_MASK) *
 			   (KVM_ARM_IRQ_VCPU_MASK + 1);
+	int ret;
 
 	if (type > KVM_ARM_IRQ_TYPE_PPI)
 		return -EINVAL;
@@ -73,8 +74,9 @@ int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq)
 		return -ENXIO;
 	if (type == KVM_ARM_IRQ_TYPE_PPI && !keel_vcpu_find(vm, vcpu))
 		return -EINVAL;
-	if (!keel_vgic_initialized(vm))
-		return -EBUSY;
+	ret = keel_vgic_lazy_init(vm);
+	if (ret)
+		return ret;
 	if (!intid_valid(vm, type, intid))
 		return -EINVAL;
 	return keel_irq_line(vm, type == KVM_ARM_IRQ_TYPE_PPI ? vcpu : 0, intid, irq->level);

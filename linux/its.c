@@ -621,7 +621,7 @@ int keel_its_create(struct keel_vm *vm, struct kvm_create_device *device)
 {
 	int fd;
 
-	if (!keel_has_gicv3())
+	if (keel_gic_version() != 3)
 		return -ENODEV;
 	if (device->flags & KVM_CREATE_DEVICE_TEST)
 		return 0;

@@ -72,18 +72,21 @@ struct keel_redists {
 };
 
 /*
- * KVM_DEV_TYPE_ARM_VGIC_V3: the settings of userspace. Under vm->lock. The flags are set once, with
+ * KVM_DEV_TYPE_ARM_VGIC_V3 or _V2: the settings of userspace. Under vm->lock. The flags are set once, with
  * release, when what they tell is true: keel_vgic_created() and the others need no lock.
  */
 struct keel_vgic {
 	bool created;
+	bool v2;	  /* it is a GICv2; set before created */
 	bool initialized; /* KVM_DEV_ARM_VGIC_CTRL_INIT: EL2 has the GIC, nr_irqs is final */
 	bool made;	  /* EL2 has it, but perhaps not all of what belongs to the init */
 	bool dist_told;	  /* EL2 has the distributor's address */
+	bool cpu_told;	  /* and that of a GICv2's CPU interface */
 	u8 revision;	  /* GICD_IIDR.Revision, if userspace chose it before the init; or 0 */
 	u32 nr_irqs;	  /* 0 until set */
 	u32 maint_irq;	  /* KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ: a PPI; 0 until set, or initialized */
 	u64 dist;
+	u64 cpu; /* a GICv2's CPU interface */
 	struct keel_redists redists[KEEL_REDIST_REGIONS];
 	unsigned int nr_redists;
 	unsigned int told; /* of them EL2 has so many */
@@ -504,8 +507,20 @@ int keel_vgic_create(struct keel_vm *vm, struct kvm_create_device *device);
  */
 void keel_vgic_vcpu_reset(struct keel_vcpu *vcpu);
 int keel_vgic_first_run(struct keel_vm *vm);
+/* Under vm->lock: KVM_DEV_ARM_VGIC_CTRL_INIT, and KVM_DEV_ARM_VGIC_GRP_NR_IRQS. */
+int keel_vgic_ctrl_init(struct keel_vm *vm);
+int keel_vgic_set_nr_irqs(struct keel_vm *vm, u32 value);
 bool keel_vgic_created(struct keel_vm *vm);
 bool keel_vgic_initialized(struct keel_vm *vm);
+
+/* ---- vgic_v2.c: KVM_DEV_TYPE_ARM_VGIC_V2 ---- */
+
+int keel_vgic_v2_create(struct keel_vm *vm, struct kvm_create_device *device);
+int keel_create_irqchip(struct keel_vm *vm);
+int keel_set_device_addr(struct keel_vm *vm, void __user *argp);
+/* Under vm->lock, before the first run: -ENXIO, -EINVAL. */
+int keel_vgic_v2_is_ready(struct keel_vm *vm);
+int keel_vgic_lazy_init(struct keel_vm *vm);
 
 /*
  * Lock the mutex of every vCPU, so that none runs and no other ioctl is about one. Under vm->lock.
@@ -594,7 +609,10 @@ void keel_ioeventfd_release(struct keel_vm *vm);
 /* ---- caps.c, hostirq.c, stats.c ---- */
 
 int keel_caps_probe(void);
-bool keel_has_gicv3(void);
+/* Of VMs: 2 or 3; 0 if they can have none. */
+unsigned int keel_gic_version(void);
+/* How many vCPUs a VM can have. */
+unsigned int keel_max_vcpus(void);
 /* main.c: -ENODEV unless this kernel runs below a Keel that the module can use; logs why. */
 int keel_find(void);
 int keel_check_extension(struct keel_vm *vm, unsigned long cap);
@@ -708,6 +726,7 @@ long keel_vm_call(struct keel_vm *vm, u32 fid, u64 a2, u64 a3, u64 a4, u64 a5, u
 struct keel_vm_size {
 	u32 vm_pages, vcpu_pages, ipa_default, ipa_max;
 	unsigned int granule_shift; /* log2 of a page of stage 2 */
+	unsigned int gic;	    /* 2 or 3, 0 without one for VMs */
 	u64 features;		    /* features of KEEL_HC_VCPU_INIT that EL2 offers */
 	u32 spe;		    /* KEEL_SPE_*, 0 without SPE */
 };

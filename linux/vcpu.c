@@ -422,7 +422,7 @@ int keel_vcpu_create(struct keel_vm *vm, unsigned long id)
 {
 	int ret;
 
-	if (id >= KEEL_VCPUS)
+	if (id >= keel_max_vcpus())
 		return -EINVAL;
 	mutex_lock(&vm->lock);
 	ret = create_vcpu_locked(vm, array_index_nospec(id, KEEL_VCPUS));

@@ -106,10 +106,13 @@ static int tell_dist(struct keel_vm *vm)
 #define IIDR_REVISION GENMASK(15, 12)
 #define IIDR_LATEST   3
 
-/* The distributor has its address. One that does not fit is refused at the first run, as KVM does. */
+/*
+ * The distributor has its address. One that does not fit is refused at the first run, as KVM does. A
+ * GICv2 gets both of its frames then.
+ */
 static bool dist_fits(const struct keel_vm *vm)
 {
-	return vm->vgic.dist != KEEL_NO_ADDRESS &&
+	return !vm->vgic.v2 && vm->vgic.dist != KEEL_NO_ADDRESS &&
 	       !meets_redists(vm, vm->vgic.dist, KVM_VGIC_V3_DIST_SIZE);
 }
 
@@ -295,7 +298,7 @@ static bool is_address(u64 type)
 	       type == KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION;
 }
 
-static int set_nr_irqs(struct keel_vm *vm, u32 value)
+int keel_vgic_set_nr_irqs(struct keel_vm *vm, u32 value)
 {
 	if (value < NR_IRQS_MIN || value > KEEL_IRQS_MAX || value % 32)
 		return -EINVAL;
@@ -318,7 +321,7 @@ static int set_maint_irq(struct keel_vm *vm, u32 value)
 	return 0;
 }
 
-static int ctrl_init(struct keel_vm *vm)
+int keel_vgic_ctrl_init(struct keel_vm *vm)
 {
 	struct keel_vgic *vgic = &vm->vgic;
 
@@ -337,7 +340,7 @@ static int set_ctrl(struct keel_vm *vm, u64 attr)
 {
 	switch (attr) {
 	case KVM_DEV_ARM_VGIC_CTRL_INIT:
-		return ctrl_init(vm);
+		return keel_vgic_ctrl_init(vm);
 	case KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES:
 		return vm->vgic.initialized ? keel_its_save_pending(vm) : -EBUSY;
 	default:
@@ -369,8 +372,10 @@ static int is_ready(struct keel_vm *vm)
 
 static int first_run(struct keel_vm *vm)
 {
-	int ret = vm->vgic.created ? is_ready(vm) : 0;
+	int ret = 0;
 
+	if (vm->vgic.created)
+		ret = vm->vgic.v2 ? keel_vgic_v2_is_ready(vm) : is_ready(vm);
 	if (!ret)
 		WRITE_ONCE(vm->has_run, true);
 	return ret;
@@ -669,7 +674,7 @@ static int set_vgic_attr(void *device, const struct kvm_device_attr *attr)
 	case KVM_DEV_ARM_VGIC_GRP_NR_IRQS:
 		if (copy_from_user(&count, argp, sizeof(count)))
 			return -EFAULT;
-		return set_nr_irqs(vm, count);
+		return keel_vgic_set_nr_irqs(vm, count);
 	case KVM_DEV_ARM_VGIC_GRP_CTRL:
 		return set_ctrl(vm, attr->attr);
 	case KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ:
@@ -802,7 +807,7 @@ int keel_vgic_create(struct keel_vm *vm, struct kvm_create_device *device)
 {
 	int fd;
 
-	if (!keel_has_gicv3())
+	if (keel_gic_version() != 3)
 		return -ENODEV;
 	if (device->flags & KVM_CREATE_DEVICE_TEST)
 		return 0;

@@ -81,6 +81,7 @@ static struct keel_vm *alloc_vm(void)
 	keel_pins_init(&vm->pins);
 	RCU_INIT_POINTER(vm->slots, slots);
 	vm->vgic.dist = KEEL_NO_ADDRESS;
+	vm->vgic.cpu = KEEL_NO_ADDRESS;
 	vm->locked = READ_ONCE(memlock);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
@@ -412,6 +413,8 @@ static int ioctl_create_device(struct keel_vm *vm, void __user *argp)
 		return -EFAULT;
 	if (device.type == KVM_DEV_TYPE_ARM_VGIC_V3)
 		ret = keel_vgic_create(vm, &device);
+	else if (device.type == KVM_DEV_TYPE_ARM_VGIC_V2)
+		ret = keel_vgic_v2_create(vm, &device);
 	else if (device.type == KVM_DEV_TYPE_ARM_VGIC_ITS)
 		ret = keel_its_create(vm, &device);
 	else
@@ -445,6 +448,10 @@ static long vm_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 		return ioctl_preferred_target(argp);
 	case KVM_ENABLE_CAP:
 		return ioctl_enable_cap(vm, argp);
+	case KVM_CREATE_IRQCHIP:
+		return keel_create_irqchip(vm);
+	case KVM_ARM_SET_DEVICE_ADDR:
+		return keel_set_device_addr(vm, argp);
 	case KVM_CREATE_DEVICE:
 		return ioctl_create_device(vm, argp);
 	case KVM_IRQ_LINE:
