@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The guest's interrupt controller. See Documentation/virt/kvm/devices/arm-vgic-v3.rst in Linux. */
+/*
+ * The guest's interrupt controller. See arm-vgic-v3.rst and arm-vgic.rst in Linux's
+ * Documentation/virt/kvm/devices.
+ */
 #include "gic.h"
 
 #include <errno.h>
@@ -23,26 +26,53 @@ static void set_attr(int device, uint32_t group, uint64_t attr, const void *valu
 		die("cannot set the interrupt controller's %s: %s", what, strerror(errno));
 }
 
-/* The order matters: KVM needs the vCPUs first, then addresses and size, then INIT. */
-void gic_create(const struct vm *vm)
+/* KVM has the version that the machine's own GIC is of. */
+static int create_device(struct vm *vm)
 {
-	static const uint64_t gicd = GICD_BASE, gicr = GICR_BASE;
-	static const uint32_t nr_intids = NR_INTIDS, maintenance = MAINTENANCE_INTID;
 	struct kvm_create_device gic = { .type = KVM_DEV_TYPE_ARM_VGIC_V3 };
+	int ret = ioctl(vm->fd, KVM_CREATE_DEVICE, &gic);
 
-	if (ioctl(vm->fd, KVM_CREATE_DEVICE, &gic) < 0)
-		die("cannot create a GICv3: %s%s", strerror(errno),
-		    errno == ENODEV ? " (does this machine have one? QEMU: gic-version=3)" : "");
-	set_attr((int)gic.fd, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_DIST, &gicd,
+	if (ret < 0 && errno == ENODEV) {
+		gic.type = KVM_DEV_TYPE_ARM_VGIC_V2;
+		vm->gicv2 = true;
+		ret = ioctl(vm->fd, KVM_CREATE_DEVICE, &gic);
+	}
+	if (ret < 0)
+		die("cannot create an interrupt controller: %s%s", strerror(errno),
+		    errno == ENODEV ? " (does this machine have a GICv3, or a GICv2 for VMs?)"
+				    : "");
+	return (int)gic.fd;
+}
+
+static void set_addresses(const struct vm *vm, int gic)
+{
+	static const uint64_t gicd = GICD_BASE, gicr = GICR_BASE, gicc = GICC_BASE;
+
+	if (vm->gicv2) {
+		set_attr(gic, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V2_ADDR_TYPE_DIST, &gicd,
+			 "distributor address");
+		set_attr(gic, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V2_ADDR_TYPE_CPU, &gicc,
+			 "CPU interface address");
+		return;
+	}
+	set_attr(gic, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_DIST, &gicd,
 		 "distributor address");
-	set_attr((int)gic.fd, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST, &gicr,
+	set_attr(gic, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST, &gicr,
 		 "redistributor address");
-	set_attr((int)gic.fd, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &nr_intids, "number of interrupts");
+}
+
+/* The order matters: KVM needs the vCPUs first, then addresses and size, then INIT. */
+void gic_create(struct vm *vm)
+{
+	static const uint32_t nr_intids = NR_INTIDS, maintenance = MAINTENANCE_INTID;
+	int gic = create_device(vm);
+
+	set_addresses(vm, gic);
+	set_attr(gic, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &nr_intids, "number of interrupts");
 	if (vm->nested)
-		set_attr((int)gic.fd, KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ, 0, &maintenance,
+		set_attr(gic, KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ, 0, &maintenance,
 			 "maintenance interrupt");
-	set_attr((int)gic.fd, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL,
-		 "initial state");
+	set_attr(gic, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL, "initial state");
 }
 
 void gic_set_level(const struct vm *vm, unsigned int intid, bool level)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest's interrupt controller: a GICv3, emulated by KVM. */
+/* The guest's interrupt controller: a GICv3, or a GICv2, emulated by KVM. */
 #ifndef VMRUN_GIC_H
 #define VMRUN_GIC_H
 
@@ -7,8 +7,12 @@
 
 #include "vm.h"
 
-/** gic_create() - give the VM its GIC. All vCPUs must exist, and none may have run. */
-void gic_create(const struct vm *vm);
+/**
+ * gic_create() - give the VM its GIC. All vCPUs must exist, and none may have run
+ *
+ * A GICv3; or a GICv2, if that is what the machine's KVM has: it sets vm->gicv2.
+ */
+void gic_create(struct vm *vm);
 
 /** gic_set_level() - the level of a level-triggered SPI's line. Any thread. */
 void gic_set_level(const struct vm *vm, unsigned int intid, bool level);

@@ -12,6 +12,11 @@
 #define GICR_SIZE UINT64_C(0x20000) /* each */
 #define MAX_CPUS  512		    /* up to 0x0c0a0000 */
 
+/* A GICv2 has its CPU interface instead, which is at the same address for all vCPUs. */
+#define GICV2_DIST_SIZE UINT64_C(0x1000)
+#define GICC_BASE	UINT64_C(0x08010000)
+#define GICC_SIZE	UINT64_C(0x2000)
+
 /* Stolen time: 64 bytes for each vCPU, in memory that is not in the device tree. */
 #define STEAL_BASE UINT64_C(0x0f000000)
 #define STEAL_SIZE UINT64_C(0x40) /* each */

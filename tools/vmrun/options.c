@@ -27,7 +27,7 @@ static const char help[] =
 	"      --mem-base ADDR   where the memory begins (default 0x80000000); top: as high as guest\n"
 	"                        physical addresses allow\n"
 	"      --bank ADDR,SIZE  a further bank of memory, at ADDR or at the top; may be repeated\n"
-	"  -p, --cpus N          virtual CPUs (default 1)\n"
+	"  -p, --cpus N          virtual CPUs (default 1; with a GICv2 8 at most)\n"
 	"      --ipa-bits N      guest physical addresses have N bits, 32 to 52 (default 40, or fewer)\n"
 	"      --features LIST   optional features: pauth,sve,steal; or none (default: all available;\n"
 	"                            with --nested not sve)\n"
@@ -40,6 +40,7 @@ static const char help[] =
 	"      --no-eventfds     no KVM_IOEVENTFD and KVM_IRQFD: every notification exits to vmrun\n"
 	"  -h, --help            this text\n"
 	"\n"
+	"The guest's interrupt controller is of the machine's kind: a GICv3, or a GICv2.\n"
 	"On a terminal Ctrl-A X leaves, Ctrl-A Ctrl-A sends a Ctrl-A.\n"
 	"Exit status: 0 the guest powered off, 1 error, 2 wrong usage, 3 the guest asked for a reset,\n"
 	"4 the guest crashed, 5 left by Ctrl-A X.\n";

@@ -152,15 +152,16 @@ static void put_psci(void *fdt, const struct vm *vm)
 
 static void put_gic(void *fdt, const struct vm *vm)
 {
-	const uint64_t reg[] = { GICD_BASE, GICD_SIZE, GICR_BASE, vm->nr_cpus * GICR_SIZE };
+	const uint64_t v3[] = { GICD_BASE, GICD_SIZE, GICR_BASE, vm->nr_cpus * GICR_SIZE };
+	static const uint64_t v2[] = { GICD_BASE, GICV2_DIST_SIZE, GICC_BASE, GICC_SIZE };
 	static const uint32_t maintenance[] = { GIC_PPI, MAINTENANCE_INTID - FIRST_PPI,
 						LEVEL_HIGH };
 
 	begin_at(fdt, "interrupt-controller", GICD_BASE);
-	put_string(fdt, "compatible", "arm,gic-v3");
+	put_string(fdt, "compatible", vm->gicv2 ? "arm,cortex-a15-gic" : "arm,gic-v3");
 	put_u32(fdt, "#interrupt-cells", 3);
 	need(fdt_property(fdt, "interrupt-controller", NULL, 0));
-	put_u64s(fdt, "reg", reg, 4);
+	put_u64s(fdt, "reg", vm->gicv2 ? v2 : v3, 4);
 	if (vm->nested)
 		put_u32s(fdt, "interrupts", maintenance, 3);
 	put_u32(fdt, "phandle", PHANDLE_GIC);

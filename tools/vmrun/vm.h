@@ -37,6 +37,7 @@ struct vm {
 
 	bool spe;    /* the vCPUs can be profiled: Arm's SPE, keel/spe.h */
 	bool nested; /* the vCPUs have an EL2 */
+	bool gicv2;  /* the interrupt controller is a GICv2, not a GICv3: gic_create() */
 
 	struct bank {
 		uint64_t base, size; /* guest physical */
