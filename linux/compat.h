@@ -6,6 +6,7 @@
 #ifndef KEEL_COMPAT_H
 #define KEEL_COMPAT_H
 
+#include <linux/acpi.h>
 #include <linux/eventfd.h>
 #include <linux/hugetlb.h>
 #include <linux/kvm.h>
@@ -14,6 +15,18 @@
 #if !IS_ENABLED(CONFIG_KVM)
 #error "a kernel with CONFIG_KVM is needed: not for its KVM, but for what it exports to one"
 #endif
+
+/* Of an active-high level. Return: Linux's number; 0 if it cannot be had. */
+static inline unsigned int keel_acpi_map_gsi(u32 gsi)
+{
+#ifdef CONFIG_ACPI
+	int irq = acpi_register_gsi(NULL, gsi, ACPI_LEVEL_SENSITIVE, ACPI_ACTIVE_HIGH);
+
+	return irq > 0 ? irq : 0;
+#else
+	return 0;
+#endif
+}
 
 static inline void keel_eventfd_signal(struct eventfd_ctx *ctx)
 {

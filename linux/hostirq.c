@@ -4,6 +4,7 @@
  * redistributor or the GICv2's distributor, which belongs to the host. The host has nothing to do when
  * one arrives, since EL2 has handled it by then.
  */
+#include <linux/acpi.h>
 #include <linux/cpuhotplug.h>
 #include <linux/interrupt.h>
 #include <linux/irqdomain.h>
@@ -11,6 +12,7 @@
 #include <linux/of_irq.h>
 #include <linux/percpu.h>
 
+#include "compat.h"
 #include "keel.h"
 
 /* The GIC's device-tree binding: private interrupts are type 1, counted from INTID 16. */
@@ -22,7 +24,7 @@ static const struct {
 	u32 intid;
 	const char *name;
 } held[] = {
-	{ 27, "keel-vtimer" },
+	{ KEEL_PPI_VTIMER, "keel-vtimer" },
 	{ 26, "keel-ptimer" },
 	{ 25, "keel-vgic" },
 	{ KEEL_KICK_SGI, "keel-kick" },
@@ -30,6 +32,17 @@ static const struct {
 
 #define NR_HELD ARRAY_SIZE(held)
 #define NR_PPIS (NR_HELD - 1)
+
+/*
+ * With ACPI the virtual timer is the host's own, which has its interrupt enabled already. While a
+ * guest has it, EL2 keeps the host's deadline in the physical one.
+ */
+static u32 held_intid(unsigned int i)
+{
+	if (!acpi_disabled && held[i].intid == KEEL_PPI_VTIMER)
+		return KEEL_PPI_PTIMER;
+	return held[i].intid;
+}
 
 static unsigned int irqs[NR_HELD];
 static unsigned int nr_irqs_held;
@@ -68,12 +81,19 @@ static struct of_phandle_args spec_of(struct device_node *gic, u32 intid)
 	return intid < KEEL_SGIS ? sgi : ppi;
 }
 
+/* Return: Linux's number of a private interrupt; 0 if it cannot be had. @gic: NULL with ACPI. */
+static unsigned int map_held(struct device_node *gic, u32 intid)
+{
+	struct of_phandle_args spec = spec_of(gic, intid);
+
+	return gic ? irq_create_of_mapping(&spec) : keel_acpi_map_gsi(intid);
+}
+
 static int request_held(struct device_node *gic, unsigned int i)
 {
-	struct of_phandle_args spec = spec_of(gic, held[i].intid);
 	int ret;
 
-	irqs[i] = irq_create_of_mapping(&spec);
+	irqs[i] = map_held(gic, held_intid(i));
 	if (!irqs[i])
 		return -ENOENT;
 	ret = request_percpu_irq(irqs[i], handle_held, held[i].name, cookie);
@@ -112,12 +132,14 @@ static const struct of_device_id gics[] = { { .compatible = "arm,gic-v3" },
 int keel_hostirq_init(void)
 {
 	struct device_node *gic = of_find_matching_node(NULL, gics);
+	bool v3;
 	int ret;
 
-	/* Without one of these there is no vGIC. VMs can be created all the same. */
-	if (!gic)
+	/* Without one of these there is no vGIC; on ACPI there is one with a GICv3 alone. */
+	if (!gic && (acpi_disabled || keel_gic_version() != 3))
 		return 0;
-	ret = request_all(gic, of_device_is_compatible(gic, "arm,gic-v3") ? NR_PPIS : NR_HELD);
+	v3 = !gic || of_device_is_compatible(gic, "arm,gic-v3");
+	ret = request_all(gic, v3 ? NR_PPIS : NR_HELD);
 	of_node_put(gic);
 	if (ret)
 		return ret;

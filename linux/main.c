@@ -7,6 +7,7 @@
 
 #include <asm/ptrace.h>
 #include <asm/sysreg.h>
+#include <linux/acpi.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/of.h>
@@ -46,8 +47,8 @@ static struct miscdevice device = {
 };
 
 /*
- * Whether the device tree describes Keel. On a kernel that itself runs at EL2 a hypercall may crash
- * it.
+ * Whether the device tree describes Keel, or ACPI's tables do. On a kernel that itself runs at EL2 a
+ * hypercall may crash it.
  */
 static bool keel_announced(void)
 {
@@ -55,6 +56,8 @@ static bool keel_announced(void)
 
 	if (read_sysreg(CurrentEL) != CurrentEL_EL1)
 		return false;
+	if (!acpi_disabled)
+		return acpi_dev_found(KEEL_ACPI_HID);
 	node = of_find_compatible_node(NULL, NULL, "keel,hypervisor");
 	of_node_put(node);
 	return node;
@@ -92,6 +95,9 @@ static int __init keel_init(void)
 
 	if (ret)
 		return ret;
+	ret = keel_caps_probe();
+	if (ret)
+		return ret;
 	ret = keel_irqfd_init();
 	if (ret)
 		return ret;
@@ -101,9 +107,6 @@ static int __init keel_init(void)
 	ret = keel_life_init();
 	if (ret)
 		goto no_life;
-	ret = keel_caps_probe();
-	if (ret)
-		goto no_caps;
 	/* Before userspace can open the device, since each VM has files in this directory. */
 	keel_stats_init();
 	ret = misc_register(&device);
@@ -113,7 +116,6 @@ static int __init keel_init(void)
 
 no_device:
 	keel_stats_exit();
-no_caps:
 	keel_life_exit();
 no_life:
 	keel_hostirq_exit();
@@ -140,3 +142,4 @@ MODULE_VERSION(KEEL_VERSION);
 MODULE_ALIAS_MISCDEV(KVM_MINOR);
 MODULE_ALIAS("devname:kvm");
 MODULE_ALIAS("of:N*T*Ckeel,hypervisor");
+MODULE_ALIAS("acpi*:" KEEL_ACPI_HID ":*");

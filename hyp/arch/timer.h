@@ -12,6 +12,8 @@
 /* With E2H=1 the plain names access EL2's virtual timer, and EL1's is CNTV_*_EL02. */
 DEFINE_EL1_REG(cntv_ctl, cntv_ctl_el0, CNTV_CTL_EL0)
 DEFINE_EL1_REG(cntv_cval, cntv_cval_el0, CNTV_CVAL_EL0)
+DEFINE_EL1_REG(cntp_ctl, cntp_ctl_el0, CNTP_CTL_EL0)
+DEFINE_EL1_REG(cntp_cval, cntp_cval_el0, CNTP_CVAL_EL0)
 
 /* The physical counter now, and not an earlier value from speculation. */
 static inline u64 timer_counter(void)

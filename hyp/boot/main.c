@@ -55,6 +55,7 @@
 #include <nested/nested.h>
 #include <spe/spe_provider.h>
 #include <spe/spe_vcpu.h>
+#include <timer/host_timer.h>
 #include <timer/timer.h>
 #include <trap/error.h>
 #include <trap/one_reg.h>
@@ -124,8 +125,11 @@ static void print_banner(void)
 {
 	const struct el2_layout *l = el2_map_layout();
 
-	log_info("Keel " KEEL_VERSION " at %#lx, entered at EL2%s, device tree at %#lx",
-		 boot_info.image.v, efi_handover ? " by UEFI" : "", boot_info.fdt.v);
+	const bool has_tree = !efi_handover || efi_handover->tree_size;
+
+	log_info("Keel " KEEL_VERSION " at %#lx, entered at EL2%s, device tree %s%#lx",
+		 boot_info.image.v, efi_handover ? " by UEFI" : "",
+		 has_tree ? "at " : "made of ACPI's tables at ", boot_info.fdt.v);
 	log_info("EL2 address space: E2H=%d, VA_BITS=%u, %s", boot_info.e2h, boot_info.va_bits,
 		 el2_case_name(l->which));
 	log_info("EL2 address space: trampoline at %#lx, runtime %#lx..%#lx, %u bits, start level "
@@ -562,6 +566,8 @@ static void init_guests(void)
 		call_ops.lpi_pend = NULL;
 		call_ops.lpi_take = NULL;
 	}
+	if (efi_handover && efi_handover->acpi)
+		host_timer_init();
 	timer_init();
 	nested_init(boot_info.options.nested, &boot_info.features);
 	spe_provider_init(boot_info.options.spe);
@@ -578,6 +584,9 @@ static void load_host(void)
 {
 	const char *why;
 
+	/* ACPI's tables tell the host what it must know (efi/acpi.h). */
+	if (efi_handover && !efi_handover->tree_size)
+		return;
 	if (boot_info.beyond.end)
 		keel_ranges[keel_range_count++] = boot_info.beyond;
 	load.keel = keel_ranges;

@@ -2,13 +2,14 @@
 /*
  *      efi_app()              finds out where it is, reads options, loads the next loader
  *        prepare()            memory, the copy of the image, Keel's boot at EL2 up to the host
- *        hook()               ExitBootServices() is Keel's from here on, and the tree
+ *        hook()               ExitBootServices() is Keel's from here on, and tree and ACPI tables
  *        start_image()        the loader, and all that it loads
  *          exit_hook()        firmware's ExitBootServices(); if that succeeds, Keel takes EL2
  *
  * Until hook() nothing is changed that the next loader could see, so whatever fails before it is
  * one line on the console, and the machine boots without Keel.
  */
+#include <efi/efi_acpi.h>
 #include <efi/efi_app.h>
 #include <efi/efi_config.h>
 #include <efi/efi_env.h>
@@ -35,7 +36,9 @@ static struct {
 	const struct efi_platform *platform;
 	struct efi_env env;
 	struct efi_handover *handover;
-	const void *fdt;  /* firmware's device tree */
+	const void *fdt;  /* firmware's device tree, or the one made of ACPI's tables */
+	bool made_tree;	  /* the latter: the host has ACPI alone */
+	bool has_acpi;	  /* firmware has tables that Keel can change */
 	u64 block, pages; /* Keel's memory */
 	void *map;	  /* room for the memory map at the end */
 	u64 map_room;
@@ -117,30 +120,7 @@ static void read_config(struct efi_config *config)
 		efi_config_load_options(config, loaded->options, loaded->options_size, warn_config);
 }
 
-/* ---- Keel's memory ---- */
-
-static bool find_fdt(void)
-{
-	const struct efi_system_table *system = app.env.system;
-
-	app.fdt = NULL;
-	for (u64 i = 0; i < system->table_count; i++)
-		if (memcmp(&system->tables[i].guid, &efi_guid_device_tree,
-			   sizeof(struct efi_guid)) == 0)
-			app.fdt = system->tables[i].table;
-	efi_why = "firmware passes no device tree";
-	return app.fdt && IS_ALIGNED((u64)(uintptr_t)app.fdt, 8) &&
-	       host_fdt_check(app.fdt, HOST_FDT_SPACE, &efi_why) == 0;
-}
-
-/* Another keel.efi that starts this one will take EL2, and this one would be entered at EL1. */
-static bool is_first(void)
-{
-	int node = fdt_path_offset(app.fdt, "/hypervisor");
-
-	efi_why = "another keel.efi is ready already";
-	return node < 0 || fdt_node_check_compatible(app.fdt, node, "keel,hypervisor");
-}
+/* ---- firmware's memory map ---- */
 
 /* Firmware's memory map, in memory of the application. */
 static bool get_map(struct efi_map *map)
@@ -175,6 +155,100 @@ static void free_map_room(void)
 {
 	(void)boot_services()->free_pages((u64)(uintptr_t)app.map, app.map_room / EFI_PAGE_SIZE);
 }
+
+/* ---- what the machine is: firmware's device tree, or ACPI's tables ---- */
+
+static bool allocate_tree_of_acpi(u64 *base)
+{
+	efi_why = "no memory for the device tree";
+	return boot_services()->allocate_pages(EFI_ALLOCATE_ANY, EFI_LOADER_DATA,
+					       ACPI_TREE_SIZE / EFI_PAGE_SIZE, base) == EFI_SUCCESS;
+}
+
+static bool make_tree_of_acpi(const struct acpi_machine *machine)
+{
+	u64 base;
+
+	if (!allocate_tree_of_acpi(&base))
+		return false;
+	app.fdt = (void *)(uintptr_t)base;
+	app.made_tree = true;
+	efi_why = "ACPI: the machine is too large for Keel";
+	return acpi_make_tree(machine, (void *)(uintptr_t)base, ACPI_TREE_SIZE) == 0;
+}
+
+/* A boot loader on ACPI makes a tree for its own words (/chosen): that one tells of no machine. */
+static bool is_machine_tree(const void *fdt)
+{
+	return !IS_ALIGNED((u64)(uintptr_t)fdt, 8) ||
+	       host_fdt_check(fdt, HOST_FDT_SPACE, &efi_why) || fdt_path_offset(fdt, "/cpus") >= 0;
+}
+
+static bool take_fdt(const void *fdt)
+{
+	app.fdt = fdt;
+	efi_why = "the device tree is not aligned";
+	return IS_ALIGNED((u64)(uintptr_t)fdt, 8) &&
+	       host_fdt_check(fdt, HOST_FDT_SPACE, &efi_why) == 0;
+}
+
+/* Another keel.efi that starts this one will take EL2, and this one would be entered at EL1. */
+static bool is_first(const struct acpi_machine *machine)
+{
+	int node = app.made_tree ? -FDT_ERR_NOTFOUND : fdt_path_offset(app.fdt, "/hypervisor");
+
+	efi_why = "another keel.efi is ready already";
+	return !(machine && machine->keel) &&
+	       (node < 0 || fdt_node_check_compatible(app.fdt, node, "keel,hypervisor"));
+}
+
+static void warn_of_acpi(const struct acpi_machine *machine)
+{
+	const char *why = machine ? machine->warning : efi_acpi_why();
+
+	if (why[0])
+		efi_print(app.env.system, "warning: %s%s", why,
+			  machine ? "" : ": the host cannot use ACPI");
+	if (machine && machine->cpus_left_out)
+		efi_print(app.env.system, "warning: ACPI: %u CPUs are left out",
+			  machine->cpus_left_out);
+}
+
+/* Where both a tree and ACPI are, Keel reads the tree, and the host has its choice. */
+static bool find_machine(const struct memmap *map)
+{
+	const struct efi_configuration_table *entry =
+		efi_config_entry(app.env.system, &efi_guid_device_tree);
+	const struct acpi_machine *machine = efi_acpi_find(app.env.system, map);
+	bool has_tables = machine || efi_acpi_why()[0];
+
+	app.made_tree = false;
+	app.has_acpi = machine;
+	if (entry && entry->table && (!has_tables || is_machine_tree(entry->table))) {
+		if (!take_fdt(entry->table))
+			return false;
+		warn_of_acpi(machine);
+	} else if (!machine) {
+		efi_why = has_tables ? efi_acpi_why()
+				     : "firmware passes no device tree and no ACPI tables";
+		return false;
+	} else if (!make_tree_of_acpi(machine)) {
+		return false;
+	} else {
+		warn_of_acpi(machine);
+	}
+	return is_first(machine);
+}
+
+static void forget_machine(void)
+{
+	if (app.made_tree)
+		(void)boot_services()->free_pages((u64)(uintptr_t)app.fdt,
+						  ACPI_TREE_SIZE / EFI_PAGE_SIZE);
+	app.made_tree = false;
+}
+
+/* ---- Keel's memory ---- */
 
 static u64 gic_bytes(u64 ram)
 {
@@ -242,10 +316,13 @@ static void free_block(u64 from)
 	app.pages = (from - app.block) / EFI_PAGE_SIZE;
 }
 
+/* Of a host that has ACPI alone there is none. */
 static bool allocate_tree(void)
 {
 	struct efi_handover *h = app.handover;
 
+	if (app.made_tree)
+		return true;
 	h->tree_size = ALIGN_UP(fdt_totalsize(app.fdt) + TREE_GROWTH, EFI_PAGE_SIZE);
 	efi_why = "no memory for the device tree";
 	return boot_services()->allocate_pages(EFI_ALLOCATE_ANY, EFI_ACPI_RECLAIM_MEMORY,
@@ -255,6 +332,8 @@ static bool allocate_tree(void)
 
 static void free_tree(void)
 {
+	if (!app.handover->tree_size)
+		return;
 	(void)boot_services()->free_pages(app.handover->tree,
 					  app.handover->tree_size / EFI_PAGE_SIZE);
 }
@@ -288,6 +367,7 @@ static void fill_handover(const struct memmap *map, const char *options)
 	h->resume = app.platform->resume;
 	h->el1_entry = app.platform->el1_entry;
 	h->size = ALIGN_UP(sizeof(*h), SZ_4K);
+	h->acpi = app.has_acpi;
 	h->map = *map;
 	kl_snprintf(h->options, sizeof(h->options), "%s", options);
 }
@@ -313,14 +393,21 @@ static bool run_boot(void)
 	return false;
 }
 
+static bool prepare_acpi(void)
+{
+	efi_why = "no memory for ACPI's tables";
+	return !app.has_acpi || efi_acpi_prepare(app.env.system);
+}
+
 static bool boot_keel(const struct memmap *map, const char *options)
 {
 	copy_image();
 	fill_handover(map, options);
 	if (!reserve_all_else(&app.handover->map) || !allocate_tree())
 		return false;
-	if (run_boot())
+	if (prepare_acpi() && run_boot())
 		return true;
+	efi_acpi_undo(app.env.system);
 	free_tree();
 	return false;
 }
@@ -348,14 +435,17 @@ static bool prepare(const char *options)
 {
 	static struct memmap map;
 	struct efi_map efi;
+	bool ready;
 
-	if (!find_fdt() || !is_first() || !make_map_room())
+	if (!make_map_room())
 		return false;
 	efi_why = "firmware gives no memory map";
-	if (get_map(&efi) && !efi_memmap_read(&efi, &map, &efi_why) && boot_in_block(&map, options))
-		return true;
-	free_map_room();
-	return false;
+	ready = get_map(&efi) && !efi_memmap_read(&efi, &map, &efi_why) && find_machine(&map) &&
+		boot_in_block(&map, options);
+	forget_machine();
+	if (!ready)
+		free_map_room();
+	return ready;
 }
 
 /* ---- the hook ---- */
@@ -372,15 +462,20 @@ static void set_exit(efi_status (*exit)(efi_handle image, u64 key))
 	update_crc(&boot_services()->header);
 }
 
-/* What firmware keeps for itself at the end is not what it kept at the beginning. */
-static void read_final_map(void)
+/*
+ * What is not now as it was when Keel made itself ready: what firmware keeps for itself, and ACPI's
+ * tables. Return: NULL; or why Keel cannot go on.
+ */
+static const char *read_final_state(void)
 {
 	static struct memmap map;
 	struct efi_map efi;
 	const char *why;
 
-	if (get_map(&efi) && !efi_memmap_read(&efi, &map, &why))
-		app.handover->map.fixed = map.fixed;
+	if (!get_map(&efi) || efi_memmap_read(&efi, &map, &why))
+		return NULL;
+	app.handover->map.fixed = map.fixed;
+	return efi_acpi_refresh(app.env.system, &map);
 }
 
 /*
@@ -390,23 +485,49 @@ static void read_final_map(void)
 static efi_status exit_hook(efi_handle image, u64 key)
 {
 	struct efi_handover *h = app.handover;
+	const char *why = read_final_state();
 	efi_status status;
 
-	read_final_map();
+	if (why)
+		efi_print(app.env.system, "error: %s: the system boots without Keel", why);
 	status = app.exit_boot_services(image, key);
-	if (status)
+	if (status || why)
 		return status;
 	/* Whether this succeeds or not, there is nobody to tell: Keel prints a line. */
 	(void)app.platform->enter(h->take_entry, 0, &h->state);
 	return EFI_SUCCESS;
 }
 
-static bool hook(void)
+static bool install_tree(void)
 {
 	efi_why = "firmware does not take the changed device tree";
-	if (boot_services()->install_configuration_table(&efi_guid_device_tree,
-							 (void *)(uintptr_t)app.handover->tree))
+	return !app.handover->tree_size ||
+	       !boot_services()->install_configuration_table(&efi_guid_device_tree,
+							     (void *)(uintptr_t)app.handover->tree);
+}
+
+static bool install_acpi(void)
+{
+	efi_why = "firmware does not take the changed ACPI tables";
+	return !app.has_acpi || efi_acpi_install(app.env.system);
+}
+
+static void uninstall_all(void)
+{
+	efi_acpi_undo(app.env.system);
+	if (app.handover->tree_size)
+		(void)boot_services()->install_configuration_table(&efi_guid_device_tree,
+								   (void *)(uintptr_t)app.fdt);
+	free_tree();
+	free_map_room();
+}
+
+static bool hook(void)
+{
+	if (!install_tree() || !install_acpi()) {
+		uninstall_all();
 		return false;
+	}
 	app.exit_boot_services = boot_services()->exit_boot_services;
 	set_exit(exit_hook);
 	return true;
@@ -416,10 +537,7 @@ static bool hook(void)
 static void unhook(void)
 {
 	set_exit(app.exit_boot_services);
-	(void)boot_services()->install_configuration_table(&efi_guid_device_tree,
-							   (void *)(uintptr_t)app.fdt);
-	free_tree();
-	free_map_room();
+	uninstall_all();
 }
 
 /* ---- the application ---- */

@@ -18,6 +18,7 @@ struct efi_env {
 
 extern const struct efi_guid efi_guid_loaded_image, efi_guid_device_path, efi_guid_file_system;
 extern const struct efi_guid efi_guid_global_variable, efi_guid_device_tree;
+extern const struct efi_guid efi_guid_acpi20, efi_guid_acpi10;
 
 /* efi_print() - one line on firmware's console: "keel: " and @fmt, as kl_snprintf() takes it */
 void efi_print(const struct efi_system_table *system, const char *fmt, ...) __printf(2, 3);

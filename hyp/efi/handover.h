@@ -47,12 +47,13 @@ struct efi_handover {
 	/* Cache lines of its own: read with the MMU off, after firmware wrote it with the MMU on. */
 	struct efi_el2_state state;
 	/* in: physical addresses */
-	u64 fdt;
+	u64 fdt;       /* what the machine is */
 	u64 resume;    /* code to which Keel returns with the MMU off, at EL2 (efi.S) */
 	u64 el1_entry; /* code at which EL1 begins, in firmware's mappings */
 	u64 size;      /* bytes of this structure's memory, whole pages */
 	u64 tree;      /* where the host's device tree goes */
-	u64 tree_size;
+	u64 tree_size; /* 0: the host has none */
+	bool acpi;     /* the host may take ACPI's tables */
 	/* memory; @map.reserved is all of RAM but what Keel may take */
 	struct memmap map;
 	char options[EFI_OPTIONS_MAX];

@@ -26,6 +26,12 @@
 #define KEEL_UID_2	 0x69767285
 #define KEEL_UID_3	 0x312e3073
 
+/*
+ * The host finds Keel by the node of a device tree that is compatible with "keel,hypervisor", or,
+ * where there is no device tree, by the ACPI device with this _HID.
+ */
+#define KEEL_ACPI_HID "KEEL0001"
+
 /* KEEL_HC_VERSION() -> x0 = KEEL_ABI_VERSION */
 #define KEEL_HC_VERSION 0xc6000000
 

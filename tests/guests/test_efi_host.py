@@ -29,12 +29,7 @@ def disk_with_grub(path, kernel):
     return esp.write(path, files)
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("kernel", ["kernel-6.1-cloud", "kernel-6.12-cloud"])
-@pytest.mark.parametrize("cpu, smp, gic", [("max", 2, 3), ("neoverse-n1", 2, 3), ("max", 1, 3)])
-def test_a_host_booted_by_grub_runs_guests(boot, tmp_path, kernel, cpu, smp, gic):
-    disk = disk_with_grub(tmp_path / "esp.img", kernel)
-    machine = boot(bios=esp.FIRMWARE, disk=disk, cpu=cpu, smp=smp, gic=gic, mem="2G")
+def runs_guests(machine):
     machine.check("grep -q keel /proc/modules")
     vms.warm_up(machine)
     before = vms.Leftovers(machine)
@@ -43,4 +38,41 @@ def test_a_host_booted_by_grub_runs_guests(boot, tmp_path, kernel, cpu, smp, gic
     assert guest.run("nproc") == "2"
     assert guest.end("poweroff -f") == vms.OFF
     before.check()
+    vms.assert_healthy(machine)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kernel", ["kernel-6.1-cloud", "kernel-6.12-cloud"])
+@pytest.mark.parametrize("cpu, smp, gic", [("max", 2, 3), ("neoverse-n1", 2, 3), ("max", 1, 3)])
+def test_a_host_booted_by_grub_runs_guests(boot, tmp_path, kernel, cpu, smp, gic):
+    disk = disk_with_grub(tmp_path / "esp.img", kernel)
+    machine = boot(bios=esp.FIRMWARE, disk=disk, cpu=cpu, smp=smp, gic=gic, mem="2G")
+    runs_guests(machine)
+
+
+# The host's timer is one that guests use, too.
+@pytest.mark.full
+@pytest.mark.parametrize("kernel", ["kernel-6.1-cloud", "kernel-6.12-cloud"])
+@pytest.mark.parametrize("cpu, smp", [("max", 1), ("max", 4), ("neoverse-n1", 2)])
+def test_a_host_on_acpi_runs_guests(boot, tmp_path, kernel, cpu, smp):
+    disk = disk_with_grub(tmp_path / "esp.img", kernel)
+    machine = boot(bios=esp.FIRMWARE, disk=disk, cpu=cpu, smp=smp, mem="2G", acpi=True)
+    assert "27 Level     arch_timer" in machine.check("cat /proc/interrupts")
+    runs_guests(machine)
+
+
+@pytest.mark.full
+def test_a_host_on_acpi_keeps_its_timer_beside_a_guest_that_never_exits(boot, tmp_path):
+    """Only the host's own timer ends such a guest's run."""
+    disk = disk_with_grub(tmp_path / "esp.img", keelvm.DEFAULT_KERNEL)
+    machine = boot(bios=esp.FIRMWARE, disk=disk, smp=1, mem="2G", acpi=True)
+    vms.warm_up(machine)
+    guest = vms.Background(machine, "--cpus 1 --mem 128M")
+    guest.wait_for_shell()
+    guest.send("while :; do :; done")
+    for _ in range(3):
+        before = float(machine.check("cut -d' ' -f1 /proc/uptime"))
+        machine.check("sleep 2")
+        assert 2 <= float(machine.check("cut -d' ' -f1 /proc/uptime")) - before < 60
+    assert guest.kill("KILL") == vms.KILLED
     vms.assert_healthy(machine)

@@ -84,6 +84,7 @@ class Config:
     loads: tuple = ()  # (path, address): no -kernel; the first one is where CPU 0 starts
     bios: "Path | None" = None  # a boot loader: it starts, and nothing of `loads` does
     disk: "Path | None" = None  # what UEFI boots, in place of an image: esp.py
+    acpi: bool = False  # UEFI passes ACPI tables, and no device tree
     virtualization: bool = True
     quick: bool = True  # Linux leaves out its tests of itself: QUICK
     reboot: bool = False  # may the machine reset? Otherwise a reset ends QEMU.
@@ -91,7 +92,7 @@ class Config:
 
     def qemu_args(self):
         onoff = "on" if self.virtualization else "off"
-        acpi = ",acpi=off" if self.disk else ""  # Keel has the device tree from UEFI
+        acpi = ",acpi=off" if self.disk and not self.acpi else ""
         args = ["-machine", f"virt,virtualization={onoff},gic-version={self.gic}{acpi}"]
         args += ["-cpu", CPU_OPTIONS.get(self.cpu, self.cpu)]
         args += ["-smp", str(self.smp), "-m", self.mem]

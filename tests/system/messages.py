@@ -21,6 +21,7 @@ CPU_COUNT = r"keel: (\d+) CPUs?, \d+-bit physical addresses"
 
 # ---- UEFI
 EFI_BANNER = r"keel: Keel \S+ at 0x[0-9a-f]+, entered at EL2 by UEFI"
+EFI_BANNER_ACPI = r"keel: Keel \S+ at (0x[0-9a-f]+), entered at EL2 by UEFI, device tree made of ACPI"
 EFI_READY = r"keel: Keel \S+ is ready for what \S+ boots"
 EFI_TAKEN = r"keel: boot services have ended: the system goes on at EL1"
 EFI_NOT_TAKEN = r"keel: error: .*: the system boots without Keel"

@@ -78,6 +78,13 @@ def uefi(start, tmp_path):
     return start_machine
 
 
+def ram_of(machine):
+    """[(first, last)] of the memory that the host uses."""
+    words = machine.check("grep 'System RAM' /proc/iomem").split()
+    ranges = (word.split("-") for word in words if re.fullmatch(r"[0-9a-f]+-[0-9a-f]+", word))
+    return [(int(first, 16), int(last, 16)) for first, last in ranges]
+
+
 def runs_below_keel(machine, cpus):
     """The host is at EL1 below Keel, with all CPUs, its firmware's services, and no virtual timer."""
     machine.expect(messages.EFI_TAKEN)
@@ -91,10 +98,27 @@ def runs_below_keel(machine, cpus):
     assert "Using DTB from configuration table" in machine.console or "efi: EFI v2" in log
     assert "rtc-efi rtc-efi.0: setting system clock" in log, "runtime services do not answer"
     (base, size), *_ = keelvm.keel_regions(machine)
-    memory = machine.check("grep 'System RAM' /proc/iomem").split()
-    for line in (word for word in memory if re.fullmatch(r"[0-9a-f]+-[0-9a-f]+", word)):
-        first, last = (int(number, 16) for number in line.split("-"))
-        assert last < base or first >= base + size, f"Keel's memory is the host's RAM: {line}"
+    for first, last in ram_of(machine):
+        assert last < base or first >= base + size, f"Keel's memory is the host's RAM: {first:x}-{last:x}"
+    assert not re.search(messages.ANY_ERROR, machine.console)
+
+
+def runs_below_keel_on_acpi(machine, cpus):
+    """The same where firmware passes ACPI's tables alone. The host's timer is the virtual one."""
+    base = int(machine.expect(messages.EFI_BANNER_ACPI).group(1), 16)
+    machine.expect(messages.EFI_TAKEN)
+    machine.wait_for_shell()
+    assert machine.check("nproc") == str(cpus)
+    machine.check("ls -d /sys/bus/acpi/devices/KEEL0001:00")
+    assert machine.run("ls /proc/device-tree/cpus").status != 0
+    log = machine.check("dmesg")
+    assert "All CPU(s) started at EL1" in log
+    assert "psci: probing for conduit method from ACPI" in log
+    assert re.search(r"arch_timer: cp15 timer\(s\) running at \S+ \(virt\)", log)
+    assert "rtc-efi rtc-efi.0: setting system clock" in log, "runtime services do not answer"
+    assert not re.search(r"ACPI.*(Error|Warning|[Ii]ncorrect checksum)|Firmware Bug", log)
+    for first, last in ram_of(machine):
+        assert last < base or first > base, f"Keel's memory is the host's RAM: {first:x}-{last:x}"
     assert not re.search(messages.ANY_ERROR, machine.console)
 
 
@@ -118,6 +142,34 @@ LOADERS = {"direct": direct, "grub": grub, "systemd-boot": systemd_boot}
 def test_loaders_boot_the_host_below_keel(uefi, loader, kernel, cpu, smp):
     machine = uefi(LOADERS[loader](kernel), cpu=cpu, smp=smp, variant="debug")
     runs_below_keel(machine, smp)
+
+
+def test_on_acpi_alone_linux_boots_at_el1(uefi):
+    machine = uefi(direct(keelvm.DEFAULT_KERNEL), acpi=True, variant="debug")
+    runs_below_keel_on_acpi(machine, 2)
+    machine.send("poweroff -f")
+    assert machine.wait_for_exit() == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("smp", [1, 2, 4])
+@pytest.mark.parametrize("cpu, gic", [("max", 3), ("max", 2), ("neoverse-n1", 3), ("cortex-a57", 2)])
+@pytest.mark.parametrize("kernel", ["kernel-6.1-cloud", "kernel-6.12-cloud"])
+def test_grub_boots_the_host_on_acpi(uefi, kernel, cpu, gic, smp):
+    machine = uefi(grub(kernel), cpu=cpu, gic=gic, smp=smp, acpi=True, variant="debug")
+    runs_below_keel_on_acpi(machine, smp)
+
+
+@pytest.mark.full
+def test_systemd_boot_boots_the_host_on_acpi(uefi):
+    runs_below_keel_on_acpi(uefi(systemd_boot("kernel-6.12-cloud"), acpi=True), 2)
+
+
+@pytest.mark.full
+def test_keel_efi_with_e2h_boots_the_host_on_acpi(uefi):
+    files = direct(keelvm.DEFAULT_KERNEL)
+    files[esp.CONFIG] += b"options keel.e2h=1\n"
+    runs_below_keel_on_acpi(uefi(files, acpi=True), 2)
 
 
 @pytest.mark.full

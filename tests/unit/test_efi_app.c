@@ -3,7 +3,7 @@
  * The EFI application on a firmware that is made of arrays: what it takes from firmware, what it
  * starts, and that the machine boots without Keel, with nothing changed, whatever fails.
  */
-/* SOURCES: hyp/efi/efi_app.c hyp/efi/efi_env.c hyp/efi/efi_loader.c hyp/efi/efi_path.c hyp/efi/efi_config.c hyp/efi/efi_memmap.c hyp/host/memmap.c hyp/host/fdt_read.c hyp/host/host_fdt.c hyp/lib/options.c hyp/lib/printf.c hyp/lib/parse.c */
+/* SOURCES: hyp/efi/efi_app.c hyp/efi/efi_acpi.c hyp/efi/acpi_read.c hyp/efi/acpi_madt.c hyp/efi/acpi_tree.c hyp/efi/acpi_copy.c hyp/efi/efi_env.c hyp/efi/efi_loader.c hyp/efi/efi_path.c hyp/efi/efi_config.c hyp/efi/efi_memmap.c hyp/host/memmap.c hyp/host/fdt_read.c hyp/host/host_fdt.c hyp/lib/options.c hyp/lib/printf.c hyp/lib/parse.c */
 /* LIBS: -lfdt */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,9 @@
 
 #include <cmocka.h>
 
+#include "acpi_world.h"
+
+#include <efi/acpi.h>
 #include <efi/efi_app.h>
 #include <efi/efi_env.h>
 #include <efi/efi_path.h>
@@ -35,7 +38,7 @@ static char console[4096];
 static u8 fdt[4096] __attribute__((aligned(8)));
 static void *tree; /* what the configuration table has */
 static struct efi_boot_services boot;
-static struct efi_configuration_table tables[2];
+static struct efi_configuration_table tables[3];
 static struct efi_system_table firmware;
 static unsigned int crc_calls, exit_calls, loads, starts;
 static efi_status exit_status[4];
@@ -184,8 +187,11 @@ static efi_status handle_protocol(efi_handle handle, const struct efi_guid *prot
 
 static efi_status install_table(const struct efi_guid *guid, void *table)
 {
-	assert_true(same_guid(guid, &efi_guid_device_tree));
-	tree = tables[0].table = table;
+	for (u64 i = 0; i < firmware.table_count; i++)
+		if (same_guid(guid, &tables[i].guid))
+			tables[i].table = table;
+	if (same_guid(guid, &efi_guid_device_tree))
+		tree = table;
 	return EFI_SUCCESS;
 }
 
@@ -335,6 +341,19 @@ static struct efi_handover *handover;
 static struct efi_platform platform;
 static const char keel_image[] = "Keel's image";
 
+static bool firmware_has_tree, has_acpi;
+static struct acpi_world acpi_world;
+
+static void looks_like_acpi_s(const void *made)
+{
+	struct fdt_cpus cpus;
+	const char *why;
+
+	assert_int_equal(host_fdt_check(made, ACPI_TREE_SIZE, &why), 0);
+	assert_int_equal(host_fdt_cpus(made, 0, &cpus, &why), 0);
+	assert_int_equal(cpus.count, 2);
+}
+
 static u64 enter(u64 entry, u64 arg, struct efi_el2_state *state)
 {
 	if (entry == 0x1234) {
@@ -349,15 +368,22 @@ static u64 enter(u64 entry, u64 arg, struct efi_el2_state *state)
 	assert_string_equal((const char *)entry - 16, keel_image);
 	assert_ptr_equal(state, &handover->state);
 	assert_int_equal(arg, entry - 16 + REGION);
-	assert_ptr_equal(handover->fdt, fdt);
+	if (firmware_has_tree)
+		assert_ptr_equal(handover->fdt, fdt);
+	else
+		looks_like_acpi_s((const void *)handover->fdt);
+	assert_int_equal(handover->acpi, has_acpi);
 	/* nothing is free for Keel but its own block */
 	assert_true(memmap_is_free(&handover->map, entry - 16, REGION + handover->size));
 	for (u64 i = 0; i < PAGES; i++)
 		if (page_type[i] != EFI_RESERVED_MEMORY)
 			assert_false(memmap_is_free(&handover->map, (u64)ram + i * SZ_4K, SZ_4K));
-	assert_int_equal(page_type[page_of(handover->tree)], EFI_ACPI_RECLAIM_MEMORY);
 	strcpy(keel_options, handover->options);
-	memcpy((void *)handover->tree, "the host's tree", 16);
+	assert_int_equal(handover->tree_size != 0, firmware_has_tree);
+	if (firmware_has_tree) {
+		assert_int_equal(page_type[page_of(handover->tree)], EFI_ACPI_RECLAIM_MEMORY);
+		memcpy((void *)handover->tree, "the host's tree", 16);
+	}
 	handover->take_entry = 0x1234;
 	handover->end = entry - 16 + kept;
 	handover->hardware = hardware;
@@ -453,11 +479,14 @@ static int start_fresh(void **state)
 	tree = NULL;
 	cfg = NULL;
 	hardware = false;
+	firmware_has_tree = true;
+	has_acpi = false;
 	prepare_result = EFI_KEEL_READY;
 	kept = REGION + SZ_64K;
 	next = os_boots;
 	files[0] = "\\EFI\\debian\\grubaa64.efi";
 	assert_int_equal(fdt_create_empty_tree(fdt, sizeof(fdt)), 0);
+	assert_true(fdt_add_subnode(fdt, 0, "cpus") > 0);
 	make_firmware();
 	boot.locate_handle_buffer = locate_handles;
 	boot.free_pool = free_pool;
@@ -713,7 +742,7 @@ static void without_a_device_tree_the_machine_boots_without_keel(void **state)
 {
 	firmware.table_count = 0;
 	assert_int_equal(run(), EFI_SUCCESS);
-	booted_without_keel("keel: error: firmware passes no device tree", 0);
+	booted_without_keel("keel: error: firmware passes no device tree and no ACPI tables", 0);
 }
 
 static void with_a_damaged_device_tree_too(void **state)
@@ -779,6 +808,206 @@ static void unless_devices_may_have_its_addresses(void **state)
 	assert_int_equal(takes, 0);
 }
 
+/* ---- ACPI ---- */
+
+/* Tables in firmware's memory, where nothing is allocated. */
+static void *write_tables(u64 page, u64 cpus)
+{
+	aw_begin(&acpi_world, (u8 *)ram + page * SZ_4K, (u64)ram + page * SZ_4K, SZ_16K);
+	aw_gicd(&acpi_world, 2);
+	for (u64 i = 0; i < cpus; i++)
+		aw_gicc(&acpi_world, i, 0);
+	return (void *)(uintptr_t)aw_end(&acpi_world);
+}
+
+static void *firmware_s_root;
+
+static int start_with_acpi(void **state)
+{
+	start_fresh(state);
+	firmware_s_root = write_tables(0, 2);
+	tables[1] = (struct efi_configuration_table){ efi_guid_acpi20, firmware_s_root };
+	tables[2] = (struct efi_configuration_table){ efi_guid_acpi10, firmware_s_root };
+	firmware.table_count = 3;
+	has_acpi = true;
+	return 0;
+}
+
+static int start_with_acpi_alone(void **state)
+{
+	start_with_acpi(state);
+	tables[0] = tables[1];
+	tables[1] = tables[2];
+	firmware.table_count = 2;
+	firmware_has_tree = false;
+	return 0;
+}
+
+static const u8 *memory_at(const void *ctx, u64 pa, u64 size)
+{
+	return pa >= (u64)ram && pa - (u64)ram <= RAM - size ? (const u8 *)(uintptr_t)pa : NULL;
+}
+
+/* What the system that looks now finds: Keel's copies, in memory that it keeps, of @cpus CPUs. */
+static void finds_copies(const void *root, unsigned int cpus)
+{
+	static struct acpi_machine found;
+	const struct acpi_reader reader = { memory_at, NULL };
+
+	assert_ptr_not_equal(root, firmware_s_root);
+	assert_int_equal(page_type[page_of((u64)(uintptr_t)root)], EFI_ACPI_RECLAIM_MEMORY);
+	if (acpi_read(&reader, (u64)(uintptr_t)root, &found))
+		fail_msg("%s", found.why);
+	assert_true(found.keel);
+	assert_int_equal(found.cpus, cpus);
+	assert_int_equal(acpi_u32(found.madt.data + MADT_ENTRIES + GICD_SIZE + GICC_MAINTENANCE),
+			 0);
+}
+
+static efi_status os_looks_at_acpi(void)
+{
+	finds_copies(tables[0].table, 2);
+	assert_ptr_equal(tables[0].table, tables[1].table);
+	return os_boots();
+}
+
+static void on_acpi_alone_the_host_gets_copies_of_the_tables(void **state)
+{
+	next = os_looks_at_acpi;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(takes, 1);
+	assert_null(tree);
+}
+
+static efi_status os_looks_at_both(void)
+{
+	assert_string_equal(tree, "the host's tree");
+	finds_copies(tables[1].table, 2);
+	finds_copies(tables[2].table, 2);
+	return os_boots();
+}
+
+static void with_a_tree_and_acpi_the_host_has_its_choice(void **state)
+{
+	next = os_looks_at_both;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(takes, 1);
+}
+
+static void a_boot_loader_s_own_tree_tells_of_no_machine(void **state)
+{
+	assert_int_equal(fdt_del_node(fdt, fdt_path_offset(fdt, "/cpus")), 0);
+	tables[2] = (struct efi_configuration_table){ efi_guid_device_tree, fdt };
+	firmware.table_count = 3;
+	next = os_looks_at_acpi;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(takes, 1);
+	assert_null(tree);
+}
+
+static efi_status loader_replaces_the_tables(void)
+{
+	tables[0].table = tables[1].table = write_tables(8, 3);
+	(void)os_boots();
+	assert_ptr_equal(tables[0].table, tables[1].table);
+	finds_copies(tables[0].table, 3);
+	return EFI_SUCCESS;
+}
+
+static void tables_that_replace_keel_s_copies_are_copied_again(void **state)
+{
+	next = loader_replaces_the_tables;
+	exit_status[0] = EFI_INVALID_PARAM; /* and a second time, when nothing has changed */
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(takes, 1);
+}
+
+static efi_status loader_breaks_the_tables(void)
+{
+	tables[0].table = tables[1].table = write_tables(8, 3);
+	acpi_world.madt[ACPI_CHECKSUM]++;
+	(void)os_boots();
+	assert_int_equal(takes, 0);
+	return EFI_SUCCESS;
+}
+
+static void tables_that_are_broken_at_the_end_boot_without_keel(void **state)
+{
+	next = loader_breaks_the_tables;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(exit_calls, 1);
+	says("keel: error: ACPI: MADT: has a wrong checksum: the system boots without Keel");
+}
+
+static void broken_tables_alone_boot_without_keel(void **state)
+{
+	acpi_world.gtdt[ACPI_CHECKSUM]++;
+	assert_int_equal(run(), EFI_SUCCESS);
+	booted_without_keel("keel: error: ACPI: GTDT: has a wrong checksum: ", 0);
+	assert_ptr_equal(tables[0].table, firmware_s_root);
+}
+
+static void broken_tables_beside_a_tree_are_a_warning(void **state)
+{
+	acpi_world.gtdt[ACPI_CHECKSUM]++;
+	has_acpi = false;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(takes, 1);
+	says("keel: warning: ACPI: GTDT: has a wrong checksum: the host cannot use ACPI");
+	assert_ptr_equal(tables[1].table, firmware_s_root);
+}
+
+static void below_another_keel_on_acpi_it_steps_back(void **state)
+{
+	struct acpi_machine found;
+	const struct acpi_reader reader = { memory_at, NULL };
+	u8 *copies = (u8 *)ram + 8 * SZ_4K;
+
+	assert_int_equal(acpi_read(&reader, (u64)(uintptr_t)firmware_s_root, &found), 0);
+	assert_int_equal(acpi_make_copies(&found, copies, (u64)(uintptr_t)copies, SZ_16K), 0);
+	tables[0].table = tables[1].table = copies;
+	assert_int_equal(run(), EFI_SUCCESS);
+	booted_without_keel("keel: error: another keel.efi is ready already", 0);
+}
+
+static void on_acpi_a_loader_that_returns_leaves_firmware_as_it_was(void **state)
+{
+	next = loader_returns;
+	assert_int_equal(run(), EFI_LOAD_ERROR);
+	assert_int_equal(prepares, 1);
+	assert_ptr_equal(tables[0].table, firmware_s_root);
+	assert_ptr_equal(tables[1].table, firmware_s_root);
+	assert_int_equal(pages_of(EFI_ACPI_RECLAIM_MEMORY), 0);
+	assert_int_equal(pages_of(EFI_LOADER_DATA), 0);
+}
+
+static void on_acpi_each_allocation_that_fails_boots_without_keel_and_without_a_leak(void **state)
+{
+	for (unsigned int i = 1; i <= 4; i++) {
+		start_with_acpi_alone(NULL);
+		fail_allocation = i;
+		assert_int_equal(run(), EFI_SUCCESS);
+		assert_int_equal(prepares, 0);
+		booted_without_keel("keel: error: ", 0);
+		assert_ptr_equal(tables[0].table, firmware_s_root);
+	}
+	start_with_acpi_alone(NULL);
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(allocations, 4); /* so these were all */
+}
+
+static void on_acpi_a_boot_that_fails_at_el2_gives_its_memory_back(void **state)
+{
+	prepare_result = EFI_KEEL_FAILED;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(prepares, 1);
+	booted_without_keel("keel: error: Keel says why: ", 0);
+	assert_ptr_equal(tables[0].table, firmware_s_root);
+}
+
+#define WITH_ACPI(test)	 cmocka_unit_test_setup(test, start_with_acpi)
+#define ACPI_ALONE(test) cmocka_unit_test_setup(test, start_with_acpi_alone)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -816,6 +1045,18 @@ int main(void)
 		cmocka_unit_test_setup(a_memory_map_that_is_wrong_boots_without_keel, start_fresh),
 		cmocka_unit_test_setup(a_boot_that_fails_at_el2_gives_its_memory_back, start_fresh),
 		cmocka_unit_test_setup(unless_devices_may_have_its_addresses, start_fresh),
+		ACPI_ALONE(on_acpi_alone_the_host_gets_copies_of_the_tables),
+		WITH_ACPI(with_a_tree_and_acpi_the_host_has_its_choice),
+		ACPI_ALONE(a_boot_loader_s_own_tree_tells_of_no_machine),
+		ACPI_ALONE(tables_that_replace_keel_s_copies_are_copied_again),
+		ACPI_ALONE(tables_that_are_broken_at_the_end_boot_without_keel),
+		ACPI_ALONE(broken_tables_alone_boot_without_keel),
+		WITH_ACPI(broken_tables_beside_a_tree_are_a_warning),
+		ACPI_ALONE(below_another_keel_on_acpi_it_steps_back),
+		ACPI_ALONE(on_acpi_a_loader_that_returns_leaves_firmware_as_it_was),
+		ACPI_ALONE(
+			on_acpi_each_allocation_that_fails_boots_without_keel_and_without_a_leak),
+		ACPI_ALONE(on_acpi_a_boot_that_fails_at_el2_gives_its_memory_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The machine that ACPI describes, as the device tree that Keel's boot reads: acpi.h. The boot has
+ * one source for what it knows of the machine, whichever firmware it is.
+ */
+#include <libfdt.h>
+
+#include <efi/acpi.h>
+#include <lib/errno.h>
+#include <lib/printf.h>
+#include <lib/string.h>
+
+/* Errors of libfdt stay with the writer: the first one counts. */
+struct tree_writer {
+	void *fdt;
+	int err;
+};
+
+static void tree_did(struct tree_writer *w, int err)
+{
+	if (!w->err)
+		w->err = err;
+}
+
+static void tree_node(struct tree_writer *w, const char *name, u64 unit)
+{
+	char text[40];
+
+	kl_snprintf(text, sizeof(text), unit ? "%s@%llx" : "%s", name, (unsigned long long)unit);
+	tree_did(w, fdt_begin_node(w->fdt, text));
+}
+
+static void tree_end(struct tree_writer *w)
+{
+	tree_did(w, fdt_end_node(w->fdt));
+}
+
+static void tree_string(struct tree_writer *w, const char *name, const char *value)
+{
+	tree_did(w, fdt_property(w->fdt, name, value, (int)strlen(value) + 1));
+}
+
+static void tree_u32(struct tree_writer *w, const char *name, u32 value)
+{
+	tree_did(w, fdt_property_u32(w->fdt, name, value));
+}
+
+static void tree_cells(struct tree_writer *w, u32 addr, u32 size)
+{
+	tree_u32(w, "#address-cells", addr);
+	tree_u32(w, "#size-cells", size);
+}
+
+static void tree_reg(struct tree_writer *w, const struct mem_range *ranges, unsigned int count)
+{
+	fdt64_t reg[2 * (FDT_REDIST_REGIONS + 1)];
+
+	for (unsigned int i = 0; i < count; i++) {
+		reg[2 * i] = cpu_to_fdt64(ranges[i].base);
+		reg[2 * i + 1] = cpu_to_fdt64(ranges[i].end - ranges[i].base);
+	}
+	tree_did(w, fdt_property(w->fdt, "reg", reg, (int)(2 * count * sizeof(*reg))));
+}
+
+static void write_console(struct tree_writer *w, const struct acpi_machine *m)
+{
+	const struct mem_range at = { m->console.base, m->console.base + m->console.size };
+	char path[40];
+
+	if (!m->has_console)
+		return;
+	kl_snprintf(path, sizeof(path), "/serial@%llx", (unsigned long long)at.base);
+	tree_node(w, "chosen", 0);
+	tree_string(w, "stdout-path", path);
+	tree_end(w);
+	tree_node(w, "serial", at.base);
+	tree_string(w, "compatible",
+		    m->console.uart == FDT_UART_PL011 ? "arm,pl011" : "arm,sbsa-uart");
+	tree_reg(w, &at, 1);
+	tree_end(w);
+}
+
+static void write_cpus(struct tree_writer *w, const struct acpi_machine *m)
+{
+	tree_node(w, "cpus", 0);
+	tree_cells(w, 2, 0);
+	for (unsigned int i = 0; i < m->cpus; i++) {
+		tree_node(w, "cpu", m->mpidr[i]);
+		tree_string(w, "device_type", "cpu");
+		tree_string(w, "enable-method", "psci");
+		tree_did(w, fdt_property_u64(w->fdt, "reg", m->mpidr[i]));
+		tree_end(w);
+	}
+	tree_end(w);
+	tree_node(w, "psci", 0);
+	tree_string(w, "compatible", "arm,psci-1.0");
+	tree_string(w, "method", "smc");
+	tree_end(w);
+}
+
+static void write_its(struct tree_writer *w, const struct fdt_its *its)
+{
+	const struct mem_range at = { its->base, its->base + SZ_128K };
+
+	tree_node(w, "msi-controller", its->base);
+	tree_string(w, "compatible", "arm,gic-v3-its");
+	tree_reg(w, &at, 1);
+	if (!its->coherent)
+		tree_did(w, fdt_property(w->fdt, "dma-noncoherent", NULL, 0));
+	tree_end(w);
+}
+
+static void write_gic(struct tree_writer *w, const struct acpi_machine *m)
+{
+	struct mem_range frames[FDT_REDIST_REGIONS + 1] = { { m->gicd, m->gicd + SZ_64K } };
+
+	if (!m->gicv3)
+		return;
+	for (unsigned int i = 0; i < m->redists.count; i++)
+		frames[i + 1] = m->redists.region[i];
+	tree_node(w, "interrupt-controller", m->gicd);
+	tree_string(w, "compatible", "arm,gic-v3");
+	tree_u32(w, "#redistributor-regions", m->redists.count);
+	tree_reg(w, frames, m->redists.count + 1);
+	tree_end(w);
+	for (unsigned int i = 0; i < m->itses.count; i++)
+		write_its(w, &m->itses.its[i]);
+}
+
+/* A tree written by acpi_make_tree() says so to whoever looks at it. */
+int acpi_make_tree(const struct acpi_machine *m, void *to, size_t size)
+{
+	struct tree_writer w = { .fdt = to };
+
+	tree_did(&w, fdt_create(to, (int)size));
+	tree_did(&w, fdt_finish_reservemap(to));
+	tree_node(&w, "", 0);
+	tree_string(&w, "compatible", "keel,acpi");
+	tree_cells(&w, 2, 2);
+	write_console(&w, m);
+	write_cpus(&w, m);
+	write_gic(&w, m);
+	tree_end(&w);
+	tree_did(&w, fdt_finish(to));
+	return w.err ? -ENOSPC : 0;
+}
