@@ -72,6 +72,24 @@ efi_enter:
 	stp	x5, x6, [x2, #EFI_STATE_VBAR]
 	mrs	x5, cptr_el2
 	str	x5, [x2, #EFI_STATE_CPTR]
+	/* ID_AA64MMFR3_EL1: TCRX, SCTLRX. EL3 may withhold the registers, and then they are zero. */
+	mrs	x7, vbar_el2
+	adrp	x6, skip_vectors        /* it changes x6 */
+	add	x6, x6, :lo12:skip_vectors
+	msr	vbar_el2, x6
+	isb
+	mov	x8, xzr
+	mov	x9, xzr
+	mrs	x5, ASM_REG(ID_AA64MMFR3_EL1)
+	tst	x5, #0xf
+	b.eq	2f
+	mrs	x8, ASM_REG(TCR2_EL2)
+2:	tst	x5, #0xf0
+	b.eq	3f
+	mrs	x9, ASM_REG(SCTLR2_EL2)
+3:	stp	x8, x9, [x2, #EFI_STATE_TCR2]
+	msr	vbar_el2, x7
+	isb
 	/* It is read again with the MMU off. A cache line has at least 16 bytes. */
 	.irp	n, 0,16,32,48,64,80,96,112
 	add	x5, x2, #\n
@@ -110,6 +128,12 @@ efi_resume:
 	msr	tpidr_el2, x6
 	ldr	x5, [x2, #EFI_STATE_CPTR]
 	msr	cptr_el2, x5
+	ldp	x5, x6, [x2, #EFI_STATE_TCR2]
+	cbz	x5, 3f                  /* Keel has zeroed it, or there is none */
+	msr	ASM_REG(TCR2_EL2), x5
+3:	cbz	x6, 4f
+	msr	ASM_REG(SCTLR2_EL2), x6
+4:
 	ldp	x7, x8, [x2, #EFI_STATE_SP]
 	ldp	x9, x10, [x2, #EFI_STATE_DAIF]
 	isb

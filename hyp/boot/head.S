@@ -302,6 +302,7 @@ mmu_off:
 
 /* Only one of these vectors is used: it skips an access to a system register that is UNDEFINED. */
 	.balign	0x800
+	.globl	skip_vectors
 skip_vectors:
 	.fill	0x200 / 4, 4, 0x14000000        /* B to itself */
 	mrs	x6, esr_el2

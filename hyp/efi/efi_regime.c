@@ -121,6 +121,11 @@ const char *efi_regime_read(const struct efi_el2_state *el2, struct efi_el1_regi
 	};
 	if (el2->sctlr & SCTLR_EE)
 		return "firmware is big-endian at EL2";
+	/* Keel's EL2 has zeroed both. What they mean for tables and exceptions EL1 would lack. */
+	if (el2->tcr2)
+		return "firmware uses TCR2_EL2, which Keel does not know";
+	if (el2->sctlr2)
+		return "firmware uses SCTLR2_EL2, which Keel does not know";
 	if (!out->mmu)
 		return NULL;
 	out->convert = !e2h;

@@ -21,6 +21,8 @@
 #define EFI_STATE_VBAR	 80
 #define EFI_STATE_TPIDR	 88
 #define EFI_STATE_CPTR	 96
+#define EFI_STATE_TCR2	 104
+#define EFI_STATE_SCTLR2 112
 #define EFI_STATE_SIZE	 128
 
 /* Offsets in struct efi_handover */
@@ -40,7 +42,8 @@ struct efi_el2_state {
 	u64 spsel, daif;
 	u64 sp_el2; /* SP_EL2, whatever SPSel is */
 	u64 hcr, sctlr, tcr, ttbr0, ttbr1, mair, vbar, tpidr, cptr;
-	u64 pad[3];
+	u64 tcr2, sctlr2; /* 0 where there are none */
+	u64 pad;
 };
 
 struct efi_handover {
@@ -66,6 +69,7 @@ struct efi_handover {
 
 STATIC_ASSERT(sizeof(struct efi_el2_state) == EFI_STATE_SIZE, "efi.S");
 STATIC_ASSERT(__builtin_offsetof(struct efi_el2_state, cptr) == EFI_STATE_CPTR, "efi.S");
+STATIC_ASSERT(__builtin_offsetof(struct efi_el2_state, sctlr2) == EFI_STATE_SCTLR2, "efi.S");
 STATIC_ASSERT(__builtin_offsetof(struct efi_handover, fdt) == EFI_HANDOVER_FDT, "efi.S");
 STATIC_ASSERT(__builtin_offsetof(struct efi_handover, resume) == EFI_HANDOVER_RESUME, "efi.S");
 #endif

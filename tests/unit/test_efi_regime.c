@@ -169,6 +169,14 @@ static void what_is_not_known_is_refused(void **state)
 	s.sctlr |= SCTLR_EE;
 	refused(&s, "firmware is big-endian at EL2");
 	s = el2_state(20, BASE);
+	s.tcr2 = 2; /* PIE */
+	refused(&s, "firmware uses TCR2_EL2, which Keel does not know");
+	s.tcr2 = 0;
+	s.sctlr2 = 8;
+	refused(&s, "firmware uses SCTLR2_EL2, which Keel does not know");
+	s.sctlr &= ~SCTLR_M; /* it is about exceptions, too */
+	refused(&s, "firmware uses SCTLR2_EL2, which Keel does not know");
+	s = el2_state(20, BASE);
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		bool known = bit <= 15 || (bit >= 16 && bit <= 18) || (bit >= 20 && bit <= 24) ||
 			     bit == 31 || bit == 32;
