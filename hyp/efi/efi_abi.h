@@ -25,6 +25,7 @@ typedef u16 efi_char; /* UCS-2 */
 #define EFI_BUFFER_TOO_SMALL (EFI_ERROR_BIT | 5)
 #define EFI_OUT_OF_RESOURCES (EFI_ERROR_BIT | 9)
 #define EFI_NOT_FOUND	     (EFI_ERROR_BIT | 14)
+#define EFI_SECURITY	     (EFI_ERROR_BIT | 26)
 
 #define EFI_PAGE_SIZE 4096ULL
 

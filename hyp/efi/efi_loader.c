@@ -23,10 +23,15 @@ static bool get_variable(const struct efi_env *env, const char *name, void *data
 						  data) == EFI_SUCCESS;
 }
 
+/* What firmware's verification refuses is loaded nevertheless, to be started after a change of mind. */
 static bool load_path(const struct efi_env *env, const void *path, struct efi_loader *out)
 {
-	return env->system->boot->load_image(false, env->image, path, NULL, 0, &out->image) ==
-	       EFI_SUCCESS;
+	const struct efi_boot_services *boot = env->system->boot;
+	efi_status status = boot->load_image(false, env->image, path, NULL, 0, &out->image);
+
+	if (status == EFI_SECURITY)
+		(void)boot->unload_image(out->image);
+	return status == EFI_SUCCESS;
 }
 
 static void pass_options(const struct efi_env *env, const struct efi_loader *loader, void *data,

@@ -42,7 +42,9 @@ static struct efi_configuration_table tables[3];
 static struct efi_system_table firmware;
 static unsigned int crc_calls, exit_calls, loads, starts;
 static efi_status exit_status[4];
-static const char *files[8]; /* that can be loaded, by their whole name */
+static unsigned int unloads;
+static const char *refused_file; /* that firmware does not trust */
+static const char *files[8];	 /* that can be loaded, by their whole name */
 static char loaded_file[128], started_options[256];
 static struct efi_loaded_image self_image, next_image;
 static efi_status (*next)(void); /* what the loader does */
@@ -166,9 +168,10 @@ static efi_status open_volume(struct efi_file_system *fs, struct efi_file **file
 
 static struct efi_file_system file_system = { .open_volume = open_volume };
 
-#define SELF   ((efi_handle)1)
-#define DEVICE ((efi_handle)2)
-#define NEXT   ((efi_handle)3)
+#define SELF	((efi_handle)1)
+#define DEVICE	((efi_handle)2)
+#define NEXT	((efi_handle)3)
+#define REFUSED ((efi_handle)4)
 
 static efi_status handle_protocol(efi_handle handle, const struct efi_guid *protocol,
 				  void **interface)
@@ -205,6 +208,10 @@ static efi_status load_image(u8 boot_policy, efi_handle parent, const struct efi
 	assert_true(efi_path_file(path, efi_path_size(path, EFI_PATH_MAX), name, sizeof(name)));
 	/* a path from a device on, not the short form */
 	assert_memory_equal(path, device_path, 12);
+	if (strcmp(name, refused_file) == 0) {
+		*image = REFUSED;
+		return EFI_SECURITY;
+	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(files) && files[i]; i++) {
 		if (strcmp(files[i], name))
 			continue;
@@ -213,6 +220,13 @@ static efi_status load_image(u8 boot_policy, efi_handle parent, const struct efi
 		return EFI_SUCCESS;
 	}
 	return EFI_NOT_FOUND;
+}
+
+static efi_status unload_image(efi_handle image)
+{
+	assert_ptr_equal(image, REFUSED);
+	unloads++;
+	return EFI_SUCCESS;
 }
 
 static efi_status start_image(efi_handle image, u64 *size, efi_char **data)
@@ -425,6 +439,7 @@ static void make_firmware(void)
 		.install_configuration_table = install_table,
 		.load_image = load_image,
 		.start_image = start_image,
+		.unload_image = unload_image,
 		.exit_boot_services = firmware_exit,
 		.calculate_crc32 = calculate_crc32,
 	};
@@ -473,7 +488,8 @@ static int start_fresh(void **state)
 	memset(exit_status, 0, sizeof(exit_status));
 	memset(entry_size, 0, sizeof(entry_size));
 	allocations = fail_allocation = crc_calls = exit_calls = loads = starts = 0;
-	prepares = takes = 0;
+	prepares = takes = unloads = 0;
+	refused_file = "";
 	order_count = 0;
 	console[0] = loaded_file[0] = '\0';
 	tree = NULL;
@@ -624,6 +640,15 @@ static void a_named_loader_that_is_not_there_boots_another_without_keel(void **s
 			    "\\EFI\\debian\\grubaa64.efi starts without Keel",
 			    0);
 	assert_int_equal(allocations, 0);
+}
+
+static void a_loader_that_firmware_does_not_trust_is_unloaded(void **state)
+{
+	cfg = "loader \\vmlinuz\n";
+	refused_file = "\\vmlinuz";
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(unloads, 1);
+	booted_without_keel("keel: error: \\vmlinuz cannot be loaded: ", 0);
 }
 
 static void a_loader_that_is_keel_itself_is_not_started(void **state)
@@ -1021,6 +1046,8 @@ int main(void)
 				       start_fresh),
 		cmocka_unit_test_setup(without_a_loader_nothing_is_done, start_fresh),
 		cmocka_unit_test_setup(a_named_loader_that_is_not_there_boots_another_without_keel,
+				       start_fresh),
+		cmocka_unit_test_setup(a_loader_that_firmware_does_not_trust_is_unloaded,
 				       start_fresh),
 		cmocka_unit_test_setup(a_loader_that_is_keel_itself_is_not_started, start_fresh),
 		cmocka_unit_test_setup(keel_cfg_names_options_a_loader_and_its_arguments,
