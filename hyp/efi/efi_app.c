@@ -36,11 +36,12 @@ static struct {
 	const struct efi_platform *platform;
 	struct efi_env env;
 	struct efi_handover *handover;
-	const void *fdt;  /* firmware's device tree, or the one made of ACPI's tables */
-	bool made_tree;	  /* the latter: the host has ACPI alone */
-	bool has_acpi;	  /* firmware has tables that Keel can change */
-	u64 block, pages; /* Keel's memory */
-	void *map;	  /* room for the memory map at the end */
+	const void *fdt;	/* firmware's device tree, or the one made of ACPI's tables */
+	bool made_tree;		/* the latter: the host has ACPI alone */
+	bool has_acpi;		/* firmware has tables that Keel can change */
+	struct memmap tree_map; /* the tree's /reserved-memory, which UEFI's map may lack */
+	u64 block, pages;	/* Keel's memory */
+	void *map;		/* room for the memory map at the end */
 	u64 map_room;
 	efi_status (*exit_boot_services)(efi_handle image, u64 key);
 } app;
@@ -184,12 +185,32 @@ static bool is_machine_tree(const void *fdt)
 	       host_fdt_check(fdt, HOST_FDT_SPACE, &efi_why) || fdt_path_offset(fdt, "/cpus") >= 0;
 }
 
+/* What the tree forbids to map is firmware's, as what UEFI's memory map says so of. */
+static bool add_fixed_of_tree(struct memmap *map)
+{
+	const struct mem_ranges *fixed = &app.tree_map.fixed;
+
+	for (unsigned int i = 0; i < fixed->count; i++)
+		if (mem_ranges_add(&map->fixed, fixed->range[i].base,
+				   fixed->range[i].end - fixed->range[i].base))
+			return false;
+	return true;
+}
+
 static bool take_fdt(const void *fdt)
 {
 	app.fdt = fdt;
 	efi_why = "the device tree is not aligned";
 	return IS_ALIGNED((u64)(uintptr_t)fdt, 8) &&
 	       host_fdt_check(fdt, HOST_FDT_SPACE, &efi_why) == 0;
+}
+
+static bool take_reserved_memory(struct memmap *map)
+{
+	if (memmap_add_reserved_memory(&app.tree_map, app.fdt, &efi_why))
+		return false;
+	efi_why = "the device tree has too many reserved ranges";
+	return add_fixed_of_tree(map);
 }
 
 /* Another keel.efi that starts this one will take EL2, and this one would be entered at EL1. */
@@ -215,7 +236,7 @@ static void warn_of_acpi(const struct acpi_machine *machine)
 }
 
 /* Where both a tree and ACPI are, Keel reads the tree, and the host has its choice. */
-static bool find_machine(const struct memmap *map)
+static bool find_machine(struct memmap *map)
 {
 	const struct efi_configuration_table *entry =
 		efi_config_entry(app.env.system, &efi_guid_device_tree);
@@ -223,9 +244,10 @@ static bool find_machine(const struct memmap *map)
 	bool has_tables = machine || efi_acpi_why()[0];
 
 	app.made_tree = false;
+	app.tree_map.reserved.count = app.tree_map.fixed.count = 0;
 	app.has_acpi = machine;
 	if (entry && entry->table && (!has_tables || is_machine_tree(entry->table))) {
-		if (!take_fdt(entry->table))
+		if (!take_fdt(entry->table) || !take_reserved_memory(map))
 			return false;
 		warn_of_acpi(machine);
 	} else if (!machine) {
@@ -412,6 +434,13 @@ static bool boot_keel(const struct memmap *map, const char *options)
 	return false;
 }
 
+/* Firmware that gives away what its own tree reserves. */
+static bool block_is_reserved(void)
+{
+	efi_why = "firmware gave Keel memory that its device tree reserves";
+	return mem_ranges_overlap(&app.tree_map.reserved, app.block, app.pages * EFI_PAGE_SIZE);
+}
+
 /* In a block of its own. On failure what may be given back is given back. */
 static bool boot_in_block(const struct memmap *map, const char *options)
 {
@@ -419,6 +448,10 @@ static bool boot_in_block(const struct memmap *map, const char *options)
 
 	if (!allocate_block(map))
 		return false;
+	if (block_is_reserved()) {
+		free_block(app.block);
+		return false;
+	}
 	if (boot_keel(map, options)) {
 		free_block(ALIGN_UP(app.handover->end, EFI_PAGE_SIZE));
 		return true;
@@ -472,7 +505,7 @@ static const char *read_final_state(void)
 	struct efi_map efi;
 	const char *why;
 
-	if (!get_map(&efi) || efi_memmap_read(&efi, &map, &why))
+	if (!get_map(&efi) || efi_memmap_read(&efi, &map, &why) || !add_fixed_of_tree(&map))
 		return NULL;
 	app.handover->map.fixed = map.fixed;
 	return efi_acpi_refresh(app.env.system, &map);

@@ -82,6 +82,16 @@ int __must_check memmap_from_fdt(struct memmap *map, const void *fdt, struct mem
 				 const char **why);
 
 /**
+ * memmap_add_reserved_memory() - add a device tree's /reserved-memory alone
+ * @map: its RAM is known by other means; undefined on error
+ * @fdt: as for memmap_from_fdt()
+ * @why: as there
+ *
+ * Return: as memmap_from_fdt().
+ */
+int __must_check memmap_add_reserved_memory(struct memmap *map, const void *fdt, const char **why);
+
+/**
  * memmap_reserve() - reserve [base, base + size)
  * @map:  map
  * @base: first address

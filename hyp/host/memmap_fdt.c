@@ -161,6 +161,11 @@ static int read_reserved_memory(struct memmap *map, const void *fdt, const char 
 	return 0;
 }
 
+int memmap_add_reserved_memory(struct memmap *map, const void *fdt, const char **why)
+{
+	return read_reserved_memory(map, fdt, why);
+}
+
 int memmap_from_fdt(struct memmap *map, const void *fdt, struct mem_range at, const char **why)
 {
 	int err;

@@ -3,7 +3,7 @@
  * The EFI application on a firmware that is made of arrays: what it takes from firmware, what it
  * starts, and that the machine boots without Keel, with nothing changed, whatever fails.
  */
-/* SOURCES: hyp/efi/efi_app.c hyp/efi/efi_acpi.c hyp/efi/acpi_read.c hyp/efi/acpi_madt.c hyp/efi/acpi_tree.c hyp/efi/acpi_copy.c hyp/efi/efi_env.c hyp/efi/efi_loader.c hyp/efi/efi_path.c hyp/efi/efi_config.c hyp/efi/efi_memmap.c hyp/host/memmap.c hyp/host/fdt_read.c hyp/host/host_fdt.c hyp/lib/options.c hyp/lib/printf.c hyp/lib/parse.c */
+/* SOURCES: hyp/efi/efi_app.c hyp/efi/efi_acpi.c hyp/efi/acpi_read.c hyp/efi/acpi_madt.c hyp/efi/acpi_tree.c hyp/efi/acpi_copy.c hyp/efi/efi_env.c hyp/efi/efi_loader.c hyp/efi/efi_path.c hyp/efi/efi_config.c hyp/efi/efi_memmap.c hyp/host/memmap.c hyp/host/memmap_fdt.c hyp/host/fdt_read.c hyp/host/host_fdt.c hyp/lib/options.c hyp/lib/printf.c hyp/lib/parse.c */
 /* LIBS: -lfdt */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -792,6 +792,44 @@ static void below_another_keel_it_steps_back(void **state)
 	booted_without_keel("keel: error: another keel.efi is ready already", 0);
 }
 
+/* A child of /reserved-memory, by the tree's default cells (2, 1). */
+static void reserve_in_tree(u64 base, u32 size, bool no_map)
+{
+	u32 reg[3] = { cpu_to_fdt32((u32)(base >> 32)), cpu_to_fdt32((u32)base),
+		       cpu_to_fdt32(size) };
+	int parent = fdt_add_subnode(fdt, 0, "reserved-memory"), node;
+
+	node = fdt_add_subnode(fdt, parent, "firmware");
+	assert_true(node > 0);
+	assert_int_equal(fdt_setprop(fdt, node, "reg", reg, sizeof(reg)), 0);
+	if (no_map)
+		assert_int_equal(fdt_setprop(fdt, node, "no-map", "", 0), 0);
+}
+
+static efi_status os_boots_and_no_map_is_firmware_s(void)
+{
+	(void)os_boots();
+	assert_true(mem_ranges_contain(&handover->map.fixed, (u64)ram + SZ_1M, SZ_64K));
+	return EFI_SUCCESS;
+}
+
+static void what_the_tree_forbids_to_map_is_firmware_s(void **state)
+{
+	reserve_in_tree((u64)ram + SZ_1M, SZ_64K, true);
+	next = os_boots_and_no_map_is_firmware_s;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(takes, 1);
+}
+
+static void keel_takes_no_memory_that_the_tree_reserves(void **state)
+{
+	reserve_in_tree((u64)ram + SZ_1M, RAM - SZ_1M, false);
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(prepares, 0);
+	booted_without_keel(
+		"keel: error: firmware gave Keel memory that its device tree reserves: ", 0);
+}
+
 static void each_allocation_that_fails_boots_without_keel_and_without_a_leak(void **state)
 {
 	for (unsigned int i = 1; i <= 3; i++) {
@@ -1066,6 +1104,8 @@ int main(void)
 				       start_fresh),
 		cmocka_unit_test_setup(with_a_damaged_device_tree_too, start_fresh),
 		cmocka_unit_test_setup(below_another_keel_it_steps_back, start_fresh),
+		cmocka_unit_test_setup(what_the_tree_forbids_to_map_is_firmware_s, start_fresh),
+		cmocka_unit_test_setup(keel_takes_no_memory_that_the_tree_reserves, start_fresh),
 		cmocka_unit_test_setup(
 			each_allocation_that_fails_boots_without_keel_and_without_a_leak,
 			start_fresh),
