@@ -67,7 +67,11 @@ static void add_stolen(struct keel_vcpu *vcpu, u64 time)
 
 	if (!out)
 		return;
-	if (!get_user(stolen, &out->stolen))
+	/*
+	 * The revision is 0. It is written first: a read of memory that nobody has written would bring
+	 * the zero page, a huge one perhaps, which the first write replaces by a small page.
+	 */
+	if (!put_user(0, &out->revision) && !get_user(stolen, &out->stolen))
 		(void)!put_user(cpu_to_le64(le64_to_cpu(stolen) + time), &out->stolen);
 	keel_write_end(vcpu->vm, vcpu->steal_ipa, &slot);
 }
