@@ -33,13 +33,15 @@ static inline u64 zva_block(void)
  */
 static inline void clear_pages(void *start, u64 size)
 {
-	u64 at = (u64)start, end = at + size, block = zva_block();
+	const u64 block = zva_block();
 
 	if (!block) {
 		__builtin_memset(start, 0, size);
 		return;
 	}
-	while (at != end)
+	for (u64 done = 0; done < size; done += CLEAR_BLOCKS * block) {
+		u64 at = (u64)start + done;
+
 		__asm__ volatile(".rept 8\n"
 				 "dc zva, %0\n"
 				 "add %0, %0, %1\n"
@@ -47,6 +49,7 @@ static inline void clear_pages(void *start, u64 size)
 				 : "+r"(at)
 				 : "r"(block)
 				 : "memory");
+	}
 }
 
 #endif
