@@ -52,7 +52,8 @@ bool __must_check foreign_write_reg(volatile void *reg, unsigned int bytes, u64 
 /*
  * Save and restore ELR_EL2 and SPSR_EL2, by which EL2 returns to the host: a fault of
  * foreign_read64() and other inline functions changes them. Needed around these while no guest is
- * loaded. (While one is, the world switch has saved the host's, and enter.S the guest's.)
+ * loaded, and in an early exit (vm/exit.h). (Elsewhere, while one is loaded, the world switch has
+ * saved the host's, and enter.S the guest's.)
  */
 struct foreign_return {
 	u64 elr, spsr;

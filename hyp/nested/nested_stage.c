@@ -438,12 +438,25 @@ static enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum guest_exit_kin
 		   : exit_from_el1(vcpu, read_sysreg(esr_el2));
 }
 
+/*
+ * A table may be in memory that faults. Then there is an exception of EL2's own, which changes the
+ * registers by which the guest goes on, and by which the long way knows what the exit is.
+ */
 static __noinline bool early_fault(struct vcpu *vcpu, u64 esr)
 {
+	u64 elr, spsr;
+	bool done;
+
 	if (!is_shadow_fault(vcpu, esr))
 		return false;
-	vcpu->regs.pstate = read_sysreg(spsr_el2);
-	return shadow_resolve(vcpu, esr, &vcpu->nested->fault);
+	elr = read_sysreg(elr_el2);
+	spsr = read_sysreg(spsr_el2);
+	vcpu->regs.pstate = spsr;
+	done = shadow_resolve(vcpu, esr, &vcpu->nested->fault);
+	write_sysreg(elr, elr_el2);
+	write_sysreg(spsr, spsr_el2);
+	write_sysreg(esr, esr_el2);
+	return done;
 }
 
 /*

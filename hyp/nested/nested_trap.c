@@ -117,15 +117,21 @@ static const struct translation {
  * A table that the VM's own stage 2 does not map, or that does not answer, is to the guest a table
  * where nothing is: PAR_EL1 says external abort. A table that the shadow does not map is a fault at
  * stage 2, which the nested guest's own access will meet as well, and end.
+ *
+ * An exception of EL2's own changes ELR_EL2 and SPSR_EL2, by which an early exit enters the guest.
  */
 static void do_translation(const struct vcpu *vcpu, const struct translation *t, u64 va)
 {
+	u64 elr = read_sysreg(elr_el2), spsr = read_sysreg(spsr_el2), par;
 	bool done;
-	u64 par;
 
 	isb();
 	done = t->at(va);
 	isb();
+	if (!done) {
+		write_sysreg(elr, elr_el2);
+		write_sysreg(spsr, spsr_el2);
+	}
 	par = read_sysreg(par_el1);
 	if (!done || ((par & PAR_F) && (par & PAR_S) && !shadow_current(vcpu)))
 		write_sysreg(PAR_WALK_ABORT, par_el1);

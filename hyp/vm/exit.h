@@ -93,7 +93,8 @@ typedef enum vcpu_action vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
  *           and what is written there counts; its pc and PSTATE are in ELR_EL2 and SPSR_EL2, and
  *           vcpu->regs has other ones. Return: whether the exit is handled, with ELR_EL2 and
  *           SPSR_EL2 set for the guest; if not, @exit is next, and neither registers nor pc nor
- *           PSTATE have changed
+ *           PSTATE have changed, nor has ESR_EL2. So what may fault (arch/extable.h) is followed by
+ *           a restoration of all three
  */
 struct exit_stage {
 	bool (*wanted)(const struct vcpu *vcpu);

@@ -218,11 +218,20 @@ TLBI(rvaae1is)
 TLBI(rvale1is)
 TLBI(rvaale1is)
 
+/* A walk that faults: what an exception of EL2's own changes (hyp/arch/extable.h). */
+static bool fault_at_el2(void)
+{
+	fake_sysreg_set("elr_el2", 0xffff800000001000);
+	fake_sysreg_set("spsr_el2", PSR_MODE_EL2h | PSR_DAIF);
+	fake_sysreg_set("esr_el2", 0x96000010);
+	return false;
+}
+
 #define AT(name)                                                                      \
 	bool at_##name(u64 va)                                                        \
 	{                                                                             \
 		fake_sysreg_set("par_el1", rnd(4) ? va &GENMASK(47, 12) : rnd(1024)); \
-		return rnd(8);                                                        \
+		return rnd(8) || fault_at_el2();                                      \
 	}
 AT(s1e1r)
 AT(s1e1w)
@@ -358,16 +367,17 @@ void timer_write_sysreg(struct vcpu *vcpu, u32 encoding, u64 value)
 /* ---- aborts ---- */
 
 static u64 fault_ipa;
+static bool fault_is_stage2; /* the same, however often an exit asks */
 
 bool abort_is_stage2(u64 esr)
 {
-	return rnd(16);
+	return fault_is_stage2;
 }
 
 bool abort_fault_ipa(u64 esr, u64 far, u64 *ipa)
 {
 	*ipa = fault_ipa;
-	return rnd(32);
+	return rnd(32) || fault_at_el2();
 }
 
 bool abort_is_write(u64 esr)
@@ -466,12 +476,12 @@ static void make_vcpu(unsigned int i)
 
 static void set_registers(void)
 {
-	static const char *const zero[] = { "cntvoff_el2", "vmpidr_el2",   "cptr_el2",
-					    "cnthctl_el2", "cntv_ctl_el0", "cntv_cval_el0",
-					    "par_el1",	   "s3_4_c5_c2_3", "s3_4_c2_c2_0",
-					    "mdcr_el2",	   "far_el2",	   "esr_el2",
-					    "midr_el1",	   "spsr_el1",	   "elr_el1",
-					    "elr_el2",	   "spsr_el2",	   "vpidr_el2" };
+	static const char *const zero[] = {
+		"cntvoff_el2",	 "vmpidr_el2", "cptr_el2",     "cnthctl_el2",  "cntv_ctl_el0",
+		"cntv_cval_el0", "par_el1",    "s3_4_c5_c2_3", "s3_4_c2_c2_0", "mdcr_el2",
+		"far_el2",	 "esr_el2",    "cpacr_el1",    "midr_el1",     "spsr_el1",
+		"elr_el1",	 "elr_el2",    "spsr_el2",     "vpidr_el2"
+	};
 
 	fake_sysreg_reset();
 	for (unsigned int i = 0; i < ARRAY_SIZE(zero); i++)
@@ -569,12 +579,25 @@ static bool go_in(struct vcpu *vcpu)
 	return inside[vcpu->index];
 }
 
+/* An early exit returns to the instruction or to the next one, at the same level. */
+static bool is_early(struct vcpu *vcpu)
+{
+	u64 pc = read_sysreg(elr_el2), pstate = read_sysreg(spsr_el2);
+	bool done = stage->early(vcpu);
+
+	if (done) {
+		assert_true(read_sysreg(elr_el2) - pc <= 4);
+		assert_int_equal((read_sysreg(spsr_el2) ^ pstate) & ~(u64)(PSR_SS | PSR_BTYPE), 0);
+	}
+	return done;
+}
+
 /* The fast and the early exit, where enter.S asks them. */
 static bool is_short(struct vcpu *vcpu, u64 class)
 {
 	if (stage->fast_classes & class)
 		return stage->fast(vcpu);
-	return (stage->early_classes & class) && stage->early(vcpu);
+	return (stage->early_classes & class) && is_early(vcpu);
 }
 
 /* Return: whether the guest goes on. */
@@ -613,6 +636,7 @@ static void come_out(struct vcpu *vcpu, u64 esr, enum guest_exit_kind kind)
 {
 	if (!go_in(vcpu))
 		return;
+	fault_is_stage2 = rnd(16);
 	fake_sysreg_set("esr_el2", esr);
 	fake_sysreg_set("far_el2", any64());
 	if (!leave_shortly(vcpu, esr, kind))

@@ -155,7 +155,15 @@ struct shadow *shadow_current(const struct vcpu *v)
 	return v->s2 == &shadow.ctx ? &shadow : NULL;
 }
 
-static bool shadow_fills;
+static bool shadow_fills, memory_faults;
+
+/* An exception of EL2's own: what it changes is as hyp/arch/extable.h says. */
+static void fault_at_el2(void)
+{
+	fake_sysreg_set("elr_el2", 0xffff800000001000);
+	fake_sysreg_set("spsr_el2", EL2H);
+	fake_sysreg_set("esr_el2", 0x96000010);
+}
 
 bool shadow_resolve(struct vcpu *v, u64 esr, struct shadow_fault *f)
 {
@@ -163,6 +171,8 @@ bool shadow_resolve(struct vcpu *v, u64 esr, struct shadow_fault *f)
 	shadow_faults++;
 	f->vcpu = v;
 	f->esr = esr;
+	if (memory_faults)
+		fault_at_el2();
 	return shadow_fills;
 }
 
@@ -514,7 +524,9 @@ static bool do_at(u64 va)
 	at_context = nested.context;
 	at_hcr = more_hcr;
 	fake_sysreg_set("par_el1", 0xff00000000000180 | (va & ~0xfffULL)); /* Write-Back */
-	return true;
+	if (memory_faults)
+		fault_at_el2();
+	return !memory_faults;
 }
 
 bool at_s1e1r(u64 va)
@@ -1331,6 +1343,34 @@ static void registers_and_instructions_of_el2_are_emulated_at_once(void **state)
 	assert_int_equal(undefs, 1);
 }
 
+/* Or EL2 would be entered in place of the guest, with the guest's registers. */
+static void a_fault_of_el2s_own_does_not_change_where_the_guest_goes_on(void **state)
+{
+	u64 esr = sys64(SYSREG_ENC(1, 4, 7, 8, 0), false, 1), pc;
+
+	(void)enter();
+	pc = vcpu.regs.pc;
+	memory_faults = true;
+	assert_int_equal(leave(esr), VCPU_AT_ONCE); /* AT S1E2R */
+	assert_int_equal(vcpu.regs.pc, pc + 4);
+	assert_int_equal(vcpu.regs.pstate, EL1H);
+	assert_int_equal(fake_sysreg_get("par_el1") & 1, 1);
+	/* a nested guest's fault, which is met again, or is its hypervisor's */
+	nested.page[HCR_EL2] = HCR_VM;
+	vcpu.regs.pstate = 0x1c5;
+	(void)enter();
+	pc = vcpu.regs.pc;
+	esr = 0x24ULL << 26 | ESR_IL | 7;
+	for (int n = 0; n < 2; n++) {
+		shadow_fills = !n;
+		assert_int_equal(leave(esr), shadow_fills ? VCPU_AT_ONCE : VCPU_RESUME);
+		assert_int_equal(vcpu.regs.pc, pc);
+		assert_int_equal(vcpu.regs.pstate, 0x1c5);
+		assert_int_equal(fake_sysreg_get("esr_el2"), esr);
+	}
+	memory_faults = false;
+}
+
 /* MDSCR_EL1, CPACR_EL1, ID registers: at once, unless an interrupt of the guest's is to change. */
 static void what_a_world_switch_accesses_is_done_at_once(void **state)
 {
@@ -1775,6 +1815,8 @@ int main(void)
 		cmocka_unit_test_setup(zcr_el2_is_there_with_sve, start),
 		cmocka_unit_test_setup(debug_exceptions_of_el1_are_el2s_if_it_says_so, start),
 		cmocka_unit_test_setup(registers_and_instructions_of_el2_are_emulated_at_once,
+				       start),
+		cmocka_unit_test_setup(a_fault_of_el2s_own_does_not_change_where_the_guest_goes_on,
 				       start),
 		cmocka_unit_test_setup(what_a_world_switch_accesses_is_done_at_once, start),
 		cmocka_unit_test_setup(the_exceptions_of_authenticated_returns_have_an_order,
