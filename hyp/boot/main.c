@@ -442,11 +442,13 @@ static int init_gic_parts(const struct fdt_redists *redists)
 static void init_machine_gicv2(void)
 {
 	struct fdt_gicv2 v2;
-	int ret = host_fdt_gicv2(load.fdt, &v2);
+	int ret;
 
-	if (!ret)
-		ret = gicv2_claim(&v2);
-	if (ret && ret != -ENOENT)
+	/* one that cannot be used, of which init_gicv2() warns: VMs get no GIC, and the host keeps it */
+	if (host_fdt_gicv2(load.fdt, &v2))
+		return;
+	ret = gicv2_claim(&v2);
+	if (ret)
 		boot_stop("the GIC's interface for VMs cannot be kept from the host (error %d)",
 			  ret);
 }
@@ -478,7 +480,7 @@ static void init_gicv2(void)
 	if (!ret)
 		ret = gicv2_init(&v2, percpu_table, boot_info.cpus.count);
 	if (ret && ret != -ENOENT)
-		log_warn("the GICv2 cannot be mapped (error %d)", ret);
+		log_warn("the GICv2 cannot be used (error %d)", ret);
 }
 
 /* A CPU without a redistributor runs no vCPUs. If it is this one, VMs have no vGIC. */

@@ -6,19 +6,33 @@
 #include <mm/ownership.h>
 #include <vgic/vgic.h>
 
-/* The pages that have a range of registers: EL2's mappings and claims are of pages. */
-static int claim_pages(const struct mem_range *regs)
-{
-	u64 base = ALIGN_DOWN(regs->base, SZ_4K);
+/*
+ * Where frames are 128 KiB apart, as on machines made for kernels with pages of 64 KiB (Juno, Seattle),
+ * each page of 4 KiB is there sixteen times in its 64 KiB, and the tree names one or two of these: GICH
+ * of Juno is at 0x2c040000, 0x2c041000 and so on, and the tree says 0x2c04f000.
+ */
+#define SPREAD (2 * SZ_64K)
 
-	return ownership_claim_device(PA(base), ALIGN_UP(regs->end, SZ_4K) - base);
+static bool are_spread(const struct fdt_gicv2 *fdt)
+{
+	return ALIGN_DOWN(fdt->gich.base, SZ_64K) + SPREAD == ALIGN_DOWN(fdt->gicv.base, SZ_64K);
+}
+
+/* The pages that have a range of registers: EL2's mappings and claims are of pages. */
+static int claim_pages(const struct mem_range *regs, bool spread)
+{
+	u64 base = ALIGN_DOWN(regs->base, spread ? SZ_64K : SZ_4K);
+	u64 end = ALIGN_UP(regs->end, SZ_4K);
+
+	return ownership_claim_device(PA(base), (spread ? MAX(end, base + SPREAD) : end) - base);
 }
 
 int gicv2_claim(const struct fdt_gicv2 *fdt)
 {
-	int ret = claim_pages(&fdt->gich);
+	bool spread = are_spread(fdt);
+	int ret = claim_pages(&fdt->gich, spread);
 
-	return ret ? ret : claim_pages(&fdt->gicv);
+	return ret ? ret : claim_pages(&fdt->gicv, spread);
 }
 
 static u8 *map_registers(u64 base, u64 size)

@@ -11,7 +11,7 @@
 #include <host/host_fdt.h>
 
 /**
- * gicv2_claim() - claim GICH and GICV for EL2
+ * gicv2_claim() - claim GICH and GICV for EL2, wherever they appear
  *
  * Boot CPU, before the host's stage 2 is made.
  *
