@@ -27,7 +27,7 @@
  * are only a write of GICD_CTLR and an SGI to all, each over the VM's vCPUs.
  */
 #include <arch/barrier.h>
-#include <arch/mmio.h>
+#include <arch/foreign.h>
 #include <lib/compiler.h>
 #include <lib/errno.h>
 #include <vgic/vgic.h>
@@ -968,10 +968,11 @@ static enum trap_mmio access_interface(u64 offset, unsigned int bytes, bool writ
 			*data = 0;
 		return TRAP_MMIO_DONE;
 	}
+	/* the guest chooses the register: where there is none, some machines answer with an abort */
 	if (write)
-		mmio_write32(vgic_v2.gicv + offset, (u32)*data);
+		(void)!foreign_write_reg(vgic_v2.gicv + offset, 4, (u32)*data);
 	else
-		*data = mmio_read32(vgic_v2.gicv + offset);
+		(void)!foreign_read_reg(vgic_v2.gicv + offset, 4, data);
 	return TRAP_MMIO_DONE;
 }
 
@@ -1053,10 +1054,13 @@ static const struct reg *find_v2_host_reg(u64 space, u64 offset)
 
 static int set_v2_revision(struct vgic *vgic, u64 value)
 {
-	if (FIELD_GET(GIC_IIDR_REVISION, value) < VGIC_V2_REVISION_MIN)
-		return -EINVAL;
-	vgic->groups_known = true;
-	return set_revision(vgic, value);
+	int ret = -EINVAL;
+
+	if (FIELD_GET(GIC_IIDR_REVISION, value) >= VGIC_V2_REVISION_MIN)
+		ret = set_revision(vgic, value);
+	if (!ret)
+		vgic->groups_known = true;
+	return ret;
 }
 
 static int access_v2_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *value)

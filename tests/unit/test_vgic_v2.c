@@ -247,6 +247,10 @@ static void groups_are_restored_by_who_knows_of_them(void **state)
 	world_put(0);
 	assert_int_equal(host_write(0, KEEL_VGIC_DIST, 0x84, 0xff), 0);
 	assert_int_equal(host_read(0, KEEL_VGIC_DIST, 0x84), 0);
+	assert_int_equal(host_write(0, KEEL_VGIC_DIST, 8, 0x4b00243c), -EINVAL);
+	assert_int_equal(host_write(0, KEEL_VGIC_DIST, 8, 0x4b00f43b), -EINVAL);
+	assert_int_equal(host_write(0, KEEL_VGIC_DIST, 0x84, 0xff), 0);
+	assert_int_equal(host_read(0, KEEL_VGIC_DIST, 0x84), 0);
 	for (u64 revision = 0; revision < 16; revision++)
 		assert_int_equal(host_write(0, KEEL_VGIC_DIST, 8, 0x4b00043b | revision << 12),
 				 revision == 2 || revision == 3 ? 0 : -EINVAL);
