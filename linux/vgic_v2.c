@@ -6,6 +6,7 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/bitfield.h>
+#include <linux/irqchip/arm-gic.h>
 #include <linux/module.h>
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
@@ -134,21 +135,57 @@ static int has_v2_reg(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	return found && IS_ALIGNED(offset, 4) ? 0 : -ENXIO;
 }
 
+static int v2_reg_call(struct keel_vcpu *vcpu, u64 space, u32 offset, u32 *value, bool set)
+{
+	u64 got;
+	int ret = keel_call(set ? KEEL_HC_VGIC_SET_REG : KEEL_HC_VGIC_GET_REG, vcpu->vm->handle,
+			    vcpu->index, space, offset, *value, &got);
+
+	if (!ret && !set)
+		*value = got;
+	return ret;
+}
+
+/*
+ * There is no group for inputs, so a level whose input is high reads as pending, as on KVM: who restores
+ * this makes it pending, and the interrupt is not lost. @at: of the 32 bits, from the first register on.
+ */
+static int add_levels(struct keel_vcpu *vcpu, u32 at, u32 *pending)
+{
+	u32 lines = 0, config = 0;
+	int ret = v2_reg_call(vcpu, KEEL_VGIC_LINES, at, &lines, false);
+
+	for (unsigned int half = 0; half < 2 && !ret; half++) {
+		ret = v2_reg_call(vcpu, KEEL_VGIC_DIST, GIC_DIST_CONFIG + at * 2 + half * 4,
+				  &config, false);
+		for (unsigned int i = 0; i < 16; i++)
+			if (config & 2U << i * 2)
+				lines &= ~(1U << (half * 16 + i));
+	}
+	if (!ret)
+		*pending |= lines;
+	return ret;
+}
+
+/* GICD_ISPENDR<n>, GICD_ICPENDR<n> */
+static bool is_pending_reg(u32 offset)
+{
+	return offset >= GIC_DIST_PENDING_SET && offset < GIC_DIST_ACTIVE_SET;
+}
+
 /* No vCPU runs. */
 static int access_v2_reg(struct keel_vcpu *vcpu, const struct kvm_device_attr *attr, u32 *value,
 			 bool set)
 {
 	u64 space = attr->group == KVM_DEV_ARM_VGIC_GRP_DIST_REGS ? KEEL_VGIC_DIST : KEEL_VGIC_CPU;
-	u64 got;
+	u32 offset = attr->attr & KVM_DEV_ARM_VGIC_OFFSET_MASK;
 	int ret = keel_vgic_ctrl_init(vcpu->vm);
 
-	if (ret)
-		return ret;
-	ret = keel_call(set ? KEEL_HC_VGIC_SET_REG : KEEL_HC_VGIC_GET_REG, vcpu->vm->handle,
-			vcpu->index, space, attr->attr & KVM_DEV_ARM_VGIC_OFFSET_MASK, *value,
-			&got);
-	if (!ret && !set)
-		*value = got;
+	if (!ret)
+		ret = v2_reg_call(vcpu, space, offset, value, set);
+	if (!ret && !set && space == KEEL_VGIC_DIST && is_pending_reg(offset))
+		ret = add_levels(vcpu, offset % (GIC_DIST_PENDING_CLEAR - GIC_DIST_PENDING_SET),
+				 value);
 	return ret;
 }
 

@@ -496,9 +496,10 @@ static void test_moves(void)
 		move_registers(from.gic, to.gic, CPU, n, saved_cpu,
 			       sizeof(saved_cpu) / sizeof(*saved_cpu));
 	}
-	must(irq_line(to.fd, SPI(40), 1), "the device drives its line again");
+	/* the device does not drive its line again: what QEMU saves has no inputs */
 	takes(&new[0], 5 | 1 << 10, "the SGI that was pending there, and its sender");
 	takes(&new[0], 40, "the SPI");
+	takes(&new[0], 1023, "once");
 	end_two(&to, new);
 	end_two(&from, old);
 }
