@@ -21,6 +21,7 @@
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/pgtable.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -129,6 +130,19 @@ static void release_memory(const struct pinned *pin)
 		put_page(pin->page + i);
 }
 
+/* Whether a page that is dirty has a flag for it, and no more: ramfs, for one, writes nothing back. */
+static bool has_flag_alone(struct folio *folio)
+{
+	struct address_space *mapping;
+	bool ret;
+
+	rcu_read_lock(); /* an inode is freed after a grace period */
+	mapping = folio_mapping(folio);
+	ret = mapping && READ_ONCE(mapping->a_ops)->dirty_folio == noop_dirty_folio;
+	rcu_read_unlock();
+	return ret;
+}
+
 /*
  * Memory that a guest may write is dirty from the fault on, whose reference to the page keeps the
  * kernel from discarding it as clean meanwhile; what is pinned, until it is unpinned. Nobody cleans a
@@ -137,13 +151,14 @@ static void release_memory(const struct pinned *pin)
  *
  * set_page_dirty_lock() cannot be used here: it locks the folio, whose lock reclaim may hold while
  * it waits for mem_lock. For a page of a file with writeback nothing is needed: it is dirty as long
- * as the process may write to it.
+ * as the process may write to it. Without (ramfs), the process's page tables let it write to a clean one.
  */
 static void mark_dirty(struct folio *folio)
 {
 	if (folio_test_dirty(folio))
 		return;
-	if (folio_test_anon(folio) || folio_test_swapbacked(folio) || folio_test_hugetlb(folio))
+	if (folio_test_anon(folio) || folio_test_swapbacked(folio) || folio_test_hugetlb(folio) ||
+	    has_flag_alone(folio))
 		folio_set_dirty(folio);
 }
 
@@ -314,7 +329,8 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 
 	lockdep_assert_held(&vm->mem_lock);
 	keel_inject_note_taken(last - first + 1);
-	if (vm->dead || !any_pin(vm, first, last, 0))
+	/* Not vm->dead: until keel_vm_kill() has returned CPUs are in the guest still. */
+	if (vm->stuck || READ_ONCE(vm->gone) || !any_pin(vm, first, last, 0))
 		return;
 	/* EL2 unmaps whole pages of stage 2, also if nothing is mapped at an end of the range. */
 	first &= ~offset;
@@ -329,9 +345,13 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 		forget_range(vm, first, last);
 		return;
 	}
+	/* EL2 destroys the VM, which it begins when no CPU is in the guest: keel_vm_end(). */
+	if (ret == -ENOENT && READ_ONCE(vm->ended))
+		return;
 	/* No CPU is in the guest when this returns, and none enters it again. What is pinned stays. */
 	pr_err("VM %#llx: cannot unmap its memory (%ld): the VM is stopped\n", vm->handle, ret);
 	keel_vm_kill(vm);
+	vm->stuck = true;
 }
 
 int keel_write_protect(struct keel_vm *vm, u64 first, u64 last)

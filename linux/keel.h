@@ -179,6 +179,7 @@ struct keel_vm {
 	bool sea_to_user;	/* KVM_CAP_ARM_SEA_TO_USER is enabled */
 	u64 log_manual;		/* KVM_DIRTY_LOG_*; written under slots_lock */
 	bool dead;		/* it has ended: it never runs again */
+	bool stuck;		/* EL2 has refused to unmap its memory; under mem_lock */
 
 	int stale;    /* enum keel_stale */
 	u64 sync_ipa; /* under vm->lock */

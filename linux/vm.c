@@ -183,7 +183,7 @@ void keel_vm_end(struct keel_vm *vm)
 		pr_err("VM %#llx cannot be ended (%ld)\n", vm->handle, ret);
 		return;
 	}
-	vm->gone = true;
+	WRITE_ONCE(vm->gone, true);
 	mutex_lock(&vm->donate_lock);
 	keel_donations_free(vm);
 	mutex_unlock(&vm->donate_lock);
