@@ -16,11 +16,38 @@
 #error "a kernel with CONFIG_KVM is needed: not for its KVM, but for what it exports to one"
 #endif
 
-/* Of an active-high level. Return: Linux's number; 0 if it cannot be had. */
+#ifdef CONFIG_ACPI
+/* What the GTDT says of a timer's interrupt: the kernel's driver has mapped it so. */
+static inline u32 keel_gtdt_flags(u32 gsi)
+{
+	struct acpi_table_header *table;
+	const struct acpi_table_gtdt *gtdt;
+	u32 flags = 0;
+
+	if (ACPI_FAILURE(acpi_get_table(ACPI_SIG_GTDT, 0, &table)))
+		return 0;
+	gtdt = container_of(table, struct acpi_table_gtdt, header);
+	if (gsi == gtdt->non_secure_el1_interrupt)
+		flags = gtdt->non_secure_el1_flags;
+	else if (gsi == gtdt->non_secure_el2_interrupt)
+		flags = gtdt->non_secure_el2_flags;
+	acpi_put_table(table);
+	return flags;
+}
+#endif
+
+/*
+ * As the GTDT has it, else an active-high level: the kernel refuses an interrupt that it has mapped with
+ * another type. Return: Linux's number; 0 if it cannot be had.
+ */
 static inline unsigned int keel_acpi_map_gsi(u32 gsi)
 {
 #ifdef CONFIG_ACPI
-	int irq = acpi_register_gsi(NULL, gsi, ACPI_LEVEL_SENSITIVE, ACPI_ACTIVE_HIGH);
+	u32 flags = keel_gtdt_flags(gsi);
+	int irq = acpi_register_gsi(
+		NULL, gsi,
+		flags & ACPI_GTDT_INTERRUPT_MODE ? ACPI_EDGE_SENSITIVE : ACPI_LEVEL_SENSITIVE,
+		flags & ACPI_GTDT_INTERRUPT_POLARITY ? ACPI_ACTIVE_LOW : ACPI_ACTIVE_HIGH);
 
 	return irq > 0 ? irq : 0;
 #else

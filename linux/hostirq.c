@@ -135,9 +135,10 @@ int keel_hostirq_init(void)
 	bool v3;
 	int ret;
 
-	/* Without one of these there is no vGIC; on ACPI there is one with a GICv3 alone. */
-	if (!gic && (acpi_disabled || keel_gic_version() != 3))
+	/* Without one of these there is no vGIC, and EL2 has no interrupt. */
+	if (!gic && acpi_disabled)
 		return 0;
+	/* On ACPI the first one is the host's own deadline, which any guest's run must end at. */
 	v3 = !gic || of_device_is_compatible(gic, "arm,gic-v3");
 	ret = request_all(gic, v3 ? NR_PPIS : NR_HELD);
 	of_node_put(gic);
