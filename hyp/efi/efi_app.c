@@ -43,6 +43,7 @@ static struct {
 	u64 block, pages;	/* Keel's memory */
 	void *map;		/* room for the memory map at the end */
 	u64 map_room;
+	bool told; /* exit_hook() has printed a line */
 	efi_status (*exit_boot_services)(efi_handle image, u64 key);
 } app;
 
@@ -512,6 +513,20 @@ static const char *read_final_state(void)
 }
 
 /*
+ * Once: the console may allocate memory, with which the caller's map key is stale, and callers try again
+ * once. After a call that failed there is no console any more (UEFI 2.10, 7.4.6).
+ */
+static void tell_of_tables(const char *why, bool goes_on)
+{
+	if (!app.told)
+		efi_print(app.env.system,
+			  goes_on ? "warning: %s: the host cannot use ACPI"
+				  : "error: %s: the system boots without Keel",
+			  why);
+	app.told = true;
+}
+
+/*
  * In place of firmware's ExitBootServices(). When firmware's fails, which it does once if the memory
  * map has changed, boot services run on, and this is called again.
  */
@@ -519,12 +534,14 @@ static efi_status exit_hook(efi_handle image, u64 key)
 {
 	struct efi_handover *h = app.handover;
 	const char *why = read_final_state();
+	/* A host that has a tree, which is Keel's by now, would have no timer at EL2. */
+	bool goes_on = !why || h->tree_size;
 	efi_status status;
 
 	if (why)
-		efi_print(app.env.system, "error: %s: the system boots without Keel", why);
+		tell_of_tables(why, goes_on);
 	status = app.exit_boot_services(image, key);
-	if (status || why)
+	if (status || !goes_on)
 		return status;
 	/* Whether this succeeds or not, there is nobody to tell: Keel prints a line. */
 	(void)app.platform->enter(h->take_entry, 0, &h->state);
@@ -561,6 +578,7 @@ static bool hook(void)
 		uninstall_all();
 		return false;
 	}
+	app.told = false;
 	app.exit_boot_services = boot_services()->exit_boot_services;
 	set_exit(exit_hook);
 	return true;

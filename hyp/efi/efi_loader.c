@@ -125,21 +125,28 @@ static bool load_entry(const struct efi_env *env, u16 number, struct efi_loader 
 	return true;
 }
 
+/*
+ * What is behind Keel's entry in the order; then what is before it: firmware started Keel by BootNext, or
+ * somebody chose it, and it need not be in the order at all.
+ */
 static bool load_next_entry(const struct efi_env *env, struct efi_loader *out)
 {
 	static u16 order[ORDER_MAX];
-	u64 size = sizeof(order), current_size = sizeof(u16);
-	bool behind = false;
+	u64 size = sizeof(order), current_size = sizeof(u16), count, own;
 	u16 current;
 
 	if (!get_variable(env, "BootCurrent", &current, &current_size) ||
 	    current_size != sizeof(current) || !get_variable(env, "BootOrder", order, &size))
 		return false;
-	for (u64 i = 0; i < size / sizeof(*order); i++) {
-		if (behind && load_entry(env, order[i], out))
+	count = size / sizeof(*order);
+	for (own = 0; own < count && order[own] != current; own++)
+		;
+	for (u64 i = own + 1; i < count; i++)
+		if (load_entry(env, order[i], out))
 			return true;
-		behind |= order[i] == current;
-	}
+	for (u64 i = 0; i < own; i++)
+		if (load_entry(env, order[i], out))
+			return true;
 	return false;
 }
 

@@ -715,6 +715,23 @@ static void the_boot_entry_that_would_have_come_next_is_started(void **state)
 	assert_int_equal(takes, 1);
 }
 
+static void an_entry_that_is_not_in_the_order_or_last_starts_the_first_one(void **state)
+{
+	static const u16 order[] = { 0, 3, 1 };
+
+	for (size_t n = 2; n <= 3; n++) {
+		(void)start_fresh(NULL);
+		order_count = n;
+		memcpy(boot_order, order, sizeof(order));
+		files[1] = "\\EFI\\other\\a.efi";
+		put_entry(0, "\\EFI\\other\\a.efi", NULL);
+		put_entry(1, "\\EFI\\keel\\keel.efi", NULL);
+		put_entry(3, "\\EFI\\debian\\grubaa64.efi", NULL);
+		assert_int_equal(run(), EFI_SUCCESS);
+		assert_string_equal(loaded_file, "\\EFI\\other\\a.efi");
+	}
+}
+
 static void entries_for_keel_itself_and_for_lost_files_are_passed_over(void **state)
 {
 	static const u16 order[] = { 1, 0, 2, 3 };
@@ -1002,6 +1019,22 @@ static void tables_that_are_broken_at_the_end_boot_without_keel(void **state)
 	says("keel: error: ACPI: MADT: has a wrong checksum: the system boots without Keel");
 }
 
+static efi_status loader_breaks_the_tables_beside_a_tree(void)
+{
+	tables[1].table = tables[2].table = write_tables(8, 3);
+	acpi_world.madt[ACPI_CHECKSUM]++;
+	return os_boots();
+}
+
+static void tables_that_are_broken_at_the_end_beside_a_tree_are_a_warning(void **state)
+{
+	next = loader_breaks_the_tables_beside_a_tree;
+	exit_status[0] = EFI_INVALID_PARAM;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(takes, 1);
+	says("keel: warning: ACPI: MADT: has a wrong checksum: the host cannot use ACPI");
+}
+
 static void broken_tables_alone_boot_without_keel(void **state)
 {
 	acpi_world.gtdt[ACPI_CHECKSUM]++;
@@ -1094,6 +1127,9 @@ int main(void)
 		cmocka_unit_test_setup(a_config_file_that_is_too_long_is_ignored, start_fresh),
 		cmocka_unit_test_setup(the_boot_entry_that_would_have_come_next_is_started,
 				       start_fresh),
+		cmocka_unit_test_setup(
+			an_entry_that_is_not_in_the_order_or_last_starts_the_first_one,
+			start_fresh),
 		cmocka_unit_test_setup(entries_for_keel_itself_and_for_lost_files_are_passed_over,
 				       start_fresh),
 		cmocka_unit_test_setup(damaged_entries_are_passed_over, start_fresh),
@@ -1117,6 +1153,7 @@ int main(void)
 		ACPI_ALONE(a_boot_loader_s_own_tree_tells_of_no_machine),
 		ACPI_ALONE(tables_that_replace_keel_s_copies_are_copied_again),
 		ACPI_ALONE(tables_that_are_broken_at_the_end_boot_without_keel),
+		WITH_ACPI(tables_that_are_broken_at_the_end_beside_a_tree_are_a_warning),
 		ACPI_ALONE(broken_tables_alone_boot_without_keel),
 		WITH_ACPI(broken_tables_beside_a_tree_are_a_warning),
 		ACPI_ALONE(below_another_keel_on_acpi_it_steps_back),
