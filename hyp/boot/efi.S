@@ -72,7 +72,7 @@ efi_enter:
 	stp	x5, x6, [x2, #EFI_STATE_VBAR]
 	mrs	x5, cptr_el2
 	str	x5, [x2, #EFI_STATE_CPTR]
-	/* ID_AA64MMFR3_EL1: TCRX, SCTLRX. EL3 may withhold the registers, and then they are zero. */
+	/* ID_AA64MMFR3_EL1: TCRX, SCTLRX, S1PIE. EL3 may withhold the registers, and then they are zero. */
 	mrs	x7, vbar_el2
 	adrp	x6, skip_vectors        /* it changes x6 */
 	add	x6, x6, :lo12:skip_vectors
@@ -88,10 +88,17 @@ efi_enter:
 	b.eq	3f
 	mrs	x9, ASM_REG(SCTLR2_EL2)
 3:	stp	x8, x9, [x2, #EFI_STATE_TCR2]
+	mov	x8, xzr
+	mov	x9, xzr
+	tst	x5, #0xf00
+	b.eq	4f
+	mrs	x8, ASM_REG(PIR_EL2)
+	mrs	x9, ASM_REG(PIRE0_EL2)
+4:	stp	x8, x9, [x2, #EFI_STATE_PIR]
 	msr	vbar_el2, x7
 	isb
 	/* It is read again with the MMU off. A cache line has at least 16 bytes. */
-	.irp	n, 0,16,32,48,64,80,96,112
+	.irp	n, 0,16,32,48,64,80,96,112,128
 	add	x5, x2, #\n
 	dc	civac, x5
 	.endr
@@ -128,8 +135,14 @@ efi_resume:
 	msr	tpidr_el2, x6
 	ldr	x5, [x2, #EFI_STATE_CPTR]
 	msr	cptr_el2, x5
+	ldp	x5, x6, [x2, #EFI_STATE_PIR]
+	cbz	x5, 5f                  /* Keel has zeroed them, or there are none */
+	msr	ASM_REG(PIR_EL2), x5
+5:	cbz	x6, 6f
+	msr	ASM_REG(PIRE0_EL2), x6
+6:
 	ldp	x5, x6, [x2, #EFI_STATE_TCR2]
-	cbz	x5, 3f                  /* Keel has zeroed it, or there is none */
+	cbz	x5, 3f
 	msr	ASM_REG(TCR2_EL2), x5
 3:	cbz	x6, 4f
 	msr	ASM_REG(SCTLR2_EL2), x6

@@ -23,7 +23,9 @@
 #define EFI_STATE_CPTR	 96
 #define EFI_STATE_TCR2	 104
 #define EFI_STATE_SCTLR2 112
-#define EFI_STATE_SIZE	 128
+#define EFI_STATE_PIR	 120
+#define EFI_STATE_PIRE0	 128
+#define EFI_STATE_SIZE	 256
 
 /* Offsets in struct efi_handover */
 #define EFI_HANDOVER_FDT    EFI_STATE_SIZE
@@ -43,7 +45,8 @@ struct efi_el2_state {
 	u64 sp_el2; /* SP_EL2, whatever SPSel is */
 	u64 hcr, sctlr, tcr, ttbr0, ttbr1, mair, vbar, tpidr, cptr;
 	u64 tcr2, sctlr2; /* 0 where there are none */
-	u64 pad;
+	u64 pir, pire0;	  /* what permissions mean with @tcr2.PIE; likewise */
+	u64 pad[15];
 };
 
 struct efi_handover {
