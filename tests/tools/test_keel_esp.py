@@ -54,9 +54,11 @@ else:
         print("BootOrder: " + ",".join(nvram["order"]))
     for number, (label, partuuid, file) in sorted(nvram["entries"].items()):
         line = f"Boot{number}* {label}"
+        kind = "GPT" if len(partuuid) > 11 else "MBR"
+        partuuid = partuuid if kind == "GPT" or not partuuid else f"0x{int(partuuid[:8], 16):x}"
         if "-v" in args:
             file = f"/File({file})" if nvram.get("old_form") else "/" + file
-            line += f"\tHD(1,GPT,{partuuid},0x800,0x1f800){file}" if partuuid else "\tFvVol(7cb8)/FvFile(462c)"
+            line += f"\tHD(1,{kind},{partuuid},0x800,0x1f800){file}" if partuuid else "\tFvVol(7cb8)/FvFile(462c)"
         print(line)
 json.dump(nvram, open(path + ".new", "w"))
 os.rename(path + ".new", path)
@@ -204,6 +206,45 @@ def test_the_second_time_changes_nothing(machine):
     before = machine.nvram
     assert machine.good("install") == ""
     assert machine.nvram == before
+
+
+@pytest.mark.parametrize("signature", ["d00dfeed-01", "000c86b9-01", "00000000-01"])
+def test_a_disk_with_an_mbr(machine, signature):
+    for _ in range(2):
+        machine.good("install", KEEL_ESP_PARTUUID=signature, FAKE_PARTUUID=signature)
+    assert machine.order == ["Keel", "debian", "UiApp"]
+    assert len(machine.nvram["entries"]) == 3
+    machine.good("remove", KEEL_ESP_PARTUUID=signature, FAKE_PARTUUID=signature)
+    machine.assert_as_before()
+
+
+def test_numbers_without_an_entry_leave_the_boot_order(machine):
+    machine.change(order=["100F", "0001", "0000"])
+    machine.good("install")
+    machine.assert_installed()
+
+
+def test_the_partition_may_be_named_in_the_defaults(machine):
+    (machine.root / "etc/default/keel").write_text(f"KEEL_ESP={machine.esp} KEEL_ESP_DISK=/dev/vda KEEL_ESP_PART=1\n")
+    machine.good("install", KEEL_ESP=None, KEEL_ESP_DISK=None, KEEL_ESP_PART=None)
+    machine.assert_installed()
+
+
+def test_with_secure_boot_an_unsigned_keel_is_not_put_first(newest):
+    secure = newest.root / "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+    secure.write_bytes(b"\x06\0\0\0\x01")
+    image = bytearray(1024)
+    image[60] = 64
+    image[64 + 132] = 6
+    newest.image = bytes(image)
+    (newest.root / "usr/lib/keel/keel.efi").write_bytes(newest.image)
+    assert "is not signed" in newest.good("install")
+    assert newest.order == ["debian", "UiApp"]
+    image[64 + 173] = 8
+    newest.image = bytes(image)
+    (newest.root / "usr/lib/keel/keel.efi").write_bytes(newest.image)
+    newest.good("install")
+    newest.assert_installed()
 
 
 def test_removal_brings_back_what_was(machine):
