@@ -88,9 +88,11 @@ static void seal(u8 *table, unsigned int checksum, u32 size)
 	table[checksum] = (u8)-acpi_sum(table, size);
 }
 
-static void seal_table(u8 *table)
+/* @length is what was checked: the table may lie in memory that has changed since, by Keel's own hand. */
+static void seal_table(u8 *table, u32 length)
 {
-	seal(table, ACPI_CHECKSUM, acpi_u32(table + ACPI_LENGTH));
+	acpi_put(table + ACPI_LENGTH, length, 4);
+	seal(table, ACPI_CHECKSUM, length);
 }
 
 /* Names in tables have a fixed size and no terminator. */
@@ -110,7 +112,7 @@ static void edit_gicc(u8 *e)
 	acpi_put(e + GICC_MAINTENANCE, 0, 4);
 }
 
-/* acpi_read() has found all entries in bounds. */
+/* acpi_read() has found all entries in bounds, and no GICC that is too short. */
 static void edit_madt(u8 *data, u32 length)
 {
 	const struct acpi_table madt = { .data = data, .length = length };
@@ -118,7 +120,7 @@ static void edit_madt(u8 *data, u32 length)
 	int entry;
 
 	while ((entry = acpi_madt_next(&madt, &at)) > 0)
-		if (data[entry] == MADT_GICC)
+		if (data[entry] == MADT_GICC && data[entry + 1] >= GICC_SIZE)
 			edit_gicc(data + entry);
 }
 
@@ -136,7 +138,6 @@ static void make_marker(u8 *ssdt)
 {
 	memset(ssdt, 0, ACPI_HEADER_SIZE);
 	put_name(ssdt + ACPI_SIGNATURE, "SSDT", 4);
-	acpi_put(ssdt + ACPI_LENGTH, MARKER_SIZE, 4);
 	ssdt[ACPI_REVISION] = 2; /* integers of 64 bits */
 	put_name(ssdt + ACPI_OEM_ID, ACPI_MARKER_OEM_ID, 6);
 	put_name(ssdt + ACPI_OEM_TABLE_ID, ACPI_MARKER_TABLE_ID, 8);
@@ -144,7 +145,7 @@ static void make_marker(u8 *ssdt)
 	put_name(ssdt + ACPI_CREATOR_ID, "KEEL", 4);
 	acpi_put(ssdt + ACPI_CREATOR_ID + 4, 1, 4);
 	memcpy(ssdt + ACPI_HEADER_SIZE, &marker_aml, sizeof(marker_aml));
-	seal_table(ssdt);
+	seal_table(ssdt, MARKER_SIZE);
 }
 
 /* Where the XSDT points to @old it points to @pa. A table may be listed twice. */
@@ -162,7 +163,7 @@ static void copy_edited(struct copier *c, const struct acpi_machine *m, u8 *xsdt
 	u8 *copy = copy_table(c, table, &pa);
 
 	edit(copy, table->length);
-	seal_table(copy);
+	seal_table(copy, table->length);
 	replace_entry(xsdt, m, table->pa, pa);
 }
 
@@ -181,7 +182,6 @@ static void add_marker(struct copier *c, const struct acpi_machine *m, u8 *xsdt)
 
 	make_marker(next_copy(c, MARKER_SIZE, &pa));
 	acpi_put(xsdt + m->xsdt.length, pa, XSDT_ENTRY);
-	acpi_put(xsdt + ACPI_LENGTH, m->xsdt.length + XSDT_ENTRY, 4);
 }
 
 static void edit_rsdp(u8 *rsdp, u32 length, u64 xsdt)
@@ -227,7 +227,7 @@ int acpi_make_copies(const struct acpi_machine *m, void *to, u64 pa, u64 size)
 	copy_edited(&c, m, xsdt, &m->madt, edit_madt);
 	if (!m->keel)
 		add_marker(&c, m, xsdt);
-	seal_table(xsdt);
+	seal_table(xsdt, m->xsdt.length + (m->keel ? 0 : XSDT_ENTRY));
 	edit_rsdp(rsdp, m->rsdp.length, xsdt_pa);
 	return 0;
 }

@@ -39,12 +39,17 @@ static void *root_pointer(const struct efi_system_table *system)
 	return NULL;
 }
 
-/* Firmware's mappings are the identity. */
+/*
+ * Firmware's mappings are the identity. It may have none of the first page, to catch null pointers, which
+ * XSDTs have.
+ */
 static const u8 *table_memory(const void *ctx, u64 pa, u64 size)
 {
 	const struct memmap *map = ctx;
 
-	return mem_ranges_contain(&map->ram, pa, size) ? (const u8 *)(uintptr_t)pa : NULL;
+	return pa >= EFI_PAGE_SIZE && mem_ranges_contain(&map->ram, pa, size)
+		       ? (const u8 *)(uintptr_t)pa
+		       : NULL;
 }
 
 static int read_tables(const struct efi_system_table *system, const struct memmap *map)
