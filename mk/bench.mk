@@ -29,7 +29,7 @@ $(BENCH)/kernel: bench/guest/kernel.S tests/lib/start.h bench/guest/guest.ld mk/
 
 # Programs for the host.
 BENCH_PROGRAMS := $(patsubst bench/host/%.c,$(BENCH)/%,$(sort $(wildcard bench/host/*.c)))
-$(BENCH_PROGRAMS): $(BENCH)/%: bench/host/%.c mk/bench.mk
+$(BENCH_PROGRAMS): $(BENCH)/%: bench/host/%.c bench/host/ticks.h mk/bench.mk
 	$(call say,HOST-CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -O2 -Wall -Wextra -Wshadow -Werror -o $@ $<

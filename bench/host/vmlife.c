@@ -25,6 +25,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "ticks.h"
+
 #define NR_VMS	   32
 #define PAUSE_US   200000
 #define ROUNDS	   5
@@ -49,45 +51,6 @@ static struct vm {
 
 static int dev;
 static size_t run_size;
-
-static uint64_t counter(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(value) : : "memory");
-	return value;
-}
-
-static int need(long result, const char *what)
-{
-	if (result < 0)
-		err(1, "%s", what);
-	return (int)result;
-}
-
-static uint64_t frequency(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(value));
-	return value;
-}
-
-/* Nanoseconds that the CPU has been idle. */
-static uint64_t idle(void)
-{
-	FILE *file = fopen("/proc/timer_list", "r");
-	unsigned long long value = 0;
-	char line[256];
-
-	if (!file)
-		err(1, "/proc/timer_list");
-	while (fgets(line, sizeof(line), file) &&
-	       sscanf(line, " .idle_sleeptime : %llu", &value) != 1)
-		;
-	fclose(file);
-	return value;
-}
 
 static void set_gic(int fd, uint32_t group, uint64_t attr, uint64_t address)
 {

@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ticks.h"
+
 #define CODE_BASE 0x40000000UL
 #define RAM_BASE  0x80000000UL
 #define PAGE	  0x1000UL
@@ -39,37 +41,6 @@ static const uint32_t guest_code[] = { 0xf9000000, 0x91400400, 0xeb01001f,
 static int vm, vcpu;
 static struct kvm_run *run;
 static char *ram;
-
-static uint64_t counter(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(value) : : "memory");
-	return value;
-}
-
-static int need(long result, const char *what)
-{
-	if (result < 0)
-		err(1, "%s", what);
-	return (int)result;
-}
-
-/* Nanoseconds that the CPU has been idle. */
-static uint64_t idle(void)
-{
-	FILE *file = fopen("/proc/timer_list", "r");
-	unsigned long long value = 0;
-	char line[256];
-
-	if (!file)
-		err(1, "/proc/timer_list");
-	while (fgets(line, sizeof(line), file) &&
-	       sscanf(line, " .idle_sleeptime : %llu", &value) != 1)
-		;
-	fclose(file);
-	return value;
-}
 
 static char *map(size_t size)
 {
