@@ -43,7 +43,7 @@ static u8 *map_registers(u64 base, u64 size)
 int gicv2_init(const struct fdt_gicv2 *fdt, struct percpu *const cpus[], unsigned int count)
 {
 	struct vgic_v2_frames frames = { .gich = map_registers(fdt->gich.base, SZ_4K),
-					 .gicv = map_registers(fdt->gicv.base, VGIC_V2_CPU_SIZE),
+					 .gicv = map_registers(fdt->gicv.base, VGIC_V2_CPU_MAPPED),
 					 .gicv_pa = PA(fdt->gicv.base) };
 	u8 *gicd = map_registers(fdt->gicd.base, SZ_4K);
 

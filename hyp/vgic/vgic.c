@@ -552,8 +552,11 @@ static __always_inline void fold_eoicount(struct vcpu *vcpu, enum vgic_hw hw)
 	if (!vcpu->vgic->loaded)
 		return;
 	vcpu->vgic->hcr &= ~ICH_HCR_LRENPIE;
-	/* With EOImode=1 ICC_DIR_EL1 deactivates, and traps. QEMU counts EOIs all the same. */
-	if (this_cpu()->has_tdir && (vmcr_of(vcpu->vgic) & VMCR_VEOIM))
+	/*
+	 * With EOImode=1 ICC_DIR_EL1 deactivates, and traps, as GICC_DIR always does. QEMU counts EOIs
+	 * all the same.
+	 */
+	if ((hw == VGIC_GICH || this_cpu()->has_tdir) && (hw_read_vmcr(hw) & VMCR_VEOIM))
 		return;
 	count = (unsigned int)FIELD_GET(ICH_HCR_EOICOUNT, hw_read_hcr(hw));
 	do {
@@ -1992,7 +1995,7 @@ static int place_v2_interface(struct vm *vm, u64 base)
 	if (vgic->cpu_base != VGIC_NOWHERE ||
 	    vgic_frames_overlap(base, VGIC_V2_CPU_SIZE, vgic->dist_base, VGIC_V2_DIST_SIZE))
 		return -EINVAL;
-	ret = vm_map_own_device(vm, IPA(base), vgic_v2.gicv_pa, VGIC_V2_CPU_SIZE);
+	ret = vm_map_own_device(vm, IPA(base), vgic_v2.gicv_pa, VGIC_V2_CPU_MAPPED);
 	if (ret == -ENOMEM)
 		return ret;
 	vgic->cpu_base = base;

@@ -156,6 +156,8 @@ struct vgic {
 #define VGIC_V2_REVISION_MIN 2
 #define VGIC_V2_DIST_SIZE    SZ_4K
 #define VGIC_V2_CPU_SIZE     (2 * SZ_4K)
+/* What of the CPU interface is mapped: all but GICC_DIR, which is alone in the second page. */
+#define VGIC_V2_CPU_MAPPED SZ_4K
 
 /* The parts of the machine's GICv2 that are for VMs, in EL2's address space; @gicv also a guest's. */
 struct vgic_v2_frames {

@@ -28,6 +28,7 @@
  */
 #include <arch/barrier.h>
 #include <arch/foreign.h>
+#include <arch/reg_bits.h>
 #include <lib/compiler.h>
 #include <lib/errno.h>
 #include <vgic/vgic.h>
@@ -957,15 +958,38 @@ static const struct reg v2_regs[] = {
 	SOURCES(0xf20, set_sources),
 };
 
+/* GICC_DIR, the one register of the interface's second page */
+#define GICC_DIR	0x1000
+#define GICC_DIR_INTID	GENMASK(9, 0)
+#define GICC_DIR_SOURCE GENMASK(12, 10)
+
+/* With EOImode=1, as ICC_DIR_EL1's; of an SGI also by which vCPU's it is. */
+static void write_v2_dir(struct vcpu *vcpu, u64 value)
+{
+	u32 intid = (u32)FIELD_GET(GICC_DIR_INTID, value);
+
+	vgic_v2_fold(vcpu);
+	if (!(vcpu->vgic->vmcr & VMCR_VEOIM))
+		return;
+	/* which of them is active, this CPU alone changes */
+	if (intid < VGIC_SGIS &&
+	    vcpu->vgic->irq[intid].sgi.taken != FIELD_GET(GICC_DIR_SOURCE, value))
+		return;
+	vgic_deactivate(vcpu, intid);
+}
+
 /*
  * The CPU interface where it is not mapped: what the guest would do there itself. Its virtual
- * interrupts are in list registers, as they were when it ran.
+ * interrupts are in list registers, as they were when it ran. GICC_DIR is nowhere mapped.
  */
-static enum trap_mmio access_interface(u64 offset, unsigned int bytes, bool write, u64 *data)
+static enum trap_mmio access_interface(struct vcpu *vcpu, u64 offset, unsigned int bytes,
+				       bool write, u64 *data)
 {
-	if (bytes != 4 || offset % 4) {
+	if (bytes != 4 || offset % 4 || offset >= VGIC_V2_CPU_MAPPED) {
 		if (!write)
 			*data = 0;
+		else if (bytes == 4 && offset == GICC_DIR)
+			write_v2_dir(vcpu, *data);
 		return TRAP_MMIO_DONE;
 	}
 	/* the guest chooses the register: where there is none, some machines answer with an abort */
@@ -985,7 +1009,7 @@ enum trap_mmio vgic_v2_mmio(struct vcpu *vcpu, u64 ipa, unsigned int bytes, bool
 	if (!vgic)
 		return TRAP_MMIO_NOT_MINE;
 	if (offset_within(ipa, bytes, vgic->cpu_base, VGIC_V2_CPU_SIZE))
-		return access_interface(ipa - vgic->cpu_base, bytes, write, data);
+		return access_interface(vcpu, ipa - vgic->cpu_base, bytes, write, data);
 	if (!offset_within(ipa, bytes, vgic->dist_base, VGIC_V2_DIST_SIZE))
 		return TRAP_MMIO_NOT_MINE;
 	vgic_v2_fold(vcpu);

@@ -19,6 +19,7 @@
 #define GICD_IGROUPR1	0x84
 #define GICD_ISENABLER1 0x104
 #define GICD_ISPENDR0	0x200
+#define GICD_ISACTIVER1 0x304
 #define GICD_ICPENDR0	0x280
 #define GICD_ITARGETSR0 0x800
 #define GICD_CPENDSGIR1 0xf14
@@ -461,6 +462,62 @@ static void test_sgis(void)
 	end_two(&vm, vcpu);
 }
 
+/* As the taker, with EOImode=1: what it has taken stays active. */
+GUEST_CODE(split_taker, "mov x10, #0x08000000\n"
+			"mov x11, #0x08010000\n"
+			"mov x12, #0x09000000\n"
+			"mov w1, #0xf0\n str w1, [x11, #4]\n"
+			"mov w1, #0x201\n str w1, [x11]\n str w1, [x10]\n"
+			"mov w1, #0x700\n str w1, [x10, #0x104]\n" /* SPIs 40 to 42 */
+			"1: ldr w3, [x11, #0xc]\n"
+			"str w3, [x12]\n"
+			"str w3, [x11, #0x10]\n"
+			"b 1b\n");
+
+/* Deactivates what it reads from the device. */
+GUEST_CODE(deactivator, "mov x11, #0x08010000\n"
+			"add x10, x11, #0x1000\n" /* GICC_DIR */
+			"mov x12, #0x09000000\n"
+			"mov w1, #0x201\n str w1, [x11]\n"
+			"1: ldr w3, [x12]\n"
+			"str w3, [x10]\n"
+			"str w3, [x12, #8]\n"
+			"b 1b\n");
+
+static void deactivates(const struct vcpu *vcpu, uint32_t intid)
+{
+	must(ioctl(vcpu->fd, KVM_RUN, 0), "KVM_RUN of the vCPU that deactivates");
+	check(vcpu->run->exit_reason == KVM_EXIT_MMIO && !vcpu->run->mmio.is_write,
+	      "it asks which interrupt");
+	memcpy(vcpu->run->mmio.data, &intid, sizeof(intid));
+	expect_write(vcpu, MMIO_BASE + 8, 4, intid, "it has deactivated it");
+}
+
+/* GICC_DIR, of any vCPU, in any order. Stock KVM: from Linux 6.19 on. */
+static void test_split(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu[2] = { new_vcpu(&vm, 0), new_vcpu(&vm, 1) };
+
+	load_code(&vm, &vcpu[0], GUEST_BASE, split_taker, split_taker_end);
+	load_code(&vm, &vcpu[1], SENDER_AT, deactivator, deactivator_end);
+	add_v2(&vm);
+	takes(&vcpu[0], 1023, "nothing to take");
+	for (uint32_t intid = 40; intid < 43; intid++) {
+		must(irq_line(vm.fd, SPI(intid), 1), "an SPI");
+		takes(&vcpu[0], intid, "which is taken, and its priority dropped");
+	}
+	takes(&vcpu[0], 1023, "all are active");
+	check(get32(vm.gic, DIST, GICD_ISACTIVER1) == 0x700, "and read as active");
+	deactivates(&vcpu[1], 41);
+	check(get32(vm.gic, DIST, GICD_ISACTIVER1) == 0x500, "one is not active any more");
+	takes(&vcpu[0], 41, "and taken again, as it is a level");
+	deactivates(&vcpu[1], 40);
+	takes(&vcpu[0], 40, "so is another one");
+	takes(&vcpu[0], 1023, "no other");
+	end_two(&vm, vcpu);
+}
+
 /* What a VMM saves and restores, in the order in which QEMU does. */
 static const uint32_t saved[] = { GICD_IIDR, GICD_CTLR, 0x080, 0x084, 0x100,
 				  0x104,     0x300,	0x304, 0x400, 0x404,
@@ -526,6 +583,8 @@ int main(void)
 	test_registers();
 	test_while_it_runs();
 	test_sgis();
+	if (on_keel())
+		test_split();
 	test_moves();
 	return finish();
 }

@@ -220,6 +220,106 @@ static void an_interface_that_is_not_mapped_is_emulated(void **state)
 	assert_int_equal(vgic_v2_mmio(on(0), DIST, 4, false, &data), TRAP_MMIO_NOT_MINE);
 }
 
+#define EOIMODE (1U << 9)
+
+static void start_split(unsigned int lrs, unsigned int cpus)
+{
+	world_start_v2(lrs, cpus, IRQS);
+	wr(0, ISENABLER + 4, 4, ~0U);
+	wr(0, DIST + 0xc08, 4, ~0U); /* SPIs 32 to 47 are edges */
+	for (unsigned int n = 0; n < cpus; n++) {
+		on(n);
+		fake_this_icc()->vmcr |= EOIMODE;
+	}
+}
+
+static void v2_spi(u32 intid)
+{
+	u64 index = 0;
+
+	if (vgic_irq_line(&world_vm, &index, intid, 1) == 1)
+		world_woken |= 1U << index;
+	world_kick();
+}
+
+/* What became of an SPI that was taken: whether it can be taken again. */
+static bool comes_again(u32 intid)
+{
+	v2_spi(intid);
+	return ack_group0(0) == intid;
+}
+
+static void any_vcpu_deactivates_an_spi_by_gicc_dir(void **state)
+{
+	start_split(4, 2);
+	v2_spi(40);
+	assert_int_equal(ack_group0(0), 40);
+	eoi(0, 40);
+	assert_false(comes_again(40));
+	dir(1, 40);
+	world_kick();
+	assert_int_equal(ack_group0(0), 40); /* that came before it was deactivated */
+	eoi(0, 40);
+	dir(0, 40);
+	assert_true(comes_again(40));
+	world_check();
+}
+
+/* Of more active interrupts than list registers, those are deactivated that the guest names. */
+static void interrupts_are_deactivated_in_any_order(void **state)
+{
+	start_split(1, 1);
+	for (u32 intid = 40; intid < 44; intid++) {
+		v2_spi(intid);
+		assert_int_equal(ack_group0(0), intid);
+		eoi(0, intid);
+	}
+	assert_int_equal(rd(0, DIST + 0x304, 4), 0xf00);
+	dir(0, 42);
+	assert_int_equal(rd(0, DIST + 0x304, 4), 0xb00);
+	dir(0, 40);
+	assert_int_equal(rd(0, DIST + 0x304, 4), 0xa00);
+	assert_true(comes_again(42));
+	world_check();
+}
+
+static void gicc_dir_is_obeyed_where_it_means_something(void **state)
+{
+	u64 value = 40;
+
+	start_split(4, 2);
+	v2_spi(40);
+	assert_int_equal(ack_group0(0), 40);
+	on(0);
+	fake_this_icc()->vmcr &= ~(u64)EOIMODE;
+	dir(0, 40); /* with EOImode=0 GICC_EOIR deactivates */
+	on(0);
+	fake_this_icc()->vmcr |= EOIMODE;
+	dir(0, 41);
+	dir(0, 200);
+	dir(0, 1023);
+	assert_int_equal(vgic_v2_mmio(on(0), WORLD_GICC + 0x1000, 2, true, &value), TRAP_MMIO_DONE);
+	assert_int_equal(vgic_v2_mmio(on(0), WORLD_GICC + 0x1004, 4, true, &value), TRAP_MMIO_DONE);
+	assert_int_equal(vgic_v2_mmio(on(0), WORLD_GICC + 0x1000, 4, false, &value),
+			 TRAP_MMIO_DONE);
+	assert_int_equal(value, 0);
+	assert_int_equal(rd(0, DIST + 0x304, 4), 0x100);
+	dir(0, 40);
+	assert_int_equal(rd(0, DIST + 0x304, 4), 0);
+	wr(1, SGIR, 4, 1 << 16 | 7);
+	world_kick();
+	assert_int_equal(ack_group0(0), 7);
+	assert_int_equal(fake_source, 1);
+	eoi(0, 7);
+	fake_source = 0;
+	dir(0, 7); /* another vCPU's */
+	assert_int_equal(rd(0, DIST + 0x300, 4), 1 << 7);
+	fake_source = 1;
+	dir(0, 7);
+	assert_int_equal(rd(0, DIST + 0x300, 4), 0);
+	world_check();
+}
+
 static void vcpus_have_the_numbers_of_interfaces(void **state)
 {
 	world_start_v2_without_vgic(4, 1);
@@ -301,6 +401,9 @@ int main(void)
 		cmocka_unit_test(without_an_sgi_of_its_own_el2_uses_the_hosts),
 		cmocka_unit_test(frames_have_their_places_once),
 		cmocka_unit_test(an_interface_that_is_not_mapped_is_emulated),
+		cmocka_unit_test(any_vcpu_deactivates_an_spi_by_gicc_dir),
+		cmocka_unit_test(interrupts_are_deactivated_in_any_order),
+		cmocka_unit_test(gicc_dir_is_obeyed_where_it_means_something),
 		cmocka_unit_test(vcpus_have_the_numbers_of_interfaces),
 		cmocka_unit_test(a_cpu_with_a_gicv3s_registers_has_no_gicv2),
 		cmocka_unit_test(groups_are_restored_by_who_knows_of_them),

@@ -92,7 +92,7 @@ static inline u64 sgi_frame(unsigned int n, u64 offset)
 /* Acknowledge and end on vCPU @n at idle priority; FAKE_NONE. */
 u32 ack(unsigned int n);
 void eoi(unsigned int n, u32 intid);
-/* Deactivate by ICC_DIR_EL1, whether or not that traps. */
+/* Deactivate by ICC_DIR_EL1, whether or not that traps; or by GICC_DIR, of fake_source an SGI. */
 void dir(unsigned int n, u32 intid);
 
 /* vgic_sane(), and what must hold of the hardware at any time. */
