@@ -50,12 +50,12 @@ void keel_irqs_ended(struct keel_vcpu *vcpu)
 
 /* ---- KVM_IRQ_LINE ---- */
 
-/* The INTIDs that userspace may drive, by kind of line. */
-static bool intid_valid(struct keel_vm *vm, u32 type, u32 intid)
+/* The INTIDs that a kind of line can have, whatever the VM has. */
+static bool intid_valid(u32 type, u32 intid)
 {
 	if (type == KVM_ARM_IRQ_TYPE_PPI)
 		return intid >= KEEL_SGIS && intid < KEEL_PRIVATE_IRQS;
-	return intid >= KEEL_PRIVATE_IRQS && intid < vm->vgic.nr_irqs;
+	return intid >= KEEL_PRIVATE_IRQS;
 }
 
 int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq)
@@ -74,10 +74,13 @@ int keel_irq_line_ioctl(struct keel_vm *vm, const struct kvm_irq_level *irq)
 		return -ENXIO;
 	if (type == KVM_ARM_IRQ_TYPE_PPI && !keel_vcpu_find(vm, vcpu))
 		return -EINVAL;
+	if (!intid_valid(type, intid))
+		return -EINVAL;
+	/* how many SPIs there are is known behind it */
 	ret = keel_vgic_lazy_init(vm);
 	if (ret)
 		return ret;
-	if (!intid_valid(vm, type, intid))
+	if (intid >= vm->vgic.nr_irqs)
 		return -EINVAL;
 	return keel_irq_line(vm, type == KVM_ARM_IRQ_TYPE_PPI ? vcpu : 0, intid, irq->level);
 }

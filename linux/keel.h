@@ -511,6 +511,10 @@ int keel_vgic_first_run(struct keel_vm *vm);
 /* Under vm->lock: KVM_DEV_ARM_VGIC_CTRL_INIT, and KVM_DEV_ARM_VGIC_GRP_NR_IRQS. */
 int keel_vgic_ctrl_init(struct keel_vm *vm);
 int keel_vgic_set_nr_irqs(struct keel_vm *vm, u32 value);
+/* What KVM_DEV_ARM_VGIC_GRP_NR_IRQS reads as. */
+u32 keel_vgic_irqs_so_far(const struct keel_vm *vm);
+/* Whether the VM has the interrupts of a register of the distributor, if it is about interrupts. */
+bool keel_vgic_has_irqs_of(const struct keel_vm *vm, u32 offset);
 bool keel_vgic_created(struct keel_vm *vm);
 bool keel_vgic_initialized(struct keel_vm *vm);
 

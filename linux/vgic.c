@@ -519,7 +519,7 @@ static int has_cpu_sysreg(struct keel_vm *vm, u64 attr)
 
 /* ---- KVM_DEV_ARM_VGIC_GRP_DIST_REGS, _REDIST_REGS, _LEVEL_INFO: 32 bits each ---- */
 
-/* Registers that there are, for KVM_HAS_DEVICE_ATTR: those of interrupts whether the VM has them. */
+/* Registers that there are, for KVM_HAS_DEVICE_ATTR. */
 struct reg_range {
 	u32 first, size;
 };
@@ -545,6 +545,38 @@ static bool in_ranges(const struct reg_range *ranges, unsigned int count, u32 of
 		if (offset - ranges[i].first < ranges[i].size)
 			return true;
 	return false;
+}
+
+/* Arrays of the distributor, of registers with so many bits for each interrupt. */
+static const struct {
+	u32 first, size, bits;
+} dist_arrays[] = {
+	{ 0x0080, 0x380, 1 }, /* GICD_IGROUPR to GICD_ICACTIVER */
+	{ 0x0400, 0x800, 8 }, /* GICD_IPRIORITYR, GICD_ITARGETSR */
+	{ 0x0c00, 0x100, 2 }, { 0x0d00, 0x80, 1 }, { 0x6000, 0x2000, 64 },
+};
+
+/* The first interrupt that a register of the distributor is about; 0: it is about none. */
+static u32 first_irq_of(u32 offset)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(dist_arrays); i++) {
+		u32 bits = dist_arrays[i].bits, at = offset - dist_arrays[i].first;
+
+		if (at < dist_arrays[i].size)
+			return at % (KEEL_IRQS_MAX * bits / 8) * 8 / bits;
+	}
+	return 0;
+}
+
+/* As long as nobody has said how many there are, there are the private ones. */
+u32 keel_vgic_irqs_so_far(const struct keel_vm *vm)
+{
+	return vm->vgic.nr_irqs ?: KEEL_PRIVATE_IRQS;
+}
+
+bool keel_vgic_has_irqs_of(const struct keel_vm *vm, u32 offset)
+{
+	return first_irq_of(offset) < keel_vgic_irqs_so_far(vm);
 }
 
 /* An attribute of these groups: the vCPU, and what of it as KEEL_HC_VGIC_GET_REG takes it. */
@@ -612,6 +644,8 @@ static int access_place(const struct vgic_place *place, u32 *value, bool set)
 	if (place->space == KEEL_VGIC_REDIST && vcpu->redist &&
 	    keel_its_redist_reg(vcpu, place->offset, value, set))
 		return 0;
+	if (place->space == KEEL_VGIC_DIST && !keel_vgic_has_irqs_of(vcpu->vm, place->offset))
+		return -ENXIO;
 	ret = keel_call(set ? KEEL_HC_VGIC_SET_REG : KEEL_HC_VGIC_GET_REG, vcpu->vm->handle,
 			vcpu->index, place->space, place->offset, *value, &got);
 	if (!ret && !set)
@@ -651,7 +685,8 @@ static int has_state(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	if (ret)
 		return ret;
 	if (place.space == KEEL_VGIC_DIST)
-		found = in_ranges(dist_regs, ARRAY_SIZE(dist_regs), place.offset);
+		found = in_ranges(dist_regs, ARRAY_SIZE(dist_regs), place.offset) &&
+			keel_vgic_has_irqs_of(vm, place.offset);
 	else
 		found = in_ranges(redist_regs, ARRAY_SIZE(redist_regs), place.offset);
 	return found && IS_ALIGNED(place.offset, 4) ? 0 : -ENXIO;
@@ -713,7 +748,7 @@ static int get_vgic_attr(void *device, const struct kvm_device_attr *attr)
 			return ret;
 		return copy_to_user(argp, &address, sizeof(address)) ? -EFAULT : 0;
 	case KVM_DEV_ARM_VGIC_GRP_NR_IRQS:
-		return put_user(vm->vgic.nr_irqs, (u32 __user *)argp);
+		return put_user(keel_vgic_irqs_so_far(vm), (u32 __user *)argp);
 	case KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ:
 		if (!keel_check_extension(vm, KVM_CAP_ARM_EL2))
 			return -ENXIO;

@@ -129,7 +129,8 @@ static int has_v2_reg(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	if (!v2_vcpu_of_attr(vm, attr->attr))
 		return -EINVAL;
 	if (attr->group == KVM_DEV_ARM_VGIC_GRP_DIST_REGS)
-		found = in_v2_ranges(v2_dist_regs, ARRAY_SIZE(v2_dist_regs), offset);
+		found = in_v2_ranges(v2_dist_regs, ARRAY_SIZE(v2_dist_regs), offset) &&
+			keel_vgic_has_irqs_of(vm, offset);
 	else
 		found = in_v2_ranges(v2_cpu_regs, ARRAY_SIZE(v2_cpu_regs), offset);
 	return found && IS_ALIGNED(offset, 4) ? 0 : -ENXIO;
@@ -239,7 +240,7 @@ static int get_v2_attr(void *device, const struct kvm_device_attr *attr)
 	case KVM_DEV_ARM_VGIC_GRP_ADDR:
 		return v2_address(vm, attr, false);
 	case KVM_DEV_ARM_VGIC_GRP_NR_IRQS:
-		return put_user(vm->vgic.nr_irqs, (u32 __user *)attr->addr);
+		return put_user(keel_vgic_irqs_so_far(vm), (u32 __user *)attr->addr);
 	case KVM_DEV_ARM_VGIC_GRP_DIST_REGS:
 	case KVM_DEV_ARM_VGIC_GRP_CPU_REGS:
 		return v2_reg(vm, attr, false);

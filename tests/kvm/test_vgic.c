@@ -116,9 +116,12 @@ static void test_nr_irqs(void)
 	struct vm vm = bare_vm();
 	char what[64];
 	unsigned int i;
+	uint32_t nr = 0;
 	int gic = -1;
 
 	must(create_gic(vm.fd, 0, &gic), "KVM_CREATE_DEVICE");
+	must(gic_attr(gic, KVM_GET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &nr), "NR_IRQS");
+	check(nr == 32, "NR_IRQS reads as 32 at first");
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(what, sizeof(what), "NR_IRQS %u", bad[i]);
 		gives(set_nr_irqs(gic, bad[i]), EINVAL, what);
@@ -141,6 +144,8 @@ static void test_order(void)
 	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
 	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 40), 1), EBUSY,
 	      "KVM_IRQ_LINE before the GIC is initialized");
+	gives(irq_line(vm.fd, IRQ(KVM_ARM_IRQ_TYPE_SPI, 0, 31), 1), EINVAL,
+	      "of a PPI as an SPI, which is checked before");
 	gives(init_gic(vm.gic), 0, "init before the addresses are set");
 	gives(ioctl(vm.fd, KVM_CREATE_VCPU, 1UL), EBUSY, "a vCPU after the GIC's init");
 	gives(set_nr_irqs(vm.gic, 128), EBUSY, "NR_IRQS after the GIC's init");

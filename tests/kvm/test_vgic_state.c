@@ -178,6 +178,12 @@ static void test_errors(void)
 		{ DIST, GICD_CTLR + 2, ENXIO, "a misaligned register" },
 		{ DIST, 0x6100, 0, "a half of GICD_IROUTER32" },
 		{ DIST, 0xffe8, 0, "GICD_PIDR2" },
+		{ DIST, 0x120, ENXIO, "GICD_ISENABLER of interrupts from 256 on" },
+		{ DIST, 0x8fc, 0, "the last GICD_ITARGETSR" },
+		{ DIST, 0x900, ENXIO, "GICD_ITARGETSR of interrupts from 256 on" },
+		{ DIST, 0xd20, ENXIO, "GICD_IGRPMODR of interrupts from 256 on" },
+		{ DIST, 0x67fc, 0, "a half of GICD_IROUTER255" },
+		{ DIST, 0x6800, ENXIO, "GICD_IROUTER256" },
 		{ DIST, 0x10000, ENXIO, "behind the distributor" },
 		{ DIST, OF(7, GICD_CTLR), 0, "the distributor, by any vCPU's name" },
 		{ RDIST, OF(0, 0), 0, "GICR_CTLR" },
@@ -195,6 +201,8 @@ static void test_errors(void)
 	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
 	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor's address");
 	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), "redistributors'");
+	gives(gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, DIST, 0x104, NULL), ENXIO,
+	      "has GICD_ISENABLER1 before it has SPIs");
 	gives(set32(vm.gic, DIST, GICD_CTLR, 0), EBUSY, "GICD_CTLR before the init");
 	gives(set32(vm.gic, RDIST, OF(0, 0x14), 0), EBUSY, "GICR_WAKER before the init");
 	gives(set32(vm.gic, LEVEL, OF(0, 32), 0), EBUSY, "levels before the init");

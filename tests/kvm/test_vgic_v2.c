@@ -33,6 +33,9 @@
 #define OF(vcpu, offset) ((uint64_t)(vcpu) << KVM_DEV_ARM_VGIC_CPUID_SHIFT | (offset))
 
 #define SPI(intid) ((uint32_t)KVM_ARM_IRQ_TYPE_SPI << KVM_ARM_IRQ_TYPE_SHIFT | (intid))
+#define PPI(vcpu, intid)                                            \
+	((uint32_t)KVM_ARM_IRQ_TYPE_PPI << KVM_ARM_IRQ_TYPE_SHIFT | \
+	 (vcpu) << KVM_ARM_IRQ_VCPU_SHIFT | (intid))
 
 static long create_v2(int fd, uint32_t flags, int *gic)
 {
@@ -152,6 +155,11 @@ static void test_has_v2_attr(void)
 		{ DIST, GICD_IIDR, 0, "has GICD_IIDR" },
 		{ DIST, GICD_ITARGETSR0, 0, "has GICD_ITARGETSR0" },
 		{ DIST, GICD_SPENDSGIR1, 0, "has GICD_SPENDSGIR1" },
+		{ DIST, GICD_ITARGETSR0 + 95, ENXIO, "has an unaligned one" },
+		{ DIST, GICD_ITARGETSR0 + 92, 0, "has the last GICD_ITARGETSR" },
+		{ DIST, GICD_ITARGETSR0 + 96, ENXIO, "has one more" },
+		{ DIST, GICD_ISENABLER1 + 4, 0, "has the last GICD_ISENABLER" },
+		{ DIST, GICD_ISENABLER1 + 8, ENXIO, "has one more" },
 		{ DIST, 0xff0, ENXIO, "has a register where there is none" },
 		{ DIST, 0x82, ENXIO, "has an unaligned register" },
 		{ DIST, OF(1, 0), EINVAL, "has a register of no vCPU" },
@@ -166,6 +174,8 @@ static void test_has_v2_attr(void)
 	int gic = -1;
 
 	must(create_v2(vm.fd, 0, &gic), "KVM_CREATE_DEVICE");
+	gives(has(gic, DIST, GICD_ISENABLER1), ENXIO, "has an SPI's register before NR_IRQS");
+	must(set32(gic, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, 96), "NR_IRQS 96");
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		gives(has(gic, rows[i].group, rows[i].attr), rows[i].want, rows[i].what);
 	close(gic);
@@ -228,6 +238,7 @@ static void test_v2_nr_irqs(void)
 	int gic = -1;
 
 	must(create_v2(vm.fd, 0, &gic), "KVM_CREATE_DEVICE");
+	check(get32(gic, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0) == 32, "NR_IRQS reads as 32 at first");
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(what, sizeof(what), "NR_IRQS %u", bad[i]);
 		gives(set32(gic, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, bad[i]), EINVAL, what);
@@ -320,8 +331,14 @@ static void test_lazy_init(void)
 	struct vcpu vcpu = new_vcpu(&vm, 0);
 
 	must(create_v2(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
-	gives(irq_line(vm.fd, SPI(40), 1), 0, "an SPI before anything else");
+	gives(irq_line(vm.fd, SPI(31), 1), EINVAL, "a PPI as an SPI before anything else");
+	gives(irq_line(vm.fd, PPI(0, 15), 1), EINVAL, "an SGI as a PPI");
+	gives(irq_line(vm.fd, PPI(1, 16), 1), EINVAL, "a PPI of no vCPU");
+	gives(set32(vm.gic, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, 64), 0,
+	      "NR_IRQS, as nothing has initialized the GIC");
+	gives(irq_line(vm.fd, SPI(64), 1), EINVAL, "an SPI that there is not, and the init");
 	gives(set32(vm.gic, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, 96), EBUSY, "NR_IRQS behind it");
+	gives(irq_line(vm.fd, SPI(40), 1), 0, "an SPI");
 	gives(init_gic(vm.gic), 0, "init behind it");
 	gives(ioctl(vm.fd, KVM_CREATE_VCPU, 1UL), EBUSY, "a vCPU behind it");
 	close(vm.gic);
