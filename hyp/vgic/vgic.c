@@ -251,7 +251,7 @@ static bool is_line_value(u64 intid, u64 level)
 int vgic_irq_line(struct vm *vm, u64 *index, u64 intid, u64 level)
 {
 	struct vgic *vgic = vm->vgic;
-	u64 via = intid < VGIC_PRIVATE ? *index : vgic->frame[0];
+	u64 via = intid < VGIC_PRIVATE ? *index : vgic_first_vcpu(vgic);
 	struct vcpu *vcpu = via < VM_VCPUS_MAX ? vgic_vcpu(vm, (u32)via) : NULL;
 
 	if (intid < VGIC_SGIS || intid >= VGIC_INTIDS || intid >= vgic->nr_irqs || !vcpu ||
@@ -1359,6 +1359,14 @@ static void reset_vgic_irq(struct vgic_irq *irq, bool sgi)
 	};
 }
 
+/* GICD_ITARGETSR<n> is 0, or GICD_IROUTER<n>, which names the vCPU with that affinity. */
+static void reset_spi_irq(const struct vgic *vgic, struct vgic_irq *irq)
+{
+	reset_vgic_irq(irq, false);
+	if (vgic_is_v2())
+		irq->target = vgic_first_vcpu(vgic);
+}
+
 /* All but LPIs, which are the host's to take back. */
 static void reset_vgic_cpu(struct vgic_cpu *v)
 {
@@ -2059,7 +2067,7 @@ static int create_spis(struct vm *vm, struct vgic *vgic)
 		if (!vgic->spi[page])
 			return -ENOMEM;
 		for (u32 i = 0; i < VGIC_SPIS_A_PAGE; i++)
-			reset_vgic_irq(&vgic->spi[page][i], false);
+			reset_spi_irq(vgic, &vgic->spi[page][i]);
 	}
 	return 0;
 }
@@ -2077,7 +2085,7 @@ static void reset_spi(struct vcpu *via, u32 intid)
 	struct vgic_irq *irq = vgic_irq_of(via, intid);
 	bool line = irq->line, report = irq->report;
 
-	reset_vgic_irq(irq, false);
+	reset_spi_irq(via->vm->vgic, irq);
 	irq->line = line;
 	irq->report = report;
 	note_busy(via, intid, irq);
@@ -2090,7 +2098,7 @@ static void reset_spi(struct vcpu *via, u32 intid)
 int vgic_reset(struct vm *vm, u64 *at)
 {
 	struct vgic *vgic = vm->vgic;
-	struct vcpu *via = vgic_vcpu(vm, vgic->frame[0]);
+	struct vcpu *via = vgic_vcpu(vm, vgic_first_vcpu(vgic));
 	u32 all = MIN(vgic->nr_irqs, (u32)VGIC_INTIDS), intid, end;
 
 	if (*at % RESET_AT_ONCE || *at >= vgic->nr_irqs)
@@ -2159,12 +2167,12 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, 
 		vgic->typer = (u32)((nr_irqs / 32 - 1) | (vm->nr_vcpus - 1) << 5);
 	vgic->maintenance = (u32)maintenance;
 	vgic->revision = VGIC_REVISION;
+	number_frames(vm, vgic);
 	ret = create_spis(vm, vgic);
 	if (ret) {
 		free_vgic(vm, vgic);
 		return ret;
 	}
-	number_frames(vm, vgic);
 	__atomic_store_n(&vm->vgic, vgic, __ATOMIC_RELEASE);
 	return 0;
 }

@@ -498,6 +498,12 @@ static inline void vgic_has_pended(struct vcpu *vcpu, u32 intid)
 	vcpu_set_attention(vcpu);
 }
 
+/* The index of the vCPU that was created first: a GICv2's SPI goes there if it has no target. */
+static inline u16 vgic_first_vcpu(const struct vgic *vgic)
+{
+	return vgic->frame[0];
+}
+
 /* The vCPU with this index, or NULL. */
 static inline struct vcpu *vgic_vcpu(struct vm *vm, u32 index)
 {

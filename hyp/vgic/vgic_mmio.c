@@ -837,7 +837,7 @@ static u32 get_targets(struct access *a, u32 intid, struct vgic_irq *irq)
 	return intid < VGIC_PRIVATE ? (u32)BIT(a->of->index) : irq->affinity;
 }
 
-/* Of several targets the interrupt goes to the first one; of none, to the first vCPU. As on KVM. */
+/* Of several targets the interrupt goes to the first one; of none, to vgic_first_vcpu(). As on KVM. */
 static void set_targets(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
 {
 	if (intid < VGIC_PRIVATE)
@@ -846,7 +846,8 @@ static void set_targets(struct access *a, u32 intid, struct vgic_irq *irq, u32 f
 	for (u32 i = 0; i < VGIC_V2_CPUS; i++)
 		if (vgic_vcpu(a->vcpu->vm, i))
 			irq->affinity |= field & (u32)BIT(i);
-	irq->target = irq->affinity ? (u16)__builtin_ctz(irq->affinity) : 0;
+	irq->target = irq->affinity ? (u16)__builtin_ctz(irq->affinity)
+				    : vgic_first_vcpu(a->vcpu->vm->vgic);
 	if (a->host && irq->active && !irq->in_lr)
 		irq->home = irq->target;
 	irq_changed(a, intid, irq);

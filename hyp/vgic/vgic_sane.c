@@ -174,11 +174,11 @@ static unsigned int count_in_lrs(const struct vgic_cpu *v, u32 intid)
 	return count;
 }
 
-static u16 routed_to(const struct vgic_irq *irq)
+static u16 routed_to(const struct vgic *vgic, const struct vgic_irq *irq)
 {
 	if (!vgic_is_v2())
 		return vgic_index_of(irq->affinity);
-	return irq->affinity ? (u16)__builtin_ctz(irq->affinity) : 0;
+	return irq->affinity ? (u16)__builtin_ctz(irq->affinity) : vgic_first_vcpu(vgic);
 }
 
 static const char *spi_fault(struct vm *vm, u32 intid)
@@ -189,7 +189,7 @@ static const char *spi_fault(struct vm *vm, u32 intid)
 
 	if (irq->forwarded)
 		return "an SPI is forwarded";
-	if (irq->target != routed_to(irq))
+	if (irq->target != routed_to(vgic, irq))
 		return "it is not routed to where GICD_IROUTER or GICD_ITARGETSR says";
 	if (is_busy(irq) != !!(vgic->busy[intid / 64] & BIT(intid % 64)))
 		return "it is busy and not marked so, or marked and not busy";

@@ -331,6 +331,36 @@ static void vcpus_have_the_numbers_of_interfaces(void **state)
 	assert_int_equal(world_create(KEEL_NO_PLACE, KEEL_NO_PLACE, IRQS), 0);
 }
 
+static void without_a_first_vcpu_spis_are_the_next_ones(void **state)
+{
+	u64 index = 0;
+
+	world_start_v2_without_vgic(4, 2);
+	world_vm.vcpus[0] = NULL;
+	world_vm.nr_vcpus = 1;
+	world_vcpu[1].number = 0;
+	assert_int_equal(world_create(KEEL_NO_PLACE, KEEL_NO_PLACE, IRQS), 0);
+	assert_int_equal(world_add_region(DIST, 0), 0);
+	world_load(1);
+	on(1);
+	fake_this_icc()->vmcr |= 0xf8ULL << 24 | 3;
+	wr(1, DIST, 4, 1);
+	wr(1, ISENABLER + 4, 4, 0x300);
+	wr(1, ITARGETSR + 40, 1, 1); /* which is not there */
+	for (u32 intid = 40; intid < 42; intid++) {
+		assert_int_equal(vgic_irq_line(&world_vm, &index, intid, 1), 1);
+		assert_int_equal(index, 1);
+		world_exit(1);
+		assert_int_equal(ack_group0(1), intid);
+		eoi(1, intid);
+		assert_int_equal(vgic_irq_line(&world_vm, &index, intid, 0), 0);
+		world_exit(1);
+	}
+	world_put(1);
+	world_reset_vgic();
+	assert_int_equal(vgic_irq_of(&world_vcpu[1], 41)->target, 1);
+}
+
 static void a_cpu_with_a_gicv3s_registers_has_no_gicv2(void **state)
 {
 	const struct vgic_v2_frames frames = { .gich = fake_gich() };
@@ -405,6 +435,7 @@ int main(void)
 		cmocka_unit_test(interrupts_are_deactivated_in_any_order),
 		cmocka_unit_test(gicc_dir_is_obeyed_where_it_means_something),
 		cmocka_unit_test(vcpus_have_the_numbers_of_interfaces),
+		cmocka_unit_test(without_a_first_vcpu_spis_are_the_next_ones),
 		cmocka_unit_test(a_cpu_with_a_gicv3s_registers_has_no_gicv2),
 		cmocka_unit_test(groups_are_restored_by_who_knows_of_them),
 		cmocka_unit_test(the_host_finds_gicc_as_kvm_has_it),
