@@ -242,6 +242,8 @@ AT(s1e1wp)
 
 /* ---- interrupts and timers: any answer ---- */
 
+struct vgic_v2_frames vgic_v2;
+
 void nested_vgic_init(void)
 {
 }

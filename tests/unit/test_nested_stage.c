@@ -332,6 +332,7 @@ bool switch_serror_waits(struct vcpu *v)
 
 /* The virtual CPU interface: test_nested_vgic has the real one. */
 static enum vgic_signal signal;
+struct vgic_v2_frames vgic_v2;
 static unsigned int entered, left, refills;
 static bool maintenance, possible;
 
@@ -670,6 +671,9 @@ static void nothing_is_registered_unless_asked_and_possible(void **state)
 	less = features;
 	less.reg[ID_REG_PFR0] = 0;
 	nested_init(true, &less);
+	vgic_v2.gich = (u8 *)&less; /* EL2 has no access to the registers of a GICv3 */
+	nested_init(true, &features);
+	vgic_v2.gich = NULL;
 	assert_int_equal(nested_allowed, before);
 	less = features;
 	less.reg[ID_REG_MMFR0] = 0; /* FEAT_ECV is not needed */
