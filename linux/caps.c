@@ -138,6 +138,8 @@ static const struct {
 	{ KVM_CAP_ARM_INJECT_EXT_DABT, 1 },
 	{ KVM_CAP_STEAL_TIME, .get = value_steal_time },
 	{ KVM_CAP_SYSTEM_EVENT_DATA, 1 },
+	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, .get = keel_ring_bytes_max },
+	{ KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, 1 },
 	{ KVM_CAP_USER_MEMORY2, 1 },
 	{ KVM_CAP_ARM_EL2, .get = value_el2 },
 	{ KVM_CAP_ARM_SEA_TO_USER, 1 },

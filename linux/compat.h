@@ -81,6 +81,11 @@ struct kvm_userspace_memory_region2 {
 #define KVM_SET_USER_MEMORY_REGION2 _IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
 #endif
 
+/* Of Linux 6.2. */
+#ifndef KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP
+#define KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP 225
+#endif
+
 /* Of Linux 6.16. */
 #ifndef KVM_CAP_ARM_EL2
 #define KVM_CAP_ARM_EL2		       240

@@ -27,10 +27,14 @@ static unsigned long words_of(u64 pages)
 
 struct keel_dirty *keel_dirty_alloc(const struct keel_vm *vm, u64 npages)
 {
+	unsigned long words = keel_logs_bits(vm) ? words_of(npages) : 0;
 	struct keel_dirty *dirty;
 
-	dirty = kvzalloc(struct_size(dirty, bits, words_of(npages)), GFP_KERNEL_ACCOUNT);
-	if (!dirty || !(READ_ONCE(vm->log_manual) & KVM_DIRTY_LOG_INITIALLY_SET))
+	dirty = kvzalloc(struct_size(dirty, bits, words), GFP_KERNEL_ACCOUNT);
+	if (!dirty || !words)
+		return dirty;
+	dirty->has_bits = true;
+	if (!(READ_ONCE(vm->log_manual) & KVM_DIRTY_LOG_INITIALLY_SET))
 		return dirty;
 	memset(dirty->bits, 0xff, npages / BITS_PER_BYTE);
 	for (u64 page = round_down(npages, BITS_PER_BYTE); page < npages; page++)
@@ -40,6 +44,8 @@ struct keel_dirty *keel_dirty_alloc(const struct keel_vm *vm, u64 npages)
 
 void keel_dirty_mark(const struct keel_slot *slot, u64 gfn, u64 npages)
 {
+	if (!slot->dirty->has_bits)
+		return;
 	for (u64 i = 0; i < npages; i++)
 		set_bit_le(gfn - slot->gfn + i, slot->dirty->bits);
 }
@@ -186,7 +192,7 @@ int keel_get_dirty_log(struct keel_vm *vm, void __user *argp)
 		return -EFAULT;
 	if (mutex_lock_killable(&vm->slots_lock))
 		return -EINTR;
-	ret = find_logged(vm, log.slot, &slot);
+	ret = keel_logs_bits(vm) ? find_logged(vm, log.slot, &slot) : -ENXIO;
 	if (!ret)
 		ret = get_log(vm, &slot, log.dirty_bitmap);
 	keel_drain_profiling(vm);
@@ -211,11 +217,14 @@ int keel_clear_dirty_log(struct keel_vm *vm, void __user *argp)
 
 	if (copy_from_user(&log, argp, sizeof(log)))
 		return -EFAULT;
-	if (log.first_page % BITS_PER_LONG)
-		return -EINVAL;
 	if (mutex_lock_killable(&vm->slots_lock))
 		return -EINTR;
-	ret = find_logged(vm, log.slot, &slot);
+	if (!keel_logs_bits(vm))
+		ret = -ENXIO;
+	else if (log.first_page % BITS_PER_LONG)
+		ret = -EINVAL;
+	else
+		ret = find_logged(vm, log.slot, &slot);
 	if (!ret && !is_part(&slot, log.first_page, log.num_pages))
 		ret = -EINVAL;
 	if (!ret) {
@@ -248,8 +257,8 @@ int keel_log_begin(struct keel_vm *vm, const struct keel_slot *slot)
 	u64 gfn = slot->gfn, end = gfn + slot->npages, n;
 	int ret = 0;
 
-	/* All bits are set: the permission goes with them. */
-	if (vm->log_manual & KVM_DIRTY_LOG_INITIALLY_SET)
+	/* All bits are set: the permission goes with them. A ring has no such beginning. */
+	if (vm->log_manual & KVM_DIRTY_LOG_INITIALLY_SET && !vm->ring_bytes)
 		return 0;
 	for (; gfn < end && !ret; gfn += n) {
 		n = min(KEEL_TAKE_PAGES, end - gfn);

@@ -55,6 +55,7 @@ struct pinned {
  * there, or does nothing: it faults no memory in, waits for no page, and tells the process nothing.
  */
 struct fault {
+	struct keel_vcpu *vcpu; /* whose access it is, or NULL */
 	u64 gfn;
 	bool write;
 	bool guess;
@@ -563,23 +564,29 @@ static int map_whole(struct keel_vm *vm, const struct pinned *entry, struct comm
 
 /*
  * In a logged slot EL2's mapping is changed page by page. The page at @gfn of @entry can be written
- * from now on, and has its bit before; or it can be read. @fresh: EL2 has nothing of it.
+ * from now on, and has its bit before; or it can be read. @fresh: EL2 has nothing of it. @vcpu: it has
+ * a ring for that, else NULL. The ring has the page once it can be written, and once only: nobody
+ * relies on an entry before the vCPU has left KVM_RUN, or the entry is there.
  */
-static int map_logged(struct keel_vm *vm, const struct keel_slot *slot, const struct pinned *entry,
-		      u64 gfn, bool write, bool fresh)
+static int map_logged(struct keel_vm *vm, struct keel_vcpu *vcpu, const struct keel_slot *slot,
+		      const struct pinned *entry, u64 gfn, bool write, bool fresh)
 {
 	unsigned long count = 1UL << vm->page_order, at = 0;
 	int ret = -ENXIO;
 
 	gfn &= ~((u64)count - 1);
 	write &= entry->writable;
-	if (write)
+	if (write && !vcpu)
 		keel_dirty_mark(slot, gfn, count);
 	if (write && !fresh)
 		ret = give_write(vm, gfn, count);
 	if (ret == -ENXIO)
 		ret = map_pages(vm, gfn, entry->page + (gfn - entry->gfn), count, write, &at);
-	return ret == -EEXIST ? 0 : ret;
+	if (ret && ret != -EEXIST)
+		return ret;
+	if (write && vcpu)
+		keel_ring_push(vcpu, slot, gfn, count);
+	return 0;
 }
 
 static bool is_writable(struct keel_vm *vm, unsigned int size, unsigned long index)
@@ -1342,6 +1349,12 @@ static noinline int map_again(struct keel_vm *vm, const struct pinned *there,
 	return map_whole(vm, there, done);
 }
 
+/* The vCPU whose ring gets what is written, or NULL. */
+static struct keel_vcpu *ring_of(const struct fault *fault)
+{
+	return fault->vcpu && fault->vcpu->ring.entry ? fault->vcpu : NULL;
+}
+
 /*
  * commit_pin() in a logged slot: @pin is a page. Mappings from before are as large as they were,
  * and one page of them is mapped, or can be written then.
@@ -1359,12 +1372,13 @@ static noinline int commit_logged(struct keel_vm *vm, const struct fault *fault,
 			keel_take(vm, there.gfn, there.gfn);
 			return -EAGAIN;
 		}
-		return map_logged(vm, slot, &there, fault->gfn, fault->write, false);
+		return map_logged(vm, ring_of(fault), slot, &there, fault->gfn, fault->write,
+				  false);
 	}
 	ret = keel_pins_insert(&vm->pins, size, pin->gfn >> pin->order, to_entry(pin));
 	if (ret)
 		return ret;
-	ret = map_logged(vm, slot, pin, fault->gfn, fault->write, true);
+	ret = map_logged(vm, ring_of(fault), slot, pin, fault->gfn, fault->write, true);
 	done->kept = !ret;
 	if (ret)
 		keel_pins_erase(&vm->pins, size, pin->gfn >> pin->order);
@@ -1650,9 +1664,10 @@ static noinline bool wait_for_page(struct fault *fault)
 	return true;
 }
 
-int keel_fault(struct keel_vm *vm, u64 ipa, bool write)
+int keel_fault(struct keel_vm *vm, struct keel_vcpu *vcpu, u64 ipa, bool write)
 {
 	struct fault fault = {
+		.vcpu = vcpu,
 		.gfn = ipa >> PAGE_SHIFT,
 		.write = write,
 		.max = orders[0],

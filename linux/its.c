@@ -107,7 +107,7 @@ static int write_part(struct keel_vm *vm, u64 ipa, const void *from, unsigned in
 	if (!to)
 		return -EFAULT;
 	ret = copy_to_user(to, from, bytes) ? -EFAULT : 0;
-	keel_write_end(vm, ipa, &slot); /* also of a part */
+	keel_write_end(vm, NULL, ipa, &slot); /* also of a part */
 	return ret;
 }
 

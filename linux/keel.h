@@ -111,7 +111,19 @@ struct keel_watch {
  */
 struct keel_dirty {
 	struct rcu_head rcu;
+	bool has_bits; /* false: what is written is in the vCPUs' rings alone */
 	unsigned long bits[];
+};
+
+/*
+ * ring.c: pages that a vCPU has written, for userspace. Indices count on without end. @dirty is
+ * written by who holds vcpu->mutex, @reset under slots_lock.
+ */
+struct keel_ring {
+	struct kvm_dirty_gfn *entry; /* NULL without a ring. Userspace maps it */
+	u32 entries;		     /* a power of 2 */
+	u32 dirty;		     /* the next to be filled; release */
+	u32 reset;		     /* the next to be freed; release */
 };
 
 /* Whether the guest may not see yet what was written to its memory: keel_sync(). */
@@ -178,6 +190,8 @@ struct keel_vm {
 	atomic_long_t unpinned; /* fault.c: pages that were unpinned and still count as locked */
 	bool sea_to_user;	/* KVM_CAP_ARM_SEA_TO_USER is enabled */
 	u64 log_manual;		/* KVM_DIRTY_LOG_*; written under slots_lock */
+	u32 ring_bytes;		/* of each vCPU's ring, 0 without; set once, under lock */
+	bool ring_bitmap;	/* slots have a bitmap nevertheless; under slots_lock */
 	bool dead;		/* it has ended: it never runs again */
 	bool stuck;		/* EL2 has refused to unmap its memory; under mem_lock */
 
@@ -263,6 +277,7 @@ struct keel_vcpu {
 	bool has_run;	   /* since it was created */
 	bool has_fd;	   /* under vm->lock */
 	bool ran_since;	   /* since KVM_ARM_VCPU_INIT; atomic */
+	struct keel_ring ring;
 	struct its_redist *redist; /* its.c; NULL without an ITS. Set once, with release */
 	u64 steal_ipa;		   /* its address, or KEEL_NO_ADDRESS */
 	u64 steal_seen;		   /* the time that the thread had waited at the last update */
@@ -368,6 +383,8 @@ bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
 /* The slot of an array that has @gfn, or NULL. */
 const struct keel_slot *keel_slot_of(const struct keel_slots *slots, u64 gfn);
+/* Under slots_lock. */
+bool keel_has_slots(const struct keel_vm *vm);
 /* A copy of the slot of number @id, valid under slots_lock. */
 bool keel_slot_by_id(struct keel_vm *vm, u32 id, struct keel_slot *out);
 /* Take all memory from the guest, and end all watches: the VM ends. */
@@ -381,11 +398,11 @@ void keel_slots_free(struct keel_vm *vm);
 int keel_populate(struct keel_vm *vm);
 
 /*
- * Map what a guest access to @ipa needs. -ENOENT: there is no slot, or it is read-only. -EAGAIN:
+ * Map what a guest access to @ipa needs, of @vcpu, whose mutex is held, or of none (NULL). -ENOENT: there is no slot, or it is read-only. -EAGAIN:
  * the memory is to be pinned, and the kernel cannot do that now. -EHWPOISON: it is broken, and a SIGBUS that says so was
  * sent to current, which may block it. -EINTR, -ENOMEM, -EFAULT, -EIO.
  */
-int keel_fault(struct keel_vm *vm, u64 ipa, bool write);
+int keel_fault(struct keel_vm *vm, struct keel_vcpu *vcpu, u64 ipa, bool write);
 /*
  * Map the memory at *@gfn if it is pinned, and set *@gfn to the end of that mapping. -ENOENT, with
  * *@gfn unchanged, if it is not pinned; then it is not mapped, either.
@@ -438,15 +455,16 @@ void keel_drain_profiling(struct keel_vm *vm);
 
 /* NULL: no memory. Under slots_lock. Freed by kvfree_rcu(). */
 struct keel_dirty *keel_dirty_alloc(const struct keel_vm *vm, u64 npages);
-/* Pages of a logged slot are written, or may be. */
+/* Pages of a logged slot are written, or may be: in the bitmap, if it has one. */
 void keel_dirty_mark(const struct keel_slot *slot, u64 gfn, u64 npages);
 /*
  * The module writes to guest memory, at @ipa in one page: the process's address, until
- * keel_write_end() with the same *@slot. NULL: there is none that can be written, and no end. The
+ * keel_write_end() with the same *@slot; @vcpu: in its thread, or NULL. NULL: there is none that can be written, and no end. The
  * write may sleep and take mmap_lock. slots.c.
  */
 void __user *keel_write_begin(struct keel_vm *vm, u64 ipa, struct keel_slot *slot);
-void keel_write_end(struct keel_vm *vm, u64 ipa, const struct keel_slot *slot);
+void keel_write_end(struct keel_vm *vm, struct keel_vcpu *vcpu, u64 ipa,
+		    const struct keel_slot *slot);
 /* A guest can write to pages of one slot: after that, with any locks. */
 void keel_mark_written(struct keel_vm *vm, u64 gfn, u64 npages);
 /* The slot is logged since now, and can be found. Under slots_lock. -EIO. */
@@ -455,6 +473,32 @@ int keel_get_dirty_log(struct keel_vm *vm, void __user *argp);
 int keel_clear_dirty_log(struct keel_vm *vm, void __user *argp);
 /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. -EINVAL. */
 int keel_dirty_set_manual(struct keel_vm *vm, u64 how);
+
+/* ---- ring.c: the dirty ring ---- */
+
+/* Where a vCPU's ring begins in what is mapped of its file, in pages: KVM_DIRTY_LOG_PAGE_OFFSET. */
+#define KEEL_RING_PAGE 64
+
+/* What KVM_CAP_DIRTY_LOG_RING_ACQ_REL reads. */
+int keel_ring_bytes_max(void);
+/* KVM_CAP_DIRTY_LOG_RING_ACQ_REL, KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP. -EINVAL, -E2BIG. */
+int keel_ring_enable(struct keel_vm *vm, u64 bytes);
+int keel_ring_enable_bitmap(struct keel_vm *vm);
+/* Whether logged slots have bitmaps. Under slots_lock. */
+bool keel_logs_bits(const struct keel_vm *vm);
+/* -ENOMEM. No ring if the VM has none. Freed with the vCPU. */
+int keel_ring_alloc(struct keel_vcpu *vcpu);
+void keel_ring_free(struct keel_vcpu *vcpu);
+/* NULL: there is none. */
+struct page *keel_ring_page(const struct keel_vcpu *vcpu, unsigned long pgoff);
+/* A ring is mapped shared, and not to be executed. */
+bool keel_ring_may_map(const struct keel_vcpu *vcpu, struct vm_area_struct *vma);
+/* In the vCPU's thread: pages of a logged slot were written. It has a ring, which is not full. */
+void keel_ring_push(struct keel_vcpu *vcpu, const struct keel_slot *slot, u64 gfn, u64 npages);
+/* No room for what a run may write. */
+bool keel_ring_is_full(const struct keel_ring *ring);
+/* KVM_RESET_DIRTY_RINGS. Return: how many entries were freed; -EINVAL, -EINTR, -EIO. */
+int keel_reset_rings(struct keel_vm *vm);
 
 /* ---- watch.c ---- */
 

@@ -56,7 +56,7 @@ void keel_pvtime_begin(struct keel_vcpu *vcpu)
 	if (!out)
 		return;
 	(void)!copy_to_user(out, &zero, sizeof(zero));
-	keel_write_end(vcpu->vm, vcpu->steal_ipa, &slot);
+	keel_write_end(vcpu->vm, vcpu, vcpu->steal_ipa, &slot);
 }
 
 static void add_stolen(struct keel_vcpu *vcpu, u64 time)
@@ -73,7 +73,7 @@ static void add_stolen(struct keel_vcpu *vcpu, u64 time)
 	 */
 	if (!put_user(0, &out->revision) && !get_user(stolen, &out->stolen))
 		(void)!put_user(cpu_to_le64(le64_to_cpu(stolen) + time), &out->stolen);
-	keel_write_end(vcpu->vm, vcpu->steal_ipa, &slot);
+	keel_write_end(vcpu->vm, vcpu, vcpu->steal_ipa, &slot);
 }
 
 /*

@@ -240,7 +240,7 @@ static int no_memory(struct keel_vcpu *vcpu)
 static int exit_fault(struct keel_vcpu *vcpu)
 {
 	struct keel_run *hyp = vcpu->hyp;
-	int ret = keel_fault(vcpu->vm, hyp->fault.ipa, hyp->fault.write);
+	int ret = keel_fault(vcpu->vm, vcpu, hyp->fault.ipa, hyp->fault.write);
 
 	if (ret == -ENOENT)
 		return no_memory(vcpu);
@@ -450,6 +450,26 @@ static void wake_others(struct keel_vcpu *vcpu)
 	}
 }
 
+/*
+ * KVM promises that accesses are completed, and registers consistent, once KVM_RUN has returned
+ * -EINTR.
+ */
+static void finish_at_el2(struct keel_vcpu *vcpu)
+{
+	if (!vcpu->mmio_pending)
+		return;
+	vcpu->hyp->answer = KEEL_ANSWER_STOP;
+	enter_guest(vcpu, true);
+}
+
+/* Userspace is to take entries, and KVM_RESET_DIRTY_RINGS, before the guest can go on. */
+static int exit_ring_full(struct keel_vcpu *vcpu)
+{
+	finish_at_el2(vcpu);
+	vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
+	return 0;
+}
+
 static int run_once(struct keel_vcpu *vcpu)
 {
 	int ret = do_work(vcpu);
@@ -457,6 +477,8 @@ static int run_once(struct keel_vcpu *vcpu)
 
 	if (ret)
 		return ret;
+	if (unlikely(vcpu->ring.entry) && keel_ring_is_full(&vcpu->ring))
+		return exit_ring_full(vcpu);
 	keel_vcpu_apply_stop(vcpu);
 	if (unlikely(vcpu->steal_ipa != KEEL_NO_ADDRESS))
 		keel_pvtime_update(vcpu);
@@ -503,18 +525,6 @@ static void finish_mmio(struct keel_vcpu *vcpu)
 		return;
 	memcpy(vcpu->hyp->mmio.data, vcpu->run->mmio.data, sizeof(vcpu->hyp->mmio.data));
 	vcpu->mmio_read = false;
-}
-
-/*
- * KVM promises that accesses are completed, and registers consistent, once KVM_RUN has returned
- * -EINTR.
- */
-static void finish_at_el2(struct keel_vcpu *vcpu)
-{
-	if (!vcpu->mmio_pending)
-		return;
-	vcpu->hyp->answer = KEEL_ANSWER_STOP;
-	enter_guest(vcpu, true);
 }
 
 /*

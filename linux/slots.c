@@ -81,12 +81,17 @@ void __user *keel_write_begin(struct keel_vm *vm, u64 ipa, struct keel_slot *slo
 	return NULL;
 }
 
-/* The barrier: who takes the bit sees what was written. */
-void keel_write_end(struct keel_vm *vm, u64 ipa, const struct keel_slot *slot)
+/*
+ * The barrier: who takes the bit sees what was written. The ring has what the bitmap cannot have.
+ */
+void keel_write_end(struct keel_vm *vm, struct keel_vcpu *vcpu, u64 ipa,
+		    const struct keel_slot *slot)
 {
 	smp_mb__before_atomic();
-	if (slot->dirty)
+	if (slot->dirty && slot->dirty->has_bits)
 		keel_dirty_mark(slot, ipa >> PAGE_SHIFT, 1);
+	else if (slot->dirty && vcpu)
+		keel_ring_push(vcpu, slot, ipa >> PAGE_SHIFT, 1);
 	up_read(&vm->writing);
 }
 
@@ -112,6 +117,11 @@ bool keel_slot_by_id(struct keel_vm *vm, u32 id, struct keel_slot *out)
 	if (slot)
 		*out = *slot;
 	return slot;
+}
+
+bool keel_has_slots(const struct keel_vm *vm)
+{
+	return rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock))->count;
 }
 
 static bool overlaps_other(const struct keel_slots *slots, const struct keel_slot *slot)
@@ -355,7 +365,7 @@ static int populate_slot(struct keel_vm *vm, const struct keel_slot *slot, u64 *
 	while (!ret && *gfn < slot_end(slot)) {
 		ret = keel_map_pinned(vm, gfn);
 		if (ret == -ENOENT) /* the next iteration finds it */
-			ret = keel_fault(vm, *gfn << PAGE_SHIFT, true);
+			ret = keel_fault(vm, NULL, *gfn << PAGE_SHIFT, true);
 		else if (!ret && signal_pending(current))
 			ret = -EINTR;
 		cond_resched();
@@ -409,6 +419,11 @@ int keel_populate(struct keel_vm *vm)
 
 	if (mutex_lock_killable(&vm->slots_lock))
 		return -EINTR;
+	/* What is written without a fault can be in a bitmap only. */
+	if (!keel_logs_bits(vm)) {
+		mutex_unlock(&vm->slots_lock);
+		return -EINVAL;
+	}
 	/* From here on a thread that adds a slot populates it, so that none is missed. */
 	WRITE_ONCE(vm->populate, true);
 	pin_from_now_on(vm);

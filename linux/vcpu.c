@@ -51,7 +51,7 @@ static struct keel_vcpu *alloc_vcpu(struct keel_vm *vm, u32 index)
 	rcuwait_init(&vcpu->wait);
 	vcpu->run = (struct kvm_run *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vcpu->hyp = (struct keel_run *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (vcpu->run && vcpu->hyp)
+	if (vcpu->run && vcpu->hyp && !keel_ring_alloc(vcpu))
 		return vcpu;
 	keel_vcpu_free(vcpu);
 	return NULL;
@@ -62,6 +62,7 @@ void keel_vcpu_free(struct keel_vcpu *vcpu)
 {
 	if (!vcpu)
 		return;
+	keel_ring_free(vcpu);
 	free_page((unsigned long)vcpu->run);
 	free_page((unsigned long)vcpu->hyp);
 	kfree(vcpu);
@@ -344,9 +345,9 @@ static vm_fault_t run_page_fault(struct vm_fault *vmf)
 {
 	struct keel_vcpu *vcpu = vmf->vma->vm_file->private_data;
 
-	if (vmf->pgoff)
+	vmf->page = vmf->pgoff ? keel_ring_page(vcpu, vmf->pgoff) : virt_to_page(vcpu->run);
+	if (!vmf->page)
 		return VM_FAULT_SIGBUS;
-	vmf->page = virt_to_page(vcpu->run);
 	get_page(vmf->page);
 	return 0;
 }
@@ -357,6 +358,8 @@ static const struct vm_operations_struct run_page_ops = {
 
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	if (!keel_ring_may_map(file->private_data, vma))
+		return -EINVAL;
 	vma->vm_ops = &run_page_ops;
 	return 0;
 }

@@ -369,6 +369,10 @@ static int ioctl_enable_cap(struct keel_vm *vm, void __user *argp)
 		return 0;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return keel_dirty_set_manual(vm, cap.args[0]);
+	case KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
+		return keel_ring_enable(vm, cap.args[0]);
+	case KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP:
+		return keel_ring_enable_bitmap(vm);
 	default:
 		return -EINVAL;
 	}
@@ -444,6 +448,8 @@ static long vm_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 		return keel_get_dirty_log(vm, argp);
 	case KVM_CLEAR_DIRTY_LOG:
 		return keel_clear_dirty_log(vm, argp);
+	case KVM_RESET_DIRTY_RINGS:
+		return keel_reset_rings(vm);
 	case KVM_ARM_PREFERRED_TARGET:
 		return ioctl_preferred_target(argp);
 	case KVM_ENABLE_CAP:

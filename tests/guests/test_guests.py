@@ -11,11 +11,11 @@ import vms
 # The longest first.
 KVM_TESTS = [
     "lifetime", "discard", "dirty", "run", "ipa", "system", "vcpu", "memory", "pages", "vgic", "its", "events", "spe",
-    "eventfd", "resample", "vgic_state", "vgic_v2", "lkvm",
+    "eventfd", "resample", "vgic_state", "vgic_v2", "lkvm", "ring",
 ]
 
 # With every test, in less time; the full set has the whole of them.
-QUICK_KVM_TESTS = {"discard": "test_discard quick", "dirty": "test_dirty quick"}
+QUICK_KVM_TESTS = {"discard": "test_discard quick", "dirty": "test_dirty quick", "ring": "test_ring quick"}
 
 KERNELS = ["kernel-6.1-cloud", "kernel-6.1", "kernel-6.12-cloud", "kernel-6.12"]
 CPUS = [("max", 0), ("max", 1), ("neoverse-n1", 0), ("cortex-a57", 0)]
