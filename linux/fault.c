@@ -319,6 +319,16 @@ static long protect_gfns(struct keel_vm *vm, u64 first, u64 last, u64 how)
 }
 
 /*
+ * EL2 has begun to destroy the VM, and unmaps nothing by itself. No CPU is in the guest. But until
+ * the last step EL2 may count memory as shared with it, which the kernel could not give to EL2.
+ */
+static void end_now(struct keel_vm *vm)
+{
+	while (keel_end_step(vm) == -EAGAIN)
+		cond_resched();
+}
+
+/*
  * This reschedules for every caller. So the out-of-memory reaper, which may not wait, yields the
  * CPU here, as it does itself after each page.
  */
@@ -346,9 +356,10 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 		forget_range(vm, first, last);
 		return;
 	}
-	/* EL2 destroys the VM, which it begins when no CPU is in the guest: keel_vm_end(). */
-	if (ret == -ENOENT && READ_ONCE(vm->ended))
+	if (ret == -ENOENT && READ_ONCE(vm->ended)) {
+		end_now(vm);
 		return;
+	}
 	/* No CPU is in the guest when this returns, and none enters it again. What is pinned stays. */
 	pr_err("VM %#llx: cannot unmap its memory (%ld): the VM is stopped\n", vm->handle, ret);
 	keel_vm_kill(vm);

@@ -204,8 +204,8 @@ struct keel_vm {
 	struct list_head donated; /* struct page.lru; order in page_private() */
 
 	struct list_head all; /* life.c */
-	bool ended;	      /* keel_vm_end(): set once */
-	bool gone;	      /* destroyed at EL2 */
+	bool ended;	      /* EL2 may have begun to destroy it: set once */
+	bool gone;	      /* destroyed at EL2; under mem_lock */
 
 	struct mutex irqfds_mutex; /* one irqfd at a time is made or removed */
 	spinlock_t irqfds_lock;
@@ -231,6 +231,11 @@ void keel_vm_put(struct keel_vm *vm);
  * now on, and every call that needs EL2 fails. The caller has a reference. May sleep.
  */
 void keel_vm_end(struct keel_vm *vm);
+/*
+ * Under mem_lock: a step of the VM's end at EL2, when no CPU is in its guest. -EAGAIN: not the last
+ * one; 0: the VM is gone, also if it was before. -EBUSY during another call on the VM.
+ */
+long keel_end_step(struct keel_vm *vm);
 
 /* ---- life.c ---- */
 
@@ -387,7 +392,7 @@ const struct keel_slot *keel_slot_of(const struct keel_slots *slots, u64 gfn);
 bool keel_has_slots(const struct keel_vm *vm);
 /* A copy of the slot of number @id, valid under slots_lock. */
 bool keel_slot_by_id(struct keel_vm *vm, u32 id, struct keel_slot *out);
-/* Take all memory from the guest, and end all watches: the VM ends. */
+/* End all watches, once EL2 has destroyed the VM or cannot. */
 void keel_slots_release(struct keel_vm *vm);
 void keel_slots_free(struct keel_vm *vm);
 

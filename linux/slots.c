@@ -263,12 +263,14 @@ static int move_slot(struct keel_vm *vm, const struct keel_slot *from, const str
 	return -ENOMEM;
 }
 
+/* What a VM that has ended had is the host's already. If EL2 failed to end it, it is taken here. */
 void keel_slots_release(struct keel_vm *vm)
 {
 	const struct keel_slots *slots = rcu_dereference_protected(vm->slots, true);
 
 	for (unsigned int i = 0; i < slots->count; i++) {
-		keel_take_all(vm, slots->slot[i].gfn, slots->slot[i].npages);
+		if (!vm->gone)
+			keel_take_all(vm, slots->slot[i].gfn, slots->slot[i].npages);
 		keel_watch_end(slots->slot[i].watch);
 	}
 }

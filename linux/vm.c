@@ -122,14 +122,37 @@ failed:
 	return ERR_PTR(ret);
 }
 
+long keel_end_step(struct keel_vm *vm)
+{
+	long ret;
+
+	lockdep_assert_held(&vm->mem_lock);
+	if (vm->gone)
+		return 0;
+	ret = keel_call(KEEL_HC_VM_DESTROY, vm->handle, 0, 0, 0, 0, NULL);
+	if (!ret)
+		WRITE_ONCE(vm->gone, true);
+	return ret;
+}
+
+/* Between two steps the kernel may take some of the VM's memory: keel_take(). */
+static long locked_end_step(struct keel_vm *vm)
+{
+	long ret;
+
+	mutex_lock(&vm->mem_lock);
+	ret = keel_end_step(vm);
+	mutex_unlock(&vm->mem_lock);
+	return ret;
+}
+
 static long destroy_vm_at_el2(struct keel_vm *vm)
 {
 	long ret;
 
-	if (vm->gone)
-		return 0;
+	WRITE_ONCE(vm->ended, true);
 	do {
-		ret = keel_giving_call(KEEL_HC_VM_DESTROY, vm->handle, 0, 0, NULL);
+		ret = locked_end_step(vm);
 		cond_resched();
 	} while (ret == -EAGAIN || ret == -EBUSY);
 	return ret;
@@ -144,9 +167,9 @@ static void release_vm(struct kref *kref)
 	keel_vminfo_remove(vm);
 	keel_its_release(vm);
 	keel_ioeventfd_release(vm);
-	keel_slots_release(vm);
 	keel_inject_release();
 	ret = destroy_vm_at_el2(vm);
+	keel_slots_release(vm);
 	if (ret) {
 		/* Memory that EL2 may still hold must not go back to the kernel. */
 		pr_err("VM %#llx cannot be destroyed (%ld): its memory is lost\n", vm->handle, ret);
@@ -169,7 +192,7 @@ void keel_vm_end(struct keel_vm *vm)
 	WRITE_ONCE(vm->ended, true);
 	keel_vm_kill(vm);
 	for (;;) {
-		ret = keel_call(KEEL_HC_VM_DESTROY, vm->handle, 0, 0, 0, 0, NULL);
+		ret = locked_end_step(vm);
 		if (ret == -EAGAIN) { /* destruction has begun: no vCPU runs again */
 			cond_resched();
 			continue;
@@ -183,7 +206,6 @@ void keel_vm_end(struct keel_vm *vm)
 		pr_err("VM %#llx cannot be ended (%ld)\n", vm->handle, ret);
 		return;
 	}
-	WRITE_ONCE(vm->gone, true);
 	mutex_lock(&vm->donate_lock);
 	keel_donations_free(vm);
 	mutex_unlock(&vm->donate_lock);

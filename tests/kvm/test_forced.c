@@ -3,7 +3,7 @@
  * What a machine does not do on demand, by a module with fault injection (linux/inject.h): a vCPU
  * that cannot run any more ends its VM, of which all others hear; memory is taken from a guest in
  * parts, however much the process discards; the process changes its memory between a fault's look
- * at it and the pin; huge pages around a fault are broken, or go; and a slot moves, or is logged from
+ * at it and the pin, or while the VM ends; huge pages around a fault are broken, or go; and a slot moves, or is logged from
  * now on, while the module writes there. For a shipped module: nothing to test, which is a failure.
  */
 #include <linux/userfaultfd.h>
@@ -127,6 +127,75 @@ static void test_parts(void)
 	end_vcpu(&vcpu);
 	end_vm(&vm);
 	munmap(much, MUCH);
+}
+
+/* ---- a VM that ends ---- */
+
+#define SOME (16UL << 20)
+
+/* The guest has written to all of @mem. */
+static void start_with(char *mem, struct vm *vm, struct vcpu *vcpu)
+{
+	*vm = new_vm();
+	*vcpu = new_vcpu(vm, 0);
+	must(madvise(mem, SOME, MADV_NOHUGEPAGE), "MADV_NOHUGEPAGE");
+	must(set_region(vm->fd, 1, 0, MUCH_BASE, SOME, mem), "a slot");
+	LOAD(vm, vcpu, sweeps);
+	must(set_reg(vcpu, CORE_REG(regs[0]), MUCH_BASE), "x0");
+	must(set_reg(vcpu, CORE_REG(regs[1]), MUCH_BASE + SOME), "x1");
+	expect_mmio(vcpu, true, MMIO_BASE, 8, "the guest has used some memory");
+}
+
+/* EL2 ends it as a whole. To take memory that goes on to be used cleans caches, for each page. */
+static void test_end(void)
+{
+	char *mem = map_memory(SOME);
+	struct vm vm;
+	struct vcpu vcpu;
+
+	start_with(mem, &vm, &vcpu);
+	write_number(MOST_TAKEN, 0);
+	end_vcpu(&vcpu);
+	close(vm.fd);
+	check(!read_number(MOST_TAKEN), "no memory is taken from a VM that ends (%d pages)",
+	      read_number(MOST_TAKEN));
+	check(*(uint64_t *)(mem + SOME - PAGE) == MUCH_BASE + SOME - PAGE,
+	      "the process has what the guest wrote");
+	close(vm.dev);
+	munmap(vm.mem, GUEST_SIZE);
+	munmap(mem, SOME);
+}
+
+static char *discarded;
+static unsigned int discarded_after; /* microseconds */
+
+static void *discard(void *arg)
+{
+	usleep(discarded_after);
+	must(madvise(discarded, SOME, MADV_DONTNEED), "MADV_DONTNEED");
+	return arg;
+}
+
+/* Before, during and after the steps of its end. */
+static void test_discarded_at_the_end(void)
+{
+	discarded = map_memory(SOME);
+	for (discarded_after = 0; discarded_after < 4000; discarded_after += 500) {
+		struct vm vm;
+		struct vcpu vcpu;
+		pthread_t thread;
+
+		start_with(discarded, &vm, &vcpu);
+		pthread_create(&thread, NULL, discard, NULL);
+		end_vcpu(&vcpu);
+		close(vm.fd);
+		pthread_join(thread, NULL);
+		check(!*(uint64_t *)discarded, "memory goes after %u us, while its VM ends",
+		      discarded_after);
+		close(vm.dev);
+		munmap(vm.mem, GUEST_SIZE);
+	}
+	munmap(discarded, SOME);
 }
 
 /* ---- memory that is not as a fault has seen it ---- */
@@ -452,6 +521,8 @@ int main(int argc, char **argv)
 	test_run_page_fails(sleeps, sleeps_end, "sleeps");
 	test_run_page_fails(spins, spins_end, "is in the guest");
 	test_parts();
+	test_end();
+	test_discarded_at_the_end();
 	test_protected_meanwhile();
 	test_broken_neighbour();
 	test_gone_meanwhile(MADV_DONTNEED, HUGE, "MADV_DONTNEED");
