@@ -909,16 +909,23 @@ u32 ownership_share_count(struct pa pa)
 	return count;
 }
 
+/* One byte is read at once, and so without a lock. */
+static int may_share_page(const u8 *byte)
+{
+	return transitions[SHARE].refuse[byte_state(READ_ONCE(*byte))];
+}
+
 int ownership_may_share(struct pa pa, u64 size)
 {
 	struct transfer t;
 	u64 held;
-	int err;
+	int err = range_bytes(pa, size, &t.bytes);
 
-	transfer_init(&t, SHARE, pa, size);
-	err = range_bytes(pa, size, &t.bytes);
 	if (err)
 		return err;
+	if (likely(size == OWNERSHIP_PAGE_SIZE))
+		return may_share_page(t.bytes);
+	transfer_init(&t, SHARE, pa, size);
 	held = page_locks_take(pa, size);
 	err = check_states(&t);
 	page_locks_release(held);

@@ -328,7 +328,7 @@ u32 ownership_share_count(struct pa pa);
  *
  * To be called before EL2 accesses memory of the host that is about to change hands. Memory that
  * EL2 must not access (OWNERSHIP_FIXED) stays so, so the answer holds as far as it is needed. Takes
- * the locks of the pages.
+ * the locks of the pages, if they are several.
  *
  * Return: 0; what ownership_share() returns for such a range, but neither -EOVERFLOW nor -ENOBUFS.
  */

@@ -268,25 +268,20 @@ static int clean_to_map(struct s2_context *ctx, const struct page_move *move,
 	return clean->end < end ? -EAGAIN : 0;
 }
 
-static bool has_dic(void)
-{
-	return cpu_features_field(vm_features(), ID_CTR_DIC);
-}
-
 /*
  * Let the guest fetch what the host wrote. Data caches need nothing here: they have been cleaned,
  * or there is FEAT_S2FWB, with which instruction fetches need no data cache cleaned (CLIDR_EL1's
  * LoUU and LoUIS are 0).
  */
-static void sync_instruction_caches(enum stage2_attrs attrs)
+static void sync_instruction_caches(const struct vm *vm, enum stage2_attrs attrs)
 {
-	if ((attrs & STAGE2_X) && !has_dic())
+	if ((attrs & STAGE2_X) && !vm->dic)
 		icache_inval_all();
 }
 
 static bool needs_sync(const struct s2_context *ctx)
 {
-	return !ctx->stage2.fwb || !has_dic();
+	return !ctx->stage2.fwb || !ctx->vm->dic;
 }
 
 /* ---- memory that has failed ---- */
@@ -558,7 +553,7 @@ static int sync_caches(struct s2_context *ctx, const struct page_move *move, str
 	if (!ret)
 		ret = clean_to_map(ctx, move, clean);
 	if (!ret)
-		sync_instruction_caches(move->attrs);
+		sync_instruction_caches(ctx->vm, move->attrs);
 	return ret;
 }
 
@@ -1054,7 +1049,7 @@ int vm_sync(struct vm *vm, u64 *at)
 		return -E2BIG;
 	if (!vm->s2.stage2.fwb)
 		ret = vm_flush_caches(vm, at);
-	if (!ret && !has_dic())
+	if (!ret && !vm->dic)
 		icache_inval_all();
 	return ret;
 }

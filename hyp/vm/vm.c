@@ -233,6 +233,7 @@ static struct vm *build_vm(struct pa pa, u64 pages, const struct stage2_geometry
 	memset(vm, 0, sizeof(*vm));
 	vm->lock = (struct spinlock)SPINLOCK_INIT(LOCK_VM);
 	vm->state = VM_LIVE;
+	vm->dic = cpu_features_field(machine, ID_CTR_DIC);
 	vm->party = (struct ownership_party){ .ops = &vm_party_ops, .ctx = &vm->s2, .apart = true };
 	if (page_pool_init(&vm->pool, base + used * SZ_4K, pages - used) ||
 	    donation_record(vm, pa, pages) || init_own_context(vm, geometry, base))

@@ -158,6 +158,7 @@ struct vm {
 	struct spinlock lock;
 	u64 handle;
 	enum vm_state state;
+	bool dic;	       /* CTR_EL0.DIC: no instruction cache need be invalidated */
 	struct s2_context s2;  /* its own: it translates guest physical addresses */
 	struct page_pool pool; /* donated pages that are free: for objects and @s2's tables */
 	u64 donated_pages;
