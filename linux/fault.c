@@ -1492,18 +1492,22 @@ static noinline void end_pinned(struct keel_vm *vm, const struct pinned *pin, bo
 	atomic_long_add(1UL << pin->order, &vm->unpinned);
 }
 
+/* The end of a fault's reference. */
+static __always_inline void end_page(struct page *page, bool dirty)
+{
+	if (dirty)
+		mark_dirty(page_folio(page));
+	put_page(page);
+}
+
 /* @pin refers to the first of @around, if that has any. */
 static __always_inline void end_commit(const struct pinned *pin, const struct around *around,
 				       const struct committed *done)
 {
-	if (done->kept && pin->writable)
-		mark_all_dirty(pin);
-	release_memory(pin);
-	for (unsigned long i = 1; i < around->count; i++) {
-		if (i < done->around)
-			mark_dirty(page_folio(around->pages[i]));
-		put_page(around->pages[i]);
-	}
+	for (unsigned long i = 0; i < refs_of(pin); i++)
+		end_page(pin->page + i, done->kept && pin->writable);
+	for (unsigned long i = 1; i < around->count; i++)
+		end_page(around->pages[i], i < done->around);
 }
 
 static __always_inline int commit_all(struct keel_vm *vm, const struct fault *fault,

@@ -54,12 +54,13 @@ struct keel_slot {
 };
 
 /*
- * All slots of a VM, sorted by gfn. Constant once vm->slots points to it, and then replaced as a
- * whole.
+ * All slots of a VM, sorted by gfn. Constant but for @last once vm->slots points to it, and then
+ * replaced as a whole.
  */
 struct keel_slots {
 	struct rcu_head rcu;
 	unsigned int count;
+	unsigned int last; /* where the last one was found; atomic, and a hint */
 	struct keel_slot slot[];
 };
 
@@ -387,7 +388,7 @@ bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 /* The same, with a reference on the watch, for keel_watch_put(). */
 bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
 /* The slot of an array that has @gfn, or NULL. */
-const struct keel_slot *keel_slot_of(const struct keel_slots *slots, u64 gfn);
+const struct keel_slot *keel_slot_of(struct keel_slots *slots, u64 gfn);
 /* Under slots_lock. */
 bool keel_has_slots(const struct keel_vm *vm);
 /* A copy of the slot of number @id, valid under slots_lock. */

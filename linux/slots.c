@@ -17,10 +17,19 @@ static u64 slot_end(const struct keel_slot *slot)
 	return slot->gfn + slot->npages;
 }
 
-const struct keel_slot *keel_slot_of(const struct keel_slots *slots, u64 gfn)
+static bool contains(const struct keel_slot *slot, u64 gfn)
 {
+	return gfn - slot->gfn < slot->npages;
+}
+
+/* Most often it is the last one's again. Inline, since each fault and each MMIO exit comes here. */
+static __always_inline const struct keel_slot *find_slot(struct keel_slots *slots, u64 gfn)
+{
+	const struct keel_slot *last = &slots->slot[READ_ONCE(slots->last)];
 	unsigned int low = 0, high = slots->count;
 
+	if (likely(high && contains(last, gfn)))
+		return last;
 	while (low < high) {
 		unsigned int mid = (low + high) / 2;
 
@@ -29,7 +38,15 @@ const struct keel_slot *keel_slot_of(const struct keel_slots *slots, u64 gfn)
 		else
 			high = mid;
 	}
-	return low < slots->count && gfn >= slots->slot[low].gfn ? &slots->slot[low] : NULL;
+	if (low == slots->count || gfn < slots->slot[low].gfn)
+		return NULL;
+	WRITE_ONCE(slots->last, low);
+	return &slots->slot[low];
+}
+
+const struct keel_slot *keel_slot_of(struct keel_slots *slots, u64 gfn)
+{
+	return find_slot(slots, gfn);
 }
 
 /*
@@ -42,7 +59,7 @@ bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 
 	rcu_read_lock();
 	*generation = smp_load_acquire(&vm->slots_generation);
-	slot = keel_slot_of(rcu_dereference(vm->slots), gfn);
+	slot = find_slot(rcu_dereference(vm->slots), gfn);
 	if (slot)
 		*out = *slot;
 	rcu_read_unlock();
@@ -55,7 +72,7 @@ bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 
 	rcu_read_lock();
 	*generation = smp_load_acquire(&vm->slots_generation);
-	slot = keel_slot_of(rcu_dereference(vm->slots), gfn);
+	slot = find_slot(rcu_dereference(vm->slots), gfn);
 	/* If its watch has ended the slot is being removed. */
 	if (slot && refcount_inc_not_zero(&slot->watch->users))
 		*out = *slot;
@@ -146,6 +163,7 @@ static struct keel_slots *copy_slots(const struct keel_slots *old, u32 id,
 	if (!new)
 		return NULL;
 	new->count = 0;
+	new->last = 0;
 	for (unsigned int i = 0; i < old->count; i++) {
 		if (add && add->gfn < old->slot[i].gfn) {
 			new->slot[new->count++] = *add;
