@@ -49,10 +49,6 @@ DEFINE_EL1_REG(amair, amair_el1, AMAIR_EL1)
 DEFINE_EL1_REG(cpacr, cpacr_el1, CPACR_EL1)
 DEFINE_EL1_REG(contextidr, contextidr_el1, CONTEXTIDR_EL1)
 
-/* TCR_EL1.EPD0 and .EPD1: no walks by TTBR0_EL1 and TTBR1_EL1. SCTLR_EL1.M: reg_bits.h. */
-#define TCR_EPD0 BIT(7)
-#define TCR_EPD1 BIT(23)
-
 /*
  * Disable walks of EL1's tables: first by TCR_EL1, then turn the MMU on, since with the MMU off an
  * AT has a result without a walk.

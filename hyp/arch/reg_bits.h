@@ -289,6 +289,8 @@
 #define TCR_TG0_64K   1
 #define TCR_TG1	      GENMASK(31, 30)
 #define TCR_TG1_64K   3
+#define TCR_EPD0      BIT(7) /* no walks by TTBR0_EL1 */
+#define TCR_EPD1      BIT(23)
 
 /* PAR_EL1 */
 #define PAR_F	 BIT(0)
