@@ -67,6 +67,9 @@ $(HOST)/kernel-%/profile.cpio: $(PROFILE) $(ARM64)/kernel-%/VERSION mk/linux.mk
 	$(Q)$(call append_cpio,$@.root) >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@
 
+# What zram needs, each after what it needs itself: 6.1 compresses by lzo-rle, 6.12 has more in one module.
+SWAP_MODULES := zsmalloc lzo-rle lz4_compress lz4hc_compress zram
+
 # Guests on Keel: a host with keel.ko, vmrun, a guest's kernel and initrd, and the tests of /dev/kvm.
 .PRECIOUS: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-%/guests-bundle.cpio
 $(HOST)/kernel-%/guests-initrd: $(HOST)/kernel-%/vmrun-initrd $(MODULE)/%/keel.ko $(KVM_TESTS) $(HOST)/bin/keelctl $(GUEST_IMAGES) $(GUEST_HOST) $(HOST)/kernel-%/profile.cpio mk/linux.mk
@@ -76,7 +79,7 @@ $(HOST)/kernel-%/guests-initrd: $(HOST)/kernel-%/vmrun-initrd $(MODULE)/%/keel.k
 	$(Q)cp $(MODULE)/$*/keel.ko $@.root/lib/modules/90-keel.ko
 	$(Q)install -m 755 $(KVM_TESTS) $(HOST)/bin/keelctl $(GUEST_HOST) $@.root/bin
 	$(Q)cp $(GUEST_IMAGES) $@.root/payloads
-	$(Q)mkdir -p $@.root/lib/swap && for name in zsmalloc lzo-rle zram; do \
+	$(Q)mkdir -p $@.root/lib/swap && for name in $(SWAP_MODULES); do \
 	  module=$$(find $(ARM64)/kernel-$*/modules/kernel -name "$$name.ko*") && case $$module in \
 	  "") ;; *.xz) xz -dc $$module ;; *) cat $$module ;; esac >$@.root/lib/swap/$$name.ko || exit; done
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new

@@ -117,7 +117,8 @@ def test_locked_memory_has_a_limit(shared):
 
 def swap_on(machine):
     """Swap in the host's memory, compressed. What a kernel has built in is an empty file."""
-    machine.check("for name in zsmalloc lzo-rle zram; do insmod /lib/swap/$name.ko 2>/dev/null; done; true")
+    names = "zsmalloc lzo-rle lz4_compress lz4hc_compress zram"
+    machine.check(f"for name in {names}; do insmod /lib/swap/$name.ko 2>/dev/null; done; true")
     machine.check("test -b /dev/zram0 || mknod /dev/zram0 b $(tr : ' ' </sys/block/zram0/dev)")
     machine.check("echo 256M >/sys/block/zram0/disksize; mkswap /dev/zram0 >/dev/null; swapon /dev/zram0")
 
