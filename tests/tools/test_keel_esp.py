@@ -425,6 +425,46 @@ def test_a_partition_that_is_not_mounted_is_told(machine):
     assert not machine.file("").exists()
 
 
+def test_a_place_in_the_defaults_where_nothing_is_mounted_is_not_written_to(machine):
+    for command in ("install", "remove", "once"):
+        result = machine.run(command, KEEL_ESP_DISK=None)
+        assert result.returncode == 3 and "no EFI system partition is mounted" in result.stderr
+        assert command == "remove" or str(machine.esp) in result.stderr
+    machine.assert_as_before()
+
+
+NOT_MOUNTED = {"KEEL_ESP": None, "KEEL_ESP_DISK": None, "KEEL_ESP_PART": None, "KEEL_ESP_PARTUUID": None}
+
+
+def test_removal_without_the_partition_takes_the_entry_and_tells_what_is_left(machine):
+    machine.good("install")
+    for _ in range(2):
+        result = machine.run("remove", **NOT_MOUNTED)
+        assert result.returncode == 3 and "files stay on it" in result.stderr and "EFI/keel" in result.stderr
+        assert machine.order == ["debian", "UiApp"]
+        assert machine.file("keel.efi").exists()
+    machine.good("remove")  # it is mounted again
+    machine.assert_as_before()
+
+
+def test_removal_without_the_partition_leaves_the_entries_of_several_systems(machine):
+    machine.good("install")
+    nvram = machine.nvram
+    entries = {**nvram["entries"], "0009": ["Keel", OTHER_PARTUUID, KEEL]}
+    machine.change(entries=entries, order=[*nvram["order"], "0009"])
+    before = machine.nvram
+    result = machine.run("remove", **NOT_MOUNTED)
+    assert result.returncode == 3 and "several disks" in result.stdout and "0009" in result.stdout
+    assert machine.nvram == before
+
+
+def test_removal_without_the_partition_and_boot_entries_says_that_keel_goes_on_to_start(machine):
+    machine.good("install")
+    machine.change(broken=True)
+    result = machine.run("remove", **NOT_MOUNTED)
+    assert result.returncode == 3 and "firmware goes on to start Keel" in result.stdout
+
+
 def test_wrong_use_is_usage(machine):
     assert machine.good("--help").startswith("usage: keel-esp install | remove | once")
     for words in ((), ("bogus",), ("install", "now")):
