@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * How long Keel keeps a CPU for a guest hypervisor and its nested guests: a page is taken from a VM
- * with shadows, all shadows are emptied by one TLBI, and the VM ends. Under QEMU's -icount, and with
+ * with shadows, all shadows are emptied by one TLBI, an entry recycles a shadow, and the VM ends. Under QEMU's -icount, and with
  * -cpu max, the counter counts instructions. Where Keel looks whether the host's interrupts wait,
  * one comes at each time that it can, and what counts is how long the host waits for the CPU.
  */
@@ -35,8 +35,9 @@
 #define D_PAGE	(3UL | 0xfUL << 2 | 3UL << 6 | 3UL << 8 | 1UL << 10)
 
 /*
- * At EL2: for each VMID below the first parameter, EL1 reads as many pages as the second one says.
- * Then an exit, a TLBI for all of EL1, and another exit.
+ * At EL2: for each VMID below the first parameter, EL1 reads as many pages as the second one says. The
+ * third one becomes the longest time from ERET to EL1's first instruction, which its abort, if it is not
+ * in the shadow, is a part of. Then an exit, a TLBI for all of EL1, and another exit.
  */
 __asm__(".pushsection .rodata\n"
 	".balign 2048\n"
@@ -44,6 +45,10 @@ __asm__(".pushsection .rodata\n"
 	"b 1f\n"
 	".balign 2048\n"
 	"2: .skip 0x400\n"
+	"sub x23, x23, x22\n"
+	"cmp x23, x24\n"
+	"csel x24, x23, x24, hi\n"
+	"str x24, [x10, #16]\n"
 	"add x20, x20, #1\n"
 	"cmp x20, x19\n"
 	"b.lo 4f\n"
@@ -59,8 +64,11 @@ __asm__(".pushsection .rodata\n"
 	"b 3f\n"
 	"1: adr x0, 2b\n"
 	"msr vbar_el2, x0\n"
+	"mov x0, #0xc00\n" /* EL1 has the counter */
+	"msr cnthctl_el2, x0\n"
 	"mov x9, #0x0a000000\n" /* VMM */
 	"3: mov x20, #0\n"
+	"mov x24, #0\n"
 	"4: mov x10, #0x7000\n" /* PARAMETERS */
 	"ldp x19, x21, [x10]\n"
 	"mov x0, #0x10000\n" /* ROOT */
@@ -80,8 +88,10 @@ __asm__(".pushsection .rodata\n"
 	"msr elr_el2, x0\n"
 	"mov x0, #0x3c5\n"
 	"msr spsr_el2, x0\n"
+	"mrs x22, cntpct_el0\n"
 	"eret\n"
-	"5: mov x1, #0x40000000\n"
+	"5: mrs x23, cntpct_el0\n"
+	"mov x1, #0x40000000\n"
 	"6: ldr x3, [x1]\n"
 	"add x1, x1, #0x1000\n"
 	"subs x21, x21, #1\n"
@@ -321,6 +331,23 @@ static void empty_all(void)
 	tell("an interrupt of the host waits for a TLBI of 16 shadows", most, 20000);
 }
 
+/* The shadows of the first VMIDs, each with pages, become those of as many others. */
+static void recycle(void)
+{
+	u64 before = stat_of(KEEL_NESTED_RECYCLED), found;
+
+	fill(SHADOWS, 32);
+	check("shadows that became those of another VMID", stat_of(KEEL_NESTED_RECYCLED) - before,
+	      0);
+	found = table(PARAMETERS)[2];
+	(void)run(0);
+	fill(2 * SHADOWS, 32);
+	check("... now", stat_of(KEEL_NESTED_RECYCLED) - before, SHADOWS);
+	tell("an entry that finds its shadow", found, 20000);
+	tell("an entry that makes a shadow of one with other pages", table(PARAMETERS)[2], 20000);
+	(void)run(0);
+}
+
 static void end_vm(void)
 {
 	u64 most = 0, ret, took;
@@ -346,5 +373,6 @@ static void hostile_main(u64 fdt)
 	make_memory();
 	take_pages();
 	empty_all();
+	recycle();
 	end_vm();
 }

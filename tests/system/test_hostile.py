@@ -134,9 +134,9 @@ def test_a_call_keeps_the_cpu_for_a_bounded_time(run_hostile, e2h):
 
 @pytest.mark.parametrize("e2h", [0, 1])
 def test_a_guest_hypervisor_keeps_the_cpu_for_a_bounded_time(run_hostile, e2h):
-    """Pages that shadows have, TLBIs for all shadows, the VM's end; nested.c has the bounds."""
+    """Pages that shadows have, TLBIs for all shadows, new shadows, the VM's end; nested.c has the bounds."""
     append = f"keel.nested=1 keel.e2h={e2h}"
-    run_hostile("nested", 20, append, smp=1, extra=("-icount", "shift=0,sleep=off"))
+    run_hostile("nested", 24, append, smp=1, extra=("-icount", "shift=0,sleep=off"))
 
 
 @pytest.mark.parametrize(
