@@ -57,7 +57,9 @@ OTHER_FILES = r"printf 'guest/other\nguest/other/Image\nguest/other/initrd\n'"
 OTHER = {"image": nesting.OTHER_IMAGE, "initrd": nesting.OTHER_INITRD}
 
 
-@pytest.mark.parametrize("cpu,outer_is_other", [("max", True), ("max", False), ("neoverse-n2", True)])
+@pytest.mark.parametrize(
+    "cpu,outer_is_other", [("max", True), ("max", False), ("neoverse-n2", True), ("neoverse-n2", False)]
+)
 def test_the_levels_have_different_kernels(boot, cpu, outer_is_other):
     """6.12 runs 6.1, and the reverse, on a host with 6.1."""
     host = nested_host(boot, cpu=cpu, bundle=keelvm.guests_bundle().with_name("mixed-bundle.cpio"))
@@ -212,11 +214,23 @@ def test_the_hosts_memory_management_is_busy_meanwhile(boot):
     vms.assert_healthy(host)
 
 
-@pytest.mark.parametrize("cpu,vcpus,variant", [("max", 2, "release"), ("max", 2, "debug"), ("neoverse-n2", 2, "release")])
-def test_the_vmm_changes_its_slots_meanwhile(boot, cpu, vcpus, variant):
+# CPU model, CPUs of the machine, vCPUs of both levels, Keel.
+MOVES = [
+    ("max", 2, 2, "release"),
+    ("max", 2, 2, "debug"),
+    ("max", 2, 4, "release"),
+    ("max", 4, 8, "release"),
+    ("neoverse-n2", 2, 2, "release"),
+    ("neoverse-n2", 2, 4, "release"),
+    ("neoverse-n2", 4, 8, "release"),
+]
+
+
+@pytest.mark.parametrize("cpu,host_cpus,vcpus,variant", MOVES)
+def test_the_vmm_changes_its_slots_meanwhile(boot, cpu, host_cpus, vcpus, variant):
     """All slots of the guest hypervisor's memory are removed, in part replaced, and added again, in halves or
     elsewhere first: what nested guests have in memory and on a disk stays."""
-    host = nested_host(boot, cpu=cpu, variant=variant)
+    host = nested_host(boot, cpu=cpu, smp=host_cpus, variant=variant)
     outer = nesting.start_outer(host, vcpus, options="--move-memory 5000")
     checksum = nesting.make_disk(outer)
     nesting.start_inner(outer, f"--cpus {vcpus} --disk /tmp/disk")
