@@ -26,7 +26,7 @@ HYP_HOT := vm/run vm/exit vm/switch vm/fp vm/vm_table vm/guest_mem vm/s2_context
            trap/guest_psci vgic/vgic vgic/vgic_mmio timer/timer host/vm_calls host/hypercall host/host_trap \
            spe/spe_arm spe/spe_regs spe/spe_buffer spe/spe_filter spe/spe_insn spe/spe_insn_eval spe/spe_packet \
            spe/spe_emul spe/spe_hit spe/spe_guest spe/spe_sample spe/spe_vcpu trap/debug trap/device \
-           nested/nested_stage nested/nested_trap nested/nested_fast nested/nested_regs nested/nested_tlbi nested/nested_exception \
+           nested/nested_stage nested/nested_trap nested/nested_at nested/nested_fast nested/nested_regs nested/nested_tlbi nested/nested_exception \
            nested/nested_vgic nested/nested_lr nested/nested_route nested/nested_timer nested/shadow nested/shadow_fault nested/s2_walk nested/s2_compose
 
 HYP_SRC_C := $(sort $(wildcard hyp/*/*.c))

@@ -291,10 +291,12 @@
 #define TCR_TG1_64K   3
 #define TCR_EPD0      BIT(7) /* no walks by TTBR0_EL1 */
 #define TCR_EPD1      BIT(23)
+#define TCR_IPS	      GENMASK(34, 32)
 
 /* PAR_EL1 */
 #define PAR_F	 BIT(0)
 #define PAR_FST	 GENMASK(6, 1)
+#define PAR_PTW	 BIT(8) /* of a fault at stage 2: of stage 1's walk */
 #define PAR_S	 BIT(9) /* of a fault: stage 2's */
 #define PAR_SH	 GENMASK(8, 7)
 #define PAR_PA	 GENMASK(51, 12)

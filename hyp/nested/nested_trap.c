@@ -7,20 +7,20 @@
  *	timers                                            nested_timer.c
  *	the GIC's registers for hypervisors               nested_vgic.c
  *	TLBI                                              nested_tlbi.c
- *	AT                                                translate()
+ *	AT                                                nested_at.c
  *
  * What of this changes nothing but registers and TLBs is done at once, before the rest of an exit.
  *
  * Registers that the CPU redirects to the page do not trap; their rows are for userspace, and for
  * CPUs that may trap them.
  */
-#include <arch/at.h>
 #include <arch/barrier.h>
 #include <arch/reg_bits.h>
 #include <arch/regs.h>
 #include <arch/sysreg.h>
 #include <lib/errno.h>
 #include <lib/esr.h>
+#include <nested/nested_at.h>
 #include <nested/nested_exception.h>
 #include <nested/nested_fast.h>
 #include <nested/nested_regs.h>
@@ -30,9 +30,6 @@
 #include <nested/nested_tlbi.h>
 #include <nested/nested_trap.h>
 #include <nested/nested_vgic.h>
-#include <nested/s2_compose.h>
-#include <nested/shadow.h>
-#include <nested/shadow_fault.h>
 #include <trap/debug.h>
 #include <trap/el2.h>
 #include <trap/sysreg.h>
@@ -82,122 +79,13 @@ static bool access_el12(struct vcpu *vcpu, struct access *a)
 	return true;
 }
 
-/* ---- AT ---- */
-
-/*
- * Which instruction of EL1's regime does it. @regime: of EL2 in any case; else EL2's only while
- * HCR_EL2.TGE is 1. BOTH: the guest hypervisor's stage 2 as well, if it has one.
- */
-enum regime { OF_EL2, OF_EL1, BOTH };
-
-static const struct translation {
-	u16 encoding;
-	u8 regime;
-	bool (*at)(u64 va);
-	struct s2_access access; /* of BOTH */
-} translations[] = {
-	{ ENC(1, 0, 7, 8, 0), OF_EL1, at_s1e1r, { 0 } },
-	{ ENC(1, 0, 7, 8, 1), OF_EL1, at_s1e1w, { 0 } },
-	{ ENC(1, 0, 7, 8, 2), OF_EL1, at_s1e0r, { 0 } },
-	{ ENC(1, 0, 7, 8, 3), OF_EL1, at_s1e0w, { 0 } },
-	{ ENC(1, 0, 7, 9, 0), OF_EL1, at_s1e1rp, { 0 } },
-	{ ENC(1, 0, 7, 9, 1), OF_EL1, at_s1e1wp, { 0 } },
-	{ ENC(1, 4, 7, 8, 0), OF_EL2, at_s1e1r, { 0 } },
-	{ ENC(1, 4, 7, 8, 1), OF_EL2, at_s1e1w, { 0 } },
-	{ ENC(1, 4, 7, 8, 4), BOTH, at_s1e1r, { .kind = S2_READ } },
-	{ ENC(1, 4, 7, 8, 5), BOTH, at_s1e1w, { .kind = S2_WRITE } },
-	{ ENC(1, 4, 7, 8, 6), BOTH, at_s1e0r, { .kind = S2_READ, .el0 = true } },
-	{ ENC(1, 4, 7, 8, 7), BOTH, at_s1e0w, { .kind = S2_WRITE, .el0 = true } },
-};
-
-/* PAR_EL1 of a fault: an external abort on the walk. */
-#define PAR_WALK_ABORT (PAR_F | FIELD_PREP(PAR_FST, ESR_FSC_EXTABT_WALK) | BIT(11))
-
-/*
- * A table that the VM's own stage 2 does not map, or that does not answer, is to the guest a table
- * where nothing is: PAR_EL1 says external abort. A table that the shadow does not map is a fault at
- * stage 2, which the nested guest's own access will meet as well, and end.
- *
- * An exception of EL2's own changes ELR_EL2 and SPSR_EL2, by which an early exit enters the guest.
- */
-static void do_translation(const struct vcpu *vcpu, const struct translation *t, u64 va)
-{
-	u64 elr = read_sysreg(elr_el2), spsr = read_sysreg(spsr_el2), par;
-	bool done;
-
-	isb();
-	done = t->at(va);
-	isb();
-	if (!done) {
-		write_sysreg(elr, elr_el2);
-		write_sysreg(spsr, spsr_el2);
-	}
-	par = read_sysreg(par_el1);
-	if (!done || ((par & PAR_F) && (par & PAR_S) && !shadow_current(vcpu)))
-		write_sysreg(PAR_WALK_ABORT, par_el1);
-}
-
-/* PAR_EL1 has the nested guest's address, and the attributes of stage 1. */
-static void add_stage2(struct vcpu *vcpu, const struct translation *t)
-{
-	u64 par = read_sysreg(par_el1), vm_ipa;
-	struct s2_leaf leaf;
-	u8 fsc;
-
-	if (t->regime != BOTH || (par & PAR_F) || !shadow_current(vcpu))
-		return;
-	fsc = shadow_translate(vcpu, par & PAR_PA, t->access, &vm_ipa, &leaf);
-	par = fsc ? PAR_F | PAR_S | FIELD_PREP(PAR_FST, fsc) | BIT(11)
-		  : (s2_compose_par(par, &leaf) & ~PAR_PA) | (vm_ipa & PAR_PA);
-	write_sysreg(par, par_el1);
-}
-
-static const struct translation *find_translation(u32 encoding)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(translations); i++)
-		if (translations[i].encoding == encoding)
-			return &translations[i];
-	return NULL;
-}
-
-/* One of EL2's own translations. */
-static bool translate_own(struct vcpu *vcpu, u32 encoding, u64 va)
-{
-	const struct translation *t = find_translation(encoding);
-
-	if (!t || (t->regime != OF_EL2 && !(nested_hcr(vcpu) & HCR_TGE)))
-		return false;
-	do_translation(vcpu, t, va);
-	return true;
-}
-
-/* Of HCR_EL2, what a translation of EL1 depends on. The next entry writes the register anew. */
-#define OF_WALKS (HCR_DC | HCR_PTW)
-
-static bool translate(struct vcpu *vcpu, const struct access *a)
-{
-	const struct translation *t = find_translation(a->encoding);
-
-	if (!t)
-		return false;
-	if (translate_own(vcpu, a->encoding, a->value))
-		return true;
-	nested_change_context(vcpu, NESTED_EL1);
-	switch_set_hcr(vcpu, nested_hcr_for_el1(nested_hcr(vcpu), vcpu->s2->stage2.fwb) & OF_WALKS,
-		       0);
-	do_translation(vcpu, t, a->value);
-	add_stage2(vcpu, t);
-	nested_change_context(vcpu, NESTED_EL2);
-	return true;
-}
-
 /* ---- the trap ---- */
 
 static bool carry_out(struct vcpu *vcpu, struct access *a)
 {
 	return nested_timer_access(vcpu, a->encoding, a->read, &a->value) || access_row(vcpu, a) ||
 	       access_el12(vcpu, a) || nested_vgic_access(vcpu, a->encoding, a->read, &a->value) ||
-	       (!a->read && (nested_tlbi(vcpu, a->encoding, a->value) || translate(vcpu, a)));
+	       (!a->read && nested_tlbi(vcpu, a->encoding, a->value));
 }
 
 /* ZCR_EL2, if EL2 has made SVE trap to itself. */
@@ -231,6 +119,19 @@ static void complete(struct vcpu *vcpu, const struct access *a, u64 esr)
 	trap_step_over(vcpu, esr);
 }
 
+/* What is nothing else. */
+static enum vcpu_action maybe_at(struct vcpu *vcpu, const struct access *a, u64 esr)
+{
+	enum vcpu_action action = VCPU_NOT_MINE;
+	bool again = true;
+
+	if (!a->read)
+		action = nested_at(vcpu, a->encoding, a->value, &again);
+	if (!again)
+		trap_step_over(vcpu, esr);
+	return action;
+}
+
 enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
 {
 	struct access a = trapped_access(vcpu, esr);
@@ -240,7 +141,7 @@ enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
 		return VCPU_RESUME;
 	}
 	if (!carry_out(vcpu, &a))
-		return VCPU_NOT_MINE;
+		return maybe_at(vcpu, &a, esr);
 	if (nested_tlbi_is_left(vcpu, esr))
 		return vcpu_to_host(KEEL_EXIT_IRQ);
 	complete(vcpu, &a, esr);
@@ -260,7 +161,7 @@ enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
 static __always_inline bool instruct_at_once(struct vcpu *vcpu, const struct access *a)
 {
 	if (a->read || (!nested_tlbi_own(vcpu, a->encoding, a->value) &&
-			!translate_own(vcpu, a->encoding, a->value)))
+			!nested_at_own(vcpu, a->encoding, a->value)))
 		return false;
 	if (!(a->encoding & ENC_OP1)) {
 		nested_untrap(vcpu);

@@ -103,31 +103,39 @@ static unsigned int root_shift(const struct s2_tables *tables)
 }
 
 /* With 64K pages and 52-bit addresses BADDR has bits 51:48 in its low bits. */
-static struct ipa root_of(const struct s2_tables *tables, u64 vttbr)
+struct ipa s2_tables_root(const struct s2_tables *tables, u64 ttbr)
 {
 	unsigned int align = root_shift(tables);
-	u64 root = vttbr & VTTBR_BADDR;
+	u64 root = ttbr & VTTBR_BADDR;
 
 	if (tables->address_bits == WIDE_BITS) {
-		root |= FIELD_GET(VTTBR_BADDR_51_48, vttbr) << NARROW_BITS;
+		root |= FIELD_GET(VTTBR_BADDR_51_48, ttbr) << NARROW_BITS;
 		align = MAX(align, WIDE_MIN_ROOT);
 	}
 	return IPA(ALIGN_DOWN(root, BIT(align)));
+}
+
+void s2_tables_set_sizes(struct s2_tables *tables, u8 pa_bits, u64 ps)
+{
+	struct pgtable_format *fmt = &tables->fmt;
+	u8 limit = fmt->granule == GRANULE_64K ? WIDE_BITS : NARROW_BITS;
+
+	fmt->oa_bits = MIN(pa_bits, limit);
+	tables->address_bits = MIN(fmt->oa_bits, ps_bits[ps]);
+	if (fmt->granule != GRANULE_64K || fmt->oa_bits <= NARROW_BITS)
+		tables->plain_oa = pgtable_oa_mask(fmt);
 }
 
 static void decode_shape(struct s2_tables *tables, u64 vtcr, const struct mmu_caps *caps)
 {
 	struct pgtable_format *fmt = &tables->fmt;
 	const struct start *start;
-	u8 limit;
 
 	fmt->granule = choose_granule(vtcr, caps);
 	start = &starts[fmt->granule][FIELD_GET(VTCR_SL0, vtcr)];
-	limit = fmt->granule == GRANULE_64K ? WIDE_BITS : NARROW_BITS;
-	fmt->oa_bits = MIN(caps->pa_bits, limit);
 	fmt->ia_bits = (u8)(64 - FIELD_GET(VTCR_T0SZ, vtcr));
 	fmt->start_level = MAX(start->level, 0);
-	tables->address_bits = MIN(fmt->oa_bits, ps_bits[FIELD_GET(VTCR_PS, vtcr)]);
+	s2_tables_set_sizes(tables, caps->pa_bits, FIELD_GET(VTCR_PS, vtcr));
 	tables->misshapen = !size_allowed(fmt, caps) || !start_allowed(fmt, start, caps) ||
 			    !start_reaches(fmt);
 }
@@ -152,10 +160,8 @@ void s2_tables_decode(struct s2_tables *tables, const struct s2_walk_regs *regs,
 		.vmid = vmid_of(regs, caps),
 	};
 	decode_shape(tables, regs->vtcr_el2, caps);
-	if (tables->fmt.granule != GRANULE_64K || tables->fmt.oa_bits <= NARROW_BITS)
-		tables->plain_oa = pgtable_oa_mask(&tables->fmt);
 	if (!tables->misshapen)
-		tables->root = root_of(tables, regs->vttbr_el2);
+		tables->root = s2_tables_root(tables, regs->vttbr_el2);
 }
 
 /* ---- the walk ---- */

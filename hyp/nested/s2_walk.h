@@ -63,6 +63,14 @@ struct s2_tables {
 void s2_tables_decode(struct s2_tables *tables, const struct s2_walk_regs *regs,
 		      const struct mmu_caps *caps);
 
+/*
+ * Two steps of it, for tables of another kind with descriptors of the same shape: how wide addresses
+ * are, by the field PS, or IPS, once the granule is known; and where the root is, by the register that
+ * points to it, once input addresses and the start level are known, too.
+ */
+void s2_tables_set_sizes(struct s2_tables *tables, u8 pa_bits, u64 ps);
+struct ipa s2_tables_root(const struct s2_tables *tables, u64 ttbr);
+
 enum s2_access_kind { S2_READ, S2_WRITE, S2_FETCH };
 
 /* What is tried: by which instruction, or by the walk of stage 1 that it needs. */

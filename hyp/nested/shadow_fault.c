@@ -111,18 +111,22 @@ static u64 *show_table(struct pa pa, enum el2_prot prot)
 	return (u64 *)(void *)(page + pa.v % SZ_4K);
 }
 
-static int read_table(void *ctx, struct ipa ipa, u64 *raw)
+static __always_inline int read_descriptor(struct pa pa, u64 *raw)
 {
-	struct shadow_fault *f = ctx;
 	u64 failed = 0;
-	struct pa pa;
-	int ret = find_table_again(f->vcpu, ipa, f->walk.level, &pa);
 
-	if (ret)
-		return ret;
 	*raw = foreign_read64(show_table(pa, EL2_R), &failed);
 	el2_window_unmap();
 	return failed ? -EFAULT : 0;
+}
+
+static int read_table(void *ctx, struct ipa ipa, u64 *raw)
+{
+	struct shadow_fault *f = ctx;
+	struct pa pa;
+	int ret = find_table_again(f->vcpu, ipa, f->walk.level, &pa);
+
+	return ret ? ret : read_descriptor(pa, raw);
 }
 
 static int update_table(void *ctx, struct ipa ipa, u64 old, u64 new)
@@ -305,21 +309,89 @@ enum vcpu_action shadow_conclude(struct shadow_fault *f)
 	}
 }
 
-u8 shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access access, u64 *vm_ipa,
-		    struct s2_leaf *leaf)
+enum s2_walk_end shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access access,
+				  struct shadow_fault *f)
 {
 	struct spinlock *lock = &vcpu->vm->s2.stage2.lock;
-	struct shadow_fault f = { .vcpu = vcpu, .ipa = ipa, .access = access };
 	enum s2_walk_end end;
 
+	*f = (struct shadow_fault){ .vcpu = vcpu, .ipa = ipa, .access = access };
 	spin_lock(lock);
-	end = walk_guest(&f);
+	end = walk_guest(f);
 	spin_unlock(lock);
-	*vm_ipa = f.vm_ipa;
-	*leaf = f.walk.leaf;
-	if (end == S2_WALK_LEAF)
-		return 0;
-	return end == S2_WALK_FAULT ? f.walk.fsc : ESR_FSC_EXTABT_WALK | (u8)f.walk.level;
+	return end;
+}
+
+/* ---- tables of a stage 1 ---- */
+
+/*
+ * The memory of a descriptor, by stage 2: a nested guest's table goes into its shadow, as if the
+ * hardware's walk had met the hole. -EAGAIN: f->outcome says why not.
+ */
+static int reach_descriptor(struct shadow_fault *f, struct ipa ipa, struct pa *pa)
+{
+	int ret;
+
+	f->ipa = f->vm_ipa = ipa.v;
+	f->outcome = SHADOW_REPEAT;
+	if (shadow_current(f->vcpu)) {
+		f->outcome = resolve(f);
+		if (f->outcome != SHADOW_REPEAT || f->walk.end != S2_WALK_LEAF)
+			return -EAGAIN;
+	}
+	ret = find_table(f->vcpu, IPA(f->vm_ipa), s2_access_needs(f->access), pa);
+	if (ret == -EAGAIN)
+		f->outcome = SHADOW_ASK_FOR_PAGE;
+	return ret;
+}
+
+static int read_table_of_stage1(void *ctx, struct ipa ipa, u64 *raw)
+{
+	struct pa pa;
+	int ret = reach_descriptor(ctx, ipa, &pa);
+
+	return ret ? ret : read_descriptor(pa, raw);
+}
+
+/* Of a walk of @stage1; f->walk is of the guest hypervisor's tables, if it was these that ended it. */
+static enum s2_walk_end end_of_stage1(struct shadow_fault *f, const struct s2_walk_result *stage1)
+{
+	switch (f->outcome) {
+	case SHADOW_FOR_EL2:
+		return S2_WALK_FAULT;
+	case SHADOW_ASK_TABLE:
+		return S2_WALK_ASK_HOST;
+	case SHADOW_ASK_FOR_PAGE:
+		f->walk = *stage1;
+		f->walk.desc = IPA(f->vm_ipa);
+		f->update = f->access.kind == S2_WRITE;
+		return S2_WALK_ASK_HOST;
+	default:
+		f->walk = *stage1;
+		return stage1->end == S2_WALK_ASK_HOST ? S2_WALK_TRY_AGAIN : stage1->end;
+	}
+}
+
+/* The access flag, if there is one in tables of this kind, is not set here: there is no .cmpxchg. */
+enum s2_walk_end shadow_walk_stage1(struct vcpu *vcpu, const struct s2_tables *tables,
+				    struct ipa ia, bool update, struct shadow_fault *f)
+{
+	const struct s2_walk_memory memory = { .read = read_table_of_stage1, .ctx = f };
+	struct spinlock *lock = &vcpu->vm->s2.stage2.lock;
+	const struct s2_access access = { .kind = S2_READ };
+	struct s2_walk_result stage1;
+	enum s2_walk_end end;
+	struct pa pa;
+
+	*f = (struct shadow_fault){ .vcpu = vcpu, .access = { .kind = S2_READ, .s1ptw = true } };
+	spin_lock(lock);
+	if (s2_walk(tables, ia, access, &memory, &stage1) != S2_WALK_ASK_HOST && update) {
+		f->access.kind = S2_WRITE;
+		(void)reach_descriptor(f, stage1.desc, &pa);
+	}
+	end = end_of_stage1(f, &stage1);
+	spin_unlock(lock);
+	return end;
 }
 
 bool shadow_walk_failed(struct vcpu *vcpu)

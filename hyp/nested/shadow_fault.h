@@ -34,14 +34,29 @@ enum vcpu_action shadow_conclude(struct shadow_fault *f);
  * @vcpu:   loaded; it has a shadow
  * @ipa:    of the nested guest
  * @access: what is asked about
- * @vm_ipa: out: what the guest hypervisor's tables translate it to
- * @leaf:   out: by which of their leaves
+ * @f:      out: walk, and with S2_WALK_LEAF vm_ipa, what the guest hypervisor's tables translate it to
  *
- * Takes the VM's own stage2.lock. Return: 0, or ESR_ELx.DFSC of the fault, which is not 0. A table
- * that only the host has counts as one that does not answer.
+ * Takes the VM's own stage2.lock. Return: as s2_walk(). With S2_WALK_ASK_HOST, f->update says whether
+ * the memory at f->walk.desc is to be written.
  */
-u8 shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access access, u64 *vm_ipa,
-		    struct s2_leaf *leaf);
+enum s2_walk_end shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access access,
+				  struct shadow_fault *f);
+
+/**
+ * shadow_walk_stage1() - read the tables of EL1's stage 1, or of an EL2 in its place
+ * @vcpu:   loaded; by the stage 2 in which it is
+ * @tables: s1_tables_decode(), which also gives @ia
+ * @update: the hardware could not write to the last descriptor: find out why
+ * @f:      out: walk, of which desc and level are those of the last descriptor, outcome and update
+ *
+ * Takes the VM's own stage2.lock. What it finds is young in the own stage 2, and in the shadow, if
+ * there is one; with @update, also dirty, and writable.
+ *
+ * Return: as shadow_translate(). Of faults, only External aborts on the walk mean something; but with
+ * SHADOW_FOR_EL2 as the outcome, f->walk is of the guest hypervisor's stage 2, and means what it says.
+ */
+enum s2_walk_end shadow_walk_stage1(struct vcpu *vcpu, const struct s2_tables *tables,
+				    struct ipa ia, bool update, struct shadow_fault *f);
 
 /**
  * shadow_walk_failed() - the host has no memory for a table of the guest hypervisor's

@@ -167,6 +167,7 @@ void payload_main(u64 fdt, u64 x1, u64 x2, u64 x3)
 
 /* The memory of VM @n, 0 to 3: */
 #define GUEST_VM(n)   (HOSTILE_MEMORY + (n)*0x8000000UL)
+#define GUEST_MORE(n) (GUEST_VM(n) + 0x1000000)
 #define GUEST_VCPU(n) (GUEST_VM(n) + 0x2000000)
 #define GUEST_RUN(n)  (GUEST_VM(n) + 0x4000000)
 #define GUEST_CODE(n) (GUEST_VM(n) + 0x6000000) /* at IPA 0... */
@@ -195,6 +196,21 @@ static UNUSED u64 hvc(u64 fid, u64 x1, u64 x2, u64 x3, u64 x4, u64 x5)
 	"	msr	sctlr_el1, x2\n"           \
 	"	isb\n"
 
+#define GUEST_EL2    (1UL << 7) /* KVM_ARM_VCPU_HAS_EL2 */
+#define GUEST_ENOMEM (-12L)
+#define GUEST_PART   16UL /* pages */
+
+/* An EL2 brings shadows, whose memory is donated in parts. */
+static UNUSED u64 guest_init(u64 n, u64 handle, u64 feature_bits)
+{
+	u64 more = GUEST_MORE(n), ret;
+
+	while ((ret = hvc(KEEL_HC_VCPU_INIT, handle, 0, feature_bits, 0, 0)) == (u64)GUEST_ENOMEM &&
+	       !hvc(KEEL_HC_VM_TOPUP, handle, more, GUEST_PART, 0, 0))
+		more += GUEST_PART * HOSTILE_PAGE_SIZE;
+	return ret;
+}
+
 /* @feature_bits: KVM_ARM_VCPU_*. Returns the handle. */
 static UNUSED u64 guest_create(u64 n, const void *code, u64 bytes, u64 feature_bits)
 {
@@ -206,7 +222,7 @@ static UNUSED u64 guest_create(u64 n, const void *code, u64 bytes, u64 feature_b
 	check("VM_CREATE", vm.x[0], 0);
 	check("VCPU_CREATE",
 	      hvc(KEEL_HC_VCPU_CREATE, vm.x[1], 0, GUEST_VCPU(n), size.x[2], GUEST_RUN(n)), 0);
-	check("VCPU_INIT", hvc(KEEL_HC_VCPU_INIT, vm.x[1], 0, feature_bits, 0, 0), 0);
+	check("VCPU_INIT", guest_init(n, vm.x[1], feature_bits), 0);
 	memset((void *)GUEST_CODE(n), 0, GUEST_BYTES);
 	memcpy((void *)GUEST_CODE(n), code, bytes);
 	check("VM_MAP",

@@ -154,6 +154,13 @@ def test_tables_of_a_guest_do_not_answer(run_hostile, variant, e2h):
     assert re.search(messages.FIXED_UP, machine.console), "EL2 did not meet the abort"
 
 
+@pytest.mark.parametrize("e2h,variant", [(0, "release"), (1, "debug")])
+def test_tables_of_a_guest_hypervisor_are_not_there(run_hostile, e2h, variant):
+    """AT at a virtual EL2 meets them: the guest takes an abort, or finds memory after all."""
+    machine = run_hostile("translate", 780, f"keel.nested=1 keel.e2h={e2h}", variant=variant)
+    assert re.search(messages.FIXED_UP, machine.console), "EL2 did not meet the abort"
+
+
 @pytest.mark.parametrize("cpu", ["max", "cortex-a57"])
 def test_tables_of_a_guest_change_under_el2(run_hostile, cpu):
     """The address of a fault is translated again while another vCPU breaks the tables."""

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/nested/nested_stage.c hyp/nested/nested_trap.c hyp/nested/nested_fast.c hyp/nested/nested_timer.c hyp/nested/nested_regs.c hyp/nested/nested_exception.c hyp/nested/nested_route.c hyp/trap/el2.c hyp/vm/guest_traps.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c tests/unit/fake_panic.c */
+/* SOURCES: hyp/nested/nested_stage.c hyp/nested/nested_trap.c hyp/nested/nested_at.c hyp/nested/nested_fast.c hyp/nested/nested_timer.c hyp/nested/nested_regs.c hyp/nested/nested_exception.c hyp/nested/nested_route.c hyp/trap/el2.c hyp/vm/guest_traps.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c tests/unit/fake_panic.c */
 /*
  * The stage of vCPUs with an EL2: what the hardware is given before an entry in each context, what
  * becomes of an exit, and that nothing that a guest has in its registers gives the hardware a level
@@ -33,6 +33,7 @@
 #include <nested/nested_timer.h>
 #include <nested/nested_tlbi.h>
 #include <nested/nested_vgic.h>
+#include <nested/s1_tables.h>
 #include <nested/s2_compose.h>
 #include <nested/shadow.h>
 #include <nested/shadow_fault.h>
@@ -188,14 +189,67 @@ bool shadow_walk_failed(struct vcpu *v)
 	return nested.walk_esr;
 }
 
-u8 shadow_translate(struct vcpu *v, u64 ipa, struct s2_access access, u64 *vm_ipa,
-		    struct s2_leaf *leaf)
+enum s2_walk_end shadow_translate(struct vcpu *v, u64 ipa, struct s2_access access,
+				  struct shadow_fault *f)
 {
-	*leaf = (struct s2_leaf){ .memattr = 5 };
+	*f = (struct shadow_fault){ .walk = { .leaf = { .memattr = 5 } },
+				    .vm_ipa = ipa + 0x80000000 };
 	assert_int_equal(access.kind, S2_WRITE);
 	assert_true(access.el0);
-	*vm_ipa = ipa + 0x80000000;
-	return ipa == 0x9000 ? 0xf : 0;
+	switch (ipa) {
+	case 0x9000:
+		f->walk.fsc = 0xf;
+		return S2_WALK_FAULT;
+	case 0xa000:
+		f->walk.fsc = 0x16;
+		f->walk.level = 2;
+		return S2_WALK_FAULT;
+	case 0xb000:
+		return S2_WALK_TRY_AGAIN;
+	default:
+		return S2_WALK_LEAF;
+	}
+}
+
+/* ---- AT's tables */
+
+static enum s2_walk_end stage1_ends;
+static bool stage1_has_tables, stage1_update;
+
+bool s1_tables_decode(struct s2_tables *tables, const struct s1_regs *regs, u8 pa_bits, u64 va,
+		      struct ipa *ia)
+{
+	assert_int_equal(regs->tcr, file[TCR_EL1]);
+	assert_int_equal(regs->ttbr1, file[TTBR1_EL1]);
+	*ia = IPA(va);
+	return stage1_has_tables;
+}
+
+enum s2_walk_end shadow_walk_stage1(struct vcpu *v, const struct s2_tables *tables, struct ipa ia,
+				    bool update, struct shadow_fault *f)
+{
+	f->walk = (struct s2_walk_result){ .desc = IPA(0x5008), .level = 1, .fsc = 0x15 };
+	if (stage1_ends == S2_WALK_FAULT && ia.v == 0xc000) /* not there, to stage 1 itself */
+		f->walk.fsc = 5;
+	f->outcome = SHADOW_REPEAT;
+	if (stage1_ends == S2_WALK_FAULT &&
+	    ia.v >= 0xd000) { /* not there, to the guest's stage 2 */
+		f->walk.fsc = ia.v == 0xd000 ? 7 : 0x17;
+		f->walk.level = 3;
+		f->outcome = SHADOW_FOR_EL2;
+	}
+	f->update = stage1_update = update;
+	return stage1_ends;
+}
+
+static u64 asked_esr;
+
+enum vcpu_action abort_at(struct vcpu *v, u64 esr, u64 far, u64 ipa)
+{
+	assert_int_equal(ipa, 0x5008);
+	assert_int_equal(nested.context, NESTED_EL2);
+	asked_esr = esr;
+	return vcpu_to_host(KEEL_EXIT_FAULT);
 }
 
 u64 s2_compose_par(u64 par, const struct s2_leaf *guest)
@@ -208,6 +262,7 @@ bool abort_is_stage2(u64 esr)
 	return (esr & 0x3c) == 4;
 }
 
+#define AT_S1E2R	  SYSREG_ENC(1, 4, 7, 8, 0)
 #define TLBI_ALLE2	  SYSREG_ENC(1, 4, 8, 7, 0)
 #define TLBI_VAALE1IS	  SYSREG_ENC(1, 0, 8, 3, 7)
 #define TLBI_VMALLS12E1IS SYSREG_ENC(1, 4, 8, 3, 6)
@@ -519,6 +574,9 @@ u64 ratelimit(struct ratelimit *rl)
 	return ++rl->count;
 }
 
+static u64 at_par; /* so many times */
+static unsigned int at_par_times;
+
 static bool do_at(u64 va)
 {
 	ats++;
@@ -527,6 +585,10 @@ static bool do_at(u64 va)
 	fake_sysreg_set("par_el1", 0xff00000000000180 | (va & ~0xfffULL)); /* Write-Back */
 	if (memory_faults)
 		fault_at_el2();
+	if (at_par_times) {
+		fake_sysreg_set("par_el1", at_par);
+		at_par_times--;
+	}
 	return !memory_faults;
 }
 
@@ -1350,15 +1412,17 @@ static void registers_and_instructions_of_el2_are_emulated_at_once(void **state)
 /* Or EL2 would be entered in place of the guest, with the guest's registers. */
 static void a_fault_of_el2s_own_does_not_change_where_the_guest_goes_on(void **state)
 {
-	u64 esr = sys64(SYSREG_ENC(1, 4, 7, 8, 0), false, 1), pc;
+	u64 esr = sys64(AT_S1E2R, false, 1), pc;
 
 	(void)enter();
 	pc = vcpu.regs.pc;
 	memory_faults = true;
-	assert_int_equal(leave(esr), VCPU_AT_ONCE); /* AT S1E2R */
+	stage1_has_tables = false;
+	assert_int_equal(leave(esr), VCPU_RESUME);
 	assert_int_equal(vcpu.regs.pc, pc + 4);
-	assert_int_equal(vcpu.regs.pstate, EL1H);
+	assert_int_equal(vcpu.regs.pstate, EL2H);
 	assert_int_equal(fake_sysreg_get("par_el1") & 1, 1);
+	assert_int_equal(fake_sysreg_get("esr_el2"), esr);
 	/* a nested guest's fault, which is met again, or is its hypervisor's */
 	nested.page[HCR_EL2] = HCR_VM;
 	vcpu.regs.pstate = 0x1c5;
@@ -1373,6 +1437,93 @@ static void a_fault_of_el2s_own_does_not_change_where_the_guest_goes_on(void **s
 		assert_int_equal(fake_sysreg_get("esr_el2"), esr);
 	}
 	memory_faults = false;
+}
+
+#define AT_ABORT	   (0x25ULL << 26 | ESR_IL | ESR_CM | ESR_WNR | 0x14)
+#define PAR_OF_STAGE2(fsc) (0xa01 | (fsc) << 1)
+
+static void expect_abort(u64 pc, u64 level, u64 far)
+{
+	assert_int_equal(file[ESR_EL1], AT_ABORT | level);
+	assert_int_equal(file[FAR_EL1], far);
+	assert_int_equal(file[ELR_EL1], pc);
+	assert_int_equal(vcpu.regs.pc, file[VBAR_EL1] + 0x200);
+	vcpu.regs.pc = pc;
+}
+
+static void at_asks_for_tables_and_meets_aborts(void **state)
+{
+	u64 esr = sys64(AT_S1E2R, false, 1), pc = vcpu.regs.pc;
+
+	stage1_has_tables = true;
+	stage1_ends = S2_WALK_FAULT;
+	vcpu.regs.x[1] = 0x7000;
+	file[VBAR_EL1] = 0x40000;
+	/* memory that does not answer */
+	(void)enter();
+	memory_faults = true;
+	assert_int_equal(leave(esr), VCPU_RESUME);
+	expect_abort(pc, 1, 0x7000);
+	memory_faults = false;
+	/* memory that the host may have: to read, and to write */
+	at_par = PAR_OF_STAGE2(6);
+	stage1_ends = S2_WALK_ASK_HOST;
+	for (int i = 0; i < 2; i++) {
+		at_par_times = 2;
+		(void)enter();
+		assert_int_equal(leave(esr), KEEL_EXIT_FAULT);
+		assert_int_equal(vcpu.regs.pc, pc);
+		assert_int_equal(stage1_update, i);
+		assert_int_equal(asked_esr, 0x24ULL << 26 | ESR_IL | ESR_S1PTW | (i ? 0xc : 4));
+		assert_int_equal(nested.walk_esr, AT_ABORT | 1);
+		at_par = PAR_OF_STAGE2(0xf);
+	}
+	/* it is there by now; what has no tables, or a fault of its own, is PAR_EL1's */
+	stage1_ends = S2_WALK_LEAF;
+	at_par = PAR_OF_STAGE2(6);
+	at_par_times = 2; /* one in the early exit */
+	ats = 0;
+	(void)enter();
+	assert_int_equal(leave(esr), VCPU_RESUME);
+	assert_int_equal(ats, 3);
+	assert_int_equal(fake_sysreg_get("par_el1") & 1, 0);
+	assert_int_equal(vcpu.regs.pc, pc + 4);
+	at_par_times = 3;
+	stage1_ends = S2_WALK_FAULT;
+	vcpu.regs.x[1] = 0xc000;
+	(void)enter();
+	assert_int_equal(leave(esr), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pc, pc + 8);
+	assert_int_equal(fake_sysreg_get("par_el1"), 0x801 | 0x14 << 1);
+	assert_int_equal(at_par_times, 0);
+	/* stage 2 of a nested guest */
+	nested.page[HCR_EL2] = HCR_VM;
+	esr = sys64(SYSREG_ENC(1, 4, 7, 8, 7), false, 1);
+	vcpu.regs.x[1] = 0xa000;
+	pc = vcpu.regs.pc;
+	(void)enter();
+	assert_int_equal(leave(esr), VCPU_RESUME);
+	assert_int_equal(nested.context, NESTED_EL2);
+	expect_abort(pc, 2, 0xa000);
+	vcpu.regs.x[1] = 0xb000;
+	(void)enter();
+	assert_int_equal(leave(esr), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pc, pc);
+	/* that has not stage 1's table, or a table of its own for it */
+	at_par = PAR_OF_STAGE2(6);
+	at_par_times = 2;
+	vcpu.regs.x[1] = 0xd000;
+	(void)enter();
+	assert_int_equal(leave(esr), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pc, pc + 4);
+	assert_int_equal(fake_sysreg_get("par_el1"), 0xb01 | 7 << 1);
+	at_par_times = 1;
+	vcpu.regs.x[1] = 0xe000;
+	pc = vcpu.regs.pc;
+	(void)enter();
+	assert_int_equal(leave(esr), VCPU_RESUME);
+	expect_abort(pc, 3, 0xe000);
+	at_par_times = 0;
 }
 
 /* MDSCR_EL1, CPACR_EL1, ID registers: at once, unless an interrupt of the guest's is to change. */
@@ -1820,6 +1971,7 @@ int main(void)
 		cmocka_unit_test_setup(debug_exceptions_of_el1_are_el2s_if_it_says_so, start),
 		cmocka_unit_test_setup(registers_and_instructions_of_el2_are_emulated_at_once,
 				       start),
+		cmocka_unit_test_setup(at_asks_for_tables_and_meets_aborts, start),
 		cmocka_unit_test_setup(a_fault_of_el2s_own_does_not_change_where_the_guest_goes_on,
 				       start),
 		cmocka_unit_test_setup(what_a_world_switch_accesses_is_done_at_once, start),

@@ -570,6 +570,92 @@ static void a_table_is_asked_for_as_memory(void **state)
 	machine_bad_page = 0;
 }
 
+/* Stage 1 from level 2 on, 30 bits: its root is the page @ipa, which has one table, which has one page. */
+static enum s2_walk_end walk_stage1(u64 ipa, bool update, struct shadow_fault *f)
+{
+	const struct s2_tables tables = {
+		.fmt = { .granule = GRANULE_4K,
+			 .start_level = 2,
+			 .root_tables = 1,
+			 .ia_bits = 30,
+			 .oa_bits = 40 },
+		.address_bits = 40,
+		.root = IPA(ipa),
+	};
+
+	return shadow_walk_stage1(&vcpus[0], &tables, IPA(0x1000), update, f);
+}
+
+static void make_stage1(u64 level3)
+{
+	guest_table(24)[0] = level3 + 3;
+	guest_table(25)[1] = 26 * SZ_4K + 0x403;
+}
+
+static void stage_1s_tables_are_found_in_the_own_stage_2(void **state)
+{
+	struct shadow_fault f;
+
+	make_stage1(25 * SZ_4K);
+	assert_int_not_equal(walk_stage1(24 * SZ_4K, false, &f), S2_WALK_ASK_HOST);
+	assert_int_equal(f.walk.desc.v, 25 * SZ_4K + 8);
+	assert_int_equal(f.walk.level, 3);
+	own_unmap(25);
+	assert_int_equal(walk_stage1(24 * SZ_4K, false, &f), S2_WALK_ASK_HOST);
+	assert_int_equal(f.walk.desc.v, 25 * SZ_4K + 8);
+	assert_int_equal(f.walk.level, 3);
+	assert_false(f.update);
+	/* to be written */
+	own_map(25, false);
+	assert_int_not_equal(walk_stage1(24 * SZ_4K, false, &f), S2_WALK_ASK_HOST);
+	assert_int_equal(walk_stage1(24 * SZ_4K, true, &f), S2_WALK_ASK_HOST);
+	assert_int_equal(f.walk.desc.v, 25 * SZ_4K + 8);
+	assert_true(f.update);
+	/* where the VM has nothing, and memory that does not answer */
+	make_stage1(BIT(40) - SZ_4K);
+	assert_int_equal(walk_stage1(24 * SZ_4K, false, &f), S2_WALK_ASK_HOST);
+	make_stage1(25 * SZ_4K);
+	machine_bad_page = pages[24].v;
+	assert_int_equal(walk_stage1(24 * SZ_4K, false, &f), S2_WALK_FAULT);
+	assert_int_equal(f.walk.fsc, ESR_FSC_EXTABT_WALK | 2);
+	machine_bad_page = 0;
+}
+
+static void a_nested_guests_stage_1_goes_into_its_shadow(void **state)
+{
+	struct shadow *shadow = enter(&vcpus[0], 1, 0);
+	struct shadow_fault f;
+	struct stage2_leaf leaf;
+
+	make_stage1(NESTED_AT + SZ_4K);
+	*entry_of(0, 0) = 24 * SZ_4K | D_LEAF | D_RW;
+	/* the second table is not there, to the guest hypervisor */
+	assert_int_equal(walk_stage1(NESTED_AT, false, &f), S2_WALK_FAULT);
+	assert_int_equal(f.outcome, SHADOW_FOR_EL2);
+	assert_int_equal(f.walk.fsc, ESR_FSC_TRANSLATION | 3);
+	assert_true(lookup(shadow, NESTED_AT, &leaf));
+	/* nor to the VM */
+	*entry_of(0, 1) = 25 * SZ_4K | D_LEAF | D_RW;
+	own_unmap(25);
+	assert_int_equal(walk_stage1(NESTED_AT, false, &f), S2_WALK_ASK_HOST);
+	assert_int_equal(f.walk.desc.v, 25 * SZ_4K + 8);
+	assert_int_equal(f.walk.level, 3);
+	own_map(25, false);
+	assert_int_not_equal(walk_stage1(NESTED_AT, false, &f), S2_WALK_ASK_HOST);
+	assert_int_equal(f.outcome, SHADOW_REPEAT);
+	assert_true(lookup(shadow, NESTED_AT + SZ_4K, &leaf));
+	assert_int_equal(leaf.pa.v, pages[25].v);
+	assert_int_equal(walk_stage1(NESTED_AT, true, &f), S2_WALK_ASK_HOST);
+	assert_int_equal(f.walk.desc.v, 25 * SZ_4K + 8);
+	assert_true(f.update);
+	/* a table of the guest hypervisor's */
+	own_unmap(ROOT + 2);
+	assert_int_equal(walk_stage1(NESTED_AT, false, &f), S2_WALK_ASK_HOST);
+	assert_int_equal(f.walk.desc.v, (ROOT + 2) * SZ_4K);
+	assert_int_equal(f.walk.level, 3);
+	own_map(ROOT + 2, true);
+}
+
 /* FEAT_HAFDBS is promised, and VTCR_EL2.HA is 1. */
 static void enter_with_access_flags(unsigned int vmid)
 {
@@ -1687,6 +1773,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_vcpu_brings_shadows_and_pages_once),
 		TEST(the_same_key_is_the_same_shadow),
+		TEST(stage_1s_tables_are_found_in_the_own_stage_2),
+		TEST(a_nested_guests_stage_1_goes_into_its_shadow),
 		TEST(the_one_that_was_left_first_is_taken),
 		TEST(a_vmid_has_no_more_shadows_than_there_are_vcpus),
 		TEST(any_order_of_two_vcpus_keeps_references),
