@@ -285,9 +285,11 @@ void keel_its_machine_reset(struct keel_vm *vm)
 	if (!itss)
 		return;
 	mutex_lock(&itss->mutex);
-	for (unsigned int i = 0; i < itss->lpis.nr_redists; i++)
+	for (unsigned int i = 0; i < itss->lpis.nr_redists; i++) {
 		if (itss->redists[i])
 			its_redist_reset(&itss->lpis, itss->redists[i]);
+		cond_resched(); /* each goes through all LPIs */
+	}
 	mutex_unlock(&itss->mutex);
 }
 

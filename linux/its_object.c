@@ -113,11 +113,11 @@ int its_collection_map(struct its *its, u32 id, struct its_redist *redist)
 
 	if (id >> ITS_ID_BITS)
 		return -EINVAL;
-	if (!collection) {
+	if (!collection) { /* no event names it yet */
 		ret = its_reserve_fill(its->lpis);
-		if (ret)
-			return ret;
-		collection = add_collection(its, (u16)id);
+		if (!ret)
+			add_collection(its, (u16)id)->redist = redist;
+		return ret;
 	}
 	collection->redist = redist;
 	follow_collection(its->lpis, collection);
@@ -135,20 +135,25 @@ static void remove_collections(struct its *its)
 	}
 }
 
-/* Unmap each. What events name stays as long as there are any. */
+/*
+ * Unmap each. What events name stays as long as there are any. All LPIs are gone through once: there
+ * may be as many collections as LPIs, and nothing ends the call in between.
+ */
 void its_collections_unmap_all(struct its *its)
 {
 	struct its_collection *collection;
+	struct its_lpi *lpi;
 	u32 first = 0;
 
 	if (!its_map_next(&its->devices, &first)) {
 		remove_collections(its);
 		return;
 	}
-	for (u32 id = 0; (collection = its_map_next(&its->collections, &id)); id++) {
+	for (u32 id = 0; (collection = its_map_next(&its->collections, &id)); id++)
 		collection->redist = NULL;
-		follow_collection(its->lpis, collection);
-	}
+	for (u32 intid = 0; (lpi = its_lpi_next(its->lpis, &intid)); intid++)
+		if (lpi->device->its == its)
+			its_lpi_move(its->lpis, lpi, NULL);
 }
 
 /* ---- events ---- */

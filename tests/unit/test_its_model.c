@@ -953,6 +953,26 @@ static void a_reset_of_the_machine_forgets_what_is_pending(void **state)
 	assert_int_equal(redist_reg(0, 0x78, 8), 0);
 }
 
+/* With as many collections as there can be: each LPI times each collection would take half an hour. */
+static void all_lpis_leave_all_collections_in_time(void **state)
+{
+	its_mmio_write(ITS0, 0x0, 4, 0);
+	its_mmio_write(ITS0, 0x108, 8, BIT(63) | COLLECTIONS | 7);
+	its_mmio_write(ITS0, 0x0, 4, 1);
+	for (u32 id = 0; id < ITS_INTIDS; id++)
+		assert_int_equal(mapc(ITS0, id, id % WORLD_REDISTS), 0);
+	assert_int_equal(mapd(ITS0, 5, ITTS, 16), 0);
+	for (u32 event = 0; event < ITS_INTIDS - LPI; event++)
+		assert_int_equal(mapti(ITS0, 5, event, LPI + event, event), 0);
+	its_mmio_write(ITS0, 0x0, 4, 0);
+	its_mmio_write(ITS0, 0x108, 8, BIT(63) | COLLECTIONS);
+	its_mmio_write(ITS0, 0x0, 4, 1);
+	assert_int_equal(its_msi(ITS0, 5, 3), 0);
+	assert_int_equal(mapc(ITS0, 3, 1), 0);
+	assert_int_equal(its_msi(ITS0, 5, 3), 1);
+	assert_int_equal(world_take(1), LPI + 3);
+}
+
 #define plain(name)   cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define started(name) cmocka_unit_test_setup_teardown(name, setup_started, teardown)
 
@@ -1002,6 +1022,7 @@ int main(void)
 		started(a_table_of_two_levels_has_what_its_first_level_says),
 		started(devices_without_an_entry_are_not_saved),
 		started(another_table_has_no_collections),
+		started(all_lpis_leave_all_collections_in_time),
 		started(tables_are_in_kvms_format),
 		started(what_was_saved_is_restored),
 		started(what_waits_at_a_disabled_redistributor_is_restored),
