@@ -420,6 +420,8 @@ static void *take_gic_memory(u64 size, u64 end, struct pa *pa)
 	return memory;
 }
 
+static struct fdt_redists machine_redists; /* as the device tree has them */
+
 static int init_gic_parts(const struct fdt_redists *redists)
 {
 	struct fdt_itses itses;
@@ -459,15 +461,14 @@ static void init_machine_gicv2(void)
  */
 static void init_machine_gic(void)
 {
-	struct fdt_redists redists;
-	int ret = host_fdt_redists(load.fdt, &redists);
+	int ret = host_fdt_redists(load.fdt, &machine_redists);
 
 	if (ret == -ENOENT) {
 		init_machine_gicv2();
 		return;
 	}
 	if (!ret)
-		ret = init_gic_parts(&redists);
+		ret = init_gic_parts(&machine_redists);
 	if (ret)
 		boot_stop("the GIC cannot be prevented from writing Keel's memory (error %d)", ret);
 }
@@ -486,15 +487,14 @@ static void init_gicv2(void)
 /* A CPU without a redistributor runs no vCPUs. If it is this one, VMs have no vGIC. */
 static void init_redists(void)
 {
-	struct fdt_redists redists;
-	int ret = host_fdt_redists(load.fdt, &redists);
+	int ret = host_fdt_redists(load.fdt, &machine_redists);
 
 	if (ret == -ENOENT) {
 		init_gicv2();
 		return;
 	}
 	if (!ret)
-		ret = redist_init(&redists, percpu_table, boot_info.cpus.count);
+		ret = redist_init(&machine_redists, percpu_table, boot_info.cpus.count);
 	if (ret)
 		log_warn("not all redistributors of the GIC were found (error %d)", ret);
 }

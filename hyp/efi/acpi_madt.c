@@ -6,16 +6,16 @@
 #include <lib/errno.h>
 #include <lib/psci_abi.h>
 
-/* The frames of one redistributor: GICv4 has two more. */
-#define GICR_FRAMES_V3 SZ_128K
-#define GICR_FRAMES_V4 SZ_256K
+/* The frames that each redistributor has; GICR_TYPER tells of those that a GICv4's has behind them. */
+#define GICR_FRAMES SZ_128K
 
 /* While entries are read. Redistributors come by the one or the other kind of entry. */
 struct madt_walk {
 	struct acpi_machine *m;
 	bool has_gicd;
-	u8 version;			      /* of the GIC; 0: not said */
-	unsigned int with_gicr, without_gicr; /* enabled CPUs whose own entry has a redistributor */
+	u8 version;		   /* of the GIC; 0: not said */
+	unsigned int with_gicr;	   /* entries of CPUs, enabled or not, that have a redistributor */
+	unsigned int without_gicr; /* enabled CPUs whose own entry has none */
 	unsigned int regions;
 };
 
@@ -36,17 +36,17 @@ static bool cpu_is_known(const struct acpi_machine *m, u64 mpidr)
 static int take_gicc(struct madt_walk *w, const u8 *e)
 {
 	struct acpi_machine *m = w->m;
-	u64 mpidr = acpi_u64(e + GICC_MPIDR);
+	u64 mpidr = acpi_u64(e + GICC_MPIDR), gicr = acpi_u64(e + GICC_GICR);
 
+	if (gicr)
+		w->with_gicr++;
 	if (!(acpi_u32(e + GICC_FLAGS) & GICC_ENABLED))
 		return 0;
 	if (mpidr & ~PSCI_TARGET_AFFINITY)
 		return madt_fail(w, "a CPU has a bad MPIDR");
 	if (cpu_is_known(m, mpidr))
 		return madt_fail(w, "two CPUs have the same MPIDR");
-	if (acpi_u64(e + GICC_GICR))
-		w->with_gicr++;
-	else
+	if (!gicr)
 		w->without_gicr++;
 	if (m->cpus == KEEL_MAX_CPUS)
 		m->cpus_left_out++;
@@ -69,18 +69,22 @@ static int take_gicd(struct madt_walk *w, const u8 *e)
 	return 0;
 }
 
-static int take_gicr(struct madt_walk *w, const u8 *e)
+static int add_redists(struct madt_walk *w, u64 base, u64 size)
 {
 	struct fdt_redists *r = &w->m->redists;
-	u64 base = acpi_u64(e + GICR_BASE), size = acpi_u32(e + GICR_LENGTH);
 
-	w->regions++;
-	if (base % SZ_64K || base >= MEMMAP_PA_LIMIT || size < GICR_FRAMES_V3)
+	if (base % SZ_64K || base >= MEMMAP_PA_LIMIT || size < GICR_FRAMES)
 		return madt_fail(w, "a bad range of redistributors");
 	if (r->count == FDT_REDIST_REGIONS)
 		return madt_fail(w, "redistributors are in too many places");
 	r->region[r->count++] = (struct mem_range){ base, base + size };
 	return 0;
+}
+
+static int take_gicr(struct madt_walk *w, const u8 *e)
+{
+	w->regions++;
+	return add_redists(w, acpi_u64(e + GICR_BASE), acpi_u32(e + GICR_LENGTH));
 }
 
 static int take_its(struct madt_walk *w, const u8 *e)
@@ -150,41 +154,27 @@ static int walk_madt(struct madt_walk *w, int (*visit)(struct madt_walk *w, cons
 
 /* ---- redistributors that CPUs' entries have ---- */
 
-static struct mem_ranges cpu_frames;
-
-static int take_frames(struct madt_walk *w, const u8 *e)
+static bool redist_is_listed(const struct fdt_redists *r, u64 base)
 {
-	u64 base = acpi_u64(e + GICC_GICR);
-
-	if (e[0] != MADT_GICC || !(acpi_u32(e + GICC_FLAGS) & GICC_ENABLED))
-		return 0;
-	if (base % SZ_64K)
-		return madt_fail(w, "a bad range of redistributors");
-	if (mem_ranges_add(&cpu_frames, base, w->version == 4 ? GICR_FRAMES_V4 : GICR_FRAMES_V3))
-		return madt_fail(w, "redistributors are in too many places");
-	return 0;
+	for (unsigned int i = 0; i < r->count; i++)
+		if (base >= r->region[i].base && base < r->region[i].end &&
+		    r->region[i].end - base >= GICR_FRAMES)
+			return true;
+	return false;
 }
 
-/* Those that follow one another are one region. */
-static int join_frames(struct madt_walk *w)
+/* Also of a CPU that is not enabled: the frame is there, or may be once the CPU is. */
+static int take_frames(struct madt_walk *w, const u8 *e)
 {
-	struct fdt_redists *r = &w->m->redists;
-	int ret;
+	u64 base = e[0] == MADT_GICC ? acpi_u64(e + GICC_GICR) : 0;
 
-	cpu_frames.count = 0;
-	ret = walk_madt(w, take_frames);
-	if (!ret && cpu_frames.count > FDT_REDIST_REGIONS)
-		ret = madt_fail(w, "redistributors are in too many places");
-	if (ret)
-		return ret;
-	for (r->count = 0; r->count < cpu_frames.count; r->count++)
-		r->region[r->count] = cpu_frames.range[r->count];
-	return 0;
+	return base && !redist_is_listed(&w->m->redists, base) ? add_redists(w, base, GICR_FRAMES)
+							       : 0;
 }
 
 /*
- * Ranges of redistributors count, and those of CPUs' entries only where there are none. A GIC that is
- * taken for the other version would be left to the host with its tables.
+ * A CPU has its redistributor by a range or by its own entry. A GIC that is taken for the other version
+ * would be left to the host with its tables.
  */
 static int judge_gic(struct madt_walk *w)
 {
@@ -201,7 +191,7 @@ static int judge_gic(struct madt_walk *w)
 		return madt_fail(w, "a GICv3 without redistributors");
 	if (w->m->gicv3 && !w->regions && w->without_gicr)
 		return madt_fail(w, "a CPU without a redistributor");
-	return w->m->gicv3 && !w->regions ? join_frames(w) : 0;
+	return w->m->gicv3 ? walk_madt(w, take_frames) : 0;
 }
 
 int acpi_read_madt(struct acpi_machine *m)

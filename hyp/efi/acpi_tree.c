@@ -51,15 +51,30 @@ static void tree_cells(struct tree_writer *w, u32 addr, u32 size)
 	tree_u32(w, "#size-cells", size);
 }
 
-static void tree_reg(struct tree_writer *w, const struct mem_range *ranges, unsigned int count)
+static void put_range(fdt64_t *reg, const struct mem_range *range)
 {
-	fdt64_t reg[2 * (FDT_REDIST_REGIONS + 1)];
+	fdt64_st(reg, range->base);
+	fdt64_st(reg + 1, range->end - range->base);
+}
 
-	for (unsigned int i = 0; i < count; i++) {
-		reg[2 * i] = cpu_to_fdt64(ranges[i].base);
-		reg[2 * i + 1] = cpu_to_fdt64(ranges[i].end - ranges[i].base);
-	}
-	tree_did(w, fdt_property(w->fdt, "reg", reg, (int)(2 * count * sizeof(*reg))));
+/* @more: @count ranges behind the first one */
+static void tree_regs(struct tree_writer *w, const struct mem_range *first,
+		      const struct mem_range *more, unsigned int count)
+{
+	const u64 size = 2 * (1 + (u64)count) * sizeof(fdt64_t);
+	void *reg;
+
+	tree_did(w, fdt_property_placeholder(w->fdt, "reg", (int)size, &reg));
+	if (w->err)
+		return;
+	put_range(reg, first);
+	for (unsigned int i = 0; i < count; i++)
+		put_range((fdt64_t *)reg + 2 * (1 + (u64)i), &more[i]);
+}
+
+static void tree_reg(struct tree_writer *w, const struct mem_range *range)
+{
+	tree_regs(w, range, NULL, 0);
 }
 
 static void write_console(struct tree_writer *w, const struct acpi_machine *m)
@@ -76,7 +91,7 @@ static void write_console(struct tree_writer *w, const struct acpi_machine *m)
 	tree_node(w, "serial", at.base);
 	tree_string(w, "compatible",
 		    m->console.uart == FDT_UART_PL011 ? "arm,pl011" : "arm,sbsa-uart");
-	tree_reg(w, &at, 1);
+	tree_reg(w, &at);
 	tree_end(w);
 }
 
@@ -104,7 +119,7 @@ static void write_its(struct tree_writer *w, const struct fdt_its *its)
 
 	tree_node(w, "msi-controller", its->base);
 	tree_string(w, "compatible", "arm,gic-v3-its");
-	tree_reg(w, &at, 1);
+	tree_reg(w, &at);
 	if (!its->coherent)
 		tree_did(w, fdt_property(w->fdt, "dma-noncoherent", NULL, 0));
 	tree_end(w);
@@ -112,16 +127,14 @@ static void write_its(struct tree_writer *w, const struct fdt_its *its)
 
 static void write_gic(struct tree_writer *w, const struct acpi_machine *m)
 {
-	struct mem_range frames[FDT_REDIST_REGIONS + 1] = { { m->gicd, m->gicd + SZ_64K } };
+	const struct mem_range gicd = { m->gicd, m->gicd + SZ_64K };
 
 	if (!m->gicv3)
 		return;
-	for (unsigned int i = 0; i < m->redists.count; i++)
-		frames[i + 1] = m->redists.region[i];
 	tree_node(w, "interrupt-controller", m->gicd);
 	tree_string(w, "compatible", "arm,gic-v3");
 	tree_u32(w, "#redistributor-regions", m->redists.count);
-	tree_reg(w, frames, m->redists.count + 1);
+	tree_regs(w, &gicd, m->redists.region, m->redists.count);
 	tree_end(w);
 	for (unsigned int i = 0; i < m->itses.count; i++)
 		write_its(w, &m->itses.its[i]);
@@ -138,8 +151,9 @@ int acpi_make_tree(const struct acpi_machine *m, void *to, size_t size)
 	tree_string(&w, "compatible", "keel,acpi");
 	tree_cells(&w, 2, 2);
 	write_console(&w, m);
+	write_gic(&w,
+		  m); /* before the CPUs: who reads many redistributors looks for it each time */
 	write_cpus(&w, m);
-	write_gic(&w, m);
 	tree_end(&w);
 	tree_did(&w, fdt_finish(to));
 	return w.err ? -ENOSPC : 0;

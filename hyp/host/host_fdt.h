@@ -57,8 +57,11 @@ struct fdt_console {
  */
 int __must_check host_fdt_console(const void *fdt, struct fdt_console *out);
 
-/* Where the redistributors of a GICv3 are. */
-#define FDT_REDIST_REGIONS 16
+/*
+ * Where the redistributors of a GICv3 are. ACPI's tables can have a place for each CPU. Too large for
+ * EL2's stack.
+ */
+#define FDT_REDIST_REGIONS KEEL_MAX_CPUS
 struct fdt_redists {
 	unsigned int count;
 	struct mem_range region[FDT_REDIST_REGIONS];

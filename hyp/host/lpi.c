@@ -277,7 +277,7 @@ int lpi_start(const struct lpi_set *set, struct lpi_rd *rd)
 
 /* ---- the host's accesses ---- */
 
-/* Read GICR_TYPER of a frame that did not answer at boot, and may now. */
+/* Read GICR_TYPER of a frame that did not answer at boot, and may now. Asleep, it may read as zero. */
 static void rd_identify(struct lpi_rd *rd)
 {
 	u64 low, high;
@@ -286,7 +286,7 @@ static void rd_identify(struct lpi_rd *rd)
 		return;
 	low = rd_hw_read(rd, GICR_TYPER, 4);
 	high = rd_hw_read(rd, GICR_TYPER + 4, 4);
-	if (!rd->faulted)
+	if (!rd->faulted && (low | high))
 		WRITE_ONCE(rd->typer, low | high << 32);
 }
 

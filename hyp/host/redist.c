@@ -25,6 +25,12 @@ bool redist_is_unknown(u64 typer)
 	return (typer & GICR_TYPER_AFF) == NOBODY;
 }
 
+/* One without power may read as zero. A GIC has LPIs in all redistributors or in none. */
+static bool is_asleep(u64 typer, u64 like)
+{
+	return !typer && (like & GICR_TYPER_PLPIS);
+}
+
 /* Read GICR_TYPER, of a CPU that may have no power. @like: another frame's, for its size. */
 static int redist_read_typer(u64 base, u64 like, u64 *typer)
 {
@@ -34,7 +40,7 @@ static int redist_read_typer(u64 base, u64 like, u64 *typer)
 	if (!rd)
 		return -ENOMEM;
 	if (foreign_read_reg(rd + GICR_TYPER, 4, &low) &&
-	    foreign_read_reg(rd + GICR_TYPER + 4, 4, &high))
+	    foreign_read_reg(rd + GICR_TYPER + 4, 4, &high) && !is_asleep(low | high << 32, like))
 		*typer = low | high << 32;
 	else
 		*typer = NOBODY | GICR_TYPER_PLPIS | (like & GICR_TYPER_VLPIS);
@@ -107,6 +113,26 @@ static int redist_walk_frame(struct walk *w, u64 base, u64 *typer)
 	return w->visit_one(w->ctx, base, *typer);
 }
 
+/* Where each region has one redistributor, the first that answers may be in any of them. */
+static int redist_find_size(struct walk *w, const struct fdt_redists *redists)
+{
+	u64 typer;
+	int ret = 0;
+
+	for (unsigned int i = 0; i < redists->count && !ret && !w->like; i++) {
+		const struct mem_range *region = &redists->region[i];
+
+		if (region->end < region->base + GICV3_SIZE)
+			continue;
+		ret = redist_read_typer(region->base, 0, &typer);
+		if (ret || redist_is_unknown(typer))
+			continue;
+		w->like = typer;
+		w->sized = true;
+	}
+	return ret;
+}
+
 static int redist_walk_region(struct walk *w, const struct mem_range *region)
 {
 	u64 base = region->base, typer = 0;
@@ -132,6 +158,7 @@ int redist_walk(const struct fdt_redists *redists, int (*visit_one)(void *ctx, u
 
 	if (redists->stride % FRAME_SIZE || (redists->stride && redists->stride < GICV3_SIZE))
 		return -ENOENT;
+	ret = redist_find_size(&w, redists);
 	for (unsigned int i = 0; i < redists->count && !ret; i++)
 		ret = redist_walk_region(&w, &redists->region[i]);
 	return ret;

@@ -13,7 +13,8 @@
 u64 redist_mpidr(u64 typer);
 
 /*
- * Whether GICR_TYPER is of a frame that did not answer: its CPU has no power, or does not exist.
+ * Whether GICR_TYPER is of a frame that did not answer, or read as zero where others have LPIs: its
+ * CPU has no power, or does not exist.
  * The frame counts as one with LPIs, of the size of others, and with an affinity that no CPU has.
  */
 bool redist_is_unknown(u64 typer);

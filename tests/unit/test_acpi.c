@@ -106,29 +106,55 @@ static void cpus_that_are_not_enabled_are_left_out(void **state)
 	assert_int_equal(machine.cpus, 2);
 }
 
-static void redistributors_of_cpus_entries_are_joined(void **state)
+static void has_redistributor_at(u64 base)
 {
-	begin();
-	aw_gicd(&world, 3);
-	for (u64 i = 0; i < 8; i++)
-		aw_gicc(&world, i, 0x80a0000 + (7 - i) * SZ_128K + (i < 4 ? SZ_1M : 0));
-	accepted();
-	assert_true(machine.gicv3);
-	assert_int_equal(machine.redists.count, 2);
-	assert_int_equal(machine.redists.region[0].base, 0x80a0000);
-	assert_int_equal(machine.redists.region[0].end, 0x80a0000 + 4 * SZ_128K);
-	assert_int_equal(machine.redists.region[1].end, 0x80a0000 + SZ_1M + 8 * SZ_128K);
+	for (unsigned int i = 0; i < machine.redists.count; i++)
+		if (machine.redists.region[i].base == base) {
+			assert_int_equal(machine.redists.region[i].end, base + SZ_128K);
+			return;
+		}
+	fail_msg("none at %#llx", (unsigned long long)base);
 }
 
-static void a_gicv4_s_redistributors_have_four_frames(void **state)
+static void each_cpu_s_entry_has_a_redistributor_of_its_own(void **state)
 {
 	begin();
 	aw_gicd(&world, 4);
-	aw_gicc(&world, 0, 0x8100000);
-	aw_gicc(&world, 1, 0x8140000);
+	for (u64 i = 0; i < 8; i++)
+		aw_gicc(&world, i, 0x80a0000 + (7 - i) * SZ_256K);
 	accepted();
-	assert_int_equal(machine.redists.count, 1);
-	assert_int_equal(machine.redists.region[0].end, 0x8180000);
+	assert_true(machine.gicv3);
+	assert_int_equal(machine.redists.count, 8);
+	for (u64 i = 0; i < 8; i++)
+		has_redistributor_at(0x80a0000 + i * SZ_256K);
+}
+
+/* Online capable, or nothing: the frame may be there, and a host could have its LPIs written. */
+static void redistributors_of_cpus_that_are_not_enabled_are_known_too(void **state)
+{
+	begin();
+	aw_gicd(&world, 3);
+	acpi_put(aw_gicc(&world, 7, 0x80a0000) + GICC_FLAGS, 0, 4);
+	aw_gicc(&world, 0, 0x80c0000);
+	acpi_put(aw_gicc(&world, 1, 0x80e0000) + GICC_FLAGS, 8, 4);
+	acpi_put(aw_gicc(&world, 2, 0) + GICC_FLAGS, 0, 4);	    /* which names none */
+	acpi_put(aw_gicc(&world, 3, 0x80c0000) + GICC_FLAGS, 0, 4); /* the same again */
+	accepted();
+	assert_int_equal(machine.cpus, 1);
+	assert_int_equal(machine.redists.count, 3);
+	has_redistributor_at(0x80a0000);
+	has_redistributor_at(0x80c0000);
+	has_redistributor_at(0x80e0000);
+}
+
+static void redistributors_of_cpus_entries_are_known_beside_ranges(void **state)
+{
+	begin_v3();
+	acpi_put(aw_gicc(&world, 2, 0x20000000) + GICC_FLAGS, 8, 4);
+	aw_gicc(&world, 3, 0x80a0000 + 3 * SZ_128K); /* in the range */
+	accepted();
+	assert_int_equal(machine.redists.count, 2);
+	has_redistributor_at(0x20000000);
 }
 
 static void five_hundred_and_twelve_cpus_fit_and_more_are_counted(void **state)
@@ -287,6 +313,11 @@ static void mixtures_of_gics_are_refused(void **state)
 	aw_gicr(&world, 0x80a0000, SZ_1M);
 	refused("ACPI: MADT: a GICv2 with redistributors or an ITS");
 	begin();
+	aw_gicd(&world, 2);
+	aw_gicc(&world, 0, 0);
+	acpi_put(aw_gicc(&world, 1, 0x80a0000) + GICC_FLAGS, 0, 4);
+	refused("ACPI: MADT: a GICv2 with redistributors or an ITS");
+	begin();
 	aw_gicd(&world, 3);
 	aw_gicc(&world, 0, 0);
 	refused("ACPI: MADT: a GICv3 without redistributors");
@@ -333,6 +364,9 @@ static void redistributors_in_more_places_than_keel_can_look_at_are_refused(void
 	refused("ACPI: MADT: redistributors are in too many places");
 	begin_v3();
 	aw_gicr(&world, 0x10000001, SZ_128K);
+	refused("ACPI: MADT: a bad range of redistributors");
+	begin_v3();
+	acpi_put(aw_gicc(&world, 2, 0x10000001) + GICC_FLAGS, 0, 4);
 	refused("ACPI: MADT: a bad range of redistributors");
 }
 
@@ -489,8 +523,9 @@ int main(void)
 		cmocka_unit_test(a_gicv3_machine_is_read),
 		cmocka_unit_test(a_gicv2_machine_is_read),
 		cmocka_unit_test(cpus_that_are_not_enabled_are_left_out),
-		cmocka_unit_test(redistributors_of_cpus_entries_are_joined),
-		cmocka_unit_test(a_gicv4_s_redistributors_have_four_frames),
+		cmocka_unit_test(each_cpu_s_entry_has_a_redistributor_of_its_own),
+		cmocka_unit_test(redistributors_of_cpus_that_are_not_enabled_are_known_too),
+		cmocka_unit_test(redistributors_of_cpus_entries_are_known_beside_ranges),
 		cmocka_unit_test(five_hundred_and_twelve_cpus_fit_and_more_are_counted),
 		cmocka_unit_test(the_tree_says_what_the_tables_say),
 		cmocka_unit_test(a_tree_of_a_gicv2_machine_has_no_redistributors),

@@ -13,6 +13,7 @@
 #include <arch/foreign.h>
 #include <arch/gicr.h>
 #include <arch/mmio.h>
+#include <host/gic_regs.h>
 #include <host/redist.h>
 #include <lib/errno.h>
 #include <mm/el2_map.h>
@@ -193,6 +194,43 @@ static void a_frame_that_does_not_answer_is_visited_with_an_unknown_affinity(voi
 	assert_int_equal(v.typer[0] & 3, 3);
 }
 
+/* As ACPI's tables have it: a region for each, and the first ones are of CPUs that are not there. */
+static void frames_that_do_not_answer_have_the_size_of_one_in_another_region(void **state)
+{
+	struct fdt_redists r = { .count = 3,
+				 .region = { { REGION, REGION + GICV3 },
+					     { REGION + GICV4, REGION + GICV4 + GICV3 },
+					     { REGION2, REGION2 + GICV3 } } };
+	struct visited v = { 0 };
+
+	dead_from = REGION;
+	dead_to = REGION + 2 * GICV4;
+	add_frame(REGION2, 0, GICR_TYPER_PLPIS | GICR_TYPER_VLPIS | GICR_TYPER_LAST);
+	assert_int_equal(redist_walk(&r, note, &v), 0);
+	assert_int_equal(v.count, 3);
+	assert_true(redist_is_unknown(v.typer[0]) && redist_is_unknown(v.typer[1]));
+	assert_int_equal(v.base[1], REGION + GICV4);
+	assert_int_equal(v.typer[0] & 3, 3);
+	assert_int_equal(v.typer[1] & 3, 3);
+}
+
+/* It is no redistributor without LPIs, of the CPU with affinity 0. */
+static void a_frame_that_reads_as_zero_where_others_have_lpis_is_one_without_power(void **state)
+{
+	struct fdt_redists r = { .count = 2,
+				 .region = { { REGION, REGION + GICV3 },
+					     { REGION2, REGION2 + 2 * GICV3 } } };
+	struct visited v = { 0 };
+
+	add_frame(REGION, 0, 0);
+	add_frame(REGION2, 1, GICR_TYPER_PLPIS);
+	add_frame(REGION2 + GICV3, 0, 0);
+	assert_int_equal(redist_walk(&r, note, &v), 0);
+	assert_int_equal(v.count, 3);
+	assert_true(redist_is_unknown(v.typer[0]) && redist_is_unknown(v.typer[2]));
+	assert_int_equal(v.typer[2] & 3, 1);
+}
+
 static void a_cpu_without_one_leaves_the_others_theirs(void **state)
 {
 	struct fdt_redists r = one_region(2 * GICV3 + SZ_64K); /* half a redistributor at the end */
@@ -226,14 +264,14 @@ static void a_mapping_that_fails_leaves_nothing_mapped(void **state)
 	add_frame(REGION, 0, 0);
 	add_frame(REGION + GICV3, 1, 0);
 	add_frame(REGION + 2 * GICV3, 0x05000100, 0);
-	for (int n = 0; n < 2 * CPUS; n++) {
+	for (int n = 0; n < 2 * CPUS + 1; n++) {
 		maps_left = n;
 		assert_int_equal(redist_init(&r, cpus, CPUS), -ENOMEM);
 		assert_int_equal(mapped, 0);
 		for (unsigned int i = 0; i < CPUS; i++)
 			assert_null(percpus[i].gicr);
 	}
-	maps_left = 2 * CPUS;
+	maps_left = 2 * CPUS + 1;
 	assert_int_equal(redist_init(&r, cpus, CPUS), 0);
 }
 
@@ -246,6 +284,11 @@ int main(void)
 		cmocka_unit_test_setup(the_trees_stride_counts, setup),
 		cmocka_unit_test_setup(
 			a_frame_that_does_not_answer_is_visited_with_an_unknown_affinity, setup),
+		cmocka_unit_test_setup(
+			frames_that_do_not_answer_have_the_size_of_one_in_another_region, setup),
+		cmocka_unit_test_setup(
+			a_frame_that_reads_as_zero_where_others_have_lpis_is_one_without_power,
+			setup),
 		cmocka_unit_test_setup(a_cpu_without_one_leaves_the_others_theirs, setup),
 		cmocka_unit_test_setup(a_mapping_that_fails_leaves_nothing_mapped, setup),
 	};
