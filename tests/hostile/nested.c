@@ -11,6 +11,7 @@
 #define SHADOWS	 (2 * VCPUS)
 #define PAGE	 4096UL
 #define BLOCK	 0x200000UL
+#define GIB	 0x40000000UL
 #define ENOMEM_	 (-12L)
 #define EAGAIN_	 (-11L)
 #define ENOBUFS_ (-105L)
@@ -35,9 +36,10 @@
 #define D_PAGE	(3UL | 0xfUL << 2 | 3UL << 6 | 3UL << 8 | 1UL << 10)
 
 /*
- * At EL2: for each VMID below the first parameter, EL1 reads as many pages as the second one says. The
- * third one becomes the longest time from ERET to EL1's first instruction, which its abort, if it is not
- * in the shadow, is a part of. Then an exit, a TLBI for all of EL1, and another exit.
+ * At EL2: for each VMID below the first parameter, EL1 reads as many pages as the second one says, each
+ * by the fourth one behind the last. The third one becomes the longest time from ERET to EL1's first
+ * instruction, which its abort, if it is not in the shadow, is a part of. Then an exit, a TLBI for all of
+ * EL1, and another exit.
  */
 __asm__(".pushsection .rodata\n"
 	".balign 2048\n"
@@ -71,6 +73,7 @@ __asm__(".pushsection .rodata\n"
 	"mov x24, #0\n"
 	"4: mov x10, #0x7000\n" /* PARAMETERS */
 	"ldp x19, x21, [x10]\n"
+	"ldr x26, [x10, #24]\n"
 	"mov x0, #0x10000\n" /* ROOT */
 	"orr x0, x0, x20, lsl #48\n"
 	"msr vttbr_el2, x0\n"
@@ -93,7 +96,7 @@ __asm__(".pushsection .rodata\n"
 	"5: mrs x23, cntpct_el0\n"
 	"mov x1, #0x40000000\n"
 	"6: ldr x3, [x1]\n"
-	"add x1, x1, #0x1000\n"
+	"add x1, x1, x26\n"
 	"subs x21, x21, #1\n"
 	"b.ne 6b\n"
 	"hvc #0\n"
@@ -101,7 +104,7 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 extern const char guest[], guest_end[];
 
-static u64 vm, free_pa = HOSTILE_MEMORY, memory, runs;
+static u64 vm, free_pa = HOSTILE_MEMORY, memory, runs, stride = PAGE;
 
 static u64 take(u64 pages, u64 align)
 {
@@ -260,6 +263,7 @@ static u64 run(u64 timer_at)
 static void fill(u64 shadows, u64 pages)
 {
 	table(PARAMETERS)[0] = shadows;
+	table(PARAMETERS)[3] = stride;
 	table(PARAMETERS)[1] = pages;
 	(void)run(0);
 }
@@ -331,21 +335,25 @@ static void empty_all(void)
 	tell("an interrupt of the host waits for a TLBI of 16 shadows", most, 20000);
 }
 
-/* The shadows of the first VMIDs, each with pages, become those of as many others. */
+/* The shadows of the first VMIDs, each with pages all over its root, become those of as many others. */
 static void recycle(void)
 {
 	u64 before = stat_of(KEEL_NESTED_RECYCLED), found;
 
-	fill(SHADOWS, 32);
+	for (u64 i = 2; i <= ENTRIES; i++)
+		table(ROOT)[i] = LEVEL2 | D_TABLE;
+	stride = GIB;
+	fill(SHADOWS, 48);
 	check("shadows that became those of another VMID", stat_of(KEEL_NESTED_RECYCLED) - before,
 	      0);
 	found = table(PARAMETERS)[2];
 	(void)run(0);
-	fill(2 * SHADOWS, 32);
+	fill(2 * SHADOWS, 48);
 	check("... now", stat_of(KEEL_NESTED_RECYCLED) - before, SHADOWS);
 	tell("an entry that finds its shadow", found, 20000);
 	tell("an entry that makes a shadow of one with other pages", table(PARAMETERS)[2], 20000);
 	(void)run(0);
+	stride = PAGE;
 }
 
 static void end_vm(void)
