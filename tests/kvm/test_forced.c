@@ -131,7 +131,7 @@ static void test_parts(void)
 
 /* ---- a VM that ends ---- */
 
-#define SOME (16UL << 20)
+#define SOME (4UL << 20)
 
 /* The guest has written to all of @mem. */
 static void start_with(char *mem, struct vm *vm, struct vcpu *vcpu)
@@ -180,7 +180,7 @@ static void *discard(void *arg)
 static void test_discarded_at_the_end(void)
 {
 	discarded = map_memory(SOME);
-	for (discarded_after = 0; discarded_after < 4000; discarded_after += 500) {
+	for (discarded_after = 0; discarded_after < 2000; discarded_after += 500) {
 		struct vm vm;
 		struct vcpu vcpu;
 		pthread_t thread;
