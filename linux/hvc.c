@@ -48,18 +48,12 @@ static int give_pages(struct keel_vm *vm, long err)
 	return err == -ENOBUFS ? keel_pool_topup() : keel_topup(vm);
 }
 
-/* Destroying a VM takes no pages: EL2 never lacks any there. */
-static bool inject_to(u32 fid)
-{
-	return fid != KEEL_HC_VM_DESTROY && keel_inject();
-}
-
 long keel_giving_call(u32 fid, u64 a1, u64 a2, u64 a3, u64 *out)
 {
 	long ret;
 
 	for (unsigned int topups = 0; topups <= TOPUPS_PER_CALL; topups++) {
-		ret = inject_to(fid) ? -ENOBUFS : keel_call(fid, a1, a2, a3, 0, 0, out);
+		ret = keel_inject() ? -ENOBUFS : keel_call(fid, a1, a2, a3, 0, 0, out);
 		if (ret != -ENOBUFS || keel_pool_topup())
 			break;
 	}
