@@ -227,11 +227,21 @@ static bool fault_at_el2(void)
 	return false;
 }
 
-#define AT(name)                                                                      \
-	bool at_##name(u64 va)                                                        \
-	{                                                                             \
-		fake_sysreg_set("par_el1", rnd(4) ? va &GENMASK(47, 12) : rnd(1024)); \
-		return rnd(8) || fault_at_el2();                                      \
+static bool at_fails; /* at stage 2, mostly */
+
+static bool translate_any(u64 va)
+{
+	bool fails = at_fails ? rnd(4) : !rnd(4);
+
+	fake_sysreg_set("par_el1",
+			!fails ? va & GENMASK(47, 12) : rnd(1024) | (at_fails ? 0x201 : 0));
+	return rnd(8) || fault_at_el2();
+}
+
+#define AT(name)                          \
+	bool at_##name(u64 va)            \
+	{                                 \
+		return translate_any(va); \
 	}
 AT(s1e1r)
 AT(s1e1w)
@@ -747,6 +757,30 @@ static void trap(struct vcpu *vcpu)
 		come_out(vcpu, sys64(encoding, rnd(2), rnd(32)), GUEST_SYNC);
 }
 
+/*
+ * AT of a nested guest whose stage 1 the hardware cannot read: its tables are looked for, by both
+ * stages, and go into the shadow. Three levels at most, in pages that it or the VM has.
+ */
+static void translate(struct vcpu *vcpu)
+{
+	static const u32 ats[] = { SYSREG_ENC(1, 4, 7, 8, 1), SYSREG_ENC(1, 4, 7, 8, 4),
+				   SYSREG_ENC(1, 4, 7, 8, 7), SYSREG_ENC(1, 0, 7, 8, 0) };
+	u64 *page = vcpu->nested->page;
+
+	if (!to_el2(vcpu))
+		return;
+	set_key(vcpu, rnd(VMIDS), rnd(TABLE_SETS));
+	page[HCR_EL2] = BIT(31) | BIT(34) | (rnd(8) ? HCR_VM : 0);
+	page[SCTLR_EL1] = files[vcpu->index][SCTLR_EL1] = SCTLR_M;
+	page[TCR_EL1] = files[vcpu->index][TCR_EL1] = 2ULL << 32 | (25 + rnd(20));
+	page[TTBR0_EL1] = files[vcpu->index][TTBR0_EL1] = (rnd(4) ? NESTED_AT : 0) +
+							  rnd(ENTRIES) * SZ_4K;
+	vcpu->regs.x[3] = (u64)rnd(16) << 30 | (u64)rnd(8) << 21 | (u64)rnd(8) << 12;
+	at_fails = true;
+	come_out(vcpu, sys64(ats[rnd(ARRAY_SIZE(ats))], false, 3), GUEST_SYNC);
+	at_fails = false;
+}
+
 /* The tables change; a TLBI comes at some time, or never. */
 static void forget_history(unsigned int vmid, unsigned int first, unsigned int last)
 {
@@ -989,6 +1023,8 @@ static void step(void)
 	case 10:
 		if (!rnd(8))
 			change_wildly();
+		else
+			translate(vcpu);
 		break;
 	default:
 		fault(vcpu);
