@@ -1359,10 +1359,14 @@ static void reset_vgic_irq(struct vgic_irq *irq, bool sgi)
 	};
 }
 
-/* GICD_ITARGETSR<n> is 0, or GICD_IROUTER<n>, which names the vCPU with that affinity. */
+/*
+ * An edge, as KVM's. GICD_ITARGETSR<n> is 0, or GICD_IROUTER<n>, which names the vCPU with that
+ * affinity.
+ */
 static void reset_spi_irq(const struct vgic *vgic, struct vgic_irq *irq)
 {
 	reset_vgic_irq(irq, false);
+	irq->edge = true;
 	if (vgic_is_v2())
 		irq->target = vgic_first_vcpu(vgic);
 }

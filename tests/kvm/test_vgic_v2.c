@@ -22,6 +22,7 @@
 #define GICD_ISACTIVER1 0x304
 #define GICD_ICPENDR0	0x280
 #define GICD_ITARGETSR0 0x800
+#define GICD_ICFGR0	0xc00
 #define GICD_CPENDSGIR1 0xf14
 #define GICD_SPENDSGIR1 0xf24
 #define GICC_CTLR	0x0
@@ -259,6 +260,7 @@ GUEST_CODE(taker, "mov x10, #0x08000000\n" /* distributor */
 		  "mov w1, #0xf0\n str w1, [x11, #4]\n"
 		  "mov w1, #1\n str w1, [x11]\n str w1, [x10]\n"
 		  "mov w1, #0x100\n str w1, [x10, #0x104]\n" /* SPI 40 */
+		  "str wzr, [x10, #0xc08]\n"		     /* a level */
 		  "1: ldr w3, [x11, #0xc]\n"
 		  "str w3, [x12]\n"
 		  "str w3, [x11, #0x10]\n"
@@ -372,6 +374,9 @@ static void test_registers(void)
 	gives(set32(vm.gic, DIST, GICD_IIDR, 0x4b00243b), 0, "revision 2");
 	gives(set32(vm.gic, DIST, GICD_IGROUPR1, 0xff), 0, "groups behind it");
 	check(get32(vm.gic, DIST, GICD_IGROUPR1) == 0xff, "which are written");
+	check(get32(vm.gic, DIST, GICD_ICFGR0) == 0xaaaaaaaa, "SGIs are edges");
+	check(get32(vm.gic, DIST, GICD_ICFGR0 + 4) == 0, "PPIs levels");
+	check(get32(vm.gic, DIST, GICD_ICFGR0 + 8) == 0xaaaaaaaa, "SPIs edges at first");
 	check(get32(vm.gic, DIST, GICD_ITARGETSR0) == 0x01010101, "a vCPU's own targets");
 	check(get32(vm.gic, DIST, OF(1, GICD_ITARGETSR0)) == 0x02020202, "another one's");
 	gives(set32(vm.gic, DIST, GICD_ITARGETSR0 + 40, 0xff), 0, "an SPI to all");
@@ -486,6 +491,7 @@ GUEST_CODE(split_taker, "mov x10, #0x08000000\n"
 			"mov w1, #0xf0\n str w1, [x11, #4]\n"
 			"mov w1, #0x201\n str w1, [x11]\n str w1, [x10]\n"
 			"mov w1, #0x700\n str w1, [x10, #0x104]\n" /* SPIs 40 to 42 */
+			"str wzr, [x10, #0xc08]\n"		   /* levels */
 			"1: ldr w3, [x11, #0xc]\n"
 			"str w3, [x12]\n"
 			"str w3, [x11, #0x10]\n"

@@ -30,6 +30,13 @@ static void set_edge(u32 intid)
 	wr(0, reg, 4, rd(0, reg, 4) | 2U << intid % 16 * 2);
 }
 
+static void set_level(u32 intid)
+{
+	u64 reg = DIST + 0xc00 + intid / 16 * 4;
+
+	wr(0, reg, 4, rd(0, reg, 4) & ~(2ULL << intid % 16 * 2));
+}
+
 static void level(u32 intid, bool up)
 {
 	u64 index = 0;
@@ -294,6 +301,7 @@ static void the_host_is_told_over_a_reset_and_of_spis_alone(void **state)
 	world_load(0);
 	wr(0, DIST, 4, 3);
 	wr(0, DIST + 0x80 + 4, 4, ~0U);
+	set_level(40);
 	enable_spi(40);
 	assert_ack(0, 40);
 	eoi(0, 40);
@@ -1282,7 +1290,7 @@ static void the_distributor_is_reset(void **state)
 	for (u32 i = 32; i < VGIC_INTIDS; i++) {
 		struct vgic_irq *irq = vgic_irq_of(&world_vcpu[0], i);
 
-		if (irq->active || irq->enabled || irq->edge || irq->latch || irq->priority ||
+		if (irq->active || irq->enabled || !irq->edge || irq->latch || irq->priority ||
 		    irq->target || irq->affinity || irq->in_lr || !irq->group1 ||
 		    irq->home != VGIC_NO_VCPU)
 			fail_msg("INTID %u is not as after reset", i);
@@ -1298,6 +1306,9 @@ static void the_distributor_is_reset(void **state)
 	world_check();
 	wr(0, DIST, 4, 3);
 	enable_spi(40);
+	assert_ack(0, FAKE_NONE); /* it is an edge */
+	set_level(40);
+	world_exit(0);
 	assert_ack(0, 40); /* the input is up still */
 	world_check();
 }

@@ -207,6 +207,8 @@ void world_go(void)
 		world_load(i);
 		fake_this_icc()->vmcr |= 0xffULL << 24 | 3;
 	}
+	for (u32 intid = VGIC_PRIVATE; intid < world_vm.vgic->nr_irqs; intid += 16)
+		wr(0, DIST + 0xc00 + intid / 4, 4, 0);
 	wr(0, DIST, 4, 3);
 	world_kick();
 	world_exit(0);

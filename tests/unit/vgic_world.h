@@ -37,7 +37,8 @@ extern unsigned int world_ended[1024];
 /* The level that the physical PPI 27 of each CPU has. */
 extern bool world_phys27[WORLD_CPUS];
 
-/* A new VM of @cpus vCPUs, with its vGIC of @irqs interrupts; all loaded, group 1 and all on. */
+/* A new VM of @cpus vCPUs, with its vGIC of @irqs interrupts; all loaded, group 1 and all on,
+ * SPIs levels. */
 void world_start(unsigned int lrs, unsigned int cpus, u32 irqs);
 /* Only the VM; vgic_create() is up to the test. */
 void world_start_without_vgic(unsigned int lrs, unsigned int cpus);
