@@ -2110,6 +2110,7 @@ int vgic_reset(struct vm *vm, u64 *at)
 	intid = MAX((u32)*at, (u32)VGIC_PRIVATE);
 	end = MIN(intid + RESET_A_CALL, all);
 	WRITE_ONCE(vgic->ctlr, 0);
+	WRITE_ONCE(vgic->propbaser, 0);
 	for (; intid < end; intid += RESET_AT_ONCE) {
 		spin_lock(&vgic->lock);
 		for (u32 i = intid; i < MIN(intid + RESET_AT_ONCE, end); i++)

@@ -110,6 +110,7 @@ struct vgic_cpu {
 	u64 hcr;		    /* ICH_HCR_EL2 as it was written */
 	u64 hcr_on;		    /* bits of ICH_HCR_EL2 that are always set while loaded */
 	u64 vmcr, ap0r[4], ap1r[4]; /* while not loaded */
+	u64 pendbaser;		    /* GICR_PENDBASER of a VM without LPIs */
 	/* what a reset of the vCPU does not change */
 	u64 lpi_busy; /* bitmap of places that are not free */
 	struct vgic_lpi lpi[VGIC_LPIS];
@@ -145,6 +146,7 @@ struct vgic {
 	u32 ctlr;	     /* GICD_CTLR_ENABLE_* */
 	u8 revision;	     /* GICD_IIDR: 1..VGIC_REVISION */
 	bool groups_known;   /* of a GICv2: userspace has written GICD_IIDR, and may write groups */
+	u64 propbaser;	     /* GICR_PROPBASER of a VM without LPIs, of all redistributors */
 	u64 busy[1024 / 64]; /* SPIs that are pending, active or in a list register, by INTID */
 	u32 busy_words;	     /* bitmap of those words that are not 0 */
 	struct vgic_irq *spi[VGIC_SPI_PAGES];

@@ -45,6 +45,15 @@
 #define GICR_TYPER_LAST		  BIT(4)
 #define GICR_WAKER_PROCESSORSLEEP BIT(1)
 #define GICR_WAKER_CHILDRENASLEEP BIT(2)
+/* GICR_CTLR: LPIs can be disabled again, and be invalidated by registers */
+#define GICR_CTLR_CES BIT(1)
+#define GICR_CTLR_IR  BIT(2)
+/* GICR_PROPBASER, GICR_PENDBASER */
+#define BASER_INNER	   GENMASK(9, 7)
+#define BASER_SHARE	   GENMASK(11, 10)
+#define BASER_OUTER	   GENMASK(58, 56)
+#define PROPBASER_WRITABLE (GENMASK(4, 0) | GENMASK(51, 7) | BASER_OUTER)
+#define PENDBASER_WRITABLE (GENMASK(11, 7) | GENMASK(51, 16) | BASER_OUTER)
 /* GICD_IROUTER<n> */
 #define IROUTER_AFF3   GENMASK(39, 32)
 #define IROUTER_AFF0_2 GENMASK(23, 0)
@@ -260,10 +269,31 @@ static u64 read_iidr(struct access *a)
 	return GIC_IIDR | FIELD_PREP(GIC_IIDR_REVISION, a->vcpu->vm->vgic->revision);
 }
 
+/* KVM's has no revision. */
+static u64 read_redist_iidr(struct access *a)
+{
+	(void)a;
+	return GIC_IIDR;
+}
+
 static u64 read_pidr2(struct access *a)
 {
 	(void)a;
 	return GIC_PIDR2;
+}
+
+/* The part that an access has of a register of 64 bits; and such a register with a part written. */
+static u64 part_of_reg(const struct access *a, u64 reg)
+{
+	return reg >> (a->offset % 8 * 8);
+}
+
+static u64 with_part(const struct access *a, u64 reg, u64 value)
+{
+	unsigned int shift = a->offset % 8 * 8;
+	u64 mask = (a->bytes == 8 ? ~0ULL : GENMASK(31, 0)) << shift;
+
+	return (reg & ~mask) | (value << shift & mask);
 }
 
 /* The SPI of the GICD_IROUTER<n> that is accessed, or NULL. */
@@ -285,20 +315,18 @@ static u64 read_irouter(struct access *a)
 	u32 intid;
 	struct vgic_irq *irq = router_irq(a, &intid);
 
-	return irq ? irouter_of(irq) >> (a->offset % 8 * 8) : 0;
+	return irq ? part_of_reg(a, irouter_of(irq)) : 0;
 }
 
 /* An active interrupt stays with its vCPU until it is deactivated there; a pending one moves. */
 static void write_irouter(struct access *a, u64 value)
 {
-	unsigned int shift = a->offset % 8 * 8;
-	u64 mask = (a->bytes == 8 ? ~0ULL : GENMASK(31, 0)) << shift;
 	u32 intid;
 	struct vgic_irq *irq = router_irq(a, &intid);
 
 	if (!irq)
 		return;
-	value = (irouter_of(irq) & ~mask) | (value << shift & mask);
+	value = with_part(a, irouter_of(irq), value);
 	irq->affinity =
 		(u32)(FIELD_GET(IROUTER_AFF3, value) << 24 | FIELD_GET(IROUTER_AFF0_2, value));
 	irq->target = vgic_index_of(irq->affinity);
@@ -356,6 +384,60 @@ static void write_waker(struct access *a, u64 value)
 	a->of->vgic->asleep = value & GICR_WAKER_PROCESSORSLEEP;
 }
 
+/*
+ * The registers of a redistributor that are about LPIs, of a VM without an ITS: as KVM's they say that
+ * LPIs could be disabled again, and keep addresses of tables that nothing looks at.
+ */
+static u64 read_redist_ctlr(struct access *a)
+{
+	return a->vcpu->vm->vgic->revision >= VGIC_REVISION ? GICR_CTLR_CES | GICR_CTLR_IR : 0;
+}
+
+static u64 replace(u64 reg, u64 field, u64 value)
+{
+	return (reg & ~field) | value << __builtin_ctzll(field);
+}
+
+/*
+ * Attributes that this GIC does not have become those that it has: inner shareable, write-back. What
+ * the host restores as zero is what nobody has written.
+ */
+static u64 table_attributes(const struct access *a, u64 reg)
+{
+	if (a->host && !reg)
+		return 0;
+	if (FIELD_GET(BASER_SHARE, reg) == 2)
+		reg = replace(reg, BASER_SHARE, 1);
+	if (FIELD_GET(BASER_INNER, reg) <= 1)
+		reg = replace(reg, BASER_INNER, 5);
+	return FIELD_GET(BASER_OUTER, reg) <= 1 ? reg : replace(reg, BASER_OUTER, 0);
+}
+
+static u64 read_propbaser(struct access *a)
+{
+	return part_of_reg(a, READ_ONCE(a->vcpu->vm->vgic->propbaser));
+}
+
+static void write_propbaser(struct access *a, u64 value)
+{
+	struct vgic *vgic = a->vcpu->vm->vgic;
+	u64 reg = with_part(a, vgic->propbaser, value) & PROPBASER_WRITABLE;
+
+	WRITE_ONCE(vgic->propbaser, table_attributes(a, reg));
+}
+
+static u64 read_pendbaser(struct access *a)
+{
+	return part_of_reg(a, READ_ONCE(a->of->vgic->pendbaser));
+}
+
+static void write_pendbaser(struct access *a, u64 value)
+{
+	u64 reg = with_part(a, a->of->vgic->pendbaser, value) & PENDBASER_WRITABLE;
+
+	WRITE_ONCE(a->of->vgic->pendbaser, table_attributes(a, reg));
+}
+
 /* ---- the register maps ---- */
 
 #define FIELDS(at, n_bits, intids, get_, set_)                                                  \
@@ -402,9 +484,20 @@ static const struct reg dist_regs[] = {
 
 /* 12.10: the frame of control registers, then the frame of SGIs and PPIs. */
 static const struct reg redist_regs[] = {
-	{ .offset = 0x0004, .size = 4, .widths = 4, .read = read_iidr },
+	{ .offset = 0x0000, .size = 4, .widths = 4, .read = read_redist_ctlr },
+	{ .offset = 0x0004, .size = 4, .widths = 4, .read = read_redist_iidr },
 	{ .offset = 0x0008, .size = 8, .widths = 4 | 8, .read = read_redist_typer },
 	{ .offset = 0x0014, .size = 4, .widths = 4, .read = read_waker, .write = write_waker },
+	{ .offset = 0x0070,
+	  .size = 8,
+	  .widths = 4 | 8,
+	  .read = read_propbaser,
+	  .write = write_propbaser },
+	{ .offset = 0x0078,
+	  .size = 8,
+	  .widths = 4 | 8,
+	  .read = read_pendbaser,
+	  .write = write_pendbaser },
 	{ .offset = 0xffe8, .size = 4, .widths = 4, .read = read_pidr2 },
 };
 
@@ -713,14 +806,13 @@ static const struct reg *host_row(const struct reg *row)
 
 /*
  * Registers that a GICv3 has and that read as zero here: GICD_TYPER2 and GICD_STATUSR,
- * GICD_ITARGETSR, GICD_IGRPMODR, ID registers; and of redistributors, GICR_CTLR, GICR_STATUSR,
- * GICR_PROPBASER, GICR_PENDBASER, ID registers, and GICR_IGRPMODR0, GICR_NSACR in the other frame.
+ * GICD_ITARGETSR, GICD_IGRPMODR, ID registers; and of redistributors, GICR_STATUSR, ID registers, and
+ * GICR_IGRPMODR0, GICR_NSACR in the other frame.
  */
 static const struct {
 	u32 offset, size;
 } dist_zeros[] = { { 0x000c, 8 }, { 0x0800, 0x400 }, { 0x0d00, 0x80 }, { 0xffd0, 48 } },
-  redist_zeros[] = { { 0x0000, 4 },  { 0x0010, 4 },  { 0x0070, 16 },
-		     { 0xffd0, 48 }, { 0x10d00, 4 }, { 0x10e00, 4 } };
+  redist_zeros[] = { { 0x0010, 4 }, { 0xffd0, 48 }, { 0x10d00, 4 }, { 0x10e00, 4 } };
 
 static bool is_zero(const struct access *a, u64 offset)
 {
@@ -810,7 +902,7 @@ int vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *val
 		return access_zero(&a, offset, write, value);
 	find_frame(&a);
 	if (reg->read == read_iidr && write)
-		return a.redist ? 0 : set_revision(vcpu->vm->vgic, *value);
+		return set_revision(vcpu->vm->vgic, *value);
 	a.offset -= reg->offset;
 	result = write || reg->bits ? access_locked(reg, &a, write, *value) : reg->read(&a);
 	if (!write)

@@ -252,6 +252,15 @@ static void test_values(void)
 	check(!(get32(vm.gic, RDIST, OF(0, 8)) & 1 << 4), "GICR_TYPER.Last: not the first");
 	check(get32(vm.gic, RDIST, OF(1, 8)) & 1 << 4, "but the second");
 	check(get32(vm.gic, RDIST, OF(1, 12)) == 1, "its affinity");
+	check(get32(vm.gic, DIST, 0xc08) == 0xaaaaaaaa, "SPIs are edges at first");
+	check(get32(vm.gic, RDIST, OF(0, SGI_FRAME + 0xc04)) == 0, "and PPIs levels");
+	/* Tables of LPIs, without an ITS. */
+	check(get32(vm.gic, RDIST, OF(0, 0)) == 6, "GICR_CTLR: IR and CES");
+	gives(set32(vm.gic, RDIST, OF(0, 0x70), 0x80010000), 0, "GICR_PROPBASER");
+	check(get32(vm.gic, RDIST, OF(1, 0x70)) == 0x80010280, "is one for all redistributors");
+	gives(set32(vm.gic, RDIST, OF(1, 0x7c), 0x40000003), 0, "GICR_PENDBASER with PTZ");
+	check(get32(vm.gic, RDIST, OF(1, 0x7c)) == 3, "which reads as zero");
+	check(get32(vm.gic, RDIST, OF(0, 0x7c)) == 0, "each has its own");
 	/* Latches and inputs are states of their own. */
 	gives(set32(vm.gic, LEVEL, OF(0, 32), 1 << 9), 0, "the input of 41");
 	check(get32(vm.gic, LEVEL, OF(0, 32)) == 1 << 9, "is high");

@@ -1890,6 +1890,10 @@ static void start_model(unsigned int lrs, unsigned int cpus, bool split_)
 		for (unsigned int n = 0; n < cpus; n++)
 			wr(n, DIST + 0x80 + i / 8, 4, ~0U);
 	for (unsigned int n = 0; n < cpus; n++) {
+		if (!v2 && split) {
+			wr(n, gicr(n, 0x70), 8, 0x123450000 + n);
+			wr(n, gicr(n, 0x78), 8, 0x678900000 + (n << 20));
+		}
 		for (u32 i = 0; i < 16; i++)
 			ppis[n][i].enabled = v2;
 		fake_icc[n].vmcr = 0xf0ULL << 24 | (split ? 1 << 9 : 0) | 3;
@@ -2159,7 +2163,8 @@ static void the_host_chooses_a_revision(void **state)
 		if (!valid)
 			continue;
 		assert_int_equal(host_reads(0, KEEL_VGIC_DIST, 8), value);
-		assert_int_equal(host_reads(0, KEEL_VGIC_REDIST, 4), value);
+		assert_int_equal(host_reads(0, KEEL_VGIC_REDIST, 4), 0x4b00043b);
+		assert_int_equal(host_reads(0, KEEL_VGIC_REDIST, 0), revision == 3 ? 6 : 0);
 	}
 }
 

@@ -28,8 +28,8 @@ static void identification_registers_describe_the_vm(void **state)
 		assert_reg(0, gicr(n, 8), 8, typer);
 		assert_reg(0, gicr(n, 8), 4, (u32)typer);
 		assert_reg(0, gicr(n, 12), 4, typer >> 32);
-		assert_reg(0, gicr(n, 0), 4, 0);
-		assert_reg(0, gicr(n, 4), 4, 0x4b00343b);
+		assert_reg(0, gicr(n, 0), 4, 6); /* IR, CES */
+		assert_reg(0, gicr(n, 4), 4, 0x4b00043b);
 		assert_reg(0, gicr(n, 0xffe8), 4, 0x3b);
 	}
 	world_start(4, 1, 1024);
@@ -417,6 +417,40 @@ static void a_vcpu_that_must_be_woken_is_named_and_the_run_ends(void **state)
 	assert_int_equal(world_enter(on(0)), VCPU_RESUME);
 }
 
+/* As on KVM: what nothing looks at is there nevertheless. */
+static void without_an_its_a_redistributor_keeps_addresses_of_tables(void **state)
+{
+	world_start(4, 2, 96);
+	assert_int_equal(rd(0, gicr(0, 0), 4), 6); /* IR, CES */
+	wr(0, gicr(0, 0), 4, 1);
+	assert_int_equal(rd(0, gicr(0, 0), 4), 6); /* LPIs cannot be enabled */
+	assert_int_equal(rd(0, gicr(0, 0x70), 8), 0);
+	wr(0, gicr(0, 0x70), 8, ~0ULL);
+	assert_int_equal(rd(0, gicr(0, 0x70), 8), 0x000fffffffffff9f);
+	wr(0, gicr(1, 0x74), 4, 0x00012345); /* one for all redistributors */
+	assert_int_equal(rd(1, gicr(0, 0x70), 8), 0x00012345ffffff9f);
+	assert_int_equal(rd(0, gicr(0, 0x74), 4), 0x12345);
+	wr(0, gicr(0, 0x70), 8, 0x0200000080000800); /* outer shareable, not cacheable */
+	assert_int_equal(rd(0, gicr(0, 0x70), 8), 0x80000680);
+	wr(0, gicr(0, 0x70), 8, 0x0100000080000780);
+	assert_int_equal(rd(0, gicr(0, 0x70), 8), 0x0100000080000780);
+	wr(0, gicr(0, 0x70), 8, 0);
+	assert_int_equal(rd(0, gicr(0, 0x70), 8), 0x280);
+	wr(0, gicr(0, 0x78), 8, ~0ULL); /* PTZ reads as zero */
+	assert_int_equal(rd(0, gicr(0, 0x78), 8), 0x000fffffffff0f80);
+	assert_int_equal(rd(0, gicr(1, 0x78), 8), 0);
+	assert_int_equal(rd(0, gicr(0, 0xa0), 8), 0);
+	world_vm.vgic->revision = 2;
+	assert_int_equal(rd(0, gicr(0, 0), 4), 0);
+	world_put(0);
+	world_put(1);
+	world_reset_vgic();
+	world_vgic_hooks->reset(&world_vcpu[0]);
+	world_load(0);
+	assert_int_equal(rd(0, gicr(0, 0x70), 8), 0);
+	assert_int_equal(rd(0, gicr(0, 0x78), 8), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +472,7 @@ int main(void)
 		cmocka_unit_test(the_number_of_regions_is_limited),
 		cmocka_unit_test(state_in_other_list_registers_is_asked_for),
 		cmocka_unit_test(a_vcpu_that_must_be_woken_is_named_and_the_run_ends),
+		cmocka_unit_test(without_an_its_a_redistributor_keeps_addresses_of_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
