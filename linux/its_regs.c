@@ -61,7 +61,7 @@ static u64 inner_cache(u64 value)
 
 static u64 outer_cache(u64 value)
 {
-	return value == CACHE_SAME_AS_INNER ? value : CACHE_NON_CACHEABLE;
+	return value == CACHE_NON_CACHEABLE ? value : CACHE_SAME_AS_INNER;
 }
 
 static u64 its_attributes(u64 value)

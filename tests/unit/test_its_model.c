@@ -561,15 +561,15 @@ static void registers_read_as_kvms(void **state)
 static void fields_that_cannot_be_become_what_is(void **state)
 {
 	its_mmio_write(ITS0, 0x100, 8, ~0ULL);
-	assert_int_equal(reg(0x100), 0xf927fffffffffeffULL);
+	assert_int_equal(reg(0x100), 0xf907fffffffffeffULL);
 	its_mmio_write(ITS0, 0x108, 8, ~0ULL);
-	assert_int_equal(reg(0x108), 0xbc27fffffffffeffULL);
+	assert_int_equal(reg(0x108), 0xbc07fffffffffeffULL);
 	its_mmio_write(ITS0, 0x100, 8, 2 << 10);
 	assert_int_equal(reg(0x100), 0x2907000000000600ULL);
 	its_mmio_write(ITS0, 0x80, 8, ~0ULL);
-	assert_int_equal(reg(0x80), 0xff3fffffffff0fffULL);
+	assert_int_equal(reg(0x80), 0xff1fffffffff0fffULL);
 	its_mmio_write(ITS0, 0x80, 4, 0x12345678);
-	assert_int_equal(reg(0x80), 0xff3fffff12340678ULL);
+	assert_int_equal(reg(0x80), 0xff1fffff12340678ULL);
 	its_mmio_write(ITS0, 0x84, 4, 0x80000042);
 	assert_int_equal(reg(0x80), 0xa800004212340678ULL);
 	assert_int_equal(its_mmio_read(ITS0, 0x84, 4), 0xa8000042);
@@ -687,9 +687,9 @@ static void a_redistributors_registers(void **state)
 
 	assert_int_equal(redist_reg(1, 0, 4), 6);
 	its_redist_write(&world.lpis, redist, 0x70, 8, ~0ULL);
-	assert_int_equal(redist_reg(0, 0x70, 8), 0x010fffffffffff9fULL);
+	assert_int_equal(redist_reg(0, 0x70, 8), 0x000fffffffffff9fULL);
 	its_redist_write(&world.lpis, redist, 0x78, 8, ~0ULL);
-	assert_int_equal(redist_reg(1, 0x78, 8), 0x010fffffffff0f80ULL);
+	assert_int_equal(redist_reg(1, 0x78, 8), 0x000fffffffff0f80ULL);
 	assert_int_equal(redist_reg(0, 0x78, 8), 0);
 	its_redist_write(&world.lpis, redist, 0x78, 8, PENDING);
 	its_redist_write(&world.lpis, redist, 0, 4, 1);
@@ -697,7 +697,7 @@ static void a_redistributors_registers(void **state)
 	its_redist_write(&world.lpis, redist, 0x78, 8, 0);
 	its_redist_write(&world.lpis, &world.redist[0], 0x70, 8, 0);
 	assert_int_equal(redist_reg(1, 0x78, 8) & GENMASK(51, 16), PENDING);
-	assert_int_equal(redist_reg(1, 0x74, 4), 0x010fffff);
+	assert_int_equal(redist_reg(1, 0x74, 4), 0x000fffff);
 	assert_int_equal(redist_reg(1, 0x70, 2), 0);
 	assert_true(its_redist_has(0) && its_redist_has(0x7c) && its_redist_has(0xb4));
 	assert_false(its_redist_has(4) || its_redist_has(8) || its_redist_has(0x14) ||
