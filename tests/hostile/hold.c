@@ -10,7 +10,9 @@
 #define VCPUS	 512UL
 #define PAGE	 4096UL
 #define BLOCK	 0x200000UL
+#define ENXIO_	 (-6L)
 #define EAGAIN_	 (-11L)
+#define EINVAL_	 (-22L)
 #define ENOSPC_	 (-28L)
 #define ENOBUFS_ (-105L)
 
@@ -43,6 +45,8 @@ enum {
 	VGIC_PLACE,
 	VGIC_RESET,
 	VGIC_LPIS,
+	VGIC_GET_REG,
+	VGIC_SET_REG,
 	LPI_PEND,
 	LPI_TAKE,
 	RUN,
@@ -68,6 +72,8 @@ static struct kind kinds[] = {
 	[VGIC_PLACE] = { "VGIC_PLACE of 512 vCPUs", 22000, 0 },
 	[VGIC_RESET] = { "VGIC_RESET of 512 vCPUs", 33000, 0 },
 	[VGIC_LPIS] = { "VGIC_LPIS", 500, 0 },
+	[VGIC_GET_REG] = { "VGIC_GET_REG", 2800, 0 },
+	[VGIC_SET_REG] = { "VGIC_SET_REG, of 512 vCPUs", 12500, 0 },
 	[LPI_PEND] = { "LPI_PEND, where there is no room", 2600, 0 },
 	[LPI_TAKE] = { "LPI_TAKE", 1200, 0 },
 	[RUN] = { "VCPU_RUN with an access to 512 vCPUs", 53000, 0 },
@@ -260,6 +266,45 @@ static void run_guest(u64 runs)
 	check("the guest's accesses to nothing, among others", exits >= 8, 1);
 }
 
+static u64 is_answer(u64 ret)
+{
+	return !ret || ret == (u64)ENXIO_ || ret == (u64)EINVAL_;
+}
+
+/* Registers of the vGIC, as a VMM saves and restores them; and all that they can be. */
+static u64 access_reg(u64 space, u64 offset)
+{
+	struct regs get = { { KEEL_HC_VGIC_GET_REG, vm, 0, space, offset } };
+	u64 failures = !is_answer(timed(VGIC_GET_REG, &get));
+	const u64 values[] = { get.x[1], ~0U, 0, ~0U };
+
+	for (u32 i = 0; i < ARRAY_SIZE(values); i++)
+		failures += !is_answer(
+			CALL(VGIC_SET_REG, KEEL_HC_VGIC_SET_REG, vm, 0, space, offset, values[i]));
+	return failures;
+}
+
+static void access_vgic(void)
+{
+	static const struct {
+		u64 space, first, end, step;
+	} ranges[] = {
+		{ KEEL_VGIC_DIST, 0, 0xd80, 4 },
+		{ KEEL_VGIC_DIST, 0x6000, 0x8000, 8 },
+		{ KEEL_VGIC_REDIST, 0, 0x100, 4 },
+		{ KEEL_VGIC_REDIST, 0x10080, 0x10e04, 4 },
+		{ KEEL_VGIC_LINES, 0, 0x80, 4 },
+		{ KEEL_VGIC_CPU, 0xc230, 0xc231, 1 }, /* ICC_PMR_EL1 */
+		{ KEEL_VGIC_CPU, 0xc640, 0xc668, 1 }, /* ICC_IAR0_EL1 to ICC_IGRPEN1_EL1 */
+	};
+	u64 failures = 0;
+
+	for (u32 i = 0; i < ARRAY_SIZE(ranges); i++)
+		for (u64 at = ranges[i].first; at < ranges[i].end; at += ranges[i].step)
+			failures += access_reg(ranges[i].space, at);
+	check("VGIC_GET_REG and VGIC_SET_REG", failures, 0);
+}
+
 static u64 protect(u64 ipa, u64 how)
 {
 	return range(PROTECT_TAKE + (u32)how, KEEL_HC_VM_PROTECT, ipa, 0, how);
@@ -354,6 +399,7 @@ static void hostile_main(u64 fdt)
 	make_vgic();
 	pend_lpis();
 	run_guest(runs);
+	access_vgic();
 	move_memory();
 	end_vm();
 	check_bounds();
