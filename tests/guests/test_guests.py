@@ -111,6 +111,15 @@ def test_four_guests_run_at_once(shared):
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("cpu,host_cpus", [("max", 2), ("neoverse-n1", 4)])
+def test_a_hundred_thousand_lpis_come_once_each(boot, cpu, host_cpus):
+    """To eight vCPUs, from two threads, while the vCPUs run."""
+    machine = boot(cpu=cpu, smp=host_cpus)
+    vms.passes(machine, "lpis", timeout=2 * keelvm.BOOT_TIMEOUT)
+    vms.assert_healthy(machine)
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("family", QUICK_KVM_TESTS)
 def test_the_whole_kvm_api_answers_as_kvms(shared, family):
     vms.passes(shared(), family, timeout=2 * keelvm.BOOT_TIMEOUT)
