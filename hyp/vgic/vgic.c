@@ -1360,15 +1360,18 @@ static void reset_vgic_irq(struct vgic_irq *irq, bool sgi)
 }
 
 /*
- * An edge, as KVM's. GICD_ITARGETSR<n> is 0, or GICD_IROUTER<n>, which names the vCPU with that
- * affinity.
+ * All are alike: an edge, as KVM's; GICD_ITARGETSR<n> is 0, or GICD_IROUTER<n>, which names the vCPU
+ * with that affinity.
  */
-static void reset_spi_irq(const struct vgic *vgic, struct vgic_irq *irq)
+static struct vgic_irq spi_at_reset(const struct vgic *vgic)
 {
-	reset_vgic_irq(irq, false);
-	irq->edge = true;
+	struct vgic_irq irq;
+
+	reset_vgic_irq(&irq, false);
+	irq.edge = true;
 	if (vgic_is_v2())
-		irq->target = vgic_first_vcpu(vgic);
+		irq.target = vgic_first_vcpu(vgic);
+	return irq;
 }
 
 /* All but LPIs, which are the host's to take back. */
@@ -2071,7 +2074,7 @@ static int create_spis(struct vm *vm, struct vgic *vgic)
 		if (!vgic->spi[page])
 			return -ENOMEM;
 		for (u32 i = 0; i < VGIC_SPIS_A_PAGE; i++)
-			reset_spi_irq(vgic, &vgic->spi[page][i]);
+			vgic->spi[page][i] = vgic->spi_at_reset;
 	}
 	return 0;
 }
@@ -2089,10 +2092,19 @@ static void reset_spi(struct vcpu *via, u32 intid)
 	struct vgic_irq *irq = vgic_irq_of(via, intid);
 	bool line = irq->line, report = irq->report;
 
-	reset_spi_irq(via->vm->vgic, irq);
+	*irq = via->vm->vgic->spi_at_reset;
 	irq->line = line;
 	irq->report = report;
-	note_busy(via, intid, irq);
+}
+
+/* 32 SPIs that have been reset: an edge that is not latched is not pending, whatever its input. */
+static void note_reset(struct vgic *vgic, u32 first)
+{
+	u64 *word = &vgic->busy[first / 64];
+
+	*word &= ~(GENMASK(31, 0) << first % 64);
+	if (!*word)
+		vgic->busy_words &= ~(u32)BIT(first / 64);
 }
 
 /* SPIs that are reset in one call, fifty instructions each; and while the lock is held. */
@@ -2115,6 +2127,7 @@ int vgic_reset(struct vm *vm, u64 *at)
 		spin_lock(&vgic->lock);
 		for (u32 i = intid; i < MIN(intid + RESET_AT_ONCE, end); i++)
 			reset_spi(via, i);
+		note_reset(vgic, intid);
 		assert_spis_sane(vm, intid, RESET_AT_ONCE);
 		spin_unlock(&vgic->lock);
 	}
@@ -2173,6 +2186,7 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, 
 	vgic->maintenance = (u32)maintenance;
 	vgic->revision = VGIC_REVISION;
 	number_frames(vm, vgic);
+	vgic->spi_at_reset = spi_at_reset(vgic);
 	ret = create_spis(vm, vgic);
 	if (ret) {
 		free_vgic(vm, vgic);

@@ -150,6 +150,8 @@ struct vgic {
 	u64 busy[1024 / 64]; /* SPIs that are pending, active or in a list register, by INTID */
 	u32 busy_words;	     /* bitmap of those words that are not 0 */
 	struct vgic_irq *spi[VGIC_SPI_PAGES];
+	/* what each is at reset: constant, and quicker to copy than to make */
+	struct vgic_irq spi_at_reset;
 };
 
 /* ---- GICv2: the VMs of a machine that has one ---- */
