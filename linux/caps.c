@@ -176,9 +176,6 @@ int keel_caps_probe(void)
 	int ret = keel_vm_size(0, &found);
 
 	if (!ret) {
-		/* The SGI that a GICv2 needs cannot be had by ACPI. */
-		if (!acpi_disabled && found.gic == 2)
-			found.gic = 0;
 		limits = found;
 		return 0;
 	}

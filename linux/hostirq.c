@@ -81,12 +81,33 @@ static struct of_phandle_args spec_of(struct device_node *gic, u32 intid)
 	return intid < KEEL_SGIS ? sgi : ppi;
 }
 
+/* ACPI knows no SGIs: as with a device tree, by the domain of an interrupt that the GIC has. */
+static unsigned int map_acpi_sgi(u32 intid)
+{
+	unsigned int ppi = keel_acpi_map_gsi(KEEL_PPI_PTIMER);
+	struct irq_data *data = ppi ? irq_get_irq_data(ppi) : NULL;
+	struct irq_fwspec spec = { .param_count = 1, .param = { intid } };
+
+	if (!data || !data->domain)
+		return 0;
+	spec.fwnode = data->domain->fwnode;
+	return irq_create_fwspec_mapping(&spec);
+}
+
 /* Return: Linux's number of a private interrupt; 0 if it cannot be had. @gic: NULL with ACPI. */
 static unsigned int map_held(struct device_node *gic, u32 intid)
 {
 	struct of_phandle_args spec = spec_of(gic, intid);
 
-	return gic ? irq_create_of_mapping(&spec) : keel_acpi_map_gsi(intid);
+	if (gic)
+		return irq_create_of_mapping(&spec);
+	return intid < KEEL_SGIS ? map_acpi_sgi(intid) : keel_acpi_map_gsi(intid);
+}
+
+/* As Keel found it with ACPI, which gives VMs no GICv2 where it found none. */
+static bool needs_sgi(const struct device_node *gic)
+{
+	return gic ? !of_device_is_compatible(gic, "arm,gic-v3") : keel_gic_version() == 2;
 }
 
 static int request_held(struct device_node *gic, unsigned int i)
@@ -132,15 +153,13 @@ static const struct of_device_id gics[] = { { .compatible = "arm,gic-v3" },
 int keel_hostirq_init(void)
 {
 	struct device_node *gic = of_find_matching_node(NULL, gics);
-	bool v3;
 	int ret;
 
 	/* Without one of these there is no vGIC, and EL2 has no interrupt. */
 	if (!gic && acpi_disabled)
 		return 0;
 	/* On ACPI the first one is the host's own deadline, which any guest's run must end at. */
-	v3 = !gic || of_device_is_compatible(gic, "arm,gic-v3");
-	ret = request_all(gic, v3 ? NR_PPIS : NR_HELD);
+	ret = request_all(gic, needs_sgi(gic) ? NR_HELD : NR_PPIS);
 	of_node_put(gic);
 	if (ret)
 		return ret;

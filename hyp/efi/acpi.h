@@ -42,7 +42,8 @@ struct acpi_machine {
 	unsigned int cpus, cpus_left_out; /* beyond KEEL_MAX_CPUS */
 	u64 mpidr[KEEL_MAX_CPUS];	  /* MPIDR_EL1's affinity fields */
 	bool gicv3;
-	u64 gicd; /* of a GICv3: its distributor */
+	u64 gicd;	      /* the distributor */
+	u64 gicc, gich, gicv; /* of a GICv2; @gich and @gicv are 0 without its part for VMs */
 	struct fdt_redists redists;
 	struct fdt_itses itses;
 	bool has_console;
@@ -75,7 +76,7 @@ int __must_check acpi_read(const struct acpi_reader *reader, u64 rsdp, struct ac
  * @to:   the tree; 8-byte aligned
  * @size: bytes there
  *
- * It has what host_fdt.h reads of a tree, and nothing else: CPUs, PSCI, console, a GICv3 and its
+ * It has what host_fdt.h reads of a tree, and nothing else: CPUs, PSCI, console, the GIC and its
  * ITSs. The host never sees it.
  *
  * Return: 0; -ENOSPC if @size is too small.

@@ -51,6 +51,7 @@
 #define GICC_MAINTENANCE_EDGE BIT(2)
 #define GICC_PARKING	      16
 #define GICC_PARKED	      24 /* 64 bits, as the next three */
+#define GICC_BASE	      32
 #define GICC_GICV	      40
 #define GICC_GICH	      48
 #define GICC_MAINTENANCE      56

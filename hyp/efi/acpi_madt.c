@@ -9,6 +9,9 @@
 /* The frames that each redistributor has; GICR_TYPER tells of those that a GICv4's has behind them. */
 #define GICR_FRAMES SZ_128K
 
+/* Keel knows the interrupt's number from the BSA (Arm DEN 0094). */
+#define BSA_MAINTENANCE 25
+
 /* While entries are read. Redistributors come by the one or the other kind of entry. */
 struct madt_walk {
 	struct acpi_machine *m;
@@ -172,6 +175,32 @@ static int take_frames(struct madt_walk *w, const u8 *e)
 							       : 0;
 }
 
+/* ---- the GICv2's part for VMs, which CPUs' entries have ---- */
+
+/* All CPUs see their own registers at one address. Of a CPU that is not enabled it need not be said. */
+static bool is_other(u64 *known, u64 base, bool enabled)
+{
+	if (!*known && enabled)
+		*known = base;
+	return *known != base && (base || enabled);
+}
+
+static int take_interface(struct madt_walk *w, const u8 *e)
+{
+	struct acpi_machine *m = w->m;
+	bool enabled = acpi_u32(e + GICC_FLAGS) & GICC_ENABLED;
+
+	if (e[0] != MADT_GICC)
+		return 0;
+	if (is_other(&m->gicc, acpi_u64(e + GICC_BASE), enabled) ||
+	    is_other(&m->gich, acpi_u64(e + GICC_GICH), enabled) ||
+	    is_other(&m->gicv, acpi_u64(e + GICC_GICV), enabled))
+		return madt_fail(w, "CPUs have different interfaces of the GICv2");
+	if (enabled && m->gich && acpi_u32(e + GICC_MAINTENANCE) != BSA_MAINTENANCE)
+		return madt_fail(w, "the GICv2's maintenance interrupt is not 25");
+	return 0;
+}
+
 /*
  * A CPU has its redistributor by a range or by its own entry. A GIC that is taken for the other version
  * would be left to the host with its tables.
@@ -191,7 +220,7 @@ static int judge_gic(struct madt_walk *w)
 		return madt_fail(w, "a GICv3 without redistributors");
 	if (w->m->gicv3 && !w->regions && w->without_gicr)
 		return madt_fail(w, "a CPU without a redistributor");
-	return w->m->gicv3 ? walk_madt(w, take_frames) : 0;
+	return walk_madt(w, w->m->gicv3 ? take_frames : take_interface);
 }
 
 int acpi_read_madt(struct acpi_machine *m)

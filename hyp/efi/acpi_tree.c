@@ -125,12 +125,44 @@ static void write_its(struct tree_writer *w, const struct fdt_its *its)
 	tree_end(w);
 }
 
+/*
+ * Nobody says how large the parts of a GICv2 are: two pages, as the GIC-400's, of which GICH's second one
+ * has the registers of all CPUs; or what is left before the next part.
+ */
+static struct mem_range part_of_gicv2(const struct acpi_machine *m, u64 base)
+{
+	const u64 others[] = { m->gicd, m->gicc, m->gich, m->gicv };
+	struct mem_range part = { base, base + 2 * SZ_4K };
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (others[i] > base && others[i] < part.end)
+			part.end = others[i];
+	return part;
+}
+
+/* Without GICH and GICV there is nothing that Keel needs to know. */
+static void write_gicv2(struct tree_writer *w, const struct acpi_machine *m)
+{
+	const struct mem_range gicd = part_of_gicv2(m, m->gicd);
+	const struct mem_range others[] = { part_of_gicv2(m, m->gicc), part_of_gicv2(m, m->gich),
+					    part_of_gicv2(m, m->gicv) };
+
+	if (!m->gich || !m->gicv)
+		return;
+	tree_node(w, "interrupt-controller", m->gicd);
+	tree_string(w, "compatible", "arm,gic-400");
+	tree_regs(w, &gicd, others, ARRAY_SIZE(others));
+	tree_end(w);
+}
+
 static void write_gic(struct tree_writer *w, const struct acpi_machine *m)
 {
 	const struct mem_range gicd = { m->gicd, m->gicd + SZ_64K };
 
-	if (!m->gicv3)
+	if (!m->gicv3) {
+		write_gicv2(w, m);
 		return;
+	}
 	tree_node(w, "interrupt-controller", m->gicd);
 	tree_string(w, "compatible", "arm,gic-v3");
 	tree_u32(w, "#redistributor-regions", m->redists.count);

@@ -81,7 +81,8 @@ static void fix_checksums(u8 *rsdp)
 static void check_machine_tree(const struct acpi_machine *m)
 {
 	static u8 tree[ACPI_TREE_SIZE] __attribute__((aligned(8)));
-	struct fdt_redists redists;
+	static struct fdt_redists redists;
+	struct fdt_gicv2 v2;
 	struct fdt_itses itses;
 	struct fdt_cpus cpus;
 	const char *why;
@@ -93,6 +94,8 @@ static void check_machine_tree(const struct acpi_machine *m)
 	CHECK(host_fdt_psci(tree) == FDT_PSCI_SMC);
 	CHECK((host_fdt_redists(tree, &redists) == 0) == m->gicv3);
 	CHECK(host_fdt_itses(tree, &itses) == 0 && itses.count == m->itses.count);
+	CHECK(host_fdt_gicv2(tree, &v2) ||
+	      (v2.gich.base == m->gich && v2.gicv.base == m->gicv && v2.gicd.base == m->gicd));
 	for (unsigned int i = 0; m->gicv3 && i < redists.count; i++)
 		CHECK(redists.region[i].base == m->redists.region[i].base &&
 		      redists.region[i].end == m->redists.region[i].end);

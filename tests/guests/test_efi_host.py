@@ -6,6 +6,7 @@ import pytest
 import esp
 import keelvm
 import vms
+from test_gicv2 import boots_with_a_gicv2
 
 GRUB_CFG = """
 set timeout=0
@@ -59,6 +60,25 @@ def test_a_host_on_acpi_runs_guests(boot, tmp_path, kernel, cpu, smp):
     machine = boot(bios=esp.FIRMWARE, disk=disk, cpu=cpu, smp=smp, mem="2G", acpi=True)
     assert "27 Level     arch_timer" in machine.check("cat /proc/interrupts")
     runs_guests(machine)
+
+
+GICH, GICV = 0x0803_0000, 0x0804_0000
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kernel, cpu, smp", [("kernel-6.1-cloud", "cortex-a57", 2), ("kernel-6.12-cloud", "max", 1)])
+def test_a_host_on_acpi_with_a_gicv2_gives_guests_one_and_does_not_reach_what_they_use(
+    boot, tmp_path, kernel, cpu, smp
+):
+    disk = disk_with_grub(tmp_path / "esp.img", kernel)
+    machine = boot(bios=esp.FIRMWARE, disk=disk, cpu=cpu, smp=smp, gic=2, mem="2G", acpi=True)
+    vms.warm_up(machine)
+    before = vms.Leftovers(machine)
+    boots_with_a_gicv2(machine, 2)
+    before.check()
+    for frame in [GICH, GICV]:
+        assert "memprobe: signal BUS" in machine.run(f"memprobe read {frame:#x}").output
+    vms.assert_healthy(machine)
 
 
 @pytest.mark.full

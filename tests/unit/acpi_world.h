@@ -75,6 +75,7 @@ static inline u8 *aw_gicc(struct acpi_world *w, u64 mpidr, u64 gicr)
 	u8 *e = aw_madt_entry(w, MADT_GICC, 80);
 
 	acpi_put(e + GICC_FLAGS, GICC_ENABLED | GICC_MAINTENANCE_EDGE, 4);
+	acpi_put(e + GICC_BASE, 0x8010000, 8);
 	acpi_put(e + GICC_GICV, 0x8040000, 8);
 	acpi_put(e + GICC_GICH, 0x8030000, 8);
 	acpi_put(e + GICC_MAINTENANCE, 25, 4);

@@ -64,6 +64,14 @@ static void accepted(void)
 		fail_msg("refused: %s", machine.why);
 }
 
+/* After a change of the MADT; with the machine's tree. */
+static void accepted_again(void)
+{
+	aw_seal(world.madt);
+	assert_int_equal(acpi_read(&reader, rsdp, &machine), 0);
+	assert_int_equal(acpi_make_tree(&machine, tree, sizeof(tree)), 0);
+}
+
 static void refused(const char *why)
 {
 	assert_int_equal(finish(), -22);
@@ -95,6 +103,77 @@ static void a_gicv2_machine_is_read(void **state)
 	accepted();
 	assert_false(machine.gicv3);
 	assert_int_equal(machine.redists.count, 0);
+	assert_int_equal(machine.gicc, 0x8010000);
+	assert_int_equal(machine.gich, 0x8030000);
+	assert_int_equal(machine.gicv, 0x8040000);
+}
+
+/* Entries of two CPUs, the second one of which may be not enabled. */
+static void two_cpus_of_a_gicv2(u8 *(*change)(u8 *second))
+{
+	u8 *second;
+
+	begin();
+	aw_gicd(&world, 2);
+	aw_gicc(&world, 0, 0);
+	second = aw_gicc(&world, 1, 0);
+	if (change)
+		change(second);
+}
+
+static u8 *another_gich(u8 *e)
+{
+	acpi_put(e + GICC_GICH, 0x8050000, 8);
+	return e;
+}
+
+static u8 *no_gicv(u8 *e)
+{
+	acpi_put(e + GICC_GICV, 0, 8);
+	return e;
+}
+
+static u8 *not_enabled(u8 *e)
+{
+	acpi_put(e + GICC_FLAGS, 0, 4);
+	return e;
+}
+
+static u8 *another_gich_not_enabled(u8 *e)
+{
+	return not_enabled(another_gich(e));
+}
+
+static u8 *nothing_not_enabled(u8 *e)
+{
+	acpi_put(e + GICC_GICH, 0, 8);
+	acpi_put(e + GICC_BASE, 0, 8);
+	acpi_put(e + GICC_MAINTENANCE, 0, 4);
+	return not_enabled(no_gicv(e));
+}
+
+static u8 *another_maintenance_interrupt(u8 *e)
+{
+	acpi_put(e + GICC_MAINTENANCE, 24, 4);
+	return e;
+}
+
+static void a_gicv2_is_the_same_for_all_cpus_or_refused(void **state)
+{
+	const char *why = "ACPI: MADT: CPUs have different interfaces of the GICv2";
+
+	two_cpus_of_a_gicv2(NULL);
+	accepted();
+	two_cpus_of_a_gicv2(nothing_not_enabled);
+	accepted();
+	two_cpus_of_a_gicv2(another_gich);
+	refused(why);
+	two_cpus_of_a_gicv2(no_gicv);
+	refused(why);
+	two_cpus_of_a_gicv2(another_gich_not_enabled);
+	refused(why);
+	two_cpus_of_a_gicv2(another_maintenance_interrupt);
+	refused("ACPI: MADT: the GICv2's maintenance interrupt is not 25");
 }
 
 static void cpus_that_are_not_enabled_are_left_out(void **state)
@@ -205,6 +284,41 @@ static void the_tree_says_what_the_tables_say(void **state)
 	assert_true(itses.its[0].coherent && itses.its[0].available);
 	assert_false(itses.its[1].coherent);
 	assert_int_equal(acpi_make_tree(&machine, tree, 200), -28);
+}
+
+static void has_range(const struct mem_range *range, u64 base, u64 size)
+{
+	assert_int_equal(range->base, base);
+	assert_int_equal(range->end, base + size);
+}
+
+static void a_tree_of_a_gicv2_machine_has_its_registers(void **state)
+{
+	struct fdt_gicv2 v2;
+	u8 *e;
+
+	begin();
+	aw_gicd(&world, 2);
+	e = aw_gicc(&world, 0, 0);
+	accepted();
+	assert_int_equal(acpi_make_tree(&machine, tree, sizeof(tree)), 0);
+	assert_int_equal(host_fdt_gicv2(tree, &v2), 0);
+	has_range(&v2.gicd, 0x8000000, 2 * SZ_4K);
+	has_range(&v2.gich, 0x8030000, 2 * SZ_4K);
+	has_range(&v2.gicv, 0x8040000, 2 * SZ_4K);
+	/* close together: what is one part's is not the other's, too */
+	acpi_put(e + GICC_BASE, 0x8001000, 8);
+	acpi_put(e + GICC_GICH, 0x8003000, 8);
+	acpi_put(e + GICC_GICV, 0x8004000, 8);
+	accepted_again();
+	assert_int_equal(host_fdt_gicv2(tree, &v2), 0);
+	has_range(&v2.gicd, 0x8000000, SZ_4K);
+	has_range(&v2.gich, 0x8003000, SZ_4K);
+	has_range(&v2.gicv, 0x8004000, 2 * SZ_4K);
+	/* no part for VMs */
+	acpi_put(e + GICC_GICV, 0, 8);
+	accepted_again();
+	assert_int_equal(host_fdt_gicv2(tree, &v2), -2);
 }
 
 static void a_tree_of_a_gicv2_machine_has_no_redistributors(void **state)
@@ -528,6 +642,8 @@ int main(void)
 		cmocka_unit_test(redistributors_of_cpus_entries_are_known_beside_ranges),
 		cmocka_unit_test(five_hundred_and_twelve_cpus_fit_and_more_are_counted),
 		cmocka_unit_test(the_tree_says_what_the_tables_say),
+		cmocka_unit_test(a_gicv2_is_the_same_for_all_cpus_or_refused),
+		cmocka_unit_test(a_tree_of_a_gicv2_machine_has_its_registers),
 		cmocka_unit_test(a_tree_of_a_gicv2_machine_has_no_redistributors),
 		cmocka_unit_test(wrong_checksums_are_found),
 		cmocka_unit_test(a_damaged_rsdp_is_refused),
