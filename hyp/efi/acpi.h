@@ -37,7 +37,7 @@ struct acpi_table {
 /* What the tables say. Pointers are into the reader's memory. */
 struct acpi_machine {
 	struct acpi_table rsdp, xsdt, fadt, madt, gtdt;
-	bool keel; /* these are copies that a Keel made */
+	u64 marker; /* the table by which these are copies that a Keel made; 0: they are not */
 	/* CPUs that PSCI starts, in the MADT's order */
 	unsigned int cpus, cpus_left_out; /* beyond KEEL_MAX_CPUS */
 	u64 mpidr[KEEL_MAX_CPUS];	  /* MPIDR_EL1's affinity fields */
@@ -60,7 +60,8 @@ struct acpi_machine {
  * @out:    undefined on error, but @out->why
  *
  * Needed are an RSDP of ACPI 2.0 or later with its XSDT; an FADT that says PSCI by SMC; a MADT with
- * CPUs and with a GICv2, or a GICv3 with redistributors; a GTDT with the interrupts of the BSA.
+ * CPUs and with a GICv2, or a GICv3 with redistributors; a GTDT with the interrupts of the BSA. Of
+ * these three there is one each: of two, systems take the first for one purpose and the last for another.
  * The console is optional: the PL011 of SPCR, or the first of DBG2.
  *
  * Return: 0; -EINVAL if a table is missing or wrong.
@@ -96,12 +97,12 @@ u64 acpi_copies_size(const struct acpi_machine *m);
  * - MADT: CPUs have no virtual interface of the GIC, no maintenance interrupt and no parking
  *   protocol;
  * - FADT: PSCI by SMC; the hypervisor's vendor is Keel, if the table has the field;
- * - an SSDT with the device KEEL_ACPI_HID, if there is none yet;
+ * - an SSDT with the device KEEL_ACPI_HID, in place of another Keel's;
  * - XSDT and RSDP that point to them. There is no RSDT.
  *
  * The GTDT is firmware's: what the host does with the virtual timer is timer/host_timer.c's.
  *
- * Return: 0; -ENOSPC if @size is too small, or @to overlaps a table.
+ * Return: 0; -ENOSPC if @size is too small, or a table lies in @to that the copies need.
  */
 int __must_check acpi_make_copies(const struct acpi_machine *m, void *to, u64 pa, u64 size);
 

@@ -176,12 +176,16 @@ static u8 *copy_xsdt(struct copier *c, const struct acpi_machine *m, u64 *pa)
 	return xsdt;
 }
 
+/* A new one each time: one that is there may lie where the copies after these will be. */
 static void add_marker(struct copier *c, const struct acpi_machine *m, u8 *xsdt)
 {
 	u64 pa;
 
 	make_marker(next_copy(c, MARKER_SIZE, &pa));
-	acpi_put(xsdt + m->xsdt.length, pa, XSDT_ENTRY);
+	if (m->marker)
+		replace_entry(xsdt, m, m->marker, pa);
+	else
+		acpi_put(xsdt + m->xsdt.length, pa, XSDT_ENTRY);
 }
 
 static void edit_rsdp(u8 *rsdp, u32 length, u64 xsdt)
@@ -210,6 +214,12 @@ static bool overlaps_table(const struct acpi_machine *m, u64 pa, u64 size)
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		if (tables[i]->pa < pa + size && pa < tables[i]->pa + tables[i]->length)
 			return true;
+	for (u32 at = ACPI_HEADER_SIZE; at < m->xsdt.length; at += XSDT_ENTRY) {
+		u64 entry = acpi_u64(m->xsdt.data + at);
+
+		if (entry >= pa && entry - pa < size && entry != m->marker)
+			return true;
+	}
 	return false;
 }
 
@@ -225,9 +235,8 @@ int acpi_make_copies(const struct acpi_machine *m, void *to, u64 pa, u64 size)
 	xsdt = copy_xsdt(&c, m, &xsdt_pa);
 	copy_edited(&c, m, xsdt, &m->fadt, edit_fadt);
 	copy_edited(&c, m, xsdt, &m->madt, edit_madt);
-	if (!m->keel)
-		add_marker(&c, m, xsdt);
-	seal_table(xsdt, m->xsdt.length + (m->keel ? 0 : XSDT_ENTRY));
+	add_marker(&c, m, xsdt);
+	seal_table(xsdt, m->xsdt.length + (m->marker ? 0 : XSDT_ENTRY));
 	edit_rsdp(rsdp, m->rsdp.length, xsdt_pa);
 	return 0;
 }

@@ -88,7 +88,7 @@ static u32 entry_count(const struct acpi_machine *m)
 }
 
 /*
- * The first table with @signature, which is the one that a system takes.
+ * The first table with @signature.
  *
  * Return: NULL, or what is wrong; "there is none" is one of these.
  */
@@ -111,11 +111,26 @@ static const char *find_acpi_table(const struct acpi_reader *reader, const struc
 	return "there is none";
 }
 
+static bool has_another(const struct acpi_reader *reader, const struct acpi_machine *m,
+			const char *signature, u64 first)
+{
+	for (u32 i = 0; i < entry_count(m); i++) {
+		u64 pa;
+		const u8 *header = entry_header(reader, m, i, &pa);
+
+		if (header && pa != first && has_signature(header, signature))
+			return true;
+	}
+	return false;
+}
+
 static int need_table(const struct acpi_reader *reader, struct acpi_machine *m, const char *name,
 		      const char *signature, u32 least, struct acpi_table *out)
 {
 	const char *wrong = find_acpi_table(reader, m, signature, least, out);
 
+	if (!wrong && has_another(reader, m, signature, out->pa))
+		wrong = "there are two";
 	return wrong ? acpi_fail(m, name, wrong) : 0;
 }
 
@@ -126,16 +141,17 @@ static bool is_marker(const u8 *header)
 	       memcmp(header + ACPI_OEM_TABLE_ID, ACPI_MARKER_TABLE_ID, 8) == 0;
 }
 
-static bool has_marker(const struct acpi_reader *reader, const struct acpi_machine *m)
+/* Return: its address; 0 if there is none. */
+static u64 find_marker(const struct acpi_reader *reader, const struct acpi_machine *m)
 {
 	for (u32 i = 0; i < entry_count(m); i++) {
 		u64 pa;
 		const u8 *header = entry_header(reader, m, i, &pa);
 
 		if (header && is_marker(header))
-			return true;
+			return pa;
 	}
-	return false;
+	return 0;
 }
 
 /* ---- FADT and GTDT ---- */
@@ -265,7 +281,7 @@ int acpi_read(const struct acpi_reader *reader, u64 rsdp, struct acpi_machine *o
 		ret = check_gtdt(out);
 	if (ret)
 		return ret;
-	out->keel = has_marker(reader, out);
+	out->marker = find_marker(reader, out);
 	read_acpi_console(reader, out);
 	return 0;
 }

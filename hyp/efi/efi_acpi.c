@@ -13,7 +13,10 @@ static const struct efi_guid *const acpi_guids[] = { &efi_guid_acpi20, &efi_guid
 static struct {
 	struct acpi_machine machine;
 	void *firmware[ARRAY_SIZE(acpi_guids)]; /* firmware's root pointers */
-	/* Two sets of copies: what replaced the first one may point to tables in it. */
+	/*
+	 * Two sets of copies: what replaced one may point to tables in it. No copy points to the other
+	 * set, so there is always one to be written, but if somebody joined tables of both.
+	 */
 	u64 memory, set_size;
 	unsigned int set; /* the one that is in use */
 	bool installed;
@@ -149,9 +152,10 @@ const char *efi_acpi_refresh(const struct efi_system_table *system, const struct
 		return NULL;
 	if (read_tables(system, map))
 		return acpi.machine.why;
-	if (!make_set(!acpi.set))
+	if (make_set(!acpi.set))
+		acpi.set = !acpi.set;
+	else if (!make_set(acpi.set))
 		return "ACPI: tables have changed and have no room";
-	acpi.set = !acpi.set;
 	point_to_copies(system);
 	return NULL;
 }

@@ -220,7 +220,7 @@ static bool is_first(const struct acpi_machine *machine)
 	int node = app.made_tree ? -FDT_ERR_NOTFOUND : fdt_path_offset(app.fdt, "/hypervisor");
 
 	efi_why = "another keel.efi is ready already";
-	return !(machine && machine->keel) &&
+	return !(machine && machine->marker) &&
 	       (node < 0 || fdt_node_check_compatible(app.fdt, node, "keel,hypervisor"));
 }
 
@@ -496,34 +496,48 @@ static void set_exit(efi_status (*exit)(efi_handle image, u64 key))
 	update_crc(&boot_services()->header);
 }
 
-/*
- * What is not now as it was when Keel made itself ready: what firmware keeps for itself, and ACPI's
- * tables. Return: NULL; or why Keel cannot go on.
- */
-static const char *read_final_state(void)
+/* What firmware keeps for itself may be more than it was when Keel made itself ready. */
+static bool read_final_map(struct memmap *map)
 {
-	static struct memmap map;
 	struct efi_map efi;
-	const char *why;
 
-	if (!get_map(&efi) || efi_memmap_read(&efi, &map, &why) || !add_fixed_of_tree(&map))
-		return NULL;
-	app.handover->map.fixed = map.fixed;
-	return efi_acpi_refresh(app.env.system, &map);
+	efi_why = "firmware gives no memory map at the end";
+	if (!get_map(&efi) || efi_memmap_read(&efi, map, &efi_why))
+		return false;
+	efi_why = "firmware's memory map has too many separate ranges";
+	if (!add_fixed_of_tree(map))
+		return false;
+	app.handover->map.fixed = map->fixed;
+	return true;
 }
 
 /*
  * Once: the console may allocate memory, with which the caller's map key is stale, and callers try again
  * once. After a call that failed there is no console any more (UEFI 2.10, 7.4.6).
  */
-static void tell_of_tables(const char *why, bool goes_on)
+static void tell_at_exit(const char *kind, const char *why, const char *result)
 {
 	if (!app.told)
-		efi_print(app.env.system,
-			  goes_on ? "warning: %s: the host cannot use ACPI"
-				  : "error: %s: the system boots without Keel",
-			  why);
+		efi_print(app.env.system, "%s: %s: %s", kind, why, result);
 	app.told = true;
+}
+
+/* Is the machine as Keel must know it? ACPI's tables too, but of a host that has a tree. */
+static bool may_take(void)
+{
+	static struct memmap map;
+	const char *why = NULL;
+
+	if (read_final_map(&map)) {
+		why = efi_acpi_refresh(app.env.system, &map);
+		if (why && app.handover->tree_size)
+			tell_at_exit("warning", why, "the host cannot use ACPI");
+		if (!why || app.handover->tree_size)
+			return true;
+		efi_why = why;
+	}
+	tell_at_exit("error", efi_why, "the system boots without Keel");
+	return false;
 }
 
 /*
@@ -533,15 +547,10 @@ static void tell_of_tables(const char *why, bool goes_on)
 static efi_status exit_hook(efi_handle image, u64 key)
 {
 	struct efi_handover *h = app.handover;
-	const char *why = read_final_state();
-	/* A host that has a tree, which is Keel's by now, would have no timer at EL2. */
-	bool goes_on = !why || h->tree_size;
-	efi_status status;
+	bool takes = may_take();
+	efi_status status = app.exit_boot_services(image, key);
 
-	if (why)
-		tell_of_tables(why, goes_on);
-	status = app.exit_boot_services(image, key);
-	if (status || !goes_on)
+	if (status || !takes)
 		return status;
 	/* Whether this succeeds or not, there is nobody to tell: Keel prints a line. */
 	(void)app.platform->enter(h->take_entry, 0, &h->state);

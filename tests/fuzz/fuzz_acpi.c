@@ -109,7 +109,7 @@ static void check_copies(const struct acpi_machine *m)
 	copies = malloc(copies_size);
 	CHECK(copies && acpi_make_copies(m, copies, PA_COPY, copies_size) == 0);
 	CHECK(acpi_read(&reader, PA_COPY, &again) == 0);
-	CHECK(again.keel && again.cpus == m->cpus && again.gicv3 == m->gicv3);
+	CHECK(again.marker && again.cpus == m->cpus && again.gicv3 == m->gicv3);
 	CHECK(again.madt.length == m->madt.length && again.fadt.length == m->fadt.length);
 	free(copies);
 	copies = NULL;

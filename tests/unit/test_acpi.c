@@ -19,6 +19,9 @@
 #define PA_BASE 0x40000000ULL
 #define MEMORY	SZ_256K
 
+/* Copies are where the tables are read, too, so that they can be read again. */
+#define COPIES (PA_BASE + MEMORY / 2)
+
 static u8 memory[MEMORY], tree[ACPI_TREE_SIZE] __attribute__((aligned(8))), copies[MEMORY];
 static struct acpi_world world;
 static struct acpi_machine machine;
@@ -92,7 +95,7 @@ static void a_gicv3_machine_is_read(void **state)
 	assert_true(machine.has_console);
 	assert_int_equal(machine.console.base, 0x9000000);
 	assert_string_equal(machine.warning, "");
-	assert_false(machine.keel);
+	assert_int_equal(machine.marker, 0);
 }
 
 static void a_gicv2_machine_is_read(void **state)
@@ -501,6 +504,78 @@ static void timers_whose_interrupts_keel_does_not_know_are_refused(void **state)
 	refused("ACPI: GTDT: timers have other interrupts than 30 and 27");
 }
 
+static void two_tables_of_a_kind_are_refused_and_one_listed_twice_is_not(void **state)
+{
+	static const struct {
+		const char *signature, *why;
+		size_t table;
+		u32 length;
+	} rows[] = {
+		{ "FACP", "ACPI: FADT: there are two", offsetof(struct acpi_world, fadt), 276 },
+		{ "APIC", "ACPI: MADT: there are two", offsetof(struct acpi_world, madt), 0 },
+		{ "GTDT", "ACPI: GTDT: there are two", offsetof(struct acpi_world, gtdt), 104 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		begin_v3();
+		world.tables[world.count++] =
+			aw_pa(&world, *(u8 **)((char *)&world + rows[i].table));
+		accepted();
+		begin_v3();
+		(void)aw_table(&world, rows[i].signature, rows[i].length ?: MADT_ENTRIES);
+		refused(rows[i].why);
+	}
+}
+
+static void seal_if_whole(u8 *table)
+{
+	if (acpi_u32(table + ACPI_LENGTH) <= MEMORY - (u64)(table - memory))
+		aw_seal(table);
+}
+
+static void seal_all(void)
+{
+	for (unsigned int i = 0; i < world.count; i++)
+		seal_if_whole(memory + (world.tables[i] - PA_BASE));
+	seal_if_whole(world.xsdt);
+	world.rsdp[RSDP_CHECKSUM] = world.rsdp[RSDP_CHECKSUM2] = 0;
+	world.rsdp[RSDP_CHECKSUM] = (u8)-acpi_sum(world.rsdp, RSDP_V1_SIZE);
+	world.rsdp[RSDP_CHECKSUM2] = (u8)-acpi_sum(world.rsdp, RSDP_SIZE);
+}
+
+/* Return: whether the tables with another byte there, and right checksums, are accepted. */
+static bool takes_byte(u64 where, u8 value)
+{
+	u8 before = memory[where];
+	bool taken;
+
+	memory[where] = value;
+	seal_all();
+	taken = !acpi_read(&reader, rsdp, &machine);
+	if (taken) {
+		assert_int_equal(acpi_make_tree(&machine, tree, sizeof(tree)), 0);
+		assert_int_equal(acpi_make_copies(&machine, copies, PA_BASE + MEMORY, MEMORY), 0);
+	} else {
+		assert_memory_equal(machine.why, "ACPI: ", 6);
+	}
+	memory[where] = before;
+	return taken;
+}
+
+static void a_field_of_any_value_is_accepted_whole_or_named(void **state)
+{
+	static const u8 values[] = { 0x00, 0x01, 0x02, 0x0c, 0x40, 0x7f, 0x80, 0xff };
+	unsigned int taken = 0, tried = 0;
+
+	begin_v3();
+	(void)aw_dbg2(&world, 0x9040000);
+	accepted();
+	for (u64 where = 0; where < world.used; where++)
+		for (size_t v = 0; v < ARRAY_SIZE(values); v++, tried++)
+			taken += takes_byte(where, values[v]);
+	assert_in_range(taken, tried / 4, tried - tried / 50);
+}
+
 /* ---- the console ---- */
 
 static void without_a_sound_uart_there_is_a_warning_and_no_console(void **state)
@@ -543,9 +618,6 @@ static void dbg2_has_the_console_where_spcr_has_none(void **state)
 
 /* ---- the copies ---- */
 
-/* Copies are where the tables are read, too, so that they can be read again. */
-#define COPIES (PA_BASE + MEMORY / 2)
-
 static const u8 *in_copies(u64 pa)
 {
 	assert_true(pa >= COPIES && pa < COPIES + acpi_copies_size(&machine));
@@ -580,7 +652,7 @@ static void the_host_s_tables_are_copies_with_keel_s_changes(void **state)
 	/* all checksums are right, and nothing that Keel needs is lost */
 	assert_int_equal(acpi_read(&reader, COPIES, &again), 0);
 	assert_int_equal(again.cpus, 2);
-	assert_true(again.keel);
+	assert_int_not_equal(again.marker, 0);
 	madt = copied_table("APIC") + MADT_ENTRIES + GICD_SIZE;
 	assert_int_equal(madt[0], MADT_GICC);
 	assert_int_equal(acpi_u32(madt + GICC_FLAGS), GICC_ENABLED);
@@ -598,9 +670,10 @@ static void the_host_s_tables_are_copies_with_keel_s_changes(void **state)
 	assert_int_equal(acpi_u32(ssdt + ACPI_LENGTH), ACPI_HEADER_SIZE + 35);
 }
 
-static void copies_of_copies_have_one_marker(void **state)
+static void copies_of_copies_have_one_marker_and_it_is_theirs(void **state)
 {
-	struct acpi_machine again;
+	static struct acpi_machine again;
+	u64 last;
 
 	begin_v3();
 	accepted();
@@ -609,6 +682,11 @@ static void copies_of_copies_have_one_marker(void **state)
 	assert_int_equal(acpi_make_copies(&again, copies, COPIES + SZ_64K, SZ_64K), 0);
 	/* the RSDP comes first, then the XSDT */
 	assert_int_equal(acpi_u32(copies + 64 + ACPI_LENGTH), again.xsdt.length);
+	last = acpi_u64(copies + 64 + again.xsdt.length - XSDT_ENTRY);
+	assert_true(last >= COPIES + SZ_64K && last < COPIES + 2 * SZ_64K);
+	assert_memory_equal(copies + (last - COPIES - SZ_64K), "SSDT", 4);
+	/* and not where a table is that only the XSDT names */
+	assert_int_equal(acpi_make_copies(&again, copies, acpi_u64(again.xsdt.data + 52), 64), -28);
 }
 
 static void a_fadt_without_the_hypervisor_s_field_is_not_written_beyond_its_end(void **state)
@@ -655,11 +733,13 @@ int main(void)
 		cmocka_unit_test(redistributors_in_more_places_than_keel_can_look_at_are_refused),
 		cmocka_unit_test(firmware_without_psci_by_smc_is_refused),
 		cmocka_unit_test(timers_whose_interrupts_keel_does_not_know_are_refused),
+		cmocka_unit_test(two_tables_of_a_kind_are_refused_and_one_listed_twice_is_not),
+		cmocka_unit_test(a_field_of_any_value_is_accepted_whole_or_named),
 		cmocka_unit_test(without_a_sound_uart_there_is_a_warning_and_no_console),
 		cmocka_unit_test(a_uart_in_memory_is_not_written_to),
 		cmocka_unit_test(dbg2_has_the_console_where_spcr_has_none),
 		cmocka_unit_test(the_host_s_tables_are_copies_with_keel_s_changes),
-		cmocka_unit_test(copies_of_copies_have_one_marker),
+		cmocka_unit_test(copies_of_copies_have_one_marker_and_it_is_theirs),
 		cmocka_unit_test(
 			a_fadt_without_the_hypervisor_s_field_is_not_written_beyond_its_end),
 		cmocka_unit_test(copies_need_their_room_and_never_overwrite_tables),
