@@ -131,7 +131,14 @@ struct efi_runtime_services {
 	void *convert_pointer;
 	efi_status (*get_variable)(const efi_char *name, const struct efi_guid *vendor,
 				   u32 *attributes, u64 *size, void *data);
+	void *get_next_variable_name;
+	efi_status (*set_variable)(const efi_char *name, const struct efi_guid *vendor,
+				   u32 attributes, u64 size, const void *data);
 };
+
+/* Attributes of a variable that is gone after a reset, and that the system can read until then */
+#define EFI_VARIABLE_BOOT    0x2U
+#define EFI_VARIABLE_RUNTIME 0x4U
 
 struct efi_configuration_table {
 	struct efi_guid guid;
@@ -194,6 +201,8 @@ STATIC_ASSERT(__builtin_offsetof(struct efi_boot_services, exit_boot_services) =
 STATIC_ASSERT(__builtin_offsetof(struct efi_boot_services, create_event_ex) == 24 + 43 * 8,
 	      "UEFI 4.4");
 STATIC_ASSERT(__builtin_offsetof(struct efi_runtime_services, get_variable) == 24 + 6 * 8,
+	      "UEFI 4.5");
+STATIC_ASSERT(__builtin_offsetof(struct efi_runtime_services, set_variable) == 24 + 8 * 8,
 	      "UEFI 4.5");
 STATIC_ASSERT(__builtin_offsetof(struct efi_system_table, tables) == 112, "UEFI 4.3");
 STATIC_ASSERT(__builtin_offsetof(struct efi_loaded_image, unload) == 88, "UEFI 9.1");

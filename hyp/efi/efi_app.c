@@ -17,6 +17,7 @@
 #include <efi/efi_memmap.h>
 #include <efi/efi_path.h>
 #include <host/host_fdt.h>
+#include <keel/hypercall.h>
 #include <lib/printf.h>
 #include <lib/string.h>
 #include <libfdt.h>
@@ -536,6 +537,8 @@ static bool may_take(void)
 			return true;
 		efi_why = why;
 	}
+	if (!app.told)
+		efi_record(app.env.system, KEEL_EFI_ERROR, "%s", efi_why);
 	tell_at_exit("error", efi_why, "the system boots without Keel");
 	return false;
 }
@@ -622,15 +625,20 @@ static efi_status start_next(const struct efi_loader *loader, bool keel)
 {
 	efi_status status;
 
-	if (keel)
+	if (keel) {
+		efi_record(app.env.system, KEEL_EFI_READY, "%s", loader->name);
 		efi_print(app.env.system, "Keel %s is ready for what %s boots",
 			  app.platform->version, loader->name);
-	else
+	} else {
+		efi_record(app.env.system, KEEL_EFI_ERROR, "%s", efi_why);
 		efi_print(app.env.system, "error: %s: %s starts without Keel", efi_why,
 			  loader->name);
+	}
 	status = boot_services()->start_image(loader->image, NULL, NULL);
-	if (keel)
+	if (keel) {
 		unhook();
+		efi_record(app.env.system, KEEL_EFI_ERROR, "%s returned", loader->name);
+	}
 	efi_print(app.env.system, "%s returned (status %#llx), Keel is not used", loader->name,
 		  (unsigned long long)status);
 	return status;
@@ -647,6 +655,7 @@ efi_status efi_app(efi_handle image, struct efi_system_table *system,
 		return EFI_LOAD_ERROR;
 	read_config(&config);
 	if (efi_loader_load(&app.env, &config, &loader)) {
+		efi_record(system, KEEL_EFI_ERROR, "no boot loader to start");
 		efi_print(system, "error: no boot loader to start, the machine boots without Keel");
 		return EFI_NOT_FOUND;
 	}

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include <efi/efi_env.h>
+#include <keel/hypercall.h>
 #include <lib/printf.h>
 #include <lib/string.h>
 
@@ -53,6 +54,14 @@ const struct efi_guid efi_guid_acpi10 = {
 	.d = { 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d },
 };
 
+/* KEEL_EFI_VENDOR */
+const struct efi_guid efi_guid_keel = {
+	.a = 0xb18320bb,
+	.b = 0x1395,
+	.c = 0x45c9,
+	.d = { 0x88, 0xc2, 0x50, 0x8a, 0x36, 0x58, 0x2f, 0x27 },
+};
+
 size_t efi_widen(efi_char *to, size_t size, const char *from)
 {
 	size_t n = 0;
@@ -80,6 +89,24 @@ void efi_print(const struct efi_system_table *system, const char *fmt, ...)
 	wide[n++] = '\n';
 	wide[n] = 0;
 	(void)system->con_out->output_string(system->con_out, wide);
+}
+
+/* Firmware that takes no variable has said so to nobody who could do better. */
+void efi_record(const struct efi_system_table *system, const char *kind, const char *fmt, ...)
+{
+	efi_char name[sizeof(KEEL_EFI_VARIABLE)];
+	char text[EFI_LINE_MAX];
+	size_t n;
+	va_list ap;
+
+	kl_snprintf(text, sizeof(text), "%s", kind);
+	n = strlen(text);
+	va_start(ap, fmt);
+	kl_vsnprintf(text + n, sizeof(text) - n, fmt, ap);
+	va_end(ap);
+	(void)efi_widen(name, ARRAY_SIZE(name), KEEL_EFI_VARIABLE);
+	(void)system->runtime->set_variable(
+		name, &efi_guid_keel, EFI_VARIABLE_BOOT | EFI_VARIABLE_RUNTIME, strlen(text), text);
 }
 
 void *efi_protocol(const struct efi_env *env, efi_handle handle, const struct efi_guid *protocol)

@@ -18,10 +18,17 @@ struct efi_env {
 
 extern const struct efi_guid efi_guid_loaded_image, efi_guid_device_path, efi_guid_file_system;
 extern const struct efi_guid efi_guid_global_variable, efi_guid_device_tree;
-extern const struct efi_guid efi_guid_acpi20, efi_guid_acpi10;
+extern const struct efi_guid efi_guid_acpi20, efi_guid_acpi10, efi_guid_keel;
 
 /* efi_print() - one line on firmware's console: "keel: " and @fmt, as kl_snprintf() takes it */
 void efi_print(const struct efi_system_table *system, const char *fmt, ...) __printf(2, 3);
+
+/*
+ * efi_record() - leave a line for the system that boots, in place of the last one: @kind, which is
+ * KEEL_EFI_READY or KEEL_EFI_ERROR, and @fmt. Boot services run; they may allocate memory.
+ */
+void efi_record(const struct efi_system_table *system, const char *kind, const char *fmt, ...)
+	__printf(3, 4);
 
 /* efi_widen() - ASCII as UCS-2, terminated, cut off at @size characters. Return: bytes of it */
 size_t efi_widen(efi_char *to, size_t size, const char *from);

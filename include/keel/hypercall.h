@@ -32,6 +32,15 @@
  */
 #define KEEL_ACPI_HID "KEEL0001"
 
+/*
+ * What became of keel.efi in this boot is in UEFI's variable of this name and vendor, which is gone
+ * after a reset: a line of ASCII without an end. It begins with KEEL_EFI_READY or KEEL_EFI_ERROR.
+ */
+#define KEEL_EFI_VARIABLE "KeelBoot"
+#define KEEL_EFI_VENDOR	  "b18320bb-1395-45c9-88c2-508a36582f27"
+#define KEEL_EFI_READY	  "ready: "
+#define KEEL_EFI_ERROR	  "error: "
+
 /* KEEL_HC_VERSION() -> x0 = KEEL_ABI_VERSION */
 #define KEEL_HC_VERSION 0xc6000000
 

@@ -115,6 +115,39 @@ def test_keel_was_started_and_gave_up(system):
     assert status == NOT_BELOW and "Firmware started Keel" in said and "keel: error:" in said
 
 
+def header(name):
+    text = (ROOT / "include/keel/hypercall.h").read_text()
+    return re.search(rf'#define {name}\s+"(.*)"', text).group(1)
+
+
+def left(system, text):
+    path = f"sys/firmware/efi/efivars/{header('KEEL_EFI_VARIABLE')}-{header('KEEL_EFI_VENDOR')}"
+    return system.write(path, b"\x06\0\0\0" + text)
+
+
+# By whichever entry it was started.
+def test_why_keel_gave_up(system):
+    left(system.entries([2, 1], 1, B1=SHIM, B2=KEEL), b"error: ACPI: MADT: no CPU")
+    status, said = system.doctor()
+    assert status == NOT_BELOW and "gave up" in said and '       "ACPI: MADT: no CPU"\n' in said
+    assert "restart" not in said
+
+
+def test_keel_was_ready_and_did_not_take_el2(system):
+    left(system.entries([2, 1], 2, B1=SHIM, B2=KEEL), b"ready: \\EFI\\debian\\grubaa64.efi")
+    status, said = system.doctor()
+    assert status == NOT_BELOW and "was ready" in said and "grubaa64.efi" in said and "serial port" in said
+
+
+def test_what_keel_left_does_not_matter_below_it(system):
+    assert "ready" not in left(system.below_keel(), b"ready: x").doctor()[1]
+
+
+@pytest.mark.parametrize("record", [b"", b"error", b"error: " + bytes(range(256)) * 2, b"\xff" * 600, b"x" * 5000])
+def test_a_damaged_record_does_no_harm(system, record):
+    assert left(system.entries([1], 1, B1=SHIM), record).doctor()[0] == NOT_BELOW
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -21,6 +21,7 @@
 #include <efi/efi_app.h>
 #include <efi/efi_env.h>
 #include <efi/efi_path.h>
+#include <keel/hypercall.h>
 #include <lib/errno.h>
 #include <libfdt.h>
 
@@ -239,8 +240,12 @@ static efi_status start_image(efi_handle image, u64 *size, efi_char **data)
 	return next();
 }
 
+/* KEEL_EFI_VARIABLE, and what it was when the system called ExitBootServices() last. */
+static char record[256], record_at_exit[256];
+
 static efi_status firmware_exit(efi_handle image, u64 key)
 {
+	strcpy(record_at_exit, record);
 	return exit_status[exit_calls++];
 }
 
@@ -289,6 +294,28 @@ static efi_status get_variable(const efi_char *name, const struct efi_guid *vend
 	assert_true(bytes <= *size);
 	memcpy(data, from, bytes);
 	*size = bytes;
+	return EFI_SUCCESS;
+}
+
+static unsigned int failed_exits(void)
+{
+	unsigned int n = 0;
+
+	while (exit_status[n])
+		n++;
+	return n;
+}
+
+static efi_status set_variable(const efi_char *name, const struct efi_guid *vendor, u32 attributes,
+			       u64 size, const void *data)
+{
+	assert_true(same_guid(vendor, &efi_guid_keel));
+	for (size_t i = 0; i < sizeof(KEEL_EFI_VARIABLE); i++)
+		assert_int_equal(name[i], KEEL_EFI_VARIABLE[i]);
+	assert_int_equal(attributes, EFI_VARIABLE_BOOT | EFI_VARIABLE_RUNTIME);
+	assert_true(size > 0 && size < sizeof(record));
+	memcpy(record, data, size);
+	record[size] = '\0';
 	return EFI_SUCCESS;
 }
 
@@ -368,15 +395,6 @@ static void looks_like_acpi_s(const void *made)
 	assert_int_equal(cpus.count, 2);
 }
 
-static unsigned int failed_exits(void)
-{
-	unsigned int n = 0;
-
-	while (exit_status[n])
-		n++;
-	return n;
-}
-
 static u64 enter(u64 entry, u64 arg, struct efi_el2_state *state)
 {
 	if (entry == 0x1234) {
@@ -435,7 +453,8 @@ static efi_status loader_returns(void)
 /* ---- the world ---- */
 
 static struct efi_text_output con_out = { .output_string = output_string };
-static struct efi_runtime_services runtime = { .get_variable = get_variable };
+static struct efi_runtime_services runtime = { .get_variable = get_variable,
+					       .set_variable = set_variable };
 
 static void make_firmware(void)
 {
@@ -500,7 +519,7 @@ static int start_fresh(void **state)
 	prepares = takes = unloads = 0;
 	refused_file = "";
 	order_count = 0;
-	console[0] = loaded_file[0] = '\0';
+	console[0] = loaded_file[0] = record[0] = '\0';
 	tree = NULL;
 	cfg = NULL;
 	hardware = false;
@@ -557,6 +576,7 @@ static void says(const char *line)
 static void booted_without_keel(const char *line, u64 kept_pages)
 {
 	says(line);
+	assert_memory_equal(record_at_exit, "error: ", 7);
 	assert_int_equal(starts, 1);
 	assert_int_equal(takes, 0);
 	assert_int_equal(exit_calls, 1);
@@ -576,6 +596,7 @@ static void keel_takes_el2_when_boot_services_have_ended(void **state)
 	assert_int_equal(prepares, 1);
 	assert_int_equal(takes, 1);
 	assert_string_equal(loaded_file, files[0]);
+	assert_string_equal(record_at_exit, "ready: \\EFI\\debian\\grubaa64.efi");
 	/* what Keel does not need went back */
 	assert_int_equal(pages_of(EFI_RESERVED_MEMORY), kept / SZ_4K);
 }
@@ -629,6 +650,7 @@ static void a_loader_that_returns_leaves_firmware_as_it_was(void **state)
 	assert_ptr_equal(tree, fdt);
 	assert_int_equal(pages_of(EFI_ACPI_RECLAIM_MEMORY), 0);
 	says("grubaa64.efi returned");
+	assert_string_equal(record, "error: \\EFI\\debian\\grubaa64.efi returned");
 }
 
 static void without_a_loader_nothing_is_done(void **state)
@@ -638,6 +660,7 @@ static void without_a_loader_nothing_is_done(void **state)
 	assert_int_equal(allocations, 0);
 	assert_int_equal(prepares, 0);
 	says("keel: error: no boot loader to start");
+	assert_string_equal(record, "error: no boot loader to start");
 }
 
 static void a_named_loader_that_is_not_there_boots_another_without_keel(void **state)
@@ -782,11 +805,22 @@ static void keel_as_the_fallback_loader_does_not_start_itself(void **state)
 	assert_int_equal(starts, 0);
 }
 
+static void the_vendor_of_keel_s_variable_is_what_the_system_looks_for(void **state)
+{
+	const struct efi_guid *g = &efi_guid_keel;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", g->a, g->b,
+		 g->c, g->d[0], g->d[1], g->d[2], g->d[3], g->d[4], g->d[5], g->d[6], g->d[7]);
+	assert_string_equal(text, KEEL_EFI_VENDOR);
+}
+
 static void at_el1_the_machine_boots_without_keel(void **state)
 {
 	platform.current_el = 1;
 	assert_int_equal(run(), EFI_SUCCESS);
 	booted_without_keel("keel: error: firmware runs at EL1, and Keel needs EL2", 0);
+	assert_string_equal(record_at_exit, "error: firmware runs at EL1, and Keel needs EL2");
 }
 
 static void without_a_device_tree_the_machine_boots_without_keel(void **state)
@@ -920,6 +954,7 @@ static void a_memory_map_that_cannot_be_read_at_the_end_boots_without_keel(void 
 	assert_int_equal(exit_calls, 2);
 	says("keel: error: firmware gives no memory map at the end: the system boots without Keel\n");
 	assert_null(strstr(strstr(console, "at the end") + 1, "at the end")); /* said once */
+	assert_string_equal(record_at_exit, "error: firmware gives no memory map at the end");
 }
 
 static efi_status os_boots_with_a_map_in_pieces(void)
@@ -1228,6 +1263,8 @@ int main(void)
 				       start_fresh),
 		cmocka_unit_test_setup(damaged_entries_are_passed_over, start_fresh),
 		cmocka_unit_test_setup(keel_as_the_fallback_loader_does_not_start_itself,
+				       start_fresh),
+		cmocka_unit_test_setup(the_vendor_of_keel_s_variable_is_what_the_system_looks_for,
 				       start_fresh),
 		cmocka_unit_test_setup(at_el1_the_machine_boots_without_keel, start_fresh),
 		cmocka_unit_test_setup(without_a_device_tree_the_machine_boots_without_keel,

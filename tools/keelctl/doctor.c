@@ -21,6 +21,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <keel/hypercall.h>
 #include <keel/spe.h>
 #include <keel/version.h>
 
@@ -140,18 +141,23 @@ struct entry {
 	char name[64];
 };
 
-static size_t read_variable(const char *name, uint8_t *data, size_t size)
+static size_t read_variable_of(const char *vendor, const char *name, uint8_t *data, size_t size)
 {
 	char path[PATH_MAX];
 	uint8_t raw[4096];
 	size_t bytes;
 
-	snprintf(path, sizeof(path), EFI "/efivars/%s-" GLOBAL_GUID, name);
+	snprintf(path, sizeof(path), EFI "/efivars/%s-%s", name, vendor);
 	bytes = read_file(path, raw, sizeof(raw));
 	if (bytes < 4 || bytes - 4 > size)
 		return 0;
 	memcpy(data, raw + 4, bytes - 4); /* behind its attributes */
 	return bytes - 4;
+}
+
+static size_t read_variable(const char *name, uint8_t *data, size_t size)
+{
+	return read_variable_of(GLOBAL_GUID, name, data, size);
 }
 
 static uint16_t get16(const uint8_t *data)
@@ -256,10 +262,46 @@ static bool below_keel(void)
 	return !strcmp(text, "keel,hypervisor") || exists(ACPI_DEVICE) || exists(MODULE);
 }
 
+/* What keel.efi left behind in this boot; "" if it was not started, or firmware keeps nothing. */
+static const char *read_record(char *text, size_t size)
+{
+	size_t bytes =
+		read_variable_of(KEEL_EFI_VENDOR, KEEL_EFI_VARIABLE, (uint8_t *)text, size - 1);
+
+	text[bytes] = '\0';
+	for (char *c = text; *c; c++)
+		if (!isprint((unsigned char)*c))
+			*c = '?';
+	return text;
+}
+
+/* Return: whether there is a record. */
+static bool explain_record(void)
+{
+	static const char ready[] = KEEL_EFI_READY, error[] = KEEL_EFI_ERROR;
+	char record[512];
+
+	read_record(record, sizeof(record));
+	if (!strncmp(record, error, strlen(error))) {
+		advise("Firmware started Keel, which gave up, and said why:");
+		advise("\"%.90s\"", record + strlen(error));
+		advise("docs/boot.md, in /usr/share/doc/keel, has the reasons.");
+		return true;
+	}
+	if (strncmp(record, ready, strlen(ready)))
+		return false;
+	advise("Firmware started Keel, which was ready for what this loader boots:");
+	advise("\"%.90s\"", record + strlen(ready));
+	advise("It could not take EL2 at the end: the last \"keel: error: ...\" on the serial port says why.");
+	return true;
+}
+
 static void explain_firmware(void)
 {
 	struct entry first = { 0 }, current = { 0 };
 
+	if (explain_record())
+		return;
 	if (current_entry(&current) && current.is_keel) {
 		advise("Firmware started Keel (the boot entry \"%s\"), which went on without itself:",
 		       current.name);
