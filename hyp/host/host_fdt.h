@@ -185,7 +185,8 @@ struct host_fdt_report {
  * - /hypervisor has `compatible = "keel,hypervisor"` and `version`;
  * - generic-timer nodes keep the interrupt of the Non-secure EL1 physical timer and, if it is
  * listed,
- *   the Secure one as a placeholder; those of the virtual timer and of EL2's timers are removed;
+ *   the Secure one as a placeholder, and without @params->bootargs that of EL2's physical timer;
+ *   that of the virtual timer is removed;
  * - /chosen has the host's bootargs and initrd, or is unchanged;
  * - CPUs that are not started by PSCI are removed, but for the boot CPU.
  *

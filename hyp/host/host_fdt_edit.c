@@ -165,12 +165,14 @@ static int edit_chosen(void *fdt, const struct host_fdt_params *p)
 enum timer_irq {
 	TIMER_SEC_PHYS,
 	TIMER_PHYS,
-	TIMER_IRQ_COUNT = 5 /* virt, hyp-phys, hyp-virt */
+	TIMER_HYP_PHYS = 3,
+	TIMER_IRQ_COUNT = 5 /* virt and hyp-virt, too */
 };
 
 static const char timer_irq_names[][16] = {
 	[TIMER_SEC_PHYS] = "sec-phys",
 	[TIMER_PHYS] = "phys",
+	[TIMER_HYP_PHYS] = "hyp-phys",
 };
 
 /* The interrupts of a timer node: where each begins in the property, and its length. */
@@ -207,16 +209,16 @@ static int interrupt_cells(const void *fdt, u64 phandle)
 	return (int)cells;
 }
 
-/* The cells of an interrupt by the nearest interrupt-parent, at the node or above it. */
-static int parent_interrupt_cells(const struct fdt_walk *walk)
+/* The phandle of the nearest interrupt-parent, at the node or above it; 0 if there is none. */
+static u64 interrupt_parent(const struct fdt_walk *walk)
 {
 	for (int depth = walk->depth; depth >= 0; depth--) {
 		u64 phandle;
 
 		if (fdt_read_u64(walk->fdt, walk->node[depth], "interrupt-parent", &phandle) == 0)
-			return interrupt_cells(walk->fdt, phandle);
+			return phandle;
 	}
-	return -EINVAL;
+	return 0;
 }
 
 /*
@@ -243,7 +245,7 @@ static int read_timer_irqs(const struct fdt_walk *walk, struct timer_irqs *t)
 	if (!t->cells)
 		return -EINVAL;
 	if (!extended)
-		cells = parent_interrupt_cells(walk);
+		cells = interrupt_cells(walk->fdt, interrupt_parent(walk));
 	for (t->count = 0; at < len && t->count < TIMER_IRQ_COUNT; t->count++) {
 		if (extended)
 			cells = extended_cells(walk->fdt, t->cells + at, len - at);
@@ -267,33 +269,73 @@ static int find_timer_irq(const void *fdt, int node, const struct timer_irqs *t,
 
 /* A timer's new interrupts and their names. */
 struct timer_edit {
-	u8 cells[sizeof(fdt32_t[2][5])]; /* with a phandle, 5 each */
+	u8 cells[sizeof(fdt32_t[4][6])]; /* at most 5 each, and a phandle */
 	int cells_len;
-	char names[2 * sizeof(timer_irq_names[0])];
+	char names[4 * sizeof(timer_irq_names[0])];
 	int names_len;
+	bool to_extended; /* each interrupt gets its controller's phandle */
+	u32 parent;	  /* which is this */
 };
+
+static void put_timer_cell(struct timer_edit *e, u32 value)
+{
+	const fdt32_t cell = cpu_to_fdt32(value);
+
+	memcpy(e->cells + e->cells_len, &cell, sizeof(cell));
+	e->cells_len += (int)sizeof(cell);
+}
+
+static void put_timer_name(struct timer_edit *e, const char *name)
+{
+	size_t len = strlen(name) + 1;
+
+	memcpy(e->names + e->names_len, name, len);
+	e->names_len += (int)len;
+}
 
 static void keep_timer_irq(struct timer_edit *e, const struct timer_irqs *t, int index,
 			   const char *name)
 {
 	size_t len = (size_t)t->offset[index + 1] - t->offset[index];
-	size_t name_len = strlen(name) + 1;
 
+	if (e->to_extended)
+		put_timer_cell(e, e->parent);
 	memcpy(e->cells + e->cells_len, t->cells + t->offset[index], len);
 	e->cells_len += (int)len;
-	memcpy(e->names + e->names_len, name, name_len);
-	e->names_len += (int)name_len;
+	put_timer_name(e, name);
+}
+
+/*
+ * For a kernel that stays at EL2 after all (reduce_timer()). In the place of the virtual timer's
+ * interrupt is a phandle of 0, which is none, for the kernels that do not know the names.
+ */
+static void keep_el2_irq(struct timer_edit *e, const struct timer_irqs *t, int index)
+{
+	put_timer_cell(e, 0);
+	put_timer_name(e, "none");
+	keep_timer_irq(e, t, index, timer_irq_names[TIMER_HYP_PHYS]);
+}
+
+static int write_timer(void *fdt, int node, const struct timer_edit *e, const char *old)
+{
+	const char *property = e->to_extended ? "interrupts-extended" : old;
+	int err = fdt_setprop(fdt, node, property, e->cells, e->cells_len);
+
+	if (!err)
+		err = fdt_setprop(fdt, node, "interrupt-names", e->names, e->names_len);
+	return !err && e->to_extended ? fdt_delprop(fdt, node, old) : err;
 }
 
 /*
  * Reduce a timer to the interrupt of the Non-secure EL1 physical timer. If firmware lists the
  * Secure timer's, it stays in front, unused: kernels before 5.13 do not know the names, and use the
- * second interrupt.
+ * second interrupt. By UEFI (@may_stay) Keel may find at the end that it cannot take EL2, when the
+ * boot loader has copied this tree already: a kernel at EL2 then has its own timer's interrupt.
  */
-static int reduce_timer(const struct fdt_walk *walk, void *fdt, const char **why)
+static int reduce_timer(const struct fdt_walk *walk, void *fdt, bool may_stay, const char **why)
 {
 	struct timer_edit e = { .cells_len = 0, .names_len = 0 };
-	int err, sec, phys, node = fdt_walk_node(walk);
+	int err, sec, phys, hyp, node = fdt_walk_node(walk);
 	struct timer_irqs t;
 
 	if (read_timer_irqs(walk, &t))
@@ -304,13 +346,16 @@ static int reduce_timer(const struct fdt_walk *walk, void *fdt, const char **why
 	if (phys < 0)
 		return host_fdt_edit_fail(
 			why, "device tree: the timer has no EL1 physical timer interrupt", -EINVAL);
+	hyp = may_stay && sec >= 0 ? find_timer_irq(fdt, node, &t, TIMER_HYP_PHYS) : -ENOENT;
+	e.to_extended = hyp >= 0 && !strcmp(t.property, "interrupts");
+	e.parent = (u32)interrupt_parent(walk);
 	if (sec >= 0)
 		keep_timer_irq(&e, &t, sec, timer_irq_names[TIMER_SEC_PHYS]);
 	keep_timer_irq(&e, &t, phys, timer_irq_names[TIMER_PHYS]);
+	if (hyp >= 0)
+		keep_el2_irq(&e, &t, hyp);
 
-	err = fdt_setprop(fdt, node, t.property, e.cells, e.cells_len);
-	if (!err)
-		err = fdt_setprop(fdt, node, "interrupt-names", e.names, e.names_len);
+	err = write_timer(fdt, node, &e, t.property);
 	return err ? host_fdt_edit_error(err, why) : 0;
 }
 
@@ -323,7 +368,7 @@ static bool is_timer_node(const void *fdt, int node)
 			      fdt_stringlist_contains(compatible, len, "arm,armv7-timer"));
 }
 
-static int reduce_timers(void *fdt, struct host_fdt_report *report, const char **why)
+static int reduce_timers(void *fdt, bool may_stay, struct host_fdt_report *report, const char **why)
 {
 	struct fdt_walk walk;
 
@@ -333,7 +378,7 @@ static int reduce_timers(void *fdt, struct host_fdt_report *report, const char *
 
 		if (!is_timer_node(fdt, fdt_walk_node(&walk)))
 			continue;
-		err = reduce_timer(&walk, fdt, why);
+		err = reduce_timer(&walk, fdt, may_stay, why);
 		if (err)
 			return err;
 		report->timers_reduced++;
@@ -399,7 +444,7 @@ int host_fdt_edit(const void *fdt, void *buf, size_t size, const struct host_fdt
 		err = edit_chosen(buf, params);
 	if (err)
 		return host_fdt_edit_error(err, why);
-	err = reduce_timers(buf, report, why);
+	err = reduce_timers(buf, !params->bootargs, report, why);
 	if (!err)
 		err = reserve_keel(buf, params, why);
 	if (err)

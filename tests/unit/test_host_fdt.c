@@ -976,6 +976,46 @@ static void a_timer_with_extended_interrupts_is_reduced(void **state)
 	free(fdt);
 }
 
+static char *timer_end_by_uefi(struct fdt_world *w)
+{
+	struct host_fdt_params p = params();
+
+	p.bootargs = NULL;
+	fw_end(w);
+	fw_finish(w);
+	return edited(w, &p, NULL);
+}
+
+/* Where it may stay at EL2 after all. The third interrupt, which old kernels take for the virtual timer's, is none. */
+static void by_uefi_a_kernel_at_el2_has_its_timer_too(void **state)
+{
+	struct fdt_world w = timer_begin(3, "arm,armv8-timer");
+	char *fdt;
+
+	fw_cells(&w, "interrupts", 1, 13, 8, 1, 14, 8, 1, 11, 8, 1, 10, 8);
+	fdt = timer_end_by_uefi(&w);
+	cells_are(fdt, "/timer", "interrupts-extended", FDT_GIC_PHANDLE, 1, 13, 8, FDT_GIC_PHANDLE,
+		  1, 14, 8, 0, FDT_GIC_PHANDLE, 1, 10, 8);
+	property_is(fdt, "/timer", "interrupt-names", "sec-phys\0phys\0none\0hyp-phys", 28);
+	assert_null(fdt_getprop(fdt, node_of(fdt, "/timer"), "interrupts", NULL));
+	free(fdt);
+
+	w = timer_begin(3, "arm,armv8-timer");
+	fw_cells(&w, "interrupts-extended", FDT_GIC_PHANDLE, 1, 13, 8, FDT_GIC_PHANDLE, 1, 14, 8,
+		 FDT_GIC_PHANDLE, 1, 11, 8, FDT_GIC_PHANDLE, 1, 10, 8);
+	fdt = timer_end_by_uefi(&w);
+	cells_are(fdt, "/timer", "interrupts-extended", FDT_GIC_PHANDLE, 1, 13, 8, FDT_GIC_PHANDLE,
+		  1, 14, 8, 0, FDT_GIC_PHANDLE, 1, 10, 8);
+	free(fdt);
+
+	/* without one it is as ever */
+	w = timer_begin(3, "arm,armv8-timer");
+	fw_cells(&w, "interrupts", 1, 13, 8, 1, 14, 8, 1, 11, 8);
+	fdt = timer_end_by_uefi(&w);
+	cells_are(fdt, "/timer", "interrupts", 1, 13, 8, 1, 14, 8);
+	free(fdt);
+}
+
 static void an_interrupt_parent_with_an_old_phandle_is_found(void **state)
 {
 	struct fdt_world w;
@@ -1410,6 +1450,7 @@ int main(void)
 		cmocka_unit_test(a_timer_of_armv7_is_reduced),
 		cmocka_unit_test(a_timer_with_names_keeps_the_named_interrupt),
 		cmocka_unit_test(a_timer_with_extended_interrupts_is_reduced),
+		cmocka_unit_test(by_uefi_a_kernel_at_el2_has_its_timer_too),
 		cmocka_unit_test(an_interrupt_parent_with_an_old_phandle_is_found),
 		cmocka_unit_test(the_nearest_interrupt_parent_counts),
 		cmocka_unit_test(there_may_be_any_number_of_timers),
