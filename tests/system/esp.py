@@ -21,6 +21,15 @@ STRICT_FIRMWARE = (
     "-drive",
     f"if=pflash,format=raw,snapshot=on,file={AAVMF}/AAVMF_VARS.fd",
 )
+# Debian's firmware with a key of its own that it trusts; the key, and what opens it, are in the same package.
+SECURE_FIRMWARE = (
+    "-drive",
+    "if=pflash,format=raw,readonly=on,file=/usr/share/AAVMF/AAVMF_CODE.fd",
+    "-drive",
+    "if=pflash,format=raw,snapshot=on,file=/usr/share/AAVMF/AAVMF_VARS.snakeoil.fd",
+)
+SECURE_KEY = "/usr/share/qemu-efi-aarch64/PkKek-1-snakeoil.key"
+SECURE_CERT = "/usr/share/qemu-efi-aarch64/PkKek-1-snakeoil.pem"
 TEST_LOADER = keelvm.BUILD / "host" / "efi" / "loader.efi"
 
 
@@ -32,6 +41,14 @@ def folders(path):
     """The folders above a path, the outermost first."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+def sign(folder, file):
+    """An EFI application signed by the key that SECURE_FIRMWARE trusts, in `folder`."""
+    key, signed = folder / "key.pem", folder / f"{file.name}.signed"
+    run("openssl", "rsa", "-in", SECURE_KEY, "-passin", "pass:snakeoil", "-out", key)
+    run("sbsign", "--key", key, "--cert", SECURE_CERT, "--output", signed, file)
+    return signed
 
 
 def write(disk, files, size=192 << 20):

@@ -335,3 +335,35 @@ def test_the_shell_starts_keel_efi_with_options(uefi):
     machine.child.send("keel.efi keel.console=keep loader=\\loader.efi -- boot\r")
     machine.expect(messages.EFI_READY)
     leaves_boot_services(machine, 1)
+
+
+# ---- Secure Boot ----
+
+
+def boots_with_secure_boot(uefi, files):
+    """Firmware that starts nothing which it does not trust."""
+    return uefi(files, bios=None, extra=esp.SECURE_FIRMWARE)
+
+
+@pytest.mark.full
+def test_with_secure_boot_a_signed_keel_efi_starts_a_signed_loader(uefi, tmp_path):
+    keel, loader = esp.sign(tmp_path, keelvm.keel_image("release")), esp.sign(tmp_path, esp.TEST_LOADER)
+    machine = boots_with_secure_boot(uefi, test_loader("boot") | {esp.FALLBACK: keel, "loader.efi": loader})
+    machine.expect(messages.EFI_READY)
+    assert loader_says(machine, "starts at exception level") == 2
+    leaves_boot_services(machine, 1)
+
+
+@pytest.mark.full
+def test_with_secure_boot_a_signed_keel_efi_starts_no_loader_without_a_signature(uefi, tmp_path):
+    keel = esp.sign(tmp_path, keelvm.keel_image("release"))
+    machine = boots_with_secure_boot(uefi, test_loader("boot") | {esp.FALLBACK: keel})
+    machine.expect(messages.EFI_NO_LOADER)
+    assert "LOADER:" not in machine.console
+
+
+@pytest.mark.full
+def test_with_secure_boot_firmware_does_not_start_keel_efi_without_a_signature(uefi):
+    machine = boots_with_secure_boot(uefi, test_loader("boot"))
+    machine.expect(r"Access Denied|Security Violation")
+    assert "keel:" not in machine.console
