@@ -288,6 +288,15 @@ def test_without_any_loader_firmware_goes_on(uefi):
 
 
 @pytest.mark.full
+def test_what_became_of_keel_is_in_a_variable_for_the_system(uefi):
+    machine = uefi({})
+    machine.expect("Shell>")
+    machine.child.send("dmpstore -all KeelBoot\r")
+    machine.expect(r"Variable .*RT\+BS.*B18320BB-1395-45C9-88C2-508A36582F27.*KeelBoot")
+    machine.expect(r"\*error: no boot l")
+
+
+@pytest.mark.full
 def test_at_el1_the_machine_boots_without_keel(uefi):
     machine = uefi(grub(keelvm.DEFAULT_KERNEL), virtualization=False)
     machine.expect(r"keel: error: firmware runs at EL1.* starts without Keel")
