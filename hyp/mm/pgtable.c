@@ -177,14 +177,18 @@ static bool same_attrs(const struct pgtable *pgt, u64 a, u64 b)
 
 /* ---- one entry ---- */
 
-/* Clear @clear and set @set in *ptep, losing no update by hardware. Return: the old value. */
-static u64 pte_change(u64 *ptep, u64 clear, u64 set)
+/* As pte_change(), where *ptep was @old a moment ago. */
+static u64 pte_change_from(u64 *ptep, u64 old, u64 clear, u64 set)
 {
-	u64 old = pte_read(ptep);
-
 	while (((old & ~clear) | set) != old && !pte_cmpxchg(ptep, &old, (old & ~clear) | set))
 		;
 	return old;
+}
+
+/* Clear @clear and set @set in *ptep, losing no update by hardware. Return: the old value. */
+static u64 pte_change(u64 *ptep, u64 clear, u64 set)
+{
+	return pte_change_from(ptep, pte_read(ptep), clear, set);
 }
 
 /* Make *ptep invalid. Return: its last value, all updates by hardware included. */
@@ -402,6 +406,40 @@ static int walk_entry(struct walker *w, struct pgtable_visit *v)
 	return ret;
 }
 
+/* The end of what the budget allows of [start, end) in a table of the last level. */
+static u64 budget_end(const struct walker *w, u64 start, u64 end)
+{
+	const struct pgtable_progress *progress = w->walk->progress;
+	const struct pgtable_format *fmt = &w->pgt->fmt;
+	u64 size = pgtable_level_size(fmt, PGTABLE_LAST_LEVEL), most;
+
+	if (!progress || progress->budget >= (end - start) / size)
+		return end;
+	most = MAX(progress->budget, 1UL) * size;
+	return MIN(end, ALIGN_UP(start + most, contig_size(fmt, PGTABLE_LAST_LEVEL)));
+}
+
+static int walk_run(struct walker *w, u64 *ptep, u64 start, u64 end)
+{
+	struct pgtable_progress *progress = w->walk->progress;
+	u64 stop, n;
+	int ret;
+
+	if (must_stop(w, PGTABLE_LAST_LEVEL, start))
+		return -EAGAIN;
+	stop = budget_end(w, start, end);
+	n = (stop - start) / pgtable_level_size(&w->pgt->fmt, PGTABLE_LAST_LEVEL);
+	ret = w->walk->visit_run(w->pgt, ptep, start, n, w->walk->arg);
+	if (ret)
+		return ret;
+	if (progress) {
+		progress->budget -= MIN(progress->budget, n);
+		progress->done = stop - w->ia;
+		w->progressed = true;
+	}
+	return stop < end ? -EAGAIN : 0;
+}
+
 static int walk_table(struct walker *w, u64 *table, s8 level, u64 start, u64 end)
 {
 	unsigned int shift = pgtable_level_shift(&w->pgt->fmt, level);
@@ -412,7 +450,10 @@ static int walk_table(struct walker *w, u64 *table, s8 level, u64 start, u64 end
 	/* The last level has nothing but leaves. */
 	if (level == PGTABLE_LAST_LEVEL && !wants_leaves(w, level) && !w->walk->progress)
 		return 0;
-	for (table = table_entry(w->pgt, table, level, start); v.end < end && !ret;) {
+	table = table_entry(w->pgt, table, level, start);
+	if (level == PGTABLE_LAST_LEVEL && w->walk->visit_run)
+		return walk_run(w, table, start, end);
+	while (v.end < end && !ret) {
 		v.start = v.end;
 		if (must_stop(w, level, v.start))
 			return -EAGAIN;
@@ -1085,20 +1126,53 @@ struct change {
 	const struct pgtable_change *bits;
 };
 
+/* Whether TLBs must not go on to use @old. */
+static bool is_loud(const struct pgtable_change *bits, u64 old)
+{
+	return (old ^ ((old & ~bits->clear) | bits->set)) & ~bits->quiet;
+}
+
 static int change_visit(const struct pgtable_visit *v, void *arg)
 {
 	struct change *c = arg;
 	const struct pgtable_change *bits = c->bits;
-	u64 old;
 
 	if (!pgtable_pte_valid(v->pte))
 		return 0;
 	if (bits->only_with && !(v->pte & bits->only_with))
 		return -EINVAL;
-	old = pte_change(v->ptep, bits->clear, bits->set);
-	if ((old ^ ((old & ~bits->clear) | bits->set)) & ~bits->quiet)
+	if (is_loud(bits, pte_change(v->ptep, bits->clear, bits->set)))
 		gather_leaf(&c->gather, v->ia, v->level);
 	return 0;
+}
+
+/* As change_visit() for each page. */
+static int change_run(struct pgtable *pgt, u64 *ptep, u64 ia, u64 n, void *arg)
+{
+	struct change *c = arg;
+	const struct pgtable_change bits = *c->bits;
+	u64 size = pgtable_level_size(&pgt->fmt, PGTABLE_LAST_LEVEL), first = n, last = 0;
+	int ret = 0;
+
+	for (u64 i = 0; i < n; i++) {
+		u64 old = pte_read(ptep + i);
+
+		if (!pgtable_pte_valid(old))
+			continue;
+		if (bits.only_with && !(old & bits.only_with)) {
+			ret = -EINVAL;
+			break;
+		}
+		old = pte_change_from(ptep + i, old, bits.clear, bits.set);
+		if (is_loud(&bits, old)) {
+			first = MIN(first, i);
+			last = i + 1;
+		}
+	}
+	if (last)
+		gather_range(&c->gather, ia + first * size, (last - first) * size, size,
+			     PGTABLE_LAST_LEVEL);
+	return ret;
 }
 
 int pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, const struct pgtable_change *change,
@@ -1107,6 +1181,7 @@ int pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, const struct pgtabl
 	struct change c = { .gather.pgt = pgt, .bits = change };
 	struct pgtable_walk walk = {
 		.visit = change_visit,
+		.visit_run = change_run,
 		.arg = &c,
 		.when = PGTABLE_LEAF | PGTABLE_JOIN,
 		.progress = progress,

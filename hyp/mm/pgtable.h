@@ -193,8 +193,15 @@ struct pgtable_visit {
 /* 0 to continue; any other result ends the walk and is returned. */
 typedef int pgtable_visitor(const struct pgtable_visit *visit, void *arg);
 
+/*
+ * Instead of the visits to entries of the last level: @n adjacent ones, from the one at @ptep, which
+ * covers @ia. They are empty or leaves. 0 to continue; any other result ends the walk.
+ */
+typedef int pgtable_run_visitor(struct pgtable *pgt, u64 *ptep, u64 ia, u64 n, void *arg);
+
 struct pgtable_walk {
 	pgtable_visitor *visit;
+	pgtable_run_visitor *visit_run; /* or NULL */
 	void *arg;
 	unsigned int when;		   /* PGTABLE_* flags of the visits wanted */
 	struct pgtable_progress *progress; /* or NULL */

@@ -51,7 +51,7 @@
 #define MAP_COST	    256
 #define UNMAP_COST	    480
 #define UNMAP_LEAF_COST	    32
-#define PROTECT_DESCRIPTORS 96
+#define PROTECT_DESCRIPTORS 512
 
 /*
  * How much is mapped at once where it is not one block, and in a range that is mapped in part; and
