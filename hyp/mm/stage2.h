@@ -163,6 +163,12 @@ static inline u64 stage2_granule(const struct stage2 *s2)
 	return granule_size(s2->geometry.granule);
 }
 
+/* Bytes that one descriptor at @level covers. */
+static inline u64 stage2_level_size(const struct stage2 *s2, s8 level)
+{
+	return pgtable_level_size(&s2->pgt.fmt, level);
+}
+
 /**
  * stage2_map() - make [ipa, ipa + size) translate to memory starting at pa
  * @s2:    stage 2 to change; its lock must be held

@@ -823,16 +823,19 @@ static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 budge
 	return ret;
 }
 
-/* Extend the range to whole leaves at both ends: then nothing is split and no table is needed. */
-static void widen_to_leaves(struct stage2 *s2, u64 *ipa, u64 *end)
+/*
+ * Extend the range to whole blocks: no table is needed. A contiguous group that extends over an end
+ * becomes single leaves, which needs none, either.
+ */
+static void widen_to_blocks(struct stage2 *s2, u64 *ipa, u64 *end)
 {
 	struct stage2_leaf leaf;
 
 	spin_lock(&s2->lock);
 	if (!stage2_lookup(s2, IPA(*end - 1), &leaf))
-		*end = leaf.ipa.v + leaf.size;
+		*end = ALIGN_UP(*end, stage2_level_size(s2, leaf.level));
 	if (!stage2_lookup(s2, IPA(*ipa), &leaf))
-		*ipa = leaf.ipa.v;
+		*ipa = ALIGN_DOWN(*ipa, stage2_level_size(s2, leaf.level));
 	spin_unlock(&s2->lock);
 }
 
@@ -842,7 +845,7 @@ static int unmap_locked(struct s2_context *ctx, u64 ipa, u64 end, u64 flags, u64
 	int ret;
 
 	if (flags & KEEL_UNMAP_WHOLE)
-		widen_to_leaves(&ctx->stage2, &first, &last);
+		widen_to_blocks(&ctx->stage2, &first, &last);
 	ret = unmap_some(ctx, IPA(first), last, CALL_BUDGET, done);
 	/* Count from ipa on: the first leaf may begin before ipa, but it ends behind it. */
 	*done = *done ? MIN(first + *done - ipa, size) : 0;
@@ -940,6 +943,19 @@ static void protect_shadowed(struct s2_context *ctx, u64 ipa, u64 end, u64 *done
 		}
 		*done += extent.size;
 	}
+}
+
+/* Extend the range to whole leaves at both ends: then nothing is split and no table is needed. */
+static void widen_to_leaves(struct stage2 *s2, u64 *ipa, u64 *end)
+{
+	struct stage2_leaf leaf;
+
+	spin_lock(&s2->lock);
+	if (!stage2_lookup(s2, IPA(*end - 1), &leaf))
+		*end = leaf.ipa.v + leaf.size;
+	if (!stage2_lookup(s2, IPA(*ipa), &leaf))
+		*ipa = leaf.ipa.v;
+	spin_unlock(&s2->lock);
 }
 
 /* Whole leaves at both ends, so that nothing is split, and no table needed. */

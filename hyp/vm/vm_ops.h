@@ -194,8 +194,8 @@ int __must_check vm_map(struct vm *vm, struct ipa ipa, struct pa pa, u64 size, u
  * @done:  out with -EAGAIN: bytes from the start that are finished. May be 0, while what is
  *         unmapped is not clean in the caches yet
  *
- * With KEEL_UNMAP_WHOLE a block, or a contiguous group, that is partly in the range is unmapped as
- * a whole: nothing is split, so no table is needed.
+ * With KEEL_UNMAP_WHOLE a block that is partly in the range is unmapped as a whole: it is not split,
+ * so no table is needed. Of a contiguous group of pages or blocks, what is in the range is.
  *
  * Return: 0; -EAGAIN; -EINVAL; -E2BIG; -ENOMEM a block must be split, and the VM's pool has no
  * table (nothing was unmapped).

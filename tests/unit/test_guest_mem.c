@@ -443,6 +443,32 @@ static void a_whole_block_is_cleaned_whole(void **state)
 	assert_int_equal(machine_pages_cleaned, 512);
 }
 
+/* Its neighbours stay, without another fault, and no table is needed. */
+static void a_page_of_a_contiguous_group_goes_alone(void **state)
+{
+	u64 pa = machine_alloc(32, SZ_64K).v, free;
+
+	assert_int_equal(map(SZ_64K, pa, 2 * SZ_64K, RW), 0);
+	assert_int_equal(lookup(SZ_64K).size, SZ_64K);
+	free = page_pool_available(&vm->pool);
+	assert_int_equal(unmap_whole(SZ_64K + 5 * SZ_4K, SZ_4K), 0);
+	for (u64 at = 0; at < 2 * SZ_64K; at += SZ_4K) {
+		if (at == 5 * SZ_4K)
+			assert_unmapped(SZ_64K + at);
+		else
+			assert_mapped(SZ_64K + at, pa + at, STAGE2_RW);
+		assert_int_equal(ownership_state(PA(pa + at)),
+				 at == 5 * SZ_4K ? OWNERSHIP_HOST : OWNERSHIP_SHARED);
+	}
+	assert_int_equal(lookup(SZ_64K).size, SZ_4K);
+	assert_int_equal(lookup(2 * SZ_64K).size, SZ_64K);
+	assert_int_equal(page_pool_available(&vm->pool), free);
+	assert_int_equal(unmap_whole(2 * SZ_64K - SZ_4K, 2 * SZ_4K), 0);
+	assert_mapped(2 * SZ_64K - 2 * SZ_4K, pa + SZ_64K - 2 * SZ_4K, STAGE2_RW);
+	assert_unmapped(2 * SZ_64K);
+	assert_mapped(2 * SZ_64K + SZ_4K, pa + SZ_64K + SZ_4K, STAGE2_RW);
+}
+
 /* Holes between what is mapped are cleaned too, and are as much work as they are large. */
 static void many_holes_are_cleaned_in_parts(void **state)
 {
@@ -1446,8 +1472,10 @@ static void model_unmap(u64 begin, u64 end)
 static void random_whole_unmap(u64 page, u64 n)
 {
 	struct stage2_leaf first = lookup(page * unit), last = lookup((page + n) * unit - 1);
-	u64 begin = first.mapped ? first.ipa.v / unit : page;
-	u64 end = last.mapped ? (last.ipa.v + last.size) / unit : page + n;
+	u64 before = page * unit % stage2_level_size(&vm->s2.stage2, first.level);
+	u64 size = stage2_level_size(&vm->s2.stage2, last.level);
+	u64 begin = first.mapped ? page - before / unit : page;
+	u64 end = last.mapped ? ALIGN_UP((page + n) * unit, size) / unit : page + n;
 	u64 at;
 	int ret;
 
@@ -1547,6 +1575,7 @@ int main(void)
 		TEST(what_is_clean_is_part_of_what_is_mapped),
 		TEST(an_unmap_that_is_given_up_is_finished_by_the_next),
 		TEST(a_whole_block_is_cleaned_whole),
+		TEST(a_page_of_a_contiguous_group_goes_alone),
 		TEST(many_holes_are_cleaned_in_parts),
 		TEST(a_flush_finds_all_memory),
 		TEST(a_sync_cleans_what_the_cpu_does_not_keep_coherent),
