@@ -73,6 +73,7 @@ static inline u64 ownership_counts_size(u64 size)
  * @attrs: how the party is to map the pages: ownership.c passes it on unchanged. STAGE2_NONE for
  *         parties that have no choice
  * @map:   whether the party is to map or to unmap the pages; filled by ownership.c
+ * @whole: of an unmap: no block of the party's extends over an end, so it takes no memory. Passed on
  */
 struct page_move {
 	struct ipa ipa;
@@ -80,6 +81,7 @@ struct page_move {
 	u64 size;
 	enum stage2_attrs attrs;
 	bool map;
+	bool whole;
 };
 
 /**

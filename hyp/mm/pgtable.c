@@ -191,14 +191,18 @@ static u64 pte_change(u64 *ptep, u64 clear, u64 set)
 	return pte_change_from(ptep, pte_read(ptep), clear, set);
 }
 
-/* Make *ptep invalid. Return: its last value, all updates by hardware included. */
-static u64 pte_break(u64 *ptep, u64 invalid)
+/* As pte_break(), where *ptep was @old a moment ago. */
+static u64 pte_break_from(u64 *ptep, u64 old, u64 invalid)
 {
-	u64 old = pte_read(ptep);
-
 	while (!pte_cmpxchg(ptep, &old, invalid))
 		;
 	return old;
+}
+
+/* Make *ptep invalid. Return: its last value, all updates by hardware included. */
+static u64 pte_break(u64 *ptep, u64 invalid)
+{
+	return pte_break_from(ptep, pte_read(ptep), invalid);
 }
 
 static void inval_leaf(struct pgtable *pgt, u64 ia, u64 size, s8 level)
@@ -429,11 +433,12 @@ static int walk_run(struct walker *w, u64 *ptep, u64 start, u64 end)
 		return -EAGAIN;
 	stop = budget_end(w, start, end);
 	n = (stop - start) / pgtable_level_size(&w->pgt->fmt, PGTABLE_LAST_LEVEL);
-	ret = w->walk->visit_run(w->pgt, ptep, start, n, w->walk->arg);
+	ret = w->walk->visit_run(w->pgt, ptep, start, &n, w->walk->arg);
+	if (progress)
+		progress->budget -= MIN(progress->budget, n);
 	if (ret)
 		return ret;
 	if (progress) {
-		progress->budget -= MIN(progress->budget, n);
 		progress->done = stop - w->ia;
 		w->progressed = true;
 	}
@@ -497,6 +502,25 @@ int pgtable_walk(struct pgtable *pgt, u64 ia, u64 size, const struct pgtable_wal
 	if (done > size || !IS_ALIGNED(done, granule_size(pgt->fmt.granule)))
 		return -EINVAL;
 	return walk_table(&w, pgt->root, pgt->fmt.start_level, ia + done, ia + size);
+}
+
+/* Addresses below this are one field of a descriptor, from bit 12 on, in every format. */
+#define OA_FIELD_END BIT(48)
+
+u64 pgtable_run_length(const struct pgtable *pgt, const u64 *ptep, u64 n)
+{
+	u64 first = pte_read(ptep), step = 0, ignored = 0, i;
+
+	if (pgtable_pte_valid(first)) {
+		u64 pa = pgtable_pte_to_pa(&pgt->fmt, first).v;
+
+		step = pgtable_level_size(&pgt->fmt, PGTABLE_LAST_LEVEL);
+		ignored = PTE_CONT | hw_mask(pgt, first);
+		n = MIN(n, (OA_FIELD_END - pa % OA_FIELD_END) / step);
+	}
+	for (i = 1; i < n && !((pte_read(ptep + i) ^ (first + i * step)) & ~ignored); i++)
+		;
+	return i;
 }
 
 /* ---- look-up ---- */
@@ -1042,6 +1066,37 @@ static int remove_leaf(const struct pgtable_visit *v, struct remove *r)
 	return 0;
 }
 
+/* Of a run of pages: those from number @first up to @last were changed; none if @first is not less. */
+static void gather_pages(struct gather *g, u64 ia, u64 first, u64 last)
+{
+	u64 size = pgtable_level_size(&g->pgt->fmt, PGTABLE_LAST_LEVEL);
+
+	if (first < last)
+		gather_range(g, ia + first * size, (last - first) * size, size, PGTABLE_LAST_LEVEL);
+}
+
+/* As remove_leaf() for each page. */
+static int remove_page_leaves(struct pgtable *pgt, u64 *ptep, u64 ia, u64 *n, void *arg)
+{
+	struct remove *r = arg;
+	u64 first = *n, last = 0;
+
+	(void)pgt;
+	for (u64 i = 0; i < *n; i++) {
+		u64 old = pte_read(ptep + i);
+
+		if (pgtable_pte_valid(old)) {
+			(void)pte_break_from(ptep + i, old, r->value);
+			first = MIN(first, i);
+			last = i + 1;
+		} else if (r->annotate && old != r->value) {
+			pte_write(ptep + i, r->value);
+		}
+	}
+	gather_pages(&r->gather, ia, first, last);
+	return 0;
+}
+
 static bool may_remove(const struct pgtable_visit *v)
 {
 	return !v->pgt->keep_partial ||
@@ -1070,6 +1125,7 @@ static int remove_leaves(struct pgtable *pgt, u64 ia, u64 size, struct remove *r
 {
 	struct pgtable_walk walk = {
 		.visit = remove_visit,
+		.visit_run = remove_page_leaves,
 		.arg = r,
 		.when = PGTABLE_LEAF | PGTABLE_TABLE_POST | (r->value ? 0 : PGTABLE_JOIN),
 		.progress = progress,
@@ -1080,10 +1136,45 @@ static int remove_leaves(struct pgtable *pgt, u64 ia, u64 size, struct remove *r
 	return ret;
 }
 
+/* How many entries around one are looked at to see that its table is not empty without it. */
+#define NEIGHBOURS 64
+
+/* Whether there is another leaf near @leaf, a page, in its table. */
+static bool has_neighbour(const struct pgtable_leaf *leaf)
+{
+	const u64 *ptep = (u64 *)ALIGN_DOWN((uintptr_t)leaf->ptep, NEIGHBOURS * sizeof(u64));
+	const u64 *end = ptep + NEIGHBOURS;
+
+	while (ptep < end && (ptep == leaf->ptep || !pgtable_pte_valid(pte_read(ptep))))
+		ptep++;
+	return ptep < end;
+}
+
+/* By one look-up, if it is one page of others, whose table stays. Return: whether it was unmapped. */
+static bool unmap_page(struct pgtable *pgt, u64 ia, u64 size)
+{
+	struct pgtable_leaf leaf;
+
+	if (size != granule_size(pgt->fmt.granule) || check_ia_range(pgt, ia, size))
+		return false;
+	find_leaf(pgt, ia, &leaf);
+	if (!pgtable_pte_valid(leaf.pte) || leaf.size != size ||
+	    leaf.level == pgt->fmt.start_level || !has_neighbour(&leaf))
+		return false;
+	pgt->hole.ptep = NULL;
+	(void)pte_break(leaf.ptep, 0);
+	inval_leaf(pgt, ia, size, leaf.level);
+	return true;
+}
+
 int pgtable_unmap(struct pgtable *pgt, u64 ia, u64 size, struct pgtable_progress *progress)
 {
 	struct remove r = { .gather.pgt = pgt };
-	int ret = split_ends(pgt, ia, size);
+	int ret;
+
+	if (!progress && unmap_page(pgt, ia, size))
+		return 0;
+	ret = split_ends(pgt, ia, size);
 
 	return ret ? ret : remove_leaves(pgt, ia, size, &r, progress);
 }
@@ -1147,14 +1238,15 @@ static int change_visit(const struct pgtable_visit *v, void *arg)
 }
 
 /* As change_visit() for each page. */
-static int change_run(struct pgtable *pgt, u64 *ptep, u64 ia, u64 n, void *arg)
+static int change_page_leaves(struct pgtable *pgt, u64 *ptep, u64 ia, u64 *n, void *arg)
 {
 	struct change *c = arg;
 	const struct pgtable_change bits = *c->bits;
-	u64 size = pgtable_level_size(&pgt->fmt, PGTABLE_LAST_LEVEL), first = n, last = 0;
+	u64 first = *n, last = 0;
 	int ret = 0;
 
-	for (u64 i = 0; i < n; i++) {
+	(void)pgt;
+	for (u64 i = 0; i < *n; i++) {
 		u64 old = pte_read(ptep + i);
 
 		if (!pgtable_pte_valid(old))
@@ -1169,9 +1261,7 @@ static int change_run(struct pgtable *pgt, u64 *ptep, u64 ia, u64 n, void *arg)
 			last = i + 1;
 		}
 	}
-	if (last)
-		gather_range(&c->gather, ia + first * size, (last - first) * size, size,
-			     PGTABLE_LAST_LEVEL);
+	gather_pages(&c->gather, ia, first, last);
 	return ret;
 }
 
@@ -1181,7 +1271,7 @@ int pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, const struct pgtabl
 	struct change c = { .gather.pgt = pgt, .bits = change };
 	struct pgtable_walk walk = {
 		.visit = change_visit,
-		.visit_run = change_run,
+		.visit_run = change_page_leaves,
 		.arg = &c,
 		.when = PGTABLE_LEAF | PGTABLE_JOIN,
 		.progress = progress,

@@ -194,10 +194,11 @@ struct pgtable_visit {
 typedef int pgtable_visitor(const struct pgtable_visit *visit, void *arg);
 
 /*
- * Instead of the visits to entries of the last level: @n adjacent ones, from the one at @ptep, which
- * covers @ia. They are empty or leaves. 0 to continue; any other result ends the walk.
+ * Instead of the visits to entries of the last level: *@n adjacent ones, from the one at @ptep, which
+ * covers @ia. They are empty or leaves. 0 to continue; any other result ends the walk, and *@n may be
+ * less then: how many were looked at.
  */
-typedef int pgtable_run_visitor(struct pgtable *pgt, u64 *ptep, u64 ia, u64 n, void *arg);
+typedef int pgtable_run_visitor(struct pgtable *pgt, u64 *ptep, u64 ia, u64 *n, void *arg);
 
 struct pgtable_walk {
 	pgtable_visitor *visit;
@@ -224,6 +225,13 @@ struct pgtable_walk {
  */
 int __must_check pgtable_walk(struct pgtable *pgt, u64 ia, u64 size,
 			      const struct pgtable_walk *walk);
+
+/*
+ * How many of @n entries of the last level from @ptep on go on as the first: leaves that translate to
+ * adjacent memory with its attributes, but for the Contiguous bit and what hardware sets; or empty
+ * entries of its value. At least 1.
+ */
+u64 pgtable_run_length(const struct pgtable *pgt, const u64 *ptep, u64 n);
 
 /* ---- life ---- */
 

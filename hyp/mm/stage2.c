@@ -31,6 +31,7 @@
  */
 #include <arch/barrier.h>
 #include <arch/percpu.h>
+#include <arch/pte.h>
 #include <arch/reg_bits.h>
 #include <arch/tlb.h>
 #include <cpu/assert.h>
@@ -573,6 +574,7 @@ int stage2_lookup(struct stage2 *s2, struct ipa ipa, struct stage2_leaf *leaf)
 
 struct walk_arg {
 	struct stage2 *s2;
+	u64 most; /* of pages that are joined */
 	int (*visit)(void *arg, const struct stage2_leaf *leaf);
 	void *arg;
 };
@@ -601,6 +603,46 @@ int stage2_walk(struct stage2 *s2, struct ipa ipa, u64 size,
 	struct walk_arg w = { .s2 = s2, .visit = visit, .arg = arg };
 	struct pgtable_walk walk = {
 		.visit = walk_visit,
+		.arg = &w,
+		.when = PGTABLE_LEAF | PGTABLE_JOIN,
+		.progress = progress,
+	};
+
+	spin_assert_held(&s2->lock);
+	return pgtable_walk(&s2->pgt, ipa.v, size, &walk);
+}
+
+static int joined_run(struct pgtable *pgt, u64 *ptep, u64 ia, u64 *n, void *arg)
+{
+	const struct walk_arg *w = arg;
+	u64 size = pgtable_level_size(&pgt->fmt, PGTABLE_LAST_LEVEL), i = 0, count;
+	int ret = 0;
+
+	for (; i < *n && !ret; i += count) {
+		struct pgtable_leaf found = { .pte = pte_read(ptep + i), .ia = ia + i * size };
+		struct stage2_leaf leaf;
+
+		count = pgtable_run_length(pgt, ptep + i, MIN(*n - i, w->most));
+		found.size = count * size;
+		found.pa = pgtable_pte_to_pa(&pgt->fmt, found.pte);
+		found.level = PGTABLE_LAST_LEVEL;
+		describe_leaf(w->s2, &found, &leaf);
+		ret = w->visit(w->arg, &leaf);
+	}
+	*n = i;
+	return ret;
+}
+
+int stage2_walk_joined(struct stage2 *s2, struct ipa ipa, u64 size, u64 most,
+		       int (*visit)(void *arg, const struct stage2_leaf *leaf), void *arg,
+		       struct stage2_progress *progress)
+{
+	struct walk_arg w = {
+		.s2 = s2, .most = MAX(most / stage2_granule(s2), 1UL), .visit = visit, .arg = arg
+	};
+	struct pgtable_walk walk = {
+		.visit = walk_visit,
+		.visit_run = joined_run,
 		.arg = &w,
 		.when = PGTABLE_LEAF | PGTABLE_JOIN,
 		.progress = progress,

@@ -350,6 +350,15 @@ int __must_check stage2_walk(struct stage2 *s2, struct ipa ipa, u64 size,
 			     struct stage2_progress *progress);
 
 /**
+ * stage2_walk_joined() - as stage2_walk(), where adjacent pages may be one leaf for @visit
+ * @most: bytes of such a leaf. Its pages are in one table, translate to adjacent memory and have the
+ *        attributes of the first, but for STAGE2_OLD and STAGE2_CLEAN
+ */
+int __must_check stage2_walk_joined(struct stage2 *s2, struct ipa ipa, u64 size, u64 most,
+				    int (*visit)(void *arg, const struct stage2_leaf *leaf),
+				    void *arg, struct stage2_progress *progress);
+
+/**
  * stage2_tables_needed() - how many tables the next change of a range can take
  * @pa: the output that stage2_map() will give to holes in [ipa, ipa + size)
  *

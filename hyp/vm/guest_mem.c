@@ -44,14 +44,14 @@
  * The cost limit of a call, in units of about thirteen instructions: 20,000. A page state costs one,
  * a descriptor that is looked at one to ten. MAP_COST and UNMAP_COST are what an extent costs
  * besides, for the walks, the search whether its tables are empty, and the TLB invalidation;
- * UNMAP_LEAF_COST is for each leaf that is unmapped. PROTECT_DESCRIPTORS is how many descriptors
+ * UNMAP_PAGE_COST is for each page of stage 2 that is unmapped. PROTECT_DESCRIPTORS is how many descriptors
  * a call looks at that changes write permission.
  */
 #define CALL_BUDGET	    1536
 #define MAP_COST	    256
 #define UNMAP_COST	    480
-#define UNMAP_LEAF_COST	    32
-#define PROTECT_DESCRIPTORS 512
+#define UNMAP_PAGE_COST	    3
+#define PROTECT_DESCRIPTORS 448
 
 /*
  * How much is mapped at once where it is not one block, and in a range that is mapped in part; and
@@ -59,14 +59,14 @@
  */
 #define PAGES_STEP    SZ_512K
 #define FRAGMENT_STEP SZ_64K
-#define UNMAP_STEP    SZ_128K
+#define UNMAP_STEP    SZ_1M
 
 /*
  * The limit of a step of a VM's end, in the same units: it stops when an interrupt waits, for which it
  * looks after each END_STEP that is not one leaf.
  */
 #define END_BUDGET 8192
-#define END_STEP   SZ_64K
+#define END_STEP   SZ_512K
 
 /*
  * Without FEAT_S2FWB: bytes that one call may clean from the caches, line by line, while no
@@ -88,7 +88,7 @@ struct extent {
 	bool mapped;
 	struct pa pa;
 	enum stage2_attrs attrs; /* without STATE_ATTRS */
-	u64 leaves;		 /* of a mapped one */
+	s8 level;		 /* of its smallest leaf */
 	/* used by the walk: */
 	u64 end;
 	u64 enough; /* a mapped extent of this size or more is not extended by another leaf */
@@ -115,11 +115,12 @@ static int extent_visit(void *arg, const struct stage2_leaf *leaf)
 		extent->mapped = leaf->mapped;
 		extent->pa = pa;
 		extent->attrs = attrs;
+		extent->level = leaf->level;
 	} else if (!extent_continues(extent, leaf, pa, attrs)) {
 		return 1;
 	}
 	extent->size = end - extent->ipa.v;
-	extent->leaves++;
+	extent->level = MAX(extent->level, leaf->level);
 	return 0;
 }
 
@@ -157,12 +158,12 @@ static void find_extent(struct s2_context *ctx, struct extent *extent, struct ip
 
 	extent->ipa = ipa;
 	extent->size = 0; /* the walk's first leaf decides what it is */
-	extent->leaves = 0;
 	extent->end = end;
 	extent->enough = enough;
 	spin_lock(&s2->lock);
 	if (!extent_in_one_leaf(s2, extent))
-		ret = stage2_walk(s2, ipa, end - ipa.v, extent_visit, extent, &progress);
+		ret = stage2_walk_joined(s2, ipa, end - ipa.v, extent->enough, extent_visit, extent,
+					 &progress);
 	spin_unlock(&s2->lock);
 	if (ret != 0 && ret != 1 && ret != -EAGAIN)
 		panic("stage 2 cannot be walked at %#lx (error %d)", ipa.v, ret);
@@ -173,6 +174,14 @@ static void find_extent(struct s2_context *ctx, struct extent *extent, struct ip
 static void spend_budget(u64 *budget, u64 size, u64 cost)
 {
 	*budget -= MIN(*budget, cost + size / SZ_4K);
+}
+
+/* What taking an extent from stage 2 costs, besides its size. */
+static u64 cost_to_take(const struct extent *extent)
+{
+	u64 pages = extent->level == PGTABLE_LAST_LEVEL ? extent->size / SZ_4K : 0;
+
+	return UNMAP_COST + pages * UNMAP_PAGE_COST;
 }
 
 static bool maps_device(enum stage2_attrs attrs)
@@ -351,6 +360,8 @@ static int vm_party_prepare(void *arg, const struct page_move *move)
 	u64 needed;
 
 	if (within_step(move) && has_tables(ctx, step_tables(ctx, move->map)))
+		return 0;
+	if (move->whole)
 		return 0;
 	spin_lock(&ctx->stage2.lock);
 	needed = stage2_tables_needed(&ctx->stage2, move->ipa, move->pa, move->size);
@@ -736,9 +747,11 @@ static const struct ownership_party_ops left_ops = {
  * of it; then the shadows, in as many calls as that takes; at last the page states. Until then the
  * pages are shared with it.
  */
-static int start_leaving(struct s2_context *ctx, const struct extent *extent)
+static int start_leaving(struct s2_context *ctx, const struct extent *extent, bool whole)
 {
-	struct page_move move = { .ipa = extent->ipa, .pa = extent->pa, .size = extent->size };
+	struct page_move move = {
+		.ipa = extent->ipa, .pa = extent->pa, .size = extent->size, .whole = whole
+	};
 	int ret = vm_party_prepare(ctx, &move);
 
 	if (!ret)
@@ -771,14 +784,17 @@ static bool has_left(struct vm *vm, u64 *budget)
 	return true;
 }
 
-static int unmap_extent(struct s2_context *ctx, const struct extent *extent)
+/* @whole: as in struct page_move. */
+static int unmap_extent(struct s2_context *ctx, const struct extent *extent, bool whole)
 {
-	struct page_move move = { .ipa = extent->ipa, .pa = extent->pa, .size = extent->size };
+	struct page_move move = {
+		.ipa = extent->ipa, .pa = extent->pa, .size = extent->size, .whole = whole
+	};
 
 	if (!extent->mapped)
 		return 0;
 	if (ctx->vm->shadows && ctx->vm->state != VM_DYING)
-		return start_leaving(ctx, extent);
+		return start_leaving(ctx, extent, whole);
 	return maps_device(extent->attrs) ? unmap_stage2(&ctx->stage2, &move)
 					  : unshare(ctx->vm, &move, &ctx->vm->party);
 }
@@ -796,26 +812,40 @@ static bool ends_early(const struct vm *vm, u64 done)
 }
 
 /*
+ * What is unmapped at once: no more pages than the budget is for. Each is looked at, unmapped, and
+ * given back.
+ */
+static u64 unmap_step(const struct vm *vm, u64 budget)
+{
+	u64 most = vm->state == VM_DYING ? END_STEP : UNMAP_STEP;
+	u64 pages = (budget - MIN(budget, UNMAP_COST)) / (UNMAP_PAGE_COST + 2);
+
+	return MIN(most, MAX(ALIGN_DOWN(pages * SZ_4K, FRAGMENT_STEP), FRAGMENT_STEP));
+}
+
+/*
  * Unmap [ipa, end) as far as the budget goes. Return: 0 or an error; *done bytes are finished in
  * either case, and without an error fewer than all if the budget is used up. An extent that is
  * unmapped, but not yet out of all shadows, or not yet clean, is not finished: the next unmap of
- * this VM first does the rest (vm->leaving, vm->unclean), then finds a hole there.
+ * this VM first does the rest (vm->leaving, vm->unclean), then finds a hole there. @whole: no block
+ * extends over an end of the range, as none does between two extents.
  */
-static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 budget, u64 *done)
+static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, bool whole, u64 budget,
+		      u64 *done)
 {
-	u64 enough = ctx->vm->state == VM_DYING ? END_STEP : UNMAP_STEP, clean_left = CLEAN_STEP;
+	u64 clean_left = CLEAN_STEP;
 	int ret = 0;
 
 	*done = 0;
-	while (is_over(ctx->vm, &clean_left, &budget) && ipa.v + *done < end && budget &&
-	       !ends_early(ctx->vm, *done)) {
+	while (is_over(ctx->vm, &clean_left, &budget) && ipa.v + *done < end &&
+	       (budget >= UNMAP_COST || !*done) && !ends_early(ctx->vm, *done)) {
 		struct extent extent;
 
-		find_extent(ctx, &extent, IPA(ipa.v + *done), end, enough, &budget);
-		ret = unmap_extent(ctx, &extent);
+		find_extent(ctx, &extent, IPA(ipa.v + *done), end, unmap_step(ctx->vm, budget),
+			    &budget);
+		ret = unmap_extent(ctx, &extent, whole);
 		if (!ret && extent.mapped)
-			spend_budget(&budget, extent.size,
-				     UNMAP_COST + extent.leaves * UNMAP_LEAF_COST);
+			spend_budget(&budget, extent.size, cost_to_take(&extent));
 		if (ret || !is_over(ctx->vm, &clean_left, &budget))
 			break;
 		*done += extent.size;
@@ -830,11 +860,17 @@ static int unmap_some(struct s2_context *ctx, struct ipa ipa, u64 end, u64 budge
 static void widen_to_blocks(struct stage2 *s2, u64 *ipa, u64 *end)
 {
 	struct stage2_leaf leaf;
+	u64 start;
+	int ret;
 
 	spin_lock(&s2->lock);
-	if (!stage2_lookup(s2, IPA(*end - 1), &leaf))
+	ret = stage2_lookup(s2, IPA(*end - 1), &leaf);
+	if (!ret)
 		*end = ALIGN_UP(*end, stage2_level_size(s2, leaf.level));
-	if (!stage2_lookup(s2, IPA(*ipa), &leaf))
+	start = ALIGN_DOWN(*end - 1, stage2_level_size(s2, leaf.level));
+	if (*ipa < start)
+		ret = stage2_lookup(s2, IPA(*ipa), &leaf);
+	if (!ret)
 		*ipa = ALIGN_DOWN(*ipa, stage2_level_size(s2, leaf.level));
 	spin_unlock(&s2->lock);
 }
@@ -846,7 +882,7 @@ static int unmap_locked(struct s2_context *ctx, u64 ipa, u64 end, u64 flags, u64
 
 	if (flags & KEEL_UNMAP_WHOLE)
 		widen_to_blocks(&ctx->stage2, &first, &last);
-	ret = unmap_some(ctx, IPA(first), last, CALL_BUDGET, done);
+	ret = unmap_some(ctx, IPA(first), last, flags & KEEL_UNMAP_WHOLE, CALL_BUDGET, done);
 	/* Count from ipa on: the first leaf may begin before ipa, but it ends behind it. */
 	*done = *done ? MIN(first + *done - ipa, size) : 0;
 	return ret;
@@ -876,7 +912,7 @@ bool vm_unmap_all(struct vm *vm)
 
 	if (vm->destroy_ipa == end)
 		return false;
-	ret = unmap_some(&vm->s2, IPA(vm->destroy_ipa), end, END_BUDGET, &done);
+	ret = unmap_some(&vm->s2, IPA(vm->destroy_ipa), end, true, END_BUDGET, &done);
 	if (ret)
 		panic("memory of a VM cannot be unmapped at %#lx (error %d)",
 		      vm->destroy_ipa + done, ret);
@@ -937,7 +973,7 @@ static void protect_shadowed(struct s2_context *ctx, u64 ipa, u64 end, u64 *done
 		find_extent(ctx, &extent, IPA(ipa + *done), end, UNMAP_STEP, &budget);
 		if (extent.mapped && (extent.attrs & STAGE2_W)) {
 			protect_extent(ctx, &extent);
-			spend_budget(&budget, 0, UNMAP_COST + extent.leaves * UNMAP_LEAF_COST);
+			spend_budget(&budget, 0, cost_to_take(&extent));
 			if (!has_left(ctx->vm, &budget))
 				break;
 		}

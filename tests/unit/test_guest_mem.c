@@ -469,6 +469,36 @@ static void a_page_of_a_contiguous_group_goes_alone(void **state)
 	assert_mapped(2 * SZ_64K + SZ_4K, pa + SZ_64K + SZ_4K, STAGE2_RW);
 }
 
+/* Misaligned, so that each is a leaf by itself: adjacent ones are looked at and taken together. */
+static void many_pages_take_few_calls(void **state)
+{
+	u64 pa = machine_alloc(768, SZ_2M).v + SZ_4K, at = 0, calls = 0;
+	int ret;
+
+	assert_int_equal(map_all(SZ_2M, pa, SZ_2M, RW), 0);
+	assert_int_equal(lookup(SZ_2M).size, SZ_4K);
+	assert_int_equal(vm_protect(vm, IPA(SZ_2M), SZ_1M, KEEL_PROTECT_TAKE, &done), 0);
+	for (; (ret = unmap_once(SZ_2M + at, SZ_2M - at, KEEL_UNMAP_WHOLE)) == -EAGAIN; at += done)
+		calls++;
+	assert_int_equal(ret, 0);
+	assert_in_range(calls, 1, 5);
+	for (at = 0; at < SZ_2M; at += SZ_4K)
+		assert_int_equal(ownership_state(PA(pa + at)), OWNERSHIP_HOST);
+}
+
+/* One of many: no walk, and no search for what could need a table. */
+static void a_page_is_unmapped_by_few_reads(void **state)
+{
+	u64 pa = machine_alloc(512, SZ_2M).v + SZ_4K, before;
+
+	assert_int_equal(map_all(SZ_2M, pa, SZ_1M, RW), 0);
+	before = machine_pte_reads;
+	assert_int_equal(unmap_whole(SZ_2M + SZ_64K, SZ_4K), 0);
+	assert_in_range(machine_pte_reads - before, 1, 24);
+	assert_unmapped(SZ_2M + SZ_64K);
+	assert_mapped(SZ_2M + SZ_64K + SZ_4K, pa + SZ_64K + SZ_4K, STAGE2_RW);
+}
+
 /* Holes between what is mapped are cleaned too, and are as much work as they are large. */
 static void many_holes_are_cleaned_in_parts(void **state)
 {
@@ -1576,6 +1606,8 @@ int main(void)
 		TEST(an_unmap_that_is_given_up_is_finished_by_the_next),
 		TEST(a_whole_block_is_cleaned_whole),
 		TEST(a_page_of_a_contiguous_group_goes_alone),
+		TEST(many_pages_take_few_calls),
+		TEST(a_page_is_unmapped_by_few_reads),
 		TEST(many_holes_are_cleaned_in_parts),
 		TEST(a_flush_finds_all_memory),
 		TEST(a_sync_cleans_what_the_cpu_does_not_keep_coherent),

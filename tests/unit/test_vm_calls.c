@@ -499,10 +499,8 @@ static void write_permission_is_taken_and_given(void **state)
 	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, SZ_4K, 0), 0);
 	assert_int_equal(call(KEEL_HC_VM_MAP, handle, SZ_4K, pa + SZ_4K, SZ_4K, KEEL_MAP_WRITE), 0);
 	assert_int_equal(call(KEEL_HC_VM_MAP, handle, SZ_4K, pa + SZ_4K, SZ_4K, 0), -EEXIST);
-	assert_int_equal(call(fid, handle, 0, SZ_2M, KEEL_PROTECT_GIVE, 0), 0);
-	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 2 * SZ_2M, pa, SZ_4K, 0), 0);
-	assert_int_equal(call(fid, handle, SZ_2M, SZ_2M + SZ_4K, KEEL_PROTECT_GIVE, 0), -EAGAIN);
-	assert_int_equal(regs.x[1], SZ_2M);
+	assert_int_equal(call(fid, handle, 0, SZ_2M, KEEL_PROTECT_GIVE, 0), -EAGAIN);
+	assert_true(regs.x[1] > 0 && regs.x[1] < SZ_2M && IS_ALIGNED(regs.x[1], SZ_4K));
 	assert_int_equal(call(fid, handle, 0, SZ_2M, KEEL_PROTECT_JOIN, 0), 0);
 }
 
