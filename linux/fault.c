@@ -271,9 +271,37 @@ static void drop_entries(struct keel_vm *vm, unsigned int i, u64 gfn, u64 last)
 /* No mapping crosses an end of the range, and EL2 has none there. */
 static void forget_range(struct keel_vm *vm, u64 first, u64 last)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++)
-		drop_entries(vm, i, first, last);
-	keel_pins_trim(&vm->pins, first >> vm->page_order, last >> vm->page_order);
+	/* Pages come by the thousand: their entries are looked at only if some may be pinned. */
+	unsigned int sizes = vm->pins.sizes & (vm->locked ? ~0U : ~BIT(ORDER_PAGE));
+
+	for (unsigned int i = 0; sizes >> i; i++)
+		if (sizes & BIT(i))
+			drop_entries(vm, i, first, last);
+	keel_pins_clear(&vm->pins, first >> vm->page_order, last >> vm->page_order);
+}
+
+/*
+ * Extend the range to whole mappings, and whole pages of stage 2, which EL2 unmaps also if nothing is
+ * mapped at an end of the range. Return: whether there is anything.
+ */
+static bool widen_to_entries(struct keel_vm *vm, u64 *first, u64 *last)
+{
+	u64 offset = (1ULL << vm->page_order) - 1;
+	struct pinned pin;
+
+	*first &= ~offset;
+	*last |= offset;
+	if (find_pin(vm, *first, ~0U, &pin)) {
+		*first = pin.gfn;
+		*last = max(*last, pin.gfn + (1UL << pin.order) - 1);
+		if (*last == pin.gfn + (1UL << pin.order) - 1)
+			return true;
+	} else if (!any_pin(vm, *first, *last, 0)) {
+		return false;
+	}
+	if (find_pin(vm, *last, ~0U, &pin))
+		*last = pin.gfn + (1UL << pin.order) - 1;
+	return true;
 }
 
 /* EL2 unmaps whole blocks, needs no memory for that, and does not fail. */
@@ -334,22 +362,13 @@ static void end_now(struct keel_vm *vm)
  */
 void keel_take(struct keel_vm *vm, u64 first, u64 last)
 {
-	u64 offset = (1ULL << vm->page_order) - 1;
-	struct pinned pin;
 	long ret;
 
 	lockdep_assert_held(&vm->mem_lock);
 	keel_inject_note_taken(last - first + 1);
 	/* Not vm->dead: until keel_vm_kill() has returned CPUs are in the guest still. */
-	if (vm->stuck || READ_ONCE(vm->gone) || !any_pin(vm, first, last, 0))
+	if (vm->stuck || READ_ONCE(vm->gone) || !widen_to_entries(vm, &first, &last))
 		return;
-	/* EL2 unmaps whole pages of stage 2, also if nothing is mapped at an end of the range. */
-	first &= ~offset;
-	last |= offset;
-	if (find_pin(vm, first, ~0U, &pin))
-		first = pin.gfn;
-	if (find_pin(vm, last, ~0U, &pin))
-		last = pin.gfn + (1UL << pin.order) - 1;
 	ret = unmap_gfns(vm, first, last);
 	if (!ret) {
 		keel_drain_profiling(vm);

@@ -547,8 +547,8 @@ void keel_pins_erase(struct keel_pins *pins, unsigned int size, unsigned long in
 /* The first entry from *@index up to @last; *@index is set to its index. NULL if there is none. */
 void *keel_pins_next(struct keel_pins *pins, unsigned int size, unsigned long *index,
 		     unsigned long last);
-/* Free leaves without entries from page @first up to @last. */
-void keel_pins_trim(struct keel_pins *pins, unsigned long first, unsigned long last);
+/* Drop the entries from page @first up to @last, and free leaves that have none then. */
+void keel_pins_clear(struct keel_pins *pins, unsigned long first, unsigned long last);
 
 /* ---- vgic.c, irq.c, irqfd.c, ioeventfd.c ---- */
 

@@ -191,17 +191,33 @@ void *keel_pins_next(struct keel_pins *pins, unsigned int size, unsigned long *i
 	return xa_find(&pins->by_size[size], index, last, XA_PRESENT);
 }
 
-void keel_pins_trim(struct keel_pins *pins, unsigned long first, unsigned long last)
+/* Return: whether the leaf, number @at, has entries still. */
+static bool clear_some(struct keel_leaf *leaf, unsigned long at, unsigned long first,
+		       unsigned long last)
 {
-	struct keel_leaf *leaf;
-	unsigned long at;
+	unsigned long start = at << LEAF_SHIFT, from = max(first, start) - start;
+	unsigned long to = min(last - start, LEAF_ENTRIES - 1);
 
+	memset(leaf->entries + from, 0, (to - from + 1) * sizeof(leaf->entries[0]));
+	return memchr_inv(leaf, 0, sizeof(*leaf));
+}
+
+void keel_pins_clear(struct keel_pins *pins, unsigned long first, unsigned long last)
+{
+	unsigned long at = first >> LEAF_SHIFT;
+	struct keel_leaf *leaf;
+
+	/* Most often a part of one leaf, which stays, and is cached then. */
+	if (at == last >> LEAF_SHIFT &&
+	    (!find_place(pins, first) || clear_some(pins->leaf, at, first, last)))
+		return;
 	pins->leaf = NULL;
 	xa_for_each_range (&pins->by_size[PAGES], at, leaf, first >> LEAF_SHIFT,
 			   last >> LEAF_SHIFT) {
-		if (memchr_inv(leaf, 0, sizeof(*leaf)))
+		if (clear_some(leaf, at, first, last))
 			continue;
 		xa_erase(&pins->by_size[PAGES], at);
 		kfree(leaf);
+		cond_resched();
 	}
 }
