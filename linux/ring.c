@@ -186,14 +186,15 @@ static int add_to_group(struct keel_vm *vm, struct group *group, u32 id, u64 off
 
 /*
  * The entry is free before its page is protected: a write in between is in the page when the call
- * returns, and userspace copies the page after that.
+ * returns, and userspace copies the page after that. Only a fatal signal ends this early: QEMU asserts
+ * that all entries it has marked are reset.
  */
 static int reset_ring(struct keel_vm *vm, struct keel_ring *ring, struct group *group, int *count)
 {
 	u32 end = smp_load_acquire(&ring->dirty);
 	int ret = 0;
 
-	while (!ret && ring->reset != end && !signal_pending(current)) {
+	while (!ret && ring->reset != end && !fatal_signal_pending(current)) {
 		struct kvm_dirty_gfn *entry = entry_at(ring, ring->reset);
 		u32 id;
 		u64 offset;

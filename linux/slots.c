@@ -99,16 +99,17 @@ void __user *keel_write_begin(struct keel_vm *vm, u64 ipa, struct keel_slot *slo
 }
 
 /*
- * The barrier: who takes the bit sees what was written. The ring has what the bitmap cannot have.
+ * The barrier: who takes the bit sees what was written. As on KVM, what is written in a vCPU's thread
+ * goes into its ring, if it has one: a bitmap from before the rings is nobody's to read.
  */
 void keel_write_end(struct keel_vm *vm, struct keel_vcpu *vcpu, u64 ipa,
 		    const struct keel_slot *slot)
 {
 	smp_mb__before_atomic();
-	if (slot->dirty && slot->dirty->has_bits)
-		keel_dirty_mark(slot, ipa >> PAGE_SHIFT, 1);
-	else if (slot->dirty && vcpu)
+	if (slot->dirty && vcpu && vcpu->ring.entry)
 		keel_ring_push(vcpu, slot, ipa >> PAGE_SHIFT, 1);
+	else if (slot->dirty)
+		keel_dirty_mark(slot, ipa >> PAGE_SHIFT, 1);
 	up_read(&vm->writing);
 }
 
