@@ -86,6 +86,7 @@ static bool do_translation(const struct translation *t, u64 va)
 	done = t->at(va);
 	isb();
 	if (!done) {
+		write_sysreg(PAR_WALK_ABORT, par_el1); /* UNKNOWN, or the guest's own value */
 		write_sysreg(elr, elr_el2);
 		write_sysreg(spsr, spsr_el2);
 		write_sysreg(esr, esr_el2);
@@ -140,22 +141,32 @@ static enum s2_walk_end tell_stage2_fault(const struct shadow_fault *f, u64 of_w
 }
 
 /*
+ * A table may go again before the hardware looks: the host takes it, or a shadow that has no memory for
+ * one of its entries begins anew.
+ */
+#define FINDS 2
+
+/*
  * In its context. A table that is there when it is looked for has come meanwhile. If the instruction
- * fails then as well, PAR_EL1 has to tell: what the hardware has walked is something else.
+ * fails each time, PAR_EL1 has to tell: what the hardware has walked is something else.
  */
 static enum s2_walk_end translate_in_context(struct vcpu *vcpu, const struct translation *t, u64 va,
 					     struct shadow_fault *f)
 {
 	enum s2_walk_end end;
 
-	if (do_translation(t, va))
-		return S2_WALK_LEAF;
-	end = find_table_of(vcpu, va, read_sysreg(par_el1), f);
-	if (end == S2_WALK_FAULT)
-		return tell_stage2_fault(f, PAR_PTW);
-	if (end == S2_WALK_LEAF && !do_translation(t, va))
-		write_sysreg(PAR_WALK_ABORT, par_el1);
-	return end;
+	for (int finds = 0; !do_translation(t, va); finds++) {
+		if (finds == FINDS) {
+			write_sysreg(PAR_WALK_ABORT, par_el1);
+			break;
+		}
+		end = find_table_of(vcpu, va, read_sysreg(par_el1), f);
+		if (end == S2_WALK_FAULT)
+			return tell_stage2_fault(f, PAR_PTW);
+		if (end != S2_WALK_LEAF)
+			return end;
+	}
+	return S2_WALK_LEAF;
 }
 
 /* ---- the guest hypervisor's stage 2 ---- */
