@@ -600,7 +600,7 @@ void nested_init(bool asked, const struct cpu_features *machine)
 	if (!asked)
 		return;
 	/* firmware may keep a GICv3's registers from EL2: then VMs have a GICv2, or no GIC */
-	if (!cpu_has(machine, FEAT_NV2) || !cpu_has(machine, FEAT_GICv3) || vgic_is_v2()) {
+	if (!cpu_has(machine, FEAT_NV2) || !cpu_has(machine, FEAT_GICv3) || vgic_version() != 3) {
 		log_warn("keel.nested: these CPUs do not have FEAT_NV2 and a GICv3");
 		return;
 	}
