@@ -739,7 +739,8 @@ static void nothing_is_registered_unless_asked_and_possible(void **state)
 	less = features;
 	less.reg[ID_REG_PFR0] = 0;
 	nested_init(true, &less);
-	for (version = 0; version < 3; version += 2) /* EL2 has no access to the registers of a GICv3 */
+	/* EL2 has no access to the registers of a GICv3 */
+	for (version = 0; version < 3; version += 2)
 		nested_init(true, &features);
 	version = 3;
 	assert_int_equal(nested_allowed, before);
