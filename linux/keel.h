@@ -404,9 +404,10 @@ void keel_slots_free(struct keel_vm *vm);
 int keel_populate(struct keel_vm *vm);
 
 /*
- * Map what a guest access to @ipa needs, of @vcpu, whose mutex is held, or of none (NULL). -ENOENT: there is no slot, or it is read-only. -EAGAIN:
- * the memory is to be pinned, and the kernel cannot do that now. -EHWPOISON: it is broken, and a SIGBUS that says so was
- * sent to current, which may block it. -EINTR, -ENOMEM, -EFAULT, -EIO.
+ * Map what a guest access to @ipa needs, of @vcpu, whose mutex is held, or of none (NULL). -ENOENT:
+ * there is no slot, or it is read-only. -EAGAIN: the memory is to be pinned, and the kernel cannot do
+ * that now. -EHWPOISON: it is broken, and a SIGBUS that says so was sent to current, which may block
+ * it. -EINTR, -ENOMEM, -EFAULT, -EIO.
  */
 int keel_fault(struct keel_vm *vm, struct keel_vcpu *vcpu, u64 ipa, bool write);
 /*
@@ -465,8 +466,8 @@ struct keel_dirty *keel_dirty_alloc(const struct keel_vm *vm, u64 npages);
 void keel_dirty_mark(const struct keel_slot *slot, u64 gfn, u64 npages);
 /*
  * The module writes to guest memory, at @ipa in one page: the process's address, until
- * keel_write_end() with the same *@slot; @vcpu: in its thread, or NULL. NULL: there is none that can be written, and no end. The
- * write may sleep and take mmap_lock. slots.c.
+ * keel_write_end() with the same *@slot, and with @vcpu in that one's thread, else NULL. Return NULL:
+ * there is none that can be written, and no end. The write may sleep and take mmap_lock. slots.c.
  */
 void __user *keel_write_begin(struct keel_vm *vm, u64 ipa, struct keel_slot *slot);
 void keel_write_end(struct keel_vm *vm, struct keel_vcpu *vcpu, u64 ipa,

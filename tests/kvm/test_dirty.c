@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "kvmtest.h"
+#include "writers.h"
 
 #define HUGE	(2UL << 20)
 #define SLOT	1
@@ -105,33 +105,6 @@ GUEST_CODE(access_one, "mov x10, #0x09000000\n"
 		       "str x1, [x0]\n"
 		       "2: str x2, [x10, #16]\n"
 		       "b 1b\n");
-
-/* Writes at random: x0 the base, x1 pages - 1, x2 the page's shift, x3 the place in it, x5 a seed. */
-GUEST_CODE(scribble, "mov x10, #0x09000000\n"
-		     "movz x6, #0x7f2d\n"
-		     "movk x6, #0x4c95, lsl #16\n"
-		     "movk x6, #0xf42d, lsl #32\n"
-		     "movk x6, #0x5851, lsl #48\n"
-		     "1: mov x4, #500\n"
-		     "2: mul x5, x5, x6\n"
-		     "add x5, x5, #11\n"
-		     "lsr x8, x5, #33\n"
-		     "and x8, x8, x1\n"
-		     "lsl x8, x8, x2\n"
-		     "add x8, x8, x0\n"
-		     "str x5, [x8, x3]\n"
-		     "subs x4, x4, #1\n"
-		     "b.ne 2b\n"
-		     "str x5, [x10]\n"
-		     "b 1b\n");
-
-/* Asks for its stolen time. */
-GUEST_CODE(ask_for_time, "mov x10, #0x09000000\n"
-			 "movz w0, #0x21\n"
-			 "movk w0, #0xc500, lsl #16\n"
-			 "hvc #0\n"
-			 "1: str x0, [x10]\n"
-			 "b 1b\n");
 
 #define SCRIBBLE_AT (GUEST_BASE + 0x10000)
 #define VCPUS	    2
@@ -467,12 +440,7 @@ static unsigned int differing(const char *copy)
 
 static void start_scribbler(unsigned int i, pthread_t *thread)
 {
-	set_reg(&vcpus[i], CORE_REG(pc), SCRIBBLE_AT);
-	set_reg(&vcpus[i], CORE_REG(regs[0]), BASE);
-	set_reg(&vcpus[i], CORE_REG(regs[1]), npages - 1);
-	set_reg(&vcpus[i], CORE_REG(regs[2]), (uint64_t)__builtin_ctzll(page));
-	set_reg(&vcpus[i], CORE_REG(regs[3]), 8 * i);
-	set_reg(&vcpus[i], CORE_REG(regs[5]), 12345 + i);
+	set_scribble(&vcpus[i], SCRIBBLE_AT, BASE, npages, page, i);
 	pthread_create(thread, NULL, scribbler, &vcpus[i]);
 }
 

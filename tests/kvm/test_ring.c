@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "kvmtest.h"
+#include "writers.h"
 
 #ifndef KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP
 #define KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP 225
@@ -42,34 +42,7 @@ GUEST_CODE(write_pages, "mov x10, #0x09000000\n"
 			"str x0, [x10, #24]\n"
 			"b 1b\n");
 
-/* Writes at random: x0 the base, x1 pages - 1, x2 the page's shift, x3 the place in it, x5 a seed. */
-GUEST_CODE(write_all_time, "mov x10, #0x09000000\n"
-			   "movz x6, #0x7f2d\n"
-			   "movk x6, #0x4c95, lsl #16\n"
-			   "movk x6, #0xf42d, lsl #32\n"
-			   "movk x6, #0x5851, lsl #48\n"
-			   "1: mov x4, #500\n"
-			   "2: mul x5, x5, x6\n"
-			   "add x5, x5, #11\n"
-			   "lsr x8, x5, #33\n"
-			   "and x8, x8, x1\n"
-			   "lsl x8, x8, x2\n"
-			   "add x8, x8, x0\n"
-			   "str x5, [x8, x3]\n"
-			   "subs x4, x4, #1\n"
-			   "b.ne 2b\n"
-			   "str x5, [x10]\n"
-			   "b 1b\n");
-
-/* Asks for its stolen time. */
-GUEST_CODE(ask_stolen, "mov x10, #0x09000000\n"
-		       "movz w0, #0x21\n"
-		       "movk w0, #0xc500, lsl #16\n"
-		       "hvc #0\n"
-		       "1: str x0, [x10]\n"
-		       "b 1b\n");
-
-#define WRITER_AT (GUEST_BASE + 0x10000)
+#define SCRIBBLE_AT (GUEST_BASE + 0x10000)
 
 /* ---- a VM with rings ---- */
 
@@ -126,7 +99,7 @@ static void start(uint32_t ring_entries, bool bitmap, bool huge)
 		rings[i] = map_ring(vcpus[i].fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 		if (rings[i] == MAP_FAILED)
 			give_up("mmap of a ring");
-		load_code(&vm, &vcpus[i], WRITER_AT, write_all_time, write_all_time_end);
+		load_code(&vm, &vcpus[i], SCRIBBLE_AT, scribble, scribble_end);
 		LOAD(&vm, &vcpus[i], write_pages);
 	}
 }
@@ -406,12 +379,7 @@ static void *writer(void *arg)
 
 static void start_writer(unsigned int i, pthread_t *thread)
 {
-	set_reg(&vcpus[i], CORE_REG(pc), WRITER_AT);
-	set_reg(&vcpus[i], CORE_REG(regs[0]), BASE);
-	set_reg(&vcpus[i], CORE_REG(regs[1]), PAGES - 1);
-	set_reg(&vcpus[i], CORE_REG(regs[2]), (uint64_t)__builtin_ctzll(page));
-	set_reg(&vcpus[i], CORE_REG(regs[3]), 8 * i);
-	set_reg(&vcpus[i], CORE_REG(regs[5]), 12345 + i);
+	set_scribble(&vcpus[i], SCRIBBLE_AT, BASE, PAGES, page, i);
 	pthread_create(thread, NULL, writer, &vcpus[i]);
 }
 
@@ -461,7 +429,7 @@ static void test_steal_time(bool bitmap)
 		return;
 	}
 	must(ioctl(vcpus[0].fd, KVM_SET_DEVICE_ATTR, &attr), "stolen time");
-	LOAD(&vm, &vcpus[0], ask_stolen);
+	LOAD(&vm, &vcpus[0], ask_for_time);
 	expect_write(&vcpus[0], MMIO_BASE, 8, ipa, "the guest asks for its stolen time");
 	take(0);
 	if (bitmap)
