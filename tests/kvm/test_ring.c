@@ -7,6 +7,7 @@
  */
 #include <asm/kvm.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 #include "writers.h"
@@ -27,6 +28,7 @@
 static uint64_t page; /* of the process, which an entry is for */
 static uint64_t unit; /* of stage 2: what is written is so many pages */
 static bool quick;
+static bool log_first; /* the slot is logged before the VM has rings */
 
 /* ---- the guest ---- */
 
@@ -76,6 +78,13 @@ static void *map_ring(int fd, int prot, int flags)
 		    (off_t)(RING_PAGE * page));
 }
 
+static void set_rings(bool bitmap)
+{
+	must(set_ring(vm.fd, entries * sizeof(struct kvm_dirty_gfn)), "the ring");
+	if (bitmap)
+		must(enable(vm.fd, KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, 0), "the bitmap");
+}
+
 static void start(uint32_t ring_entries, bool bitmap, bool huge)
 {
 	char *all = map_memory(PAGES * page + (2UL << 20));
@@ -86,12 +95,13 @@ static void start(uint32_t ring_entries, bool bitmap, bool huge)
 	if (huge)
 		memset(mem, 1, PAGES * page);
 	vm = bare_vm();
-	must(set_ring(vm.fd, entries * sizeof(struct kvm_dirty_gfn)), "the ring");
-	if (bitmap)
-		must(enable(vm.fd, KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, 0), "the bitmap");
+	if (!log_first)
+		set_rings(bitmap);
 	vm.mem = map_memory(GUEST_SIZE);
 	must(set_region(vm.fd, 0, 0, GUEST_BASE, GUEST_SIZE, vm.mem), "memory of a VM");
 	must(set_slot(LOGGED), "the slot");
+	if (log_first)
+		set_rings(bitmap);
 	memset(next, 0, sizeof(next));
 	memset(seen, 0, sizeof(seen));
 	for (unsigned int i = 0; i < VCPUS; i++) {
@@ -342,9 +352,56 @@ static void test_garbage(void)
 	end();
 }
 
+static atomic_bool stop;
+
+/* ---- signals ---- */
+
+static void no_handler(int number)
+{
+	(void)number;
+}
+
+static void *signal_storm(void *arg)
+{
+	pthread_t victim = *(pthread_t *)arg;
+
+	while (!stop)
+		pthread_kill(victim, SIGUSR1);
+	return NULL;
+}
+
+/* A signal that is pending does not end a reset early: a VMM may take that for lost entries. */
+static void test_signals(void)
+{
+	unsigned int each = (unsigned int)(unit / page), rounds = quick ? 5 : 50, whole = 0;
+	struct sigaction action = { .sa_handler = no_handler, .sa_flags = SA_RESTART };
+	pthread_t self = pthread_self(), thread;
+
+	start(16384, false, false);
+	sigaction(SIGUSR1, &action, NULL);
+	stop = false;
+	for (unsigned int i = 0; i < rounds; i++) {
+		unsigned int taken;
+
+		/* KVM_RUN would end by the signals. */
+		ask_for(0, 0, PAGES / each, 1);
+		if (!is_done(0))
+			check(false, "the guest does not write");
+		taken = take(0);
+		stop = false;
+		if (pthread_create(&thread, NULL, signal_storm, &self))
+			give_up("a thread");
+		whole += taken == PAGES && reset() == (long)taken;
+		stop = true;
+		pthread_join(thread, NULL);
+		memset(seen, 0, sizeof(seen));
+	}
+	check(whole == rounds, "%u of %u resets are whole under signals", whole, rounds);
+	end();
+}
+
 /* ---- while vCPUs write ---- */
 
-static atomic_bool stop;
 static atomic_uint wrote[VCPUS];
 static pthread_mutex_t harvest = PTHREAD_MUTEX_INITIALIZER;
 static char *copy;
@@ -462,7 +519,10 @@ int main(int argc, char **argv)
 	}
 	test_full();
 	test_garbage();
+	test_signals();
 	test_steal_time(false);
 	test_steal_time(true);
+	log_first = true;
+	test_steal_time(false);
 	return finish();
 }
