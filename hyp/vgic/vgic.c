@@ -1349,13 +1349,13 @@ static enum vcpu_action vgic_irq(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
-/* As KVM's: a GICv2's interrupts are of group 0 at reset, and its SGIs enabled. */
+/* As KVM's: SGIs are enabled at reset, and a GICv2's interrupts of group 0. */
 static void reset_vgic_irq(struct vgic_irq *irq, bool sgi)
 {
 	bool v2 = vgic_is_v2();
 
 	*irq = (struct vgic_irq){
-		.group1 = !v2, .enabled = v2 && sgi, .edge = sgi, .target = 0, .home = VGIC_NO_VCPU
+		.group1 = !v2, .enabled = sgi, .edge = sgi, .target = 0, .home = VGIC_NO_VCPU
 	};
 }
 

@@ -65,7 +65,8 @@ static void test_without_addresses(void)
 	gives(get(vm.gic, DIST, GICD_CTLR, &value), EBUSY, "GICD_CTLR before the init");
 	init_gic(&vm);
 	gives(set32(vm.gic, DIST, 0x104, 0xf0), 0, "GICD_ISENABLER1 without addresses");
-	gives(set32(vm.gic, RDIST, OF(0, SGI_FRAME + 0x100), 0xf00), 0, "GICR_ISENABLER0");
+	gives(set32(vm.gic, RDIST, OF(0, SGI_FRAME + 0x100), 0xf0000), 0, "GICR_ISENABLER0");
+	gives(set32(vm.gic, DIST, 0xc08, 0), 0, "GICD_ICFGR2");
 	gives(set32(vm.gic, LEVEL, OF(0, 32), 0x100), 0, "levels");
 	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, ICC_PMR_EL1,
 		       &word),
@@ -73,7 +74,7 @@ static void test_without_addresses(void)
 	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST, GIC_REDIST), "redistributors'");
 	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor's address");
 	check(get32(vm.gic, DIST, 0x104) == 0xf0, "it keeps what was written: the distributor");
-	check(get32(vm.gic, RDIST, OF(0, SGI_FRAME + 0x100)) == 0xf00, "a redistributor");
+	check(get32(vm.gic, RDIST, OF(0, SGI_FRAME + 0x100)) == 0xfffff, "a redistributor");
 	check(get32(vm.gic, LEVEL, OF(0, 32)) == 0x100, "a level");
 	close(vm.gic);
 	end_guest(&vm, &vcpu);
@@ -241,6 +242,8 @@ static void test_values(void)
 	uint32_t iidr;
 
 	add_gic(&vm);
+	check(get32(vm.gic, RDIST, OF(0, SGI_FRAME + 0x100)) == 0xffff,
+	      "SGIs are enabled at first");
 	iidr = get32(vm.gic, DIST, GICD_IIDR);
 	gives(set32(vm.gic, DIST, GICD_IIDR, iidr ^ 1), EINVAL, "another implementer");
 	gives(set32(vm.gic, DIST, GICD_IIDR, iidr | 0xf000), EINVAL, "a revision to come");
@@ -272,9 +275,9 @@ static void test_values(void)
 	check(get32(vm.gic, DIST, GICD_ISPENDR1) == 1 << 8, "40 is latched");
 	gives(set32(vm.gic, DIST, GICD_ISACTIVER1, 1 << 8), 0, "and active");
 	check(get32(vm.gic, DIST, GICD_ISACTIVER1) == 1 << 8, "as it reads");
-	gives(set32(vm.gic, RDIST, OF(1, SGI_FRAME + 0x100), 0x55), 0, "SGIs of the second");
-	check((get32(vm.gic, RDIST, OF(1, SGI_FRAME + 0x100)) & 0xff) == 0x55, "are enabled");
-	check((get32(vm.gic, RDIST, OF(0, SGI_FRAME + 0x100)) & 0xff) == 0, "not of the first");
+	gives(set32(vm.gic, RDIST, OF(1, SGI_FRAME + 0x180), 0xffaa), 0, "SGIs of the second");
+	check(get32(vm.gic, RDIST, OF(1, SGI_FRAME + 0x100)) == 0x55, "are disabled");
+	check(get32(vm.gic, RDIST, OF(0, SGI_FRAME + 0x100)) == 0xffff, "not of the first");
 	close(vm.gic);
 	end_vcpu(&second);
 	end_guest(&vm, &first);

@@ -1246,7 +1246,8 @@ static void a_vcpu_that_is_turned_on_has_its_interface_reset(void **state)
 	for (u32 i = 0; i < 32; i++) {
 		const struct vgic_irq *irq = &world_vcpu[0].vgic->irq[i];
 
-		if (irq->active || irq->enabled || irq->forwarded || irq->priority || !irq->group1)
+		if (irq->active || irq->enabled != (i < 16) || irq->forwarded || irq->priority ||
+		    !irq->group1)
 			fail_msg("INTID %u is not as after reset", i);
 		if (irq->latch != (i == 2) || irq->line != (i == 20))
 			fail_msg("INTID %u: pending %d, input %d", i, irq->latch, irq->line);
@@ -1257,9 +1258,10 @@ static void a_vcpu_that_is_turned_on_has_its_interface_reset(void **state)
 	assert_int_equal(rd(1, gicr(0, 0x14), 4), 0);
 	on(0);
 	fake_this_icc()->vmcr |= 0xffULL << 24 | 3;
-	assert_ack(0, FAKE_NONE); /* nothing is enabled */
-	wr(0, sgi_frame(0, 0x100), 4, 0xffff | BITOF(20));
-	assert_ack(0, 2); /* sent since, or before: as on a machine */
+	assert_ack(0, 2);	  /* sent since, or before: as on a machine */
+	assert_ack(0, FAKE_NONE); /* no PPI is enabled */
+	wr(0, sgi_frame(0, 0x100), 4, BITOF(20));
+	eoi(0, 2);
 	assert_ack(0, 20);
 	world_check();
 }
@@ -1787,7 +1789,7 @@ static void restore_words(unsigned int n, u64 space, const u32 *words, u32 count
 	}
 }
 
-/* Of a GICv2, SGIs are enabled at reset. */
+/* SGIs are enabled at reset. */
 static void disable_sgis(unsigned int n)
 {
 	u64 all = ~0U;
@@ -1895,7 +1897,7 @@ static void start_model(unsigned int lrs, unsigned int cpus, bool split_)
 			wr(n, gicr(n, 0x78), 8, 0x678900000 + (n << 20));
 		}
 		for (u32 i = 0; i < 16; i++)
-			ppis[n][i].enabled = v2;
+			ppis[n][i].enabled = true;
 		fake_icc[n].vmcr = 0xf0ULL << 24 | (split ? 1 << 9 : 0) | 3;
 		groups[n] = 3;
 		for (u32 i = 0; i < 16; i++)
@@ -2075,8 +2077,8 @@ static void a_redistributor_without_a_place_is_there_for_the_host(void **state)
 	assert_int_equal(world_create_some(DIST, REDIST, IRQS, 1), 0);
 	assert_int_equal(host_reads(0, KEEL_VGIC_REDIST, 8), 1 << 4);
 	assert_int_equal(host_reads(1, KEEL_VGIC_REDIST, 8), 1 << 8);
-	host_writes(1, KEEL_VGIC_REDIST, 0x10100, 0xf0);
-	assert_int_equal(host_reads(1, KEEL_VGIC_REDIST, 0x10100), 0xf0);
+	host_writes(1, KEEL_VGIC_REDIST, 0x10100, 0xf00000);
+	assert_int_equal(host_reads(1, KEEL_VGIC_REDIST, 0x10100), 0xf0ffff);
 	assert_int_equal(world_add_region(REDIST + 0x100000, 1), 0);
 	assert_int_equal(host_reads(1, KEEL_VGIC_REDIST, 8), 1 << 8 | 1 << 4);
 }

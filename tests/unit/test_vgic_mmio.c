@@ -165,7 +165,11 @@ static void private_interrupts_are_the_redistributors(void **state)
 	world_start(4, 2, 96);
 	wr(0, DIST + 0x100, 4, ~0U);
 	assert_reg(0, DIST + 0x100, 4, 0);
+	assert_reg(0, sgi_frame(0, 0x100), 4, 0xffff); /* SGIs are enabled at reset, as on KVM */
+	wr(0, sgi_frame(0, 0x180), 4, 0xffff);
 	assert_reg(0, sgi_frame(0, 0x100), 4, 0);
+	assert_reg(0, sgi_frame(1, 0x100), 4, 0xffff);
+	wr(0, sgi_frame(1, 0x180), 4, 0xfffe);
 	wr(0, sgi_frame(1, 0x100), 4, 0x10001);
 	assert_reg(0, sgi_frame(0, 0x100), 4, 0);
 	assert_reg(0, sgi_frame(1, 0x100), 4, 0x10001);
