@@ -70,9 +70,10 @@ struct vgic_irq {
 	u16 target; /* SPI: the vCPU that it is routed to */
 	u16 home;   /* the vCPU in whose list register it is, or on which it is active */
 	union {
-		u32 affinity; /* SPI: Aff3..Aff0 of GICD_IROUTER, as written; GICD_ITARGETSR */
+		u32 affinity; /* SPI: Aff2..Aff0 of GICD_IROUTER, as written; GICD_ITARGETSR */
 		/* a GICv2's SGI: a bit for each vCPU whose is pending, in no list register: latch is set
-		 * while there is one; and whose is in the list register, or active */
+		 * while there is one; and whose is in the list register, or active, which may be
+		 * VGIC_SGI_OF_ANY */
 		struct {
 			u8 sources, taken;
 		} sgi;

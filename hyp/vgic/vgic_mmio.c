@@ -54,9 +54,8 @@
 #define BASER_OUTER	   GENMASK(58, 56)
 #define PROPBASER_WRITABLE (GENMASK(4, 0) | GENMASK(51, 7) | BASER_OUTER)
 #define PENDBASER_WRITABLE (GENMASK(11, 7) | GENMASK(51, 16) | BASER_OUTER)
-/* GICD_IROUTER<n> */
-#define IROUTER_AFF3   GENMASK(39, 32)
-#define IROUTER_AFF0_2 GENMASK(23, 0)
+/* GICD_IROUTER<n>: GICD_TYPER.A3V is 0, so there is no affinity 3 */
+#define IROUTER_AFFINITY GENMASK(23, 0)
 
 /* An access in progress. */
 struct access {
@@ -303,19 +302,12 @@ static struct vgic_irq *router_irq(struct access *a, u32 *intid)
 	return *intid < VGIC_PRIVATE ? NULL : vgic_irq_of(a->vcpu, *intid);
 }
 
-static u64 irouter_of(const struct vgic_irq *irq)
-{
-	u32 affinity = READ_ONCE(irq->affinity);
-
-	return FIELD_PREP(IROUTER_AFF3, affinity >> 24) | (affinity & IROUTER_AFF0_2);
-}
-
 static u64 read_irouter(struct access *a)
 {
 	u32 intid;
 	struct vgic_irq *irq = router_irq(a, &intid);
 
-	return irq ? part_of_reg(a, irouter_of(irq)) : 0;
+	return irq ? part_of_reg(a, READ_ONCE(irq->affinity)) : 0;
 }
 
 /* An active interrupt stays with its vCPU until it is deactivated there; a pending one moves. */
@@ -326,9 +318,7 @@ static void write_irouter(struct access *a, u64 value)
 
 	if (!irq)
 		return;
-	value = with_part(a, irouter_of(irq), value);
-	irq->affinity =
-		(u32)(FIELD_GET(IROUTER_AFF3, value) << 24 | FIELD_GET(IROUTER_AFF0_2, value));
+	irq->affinity = (u32)(with_part(a, irq->affinity, value) & IROUTER_AFFINITY);
 	irq->target = vgic_index_of(irq->affinity);
 	/* state is restored in any order: who has it active is known only now */
 	if (a->host && irq->active && !irq->in_lr)
