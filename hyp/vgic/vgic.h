@@ -22,6 +22,7 @@
 
 #define VGIC_PRIVATE	 32
 #define VGIC_SGIS	 16
+#define VGIC_SGI_OF_ANY	 8    /* struct vgic_irq.sgi.taken: more than a GICv2 has vCPUs */
 #define VGIC_INTIDS	 1020 /* INTIDs that interrupts can have; 1020 to 1023 are special */
 #define VGIC_DIST_SIZE	 0x10000
 #define VGIC_REDIST_SIZE 0x20000

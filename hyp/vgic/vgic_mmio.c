@@ -974,6 +974,17 @@ static void clear_v2_pending(struct access *a, u32 intid, struct vgic_irq *irq, 
 		clear_pending(a, intid, irq, field);
 }
 
+/*
+ * An SGI that becomes active here: no register says whose it is. What the host restores is anyone's, so
+ * that the guest can deactivate it; a guest makes its own active, as on KVM.
+ */
+static void set_v2_active(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
+{
+	if (field && intid < VGIC_SGIS && !irq->in_lr && !irq->active)
+		irq->sgi.taken = (u8)(a->host ? VGIC_SGI_OF_ANY : a->vcpu->index);
+	set_active(a, intid, irq, field);
+}
+
 /* GICD_SGIR */
 #define SGIR_V2_FILTER	GENMASK(25, 24)
 #define SGIR_V2_TARGETS GENMASK(23, 16)
@@ -1031,7 +1042,7 @@ static const struct reg v2_regs[] = {
 	FIELDS(0x180, 1, 1024, get_enabled, clear_enabled),
 	STATE(0x200, 1024, get_pending, set_v2_pending),
 	STATE(0x280, 1024, get_pending, clear_v2_pending),
-	STATE(0x300, 1024, get_active, set_active),
+	STATE(0x300, 1024, get_active, set_v2_active),
 	STATE(0x380, 1024, get_active, clear_active),
 	BYTES(0x400, 1024, get_priority, set_priority),
 	BYTES(0x800, 1024, get_targets, set_targets),
@@ -1046,6 +1057,11 @@ static const struct reg v2_regs[] = {
 #define GICC_DIR_INTID	GENMASK(9, 0)
 #define GICC_DIR_SOURCE GENMASK(12, 10)
 
+static bool is_sgi_of(const struct vgic_irq *irq, u32 sender)
+{
+	return irq->sgi.taken == sender || irq->sgi.taken == VGIC_SGI_OF_ANY;
+}
+
 /* With EOImode=1, as ICC_DIR_EL1's; of an SGI also by which vCPU's it is. */
 static void write_v2_dir(struct vcpu *vcpu, u64 value)
 {
@@ -1056,7 +1072,7 @@ static void write_v2_dir(struct vcpu *vcpu, u64 value)
 		return;
 	/* which of them is active, this CPU alone changes */
 	if (intid < VGIC_SGIS &&
-	    vcpu->vgic->irq[intid].sgi.taken != FIELD_GET(GICC_DIR_SOURCE, value))
+	    !is_sgi_of(&vcpu->vgic->irq[intid], (u32)FIELD_GET(GICC_DIR_SOURCE, value)))
 		return;
 	vgic_deactivate(vcpu, intid);
 }

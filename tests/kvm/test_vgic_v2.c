@@ -19,6 +19,7 @@
 #define GICD_IGROUPR1	0x84
 #define GICD_ISENABLER1 0x104
 #define GICD_ISPENDR0	0x200
+#define GICD_ISACTIVER0 0x300
 #define GICD_ISACTIVER1 0x304
 #define GICD_ICPENDR0	0x280
 #define GICD_ITARGETSR0 0x800
@@ -541,6 +542,27 @@ static void test_split(void)
 	end_two(&vm, vcpu);
 }
 
+/*
+ * An SGI that was active when the guest was saved: no register says who has sent it, but the guest knows,
+ * and ends it. Stock KVM takes it for vCPU 0's.
+ */
+static void test_restored_sgi(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu[2] = { new_vcpu(&vm, 0), new_vcpu(&vm, 1) };
+
+	load_code(&vm, &vcpu[0], GUEST_BASE, deactivator, deactivator_end);
+	load_code(&vm, &vcpu[1], SENDER_AT, sender, sender_end);
+	add_v2(&vm);
+	gives(set32(vm.gic, DIST, GICD_ISACTIVER0, 1 << 5), 0, "an SGI that was active");
+	check(get32(vm.gic, DIST, GICD_ISACTIVER0) == 1 << 5, "and is");
+	sends(&vcpu[1]);
+	deactivates(&vcpu[0], 5 | 1 << 10);
+	check(get32(vm.gic, DIST, GICD_ISACTIVER0) == 0, "the guest has ended it");
+	check(get32(vm.gic, DIST, GICD_CPENDSGIR1) == 0x0200, "and has what came meanwhile");
+	end_two(&vm, vcpu);
+}
+
 /* What a VMM saves and restores, in the order in which QEMU does. */
 static const uint32_t saved[] = { GICD_IIDR, GICD_CTLR, 0x080, 0x084, 0x100,
 				  0x104,     0x300,	0x304, 0x400, 0x404,
@@ -606,8 +628,10 @@ int main(void)
 	test_registers();
 	test_while_it_runs();
 	test_sgis();
-	if (on_keel())
+	if (on_keel()) {
 		test_split();
+		test_restored_sgi();
+	}
 	test_moves();
 	return finish();
 }

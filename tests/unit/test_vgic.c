@@ -1819,8 +1819,8 @@ static bool is_astray(void)
 	for (u32 i = 32; i < IRQS; i++)
 		if (spis[i].active && spis[i].active_on != spis[i].target)
 			return true;
-	/* nor who has sent an SGI that is active */
-	for (unsigned int n = 0; v2 && n < model_cpus; n++)
+	/* nor who has sent an SGI that is active, which the hardware wants to know where it ends it */
+	for (unsigned int n = 0; v2 && !split && n < model_cpus; n++)
 		for (u32 i = 0; i < 16; i++)
 			if (ppis[n][i].active)
 				return true;

@@ -320,6 +320,38 @@ static void gicc_dir_is_obeyed_where_it_means_something(void **state)
 	world_check();
 }
 
+/* No register says who has sent an SGI that is active: the guest, which knows, deactivates it. */
+static void an_sgi_that_was_active_when_saved_is_deactivated_by_its_senders_name(void **state)
+{
+	start_split(4, 2);
+	world_put(0);
+	assert_int_equal(host_write(0, KEEL_VGIC_DIST, 0x300, 1 << 7), 0);
+	world_load(0);
+	wr(1, SGIR, 4, 1 << 16 | 7);
+	world_kick();
+	assert_int_equal(ack_group0(0), FAKE_NONE);
+	fake_source = 1;
+	dir(0, 7);
+	assert_int_equal(rd(0, DIST + 0x300, 4), 0);
+	assert_int_equal(ack_group0(0), 7); /* the one that came meanwhile */
+	assert_int_equal(fake_source, 1);
+	world_check();
+}
+
+/* What a guest makes active itself is its own, as on KVM. */
+static void an_sgi_that_a_guest_makes_active_is_its_own(void **state)
+{
+	start_split(4, 2);
+	wr(1, DIST + 0x300, 4, 1 << 7);
+	fake_source = 0;
+	dir(1, 7);
+	assert_int_equal(rd(1, DIST + 0x300, 4), 1 << 7);
+	fake_source = 1;
+	dir(1, 7);
+	assert_int_equal(rd(1, DIST + 0x300, 4), 0);
+	world_check();
+}
+
 static void vcpus_have_the_numbers_of_interfaces(void **state)
 {
 	world_start_v2_without_vgic(4, 1);
@@ -434,6 +466,9 @@ int main(void)
 		cmocka_unit_test(any_vcpu_deactivates_an_spi_by_gicc_dir),
 		cmocka_unit_test(interrupts_are_deactivated_in_any_order),
 		cmocka_unit_test(gicc_dir_is_obeyed_where_it_means_something),
+		cmocka_unit_test(
+			an_sgi_that_was_active_when_saved_is_deactivated_by_its_senders_name),
+		cmocka_unit_test(an_sgi_that_a_guest_makes_active_is_its_own),
 		cmocka_unit_test(vcpus_have_the_numbers_of_interfaces),
 		cmocka_unit_test(without_a_first_vcpu_spis_are_the_next_ones),
 		cmocka_unit_test(a_cpu_with_a_gicv3s_registers_has_no_gicv2),
