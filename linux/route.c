@@ -140,7 +140,7 @@ static void drive_pin(struct keel_vm *vm, u32 pin, enum drive drive)
 {
 	u32 intid = array_index_nospec(pin, KEEL_IRQS_MAX) + KEEL_PRIVATE_IRQS;
 
-	if (pin >= vm->vgic.nr_irqs - KEEL_PRIVATE_IRQS)
+	if (!keel_vgic_initialized(vm) || pin >= vm->vgic.nr_irqs - KEEL_PRIVATE_IRQS)
 		return;
 	if (drive == RAISE)
 		keel_irq_line(vm, 0, intid, true);
