@@ -334,6 +334,75 @@ static void test_running(void)
 	end_guest(&vm, &vcpu);
 }
 
+/* ---- as many vCPUs as a VM can have ---- */
+
+#define MOST	512
+#define FAR_AT	(GUEST_BASE + 0x1000)
+#define REGIONS 0x200000000ULL
+/* vCPU @n's affinities, and the name of its redistributor. */
+#define AFFINITY(n)	((uint64_t)(n) % 16 | (uint64_t)(n) / 16 << 8)
+#define FAR(n, offset)	OF(AFFINITY(n), offset)
+#define REGION(i, n, b) ((uint64_t)(n) << 52 | (b) | (i))
+
+/* SGI 3 to all others, SGI 5 to vCPU 511: affinities 1 and 0 are 31 and 15. */
+GUEST_CODE(sender, "mov x10, #0x08000000\n"
+		   "mov w1, #0x12\n str w1, [x10]\n"
+		   "mov x1, #0x3000000\n movk x1, #0x100, lsl #32\n msr s3_0_c12_c11_5, x1\n"
+		   "mov x1, #0x8000\n movk x1, #0x51f, lsl #16\n msr s3_0_c12_c11_5, x1\n isb\n"
+		   "mov x12, #0x09000000\n str wzr, [x12]\n b .\n");
+
+/* Nobody has enabled its SGIs: they are at reset. */
+GUEST_CODE(taker, "mov x1, #0xf0\n msr s3_0_c4_c6_0, x1\n"
+		  "mov x1, #1\n msr s3_0_c12_c12_7, x1\n isb\n"
+		  "mov x12, #0x09000000\n"
+		  "1: mrs x3, s3_0_c12_c12_0\n str w3, [x12, #4]\n"
+		  "msr s3_0_c12_c12_1, x3\n isb\n b 1b\n");
+
+static void check_redistributors(int gic)
+{
+	unsigned int wrong = 0;
+
+	for (uint32_t i = 0; i < MOST; i++) {
+		bool last = i == 299 || i == MOST - 1;
+
+		wrong += get32(gic, RDIST, FAR(i, 8)) != (i << 8 | last << 4) ||
+			 get32(gic, RDIST, FAR(i, 12)) != AFFINITY(i);
+	}
+	check(!wrong, "each of %u has its GICR_TYPER (%u have not)", MOST, wrong);
+}
+
+static void test_most_vcpus(void)
+{
+	static struct vcpu vcpu[MOST];
+	struct vm vm = new_vm();
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < MOST; i++)
+		vcpu[i] = new_vcpu(&vm, i);
+	must(create_gic(vm.fd, 0, &vm.gic), "KVM_CREATE_DEVICE");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST), "distributor");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, REGION(0, 300, REGIONS)),
+	     "300 redistributors");
+	must(set_gic_addr(vm.gic, KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION, REGION(1, 300, 2 * REGIONS)),
+	     "and more than there are vCPUs");
+	init_gic(&vm);
+	check_redistributors(vm.gic);
+	load_code(&vm, &vcpu[0], GUEST_BASE, sender, sender_end);
+	load_code(&vm, &vcpu[MOST - 1], FAR_AT, taker, taker_end);
+	expect_write(&vcpu[0], MMIO_BASE, 4, 0, "a vCPU sends an SGI to all others");
+	for (uint32_t i = 1; i < MOST - 1; i++)
+		wrong += get32(vm.gic, RDIST, FAR(i, SGI_FRAME + 0x200)) != 1 << 3;
+	check(!wrong, "which have it (%u have not)", wrong);
+	check(get32(vm.gic, RDIST, FAR(0, SGI_FRAME + 0x200)) == 0, "but the sender");
+	expect_write(&vcpu[MOST - 1], MMIO_BASE + 4, 4, 3, "the last one takes it");
+	expect_write(&vcpu[MOST - 1], MMIO_BASE + 4, 4, 5, "and one that was for it alone");
+	expect_write(&vcpu[MOST - 1], MMIO_BASE + 4, 4, 1023, "and no more");
+	close(vm.gic);
+	for (unsigned int i = 1; i < MOST; i++)
+		end_vcpu(&vcpu[i]);
+	end_guest(&vm, &vcpu[0]);
+}
+
 /* ---- from one VM to another ---- */
 
 #define SYSREG(op0, op1, crn, crm, op2)                                                      \
@@ -518,6 +587,7 @@ int main(void)
 	test_values();
 	test_interface();
 	test_running();
+	test_most_vcpus();
 	test_move();
 	return finish();
 }
