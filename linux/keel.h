@@ -562,6 +562,8 @@ int keel_vgic_first_run(struct keel_vm *vm);
 /* Under vm->lock: KVM_DEV_ARM_VGIC_CTRL_INIT, and KVM_DEV_ARM_VGIC_GRP_NR_IRQS. */
 int keel_vgic_ctrl_init(struct keel_vm *vm);
 int keel_vgic_set_nr_irqs(struct keel_vm *vm, u32 value);
+/* 32 bits of EL2's GIC at @offset of @space, one of KEEL_VGIC_*, while no vCPU runs. */
+int keel_vgic_reg(struct keel_vcpu *vcpu, u64 space, u32 offset, u32 *value, bool set);
 /* What KVM_DEV_ARM_VGIC_GRP_NR_IRQS reads as. */
 u32 keel_vgic_irqs_so_far(const struct keel_vm *vm);
 /* Whether the VM has the interrupts of a register of the distributor, if it is about interrupts. */

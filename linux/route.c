@@ -135,7 +135,7 @@ int keel_set_routing(struct keel_vm *vm, void __user *argp)
  */
 enum drive { RAISE, HOLD, LOWER };
 
-/* A pin that the VM's GIC does not have is nothing. */
+/* A pin that the VM's GIC does not have is nothing, and so is one before the init. */
 static void drive_pin(struct keel_vm *vm, u32 pin, enum drive drive)
 {
 	u32 intid = array_index_nospec(pin, KEEL_IRQS_MAX) + KEEL_PRIVATE_IRQS;

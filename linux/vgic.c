@@ -528,12 +528,13 @@ static const struct reg_range dist_regs[] = {
 	{ 0x0000, 0x14 },  /* GICD_CTLR to GICD_STATUSR */
 	{ 0x0080, 0xc80 }, /* GICD_IGROUPR to GICD_ICFGR */
 	{ 0x0d00, 0x80 },  /* GICD_IGRPMODR */
-	{ 0x6000, 0x1fe0 }, { 0xffd0, 0x30 },
+	{ 0x6000, 0x2000 }, { 0xffd0, 0x30 },
 };
 
 static const struct reg_range redist_regs[] = {
 	{ 0x0000, 0x18 }, { 0x0070, 0x10 }, /* GICR_CTLR to GICR_WAKER; tables of LPIs */
-	{ 0xffd0, 0x30 },		    /* ID registers */
+	{ 0x00a0, 8 },	  { 0x00b0, 8 },    { 0x00c0, 4 }, /* GICR_INVLPIR, _INVALLR, _SYNCR */
+	{ 0xffd0, 0x30 },				   /* ID registers */
 	{ 0x10080, 4 },	  { 0x10100, 4 },   { 0x10180, 4 }, { 0x10200, 4 },
 	{ 0x10280, 4 },	  { 0x10300, 4 },   { 0x10380, 4 }, { 0x10400, 0x20 }, /* GICR_IPRIORITYR */
 	{ 0x10c00, 8 },	  { 0x10d00, 4 },   { 0x10e00, 4 },
@@ -634,23 +635,32 @@ static int access_early_iidr(struct keel_vgic *vgic, u32 *value, bool set)
 	return 0;
 }
 
+/*
+ * What EL2's GIC has at @offset of @space, 32 bits. As on KVM, where there is no register, or one of
+ * interrupts that the VM does not have, it reads as zero, and writes are ignored.
+ */
+int keel_vgic_reg(struct keel_vcpu *vcpu, u64 space, u32 offset, u32 *value, bool set)
+{
+	u64 got = 0;
+	int ret = keel_call(set ? KEEL_HC_VGIC_SET_REG : KEEL_HC_VGIC_GET_REG, vcpu->vm->handle,
+			    vcpu->index, space, offset, *value, &got);
+
+	if (ret && ret != -ENXIO)
+		return ret;
+	if (!set)
+		*value = ret ? 0 : got;
+	return 0;
+}
+
 /* No vCPU runs, EL2 has the GIC. */
 static int access_place(const struct vgic_place *place, u32 *value, bool set)
 {
 	struct keel_vcpu *vcpu = place->vcpu;
-	u64 got;
-	int ret;
 
 	if (place->space == KEEL_VGIC_REDIST && vcpu->redist &&
 	    keel_its_redist_reg(vcpu, place->offset, value, set))
 		return 0;
-	if (place->space == KEEL_VGIC_DIST && !keel_vgic_has_irqs_of(vcpu->vm, place->offset))
-		return -ENXIO;
-	ret = keel_call(set ? KEEL_HC_VGIC_SET_REG : KEEL_HC_VGIC_GET_REG, vcpu->vm->handle,
-			vcpu->index, place->space, place->offset, *value, &got);
-	if (!ret && !set)
-		*value = got;
-	return ret;
+	return keel_vgic_reg(vcpu, place->space, place->offset, value, set);
 }
 
 static int vgic_state(struct keel_vm *vm, const struct kvm_device_attr *attr, u32 *value, bool set)

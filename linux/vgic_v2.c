@@ -136,35 +136,16 @@ static int has_v2_reg(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	return found && IS_ALIGNED(offset, 4) ? 0 : -ENXIO;
 }
 
-static int v2_reg_call(struct keel_vcpu *vcpu, u64 space, u32 offset, u32 *value, bool set)
-{
-	u64 got;
-	int ret = keel_call(set ? KEEL_HC_VGIC_SET_REG : KEEL_HC_VGIC_GET_REG, vcpu->vm->handle,
-			    vcpu->index, space, offset, *value, &got);
-
-	if (!ret && !set)
-		*value = got;
-	return ret;
-}
-
 /*
  * There is no group for inputs, so a level whose input is high reads as pending, as on KVM: who restores
  * this makes it pending, and the interrupt is not lost. @at: of the 32 bits, from the first register on.
  */
 static int add_levels(struct keel_vcpu *vcpu, u32 at, u32 *pending)
 {
-	u32 lines = 0, config = 0;
-	int ret = v2_reg_call(vcpu, KEEL_VGIC_LINES, at, &lines, false);
+	u32 lines = 0;
+	int ret = keel_vgic_reg(vcpu, KEEL_VGIC_LINES, at, &lines, false);
 
-	for (unsigned int half = 0; half < 2 && !ret; half++) {
-		ret = v2_reg_call(vcpu, KEEL_VGIC_DIST, GIC_DIST_CONFIG + at * 2 + half * 4,
-				  &config, false);
-		for (unsigned int i = 0; i < 16; i++)
-			if (config & 2U << i * 2)
-				lines &= ~(1U << (half * 16 + i));
-	}
-	if (!ret)
-		*pending |= lines;
+	*pending |= lines;
 	return ret;
 }
 
@@ -183,7 +164,7 @@ static int access_v2_reg(struct keel_vcpu *vcpu, const struct kvm_device_attr *a
 	int ret = keel_vgic_ctrl_init(vcpu->vm);
 
 	if (!ret)
-		ret = v2_reg_call(vcpu, space, offset, value, set);
+		ret = keel_vgic_reg(vcpu, space, offset, value, set);
 	if (!ret && !set && space == KEEL_VGIC_DIST && is_pending_reg(offset))
 		ret = add_levels(vcpu, offset % (GIC_DIST_PENDING_CLEAR - GIC_DIST_PENDING_SET),
 				 value);

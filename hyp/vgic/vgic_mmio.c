@@ -750,12 +750,15 @@ static void set_latch(struct access *a, u32 intid, struct vgic_irq *irq, u32 fie
 		clear_pending(a, intid, irq, 1);
 }
 
-/* The inputs, whatever the interrupt is configured as. EL2's own inputs stay as they are. */
+/*
+ * The inputs: of levels alone, as on KVM; written whatever the interrupt is configured as, which may be
+ * restored behind it. EL2's own inputs stay as they are.
+ */
 static u32 get_host_line(struct access *a, u32 intid, struct vgic_irq *irq)
 {
 	(void)a;
 	(void)intid;
-	return irq->line;
+	return irq->line && !irq->edge;
 }
 
 static void set_host_line(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
@@ -792,30 +795,6 @@ static const struct reg *host_row(const struct reg *row)
 	if (!row || row->get != get_pending)
 		return row;
 	return row->set == set_pending ? &host_ispendr : &host_icpendr;
-}
-
-/*
- * Registers that a GICv3 has and that read as zero here: GICD_TYPER2 and GICD_STATUSR,
- * GICD_ITARGETSR, GICD_IGRPMODR, ID registers; and of redistributors, GICR_STATUSR, ID registers, and
- * GICR_IGRPMODR0, GICR_NSACR in the other frame.
- */
-static const struct {
-	u32 offset, size;
-} dist_zeros[] = { { 0x000c, 8 }, { 0x0800, 0x400 }, { 0x0d00, 0x80 }, { 0xffd0, 48 } },
-  redist_zeros[] = { { 0x0010, 4 }, { 0xffd0, 48 }, { 0x10d00, 4 }, { 0x10e00, 4 } };
-
-static bool is_zero(const struct access *a, u64 offset)
-{
-	if (!a->redist) {
-		for (size_t i = 0; i < ARRAY_SIZE(dist_zeros); i++)
-			if (offset - dist_zeros[i].offset < dist_zeros[i].size)
-				return true;
-		return false;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(redist_zeros); i++)
-		if (offset - redist_zeros[i].offset < redist_zeros[i].size)
-			return true;
-	return false;
 }
 
 /* The row for what is at @offset; a->offset is then where it is in that frame. NULL: none. */
@@ -865,16 +844,6 @@ static void find_frame(struct access *a)
 			a->region = &vgic->region[i];
 }
 
-/* Where there is no row: a register that is zero, or none. */
-static int access_zero(const struct access *a, u64 offset, bool write, u64 *value)
-{
-	if (!is_zero(a, offset))
-		return -ENXIO;
-	if (!write)
-		*value = 0;
-	return 0;
-}
-
 int vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *value)
 {
 	struct access a = { .vcpu = vcpu, .of = vcpu, .bytes = 4, .host = true };
@@ -889,7 +858,7 @@ int vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *val
 		return -EINVAL;
 	reg = find_host_reg(&a, space, offset);
 	if (!reg || !has_fields(&a, reg))
-		return access_zero(&a, offset, write, value);
+		return -ENXIO;
 	find_frame(&a);
 	if (reg->read == read_iidr && write)
 		return set_revision(vcpu->vm->vgic, *value);

@@ -371,7 +371,7 @@
 #define KEEL_HC_VGIC_SET_REG 0xc600002d
 #define KEEL_VGIC_DIST	     0 /* the distributor; any vCPU */
 #define KEEL_VGIC_REDIST     1 /* the vCPU's redistributor, both frames */
-#define KEEL_VGIC_LINES	     2 /* inputs, a bit each, by INTID; private ones are the vCPU's */
+#define KEEL_VGIC_LINES	     2 /* levels' inputs, a bit each, by INTID; private: the vCPU's */
 #define KEEL_VGIC_CPU	     3 /* the vCPU's interface; offset: the encoding of an ICC_*_EL1 */
 /* Of a GICv2: DIST as @index sees it, LINES, and CPU with GICC's offsets */
 

@@ -1793,13 +1793,15 @@ static void restore_words(unsigned int n, u64 space, const u32 *words, u32 count
 static void disable_sgis(unsigned int n)
 {
 	u64 all = ~0U;
+	int ret = v2 ? vgic_host_reg(&world_vcpu[n], KEEL_VGIC_DIST, 0x180, true, &all)
+		     : vgic_host_reg(&world_vcpu[n], KEEL_VGIC_REDIST, 0x10180, true, &all);
 
-	assert_int_equal(vgic_host_reg(&world_vcpu[n], KEEL_VGIC_DIST, 0x180, true, &all), 0);
+	assert_int_equal(ret, 0);
 }
 
 static void restore_all(struct saved *s)
 {
-	for (unsigned int n = 0; v2 && n < model_cpus; n++)
+	for (unsigned int n = 0; n < model_cpus; n++)
 		disable_sgis(n);
 	restore_words(0, KEEL_VGIC_DIST, s->dist, DIST_WORDS);
 	for (unsigned int n = 0; n < model_cpus; n++) {
@@ -2019,23 +2021,19 @@ static void the_host_reads_and_writes_state(void **state)
 		{ KEEL_VGIC_CPU, 0xc660, -ENXIO }, /* ICC_IAR1_EL1 */
 		{ KEEL_VGIC_CPU, 1ULL << 32 | 0xc230, -ENXIO },
 		{ ~0ULL, 0, -EINVAL },
-		{ KEEL_VGIC_DIST, 0x10, 0 },
-		{ KEEL_VGIC_DIST, 0x14, -ENXIO },
+		{ KEEL_VGIC_DIST, 0x10, -ENXIO }, /* the host has what is zero here */
 		{ KEEL_VGIC_DIST, 2, -ENXIO },
 		{ KEEL_VGIC_DIST, 0x108, 0 },
 		{ KEEL_VGIC_DIST, 0x10c, -ENXIO }, /* INTIDs from 96 on */
-		{ KEEL_VGIC_DIST, 0x800, 0 },
-		{ KEEL_VGIC_DIST, 0xffcc, -ENXIO },
-		{ KEEL_VGIC_DIST, 0xfffc, 0 },
+		{ KEEL_VGIC_DIST, 0x800, -ENXIO },
+		{ KEEL_VGIC_DIST, 0xffe8, 0 },
 		{ KEEL_VGIC_DIST, 0x10000, -ENXIO },
 		{ KEEL_VGIC_DIST, 1ULL << 32, -ENXIO },
 		{ KEEL_VGIC_REDIST, 0, 0 },
-		{ KEEL_VGIC_REDIST, 0x10, 0 },
 		{ KEEL_VGIC_REDIST, 0x18, -ENXIO },
 		{ KEEL_VGIC_REDIST, 0x70, 0 },
 		{ KEEL_VGIC_REDIST, 0x10080, 0 },
 		{ KEEL_VGIC_REDIST, 0x10084, -ENXIO },
-		{ KEEL_VGIC_REDIST, 0x10d00, 0 },
 		{ KEEL_VGIC_REDIST, 0x1fffc, -ENXIO },
 		{ KEEL_VGIC_REDIST, 0x20000, -ENXIO },
 		{ KEEL_VGIC_LINES, 0x7c, 0 },
@@ -2085,11 +2083,18 @@ static void a_redistributor_without_a_place_is_there_for_the_host(void **state)
 
 static void inputs_and_latches_are_states_of_their_own(void **state)
 {
+	u32 config;
+
 	world_start(4, 1, IRQS);
 	enable_spi(40);
 	level(40, true);
 	world_put(0);
 	assert_int_equal(host_reads(0, KEEL_VGIC_DIST, 0x204), 0);
+	assert_int_equal(host_reads(0, KEEL_VGIC_LINES, 4), BITOF(40));
+	config = host_reads(0, KEEL_VGIC_DIST, 0xc08);
+	host_writes(0, KEEL_VGIC_DIST, 0xc08, config | 2 << 16);
+	assert_int_equal(host_reads(0, KEEL_VGIC_LINES, 4), 0); /* of levels alone */
+	host_writes(0, KEEL_VGIC_DIST, 0xc08, config);
 	assert_int_equal(host_reads(0, KEEL_VGIC_LINES, 4), BITOF(40));
 	host_writes(0, KEEL_VGIC_LINES, 4, BITOF(41)); /* 41 rises, 40 falls */
 	host_writes(0, KEEL_VGIC_DIST, 0x204, BITOF(42) | BITOF(40));
