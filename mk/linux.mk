@@ -144,12 +144,18 @@ $(MIXED_BUNDLE): $(HOST)/kernel-6.1-cloud/guests-initrd $(HOST)/$(OTHER_KERNEL)/
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-6.1-cloud/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
 	$(Q)rm -rf $@.root $@.initrd
 
-# What `make run` boots: the host starts a guest by itself.
+# What `make run` boots: the host starts a guest by itself, with vmrun or (VMM=qemu) with Debian's QEMU.
+VMM ?= vmrun
 RUN_BUNDLE := $(HOST)/kernel-6.1-cloud/run-bundle.cpio
-$(RUN_BUNDLE): $(HOST)/kernel-6.1-cloud/guests-initrd scripts/run-guest tools/mkbundle mk/linux.mk
+RUN_BUNDLE_QEMU := $(HOST)/kernel-6.1-cloud/run-qemu-bundle.cpio
+RUN_BUNDLE_OF_VMM := $(if $(filter qemu,$(VMM)),$(RUN_BUNDLE_QEMU),$(RUN_BUNDLE))
+$(RUN_BUNDLE_QEMU): $(ARM64)/qemu/VERSION scripts/needed-libraries
+$(RUN_BUNDLE) $(RUN_BUNDLE_QEMU): $(HOST)/kernel-6.1-cloud/guests-initrd scripts/run-guest tools/mkbundle mk/linux.mk
 	$(call say,BUNDLE,$@)
 	$(Q)rm -rf $@.root && mkdir -p $@.root/etc
 	$(Q)install -m 755 scripts/run-guest $@.root/etc/autostart
+	$(Q)[ $@ = $(RUN_BUNDLE) ] || \
+	  $(PYTHON) scripts/needed-libraries $(ARM64)/qemu/root usr/bin/qemu-system-aarch64 $@.root
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.initrd
 	$(Q)$(PYTHON) tools/mkbundle --kernel $(ARM64)/kernel-6.1-cloud/vmlinuz --initrd $@.initrd --cmdline 'console=ttyAMA0' -o $@
 	$(Q)rm -rf $@.root $@.initrd
@@ -157,8 +163,8 @@ $(RUN_BUNDLE): $(HOST)/kernel-6.1-cloud/guests-initrd scripts/run-guest tools/mk
 fetch: $(ARM64)/headers-6.1-cloud/VERSION $(ARM64)/kexec/VERSION
 
 .PHONY: run test-guests
-run: $(BUILD)/release/keel.img $(RUN_BUNDLE) ## boot QEMU, Keel, Debian's kernel, and a guest to its shell
-	$(Q)scripts/run $(BUILD)/release/keel.img $(RUN_BUNDLE)
+run: $(BUILD)/release/keel.img $(RUN_BUNDLE_OF_VMM) ## boot QEMU, Keel, Debian's kernel, and a guest to its shell; VMM=qemu: a guest of QEMU's
+	$(Q)VMM=$(VMM) scripts/run $(BUILD)/release/keel.img $(RUN_BUNDLE_OF_VMM)
 
 test-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio $(HOST)/kernel-6.1-cloud/inject-bundle.cpio $(HOST)/kernel-6.1-cloud/kexec-bundle.cpio ## guests on Keel, and KVM's API (QEMU, minutes)
 	$(Q)scripts/run-pytest guests tests/guests -m 'not full' $(PYTEST)
@@ -181,3 +187,4 @@ soak-guests: keel $(HOST)/kernel-6.1-cloud/guests-bundle.cpio ## one guest after
 
 test-full: test-guests-full
 test-system test-full: $(RUN_BUNDLE)
+test-full: $(RUN_BUNDLE_QEMU)

@@ -64,9 +64,9 @@ def guests_bundle(kernel=DEFAULT_KERNEL):
     return BUILD / "host" / kernel / "guests-bundle.cpio"
 
 
-def run_bundle():
+def run_bundle(name="run-bundle.cpio"):
     """What `make run` boots."""
-    return BUILD / "host" / DEFAULT_KERNEL / "run-bundle.cpio"
+    return BUILD / "host" / DEFAULT_KERNEL / name
 
 
 @dataclasses.dataclass

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make run`, as a person meets it."""
 
+import os
+
 import pexpect
 import pytest
 
@@ -8,16 +10,28 @@ import keelvm
 import messages
 
 
-@pytest.fixture
-def terminal():
-    child = pexpect.spawn(
+def run(bundle, **environment):
+    return pexpect.spawn(
         str(keelvm.ROOT / "scripts" / "run"),
-        [str(keelvm.keel_image()), str(keelvm.run_bundle())],
+        [str(keelvm.keel_image()), str(bundle)],
+        env={**os.environ, **environment},
         encoding="utf-8",
         codec_errors="replace",
         timeout=keelvm.BOOT_TIMEOUT,
         preexec_fn=keelvm.die_with_parent,
     )
+
+
+@pytest.fixture
+def terminal():
+    child = run(keelvm.run_bundle())
+    yield child
+    child.close(force=True)
+
+
+@pytest.fixture
+def terminal_of_qemu():
+    child = run(keelvm.run_bundle("run-qemu-bundle.cpio"), VMM="qemu")
     yield child
     child.close(force=True)
 
@@ -84,3 +98,19 @@ def test_run_ends_in_a_guest_and_the_commands_below_it_work_as_typed(terminal):
     terminal.expect(pexpect.EOF, timeout=60)
     terminal.close()
     assert terminal.exitstatus == 0
+
+
+@pytest.mark.full
+def test_run_with_qemu_ends_in_a_guest_of_qemus(terminal_of_qemu):
+    """`make run VMM=qemu`: the guest has what QEMU's machine has by default, MSIs by an ITS among it."""
+    terminal = terminal_of_qemu
+    terminal.expect("It starts a guest: qemu-system-aarch64")
+    terminal.expect(GUEST_PROMPT)
+    terminal.sendline("cat /proc/device-tree/compatible; grep -c -E 'ITS-.*MSI.* virtio0' /proc/interrupts")
+    terminal.expect("linux,dummy-virt")
+    terminal.expect(r"[1-9]\d*\r")
+    end_guest(terminal)
+    terminal.expect("The guest has ended with status 0")
+    terminal.expect(keelvm.PROMPT)
+    terminal.sendline("poweroff -f")
+    terminal.expect(pexpect.EOF, timeout=60)
