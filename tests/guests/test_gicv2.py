@@ -5,7 +5,14 @@ import pytest
 
 import keelvm
 import vms
-from test_qemu import QemuGuest
+from test_qemu import (
+    DISK_AND_NETWORK,
+    FETCH,
+    DefaultQemu,
+    brings_up_network,
+    goes_on_in_another_process,
+    prepare_traffic,
+)
 
 # The line of an interrupt in /proc/interrupts: `name` is a part of it. Counts by vCPU.
 COUNTS = "awk '/{name}/ {{ for (i = 2; i < 2 + {cpus}; i++) printf \"%d \", $i }}' /proc/interrupts"
@@ -67,35 +74,33 @@ def test_the_interface_is_emulated_where_stage_2_has_large_pages(boot, granule):
     vms.assert_healthy(machine)
 
 
-class QemuV2(QemuGuest):
-    vmm = staticmethod(
-        lambda options: "qemu-system-aarch64 -accel kvm -cpu host -nodefaults -nographic -serial mon:stdio "
-        f"{options} -kernel {vms.IMAGE} -initrd {vms.INITRD} -append 'console=ttyAMA0 quiet'"
-    )
+def boot_with_qemu(boot, cpu):
+    bundle = keelvm.guests_bundle().with_name("qemu-bundle.cpio")
+    return boot(cpu=cpu, smp=2, gic=2, mem="3G", bundle=bundle)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("kind", ["virt,gic-version=2", "virt"])
-def test_qemu_with_a_gicv2_has_disk_and_network_by_msis(boot, kind):
+@pytest.mark.parametrize("cpu", ["neoverse-n1", "cortex-a57"])
+def test_a_guest_with_a_gicv2_goes_on_in_another_qemu(boot, cpu):
+    machine = boot_with_qemu(boot, cpu)
+    goes_on_in_another_process(machine, DefaultQemu, f"-machine gic-version=2 {DISK_AND_NETWORK}")
+    vms.assert_healthy(machine)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("cpu,version", [("neoverse-n1", "-machine gic-version=2"), ("cortex-a57", "")])
+def test_qemu_with_a_gicv2_has_disk_and_network_by_msis(boot, cpu, version):
     """With its default, too: that is a GICv2 there. MSIs come by QEMU's GICv2m, as SPIs."""
-    machine = boot(
-        cpu="neoverse-n1", smp=2, gic=2, mem="3G", bundle=keelvm.guests_bundle().with_name("qemu-bundle.cpio")
-    )
-    machine.check("dd if=/dev/urandom of=/tmp/disk bs=1M count=4")
-    there = machine.check("md5sum </tmp/disk")
-    guest = QemuV2(
-        machine,
-        f"-machine {kind} -m 256M -smp 4 -drive if=none,id=d,file=/tmp/disk,format=raw "
-        "-device virtio-blk-pci,drive=d -netdev user,id=n -device virtio-net-pci,netdev=n,romfile=",
-    )
+    machine = boot_with_qemu(boot, cpu)
+    there, sent = prepare_traffic(machine)
+    guest = DefaultQemu(machine, f"{version} {DISK_AND_NETWORK}")
     for _ in range(2):
-        for cpu in range(4):
+        for vcpu in range(4):
             before = sum(counts(guest, "MSI", 4))
-            assert guest.run(f"echo 3 >/proc/sys/vm/drop_caches; taskset {1 << cpu:x} md5sum </dev/vda") == there
+            assert guest.run(f"echo 3 >/proc/sys/vm/drop_caches; taskset {1 << vcpu:x} md5sum </dev/vda") == there
             assert sum(counts(guest, "MSI", 4)) > before
-        assert "lease of 10.0.2.15 obtained" in guest.run(
-            "ip link set eth0 up; udhcpc -i eth0 -n -q -s /bin/true 2>&1"
-        )
+        brings_up_network(guest)
+        assert guest.run(FETCH) == sent
         assert "paused" in guest.monitor("stop", "info status", "cont")[1]
         machine.send("reboot -f")
         guest.wait_for_shell()

@@ -4,6 +4,7 @@
 import re
 import time
 
+import pexpect
 import pytest
 
 import keelvm
@@ -41,6 +42,35 @@ class QemuGuest(vms.Guest):
         return answers
 
 
+def qemu_by_default(options):
+    """As qemu(), without a word about the GIC or devices: QEMU's defaults, but for firmware of its network card."""
+    return (
+        f"qemu-system-aarch64 -machine virt -accel kvm -cpu host -nographic -global virtio-net-pci.romfile= {options} "
+        f"-kernel {vms.IMAGE} -initrd {vms.INITRD} -append 'console=ttyAMA0 quiet'"
+    )
+
+
+class DefaultQemu(QemuGuest):
+    vmm = staticmethod(qemu_by_default)
+
+
+# virtio-blk-pci and virtio-net-pci, with QEMU's own TFTP server on the network.
+DISK_AND_NETWORK = "-m 256M -smp 4 -drive if=virtio,file=/tmp/disk,format=raw -nic user,tftp=/tmp"
+FETCH = "tftp -g -b 1400 -r over-network -l /tmp/got 10.0.2.2 2>/dev/null && md5sum </tmp/got"
+
+
+def prepare_traffic(machine):
+    """The checksums of what a guest reads of its disk, and of what it fetches over its network."""
+    for name, mib in (("disk", 4), ("over-network", 1)):
+        machine.check(f"dd if=/dev/urandom of=/tmp/{name} bs=1M count={mib}")
+    return machine.check("md5sum </tmp/disk"), machine.check("md5sum </tmp/over-network")
+
+
+def brings_up_network(guest):
+    assert "lease of 10.0.2.15 obtained" in guest.run("ip link set eth0 up; udhcpc -i eth0 -n -q -s /bin/true 2>&1")
+    assert guest.run("ip addr add 10.0.2.15/24 dev eth0") == ""
+
+
 @pytest.fixture
 def boot_with_qemu(boot):
     def boot_host(**changes):
@@ -76,22 +106,17 @@ def lpis(guest):
 
 
 def uses_pci(machine):
-    """virtio-pci with MSI-X, by the ITS: disk and network traffic, on every vCPU, before and after a reboot."""
-    machine.check("dd if=/dev/urandom of=/tmp/disk bs=1M count=4")
-    there = machine.check("md5sum </tmp/disk")
-    guest = QemuGuest(
-        machine,
-        "-m 256M -smp 4 -drive if=none,id=d,file=/tmp/disk,format=raw -device virtio-blk-pci,drive=d "
-        "-netdev user,id=n -device virtio-net-pci,netdev=n,romfile=",
-    )
+    """QEMU's defaults: virtio-pci with MSI-X by the ITS. Disk and network, on every vCPU, also after a reboot."""
+    there, sent = prepare_traffic(machine)
+    guest = DefaultQemu(machine, DISK_AND_NETWORK)
+    assert "GICv3" in guest.run("dmesg | grep GICv3 | head -n 1")
     for _ in range(2):
         for cpu in range(4):
             before = lpis(guest)
             assert guest.run(f"echo 3 >/proc/sys/vm/drop_caches; taskset {1 << cpu:x} md5sum </dev/vda") == there
             assert sum(lpis(guest)) > sum(before)
-        assert "lease of 10.0.2.15 obtained" in guest.run(
-            "ip link set eth0 up; udhcpc -i eth0 -n -q -s /bin/true 2>&1"
-        )
+        brings_up_network(guest)
+        assert guest.run(FETCH) == sent
         assert all(lpis(guest)), lpis(guest)
         machine.send("reboot -f")
         guest.wait_for_shell()
@@ -189,10 +214,8 @@ class RingGuest(QemuGuest):
     )
 
 
-def migrates_to_a_file(machine, kind):
-    """While two processes write to their memory all the time, QEMU copies what the log says is dirty."""
-    guest = kind(machine, "-m 256M -smp 2")
-    guest.run("for i in 1 2; do memtouch 24 0 & done; sleep 2")
+def writes_state(guest):
+    """QEMU's monitor has the guest's state in a file, while it runs; what it says when that is whole."""
     parameters = ("downtime-limit 60000", "max-bandwidth 10G")
     commands = [f"migrate_set_parameter {parameter}" for parameter in parameters]
     answer = guest.monitor(*commands, 'migrate "exec:cat >/tmp/state"', "info migrate")[-1]
@@ -202,8 +225,89 @@ def migrates_to_a_file(machine, kind):
         time.sleep(1)
         answer = guest.monitor("info migrate")[-1]
     assert "completed" in answer, answer
+    return answer
+
+
+def migrates_to_a_file(machine, kind):
+    """While two processes write to their memory all the time, QEMU copies what the log says is dirty."""
+    guest = kind(machine, "-m 256M -smp 2")
+    guest.run("for i in 1 2; do memtouch 24 0 & done; sleep 2")
+    answer = writes_state(guest)
     assert int(re.search(r"dirty sync count: (\d+)", answer).group(1)) > 1
     assert quit_qemu(guest) == vms.OFF
+
+
+def incoming(kind):
+    """As `kind`, of a guest whose state is in the file: its shell has been there for long."""
+
+    class Incoming(kind):
+        vmm = staticmethod(lambda options: kind.vmm(f"{options} -incoming 'exec:cat /tmp/state'"))
+
+        def wait_for_shell(self):
+            for _ in range(60):  # what is typed before the guest's state is there is lost
+                self.machine.send("")
+                came = self.machine.child.expect([vms.PROMPT, r"STATUS=\d", pexpect.TIMEOUT], timeout=10)
+                if came < 2:
+                    break
+            if came:
+                raise keelvm.ConsoleError(f"the guest does not go on:\n{self.machine.tail()}")
+            self.run("true")  # whatever else was typed is done by then
+
+    return Incoming
+
+
+# Each line of the files is a checksum: of all of the disk's first half, read; of its second half, written and read
+# back, beside what was written; of a file that came over the network. A transfer that the move ends is left out.
+TRAFFIC = f"""
+(while :; do echo 3 >/proc/sys/vm/drop_caches; head -c 2097152 </dev/vda | md5sum >>/tmp/reads; done) &
+(while :; do dd if=/dev/urandom of=/tmp/w bs=64K count=4; dd if=/tmp/w of=/dev/vda bs=64K seek=32 conv=notrunc,fsync;
+echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda bs=64K skip=32 count=4 of=/tmp/r; cmp /tmp/w /tmp/r >>/tmp/differ;
+echo written >>/tmp/writes; done) 2>/dev/null &
+(while :; do {FETCH} >>/tmp/fetched; done) &
+""".replace("\n", " ")
+
+
+def progress(guest):
+    """How often each kind of traffic has come to its end by now."""
+    return [int(guest.run(f"wc -l </tmp/{name}")) for name in ("reads", "writes", "fetched")]
+
+
+def more_traffic(guest):
+    """Each kind comes to its end twice more."""
+    before = progress(guest)
+    for _ in range(120):
+        if all(now > old + 1 for now, old in zip(progress(guest), before)):
+            return
+        guest.run("sleep 2")
+    raise AssertionError(f"traffic stands still: {before}, {progress(guest)}")
+
+
+def goes_on_in_another_process(machine, kind, options):
+    """Twice a guest with disk and network traffic is saved while it runs, and goes on in a new QEMU."""
+    _, sent = prepare_traffic(machine)
+    there = machine.check("head -c 2097152 </tmp/disk | md5sum")
+    guest = kind(machine, options)
+    brings_up_network(guest)
+    guest.run(f"touch /tmp/reads /tmp/writes /tmp/fetched /tmp/differ; {TRAFFIC} true")
+    more_traffic(guest)
+    for _ in range(2):
+        writes_state(guest)
+        assert quit_qemu(guest) == vms.OFF
+        guest = incoming(kind)(machine, options)
+        more_traffic(guest)
+    assert guest.run("sort -u /tmp/reads") == there
+    assert guest.run("sort -u /tmp/fetched") == sent
+    assert guest.run("cat /tmp/differ") == ""
+    assert guest.run("nproc; dmesg | grep -c -E 'BUG|Oops'") == "4\n0"
+    assert guest.end("poweroff -f") == vms.OFF
+
+
+@pytest.mark.parametrize("cpu,e2h", [("max", 1), ("cortex-a57", 0)])
+def test_a_guest_with_traffic_goes_on_in_another_qemu(boot_with_qemu, cpu, e2h):
+    machine = boot_with_qemu(cpu=cpu, e2h=e2h)
+    goes_on_in_another_process(machine, DefaultQemu, DISK_AND_NETWORK)
+    assert "qemu" not in machine.check("keelctl vms")
+    vms.assert_healthy(machine)
 
 
 @pytest.mark.parametrize("cpu,e2h", [("max", 0)])
