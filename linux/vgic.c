@@ -342,7 +342,7 @@ static int set_ctrl(struct keel_vm *vm, u64 attr)
 	case KVM_DEV_ARM_VGIC_CTRL_INIT:
 		return keel_vgic_ctrl_init(vm);
 	case KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES:
-		return vm->vgic.initialized ? keel_its_save_pending(vm) : -EBUSY;
+		return vm->vgic.initialized ? keel_its_save_pending(vm) : -ENXIO;
 	default:
 		return -ENXIO;
 	}

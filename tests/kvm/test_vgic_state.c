@@ -236,6 +236,9 @@ static void test_errors(void)
 	gives(set32(vm.gic, DIST, GICD_CTLR, 0), EBUSY, "GICD_CTLR before the init");
 	gives(set32(vm.gic, RDIST, OF(0, 0x14), 0), EBUSY, "GICR_WAKER before the init");
 	gives(set32(vm.gic, LEVEL, OF(0, 32), 0), EBUSY, "levels before the init");
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+		       KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES, NULL),
+	      ENXIO, "pending tables before the init");
 	gives(set32(vm.gic, RDIST, OF(3, 0x14), 0), EINVAL, "no such vCPU is found first");
 	init_gic(&vm);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
