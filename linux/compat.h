@@ -10,6 +10,7 @@
 #include <linux/eventfd.h>
 #include <linux/hugetlb.h>
 #include <linux/kvm.h>
+#include <linux/mm.h>
 #include <linux/version.h>
 
 #if !IS_ENABLED(CONFIG_KVM)
@@ -80,6 +81,19 @@ struct kvm_userspace_memory_region2 {
 };
 #define KVM_SET_USER_MEMORY_REGION2 _IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
 #endif
+
+/*
+ * Whether a device's driver allows any access without caches, by Normal Non-cacheable memory. Older
+ * kernels' drivers say nothing of it.
+ */
+static inline bool keel_vma_any_uncached(const struct vm_area_struct *vma)
+{
+#ifdef VM_ALLOW_ANY_UNCACHED
+	return vma->vm_flags & VM_ALLOW_ANY_UNCACHED;
+#else
+	return false;
+#endif
+}
 
 /* Of Linux 6.2. */
 #ifndef KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP

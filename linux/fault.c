@@ -48,6 +48,7 @@ struct pinned {
 	bool writable;
 	bool one_ref;
 	bool pinned; /* these references are pins */
+	bool frames; /* it has no pages to refer to: frames.c */
 };
 
 /*
@@ -76,7 +77,8 @@ struct fault {
 #define ENTRY_WRITABLE	BIT(0)
 #define ENTRY_ONE_REF	BIT(1)
 #define ENTRY_PINNED	BIT(2)
-#define ENTRY_PFN_SHIFT 3
+#define ENTRY_FRAMES	BIT(3)
+#define ENTRY_PFN_SHIFT 4
 
 static unsigned int order_of(const struct keel_vm *vm, unsigned int index)
 {
@@ -113,6 +115,7 @@ static struct pinned from_entry(const struct keel_vm *vm, unsigned int i, unsign
 		.writable = value & ENTRY_WRITABLE,
 		.one_ref = value & ENTRY_ONE_REF,
 		.pinned = value & ENTRY_PINNED,
+		.frames = value & ENTRY_FRAMES,
 	};
 }
 
@@ -219,12 +222,12 @@ static bool any_smaller(struct keel_vm *vm, const struct pinned *pin, unsigned i
 /*
  * Map from page *@at of @count on; *@at is updated. Some calls only clean caches and map nothing. If
  * EL2 lacks memory (-ENOMEM, -ENOBUFS) it cannot be supplied
- * here: see supply_memory().
+ * here: see supply_memory(). @flags: KEEL_MAP_*.
  */
-static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned long count,
-		     bool writable, unsigned long *at)
+static __always_inline int map_as(struct keel_vm *vm, u64 gfn, struct page *page,
+				  unsigned long count, u64 flags, unsigned long *at)
 {
-	u64 flags = KEEL_MAP_EXEC | (writable ? KEEL_MAP_WRITE : 0), done, clean = 0;
+	u64 done, clean = 0;
 	long ret;
 
 	for (;;) {
@@ -243,6 +246,12 @@ static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned lo
 		*at += done;
 		cond_resched();
 	}
+}
+
+static int map_pages(struct keel_vm *vm, u64 gfn, struct page *page, unsigned long count,
+		     bool writable, unsigned long *at)
+{
+	return map_as(vm, gfn, page, count, KEEL_MAP_EXEC | (writable ? KEEL_MAP_WRITE : 0), at);
 }
 
 static void unpin_entry(struct keel_vm *vm, const struct pinned *pin)
@@ -1372,7 +1381,7 @@ static bool out_of_date(struct keel_vm *vm, const struct seen *seen)
 static noinline int map_again(struct keel_vm *vm, const struct pinned *there,
 			      const struct pinned *pin, struct committed *done)
 {
-	if (pin->writable && !there->writable) {
+	if ((pin->writable && !there->writable) || there->frames) {
 		keel_take(vm, there->gfn, there->gfn);
 		return -EAGAIN;
 	}
@@ -1398,7 +1407,7 @@ static noinline int commit_logged(struct keel_vm *vm, const struct fault *fault,
 	int ret;
 
 	if (find_pin(vm, fault->gfn, ~0U, &there)) {
-		if (pin->writable && !there.writable) {
+		if ((pin->writable && !there.writable) || there.frames) {
 			keel_take(vm, there.gfn, there.gfn);
 			return -EAGAIN;
 		}
@@ -1579,16 +1588,126 @@ static int get_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 	return -EAGAIN;
 }
 
+/* ---- memory without pages ---- */
+
+static bool is_same(const struct pinned *a, const struct pinned *b)
+{
+	return a->gfn == b->gfn && a->page == b->page && a->order == b->order &&
+	       a->writable == b->writable && a->frames == b->frames;
+}
+
+/*
+ * Under mem_lock: make the entry, unless another vCPU was faster, and map. An entry that is there
+ * otherwise is of what was mapped before it could be written, or in other pieces.
+ */
+static int insert_frames(struct keel_vm *vm, const struct pinned *pin, u64 flags)
+{
+	unsigned long count = 1UL << pin->order, at = 0;
+	unsigned int size = index_of(vm, pin->order);
+	struct pinned there;
+	int ret = 0;
+
+	if (!find_pin(vm, pin->gfn, ~0U, &there) || !is_same(&there, pin)) {
+		void *entry = xa_mk_value(xa_to_value(to_entry(pin)) | ENTRY_FRAMES);
+
+		keel_take(vm, pin->gfn, pin->gfn + count - 1);
+		ret = keel_pins_insert(&vm->pins, size, pin->gfn >> pin->order, entry);
+	}
+	if (!ret)
+		ret = map_as(vm, pin->gfn, pin->page, count, flags, &at);
+	if (ret)
+		keel_take(vm, pin->gfn, pin->gfn + count - 1);
+	return ret;
+}
+
+/* As commit_once(). In a logged slot a page is written from its first write on. */
+static int commit_frames(struct keel_vm *vm, const struct fault *fault, const struct seen *seen,
+			 const struct pinned *pin, u64 flags)
+{
+	const struct keel_slot *slot = &seen->slot;
+	struct keel_vcpu *ring = ring_of(fault);
+	u64 count = 1ULL << pin->order;
+	bool write = pin->writable && (fault->write || !slot->dirty);
+	int ret = -EAGAIN;
+
+	if (mutex_lock_killable(&vm->mem_lock))
+		return -EINTR;
+	if (!out_of_date(vm, seen)) {
+		if (slot->dirty && write && !ring)
+			keel_dirty_mark(slot, pin->gfn, count);
+		if (slot->dirty) /* what is there has another permission, or can have */
+			keel_take(vm, pin->gfn, pin->gfn + count - 1);
+		ret = insert_frames(vm, pin, flags | (write ? KEEL_MAP_WRITE : 0));
+		if (!ret && slot->dirty && write && ring)
+			keel_ring_push(ring, slot, pin->gfn, count);
+	}
+	mutex_unlock(&vm->mem_lock);
+	return ret;
+}
+
+static struct keel_orders orders_for(const struct keel_vm *vm, const struct fault *fault)
+{
+	struct keel_orders some = { 0 };
+
+	for (unsigned int i = 0; i < ORDER_PAGE; i++)
+		if (orders[i] > vm->page_order && orders[i] <= fault->max)
+			some.order[some.count++] = orders[i];
+	some.order[some.count++] = vm->page_order;
+	return some;
+}
+
+/* What EL2 does not let a guest reach is -EFAULT; a block, because a part of it may be that, is not. */
+static int refused_frames(const struct keel_vm *vm, struct fault *fault,
+			  const struct pinned *pin, int err)
+{
+	if (err != -EPERM && err != -EINVAL && err != -EEXIST)
+		return err;
+	if (pin->order <= vm->page_order)
+		return -EFAULT;
+	fault->max = 0;
+	return -EAGAIN;
+}
+
+/* get_pages() finds no page. -EFAULT: there is no memory without pages, either. */
+static noinline int map_frames(struct keel_vm *vm, struct fault *fault, const struct seen *seen)
+{
+	struct keel_orders some = orders_for(vm, fault);
+	unsigned int supplies = 0;
+	struct keel_frame found;
+	struct pinned pin;
+	int ret = keel_frame_find(&seen->slot, fault->gfn, fault->write, &some, &found);
+
+	if (ret)
+		return ret;
+	if (found.flags & KEEL_MAP_DEVICE && fault->vcpu && fault->vcpu->hyp->fault.exec)
+		return -ENOEXEC;
+	pin = (struct pinned){
+		.gfn = found.gfn,
+		.page = pfn_to_page(found.pfn),
+		.order = found.order,
+		.writable = found.writable,
+		.frames = true,
+	};
+	while (is_short(ret = commit_frames(vm, fault, seen, &pin, found.flags)))
+		if (fatal_signal_pending(current) || supplies++ == SUPPLIES_MAX ||
+		    supply_memory(vm, &pin, ret))
+			return -ENOMEM;
+	return refused_frames(vm, fault, &pin, ret);
+}
+
 /*
  * At first get_pages() does not fault memory in, since no signal could end its wait for userspace
  * (userfaultfd). If that fails, what was looked at may have changed before it got it: then start
  * over. Otherwise it takes a fault of its own, as to pin a page that the process may only read, and
  * shares: get_faults.
  */
-static noinline int not_mapped(struct fault *fault, const struct seen *seen, int ret)
+static noinline int not_mapped(struct keel_vm *vm, struct fault *fault, const struct seen *seen,
+			       int ret)
 {
 	bool changed = mmu_interval_check_retry(&seen->slot.watch->notifier, seen->sequence);
 
+	if (ret == -EFAULT && !fault->guess)
+		ret = map_frames(vm, fault, seen);
 	if (ret == -EFAULT && (changed || !(fault->guess || fault->get_faults))) {
 		fault->get_faults = !changed;
 		ret = -EAGAIN;
@@ -1610,7 +1729,7 @@ static int fault_in_slot(struct keel_vm *vm, struct fault *fault, const struct s
 	keel_pin_end(vm);
 	if (unlikely(fault->locked))
 		settle_charges(vm);
-	return likely(!ret) ? 0 : not_mapped(fault, seen, ret);
+	return likely(!ret) ? 0 : not_mapped(vm, fault, seen, ret);
 }
 
 #define BLOCK_PAGES   (1UL << PMD_LEAF_ORDER)
@@ -1729,7 +1848,9 @@ static int map_pinned_once(struct keel_vm *vm, u64 gfn, struct pinned *pin)
 	if (mutex_lock_killable(&vm->mem_lock))
 		return -EINTR;
 	if (find_pin(vm, gfn, ~0U, pin)) {
-		if (pin->pinned) {
+		if (pin->frames) {
+			ret = 0;
+		} else if (pin->pinned) {
 			keel_mark_written(vm, pin->gfn, 1UL << pin->order); /* it can be */
 			ret = map_whole(vm, pin, &done);
 		} else { /* from before memory was pinned */

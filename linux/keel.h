@@ -407,12 +407,12 @@ int keel_populate(struct keel_vm *vm);
  * Map what a guest access to @ipa needs, of @vcpu, whose mutex is held, or of none (NULL). -ENOENT:
  * there is no slot, or it is read-only. -EAGAIN: the memory is to be pinned, and the kernel cannot do
  * that now. -EHWPOISON: it is broken, and a SIGBUS that says so was sent to current, which may block
- * it. -EINTR, -ENOMEM, -EFAULT, -EIO.
+ * it. -ENOEXEC: a fetch from a device. -EINTR, -ENOMEM, -EFAULT, -EIO.
  */
 int keel_fault(struct keel_vm *vm, struct keel_vcpu *vcpu, u64 ipa, bool write);
 /*
- * Map the memory at *@gfn if it is pinned, and set *@gfn to the end of that mapping. -ENOENT, with
- * *@gfn unchanged, if it is not pinned; then it is not mapped, either.
+ * Map the memory at *@gfn if it is pinned, and set *@gfn to the end of that mapping; or it has no pages
+ * (frames.c), and is mapped. -ENOENT, with *@gfn unchanged, otherwise; then it is not mapped, either.
  */
 int keel_map_pinned(struct keel_vm *vm, u64 *gfn);
 /*
@@ -457,6 +457,33 @@ void keel_write_restore(struct keel_vm *vm, u64 gfn, u64 npages);
  * drained: when this returns it is.
  */
 void keel_drain_profiling(struct keel_vm *vm);
+
+/* ---- frames.c: memory that drivers have mapped for the process, without pages ---- */
+
+/* Orders that a mapping can have, largest first. */
+struct keel_orders {
+	unsigned int count;
+	unsigned int order[KEEL_PIN_SIZES];
+};
+
+/* 2^order frames from @pfn on, at @gfn. */
+struct keel_frame {
+	u64 gfn;
+	unsigned long pfn;
+	unsigned int order;
+	bool writable;
+	u64 flags; /* KEEL_MAP_EXEC, or KEEL_MAP_DEVICE and _NC: its type */
+};
+
+/*
+ * What the process has around @gfn of a mapping without pages, by its page tables: to be mapped only
+ * if the slot's sequence, read before, has not changed. -EFAULT: it has no such mapping, or a guest
+ * cannot have it. -EAGAIN: call again; -EINTR.
+ */
+int keel_frame_find(const struct keel_slot *slot, u64 gfn, bool write,
+		    const struct keel_orders *orders, struct keel_frame *found);
+/* Whether there is any such mapping in these pages of the process: of VM_PFNMAP. */
+bool keel_has_frames(unsigned long hva, u64 npages);
 
 /* ---- dirty.c ---- */
 

@@ -245,7 +245,12 @@ static int exit_fault(struct keel_vcpu *vcpu)
 	if (ret == -ENOENT)
 		return no_memory(vcpu);
 	/* For -EHWPOISON: a SIGBUS is pending, and ends KVM_RUN unless the thread blocks it. */
-	return !ret || ret == -EINTR || ret == -EHWPOISON ? AGAIN : ret;
+	if (!ret || ret == -EINTR || ret == -EHWPOISON)
+		return AGAIN;
+	if (ret != -ENOEXEC)
+		return ret;
+	hyp->answer = KEEL_ANSWER_ABORT;
+	return AGAIN;
 }
 
 static int exit_wfi(struct keel_vcpu *vcpu)

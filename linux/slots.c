@@ -369,7 +369,12 @@ static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_re
 	    !access_ok((void __user *)(unsigned long)region->userspace_addr, size))
 		return -EINVAL;
 	/* KVM's error for addresses beyond the VM's IPA size. */
-	return (region->guest_phys_addr + size - 1) >> vm->ipa_bits ? -EFAULT : 0;
+	if ((region->guest_phys_addr + size - 1) >> vm->ipa_bits)
+		return -EFAULT;
+	return region->flags & KVM_MEM_LOG_DIRTY_PAGES &&
+			       keel_has_frames(region->userspace_addr, size >> PAGE_SHIFT)
+		       ? -EINVAL
+		       : 0;
 }
 
 /* ---- without locks: all memory of a slot, before it is touched ---- */

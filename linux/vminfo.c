@@ -53,9 +53,10 @@ static void print_extent(struct seq_file *file, const struct extent *s)
 {
 	if (!s->size)
 		return;
-	seq_printf(file, "%#llx %#llx %llu r%c%c%s\n", s->ipa, s->ipa + s->size - 1, s->block,
+	seq_printf(file, "%#llx %#llx %llu r%c%c%s%s\n", s->ipa, s->ipa + s->size - 1, s->block,
 		   s->flags & KEEL_MAP_WRITE ? 'w' : '-', s->flags & KEEL_MAP_EXEC ? 'x' : '-',
-		   s->flags & KEEL_MAP_DEVICE ? " device" : "");
+		   s->flags & KEEL_MAP_DEVICE ? " device" : "",
+		   s->flags & KEEL_MAP_NC ? " non-cacheable" : "");
 }
 
 static void add_extent(struct seq_file *file, struct extent *s, const struct extent *next)

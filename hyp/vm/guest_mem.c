@@ -514,13 +514,21 @@ static int attrs_of(u64 flags, enum stage2_attrs *attrs)
 {
 	unsigned int a = STAGE2_R;
 
-	if (flags & ~(u64)(KEEL_MAP_WRITE | KEEL_MAP_EXEC | KEEL_MAP_DEVICE))
-		return -EINVAL;
-	if ((flags & KEEL_MAP_DEVICE) && (flags & KEEL_MAP_EXEC))
-		return -EINVAL;
 	a |= flags & KEEL_MAP_WRITE ? STAGE2_W : 0;
-	a |= flags & KEEL_MAP_EXEC ? STAGE2_X : 0;
-	a |= flags & KEEL_MAP_DEVICE ? STAGE2_DEVICE : STAGE2_NORMAL;
+	switch (flags & ~(u64)KEEL_MAP_WRITE) {
+	case 0:
+	case KEEL_MAP_EXEC:
+		a |= flags & KEEL_MAP_EXEC ? STAGE2_X : 0;
+		break;
+	case KEEL_MAP_DEVICE:
+		a |= STAGE2_DEVICE;
+		break;
+	case KEEL_MAP_DEVICE | KEEL_MAP_NC:
+		a |= STAGE2_NORMAL_NC;
+		break;
+	default:
+		return -EINVAL;
+	}
 	*attrs = (enum stage2_attrs)a;
 	return 0;
 }

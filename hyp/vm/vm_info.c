@@ -28,6 +28,7 @@ static u64 map_flags(enum stage2_attrs attrs)
 	flags |= attrs & STAGE2_W ? KEEL_MAP_WRITE : 0;
 	flags |= attrs & STAGE2_X ? KEEL_MAP_EXEC : 0;
 	flags |= (attrs & STAGE2_MEMTYPE) != STAGE2_NORMAL ? KEEL_MAP_DEVICE : 0;
+	flags |= (attrs & STAGE2_MEMTYPE) == STAGE2_NORMAL_NC ? KEEL_MAP_NC : 0;
 	return flags;
 }
 

@@ -13,7 +13,7 @@
 #define KEEL_NOT_SUPPORTED (-1)
 
 /* ABI version: major in bits 31:16 (other majors do not understand each other), minor below. */
-#define KEEL_ABI_VERSION 0x00020005
+#define KEEL_ABI_VERSION 0x00020006
 
 /*
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
@@ -154,7 +154,8 @@
 #define KEEL_HC_VM_MAP	0xc6000014
 #define KEEL_MAP_WRITE	1 /* else read-only */
 #define KEEL_MAP_EXEC	2
-#define KEEL_MAP_DEVICE 4 /* a device: not RAM, never executable */
+#define KEEL_MAP_DEVICE 4 /* a device: not RAM, never executable; nGnRE */
+#define KEEL_MAP_NC	8 /* with _DEVICE: Normal Non-cacheable instead, so the guest may gather and reorder */
 
 /*
  * KEEL_HC_VM_UNMAP(x1 = handle, x2 = IPA, x3 = bytes, x4 = KEEL_UNMAP_*) -> x0 = 0; -E2BIG;

@@ -45,6 +45,17 @@ def test_memory_moves_while_a_guest_uses_it(boot):
     vms.assert_healthy(machine)
 
 
+@pytest.mark.parametrize("cpu,kernel", [
+    ("max", "kernel-6.1-cloud"),
+    pytest.param("neoverse-n1", "kernel-6.12-cloud", marks=pytest.mark.full),
+])
+def test_registers_of_devices_are_guest_memory(boot, cpu, kernel):
+    """Mapped by /dev/mem, as VFIO maps them; also where a driver has the device. Not what EL2 has itself."""
+    machine = boot(cpu=cpu, kernel=kernel, append="keel.console=keep iomem=relaxed")
+    vms.passes(machine, "frames")
+    vms.assert_healthy(machine)
+
+
 def survives(machine, before):
     """A guest that asked for too much has gone; all is as before."""
     before.check()

@@ -319,7 +319,7 @@ static void map(struct cpu *cpu, u64 n)
 		   0x1000 << below(cpu, 8), below(cpu, 4));
 	(void)call(cpu, KEEL_HC_VM_MAP, handle, 0x80000000 + below(cpu, 4) * 0x1000,
 		   below(cpu, 2) ? DEVICE_HOLE : some_number(cpu), 0x1000 << below(cpu, 8),
-		   KEEL_MAP_DEVICE | below(cpu, 4));
+		   KEEL_MAP_DEVICE | (below(cpu, 2) ? KEEL_MAP_NC : 0) | below(cpu, 4));
 	(void)call(cpu, KEEL_HC_VGIC_INIT, handle, 0x08000000, 0x080a0000, 64, 0);
 	(void)call(cpu, KEEL_HC_VCPU_SPE, handle, 0, KEEL_SPE_INIT, 21, 0);
 }

@@ -242,6 +242,10 @@ static void flags_become_permissions(void **state)
 	assert_mapped(SZ_1G, DEVICE, STAGE2_RW | STAGE2_DEVICE);
 	assert_int_equal(map(SZ_1G + SZ_4K, DEVICE, SZ_4K, DEV), 0);
 	assert_mapped(SZ_1G + SZ_4K, DEVICE, STAGE2_R | STAGE2_DEVICE);
+	assert_int_equal(map(SZ_1G + 2 * SZ_4K, DEVICE, SZ_4K, DEV | KEEL_MAP_NC | RW), 0);
+	assert_mapped(SZ_1G + 2 * SZ_4K, DEVICE, STAGE2_RW | STAGE2_NORMAL_NC);
+	/* it is another type than what is there */
+	assert_int_equal(map(SZ_1G, DEVICE, SZ_4K, DEV | KEEL_MAP_NC | RW), -EEXIST);
 }
 
 static void blocks_are_used_where_the_alignment_allows(void **state)
@@ -764,7 +768,9 @@ static void bad_maps_change_nothing(void **state)
 		{ "an IPA that wraps", ~0ULL << 12, pa, 2 * SZ_4K, RW, -EINVAL },
 		{ "an address that wraps", 0, ~0ULL << 12, 2 * SZ_4K, RW, -EINVAL },
 		{ "a size that wraps", SZ_4K, pa, ~0ULL << 12, RW, -EINVAL },
-		{ "undefined flags", 0, pa, SZ_4K, 8, -EINVAL },
+		{ "undefined flags", 0, pa, SZ_4K, 16, -EINVAL },
+		{ "memory that is not cacheable", 0, pa, SZ_4K, KEEL_MAP_NC, -EINVAL },
+		{ "what is to be both", 0, DEVICE, SZ_4K, DEV | KEEL_MAP_NC | RX, -EINVAL },
 		{ "high flags", 0, pa, SZ_4K, 1ULL << 32, -EINVAL },
 		{ "an executable device", 0, DEVICE, SZ_4K, DEV | RX, -EINVAL },
 		{ "past the IPA size", top, pa, SZ_4K, RW, -E2BIG },

@@ -273,7 +273,10 @@ static void extents_have_one_kind_of_leaf(void **state)
 	expect(&s, 0x80403000, SZ_4K, SZ_4K, 0);
 	assert_int_equal(walk(0x80404000, &s), 0);
 	expect(&s, 0xc0000000, SZ_4K, SZ_4K, RW | KEEL_MAP_DEVICE);
+	map(0xc0001000, DEVICE, SZ_4K, RW | KEEL_MAP_DEVICE | KEEL_MAP_NC);
 	assert_int_equal(walk(0xc0001000, &s), 0);
+	expect(&s, 0xc0001000, SZ_4K, SZ_4K, RW | KEEL_MAP_DEVICE | KEEL_MAP_NC);
+	assert_int_equal(walk(0xc0002000, &s), 0);
 	assert_int_equal(s.size, 0);
 	/* from within: the leaf as a whole */
 	assert_int_equal(walk(0x80300000, &s), 0);

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that a driver has mapped for the process without handing out its pages (VM_IO, VM_PFNMAP):
+ * registers and memory of devices, as VFIO and /dev/mem map them; or pages that the driver keeps. The
+ * process's page tables say which frames these are, and the VMA how the process accesses them.
+ *
+ * There is no reference to take. As for all memory, the kernel tells the slot's watch before a driver
+ * takes it from the process (unmap_mapping_range()), and a fault that has seen it before starts over.
+ */
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+
+#include "compat.h"
+#include "keel.h"
+
+static unsigned long hva_of(const struct keel_slot *slot, u64 gfn)
+{
+	return slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
+}
+
+/* A leaf of the process's page tables: the frame of an address, and what it maps. */
+struct leaf {
+	unsigned long pfn;
+	unsigned int order;
+	bool present, writable;
+	pte_t *pte; /* if it is a page: its entry */
+};
+
+static void leaf_is(struct leaf *leaf, unsigned long hva, unsigned long pfn, unsigned int order,
+		    bool writable)
+{
+	leaf->pfn = pfn + ((hva >> PAGE_SHIFT) & ((1UL << order) - 1));
+	leaf->order = order;
+	leaf->present = true;
+	leaf->writable = writable;
+}
+
+/* Interrupts are off, so that no table is freed (as in fast GUP). */
+static void find_frame_leaf(unsigned long hva, struct leaf *leaf)
+{
+	pgd_t *pgdp = pgd_offset(current->mm, hva), pgd = READ_ONCE(*pgdp);
+	p4d_t *p4dp, p4d;
+	pud_t *pudp, pud;
+	pmd_t pmd;
+	pte_t pte;
+
+	if (pgd_none(pgd))
+		return;
+	p4dp = p4d_offset_lockless(pgdp, pgd, hva);
+	p4d = READ_ONCE(*p4dp);
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		return;
+	pudp = pud_offset_lockless(p4dp, p4d, hva);
+	pud = READ_ONCE(*pudp);
+	if (pud_none(pud) || !pud_present(pud))
+		return;
+	if (pud_leaf(pud)) {
+		leaf_is(leaf, hva, pud_pfn(pud), PUD_SHIFT - PAGE_SHIFT, pud_write(pud));
+		return;
+	}
+	pmd = READ_ONCE(*pmd_offset_lockless(pudp, pud, hva));
+	if (pmd_none(pmd) || !pmd_present(pmd))
+		return;
+	if (pmd_leaf(pmd)) {
+		leaf_is(leaf, hva, pmd_pfn(pmd), PMD_SHIFT - PAGE_SHIFT, pmd_write(pmd));
+		return;
+	}
+	leaf->pte = pte_offset_kernel(&pmd, hva);
+	pte = READ_ONCE(*leaf->pte);
+	if (pte_present(pte))
+		leaf_is(leaf, hva, pte_pfn(pte), 0, pte_write(pte));
+}
+
+/* Whether the 2^@order pages around @hva, of one table, are adjacent frames with one permission. */
+static bool are_adjacent_ptes(const struct leaf *leaf, unsigned long hva, unsigned int order)
+{
+	unsigned long count = 1UL << order, before = (hva >> PAGE_SHIFT) & (count - 1);
+	const pte_t *first = leaf->pte - before;
+
+	if (count > PTRS_PER_PTE)
+		return false;
+	for (unsigned long i = 0; i < count; i++) {
+		pte_t pte = READ_ONCE(first[i]);
+
+		if (!pte_present(pte) || pte_pfn(pte) != leaf->pfn - before + i ||
+		    !pte_write(pte) == leaf->writable)
+			return false;
+	}
+	return true;
+}
+
+/* Whether the 2^@order pages around @gfn are in the slot and in the VMA, and aligned as they have to be. */
+static bool frames_fit(const struct keel_slot *slot, const struct vm_area_struct *vma, u64 gfn,
+		       unsigned int order, unsigned long pfn)
+{
+	u64 count = 1ULL << order, first = ALIGN_DOWN(gfn, count);
+	unsigned long hva = hva_of(slot, gfn) - ((gfn - first) << PAGE_SHIFT);
+
+	return first >= slot->gfn && first + count <= slot->gfn + slot->npages &&
+	       IS_ALIGNED(pfn ^ gfn, count) && IS_ALIGNED((hva >> PAGE_SHIFT) ^ gfn, count) &&
+	       hva >= vma->vm_start && hva + (count << PAGE_SHIFT) <= vma->vm_end;
+}
+
+/* Fill @found with the first of @orders that the process has around @gfn. -EFAULT: none. */
+static int choose_order(const struct keel_slot *slot, const struct vm_area_struct *vma, u64 gfn,
+			const struct leaf *leaf, const struct keel_orders *orders,
+			struct keel_frame *found)
+{
+	for (unsigned int i = 0; i < orders->count; i++) {
+		unsigned int order = orders->order[i];
+
+		if (!frames_fit(slot, vma, gfn, order, leaf->pfn) ||
+		    (order > leaf->order &&
+		     (!leaf->pte || !are_adjacent_ptes(leaf, hva_of(slot, gfn), order))))
+			continue;
+		found->gfn = ALIGN_DOWN(gfn, 1ULL << order);
+		found->pfn = ALIGN_DOWN(leaf->pfn, 1UL << order);
+		found->order = order;
+		return 0;
+	}
+	return -EFAULT;
+}
+
+/* How the process accesses it, by the type that its own mapping has. */
+static bool is_cacheable(const struct vm_area_struct *vma)
+{
+	u64 type = FIELD_GET(PTE_ATTRINDX_MASK, pgprot_val(vma->vm_page_prot));
+
+	return type == MT_NORMAL || type == MT_NORMAL_TAGGED;
+}
+
+/*
+ * What is memory for the kernel is memory for the guest. What is not is a device, unless the driver
+ * says that any access without caches does no harm. -EFAULT: the process has it in its caches.
+ */
+static int type_of(const struct vm_area_struct *vma, unsigned long pfn, u64 *flags)
+{
+	*flags = KEEL_MAP_EXEC;
+	if (pfn_is_map_memory(pfn))
+		return 0;
+	if (is_cacheable(vma))
+		return -EFAULT;
+	*flags = KEEL_MAP_DEVICE | (keel_vma_any_uncached(vma) ? KEEL_MAP_NC : 0);
+	return 0;
+}
+
+static int look_up_frame(const struct keel_slot *slot, const struct vm_area_struct *vma, u64 gfn,
+			 bool write, const struct keel_orders *orders, struct keel_frame *found)
+{
+	struct leaf leaf = { .present = false };
+	unsigned long irqs;
+	int ret = -ENOENT;
+
+	local_irq_save(irqs);
+	find_frame_leaf(hva_of(slot, gfn), &leaf);
+	if (leaf.present && (leaf.writable || !write))
+		ret = choose_order(slot, vma, gfn, &leaf, orders, found);
+	local_irq_restore(irqs);
+	if (ret)
+		return ret;
+	found->writable = leaf.writable && !(slot->flags & KVM_MEM_READONLY);
+	return type_of(vma, leaf.pfn, &found->flags);
+}
+
+/* Under mmap_lock, which has been released if *@locked is false then. */
+static int find_or_fault(const struct keel_slot *slot, u64 gfn, bool write,
+			 const struct keel_orders *orders, struct keel_frame *found, bool *locked)
+{
+	unsigned long hva = hva_of(slot, gfn), needs = write ? VM_WRITE : VM_READ;
+	struct vm_area_struct *vma = vma_lookup(current->mm, hva);
+	vm_fault_t fault;
+	int ret;
+
+	if (!vma || !(vma->vm_flags & (VM_IO | VM_PFNMAP)) || !(vma->vm_flags & needs))
+		return -EFAULT;
+	ret = look_up_frame(slot, vma, gfn, write, orders, found);
+	if (ret != -ENOENT)
+		return ret;
+	fault = handle_mm_fault(vma, hva,
+				FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |
+					FAULT_FLAG_INTERRUPTIBLE | (write ? FAULT_FLAG_WRITE : 0),
+				NULL);
+	*locked = !(fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED));
+	return fault & VM_FAULT_ERROR ? -EFAULT : -EAGAIN;
+}
+
+int keel_frame_find(const struct keel_slot *slot, u64 gfn, bool write,
+		    const struct keel_orders *orders, struct keel_frame *found)
+{
+	struct mm_struct *mm = current->mm;
+	bool locked = true;
+	int ret;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	ret = find_or_fault(slot, gfn, write, orders, found, &locked);
+	if (locked)
+		mmap_read_unlock(mm);
+	return ret;
+}
+
+bool keel_has_frames(unsigned long hva, u64 npages)
+{
+	struct mm_struct *mm = current->mm;
+	unsigned long end = hva + (npages << PAGE_SHIFT);
+	struct vm_area_struct *vma;
+	bool found = false;
+
+	mmap_read_lock(mm);
+	for (; !found && (vma = find_vma_intersection(mm, hva, end)); hva = vma->vm_end)
+		found = vma->vm_flags & VM_PFNMAP;
+	mmap_read_unlock(mm);
+	return found;
+}
