@@ -41,6 +41,19 @@ static int value_stage2_page(void)
 	return 1 << limits.granule_shift;
 }
 
+u32 keel_block_sizes(void)
+{
+	/* A table has an entry of 8 bytes for each block below its own: 1 GiB with pages of 4 KiB alone. */
+	unsigned int page = limits.granule_shift, bits = page - 3;
+
+	return BIT(page) | BIT(page + bits) | (page == 12 ? BIT(page + 2 * bits) : 0);
+}
+
+static int value_block_sizes(void)
+{
+	return keel_block_sizes();
+}
+
 static int value_gic(void)
 {
 	return limits.gic != 0;
@@ -140,6 +153,7 @@ static const struct {
 	{ KVM_CAP_SYSTEM_EVENT_DATA, 1 },
 	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, .get = keel_ring_bytes_max },
 	{ KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, 1 },
+	{ KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES, .get = value_block_sizes },
 	{ KVM_CAP_USER_MEMORY2, 1 },
 	{ KVM_CAP_ARM_EL2, .get = value_el2 },
 	{ KVM_CAP_ARM_SEA_TO_USER, 1 },
@@ -147,9 +161,11 @@ static const struct {
 	{ KEEL_CAP_ARM_STAGE2_PAGE_SIZE, .get = value_stage2_page },
 };
 
-/* KVM_CAP_MSI_DEVID is of a VM: whether it has an ITS. */
+/* Two are of a VM: whether it has an ITS, and what was set of it. */
 int keel_check_extension(struct keel_vm *vm, unsigned long cap)
 {
+	if (cap == KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE)
+		return vm ? READ_ONCE(vm->split_chunk) : 0;
 	if (cap == KVM_CAP_MSI_DEVID)
 		return vm && keel_its_created(vm);
 	for (unsigned int i = 0; i < ARRAY_SIZE(caps); i++)

@@ -100,6 +100,12 @@ static inline bool keel_vma_any_uncached(const struct vm_area_struct *vma)
 #define KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP 225
 #endif
 
+/* Of Linux 6.5. */
+#ifndef KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE
+#define KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE 228
+#define KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES  229
+#endif
+
 /* Of Linux 6.16. */
 #ifndef KVM_CAP_ARM_EL2
 #define KVM_CAP_ARM_EL2		       240

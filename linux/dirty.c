@@ -12,6 +12,7 @@
  * bits are only changed by atomic operations.
  */
 #include <linux/bitops.h>
+#include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -119,6 +120,24 @@ static int take_bits(struct keel_vm *vm, const struct keel_slot *slot, unsigned 
 	return ret;
 }
 
+/* Blocks that bits were taken of, from word @at on, are pages from now on. */
+static void split_words(struct keel_vm *vm, const struct keel_slot *slot, unsigned long at,
+			unsigned long n, const unsigned long *words)
+{
+	unsigned long first = 0;
+	u64 from, to;
+
+	while (first < n && !words[first])
+		first++;
+	while (n > first && !words[n - 1])
+		n--;
+	if (first == n)
+		return;
+	from = (u64)(at + first) * BITS_PER_LONG;
+	to = min((u64)(at + n) * BITS_PER_LONG, slot->npages);
+	keel_split_blocks(vm, slot->gfn + from, to - from);
+}
+
 static int get_words(struct keel_vm *vm, const struct keel_slot *slot, unsigned long at,
 		     unsigned long n, unsigned long *words)
 {
@@ -169,6 +188,9 @@ static int clear_log(struct keel_vm *vm, const struct keel_slot *slot, unsigned 
 		ret = take_bits(vm, slot, at, n, words);
 		if (ret)
 			return ret;
+		/* Logging has not split them when it began. */
+		if (vm->log_manual & KVM_DIRTY_LOG_INITIALLY_SET)
+			split_words(vm, slot, at, n, words);
 		cond_resched();
 	}
 	return 0;
@@ -250,6 +272,21 @@ int keel_dirty_set_manual(struct keel_vm *vm, u64 how)
 	return 0;
 }
 
+/* KVM's, also for the order of its checks: without a slot alone can the size be changed. */
+int keel_dirty_set_split(struct keel_vm *vm, u64 bytes)
+{
+	int ret = -EINVAL;
+
+	mutex_lock(&vm->slots_lock);
+	if (!keel_has_slots(vm) &&
+	    (!bytes || (is_power_of_2(bytes) && bytes <= U32_MAX && bytes & keel_block_sizes()))) {
+		WRITE_ONCE(vm->split_chunk, bytes);
+		ret = 0;
+	}
+	mutex_unlock(&vm->slots_lock);
+	return ret;
+}
+
 /* ---- a slot's logging begins and ends; under slots_lock ---- */
 
 int keel_log_begin(struct keel_vm *vm, const struct keel_slot *slot)
@@ -268,5 +305,7 @@ int keel_log_begin(struct keel_vm *vm, const struct keel_slot *slot)
 		cond_resched();
 	}
 	keel_drain_profiling(vm);
+	if (!ret)
+		keel_split_blocks(vm, slot->gfn, slot->npages);
 	return ret;
 }

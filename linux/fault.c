@@ -628,6 +628,18 @@ static int map_logged(struct keel_vm *vm, struct keel_vcpu *vcpu, const struct k
 	return 0;
 }
 
+/* At once: a part of KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE's. */
+static long split_part(struct keel_vm *vm, u64 first, u64 last)
+{
+	long ret = 0;
+
+	mutex_lock(&vm->mem_lock);
+	if (!vm->dead && any_pin(vm, first, last, 0))
+		ret = keel_inject_map() ?: protect_gfns(vm, first, last, KEEL_PROTECT_SPLIT);
+	mutex_unlock(&vm->mem_lock);
+	return ret;
+}
+
 static bool is_writable(struct keel_vm *vm, unsigned int size, unsigned long index)
 {
 	void *entry = keel_pins_load(&vm->pins, size, index);
@@ -733,6 +745,27 @@ static int supply_memory(struct keel_vm *vm, const struct pinned *pin, int err)
  * MiB.
  */
 #define SUPPLIES_MAX 1024
+
+void keel_split_blocks(struct keel_vm *vm, u64 gfn, u64 npages)
+{
+	u64 chunk = clamp_t(u64, vm->split_chunk, SZ_2M, SZ_8M) >> PAGE_SHIFT, end = gfn + npages;
+	unsigned int supplies = 0;
+	u64 next;
+	long ret;
+
+	if (!vm->split_chunk)
+		return;
+	for (; gfn < end; gfn = next) {
+		next = min(ALIGN_DOWN(gfn, chunk) + chunk, end);
+		do
+			ret = split_part(vm, gfn, next - 1);
+		while ((ret == -ENOMEM || ret == -ENOBUFS) && supplies++ < SUPPLIES_MAX &&
+		       !supply_memory(vm, NULL, ret));
+		if (ret)
+			return;
+		cond_resched();
+	}
+}
 
 /* ---- without locks: the process's pages ---- */
 

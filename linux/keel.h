@@ -192,6 +192,7 @@ struct keel_vm {
 	bool sea_to_user;	/* KVM_CAP_ARM_SEA_TO_USER is enabled */
 	u64 log_manual;		/* KVM_DIRTY_LOG_*; written under slots_lock */
 	u32 ring_bytes;		/* of each vCPU's ring, 0 without; set once, under lock */
+	u64 split_chunk;	/* bytes; 0: blocks are split by faults; written under slots_lock */
 	bool ring_bitmap;	/* slots have a bitmap nevertheless; under slots_lock */
 	bool dead;		/* it has ended: it never runs again */
 	bool stuck;		/* EL2 has refused to unmap its memory; under mem_lock */
@@ -450,6 +451,12 @@ void keel_forget_all(struct keel_vm *vm);
  * blocks that reach beyond neither. -EIO: the VM has ended.
  */
 int keel_write_protect(struct keel_vm *vm, u64 first, u64 last);
+/*
+ * Let pages take the place of blocks in these pages, if vm->split_chunk says so; as much as that at a
+ * time, but 2 MiB at least and 8 at most: each takes mem_lock for itself. What there is no memory for is
+ * left to faults. Under slots_lock.
+ */
+void keel_split_blocks(struct keel_vm *vm, u64 gfn, u64 npages);
 /* Let the guest write again where it may, in blocks where these were, after a slot was logged. */
 void keel_write_restore(struct keel_vm *vm, u64 gfn, u64 npages);
 /*
@@ -507,6 +514,8 @@ int keel_get_dirty_log(struct keel_vm *vm, void __user *argp);
 int keel_clear_dirty_log(struct keel_vm *vm, void __user *argp);
 /* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. -EINVAL. */
 int keel_dirty_set_manual(struct keel_vm *vm, u64 how);
+/* KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE. -EINVAL: no such block, or there is a slot. */
+int keel_dirty_set_split(struct keel_vm *vm, u64 bytes);
 
 /* ---- ring.c: the dirty ring ---- */
 
@@ -701,6 +710,8 @@ unsigned int keel_max_vcpus(void);
 /* main.c: -ENODEV unless this kernel runs below a Keel that the module can use; logs why. */
 int keel_find(void);
 int keel_check_extension(struct keel_vm *vm, unsigned long cap);
+/* Bits of the sizes that stage 2 has leaves of: KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES. */
+u32 keel_block_sizes(void);
 /* How EL2 provides SPE: KEEL_SPE_*, 0 if it does not. */
 u32 keel_spe_how(void);
 

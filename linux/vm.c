@@ -391,6 +391,8 @@ static int ioctl_enable_cap(struct keel_vm *vm, void __user *argp)
 		return 0;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return keel_dirty_set_manual(vm, cap.args[0]);
+	case KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE:
+		return keel_dirty_set_split(vm, cap.args[0]);
 	case KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
 		return keel_ring_enable(vm, cap.args[0]);
 	case KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP:

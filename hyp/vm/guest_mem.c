@@ -1029,6 +1029,12 @@ static int give_write(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
 	return extent.size == end - ipa ? -ENXIO : 0;
 }
 
+/* The end of the VM_MAP_STEP that @ipa is in, or of the range. */
+static u64 step_end(u64 ipa, u64 end)
+{
+	return MIN(end, ALIGN_DOWN(ipa, VM_MAP_STEP) + VM_MAP_STEP);
+}
+
 /* Within one VM_MAP_STEP; a leaf or a hole that is as large is passed over. */
 static int join_leaves(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
 {
@@ -1040,10 +1046,32 @@ static int join_leaves(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
 	*done = extent.size;
 	if (extent.size >= VM_MAP_STEP || !extent.mapped)
 		return 0;
-	*done = MIN(end, ALIGN_DOWN(ipa, VM_MAP_STEP) + VM_MAP_STEP) - ipa;
+	*done = step_end(ipa, end) - ipa;
 	spin_lock(&ctx->stage2.lock);
 	ret = stage2_merge(&ctx->stage2, IPA(ipa), *done, NULL);
 	spin_unlock(&ctx->stage2.lock);
+	return ret;
+}
+
+/* Within one VM_MAP_STEP, which has a table already if it begins with a page. */
+static int split_leaves(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
+{
+	u64 budget = PROTECT_DESCRIPTORS;
+	struct extent extent;
+	int ret;
+
+	find_extent(ctx, &extent, IPA(ipa), end, 1, &budget);
+	*done = extent.size;
+	if (!extent.mapped)
+		return 0;
+	*done = step_end(ipa, end) - ipa;
+	if (extent.level == PGTABLE_LAST_LEVEL)
+		return 0;
+	spin_lock(&ctx->stage2.lock);
+	ret = stage2_split(&ctx->stage2, IPA(ipa), *done, NULL);
+	spin_unlock(&ctx->stage2.lock);
+	if (ret)
+		*done = 0;
 	return ret;
 }
 
@@ -1054,14 +1082,16 @@ static int protect_locked(struct s2_context *ctx, u64 ipa, u64 end, u64 how, u64
 		return take_write(ctx, ipa, end, done);
 	case KEEL_PROTECT_GIVE:
 		return give_write(ctx, ipa, end, done);
-	default:
+	case KEEL_PROTECT_JOIN:
 		return join_leaves(ctx, ipa, end, done);
+	default:
+		return split_leaves(ctx, ipa, end, done);
 	}
 }
 
 int vm_protect(struct vm *vm, struct ipa ipa, u64 size, u64 how, u64 *done)
 {
-	int ret = how > KEEL_PROTECT_JOIN ? -EINVAL : check_ipa_range(&vm->s2.stage2, ipa.v, size);
+	int ret = how > KEEL_PROTECT_SPLIT ? -EINVAL : check_ipa_range(&vm->s2.stage2, ipa.v, size);
 
 	*done = 0;
 	if (ret)

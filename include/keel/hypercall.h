@@ -155,7 +155,8 @@
 #define KEEL_MAP_WRITE	1 /* else read-only */
 #define KEEL_MAP_EXEC	2
 #define KEEL_MAP_DEVICE 4 /* a device: not RAM, never executable; nGnRE */
-#define KEEL_MAP_NC	8 /* with _DEVICE: Normal Non-cacheable instead, so the guest may gather and reorder */
+#define KEEL_MAP_NC \
+	8 /* with _DEVICE: Normal Non-cacheable instead, so the guest may gather and reorder */
 
 /*
  * KEEL_HC_VM_UNMAP(x1 = handle, x2 = IPA, x3 = bytes, x4 = KEEL_UNMAP_*) -> x0 = 0; -E2BIG;
@@ -387,11 +388,14 @@
  * that reach over an end of it are split. -ENXIO: nothing is mapped there; -ENOMEM: top up and
  * repeat.
  * KEEL_PROTECT_JOIN: pages within the range become blocks again, of 2 MiB at most.
+ * KEEL_PROTECT_SPLIT: blocks that a part of is in the range become pages there, with the permission that
+ * they have. -ENOMEM: top up and repeat.
  */
 #define KEEL_HC_VM_PROTECT 0xc600002e
 #define KEEL_PROTECT_TAKE  0
 #define KEEL_PROTECT_GIVE  1
 #define KEEL_PROTECT_JOIN  2
+#define KEEL_PROTECT_SPLIT 3
 
 /* What there is now; then counters, since the VM was made. */
 enum keel_nested {

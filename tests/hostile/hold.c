@@ -55,6 +55,7 @@ enum {
 	PROTECT_TAKE,
 	PROTECT_GIVE,
 	PROTECT_JOIN,
+	PROTECT_SPLIT,
 	SYNC,
 	WALK,
 	NEXT,
@@ -82,6 +83,7 @@ static struct kind kinds[] = {
 	[PROTECT_TAKE] = { "VM_PROTECT, taking", 16000, 0 },
 	[PROTECT_GIVE] = { "VM_PROTECT, giving", 20000, 0 },
 	[PROTECT_JOIN] = { "VM_PROTECT, joining", 9000, 0 },
+	[PROTECT_SPLIT] = { "VM_PROTECT, splitting", 12000, 0 },
 	[SYNC] = { "VM_SYNC", 2000, 0 },
 	[WALK] = { "VM_WALK", 23000, 0 },
 	[NEXT] = { "VM_NEXT past 512 slots", 7000, 0 },
@@ -320,7 +322,7 @@ static void protect_memory(void)
 {
 	u64 pages = 0;
 
-	for (u64 how = KEEL_PROTECT_TAKE; how <= KEEL_PROTECT_JOIN; how++)
+	for (u64 how = KEEL_PROTECT_TAKE; how <= KEEL_PROTECT_SPLIT; how++)
 		check("VM_PROTECT of pages", protect(PAGES, how), 0);
 	check("VM_PROTECT of a block", protect(SPLIT, KEEL_PROTECT_TAKE), 0);
 	check("VM_PROTECT in a block", protect_page(SPLIT + PAGE, KEEL_PROTECT_GIVE), 0);
@@ -332,6 +334,8 @@ static void protect_memory(void)
 	check("VM_PROTECT of every second page", pages, BLOCK / PAGE / 2);
 	check("VM_PROTECT between pages", protect(SPLIT, KEEL_PROTECT_GIVE), 0);
 	check("VM_PROTECT to a block again", protect(SPLIT, KEEL_PROTECT_JOIN), 0);
+	check("VM_PROTECT of a block to pages", protect(SPLIT, KEEL_PROTECT_SPLIT), 0);
+	check("VM_PROTECT to a block at last", protect(SPLIT, KEEL_PROTECT_JOIN), 0);
 }
 
 static void move_memory(void)

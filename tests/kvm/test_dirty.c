@@ -9,7 +9,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "stage2_view.h"
 #include "writers.h"
+
+#ifndef KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE
+#define KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE 228
+#define KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES  229
+#endif
 
 #define HUGE	(2UL << 20)
 #define SLOT	1
@@ -395,6 +401,122 @@ static void test_initially_set(bool huge)
 	end();
 }
 
+/* ---- blocks that are split before they are written ---- */
+
+#define CHUNK KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE
+#define SIZES KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES
+
+static long set_chunk(uint64_t bytes)
+{
+	struct kvm_enable_cap cap = { .cap = CHUNK, .args = { bytes } };
+
+	return ioctl(vm.fd, KVM_ENABLE_CAP, &cap);
+}
+
+static long read_cap(int fd, unsigned long cap)
+{
+	return ioctl(fd, KVM_CHECK_EXTENSION, cap);
+}
+
+static void test_chunks(void)
+{
+	struct kvm_enable_cap flags = { .cap = CHUNK, .flags = 1 };
+	uint64_t sizes, largest;
+
+	vm = bare_vm();
+	sizes = (uint64_t)read_cap(vm.fd, SIZES);
+	largest = 1ULL << (63 - __builtin_clzll(sizes));
+	check(sizes & unit && largest > unit, "sizes of blocks: %#llx", (unsigned long long)sizes);
+	check(!read_cap(vm.dev, CHUNK) && !read_cap(vm.fd, CHUNK), "no chunks to begin with");
+	gives(ioctl(vm.fd, KVM_ENABLE_CAP, &flags), EINVAL, "it has no flags");
+	gives(set_chunk(unit + 1), EINVAL, "no power of two");
+	gives(set_chunk(2 * unit), EINVAL, "no size of a block");
+	gives(set_chunk(sizes), EINVAL, "several sizes");
+	gives(set_chunk(largest << 32), EINVAL, "what is too large");
+	for (uint64_t size = unit; size <= largest; size *= 2)
+		if (sizes & size)
+			gives(set_chunk(size), 0, "the size of a block");
+	check((uint64_t)read_cap(vm.fd, CHUNK) == largest, "what was set is read");
+	gives(set_chunk(3), EINVAL, "another one");
+	check((uint64_t)read_cap(vm.fd, CHUNK) == largest, "... changes nothing");
+	gives(set_chunk(0), 0, "none");
+	check(!read_cap(vm.fd, CHUNK), "... is what there is then");
+	vm.mem = map_memory(GUEST_SIZE);
+	must(set_region(vm.fd, 0, 0, GUEST_BASE, GUEST_SIZE, vm.mem), "a slot");
+	gives(set_chunk(largest), EINVAL, "with a slot");
+	must(set_region(vm.fd, 0, 0, GUEST_BASE, 0, vm.mem), "no slot");
+	gives(set_chunk(largest), 0, "without one again");
+	end_vm(&vm);
+}
+
+/* As start(), with chunks, which are set before there are slots. */
+static void start_split(uint64_t chunk, uint64_t manual)
+{
+	start(PAGES_MAX, true, 0);
+	must(set_region(vm.fd, SLOT, 0, BASE, 0, mem), "no slot");
+	must(set_region(vm.fd, 0, 0, GUEST_BASE, 0, vm.mem), "no slot");
+	must(set_chunk(chunk), "the chunks");
+	if (manual)
+		must(set_manual(vm.fd, manual), "manual protection");
+	must(set_region(vm.fd, 0, 0, GUEST_BASE, GUEST_SIZE, vm.mem), "memory of a VM");
+	must(set_slot(0), "the slot");
+	for (uint64_t at = 0; at < npages * page; at += HUGE)
+		guest_access(at, at / HUGE + 1);
+}
+
+static void blocks_are(uint64_t offset, uint64_t size, const char *what)
+{
+	struct mapping m = mapping_at(BASE + offset);
+
+	if (on_keel())
+		check(m.block == size, "%s: %lu bytes (expected %llu)", what, m.block,
+		      (unsigned long long)size);
+}
+
+static void test_split(void)
+{
+	struct bitmap want = none, got;
+
+	if (page != 4096 || unit != page)
+		return;
+	start_split(HUGE, 0);
+	blocks_are(0, HUGE, "before logging");
+	must(set_slot(LOGGED), "logging");
+	blocks_are(0, page, "logging splits");
+	blocks_are(npages * page - page, page, "logging splits, at the end");
+	got = get();
+	same(&got, &none, "a block that is split is not dirty");
+	for (unsigned int i = 0; i < SOME; i++)
+		writes(&want, some_page(i), 100 + i);
+	got = get();
+	same(&got, &want, "pages of blocks that were split");
+	must(set_slot(0), "no logging");
+	blocks_are(0, HUGE, "the end of logging joins");
+	blocks_are(npages * page - page, HUGE, "the end of logging joins, at the end");
+	end();
+
+	start_split(HUGE, MANUAL | ALL_SET);
+	must(set_slot(LOGGED), "logging");
+	blocks_are(0, HUGE, "INITIALLY_SET: blocks as they were");
+	got = get();
+	clear(HUGE / page, HUGE / page, &got);
+	blocks_are(0, HUGE, "before what is cleared");
+	blocks_are(HUGE, page, "what is cleared is split");
+	blocks_are(2 * HUGE, HUGE, "behind what is cleared");
+	end();
+
+	start_split(0, 0);
+	must(set_slot(LOGGED), "logging");
+	blocks_are(0, HUGE, "without chunks nothing is split");
+	want = none;
+	writes(&want, some_page(1), 100);
+	blocks_are(0, page, "... before it is written");
+	blocks_are(HUGE, HUGE, "... and nothing else then");
+	got = get();
+	same(&got, &want, "a page of a block");
+	end();
+}
+
 /* ---- while vCPUs write ---- */
 
 static atomic_bool stop;
@@ -526,6 +648,8 @@ int main(int argc, char **argv)
 		test_migration(huge, MANUAL);
 		test_migration(huge, MANUAL | ALL_SET);
 	}
+	test_chunks();
+	test_split();
 	test_move();
 	test_steal_time();
 	return finish();

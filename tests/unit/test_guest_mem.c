@@ -1266,7 +1266,8 @@ static void holes_have_no_write_permission_to_give(void **state)
 
 static void changes_of_write_permission_are_bounded(void **state)
 {
-	static const u64 all[] = { KEEL_PROTECT_TAKE, KEEL_PROTECT_GIVE, KEEL_PROTECT_JOIN };
+	static const u64 all[] = { KEEL_PROTECT_TAKE, KEEL_PROTECT_GIVE, KEEL_PROTECT_JOIN,
+				   KEEL_PROTECT_SPLIT };
 	const u64 size = 4 * SZ_2M;
 
 	assert_int_equal(vm_topup(vm, machine_alloc(8, SZ_4K), 8), 0);
@@ -1290,6 +1291,55 @@ static void changes_of_write_permission_are_bounded(void **state)
 	}
 }
 
+static int split(u64 ipa, u64 size)
+{
+	return protect(ipa, size, KEEL_PROTECT_SPLIT);
+}
+
+static void blocks_are_split_as_far_as_the_range_goes(void **state)
+{
+	u64 pa = machine_alloc(3 * 512, SZ_2M).v;
+
+	assert_int_equal(map_all(SZ_2M, pa, 3 * SZ_2M, RWX), 0);
+	assert_int_equal(take_write(2 * SZ_2M, SZ_2M), 0);
+	assert_int_equal(split(0, 3 * SZ_2M), 0);
+	assert_int_equal(lookup(SZ_2M).level, 3);
+	assert_int_equal(lookup(2 * SZ_2M).level, 3);
+	assert_int_equal(lookup(3 * SZ_2M).level, 2);
+	/* the permission stays what it was */
+	assert_mapped(2 * SZ_2M - SZ_4K, pa + SZ_2M - SZ_4K, STAGE2_RWX);
+	assert_mapped(2 * SZ_2M, pa + SZ_2M, STAGE2_R | STAGE2_X);
+	assert_mapped(3 * SZ_2M - SZ_4K, pa + 2 * SZ_2M - SZ_4K, STAGE2_R | STAGE2_X);
+	/* again is no error, and a page of a block is enough */
+	assert_int_equal(split(0, 3 * SZ_2M), 0);
+	assert_int_equal(split(3 * SZ_2M + 7 * SZ_4K, SZ_4K), 0);
+	assert_int_equal(lookup(3 * SZ_2M + 7 * SZ_4K).level, 3);
+	assert_mapped(4 * SZ_2M - SZ_4K, pa + 3 * SZ_2M - SZ_4K, STAGE2_RWX);
+	assert_int_equal(give_write(2 * SZ_2M, SZ_2M), 0);
+	assert_int_equal(join(0, 4 * SZ_2M), 0);
+	for (u64 at = SZ_2M; at < 4 * SZ_2M; at += SZ_2M)
+		assert_int_equal(lookup(at).level, 2);
+}
+
+static void a_block_without_a_table_to_be_had_stays_one(void **state)
+{
+	struct machine_state *before;
+	u64 pa;
+
+	vm_put(vm);
+	start_vm(&(struct machine_config){ 0 }, 40, 1);
+	pa = machine_alloc(512, SZ_2M).v;
+	assert_int_equal(map(0, pa, SZ_2M, RW), 0);
+	assert_int_equal(page_pool_available(&vm->pool), 0);
+	before = machine_save();
+	assert_int_equal(split(0, SZ_2M), -ENOMEM);
+	machine_assert_same(before, "a block that cannot be split");
+	machine_drop(before);
+	assert_int_equal(vm_topup(vm, machine_alloc(1, SZ_4K), 1), 0);
+	assert_int_equal(split(0, SZ_2M), 0);
+	assert_int_equal(lookup(0).level, 3);
+}
+
 static void a_large_block_is_one_step(void **state)
 {
 	assert_int_equal(map_all(SZ_1G, FAR_BASE + SZ_1G, SZ_1G, RW), 0);
@@ -1310,7 +1360,7 @@ static void bad_changes_of_write_permission_change_nothing(void **state)
 
 	assert_int_equal(map(0, pa, SZ_4K, RW), 0);
 	before = machine_save();
-	for (u64 how = KEEL_PROTECT_TAKE; how <= KEEL_PROTECT_JOIN; how++) {
+	for (u64 how = KEEL_PROTECT_TAKE; how <= KEEL_PROTECT_SPLIT; how++) {
 		assert_int_equal(protect(0, 0, how), -EINVAL);
 		assert_int_equal(protect(8, SZ_4K, how), -EINVAL);
 		assert_int_equal(protect(0, SZ_4K + 8, how), -EINVAL);
@@ -1318,7 +1368,7 @@ static void bad_changes_of_write_permission_change_nothing(void **state)
 		assert_int_equal(protect(TOP, SZ_4K, how), -E2BIG);
 		assert_int_equal(protect(0, TOP + SZ_4K, how), -E2BIG);
 	}
-	assert_int_equal(protect(0, SZ_4K, 3), -EINVAL);
+	assert_int_equal(protect(0, SZ_4K, 4), -EINVAL);
 	assert_int_equal(protect(0, SZ_4K, ~0ULL), -EINVAL);
 	machine_assert_same(before, "bad changes of write permission");
 	machine_drop(before);
@@ -1648,6 +1698,8 @@ int main(void)
 		TEST(what_is_done_of_a_block_counts_from_the_range_on),
 		TEST(holes_have_no_write_permission_to_give),
 		TEST(changes_of_write_permission_are_bounded),
+		TEST(blocks_are_split_as_far_as_the_range_goes),
+		TEST(a_block_without_a_table_to_be_had_stays_one),
 		TEST(a_large_block_is_one_step),
 		TEST(bad_changes_of_write_permission_change_nothing),
 		TEST(the_end_of_a_vm_is_bounded),
