@@ -49,6 +49,11 @@ u32 keel_block_sizes(void)
 	return BIT(page) | BIT(page + bits) | (page == 12 ? BIT(page + 2 * bits) : 0);
 }
 
+static int value_gmem(void)
+{
+	return !!keel_gmem_flags();
+}
+
 static int value_block_sizes(void)
 {
 	return keel_block_sizes();
@@ -155,7 +160,9 @@ static const struct {
 	{ KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP, 1 },
 	{ KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES, .get = value_block_sizes },
 	{ KVM_CAP_USER_MEMORY2, 1 },
+	{ KVM_CAP_GUEST_MEMFD, .get = value_gmem },
 	{ KVM_CAP_ARM_EL2, .get = value_el2 },
+	{ KVM_CAP_GUEST_MEMFD_FLAGS, .get = keel_gmem_flags },
 	{ KVM_CAP_ARM_SEA_TO_USER, 1 },
 	{ KEEL_CAP_ARM_SPE, .get = value_spe },
 	{ KEEL_CAP_ARM_STAGE2_PAGE_SIZE, .get = value_stage2_page },

@@ -8,9 +8,11 @@
 
 #include <linux/acpi.h>
 #include <linux/eventfd.h>
+#include <linux/fs.h>
 #include <linux/hugetlb.h>
 #include <linux/kvm.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/version.h>
 
 #if !IS_ENABLED(CONFIG_KVM)
@@ -94,6 +96,71 @@ static inline bool keel_vma_any_uncached(const struct vm_area_struct *vma)
 	return false;
 #endif
 }
+
+#ifndef KVM_CREATE_GUEST_MEMFD
+#define KVM_CAP_GUEST_MEMFD 234
+#define KVM_MEM_GUEST_MEMFD (1UL << 2)
+struct kvm_create_guest_memfd {
+	__u64 size;
+	__u64 flags;
+	__u64 reserved[6];
+};
+#define KVM_CREATE_GUEST_MEMFD _IOWR(KVMIO, 0xd4, struct kvm_create_guest_memfd)
+#endif
+
+/* Of Linux 6.18. */
+#ifndef KVM_CAP_GUEST_MEMFD_FLAGS
+#define KVM_CAP_GUEST_MEMFD_FLAGS    244
+#define GUEST_MEMFD_FLAG_MMAP	     (1ULL << 0)
+#define GUEST_MEMFD_FLAG_INIT_SHARED (1ULL << 1)
+#endif
+
+/* Of Linux 6.8; no field of an older struct kvm_run is for it. */
+#ifndef KVM_EXIT_MEMORY_FAULT
+#define KVM_EXIT_MEMORY_FAULT 39
+#endif
+struct keel_memory_fault {
+	__u64 flags, gpa, size;
+};
+
+static inline struct keel_memory_fault *keel_memory_fault(struct kvm_run *run)
+{
+	BUILD_BUG_ON(sizeof(struct keel_memory_fault) > sizeof(run->padding));
+	return (struct keel_memory_fault *)run->padding;
+}
+
+/* A page of a file, locked, which is allocated if it is not there. ERR_PTR. */
+static inline struct folio *keel_create_folio(struct address_space *mapping, pgoff_t index)
+{
+	struct folio *folio = __filemap_get_folio(mapping, index, FGP_LOCK | FGP_CREAT,
+						  mapping_gfp_mask(mapping));
+
+	return folio ?: ERR_PTR(-ENOMEM);
+}
+
+/* What setattr() of an inode is told of its mount. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define KEEL_SETATTR_IDMAP struct mnt_idmap
+#else
+#define KEEL_SETATTR_IDMAP struct user_namespace
+#endif
+
+/* The operation that memory_failure() calls of a file's page, as @name; it has @take do the work. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define KEEL_ERROR_REMOVE(name, take)                                       \
+	static int name(struct address_space *mapping, struct folio *folio) \
+	{                                                                   \
+		return take(mapping, folio->index, folio_nr_pages(folio));  \
+	}
+#define KEEL_ERROR_REMOVE_OP(name) .error_remove_folio = (name)
+#else
+#define KEEL_ERROR_REMOVE(name, take)                                     \
+	static int name(struct address_space *mapping, struct page *page) \
+	{                                                                 \
+		return take(mapping, page->index, 1);                     \
+	}
+#define KEEL_ERROR_REMOVE_OP(name) .error_remove_page = (name)
+#endif
 
 /* Of Linux 6.2. */
 #ifndef KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP

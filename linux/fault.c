@@ -1689,9 +1689,22 @@ static struct keel_orders orders_for(const struct keel_vm *vm, const struct faul
 	return some;
 }
 
+static int commit_all_frames(struct keel_vm *vm, const struct fault *fault, const struct seen *seen,
+			     const struct pinned *pin, u64 flags)
+{
+	unsigned int supplies = 0;
+	int ret;
+
+	while (is_short(ret = commit_frames(vm, fault, seen, pin, flags)))
+		if (fatal_signal_pending(current) || supplies++ == SUPPLIES_MAX ||
+		    supply_memory(vm, pin, ret))
+			return -ENOMEM;
+	return ret;
+}
+
 /* What EL2 does not let a guest reach is -EFAULT; a block, because a part of it may be that, is not. */
-static int refused_frames(const struct keel_vm *vm, struct fault *fault,
-			  const struct pinned *pin, int err)
+static int refused_frames(const struct keel_vm *vm, struct fault *fault, const struct pinned *pin,
+			  int err)
 {
 	if (err != -EPERM && err != -EINVAL && err != -EEXIST)
 		return err;
@@ -1705,7 +1718,6 @@ static int refused_frames(const struct keel_vm *vm, struct fault *fault,
 static noinline int map_frames(struct keel_vm *vm, struct fault *fault, const struct seen *seen)
 {
 	struct keel_orders some = orders_for(vm, fault);
-	unsigned int supplies = 0;
 	struct keel_frame found;
 	struct pinned pin;
 	int ret = keel_frame_find(&seen->slot, fault->gfn, fault->write, &some, &found);
@@ -1721,11 +1733,39 @@ static noinline int map_frames(struct keel_vm *vm, struct fault *fault, const st
 		.writable = found.writable,
 		.frames = true,
 	};
-	while (is_short(ret = commit_frames(vm, fault, seen, &pin, found.flags)))
-		if (fatal_signal_pending(current) || supplies++ == SUPPLIES_MAX ||
-		    supply_memory(vm, &pin, ret))
-			return -ENOMEM;
+	ret = commit_all_frames(vm, fault, seen, &pin, found.flags);
 	return refused_frames(vm, fault, &pin, ret);
+}
+
+/* KVM_RUN fails, and says where. */
+static void tell_of_fault(struct keel_vcpu *vcpu, u64 gfn)
+{
+	vcpu->run->exit_reason = KVM_EXIT_MEMORY_FAULT;
+	*keel_memory_fault(vcpu->run) =
+		(struct keel_memory_fault){ .gpa = gfn << PAGE_SHIFT, .size = PAGE_SIZE };
+}
+
+/* In a slot of a file (gmem.c), which is not looked up in the process's memory. */
+static noinline int fault_in_file(struct keel_vm *vm, const struct fault *fault, struct seen *seen)
+{
+	struct keel_watch *watch = seen->slot.watch;
+	struct keel_gmem_page page;
+	struct pinned pin;
+	int ret = keel_gmem_begin(watch, fault->gfn, &page);
+
+	if (ret == -EHWPOISON)
+		tell_of_poison(slot_hva(&seen->slot, fault->gfn), PAGE_SHIFT);
+	if (ret == -EFAULT && fault->vcpu)
+		tell_of_fault(fault->vcpu, fault->gfn);
+	if (ret)
+		return ret;
+	seen->sequence = page.sequence;
+	pin = (struct pinned){
+		.gfn = fault->gfn, .page = page.page, .writable = true, .frames = true
+	};
+	ret = commit_all_frames(vm, fault, seen, &pin, KEEL_MAP_EXEC);
+	keel_gmem_end(watch, &page);
+	return ret;
 }
 
 /*
@@ -1801,6 +1841,14 @@ static void fault_blocks_around(struct keel_vm *vm, u64 gfn, const struct seen *
 	}
 }
 
+/* Slots of which not all faults are by the process's addresses. */
+#define UNUSUAL (KVM_MEM_READONLY | KVM_MEM_GUEST_MEMFD)
+
+static bool is_read_only(const struct keel_slot *slot, const struct fault *fault)
+{
+	return !fault->write && !(slot->flags & KVM_MEM_GUEST_MEMFD);
+}
+
 /*
  * -EAGAIN: start over; -EBUSY: the kernel cannot pin the page now. Inline: each MMIO exit comes here
  * too, to find that there is no slot.
@@ -1813,11 +1861,13 @@ static __always_inline int fault_once(struct keel_vm *vm, struct fault *fault)
 	if (!keel_slot_hold(vm, fault->gfn, &seen.slot, &seen.generation))
 		return ret;
 	fault->locked = READ_ONCE(vm->locked); /* after the generation: pin_from_now_on() */
-	if (!fault->write || !(seen.slot.flags & KVM_MEM_READONLY)) {
+	if (likely(!(seen.slot.flags & UNUSUAL)) || is_read_only(&seen.slot, fault)) {
 		seen.sequence = keel_watch_sequence(seen.slot.watch);
 		if (unlikely(seen.slot.dirty))
 			fault->max = 0;
 		ret = fault_in_slot(vm, fault, &seen);
+	} else if (seen.slot.flags & KVM_MEM_GUEST_MEMFD) {
+		ret = fault_in_file(vm, fault, &seen);
 	}
 	if (!ret && fault->there && fault->order == PMD_LEAF_ORDER && !fault->locked)
 		fault_blocks_around(vm, fault->gfn, &seen);

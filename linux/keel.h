@@ -5,7 +5,8 @@
  *
  * Lock order: vcpu->mutex, vm->stop_lock, vm->lock, vm->slots_lock, vm->writing, then the locks of
  * the kernel's memory management, vm->mem_lock. vm->donate_lock comes after the first four; the mutex of a VM's
- * ITSs (its.c) after vcpu->mutex and vm->lock, and its spinlock innermost. With none of these:
+ * ITSs (its.c) after vcpu->mutex and vm->lock, and its spinlock innermost; gmem.c has the place of its
+ * own. With none of these:
  * vm->irqfds_mutex, an eventfd's wait-queue lock, vm->irqfds_lock. vm->slots, vm->ioeventfds,
  * vm->resamplers and vm->routes are read under RCU.
  */
@@ -26,6 +27,8 @@
 #include <linux/xarray.h>
 
 #include <keel/hypercall.h>
+
+#include "compat.h"
 
 #include "inject.h"
 
@@ -98,10 +101,13 @@ struct keel_leaf;
 /* watch.c: the notifier for changes of a slot's memory. It may outlive the slot. */
 struct keel_watch {
 	struct mmu_interval_notifier notifier;
-	struct keel_vm *vm; /* valid while the notifier is registered */
-	u64 gfn;	    /* the slot's first */
-	refcount_t users;   /* the slot, and faults on it */
-	unsigned long calm; /* a sequence at which no invalidation was under way */
+	struct keel_vm *vm;	  /* valid while the notifier is registered */
+	u64 gfn;		  /* the slot's first */
+	refcount_t users;	  /* the slot, and faults on it */
+	unsigned long calm;	  /* a sequence at which no invalidation was under way */
+	struct keel_gmem *gmem;	  /* the slot's file, which calls it then; or NULL */
+	struct list_head in_file; /* of it, as what follows: pages of the file */
+	u64 pgoff, npages;
 	struct rcu_head rcu;
 };
 
@@ -383,7 +389,7 @@ int keel_timer_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *at
 
 /* ---- slots.c, fault.c: guest memory ---- */
 
-int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region);
+int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region2 *region);
 /* The watch of *@out must not be used. */
 bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
 /* The same, with a reference on the watch, for keel_watch_put(). */
@@ -543,6 +549,35 @@ bool keel_ring_is_full(const struct keel_ring *ring);
 /* KVM_RESET_DIRTY_RINGS. Return: how many entries were freed; -EINVAL, -EINTR, -EIO. */
 int keel_reset_rings(struct keel_vm *vm);
 
+/* ---- gmem.c: KVM_CREATE_GUEST_MEMFD ---- */
+
+int keel_gmem_init(void);
+void keel_gmem_exit(void);
+/* GUEST_MEMFD_FLAG_* that a file can have; 0: there are no such files. */
+int keel_gmem_flags(void);
+/* Return: a file descriptor; -EINVAL, -EMFILE, -ENFILE, -ENOMEM. */
+int keel_gmem_create(struct keel_vm *vm, const struct kvm_create_guest_memfd *args);
+/*
+ * The watch of a slot of the file @fd from @offset on; keel_watch_end() ends it. ERR_PTR: -EBADF,
+ * -EINVAL, -ENOMEM. Under slots_lock.
+ */
+struct keel_watch *keel_gmem_watch(struct keel_vm *vm, const struct keel_slot *slot, int fd,
+				   u64 offset);
+void keel_gmem_unwatch(struct keel_watch *watch);
+void keel_gmem_put(struct keel_gmem *gmem);
+
+struct keel_gmem_page {
+	struct page *page;
+	unsigned long sequence; /* of the watch, read before */
+};
+
+/*
+ * The page for @gfn of a slot, which stays the file's until keel_gmem_end(); allocated if it is not there.
+ * -EFAULT: the file is closed; -EHWPOISON, -ENOMEM, -EINTR. Without mem_lock.
+ */
+int keel_gmem_begin(struct keel_watch *watch, u64 gfn, struct keel_gmem_page *page);
+void keel_gmem_end(struct keel_watch *watch, const struct keel_gmem_page *page);
+
 /* ---- watch.c ---- */
 
 /* ERR_PTR: -ENOMEM, -EOVERFLOW. Under slots_lock, without mem_lock, as keel_watch_end(). */
@@ -553,8 +588,11 @@ void keel_watch_end(struct keel_watch *watch);
 
 static inline void keel_watch_put(struct keel_watch *watch)
 {
-	if (refcount_dec_and_test(&watch->users))
-		kfree_rcu(watch, rcu);
+	if (!refcount_dec_and_test(&watch->users))
+		return;
+	if (watch->gmem)
+		keel_gmem_put(watch->gmem);
+	kfree_rcu(watch, rcu);
 }
 
 /* ---- pins.c ---- */

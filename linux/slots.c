@@ -195,12 +195,22 @@ static void replace_slots(struct keel_vm *vm, struct keel_slots *new)
 	kvfree_rcu(old, rcu);
 }
 
-static int add_slot(struct keel_vm *vm, const struct keel_slot *slot)
+/* Of the process's addresses, or of a file's pages. */
+static struct keel_watch *begin_watch(struct keel_vm *vm, const struct keel_slot *slot,
+				      const struct kvm_userspace_memory_region2 *region)
+{
+	if (!(slot->flags & KVM_MEM_GUEST_MEMFD))
+		return keel_watch_begin(vm, slot);
+	return keel_gmem_watch(vm, slot, region->guest_memfd, region->guest_memfd_offset);
+}
+
+static int add_slot(struct keel_vm *vm, const struct keel_slot *slot,
+		    const struct kvm_userspace_memory_region2 *region)
 {
 	struct keel_slot add = *slot;
 	struct keel_slots *new;
 
-	add.watch = keel_watch_begin(vm, slot);
+	add.watch = begin_watch(vm, slot, region);
 	if (IS_ERR(add.watch))
 		return PTR_ERR(add.watch);
 	new = copy_slots(current_slots(vm), slot->id, &add);
@@ -316,7 +326,8 @@ static int update_slot(struct keel_vm *vm, const struct keel_slot *old,
 }
 
 /* What was logged of @old, if there is one, goes on with it, wherever it is moved to. */
-static int set_slot(struct keel_vm *vm, const struct keel_slot *old, struct keel_slot *slot)
+static int set_slot(struct keel_vm *vm, const struct keel_slot *old, struct keel_slot *slot,
+		    const struct kvm_userspace_memory_region2 *region)
 {
 	struct keel_dirty *new = NULL;
 	int ret;
@@ -328,14 +339,15 @@ static int set_slot(struct keel_vm *vm, const struct keel_slot *old, struct keel
 		if (!slot->dirty)
 			return -ENOMEM;
 	}
-	ret = old ? update_slot(vm, old, slot) : add_slot(vm, slot);
+	ret = old ? update_slot(vm, old, slot) : add_slot(vm, slot, region);
 	if (ret && ret != -EIO)
 		kvfree(new);
 	return ret;
 }
 
 /* *@added: it has memory at addresses where it had none before. */
-static int apply_slot(struct keel_vm *vm, struct keel_slot *slot, bool *added)
+static int apply_slot(struct keel_vm *vm, struct keel_slot *slot,
+		      const struct kvm_userspace_memory_region2 *region, bool *added)
 {
 	const struct keel_slots *slots = current_slots(vm);
 	const struct keel_slot *old = find_id(slots, slot->id);
@@ -343,17 +355,37 @@ static int apply_slot(struct keel_vm *vm, struct keel_slot *slot, bool *added)
 	*added = slot->npages && (!old || old->gfn != slot->gfn);
 	if (!slot->npages)
 		return old ? remove_slot(vm, old) : -EINVAL;
+	/* Of a file it can only be removed. */
+	if (old && (old->flags | slot->flags) & KVM_MEM_GUEST_MEMFD)
+		return -EINVAL;
 	if (overlaps_other(slots, slot))
 		return old && (old->npages != slot->npages || old->hva != slot->hva) ? -EINVAL
 										     : -EEXIST;
-	return set_slot(vm, old, slot);
+	return set_slot(vm, old, slot, region);
 }
 
-static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region)
+/* A slot of a file is neither read-only nor logged. */
+static bool are_slot_flags(u32 flags)
+{
+	if (flags & KVM_MEM_GUEST_MEMFD)
+		return flags == KVM_MEM_GUEST_MEMFD && keel_gmem_flags();
+	return !(flags & ~SLOT_FLAGS);
+}
+
+static bool is_file_range(const struct kvm_userspace_memory_region2 *region)
+{
+	u64 offset = region->guest_memfd_offset;
+
+	return PAGE_ALIGNED(offset) && offset + region->memory_size >= offset;
+}
+
+static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_region2 *region)
 {
 	u64 size = region->memory_size;
 
-	if (region->flags & ~SLOT_FLAGS || region->slot >= KEEL_SLOTS)
+	if (!are_slot_flags(region->flags) || region->slot >= KEEL_SLOTS)
+		return -EINVAL;
+	if (region->flags & KVM_MEM_GUEST_MEMFD && !is_file_range(region))
 		return -EINVAL;
 	/* Multiples of a page of stage 2, as on a kernel whose own pages are that large. */
 	if (!IS_ALIGNED(size | region->guest_phys_addr | region->userspace_addr,
@@ -485,7 +517,7 @@ static int populate_new(struct keel_vm *vm, const struct keel_slot *slot)
 	return ret;
 }
 
-int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region *region)
+int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region2 *region)
 {
 	struct keel_slot slot = {
 		.id = region->slot,
@@ -501,7 +533,7 @@ int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory
 		return ret;
 	if (mutex_lock_killable(&vm->slots_lock))
 		return -EINTR;
-	ret = apply_slot(vm, &slot, &added);
+	ret = apply_slot(vm, &slot, region, &added);
 	all = vm->populate;
 	mutex_unlock(&vm->slots_lock);
 	return !ret && all && added ? populate_new(vm, &slot) : ret;

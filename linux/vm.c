@@ -317,30 +317,36 @@ int keel_sync(struct keel_vm *vm)
 
 static int ioctl_memory_region(struct keel_vm *vm, void __user *argp)
 {
-	struct kvm_userspace_memory_region region;
+	struct kvm_userspace_memory_region2 region = { 0 };
 
-	if (copy_from_user(&region, argp, sizeof(region)))
+	BUILD_BUG_ON(offsetof(struct kvm_userspace_memory_region2, guest_memfd_offset) !=
+		     sizeof(struct kvm_userspace_memory_region));
+	if (copy_from_user(&region, argp, sizeof(struct kvm_userspace_memory_region)))
 		return -EFAULT;
+	if (region.flags & KVM_MEM_GUEST_MEMFD)
+		return -EINVAL;
 	return keel_set_memory_region(vm, &region);
 }
 
 /* It adds guest_memfd, whose flag is not accepted. */
 static int ioctl_memory_region2(struct keel_vm *vm, void __user *argp)
 {
-	struct kvm_userspace_memory_region2 region2;
-	struct kvm_userspace_memory_region region;
+	struct kvm_userspace_memory_region2 region;
 
-	BUILD_BUG_ON(sizeof(region2) != 160);
-	if (copy_from_user(&region2, argp, sizeof(region2)))
+	BUILD_BUG_ON(sizeof(region) != 160);
+	if (copy_from_user(&region, argp, sizeof(region)))
 		return -EFAULT;
-	region = (struct kvm_userspace_memory_region){
-		.slot = region2.slot,
-		.flags = region2.flags,
-		.guest_phys_addr = region2.guest_phys_addr,
-		.memory_size = region2.memory_size,
-		.userspace_addr = region2.userspace_addr,
-	};
 	return keel_set_memory_region(vm, &region);
+}
+
+static int ioctl_create_guest_memfd(struct keel_vm *vm, void __user *argp)
+{
+	struct kvm_create_guest_memfd args;
+
+	BUILD_BUG_ON(sizeof(args) != 64);
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	return keel_gmem_create(vm, &args);
 }
 
 static int ioctl_preferred_target(void __user *argp)
@@ -468,6 +474,8 @@ static long vm_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 		return ioctl_memory_region(vm, argp);
 	case KVM_SET_USER_MEMORY_REGION2:
 		return ioctl_memory_region2(vm, argp);
+	case KVM_CREATE_GUEST_MEMFD:
+		return ioctl_create_guest_memfd(vm, argp);
 	case KVM_GET_DIRTY_LOG:
 		return keel_get_dirty_log(vm, argp);
 	case KVM_CLEAR_DIRTY_LOG:

@@ -56,6 +56,9 @@ struct keel_watch *keel_watch_begin(struct keel_vm *vm, const struct keel_slot *
 
 void keel_watch_end(struct keel_watch *watch)
 {
-	mmu_interval_notifier_remove(&watch->notifier);
+	if (watch->gmem)
+		keel_gmem_unwatch(watch);
+	else
+		mmu_interval_notifier_remove(&watch->notifier);
 	keel_watch_put(watch);
 }

@@ -21,7 +21,8 @@ static void find_in_file(const char *path, uint64_t ipa, struct mapping *found)
 	struct mapping m;
 
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%llx %llx %lu %63[^\n]", &m.first, &m.last, &m.block, m.rights) == 4 &&
+		if (sscanf(line, "%llx %llx %lu %63[^\n]", &m.first, &m.last, &m.block, m.rights) ==
+			    4 &&
 		    m.first <= ipa && ipa <= m.last)
 			*found = m;
 	if (file)

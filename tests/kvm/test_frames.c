@@ -12,7 +12,7 @@
 #define SIGNATURE     __builtin_bswap64(0x51454d5520434647)
 #define TRANSPORTS    0x0a000000
 #define MAGIC	      0x74726976
-#define TRANSPORT(n)  ((n) * 0x200)
+#define TRANSPORT(n)  ((n)*0x200)
 #define LAST	      31
 #define REDISTRIBUTOR 0x080a0000
 
@@ -148,7 +148,8 @@ static void test_read_only(void)
 
 	START(&vm, &vcpu, store, DEVICE + FW_SIGNATURE);
 	must(set_region(vm.fd, 1, 0, DEVICE, page, device), "a slot of a device");
-	expect_write(&vcpu, MMIO_BASE, 8, SIGNATURE, "what the process may read the guest may read");
+	expect_write(&vcpu, MMIO_BASE, 8, SIGNATURE,
+		     "what the process may read the guest may read");
 	gives(run(&vcpu), EFAULT, "what it may not write the guest may not write");
 	end_guest(&vm, &vcpu);
 	START(&vm, &vcpu, store, DEVICE + FW_SIGNATURE);

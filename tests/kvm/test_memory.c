@@ -43,7 +43,7 @@ struct kvm_userspace_memory_region2 {
 #define KVM_MEM_GUEST_MEMFD (1U << 2)
 #endif
 
-/* KVM_SET_USER_MEMORY_REGION2: the same slots; what it adds is not there. */
+/* KVM_SET_USER_MEMORY_REGION2: the same slots. test_gmem has what it adds. */
 static void test_region2(void)
 {
 	struct vm vm = bare_vm();

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM_CREATE_GUEST_MEMFD: a file whose pages are a VM's memory, whatever the process has mapped. A slot
+ * with KVM_MEM_GUEST_MEMFD names the file instead of the process's addresses; the process can map the
+ * file as well, if it was made with GUEST_MEMFD_FLAG_MMAP, and sees the same pages.
+ *
+ * The pages are the file's from their first use until a hole is punched there, or the file is closed:
+ * they are not written anywhere, not swapped out and not moved. So the guest's mappings need no
+ * reference, and the kernel tells nobody of changes. The file takes from the guest what it gives up:
+ * each slot's watch, which has no interval of the process's addresses here, is on the file's list.
+ *
+ * A fault holds the mapping's invalidate_lock for reading from the look-up of the page until it is
+ * mapped; a hole is punched with the lock held for writing. Broken memory is taken without that lock,
+ * since the kernel holds the folio's: a fault that has found it before sees by the sequence of the
+ * watch that it has to look again, and then that it is broken.
+ *
+ * Order: vm->slots_lock, invalidate_lock, a folio's lock, gmem->lock, vm->mem_lock.
+ */
+#include <linux/types.h> /* for falloc.h */
+
+#include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fs_context.h>
+#include <linux/highmem.h>
+#include <linux/mount.h>
+#include <linux/pagemap.h>
+#include <linux/pseudo_fs.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "keel.h"
+
+/* The kernel's number of this file system, of Linux 6.18. */
+#define GMEM_MAGIC 0x474d454d
+
+#define GMEM_FLAGS (GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED)
+
+/* A file. Its slots' watches refer to it, also once it is closed. */
+struct keel_gmem {
+	refcount_t users;
+	struct keel_vm *vm; /* as long as it is open */
+	struct inode *inode;
+	u64 flags;
+	struct mutex lock;	  /* @watches, and their sequences */
+	struct list_head watches; /* added to under slots_lock too */
+	bool closed;		  /* under invalidate_lock */
+};
+
+static struct vfsmount *mount;
+
+/* ---- pages ---- */
+
+/* The page number @index, locked, with a reference; new ones are zero. */
+static struct folio *get_folio(struct inode *inode, pgoff_t index)
+{
+	struct folio *folio = keel_create_folio(inode->i_mapping, index);
+
+	if (!IS_ERR(folio) && !folio_test_uptodate(folio)) {
+		clear_highpage(folio_page(folio, 0));
+		folio_mark_uptodate(folio);
+	}
+	return folio;
+}
+
+static vm_fault_t gmem_fault(struct vm_fault *vmf)
+{
+	struct keel_gmem *gmem = vmf->vma->vm_file->private_data;
+	struct folio *folio;
+
+	if (vmf->pgoff >= i_size_read(gmem->inode) >> PAGE_SHIFT ||
+	    !(gmem->flags & GUEST_MEMFD_FLAG_INIT_SHARED))
+		return VM_FAULT_SIGBUS;
+	folio = get_folio(gmem->inode, vmf->pgoff);
+	if (IS_ERR(folio))
+		return vmf_error(PTR_ERR(folio));
+	if (folio_test_hwpoison(folio)) {
+		folio_unlock(folio);
+		folio_put(folio);
+		return VM_FAULT_HWPOISON;
+	}
+	vmf->page = folio_page(folio, 0);
+	return VM_FAULT_LOCKED;
+}
+
+static const struct vm_operations_struct vm_ops = {
+	.fault = gmem_fault,
+};
+
+/* It is mapped where the kernel does not know. */
+static int refuse_to_move(struct address_space *mapping, struct folio *to, struct folio *from,
+			  enum migrate_mode mode)
+{
+	return -EBUSY;
+}
+
+/* ---- what the guest has of it ---- */
+
+/* Under gmem->lock: take pages @first up to @end of the file from the guest. */
+static void take_from(struct keel_watch *watch, pgoff_t first, pgoff_t end)
+{
+	pgoff_t from = max(first, watch->pgoff), to = min(end, watch->pgoff + watch->npages);
+
+	if (from < to)
+		keel_watch_take(watch, watch->gfn + (from - watch->pgoff),
+				watch->gfn + (to - watch->pgoff),
+				watch->notifier.invalidate_seq + 1, true);
+}
+
+static void take_range(struct keel_gmem *gmem, pgoff_t first, pgoff_t end)
+{
+	struct keel_watch *watch;
+
+	mutex_lock(&gmem->lock);
+	list_for_each_entry (watch, &gmem->watches, in_file)
+		take_from(watch, first, end);
+	mutex_unlock(&gmem->lock);
+}
+
+/* memory_failure() has the folio locked. It stays in the file, broken, until userspace acts. */
+static int take_broken(struct address_space *mapping, pgoff_t index, unsigned long pages)
+{
+	take_range(mapping->host->i_private, index, index + pages);
+	return -EBUSY;
+}
+
+KEEL_ERROR_REMOVE(remove_broken, take_broken)
+
+static const struct address_space_operations aops = {
+	.dirty_folio = noop_dirty_folio,
+	.migrate_folio = refuse_to_move,
+	KEEL_ERROR_REMOVE_OP(remove_broken),
+};
+
+int keel_gmem_begin(struct keel_watch *watch, u64 gfn, struct keel_gmem_page *page)
+{
+	struct keel_gmem *gmem = watch->gmem;
+	struct address_space *mapping = gmem->inode->i_mapping;
+	struct folio *folio;
+
+	filemap_invalidate_lock_shared(mapping);
+	if (gmem->closed) {
+		filemap_invalidate_unlock_shared(mapping);
+		return -EFAULT;
+	}
+	page->sequence = smp_load_acquire(&watch->notifier.invalidate_seq);
+	folio = get_folio(gmem->inode, watch->pgoff + (gfn - watch->gfn));
+	if (IS_ERR(folio)) {
+		filemap_invalidate_unlock_shared(mapping);
+		return PTR_ERR(folio) == -EINTR ? -EINTR : -ENOMEM;
+	}
+	folio_unlock(folio);
+	page->page = folio_page(folio, 0);
+	if (!folio_test_hwpoison(folio))
+		return 0;
+	keel_gmem_end(watch, page);
+	return -EHWPOISON;
+}
+
+void keel_gmem_end(struct keel_watch *watch, const struct keel_gmem_page *page)
+{
+	put_page(page->page);
+	filemap_invalidate_unlock_shared(watch->gmem->inode->i_mapping);
+}
+
+/* ---- the file ---- */
+
+void keel_gmem_put(struct keel_gmem *gmem)
+{
+	if (!refcount_dec_and_test(&gmem->users))
+		return;
+	put_write_access(gmem->inode);
+	iput(gmem->inode);
+	kfree(gmem);
+}
+
+static long punch_hole(struct keel_gmem *gmem, loff_t offset, loff_t size)
+{
+	struct address_space *mapping = gmem->inode->i_mapping;
+
+	filemap_invalidate_lock(mapping);
+	take_range(gmem, offset >> PAGE_SHIFT, (offset + size) >> PAGE_SHIFT);
+	truncate_inode_pages_range(mapping, offset, offset + size - 1);
+	filemap_invalidate_unlock(mapping);
+	return 0;
+}
+
+static long allocate(struct keel_gmem *gmem, loff_t offset, loff_t size)
+{
+	struct address_space *mapping = gmem->inode->i_mapping;
+	pgoff_t index = offset >> PAGE_SHIFT, end = (offset + size) >> PAGE_SHIFT;
+	long ret = 0;
+
+	if (offset + size > i_size_read(gmem->inode))
+		return -EINVAL;
+	filemap_invalidate_lock_shared(mapping);
+	for (; index < end && !ret; index++) {
+		struct folio *folio = signal_pending(current) ? ERR_PTR(-EINTR)
+							      : get_folio(gmem->inode, index);
+
+		ret = PTR_ERR_OR_ZERO(folio);
+		if (!ret) {
+			folio_unlock(folio);
+			folio_put(folio);
+		}
+		cond_resched();
+	}
+	filemap_invalidate_unlock_shared(mapping);
+	return ret;
+}
+
+/* The kernel has checked that @offset and @size are positive, and their sum no more than a loff_t's. */
+static long gmem_fallocate(struct file *file, int mode, loff_t offset, loff_t size)
+{
+	if (!(mode & FALLOC_FL_KEEP_SIZE) || mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
+		return -EOPNOTSUPP;
+	if (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size))
+		return -EINVAL;
+	return mode & FALLOC_FL_PUNCH_HOLE ? punch_hole(file->private_data, offset, size)
+					   : allocate(file->private_data, offset, size);
+}
+
+static int gmem_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	const struct keel_gmem *gmem = file->private_data;
+
+	if (!(gmem->flags & GUEST_MEMFD_FLAG_MMAP))
+		return -ENODEV;
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYSHARE)) != (VM_SHARED | VM_MAYSHARE))
+		return -EINVAL;
+	vma->vm_ops = &vm_ops;
+	return 0;
+}
+
+/* Slots that name it stay, and have no memory. */
+static int gmem_release(struct inode *inode, struct file *file)
+{
+	struct keel_gmem *gmem = file->private_data;
+	struct keel_vm *vm = gmem->vm;
+
+	filemap_invalidate_lock(inode->i_mapping);
+	gmem->closed = true;
+	take_range(gmem, 0, ULONG_MAX);
+	truncate_inode_pages(inode->i_mapping, 0);
+	filemap_invalidate_unlock(inode->i_mapping);
+	keel_gmem_put(gmem);
+	keel_vm_put(vm);
+	return 0;
+}
+
+static const struct file_operations gmem_fops = {
+	.owner = THIS_MODULE,
+	.mmap = gmem_mmap,
+	.fallocate = gmem_fallocate,
+	.release = gmem_release,
+	.llseek = noop_llseek,
+};
+
+/* Its size is what it was made with, and its owner is who has made it. */
+static int gmem_setattr(KEEL_SETATTR_IDMAP *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	return -EINVAL;
+}
+
+static const struct inode_operations gmem_iops = {
+	.setattr = gmem_setattr,
+};
+
+static struct inode *make_inode(loff_t size)
+{
+	struct inode *inode = keel_inject() ? ERR_PTR(-ENOMEM) : alloc_anon_inode(mount->mnt_sb);
+
+	if (IS_ERR(inode))
+		return inode;
+	inode->i_op = &gmem_iops;
+	inode->i_mapping->a_ops = &aops;
+	inode->i_mode |= S_IFREG;
+	/* The kernel may make huge pages of a file that nobody can write to. */
+	atomic_inc(&inode->i_writecount);
+	i_size_write(inode, size);
+	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER);
+	mapping_set_unevictable(inode->i_mapping);
+	return inode;
+}
+
+static struct keel_gmem *make_gmem(struct keel_vm *vm, const struct kvm_create_guest_memfd *args)
+{
+	struct keel_gmem *gmem = kzalloc(sizeof(*gmem), GFP_KERNEL_ACCOUNT);
+
+	if (!gmem)
+		return ERR_PTR(-ENOMEM);
+	gmem->inode = make_inode(args->size);
+	if (IS_ERR(gmem->inode)) {
+		long err = PTR_ERR(gmem->inode);
+
+		kfree(gmem);
+		return ERR_PTR(err);
+	}
+	refcount_set(&gmem->users, 1);
+	gmem->vm = vm;
+	gmem->flags = args->flags;
+	mutex_init(&gmem->lock);
+	INIT_LIST_HEAD(&gmem->watches);
+	gmem->inode->i_private = gmem;
+	return gmem;
+}
+
+/* The file has a reference to the inode of its own, to the VM, and to this module. */
+static struct file *make_file(struct keel_gmem *gmem)
+{
+	struct file *file;
+
+	if (!try_module_get(THIS_MODULE))
+		return ERR_PTR(-ENODEV);
+	ihold(gmem->inode);
+	file = alloc_file_pseudo(gmem->inode, mount, "[kvm-gmem]", O_RDWR, &gmem_fops);
+	if (IS_ERR(file)) {
+		iput(gmem->inode);
+		module_put(THIS_MODULE);
+		return file;
+	}
+	file->f_flags |= O_LARGEFILE;
+	file->private_data = gmem;
+	keel_vm_get(gmem->vm);
+	return file;
+}
+
+int keel_gmem_create(struct keel_vm *vm, const struct kvm_create_guest_memfd *args)
+{
+	struct keel_gmem *gmem;
+	struct file *file;
+	int fd;
+
+	if (!keel_gmem_flags() || args->flags & ~GMEM_FLAGS)
+		return -EINVAL;
+	if ((loff_t)args->size <= 0 || !PAGE_ALIGNED(args->size))
+		return -EINVAL;
+	fd = get_unused_fd_flags(0);
+	if (fd < 0)
+		return fd;
+	gmem = make_gmem(vm, args);
+	file = IS_ERR(gmem) ? ERR_CAST(gmem) : make_file(gmem);
+	if (!IS_ERR(file)) {
+		fd_install(fd, file);
+		return fd;
+	}
+	if (!IS_ERR(gmem))
+		keel_gmem_put(gmem);
+	put_unused_fd(fd);
+	return PTR_ERR(file);
+}
+
+int keel_gmem_flags(void)
+{
+	/* Its pages are the kernel's; those of stage 2 may be larger. */
+	return keel_block_sizes() & PAGE_SIZE ? GMEM_FLAGS : 0;
+}
+
+/* ---- slots of it ---- */
+
+static bool overlaps_watch(const struct keel_gmem *gmem, u64 pgoff, u64 npages)
+{
+	const struct keel_watch *watch;
+
+	list_for_each_entry (watch, &gmem->watches, in_file)
+		if (pgoff < watch->pgoff + watch->npages && watch->pgoff < pgoff + npages)
+			return true;
+	return false;
+}
+
+/* A guest without private memory has all of it mapped by the process, too, or could. */
+static int check_binding(const struct keel_vm *vm, const struct keel_gmem *gmem, u64 offset,
+			 u64 npages)
+{
+	if (gmem->vm != vm || !PAGE_ALIGNED(offset) || (loff_t)offset < 0 ||
+	    offset + (npages << PAGE_SHIFT) > i_size_read(gmem->inode))
+		return -EINVAL;
+	return gmem->flags & GUEST_MEMFD_FLAG_MMAP ? 0 : -EINVAL;
+}
+
+static int add_watch(struct keel_gmem *gmem, struct keel_watch *watch)
+{
+	int ret = -EINVAL;
+
+	mutex_lock(&gmem->lock);
+	if (!overlaps_watch(gmem, watch->pgoff, watch->npages)) {
+		list_add(&watch->in_file, &gmem->watches);
+		refcount_inc(&gmem->users);
+		ret = 0;
+	}
+	mutex_unlock(&gmem->lock);
+	return ret;
+}
+
+static struct keel_watch *watch_file(struct keel_vm *vm, struct keel_gmem *gmem,
+				     const struct keel_slot *slot, u64 offset)
+{
+	struct keel_watch *watch;
+	int ret = check_binding(vm, gmem, offset, slot->npages);
+
+	if (ret)
+		return ERR_PTR(ret);
+	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
+	if (!watch)
+		return ERR_PTR(-ENOMEM);
+	watch->vm = vm;
+	watch->gfn = slot->gfn;
+	watch->gmem = gmem;
+	watch->pgoff = offset >> PAGE_SHIFT;
+	watch->npages = slot->npages;
+	refcount_set(&watch->users, 1);
+	ret = add_watch(gmem, watch);
+	if (!ret)
+		return watch;
+	kfree(watch);
+	return ERR_PTR(ret);
+}
+
+struct keel_watch *keel_gmem_watch(struct keel_vm *vm, const struct keel_slot *slot, int fd,
+				   u64 offset)
+{
+	struct keel_watch *watch = ERR_PTR(-EINVAL);
+	struct file *file = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op == &gmem_fops)
+		watch = watch_file(vm, file->private_data, slot, offset);
+	fput(file);
+	return watch;
+}
+
+void keel_gmem_unwatch(struct keel_watch *watch)
+{
+	mutex_lock(&watch->gmem->lock);
+	list_del(&watch->in_file);
+	mutex_unlock(&watch->gmem->lock);
+}
+
+/* ---- the file system that they are in ---- */
+
+static int init_context(struct fs_context *context)
+{
+	if (!init_pseudo(context, GMEM_MAGIC))
+		return -ENOMEM;
+	context->s_iflags |= SB_I_NOEXEC | SB_I_NODEV;
+	return 0;
+}
+
+static struct file_system_type gmem_fs = {
+	.name = "keel_gmem",
+	.init_fs_context = init_context,
+	.kill_sb = kill_anon_super,
+};
+
+int keel_gmem_init(void)
+{
+	mount = kern_mount(&gmem_fs);
+	if (IS_ERR(mount))
+		return PTR_ERR(mount);
+	mount->mnt_flags |= MNT_NOEXEC;
+	return 0;
+}
+
+void keel_gmem_exit(void)
+{
+	kern_unmount(mount);
+}
