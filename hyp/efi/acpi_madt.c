@@ -9,7 +9,7 @@
 /* The frames that each redistributor has; GICR_TYPER tells of those that a GICv4's has behind them. */
 #define GICR_FRAMES SZ_128K
 
-/* Keel knows the interrupt's number from the BSA (Arm DEN 0094). */
+/* Of a CPU's virtual interface. Keel knows the interrupt's number from the BSA (Arm DEN 0094). */
 #define BSA_MAINTENANCE 25
 
 /* While entries are read. Redistributors come by the one or the other kind of entry. */
@@ -155,6 +155,17 @@ static int walk_madt(struct madt_walk *w, int (*visit)(struct madt_walk *w, cons
 	return ret;
 }
 
+/* With another one, what a guest's list registers ask for would come to nobody. Keel's copies name none. */
+static int check_maintenance(struct madt_walk *w, const u8 *e)
+{
+	u32 intid = acpi_u32(e + GICC_MAINTENANCE);
+
+	if (acpi_u32(e + GICC_FLAGS) & GICC_ENABLED && intid != BSA_MAINTENANCE &&
+	    !(w->m->marker && !intid))
+		return madt_fail(w, "the GIC's maintenance interrupt is not 25");
+	return 0;
+}
+
 /* ---- redistributors that CPUs' entries have ---- */
 
 static bool redist_is_listed(const struct fdt_redists *r, u64 base)
@@ -169,10 +180,16 @@ static bool redist_is_listed(const struct fdt_redists *r, u64 base)
 /* Also of a CPU that is not enabled: the frame is there, or may be once the CPU is. */
 static int take_frames(struct madt_walk *w, const u8 *e)
 {
-	u64 base = e[0] == MADT_GICC ? acpi_u64(e + GICC_GICR) : 0;
+	u64 base;
+	int ret;
 
-	return base && !redist_is_listed(&w->m->redists, base) ? add_redists(w, base, GICR_FRAMES)
-							       : 0;
+	if (e[0] != MADT_GICC)
+		return 0;
+	ret = check_maintenance(w, e);
+	base = acpi_u64(e + GICC_GICR);
+	if (ret || !base || redist_is_listed(&w->m->redists, base))
+		return ret;
+	return add_redists(w, base, GICR_FRAMES);
 }
 
 /* ---- the GICv2's part for VMs, which CPUs' entries have ---- */
@@ -196,9 +213,7 @@ static int take_interface(struct madt_walk *w, const u8 *e)
 	    is_other(&m->gich, acpi_u64(e + GICC_GICH), enabled) ||
 	    is_other(&m->gicv, acpi_u64(e + GICC_GICV), enabled))
 		return madt_fail(w, "CPUs have different interfaces of the GICv2");
-	if (enabled && m->gich && acpi_u32(e + GICC_MAINTENANCE) != BSA_MAINTENANCE)
-		return madt_fail(w, "the GICv2's maintenance interrupt is not 25");
-	return 0;
+	return m->gich ? check_maintenance(w, e) : 0;
 }
 
 /*

@@ -275,13 +275,14 @@ int acpi_read(const struct acpi_reader *reader, u64 rsdp, struct acpi_machine *o
 		ret = need_table(reader, out, "GTDT", "GTDT", GTDT_SIZE, &out->gtdt);
 	if (!ret)
 		ret = check_fadt(out);
-	if (!ret)
-		ret = acpi_read_madt(out);
+	if (ret)
+		return ret;
+	out->marker = find_marker(reader, out);
+	ret = acpi_read_madt(out);
 	if (!ret)
 		ret = check_gtdt(out);
 	if (ret)
 		return ret;
-	out->marker = find_marker(reader, out);
 	read_acpi_console(reader, out);
 	return 0;
 }

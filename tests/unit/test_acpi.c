@@ -176,7 +176,32 @@ static void a_gicv2_is_the_same_for_all_cpus_or_refused(void **state)
 	two_cpus_of_a_gicv2(another_gich_not_enabled);
 	refused(why);
 	two_cpus_of_a_gicv2(another_maintenance_interrupt);
-	refused("ACPI: MADT: the GICv2's maintenance interrupt is not 25");
+	refused("ACPI: MADT: the GIC's maintenance interrupt is not 25");
+}
+
+/* A GICv3's second CPU has this maintenance interrupt. */
+static u8 *v3_with_maintenance(u32 intid)
+{
+	u8 *e;
+
+	begin_v3();
+	e = aw_gicc(&world, 0x102, 0);
+	acpi_put(e + GICC_MAINTENANCE, intid, 4);
+	return e;
+}
+
+static void a_gicv3_has_the_maintenance_interrupt_that_keel_listens_to_or_is_refused(void **state)
+{
+	static const u32 others[] = { 0, 24, 26, 32, 0x80000019 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		v3_with_maintenance(others[i]);
+		refused("ACPI: MADT: the GIC's maintenance interrupt is not 25");
+		not_enabled(v3_with_maintenance(others[i]));
+		accepted();
+	}
+	v3_with_maintenance(25);
+	accepted();
 }
 
 static void cpus_that_are_not_enabled_are_left_out(void **state)
@@ -721,6 +746,8 @@ int main(void)
 		cmocka_unit_test(five_hundred_and_twelve_cpus_fit_and_more_are_counted),
 		cmocka_unit_test(the_tree_says_what_the_tables_say),
 		cmocka_unit_test(a_gicv2_is_the_same_for_all_cpus_or_refused),
+		cmocka_unit_test(
+			a_gicv3_has_the_maintenance_interrupt_that_keel_listens_to_or_is_refused),
 		cmocka_unit_test(a_tree_of_a_gicv2_machine_has_its_registers),
 		cmocka_unit_test(a_tree_of_a_gicv2_machine_has_no_redistributors),
 		cmocka_unit_test(wrong_checksums_are_found),
