@@ -151,11 +151,20 @@ void efi_boot_abandon(const char *why)
 
 /* ---- taking EL2 ---- */
 
-/* Nothing has changed if firmware has now what it had not before, and what cannot be EL1's. */
-static void convert_regime(const struct efi_el2_state *state, struct efi_el1_regime *regime)
+/* While boot services run, for the application to say it. Nothing has changed. */
+static void __noreturn answer_trial(const char *why)
 {
-	const char *why = panic_in_progress() ? "Keel panicked" : check_regime(state, regime);
+	kl_snprintf(efi_handover->why, sizeof(efi_handover->why), "%s", why ? why : "");
+	leave_to_firmware(why ? EFI_KEEL_FAILED : EFI_KEEL_READY);
+}
 
+/* Nothing has changed if firmware has now what it had not before, and what cannot be EL1's. */
+static void convert_regime(const struct efi_handover *h, struct efi_el1_regime *regime)
+{
+	const char *why = panic_in_progress() ? "Keel panicked" : check_regime(&h->state, regime);
+
+	if (h->trial)
+		answer_trial(why);
 	if (why) {
 		log_err("%s: the system boots without Keel", why);
 		leave_to_firmware(EFI_KEEL_FAILED);
@@ -200,7 +209,7 @@ void __noreturn efi_boot_take(void)
 	u64 mode = h->state.spsel ? PSR_MODE_EL1h : PSR_MODE_EL1t;
 	struct efi_el1_regime regime;
 
-	convert_regime(&h->state, &regime);
+	convert_regime(h, &regime);
 	fix_final_reserved(&h->map.fixed);
 	efi_handover = NULL;
 	host_mem_check();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Keel's side of a start by UEFI. Keel is entered twice: to prepare itself, after which firmware goes
- * on at EL2; and to take EL2, when the operating system has ended boot services. docs/boot.md.
+ * Keel's side of a start by UEFI. Keel is entered three times: to prepare itself, after which firmware
+ * goes on at EL2; to say whether it could take EL2, when the operating system is about to end boot
+ * services; and to take it, when they have ended. docs/boot.md.
  */
 #ifndef KEEL_BOOT_EFI_BOOT_H
 #define KEEL_BOOT_EFI_BOOT_H
@@ -42,7 +43,7 @@ void __noreturn efi_boot_ready(u64 end);
  */
 void efi_boot_abandon(const char *why);
 
-/* The boot CPU, from secondary_main(): boot services have ended. */
+/* The boot CPU, from secondary_main(): boot services have ended, or will if it says that EL2 can be taken. */
 void __noreturn efi_boot_take(void);
 
 #endif

@@ -4,7 +4,7 @@
  *        prepare()            memory, the copy of the image, Keel's boot at EL2 up to the host
  *        hook()               ExitBootServices() is Keel's from here on, and tree and ACPI tables
  *        start_image()        the loader, and all that it loads
- *          exit_hook()        firmware's ExitBootServices(); if that succeeds, Keel takes EL2
+ *          exit_hook()        a trial; firmware's ExitBootServices(); if both succeed, Keel takes EL2
  *
  * Until hook() nothing is changed that the next loader could see, so whatever fails before it is
  * one line on the console, and the machine boots without Keel.
@@ -524,19 +524,38 @@ static void tell_at_exit(const char *kind, const char *why, const char *result)
 }
 
 /* Is the machine as Keel must know it? ACPI's tables too, but of a host that has a tree. */
-static bool may_take(void)
+static bool is_known_machine(void)
 {
 	static struct memmap map;
-	const char *why = NULL;
+	const char *why;
 
-	if (read_final_map(&map)) {
-		why = efi_acpi_refresh(app.env.system, &map);
-		if (why && app.handover->tree_size)
-			tell_at_exit("warning", why, "the host cannot use ACPI");
-		if (!why || app.handover->tree_size)
-			return true;
-		efi_why = why;
-	}
+	if (!read_final_map(&map))
+		return false;
+	why = efi_acpi_refresh(app.env.system, &map);
+	if (why && app.handover->tree_size)
+		tell_at_exit("warning", why, "the host cannot use ACPI");
+	efi_why = why;
+	return !why || app.handover->tree_size;
+}
+
+/* Keel looks at firmware's regime as it will when boot services have ended, and nobody can be told. */
+static bool trial_succeeds(void)
+{
+	struct efi_handover *h = app.handover;
+	u64 result;
+
+	h->trial = true;
+	result = app.platform->enter(h->take_entry, 0, &h->state);
+	h->trial = false;
+	h->why[sizeof(h->why) - 1] = '\0';
+	efi_why = h->why;
+	return result == EFI_KEEL_READY;
+}
+
+static bool may_take(void)
+{
+	if (is_known_machine() && trial_succeeds())
+		return true;
 	if (!app.told)
 		efi_record(app.env.system, KEEL_EFI_ERROR, "%s", efi_why);
 	tell_at_exit("error", efi_why, "the system boots without Keel");
@@ -555,7 +574,7 @@ static efi_status exit_hook(efi_handle image, u64 key)
 
 	if (status || !takes)
 		return status;
-	/* Whether this succeeds or not, there is nobody to tell: Keel prints a line. */
+	/* As the trial did. Otherwise there is nobody to tell any more: Keel prints a line on its UART. */
 	(void)app.platform->enter(h->take_entry, 0, &h->state);
 	return EFI_SUCCESS;
 }

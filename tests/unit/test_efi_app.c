@@ -375,7 +375,8 @@ static void put_entry(unsigned int number, const char *name, const char *options
 /* ---- Keel at EL2 ---- */
 
 static unsigned int prepares, takes;
-static u64 prepare_result, kept; /* bytes of the block that Keel keeps */
+static unsigned int trials, failed_trials; /* the first ones fail */
+static u64 prepare_result, kept;	   /* bytes of the block that Keel keeps */
 static bool hardware;
 static char keel_options[64];
 static struct efi_handover *handover;
@@ -397,6 +398,12 @@ static void looks_like_acpi_s(const void *made)
 
 static u64 enter(u64 entry, u64 arg, struct efi_el2_state *state)
 {
+	if (entry == 0x1234 && handover->trial) {
+		trials++;
+		assert_int_equal(exit_calls, trials - 1); /* firmware's is not called yet */
+		strcpy(handover->why, "Keel cannot take EL2");
+		return trials <= failed_trials ? EFI_KEEL_FAILED : EFI_KEEL_READY;
+	}
 	if (entry == 0x1234) {
 		takes++;
 		assert_ptr_equal(state, &handover->state);
@@ -516,7 +523,7 @@ static int start_fresh(void **state)
 	memset(exit_status, 0, sizeof(exit_status));
 	memset(entry_size, 0, sizeof(entry_size));
 	allocations = fail_allocation = crc_calls = exit_calls = loads = starts = 0;
-	prepares = takes = unloads = 0;
+	prepares = takes = unloads = trials = failed_trials = 0;
 	refused_file = "";
 	order_count = 0;
 	console[0] = loaded_file[0] = record[0] = '\0';
@@ -931,6 +938,30 @@ static void unless_devices_may_have_its_addresses(void **state)
 	assert_int_equal(takes, 0);
 }
 
+/* ---- the trial, when boot services are about to end ---- */
+
+static void what_keeps_keel_from_el2_is_told_while_firmware_can_tell_it(void **state)
+{
+	failed_trials = 2;
+	exit_status[0] = EFI_INVALID_PARAM;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(trials, 2);
+	assert_int_equal(takes, 0);
+	assert_int_equal(exit_calls, 2);
+	says("keel: error: Keel cannot take EL2: the system boots without Keel\n");
+	assert_null(strstr(strstr(console, "cannot take") + 1, "cannot take")); /* said once */
+	assert_string_equal(record_at_exit, "error: Keel cannot take EL2");
+}
+
+static void a_trial_is_made_before_each_exit_and_takes_nothing(void **state)
+{
+	exit_status[0] = EFI_INVALID_PARAM;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(trials, 2);
+	assert_int_equal(takes, 1);
+	assert_false(handover->trial);
+}
+
 /* ---- the memory map at the end ---- */
 
 static efi_status map_fails(u64 *size, void *data, u64 *key, u64 *descriptor_size, u32 *version)
@@ -1279,6 +1310,10 @@ int main(void)
 		cmocka_unit_test_setup(a_memory_map_that_is_wrong_boots_without_keel, start_fresh),
 		cmocka_unit_test_setup(a_boot_that_fails_at_el2_gives_its_memory_back, start_fresh),
 		cmocka_unit_test_setup(unless_devices_may_have_its_addresses, start_fresh),
+		cmocka_unit_test_setup(what_keeps_keel_from_el2_is_told_while_firmware_can_tell_it,
+				       start_fresh),
+		cmocka_unit_test_setup(a_trial_is_made_before_each_exit_and_takes_nothing,
+				       start_fresh),
 		cmocka_unit_test_setup(
 			a_memory_map_that_cannot_be_read_at_the_end_boots_without_keel,
 			start_fresh),

@@ -93,6 +93,24 @@ static void use_variables(struct efi_system_table *system)
 	say_number("LOADER: variable ", back);
 }
 
+/* What Keel has left for the system: KEEL_EFI_VARIABLE. */
+static void show_record(struct efi_system_table *system)
+{
+	const struct efi_guid vendor = { .a = 0xb18320bb,
+					 .b = 0x1395,
+					 .c = 0x45c9,
+					 .d = { 0x88, 0xc2, 0x50, 0x8a, 0x36, 0x58, 0x2f, 0x27 } };
+	const efi_char name[] = { 'K', 'e', 'e', 'l', 'B', 'o', 'o', 't', 0 };
+	char text[256] = "";
+	u64 size = sizeof(text) - 1;
+
+	if (system->runtime->get_variable(name, &vendor, NULL, &size, text))
+		return;
+	say("LOADER: record ");
+	say(text);
+	say("\r\n");
+}
+
 static efi_status end_boot_services(efi_handle image, struct efi_system_table *system, u64 wrong)
 {
 	char map[MAP_ROOM] __attribute__((aligned(16)));
@@ -141,6 +159,7 @@ efi_status efi_entry(efi_handle image, struct efi_system_table *system)
 	if (same_text(options, "retry"))
 		(void)end_boot_services(image, system, 1);
 	(void)end_boot_services(image, system, 0);
+	show_record(system);
 	use_variables(system);
 	turn_off();
 }
