@@ -62,6 +62,16 @@ static void warn_option(void *ctx, const char *why, const char *word, size_t len
 	log_warn("option %.*s: %s", (int)len, word, why);
 }
 
+/* Whoever writes to the EFI system partition can write keel.cfg; Secure Boot is there to keep him out. */
+static void restrict_options(struct options *options)
+{
+	if (!efi_handover || !efi_handover->secure || !(options->smc.count || options->smc.optee))
+		return;
+	log_warn("keel.smc is ignored: Secure Boot is on, and the option has no signature");
+	options->smc.count = 0;
+	options->smc.optee = false;
+}
+
 static void early_options(void)
 {
 	static const enum log_level levels[] = {
@@ -74,6 +84,7 @@ static void early_options(void)
 					: host_fdt_bootargs((const void *)boot_info.fdt.v);
 
 	options_parse(args, &boot_info.options, warn_option, NULL);
+	restrict_options(&boot_info.options);
 	log_set_level(levels[boot_info.options.loglevel]);
 }
 

@@ -392,6 +392,7 @@ static void fill_handover(const struct memmap *map, const char *options)
 	h->el1_entry = app.platform->el1_entry;
 	h->size = ALIGN_UP(sizeof(*h), SZ_4K);
 	h->acpi = app.has_acpi;
+	h->secure = efi_has_secure_boot(app.env.system);
 	h->map = *map;
 	kl_snprintf(h->options, sizeof(h->options), "%s", options);
 }

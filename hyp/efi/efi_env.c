@@ -109,6 +109,24 @@ void efi_record(const struct efi_system_table *system, const char *kind, const c
 		name, &efi_guid_keel, EFI_VARIABLE_BOOT | EFI_VARIABLE_RUNTIME, strlen(text), text);
 }
 
+bool efi_global_variable(const struct efi_system_table *system, const char *name, void *data,
+			 u64 *size)
+{
+	efi_char wide[16];
+
+	(void)efi_widen(wide, ARRAY_SIZE(wide), name);
+	return system->runtime->get_variable(wide, &efi_guid_global_variable, NULL, size, data) ==
+	       EFI_SUCCESS;
+}
+
+bool efi_has_secure_boot(const struct efi_system_table *system)
+{
+	u64 size = 1;
+	u8 on = 0;
+
+	return efi_global_variable(system, "SecureBoot", &on, &size) && on == 1;
+}
+
 void *efi_protocol(const struct efi_env *env, efi_handle handle, const struct efi_guid *protocol)
 {
 	void *interface = NULL;

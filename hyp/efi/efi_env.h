@@ -33,6 +33,13 @@ void efi_record(const struct efi_system_table *system, const char *kind, const c
 /* efi_widen() - ASCII as UCS-2, terminated, cut off at @size characters. Return: bytes of it */
 size_t efi_widen(efi_char *to, size_t size, const char *from);
 
+/* A variable of UEFI's own, of at most @size bytes; then its size. Return: whether it is there */
+bool efi_global_variable(const struct efi_system_table *system, const char *name, void *data,
+			 u64 *size);
+
+/* Whether firmware starts only what it trusts. */
+bool efi_has_secure_boot(const struct efi_system_table *system);
+
 /* A protocol of a handle; NULL if it has none. */
 void *efi_protocol(const struct efi_env *env, efi_handle handle, const struct efi_guid *protocol);
 

@@ -14,15 +14,6 @@ static u8 option_data[OPTION_MAX] __attribute__((aligned(8)));
 static efi_char arguments[EFI_ARGUMENTS_MAX];
 static u64 path_buffer[EFI_PATH_MAX / sizeof(u64)];
 
-static bool get_variable(const struct efi_env *env, const char *name, void *data, u64 *size)
-{
-	efi_char wide[16];
-
-	(void)efi_widen(wide, ARRAY_SIZE(wide), name);
-	return env->system->runtime->get_variable(wide, &efi_guid_global_variable, NULL, size,
-						  data) == EFI_SUCCESS;
-}
-
 /* What firmware's verification refuses is loaded nevertheless, to be started after a change of mind. */
 static bool load_path(const struct efi_env *env, const void *path, struct efi_loader *out)
 {
@@ -110,7 +101,7 @@ static bool load_entry(const struct efi_env *env, u16 number, struct efi_loader 
 	u8 *rest;
 
 	kl_snprintf(name, sizeof(name), "Boot%04X", number);
-	if (!get_variable(env, name, option_data, &size))
+	if (!efi_global_variable(env->system, name, option_data, &size))
 		return false;
 	path = efi_option_path(option_data, size, &path_size);
 	if (!path || !efi_path_file(path, path_size, out->name, sizeof(out->name)) ||
@@ -135,8 +126,9 @@ static bool load_next_entry(const struct efi_env *env, struct efi_loader *out)
 	u64 size = sizeof(order), current_size = sizeof(u16), count, own;
 	u16 current;
 
-	if (!get_variable(env, "BootCurrent", &current, &current_size) ||
-	    current_size != sizeof(current) || !get_variable(env, "BootOrder", order, &size))
+	if (!efi_global_variable(env->system, "BootCurrent", &current, &current_size) ||
+	    current_size != sizeof(current) ||
+	    !efi_global_variable(env->system, "BootOrder", order, &size))
 		return false;
 	count = size / sizeof(*order);
 	for (own = 0; own < count && order[own] != current; own++)

@@ -60,6 +60,7 @@ struct efi_handover {
 	u64 tree;      /* where the host's device tree goes */
 	u64 tree_size; /* 0: the host has none */
 	bool acpi;     /* the host may take ACPI's tables */
+	bool secure; /* firmware starts nothing that it does not trust: what has no signature decides less */
 	bool trial; /* a visit that tells whether EL2 can be taken, and takes nothing */
 	/* memory; @map.reserved is all of RAM but what Keel may take */
 	struct memmap map;

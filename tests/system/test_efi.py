@@ -366,6 +366,16 @@ def test_with_secure_boot_a_signed_keel_efi_starts_a_signed_loader(uefi, tmp_pat
 
 
 @pytest.mark.full
+def test_with_secure_boot_no_option_without_a_signature_opens_firmware(uefi, tmp_path):
+    keel, loader = esp.sign(tmp_path, keelvm.keel_image("release")), esp.sign(tmp_path, esp.TEST_LOADER)
+    files = test_loader("boot", config=b"options keel.smc=sip,optee\n")
+    machine = boots_with_secure_boot(uefi, files | {esp.FALLBACK: keel, "loader.efi": loader})
+    machine.expect("keel: warning: keel.smc is ignored: Secure Boot is on, and the option has no signature")
+    leaves_boot_services(machine, 1)
+    assert not re.search(r"keel: keel\.smc: ", machine.console)
+
+
+@pytest.mark.full
 def test_with_secure_boot_a_signed_keel_efi_starts_no_loader_without_a_signature(uefi, tmp_path):
     keel = esp.sign(tmp_path, keelvm.keel_image("release"))
     machine = boots_with_secure_boot(uefi, test_loader("boot") | {esp.FALLBACK: keel})

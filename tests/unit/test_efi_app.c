@@ -266,6 +266,7 @@ static efi_status calculate_crc32(const void *data, u64 size, u32 *crc)
 static u16 boot_order[4];
 static size_t order_count;
 static u8 entries[4][256];
+static u8 secure_boot; /* the variable's value; 0xff: there is none */
 static size_t entry_size[4];
 
 static efi_status get_variable(const efi_char *name, const struct efi_guid *vendor, u32 *attributes,
@@ -285,6 +286,9 @@ static efi_status get_variable(const efi_char *name, const struct efi_guid *vend
 	} else if (strcmp(text, "BootOrder") == 0 && order_count) {
 		from = boot_order;
 		bytes = 2 * order_count;
+	} else if (strcmp(text, "SecureBoot") == 0 && secure_boot != 0xff) {
+		from = &secure_boot;
+		bytes = 1;
 	} else if (strncmp(text, "Boot000", 7) == 0 && text[7] >= '0' && text[7] < '4') {
 		from = entries[text[7] - '0'];
 		bytes = entry_size[text[7] - '0'];
@@ -524,6 +528,7 @@ static int start_fresh(void **state)
 	memset(entry_size, 0, sizeof(entry_size));
 	allocations = fail_allocation = crc_calls = exit_calls = loads = starts = 0;
 	prepares = takes = unloads = trials = failed_trials = 0;
+	secure_boot = 0xff;
 	refused_file = "";
 	order_count = 0;
 	console[0] = loaded_file[0] = record[0] = '\0';
@@ -962,6 +967,23 @@ static void a_trial_is_made_before_each_exit_and_takes_nothing(void **state)
 	assert_false(handover->trial);
 }
 
+/* ---- Secure Boot ---- */
+
+static void keel_knows_whether_firmware_checks_signatures(void **state)
+{
+	static const struct {
+		u8 value;
+		bool secure;
+	} cases[] = { { 0xff, false }, { 0, false }, { 1, true }, { 2, false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		start_fresh(state);
+		secure_boot = cases[i].value;
+		assert_int_equal(run(), EFI_SUCCESS);
+		assert_int_equal(handover->secure, cases[i].secure);
+	}
+}
+
 /* ---- the memory map at the end ---- */
 
 static efi_status map_fails(u64 *size, void *data, u64 *key, u64 *descriptor_size, u32 *version)
@@ -1314,6 +1336,7 @@ int main(void)
 				       start_fresh),
 		cmocka_unit_test_setup(a_trial_is_made_before_each_exit_and_takes_nothing,
 				       start_fresh),
+		cmocka_unit_test_setup(keel_knows_whether_firmware_checks_signatures, start_fresh),
 		cmocka_unit_test_setup(
 			a_memory_map_that_cannot_be_read_at_the_end_boots_without_keel,
 			start_fresh),
