@@ -3,10 +3,12 @@
 
 import pytest
 
+import bundles
 import esp
 import keelvm
 import vms
 from test_gicv2 import boots_with_a_gicv2
+from test_kexec import CONSOLE, PACK, PAYLOADS_ALONE, guest_alive, host_with_kexec
 
 GRUB_CFG = """
 set timeout=0
@@ -17,7 +19,7 @@ menuentry host {{
 """
 
 
-def disk_with_grub(path, kernel):
+def disk_with_grub(path, kernel, initrd=None):
     """GRUB where Debian puts it, and a host with keel.ko and vmrun."""
     files = {
         esp.FALLBACK: keelvm.keel_image("debug"),
@@ -25,7 +27,7 @@ def disk_with_grub(path, kernel):
         "EFI/debian/grubaa64.efi": esp.GRUB,
         "EFI/debian/grub.cfg": GRUB_CFG.format(cmdline=f"quiet {esp.CMDLINE}").encode(),
         "vmlinuz": keelvm.kernel_image(kernel),
-        "initrd": keelvm.BUILD / "host" / kernel / "guests-initrd",
+        "initrd": initrd or keelvm.BUILD / "host" / kernel / "guests-initrd",
     }
     return esp.write(path, files)
 
@@ -96,3 +98,31 @@ def test_a_host_on_acpi_keeps_its_timer_beside_a_guest_that_never_exits(boot, tm
         assert 2 <= float(machine.check("cut -d' ' -f1 /proc/uptime")) - before < 60
     assert guest.kill("KILL") == vms.KILLED
     vms.assert_healthy(machine)
+
+
+def initrd_with_kexec():
+    """Of the bundle that the tests of kexec boot."""
+    data = host_with_kexec()["bundle"].read_bytes()
+    (place,) = [(offset, size) for name, offset, size in bundles.mkbundle.list_bundle(data) if name == "initrd"]
+    return data[place[0] : sum(place)]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("acpi", [False, True])
+def test_a_host_that_uefi_booted_restarts_by_kexec_below_keel(boot, tmp_path, acpi):
+    """What firmware left, ACPI's tables among it, is the next kernel's too. A VM lives meanwhile."""
+    disk = disk_with_grub(tmp_path / "esp.img", keelvm.DEFAULT_KERNEL, initrd_with_kexec())
+    machine = boot(bios=esp.FIRMWARE, disk=disk, cpu="neoverse-n1", mem="2G", acpi=acpi)
+    guest_alive(machine)
+    machine.check(PACK.format(PAYLOADS_ALONE, "initrd"), 300)
+    machine.check(f"kexec -i -c -l /guest/Image --initrd=/tmp/initrd --command-line='{CONSOLE} second'", 300)
+    machine.send("kexec -e")
+    machine.wait_for_shell()
+    machine.background_guests = set()
+    assert "second" in machine.check("cat /proc/cmdline")
+    assert machine.check("nproc") == "2"
+    found = machine.run("test -e /sys/bus/acpi/devices/KEEL0001:00")
+    assert (found.status == 0) == acpi
+    vms.still_runs_guests(machine)
+    vms.assert_healthy(machine)
+    assert vms.stat(machine, "host_aborts") == 0
