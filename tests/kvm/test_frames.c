@@ -3,8 +3,7 @@
  * A device's registers as guest memory: QEMU's fw_cfg and virtio transports, which no driver has, mapped
  * by /dev/mem. As root, in a host whose kernel has the option iomem=relaxed for what drivers do have.
  */
-#include <pthread.h>
-
+#include "runner.h"
 #include "stage2_view.h"
 
 #define FW_CFG	      0x09020000
@@ -195,33 +194,6 @@ static void test_block(void)
 }
 
 /* ---- it is taken back under a running vCPU ---- */
-
-struct runner {
-	struct vcpu *vcpu;
-	pthread_t thread;
-	long ret;
-	int err;
-	bool done;
-};
-
-static void *run_thread(void *arg)
-{
-	struct runner *r = arg;
-
-	r->ret = run(r->vcpu);
-	r->err = errno;
-	__atomic_store_n(&r->done, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-static void run_in_thread(struct runner *r, struct vcpu *vcpu)
-{
-	*r = (struct runner){ .vcpu = vcpu };
-	if (pthread_create(&r->thread, NULL, run_thread, r))
-		give_up("a thread");
-	usleep(100000);
-	check(!__atomic_load_n(&r->done, __ATOMIC_ACQUIRE), "the guest reads on");
-}
 
 static void test_taken_back(void)
 {

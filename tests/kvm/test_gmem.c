@@ -3,12 +3,11 @@
  * KVM_CREATE_GUEST_MEMFD and slots of such files: every refusal, and what guest and process see of one
  * memory, of holes in it, and of a file that is closed.
  */
-#include "kvmtest.h"
-
 #include <linux/falloc.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+
+#include "runner.h"
 
 #ifndef KVM_MEM_GUEST_MEMFD
 #define KVM_CAP_GUEST_MEMFD 234
@@ -261,33 +260,6 @@ GUEST_CODE(use, "mov x10, #0x09000000\n"
 		"str x2, [x10]\n"
 		"b 1b\n");
 
-struct runner {
-	struct vcpu *vcpu;
-	pthread_t thread;
-	long ret;
-	int err;
-	bool done;
-};
-
-static void *run_thread(void *arg)
-{
-	struct runner *r = arg;
-
-	r->ret = run(r->vcpu);
-	r->err = errno;
-	__atomic_store_n(&r->done, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-static void run_in_thread(struct runner *r, struct vcpu *vcpu)
-{
-	*r = (struct runner){ .vcpu = vcpu };
-	if (pthread_create(&r->thread, NULL, run_thread, r))
-		give_up("a thread");
-	usleep(100000);
-	check(!__atomic_load_n(&r->done, __ATOMIC_ACQUIRE), "the guest reads on");
-}
-
 static void start(struct vm *vm, struct vcpu *vcpu, uint64_t at)
 {
 	start_guest(vm, vcpu, use, use_end);
@@ -321,7 +293,7 @@ static void test_one_memory(void)
 	check(*word == 0x5678, "it is there when the process maps it again");
 	must(fallocate(fd, PUNCH, (off_t)(4 * page), (off_t)page), "a hole elsewhere");
 	usleep(50000);
-	check(!__atomic_load_n(&r.done, __ATOMIC_ACQUIRE), "the guest reads on");
+	is_in_guest(&r);
 	must(fallocate(fd, PUNCH, (off_t)(3 * page), (off_t)page), "a hole");
 	pthread_join(r.thread, NULL);
 	check(!r.ret && mmio_value(&vcpu) == 0, "in a hole the guest reads zero");
