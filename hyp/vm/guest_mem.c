@@ -1053,7 +1053,10 @@ static int join_leaves(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
 	return ret;
 }
 
-/* Within one VM_MAP_STEP, which has a table already if it begins with a page. */
+/*
+ * Within one VM_MAP_STEP, which has a table already if it begins with a page. To split a page off splits its
+ * block, and no more is looked at.
+ */
 static int split_leaves(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
 {
 	u64 budget = PROTECT_DESCRIPTORS;
@@ -1068,7 +1071,7 @@ static int split_leaves(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
 	if (extent.level == PGTABLE_LAST_LEVEL)
 		return 0;
 	spin_lock(&ctx->stage2.lock);
-	ret = stage2_split(&ctx->stage2, IPA(ipa), *done, NULL);
+	ret = stage2_split(&ctx->stage2, IPA(ipa), stage2_granule(&ctx->stage2), NULL);
 	spin_unlock(&ctx->stage2.lock);
 	if (ret)
 		*done = 0;
