@@ -531,6 +531,75 @@ static void test_save_and_restore(void)
 	end(&g);
 }
 
+/* A second ITS, its frame and tables; and the LPI of its one event, which is not one of the first's. */
+#define OTHER_BASE (ITS_BASE + 0x2000000)
+#define OTHER(gpa) ((gpa) + 0x80000)
+#define OTHER_LPI  600U
+
+/* The registers of the second ITS, with @commands in its queue; and it is enabled, if @enable. */
+static void write_other(int its, uint64_t commands, bool enable)
+{
+	must(set_its_reg(its, GITS_CBASER, VALID | OTHER(QUEUE) | 0xf), "GITS_CBASER");
+	must(set_its_reg(its, GITS_CREADR, enable ? 0 : commands), "GITS_CREADR");
+	must(set_its_reg(its, GITS_BASER0, VALID | OTHER(DEVICES)), "GITS_BASER0");
+	must(set_its_reg(its, GITS_BASER1, VALID | OTHER(COLLECTIONS)), "GITS_BASER1");
+	if (enable)
+		must(set_its_reg(its, GITS_CTLR, 1), "GITS_CTLR");
+	must(set_its_reg(its, GITS_CWRITER, commands), "GITS_CWRITER");
+}
+
+/* Event 5 of device 0x10, as the first ITS has one. */
+static void map_other(const struct guest *g, int its)
+{
+	static const uint64_t commands[][4] = {
+		{ (uint64_t)DEVICE << 32 | 8, 8, VALID | OTHER(ITT) },
+		{ 9, 0, VALID },
+		{ (uint64_t)DEVICE << 32 | 0xa, (uint64_t)(LPI + OTHER_LPI) << 32 | 5, 0 },
+	};
+
+	((uint8_t *)at(g, PROPERTIES))[OTHER_LPI] = 0x81;
+	memcpy(at(g, OTHER(QUEUE)), commands, sizeof(commands));
+	write_other(its, sizeof(commands), true);
+}
+
+static long other_msi(const struct guest *g)
+{
+	return signal_msi(g->vm.fd, OTHER_BASE + 0x10040, DEVICE, 5, KVM_MSI_VALID_DEVID);
+}
+
+/* Each ITS has devices, tables and a life of its own; the LPIs are one space. */
+static void test_two_itss(void)
+{
+	int other = -1;
+	struct guest g;
+
+	begin(&g);
+	must(create_its(g.vm.fd, 0, &other), "a second ITS");
+	must(set_its_addr(other, OTHER_BASE), "its address");
+	must(its_ctrl(other, KVM_DEV_ARM_VGIC_CTRL_INIT), "its init");
+	gives(other_msi(&g), EBUSY, "an MSI to it, while it is off");
+	map_other(&g, other);
+	check(other_msi(&g) == 1, "an MSI to it");
+	expect_lpi(&g, OTHER_LPI, "is its own event's LPI");
+	check(msi(&g, 5) == 1, "one of the same device and event to the first ITS");
+	expect_lpi(&g, 5, "is that one's");
+	check(signal_msi(g.vm.fd, OTHER_BASE + 0x10040, DEVICE, 6, KVM_MSI_VALID_DEVID) == 0,
+	      "the second has not what the first has");
+	gives(its_ctrl(other, KVM_DEV_ARM_ITS_SAVE_TABLES), 0, "its tables are saved");
+	check(at(&g, OTHER(ITT))[5] == (uint64_t)(LPI + OTHER_LPI) << 16, "the event's entry");
+	gives(its_ctrl(other, KVM_DEV_ARM_ITS_CTRL_RESET), 0, "it is reset");
+	gives(other_msi(&g), EBUSY, "an MSI to it then");
+	check(msi(&g, 7) == 1, "one to the first");
+	expect_lpi(&g, 7, "comes nevertheless");
+	write_other(other, 0x60, false);
+	gives(its_ctrl(other, KVM_DEV_ARM_ITS_RESTORE_TABLES), 0, "its tables are restored");
+	must(set_its_reg(other, GITS_CTLR, 1), "GITS_CTLR");
+	check(other_msi(&g) == 1, "an MSI to it again");
+	expect_lpi(&g, OTHER_LPI, "comes");
+	close(other);
+	end(&g);
+}
+
 static void *run_it(void *arg)
 {
 	struct guest *g = arg;
@@ -625,6 +694,7 @@ int main(void)
 	test_delivery();
 	test_many();
 	test_save_and_restore();
+	test_two_itss();
 	test_busy();
 	test_redistributors();
 	return finish();
