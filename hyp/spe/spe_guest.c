@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Accesses to a guest's memory by virtual address: spe_guest.h. */
+#include <mm/ownership.h>
 #include <spe/spe_guest.h>
+
+bool spe_guest_is_ram(u64 par)
+{
+	return (par & PAR_ATTR_NORMAL) && ownership_is_ram(PA(par & PAR_PA));
+}
 
 bool spe_guest_readable(struct vcpu *vcpu, u64 va)
 {

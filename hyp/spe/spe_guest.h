@@ -70,10 +70,13 @@ static inline u64 spe_guest_translate(struct spe_view view, bool (*at)(u64 va), 
 	return read_par_on(spe_errata(view));
 }
 
-/* Whether the address translates, to Normal memory. */
+/* spe_guest_is_memory() of what is not write-back: a device can be Normal Non-cacheable, too. */
+bool spe_guest_is_ram(u64 par);
+
+/* Whether the address translates, to Normal memory that is RAM. Stage 2 has no device write-back. */
 static inline bool spe_guest_is_memory(u64 par)
 {
-	return likely(!(par & PAR_F)) && likely(par & PAR_ATTR_NORMAL);
+	return likely(!(par & PAR_F)) && (likely(!(~par & PAR_ATTR)) || spe_guest_is_ram(par));
 }
 
 /* The address that @va translates to. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/spe/spe_sample.c hyp/spe/spe_hit.c hyp/spe/spe_regs.c hyp/spe/spe_buffer.c hyp/spe/spe_filter.c hyp/spe/spe_packet.c hyp/spe/spe_insn.c hyp/spe/spe_insn_sve.c hyp/spe/spe_insn_eval.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
+/* SOURCES: hyp/spe/spe_sample.c hyp/spe/spe_guest.c hyp/spe/spe_hit.c hyp/spe/spe_regs.c hyp/spe/spe_buffer.c hyp/spe/spe_filter.c hyp/spe/spe_packet.c hyp/spe/spe_insn.c hyp/spe/spe_insn_sve.c hyp/spe/spe_insn_eval.c tests/unit/arch/fake_sysreg.c hyp/cpu/errata.c */
 /*
  * One sample and one false hit, from the guest's registers to its memory. The short paths for usual
  * cases must have the same results as the general functions.
@@ -17,6 +17,7 @@
 #include <cpu/panic.h>
 #include <cpu/percpu.h>
 #include <lib/esr.h>
+#include <mm/ownership.h>
 #include <spe/spe_hit.h>
 #include <spe/spe_insn.h>
 #include <spe/spe_packet.h>
@@ -52,10 +53,17 @@ static bool access_faults; /* EL2's access to what is translated */
 static bool at_faults;	   /* AT is an exception at EL2 */
 static u64 fault;	   /* what PAR_EL1 says of an access to the buffer, if not 0 */
 static bool host_interrupt;
+static bool no_ram; /* the buffer is a device */
 static unsigned int cleaned, kicked;
 static unsigned int long_ways; /* exits for spe_emul_exit(); 100 for each that is no interrupt */
 
 /* ---- the hardware, and what is not linked ---- */
+
+bool ownership_is_ram(struct pa pa)
+{
+	assert_int_equal(ALIGN_DOWN(pa.v, SZ_4K), RECORDS);
+	return !no_ram;
+}
 
 static void answer(u64 va, u64 pa)
 {
@@ -352,6 +360,12 @@ static void profiling_that_is_off_and_filters_keep_records_away(void **state)
 	assert_true(spe_sample(V, NOW));
 	assert_int_equal(cleaned, 1);
 	assert_int_equal(spe.samples, 2);
+	no_ram = true; /* a device that the host has mapped non-cacheable */
+	assert_false(spe_sample(V, NOW));
+	assert_true(spe.regs.pmbsr & PMBSR_EA);
+	assert_int_equal(spe.samples, 2);
+	no_ram = false;
+	spe.regs.pmbsr = 0;
 	fault = 0;
 	spe.regs.pmblimitr = 0x100000 | PMBLIMITR_E;
 	spe.regs.pmbptr = 0x100000 - 64;
