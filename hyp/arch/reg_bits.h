@@ -118,6 +118,7 @@
 #define HCR_HCD	   BIT(29)
 #define HCR_TRVM   BIT(30)
 #define HCR_NV	   BIT(42)
+#define HCR_NV1	   BIT(43)
 #define HCR_AT	   BIT(44)
 #define HCR_NV2	   BIT(45)
 /* What traps from every guest, and where its interrupts go. */
@@ -333,6 +334,7 @@
 #define CNTHCTL_EL1PCTEN BIT(10)
 #define CNTHCTL_EL1PTEN	 BIT(11)
 #define CNTHCTL_EL1TVT	 BIT(13)
+#define CNTHCTL_EL1TVCT	 BIT(14)
 #define CNTHCTL_EL1NVPCT BIT(15)
 #define CNTHCTL_EL1NVVCT BIT(16)
 

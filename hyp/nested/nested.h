@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guests that have an EL2 of their own (FEAT_NV2; docs/nested.md), with HCR_EL2.E2H=1, and nested
+ * Guests that have an EL2 of their own (FEAT_NV2; docs/nested.md), with HCR_EL2.E2H=1 or 0, and nested
  * guests behind shadows of its stage 2 (shadow.h), with the list registers that it gives them
  * (nested_vgic.h).
  */

@@ -64,7 +64,7 @@ static const struct translation *find_translation(u32 encoding)
 
 static bool is_own(const struct vcpu *vcpu, const struct translation *t)
 {
-	return t->regime == OF_EL2 || (nested_hcr(vcpu) & HCR_TGE);
+	return t->regime == OF_EL2 || nested_is_host(vcpu);
 }
 
 /* PAR_EL1 of a fault: an external abort on the walk. */

@@ -65,14 +65,14 @@ static bool stays_at_el2(u64 spsr, u64 hcr)
 	return mode == PSR_MODE_EL2h || (mode == PSR_MODE_EL0t && (hcr & HCR_TGE));
 }
 
-static struct vcpu *fast_eret(struct vcpu *vcpu)
+static __always_inline struct vcpu *fast_eret(struct vcpu *vcpu, const bool vhe)
 {
 	const struct nested_vcpu *nested = vcpu->nested;
 	bool e2h = el2_is_e2h();
 	u64 spsr = read_spsr(e2h);
 
 	if (nested->context != NESTED_EL2 || has_maintenance(nested) ||
-	    (spsr & ~nested->eret_pstate) || !stays_at_el2(spsr, nested->page[HCR_EL2]))
+	    (spsr & ~nested->eret_pstate) || !stays_at_el2(spsr, vhe ? nested->page[HCR_EL2] : 0))
 		return NULL;
 	write_sysreg(read_elr(e2h), elr_el2);
 	write_sysreg(spsr & PSR_MODE_MASK ? spsr ^ MODE_EL2_TO_EL1 : spsr, spsr_el2);
@@ -102,8 +102,16 @@ struct vcpu *nested_fast(struct vcpu *vcpu)
 	if (panic_in_progress())
 		return NULL;
 	if (esr == ESR_PLAIN_ERET)
-		return fast_eret(vcpu);
+		return fast_eret(vcpu, true);
 	return nested_is_page_write(vcpu, esr) ? make_writable(vcpu) : NULL;
+}
+
+/* EL0 is EL2's in no case in which it can be entered. */
+struct vcpu *nested_fast_nvhe(struct vcpu *vcpu)
+{
+	if (panic_in_progress() || read_sysreg(esr_el2) != ESR_PLAIN_ERET)
+		return NULL;
+	return fast_eret(vcpu, false);
 }
 
 /* ---- the alias; loaded ---- */

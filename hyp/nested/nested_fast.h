@@ -28,6 +28,9 @@
  */
 struct vcpu *nested_fast(struct vcpu *vcpu);
 
+/* The same without VHE, where there is no alias: ERET of EL2 to itself. */
+struct vcpu *nested_fast_nvhe(struct vcpu *vcpu);
+
 /* Whether this is the fault of a write to a register of the page by the alias. */
 bool nested_is_page_write(const struct vcpu *vcpu, u64 esr);
 

@@ -5,6 +5,7 @@
 #include <arch/regs.h>
 #include <cpu/assert.h>
 #include <lib/string.h>
+#include <nested/nested_nvhe.h>
 #include <nested/nested_regs.h>
 #include <vm/switch.h>
 #include <vm/vm_ops.h>
@@ -175,13 +176,14 @@ static void switch_zcr(struct vcpu *vcpu, enum nested_context to)
 /* ---- EL1's ---- */
 
 /* Where EL1's register is while EL2's is in its place; NULL if none ever is. */
-static u64 *el1_aside(struct nested_vcpu *nested, enum vcpu_sysreg reg)
+static __always_inline u64 *el1_aside(struct nested_vcpu *nested, enum vcpu_sysreg reg)
 {
 	switch (reg) {
 	case CNTKCTL_EL1:
-		return &nested->own[NESTED_CNTKCTL_EL1];
+		return nested->nvhe ? NULL : &nested->own[NESTED_CNTKCTL_EL1];
 	case CNTV_CTL_EL0: /* switched with the timer: nested_stage.c */
 	case CNTV_CVAL_EL0:
+		return nested->nvhe ? NULL : &nested->page[reg];
 	case ZCR_EL1:
 		return &nested->page[reg];
 	default:
@@ -193,7 +195,7 @@ static u64 *el1_aside(struct nested_vcpu *nested, enum vcpu_sysreg reg)
 	return NULL;
 }
 
-static u64 *el1_place(const struct vcpu *vcpu, enum vcpu_sysreg reg)
+static __always_inline u64 *el1_place(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 {
 	return vcpu->nested->context == NESTED_EL2 ? el1_aside(vcpu->nested, reg) : NULL;
 }
@@ -350,4 +352,8 @@ void nested_reset_regs(struct vcpu *vcpu, u64 midr)
 			nested->page[rows[i].index] = rows[i].reset;
 	nested->page[VPIDR_EL2] = midr;
 	nested->page[VMPIDR_EL2] = vcpu->mpidr;
+	nested->nvhe = vcpu->features & BIT(VCPU_HAS_EL2_E2H0);
+	nested->timer_aside = !nested->nvhe;
+	if (nested->nvhe)
+		nested_nvhe_reset(vcpu);
 }

@@ -3,7 +3,7 @@
  * Where the registers of a vCPU with a virtual EL2 are.
  *
  * A guest at its EL2 runs at the CPU's EL1 (HCR_EL2.NV, NV2; HCR_EL2.E2H is 1 for the guest, and
- * does not change). So EL1's registers in the hardware are those of two Exception levels in turn:
+ * does not change; of the kind whose E2H is 0 see nested_nvhe.h, too). So EL1's registers in the hardware are those of two Exception levels in turn:
  *
  *	                     context NESTED_EL2        context NESTED_EL1
  *	                     EL2; EL0 with TGE=1       EL1; EL0 with TGE=0
@@ -69,6 +69,12 @@ enum nested_own {
 	NESTED_CNTHP_CVAL_EL2,
 	NESTED_CNTHV_CTL_EL2,
 	NESTED_CNTHV_CVAL_EL2,
+	/* without VHE: as the guest has written them (nested_nvhe.h) */
+	NESTED_RAW_SCTLR_EL2,
+	NESTED_RAW_CPTR_EL2,
+	NESTED_RAW_TTBR0_EL2,
+	NESTED_RAW_TCR_EL2,
+	NESTED_RAW_CNTHCTL_EL2,
 	NESTED_OWN_COUNT
 };
 
@@ -119,6 +125,9 @@ struct nested_vcpu {
 	u64 page[VCPU_SYSREG_FIRST_OWN]; /* by enum vcpu_sysreg: the register's offset, divided by 8 */
 	u64 own[NESTED_OWN_COUNT];
 	enum nested_context context;
+	bool nvhe; /* HCR_EL2.E2H is 0 */
+	/* EL1's virtual timer is in the page: while EL2's has the hardware (nested_timer.h) */
+	bool timer_aside;
 	/* of which the TLB entries are that this vCPU has left under the VM's own VMID */
 	enum nested_context own_entries;
 	struct shadow *shadow; /* shadow.h: the last one that it ran in, or NULL */
@@ -193,10 +202,16 @@ u64 nested_read_zcr(const struct vcpu *vcpu);
 u64 nested_read_el1(const struct vcpu *vcpu, enum vcpu_sysreg reg);
 void nested_write_el1(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value);
 
-/* HCR_EL2 as it acts: E2H is 1. */
+/* HCR_EL2, of which E2H has no effect: it is the kind of the vCPU. */
 static inline u64 nested_hcr(const struct vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->nested->page[HCR_EL2]) | HCR_E2H;
+	return READ_ONCE(vcpu->nested->page[HCR_EL2]);
+}
+
+/* EL1's names of TLBI and AT are about EL2's own translations: with E2H=1, while TGE is 1. */
+static inline bool nested_is_host(const struct vcpu *vcpu)
+{
+	return (nested_hcr(vcpu) & HCR_TGE) && !vcpu->nested->nvhe;
 }
 
 /* The context that PSTATE @pstate and HCR_EL2 @hcr of the guest belong to. */

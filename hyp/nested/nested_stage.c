@@ -28,6 +28,7 @@
 #include <nested/nested.h>
 #include <nested/nested_exception.h>
 #include <nested/nested_fast.h>
+#include <nested/nested_nvhe.h>
 #include <nested/nested_pauth.h>
 #include <nested/nested_route.h>
 #include <nested/nested_stage.h>
@@ -74,7 +75,7 @@ static void change_s2(struct vcpu *vcpu, enum nested_context to)
 		forget_own_entries(vcpu, to);
 }
 
-void nested_change_context(struct vcpu *vcpu, enum nested_context to)
+static void change_context(struct vcpu *vcpu, enum nested_context to)
 {
 	ASSERT(this_vm_cpu()->vcpu == vcpu);
 	if (vcpu->nested->context != to) {
@@ -90,8 +91,56 @@ void nested_change_context(struct vcpu *vcpu, enum nested_context to)
 	change_s2(vcpu, to);
 }
 
+/*
+ * Without VHE EL1's entries under the VM's own VMID are those of the VMIDs that are noted here. The
+ * barrier is one of two, as in give_key(): here the note is written before any table is read, in a TLBI
+ * (act_on_shadows()) the change of the table comes before the note is read.
+ */
+static void note_plain_el1(struct vcpu *vcpu)
+{
+	struct shadow_set *set = vcpu->vm->shadows;
+	u16 vmid = shadow_vmid(vcpu->nested->page[VTTBR_EL2]);
+	u64 *word = &set->plain_vmids[vmid / 64];
+
+	if (__atomic_load_n(word, __ATOMIC_RELAXED) & BIT(vmid % 64))
+		return;
+	__atomic_fetch_or(word, BIT(vmid % 64), __ATOMIC_RELAXED);
+	__atomic_store_n(&set->plain_el1, true, __ATOMIC_RELAXED);
+	dmb(ish);
+}
+
+/* No TLB entry of one context is ever taken for one of another. */
+static struct s2_context *s2_of(struct vcpu *vcpu, enum nested_context context)
+{
+	if (context == NESTED_EL2)
+		return &vcpu->vm->shadows->el2->ctx;
+	if (nested_hcr_has_stage2(nested_hcr(vcpu)))
+		return &shadow_of(vcpu)->ctx;
+	note_plain_el1(vcpu);
+	return &vcpu->vm->s2;
+}
+
+static void change_context_nvhe(struct vcpu *vcpu, enum nested_context to)
+{
+	struct s2_context *s2 = s2_of(vcpu, to);
+
+	ASSERT(this_vm_cpu()->vcpu == vcpu);
+	if (vcpu->nested->context != to)
+		nested_nvhe_switch_regs(vcpu, to);
+	if (vcpu->s2 != s2)
+		vcpu_change_s2(vcpu, s2);
+}
+
+void nested_change_context(struct vcpu *vcpu, enum nested_context to)
+{
+	if (vcpu->nested->nvhe)
+		change_context_nvhe(vcpu, to);
+	else
+		change_context(vcpu, to);
+}
+
 /* What a level may use whose hypervisor has @virt in CPTR_EL2. */
-static u64 cptr_within(const struct vcpu *vcpu, u64 virt)
+static __always_inline u64 cptr_within(const struct vcpu *vcpu, u64 virt)
 {
 	const struct vm_cpu *cpu = this_vm_cpu();
 	bool sve = (vcpu->features & BIT(VCPU_SVE)) && !nested_traps_sve(virt);
@@ -104,38 +153,41 @@ static u64 cptr_within(const struct vcpu *vcpu, u64 virt)
 
 /*
  * FP traps as long as the registers are not the guest's, and at EL1 if the guest hypervisor traps
- * it. CPACR_EL1 traps from EL2: it is CPTR_EL2 there, and has bits that CPACR_EL1 has not.
+ * it. CPACR_EL1 traps from EL2 with VHE: it is CPTR_EL2 there, and has bits that CPACR_EL1 has not.
  */
-static u64 cptr_of(const struct vcpu *vcpu)
+static __always_inline u64 cptr_of(const struct vcpu *vcpu, const bool nvhe)
 {
 	if (vcpu->nested->context == NESTED_EL2)
-		return cptr_within(vcpu, CPACR_FPEN | CPACR_ZEN) | CPTR_TCPAC;
+		return cptr_within(vcpu, CPACR_FPEN | CPACR_ZEN) | (nvhe ? 0 : CPTR_TCPAC);
 	return cptr_within(vcpu, nested_read_live(vcpu, NESTED_CPTR_EL2));
 }
 
-/* The physical counter traps at EL1 if the guest hypervisor traps it. Bits move with E2H. */
-static u64 cnthctl_of(const struct vcpu *vcpu)
+/*
+ * The physical counter traps at EL1 if the guest hypervisor traps it. Bits move with E2H. The virtual
+ * one, without VHE, traps at EL2, which may have changed its offset.
+ */
+static __always_inline u64 cnthctl_of(const struct vcpu *vcpu, const bool nvhe)
 {
 	const u64 ecv = CNTHCTL_EL1TVT | CNTHCTL_EL1NVPCT | CNTHCTL_EL1NVVCT;
 	u64 timers = nested_timers_are_native() ? 0 : ecv;
 	u64 counter = el2_is_e2h() ? CNTHCTL_EL1PCTEN : CNTHCTL_NVHE_EL1PCTEN;
-	u64 cnthctl = read_sysreg(cnthctl_el2) & ~(ecv | counter);
+	u64 cnthctl = read_sysreg(cnthctl_el2) & ~(ecv | counter | (nvhe ? CNTHCTL_EL1TVCT : 0));
 
 	if (vcpu->nested->context == NESTED_EL2)
-		return cnthctl | timers | counter;
+		return cnthctl | timers | counter | (nvhe ? CNTHCTL_EL1TVCT : 0);
 	if (nested_read_live(vcpu, NESTED_CNTHCTL_EL2) & CNTHCTL_EL1PCTEN)
 		cnthctl |= counter;
 	return cnthctl;
 }
 
 /* EL2's own vectors are limited by its ZCR_EL2 as EL1's are by ZCR_EL1, in whose place it is. */
-static u64 zcr_of(const struct vcpu *vcpu)
+static __always_inline u64 zcr_of(const struct vcpu *vcpu)
 {
 	return vcpu->nested->context == NESTED_EL2 ? ZCR_LEN : nested_read_zcr(vcpu);
 }
 
 /* Debug exceptions of EL1 and EL0 go to EL2 if the guest hypervisor says so. */
-static u64 mdcr_of(const struct vcpu *vcpu)
+static __always_inline u64 mdcr_of(const struct vcpu *vcpu)
 {
 	u64 mdcr = read_sysreg(mdcr_el2) & ~MDCR_TDE;
 
@@ -147,7 +199,7 @@ static u64 mdcr_of(const struct vcpu *vcpu)
 /* CNTVOFF_EL2, VMPIDR_EL2 and VPIDR_EL2 are EL1's view. The last one is taken back at each exit. */
 #define VPIDR_BITS GENMASK(31, 0)
 
-static void load_el2_controls(struct vcpu *vcpu)
+static __always_inline void load_el2_controls(struct vcpu *vcpu)
 {
 	write_sysreg(0, cntvoff_el2);
 	write_sysreg(vcpu->mpidr, vmpidr_el2);
@@ -156,7 +208,18 @@ static void load_el2_controls(struct vcpu *vcpu)
 	switch_set_hcr(vcpu, nested_fast_controls(vcpu), 0);
 }
 
-static void load_el1_controls(struct vcpu *vcpu)
+/* EL1's names are of the page, or trap; SCTLR_EL1 and the like never are for trap/set_way.h. */
+static void load_el2_controls_nvhe(struct vcpu *vcpu)
+{
+	const u64 *page = vcpu->nested->page;
+
+	write_sysreg(page[CNTVOFF_EL2], cntvoff_el2);
+	write_sysreg(vcpu->mpidr, vmpidr_el2);
+	write_sysreg((u64)page, ASM_REG(VNCR_EL2));
+	switch_set_hcr(vcpu, HCR_NV | HCR_NV1 | HCR_NV2 | HCR_AT | HCR_TTLB, HCR_TVM);
+}
+
+static __always_inline void load_el1_controls(struct vcpu *vcpu)
 {
 	const u64 *page = vcpu->nested->page;
 	u64 hcr = nested_hcr(vcpu);
@@ -169,17 +232,19 @@ static void load_el1_controls(struct vcpu *vcpu)
 	switch_set_hcr(vcpu, nested_hcr_for_el1(hcr, vcpu->s2->stage2.fwb), nested_hcr_denied(hcr));
 }
 
-static void load_controls(struct vcpu *vcpu)
+static __always_inline void load_controls(struct vcpu *vcpu, const bool nvhe)
 {
 	if (vcpu->features & BIT(VCPU_SVE))
 		switch_limit_sve(vcpu, zcr_of(vcpu)); /* before CPTR_EL2 */
-	write_sysreg(cptr_of(vcpu), cptr_el2);
-	write_sysreg(cnthctl_of(vcpu), cnthctl_el2);
+	write_sysreg(cptr_of(vcpu, nvhe), cptr_el2);
+	write_sysreg(cnthctl_of(vcpu, nvhe), cnthctl_el2);
 	write_sysreg(mdcr_of(vcpu), mdcr_el2);
-	if (vcpu->nested->context == NESTED_EL2)
-		load_el2_controls(vcpu);
-	else
+	if (vcpu->nested->context == NESTED_EL1)
 		load_el1_controls(vcpu);
+	else if (nvhe)
+		load_el2_controls_nvhe(vcpu);
+	else
+		load_el2_controls(vcpu);
 }
 
 /* ---- entry ---- */
@@ -203,7 +268,7 @@ static enum vcpu_action refuse_entry(struct vcpu *vcpu)
  * From EL1 and EL0 that is EL1's, interrupts and SErrors that are taken to EL2 are so whatever
  * PSTATE masks: one that waits is taken in place of the entry. Return: whether one was.
  */
-static bool take_physical(struct vcpu *vcpu, u64 hcr)
+static __always_inline bool take_physical(struct vcpu *vcpu, u64 hcr)
 {
 	if ((hcr & HCR_AMO) && switch_serror_waits(vcpu)) {
 		vcpu->serror_pending = false;
@@ -226,7 +291,7 @@ static bool take_physical(struct vcpu *vcpu, u64 hcr)
 }
 
 /* The context that is entered: EL2 in place of EL1, if an interrupt is taken there. */
-static enum nested_context context_to_enter(struct vcpu *vcpu, u64 hcr)
+static __always_inline enum nested_context context_to_enter(struct vcpu *vcpu, u64 hcr)
 {
 	if (nested_context_of(vcpu->regs.pstate, hcr) == NESTED_EL2 || take_physical(vcpu, hcr))
 		return NESTED_EL2;
@@ -237,7 +302,7 @@ static enum nested_context context_to_enter(struct vcpu *vcpu, u64 hcr)
  * The virtual CPU interface of this entry: the VM's, which has been filled, and of which EL1 cannot
  * access what the guest hypervisor makes trap; or the guest hypervisor's.
  */
-static void load_interface(struct vcpu *vcpu)
+static __always_inline void load_interface(struct vcpu *vcpu)
 {
 	if (vcpu->nested->lent)
 		nested_vgic_enter(vcpu);
@@ -246,7 +311,7 @@ static void load_interface(struct vcpu *vcpu)
 }
 
 /* The run page has failed, or the vGIC needs the host: the guest is not entered. */
-static bool must_leave(const struct vcpu *vcpu)
+static __always_inline bool must_leave(const struct vcpu *vcpu)
 {
 	return vcpu->run_failed || (vcpu->vm->vgic && vgic_must_leave(vcpu));
 }
@@ -260,32 +325,52 @@ static bool is_cpu_able(void)
 	       nested_vgic_possible();
 }
 
-static bool can_enter(const struct vcpu *vcpu, u64 hcr)
+static __always_inline bool can_enter(const struct vcpu *vcpu, u64 hcr)
 {
 	if (!is_cpu_able())
 		return false;
 	return nested_context_of(vcpu->regs.pstate, hcr) == NESTED_EL2 || !nested_hcr_refused(hcr);
 }
 
-static enum vcpu_action nested_enter(struct vcpu *vcpu)
+/* Without VHE EL0 with TGE=1 has no stage 1, and its exceptions are EL2's: nobody does that. */
+static bool can_enter_nvhe(const struct vcpu *vcpu, u64 hcr)
+{
+	return this_vm_cpu()->traps.has_nv1 &&
+	       ((vcpu->regs.pstate & PSR_MODE_MASK) != PSR_MODE_EL0t || !(hcr & HCR_TGE));
+}
+
+static __always_inline enum vcpu_action enter_kind(struct vcpu *vcpu, const bool nvhe)
 {
 	u64 hcr = nested_hcr(vcpu);
 	enum nested_context context;
 
-	if (!can_enter(vcpu, hcr))
+	if (!can_enter(vcpu, hcr) || (nvhe && !can_enter_nvhe(vcpu, hcr)))
 		return refuse_entry(vcpu);
 	context = context_to_enter(vcpu, hcr);
-	nested_change_context(vcpu, context);
+	if (nvhe)
+		change_context_nvhe(vcpu, context);
+	else
+		change_context(vcpu, context);
 	if (!vcpu->nested->lent && vcpu->vm->vgic)
 		vgic_refill(vcpu); /* folds once more, after which the host may be needed */
 	if (must_leave(vcpu)) {
 		vcpu->nested->lent = false;
 		return vcpu_to_host(KEEL_EXIT_IRQ);
 	}
-	load_controls(vcpu);
+	load_controls(vcpu, nvhe);
 	load_interface(vcpu);
 	vcpu->regs.pstate = nested_pstate_to_hw(vcpu->regs.pstate);
 	return VCPU_RESUME;
+}
+
+static enum vcpu_action nested_enter(struct vcpu *vcpu)
+{
+	return enter_kind(vcpu, false);
+}
+
+static enum vcpu_action nested_enter_nvhe(struct vcpu *vcpu)
+{
+	return enter_kind(vcpu, true);
 }
 
 /* ---- exit ---- */
@@ -310,7 +395,7 @@ static void handle_authenticated_eret(struct vcpu *vcpu, u64 esr)
 	}
 }
 
-static enum vcpu_action handle_eret(struct vcpu *vcpu, u64 esr)
+static __always_inline enum vcpu_action handle_eret(struct vcpu *vcpu, u64 esr)
 {
 	if (esr & ESR_ERET_ERETA)
 		handle_authenticated_eret(vcpu, esr);
@@ -320,7 +405,7 @@ static enum vcpu_action handle_eret(struct vcpu *vcpu, u64 esr)
 }
 
 /* For HVC, pc is the next instruction. HCR_EL2.HCD counts, since there is no EL3. */
-static enum vcpu_action handle_el2_hvc(struct vcpu *vcpu, u64 esr)
+static __always_inline enum vcpu_action handle_el2_hvc(struct vcpu *vcpu, u64 esr)
 {
 	if (nested_hcr(vcpu) & HCR_HCD) {
 		vcpu->regs.pc -= 4;
@@ -332,7 +417,7 @@ static enum vcpu_action handle_el2_hvc(struct vcpu *vcpu, u64 esr)
 }
 
 /* Where the fast exit does not do it: the entry makes the page writable. */
-static enum vcpu_action handle_page_write(struct vcpu *vcpu, u64 esr)
+static __always_inline enum vcpu_action handle_page_write(struct vcpu *vcpu, u64 esr)
 {
 	if (!nested_is_page_write(vcpu, esr))
 		return VCPU_NOT_MINE;
@@ -340,7 +425,7 @@ static enum vcpu_action handle_page_write(struct vcpu *vcpu, u64 esr)
 	return VCPU_RESUME;
 }
 
-static enum vcpu_action exit_from_el2(struct vcpu *vcpu, u64 esr)
+static __always_inline enum vcpu_action exit_from_el2(struct vcpu *vcpu, u64 esr, const bool nvhe)
 {
 	switch (esr_ec(esr)) {
 	case ESR_EC_ERET:
@@ -351,7 +436,7 @@ static enum vcpu_action exit_from_el2(struct vcpu *vcpu, u64 esr)
 		return handle_el2_hvc(vcpu, esr);
 	case ESR_EC_SYS64:
 		nested_count(vcpu, KEEL_NESTED_EXIT_SYSREG);
-		return nested_sysreg_trap(vcpu, esr);
+		return nvhe ? nested_sysreg_trap_nvhe(vcpu, esr) : nested_sysreg_trap(vcpu, esr);
 	case ESR_EC_DABT_CUR:
 		return handle_page_write(vcpu, esr);
 	default:
@@ -361,7 +446,7 @@ static enum vcpu_action exit_from_el2(struct vcpu *vcpu, u64 esr)
 }
 
 /* An abort at stage 2 is the guest hypervisor's, the host's, or just a hole in the shadow. */
-static bool is_shadow_fault(const struct vcpu *vcpu, u64 esr)
+static __always_inline bool is_shadow_fault(const struct vcpu *vcpu, u64 esr)
 {
 	unsigned int ec = esr_ec(esr);
 
@@ -380,7 +465,7 @@ static void give_to_el2(struct vcpu *vcpu, u64 esr)
 		nested_take_exception(vcpu, NESTED_SYNC, syndrome);
 }
 
-static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
+static __always_inline enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
 {
 	const struct nested_controls controls = nested_controls_of(vcpu);
 
@@ -403,7 +488,7 @@ static enum vcpu_action exit_from_el1(struct vcpu *vcpu, u64 esr)
 }
 
 /* The nested guest has taken a virtual SError, if the CPU has cleared HCR_EL2.VSE. */
-static void read_back_vse(struct vcpu *vcpu)
+static __always_inline void read_back_vse(struct vcpu *vcpu)
 {
 	u64 *hcr = &vcpu->nested->page[HCR_EL2];
 
@@ -412,7 +497,7 @@ static void read_back_vse(struct vcpu *vcpu)
 }
 
 /* What the hardware has for the guest alone. Return: whether an interrupt of the guest's is due. */
-static bool take_back(struct vcpu *vcpu, bool el2)
+static __always_inline bool take_back(struct vcpu *vcpu, bool el2)
 {
 	bool due;
 
@@ -426,7 +511,9 @@ static bool take_back(struct vcpu *vcpu, bool el2)
 	return due | nested_timer_update(vcpu);
 }
 
-static enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum guest_exit_kind kind)
+static __always_inline enum vcpu_action exit_the_long_way(struct vcpu *vcpu,
+							  enum guest_exit_kind kind,
+							  const bool nvhe)
 {
 	bool el2 = vcpu->nested->context == NESTED_EL2, due = take_back(vcpu, el2);
 
@@ -434,7 +521,7 @@ static enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum guest_exit_kin
 		nested_count(vcpu, KEEL_NESTED_EXIT_IRQ);
 		return due && kind == GUEST_IRQ ? VCPU_RESUME : VCPU_NOT_MINE;
 	}
-	return el2 ? exit_from_el2(vcpu, read_sysreg(esr_el2))
+	return el2 ? exit_from_el2(vcpu, read_sysreg(esr_el2), nvhe)
 		   : exit_from_el1(vcpu, read_sysreg(esr_el2));
 }
 
@@ -442,7 +529,9 @@ static enum vcpu_action exit_the_long_way(struct vcpu *vcpu, enum guest_exit_kin
  * A table may be in memory that faults. Then there is an exception of EL2's own, which changes the
  * registers by which the guest goes on, and by which the long way knows what the exit is.
  */
-static __noinline bool early_fault(struct vcpu *vcpu, u64 esr)
+static __always_inline bool resolve_early(struct vcpu *vcpu, u64 esr,
+					  bool (*resolve)(struct vcpu *v, u64 syndrome,
+							  struct shadow_fault *f))
 {
 	u64 elr, spsr;
 	bool done;
@@ -452,11 +541,22 @@ static __noinline bool early_fault(struct vcpu *vcpu, u64 esr)
 	elr = read_sysreg(elr_el2);
 	spsr = read_sysreg(spsr_el2);
 	vcpu->regs.pstate = spsr;
-	done = shadow_resolve(vcpu, esr, &vcpu->nested->fault);
+	done = resolve(vcpu, esr, &vcpu->nested->fault);
 	write_sysreg(elr, elr_el2);
 	write_sysreg(spsr, spsr_el2);
 	write_sysreg(esr, esr_el2);
 	return done;
+}
+
+static __noinline bool early_fault(struct vcpu *vcpu, u64 esr)
+{
+	return resolve_early(vcpu, esr, shadow_resolve);
+}
+
+/* Without VHE: of EL2 itself. */
+static __noinline bool early_fault_el2(struct vcpu *vcpu, u64 esr)
+{
+	return resolve_early(vcpu, esr, shadow_resolve_el2);
 }
 
 /*
@@ -477,11 +577,23 @@ static bool nested_early(struct vcpu *vcpu)
 	return esr_ec(esr) == ESR_EC_SYS64 && nested_sysreg_at_once(vcpu, esr);
 }
 
+static bool nested_early_nvhe(struct vcpu *vcpu)
+{
+	u64 esr = read_sysreg(esr_el2);
+
+	if (unlikely(panic_in_progress()))
+		return false;
+	if (vcpu->nested->context == NESTED_EL1)
+		return early_fault(vcpu, esr);
+	return esr_ec(esr) == ESR_EC_SYS64 ? nested_sysreg_at_once_nvhe(vcpu, esr)
+					   : early_fault_el2(vcpu, esr);
+}
+
 /* The early exit has had it, and knows why there is no entry in the shadow. */
-static enum vcpu_action exit_by_fault(struct vcpu *vcpu)
+static enum vcpu_action exit_by_fault(struct vcpu *vcpu, bool el2)
 {
 	ASSERT(vcpu->nested->fault.esr == read_sysreg(esr_el2));
-	(void)take_back(vcpu, false);
+	(void)take_back(vcpu, el2);
 	return shadow_conclude(&vcpu->nested->fault);
 }
 
@@ -489,8 +601,15 @@ static enum vcpu_action nested_exit(struct vcpu *vcpu, enum guest_exit_kind kind
 {
 	if (kind == GUEST_SYNC && vcpu->nested->context == NESTED_EL1 &&
 	    is_shadow_fault(vcpu, read_sysreg(esr_el2)))
-		return exit_by_fault(vcpu);
-	return exit_the_long_way(vcpu, kind);
+		return exit_by_fault(vcpu, false);
+	return exit_the_long_way(vcpu, kind, false);
+}
+
+static enum vcpu_action nested_exit_nvhe(struct vcpu *vcpu, enum guest_exit_kind kind)
+{
+	if (kind == GUEST_SYNC && is_shadow_fault(vcpu, read_sysreg(esr_el2)))
+		return exit_by_fault(vcpu, vcpu->nested->context == NESTED_EL2);
+	return exit_the_long_way(vcpu, kind, true);
 }
 
 /*
@@ -520,7 +639,12 @@ static void nested_leave(struct vcpu *vcpu)
 
 static bool nested_wanted(const struct vcpu *vcpu)
 {
-	return vcpu->nested;
+	return vcpu->nested && !(vcpu->features & BIT(VCPU_HAS_EL2_E2H0));
+}
+
+static bool nested_wanted_nvhe(const struct vcpu *vcpu)
+{
+	return vcpu->nested && (vcpu->features & BIT(VCPU_HAS_EL2_E2H0));
 }
 
 /* ---- exceptions that other layers make the guest take ---- */
@@ -589,9 +713,23 @@ void nested_stage_init(void)
 				 BIT(ESR_EC_DABT_LOWER),
 	};
 
+	static const struct exit_stage nvhe = {
+		.wanted = nested_wanted_nvhe,
+		.exit = nested_exit_nvhe,
+		.handled = nested_handled,
+		.enter = nested_enter_nvhe,
+		.leave = nested_leave,
+		.fast = nested_fast_nvhe,
+		.fast_classes = BIT(ESR_EC_ERET),
+		.early = nested_early_nvhe,
+		.early_classes = BIT(ESR_EC_SYS64) | BIT(ESR_EC_IABT_LOWER) |
+				 BIT(ESR_EC_DABT_LOWER),
+	};
+
 	vcpu_add_hooks(&hooks);
 	trap_set_device(TRAP_DEVICE_NESTED, &device);
 	exit_set_stage(EXIT_STAGE_NESTED, &stage);
+	exit_set_stage(EXIT_STAGE_NESTED_NVHE, &nvhe);
 	vcpu_set_el2_inject(inject_to_el2);
 }
 

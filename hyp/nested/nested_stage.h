@@ -8,8 +8,9 @@
 #include <nested/nested_regs.h>
 
 /*
- * Make the other context's registers, timer and translations those of the CPU. Loaded. Both
- * contexts run under the VM's VMID, so no entry of the TLBs, on any CPU, may be left of either.
+ * Make the other context's registers, timer and translations those of the CPU. Loaded. With VHE EL2
+ * and EL1 without a stage 2 run under the VM's VMID, so no entry of the TLBs, on any CPU, may be left of
+ * either.
  */
 void nested_change_context(struct vcpu *vcpu, enum nested_context to);
 

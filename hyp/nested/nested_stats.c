@@ -62,12 +62,12 @@ static u64 of_vcpus(const struct vm *vm, u64 which)
 
 int nested_stat(const struct vm *vm, u64 which, u64 *value)
 {
-	const struct shadow *shadow = shadow_first(vm->shadows);
+	const struct shadow *shadow = shadow_first_of_all(vm->shadows);
 
 	if (which >= KEEL_NESTED_COUNT)
 		return -EINVAL;
 	*value = which >= NESTED_COUNTER_FIRST ? of_vcpus(vm, which) : 0;
-	for (; shadow; shadow = shadow->next)
+	for (; shadow; shadow = shadow_next(shadow))
 		*value += of_shadow(vm->shadows, shadow, which);
 	return 0;
 }

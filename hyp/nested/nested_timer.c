@@ -49,7 +49,7 @@ struct name {
  * All have op0 3 and CRn 14 (D24.11). op1 is 3 for EL1's names, which are EL2's timers there, 4 for
  * EL2's and 5 for EL1's timers; CRm is 2 for the physical and 3 for the virtual one.
  */
-static bool find_name(u32 encoding, struct name *name)
+static __always_inline bool find_name(u32 encoding, struct name *name)
 {
 	u32 op1 = (u32)FIELD_GET(ENC_OP1, encoding), crm = (u32)FIELD_GET(ENC_CRM, encoding);
 
@@ -208,7 +208,7 @@ bool nested_timer_update(struct vcpu *vcpu)
 	bool due = fired || (vcpu->alarm && now >= vcpu->alarm);
 
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
-	if (vcpu->nested->context == NESTED_EL2)
+	if (vcpu->nested->timer_aside)
 		next = MIN(next, update_el1(vcpu, now));
 	if (next == ~0ULL)
 		next = 0;
@@ -230,7 +230,7 @@ u64 nested_timer_deadline(struct vcpu *vcpu)
 	for (unsigned int i = 0; i < ARRAY_SIZE(timers); i++)
 		if (is_armed(own[timers[i].ctl]) && wakes(vcpu, timers[i].intid))
 			next = MIN(next, own[timers[i].cval]);
-	if (vcpu->nested->context == NESTED_EL2 && wakes(vcpu, VGIC_PPI_VTIMER))
+	if (vcpu->nested->timer_aside && wakes(vcpu, VGIC_PPI_VTIMER))
 		next = MIN(next, el1_time(vcpu, timer_counter()));
 	return next;
 }
@@ -258,7 +258,7 @@ static struct place place_of(struct vcpu *vcpu, const struct name *name)
 			       now - nested->page[CNTVOFF_EL2] };
 }
 
-static u64 read_part(const struct place *at, enum timer_part part)
+static __always_inline u64 read_part(const struct place *at, enum timer_part part)
 {
 	switch (part) {
 	case PART_CTL:
@@ -270,7 +270,7 @@ static u64 read_part(const struct place *at, enum timer_part part)
 	}
 }
 
-static void write_part(const struct place *at, enum timer_part part, u64 value)
+static __always_inline void write_part(const struct place *at, enum timer_part part, u64 value)
 {
 	switch (part) {
 	case PART_CTL:
@@ -285,7 +285,8 @@ static void write_part(const struct place *at, enum timer_part part, u64 value)
 	}
 }
 
-static void access_el1_physical(struct vcpu *vcpu, u32 encoding, bool read, u64 *value)
+static __always_inline void access_el1_physical(struct vcpu *vcpu, u32 encoding, bool read,
+						u64 *value)
 {
 	encoding &= ~(u32)SYSREG_ENC(0, 7, 0, 0, 0);
 	encoding |= SYSREG_ENC(0, 3, 0, 0, 0);
@@ -317,6 +318,41 @@ bool nested_timer_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value)
 	return true;
 }
 
+/* ---- without VHE: EL1's by their own names, and EL1's virtual count ---- */
+
+/* It stays in the hardware. */
+static void access_el1_virtual(struct vcpu *vcpu, enum timer_part part, bool read, u64 *value)
+{
+	u64 ctl = read_el1_cntv_ctl(), cval = read_el1_cntv_cval();
+	const struct place at = { &ctl, &cval, timer_counter() - vcpu->nested->page[CNTVOFF_EL2] };
+
+	if (read) {
+		*value = read_part(&at, part);
+		return;
+	}
+	write_part(&at, part, *value);
+	write_el1_cntv_cval(cval);
+	write_el1_cntv_ctl(ctl & CNT_CTL_WRITABLE);
+}
+
+bool nested_timer_access_nvhe(struct vcpu *vcpu, u32 encoding, bool read, u64 *value)
+{
+	struct name name;
+
+	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
+	if (encoding == REG_NUM(CNTVCT_EL0) && read) {
+		*value = timer_counter() - vcpu->nested->page[CNTVOFF_EL2];
+		return true;
+	}
+	if (!find_name(encoding, &name) || FIELD_GET(ENC_OP1, encoding) != 3)
+		return false;
+	if (name.timer == 0)
+		access_el1_physical(vcpu, encoding, read, value);
+	else
+		access_el1_virtual(vcpu, (enum timer_part)name.part, read, value);
+	return true;
+}
+
 /* ---- EL1's virtual timer ---- */
 
 /*
@@ -331,6 +367,7 @@ void nested_timer_leave_el1(struct vcpu *vcpu)
 	page[CNTV_CTL_EL0] = read_el1_cntv_ctl() & CNT_CTL_WRITABLE;
 	page[CNTV_CVAL_EL0] = read_el1_cntv_cval();
 	write_el1_cntv_ctl(0);
+	vcpu->nested->timer_aside = true;
 	if (vcpu->vm->vgic)
 		vgic_stop_forwarding(vcpu, VGIC_PPI_VTIMER, !el1_time(vcpu, timer_counter()));
 }
@@ -345,6 +382,7 @@ void nested_timer_enter_el1(struct vcpu *vcpu)
 
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	hold_native(vcpu->nested, false);
+	vcpu->nested->timer_aside = false;
 	write_el1_cntv_cval(page[CNTV_CVAL_EL0]);
 	write_el1_cntv_ctl(page[CNTV_CTL_EL0] & CNT_CTL_WRITABLE);
 	if (vcpu->vm->vgic && vgic_level(vcpu, VGIC_PPI_VTIMER))

@@ -20,6 +20,9 @@
  * VM's PPI 28, active as long as that is high. At each exit both kinds go to the records, and all
  * else is as with FEAT_ECV; at each entry of EL2 they come back, EL1's with ISTATUS. What the guest
  * writes to EL1's timers has an effect from its next exit on, and ISTATUS is as of its last entry.
+ *
+ * Without VHE (nested->nvhe) EL2 has a physical timer alone, and EL1's virtual one stays in the
+ * hardware in both contexts, with the CNTVOFF_EL2 of the last entry. There is FEAT_ECV then.
  */
 #ifndef KEEL_NESTED_NESTED_TIMER_H
 #define KEEL_NESTED_NESTED_TIMER_H
@@ -36,6 +39,13 @@
  * Return: whether it is such a register.
  */
 bool nested_timer_access(struct vcpu *vcpu, u32 encoding, bool read, u64 *value);
+
+/**
+ * nested_timer_access_nvhe() - CNTP_*_EL0, CNTV_*_EL0 and CNTVCT_EL0 at an EL2 without VHE: EL1's
+ *
+ * Only with FEAT_ECV. Return: whether it is one of these.
+ */
+bool nested_timer_access_nvhe(struct vcpu *vcpu, u32 encoding, bool read, u64 *value);
 
 /* Boot CPU, once. @has_ecv: every CPU has FEAT_ECV. */
 void nested_timer_init(bool has_ecv);

@@ -304,7 +304,7 @@ static __always_inline void invalidate_own(unsigned int crm, unsigned int op2, u
 
 static bool is_for_el2(const struct vcpu *vcpu, enum tlbi_kind kind)
 {
-	return kind == OF_EL2 || (kind == OF_STAGE1 && (nested_hcr(vcpu) & HCR_TGE));
+	return kind == OF_EL2 || (kind == OF_STAGE1 && nested_is_host(vcpu));
 }
 
 bool nested_tlbi_own(struct vcpu *vcpu, u32 encoding, u64 xt)
@@ -329,15 +329,52 @@ bool nested_tlbi_at_once(struct vcpu *vcpu, u64 esr)
 	return true;
 }
 
+/*
+ * Without VHE there are no ASIDs at EL2: bits 63 to 48 of the operand are RES0, and its entries are of
+ * ASID 0.
+ */
+bool nested_tlbi_own_nvhe(struct vcpu *vcpu, u32 encoding, u64 xt)
+{
+	if (kind_of(encoding) != OF_EL2)
+		return false;
+	nested_count(vcpu, KEEL_NESTED_TLBI_EL2);
+	invalidate_own(crm_of(encoding), op2_of(encoding), xt & GENMASK(47, 0));
+	return true;
+}
+
+/*
+ * Without VHE: EL1 without a stage 2 has its entries under the VM's own VMID, and the guest hypervisor
+ * names them by the VMIDs that it had in VTTBR_EL2 then. What is about stage 2 alone does not concern
+ * them.
+ */
+static void forget_plain_el1(struct vcpu *vcpu)
+{
+	const struct nested_tlbi_left *left = &vcpu->nested->tlbi;
+	enum tlbi_kind kind = kind_of(left->encoding);
+	const u64 *vmids = &vcpu->vm->shadows->plain_vmids[left->vmid / 64];
+	struct stage2 *own = &vcpu->vm->s2.stage2;
+
+	if (kind == BY_IPA || kind == BY_IPA_RANGE)
+		return;
+	if (kind != OF_ALL && !(__atomic_load_n(vmids, __ATOMIC_RELAXED) & BIT(left->vmid % 64)))
+		return;
+	spin_lock(&own->lock); /* its VMID stays */
+	stage2_invalidate_stage1(own);
+	spin_unlock(&own->lock);
+}
+
 /* Act on shadows from @left->next on; at the end, on what EL1 without a stage 2 has left. */
 static void go_on(struct vcpu *vcpu)
 {
 	act_on_shadows(vcpu);
-	if (!vcpu->nested->tlbi.next &&
-	    __atomic_load_n(&vcpu->vm->shadows->plain_el1, __ATOMIC_RELAXED)) {
-		isb(); /* the vCPU may have been loaded just now */
+	if (vcpu->nested->tlbi.next ||
+	    !__atomic_load_n(&vcpu->vm->shadows->plain_el1, __ATOMIC_RELAXED))
+		return;
+	isb(); /* the vCPU may have been loaded just now */
+	if (vcpu->nested->nvhe)
+		forget_plain_el1(vcpu);
+	else
 		invalidate_own(0, 0, 0);
-	}
 }
 
 static enum keel_nested tlbi_counter(enum tlbi_kind kind)

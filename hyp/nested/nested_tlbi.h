@@ -35,6 +35,9 @@ bool nested_tlbi(struct vcpu *vcpu, u32 encoding, u64 xt);
 /* The same for a TLBI of EL2's own translations. Return: false for any other; nothing is done. */
 bool nested_tlbi_own(struct vcpu *vcpu, u32 encoding, u64 xt);
 
+/* The same without VHE, where only TLBIs by EL2's names are about it. */
+bool nested_tlbi_own_nvhe(struct vcpu *vcpu, u32 encoding, u64 xt);
+
 /* ESR_EL2 of a TLBI by an EL2's name: op0 is 1, op1 4, CRn 8 or 9. */
 static inline bool nested_is_el2_tlbi(u64 esr)
 {

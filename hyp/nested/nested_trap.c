@@ -23,6 +23,7 @@
 #include <nested/nested_at.h>
 #include <nested/nested_exception.h>
 #include <nested/nested_fast.h>
+#include <nested/nested_nvhe.h>
 #include <nested/nested_regs.h>
 #include <nested/nested_route.h>
 #include <nested/nested_stage.h>
@@ -112,7 +113,7 @@ static __always_inline struct access trapped_access(const struct vcpu *vcpu, u64
 	};
 }
 
-static void complete(struct vcpu *vcpu, const struct access *a, u64 esr)
+static __always_inline void complete(struct vcpu *vcpu, const struct access *a, u64 esr)
 {
 	if (a->read)
 		vcpu_set_x(vcpu, rt_of(esr), a->value);
@@ -148,11 +149,34 @@ enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr)
 	return VCPU_RESUME;
 }
 
+/* Without VHE: what is another register there, or none. */
+static bool carry_out_nvhe(struct vcpu *vcpu, struct access *a)
+{
+	return nested_nvhe_access(vcpu, a->encoding, a->read, &a->value) ||
+	       nested_timer_access_nvhe(vcpu, a->encoding, a->read, &a->value) ||
+	       (!a->read && nested_tlbi_own_nvhe(vcpu, a->encoding, a->value));
+}
+
+enum vcpu_action nested_sysreg_trap_nvhe(struct vcpu *vcpu, u64 esr)
+{
+	struct access a = trapped_access(vcpu, esr);
+
+	if (nested_nvhe_is_absent(a.encoding)) {
+		vcpu_inject_undef(vcpu);
+		return VCPU_RESUME;
+	}
+	if (!carry_out_nvhe(vcpu, &a))
+		return nested_sysreg_trap(vcpu, esr);
+	complete(vcpu, &a, esr);
+	return VCPU_RESUME;
+}
+
 /* ---- at once ---- */
 
 #define ENC_OP1	   GENMASK(13, 11)
 #define ENC_CRN	   GENMASK(10, 7)
 #define CRN_TIMERS 14
+#define OP1_EL0	   3
 
 /*
  * TLBI and AT of EL2's own translations. One by an EL1's name shows that the guest is in its host's
@@ -247,6 +271,39 @@ bool nested_sysreg_at_once(struct vcpu *vcpu, u64 esr)
 	return true;
 }
 
+/* And EL1's counts. */
+static bool is_el1_timer(u32 encoding)
+{
+	return FIELD_GET(ENC_OP1 | ENC_CRN, encoding) ==
+	       FIELD_GET(ENC_OP1 | ENC_CRN, ENC(0, OP1_EL0, CRN_TIMERS, 0, 0));
+}
+
+static bool access_mdscr(struct vcpu *vcpu, struct access *a)
+{
+	return a->encoding == REG_NUM(MDSCR_EL1) && access_often(vcpu, a);
+}
+
+/* Timers of EL1 take the long way. */
+bool nested_sysreg_at_once_nvhe(struct vcpu *vcpu, u64 esr)
+{
+	struct access a = trapped_access(vcpu, esr);
+
+	if (a.encoding < ENC(2, 0, 0, 0, 0)) {
+		if (a.read || !nested_tlbi_own_nvhe(vcpu, a.encoding, a.value))
+			return false;
+		trap_step_over_early();
+		return true;
+	}
+	if (!nested_vgic_is_told(vcpu) || nested_nvhe_is_absent(a.encoding))
+		return false;
+	if (!nested_nvhe_access(vcpu, a.encoding, a.read, &a.value) && !access_mdscr(vcpu, &a))
+		return !is_el1_timer(a.encoding) && access_seldom(vcpu, esr);
+	if (a.read)
+		vcpu_set_x(vcpu, rt_of(esr), a.value);
+	trap_step_over_early();
+	return true;
+}
+
 /* ---- userspace; the vCPU is not loaded ---- */
 
 /* A time that has passed: the next entry is followed by an exit, which finds the right one. */
@@ -260,7 +317,8 @@ static void registers_are_new(struct vcpu *vcpu)
 
 static bool is_users(const struct vcpu *vcpu, const struct nested_reg *reg)
 {
-	return reg && !reg->hidden && nested_has_reg(vcpu, reg);
+	return reg && !reg->hidden && nested_has_reg(vcpu, reg) &&
+	       !(vcpu->nested->nvhe && nested_nvhe_is_absent(reg->encoding));
 }
 
 static int user_get(struct vcpu *vcpu, u32 encoding, u64 *value)
@@ -269,7 +327,8 @@ static int user_get(struct vcpu *vcpu, u32 encoding, u64 *value)
 
 	if (!is_users(vcpu, reg))
 		return -ENOENT;
-	*value = nested_read(vcpu, reg);
+	if (!vcpu->nested->nvhe || !nested_nvhe_access(vcpu, encoding, true, value))
+		*value = nested_read(vcpu, reg);
 	return 0;
 }
 
@@ -279,7 +338,8 @@ static int user_set(struct vcpu *vcpu, u32 encoding, u64 value)
 
 	if (!is_users(vcpu, reg))
 		return -ENOENT;
-	nested_write(vcpu, reg, value);
+	if (!vcpu->nested->nvhe || !nested_nvhe_access(vcpu, encoding, false, &value))
+		nested_write(vcpu, reg, value);
 	registers_are_new(vcpu);
 	return 0;
 }

@@ -20,6 +20,10 @@ enum vcpu_action nested_sysreg_trap(struct vcpu *vcpu, u64 esr);
  */
 bool nested_sysreg_at_once(struct vcpu *vcpu, u64 esr);
 
+/* Both without VHE. */
+enum vcpu_action nested_sysreg_trap_nvhe(struct vcpu *vcpu, u64 esr);
+bool nested_sysreg_at_once_nvhe(struct vcpu *vcpu, u64 esr);
+
 /* Let userspace reach the registers of EL2 (trap/el2.h). Boot CPU, once. */
 void nested_trap_init(void);
 

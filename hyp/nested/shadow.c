@@ -409,7 +409,7 @@ static void free_largest(struct shadow_set *set, struct shadow *shadow)
 	bool full = shadow->nr_chunks == SHADOW_CHUNKS_MAX;
 	struct shadow *other, *largest = shadow;
 
-	for (other = shadow_first(set); other && !full; other = other->next)
+	for (other = shadow_first_of_all(set); other && !full; other = shadow_next(other))
 		if (chunks_of(other) > chunks_of(largest))
 			largest = other;
 	spin_lock(&largest->ctx.stage2.lock);
@@ -520,7 +520,7 @@ static bool forget_in(struct shadow_set *set, struct shadow *shadow, struct pa p
 static bool forget_memory(struct vm *vm, struct pa pa, u64 size, u64 *budget)
 {
 	struct shadow_set *set = vm->shadows;
-	struct shadow *shadow = set->leaving ? set->leaving : shadow_first(set);
+	struct shadow *shadow = set->leaving ? set->leaving : shadow_first_of_all(set);
 	bool done = true;
 
 	for (; shadow && *budget; shadow = done ? shadow->next : shadow) {
@@ -581,6 +581,7 @@ static int create_set(struct vm *vm)
 		return -ENOMEM;
 	set->lock = (struct spinlock)SPINLOCK_INIT(LOCK_SHADOWS);
 	set->chunk_lock = (struct spinlock)SPINLOCK_INIT(LOCK_SHADOW_CHUNKS);
+	set->nvhe = __atomic_load_n(&vm->el2, __ATOMIC_RELAXED) == VM_EL2_NVHE;
 	ret = set_shape(set, vm);
 	if (ret) {
 		page_pool_free(&vm->pool, set);
@@ -606,10 +607,16 @@ static bool init_context(struct vm *vm, struct shadow *shadow, void *root)
 	return !page_pool_init(&shadow->pool, NULL, 0) && !s2_context_init(&shadow->ctx, &config);
 }
 
+/* How many there are to be. */
+static unsigned int shadows_wanted(const struct shadow_set *set)
+{
+	return set->nr_vcpus * SHADOW_PER_VCPU + (set->nvhe ? 1 : 0);
+}
+
 /* The first chunks that there are for a new vCPU: other shadows fill meanwhile, and take the rest. */
 static bool is_short_of_reserve(const struct shadow_set *set)
 {
-	unsigned int missing = set->nr_vcpus * SHADOW_PER_VCPU - set->nr_shadows;
+	unsigned int missing = shadows_wanted(set) - set->nr_shadows;
 
 	return set->nr_reserved < missing * set->kept;
 }
@@ -636,6 +643,28 @@ static void give_reserve(struct shadow_set *set, struct shadow *shadow)
 	}
 }
 
+/* Where those that look through a list find it. */
+static void publish_shadow(struct shadow_set *set, struct shadow *shadow)
+{
+	shadow->next = set->first;
+	__atomic_store_n(&set->first, shadow, __ATOMIC_RELEASE);
+	if (set->el2)
+		__atomic_store_n(&set->el2->next, shadow, __ATOMIC_RELEASE);
+	else
+		__atomic_store_n(&set->all, shadow, __ATOMIC_RELEASE);
+	spin_lock(&set->lock);
+	link_idle(set, shadow, NULL, set->idle_first);
+	spin_unlock(&set->lock);
+}
+
+/* It is the first one that is made. */
+static void publish_el2(struct shadow_set *set, struct shadow *shadow)
+{
+	ASSERT(!set->nr_shadows);
+	set->el2 = shadow;
+	__atomic_store_n(&set->all, shadow, __ATOMIC_RELEASE);
+}
+
 static int create_shadow(struct vm *vm)
 {
 	struct shadow_set *set = vm->shadows;
@@ -652,11 +681,10 @@ static int create_shadow(struct vm *vm)
 	}
 	shadow->rmap.chunk_shift = set->chunk_order + granule_shift(GRANULE_4K);
 	give_reserve(set, shadow);
-	shadow->next = set->first;
-	__atomic_store_n(&set->first, shadow, __ATOMIC_RELEASE);
-	spin_lock(&set->lock);
-	link_idle(set, shadow, NULL, set->idle_first);
-	spin_unlock(&set->lock);
+	if (set->nvhe && !set->el2)
+		publish_el2(set, shadow);
+	else
+		publish_shadow(set, shadow);
 	set->nr_shadows++;
 	return 0;
 }
@@ -696,7 +724,7 @@ static int prepare_step(struct vm *vm)
 
 static bool is_prepared(const struct shadow_set *set)
 {
-	return set->nr_shadows == set->nr_vcpus * SHADOW_PER_VCPU;
+	return set->nr_shadows == shadows_wanted(set);
 }
 
 static int prepare_locked(struct vm *vm, unsigned int index)
@@ -877,8 +905,6 @@ void shadow_drop(struct vcpu *vcpu)
 
 struct shadow *shadow_current(const struct vcpu *vcpu)
 {
-	struct shadow *shadow = vcpu->nested->shadow;
-
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
-	return shadow && vcpu->s2 == &shadow->ctx ? shadow : NULL;
+	return vcpu->s2 == &vcpu->vm->s2 ? NULL : container_of(vcpu->s2, struct shadow, ctx);
 }

@@ -21,6 +21,11 @@
  * a part that is not too large is used at a time. That is the answer to each change
  * that is not known more exactly, to a pool that is dry, and to another key.
  *
+ * EL2's own translations without VHE (docs/nested.md) must not meet those of EL1 under one VMID. So
+ * they have a context of their own, set->el2: a shadow whose guest hypervisor's tables would translate
+ * each address to itself. It has no key, no vCPU's reference counts for it, and no TLBI by VMID or IPA
+ * is about it: they begin at set->first.
+ *
  * Locks (docs/locking.md): set->lock, then a shadow's stage2.lock, then set->chunk_lock. Who fills
  * a shadow, and who removes from it what has become invalid, holds the stage2.lock of the VM's own
  * context. So what has been removed is not put back by a fault that had looked at it before.
@@ -59,7 +64,7 @@ struct shadow_key {
 struct shadow {
 	struct s2_context ctx;
 	struct page_pool pool;
-	struct shadow *next; /* the list does not change but at its head */
+	struct shadow *next; /* the list does not change but at its head: set->first */
 	/* under set->lock; key and tables change while refs is 0, and under ctx.stage2.lock, too */
 	struct shadow_key key;
 	struct s2_tables tables; /* key, decoded */
@@ -89,6 +94,12 @@ struct shadow_set {
 	struct spinlock lock; /* keys and references */
 	struct shadow *first;
 	/*
+	 * Without VHE: the context of EL2's own translations, a shadow of no tables (shadow.h), and @all
+	 * begins with it. Else @all is @first. Under vm->lock.
+	 */
+	struct shadow *el2, *all;
+	bool nvhe;
+	/*
 	 * Under set->lock: those with a key, by its VMID; those that no vCPU has, those without a key
 	 * first, then the one that was left first. An idle one of the same VMID is taken before any
 	 * other. So a VMID has no more shadows than there are vCPUs.
@@ -110,12 +121,26 @@ struct shadow_set {
 	/* Some vCPU has run EL1 with stage 2 off: there may be TLB entries of EL1 under the VM's own
 	 * VMID. Set once; atomic. */
 	bool plain_el1;
+	/* Without VHE: the VMIDs in VTTBR_EL2 meanwhile. Bits are set, and stay; atomic. */
+	u64 plain_vmids[SHADOW_VMIDS / 64];
 };
 
-/* The newest one; the others by ->next. They stay until the VM ends. */
+/* Of nested guests: the newest one; the others by ->next. They stay until the VM ends. */
 static inline struct shadow *shadow_first(const struct shadow_set *set)
 {
 	return __atomic_load_n(&set->first, __ATOMIC_ACQUIRE);
+}
+
+/* The same with that of EL2's own translations, if there is one. */
+static inline struct shadow *shadow_first_of_all(const struct shadow_set *set)
+{
+	return __atomic_load_n(&set->all, __ATOMIC_ACQUIRE);
+}
+
+/* ->next of set->el2 changes with set->first. */
+static inline struct shadow *shadow_next(const struct shadow *shadow)
+{
+	return __atomic_load_n(&shadow->next, __ATOMIC_ACQUIRE);
 }
 
 /* What vm/ asks of shadows: vm_set_nested(). */
@@ -142,7 +167,7 @@ struct shadow *shadow_of(struct vcpu *vcpu);
 /* The vCPU needs its shadow no more, and runs in the VM's own context. By the owner; no lock held. */
 void shadow_drop(struct vcpu *vcpu);
 
-/* The vCPU's shadow if it runs in one; NULL. By the owner. */
+/* The shadow in which the vCPU runs, which may be set->el2; NULL if it runs in the VM's own. */
 struct shadow *shadow_current(const struct vcpu *vcpu);
 
 /**

@@ -148,7 +148,7 @@ static int update_table(void *ctx, struct ipa ipa, u64 old, u64 new)
 
 /* ---- the fault ---- */
 
-static struct s2_access access_of(const struct vcpu *vcpu, u64 esr)
+static __always_inline struct s2_access access_of(const struct vcpu *vcpu, u64 esr)
 {
 	struct s2_access access = { .kind = S2_READ, .s1ptw = esr & ESR_S1PTW };
 
@@ -210,6 +210,27 @@ static enum shadow_outcome fill(struct shadow_fault *f)
 	return SHADOW_FOR_EL2;
 }
 
+/* EL2's own, without VHE: as of tables that translate each address to itself, and allow everything. */
+static enum shadow_outcome fill_el2(struct shadow_fault *f)
+{
+	static const struct s2_leaf identity = {
+		.size = BIT(52),
+		.memattr = 0xf, /* Write-Back */
+		.perm = STAGE2_RWX,
+	};
+	struct shadow_set *set = f->vcpu->vm->shadows;
+	struct stage2_leaf own;
+	struct s2_composed leaf;
+
+	f->vm_ipa = f->ipa;
+	if (look_up_own(&f->vcpu->vm->s2.stage2, IPA(f->ipa), s2_access_needs(f->access), &own))
+		return SHADOW_ASK_FOR_PAGE;
+	if (s2_compose(&set->format, &identity, &own, IPA(f->ipa), &leaf) ||
+	    shadow_map(set, set->el2, &leaf))
+		return SHADOW_ASK_FOR_PAGE;
+	return SHADOW_REPEAT;
+}
+
 static enum s2_walk_end walk_guest(struct shadow_fault *f)
 {
 	const struct s2_walk_memory memory = {
@@ -265,14 +286,15 @@ static enum vcpu_action ask_for_table(struct shadow_fault *f)
 	return abort_at(f->vcpu, esr, f->far, f->walk.desc.v);
 }
 
-static enum keel_nested fault_counter(enum shadow_outcome outcome)
+static __always_inline enum keel_nested fault_counter(enum shadow_outcome outcome)
 {
 	if (outcome == SHADOW_REPEAT)
 		return KEEL_NESTED_FILLED;
 	return outcome == SHADOW_FOR_EL2 ? KEEL_NESTED_TO_EL2 : KEEL_NESTED_TO_HOST;
 }
 
-bool shadow_resolve(struct vcpu *vcpu, u64 esr, struct shadow_fault *f)
+static __always_inline bool resolve_by(struct vcpu *vcpu, u64 esr, struct shadow_fault *f,
+				       enum shadow_outcome (*how)(struct shadow_fault *f))
 {
 	struct spinlock *lock = &vcpu->vm->s2.stage2.lock;
 
@@ -287,10 +309,20 @@ bool shadow_resolve(struct vcpu *vcpu, u64 esr, struct shadow_fault *f)
 		return true;
 	f->access = access_of(vcpu, esr);
 	spin_lock(lock);
-	f->outcome = resolve(f);
+	f->outcome = how(f);
 	spin_unlock(lock);
 	nested_count(vcpu, fault_counter(f->outcome));
 	return f->outcome == SHADOW_REPEAT;
+}
+
+bool shadow_resolve(struct vcpu *vcpu, u64 esr, struct shadow_fault *f)
+{
+	return resolve_by(vcpu, esr, f, resolve);
+}
+
+bool shadow_resolve_el2(struct vcpu *vcpu, u64 esr, struct shadow_fault *f)
+{
+	return resolve_by(vcpu, esr, f, fill_el2);
 }
 
 enum vcpu_action shadow_conclude(struct shadow_fault *f)
@@ -324,6 +356,13 @@ enum s2_walk_end shadow_translate(struct vcpu *vcpu, u64 ipa, struct s2_access a
 
 /* ---- tables of a stage 1 ---- */
 
+static bool is_of_el2(const struct vcpu *vcpu)
+{
+	const struct shadow *shadow = shadow_current(vcpu);
+
+	return shadow && shadow == vcpu->vm->shadows->el2;
+}
+
 /*
  * The memory of a descriptor, by stage 2: a nested guest's table goes into its shadow, as if the
  * hardware's walk had met the hole. -EAGAIN: f->outcome says why not.
@@ -334,7 +373,11 @@ static int reach_descriptor(struct shadow_fault *f, struct ipa ipa, struct pa *p
 
 	f->ipa = f->vm_ipa = ipa.v;
 	f->outcome = SHADOW_REPEAT;
-	if (shadow_current(f->vcpu)) {
+	if (is_of_el2(f->vcpu)) {
+		f->outcome = fill_el2(f);
+		if (f->outcome != SHADOW_REPEAT)
+			return -EAGAIN;
+	} else if (shadow_current(f->vcpu)) {
 		f->outcome = resolve(f);
 		if (f->outcome != SHADOW_REPEAT || f->walk.end != S2_WALK_LEAF)
 			return -EAGAIN;

@@ -20,6 +20,9 @@
  */
 bool shadow_resolve(struct vcpu *vcpu, u64 esr, struct shadow_fault *f);
 
+/* The same for EL2's own, without VHE: shadow_current() is set->el2. */
+bool shadow_resolve_el2(struct vcpu *vcpu, u64 esr, struct shadow_fault *f);
+
 /**
  * shadow_conclude() - its second half, in the long way of the same exit
  *

@@ -144,8 +144,8 @@ static const struct {
 	{ ID_MMFR0_TGran64_2, 2, WHEN_EL2 },
 	{ ID_MMFR0_TGran4_2, 2, WHEN_EL2 },
 	{ ID_PFR0_EL2, 1, WHEN_EL2 },
-	{ ID_MMFR1_VH, 1, WHEN_EL2 },
-	{ ID_MMFR4_E2H0, 0xe, WHEN_EL2 },	/* -2: neither HCR_EL2.E2H=0 nor HCR_EL2.NV1 */
+	{ ID_MMFR1_VH, 1, WHEN_VHE },
+	{ ID_MMFR4_E2H0, 0xe, WHEN_VHE },	/* -2: neither HCR_EL2.E2H=0 nor HCR_EL2.NV1 */
 	{ ID_MMFR0_TGran16_2, 1, WHEN_NO_EL2 }, /* 1: not at stage 2; 0 means "as at stage 1" */
 	{ ID_MMFR0_TGran64_2, 1, WHEN_NO_EL2 },
 	{ ID_MMFR0_TGran4_2, 1, WHEN_NO_EL2 },

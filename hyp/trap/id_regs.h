@@ -17,6 +17,7 @@ enum vcpu_when {
 	WHEN_PAUTH,   /* both vCPU features of pointer authentication */
 	WHEN_EL2,     /* vCPU feature: an EL2 of its own */
 	WHEN_NO_EL2,
+	WHEN_VHE, /* an EL2 whose HCR_EL2.E2H is 1 */
 	/* a guest has it if its number is below the guest's count; userspace always */
 	WHEN_BREAKPOINT,
 	WHEN_WATCHPOINT,
@@ -39,6 +40,8 @@ static inline bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when)
 		return vcpu->nested;
 	case WHEN_NO_EL2:
 		return !vcpu->nested;
+	case WHEN_VHE:
+		return vcpu->nested && !(vcpu->features & BIT(VCPU_HAS_EL2_E2H0));
 	case WHEN_PAUTH:
 		return (vcpu->features & pauth) == pauth;
 	default:

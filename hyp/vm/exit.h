@@ -63,9 +63,10 @@ static inline enum vcpu_action vcpu_to_host(enum keel_exit why)
 enum guest_exit_kind { GUEST_SYNC, GUEST_IRQ, GUEST_FIQ, GUEST_SERROR };
 
 /* All stages, in the order in which they see an exit. */
-enum exit_stage_id { EXIT_STAGE_SPE, EXIT_STAGE_NESTED, EXIT_STAGE_COUNT };
+enum exit_stage_id { EXIT_STAGE_SPE, EXIT_STAGE_NESTED, EXIT_STAGE_NESTED_NVHE, EXIT_STAGE_COUNT };
 
-STATIC_ASSERT(EXIT_STAGE_COUNT <= VCPU_STAGES_MAX, "vcpu->stages[] has room for all");
+STATIC_ASSERT(EXIT_STAGE_COUNT - 1 <= VCPU_STAGES_MAX,
+	      "vcpu->stages[] has room for all: an EL2 is with VHE or without");
 
 typedef enum vcpu_action vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
 

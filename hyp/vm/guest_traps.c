@@ -162,6 +162,7 @@ void guest_traps_compute(const struct cpu_id_regs *id, u64 mpamidr, bool e2h,
 		.has_fa64 = cpu_id_field(id, ID_PFR1_SME) && cpu_id_field(id, ID_SMFR0_FA64),
 		.has_fpmr = cpu_id_field(id, ID_PFR2_FPMR),
 		.has_nv2 = cpu_id_field(id, ID_MMFR2_NV) >= 2,
+		.has_nv1 = cpu_id_field(id, ID_MMFR4_E2H0) != 0xe, /* -2 */
 		.has_ecv = cpu_id_field(id, ID_MMFR0_ECV),
 	};
 	if (traps->has_mpam)

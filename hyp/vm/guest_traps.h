@@ -116,6 +116,7 @@ const struct guest_trap_desc *guest_trap_desc(enum guest_trap trap);
  * @has_rare: FEAT_FGT2's, MPAM2_EL2 or MPAMHCR_EL2
  * @has_sve, @has_sme, @has_fpmr: Z, P and FFR; SVCR; FPMR
  * @has_nv2, @has_ecv: what hyp/nested/ needs, and what it uses
+ * @has_nv1: HCR_EL2.NV1, beside FEAT_NV2
  * @has_fa64: in Streaming SVE mode FFR is there as well (FEAT_SME_FA64)
  */
 struct guest_traps {
@@ -123,7 +124,7 @@ struct guest_traps {
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr;
 	u64 mpam2, mpamhcr;
 	bool e2h, has_hcx, has_fgt, has_fgt2, has_mpam, has_mpamhcr, has_rare, has_ras;
-	bool has_sve, has_sme, has_fa64, has_fpmr, has_nv2, has_ecv;
+	bool has_sve, has_sme, has_fa64, has_fpmr, has_nv2, has_nv1, has_ecv;
 };
 
 /**

@@ -262,6 +262,8 @@ u64 vcpu_features_known(void)
 			known |= BIT(feature_rows[i].bit);
 	if (vm_nested())
 		known |= BIT(VCPU_HAS_EL2);
+	if (vm_nested_nvhe())
+		known |= BIT(VCPU_HAS_EL2_E2H0);
 	return vm_spe() ? known : known & ~BIT(VCPU_SPE);
 }
 
@@ -271,6 +273,8 @@ static bool features_valid(u64 features)
 	u64 keys = features & ptrauth;
 
 	if ((features & BIT(VCPU_HAS_EL2)) && (features & BIT(VCPU_SPE)))
+		return false;
+	if ((features & BIT(VCPU_HAS_EL2_E2H0)) && !(features & BIT(VCPU_HAS_EL2)))
 		return false;
 	return !(features & ~vcpu_features_known()) && (!keys || keys == ptrauth);
 }
@@ -285,10 +289,17 @@ static bool is_agreed(u32 *all, u32 mine)
 	       was == mine;
 }
 
+static u32 el2_kind(u64 features)
+{
+	if (!(features & BIT(VCPU_HAS_EL2)))
+		return VM_EL2_WITHOUT;
+	return features & BIT(VCPU_HAS_EL2_E2H0) ? VM_EL2_NVHE : VM_EL2_VHE;
+}
+
 static bool features_agreed(struct vm *vm, u64 features)
 {
 	return is_agreed(&vm->spe, features & BIT(VCPU_SPE) ? VM_SPE_WITH : VM_SPE_WITHOUT) &&
-	       is_agreed(&vm->el2, features & BIT(VCPU_HAS_EL2) ? VM_EL2_WITH : VM_EL2_WITHOUT);
+	       is_agreed(&vm->el2, el2_kind(features));
 }
 
 static struct nested_vcpu *nested_memory(struct vcpu *vcpu)

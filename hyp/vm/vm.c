@@ -57,6 +57,7 @@ static enum granule granule;
 static unsigned int ipa_bits_max, oa_bits;
 static u32 spe_how; /* vm_set_spe() */
 static const struct vm_nested_ops *nested_ops;
+static bool nested_nvhe;
 static struct page_pool *keel_pool;
 static void (*created_hook)(struct vm *vm);
 
@@ -79,6 +80,7 @@ int vm_init(const struct cpu_features *features, unsigned int nr_cpus, enum gran
 	granule = pages;
 	spe_how = 0;
 	nested_ops = NULL;
+	nested_nvhe = false;
 	cpu_features_mmu_caps(features, &caps);
 	ipa_bits_max = stage2_max_ia_bits(granule, &caps);
 	ret = stage2_geometry(&geometry, ipa_bits_max, granule, &caps);
@@ -105,6 +107,16 @@ void vm_set_nested(const struct vm_nested_ops *ops)
 bool vm_nested(void)
 {
 	return nested_ops;
+}
+
+void vm_set_nested_nvhe(void)
+{
+	nested_nvhe = true;
+}
+
+bool vm_nested_nvhe(void)
+{
+	return nested_nvhe;
 }
 
 int vm_prepare_el2(struct vcpu *vcpu)

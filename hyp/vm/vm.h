@@ -124,7 +124,7 @@ enum vm_state { VM_LIVE, VM_DYING };
 enum vm_spe { VM_SPE_UNDECIDED, VM_SPE_WITHOUT, VM_SPE_WITH };
 
 /* Whether the vCPUs of a VM have an EL2: the first one that is initialized decides for all. */
-enum vm_el2 { VM_EL2_UNDECIDED, VM_EL2_WITHOUT, VM_EL2_WITH };
+enum vm_el2 { VM_EL2_UNDECIDED, VM_EL2_WITHOUT, VM_EL2_VHE, VM_EL2_NVHE };
 
 /* Bytes that a vCPU has for its EL2, aligned to a page; asserted in nested/nested_regs.c. */
 #define VCPU_NESTED_BYTES 8192

@@ -32,6 +32,7 @@ enum vcpu_feature {
 	VCPU_PTRAUTH_ADDRESS = 5,
 	VCPU_PTRAUTH_GENERIC = 6,
 	VCPU_HAS_EL2 = 7,
+	VCPU_HAS_EL2_E2H0 = 8, /* only beside it: HCR_EL2.E2H is always 0 */
 	VCPU_SPE = KEEL_HC_VCPU_FEATURE_SPE,
 };
 
@@ -85,7 +86,10 @@ struct vm_nested_ops {
 
 /* Let vCPUs have VCPU_HAS_EL2; vcpu_pages() counts its pages from then on. Boot CPU. */
 void vm_set_nested(const struct vm_nested_ops *ops);
+/* VCPU_HAS_EL2_E2H0, too. */
+void vm_set_nested_nvhe(void);
 bool vm_nested(void);
+bool vm_nested_nvhe(void);
 int __must_check vm_prepare_el2(struct vcpu *vcpu);
 bool vm_forget(struct vm *vm, struct pa pa, u64 size, u64 *budget);
 int __must_check vm_nested_stat(const struct vm *vm, u64 which, u64 *value);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/nested/nested_stage.c hyp/nested/nested_trap.c hyp/nested/nested_at.c hyp/nested/s1_tables.c hyp/nested/nested_fast.c hyp/nested/nested_timer.c hyp/nested/nested_regs.c hyp/nested/nested_exception.c hyp/nested/nested_route.c hyp/nested/nested_stats.c hyp/nested/nested_tlbi.c hyp/nested/shadow.c hyp/nested/shadow_fault.c hyp/nested/shadow_rmap.c hyp/nested/s2_walk.c hyp/nested/s2_compose.c hyp/trap/el2.c hyp/vm/guest_traps.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_lock.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/nested/nested_stage.c hyp/nested/nested_trap.c hyp/nested/nested_at.c hyp/nested/s1_tables.c hyp/nested/nested_fast.c hyp/nested/nested_timer.c hyp/nested/nested_regs.c hyp/nested/nested_nvhe.c hyp/nested/nested_layout.c hyp/nested/nested_exception.c hyp/nested/nested_route.c hyp/nested/nested_stats.c hyp/nested/nested_tlbi.c hyp/nested/shadow.c hyp/nested/shadow_fault.c hyp/nested/shadow_rmap.c hyp/nested/s2_walk.c hyp/nested/s2_compose.c hyp/trap/el2.c hyp/vm/guest_traps.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_lock.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
 /* LIBS: -lcmocka */
 /*
  * A guest hypervisor with two vCPUs, whose actions are the input: registers that the CPU redirects,
@@ -83,7 +83,8 @@ static u64 files[VCPUS][VCPU_SYSREG_COUNT];
 static bool inside[VCPUS]; /* the guest is entered */
 static struct vm_cpu vm_cpu;
 
-static const struct exit_stage *stage;
+static const struct exit_stage *stage, *stages[EXIT_STAGE_COUNT];
+static bool nvhe; /* HCR_EL2.E2H is 0 */
 static const struct vcpu_hooks *hooks;
 static bool (*inject)(struct vcpu *vcpu, u64 esr, u64 far);
 
@@ -104,7 +105,7 @@ void vcpu_add_hooks(const struct vcpu_hooks *new_hooks)
 
 void exit_set_stage(enum exit_stage_id id, const struct exit_stage *new_stage)
 {
-	stage = new_stage;
+	stages[id] = new_stage;
 }
 
 void trap_set_device(enum trap_device_id id, const struct trap_device *device)
@@ -484,6 +485,8 @@ static void make_vcpu(unsigned int i)
 				  .run = &run_pages[i],
 				  .vgic = &vgic_cpus[i],
 				  .mpidr = 0x80000000 + i };
+	if (nvhe)
+		vcpus[i].features = BIT(VCPU_HAS_EL2) | BIT(VCPU_HAS_EL2_E2H0);
 	prepare(&vcpus[i]);
 	hooks->reset(&vcpus[i]);
 	inside[i] = false;
@@ -503,7 +506,9 @@ static void set_registers(void)
 		fake_sysreg_set(zero[i], 0);
 	fake_sysreg_set("hcr_el2", OWN_HCR);
 	fake_sysreg_set("cntpct_el0", 1000);
-	vm_cpu = (struct vm_cpu){ .traps.has_nv2 = true, .traps.has_ecv = true };
+	vm_cpu = (struct vm_cpu){ .traps.has_nv2 = true,
+				  .traps.has_nv1 = true,
+				  .traps.has_ecv = true };
 	((struct percpu *)this_cpu())->vm_cpu = &vm_cpu;
 }
 
@@ -531,13 +536,16 @@ static void start(void)
 	machine_start(&(struct machine_config){ 0 });
 	nested_trap_init();
 	nested_stage_init();
-	nested_timer_init(rnd(2));
+	nvhe = rnd(2);
+	stage = stages[nvhe ? EXIT_STAGE_NESTED_NVHE : EXIT_STAGE_NESTED];
+	nested_timer_init(nvhe || rnd(2));
 	vm_set_nested(&shadow_vm_ops);
 	assert_int_equal(vm_sizes(40, &sizes), 0);
 	assert_int_equal(
 		vm_create(machine_alloc(sizes.vm_pages, SZ_1M), sizes.vm_pages, 40, &handle), 0);
 	vm = vm_get(handle);
-	assert_int_equal(vm_topup(vm, machine_alloc(16, SZ_64K), 16), 0);
+	vm->el2 = nvhe ? VM_EL2_NVHE : VM_EL2_VHE;
+	assert_int_equal(vm_topup(vm, machine_alloc(20, SZ_64K), 20), 0);
 	set_registers();
 	memset(nested, 0, sizeof(nested));
 	memset(files, 0, sizeof(files));
@@ -706,6 +714,8 @@ static void fault(struct vcpu *vcpu)
 	fault_ipa = NESTED_AT + rnd(ENTRIES) * SZ_4K;
 	if (!rnd(16))
 		fault_ipa = any64() & GENMASK(47, 0);
+	else if (nvhe && rnd(2)) /* EL2's own memory */
+		fault_ipa = rnd(PAGES) * SZ_4K;
 	if (rnd(2))
 		esr |= ESR_ISV | (rnd(2) ? ESR_WNR : 0);
 	else if (!rnd(4))
@@ -972,9 +982,39 @@ static void check_shadow(struct shadow *shadow)
 	spin_unlock(&s2->lock);
 }
 
+/* EL2's own context has what the VM has, where the VM has it. */
+static void check_el2(struct shadow *el2)
+{
+	struct stage2_leaf leaf;
+
+	spin_lock(&el2->ctx.stage2.lock);
+	for (unsigned int n = 0; n < PAGES; n++) {
+		if (stage2_lookup(&el2->ctx.stage2, IPA(n * SZ_4K), &leaf))
+			continue;
+		assert_int_equal(leaf.pa.v, pages[n].v);
+		assert_true(own_mapped[n] || n == leaving);
+		assert_true(own_writable[n] || !(leaf.attrs & STAGE2_W));
+	}
+	spin_unlock(&el2->ctx.stage2.lock);
+	machine_check_context(&el2->ctx);
+}
+
+/* EL2 is in no other context, and nobody else is in its. */
+static void check_where(const struct vcpu *vcpu)
+{
+	if (nvhe && inside[vcpu->index])
+		assert_int_equal(vcpu->s2 == &vm->shadows->el2->ctx,
+				 vcpu->nested->context == NESTED_EL2);
+}
+
 static void check(void)
 {
 	unsigned int refs = 0;
+
+	if (nvhe)
+		check_el2(vm->shadows->el2);
+	for (unsigned int i = 0; i < VCPUS; i++)
+		check_where(&vcpus[i]);
 
 	for (struct shadow *s = vm->shadows->first; s; s = s->next) {
 		check_shadow(s);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/nested/nested_regs.c hyp/nested/nested_exception.c hyp/cpu/features.c hyp/cpu/errata.c hyp/lib/printf.c tests/unit/fake_panic.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/nested/nested_regs.c hyp/nested/nested_nvhe.c hyp/nested/nested_layout.c hyp/nested/nested_exception.c hyp/cpu/features.c hyp/cpu/errata.c hyp/lib/printf.c tests/unit/fake_panic.c tests/unit/arch/fake_sysreg.c */
 /*
  * A guest with an EL2 against a model of one that has two sets of registers: whatever names are
  * used, in whichever context, and however often EL1 and EL2 take turns, each register has the value
@@ -290,12 +290,17 @@ static void el1s_timer_is_aside_while_el2_has_the_hardware(void **state)
 	assert_int_equal(hardware[CNTV_CVAL_EL0], 78);
 }
 
-static void e2h_is_one_whatever_the_guest_writes(void **state)
+static void e2h_has_no_effect_whatever_the_guest_writes(void **state)
 {
-	nested.page[HCR_EL2] = 0;
-	assert_int_equal(nested_hcr(&vcpu), 1ULL << 34);
-	nested.page[HCR_EL2] = ~0ULL;
-	assert_int_equal(nested_hcr(&vcpu), ~0ULL);
+	for (u64 n = 0; n < 8; n++) {
+		u64 tge = n & 1 ? HCR_TGE : 0;
+
+		nested.nvhe = n & 2;
+		nested.page[HCR_EL2] = tge | (n & 4 ? HCR_E2H : 0);
+		assert_int_equal(nested_is_host(&vcpu), tge && !nested.nvhe);
+		assert_int_equal(nested_context_of(PSR_MODE_EL0t, nested_hcr(&vcpu)),
+				 tge ? NESTED_EL2 : NESTED_EL1);
+	}
 }
 
 /* ---- PSTATE ---- */
@@ -486,7 +491,7 @@ int main(void)
 		cmocka_unit_test_setup(each_register_keeps_its_value_whatever_takes_turns,
 				       make_vcpu),
 		cmocka_unit_test_setup(el1s_timer_is_aside_while_el2_has_the_hardware, make_vcpu),
-		cmocka_unit_test_setup(e2h_is_one_whatever_the_guest_writes, make_vcpu),
+		cmocka_unit_test_setup(e2h_has_no_effect_whatever_the_guest_writes, make_vcpu),
 		cmocka_unit_test_setup(the_mode_alone_differs_from_the_hardwares, make_vcpu),
 		cmocka_unit_test_setup(no_return_gives_the_hardware_a_level_above_el1, make_vcpu),
 		cmocka_unit_test_setup(returns_are_legal_as_the_manual_says, make_vcpu),

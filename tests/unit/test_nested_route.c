@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/nested/nested_route.c hyp/nested/nested_regs.c tests/unit/fake_panic.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: hyp/nested/nested_route.c hyp/nested/nested_regs.c hyp/nested/nested_nvhe.c hyp/nested/nested_layout.c tests/unit/fake_panic.c tests/unit/arch/fake_sysreg.c */
 /*
  * What a guest hypervisor's controls make trap to its EL2, against the manual's descriptions of each
  * bit (D24.2): every system register encoding, reads and writes, with each bit alone; and which bits

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/nested/nested_stage.c hyp/nested/nested_trap.c hyp/nested/nested_at.c hyp/nested/nested_fast.c hyp/nested/nested_timer.c hyp/nested/nested_regs.c hyp/nested/nested_exception.c hyp/nested/nested_route.c hyp/trap/el2.c hyp/vm/guest_traps.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c tests/unit/fake_panic.c */
+/* SOURCES: hyp/nested/nested_stage.c hyp/nested/nested_trap.c hyp/nested/nested_at.c hyp/nested/nested_fast.c hyp/nested/nested_timer.c hyp/nested/nested_regs.c hyp/nested/nested_nvhe.c hyp/nested/nested_layout.c hyp/nested/nested_exception.c hyp/nested/nested_route.c hyp/trap/el2.c hyp/vm/guest_traps.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c tests/unit/fake_panic.c */
 /*
  * The stage of vCPUs with an EL2: what the hardware is given before an entry in each context, what
  * becomes of an exit, and that nothing that a guest has in its registers gives the hardware a level
@@ -70,14 +70,14 @@ static struct nested_vcpu nested __aligned(4096);
 static struct vgic_cpu vgic_cpu;
 static struct keel_run page;
 static struct cpu_features features;
-static const struct exit_stage *stage;
+static const struct exit_stage *stage, *vhe, *nvhe;
 static const struct vcpu_hooks *hooks;
 static const struct trap_device *device;
 static bool (*inject)(struct vcpu *v, u64 esr, u64 far);
 static u64 file[VCPU_SYSREG_COUNT], more_hcr, less_hcr, alarm_at, ats, at_context, at_hcr, undefs;
-static struct shadow shadow;
-static struct shadow_set shadows;
-static unsigned int flushes, nested_allowed, shadow_faults;
+static struct shadow shadow, el2_shadow;
+static struct shadow_set shadows = { .el2 = &el2_shadow };
+static unsigned int flushes, nested_allowed, shadow_faults, el2_faults;
 static bool levels[32];
 
 /* ---- below and beside ---- */
@@ -104,8 +104,8 @@ void vcpu_add_hooks(const struct vcpu_hooks *new_hooks)
 
 void exit_set_stage(enum exit_stage_id id, const struct exit_stage *new_stage)
 {
-	assert_int_equal(id, EXIT_STAGE_NESTED);
-	stage = new_stage;
+	assert_true(id == EXIT_STAGE_NESTED || id == EXIT_STAGE_NESTED_NVHE);
+	*(id == EXIT_STAGE_NESTED ? &vhe : &nvhe) = new_stage;
 }
 
 void trap_set_device(enum trap_device_id id, const struct trap_device *new_device)
@@ -174,6 +174,15 @@ bool shadow_resolve(struct vcpu *v, u64 esr, struct shadow_fault *f)
 	f->esr = esr;
 	if (memory_faults)
 		fault_at_el2();
+	return shadow_fills;
+}
+
+bool shadow_resolve_el2(struct vcpu *v, u64 esr, struct shadow_fault *f)
+{
+	assert_ptr_equal(v->s2, &el2_shadow.ctx);
+	el2_faults++;
+	f->vcpu = v;
+	f->esr = esr;
 	return shadow_fills;
 }
 
@@ -288,6 +297,12 @@ bool nested_tlbi_own(struct vcpu *v, u32 encoding, u64 xt)
 		return false;
 	flushes++;
 	return true;
+}
+
+bool nested_tlbi_own_nvhe(struct vcpu *v, u32 encoding, u64 xt)
+{
+	flushes += encoding == TLBI_ALLE2;
+	return encoding == TLBI_ALLE2;
 }
 
 bool nested_tlbi_at_once(struct vcpu *v, u64 esr)
@@ -682,8 +697,23 @@ static int start(void **state)
 	features.reg[ID_REG_MMFR2] = 2ULL << 24; /* NV2 */
 	features.reg[ID_REG_MMFR0] = 1ULL << 60; /* ECV */
 	features.reg[ID_REG_PFR0] = 1ULL << 24;	 /* GIC */
+	vm_cpu.traps.has_nv1 = true;
+	el2_faults = 0;
+	memset(shadows.plain_vmids, 0, sizeof(shadows.plain_vmids));
 	nested_init(true, &features);
-	assert_non_null(stage);
+	assert_true(vhe->wanted(&vcpu) && !nvhe->wanted(&vcpu));
+	stage = vhe;
+	hooks->reset(&vcpu);
+	return 0;
+}
+
+/* Without VHE. */
+static int start_nvhe(void **state)
+{
+	(void)start(state);
+	vcpu.features = BIT(VCPU_HAS_EL2) | BIT(VCPU_HAS_EL2_E2H0);
+	assert_true(nvhe->wanted(&vcpu) && !vhe->wanted(&vcpu));
+	stage = nvhe;
 	hooks->reset(&vcpu);
 	return 0;
 }
@@ -748,6 +778,204 @@ static void nothing_is_registered_unless_asked_and_possible(void **state)
 	less.reg[ID_REG_MMFR0] = 0; /* FEAT_ECV is not needed */
 	nested_init(true, &less);
 	assert_int_equal(nested_allowed, before + 1);
+}
+
+/* ---- without VHE ---- */
+
+#define NVHE_BITS (HCR_NV | HCR_NV1 | HCR_NV2 | HCR_AT | HCR_TTLB)
+
+static void without_vhe_el2_has_a_context_and_el1_its_names(void **state)
+{
+	assert_int_equal(vcpu.regs.pstate, EL2H);
+	assert_int_equal(nested.page[HCR_EL2], 0);
+	nested.page[CNTVOFF_EL2] = 300;
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pstate, EL1H);
+	assert_ptr_equal(vcpu.s2, &el2_shadow.ctx);
+	assert_int_equal(fake_sysreg_get(VNCR_REG), (u64)nested.page);
+	assert_int_equal(more_hcr, NVHE_BITS);
+	assert_int_equal(less_hcr, HCR_TVM);
+	assert_int_equal(fake_sysreg_get("cntvoff_el2"), 300);
+	assert_int_equal(fake_sysreg_get("cptr_el2") & CPTR_TCPAC, 0);
+	assert_true(fake_sysreg_get("cnthctl_el2") & CNTHCTL_EL1TVT);
+	assert_true(fake_sysreg_get("cnthctl_el2") & CNTHCTL_EL1TVCT);
+	/* to EL1, which has no stage 2 */
+	nested.page[VTTBR_EL2] = 0x41ULL << 48;
+	nested.page[SCTLR_EL1] = 0x1111;
+	file[SPSR_EL1] = EL1H;
+	file[ELR_EL1] = 0x8000;
+	assert_int_equal(leave(ESR_ERET), VCPU_RESUME);
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_int_equal(vcpu.regs.pstate, EL1H);
+	assert_int_equal(vcpu.regs.pc, 0x8000);
+	assert_ptr_equal(vcpu.s2, &vm.s2);
+	assert_int_equal(file[SCTLR_EL1], 0x1111);
+	assert_int_equal(more_hcr & NVHE_BITS, 0);
+	assert_int_equal(fake_sysreg_get("cnthctl_el2") & (CNTHCTL_EL1TVT | CNTHCTL_EL1TVCT), 0);
+	assert_true(shadows.plain_el1);
+	assert_int_equal(shadows.plain_vmids[1], 2);
+	/* and back, by HVC; no TLB entry has had to go */
+	assert_int_equal(leave(ESR_HVC), VCPU_RESUME);
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_ptr_equal(vcpu.s2, &el2_shadow.ctx);
+	assert_int_equal(nested.page[SCTLR_EL1], 0x1111);
+	assert_int_equal(more_hcr, NVHE_BITS);
+	assert_int_equal(flushes, 0);
+	/* to a nested guest */
+	nested.page[HCR_EL2] = HCR_VM;
+	file[SPSR_EL1] = EL1H;
+	(void)leave(ESR_ERET);
+	(void)enter();
+	assert_ptr_equal(vcpu.s2, &shadow.ctx);
+	assert_int_equal(flushes, 0);
+}
+
+static void without_vhe_aborts_of_el2_are_of_its_context(void **state)
+{
+	const u64 fault = 0x24ULL << 26 | ESR_IL | 7;
+
+	(void)enter();
+	shadow_fills = true;
+	assert_int_equal(leave(fault), VCPU_AT_ONCE);
+	shadow_fills = false;
+	assert_int_equal(el2_faults, 1);
+	assert_int_equal(leave(fault), VCPU_RESUME);
+	assert_int_equal(el2_faults, 2);
+	assert_int_equal(vcpu.regs.pstate, EL2H);
+	(void)enter();
+	assert_int_equal(leave(fault | 16), VCPU_NOT_MINE); /* an External abort */
+	assert_int_equal(el2_faults, 2);
+	/* EL1's without a stage 2 are those of any guest */
+	vcpu.regs.pstate = EL1H;
+	(void)enter();
+	assert_int_equal(leave(fault), VCPU_NOT_MINE);
+	assert_int_equal(shadow_faults, 0);
+	nested.page[HCR_EL2] = HCR_VM;
+	(void)enter();
+	assert_int_equal(leave(fault), VCPU_RESUME);
+	assert_int_equal(shadow_faults, 1);
+}
+
+static void without_vhe_el0_of_el2_is_refused(void **state)
+{
+	nested.page[HCR_EL2] = HCR_TGE;
+	assert_int_equal(enter(), VCPU_RESUME);
+	file[SPSR_EL1] = 0; /* EL0t */
+	assert_int_equal(leave(ESR_ERET), VCPU_RESUME);
+	assert_int_equal(enter(), vcpu_to_host(KEEL_EXIT_FAIL));
+	vcpu.regs.pstate = EL2H;
+	assert_int_equal(enter(), VCPU_RESUME);
+	vm_cpu.traps.has_nv1 = false; /* a CPU that came later */
+	(void)leave(ESR_ERET);
+	vcpu.regs.pstate = EL2H;
+	assert_int_equal(enter(), vcpu_to_host(KEEL_EXIT_FAIL));
+}
+
+static void without_vhe_a_short_return_is_one_to_el2(void **state)
+{
+	(void)enter();
+	nested.page[HCR_EL2] = HCR_TGE;
+	fake_sysreg_set("esr_el2", ESR_ERET);
+	fake_sysreg_set("elr_el1", 0x9000);
+	for (u64 mode = 0; mode < 16; mode++) {
+		fake_sysreg_set("spsr_el1", 0x3c0 | mode);
+		assert_int_equal(stage->fast(&vcpu) == &vcpu, mode == PSR_MODE_EL2h);
+	}
+	assert_int_equal(fake_sysreg_get("elr_el2"), 0x9000);
+	assert_int_equal(fake_sysreg_get("spsr_el2"), EL1H);
+	fake_sysreg_set("esr_el2", ESR_ERET | 2); /* ERETAA */
+	assert_null(stage->fast(&vcpu));
+}
+
+static void without_vhe_names_are_other_registers_or_none(void **state)
+{
+	const u32 absent[] = { SYSREG_ENC(3, 5, 1, 0, 0),  SYSREG_ENC(3, 5, 14, 1, 0),
+			       SYSREG_ENC(3, 5, 14, 3, 1), REG_NUM(TTBR1_EL2),
+			       REG_NUM(CONTEXTIDR_EL2),	   REG_NUM(CNTHV_CTL_EL2) };
+
+	(void)enter();
+	for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
+		undefs = 0;
+		assert_int_equal(leave(sys64(absent[i], true, 1)), VCPU_RESUME);
+		assert_int_equal(undefs, 1);
+		assert_int_equal(trap_el2()->get(&vcpu, absent[i], &(u64){ 0 }), -ENOENT);
+		(void)enter();
+	}
+	/* CPTR_EL2 is written in its own layout, and acts in the hardware's */
+	vcpu.regs.x[1] = CPTR_TFP;
+	assert_int_equal(leave(sys64(REG_NUM(CPTR_EL2), false, 1)), VCPU_AT_ONCE);
+	assert_int_equal(file[CPACR_EL1] & CPACR_FPEN, 0);
+	assert_int_equal(leave(sys64(REG_NUM(CPTR_EL2), true, 2)), VCPU_AT_ONCE);
+	assert_int_equal(vcpu.regs.x[2], CPTR_TFP);
+	assert_int_equal(trap_el2()->set(&vcpu, REG_NUM(TCR_EL2), 25 | 2 << 16), 0);
+	assert_int_equal(file[TCR_EL1], TCR_EPD1 | 25 | 2ULL << 32);
+	assert_int_equal(leave(sys64(REG_NUM(TCR_EL2), true, 2)), VCPU_AT_ONCE);
+	assert_int_equal(vcpu.regs.x[2], 25 | 2 << 16);
+	/* CNTKCTL_EL1 is EL1's in both contexts */
+	file[CNTKCTL_EL1] = 0x303;
+	vcpu.regs.x[1] = 3;
+	assert_int_equal(leave(sys64(REG_NUM(CNTHCTL_EL2), false, 1)), VCPU_AT_ONCE);
+	assert_int_equal(file[CNTKCTL_EL1], 0x303);
+	vcpu.regs.pstate = EL1H;
+	(void)enter();
+	assert_int_equal(file[CNTKCTL_EL1], 0x303);
+	assert_int_equal(trap_read_el1(&vcpu, CNTKCTL_EL1), 0x303);
+	assert_true(fake_sysreg_get("cnthctl_el2") & CNTHCTL_NVHE_EL1PCTEN);
+	(void)leave(ESR_HVC);
+	(void)enter();
+	assert_int_equal(file[CNTKCTL_EL1], 0x303);
+	assert_int_equal(leave(sys64(REG_NUM(CNTHCTL_EL2), true, 2)), VCPU_AT_ONCE);
+	assert_int_equal(vcpu.regs.x[2], 3);
+	/* TLBI by EL2's names are EL2's; those of EL1's never, whatever TGE is */
+	flushes = shadow_flushes = 0;
+	nested.page[HCR_EL2] = HCR_TGE;
+	assert_int_equal(leave(sys64(TLBI_ALLE2, false, 31)), VCPU_AT_ONCE);
+	assert_int_equal(flushes, 1);
+	assert_int_equal(leave(sys64(SYSREG_ENC(1, 4, 8, 3, 6), false, 31)), VCPU_RESUME);
+	assert_int_equal(shadow_flushes, 1);
+}
+
+/* At EL2 and EL1 alike they are in the hardware, with the same offset. */
+static void without_vhe_el1s_virtual_timer_stays_in_the_hardware(void **state)
+{
+	nested.page[CNTVOFF_EL2] = 700; /* 300 now */
+	(void)enter();
+	vcpu.regs.x[1] = 1300;
+	assert_int_equal(leave(sys64(REG_NUM(CNTV_CVAL_EL0), false, 1)), VCPU_RESUME);
+	vcpu.regs.x[1] = 1;
+	(void)leave(sys64(REG_NUM(CNTV_CTL_EL0), false, 1));
+	assert_int_equal(fake_sysreg_get("cntv_cval_el0"), 1300);
+	assert_int_equal(fake_sysreg_get("cntv_ctl_el0"), 1);
+	assert_int_equal(alarm_at, 0);
+	assert_false(levels[27]);
+	(void)leave(sys64(REG_NUM(CNTVCT_EL0), true, 2));
+	assert_int_equal(vcpu.regs.x[2], 300);
+	vcpu.regs.x[1] = 100;
+	(void)leave(sys64(REG_NUM(CNTV_TVAL_EL0), false, 1));
+	assert_int_equal(fake_sysreg_get("cntv_cval_el0"), 400);
+	(void)leave(sys64(REG_NUM(CNTV_TVAL_EL0), true, 2));
+	assert_int_equal(vcpu.regs.x[2], 100);
+	fake_sysreg_set("cntpct_el0", 1100);
+	(void)leave(sys64(REG_NUM(CNTV_CTL_EL0), true, 2));
+	assert_int_equal(vcpu.regs.x[2], 5);
+	vcpu.regs.pstate = EL1H;
+	(void)enter();
+	assert_int_equal(fake_sysreg_get("cntv_cval_el0"), 400);
+	assert_int_equal(forwarded, 0);
+	(void)leave(ESR_HVC);
+	assert_int_equal(alarm_at, 0);
+	(void)enter();
+	/* EL2's own */
+	vcpu.regs.x[1] = 2000;
+	(void)leave(sys64(REG_NUM(CNTHP_CVAL_EL2), false, 1));
+	vcpu.regs.x[1] = 1;
+	(void)leave(sys64(REG_NUM(CNTHP_CTL_EL2), false, 1));
+	assert_int_equal(alarm_at, 2000);
+	/* and EL1's physical one */
+	vcpu.regs.x[1] = 77;
+	(void)leave(sys64(REG_NUM(CNTP_CVAL_EL0), false, 1));
+	assert_int_equal(file[CNTP_CVAL_EL0], 77);
+	assert_int_equal(alarm_at, 2000);
 }
 
 static void it_begins_at_el2_with_the_page_in_the_hardware(void **state)
@@ -2005,6 +2233,13 @@ int main(void)
 		cmocka_unit_test_setup(without_a_redistributor_a_native_timer_is_masked,
 				       start_native),
 		cmocka_unit_test_setup(el1s_timers_are_in_the_page, start_native),
+		cmocka_unit_test_setup(without_vhe_el2_has_a_context_and_el1_its_names, start_nvhe),
+		cmocka_unit_test_setup(without_vhe_aborts_of_el2_are_of_its_context, start_nvhe),
+		cmocka_unit_test_setup(without_vhe_el0_of_el2_is_refused, start_nvhe),
+		cmocka_unit_test_setup(without_vhe_a_short_return_is_one_to_el2, start_nvhe),
+		cmocka_unit_test_setup(without_vhe_names_are_other_registers_or_none, start_nvhe),
+		cmocka_unit_test_setup(without_vhe_el1s_virtual_timer_stays_in_the_hardware,
+				       start_nvhe),
 		cmocka_unit_test_setup(exceptions_of_others_making_go_to_the_right_level, start),
 	};
 

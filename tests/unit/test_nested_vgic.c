@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: hyp/nested/nested_vgic.c hyp/nested/nested_route.c hyp/nested/nested_lr.c hyp/nested/nested_regs.c hyp/vgic/vgic.c hyp/vgic/vgic_sane.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
+/* SOURCES: hyp/nested/nested_vgic.c hyp/nested/nested_route.c hyp/nested/nested_lr.c hyp/nested/nested_regs.c hyp/nested/nested_nvhe.c hyp/nested/nested_layout.c hyp/vgic/vgic.c hyp/vgic/vgic_sane.c hyp/vgic/vgic_mmio.c hyp/mm/page_pool.c tests/unit/vgic_world.c tests/unit/arch/fake_ich.c tests/unit/arch/fake_sysreg.c hyp/trap/device.c tests/unit/fake_panic.c */
 /*
  * The virtual CPU interface of a guest hypervisor's nested guest, in turn with that of the VM:
  * translation of list registers against the rules one by one, computed registers against the fake

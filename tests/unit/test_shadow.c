@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/nested/shadow.c hyp/nested/shadow_fault.c hyp/nested/shadow_rmap.c hyp/nested/nested_stats.c hyp/nested/nested_tlbi.c hyp/nested/nested_regs.c hyp/nested/s2_walk.c hyp/nested/s2_compose.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_lock.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
+/* SOURCES: tests/unit/vm_machine.c tests/unit/fake_panic.c hyp/nested/shadow.c hyp/nested/shadow_fault.c hyp/nested/shadow_rmap.c hyp/nested/nested_stats.c hyp/nested/nested_tlbi.c hyp/nested/nested_regs.c hyp/nested/nested_nvhe.c hyp/nested/nested_layout.c hyp/nested/s2_walk.c hyp/nested/s2_compose.c hyp/vm/vm.c hyp/vm/s2_context.c hyp/vm/vcpu.c hyp/vm/guest_mem.c hyp/vm/vm_table.c hyp/vm/donation.c hyp/mm/ownership.c hyp/mm/page_lock.c hyp/mm/page_pool.c hyp/mm/pgtable.c hyp/mm/pgtable_sane.c hyp/mm/stage2.c hyp/mm/stage2_geometry.c hyp/mm/vmid.c hyp/cpu/features.c hyp/cpu/errata.c tests/unit/arch/fake_sysreg.c */
 /*
  * The shadows of a VM: which one an entry gets, with every order of two vCPUs; what a fault puts in;
  * what TLBIs, the VM's own stage 2 and a lack of pages take out. A VM on the machine of
@@ -225,7 +225,7 @@ static void prepare(struct vcpu *vcpu)
 	}
 }
 
-static void start_with(unsigned int ipa_bits)
+static void start_with(unsigned int ipa_bits, enum vm_el2 kind)
 {
 	struct vm_sizes sizes;
 
@@ -236,6 +236,7 @@ static void start_with(unsigned int ipa_bits)
 		0);
 	vm = vm_get(handle);
 	vm_set_nested(&shadow_vm_ops);
+	vm->el2 = kind;
 	assert_int_equal(vm_topup(vm, machine_alloc(16, SZ_64K), 16), 0);
 	mmfr1 = 0;
 	memset(nested, 0, sizeof(nested));
@@ -247,6 +248,7 @@ static void start_with(unsigned int ipa_bits)
 		vcpus[i].regs.pstate = PSR_MODE_EL1h;
 		prepare(&vcpus[i]);
 	}
+	assert_int_equal(vm_topup(vm, machine_alloc(4, SZ_16K), 4), 0); /* for tables of its own */
 	for (unsigned int i = 0; i < PAGES; i++) {
 		pages[i] = machine_alloc(1, SZ_4K);
 		memset(machine_host_page(pages[i]), 0, SZ_4K);
@@ -258,7 +260,17 @@ static void start_with(unsigned int ipa_bits)
 
 static int start(void **state)
 {
-	start_with(40);
+	start_with(40, VM_EL2_VHE);
+	return 0;
+}
+
+static int start_nvhe(void **state)
+{
+	start_with(40, VM_EL2_NVHE);
+	for (unsigned int i = 0; i < VCPUS; i++) {
+		nested[i].nvhe = true;
+		vcpus[i].s2 = &vm->shadows->el2->ctx;
+	}
 	return 0;
 }
 
@@ -323,7 +335,7 @@ static void check_set(void)
 	const struct shadow_set *set = vm->shadows;
 	unsigned int chunks = free_chunks(), refs = 0;
 
-	for (struct shadow *s = set->first; s; s = s->next) {
+	for (struct shadow *s = shadow_first_of_all(set); s; s = shadow_next(s)) {
 		machine_check_context(&s->ctx);
 		assert_true(s->nr_chunks >= set->kept);
 		assert_int_equal(s->pool.total, (u64)s->nr_chunks << set->chunk_order);
@@ -1173,6 +1185,119 @@ static void other_tlbis_leave_it(void **state)
 	assert_true(lookup(shadow, NESTED_AT + 5 * SZ_4K, &leaf));
 }
 
+/* ---- EL2's own, without VHE ---- */
+
+static enum vcpu_action el2_fault(u64 ipa, u64 esr)
+{
+	struct shadow_fault f;
+
+	to_el2 = asked = 0;
+	fault_ipa = ipa;
+	return shadow_resolve_el2(&vcpus[0], esr, &f) ? VCPU_RESUME : shadow_conclude(&f);
+}
+
+static bool el2_has(unsigned int page, enum stage2_attrs perm)
+{
+	struct stage2_leaf leaf;
+
+	if (!lookup(vm->shadows->el2, page * SZ_4K, &leaf))
+		return false;
+	assert_int_equal(leaf.pa.v, pages[page].v);
+	return (leaf.attrs & STAGE2_RWX) == perm;
+}
+
+static void without_vhe_there_is_one_context_more_for_el2(void **state)
+{
+	const struct shadow_set *set = vm->shadows;
+
+	assert_int_equal(count_shadows(), VCPUS * SHADOW_PER_VCPU);
+	assert_int_equal(set->nr_shadows, VCPUS * SHADOW_PER_VCPU + 1);
+	assert_ptr_equal(set->all, set->el2);
+	assert_ptr_equal(set->el2->next, set->first);
+	assert_true(set->el2->nr_chunks >= set->kept);
+	assert_ptr_equal(shadow_current(&vcpus[0]), set->el2);
+	assert_int_not_equal(set->el2->ctx.stage2.vttbr >> 48, vm->s2.stage2.vttbr >> 48);
+	check_set();
+}
+
+static void without_vhe_el2s_context_is_the_identity(void **state)
+{
+	assert_int_equal(el2_fault(20 * SZ_4K + 8, data_abort(true)), VCPU_RESUME);
+	assert_true(el2_has(20, STAGE2_RWX));
+	own_unmap(21);
+	assert_int_equal(el2_fault(21 * SZ_4K + 8, fetch_abort()), KEEL_EXIT_FAULT);
+	assert_int_equal(asked_ipa, 21 * SZ_4K + 8);
+	assert_int_equal(to_el2, 0);
+	own_map(21, false);
+	assert_int_equal(el2_fault(21 * SZ_4K, data_abort(true)), KEEL_EXIT_FAULT);
+	assert_int_equal(el2_fault(21 * SZ_4K, data_abort(false)), VCPU_RESUME);
+	assert_true(el2_has(21, STAGE2_R | STAGE2_X));
+	/* beyond the VM's addresses */
+	assert_int_equal(el2_fault(BIT(44), data_abort(false)), KEEL_EXIT_FAULT);
+	/* what the VM loses, EL2 loses */
+	own_protect(20, false);
+	assert_false(el2_has(20, STAGE2_RWX));
+	assert_int_equal(el2_fault(20 * SZ_4K, data_abort(false)), VCPU_RESUME);
+	assert_true(el2_has(20, STAGE2_R | STAGE2_X));
+	own_unmap(20);
+	assert_false(el2_has(20, STAGE2_R | STAGE2_X));
+	assert_true(el2_has(21, STAGE2_R | STAGE2_X));
+	check_set();
+}
+
+static void without_vhe_a_table_of_el2s_stage_1_goes_into_its_context(void **state)
+{
+	struct shadow_fault f;
+
+	make_stage1(25 * SZ_4K);
+	own_unmap(25);
+	assert_int_equal(walk_stage1(24 * SZ_4K, false, &f), S2_WALK_ASK_HOST);
+	assert_int_equal(f.walk.desc.v, 25 * SZ_4K + 8);
+	own_map(25, true);
+	assert_int_not_equal(walk_stage1(24 * SZ_4K, false, &f), S2_WALK_ASK_HOST);
+	assert_true(el2_has(25, STAGE2_RWX));
+}
+
+/* TLBIs by VMID or IPA are about nested guests, and EL1 without a stage 2 under its VMIDs. */
+static void without_vhe_no_tlbi_is_about_el2s_context(void **state)
+{
+	static const struct {
+		u16 encoding;
+		bool of_el1;
+	} rows[] = {
+		{ TLBI(4, 8, 7, 4), true },  { TLBI(4, 8, 3, 6), true },
+		{ TLBI(4, 8, 0, 1), false }, { TLBI(4, 8, 4, 6), false },
+		{ TLBI(0, 8, 3, 0), true },  { TLBI(0, 8, 3, 1), true },
+	};
+
+	assert_int_equal(el2_fault(20 * SZ_4K, data_abort(true)), VCPU_RESUME);
+	vm->shadows->plain_el1 = true;
+	vm->shadows->plain_vmids[0] = BIT(5);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		for (u64 vmid = 4; vmid < 6; vmid++) {
+			bool of_it = rows[i].of_el1 && (vmid == 5 || i == 0); /* ALLE1 */
+
+			nested[0].page[VTTBR_EL2] = vmid << 48;
+			machine_vmalle1is_vttbr = 0;
+			assert_true(nested_tlbi(&vcpus[0], rows[i].encoding, 20));
+			assert_int_equal(machine_vmalle1is_vttbr, of_it ? vm->s2.stage2.vttbr : 0);
+			assert_true(el2_has(20, STAGE2_RWX));
+		}
+	}
+}
+
+static void without_vhe_tlbis_of_el2_have_no_asid(void **state)
+{
+	memset(own_tlbis, 0, sizeof(own_tlbis));
+	assert_true(nested_tlbi_own_nvhe(&vcpus[0], TLBI(4, 8, 3, 1), ~0ULL));
+	assert_int_equal(own_tlbis[1], 1);
+	assert_int_equal(own_xt, GENMASK(47, 0));
+	nested[0].page[HCR_EL2] = HCR_TGE;
+	assert_false(nested_tlbi_own_nvhe(&vcpus[0], TLBI(0, 8, 3, 1), 0));
+	assert_false(nested_tlbi_own(&vcpus[0], TLBI(0, 8, 3, 1), 0));
+	assert_false(nested_tlbi_own_nvhe(&vcpus[0], TLBI(4, 8, 3, 6), 0));
+}
+
 /* ---- TLBIs in steps ---- */
 
 #define TLBI_PC	 0x4000
@@ -1626,7 +1751,7 @@ static void a_part_of_a_large_root_is_used_at_a_time(void **state)
 	unsigned int cleared = 0;
 
 	(void)finish(state);
-	start_with(42);
+	start_with(42, VM_EL2_VHE);
 	shadow = enter(&vcpus[0], 1, 0);
 	lock = &vm->s2.stage2.lock;
 	for (unsigned int i = 0; i < 64; i++) {
@@ -1771,6 +1896,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, finish)
 	const struct CMUnitTest tests[] = {
+#define NVHE(f) cmocka_unit_test_setup_teardown(f, start_nvhe, finish)
+		NVHE(without_vhe_there_is_one_context_more_for_el2),
+		NVHE(without_vhe_el2s_context_is_the_identity),
+		NVHE(without_vhe_a_table_of_el2s_stage_1_goes_into_its_context),
+		NVHE(without_vhe_no_tlbi_is_about_el2s_context),
+		NVHE(without_vhe_tlbis_of_el2_have_no_asid),
 		TEST(each_vcpu_brings_shadows_and_pages_once),
 		TEST(the_same_key_is_the_same_shadow),
 		TEST(stage_1s_tables_are_found_in_the_own_stage_2),

@@ -787,6 +787,7 @@ static void an_el2_is_there_if_keel_was_told(void **state)
 {
 	static const u64 with[] = { BIT(VCPU_SPE), BIT(VCPU_PTRAUTH_ADDRESS), BIT(8) };
 	const u64 more = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC) | BIT(VCPU_SVE);
+	const u64 nvhe = BIT(VCPU_HAS_EL2) | BIT(VCPU_HAS_EL2_E2H0);
 	u64 handle, pages;
 	struct pa run;
 	struct vm *vm;
@@ -822,6 +823,20 @@ static void an_el2_is_there_if_keel_was_told(void **state)
 	assert_true(IS_ALIGNED((u64)vm_vcpu(vm, 0)->nested, SZ_4K));
 	assert_int_equal(init_vcpu(vm_vcpu(vm, 1), 0x4), -EINVAL);
 	assert_int_equal(init_vcpu(vm_vcpu(vm, 1), 0x4 | BIT(VCPU_HAS_EL2) | more), 0);
+
+	vm_set_nested_nvhe();
+	assert_int_equal(vm_sizes(0, &sizes), 0);
+	assert_true(sizes.features & BIT(VCPU_HAS_EL2_E2H0));
+	handle = create(0).handle;
+	assert_int_equal(add_vcpu(handle, 0, &run), 0);
+	assert_int_equal(add_vcpu(handle, 1, &run), 0);
+	vm = vm_get(handle);
+	assert_int_equal(init_vcpu(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_HAS_EL2_E2H0)), -EINVAL);
+	assert_int_equal(init_vcpu(vm_vcpu(vm, 0), 0x4 | nvhe), 0);
+	/* all vCPUs of a VM are of one kind */
+	assert_int_equal(init_vcpu(vm_vcpu(vm, 1), 0x4 | BIT(VCPU_HAS_EL2)), -EINVAL);
+	assert_int_equal(init_vcpu(vm_vcpu(vm, 1), 0x4), -EINVAL);
+	assert_int_equal(init_vcpu(vm_vcpu(vm, 1), 0x4 | nvhe), 0);
 }
 
 static void features_stay_as_they_were(void **state)

@@ -120,8 +120,11 @@ void tlbi_ripas2e1is(u64 xt)
 {
 }
 
+u64 machine_vmalle1is_vttbr;
+
 void tlbi_vmalle1is(void)
 {
+	machine_vmalle1is_vttbr = vttbr;
 }
 
 void tlbi_vae2is(u64 xt)

@@ -60,6 +60,9 @@ u8 *machine_host_page(struct pa pa);
 /* The address of a page of which no access of EL2's is answered; 0: none. */
 extern u64 machine_bad_page;
 
+/* VTTBR_EL2 of the last TLBI VMALLE1IS. */
+extern u64 machine_vmalle1is_vttbr;
+
 /* Page states, the host's map, EL2's map and Keel's pool now; and: are they what they were? */
 struct machine_state;
 struct machine_state *machine_save(void);
