@@ -490,7 +490,7 @@ static void write_permission_is_taken_and_given(void **state)
 	assert_int_equal(call(fid, handle + 1, 0, SZ_4K, KEEL_PROTECT_TAKE, 0), -ENOENT);
 	assert_int_equal(call(fid, handle, 0, SZ_4K, KEEL_PROTECT_GIVE, 0), -ENXIO);
 	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, SZ_2M, KEEL_MAP_WRITE), 0);
-	assert_int_equal(call(fid, handle, 0, SZ_2M, 3, 0), -EINVAL);
+	assert_int_equal(call(fid, handle, 0, SZ_2M, 4, 0), -EINVAL);
 	assert_int_equal(call(fid, handle, 1ULL << 40, SZ_2M, KEEL_PROTECT_TAKE, 0), -E2BIG);
 	assert_int_equal(call(fid, handle, 0, SZ_4K, KEEL_PROTECT_TAKE, 0), 0);
 	/* all of it, and it is the same without the permission */
