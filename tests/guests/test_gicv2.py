@@ -80,7 +80,7 @@ def boot_with_qemu(boot, cpu):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("cpu", ["neoverse-n1", "cortex-a57"])
+@pytest.mark.parametrize("cpu", ["cortex-a57"])
 def test_a_guest_with_a_gicv2_goes_on_in_another_qemu(boot, cpu):
     machine = boot_with_qemu(boot, cpu)
     goes_on_in_another_process(machine, DefaultQemu, f"-machine gic-version=2 {DISK_AND_NETWORK}")

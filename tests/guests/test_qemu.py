@@ -237,6 +237,18 @@ def migrates_to_a_file(machine, kind):
     assert quit_qemu(guest) == vms.OFF
 
 
+def finds_its_shell(guest):
+    """A guest that goes on from a state in which its shell waited at its prompt."""
+    for _ in range(60):  # what is typed before the guest's state is there is lost
+        guest.machine.send("")
+        came = guest.machine.child.expect([vms.PROMPT, r"STATUS=\d", pexpect.TIMEOUT], timeout=10)
+        if came < 2:
+            break
+    if came:
+        raise keelvm.ConsoleError(f"the guest does not go on:\n{guest.machine.tail()}")
+    guest.run("true")  # whatever else was typed is done by then
+
+
 def incoming(kind):
     """As `kind`, of a guest whose state is in the file: its shell has been there for long."""
 
@@ -244,14 +256,7 @@ def incoming(kind):
         vmm = staticmethod(lambda options: kind.vmm(f"{options} -incoming 'exec:cat /tmp/state'"))
 
         def wait_for_shell(self):
-            for _ in range(60):  # what is typed before the guest's state is there is lost
-                self.machine.send("")
-                came = self.machine.child.expect([vms.PROMPT, r"STATUS=\d", pexpect.TIMEOUT], timeout=10)
-                if came < 2:
-                    break
-            if came:
-                raise keelvm.ConsoleError(f"the guest does not go on:\n{self.machine.tail()}")
-            self.run("true")  # whatever else was typed is done by then
+            finds_its_shell(self)
 
     return Incoming
 
@@ -282,19 +287,19 @@ def more_traffic(guest):
     raise AssertionError(f"traffic stands still: {before}, {progress(guest)}")
 
 
-def goes_on_in_another_process(machine, kind, options):
-    """Twice a guest with disk and network traffic is saved while it runs, and goes on in a new QEMU."""
+def starts_traffic(machine, kind, options):
+    """A guest, and the checksums of what it reads and fetches."""
     _, sent = prepare_traffic(machine)
     there = machine.check("head -c 2097152 </tmp/disk | md5sum")
     guest = kind(machine, options)
     brings_up_network(guest)
     guest.run(f"touch /tmp/reads /tmp/writes /tmp/fetched /tmp/differ; {TRAFFIC} true")
     more_traffic(guest)
-    for _ in range(2):
-        writes_state(guest)
-        assert quit_qemu(guest) == vms.OFF
-        guest = incoming(kind)(machine, options)
-        more_traffic(guest)
+    return guest, there, sent
+
+
+def ends_well(guest, there, sent):
+    """Nothing that it has read, written or fetched was wrong."""
     assert guest.run("sort -u /tmp/reads") == there
     assert guest.run("sort -u /tmp/fetched") == sent
     assert guest.run("cat /tmp/differ") == ""
@@ -302,7 +307,42 @@ def goes_on_in_another_process(machine, kind, options):
     assert guest.end("poweroff -f") == vms.OFF
 
 
-@pytest.mark.parametrize("cpu,e2h", [("max", 1), ("cortex-a57", 0)])
+def goes_on_in_another_process(machine, kind, options):
+    """Twice a guest with disk and network traffic is saved while it runs, and goes on in a new QEMU."""
+    guest, there, sent = starts_traffic(machine, kind, options)
+    for _ in range(2):
+        writes_state(guest)
+        assert quit_qemu(guest) == vms.OFF
+        guest = incoming(kind)(machine, options)
+        more_traffic(guest)
+    ends_well(guest, there, sent)
+
+
+def comes_back_to_a_snapshot(machine, kind, options):
+    """Twice in the same VM: its GIC, ITS, vCPUs, memory and disk are again as they were, and the traffic goes on."""
+    guest, there, sent = starts_traffic(machine, kind, options)
+    # QEMU has snapshots in images of its own format alone: the disk's file becomes the base of one
+    answers = guest.monitor("snapshot_blkdev virtio0 /tmp/image qcow2", "savevm then", "info snapshots")
+    assert "then" in answers[-1], answers
+    for _ in range(2):
+        assert guest.run("cat /tmp/now 2>/dev/null") == ""
+        guest.run("echo later >/tmp/now")
+        more_traffic(guest)
+        guest.monitor("loadvm then")
+        finds_its_shell(guest)
+    assert guest.run("cat /tmp/now 2>/dev/null") == ""
+    more_traffic(guest)
+    ends_well(guest, there, sent)
+
+
+@pytest.mark.parametrize("cpu,e2h", [("neoverse-n1", 0)])
+def test_a_guest_with_traffic_comes_back_to_a_snapshot(boot_with_qemu, cpu, e2h):
+    machine = boot_with_qemu(cpu=cpu, e2h=e2h)
+    comes_back_to_a_snapshot(machine, DefaultQemu, DISK_AND_NETWORK)
+    vms.assert_healthy(machine)
+
+
+@pytest.mark.parametrize("cpu,e2h", [("max", 0)])
 def test_a_guest_with_traffic_goes_on_in_another_qemu(boot_with_qemu, cpu, e2h):
     machine = boot_with_qemu(cpu=cpu, e2h=e2h)
     goes_on_in_another_process(machine, DefaultQemu, DISK_AND_NETWORK)
