@@ -97,6 +97,13 @@ static void interrupt_others(void)
 	}
 }
 
+/* What enter.S looks at in place of panic_in_progress(), because it is beside the vCPU. */
+static void tell_guest_exits(void)
+{
+	for (unsigned int i = 0; i < KEEL_MAX_CPUS && percpu_table[i]; i++)
+		__atomic_store_n(&percpu_table[i]->stop, true, __ATOMIC_RELEASE);
+}
+
 /*
  * No CPU may continue with state that this one has left half changed. After host_mem_stop() a CPU
  * in the host comes to EL2 with its next access, and finds panic_in_progress(), as does one that an
@@ -104,6 +111,7 @@ static void interrupt_others(void)
  */
 static void stop_others(void)
 {
+	tell_guest_exits();
 	host_mem_stop();
 	interrupt_others();
 }

@@ -37,8 +37,7 @@
 	.balign	0x80
 	stp	x0, x1, [sp, #-16]!
 	mrs	x0, tpidr_el2
-	ldr	x0, [x0, #PERCPU_VCPU]
-	mov	x1, #0
+	ldp	x0, x1, [x0, #PERCPU_VCPU]
 	cbnz	x0, guest_exit
 	ldp	x0, x1, [sp], #16
 	sub	sp, sp, #HOST_REGS_SIZE
@@ -56,7 +55,7 @@
 	mrs	x0, tpidr_el2
 	ldr	x0, [x0, #PERCPU_VCPU]
 	mov	x1, #\code
-	cbnz	x0, guest_exit
+	cbnz	x0, guest_exit_async
 	ldp	x0, x1, [sp], #16
 	fatal_here \vector
 	.endm

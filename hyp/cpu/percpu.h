@@ -12,7 +12,7 @@
 /* Offsets that assembly uses; checked against the structure below. */
 #define PERCPU_STACK_TOP     0
 #define PERCPU_EMERGENCY_TOP 8
-#define PERCPU_VCPU	     16
+#define PERCPU_VCPU	     16 /* vcpu, stop */
 
 #ifndef __ASSEMBLY__
 #include <lib/types.h>
@@ -25,6 +25,7 @@ struct percpu {
 	u64 stack_top;	   /* one past the stack's highest byte, 16-aligned */
 	u64 emergency_top; /* stack for the panic that follows a stack overflow */
 	struct vcpu *vcpu; /* the guest that has the CPU, NULL while the host has it: vectors.S */
+	u64 stop;	   /* not 0 once a CPU has begun to panic: enter.S looks at it */
 	unsigned int id;   /* index in the order of the device tree's CPUs, 0 at boot */
 	struct vm_cpu *vm_cpu; /* vm/switch.h; NULL until the CPU can run guests */
 	u64 mpidr;	       /* MPIDR_EL1 affinity fields */
@@ -60,5 +61,6 @@ STATIC_ASSERT(__builtin_offsetof(struct percpu, stack_top) == PERCPU_STACK_TOP, 
 STATIC_ASSERT(__builtin_offsetof(struct percpu, emergency_top) == PERCPU_EMERGENCY_TOP,
 	      "vectors.S");
 STATIC_ASSERT(__builtin_offsetof(struct percpu, vcpu) == PERCPU_VCPU, "vectors.S");
+STATIC_ASSERT(__builtin_offsetof(struct percpu, stop) == PERCPU_VCPU + 8, "vectors.S");
 #endif
 #endif

@@ -3,11 +3,14 @@
  * From an exit of the guest to its next entry, or to the exit that the host is told of. exit.h has
  * the picture: fast exit, stages, handlers, and back through the stages and the hooks' .enter.
  *
- * enter.S calls vcpu_exit() for every exit that no fast or early exit has handled. The result is an enum
- * vcpu_action: VCPU_RESUME enters the guest again, any other value ends the run.
+ * For a synchronous exception of a vCPU without stages enter.S calls the handler of its class. If that one
+ * says VCPU_RESUME and vcpu->attention is not set, the guest is entered again; else vcpu_exit_handled()
+ * says what is next. vcpu_exit() is called for every other exit that no fast or early exit has handled. The
+ * result of both is an enum vcpu_action: VCPU_RESUME enters the guest again, any other value ends the run.
  *
+ *      enter.S
+ *        no stages:   class_handlers, vcpu_exit_handled()    then  finish_exit()
  *      vcpu_exit()
- *        no stages:   handle_sync() by class_handlers[]      then  finish_exit()
  *        async_exit():  handle_async(): irq_hooks, SErrors   then  finish_irq_exit()
  *        stages:      exit_with_stages(): the same between .exit and .handled of the stages;
  *                     .enter of the stages before an entry, .leave before the host
@@ -20,9 +23,10 @@
  * The guest or the host gets it as a virtual SError. An exception class without a handler ends the
  * run with KEEL_EXIT_FAIL and the syndrome, as does a handler that returns VCPU_NOT_MINE.
  *
- * Speed. vcpu_exit() runs at every exit, so what it calls for a vCPU without stages is in this
- * file, static, and the lists of hooks have no gaps and end with NULL. Stages cost such a vCPU one
- * test of a NULL pointer here, and the fast exit one in enter.S. Everything uncommon is __noinline.
+ * Speed. A handler is called with all general registers saved, so nothing is kept for it. What
+ * vcpu_exit() calls for interrupts of a vCPU without stages is in this file, static, and the lists of
+ * hooks have no gaps and end with NULL. Stages cost such a vCPU one test of a NULL pointer. Everything
+ * uncommon is __noinline.
  *
  * Locking: the CPU owns the vCPU. The tables are written at boot and only read afterwards.
  */
@@ -44,6 +48,7 @@
 
 /* Called by enter.S. */
 int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
+int vcpu_exit_handled(struct vcpu *vcpu, enum vcpu_action action);
 
 /* By enum exit_stage_id; NULL if the machine has no such layer. */
 static const struct exit_stage *stages[EXIT_STAGE_COUNT];
@@ -103,11 +108,18 @@ void exit_take_serror(struct vcpu *vcpu)
 
 /* ---- registration ---- */
 
-/* By exception class: FP is handled by the world switch, the others by the layers above. */
-static vcpu_exit_handler *class_handlers[ESR_EC_COUNT] = {
-	[ESR_EC_FP_ASIMD] = handle_guest_fp,
-	[ESR_EC_SVE] = handle_guest_sve,
-};
+/* FP is handled by the world switch, the others by the layers above; a gap is filled at registration. */
+static struct exit_handlers class_handlers = { .of = {
+						       [ESR_EC_FP_ASIMD] = handle_guest_fp,
+						       [ESR_EC_SVE] = handle_guest_sve,
+					       } };
+
+static enum vcpu_action handle_unknown(struct vcpu *vcpu, u64 esr)
+{
+	(void)vcpu;
+	(void)esr;
+	return VCPU_NOT_MINE;
+}
 
 static void add_hook(enum vcpu_action (**list)(struct vcpu *vcpu),
 		     enum vcpu_action (*hook)(struct vcpu *vcpu))
@@ -122,10 +134,17 @@ static void add_class_handlers(vcpu_exit_handler *const *handlers)
 	for (unsigned int ec = 0; ec < ESR_EC_COUNT; ec++) {
 		if (!handlers[ec])
 			continue;
-		if (class_handlers[ec])
+		if (class_handlers.of[ec] && class_handlers.of[ec] != handle_unknown)
 			panic("two layers have handlers for exception class %#x", ec);
-		class_handlers[ec] = handlers[ec];
+		class_handlers.of[ec] = handlers[ec];
 	}
+}
+
+static void fill_gaps(void)
+{
+	for (unsigned int ec = 0; ec < ESR_EC_COUNT; ec++)
+		if (!class_handlers.of[ec])
+			class_handlers.of[ec] = handle_unknown;
 }
 
 void exit_add_hooks(const struct vcpu_hooks *hooks)
@@ -134,6 +153,7 @@ void exit_add_hooks(const struct vcpu_hooks *hooks)
 	add_hook(irq_hooks, hooks->irq);
 	if (hooks->exits)
 		add_class_handlers(hooks->exits);
+	fill_gaps();
 }
 
 void exit_set_stage(enum exit_stage_id id, const struct exit_stage *stage)
@@ -160,18 +180,21 @@ void exit_choose_stages(struct vcpu *vcpu)
 
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	vcpu->fast_exit = NULL;
+	vcpu->fast_classes = 0;
 	for (unsigned int id = 0; id < EXIT_STAGE_COUNT; id++)
 		if (stages[id] && stages[id]->wanted(vcpu))
 			add_stage(vcpu, n++, stages[id]);
 	vcpu->stages[n] = NULL;
+	vcpu->handlers = n ? NULL : &class_handlers;
 }
 
 /* ---- the handlers ---- */
 
 /* No handler, or it returned VCPU_NOT_MINE: give the host the syndrome registers. */
-static __noinline enum vcpu_action tell_unknown(struct vcpu *vcpu, u64 esr)
+static __noinline enum vcpu_action tell_unknown(struct vcpu *vcpu)
 {
-	u64 far = read_sysreg(far_el2), ipa = read_sysreg(hpfar_el2) << 8;
+	u64 esr = read_sysreg(esr_el2), far = read_sysreg(far_el2),
+	    ipa = read_sysreg(hpfar_el2) << 8;
 
 	run_write64(vcpu, &vcpu->run->fail.esr, esr);
 	run_write64(vcpu, &vcpu->run->fail.far, far);
@@ -183,14 +206,9 @@ static __noinline enum vcpu_action tell_unknown(struct vcpu *vcpu, u64 esr)
 static __always_inline enum vcpu_action handle_sync(struct vcpu *vcpu)
 {
 	u64 esr = read_sysreg(esr_el2);
-	unsigned int ec = esr_ec(esr);
-	enum vcpu_action action = VCPU_NOT_MINE;
+	enum vcpu_action action = class_handlers.of[esr_ec(esr)](vcpu, esr);
 
-	if (likely(class_handlers[ec]))
-		action = class_handlers[ec](vcpu, esr);
-	if (likely(action == VCPU_RESUME))
-		return action;
-	return action == VCPU_NOT_MINE ? tell_unknown(vcpu, esr) : action;
+	return unlikely(action == VCPU_NOT_MINE) ? tell_unknown(vcpu) : action;
 }
 
 static __always_inline enum vcpu_action handle_irq(struct vcpu *vcpu)
@@ -333,6 +351,12 @@ static __noinline enum vcpu_action async_exit(struct vcpu *vcpu, enum guest_exit
 {
 	stop_if_panicked();
 	return finish_irq_exit(vcpu, handle_async(vcpu, kind));
+}
+
+/* What becomes of an exit whose handler, called by enter.S, says @action. */
+int vcpu_exit_handled(struct vcpu *vcpu, enum vcpu_action action)
+{
+	return finish_exit(vcpu, unlikely(action == VCPU_NOT_MINE) ? tell_unknown(vcpu) : action);
 }
 
 /* The guest was left: handle the exit, and prepare the next entry unless the host is needed. */

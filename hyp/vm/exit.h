@@ -25,13 +25,14 @@
  *	                    .handled of stage 0
  *	                                └── an exit of enum keel_exit: back to the host
  *
- * The hooks' .enter are called if vcpu->attention is set (run.h). A vCPU without stages costs two
- * tests of NULL pointers (enter.S, vcpu_exit()).
+ * The hooks' .enter are called if vcpu->attention is set (run.h). A vCPU without stages costs one test
+ * of a NULL pointer (enter.S), after which its handler is called.
  */
 #ifndef KEEL_VM_EXIT_H
 #define KEEL_VM_EXIT_H
 
 #include <keel/hypercall.h>
+#include <lib/esr.h>
 #include <vm/vm.h>
 
 /*
@@ -69,6 +70,11 @@ STATIC_ASSERT(EXIT_STAGE_COUNT - 1 <= VCPU_STAGES_MAX,
 	      "vcpu->stages[] has room for all: an EL2 is with VHE or without");
 
 typedef enum vcpu_action vcpu_exit_handler(struct vcpu *vcpu, u64 esr);
+
+/* By exception class, without gaps. A class that no layer handles is VCPU_NOT_MINE. */
+struct exit_handlers {
+	vcpu_exit_handler *of[ESR_EC_COUNT];
+};
 
 /**
  * struct exit_stage - a layer that sees every exit of the vCPUs that have it

@@ -114,8 +114,10 @@ struct vcpu_gpregs {
 
 /* Offsets in struct vcpu that enter.S uses; asserted in vm.h. */
 #define VCPU_GPREGS	0
-#define VCPU_FAST_EXIT	352 /* fast_exit, fast_classes */
-#define VCPU_EARLY_EXIT 368 /* early_exit, early_classes */
+#define VCPU_HANDLERS	352 /* handlers, fast_classes */
+#define VCPU_FAST_EXIT	368
+#define VCPU_EARLY_EXIT 376 /* early_exit, early_classes */
+#define VCPU_ATTENTION	616
 
 /* In fast_classes: there is an early exit. No exception has this class. */
 #define EXIT_HAS_EARLY 63

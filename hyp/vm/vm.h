@@ -33,6 +33,7 @@ struct spe_vcpu;    /* spe/spe_vcpu.h */
 struct nested_vcpu; /* nested/nested_regs.h */
 struct shadow_set;  /* nested/shadow.h */
 struct exit_stage;  /* exit.h */
+struct exit_handlers;
 struct vm;
 
 /* Layers that can see each exit of a vCPU. */
@@ -67,9 +68,11 @@ struct vcpu {
 	struct spe_vcpu *spe; /* NULL without the feature */
 	/* exit.h: its stages, the outermost first, ended by NULL */
 	const struct exit_stage *stages[VCPU_STAGES_MAX + 1];
-	/* the fast exit of one of the stages, for exceptions of fast_classes; NULL for none */
+	/* exit.h: what enter.S calls for synchronous exceptions; NULL if the vCPU has stages */
+	const struct exit_handlers *handlers;
+	/* the fast exit of one of the stages, for exceptions of fast_classes */
+	u64 fast_classes; /* BIT(exception class); BIT(EXIT_HAS_EARLY); 0 without a fast exit */
 	struct vcpu *(*fast_exit)(struct vcpu *vcpu);
-	u64 fast_classes; /* BIT(exception class); BIT(EXIT_HAS_EARLY) */
 	/* and the early exit, for exceptions of early_classes, of which none is in fast_classes */
 	bool (*early_exit)(struct vcpu *vcpu);
 	u64 early_classes;
@@ -113,10 +116,12 @@ struct vcpu {
 };
 
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, regs) == VCPU_GPREGS, "enter.S");
+STATIC_ASSERT(__builtin_offsetof(struct vcpu, handlers) == VCPU_HANDLERS, "enter.S");
+STATIC_ASSERT(__builtin_offsetof(struct vcpu, fast_classes) == VCPU_HANDLERS + 8, "enter.S");
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, fast_exit) == VCPU_FAST_EXIT, "enter.S");
-STATIC_ASSERT(__builtin_offsetof(struct vcpu, fast_classes) == VCPU_FAST_EXIT + 8, "enter.S");
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, early_exit) == VCPU_EARLY_EXIT, "enter.S");
 STATIC_ASSERT(__builtin_offsetof(struct vcpu, early_classes) == VCPU_EARLY_EXIT + 8, "enter.S");
+STATIC_ASSERT(__builtin_offsetof(struct vcpu, attention) == VCPU_ATTENTION, "enter.S");
 
 enum vm_state { VM_LIVE, VM_DYING };
 

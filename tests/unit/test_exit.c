@@ -24,6 +24,7 @@
 #include <vm/vm_ops.h>
 
 int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
+int vcpu_exit_handled(struct vcpu *vcpu, enum vcpu_action action);
 
 static struct percpu cpu;
 static struct vm_cpu vm_cpu;
@@ -264,6 +265,33 @@ static void an_exit_for_the_host_calls_no_entry_hook(void **state)
 	assert_exit(GUEST_SYNC, KEEL_EXIT_WFI, "handler ");
 }
 
+/* What enter.S needs: a handler for each class, unless a stage is asked first. */
+static void without_stages_there_is_a_handler_for_every_class(void **state)
+{
+	assert_null(vcpu.handlers);
+	vcpu.features = 0;
+	exit_choose_stages(&vcpu);
+	for (unsigned int ec = 0; ec < ESR_EC_COUNT; ec++)
+		assert_non_null(vcpu.handlers->of[ec]);
+	assert_int_equal(vcpu.handlers->of[ESR_EC_HVC64](&vcpu, 0), VCPU_RESUME);
+	assert_string_equal(trace, "handler ");
+	assert_int_equal(vcpu.handlers->of[ESR_EC_ERET](&vcpu, 0), VCPU_NOT_MINE);
+}
+
+static void what_a_handler_says_to_enter_s_ends_as_in_vcpu_exit(void **state)
+{
+	vcpu.stages[0] = NULL;
+	assert_int_equal(vcpu_exit_handled(&vcpu, VCPU_RESUME), VCPU_RESUME);
+	assert_string_equal(trace, "enter ");
+	trace[0] = 0;
+	assert_int_equal(vcpu_exit_handled(&vcpu, vcpu_to_host(KEEL_EXIT_WFI)), KEEL_EXIT_WFI);
+	fake_sysreg_set("far_el2", 0);
+	fake_sysreg_set("hpfar_el2", 0);
+	assert_int_equal(vcpu_exit_handled(&vcpu, VCPU_NOT_MINE), KEEL_EXIT_FAIL);
+	assert_int_equal(run_page.fail.esr, FIELD_PREP(ESR_EC, ESR_EC_HVC64));
+	assert_string_equal(trace, "");
+}
+
 static void an_interrupt_that_nobody_knows_is_the_hosts(void **state)
 {
 	vcpu.stages[0] = NULL;
@@ -367,6 +395,8 @@ int main(void)
 		cmocka_unit_test_setup(a_vcpu_has_the_stages_that_want_it, set_up),
 		cmocka_unit_test_setup(without_stages_the_handler_is_asked_and_then_the_hooks,
 				       set_up),
+		cmocka_unit_test_setup(without_stages_there_is_a_handler_for_every_class, set_up),
+		cmocka_unit_test_setup(what_a_handler_says_to_enter_s_ends_as_in_vcpu_exit, set_up),
 		cmocka_unit_test_setup(an_exit_for_the_host_calls_no_entry_hook, set_up),
 		cmocka_unit_test_setup(an_interrupt_that_nobody_knows_is_the_hosts, set_up),
 		cmocka_unit_test_setup(a_class_that_nobody_knows_is_told_with_its_registers,

@@ -414,8 +414,10 @@ static int wakes_another(void)
 /* What it had to tell is lost: the run ends in an error, and there is none after it. */
 static void a_run_page_that_fails_ends_the_run(void **state)
 {
+	static const struct vcpu_hooks no_handlers;
 	int (*const turns[])(void) = { tells_the_host, wakes_another };
 
+	vcpu_add_hooks(&no_handlers);
 	for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
 		unsigned int before;
 
