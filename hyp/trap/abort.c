@@ -7,11 +7,13 @@
  * are the host's to tell apart: the run ends with KEEL_EXIT_FAULT, and the next run begins with the
  * host's answer.
  *
- *	stage2_fault()    guest_fault_ipa(): where did the access go?
- *	                  describe_abort():  which load or store was it? (needs ESR_EL2.ISV)
+ *	abort_trap()      missing_ipa(), guest_fault_ipa(): where did the access go?
+ *	   |
+ *	   +-- fault_near_vgic() ------> emulated; the guest goes on behind the access
+ *	   |
+ *	fault_elsewhere() describe_abort():  which load or store was it? (needs ESR_EL2.ISV)
  *	   |
  *	   +-- beyond the IPA size ----> external abort in the guest
- *	   +-- try_vgic_access() ------> emulated; the guest goes on behind the access
  *	   +-- ask_host_for_page() ----> KEEL_EXIT_FAULT: IPA, write, exec, and the access
  *	                                    |
  *	abort_resume()  <-- next run --------+
@@ -110,18 +112,22 @@ bool abort_tables_answer(u64 va)
 	return done;
 }
 
+/* The IPA of a fault for which HPFAR_EL2 is valid. Inline: the vGIC's registers are accessed often. */
+static __always_inline u64 missing_ipa(u64 far)
+{
+	return FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & (SZ_4K - 1));
+}
+
 /*
  * The IPA of a fault. HPFAR_EL2 is valid for translation and access flag faults, and for faults of
  * stage 1 walks; otherwise stage 1 translates the address again. False if stage 1 faults now: the
  * guest has changed its tables, and takes that fault when it repeats the access. (A guest that
  * makes this happen each time makes no progress, and is interrupted as any other.)
- *
- * Inline, as the other parts of fault_at(): the vGIC's registers are accessed often.
  */
-static __always_inline bool guest_fault_ipa(u64 esr, u64 far, u64 *ipa)
+static bool guest_fault_ipa(u64 esr, u64 far, u64 *ipa)
 {
 	if (fault_kind(esr) == FAULT_MISSING || (esr & ESR_S1PTW)) {
-		*ipa = FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12 | (far & (SZ_4K - 1));
+		*ipa = missing_ipa(far);
 		return true;
 	}
 	return abort_translate(far, ipa);
@@ -166,20 +172,27 @@ static __always_inline void describe_abort(const struct vcpu *vcpu, u64 esr, str
 		it->data = mmio_store_data(&it->access, vcpu_get_x(vcpu, it->access.rt));
 }
 
-static __always_inline bool try_vgic_access(struct vcpu *vcpu, u64 esr, u64 ipa,
-					    const struct described *it)
+/* Most accesses are not: these ask no device. */
+static __always_inline bool is_near_vgic(const struct vm *vm, u64 ipa)
 {
-	u64 data = it->data;
-	enum trap_mmio answer;
+	return ipa - READ_ONCE(vm->vgic_first) < READ_ONCE(vm->vgic_span);
+}
 
-	if (!vcpu->vm->vgic || !it->access.bytes)
+/* Whether the vGIC has the register, and the access is done or will be repeated. */
+static __noinline bool try_vgic_access(struct vcpu *vcpu, u64 esr, u64 ipa)
+{
+	enum trap_mmio answer;
+	struct described it;
+
+	describe_abort(vcpu, esr, &it);
+	if (!it.access.bytes)
 		return false;
 	answer = trap_device(TRAP_DEVICE_VGIC)
-			 ->mmio(vcpu, ipa, it->access.bytes, it->access.write, &data);
+			 ->mmio(vcpu, ipa, it.access.bytes, it.access.write, &it.data);
 	if (answer != TRAP_MMIO_DONE)
 		return answer == TRAP_MMIO_AGAIN;
-	if (!it->access.write)
-		finish_load(vcpu, &it->access, data);
+	if (!it.access.write)
+		finish_load(vcpu, &it.access, it.data);
 	trap_step_over(vcpu, esr);
 	return true;
 }
@@ -214,8 +227,8 @@ static __always_inline enum vcpu_action ask_host_for_page(struct vcpu *vcpu, u64
 	return vcpu_to_host(KEEL_EXIT_FAULT);
 }
 
-/* @ipa is the VM's: the vGIC's frames and the host's memory slots are at addresses of the VM. */
-static __always_inline enum vcpu_action fault_at(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
+/* Of memory, or a device that the vGIC is not. */
+static __noinline enum vcpu_action fault_elsewhere(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
 {
 	struct described it;
 
@@ -223,25 +236,59 @@ static __always_inline enum vcpu_action fault_at(struct vcpu *vcpu, u64 esr, u64
 	if (ipa >> vcpu->vm->s2.stage2.geometry.ia_bits)
 		return inject_abort(vcpu, esr, far);
 	describe_abort(vcpu, esr, &it);
-	if (fault_kind(esr) == FAULT_MISSING && try_vgic_access(vcpu, esr, ipa, &it))
-		return VCPU_RESUME;
 	return ask_host_for_page(vcpu, esr, far, ipa, &it);
 }
 
+/* @ipa is the VM's: the vGIC's frames and the host's memory slots are at addresses of the VM. */
 enum vcpu_action abort_at(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
 {
-	return fault_at(vcpu, esr, far, ipa);
+	if (fault_kind(esr) == FAULT_MISSING && is_near_vgic(vcpu->vm, ipa) &&
+	    try_vgic_access(vcpu, esr, ipa))
+		return VCPU_RESUME;
+	return fault_elsewhere(vcpu, esr, far, ipa);
 }
 
-/* For vCPUs in the VM's own context. What a shadow lacks, hyp/nested/ handles before. */
-static __always_inline enum vcpu_action stage2_fault(struct vcpu *vcpu, u64 esr)
+/*
+ * A load or store of AArch64 that the syndrome describes, of a register that is not the zero register,
+ * without sign extension, least significant byte first: software accesses devices by these. The register's
+ * place in the register file is the access's data.
+ */
+#define PLAIN_ACCESS_MASK (ESR_EC | ESR_ISV | ESR_SSE | ESR_CM | ESR_S1PTW)
+#define PLAIN_ACCESS	  (FIELD_PREP(ESR_EC, ESR_EC_DABT_LOWER) | ESR_ISV)
+
+static __always_inline bool is_plain_access(const struct vcpu *vcpu, u64 esr)
+{
+	return (esr & PLAIN_ACCESS_MASK) == PLAIN_ACCESS && FIELD_GET(ESR_SRT, esr) != 31 &&
+	       !(vcpu->regs.pstate & PSR_MODE32) &&
+	       !(read_el1_sctlr() & (SCTLR_EL1_EE | SCTLR_EL1_E0E));
+}
+
+/* A translation fault where the vGIC may have registers. */
+static __noinline enum vcpu_action fault_near_vgic(struct vcpu *vcpu, u64 esr, u64 far, u64 ipa)
+{
+	enum trap_mmio answer;
+
+	if (unlikely(!is_plain_access(vcpu, esr)))
+		return abort_at(vcpu, esr, far, ipa);
+	answer = trap_device(TRAP_DEVICE_VGIC)
+			 ->mmio(vcpu, ipa, 1U << FIELD_GET(ESR_SAS, esr), esr & ESR_WNR,
+				&vcpu->regs.x[FIELD_GET(ESR_SRT, esr)]);
+	if (unlikely(answer == TRAP_MMIO_NOT_MINE))
+		return fault_elsewhere(vcpu, esr, far, ipa);
+	if (likely(answer == TRAP_MMIO_DONE)) {
+		vcpu->regs.pc += 4;
+		vcpu->regs.pstate &= ~(PSR_BTYPE | PSR_SS);
+	}
+	return VCPU_RESUME;
+}
+
+static __noinline enum vcpu_action rare_stage2_fault(struct vcpu *vcpu, u64 esr)
 {
 	u64 far = read_sysreg(far_el2), ipa;
 
-	ASSERT(vcpu->s2 == &vcpu->vm->s2);
 	if (!guest_fault_ipa(esr, far, &ipa))
 		return VCPU_RESUME;
-	return fault_at(vcpu, esr, far, ipa);
+	return abort_at(vcpu, esr, far, ipa);
 }
 
 static __noinline enum vcpu_action other_abort(struct vcpu *vcpu, u64 esr)
@@ -257,9 +304,18 @@ static __noinline enum vcpu_action other_abort(struct vcpu *vcpu, u64 esr)
 	}
 }
 
+/* For vCPUs in the VM's own context. What a shadow lacks, hyp/nested/ handles before. */
 enum vcpu_action abort_trap(struct vcpu *vcpu, u64 esr)
 {
-	return likely(abort_is_stage2(esr)) ? stage2_fault(vcpu, esr) : other_abort(vcpu, esr);
+	u64 far, ipa;
+
+	if (unlikely((esr & ESR_FSC_TYPE) != ESR_FSC_TRANSLATION))
+		return abort_is_stage2(esr) ? rare_stage2_fault(vcpu, esr) : other_abort(vcpu, esr);
+	ASSERT(vcpu->s2 == &vcpu->vm->s2);
+	far = read_sysreg(far_el2);
+	ipa = missing_ipa(far);
+	return is_near_vgic(vcpu->vm, ipa) ? fault_near_vgic(vcpu, esr, far, ipa)
+					   : fault_elsewhere(vcpu, esr, far, ipa);
 }
 
 /* ---- the host's answer ---- */

@@ -32,7 +32,7 @@ enum trap_mmio { TRAP_MMIO_NOT_MINE, TRAP_MMIO_DONE, TRAP_MMIO_AGAIN };
  *          userspace, when the vCPU may not be loaded
  * @write:  write one, likewise. Return: VCPU_RESUME or an exit
  * @mmio:   an access to memory where the VM has none; for VMs with a vGIC. @bytes: 1, 2, 4 or 8;
- *          @data: the value to write, or the value read, zero-extended
+ *          @data: the value to write, with anything above @bytes, or the value read, zero-extended
  * @reset:  the system registers have been reset; loaded or not. Of vCPUs that have the device
  * @version: the value of the ID register field that describes the device
  * @cpu_on: PSCI has turned the vCPU on: set the device's state as after reset

@@ -1936,6 +1936,19 @@ static void append_region(struct vgic *vgic, u64 base, u32 count)
 	vgic->nr_regions++;
 }
 
+/* Registers are placed at [@base, @base + @size): where abort.c asks vgic_mmio() about accesses. */
+static void widen_span(struct vm *vm, u64 base, u64 size)
+{
+	u64 first = base, end = base + size;
+
+	if (vm->vgic_span) {
+		first = MIN(first, vm->vgic_first);
+		end = MAX(end, vm->vgic_first + vm->vgic_span);
+	}
+	WRITE_ONCE(vm->vgic_first, first);
+	WRITE_ONCE(vm->vgic_span, end - first);
+}
+
 /* Whether [@base, @base + @size) overlaps with the distributor or a region, as far as they are placed. */
 static bool is_frame_taken(const struct vgic *vgic, u64 base, u64 size)
 {
@@ -1956,6 +1969,7 @@ static int place_dist(struct vm *vm, u64 base)
 	if (vgic->dist_base != VGIC_NOWHERE || is_frame_taken(vgic, base, VGIC_DIST_SIZE))
 		return -EINVAL;
 	vgic->dist_base = base;
+	widen_span(vm, base, VGIC_DIST_SIZE);
 	return 0;
 }
 
@@ -1972,6 +1986,7 @@ static int add_region(struct vm *vm, u64 base, u64 count)
 	if (vgic->nr_regions == KEEL_REDIST_REGIONS)
 		return -ENOSPC;
 	append_region(vgic, base, used);
+	widen_span(vm, base, (u64)VGIC_REDIST_SIZE * used);
 	return 0;
 }
 
@@ -1993,6 +2008,7 @@ static int place_v2_dist(struct vm *vm, u64 base)
 	    vgic_frames_overlap(base, VGIC_V2_DIST_SIZE, vgic->cpu_base, VGIC_V2_CPU_SIZE))
 		return -EINVAL;
 	vgic->dist_base = base;
+	widen_span(vm, base, VGIC_V2_DIST_SIZE);
 	return 0;
 }
 
@@ -2014,6 +2030,7 @@ static int place_v2_interface(struct vm *vm, u64 base)
 	if (ret == -ENOMEM)
 		return ret;
 	vgic->cpu_base = base;
+	widen_span(vm, base, VGIC_V2_CPU_SIZE);
 	return 0;
 }
 
@@ -2192,6 +2209,10 @@ int vgic_create(struct vm *vm, struct ipa dist, struct ipa redist, u64 nr_irqs, 
 		free_vgic(vm, vgic);
 		return ret;
 	}
+	if (dist.v != KEEL_NO_PLACE)
+		widen_span(vm, dist.v, VGIC_DIST_SIZE);
+	if (redist.v != KEEL_NO_PLACE)
+		widen_span(vm, redist.v, (u64)VGIC_REDIST_SIZE * first_frames(vm, count));
 	__atomic_store_n(&vm->vgic, vgic, __ATOMIC_RELEASE);
 	return 0;
 }

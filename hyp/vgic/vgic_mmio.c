@@ -657,16 +657,16 @@ static __noinline u64 access_state(const struct reg *reg, struct access *a, bool
 static __always_inline u64 access_reg(const struct reg *reg, struct access *a, bool write,
 				      u64 value)
 {
-	u64 result = 0;
+	u64 result = 0, mask = ~0ULL >> (64 - a->bytes * 8);
 
 	if (!reg || !(reg->widths & a->bytes) || (a->offset & (a->bytes - 1)))
 		return 0;
 	a->offset -= reg->offset;
 	if (write || reg->bits)
-		result = access_state(reg, a, write, value);
+		result = access_state(reg, a, write, value & mask);
 	else if (reg->read)
 		result = reg->read(a);
-	return result & (~0ULL >> (64 - a->bytes * 8));
+	return result & mask;
 }
 
 static u64 access_dist(struct access *a, bool write, u64 value)
@@ -1061,10 +1061,12 @@ static enum trap_mmio access_interface(struct vcpu *vcpu, u64 offset, unsigned i
 		return TRAP_MMIO_DONE;
 	}
 	/* the guest chooses the register: where there is none, some machines answer with an abort */
-	if (write)
+	if (write) {
 		(void)!foreign_write_reg(vgic_v2.gicv + offset, 4, (u32)*data);
-	else
-		(void)!foreign_read_reg(vgic_v2.gicv + offset, 4, data);
+		return TRAP_MMIO_DONE;
+	}
+	*data = 0;
+	(void)!foreign_read_reg(vgic_v2.gicv + offset, 4, data);
 	return TRAP_MMIO_DONE;
 }
 

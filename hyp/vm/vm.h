@@ -177,6 +177,12 @@ struct vm {
 	u32 spe_intid;	    /* the profiling interrupt of all vCPUs, 0 until chosen; atomic */
 	u64 smccc_off[3];   /* services that userspace turned off, by group (guest_smccc.h) */
 	struct vgic *vgic;  /* NULL until KEEL_HC_VGIC_INIT */
+	/*
+	 * All registers of the vGIC that EL2 emulates are within these bytes from vgic_first on; other
+	 * things may be, too. 0 bytes while it has none. Written under lock, read without: an access of the
+	 * guest while its vGIC gets its place is the host's or the vGIC's.
+	 */
+	u64 vgic_first, vgic_span;
 	struct shadow_set *shadows;	  /* NULL if no vCPU has an EL2; set once, under lock */
 	unsigned int nr_vcpus;		  /* created so far */
 	struct vcpu *vcpus[VM_VCPUS_MAX]; /* by index; set once, read with acquire */

@@ -356,8 +356,64 @@ static void registers_of_the_vgic_are_emulated_without_the_host(void **state)
 	/* without syndrome, or without a vGIC, it is the host's */
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING), KEEL_EXIT_FAULT);
 	w.vm.vgic = NULL;
+	w.vm.vgic_span = 0;
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING | ESR_ISV), KEEL_EXIT_FAULT);
 	assert_int_equal(w.vgic_accesses, 3);
+}
+
+/* Plain ones have a short way: it may not differ from the other. */
+static void every_form_of_an_access_to_the_vgic_has_its_result(void **state)
+{
+	static const struct {
+		u64 iss, pstate, sctlr, expect;
+	} rows[] = {
+		{ SAS(2), PSR_MODE_EL1h | PSR_BTYPE, 0, 0xf4f3f2f1 },
+		{ SAS(0), PSR_MODE_EL1h, 0, 0xf1 },
+		{ SAS(3) | ESR_SF, PSR_MODE_EL0t, 0, 0xf8f7f6f5f4f3f2f1 },
+		{ SAS(2) | ESR_SF | ESR_SSE, PSR_MODE_EL1h, 0, 0xfffffffff4f3f2f1 },
+		{ SAS(2), PSR_MODE_EL1h, EE, 0xf1f2f3f4 },
+		{ SAS(2), PSR_MODE_EL0t, E0E, 0xf1f2f3f4 },
+		{ SAS(2), PSR_MODE_EL0t, EE, 0xf4f3f2f1 },
+		{ SAS(2), PSR_MODE32 | BIT(9), 0, 0xf1f2f3f4 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		world_start();
+		w.vgic_data =
+			mmio_low_bytes(0xf8f7f6f5f4f3f2f1, 1U << FIELD_GET(ESR_SAS, rows[i].iss));
+		fault_at(VGIC_BASE + 8);
+		fake_sysreg_set("sctlr_el1", rows[i].sctlr);
+		V->regs.pstate = rows[i].pstate;
+		V->regs.x[7] = ~0ULL;
+		take(V, ESR_EC_DABT_LOWER, MISSING | ESR_ISV | SRT(7) | rows[i].iss);
+		if (V->regs.x[7] != rows[i].expect)
+			fail_msg("row %zu: %#lx, expected %#lx", i, V->regs.x[7], rows[i].expect);
+		/* take() says that the instruction has 32 bits */
+		assert_int_equal(V->regs.pc, PC + 4);
+		assert_int_equal(V->regs.pstate, rows[i].pstate & ~PSR_BTYPE);
+	}
+}
+
+static void what_is_near_the_vgic_and_not_its_own_is_the_host_s(void **state)
+{
+	static const u64 forms[] = { SAS(2) | SRT(7), SAS(2) | SRT(7) | ESR_SSE, SAS(2) | SRT(31) };
+
+	w.mmio_answer = TRAP_MMIO_NOT_MINE;
+	fault_at(VGIC_BASE + 8);
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		V->regs.x[7] = 0x1234;
+		assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING | ESR_ISV | forms[i]),
+				 KEEL_EXIT_FAULT);
+		assert_int_equal(w.run[0].mmio.bytes, 4);
+		assert_int_equal(w.run[0].mmio.address, VGIC_BASE + 8);
+		assert_int_equal(w.vgic_accesses, i + 1);
+		assert_int_equal(V->regs.x[7], 0x1234);
+		assert_int_equal(V->regs.pc, PC);
+	}
+	/* and what is not near it does not ask it */
+	fault_at(VGIC_BASE + VGIC_DIST_SIZE);
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, MISSING | ESR_ISV | forms[0]), KEEL_EXIT_FAULT);
+	assert_int_equal(w.vgic_accesses, ARRAY_SIZE(forms));
 }
 
 static void an_access_beyond_the_ipa_size_is_an_abort(void **state)
@@ -430,6 +486,10 @@ int main(void)
 		cmocka_unit_test_setup(the_answer_comes_while_the_vcpu_is_off, world_setup),
 		cmocka_unit_test_setup(an_answer_without_sense_repeats_the_access, world_setup),
 		cmocka_unit_test_setup(registers_of_the_vgic_are_emulated_without_the_host,
+				       world_setup),
+		cmocka_unit_test_setup(every_form_of_an_access_to_the_vgic_has_its_result,
+				       world_setup),
+		cmocka_unit_test_setup(what_is_near_the_vgic_and_not_its_own_is_the_host_s,
 				       world_setup),
 		cmocka_unit_test_setup(an_access_beyond_the_ipa_size_is_an_abort, world_setup),
 		cmocka_unit_test_setup(

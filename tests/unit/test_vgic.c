@@ -859,6 +859,30 @@ static void sgis_to_nobody_do_nothing(void **state)
 	assert_int_equal(world_told(), 2);
 }
 
+static void assert_span(u64 first, u64 end)
+{
+	assert_int_equal(world_vm.vgic_first, first);
+	assert_int_equal(world_vm.vgic_first + world_vm.vgic_span, end);
+}
+
+/* Elsewhere no access of the guest comes to the vGIC: trap/abort.c. */
+static void all_registers_are_in_the_span_that_is_asked_for(void **state)
+{
+	world_start_without_vgic(4, 2);
+	assert_int_equal(world_vm.vgic_span, 0);
+	assert_int_equal(world_create(DIST, REDIST, 64), 0);
+	assert_span(DIST, REDIST + 2ULL * VGIC_REDIST_SIZE);
+	world_start_without_vgic(4, 2);
+	assert_int_equal(world_create(KEEL_NO_PLACE, KEEL_NO_PLACE, 64), 0);
+	assert_int_equal(world_vm.vgic_span, 0);
+	assert_int_equal(world_add_region(REDIST + 0x100000, 1), 0);
+	assert_span(REDIST + 0x100000, REDIST + 0x100000 + VGIC_REDIST_SIZE);
+	assert_int_equal(world_add_region(DIST, 0), 0);
+	assert_span(DIST, REDIST + 0x100000 + VGIC_REDIST_SIZE);
+	assert_int_equal(world_add_region(REDIST, 1), 0);
+	assert_span(DIST, REDIST + 0x100000 + VGIC_REDIST_SIZE);
+}
+
 static void without_a_vgic_nothing_happens(void **state)
 {
 	u64 value = 0;
@@ -2326,6 +2350,7 @@ int main(void)
 		cmocka_unit_test(sgis_reach_whom_they_name),
 		cmocka_unit_test(sgis_to_nobody_do_nothing),
 		cmocka_unit_test(without_a_vgic_nothing_happens),
+		cmocka_unit_test(all_registers_are_in_the_span_that_is_asked_for),
 		cmocka_unit_test(a_forwarded_interrupt_ends_with_the_guests_eoi),
 		cmocka_unit_test(one_is_in_its_list_register_at_once),
 		cmocka_unit_test(one_that_comes_at_the_end_of_a_loan_waits_for_the_refill),

@@ -299,6 +299,8 @@ static inline void world_start(void)
 	w.sgi_exit = VCPU_RESUME;
 	w.vm.s2.stage2.geometry.ia_bits = 40;
 	w.vm.vgic = &w.vgic;
+	w.vm.vgic_first = VGIC_BASE;
+	w.vm.vgic_span = VGIC_DIST_SIZE;
 	w.mmio_answer = TRAP_MMIO_DONE;
 	for (i = 0; i < WORLD_VCPUS; i++) {
 		w.vcpu[i] = (struct vcpu){ .vm = &w.vm,
