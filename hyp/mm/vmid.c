@@ -26,11 +26,14 @@
  * Fast path and rollover on two CPUs. vmid_enter() reads its active id, then the generation, then
  * writes the new active id by compare-and-exchange. If a rollover comes between, its exchange has
  * made the active id 0, and the compare fails. If the rollover comes later, its exchange finds the
- * new id, and reserves it. A CPU that does not enter between two rollovers keeps its reserved id.
+ * new id, and reserves it. A CPU that does not enter between two rollovers keeps its reserved id. If the
+ * context is the CPU's active one already, nothing is written: there was no rollover since it became
+ * that, and the next one finds it.
  *
  * Locking: va->lock guards everything but the active ids, which are atomic. It is a leaf.
  */
 #include <lib/bitmap.h>
+#include <lib/compiler.h>
 #include <lib/errno.h>
 #include <mm/vmid.h>
 
@@ -174,6 +177,8 @@ u16 vmid_enter(struct vmid_allocator *va, struct vmid *v, unsigned int cpu)
 	u64 before = load_id(active);
 	u64 id = load_id(&v->id);
 
+	if (likely(before == id && id != 0))
+		return (u16)number_of(va, id);
 	/* A rollover meanwhile makes replace_id() fail, or it reserves the new active id. */
 	if (before == 0 || !is_current(va, id) || !replace_id(active, before, id))
 		id = enter_slow(va, v, &va->cpus[cpu]);

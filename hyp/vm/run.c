@@ -157,7 +157,6 @@ static void put_vcpu(struct vcpu *vcpu)
 	for (unsigned int i = nr_put_hooks; i-- > 0;)
 		put_hooks[i](vcpu);
 	switch_to_host(vcpu);
-	s2_context_put(vcpu->s2);
 	vcpu->last_cpu = this_cpu()->id;
 }
 

@@ -7,9 +7,9 @@
  *      s2_context_load()       at each run: a current VMID, also in stage2.vttbr
  *        switch_to_guest()       writes VTTBR_EL2
  *      s2_context_take_over()  at each run: no TLB entries of another vCPU on this CPU
- *      s2_context_put()        at the end: the VMID need not be kept for this CPU
  *
- * One allocator (mm/vmid.c) gives out the VMIDs of all contexts. After a rollover a context gets
+ * One allocator (mm/vmid.c) gives out the VMIDs of all contexts. A CPU holds the one that it was given last,
+ * also while its host runs: the next run of the same context finds it by two loads. After a rollover a context gets
  * another number at its next load. TLB invalidations use the number in stage2.vttbr, so
  * s2_context_load() changes it with stage2.lock held: an unmap on another CPU is either complete
  * under the old number, whose entries nobody uses any more, or it uses the new one.
@@ -95,12 +95,6 @@ u16 s2_context_load(struct s2_context *ctx)
 		spin_unlock(&s2->lock);
 	}
 	return vmid;
-}
-
-void s2_context_put(struct s2_context *ctx)
-{
-	(void)ctx;
-	vmid_leave(&vmids, this_cpu()->id);
 }
 
 void s2_context_forget_vcpus(struct s2_context *ctx, unsigned int cpu, u16 vcpu)

@@ -103,9 +103,6 @@ static inline unsigned int s2_context_table_order(const struct s2_context *ctx)
  */
 u16 s2_context_load(struct s2_context *ctx);
 
-/* The end of a run: VTTBR_EL2 is the host's again. */
-void s2_context_put(struct s2_context *ctx);
-
 /* The uncommon part of s2_context_take_over(): another vCPU was the last one. */
 void s2_context_forget_vcpus(struct s2_context *ctx, unsigned int cpu, u16 vcpu);
 

@@ -47,10 +47,6 @@ u16 s2_context_load(struct s2_context *ctx)
 	return 1;
 }
 
-void s2_context_put(struct s2_context *ctx)
-{
-}
-
 const struct cpu_features *vm_features(void)
 {
 	return &rw.features;

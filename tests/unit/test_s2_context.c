@@ -101,7 +101,6 @@ static void contexts_of_a_vm_are_sane_and_told_apart(void **state)
 	assert_true(s2_context_is_own(&vm->s2));
 	assert_false(s2_context_is_own(&shadow));
 	assert_int_not_equal(s2_context_load(&vm->s2), s2_context_load(&shadow));
-	s2_context_put(&shadow);
 	assert_int_equal(shadow.tlb_vttbr, VTTBR);
 	assert_int_equal(shadow.tlb_vtcr, VTCR);
 }
@@ -114,7 +113,6 @@ static void a_vcpu_enters_a_context_that_changes(void **state)
 	shadow.nr_tables = shadow.pool->total + 1;
 	assert_false(s2_context_sane(&shadow));
 	(void)s2_context_load(&shadow);
-	s2_context_put(&shadow);
 	shadow.nr_tables = was;
 }
 

@@ -921,7 +921,6 @@ static void vmids_are_given_at_entry(void **state)
 	id = s2_context_load(va->s2);
 	assert_int_not_equal(id, VMID_HOST);
 	assert_int_equal(va->s2->stage2.vttbr, a.pa.v | (u64)id << 48);
-	s2_context_put(va->s2);
 	assert_int_not_equal(s2_context_load(vb->s2), id);
 	assert_int_equal(s2_context_load(va->s2), id);
 	s2_contexts_cpu_online();
@@ -938,7 +937,6 @@ static void a_vm_that_was_idle_gets_another_vmid(void **state)
 	assert_int_equal(add_vcpu(a.handle, 0, &run), 0);
 	vcpu = vm_vcpu(vm_get(a.handle), 0);
 	before = s2_context_load(vcpu->s2);
-	s2_context_put(vcpu->s2);
 	for (int i = 0; i < 300; i++) /* more than there are numbers */
 		destroy(create(0).handle);
 	after = s2_context_load(vcpu->s2);

@@ -292,6 +292,26 @@ static void entering_again_takes_no_lock(void **state)
 	spin_unlock(&va.lock);
 }
 
+/* A run of the context that the CPU has run last: no lock, and nothing is written, until a rollover. */
+static void the_last_context_is_found_by_loads_until_a_rollover(void **state)
+{
+	struct vmid_cpu before;
+
+	make_machine(8, 2);
+	enter(0, 0);
+	before = va.cpus[0];
+	assert_int_equal(enter(0, 0), 1);
+	assert_memory_equal(&va.cpus[0], &before, sizeof(before));
+	for (int context = 1; context < 300; context++)
+		enter(1, context);
+	assert_int_equal(va.rollovers, 1);
+	assert_int_equal(va.cpus[0].active, 0);
+	/* it keeps its number, and flushes before it is used again */
+	assert_true(va.cpus[0].flush_pending);
+	assert_int_equal(enter(0, 0), 1);
+	assert_false(va.cpus[0].flush_pending);
+}
+
 static u32 random_below(u64 *seed, u32 n)
 {
 	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -366,6 +386,7 @@ int main(void)
 		cmocka_unit_test(leaving_does_not_lose_a_flush),
 		cmocka_unit_test(a_cpu_that_comes_up_flushes),
 		cmocka_unit_test(entering_again_takes_no_lock),
+		cmocka_unit_test(the_last_context_is_found_by_loads_until_a_rollover),
 		cmocka_unit_test(no_stale_number_in_random_use),
 	};
 
