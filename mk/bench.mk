@@ -7,7 +7,8 @@ BENCH_CFLAGS := -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -mcmodel=ti
                 -mstrict-align -fno-stack-protector -fno-asynchronous-unwind-tables -O2 -Wall -Wextra -Wshadow -Werror \
                 -Wl,--build-id=none,--no-warn-rwx-segments -Wl,-T,bench/guest/guest.ld
 
-# The guests that measure operations, and profiling; a guest hypervisor; the first as its nested guest.
+# The guests that measure operations, and profiling; a guest hypervisor; the first with marks, as its nested
+# guest and for bench/trace.py.
 BENCH_GUEST_LIB := bench/guest/start.S bench/guest/guest.c
 $(BENCH)/ops: bench/guest/ops.c
 $(BENCH)/spe: bench/guest/spe.c bench/guest/spe_vectors.S
@@ -34,6 +35,12 @@ $(BENCH_PROGRAMS): $(BENCH)/%: bench/host/%.c bench/host/ticks.h mk/bench.mk
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -O2 -Wall -Wextra -Wshadow -Werror -o $@ $<
 
+# What bench/trace.py has QEMU load.
+$(BENCH)/trace.so: bench/plugin/trace.c mk/bench.mk
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -shared -fPIC -fvisibility=hidden -O2 -Wall -Wextra -Wshadow -Werror -o $@ $<
+
 # The initial RAM disk of a guest hypervisor: what a host has to run a guest.
 $(BENCH)/outer-initrd: $(HOST)/kernel-$(BENCH_GUEST)/initrd $(VMRUN) $(BENCH)/inner $(BENCH)/kernel bench/guest/outer
 	$(call say,INITRD,$@)
@@ -48,12 +55,12 @@ $(BENCH)/outer-initrd: $(HOST)/kernel-$(BENCH_GUEST)/initrd $(VMRUN) $(BENCH)/in
 # loaded there.
 .PRECIOUS: $(BENCH)/host-%/initrd
 $(BENCH)/host-%/initrd: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-$(BENCH_GUEST)/initrd $(BENCH)/ops $(BENCH)/spe $(BENCH)/kernel \
-                        $(BENCH)/nested $(BENCH)/outer-initrd $(BENCH_PROGRAMS) bench/host/autostart
+                        $(BENCH)/nested $(BENCH)/inner $(BENCH)/outer-initrd $(BENCH_PROGRAMS) bench/host/autostart
 	$(call say,INITRD,$@)
 	$(Q)rm -rf $@.root && mkdir -p $@.root/etc $@.root/bench
 	$(Q)install -m 755 bench/host/autostart $@.root/etc/autostart
 	$(Q)install -m 755 $(BENCH_PROGRAMS) $@.root/bench
-	$(Q)cp $(BENCH)/ops $(BENCH)/spe $(BENCH)/nested $(BENCH)/kernel $(BENCH)/outer-initrd $(HOST)/kernel-$(BENCH_GUEST)/initrd $@.root/bench
+	$(Q)cp $(BENCH)/ops $(BENCH)/spe $(BENCH)/nested $(BENCH)/inner $(BENCH)/kernel $(BENCH)/outer-initrd $(HOST)/kernel-$(BENCH_GUEST)/initrd $@.root/bench
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@
 
@@ -61,7 +68,7 @@ BENCH_QUICK := 6.1-cloud
 BENCH_FULL  := 6.1-cloud 6.12-cloud
 
 # One's exit status must not hide another's: all run, and each can fail.
-.PHONY: bench bench-full bench-nested
+.PHONY: bench bench-full bench-nested bench-trace
 bench: $(BUILD)/release/keel.img bundle $(BENCH_QUICK:%=$(BENCH)/host-%/initrd) ## instruction counts and sizes against their targets, Keel beside stock KVM
 	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
 	  $(PYTHON) bench/ops.py --build $(BUILD); ops=$$?; \
@@ -79,5 +86,8 @@ $(ARM64)/kernel-trixie-cloud/VERSION: scripts/fetch-newest-kernel scripts/apt-vi
 
 bench-nested: $(BUILD)/release/keel.img $(BENCH)/host-6.1-cloud/initrd $(ARM64)/kernel-trixie-cloud/VERSION ## what guest hypervisors cost, in instructions and exits, Keel beside stock KVM
 	$(Q)$(PYTHON) bench/nested.py --build $(BUILD)
+
+bench-trace: $(BUILD)/release/keel.img $(BENCH)/host-6.1-cloud/initrd $(BENCH)/trace.so ## what one operation of a VM consists of, instruction by instruction, Keel beside stock KVM
+	$(Q)$(PYTHON) bench/trace.py --build $(BUILD)
 
 CHECK_FORMAT += $(sort $(wildcard bench/*/*.c))
