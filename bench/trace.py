@@ -3,7 +3,8 @@
 more than an instruction on silicon. Stock KVM beside Keel.
 
 The benchmark guest (bench/guest/ops.c) marks its rounds, a plugin of QEMU (bench/plugin/trace.c) lists the
-instructions of the shortest round of each operation, and this script divides by the operations of a round.
+instructions of the shortest round of each operation, and this script divides by the operations of a round. They are those of one
+vCPU: with two CPUs QEMU's plugins bring the machine to a stop.
 The host is that of ops.py. docs/bench.md has tables made with it.
 """
 
@@ -20,8 +21,7 @@ from common import BenchError
 
 CMDLINE = "console=ttyAMA0 quiet nokaslr bench=trace"
 KERNEL = "6.1-cloud"
-OPERATIONS = ("hypercall", "distributor-read", "mmio-read", "eoi", "timer", "ipi")
-PAIR = "ipi"  # of two vCPUs: the only operation of a host with two CPUs
+OPERATIONS = ("hypercall", "distributor-read", "mmio-read", "eoi", "timer")
 
 # Where the release image is in EL2's address space: docs/el2-address-space.md. What runs there is compared with
 # the image.
@@ -206,16 +206,16 @@ class Config(hosts.Config):
         super().__init__(build, out, KERNEL, cpu)
         self.plugin = build / "bench" / "trace.so"
 
-    def run(self, side, smp):
+    def run(self, side):
         """(console, rounds)"""
-        listing = self.dir / f"trace-{side}-{self.cpu}-{smp}.txt"
+        listing = self.dir / f"trace-{side}-{self.cpu}.txt"
         plugin = "-plugin", f"{self.plugin},out={listing}"
-        console = self.boot(side, smp, CMDLINE, f"trace-{side}-{self.cpu}-{smp}", *plugin)
+        console = self.boot(side, 1, CMDLINE, f"trace-{side}-{self.cpu}", *plugin)
         return console, read_rounds(listing)
 
 
-def report(config, side, smp, image, with_functions):
-    console, rounds = config.run(side, smp)
+def report(config, side, image, with_functions):
+    console, rounds = config.run(side)
     owners = Owners(side, console, image)
     operations = [hosts.fields(line) for line in hosts.lines(hosts.sections(console)["trace"])]
     if len(operations) != len(rounds):
@@ -235,16 +235,13 @@ def main():
     parser.add_argument("--build", type=Path, default=common.ROOT / "build", help="the build directory")
     parser.add_argument("--side", choices=("kvm", "keel"), help="this one alone")
     parser.add_argument("--cpu", default="max", help="QEMU's CPU model")
-    parser.add_argument("--pair", action="store_true", help="only what two vCPUs do")
-    parser.add_argument("--single", action="store_true", help="only what one vCPU does")
     parser.add_argument("--functions", action="store_true", help="and the functions of Keel at EL2")
     args = parser.parse_args()
 
     def measure(build, out):
         config, image = Config(build, out, args.cpu), Image(build / "release" / "keel.elf")
         for side in (args.side,) if args.side else ("kvm", "keel"):
-            for smp in [1] * (not args.pair) + [2] * (not args.single):
-                report(config, side, smp, image, args.functions)
+            report(config, side, image, args.functions)
         return []
 
     return common.run(measure, args.build)
