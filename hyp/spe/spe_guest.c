@@ -5,7 +5,7 @@
 
 bool spe_guest_is_ram(u64 par)
 {
-	return (par & PAR_ATTR_NORMAL) && ownership_is_ram(PA(par & PAR_PA));
+	return !(par & PAR_F) && (par & PAR_ATTR_NORMAL) && ownership_is_ram(PA(par & PAR_PA));
 }
 
 bool spe_guest_readable(struct vcpu *vcpu, u64 va)

@@ -30,8 +30,9 @@
 #define PAR_WALK_ABORT	(PAR_F | FIELD_PREP(PAR_FST, ESR_FSC_EXTABT_WALK))
 #define PAR_WRITE_ABORT (PAR_F | FIELD_PREP(PAR_FST, ESR_FSC_EXTABT))
 
-/* PAR_EL1.ATTR, as MAIR_EL1's: Device is 0b0000xxxx */
+/* PAR_EL1.ATTR, as MAIR_EL1's: Device is 0b0000xxxx, outer Non-cacheable is 0b0100xxxx */
 #define PAR_ATTR_NORMAL GENMASK(63, 60)
+#define PAR_ATTR_CACHED (PAR_ATTR_NORMAL & ~BIT(62))
 
 /* What is read once for the accesses of a sample. Passed by value, in two registers. */
 struct spe_view {
@@ -70,13 +71,19 @@ static inline u64 spe_guest_translate(struct spe_view view, bool (*at)(u64 va), 
 	return read_par_on(spe_errata(view));
 }
 
-/* spe_guest_is_memory() of what is not write-back: a device can be Normal Non-cacheable, too. */
+/* Whether the address translates, to memory that is in caches: so it is no device for stage 2. */
+static __always_inline bool spe_guest_is_cached(u64 par)
+{
+	return likely(!(par & PAR_F)) && likely(par & PAR_ATTR_CACHED);
+}
+
+/* spe_guest_is_memory() of what is in no cache: a device can be Normal Non-cacheable, too. */
 bool spe_guest_is_ram(u64 par);
 
-/* Whether the address translates, to Normal memory that is RAM. Stage 2 has no device write-back. */
-static inline bool spe_guest_is_memory(u64 par)
+/* Whether the address translates, to Normal memory that is RAM. Not in a fast exit. */
+static __always_inline bool spe_guest_is_memory(u64 par)
 {
-	return likely(!(par & PAR_F)) && (likely(!(~par & PAR_ATTR)) || spe_guest_is_ram(par));
+	return spe_guest_is_cached(par) || unlikely(spe_guest_is_ram(par));
 }
 
 /* The address that @va translates to. */
@@ -85,8 +92,7 @@ static inline u64 spe_guest_address(u64 par, u64 va)
 	return (par & PAR_PA) | (va & (SZ_4K - 1));
 }
 
-/* The instruction at @va, a multiple of 4, as EL1 reads it; 0 if EL1 cannot read memory there. */
-static __always_inline u32 spe_guest_fetch(struct spe_view view, u64 va)
+static __always_inline u32 spe_guest_fetch_if(struct spe_view view, u64 va, bool (*is_memory)(u64))
 {
 	struct spinlock *lock = &view.vcpu->s2->stage2.lock;
 	struct el2_window window;
@@ -95,13 +101,25 @@ static __always_inline u32 spe_guest_fetch(struct spe_view view, u64 va)
 
 	spin_lock(lock);
 	par = spe_guest_translate(view, at_s12e1r, va);
-	if (spe_guest_is_memory(par)) {
+	if (is_memory(par)) {
 		window = el2_window_open(PA(par & PAR_PA), EL2_R);
 		word = foreign_fetch(window.page + (va & (SZ_4K - 1)));
 		el2_window_close_on(window, spe_errata(view));
 	}
 	spin_unlock(lock);
 	return word;
+}
+
+/* The instruction at @va, a multiple of 4, as EL1 reads it; 0 if EL1 cannot read memory there. */
+static __always_inline u32 spe_guest_fetch(struct spe_view view, u64 va)
+{
+	return spe_guest_fetch_if(view, va, spe_guest_is_memory);
+}
+
+/* In a fast exit; 0 also if it is in no cache. */
+static __always_inline u32 spe_guest_fetch_fast(struct spe_view view, u64 va)
+{
+	return spe_guest_fetch_if(view, va, spe_guest_is_cached);
 }
 
 /* Translate @va by stage 1 for a read at EL @el; false if that faults. */

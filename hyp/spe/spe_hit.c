@@ -36,7 +36,7 @@ static u32 instruction_at(struct vcpu *vcpu, u64 va)
 {
 	struct spe_view view = spe_guest_view(vcpu);
 	u64 saved = spe_guest_begin(view);
-	u32 word = spe_guest_fetch(view, va);
+	u32 word = spe_guest_fetch_fast(view, va);
 
 	spe_guest_end(saved);
 	return word;
