@@ -1225,6 +1225,15 @@ static int is_broken(const struct fault *fault, unsigned long hva, unsigned int 
 }
 
 /*
+ * The zero page is never given up, whatever is said of it (MADV_HWPOISON): all processes go on
+ * reading it, and so do guests.
+ */
+static bool is_page_broken(struct page *page)
+{
+	return unlikely(PageHWPoison(page)) && !is_zero_pfn(page_to_pfn(page));
+}
+
+/*
  * The process may still have pages that the kernel knows to be broken, because they were pinned
  * when it tried to unmap them. Drop these and what follows; no guest gets them. -EHWPOISON if none
  * are left.
@@ -1240,7 +1249,7 @@ static noinline int drop_broken(const struct keel_slot *slot, const struct fault
 		return is_broken(fault, slot_hva(slot, around->gfn),
 				 compound_order(head) + PAGE_SHIFT);
 	}
-	while (good < around->count && !PageHWPoison(around->pages[good]))
+	while (good < around->count && !is_page_broken(around->pages[good]))
 		good++;
 	release_from(around, good);
 	return good ? 0 : is_broken(fault, slot_hva(slot, around->gfn), PAGE_SHIFT);
@@ -1251,9 +1260,9 @@ static __always_inline bool are_good(const struct around *around)
 {
 	struct page *const *page = around->pages, *const *end = page + around->count;
 
-	if (PageHWPoison(compound_head(*page)))
+	if (is_page_broken(compound_head(*page)))
 		return false;
-	while (page < end && !PageHWPoison(*page))
+	while (page < end && !is_page_broken(*page))
 		page++;
 	return page == end;
 }
@@ -1311,7 +1320,7 @@ static int drop_broken_page(const struct keel_slot *slot, const struct fault *fa
 {
 	unsigned long i;
 
-	for (i = 0; i < 1UL << pin->order && !PageHWPoison(pin->page + i); i++)
+	for (i = 0; i < 1UL << pin->order && !is_page_broken(pin->page + i); i++)
 		;
 	if (i == 1UL << pin->order)
 		return 0;

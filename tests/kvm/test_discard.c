@@ -672,6 +672,29 @@ static void test_poison(bool may_write)
 	drop(&m);
 }
 
+/*
+ * What is said of the zero page does not break it: a guest reads it as processes do. The kernel keeps
+ * what was said until it ends.
+ */
+static void test_zero_page(void)
+{
+	struct memory m = anonymous(false);
+	uint64_t at = 8 * page, seen = READY;
+	int err;
+
+	start(&m);
+	check(!*(volatile uint64_t *)(m.mem + at), "the process reads the zero page");
+	(void)madvise(m.mem + at, page, MADV_HWPOISON); /* the kernel notes it, and no more */
+	bus_code = 0;
+	err = try_probe(&vcpus[0], at, 0, &seen);
+	check(!err && !seen && !bus_code,
+	      "a guest reads the zero page, broken or not: %s, %#llx, SIGBUS of code %d",
+	      strerror(err), (unsigned long long)seen, (int)bus_code);
+	check(same_page(at), "both at the same page when they write");
+	end();
+	drop(&m);
+}
+
 /* ---- memory that userspace is to bring, and does not ---- */
 
 static void on_alarm(int signal)
@@ -807,6 +830,7 @@ int main(int argc, char **argv)
 	test_slots();
 	test_poison(true);
 	test_poison(false);
+	test_zero_page();
 	if (on_keel()) {
 		test_missing(true);
 		test_missing(false);
