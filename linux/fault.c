@@ -67,7 +67,7 @@ struct fault {
 	bool locked;	    /* vm->locked: pages are pinned */
 	int why;	    /* -EBUSY: the kernel's error */
 	unsigned int max;   /* the largest order that may be mapped */
-	unsigned int order; /* the order that was mapped */
+	unsigned int order; /* the order that was mapped, or not, by the last try */
 	unsigned int stale; /* how often what was pinned was out of date */
 	unsigned int tries; /* that failed one after the other, without @held */
 	unsigned int ticks; /* the last wait for somebody who holds the page */
@@ -1406,14 +1406,19 @@ static int get_memory(const struct keel_vm *vm, const struct keel_slot *slot, st
 struct seen {
 	struct keel_slot slot;
 	unsigned long generation; /* of the slots */
-	unsigned long sequence;	  /* of the slot's watch */
+	unsigned long sequence;	  /* of the watch */
 };
 
-/* Under mem_lock. */
-static bool out_of_date(struct keel_vm *vm, const struct seen *seen)
+/* Under mem_lock, of @pages from @gfn on. */
+static bool out_of_date(struct keel_vm *vm, const struct seen *seen, u64 gfn, unsigned long pages)
 {
-	return vm->slots_generation != seen->generation ||
-	       keel_watch_changed(seen->slot.watch, seen->sequence);
+	unsigned long hva = slot_hva(&seen->slot, gfn);
+
+	if (vm->slots_generation != seen->generation)
+		return true;
+	if (unlikely(seen->slot.file)) /* its addresses are not the process's */
+		return READ_ONCE(vm->watch.sequence) != seen->sequence;
+	return keel_watch_changed(&vm->watch, hva, hva + (pages << PAGE_SHIFT), seen->sequence);
 }
 
 /*
@@ -1471,14 +1476,14 @@ static noinline int commit_logged(struct keel_vm *vm, const struct fault *fault,
  * does; is_short(): call again with @done as it is.
  */
 static int commit_pin(struct keel_vm *vm, const struct fault *fault, const struct pinned *pin,
-		      const struct seen *seen, struct committed *done)
+		      const struct around *around, const struct seen *seen, struct committed *done)
 {
 	unsigned int size = index_of(vm, pin->order);
 	struct pinned there KEEL_NOT_CLEARED;
 	u64 gfn = fault->gfn;
 	int ret = -EBUSY;
 
-	if (out_of_date(vm, seen))
+	if (out_of_date(vm, seen, pin->gfn, max(1UL << pin->order, around->count)))
 		return -EAGAIN;
 	if (unlikely(seen->slot.dirty))
 		return commit_logged(vm, fault, pin, &seen->slot, done);
@@ -1546,7 +1551,7 @@ static int commit_once(struct keel_vm *vm, const struct fault *fault, const stru
 
 	if (mutex_lock_killable(&vm->mem_lock))
 		return -EINTR;
-	ret = commit_pin(vm, fault, pin, seen, done);
+	ret = commit_pin(vm, fault, pin, around, seen, done);
 	if (!ret && around->count > 1)
 		done->around = commit_around(vm, around);
 	mutex_unlock(&vm->mem_lock);
@@ -1674,7 +1679,7 @@ static int commit_frames(struct keel_vm *vm, const struct fault *fault, const st
 
 	if (mutex_lock_killable(&vm->mem_lock))
 		return -EINTR;
-	if (!out_of_date(vm, seen)) {
+	if (!out_of_date(vm, seen, pin->gfn, count)) {
 		if (slot->dirty && write && !ring)
 			keel_dirty_mark(slot, pin->gfn, count);
 		if (slot->dirty) /* what is there has another permission, or can have */
@@ -1757,23 +1762,27 @@ static void tell_of_fault(struct keel_vcpu *vcpu, u64 gfn)
 /* In a slot of a file (gmem.c), which is not looked up in the process's memory. */
 static noinline int fault_in_file(struct keel_vm *vm, const struct fault *fault, struct seen *seen)
 {
-	struct keel_watch *watch = seen->slot.watch;
 	struct keel_gmem_page page;
 	struct pinned pin;
-	int ret = keel_gmem_begin(watch, fault->gfn, &page);
+	int ret;
 
+	if (!keel_slot_hold(vm, fault->gfn, &seen->slot, &seen->generation))
+		return -EAGAIN;
+	ret = keel_gmem_begin(seen->slot.file, fault->gfn, &page);
 	if (ret == -EHWPOISON)
 		tell_of_poison(slot_hva(&seen->slot, fault->gfn), PAGE_SHIFT);
 	if (ret == -EFAULT && fault->vcpu)
 		tell_of_fault(fault->vcpu, fault->gfn);
 	if (ret)
-		return ret;
+		goto out;
 	seen->sequence = page.sequence;
 	pin = (struct pinned){
 		.gfn = fault->gfn, .page = page.page, .writable = true, .frames = true
 	};
 	ret = commit_all_frames(vm, fault, seen, &pin, KEEL_MAP_EXEC);
-	keel_gmem_end(watch, &page);
+	keel_gmem_end(seen->slot.file, &page);
+out:
+	keel_gmem_drop(seen->slot.file);
 	return ret;
 }
 
@@ -1786,7 +1795,8 @@ static noinline int fault_in_file(struct keel_vm *vm, const struct fault *fault,
 static noinline int not_mapped(struct keel_vm *vm, struct fault *fault, const struct seen *seen,
 			       int ret)
 {
-	bool changed = mmu_interval_check_retry(&seen->slot.watch->notifier, seen->sequence);
+	unsigned long hva = slot_hva(&seen->slot, fault->gfn);
+	bool changed = keel_watch_changed(&vm->watch, hva, hva + PAGE_SIZE, seen->sequence);
 
 	if (ret == -EFAULT && !fault->guess)
 		ret = map_frames(vm, fault, seen);
@@ -1795,6 +1805,7 @@ static noinline int not_mapped(struct keel_vm *vm, struct fault *fault, const st
 		ret = -EAGAIN;
 	}
 	fault->stale += ret == -EAGAIN;
+	cond_resched(); /* a page beside the fault's may be what is being invalidated */
 	return ret;
 }
 
@@ -1865,22 +1876,22 @@ static bool is_read_only(const struct keel_slot *slot, const struct fault *fault
 static __always_inline int fault_once(struct keel_vm *vm, struct fault *fault)
 {
 	struct seen seen KEEL_NOT_CLEARED;
+	unsigned long size, hva;
 	int ret = -ENOENT;
 
-	if (!keel_slot_hold(vm, fault->gfn, &seen.slot, &seen.generation))
+	if (!keel_slot_find(vm, fault->gfn, &seen.slot, &seen.generation))
 		return ret;
 	fault->locked = READ_ONCE(vm->locked); /* after the generation: pin_from_now_on() */
-	if (likely(!(seen.slot.flags & UNUSUAL)) || is_read_only(&seen.slot, fault)) {
-		seen.sequence = keel_watch_sequence(seen.slot.watch);
-		if (unlikely(seen.slot.dirty))
-			fault->max = 0;
-		ret = fault_in_slot(vm, fault, &seen);
-	} else if (seen.slot.flags & KVM_MEM_GUEST_MEMFD) {
-		ret = fault_in_file(vm, fault, &seen);
-	}
+	if (unlikely(seen.slot.flags & UNUSUAL) && !is_read_only(&seen.slot, fault))
+		return seen.slot.file ? fault_in_file(vm, fault, &seen) : ret;
+	if (unlikely(seen.slot.dirty))
+		fault->max = 0;
+	size = PAGE_SIZE << fault->order; /* of what the last try was about, or a page */
+	hva = ALIGN_DOWN(slot_hva(&seen.slot, fault->gfn), size);
+	seen.sequence = keel_watch_sequence(&vm->watch, hva, hva + size);
+	ret = fault_in_slot(vm, fault, &seen);
 	if (!ret && fault->there && fault->order == PMD_LEAF_ORDER && !fault->locked)
 		fault_blocks_around(vm, fault->gfn, &seen);
-	keel_watch_put(seen.slot.watch);
 	return ret;
 }
 

@@ -4,7 +4,7 @@
  * registers and memory of devices, as VFIO and /dev/mem map them; or pages that the driver keeps. The
  * process's page tables say which frames these are, and the VMA how the process accesses them.
  *
- * There is no reference to take. As for all memory, the kernel tells the slot's watch before a driver
+ * There is no reference to take. As for all memory, the kernel tells the VM's watch before a driver
  * takes it from the process (unmap_mapping_range()), and a fault that has seen it before starts over.
  */
 #include <linux/mm.h>

@@ -7,12 +7,12 @@
  * The pages are the file's from their first use until a hole is punched there, or the file is closed:
  * they are not written anywhere, not swapped out and not moved. So the guest's mappings need no
  * reference, and the kernel tells nobody of changes. The file takes from the guest what it gives up:
- * each slot's watch, which has no interval of the process's addresses here, is on the file's list.
+ * each slot of it is on its list.
  *
  * A fault holds the mapping's invalidate_lock for reading from the look-up of the page until it is
  * mapped; a hole is punched with the lock held for writing. Broken memory is taken without that lock,
  * since the kernel holds the folio's: a fault that has found it before sees by the sequence of the
- * watch that it has to look again, and then that it is broken.
+ * VM's watch that it has to look again, and then that it is broken.
  *
  * Order: vm->slots_lock, invalidate_lock, a folio's lock, gmem->lock, vm->mem_lock.
  */
@@ -36,15 +36,15 @@
 
 #define GMEM_FLAGS (GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED)
 
-/* A file. Its slots' watches refer to it, also once it is closed. */
+/* A file. Its slots refer to it, also once it is closed. */
 struct keel_gmem {
 	refcount_t users;
 	struct keel_vm *vm; /* as long as it is open */
 	struct inode *inode;
 	u64 flags;
-	struct mutex lock;	  /* @watches, and their sequences */
-	struct list_head watches; /* added to under slots_lock too */
-	bool closed;		  /* under invalidate_lock */
+	struct mutex lock;	/* @slots */
+	struct list_head slots; /* struct keel_gmem_slot; added to under slots_lock too */
+	bool closed;		/* under invalidate_lock */
 };
 
 static struct vfsmount *mount;
@@ -96,24 +96,30 @@ static int refuse_to_move(struct address_space *mapping, struct folio *to, struc
 
 /* ---- what the guest has of it ---- */
 
-/* Under gmem->lock: take pages @first up to @end of the file from the guest. */
-static void take_from(struct keel_watch *watch, pgoff_t first, pgoff_t end)
+/* Under gmem->lock: take pages @first up to @end of the file from the guest, some at a time. */
+static void take_from(const struct keel_gmem_slot *slot, pgoff_t first, pgoff_t end)
 {
-	pgoff_t from = max(first, watch->pgoff), to = min(end, watch->pgoff + watch->npages);
+	pgoff_t from = max(first, slot->pgoff), to = min(end, slot->pgoff + slot->npages);
+	u64 gfn = slot->gfn + (from - slot->pgoff), count;
 
-	if (from < to)
-		keel_watch_take(watch, watch->gfn + (from - watch->pgoff),
-				watch->gfn + (to - watch->pgoff),
-				watch->notifier.invalidate_seq + 1, true);
+	if (from >= to)
+		return;
+	keel_watch_change(&slot->vm->watch);
+	for (; from < to; from += count, gfn += count) {
+		count = min(KEEL_TAKE_PAGES, (u64)(to - from));
+		mutex_lock(&slot->vm->mem_lock);
+		keel_take(slot->vm, gfn, gfn + count - 1);
+		mutex_unlock(&slot->vm->mem_lock);
+	}
 }
 
 static void take_range(struct keel_gmem *gmem, pgoff_t first, pgoff_t end)
 {
-	struct keel_watch *watch;
+	const struct keel_gmem_slot *slot;
 
 	mutex_lock(&gmem->lock);
-	list_for_each_entry (watch, &gmem->watches, in_file)
-		take_from(watch, first, end);
+	list_for_each_entry (slot, &gmem->slots, in_file)
+		take_from(slot, first, end);
 	mutex_unlock(&gmem->lock);
 }
 
@@ -132,9 +138,9 @@ static const struct address_space_operations aops = {
 	KEEL_ERROR_REMOVE_OP(remove_broken),
 };
 
-int keel_gmem_begin(struct keel_watch *watch, u64 gfn, struct keel_gmem_page *page)
+int keel_gmem_begin(struct keel_gmem_slot *file, u64 gfn, struct keel_gmem_page *page)
 {
-	struct keel_gmem *gmem = watch->gmem;
+	struct keel_gmem *gmem = file->gmem;
 	struct address_space *mapping = gmem->inode->i_mapping;
 	struct folio *folio;
 
@@ -143,8 +149,8 @@ int keel_gmem_begin(struct keel_watch *watch, u64 gfn, struct keel_gmem_page *pa
 		filemap_invalidate_unlock_shared(mapping);
 		return -EFAULT;
 	}
-	page->sequence = smp_load_acquire(&watch->notifier.invalidate_seq);
-	folio = get_folio(gmem->inode, watch->pgoff + (gfn - watch->gfn));
+	page->sequence = smp_load_acquire(&file->vm->watch.sequence);
+	folio = get_folio(gmem->inode, file->pgoff + (gfn - file->gfn));
 	if (IS_ERR(folio)) {
 		filemap_invalidate_unlock_shared(mapping);
 		return PTR_ERR(folio) == -EINTR ? -EINTR : -ENOMEM;
@@ -153,19 +159,19 @@ int keel_gmem_begin(struct keel_watch *watch, u64 gfn, struct keel_gmem_page *pa
 	page->page = folio_page(folio, 0);
 	if (!folio_test_hwpoison(folio))
 		return 0;
-	keel_gmem_end(watch, page);
+	keel_gmem_end(file, page);
 	return -EHWPOISON;
 }
 
-void keel_gmem_end(struct keel_watch *watch, const struct keel_gmem_page *page)
+void keel_gmem_end(struct keel_gmem_slot *file, const struct keel_gmem_page *page)
 {
 	put_page(page->page);
-	filemap_invalidate_unlock_shared(watch->gmem->inode->i_mapping);
+	filemap_invalidate_unlock_shared(file->gmem->inode->i_mapping);
 }
 
 /* ---- the file ---- */
 
-void keel_gmem_put(struct keel_gmem *gmem)
+static void put_gmem(struct keel_gmem *gmem)
 {
 	if (!refcount_dec_and_test(&gmem->users))
 		return;
@@ -243,7 +249,7 @@ static int gmem_release(struct inode *inode, struct file *file)
 	take_range(gmem, 0, ULONG_MAX);
 	truncate_inode_pages(inode->i_mapping, 0);
 	filemap_invalidate_unlock(inode->i_mapping);
-	keel_gmem_put(gmem);
+	put_gmem(gmem);
 	keel_vm_put(vm);
 	return 0;
 }
@@ -300,7 +306,7 @@ static struct keel_gmem *make_gmem(struct keel_vm *vm, const struct kvm_create_g
 	gmem->vm = vm;
 	gmem->flags = args->flags;
 	mutex_init(&gmem->lock);
-	INIT_LIST_HEAD(&gmem->watches);
+	INIT_LIST_HEAD(&gmem->slots);
 	gmem->inode->i_private = gmem;
 	return gmem;
 }
@@ -345,7 +351,7 @@ int keel_gmem_create(struct keel_vm *vm, const struct kvm_create_guest_memfd *ar
 		return fd;
 	}
 	if (!IS_ERR(gmem))
-		keel_gmem_put(gmem);
+		put_gmem(gmem);
 	put_unused_fd(fd);
 	return PTR_ERR(file);
 }
@@ -358,12 +364,12 @@ int keel_gmem_flags(void)
 
 /* ---- slots of it ---- */
 
-static bool overlaps_watch(const struct keel_gmem *gmem, u64 pgoff, u64 npages)
+static bool overlaps_slot(const struct keel_gmem *gmem, u64 pgoff, u64 npages)
 {
-	const struct keel_watch *watch;
+	const struct keel_gmem_slot *slot;
 
-	list_for_each_entry (watch, &gmem->watches, in_file)
-		if (pgoff < watch->pgoff + watch->npages && watch->pgoff < pgoff + npages)
+	list_for_each_entry (slot, &gmem->slots, in_file)
+		if (pgoff < slot->pgoff + slot->npages && slot->pgoff < pgoff + npages)
 			return true;
 	return false;
 }
@@ -378,13 +384,13 @@ static int check_binding(const struct keel_vm *vm, const struct keel_gmem *gmem,
 	return gmem->flags & GUEST_MEMFD_FLAG_MMAP ? 0 : -EINVAL;
 }
 
-static int add_watch(struct keel_gmem *gmem, struct keel_watch *watch)
+static int add_to_file(struct keel_gmem *gmem, struct keel_gmem_slot *slot)
 {
 	int ret = -EINVAL;
 
 	mutex_lock(&gmem->lock);
-	if (!overlaps_watch(gmem, watch->pgoff, watch->npages)) {
-		list_add(&watch->in_file, &gmem->watches);
+	if (!overlaps_slot(gmem, slot->pgoff, slot->npages)) {
+		list_add(&slot->in_file, &gmem->slots);
 		refcount_inc(&gmem->users);
 		ret = 0;
 	}
@@ -392,49 +398,58 @@ static int add_watch(struct keel_gmem *gmem, struct keel_watch *watch)
 	return ret;
 }
 
-static struct keel_watch *watch_file(struct keel_vm *vm, struct keel_gmem *gmem,
-				     const struct keel_slot *slot, u64 offset)
+static struct keel_gmem_slot *bind_to(struct keel_vm *vm, struct keel_gmem *gmem,
+				      const struct keel_slot *slot, u64 offset)
 {
-	struct keel_watch *watch;
+	struct keel_gmem_slot *file;
 	int ret = check_binding(vm, gmem, offset, slot->npages);
 
 	if (ret)
 		return ERR_PTR(ret);
-	watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
-	if (!watch)
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
 		return ERR_PTR(-ENOMEM);
-	watch->vm = vm;
-	watch->gfn = slot->gfn;
-	watch->gmem = gmem;
-	watch->pgoff = offset >> PAGE_SHIFT;
-	watch->npages = slot->npages;
-	refcount_set(&watch->users, 1);
-	ret = add_watch(gmem, watch);
+	file->vm = vm;
+	file->gfn = slot->gfn;
+	file->gmem = gmem;
+	file->pgoff = offset >> PAGE_SHIFT;
+	file->npages = slot->npages;
+	refcount_set(&file->users, 1);
+	ret = add_to_file(gmem, file);
 	if (!ret)
-		return watch;
-	kfree(watch);
+		return file;
+	kfree(file);
 	return ERR_PTR(ret);
 }
 
-struct keel_watch *keel_gmem_watch(struct keel_vm *vm, const struct keel_slot *slot, int fd,
-				   u64 offset)
+struct keel_gmem_slot *keel_gmem_bind(struct keel_vm *vm, const struct keel_slot *slot, int fd,
+				      u64 offset)
 {
-	struct keel_watch *watch = ERR_PTR(-EINVAL);
+	struct keel_gmem_slot *bound = ERR_PTR(-EINVAL);
 	struct file *file = fget(fd);
 
 	if (!file)
 		return ERR_PTR(-EBADF);
 	if (file->f_op == &gmem_fops)
-		watch = watch_file(vm, file->private_data, slot, offset);
+		bound = bind_to(vm, file->private_data, slot, offset);
 	fput(file);
-	return watch;
+	return bound;
 }
 
-void keel_gmem_unwatch(struct keel_watch *watch)
+void keel_gmem_unbind(struct keel_gmem_slot *file)
 {
-	mutex_lock(&watch->gmem->lock);
-	list_del(&watch->in_file);
-	mutex_unlock(&watch->gmem->lock);
+	mutex_lock(&file->gmem->lock);
+	list_del(&file->in_file);
+	mutex_unlock(&file->gmem->lock);
+	keel_gmem_drop(file);
+}
+
+void keel_gmem_drop(struct keel_gmem_slot *file)
+{
+	if (!refcount_dec_and_test(&file->users))
+		return;
+	put_gmem(file->gmem);
+	kfree_rcu(file, rcu);
 }
 
 /* ---- the file system that they are in ---- */

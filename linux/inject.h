@@ -198,13 +198,9 @@ static inline int keel_xa_reserve(struct xarray *xa, unsigned long index, gfp_t 
 	return keel_inject() ? -ENOMEM : xa_reserve(xa, index, gfp);
 }
 
-static inline int keel_interval_notifier_insert(struct mmu_interval_notifier *notifier,
-						struct mm_struct *mm, unsigned long start,
-						unsigned long length,
-						const struct mmu_interval_notifier_ops *ops)
+static inline int keel_notifier_register(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
-	return keel_inject() ? -ENOMEM
-			     : mmu_interval_notifier_insert(notifier, mm, start, length, ops);
+	return keel_inject() ? -ENOMEM : mmu_notifier_register(notifier, mm);
 }
 
 static inline int keel_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc)
@@ -239,23 +235,23 @@ static inline int keel_misc_register(struct miscdevice *misc)
 #undef alloc_percpu
 #undef pin_user_pages_fast
 #undef get_user_pages_fast
-#define kzalloc			     keel_kzalloc
-#define kvzalloc		     keel_kvzalloc
-#define kvmalloc		     keel_kvmalloc
-#define kvmalloc_array		     keel_kvmalloc_array
-#define alloc_pages		     keel_alloc_pages
-#define get_zeroed_page		     keel_get_zeroed_page
-#define alloc_percpu(type)	     keel_alloc_percpu_##type()
-#define anon_inode_getfd	     keel_anon_inode_getfd
-#define pin_user_pages_fast	     keel_pin_user_pages_fast
-#define get_user_pages_fast	     keel_get_user_pages_fast
-#define xa_insert		     keel_xa_insert
-#define xa_reserve		     keel_xa_reserve
-#define mmu_interval_notifier_insert keel_interval_notifier_insert
-#define account_locked_vm	     keel_account_locked_vm
-#define request_percpu_irq	     keel_request_percpu_irq
-#define cpuhp_setup_state	     keel_cpuhp_setup_state
-#define misc_register		     keel_misc_register
+#define kzalloc		      keel_kzalloc
+#define kvzalloc	      keel_kvzalloc
+#define kvmalloc	      keel_kvmalloc
+#define kvmalloc_array	      keel_kvmalloc_array
+#define alloc_pages	      keel_alloc_pages
+#define get_zeroed_page	      keel_get_zeroed_page
+#define alloc_percpu(type)    keel_alloc_percpu_##type()
+#define anon_inode_getfd      keel_anon_inode_getfd
+#define pin_user_pages_fast   keel_pin_user_pages_fast
+#define get_user_pages_fast   keel_get_user_pages_fast
+#define xa_insert	      keel_xa_insert
+#define xa_reserve	      keel_xa_reserve
+#define mmu_notifier_register keel_notifier_register
+#define account_locked_vm     keel_account_locked_vm
+#define request_percpu_irq    keel_request_percpu_irq
+#define cpuhp_setup_state     keel_cpuhp_setup_state
+#define misc_register	      keel_misc_register
 
 #endif
 #endif

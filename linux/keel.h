@@ -4,9 +4,9 @@
  * details.
  *
  * Lock order: vcpu->mutex, vm->stop_lock, vm->lock, vm->slots_lock, vm->writing, then the locks of
- * the kernel's memory management, vm->mem_lock. vm->donate_lock comes after the first four; the mutex of a VM's
- * ITSs (its.c) after vcpu->mutex and vm->lock, and its spinlock innermost; gmem.c has the place of its
- * own. With none of these:
+ * the kernel's memory management, vm->mem_lock, vm->watch.lock. vm->donate_lock comes after the first
+ * four; the mutex of a VM's ITSs (its.c) after vcpu->mutex and vm->lock, and its spinlock innermost;
+ * gmem.c has the place of its own. With none of these:
  * vm->irqfds_mutex, an eventfd's wait-queue lock, vm->irqfds_lock. vm->slots, vm->ioeventfds,
  * vm->resamplers and vm->routes are read under RCU.
  */
@@ -52,8 +52,8 @@ struct keel_slot {
 	u64 gfn;
 	u64 npages;
 	unsigned long hva;
-	struct keel_watch *watch;
-	struct keel_dirty *dirty; /* NULL unless it is logged (KVM_MEM_LOG_DIRTY_PAGES) */
+	struct keel_gmem_slot *file; /* NULL unless it has KVM_MEM_GUEST_MEMFD */
+	struct keel_dirty *dirty;    /* NULL unless it is logged (KVM_MEM_LOG_DIRTY_PAGES) */
 };
 
 /*
@@ -96,19 +96,27 @@ struct keel_vgic {
 	unsigned int told; /* of them EL2 has so many */
 };
 
+/* gmem.c: a slot's pages of a file. It may outlive the slot. */
+struct keel_gmem_slot {
+	struct keel_gmem *gmem;
+	struct list_head in_file;
+	struct keel_vm *vm;
+	u64 gfn, pgoff, npages;
+	refcount_t users; /* the slot, and faults on it */
+	struct rcu_head rcu;
+};
+
 struct keel_leaf;
 
-/* watch.c: the notifier for changes of a slot's memory. It may outlive the slot. */
+/* watch.c: the notifier for changes of the process's memory. */
 struct keel_watch {
-	struct mmu_interval_notifier notifier;
-	struct keel_vm *vm;	  /* valid while the notifier is registered */
-	u64 gfn;		  /* the slot's first */
-	refcount_t users;	  /* the slot, and faults on it */
-	unsigned long calm;	  /* a sequence at which no invalidation was under way */
-	struct keel_gmem *gmem;	  /* the slot's file, which calls it then; or NULL */
-	struct list_head in_file; /* of it, as what follows: pages of the file */
-	u64 pgoff, npages;
-	struct rcu_head rcu;
+	struct mmu_notifier notifier;
+	bool begun; /* it is registered */
+	spinlock_t lock;
+	unsigned long sequence; /* how many invalidations of guest memory have ended; under lock */
+	unsigned int active;	/* how many are under way, of any memory; under lock */
+	unsigned long start, end; /* all of these are between; under lock */
+	wait_queue_head_t calm;	  /* for faults that wait for the end of one */
 };
 
 /*
@@ -191,6 +199,7 @@ struct keel_vm {
 	 * holder allocates with GFP_NOWAIT at most, locks no folio, and takes no other lock.
 	 */
 	struct mutex mem_lock;
+	struct keel_watch watch;
 	struct keel_pins pins; /* fault.c: memory that is mapped */
 	atomic_t pinning;      /* faults between keel_pin_begin() and keel_pin_end() */
 	bool locked; /* what faults map from now on stays pinned; set under it, for good */
@@ -390,17 +399,22 @@ int keel_timer_set_attr(struct keel_vcpu *vcpu, const struct kvm_device_attr *at
 /* ---- slots.c, fault.c: guest memory ---- */
 
 int keel_set_memory_region(struct keel_vm *vm, const struct kvm_userspace_memory_region2 *region);
-/* The watch of *@out must not be used. */
 bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
-/* The same, with a reference on the watch, for keel_watch_put(). */
+/* The same if it is a slot of a file, with a reference to slot->file for keel_gmem_drop(). */
 bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation);
+/*
+ * The first part of the guest's addresses, from *@gfn on, whose memory is the process's from @start up
+ * to @end: *@npages pages from *@gfn on. Under mem_lock, or RCU.
+ */
+bool keel_slots_part(struct keel_vm *vm, unsigned long start, unsigned long end, u64 *gfn,
+		     u64 *npages);
 /* The slot of an array that has @gfn, or NULL. */
 const struct keel_slot *keel_slot_of(struct keel_slots *slots, u64 gfn);
 /* Under slots_lock. */
 bool keel_has_slots(const struct keel_vm *vm);
 /* A copy of the slot of number @id, valid under slots_lock. */
 bool keel_slot_by_id(struct keel_vm *vm, u32 id, struct keel_slot *out);
-/* End all watches, once EL2 has destroyed the VM or cannot. */
+/* Slots of files end, once EL2 has destroyed the VM. If it cannot, all memory is taken. */
 void keel_slots_release(struct keel_vm *vm);
 void keel_slots_free(struct keel_vm *vm);
 
@@ -558,42 +572,37 @@ int keel_gmem_flags(void);
 /* Return: a file descriptor; -EINVAL, -EMFILE, -ENFILE, -ENOMEM. */
 int keel_gmem_create(struct keel_vm *vm, const struct kvm_create_guest_memfd *args);
 /*
- * The watch of a slot of the file @fd from @offset on; keel_watch_end() ends it. ERR_PTR: -EBADF,
- * -EINVAL, -ENOMEM. Under slots_lock.
+ * For a slot of the file @fd from @offset on, until keel_gmem_unbind(). ERR_PTR: -EBADF, -EINVAL,
+ * -ENOMEM. Under slots_lock.
  */
-struct keel_watch *keel_gmem_watch(struct keel_vm *vm, const struct keel_slot *slot, int fd,
-				   u64 offset);
-void keel_gmem_unwatch(struct keel_watch *watch);
-void keel_gmem_put(struct keel_gmem *gmem);
+struct keel_gmem_slot *keel_gmem_bind(struct keel_vm *vm, const struct keel_slot *slot, int fd,
+				      u64 offset);
+void keel_gmem_unbind(struct keel_gmem_slot *file);
+/* The end of a reference. */
+void keel_gmem_drop(struct keel_gmem_slot *file);
 
 struct keel_gmem_page {
 	struct page *page;
-	unsigned long sequence; /* of the watch, read before */
+	unsigned long sequence; /* of the VM's watch, read before */
 };
 
 /*
  * The page for @gfn of a slot, which stays the file's until keel_gmem_end(); allocated if it is not there.
  * -EFAULT: the file is closed; -EHWPOISON, -ENOMEM, -EINTR. Without mem_lock.
  */
-int keel_gmem_begin(struct keel_watch *watch, u64 gfn, struct keel_gmem_page *page);
-void keel_gmem_end(struct keel_watch *watch, const struct keel_gmem_page *page);
+int keel_gmem_begin(struct keel_gmem_slot *file, u64 gfn, struct keel_gmem_page *page);
+void keel_gmem_end(struct keel_gmem_slot *file, const struct keel_gmem_page *page);
 
 /* ---- watch.c ---- */
 
-/* ERR_PTR: -ENOMEM, -EOVERFLOW. Under slots_lock, without mem_lock, as keel_watch_end(). */
-struct keel_watch *keel_watch_begin(struct keel_vm *vm, const struct keel_slot *slot);
+void keel_watch_init(struct keel_watch *watch);
+/* Before the VM has slots. -ENOMEM, -EINTR. */
+int keel_watch_begin(struct keel_vm *vm);
 /* When this returns the kernel does not call the watch any more. */
-void keel_watch_end(struct keel_watch *watch);
+void keel_watch_end(struct keel_vm *vm);
+/* What the process does not have at any address goes: faults that have found it start over. */
+void keel_watch_change(struct keel_watch *watch);
 #include "watch_steps.h"
-
-static inline void keel_watch_put(struct keel_watch *watch)
-{
-	if (!refcount_dec_and_test(&watch->users))
-		return;
-	if (watch->gmem)
-		keel_gmem_put(watch->gmem);
-	kfree_rcu(watch, rcu);
-}
 
 /* ---- pins.c ---- */
 

@@ -69,17 +69,48 @@ bool keel_slot_find(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned long *generation)
 {
 	const struct keel_slot *slot;
+	bool held;
 
 	rcu_read_lock();
 	*generation = smp_load_acquire(&vm->slots_generation);
 	slot = find_slot(rcu_dereference(vm->slots), gfn);
-	/* If its watch has ended the slot is being removed. */
-	if (slot && refcount_inc_not_zero(&slot->watch->users))
+	held = slot && slot->file && refcount_inc_not_zero(&slot->file->users);
+	if (held)
 		*out = *slot;
-	else
-		slot = NULL;
 	rcu_read_unlock();
-	return slot;
+	return held;
+}
+
+/* What @slot has of the process's memory from @start up to @end, from *@gfn on. */
+static bool part_of_slot(const struct keel_slot *slot, unsigned long start, unsigned long end,
+			 u64 *gfn, u64 *npages)
+{
+	unsigned long first = max(start, slot->hva), last, at;
+
+	if (slot->file)
+		return false;
+	last = min(end - 1, slot->hva + (slot->npages << PAGE_SHIFT) - 1);
+	if (first > last)
+		return false;
+	at = max(*gfn, slot->gfn + ((first - slot->hva) >> PAGE_SHIFT));
+	last = slot->gfn + ((last - slot->hva) >> PAGE_SHIFT);
+	if (at > last)
+		return false;
+	*gfn = at;
+	*npages = last - at + 1;
+	return true;
+}
+
+bool keel_slots_part(struct keel_vm *vm, unsigned long start, unsigned long end, u64 *gfn,
+		     u64 *npages)
+{
+	const struct keel_slots *slots =
+		rcu_dereference_check(vm->slots, lockdep_is_held(&vm->mem_lock));
+
+	for (unsigned int i = 0; i < slots->count; i++)
+		if (part_of_slot(&slots->slot[i], start, end, gfn, npages))
+			return true;
+	return false;
 }
 
 /* ---- the module writes to guest memory ---- */
@@ -195,27 +226,21 @@ static void replace_slots(struct keel_vm *vm, struct keel_slots *new)
 	kvfree_rcu(old, rcu);
 }
 
-/* Of the process's addresses, or of a file's pages. */
-static struct keel_watch *begin_watch(struct keel_vm *vm, const struct keel_slot *slot,
-				      const struct kvm_userspace_memory_region2 *region)
-{
-	if (!(slot->flags & KVM_MEM_GUEST_MEMFD))
-		return keel_watch_begin(vm, slot);
-	return keel_gmem_watch(vm, slot, region->guest_memfd, region->guest_memfd_offset);
-}
-
 static int add_slot(struct keel_vm *vm, const struct keel_slot *slot,
 		    const struct kvm_userspace_memory_region2 *region)
 {
 	struct keel_slot add = *slot;
 	struct keel_slots *new;
 
-	add.watch = begin_watch(vm, slot, region);
-	if (IS_ERR(add.watch))
-		return PTR_ERR(add.watch);
+	if (slot->flags & KVM_MEM_GUEST_MEMFD)
+		add.file =
+			keel_gmem_bind(vm, slot, region->guest_memfd, region->guest_memfd_offset);
+	if (IS_ERR(add.file))
+		return PTR_ERR(add.file);
 	new = copy_slots(current_slots(vm), slot->id, &add);
 	if (!new) {
-		keel_watch_end(add.watch);
+		if (add.file)
+			keel_gmem_unbind(add.file);
 		return -ENOMEM;
 	}
 	replace_slots(vm, new);
@@ -241,10 +266,7 @@ static int relog_slot(struct keel_vm *vm, const struct keel_slot *old, const str
 	return 0;
 }
 
-/*
- * Remove the slot first, so that no fault maps more of its memory, then its memory, and then its
- * watch.
- */
+/* Remove the slot first, so that no fault maps more of its memory, and then its memory. */
 static void withdraw_slot(struct keel_vm *vm, const struct keel_slot *slot,
 			  struct keel_slots *without)
 {
@@ -252,7 +274,8 @@ static void withdraw_slot(struct keel_vm *vm, const struct keel_slot *slot,
 
 	replace_slots(vm, without);
 	keel_take_all(vm, gone.gfn, gone.npages);
-	keel_watch_end(gone.watch);
+	if (gone.file)
+		keel_gmem_unbind(gone.file);
 }
 
 static int remove_slot(struct keel_vm *vm, const struct keel_slot *slot)
@@ -271,28 +294,22 @@ static int remove_slot(struct keel_vm *vm, const struct keel_slot *slot)
 /* Everything that can fail is done first. In between, the slot is at neither address. */
 static int move_slot(struct keel_vm *vm, const struct keel_slot *from, const struct keel_slot *to)
 {
-	struct keel_slots *without = copy_slots(current_slots(vm), from->id, NULL), *with;
+	struct keel_slots *without = copy_slots(current_slots(vm), from->id, NULL);
+	struct keel_slots *with = copy_slots(current_slots(vm), to->id, to);
 	struct keel_dirty *dirty = from->dirty;
-	struct keel_slot moved = *to;
 
-	moved.watch = keel_watch_begin(vm, to);
-	with = IS_ERR(moved.watch) ? NULL : copy_slots(current_slots(vm), to->id, &moved);
 	if (without && with) {
 		withdraw_slot(vm, from, without);
 		replace_slots(vm, with);
-		if (dirty && dirty != moved.dirty)
+		if (dirty && dirty != to->dirty)
 			kvfree_rcu(dirty, rcu);
 		return 0;
 	}
 	kvfree(without);
 	kvfree(with);
-	if (IS_ERR(moved.watch))
-		return PTR_ERR(moved.watch);
-	keel_watch_end(moved.watch);
 	return -ENOMEM;
 }
 
-/* What a VM that has ended had is the host's already. If EL2 failed to end it, it is taken here. */
 void keel_slots_release(struct keel_vm *vm)
 {
 	const struct keel_slots *slots = rcu_dereference_protected(vm->slots, true);
@@ -300,7 +317,8 @@ void keel_slots_release(struct keel_vm *vm)
 	for (unsigned int i = 0; i < slots->count; i++) {
 		if (!vm->gone)
 			keel_take_all(vm, slots->slot[i].gfn, slots->slot[i].npages);
-		keel_watch_end(slots->slot[i].watch);
+		if (slots->slot[i].file)
+			keel_gmem_unbind(slots->slot[i].file);
 	}
 }
 

@@ -79,6 +79,7 @@ static struct keel_vm *alloc_vm(void)
 	INIT_LIST_HEAD(&vm->resamplers);
 	INIT_LIST_HEAD(&vm->ioeventfds);
 	keel_pins_init(&vm->pins);
+	keel_watch_init(&vm->watch);
 	RCU_INIT_POINTER(vm->slots, slots);
 	vm->vgic.dist = KEEL_NO_ADDRESS;
 	vm->vgic.cpu = KEEL_NO_ADDRESS;
@@ -170,6 +171,7 @@ static void release_vm(struct kref *kref)
 	keel_inject_release();
 	ret = destroy_vm_at_el2(vm);
 	keel_slots_release(vm);
+	keel_watch_end(vm);
 	if (ret) {
 		/* Memory that EL2 may still hold must not go back to the kernel. */
 		pr_err("VM %#llx cannot be destroyed (%ld): its memory is lost\n", vm->handle, ret);
@@ -558,6 +560,11 @@ int keel_vm_create(unsigned long type)
 	vm = keel_vm_alloc(type);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
+	ret = keel_watch_begin(vm);
+	if (ret) {
+		keel_vm_put(vm);
+		return ret;
+	}
 	keel_vminfo_add(vm);
 	fd = anon_inode_getfd("kvm-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
 	if (fd < 0)

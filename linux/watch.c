@@ -1,64 +1,78 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the process does with a slot's memory. A watch is an interval notifier on the slot's
- * addresses. Before the kernel removes a page from there, or write access to it, invalidate_watch()
- * unmaps it from the guest and drops its entry. A fault that maps memory at the same time sees by the
- * sequence of the watch that what it has found may be out of date.
+ * What the process does with its memory. A VM has one notifier, its watch. Before the kernel removes
+ * a page from the process, or write access to it, begin_invalidation() unmaps it from the guest and
+ * drops its entry. A fault that maps memory at the same time sees by the watch that what it has found
+ * may be out of date.
  *
- * invalidate_watch() runs with locks of the kernel held: mmap_lock, those of reverse mappings, a
- * folio's; and in reclaim. So it takes mem_lock only. Under mem_lock no allocation may start
- * reclaim, no folio is locked, and none of these locks is taken. docs/module.md has the details.
+ * begin_invalidation() runs with locks of the kernel held: mmap_lock, those of reverse mappings, a
+ * folio's; and in reclaim. So it takes mem_lock, and the watch's own spinlock, which is innermost.
+ * Under mem_lock no allocation may start reclaim, no folio is locked, and none of these locks is
+ * taken. docs/module.md has the details.
+ *
+ * A notifier that is told of the end of an invalidation cannot refuse its beginning. The
+ * out-of-memory reaper, which may not sleep, waits for mem_lock as well: whoever has it waits for
+ * nothing that depends on memory, and will give it back.
  */
 #include <linux/slab.h>
 
 #include "keel.h"
 
-static u64 gfn_of(const struct keel_watch *watch, unsigned long hva)
+static struct keel_vm *vm_of(struct mmu_notifier *notifier)
 {
-	return watch->gfn + ((hva - watch->notifier.interval_tree.start) >> PAGE_SHIFT);
+	return container_of(notifier, struct keel_vm, watch.notifier);
 }
 
-static bool invalidate_watch(struct mmu_interval_notifier *notifier,
-			     const struct mmu_notifier_range *range, unsigned long sequence)
+static int begin_invalidation(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
-	struct keel_watch *watch = container_of(notifier, struct keel_watch, notifier);
-	unsigned long first = max(range->start, notifier->interval_tree.start);
-	unsigned long last = min(range->end - 1, notifier->interval_tree.last);
-	bool may_wait = mmu_notifier_range_blockable(range);
+	struct keel_vm *vm = vm_of(notifier);
 
-	if (may_wait)
+	keel_watch_enter(&vm->watch, range->start, range->end);
+	if (!keel_watch_has_memory(vm, range->start, range->end))
+		return 0;
+	if (mmu_notifier_range_blockable(range))
 		keel_inject_invalidate();
-	return keel_watch_take(watch, gfn_of(watch, first), gfn_of(watch, last) + 1, sequence,
-			       may_wait);
+	keel_watch_take(vm, range->start, range->end);
+	return 0;
 }
 
-static const struct mmu_interval_notifier_ops ops = {
-	.invalidate = invalidate_watch,
+/* What slots do not have any more, faults find by the slots' generation. */
+static void end_invalidation(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	struct keel_vm *vm = vm_of(notifier);
+
+	keel_watch_leave(&vm->watch, keel_watch_has_memory(vm, range->start, range->end));
+}
+
+static const struct mmu_notifier_ops ops = {
+	.invalidate_range_start = begin_invalidation,
+	.invalidate_range_end = end_invalidation,
 };
 
-struct keel_watch *keel_watch_begin(struct keel_vm *vm, const struct keel_slot *slot)
+void keel_watch_init(struct keel_watch *watch)
 {
-	struct keel_watch *watch = kzalloc(sizeof(*watch), GFP_KERNEL_ACCOUNT);
-	int ret;
-
-	if (!watch)
-		return ERR_PTR(-ENOMEM);
-	watch->vm = vm;
-	watch->gfn = slot->gfn;
-	refcount_set(&watch->users, 1);
-	ret = mmu_interval_notifier_insert(&watch->notifier, vm->mm, slot->hva,
-					   slot->npages << PAGE_SHIFT, &ops);
-	if (!ret)
-		return watch;
-	kfree(watch);
-	return ERR_PTR(ret);
+	spin_lock_init(&watch->lock);
+	init_waitqueue_head(&watch->calm);
+	watch->notifier.ops = &ops;
 }
 
-void keel_watch_end(struct keel_watch *watch)
+void keel_watch_change(struct keel_watch *watch)
 {
-	if (watch->gmem)
-		keel_gmem_unwatch(watch);
-	else
-		mmu_interval_notifier_remove(&watch->notifier);
-	keel_watch_put(watch);
+	spin_lock(&watch->lock);
+	WRITE_ONCE(watch->sequence, watch->sequence + 1);
+	spin_unlock(&watch->lock);
+}
+
+int keel_watch_begin(struct keel_vm *vm)
+{
+	int ret = mmu_notifier_register(&vm->watch.notifier, vm->mm);
+
+	vm->watch.begun = !ret;
+	return ret;
+}
+
+void keel_watch_end(struct keel_vm *vm)
+{
+	if (vm->watch.begun)
+		mmu_notifier_unregister(&vm->watch.notifier, vm->mm);
 }

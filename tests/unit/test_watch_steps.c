@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Faults and an invalidation (linux/watch_steps.h) in every order: a fault while the kernel takes two
- * pages from the process, in two parts; and two faults while it takes one. Each is a thread of its own here, which is
- * switched at each lock and between each two steps; all schedules are tried, one after the other.
+ * Faults and invalidations (linux/watch_steps.h) in every order: a fault while the kernel takes two
+ * pages from the process, in two parts; two faults while it takes one; a fault and two invalidations;
+ * and a fault in a slot that is added meanwhile. Each is a thread of its own here, which is switched
+ * at each lock, at each access to what is shared without one, and between each two steps; all
+ * schedules are tried, one after the other.
  *
  * At no time may the guest have a page that is not the process's, once the watch has been called; and
- * in the end it has what the process has. The kernel's part is a model of its interval notifiers.
+ * in the end it has what the process has.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,9 +31,10 @@
 
 static struct thread {
 	ucontext_t context;
-	void (*body)(unsigned int page);
-	unsigned int page;   /* of a fault; how many an invalidation is of */
-	bool (*waits)(void); /* NULL: it can run */
+	void (*body)(unsigned int page, unsigned int pages);
+	unsigned int page, pages;		    /* the first, and how many of an invalidation */
+	bool (*waits)(const struct thread *thread); /* NULL: it can run */
+	unsigned int woken;			    /* when it went to sleep */
 	bool ended;
 	bool used; /* it takes part in this test */
 } threads[THREADS];
@@ -60,12 +63,12 @@ static void step(void)
 	swapcontext(&running->context, &scheduler);
 }
 
-static void wait_while(bool (*waits)(void))
+static void wait_while(bool (*waits)(const struct thread *thread))
 {
 	running->waits = waits;
 	do
 		step();
-	while (waits());
+	while (waits(running));
 	running->waits = NULL;
 }
 
@@ -73,7 +76,7 @@ static void begin_thread(unsigned int number)
 {
 	struct thread *thread = &threads[number];
 
-	thread->body(thread->page);
+	thread->body(thread->page, thread->pages);
 	thread->ended = true;
 	check_world();
 	swapcontext(&thread->context, &scheduler);
@@ -82,27 +85,34 @@ static void begin_thread(unsigned int number)
 /* ---- the kernel, as far as the steps need it ---- */
 
 #undef likely
-#define likely(x) (x)
+#undef unlikely
+#define likely(x)   (x)
+#define unlikely(x) (x)
 #undef min
+#undef max
+#undef READ_ONCE
+#undef WRITE_ONCE
 #define min(a, b)	((a) < (b) ? (a) : (b))
+#define max(a, b)	((a) > (b) ? (a) : (b))
 #define KEEL_TAKE_PAGES 1ULL
 
-struct mutex {
+struct lock {
 	bool held;
 };
 
-struct mmu_interval_notifier {
-	unsigned long invalidate_seq;
+typedef unsigned int wait_queue_head_t; /* how many threads are about to sleep, or do */
+
+struct keel_watch {
+	struct lock lock;
+	unsigned long sequence;
+	unsigned int active;
+	unsigned long start, end;
+	wait_queue_head_t calm;
 };
 
 struct keel_vm {
-	struct mutex mem_lock;
-};
-
-struct keel_watch {
-	struct mmu_interval_notifier notifier;
-	struct keel_vm *vm;
-	unsigned long calm;
+	struct lock mem_lock;
+	struct keel_watch watch;
 };
 
 #define PAGES	   2
@@ -110,25 +120,26 @@ struct keel_watch {
 
 static struct {
 	struct keel_vm vm;
-	struct keel_watch watch;
-	unsigned long seq;	   /* of the process: odd during an invalidation */
 	unsigned int has[PAGES];   /* the process's frame; 0: none */
 	unsigned int guest[PAGES]; /* the guest's */
 	unsigned int frames;	   /* how many there were so far */
 	unsigned int refs[FRAMES_MAX];
-	bool taken; /* the watch was called, and has returned: until the end of the invalidation */
-	bool done;  /* the invalidation has ended */
-	bool may_be_held; /* others run while mem_lock is held */
-	bool careless;	  /* faults do not look whether the sequence has changed */
+	unsigned int
+		taken[PAGES]; /* by invalidations whose first call has returned, and that go on */
+	unsigned int woken;   /* how often sleepers were woken */
+	bool no_slot;
+	bool coarse;   /* threads are switched at locks only, and where the kernel's steps are */
+	bool careless; /* faults do not look whether anything has changed */
 	unsigned int retries;
 } world;
 
-static bool is_locked(void)
+static bool is_locked(const struct thread *thread)
 {
+	(void)thread;
 	return world.vm.mem_lock.held;
 }
 
-static void mutex_lock(struct mutex *mutex)
+static void mutex_lock(struct lock *mutex)
 {
 	step();
 	if (mutex->held)
@@ -136,50 +147,80 @@ static void mutex_lock(struct mutex *mutex)
 	mutex->held = true;
 }
 
-static bool mutex_trylock(struct mutex *mutex)
-{
-	step();
-	if (mutex->held)
-		return false;
-	mutex->held = true;
-	return true;
-}
-
 /* Others find it held only where that makes a difference: whoever waits for it changes nothing. */
-static void mutex_unlock(struct mutex *mutex)
+static void mutex_unlock(struct lock *mutex)
 {
-	if (world.may_be_held)
-		step();
 	mutex->held = false;
 }
 
-static bool mmu_interval_check_retry(struct mmu_interval_notifier *notifier, unsigned long seq)
+static bool is_spun(const struct thread *thread)
 {
-	return notifier->invalidate_seq != seq;
+	(void)thread;
+	return world.vm.watch.lock.held;
 }
 
-static bool mmu_interval_read_retry(struct mmu_interval_notifier *notifier, unsigned long seq)
+static void spin_lock(struct lock *lock)
 {
-	return !world.careless && notifier->invalidate_seq != seq;
+	if (lock->held)
+		wait_while(is_spun);
+	lock->held = true;
 }
 
-static void mmu_interval_set_seq(struct mmu_interval_notifier *notifier, unsigned long seq)
+static void spin_unlock(struct lock *lock)
 {
-	notifier->invalidate_seq = seq;
+	lock->held = false;
 }
 
-static bool is_invalidating(void)
+/* At an access to what is shared without a lock. */
+static void fine_step(void)
 {
-	return world.seq == world.watch.notifier.invalidate_seq;
+	if (!world.coarse)
+		step();
 }
 
-static unsigned long mmu_interval_read_begin(struct mmu_interval_notifier *notifier)
-{
-	unsigned long seq = notifier->invalidate_seq;
+#define smp_mb() fine_step()
+#define rcu_read_lock() \
+	do {            \
+	} while (0)
+#define rcu_read_unlock() \
+	do {              \
+	} while (0)
+#define READ_ONCE(x)	    (fine_step(), (x))
+#define WRITE_ONCE(x, v)    ((void)((x) = (v)))
+#define smp_load_acquire(p) (fine_step(), *(p))
+#define smp_store_release(p, v) \
+	do {                    \
+		fine_step();    \
+		*(p) = (v);     \
+	} while (0)
 
-	if (world.seq == seq)
-		wait_while(is_invalidating);
-	return seq;
+static bool is_asleep(const struct thread *thread)
+{
+	return thread->woken == world.woken;
+}
+
+#define wait_event(queue, condition)                  \
+	do {                                          \
+		(queue)++;                            \
+		running->woken = world.woken;         \
+		while (!(condition)) {                \
+			wait_while(is_asleep);        \
+			running->woken = world.woken; \
+		}                                     \
+		(queue)--;                            \
+	} while (0)
+#define wq_has_sleeper(queue) (fine_step(), *(queue))
+#define wake_up_all(queue)    world.woken++
+
+/* The slot, if there is one, has all pages. */
+static bool keel_slots_part(struct keel_vm *vm, unsigned long start, unsigned long end, u64 *gfn,
+			    u64 *count)
+{
+	if (!vm->mem_lock.held)
+		fine_step();
+	*gfn = max(*gfn, start);
+	*count = *gfn < end ? end - *gfn : 0;
+	return *count && !world.no_slot;
 }
 
 static void keel_take(struct keel_vm *vm, u64 first, u64 last)
@@ -191,60 +232,72 @@ static void keel_take(struct keel_vm *vm, u64 first, u64 last)
 
 #include "../../linux/watch_steps.h"
 
-/* ---- a fault, an invalidation ---- */
+/* ---- a fault, an invalidation, a slot ---- */
 
-static void fault(unsigned int page)
+static bool lacks_slot(const struct thread *thread)
 {
-	bool mapped = false;
-
-	while (!mapped) {
-		unsigned long seq = keel_watch_sequence(&world.watch);
-		unsigned int frame;
-
-		step();
-		if (!world.has[page])
-			world.has[page] = ++world.frames;
-		frame = world.has[page];
-		world.refs[frame]++;
-		mutex_lock(&world.vm.mem_lock);
-		mapped = !keel_watch_changed(&world.watch, seq);
-		if (mapped && !world.guest[page])
-			world.guest[page] = frame;
-		world.retries += !mapped;
-		mutex_unlock(&world.vm.mem_lock);
-		world.refs[frame]--;
-	}
+	(void)thread;
+	return world.no_slot;
 }
 
-/* The kernel takes the first @pages. */
-static void invalidate(unsigned int pages)
+static bool try_fault(unsigned int page)
 {
-	world.seq |= 1;
+	unsigned long seq = keel_watch_sequence(&world.vm.watch, page, page + 1);
+	unsigned int frame;
+	bool mapped;
+
 	step();
-	(void)keel_watch_take(&world.watch, 0, pages, world.seq, true);
-	world.taken = true;
-	step();
-	for (unsigned int page = 0; page < pages; page++)
-		world.has[page] = 0;
-	step();
-	world.taken = false;
-	world.done = true;
-	world.seq++;
+	if (!world.has[page])
+		world.has[page] = ++world.frames;
+	frame = world.has[page];
+	world.refs[frame]++;
+	mutex_lock(&world.vm.mem_lock);
+	mapped = world.careless || !keel_watch_changed(&world.vm.watch, page, page + 1, seq);
+	if (mapped && !world.guest[page])
+		world.guest[page] = frame;
+	world.retries += !mapped;
+	mutex_unlock(&world.vm.mem_lock);
+	world.refs[frame]--;
+	return mapped;
 }
 
-/* The reaper's: it does not wait, and leaves the process its memory if it would have to. */
-static void try_to_invalidate(unsigned int pages)
+static void fault(unsigned int page, unsigned int pages)
 {
-	world.seq |= 1;
+	(void)pages;
+	if (world.no_slot)
+		wait_while(lacks_slot);
+	while (!try_fault(page))
+		;
+}
+
+/* The kernel takes @pages. */
+static void invalidate(unsigned int page, unsigned int pages)
+{
+	const unsigned int end = page + pages;
+	unsigned int i;
+
+	keel_watch_enter(&world.vm.watch, page, end);
+	if (keel_watch_has_memory(&world.vm, page, end))
+		keel_watch_take(&world.vm, page, end);
+	for (i = page; i < end; i++)
+		world.taken[i]++;
 	step();
-	world.taken = keel_watch_take(&world.watch, 0, pages, world.seq, false);
+	for (i = page; i < end; i++)
+		world.has[i] = 0;
 	step();
-	for (unsigned int page = 0; page < pages && world.taken; page++)
-		world.has[page] = 0;
+	for (i = page; i < end; i++)
+		world.taken[i]--;
+	keel_watch_leave(&world.vm.watch, keel_watch_has_memory(&world.vm, page, end));
+}
+
+static void add_slot(unsigned int page, unsigned int pages)
+{
+	(void)page;
+	(void)pages;
 	step();
-	world.taken = false;
-	world.done = true;
-	world.seq++;
+	mutex_lock(&world.vm.mem_lock);
+	world.no_slot = false;
+	mutex_unlock(&world.vm.mem_lock);
 }
 
 static void check_world(void)
@@ -252,7 +305,7 @@ static void check_world(void)
 	for (unsigned int page = 0; page < PAGES; page++) {
 		unsigned int frame = world.guest[page];
 
-		if (frame && world.taken && page < threads[0].page)
+		if (frame && world.taken[page])
 			find_broken("the guest has it though the watch has returned", page);
 		if (frame && frame != world.has[page])
 			find_broken("the guest has what is not the process's", page);
@@ -264,11 +317,9 @@ static void check_world(void)
 static void begin_world(bool careless)
 {
 	memset(&world, 0, sizeof(world));
-	world.seq = 2;
-	world.watch.notifier.invalidate_seq = 1;
-	world.watch.vm = &world.vm;
 	world.careless = careless;
-	world.may_be_held = threads[0].body == try_to_invalidate;
+	world.no_slot = threads[2].body == add_slot;
+	world.coarse = threads[2].used && !world.no_slot;
 	for (unsigned int page = 0; page < PAGES; page++)
 		world.has[page] = ++world.frames;
 	for (unsigned int i = 0; i < THREADS; i++) {
@@ -286,7 +337,7 @@ static void begin_world(bool careless)
 
 static bool can_run(const struct thread *thread)
 {
-	return !thread->ended && !(thread->waits && thread->waits());
+	return !thread->ended && !(thread->waits && thread->waits(thread));
 }
 
 /* The next of those that can run, by the schedule. NULL: none can. */
@@ -358,21 +409,16 @@ static struct outcome run_all(bool careless)
 	return outcome;
 }
 
-static void set_threads(void (*taker)(unsigned int), unsigned int pages, int first, int second)
+static struct thread make_thread(void (*body)(unsigned int, unsigned int), unsigned int page,
+				 unsigned int pages)
 {
-	threads[0] = (struct thread){ .body = taker, .page = pages, .used = true };
-	threads[1] = (struct thread){ .body = fault, .page = (unsigned int)first, .used = true };
-	threads[2] = (struct thread){ .body = fault,
-				      .page = (unsigned int)(second < 0 ? 0 : second),
-				      .used = second >= 0 };
+	return (struct thread){ .body = body, .page = page, .pages = pages, .used = body };
 }
 
-static void all_good(void (*taker)(unsigned int), unsigned int pages, int first, int second)
+static void all_good(void)
 {
-	struct outcome outcome;
+	struct outcome outcome = run_all(false);
 
-	set_threads(taker, pages, first, second);
-	outcome = run_all(false);
 	print_message("%lu schedules, in %lu of them a fault starts over\n", outcome.schedules,
 		      outcome.retried);
 	if (outcome.broken)
@@ -380,27 +426,65 @@ static void all_good(void (*taker)(unsigned int), unsigned int pages, int first,
 	assert_true(outcome.schedules > 10 && outcome.retried);
 }
 
-static void test_a_fault_and_an_invalidation(void **state)
+static void one_fault(unsigned int page)
 {
-	all_good(invalidate, 2, 0, -1);
-	all_good(invalidate, 2, 1, -1);
+	threads[0] = make_thread(invalidate, 0, 2);
+	threads[1] = make_thread(fault, page, 1);
+	threads[2] = make_thread(NULL, 0, 0);
 }
 
-static void test_a_fault_and_an_invalidation_that_must_not_wait(void **state)
+static void test_a_fault_and_an_invalidation(void **state)
 {
-	all_good(try_to_invalidate, 2, 0, -1);
-	all_good(try_to_invalidate, 2, 1, -1);
+	(void)state;
+	one_fault(0);
+	all_good();
+	one_fault(1);
+	all_good();
+}
+
+static void two_faults(unsigned int second)
+{
+	threads[0] = make_thread(invalidate, 0, 1);
+	threads[1] = make_thread(fault, 0, 1);
+	threads[2] = make_thread(fault, second, 1);
+	all_good();
 }
 
 static void test_two_faults_and_an_invalidation(void **state)
 {
-	all_good(invalidate, 1, 0, 0);
-	all_good(invalidate, 1, 0, 1);
+	(void)state;
+	two_faults(0);
+	two_faults(1);
 }
 
-static void test_a_fault_that_does_not_look_at_the_sequence_is_found(void **state)
+static void two_invalidations(unsigned int page, unsigned int second)
 {
-	set_threads(invalidate, 2, 0, -1);
+	threads[0] = make_thread(invalidate, 0, 1);
+	threads[1] = make_thread(fault, page, 1);
+	threads[2] = make_thread(invalidate, second, 1);
+	all_good();
+}
+
+static void test_a_fault_and_two_invalidations(void **state)
+{
+	(void)state;
+	two_invalidations(0, 1);
+	two_invalidations(1, 1);
+	two_invalidations(0, 0);
+}
+
+static void test_a_fault_in_a_slot_that_is_added_during_an_invalidation(void **state)
+{
+	(void)state;
+	one_fault(0);
+	threads[2] = make_thread(add_slot, 0, 0);
+	all_good();
+}
+
+static void test_a_fault_that_does_not_look_whether_anything_has_changed_is_found(void **state)
+{
+	(void)state;
+	one_fault(0);
 	assert_true(run_all(true).broken);
 }
 
@@ -408,9 +492,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_fault_and_an_invalidation),
-		cmocka_unit_test(test_a_fault_and_an_invalidation_that_must_not_wait),
 		cmocka_unit_test(test_two_faults_and_an_invalidation),
-		cmocka_unit_test(test_a_fault_that_does_not_look_at_the_sequence_is_found),
+		cmocka_unit_test(test_a_fault_and_two_invalidations),
+		cmocka_unit_test(test_a_fault_in_a_slot_that_is_added_during_an_invalidation),
+		cmocka_unit_test(
+			test_a_fault_that_does_not_look_whether_anything_has_changed_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
