@@ -355,6 +355,28 @@ static long protect_gfns(struct keel_vm *vm, u64 first, u64 last, u64 how)
 	}
 }
 
+bool keel_is_young(struct keel_vm *vm, u64 gfn, u64 npages, u64 how)
+{
+	u64 offset = (1ULL << vm->page_order) - 1, first = gfn & ~offset, done;
+	u64 ipa = first << PAGE_SHIFT, left = (((gfn + npages - 1) | offset) + 1 - first)
+					      << PAGE_SHIFT;
+	bool young = READ_ONCE(vm->locked);
+	long ret;
+
+	if (young)
+		return true;
+	while ((ret = keel_call(KEEL_HC_VM_YOUNG, vm->handle, ipa, left, how, 0, &done)) ==
+	       -EAGAIN) {
+		young |= done & 1;
+		done &= PAGE_MASK;
+		if (done >= left)
+			break;
+		ipa += done;
+		left -= done;
+	}
+	return young || ret == 1; /* an error: the VM has ended */
+}
+
 /*
  * EL2 has begun to destroy the VM, and unmaps nothing by itself. No CPU is in the guest. But until
  * the last step EL2 may count memory as shared with it, which the kernel could not give to EL2.

@@ -442,6 +442,11 @@ int keel_map_pinned(struct keel_vm *vm, u64 *gfn);
  * mem_lock.
  */
 void keel_take(struct keel_vm *vm, u64 first, u64 last);
+/*
+ * Whether the guest has accessed some of these pages. @how: KEEL_YOUNG_*. What is pinned counts as
+ * accessed. Any context, without locks.
+ */
+bool keel_is_young(struct keel_vm *vm, u64 gfn, u64 npages, u64 how);
 /* Frames @first to @last of the host's memory. */
 struct keel_frames {
 	unsigned long first, last;

@@ -44,9 +44,41 @@ static void end_invalidation(struct mmu_notifier *notifier, const struct mmu_not
 	keel_watch_leave(&vm->watch, keel_watch_has_memory(vm, range->start, range->end));
 }
 
+/*
+ * Whether the guest uses some of the range. Reclaim asks, with spinlocks held, so this takes no lock
+ * but RCU's: it changes neither the record nor what is mapped.
+ */
+static int ask_young(struct mmu_notifier *notifier, unsigned long start, unsigned long end, u64 how)
+{
+	struct keel_vm *vm = vm_of(notifier);
+	u64 gfn = 0, count;
+	bool young = false;
+
+	rcu_read_lock();
+	for (; keel_slots_part(vm, start, end, &gfn, &count); gfn += count)
+		young |= keel_is_young(vm, gfn, count, how);
+	rcu_read_unlock();
+	return young;
+}
+
+/* As KVM, without a TLB invalidation: what a TLB has still is found to be young the next time. */
+static int test_and_clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+				unsigned long start, unsigned long end)
+{
+	return ask_young(notifier, start, end, KEEL_YOUNG_CLEAR);
+}
+
+static int test_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long address)
+{
+	return ask_young(notifier, address, address + 1, KEEL_YOUNG_TEST);
+}
+
 static const struct mmu_notifier_ops ops = {
 	.invalidate_range_start = begin_invalidation,
 	.invalidate_range_end = end_invalidation,
+	.clear_flush_young = test_and_clear_young,
+	.clear_young = test_and_clear_young,
+	.test_young = test_young,
 };
 
 void keel_watch_init(struct keel_watch *watch)

@@ -105,6 +105,19 @@ static s64 hc_vm_protect(struct vm *vm, struct host_regs *regs)
 	return ret;
 }
 
+static s64 hc_vm_young(struct vm *vm, struct host_regs *regs)
+{
+	bool young = false;
+	u64 done;
+	int ret = vm_young(vm, IPA(regs->x[2]), regs->x[3], regs->x[4], &done, &young);
+
+	if (!ret)
+		return young;
+	if (ret == -EAGAIN)
+		regs->x[1] = done | young;
+	return ret;
+}
+
 static s64 hc_vm_sync(struct vm *vm, struct host_regs *regs)
 {
 	u64 at = regs->x[2];
@@ -570,7 +583,8 @@ static s64 hc_vm_nested(struct vm *vm, struct host_regs *regs)
 	X(KEEL_HC_VM_NESTED, vm, hc_vm_nested)                \
 	X(KEEL_HC_VGIC_GET_REG, owned, hc_vgic_get_reg)       \
 	X(KEEL_HC_VGIC_SET_REG, owned, hc_vgic_set_reg)       \
-	X(KEEL_HC_VM_PROTECT, vm, hc_vm_protect)
+	X(KEEL_HC_VM_PROTECT, vm, hc_vm_protect)              \
+	X(KEEL_HC_VM_YOUNG, vm, hc_vm_young)
 
 #define CALL_FIRST		   KEEL_HC_VM_SIZE
 #define CALL_ROW(id, about, call)  [(id)-CALL_FIRST] = { .about = (call) },

@@ -1291,6 +1291,19 @@ int pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, const struct pgtabl
 
 /* ---- hardware's bits ---- */
 
+bool pgtable_test_leaf(struct pgtable *pgt, u64 ia, u64 bits, bool clear)
+{
+	struct pgtable_leaf leaf;
+	u64 size;
+
+	if (pgtable_lookup(pgt, ia, &leaf) || !(leaf.pte & bits))
+		return false;
+	size = pgtable_level_size(&pgt->fmt, leaf.level);
+	if (clear)
+		(void)pte_change(leaf.ptep + (ia - leaf.ia) / size, bits, 0);
+	return true;
+}
+
 struct test_clear {
 	struct gather gather;
 	u64 bits;

@@ -448,6 +448,17 @@ struct pgtable_leaf {
  */
 int __must_check pgtable_lookup(struct pgtable *pgt, u64 ia, struct pgtable_leaf *leaf);
 
+/**
+ * pgtable_test_leaf() - whether the leaf at @ia, a part of a contiguous group included, has a bit
+ * @bits:  attribute bits that hardware may set, and whose change no TLB has to be told of
+ * @clear: clear them: of a group, in the entry of @ia alone
+ *
+ * So a group has them until they were cleared for each of its entries.
+ *
+ * Return: whether it has any of @bits; false if nothing is mapped there, or @ia is past ia_bits.
+ */
+bool pgtable_test_leaf(struct pgtable *pgt, u64 ia, u64 bits, bool clear);
+
 /* Told of each leaf whose bits pgtable_test_clear() cleared: [ia, ia +
  * size), whole groups at once. */
 typedef void pgtable_found(void *arg, u64 ia, u64 size);

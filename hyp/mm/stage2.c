@@ -684,6 +684,13 @@ int stage2_test_clear_young(struct stage2 *s2, struct ipa ipa, u64 size, bool *y
 				  progress);
 }
 
+bool stage2_is_young(struct stage2 *s2, struct ipa ipa, bool clear)
+{
+	spin_assert_held(&s2->lock);
+	s2->changes += clear;
+	return pgtable_test_leaf(&s2->pgt, ipa.v, S2_PTE_AF, clear);
+}
+
 struct dirty_arg {
 	stage2_dirty_fn *dirty;
 	void *arg;

@@ -318,6 +318,17 @@ int __must_check stage2_set_young(struct stage2 *s2, struct ipa ipa);
 int __must_check stage2_test_clear_young(struct stage2 *s2, struct ipa ipa, u64 size, bool *young,
 					 struct stage2_progress *progress);
 
+/**
+ * stage2_is_young() - whether the leaf at @ipa is young
+ * @clear: it is old from now on; of a contiguous group, that page or block alone
+ *
+ * A group is young until each of its parts was cleared: which part is accessed, nobody is told. TLBs
+ * are not invalidated, as by stage2_test_clear_young(). Lock held.
+ *
+ * Return: false also if nothing is mapped there.
+ */
+bool stage2_is_young(struct stage2 *s2, struct ipa ipa, bool clear);
+
 /* Called for each dirty leaf: all of its size bytes count as written. */
 typedef void stage2_dirty_fn(void *arg, struct ipa ipa, u64 size);
 

@@ -35,6 +35,7 @@
 #include <arch/sysreg.h>
 #include <cpu/assert.h>
 #include <cpu/errata.h>
+#include <lib/errno.h>
 #include <lib/esr.h>
 #include <mm/stage2.h>
 #include <trap/device.h>
@@ -43,13 +44,20 @@
 #include <trap/trap.h>
 #include <vm/run_page.h>
 
-enum fault_kind { FAULT_OTHER, FAULT_MISSING, FAULT_PERMISSION, FAULT_EXTERNAL, FAULT_CONFLICT };
+enum fault_kind {
+	FAULT_OTHER,
+	FAULT_MISSING,
+	FAULT_PERMISSION,
+	FAULT_OLD,
+	FAULT_EXTERNAL,
+	FAULT_CONFLICT
+};
 
 /* By DFSC and IFSC: other codes are not of stage 2, or are left to another handler. */
 #define LEVELS(fsc) [(fsc)...(fsc) + 3]
 static const u8 kinds[ESR_FSC + 1] = {
 	LEVELS(ESR_FSC_TRANSLATION) = FAULT_MISSING,   [ESR_FSC_TRANSLATION_M1] = FAULT_MISSING,
-	[ESR_FSC_TRANSLATION_M2] = FAULT_MISSING,      LEVELS(ESR_FSC_ACCESS_FLAG) = FAULT_MISSING,
+	[ESR_FSC_TRANSLATION_M2] = FAULT_MISSING,      LEVELS(ESR_FSC_ACCESS_FLAG) = FAULT_OLD,
 	LEVELS(ESR_FSC_PERMISSION) = FAULT_PERMISSION, [ESR_FSC_EXTABT] = FAULT_EXTERNAL,
 	LEVELS(ESR_FSC_EXTABT_WALK) = FAULT_EXTERNAL,  [ESR_FSC_EXTABT_WALK_M1] = FAULT_EXTERNAL,
 	[ESR_FSC_EXTABT_WALK_M2] = FAULT_EXTERNAL,     [ESR_FSC_TLB_CONFLICT] = FAULT_CONFLICT,
@@ -291,11 +299,28 @@ static __noinline enum vcpu_action rare_stage2_fault(struct vcpu *vcpu, u64 esr)
 	return abort_at(vcpu, esr, far, ipa);
 }
 
+/*
+ * An access to what vm_young() has made old, where the hardware does not make it young by itself. If
+ * it has gone meanwhile, the access faults again. HPFAR_EL2 is valid.
+ */
+static enum vcpu_action make_young(struct vcpu *vcpu)
+{
+	struct stage2 *s2 = &vcpu->s2->stage2;
+	int ret;
+
+	spin_lock(&s2->lock);
+	ret = stage2_set_young(s2, IPA(FIELD_GET(HPFAR_FIPA, read_sysreg(hpfar_el2)) << 12));
+	spin_unlock(&s2->lock);
+	return !ret || ret == -ENOENT ? VCPU_RESUME : VCPU_NOT_MINE;
+}
+
 static __noinline enum vcpu_action other_abort(struct vcpu *vcpu, u64 esr)
 {
 	switch (fault_kind(esr)) {
 	case FAULT_EXTERNAL:
 		return error_trap(vcpu, esr);
+	case FAULT_OLD:
+		return make_young(vcpu);
 	case FAULT_CONFLICT: /* allowed with FEAT_BBM, see mm/stage2.h; the access is repeated */
 		stage2_invalidate_all(&vcpu->s2->stage2);
 		return VCPU_RESUME;

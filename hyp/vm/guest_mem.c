@@ -53,6 +53,9 @@
 #define UNMAP_PAGE_COST	    3
 #define PROTECT_DESCRIPTORS 448
 
+/* How many descriptors a call looks at, or clears the access flag of. Each is looked up again. */
+#define YOUNG_DESCRIPTORS 64
+
 /*
  * How much is mapped at once where it is not one block, and in a range that is mapped in part; and
  * how much is unmapped at once where it is not one leaf.
@@ -629,6 +632,18 @@ static u64 limit_step(struct extent *extent, u64 size)
 }
 
 /*
+ * What is mapped there already is young again: who asked for it has met the access flag, where the
+ * hardware does not set it.
+ */
+static void make_young_again(struct stage2 *s2, struct ipa ipa)
+{
+	spin_lock(&s2->lock);
+	if (stage2_set_young(s2, ipa))
+		panic("memory of a VM at %#lx cannot be made young", ipa.v);
+	spin_unlock(&s2->lock);
+}
+
+/*
  * Map one step, hole by hole; usually all of it is one hole. @move is overwritten with each hole in
  * turn. Return: 0 or an error; *done bytes are mapped in either case. *done can be less than the
  * size without an error if the step was cut short or the budget is used up.
@@ -647,6 +662,8 @@ static int map_extents(struct s2_context *ctx, struct page_move *move, struct cl
 	end = ipa.v + size;
 	ret = extent.mapped || extent.size < size ? walk_context(ctx, ipa, size, visit_same, move)
 						  : 0;
+	if (extent.mapped && !ret)
+		make_young_again(&ctx->stage2, ipa);
 	for (*done = 0; !ret;
 	     find_extent(ctx, &extent, IPA(ipa.v + *done), end, FRAGMENT_STEP, &budget)) {
 		move->ipa = extent.ipa;
@@ -1105,6 +1122,48 @@ int vm_protect(struct vm *vm, struct ipa ipa, u64 size, u64 how, u64 *done)
 	if (ret)
 		return ret;
 	return *done == size ? 0 : -EAGAIN;
+}
+
+/* ---- access flags ---- */
+
+/* Ends the walk at the first leaf that is young. */
+static int visit_young(void *arg, const struct stage2_leaf *leaf)
+{
+	(void)arg;
+	return leaf->mapped && !(leaf->attrs & STAGE2_OLD);
+}
+
+static int young_in_range(struct stage2 *s2, struct ipa ipa, u64 size, bool clear, u64 *done,
+			  bool *young)
+{
+	struct stage2_progress progress = { .budget = YOUNG_DESCRIPTORS };
+	int ret;
+
+	if (clear) {
+		ret = stage2_test_clear_young(s2, ipa, size, young, &progress);
+	} else {
+		ret = stage2_walk(s2, ipa, size, visit_young, NULL, &progress);
+		*young = ret == 1;
+	}
+	*done = progress.done;
+	return ret == 1 ? 0 : ret;
+}
+
+int vm_young(struct vm *vm, struct ipa ipa, u64 size, u64 how, u64 *done, bool *young)
+{
+	struct stage2 *s2 = &vm->s2.stage2;
+	int ret = how > KEEL_YOUNG_CLEAR ? -EINVAL : check_ipa_range(s2, ipa.v, size);
+
+	*done = 0;
+	if (ret)
+		return ret;
+	spin_lock(&s2->lock);
+	if (size == stage2_granule(s2))
+		*young = stage2_is_young(s2, ipa, how == KEEL_YOUNG_CLEAR);
+	else
+		ret = young_in_range(s2, ipa, size, how == KEEL_YOUNG_CLEAR, done, young);
+	spin_unlock(&s2->lock);
+	return ret;
 }
 
 /* ---- caches of all memory ---- */

@@ -222,6 +222,18 @@ int __must_check vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u6
 int __must_check vm_protect(struct vm *vm, struct ipa ipa, u64 size, u64 how, u64 *done);
 
 /**
+ * vm_young() - whether the guest has accessed some of a range; holes are passed over
+ * @how:   KEEL_YOUNG_*: _CLEAR makes it old
+ * @done:  out with -EAGAIN: bytes from the start that are finished
+ * @young: out, unless -EINVAL or -E2BIG: of what is finished
+ *
+ * Takes the stage 2's lock alone: so it may be called while the VM is changed. Shadows are not asked.
+ *
+ * Return: 0; -EAGAIN; -EINVAL; -E2BIG.
+ */
+int __must_check vm_young(struct vm *vm, struct ipa ipa, u64 size, u64 how, u64 *done, bool *young);
+
+/**
  * vm_sync() - let the guest see what the host has written to memory that is mapped already
  * @at: IPA to start at, 0 at first; out: where to continue
  *

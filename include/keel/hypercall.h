@@ -13,7 +13,7 @@
 #define KEEL_NOT_SUPPORTED (-1)
 
 /* ABI version: major in bits 31:16 (other majors do not understand each other), minor below. */
-#define KEEL_ABI_VERSION 0x00020006
+#define KEEL_ABI_VERSION 0x00020007
 
 /*
  * General queries that SMCCC defines for the range: UID (x0..x3, little-endian words of
@@ -397,6 +397,17 @@
 #define KEEL_PROTECT_JOIN  2
 #define KEEL_PROTECT_SPLIT 3
 
+/*
+ * KEEL_HC_VM_YOUNG(x1 = handle, x2 = IPA, x3 = bytes, x4 = KEEL_YOUNG_*) -> x0 = 1 if the guest has
+ * accessed some of it since KEEL_YOUNG_CLEAR, or since it was mapped; 0 if not; -E2BIG past the VM's
+ * IPA size; -EAGAIN: x1 bytes are looked at, and bit 0 of x1 is set if some of them was accessed; go
+ * on with the rest. Holes are passed over. For an estimate: what a TLB has is used without being
+ * seen; a part of a block stands for all of it; and accesses of nested guests are not seen.
+ */
+#define KEEL_HC_VM_YOUNG 0xc600002f
+#define KEEL_YOUNG_TEST	 0
+#define KEEL_YOUNG_CLEAR 1 /* and ask anew from now on */
+
 /* What there is now; then counters, since the VM was made. */
 enum keel_nested {
 	KEEL_NESTED_CONTEXTS,	 /* shadows */
@@ -429,7 +440,7 @@ enum keel_nested {
 };
 
 /* Calls about VMs are numbered from KEEL_HC_VM_SIZE to this one, without a gap. */
-#define KEEL_HC_VM_LAST KEEL_HC_VM_PROTECT
+#define KEEL_HC_VM_LAST KEEL_HC_VM_YOUNG
 
 /* Why KEEL_HC_VCPU_RUN returned, and which part of struct keel_run says more. */
 enum keel_exit {

@@ -56,6 +56,7 @@ enum {
 	PROTECT_GIVE,
 	PROTECT_JOIN,
 	PROTECT_SPLIT,
+	YOUNG,
 	SYNC,
 	WALK,
 	NEXT,
@@ -84,6 +85,7 @@ static struct kind kinds[] = {
 	[PROTECT_GIVE] = { "VM_PROTECT, giving", 20000, 0 },
 	[PROTECT_JOIN] = { "VM_PROTECT, joining", 9000, 0 },
 	[PROTECT_SPLIT] = { "VM_PROTECT, splitting", 12000, 0 },
+	[YOUNG] = { "VM_YOUNG", 20000, 0 },
 	[SYNC] = { "VM_SYNC", 2000, 0 },
 	[WALK] = { "VM_WALK", 23000, 0 },
 	[NEXT] = { "VM_NEXT past 512 slots", 7000, 0 },
@@ -159,7 +161,7 @@ static u64 range(u32 which, u64 fid, u64 ipa, u64 pa, u64 flags)
 		else
 			regs = (struct regs){ { fid, vm, ipa + done, BLOCK - done, flags } };
 		if (timed(which, &regs) == (u64)EAGAIN_)
-			done += regs.x[1];
+			done += regs.x[1] & ~1UL; /* bit 0: KEEL_HC_VM_YOUNG */
 	} while (regs.x[0] == (u64)EAGAIN_);
 	return regs.x[0];
 }
@@ -338,6 +340,18 @@ static void protect_memory(void)
 	check("VM_PROTECT to a block at last", protect(SPLIT, KEEL_PROTECT_JOIN), 0);
 }
 
+static u64 age(u64 how)
+{
+	return range(YOUNG, KEEL_HC_VM_YOUNG, PAGES, 0, how);
+}
+
+static void age_memory(void)
+{
+	check("VM_YOUNG of pages", age(KEEL_YOUNG_CLEAR), 1);
+	check("VM_YOUNG of old pages", age(KEEL_YOUNG_TEST), 0);
+	check("VM_YOUNG of old pages again", age(KEEL_YOUNG_CLEAR), 0);
+}
+
 static void move_memory(void)
 {
 	u64 pieces = take_block(), block = take_block(), pages = take_block() + PAGE;
@@ -352,6 +366,7 @@ static void move_memory(void)
 	(void)CALL(WALK, KEEL_HC_VM_WALK, vm, PIECES);
 	(void)CALL(WALK, KEEL_HC_VM_WALK, vm, 2 * SPLIT);
 	protect_memory();
+	age_memory();
 	check("VM_UNMAP in a block", CALL(UNMAP, KEEL_HC_VM_UNMAP, vm, SPLIT + PAGE, PAGE, 0), 0);
 	check("VM_UNMAP of its rest", range(UNMAP, KEEL_HC_VM_UNMAP, SPLIT, 0, 0), 0);
 	check("VM_UNMAP of pages", range(UNMAP, KEEL_HC_VM_UNMAP, PAGES, 0, KEEL_UNMAP_WHOLE), 0);

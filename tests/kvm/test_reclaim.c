@@ -224,6 +224,19 @@ static long swapped_kib(void)
 	return number_in("/proc/self/status", "VmSwap:");
 }
 
+/*
+ * What was used since the kernel asked last stays for once. *@kib: how much is in swap then.
+ */
+static void swap_out(long *kib)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		must(madvise(mem, SHARE, MADV_PAGEOUT), "MADV_PAGEOUT");
+		*kib = swapped_kib();
+		if (*kib >= (long)(SHARE >> 10) * 9 / 10)
+			return;
+	}
+}
+
 /* Memory that the guest has is swapped out, and comes back when it is accessed. */
 static void test_swap(void)
 {
@@ -232,19 +245,60 @@ static void test_swap(void)
 	start(1);
 	good_round(&workers[0], "before");
 	for (int i = 0; i < 3; i++) {
-		must(madvise(mem, SHARE, MADV_PAGEOUT), "MADV_PAGEOUT");
-		kib = swapped_kib();
+		swap_out(&kib);
 		check(kib >= (long)(SHARE >> 10) * 9 / 10,
 		      "the guest's memory is swapped out (%ld of %lu KiB)", kib, SHARE >> 10);
 		good_round(&workers[0], "swapped out");
 	}
 	/* It reads, and only that. */
-	must(madvise(mem, SHARE, MADV_PAGEOUT), "MADV_PAGEOUT");
+	swap_out(&kib);
 	set_up(&workers[0], LOOK_AT);
 	check(!run(&workers[0].vcpu), "the guest reads what was swapped out");
 	set_up(&workers[0], ROUNDS_AT);
 	good_round(&workers[0], "read");
 	end(1);
+}
+
+/* How many pages of @w are in swap. */
+static unsigned int swapped_pages(const struct worker *w)
+{
+	static uint64_t entries[SHARE / 4096];
+	int fd = must(open("/proc/self/pagemap", O_RDONLY), "pagemap");
+	uint64_t pages = SHARE / page, first = (uintptr_t)word_at(w->from) / page;
+	unsigned int swapped = 0;
+
+	if (pread(fd, entries, pages * 8, (off_t)(first * 8)) != (ssize_t)(pages * 8))
+		check(false, "pagemap: %s", strerror(errno));
+	for (uint64_t i = 0; i < pages; i++)
+		swapped += entries[i] >> 62 & 1;
+	close(fd);
+	return swapped;
+}
+
+/*
+ * The kernel is told to swap out what two guests have, and asks which of it they use. Then one of them
+ * uses its share, which the process does not touch; and what the other has goes.
+ */
+static void test_used(void)
+{
+	struct worker *used = &workers[0], *unused = &workers[1];
+	unsigned int gone, stayed;
+
+	start(2);
+	good_round(used, "before");
+	good_round(unused, "before");
+	must(madvise(mem, 2 * SHARE, MADV_PAGEOUT), "MADV_PAGEOUT");
+	check(go_round(used), "the guest uses its share");
+	must(madvise(mem, 2 * SHARE, MADV_PAGEOUT), "MADV_PAGEOUT");
+	stayed = SHARE / page - swapped_pages(used);
+	gone = swapped_pages(unused);
+	check(stayed >= SHARE / page / 2, "what the guest uses stays (%u of %lu pages)", stayed,
+	      SHARE / page);
+	check(gone >= SHARE / page / 2, "what it does not use goes (%u of %lu pages)", gone,
+	      SHARE / page);
+	good_round(used, "after");
+	good_round(unused, "after");
+	end(2);
 }
 
 /* Equal pages are one until the guest writes to them; it may read them. */
@@ -501,6 +555,7 @@ int main(int argc, char **argv)
 	if (number_in("/proc/meminfo", "SwapTotal:") <= 0)
 		give_up("no swap");
 	test_swap();
+	test_used();
 	test_merged();
 	test_moved();
 	test_collapsed();

@@ -129,7 +129,7 @@ def test_a_vm_of_many_pieces_ends_in_short_calls(run_hostile):
 @pytest.mark.parametrize("e2h", [0, 1])
 def test_a_call_keeps_the_cpu_for_a_bounded_time(run_hostile, e2h):
     """In instructions, each where it takes longest; hold.c has the bounds."""
-    run_hostile("hold", 89, f"keel.e2h={e2h}", smp=1, extra=("-icount", "shift=0,sleep=off"))
+    run_hostile("hold", 93, f"keel.e2h={e2h}", smp=1, extra=("-icount", "shift=0,sleep=off"))
 
 
 @pytest.mark.parametrize("e2h", [0, 1])

@@ -19,7 +19,7 @@ CODE = {".c", ".h", ".S", ".py", ""}
 
 # Linux's and the C library's: not in this tree, and not Keel's to name.
 ELSEWHERE = set(
-    "arch_timer_select_ppi cpuhp_setup_state fork kick_process load_unaligned_zeropad madvise"
+    "arch_timer_select_ppi cpuhp_setup_state folio_referenced fork kick_process load_unaligned_zeropad madvise"
     " memory_failure mmap mprotect mremap munmap pin_user_pages_fast"
     " put_user rcuwait_wake_up set_page_dirty_lock synchronize_rcu task_cpu"
     " xfer_to_guest_mode_handle_work".split()

@@ -168,7 +168,6 @@ static void the_host_gets_the_page_and_the_kind_of_access(void **state)
 	} rows[] = {
 		{ ESR_EC_DABT_LOWER, MISSING, 0, 0 },
 		{ ESR_EC_DABT_LOWER, MISSING | ESR_WNR, 1, 0 },
-		{ ESR_EC_DABT_LOWER, ESR_FSC_ACCESS_FLAG | 2 | ESR_WNR, 1, 0 },
 		{ ESR_EC_DABT_LOWER, ESR_FSC_TRANSLATION_M1, 0, 0 },
 		{ ESR_EC_DABT_LOWER, MISSING | ESR_WNR | ESR_S1PTW, 0, 0 },
 		{ ESR_EC_DABT_LOWER, FORBIDDEN | ESR_S1PTW, 1, 0 },
@@ -425,6 +424,19 @@ static void an_access_beyond_the_ipa_size_is_an_abort(void **state)
 	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_TRANSLATION), KEEL_EXIT_FAULT);
 }
 
+static void an_old_page_is_young_again_without_the_host(void **state)
+{
+	fault_at(IPA_PAGE + OFFSET);
+	assert_int_equal(take(V, ESR_EC_DABT_LOWER, ESR_FSC_ACCESS_FLAG | 3 | ESR_WNR),
+			 VCPU_RESUME);
+	assert_int_equal(w.young_ipa, IPA_PAGE);
+	assert_int_equal(V->regs.pc, PC); /* repeated */
+	assert_int_equal(w.aborts, 0);
+	fault_at(IPA_PAGE + SZ_4K);
+	assert_int_equal(take(V, ESR_EC_IABT_LOWER, ESR_FSC_ACCESS_FLAG), VCPU_RESUME);
+	assert_int_equal(w.young_ipa, IPA_PAGE + SZ_4K);
+}
+
 static void a_tlb_conflict_is_invalidated_and_other_faults_are_not_handled(void **state)
 {
 	fault_at(IPA_PAGE);
@@ -476,6 +488,7 @@ int main(void)
 		cmocka_unit_test_setup(the_zero_register_is_stored_as_zero_and_never_loaded,
 				       world_setup),
 		cmocka_unit_test_setup(the_host_gets_the_page_and_the_kind_of_access, world_setup),
+		cmocka_unit_test_setup(an_old_page_is_young_again_without_the_host, world_setup),
 		cmocka_unit_test_setup(a_permission_fault_is_translated_by_stage_1, world_setup),
 		cmocka_unit_test_setup(an_access_whose_translation_faults_is_repeated, world_setup),
 		cmocka_unit_test_setup(a_write_to_read_only_memory_becomes_mmio, world_setup),

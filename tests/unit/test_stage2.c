@@ -631,6 +631,27 @@ static void ageing_by_hand(void **state)
 	stage2_invalidate_all(&w.s2);
 }
 
+/* Hardware tells of one part of a group that it was accessed, of the others it does not. */
+static void a_group_is_young_until_each_part_was_asked(void **state)
+{
+	const u64 group = 16 * SZ_4K;
+	u64 at, pa;
+
+	assert_int_equal(MAP(0, SZ_1G, group, STAGE2_RW), 0);
+	assert_int_equal(lookup(0).size, group);
+	for (at = 0; at < group; at += SZ_4K)
+		assert_true(stage2_is_young(&w.s2, IPA(at), true));
+	assert_false(stage2_is_young(&w.s2, IPA(0), true));
+	assert_int_equal(lookup(0).attrs, STAGE2_RW | STAGE2_OLD);
+	stage2_invalidate_all(&w.s2);
+	assert_int_equal(fake_tlb_access(0, w.regime, 5 * SZ_4K, FAKE_READ, &pa), FAKE_OK);
+	assert_true(stage2_is_young(&w.s2, IPA(0), false));
+	assert_true(stage2_is_young(&w.s2, IPA(5 * SZ_4K), true));
+	assert_false(stage2_is_young(&w.s2, IPA(group), true));
+	assert_false(stage2_is_young(&w.s2, IPA(stage2_size(&w.s2)), true));
+	stage2_invalidate_all(&w.s2);
+}
+
 static void protect_keeps_device_memory_from_execution(void **state)
 {
 	for (unsigned int fwb = 0; fwb < 2; fwb++) {
@@ -1028,6 +1049,7 @@ int main(void)
 		OLD(merge_reaches_groups_in_the_root),
 		FULL(empty_tables_partly_in_a_range_are_forgotten),
 		FULL(granting_makes_young),
+		FULL(a_group_is_young_until_each_part_was_asked),
 		FULL(merge_in_small_steps_makes_large_blocks),
 		FULL(merge_frees_tables_that_say_nothing),
 		FULL(dirty_state_is_exact),

@@ -504,6 +504,63 @@ static void write_permission_is_taken_and_given(void **state)
 	assert_int_equal(call(fid, handle, 0, SZ_2M, KEEL_PROTECT_JOIN, 0), 0);
 }
 
+static void memory_is_young_until_it_is_asked_and_when_it_is_mapped_again(void **state)
+{
+	u64 pa = machine_alloc(1024, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v;
+	const u64 fid = KEEL_HC_VM_YOUNG;
+
+	(void)state;
+	assert_int_equal(call(KEEL_HC_VM_TOPUP, handle, extra, 8, 0, 0), 0);
+	assert_int_equal(call(fid, handle + 1, 0, SZ_4K, KEEL_YOUNG_TEST, 0), -ENOENT);
+	assert_int_equal(call(fid, handle, 0, SZ_4K, 2, 0), -EINVAL);
+	assert_int_equal(call(fid, handle, 8, SZ_4K, KEEL_YOUNG_CLEAR, 0), -EINVAL);
+	assert_int_equal(call(fid, handle, 0, 0, KEEL_YOUNG_CLEAR, 0), -EINVAL);
+	assert_int_equal(call(fid, handle, 1ULL << 40, SZ_4K, KEEL_YOUNG_CLEAR, 0), -E2BIG);
+	assert_int_equal(call(fid, handle, 0, SZ_4K, KEEL_YOUNG_CLEAR, 0), 0);
+	assert_int_equal(call(fid, handle, 0, SZ_1G, KEEL_YOUNG_CLEAR, 0), 0);
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, SZ_2M, KEEL_MAP_WRITE), 0);
+	assert_int_equal(call(fid, handle, SZ_4K, SZ_4K, KEEL_YOUNG_TEST, 0), 1);
+	assert_int_equal(call(fid, handle, 0, SZ_2M, KEEL_YOUNG_TEST, 0), 1);
+	assert_int_equal(call(fid, handle, 0, SZ_2M, KEEL_YOUNG_CLEAR, 0), 1);
+	assert_int_equal(call(fid, handle, SZ_4K, SZ_4K, KEEL_YOUNG_TEST, 0), 0);
+	assert_int_equal(call(fid, handle, 0, SZ_2M, KEEL_YOUNG_TEST, 0), 0);
+	assert_int_equal(call(fid, handle, 0, SZ_2M, KEEL_YOUNG_CLEAR, 0), 0);
+	/* a fault at the access flag, of who accesses memory for the guest */
+	assert_int_equal(call(KEEL_HC_VM_MAP, handle, 0, pa, SZ_4K, KEEL_MAP_WRITE), 0);
+	assert_int_equal(call(fid, handle, 0, SZ_4K, KEEL_YOUNG_CLEAR, 0), 1);
+	assert_int_equal(call(fid, handle, 0, SZ_4K, KEEL_YOUNG_CLEAR, 0), 0);
+}
+
+static void a_look_for_young_pages_is_bounded(void **state)
+{
+	u64 pa = machine_alloc(1024, SZ_2M).v, extra = machine_alloc(8, SZ_4K).v, at = 0, size;
+	unsigned int calls = 0;
+	s64 ret;
+
+	(void)state;
+	assert_int_equal(call(KEEL_HC_VM_TOPUP, handle, extra, 8, 0, 0), 0);
+	for (; at < SZ_2M; at += size) { /* as pages: not aligned as the addresses are */
+		size = SZ_64K;
+		ret = call(KEEL_HC_VM_MAP, handle, at, pa + SZ_4K + at, size, KEEL_MAP_WRITE);
+		assert_int_equal(ret, 0);
+	}
+	at = 0;
+	while ((ret = call(KEEL_HC_VM_YOUNG, handle, at, SZ_2M - at, KEEL_YOUNG_CLEAR, 0)) ==
+	       -EAGAIN) {
+		assert_true(regs.x[1] & 1 && regs.x[1] > 1 && ++calls < 100);
+		at += regs.x[1] & ~1ULL;
+	}
+	assert_int_equal(ret, 1);
+	assert_true(calls);
+	at = 0;
+	while ((ret = call(KEEL_HC_VM_YOUNG, handle, at, SZ_2M - at, KEEL_YOUNG_TEST, 0)) ==
+	       -EAGAIN) {
+		assert_true(!(regs.x[1] & 1) && regs.x[1]);
+		at += regs.x[1];
+	}
+	assert_int_equal(ret, 0);
+}
+
 static void a_sync_goes_through_all_memory(void **state)
 {
 	u64 at = 0, calls = 0;
@@ -886,6 +943,8 @@ int main(void)
 		TEST(a_long_unmap_returns_how_far_it_came),
 		TEST(an_unmap_can_take_whole_blocks),
 		TEST(write_permission_is_taken_and_given),
+		TEST(memory_is_young_until_it_is_asked_and_when_it_is_mapped_again),
+		TEST(a_look_for_young_pages_is_bounded),
 		TEST(a_sync_goes_through_all_memory),
 		TEST(a_vcpu_runs_after_init),
 		TEST(states_are_passed_on),

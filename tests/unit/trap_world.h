@@ -58,6 +58,7 @@ static struct world {
 	u64 vgic_data;	   /* what the vGIC's registers read as */
 	int sgi_exit;
 	/* what happened */
+	u64 young_ipa; /* of the last stage2_set_young() */
 	unsigned int undefs, aborts, smcs, ats, logs, invalidations, vgic_accesses, sgis, sgis0;
 	u64 inject_esr; /* of an undefined access that is told as a trapped one; 0: as UNDEFINED */
 	u64 dir, abort_esr, abort_far, vgic_ipa, vgic_written, sgi, timer_written;
@@ -198,6 +199,13 @@ static const struct trap_device fake_timer = { .read = fake_timer_read,
 					       .write = fake_timer_write,
 					       .cpu_on = fake_timer_on };
 
+int stage2_set_young(struct stage2 *s2, struct ipa ipa)
+{
+	assert_ptr_equal(s2, &V->s2->stage2);
+	w.young_ipa = ipa.v;
+	return 0;
+}
+
 void stage2_invalidate_all(const struct stage2 *s2)
 {
 	assert_ptr_equal(s2, &w.vm.s2.stage2);
@@ -280,6 +288,7 @@ static inline void world_start(void)
 	unsigned int i;
 
 	memset(&w, 0, sizeof(w));
+	w.vm.s2.stage2.lock = (struct spinlock)SPINLOCK_INIT(LOCK_STAGE2);
 	w.percpu.vm_cpu = &w.cpu;
 	fake_cpu = &w.percpu;
 	fake_sysreg_reset();
