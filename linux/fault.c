@@ -378,16 +378,6 @@ bool keel_is_young(struct keel_vm *vm, u64 gfn, u64 npages, u64 how)
 }
 
 /*
- * EL2 has begun to destroy the VM, and unmaps nothing by itself. No CPU is in the guest. But until
- * the last step EL2 may count memory as shared with it, which the kernel could not give to EL2.
- */
-static void end_now(struct keel_vm *vm)
-{
-	while (keel_end_step(vm) == -EAGAIN)
-		cond_resched();
-}
-
-/*
  * This reschedules for every caller. So the out-of-memory reaper, which may not wait, yields the
  * CPU here, as it does itself after each page.
  */
@@ -404,10 +394,6 @@ void keel_take(struct keel_vm *vm, u64 first, u64 last)
 	if (!ret) {
 		keel_drain_profiling(vm);
 		forget_range(vm, first, last);
-		return;
-	}
-	if (ret == -ENOENT && READ_ONCE(vm->ended)) {
-		end_now(vm);
 		return;
 	}
 	/* No CPU is in the guest when this returns, and none enters it again. What is pinned stays. */
@@ -534,7 +520,9 @@ unsigned long keel_mapped_pfn(struct keel_vm *vm, u64 gfn)
 
 void keel_forget_all(struct keel_vm *vm)
 {
+	mutex_lock(&vm->mem_lock);
 	forget_range(vm, 0, (1ULL << (vm->ipa_bits - PAGE_SHIFT)) - 1);
+	mutex_unlock(&vm->mem_lock);
 	settle_charges(vm);
 }
 

@@ -248,6 +248,8 @@ void keel_vm_put(struct keel_vm *vm);
  * now on, and every call that needs EL2 fails. The caller has a reference. May sleep.
  */
 void keel_vm_end(struct keel_vm *vm);
+/* The same when its process ends: it has no thread any more. */
+void keel_vm_leave(struct keel_vm *vm);
 /*
  * Under mem_lock: a step of the VM's end at EL2, when no CPU is in its guest. -EAGAIN: not the last
  * one; 0: the VM is gone, also if it was before. -EBUSY during another call on the VM.

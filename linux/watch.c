@@ -73,7 +73,14 @@ static int test_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsig
 	return ask_young(notifier, address, address + 1, KEEL_YOUNG_TEST);
 }
 
+/* The process ends, or the notifier does, which finds that the VM has ended. */
+static void leave_process(struct mmu_notifier *notifier, struct mm_struct *mm)
+{
+	keel_vm_leave(vm_of(notifier));
+}
+
 static const struct mmu_notifier_ops ops = {
+	.release = leave_process,
 	.invalidate_range_start = begin_invalidation,
 	.invalidate_range_end = end_invalidation,
 	.clear_flush_young = test_and_clear_young,

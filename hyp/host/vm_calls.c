@@ -85,11 +85,20 @@ static s64 hc_vm_map(struct vm *vm, struct host_regs *regs)
 	return ret;
 }
 
-static s64 hc_vm_unmap(struct vm *vm, struct host_regs *regs)
+/* Also of a VM that is being destroyed: its memory may be wanted before it is gone. */
+static s64 hc_vm_unmap(struct host_regs *regs)
 {
-	u64 done;
-	int ret = vm_unmap(vm, IPA(regs->x[2]), regs->x[3], regs->x[4], &done);
+	const struct ipa ipa = IPA(regs->x[2]);
+	struct vm *vm = vm_get(regs->x[1]);
+	u64 done = 0;
+	int ret;
 
+	if (likely(vm)) {
+		ret = vm_unmap(vm, ipa, regs->x[3], regs->x[4], &done);
+		vm_put(vm);
+	} else {
+		ret = vm_unmap_ending(regs->x[1], ipa, regs->x[3], regs->x[4], &done);
+	}
 	if (ret == -EAGAIN)
 		regs->x[1] = done;
 	return ret;
@@ -558,7 +567,7 @@ static s64 hc_vm_nested(struct vm *vm, struct host_regs *regs)
 	X(KEEL_HC_VM_DESTROY, plain, hc_vm_destroy)           \
 	X(KEEL_HC_VM_TOPUP, vm, hc_vm_topup)                  \
 	X(KEEL_HC_VM_MAP, vm, hc_vm_map)                      \
-	X(KEEL_HC_VM_UNMAP, vm, hc_vm_unmap)                  \
+	X(KEEL_HC_VM_UNMAP, plain, hc_vm_unmap)               \
 	X(KEEL_HC_VCPU_CREATE, vm, hc_vcpu_create)            \
 	X(KEEL_HC_VCPU_INIT, owned, hc_vcpu_init)             \
 	X(KEEL_HC_VCPU_RUN, owned, hc_vcpu_run)               \

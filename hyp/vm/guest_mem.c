@@ -929,6 +929,11 @@ int vm_unmap(struct vm *vm, struct ipa ipa, u64 size, u64 flags, u64 *done)
 	return *done == size ? 0 : -EAGAIN;
 }
 
+bool vm_has_memory(const struct vm *vm)
+{
+	return vm->destroy_ipa != stage2_size(&vm->s2.stage2);
+}
+
 /* The range is the whole IPA space, so no leaf is split and no table is needed. */
 bool vm_unmap_all(struct vm *vm)
 {

@@ -390,6 +390,20 @@ int vm_destroy(u64 handle)
 	return ret;
 }
 
+int vm_unmap_ending(u64 handle, struct ipa ipa, u64 size, u64 flags, u64 *done)
+{
+	struct vm_slot *slot;
+	int ret = vm_table_close(handle, &slot);
+
+	if (ret)
+		return ret;
+	/* Once its memory has gone its tables go: they are not looked at any more. */
+	if (slot->vm && vm_has_memory(slot->vm))
+		ret = vm_unmap(slot->vm, ipa, size, flags, done);
+	vm_table_pause(slot);
+	return ret;
+}
+
 struct vcpu *vm_vcpu(struct vm *vm, u64 index)
 {
 	return index < VM_VCPUS_MAX ? __atomic_load_n(&vm->vcpus[index], __ATOMIC_ACQUIRE) : NULL;

@@ -133,13 +133,23 @@ int __must_check vm_create(struct pa pa, u64 pages, u64 ipa_bits, u64 *handle);
 /**
  * vm_destroy() - end a VM, a bounded number of steps at a time
  *
- * From the first call on, no other call finds the VM.
+ * From the first call on, no other call finds the VM, but for vm_unmap_ending().
  *
  * Return: 0: all memory is the host's again; -EAGAIN: to be repeated; -ENOBUFS: to be repeated
  * after vm_pool_donate(); -ENOENT; -EBUSY while another call is at work on it, such as a running
  * vCPU.
  */
 int __must_check vm_destroy(u64 handle);
+
+/**
+ * vm_unmap_ending() - as vm_unmap(), between two calls of vm_destroy()
+ *
+ * So that memory which is wanted sooner need not wait for the end. Caches are not cleaned, as at the
+ * end.
+ *
+ * Return: as vm_unmap(); -ENOENT also for a VM that has gone; -EBUSY while another call is at work on it.
+ */
+int __must_check vm_unmap_ending(u64 handle, struct ipa ipa, u64 size, u64 flags, u64 *done);
 
 /* The vCPU of an index, which may be any number; NULL if there is none. Valid as long as the VM. */
 struct vcpu *vm_vcpu(struct vm *vm, u64 index);
@@ -332,6 +342,8 @@ int __must_check vm_flush_caches(struct vm *vm, u64 *at);
  * it has done something and an interrupt of the host waits.
  */
 bool vm_unmap_all(struct vm *vm);
+/* Of a VM that ends: whether vm_unmap_all() has something left. */
+bool vm_has_memory(const struct vm *vm);
 
 /* Likewise: give the run pages back. */
 bool vcpu_release_all(struct vm *vm);

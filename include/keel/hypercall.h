@@ -127,7 +127,8 @@
 /*
  * KEEL_HC_VM_DESTROY(x1 = handle) -> x0 = 0: the handle is void and all that was donated is the
  * host's again, what was shared is shared no more; -EAGAIN: call again, work is left (every other
- * call gets -ENOENT from now on); -EBUSY, nothing changed, while a call or a vCPU holds the VM.
+ * call gets -ENOENT from now on, but for KEEL_HC_VM_UNMAP); -EBUSY, nothing changed, while a call or
+ * a vCPU holds the VM.
  */
 #define KEEL_HC_VM_DESTROY 0xc6000012
 
@@ -162,7 +163,8 @@
  * KEEL_HC_VM_UNMAP(x1 = handle, x2 = IPA, x3 = bytes, x4 = KEEL_UNMAP_*) -> x0 = 0; -E2BIG;
  * -ENOMEM: top up and repeat; -EAGAIN: x1 bytes (0, too) are done. Holes are passed over. With
  * KEEL_UNMAP_WHOLE all of a block is unmapped that a part of is in the range: there is no -ENOMEM.
- * Without FEAT_S2FWB caches may be stale for what was unmapped, until the call returns 0.
+ * Without FEAT_S2FWB caches may be stale for what was unmapped, until the call returns 0; and as
+ * after KEEL_HC_VM_DESTROY, if that has begun. -EBUSY during another call on such a VM.
  */
 #define KEEL_HC_VM_UNMAP 0xc6000015
 #define KEEL_UNMAP_WHOLE 1

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 #include "parameters.h"
 
@@ -164,6 +165,27 @@ static void test_end(void)
 	close(vm.dev);
 	munmap(vm.mem, GUEST_SIZE);
 	munmap(mem, SOME);
+}
+
+/* The process ends first: the kernel tells before it frees the memory, page by page. */
+static void test_process_ends(void)
+{
+	pid_t child = (pid_t)must(fork(), "fork");
+	int status = 0;
+
+	if (!child) {
+		struct vm vm;
+		struct vcpu vcpu;
+
+		start_with(map_memory(SOME), &vm, &vcpu);
+		write_number(MOST_TAKEN, 0);
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(child, &status, 0);
+	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "a VMM is killed (%#x)",
+	      (unsigned int)status);
+	check(!read_number(MOST_TAKEN), "its VM ends as a whole (%d pages are taken)",
+	      read_number(MOST_TAKEN));
 }
 
 static char *discarded;
@@ -522,6 +544,7 @@ int main(int argc, char **argv)
 	test_run_page_fails(spins, spins_end, "is in the guest");
 	test_parts();
 	test_end();
+	test_process_ends();
 	test_discarded_at_the_end();
 	test_protected_meanwhile();
 	test_broken_neighbour();

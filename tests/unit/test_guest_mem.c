@@ -1147,6 +1147,35 @@ static void the_end_of_a_vm_is_bounded(void **state)
 	start_vm(&(struct machine_config){ 0 }, 40, 0);
 }
 
+/* The host wants a page back that the end of the VM would reach later. */
+static void memory_of_a_vm_that_ends_can_be_unmapped(void **state)
+{
+	const u64 last = 1023 * SZ_4K, hole = SZ_1G;
+	struct pa page = PA(0);
+	u64 left = 0;
+	int ret;
+
+	for (u64 at = 0; at <= last; at += SZ_4K) {
+		page = machine_alloc(1, SZ_4K);
+		assert_int_equal(map(at, page.v, SZ_4K, RW), 0);
+	}
+	vm_put(vm);
+	assert_int_equal(vm_unmap_ending(handle + 1, IPA(0), SZ_4K, KEEL_UNMAP_WHOLE, &left),
+			 -ENOENT);
+	assert_int_equal(vm_destroy(handle), -EAGAIN);
+	assert_int_equal(ownership_state(page), OWNERSHIP_SHARED);
+	assert_int_equal(vm_unmap_ending(handle, IPA(1), SZ_4K, KEEL_UNMAP_WHOLE, &left), -EINVAL);
+	assert_int_equal(vm_unmap_ending(handle, IPA(last), SZ_4K, KEEL_UNMAP_WHOLE, &left), 0);
+	assert_int_equal(ownership_state(page), OWNERSHIP_HOST);
+	while ((ret = vm_destroy(handle)) == -EAGAIN)
+		assert_int_equal(vm_unmap_ending(handle, IPA(hole), SZ_4K, KEEL_UNMAP_WHOLE, &left),
+				 0);
+	assert_int_equal(ret, 0);
+	assert_int_equal(vm_unmap_ending(handle, IPA(last), SZ_4K, KEEL_UNMAP_WHOLE, &left),
+			 -ENOENT);
+	start_vm(&(struct machine_config){ 0 }, 40, 0);
+}
+
 /* ---- write permission ---- */
 
 static int protect_once(u64 ipa, u64 size, u64 how)
@@ -1703,6 +1732,7 @@ int main(void)
 		TEST(a_large_block_is_one_step),
 		TEST(bad_changes_of_write_permission_change_nothing),
 		TEST(the_end_of_a_vm_is_bounded),
+		TEST(memory_of_a_vm_that_ends_can_be_unmapped),
 		TEST(addresses_are_multiples_of_16k),
 		TEST(addresses_are_multiples_of_64k),
 		TEST(a_large_table_takes_adjacent_pages),
