@@ -1880,6 +1880,27 @@ static bool is_read_only(const struct keel_slot *slot, const struct fault *fault
 }
 
 /*
+ * A write to a page of a logged slot that the guest has already, read-only, though the process may
+ * write to it. This needs no look at the process's page tables, and no reference to the page: before
+ * the kernel takes the page, or the process's permission, the watch takes the entry. Return: 0; 1: it
+ * takes more than that; -EINTR, -EIO.
+ */
+static noinline int give_logged(struct keel_vm *vm, const struct fault *fault,
+				const struct seen *seen)
+{
+	struct pinned there KEEL_NOT_CLEARED;
+	int ret = 1;
+
+	if (mutex_lock_killable(&vm->mem_lock))
+		return -EINTR;
+	if (vm->slots_generation == seen->generation && find_pin(vm, fault->gfn, ~0U, &there) &&
+	    there.writable && !there.frames)
+		ret = map_logged(vm, ring_of(fault), &seen->slot, &there, fault->gfn, true, false);
+	mutex_unlock(&vm->mem_lock);
+	return is_short(ret) ? 1 : ret;
+}
+
+/*
  * -EAGAIN: start over; -EBUSY: the kernel cannot pin the page now. Inline: each MMIO exit comes here
  * too, to find that there is no slot.
  */
@@ -1894,8 +1915,12 @@ static __always_inline int fault_once(struct keel_vm *vm, struct fault *fault)
 	fault->locked = READ_ONCE(vm->locked); /* after the generation: pin_from_now_on() */
 	if (unlikely(seen.slot.flags & UNUSUAL) && !is_read_only(&seen.slot, fault))
 		return seen.slot.file ? fault_in_file(vm, fault, &seen) : ret;
-	if (unlikely(seen.slot.dirty))
+	if (unlikely(seen.slot.dirty)) {
 		fault->max = 0;
+		ret = fault->write ? give_logged(vm, fault, &seen) : 1;
+		if (ret <= 0)
+			return ret;
+	}
 	size = PAGE_SIZE << fault->order; /* of what the last try was about, or a page */
 	hva = ALIGN_DOWN(slot_hva(&seen.slot, fault->gfn), size);
 	seen.sequence = keel_watch_sequence(&vm->watch, hva, hva + size);

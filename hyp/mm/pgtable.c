@@ -1289,6 +1289,26 @@ int pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size, const struct pgtabl
 	return ret;
 }
 
+int pgtable_set_page_attrs(struct pgtable *pgt, u64 ia, const struct pgtable_change *change)
+{
+	u64 size = granule_size(pgt->fmt.granule);
+	struct pgtable_leaf leaf;
+	int ret = check_ia_range(pgt, ia, size);
+
+	if (ret)
+		return ret;
+	find_leaf(pgt, ia, &leaf);
+	if (!pgtable_pte_valid(leaf.pte))
+		return -ENOENT;
+	if (leaf.size != size || (change->only_with && !(leaf.pte & change->only_with)))
+		return -EAGAIN;
+	if (is_loud(change, pte_change(leaf.ptep, change->clear, change->set)))
+		inval_leaf(pgt, ia, size, leaf.level);
+	else
+		dsb(ishst);
+	return 0;
+}
+
 /* ---- hardware's bits ---- */
 
 bool pgtable_test_leaf(struct pgtable *pgt, u64 ia, u64 bits, bool clear)

@@ -364,6 +364,15 @@ int __must_check pgtable_set_attrs(struct pgtable *pgt, u64 ia, u64 size,
 				   struct pgtable_progress *progress);
 
 /**
+ * pgtable_set_page_attrs() - pgtable_set_attrs() for a page that is a leaf by itself, by one look-up
+ *
+ * Return: 0; -ENOENT: nothing is mapped there; -EAGAIN: it is part of a block or group, or cannot
+ * have these bits: pgtable_set_attrs() knows; -EINVAL, -E2BIG.
+ */
+int __must_check pgtable_set_page_attrs(struct pgtable *pgt, u64 ia,
+					const struct pgtable_change *change);
+
+/**
  * pgtable_split() - cut all leaves in [ia, ia + size) to pages
  *
  * Neither blocks nor Contiguous bits remain in the range; translation and attributes stay, with

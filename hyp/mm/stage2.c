@@ -516,6 +516,17 @@ int stage2_protect(struct stage2 *s2, struct ipa ipa, u64 size, enum stage2_attr
 	return pgtable_set_attrs(&s2->pgt, ipa.v, size, &change, progress);
 }
 
+int stage2_let_write(struct stage2 *s2, struct ipa ipa)
+{
+	const struct pgtable_change change = {
+		.set = S2_PTE_AF | S2_PTE_S2AP_W | (s2->hw_dirty ? S2_PTE_DBM : 0),
+		.quiet = S2_PTE_AF,
+	};
+
+	spin_assert_held(&s2->lock);
+	return pgtable_set_page_attrs(&s2->pgt, ipa.v, &change);
+}
+
 int stage2_split(struct stage2 *s2, struct ipa ipa, u64 size, struct stage2_progress *progress)
 {
 	spin_assert_held(&s2->lock);

@@ -234,6 +234,15 @@ int __must_check stage2_protect(struct stage2 *s2, struct ipa ipa, u64 size, enu
 				enum stage2_attrs clear, struct stage2_progress *progress);
 
 /**
+ * stage2_let_write() - stage2_protect() that sets STAGE2_W of the page at @ipa, if it is a leaf
+ *
+ * For the fault of a write, by one look-up. Lock held.
+ *
+ * Return: 0; -ENOENT: nothing is mapped there; -EAGAIN: it is part of a larger leaf; -EINVAL, -E2BIG.
+ */
+int __must_check stage2_let_write(struct stage2 *s2, struct ipa ipa);
+
+/**
  * stage2_split() - cut everything in [ipa, ipa + size) to pages, for dirty logging
  *
  * Return: 0; -EINVAL, -E2BIG, -EAGAIN; -ENOMEM (what was cut stays so; can be repeated). Lock held.

@@ -1039,11 +1039,28 @@ static int take_write(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
 	return ret;
 }
 
+/* The usual case: -EAGAIN for others. */
+static int give_page(struct stage2 *s2, u64 ipa)
+{
+	int ret;
+
+	spin_lock(&s2->lock);
+	ret = stage2_let_write(s2, IPA(ipa));
+	spin_unlock(&s2->lock);
+	return ret == -ENOENT ? -ENXIO : ret;
+}
+
 static int give_write(struct s2_context *ctx, u64 ipa, u64 end, u64 *done)
 {
 	u64 budget = PROTECT_DESCRIPTORS;
 	struct extent extent;
+	int ret = -EAGAIN;
 
+	*done = end - ipa;
+	if (*done == stage2_granule(&ctx->stage2))
+		ret = give_page(&ctx->stage2, ipa);
+	if (ret != -EAGAIN)
+		return ret;
 	find_extent(ctx, &extent, IPA(ipa), end, 1, &budget);
 	if (extent.mapped)
 		return protect_some(&ctx->stage2, ipa, end, true, done);
