@@ -27,6 +27,8 @@ FULL = [(kernel, cpu) for kernel in ("6.1-cloud", "6.12-cloud") for cpu in ("max
 # Targets.
 NONE = None
 STOCK_KVM = "stock KVM"  # what it costs there
+SHARE = "a share of stock KVM"  # SHARE_FACTOR times what it costs there
+SHARE_FACTOR = 0.6
 GUEST_PART = "guest part"  # GUEST_FACTOR times what ran in the guest itself
 GUEST_FACTOR = 1.005
 
@@ -49,6 +51,10 @@ OPERATIONS = [
     Operation("ipi", "IPI between two vCPUs", "pair", 800),
     Operation("eoi", "EOI of a virtual interrupt", "pages", 21),
     Operation("timer", "virtual timer interrupt, latency", "pages", 600),
+    Operation("lpi-irqfd", "LPI by irqfd", "irqs", 2500),
+    Operation("lpi-msi", "LPI by KVM_SIGNAL_MSI", "irqs", SHARE),
+    Operation("spi-irqfd", "SPI by irqfd", "irqs", SHARE),
+    Operation("doorbell", "doorbell: write to an ioeventfd", "irqs", SHARE),
     Operation("known-page", "stage-2 fault, page that the host has", "pages", STOCK_KVM),
     Operation("fresh-page", "stage-2 fault, fresh page", "pages", STOCK_KVM),
     Operation("known-block", "stage-2 fault, 2 MiB that the host has", "blocks", STOCK_KVM),
@@ -79,7 +85,7 @@ class Row:
     kvm: float
     keel: float
     target: "float | None"
-    target_is: "str | None"  # STOCK_KVM, GUEST_PART, or a number of its own
+    target_is: "str | None"  # STOCK_KVM, SHARE, GUEST_PART, or a number of its own
 
     @property
     def verdict(self):
@@ -117,6 +123,8 @@ def values_of(one, two):
 def target_of(operation, kvm):
     if operation.target == STOCK_KVM:
         return kvm[operation.section, operation.name], STOCK_KVM
+    if operation.target == SHARE:
+        return round(SHARE_FACTOR * kvm[operation.section, operation.name]), SHARE
     if operation.target == GUEST_PART:
         if ("guestpart", operation.name) not in kvm:
             raise BenchError("stock KVM's host does not tell what ran in the guest itself")

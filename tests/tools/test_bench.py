@@ -91,6 +91,7 @@ def test_a_target_is_a_number_or_follows_stock_kvm():
     assert ops.target_of(operation(700), kvm) == (700, None)
     assert ops.target_of(operation(ops.NONE), kvm) == (None, None)
     assert ops.target_of(operation(ops.STOCK_KVM), kvm) == (900, ops.STOCK_KVM)
+    assert ops.target_of(operation(ops.SHARE), kvm) == (540, ops.SHARE)
     assert ops.target_of(operation(ops.GUEST_PART), kvm) == (804, ops.GUEST_PART)
     with pytest.raises(common.BenchError, match="the guest itself"):
         ops.target_of(operation(ops.GUEST_PART), {("boot", "boot"): 900})
@@ -110,7 +111,8 @@ def test_the_exit_status_is_the_verdict(tmp_path):
 def test_every_line_of_the_table_has_its_measurement():
     """Names and sections are those of the guest, the host's programs and its script."""
     root = common.ROOT / "bench"
-    programs = "".join((root / part).read_text() for part in ("guest/ops.c", "host/vmlife.c", "host/vmmemory.c"))
+    parts = ("guest/ops.c", "host/irqs.c", "host/vmlife.c", "host/vmmemory.c")
+    programs = "".join((root / part).read_text() for part in parts)
     script = (root / "host/autostart").read_text().replace('"', "")
     for each in ops.OPERATIONS:
         if each.name != "boot":
