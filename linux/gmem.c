@@ -51,7 +51,10 @@ static struct vfsmount *mount;
 
 /* ---- pages ---- */
 
-/* The page number @index, locked, with a reference; new ones are zero. */
+/*
+ * The page number @index, locked, with a reference; new ones are zero. It is dirty for good: a clean page
+ * that no process has mapped the kernel drops from the file (soft offlining), and tells nobody.
+ */
 static struct folio *get_folio(struct inode *inode, pgoff_t index)
 {
 	struct folio *folio = keel_create_folio(inode->i_mapping, index);
@@ -59,6 +62,7 @@ static struct folio *get_folio(struct inode *inode, pgoff_t index)
 	if (!IS_ERR(folio) && !folio_test_uptodate(folio)) {
 		clear_highpage(folio_page(folio, 0));
 		folio_mark_uptodate(folio);
+		folio_mark_dirty(folio);
 	}
 	return folio;
 }

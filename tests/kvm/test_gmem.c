@@ -382,6 +382,63 @@ static void test_broken(void)
 	end_guest(&vm, &vcpu);
 }
 
+/* The physical address of the page of the file that is mapped at @at. */
+static uint64_t physical(const volatile char *at)
+{
+	int fd = (int)must(open("/proc/self/pagemap", O_RDONLY), "pagemap");
+	uint64_t entry = 0;
+
+	(void)*at;
+	if (pread(fd, &entry, 8, (off_t)((uintptr_t)at / page * 8)) != 8)
+		give_up("pagemap");
+	close(fd);
+	return (entry & ((1ULL << 55) - 1)) * page;
+}
+
+/* Ask the kernel to take the page at @pa out of use, as one that will break. False: it never does. */
+static bool soft_offline(uint64_t pa)
+{
+	int fd = open("/sys/devices/system/memory/soft_offline_page", O_WRONLY);
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%#llx", (unsigned long long)pa);
+
+	if (fd < 0)
+		return false;
+	check(write(fd, text, (size_t)len) < 0, "the kernel does not get it");
+	close(fd);
+	return true;
+}
+
+/* As root. The guest has a page that no process has mapped, nor has ever written to. */
+static void test_soft_offline(void)
+{
+	struct vcpu vcpu;
+	struct vm vm;
+	uint64_t pa;
+	char *mem;
+	int fd;
+
+	start(&vm, &vcpu, BASE + 3 * page);
+	fd = must_create(&vm, SHARED);
+	must(bind_slot(&vm, fd), "the slot");
+	expect_write(&vcpu, MMIO_BASE, 8, 0, "the guest reads");
+	expect_write(&vcpu, MMIO_BASE + 8, 8, 0, "it writes");
+	mem = mmap(NULL, PAGES * page, PROT_READ, MAP_SHARED, fd, 0);
+	if (mem == MAP_FAILED)
+		give_up("mmap of a guest_memfd");
+	pa = physical(mem + 3 * page);
+	munmap(mem, PAGES * page);
+	if (on_keel() && pa && soft_offline(pa)) {
+		mem = must_map(fd);
+		check(*(uint64_t *)(mem + 3 * page) == 0x5678, "the page is still in the file");
+		*(uint64_t *)(mem + 3 * page) = 0x1234;
+		check(!run(&vcpu) && mmio_value(&vcpu) == 0x1234, "and is still the guest's");
+		munmap(mem, PAGES * page);
+	}
+	close(fd);
+	end_guest(&vm, &vcpu);
+}
+
 /* ---- holes all the time ---- */
 
 #define ROUNDS 500
@@ -479,6 +536,7 @@ int main(void)
 	test_one_memory();
 	test_closed();
 	test_broken();
+	test_soft_offline();
 	test_holes();
 	return finish();
 }
