@@ -23,16 +23,24 @@ struct leaf {
 	unsigned long pfn;
 	unsigned int order;
 	bool present, writable;
+	u64 type;   /* MT_* */
 	pte_t *pte; /* if it is a page: its entry */
 };
 
+/* Blocks have the fields of a page's entry. */
+static u64 type_of_entry(pte_t entry)
+{
+	return FIELD_GET(PTE_ATTRINDX_MASK, pte_val(entry));
+}
+
 static void leaf_is(struct leaf *leaf, unsigned long hva, unsigned long pfn, unsigned int order,
-		    bool writable)
+		    pte_t entry)
 {
 	leaf->pfn = pfn + ((hva >> PAGE_SHIFT) & ((1UL << order) - 1));
 	leaf->order = order;
 	leaf->present = true;
-	leaf->writable = writable;
+	leaf->writable = pte_write(entry);
+	leaf->type = type_of_entry(entry);
 }
 
 /* Interrupts are off, so that no table is freed (as in fast GUP). */
@@ -55,23 +63,23 @@ static void find_frame_leaf(unsigned long hva, struct leaf *leaf)
 	if (pud_none(pud) || !pud_present(pud))
 		return;
 	if (pud_leaf(pud)) {
-		leaf_is(leaf, hva, pud_pfn(pud), PUD_SHIFT - PAGE_SHIFT, pud_write(pud));
+		leaf_is(leaf, hva, pud_pfn(pud), PUD_SHIFT - PAGE_SHIFT, pud_pte(pud));
 		return;
 	}
 	pmd = READ_ONCE(*pmd_offset_lockless(pudp, pud, hva));
 	if (pmd_none(pmd) || !pmd_present(pmd))
 		return;
 	if (pmd_leaf(pmd)) {
-		leaf_is(leaf, hva, pmd_pfn(pmd), PMD_SHIFT - PAGE_SHIFT, pmd_write(pmd));
+		leaf_is(leaf, hva, pmd_pfn(pmd), PMD_SHIFT - PAGE_SHIFT, pmd_pte(pmd));
 		return;
 	}
 	leaf->pte = pte_offset_kernel(&pmd, hva);
 	pte = READ_ONCE(*leaf->pte);
 	if (pte_present(pte))
-		leaf_is(leaf, hva, pte_pfn(pte), 0, pte_write(pte));
+		leaf_is(leaf, hva, pte_pfn(pte), 0, pte);
 }
 
-/* Whether the 2^@order pages around @hva, of one table, are adjacent frames with one permission. */
+/* Whether the 2^@order pages around @hva, of one table, are adjacent frames with one permission and type. */
 static bool are_adjacent_ptes(const struct leaf *leaf, unsigned long hva, unsigned int order)
 {
 	unsigned long count = 1UL << order, before = (hva >> PAGE_SHIFT) & (count - 1);
@@ -83,7 +91,7 @@ static bool are_adjacent_ptes(const struct leaf *leaf, unsigned long hva, unsign
 		pte_t pte = READ_ONCE(first[i]);
 
 		if (!pte_present(pte) || pte_pfn(pte) != leaf->pfn - before + i ||
-		    !pte_write(pte) == leaf->writable)
+		    !pte_write(pte) == leaf->writable || type_of_entry(pte) != leaf->type)
 			return false;
 	}
 	return true;
@@ -121,24 +129,25 @@ static int choose_order(const struct keel_slot *slot, const struct vm_area_struc
 	return -EFAULT;
 }
 
-/* How the process accesses it, by the type that its own mapping has. */
-static bool is_cacheable(const struct vm_area_struct *vma)
+/*
+ * How the process accesses it. Not by the type of the VMA: a driver may insert frames with another one
+ * (vmf_insert_pfn_prot(): the memory of a GPU, which TTM maps write-combined in a VMA that is cacheable).
+ */
+static bool is_cacheable(const struct leaf *leaf)
 {
-	u64 type = FIELD_GET(PTE_ATTRINDX_MASK, pgprot_val(vma->vm_page_prot));
-
-	return type == MT_NORMAL || type == MT_NORMAL_TAGGED;
+	return leaf->type == MT_NORMAL || leaf->type == MT_NORMAL_TAGGED;
 }
 
 /*
  * What is memory for the kernel is memory for the guest. What is not is a device, unless the driver
  * says that any access without caches does no harm. -EFAULT: the process has it in its caches.
  */
-static int type_of(const struct vm_area_struct *vma, unsigned long pfn, u64 *flags)
+static int type_of(const struct vm_area_struct *vma, const struct leaf *leaf, u64 *flags)
 {
 	*flags = KEEL_MAP_EXEC;
-	if (pfn_is_map_memory(pfn))
+	if (pfn_is_map_memory(leaf->pfn))
 		return 0;
-	if (is_cacheable(vma))
+	if (is_cacheable(leaf))
 		return -EFAULT;
 	*flags = KEEL_MAP_DEVICE | (keel_vma_any_uncached(vma) ? KEEL_MAP_NC : 0);
 	return 0;
@@ -159,7 +168,7 @@ static int look_up_frame(const struct keel_slot *slot, const struct vm_area_stru
 	if (ret)
 		return ret;
 	found->writable = leaf.writable && !(slot->flags & KVM_MEM_READONLY);
-	return type_of(vma, leaf.pfn, &found->flags);
+	return type_of(vma, &leaf, &found->flags);
 }
 
 /* Under mmap_lock, which has been released if *@locked is false then. */
