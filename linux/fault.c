@@ -759,7 +759,7 @@ static int supply_memory(struct keel_vm *vm, const struct pinned *pin, int err)
 void keel_split_blocks(struct keel_vm *vm, u64 gfn, u64 npages)
 {
 	u64 chunk = clamp_t(u64, vm->split_chunk, SZ_2M, SZ_8M) >> PAGE_SHIFT, end = gfn + npages;
-	unsigned int supplies = 0;
+	unsigned int supplies;
 	u64 next;
 	long ret;
 
@@ -767,10 +767,11 @@ void keel_split_blocks(struct keel_vm *vm, u64 gfn, u64 npages)
 		return;
 	for (; gfn < end; gfn = next) {
 		next = min(ALIGN_DOWN(gfn, chunk) + chunk, end);
+		supplies = 0; /* the limit is one chunk's: a slot may be terabytes */
 		do
 			ret = split_part(vm, gfn, next - 1);
 		while ((ret == -ENOMEM || ret == -ENOBUFS) && supplies++ < SUPPLIES_MAX &&
-		       !supply_memory(vm, NULL, ret));
+		       !fatal_signal_pending(current) && !supply_memory(vm, NULL, ret));
 		if (ret)
 			return;
 		cond_resched();
