@@ -20,6 +20,7 @@
 
 #include <linux/highmem.h>
 #include <linux/hugetlb.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pgtable.h>
@@ -1739,6 +1740,30 @@ static int refused_frames(const struct keel_vm *vm, struct fault *fault, const s
 	return -EAGAIN;
 }
 
+/* Whether the kernel knows that some of it is broken: it cannot take that from a driver's mapping. */
+static bool are_broken(const struct keel_frame *frame)
+{
+	if (frame->flags & KEEL_MAP_DEVICE)
+		return false;
+	for (unsigned long i = 0; i < 1UL << frame->order; i++) {
+		struct page *page = pfn_to_online_page(frame->pfn + i);
+
+		if (page && PageHWPoison(page))
+			return true;
+	}
+	return false;
+}
+
+/* No guest gets it: it would meet the error again and again. */
+static int refused_broken(const struct keel_vm *vm, struct fault *fault, const struct seen *seen,
+			  const struct keel_frame *frame)
+{
+	if (frame->order <= vm->page_order)
+		return is_broken(fault, slot_hva(&seen->slot, fault->gfn), PAGE_SHIFT);
+	fault->max = 0;
+	return -EAGAIN;
+}
+
 /* get_pages() finds no page. -EFAULT: there is no memory without pages, either. */
 static noinline int map_frames(struct keel_vm *vm, struct fault *fault, const struct seen *seen)
 {
@@ -1751,6 +1776,8 @@ static noinline int map_frames(struct keel_vm *vm, struct fault *fault, const st
 		return ret;
 	if (found.flags & KEEL_MAP_DEVICE && fault->vcpu && fault->vcpu->hyp->fault.exec)
 		return -ENOEXEC;
+	if (are_broken(&found))
+		return refused_broken(vm, fault, seen, &found);
 	pin = (struct pinned){
 		.gfn = found.gfn,
 		.page = pfn_to_page(found.pfn),
