@@ -148,7 +148,9 @@ int keel_gmem_begin(struct keel_gmem_slot *file, u64 gfn, struct keel_gmem_page 
 	struct address_space *mapping = gmem->inode->i_mapping;
 	struct folio *folio;
 
-	filemap_invalidate_lock_shared(mapping);
+	/* A hole of terabytes takes minutes, in which KVM_RUN can be interrupted, as on KVM. */
+	if (down_read_interruptible(&mapping->invalidate_lock))
+		return -EINTR;
 	if (gmem->closed) {
 		filemap_invalidate_unlock_shared(mapping);
 		return -EFAULT;
