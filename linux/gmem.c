@@ -47,7 +47,29 @@ struct keel_gmem {
 	bool closed;		/* under invalidate_lock */
 };
 
-static struct vfsmount *mount;
+/* ---- the file system that they are in ---- */
+
+static int init_context(struct fs_context *context)
+{
+	if (!init_pseudo(context, GMEM_MAGIC))
+		return -ENOMEM;
+	context->s_iflags |= SB_I_NOEXEC | SB_I_NODEV;
+	return 0;
+}
+
+/*
+ * It is mounted while there is a file. A superblock has a reference to the module, which the last file's
+ * end, of which the kernel does the rest after gmem_release(), cannot do without.
+ */
+static struct file_system_type gmem_fs = {
+	.owner = THIS_MODULE,
+	.name = "keel_gmem",
+	.init_fs_context = init_context,
+	.kill_sb = kill_anon_super,
+};
+
+static struct vfsmount *mount; /* as long as there is a struct keel_gmem */
+static int mounts;
 
 /* ---- pages ---- */
 
@@ -184,6 +206,7 @@ static void put_gmem(struct keel_gmem *gmem)
 	put_write_access(gmem->inode);
 	iput(gmem->inode);
 	kfree(gmem);
+	simple_release_fs(&mount, &mounts);
 }
 
 static long punch_hole(struct keel_gmem *gmem, loff_t offset, loff_t size)
@@ -298,16 +321,17 @@ static struct inode *make_inode(loff_t size)
 static struct keel_gmem *make_gmem(struct keel_vm *vm, const struct kvm_create_guest_memfd *args)
 {
 	struct keel_gmem *gmem = kzalloc(sizeof(*gmem), GFP_KERNEL_ACCOUNT);
+	long err;
 
 	if (!gmem)
 		return ERR_PTR(-ENOMEM);
+	err = simple_pin_fs(&gmem_fs, &mount, &mounts);
+	if (err)
+		goto no_mount;
 	gmem->inode = make_inode(args->size);
-	if (IS_ERR(gmem->inode)) {
-		long err = PTR_ERR(gmem->inode);
-
-		kfree(gmem);
-		return ERR_PTR(err);
-	}
+	err = PTR_ERR_OR_ZERO(gmem->inode);
+	if (err)
+		goto no_inode;
 	refcount_set(&gmem->users, 1);
 	gmem->vm = vm;
 	gmem->flags = args->flags;
@@ -315,6 +339,12 @@ static struct keel_gmem *make_gmem(struct keel_vm *vm, const struct kvm_create_g
 	INIT_LIST_HEAD(&gmem->slots);
 	gmem->inode->i_private = gmem;
 	return gmem;
+
+no_inode:
+	simple_release_fs(&mount, &mounts);
+no_mount:
+	kfree(gmem);
+	return ERR_PTR(err);
 }
 
 /* The file has a reference to the inode of its own, to the VM, and to this module. */
@@ -456,34 +486,4 @@ void keel_gmem_drop(struct keel_gmem_slot *file)
 		return;
 	put_gmem(file->gmem);
 	kfree_rcu(file, rcu);
-}
-
-/* ---- the file system that they are in ---- */
-
-static int init_context(struct fs_context *context)
-{
-	if (!init_pseudo(context, GMEM_MAGIC))
-		return -ENOMEM;
-	context->s_iflags |= SB_I_NOEXEC | SB_I_NODEV;
-	return 0;
-}
-
-static struct file_system_type gmem_fs = {
-	.name = "keel_gmem",
-	.init_fs_context = init_context,
-	.kill_sb = kill_anon_super,
-};
-
-int keel_gmem_init(void)
-{
-	mount = kern_mount(&gmem_fs);
-	if (IS_ERR(mount))
-		return PTR_ERR(mount);
-	mount->mnt_flags |= MNT_NOEXEC;
-	return 0;
-}
-
-void keel_gmem_exit(void)
-{
-	kern_unmount(mount);
 }

@@ -572,8 +572,6 @@ int keel_reset_rings(struct keel_vm *vm);
 
 /* ---- gmem.c: KVM_CREATE_GUEST_MEMFD ---- */
 
-int keel_gmem_init(void);
-void keel_gmem_exit(void);
 /* GUEST_MEMFD_FLAG_* that a file can have; 0: there are no such files. */
 int keel_gmem_flags(void);
 /* Return: a file descriptor; -EINVAL, -EMFILE, -ENFILE, -ENOMEM. */

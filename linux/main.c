@@ -98,12 +98,9 @@ static int __init keel_init(void)
 	ret = keel_caps_probe();
 	if (ret)
 		return ret;
-	ret = keel_gmem_init();
-	if (ret)
-		return ret;
 	ret = keel_irqfd_init();
 	if (ret)
-		goto no_irqfd;
+		return ret;
 	ret = keel_hostirq_init();
 	if (ret)
 		goto no_hostirq;
@@ -124,8 +121,6 @@ no_life:
 	keel_hostirq_exit();
 no_hostirq:
 	keel_irqfd_exit();
-no_irqfd:
-	keel_gmem_exit();
 	return ret;
 }
 
@@ -136,7 +131,6 @@ static void __exit keel_exit(void)
 	keel_life_exit();
 	keel_hostirq_exit();
 	keel_irqfd_exit();
-	keel_gmem_exit();
 }
 
 module_init(keel_init);
