@@ -28,6 +28,8 @@
 #include <linux/pseudo_fs.h>
 #include <linux/slab.h>
 
+#include <keel/stage2.h>
+
 #include "compat.h"
 #include "keel.h"
 
@@ -395,7 +397,9 @@ int keel_gmem_create(struct keel_vm *vm, const struct kvm_create_guest_memfd *ar
 int keel_gmem_flags(void)
 {
 	/* Its pages are the kernel's; those of stage 2 may be larger. */
-	return keel_block_sizes() & PAGE_SIZE ? GMEM_FLAGS : 0;
+	int stage2_page = keel_check_extension(NULL, KEEL_CAP_ARM_STAGE2_PAGE_SIZE);
+
+	return stage2_page <= (int)PAGE_SIZE ? GMEM_FLAGS : 0;
 }
 
 /* ---- slots of it ---- */
