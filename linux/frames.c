@@ -171,21 +171,48 @@ static int look_up_frame(const struct keel_slot *slot, const struct vm_area_stru
 	return type_of(vma, &leaf, &found->flags);
 }
 
+/*
+ * The first address in the page of stage 2 around @hva, of @size, that the process has no frame at, or may not
+ * write to yet: a driver may insert frame by frame. The end of that page if there is none, or it is not all
+ * in the VMA.
+ */
+static unsigned long first_absent(const struct vm_area_struct *vma, unsigned long hva,
+				  unsigned long size, bool write)
+{
+	unsigned long at = ALIGN_DOWN(hva, size), end = at + size, irqs;
+
+	if (at < vma->vm_start || end > vma->vm_end)
+		return end;
+	for (; at < end; at += PAGE_SIZE) {
+		struct leaf leaf = { .present = false };
+
+		local_irq_save(irqs);
+		find_frame_leaf(at, &leaf);
+		local_irq_restore(irqs);
+		if (!leaf.present || (write && !leaf.writable))
+			break;
+	}
+	return at;
+}
+
 /* Under mmap_lock, which has been released if *@locked is false then. */
 static int find_or_fault(const struct keel_slot *slot, u64 gfn, bool write,
 			 const struct keel_orders *orders, struct keel_frame *found, bool *locked)
 {
 	unsigned long hva = hva_of(slot, gfn), needs = write ? VM_WRITE : VM_READ;
 	struct vm_area_struct *vma = vma_lookup(current->mm, hva);
+	unsigned long size = PAGE_SIZE << orders->order[orders->count - 1], at = hva;
 	vm_fault_t fault;
 	int ret;
 
 	if (!vma || !(vma->vm_flags & (VM_IO | VM_PFNMAP)) || !(vma->vm_flags & needs))
 		return -EFAULT;
 	ret = look_up_frame(slot, vma, gfn, write, orders, found);
-	if (ret != -ENOENT)
+	if (ret == -EFAULT) /* perhaps the frames around are not there yet */
+		at = first_absent(vma, hva, size, write);
+	if (ret != -ENOENT && (ret != -EFAULT || at == ALIGN_DOWN(hva, size) + size))
 		return ret;
-	fault = handle_mm_fault(vma, hva,
+	fault = handle_mm_fault(vma, at,
 				FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |
 					FAULT_FLAG_INTERRUPTIBLE | (write ? FAULT_FLAG_WRITE : 0),
 				NULL);
