@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import keelvm
 import vms
 
 # MiB of the guest, MiB that it fills and reads back, the machine's memory.
@@ -53,6 +54,15 @@ def test_registers_of_devices_are_guest_memory(boot, cpu, kernel):
     """Mapped by /dev/mem, as VFIO maps them; also where a driver has the device. Not what EL2 has itself."""
     machine = boot(cpu=cpu, kernel=kernel, append="keel.console=keep iomem=relaxed")
     vms.passes(machine, "frames")
+    vms.assert_healthy(machine)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("cpu", ["max", "neoverse-n1"])
+def test_a_thousand_vms_and_a_large_one(boot, cpu):
+    machine = boot(cpu=cpu, mem="4G")
+    vms.warm_up(machine)
+    vms.passes(machine, "scale", timeout=4 * keelvm.BOOT_TIMEOUT)
     vms.assert_healthy(machine)
 
 
