@@ -61,13 +61,14 @@ class Config:
     """A host kernel and a CPU model, and the host's initial RAM disk."""
 
     timeout = common.TIMEOUT
+    initrd_name = "initrd"
 
     def __init__(self, build, out, kernel, cpu):
         self.kernel, self.cpu = kernel, cpu
         self.image = build / "release" / "keel.img"
         self.vmlinuz = common.kernel_image(build, kernel)
         self.dir = out / f"host-{kernel}"
-        self.initrd = self.dir / "initrd"
+        self.initrd = self.dir / self.initrd_name
         if not self.initrd.exists():
             raise BenchError(f"there is no {self.initrd}: use make bench or make bench-full")
 

@@ -17,7 +17,7 @@ import chart
 import common
 import hosts
 from common import BenchError
-from hosts import boot_instructions, instructions_of, sections
+from hosts import boot_instructions, instructions_of, lines, sections
 
 CMDLINE = "console=ttyAMA0 quiet"
 # (host kernel, CPU model)
@@ -71,7 +71,6 @@ OPERATIONS = [
     Operation("forked-write", "first write to a page after the fork", "vmmemory", STOCK_KVM),
     Operation("boot", "guest boot, first instruction to /init", "boot", GUEST_PART),
 ]
-SECTIONS = {operation.section for operation in OPERATIONS} - {"boot"}
 
 
 @dataclasses.dataclass
@@ -95,14 +94,14 @@ class Row:
 # ---- the host's output
 
 
-def values_of(one, two):
-    """{(section, operation): instructions} of the hosts with one and two CPUs."""
-    found = sections(one) | sections(two)
+def values_of(*consoles):
+    """{(section, operation): instructions} of hosts: with one and two CPUs, with QEMU."""
+    found = {name: text for console in consoles for name, text in sections(console).items()}
     boots = [boot_instructions(text) for name, text in found.items() if name.startswith("boot")]
     values = {
         (name, operation): value
         for name, text in found.items()
-        if name in SECTIONS
+        if lines(text)
         for operation, value in instructions_of(text).items()
     }
     pause = values.pop(("vmlife", "vm-nothing"), 0)
@@ -135,6 +134,8 @@ def target_of(operation, kvm):
 class Config(hosts.Config):
     """A host kernel and a CPU model."""
 
+    operations = OPERATIONS
+
     def measure(self, side):
         return values_of(*(self.boot(side, smp, CMDLINE, f"{side}-{self.cpu}-{smp}") for smp in (1, 2)))
 
@@ -148,7 +149,7 @@ class Config(hosts.Config):
 
     def rows(self):
         kvm, keel = self.measure("kvm"), self.measure("keel")
-        return [self.row(operation, kvm, keel) for operation in OPERATIONS]
+        return [self.row(operation, kvm, keel) for operation in self.operations]
 
 
 # ---- results
@@ -167,48 +168,51 @@ def print_table(rows):
         print(f"{line} {target:>13} {row.verdict}".rstrip(), flush=True)
 
 
-def print_side(kernel, cpu, values):
-    print(f"\nhost kernel {kernel}, -cpu {cpu}; instructions")
-    for operation in OPERATIONS:
+def print_side(config, values):
+    print(f"\nhost kernel {config.kernel}, -cpu {config.cpu}; instructions")
+    for operation in config.operations:
         value = values.get((operation.section, operation.name))
         if value is not None:
             print(f"{operation.title:42} {formatted(value):>13}", flush=True)
 
 
-def measure_all(configs, build, out):
+def measure_all(configs):
     rows = []
-    for kernel, cpu in configs:
-        rows += Config(build, out, kernel, cpu).rows()
-        print_table([row for row in rows if (row.kernel, row.cpu) == (kernel, cpu)])
+    for config in configs:
+        rows += config.rows()
+        print_table([row for row in rows if (row.kernel, row.cpu) == (config.kernel, config.cpu)])
     return rows
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Operations of virtual machines in instructions, on stock KVM and Keel.")
+def main(config, name, description):
+    """A benchmark of the operations of a class of Configs; NAME.json and NAME.svg."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--build", type=Path, default=common.ROOT / "build", help="the build directory")
     parser.add_argument("--full", action="store_true", help="the other host kernel and CPU models too")
     parser.add_argument("--side", choices=("kvm", "keel"), help="measure this one alone, as text")
     parser.add_argument("--twice", action="store_true", help="measure again, and fail if a figure differs")
     args = parser.parse_args()
-    configs = FULL if args.full else QUICK
+
+    def configs(build, out):
+        return [config(build, out, kernel, cpu) for kernel, cpu in (FULL if args.full else QUICK)]
 
     def measure_side(build, out):
-        for kernel, cpu in configs:
-            print_side(kernel, cpu, Config(build, out, kernel, cpu).measure(args.side))
+        for each in configs(build, out):
+            print_side(each, each.measure(args.side))
         return []
 
     def measure(build, out):
-        rows = measure_all(configs, build, out)
-        if args.twice and measure_all(configs, build, out) != rows:
+        rows = measure_all(configs(build, out))
+        if args.twice and measure_all(configs(build, out)) != rows:
             raise BenchError("the second time there were other figures")
         results = [dataclasses.asdict(row) | {"verdict": row.verdict} for row in rows]
-        common.write_json(out / "ops.json", results)
-        chart.draw(results, out / "ops.svg")
-        print(f"\n{out / 'ops.json'}, {out / 'ops.svg'}")
+        common.write_json(out / f"{name}.json", results)
+        chart.draw(results, out / f"{name}.svg")
+        print(f"\n{out / name}.json, {out / name}.svg")
         return [row.verdict for row in rows]
 
     return common.run(measure_side if args.side else measure, args.build)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Config, "ops", "Operations of virtual machines in instructions, on stock KVM and Keel."))

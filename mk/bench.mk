@@ -51,6 +51,20 @@ $(BENCH)/outer-initrd: $(HOST)/kernel-$(BENCH_GUEST)/initrd $(VMRUN) $(BENCH)/in
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@
 
+# What a guest's initial RAM disk has besides that sends requests to QEMU's devices.
+$(BENCH)/requests: bench/guest/requests.c bench/host/ticks.h mk/bench.mk
+	$(call say,GUEST-CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)gcc -std=gnu11 -D_GNU_SOURCE -static -O2 -Wall -Wextra -Wshadow -Werror -o $@ $<
+
+$(BENCH)/requests.cpio: $(BENCH)/requests bench/guest/requests
+	$(call say,INITRD,$@)
+	$(Q)rm -rf $@.root && mkdir -p $@.root/etc $@.root/bench
+	$(Q)install -m 755 bench/guest/requests $@.root/etc/autostart
+	$(Q)install -m 755 $(BENCH)/requests $@.root/bench
+	$(Q)$(call append_cpio,$@.root) >$@.new
+	$(Q)rm -rf $@.root && mv $@.new $@
+
 # The host: a guests' host that measures by itself. On stock KVM it is the same one; keel.ko refuses to be
 # loaded there.
 .PRECIOUS: $(BENCH)/host-%/initrd
@@ -64,21 +78,35 @@ $(BENCH)/host-%/initrd: $(HOST)/kernel-%/guests-initrd $(HOST)/kernel-$(BENCH_GU
 	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
 	$(Q)rm -rf $@.root && mv $@.new $@
 
+# The same with Debian's QEMU as the VMM.
+.PRECIOUS: $(BENCH)/host-%/qemu-initrd
+$(BENCH)/host-%/qemu-initrd: $(HOST)/kernel-%/guests-initrd $(BENCH)/requests.cpio bench/host/autostart $(ARM64)/qemu/VERSION scripts/needed-libraries
+	$(call say,INITRD,$@)
+	$(Q)rm -rf $@.root && mkdir -p $(@D)
+	$(Q)$(PYTHON) scripts/needed-libraries $(ARM64)/qemu/root usr/bin/qemu-system-aarch64 $@.root
+	$(Q)mkdir -p $@.root/etc $@.root/bench
+	$(Q)install -m 755 bench/host/autostart $@.root/etc/autostart
+	$(Q)cp $(BENCH)/requests.cpio $@.root/bench
+	$(Q){ cat $<; $(call append_cpio,$@.root); } >$@.new
+	$(Q)rm -rf $@.root && mv $@.new $@
+
 BENCH_QUICK := 6.1-cloud
 BENCH_FULL  := 6.1-cloud 6.12-cloud
 
 # One's exit status must not hide another's: all run, and each can fail.
 .PHONY: bench bench-full bench-nested bench-trace
-bench: $(BUILD)/release/keel.img bundle $(BENCH_QUICK:%=$(BENCH)/host-%/initrd) ## instruction counts and sizes against their targets, Keel beside stock KVM
+bench: $(BUILD)/release/keel.img bundle $(BENCH_QUICK:%=$(BENCH)/host-%/initrd) $(BENCH_QUICK:%=$(BENCH)/host-%/qemu-initrd) ## instruction counts and sizes against their targets, Keel beside stock KVM
 	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
 	  $(PYTHON) bench/ops.py --build $(BUILD); ops=$$?; \
-	  $(PYTHON) bench/spe.py --build $(BUILD) && [ $$ops = 0 ] && exit $$boot
+	  $(PYTHON) bench/virtio.py --build $(BUILD); virtio=$$?; \
+	  $(PYTHON) bench/spe.py --build $(BUILD) && [ $$ops$$virtio = 00 ] && exit $$boot
 
-bench-full: $(BUILD)/release/keel.img bundle $(BENCH_FULL:%=$(BENCH)/host-%/initrd) ## `make bench` with every host kernel and CPU model, each measured twice
+bench-full: $(BUILD)/release/keel.img bundle $(BENCH_FULL:%=$(BENCH)/host-%/initrd) $(BENCH_FULL:%=$(BENCH)/host-%/qemu-initrd) ## `make bench` with every host kernel and CPU model, each measured twice
 	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
 	  $(PYTHON) bench/ops.py --full --twice --build $(BUILD); ops=$$?; \
+	  $(PYTHON) bench/virtio.py --full --twice --build $(BUILD); virtio=$$?; \
 	  $(PYTHON) bench/ipa.py --build $(BUILD) || exit $$?; \
-	  $(PYTHON) bench/spe.py --full --twice --build $(BUILD) && [ $$ops = 0 ] && exit $$boot
+	  $(PYTHON) bench/spe.py --full --twice --build $(BUILD) && [ $$ops$$virtio = 00 ] && exit $$boot
 
 $(ARM64)/kernel-trixie-cloud/VERSION: scripts/fetch-newest-kernel scripts/apt-view.sh
 	$(call say,FETCH,kernel-trixie-cloud)

@@ -17,6 +17,7 @@ import common  # noqa: E402
 import exits  # noqa: E402
 import nested  # noqa: E402
 import ops  # noqa: E402
+import virtio  # noqa: E402
 
 PAGES = """BENCH begin pages
 BENCH frequency=1000000000
@@ -111,10 +112,10 @@ def test_the_exit_status_is_the_verdict(tmp_path):
 def test_every_line_of_the_table_has_its_measurement():
     """Names and sections are those of the guest, the host's programs and its script."""
     root = common.ROOT / "bench"
-    parts = ("guest/ops.c", "host/irqs.c", "host/vmlife.c", "host/vmmemory.c")
+    parts = ("guest/ops.c", "guest/requests.c", "host/irqs.c", "host/vmlife.c", "host/vmmemory.c")
     programs = "".join((root / part).read_text() for part in parts)
     script = (root / "host/autostart").read_text().replace('"', "")
-    for each in ops.OPERATIONS:
+    for each in ops.OPERATIONS + virtio.Config.operations:
         if each.name != "boot":
             assert f'"{each.name}"' in programs, each.name
         assert f"measure {each.section}" in script, each.section
