@@ -94,6 +94,11 @@ static int value_el2(void)
 	return !!(limits.features & BIT(KVM_ARM_VCPU_HAS_EL2));
 }
 
+static int value_el2_e2h0(void)
+{
+	return !!(limits.features & BIT(KVM_ARM_VCPU_HAS_EL2_E2H0));
+}
+
 static int value_spe(void)
 {
 	return limits.spe;
@@ -162,6 +167,7 @@ static const struct {
 	{ KVM_CAP_USER_MEMORY2, 1 },
 	{ KVM_CAP_GUEST_MEMFD, .get = value_gmem },
 	{ KVM_CAP_ARM_EL2, .get = value_el2 },
+	{ KVM_CAP_ARM_EL2_E2H0, .get = value_el2_e2h0 },
 	{ KVM_CAP_GUEST_MEMFD_FLAGS, .get = keel_gmem_flags },
 	{ KVM_CAP_ARM_SEA_TO_USER, 1 },
 	{ KEEL_CAP_ARM_SPE, .get = value_spe },

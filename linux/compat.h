@@ -176,7 +176,9 @@ static inline struct folio *keel_create_folio(struct address_space *mapping, pgo
 /* Of Linux 6.16. */
 #ifndef KVM_CAP_ARM_EL2
 #define KVM_CAP_ARM_EL2		       240
+#define KVM_CAP_ARM_EL2_E2H0	       241
 #define KVM_ARM_VCPU_HAS_EL2	       7
+#define KVM_ARM_VCPU_HAS_EL2_E2H0      8
 #define KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ 9
 #endif
 

@@ -733,6 +733,12 @@ void nested_stage_init(void)
 	vcpu_set_el2_inject(inject_to_el2);
 }
 
+/* HCR_EL2.NV1 is RES0 where ID_AA64MMFR4_EL1.E2H0 is -2. EL1's timers must trap at EL2. */
+static bool nested_nvhe_possible(const struct cpu_features *machine)
+{
+	return cpu_features_signed(machine, ID_MMFR4_E2H0) >= -1 && cpu_has(machine, FEAT_ECV);
+}
+
 void nested_init(bool asked, const struct cpu_features *machine)
 {
 	if (!asked)
@@ -747,5 +753,7 @@ void nested_init(bool asked, const struct cpu_features *machine)
 	nested_trap_init();
 	nested_stage_init();
 	vm_set_nested(&shadow_vm_ops);
+	if (nested_nvhe_possible(machine))
+		vm_set_nested_nvhe();
 	log_info("VMs can have an EL2 of their own (experimental)");
 }

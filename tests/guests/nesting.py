@@ -34,9 +34,9 @@ def make_outer(host, path=OUTER, more="", initrd=INITRD):
     host.check(f"test -e {path} || (cat {initrd}; {archive}) >{path}", vms.GUEST_TIMEOUT)
 
 
-def start_outer(host, cpus, mem="512M", options="", cmdline=PATIENT):
+def start_outer(host, cpus, mem="512M", options="", cmdline=PATIENT, kind="vhe"):
     make_outer(host)
-    return Guest(host, f"--nested --cpus {cpus} --mem {mem} {options}", initrd=OUTER, cmdline=cmdline)
+    return Guest(host, f"--nested={kind} --cpus {cpus} --mem {mem} {options}", initrd=OUTER, cmdline=cmdline)
 
 
 def start_inner(guest, options="", mem="128M", **image):

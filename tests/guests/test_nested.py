@@ -44,6 +44,13 @@ def test_shadows_are_sane_in_a_debug_build(hosts, e2h, variant, payload, cpus):
     run_payload(nested_host(hosts, e2h, variant), payload, cpus)
 
 
+@pytest.mark.parametrize("e2h,variant", [(0, "release"), (1, "debug")])
+@pytest.mark.parametrize("payload,cpus", [("nvhe", 1), ("smp", 2), ("timers", 2), ("gic", 2)])
+def test_a_payload_runs_with_an_el2_without_vhe(hosts, e2h, variant, payload, cpus):
+    """`nvhe` has functions there; the others run at EL1, where Linux's kernel is as well."""
+    run_payload(nested_host(hosts, e2h, variant), payload, cpus, kind="nvhe")
+
+
 LATE_TIMERS = "--features pauth,sve --cmdline 'args: late-timers'"
 
 
@@ -54,8 +61,8 @@ def test_a_payload_runs_at_el2_without_traps_of_timers_in_a_debug_build(hosts, c
     run_payload(nested_host(hosts, 1, variant, cpu), payload, cpus, LATE_TIMERS)
 
 
-def run_payload(host, payload, cpus, options="--features pauth,sve"):
-    result = host.run(f"vmrun --mem 64M --nested --cpus {cpus} {options} /payloads/{payload}.img", 300)
+def run_payload(host, payload, cpus, options="--features pauth,sve", kind="vhe"):
+    result = host.run(f"vmrun --mem 64M --nested={kind} --cpus {cpus} {options} /payloads/{payload}.img", 300)
     passed, failed = re.search(rf"payload {payload}: (\d+) passed, (\d+) failed", result.output).groups()
     assert int(passed) > 0 and int(failed) == 0, result.output
     assert result.status == OFF
@@ -130,6 +137,31 @@ def test_linux_runs_linux(hosts, e2h, cpus):
     """The guest's KVM has a guest of its own, to its shell: memory, interrupts, timers, a disk, a console."""
     host = nested_host(hosts, e2h)
     guest = nesting.start_outer(host, cpus)
+    checksum = nesting.make_disk(guest)
+    nesting.start_inner(guest, f"--cpus {cpus} --disk /tmp/disk")
+    nesting.works(guest, cpus, checksum)
+    assert nesting.end_inner(guest) == OFF
+    assert guest.run("md5sum </tmp/disk") == checksum
+    assert guest.end("poweroff -f") == OFF
+
+
+@pytest.mark.parametrize("e2h", [0, pytest.param(1, marks=pytest.mark.full)])
+def test_linux_boots_without_vhe_and_has_kvm(hosts, e2h):
+    """Its kernel is at EL1, with a KVM at EL2."""
+    host = nested_host(hosts, e2h)
+    guest = Guest(host, "--nested=nvhe --cpus 2", cmdline=LOUD)
+    assert guest.run("nproc") == "2"
+    log = guest.run("dmesg")
+    assert "CPU: All CPU(s) started at EL2" in log
+    assert "Hyp mode initialized successfully" in log
+    assert guest.run("test -e /dev/kvm && echo there") == "there"
+    assert guest.end("poweroff -f") == OFF
+
+
+@pytest.mark.parametrize("e2h,cpus", [(0, 1), pytest.param(1, 2, marks=pytest.mark.full)])
+def test_linux_runs_linux_without_vhe(hosts, e2h, cpus):
+    host = nested_host(hosts, e2h)
+    guest = nesting.start_outer(host, cpus, kind="nvhe")
     checksum = nesting.make_disk(guest)
     nesting.start_inner(guest, f"--cpus {cpus} --disk /tmp/disk")
     nesting.works(guest, cpus, checksum)

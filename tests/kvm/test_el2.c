@@ -15,7 +15,8 @@
 #define KVM_ARM_VCPU_HAS_EL2	       7
 #define KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ 9
 #endif
-#define HAS_EL2_E2H0 8
+#define HAS_EL2_E2H0	 8
+#define CAP_ARM_EL2_E2H0 241
 
 /* Of struct kvm_regs itself. */
 #define EL1_CORE_REG(name)                                     \
@@ -24,6 +25,7 @@
 
 #define PSCI (1U << KVM_ARM_VCPU_PSCI_0_2)
 #define EL2  (1U << KVM_ARM_VCPU_HAS_EL2)
+#define NVHE (EL2 | 1U << HAS_EL2_E2H0)
 
 #define EL1H 0x3c5
 #define EL2T 0x3c8
@@ -67,7 +69,7 @@ static void test_absent(void)
 static void test_features(void)
 {
 	static const uint32_t others[] = {
-		1U << HAS_EL2_E2H0, 1U << KVM_ARM_VCPU_PTRAUTH_ADDRESS, /* one kind of the two */
+		1U << KVM_ARM_VCPU_PTRAUTH_ADDRESS, /* one kind of the two */
 	};
 	struct vm vm = new_vm();
 	struct vcpu vcpu = raw_vcpu(&vm, 0), second = raw_vcpu(&vm, 1);
@@ -82,7 +84,36 @@ static void test_features(void)
 	end(&vm, &vcpu);
 }
 
-static void test_registers(void)
+/* The kind whose HCR_EL2.E2H is 0: whether there is one, or not on these CPUs. */
+static bool test_features_nvhe(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = raw_vcpu(&vm, 0), second = raw_vcpu(&vm, 1);
+	bool there = ioctl(vm.dev, KVM_CHECK_EXTENSION, CAP_ARM_EL2_E2H0) == 1;
+
+	gives(init_vcpu(vcpu.fd, PSCI | (NVHE & ~EL2)), EINVAL, "E2H0 without an EL2");
+	gives(init_vcpu(vcpu.fd, PSCI | NVHE), there ? 0 : EINVAL, "E2H0");
+	if (there) {
+		gives(init_vcpu(second.fd, PSCI | EL2), EINVAL, "another vCPU of the other kind");
+		gives(init_vcpu(second.fd, PSCI | NVHE), 0, "another vCPU of this kind");
+		gives(get_reg_error(&vcpu, ARM64_SYS_REG(3, 4, 2, 0, 1)), ENOENT, "TTBR1_EL2");
+		check((get_reg(&vcpu, ARM64_SYS_REG(3, 0, 0, 7, 1)) >> 8 & 15) == 0,
+		      "ID_AA64MMFR1_EL1.VH is 0");
+	}
+	end_vcpu(&second);
+	end(&vm, &vcpu);
+	return there;
+}
+
+/* Or in the same layout. */
+static bool has_reg(uint32_t kind, uint64_t id)
+{
+	return kind == EL2 ||
+	       (id != ARM64_SYS_REG(3, 4, 2, 0, 1) && id != ARM64_SYS_REG(3, 4, 14, 1, 0) &&
+		id != ARM64_SYS_REG(3, 4, 14, 3, 2));
+}
+
+static void test_registers(uint32_t kind)
 {
 	static const struct {
 		const char *name;
@@ -119,15 +150,17 @@ static void test_registers(void)
 	struct vcpu vcpu = raw_vcpu(&vm, 0);
 	size_t i, m, bad = 0;
 
-	must(init_vcpu(vcpu.fd, PSCI | EL2), "KVM_ARM_VCPU_INIT");
+	must(init_vcpu(vcpu.fd, PSCI | kind), "KVM_ARM_VCPU_INIT");
 	check(get_reg(&vcpu, CORE_REG(pstate)) == EL2H, "it starts at EL2h, all masked");
 	gives(set_reg(&vcpu, CORE_REG(pstate), EL3H), EINVAL, "PSTATE of EL3");
 	for (i = 0; i < sizeof(regs) / sizeof(regs[0]); i++)
-		gives(set_reg(&vcpu, regs[i].id, regs[i].value), 0, regs[i].name);
+		if (has_reg(kind, regs[i].id))
+			gives(set_reg(&vcpu, regs[i].id, regs[i].value), 0, regs[i].name);
 	for (m = 0; m < sizeof(modes) / sizeof(modes[0]); m++) {
 		must(set_reg(&vcpu, CORE_REG(pstate), modes[m]), "PSTATE");
 		for (i = 0; i < sizeof(regs) / sizeof(regs[0]); i++)
-			if (get_reg(&vcpu, regs[i].id) != regs[i].value) {
+			if ((has_reg(kind, regs[i].id)) &&
+			    get_reg(&vcpu, regs[i].id) != regs[i].value) {
 				printf("# %s: %#llx\n", regs[i].name,
 				       (unsigned long long)get_reg(&vcpu, regs[i].id));
 				bad++;
@@ -137,7 +170,7 @@ static void test_registers(void)
 	end(&vm, &vcpu);
 }
 
-static void test_list(void)
+static void test_list(uint32_t kind)
 {
 	struct vm vm = new_vm();
 	struct vcpu vcpu = raw_vcpu(&vm, 0);
@@ -145,7 +178,7 @@ static void test_list(void)
 	unsigned int bad = 0, of_el2 = 0;
 	char value[512];
 
-	must(init_vcpu(vcpu.fd, PSCI | EL2), "KVM_ARM_VCPU_INIT");
+	must(init_vcpu(vcpu.fd, PSCI | kind), "KVM_ARM_VCPU_INIT");
 	gives(ioctl(vcpu.fd, KVM_GET_REG_LIST, &probe), E2BIG, "how many registers");
 	list = calloc(1, sizeof(*list) + probe.n * sizeof(list->reg[0]));
 	list->n = probe.n;
@@ -183,7 +216,7 @@ static bool is_constant(uint64_t id)
  * A state with offsets, written to another VM in the list's order and in the reverse: no register
  * changes another one, at whichever level the vCPU is meanwhile.
  */
-static void test_restore(void)
+static void test_restore(uint32_t kind)
 {
 	static uint64_t ids[1024], values[1024];
 	struct kvm_reg_list *list = calloc(1, sizeof(*list) + sizeof(ids));
@@ -192,8 +225,8 @@ static void test_restore(void)
 	unsigned int bad = 0;
 	uint64_t n = 0;
 
-	must(init_vcpu(source.fd, PSCI | EL2), "KVM_ARM_VCPU_INIT");
-	must(init_vcpu(target.fd, PSCI | EL2), "KVM_ARM_VCPU_INIT");
+	must(init_vcpu(source.fd, PSCI | kind), "KVM_ARM_VCPU_INIT");
+	must(init_vcpu(target.fd, PSCI | kind), "KVM_ARM_VCPU_INIT");
 	must(set_reg(&source, ARM64_SYS_REG(3, 4, 14, 0, 3), 1ULL << 40), "CNTVOFF_EL2");
 	must(set_reg(&source, ARM64_SYS_REG(3, 4, 14, 2, 2), 1ULL << 50), "CNTHP_CVAL_EL2");
 	must(set_reg(&source, ARM64_SYS_REG(3, 4, 1, 1, 0), 0x488000000ULL), "HCR_EL2");
@@ -330,12 +363,12 @@ static bool level_is(const struct vcpu *vcpu, uint32_t level)
 	return got == level << 2;
 }
 
-static void test_runs(void)
+static void test_runs(uint32_t kind)
 {
 	struct vm vm = new_vm();
 	struct vcpu vcpu = raw_vcpu(&vm, 0);
 
-	must(init_vcpu(vcpu.fd, PSCI | EL2), "KVM_ARM_VCPU_INIT");
+	must(init_vcpu(vcpu.fd, PSCI | kind), "KVM_ARM_VCPU_INIT");
 	LOAD(&vm, &vcpu, code_level);
 	check(level_is(&vcpu, 2), "it runs at EL2");
 	check(get_reg(&vcpu, CORE_REG(pstate)) == EL2H, "PSTATE between runs is EL2's");
@@ -354,11 +387,17 @@ int main(int argc, char **argv)
 		return finish();
 	}
 	test_features();
-	test_registers();
-	test_list();
-	test_restore();
+	test_registers(EL2);
+	test_list(EL2);
+	test_restore(EL2);
 	test_maintenance_interrupt();
 	test_cpu_interface();
-	test_runs();
+	test_runs(EL2);
+	if (test_features_nvhe()) {
+		test_registers(NVHE);
+		test_list(NVHE);
+		test_restore(NVHE);
+		test_runs(NVHE);
+	}
 	return finish();
 }

@@ -77,7 +77,7 @@ static bool (*inject)(struct vcpu *v, u64 esr, u64 far);
 static u64 file[VCPU_SYSREG_COUNT], more_hcr, less_hcr, alarm_at, ats, at_context, at_hcr, undefs;
 static struct shadow shadow, el2_shadow;
 static struct shadow_set shadows = { .el2 = &el2_shadow };
-static unsigned int flushes, nested_allowed, shadow_faults, el2_faults;
+static unsigned int flushes, nested_allowed, nvhe_allowed, shadow_faults, el2_faults;
 static bool levels[32];
 
 /* ---- below and beside ---- */
@@ -125,6 +125,11 @@ void vm_set_nested(const struct vm_nested_ops *ops)
 {
 	assert_ptr_equal(ops, &shadow_vm_ops);
 	nested_allowed++;
+}
+
+void vm_set_nested_nvhe(void)
+{
+	nvhe_allowed++;
 }
 
 void vcpu_change_s2(struct vcpu *v, struct s2_context *to)
@@ -775,9 +780,19 @@ static void nothing_is_registered_unless_asked_and_possible(void **state)
 	version = 3;
 	assert_int_equal(nested_allowed, before);
 	less = features;
-	less.reg[ID_REG_MMFR0] = 0; /* FEAT_ECV is not needed */
+	before = nvhe_allowed;
+	less.reg[ID_REG_MMFR0] = 0; /* FEAT_ECV is not needed, but without VHE */
+	nested_allowed = 0;
 	nested_init(true, &less);
-	assert_int_equal(nested_allowed, before + 1);
+	assert_int_equal(nested_allowed, 1);
+	assert_int_equal(nvhe_allowed, before);
+	less = features;
+	less.reg[ID_REG_MMFR4] = 0xeULL << 24; /* no HCR_EL2.NV1 */
+	nested_init(true, &less);
+	assert_int_equal(nvhe_allowed, before);
+	less.reg[ID_REG_MMFR4] = 0xfULL << 24; /* E2H is 1 always, but for guests */
+	nested_init(true, &less);
+	assert_int_equal(nvhe_allowed, before + 1);
 }
 
 /* ---- without VHE ---- */

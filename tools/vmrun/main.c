@@ -52,6 +52,7 @@ int main(int argc, char **argv)
 	vm.eventfds = !options.no_eventfds;
 	vm.spe = options.spe;
 	vm.nested = options.nested;
+	vm.nvhe = options.nested_nvhe;
 	vm_create(&vm, options.ipa_bits);
 	vm_add_ram(&vm, options.mem_base, options.mem);
 	for (unsigned int i = 0; i < options.nr_banks; i++)

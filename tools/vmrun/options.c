@@ -30,10 +30,10 @@ static const char help[] =
 	"  -p, --cpus N          virtual CPUs (default 1; with a GICv2 8 at most)\n"
 	"      --ipa-bits N      guest physical addresses have N bits, 32 to 52 (default 40, or fewer)\n"
 	"      --features LIST   optional features: pauth,sve,steal; or none (default: all available;\n"
-	"                            with --nested not sve)\n"
+	"                            with --nested=vhe not sve)\n"
 	"  -d, --disk FILE[,ro]  a virtio disk (read-only with ,ro); may be repeated\n"
 	"      --spe             statistical profiling in the guest (SPE; only on Keel)\n"
-	"      --nested          the guest starts at EL2, and can be a hypervisor\n"
+	"      --nested[=KIND]   the guest starts at EL2, and can be a hypervisor: vhe (the default), nvhe\n"
 	"      --console KIND    which console gets input: uart (ttyAMA0, the default), virtio (hvc0)\n"
 	"      --reboot          start again when the guest asks for a reset\n"
 	"      --move-memory MS  each MS milliseconds the guest's memory moves (a test of KVM)\n"
@@ -68,7 +68,7 @@ static const struct option long_options[] = {
 	{ "ipa-bits", required_argument, NULL, OPT_IPA_BITS },
 	{ "features", required_argument, NULL, OPT_FEATURES },
 	{ "spe", no_argument, NULL, OPT_SPE },
-	{ "nested", no_argument, NULL, OPT_NESTED },
+	{ "nested", optional_argument, NULL, OPT_NESTED },
 	{ "disk", required_argument, NULL, 'd' },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "reboot", no_argument, NULL, OPT_REBOOT },
@@ -177,6 +177,13 @@ static bool parse_console(const char *kind)
 	return !strcmp(kind, "virtio");
 }
 
+static bool parse_nested(const char *kind)
+{
+	if (strcmp(kind, "vhe") != 0 && strcmp(kind, "nvhe") != 0)
+		die_usage("--nested is vhe or nvhe, not \"%s\"", kind);
+	return !strcmp(kind, "nvhe");
+}
+
 static void add_disk(struct options *options, const char *spec)
 {
 	if (options->nr_disks == MAX_DISKS)
@@ -219,6 +226,7 @@ static void parse_one(struct options *options, int option, char *value)
 		break;
 	case OPT_NESTED:
 		options->nested = true;
+		options->nested_nvhe = value && parse_nested(value);
 		break;
 	case OPT_CONSOLE:
 		options->virtio_console = parse_console(value);

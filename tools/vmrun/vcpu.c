@@ -107,6 +107,8 @@ static void init_vcpu(const struct vcpu *vcpu, struct kvm_vcpu_init init, uint32
 	}
 	if (vcpu->vm->nested)
 		init.features[0] |= FEATURE_BIT(KVM_ARM_VCPU_HAS_EL2);
+	if (vcpu->vm->nvhe)
+		init.features[0] |= FEATURE_BIT(KVM_ARM_VCPU_HAS_EL2_E2H0);
 	if (vcpu->vm->spe)
 		init.features[KEEL_ARM_VCPU_SPE_WORD] |= FEATURE_BIT(KEEL_ARM_VCPU_SPE_BIT);
 	VM_IOCTL(vcpu->fd, KVM_ARM_VCPU_INIT, &init);
@@ -182,8 +184,10 @@ void vcpus_create(struct vm *vm, unsigned int count, uint32_t features)
 		die("this machine's KVM has no SPE for guests: leave out --spe");
 	if (vm->nested && !vm_has(vm, KVM_CAP_ARM_EL2))
 		die("this machine's KVM has no EL2 for guests: leave out --nested");
+	if (vm->nvhe && !vm_has(vm, KVM_CAP_ARM_EL2_E2H0))
+		die("this machine's KVM has no EL2 without VHE for guests: use --nested=vhe");
 	/* Older kernels open SVE with CPTR_EL2 as it is without VHE: at an EL2 whose E2H is 1 they hang. */
-	if (vm->nested && features == FEATURES_OFFERED)
+	if (vm->nested && !vm->nvhe && features == FEATURES_OFFERED)
 		features &= ~(uint32_t)FEATURE_SVE;
 	features = choose_features(vm, features);
 	VM_IOCTL(vm->fd, KVM_ARM_PREFERRED_TARGET, &init);

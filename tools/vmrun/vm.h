@@ -21,7 +21,9 @@
 /* Of Linux 6.16; the headers here may be older. */
 #ifndef KVM_CAP_ARM_EL2
 #define KVM_CAP_ARM_EL2		       240
+#define KVM_CAP_ARM_EL2_E2H0	       241
 #define KVM_ARM_VCPU_HAS_EL2	       7
+#define KVM_ARM_VCPU_HAS_EL2_E2H0      8
 #define KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ 9
 #endif
 
@@ -37,6 +39,7 @@ struct vm {
 
 	bool spe;    /* the vCPUs can be profiled: Arm's SPE, keel/spe.h */
 	bool nested; /* the vCPUs have an EL2 */
+	bool nvhe;   /* ... whose HCR_EL2.E2H is 0 */
 	bool gicv2;  /* the interrupt controller is a GICv2, not a GICv3: gic_create() */
 
 	struct bank {

@@ -72,6 +72,9 @@ cpu_setup:
 	mrs	x8, currentel
 	cmp	x8, #8
 	b.ne	1f
+	mrs	x8, id_aa64mmfr1_el1
+	ubfx	x8, x8, #8, #4			/* VH */
+	cbz	x8, 2f
 	mov	x8, #(1 << 27 | 1 << 31)	/* TGE, RW, E2H */
 	orr	x8, x8, #(1 << 34)
 	msr	hcr_el2, x8
@@ -94,6 +97,11 @@ cpu_setup:
 	msr	cpacr_el1, x8
 	isb
 	ret
+	/* Without VHE the payload is EL1's. */
+2:	mov	x20, x30
+	bl	leave_el2
+	mov	x30, x20
+	b	1b
 
 mmu_on:
 	ldr	x8, =mair_value
