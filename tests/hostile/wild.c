@@ -31,6 +31,7 @@
 #define REG_PC	       0x6030000000100040UL /* KVM_REG_ARM_CORE_REG(regs.pc) */
 #define FEATURE_PSCI   4UL
 #define FEATURE_EL2    (1UL << 7)
+#define FEATURE_E2H0   (1UL << 8) /* the EL2 is one without VHE */
 #define FEATURE_SPE    (1UL << 63)
 #define EL2_PAGES      300 /* for a vCPU's shadows, and more */
 
@@ -56,7 +57,10 @@ static struct cpu {
 	u64 exits[16];
 } cpus[NCPUS];
 
-/* The wild VM's: with a virtual EL2 where there can be one (keel.nested=1), else with SPE. */
+/*
+ * The wild VM's: with a virtual EL2 where there can be one (keel.nested=1), without VHE if the command line
+ * says "nvhe"; else with SPE.
+ */
 static u64 wild_features;
 
 static volatile u64 second_ready, begin, second_done;
@@ -244,13 +248,30 @@ static u64 vm_with(u64 n, u64 vcpus, u64 features)
 	return vm.x[1];
 }
 
-static void make_wild_vm(void)
+/* Whether a word is anywhere in the device tree: in the command line. */
+static u64 tree_says(u64 fdt, const char *word, u64 length)
+{
+	const volatile u8 *tree = (const volatile u8 *)fdt;
+	u64 size = (u64)tree[4] << 24 | (u64)tree[5] << 16 | (u64)tree[6] << 8 | tree[7], n;
+
+	for (u64 at = 0; at + length <= size; at++) {
+		for (n = 0; n < length && tree[at + n] == (u8)word[n]; n++)
+			;
+		if (n == length)
+			return 1;
+	}
+	return 0;
+}
+
+static void make_wild_vm(u64 fdt)
 {
 	struct regs size = { { KEEL_HC_VM_SIZE } };
 	u64 handle, i;
 
 	hvc0(&size);
 	wild_features = FEATURE_PSCI | (size.x[5] & FEATURE_EL2 ? FEATURE_EL2 : FEATURE_SPE);
+	if (tree_says(fdt, "wild=nvhe", 9))
+		wild_features |= FEATURE_E2H0;
 	handle = vm_with(0, NCPUS, wild_features);
 	check("VM_MAP of nothing, as a device",
 	      hvc(KEEL_HC_VM_MAP, handle, 0x80000000, DEVICE_HOLE, 0x1000,
@@ -311,14 +332,13 @@ static void hostile_main(u64 fdt)
 {
 	u64 i;
 
-	(void)fdt;
 	for (i = 0; i < NCPUS; i++)
 		cpus[i] = (struct cpu){ .id = i, .seed = 0x9e3779b97f4a7c15UL * (i + 1) };
 	begin_cpu(0);
 	check("CPU 1 is started", smc(PSCI_CPU_ON, CPU1_MPIDR, (u64)secondary, 0), 0);
 	while (!second_ready)
 		;
-	make_wild_vm();
+	make_wild_vm(fdt);
 	make_still_vm(&cpus[0]);
 	make_still_vm(&cpus[1]);
 	begin = 1;
@@ -333,6 +353,8 @@ static void hostile_main(u64 fdt)
 		check_still(&cpus[i]);
 	}
 	print(wild_features & FEATURE_EL2 ? "hostile: at EL2\n" : "hostile: at EL1\n");
+	if (wild_features & FEATURE_E2H0)
+		print("hostile: without VHE\n");
 	print("hostile: instructions: ");
 	print_decimal((u32)(cpus[0].rounds + cpus[1].rounds));
 	print(", begun anew: ");

@@ -16,9 +16,9 @@ DONE = r"hostile: done, (\d+) passed, (\d+) failed"
 def run_hostile(start, make_bundle):
     """run_hostile(NAME, least, ...): run the program on a machine; at least so many checks pass."""
 
-    def run(name, least, append="", **machine_options):
+    def run(name, least, append="", cmdline="none", **machine_options):
         payload = (keelvm.BUILD / "host" / "hostile" / f"{name}.img").read_bytes()
-        bundle = make_bundle(kernel=payload, initrd=b"none", cmdline="none")
+        bundle = make_bundle(kernel=payload, initrd=b"none", cmdline=cmdline)
         machine = start(bundle=bundle, append=f"keel.console=keep {append}", **machine_options)
         done = machine.expect(f"{DONE}|keel: .*panic.*\n")
         failures = re.findall(r"hostile: FAILED .*|keel: .*panic.*", machine.console)
@@ -254,6 +254,13 @@ def test_random_instructions_at_el2_end_one_guest_at_most(run_hostile, e2h, vari
     """The same with a virtual EL2 (docs/nested.md), where ERET and EL2's registers are among them."""
     machine = run_hostile("wild", 32, f"keel.e2h={e2h} keel.nested=1", smp=2, variant=variant)
     assert "hostile: at EL2" in machine.console
+
+
+@pytest.mark.parametrize("e2h,variant", [pytest.param(0, "release", marks=pytest.mark.full), (1, "debug")])
+def test_random_instructions_at_el2_without_vhe_end_one_guest_at_most(run_hostile, e2h, variant):
+    options = {"cmdline": "wild=nvhe", "smp": 2, "variant": variant}
+    machine = run_hostile("wild", 32, f"keel.e2h={e2h} keel.nested=1", **options)
+    assert "hostile: without VHE" in machine.console
 
 
 @pytest.mark.parametrize("e2h,variant", [pytest.param(0, "release", marks=pytest.mark.full), (1, "debug")])
