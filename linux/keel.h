@@ -64,6 +64,9 @@ struct keel_slots {
 	struct rcu_head rcu;
 	unsigned int count;
 	unsigned int last; /* where the last one was found; atomic, and a hint */
+	/* slots.c: no fault finds this one any more, but the guest has its memory still */
+	bool is_leaving;
+	struct keel_slot leaving;
 	struct keel_slot slot[];
 };
 

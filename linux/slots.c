@@ -101,16 +101,26 @@ static bool part_of_slot(const struct keel_slot *slot, unsigned long start, unsi
 	return true;
 }
 
+/*
+ * Of a slot that is being withdrawn, too: until its memory has been taken the guest has it, and the kernel
+ * must not have it back. Parts come in the order of guest addresses.
+ */
 bool keel_slots_part(struct keel_vm *vm, unsigned long start, unsigned long end, u64 *gfn,
 		     u64 *npages)
 {
 	const struct keel_slots *slots =
 		rcu_dereference_check(vm->slots, lockdep_is_held(&vm->mem_lock));
+	u64 at = *gfn, count;
+	bool found = false;
 
-	for (unsigned int i = 0; i < slots->count; i++)
-		if (part_of_slot(&slots->slot[i], start, end, gfn, npages))
-			return true;
-	return false;
+	for (unsigned int i = 0; i < slots->count && !found; i++)
+		found = part_of_slot(&slots->slot[i], start, end, gfn, npages);
+	if (likely(!smp_load_acquire(&slots->is_leaving)) ||
+	    !part_of_slot(&slots->leaving, start, end, &at, &count) || (found && at > *gfn))
+		return found;
+	*gfn = at;
+	*npages = count;
+	return true;
 }
 
 /* ---- the module writes to guest memory ---- */
@@ -196,6 +206,7 @@ static struct keel_slots *copy_slots(const struct keel_slots *old, u32 id,
 		return NULL;
 	new->count = 0;
 	new->last = 0;
+	new->is_leaving = false;
 	for (unsigned int i = 0; i < old->count; i++) {
 		if (add && add->gfn < old->slot[i].gfn) {
 			new->slot[new->count++] = *add;
@@ -266,14 +277,20 @@ static int relog_slot(struct keel_vm *vm, const struct keel_slot *old, const str
 	return 0;
 }
 
-/* Remove the slot first, so that no fault maps more of its memory, and then its memory. */
+/*
+ * Remove the slot first, so that no fault maps more of its memory, and then its memory. Invalidations find it
+ * until then: an entry has no reference to its page.
+ */
 static void withdraw_slot(struct keel_vm *vm, const struct keel_slot *slot,
 			  struct keel_slots *without)
 {
 	struct keel_slot gone = *slot;
 
+	without->leaving = gone;
+	without->is_leaving = true;
 	replace_slots(vm, without);
 	keel_take_all(vm, gone.gfn, gone.npages);
+	smp_store_release(&without->is_leaving, false);
 	if (gone.file)
 		keel_gmem_unbind(gone.file);
 }
