@@ -109,6 +109,20 @@ bool keel_life_releasing(void)
 	return found;
 }
 
+/* The same, or a VM's process ends, which ends the VM first (keel_vm_leave()). */
+static bool is_any_ending(void)
+{
+	struct keel_vm *vm;
+	bool found = false;
+
+	spin_lock(&vms_lock);
+	list_for_each_entry (vm, &vms, all)
+		if (!kref_read(&vm->kref) || (READ_ONCE(vm->ended) && !READ_ONCE(vm->gone)))
+			found = true;
+	spin_unlock(&vms_lock);
+	return found;
+}
+
 /* ---- hibernation ---- */
 
 static int prepare_sleep(const char *what)
@@ -181,7 +195,7 @@ static int on_restart(struct notifier_block *block, unsigned long event, void *u
 		keel_vm_end(vm);
 		keel_vm_put(vm);
 	}
-	for (unsigned int tries = 0; tries < RELEASE_TRIES && keel_life_releasing(); tries++)
+	for (unsigned int tries = 0; tries < RELEASE_TRIES && is_any_ending(); tries++)
 		usleep_range(500, 1000);
 	keel_pool_close();
 	if (!keel_pool_reclaim())
