@@ -501,6 +501,8 @@ static void end_storm(void)
 		pthread_join(storms[i].thread, NULL);
 		check(storms[i].times, "%s: %u times", storms[i].name, storms[i].times);
 	}
+	/* mprotect() ends early where memory was elsewhere at that moment. */
+	must(mprotect(mem, SIZE, PROT_READ | PROT_WRITE), "mprotect");
 	put("/sys/kernel/mm/ksm/run", "0");
 	__atomic_store_n(&stop_vcpus, true, __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < VCPUS; i++)
