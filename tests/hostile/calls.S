@@ -72,7 +72,7 @@ busy:
 	dsb	ish
 	add	x28, x28, #1
 	tst	x28, #1
-	b.ne	3b
+	b.eq	3b			/* an SGI to itself is pending: SGIs are enabled at reset */
 	wfi
 	b	3b
 busy_end:
