@@ -68,6 +68,7 @@ guest_exit:
 	str	x7, [x0, #VCPU_GPREGS + 32 * 8]
 	mov	x29, sp
 	mov	x19, x0
+	mov	x20, x1                 /* a fault of EL2's own, mended meanwhile, changes ESR_EL2 */
 	blr	x2
 	ldrb	w1, [x19, #VCPU_ATTENTION]
 	cmn	w0, #1                  /* VCPU_RESUME */
@@ -119,6 +120,7 @@ exited:
 
 handled:
 	mov	w1, w0
+	mov	x2, x20
 	mov	x0, x19
 	bl	vcpu_exit_handled
 	b	exited
@@ -169,6 +171,7 @@ try_early:
 	stp	x4, x5, [x0, #VCPU_GPREGS]
 	mov	x29, sp
 	mov	x19, x0
+	mov	x20, x1                 /* a fault of EL2's own, mended meanwhile, changes ESR_EL2 */
 	blr	x2
 	and	x1, x0, #1              /* a bool */
 	mov	x0, x19

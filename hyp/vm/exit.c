@@ -48,7 +48,7 @@
 
 /* Called by enter.S. */
 int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
-int vcpu_exit_handled(struct vcpu *vcpu, enum vcpu_action action);
+int vcpu_exit_handled(struct vcpu *vcpu, enum vcpu_action action, u64 esr);
 
 /* By enum exit_stage_id; NULL if the machine has no such layer. */
 static const struct exit_stage *stages[EXIT_STAGE_COUNT];
@@ -191,10 +191,9 @@ void exit_choose_stages(struct vcpu *vcpu)
 /* ---- the handlers ---- */
 
 /* No handler, or it returned VCPU_NOT_MINE: give the host the syndrome registers. */
-static __noinline enum vcpu_action tell_unknown(struct vcpu *vcpu)
+static __noinline enum vcpu_action tell_unknown(struct vcpu *vcpu, u64 esr)
 {
-	u64 esr = read_sysreg(esr_el2), far = read_sysreg(far_el2),
-	    ipa = read_sysreg(hpfar_el2) << 8;
+	u64 far = read_sysreg(far_el2), ipa = read_sysreg(hpfar_el2) << 8;
 
 	run_write64(vcpu, &vcpu->run->fail.esr, esr);
 	run_write64(vcpu, &vcpu->run->fail.far, far);
@@ -208,7 +207,7 @@ static __always_inline enum vcpu_action handle_sync(struct vcpu *vcpu)
 	u64 esr = read_sysreg(esr_el2);
 	enum vcpu_action action = class_handlers.of[esr_ec(esr)](vcpu, esr);
 
-	return unlikely(action == VCPU_NOT_MINE) ? tell_unknown(vcpu) : action;
+	return unlikely(action == VCPU_NOT_MINE) ? tell_unknown(vcpu, esr) : action;
 }
 
 static __always_inline enum vcpu_action handle_irq(struct vcpu *vcpu)
@@ -353,10 +352,11 @@ static __noinline enum vcpu_action async_exit(struct vcpu *vcpu, enum guest_exit
 	return finish_irq_exit(vcpu, handle_async(vcpu, kind));
 }
 
-/* What becomes of an exit whose handler, called by enter.S, says @action. */
-int vcpu_exit_handled(struct vcpu *vcpu, enum vcpu_action action)
+/* What becomes of an exit by @esr whose handler, called by enter.S, says @action. */
+int vcpu_exit_handled(struct vcpu *vcpu, enum vcpu_action action, u64 esr)
 {
-	return finish_exit(vcpu, unlikely(action == VCPU_NOT_MINE) ? tell_unknown(vcpu) : action);
+	return finish_exit(vcpu,
+			   unlikely(action == VCPU_NOT_MINE) ? tell_unknown(vcpu, esr) : action);
 }
 
 /* The guest was left: handle the exit, and prepare the next entry unless the host is needed. */

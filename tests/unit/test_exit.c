@@ -24,7 +24,7 @@
 #include <vm/vm_ops.h>
 
 int vcpu_exit(struct vcpu *vcpu, unsigned int kind);
-int vcpu_exit_handled(struct vcpu *vcpu, enum vcpu_action action);
+int vcpu_exit_handled(struct vcpu *vcpu, enum vcpu_action action, u64 esr);
 
 static struct percpu cpu;
 static struct vm_cpu vm_cpu;
@@ -281,14 +281,17 @@ static void without_stages_there_is_a_handler_for_every_class(void **state)
 static void what_a_handler_says_to_enter_s_ends_as_in_vcpu_exit(void **state)
 {
 	vcpu.stages[0] = NULL;
-	assert_int_equal(vcpu_exit_handled(&vcpu, VCPU_RESUME), VCPU_RESUME);
+	assert_int_equal(vcpu_exit_handled(&vcpu, VCPU_RESUME, 0), VCPU_RESUME);
 	assert_string_equal(trace, "enter ");
 	trace[0] = 0;
-	assert_int_equal(vcpu_exit_handled(&vcpu, vcpu_to_host(KEEL_EXIT_WFI)), KEEL_EXIT_WFI);
+	assert_int_equal(vcpu_exit_handled(&vcpu, vcpu_to_host(KEEL_EXIT_WFI), 0), KEEL_EXIT_WFI);
 	fake_sysreg_set("far_el2", 0);
 	fake_sysreg_set("hpfar_el2", 0);
-	assert_int_equal(vcpu_exit_handled(&vcpu, VCPU_NOT_MINE), KEEL_EXIT_FAIL);
-	assert_int_equal(run_page.fail.esr, FIELD_PREP(ESR_EC, ESR_EC_HVC64));
+	/* the guest's, not what a fault that EL2 has mended since left in ESR_EL2 */
+	assert_int_equal(
+		vcpu_exit_handled(&vcpu, VCPU_NOT_MINE, FIELD_PREP(ESR_EC, ESR_EC_IABT_LOWER)),
+		KEEL_EXIT_FAIL);
+	assert_int_equal(run_page.fail.esr, FIELD_PREP(ESR_EC, ESR_EC_IABT_LOWER));
 	assert_string_equal(trace, "");
 }
 
