@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * At a virtual EL2 (vmrun --nested): its registers by each of their names, exceptions to it from
- * itself, EL1 and EL0, returns from it, what it traps from EL1, TLBI, AT and timers. With
- * HCR_EL2.E2H=1, which is all there is. Nested guests are `shadow`'s. With the argument "guest" it
- * asks for one of a kind that there is not.
+ * itself, EL1 and EL0, returns from it, what it traps from EL1, TLBI, AT and timers. HCR_EL2.E2H is
+ * 1: the other kind is `nvhe`'s. Nested guests are `shadow`'s. With the argument "guest" it asks for
+ * one of a kind that there is not.
  */
 #include "lib/hypervisor.h"
 
