@@ -3,7 +3,8 @@
  * Where the registers of a vCPU with a virtual EL2 are.
  *
  * A guest at its EL2 runs at the CPU's EL1 (HCR_EL2.NV, NV2; HCR_EL2.E2H is 1 for the guest, and
- * does not change; of the kind whose E2H is 0 see nested_nvhe.h, too). So EL1's registers in the hardware are those of two Exception levels in turn:
+ * does not change; of the kind whose E2H is 0 see nested_nvhe.h, too). So EL1's registers in the
+ * hardware are those of two Exception levels in turn:
  *
  *	                     context NESTED_EL2        context NESTED_EL1
  *	                     EL2; EL0 with TGE=1       EL1; EL0 with TGE=0
