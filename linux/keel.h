@@ -57,14 +57,14 @@ struct keel_slot {
 };
 
 /*
- * All slots of a VM, sorted by gfn. Constant but for @last once vm->slots points to it, and then
- * replaced as a whole.
+ * All slots of a VM, sorted by gfn. Constant but for @last and @is_leaving once vm->slots points to it,
+ * and then replaced as a whole.
  */
 struct keel_slots {
 	struct rcu_head rcu;
 	unsigned int count;
 	unsigned int last; /* where the last one was found; atomic, and a hint */
-	/* slots.c: no fault finds this one any more, but the guest has its memory still */
+	/* slot_steps.h: no fault finds @leaving any more, but the guest has its memory still */
 	bool is_leaving;
 	struct keel_slot leaving;
 	struct keel_slot slot[];

@@ -7,6 +7,7 @@
 #include <linux/uaccess.h>
 
 #include "keel.h"
+#include "slot_steps.h"
 
 #define SLOT_FLAGS (KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES)
 /* KVM's own limit for a slot. */
@@ -81,46 +82,11 @@ bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
 	return held;
 }
 
-/* What @slot has of the process's memory from @start up to @end, from *@gfn on. */
-static bool part_of_slot(const struct keel_slot *slot, unsigned long start, unsigned long end,
-			 u64 *gfn, u64 *npages)
-{
-	unsigned long first = max(start, slot->hva), last, at;
-
-	if (slot->file)
-		return false;
-	last = min(end - 1, slot->hva + (slot->npages << PAGE_SHIFT) - 1);
-	if (first > last)
-		return false;
-	at = max(*gfn, slot->gfn + ((first - slot->hva) >> PAGE_SHIFT));
-	last = slot->gfn + ((last - slot->hva) >> PAGE_SHIFT);
-	if (at > last)
-		return false;
-	*gfn = at;
-	*npages = last - at + 1;
-	return true;
-}
-
-/*
- * Of a slot that is being withdrawn, too: until its memory has been taken the guest has it, and the kernel
- * must not have it back. Parts come in the order of guest addresses.
- */
 bool keel_slots_part(struct keel_vm *vm, unsigned long start, unsigned long end, u64 *gfn,
 		     u64 *npages)
 {
-	const struct keel_slots *slots =
-		rcu_dereference_check(vm->slots, lockdep_is_held(&vm->mem_lock));
-	u64 at = *gfn, count;
-	bool found = false;
-
-	for (unsigned int i = 0; i < slots->count && !found; i++)
-		found = part_of_slot(&slots->slot[i], start, end, gfn, npages);
-	if (likely(!smp_load_acquire(&slots->is_leaving)) ||
-	    !part_of_slot(&slots->leaving, start, end, &at, &count) || (found && at > *gfn))
-		return found;
-	*gfn = at;
-	*npages = count;
-	return true;
+	return keel_part_in_slots(rcu_dereference_check(vm->slots, lockdep_is_held(&vm->mem_lock)),
+				  start, end, gfn, npages);
 }
 
 /* ---- the module writes to guest memory ---- */
@@ -277,22 +243,12 @@ static int relog_slot(struct keel_vm *vm, const struct keel_slot *old, const str
 	return 0;
 }
 
-/*
- * Remove the slot first, so that no fault maps more of its memory, and then its memory. Invalidations find it
- * until then: an entry has no reference to its page.
- */
 static void withdraw_slot(struct keel_vm *vm, const struct keel_slot *slot,
 			  struct keel_slots *without)
 {
-	struct keel_slot gone = *slot;
-
-	without->leaving = gone;
-	without->is_leaving = true;
-	replace_slots(vm, without);
-	keel_take_all(vm, gone.gfn, gone.npages);
-	smp_store_release(&without->is_leaving, false);
-	if (gone.file)
-		keel_gmem_unbind(gone.file);
+	keel_slot_withdraw(vm, slot, without);
+	if (without->leaving.file)
+		keel_gmem_unbind(without->leaving.file);
 }
 
 static int remove_slot(struct keel_vm *vm, const struct keel_slot *slot)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Faults and invalidations (linux/watch_steps.h) in every order: a fault while the kernel takes two
- * pages from the process, in two parts; two faults while it takes one; a fault and two invalidations;
- * and a fault in a slot that is added meanwhile. Each is a thread of its own here, which is switched
- * at each lock, at each access to what is shared without one, and between each two steps; all
- * schedules are tried, one after the other.
+ * Faults and invalidations (linux/watch_steps.h), and slots that go (linux/slot_steps.h), in every
+ * order: a fault while the kernel takes two pages from the process, in two parts; two faults while it
+ * takes one; a fault and two invalidations; and one in a slot that is added, removed or moved
+ * meanwhile. Each is a thread of its own here, which is switched at each lock, at each access to what
+ * is shared without one, and between each two steps; all schedules are tried, one after the other.
  *
  * At no time may the guest have a page that is not the process's, once the watch has been called; and
- * in the end it has what the process has.
+ * in the end it has what the process has, where it has a slot.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -110,24 +110,47 @@ struct keel_watch {
 	wait_queue_head_t calm;
 };
 
+#define PAGE_SHIFT 0
+#define PAGES	   2
+#define GFNS	   (2 * PAGES) /* page n is at n, or where its slot is moved to, PAGES further */
+#define FRAMES_MAX 64
+
+struct keel_slot {
+	u64 gfn, npages;
+	unsigned long hva;
+	void *file;
+};
+
+struct keel_slots {
+	unsigned int count;
+	bool is_leaving;
+	struct keel_slot leaving;
+	struct keel_slot slot[PAGES];
+};
+
 struct keel_vm {
 	struct lock mem_lock;
 	struct keel_watch watch;
+	struct keel_slots *slots;
+	unsigned long slots_generation;
 };
 
-#define PAGES	   2
-#define FRAMES_MAX 64
+static unsigned int slots_at_first; /* each has the same number of pages */
 
 static struct {
 	struct keel_vm vm;
-	unsigned int has[PAGES];   /* the process's frame; 0: none */
-	unsigned int guest[PAGES]; /* the guest's */
-	unsigned int frames;	   /* how many there were so far */
+	struct keel_slots slots[3]; /* at first, and after one and two changes */
+	bool slot_comes, slot_goes;
+	unsigned int has[PAGES];  /* the process's frame; 0: none */
+	unsigned int guest[GFNS]; /* the guest's */
+	unsigned int frames;	  /* how many there were so far */
 	unsigned int refs[FRAMES_MAX];
 	unsigned int
 		taken[PAGES]; /* by invalidations whose first call has returned, and that go on */
 	unsigned int woken;   /* how often sleepers were woken */
-	bool no_slot;
+	const struct keel_slots *seen; /* by the last look for a first part */
+	bool began_between;	       /* an invalidation, while a slot was leaving */
+	bool parted;   /* one has taken a part of the range before a slot left, and one after */
 	bool coarse;   /* threads are switched at locks only, and where the kernel's steps are */
 	bool careless; /* faults do not look whether anything has changed */
 	unsigned int retries;
@@ -178,6 +201,13 @@ static void fine_step(void)
 		step();
 }
 
+/* At an access to what only changes while a slot goes. */
+static void slots_step(void)
+{
+	if (world.slot_goes)
+		fine_step();
+}
+
 #define smp_mb() fine_step()
 #define rcu_read_lock() \
 	do {            \
@@ -185,9 +215,10 @@ static void fine_step(void)
 #define rcu_read_unlock() \
 	do {              \
 	} while (0)
-#define READ_ONCE(x)	    (fine_step(), (x))
-#define WRITE_ONCE(x, v)    ((void)((x) = (v)))
-#define smp_load_acquire(p) (fine_step(), *(p))
+#define READ_ONCE(x)	 (fine_step(), (x))
+#define WRITE_ONCE(x, v) ((void)((x) = (v)))
+/* The one bool is keel_slots.is_leaving. */
+#define smp_load_acquire(p) (_Generic(*(p), bool : slots_step(), default : fine_step()), *(p))
 #define smp_store_release(p, v) \
 	do {                    \
 		fine_step();    \
@@ -212,17 +243,6 @@ static bool is_asleep(const struct thread *thread)
 #define wq_has_sleeper(queue) (fine_step(), *(queue))
 #define wake_up_all(queue)    world.woken++
 
-/* The slot, if there is one, has all pages. */
-static bool keel_slots_part(struct keel_vm *vm, unsigned long start, unsigned long end, u64 *gfn,
-			    u64 *count)
-{
-	if (!vm->mem_lock.held)
-		fine_step();
-	*gfn = max(*gfn, start);
-	*count = *gfn < end ? end - *gfn : 0;
-	return *count && !world.no_slot;
-}
-
 static void keel_take(struct keel_vm *vm, u64 first, u64 last)
 {
 	assert_true(vm->mem_lock.held);
@@ -230,17 +250,68 @@ static void keel_take(struct keel_vm *vm, u64 first, u64 last)
 		world.guest[first] = 0;
 }
 
+static void keel_take_all(struct keel_vm *vm, u64 gfn, u64 npages)
+{
+	for (u64 end = gfn + npages; gfn < end; gfn++) {
+		mutex_lock(&vm->mem_lock);
+		keel_take(vm, gfn, gfn);
+		mutex_unlock(&vm->mem_lock);
+	}
+}
+
+#include "../../linux/slot_steps.h"
+
+/* At its end it waits for those who write to guest memory. */
+static void replace_slots(struct keel_vm *vm, struct keel_slots *new)
+{
+	mutex_lock(&vm->mem_lock);
+	vm->slots = new;
+	vm->slots_generation++;
+	mutex_unlock(&vm->mem_lock);
+	slots_step();
+}
+
+static void note_look(const struct keel_slots *slots, u64 gfn)
+{
+	if (!gfn)
+		world.seen = slots;
+	else if (slots != world.seen && slots->is_leaving)
+		world.parted = true;
+}
+
+static bool keel_slots_part(struct keel_vm *vm, unsigned long start, unsigned long end, u64 *gfn,
+			    u64 *count)
+{
+	if (!vm->mem_lock.held)
+		fine_step();
+	note_look(vm->slots, *gfn);
+	return keel_part_in_slots(vm->slots, start, end, gfn, count);
+}
+
 #include "../../linux/watch_steps.h"
 
 /* ---- a fault, an invalidation, a slot ---- */
 
-static bool lacks_slot(const struct thread *thread)
+static bool find_gfn(unsigned int page, unsigned int *gfn)
 {
-	(void)thread;
-	return world.no_slot;
+	u64 at = 0, count;
+	bool found = false;
+
+	for (unsigned int i = 0; i < world.vm.slots->count && !found; i++)
+		found = keel_part_in_slot(&world.vm.slots->slot[i], page, page + 1, &at, &count);
+	*gfn = (unsigned int)at;
+	return found;
 }
 
-static bool try_fault(unsigned int page)
+static bool lacks_slot(const struct thread *thread)
+{
+	unsigned int gfn;
+
+	return !find_gfn(thread->page, &gfn);
+}
+
+/* After @gfn was found in slots of @generation. */
+static bool try_fault(unsigned int page, unsigned int gfn, unsigned long generation)
 {
 	unsigned long seq = keel_watch_sequence(&world.vm.watch, page, page + 1);
 	unsigned int frame;
@@ -253,21 +324,27 @@ static bool try_fault(unsigned int page)
 	world.refs[frame]++;
 	mutex_lock(&world.vm.mem_lock);
 	mapped = world.careless || !keel_watch_changed(&world.vm.watch, page, page + 1, seq);
-	if (mapped && !world.guest[page])
-		world.guest[page] = frame;
+	mapped &= world.vm.slots_generation == generation;
+	if (mapped && !world.guest[gfn])
+		world.guest[gfn] = frame;
 	world.retries += !mapped;
 	mutex_unlock(&world.vm.mem_lock);
 	world.refs[frame]--;
 	return mapped;
 }
 
+/* If there is no slot, and none comes, the guest has met no memory. */
 static void fault(unsigned int page, unsigned int pages)
 {
+	unsigned int gfn;
+	bool found;
+
 	(void)pages;
-	if (world.no_slot)
-		wait_while(lacks_slot);
-	while (!try_fault(page))
-		;
+	do {
+		if (world.slot_comes && lacks_slot(running))
+			wait_while(lacks_slot);
+		found = find_gfn(page, &gfn);
+	} while (found && !try_fault(page, gfn, world.vm.slots_generation));
 }
 
 /* The kernel takes @pages. */
@@ -277,6 +354,7 @@ static void invalidate(unsigned int page, unsigned int pages)
 	unsigned int i;
 
 	keel_watch_enter(&world.vm.watch, page, end);
+	world.began_between |= world.vm.slots->is_leaving;
 	if (keel_watch_has_memory(&world.vm, page, end))
 		keel_watch_take(&world.vm, page, end);
 	for (i = page; i < end; i++)
@@ -292,18 +370,58 @@ static void invalidate(unsigned int page, unsigned int pages)
 
 static void add_slot(unsigned int page, unsigned int pages)
 {
-	(void)page;
-	(void)pages;
+	world.slots[1].slot[world.slots[1].count++] =
+		(struct keel_slot){ .gfn = page, .npages = pages, .hva = page };
 	step();
-	mutex_lock(&world.vm.mem_lock);
-	world.no_slot = false;
-	mutex_unlock(&world.vm.mem_lock);
+	replace_slots(&world.vm, &world.slots[1]);
+}
+
+/* All slots but that of @page, which is returned. */
+static struct keel_slot copy_others(struct keel_slots *to, unsigned int page)
+{
+	const struct keel_slots *from = world.vm.slots;
+	struct keel_slot it = { 0 };
+
+	for (unsigned int i = 0; i < from->count; i++)
+		if (page - from->slot[i].hva < from->slot[i].npages)
+			it = from->slot[i];
+		else
+			to->slot[to->count++] = from->slot[i];
+	return it;
+}
+
+static void remove_slot(unsigned int page, unsigned int pages)
+{
+	const struct keel_slot it = copy_others(&world.slots[1], page);
+
+	(void)pages;
+	keel_slot_withdraw(&world.vm, &it, &world.slots[1]);
+}
+
+static void move_slot(unsigned int page, unsigned int pages)
+{
+	struct keel_slot it = copy_others(&world.slots[2], page);
+
+	remove_slot(page, pages);
+	it.gfn += PAGES;
+	world.slots[2].slot[world.slots[2].count++] = it;
+	replace_slots(&world.vm, &world.slots[2]);
+}
+
+/* In the same two steps, but invalidations are not told. */
+static void remove_slot_unseen(unsigned int page, unsigned int pages)
+{
+	const struct keel_slot it = copy_others(&world.slots[1], page);
+
+	(void)pages;
+	replace_slots(&world.vm, &world.slots[1]);
+	keel_take_all(&world.vm, it.gfn, it.npages);
 }
 
 static void check_world(void)
 {
-	for (unsigned int page = 0; page < PAGES; page++) {
-		unsigned int frame = world.guest[page];
+	for (unsigned int gfn = 0; gfn < GFNS; gfn++) {
+		unsigned int frame = world.guest[gfn], page = gfn % PAGES;
 
 		if (frame && world.taken[page])
 			find_broken("the guest has it though the watch has returned", page);
@@ -314,14 +432,34 @@ static void check_world(void)
 
 /* ---- all schedules ---- */
 
+/* What goes the guest has been given before. */
+static void begin_slots(void)
+{
+	const unsigned int pages = slots_at_first ? PAGES / slots_at_first : 0;
+
+	world.vm.slots = &world.slots[0];
+	world.slots[0].count = slots_at_first;
+	for (unsigned int i = 0; i < slots_at_first; i++)
+		world.slots[0].slot[i] = (struct keel_slot){ .gfn = (u64)i * pages,
+							     .npages = pages,
+							     .hva = (unsigned long)i * pages };
+	world.slot_comes = threads[2].body == add_slot || threads[2].body == move_slot;
+	world.slot_goes = threads[2].body == remove_slot || threads[2].body == move_slot ||
+			  threads[2].body == remove_slot_unseen;
+	if (world.slot_goes)
+		for (unsigned int gfn = 0; gfn < slots_at_first * pages; gfn++)
+			world.guest[gfn] = world.has[gfn];
+}
+
 static void begin_world(bool careless)
 {
 	memset(&world, 0, sizeof(world));
 	world.careless = careless;
-	world.no_slot = threads[2].body == add_slot;
-	world.coarse = threads[2].used && !world.no_slot;
 	for (unsigned int page = 0; page < PAGES; page++)
 		world.has[page] = ++world.frames;
+	begin_slots();
+	world.coarse = threads[2].body == move_slot ||
+		       (threads[1].used && threads[2].used && slots_at_first);
 	for (unsigned int i = 0; i < THREADS; i++) {
 		struct thread *thread = &threads[i];
 
@@ -358,6 +496,23 @@ static struct thread *next_thread(void)
 	return ready[chosen[steps++]];
 }
 
+static bool has_slot(unsigned int gfn)
+{
+	unsigned int at;
+
+	return find_gfn(gfn % PAGES, &at) && at == gfn;
+}
+
+/* In the end. */
+static void check_guest(void)
+{
+	for (unsigned int gfn = 0; gfn < GFNS && !broken[0]; gfn++)
+		if (world.guest[gfn] && !world.has[gfn % PAGES])
+			find_broken("the guest has a page of nobody's", gfn);
+		else if (world.guest[gfn] && !has_slot(gfn))
+			find_broken("the guest has memory where it has no slot", gfn);
+}
+
 static void run_schedule(bool careless)
 {
 	begin_world(careless);
@@ -368,10 +523,7 @@ static void run_schedule(bool careless)
 	for (unsigned int i = 0; i < THREADS && !broken[0]; i++)
 		if (!threads[i].ended)
 			find_broken("a thread waits for ever", i);
-	for (unsigned int i = 0; i < THREADS && !broken[0]; i++)
-		if (threads[i].used && threads[i].body == fault && !world.has[threads[i].page] &&
-		    world.guest[threads[i].page])
-			find_broken("the guest has a page of nobody's", threads[i].page);
+	check_guest();
 	for (unsigned int i = 1; i <= world.frames && !broken[0]; i++)
 		if (world.refs[i])
 			find_broken("a reference is left", i);
@@ -390,7 +542,7 @@ static bool next_schedule(void)
 }
 
 struct outcome {
-	unsigned long schedules, broken, retried;
+	unsigned long schedules, broken, retried, began_between, parted;
 	char why[BROKEN_MAX];
 };
 
@@ -403,6 +555,8 @@ static struct outcome run_all(bool careless)
 		run_schedule(careless);
 		outcome.schedules++;
 		outcome.retried += world.retries > 0;
+		outcome.began_between += world.began_between;
+		outcome.parted += world.parted;
 		if (broken[0] && !outcome.broken++)
 			strcpy(outcome.why, broken);
 	} while (!outcome.broken && next_schedule());
@@ -415,7 +569,7 @@ static struct thread make_thread(void (*body)(unsigned int, unsigned int), unsig
 	return (struct thread){ .body = body, .page = page, .pages = pages, .used = body };
 }
 
-static void all_good(void)
+static struct outcome nothing_broken(void)
 {
 	struct outcome outcome = run_all(false);
 
@@ -423,11 +577,18 @@ static void all_good(void)
 		      outcome.retried);
 	if (outcome.broken)
 		fail_msg("%s", outcome.why);
-	assert_true(outcome.schedules > 10 && outcome.retried);
+	assert_true(outcome.schedules > 10);
+	return outcome;
+}
+
+static void all_good(void)
+{
+	assert_true(nothing_broken().retried);
 }
 
 static void one_fault(unsigned int page)
 {
+	slots_at_first = 1;
 	threads[0] = make_thread(invalidate, 0, 2);
 	threads[1] = make_thread(fault, page, 1);
 	threads[2] = make_thread(NULL, 0, 0);
@@ -477,8 +638,74 @@ static void test_a_fault_in_a_slot_that_is_added_during_an_invalidation(void **s
 {
 	(void)state;
 	one_fault(0);
-	threads[2] = make_thread(add_slot, 0, 0);
+	slots_at_first = 0;
+	threads[2] = make_thread(add_slot, 0, 2);
 	all_good();
+}
+
+/* The slot of @page, one of @slots, goes by @body while the kernel takes both pages. */
+static void slot_goes(void (*body)(unsigned int, unsigned int), unsigned int slots,
+		      unsigned int page)
+{
+	slots_at_first = slots;
+	threads[0] = make_thread(invalidate, 0, 2);
+	threads[1] = make_thread(NULL, 0, 0);
+	threads[2] = make_thread(body, page, 0);
+}
+
+static void both_orders(void (*body)(unsigned int, unsigned int), unsigned int slots,
+			unsigned int page)
+{
+	struct outcome outcome;
+
+	slot_goes(body, slots, page);
+	outcome = nothing_broken();
+	print_message("in %lu an invalidation begins while a slot leaves, in %lu one goes on\n",
+		      outcome.began_between, outcome.parted);
+	assert_true(outcome.began_between && outcome.parted);
+}
+
+static void test_an_invalidation_of_a_slot_that_is_removed(void **state)
+{
+	(void)state;
+	both_orders(remove_slot, 1, 0);
+	both_orders(move_slot, 1, 0);
+}
+
+/* Parts come in the order of guest addresses, whichever slot leaves. */
+static void test_an_invalidation_of_two_slots_of_which_one_is_removed(void **state)
+{
+	(void)state;
+	both_orders(remove_slot, 2, 0);
+	both_orders(remove_slot, 2, 1);
+	both_orders(move_slot, 2, 0);
+	both_orders(move_slot, 2, 1);
+}
+
+static void fault_in_slot_that_goes(void (*body)(unsigned int, unsigned int), unsigned int page)
+{
+	slot_goes(body, 1, 0);
+	threads[1] = make_thread(fault, page, 1);
+	all_good();
+}
+
+static void test_a_fault_in_a_slot_that_goes_during_an_invalidation(void **state)
+{
+	(void)state;
+	fault_in_slot_that_goes(remove_slot, 0);
+	fault_in_slot_that_goes(remove_slot, 1);
+	fault_in_slot_that_goes(move_slot, 0);
+}
+
+static void test_a_slot_that_invalidations_do_not_find_once_it_is_removed_is_found(void **state)
+{
+	(void)state;
+	slot_goes(remove_slot_unseen, 1, 0);
+	assert_true(run_all(false).broken);
+	slot_goes(remove_slot_unseen, 2, 0);
+	assert_true(run_all(false).broken);
+	slot_goes(remove_slot_unseen, 2, 1);
+	assert_true(run_all(false).broken);
 }
 
 static void test_a_fault_that_does_not_look_whether_anything_has_changed_is_found(void **state)
@@ -495,6 +722,11 @@ int main(void)
 		cmocka_unit_test(test_two_faults_and_an_invalidation),
 		cmocka_unit_test(test_a_fault_and_two_invalidations),
 		cmocka_unit_test(test_a_fault_in_a_slot_that_is_added_during_an_invalidation),
+		cmocka_unit_test(test_an_invalidation_of_a_slot_that_is_removed),
+		cmocka_unit_test(test_an_invalidation_of_two_slots_of_which_one_is_removed),
+		cmocka_unit_test(test_a_fault_in_a_slot_that_goes_during_an_invalidation),
+		cmocka_unit_test(
+			test_a_slot_that_invalidations_do_not_find_once_it_is_removed_is_found),
 		cmocka_unit_test(
 			test_a_fault_that_does_not_look_whether_anything_has_changed_is_found),
 	};
