@@ -3,8 +3,9 @@
  * What a machine does not do on demand, by a module with fault injection (linux/inject.h): a vCPU
  * that cannot run any more ends its VM, of which all others hear; memory is taken from a guest in
  * parts, however much the process discards; the process changes its memory between a fault's look
- * at it and the pin, or while the VM ends; huge pages around a fault are broken, or go; and a slot moves, or is logged from
- * now on, while the module writes there. For a shipped module: nothing to test, which is a failure.
+ * at it and the pin, or while the VM ends; huge pages around a fault are broken, or go; a slot moves,
+ * or is logged from now on, while the module writes there; and the process discards the memory of one
+ * whose deletion waits for that. For a shipped module: nothing to test, which is a failure.
  */
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "parameters.h"
+#include "runner.h"
 
 #define RUN_FAILS  PARAMETER("run_fails")
 #define PIN_MS	   PARAMETER("pin_ms")
@@ -42,6 +44,13 @@ GUEST_CODE(reads, "mov x10, #0x09000000\n"
 		  "1: ldr x6, [x0]\n"
 		  "str x6, [x10]\n"
 		  "b 1b\n");
+
+/* Reads at x0, tells, and reads on. */
+GUEST_CODE(reads_on, "mov x10, #0x09000000\n"
+		     "ldr x6, [x0]\n"
+		     "str x6, [x10]\n"
+		     "1: ldr x6, [x0]\n"
+		     "b 1b\n");
 
 static void on_alarm(int signal)
 {
@@ -528,6 +537,85 @@ static void test_slot_changes_meanwhile(bool logged, uint64_t to, const char *wh
 	munmap(mem, 16 * PAGE);
 }
 
+struct deletion {
+	int vm;
+	char *mem;
+	bool done;
+};
+
+static void *delete_slot(void *arg)
+{
+	struct deletion *d = arg;
+
+	must(set_region(d->vm, 1, 0, MUCH_BASE, 0, d->mem), "the slot goes");
+	__atomic_store_n(&d->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* The reader's next exit is its access to what is not its memory any more. */
+static void check_is_lost(const struct runner *reader, const struct deletion *deletion)
+{
+	const struct kvm_run *r = reader->vcpu->run;
+	unsigned int tries;
+	bool lost;
+
+	for (tries = 0; !__atomic_load_n(&reader->done, __ATOMIC_ACQUIRE) && tries < 100; tries++)
+		usleep(10000);
+	lost = __atomic_load_n(&reader->done, __ATOMIC_ACQUIRE);
+	check(!__atomic_load_n(&deletion->done, __ATOMIC_ACQUIRE), "the deletion still waits");
+	check(lost, "the guest has nothing of what the process has discarded");
+	check(!lost || (!reader->ret && r->exit_reason == KVM_EXIT_MMIO &&
+			r->mmio.phys_addr == MUCH_BASE),
+	      "it reads where it has no slot (%ld, exit %u)", reader->ret, r->exit_reason);
+}
+
+/*
+ * The deletion of a slot waits for the module, which is about to write there, and takes the slot's
+ * memory from the guest only after that. Meanwhile the process discards this memory.
+ */
+static void test_discarded_while_its_slot_goes(void)
+{
+	uint64_t ipa = MUCH_BASE + PAGE;
+	struct kvm_device_attr attr = {
+		.group = KVM_ARM_VCPU_PVTIME_CTRL,
+		.attr = KVM_ARM_VCPU_PVTIME_IPA,
+		.addr = (uintptr_t)&ipa,
+	};
+	char *mem = map_memory(16 * PAGE);
+	struct vm vm = new_vm();
+	struct vcpu writes = new_vcpu(&vm, 0), other = new_vcpu(&vm, 1);
+	struct deletion deletion = { .vm = vm.fd, .mem = mem };
+	struct runner reader, writer;
+	pthread_t thread;
+
+	must(madvise(mem, 16 * PAGE, MADV_NOHUGEPAGE), "MADV_NOHUGEPAGE");
+	memset(mem, 1, 16 * PAGE);
+	LOAD(&vm, &writes, asks_for_time);
+	load_code(&vm, &other, GUEST_BASE + 0x1000, reads_on, reads_on_end);
+	must(set_region(vm.fd, 1, 0, MUCH_BASE, 16 * PAGE, mem), "a slot");
+	must(ioctl(writes.fd, KVM_SET_DEVICE_ATTR, &attr), "stolen time");
+	must(set_reg(&other, CORE_REG(regs[0]), MUCH_BASE), "x0");
+	expect_write(&other, MMIO_BASE, 8, 0x0101010101010101, "the guest has the memory");
+	run_in_thread(&reader, &other);
+	write_number(WRITE_MS, 5000);
+	run_in_thread(&writer, &writes);
+	wait_for_write();
+	pthread_create(&thread, NULL, delete_slot, &deletion);
+	usleep(300000); /* until it waits, most likely */
+	is_in_guest(&reader);
+	must(madvise(mem, 16 * PAGE, MADV_DONTNEED), "MADV_DONTNEED");
+	check_is_lost(&reader, &deletion);
+	pthread_join(thread, NULL);
+	pthread_join(reader.thread, NULL);
+	pthread_join(writer.thread, NULL);
+	check(!writer.ret && writes.run->exit_reason == KVM_EXIT_MMIO &&
+		      writes.run->mmio.phys_addr == MMIO_BASE,
+	      "whoever was writing goes on (%ld, exit %u)", writer.ret, writes.run->exit_reason);
+	end_vcpu(&other);
+	end_guest(&vm, &writes);
+	munmap(mem, 16 * PAGE);
+}
+
 /* Without arguments; or, in a host with stage-2 pages of 64 KiB, "large". */
 int main(int argc, char **argv)
 {
@@ -553,5 +641,6 @@ int main(int argc, char **argv)
 	test_missing_meanwhile(false);
 	test_slot_changes_meanwhile(true, 2 * MUCH_BASE, "a slot moves");
 	test_slot_changes_meanwhile(false, MUCH_BASE, "logging begins");
+	test_discarded_while_its_slot_goes();
 	return finish();
 }
