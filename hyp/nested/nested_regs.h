@@ -131,6 +131,8 @@ struct nested_vcpu {
 	bool timer_aside;
 	/* of which the TLB entries are that this vCPU has left under the VM's own VMID */
 	enum nested_context own_entries;
+	/* without VHE: of which VMID, plus 1, EL1's are that it has left there; 0: of none */
+	u32 plain_vmid;
 	struct shadow *shadow; /* shadow.h: the last one that it ran in, or NULL */
 	/* ESR_EL2 of the abort at EL2, should the host not have the table that it is asked for, or 0 */
 	u64 walk_esr;

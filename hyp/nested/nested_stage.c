@@ -50,17 +50,23 @@
 
 /* ---- contexts ---- */
 
+/* Stage 1 under the VM's own VMID, which is in VTTBR_EL2. */
+static void forget_own_vmid(void)
+{
+	isb(); /* the TLBI uses HCR_EL2 and VTTBR_EL2 */
+	dsb(ish);
+	tlbi_vmalle1is();
+	dsb(ish);
+	isb();
+}
+
 /* EL1's and EL2's translations under one VMID: TLBs cannot tell them apart. */
 static void forget_own_entries(struct vcpu *vcpu, enum nested_context now)
 {
 	vcpu->nested->own_entries = now;
 	if (now == NESTED_EL1)
 		__atomic_store_n(&vcpu->vm->shadows->plain_el1, true, __ATOMIC_RELAXED);
-	isb(); /* the TLBI uses HCR_EL2 and VTTBR_EL2 */
-	dsb(ish);
-	tlbi_vmalle1is();
-	dsb(ish);
-	isb();
+	forget_own_vmid();
 }
 
 /* The stage 2 of a context: a nested guest's is a shadow, unless the guest hypervisor has none. */
@@ -120,6 +126,19 @@ static struct s2_context *s2_of(struct vcpu *vcpu, enum nested_context context)
 	return &vcpu->vm->s2;
 }
 
+/*
+ * VMIDs count without a stage 2, too. All of them have the VM's own one here, so what this vCPU has left
+ * under it, on any CPU, goes when the guest hypervisor's VMID is another one than then.
+ */
+static void take_plain_vmid(struct vcpu *vcpu)
+{
+	u32 mine = shadow_vmid(vcpu->nested->page[VTTBR_EL2]) + 1U, was = vcpu->nested->plain_vmid;
+
+	vcpu->nested->plain_vmid = mine;
+	if (unlikely(was && was != mine))
+		forget_own_vmid();
+}
+
 static void change_context_nvhe(struct vcpu *vcpu, enum nested_context to)
 {
 	struct s2_context *s2 = s2_of(vcpu, to);
@@ -129,6 +148,8 @@ static void change_context_nvhe(struct vcpu *vcpu, enum nested_context to)
 		nested_nvhe_switch_regs(vcpu, to);
 	if (vcpu->s2 != s2)
 		vcpu_change_s2(vcpu, s2);
+	if (s2 == &vcpu->vm->s2)
+		take_plain_vmid(vcpu);
 }
 
 void nested_change_context(struct vcpu *vcpu, enum nested_context to)
@@ -666,11 +687,13 @@ static void reset_el2(struct vcpu *vcpu)
 {
 	const struct pstate_features has = nested_pstate_features();
 	enum nested_context entries = vcpu->nested->own_entries;
+	u32 plain_vmid = vcpu->nested->plain_vmid;
 
 	ASSERT(!vcpu->nested->alias_open);
 	shadow_drop(vcpu);
 	nested_reset_regs(vcpu, impl_regs_machine()->midr);
 	vcpu->nested->own_entries = entries;
+	vcpu->nested->plain_vmid = plain_vmid;
 	vcpu->nested->pstate_has = has;
 	vcpu->nested->eret_pstate = nested_return_usual(&has);
 	vcpu->regs.pstate = PSR_MODE_EL2h | PSR_DAIF;
