@@ -108,10 +108,11 @@ static void note_plain_el1(struct vcpu *vcpu)
 	u16 vmid = shadow_vmid(vcpu->nested->page[VTTBR_EL2]);
 	u64 *word = &set->plain_vmids[vmid / 64];
 
-	if (__atomic_load_n(word, __ATOMIC_RELAXED) & BIT(vmid % 64))
+	if (__atomic_load_n(word, __ATOMIC_ACQUIRE) & BIT(vmid % 64))
 		return;
-	__atomic_fetch_or(word, BIT(vmid % 64), __ATOMIC_RELAXED);
+	/* whoever finds the bit enters at once: what go_on() looks at before the bit is there by then */
 	__atomic_store_n(&set->plain_el1, true, __ATOMIC_RELAXED);
+	__atomic_fetch_or(word, BIT(vmid % 64), __ATOMIC_RELEASE);
 	dmb(ish);
 }
 
