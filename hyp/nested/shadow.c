@@ -591,13 +591,20 @@ static int create_set(struct vm *vm)
 	return 0;
 }
 
+/* Of the next one: EL2's own has all addresses of the VM, which can be wider than a nested guest's. */
+static const struct stage2_geometry *next_geometry(const struct vm *vm)
+{
+	const struct shadow_set *set = vm->shadows;
+
+	return set->nvhe && !set->el2 ? &vm->s2.stage2.geometry : &set->geometry;
+}
+
 static bool init_context(struct vm *vm, struct shadow *shadow, void *root)
 {
-	struct shadow_set *set = vm->shadows;
 	struct mmu_caps caps;
 	const struct s2_context_config config = {
 		.vm = vm,
-		.geometry = &set->geometry,
+		.geometry = next_geometry(vm),
 		.caps = &caps,
 		.root = root,
 		.pool = &shadow->pool,
@@ -668,7 +675,7 @@ static void publish_el2(struct shadow_set *set, struct shadow *shadow)
 static int create_shadow(struct vm *vm)
 {
 	struct shadow_set *set = vm->shadows;
-	unsigned int order = page_pool_order_of(set->geometry.root_size);
+	unsigned int order = page_pool_order_of(next_geometry(vm)->root_size);
 	void *root = page_pool_alloc_run(&vm->pool, order);
 	struct shadow *shadow = root ? page_pool_alloc(&vm->pool) : NULL;
 

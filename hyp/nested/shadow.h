@@ -108,7 +108,7 @@ struct shadow_set {
 	struct shadow *idle_first, *idle_last;
 	unsigned int nr_shadows, nr_vcpus; /* under vm->lock */
 	u64 counted[VM_VCPUS_MAX / 64];	   /* vCPUs in nr_vcpus, by index */
-	struct stage2_geometry geometry;   /* of all shadows */
+	struct stage2_geometry geometry;   /* of all shadows of nested guests */
 	struct s2_shadow_format format;
 	unsigned int chunk_order, kept;
 	u64 pages; /* taken for chunks; under vm->lock */
