@@ -537,8 +537,12 @@ static __always_inline enum vcpu_action exit_the_long_way(struct vcpu *vcpu,
 							  enum guest_exit_kind kind,
 							  const bool nvhe)
 {
-	bool el2 = vcpu->nested->context == NESTED_EL2, due = take_back(vcpu, el2);
+	bool el2 = vcpu->nested->context == NESTED_EL2, due;
 
+	/* EL2 may have changed it: from now on EL1's virtual timer is asked when it fires, as by WFI */
+	if (nvhe && el2)
+		write_sysreg(vcpu->nested->page[CNTVOFF_EL2], cntvoff_el2);
+	due = take_back(vcpu, el2);
 	if (kind != GUEST_SYNC) {
 		nested_count(vcpu, KEEL_NESTED_EXIT_IRQ);
 		return due && kind == GUEST_IRQ ? VCPU_RESUME : VCPU_NOT_MINE;
