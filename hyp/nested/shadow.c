@@ -668,6 +668,7 @@ static void publish_shadow(struct shadow_set *set, struct shadow *shadow)
 static void publish_el2(struct shadow_set *set, struct shadow *shadow)
 {
 	ASSERT(!set->nr_shadows);
+	shadow->ctx.identity = true;
 	set->el2 = shadow;
 	__atomic_store_n(&set->all, shadow, __ATOMIC_RELEASE);
 }

@@ -72,7 +72,7 @@ static struct error examine_error(struct vcpu *vcpu, u64 esr)
 	else
 		error.flags |= KEEL_ABORT_FAR;
 	/* behind a shadow (hyp/nested/) stage 1 gives no address of the VM */
-	if (error.at != ERROR_AT_ACCESS || vcpu->s2 != &vcpu->vm->s2) {
+	if (error.at != ERROR_AT_ACCESS || (vcpu->s2 != &vcpu->vm->s2 && !vcpu->s2->identity)) {
 		error.ipa = 0;
 		return error;
 	}
