@@ -22,7 +22,8 @@
  * writes to EL1's timers has an effect from its next exit on, and ISTATUS is as of its last entry.
  *
  * Without VHE (nested->nvhe) EL2 has a physical timer alone, and EL1's virtual one stays in the
- * hardware in both contexts, with the CNTVOFF_EL2 of the last entry. There is FEAT_ECV then.
+ * hardware in both contexts, with the CNTVOFF_EL2 of the last entry, and from EL2's next long exit on
+ * with the one that is in the page then. There is FEAT_ECV then.
  */
 #ifndef KEEL_NESTED_NESTED_TIMER_H
 #define KEEL_NESTED_NESTED_TIMER_H
