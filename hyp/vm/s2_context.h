@@ -43,7 +43,7 @@ struct s2_context {
 	u64 nr_tables;		/* taken from @pool; under stage2.lock */
 	/* Of a shadow: the guest hypervisor's VTTBR_EL2 and VTCR_EL2. 0 in the VM's own. */
 	u64 tlb_vttbr, tlb_vtcr;
-	bool identity; /* of a shadow: its addresses are the VM's */
+	bool identity;			  /* of a shadow: its addresses are the VM's */
 	u16 last_vcpu_ran[KEEL_MAX_CPUS]; /* by CPU: its index + 1. That CPU's own */
 };
 
