@@ -13,6 +13,8 @@
 #undef __always_inline /* glibc has one, in native builds */
 #define __always_inline inline __attribute__((always_inline))
 #define __noinline	__attribute__((noinline))
+/* A function whose reads race by design; it says why. */
+#define __races __attribute__((no_sanitize("thread")))
 
 #define ARRAY_SIZE(a)		 (sizeof(a) / sizeof((a)[0]))
 #define STATIC_ASSERT(cond, why) _Static_assert(cond, why)

@@ -909,8 +909,11 @@ u32 ownership_share_count(struct pa pa)
 	return count;
 }
 
-/* One byte is read at once, and so without a lock. */
-static int may_share_page(const u8 *byte)
+/*
+ * One byte is read at once, and so without a lock; who changes states of several pages writes each byte once,
+ * by memset().
+ */
+static __races int may_share_page(const u8 *byte)
 {
 	return transitions[SHARE].refuse[byte_state(READ_ONCE(*byte))];
 }
