@@ -10,10 +10,11 @@
 #include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
-#include <linux/kvm.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/version.h>
+
+#include <keel/kvm_uapi.h>
 
 #if !IS_ENABLED(CONFIG_KVM)
 #error "a kernel with CONFIG_KVM is needed: not for its KVM, but for what it exports to one"
@@ -67,23 +68,6 @@ static inline void keel_eventfd_signal(struct eventfd_ctx *ctx)
 #endif
 }
 
-/* Of Linux 6.8. Its first fields are those of struct kvm_userspace_memory_region. */
-#ifndef KVM_SET_USER_MEMORY_REGION2
-#define KVM_CAP_USER_MEMORY2 231
-struct kvm_userspace_memory_region2 {
-	__u32 slot;
-	__u32 flags;
-	__u64 guest_phys_addr;
-	__u64 memory_size;
-	__u64 userspace_addr;
-	__u64 guest_memfd_offset;
-	__u32 guest_memfd;
-	__u32 pad1;
-	__u64 pad2[14];
-};
-#define KVM_SET_USER_MEMORY_REGION2 _IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
-#endif
-
 /*
  * Whether a device's driver allows any access without caches, by Normal Non-cacheable memory. Older
  * kernels' drivers say nothing of it.
@@ -97,28 +81,7 @@ static inline bool keel_vma_any_uncached(const struct vm_area_struct *vma)
 #endif
 }
 
-#ifndef KVM_CREATE_GUEST_MEMFD
-#define KVM_CAP_GUEST_MEMFD 234
-#define KVM_MEM_GUEST_MEMFD (1UL << 2)
-struct kvm_create_guest_memfd {
-	__u64 size;
-	__u64 flags;
-	__u64 reserved[6];
-};
-#define KVM_CREATE_GUEST_MEMFD _IOWR(KVMIO, 0xd4, struct kvm_create_guest_memfd)
-#endif
-
-/* Of Linux 6.18. */
-#ifndef KVM_CAP_GUEST_MEMFD_FLAGS
-#define KVM_CAP_GUEST_MEMFD_FLAGS    244
-#define GUEST_MEMFD_FLAG_MMAP	     (1ULL << 0)
-#define GUEST_MEMFD_FLAG_INIT_SHARED (1ULL << 1)
-#endif
-
-/* Of Linux 6.8; no field of an older struct kvm_run is for it. */
-#ifndef KVM_EXIT_MEMORY_FAULT
-#define KVM_EXIT_MEMORY_FAULT 39
-#endif
+/* KVM_EXIT_MEMORY_FAULT, for which an older struct kvm_run has no field. */
 struct keel_memory_fault {
 	__u64 flags, gpa, size;
 };
@@ -162,32 +125,7 @@ static inline struct folio *keel_create_folio(struct address_space *mapping, pgo
 #define KEEL_ERROR_REMOVE_OP(name) .error_remove_page = (name)
 #endif
 
-/* Of Linux 6.2. */
-#ifndef KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP
-#define KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP 225
-#endif
-
-/* Of Linux 6.5. */
-#ifndef KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE
-#define KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE 228
-#define KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES  229
-#endif
-
-/* Of Linux 6.16. */
-#ifndef KVM_CAP_ARM_EL2
-#define KVM_CAP_ARM_EL2		       240
-#define KVM_CAP_ARM_EL2_E2H0	       241
-#define KVM_ARM_VCPU_HAS_EL2	       7
-#define KVM_ARM_VCPU_HAS_EL2_E2H0      8
-#define KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ 9
-#endif
-
-/* Of Linux 6.19. */
-#ifndef KVM_CAP_ARM_SEA_TO_USER
-#define KVM_CAP_ARM_SEA_TO_USER		245
-#define KVM_EXIT_ARM_SEA		41
-#define KVM_EXIT_ARM_SEA_FLAG_GPA_VALID (1ULL << 0)
-#endif
+/* KVM_EXIT_ARM_SEA */
 struct keel_arm_sea {
 	__u64 flags, esr, gva, gpa;
 };

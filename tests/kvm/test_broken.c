@@ -15,11 +15,6 @@
 #define ABORT_TOLD PARAMETER("abort_told")
 #define BROKEN	   (GUEST_BASE + 0x8000)
 
-#ifndef KVM_CAP_ARM_SEA_TO_USER
-#define KVM_CAP_ARM_SEA_TO_USER 245
-#endif
-#define EXIT_ARM_SEA 41
-
 struct arm_sea {
 	uint64_t flags, esr, gva, gpa;
 };
@@ -105,7 +100,7 @@ static void test_not_broken(void)
 	ret = run(&vcpu);
 	write_number(ABORT_TOLD, 0);
 	sea = (const struct arm_sea *)(const void *)vcpu.run->padding;
-	check(!ret && vcpu.run->exit_reason == EXIT_ARM_SEA, "KVM_EXIT_ARM_SEA (exit %u)",
+	check(!ret && vcpu.run->exit_reason == KVM_EXIT_ARM_SEA, "KVM_EXIT_ARM_SEA (exit %u)",
 	      vcpu.run->exit_reason);
 	check(sea->flags == 1 && sea->gpa == BROKEN && sea->gva == (BROKEN | 0x123) &&
 		      sea->esr == 0x92000010,

@@ -12,11 +12,6 @@
 #include "stage2_view.h"
 #include "writers.h"
 
-#ifndef KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE
-#define KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE 228
-#define KVM_CAP_ARM_SUPPORTED_BLOCK_SIZES  229
-#endif
-
 #define HUGE	(2UL << 20)
 #define SLOT	1
 #define LOGGED	KVM_MEM_LOG_DIRTY_PAGES

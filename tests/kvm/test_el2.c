@@ -10,14 +10,6 @@
 
 #include "kvmtest.h"
 
-#ifndef KVM_CAP_ARM_EL2
-#define KVM_CAP_ARM_EL2		       240
-#define KVM_ARM_VCPU_HAS_EL2	       7
-#define KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ 9
-#endif
-#define HAS_EL2_E2H0	 8
-#define CAP_ARM_EL2_E2H0 241
-
 /* Of struct kvm_regs itself. */
 #define EL1_CORE_REG(name)                                     \
 	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | \
@@ -25,7 +17,7 @@
 
 #define PSCI (1U << KVM_ARM_VCPU_PSCI_0_2)
 #define EL2  (1U << KVM_ARM_VCPU_HAS_EL2)
-#define NVHE (EL2 | 1U << HAS_EL2_E2H0)
+#define NVHE (EL2 | 1U << KVM_ARM_VCPU_HAS_EL2_E2H0)
 
 #define EL1H 0x3c5
 #define EL2T 0x3c8
@@ -89,7 +81,7 @@ static bool test_features_nvhe(void)
 {
 	struct vm vm = new_vm();
 	struct vcpu vcpu = raw_vcpu(&vm, 0), second = raw_vcpu(&vm, 1);
-	bool there = ioctl(vm.dev, KVM_CHECK_EXTENSION, CAP_ARM_EL2_E2H0) == 1;
+	bool there = ioctl(vm.dev, KVM_CHECK_EXTENSION, KVM_CAP_ARM_EL2_E2H0) == 1;
 
 	gives(init_vcpu(vcpu.fd, PSCI | (NVHE & ~EL2)), EINVAL, "E2H0 without an EL2");
 	gives(init_vcpu(vcpu.fd, PSCI | NVHE), there ? 0 : EINVAL, "E2H0");

@@ -202,10 +202,6 @@ static void test_both(void)
 
 /* ---- KVM_CAP_ARM_SEA_TO_USER, of Linux 6.19 ---- */
 
-#ifndef KVM_CAP_ARM_SEA_TO_USER
-#define KVM_CAP_ARM_SEA_TO_USER 245
-#endif
-
 static void test_capability(void)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_ARM_SEA_TO_USER };

@@ -14,10 +14,6 @@
 
 #include "kvmtest.h"
 
-#ifndef KVM_ARM_VCPU_HAS_EL2
-#define KVM_ARM_VCPU_HAS_EL2 7
-#endif
-
 #define PAYLOAD	    "/payloads/nested_race.img"
 #define VCPUS	    2
 #define FEATURES    (1U << KVM_ARM_VCPU_PSCI_0_2 | 1U << KVM_ARM_VCPU_HAS_EL2)

@@ -29,20 +29,6 @@ static void test_refusals(void)
 	close(vm.dev);
 }
 
-#ifndef KVM_SET_USER_MEMORY_REGION2
-#define KVM_CAP_USER_MEMORY2 231
-struct kvm_userspace_memory_region2 {
-	uint32_t slot, flags;
-	uint64_t guest_phys_addr, memory_size, userspace_addr, guest_memfd_offset;
-	uint32_t guest_memfd, pad1;
-	uint64_t pad2[14];
-};
-#define KVM_SET_USER_MEMORY_REGION2 _IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
-#endif
-#ifndef KVM_MEM_GUEST_MEMFD
-#define KVM_MEM_GUEST_MEMFD (1U << 2)
-#endif
-
 /* KVM_SET_USER_MEMORY_REGION2: the same slots. test_gmem has what it adds. */
 static void test_region2(void)
 {

@@ -12,9 +12,6 @@
 
 #include "writers.h"
 
-#ifndef KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP
-#define KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP 225
-#endif
 #define RING_PAGE 64 /* KVM_DIRTY_LOG_PAGE_OFFSET */
 #define RESERVED  64 /* entries that a run may still use when KVM_RUN says that the ring is full */
 #define MOST	  (65536 * sizeof(struct kvm_dirty_gfn))

@@ -16,16 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "layout.h"
+#include <keel/kvm_uapi.h>
 
-/* Of Linux 6.16; the headers here may be older. */
-#ifndef KVM_CAP_ARM_EL2
-#define KVM_CAP_ARM_EL2		       240
-#define KVM_CAP_ARM_EL2_E2H0	       241
-#define KVM_ARM_VCPU_HAS_EL2	       7
-#define KVM_ARM_VCPU_HAS_EL2_E2H0      8
-#define KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ 9
-#endif
+#include "layout.h"
 
 struct vcpu;
 
