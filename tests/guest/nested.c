@@ -22,8 +22,6 @@ void illegal_eret(u64 spsr);
 
 /* ---- registers ---- */
 
-#define PATTERN 0x123456789abc0000UL
-
 /* EL2's register by both names, EL1's by the third: three accesses, two registers. */
 #define THREE_NAMES(el2, el1, el12, mask)                                       \
 	do {                                                                    \
@@ -36,16 +34,6 @@ void illegal_eret(u64 spsr);
 		check_quiet(#el2 " is " #el1, read_sysreg(el2), b_);            \
 		check_quiet(#el12 " is another", read_sysreg(el12), c_);        \
 		write_sysreg(was_, el2);                                        \
-	} while (0)
-
-#define KEEPS(name, mask)                                                \
-	do {                                                             \
-		u64 was_ = read_sysreg(name);                            \
-		write_sysreg(PATTERN &(mask), name);                     \
-		check_quiet(#name, read_sysreg(name), PATTERN &(mask));  \
-		write_sysreg(~PATTERN &(mask), name);                    \
-		check_quiet(#name, read_sysreg(name), ~PATTERN &(mask)); \
-		write_sysreg(was_, name);                                \
 	} while (0)
 
 #define SAME(el2, el1) check_quiet(#el1 " is " #el2, read_sysreg(el1), read_sysreg(el2))

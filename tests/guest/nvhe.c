@@ -14,7 +14,6 @@ void nvhe_timer(void), nvhe_fp(void), nvhe_load(void), nvhe_cntkctl(void);
 u64 nvhe_page(void);
 
 #define HCR_NVHE (HCR_RW | HCR_API | HCR_APK)
-#define PATTERN	 0x123456789abc0000UL
 
 /* ---- EL2's stage 1: 39 bits, 4K; a descriptor's bit 54 is XN, AP[1] is RES1 ---- */
 
@@ -72,16 +71,6 @@ static u64 run(void (*function)(void), u64 x0, u64 hcr)
 	write_sysreg(HCR_NVHE, hcr_el2);
 	return esr;
 }
-
-#define KEEPS(name, mask)                                                \
-	do {                                                             \
-		u64 was_ = read_sysreg(name);                            \
-		write_sysreg(PATTERN &(mask), name);                     \
-		check_quiet(#name, read_sysreg(name), PATTERN &(mask));  \
-		write_sysreg(~PATTERN &(mask), name);                    \
-		check_quiet(#name, read_sysreg(name), ~PATTERN &(mask)); \
-		write_sysreg(was_, name);                                \
-	} while (0)
 
 /* Two registers, by two names. */
 #define DIFFERENT(el2, el1, mask)                                                \

@@ -169,6 +169,19 @@ void check_true(const char *name, bool good);
 /* For what is checked very often: a line for the first failure of a name. check_round() is the
  * line for all of them: how many failed since the last one. */
 void check_quiet(const char *name, u64 got, u64 expected);
+
+/* What a register is set to, and its complement, to see whether it keeps the bits of a mask. */
+#define PATTERN 0x123456789abc0000UL
+
+#define KEEPS(name, mask)                                                \
+	do {                                                             \
+		u64 was_ = read_sysreg(name);                            \
+		write_sysreg(PATTERN &(mask), name);                     \
+		check_quiet(#name, read_sysreg(name), PATTERN &(mask));  \
+		write_sysreg(~PATTERN &(mask), name);                    \
+		check_quiet(#name, read_sysreg(name), ~PATTERN &(mask)); \
+		write_sysreg(was_, name);                                \
+	} while (0)
 void check_round(const char *name);
 extern const char *payload_name;
 void __attribute__((noreturn)) finish(void);
