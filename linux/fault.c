@@ -23,13 +23,13 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/pgtable.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
 #include "keel.h"
+#include "process_tables.h"
 
 /* The sizes of a mapping, largest first: 1 GiB, 2 MiB, 64 KiB, a page of stage 2. */
 static const unsigned int orders[] = { 30 - PAGE_SHIFT, 21 - PAGE_SHIFT, 16 - PAGE_SHIFT, 0 };
@@ -912,7 +912,6 @@ static bool block_fits(const struct keel_slot *slot, u64 gfn, unsigned int order
 	       index >= before && index - before + count <= 1UL << compound_order(head);
 }
 
-#define PUD_LEAF_ORDER (PUD_SHIFT - PAGE_SHIFT)
 #define PMD_LEAF_ORDER (PMD_SHIFT - PAGE_SHIFT)
 
 static void release_some(struct page **pages, unsigned long count, bool pinned)
@@ -933,12 +932,10 @@ struct translation {
 		pages; /* without such a leaf: how many pages from the address on are present and writable */
 };
 
-static unsigned long count_pages(pmd_t *pmd, unsigned long hva, unsigned long max, bool *readable)
+static unsigned long count_pages(const pte_t *ptep, unsigned long hva, unsigned long max)
 {
-	pte_t *ptep = pte_offset_kernel(pmd, hva);
 	unsigned long n;
 
-	*readable = pte_access_permitted(READ_ONCE(*ptep), false);
 	max = min(max, PTRS_PER_PTE - (hva >> PAGE_SHIFT) % PTRS_PER_PTE);
 	for (n = 0; n < max; n++) {
 		pte_t pte = READ_ONCE(ptep[n]);
@@ -949,42 +946,21 @@ static unsigned long count_pages(pmd_t *pmd, unsigned long hva, unsigned long ma
 	return n;
 }
 
-/* Interrupts are off, so that no table is freed during the walk (as in fast GUP). */
-static void walk_tables(unsigned long hva, unsigned long max, struct translation *found)
+/* Interrupts are off. */
+static void translate_leaf(unsigned long hva, unsigned long max, struct translation *found)
 {
-	pgd_t *pgdp = pgd_offset(current->mm, hva), pgd = READ_ONCE(*pgdp);
-	p4d_t *p4dp, p4d;
-	pud_t *pudp, pud;
-	pmd_t pmd;
+	struct keel_process_leaf leaf;
 
-	if (pgd_none(pgd))
+	if (!keel_process_leaf(hva, &leaf))
 		return;
-	p4dp = p4d_offset_lockless(pgdp, pgd, hva);
-	p4d = READ_ONCE(*p4dp);
-	if (p4d_none(p4d) || !p4d_present(p4d))
-		return;
-	pudp = pud_offset_lockless(p4dp, p4d, hva);
-	pud = READ_ONCE(*pudp);
-	if (pud_none(pud) || !pud_present(pud))
-		return;
-	if (pud_leaf(pud)) {
-		found->order = PUD_LEAF_ORDER;
-		found->pfn = pud_pfn(pud);
-		found->writable = pud_write(pud);
-		found->readable = pte_access_permitted(pud_pte(pud), false);
+	found->readable = pte_access_permitted(leaf.entry, false);
+	if (leaf.page) {
+		found->pages = count_pages(leaf.page, hva, max);
 		return;
 	}
-	pmd = READ_ONCE(*pmd_offset_lockless(pudp, pud, hva));
-	if (pmd_none(pmd) || !pmd_present(pmd))
-		return;
-	if (pmd_leaf(pmd)) {
-		found->order = PMD_LEAF_ORDER;
-		found->pfn = pmd_pfn(pmd);
-		found->writable = pmd_write(pmd);
-		found->readable = pte_access_permitted(pmd_pte(pmd), false);
-	} else {
-		found->pages = count_pages(&pmd, hva, max, &found->readable);
-	}
+	found->order = leaf.order;
+	found->pfn = leaf.pfn;
+	found->writable = pte_write(leaf.entry);
 }
 
 /* Up to @max pages are looked at. The answer may be out of date when this returns. */
@@ -994,7 +970,7 @@ static struct translation translate_hva(unsigned long hva, unsigned long max)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	walk_tables(hva, max, &found);
+	translate_leaf(hva, max, &found);
 	local_irq_restore(flags);
 	return found;
 }

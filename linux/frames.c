@@ -8,10 +8,10 @@
  * takes it from the process (unmap_mapping_range()), and a fault that has seen it before starts over.
  */
 #include <linux/mm.h>
-#include <linux/pgtable.h>
 
 #include "compat.h"
 #include "keel.h"
+#include "process_tables.h"
 
 static unsigned long hva_of(const struct keel_slot *slot, u64 gfn)
 {
@@ -27,56 +27,27 @@ struct leaf {
 	pte_t *pte; /* if it is a page: its entry */
 };
 
-/* Blocks have the fields of a page's entry. */
 static u64 type_of_entry(pte_t entry)
 {
 	return FIELD_GET(PTE_ATTRINDX_MASK, pte_val(entry));
 }
 
-static void leaf_is(struct leaf *leaf, unsigned long hva, unsigned long pfn, unsigned int order,
-		    pte_t entry)
-{
-	leaf->pfn = pfn + ((hva >> PAGE_SHIFT) & ((1UL << order) - 1));
-	leaf->order = order;
-	leaf->present = true;
-	leaf->writable = pte_write(entry);
-	leaf->type = type_of_entry(entry);
-}
-
-/* Interrupts are off, so that no table is freed (as in fast GUP). */
+/* Interrupts are off. */
 static void find_frame_leaf(unsigned long hva, struct leaf *leaf)
 {
-	pgd_t *pgdp = pgd_offset(current->mm, hva), pgd = READ_ONCE(*pgdp);
-	p4d_t *p4dp, p4d;
-	pud_t *pudp, pud;
-	pmd_t pmd;
-	pte_t pte;
+	struct keel_process_leaf found;
 
-	if (pgd_none(pgd))
+	if (!keel_process_leaf(hva, &found))
 		return;
-	p4dp = p4d_offset_lockless(pgdp, pgd, hva);
-	p4d = READ_ONCE(*p4dp);
-	if (p4d_none(p4d) || !p4d_present(p4d))
+	leaf->pte = found.page;
+	if (!pte_present(found.entry))
 		return;
-	pudp = pud_offset_lockless(p4dp, p4d, hva);
-	pud = READ_ONCE(*pudp);
-	if (pud_none(pud) || !pud_present(pud))
-		return;
-	if (pud_leaf(pud)) {
-		leaf_is(leaf, hva, pud_pfn(pud), PUD_SHIFT - PAGE_SHIFT, pud_pte(pud));
-		return;
-	}
-	pmd = READ_ONCE(*pmd_offset_lockless(pudp, pud, hva));
-	if (pmd_none(pmd) || !pmd_present(pmd))
-		return;
-	if (pmd_leaf(pmd)) {
-		leaf_is(leaf, hva, pmd_pfn(pmd), PMD_SHIFT - PAGE_SHIFT, pmd_pte(pmd));
-		return;
-	}
-	leaf->pte = pte_offset_kernel(&pmd, hva);
-	pte = READ_ONCE(*leaf->pte);
-	if (pte_present(pte))
-		leaf_is(leaf, hva, pte_pfn(pte), 0, pte);
+	leaf->pfn = found.page ? pte_pfn(found.entry)
+			       : found.pfn + ((hva >> PAGE_SHIFT) & ((1UL << found.order) - 1));
+	leaf->order = found.order;
+	leaf->present = true;
+	leaf->writable = pte_write(found.entry);
+	leaf->type = type_of_entry(found.entry);
 }
 
 /* Whether the 2^@order pages around @hva, of one table, are adjacent frames with one permission and type. */
