@@ -294,7 +294,7 @@ static void measure(const char *name, void (*raise)(void), uint32_t rings, unsig
 /* What was measured is worth something only if every interrupt was taken. */
 static void check_taken(void)
 {
-	uint64_t sum = 0, want = (uint64_t)ROUNDS * TIMES * (LPI + LPI + SPI);
+	uint64_t sum = 0, want = LPI + (uint64_t)ROUNDS * TIMES * (LPI + LPI + SPI);
 	const struct kvm_one_reg reg = { .id = CORE_REG(regs.regs[20]), .addr = (uintptr_t)&sum };
 
 	need(ioctl(vcpu, KVM_GET_ONE_REG, &reg), "KVM_GET_ONE_REG");
@@ -315,6 +315,12 @@ int main(void)
 	add_doorbell();
 	go_on(0);
 	map_lpi(); /* the guest has said where properties of LPIs are */
+	/*
+	 * KVM caches the translation. An irqfd that does not find it there leaves the MSI to a kernel thread, and
+	 * the MSIs until that one runs are one.
+	 */
+	lpi_by_msi();
+	go_on(0);
 	printf("BENCH frequency=%lu\n", frequency());
 	measure("lpi-irqfd", lpi_by_irqfd, 0, TIMES);
 	measure("lpi-msi", lpi_by_msi, 0, TIMES);
