@@ -144,6 +144,21 @@ static void behind_a_shadow_no_memory_of_the_vm_is_blamed(void **state)
 	assert_int_equal(w.memory_reads, 0);
 }
 
+/* EL2 without VHE has a shadow, whose addresses are the VM's. */
+static void behind_a_shadow_of_the_identity_memory_of_the_vm_is_blamed(void **state)
+{
+	static struct s2_context shadow = { .identity = true };
+
+	w.memory_broken = true;
+	w.memory_pa = 0x87654000;
+	V->s2 = &shadow;
+	assert_int_equal(meets(ESR_EC_DABT_LOWER, ACCESS, MAPS), KEEL_EXIT_ABORT);
+	assert_int_equal(w.run[0].abort.flags, KEEL_ABORT_FAR | KEEL_ABORT_IPA | KEEL_ABORT_MEMORY);
+	assert_int_equal(w.run[0].abort.ipa, IPA_OF | (FAR & 0xfff));
+	assert_int_equal(w.run[0].abort.pa, 0x87654000);
+	assert_int_equal(w.memory_ipa, IPA_OF | (FAR & 0xfff));
+}
+
 /* Each answer repeats the access, or gives the guest an external abort. */
 static void an_answer_repeats_the_access_or_aborts_it(void **state)
 {
@@ -316,6 +331,8 @@ int main(void)
 				       world_setup),
 		cmocka_unit_test_setup(the_host_gets_what_is_known_of_the_abort, world_setup),
 		cmocka_unit_test_setup(behind_a_shadow_no_memory_of_the_vm_is_blamed, world_setup),
+		cmocka_unit_test_setup(behind_a_shadow_of_the_identity_memory_of_the_vm_is_blamed,
+				       world_setup),
 		cmocka_unit_test_setup(an_answer_repeats_the_access_or_aborts_it, world_setup),
 		cmocka_unit_test_setup(a_guest_without_its_stage_2_tables_cannot_go_on,
 				       world_setup),
