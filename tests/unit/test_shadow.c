@@ -229,7 +229,7 @@ static void start_with(unsigned int ipa_bits, enum vm_el2 kind)
 {
 	struct vm_sizes sizes;
 
-	machine_start(&(struct machine_config){ 0 });
+	machine_start(&(struct machine_config){ .pa_bits = ipa_bits > 48 ? 52 : 48 });
 	assert_int_equal(vm_sizes(ipa_bits, &sizes), 0);
 	assert_int_equal(
 		vm_create(machine_alloc(sizes.vm_pages, SZ_1M), sizes.vm_pages, ipa_bits, &handle),
@@ -264,13 +264,18 @@ static int start(void **state)
 	return 0;
 }
 
-static int start_nvhe(void **state)
+static void start_nvhe_with(unsigned int ipa_bits)
 {
-	start_with(40, VM_EL2_NVHE);
+	start_with(ipa_bits, VM_EL2_NVHE);
 	for (unsigned int i = 0; i < VCPUS; i++) {
 		nested[i].nvhe = true;
 		vcpus[i].s2 = &vm->shadows->el2->ctx;
 	}
+}
+
+static int start_nvhe(void **state)
+{
+	start_nvhe_with(40);
 	return 0;
 }
 
@@ -1245,6 +1250,43 @@ static void without_vhe_el2s_context_is_the_identity(void **state)
 	check_set();
 }
 
+/* A nested guest has 48 bits at most, and so have all other shadows. */
+static void without_vhe_el2_reaches_all_of_the_vms_addresses(void **state)
+{
+	static const u64 at[] = { BIT(40), BIT(48), BIT(48) + SZ_4K, BIT(51), BIT(52) - SZ_4K };
+	struct stage2_leaf leaf;
+
+	(void)finish(state);
+	start_nvhe_with(52);
+	assert_int_equal(vm_topup(vm, machine_alloc(16, SZ_64K), 16), 0); /* for tables */
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		struct vm_mapped mapped = { 0 };
+
+		assert_int_equal(el2_fault(at[i] + 8, data_abort(true)), KEEL_EXIT_FAULT);
+		assert_int_equal(asked_ipa, at[i] + 8);
+		own_unmap(20);
+		assert_int_equal(vm_map(vm, IPA(at[i]), pages[20], SZ_4K, KEEL_MAP_WRITE, &mapped),
+				 0);
+		assert_int_equal(el2_fault(at[i] + 8, data_abort(true)), VCPU_RESUME);
+		assert_true(lookup(vm->shadows->el2, at[i], &leaf));
+		assert_int_equal(leaf.pa.v, pages[20].v);
+		pages[20] = machine_alloc(1, SZ_4K);
+		memset(machine_host_page(pages[20]), 0, SZ_4K);
+		own_map(20, true);
+	}
+	assert_int_equal(vm->shadows->geometry.ia_bits, 48);
+	assert_int_equal(vm->shadows->first->ctx.stage2.geometry.ia_bits, 48);
+	check_set();
+}
+
+/* What stage 1 gives there is an address of the VM: hyp/trap/error.c. */
+static void without_vhe_el2s_shadow_alone_is_the_identity(void **state)
+{
+	assert_true(vm->shadows->el2->ctx.identity);
+	for (const struct shadow *s = vm->shadows->first; s; s = s->next)
+		assert_false(s->ctx.identity);
+}
+
 static void without_vhe_a_table_of_el2s_stage_1_goes_into_its_context(void **state)
 {
 	struct shadow_fault f;
@@ -1899,6 +1941,8 @@ int main(void)
 #define NVHE(f) cmocka_unit_test_setup_teardown(f, start_nvhe, finish)
 		NVHE(without_vhe_there_is_one_context_more_for_el2),
 		NVHE(without_vhe_el2s_context_is_the_identity),
+		NVHE(without_vhe_el2_reaches_all_of_the_vms_addresses),
+		NVHE(without_vhe_el2s_shadow_alone_is_the_identity),
 		NVHE(without_vhe_a_table_of_el2s_stage_1_goes_into_its_context),
 		NVHE(without_vhe_no_tlbi_is_about_el2s_context),
 		NVHE(without_vhe_tlbis_of_el2_have_no_asid),
