@@ -6,10 +6,12 @@
  * above EL1 or a control that is not allowed.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -406,7 +408,7 @@ bool switch_serror_waits(struct vcpu *v)
 }
 
 /* The virtual CPU interface: test_nested_vgic has the real one. */
-static enum vgic_signal signal;
+static enum vgic_signal raised;
 static unsigned int version = 3;
 
 unsigned int vgic_version(void)
@@ -428,8 +430,8 @@ bool nested_vgic_possible(void)
 
 enum vgic_signal nested_vgic_lend(struct vcpu *v)
 {
-	v->nested->lent = signal == VGIC_NO_SIGNAL;
-	return signal;
+	v->nested->lent = raised == VGIC_NO_SIGNAL;
+	return raised;
 }
 
 void nested_vgic_enter(struct vcpu *v)
@@ -696,7 +698,7 @@ static int start(void **state)
 			      .vgic = &vgic_cpu };
 	flushes = undefs = shadow_faults = entered = left = refills = forwarded = trapped = 0;
 	has_pauth = authentic = false;
-	signal = VGIC_NO_SIGNAL;
+	raised = VGIC_NO_SIGNAL;
 	maintenance = nested_wakes = false;
 	possible = true;
 	features.reg[ID_REG_MMFR2] = 2ULL << 24; /* NV2 */
@@ -843,6 +845,105 @@ static void without_vhe_el2_has_a_context_and_el1_its_names(void **state)
 	(void)enter();
 	assert_ptr_equal(vcpu.s2, &shadow.ctx);
 	assert_int_equal(flushes, 0);
+}
+
+/* EL1 without a stage 2, with @vmid in VTTBR_EL2, and back. */
+static void run_plain_el1(u64 vmid)
+{
+	vcpu.regs.pstate = EL2H;
+	assert_int_equal(enter(), VCPU_RESUME);
+	nested.page[HCR_EL2] = 0;
+	nested.page[VTTBR_EL2] = vmid << 48;
+	file[SPSR_EL1] = EL1H;
+	assert_int_equal(leave(ESR_ERET), VCPU_RESUME);
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_ptr_equal(vcpu.s2, &vm.s2);
+	assert_int_equal(leave(ESR_HVC), VCPU_RESUME);
+}
+
+/* They are under the VM's own one, whatever the guest hypervisor's is. */
+static void without_vhe_el1s_entries_of_another_vmid_go(void **state)
+{
+	run_plain_el1(0);
+	run_plain_el1(0);
+	assert_int_equal(flushes, 0);
+	run_plain_el1(7);
+	assert_int_equal(flushes, 1);
+	run_plain_el1(7);
+	assert_int_equal(flushes, 1);
+	/* a nested guest's are not there */
+	nested.page[HCR_EL2] = HCR_VM;
+	nested.page[VTTBR_EL2] = 9ULL << 48;
+	vcpu.regs.pstate = EL1H;
+	assert_int_equal(enter(), VCPU_RESUME);
+	assert_int_equal(leave(ESR_HVC), VCPU_RESUME);
+	run_plain_el1(7);
+	assert_int_equal(flushes, 1);
+	run_plain_el1(0);
+	assert_int_equal(flushes, 2);
+	/* what has been left stays so when the vCPU begins anew, which it does at EL2 */
+	hooks->reset(&vcpu);
+	run_plain_el1(0);
+	assert_int_equal(flushes, 2);
+	device->cpu_on(&vcpu);
+	run_plain_el1(7);
+	assert_int_equal(flushes, 3);
+}
+
+/* ---- the order of two notes ---- */
+
+static struct shadow_set *watched;
+static unsigned int noted;
+
+/* A write of the VMIDs' note. It is done when it is allowed. */
+static void note_is_written(int signo, siginfo_t *info, void *context)
+{
+	const u8 *at = info->si_addr, *note = (u8 *)watched->plain_vmids;
+
+	if (at < note || at >= note + sizeof(watched->plain_vmids) ||
+	    mprotect(watched->plain_vmids, 4096, PROT_READ | PROT_WRITE))
+		abort();
+	noted += watched->plain_el1 ? 1 : 100;
+}
+
+/* Or a vCPU that found its VMID noted would run EL1, whose entries a TLBI of another one leaves. */
+static void without_vhe_a_vmid_is_noted_after_plain_el1(void **state)
+{
+	struct sigaction action = { .sa_sigaction = note_is_written, .sa_flags = SA_SIGINFO }, was;
+	size_t before = offsetof(struct shadow_set, plain_vmids);
+	size_t head = ALIGN_UP(before, 4096);
+	u8 *memory =
+		mmap(NULL, head + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(memory != MAP_FAILED);
+	watched = (struct shadow_set *)(void *)(memory + head - before);
+	watched->el2 = &el2_shadow;
+	vm.shadows = watched;
+	noted = 0;
+	assert_int_equal(mprotect(memory + head, 4096, PROT_READ), 0);
+	assert_int_equal(sigaction(SIGSEGV, &action, &was), 0);
+	run_plain_el1(3);
+	assert_int_equal(sigaction(SIGSEGV, &was, NULL), 0);
+	assert_int_equal(noted, 1);
+	assert_int_equal(watched->plain_vmids[0], BIT(3));
+	vm.shadows = &shadows;
+	assert_int_equal(munmap(memory, head + 4096), 0);
+}
+
+/* EL2 changes it without an exit. WFI looks at EL1's virtual timer by the hardware's. */
+static void without_vhe_a_wait_goes_by_the_offset_that_is_set_now(void **state)
+{
+	nested.page[CNTVOFF_EL2] = 700;
+	(void)enter();
+	nested.page[CNTVOFF_EL2] = 900;
+	assert_int_equal(fake_sysreg_get("cntvoff_el2"), 700);
+	assert_int_equal(leave(0x01ULL << 26 | ESR_IL), VCPU_NOT_MINE);
+	assert_int_equal(fake_sysreg_get("cntvoff_el2"), 900);
+	(void)enter();
+	nested.page[CNTVOFF_EL2] = 100;
+	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_NOT_MINE);
+	assert_int_equal(fake_sysreg_get("cntvoff_el2"), 100);
+	assert_int_equal(vcpu.regs.pstate, EL2H);
 }
 
 static void without_vhe_aborts_of_el2_are_of_its_context(void **state)
@@ -1088,13 +1189,13 @@ static void interrupts_of_the_vm_are_el2s_if_it_says_so(void **state)
 	assert_int_equal(stage->exit(&vcpu, GUEST_IRQ), VCPU_RESUME);
 	maintenance = false;
 	assert_int_equal(left, 1);
-	signal = VGIC_IRQ;
+	raised = VGIC_IRQ;
 	assert_false(enters_el1(TO_EL2));
 	assert_int_equal(vcpu.regs.pc, 0x40480);
 	assert_int_equal(vcpu.regs.pstate & 0x3df, EL1H);
 	assert_int_equal(refills, 1);
 	assert_int_equal(leave(ESR_HVC), VCPU_RESUME);
-	signal = VGIC_FIQ;
+	raised = VGIC_FIQ;
 	assert_false(enters_el1(TO_EL2));
 	assert_int_equal(vcpu.regs.pc, 0x40500);
 	assert_int_equal(leave(ESR_HVC), VCPU_RESUME);
@@ -2249,6 +2350,10 @@ int main(void)
 				       start_native),
 		cmocka_unit_test_setup(el1s_timers_are_in_the_page, start_native),
 		cmocka_unit_test_setup(without_vhe_el2_has_a_context_and_el1_its_names, start_nvhe),
+		cmocka_unit_test_setup(without_vhe_el1s_entries_of_another_vmid_go, start_nvhe),
+		cmocka_unit_test_setup(without_vhe_a_vmid_is_noted_after_plain_el1, start_nvhe),
+		cmocka_unit_test_setup(without_vhe_a_wait_goes_by_the_offset_that_is_set_now,
+				       start_nvhe),
 		cmocka_unit_test_setup(without_vhe_aborts_of_el2_are_of_its_context, start_nvhe),
 		cmocka_unit_test_setup(without_vhe_el0_of_el2_is_refused, start_nvhe),
 		cmocka_unit_test_setup(without_vhe_a_short_return_is_one_to_el2, start_nvhe),
