@@ -356,4 +356,11 @@
 	X(APGAKEYLO_EL1) \
 	X(APGAKEYHI_EL1)
 
+/* Of memory tags, where the CPU has FEAT_MTE2: one that has an _EL12 name, and others. */
+#define EL1_TAG_REGS(BANKED, PLAIN) \
+	BANKED(TFSR_EL1)            \
+	PLAIN(TFSRE0_EL1)           \
+	PLAIN(GCR_EL1)              \
+	PLAIN(RGSR_EL1)
+
 #endif

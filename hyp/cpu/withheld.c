@@ -33,6 +33,7 @@ TRY(gcs, ASM_REG(GCSCRE0_EL1))
 TRY(zcr, ASM_REG(ZCR_EL2))
 TRY(smcr, ASM_REG(SMCR_EL2))
 TRY(fpmr, ASM_REG(FPMR))
+TRY(gcr, ASM_REG(GCR_EL1))
 TRY(pauth, ASM_REG(APIAKEYLO_EL1))
 TRY(rng, ASM_REG(RNDRRS))
 TRY(mpamidr, ASM_REG(MPAMIDR_EL1))
@@ -74,6 +75,7 @@ enum {
 	SVE,
 	SME,
 	FPMR,
+	MTE,
 	PAUTH,
 	RNG,
 	MPAM,
@@ -99,6 +101,7 @@ static const struct probe {
 	[SVE] = { zcr_answers, "ZCR_EL2" },	       /* CPTR_EL3.EZ */
 	[SME] = { smcr_answers, "SMCR_EL2" },	       /* CPTR_EL3.ESM */
 	[FPMR] = { fpmr_answers, "FPMR" },	       /* SCR_EL3.EnFPM */
+	[MTE] = { gcr_answers, "GCR_EL1" },	       /* SCR_EL3.ATA */
 	[PAUTH] = { pauth_answers, "APIAKeyLo_EL1" },  /* SCR_EL3.APK */
 	[RNG] = { rng_answers, "RNDRRS" },	       /* SCR_EL3.TRNDR */
 	[MPAM] = { mpam_answers, "MPAM2_EL2" },	       /* MPAM3_EL3.TRAPLOWER */
@@ -156,7 +159,8 @@ static const struct loss {
 	{ GCS, 0, ID_PFR1_GCS },
 
 	{ SVE, 0, ID_PFR0_SVE },	{ SME, 0, ID_PFR1_SME },
-	{ FPMR, 0, ID_PFR2_FPMR },	{ PAUTH, 0, ID_ISAR1_APA },
+	{ FPMR, 0, ID_PFR2_FPMR },	{ MTE, 1, ID_PFR1_MTE }, /* instructions alone */
+	{ MTE, 0, ID_PFR1_MTEX },	{ PAUTH, 0, ID_ISAR1_APA },
 	{ PAUTH, 0, ID_ISAR1_API },	{ PAUTH, 0, ID_ISAR1_GPA },
 	{ PAUTH, 0, ID_ISAR1_GPI },	{ PAUTH, 0, ID_ISAR2_APA3 },
 	{ PAUTH, 0, ID_ISAR2_GPA3 },	{ RNG, 0, ID_ISAR0_RNDR },

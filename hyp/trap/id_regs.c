@@ -5,7 +5,7 @@
  *	machine's value -> if the VM or vCPU has it (.when): limited to .most -> most_value()
  *	most_value()    -> if userspace has chosen for the VM: its choice     -> id_reg_value()
  *
- * A field that is not in the table reads as zero. These are EL2, EL3, RAS, AMU, MPAM, SME, MTE,
+ * A field that is not in the table reads as zero. These are EL2, EL3, RAS, AMU, MPAM, SME,
  * NMI, PMU, trace and its buffers, BRBE; features that need a bit of HCRX_EL2 or of the
  * fine-grained traps that guests do not get (TCR2, SCTLR2, S1PIE, GCS, THE, LS64, MOPS, FPMR,
  * D128); and features that only EL2 can use (VH, VMIDBits, FWB, NV, XNX, FGT, ECV, EVT, TWED, HCX).
@@ -42,6 +42,8 @@ static const struct id_row rows[] = {
 	{ ID_PFR0_CSV3, 1, WHEN_ALWAYS },
 	{ ID_PFR1_BT, 1, WHEN_ALWAYS },
 	{ ID_PFR1_SSBS, 2, WHEN_ALWAYS },
+	{ ID_PFR1_MTE, 3, WHEN_MTE },
+	{ ID_PFR1_MTE_frac, 0, WHEN_MTE },     /* -1: without asynchronous faults */
 	{ ID_PFR1_CSV2_frac, 1, WHEN_ALWAYS }, /* 2 as for CSV2 */
 	{ ID_DFR0_BRPs, ANY, WHEN_ALWAYS },
 	{ ID_DFR0_WRPs, ANY, WHEN_ALWAYS },
@@ -315,13 +317,15 @@ STATIC_ASSERT(ID_REG_SMFR0 < VM_ID_REGS, "registers that userspace can choose");
 
 /*
  * Whether userspace may lower a field. Not those that EL2's own behaviour depends on: whether there
- * is a vGIC or SVE, and how many breakpoints there are.
+ * is a vGIC, SVE or memory tags, and how many breakpoints there are.
  */
 static bool can_be_lowered(enum id_field field)
 {
 	switch (field) {
 	case ID_PFR0_GIC:
 	case ID_PFR0_SVE:
+	case ID_PFR1_MTE:
+	case ID_PFR1_MTE_frac:
 	case ID_DFR0_BRPs:
 	case ID_DFR0_WRPs:
 	case ID_DFR0_CTX_CMPs:

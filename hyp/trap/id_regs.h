@@ -14,6 +14,7 @@ enum vcpu_when {
 	WHEN_VGIC_ID, /* likewise; before the first run, true also if it can still get one */
 	WHEN_SVE,     /* vCPU feature */
 	WHEN_SPE,     /* vCPU feature */
+	WHEN_MTE,     /* vCPU feature: memory tags */
 	WHEN_PAUTH,   /* both vCPU features of pointer authentication */
 	WHEN_EL2,     /* vCPU feature: an EL2 of its own */
 	WHEN_NO_EL2,
@@ -36,6 +37,8 @@ static inline bool vcpu_when(const struct vcpu *vcpu, enum vcpu_when when)
 		return vcpu->features & BIT(VCPU_SVE);
 	case WHEN_SPE:
 		return vcpu->spe;
+	case WHEN_MTE:
+		return vcpu->has_tags;
 	case WHEN_EL2:
 		return vcpu->nested;
 	case WHEN_NO_EL2:

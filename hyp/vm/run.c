@@ -268,8 +268,8 @@ void vcpu_reset(struct vcpu *vcpu)
 
 /* ---- exceptions into the guest ---- */
 
-/* The PSTATE bits of features that guests have. trap/ hides MTE and NMI. */
-static struct pstate_features guest_pstate_features(void)
+/* The PSTATE bits of features that the guest has. trap/ hides NMI. */
+static struct pstate_features guest_pstate_features(const struct vcpu *vcpu)
 {
 	const struct cpu_features *machine = vm_features();
 
@@ -277,6 +277,7 @@ static struct pstate_features guest_pstate_features(void)
 		.pan = cpu_has(machine, FEAT_PAN),
 		.uao = cpu_has(machine, FEAT_UAO),
 		.ssbs = cpu_has(machine, FEAT_SSBS),
+		.mte = vcpu->has_tags,
 	};
 }
 
@@ -289,7 +290,7 @@ void vcpu_set_el2_inject(bool (*inject)(struct vcpu *vcpu, u64 esr, u64 far))
 
 static void inject_to_el1(struct vcpu *vcpu, u64 esr, u64 far)
 {
-	const struct pstate_features has = guest_pstate_features();
+	const struct pstate_features has = guest_pstate_features(vcpu);
 	u64 spsr = vcpu->regs.pstate;
 	struct el1_entry entry = el1_exception_entry(spsr, vcpu_read_sysreg(vcpu, SCTLR_EL1), &has);
 

@@ -13,8 +13,8 @@
  *
  * Which registers: the lists of arch/regs.h. EL1_BANKED_REGS have an _EL12 name, by which EL2
  * accesses them with E2H=1; EL1_PLAIN_REGS have one name; EL1_KEY_REGS are the keys of pointer
- * authentication, switched only for a vCPU that has the feature. What a guest does not have traps,
- * and so keeps the host's value. While a vCPU is loaded its registers are in the CPU, and
+ * authentication, and EL1_TAG_REGS those of memory tags, both switched only for a vCPU that has the
+ * feature. What a guest does not have traps, and so keeps the host's value. While a vCPU is loaded its registers are in the CPU, and
  * vcpu_read_sysreg() and vcpu_write_sysreg() access them there.
  *
  * Which controls: the guest's are computed once a CPU (guest_traps.c), but for the few bits that
@@ -53,9 +53,11 @@
 #define SAVE(reg, name)	     to[reg] = read_sysreg(name);
 #define SAVE_EL12(reg, name) to[reg] = read_sysreg(ASM_REG_EL12(reg));
 #define SAVE_KEY(reg)	     to[reg] = read_sysreg(ASM_REG(reg));
+#define SAVE_TAG_EL12(reg)   to[reg] = read_sysreg(ASM_REG_EL12(reg));
 #define LOAD(reg, name)	     write_sysreg(from[reg], name);
 #define LOAD_EL12(reg, name) write_sysreg(from[reg], ASM_REG_EL12(reg));
 #define LOAD_KEY(reg)	     write_sysreg(from[reg], ASM_REG(reg));
+#define LOAD_TAG_EL12(reg)   write_sysreg(from[reg], ASM_REG_EL12(reg));
 
 /* CNTHCTL_EL2: the physical counter does not trap, the physical timer does. Bits move with E2H. */
 #define CNTHCTL_GUEST_NVHE CNTHCTL_NVHE_EL1PCTEN
@@ -110,6 +112,27 @@ bool switch_cpu_online(void)
 static bool has_keys(const struct vcpu *vcpu)
 {
 	return (vcpu->features & VCPU_FEATURE_PTRAUTH) == VCPU_FEATURE_PTRAUTH;
+}
+
+static __noinline void save_tags(u64 *to)
+{
+	/* Asynchronous faults of earlier loads and stores are in TFSR_EL1 and TFSRE0_EL1 then. */
+	dsb(nsh);
+	isb();
+	if (el2_is_e2h()) {
+		EL1_TAG_REGS(SAVE_TAG_EL12, SAVE_KEY)
+	} else {
+		EL1_TAG_REGS(SAVE_KEY, SAVE_KEY)
+	}
+}
+
+static __noinline void load_tags(const u64 *from)
+{
+	if (el2_is_e2h()) {
+		EL1_TAG_REGS(LOAD_TAG_EL12, LOAD_KEY)
+	} else {
+		EL1_TAG_REGS(LOAD_KEY, LOAD_KEY)
+	}
 }
 
 static __always_inline void save_el1(u64 *to, bool keys, u32 errata)
@@ -180,6 +203,7 @@ static void block_walks(u32 errata)
 	case reg:                   \
 		return el2_is_e2h() ? read_sysreg(ASM_REG_EL12(reg)) : read_sysreg(name);
 #define READ_KEY_CASE(reg) READ_CASE(reg, ASM_REG(reg))
+#define READ_TAG_CASE(reg) READ_BANKED_CASE(reg, ASM_REG(reg))
 #define WRITE_CASE(reg, name)              \
 	case reg:                          \
 		write_sysreg(value, name); \
@@ -192,6 +216,32 @@ static void block_walks(u32 errata)
 			write_sysreg(value, name);              \
 		return;
 #define WRITE_KEY_CASE(reg) WRITE_CASE(reg, ASM_REG(reg))
+#define WRITE_TAG_CASE(reg) WRITE_BANKED_CASE(reg, ASM_REG(reg))
+
+static __noinline u64 read_tag_reg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
+{
+	if (vcpu->has_tags) {
+		switch ((unsigned int)reg) {
+			EL1_TAG_REGS(READ_TAG_CASE, READ_KEY_CASE)
+		default:
+			break;
+		}
+	}
+	return vcpu->sysreg[reg];
+}
+
+static __noinline void write_tag_reg(const struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
+{
+	if (vcpu->has_tags) {
+		switch ((unsigned int)reg) {
+			EL1_TAG_REGS(WRITE_TAG_CASE, WRITE_KEY_CASE)
+		default:
+			break;
+		}
+	}
+}
+
+#define TAG_REG(reg) case reg:
 
 u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 {
@@ -206,6 +256,8 @@ u64 vcpu_read_sysreg(const struct vcpu *vcpu, enum vcpu_sysreg reg)
 	case DISR_EL1:
 		return this_vm_cpu()->traps.has_ras ? read_sysreg(ASM_REG(VDISR_EL2))
 						    : vcpu->sysreg[DISR_EL1];
+		EL1_TAG_REGS(TAG_REG, TAG_REG)
+		return read_tag_reg(vcpu, reg);
 	default:
 		break;
 	}
@@ -235,6 +287,9 @@ void vcpu_write_sysreg(struct vcpu *vcpu, enum vcpu_sysreg reg, u64 value)
 	case DISR_EL1:
 		if (this_vm_cpu()->traps.has_ras)
 			write_sysreg(value, ASM_REG(VDISR_EL2));
+		return;
+		EL1_TAG_REGS(TAG_REG, TAG_REG)
+		write_tag_reg(vcpu, reg, value);
 		return;
 	default:
 		break;
@@ -343,6 +398,14 @@ static void write_fine_traps(u64 hfgrtr, u64 hfgwtr, u64 hfgitr, u64 hdfgrtr, u6
 	write_sysreg(hdfgwtr, ASM_REG(HDFGWTR_EL2));
 }
 
+/* guest_hcr() of a vCPU with a virtual SError, or with memory tags. */
+static u64 unusual_hcr(const struct vcpu *vcpu, u64 hcr)
+{
+	if (vcpu->serror_pending)
+		hcr |= HCR_VSE;
+	return vcpu->has_tags ? (hcr | HCR_ATA) & ~HCR_TID5 : hcr;
+}
+
 static u64 guest_hcr(const struct vcpu *vcpu, const struct vm_cpu *cpu)
 {
 	u64 hcr = (cpu->hcr & HCR_E2H) | cpu->traps.hcr;
@@ -353,8 +416,8 @@ static u64 guest_hcr(const struct vcpu *vcpu, const struct vm_cpu *cpu)
 		hcr |= HCR_FWB;
 	if (vcpu->trap_vm_regs)
 		hcr |= HCR_TVM;
-	if (vcpu->serror_pending)
-		hcr |= HCR_VSE;
+	if (unlikely(vcpu->unusual))
+		hcr = unusual_hcr(vcpu, hcr);
 	return hcr;
 }
 
@@ -397,6 +460,27 @@ static void write_guest_syndrome(const struct vm_cpu *cpu)
 		write_sysreg(ESR_SERROR_IDS, ASM_REG(VSESR_EL2));
 }
 
+/* Once a run, of a vCPU that has any of it. The tags' registers trap for other guests. */
+static __noinline void load_unusual(const struct vcpu *vcpu, struct vm_cpu *cpu)
+{
+	if (vcpu->serror_pending)
+		write_guest_syndrome(cpu);
+	if (vcpu->has_tags) {
+		save_tags(cpu->sysreg);
+		load_tags(vcpu->sysreg);
+	}
+}
+
+static __noinline void leave_unusual(struct vcpu *vcpu, const struct vm_cpu *cpu)
+{
+	if (vcpu->serror_pending)
+		(void)switch_serror_waits(vcpu);
+	if (vcpu->has_tags) {
+		save_tags(vcpu->sysreg);
+		load_tags(cpu->sysreg);
+	}
+}
+
 /*
  * HCR_EL2 for a host with a virtual SError pending, given its HCR_EL2 without one. With AMO the
  * host's accesses to DISR_EL1 go to VDISR_EL2, which may hold a guest's value: it is cleared.
@@ -417,7 +501,7 @@ static u64 host_serror_hcr(const struct vm_cpu *cpu, u64 hcr)
  * of out-of-context translation regimes"). Code that executes a TLBI before the ERET executes an
  * ISB first.
  */
-static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32 errata)
+static void load_guest_controls(struct vcpu *vcpu, struct vm_cpu *cpu, u32 errata)
 {
 	const struct guest_traps *traps = &cpu->traps;
 
@@ -436,8 +520,8 @@ static void load_guest_controls(struct vcpu *vcpu, const struct vm_cpu *cpu, u32
 	/* With HCR_EL2.AMO the guest's accesses to DISR_EL1 go to VDISR_EL2. */
 	if (traps->has_ras)
 		write_sysreg(vcpu->sysreg[DISR_EL1], ASM_REG(VDISR_EL2));
-	if (unlikely(vcpu->serror_pending))
-		write_guest_syndrome(cpu);
+	if (unlikely(vcpu->unusual))
+		load_unusual(vcpu, cpu);
 	write_sysreg(vcpu->s2->stage2.geometry.vtcr, vtcr_el2);
 	write_sysreg(vcpu->s2->stage2.vttbr, vttbr_el2);
 	write_hcr(guest_hcr(vcpu, cpu), errata);
@@ -574,8 +658,8 @@ void switch_to_host(struct vcpu *vcpu)
 
 	ASSERT_CMP(vcpu->owner, ==, this_cpu()->id);
 	ASSERT(cpu->vcpu == vcpu);
-	if (unlikely(vcpu->serror_pending))
-		(void)switch_serror_waits(vcpu);
+	if (unlikely(vcpu->unusual))
+		leave_unusual(vcpu, cpu);
 	fp_leave_guest(vcpu, cpu);
 	fp_return_host(cpu);
 	if (cpu->traps.has_ras)

@@ -250,6 +250,7 @@ static const struct {
 	{ VCPU_SVE, false, FEAT_SVE },
 	{ VCPU_PTRAUTH_ADDRESS, false, FEAT_PAuth },
 	{ VCPU_PTRAUTH_GENERIC, false, FEAT_PAuth },
+	{ VCPU_MTE, false, FEAT_MTE2 },
 	{ VCPU_SPE, false, FEAT_GICv3 }, /* for its interrupt; vm_spe() must allow it, too */
 };
 
@@ -272,7 +273,7 @@ static bool features_valid(u64 features)
 	const u64 ptrauth = BIT(VCPU_PTRAUTH_ADDRESS) | BIT(VCPU_PTRAUTH_GENERIC);
 	u64 keys = features & ptrauth;
 
-	if ((features & BIT(VCPU_HAS_EL2)) && (features & BIT(VCPU_SPE)))
+	if ((features & BIT(VCPU_HAS_EL2)) && (features & (BIT(VCPU_SPE) | BIT(VCPU_MTE))))
 		return false;
 	if ((features & BIT(VCPU_HAS_EL2_E2H0)) && !(features & BIT(VCPU_HAS_EL2)))
 		return false;
@@ -299,6 +300,7 @@ static u32 el2_kind(u64 features)
 static bool features_agreed(struct vm *vm, u64 features)
 {
 	return is_agreed(&vm->spe, features & BIT(VCPU_SPE) ? VM_SPE_WITH : VM_SPE_WITHOUT) &&
+	       is_agreed(&vm->mte, features & BIT(VCPU_MTE) ? VM_MTE_WITH : VM_MTE_WITHOUT) &&
 	       is_agreed(&vm->el2, el2_kind(features));
 }
 
@@ -334,6 +336,7 @@ int vcpu_init(struct vcpu *vcpu, u64 features)
 	if (ret)
 		return ret;
 	vcpu->features = wanted;
+	vcpu->has_tags = wanted & BIT(VCPU_MTE);
 	vcpu_reset(vcpu);
 	vcpu->fault_pending = false;
 	vcpu->on_pending = false;

@@ -110,7 +110,13 @@ struct vcpu {
 	/* trap/set_way.h: writes of translation registers trap, and up to which IPA the VM's memory
 	 * has been flushed from caches for the instruction at flush_pc; 0 if none is in progress */
 	bool trap_vm_regs;
-	bool serror_pending; /* a virtual SError; while loaded: the value last written to VSE */
+	union {
+		struct {
+			bool serror_pending; /* a virtual SError; while loaded: what VSE was set to */
+			bool has_tags; /* VCPU_MTE: the registers of memory tags are its own */
+		};
+		u16 unusual; /* whether there is any of them, by one look */
+	};
 	u64 flush_pc, flush_at;
 	struct nested_vcpu *nested; /* its virtual EL2; NULL without the feature */
 };
@@ -130,6 +136,9 @@ enum vm_spe { VM_SPE_UNDECIDED, VM_SPE_WITHOUT, VM_SPE_WITH };
 
 /* Whether the vCPUs of a VM have an EL2: the first one that is initialized decides for all. */
 enum vm_el2 { VM_EL2_UNDECIDED, VM_EL2_WITHOUT, VM_EL2_VHE, VM_EL2_NVHE };
+
+/* Whether the vCPUs of a VM have memory tags: likewise. */
+enum vm_mte { VM_MTE_UNDECIDED, VM_MTE_WITHOUT, VM_MTE_WITH };
 
 /* Bytes that a vCPU has for its EL2, aligned to a page; asserted in nested/nested_regs.c. */
 #define VCPU_NESTED_BYTES 8192
@@ -174,6 +183,7 @@ struct vm {
 	u64 id[VM_ID_REGS]; /* their values: no field is above what the machine has */
 	u32 spe;	    /* enum vm_spe; atomic */
 	u32 el2;	    /* enum vm_el2; atomic */
+	u32 mte;	    /* enum vm_mte; atomic */
 	u32 spe_intid;	    /* the profiling interrupt of all vCPUs, 0 until chosen; atomic */
 	u64 smccc_off[3];   /* services that userspace turned off, by group (guest_smccc.h) */
 	struct vgic *vgic;  /* NULL until KEEL_HC_VGIC_INIT */

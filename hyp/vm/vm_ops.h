@@ -33,6 +33,7 @@ enum vcpu_feature {
 	VCPU_PTRAUTH_GENERIC = 6,
 	VCPU_HAS_EL2 = 7,
 	VCPU_HAS_EL2_E2H0 = 8, /* only beside it: HCR_EL2.E2H is always 0 */
+	VCPU_MTE = KEEL_HC_VCPU_FEATURE_MTE,
 	VCPU_SPE = KEEL_HC_VCPU_FEATURE_SPE,
 };
 

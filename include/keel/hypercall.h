@@ -110,6 +110,9 @@
  */
 #define KEEL_HC_VM_SIZE 0xc6000010
 
+/* Keel's own bit in x3 of KEEL_HC_VCPU_INIT, as KEEL_HC_VCPU_FEATURE_SPE: memory tags (FEAT_MTE2). */
+#define KEEL_HC_VCPU_FEATURE_MTE 62
+
 /*
  * With a GICv2, an SGI by which Keel interrupts a CPU that has a guest. It should be enabled on each
  * CPU, and the host has nothing to do when it takes one.
@@ -179,8 +182,9 @@
 #define KEEL_HC_VCPU_CREATE 0xc6000016
 
 /*
- * KEEL_HC_VCPU_INIT(x1 = handle, x2 = index, x3 = KVM_ARM_VCPU_* feature bits, and bit 63: SPE) ->
- * x0 = 0; -EINVAL for features that there are not, or other ones than at the first time; -ENOMEM: top
+ * KEEL_HC_VCPU_INIT(x1 = handle, x2 = index, x3 = KVM_ARM_VCPU_* feature bits, and Keel's own: bit
+ * 63, SPE; bit 62, memory tags) -> x0 = 0; -EINVAL for features that there are not, that another vCPU
+ * of the VM has chosen otherwise, or other ones than at the first time; -ENOMEM: top
  * up and repeat, as often as it says so (only with an EL2). Resets the vCPU.
  */
 #define KEEL_HC_VCPU_INIT 0xc6000017

@@ -26,6 +26,7 @@
 #define HOST_VECTORS (BIT(63) | 0x40)
 #define VCPU_SVE_BIT BIT(4)
 #define VCPU_PAUTH   (BIT(5) | BIT(6))
+#define VCPU_TAGS    BIT(62)
 
 static unsigned int run_number;
 static bool guest_uses_fp;
@@ -118,6 +119,8 @@ static void make_vcpu(const struct scenario *s, const struct cpu_id_regs *id)
 		rw.vcpu.features |= s->features & VCPU_SVE_BIT;
 	if (cpu_id_field(id, ID_ISAR1_APA) >= 1)
 		rw.vcpu.features |= s->features & VCPU_PAUTH;
+	if (cpu_id_field(id, ID_PFR1_MTE) >= 2)
+		rw.vcpu.has_tags = s->features & VCPU_TAGS;
 	run_world_guest = enter;
 	guest_uses_fp = s->fp;
 	guest_vectors = 0;
@@ -158,11 +161,12 @@ static void play(const struct cpu_id_regs *id, bool e2h, const struct scenario *
 static const struct scenario scenarios[] = {
 	{ .fp = true },
 	{ .fp = true,
-	  .features = VCPU_SVE_BIT | VCPU_PAUTH,
+	  .features = VCPU_SVE_BIT | VCPU_PAUTH | VCPU_TAGS,
 	  .host = { .profiles = true, .traces = true, .filter = true, .branches = true } },
 	{ .fp = true, .features = VCPU_SVE_BIT, .host = { .streams = true, .traces = true } },
 	{ .fp = false, .host = { .streams = true, .profiles = true, .filter = true } },
 	{ .fp = true, .streams_between = true },
+	{ .features = VCPU_TAGS },
 };
 
 static struct cpu_id_regs current;

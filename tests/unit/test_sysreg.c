@@ -128,7 +128,7 @@ static void the_table_is_consistent(void **state)
 /* Open to a vCPU that has the feature; for others its enable traps. */
 static bool is_open_at_times(const struct sysreg_row *row)
 {
-	return row->trap == BY_HCR_APK_0 || row->trap == BY_CPTR_TZ;
+	return row->trap == BY_HCR_APK_0 || row->trap == BY_CPTR_TZ || row->trap == BY_HCR_ATA_0;
 }
 
 static void what_is_emulated_or_absent_has_a_trap(void **state)
@@ -657,6 +657,40 @@ static void set_way_flushes_when_caches_change(void **state)
 	assert_int_equal(w.undefs, 0);
 }
 
+/* Their set/way operations are as the others; without tags they are UNDEFINED. */
+static void a_vcpu_with_tags_has_their_registers_and_no_newer_fields(void **state)
+{
+	static const u32 regs[] = { SYSREG_ENC(3, 0, 1, 0, 5), SYSREG_ENC(3, 0, 1, 0, 6),
+				    SYSREG_ENC(3, 0, 5, 6, 0), SYSREG_ENC(3, 0, 5, 6, 1) };
+	const u32 cgdsw = SYSREG_ENC(1, 0, 7, 10, 6);
+	u64 value;
+
+	have_all();
+	w.vm.s2.stage2.fwb = true;
+	for (unsigned int with = 0; with < 2; with++) {
+		V->has_tags = with;
+		for (size_t i = 0; i < ARRAY_SIZE(regs); i++) {
+			assert_int_equal(sysreg_user_set(V, regs[i], 0x10 + i), with ? 0 : -ENOENT);
+			assert_int_equal(sysreg_user_get(V, regs[i], &value), with ? 0 : -ENOENT);
+			assert_true(!with || value == 0x10 + i);
+		}
+		w.undefs = 0;
+		assert_int_equal(msr(cgdsw, 0), VCPU_RESUME);
+		assert_int_equal(w.undefs, !with);
+		assert_int_equal(id(ID_PFR1_MTE), with ? 3 : 0);
+		assert_int_equal(id(ID_PFR1_MTE_frac), 0);
+		assert_int_equal(id(ID_PFR1_MTEX), 0);
+		assert_int_equal(id_reg_value(V, ID_REG_PFR2), 0);
+	}
+	set_field(ID_PFR1_MTE, 2);
+	set_field(ID_PFR1_MTE_frac, 0xf);
+	assert_int_equal(id(ID_PFR1_MTE), 2);
+	assert_int_equal(id(ID_PFR1_MTE_frac), 0xf);
+	value = id_reg_value(V, ID_REG_PFR1);
+	assert_int_equal(id_reg_set(V, ID_REG_PFR1, value & ~(15ULL << 8)), -EINVAL);
+	assert_int_equal(id_reg_set(V, ID_REG_PFR1, value), 0);
+}
+
 /* Userspace changes pc during a flush: the next flush starts over. */
 static void a_flush_that_was_given_up_starts_over(void **state)
 {
@@ -870,6 +904,8 @@ int main(void)
 			world_setup),
 		cmocka_unit_test_setup(set_way_flushes_when_caches_change, world_setup),
 		cmocka_unit_test_setup(a_flush_that_was_given_up_starts_over, world_setup),
+		cmocka_unit_test_setup(a_vcpu_with_tags_has_their_registers_and_no_newer_fields,
+				       world_setup),
 		cmocka_unit_test_setup(with_fwb_set_way_does_nothing, world_setup),
 		cmocka_unit_test_setup(actlr_is_zero_and_ignores_writes, world_setup),
 		cmocka_unit_test_setup(registers_of_timer_and_gic_go_to_their_devices, world_setup),

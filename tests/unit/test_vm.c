@@ -772,6 +772,36 @@ static void spe_is_as_the_machine_was_told(void **state)
 	}
 }
 
+static void memory_tags_are_of_all_vcpus_of_a_vm_or_of_none(void **state)
+{
+	u64 handle;
+	struct pa run;
+	struct vm *vm;
+
+	handle = create(0).handle;
+	assert_int_equal(add_vcpu(handle, 0, &run), 0);
+	assert_int_equal(init_vcpu(vm_vcpu(vm_get(handle), 0), 0x4 | BIT(VCPU_MTE)), -EINVAL);
+
+	machine_start(&(struct machine_config){ .mte = true });
+	vm_set_nested(&(const struct vm_nested_ops){ 0 });
+	assert_int_equal(vm_sizes(0, &sizes), 0);
+	assert_true(sizes.features & BIT(VCPU_MTE));
+	for (unsigned int with = 0; with < 2; with++) {
+		u64 mine = 0x4 | (with ? BIT(VCPU_MTE) : 0), other = mine ^ BIT(VCPU_MTE);
+
+		handle = create(0).handle;
+		assert_int_equal(add_vcpu(handle, 0, &run), 0);
+		assert_int_equal(add_vcpu(handle, 1, &run), 0);
+		vm = vm_get(handle);
+		assert_int_equal(init_vcpu(vm_vcpu(vm, 0), 0x4 | BIT(VCPU_MTE) | BIT(VCPU_HAS_EL2)),
+				 -EINVAL);
+		assert_int_equal(init_vcpu(vm_vcpu(vm, 0), mine), 0);
+		assert_int_equal(vm_vcpu(vm, 0)->has_tags, with);
+		assert_int_equal(init_vcpu(vm_vcpu(vm, 1), other), -EINVAL);
+		assert_int_equal(init_vcpu(vm_vcpu(vm, 1), mine), 0);
+	}
+}
+
 /* All vCPUs of a VM or none, and not with what Keel cannot have at EL2; nobody has it unless told. */
 static unsigned int prepared;
 static int prepare_result;
@@ -1178,6 +1208,7 @@ int main(void)
 		TEST(a_run_page_may_be_guest_memory_too),
 		TEST(features_are_what_the_machine_has),
 		TEST(spe_is_as_the_machine_was_told),
+		TEST(memory_tags_are_of_all_vcpus_of_a_vm_or_of_none),
 		TEST(an_el2_is_there_if_keel_was_told),
 		TEST(features_stay_as_they_were),
 		TEST(states_are_told_and_set),

@@ -55,6 +55,7 @@ static const struct row {
 	{ "ZCR_EL2", SYSREG_STR(ASM_REG(ZCR_EL2)), { { ID_PFR0_SVE, 0 } } },
 	{ "SMCR_EL2", SYSREG_STR(ASM_REG(SMCR_EL2)), { { ID_PFR1_SME, 0 } } },
 	{ "FPMR", SYSREG_STR(ASM_REG(FPMR)), { { ID_PFR2_FPMR, 0 } } },
+	{ "GCR_EL1", SYSREG_STR(ASM_REG(GCR_EL1)), { { ID_PFR1_MTE, 1 }, { ID_PFR1_MTEX, 0 } } },
 	{ "APIAKeyLo_EL1",
 	  SYSREG_STR(ASM_REG(APIAKEYLO_EL1)),
 	  { { ID_ISAR1_APA, 0 }, { ID_ISAR1_API, 0 }, { ID_ISAR1_GPI, 0 }, { ID_ISAR2_APA3, 0 } } },
@@ -93,6 +94,7 @@ static void make_cpu(struct cpu_id_regs *id, bool all, bool e2h)
 	id->reg[ID_REG_MMFR0] |= 2ULL << id_field_desc(ID_MMFR0_FGT)->shift;
 	id->reg[ID_REG_DFR0] |= 3ULL << id_field_desc(ID_DFR0_PMSVer)->shift;
 	id->reg[ID_REG_DFR0] |= 9ULL << id_field_desc(ID_DFR0_PMUVer)->shift;
+	id->reg[ID_REG_PFR1] |= 3ULL << id_field_desc(ID_PFR1_MTE)->shift;
 	id->reg[ID_REG_ISAR1] |= 3ULL << id_field_desc(ID_ISAR1_LS64)->shift;
 	fake_sysreg_set(SYSREG_STR(ASM_REG(PMBIDR_EL1)), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -154,6 +156,9 @@ static void several_registers_can_be_withheld(void **state)
 		fake_sysreg_withhold(rows[i].encoding);
 	withheld = withheld_probe(&id);
 	withheld_clear(&id, withheld);
+	/* instructions that need no register */
+	assert_int_equal(id.reg[ID_REG_PFR1], 1ULL << id_field_desc(ID_PFR1_MTE)->shift);
+	id.reg[ID_REG_PFR1] = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(id.reg); i++)
 		assert_int_equal(id.reg[i], 0);
 	for (unsigned int n = 0; withheld; n++, withheld &= withheld - 1)

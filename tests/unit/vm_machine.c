@@ -449,6 +449,7 @@ static void start_features(const struct machine_config *config)
 	regs.reg[ID_REG_MMFR2] = config->no_fwb ? 0 : 1ULL << 40;
 	regs.reg[ID_REG_PFR0] = 0x11 | (config->sve ? 1ULL << 32 : 0) |
 				(config->gicv3 ? 1ULL << 24 : 0);
+	regs.reg[ID_REG_PFR1] |= config->mte ? 2ULL << 8 : 0;
 	regs.reg[ID_REG_ISAR1] = config->pauth ? 1ULL << 4 | 1ULL << 24 : 0;
 	regs.reg[ID_REG_CTR] = config->dic ? 1ULL << 29 : 0;
 	cpu_features_init(&machine_features, &regs);

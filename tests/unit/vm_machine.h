@@ -28,7 +28,7 @@
 struct machine_config {
 	unsigned int pa_bits; /* 0: 48 */
 	enum granule granule; /* of guests' stage 2 */
-	bool no_fwb, vmid16, sve, pauth, dic, gicv3;
+	bool no_fwb, vmid16, sve, pauth, mte, dic, gicv3;
 	unsigned int keel_pages; /* 0: 64 */
 	unsigned int cpus;	 /* 0: 4 */
 };
