@@ -89,6 +89,11 @@ static int value_ptrauth(void)
 	return !!(limits.features & BIT(KVM_ARM_VCPU_PTRAUTH_ADDRESS));
 }
 
+static int value_mte(void)
+{
+	return system_supports_mte() && limits.features & BIT_ULL(KEEL_HC_VCPU_FEATURE_MTE);
+}
+
 static int value_el2(void)
 {
 	return !!(limits.features & BIT(KVM_ARM_VCPU_HAS_EL2));
@@ -151,6 +156,7 @@ static const struct {
 	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 	{ KVM_CAP_PTP_KVM, 1 },
+	{ KVM_CAP_ARM_MTE, .get = value_mte },
 	{ KVM_CAP_ARM_VM_IPA_SIZE, .get = value_ipa_bits },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
 	  KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET },

@@ -14,6 +14,8 @@
 #include <linux/pagemap.h>
 #include <linux/version.h>
 
+#include <asm/mte.h>
+
 #include <keel/kvm_uapi.h>
 
 #if !IS_ENABLED(CONFIG_KVM)
@@ -80,6 +82,42 @@ static inline bool keel_vma_any_uncached(const struct vm_area_struct *vma)
 	return false;
 #endif
 }
+
+/*
+ * Whether current is the one to give a page its first tags; if so, until keel_tagging_end(). Otherwise
+ * it has tags, which are there to see. Kernels before 6.2 have no lock for that (mte.c).
+ */
+#ifdef PG_mte_lock
+#define KEEL_SHARED_TAGS true
+
+static inline bool keel_tagging_begin(struct page *page)
+{
+	return try_page_mte_tagging(page);
+}
+
+static inline void keel_tagging_end(struct page *page)
+{
+	set_page_mte_tagged(page);
+}
+#else
+#define KEEL_SHARED_TAGS false
+extern struct mutex keel_tags_lock;
+
+static inline bool keel_tagging_begin(struct page *page)
+{
+	mutex_lock(&keel_tags_lock);
+	if (!page_mte_tagged(page))
+		return true;
+	mutex_unlock(&keel_tags_lock);
+	return false;
+}
+
+static inline void keel_tagging_end(struct page *page)
+{
+	set_page_mte_tagged(page);
+	mutex_unlock(&keel_tags_lock);
+}
+#endif
 
 /* KVM_EXIT_MEMORY_FAULT, for which an older struct kvm_run has no field. */
 struct keel_memory_fault {

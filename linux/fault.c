@@ -61,11 +61,17 @@ struct fault {
 	u64 gfn;
 	bool write;
 	bool guess;
-	bool there;	    /* the process had the memory already, and may write to it */
-	bool readable;	    /* it has the memory, but must not write to it as it is */
-	bool held;	    /* -EBUSY: somebody holds the page */
-	bool get_faults;    /* looking pages up may fault them in: without, it has failed */
-	bool locked;	    /* vm->locked: pages are pinned */
+	bool there;	 /* the process had the memory already, and may write to it */
+	bool readable;	 /* it has the memory, but must not write to it as it is */
+	bool held;	 /* -EBUSY: somebody holds the page */
+	bool get_faults; /* looking pages up may fault them in: without, it has failed */
+	union {
+		struct {
+			bool locked; /* vm->locked: pages are pinned */
+			bool mte;    /* vm->mte: pages have tags */
+		};
+		u16 special; /* vm->special: these */
+	};
 	int why;	    /* -EBUSY: the kernel's error */
 	unsigned int max;   /* the largest order that may be mapped */
 	unsigned int order; /* the order that was mapped, or not, by the last try */
@@ -1598,6 +1604,48 @@ static __always_inline int commit_all(struct keel_vm *vm, const struct fault *fa
 	return ret;
 }
 
+/*
+ * What is found gets tags, before a guest that has them sees it: only of memory that may have them. An
+ * invalidation would have told if the process had other memory there when it was found. -EAGAIN: less
+ * of it may do.
+ */
+static int give_tags(struct keel_vm *vm, struct fault *fault, const struct pinned *pin,
+		     struct around *around, const struct seen *seen)
+{
+	unsigned long count = max(1UL << pin->order, around->count), i;
+	unsigned long hva = slot_hva(&seen->slot, pin->gfn), end = hva + (count << PAGE_SHIFT);
+	bool more = pin->order > vm->page_order || around->count > 1;
+	int ret;
+
+	if (!keel_mte_allows(vm->mm, hva, end)) {
+		fault->max = 0;
+		fault->stale = STALE_MAX;
+		return more ? -EAGAIN : -EFAULT;
+	}
+	if (keel_watch_changed(&vm->watch, hva, end, seen->sequence))
+		return -EAGAIN;
+	ret = keel_mte_clear(pin->page, 1UL << pin->order);
+	for (i = 1; i < around->count && !ret; i++)
+		ret = keel_mte_clear(around->pages[i], 1);
+	return ret;
+}
+
+/* Of VMs with vm->special. After an error there is no reference to @pin and @around any more. */
+static noinline int prepare_special(struct keel_vm *vm, struct fault *fault,
+				    const struct pinned *pin, struct around *around,
+				    const struct seen *seen)
+{
+	int ret = fault->mte ? give_tags(vm, fault, pin, around, seen) : 0;
+
+	if (!ret && fault->locked && charge_pages(vm, 1UL << pin->order))
+		ret = -ENOMEM;
+	if (!ret)
+		return 0;
+	release_from(around, 1); /* @pin refers to the first */
+	release_memory(pin);
+	return ret;
+}
+
 /* Between keel_pin_begin() and keel_pin_end(). */
 static int get_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 			  const struct seen *seen)
@@ -1612,9 +1660,10 @@ static int get_and_commit(struct keel_vm *vm, struct fault *fault, long count,
 	if (ret)
 		return ret;
 	fault->order = pin.order;
-	if (unlikely(pin.pinned) && charge_pages(vm, 1UL << pin.order)) {
-		release_memory(&pin);
-		return -ENOMEM;
+	if (unlikely(fault->special)) {
+		ret = prepare_special(vm, fault, &pin, &around, seen);
+		if (ret)
+			return ret;
 	}
 	ret = commit_all(vm, fault, &pin, &around, seen);
 	if (ret != -EBUSY)
@@ -1750,6 +1799,8 @@ static noinline int map_frames(struct keel_vm *vm, struct fault *fault, const st
 
 	if (ret)
 		return ret;
+	if (fault->mte && !(found.flags & KEEL_MAP_DEVICE)) /* it would have tags, and nobody's */
+		return -EFAULT;
 	if (found.flags & KEEL_MAP_DEVICE && fault->vcpu && fault->vcpu->hyp->fault.exec)
 		return -ENOEXEC;
 	if (are_broken(&found))
@@ -1782,7 +1833,7 @@ static noinline int fault_in_file(struct keel_vm *vm, const struct fault *fault,
 
 	if (!keel_slot_hold(vm, fault->gfn, &seen->slot, &seen->generation))
 		return -EAGAIN;
-	ret = keel_gmem_begin(seen->slot.file, fault->gfn, &page);
+	ret = READ_ONCE(vm->mte) ? -EFAULT : keel_gmem_begin(seen->slot.file, fault->gfn, &page);
 	if (ret == -EHWPOISON)
 		tell_of_poison(slot_hva(&seen->slot, fault->gfn), PAGE_SHIFT);
 	if (ret == -EFAULT && fault->vcpu)
@@ -1864,7 +1915,7 @@ static bool has_block(struct keel_vm *vm, const struct keel_slot *slot, u64 gfn)
 /* As for pages: map the huge pages that follow in the same 8 MiB. */
 static void fault_blocks_around(struct keel_vm *vm, u64 gfn, const struct seen *seen)
 {
-	struct fault next = { .guess = true, .max = PMD_LEAF_ORDER, .locked = false };
+	struct fault next = { .guess = true, .max = PMD_LEAF_ORDER, .mte = READ_ONCE(vm->mte) };
 
 	for (next.gfn = ALIGN_DOWN(gfn, BLOCK_PAGES) + BLOCK_PAGES;
 	     next.gfn % (AROUND_BLOCKS * BLOCK_PAGES) && has_block(vm, &seen->slot, next.gfn);
@@ -1916,7 +1967,7 @@ static __always_inline int fault_once(struct keel_vm *vm, struct fault *fault)
 
 	if (!keel_slot_find(vm, fault->gfn, &seen.slot, &seen.generation))
 		return ret;
-	fault->locked = READ_ONCE(vm->locked); /* after the generation: pin_from_now_on() */
+	fault->special = READ_ONCE(vm->special); /* after the generation: pin_from_now_on() */
 	if (unlikely(seen.slot.flags & UNUSUAL) && !is_read_only(&seen.slot, fault))
 		return seen.slot.file ? fault_in_file(vm, fault, &seen) : ret;
 	if (unlikely(seen.slot.dirty)) {

@@ -205,7 +205,13 @@ struct keel_vm {
 	struct keel_watch watch;
 	struct keel_pins pins; /* fault.c: memory that is mapped */
 	atomic_t pinning;      /* faults between keel_pin_begin() and keel_pin_end() */
-	bool locked; /* what faults map from now on stays pinned; set under it, for good */
+	union {
+		struct {
+			bool locked; /* what faults map from now on stays pinned; set under it, for good */
+			bool mte; /* KVM_CAP_ARM_MTE is enabled; set under lock, before any vCPU */
+		};
+		u16 special; /* whether faults have more to do for any of these, by one look */
+	};
 	atomic_long_t unpinned; /* fault.c: pages that were unpinned and still count as locked */
 	bool sea_to_user;	/* KVM_CAP_ARM_SEA_TO_USER is enabled */
 	u64 log_manual;		/* KVM_DIRTY_LOG_*; written under slots_lock */
@@ -494,6 +500,21 @@ void keel_write_restore(struct keel_vm *vm, u64 gfn, u64 npages);
  * drained: when this returns it is.
  */
 void keel_drain_profiling(struct keel_vm *vm);
+
+/* ---- mte.c: memory tags ---- */
+
+struct kvm_arm_copy_mte_tags;
+
+/* KVM_ENABLE_CAP. -EINVAL: there are no tags, or there are vCPUs. */
+int keel_mte_enable(struct keel_vm *vm);
+/* Whether all that the process has mapped from @hva up to @end may have tags. Takes mmap_lock. */
+bool keel_mte_allows(struct mm_struct *mm, unsigned long hva, unsigned long end);
+/* Let pages have tags: those that have none yet get zero. May sleep. -EFAULT: it cannot be. */
+int keel_mte_clear(struct page *page, unsigned long count);
+/* KVM_ARM_MTE_COPY_TAGS. */
+long keel_mte_copy(struct keel_vm *vm, const struct kvm_arm_copy_mte_tags *copy);
+/* Whether any slot is logged. Under slots_lock. */
+bool keel_any_logged(const struct keel_vm *vm);
 
 /* ---- frames.c: memory that drivers have mapped for the process, without pages ---- */
 

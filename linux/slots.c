@@ -149,6 +149,17 @@ bool keel_has_slots(const struct keel_vm *vm)
 	return rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock))->count;
 }
 
+bool keel_any_logged(const struct keel_vm *vm)
+{
+	const struct keel_slots *slots =
+		rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
+
+	for (unsigned int i = 0; i < slots->count; i++)
+		if (slots->slot[i].dirty)
+			return true;
+	return false;
+}
+
 static bool overlaps_other(const struct keel_slots *slots, const struct keel_slot *slot)
 {
 	for (unsigned int i = 0; i < slots->count; i++) {
@@ -394,6 +405,10 @@ static int check_region(struct keel_vm *vm, const struct kvm_userspace_memory_re
 	/* KVM's error for addresses beyond the VM's IPA size. */
 	if ((region->guest_phys_addr + size - 1) >> vm->ipa_bits)
 		return -EFAULT;
+	if (READ_ONCE(vm->mte) &&
+	    (region->flags & KVM_MEM_GUEST_MEMFD ||
+	     !keel_mte_allows(vm->mm, region->userspace_addr, region->userspace_addr + size)))
+		return -EINVAL;
 	return region->flags & KVM_MEM_LOG_DIRTY_PAGES &&
 			       keel_has_frames(region->userspace_addr, size >> PAGE_SHIFT)
 		       ? -EINVAL

@@ -130,12 +130,14 @@ static bool init_unknown(const struct kvm_vcpu_init *init)
 	return init->features[0] & ~VCPU_FEATURES;
 }
 
-/* As KEEL_HC_VCPU_INIT takes them. */
-static u64 el2_features(const struct kvm_vcpu_init *init)
+/* As KEEL_HC_VCPU_INIT takes them. A vCPU with an EL2 has no tags, as on KVM its EL2 sees none. */
+static u64 el2_features(const struct keel_vm *vm, const struct kvm_vcpu_init *init)
 {
 	bool spe = init->features[KEEL_ARM_VCPU_SPE_WORD] & SPE_FEATURE;
+	bool tags = READ_ONCE(vm->mte) && !(init->features[0] & BIT(KVM_ARM_VCPU_HAS_EL2));
 
-	return init->features[0] | (spe ? BIT_ULL(KEEL_HC_VCPU_FEATURE_SPE) : 0);
+	return init->features[0] | (spe ? BIT_ULL(KEEL_HC_VCPU_FEATURE_SPE) : 0) |
+	       (tags ? BIT_ULL(KEEL_HC_VCPU_FEATURE_MTE) : 0);
 }
 
 static int ioctl_init(struct keel_vcpu *vcpu, void __user *argp)
@@ -149,7 +151,7 @@ static int ioctl_init(struct keel_vcpu *vcpu, void __user *argp)
 		return -EINVAL;
 	if (init_unknown(&init))
 		return -ENOENT;
-	ret = keel_vcpu_init(vcpu, el2_features(&init));
+	ret = keel_vcpu_init(vcpu, el2_features(vcpu->vm, &init));
 	if (!ret)
 		keel_vgic_vcpu_reset(vcpu);
 	return ret;

@@ -368,6 +368,15 @@ static int ioctl_create_guest_memfd(struct keel_vm *vm, void __user *argp)
 	return keel_gmem_create(vm, &args);
 }
 
+static long ioctl_copy_tags(struct keel_vm *vm, void __user *argp)
+{
+	struct kvm_arm_copy_mte_tags copy;
+
+	if (copy_from_user(&copy, argp, sizeof(copy)))
+		return -EFAULT;
+	return keel_mte_copy(vm, &copy);
+}
+
 static int ioctl_preferred_target(void __user *argp)
 {
 	struct kvm_vcpu_init init = { .target = KVM_ARM_TARGET_GENERIC_V8 };
@@ -414,6 +423,8 @@ static int ioctl_enable_cap(struct keel_vm *vm, void __user *argp)
 	case KVM_CAP_ARM_SEA_TO_USER:
 		WRITE_ONCE(vm->sea_to_user, true);
 		return 0;
+	case KVM_CAP_ARM_MTE:
+		return keel_mte_enable(vm);
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return keel_dirty_set_manual(vm, cap.args[0]);
 	case KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE:
@@ -501,6 +512,8 @@ static long vm_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 		return keel_clear_dirty_log(vm, argp);
 	case KVM_RESET_DIRTY_RINGS:
 		return keel_reset_rings(vm);
+	case KVM_ARM_MTE_COPY_TAGS:
+		return ioctl_copy_tags(vm, argp);
 	case KVM_ARM_PREFERRED_TARGET:
 		return ioctl_preferred_target(argp);
 	case KVM_ENABLE_CAP:

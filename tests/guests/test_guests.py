@@ -11,7 +11,7 @@ import vms
 # The longest first.
 KVM_TESTS = [
     "lifetime", "discard", "dirty", "run", "ipa", "system", "vcpu", "memory", "pages", "vgic", "its", "events", "spe",
-    "eventfd", "resample", "vgic_state", "vgic_v2", "lkvm", "carry", "ring", "gmem",
+    "eventfd", "resample", "vgic_state", "vgic_v2", "lkvm", "carry", "ring", "gmem", "mte",
 ]
 
 # With every test, in less time; the full set has the whole of them.

@@ -51,6 +51,7 @@ int main(int argc, char **argv)
 
 	vm.eventfds = !options.no_eventfds;
 	vm.spe = options.spe;
+	vm.mte = options.mte;
 	vm.nested = options.nested;
 	vm.nvhe = options.nested_nvhe;
 	vm_create(&vm, options.ipa_bits);

@@ -33,6 +33,7 @@ static const char help[] =
 	"                            with --nested=vhe not sve)\n"
 	"  -d, --disk FILE[,ro]  a virtio disk (read-only with ,ro); may be repeated\n"
 	"      --spe             statistical profiling in the guest (SPE; only on Keel)\n"
+	"      --mte             memory tags in the guest (MTE), where the machine has them\n"
 	"      --nested[=KIND]   the guest starts at EL2, and can be a hypervisor: vhe (the default), nvhe\n"
 	"      --console KIND    which console gets input: uart (ttyAMA0, the default), virtio (hvc0)\n"
 	"      --reboot          start again when the guest asks for a reset\n"
@@ -51,6 +52,7 @@ enum {
 	OPT_BANK,
 	OPT_FEATURES,
 	OPT_SPE,
+	OPT_MTE,
 	OPT_NESTED,
 	OPT_CONSOLE,
 	OPT_REBOOT,
@@ -68,6 +70,7 @@ static const struct option long_options[] = {
 	{ "ipa-bits", required_argument, NULL, OPT_IPA_BITS },
 	{ "features", required_argument, NULL, OPT_FEATURES },
 	{ "spe", no_argument, NULL, OPT_SPE },
+	{ "mte", no_argument, NULL, OPT_MTE },
 	{ "nested", optional_argument, NULL, OPT_NESTED },
 	{ "disk", required_argument, NULL, 'd' },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
@@ -223,6 +226,9 @@ static void parse_one(struct options *options, int option, char *value)
 		break;
 	case OPT_SPE:
 		options->spe = true;
+		break;
+	case OPT_MTE:
+		options->mte = true;
 		break;
 	case OPT_NESTED:
 		options->nested = true;

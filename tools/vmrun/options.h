@@ -28,6 +28,7 @@ struct options {
 	unsigned int nr_disks;
 	bool virtio_console; /* whether standard input goes to it, or to the serial port */
 	bool spe;
+	bool mte;
 	bool nested, nested_nvhe;
 	bool reboot;
 	bool no_eventfds;

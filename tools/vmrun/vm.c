@@ -78,6 +78,16 @@ static uint64_t slot_page(const struct vm *vm)
 	return own > stage2 ? own : stage2;
 }
 
+/* Before there is memory or a vCPU. */
+static void turn_tags_on(const struct vm *vm)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_ARM_MTE };
+
+	if (!vm_has(vm, KVM_CAP_ARM_MTE))
+		die("this machine's KVM has no memory tags for guests: leave out --mte");
+	VM_IOCTL(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
 void vm_create(struct vm *vm, unsigned int ipa_bits)
 {
 	unsigned int type;
@@ -92,6 +102,8 @@ void vm_create(struct vm *vm, unsigned int ipa_bits)
 	if (vm->fd < 0)
 		die("cannot create a VM with %u bits of guest physical address: %s", vm->ipa_bits,
 		    strerror(error));
+	if (vm->mte)
+		turn_tags_on(vm);
 }
 
 static uint64_t align_up(uint64_t value, uint64_t unit)

@@ -31,6 +31,7 @@ struct vm {
 	bool eventfds; /* use KVM_IOEVENTFD and KVM_IRQFD if KVM has them */
 
 	bool spe;    /* the vCPUs can be profiled: Arm's SPE, keel/spe.h */
+	bool mte;    /* the guest's memory has tags: KVM_CAP_ARM_MTE */
 	bool nested; /* the vCPUs have an EL2 */
 	bool nvhe;   /* ... whose HCR_EL2.E2H is 0 */
 	bool gicv2;  /* the interrupt controller is a GICv2, not a GICv3: gic_create() */
