@@ -136,18 +136,6 @@ def test_locked_memory_has_a_limit(shared):
     vms.assert_healthy(machine)
 
 
-def swap_on(machine):
-    """Swap in the host's memory, compressed. What a kernel has built in is an empty file."""
-    names = "zsmalloc lzo-rle lz4_compress lz4hc_compress zram"
-    machine.check(f"for name in {names}; do insmod /lib/swap/$name.ko 2>/dev/null; done; true")
-    machine.check("test -b /dev/zram0 || mknod /dev/zram0 b $(tr : ' ' </sys/block/zram0/dev)")
-    machine.check("echo 256M >/sys/block/zram0/disksize; mkswap /dev/zram0 >/dev/null; swapon /dev/zram0")
-
-
-def swap_off(machine):
-    machine.check("swapoff /dev/zram0; echo 1 >/sys/block/zram0/reset; rmmod zram")
-
-
 @pytest.mark.parametrize("kernel", ["kernel-6.1-cloud", pytest.param("kernel-6.12-cloud", marks=pytest.mark.full)])
 def test_guest_memory_is_swapped_merged_and_moved(boot, kernel):
     """
@@ -156,12 +144,12 @@ def test_guest_memory_is_swapped_merged_and_moved(boot, kernel):
     """
     machine = boot(kernel=kernel, smp=4)
     vms.warm_up(machine)
-    swap_on(machine)
+    vms.swap_on(machine)
     in_group = small_group(machine, "16M")
     before = vms.Leftovers(machine)
     result = machine.run(f"{in_group} test_reclaim 10", timeout=900)
     assert result.status == 0, result.output
-    swap_off(machine)
+    vms.swap_off(machine)
     before.check()
     vms.assert_healthy(machine)
 

@@ -44,6 +44,14 @@ def test_a_guest_has_tags_of_its_own_and_finds_no_others(tagged):
 
 
 @pytest.mark.parametrize("kernel,e2h", MACHINES, scope="module")
+def test_tags_are_swapped_out_with_their_memory(tagged):
+    vms.swap_on(tagged)
+    vms.passes(tagged, "mte swap")
+    vms.swap_off(tagged)
+    vms.assert_healthy(tagged)
+
+
+@pytest.mark.parametrize("kernel,e2h", MACHINES, scope="module")
 def test_a_linux_guest_has_tags_if_it_is_to(tagged):
     for option, there in (("--mte", "1"), ("", "0")):
         guest = vms.Guest(tagged, option)

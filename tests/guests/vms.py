@@ -181,6 +181,18 @@ def passes(machine, *families, timeout=keelvm.BOOT_TIMEOUT):
         assert re.fullmatch(r"\d+ passed, 0 failed", output), f"{family}: {output}"
 
 
+def swap_on(machine):
+    """Swap in the host's memory, compressed. What a kernel has built in is an empty file."""
+    names = "zsmalloc lzo-rle lz4_compress lz4hc_compress zram"
+    machine.check(f"for name in {names}; do insmod /lib/swap/$name.ko 2>/dev/null; done; true")
+    machine.check("test -b /dev/zram0 || mknod /dev/zram0 b $(tr : ' ' </sys/block/zram0/dev)")
+    machine.check("echo 256M >/sys/block/zram0/disksize; mkswap /dev/zram0 >/dev/null; swapon /dev/zram0")
+
+
+def swap_off(machine):
+    machine.check("swapoff /dev/zram0; echo 1 >/sys/block/zram0/reset; rmmod zram")
+
+
 # ---- what the host is left with
 
 

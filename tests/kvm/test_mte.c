@@ -320,7 +320,61 @@ static void test_old_tags(void)
 	end_vm(&vm);
 }
 
-int main(void)
+/* Whether the page is in memory; whether it is in swap space, if not. */
+static uint64_t pagemap_of(const void *at)
+{
+	int fd = (int)must(open("/proc/self/pagemap", O_RDONLY), "/proc/self/pagemap");
+	uint64_t entry = 0, own = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	must(pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)at / own * sizeof(entry))),
+	     "pread");
+	close(fd);
+	return entry;
+}
+
+#define IS_PRESENT (1ULL << 63)
+#define IS_SWAPPED (1ULL << 62)
+
+static bool swap_out(char *at)
+{
+	for (int i = 0; i < 100 && pagemap_of(at) & IS_PRESENT; i++) {
+		must(madvise(at, page, MADV_PAGEOUT), "MADV_PAGEOUT");
+		usleep(1000);
+	}
+	return pagemap_of(at) & IS_SWAPPED;
+}
+
+/* A guest that has the page again gets it with the tags that it had. */
+static void test_swap(void)
+{
+	struct vm vm = tagged_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	uint8_t *in = malloc(page_tags), *out = malloc(page_tags);
+	char *at = vm.mem + 0x100000;
+
+	must(madvise(at, page, MADV_NOHUGEPAGE), "MADV_NOHUGEPAGE");
+	for (size_t i = 0; i < page_tags; i++)
+		in[i] = (uint8_t)((i * 5 + 3) & 15);
+	for (uint64_t round = 1; round <= 3; round++) {
+		*(uint64_t *)at = round;
+		LOAD(&vm, &vcpu, reads);
+		expect_write(&vcpu, MMIO_BASE, 8, round, "a guest has the page");
+		in[0] = (uint8_t)round;
+		check(copy(&vm, GUEST_BASE + 0x100000, page, in, 0) == (long)page, "it gets tags");
+		if (!check(swap_out(at), "it is swapped out"))
+			break;
+		LOAD(&vm, &vcpu, reads);
+		expect_write(&vcpu, MMIO_BASE, 8, round, "the guest has it again");
+		check(copy(&vm, GUEST_BASE + 0x100000, page, out, 1) == (long)page &&
+			      !memcmp(in, out, page_tags),
+		      "... with its tags");
+	}
+	free(in);
+	free(out);
+	end_guest(&vm, &vcpu);
+}
+
+int main(int argc, char **argv)
 {
 	int dev = open_kvm(), has = ioctl(dev, KVM_CHECK_EXTENSION, KVM_CAP_ARM_MTE);
 
@@ -332,6 +386,10 @@ int main(void)
 		return finish();
 	}
 	check(has == 1, "KVM_CAP_ARM_MTE");
+	if (argc > 1 && !strcmp(argv[1], "swap")) {
+		test_swap();
+		return finish();
+	}
 	test_enable();
 	test_registers();
 	test_nested();
