@@ -2,8 +2,9 @@
 """What guest hypervisors cost: stock KVM's nested mode beside Keel, in instructions and in exits.
 
 Two guest hypervisors: bench/guest/nested.c, bare metal, and Debian's kernel with its own KVM, which runs the
-guest of ops.py. On stock KVM the host is the newest kernel of Debian's archive; on Keel it is the one that
-keel.ko is built for. docs/bench.md explains the lines; common.py the exit status, exits.py the exits.
+guest of ops.py; the latter without VHE as well, on Keel alone. On stock KVM the host is the newest kernel of
+Debian's archive; on Keel it is the one that keel.ko is built for. docs/bench.md explains the lines; common.py
+the exit status, exits.py the exits.
 """
 
 import argparse
@@ -63,8 +64,15 @@ LINES = [
     Line("outer", "mmio-read", "nested MMIO, Linux and its VMM"),
     Line("outer", "timer", "nested timer interrupt, latency"),
     Line("outer", "known-page", "nested stage-2 fault, page that both have"),
+    Line("nvhe", "hypercall", "nested null hypercall, without VHE", 10000, 18),
+    Line("nvhe", "distributor-read", "nested vGIC distributor read, without VHE"),
+    Line("nvhe", "mmio-read", "nested MMIO, without VHE"),
+    Line("nvhe", "timer", "nested timer interrupt, without VHE"),
+    Line("nvhe", "known-page", "nested stage-2 fault, without VHE"),
 ]
+SECTIONS = ("bare", "outer", "nvhe")  # in the order in which they are measured
 BOOT_EXITS = 8000
+NVHE_BOOT, NVHE_INNER_BOOT = 500_000_000, 480_000_000
 
 
 @dataclasses.dataclass
@@ -98,7 +106,7 @@ class Row:
 
 def exits_of(found, counter):
     """{(section, operation): exits of one}, by the order in which they were done."""
-    done = [(section, *operation) for section in ("bare", "outer") for operation in operations_of(found[section])]
+    done = operations_done(found)
     if len(done) != len(counter.operations):
         raise BenchError(f"{len(done)} operations were done, and {len(counter.operations)} marked")
     each, nothing = {}, {}
@@ -109,6 +117,15 @@ def exits_of(found, counter):
     return each
 
 
+def sections_of(found):
+    return [section for section in SECTIONS if section in found]
+
+
+def operations_done(found):
+    """(section, operation, count) of each."""
+    return [(section, *operation) for section in sections_of(found) for operation in operations_of(found[section])]
+
+
 def operations_of(text):
     return [(line["operation"], int(line["count"])) for line in map(hosts.fields, hosts.lines(text))]
 
@@ -116,9 +133,9 @@ def operations_of(text):
 def rows_of_operations(side, found, counter):
     taken = exits_of(found, counter)
     values = {
-        (section, name): value for section in ("bare", "outer") for name, value in hosts.instructions_of(found[section]).items()
+        (section, name): value for section in sections_of(found) for name, value in hosts.instructions_of(found[section]).items()
     }
-    for line in LINES:
+    for line in (line for line in LINES if line.section in found):
         key = line.section, line.name
         if key not in values:
             raise BenchError(f"{side}: {line.title} is missing")
@@ -126,15 +143,24 @@ def rows_of_operations(side, found, counter):
 
 
 def rows_of_boots(side, found, counter, guest_part):
-    """Of the guest hypervisor, and of its nested guest. The machine's third boot is the first's again, alone."""
+    """Of the guest hypervisor, and of its nested guest. The machine's third boot is the first's again, alone; so is
+    the sixth the fourth's, without VHE."""
     boot = hosts.boot_instructions(found["outerboot"])
     number = sum(counter.boots[2].values())
     yield Row("outerboot", "boot", "guest hypervisor's boot, to /init", side, boot, number, None, BOOT_EXITS)
     if guest_part:
         percent = 100 * (boot - guest_part) / guest_part
         yield Row("outerboot", "boot-el2", "... beyond its guest part, %", side, percent, None, BOOT_PERCENT)
-    inner = hosts.boot_instructions(found["outer"].split("BENCH inner=0", 1)[-1])
-    yield Row("outer", "boot", "nested guest's boot, to /init", side, inner, None)
+    yield Row("outer", "boot", "nested guest's boot, to /init", side, inner_boot(found["outer"]), None)
+    if "nvhe" in found:
+        boot, number = hosts.boot_instructions(found["nvheboot"]), sum(counter.boots[5].values())
+        yield Row("nvheboot", "boot", "guest hypervisor's boot, without VHE", side, boot, number, NVHE_BOOT)
+        inner = inner_boot(found["nvhe"])
+        yield Row("nvhe", "boot", "nested guest's boot, without VHE", side, inner, None, NVHE_INNER_BOOT)
+
+
+def inner_boot(text):
+    return hosts.boot_instructions(text.split("BENCH inner=0", 1)[-1])
 
 
 # ---- machines
@@ -184,14 +210,14 @@ def formatted(value):
 def print_table(rows):
     sides = list(dict.fromkeys(row.side for row in rows))
     print(f"\nnested, -cpu {CPU}; instructions, exits; host kernel {HOST_KERNEL} on Keel, {KVM_KERNEL} with its own KVM")
-    print(f"{'operation':42}" + "".join(f"{side:>16}{'exits':>9}" for side in sides) + f"{'target':>9}{'exits':>7} verdict")
+    print(f"{'operation':42}" + "".join(f"{side:>16}{'exits':>9}" for side in sides) + f"{'target':>13}{'exits':>7} verdict")
     for row in (row for row in rows if row.side == sides[-1]):
         line = f"{row.title:42}"
         for side in sides:
             same = [each for each in rows if each.side == side and (each.section, each.operation) == (row.section, row.operation)]
             value, number = (same[0].instructions, same[0].exits) if same else (None, None)
             line += f"{formatted(value):>16}{formatted(number):>9}"
-        print(f"{line}{formatted(row.target):>9}{formatted(row.target_exits):>7} {row.verdict}".rstrip(), flush=True)
+        print(f"{line}{formatted(row.target):>13}{formatted(row.target_exits):>7} {row.verdict}".rstrip(), flush=True)
 
 
 def print_kinds(title, kinds, count):
@@ -203,10 +229,11 @@ def print_kinds(title, kinds, count):
 
 def print_exits(found, counter):
     print_kinds("the guest hypervisor's boot", counter.boots[2], 1)
-    names = [(section, *operation) for section in ("bare", "outer") for operation in operations_of(found[section])]
-    for (section, name, count), kinds, rounds in zip(names, counter.kinds, counter.operations):
-        if (section, name) == ("outer", "hypercall"):
-            print_kinds("a nested null hypercall", kinds, count * len(rounds))
+    if "nvhe" in found:
+        print_kinds("the boot of one without VHE", counter.boots[5], 1)
+    for (section, name, count), kinds, rounds in zip(operations_done(found), counter.kinds, counter.operations):
+        if section != "bare" and name == "hypercall":
+            print_kinds(f"a nested null hypercall, {section}", kinds, count * len(rounds))
 
 
 def main():
