@@ -51,6 +51,43 @@ def test_a_payload_runs_with_an_el2_without_vhe(hosts, e2h, variant, payload, cp
     run_payload(nested_host(hosts, e2h, variant), payload, cpus, kind="nvhe")
 
 
+@pytest.mark.parametrize("e2h,variant", [(0, "release"), (1, "debug")])
+def test_an_el2_without_vhe_that_is_out_of_its_mind_harms_nobody(hosts, e2h, variant):
+    """Random values in its registers, tables in themselves and in devices, returns to all modes, and in between all
+    that has to be right: by two vCPUs, and by more than the machine has CPUs."""
+    host = nested_host(hosts, e2h, variant)
+    for cpus in (2, 4):
+        run_payload(host, "nvhe_wild", cpus, f"--cmdline 'args: seed={cpus + e2h}'", kind="nvhe")
+
+
+LOST = "vmrun --mem 64M --nested=nvhe --cmdline 'args: lost={}' /payloads/nvhe_wild.img"
+KILLED_THEN = (
+    "{} </dev/null >/tmp/lost 2>&1 & until grep -q 'is lost' /tmp/lost; do sleep 0.2; done; sleep 1; kill -9 $!; wait $!; cat /tmp/lost"
+)
+
+
+def test_an_el2_without_vhe_that_loses_itself_can_be_killed(hosts):
+    """Vectors where nothing is, tables in a device, in themselves, and nowhere: for its next instruction."""
+    host = nested_host(hosts, 1, "debug")
+    vms.warm_up(host)
+    before = vms.Leftovers(host)
+    for how in (3, 4, 5, 6, 7):
+        said = host.run(KILLED_THEN.format(LOST.format(how)), 120).output
+        assert "FAIL" not in said, (how, said)
+    before.check()
+    vms.assert_healthy(host)
+
+
+@pytest.mark.parametrize("how", [1, 2])
+def test_what_an_el2_without_vhe_cannot_have_ends_the_vm(hosts, how):
+    """One of HCR_EL2.IMO and FMO; EL0 while TGE is 1."""
+    host = nested_host(hosts, 1, "debug")
+    result = host.run(LOST.format(how), 60)
+    assert result.status == ERROR, result.output
+    assert "is lost" in result.output and "FAIL" not in result.output
+    assert "a nested guest of this kind is not possible" in host.console
+
+
 LATE_TIMERS = "--features pauth,sve --cmdline 'args: late-timers'"
 
 
