@@ -163,7 +163,7 @@ static bool is_copy_valid(const struct kvm_arm_copy_mte_tags *copy)
 long keel_mte_copy(struct keel_vm *vm, const struct kvm_arm_copy_mte_tags *copy)
 {
 	bool write = !(copy->flags & KVM_ARM_TAGS_FROM_GUEST);
-	long ret = -EBUSY;
+	long ret = -EINTR;
 	u8 *tags;
 
 	if (!READ_ONCE(vm->mte) || !is_copy_valid(copy))
@@ -171,11 +171,11 @@ long keel_mte_copy(struct keel_vm *vm, const struct kvm_arm_copy_mte_tags *copy)
 	tags = kmalloc(PAGE_TAGS, GFP_KERNEL_ACCOUNT);
 	if (!tags)
 		return -ENOMEM;
-	mutex_lock(&vm->slots_lock);
-	/* Tags that are written here are in no log. */
-	if (!write || !keel_any_logged(vm))
-		ret = copy_tags(vm, copy, tags);
-	mutex_unlock(&vm->slots_lock);
+	if (!mutex_lock_killable(&vm->slots_lock)) {
+		/* Tags that are written here are in no log. */
+		ret = write && keel_any_logged(vm) ? -EBUSY : copy_tags(vm, copy, tags);
+		mutex_unlock(&vm->slots_lock);
+	}
 	kfree(tags);
 	return ret;
 }
