@@ -404,3 +404,13 @@ def test_qemu_runs_on_a_machine_of_36_bits(boot_with_qemu, cpu, strict):
     assert "Addressing limited to 36 bits, but memory exceeds it" in refused.output
     assert machine.run("dmesg | grep -E 'VMs? of type 0'").output == ""
     vms.assert_healthy(machine)
+
+
+def test_a_guest_has_memory_tags_if_qemu_asks_for_them(boot_with_qemu):
+    """On a machine that has them, by -machine mte=on; without it a guest sees none."""
+    machine = boot_with_qemu(extra=("-machine", "mte=on"))
+    for option, there in (("-machine mte=on", "1"), ("", "0")):
+        guest = QemuGuest(machine, f"-m 256M {option}")
+        assert guest.run("grep -m 1 Features /proc/cpuinfo | grep -c -w mte") == there
+        assert guest.end("poweroff -f") == vms.OFF
+    vms.assert_healthy(machine)

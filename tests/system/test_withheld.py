@@ -16,8 +16,8 @@ BUNDLE_ADDRESS = 0x4400_0000
 DTB_ADDRESS = 0x4A00_0000
 
 # What it keeps of QEMU's largest CPU.
-KEPT = {"HCRX_EL2", "HFGRTR_EL2", "ZCR_EL2", "SMCR_EL2", "APIAKeyLo_EL1", "PMCR_EL0"}
-GONE = {"sve", "sme", "paca", "mops"}
+KEPT = {"HCRX_EL2", "HFGRTR_EL2", "ZCR_EL2", "SMCR_EL2", "APIAKeyLo_EL1", "PMCR_EL0", "GCR_EL1"}
+GONE = {"sve", "sme", "paca", "mops", "mte"}
 
 
 def device_tree(path, append, **changes):
@@ -48,7 +48,7 @@ def test_features_that_firmware_keeps_are_absent(start, tmp_path, e2h, variant):
             (keelvm.bundle(), BUNDLE_ADDRESS),
             (tree, DTB_ADDRESS),
         ),
-        extra=("-machine", "secure=on"),
+        extra=("-machine", "secure=on,mte=on"),
     ).wait_for_shell()
     kept = re.findall(messages.WITHHELD, machine.console)
     assert set(kept) >= KEPT and len(set(kept)) == len(kept), kept
