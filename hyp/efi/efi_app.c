@@ -498,13 +498,31 @@ static void set_exit(efi_status (*exit)(efi_handle image, u64 key))
 	update_crc(&boot_services()->header);
 }
 
+/*
+ * The system gets the map as it is now. Memory that is missing in it would still be Keel's to give to
+ * VMs, and Keel's own memory is not the system's.
+ */
+static bool has_memory_as_expected(const struct memmap *map)
+{
+	const struct efi_handover *h = app.handover;
+	const struct mem_ranges *ram = &h->map.ram;
+
+	efi_why = "firmware's memory map has less memory than before";
+	for (unsigned int i = 0; i < ram->count; i++)
+		if (!mem_ranges_contain(&map->ram, ram->range[i].base,
+					ram->range[i].end - ram->range[i].base))
+			return false;
+	efi_why = "firmware's memory map gives Keel's memory to the system";
+	return mem_ranges_contain(&map->fixed, app.block, h->end - app.block);
+}
+
 /* What firmware keeps for itself may be more than it was when Keel made itself ready. */
 static bool read_final_map(struct memmap *map)
 {
 	struct efi_map efi;
 
 	efi_why = "firmware gives no memory map at the end";
-	if (!get_map(&efi) || efi_memmap_read(&efi, map, &efi_why))
+	if (!get_map(&efi) || efi_memmap_read(&efi, map, &efi_why) || !has_memory_as_expected(map))
 		return false;
 	efi_why = "firmware's memory map has too many separate ranges";
 	if (!add_fixed_of_tree(map))

@@ -242,6 +242,15 @@ def test_firmware_that_changed_el2_s_registers_boots_without_keel(uefi):
 
 
 @pytest.mark.full
+def test_a_system_with_less_memory_than_before_boots_without_keel(uefi):
+    machine = uefi(test_loader("less"))
+    machine.expect(messages.EFI_READY)
+    why = "error: firmware's memory map has less memory than before"
+    machine.expect(f"keel: {why}: the system boots without Keel")
+    leaves_boot_services(machine, 2, record=why)
+
+
+@pytest.mark.full
 def test_firmware_whose_registers_are_unknown_is_found_before_anything_is_changed(uefi):
     machine = uefi(test_loader("spoil"))
     machine.expect(messages.EFI_RETURNED)

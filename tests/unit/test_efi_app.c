@@ -1026,6 +1026,97 @@ static void one_with_too_many_ranges_too(void **state)
 	says(": the system boots without Keel\n");
 }
 
+static bool said_once(const char *what)
+{
+	const char *at = strstr(console, what);
+
+	return at && !strstr(at + 1, what);
+}
+
+static void boots_without_keel_after_two_exits(const char *why)
+{
+	char line[256];
+
+	exit_status[0] = EFI_INVALID_PARAM;
+	assert_int_equal(run(), EFI_SUCCESS);
+	assert_int_equal(takes, 0);
+	assert_int_equal(trials, 0);
+	assert_int_equal(exit_calls, 2);
+	snprintf(line, sizeof(line), "keel: error: %s: the system boots without Keel\n", why);
+	says(line);
+	assert_true(said_once(why));
+	snprintf(line, sizeof(line), "error: %s", why);
+	assert_string_equal(record_at_exit, line);
+}
+
+static u64 lost_page;
+
+static efi_status map_without_a_page(u64 *size, void *data, u64 *key, u64 *descriptor_size,
+				     u32 *version)
+{
+	const efi_status status = get_memory_map(size, data, key, descriptor_size, version);
+	const u64 pa = (u64)ram + lost_page * SZ_4K;
+
+	if (status)
+		return status;
+	for (u64 at = 0; at < *size; at += *descriptor_size) {
+		struct efi_memory_descriptor *d = (void *)((char *)data + at);
+
+		if (pa >= d->physical_start && pa < d->physical_start + d->pages * SZ_4K)
+			d->pages = (pa - d->physical_start) / SZ_4K;
+	}
+	return EFI_SUCCESS;
+}
+
+static efi_status os_boots_with_less_memory(void)
+{
+	boot.get_memory_map = map_without_a_page;
+	return os_boots();
+}
+
+/* A page anywhere: in memory that is free, and the last one. */
+static void a_system_with_less_memory_than_before_boots_without_keel(void **state)
+{
+	static const u64 cases[] = { 700, PAGES - 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		start_fresh(state);
+		lost_page = cases[i];
+		next = os_boots_with_less_memory;
+		boots_without_keel_after_two_exits(
+			"firmware's memory map has less memory than before");
+	}
+}
+
+static u64 first_page_of(enum efi_memory_type type)
+{
+	u64 i = 0;
+
+	while (i < PAGES && page_type[i] != type)
+		i++;
+	return i;
+}
+
+static efi_status os_gets_a_page_of_keel(void)
+{
+	page_type[first_page_of(EFI_RESERVED_MEMORY) + lost_page] = EFI_CONVENTIONAL_MEMORY;
+	return os_boots();
+}
+
+/* Its first page, and its last. */
+static void a_system_that_would_get_keel_s_memory_boots_without_keel(void **state)
+{
+	static const u64 cases[] = { 0, (REGION + SZ_64K) / SZ_4K - 1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		start_fresh(state);
+		lost_page = cases[i];
+		next = os_gets_a_page_of_keel;
+		boots_without_keel_after_two_exits(
+			"firmware's memory map gives Keel's memory to the system");
+	}
+}
+
 /* ---- ACPI ---- */
 
 /* Tables in firmware's memory, where nothing is allocated. */
@@ -1341,6 +1432,8 @@ int main(void)
 			a_memory_map_that_cannot_be_read_at_the_end_boots_without_keel,
 			start_fresh),
 		cmocka_unit_test_setup(one_with_too_many_ranges_too, start_fresh),
+		cmocka_unit_test(a_system_with_less_memory_than_before_boots_without_keel),
+		cmocka_unit_test(a_system_that_would_get_keel_s_memory_boots_without_keel),
 		ACPI_ALONE(on_acpi_alone_the_host_gets_copies_of_the_tables),
 		WITH_ACPI(with_a_tree_and_acpi_the_host_has_its_choice),
 		ACPI_ALONE(a_boot_loader_s_own_tree_tells_of_no_machine),

@@ -6,6 +6,7 @@
  *   boot     as loaders do
  *   retry    with a wrong key first
  *   regs     after a change of TCR_EL2 that Keel does not know
+ *   less     as one to which firmware lists less memory than to Keel before
  *   never    not at all
  *   return   not at all, and returns to its caller
  *   spoil    the same, after the change of TCR_EL2
@@ -128,6 +129,37 @@ static efi_status end_boot_services(efi_handle image, struct efi_system_table *s
 	return status;
 }
 
+typedef efi_status (*map_service)(u64 *size, void *map, u64 *key, u64 *step, u32 *version);
+
+/*
+ * Firmware's memory map, but the last page of its largest free part. There is no data here that can be
+ * written (efi.ld), so a register that firmware does not use has firmware's service.
+ */
+static efi_status map_with_less(u64 *size, void *map, u64 *key, u64 *step, u32 *version)
+{
+	efi_status status;
+	map_service whole_map;
+	struct efi_memory_descriptor *largest = NULL;
+
+	__asm__ volatile("mrs %0, tpidr_el0" : "=r"(whole_map));
+	status = whole_map(size, map, key, step, version);
+	for (u64 at = 0; !status && at < *size; at += *step) {
+		struct efi_memory_descriptor *d = (void *)((char *)map + at);
+
+		if (d->type == EFI_CONVENTIONAL_MEMORY && (!largest || d->pages > largest->pages))
+			largest = d;
+	}
+	if (largest)
+		largest->pages--;
+	return status;
+}
+
+static void lose_memory(struct efi_system_table *system)
+{
+	__asm__ volatile("msr tpidr_el0, %0" : : "r"(system->boot->get_memory_map));
+	system->boot->get_memory_map = map_with_less;
+}
+
 static const u16 *options_of(efi_handle image, struct efi_system_table *system)
 {
 	const struct efi_guid guid = { .a = 0x5b1b31a1,
@@ -156,6 +188,8 @@ efi_status efi_entry(efi_handle image, struct efi_system_table *system)
 		turn_off();
 	if (same_text(options, "regs"))
 		change_tcr();
+	if (same_text(options, "less"))
+		lose_memory(system);
 	if (same_text(options, "retry"))
 		(void)end_boot_services(image, system, 1);
 	(void)end_boot_services(image, system, 0);
