@@ -168,8 +168,8 @@ AUTOSTART = "#!/bin/sh\\nwhile :; do vmrun --mem 96M --cpus 2 -i /guest/initrd -
 FILLED = "keelctl nested $(keelctl vms | awk 'END { print $1 }') 2>/dev/null | grep -q 'faults_filled  *[1-9]'"
 
 
-@pytest.mark.parametrize("variant", ["release", "debug"])
-def test_guest_hypervisors_are_killed_while_nested_guests_run(boot, variant):
+@pytest.mark.parametrize("variant,kind", [("release", "vhe"), ("debug", "vhe"), ("release", "nvhe"), ("debug", "nvhe")])
+def test_guest_hypervisors_are_killed_while_nested_guests_run(boot, variant, kind):
     """Nothing of them is left: neither memory of the host's nor Keel's tables."""
     host = nested_host(boot, variant=variant)
     nesting.make_outer(host)
@@ -180,7 +180,7 @@ def test_guest_hypervisors_are_killed_while_nested_guests_run(boot, variant):
     vms.warm_up(host)
     before = vms.Leftovers(host)
     delays = random.Random(variant)
-    outer = "--nested --cpus 2 --mem 512M"
+    outer = f"--nested={kind} --cpus 2 --mem 512M"
     for _ in range(4):
         guest = Background(host, outer, initrd="/tmp/auto", cmdline=nesting.PATIENT)
         host.check(f"until {FILLED}; do sleep 0.3; done", vms.GUEST_TIMEOUT)
