@@ -2,13 +2,15 @@
 """What one operation of a virtual machine consists of: every instruction, by who executes it, and what costs
 more than an instruction on silicon. Stock KVM beside Keel.
 
-The benchmark guest (bench/guest/ops.c) marks its rounds, a plugin of QEMU (bench/plugin/trace.c) lists the
-instructions of the shortest round of each operation, and this script divides by the operations of a round. They are those of one
-vCPU: with two CPUs QEMU's plugins bring the machine to a stop.
+The benchmark guest (bench/guest/ops.c) marks its rounds, and so does the VMM for interrupts that a host
+raises (bench/host/irqs.c). A plugin of QEMU (bench/plugin/trace.c) lists the instructions of the shortest
+round of each operation, and this script divides by the operations of a round. They are those of one vCPU:
+with two CPUs QEMU's plugins bring the machine to a stop.
 The host is that of ops.py. docs/bench.md has tables made with it.
 """
 
 import argparse
+import bisect
 import collections
 import re
 import subprocess
@@ -21,7 +23,9 @@ from common import BenchError
 
 CMDLINE = "console=ttyAMA0 quiet nokaslr bench=trace"
 KERNEL = "6.1-cloud"
-OPERATIONS = ("hypercall", "distributor-read", "mmio-read", "eoi", "timer")
+OPERATIONS = ("hypercall", "distributor-read", "mmio-read", "eoi", "timer")  # of the guest's; of the VMM's all
+# Those whose guest executes the same on both sides, for print_parts().
+PARTS = ("hypercall", "distributor-read", "mmio-read", "lpi-irqfd", "lpi-msi", "spi-irqfd", "doorbell")
 
 # Where the release image is in EL2's address space: docs/el2-address-space.md. What runs there is compared with
 # the image.
@@ -138,6 +142,8 @@ class Owners:
 
     def __init__(self, side, console, image):
         self.image = image if side == "keel" else None
+        symbols = re.findall(r"^([0-9a-f]{16}) [tT] (\S+)\s+\[keel\]$", console, re.M)
+        self.symbols = sorted((int(value, 16), name) for value, name in symbols)
         module = re.search(r"^keel (\d+) .* (0x[0-9a-f]+)", console, re.M)
         self.module = range(int(module.group(2), 16), int(module.group(2), 16) + int(module.group(1))) if module else ()
 
@@ -151,6 +157,13 @@ class Owners:
         if address >= KERNEL_START:
             return "host's kernel"
         return "VMM" if address < VMM_END else "KVM at EL2"
+
+    def function(self, address, owner):
+        """Of Keel's image or of keel.ko."""
+        if owner == "Keel":
+            return self.image.function(address)
+        at = bisect.bisect(self.symbols, (address, chr(0x10FFFF)))
+        return "keel.ko: " + (self.symbols[at - 1][1] if at else "?")
 
 
 OWNERS = ("guest", "Keel", "KVM at EL2", "keel.ko", "host's kernel", "VMM")
@@ -168,19 +181,37 @@ def table_of(counts, per, owners):
 
 
 def functions_of(counts, per, owners):
-    """Keel's functions: instructions an operation."""
+    """Functions of Keel and keel.ko: instructions an operation."""
     functions = collections.Counter()
     for (address, code), times in counts.items():
-        if owners.of(address, code) == "Keel":
-            functions[owners.image.function(address)] += times / per
+        owner = owners.of(address, code)
+        if owner in ("Keel", "keel.ko"):
+            functions[owners.function(address, owner)] += times / per
     return functions
+
+
+def difference(counts, without):
+    """What a round has more than one without the operation; some instructions it may have less often."""
+    return {place: counts.get(place, 0) - without.get(place, 0) for place in counts.keys() | without.keys()}
+
+
+def operations_of(console, rounds):
+    """[(its line, its instructions)]; the VMM's operations have a round, and one without the operation."""
+    found = hosts.sections(console)
+    guest, vmm = ([hosts.fields(line) for line in hosts.lines(found[name])] for name in ("trace", "irqs"))
+    if len(guest) + 2 * len(vmm) != len(rounds):
+        raise BenchError(f"{len(guest)} operations and {len(vmm)} of the VMM, {len(rounds)} lists of instructions")
+    pairs = iter(rounds[len(guest) :])
+    of_vmm = [difference(counts, without) for counts, without in zip(pairs, pairs)]
+    kept = [pair for pair in zip(guest, rounds) if pair[0]["operation"] in OPERATIONS]
+    return kept + list(zip(vmm, of_vmm))
 
 
 # ---- results
 
 
 def formatted(value):
-    return "" if value < 0.05 else f"{value:.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"
+    return "" if abs(value) < 0.05 else f"{value:.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"
 
 
 def print_table(title, table):
@@ -214,20 +245,33 @@ class Config(hosts.Config):
         return console, read_rounds(listing)
 
 
+def print_parts(tables):
+    """What the two hypervisors decide on: of stock KVM's kernel, what is beyond the host's kernel on Keel."""
+    print("\nWhat is not the host's kernel, the VMM's or the guest's: instructions of an operation")
+    print(f"{'':18}{'stock KVM':>10}{'Keel':>8}{'Keel/KVM':>10}{'both have':>11}")
+    for operation in PARTS:
+        kvm, keel = (
+            {owner: row["instructions"] for owner, row in tables[side][operation].items()} for side in ("kvm", "keel")
+        )
+        own = keel["Keel"] + keel.get("keel.ko", 0)
+        common_part = sum(keel.values()) - own
+        kvms = sum(kvm.values()) - common_part
+        print(f"{operation:18}{kvms:10.0f}{own:8.0f}{own / kvms:10.3f}{common_part:11.0f}", flush=True)
+
+
 def report(config, side, image, with_functions):
+    """{operation: its table}"""
+    tables = {}
     console, rounds = config.run(side)
     owners = Owners(side, console, image)
-    operations = [hosts.fields(line) for line in hosts.lines(hosts.sections(console)["trace"])]
-    if len(operations) != len(rounds):
-        raise BenchError(f"{len(operations)} operations, and {len(rounds)} in the list of instructions")
-    for operation, counts in zip(operations, rounds):
-        if operation["operation"] not in OPERATIONS:
-            continue
+    for operation, counts in operations_of(console, rounds):
         per = int(operation["count"])
         title = f"{operation['operation']}, {'Keel' if side == 'keel' else 'stock KVM'}, -cpu {config.cpu}; an operation"
-        print_table(title, table_of(counts, per, owners))
+        table = tables[operation["operation"]] = table_of(counts, per, owners)
+        print_table(title, table)
         if with_functions and side == "keel":
             print_functions(functions_of(counts, per, owners))
+    return tables
 
 
 def main():
@@ -235,13 +279,15 @@ def main():
     parser.add_argument("--build", type=Path, default=common.ROOT / "build", help="the build directory")
     parser.add_argument("--side", choices=("kvm", "keel"), help="this one alone")
     parser.add_argument("--cpu", default="max", help="QEMU's CPU model")
-    parser.add_argument("--functions", action="store_true", help="and the functions of Keel at EL2")
+    parser.add_argument("--functions", action="store_true", help="and the functions of Keel and keel.ko")
     args = parser.parse_args()
 
     def measure(build, out):
         config, image = Config(build, out, args.cpu), Image(build / "release" / "keel.elf")
-        for side in (args.side,) if args.side else ("kvm", "keel"):
-            report(config, side, image, args.functions)
+        sides = (args.side,) if args.side else ("kvm", "keel")
+        tables = {side: report(config, side, image, args.functions) for side in sides}
+        if not args.side:
+            print_parts(tables)
         return []
 
     return common.run(measure, args.build)

@@ -3,8 +3,9 @@
  * A plugin of QEMU for bench/trace.py: which instructions run in a round of an operation, and how often.
  *
  * The benchmark guest marks its rounds (MARKS in bench/guest/guest.c): a round is what all CPUs execute
- * from the instruction behind the HVC that begins it to the HVC that ends it, that one included. Of each
- * operation the shortest round is kept, in which no tick of the host's timer fell:
+ * from the instruction behind the HVC that begins it to the HVC that ends it, that one included. A program
+ * of the host has HINTs for it (bench/host/irqs.c), both of which are included. Of each operation the
+ * shortest round is kept, in which no tick of the host's timer fell:
  *
  *   operation NUMBER instructions
  *   ADDRESS INSTRUCTION TIMES        all but NUMBER in hexadecimal
@@ -63,6 +64,12 @@ EXPORTED int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *in
 #define ROUND_BEGINS   HVC(0xbe00)
 #define ROUND_ENDS     HVC(0xbe01)
 #define OPERATION_ENDS HVC(0xbe02)
+
+/* HINT #imm, and the numbers of irqs.c's MARK() */
+#define HINT(imm)	    (0xd503201fU | (uint32_t)(imm) << 5)
+#define HOST_ROUND_BEGINS   HINT(60)
+#define HOST_ROUND_ENDS	    HINT(61)
+#define HOST_OPERATION_ENDS HINT(62)
 
 #define MAX_MARKS      64
 #define MAX_OPERATIONS 32
@@ -211,15 +218,15 @@ static void translate(struct qemu_plugin_insn *insn, bool first)
 	uint32_t code = 0;
 
 	qemu_plugin_insn_data(insn, &code, sizeof(code));
-	if (first && is_behind_begin(address))
+	if ((first && is_behind_begin(address)) || code == HOST_ROUND_BEGINS)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_begin, 0, NULL);
 	qemu_plugin_register_vcpu_insn_exec_cond_cb(insn, on_instruction, 0, QEMU_PLUGIN_COND_NE,
 						    counting, 0, place_of(address, code));
 	if (code == ROUND_BEGINS)
 		note_begin(address + 4);
-	else if (code == ROUND_ENDS)
+	else if (code == ROUND_ENDS || code == HOST_ROUND_ENDS)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_end, 0, NULL);
-	else if (code == OPERATION_ENDS)
+	else if (code == OPERATION_ENDS || code == HOST_OPERATION_ENDS)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_operation, 0, NULL);
 }
 
