@@ -802,12 +802,16 @@ static u64 when_to_fill_again(const struct candidates *c, unsigned int pending)
  */
 static __always_inline void fill_by_rank(struct vcpu *vcpu, enum vgic_hw hw)
 {
-	struct candidates c = { .ctlr = vcpu->vm->vgic->ctlr,
-				.groups = (u32)hw_read_vmcr(hw) & (VMCR_VENG0 | VMCR_VENG1),
-				.nr_lrs = this_cpu()->nr_lrs };
 	struct vgic_cpu *v = vcpu->vgic;
 	unsigned int active, pending;
+	struct candidates c; /* keys are written before they are read: nothing clears them */
 
+	c.ctlr = vcpu->vm->vgic->ctlr;
+	c.groups = (u32)hw_read_vmcr(hw) & (VMCR_VENG0 | VMCR_VENG1);
+	c.off = 0;
+	c.nr_lrs = this_cpu()->nr_lrs;
+	c.active.count = c.active.total = 0;
+	c.pending.count = c.pending.total = 0;
 	for_each_busy(vcpu, &c, consider_irq);
 	active = MIN(c.active.count, c.nr_lrs - (c.pending.total > c.off));
 	pending = MIN(c.pending.count, c.nr_lrs - active);
@@ -830,18 +834,9 @@ static __noinline void fill_gich_by_rank(struct vcpu *vcpu)
 	fill_by_rank(vcpu, VGIC_GICH);
 }
 
-/*
- * Whether there is a list register for each busy interrupt, of whatever vCPU the SPIs are. LPIs
- * have the long way.
- */
-static __always_inline bool all_have_lrs(const struct vcpu *vcpu)
+/* Whether @left list registers are enough for @own, of its private ones, and for all busy SPIs. */
+static __always_inline bool lrs_are_enough(const struct vgic *vgic, u64 own, unsigned int left)
 {
-	const struct vgic *vgic = vcpu->vm->vgic;
-	unsigned int left = this_cpu()->nr_lrs;
-	u64 own = vcpu->vgic->busy;
-
-	if (unlikely(own & VGIC_BUSY_LPIS))
-		return false;
 	for (; own; own &= own - 1)
 		if (!left--)
 			return false;
@@ -850,6 +845,30 @@ static __always_inline bool all_have_lrs(const struct vcpu *vcpu)
 			if (!left--)
 				return false;
 	return true;
+}
+
+/*
+ * Whether there is a list register for each busy interrupt, of whatever vCPU the SPIs are. LPIs
+ * have the long way.
+ */
+static __always_inline bool all_have_lrs(const struct vcpu *vcpu)
+{
+	u64 own = vcpu->vgic->busy;
+
+	return likely(!(own & VGIC_BUSY_LPIS)) &&
+	       lrs_are_enough(vcpu->vm->vgic, own, this_cpu()->nr_lrs);
+}
+
+/* The same where it has LPIs. */
+static bool lpis_have_lrs(const struct vcpu *vcpu)
+{
+	const struct vgic_cpu *v = vcpu->vgic;
+	unsigned int left = this_cpu()->nr_lrs;
+
+	for (u64 lpis = v->lpi_busy; lpis; lpis &= lpis - 1)
+		if (!left--)
+			return false;
+	return lrs_are_enough(vcpu->vm->vgic, v->busy & ~VGIC_BUSY_LPIS, left);
 }
 
 /* Put the interrupt in list register @n if it belongs in one. Return: the next free one. */
@@ -883,8 +902,11 @@ static void put_spi_in_gich(void *ctx, u32 intid, struct vgic_irq *irq)
 	next->n = put_if_due(next->vcpu, VGIC_GICH, next->n, intid, irq);
 }
 
-/* Each interrupt has its list register: no order, and nothing to look for when some are free. */
-static __always_inline void fill_all(struct vcpu *vcpu, enum vgic_hw hw)
+/*
+ * Each interrupt has its list register: no order, and nothing to look for when some are free. LPIs are not
+ * among them. Return: the next free one.
+ */
+static __always_inline unsigned int fill_all(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	struct vgic_cpu *v = vcpu->vgic;
 	struct next_lr next = { .vcpu = vcpu, .n = 0 };
@@ -897,6 +919,29 @@ static __always_inline void fill_all(struct vcpu *vcpu, enum vgic_hw hw)
 	}
 	if (unlikely(vcpu->vm->vgic->busy_words))
 		for_each_spi(vcpu, &next, hw == VGIC_ICH ? put_spi_in_ich : put_spi_in_gich);
+	return next.n;
+}
+
+/* The same with LPIs, of which none is ever active. */
+static __noinline void fill_with_lpis(struct vcpu *vcpu)
+{
+	const struct vgic *vgic = vcpu->vm->vgic;
+	unsigned int n = fill_all(vcpu, VGIC_ICH);
+
+	for (u64 left = vcpu->vgic->lpi_busy; left; left &= left - 1) {
+		u32 place = (u32)__builtin_ctzll(left);
+
+		if (is_delivered(vgic, &vcpu->vgic->lpi[place].irq))
+			put_lpi_in_lr(vcpu, n++, place);
+	}
+}
+
+static __noinline void fill_ich_slowly(struct vcpu *vcpu)
+{
+	if (likely(lpis_have_lrs(vcpu)))
+		fill_with_lpis(vcpu);
+	else
+		fill_ich_by_rank(vcpu);
 }
 
 /* Write the list registers. */
@@ -907,7 +952,7 @@ static __always_inline void fill_lrs(struct vcpu *vcpu, enum vgic_hw hw)
 	if (likely(all_have_lrs(vcpu)))
 		fill_all(vcpu, hw);
 	else
-		hw == VGIC_ICH ? fill_ich_by_rank(vcpu) : fill_gich_by_rank(vcpu);
+		hw == VGIC_ICH ? fill_ich_slowly(vcpu) : fill_gich_by_rank(vcpu);
 	clear_lrs(v, hw);
 	hw_write_hcr(hw, v->hcr);
 }
