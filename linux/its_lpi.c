@@ -117,13 +117,15 @@ static void comes_back(struct its_lpis *lpis, u32 intid)
 		start_waiting(lpi);
 }
 
+/* Return: whether EL2 has room for it. */
 static bool send(struct its_lpis *lpis, struct its_lpi *lpi)
 {
 	u32 back = 0;
 
 	if (its_env_pend(lpis, lpi->redist->vcpu, lpi->intid, lpi->priority, &back))
 		return false;
-	stop_waiting(lpi);
+	if (is_waiting(lpi))
+		stop_waiting(lpi);
 	lpi->pending = false;
 	lpi->at_el2 = true;
 	if (back)
@@ -154,7 +156,14 @@ static bool is_pending_there(struct its_lpis *lpis, struct its_lpi *lpi)
 
 static void submit(struct its_lpis *lpis, struct its_lpi *lpi)
 {
-	if (!can_be_signalled(lpi) || (lpi->redist->waiting && is_pending_there(lpis, lpi)))
+	if (!can_be_signalled(lpi))
+		return;
+	if (!lpi->redist->waiting) {
+		if (!send(lpis, lpi))
+			start_waiting(lpi);
+		return;
+	}
+	if (is_pending_there(lpis, lpi))
 		return;
 	if (!is_waiting(lpi))
 		start_waiting(lpi);
