@@ -158,25 +158,30 @@ static void follow_route(struct keel_vm *vm, const struct keel_route *route, enu
 		keel_msi(vm, &route->msi);
 }
 
-/* The route of @gsi: without a table, the pin of the same number. Under RCU. */
-static struct keel_route route_of(struct keel_vm *vm, u32 gsi)
+/*
+ * The route of @gsi; NULL: it has none. Without a table it is the pin of the same number, for which
+ * @pin is the space. Under RCU.
+ */
+static const struct keel_route *route_of(struct keel_vm *vm, u32 gsi, struct keel_route *pin)
 {
 	const struct keel_routes *routes = rcu_dereference(vm->routes);
 
-	if (!routes)
-		return (struct keel_route){ .kind = ROUTE_PIN, .pin = gsi };
-	if (gsi >= routes->count)
-		return (struct keel_route){ .kind = ROUTE_NONE };
-	return routes->route[array_index_nospec(gsi, routes->count)];
+	if (likely(routes))
+		return gsi < routes->count ? &routes->route[array_index_nospec(gsi, routes->count)]
+					   : NULL;
+	*pin = (struct keel_route){ .kind = ROUTE_PIN, .pin = gsi };
+	return pin;
 }
 
 static void drive_gsi(struct keel_vm *vm, u32 gsi, enum drive drive)
 {
-	struct keel_route route;
+	const struct keel_route *route;
+	struct keel_route pin KEEL_NOT_CLEARED;
 
 	rcu_read_lock();
-	route = route_of(vm, gsi);
-	follow_route(vm, &route, drive);
+	route = route_of(vm, gsi, &pin);
+	if (route)
+		follow_route(vm, route, drive);
 	rcu_read_unlock();
 }
 
@@ -197,12 +202,15 @@ void keel_lower_gsi(struct keel_vm *vm, u32 gsi)
 
 bool keel_gsi_is_pin(struct keel_vm *vm, u32 gsi, u32 pin)
 {
-	struct keel_route route;
+	const struct keel_route *route;
+	struct keel_route made;
+	bool is_pin;
 
 	rcu_read_lock();
-	route = route_of(vm, gsi);
+	route = route_of(vm, gsi, &made);
+	is_pin = route && route->kind == ROUTE_PIN && route->pin == pin;
 	rcu_read_unlock();
-	return route.kind == ROUTE_PIN && route.pin == pin;
+	return is_pin;
 }
 
 void keel_routes_release(struct keel_vm *vm)
