@@ -207,13 +207,14 @@ static int exit_mmio(struct keel_vcpu *vcpu)
 	hyp->answer = KEEL_ANSWER_DONE;
 	if (hyp->mmio.write) /* bytes that are not stored are zero */
 		memcpy(&value, hyp->mmio.data, sizeof(value));
+	/* before the ITSs: a doorbell is rung more often than an ITS is written to */
+	if (hyp->mmio.write && keel_ioeventfd_write(vcpu->vm, hyp->mmio.address, len, value))
+		return AGAIN;
 	if (unlikely(READ_ONCE(vcpu->redist)) &&
 	    keel_its_access(vcpu->vm, hyp->mmio.address, len, hyp->mmio.write, &value)) {
 		memcpy(hyp->mmio.data, &value, sizeof(value));
 		return AGAIN;
 	}
-	if (hyp->mmio.write && keel_ioeventfd_write(vcpu->vm, hyp->mmio.address, len, value))
-		return AGAIN;
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = hyp->mmio.address;
 	run->mmio.len = len;
