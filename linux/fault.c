@@ -1955,33 +1955,27 @@ static noinline int give_logged(struct keel_vm *vm, const struct fault *fault,
 	return is_short(ret) ? 1 : ret;
 }
 
-/*
- * -EAGAIN: start over; -EBUSY: the kernel cannot pin the page now. Inline: each MMIO exit comes here
- * too, to find that there is no slot.
- */
-static __always_inline int fault_once(struct keel_vm *vm, struct fault *fault)
+/* @seen: the slot and the generation. -EAGAIN: start over; -EBUSY: the kernel cannot pin the page now. */
+static __always_inline int fault_once(struct keel_vm *vm, struct fault *fault, struct seen *seen)
 {
-	struct seen seen KEEL_NOT_CLEARED;
 	unsigned long size, hva;
-	int ret = -ENOENT;
+	int ret;
 
-	if (!keel_slot_find(vm, fault->gfn, &seen.slot, &seen.generation))
-		return ret;
 	fault->special = READ_ONCE(vm->special); /* after the generation: pin_from_now_on() */
-	if (unlikely(seen.slot.flags & UNUSUAL) && !is_read_only(&seen.slot, fault))
-		return seen.slot.file ? fault_in_file(vm, fault, &seen) : ret;
-	if (unlikely(seen.slot.dirty)) {
+	if (unlikely(seen->slot.flags & UNUSUAL) && !is_read_only(&seen->slot, fault))
+		return seen->slot.file ? fault_in_file(vm, fault, seen) : -ENOENT;
+	if (unlikely(seen->slot.dirty)) {
 		fault->max = 0;
-		ret = fault->write ? give_logged(vm, fault, &seen) : 1;
+		ret = fault->write ? give_logged(vm, fault, seen) : 1;
 		if (ret <= 0)
 			return ret;
 	}
 	size = PAGE_SIZE << fault->order; /* of what the last try was about, or a page */
-	hva = ALIGN_DOWN(slot_hva(&seen.slot, fault->gfn), size);
-	seen.sequence = keel_watch_sequence(&vm->watch, hva, hva + size);
-	ret = fault_in_slot(vm, fault, &seen);
+	hva = ALIGN_DOWN(slot_hva(&seen->slot, fault->gfn), size);
+	seen->sequence = keel_watch_sequence(&vm->watch, hva, hva + size);
+	ret = fault_in_slot(vm, fault, seen);
 	if (!ret && fault->there && fault->order == PMD_LEAF_ORDER && !fault->locked)
-		fault_blocks_around(vm, fault->gfn, &seen);
+		fault_blocks_around(vm, fault->gfn, seen);
 	return ret;
 }
 
@@ -2010,27 +2004,49 @@ static noinline bool wait_for_page(struct fault *fault)
 	return true;
 }
 
+static bool find_seen(struct keel_vm *vm, u64 gfn, struct seen *seen)
+{
+	return keel_slot_find(vm, gfn, &seen->slot, &seen->generation);
+}
+
+static noinline int fault_in_memory(struct keel_vm *vm, struct fault *fault, struct seen *seen)
+{
+	int ret;
+
+	for (;;) {
+		ret = fault_once(vm, fault, seen);
+		if (!(ret == -EAGAIN && !keel_wait_given_up()) &&
+		    !(ret == -EBUSY && wait_for_page(fault)))
+			break;
+		if (signal_pending(current))
+			return -EINTR;
+		if (!find_seen(vm, fault->gfn, seen))
+			return -ENOENT;
+	}
+	if (ret == -EAGAIN) /* a signal came while it waited */
+		return -EINTR;
+	if (ret != -EBUSY)
+		return ret;
+	return fault->why == -ENOMEM ? -ENOMEM : -EAGAIN;
+}
+
+/* The slot comes first: each MMIO exit comes here too, to find that there is none. */
 int keel_fault(struct keel_vm *vm, struct keel_vcpu *vcpu, u64 ipa, bool write)
 {
-	struct fault fault = {
+	struct seen seen KEEL_NOT_CLEARED;
+	struct fault fault KEEL_NOT_CLEARED;
+
+	if (signal_pending(current))
+		return -EINTR;
+	if (!find_seen(vm, ipa >> PAGE_SHIFT, &seen))
+		return -ENOENT;
+	fault = (struct fault){
 		.vcpu = vcpu,
 		.gfn = ipa >> PAGE_SHIFT,
 		.write = write,
 		.max = orders[0],
 	};
-	int ret;
-
-	do {
-		if (signal_pending(current))
-			return -EINTR;
-		ret = fault_once(vm, &fault);
-	} while ((ret == -EAGAIN && !keel_wait_given_up()) ||
-		 (ret == -EBUSY && wait_for_page(&fault)));
-	if (ret == -EAGAIN) /* a signal came while it waited */
-		return -EINTR;
-	if (ret != -EBUSY)
-		return ret;
-	return fault.why == -ENOMEM ? -ENOMEM : -EAGAIN;
+	return fault_in_memory(vm, &fault, &seen);
 }
 
 static int map_pinned_once(struct keel_vm *vm, u64 gfn, struct pinned *pin)
