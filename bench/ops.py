@@ -52,6 +52,7 @@ OPERATIONS = [
     Operation("eoi", "EOI of a virtual interrupt", "pages", 21),
     Operation("timer", "virtual timer interrupt, latency", "pages", 600),
     Operation("lpi-irqfd", "LPI by irqfd", "irqs", 2500),
+    Operation("lpi-irqfd", "the same, beside stock KVM", "irqs", SHARE),
     Operation("lpi-msi", "LPI by KVM_SIGNAL_MSI", "irqs", SHARE),
     Operation("spi-irqfd", "SPI by irqfd", "irqs", SHARE),
     Operation("doorbell", "doorbell: write to an ioeventfd", "irqs", SHARE),
