@@ -33,7 +33,7 @@
 #include "inject.h"
 
 #define KEEL_VCPUS	  KEEL_VCPUS_MAX
-#define KEEL_SLOTS	  512
+#define KEEL_SLOTS	  32764 /* as KVM has */
 #define KEEL_SGIS	  16
 #define KEEL_PRIVATE_IRQS 32
 #define KEEL_IRQS_MAX	  1024
@@ -57,8 +57,8 @@ struct keel_slot {
 };
 
 /*
- * All slots of a VM, sorted by gfn. Constant but for @last and @is_leaving once vm->slots points to it,
- * and then replaced as a whole.
+ * All slots of a VM. Constant but for @last and @is_leaving once vm->slots points to it, and then
+ * replaced as a whole. Slots that stay are the same ones in the next.
  */
 struct keel_slots {
 	struct rcu_head rcu;
@@ -67,7 +67,10 @@ struct keel_slots {
 	/* slot_steps.h: no fault finds @leaving any more, but the guest has its memory still */
 	bool is_leaving;
 	struct keel_slot leaving;
-	struct keel_slot slot[];
+	/* slot_table.h: by hva; and where the last ends of those up to each */
+	struct keel_slot **by_host;
+	unsigned long *reach;
+	struct keel_slot *slot[]; /* by gfn */
 };
 
 #define KEEL_NO_ADDRESS (~0ULL)
@@ -195,6 +198,7 @@ struct keel_vm {
 	bool populate;
 	u64 populated;
 	struct keel_slots __rcu *slots; /* replaced under both locks */
+	struct xarray slot_ids;		/* the same by number; under slots_lock */
 	unsigned long slots_generation;
 
 	/*
@@ -419,12 +423,14 @@ bool keel_slot_hold(struct keel_vm *vm, u64 gfn, struct keel_slot *out, unsigned
  */
 bool keel_slots_part(struct keel_vm *vm, unsigned long start, unsigned long end, u64 *gfn,
 		     u64 *npages);
-/* The slot of an array that has @gfn, or NULL. */
+/* The slot of a table that has @gfn, or NULL. */
 const struct keel_slot *keel_slot_of(struct keel_slots *slots, u64 gfn);
 /* Under slots_lock. */
 bool keel_has_slots(const struct keel_vm *vm);
 /* A copy of the slot of number @id, valid under slots_lock. */
 bool keel_slot_by_id(struct keel_vm *vm, u32 id, struct keel_slot *out);
+/* A new VM has none. Return: 0 or -ENOMEM. */
+int keel_slots_init(struct keel_vm *vm);
 /* Slots of files end, once EL2 has destroyed the VM. If it cannot, all memory is taken. */
 void keel_slots_release(struct keel_vm *vm);
 void keel_slots_free(struct keel_vm *vm);

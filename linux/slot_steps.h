@@ -7,28 +7,10 @@
 #ifndef KEEL_SLOT_STEPS_H
 #define KEEL_SLOT_STEPS_H
 
-/* What @slot has of the process's memory from @start up to @end, from *@gfn on. */
-static inline bool keel_part_in_slot(const struct keel_slot *slot, unsigned long start,
-				     unsigned long end, u64 *gfn, u64 *npages)
-{
-	unsigned long first = max(start, slot->hva), last, at;
-
-	if (slot->file)
-		return false;
-	last = min(end - 1, slot->hva + (slot->npages << PAGE_SHIFT) - 1);
-	if (first > last)
-		return false;
-	at = max(*gfn, slot->gfn + ((first - slot->hva) >> PAGE_SHIFT));
-	last = slot->gfn + ((last - slot->hva) >> PAGE_SHIFT);
-	if (at > last)
-		return false;
-	*gfn = at;
-	*npages = last - at + 1;
-	return true;
-}
+#include "slot_table.h"
 
 /*
- * keel_slots_part() in an array of slots. Of a slot that is being withdrawn, too: until its memory
+ * keel_slots_part() in a table of slots. Of a slot that is being withdrawn, too: until its memory
  * has been taken the guest has it, and the kernel must not have it back. Parts come in the order of
  * guest addresses, whichever slot has them, as the caller goes on from the end of the last.
  */
@@ -36,10 +18,8 @@ static inline bool keel_part_in_slots(const struct keel_slots *slots, unsigned l
 				      unsigned long end, u64 *gfn, u64 *npages)
 {
 	u64 at = *gfn, count;
-	bool found = false;
+	bool found = keel_table_part(slots, start, end, gfn, npages);
 
-	for (unsigned int i = 0; i < slots->count && !found; i++)
-		found = keel_part_in_slot(&slots->slot[i], start, end, gfn, npages);
 	if (likely(!smp_load_acquire(&slots->is_leaving)) ||
 	    !keel_part_in_slot(&slots->leaving, start, end, &at, &count) || (found && at > *gfn))
 		return found;
@@ -48,7 +28,7 @@ static inline bool keel_part_in_slots(const struct keel_slots *slots, unsigned l
 	return true;
 }
 
-/* Under slots_lock: @new is the VM's array from then on, with a new generation. Takes mem_lock. */
+/* Under slots_lock: @new is the VM's table from then on, with a new generation. Takes mem_lock. */
 static void replace_slots(struct keel_vm *vm, struct keel_slots *new);
 
 /*

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KVM_SET_USER_MEMORY_REGION: which guest addresses are memory, and where the process has it. The
- * slots of a VM are one sorted array, which is replaced as a whole, so a lookup takes no lock.
+ * slots of a VM are one table (slot_table.h), which is replaced as a whole, so a lookup takes no lock.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "keel.h"
 #include "slot_steps.h"
+#include "slot_table.h"
 
 #define SLOT_FLAGS (KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES)
 /* KVM's own limit for a slot. */
 #define SLOT_PAGES_MAX ((1UL << 31) - 1)
 
-static u64 slot_end(const struct keel_slot *slot)
-{
-	return slot->gfn + slot->npages;
-}
+/* Larger tables are freed by who has replaced them: of thousands that wait for it memory would be full. */
+#define SLOTS_TO_WAIT 512
+
+/* A slot in tables. */
+struct held_slot {
+	struct keel_slot slot;
+	struct rcu_head rcu;
+};
 
 static bool contains(const struct keel_slot *slot, u64 gfn)
 {
@@ -26,23 +31,19 @@ static bool contains(const struct keel_slot *slot, u64 gfn)
 /* Most often it is the last one's again. Inline, since each fault and each MMIO exit comes here. */
 static __always_inline const struct keel_slot *find_slot(struct keel_slots *slots, u64 gfn)
 {
-	const struct keel_slot *last = &slots->slot[READ_ONCE(slots->last)];
-	unsigned int low = 0, high = slots->count;
+	const struct keel_slot *last;
+	unsigned int at;
 
-	if (likely(high && contains(last, gfn)))
-		return last;
-	while (low < high) {
-		unsigned int mid = (low + high) / 2;
-
-		if (gfn >= slot_end(&slots->slot[mid]))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == slots->count || gfn < slots->slot[low].gfn)
+	if (unlikely(!slots->count))
 		return NULL;
-	WRITE_ONCE(slots->last, low);
-	return &slots->slot[low];
+	last = slots->slot[READ_ONCE(slots->last)];
+	if (likely(contains(last, gfn)))
+		return last;
+	at = keel_table_first(slots, gfn);
+	if (at == slots->count || gfn < slots->slot[at]->gfn)
+		return NULL;
+	WRITE_ONCE(slots->last, at);
+	return slots->slot[at];
 }
 
 const struct keel_slot *keel_slot_of(struct keel_slots *slots, u64 gfn)
@@ -127,17 +128,14 @@ static const struct keel_slots *current_slots(struct keel_vm *vm)
 	return rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
 }
 
-static const struct keel_slot *find_id(const struct keel_slots *slots, u32 id)
+static const struct keel_slot *find_id(struct keel_vm *vm, u32 id)
 {
-	for (unsigned int i = 0; i < slots->count; i++)
-		if (slots->slot[i].id == id)
-			return &slots->slot[i];
-	return NULL;
+	return xa_load(&vm->slot_ids, id);
 }
 
 bool keel_slot_by_id(struct keel_vm *vm, u32 id, struct keel_slot *out)
 {
-	const struct keel_slot *slot = find_id(current_slots(vm), id);
+	const struct keel_slot *slot = find_id(vm, id);
 
 	if (slot)
 		*out = *slot;
@@ -155,46 +153,78 @@ bool keel_any_logged(const struct keel_vm *vm)
 		rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
 
 	for (unsigned int i = 0; i < slots->count; i++)
-		if (slots->slot[i].dirty)
+		if (slots->slot[i]->dirty)
 			return true;
 	return false;
 }
 
 static bool overlaps_other(const struct keel_slots *slots, const struct keel_slot *slot)
 {
-	for (unsigned int i = 0; i < slots->count; i++) {
-		const struct keel_slot *other = &slots->slot[i];
-
-		if (other->id != slot->id && slot->gfn < slot_end(other) &&
-		    other->gfn < slot_end(slot))
+	for (unsigned int i = keel_table_first(slots, slot->gfn);
+	     i < slots->count && slots->slot[i]->gfn < keel_slot_end(slot); i++)
+		if (slots->slot[i]->id != slot->id)
 			return true;
-	}
 	return false;
 }
 
-/* A copy of the slots without the one of number @id, and with @add if that is not NULL. */
-static struct keel_slots *copy_slots(const struct keel_slots *old, u32 id,
-				     const struct keel_slot *add)
+static struct keel_slots *new_table(size_t count)
 {
-	struct keel_slots *new;
+	struct keel_slots *table =
+		kvmalloc(sizeof(*table) + keel_table_size(count), GFP_KERNEL_ACCOUNT);
 
-	new = kvmalloc(struct_size(new, slot, old->count + 1), GFP_KERNEL_ACCOUNT);
-	if (!new)
+	if (!table)
 		return NULL;
-	new->count = 0;
-	new->last = 0;
-	new->is_leaving = false;
-	for (unsigned int i = 0; i < old->count; i++) {
-		if (add && add->gfn < old->slot[i].gfn) {
-			new->slot[new->count++] = *add;
-			add = NULL;
-		}
-		if (old->slot[i].id != id)
-			new->slot[new->count++] = old->slot[i];
-	}
-	if (add)
-		new->slot[new->count++] = *add;
+	table->last = 0;
+	table->is_leaving = false;
+	keel_table_begin(table, count);
+	return table;
+}
+
+/* A copy of the VM's table without @without, and with @add; either may be NULL. */
+static struct keel_slots *copy_slots(struct keel_vm *vm, const struct keel_slot *without,
+				     struct keel_slot *add)
+{
+	const struct keel_slots *old = current_slots(vm);
+	struct keel_slots *new = new_table(old->count + 1);
+
+	if (new)
+		keel_table_copy(new, old, without, add);
 	return new;
+}
+
+static struct keel_slot *hold_slot(const struct keel_slot *slot)
+{
+	struct held_slot *held = kmalloc(sizeof(*held), GFP_KERNEL_ACCOUNT);
+
+	if (!held)
+		return NULL;
+	held->slot = *slot;
+	return &held->slot;
+}
+
+/* It is in no table any more, but RCU's readers may have it. */
+static void drop_slot(const struct keel_slot *slot)
+{
+	struct held_slot *held = container_of((struct keel_slot *)slot, struct held_slot, slot);
+
+	kfree_rcu(held, rcu);
+}
+
+/* No table has had it; or nobody is left. */
+static void free_slot(struct keel_slot *slot)
+{
+	if (slot)
+		kfree(container_of(slot, struct held_slot, slot));
+}
+
+static void drop_table(struct keel_slots *table)
+{
+	if (table->count < SLOTS_TO_WAIT) {
+		kvfree_rcu(table, rcu);
+		return;
+	}
+	synchronize_rcu_expedited();
+	kvfree(table);
 }
 
 /*
@@ -211,45 +241,68 @@ static void replace_slots(struct keel_vm *vm, struct keel_slots *new)
 	mutex_unlock(&vm->mem_lock);
 	down_write(&vm->writing);
 	up_write(&vm->writing);
-	kvfree_rcu(old, rcu);
+	drop_table(old);
+}
+
+int keel_slots_init(struct keel_vm *vm)
+{
+	struct keel_slots *table = new_table(0);
+
+	xa_init(&vm->slot_ids);
+	RCU_INIT_POINTER(vm->slots, table);
+	return table ? 0 : -ENOMEM;
+}
+
+/* A table with a copy of @slot, which replaces @old unless that is NULL; and the copy has its number. */
+static int put_slot(struct keel_vm *vm, const struct keel_slot *old, const struct keel_slot *slot)
+{
+	struct keel_slot *held = hold_slot(slot);
+	struct keel_slots *new = held ? copy_slots(vm, old, held) : NULL;
+
+	/* What replaces another needs no memory. */
+	if (!new || xa_is_err(xa_store(&vm->slot_ids, slot->id, held, GFP_KERNEL_ACCOUNT))) {
+		kvfree(new);
+		free_slot(held);
+		return -ENOMEM;
+	}
+	replace_slots(vm, new);
+	if (old)
+		drop_slot(old);
+	return 0;
 }
 
 static int add_slot(struct keel_vm *vm, const struct keel_slot *slot,
 		    const struct kvm_userspace_memory_region2 *region)
 {
 	struct keel_slot add = *slot;
-	struct keel_slots *new;
+	int ret;
 
 	if (slot->flags & KVM_MEM_GUEST_MEMFD)
 		add.file =
 			keel_gmem_bind(vm, slot, region->guest_memfd, region->guest_memfd_offset);
 	if (IS_ERR(add.file))
 		return PTR_ERR(add.file);
-	new = copy_slots(current_slots(vm), slot->id, &add);
-	if (!new) {
-		if (add.file)
-			keel_gmem_unbind(add.file);
-		return -ENOMEM;
-	}
-	replace_slots(vm, new);
-	return 0;
+	ret = put_slot(vm, NULL, &add);
+	if (ret && add.file)
+		keel_gmem_unbind(add.file);
+	return ret;
 }
 
 /* Only whether it is logged changes: its memory stays. */
 static int relog_slot(struct keel_vm *vm, const struct keel_slot *old, const struct keel_slot *slot)
 {
-	struct keel_slot was = *old, now = *old;
-	struct keel_slots *new;
+	struct keel_dirty *was = old->dirty;
+	struct keel_slot now = *old;
+	int ret;
 
 	now.flags = slot->flags;
 	now.dirty = slot->dirty;
-	new = copy_slots(current_slots(vm), now.id, &now);
-	if (!new)
-		return -ENOMEM;
-	replace_slots(vm, new);
+	ret = put_slot(vm, old, &now);
+	if (ret)
+		return ret;
 	if (now.dirty)
 		return keel_log_begin(vm, &now);
-	kvfree_rcu(was.dirty, rcu);
+	kvfree_rcu(was, rcu);
 	keel_write_restore(vm, now.gfn, now.npages);
 	return 0;
 }
@@ -264,12 +317,14 @@ static void withdraw_slot(struct keel_vm *vm, const struct keel_slot *slot,
 
 static int remove_slot(struct keel_vm *vm, const struct keel_slot *slot)
 {
-	struct keel_slots *without = copy_slots(current_slots(vm), slot->id, NULL);
+	struct keel_slots *without = copy_slots(vm, slot, NULL);
 	struct keel_dirty *dirty = slot->dirty;
 
 	if (!without)
 		return -ENOMEM;
+	xa_erase(&vm->slot_ids, slot->id);
 	withdraw_slot(vm, slot, without);
+	drop_slot(slot);
 	if (dirty)
 		kvfree_rcu(dirty, rcu);
 	return 0;
@@ -278,19 +333,23 @@ static int remove_slot(struct keel_vm *vm, const struct keel_slot *slot)
 /* Everything that can fail is done first. In between, the slot is at neither address. */
 static int move_slot(struct keel_vm *vm, const struct keel_slot *from, const struct keel_slot *to)
 {
-	struct keel_slots *without = copy_slots(current_slots(vm), from->id, NULL);
-	struct keel_slots *with = copy_slots(current_slots(vm), to->id, to);
+	struct keel_slot *held = hold_slot(to);
+	struct keel_slots *without = copy_slots(vm, from, NULL);
+	struct keel_slots *with = held ? copy_slots(vm, from, held) : NULL;
 	struct keel_dirty *dirty = from->dirty;
 
 	if (without && with) {
+		xa_store(&vm->slot_ids, to->id, held, GFP_KERNEL_ACCOUNT);
 		withdraw_slot(vm, from, without);
 		replace_slots(vm, with);
+		drop_slot(from);
 		if (dirty && dirty != to->dirty)
 			kvfree_rcu(dirty, rcu);
 		return 0;
 	}
 	kvfree(without);
 	kvfree(with);
+	free_slot(held);
 	return -ENOMEM;
 }
 
@@ -300,9 +359,9 @@ void keel_slots_release(struct keel_vm *vm)
 
 	for (unsigned int i = 0; i < slots->count; i++) {
 		if (!vm->gone)
-			keel_take_all(vm, slots->slot[i].gfn, slots->slot[i].npages);
-		if (slots->slot[i].file)
-			keel_gmem_unbind(slots->slot[i].file);
+			keel_take_all(vm, slots->slot[i]->gfn, slots->slot[i]->npages);
+		if (slots->slot[i]->file)
+			keel_gmem_unbind(slots->slot[i]->file);
 	}
 }
 
@@ -311,8 +370,11 @@ void keel_slots_free(struct keel_vm *vm)
 {
 	struct keel_slots *slots = rcu_dereference_protected(vm->slots, true);
 
-	for (unsigned int i = 0; i < slots->count; i++)
-		kvfree(slots->slot[i].dirty);
+	for (unsigned int i = 0; i < slots->count; i++) {
+		kvfree(slots->slot[i]->dirty);
+		free_slot(slots->slot[i]);
+	}
+	xa_destroy(&vm->slot_ids);
 	kvfree(slots);
 }
 
@@ -352,7 +414,7 @@ static int apply_slot(struct keel_vm *vm, struct keel_slot *slot,
 		      const struct kvm_userspace_memory_region2 *region, bool *added)
 {
 	const struct keel_slots *slots = current_slots(vm);
-	const struct keel_slot *old = find_id(slots, slot->id);
+	const struct keel_slot *old = find_id(vm, slot->id);
 
 	*added = slot->npages && (!old || old->gfn != slot->gfn);
 	if (!slot->npages)
@@ -426,7 +488,7 @@ static int populate_slot(struct keel_vm *vm, const struct keel_slot *slot, u64 *
 {
 	int ret = slot->flags & KVM_MEM_READONLY ? -ENOENT : 0;
 
-	while (!ret && *gfn < slot_end(slot)) {
+	while (!ret && *gfn < keel_slot_end(slot)) {
 		ret = keel_map_pinned(vm, gfn);
 		if (ret == -ENOENT) /* the next iteration finds it */
 			ret = keel_fault(vm, NULL, *gfn << PAGE_SHIFT, true);
@@ -435,7 +497,7 @@ static int populate_slot(struct keel_vm *vm, const struct keel_slot *slot, u64 *
 		cond_resched();
 	}
 	if (ret == -ENOENT) {
-		*gfn = slot_end(slot);
+		*gfn = keel_slot_end(slot);
 		ret = 0;
 	}
 	return ret;
@@ -449,10 +511,9 @@ static bool next_slot(struct keel_vm *vm, u64 gfn, struct keel_slot *out)
 
 	rcu_read_lock();
 	slots = rcu_dereference(vm->slots);
-	for (i = 0; i < slots->count && slot_end(&slots->slot[i]) <= gfn; i++)
-		;
+	i = keel_table_first(slots, gfn);
 	if (i < slots->count)
-		*out = slots->slot[i];
+		*out = *slots->slot[i];
 	rcu_read_unlock();
 	return i < slots->count;
 }
@@ -516,7 +577,7 @@ static int populate_new(struct keel_vm *vm, const struct keel_slot *slot)
 
 	note_populated(vm);
 	mutex_lock(&vm->slots_lock);
-	mine = ret ? find_id(current_slots(vm), slot->id) : NULL;
+	mine = ret ? find_id(vm, slot->id) : NULL;
 	if (mine && mine->gfn == slot->gfn && mine->hva == slot->hva)
 		(void)remove_slot(vm, mine);
 	mutex_unlock(&vm->slots_lock);

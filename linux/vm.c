@@ -58,11 +58,9 @@ static int create_vm_at_el2(struct keel_vm *vm, u32 ipa_bits)
 static struct keel_vm *alloc_vm(void)
 {
 	struct keel_vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
-	struct keel_slots *slots = kvzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
 
-	if (!vm || !slots) {
+	if (!vm || keel_slots_init(vm)) {
 		kvfree(vm);
-		kvfree(slots);
 		return NULL;
 	}
 	kref_init(&vm->kref);
@@ -80,7 +78,6 @@ static struct keel_vm *alloc_vm(void)
 	INIT_LIST_HEAD(&vm->ioeventfds);
 	keel_pins_init(&vm->pins);
 	keel_watch_init(&vm->watch);
-	RCU_INIT_POINTER(vm->slots, slots);
 	vm->vgic.dist = KEEL_NO_ADDRESS;
 	vm->vgic.cpu = KEEL_NO_ADDRESS;
 	vm->locked = READ_ONCE(memlock);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Many VMs at once, and one that is large: what the last VM takes of the host is what the first took.
+ * Many VMs at once, one that is large, and one with as many slots as there may be: what the last VM takes
+ * of the host is what the first took.
  *
  *	test_scale [VMs]
  *
@@ -12,6 +13,7 @@
 
 #define TIB	    (1ULL << 40)
 #define LARGE_VCPUS 512
+#define LARGE_SLOTS 32763U    /* with that of the guest's code as many as KVM has */
 #define SMALL	    0x10000UL /* bytes of a small VM */
 #define SAMPLE	    50	      /* VMs at each end that are compared */
 
@@ -96,7 +98,7 @@ static uint64_t median(const struct small *s)
 static void test_many(unsigned int count)
 {
 	struct small *s = calloc(count, sizeof(*s));
-	struct rlimit files = { 3 * count + 64, 3 * count + 64 };
+	struct rlimit files = { 3 * count + 1024, 3 * count + 1024 };
 	long start, at_first, at_last, end, first, last;
 	unsigned int good = 0;
 	int dev = open_kvm();
@@ -191,11 +193,110 @@ static void test_large(void)
 	end_vm(&vm);
 }
 
+/* ---- as many slots as there may be ---- */
+
+#define SLOT	   0x10000UL /* bytes of each, as many as lie between two */
+#define SLOTS_BASE (1ULL << 32)
+
+static uint64_t slot_at(unsigned int n)
+{
+	return SLOTS_BASE + n * 2 * SLOT;
+}
+
+/* Ticks of a round with one of @count slots: its memory is discarded, and the guest finds it zero. */
+static uint64_t one_round(struct vcpu *vcpu, char *mem, unsigned int count, bool *good)
+{
+	unsigned int n = count / 2;
+	uint64_t from;
+
+	must(set_reg(vcpu, CORE_REG(regs[0]), slot_at(n)), "x0");
+	from = now();
+	must(madvise(mem + (LARGE_SLOTS - 1 - n) * SLOT, SLOT, MADV_DONTNEED), "madvise");
+	*good &= tells(vcpu, 1);
+	return now() - from;
+}
+
+static uint64_t fastest_round(struct vcpu *vcpu, char *mem, unsigned int count, bool *good)
+{
+	uint64_t least = ~0ULL, took;
+
+	for (unsigned int i = 0; i < 50; i++) {
+		took = one_round(vcpu, mem, count, good);
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
+static bool add_slots(const struct vm *vm, char *mem, unsigned int first, unsigned int end)
+{
+	bool good = true;
+
+	for (unsigned int i = first; i < end; i++)
+		good &= !set_region(vm->fd, i + 1, 0, slot_at(i), SLOT,
+				    mem + (LARGE_SLOTS - 1 - i) * SLOT);
+	return good;
+}
+
+/* The guest's code has a slot of its own. The process's memory is in the reverse order. */
+static void test_slots(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+	unsigned int found = 0, looked = 0, gone = 0;
+	uint64_t few, many, from;
+	bool good = true;
+	char *mem;
+
+	check(ioctl(vm.dev, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_NR_MEMSLOTS) ==
+		      LARGE_SLOTS + 1,
+	      "KVM_CAP_NR_MEMSLOTS is KVM's");
+	mem = mmap(NULL, LARGE_SLOTS * SLOT, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED)
+		give_up("addresses for slots");
+	madvise(mem, LARGE_SLOTS * SLOT, MADV_NOHUGEPAGE);
+	LOAD(&vm, &vcpu, add);
+	must(set_reg(&vcpu, CORE_REG(regs[1]), 1), "x1");
+	good &= add_slots(&vm, mem, 0, 10);
+	few = fastest_round(&vcpu, mem, 10, &good);
+	from = now();
+	good &= add_slots(&vm, mem, 10, LARGE_SLOTS);
+	from = now() - from;
+	check(good, "%u slots", LARGE_SLOTS + 1);
+	many = fastest_round(&vcpu, mem, LARGE_SLOTS, &good);
+	check(good, "the guest finds zero in one whose memory is discarded");
+	for (unsigned int i = 0; i < LARGE_SLOTS; i += 331) {
+		memcpy(mem + (LARGE_SLOTS - 1 - i) * SLOT, &(uint64_t){ i }, 8);
+		must(set_reg(&vcpu, CORE_REG(regs[0]), slot_at(i)), "x0");
+		found += tells(&vcpu, i + 1);
+		looked++;
+	}
+	check(found == looked, "the guest finds the memory of %u of %u", found, looked);
+	gives(set_region(vm.fd, LARGE_SLOTS + 1, 0, 0, SLOT, mem), EINVAL, "one more");
+	gives(set_region(vm.fd, 1, 0, slot_at(7), SLOT, mem + (LARGE_SLOTS - 1) * SLOT), EEXIST,
+	      "one that moves onto another");
+	gives(set_region(vm.fd, 1, 0, slot_at(LARGE_SLOTS), SLOT, mem + (LARGE_SLOTS - 1) * SLOT),
+	      0, "one that moves above all");
+	must(set_reg(&vcpu, CORE_REG(regs[0]), slot_at(LARGE_SLOTS)), "x0");
+	check(tells(&vcpu, 2), "it has its memory there");
+	for (unsigned int i = 1; i < LARGE_SLOTS; i += 2)
+		gone += !set_region(vm.fd, i + 1, 0, slot_at(i), 0, NULL);
+	check(gone == LARGE_SLOTS / 2, "%u are deleted", gone);
+	must(set_reg(&vcpu, CORE_REG(regs[0]), slot_at(2)), "x0");
+	check(tells(&vcpu, 1), "one between them is there");
+	printf("# a page is discarded, and found again, in ticks: %llu with 11 slots, %llu with all\n"
+	       "# making these slots: %llu ticks\n",
+	       (unsigned long long)few, (unsigned long long)many, (unsigned long long)from);
+	end_guest(&vm, &vcpu);
+	munmap(mem, LARGE_SLOTS * SLOT);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int count = argc > 1 ? (unsigned int)atoi(argv[1]) : 1000;
 
 	test_many(count > 2 * SAMPLE ? count : 2 * SAMPLE + 1);
 	test_large();
+	test_slots();
 	return finish();
 }

@@ -125,8 +125,12 @@ struct keel_slots {
 	unsigned int count;
 	bool is_leaving;
 	struct keel_slot leaving;
-	struct keel_slot slot[PAGES];
+	struct keel_slot **by_host;
+	unsigned long *reach;
+	struct keel_slot *slot[];
 };
+
+#define TABLE_WORDS 24 /* a table of this test's slots */
 
 struct keel_vm {
 	struct lock mem_lock;
@@ -139,7 +143,8 @@ static unsigned int slots_at_first; /* each has the same number of pages */
 
 static struct {
 	struct keel_vm vm;
-	struct keel_slots slots[3]; /* at first, and after one and two changes */
+	u64 tables[3][TABLE_WORDS]; /* at first, and after one and two changes */
+	struct keel_slot slots[PAGES], moved;
 	bool slot_comes, slot_goes;
 	unsigned int has[PAGES];  /* the process's frame; 0: none */
 	unsigned int guest[GFNS]; /* the guest's */
@@ -298,7 +303,7 @@ static bool find_gfn(unsigned int page, unsigned int *gfn)
 	bool found = false;
 
 	for (unsigned int i = 0; i < world.vm.slots->count && !found; i++)
-		found = keel_part_in_slot(&world.vm.slots->slot[i], page, page + 1, &at, &count);
+		found = keel_part_in_slot(world.vm.slots->slot[i], page, page + 1, &at, &count);
 	*gfn = (unsigned int)at;
 	return found;
 }
@@ -368,54 +373,66 @@ static void invalidate(unsigned int page, unsigned int pages)
 	keel_watch_leave(&world.vm.watch, keel_watch_has_memory(&world.vm, page, end));
 }
 
-static void add_slot(unsigned int page, unsigned int pages)
+/* The table after @changes: the VM's without @without, and with @add. */
+static struct keel_slots *new_table(unsigned int changes, const struct keel_slot *without,
+				    struct keel_slot *add)
 {
-	world.slots[1].slot[world.slots[1].count++] =
-		(struct keel_slot){ .gfn = page, .npages = pages, .hva = page };
-	step();
-	replace_slots(&world.vm, &world.slots[1]);
+	struct keel_slots *table = (struct keel_slots *)world.tables[changes];
+
+	assert_true(sizeof(*table) + keel_table_size(PAGES) <= sizeof(world.tables[0]));
+	keel_table_begin(table, PAGES);
+	keel_table_copy(table, world.vm.slots, without, add);
+	return table;
 }
 
-/* All slots but that of @page, which is returned. */
-static struct keel_slot copy_others(struct keel_slots *to, unsigned int page)
+static void add_slot(unsigned int page, unsigned int pages)
 {
-	const struct keel_slots *from = world.vm.slots;
-	struct keel_slot it = { 0 };
+	struct keel_slots *with;
 
-	for (unsigned int i = 0; i < from->count; i++)
-		if (page - from->slot[i].hva < from->slot[i].npages)
-			it = from->slot[i];
-		else
-			to->slot[to->count++] = from->slot[i];
-	return it;
+	world.slots[0] = (struct keel_slot){ .gfn = page, .npages = pages, .hva = page };
+	with = new_table(1, NULL, &world.slots[0]);
+	step();
+	replace_slots(&world.vm, with);
+}
+
+static struct keel_slot *slot_of(unsigned int page)
+{
+	const struct keel_slots *slots = world.vm.slots;
+
+	for (unsigned int i = 0; i < slots->count; i++)
+		if (page - slots->slot[i]->hva < slots->slot[i]->npages)
+			return slots->slot[i];
+	return NULL;
 }
 
 static void remove_slot(unsigned int page, unsigned int pages)
 {
-	const struct keel_slot it = copy_others(&world.slots[1], page);
+	const struct keel_slot *it = slot_of(page);
 
 	(void)pages;
-	keel_slot_withdraw(&world.vm, &it, &world.slots[1]);
+	keel_slot_withdraw(&world.vm, it, new_table(1, it, NULL));
 }
 
 static void move_slot(unsigned int page, unsigned int pages)
 {
-	struct keel_slot it = copy_others(&world.slots[2], page);
+	const struct keel_slot *it = slot_of(page);
+	struct keel_slots *with;
 
+	world.moved = *it;
+	world.moved.gfn += PAGES;
+	with = new_table(2, it, &world.moved);
 	remove_slot(page, pages);
-	it.gfn += PAGES;
-	world.slots[2].slot[world.slots[2].count++] = it;
-	replace_slots(&world.vm, &world.slots[2]);
+	replace_slots(&world.vm, with);
 }
 
 /* In the same two steps, but invalidations are not told. */
 static void remove_slot_unseen(unsigned int page, unsigned int pages)
 {
-	const struct keel_slot it = copy_others(&world.slots[1], page);
+	const struct keel_slot *it = slot_of(page);
 
 	(void)pages;
-	replace_slots(&world.vm, &world.slots[1]);
-	keel_take_all(&world.vm, it.gfn, it.npages);
+	replace_slots(&world.vm, new_table(1, it, NULL));
+	keel_take_all(&world.vm, it->gfn, it->npages);
 }
 
 static void check_world(void)
@@ -437,12 +454,16 @@ static void begin_slots(void)
 {
 	const unsigned int pages = slots_at_first ? PAGES / slots_at_first : 0;
 
-	world.vm.slots = &world.slots[0];
-	world.slots[0].count = slots_at_first;
-	for (unsigned int i = 0; i < slots_at_first; i++)
-		world.slots[0].slot[i] = (struct keel_slot){ .gfn = (u64)i * pages,
-							     .npages = pages,
-							     .hva = (unsigned long)i * pages };
+	world.vm.slots = (struct keel_slots *)world.tables[0];
+	keel_table_begin(world.vm.slots, PAGES);
+	for (unsigned int i = 0; i < slots_at_first; i++) {
+		world.slots[i] = (struct keel_slot){ .gfn = (u64)i * pages,
+						     .npages = pages,
+						     .hva = (unsigned long)i * pages };
+		world.vm.slots->slot[i] = world.vm.slots->by_host[i] = &world.slots[i];
+		world.vm.slots->reach[i] = (i + 1UL) * pages;
+		world.vm.slots->count++;
+	}
 	world.slot_comes = threads[2].body == add_slot || threads[2].body == move_slot;
 	world.slot_goes = threads[2].body == remove_slot || threads[2].body == move_slot ||
 			  threads[2].body == remove_slot_unseen;
