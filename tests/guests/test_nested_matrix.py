@@ -31,6 +31,10 @@ MACHINES = [
 ]
 
 
+# The same without VHE at the second level.
+NVHE_MACHINES = [("kernel-6.1-cloud", 4, 4)]
+
+
 def nested_host(boot, kernel=keelvm.DEFAULT_KERNEL, **changes):
     return boot(kernel=kernel, **{"append": NESTED, "smp": 2, "mem": "3G", **changes})
 
@@ -38,8 +42,16 @@ def nested_host(boot, kernel=keelvm.DEFAULT_KERNEL, **changes):
 @pytest.mark.parametrize("kernel,cpu,host_cpus,vcpus", MACHINES)
 def test_linux_runs_linux_on(boot, kernel, cpu, host_cpus, vcpus):
     """A nested guest to its shell, busy with a disk, and to its end; then both levels end."""
-    host = nested_host(boot, kernel, cpu=cpu, smp=host_cpus)
-    outer = nesting.start_outer(host, vcpus, "768M")
+    run_both_levels(nested_host(boot, kernel, cpu=cpu, smp=host_cpus), vcpus)
+
+
+@pytest.mark.parametrize("kernel,host_cpus,vcpus", NVHE_MACHINES)
+def test_linux_without_vhe_runs_linux_on(boot, kernel, host_cpus, vcpus):
+    run_both_levels(nested_host(boot, kernel, smp=host_cpus), vcpus, "nvhe")
+
+
+def run_both_levels(host, vcpus, kind="vhe"):
+    outer = nesting.start_outer(host, vcpus, "768M", kind=kind)
     checksum = nesting.make_disk(outer)
     nesting.start_inner(outer, f"--cpus {vcpus} --disk /tmp/disk", "256M")
     nesting.works(outer, vcpus, checksum)
