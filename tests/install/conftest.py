@@ -47,13 +47,27 @@ DOMAIN = """
 """
 
 
+def newer_keel(folder):
+    """The package `keel` in a later version, whose keel.efi is another file with the same contents."""
+    (package,) = DEB.glob("keel_*_arm64.deb")
+    tree, newer = folder / "newer", folder / "newer-keel.deb"
+    subprocess.run(["dpkg-deb", "-R", package, tree], check=True, timeout=120)
+    control = tree / "DEBIAN/control"
+    control.write_text(re.sub(r"^Version: ", "Version: 9:", control.read_text(), flags=re.M))
+    with open(tree / "usr/lib/keel/keel.efi", "ab") as image:
+        image.write(b"newer")
+    command = ["dpkg-deb", "--root-owner-group", "--nocheck", "-b", tree, newer]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return newer
+
+
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory):
     """A disk with the packages, and what a guest boots."""
     folder = tmp_path_factory.mktemp("packages")
     disk, contents = folder / "packages.img", folder / "contents"
     contents.mkdir()
-    for file in [*DEB.glob("*.deb"), GUEST_INITRD]:
+    for file in [*DEB.glob("*.deb"), GUEST_INITRD, newer_keel(folder)]:
         (contents / file.name).write_bytes(file.read_bytes())
     (contents / "guest.xml").write_text(DOMAIN)
     command = ["mke2fs", "-q", "-t", "ext4", "-L", "packages", "-d", contents, disk, "64M"]

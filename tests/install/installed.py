@@ -74,6 +74,14 @@ class Installed(keelvm.Machine):
         """The system goes down by itself, to start again: here, as another machine."""
         self.send("systemctl reboot")
         assert self.wait_for_exit(LONG) == 0
+        self.leave(state)
+
+    def cut_power(self, state):
+        """The system gets no chance to write anything more."""
+        self.quit()
+        self.leave(state)
+
+    def leave(self, state):
         forget(state)
         for source, target in zip(files_of(self.config.state), files_of(state)):
             source.rename(target)

@@ -6,7 +6,9 @@ Each test boots what an earlier one has left: installed.py.
 
 import re
 
+import installed
 import messages
+import pytest
 
 PACKAGES = "keel keel-dkms keel-tools"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get"
@@ -102,6 +104,21 @@ def test_on_keel_virsh_qemu_and_vmrun_start_guests(boot):
     run_by_qemu(machine)
     run_by_vmrun(machine)
     assert not re.search(messages.ANY_ERROR, machine.console)
+
+
+@pytest.mark.parametrize("moment", ["Unpacking keel"])
+def test_power_may_fail_in_the_middle_of_an_upgrade(boot, moment):
+    """Firmware starts the Keel before it or the one after it, and dpkg goes on where it was cut off."""
+    machine = boot("installed", after="cut")
+    machine.check("rm -f /etc/dpkg/dpkg.cfg.d/unsafe-io; sync")
+    machine.send(f"{APT} install -y --no-install-recommends /mnt/newer-keel.deb")
+    machine.expect(moment, installed.LONG)
+    machine.cut_power("cut")
+    machine = boot("cut")
+    assert kernels_level(machine) == "1"
+    machine.check(f"dpkg --configure -a && {APT} install -y --no-install-recommends /mnt/newer-keel.deb")
+    machine.check("cmp /usr/lib/keel/keel.efi /boot/efi/EFI/keel/keel.efi")
+    assert boot_entries(machine)[0] == "Keel"
 
 
 def test_apt_removes_keel(boot):
