@@ -141,6 +141,7 @@ def test_guest_memory_is_swapped_merged_and_moved(boot, kernel):
     """
     A process's limit is lower than its guest's memory, and all that the kernel does with memory is done at
     once under eight vCPUs, which find what they have written; VMMs are killed in it, and nothing is left.
+    Then slots, their logs and files that are guest memory change as well.
     """
     machine = boot(kernel=kernel, smp=4)
     vms.warm_up(machine)
@@ -149,9 +150,32 @@ def test_guest_memory_is_swapped_merged_and_moved(boot, kernel):
     before = vms.Leftovers(machine)
     result = machine.run(f"{in_group} test_reclaim 10", timeout=900)
     assert result.status == 0, result.output
+    result = machine.run("test_churn 2 1 2", timeout=600)
+    assert result.status == 0, result.output
     vms.swap_off(machine)
     before.check()
     vms.assert_healthy(machine)
+
+
+def churns(machine, command, *, seconds):
+    """`command`, in a host with swap, leaves nothing behind."""
+    vms.warm_up(machine)
+    vms.swap_on(machine)
+    before = vms.Leftovers(machine)
+    result = machine.run(command, timeout=seconds)
+    assert result.status == 0, result.output
+    vms.swap_off(machine)
+    before.check()
+    vms.assert_healthy(machine)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", [1, 1000])
+@pytest.mark.parametrize("kernel,cpu", [("kernel-6.1-cloud", "max"), ("kernel-6.12-cloud", "neoverse-n1")])
+def test_a_guest_loses_no_write_whatever_the_process_does_with_its_memory(boot, kernel, cpu, seed):
+    """Memory, slots, their log and files of a VM change all the time, while 1, 2 and 4 vCPUs count in it."""
+    machine = boot(kernel=kernel, cpu=cpu, smp=2, variant="debug")
+    churns(machine, f"test_churn 30 {seed} 12", seconds=1500)
 
 
 def test_a_guest_waits_for_memory_that_is_held(boot):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Calls of /dev/kvm that meet, in a host whose allocators look for memory that is used after it was freed."""
+"""
+Calls of /dev/kvm that meet, or whose arguments are at random, in a host whose allocators look for memory that
+is used after it was freed.
+"""
 
 import pytest
 
@@ -11,15 +14,19 @@ WATCHFUL = "quiet keel.console=keep slub_debug=FZP,kmalloc-* init_on_free=1 kfen
 
 # Of the pairs as many as there is time for; in the full matrix all of them several times.
 SECONDS, SECONDS_FULL = 12, 600
+# Of VMs whose calls have arguments at random.
+RANDOM, RANDOM_FULL = 3, 60
 LIMIT = 1500
 
 
-def races(machine, seconds):
+def races(machine, seconds, wild):
     machine.check("test_vcpu >/dev/null; true", timeout=240)  # what is kept for good is had by now
     vms.mount_debugfs(machine)
     before = vms.Leftovers(machine)
     result = machine.run(f"test_races {seconds}", timeout=LIMIT)
     assert result.status == 0 and "1 passed, 0 failed" in result.output, result.output
+    result = machine.run(f"test_random {wild}", timeout=LIMIT)
+    assert result.status == 0 and f"{wild} passed, 0 failed" in result.output, result.output
     vms.assert_healthy(machine)
     before.check()
     vms.boots_and_ends(machine)
@@ -28,7 +35,7 @@ def races(machine, seconds):
 
 
 def test_any_two_calls_may_run_at_once(boot):
-    races(boot(smp=2, append=WATCHFUL), SECONDS)
+    races(boot(smp=2, append=WATCHFUL), SECONDS, RANDOM)
 
 
 @pytest.mark.full
@@ -42,4 +49,4 @@ def test_any_two_calls_may_run_at_once(boot):
     ],
 )
 def test_any_two_calls_may_run_at_once_for_long(boot, kernel, smp, more):
-    races(boot(kernel=kernel, smp=smp, append=f"{WATCHFUL} {more}"), SECONDS_FULL)
+    races(boot(kernel=kernel, smp=smp, append=f"{WATCHFUL} {more}"), SECONDS_FULL, RANDOM_FULL)
