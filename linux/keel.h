@@ -336,7 +336,7 @@ void keel_vcpu_kick(struct keel_vcpu *vcpu);
 void keel_vcpu_apply_stop(struct keel_vcpu *vcpu);
 
 int keel_vcpu_one_reg(struct keel_vcpu *vcpu, void __user *argp, bool set);
-/* A register of the CPU interface. -ENXIO: there is no such one; -EBUSY while the vCPU runs. */
+/* A register of an EL2's CPU interface, under vcpu->mutex. -ENXIO: there is no such one. */
 int keel_vcpu_gic_reg(struct keel_vcpu *vcpu, u32 encoding, u64 *value, bool set);
 int keel_vcpu_reg_list(struct keel_vcpu *vcpu, void __user *argp);
 int keel_vcpu_run(struct keel_vcpu *vcpu);

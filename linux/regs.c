@@ -56,14 +56,11 @@ int keel_vcpu_gic_reg(struct keel_vcpu *vcpu, u32 encoding, u64 *value, bool set
 {
 	int ret;
 
-	if (!mutex_trylock(&vcpu->mutex))
-		return -EBUSY;
 	if (set)
 		memcpy(vcpu->hyp->data, value, sizeof(*value));
 	ret = vcpu->initialized ? reg_call(vcpu, KEEL_REG_CPU_INTERFACE | encoding, set) : -ENOENT;
 	if (!ret && !set)
 		memcpy(value, vcpu->hyp->data, sizeof(*value));
-	mutex_unlock(&vcpu->mutex);
 	return ret == -ENOENT ? -ENXIO : ret;
 }
 

@@ -464,35 +464,42 @@ static struct keel_vcpu *vcpu_of_attr(struct keel_vm *vm, u64 attr)
 	return mpidr & 0xff0000f0 ? NULL : keel_vcpu_find(vm, index);
 }
 
-/* A register of every vCPU's interface. */
+/* A register of every vCPU's interface. No vCPU runs. */
 static int icc_reg(struct keel_vcpu *vcpu, u32 encoding, u64 *value, bool set)
 {
 	u64 got;
-	int ret;
+	int ret = keel_call(set ? KEEL_HC_VGIC_SET_REG : KEEL_HC_VGIC_GET_REG, vcpu->vm->handle,
+			    vcpu->index, KEEL_VGIC_CPU, encoding, *value, &got);
 
-	if (!mutex_trylock(&vcpu->mutex))
-		return -EBUSY;
-	ret = keel_call(set ? KEEL_HC_VGIC_SET_REG : KEEL_HC_VGIC_GET_REG, vcpu->vm->handle,
-			vcpu->index, KEEL_VGIC_CPU, encoding, *value, &got);
-	mutex_unlock(&vcpu->mutex);
 	if (!ret && !set)
 		*value = got;
 	return ret;
 }
 
+/* No vCPU runs. */
+static int access_cpu_sysreg(struct keel_vcpu *vcpu, u32 encoding, u64 *value, bool set)
+{
+	int ret;
+
+	if (!vcpu->vm->vgic.initialized)
+		return -EBUSY;
+	ret = icc_reg(vcpu, encoding, value, set);
+	return ret == -ENXIO ? keel_vcpu_gic_reg(vcpu, encoding, value, set) : ret;
+}
+
+/* -EBUSY while any vCPU runs, as for the other registers. */
 static int cpu_sysreg(struct keel_vm *vm, u64 attr, u64 *value, bool set)
 {
 	struct keel_vcpu *vcpu = vcpu_of_attr(vm, attr);
-	u32 encoding;
 	int ret;
 
 	if (!vcpu)
 		return -EINVAL;
-	if (!vm->vgic.initialized)
+	if (keel_vcpus_trylock(vm))
 		return -EBUSY;
-	encoding = attr & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK;
-	ret = icc_reg(vcpu, encoding, value, set);
-	return ret == -ENXIO ? keel_vcpu_gic_reg(vcpu, encoding, value, set) : ret;
+	ret = access_cpu_sysreg(vcpu, attr & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK, value, set);
+	keel_vcpus_unlock(vm);
+	return ret;
 }
 
 /* The registers of every vCPU's interface, for KVM_HAS_DEVICE_ATTR: whether this CPU has them all. */
@@ -503,18 +510,36 @@ static const u32 icc_regs[] = {
 	SYS_ICC_SRE_EL1,      SYS_ICC_IGRPEN0_EL1,  SYS_ICC_IGRPEN1_EL1,
 };
 
+/* The registers of an EL2's interface. */
+static const struct {
+	u32 first, count;
+} el2_regs[] = {
+	{ SYS_ICH_AP0R0_EL2, 4 }, { SYS_ICH_AP1R0_EL2, 4 }, { SYS_ICC_SRE_EL2, 1 },
+	{ SYS_ICH_HCR_EL2, 1 },	  { SYS_ICH_VTR_EL2, 1 },   { SYS_ICH_VMCR_EL2, 1 },
+	{ SYS_ICH_LR0_EL2, 16 },
+};
+
+static bool has_el2_reg(const struct keel_vcpu *vcpu, u32 encoding)
+{
+	if (!(READ_ONCE(vcpu->features) & BIT(KVM_ARM_VCPU_HAS_EL2)))
+		return false;
+	for (unsigned int i = 0; i < ARRAY_SIZE(el2_regs); i++)
+		if (encoding - (el2_regs[i].first >> Op2_shift) < el2_regs[i].count)
+			return true;
+	return false;
+}
+
 static int has_cpu_sysreg(struct keel_vm *vm, u64 attr)
 {
 	struct keel_vcpu *vcpu = vcpu_of_attr(vm, attr);
 	u32 encoding = attr & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK;
-	u64 value;
 
 	if (!vcpu)
 		return -EINVAL;
 	for (unsigned int i = 0; i < ARRAY_SIZE(icc_regs); i++)
 		if (encoding == icc_regs[i] >> Op2_shift)
 			return 0;
-	return keel_vcpu_gic_reg(vcpu, encoding, &value, false);
+	return has_el2_reg(vcpu, encoding) ? 0 : -ENXIO;
 }
 
 /* ---- KVM_DEV_ARM_VGIC_GRP_DIST_REGS, _REDIST_REGS, _LEVEL_INFO: 32 bits each ---- */

@@ -336,13 +336,15 @@ static void *run_it(void *arg)
 static void test_running(void)
 {
 	struct vm vm;
-	struct vcpu vcpu;
+	struct vcpu vcpu, second;
 	pthread_t thread;
 	struct sigaction action = { .sa_handler = nothing };
+	uint64_t word = 0xf0;
 	long ret = 0;
 
 	sigaction(SIGUSR1, &action, NULL);
 	start_guest(&vm, &vcpu, spin, spin_end);
+	second = new_vcpu(&vm, 1);
 	add_gic(&vm);
 	expect_write(&vcpu, MMIO_BASE, 4, 0, "the guest runs");
 	pthread_create(&thread, NULL, run_it, &vcpu);
@@ -355,6 +357,14 @@ static void test_running(void)
 	gives(ret, EBUSY, "GICD_CTLR while a vCPU runs");
 	gives(set32(vm.gic, RDIST, OF(0, 0x14), 0), EBUSY, "GICR_WAKER");
 	gives(set32(vm.gic, LEVEL, OF(0, 32), 0), EBUSY, "levels");
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, CPU, OF(1, ICC_PMR_EL1), &word), EBUSY,
+	      "ICC_PMR_EL1 of another vCPU, which does not run");
+	gives(get(vm.gic, CPU, OF(1, ICC_PMR_EL1), &word), EBUSY, "read as well");
+	gives(gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, CPU, OF(0, ICC_PMR_EL1), NULL), 0,
+	      "whether there is one can be asked");
+	gives(gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, CPU,
+		       OF(0, 3 << 14 | 4 << 11 | 12 << 7 | 11 << 3), NULL),
+	      ENXIO, "nor has a vCPU without an EL2 ICH_HCR_EL2");
 	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, KVM_DEV_ARM_VGIC_GRP_CTRL,
 		       KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES, NULL),
 	      EBUSY, "pending tables");
@@ -363,7 +373,10 @@ static void test_running(void)
 	pthread_join(thread, NULL);
 	check(get(vm.gic, DIST, GICD_CTLR, &(uint32_t){ 0 }) == 0,
 	      "when it has stopped it is read");
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, CPU, OF(1, ICC_PMR_EL1), &word), 0,
+	      "and ICC_PMR_EL1 written");
 	close(vm.gic);
+	end_vcpu(&second);
 	end_guest(&vm, &vcpu);
 }
 
