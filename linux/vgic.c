@@ -612,6 +612,14 @@ struct vgic_place {
 	u32 offset;
 };
 
+/* The one kind of information about INTIDs that there is. */
+static bool is_line_level(u64 attr)
+{
+	return (attr & KVM_DEV_ARM_VGIC_LINE_LEVEL_INFO_MASK) >>
+		       KVM_DEV_ARM_VGIC_LINE_LEVEL_INFO_SHIFT ==
+	       VGIC_LEVEL_INFO_LINE_LEVEL;
+}
+
 /* -EINVAL: there is no such vCPU, or no such information about INTIDs. */
 static int find_vgic_place(struct keel_vm *vm, const struct kvm_device_attr *attr,
 			   struct vgic_place *place)
@@ -622,10 +630,7 @@ static int find_vgic_place(struct keel_vm *vm, const struct kvm_device_attr *att
 								     : KEEL_VGIC_REDIST;
 	place->offset = what;
 	if (attr->group == KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO) {
-		if ((what & KVM_DEV_ARM_VGIC_LINE_LEVEL_INFO_MASK) >>
-				    KVM_DEV_ARM_VGIC_LINE_LEVEL_INFO_SHIFT !=
-			    VGIC_LEVEL_INFO_LINE_LEVEL ||
-		    what % 32)
+		if (!is_line_level(what) || what % 32)
 			return -EINVAL;
 		place->space = KEEL_VGIC_LINES;
 		place->offset = (what & KVM_DEV_ARM_VGIC_LINE_LEVEL_INTID_MASK) / 8;
@@ -715,8 +720,6 @@ static int has_state(struct keel_vm *vm, const struct kvm_device_attr *attr)
 	int ret = find_vgic_place(vm, attr, &place);
 	bool found = true;
 
-	if (attr->group == KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO)
-		return ret ? -ENXIO : 0;
 	if (ret)
 		return ret;
 	if (place.space == KEEL_VGIC_DIST)
@@ -812,8 +815,9 @@ static int has_vgic_attr(void *device, const struct kvm_device_attr *attr)
 		return has_cpu_sysreg(vm, attr->attr);
 	case KVM_DEV_ARM_VGIC_GRP_DIST_REGS:
 	case KVM_DEV_ARM_VGIC_GRP_REDIST_REGS:
-	case KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO:
 		return has_state(vm, attr);
+	case KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO:
+		return is_line_level(attr->attr) ? 0 : -ENXIO;
 	case KVM_DEV_ARM_VGIC_GRP_MAINT_IRQ:
 		return keel_check_extension(vm, KVM_CAP_ARM_EL2) ? 0 : -ENXIO;
 	case KVM_DEV_ARM_VGIC_GRP_ADDR:

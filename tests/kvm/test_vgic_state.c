@@ -254,6 +254,8 @@ static void test_errors(void)
 	gives(gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, LEVEL, OF(0, 1 << 10), NULL), ENXIO,
 	      "nor has it that");
 	gives(get(vm.gic, LEVEL, OF(1, 32), &(uint32_t){ 0 }), EINVAL, "levels of no vCPU");
+	gives(gic_attr(vm.gic, KVM_HAS_DEVICE_ATTR, LEVEL, OF(1, 33), NULL), 0,
+	      "whether there are levels is no question of a vCPU");
 	gives(get(vm.gic, DIST, GICD_CTLR, NULL), EFAULT, "reading to nowhere");
 	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, DIST, GICD_CTLR, NULL), EFAULT,
 	      "writing from nowhere");
