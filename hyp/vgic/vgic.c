@@ -1794,22 +1794,36 @@ static void access_field(u64 *vmcr, u64 field, bool write, u64 *value)
 		*value = (*vmcr & field) >> shift;
 }
 
-static int access_icc_ctlr(u64 *vmcr, bool write, u64 *value)
+/* In struct vgic_cpu: one more than the field, so that 0 is what nobody has restored. */
+static u64 told_bits(u8 restored, u64 has)
 {
-	u64 vtr = ich_read_vtr();
-	u64 fixed = FIELD_PREP(CTLR_PRIBITS, FIELD_GET(VTR_PRIBITS, vtr)) |
-		    FIELD_PREP(CTLR_IDBITS, FIELD_GET(VTR_IDBITS, vtr)) |
-		    (vtr & VTR_SEIS ? CTLR_SEIS : 0) | (vtr & VTR_A3V ? CTLR_A3V : 0);
+	return restored ? restored - 1U : has;
+}
+
+/*
+ * ICC_CTLR_EL1.PRIbits and IDbits: those of a machine that has fewer are taken, and read back; the
+ * guest reads this hardware's. What is neither in @vtr nor the guest's is ignored. All as on KVM.
+ */
+static int access_icc_ctlr(struct vgic_cpu *v, bool write, u64 *value)
+{
+	u64 vtr = ich_read_vtr(), pri = FIELD_GET(VTR_PRIBITS, vtr),
+	    id = FIELD_GET(VTR_IDBITS, vtr);
+	u64 fixed = (vtr & VTR_SEIS ? CTLR_SEIS : 0) | (vtr & VTR_A3V ? CTLR_A3V : 0);
 
 	if (!write) {
-		*value = fixed | (*vmcr & VMCR_VCBPR ? CTLR_CBPR : 0) |
-			 (*vmcr & VMCR_VEOIM ? CTLR_EOIMODE : 0);
+		*value = fixed | FIELD_PREP(CTLR_PRIBITS, told_bits(v->pri_bits, pri)) |
+			 FIELD_PREP(CTLR_IDBITS, told_bits(v->id_bits, id)) |
+			 (v->vmcr & VMCR_VCBPR ? CTLR_CBPR : 0) |
+			 (v->vmcr & VMCR_VEOIM ? CTLR_EOIMODE : 0);
 		return 0;
 	}
-	if ((*value & ~(CTLR_CBPR | CTLR_EOIMODE)) != fixed)
+	if ((*value & (CTLR_SEIS | CTLR_A3V)) != fixed || FIELD_GET(CTLR_PRIBITS, *value) > pri ||
+	    FIELD_GET(CTLR_IDBITS, *value) > id)
 		return -EINVAL;
-	*vmcr = (*vmcr & ~(VMCR_VCBPR | VMCR_VEOIM)) | (*value & CTLR_CBPR ? VMCR_VCBPR : 0) |
-		(*value & CTLR_EOIMODE ? VMCR_VEOIM : 0);
+	v->pri_bits = (u8)(FIELD_GET(CTLR_PRIBITS, *value) + 1);
+	v->id_bits = (u8)(FIELD_GET(CTLR_IDBITS, *value) + 1);
+	v->vmcr = (v->vmcr & ~(VMCR_VCBPR | VMCR_VEOIM)) | (*value & CTLR_CBPR ? VMCR_VCBPR : 0) |
+		  (*value & CTLR_EOIMODE ? VMCR_VEOIM : 0);
 	return 0;
 }
 
@@ -1854,7 +1868,7 @@ int vgic_host_icc(struct vcpu *vcpu, u64 encoding, bool write, u64 *value)
 	if (encoding - REG_NUM(ICC_AP1R0_EL1) < ARRAY_SIZE(v->ap1r))
 		return access_icc_apr(v->ap1r, encoding - REG_NUM(ICC_AP1R0_EL1), write, value);
 	if (encoding == REG_NUM(ICC_CTLR_EL1))
-		return access_icc_ctlr(&v->vmcr, write, value);
+		return access_icc_ctlr(v, write, value);
 	if (encoding == REG_NUM(ICC_SRE_EL1))
 		return access_icc_sre(write, value);
 	if (encoding != REG_NUM(ICC_BPR1_EL1))

@@ -102,15 +102,17 @@ struct vgic_cpu {
 	u64 busy;      /* private interrupts that are pending, active or in a list register */
 	u32 forwarded; /* private interrupts with struct vgic_irq.forwarded */
 	bool leave; /* the next entry is an exit: the host must wake other vCPUs. Owner's; vgic_leave() */
-	u8 loaded;	/* VGIC_IN_*: where list registers are in the hardware; or 0 */
-	bool emptied;	/* vgic_lend() has emptied the list registers, which are not filled yet */
-	bool asleep;	/* GICR_WAKER.ProcessorSleep. Awake at reset, as after a firmware's boot */
-	u32 folds;	/* how often list registers were folded; atomic */
-	u32 lr_used;	/* bitmap of list registers that hold an interrupt */
-	u32 lr_written; /* bitmap of list registers that may be other than 0 in the hardware */
-	u64 lr[ICH_LR_MAX];	    /* values at the last fill, valid where lr_used says */
-	u64 hcr;		    /* ICH_HCR_EL2 as it was written */
-	u64 hcr_on;		    /* bits of ICH_HCR_EL2 that are always set while loaded */
+	u8 loaded;    /* VGIC_IN_*: where list registers are in the hardware; or 0 */
+	bool emptied; /* vgic_lend() has emptied the list registers, which are not filled yet */
+	bool asleep;  /* GICR_WAKER.ProcessorSleep. Awake at reset, as after a firmware's boot */
+	/* ICC_CTLR_EL1.PRIbits, IDbits: what the host has restored, 0 if nothing; or the hardware's */
+	u8 pri_bits, id_bits;
+	u32 folds;	    /* how often list registers were folded; atomic */
+	u32 lr_used;	    /* bitmap of list registers that hold an interrupt */
+	u32 lr_written;	    /* bitmap of list registers that may be other than 0 in the hardware */
+	u64 lr[ICH_LR_MAX]; /* values at the last fill, valid where lr_used says */
+	u64 hcr;	    /* ICH_HCR_EL2 as it was written */
+	u64 hcr_on;	    /* bits of ICH_HCR_EL2 that are always set while loaded */
 	u64 vmcr, ap0r[4], ap1r[4]; /* while not loaded */
 	u64 pendbaser;		    /* GICR_PENDBASER of a VM without LPIs */
 	/* what a reset of the vCPU does not change */

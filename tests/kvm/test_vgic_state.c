@@ -536,6 +536,18 @@ static void test_interface(void)
 	value = ctlr ^ 1 << 14;
 	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, CPU, icc[1], &value), EINVAL,
 	      "ICC_CTLR_EL1 with another SEIS");
+	value = ctlr | 7 << 8;
+	if (value != ctlr)
+		gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, CPU, icc[1], &value), EINVAL,
+		      "with more bits of priority than there are");
+	value = ctlr & ~(uint64_t)(7 << 11);
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, CPU, icc[1], &value), 0, "with fewer INTIDs");
+	must(get(vm.gic, CPU, icc[1], &value), "ICC_CTLR_EL1");
+	check(value == (ctlr & ~(uint64_t)(7 << 11)), "it reads so (%#llx)",
+	      (unsigned long long)value);
+	value = on_keel() ? ctlr : value; /* KVM takes the larger number no more */
+	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, CPU, icc[1], &value), 0, "as it was");
+	must(get(vm.gic, CPU, icc[1], &ctlr), "ICC_CTLR_EL1");
 	value = ctlr ^ 2;
 	gives(gic_attr(vm.gic, KVM_SET_DEVICE_ATTR, CPU, icc[1], &value), 0, "with EOImode");
 	must(get(vm.gic, CPU, icc[1], &ctlr), "ICC_CTLR_EL1");

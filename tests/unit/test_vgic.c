@@ -2092,6 +2092,31 @@ static void host_writes(unsigned int n, u64 space, u64 offset, u64 value)
 	assert_int_equal(vgic_host_reg(&world_vcpu[n], space, offset, true, &value), 0);
 }
 
+/* A machine with fewer bits of priority, and with SPIs alone: its state is taken, and read back. */
+static void fewer_bits_of_priority_can_be_restored(void **state)
+{
+	u64 ctlr, value;
+
+	world_start(4, 1, IRQS);
+	world_put(0);
+	ctlr = host_reads(0, KEEL_VGIC_CPU, 0xc664);
+	assert_int_equal(ctlr & 0x3f00, 4 << 8 | 1 << 11);	    /* what the fake has */
+	host_writes(0, KEEL_VGIC_CPU, 0xc664, 3 << 8 | 2 | 1 << 6); /* PMHE is nobody's */
+	assert_int_equal(host_reads(0, KEEL_VGIC_CPU, 0xc664), (ctlr & ~0x3f00ULL) | 3 << 8 | 2);
+	value = ctlr + (1 << 8);
+	assert_int_equal(vgic_host_reg(&world_vcpu[0], KEEL_VGIC_CPU, 0xc664, true, &value),
+			 -EINVAL);
+	value = ctlr + (1 << 11);
+	assert_int_equal(vgic_host_reg(&world_vcpu[0], KEEL_VGIC_CPU, 0xc664, true, &value),
+			 -EINVAL);
+	value = ctlr ^ 1 << 15; /* A3V */
+	assert_int_equal(vgic_host_reg(&world_vcpu[0], KEEL_VGIC_CPU, 0xc664, true, &value),
+			 -EINVAL);
+	assert_int_equal(host_reads(0, KEEL_VGIC_CPU, 0xc664), (ctlr & ~0x3f00ULL) | 3 << 8 | 2);
+	host_writes(0, KEEL_VGIC_CPU, 0xc664, ctlr);
+	assert_int_equal(host_reads(0, KEEL_VGIC_CPU, 0xc664), ctlr);
+}
+
 /* A guest finds it nowhere; the host reads and writes it, before and after it has its place. */
 static void a_redistributor_without_a_place_is_there_for_the_host(void **state)
 {
@@ -2374,6 +2399,7 @@ int main(void)
 		cmocka_unit_test(random_guests_see_a_gicv2_without_list_registers),
 		cmocka_unit_test(random_guests_with_a_gicv2_go_on_in_another_vm),
 		cmocka_unit_test(the_host_reads_and_writes_state),
+		cmocka_unit_test(fewer_bits_of_priority_can_be_restored),
 		cmocka_unit_test(a_redistributor_without_a_place_is_there_for_the_host),
 		cmocka_unit_test(inputs_and_latches_are_states_of_their_own),
 		cmocka_unit_test(an_input_that_is_restored_is_no_edge),

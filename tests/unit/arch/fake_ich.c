@@ -143,7 +143,8 @@ u64 ich_read_vtr(void)
 
 	if (!icc_present())
 		broken("ICH_VTR_EL2 of a CPU that has no interface");
-	return (icc->nr_lrs - 1) | (u64)(icc->prebits - 1) << 26 | 1 << 19;
+	return (icc->nr_lrs - 1) | (u64)(icc->prebits - 1) << 29 | (u64)(icc->prebits - 1) << 26 |
+	       1 << 23 | 1 << 19;
 }
 
 bool icc_present(void)
