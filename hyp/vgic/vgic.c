@@ -1456,6 +1456,7 @@ static __always_inline void restart_cpu(struct vcpu *vcpu, enum vgic_hw hw)
 	for (u32 intid = 0; intid < VGIC_PRIVATE; intid++)
 		restart_private_irq(vcpu, intid);
 	v->asleep = false;
+	WRITE_ONCE(v->statusr, 0);
 	spin_unlock(&vgic->lock);
 	memset(v->ap0r, 0, sizeof(v->ap0r));
 	memset(v->ap1r, 0, sizeof(v->ap1r));
@@ -2198,6 +2199,7 @@ int vgic_reset(struct vm *vm, u64 *at)
 	intid = MAX((u32)*at, (u32)VGIC_PRIVATE);
 	end = MIN(intid + RESET_A_CALL, all);
 	WRITE_ONCE(vgic->ctlr, 0);
+	WRITE_ONCE(vgic->statusr, 0);
 	WRITE_ONCE(vgic->propbaser, 0);
 	for (; intid < end; intid += RESET_AT_ONCE) {
 		spin_lock(&vgic->lock);

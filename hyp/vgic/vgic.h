@@ -105,6 +105,7 @@ struct vgic_cpu {
 	u8 loaded;    /* VGIC_IN_*: where list registers are in the hardware; or 0 */
 	bool emptied; /* vgic_lend() has emptied the list registers, which are not filled yet */
 	bool asleep;  /* GICR_WAKER.ProcessorSleep. Awake at reset, as after a firmware's boot */
+	u8 statusr;   /* GICR_STATUSR; atomic */
 	/* ICC_CTLR_EL1.PRIbits, IDbits: what the host has restored, 0 if nothing; or the hardware's */
 	u8 pri_bits, id_bits;
 	u32 folds;	    /* how often list registers were folded; atomic */
@@ -148,6 +149,7 @@ struct vgic {
 	u32 typer;		/* GICD_TYPER; changes when the host has an ITS for the VM */
 	u32 maintenance;     /* the PPI of the virtual maintenance interrupt; of VMs with an EL2 */
 	u32 ctlr;	     /* GICD_CTLR_ENABLE_* */
+	u8 statusr;	     /* GICD_STATUSR; atomic */
 	u8 revision;	     /* GICD_IIDR: 1..VGIC_REVISION */
 	bool groups_known;   /* of a GICv2: userspace has written GICD_IIDR, and may write groups */
 	u64 propbaser;	     /* GICR_PROPBASER of a VM without LPIs, of all redistributors */

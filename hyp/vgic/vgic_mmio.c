@@ -45,6 +45,12 @@
 #define GICR_TYPER_LAST		  BIT(4)
 #define GICR_WAKER_PROCESSORSLEEP BIT(1)
 #define GICR_WAKER_CHILDRENASLEEP BIT(2)
+/* GICD_STATUSR, GICR_STATUSR: a read or a write of a reserved location, a write of what is read-only */
+#define STATUSR	     0x10
+#define STATUSR_RRD  BIT(0)
+#define STATUSR_WRD  BIT(1)
+#define STATUSR_WROD BIT(3)
+#define STATUSR_ALL  GENMASK(3, 0)
 /* GICR_CTLR: LPIs can be disabled again, and be invalidated by registers */
 #define GICR_CTLR_CES BIT(1)
 #define GICR_CTLR_IR  BIT(2)
@@ -84,6 +90,11 @@ struct reg {
 	void (*set)(struct access *a, u32 intid, struct vgic_irq *irq, u32 field);
 	u64 (*read)(struct access *a);
 	void (*write)(struct access *a, u64 value);
+};
+
+/* Offsets in a frame. */
+struct span {
+	u16 offset, size;
 };
 
 /* ---- one interrupt's fields ---- */
@@ -383,6 +394,12 @@ static u64 read_redist_ctlr(struct access *a)
 	return a->vcpu->vm->vgic->revision >= VGIC_REVISION ? GICR_CTLR_CES | GICR_CTLR_IR : 0;
 }
 
+static void write_redist_ctlr(struct access *a, u64 value)
+{
+	(void)a;
+	(void)value;
+}
+
 static u64 replace(u64 reg, u64 field, u64 value)
 {
 	return (reg & ~field) | value << __builtin_ctzll(field);
@@ -474,7 +491,11 @@ static const struct reg dist_regs[] = {
 
 /* 12.10: the frame of control registers, then the frame of SGIs and PPIs. */
 static const struct reg redist_regs[] = {
-	{ .offset = 0x0000, .size = 4, .widths = 4, .read = read_redist_ctlr },
+	{ .offset = 0x0000,
+	  .size = 4,
+	  .widths = 4,
+	  .read = read_redist_ctlr,
+	  .write = write_redist_ctlr },
 	{ .offset = 0x0004, .size = 4, .widths = 4, .read = read_redist_iidr },
 	{ .offset = 0x0008, .size = 8, .widths = 4 | 8, .read = read_redist_typer },
 	{ .offset = 0x0014, .size = 4, .widths = 4, .read = read_waker, .write = write_waker },
@@ -495,16 +516,23 @@ static const struct reg redist_regs[] = {
  * Registers of the frame of control registers that are about LPIs: GICR_CTLR, GICR_PROPBASER,
  * GICR_PENDBASER, GICR_INVLPIR, GICR_INVALLR, GICR_SYNCR. If the VM has LPIs, the host has these.
  */
-static const struct {
-	u16 offset, size;
-} lpi_regs[] = { { 0x0000, 4 }, { 0x0070, 16 }, { 0x00a0, 8 }, { 0x00b0, 8 }, { 0x00c0, 4 } };
+static const struct span lpi_regs[] = { { 0x0000, 4 },
+					{ 0x0070, 16 },
+					{ 0x00a0, 8 },
+					{ 0x00b0, 8 },
+					{ 0x00c0, 4 } };
+
+static bool in_spans(const struct span *spans, size_t count, u32 offset)
+{
+	for (size_t i = 0; i < count; i++)
+		if (offset - spans[i].offset < spans[i].size)
+			return true;
+	return false;
+}
 
 static bool is_lpi_reg(u32 offset)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(lpi_regs); i++)
-		if (offset - lpi_regs[i].offset < lpi_regs[i].size)
-			return true;
-	return false;
+	return in_spans(lpi_regs, ARRAY_SIZE(lpi_regs), offset);
 }
 
 static const struct reg sgi_regs[] = {
@@ -527,7 +555,53 @@ static const struct reg *find_reg(const struct reg *regs, size_t count, u32 offs
 	return NULL;
 }
 
+/*
+ * Registers that read as zero and ignore writes, as KVM's, since what they are about is not here: the
+ * distributor's, those of a redistributor's two frames. STATUSR of each is in none of the tables.
+ */
+static const struct span dist_zeros[] = {
+	{ 0x000c, 4 },	   /* GICD_TYPER2 */
+	{ 0x0800, 0x400 }, /* GICD_ITARGETSR */
+	{ 0x0d00, 0x80 },  /* GICD_IGRPMODR */
+	{ 0x0e00, 0x130 }, /* GICD_NSACR to GICD_SPENDSGIR */
+	{ 0xffd0, 0x30 },
+};
+static const struct span redist_zeros[] = { { 0x00a0, 8 },
+					    { 0x00b0, 8 },
+					    { 0x00c0, 4 },
+					    { 0xffd0, 0x30 } };
+static const struct span sgi_zeros[] = { { 0x0d00, 4 }, { 0x0e00, 4 } };
+
 /* ---- an access ---- */
+
+static u8 *statusr_of(const struct access *a)
+{
+	return a->redist ? &a->of->vgic->statusr : &a->vcpu->vm->vgic->statusr;
+}
+
+static void note_error(const struct access *a, u64 error)
+{
+	(void)__atomic_fetch_or(statusr_of(a), (u8)error, __ATOMIC_RELAXED);
+}
+
+/* A bit that is written as 1 is cleared. */
+static u64 access_statusr(struct access *a, bool write, u64 value)
+{
+	if (write && a->bytes == 4)
+		(void)__atomic_fetch_and(statusr_of(a), (u8)~value, __ATOMIC_RELAXED);
+	return write || a->bytes != 4 ? 0 : READ_ONCE(*statusr_of(a));
+}
+
+/* Where there is no row; the frame's other registers are @zeros. */
+static u64 access_rest(struct access *a, const struct span *zeros, size_t count, bool write,
+		       u64 value)
+{
+	if (zeros != sgi_zeros && a->offset == STATUSR)
+		return access_statusr(a, write, value);
+	if (!in_spans(zeros, count, a->offset))
+		note_error(a, write ? STATUSR_WRD : STATUSR_RRD);
+	return 0;
+}
 
 /* How many of the @count interrupts from @first on the VM has. */
 static u32 existing_irqs(const struct vgic *vgic, u32 first, u32 count)
@@ -644,6 +718,8 @@ static u64 access_locked(const struct reg *reg, struct access *a, bool write, u6
 		result = access_fields(reg, a, write, value);
 	else if (reg->write)
 		reg->write(a, value);
+	else if (!a->host)
+		note_error(a, STATUSR_WROD);
 	spin_unlock(&vgic->lock);
 	return result;
 }
@@ -671,22 +747,33 @@ static __always_inline u64 access_reg(const struct reg *reg, struct access *a, b
 
 static u64 access_dist(struct access *a, bool write, u64 value)
 {
-	return access_reg(find_reg(dist_regs, ARRAY_SIZE(dist_regs), a->offset), a, write, value);
+	const struct reg *reg = find_reg(dist_regs, ARRAY_SIZE(dist_regs), a->offset);
+
+	if (unlikely(!reg))
+		return access_rest(a, dist_zeros, ARRAY_SIZE(dist_zeros), write, value);
+	return access_reg(reg, a, write, value);
 }
 
 static __noinline u64 access_redist(struct access *a, bool write, u64 value)
 {
 	struct vgic *vgic = a->vcpu->vm->vgic;
+	const struct reg *reg;
 
 	a->redist = true;
 	a->frame = a->region->first + a->offset / VGIC_REDIST_SIZE;
 	a->of = vgic_vcpu(a->vcpu->vm, vgic->frame[a->frame]);
 	a->offset %= VGIC_REDIST_SIZE;
-	if (a->offset < SZ_64K)
-		return access_reg(find_reg(redist_regs, ARRAY_SIZE(redist_regs), a->offset), a,
-				  write, value);
+	if (a->offset < SZ_64K) {
+		reg = find_reg(redist_regs, ARRAY_SIZE(redist_regs), a->offset);
+		if (unlikely(!reg))
+			return access_rest(a, redist_zeros, ARRAY_SIZE(redist_zeros), write, value);
+		return access_reg(reg, a, write, value);
+	}
 	a->offset -= (u32)SZ_64K;
-	return access_reg(find_reg(sgi_regs, ARRAY_SIZE(sgi_regs), a->offset), a, write, value);
+	reg = find_reg(sgi_regs, ARRAY_SIZE(sgi_regs), a->offset);
+	if (unlikely(!reg))
+		return access_rest(a, sgi_zeros, ARRAY_SIZE(sgi_zeros), write, value);
+	return access_reg(reg, a, write, value);
 }
 
 static bool offset_within(u64 ipa, unsigned int bytes, u64 base, u64 size)
@@ -844,6 +931,15 @@ static void find_frame(struct access *a)
 			a->region = &vgic->region[i];
 }
 
+/* As it is, and becomes. */
+static void host_statusr(const struct access *a, bool write, u64 *value)
+{
+	if (write)
+		WRITE_ONCE(*statusr_of(a), (u8)(*value & STATUSR_ALL));
+	else
+		*value = READ_ONCE(*statusr_of(a));
+}
+
 int vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *value)
 {
 	struct access a = { .vcpu = vcpu, .of = vcpu, .bytes = 4, .host = true };
@@ -857,6 +953,10 @@ int vgic_host_reg(struct vcpu *vcpu, u64 space, u64 offset, bool write, u64 *val
 	if (space > KEEL_VGIC_CPU)
 		return -EINVAL;
 	reg = find_host_reg(&a, space, offset);
+	if (offset == STATUSR && space != KEEL_VGIC_LINES) {
+		host_statusr(&a, write, value);
+		return 0;
+	}
 	if (!reg || !has_fields(&a, reg))
 		return -ENXIO;
 	find_frame(&a);

@@ -17,6 +17,8 @@
 #define GICD_TYPER	0x4
 #define GICD_IIDR	0x8
 #define GICD_TYPER2	0xc
+#define GICD_STATUSR	0x10
+#define GICR_STATUSR	0x10
 #define GICD_ISPENDR1	0x204
 #define GICD_ICPENDR1	0x284
 #define GICD_ISACTIVER1 0x304
@@ -285,6 +287,16 @@ static void test_values(void)
 	check(get32(vm.gic, RDIST, OF(1, 12)) == 1, "its affinity");
 	check(get32(vm.gic, DIST, 0xc08) == 0xaaaaaaaa, "SPIs are edges at first");
 	check(get32(vm.gic, RDIST, OF(0, SGI_FRAME + 0xc04)) == 0, "and PPIs levels");
+	if (on_keel()) {
+		gives(set32(vm.gic, DIST, GICD_STATUSR, ~0U), 0, "GICD_STATUSR");
+		gives(set32(vm.gic, RDIST, OF(1, GICR_STATUSR), 5), 0,
+		      "GICR_STATUSR of the second");
+		check(get32(vm.gic, DIST, GICD_STATUSR) == 0xf, "keeps what is not reserved");
+		check(get32(vm.gic, RDIST, OF(1, GICR_STATUSR)) == 5, "as does this one");
+		check(get32(vm.gic, RDIST, OF(0, GICR_STATUSR)) == 0, "each has its own");
+		gives(set32(vm.gic, DIST, GICD_STATUSR, 0), 0, "a zero");
+		check(get32(vm.gic, DIST, GICD_STATUSR) == 0, "is a zero");
+	}
 	/* Tables of LPIs, without an ITS. */
 	check(get32(vm.gic, RDIST, OF(0, 0)) == 6, "GICR_CTLR: IR and CES");
 	gives(set32(vm.gic, RDIST, OF(0, 0x70), 0x80010000), 0, "GICR_PROPBASER");

@@ -2045,7 +2045,8 @@ static void the_host_reads_and_writes_state(void **state)
 		{ KEEL_VGIC_CPU, 0xc660, -ENXIO }, /* ICC_IAR1_EL1 */
 		{ KEEL_VGIC_CPU, 1ULL << 32 | 0xc230, -ENXIO },
 		{ ~0ULL, 0, -EINVAL },
-		{ KEEL_VGIC_DIST, 0x10, -ENXIO }, /* the host has what is zero here */
+		{ KEEL_VGIC_DIST, 0x10, 0 },
+		{ KEEL_VGIC_DIST, 0x14, -ENXIO }, /* the host has what is zero here */
 		{ KEEL_VGIC_DIST, 2, -ENXIO },
 		{ KEEL_VGIC_DIST, 0x108, 0 },
 		{ KEEL_VGIC_DIST, 0x10c, -ENXIO }, /* INTIDs from 96 on */

@@ -47,6 +47,64 @@ static void ctlr_keeps_the_two_enables(void **state)
 	assert_reg(0, DIST, 4, 0x52);
 }
 
+#define statusr_is(dist, first, second)                  \
+	do {                                             \
+		assert_reg(0, DIST + 0x10, 4, dist);     \
+		assert_reg(0, gicr(0, 0x10), 4, first);  \
+		assert_reg(0, gicr(1, 0x10), 4, second); \
+	} while (0)
+
+/* Each frame's register has its own errors, until the guest clears them. */
+static void statusr_has_accesses_that_no_register_allows(void **state)
+{
+	static const u64 there[] = { 0x0,   0x4,   0x8,	  0xc,	 0x104,	 0x120,
+				     0x800, 0xd04, 0xe00, 0xf00, 0xffe8, 0xfffc };
+
+	world_start(4, 2, 96);
+	for (unsigned int i = 0; i < ARRAY_SIZE(there); i++)
+		rd(0, DIST + there[i], 4);
+	wr(0, DIST + 0xc, 4, 1);
+	wr(0, gicr(1, 0), 4, 1);
+	rd(0, gicr(1, 0xa0), 8);
+	rd(0, sgi_frame(1, 0xd00), 4);
+	statusr_is(0, 0, 0);
+	rd(0, DIST + 0x40, 4);
+	wr(0, gicr(1, 0x48), 8, 1);
+	statusr_is(1, 0, 2);
+	wr(0, DIST + 4, 4, 1); /* GICD_TYPER */
+	rd(0, sgi_frame(1, 0x10), 4);
+	statusr_is(9, 0, 3);
+	wr(0, DIST + 0x10, 4, 0);
+	wr(0, DIST + 0x10, 4, 8);
+	wr(0, gicr(1, 0x10), 8, ~0ULL);
+	wr(0, gicr(1, 0x12), 2, ~0ULL);
+	statusr_is(1, 0, 3);
+	wr(0, gicr(1, 0x10), 4, ~0ULL);
+	statusr_is(1, 0, 0);
+	world_reset_vgic();
+	statusr_is(0, 0, 0);
+}
+
+/* The host's value is simply kept, so that it can be restored. */
+static void the_host_sets_statusr(void **state)
+{
+	u64 value = ~0ULL, got;
+
+	world_start(4, 2, 96);
+	assert_int_equal(vgic_host_reg(&world_vcpu[1], KEEL_VGIC_REDIST, 0x10, true, &value), 0);
+	statusr_is(0, 0, 0xf);
+	value = 5;
+	assert_int_equal(vgic_host_reg(&world_vcpu[1], KEEL_VGIC_DIST, 0x10, true, &value), 0);
+	statusr_is(5, 0, 0xf);
+	assert_int_equal(vgic_host_reg(&world_vcpu[0], KEEL_VGIC_DIST, 0x10, false, &got), 0);
+	assert_int_equal(got, 5);
+	value = 0;
+	assert_int_equal(vgic_host_reg(&world_vcpu[1], KEEL_VGIC_REDIST, 4, true, &value), 0);
+	assert_int_equal(vgic_host_reg(&world_vcpu[1], KEEL_VGIC_REDIST, 0x20, false, &got),
+			 -ENXIO);
+	statusr_is(5, 0, 0xf);
+}
+
 /* Frames are in the order of the vCPUs' creation; indices may have gaps, affinity is of 16 values. */
 static void frames_are_in_the_order_in_which_vcpus_were_created(void **state)
 {
@@ -460,6 +518,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(identification_registers_describe_the_vm),
 		cmocka_unit_test(ctlr_keeps_the_two_enables),
+		cmocka_unit_test(statusr_has_accesses_that_no_register_allows),
+		cmocka_unit_test(the_host_sets_statusr),
 		cmocka_unit_test(frames_are_in_the_order_in_which_vcpus_were_created),
 		cmocka_unit_test(fields_of_one_bit_are_set_and_cleared),
 		cmocka_unit_test(priorities_keep_five_bits),
