@@ -45,6 +45,8 @@
 /* GICD_CTLR with one security state; also which groups are on, struct vgic.ctlr */
 #define GICD_CTLR_ENABLE_GRP0 BIT(0)
 #define GICD_CTLR_ENABLE_GRP1 BIT(1)
+/* In struct vgic.ctlr: Group 0 is on, and its enable reads as 0, as on the KVM that it was on */
+#define VGIC_GRP0_HIDDEN BIT(3)
 /* GICD_TYPER: LPIs, and INTIDs of 10 bits, or with LPIs of 16; an SPI has one target */
 #define GICD_TYPER_LPIS	       BIT(17)
 #define GICD_TYPER_IDBITS      (9ULL << 19)
@@ -148,7 +150,7 @@ struct vgic {
 		[VM_VCPUS_MAX]; /* by struct vcpu.number, which is its redistributor's: its index */
 	u32 typer;		/* GICD_TYPER; changes when the host has an ITS for the VM */
 	u32 maintenance;     /* the PPI of the virtual maintenance interrupt; of VMs with an EL2 */
-	u32 ctlr;	     /* GICD_CTLR_ENABLE_* */
+	u32 ctlr;	     /* GICD_CTLR_ENABLE_*, VGIC_GRP0_HIDDEN */
 	u8 statusr;	     /* GICD_STATUSR; atomic */
 	u8 revision;	     /* GICD_IIDR: 1..VGIC_REVISION */
 	bool groups_known;   /* of a GICv2: userspace has written GICD_IIDR, and may write groups */

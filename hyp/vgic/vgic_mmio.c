@@ -37,6 +37,7 @@
 #define GICD_CTLR_ARE	   BIT(4)
 #define GICD_CTLR_DS	   BIT(6)
 #define GICD_CTLR_WRITABLE (GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1)
+#define HOST_CTLR_GRP0_OFF BIT(2) /* what the host reads and writes: Group 1 alone is on */
 #define GIC_IIDR	   (0x4bULL << 24 | 0x43b)
 #define GIC_IIDR_REVISION  GENMASK(15, 12)
 #define GIC_PIDR2	   0x3b /* ArchRev 3 */
@@ -245,28 +246,53 @@ static void set_config(struct access *a, u32 intid, struct vgic_irq *irq, u32 fi
 
 /* ---- registers of the distributor ---- */
 
+/*
+ * On KVM one bit, EnableGrp1, is for both groups, and EnableGrp0 reads as 0. So that a guest goes on
+ * from there with what it had, the host's EnableGrp1 is of both, and hides the other; Group 1 alone has
+ * a bit more, which KVM ignores.
+ */
 static u64 read_dist_ctlr(struct access *a)
 {
-	return READ_ONCE(a->vcpu->vm->vgic->ctlr) | GICD_CTLR_ARE | GICD_CTLR_DS;
+	u32 ctlr = READ_ONCE(a->vcpu->vm->vgic->ctlr), shown = ctlr & GICD_CTLR_WRITABLE;
+
+	if (ctlr & VGIC_GRP0_HIDDEN)
+		shown = GICD_CTLR_ENABLE_GRP1;
+	else if (a->host && ctlr == GICD_CTLR_ENABLE_GRP1)
+		shown |= HOST_CTLR_GRP0_OFF;
+	return shown | GICD_CTLR_ARE | GICD_CTLR_DS;
+}
+
+static u32 dist_ctlr_of(const struct access *a, u64 value)
+{
+	u32 enables = (u32)(value & GICD_CTLR_WRITABLE);
+
+	if (a->host && enables == GICD_CTLR_ENABLE_GRP1 && !(value & HOST_CTLR_GRP0_OFF))
+		return GICD_CTLR_WRITABLE | VGIC_GRP0_HIDDEN;
+	return enables;
 }
 
 /* All vCPUs fold and fill again; they are notified only if a group was enabled. */
-static void write_dist_ctlr(struct access *a, u64 value)
+static void set_dist_ctlr(struct access *a, u32 ctlr)
 {
 	struct vm *vm = a->vcpu->vm;
 	struct vgic *vgic = vm->vgic;
 	u32 old = vgic->ctlr;
 
-	vgic->ctlr = (u32)(value & GICD_CTLR_WRITABLE);
-	if (vgic->ctlr == old)
+	vgic->ctlr = ctlr;
+	if (ctlr == old)
 		return;
 	for (u32 i = 0; i < vgic->nr_frames; i++) {
 		struct vcpu *vcpu = vgic_vcpu(vm, vgic->frame[i]);
 
 		vcpu_set_attention(vcpu);
-		if (vgic->ctlr & ~old && !a->host)
+		if (ctlr & ~old && !a->host)
 			vgic_notify(a->vcpu, vcpu);
 	}
+}
+
+static void write_dist_ctlr(struct access *a, u64 value)
+{
+	set_dist_ctlr(a, dist_ctlr_of(a, value));
 }
 
 static u64 read_dist_typer(struct access *a)
@@ -979,7 +1005,7 @@ static u64 read_v2_ctlr(struct access *a)
 
 static void write_v2_ctlr(struct access *a, u64 value)
 {
-	write_dist_ctlr(a, value & GICD_CTLR_ENABLE_GRP0 ? GICD_CTLR_WRITABLE : 0);
+	set_dist_ctlr(a, value & GICD_CTLR_ENABLE_GRP0 ? GICD_CTLR_WRITABLE : 0);
 }
 
 /* GICD_ITARGETSR<n>: a bit for each vCPU, by index. Private interrupts have their own vCPU. */

@@ -247,7 +247,7 @@ static const char *vgic_fault(struct vm *vm)
 
 	if (vgic->nr_irqs < 64 || vgic->nr_irqs > 1024 || vgic->nr_irqs % 32)
 		return "the number of interrupts cannot be";
-	if (vgic->ctlr & ~(GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1))
+	if (vgic->ctlr & ~(GICD_CTLR_ENABLE_GRP0 | GICD_CTLR_ENABLE_GRP1 | VGIC_GRP0_HIDDEN))
 		return "groups are on that there are not";
 	for (u32 i = 0; i < vgic->nr_frames; i++) {
 		const struct vcpu *vcpu = vgic_vcpu(vm, vgic->frame[i]);

@@ -287,6 +287,13 @@ static void test_values(void)
 	check(get32(vm.gic, RDIST, OF(1, 12)) == 1, "its affinity");
 	check(get32(vm.gic, DIST, 0xc08) == 0xaaaaaaaa, "SPIs are edges at first");
 	check(get32(vm.gic, RDIST, OF(0, SGI_FRAME + 0xc04)) == 0, "and PPIs levels");
+	/* KVM's EnableGrp1 is of both groups; with Group 0 off, there is a bit that KVM ignores. */
+	gives(set32(vm.gic, DIST, GICD_CTLR, 0x52), 0, "GICD_CTLR as KVM has it");
+	check(get32(vm.gic, DIST, GICD_CTLR) == 0x52, "reads back");
+	gives(set32(vm.gic, DIST, GICD_CTLR, 0x56), 0, "with Group 0 off");
+	check(get32(vm.gic, DIST, GICD_CTLR) == (on_keel() ? 0x56 : 0x52), "reads back");
+	gives(set32(vm.gic, DIST, GICD_CTLR, 0), 0, "no group");
+	check(get32(vm.gic, DIST, GICD_CTLR) == 0x50, "reads back");
 	if (on_keel()) {
 		gives(set32(vm.gic, DIST, GICD_STATUSR, ~0U), 0, "GICD_STATUSR");
 		gives(set32(vm.gic, RDIST, OF(1, GICR_STATUSR), 5), 0,

@@ -47,6 +47,49 @@ static void ctlr_keeps_the_two_enables(void **state)
 	assert_reg(0, DIST, 4, 0x52);
 }
 
+static u64 host_ctlr(void)
+{
+	u64 value = 0;
+
+	assert_int_equal(vgic_host_reg(&world_vcpu[0], KEEL_VGIC_DIST, 0, false, &value), 0);
+	return value;
+}
+
+static void restore_ctlr(u64 value)
+{
+	assert_int_equal(vgic_host_reg(&world_vcpu[0], KEEL_VGIC_DIST, 0, true, &value), 0);
+}
+
+/*
+ * KVM has one enable for both groups: what was saved there goes on with both, and reads as there. What
+ * was saved here is as it was, which KVM understands: to it bit 2 is nothing.
+ */
+static void enables_of_kvms_state_are_of_both_groups(void **state)
+{
+	world_start(4, 1, 96);
+	assert_int_equal(host_ctlr(), 0x53);
+	wr(0, DIST, 4, 2);
+	assert_int_equal(host_ctlr(), 0x56);
+	wr(0, DIST, 4, 1);
+	assert_int_equal(host_ctlr(), 0x51);
+	world_put(0);
+	restore_ctlr(0x52);
+	assert_int_equal(world_vm.vgic->ctlr & 3, 3);
+	assert_int_equal(host_ctlr(), 0x52);
+	restore_ctlr(0x56);
+	assert_int_equal(world_vm.vgic->ctlr & 3, 2);
+	assert_int_equal(host_ctlr(), 0x56);
+	restore_ctlr(0x53);
+	assert_int_equal(host_ctlr(), 0x53);
+	restore_ctlr(0x52);
+	world_load(0);
+	assert_reg(0, DIST, 4, 0x52);
+	wr(0, DIST, 4, 0x52); /* what a guest writes is its own */
+	assert_reg(0, DIST, 4, 0x52);
+	assert_int_equal(world_vm.vgic->ctlr, 2);
+	world_check();
+}
+
 #define statusr_is(dist, first, second)                  \
 	do {                                             \
 		assert_reg(0, DIST + 0x10, 4, dist);     \
@@ -518,6 +561,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(identification_registers_describe_the_vm),
 		cmocka_unit_test(ctlr_keeps_the_two_enables),
+		cmocka_unit_test(enables_of_kvms_state_are_of_both_groups),
 		cmocka_unit_test(statusr_has_accesses_that_no_register_allows),
 		cmocka_unit_test(the_host_sets_statusr),
 		cmocka_unit_test(frames_are_in_the_order_in_which_vcpus_were_created),
