@@ -23,6 +23,8 @@
  * - A write leaves a request in the interrupt's state (unpend, activate, deactivate), which the
  *   other vCPU carries out when it folds, and kicks that vCPU.
  *
+ * A write that disables interrupts waits in the same way until no other vCPU can take them any more.
+ *
  * An access has the fields of at most 32 interrupts, which bounds the time under vgic->lock. Longer
  * are only a write of GICD_CTLR and an SGI to all, each over the VM's vCPUs.
  */
@@ -73,8 +75,9 @@ struct access {
 	const struct vgic_region *region; /* the region that the redistributor is in, or NULL */
 	u32 offset;			  /* from the row's first register */
 	unsigned int bytes;
-	bool again; /* the access was not done: the guest repeats it */
-	bool host;  /* the host makes it: vgic_host_reg(). Nobody is notified */
+	bool again; /* the access was not done, or has not taken effect: the guest repeats it */
+	bool wait; /* it is to take effect on other vCPUs before the guest goes on: await_effect() */
+	bool host; /* the host makes it: vgic_host_reg(). Nobody is notified */
 };
 
 /*
@@ -149,8 +152,10 @@ static void set_enabled(struct access *a, u32 intid, struct vgic_irq *irq, u32 f
 
 static void clear_enabled(struct access *a, u32 intid, struct vgic_irq *irq, u32 field)
 {
-	if (field)
-		change_enabled(a, intid, irq, false);
+	if (!field)
+		return;
+	change_enabled(a, intid, irq, false);
+	a->wait |= irq->in_lr && irq->home != a->vcpu->index;
 }
 
 static u32 get_pending(struct access *a, u32 intid, struct vgic_irq *irq)
@@ -247,9 +252,9 @@ static void set_config(struct access *a, u32 intid, struct vgic_irq *irq, u32 fi
 /* ---- registers of the distributor ---- */
 
 /*
- * On KVM one bit, EnableGrp1, is for both groups, and EnableGrp0 reads as 0. So that a guest goes on
- * from there with what it had, the host's EnableGrp1 is of both, and hides the other; Group 1 alone has
- * a bit more, which KVM ignores.
+ * RWP is 0: a write has taken effect when it is done. On KVM one bit, EnableGrp1, is for both groups,
+ * and EnableGrp0 reads as 0. So that a guest goes on from there with what it had, the host's
+ * EnableGrp1 is of both, and hides the other; Group 1 alone has a bit more, which KVM ignores.
  */
 static u64 read_dist_ctlr(struct access *a)
 {
@@ -271,21 +276,33 @@ static u32 dist_ctlr_of(const struct access *a, u64 value)
 	return enables;
 }
 
-/* All vCPUs fold and fill again; they are notified only if a group was enabled. */
+/* The vCPU runs with what it had in list registers before. */
+static bool has_old_lrs(struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->vgic->lr_used) && READ_ONCE(vcpu->vgic->loaded) &&
+	       vcpu_has_attention(vcpu);
+}
+
+/*
+ * All vCPUs fold and fill again. They are notified if a group was enabled; and where one is disabled,
+ * those that may have its interrupts in list registers, which a->wait is for.
+ */
 static void set_dist_ctlr(struct access *a, u32 ctlr)
 {
 	struct vm *vm = a->vcpu->vm;
 	struct vgic *vgic = vm->vgic;
 	u32 old = vgic->ctlr;
 
+	a->wait = (ctlr & GICD_CTLR_WRITABLE) != GICD_CTLR_WRITABLE;
 	vgic->ctlr = ctlr;
-	if (ctlr == old)
+	if (ctlr == old && !a->wait)
 		return;
 	for (u32 i = 0; i < vgic->nr_frames; i++) {
 		struct vcpu *vcpu = vgic_vcpu(vm, vgic->frame[i]);
 
-		vcpu_set_attention(vcpu);
-		if (ctlr & ~old && !a->host)
+		if (ctlr != old)
+			vcpu_set_attention(vcpu);
+		if (!a->host && ((ctlr & ~old) || has_old_lrs(vcpu)))
 			vgic_notify(a->vcpu, vcpu);
 	}
 }
@@ -666,8 +683,12 @@ struct asked {
 	u32 folds[32];
 };
 
-/* Ask the vCPUs that have one of the access's interrupts in a list register to fold. */
-static void ask_vcpus_to_fold(const struct reg *reg, struct access *a, struct asked *asked)
+/*
+ * Ask the vCPUs that have one of the access's interrupts in a list register to fold; @disabled: one
+ * that is not enabled.
+ */
+static void ask_vcpus_to_fold(const struct reg *reg, struct access *a, bool disabled,
+			      struct asked *asked)
 {
 	u32 first = a->offset * 8 / reg->bits;
 	u32 count = existing_irqs(a->vcpu->vm->vgic, first, a->bytes * 8 / reg->bits);
@@ -676,7 +697,7 @@ static void ask_vcpus_to_fold(const struct reg *reg, struct access *a, struct as
 	for (u32 i = 0; i < count; i++) {
 		struct vcpu *home = irq[i].in_lr ? vgic_vcpu(a->vcpu->vm, irq[i].home) : NULL;
 
-		if (!home)
+		if (!home || (disabled && irq[i].enabled))
 			continue;
 		irq_changed(a, first + i, &irq[i]);
 		asked->vcpu[asked->count] = home;
@@ -717,7 +738,7 @@ static u64 read_state(const struct reg *reg, struct access *a)
 	asked.count = 0;
 	spin_lock(&vgic->lock);
 	vgic_fold(a->vcpu);
-	ask_vcpus_to_fold(reg, a, &asked);
+	ask_vcpus_to_fold(reg, a, false, &asked);
 	if (!asked.count)
 		result = access_fields(reg, a, false, 0);
 	spin_unlock(&vgic->lock);
@@ -750,9 +771,57 @@ static u64 access_locked(const struct reg *reg, struct access *a, bool write, u6
 	return result;
 }
 
+/*
+ * Wait until no vCPU has interrupts in list registers that a write to GICD_CTLR has disabled: that
+ * write, or the one that this repeats, has set attention under the lock. A vCPU that had filled list
+ * registers by then has lr_used set, and attention until it is at EL2; from then on it fills them by
+ * what is enabled now. Return: as wait_for_folds(); this vCPU has folded, too, so none waits for ever.
+ */
+static bool wait_for_all(const struct access *a)
+{
+	const struct vgic *vgic = a->vcpu->vm->vgic;
+	unsigned int looks = 0;
+
+	for (u32 i = 0; i < vgic->nr_frames; i++) {
+		struct vcpu *vcpu = vgic_vcpu(a->vcpu->vm, vgic->frame[i]);
+
+		while (has_old_lrs(vcpu)) {
+			if (interrupt_waits() || ++looks == WAIT_LOOKS)
+				return false;
+			cpu_relax();
+		}
+	}
+	return true;
+}
+
+/*
+ * RWP reads as zero, so the guest may rely on it that what it has disabled is not taken any more when
+ * the write is done. If that is not known yet, it repeats the write, which changes nothing.
+ */
+static __noinline void await_effect(const struct reg *reg, struct access *a)
+{
+	struct vgic *vgic = a->vcpu->vm->vgic;
+	struct asked asked;
+
+	asked.count = 0;
+	spin_lock(&vgic->lock);
+	vgic_fold(a->vcpu); /* others may wait for this vCPU */
+	if (reg->bits)
+		ask_vcpus_to_fold(reg, a, true, &asked);
+	spin_unlock(&vgic->lock);
+	a->again = !(reg->bits ? wait_for_folds(&asked) : wait_for_all(a));
+}
+
 static __noinline u64 access_state(const struct reg *reg, struct access *a, bool write, u64 value)
 {
-	return reg->fold && !write ? read_state(reg, a) : access_locked(reg, a, write, value);
+	u64 result;
+
+	if (reg->fold && !write)
+		return read_state(reg, a);
+	result = access_locked(reg, a, write, value);
+	if (unlikely(a->wait))
+		await_effect(reg, a);
+	return result;
 }
 
 /* A register that is not an array of fields is read by one load, which needs no lock. */

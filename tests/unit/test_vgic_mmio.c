@@ -502,6 +502,87 @@ static void state_in_other_list_registers_is_asked_for(void **state)
 	world_check();
 }
 
+/* SPI 40 is pending in a list register of vCPU 1, which runs. */
+static void offer_40_to_vcpu_1(bool group1)
+{
+	u64 index = 0;
+
+	world_start(4, 2, 96);
+	if (!group1)
+		wr(0, DIST + 0x84, 4, ~(1U << 8));
+	wr(0, DIST + 0xc08, 4, ~0U);
+	wr(0, DIST + 0x104, 4, 1 << 8);
+	wr(0, DIST + 0x6000 + 40 * 8, 8, 1);
+	assert_int_equal(vgic_irq_line(&world_vm, &index, 40, true), 1);
+	world_exit(1);
+}
+
+/* What vCPU 1's guest gets that has not left it since. */
+static u32 vcpu_1_takes(bool group1)
+{
+	u32 priority;
+
+	on(1);
+	return fake_guest_ack(256, group1, &priority);
+}
+
+/*
+ * RWP is zero when the write is done, and says that nobody takes any more what it has disabled. A guest
+ * repeats the write if an interrupt of the host came meanwhile.
+ */
+static void what_is_disabled_is_not_taken_any_more(void **state)
+{
+	static const struct {
+		bool group1;
+		u64 at;
+		u32 value;
+	} rows[] = {
+		{ true, DIST + 0x184, 1 << 8 },	 /* GICD_ICENABLER1 */
+		{ false, DIST + 0x184, 1 << 8 }, /* the same of Group 0 */
+		{ true, DIST, 0 },		 /* GICD_CTLR: no group */
+		{ true, DIST, 1 },		 /* Group 0 alone */
+		{ false, DIST, 2 },		 /* Group 1 alone */
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
+		for (int waits = 0; waits < 2; waits++) {
+			u64 value = rows[i].value;
+
+			offer_40_to_vcpu_1(rows[i].group1);
+			fake_icc[0].host_waits = waits;
+			if (waits)
+				assert_int_equal(vgic_mmio(on(0), rows[i].at, 4, true, &value),
+						 TRAP_MMIO_AGAIN);
+			fake_icc[0].host_waits = false;
+			assert_int_equal(vgic_mmio(on(0), rows[i].at, 4, true, &value),
+					 TRAP_MMIO_DONE);
+			if (vcpu_1_takes(rows[i].group1) != FAKE_NONE)
+				fail_msg("row %u: it is taken", i);
+			world_exit(0);
+			wr(0, DIST, 4, 3);
+			wr(0, DIST + 0x104, 4, 1 << 8);
+			world_kick();
+			if (vcpu_1_takes(rows[i].group1) != 40)
+				fail_msg("row %u: it is lost", i);
+			world_check();
+		}
+}
+
+/* What others do not have is not waited for: the vCPU's own, another's that is not disabled. */
+static void nobody_waits_for_what_is_enabled(void **state)
+{
+	u64 value = 2 << 8, off = 3;
+
+	offer_40_to_vcpu_1(true);
+	fake_icc[0].host_waits = true;
+	assert_int_equal(vgic_mmio(on(0), DIST + 0x184, 4, true, &value), TRAP_MMIO_DONE);
+	assert_int_equal(vgic_mmio(on(0), DIST, 4, true, &off), TRAP_MMIO_DONE);
+	assert_int_equal(vgic_mmio(on(1), DIST + 0x184, 4, true, &(u64){ 1 << 8 }), TRAP_MMIO_DONE);
+	fake_icc[0].host_waits = false;
+	world_exit(1);
+	assert_int_equal(vcpu_1_takes(true), FAKE_NONE);
+}
+
 static void a_vcpu_that_must_be_woken_is_named_and_the_run_ends(void **state)
 {
 	world_start(4, 2, 96);
@@ -579,6 +660,8 @@ int main(void)
 		cmocka_unit_test(a_distributor_is_not_placed_over_redistributors),
 		cmocka_unit_test(the_number_of_regions_is_limited),
 		cmocka_unit_test(state_in_other_list_registers_is_asked_for),
+		cmocka_unit_test(what_is_disabled_is_not_taken_any_more),
+		cmocka_unit_test(nobody_waits_for_what_is_enabled),
 		cmocka_unit_test(a_vcpu_that_must_be_woken_is_named_and_the_run_ends),
 		cmocka_unit_test(without_an_its_a_redistributor_keeps_addresses_of_tables),
 	};

@@ -329,9 +329,16 @@ u64 rd(unsigned int n, u64 ipa, unsigned int bytes)
 
 void wr(unsigned int n, u64 ipa, unsigned int bytes, u64 value)
 {
-	assert_int_equal(trap_device(TRAP_DEVICE_VGIC)->mmio(on(n), ipa, bytes, true, &value),
-			 TRAP_MMIO_DONE);
-	world_exit(n);
+	enum trap_mmio answer = TRAP_MMIO_AGAIN;
+
+	while (answer == TRAP_MMIO_AGAIN) {
+		answer = trap_device(TRAP_DEVICE_VGIC)->mmio(on(n), ipa, bytes, true, &value);
+		world_exit(n);
+		if (answer == TRAP_MMIO_AGAIN)
+			assert_true(fake_icc[n].host_waits);
+		fake_icc[n].host_waits = false; /* the host has taken its interrupt */
+	}
+	assert_int_equal(answer, TRAP_MMIO_DONE);
 }
 
 u32 ack(unsigned int n)
