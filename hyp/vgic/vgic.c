@@ -969,20 +969,33 @@ static __always_inline bool is_urgent(u64 vmcr, u32 ctlr, const struct vgic_irq 
 	       irq->priority < FIELD_GET(VMCR_VPMR, vmcr);
 }
 
+/*
+ * A redistributor that is asleep (GICR_WAKER) requests that its PE be woken for what the distributor
+ * delivers, whatever the CPU interface disables or masks: software that lets a PE lose its power puts
+ * both to sleep first, and waits by PSCI's CPU_SUSPEND.
+ */
+static bool wakes_redist(const struct vcpu *vcpu, u32 ctlr, const struct vgic_irq *irq)
+{
+	return READ_ONCE(vcpu->vgic->asleep) && is_group_on(ctlr, irq) && !irq->active;
+}
+
 bool vgic_wakes(struct vcpu *vcpu, u32 intid)
 {
+	const struct vgic_irq *irq = &vcpu->vgic->irq[intid];
 	struct vgic *vgic = vcpu->vm->vgic;
+	u32 ctlr;
 
 	ASSERT(vcpu->vgic->loaded);
 	/*
 	 * Without the lock: if another vCPU enables the interrupt at this moment, it notifies this
 	 * one, which then does not sleep.
 	 */
-	return is_urgent(vmcr_of(vcpu->vgic), __atomic_load_n(&vgic->ctlr, __ATOMIC_RELAXED),
-			 &vcpu->vgic->irq[intid]);
+	ctlr = __atomic_load_n(&vgic->ctlr, __ATOMIC_RELAXED);
+	return is_urgent(vmcr_of(vcpu->vgic), ctlr, irq) || wakes_redist(vcpu, ctlr, irq);
 }
 
 struct search {
+	const struct vcpu *vcpu;
 	u64 vmcr;
 	u32 ctlr;
 	bool found;
@@ -993,14 +1006,15 @@ static void look_for_urgent(void *ctx, u32 intid, struct vgic_irq *irq)
 	struct search *s = ctx;
 
 	(void)intid;
-	s->found |= vgic_irq_pending(irq) && is_urgent(s->vmcr, s->ctlr, irq);
+	s->found |= vgic_irq_pending(irq) &&
+		    (is_urgent(s->vmcr, s->ctlr, irq) || wakes_redist(s->vcpu, s->ctlr, irq));
 }
 
 /* Whether WFI ends. The running priority is ignored, since WFI may end without a reason. */
 static __always_inline bool wfi_ends(struct vcpu *vcpu, enum vgic_hw hw)
 {
 	struct vgic *vgic = vcpu->vm->vgic;
-	struct search s = { .found = false };
+	struct search s = { .vcpu = vcpu, .found = false };
 
 	if (!vgic || vgic_is_idle(vcpu))
 		return false;

@@ -386,7 +386,8 @@ void vgic_map_hw(u32 intid, bool (*level)(struct vcpu *vcpu));
 bool vgic_forward(struct vcpu *vcpu, u32 intid);
 
 /*
- * Whether this PPI, if it is pending, ends WFI: enabled, and urgent enough. @vcpu is loaded here.
+ * Whether this PPI, if it is pending, ends WFI: enabled, and urgent enough, or the redistributor is
+ * asleep. @vcpu is loaded here.
  */
 bool vgic_wakes(struct vcpu *vcpu, u32 intid);
 

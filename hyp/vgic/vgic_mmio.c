@@ -415,7 +415,7 @@ static u64 read_redist_typer(struct access *a)
 	return typer >> (a->offset * 8);
 }
 
-/* Delivery does not depend on it: a vCPU that sleeps keeps its pending interrupts. */
+/* Delivery does not depend on it; what ends a vCPU's wait does (wakes_redist()). */
 static u64 read_waker(struct access *a)
 {
 	return READ_ONCE(a->of->vgic->asleep)

@@ -359,6 +359,26 @@ static void check_suspend(void)
 	gic_set_bit(GIC_ICPENDR, PPI_VTIMER);
 }
 
+/* As an OS does it: the CPU interface is off, and the redistributor, which is asleep, wakes the CPU. */
+static void check_suspend_asleep(void)
+{
+	u64 waker = gicr(0) + GICR_WAKER;
+
+	write_sysreg(0, ICC_IGRPEN1_EL1);
+	isb();
+	write32(waker, BIT(1));
+	write_sysreg(read_sysreg(cntvct_el0) + read_sysreg(cntfrq_el0) / 200, cntv_cval_el0);
+	write_sysreg(CTL_ENABLE, cntv_ctl_el0);
+	while (!(read_sysreg(cntv_ctl_el0) & CTL_ISTATUS))
+		check_quiet("CPU_SUSPEND, asleep", hvc(PSCI_CPU_SUSPEND, BIT(16), 0, 0), 0);
+	check("CPU_SUSPEND, asleep, with an interrupt pending",
+	      hvc(PSCI_CPU_SUSPEND, BIT(16), 0, 0), 0);
+	write_sysreg(0, cntv_ctl_el0);
+	write32(waker, 0);
+	write_sysreg(1, ICC_IGRPEN1_EL1);
+	isb();
+}
+
 void payload_main(void)
 {
 	if (payload_has_arg("reset2"))
@@ -376,6 +396,7 @@ void payload_main(void)
 	check_trng();
 	check_ptp();
 	check_suspend();
+	check_suspend_asleep();
 	check_cpus();
 	if (nr_cpus > 2)
 		check_race();

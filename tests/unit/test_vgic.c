@@ -1067,6 +1067,32 @@ static void wfi_ends_for_what_would_be_signalled(void **state)
 	assert_false(world_vgic_hooks->pending(on(0)));
 }
 
+/* Of a CPU interface that is off, before CPU_SUSPEND; by what is pending, and by a timer to come. */
+static void a_redistributor_that_sleeps_wakes_its_vcpu(void **state)
+{
+	world_start(4, 2, IRQS);
+	wr(0, sgi_frame(0, 0x100), 4, 1U << 27);
+	enable_spi(40);
+	world_exit(0);
+	on(0);
+	fake_this_icc()->vmcr = 0; /* all masked, both groups off */
+	assert_false(vgic_wakes(&world_vcpu[0], 27));
+	wr(0, gicr(0, 0x14), 4, 2);
+	assert_true(vgic_wakes(on(0), 27));
+	assert_false(world_vgic_hooks->pending(on(0)));
+	level(40, true);
+	assert_true(world_vgic_hooks->pending(on(0)));
+	assert_false(world_vgic_hooks->pending(on(1))); /* another's */
+	wr(0, DIST, 4, 0); /* what the distributor does not deliver wakes nobody */
+	assert_false(world_vgic_hooks->pending(on(0)));
+	assert_false(vgic_wakes(on(0), 27));
+	wr(0, DIST, 4, 3);
+	assert_true(world_vgic_hooks->pending(on(0)));
+	wr(0, gicr(0, 0x14), 4, 0);
+	assert_false(world_vgic_hooks->pending(on(0)));
+	assert_false(vgic_wakes(on(0), 27));
+}
+
 /* ---- life ---- */
 
 static void creation_checks_everything_first(void **state)
@@ -2386,6 +2412,7 @@ int main(void)
 		cmocka_unit_test(put_leaves_nothing_in_the_hardware),
 		cmocka_unit_test(an_active_interrupt_survives_a_move),
 		cmocka_unit_test(wfi_ends_for_what_would_be_signalled),
+		cmocka_unit_test(a_redistributor_that_sleeps_wakes_its_vcpu),
 		cmocka_unit_test(creation_checks_everything_first),
 		cmocka_unit_test(creation_can_be_repeated_when_memory_is_short),
 		cmocka_unit_test(cpus_may_have_different_numbers_of_list_registers),
