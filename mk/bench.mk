@@ -94,12 +94,15 @@ BENCH_QUICK := 6.1-cloud
 BENCH_FULL  := 6.1-cloud 6.12-cloud
 
 # One's exit status must not hide another's: all run, and each can fail.
-.PHONY: bench bench-full bench-nested bench-trace
+.PHONY: bench bench-full bench-nested bench-trace bench-uefi
 bench: $(BUILD)/release/keel.img bundle $(BENCH_QUICK:%=$(BENCH)/host-%/initrd) $(BENCH_QUICK:%=$(BENCH)/host-%/qemu-initrd) ## instruction counts and sizes against their targets, Keel beside stock KVM
 	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \
 	  $(PYTHON) bench/ops.py --build $(BUILD); ops=$$?; \
 	  $(PYTHON) bench/virtio.py --build $(BUILD); virtio=$$?; \
 	  $(PYTHON) bench/spe.py --build $(BUILD) && [ $$ops$$virtio = 00 ] && exit $$boot
+
+bench-uefi: $(BUILD)/release/keel.img bundle $(ARM64)/grub/VERSION ## a boot by UEFI and GRUB in instructions, below Keel and without
+	$(Q)$(PYTHON) bench/uefi.py --build $(BUILD)
 
 bench-full: $(BUILD)/release/keel.img bundle $(BENCH_FULL:%=$(BENCH)/host-%/initrd) $(BENCH_FULL:%=$(BENCH)/host-%/qemu-initrd) ## `make bench` with every host kernel and CPU model, each measured twice
 	$(Q)$(PYTHON) bench/boot.py --build $(BUILD); boot=$$?; \

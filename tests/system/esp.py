@@ -21,10 +21,13 @@ STRICT_FIRMWARE = (
     "-drive",
     f"if=pflash,format=raw,snapshot=on,file={AAVMF}/AAVMF_VARS.fd",
 )
+# Debian 12's firmware with variables that are kept, in flash.
+AAVMF_CODE = "/usr/share/AAVMF/AAVMF_CODE.fd"
+AAVMF_VARS = "/usr/share/AAVMF/AAVMF_VARS.fd"
 # Debian's firmware with a key of its own that it trusts; the key, and what opens it, are in the same package.
 SECURE_FIRMWARE = (
     "-drive",
-    "if=pflash,format=raw,readonly=on,file=/usr/share/AAVMF/AAVMF_CODE.fd",
+    f"if=pflash,format=raw,readonly=on,file={AAVMF_CODE}",
     "-drive",
     "if=pflash,format=raw,snapshot=on,file=/usr/share/AAVMF/AAVMF_VARS.snakeoil.fd",
 )
