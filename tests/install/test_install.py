@@ -106,7 +106,7 @@ def test_on_keel_virsh_qemu_and_vmrun_start_guests(boot):
     assert not re.search(messages.ANY_ERROR, machine.console)
 
 
-@pytest.mark.parametrize("moment", ["Unpacking keel"])
+@pytest.mark.parametrize("moment", ["Unpacking keel", "Setting up keel"])
 def test_power_may_fail_in_the_middle_of_an_upgrade(boot, moment):
     """Firmware starts the Keel before it or the one after it, and dpkg goes on where it was cut off."""
     machine = boot("installed", after="cut")
