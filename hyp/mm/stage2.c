@@ -555,8 +555,8 @@ int stage2_remap(struct stage2 *s2, struct ipa ipa, struct pa pa, u64 size, enum
 
 /* ---- look-up ---- */
 
-static void describe_leaf(const struct stage2 *s2, const struct pgtable_leaf *found,
-			  struct stage2_leaf *leaf)
+static __always_inline void describe_leaf(const struct stage2 *s2, const struct pgtable_leaf *found,
+					  struct stage2_leaf *leaf)
 {
 	bool mapped = pgtable_pte_valid(found->pte);
 

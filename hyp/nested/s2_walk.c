@@ -345,15 +345,6 @@ static void fill_leaf(const struct walk *walk)
 	walk->out->level = walk->level;
 }
 
-enum stage2_attrs s2_access_needs(struct s2_access access)
-{
-	if (access.s1ptw)
-		return access.kind == S2_WRITE ? STAGE2_RW : STAGE2_R;
-	if (access.kind == S2_FETCH)
-		return access.el0 ? STAGE2_UX : STAGE2_PX;
-	return access.kind == S2_WRITE ? STAGE2_W : STAGE2_R;
-}
-
 /* AArch64.S2CheckPermissions(), after the access flag. */
 static enum s2_walk_end check_leaf(struct walk *walk, struct s2_access access)
 {

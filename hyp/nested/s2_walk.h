@@ -82,7 +82,14 @@ struct s2_access {
 };
 
 /* The permissions that an access needs: of STAGE2_R, _W, _PX and _UX. */
-enum stage2_attrs s2_access_needs(struct s2_access access);
+static inline enum stage2_attrs s2_access_needs(struct s2_access access)
+{
+	if (access.s1ptw)
+		return access.kind == S2_WRITE ? STAGE2_RW : STAGE2_R;
+	if (access.kind == S2_FETCH)
+		return access.el0 ? STAGE2_UX : STAGE2_PX;
+	return access.kind == S2_WRITE ? STAGE2_W : STAGE2_R;
+}
 
 /*
  * Where walks can begin: the table of the last level that has the addresses with @region in their bits

@@ -16,6 +16,9 @@
  * The own lock is held from the first descriptor that is read until the shadow has the translation.
  * A TLBI of the guest hypervisor takes it too, after the guest hypervisor has changed its table: so
  * either this walk has seen the change, or the TLBI removes what comes of it.
+ *
+ * Speed. What a nested guest's fault goes through is one function, shadow_resolve(), but for the walk and
+ * what other files do. So what else calls a part of it has a copy (__always_inline).
  */
 #include <arch/foreign.h>
 #include <arch/reg_bits.h>
@@ -33,8 +36,8 @@
 /* ---- memory of the guest hypervisor; the own lock is held ---- */
 
 /* Make a leaf young, and dirty if @needs says write. */
-static int refresh_own(struct stage2 *own, struct ipa ipa, enum stage2_attrs needs,
-		       struct stage2_leaf *leaf)
+static __noinline int refresh_own(struct stage2 *own, struct ipa ipa, enum stage2_attrs needs,
+				  struct stage2_leaf *leaf)
 {
 	u64 page = ALIGN_DOWN(ipa.v, stage2_granule(own));
 	int ret = 0;
@@ -48,8 +51,8 @@ static int refresh_own(struct stage2 *own, struct ipa ipa, enum stage2_attrs nee
 }
 
 /* The leaf that translates @ipa, which is accessed as @needs says. */
-static int look_up_own(struct stage2 *own, struct ipa ipa, enum stage2_attrs needs,
-		       struct stage2_leaf *leaf)
+static __always_inline int look_up_own(struct stage2 *own, struct ipa ipa, enum stage2_attrs needs,
+				       struct stage2_leaf *leaf)
 {
 	int ret = stage2_lookup(own, ipa, leaf);
 
@@ -187,7 +190,7 @@ static void keep_start(struct shadow_fault *f, u64 changes)
 	known->shadow_changes = changes;
 }
 
-static enum shadow_outcome fill(struct shadow_fault *f)
+static __always_inline enum shadow_outcome fill(struct shadow_fault *f)
 {
 	struct shadow_set *set = f->vcpu->vm->shadows;
 	struct shadow *shadow = f->vcpu->nested->shadow;
@@ -247,7 +250,7 @@ static enum s2_walk_end walk_guest(struct shadow_fault *f)
 	return end;
 }
 
-static enum shadow_outcome resolve(struct shadow_fault *f)
+static __always_inline enum shadow_outcome resolve(struct shadow_fault *f)
 {
 	switch (walk_guest(f)) {
 	case S2_WALK_LEAF:
