@@ -14,7 +14,10 @@
 /* KVM's own limit for a slot. */
 #define SLOT_PAGES_MAX ((1UL << 31) - 1)
 
-/* Larger tables are freed by who has replaced them: of thousands that wait for it memory would be full. */
+/*
+ * A table of so many slots is freed at once, after a grace period that its replacement waits for: if
+ * thousands of them waited to be freed, they would fill the memory.
+ */
 #define SLOTS_TO_WAIT 512
 
 /* A slot in tables. */

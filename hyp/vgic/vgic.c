@@ -903,8 +903,8 @@ static void put_spi_in_gich(void *ctx, u32 intid, struct vgic_irq *irq)
 }
 
 /*
- * Each interrupt has its list register: no order, and nothing to look for when some are free. LPIs are not
- * among them. Return: the next free one.
+ * Each interrupt has its list register: no order, and nothing to look for when some are free. LPIs
+ * are not among them. Return: the next free list register.
  */
 static __always_inline unsigned int fill_all(struct vcpu *vcpu, enum vgic_hw hw)
 {

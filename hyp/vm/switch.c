@@ -14,8 +14,8 @@
  * Which registers: the lists of arch/regs.h. EL1_BANKED_REGS have an _EL12 name, by which EL2
  * accesses them with E2H=1; EL1_PLAIN_REGS have one name; EL1_KEY_REGS are the keys of pointer
  * authentication, and EL1_TAG_REGS those of memory tags, both switched only for a vCPU that has the
- * feature. What a guest does not have traps, and so keeps the host's value. While a vCPU is loaded its registers are in the CPU, and
- * vcpu_read_sysreg() and vcpu_write_sysreg() access them there.
+ * feature. What a guest does not have traps, and so keeps the host's value. While a vCPU is loaded
+ * its registers are in the CPU, and vcpu_read_sysreg() and vcpu_write_sysreg() access them there.
  *
  * Which controls: the guest's are computed once a CPU (guest_traps.c), but for the few bits that
  * depend on the vCPU (guest_hcr()). The host's are read once, before the CPU's first guest, and
