@@ -23,18 +23,7 @@
 #define max(a, b)  ((a) > (b) ? (a) : (b))
 #define PAGE_SHIFT 12
 
-struct keel_slot {
-	u64 gfn, npages;
-	unsigned long hva;
-	void *file;
-};
-
-struct keel_slots {
-	unsigned int count;
-	struct keel_slot **by_host;
-	unsigned long *reach;
-	struct keel_slot *slot[];
-};
+#include "slots_of_tests.h"
 
 #include "../../linux/slot_table.h"
 

@@ -115,20 +115,7 @@ struct keel_watch {
 #define GFNS	   (2 * PAGES) /* page n is at n, or where its slot is moved to, PAGES further */
 #define FRAMES_MAX 64
 
-struct keel_slot {
-	u64 gfn, npages;
-	unsigned long hva;
-	void *file;
-};
-
-struct keel_slots {
-	unsigned int count;
-	bool is_leaving;
-	struct keel_slot leaving;
-	struct keel_slot **by_host;
-	unsigned long *reach;
-	struct keel_slot *slot[];
-};
+#include "slots_of_tests.h"
 
 #define TABLE_WORDS 24 /* a table of this test's slots */
 
